@@ -1,0 +1,47 @@
+package project
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// Encode writes p as indented JSON with a stable order: two equal projects
+// give equal bytes.
+func (p *Project) Encode() ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(p); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// Decode reads what Encode wrote. It rejects unknown fields and other
+// versions, so that nothing of a project is ever lost unnoticed.
+func Decode(r io.Reader) (*Project, error) {
+	dec := json.NewDecoder(r)
+	dec.DisallowUnknownFields()
+	var p Project
+	if err := dec.Decode(&p); err != nil {
+		return nil, fmt.Errorf("project JSON: %v", err)
+	}
+	if p.Version != Version {
+		return nil, fmt.Errorf("project JSON has version %d, this build reads version %d", p.Version, Version)
+	}
+	return &p, nil
+}
+
+// marshal is json.Marshal without HTML escapes: commands hold < and &.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(b.Bytes(), "\n"), nil
+}

@@ -1,0 +1,74 @@
+package project
+
+// A Probe asks a process whether it is well. Exactly one of the checks is set.
+type Probe struct {
+	Exec   *ExecCheck   `json:"exec,omitempty"`
+	HTTP   *HTTPCheck   `json:"http,omitempty"`
+	TCP    *TCPCheck    `json:"tcp,omitempty"`
+	GRPC   *GRPCCheck   `json:"grpc,omitempty"`
+	Server *ServerCheck `json:"server,omitempty"`
+	Log    *LogCheck    `json:"log,omitempty"`
+	Notify *NotifyCheck `json:"notify,omitempty"`
+
+	// InitialDelay nil means: at once, then at doubling intervals from 5 ms up
+	// to Period, until the first success.
+	InitialDelay     *Duration `json:"initialDelay,omitempty"`
+	Period           Duration  `json:"period,omitempty"`           // default: 10s
+	Timeout          Duration  `json:"timeout,omitempty"`          // default: 1s
+	SuccessThreshold int       `json:"successThreshold,omitempty"` // default: 1
+	FailureThreshold int       `json:"failureThreshold,omitempty"` // default: 3
+
+	// RestartOnFailure makes a failed readiness probe restart the process, as
+	// process-compose does. A liveness probe always restarts.
+	RestartOnFailure bool `json:"restartOnFailure,omitempty"`
+}
+
+// ExecCheck succeeds when the command exits 0.
+type ExecCheck struct {
+	Command Command `json:"command"`
+	Dir     Text    `json:"dir,omitempty"` // default: the process's
+}
+
+// HTTPCheck succeeds on a status of 2xx or 3xx, or exactly Status when set.
+type HTTPCheck struct {
+	Scheme  string            `json:"scheme,omitempty"` // default: http
+	Host    string            `json:"host,omitempty"`   // default: 127.0.0.1
+	Port    int               `json:"port"`
+	Path    string            `json:"path,omitempty"` // default: /
+	Headers map[string]string `json:"headers,omitempty"`
+	Status  int               `json:"status,omitempty"`
+}
+
+// TCPCheck succeeds when a connection can be made.
+type TCPCheck struct {
+	Host string `json:"host,omitempty"` // default: 127.0.0.1
+	Port int    `json:"port"`
+}
+
+// GRPCCheck asks the grpc.health.v1 service.
+type GRPCCheck struct {
+	Host    string `json:"host,omitempty"` // default: 127.0.0.1
+	Port    int    `json:"port"`
+	Service string `json:"service,omitempty"`
+}
+
+// ServerCheck speaks a server's own protocol, so that no client program is
+// needed: "postgresql", "redis", ….
+type ServerCheck struct {
+	Protocol string `json:"protocol"`
+	Host     string `json:"host,omitempty"` // default: 127.0.0.1
+	Port     int    `json:"port,omitempty"`
+	Socket   Text   `json:"socket,omitempty"` // instead of host and port
+}
+
+// LogCheck succeeds for good once a line of output matches.
+type LogCheck struct {
+	Contains string `json:"contains,omitempty"` // a substring, or
+	Pattern  string `json:"pattern,omitempty"`  // a regular expression (RE2)
+}
+
+// NotifyCheck succeeds when the process says so itself.
+type NotifyCheck struct {
+	Socket bool `json:"socket,omitempty"` // sd_notify: READY=1 to $NOTIFY_SOCKET
+	FD     int  `json:"fd,omitempty"`     // a newline on this descriptor, as s6 does
+}

@@ -1,0 +1,240 @@
+package project
+
+// Version is the format of the JSON that this build writes and reads.
+const Version = 1
+
+// An ID is the stable name of a service or a process. A service's is
+// "<type>.<instance>", or the instance alone for a custom service; a process
+// before or after the main one appends "-init" or "-setup" to it.
+type ID string
+
+// A Project is everything that runs for one container.
+type Project struct {
+	Version int    `json:"version"`
+	Name    string `json:"name"` // the container's name; the definition's folder when it has none
+
+	Services  map[ID]*Service  `json:"services"`
+	Processes map[ID]*Process  `json:"processes"`
+	Files     map[string]*File `json:"files,omitempty"` // generated files, by the name that Part.File uses
+
+	WhenDone    WhenDone  `json:"whenDone,omitempty"`    // default: exit
+	OnFailed    OnFailed  `json:"onFailed,omitempty"`    // default: continue
+	StopTimeout *Duration `json:"stopTimeout,omitempty"` // budget of the whole stop; nil: 9s as PID 1, else unbounded by it
+
+	Container Container `json:"container"`
+	Notes     []Note    `json:"notes,omitempty"` // what a reader of the definition should know, and is no error
+}
+
+// WhenDone says what happens when nothing runs and nothing can start.
+type WhenDone string
+
+// The values of WhenDone; the empty one means WhenDoneExit.
+const (
+	WhenDoneExit WhenDone = "exit"
+	WhenDoneStay WhenDone = "stay"
+)
+
+// OnFailed says what the first service that fails for good does to the rest.
+type OnFailed string
+
+// The values of OnFailed; the empty one means OnFailedContinue.
+const (
+	OnFailedContinue OnFailed = "continue"
+	OnFailedExit     OnFailed = "exit"
+)
+
+// A Note is a remark about a definition: a warning, or a difference in
+// meaning that its reader should know.
+type Note struct {
+	Service ID     `json:"service,omitempty"`
+	Pos     Pos    `json:"pos,omitzero"`
+	Text    string `json:"text"`
+}
+
+// A Pos is a place in a definition, for messages. The file is relative to the
+// definition's folder.
+type Pos struct {
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
+	Col  int    `json:"col,omitempty"`
+}
+
+// Container is what the image and the boot need beside the services.
+type Container struct {
+	ExposedPorts []string          `json:"exposedPorts,omitempty"` // "8080/tcp"
+	Env          map[string]Value  `json:"env,omitempty"`          // of every process
+	Labels       map[string]string `json:"labels,omitempty"`
+	User         string            `json:"user,omitempty"`       // of custom services; default: root
+	WorkingDir   string            `json:"workingDir,omitempty"` // default: /workspace
+	Tag          string            `json:"tag,omitempty"`
+	Tailscale    *Tailscale        `json:"tailscale,omitempty"`
+	Startup      Text              `json:"startup,omitempty"` // extraStartupScript
+	SystemPkgs   []PackageRef      `json:"systemPackages,omitempty"`
+	CUDA         string            `json:"cuda,omitempty"` // the cudaPackages attribute, "cudaPackages_12_8"
+}
+
+// Tailscale is the container's membership of a tailnet.
+type Tailscale struct {
+	Hostname    string   `json:"hostname,omitempty"`
+	Tags        []string `json:"tags,omitempty"`
+	AuthKeyFile string   `json:"authKeyFile,omitempty"`
+}
+
+// A Service is what a definition names: one main process, and one-shots
+// before and after each start of it. A service is ready when its main process
+// is and all of Setup has completed.
+type Service struct {
+	ID          ID     `json:"id"`
+	Type        string `json:"type"` // "postgresql", "custom", …
+	Instance    string `json:"instance"`
+	Label       string `json:"label"` // what people see; only displayed
+	Description string `json:"description,omitempty"`
+	Namespace   string `json:"namespace,omitempty"`
+	Disabled    bool   `json:"disabled,omitempty"` // known, never started unless named
+
+	Init  []ID `json:"init,omitempty"` // one-shots that must exit 0 before Main, in order
+	Main  ID   `json:"main"`
+	Setup []ID `json:"setup,omitempty"` // one-shots that run once Main is ready, in order
+
+	DependsOn map[ID]Dependency `json:"dependsOn,omitempty"` // by service
+	Ports     []Port            `json:"ports,omitempty"`     // that Main will listen on
+
+	// Unsupported says why this build cannot run the service, although its
+	// options are accepted; empty means it can.
+	Unsupported string `json:"unsupported,omitempty"`
+	Pos         Pos    `json:"pos,omitzero"`
+}
+
+// A Dependency is what one service waits for in another.
+type Dependency struct {
+	Condition Condition `json:"condition"`
+	Restart   bool      `json:"restart,omitempty"` // restart the dependant when the dependency restarts
+	Pos       Pos       `json:"pos,omitzero"`
+}
+
+// A Condition is a state of a service that another can wait for.
+type Condition string
+
+// The conditions. Without a probe a service is ready once it has started.
+const (
+	Started   Condition = "started"
+	Ready     Condition = "ready"
+	Completed Condition = "completed" // ended with success
+	Exited    Condition = "exited"    // ended, any way
+	LogReady  Condition = "log_ready" // printed its ready line
+)
+
+// A Port is one that a service listens on.
+type Port struct {
+	Port     int    `json:"port"`
+	Protocol string `json:"protocol,omitempty"` // default: tcp
+	Address  string `json:"address,omitempty"`  // default: 127.0.0.1; "*" and "0.0.0.0" mean all
+	Pos      Pos    `json:"pos,omitzero"`
+}
+
+// A Role is a process's place in its service.
+type Role string
+
+// The roles, in the order in which they run.
+const (
+	Init  Role = "init"
+	Main  Role = "main"
+	Setup Role = "setup"
+)
+
+// A Process is one thing to execute.
+type Process struct {
+	ID      ID   `json:"id"`
+	Service ID   `json:"service"`
+	Role    Role `json:"role"`
+
+	Command     Command          `json:"command"`
+	Env         map[string]Value `json:"env,omitempty"`
+	EnvFiles    []Text           `json:"envFiles,omitempty"` // read at each start; Env wins over them
+	Dir         Text             `json:"dir,omitempty"`      // default: the root
+	User        string           `json:"user,omitempty"`     // name or uid; only when we are root
+	NoNewPrivs  bool             `json:"noNewPrivs,omitempty"`
+	Files       []File           `json:"files,omitempty"` // written before each start
+	Dirs        []Dir            `json:"dirs,omitempty"`  // made before each start
+	Packages    []PackageRef     `json:"packages,omitempty"`
+	Restart     Restart          `json:"restart,omitzero"`
+	SuccessCode []int            `json:"successExitCodes,omitempty"` // beside 0
+
+	Readiness *Probe `json:"readiness,omitempty"`
+	Liveness  *Probe `json:"liveness,omitempty"`
+	Startup   *Probe `json:"startup,omitempty"`
+
+	Shutdown Shutdown `json:"shutdown,omitzero"`
+	KillMode KillMode `json:"killMode,omitempty"` // default: group
+	Limits   Limits   `json:"limits,omitzero"`
+	Log      Log      `json:"log,omitzero"`
+
+	// ExitOnEnd ends the project, with this process's exit code, when the
+	// process has ended for good.
+	ExitOnEnd bool `json:"exitOnEnd,omitempty"`
+	// ExitOnSkipped ends the project when a dependency made this one impossible.
+	ExitOnSkipped bool `json:"exitOnSkipped,omitempty"`
+}
+
+// A Command is a program and its arguments, or a line for the shell.
+// Exactly one of the two is set.
+type Command struct {
+	Exec  []Text `json:"exec,omitempty"`
+	Shell Text   `json:"shell,omitempty"`
+	// ShellArgv starts the shell, "bash -c" unless set; the line is appended.
+	ShellArgv []string `json:"shellArgv,omitempty"`
+}
+
+// Shutdown says how a process is told to stop.
+type Shutdown struct {
+	Command    *Command  `json:"command,omitempty"` // run before the signal; replaces it when it ends the process
+	Signal     string    `json:"signal,omitempty"`  // "SIGTERM" unless set
+	Timeout    *Duration `json:"timeout,omitempty"` // from the signal to SIGKILL; nil: 10s
+	ParentOnly bool      `json:"parentOnly,omitempty"`
+}
+
+// KillMode says what goes when a process has stopped.
+type KillMode string
+
+// The values of KillMode; the empty one means KillGroup.
+const (
+	KillGroup   KillMode = "group"   // every descendant goes
+	KillProcess KillMode = "process" // only the process; its children may outlive a restart
+)
+
+// Limits bound what a process may use; the zero value bounds nothing.
+type Limits struct {
+	Memory int64   `json:"memory,omitempty"` // bytes
+	CPUs   float64 `json:"cpus,omitempty"`
+	Pids   int64   `json:"pids,omitempty"`
+	NoFile uint64  `json:"nofile,omitempty"`
+}
+
+// Log is what one process asks of its log.
+type Log struct {
+	File      Text `json:"file,omitempty"` // a copy beside our own file
+	MaxSizeMB int  `json:"maxSizeMB,omitempty"`
+	MaxFiles  int  `json:"maxFiles,omitempty"`
+}
+
+// A File is written before a process starts.
+type File struct {
+	Path    Text   `json:"path,omitempty"` // unset for Project.Files
+	Content Text   `json:"content"`
+	Mode    string `json:"mode,omitempty"`  // octal, "0644" unless set
+	Owner   string `json:"owner,omitempty"` // default: the process's user
+}
+
+// A Dir is made before a process starts. One that exists keeps its content.
+type Dir struct {
+	Path  Text   `json:"path"`
+	Mode  string `json:"mode,omitempty"`  // octal, "0755" unless set
+	Owner string `json:"owner,omitempty"` // default: the process's user
+}
+
+// A PackageRef names what a package attribute stands for: "python3",
+// "cudaPackages_12_8.cudatoolkit".
+type PackageRef struct {
+	Attr string `json:"attr"`
+	Pos  Pos    `json:"pos,omitzero"`
+}

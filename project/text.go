@@ -1,0 +1,219 @@
+package project
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// A Text is a string with places in it that are known only where it is used:
+// where packages lie, which folder is the root. Package stage resolves it.
+//
+// In JSON a text of one literal is a string, any other a list of strings and
+// one-field objects: ["--dir=", {"root": "data"}].
+type Text []Part
+
+// A Part is one piece of a Text. Exactly one field is set; an empty literal
+// stands for itself. Sub paths follow the place directly, and start with a
+// slash or are empty.
+type Part struct {
+	Literal string
+	Package *PackagePart // a path inside a package
+	Root    *string      // the definition's folder; the working directory in a container
+	State   *string      // our folder that outlives a run: logs, set-up marks
+	Run     *string      // our folder of this run: sockets, pid files
+	File    *string      // the path of a generated file, by its name in Project.Files
+	Self    bool         // the nix2gpu binary
+	Secret  *string      // the content of the named secret
+}
+
+// PackagePart is a path inside a package: Attr "python3", Sub "/bin/python".
+type PackagePart struct {
+	Attr string `json:"package"`
+	Sub  string `json:"sub,omitempty"`
+}
+
+// Lit is a text of one literal.
+func Lit(s string) Text { return Text{{Literal: s}} }
+
+// RootPath is a path below the root; sub is "" or starts with a slash.
+func RootPath(sub string) Text { return Text{{Root: &sub}} }
+
+// StatePath is a path below the state folder; sub is "" or starts with a slash.
+func StatePath(sub string) Text { return Text{{State: &sub}} }
+
+// RunPath is a path below the run folder; sub is "" or starts with a slash.
+func RunPath(sub string) Text { return Text{{Run: &sub}} }
+
+// FilePath is the path of the generated file of that name.
+func FilePath(name string) Text { return Text{{File: &name}} }
+
+// PackagePath is a path inside a package; sub is "" or starts with a slash.
+func PackagePath(attr, sub string) Text { return Text{{Package: &PackagePart{attr, sub}}} }
+
+// Self is the path of the nix2gpu binary.
+func Self() Text { return Text{{Self: true}} }
+
+// Join concatenates texts, and merges literals that meet.
+func Join(texts ...Text) Text {
+	var out Text
+	for _, t := range texts {
+		for _, p := range t {
+			if n := len(out); n > 0 && p.IsLiteral() && out[n-1].IsLiteral() {
+				out[n-1].Literal += p.Literal
+				continue
+			}
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// IsLiteral reports whether p is plain characters.
+func (p Part) IsLiteral() bool {
+	return p.Package == nil && p.Root == nil && p.State == nil && p.Run == nil &&
+		p.File == nil && !p.Self && p.Secret == nil
+}
+
+// Literal returns t's characters, and whether t is nothing but them.
+func (t Text) Literal() (string, bool) {
+	var b strings.Builder
+	for _, p := range t {
+		if !p.IsLiteral() {
+			return "", false
+		}
+		b.WriteString(p.Literal)
+	}
+	return b.String(), true
+}
+
+// IsEmpty reports whether t stands for no characters at all.
+func (t Text) IsEmpty() bool {
+	s, ok := t.Literal()
+	return ok && s == ""
+}
+
+// Packages lists the package attributes that t names, in order, with repeats.
+func (t Text) Packages() []string {
+	var attrs []string
+	for _, p := range t {
+		if p.Package != nil {
+			attrs = append(attrs, p.Package.Attr)
+		}
+	}
+	return attrs
+}
+
+// String shows t to a person: places stand in angle brackets. A secret's
+// content is never part of a Text, so nothing here needs masking.
+func (t Text) String() string {
+	var b strings.Builder
+	for _, p := range t {
+		switch {
+		case p.Package != nil:
+			b.WriteString("<" + p.Package.Attr + ">" + p.Package.Sub)
+		case p.Root != nil:
+			b.WriteString("." + *p.Root)
+		case p.State != nil:
+			b.WriteString("<state>" + *p.State)
+		case p.Run != nil:
+			b.WriteString("<run>" + *p.Run)
+		case p.File != nil:
+			b.WriteString("<file " + *p.File + ">")
+		case p.Self:
+			b.WriteString("nix2gpu")
+		case p.Secret != nil:
+			b.WriteString("<secret " + *p.Secret + ">")
+		default:
+			b.WriteString(p.Literal)
+		}
+	}
+	return b.String()
+}
+
+// partJSON is a Part that is not a literal, as it travels.
+type partJSON struct {
+	Package *string `json:"package,omitempty"`
+	Sub     string  `json:"sub,omitempty"` // of Package
+	Root    *string `json:"root,omitempty"`
+	State   *string `json:"state,omitempty"`
+	Run     *string `json:"run,omitempty"`
+	File    *string `json:"file,omitempty"`
+	Self    bool    `json:"self,omitempty"`
+	Secret  *string `json:"secret,omitempty"`
+}
+
+// MarshalJSON writes a string when t is one literal or empty, else a list.
+func (t Text) MarshalJSON() ([]byte, error) {
+	if s, ok := t.Literal(); ok {
+		return marshal(s)
+	}
+	list := make([]any, len(t))
+	for i, p := range t {
+		if p.IsLiteral() {
+			list[i] = p.Literal
+			continue
+		}
+		j := partJSON{Root: p.Root, State: p.State, Run: p.Run, File: p.File, Self: p.Self, Secret: p.Secret}
+		if p.Package != nil {
+			j.Package, j.Sub = &p.Package.Attr, p.Package.Sub
+		}
+		list[i] = j
+	}
+	return marshal(list)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes, and rejects anything else.
+func (t *Text) UnmarshalJSON(data []byte) error {
+	data = bytes.TrimSpace(data)
+	*t = nil
+	if len(data) > 0 && data[0] == '"' {
+		var s string
+		if err := json.Unmarshal(data, &s); err != nil {
+			return err
+		}
+		*t = Lit(s)
+		return nil
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal(data, &list); err != nil {
+		return fmt.Errorf("a text must be a string or a list of parts: %v", err)
+	}
+	for _, raw := range list {
+		part, err := unmarshalPart(raw)
+		if err != nil {
+			return err
+		}
+		*t = append(*t, part)
+	}
+	return nil
+}
+
+func unmarshalPart(raw json.RawMessage) (Part, error) {
+	if len(raw) > 0 && raw[0] == '"' {
+		var s string
+		err := json.Unmarshal(raw, &s)
+		return Part{Literal: s}, err
+	}
+	var j partJSON
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&j); err != nil {
+		return Part{}, fmt.Errorf("part of a text: %v", err)
+	}
+	p := Part{Root: j.Root, State: j.State, Run: j.Run, File: j.File, Self: j.Self, Secret: j.Secret}
+	if j.Package != nil {
+		p.Package = &PackagePart{*j.Package, j.Sub}
+	}
+	if p.IsLiteral() {
+		return Part{}, fmt.Errorf("part of a text must name a place: %s", raw)
+	}
+	return p, nil
+}
+
+// A Value is a text that may have to be kept from readers.
+type Value struct {
+	Text   Text `json:"text"`
+	Secret bool `json:"secret,omitempty"` // masked wherever it is shown
+}
