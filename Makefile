@@ -1,0 +1,48 @@
+# Targets: run and test are the two commands of the README; the rest is for
+# those who work on the code. HACKING.md says when to use which.
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS     := -s -w -X nix2gpu/internal/cli.buildVersion=$(VERSION)
+
+.PHONY: all deps build run test check bench lint generate clean
+
+all: build
+
+# What the examples and tests run: real servers, and Nix as an oracle.
+deps:
+	@scripts/deps
+
+build:
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/nix2gpu ./cmd/nix2gpu
+	@ln -sf nix2gpu bin/process-compose
+
+# The main job: a stack of real servers and small programs. Ctrl-C ends it.
+run: deps build
+	cd examples/microservices && PATH="$$PWD/bin:$$PATH" ../../bin/nix2gpu up
+
+# Every test: units and laws under the race detector, then the real binary with real servers.
+test: deps build
+	$(GO) test -race -timeout 40m ./...
+
+check: deps build
+	@unformatted=$$(gofmt -l . | grep -v testdata || true); if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) test -race -timeout 40m ./...
+
+# Times, side by side with the same work done by hand. Nothing here can fail on a slow machine.
+bench: deps build
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+	scripts/bench
+
+lint:
+	golangci-lint run ./...
+
+# Reference pages and other files made from the code; a test fails when they are stale.
+generate:
+	$(GO) generate ./...
+
+clean:
+	rm -rf bin

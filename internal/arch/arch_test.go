@@ -1,0 +1,280 @@
+package arch
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "nix2gpu"
+
+// mayImport is the import law: for each package, what it may import of ours.
+// A trailing "/..." covers everything below. A package that is not listed is
+// an error, so that a new room is thought about.
+var mayImport = map[string][]string{
+	"project":          {},
+	"process":          {},
+	"servicelog":       {},
+	"rundir":           {},
+	"control":          {},
+	"nix/syntax":       {},
+	"nix/lib":          {},
+	"nix/eval":         {"nix/syntax"},
+	"nix/module":       {"nix/eval", "nix/syntax", "nix/lib"},
+	"nix/flake":        {"nix/..."},
+	"packages":         {"project"},
+	"compose":          {"project"},
+	"catalog":          {"nix/module", "project"},
+	"definition":       {"nix/...", "catalog", "packages", "project"},
+	"probe":            {"project", "process", "packages", "rundir"},
+	"stage":            {"project", "process", "packages", "rundir"},
+	"provision":        {"project", "process", "packages", "rundir"},
+	"trigger":          {"project", "process", "packages", "rundir"},
+	"supervisor":       {"project", "process", "probe", "servicelog", "trigger", "stage"},
+	"container":        {"project", "process", "rundir"},
+	"image":            {"project", "packages"},
+	"deploy/...":       {"project", "packages"},
+	"control/client":   {"control", "rundir"},
+	"control/server":   {"control", "supervisor", "servicelog", "project", "rundir"},
+	"internal/cli":     {"..."},
+	"internal/testkit": {"..."},
+	"internal/arch":    {},
+	"cmd/nix2gpu":      {"internal/cli"},
+}
+
+// neverImport bans packages of the standard library (and os/exec above all:
+// a second waiter in the supervising process steals exit statuses).
+var neverImport = map[string][]string{
+	"nix/syntax":     {"os", "os/exec", "net/http"},
+	"nix/eval":       {"os", "os/exec", "net/http"},
+	"project":        {"os", "os/exec", "net", "net/http", "io/ioutil", "path/filepath"},
+	"catalog":        {"os", "os/exec", "net/http"},
+	"supervisor":     {"os/exec", "net/http"},
+	"process":        {"os/exec"},
+	"probe":          {"os/exec"},
+	"servicelog":     {"os/exec"},
+	"stage":          {"os/exec"},
+	"control":        {"os/exec"},
+	"control/client": {"os/exec"},
+	"control/server": {"os/exec"},
+	"rundir":         {"os/exec"},
+}
+
+func TestImportLaw(t *testing.T) {
+	for _, f := range sources(t) {
+		if f.test {
+			continue // tests may look further; the law is about what ships
+		}
+		allowed, known := lawFor(f.pkg)
+		if !known {
+			t.Errorf("%s: package %q is not in the import law: add it with what it may import", f.path, f.pkg)
+			continue
+		}
+		for _, imp := range f.imports {
+			if ours, ok := strings.CutPrefix(imp, module+"/"); ok {
+				if !matches(allowed, ours) {
+					t.Errorf("%s imports %s: %s may import of ours only %v", f.path, ours, f.pkg, allowed)
+				}
+				continue
+			}
+			for _, banned := range neverImport[f.pkg] {
+				if imp == banned {
+					t.Errorf("%s imports %s: package %s must not", f.path, imp, f.pkg)
+				}
+			}
+		}
+	}
+}
+
+// TestOnlyProcessForks bans the symbols that make, end or wait for processes
+// everywhere but in package process.
+func TestOnlyProcessForks(t *testing.T) {
+	banned := map[string]bool{
+		"ForkExec": true, "StartProcess": true, "Wait4": true, "Waitid": true, "Kill": true,
+		"PidfdOpen": true, "PidfdSendSignal": true, "Tgkill": true,
+	}
+	for _, f := range sources(t) {
+		if f.test || f.pkg == "process" || f.pkg == "internal/testkit" {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok || !banned[sel.Sel.Name] {
+				return true
+			}
+			if x, ok := sel.X.(*ast.Ident); ok && (x.Name == "syscall" || x.Name == "unix" || x.Name == "os") {
+				t.Errorf("%s: %s.%s: only package process makes, signals and reaps processes", f.pos(sel), x.Name, sel.Sel.Name)
+			}
+			return true
+		})
+	}
+}
+
+// TestNoExitBelowMain keeps os.Exit and log.Fatal in cmd/, so that deferred
+// clean-up always runs.
+func TestNoExitBelowMain(t *testing.T) {
+	for _, f := range sources(t) {
+		if f.test || strings.HasPrefix(f.pkg, "cmd/") {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			x, ok := sel.X.(*ast.Ident)
+			if ok && (x.Name == "os" && sel.Sel.Name == "Exit" || x.Name == "log" && strings.HasPrefix(sel.Sel.Name, "Fatal")) {
+				t.Errorf("%s: %s.%s outside cmd/: return an error", f.pos(sel), x.Name, sel.Sel.Name)
+			}
+			return true
+		})
+	}
+}
+
+// TestNoInit forbids init functions: wiring is explicit.
+func TestNoInit(t *testing.T) {
+	for _, f := range sources(t) {
+		for _, d := range f.ast.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
+				t.Errorf("%s: init function: wire explicitly", f.pos(fn))
+			}
+		}
+	}
+}
+
+// TestFileLength keeps files readable.
+func TestFileLength(t *testing.T) {
+	const limit = 800
+	for _, f := range sources(t) {
+		if f.lines > limit {
+			t.Errorf("%s has %d lines, above %d: is there a room to divide?", f.path, f.lines, limit)
+		}
+	}
+}
+
+// TestPackagesAreDocumented wants a package comment in every package.
+func TestPackagesAreDocumented(t *testing.T) {
+	documented, all := map[string]bool{}, map[string]string{}
+	for _, f := range sources(t) {
+		if f.test {
+			continue
+		}
+		all[f.pkg] = f.path
+		if f.ast.Doc != nil {
+			documented[f.pkg] = true
+		}
+	}
+	for pkg, path := range all {
+		if !documented[pkg] {
+			t.Errorf("package %s has no package comment (doc.go), e.g. %s", pkg, path)
+		}
+	}
+}
+
+// TestNames forbids package names that say nothing.
+func TestNames(t *testing.T) {
+	nothing := regexp.MustCompile(`(^|/)(util|utils|common|types|helpers|pkg|src|global|data)(/|$)`)
+	for _, f := range sources(t) {
+		if nothing.MatchString(f.pkg) {
+			t.Errorf("%s: package %q: name it after what it holds", f.path, f.pkg)
+		}
+	}
+}
+
+func lawFor(pkg string) ([]string, bool) {
+	if allowed, ok := mayImport[pkg]; ok {
+		return allowed, true
+	}
+	for key, allowed := range mayImport {
+		if prefix, ok := strings.CutSuffix(key, "/..."); ok && strings.HasPrefix(pkg, prefix+"/") {
+			return allowed, true
+		}
+	}
+	return nil, false
+}
+
+func matches(allowed []string, pkg string) bool {
+	for _, a := range allowed {
+		prefix, wild := strings.CutSuffix(a, "...")
+		if a == pkg || wild && strings.HasPrefix(pkg, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// A source is one Go file of the tree.
+type source struct {
+	path, pkg string
+	test      bool
+	lines     int
+	imports   []string
+	ast       *ast.File
+	fset      *token.FileSet
+}
+
+func (s source) pos(n ast.Node) string {
+	p := s.fset.Position(n.Pos())
+	return fmt.Sprintf("%s:%d", s.path, p.Line)
+}
+
+// sources reads every Go file below the root, but for examples and testdata:
+// those are programs of their own.
+func sources(t *testing.T) []source {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	fset := token.NewFileSet()
+	var found []source
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			switch name := d.Name(); {
+			case name == "testdata", name == "examples", name == "node_modules", name == "bin":
+				return filepath.SkipDir
+			case path != root && strings.HasPrefix(name, "."):
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		parsed, err := parser.ParseFile(fset, path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		s := source{
+			path: rel, pkg: filepath.ToSlash(filepath.Dir(rel)), test: strings.HasSuffix(path, "_test.go"),
+			lines: fset.File(parsed.Pos()).LineCount(), ast: parsed, fset: fset,
+		}
+		for _, imp := range parsed.Imports {
+			name, err := strconv.Unquote(imp.Path.Value)
+			if err != nil {
+				return err
+			}
+			s.imports = append(s.imports, name)
+		}
+		found = append(found, s)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) < 10 {
+		t.Fatalf("found only %d Go files below %s: the law is not being checked", len(found), root)
+	}
+	return found
+}
