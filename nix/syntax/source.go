@@ -1,0 +1,144 @@
+package syntax
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"unicode/utf8"
+)
+
+// A Source is a text with the name that messages use for it.
+type Source struct {
+	Name string // usually a path; "(string)" for an expression on the command line
+	Text string
+
+	lines []int // offset of the first byte of each line
+}
+
+// NewSource prepares text for positions.
+func NewSource(name, text string) *Source {
+	s := &Source{Name: name, Text: text, lines: []int{0}}
+	for i := 0; i < len(text); i++ {
+		if text[i] == '\n' {
+			s.lines = append(s.lines, i+1)
+		}
+	}
+	return s
+}
+
+// Line returns line n, counted from 1, without its end; "" when there is none.
+func (s *Source) Line(n int) string {
+	if s == nil || n < 1 || n > len(s.lines) {
+		return ""
+	}
+	text := s.Text[s.lines[n-1]:]
+	if n < len(s.lines) {
+		text = s.Text[s.lines[n-1] : s.lines[n]-1]
+	}
+	return strings.TrimSuffix(text, "\r")
+}
+
+// A Pos is a place in a source. The zero Pos is no place.
+type Pos struct {
+	Source *Source
+	Offset int // in bytes
+}
+
+// IsValid reports whether p is a place.
+func (p Pos) IsValid() bool { return p.Source != nil }
+
+// File returns the name of the source; "" for no place.
+func (p Pos) File() string {
+	if p.Source == nil {
+		return ""
+	}
+	return p.Source.Name
+}
+
+// LineCol returns line and column, both counted from 1, the column in bytes
+// as Nix counts it. No place gives 0, 0.
+func (p Pos) LineCol() (line, col int) {
+	if p.Source == nil {
+		return 0, 0
+	}
+	line = sort.SearchInts(p.Source.lines, p.Offset+1)
+	return line, p.Offset - p.Source.lines[line-1] + 1
+}
+
+// Line returns the line, counted from 1; 0 for no place.
+func (p Pos) Line() int { line, _ := p.LineCol(); return line }
+
+// Col returns the column, counted from 1 in bytes; 0 for no place.
+func (p Pos) Col() int { _, col := p.LineCol(); return col }
+
+// String writes "file:line:col", or "(no position)".
+func (p Pos) String() string {
+	if p.Source == nil {
+		return "(no position)"
+	}
+	line, col := p.LineCol()
+	return fmt.Sprintf("%s:%d:%d", p.Source.Name, line, col)
+}
+
+// An Error says why source text was rejected, and where.
+type Error struct {
+	Pos Pos
+	Msg string // lower case, no position, no trailing period
+}
+
+func (e *Error) Error() string { return e.Pos.String() + ": " + e.Msg }
+
+// Excerpt shows the source line of p with a caret below the column:
+//
+//	3 |   port = prot;
+//	  |          ^
+//
+// It ends with a newline, and is "" where p is no place. Long lines are cut
+// around the caret.
+func Excerpt(p Pos) string {
+	if p.Source == nil {
+		return ""
+	}
+	line, col := p.LineCol()
+	return ExcerptLine(p.Source.Line(line), line, col)
+}
+
+// excerptWidth is how much of a line an excerpt shows.
+const excerptWidth = 100
+
+// ExcerptLine is [Excerpt] for a text that is not a Source: the line's
+// characters, its number, and the column in bytes, both counted from 1.
+func ExcerptLine(text string, line, col int) string {
+	before := min(max(col-1, 0), len(text))
+	for before > 0 && before < len(text) && !utf8.RuneStart(text[before]) {
+		before--
+	}
+	left, right := []rune(text[:before]), []rune(text[before:])
+	if over := len(left) + len(right) - excerptWidth; over > 0 {
+		if cut := min(over, max(0, len(left)-excerptWidth/2)); cut > 0 {
+			left = append([]rune("…"), left[cut+1:]...)
+		}
+		if keep := excerptWidth - len(left); len(right) > keep {
+			right = append(right[:keep-1:keep-1], '…')
+		}
+	}
+	number := fmt.Sprintf("%4d", line)
+	var pad strings.Builder
+	for _, r := range left {
+		if r == '\t' { // a tab below a tab, so that the caret lines up
+			pad.WriteByte('\t')
+		} else {
+			pad.WriteByte(' ')
+		}
+	}
+	show := func(runes []rune) string {
+		return strings.Map(func(r rune) rune {
+			if r != '\t' && (r < ' ' || r == 0x7f) {
+				return '\uFFFD' // a control character must not reach the terminal
+			}
+			return r
+		}, string(runes))
+	}
+	return number + " | " + show(left) + show(right) + "\n" +
+		strings.Repeat(" ", len(number)) + " | " + pad.String() + "^\n"
+}
