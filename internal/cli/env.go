@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// Env is the world as a command may see it. Nothing below Main reads the
+// process's own arguments, environment or standard streams.
+type Env struct {
+	Args    []string // Args[0] decides whether we are nix2gpu or process-compose
+	Environ []string // "NAME=value"
+	Dir     string   // the current folder, absolute
+	UID     int
+	Self    string // path under which this very program can be executed anew
+
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	StdinTTY       bool
+	StdoutTTY      bool
+	StderrTTY      bool
+	Width          int // columns of the terminal; 0 when stdout is none
+
+	Now func() time.Time
+}
+
+// OSEnv is the Env of this process.
+func OSEnv() *Env {
+	dir, err := os.Getwd()
+	if err != nil {
+		dir = "/" // a removed folder; relative references then fail by name
+	}
+	env := &Env{
+		Args:      os.Args,
+		Environ:   os.Environ(),
+		Dir:       dir,
+		UID:       os.Getuid(),
+		Self:      "/proc/self/exe",
+		Stdin:     os.Stdin,
+		Stdout:    os.Stdout,
+		Stderr:    os.Stderr,
+		StdinTTY:  term.IsTerminal(int(os.Stdin.Fd())),
+		StdoutTTY: term.IsTerminal(int(os.Stdout.Fd())),
+		StderrTTY: term.IsTerminal(int(os.Stderr.Fd())),
+		Now:       time.Now,
+	}
+	if env.StdoutTTY {
+		env.Width, _, _ = term.GetSize(int(os.Stdout.Fd()))
+	}
+	return env
+}
+
+// Getenv returns the value of the variable, or "".
+func (e *Env) Getenv(name string) string {
+	value, _ := e.LookupEnv(name)
+	return value
+}
+
+// LookupEnv returns the value of the variable, and whether it is set.
+func (e *Env) LookupEnv(name string) (string, bool) {
+	for i := len(e.Environ) - 1; i >= 0; i-- { // the last one wins, as in execve'd programs
+		if value, ok := strings.CutPrefix(e.Environ[i], name+"="); ok {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// path makes a path that the user typed absolute.
+func (e *Env) path(p string) string {
+	if filepath.IsAbs(p) {
+		return filepath.Clean(p)
+	}
+	return filepath.Join(e.Dir, p)
+}
+
+// name is the name we were called by.
+func (e *Env) name() string {
+	if len(e.Args) == 0 {
+		return "nix2gpu"
+	}
+	return filepath.Base(e.Args[0])
+}

@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"nix2gpu/control"
+)
+
+// The exit codes. Scripts depend on them, so they never change.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitNotRunning  = 3
+	exitNoService   = 4
+	exitTimeout     = 124
+	exitInterrupted = 130
+)
+
+// exitCodes is their reference; docs/reference/exit-codes.md is made of it.
+var exitCodes = []struct{ code, meaning string }{
+	{"0", "Done. Also `up` after an orderly stop by SIGTERM or Ctrl-C."},
+	{"1", "It ran and failed: a service failed for good, a port was taken, a request was refused."},
+	{"2", "Wrong usage, or an invalid definition."},
+	{"3", "Nothing is running."},
+	{"4", "There is no such service."},
+	{"124", "It did not happen in time."},
+	{"128+n", "Killed by signal n."},
+	{"130", "Interrupted by Ctrl-C, in any verb but `up`."},
+}
+
+// An exitError ends the program with a code of its own. A nil err prints
+// nothing: what there was to say has been said.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// usageError is a mistake on the command line itself.
+func usageError(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// A hinted error names the cure, on a line of its own.
+type hinted struct {
+	err  error
+	hint string
+}
+
+func (h *hinted) Error() string { return h.err.Error() }
+func (h *hinted) Unwrap() error { return h.err }
+
+// hint adds a cure to err.
+func hint(err error, format string, args ...any) error {
+	return &hinted{err, fmt.Sprintf(format, args...)}
+}
+
+// exitCode is the code that err ends the program with.
+func exitCode(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	var e *exitError
+	if errors.As(err, &e) {
+		return e.code
+	}
+	if kind, ok := control.KindOf(err); ok {
+		return kind.Exit
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return exitTimeout
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	}
+	return exitFailed
+}
+
+// report prints err for the person who must act on it.
+func report(w io.Writer, program string, err error) {
+	var e *exitError
+	if errors.As(err, &e) && e.err == nil {
+		return
+	}
+	if errors.Is(err, context.Canceled) {
+		return // whoever pressed Ctrl-C knows
+	}
+	msg := strings.TrimRight(err.Error(), "\n")
+	if !startsWithPlace(msg) {
+		msg = program + ": " + msg
+	}
+	fmt.Fprintln(w, msg)
+	var ce *control.Error
+	var h *hinted
+	if errors.As(err, &h) {
+		fmt.Fprintf(w, "hint: %s\n", h.hint)
+	} else if errors.As(err, &ce) && ce.Hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", ce.Hint)
+	}
+}
+
+// startsWithPlace reports whether msg begins with "file:line:", which editors
+// jump to only when nothing stands before it.
+func startsWithPlace(msg string) bool {
+	file, rest, ok := strings.Cut(msg, ":")
+	if !ok || file == "" || strings.ContainsAny(file, " \n") {
+		return false
+	}
+	return rest != "" && rest[0] >= '0' && rest[0] <= '9'
+}

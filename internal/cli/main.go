@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// Main runs the command that env.Args names and returns the exit code.
+func Main(ctx context.Context, env *Env) int {
+	root := newRoot(env)
+	if env.name() == processCompose {
+		root = newProcessCompose(env)
+	}
+	root.SetArgs(arguments(env))
+	root.SetIn(env.Stdin)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	report(env.Stderr, root.Name(), err)
+	return exitCode(err)
+}
+
+func arguments(env *Env) []string {
+	if len(env.Args) == 0 {
+		return nil
+	}
+	return env.Args[1:]
+}
+
+// The groups of the help page, in its order.
+const (
+	groupRun     = "run"
+	groupLook    = "look"
+	groupDefine  = "define"
+	groupProgram = "program"
+)
+
+// newRoot is the command table of nix2gpu.
+func newRoot(env *Env) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "nix2gpu <verb> [DEFINITION] [SERVICE...]",
+		Short: "Run the services of a container definition written in Nix",
+		Long: `nix2gpu reads a container definition written in Nix, or a process-compose.yaml,
+and runs its services: in order, watched, restarted when they fail.
+
+    nix2gpu up                  run everything in flake.nix, here, until Ctrl-C
+    nix2gpu up -d --wait        the same in the background; returns when all is healthy
+    nix2gpu ps                  what runs, what waits, and why
+    nix2gpu logs -f api         follow what a service prints
+    nix2gpu down                stop everything
+
+DEFINITION is a file or a folder, with #NAME for one container of several. It is
+told from a service by its look: it contains # or /, starts with a dot, or ends in
+.nix, .yaml, .yml or .json. Without one, flake.nix, nix2gpu.nix or
+process-compose.yaml of the current folder is taken.`,
+		Args: unknownVerb,
+		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
+	}
+	configure(root)
+	root.AddGroup(
+		&cobra.Group{ID: groupRun, Title: "Run services:"},
+		&cobra.Group{ID: groupLook, Title: "See what they do:"},
+		&cobra.Group{ID: groupDefine, Title: "Work on a definition:"},
+		&cobra.Group{ID: groupProgram, Title: "About the program:"},
+	)
+	add := func(group string, cmds ...*cobra.Command) {
+		for _, c := range cmds {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add(groupProgram,
+		newVersion(env),
+		newCompletion(env),
+		newMan(env),
+	)
+	root.SetHelpCommandGroupID(groupProgram)
+	return root
+}
+
+// configure sets what both command tables share.
+func configure(root *cobra.Command) {
+	root.SilenceErrors = true // Main prints them, once
+	root.SilenceUsage = true
+	root.DisableAutoGenTag = true
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SuggestionsMinimumDistance = 2
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if errors.Is(err, context.Canceled) {
+			return err
+		}
+		return hint(&exitError{exitUsage, err}, "see %q", cmd.CommandPath()+" --help")
+	})
+	root.PersistentFlags().String("color", "auto", "colour the output: auto, always or never")
+}
+
+// unknownVerb rejects arguments that no verb took.
+func unknownVerb(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := usageError("unknown verb %q", args[0])
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return hint(err, "did you mean %q?", near[0])
+	}
+	return hint(err, "see %q", cmd.CommandPath()+" --help")
+}
+
+// noArgs is cobra.NoArgs in our own words.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError("%s takes no arguments, got %q", cmd.Name(), args[0])
+	}
+	return nil
+}
+
+// oneOf rejects a flag's value that is not among the permitted ones.
+func oneOf(flag, value string, permitted ...string) error {
+	for _, p := range permitted {
+		if value == p {
+			return nil
+		}
+	}
+	return usageError("--%s must be one of %v, got %q", flag, fmt.Sprint(permitted), value)
+}

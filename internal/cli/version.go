@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// Version is the release that this tree becomes.
+const Version = "0.1.0"
+
+type versionOptions struct {
+	output string
+	short  bool
+}
+
+func newVersion(env *Env) *cobra.Command {
+	var opts versionOptions
+	cmd := &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return runVersion(env, opts) },
+	}
+	cmd.Flags().StringVarP(&opts.output, "output", "o", "text", "text or json")
+	cmd.Flags().BoolVarP(&opts.short, "short", "s", false, "only the number")
+	return cmd
+}
+
+func runVersion(env *Env, opts versionOptions) error {
+	if err := oneOf("output", opts.output, "text", "json"); err != nil {
+		return err
+	}
+	commit := ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				commit = s.Value
+			}
+		}
+	}
+	switch {
+	case opts.output == "json":
+		return json.NewEncoder(env.Stdout).Encode(map[string]string{
+			"version": Version, "commit": commit, "go": runtime.Version(),
+			"platform": runtime.GOOS + "/" + runtime.GOARCH,
+		})
+	case opts.short:
+		fmt.Fprintln(env.Stdout, Version)
+	default:
+		fmt.Fprintf(env.Stdout, "nix2gpu %s\n", Version)
+	}
+	return nil
+}
