@@ -1,0 +1,325 @@
+package module
+
+import "sort"
+
+// A Config is a place in an evaluated configuration: a set of options, an
+// option, or something within an option's value. It is read lazily: reading
+// one option merges no other.
+//
+// The accessors take the rest of a path, one name a step, and never fail on
+// the spot. An error (a wrong type, an exception in the user's code) is kept
+// in the [Evaluation], once, and the accessor returns the zero value. So a
+// reader may go on, and whoever evaluates reports everything.
+type Config struct {
+	n    node
+	errs *errorList
+}
+
+// A node is what stands behind a Config.
+type node interface {
+	path() []string
+	step(name string) node   // never nil: an unknown name gives a node of kind Missing
+	kind() (Kind, error)     // forces the value
+	keys() ([]string, error) // of KindAttrs, sorted
+	items() ([]node, error)  // of KindList
+	scalar() (any, error)    // nil, bool, int64, float64 or Str
+	call(args []any) (node, error)
+	origin() Origin
+	arg(name string) node // a module argument, as pkgs
+}
+
+// Kind is the shape of a value.
+type Kind int
+
+// The kinds. Missing is the kind of what is neither declared nor assigned, and
+// of what cannot be evaluated.
+const (
+	Missing Kind = iota
+	KindNull
+	KindBool
+	KindInt
+	KindFloat
+	KindStr // also a path and a package: anything that Str can read
+	KindList
+	KindAttrs
+	KindFunc
+)
+
+var kindNames = [...]string{"missing", "null", "bool", "int", "float", "string", "list", "set", "function"}
+
+// String names the kind as messages do.
+func (k Kind) String() string { return kindNames[k] }
+
+// Origin says where the value of an option comes from.
+type Origin struct {
+	// Assignments are the places that gave the value, those of the winning
+	// priority only, in the order in which they were merged. Empty for a
+	// value that is the declared default.
+	Assignments []Pos
+	// Overridden are the places whose assignments lost to a higher priority.
+	Overridden []Pos
+	// Declared are the places of the declaration; empty for options declared
+	// in Go.
+	Declared []Pos
+	// Priority is the winning one: 1500 for a declared default, 1000 for
+	// mkDefault, 100 for a plain assignment, 50 for mkForce. A lower number wins.
+	Priority int
+	// IsOption is true when the place is an option itself, and false within
+	// an option's value, where the other fields are those of the value around it
+	// unless the place has its own.
+	IsOption bool
+}
+
+// Pos is the first place of o, or the zero Pos.
+func (o Origin) Pos() Pos {
+	if len(o.Assignments) > 0 {
+		return o.Assignments[0]
+	}
+	return Pos{}
+}
+
+// Get is the place at the end of path. It never returns nil.
+func (c *Config) Get(path ...string) *Config {
+	n := c.n
+	for _, name := range path {
+		n = n.step(name)
+	}
+	return &Config{n, c.errs}
+}
+
+// Path is the whole path, for messages; Name its last step, which is the
+// instance within attrsOf, and "" at the root.
+func (c *Config) Path() []string { return c.n.path() }
+
+// Name is the last step of the path: the instance within attrsOf.
+func (c *Config) Name() string {
+	if p := c.n.path(); len(p) > 0 {
+		return p[len(p)-1]
+	}
+	return ""
+}
+
+// Kind evaluates the place at path and says what is there.
+func (c *Config) Kind(path ...string) Kind {
+	at := c.Get(path...)
+	k, err := at.n.kind()
+	if at.errs.add(err) {
+		return Missing
+	}
+	return k
+}
+
+// Has reports whether there is a value at path that is not null.
+func (c *Config) Has(path ...string) bool {
+	k := c.Kind(path...)
+	return k != Missing && k != KindNull
+}
+
+// IsSet reports whether anything assigned a value with at least the priority
+// of mkDefault, so that the value is not just the declared default.
+func (c *Config) IsSet(path ...string) bool {
+	o := c.Origin(path...)
+	return len(o.Assignments) > 0 && o.Priority < defaultPriority
+}
+
+// Origin says where the value at path comes from.
+func (c *Config) Origin(path ...string) Origin { return c.Get(path...).n.origin() }
+
+// Pos is the place of the first assignment of the value at path, for messages.
+func (c *Config) Pos(path ...string) Pos { return c.Origin(path...).Pos() }
+
+// Bool is the value at path; false when it is null or missing.
+func (c *Config) Bool(path ...string) bool { return scalarAt[bool](c, path, KindBool) }
+
+// Int is the value at path; 0 when it is null or missing.
+func (c *Config) Int(path ...string) int { return int(scalarAt[int64](c, path, KindInt)) }
+
+// Float is the value at path, also of an integer; 0 when it is null or missing.
+func (c *Config) Float(path ...string) float64 {
+	if c.Kind(path...) == KindInt {
+		return float64(scalarAt[int64](c, path, KindInt))
+	}
+	return scalarAt[float64](c, path, KindFloat)
+}
+
+// Str is the string at path with its context; also of a path, a package and
+// anything else that Nix takes for a string. Empty when null or missing.
+func (c *Config) Str(path ...string) Str { return scalarAt[Str](c, path, KindStr) }
+
+// String is the characters of Str, for values that cannot sensibly refer to
+// packages: names, addresses, enums.
+func (c *Config) String(path ...string) string { return c.Str(path...).S }
+
+// scalarAt reads a T. Null and missing are the zero value; anything else that
+// is not of kind want is an error, kept.
+func scalarAt[T any](c *Config, path []string, want Kind) T {
+	var zero T
+	at := c.Get(path...)
+	kind, err := at.n.kind()
+	if at.errs.add(err) || kind == KindNull || kind == Missing {
+		return zero
+	}
+	v, err := at.n.scalar()
+	if at.errs.add(err) {
+		return zero
+	}
+	t, ok := v.(T)
+	if !ok {
+		at.errs.add(&Error{Path: at.Path(), Pos: at.Pos(),
+			Msg: "value of " + quotePath(at.Path()) + " must be a " + want.String() + ", not a " + kind.String()})
+		return zero
+	}
+	return t
+}
+
+// Keys are the attribute names of the set at path, sorted; nil when there is
+// no set.
+func (c *Config) Keys(path ...string) []string {
+	at := c.Get(path...)
+	if at.Kind() != KindAttrs {
+		return nil
+	}
+	keys, err := at.n.keys()
+	if at.errs.add(err) {
+		return nil
+	}
+	return keys
+}
+
+// Each is every attribute of the set at path, sorted by name.
+func (c *Config) Each(path ...string) []*Config {
+	at := c.Get(path...)
+	keys := at.Keys()
+	all := make([]*Config, len(keys))
+	for i, k := range keys {
+		all[i] = at.Get(k)
+	}
+	return all
+}
+
+// List is the elements of the list at path; nil when there is no list.
+func (c *Config) List(path ...string) []*Config {
+	at := c.Get(path...)
+	if at.Kind() != KindList {
+		return nil
+	}
+	items, err := at.n.items()
+	if at.errs.add(err) {
+		return nil
+	}
+	all := make([]*Config, len(items))
+	for i, n := range items {
+		all[i] = &Config{n, at.errs}
+	}
+	return all
+}
+
+// Strings is the list of strings at path, without their contexts.
+func (c *Config) Strings(path ...string) []string {
+	var all []string
+	for _, e := range c.List(path...) {
+		all = append(all, e.String())
+	}
+	return all
+}
+
+// Strs is the list of strings at path, with their contexts.
+func (c *Config) Strs(path ...string) []Str {
+	var all []Str
+	for _, e := range c.List(path...) {
+		all = append(all, e.Str())
+	}
+	return all
+}
+
+// StrMap is the set of strings at path. Numbers and booleans are not
+// converted: an option type such as Coerced does that.
+func (c *Config) StrMap(path ...string) map[string]Str {
+	all := map[string]Str{}
+	for _, e := range c.Each(path...) {
+		all[e.Name()] = e.Str()
+	}
+	return all
+}
+
+// Any is the whole value at path, evaluated deeply, as nil, bool, int64,
+// float64, Str, []any or map[string]any: what freeform settings are rendered
+// from. A function in it is an error, kept.
+func (c *Config) Any(path ...string) any {
+	at := c.Get(path...)
+	switch kind := at.Kind(); kind {
+	case Missing, KindNull:
+		return nil
+	case KindList:
+		list := at.List()
+		all := make([]any, len(list))
+		for i, e := range list {
+			all[i] = e.Any()
+		}
+		return all
+	case KindAttrs:
+		all := map[string]any{}
+		for _, e := range at.Each() {
+			all[e.Name()] = e.Any()
+		}
+		return all
+	case KindFunc:
+		at.errs.add(&Error{Path: at.Path(), Pos: at.Pos(), Msg: "value of " + quotePath(at.Path()) + " is a function, which has no meaning here"})
+		return nil
+	}
+	v, err := at.n.scalar()
+	if at.errs.add(err) {
+		return nil
+	}
+	return v
+}
+
+// Arg is the module argument of that name: "pkgs", "lib".
+func (c *Config) Arg(name string) *Config { return &Config{c.n.arg(name), c.errs} }
+
+// Func is the function at path, and whether there is one.
+func (c *Config) Func(path ...string) (Func, bool) {
+	at := c.Get(path...)
+	return Func{at}, at.Kind() == KindFunc
+}
+
+// A Func is a value that takes arguments.
+type Func struct{ c *Config }
+
+// Call applies f to its arguments, one after the other: values such as those
+// of [Option], above all *Config. The result is lazy and never nil.
+func (f Func) Call(args ...any) *Config {
+	n, err := f.c.n.call(args)
+	if f.c.errs.add(err) {
+		return &Config{absent{f.c.Path()}, f.c.errs}
+	}
+	return &Config{n, f.c.errs}
+}
+
+// Errorf keeps an error about the value at c among those of the evaluation:
+// what a reader finds wrong beyond types.
+func (c *Config) Errorf(format string, args ...any) {
+	c.errs.add(errorf(c.Path(), c.Pos(), format, args...))
+}
+
+// absent is the node of what does not exist.
+type absent struct{ at []string }
+
+func (a absent) path() []string           { return a.at }
+func (a absent) step(name string) node    { return absent{append(a.at[:len(a.at):len(a.at)], name)} }
+func (a absent) kind() (Kind, error)      { return Missing, nil }
+func (a absent) keys() ([]string, error)  { return nil, nil }
+func (a absent) items() ([]node, error)   { return nil, nil }
+func (a absent) scalar() (any, error)     { return nil, nil }
+func (a absent) origin() Origin           { return Origin{} }
+func (a absent) arg(string) node          { return absent{} }
+func (a absent) call([]any) (node, error) { return a, nil }
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

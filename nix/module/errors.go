@@ -1,0 +1,160 @@
+package module
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nix2gpu/nix/syntax"
+)
+
+// A Pos is a place in a definition, with its source, so that an excerpt can be
+// shown. The zero Pos means "not known".
+type Pos = syntax.Pos
+
+// comparePos orders places by file and offset.
+func comparePos(p, q Pos) int {
+	if c := strings.Compare(p.File(), q.File()); c != 0 {
+		return c
+	}
+	return cmp.Compare(p.Offset, q.Offset)
+}
+
+// An Error is one thing that is wrong with a definition.
+type Error struct {
+	Pos  Pos      // the place to mend; the zero Pos when none is known
+	Path []string // the option concerned; nil when the error is not about one
+	Msg  string   // lower case, without position
+	Hint string   // the cure, when there is one: `did you mean "port"?`
+	// Also are the other places concerned, as the other sides of a conflict.
+	Also []Note
+	// Cause is the evaluator's error when the definition could not be
+	// evaluated; it may carry a trace.
+	Cause error
+}
+
+// A Note is a further place of an Error.
+type Note struct {
+	Pos Pos
+	Msg string // what is there: the value assigned
+}
+
+// Error is the position, the message, and below it the notes and the hint.
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.Pos.IsValid() {
+		b.WriteString(e.Pos.String() + ": ")
+	}
+	b.WriteString(e.Msg)
+	for _, n := range e.Also {
+		b.WriteString("\n  - ")
+		if n.Pos.IsValid() {
+			b.WriteString(n.Pos.String() + ": ")
+		}
+		b.WriteString(n.Msg)
+	}
+	if e.Hint != "" {
+		b.WriteString("\n  hint: " + e.Hint)
+	}
+	return b.String()
+}
+
+// Unwrap gives access to the evaluator's error.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Errors is everything found wrong, sorted by place and without repeats.
+type Errors []*Error
+
+// Error is the errors, one below the other.
+func (es Errors) Error() string {
+	lines := make([]string, len(es))
+	for i, e := range es {
+		lines[i] = e.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// errorf makes an Error about an option.
+func errorf(path []string, pos Pos, format string, args ...any) *Error {
+	return &Error{Pos: pos, Path: path, Msg: fmt.Sprintf(format, args...)}
+}
+
+// An errorList collects errors. The same error can come up in many ways,
+// since every option that reads a broken one breaks as well: it is kept once.
+type errorList struct {
+	all  Errors
+	seen map[string]bool
+}
+
+// add keeps err, whatever is new in it, and reports whether there was an error.
+func (l *errorList) add(err error) bool {
+	if err == nil {
+		return false
+	}
+	if l.seen == nil {
+		l.seen = map[string]bool{}
+	}
+	for _, e := range asErrors(err) {
+		if key := e.Error(); !l.seen[key] {
+			l.seen[key] = true
+			l.all = append(l.all, e)
+		}
+	}
+	return true
+}
+
+// sorted is what has been collected, nil if nothing was.
+func (l *errorList) sorted() error {
+	if len(l.all) == 0 {
+		return nil
+	}
+	all := slices.Clone(l.all)
+	slices.SortStableFunc(all, func(a, b *Error) int {
+		if c := comparePos(a.Pos, b.Pos); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Msg, b.Msg)
+	})
+	return all
+}
+
+// asErrors takes an error apart into those of this package.
+func asErrors(err error) Errors {
+	var many Errors
+	if errors.As(err, &many) {
+		return many
+	}
+	var one *Error
+	if errors.As(err, &one) {
+		return Errors{one}
+	}
+	return Errors{{Msg: err.Error(), Cause: err}}
+}
+
+// quotePath writes a path as one would in Nix: services.redis."x.y".port.
+func quotePath(path []string) string { return "`" + showPath(path) + "'" }
+
+func showPath(path []string) string {
+	parts := make([]string, len(path))
+	for i, p := range path {
+		parts[i] = p
+		if !isIdentifier(p) {
+			parts[i] = strconv.Quote(p)
+		}
+	}
+	return strings.Join(parts, ".")
+}
+
+// isIdentifier reports whether a name needs no quotes in an attribute path.
+func isIdentifier(s string) bool {
+	for i, r := range s {
+		letter := r == '_' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+		if !letter && (i == 0 || r != '-' && r != '\'' && (r < '0' || r > '9')) {
+			return false
+		}
+	}
+	return s != ""
+}
