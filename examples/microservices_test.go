@@ -1,0 +1,163 @@
+package examples
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"nix2gpu/internal/testkit"
+)
+
+const healthy = "[nix2gpu] all services healthy"
+
+// status is what "nix2gpu ps -o json" says of one service.
+type status struct {
+	Label    string `json:"label"`
+	State    string `json:"state"`
+	PID      int    `json:"pid"`
+	Restarts int    `json:"restarts"`
+}
+
+func statusOf(t *testing.T, s *testkit.Stack, label string) status {
+	t.Helper()
+	var all struct {
+		Services []status `json:"services"`
+	}
+	out := s.MustExec("ps", "-o", "json")
+	if err := json.Unmarshal([]byte(out), &all); err != nil {
+		t.Fatalf("ps -o json: %v\n%s", err, out)
+	}
+	for _, st := range all.Services {
+		if st.Label == label {
+			return st
+		}
+	}
+	t.Fatalf("ps -o json has no %q:\n%s", label, out)
+	return status{}
+}
+
+func wantShop(s *testkit.Stack) {
+	s.T.Helper()
+	s.WantBody("http://127.0.0.1:8080/users/", `"name":"Grace"`)
+	s.WantBody("http://127.0.0.1:8080/orders/", `"item":"compiler"`)
+	s.WantBody("http://127.0.0.1:8080/inventory/", `"quantity":12`)
+}
+
+func TestMicroservices(t *testing.T) {
+	s := testkit.NewStack(t, "microservices")
+
+	up := s.Start("up")
+	up.WaitLine("[nix2gpu] starting process-compose with 6 services", 20*time.Second)
+	up.WaitLine(healthy, 60*time.Second)
+	wantShop(s)
+	if !strings.Contains(up.Stdout(), "[user-service] serving on port 3001\n") {
+		t.Error("the services' own lines are not on stdout")
+	}
+
+	t.Run("a killed service returns", func(t *testing.T) {
+		for _, label := range []string{"user-service", "redis", "nginx", "postgresql"} {
+			before := statusOf(t, s, label)
+			if err := syscall.Kill(before.PID, syscall.SIGKILL); err != nil {
+				t.Fatalf("kill %s: %v", label, err)
+			}
+			var now status
+			if !testkit.Eventually(20*time.Second, func() bool {
+				now = statusOf(t, s, label)
+				return now.PID != 0 && now.PID != before.PID && now.State == "ready"
+			}) {
+				t.Errorf("%s did not return after SIGKILL: %+v", label, now)
+			}
+			if now.Restarts == 0 {
+				t.Errorf("%s: restarts = 0 after SIGKILL", label)
+			}
+		}
+		wantShop(s)
+	})
+
+	t.Run("a killed supervisor leaves nothing that a new up doubles", func(t *testing.T) {
+		old := map[string]int{}
+		for _, label := range []string{"postgresql", "redis", "nginx", "user-service"} {
+			old[label] = statusOf(t, s, label).PID
+		}
+		up.Signal(syscall.SIGKILL)
+		up.Wait(10 * time.Second)
+
+		up = s.Start("up")
+		up.WaitLine(healthy, 60*time.Second)
+		wantShop(s)
+		for label, pid := range old {
+			if err := syscall.Kill(pid, 0); err == nil && statusOf(t, s, label).PID == pid {
+				t.Errorf("%s still runs as pid %d", label, pid)
+			}
+		}
+		for _, program := range []string{"redis-server", "nginx: master", "user-service"} {
+			var found []string
+			for _, p := range s.Net.Processes() {
+				if strings.Contains(p, program) {
+					found = append(found, p)
+				}
+			}
+			if len(found) != 1 {
+				t.Errorf("%d processes of %s, want 1: %v", len(found), program, found)
+			}
+		}
+	})
+
+	up.Stop()
+
+	t.Run("existing data is served again", func(t *testing.T) {
+		up := s.Start("up")
+		up.WaitLine(healthy, 60*time.Second)
+		wantShop(s)
+		up.Stop()
+	})
+}
+
+// TestTranscript is the output that the page promises, line by line.
+func TestTranscript(t *testing.T) {
+	s := testkit.NewStackFrom(t, "")
+	s.Write("nix2gpu.nix", `{
+  perSystem.nix2gpu."my-container".services = {
+    postgresql."db".enable = true;
+    redis."cache".enable = true;
+    nginx."web" = {
+      enable = true;
+      depends_on.postgresql = "ready";
+    };
+  };
+}
+`)
+	up := s.Start("up")
+	up.WaitLine(healthy, 60*time.Second)
+	var ours []string
+	prefixed := map[string]bool{}
+	for line := range strings.Lines(up.Stdout()) {
+		line = strings.TrimSuffix(line, "\n")
+		if strings.HasPrefix(line, "[nix2gpu] ") {
+			ours = append(ours, line)
+		} else if label, _, ok := strings.Cut(line, "] "); ok {
+			prefixed[label+"]"] = true
+		} else {
+			t.Errorf("a line without a prefix: %q", line)
+		}
+	}
+	want := []string{
+		"[nix2gpu] starting process-compose with 3 services",
+		"[nix2gpu] postgresql: starting",
+		"[nix2gpu] redis: starting",
+		"[nix2gpu] nginx: waiting for dependencies",
+		"[nix2gpu] postgresql: ready",
+		"[nix2gpu] nginx: starting",
+		"[nix2gpu] all services healthy",
+	}
+	if got := fmt.Sprint(strings.Join(ours, "\n")); got != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+	}
+	if !prefixed["[postgresql]"] || !prefixed["[redis]"] {
+		t.Errorf("no [postgresql] or [redis] lines: %v", prefixed)
+	}
+	up.Stop()
+}

@@ -1,0 +1,21 @@
+# What a program may use: told to it in its environment, and enforced by the
+# kernel where this machine lets us make cgroups.
+#
+#   nix2gpu up        then: nix2gpu logs memory-intensive
+{
+  services.custom."memory-intensive" = {
+    enable = true;
+    command = "big-ml-model --memory-limit 8G";
+
+    environment = {
+      # limit CPU cores
+      GOMAXPROCS = "4";
+
+      # limit memory
+      GOMEMLIMIT = "8GiB";
+
+      # GPU allocation
+      CUDA_VISIBLE_DEVICES = "0";
+    };
+  };
+}

@@ -1,0 +1,139 @@
+package testkit
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Net is a network namespace with its own loopback, made for one test.
+type Net struct {
+	file  *os.File
+	inode uint64
+}
+
+// NewNet makes a namespace and fails the test's leak check when a process is
+// still in it at the end. It skips the test where namespaces can't be made.
+func NewNet(t testing.TB) *Net {
+	t.Helper()
+	n := &Net{}
+	err := onOwnThread(func() error {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("unshare: %w", err)
+		}
+		f, err := os.Open("/proc/thread-self/ns/net")
+		if err != nil {
+			return err
+		}
+		n.file = f
+		return loopbackUp()
+	})
+	if err != nil {
+		t.Skipf("needs a network namespace of its own (run as root): %v", err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(n.file.Fd()), &st); err != nil {
+		t.Fatal(err)
+	}
+	n.inode = st.Ino
+	t.Cleanup(func() { n.file.Close() })
+	return n
+}
+
+// Do runs f on a thread inside the namespace. A process that f starts stays
+// in it.
+func (n *Net) Do(f func() error) error {
+	return onOwnThread(func() error {
+		if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("setns: %w", err)
+		}
+		return f()
+	})
+}
+
+// Client is an HTTP client whose connections are made inside the namespace.
+func (n *Net) Client() *http.Client {
+	return &http.Client{
+		Timeout: 10 * time.Second,
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				return n.Dial(ctx, network, addr)
+			},
+		},
+	}
+}
+
+// Dial connects from inside the namespace. The address must be an IP.
+func (n *Net) Dial(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+	err = n.Do(func() error {
+		var d net.Dialer
+		conn, err = d.DialContext(ctx, network, addr)
+		return err
+	})
+	return conn, err
+}
+
+// Processes lists who is inside the namespace, as "pid command".
+func (n *Net) Processes() []string {
+	var found []string
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		var st unix.Stat_t
+		if unix.Stat(filepath.Join("/proc", e.Name(), "ns/net"), &st) != nil || st.Ino != n.inode {
+			continue
+		}
+		cmdline, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
+		found = append(found, fmt.Sprintf("%d %s", pid, strings.ReplaceAll(strings.TrimRight(string(cmdline), "\x00"), "\x00", " ")))
+	}
+	return found
+}
+
+// onOwnThread runs f on a thread that is thrown away afterwards: its
+// namespace must not leak into other goroutines.
+func onOwnThread(f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		done <- f()
+	}()
+	return <-done
+}
+
+// loopbackUp is "ip link set lo up" for the calling thread's namespace.
+func loopbackUp() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var req struct {
+		name  [unix.IFNAMSIZ]byte
+		flags uint16
+		_     [22]byte
+	}
+	copy(req.name[:], "lo")
+	req.flags = unix.IFF_UP | unix.IFF_RUNNING
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCSIFFLAGS, uintptr(unsafe.Pointer(&req))); errno != 0 {
+		return fmt.Errorf("bring up loopback: %w", errno)
+	}
+	return nil
+}

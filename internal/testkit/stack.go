@@ -1,0 +1,346 @@
+package testkit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A Stack is one example, copied into a folder of its own and run by the real
+// binary inside a namespace of its own.
+type Stack struct {
+	T      testing.TB
+	Net    *Net
+	Dir    string // the copy
+	Bin    string
+	Env    []string // added to every command's environment
+	Client *http.Client
+
+	runs []*Run
+}
+
+// NewStack copies examples/<name>. When the test ends, whatever still runs is
+// stopped, and a process, socket or lock that is left fails the test.
+func NewStack(t testing.TB, name string) *Stack {
+	t.Helper()
+	return NewStackFrom(t, filepath.Join(Root(), "examples", name))
+}
+
+// NewStackFrom is NewStack for any folder; an empty name makes an empty one.
+func NewStackFrom(t testing.TB, from string) *Stack {
+	t.Helper()
+	s := &Stack{T: t, Net: NewNet(t), Bin: Binary(t)}
+	s.Client = s.Net.Client()
+	// Not t.TempDir: services run as users of their own and must get through.
+	dir, err := os.MkdirTemp("", "nix2gpu-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.Dir = filepath.Join(dir, filepath.Base(from))
+	if from == "" {
+		s.Dir = filepath.Join(dir, "project")
+		err = os.Mkdir(s.Dir, 0o755)
+	} else {
+		err = os.CopyFS(s.Dir, os.DirFS(from))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A run on the checkout leaves its data there; a test starts from nothing.
+	for _, left := range []string{"data", ".nix2gpu"} {
+		os.RemoveAll(filepath.Join(s.Dir, left))
+	}
+	// State and sockets of the test lie beside the copy, not with the user's own.
+	s.Env = append(s.Env,
+		"PATH="+filepath.Join(s.Dir, "bin")+":"+filepath.Dir(s.Bin)+":"+os.Getenv("PATH"),
+		"NO_COLOR=1",
+	)
+	t.Cleanup(func() {
+		s.end()
+		if t.Failed() {
+			for _, r := range s.runs {
+				t.Logf("--- output of nix2gpu %s:\n%s", strings.Join(r.args, " "), tail(r.Output(), 8000))
+			}
+		}
+		os.RemoveAll(dir)
+	})
+	return s
+}
+
+// Write puts a file into the copy.
+func (s *Stack) Write(name, content string) {
+	s.T.Helper()
+	path := filepath.Join(s.Dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		s.T.Fatal(err)
+	}
+	mode := os.FileMode(0o644)
+	if strings.HasPrefix(content, "#!") {
+		mode = 0o755
+	}
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		s.T.Fatal(err)
+	}
+}
+
+// A Run is one started command.
+type Run struct {
+	s    *Stack
+	args []string
+	cmd  *exec.Cmd
+	done chan struct{}
+
+	mu  sync.Mutex
+	out bytes.Buffer
+	err bytes.Buffer
+	cut int // how much of out the last WaitLine has passed
+	new chan struct{}
+}
+
+// Start runs "nix2gpu ARGS" (or another program: name it with an absolute
+// path or one on PATH in Command) in the background.
+func (s *Stack) Start(args ...string) *Run {
+	s.T.Helper()
+	return s.StartCommand(s.Bin, args...)
+}
+
+// StartCommand runs any program in the stack's folder and namespace.
+func (s *Stack) StartCommand(name string, args ...string) *Run {
+	s.T.Helper()
+	r := &Run{s: s, args: args, done: make(chan struct{}), new: make(chan struct{}, 1)}
+	r.cmd = exec.Command(name, args...)
+	r.cmd.Dir = s.Dir
+	r.cmd.Env = append(os.Environ(), s.Env...)
+	r.cmd.Stdout = writerFunc(func(p []byte) { r.add(&r.out, p) })
+	r.cmd.Stderr = writerFunc(func(p []byte) { r.add(&r.err, p) })
+	// Its own group, so that a test's signals reach it alone.
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// A descendant that keeps the pipe must not hang the test.
+	r.cmd.WaitDelay = 5 * time.Second
+	if err := s.Net.Do(r.cmd.Start); err != nil {
+		s.T.Fatalf("start %s: %v", name, err)
+	}
+	go func() {
+		_ = r.cmd.Wait() // the exit code is read from ProcessState
+		close(r.done)
+	}()
+	s.runs = append(s.runs, r)
+	return r
+}
+
+// Exec runs "nix2gpu ARGS" to its end, and returns stdout, stderr and the exit code.
+func (s *Stack) Exec(args ...string) (stdout, stderr string, code int) {
+	s.T.Helper()
+	return s.ExecCommand(s.Bin, args...)
+}
+
+// ExecCommand is Exec for any program.
+func (s *Stack) ExecCommand(name string, args ...string) (stdout, stderr string, code int) {
+	s.T.Helper()
+	r := s.StartCommand(name, args...)
+	code = r.Wait(2 * time.Minute)
+	return r.Stdout(), r.Stderr(), code
+}
+
+// MustExec is Exec that fails the test on another exit code than 0.
+func (s *Stack) MustExec(args ...string) string {
+	s.T.Helper()
+	stdout, stderr, code := s.Exec(args...)
+	if code != 0 {
+		s.T.Fatalf("nix2gpu %s: exit code %d\n%s%s", strings.Join(args, " "), code, stdout, stderr)
+	}
+	return stdout
+}
+
+func (r *Run) add(b *bytes.Buffer, p []byte) {
+	r.mu.Lock()
+	b.Write(p)
+	r.mu.Unlock()
+	select {
+	case r.new <- struct{}{}:
+	default:
+	}
+}
+
+// Stdout is what was printed so far.
+func (r *Run) Stdout() string { r.mu.Lock(); defer r.mu.Unlock(); return r.out.String() }
+
+// Stderr is what was printed to stderr so far.
+func (r *Run) Stderr() string { r.mu.Lock(); defer r.mu.Unlock(); return r.err.String() }
+
+// Output is both, for messages.
+func (r *Run) Output() string { return r.Stdout() + r.Stderr() }
+
+// PID is the command's.
+func (r *Run) PID() int { return r.cmd.Process.Pid }
+
+// WaitLine waits until stdout holds the text, after what earlier calls found.
+func (r *Run) WaitLine(text string, limit time.Duration) {
+	r.s.T.Helper()
+	deadline := time.After(limit)
+	for {
+		r.mu.Lock()
+		i := strings.Index(r.out.String()[r.cut:], text)
+		if i >= 0 {
+			r.cut += i + len(text)
+		}
+		r.mu.Unlock()
+		if i >= 0 {
+			return
+		}
+		select {
+		case <-r.new:
+		case <-r.done:
+			if !strings.Contains(r.Stdout()[r.cut:], text) {
+				r.s.T.Fatalf("ended (%v) without printing %q:\n%s", r.cmd.ProcessState, text, tail(r.Output(), 4000))
+			}
+		case <-deadline:
+			r.s.T.Fatalf("did not print %q within %v:\n%s", text, limit, tail(r.Output(), 4000))
+		}
+	}
+}
+
+// Signal sends one to the command alone.
+func (r *Run) Signal(sig os.Signal) {
+	r.s.T.Helper()
+	if err := r.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		r.s.T.Fatal(err)
+	}
+}
+
+// Wait waits for the end and returns the exit code, 128+n after signal n.
+func (r *Run) Wait(limit time.Duration) int {
+	r.s.T.Helper()
+	select {
+	case <-r.done:
+	case <-time.After(limit):
+		r.s.T.Fatalf("%s did not end within %v:\n%s", strings.Join(r.args, " "), limit, tail(r.Output(), 4000))
+	}
+	if ws, ok := r.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return r.cmd.ProcessState.ExitCode()
+}
+
+// Running reports whether the command has not ended.
+func (r *Run) Running() bool {
+	select {
+	case <-r.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// Stop ends the stack as Ctrl-C does, wants exit code 0, and wants nothing left.
+func (r *Run) Stop() {
+	r.s.T.Helper()
+	r.Signal(syscall.SIGINT)
+	if code := r.Wait(30 * time.Second); code != 0 {
+		r.s.T.Errorf("after Ctrl-C: exit code %d, want 0\n%s", code, tail(r.Output(), 4000))
+	}
+	r.s.WantNothingLeft()
+}
+
+// WantNothingLeft fails the test for each process, socket or lock that is left.
+func (s *Stack) WantNothingLeft() {
+	s.T.Helper()
+	// A killed process is in /proc until its parent has reaped it.
+	var left []string
+	if !Eventually(5*time.Second, func() bool { left = s.Net.Processes(); return len(left) == 0 }) {
+		s.T.Errorf("processes left:\n%s", strings.Join(left, "\n"))
+	}
+	for _, pattern := range []string{"/run/nix2gpu/" + filepath.Base(s.Dir) + "-*", filepath.Join(s.Dir, ".nix2gpu", "*", "*.lock"), filepath.Join(s.Dir, "*.sock")} {
+		if files, _ := filepath.Glob(pattern); len(files) > 0 {
+			s.T.Errorf("files left: %v", files)
+		}
+	}
+}
+
+// Get fetches a page from inside the namespace.
+func (s *Stack) Get(url string) (status int, body string, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	resp, err := s.Client.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	return resp.StatusCode, string(raw), err
+}
+
+// WantBody fetches a page until it answers 200 with the text in it.
+func (s *Stack) WantBody(url, text string) {
+	s.T.Helper()
+	var last string
+	if !Eventually(20*time.Second, func() bool {
+		status, body, err := s.Get(url)
+		last = fmt.Sprintf("%d %v\n%s", status, err, body)
+		return err == nil && status == http.StatusOK && strings.Contains(body, text)
+	}) {
+		s.T.Errorf("GET %s: want 200 with %q, got %s", url, text, last)
+	}
+}
+
+// Eventually asks until the answer is yes or the limit is over.
+func Eventually(limit time.Duration, yes func() bool) bool {
+	for deadline := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
+		if yes() {
+			return true
+		}
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+}
+
+// end stops what a failed test left running, gently first.
+func (s *Stack) end() {
+	for _, r := range s.runs {
+		if r.Running() {
+			_ = r.cmd.Process.Signal(syscall.SIGTERM)
+			select {
+			case <-r.done:
+			case <-time.After(15 * time.Second):
+				_ = r.cmd.Process.Kill()
+			}
+		}
+	}
+	// Whatever is in the namespace by now is the test's own.
+	for _, p := range s.Net.Processes() {
+		var pid int
+		if _, err := fmt.Sscanf(p, "%d", &pid); err == nil {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+}
+
+type writerFunc func(p []byte)
+
+func (f writerFunc) Write(p []byte) (int, error) { f(p); return len(p), nil }
+
+func tail(s string, n int) string {
+	if len(s) > n {
+		return "…" + s[len(s)-n:]
+	}
+	return s
+}
