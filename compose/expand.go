@@ -1,0 +1,188 @@
+package compose
+
+import (
+	"fmt"
+	"strings"
+)
+
+// expand replaces $NAME, ${NAME} and ${NAME:-default} in s, and $$ by $. A
+// variable that is not set becomes what unset says.
+//
+// process-compose expands the text of the whole file before it parses it;
+// expanding values after parsing gives the same result, except that a value
+// can't turn into structure, and places stay right.
+func expand(s string, lookup func(string) (string, bool), unset func(name, source string) string) (string, error) {
+	if !strings.Contains(s, "$") {
+		return s, nil
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		if s[i] != '$' {
+			b.WriteByte(s[i])
+			i++
+			continue
+		}
+		rest := s[i+1:]
+		switch {
+		case strings.HasPrefix(rest, "$"):
+			b.WriteByte('$')
+			i += 2
+		case strings.HasPrefix(rest, "{"):
+			end := closing(rest)
+			if end < 0 {
+				return "", fmt.Errorf("%q has no closing brace", "${")
+			}
+			source := s[i : i+2+end]
+			value, err := expandBraces(rest[1:end], source, lookup, unset)
+			if err != nil {
+				return "", err
+			}
+			b.WriteString(value)
+			i += 1 + end + 1
+		default:
+			n := nameLength(rest)
+			if n == 0 { // "$(", "$1", a lone dollar: the shell's, not ours
+				b.WriteByte('$')
+				i++
+				continue
+			}
+			name := rest[:n]
+			if value, ok := lookup(name); ok {
+				b.WriteString(value)
+			} else {
+				b.WriteString(unset(name, "$"+name))
+			}
+			i += 1 + n
+		}
+	}
+	return b.String(), nil
+}
+
+// closing is the index of the brace that closes s[0], or -1.
+func closing(s string) int {
+	open := 0
+	for i := range len(s) {
+		switch s[i] {
+		case '{':
+			open++
+		case '}':
+			if open--; open == 0 {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+func nameLength(s string) int {
+	for i := range len(s) {
+		c := s[i]
+		letter := c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return i
+		}
+	}
+	return len(s)
+}
+
+// expandBraces is the part between the braces: a name, then an operator of
+// the shell. Operators that it does not know leave the source as it stands,
+// for the shell that will run the command.
+func expandBraces(body, source string, lookup func(string) (string, bool), unset func(name, source string) string) (string, error) {
+	n := nameLength(body)
+	name, op := body[:n], body[n:]
+	if n == 0 {
+		return source, nil
+	}
+	value, set := lookup(name)
+	if op == "" {
+		if !set {
+			return unset(name, source), nil
+		}
+		return value, nil
+	}
+	colon := strings.HasPrefix(op, ":")
+	there := set && (!colon || value != "")
+	if colon {
+		op = op[1:]
+	}
+	if op == "" {
+		return source, nil
+	}
+	word := op[1:]
+	switch op[0] {
+	case '-', '=':
+		if there {
+			return value, nil
+		}
+		return expand(word, lookup, unset)
+	case '+':
+		if !there {
+			return "", nil
+		}
+		return expand(word, lookup, unset)
+	case '?':
+		if there {
+			return value, nil
+		}
+		if word == "" {
+			word = "is not set"
+		}
+		return "", fmt.Errorf("variable %s: %s", name, word)
+	}
+	if colon || !set {
+		return source, nil
+	}
+	switch op {
+	case "^^":
+		return strings.ToUpper(value), nil
+	case ",,":
+		return strings.ToLower(value), nil
+	}
+	return source, nil
+}
+
+// A setting is one variable of an environment file.
+type setting struct {
+	name, value string
+	line        int
+}
+
+// parseDotEnv reads NAME=value lines: comments, "export", and quotes as the
+// shell has them.
+func parseDotEnv(name string, data []byte) ([]setting, Errors) {
+	var out []setting
+	var errs Errors
+	for i, line := range strings.Split(string(data), "\n") {
+		line = strings.TrimSpace(strings.TrimSuffix(line, "\r"))
+		line = strings.TrimSpace(strings.TrimPrefix(line, "export "))
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		key, value, ok := strings.Cut(line, "=")
+		key = strings.TrimSpace(key)
+		if !ok || key == "" || nameLength(key) != len(key) {
+			errs = append(errs, &Error{Pos: posAt(name, i+1, 1), Msg: "must be a line NAME=value", Line: line})
+			continue
+		}
+		out = append(out, setting{key, unquote(strings.TrimSpace(value)), i + 1})
+	}
+	return out, errs
+}
+
+func unquote(s string) string {
+	if len(s) >= 2 && (s[0] == '"' || s[0] == '\'') {
+		if end := strings.LastIndexByte(s, s[0]); end > 0 {
+			quote := s[0]
+			s = s[1:end]
+			if quote == '"' {
+				s = strings.NewReplacer(`\n`, "\n", `\"`, `"`, `\\`, `\`).Replace(s)
+			}
+			return s
+		}
+	}
+	if i := strings.Index(s, " #"); i >= 0 {
+		s = strings.TrimSpace(s[:i])
+	}
+	return s
+}

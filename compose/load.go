@@ -1,0 +1,358 @@
+package compose
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nix2gpu/project"
+)
+
+// Options says where the files come from.
+type Options struct {
+	// ReadFile returns a file by the name that was given to Load, or that a
+	// file names, relative to the same folder.
+	ReadFile func(name string) ([]byte, error)
+	// Dir is the folder of the definition, for the project's default name.
+	Dir string
+	// Environ is the environment for ${VARIABLES} in the files.
+	Environ []string
+	// EnvFiles are read into the environment first. Unset: .env, where there
+	// is one.
+	EnvFiles []string
+	// NoDotEnv leaves the default .env unread.
+	NoDotEnv bool
+}
+
+// DiscoveryNames are the files that are looked for when none is named, the
+// first match wins. Beside one, its override is merged in.
+func DiscoveryNames() []string {
+	return []string{"compose.yml", "compose.yaml", "process-compose.yml", "process-compose.yaml"}
+}
+
+// OverrideName is the file that is merged over the named one when it exists.
+func OverrideName(name string) string {
+	ext := path.Ext(name)
+	return strings.TrimSuffix(name, ext) + ".override" + ext
+}
+
+// Load reads the files, each laid over those before it, as one project. The
+// error is an [Errors] with everything that is wrong.
+func Load(opts Options, files ...string) (*project.Project, error) {
+	l := &loader{opts: opts, sources: map[string][]string{}}
+	l.environ()
+	var root *node
+	for _, file := range files {
+		if n := l.open(file, project.Pos{}); n != nil {
+			root = merge(root, l.extended(n, []string{file}), "")
+		}
+	}
+	if root == nil || len(l.errs) > 0 {
+		return nil, l.failed()
+	}
+	if !isTrue(root.get("disable_env_expansion")) {
+		l.expand(root)
+	}
+	p := l.project(root)
+	if len(l.errs) > 0 {
+		return nil, l.failed()
+	}
+	p.Notes = l.notes
+	return p, nil
+}
+
+// loader reads one project.
+type loader struct {
+	reader
+	opts    Options
+	sources map[string][]string // lines of the files read, for excerpts
+	dotenv  []setting
+	vars    map[string]any
+	shell   []string // nil: bash -c
+	// apart is set when a process refuses the .env file; then its variables
+	// go to each process that doesn't.
+	apart bool
+}
+
+func (l *loader) failed() error {
+	for _, e := range l.errs {
+		if lines := l.sources[e.Pos.File]; e.Line == "" && e.Pos.Line > 0 && e.Pos.Line <= len(lines) {
+			e.Line = lines[e.Pos.Line-1]
+		}
+	}
+	return l.errs.sorted()
+}
+
+// open reads and parses a file; nil when that failed, which is reported at
+// the place that named it.
+func (l *loader) open(file string, from project.Pos) *node {
+	data, err := l.opts.ReadFile(file)
+	if err != nil {
+		l.fail(from, "cannot read %q: %v", file, err)
+		return nil
+	}
+	l.sources[file] = strings.Split(string(data), "\n")
+	n, err := parse(file, data)
+	if errs, ok := err.(Errors); ok {
+		l.errs = append(l.errs, errs...)
+		return nil
+	}
+	if n.kind != object && n.kind != null {
+		l.fail(n.pos, "must be a map with a key \"processes\", is %s", n.kind)
+		return nil
+	}
+	return n
+}
+
+func (l *loader) environ() {
+	files, optional := l.opts.EnvFiles, false
+	if files == nil && !l.opts.NoDotEnv {
+		files, optional = []string{".env"}, true
+	}
+	for _, file := range files {
+		data, err := l.opts.ReadFile(file)
+		if err != nil {
+			if !optional {
+				l.fail(project.Pos{}, "cannot read %q: %v", file, err)
+			}
+			continue
+		}
+		settings, errs := parseDotEnv(file, data)
+		l.dotenv = append(l.dotenv, settings...)
+		l.errs = append(l.errs, errs...)
+	}
+}
+
+// lookup finds a variable for expansion. The .env file beats the
+// environment here, as in process-compose.
+func (l *loader) lookup(name string) (string, bool) {
+	for _, s := range slices.Backward(l.dotenv) {
+		if s.name == name {
+			return s.value, true
+		}
+	}
+	return l.fromEnviron(name)
+}
+
+func (l *loader) fromEnviron(name string) (string, bool) {
+	for _, e := range slices.Backward(l.opts.Environ) {
+		if value, ok := strings.CutPrefix(e, name+"="); ok {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// expand expands the variables of every value below n.
+func (l *loader) expand(n *node) {
+	seen := map[*node]bool{} // an alias shares its tree; "$$" must be read once
+	var walk func(n *node, command bool)
+	walk = func(n *node, command bool) {
+		if n == nil || seen[n] {
+			return
+		}
+		seen[n] = true
+		for _, i := range n.items {
+			walk(i, command)
+		}
+		for _, f := range n.fields {
+			walk(f.value, f.key == "command" || f.key == "entrypoint")
+		}
+		if n.kind != scalar {
+			return
+		}
+		text, err := expand(n.text, l.lookup, func(name, source string) string {
+			if command {
+				return source // the shell may know it
+			}
+			l.note("", n.pos, "variable %s is not set, so it is empty here", name)
+			return ""
+		})
+		if err != nil {
+			l.fail(n.pos, "%v", err)
+			return
+		}
+		n.text = text
+	}
+	walk(n, false)
+}
+
+func isTrue(n *node) bool {
+	if n == nil || n.kind != scalar {
+		return false
+	}
+	v, _ := asBool(n.text)
+	return v
+}
+
+// project reads the root of the merged files.
+func (l *loader) project(root *node) *project.Project {
+	p := &project.Project{
+		Version:   project.Version,
+		Services:  map[project.ID]*project.Service{},
+		Processes: map[project.ID]*project.Process{},
+	}
+	f := l.fields(root, "the file")
+	p.Name = cmp.Or(f.text("name", ""), path.Base(l.opts.Dir))
+	f.ignore("version", "is_strict", "disable_env_expansion", "extends", "log_level", "log_length", "log_format",
+		"is_tui_disabled", "ordered_shutdown")
+	for _, key := range []string{"env_cmds", "mcp_server"} {
+		if n := f.get(key); n != nil {
+			l.fail(n.pos, "not supported: %s", key)
+		}
+	}
+	l.vars = l.variables(f.get("vars"))
+	l.shellOf(f.get("shell"))
+	logs := l.logDefaults(f)
+	environment := f.environment("environment")
+	processes := f.get("processes")
+	if n := root.get("services"); n != nil && processes == nil {
+		f.known = append(f.known, "services")
+		l.failHint(n.pos, "a file for docker compose can't be run; the key here is \"processes\"", "unknown key \"services\"")
+	}
+	f.done()
+	if processes == nil {
+		if root.get("services") == nil {
+			l.fail(root.pos, "has no key \"processes\"")
+		}
+		return p
+	}
+	if processes.kind != object {
+		l.fail(processes.pos, "processes must be a map, is %s", processes.kind)
+		return p
+	}
+
+	for _, fd := range processes.fields {
+		if n := l.inherited(processes, fd.key, []string{fd.key}); n != nil && isTrue(n.get("is_dotenv_disabled")) {
+			l.apart = true
+		}
+	}
+	p.Container.Env = map[string]project.Value{}
+	if !l.apart {
+		l.addDotEnv(p.Container.Env)
+	}
+	for name, value := range environment {
+		p.Container.Env[name] = project.Value{Text: project.Lit(value)}
+	}
+	groups := map[string][]project.ID{}
+	for _, fd := range processes.fields {
+		n := l.inherited(processes, fd.key, []string{fd.key})
+		groups[fd.key] = l.replicas(p, fd, n, logs)
+	}
+	l.resolve(p, groups, processes)
+	return p
+}
+
+// addDotEnv adds the variables of .env that the environment leaves unset.
+// People keep passwords there, so they are never shown.
+func (l *loader) addDotEnv(env map[string]project.Value) {
+	for _, s := range l.dotenv {
+		if _, ok := l.fromEnviron(s.name); !ok {
+			env[s.name] = project.Value{Text: project.Lit(s.value), Secret: true}
+		}
+	}
+}
+
+func (l *loader) shellOf(n *node) {
+	if shell, ok := l.fromEnviron("COMPOSE_SHELL"); ok && shell != "" {
+		l.shell = []string{shell, "-c"}
+	}
+	if n == nil {
+		return
+	}
+	f := l.fields(n, "shell")
+	command := f.text("shell_command", "bash")
+	argument := f.text("shell_argument", "-c")
+	f.ignore("elevated_shell_command", "elevated_shell_argument")
+	f.done()
+	l.shell = append([]string{command}, strings.Fields(argument)...)
+}
+
+// logDefaults reads what the project says of all logs.
+func (l *loader) logDefaults(f *fields) project.Log {
+	var log project.Log
+	if file := f.text("log_location", ""); file != "" {
+		log.File = placeText(file)
+	}
+	l.logConfig(f.get("log_configuration"), &log)
+	return log
+}
+
+// logConfig reads a log_configuration. Our files are rotated anyway; of the
+// rest only the sizes mean something here.
+func (l *loader) logConfig(n *node, log *project.Log) {
+	if n == nil {
+		return
+	}
+	f := l.fields(n, "log_configuration")
+	if r := f.get("rotation"); r != nil {
+		rf := l.fields(r, "rotation")
+		log.MaxSizeMB = rf.number("max_size_mb", log.MaxSizeMB, 0, 1<<20)
+		log.MaxFiles = rf.number("max_backups", log.MaxFiles, 0, 1<<20)
+		rf.ignore("directory", "filename", "max_age_days", "compress")
+		rf.done()
+	}
+	f.ignore("fields_order", "disable_json", "timestamp_format", "no_color", "no_metadata", "add_timestamp", "flush_each_line")
+	f.done()
+}
+
+// placeText is a path of a file: relative to the definition's folder unless
+// it is absolute.
+func placeText(p string) project.Text {
+	if path.IsAbs(p) || strings.HasPrefix(p, "~") {
+		return project.Lit(p)
+	}
+	p = path.Clean(p)
+	if p == "." {
+		return project.RootPath("")
+	}
+	return project.RootPath("/" + p)
+}
+
+// variables reads a vars map into what templates see.
+func (l *loader) variables(n *node) map[string]any {
+	out := map[string]any{}
+	if n == nil {
+		return out
+	}
+	if n.kind != object {
+		l.fail(n.pos, "vars must be a map, is %s", n.kind)
+		return out
+	}
+	for _, f := range n.fields {
+		out[f.key] = plain(f.value)
+	}
+	return out
+}
+
+// plain is a node as a template sees it.
+func plain(n *node) any {
+	switch n.kind {
+	case list:
+		out := make([]any, len(n.items))
+		for i, item := range n.items {
+			out[i] = plain(item)
+		}
+		return out
+	case object:
+		out := map[string]any{}
+		for _, f := range n.fields {
+			out[f.key] = plain(f.value)
+		}
+		return out
+	case null:
+		return ""
+	}
+	if n.quoted {
+		return n.text
+	}
+	if i, err := strconv.Atoi(n.text); err == nil {
+		return i
+	}
+	if b, err := strconv.ParseBool(n.text); err == nil {
+		return b
+	}
+	return n.text
+}

@@ -1,0 +1,417 @@
+package compose
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+	"time"
+
+	"nix2gpu/project"
+)
+
+// maxReplicas bounds a slip of the keyboard.
+const maxReplicas = 1000
+
+// replicas reads one entry of processes, as often as it says, and returns
+// the services it stands for.
+func (l *loader) replicas(p *project.Project, fd *field, n *node, logs project.Log) []project.ID {
+	f := l.fields(n, fmt.Sprintf("process %q", fd.key))
+	count := f.number("replicas", 1, 0, maxReplicas)
+	if fd.key == "" || strings.ContainsAny(fd.key, " \t\n#") {
+		l.fail(fd.pos, "process name %q must not be empty or hold spaces or #", fd.key)
+	}
+	var ids []project.ID
+	for i := range max(count, 1) {
+		id := project.ID(fd.key)
+		if count > 1 {
+			id = project.ID(fmt.Sprintf("%s-%d", fd.key, i))
+		}
+		if p.Services[id] != nil {
+			l.fail(fd.pos, "process %q and a replica have the same name", id)
+			continue
+		}
+		ids = append(ids, id)
+		f.known = nil
+		r := &one{l: l, f: f, id: id, vars: maps.Clone(l.vars)}
+		r.vars["PC_REPLICA_NUM"] = i
+		svc, proc := r.read(p, fd, logs)
+		svc.Disabled = svc.Disabled || count == 0
+		proc.Env["PC_PROC_NAME"] = project.Value{Text: project.Lit(string(id))}
+		proc.Env["PC_REPLICA_NUM"] = project.Value{Text: project.Lit(strconv.Itoa(i))}
+		p.Services[id], p.Processes[id] = svc, proc
+	}
+	return ids
+}
+
+// one reads a single process.
+type one struct {
+	l     *loader
+	f     *fields
+	id    project.ID
+	vars  map[string]any
+	plain bool // is_template_disabled
+}
+
+func (r *one) read(p *project.Project, fd *field, logs project.Log) (*project.Service, *project.Process) {
+	l, f := r.l, r.f
+	svc := &project.Service{ID: r.id, Type: "custom", Instance: string(r.id), Label: string(r.id), Main: r.id, Pos: fd.pos}
+	proc := &project.Process{ID: r.id, Service: r.id, Role: project.Main, Env: map[string]project.Value{}, Log: logs}
+	maps.Copy(r.vars, l.variables(f.get("vars")))
+	r.plain = f.boolean("is_template_disabled")
+
+	svc.Description = r.render("description", f.text("description", ""))
+	svc.Namespace = r.namespace()
+	svc.Disabled = f.boolean("disabled") || f.boolean("is_disabled")
+	r.command(proc, fd)
+	if wd := r.render("working_dir", f.text("working_dir", "")); wd != "" {
+		proc.Dir = placeText(wd)
+	}
+	r.environment(proc)
+	r.logs(proc)
+	r.dependencies(svc)
+	r.availability(proc)
+	r.probes(proc)
+	r.shutdown(proc)
+	r.elsewhere(svc)
+	for _, code := range f.texts("success_exit_codes") {
+		n, err := asInt(code, 0, 255)
+		if err != nil {
+			l.fail(f.pos("success_exit_codes"), "success_exit_codes %v", err)
+			continue
+		}
+		proc.SuccessCode = append(proc.SuccessCode, n)
+	}
+	f.ignore("replicas", "extends", "disable_ansi_colors", "truncate_log", "launch_timeout_seconds",
+		"monitor_for", "monitor_silence_threshold", "replica_num", "replica_name", "name", "original_config")
+	f.done()
+	return svc, proc
+}
+
+// elsewhere reads what only process-compose itself can do.
+func (r *one) elsewhere(svc *project.Service) {
+	for _, key := range []string{"is_daemon", "is_tty", "is_interactive", "is_elevated"} {
+		if r.f.boolean(key) {
+			r.unsupported(svc, key)
+		}
+	}
+	for _, key := range []string{"schedule", "watch", "mcp"} {
+		if r.f.get(key) != nil {
+			r.unsupported(svc, key)
+		}
+	}
+	if r.f.boolean("is_foreground") {
+		svc.Disabled = true
+		r.l.note(r.id, r.f.pos("is_foreground"), "is_foreground: not started with the others, start it by its name")
+	}
+}
+
+// unsupported marks the service: the rest of the file can run without it.
+func (r *one) unsupported(svc *project.Service, key string) {
+	if svc.Unsupported == "" {
+		svc.Unsupported = key
+		svc.Pos = r.f.pos(key)
+	}
+}
+
+func (r *one) namespace() string {
+	n := r.f.get("namespace")
+	if n == nil {
+		return ""
+	}
+	if n.kind == list {
+		return strings.Join(r.f.texts("namespace"), ",")
+	}
+	return r.f.text("namespace", "")
+}
+
+func (r *one) command(proc *project.Process, fd *field) {
+	line := r.render("command", r.f.text("command", ""))
+	argv := r.f.texts("entrypoint")
+	switch {
+	case line != "":
+		if len(argv) > 0 {
+			r.l.note(r.id, r.f.pos("entrypoint"), "entrypoint has no effect beside command")
+		}
+		proc.Command = r.l.shellCommand(line)
+	case len(argv) > 0:
+		for _, arg := range argv {
+			proc.Command.Exec = append(proc.Command.Exec, project.Lit(r.render("entrypoint", arg)))
+		}
+	default:
+		r.l.fail(fd.pos, "process %q has no command", fd.key)
+	}
+}
+
+func (l *loader) shellCommand(line string) project.Command {
+	return project.Command{Shell: project.Lit(line), ShellArgv: slices.Clone(l.shell)}
+}
+
+func (r *one) environment(proc *project.Process) {
+	if disabled := r.f.boolean("is_dotenv_disabled"); r.l.apart && !disabled {
+		r.l.addDotEnv(proc.Env)
+	}
+	for name, value := range r.f.environment("environment") {
+		proc.Env[name] = project.Value{Text: project.Lit(r.render("environment", value))}
+	}
+	if file := r.f.text("env_file", ""); file != "" {
+		at := placeText(file)
+		if !path.IsAbs(file) && len(proc.Dir) > 0 { // relative to working_dir
+			at = project.Join(proc.Dir, project.Lit("/"+path.Clean(file)))
+		}
+		proc.EnvFiles = append(proc.EnvFiles, at)
+	}
+}
+
+func (r *one) logs(proc *project.Process) {
+	file := r.render("log_location", r.f.text("log_location", ""))
+	if file != "" {
+		file = strings.ReplaceAll(file, "{PC_REPLICA_NUM}", fmt.Sprint(r.vars["PC_REPLICA_NUM"]))
+		proc.Log.File = placeText(file)
+	}
+	r.l.logConfig(r.f.get("log_configuration"), &proc.Log)
+}
+
+// conditions are process-compose's words, and ours, for what is waited for.
+var conditions = map[string]project.Condition{
+	"process_started":                project.Started,
+	"process_healthy":                project.Ready,
+	"process_completed":              project.Exited,
+	"process_completed_successfully": project.Completed,
+	"process_log_ready":              project.LogReady,
+	"started":                        project.Started,
+	"ready":                          project.Ready,
+	"exited":                         project.Exited,
+	"completed":                      project.Completed,
+	"log_ready":                      project.LogReady,
+}
+
+func (r *one) dependencies(svc *project.Service) {
+	n := r.f.get("depends_on")
+	if n == nil {
+		return
+	}
+	if n.kind != object {
+		r.l.failHint(n.pos, "write \"depends_on: { db: { condition: process_healthy } }\"", "depends_on must be a map, is %s", n.kind)
+		return
+	}
+	svc.DependsOn = map[project.ID]project.Dependency{}
+	for _, fd := range n.fields {
+		dep := project.Dependency{Condition: project.Exited, Pos: fd.pos}
+		f := r.l.fields(fd.value, fmt.Sprintf("depends_on.%s", fd.key))
+		if word := f.get("condition"); word != nil {
+			c, ok := conditions[word.text]
+			if !ok {
+				names := slices.Sorted(maps.Keys(conditions))
+				hint := "must be one of " + strings.Join(processWords(names), ", ")
+				if near := nearest(word.text, names); near != "" {
+					hint = fmt.Sprintf("did you mean %q?", near)
+				}
+				r.l.failHint(word.pos, hint, "unknown condition %q", word.text)
+			}
+			dep.Condition = c
+		} else {
+			r.l.note(r.id, fd.pos, "depends_on.%s has no condition: %q waits until it has ended, as process-compose does (process_completed)", fd.key, r.id)
+		}
+		dep.Restart = f.boolean("restart")
+		f.done()
+		svc.DependsOn[project.ID(fd.key)] = dep
+	}
+}
+
+func processWords(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(s string) bool { return !strings.HasPrefix(s, "process_") })
+}
+
+func (r *one) availability(proc *project.Process) {
+	f := r.l.fields(r.f.get("availability"), "availability")
+	proc.Restart.Policy = project.RestartNo
+	if n := f.get("restart"); n != nil {
+		switch policy := project.RestartPolicy(strings.ReplaceAll(n.text, "-", "_")); policy {
+		case project.RestartNo, project.RestartOnFailure, project.RestartAlways, project.RestartExitOnFailure, project.RestartUnlessStopped:
+			proc.Restart.Policy = policy
+		case "false": // "no" as another writer of YAML spells it
+		default:
+			r.l.fail(n.pos, "restart must be no, on_failure, always, exit_on_failure or unless_stopped, is %q", n.text)
+		}
+	}
+	backoff := f.number("backoff_seconds", 1, 0, 1<<20)
+	if proc.Restart.Policy != project.RestartNo {
+		proc.Restart.Delay = project.For(time.Duration(max(backoff, 1)) * time.Second)
+	}
+	proc.Restart.Max = f.number("max_restarts", 0, 0, 1<<30)
+	proc.ExitOnEnd = f.boolean("exit_on_end")
+	proc.ExitOnSkipped = f.boolean("exit_on_skipped")
+	f.done()
+}
+
+func (r *one) probes(proc *project.Process) {
+	proc.Readiness = r.probe("readiness_probe")
+	if proc.Readiness != nil {
+		proc.Readiness.RestartOnFailure = true // as process-compose does
+	}
+	proc.Liveness = r.probe("liveness_probe")
+	line := r.render("ready_log_line", r.f.text("ready_log_line", ""))
+	if line == "" {
+		return
+	}
+	if proc.Readiness != nil {
+		r.l.fail(r.f.pos("ready_log_line"), "ready_log_line and readiness_probe exclude each other")
+		return
+	}
+	proc.Readiness = &project.Probe{Log: &project.LogCheck{Contains: line}}
+}
+
+func (r *one) probe(key string) *project.Probe {
+	n := r.f.get(key)
+	if n == nil {
+		return nil
+	}
+	f := r.l.fields(n, key)
+	p := &project.Probe{
+		Period:           project.Duration(time.Duration(f.number("period_seconds", 10, 1, 1<<20)) * time.Second),
+		Timeout:          project.Duration(time.Duration(f.number("timeout_seconds", 1, 1, 1<<20)) * time.Second),
+		SuccessThreshold: f.number("success_threshold", 1, 1, 1<<20),
+		FailureThreshold: f.number("failure_threshold", 3, 1, 1<<20),
+	}
+	if f.get("initial_delay_seconds") != nil {
+		p.InitialDelay = project.For(time.Duration(f.number("initial_delay_seconds", 0, 0, 1<<20)) * time.Second)
+	}
+	exec, http := f.get("exec"), f.get("http_get")
+	switch {
+	case exec != nil && http != nil:
+		r.l.fail(n.pos, "%s has both exec and http_get", key)
+	case exec != nil:
+		p.Exec = r.execCheck(exec)
+	case http != nil:
+		p.HTTP = r.httpCheck(http)
+	default:
+		r.l.fail(n.pos, "%s must have exec or http_get", key)
+	}
+	f.done()
+	return p
+}
+
+func (r *one) execCheck(n *node) *project.ExecCheck {
+	f := r.l.fields(n, "exec")
+	check := &project.ExecCheck{Command: r.l.shellCommand(r.render("command", f.text("command", "")))}
+	if check.Command.Shell.IsEmpty() {
+		r.l.fail(n.pos, "exec has no command")
+	}
+	if wd := f.text("working_dir", ""); wd != "" {
+		check.Dir = placeText(r.render("working_dir", wd))
+	}
+	f.done()
+	return check
+}
+
+func (r *one) httpCheck(n *node) *project.HTTPCheck {
+	f := r.l.fields(n, "http_get")
+	check := &project.HTTPCheck{
+		Host:   r.render("host", f.text("host", "")),
+		Scheme: r.render("scheme", f.text("scheme", "")),
+		Path:   r.render("path", f.text("path", "")),
+		Status: f.number("status_code", 200, 100, 599),
+		Port:   f.number("num_port", 0, 0, 65535),
+	}
+	if text := r.render("port", f.text("port", "")); text != "" {
+		port, err := asInt(text, 1, 65535)
+		if err != nil {
+			r.l.fail(f.pos("port"), "port %v", err)
+		}
+		check.Port = port
+	}
+	if check.Port == 0 {
+		check.Port = 80
+		if check.Scheme == "https" {
+			check.Port = 443
+		}
+	}
+	if h := f.get("headers"); h != nil {
+		check.Headers = map[string]string{}
+		if h.kind != object {
+			r.l.fail(h.pos, "headers must be a map, is %s", h.kind)
+		}
+		for _, fd := range h.fields {
+			check.Headers[fd.key] = r.render("headers", fd.value.text)
+		}
+	}
+	f.done()
+	return check
+}
+
+func (r *one) shutdown(proc *project.Process) {
+	f := r.l.fields(r.f.get("shutdown"), "shutdown")
+	if line := r.render("command", f.text("command", "")); line != "" {
+		c := r.l.shellCommand(line)
+		proc.Shutdown.Command = &c
+	}
+	if f.get("timeout_seconds") != nil {
+		proc.Shutdown.Timeout = project.For(time.Duration(f.number("timeout_seconds", 10, 0, 1<<20)) * time.Second)
+	}
+	if n := f.get("signal"); n != nil {
+		name, err := SignalName(n.text)
+		if err != nil {
+			r.l.fail(n.pos, "signal %v", err)
+		}
+		proc.Shutdown.Signal = name
+	}
+	proc.Shutdown.ParentOnly = f.boolean("parent_only")
+	if n := f.get("send_keys"); n != nil {
+		r.l.fail(n.pos, "not supported: send_keys")
+	}
+	f.done()
+}
+
+// render fills in the template in s, if it is one.
+func (r *one) render(key, s string) string {
+	if r.plain || !strings.Contains(s, "{{") {
+		return s
+	}
+	var b strings.Builder
+	t, err := template.New(key).Option("missingkey=error").Parse(s)
+	if err == nil {
+		err = t.Execute(&b, r.vars)
+	}
+	if err != nil {
+		_, msg, _ := strings.Cut(err.Error(), ": ")
+		pos := r.f.pos(key)
+		r.l.fail(pos, "template of %s: %s", key, msg)
+		return s
+	}
+	return b.String()
+}
+
+// resolve turns the names in depends_on into services: a group of replicas
+// stands for all of them.
+func (l *loader) resolve(p *project.Project, groups map[string][]project.ID, processes *node) {
+	names := slices.Sorted(maps.Keys(groups))
+	for _, id := range slices.Sorted(maps.Keys(p.Services)) {
+		svc := p.Services[id]
+		resolved := map[project.ID]project.Dependency{}
+		for name, dep := range svc.DependsOn {
+			ids, ok := groups[string(name)]
+			if !ok && p.Services[name] != nil { // one replica by its own name
+				ids, ok = []project.ID{name}, true
+			}
+			if !ok {
+				hint := ""
+				if near := nearest(string(name), names); near != "" {
+					hint = fmt.Sprintf("did you mean %q?", near)
+				}
+				l.failHint(dep.Pos, hint, "process %q depends on %q, which there is not", id, name)
+				continue
+			}
+			for _, target := range ids {
+				resolved[target] = dep
+			}
+		}
+		svc.DependsOn = resolved
+		if len(resolved) == 0 {
+			svc.DependsOn = nil
+		}
+	}
+}
