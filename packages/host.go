@@ -1,0 +1,298 @@
+package packages
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"golang.org/x/sys/unix"
+)
+
+// Host provides what is installed on this machine: each package is a folder
+// of links, Dir/<attr>/bin/<program>. The zero value with a Dir works.
+type Host struct {
+	Dir        string   // where the folders are kept; made when needed
+	SearchPath []string // folders of programs; default: $PATH and the usual system folders
+	Root       string   // put before the table's absolute paths, in tests
+}
+
+// systemDirs are searched after PATH: servers lie in sbin, which the PATH of
+// a plain user lacks.
+var systemDirs = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+
+// Name implements [Provider].
+func (h *Host) Name() string { return HostName }
+
+// Path implements [Provider]. It is cheap: the software is looked for each time,
+// so that what was installed, upgraded or removed meanwhile is seen, and
+// the folder is written only when a link has changed.
+func (h *Host) Path(attr string) (string, error) {
+	if attr == "" || strings.ContainsAny(attr, "/\x00") || attr[0] == '.' {
+		return "", fmt.Errorf("package attribute %q must be a name such as \"python3\"", attr)
+	}
+	p := Lookup(attr)
+	links := h.links(p)
+	if !satisfied(p, links) {
+		e := &MissingError{Attr: attr, Debian: p.Debian}
+		if p.Main != "" {
+			e.Programs = []string{p.Main}
+		}
+		if !p.Known {
+			e.Meant = Suggest(attr)
+		}
+		return "", e
+	}
+	farm := filepath.Join(h.Dir, attr)
+	if same(farm, links) {
+		return farm, nil
+	}
+	if err := h.write(farm, links); err != nil {
+		return "", fmt.Errorf("cannot make package folder %q: %w", farm, err)
+	}
+	return farm, nil
+}
+
+// satisfied reports whether what was found is worth being called the package:
+// its main program, or when it has none anything at all.
+func satisfied(p Package, links map[string]string) bool {
+	if p.Main != "" {
+		_, ok := links["bin/"+p.Main]
+		return ok
+	}
+	if len(p.Dirs) == 0 && len(p.Links) == 0 {
+		// Nothing can be checked, as with a Python library: it is used from
+		// its interpreter, and found there or not.
+		return true
+	}
+	return len(links) > 0
+}
+
+// links finds what the package's folder should hold: from path below it to
+// place on this machine.
+func (h *Host) links(p Package) map[string]string {
+	out := map[string]string{}
+	for _, pattern := range p.Dirs {
+		dir := h.newest(pattern)
+		if dir == "" {
+			continue
+		}
+		entries, _ := os.ReadDir(dir) // unreadable is the same as not there
+		for _, e := range entries {
+			if file := filepath.Join(dir, e.Name()); isProgram(file) {
+				out["bin/"+e.Name()] = file
+			}
+		}
+		if len(out) > 0 {
+			break
+		}
+	}
+	search := h.search()
+	for name, places := range p.Programs {
+		sub := "bin/" + name
+		if _, ok := out[sub]; ok {
+			continue
+		}
+		if file := h.program(search, name, places); file != "" {
+			out[sub] = file
+		}
+	}
+	for sub, patterns := range p.Links {
+		for _, pattern := range patterns {
+			if place := h.newest(pattern); place != "" {
+				out[strings.TrimPrefix(sub, "/")] = place
+				break
+			}
+		}
+	}
+	return out
+}
+
+func (h *Host) program(search []string, name string, places []string) string {
+	if file := inDirs(search, name); file != "" {
+		return file
+	}
+	for _, place := range places {
+		if !strings.HasPrefix(place, "/") {
+			if file := inDirs(search, place); file != "" {
+				return file
+			}
+		} else if file := h.newest(place); file != "" && isProgram(file) {
+			return file
+		}
+	}
+	return ""
+}
+
+func (h *Host) search() []string {
+	if h.SearchPath != nil {
+		return h.SearchPath
+	}
+	var dirs []string
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		// Our own farms may be in PATH when nix2gpu runs below nix2gpu: a link
+		// to itself would be the result.
+		if filepath.IsAbs(dir) && !strings.HasPrefix(dir, h.Dir+"/") && !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	for _, dir := range systemDirs {
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}
+
+func inDirs(dirs []string, name string) string {
+	for _, dir := range dirs {
+		if file := filepath.Join(dir, name); isProgram(file) {
+			return file
+		}
+	}
+	return ""
+}
+
+func isProgram(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
+
+// newest returns the match of a pattern with the highest numbers in it, so
+// that postgresql/15 wins over postgresql/9.
+func (h *Host) newest(pattern string) string {
+	pattern = h.Root + pattern
+	if !strings.ContainsAny(pattern, "*?[") {
+		if _, err := os.Stat(pattern); err != nil {
+			return ""
+		}
+		return pattern
+	}
+	matches, _ := filepath.Glob(pattern) // the table's patterns are well-formed
+	if len(matches) == 0 {
+		return ""
+	}
+	return slices.MaxFunc(matches, compareVersions)
+}
+
+// compareVersions orders texts so that runs of digits count as numbers.
+func compareVersions(a, b string) int {
+	for a != "" && b != "" {
+		na, ra := cutNumber(a)
+		nb, rb := cutNumber(b)
+		if na >= 0 && nb >= 0 {
+			if na != nb {
+				return na - nb
+			}
+			a, b = ra, rb
+			continue
+		}
+		if a[0] != b[0] {
+			return int(a[0]) - int(b[0])
+		}
+		a, b = a[1:], b[1:]
+	}
+	return len(a) - len(b)
+}
+
+func cutNumber(s string) (int, string) {
+	end := strings.IndexFunc(s, func(r rune) bool { return !unicode.IsDigit(r) })
+	if end < 0 {
+		end = len(s)
+	}
+	n, err := strconv.Atoi(s[:end])
+	if err != nil {
+		return -1, s
+	}
+	return n, s[end:]
+}
+
+// same reports whether the folder already holds exactly these links.
+func same(farm string, links map[string]string) bool {
+	count := 0
+	err := filepath.WalkDir(farm, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		sub, _ := filepath.Rel(farm, file)
+		want, ok := links[sub]
+		if !ok || !holds(file, want) {
+			return errDiffers
+		}
+		count++
+		return nil
+	})
+	return err == nil && count == len(links)
+}
+
+var errDiffers = errors.New("differs")
+
+func holds(file, want string) bool {
+	if place, err := os.Readlink(file); err == nil {
+		return place == want && !inVenv(want)
+	}
+	data, err := os.ReadFile(file)
+	return err == nil && inVenv(want) && string(data) == launcher(want)
+}
+
+// write makes the folder anew beside the old one and exchanges them, so that
+// nobody ever sees a half-made package.
+func (h *Host) write(farm string, links map[string]string) error {
+	if err := os.MkdirAll(h.Dir, 0o755); err != nil {
+		return err
+	}
+	fresh, err := os.MkdirTemp(h.Dir, ".new-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(fresh) // after the exchange it is the old one
+	if err := os.Chmod(fresh, 0o755); err != nil {
+		return err
+	}
+	for _, sub := range slices.Sorted(maps.Keys(links)) {
+		file := filepath.Join(fresh, sub)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return err
+		}
+		if err := place(file, links[sub]); err != nil {
+			return err
+		}
+	}
+	err = unix.Renameat2(unix.AT_FDCWD, fresh, unix.AT_FDCWD, farm, unix.RENAME_EXCHANGE)
+	if err == unix.ENOENT { // there was none
+		err = os.Rename(fresh, farm)
+	}
+	if err == nil || same(farm, links) { // or another process was faster
+		return nil
+	}
+	// A file system without the exchange: a moment without the folder.
+	if err := os.RemoveAll(farm); err != nil {
+		return err
+	}
+	return os.Rename(fresh, farm)
+}
+
+// place makes one entry. A program of a Python virtual environment finds the
+// environment by its own path, unresolved, so a link would lose it: a
+// launcher of two lines keeps it.
+func place(file, target string) error {
+	if inVenv(target) {
+		return os.WriteFile(file, []byte(launcher(target)), 0o755)
+	}
+	return os.Symlink(target, file)
+}
+
+func launcher(target string) string {
+	return "#!/bin/sh\nexec '" + strings.ReplaceAll(target, "'", `'\''`) + "' \"$@\"\n"
+}
+
+func inVenv(program string) bool {
+	_, err := os.Stat(filepath.Join(filepath.Dir(filepath.Dir(program)), "pyvenv.cfg"))
+	return err == nil
+}

@@ -1,0 +1,176 @@
+package packages
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Lookup tells what attr stands for. One that the table does not have is taken
+// for a Debian package of that name with one program of that name, and comes
+// back with Known false.
+func Lookup(attr string) Package {
+	row, name := attr, attr
+	e, known := table[row]
+	for known && strings.HasPrefix(e.debian, "@") { // an alias of another row
+		row = e.debian[1:]
+		name = row
+		e = table[row]
+	}
+	if !known {
+		if set, child, ok := cutSet(attr); ok {
+			e, known, name = set(child), true, child
+		} else if _, child, ok := strings.Cut(attr, "."); ok {
+			name = child[strings.LastIndexByte(child, '.')+1:]
+		}
+	}
+	p := Package{
+		Attr:     attr,
+		Debian:   strings.Fields(cmp.Or(e.debian, strings.ToLower(name))),
+		Programs: map[string][]string{},
+		Dirs:     strings.Fields(e.dirs),
+		Links:    map[string][]string{},
+		Known:    known,
+	}
+	if e.programs != "-" {
+		p.addPrograms(cmp.Or(e.programs, name), strings.Fields(e.globs))
+	}
+	for _, link := range strings.Fields(e.links) {
+		sub, from, _ := strings.Cut(link, "=")
+		p.Links[sub] = append(p.Links[sub], from)
+	}
+	return p
+}
+
+// addPrograms reads a row's words: "name", "name:stand-in", and "name?" for
+// one that the package may lack.
+func (p *Package) addPrograms(words string, folders []string) {
+	for _, word := range strings.Fields(words) {
+		name, standIn, _ := strings.Cut(word, ":")
+		name, optional := strings.CutSuffix(name, "?")
+		where := []string{}
+		for _, folder := range folders {
+			where = append(where, folder+"/"+name)
+			if standIn != "" {
+				where = append(where, folder+"/"+standIn)
+			}
+		}
+		if standIn != "" {
+			where = append(where, standIn)
+		}
+		p.Programs[name] = where
+		if p.Main == "" && !optional {
+			p.Main = name
+		}
+	}
+}
+
+// IsSet reports whether attr holds packages rather than being one, as
+// "python3Packages" does.
+func IsSet(attr string) bool {
+	_, ok := setRule(attr)
+	return ok
+}
+
+func setRule(attr string) (func(string) entry, bool) {
+	if rule, ok := sets[attr]; ok {
+		return rule, true
+	}
+	if strings.HasPrefix(attr, "cudaPackages_") {
+		return cudaPackage, true
+	}
+	return nil, false
+}
+
+func cutSet(attr string) (rule func(string) entry, child string, ok bool) {
+	set, child, dotted := strings.Cut(attr, ".")
+	if !dotted {
+		return nil, "", false
+	}
+	rule, ok = setRule(set)
+	return rule, child, ok
+}
+
+// MainProgram names the program that runs when only the package is given, as
+// lib.getExe asks for it.
+func MainProgram(attr string) string {
+	p := Lookup(attr)
+	if p.Main != "" {
+		return p.Main
+	}
+	return path.Base(attr)
+}
+
+// Attrs lists every attribute of the table, sorted; the sets are among them.
+func Attrs() []string {
+	out := make([]string, 0, len(table)+len(sets))
+	for attr := range table {
+		out = append(out, attr)
+	}
+	for attr := range sets {
+		out = append(out, attr)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Suggest returns the known attribute that attr was most likely meant to be,
+// or "".
+func Suggest(attr string) string {
+	best, bestAt := "", 3 // more than two slips of the keyboard is another word
+	low := strings.ToLower(attr)
+	for _, known := range Attrs() {
+		at := distance(low, strings.ToLower(known), bestAt)
+		if at < bestAt && at*3 <= max(len(attr), 3) {
+			best, bestAt = known, at
+		}
+	}
+	return best
+}
+
+// distance is the number of edits between a and b, or limit when it is no
+// less; neighbours that changed places count as one.
+func distance(a, b string, limit int) int {
+	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
+		return limit
+	}
+	var before []int
+	prev := make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		cur := make([]int, len(b)+1)
+		cur[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				cur[j] = min(cur[j], before[j-2]+1)
+			}
+		}
+		before, prev = prev, cur
+	}
+	return min(prev[len(b)], limit)
+}
+
+// Owner returns the attribute of the table that brings a program, or "". Of
+// several it is the one of the program's own name, else the first.
+func Owner(program string) string {
+	if e, ok := table[program]; ok && e.programs == "" {
+		return program
+	}
+	for _, attr := range Attrs() {
+		if e, ok := table[attr]; !ok || strings.HasPrefix(e.debian, "@") {
+			continue
+		}
+		if _, ok := Lookup(attr).Programs[program]; ok {
+			return attr
+		}
+	}
+	return ""
+}

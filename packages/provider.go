@@ -1,0 +1,141 @@
+package packages
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"nix2gpu/project"
+)
+
+// A Provider makes packages exist.
+type Provider interface {
+	// Name is what --provider calls it.
+	Name() string
+	// Path returns the folder that stands for a package, having made it. The
+	// error is a *MissingError when the software is not there.
+	Path(attr string) (string, error)
+}
+
+// Debian and Nix are providers that this build knows by name only.
+const (
+	HostName   = "host"
+	DebianName = "debian"
+	NixName    = "nix"
+)
+
+// New returns the provider of that name, keeping its folders below dir.
+func New(name, dir string) (Provider, error) {
+	switch name {
+	case "", HostName:
+		return &Host{Dir: dir}, nil
+	case DebianName, NixName:
+		return nil, fmt.Errorf("not supported: package provider %q; %q uses what is installed on this machine", name, HostName)
+	}
+	return nil, fmt.Errorf("package provider must be %q, not %q", HostName, name)
+}
+
+// MissingError says that a package's software is not on this machine, and
+// what to type.
+type MissingError struct {
+	Attr     string
+	Pos      project.Pos
+	Programs []string // that were looked for
+	Debian   []string
+	Meant    string // a known attribute that looks like this one
+}
+
+func (e *MissingError) Error() string {
+	var b strings.Builder
+	if e.Pos.File != "" {
+		fmt.Fprintf(&b, "%s:%d:%d: ", e.Pos.File, e.Pos.Line, e.Pos.Col)
+	}
+	fmt.Fprintf(&b, "package %q is not installed", e.Attr)
+	if len(e.Programs) > 0 {
+		fmt.Fprintf(&b, ": no program %q on this machine", e.Programs[0])
+	}
+	if e.Meant != "" {
+		fmt.Fprintf(&b, "; did you mean %q?", e.Meant)
+	}
+	fmt.Fprintf(&b, "\nhint: apt-get install --no-install-recommends %s (or: nix2gpu up --install)", strings.Join(e.Debian, " "))
+	return b.String()
+}
+
+// Missing asks provider for every package of refs, and returns what is not
+// there, each attribute once, sorted. The error is of another kind: a folder
+// that cannot be written.
+func Missing(provider Provider, refs []project.PackageRef) ([]*MissingError, error) {
+	var missing []*MissingError
+	seen := map[string]bool{}
+	for _, ref := range refs {
+		if seen[ref.Attr] {
+			continue
+		}
+		seen[ref.Attr] = true
+		_, err := provider.Path(ref.Attr)
+		if lacks, ok := err.(*MissingError); ok {
+			lacks.Pos = ref.Pos
+			missing = append(missing, lacks)
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(missing, func(a, b *MissingError) int { return strings.Compare(a.Attr, b.Attr) })
+	return missing, nil
+}
+
+// Needed lists every package that a project's processes name: in their own
+// list, and in the texts of commands, environment and files.
+func Needed(p *project.Project) []project.PackageRef {
+	var refs []project.PackageRef
+	seen := map[string]bool{}
+	add := func(ref project.PackageRef) {
+		if !seen[ref.Attr] {
+			seen[ref.Attr] = true
+			refs = append(refs, ref)
+		}
+	}
+	text := func(t project.Text) {
+		for _, attr := range t.Packages() {
+			add(project.PackageRef{Attr: attr})
+		}
+	}
+	command := func(c *project.Command) {
+		if c == nil {
+			return
+		}
+		text(c.Shell)
+		for _, word := range c.Exec {
+			text(word)
+		}
+	}
+	for _, ref := range p.Container.SystemPkgs {
+		add(ref)
+	}
+	for _, proc := range p.Processes {
+		if svc := p.Services[proc.Service]; svc != nil && (svc.Disabled || svc.Unsupported != "") {
+			continue
+		}
+		for _, ref := range proc.Packages {
+			add(ref)
+		}
+		command(&proc.Command)
+		command(proc.Shutdown.Command)
+		for _, probe := range []*project.Probe{proc.Readiness, proc.Liveness, proc.Startup} {
+			if probe != nil && probe.Exec != nil {
+				command(&probe.Exec.Command)
+			}
+		}
+		for _, v := range proc.Env {
+			text(v.Text)
+		}
+		for _, f := range proc.Files {
+			text(f.Content)
+		}
+	}
+	for _, f := range p.Files {
+		text(f.Content)
+	}
+	slices.SortFunc(refs, func(a, b project.PackageRef) int { return strings.Compare(a.Attr, b.Attr) })
+	return refs
+}

@@ -1,0 +1,269 @@
+package packages
+
+import "strings"
+
+// A Package is what one attribute stands for.
+type Package struct {
+	Attr   string
+	Debian []string // what brings it; the first is the one that names it to people
+
+	// Programs are what a definition may expect below bin, by name. A value is
+	// where else to look: glob patterns of whole paths, and bare names that do
+	// the same work under another name ("python" is "python3" on Debian).
+	Programs map[string][]string
+	// Dirs are patterns of folders whose every program is linked, as where
+	// Debian keeps PostgreSQL; the newest version that matches is used.
+	Dirs []string
+	// Links are other paths people name below a package, and where they lie.
+	Links map[string][]string
+
+	Main string // the program that runs when only the package is named
+	// Known is false for an attribute that no table has: it is then taken for a
+	// Debian package with one program of its own name.
+	Known bool
+}
+
+// entry is a row of the table: what cannot be derived from the name. Its words
+// are programs; "python:python3" says that python3 may stand in for python.
+type entry struct {
+	debian   string // words; default: the attribute
+	programs string // words; default: the attribute
+	globs    string // words: folders searched for the programs beside PATH
+	dirs     string // words: folders linked whole
+	links    string // words: sub=path
+}
+
+// table is the attributes that definitions use, most of all those of the
+// service catalogue. An alias is a row that names the other: "@postgresql".
+var table = map[string]entry{
+	// Shells and the tools that any script uses.
+	"bash":            {programs: "bash sh:bash"},
+	"bashInteractive": {debian: "bash", programs: "bash sh:bash"},
+	"dash":            {programs: "dash sh:dash"},
+	"zsh":             {},
+	"fish":            {},
+	"coreutils": {programs: "cat ls cp mv rm mkdir rmdir ln chmod chown touch date sleep echo printf env head tail sort uniq wc cut tr tee tac " +
+		"basename dirname realpath readlink stat true false test id whoami uname sync seq nproc mktemp mkfifo install timeout nohup sha256sum sha1sum md5sum " +
+		"base64 df du dd expr fold join nice od paste shuf split stdbuf truncate tty yes"},
+	"coreutils-full": {debian: "@coreutils"},
+	"findutils":      {programs: "find xargs"},
+	"gnugrep":        {debian: "grep", programs: "grep egrep fgrep"},
+	"gnused":         {debian: "sed", programs: "sed"},
+	"gawk":           {programs: "gawk awk:gawk"},
+	"gnutar":         {debian: "tar", programs: "tar"},
+	"gzip":           {programs: "gzip gunzip zcat"},
+	"bzip2":          {programs: "bzip2 bunzip2"},
+	"xz":             {debian: "xz-utils", programs: "xz unxz"},
+	"zstd":           {programs: "zstd unzstd"},
+	"unzip":          {},
+	"zip":            {},
+	"diffutils":      {programs: "diff cmp"},
+	"patch":          {},
+	"which":          {debian: "debianutils", programs: "which"},
+	"less":           {},
+	"file":           {},
+	"tree":           {},
+	"ripgrep":        {programs: "rg"},
+	"fd":             {debian: "fd-find", programs: "fd:fdfind"},
+	"bat":            {programs: "bat:batcat"},
+	"fzf":            {},
+	"jq":             {},
+	"yq-go":          {debian: "yq", programs: "yq"},
+	"moreutils":      {programs: "sponge ts chronic"},
+	"procps":         {programs: "ps top free pgrep pkill pidof watch uptime vmstat kill"},
+	"psmisc":         {programs: "killall fuser pstree"},
+	"util-linux":     {programs: "mount umount lsblk flock setsid unshare nsenter setpriv script findmnt"},
+	"htop":           {},
+	"btop":           {},
+	"nvtopPackages":  {debian: "nvtop", programs: "nvtop"},
+	"tmux":           {},
+	"screen":         {},
+	"vim":            {programs: "vim vi:vim"},
+	"neovim":         {programs: "nvim"},
+	"nano":           {},
+	"gnupg":          {programs: "gpg gpg-agent"},
+	"age":            {programs: "age age-keygen"},
+	"openssl":        {},
+	"cacert": {debian: "ca-certificates", programs: "-",
+		links: "/etc/ssl/certs/ca-bundle.crt=/etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt=/etc/ssl/certs/ca-certificates.crt"},
+	"tzdata":         {programs: "-", links: "/share/zoneinfo=/usr/share/zoneinfo"},
+	"mailcap":        {debian: "media-types", programs: "-", links: "/etc/mime.types=/etc/mime.types"},
+	"tini":           {},
+	"dumb-init":      {},
+	"gosu":           {},
+	"su-exec":        {debian: "gosu", programs: "su-exec:gosu"},
+	"sudo":           {},
+	"shadow":         {debian: "passwd", programs: "useradd usermod groupadd su passwd"},
+	"strace":         {},
+	"lsof":           {},
+	"iproute2":       {programs: "ip ss"},
+	"iputils":        {debian: "iputils-ping", programs: "ping"},
+	"inetutils":      {debian: "inetutils-tools", programs: "hostname telnet ping"},
+	"nettools":       {debian: "net-tools", programs: "netstat ifconfig route"},
+	"netcat":         {debian: "netcat-openbsd", programs: "nc netcat:nc"},
+	"netcat-openbsd": {programs: "nc netcat:nc"},
+	"netcat-gnu":     {debian: "netcat-traditional", programs: "nc netcat:nc"},
+	"socat":          {},
+	"dnsutils":       {programs: "dig nslookup host"},
+	"iptables":       {},
+	"curl":           {},
+	"wget":           {},
+	"httpie":         {programs: "http https"},
+	"rsync":          {},
+	"openssh": {debian: "openssh-client openssh-server", programs: "ssh scp sftp ssh-keygen ssh-agent ssh-add ssh-keyscan sshd",
+		globs: "/usr/sbin"},
+	"tailscale":   {programs: "tailscale tailscaled"},
+	"restic":      {},
+	"rclone":      {},
+	"ffmpeg":      {programs: "ffmpeg ffprobe"},
+	"imagemagick": {programs: "convert identify magick:convert"},
+	"graphviz":    {programs: "dot"},
+	"pandoc":      {},
+	"awscli2":     {debian: "awscli", programs: "aws"},
+	"awscli":      {programs: "aws"},
+
+	// Languages and builders.
+	"python3":        {debian: "python3 python-is-python3", programs: "python3 python:python3 pydoc3 pip3 pip:pip3"},
+	"python":         {debian: "@python3"},
+	"python39":       {debian: "python3.9", programs: "python3.9 python3:python3.9 python:python3.9"},
+	"python310":      {debian: "python3.10", programs: "python3.10 python3:python3.10 python:python3.10"},
+	"python311":      {debian: "python3.11", programs: "python3.11 python3:python3.11 python:python3.11"},
+	"python312":      {debian: "python3.12", programs: "python3.12 python3:python3.12 python:python3.12"},
+	"python313":      {debian: "python3.13", programs: "python3.13 python3:python3.13 python:python3.13"},
+	"python314":      {debian: "python3.14", programs: "python3.14 python3:python3.14 python:python3.14"},
+	"uv":             {programs: "uv uvx"},
+	"poetry":         {debian: "python3-poetry", programs: "poetry"},
+	"pipx":           {},
+	"mlflow-server":  {debian: "mlflow", programs: "mlflow"},
+	"nodejs":         {programs: "node npm npx corepack"},
+	"nodejs_18":      {debian: "@nodejs"},
+	"nodejs_20":      {debian: "@nodejs"},
+	"nodejs_22":      {debian: "@nodejs"},
+	"nodejs_24":      {debian: "@nodejs"},
+	"nodejs-slim":    {debian: "@nodejs"},
+	"yarn":           {debian: "yarnpkg", programs: "yarn:yarnpkg"},
+	"pnpm":           {},
+	"bun":            {},
+	"deno":           {},
+	"go":             {debian: "golang-go", programs: "go gofmt", globs: "/usr/local/go/bin /usr/lib/go-*/bin"},
+	"rustc":          {programs: "rustc"},
+	"cargo":          {},
+	"gcc":            {programs: "gcc g++ cc:gcc c++:g++"},
+	"clang":          {programs: "clang clang++"},
+	"gnumake":        {debian: "make", programs: "make"},
+	"cmake":          {programs: "cmake ctest"},
+	"ninja":          {debian: "ninja-build", programs: "ninja"},
+	"pkg-config":     {},
+	"gdb":            {},
+	"git":            {},
+	"git-lfs":        {},
+	"gh":             {},
+	"ruby":           {programs: "ruby gem irb"},
+	"perl":           {},
+	"php":            {debian: "php-cli php-fpm", programs: "php php-fpm", globs: "/usr/sbin"},
+	"lua":            {debian: "lua5.4", programs: "lua:lua5.4"},
+	"openjdk":        {debian: "default-jre-headless", programs: "java"},
+	"jdk":            {debian: "default-jdk-headless", programs: "java javac jar"},
+	"jre":            {debian: "@openjdk"},
+	"jre_headless":   {debian: "@openjdk"},
+	"jdk17":          {debian: "openjdk-17-jdk-headless", programs: "java javac jar", globs: "/usr/lib/jvm/java-17-*/bin"},
+	"dotnet-runtime": {programs: "dotnet"},
+	"erlang":         {debian: "erlang-base", programs: "erl erlc epmd"},
+	"elixir":         {programs: "elixir iex mix"},
+	"hello":          {},
+	"cowsay":         {globs: "/usr/games"},
+
+	// Servers of the catalogue, and their clients.
+	"postgresql": {debian: "postgresql", dirs: "/usr/lib/postgresql/*/bin /usr/local/pgsql/bin /opt/homebrew/opt/postgresql*/bin",
+		programs: "postgres initdb psql pg_ctl pg_isready createdb pg_dump pg_restore"},
+	"postgresql_13": {debian: "postgresql-13", dirs: "/usr/lib/postgresql/13/bin", programs: "-"},
+	"postgresql_14": {debian: "postgresql-14", dirs: "/usr/lib/postgresql/14/bin", programs: "-"},
+	"postgresql_15": {debian: "postgresql-15", dirs: "/usr/lib/postgresql/15/bin", programs: "-"},
+	"postgresql_16": {debian: "postgresql-16", dirs: "/usr/lib/postgresql/16/bin", programs: "-"},
+	"postgresql_17": {debian: "postgresql-17", dirs: "/usr/lib/postgresql/17/bin", programs: "-"},
+	"postgresql_18": {debian: "postgresql-18", dirs: "/usr/lib/postgresql/18/bin", programs: "-"},
+	"pgbouncer":     {globs: "/usr/sbin"},
+	"pgcli":         {},
+	"sqlite":        {debian: "sqlite3", programs: "sqlite3"},
+	"redis":         {debian: "redis-server", programs: "redis-server redis-cli redis-benchmark redis-sentinel redis-check-aof redis-check-rdb"},
+	"valkey":        {debian: "valkey-server", programs: "valkey-server valkey-cli"},
+	"mariadb": {debian: "mariadb-server", globs: "/usr/sbin",
+		programs: "mariadbd mysqld:mariadbd mysql_install_db:mariadb-install-db mariadb-install-db mysql:mariadb mariadb mysqladmin:mariadb-admin mariadb-admin mysqldump:mariadb-dump"},
+	"mysql":         {debian: "@mariadb"},
+	"mysql80":       {debian: "mysql-server", programs: "mysqld mysql mysqladmin mysqldump", globs: "/usr/sbin"},
+	"mysql84":       {debian: "@mysql80"},
+	"clickhouse":    {debian: "clickhouse-server clickhouse-client", programs: "clickhouse clickhouse-server clickhouse-client"},
+	"mongodb":       {debian: "mongodb-org", programs: "mongod mongosh"},
+	"memcached":     {},
+	"nginx":         {globs: "/usr/sbin /usr/local/nginx/sbin", links: "/conf/mime.types=/etc/nginx/mime.types /conf/fastcgi_params=/etc/nginx/fastcgi_params /conf/fastcgi.conf=/etc/nginx/fastcgi.conf"},
+	"nginxStable":   {debian: "@nginx"},
+	"nginxMainline": {debian: "@nginx"},
+	"apacheHttpd": {debian: "apache2", programs: "httpd:apache2 apachectl htpasswd", globs: "/usr/sbin",
+		links: "/modules=/usr/lib/apache2/modules"},
+	"apacheHttpd_2_4":          {debian: "@apacheHttpd"},
+	"caddy":                    {},
+	"haproxy":                  {globs: "/usr/sbin"},
+	"traefik":                  {},
+	"varnish":                  {programs: "varnishd varnishadm", globs: "/usr/sbin"},
+	"prometheus":               {programs: "prometheus promtool"},
+	"prometheus-node-exporter": {},
+	"grafana":                  {programs: "grafana grafana-server grafana-cli", globs: "/usr/share/grafana/bin /usr/sbin"},
+	"jaeger":                   {programs: "jaeger-all-in-one jaeger"},
+	"loki":                     {debian: "loki", programs: "loki promtail"},
+	"rabbitmq-server":          {globs: "/usr/sbin /usr/lib/rabbitmq/bin", programs: "rabbitmq-server rabbitmqctl rabbitmq-diagnostics rabbitmq-plugins"},
+	"apacheKafka":              {debian: "kafka", programs: "kafka-server-start.sh kafka-storage.sh kafka-topics.sh", globs: "/opt/kafka*/bin /usr/share/kafka/bin"},
+	"zookeeper":                {programs: "zkServer.sh", globs: "/usr/share/zookeeper/bin"},
+	"nats-server":              {globs: "/usr/sbin"},
+	"natscli":                  {programs: "nats"},
+	"mosquitto":                {globs: "/usr/sbin"},
+	"minio":                    {},
+	"minio-client":             {programs: "mc"},
+	"ollama":                   {},
+	"etcd":                     {debian: "etcd-server etcd-client", programs: "etcd etcdctl"},
+	"consul":                   {},
+	"vault":                    {},
+	"victoriametrics":          {debian: "victoria-metrics", programs: "victoria-metrics"},
+
+	// The GPU's side. The driver's programs come with the driver, which a host
+	// or the container runtime brings.
+	"linuxPackages.nvidia_x11": {debian: "nvidia-smi", programs: "nvidia-smi"},
+	"nvidia-docker":            {debian: "nvidia-container-toolkit", programs: "nvidia-container-cli nvidia-ctk"},
+	"pciutils":                 {programs: "lspci"},
+}
+
+// sets are attributes that hold packages rather than being one. A child that
+// the table does not have is made by the rule.
+var sets = map[string]func(child string) entry{
+	"python3Packages":   pythonPackage,
+	"python311Packages": pythonPackage,
+	"python312Packages": pythonPackage,
+	"python313Packages": pythonPackage,
+	"nodePackages":      func(child string) entry { return entry{debian: "node-" + child, programs: child} },
+	"perlPackages": func(child string) entry {
+		return entry{debian: "lib" + strings.ToLower(child) + "-perl", programs: "-"}
+	},
+	"linuxPackages": func(child string) entry { return entry{programs: child} },
+	"xorg":          func(child string) entry { return entry{programs: child} },
+	"darwin":        func(child string) entry { return entry{programs: child} },
+	"cudaPackages":  cudaPackage,
+}
+
+func pythonPackage(child string) entry {
+	return entry{debian: "python3-" + strings.ToLower(strings.ReplaceAll(child, "_", "-")), programs: child + "?"}
+}
+
+// cudaPackage is one part of the CUDA toolkit. NVIDIA's own packages install
+// the whole of it as one folder, so every part is a view of that folder.
+func cudaPackage(child string) entry {
+	e := entry{debian: "nvidia-cuda-toolkit", programs: "-",
+		links: "/lib=/usr/local/cuda*/lib64 /lib64=/usr/local/cuda*/lib64 /include=/usr/local/cuda*/include"}
+	switch child {
+	case "cudatoolkit", "cuda_nvcc", "cudatoolkit-unsplit":
+		e.dirs, e.programs = "/usr/local/cuda*/bin", "nvcc"
+	case "cudnn":
+		e.debian = "nvidia-cudnn"
+	case "nccl":
+		e.debian = "libnccl2"
+	}
+	return e
+}

@@ -1,0 +1,198 @@
+package stage
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"nix2gpu/project"
+)
+
+type environment map[string]string
+
+func (e environment) list() []string {
+	out := make([]string, 0, len(e))
+	for _, k := range slices.Sorted(maps.Keys(e)) {
+		out = append(out, k+"="+e[k])
+	}
+	return out
+}
+
+// defaultPath is used when we have none ourselves, as PID 1 of an image.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// env assembles the environment of a process; later ones win: ours, the
+// container's, the account's, the env files in order, the process's own.
+func (s *Stage) env(p *project.Project, proc *project.Process, user *account, cwd string) (environment, error) {
+	env := environment{}
+	for _, kv := range s.environ {
+		if k, v, ok := strings.Cut(kv, "="); ok && k != "" {
+			env[k] = v
+		}
+	}
+	delete(env, "OLDPWD")
+	delete(env, "NOTIFY_SOCKET") // ours, not theirs
+	delete(env, "LISTEN_FDS")
+	delete(env, "LISTEN_PID")
+	if env["PATH"] == "" {
+		env["PATH"] = defaultPath
+	}
+	if err := s.addEnv(p, env, p.Container.Env); err != nil {
+		return nil, err
+	}
+	if user.other {
+		env["HOME"], env["USER"], env["LOGNAME"] = user.home, user.name, user.name
+		// Folders of the session of whoever started us, closed to another user.
+		for _, k := range []string{"XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK", "MAIL"} {
+			delete(env, k)
+		}
+	}
+	env["PWD"] = cwd
+	if err := s.addPackages(p, proc, env); err != nil {
+		return nil, err
+	}
+	for _, file := range proc.EnvFiles {
+		if err := s.addEnvFile(p, env, file); err != nil {
+			return nil, err
+		}
+	}
+	inherited := env["PATH"]
+	if err := s.addEnv(p, env, proc.Env); err != nil {
+		return nil, err
+	}
+	if env["PATH"] != inherited { // the process set its own: the packages come after it
+		if err := s.addPackages(p, proc, env); err != nil {
+			return nil, err
+		}
+	}
+	return env, nil
+}
+
+func (s *Stage) addEnv(p *project.Project, env environment, values map[string]project.Value) error {
+	for _, k := range slices.Sorted(maps.Keys(values)) {
+		v, err := s.Resolve(p, values[k].Text)
+		if err != nil {
+			return err
+		}
+		if k == "" || strings.ContainsAny(k, "=\x00") || strings.ContainsRune(v, 0) {
+			return &Error{Kind: BadText, Msg: fmt.Sprintf("environment variable %q cannot be passed to a process", k),
+				Hint: "a name must not hold \"=\", nor name or value a zero byte"}
+		}
+		env[k] = v
+	}
+	return nil
+}
+
+// addPackages puts the bin folders of the process's packages and of the
+// container's first in PATH.
+func (s *Stage) addPackages(p *project.Project, proc *project.Process, env environment) error {
+	var dirs []string
+	for _, ref := range slices.Concat(proc.Packages, p.Container.SystemPkgs) {
+		dir, err := s.packagePath(&project.PackagePart{Attr: ref.Attr, Sub: "/bin"})
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stat(dir); err == nil && !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	if len(dirs) > 0 {
+		env["PATH"] = strings.Join(dirs, ":") + ":" + env["PATH"]
+	}
+	return nil
+}
+
+// addEnvFile reads one env file. A path that begins with "-" may be missing.
+func (s *Stage) addEnvFile(p *project.Project, env environment, file project.Text) error {
+	name, err := s.Resolve(p, file)
+	if err != nil {
+		return err
+	}
+	name, optional := strings.CutPrefix(name, "-")
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(s.at.Root, name)
+	}
+	data, err := os.ReadFile(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && optional:
+		return nil
+	case err != nil:
+		e := fileError(BadFile, "cannot read environment file", name, err)
+		if errors.Is(err, fs.ErrNotExist) {
+			e.Hint = "make it, or write \"-\" before the path when it may be missing"
+		}
+		return e
+	}
+	vars, err := parseDotenv(string(data))
+	if err != nil {
+		return &Error{Kind: BadFile, Msg: fmt.Sprintf("%s:%v", name, err), cause: err}
+	}
+	for _, kv := range vars {
+		env[kv[0]] = kv[1]
+	}
+	return nil
+}
+
+// parseDotenv reads KEY=VALUE lines: "export " before them, comments, single
+// quotes (literal), double quotes (with \n, \t, \", \\, \$ and line ends
+// inside). Nothing is expanded: a password may hold a "$".
+func parseDotenv(text string) ([][2]string, error) {
+	var out [][2]string
+	text = strings.TrimPrefix(text, "\ufeff")
+	line := 0
+	for text != "" {
+		var row string
+		row, text, _ = strings.Cut(text, "\n")
+		line++
+		row = strings.TrimSpace(row)
+		if row == "" || row[0] == '#' {
+			continue
+		}
+		row = strings.TrimSpace(strings.TrimPrefix(row, "export "))
+		key, value, ok := strings.Cut(row, "=")
+		key = strings.TrimSpace(key)
+		if !ok || key == "" || strings.ContainsAny(key, " \t\x00\"'") {
+			return nil, fmt.Errorf("%d: must be KEY=VALUE, a comment or empty", line)
+		}
+		value = strings.TrimLeft(value, " \t")
+		if value == "" || value[0] != '"' && value[0] != '\'' {
+			if at := strings.Index(value, " #"); at >= 0 {
+				value = value[:at]
+			}
+			out = append(out, [2]string{key, strings.TrimRight(value, " \t\r")})
+			continue
+		}
+		quote, start := value[0], line
+		rest := value[1:] + "\n" + text
+		end := closing(rest, quote)
+		if end < 0 {
+			return nil, fmt.Errorf("%d: the quote is never closed", start)
+		}
+		inner := rest[:end]
+		line += strings.Count(inner, "\n")
+		_, text, _ = strings.Cut(rest[end+1:], "\n") // a comment may follow the quote
+		if quote == '"' {
+			inner = strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\r`, "\r", `\"`, `"`, `\\`, `\`, `\$`, "$").Replace(inner)
+		}
+		out = append(out, [2]string{key, inner})
+	}
+	return out, nil
+}
+
+// closing finds the quote that ends s, or -1.
+func closing(s string, quote byte) int {
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && quote == '"':
+			i++
+		case s[i] == quote:
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,230 @@
+package stage
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"nix2gpu/project"
+)
+
+// makeDir makes a folder and gives it to its user. One that exists keeps its
+// content; it is given away only while it is empty, because what is in it may
+// be anyone's.
+func (s *Stage) makeDir(p *project.Project, d project.Dir, user *account) error {
+	path, err := s.path(p, d.Path)
+	if err != nil {
+		return err
+	}
+	owner := user
+	if d.Owner != "" {
+		if owner, err = s.user(d.Owner); err != nil {
+			return err
+		}
+	}
+	mode, err := parseMode(d.Mode, 0o755)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return makeError(path, err)
+		}
+		// Another process of the same service may be making it right now.
+		if err := os.Mkdir(path, mode); err != nil && !errors.Is(err, fs.ErrExist) {
+			return makeError(path, err)
+		}
+		if err := os.Chmod(path, mode); err != nil { // whatever the umask is
+			return makeError(path, err)
+		}
+		if err := s.give(path, owner); err != nil {
+			return err
+		}
+	case err != nil:
+		return makeError(path, err)
+	case !info.IsDir():
+		return &Error{Kind: BadFolder, Msg: fmt.Sprintf("%q must be a folder, but is a file", path), Hint: "move the file away"}
+	case s.root && ownerOf(info) != owner.uid && isEmpty(path):
+		if err := s.give(path, owner); err != nil {
+			return err
+		}
+	case !owner.may(info, 7):
+		return &Error{Kind: BadFolder, Msg: fmt.Sprintf("folder %q cannot be written by user %q", path, owner),
+			Hint: fmt.Sprintf("chown -R %s %s", owner, path)}
+	}
+	if folder := owner.closed(path); folder != "" {
+		return closedError("folder", path, folder, owner)
+	}
+	return nil
+}
+
+func makeError(path string, err error) error {
+	e := fileError(BadFolder, "cannot make folder", path, err)
+	switch {
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		e.Hint = "make it writable, or keep the data elsewhere with dataDir"
+	case errors.Is(err, syscall.EROFS):
+		e.Hint = "mount a writable volume there, or keep the data elsewhere with dataDir"
+	case errors.Is(err, syscall.ENOSPC):
+		e.Hint = "free some disk space"
+	}
+	return e
+}
+
+func (s *Stage) give(path string, to *account) error {
+	if !s.root {
+		return nil
+	}
+	if err := os.Lchown(path, int(to.uid), int(to.gid)); err != nil {
+		return fileError(BadFolder, fmt.Sprintf("cannot give to user %q", to), path, err)
+	}
+	return nil
+}
+
+func ownerOf(info os.FileInfo) uint32 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return st.Uid
+	}
+	return 0
+}
+
+func isEmpty(dir string) bool {
+	f, err := os.Open(dir)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	_, err = f.Readdirnames(1)
+	return err == io.EOF
+}
+
+// writeFile writes one of a process's files.
+func (s *Stage) writeFile(p *project.Project, f *project.File, user *account) error {
+	path, err := s.path(p, f.Path)
+	if err != nil {
+		return err
+	}
+	content, err := s.Resolve(p, f.Content)
+	if err != nil {
+		return err
+	}
+	owner := user
+	if f.Owner != "" {
+		if owner, err = s.user(f.Owner); err != nil {
+			return err
+		}
+	}
+	if err := s.put(path, content, f.Mode, owner); err != nil {
+		return err
+	}
+	if folder := user.closed(path); folder != "" {
+		return closedError("file", path, folder, user)
+	}
+	return nil
+}
+
+// put makes path hold content, by renaming, so that a reader sees the old or
+// the new file and never a half. A file that is right already is not touched.
+// A nil owner is ourselves.
+func (s *Stage) put(path, content, mode string, owner *account) error {
+	perm, err := parseMode(mode, 0o644)
+	if err != nil {
+		return err
+	}
+	if owner == nil {
+		owner = &account{uid: uint32(os.Geteuid()), gid: uint32(os.Getegid())}
+	}
+	if isRight(path, content, perm, owner, s.root) {
+		return nil
+	}
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return makeError(dir, err)
+	}
+	tmp, err := os.CreateTemp(dir, ".new-*")
+	if err != nil {
+		return writeError(path, err)
+	}
+	defer os.Remove(tmp.Name()) // nothing is left of it after the rename
+	_, err = tmp.WriteString(content)
+	if err == nil {
+		err = tmp.Chmod(perm)
+	}
+	if closing := tmp.Close(); err == nil {
+		err = closing
+	}
+	if err == nil && s.root {
+		err = os.Lchown(tmp.Name(), int(owner.uid), int(owner.gid))
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return writeError(path, err)
+	}
+	return nil
+}
+
+func writeError(path string, err error) error {
+	var link *os.LinkError
+	if errors.As(err, &link) {
+		err = link.Err
+	}
+	return fileError(BadFile, "cannot write file", path, err)
+}
+
+func isRight(path, content string, perm os.FileMode, owner *account, root bool) bool {
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != perm || info.Size() != int64(len(content)) {
+		return false
+	}
+	if root && ownerOf(info) != owner.uid {
+		return false
+	}
+	have, err := os.ReadFile(path)
+	return err == nil && bytes.Equal(have, []byte(content))
+}
+
+func parseMode(text string, unset os.FileMode) (os.FileMode, error) {
+	if text == "" {
+		return unset, nil
+	}
+	n, err := strconv.ParseUint(text, 8, 32)
+	if err != nil || n > 0o7777 {
+		return 0, &Error{Kind: BadText, Msg: fmt.Sprintf("mode %q must be octal, such as \"0644\"", text)}
+	}
+	mode := os.FileMode(n & 0o777)
+	for bit, flag := range map[uint64]os.FileMode{0o4000: os.ModeSetuid, 0o2000: os.ModeSetgid, 0o1000: os.ModeSticky} {
+		if n&bit != 0 {
+			mode |= flag
+		}
+	}
+	return mode, nil
+}
+
+// checkDir makes sure that a process can start in dir.
+func checkDir(dir string, user *account) error {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &Error{Kind: BadFolder, Msg: fmt.Sprintf("working folder %q does not exist", dir), Hint: "mkdir -p " + dir, cause: err}
+	case err != nil:
+		return fileError(BadFolder, "cannot use working folder", dir, err)
+	case !info.IsDir():
+		return &Error{Kind: BadFolder, Msg: fmt.Sprintf("working folder %q is a file", dir)}
+	case !user.may(info, 1):
+		return closedError("working folder", dir, dir, user)
+	}
+	if folder := user.closed(dir); folder != "" {
+		return closedError("working folder", dir, folder, user)
+	}
+	return nil
+}

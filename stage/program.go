@@ -1,0 +1,148 @@
+package stage
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"nix2gpu/packages"
+)
+
+// findProgram finds what name stands for, as execvp does, and says precisely
+// what is wrong when it cannot be executed by user.
+func findProgram(name, searchPath, cwd string, user *account) (string, error) {
+	if name == "" {
+		return "", &Error{Kind: NoCommand, Msg: "the command is empty"}
+	}
+	if strings.Contains(name, "/") {
+		path := name
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(cwd, path)
+		}
+		return path, checkProgram(name, path, user)
+	}
+	var found error
+	for _, dir := range filepath.SplitList(searchPath) {
+		path := filepath.Join(cmp.Or(dir, "."), name)
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(cwd, path)
+		}
+		info, err := os.Stat(path)
+		if err != nil || info.IsDir() {
+			continue
+		}
+		err = checkProgram(name, path, user)
+		if err == nil {
+			return path, nil
+		}
+		found = cmp.Or(found, err) // a better one may come later in PATH
+	}
+	if found != nil {
+		return "", found
+	}
+	return "", &Error{Kind: NoCommand, Msg: fmt.Sprintf("command %q does not exist", name), Hint: cureFor(name, searchPath), cause: fs.ErrNotExist}
+}
+
+// cureFor says what to do about a command that does not exist.
+func cureFor(name, searchPath string) string {
+	if name == "python" || name == "pip" { // Debian has them with the 3 only
+		for _, dir := range filepath.SplitList(searchPath) {
+			if _, err := os.Stat(filepath.Join(dir, name+"3")); err == nil {
+				return fmt.Sprintf("%q is there; or use ${pkgs.python3}/bin/%s, or apt-get install python-is-python3", name+"3", name)
+			}
+		}
+	}
+	if attr := packages.Owner(name); attr != "" {
+		p := packages.Lookup(attr)
+		return fmt.Sprintf("apt-get install --no-install-recommends %s, or use ${pkgs.%s}/bin/%s", strings.Join(p.Debian, " "), attr, name)
+	}
+	return "install it, or name it by its whole path"
+}
+
+func checkProgram(name, path string, user *account) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if target, linkErr := os.Readlink(path); linkErr == nil {
+			return &Error{Kind: NoCommand, Msg: fmt.Sprintf("command %q is a link to %q, which does not exist", name, target), cause: err}
+		}
+		return &Error{Kind: NoCommand, Msg: fmt.Sprintf("command %q does not exist", name), cause: err}
+	case err != nil:
+		return fileError(NotExecutable, "cannot execute", path, err)
+	case info.IsDir():
+		return &Error{Kind: NotExecutable, Msg: fmt.Sprintf("command %q is a folder", name)}
+	case !user.may(info, 1):
+		return &Error{Kind: NotExecutable, Msg: fmt.Sprintf("command %q is not executable", name), Hint: "chmod +x " + path, cause: fs.ErrPermission}
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		if folder := user.closed(real); folder != "" {
+			return closedError("command", real, folder, user)
+		}
+	}
+	return checkInterpreter(name, path)
+}
+
+// checkInterpreter looks at the first bytes of a program. The system's own
+// message for a missing interpreter is "no such file or directory", about a
+// file that plainly exists.
+func checkInterpreter(name, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil // a program may be executable and not readable
+	}
+	defer f.Close()
+	head := make([]byte, 256)
+	n, _ := io.ReadFull(f, head) // a short file is no error here
+	head = head[:n]
+	switch {
+	case bytes.HasPrefix(head, []byte("#!")):
+		line, _ := bufio.NewReader(bytes.NewReader(head[2:])).ReadString('\n')
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			return nil
+		}
+		if strings.HasSuffix(line, "\r\n") {
+			return &Error{Kind: NoInterpreter, Msg: fmt.Sprintf("command %q has Windows line ends, so its interpreter %q does not exist", name, words[0]+"\r"),
+				Hint: "sed -i 's/\\r$//' " + path}
+		}
+		if _, err := os.Stat(words[0]); err != nil {
+			return &Error{Kind: NoInterpreter, Msg: fmt.Sprintf("command %q needs interpreter %q, which does not exist", name, words[0]), cause: err}
+		}
+	case bytes.HasPrefix(head, []byte(elf.ELFMAG)):
+		return checkLoader(name, f)
+	default:
+		return &Error{Kind: NoFormat, Msg: fmt.Sprintf("command %q is neither a program nor a script that begins with \"#!\"", name),
+			Hint: "begin it with #!/bin/sh"}
+	}
+	return nil
+}
+
+func checkLoader(name string, f *os.File) error {
+	program, err := elf.NewFile(f)
+	if err != nil {
+		return nil // the kernel knows better
+	}
+	for _, segment := range program.Progs {
+		if segment.Type != elf.PT_INTERP {
+			continue
+		}
+		data, err := io.ReadAll(io.LimitReader(segment.Open(), 4096))
+		loader := strings.TrimRight(string(data), "\x00")
+		if err != nil || loader == "" {
+			return nil
+		}
+		if _, err := os.Stat(loader); err != nil {
+			return &Error{Kind: NoInterpreter, Msg: fmt.Sprintf("command %q needs loader %q, which does not exist", name, loader),
+				Hint: "the program was built for another system or libc", cause: err}
+		}
+	}
+	return nil
+}

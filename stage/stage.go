@@ -1,0 +1,214 @@
+package stage
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"nix2gpu/packages"
+	"nix2gpu/project"
+)
+
+// Places are the folders that a project's texts name without knowing them.
+// All are absolute.
+type Places struct {
+	Root    string // the definition's folder; the working directory in a container
+	State   string // outlives a run
+	Run     string // of this run: sockets, rendered configuration
+	Self    string // the nix2gpu binary
+	Secrets string // one file a secret; default: Run/secrets
+}
+
+// Options tunes a Stage. The zero value is ready to use.
+type Options struct {
+	Environ []string // what every process inherits, "K=V"; default: os.Environ()
+}
+
+// A Stage prepares the processes of one project on this machine.
+type Stage struct {
+	at       Places
+	provider packages.Provider
+	environ  []string
+	root     bool // we may become other users
+}
+
+// New returns a stage over these places. With a nil provider the packages are
+// those installed on this machine, linked below the state folder.
+func New(at Places, provider packages.Provider, o Options) *Stage {
+	at.Secrets = cmp.Or(at.Secrets, filepath.Join(at.Run, "secrets"))
+	if provider == nil {
+		provider = &packages.Host{Dir: filepath.Join(at.State, "packages")}
+	}
+	if o.Environ == nil {
+		o.Environ = os.Environ()
+	}
+	return &Stage{at: at, provider: provider, environ: o.Environ, root: os.Geteuid() == 0}
+}
+
+// A Launch is what is needed to spawn a process: nothing in it has to be
+// looked up any more.
+type Launch struct {
+	Path string   // of the program, absolute
+	Argv []string // Argv[0] as the program is to see it
+	Env  []string // "K=V", each name once, sorted
+	Dir  string
+
+	// SetUser says that the process is to become UID, GID and Groups.
+	SetUser bool
+	UID     uint32
+	GID     uint32
+	Groups  []uint32
+
+	NoNewPrivs bool
+	Limits     project.Limits
+}
+
+// Prepare makes proc ready to be spawned: folders, files, and what it returns.
+func (s *Stage) Prepare(p *project.Project, proc *project.Process) (*Launch, error) {
+	user, err := s.user(proc.User)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.enterable(user); err != nil {
+		return nil, err
+	}
+	for _, d := range proc.Dirs {
+		if err := s.makeDir(p, d, user); err != nil {
+			return nil, err
+		}
+	}
+	for i := range proc.Files {
+		if err := s.writeFile(p, &proc.Files[i], user); err != nil {
+			return nil, err
+		}
+	}
+	return s.launch(p, proc, user, proc.Command, proc.Dir)
+}
+
+// PrepareExec is Prepare for another command in the surroundings of proc: an
+// exec probe, a shutdown command, `nix2gpu exec`. No folder is made and no file
+// of the process written. An empty dir is the process's own.
+func (s *Stage) PrepareExec(p *project.Project, proc *project.Process, cmd project.Command, dir project.Text) (*Launch, error) {
+	user, err := s.user(proc.User)
+	if err != nil {
+		return nil, err
+	}
+	if dir.IsEmpty() {
+		dir = proc.Dir
+	}
+	return s.launch(p, proc, user, cmd, dir)
+}
+
+func (s *Stage) launch(p *project.Project, proc *project.Process, user *account, cmd project.Command, dir project.Text) (*Launch, error) {
+	cwd, err := s.path(p, dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkDir(cwd, user); err != nil {
+		return nil, err
+	}
+	env, err := s.env(p, proc, user, cwd)
+	if err != nil {
+		return nil, err
+	}
+	l := &Launch{Dir: cwd, Env: env.list(), NoNewPrivs: proc.NoNewPrivs, Limits: proc.Limits}
+	if user.other {
+		l.SetUser, l.UID, l.GID, l.Groups = true, user.uid, user.gid, user.groups
+	}
+	l.Path, l.Argv, err = s.command(p, cmd, env, cwd, user)
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// command finds the program of cmd and its arguments. A shell line that is
+// plain words is executed without a shell: that saves a process, and signals
+// reach the program itself.
+func (s *Stage) command(p *project.Project, cmd project.Command, env environment, cwd string, user *account) (string, []string, error) {
+	if len(cmd.Exec) > 0 {
+		argv := make([]string, len(cmd.Exec))
+		for i, word := range cmd.Exec {
+			var err error
+			if argv[i], err = s.Resolve(p, word); err != nil {
+				return "", nil, err
+			}
+		}
+		path, err := findProgram(argv[0], env["PATH"], cwd, user)
+		return path, argv, err
+	}
+	line, err := s.resolveShell(p, cmd.Shell)
+	if err != nil {
+		return "", nil, err
+	}
+	if strings.TrimSpace(line) == "" {
+		return "", nil, &Error{Kind: NoCommand, Msg: "the command is empty"}
+	}
+	if len(cmd.ShellArgv) == 0 {
+		if words, ok := plainWords(line); ok {
+			path, err := findProgram(words[0], env["PATH"], cwd, user)
+			if !isKind(err, NoFormat) { // a script without "#!" is the shell's to run
+				return path, words, err
+			}
+		}
+	}
+	argv := append([]string{}, cmd.ShellArgv...)
+	if len(argv) == 0 {
+		argv = []string{"bash", "-c"}
+	}
+	argv = append(argv, line)
+	path, err := findProgram(argv[0], env["PATH"], cwd, user)
+	if err != nil && len(cmd.ShellArgv) == 0 {
+		argv[0] = "sh"
+		path, err = findProgram(argv[0], cmp.Or(env["PATH"], "/bin:/usr/bin"), cwd, user)
+	}
+	return path, argv, err
+}
+
+// Kind tells the reasons apart why a process cannot be started.
+type Kind int
+
+// The kinds of [Error].
+const (
+	NoCommand     Kind = iota + 1 // the program does not exist
+	NotExecutable                 // it does, and may not be executed
+	NoInterpreter                 // what its first line names does not exist
+	NoFormat                      // it is no program at all
+	BadFolder                     // a folder is missing or closed to the user
+	BadFile                       // a file cannot be written or read
+	BadUser                       // there is no such user, or we may not become one
+	BadPackage                    // a package is not installed
+	BadText                       // a text names what does not exist
+)
+
+// An Error says why a process cannot be started.
+type Error struct {
+	Kind  Kind
+	Msg   string
+	Hint  string // the cure
+	cause error
+}
+
+func (e *Error) Error() string {
+	if e.Hint == "" {
+		return e.Msg
+	}
+	return e.Msg + "\nhint: " + e.Hint
+}
+
+// Unwrap gives the system's error, or the *packages.MissingError.
+func (e *Error) Unwrap() error { return e.cause }
+
+func isKind(err error, k Kind) bool {
+	e, ok := err.(*Error)
+	return ok && e.Kind == k
+}
+
+func fileError(kind Kind, what, path string, err error) *Error {
+	if inner, ok := err.(*os.PathError); ok {
+		err = inner.Err
+	}
+	return &Error{Kind: kind, Msg: fmt.Sprintf("%s %q: %v", what, path, err), cause: err}
+}

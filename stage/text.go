@@ -1,0 +1,173 @@
+package stage
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"nix2gpu/packages"
+	"nix2gpu/project"
+)
+
+// Resolve gives the characters that t stands for on this machine. Packages it
+// names are made to exist, and so are the generated files.
+func (s *Stage) Resolve(p *project.Project, t project.Text) (string, error) {
+	return s.resolve(p, t, func(_, place string) string { return place }, 0)
+}
+
+// resolveShell is Resolve for a line of the shell: what a place stands for is
+// quoted so that it stays one word, or one part of a word, wherever it stands.
+func (s *Stage) resolveShell(p *project.Project, t project.Text) (string, error) {
+	return s.resolve(p, t, quoteAt, 0)
+}
+
+// maxDepth bounds files that name files.
+const maxDepth = 20
+
+func (s *Stage) resolve(p *project.Project, t project.Text, quote func(before, place string) string, depth int) (string, error) {
+	if depth > maxDepth {
+		return "", &Error{Kind: BadText, Msg: "generated files name each other in a circle"}
+	}
+	var b strings.Builder
+	for _, part := range t {
+		if part.IsLiteral() {
+			b.WriteString(part.Literal)
+			continue
+		}
+		place, err := s.place(p, part, depth)
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(quote(b.String(), place))
+	}
+	return b.String(), nil
+}
+
+func (s *Stage) place(p *project.Project, part project.Part, depth int) (string, error) {
+	switch {
+	case part.Package != nil:
+		return s.packagePath(part.Package)
+	case part.Root != nil:
+		return s.at.Root + *part.Root, nil
+	case part.State != nil:
+		return s.at.State + *part.State, nil
+	case part.Run != nil:
+		return s.at.Run + *part.Run, nil
+	case part.Self:
+		return s.at.Self, nil
+	case part.File != nil:
+		return s.generated(p, *part.File, depth)
+	}
+	return s.secret(*part.Secret)
+}
+
+func (s *Stage) packagePath(part *project.PackagePart) (string, error) {
+	dir, err := s.provider.Path(part.Attr)
+	if err != nil {
+		if lacks, ok := err.(*packages.MissingError); ok {
+			return "", &Error{Kind: BadPackage, Msg: lacks.Error(), cause: lacks}
+		}
+		return "", &Error{Kind: BadPackage, Msg: err.Error(), cause: err}
+	}
+	if program, ok := strings.CutPrefix(part.Sub, "/bin/"); ok && program != "" && !strings.ContainsAny(program, "/*?[$") {
+		if _, err := os.Stat(dir + part.Sub); err != nil {
+			known := packages.Lookup(part.Attr)
+			return "", &Error{Kind: BadPackage,
+				Msg:  fmt.Sprintf("package %q has no program %q on this machine", part.Attr, program),
+				Hint: "apt-get install --no-install-recommends " + strings.Join(known.Debian, " ")}
+		}
+	}
+	return dir + part.Sub, nil
+}
+
+// generated writes the project's file of that name, and returns its path. A
+// name that is only the beginning of others, up to a slash, is their folder.
+func (s *Stage) generated(p *project.Project, name string, depth int) (string, error) {
+	folder := filepath.Join(s.at.Run, "files")
+	path := filepath.Join(folder, name)
+	if !filepath.IsLocal(name) {
+		return "", &Error{Kind: BadText, Msg: fmt.Sprintf("generated file %q must have a plain name", name)}
+	}
+	found := false
+	for other, f := range p.Files {
+		if other != name && !strings.HasPrefix(other, name+"/") {
+			continue
+		}
+		found = true
+		content, err := s.resolve(p, f.Content, func(_, place string) string { return place }, depth+1)
+		if err != nil {
+			return "", err
+		}
+		if err := s.put(filepath.Join(folder, other), content, f.Mode, nil); err != nil {
+			return "", err
+		}
+	}
+	if !found {
+		return "", &Error{Kind: BadText, Msg: fmt.Sprintf("the project has no generated file %q", name)}
+	}
+	return path, nil
+}
+
+func (s *Stage) secret(name string) (string, error) {
+	path := filepath.Join(s.at.Secrets, name)
+	if !filepath.IsLocal(name) {
+		return "", &Error{Kind: BadText, Msg: fmt.Sprintf("secret %q must have a plain name", name)}
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", fileError(BadFile, fmt.Sprintf("secret %q cannot be read from", name), path, err)
+	}
+	return strings.TrimSuffix(string(data), "\n"), nil
+}
+
+// path resolves t as a path; a relative one is below the root, and so is the
+// empty one, which is the root itself.
+func (s *Stage) path(p *project.Project, t project.Text) (string, error) {
+	path, err := s.Resolve(p, t)
+	if err != nil {
+		return "", err
+	}
+	if strings.ContainsRune(path, 0) {
+		return "", &Error{Kind: BadText, Msg: fmt.Sprintf("path %q must not hold a zero byte", path)}
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(s.at.Root, path)
+	}
+	return filepath.Clean(path), nil
+}
+
+// quoteAt quotes place for the shell, for where it stands: after the text
+// before. Plain paths, the usual ones, stay as they are.
+func quoteAt(before, place string) string {
+	if strings.IndexFunc(place, special) < 0 {
+		return place
+	}
+	switch quoteState(before) {
+	case '\'':
+		return strings.ReplaceAll(place, "'", `'\''`)
+	case '"':
+		return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(place)
+	}
+	return "'" + strings.ReplaceAll(place, "'", `'\''`) + "'"
+}
+
+func special(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_@%+=:,./-", r))
+}
+
+// quoteState says in which quotes the end of a shell text stands: ', " or 0.
+func quoteState(text string) byte {
+	var in byte
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\' && in != '\'':
+			i++
+		case in == 0 && (c == '\'' || c == '"'):
+			in = c
+		case c == in:
+			in = 0
+		}
+	}
+	return in
+}
