@@ -1,0 +1,86 @@
+package project
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+)
+
+// Changes says how one project differs from another, by service. The lists
+// are sorted.
+type Changes struct {
+	Added   []ID `json:"added,omitempty"`
+	Removed []ID `json:"removed,omitempty"`
+	Changed []ID `json:"changed,omitempty"` // something that runs differs, so it must be restarted
+}
+
+// IsEmpty reports whether nothing differs.
+func (c Changes) IsEmpty() bool { return len(c.Added)+len(c.Removed)+len(c.Changed) == 0 }
+
+// Diff says what turns p into q. A service has changed when it, one of its
+// processes or a generated file that they name differs in anything but its
+// place in the definition.
+func (p *Project) Diff(q *Project) Changes {
+	var c Changes
+	for _, id := range slices.Sorted(maps.Keys(q.Services)) {
+		if p.Services[id] == nil {
+			c.Added = append(c.Added, id)
+		} else if p.fingerprint(id) != q.fingerprint(id) {
+			c.Changed = append(c.Changed, id)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.Services)) {
+		if q.Services[id] == nil {
+			c.Removed = append(c.Removed, id)
+		}
+	}
+	return c
+}
+
+// fingerprint is everything that decides how a service runs, as text. What is
+// only displayed, and who waits for whom, is left out: it applies without a
+// restart.
+func (p *Project) fingerprint(id ID) string {
+	s := p.Services[id]
+	parts := []any{s.Init, s.Main, s.Setup, p.Container.Env, p.Container.WorkingDir}
+	for _, proc := range s.ProcessIDs() {
+		parts = append(parts, p.Processes[proc])
+	}
+	data, err := json.Marshal(withoutPos(parts))
+	if err != nil {
+		return err.Error() // a project that can't be written is no project
+	}
+	return string(data)
+}
+
+// withoutPos goes through JSON to drop every "pos": moving a service in its
+// file is no change. Generated files carry a hash of their content in their
+// name, so that naming them is enough.
+func withoutPos(v any) any {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	var tree any
+	if err := json.Unmarshal(data, &tree); err != nil {
+		return err.Error()
+	}
+	return dropPos(tree)
+}
+
+func dropPos(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = dropPos(v[i])
+		}
+	case map[string]any:
+		if _, isPos := v["pos"].(map[string]any); isPos {
+			delete(v, "pos")
+		}
+		for k := range v {
+			v[k] = dropPos(v[k])
+		}
+	}
+	return v
+}

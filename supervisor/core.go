@@ -1,0 +1,718 @@
+package supervisor
+
+import (
+	"cmp"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"nix2gpu/project"
+)
+
+// core is the engine without its goroutine: a plain object that is told facts
+// and requests one after the other, so that a simulation can drive it through
+// millions of them. Whoever calls it calls settle after each.
+type core struct {
+	project *project.Project
+	world   World
+	opts    Options
+	log     *slog.Logger
+	rand    *rand.Rand
+
+	services map[project.ID]*service
+	order    []*service                // by label; the order of everything that people see
+	users    map[project.ID][]*service // who depends on it, by label
+
+	runs    map[RunID]*run
+	lastRun RunID
+
+	timers    map[timerID]timer
+	lastTimer timerID
+
+	changed   []*service // since the last settle; their dependants look again
+	began     time.Time
+	failures  int // orders failures in time
+	stopping  *shutdown
+	result    Result
+	finished  bool
+	summary   string // the last one announced
+	summarize bool   // one is due once everything is settled
+	calm      timerID
+
+	waiters     []*waiter
+	subscribers []*subscriber
+	seq         uint64
+	last        Snapshot // the final one; read by others once done is closed
+}
+
+// service is one service's record. Only core touches it.
+type service struct {
+	id     project.ID
+	spec   *project.Service
+	main   *project.Process
+	state  State
+	since  time.Time
+	wanted bool // part of what was asked to run: it counts in the summary
+	noDeps bool // asked to start without waiting for anything
+	gone   bool // no longer in the project: forgotten once nothing of it lives
+
+	process *run // the main process, while it lives
+	oneshot *run // the init or setup one-shot, while it lives
+	step    int  // index of the one-shot in Init or Setup
+
+	spawned    bool // the main process was executed since the last start by request
+	probeReady bool // its readiness, for this run
+	wasReady   bool // it was ready once in this run
+	probe      *Probe
+	starts     int
+	restarts   int
+	streak     int
+	lastWait   time.Duration
+	nextStart  time.Time
+	backoff    timerID
+
+	exit     *Exit
+	pending  *end   // what Ending will judge, when everything is gone
+	why      string // why it is in its state, where the exit doesn't say
+	cause    string // why it is restarting, for the announcement
+	failedAt int    // its place among the failures
+	noted    bool   // a failing first readiness was announced
+}
+
+// run is one live execution.
+type run struct {
+	Run
+	service  *service
+	role     project.Role
+	spawned  bool
+	pid      int
+	since    time.Time
+	stopping bool
+	killed   bool
+	stopAt   time.Time
+	killAt   time.Time
+	timers   []timerID
+	how      string // what it was told: "SIGTERM"
+}
+
+func newCore(p *project.Project, w World, opts Options) *core {
+	c := &core{
+		world: w, opts: opts, log: opts.Log,
+		rand:     rand.New(rand.NewPCG(opts.Seed, 0)),
+		services: make(map[project.ID]*service),
+		runs:     make(map[RunID]*run),
+		timers:   make(map[timerID]timer),
+		began:    w.Now(),
+	}
+	c.adopt(p)
+	return c
+}
+
+// adopt makes p the project: records for its services, and who depends on whom.
+func (c *core) adopt(p *project.Project) {
+	c.project = p
+	c.users = make(map[project.ID][]*service)
+	for id, spec := range p.Services {
+		s := c.services[id]
+		if s == nil {
+			s = &service{id: id, since: c.world.Now()}
+			c.services[id] = s
+		}
+		s.spec, s.main, s.gone = spec, p.Processes[spec.Main], false
+	}
+	c.order = c.order[:0]
+	for _, s := range c.services {
+		c.order = append(c.order, s)
+	}
+	slices.SortFunc(c.order, func(a, b *service) int {
+		return cmp.Or(cmp.Compare(a.spec.Label, b.spec.Label), cmp.Compare(a.id, b.id))
+	})
+	for _, s := range c.order {
+		for dep := range s.spec.DependsOn {
+			c.users[dep] = append(c.users[dep], s)
+		}
+	}
+}
+
+// begin starts what was asked for: first those that can start, then those
+// that wait, as an operator wants to read it.
+func (c *core) begin() {
+	ids := c.opts.Services
+	if ids == nil {
+		for _, s := range c.order {
+			if !s.spec.Disabled {
+				ids = append(ids, s.id)
+			}
+		}
+	}
+	wanted := c.project.Select(ids, c.opts.NoDeps)
+	c.world.Say("starting process-compose with " + count(len(wanted), "service"))
+	c.want(wanted, c.opts.NoDeps)
+	c.settle()
+}
+
+// want marks services as wanted and lets each begin.
+func (c *core) want(ids []project.ID, noDeps bool) {
+	var list []*service
+	for _, s := range c.order {
+		if slices.Contains(ids, s.id) {
+			s.wanted, s.noDeps = true, noDeps
+			s.streak = 0
+			list = append(list, s)
+		}
+	}
+	c.summarize = true
+	slices.SortStableFunc(list, func(a, b *service) int { return cmp.Compare(c.rank(a), c.rank(b)) })
+	for _, s := range list {
+		switch {
+		case s.state == Stopping:
+			c.feed(s, Start)
+		case !s.state.Live():
+			s.spawned = false
+			c.try(s)
+		}
+	}
+}
+
+// rank is 0 for a service that can start at once.
+func (c *core) rank(s *service) int {
+	if k, _ := c.gate(s); k == Open || k == OpenInit {
+		return 0
+	}
+	return 1
+}
+
+// try lets a service that does not run begin, as far as its dependencies let it.
+func (c *core) try(s *service) {
+	if c.stopping != nil || s.gone {
+		c.feed(s, Stop)
+		return
+	}
+	k, why := c.gate(s)
+	if k == Hold && s.state == Waiting {
+		return // it waits already
+	}
+	if k == Hopeless {
+		s.why = why
+	}
+	c.feed(s, k)
+}
+
+// gate judges whether a service may begin, and why it never will.
+func (c *core) gate(s *service) (Kind, string) {
+	k := Open
+	if len(s.spec.Init) > 0 {
+		k = OpenInit
+	}
+	for _, u := range c.unmet(s) {
+		if u.Hopeless {
+			return Hopeless, u.Label + " " + u.Why
+		}
+		k = Hold
+	}
+	return k, ""
+}
+
+// unmet lists what holds a service back, by label.
+func (c *core) unmet(s *service) []Unmet {
+	if s.noDeps {
+		return nil
+	}
+	var list []Unmet
+	for id, d := range s.spec.DependsOn {
+		dep := c.services[id]
+		if dep == nil { // validation does not let this happen
+			list = append(list, Unmet{id, string(id), d.Condition, "does not exist", true})
+			continue
+		}
+		if unmet, why, hopeless := met(dep.facts(), d.Condition); unmet {
+			list = append(list, Unmet{id, dep.spec.Label, d.Condition, why, hopeless})
+		}
+	}
+	slices.SortFunc(list, func(a, b Unmet) int { return cmp.Compare(a.Label, b.Label) })
+	return list
+}
+
+func (s *service) facts() facts {
+	return facts{s.state, s.main.Readiness != nil, s.probeReady, s.spawned, s.exit, s.reason()}
+}
+
+// reason says in a few words why a service failed or was skipped.
+func (s *service) reason() string {
+	if s.why == "" && s.exit != nil {
+		return s.exit.String()
+	}
+	return s.why
+}
+
+// feed is the only way by which a state changes: what the table says of the
+// kind is entered and done. It reports whether the table says anything.
+func (c *core) feed(s *service, k Kind) bool {
+	to, effects, ok := next(s.state, k)
+	if !ok {
+		return false
+	}
+	c.enter(s, to, k)
+	for _, f := range effects {
+		c.launch(s, f)
+	}
+	return true
+}
+
+// enter is the one place where a state changes, so the one place that
+// announces it: to the operator, the log and the observers.
+func (c *core) enter(s *service, to State, k Kind) {
+	from := s.state
+	now := c.world.Now()
+	switch to {
+	case Failed:
+		c.failures++
+		s.failedAt = c.failures
+	case Starting:
+		s.probeReady, s.wasReady, s.probe, s.noted = false, false, nil, false
+	case Running:
+		s.wasReady = true
+	case Init:
+		if from != Init {
+			s.step = 0
+		}
+	case Setup:
+		if from != Setup {
+			s.step = 0
+		}
+	}
+	if from == to {
+		return // one more one-shot of the same kind
+	}
+	switch to {
+	case Failed, Skipped, Backoff, Ending, Restarting: // theirs was set by the caller
+	default:
+		s.why = ""
+	}
+	s.state, s.since = to, now
+	c.changed = append(c.changed, s)
+	if line := c.line(s, from, to, k); line != "" {
+		c.world.Say(s.spec.Label + ": " + line)
+	}
+	attrs := []any{"service", s.id, "from", from, "to", to}
+	if s.process != nil {
+		attrs = append(attrs, "pid", s.process.pid)
+	}
+	if r := s.reason(); r != "" {
+		attrs = append(attrs, "why", r)
+	}
+	c.log.Info("state changed", attrs...)
+	c.publish(s, from)
+}
+
+// launch does one effect.
+func (c *core) launch(s *service, f Effect) {
+	switch f {
+	case SpawnInit:
+		s.oneshot = c.spawn(s, s.spec.Init[s.step], project.Init)
+	case SpawnMain:
+		s.starts++
+		s.process = c.spawn(s, s.spec.Main, project.Main)
+	case SpawnSetup:
+		s.oneshot = c.spawn(s, s.spec.Setup[s.step], project.Setup)
+	case Terminate:
+		c.terminate(s)
+	case Arm:
+		c.arm(s)
+	case Disarm:
+		c.cancel(s.backoff)
+		s.nextStart = time.Time{}
+	}
+}
+
+func (c *core) spawn(s *service, id project.ID, role project.Role) *run {
+	c.lastRun++
+	r := &run{
+		Run:     Run{ID: c.lastRun, Service: s.spec, Process: c.project.Processes[id], Attempt: s.starts},
+		service: s, role: role, since: c.world.Now(),
+	}
+	c.runs[r.ID] = r
+	c.world.Spawn(r.Run)
+	return r
+}
+
+// arm starts the wait before a restart.
+func (c *core) arm(s *service) {
+	s.streak++
+	s.restarts++
+	wait := s.main.Restart.Wait(s.streak)
+	s.lastWait = wait
+	if s.main.Restart.Jitters() {
+		wait = jitter(wait, c.rand.Float64())
+	}
+	s.nextStart = c.world.Now().Add(wait)
+	s.backoff = c.after(wait, func() {
+		s.nextStart = time.Time{}
+		c.try(s)
+	})
+}
+
+// fact applies one thing that happened in the world.
+func (c *core) fact(f Fact) {
+	if f.Kind == timerFired {
+		c.fire(f.timer)
+		return
+	}
+	r := c.runs[f.Run]
+	if r == nil {
+		return // of a run that is over
+	}
+	switch f.Kind {
+	case Spawned:
+		c.spawnedFact(r, f.PID)
+	case Exited:
+		c.exited(r, f.Exit)
+	case Probed:
+		c.probed(r, f.Probe)
+	case ShutdownDone:
+		c.signalRun(r)
+	}
+}
+
+func (c *core) spawnedFact(r *run, pid int) {
+	s := r.service
+	r.spawned, r.pid, r.since = true, pid, c.world.Now()
+	if r.role != project.Main {
+		return
+	}
+	s.spawned = true
+	c.log.Debug("main process started", "service", s.id, "pid", pid)
+	c.changed = append(c.changed, s) // "started" is met, without a change of state
+	if r.stopping {
+		return
+	}
+	for _, user := range c.users[s.id] {
+		if user.spec.DependsOn[s.id].Restart && s.starts > 1 && user.state != Restarting && user.process != nil {
+			user.cause = s.spec.Label + " restarted"
+			c.feed(user, Restart)
+		}
+	}
+	c.world.Probe(r.ID)
+	if s.main.Readiness == nil {
+		c.ready(s)
+	}
+}
+
+// ready is told when the main process is ready, by its probe or by being there.
+func (c *core) ready(s *service) {
+	s.probeReady = true
+	if s.state == Starting && len(s.spec.Setup) > 0 {
+		c.feed(s, ReadySetup)
+		return
+	}
+	c.feed(s, Ready)
+}
+
+func (c *core) probed(r *run, p Probe) {
+	s := r.service
+	if p.At.IsZero() {
+		p.At = c.world.Now()
+	}
+	s.probe = &p
+	switch {
+	case r.stopping:
+	case p.Role == Readiness && p.OK:
+		c.ready(s)
+	case p.Role == Readiness && r.Process.Readiness != nil && r.Process.Readiness.RestartOnFailure,
+		p.Role != Readiness && !p.OK:
+		c.broken(s, end{exit: Exit{Process: r.Process.ID}, forced: true}, text(string(p.Role)+" probe failed", p.Output))
+	case p.Role == Readiness:
+		s.probeReady = false
+		s.why = text("readiness probe failed", p.Output)
+		if !c.feed(s, Lost) && s.state == Starting && !s.noted {
+			s.noted = true
+			c.world.Say(s.spec.Label + ": not ready yet: " + s.why)
+		}
+	}
+}
+
+// text joins a headline with its detail.
+func text(headline, detail string) string {
+	if detail == "" {
+		return headline
+	}
+	return headline + ": " + strings.TrimSpace(detail)
+}
+
+// broken is told when a service failed while processes of it live.
+func (c *core) broken(s *service, e end, why string) {
+	s.pending, s.why = &e, why
+	c.feed(s, Broken)
+}
+
+// exited is told when a run is over and nothing is left of it.
+func (c *core) exited(r *run, x Exit) {
+	s := r.service
+	now := c.world.Now()
+	x.Process = r.Process.ID
+	x.At, x.Ran = now, now.Sub(r.since)
+	if !r.spawned {
+		x.Ran = 0
+	}
+	for _, t := range r.timers {
+		c.cancel(t)
+	}
+	delete(c.runs, r.ID)
+	if s.process == r {
+		s.process = nil
+	} else if s.oneshot == r {
+		s.oneshot = nil
+	}
+	c.stopProgress()
+
+	e := end{exit: x, success: r.Process.SuccessCode}
+	switch s.state {
+	case Stopping:
+		s.exit = &x
+		if s.process == nil && s.oneshot == nil {
+			c.feed(s, Gone)
+		}
+	case Restarting:
+		s.exit = &x
+		if s.process == nil && s.oneshot == nil {
+			c.try(s)
+		}
+	case Ending:
+		if r.role == project.Main && !s.pending.forced {
+			s.pending.exit = x
+		} else if r.role == project.Main {
+			s.exit = &x
+			s.pending.exit.Ran = x.Ran
+		}
+		if s.process == nil && s.oneshot == nil {
+			c.judge(s, *s.pending)
+		}
+	case Init:
+		switch {
+		case e.failed():
+			s.why = string(r.Process.ID) + ": " + x.String()
+			c.judge(s, e)
+		case s.step+1 < len(s.spec.Init):
+			s.step++
+			c.feed(s, InitNext)
+		default:
+			c.feed(s, InitDone)
+		}
+	case Setup:
+		switch {
+		case r.role == project.Main:
+			c.broken(s, e, "")
+		case e.failed():
+			e.forced = true
+			c.broken(s, e, string(r.Process.ID)+": "+x.String())
+		case s.step+1 < len(s.spec.Setup):
+			s.step++
+			c.feed(s, SetupNext)
+		case s.probeReady:
+			c.feed(s, SetupDone)
+		default:
+			c.feed(s, SetupLate)
+		}
+	default: // Starting, Running, Unready
+		s.why = ""
+		c.judge(s, e)
+	}
+}
+
+// judge decides what follows once everything of a service has ended.
+func (c *core) judge(s *service, e end) {
+	if s.exit == nil || !e.forced {
+		x := e.exit
+		s.exit = &x
+	}
+	if good(e.exit.Ran, s.lastWait, s.main.Readiness != nil, s.wasReady) {
+		s.streak = 0
+	}
+	e.restart, e.streak = s.main.Restart, s.streak
+	s.pending = nil
+	k, gaveUp := verdict(e)
+	if gaveUp != "" {
+		s.why = gaveUp + s.reason()
+	}
+	c.feed(s, k)
+	c.consequences(s, k)
+}
+
+// consequences ends the project where a service's end asks for that.
+func (c *core) consequences(s *service, k Kind) {
+	if k != GaveUp && k != Succeeded || c.stopping != nil {
+		return
+	}
+	code, label := s.code(), s.spec.Label
+	switch {
+	case s.main.ExitOnEnd && k == Succeeded:
+		c.down(label+" has completed", code)
+	case s.main.ExitOnEnd,
+		k == GaveUp && s.main.Restart.Policy == project.RestartExitOnFailure,
+		k == GaveUp && c.project.OnFailed == project.OnFailedExit:
+		c.down(label+" failed ("+s.reason()+")", code)
+	}
+}
+
+// code is the exit code that a service's end gives to the project.
+func (s *service) code() int {
+	if s.state == Completed {
+		if s.exit != nil {
+			return s.exit.Status()
+		}
+		return 0
+	}
+	if s.exit == nil || s.exit.Status() == 0 {
+		return 1
+	}
+	return s.exit.Status()
+}
+
+// settle lets the changes since the last call have their consequences: who
+// waits looks again, who asked gets an answer, a project in which nothing is
+// left to do ends.
+func (c *core) settle() {
+	for len(c.changed) > 0 {
+		s := c.changed[0]
+		c.changed = c.changed[1:]
+		for _, user := range c.users[s.id] {
+			if user.state == Waiting || user.state == Skipped && user.wanted {
+				c.look(user)
+			}
+		}
+		if s.state == Skipped && s.main.ExitOnSkipped && c.stopping == nil {
+			c.down(s.spec.Label+" was skipped ("+s.why+")", 1)
+		}
+	}
+	c.changed = nil
+	c.forgetGone()
+	c.announceSummary()
+	c.finish()
+	c.answer()
+}
+
+// look lets a service that waits, or was skipped, see whether that still holds.
+func (c *core) look(s *service) {
+	if c.stopping != nil {
+		return
+	}
+	if k, _ := c.gate(s); s.state == Skipped && k == Hopeless {
+		return
+	}
+	c.try(s)
+}
+
+// finish ends the project when nothing runs and nothing can start any more.
+func (c *core) finish() {
+	for _, s := range c.order {
+		if s.state.Active() {
+			return
+		}
+	}
+	switch {
+	case c.finished:
+	case c.stopping != nil:
+		c.finished = true
+		c.result = Result{c.stopping.code, c.stopping.reason}
+		if c.stopping.announced {
+			c.world.Say("all services stopped")
+		}
+	case c.project.WhenDone == project.WhenDoneStay || c.held():
+	default:
+		c.finished = true
+		c.result = c.outcome()
+	}
+}
+
+// held reports whether a service was stopped by request, so that a person may
+// start it again: the project then stays.
+func (c *core) held() bool {
+	return slices.ContainsFunc(c.order, func(s *service) bool { return s.state == Stopped && s.starts > 0 })
+}
+
+// outcome is the result of a project that ended by itself: that of the first
+// service that failed for good and was not mended.
+func (c *core) outcome() Result {
+	var first, skipped *service
+	for _, s := range c.order {
+		switch {
+		case s.state == Failed && (first == nil || s.failedAt < first.failedAt):
+			first = s
+		case s.state == Skipped && skipped == nil:
+			skipped = s
+		}
+	}
+	switch {
+	case first != nil:
+		return Result{first.code(), first.spec.Label + " failed (" + first.reason() + ")"}
+	case skipped != nil:
+		return Result{1, skipped.spec.Label + " was skipped (" + skipped.why + ")"}
+	}
+	return Result{0, "all services have completed"}
+}
+
+func (c *core) ended() bool { return c.finished }
+
+// close tells the observers that there is nothing more to come.
+func (c *core) close() {
+	c.last = c.snapshot()
+	for _, s := range c.subscribers {
+		close(s.ch)
+	}
+	c.subscribers = nil
+}
+
+type timerID uint64
+
+type timer struct {
+	do     func()
+	cancel func()
+}
+
+// after does something later, in the engine's goroutine, unless cancelled.
+func (c *core) after(d time.Duration, do func()) timerID {
+	c.lastTimer++
+	id := c.lastTimer
+	cancel := c.world.After(d, Fact{Kind: timerFired, timer: id})
+	c.timers[id] = timer{do, cancel}
+	return id
+}
+
+func (c *core) cancel(id timerID) {
+	if t, ok := c.timers[id]; ok {
+		delete(c.timers, id)
+		t.cancel()
+	}
+}
+
+func (c *core) fire(id timerID) {
+	if t, ok := c.timers[id]; ok { // else it was cancelled on its way
+		delete(c.timers, id)
+		t.do()
+	}
+}
+
+func quote(id project.ID) string { return strconv.Quote(string(id)) }
+
+// seconds rounds a duration for people: "3s", "500ms", "1m30s".
+func seconds(d time.Duration) string {
+	if d >= time.Second {
+		d = d.Round(100 * time.Millisecond)
+		if d >= 10*time.Second {
+			d = d.Round(time.Second)
+		}
+	} else {
+		d = d.Round(10 * time.Millisecond)
+	}
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}

@@ -1,0 +1,310 @@
+package supervisor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"nix2gpu/project"
+)
+
+// Options tunes an [Engine]. Only World is required.
+type Options struct {
+	// World makes the world that the engine acts on. The engine calls it
+	// once; the world reports what happens to the function it is given.
+	World func(report func(Fact)) World
+
+	// Services are those to start, with what they depend on. Nil means all
+	// that are not disabled.
+	Services []project.ID
+	// NoDeps starts exactly Services, and lets none of them wait.
+	NoDeps bool
+
+	Grace      time.Duration // from the stop signal to the kill, where a process sets none; default: 10s
+	StopBudget time.Duration // of the whole stop, where the project sets none; 0: no bound but the graces
+	Settle     time.Duration // how long a service without a probe must run to count as healthy; default: 500ms
+	Seed       uint64        // of the jitter of restarts
+	Log        *slog.Logger  // changes of state; nil: discard
+}
+
+func (o *Options) setDefaults() {
+	o.Grace = cmp.Or(o.Grace, 10*time.Second)
+	o.Settle = cmp.Or(o.Settle, 500*time.Millisecond)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// ErrEnded is returned for a request to an engine that has ended.
+var ErrEnded = errors.New("the project has ended")
+
+// A Result is how a project ended.
+type Result struct {
+	Code   int    // for os.Exit: 0, or that of the first service that failed for good
+	Reason string // one line, as it was announced
+}
+
+// An Engine runs one project. Make it with [New], start it with [Engine.Run];
+// every other method may be called from any goroutine, at any time.
+type Engine struct {
+	core     *core
+	facts    chan Fact
+	requests chan func(*core)
+	done     chan struct{} // closed when Run has returned
+}
+
+// New prepares an engine for a project that was validated. It starts nothing.
+func New(p *project.Project, opts Options) *Engine {
+	opts.setDefaults()
+	e := &Engine{
+		facts:    make(chan Fact),
+		requests: make(chan func(*core)),
+		done:     make(chan struct{}),
+	}
+	world := opts.World(func(f Fact) {
+		select {
+		case e.facts <- f:
+		case <-e.done:
+		}
+	})
+	e.core = newCore(p, world, opts)
+	return e
+}
+
+// Run starts the services and returns when the project has ended: when
+// nothing runs and nothing can start any more, after [Engine.Down], or after
+// ctx was cancelled, which is the same as Down. It is called once.
+func (e *Engine) Run(ctx context.Context) Result {
+	defer close(e.done)
+	e.core.begin()
+	cancelled := ctx.Done()
+	for !e.core.ended() {
+		select {
+		case f := <-e.facts:
+			e.core.fact(f)
+		case r := <-e.requests:
+			r(e.core)
+		case <-cancelled:
+			cancelled = nil
+			e.core.down("requested", 0)
+		}
+		e.core.settle()
+	}
+	e.core.close()
+	return e.core.result
+}
+
+// ask runs f in the engine's goroutine and waits for its answer.
+func ask[T any](ctx context.Context, e *Engine, f func(*core) (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	answers := make(chan answer, 1)
+	request := func(c *core) {
+		v, err := f(c)
+		answers <- answer{v, err}
+	}
+	var zero T
+	select {
+	case e.requests <- request:
+	case <-e.done:
+		return zero, ErrEnded
+	case <-ctx.Done():
+		return zero, ctx.Err()
+	}
+	a := <-answers // the loop answers at once
+	return a.value, a.err
+}
+
+// StartOptions tunes a start.
+type StartOptions struct {
+	NoDeps bool // start only these, and let them wait for nothing
+}
+
+// Start starts services that do not run, and what they depend on. One that
+// waits for its next restart starts at once. It returns without waiting for
+// them, with the services that it began to start; see [Engine.Settled].
+func (e *Engine) Start(ctx context.Context, ids []project.ID, opts StartOptions) ([]project.ID, error) {
+	return ask(ctx, e, func(c *core) ([]project.ID, error) { return c.start(ids, opts.NoDeps) })
+}
+
+// Stop tells services to stop; those that depend on them go on. A service
+// that waits for a dependency or its next restart has stopped at once.
+func (e *Engine) Stop(ctx context.Context, ids []project.ID) error {
+	_, err := ask(ctx, e, func(c *core) (struct{}, error) { return struct{}{}, c.stop(ids) })
+	return err
+}
+
+// Restart stops services that run and starts them anew, and starts those that
+// do not run. Their streaks of failures are forgotten. However many ask, one
+// process of each service lives.
+func (e *Engine) Restart(ctx context.Context, ids []project.ID) error {
+	_, err := ask(ctx, e, func(c *core) (struct{}, error) { return struct{}{}, c.restart(ids) })
+	return err
+}
+
+// Kill sends a signal such as "SIGHUP" to the main processes of services that
+// run. What comes of it is handled as any other end of a process.
+func (e *Engine) Kill(ctx context.Context, ids []project.ID, signal string) error {
+	_, err := ask(ctx, e, func(c *core) (struct{}, error) { return struct{}{}, c.signal(ids, signal) })
+	return err
+}
+
+// Down stops the whole project in reverse order of dependencies; Run then
+// returns. Repeated calls change nothing.
+func (e *Engine) Down() {
+	e.post(func(c *core) { c.down("requested", 0) })
+}
+
+// DownNow is Down without grace: whatever lives is killed at once. It is what
+// a second Ctrl-C means.
+func (e *Engine) DownNow() {
+	e.post(func(c *core) { c.downNow() })
+}
+
+func (e *Engine) post(f func(*core)) {
+	select {
+	case e.requests <- f:
+	case <-e.done:
+	}
+}
+
+// Snapshot copies the state of everything. After the end it is the last one.
+func (e *Engine) Snapshot() Snapshot {
+	s, err := ask(context.Background(), e, func(c *core) (Snapshot, error) { return c.snapshot(), nil })
+	if err != nil {
+		return e.core.last // written before done was closed
+	}
+	return s
+}
+
+// Subscribe returns the events from now on, and a snapshot that they continue.
+// A reader that is too slow loses events, and is told how many; nothing waits
+// for it. The channel is closed by cancel, and at the end of the project.
+func (e *Engine) Subscribe(ctx context.Context) (snap Snapshot, events <-chan Event, cancel func(), err error) {
+	type subscription struct {
+		snap Snapshot
+		sub  *subscriber
+	}
+	s, err := ask(ctx, e, func(c *core) (subscription, error) {
+		return subscription{c.snapshot(), c.subscribe()}, nil
+	})
+	if err != nil {
+		return Snapshot{}, nil, func() {}, err
+	}
+	return s.snap, s.sub.ch, func() { e.post(func(c *core) { c.unsubscribe(s.sub) }) }, nil
+}
+
+// Wait returns when a service meets a condition, at once when it does
+// already. The error says why it can't any more, or is the context's.
+func (e *Engine) Wait(ctx context.Context, id project.ID, cond project.Condition) error {
+	return e.await(ctx, func(c *core) (bool, error) {
+		s := c.services[id]
+		if s == nil {
+			return true, unknown(id)
+		}
+		unmet, why, hopeless := met(s.facts(), cond)
+		switch {
+		case !unmet:
+			return true, nil
+		case hopeless:
+			return true, &HopelessError{Service: id, Label: s.spec.Label, Condition: cond, Why: why}
+		}
+		return false, nil
+	})
+}
+
+// Settled returns when none of the services (nil: all that are wanted) is on
+// its way to another state, with what became of them. Waiting goes on through
+// restarts.
+func (e *Engine) Settled(ctx context.Context, ids []project.ID) ([]Status, error) {
+	var statuses []Status
+	err := e.await(ctx, func(c *core) (bool, error) {
+		list, err := c.pick(ids)
+		if err != nil {
+			return true, err
+		}
+		statuses = nil
+		for _, s := range list {
+			if !s.state.Settled() {
+				return false, nil
+			}
+			statuses = append(statuses, c.status(s))
+		}
+		return true, nil
+	})
+	return statuses, err
+}
+
+// Stopped returns when nothing of the services lives.
+func (e *Engine) Stopped(ctx context.Context, ids []project.ID) error {
+	return e.await(ctx, func(c *core) (bool, error) {
+		list, err := c.pick(ids)
+		if err != nil {
+			return true, err
+		}
+		for _, s := range list {
+			if s.state.Active() || s.state == Waiting {
+				return false, nil
+			}
+		}
+		return true, nil
+	})
+}
+
+// await returns when check, called in the engine's goroutine after each
+// change, is done.
+func (e *Engine) await(ctx context.Context, check func(*core) (done bool, err error)) error {
+	w := &waiter{check: check, answer: make(chan error, 1)}
+	if _, err := ask(ctx, e, func(c *core) (struct{}, error) { c.wait(w); return struct{}{}, nil }); err != nil {
+		return err
+	}
+	select {
+	case err := <-w.answer:
+		return err
+	case <-ctx.Done():
+		e.post(func(c *core) { c.forget(w) })
+		return ctx.Err()
+	case <-e.done:
+		select {
+		case err := <-w.answer: // answered by the last step
+			return err
+		default:
+			return ErrEnded
+		}
+	}
+}
+
+// Reload makes the engine run p instead: services that are gone are stopped,
+// new ones are started, changed ones are restarted; all others go on. The
+// project must have been validated.
+func (e *Engine) Reload(ctx context.Context, p *project.Project) (project.Changes, error) {
+	return ask(ctx, e, func(c *core) (project.Changes, error) { return c.reload(p) })
+}
+
+// Project returns the project that runs. It must not be changed.
+func (e *Engine) Project(ctx context.Context) (*project.Project, error) {
+	return ask(ctx, e, func(c *core) (*project.Project, error) { return c.project, nil })
+}
+
+// A HopelessError says that a condition can't be met any more.
+type HopelessError struct {
+	Service   project.ID
+	Label     string
+	Condition project.Condition
+	Why       string
+}
+
+func (e *HopelessError) Error() string {
+	return e.Label + " will not be " + string(e.Condition) + ": it " + e.Why
+}
+
+// An UnknownError says that there is no such service.
+type UnknownError struct{ Service project.ID }
+
+func (e *UnknownError) Error() string { return "no service " + quote(e.Service) }
+
+func unknown(id project.ID) error { return &UnknownError{id} }

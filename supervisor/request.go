@@ -1,0 +1,166 @@
+package supervisor
+
+import (
+	"fmt"
+	"slices"
+
+	"nix2gpu/project"
+)
+
+// pick resolves ids to records, all that are wanted when nil.
+func (c *core) pick(ids []project.ID) ([]*service, error) {
+	var list []*service
+	if ids == nil {
+		for _, s := range c.order {
+			if s.wanted {
+				list = append(list, s)
+			}
+		}
+		return list, nil
+	}
+	for _, id := range ids {
+		if s := c.services[id]; s == nil || s.gone {
+			return nil, unknown(id)
+		}
+	}
+	for _, s := range c.order {
+		if slices.Contains(ids, s.id) {
+			list = append(list, s)
+		}
+	}
+	return list, nil
+}
+
+// errStopping refuses what would begin something while the project stops.
+func (c *core) errStopping() error {
+	if c.stopping != nil {
+		return fmt.Errorf("the project is stopping (%s)", c.stopping.reason)
+	}
+	return nil
+}
+
+func (c *core) start(ids []project.ID, noDeps bool) ([]project.ID, error) {
+	list, err := c.pick(ids)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.errStopping(); err != nil {
+		return nil, err
+	}
+	named := make([]project.ID, len(list))
+	for i, s := range list {
+		named[i] = s.id
+	}
+	var begin []project.ID
+	for _, id := range c.project.Select(named, noDeps) {
+		s := c.services[id]
+		switch {
+		case s.state.Live() && s.state != Stopping:
+		case s.state == Completed && !slices.Contains(named, id): // its condition holds
+		case s.state == Waiting && !noDeps:
+			s.wanted = true
+		default:
+			begin = append(begin, id)
+		}
+	}
+	c.want(begin, noDeps)
+	return begin, nil
+}
+
+func (c *core) stop(ids []project.ID) error {
+	list, err := c.pick(ids)
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
+		s.wanted = false
+		c.feed(s, Stop)
+	}
+	return nil
+}
+
+func (c *core) restart(ids []project.ID) error {
+	list, err := c.pick(ids)
+	if err != nil {
+		return err
+	}
+	if err := c.errStopping(); err != nil {
+		return err
+	}
+	var begin []project.ID
+	for _, s := range list {
+		s.streak, s.cause = 0, ""
+		if !s.state.Live() {
+			begin = append(begin, s.id)
+			continue
+		}
+		s.wanted = true
+		c.feed(s, Restart)
+	}
+	c.summarize = true
+	c.want(begin, false)
+	return nil
+}
+
+func (c *core) signal(ids []project.ID, signal string) error {
+	list, err := c.pick(ids)
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
+		if s.process == nil || !s.process.spawned {
+			return fmt.Errorf("%s is not running: it %s", s.spec.Label, s.facts().describe())
+		}
+	}
+	for _, s := range list {
+		c.world.Signal(s.process.ID, signal, false)
+	}
+	return nil
+}
+
+// reload makes p the project. What differs in nothing that runs goes on.
+func (c *core) reload(p *project.Project) (project.Changes, error) {
+	if err := c.errStopping(); err != nil {
+		return project.Changes{}, err
+	}
+	changes := c.project.Diff(p)
+	for _, id := range changes.Removed {
+		s := c.services[id]
+		s.gone, s.wanted = true, false
+		c.feed(s, Stop)
+	}
+	c.adopt(p)
+	var begin []project.ID
+	for _, id := range changes.Added {
+		if !p.Services[id].Disabled {
+			begin = append(begin, id)
+		}
+	}
+	for _, id := range changes.Changed {
+		s := c.services[id]
+		switch {
+		case s.state.Live():
+			s.streak, s.cause = 0, "its definition changed"
+			c.feed(s, Restart)
+		case s.wanted:
+			begin = append(begin, id)
+		}
+	}
+	c.summarize = true
+	c.want(begin, false)
+	return changes, nil
+}
+
+// forgetGone drops the records of removed services of which nothing lives.
+func (c *core) forgetGone() {
+	dropped := false
+	for id, s := range c.services {
+		if s.gone && !s.state.Active() {
+			delete(c.services, id)
+			dropped = true
+		}
+	}
+	if dropped {
+		c.order = slices.DeleteFunc(c.order, func(s *service) bool { return s.gone && !s.state.Active() })
+	}
+}

@@ -1,0 +1,258 @@
+package supervisor
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"nix2gpu/project"
+)
+
+// unkillableAfter is how long a killed process may take to be gone before the
+// stop of the project goes on without it (a process in state D can't die).
+const unkillableAfter = 5 * time.Second
+
+// patience is how long a stop is silent about whom it waits for.
+const patience = 2 * time.Second
+
+// terminate tells every live process of a service to stop: the one-shot by
+// signal, the main process as its shutdown says.
+func (c *core) terminate(s *service) {
+	for _, r := range []*run{s.oneshot, s.process} {
+		if r != nil {
+			c.stopRun(r)
+		}
+	}
+}
+
+// stopRun tells one process to stop, and arms its kill. Doing it twice is
+// doing it once.
+func (c *core) stopRun(r *run) {
+	if r.stopping {
+		return
+	}
+	now := c.world.Now()
+	r.stopping, r.stopAt = true, now
+	if !r.spawned {
+		c.kill(r) // nothing was executed yet, so nothing needs grace
+		return
+	}
+	grace := c.opts.Grace
+	if t := r.Process.Shutdown.Timeout; t != nil {
+		grace = time.Duration(*t)
+	}
+	if c.stopping != nil && !c.stopping.deadline.IsZero() {
+		grace = max(min(grace, c.stopping.deadline.Sub(now)), 0)
+	}
+	r.killAt = now.Add(grace)
+	if grace == 0 {
+		c.kill(r)
+		return
+	}
+	r.timers = append(r.timers, c.after(grace, func() { c.kill(r) }))
+	if cmd := r.Process.Shutdown.Command; cmd != nil && r.role == project.Main {
+		r.how = "its shutdown command"
+		c.world.Shutdown(r.ID, *cmd)
+		// A command that hangs must not cost the process its signal.
+		r.timers = append(r.timers, c.after(grace/2, func() { c.signalRun(r) }))
+		return
+	}
+	c.signalRun(r)
+}
+
+// signalRun sends the stop signal, once.
+func (c *core) signalRun(r *run) {
+	signal := cmp.Or(r.Process.Shutdown.Signal, "SIGTERM")
+	if r.killed || r.how == signal {
+		return
+	}
+	r.how = signal
+	c.world.Signal(r.ID, signal, !r.Process.Shutdown.ParentOnly)
+}
+
+func (c *core) kill(r *run) {
+	if r.killed {
+		return
+	}
+	r.killed, r.killAt = true, c.world.Now()
+	if r.spawned {
+		c.world.Say(fmt.Sprintf("%s: killed, still running %s after %s",
+			r.service.spec.Label, seconds(c.world.Now().Sub(r.stopAt)), cmp.Or(r.how, "the request to stop")))
+	}
+	c.world.Kill(r.ID)
+	r.timers = append(r.timers, c.after(unkillableAfter, func() {
+		c.world.Say(fmt.Sprintf("%s: process %d can't be killed", r.service.spec.Label, r.pid))
+		if c.stopping != nil {
+			c.exited(r, Exit{Signal: 9, SignalName: "SIGKILL"})
+		}
+	}))
+}
+
+// shutdown is the stop of the whole project.
+type shutdown struct {
+	since     time.Time
+	reason    string
+	code      int
+	deadline  time.Time    // zero without a budget
+	levels    [][]*service // dependants first
+	next      int          // the first level that was not told yet
+	timers    []timerID
+	killing   bool
+	announced bool
+}
+
+// down begins the stop of the project. Only the first call counts.
+func (c *core) down(reason string, code int) {
+	if c.stopping != nil || c.finished {
+		return
+	}
+	now := c.world.Now()
+	st := &shutdown{since: now, reason: reason, code: code}
+	c.stopping = st
+	budget := c.opts.StopBudget
+	if t := c.project.StopTimeout; t != nil {
+		budget = time.Duration(*t)
+	}
+	if budget > 0 {
+		st.deadline = now.Add(budget)
+	}
+	var live []*service
+	for _, s := range c.order {
+		if s.state.Live() {
+			live = append(live, s)
+		}
+	}
+	if len(live) > 0 {
+		st.announced = true
+		line := "stopping " + count(len(live), "service")
+		if reason != "requested" {
+			line += ": " + reason
+		}
+		c.world.Say(line)
+	}
+	for _, s := range c.order {
+		if !s.state.Live() {
+			c.feed(s, Stop) // it waited for something that won't happen
+		}
+	}
+	st.levels = c.levels(live)
+	// Each level has an equal share of the budget; when it is over the next
+	// is told to stop as well.
+	for i := 1; i < len(st.levels) && budget > 0; i++ {
+		share := budget * time.Duration(i) / time.Duration(len(st.levels))
+		st.timers = append(st.timers, c.after(share, func() { c.stopLevels(i) }))
+	}
+	// Processes that were told to stop before may have a later kill.
+	if budget > 0 {
+		st.timers = append(st.timers, c.after(budget, c.killAll))
+	}
+	st.timers = append(st.timers, c.after(patience, c.sayWaiting))
+	c.stopLevels(0)
+}
+
+// levels groups services by their distance from those nothing depends on.
+func (c *core) levels(live []*service) [][]*service {
+	level := make(map[*service]int)
+	var depth func(s *service) int
+	depth = func(s *service) int {
+		if d, known := level[s]; known {
+			return d
+		}
+		level[s] = 0 // a cycle can't pass validation; this keeps one from hanging us
+		d := 0
+		for _, user := range c.users[s.id] {
+			step := 0
+			if slices.Contains(live, user) {
+				step = 1
+			}
+			d = max(d, depth(user)+step)
+		}
+		level[s] = d
+		return d
+	}
+	var out [][]*service
+	for _, s := range live {
+		for len(out) <= depth(s) {
+			out = append(out, nil)
+		}
+		out[depth(s)] = append(out[depth(s)], s)
+	}
+	return slices.DeleteFunc(out, func(l []*service) bool { return len(l) == 0 })
+}
+
+// stopLevels tells the levels up to and including that one to stop.
+func (c *core) stopLevels(upTo int) {
+	st := c.stopping
+	for ; st.next <= upTo && st.next < len(st.levels); st.next++ {
+		for _, s := range st.levels[st.next] {
+			c.feed(s, Stop)
+		}
+	}
+	c.stopProgress()
+}
+
+// stopProgress tells the next level to stop when nothing of those before lives.
+func (c *core) stopProgress() {
+	st := c.stopping
+	if st == nil || st.next == 0 || st.next >= len(st.levels) {
+		return
+	}
+	for _, level := range st.levels[:st.next] {
+		for _, s := range level {
+			if s.process != nil || s.oneshot != nil {
+				return
+			}
+		}
+	}
+	c.stopLevels(st.next)
+}
+
+// sayWaiting names those that keep the stop waiting.
+func (c *core) sayWaiting() {
+	if list := c.waitingFor(); len(list) > 0 {
+		for _, who := range list {
+			c.world.Say("still stopping: waiting for " + who)
+		}
+	}
+}
+
+// waitingFor names those that were told to stop and live, and what comes next.
+func (c *core) waitingFor() []string {
+	var list []string
+	for _, s := range c.order {
+		for _, r := range []*run{s.oneshot, s.process} {
+			if r == nil || !r.stopping {
+				continue
+			}
+			what := fmt.Sprintf("%s (got %s, killed in %s)", s.spec.Label, r.how, seconds(r.killAt.Sub(c.world.Now())))
+			if r.killed {
+				what = s.spec.Label + " (killed)"
+			}
+			list = append(list, what)
+		}
+	}
+	return list
+}
+
+// downNow kills everything at once.
+func (c *core) downNow() {
+	c.down("requested", 0)
+	c.killAll()
+}
+
+// killAll ends the graces.
+func (c *core) killAll() {
+	if c.stopping == nil || c.stopping.killing {
+		return
+	}
+	c.stopping.killing = true
+	c.stopLevels(len(c.stopping.levels))
+	for _, s := range c.order {
+		for _, r := range []*run{s.oneshot, s.process} {
+			if r != nil {
+				c.kill(r)
+			}
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package supervisor
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"nix2gpu/project"
+)
+
+// A World does what the engine decides: it starts processes, signals them,
+// probes them and tells the time. Every method returns at once; what comes of
+// it is reported as a [Fact], from any goroutine but that of the call.
+type World interface {
+	// Now is the time. It must never go back.
+	Now() time.Time
+	// After reports the fact after d, unless cancelled before.
+	After(d time.Duration, f Fact) (cancel func())
+
+	// Spawn prepares and starts a process. It is answered by Exited, with
+	// Spawned before it when the program was executed. Exited comes once all
+	// output was read and, unless the process's kill mode says otherwise,
+	// nothing of its descendants is left.
+	Spawn(r Run)
+	// Probe starts the probes of a spawned main process; Probed follows, at
+	// each change. It ends by itself when the process does.
+	Probe(id RunID)
+	// Signal sends a signal to a spawned process: "SIGTERM". With group its
+	// whole group gets it, and is continued.
+	Signal(id RunID, signal string, group bool)
+	// Shutdown runs a shutdown command for a process; ShutdownDone follows.
+	Shutdown(id RunID, c project.Command)
+	// Kill ends a process and all of its descendants without asking; Exited
+	// follows soon. One that has not been executed yet never is.
+	Kill(id RunID)
+
+	// Say prints one line to the operator, without prefix and newline.
+	Say(line string)
+}
+
+// A RunID names one execution of a process, and is never used twice.
+type RunID uint64
+
+// A Run is one execution of a process.
+type Run struct {
+	ID      RunID
+	Service *project.Service
+	Process *project.Process
+	Attempt int // counts the starts of the service, from 1
+}
+
+// A Fact is something that happened in the world.
+type Fact struct {
+	Kind  FactKind
+	Run   RunID
+	PID   int   // Spawned
+	Exit  Exit  // Exited
+	Probe Probe // Probed
+	timer timerID
+}
+
+// A FactKind says what happened.
+type FactKind uint8
+
+// The kinds of facts.
+const (
+	Spawned      FactKind = iota // a process runs now
+	Exited                       // a process and its descendants are gone
+	Probed                       // a probe changed its mind
+	ShutdownDone                 // a shutdown command ended, any way
+	timerFired
+)
+
+// A Probe is what a probe found.
+type Probe struct {
+	Role   ProbeRole `json:"role"`
+	OK     bool      `json:"ok"`
+	Output string    `json:"output,omitempty"` // why not, in one line
+	At     time.Time `json:"at,omitzero"`
+}
+
+// A ProbeRole says what a probe's verdict means.
+type ProbeRole string
+
+// The roles. A startup or liveness probe that fails ends the process.
+const (
+	Readiness ProbeRole = "readiness"
+	Liveness  ProbeRole = "liveness"
+	Startup   ProbeRole = "startup"
+)
+
+// An Exit is how a process ended.
+type Exit struct {
+	Process    project.ID    `json:"process,omitempty"`
+	Code       int           `json:"code"`
+	Signal     int           `json:"signal,omitempty"`     // number of the signal that ended it
+	SignalName string        `json:"signalName,omitempty"` // "SIGSEGV"
+	OOM        bool          `json:"oom,omitempty"`        // ended for lack of memory
+	Error      string        `json:"error,omitempty"`      // why it could not be started
+	At         time.Time     `json:"at,omitzero"`
+	Ran        time.Duration `json:"ran,omitempty"`
+}
+
+// String says it in the words of the status: "exit code 1".
+func (x Exit) String() string {
+	switch {
+	case x.Error != "":
+		return x.Error
+	case x.OOM:
+		return "out of memory (killed)"
+	case x.SignalName != "":
+		return "killed by " + x.SignalName
+	case x.Signal != 0:
+		return fmt.Sprintf("killed by signal %d", x.Signal)
+	}
+	return fmt.Sprintf("exit code %d", x.Code)
+}
+
+// Status is the exit status that a shell would give: 128+n for a signal; for
+// a program that could not be started Code, 127 unless set.
+func (x Exit) Status() int {
+	switch {
+	case x.Error != "":
+		return cmp.Or(x.Code, 127)
+	case x.Signal != 0:
+		return 128 + x.Signal
+	}
+	return x.Code
+}
