@@ -1,0 +1,87 @@
+package servicelog_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"nix2gpu/servicelog"
+)
+
+// screen is a stdout that tests can look at.
+type screen struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *screen) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// openHub starts a hub that is closed at the end of the test.
+func openHub(t *testing.T, opts servicelog.Options) *servicelog.Hub {
+	t.Helper()
+	h, err := servicelog.Open(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close(context.Background()) })
+	return h
+}
+
+// emit runs a source once, with that output.
+func emit(t *testing.T, s *servicelog.Source, output string) {
+	t.Helper()
+	r, err := s.Start(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Stdout.WriteString(output); err != nil {
+		t.Fatal(err)
+	}
+	r.Started()
+	if err := r.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLinesReachStdoutAndFile(t *testing.T) {
+	var out screen
+	dir := filepath.Join(t.TempDir(), "logs")
+	h := openHub(t, servicelog.Options{Dir: dir, Stdout: &out})
+	h.Say("starting process-compose with 1 services")
+	emit(t, h.Source("postgresql.db", "postgresql", servicelog.SourceOptions{}), "one\ntwo\nlast without end")
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := "[nix2gpu] starting process-compose with 1 services\n" +
+		"[postgresql] one\n[postgresql] two\n[postgresql] last without end\n"
+	if got := out.String(); got != want {
+		t.Errorf("stdout: got\n%s\nwant\n%s", got, want)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "postgresql.db.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rest []string
+	for l := range strings.Lines(string(b)) {
+		_, r, _ := strings.Cut(l, " ")
+		rest = append(rest, r)
+	}
+	file := strings.Join(rest, "")
+	if want := "nix2gpu F start\nstdout F one\nstdout F two\nstdout F:n last without end\n"; file != want {
+		t.Errorf("file: got\n%s\nwant\n%s", file, want)
+	}
+}

@@ -1,0 +1,145 @@
+package servicelog
+
+import (
+	"bytes"
+	"strconv"
+	"time"
+)
+
+// A Stream says where a record came from.
+type Stream string
+
+// The streams.
+const (
+	Stdout Stream = "stdout"
+	Stderr Stream = "stderr"
+	Marks  Stream = "nix2gpu" // our own: the start of a run, lines that are missing
+)
+
+// A Record is one line of a log, or a piece of a long one.
+type Record struct {
+	Source  string // the file's name without ".log"
+	Time    time.Time
+	Stream  Stream
+	Message []byte // raw; valid until the next record is asked for
+	End     End
+}
+
+// Partial reports whether the line goes on in the next record.
+func (r Record) Partial() bool { return r.End == EndCut }
+
+// IsStart reports whether r marks the beginning of a run.
+func (r Record) IsStart() bool { return r.Stream == Marks && string(r.Message) == markStart }
+
+// Gap returns how many lines are missing at this place, and why.
+func (r Record) Gap() (lines int, why string, ok bool) {
+	rest, ok := bytes.CutPrefix(r.Message, []byte(markGap+" "))
+	if r.Stream != Marks || !ok {
+		return 0, "", false
+	}
+	count, reason, _ := bytes.Cut(rest, []byte(" "))
+	lines, err := strconv.Atoi(string(count))
+	return lines, string(reason), err == nil
+}
+
+const (
+	markStart = "start"
+	markGap   = "gap"
+
+	// timeLayout always has nine digits, so that records can be compared as text.
+	timeLayout = "2006-01-02T15:04:05.000000000Z07:00"
+)
+
+var tags = [...]string{EndNewline: "F", EndReturn: "F:r", EndNone: "F:n", EndCut: "P"}
+
+// appendHeader appends what stands before the tags.
+func appendHeader(dst []byte, at time.Time, s Stream) []byte {
+	dst = at.UTC().AppendFormat(dst, timeLayout)
+	dst = append(dst, ' ')
+	dst = append(dst, s...)
+	return append(dst, ' ')
+}
+
+// appendLines appends lines as records of a file.
+func appendLines(dst []byte, lines []line, at time.Time, s Stream) []byte {
+	var store [64]byte
+	header := appendHeader(store[:0], at, s)
+	for _, l := range lines {
+		dst = append(dst, header...)
+		dst = append(dst, tags[l.end]...)
+		dst = append(dst, ' ')
+		dst = append(dst, l.text...)
+		dst = append(dst, '\n')
+	}
+	return dst
+}
+
+// parseRecord reads a line of a file, without its newline. A line that is not
+// a record, because of a crash or a stranger, is a message without a time.
+func parseRecord(b []byte) Record {
+	stranger := Record{Message: b}
+	when, rest, ok := bytes.Cut(b, []byte(" "))
+	if !ok || len(when) < len("2006-01-02T15:04:05Z") {
+		return stranger
+	}
+	at, ok := parseTime(when)
+	if !ok {
+		return stranger
+	}
+	stream, rest, ok := bytes.Cut(rest, []byte(" "))
+	if !ok {
+		return stranger
+	}
+	tag, message, ok := bytes.Cut(rest, []byte(" "))
+	if !ok {
+		return stranger
+	}
+	rec := Record{Time: at, Message: message}
+	switch string(stream) {
+	case string(Stdout):
+		rec.Stream = Stdout
+	case string(Stderr):
+		rec.Stream = Stderr
+	case string(Marks):
+		rec.Stream = Marks
+	default:
+		return stranger
+	}
+	switch string(tag) {
+	case "F":
+	case "F:r":
+		rec.End = EndReturn
+	case "F:n":
+		rec.End = EndNone
+	case "P":
+		rec.End = EndCut
+	default:
+		return stranger
+	}
+	return rec
+}
+
+// parseTime reads our own layout without the cost of time.Parse, and others
+// with it.
+func parseTime(b []byte) (time.Time, bool) {
+	const ours = len("2006-01-02T15:04:05.000000000Z")
+	if len(b) == ours && b[ours-1] == 'Z' && b[19] == '.' {
+		n := func(from, to int) int {
+			v := 0
+			for _, c := range b[from:to] {
+				if c < '0' || c > '9' {
+					return -1 << 40
+				}
+				v = v*10 + int(c-'0')
+			}
+			return v
+		}
+		year, month, day := n(0, 4), n(5, 7), n(8, 10)
+		hour, minute, sec, nano := n(11, 13), n(14, 16), n(17, 19), n(20, 29)
+		if year >= 0 && month >= 1 && day >= 1 && hour >= 0 && minute >= 0 && sec >= 0 && nano >= 0 {
+			return time.Date(year, time.Month(month), day, hour, minute, sec, nano, time.UTC), true
+		}
+	}
+	at, err := time.Parse(time.RFC3339Nano, string(b))
+	return at, err == nil
+}

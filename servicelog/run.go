@@ -1,0 +1,342 @@
+package servicelog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	readSize = 64 << 10  // what one read takes at most
+	pipeSize = 256 << 10 // what a pipe should hold; the kernel may grant less
+)
+
+// A Watch sees the lines of a run, before anyone else does. It must return at
+// once; it is called from the run's own goroutines, one line at a time.
+type Watch func(line []byte)
+
+// A Run is the output of one start of a process. Hand Stdout and Stderr to the
+// process, then call Started.
+type Run struct {
+	Stdout, Stderr *os.File // write ends; close-on-exec is set
+
+	source *Source
+	watch  Watch
+	once   sync.Mutex // one line at a time reaches watch
+	pipes  [2]*pipe
+}
+
+// Start begins a run: it makes the pipes and marks the beginning in the file.
+// Since the watch is there before the process is, it misses nothing; it may
+// be nil.
+func (s *Source) Start(watch Watch) (*Run, error) {
+	r := &Run{source: s, watch: watch}
+	for i, stream := range []Stream{Stdout, Stderr} {
+		p, w, err := newPipe(r, stream)
+		if err != nil {
+			r.Started()
+			r.abandon()
+			return nil, fmt.Errorf("cannot make a pipe for %q: %w", s.id, err)
+		}
+		r.pipes[i] = p
+		if stream == Stdout {
+			r.Stdout = w
+		} else {
+			r.Stderr = w
+		}
+	}
+	s.hub.mu.Lock()
+	closed := s.hub.closed
+	if !closed {
+		s.hub.runs[r] = struct{}{}
+	}
+	s.hub.mu.Unlock()
+	if closed {
+		r.Started()
+		r.abandon()
+		return nil, errors.New("the log is closed")
+	}
+	s.mark(markStart)
+	for _, p := range r.pipes {
+		go p.read()
+	}
+	return r, nil
+}
+
+// Started closes our copies of the write ends, so that the pipes end when the
+// process does. Call it after the process was started, or could not be.
+func (r *Run) Started() {
+	for _, f := range []*os.File{r.Stdout, r.Stderr} {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// Drain waits until all that has been written is on its way: until the pipes
+// end or, where a descendant of the process keeps one open, until it is empty.
+// A last line without an end is shown then. The pipes are read on for as long
+// as someone holds them. Call it after the process has ended.
+func (r *Run) Drain(ctx context.Context) error {
+	for _, p := range r.pipes {
+		if p == nil {
+			continue
+		}
+		if err := p.drain(ctx); err != nil {
+			return fmt.Errorf("output of %q is still being read: %w", r.source.id, err)
+		}
+	}
+	return nil
+}
+
+// Done is closed when both pipes have ended.
+func (r *Run) Done() <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		for _, p := range r.pipes {
+			<-p.done
+		}
+		close(done)
+	}()
+	return done
+}
+
+// abandon stops reading.
+func (r *Run) abandon() {
+	for _, p := range r.pipes {
+		if p != nil {
+			p.r.Close()
+		}
+	}
+}
+
+// pipe is one stream of a run.
+type pipe struct {
+	run  *Run
+	r    *os.File
+	view *viewer
+	out  *output // nil: not shown
+
+	// mu guards what follows; the reading goroutine works with what is below
+	// only while idle is false, a drain only while it is true.
+	mu     sync.Mutex
+	change sync.Cond
+	idle   bool // the pipe was empty: the reader waits for the kernel
+	ended  bool
+	done   chan struct{}
+
+	frame  framer
+	stream Stream
+}
+
+func newPipe(r *Run, stream Stream) (*pipe, *os.File, error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, err
+	}
+	if err := unix.SetNonblock(fds[0], true); err != nil {
+		unix.Close(fds[0])
+		unix.Close(fds[1])
+		return nil, nil, err
+	}
+	_, _ = unix.FcntlInt(uintptr(fds[1]), unix.F_SETPIPE_SZ, pipeSize)
+	// Servers open /dev/stderr anew, also after they have become another user.
+	_ = unix.Fchmod(fds[1], 0o666)
+	s := r.source
+	p := &pipe{run: r, stream: stream, done: make(chan struct{})}
+	p.change.L = &p.mu
+	p.r = os.NewFile(uintptr(fds[0]), s.id+" "+string(stream))
+	if s.hub.out != nil && !s.quiet {
+		p.out = s.hub.out
+		p.view = newViewer(s.label, stream, s.hub.opts.Format, s.hub.opts.Color)
+	}
+	return p, os.NewFile(uintptr(fds[1]), s.id+" "+string(stream)), nil
+}
+
+// buffers is what carrying one read takes. It is held only while there is data.
+type buffers struct {
+	read  [readSize]byte
+	lines []line
+	text  []byte
+}
+
+var pool = sync.Pool{New: func() any { return new(buffers) }}
+
+// release gives b back, without what unusual data has blown up.
+func (b *buffers) release() {
+	if cap(b.lines) > 4096 {
+		b.lines = nil
+	}
+	if cap(b.text) > 4*readSize {
+		b.text = nil
+	}
+	pool.Put(b)
+}
+
+// read carries the stream until it ends.
+func (p *pipe) read() {
+	defer close(p.done)
+	conn, err := p.r.SyscallConn()
+	for err == nil {
+		var buf *buffers
+		n := 0
+		end := false
+		err = conn.Read(func(fd uintptr) bool {
+			p.wake()
+			if buf == nil {
+				buf = pool.Get().(*buffers)
+			}
+			n, end = fill(int(fd), buf.read[:])
+			if n == 0 && !end {
+				buf.release()
+				buf = nil
+				p.sleep()
+				return false
+			}
+			return true
+		})
+		if buf != nil {
+			if n > 0 {
+				buf.lines = p.frame.split(buf.read[:n], buf.lines[:0])
+				p.deliver(buf, true)
+			}
+			buf.release()
+		}
+		if end {
+			break
+		}
+	}
+	p.wake()
+	p.deliverRest(true)
+	p.r.Close()
+	p.mu.Lock()
+	p.ended = true
+	p.change.Broadcast()
+	p.mu.Unlock()
+	p.run.finish()
+}
+
+// fill reads until buf is full or the pipe is empty. End is true after the
+// last writer is gone, or when the pipe cannot be read at all.
+func fill(fd int, buf []byte) (n int, end bool) {
+	for n < len(buf) {
+		m, err := unix.Read(fd, buf[n:])
+		switch {
+		case err == unix.EINTR:
+		case err == unix.EAGAIN:
+			return n, false
+		case err != nil || m == 0:
+			return n, true
+		default:
+			n += m
+		}
+	}
+	return n, false
+}
+
+// wake takes the pipe's state back, and waits for a drain that has it.
+func (p *pipe) wake() {
+	p.mu.Lock()
+	p.idle = false
+	p.mu.Unlock()
+}
+
+// sleep says that the pipe was empty just now.
+func (p *pipe) sleep() {
+	p.mu.Lock()
+	p.idle = true
+	p.change.Broadcast()
+	p.mu.Unlock()
+}
+
+// drain waits until the pipe has ended, or is empty and all of it delivered.
+func (p *pipe) drain(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		p.mu.Lock()
+		p.change.Broadcast()
+		p.mu.Unlock()
+	})
+	defer stop()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for !p.ended && !(p.idle && p.empty()) {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		p.change.Wait()
+	}
+	if !p.ended {
+		// The reader can't wake while the lock is held: it delivers nothing now.
+		p.deliverRest(false)
+	}
+	return nil
+}
+
+// empty asks the kernel.
+func (p *pipe) empty() bool {
+	left := 0
+	conn, err := p.r.SyscallConn()
+	if err == nil {
+		err = conn.Control(func(fd uintptr) { left, err = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+	}
+	return err != nil || left == 0
+}
+
+// deliverRest delivers the beginning of a line that has no end.
+func (p *pipe) deliverRest(wait bool) {
+	if len(p.frame.held) == 0 {
+		return
+	}
+	buf := pool.Get().(*buffers)
+	buf.lines = p.frame.rest(buf.lines[:0])
+	p.deliver(buf, wait)
+	buf.release()
+}
+
+// deliver hands buf.lines to the watch, the file and stdout, in this order:
+// what stdout does must not delay the others.
+func (p *pipe) deliver(buf *buffers, wait bool) {
+	const most = 1024 // lines at a time: short ones grow much by their prefix
+	r, at := p.run, time.Now()
+	for lines := buf.lines; len(lines) > 0; {
+		part := lines[:min(len(lines), most)]
+		lines = lines[len(part):]
+		if r.watch != nil {
+			r.once.Lock()
+			for _, l := range part {
+				r.watch(l.text)
+			}
+			r.once.Unlock()
+		}
+		if r.source.file != nil {
+			buf.text = appendLines(buf.text[:0], part, at, p.stream)
+			r.source.keep(buf.text, len(part), at)
+		}
+		if p.out != nil {
+			n := 0
+			buf.text, n = p.view.append(buf.text[:0], part, at)
+			p.out.put(buf.text, n, wait)
+		}
+	}
+}
+
+// finish forgets the run when both pipes have ended.
+func (r *Run) finish() {
+	for _, p := range r.pipes {
+		p.mu.Lock()
+		ended := p.ended
+		p.mu.Unlock()
+		if !ended {
+			return
+		}
+	}
+	h := r.source.hub
+	h.mu.Lock()
+	delete(h.runs, r)
+	h.mu.Unlock()
+}

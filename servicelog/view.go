@@ -1,0 +1,265 @@
+package servicelog
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// A Format says how lines are written for a reader.
+type Format int
+
+// The formats.
+const (
+	Text Format = iota // [label] line
+	JSON               // one object a line
+)
+
+// Color says what becomes of colours.
+type Color int
+
+// The values of Color.
+const (
+	ColorPass   Color = iota // a service's own colours stay
+	ColorLabels              // and each label has one
+	ColorNever               // there are none
+)
+
+// Self is the label of our own lines.
+const Self = "nix2gpu"
+
+// appendPrefix appends "[label] ".
+func appendPrefix(dst []byte, label string, c Color) []byte {
+	if c == ColorLabels {
+		dst = append(dst, labelColor(label)...)
+	}
+	dst = append(dst, '[')
+	dst = appendSafe(dst, []byte(label), ColorNever)
+	dst = append(dst, ']')
+	if c == ColorLabels {
+		dst = append(dst, "\x1b[0m"...)
+	}
+	return append(dst, ' ')
+}
+
+// labelColor gives each label its colour, the same in every run.
+func labelColor(label string) string {
+	if label == Self {
+		return "\x1b[1m"
+	}
+	colors := [...]string{"36", "33", "32", "35", "34", "96", "93", "92", "95", "94"}
+	sum := uint32(2166136261)
+	for i := range len(label) {
+		sum = (sum ^ uint32(label[i])) * 16777619
+	}
+	return "\x1b[" + colors[sum%uint32(len(colors))] + "m"
+}
+
+// viewer shows the lines of one stream of one source. It keeps what must be
+// known of the line before: whether it goes on.
+type viewer struct {
+	label  string
+	stream Stream
+	format Format
+	color  Color
+	prefix []byte
+	open   bool // the last piece was cut: this one continues it
+}
+
+func newViewer(label string, stream Stream, format Format, color Color) *viewer {
+	return &viewer{label: label, stream: stream, format: format, color: color,
+		prefix: appendPrefix(nil, label, color)}
+}
+
+// append appends lines as they are shown, and reports how many lines that
+// are. An empty line that ends in a return only moved a cursor: it is left out.
+func (v *viewer) append(dst []byte, lines []line, at time.Time) ([]byte, int) {
+	n := 0
+	for _, l := range lines {
+		if len(l.text) == 0 && l.end == EndReturn {
+			v.open = false
+			continue
+		}
+		n++
+		if v.format == JSON {
+			dst = appendJSON(dst, at, v.label, v.stream, l.text, l.end == EndCut)
+			continue
+		}
+		dst = append(dst, v.prefix...)
+		if v.open {
+			dst = append(dst, "…"...)
+		}
+		text := l.text
+		if l.end == EndNewline {
+			text = bytes.TrimSuffix(text, []byte("\r"))
+		}
+		dst = appendSafe(dst, text, v.color)
+		if v.open = l.end == EndCut; v.open {
+			dst = append(dst, "…"...)
+		}
+		dst = append(dst, '\n')
+	}
+	return dst, n
+}
+
+// plain reports whether b can be shown as it is: printable ASCII and tabs.
+func plain(b []byte) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for len(b) >= 8 {
+		w := binary.LittleEndian.Uint64(b)
+		// A byte below 0x20 borrows in the subtraction, 0x7f becomes zero and
+		// borrows too, and one above 0x7f has its high bit already.
+		del := w ^ 0x7f7f7f7f7f7f7f7f
+		if (w-ones*0x20|del-ones|w)&highs != 0 {
+			break // the bytewise loop decides: tabs are fine
+		}
+		b = b[8:]
+	}
+	for _, c := range b {
+		if (c < 0x20 && c != '\t') || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// appendSafe appends text so that it can change nothing but its own place on
+// a terminal. Colours pass when allowed and end with the line; ESC is shown
+// as ␛, other control characters, invalid UTF-8 and characters that reorder
+// or break lines as escapes.
+func appendSafe(dst, text []byte, c Color) []byte {
+	if plain(text) {
+		return append(dst, text...)
+	}
+	colored := false
+	for len(text) > 0 {
+		b := text[0]
+		switch {
+		case b >= 0x20 && b < 0x7f || b == '\t':
+			dst = append(dst, b)
+			text = text[1:]
+		case b == 0x1b:
+			if n := sgr(text); n > 0 {
+				if c != ColorNever {
+					dst = append(dst, text[:n]...)
+					colored = true
+				}
+				text = text[n:]
+				continue
+			}
+			dst = append(dst, "␛"...)
+			text = text[1:]
+		case b < utf8.RuneSelf:
+			dst = appendHex(dst, b)
+			text = text[1:]
+		default:
+			r, n := utf8.DecodeRune(text)
+			switch {
+			case r == utf8.RuneError && n == 1:
+				dst = appendHex(dst, b)
+			case hostile(r):
+				dst = append(dst, `\u`...)
+				if r < 0x1000 {
+					dst = append(dst, '0')
+					if r < 0x100 {
+						dst = append(dst, '0')
+					}
+				}
+				dst = strconv.AppendInt(dst, int64(r), 16)
+			default:
+				dst = append(dst, text[:n]...)
+			}
+			text = text[n:]
+		}
+	}
+	if colored {
+		dst = append(dst, "\x1b[0m"...)
+	}
+	return dst
+}
+
+func appendHex(dst []byte, b byte) []byte {
+	const digits = "0123456789abcdef"
+	return append(dst, '\\', 'x', digits[b>>4], digits[b&15])
+}
+
+// sgr returns the length of the colour sequence at the start of b, or 0.
+func sgr(b []byte) int {
+	if len(b) < 3 || b[1] != '[' {
+		return 0
+	}
+	for i := 2; i < len(b) && i < 64; i++ {
+		switch c := b[i]; {
+		case c == 'm':
+			return i + 1
+		case (c < '0' || c > '9') && c != ';' && c != ':':
+			return 0
+		}
+	}
+	return 0
+}
+
+// hostile reports characters that act on a terminal or reorder a line.
+func hostile(r rune) bool {
+	switch {
+	case r >= 0x80 && r < 0xa0, // C1 controls
+		r == 0x061c, r == 0x200e, r == 0x200f, // bidirectional marks
+		r >= 0x2028 && r <= 0x202e, // separators, embeddings and overrides
+		r >= 0x2066 && r <= 0x2069: // isolates
+		return true
+	}
+	return false
+}
+
+// appendJSON appends one object and a newline.
+func appendJSON(dst []byte, at time.Time, service string, s Stream, text []byte, partial bool) []byte {
+	dst = append(dst, `{"time":"`...)
+	dst = at.UTC().AppendFormat(dst, timeLayout)
+	dst = append(dst, `","service":`...)
+	dst = appendString(dst, []byte(service))
+	dst = append(dst, `,"stream":`...)
+	dst = appendString(dst, []byte(s))
+	dst = append(dst, `,"message":`...)
+	dst = appendString(dst, text)
+	if partial {
+		dst = append(dst, `,"partial":true`...)
+	}
+	return append(dst, '}', '\n')
+}
+
+// appendString appends b as a JSON string. Invalid UTF-8 becomes U+FFFD.
+func appendString(dst, b []byte) []byte {
+	const digits = "0123456789abcdef"
+	dst = append(dst, '"')
+	for len(b) > 0 {
+		c := b[0]
+		if c >= utf8.RuneSelf {
+			r, n := utf8.DecodeRune(b)
+			if hostile(r) { // valid JSON, but it is also read on terminals
+				dst = append(dst, '\\', 'u', digits[r>>12&15], digits[r>>8&15], digits[r>>4&15], digits[r&15])
+			} else {
+				dst = utf8.AppendRune(dst, r)
+			}
+			b = b[n:]
+			continue
+		}
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c == '\t':
+			dst = append(dst, '\\', 't')
+		case c == '\n':
+			dst = append(dst, '\\', 'n')
+		case c == '\r':
+			dst = append(dst, '\\', 'r')
+		case c < 0x20 || c == 0x7f:
+			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+		default:
+			dst = append(dst, c)
+		}
+		b = b[1:]
+	}
+	return append(dst, '"')
+}
