@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"internal/cli":     {"..."},
 	"internal/testkit": {"..."},
 	"internal/arch":    {},
+	"internal/faults":  {"..."},
 	"cmd/nix2gpu":      {"internal/cli"},
 }
 

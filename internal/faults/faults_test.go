@@ -1,0 +1,300 @@
+package faults
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"nix2gpu/internal/testkit"
+)
+
+const healthy = "[nix2gpu] all services healthy"
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	testkit.RemoveBinary()
+	os.Exit(code)
+}
+
+// stack is a definition of one custom service, "svc".
+func stack(t *testing.T, options string) *testkit.Stack {
+	t.Helper()
+	s := testkit.NewStackFrom(t, "")
+	s.Write("nix2gpu.nix", "{ services.custom.\"svc\" = {\n  enable = true;\n"+options+"\n}; }\n")
+	return s
+}
+
+// TestOrphansAsInit makes 1,000 orphans below PID 1, and wants no zombie left
+// and the service's own exit status intact.
+func TestOrphansAsInit(t *testing.T) {
+	s := stack(t, `command = "bash ./orphans"; restart = "no";`)
+	s.Write("orphans", `for i in $(seq 1000); do (sleep 0.0$((RANDOM % 9)) &); done
+while [ ! -e enough ]; do sleep 0.02; done
+exit 7
+`)
+	start := time.Now()
+	up := s.StartCommand("unshare", "-pf", "--mount-proc", "--kill-child", s.Bin, "up")
+	var init int
+	if !testkit.Eventually(10*time.Second, func() bool { init = childOf(up.PID()); return init != 0 }) {
+		t.Fatal("no PID 1 below unshare")
+	}
+	// All orphans have been made once the script waits; all are gone when
+	// nothing but the service is left below PID 1.
+	var zombies, children int
+	if !testkit.Eventually(30*time.Second, func() bool {
+		zombies, children = countChildren(init)
+		return children == 1 && strings.Contains(up.Stdout(), "svc: starting")
+	}) {
+		t.Errorf("%d children below PID 1, %d of them zombies; want the service alone", children, zombies)
+	}
+	t.Logf("1,000 orphans gone after %v", time.Since(start))
+	s.Write("enough", "")
+	if code := up.Wait(20 * time.Second); code != 7 {
+		t.Errorf("exit code %d, want 7: the service's own", code)
+	}
+	s.WantNothingLeft()
+}
+
+func childOf(parent int) int {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil {
+			if ppid, _ := stat(pid); ppid == parent {
+				return pid
+			}
+		}
+	}
+	return 0
+}
+
+func countChildren(parent int) (zombies, all int) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if ppid, state := stat(pid); ppid == parent {
+			all++
+			if state == "Z" {
+				zombies++
+			}
+		}
+	}
+	return zombies, all
+}
+
+func stat(pid int) (ppid int, state string) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, ""
+	}
+	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:])) // the name may hold spaces
+	ppid, _ = strconv.Atoi(fields[1])
+	return ppid, fields[0]
+}
+
+func TestServiceIgnoresTerm(t *testing.T) {
+	s := stack(t, `command = "bash -c 'trap \"\" TERM; echo armed; while :; do sleep 1; done'"; shutdown.timeout_seconds = 1;`)
+	up := s.Start("up")
+	up.WaitLine("[svc] armed", 20*time.Second)
+	start := time.Now()
+	up.Stop()
+	t.Logf("stopped after %v, with a grace of 1 s", time.Since(start))
+}
+
+func TestSecondCtrlCKillsAtOnce(t *testing.T) {
+	s := stack(t, `command = "bash -c 'trap \"\" TERM; echo armed; while :; do sleep 1; done'"; shutdown.timeout_seconds = 600;`)
+	up := s.Start("up")
+	up.WaitLine("[svc] armed", 20*time.Second)
+	up.Signal(syscall.SIGINT)
+	up.WaitLine("stopping", 10*time.Second)
+	up.Signal(syscall.SIGINT)
+	up.Wait(10 * time.Second) // far below the grace
+	s.WantNothingLeft()
+}
+
+func TestGrandchildInItsOwnSession(t *testing.T) {
+	s := stack(t, `command = "bash -c 'setsid sleep 1000 & setsid setsid sleep 1001 & (sleep 1002 &); echo spawned; exec sleep 1003'";`)
+	up := s.Start("up")
+	up.WaitLine("[svc] spawned", 20*time.Second)
+	if !testkit.Eventually(10*time.Second, func() bool { return countMatching(s, "sleep 100") == 4 }) {
+		t.Fatalf("not all four run: %v", s.Net.Processes())
+	}
+	up.Stop() // wants nothing left in the namespace
+}
+
+func TestSupervisorKilled(t *testing.T) {
+	s := stack(t, `command = "bash -c 'setsid sleep 1000 & echo spawned; exec sleep 1003'";`)
+	up := s.Start("up")
+	up.WaitLine("[svc] spawned", 20*time.Second)
+	if !testkit.Eventually(10*time.Second, func() bool { return countMatching(s, "sleep 100") == 2 }) {
+		t.Fatalf("not both run: %v", s.Net.Processes())
+	}
+	start := time.Now()
+	up.Signal(syscall.SIGKILL)
+	if !testkit.Eventually(10*time.Second, func() bool { return len(s.Net.Processes()) == 0 }) {
+		t.Errorf("left after the supervisor was killed: %v", s.Net.Processes())
+	}
+	t.Logf("nothing left %v after SIGKILL of the supervisor", time.Since(start))
+
+	up = s.Start("up") // the dead one's socket and lock are no obstacle
+	up.WaitLine("[svc] spawned", 20*time.Second)
+	up.Stop()
+}
+
+func countMatching(s *testkit.Stack, text string) int {
+	n := 0
+	for _, p := range s.Net.Processes() {
+		if _, command, _ := strings.Cut(p, " "); strings.HasPrefix(command, text) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestBurstAtExit prints 10 MB at once and ends: every line must be on stdout
+// and in the file, also the last one, which has no newline.
+func TestBurstAtExit(t *testing.T) {
+	const lines = 100_000 // of 105 bytes each
+	s := stack(t, `command = "bash ./burst"; restart = "no";`)
+	s.Write("burst", fmt.Sprintf("seq -f 'line %%06g %s' %d\nprintf 'the end'\n", strings.Repeat("x", 92), lines))
+	start := time.Now()
+	up := s.Start("up")
+	if code := up.Wait(60 * time.Second); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	t.Logf("10 MB and the end after %v", time.Since(start))
+	wantBurst(t, "stdout", up.Stdout(), "[svc] ", lines)
+	wantBurst(t, "logs", s.MustExec("logs", "--no-log-prefix", "svc"), "", lines)
+	s.WantNothingLeft()
+}
+
+func wantBurst(t *testing.T, where, got, prefix string, lines int) {
+	t.Helper()
+	n := 0
+	for line := range strings.Lines(got) {
+		if rest, ok := strings.CutPrefix(line, prefix+"line "); ok {
+			n++
+			if rest[:6] != fmt.Sprintf("%06d", n) || len(rest) != 6+1+92+1 {
+				t.Fatalf("%s: line %d is %q", where, n, line)
+			}
+		}
+	}
+	if n != lines {
+		t.Errorf("%s: %d of %d lines", where, n, lines)
+	}
+	if !strings.Contains(got, prefix+"the end") {
+		t.Errorf("%s: the last line, without a newline, is missing", where)
+	}
+}
+
+// TestLongLine prints 64 MB without a newline: the supervisor's memory must
+// not follow.
+func TestLongLine(t *testing.T) {
+	s := testkit.NewStackFrom(t, "")
+	s.Write("nix2gpu.nix", `{ services.custom."svc" = { enable = true; restart = "no"; command = "bash ./long"; }; }`)
+	s.Write("long", `head -c 67108864 /dev/zero | tr '\0' 'x'
+echo
+echo done
+while [ ! -e enough ]; do sleep 0.02; done
+`)
+	up := s.Start("up")
+	up.WaitLine("[svc] done", 60*time.Second)
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", up.PID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var peak int
+	for line := range strings.Lines(string(raw)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			fmt.Sscanf(rest, "%d", &peak)
+		}
+	}
+	t.Logf("peak memory %d KiB", peak)
+	if peak == 0 || peak > 64<<10 { // far below the line itself doubled by any copy
+		t.Errorf("peak memory %d KiB: the line was held in memory", peak)
+	}
+	if got := strings.Count(up.Stdout(), "x"); got < 67108864 {
+		t.Errorf("%d of 67108864 characters on stdout", got)
+	}
+	s.Write("enough", "")
+	up.Wait(20 * time.Second)
+}
+
+// TestStdoutNobodyReads blocks stdout: the service must run on, its file stay
+// complete, and status and stop answer.
+func TestStdoutNobodyReads(t *testing.T) {
+	s := testkit.NewStackFrom(t, "")
+	s.Write("nix2gpu.nix", `{ services.custom."svc" = { enable = true; restart = "no"; command = "bash ./talk"; }; }`)
+	s.Write("talk", `seq -f 'line %06g ....................................................................' 100000
+touch said
+exec sleep 1000
+`)
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	cmd := exec.Command(s.Bin, "up")
+	cmd.Dir, cmd.Stdout = s.Dir, write
+	cmd.Env = append(os.Environ(), s.Env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := s.Net.Do(cmd.Start); err != nil {
+		t.Fatal(err)
+	}
+	write.Close()
+	start := time.Now()
+	if !testkit.Eventually(30*time.Second, func() bool { _, err := os.Stat(filepath.Join(s.Dir, "said")); return err == nil }) {
+		t.Error("the service waits for a stdout that nobody reads")
+	}
+	t.Logf("the service said everything after %v", time.Since(start))
+	start = time.Now()
+	s.MustExec("ps")
+	t.Logf("ps answered after %v", time.Since(start))
+	if !testkit.Eventually(10*time.Second, func() bool {
+		return strings.Count(s.MustExec("logs", "--no-log-prefix", "svc"), "\n") >= 100000
+	}) {
+		t.Error("the file is not complete")
+	}
+	start = time.Now()
+	s.MustExec("down")
+	t.Logf("down took %v", time.Since(start))
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("up ended with %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		_ = cmd.Process.Kill()
+		t.Error("up did not end although nobody reads its stdout")
+	}
+	s.WantNothingLeft()
+}
+
+// TestManyTerms sends TERM over and over: one orderly stop, exit code 0.
+func TestManyTerms(t *testing.T) {
+	s := stack(t, `command = "bash -c 'trap \"sleep 0.3; echo bye; exit 0\" TERM; echo armed; while :; do sleep 0.05; done'";`)
+	up := s.Start("up")
+	up.WaitLine("[svc] armed", 20*time.Second)
+	for range 50 {
+		up.Signal(syscall.SIGTERM)
+		time.Sleep(2 * time.Millisecond) // spread them over the stop
+	}
+	if code := up.Wait(20 * time.Second); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	if got := strings.Count(up.Stdout(), "[svc] bye"); got != 1 {
+		t.Errorf("the service said bye %d times, want once", got)
+	}
+	s.WantNothingLeft()
+}
