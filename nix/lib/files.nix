@@ -1,0 +1,35 @@
+# Files and folders.
+{ lib, ... }:
+let
+  inherit (builtins) attrNames readDir;
+in
+rec {
+  pathType = path: (readDir (dirOf path)).${baseNameOf path};
+  pathIsDirectory = path: builtins.pathExists path && pathType path == "directory";
+  pathIsRegularFile = path: builtins.pathExists path && pathType path == "regular";
+  listFilesRecursive = dir:
+    lib.concatMap
+      (name:
+        let path = dir + "/${name}";
+        in if (readDir dir).${name} == "directory" then listFilesRecursive path else [ path ])
+      (attrNames (readDir dir));
+  packagesFromDirectoryRecursive = { callPackage, directory, ... }:
+    let
+      one = name: kind:
+        let path = directory + "/${name}"; in
+        if kind == "directory" then
+          { inherit name; value = packagesFromDirectoryRecursive { inherit callPackage; directory = path; }; }
+        else if lib.hasSuffix ".nix" name then { name = lib.removeSuffix ".nix" name; value = callPackage path { }; }
+        else null;
+    in
+    if builtins.pathExists (directory + "/package.nix") then callPackage (directory + "/package.nix") { }
+    else builtins.listToAttrs (builtins.filter (x: x != null) (lib.mapAttrsToList one (readDir directory)));
+
+  # A source is a path; filters matter to builds only, which are not done here.
+  cleanSource = src: src;
+  cleanSourceFilter = _: _: true;
+  cleanSourceWith = { src, ... }: src;
+  sourceByRegex = src: _: src;
+  sourceFilesBySuffices = src: _: src;
+  canCleanSource = _: true;
+}

@@ -1,0 +1,83 @@
+# Facts about packages: licences, platforms, main programs.
+{ lib, ... }:
+let
+  # Names and platforms are data that programs only pass on, so anything that
+  # is asked for exists.
+  license = spdxId: free: { inherit spdxId free; shortName = spdxId; fullName = spdxId; deprecated = false; redistributable = free; };
+in
+rec {
+  licenses = builtins.mapAttrs (_: id: license id true)
+    {
+      agpl3Only = "AGPL-3.0-only"; agpl3Plus = "AGPL-3.0-or-later"; asl20 = "Apache-2.0";
+      bsd0 = "0BSD"; bsd2 = "BSD-2-Clause"; bsd3 = "BSD-3-Clause"; boost = "BSL-1.0";
+      cc0 = "CC0-1.0"; cc-by-40 = "CC-BY-4.0"; cc-by-sa-40 = "CC-BY-SA-4.0"; epl20 = "EPL-2.0";
+      gpl2 = "GPL-2.0"; gpl2Only = "GPL-2.0-only"; gpl2Plus = "GPL-2.0-or-later";
+      gpl3 = "GPL-3.0"; gpl3Only = "GPL-3.0-only"; gpl3Plus = "GPL-3.0-or-later";
+      isc = "ISC"; lgpl21 = "LGPL-2.1"; lgpl21Plus = "LGPL-2.1-or-later"; lgpl3 = "LGPL-3.0";
+      lgpl3Plus = "LGPL-3.0-or-later"; mit = "MIT"; mpl20 = "MPL-2.0"; ofl = "OFL-1.1";
+      postgresql = "PostgreSQL"; psfl = "Python-2.0"; publicDomain = "LicenseRef-public-domain";
+      unlicense = "Unlicense"; wtfpl = "WTFPL"; zlib = "Zlib"; eupl12 = "EUPL-1.2"; artistic2 = "Artistic-2.0";
+    }
+  // builtins.mapAttrs (_: id: license id false) {
+    unfree = "unfree"; unfreeRedistributable = "unfree"; bsl11 = "BUSL-1.1"; sspl = "SSPL-1.0"; elastic20 = "Elastic-2.0";
+  };
+  maintainers = { };
+  teams = { };
+  sourceTypes = builtins.listToAttrs (map
+    (name: { inherit name; value = { shortName = name; isSource = name == "fromSource"; }; })
+    [ "fromSource" "binaryNativeCode" "binaryBytecode" "binaryFirmware" ]);
+
+  platforms = {
+    all = systems.doubles.all;
+    unix = systems.doubles.all;
+    inherit (systems.doubles) linux darwin x86_64 aarch64;
+    none = [ ];
+  };
+  systems = {
+    flakeExposed = [
+      "x86_64-linux" "aarch64-linux" "x86_64-darwin" "aarch64-darwin" "armv6l-linux" "armv7l-linux"
+      "i686-linux" "powerpc64le-linux" "riscv64-linux" "x86_64-freebsd"
+    ];
+    doubles = rec {
+      linux = [ "x86_64-linux" "aarch64-linux" "armv6l-linux" "armv7l-linux" "i686-linux" "powerpc64le-linux" "riscv64-linux" ];
+      darwin = [ "x86_64-darwin" "aarch64-darwin" ];
+      all = linux ++ darwin ++ [ "x86_64-freebsd" ];
+      x86_64 = builtins.filter (lib.hasPrefix "x86_64-") all;
+      aarch64 = builtins.filter (lib.hasPrefix "aarch64-") all;
+    };
+    supported = { hydra = [ "x86_64-linux" "aarch64-linux" "x86_64-darwin" "aarch64-darwin" ]; };
+    elaborate = arg:
+      let
+        system = if builtins.isString arg then arg else arg.system;
+        parts = lib.splitString "-" system;
+        cpu = builtins.head parts;
+        kernel = lib.last parts;
+      in {
+        inherit system;
+        config = "${cpu}-unknown-${kernel}${lib.optionalString (kernel == "linux") "-gnu"}";
+        parsed = { cpu.name = cpu; kernel.name = kernel; };
+        isLinux = kernel == "linux";
+        isDarwin = kernel == "darwin";
+        isx86_64 = cpu == "x86_64";
+        isAarch64 = cpu == "aarch64";
+        is64bit = lib.hasInfix "64" cpu;
+      };
+  };
+
+  getExe = pkg: getExe' pkg (pkg.meta.mainProgram or (lib.getName pkg));
+  getExe' = pkg: program:
+    if lib.hasInfix "/" program then throw "getExe': ${builtins.toJSON program} is a path, and must be the name of a program"
+    else "${lib.getBin pkg}/bin/${program}";
+
+  addMetaAttrs = meta: pkg: pkg // { meta = pkg.meta or { } // meta; };
+  setName = name: pkg: pkg // { inherit name; };
+  appendToName = suffix: pkg: pkg // { name = "${lib.getName pkg}-${suffix}${lib.optionalString (lib.getVersion pkg != "") "-${lib.getVersion pkg}"}"; };
+  setPrio = priority: addMetaAttrs { inherit priority; };
+  lowPrio = setPrio 10;
+  hiPrio = setPrio (-10);
+  dontDistribute = addMetaAttrs { hydraPlatforms = [ ]; };
+  availableOn = platform: pkg: builtins.elem platform.system (pkg.meta.platforms or [ platform.system ]);
+  getLicenseFromSpdxId = id: lib.findFirst (l: l.spdxId == id) { shortName = id; } (builtins.attrValues licenses);
+  fakeHash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+  fakeSha256 = "0000000000000000000000000000000000000000000000000000000000000000";
+}

@@ -1,0 +1,19 @@
+lib: with lib.generators; with lib; {
+  keyValue = toKeyValue { } { a = 1; b = true; c = "x=y"; d = null; "e=f" = 1.5; };
+  keyValueDup = toKeyValue { listsAsDuplicateKeys = true; indent = "  "; } { a = [ 1 2 ]; b = "c"; };
+  keyValueSep = toKeyValue { mkKeyValue = mkKeyValueDefault { } " = "; } { a = 1; };
+  customValue = toKeyValue { mkKeyValue = mkKeyValueDefault { mkValueString = v: if v == true then "yes" else if v == false then "no" else mkValueStringDefault { } v; } " "; } { a = true; b = 3; };
+  ini = toINI { } { foo = { hi = "${toString 1}"; ciao = "bar"; }; "baz[x]" = { "also, integers" = 42; }; };
+  iniDup = toINI { listsAsDuplicateKeys = true; } { s = { a = [ "x" "y" ]; }; };
+  iniGlobal = toINIWithGlobalSection { } { globalSection = { someoption = "x"; }; sections = { foo = { a = 1; }; }; };
+  iniEmpty = toINI { } { };
+  git = toGitINI { user.name = "a b"; remote."origin".url = "x"; core = { bare = false; }; url."ssh://git@x/".insteadOf = [ "a" "b" ]; };
+  json = generators.toJSON { } { a = [ 1 null ]; };
+  yaml = generators.toYAML { } { a = { b = 1; }; };
+  pretty = toPretty { } { a = 1; b = [ true null "x\ny" ]; c = { }; d = [ ]; "e f" = 1.5; f = x: x; g = { a, b ? 1 }: a; s = "q\"u\${o}"; };
+  prettyOne = toPretty { multiline = false; } { a = 1; b = [ 1 "x\ny" ]; };
+  lua = toLua { } { a = 1; b = [ true null "x" ]; c = { }; };
+  luaOne = toLua { multiline = false; } { a = 1; b = [ 2 ]; };
+  cli = cli.toGNUCommandLineShell { } { data = ''{"id": 0}''; X = "PUT"; retry = 3; url = [ "a" "b" ]; silent = false; verbose = true; n = null; };
+  cliSep = cli.toGNUCommandLine { optionValueSeparator = "="; } { a = 1; long = "x"; };
+}

@@ -1,0 +1,31 @@
+lib: with lib; {
+  optional = [ (optional true 1) (optional false 1) (optionals true [ 1 2 ]) (optionals false [ 1 ]) ];
+  range = [ (range 1 4) (range 3 1) (range 2 2) ];
+  replicate = replicate 3 "x";
+  folds = [ (foldr (a: b: a + "(" + b + ")") "z" [ "1" "2" ]) (foldl (a: b: "(" + a + b + ")") "z" [ "1" "2" ]) (foldl' (a: b: a + b) 0 [ 1 2 3 ]) ];
+  imap = [ (imap0 (i: x: i + x) [ 10 10 ]) (imap1 (i: x: i + x) [ 10 10 ]) ];
+  ends = [ (last [ 1 2 3 ]) (init [ 1 2 3 ]) (head [ 1 2 ]) (tail [ 1 2 ]) ];
+  take = [ (take 2 [ 1 2 3 ]) (take 9 [ 1 2 ]) (drop 2 [ 1 2 3 ]) (drop 9 [ 1 ]) (takeEnd 2 [ 1 2 3 ]) (dropEnd 2 [ 1 2 3 ]) ];
+  sublist = [ (sublist 1 2 [ 1 2 3 4 ]) (sublist 3 9 [ 1 2 3 4 ]) (sublist 9 1 [ 1 ]) ];
+  reverse = reverseList [ 1 2 3 ];
+  replace = replaceElemAt [ 1 2 3 ] 1 "b";
+  remove = remove 2 [ 1 2 3 2 ];
+  find = [ (findFirst (x: x > 1) 7 [ 1 2 3 ]) (findFirst (x: x > 9) 7 [ 1 2 3 ]) (lists.findFirstIndex (x: x > 1) null [ 1 2 3 ]) ];
+  findSingle = map (xs: findSingle (x: x == 3) "none" "many" xs) [ [ 1 3 ] [ 1 ] [ 3 3 ] ];
+  count = count (x: x == 3) [ 3 2 3 ];
+  flatten = [ (flatten [ 1 [ 2 [ 3 ] ] ]) (flatten 1) ];
+  unique = [ (unique [ 3 2 3 4 ]) (uniqueStrings [ "b" "a" "b" ]) (allUnique [ 1 2 ]) (allUnique [ 1 1 ]) ];
+  sets = [ (intersectLists [ 1 2 3 ] [ 6 3 2 ]) (subtractLists [ 3 2 ] [ 1 2 3 4 ]) (mutuallyExclusive [ 1 ] [ 2 ]) (mutuallyExclusive [ 1 ] [ 1 ]) ];
+  prefix = [ (lists.hasPrefix [ 1 ] [ 1 2 ]) (lists.removePrefix [ 1 ] [ 1 2 ]) (lists.commonPrefix [ 1 2 3 ] [ 1 2 4 ]) ];
+  zip = [ (zipLists [ 1 2 ] [ "a" "b" ]) (zipListsWith (a: b: a + b) [ 1 2 ] [ 10 20 30 ]) ];
+  groupBy = [ (groupBy (x: if x > 2 then "big" else "small") [ 1 3 5 ]) (groupBy' (a: b: a + b) 0 (x: if x > 2 then "big" else "small") [ 1 3 5 ]) ];
+  sortOn = sortOn stringLength [ "aa" "b" "cccc" ];
+  compareLists = [ (compareLists compare [ 1 2 ] [ 1 3 ]) (compareLists compare [ 1 ] [ 1 ]) (compareLists compare [ 1 ] [ ]) ];
+  natural = naturalSort [ "disk11" "disk8" "disk100" "disk9" "5b" "10.46.133.149" "10.5.16.62" ];
+  toposort = toposort (a: b: a < b) [ 3 2 1 ];
+  toposortPaths = toposort hasPrefix [ "/home/user" "other" "/" "/home" ];
+  toposortCycle = (toposort (a: b: (a == 1 && b == 2) || (a == 2 && b == 1)) [ 1 2 ]) ? cycle;
+  partition = partition (x: x > 2) [ 5 1 2 3 4 ];
+  toList = [ (toList 1) (toList [ 1 ]) (singleton 1) (forEach [ 1 2 ] (x: x + 1)) ];
+  ifilter0 = ifilter0 (i: v: i == 0 || v > 2) [ 1 2 3 ];
+}
