@@ -1,0 +1,65 @@
+{
+  perSystem.nix2gpu."microservices" = {
+    exposedPorts = {
+      "22/tcp" = {};
+      "8080/tcp" = {};   # API gateway
+      "5432/tcp" = {};   # PostgreSQL
+      "6379/tcp" = {};   # Redis
+    };
+    
+    services = {
+      # database tier
+      postgresql."userdb" = {
+        enable = true;
+        port = 5432;
+        databases = ["users" "orders" "inventory"];
+      };
+      
+      redis."session-store" = {
+        enable = true;
+        port = 6379;
+      };
+      
+      # application tier  
+      custom."user-service" = {
+        enable = true;
+        command = "user-service --port 3001";
+        environment.DATABASE_URL = "postgresql://localhost:5432/users";
+        depends_on.postgresql = "ready";
+      };
+      
+      custom."order-service" = {
+        enable = true;
+        command = "order-service --port 3002";  
+        environment.DATABASE_URL = "postgresql://localhost:5432/orders";
+        depends_on.postgresql = "ready";
+      };
+      
+      custom."inventory-service" = {
+        enable = true;
+        command = "inventory-service --port 3003";
+        environment.DATABASE_URL = "postgresql://localhost:5432/inventory";  
+        depends_on.postgresql = "ready";
+      };
+      
+      # API gateway
+      nginx."gateway" = {
+        enable = true;
+        virtualHosts."api" = {
+          listen = [{ addr = "0.0.0.0"; port = 8080; }];
+          locations = {
+            "/users/" = {
+              proxyPass = "http://127.0.0.1:3001/";
+            };
+            "/orders/" = {
+              proxyPass = "http://127.0.0.1:3002/";
+            };
+            "/inventory/" = {
+              proxyPass = "http://127.0.0.1:3003/";
+            };
+          };
+        };
+      };
+    };
+  };
+}

@@ -1,0 +1,229 @@
+package syntax
+
+import "strings"
+
+// textParts collects the parts of a string or path; literals that meet become
+// one, empty ones vanish.
+type textParts struct {
+	p    *parser
+	list []Part
+}
+
+func (t *textParts) add(offset int, text string) {
+	if text == "" {
+		return
+	}
+	if n := len(t.list); n > 0 && t.list[n-1].Expr == nil {
+		t.list[n-1].Text += text
+		return
+	}
+	t.list = append(t.list, Part{Place: t.p.pos(offset), Text: text})
+}
+
+// interpolate reads ${expr} at the offset, and returns the offset behind it.
+func (t *textParts) interpolate(offset int) int {
+	e, end := t.p.interpolation(offset)
+	t.list = append(t.list, Part{Place: e.Pos(), Expr: e})
+	return end
+}
+
+// interpolation reads ${expr}. What follows is not lexed: inside a string it
+// need not be a token.
+func (p *parser) interpolation(offset int) (Expr, int) {
+	p.resume(offset + 2)
+	e := p.expr()
+	if p.tok.kind == tEOF {
+		p.fail(offset, `"${" is never closed`)
+	}
+	if p.tok.kind != tBraceR {
+		p.unexpected(`"}"`)
+	}
+	return e, p.tok.end
+}
+
+// quoted reads "…", whose quote is the current token.
+func (p *parser) quoted() *String {
+	start := p.tok.start
+	e := &String{At: p.at(start)}
+	parts := textParts{p: p}
+	var lit strings.Builder
+	at, from := p.tok.end, p.tok.end
+	flush := func() {
+		parts.add(from, lit.String())
+		lit.Reset()
+	}
+	for {
+		if at >= len(p.text) {
+			p.fail(start, "string is never closed")
+		}
+		switch c := p.text[at]; {
+		case c == '"':
+			flush()
+			e.Parts = parts.list
+			p.resume(at + 1)
+			return e
+		case c == '\\' && at+1 < len(p.text):
+			at++
+			at += unescape(&lit, p.text[at:])
+		case strings.HasPrefix(p.text[at:], "${"):
+			flush()
+			at = parts.interpolate(at)
+			from = at
+		case c == '$' && at+1 < len(p.text) && p.text[at+1] == '$':
+			lit.WriteString("$$") // the second one starts no interpolation
+			at += 2
+		default:
+			at += plainByte(&lit, p.text[at:])
+		}
+	}
+}
+
+// plainByte writes the first character; the ends of lines become \n.
+func plainByte(b *strings.Builder, s string) int {
+	if s[0] != '\r' {
+		b.WriteByte(s[0])
+		return 1
+	}
+	b.WriteByte('\n')
+	if strings.HasPrefix(s, "\r\n") {
+		return 2
+	}
+	return 1
+}
+
+// unescape writes what stands behind a backslash, and returns its length.
+func unescape(b *strings.Builder, s string) int {
+	switch s[0] {
+	case 'n':
+		b.WriteByte('\n')
+	case 'r':
+		b.WriteByte('\r')
+	case 't':
+		b.WriteByte('\t')
+	default:
+		return plainByte(b, s)
+	}
+	return 1
+}
+
+// A chunk is a piece of an indented string as it was typed.
+type chunk struct {
+	offset  int
+	text    string
+	escaped bool // an escape: it ends the indentation of its line
+	expr    Expr
+}
+
+// indented reads ”…”, whose quotes are the current token.
+func (p *parser) indented() *String {
+	start := p.tok.start
+	e := &String{At: p.at(start)}
+	var chunks []chunk
+	at, from := p.tok.end, p.tok.end
+	flush := func() {
+		if at > from {
+			chunks = append(chunks, chunk{offset: from, text: p.text[from:at]})
+		}
+	}
+	escape := func(text string, length int) {
+		flush()
+		chunks = append(chunks, chunk{offset: at, text: text, escaped: true})
+		at += length
+		from = at
+	}
+	for {
+		if at >= len(p.text) {
+			p.fail(start, "string is never closed")
+		}
+		rest := p.text[at:]
+		switch {
+		case strings.HasPrefix(rest, "''$"):
+			escape("$", 3)
+		case strings.HasPrefix(rest, "'''"):
+			escape("''", 3)
+		case strings.HasPrefix(rest, `''\`):
+			if len(rest) == 3 {
+				p.fail(start, "string is never closed")
+			}
+			var b strings.Builder
+			n := unescape(&b, rest[3:])
+			escape(b.String(), 3+n)
+		case strings.HasPrefix(rest, "''"):
+			flush()
+			e.Parts = p.dedent(chunks)
+			p.resume(at + 2)
+			return e
+		case strings.HasPrefix(rest, "${"):
+			flush()
+			x, end := p.interpolation(at)
+			chunks = append(chunks, chunk{offset: at, expr: x})
+			at, from = end, end
+		case strings.HasPrefix(rest, "$$"):
+			at += 2 // the second one starts no interpolation
+		case rest[0] == '\'' && len(rest) > 1 && rest[1] != '\'' && rest[1] != '$':
+			at += 2 // a quote takes the next character along
+		default:
+			at++
+		}
+	}
+}
+
+// dedent removes the indentation that all lines share, and a last line of
+// nothing but spaces. Only spaces count; an empty line has no say.
+func (p *parser) dedent(chunks []chunk) []Part {
+	least, current, lineStart := int(^uint(0)>>1), 0, true
+	for _, c := range chunks {
+		if c.expr != nil || c.escaped {
+			if lineStart {
+				lineStart = false
+				least = min(least, current)
+			}
+			continue
+		}
+		for i := 0; i < len(c.text); i++ {
+			switch ch := c.text[i]; {
+			case ch == '\n':
+				lineStart, current = true, 0
+			case !lineStart:
+			case ch == ' ':
+				current++
+			default:
+				lineStart = false
+				least = min(least, current)
+			}
+		}
+	}
+	parts := textParts{p: p}
+	lineStart, dropped := true, 0
+	for n, c := range chunks {
+		if c.expr != nil {
+			lineStart, dropped = false, 0
+			parts.list = append(parts.list, Part{Place: c.expr.Pos(), Expr: c.expr})
+			continue
+		}
+		var b strings.Builder
+		for i := 0; i < len(c.text); i++ {
+			ch := c.text[i]
+			switch {
+			case ch == '\n':
+				lineStart, dropped = true, 0
+			case !lineStart:
+			case ch == ' ':
+				if dropped++; dropped <= least {
+					continue
+				}
+			default:
+				lineStart = false
+			}
+			b.WriteByte(ch)
+		}
+		text := b.String()
+		if n == len(chunks)-1 {
+			if nl := strings.LastIndexByte(text, '\n'); nl >= 0 && strings.Trim(text[nl+1:], " ") == "" {
+				text = text[:nl+1]
+			}
+		}
+		parts.add(c.offset, text)
+	}
+	return parts.list
+}
