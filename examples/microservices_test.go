@@ -66,7 +66,7 @@ func TestMicroservices(t *testing.T) {
 			var now status
 			if !testkit.Eventually(20*time.Second, func() bool {
 				now = statusOf(t, s, label)
-				return now.PID != 0 && now.PID != before.PID && now.State == "ready"
+				return now.PID != 0 && now.PID != before.PID && now.State == "running"
 			}) {
 				t.Errorf("%s did not return after SIGKILL: %+v", label, now)
 			}

@@ -256,12 +256,12 @@ func TestHealthMonitoring(t *testing.T) {
 		t.Errorf("status does not say what the probe saw:\n%s", out)
 	}
 	os.Remove(filepath.Join(s.Dir, "not-ready"))
-	waitState(t, s, "monitored-service", "ready")
+	waitState(t, s, "monitored-service", "running")
 
 	s.Write("sick", "")
 	if !testkit.Eventually(20*time.Second, func() bool {
 		now := statusOf(t, s, "monitored-service")
-		return now.PID != 0 && now.PID != first.PID && now.State == "ready"
+		return now.PID != 0 && now.PID != first.PID && now.State == "running"
 	}) {
 		t.Errorf("a failed liveness probe did not restart the service: %+v", statusOf(t, s, "monitored-service"))
 	}
@@ -301,7 +301,7 @@ func TestScaling(t *testing.T) {
 	if err := syscall.Kill(statusOf(t, s, "worker-2").PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	waitState(t, s, "worker-2", "ready")
+	waitState(t, s, "worker-2", "running")
 	s.WantBody("http://127.0.0.1:8080/", "worker")
 	up.Stop()
 }
@@ -346,7 +346,7 @@ func TestMixedMode(t *testing.T) {
 
 	first := s.StartCommand(compose, "up", "postgresql")
 	waitUp(t, s)
-	waitState(t, s, "postgresql", "ready")
+	waitState(t, s, "postgresql", "running")
 	if st := statusOf(t, s, "redis"); st.PID != 0 {
 		t.Errorf("up postgresql started redis as well: %+v", st)
 	}
@@ -354,7 +354,7 @@ func TestMixedMode(t *testing.T) {
 
 	second := s.StartCommand(compose, "up")
 	for _, label := range []string{"redis", "user-service", "nginx"} {
-		waitState(t, s, label, "ready")
+		waitState(t, s, label, "running")
 	}
 	if now := statusOf(t, s, "postgresql"); now.PID != pid {
 		t.Error("the second up restarted postgresql")
@@ -406,7 +406,7 @@ func TestLogs(t *testing.T) {
 	if _, stderr, code := s.ExecCommand(compose, "restart", "my-api"); code != 0 {
 		t.Errorf("restart my-api: exit code %d\n%s", code, stderr)
 	}
-	waitState(t, s, "my-api", "ready")
+	waitState(t, s, "my-api", "running")
 	if now := statusOf(t, s, "my-api").PID; now == before {
 		t.Errorf("restart my-api kept pid %s", strconv.Itoa(now))
 	}

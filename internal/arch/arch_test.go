@@ -47,6 +47,7 @@ var mayImport = map[string][]string{
 	"internal/testkit": {"..."},
 	"internal/arch":    {},
 	"internal/faults":  {"..."},
+	"internal/doctest": {},
 	"cmd/nix2gpu":      {"internal/cli"},
 }
 

@@ -1,0 +1,134 @@
+package doctest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"nix2gpu/internal/testkit"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	testkit.RemoveBinary()
+	os.Exit(code)
+}
+
+// TestPages follows every page as a reader would.
+func TestPages(t *testing.T) {
+	found := 0
+	for _, pattern := range []string{"docs/tutorial/*.md", "docs/how-to/*.md"} {
+		pages, err := filepath.Glob(filepath.Join(testkit.Root(), pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, page := range pages {
+			found++
+			t.Run(strings.TrimSuffix(filepath.Base(page), ".md"), func(t *testing.T) { follow(t, page) })
+		}
+	}
+	if found == 0 {
+		t.Fatal("no pages found")
+	}
+}
+
+func follow(t *testing.T, page string) {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps, err := parsePage(string(text))
+	if err != nil {
+		t.Fatalf("%s: %v", page, err)
+	}
+	stacks := map[string]*testkit.Stack{} // by example; "" is the reader's own folder
+	running := map[string][]*testkit.Run{}
+	for _, st := range steps {
+		s := stacks[st.example]
+		if s == nil {
+			if st.example == "" {
+				s = testkit.NewStackFrom(t, "")
+			} else {
+				s = testkit.NewStack(t, st.example)
+			}
+			stacks[st.example] = s
+		}
+		switch {
+		case st.file != "":
+			s.Write(st.file, st.content)
+			continue
+		case st.command == "^C":
+			runs := running[st.example]
+			if len(runs) == 0 {
+				t.Fatalf("%s:%d: ^C, but nothing goes on", page, st.line)
+			}
+			last := runs[len(runs)-1]
+			running[st.example] = runs[:len(runs)-1]
+			last.Signal(syscall.SIGINT)
+			last.Wait(30 * time.Second)
+			continue
+		}
+		run := s.StartCommand("bash", "-c", "exec 2>&1; "+execIfSimple(st.command))
+		if goesOn(st.command) {
+			running[st.example] = append(running[st.example], run)
+		} else {
+			run.Wait(90 * time.Second)
+		}
+		wantShown(t, page, st, run)
+		if t.Failed() {
+			return
+		}
+	}
+	for example, runs := range running {
+		for _, run := range runs {
+			run.Signal(syscall.SIGINT)
+			run.Wait(30 * time.Second)
+		}
+		stacks[example].WantNothingLeft()
+	}
+}
+
+// execIfSimple lets a signal reach the program instead of a shell around it.
+func execIfSimple(command string) string {
+	if strings.ContainsAny(command, "|&;<>") {
+		return command
+	}
+	return "exec " + command
+}
+
+func wantShown(t *testing.T, page string, st step, run *testkit.Run) {
+	t.Helper()
+	at := 0 // in the output: what earlier lines have used
+	for n, shown := range st.prints {
+		if s := strings.TrimSpace(shown); s == "" || s == "…" {
+			continue
+		}
+		want := pattern(strings.TrimRight(shown, " "))
+		found := false
+		testkit.Eventually(60*time.Second, func() bool {
+			ended := !run.Running() // asked first: what it printed last must be looked at
+			if where := want.FindStringIndex(trimLines(run.Stdout())[at:]); where != nil {
+				at += where[1]
+				found = true
+			}
+			return found || ended
+		})
+		if !found {
+			t.Errorf("%s:%d: %s\ndoes not print %q after the lines before it; it printed\n%s",
+				page, st.line+n+1, st.command, shown, run.Stdout())
+			return
+		}
+	}
+}
+
+// trimLines drops spaces at the ends of lines, which a page can't show.
+func trimLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = strings.TrimRight(l, " ")
+	}
+	return strings.Join(lines, "\n")
+}
