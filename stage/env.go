@@ -53,9 +53,11 @@ func (s *Stage) env(p *project.Project, proc *project.Process, user *account, cw
 		}
 	}
 	env["PWD"] = cwd
-	if err := s.addPackages(p, proc, env); err != nil {
+	bins, err := s.packageBins(p, proc)
+	if err != nil {
 		return nil, err
 	}
+	env["PATH"] = strings.Join(append(bins, env["PATH"]), ":")
 	for _, file := range proc.EnvFiles {
 		if err := s.addEnvFile(p, env, file); err != nil {
 			return nil, err
@@ -66,9 +68,7 @@ func (s *Stage) env(p *project.Project, proc *project.Process, user *account, cw
 		return nil, err
 	}
 	if env["PATH"] != inherited { // the process set its own: the packages come after it
-		if err := s.addPackages(p, proc, env); err != nil {
-			return nil, err
-		}
+		env["PATH"] += strings.TrimSuffix(":"+strings.Join(bins, ":"), ":")
 	}
 	return env, nil
 }
@@ -88,23 +88,20 @@ func (s *Stage) addEnv(p *project.Project, env environment, values map[string]pr
 	return nil
 }
 
-// addPackages puts the bin folders of the process's packages and of the
-// container's first in PATH.
-func (s *Stage) addPackages(p *project.Project, proc *project.Process, env environment) error {
+// packageBins are the bin folders of the process's packages and of the
+// container's: first in PATH.
+func (s *Stage) packageBins(p *project.Project, proc *project.Process) ([]string, error) {
 	var dirs []string
 	for _, ref := range slices.Concat(proc.Packages, p.Container.SystemPkgs) {
 		dir, err := s.packagePath(&project.PackagePart{Attr: ref.Attr, Sub: "/bin"})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if _, err := os.Stat(dir); err == nil && !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
 		}
 	}
-	if len(dirs) > 0 {
-		env["PATH"] = strings.Join(dirs, ":") + ":" + env["PATH"]
-	}
-	return nil
+	return dirs, nil
 }
 
 // addEnvFile reads one env file. A path that begins with "-" may be missing.

@@ -1,0 +1,68 @@
+package provision
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// Stdio is where a piece of work reports: what a person should know, line by
+// line. It becomes the log of the service.
+type Stdio struct {
+	Out io.Writer
+	Err io.Writer
+}
+
+// usage is what Main takes; catalogue and command line are its only callers.
+const usage = `nix2gpu provision postgresql init  --bin DIR --data DIR [--superuser NAME] [--initdb-arg ARG]...
+       nix2gpu provision postgresql setup --bin DIR --data DIR --socket DIR --port N [...]
+       nix2gpu provision apt PACKAGE...`
+
+// Main does the piece of work that args name: "postgresql", "init", and its
+// flags.
+func Main(ctx context.Context, args []string, stdio Stdio) error {
+	if stdio.Out == nil {
+		stdio.Out = os.Stdout
+	}
+	if stdio.Err == nil {
+		stdio.Err = os.Stderr
+	}
+	kind := strings.Join(args[:min(2, len(args))], " ")
+	switch {
+	case kind == "postgresql init":
+		var o initOptions
+		if err := parse(o.flags(), args[2:]); err != nil {
+			return err
+		}
+		return initPostgres(ctx, o, stdio)
+	case kind == "postgresql setup":
+		var o setupOptions
+		if err := parse(o.flags(), args[2:]); err != nil {
+			return err
+		}
+		return setupPostgres(ctx, o, stdio)
+	case len(args) > 1 && args[0] == "apt":
+		return Install(ctx, args[1:], stdio)
+	}
+	return fmt.Errorf("provision: unknown work %q\nusage: %s", kind, usage)
+}
+
+func parse(flags *flag.FlagSet, args []string) error {
+	flags.SetOutput(io.Discard) // the error says it all
+	if err := flags.Parse(args); err != nil {
+		return fmt.Errorf("provision: %v\nusage: %s", err, usage)
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("provision: unexpected argument %q\nusage: %s", flags.Arg(0), usage)
+	}
+	return nil
+}
+
+// words is a flag that may be repeated.
+type words []string
+
+func (w *words) String() string     { return strings.Join(*w, " ") }
+func (w *words) Set(s string) error { *w = append(*w, s); return nil }

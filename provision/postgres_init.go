@@ -1,0 +1,227 @@
+package provision
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+type initOptions struct {
+	bin, data, superuser string
+	args                 words
+}
+
+func (o *initOptions) flags() *flag.FlagSet {
+	f := flag.NewFlagSet("postgresql init", flag.ContinueOnError)
+	f.StringVar(&o.bin, "bin", "", "folder of initdb and postgres")
+	f.StringVar(&o.data, "data", "", "data folder")
+	f.StringVar(&o.superuser, "superuser", "postgres", "name of the first role")
+	f.Var(&o.args, "initdb-arg", "one argument for initdb")
+	return f
+}
+
+// A cluster is made in a folder within the data folder and then moved up,
+// entry by entry, with PG_VERSION last: only a folder with a PG_VERSION of
+// ours or of any other origin counts as a cluster. Wherever we are killed,
+// the next run knows which of the three stages it finds.
+const (
+	halfMade = ".nix2gpu-init"     // initdb is at work, or was killed
+	whole    = ".nix2gpu-complete" // within it: initdb has ended well
+)
+
+// initPostgres makes the data folder ready for a server: initialised, of the
+// right version, with nobody else on it.
+func initPostgres(ctx context.Context, o initOptions, stdio Stdio) error {
+	if os.Geteuid() == 0 {
+		return errors.New("postgresql: a server does not run as root\nhint: set the service's user to another one, such as \"postgres\"")
+	}
+	have, err := os.ReadFile(filepath.Join(o.data, "PG_VERSION"))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return makeCluster(ctx, o, stdio)
+	case err != nil:
+		return fmt.Errorf("postgresql: %v", err)
+	}
+	if err := checkVersion(ctx, o, strings.TrimSpace(string(have))); err != nil {
+		return err
+	}
+	// The server insists on a private folder; a volume is often mounted open.
+	if info, err := os.Stat(o.data); err == nil && info.Mode().Perm()&0o027 != 0 {
+		if err := os.Chmod(o.data, 0o700); err != nil {
+			return fmt.Errorf("postgresql: data folder %q must be private: %v\nhint: chmod 700 %s", o.data, err, o.data)
+		}
+	}
+	return clearStalePid(o.data, stdio)
+}
+
+func makeCluster(ctx context.Context, o initOptions, stdio Stdio) error {
+	build := filepath.Join(o.data, halfMade)
+	if _, err := os.Stat(filepath.Join(build, whole)); err != nil {
+		if err := os.RemoveAll(build); err != nil {
+			return fmt.Errorf("postgresql: %v", err)
+		}
+		if err := checkEmpty(o.data); err != nil {
+			return err
+		}
+		if err := runInitdb(ctx, o, build, stdio); err != nil {
+			return err
+		}
+		// initdb's own sync is one fsync a file, some thousand of them; one
+		// sync of the file system does the same in a tenth of the time.
+		if err := syncFS(build); err != nil {
+			return fmt.Errorf("postgresql: cannot sync %q: %v", build, err)
+		}
+		if err := os.WriteFile(filepath.Join(build, whole), nil, 0o600); err != nil {
+			return fmt.Errorf("postgresql: %v", err)
+		}
+	}
+	if err := os.Chmod(o.data, 0o700); err != nil {
+		return fmt.Errorf("postgresql: data folder %q must be private: %v", o.data, err)
+	}
+	entries, err := os.ReadDir(build)
+	if err != nil {
+		return fmt.Errorf("postgresql: %v", err)
+	}
+	for _, e := range entries {
+		if e.Name() == "PG_VERSION" || e.Name() == whole {
+			continue
+		}
+		if err := moveUp(build, e.Name(), o.data); err != nil {
+			return err
+		}
+	}
+	if err := moveUp(build, "PG_VERSION", o.data); err != nil {
+		return err
+	}
+	return os.RemoveAll(build)
+}
+
+func moveUp(from, name, to string) error {
+	if err := os.Rename(filepath.Join(from, name), filepath.Join(to, name)); err != nil {
+		return fmt.Errorf("postgresql: cannot complete the data folder: %v", err)
+	}
+	return nil
+}
+
+// checkEmpty refuses to make a cluster among foreign files.
+func checkEmpty(data string) error {
+	entries, err := os.ReadDir(data)
+	if err != nil {
+		return fmt.Errorf("postgresql: data folder %q cannot be read: %v", data, err)
+	}
+	for _, e := range entries {
+		if e.Name() == "lost+found" { // of a volume
+			continue
+		}
+		return fmt.Errorf("postgresql: data folder %q is no database cluster and not empty: it holds %q\nhint: set dataDir to another folder, or empty this one",
+			data, e.Name())
+	}
+	return nil
+}
+
+func runInitdb(ctx context.Context, o initOptions, build string, stdio Stdio) error {
+	fmt.Fprintf(stdio.Out, "making a database cluster in %s\n", o.data)
+	args := append([]string{"--no-sync", "--no-instructions", "--auth=trust", "--username=" + o.superuser, "--pgdata=" + build}, o.args...)
+	cmd := exec.CommandContext(ctx, filepath.Join(o.bin, "initdb"), args...)
+	cmd.Env = withoutPG(os.Environ())
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		if _, ended := errors.AsType[*exec.ExitError](err); ended {
+			return fmt.Errorf("postgresql: initdb: %v\n%s", err, strings.TrimSpace(out.String()))
+		}
+		return fmt.Errorf("postgresql: %v", err)
+	}
+	return nil
+}
+
+// checkVersion compares a cluster's version with the server's, so that a
+// mismatch ends in one clear message and not in a circle of restarts.
+func checkVersion(ctx context.Context, o initOptions, cluster string) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(o.bin, "postgres"), "--version")
+	out, err := cmd.Output() // "postgres (PostgreSQL) 15.8 (Debian 15.8-0)"
+	if err != nil {
+		return fmt.Errorf("postgresql: %v", err)
+	}
+	_, rest, _ := strings.Cut(string(out), "(PostgreSQL) ")
+	server, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	if server == "" || server == cluster || strings.HasPrefix(server, cluster+".") || strings.HasPrefix(server, cluster+"beta") ||
+		strings.HasPrefix(server, cluster+"rc") || strings.HasPrefix(server, cluster+"devel") {
+		return nil
+	}
+	return fmt.Errorf("postgresql: data folder %q was made by version %s, but the server is version %s\n"+
+		"hint: use package = pkgs.postgresql_%s, or pg_upgrade the data, or set dataDir to an empty folder", o.data, cluster, server, cluster)
+}
+
+// clearStalePid removes what a killed server left. The server does so itself
+// unless the process number has been given to someone else meanwhile, which
+// in a container, where numbers are few, is the usual case.
+func clearStalePid(data string, stdio Stdio) error {
+	file := filepath.Join(data, "postmaster.pid")
+	content, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("postgresql: %v", err)
+	}
+	first, _, _ := strings.Cut(string(content), "\n")
+	pid, err := strconv.Atoi(strings.TrimSpace(first))
+	if err == nil && pid > 0 && servesFrom(pid, data) {
+		return fmt.Errorf("postgresql: data folder %q is in use by process %d\nhint: stop that server first, or set dataDir to another folder", data, pid)
+	}
+	fmt.Fprintf(stdio.Out, "removing the mark that a killed server left: %s\n", file)
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("postgresql: %v", err)
+	}
+	return nil
+}
+
+// servesFrom reports whether process pid is a server with its working folder
+// in data, which is where a server goes. In doubt it is.
+func servesFrom(pid int, data string) bool {
+	if err := syscall.Kill(pid, 0); errors.Is(err, syscall.ESRCH) {
+		return false
+	}
+	at, err := os.Stat(fmt.Sprintf("/proc/%d/cwd", pid))
+	if errors.Is(err, fs.ErrPermission) {
+		return false // of another user: a server of this folder would be ours
+	}
+	here, err2 := os.Stat(data)
+	if err != nil || err2 != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	return os.SameFile(at, here)
+}
+
+func syncFS(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return unix.Syncfs(int(f.Fd()))
+}
+
+// withoutPG drops the variables that libpq and the server read: they are
+// about the caller's database, not about this one.
+func withoutPG(env []string) []string {
+	out := env[:0:0]
+	for _, kv := range env {
+		if !strings.HasPrefix(kv, "PG") {
+			out = append(out, kv)
+		}
+	}
+	return out
+}

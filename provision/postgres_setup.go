@@ -1,0 +1,352 @@
+package provision
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+type setupOptions struct {
+	bin, data, socket, superuser string
+	port                         int
+	roles                        words // made superusers, as whoever started us is
+	databases                    words
+	schemas                      words // DATABASE=PATH, run when the database is made
+	users                        words // JSON of ensuredUser
+	before, after                words // scripts of the first start
+	own                          bool  // a database named as the caller
+}
+
+func (o *setupOptions) flags() *flag.FlagSet {
+	f := flag.NewFlagSet("postgresql setup", flag.ContinueOnError)
+	f.StringVar(&o.bin, "bin", "", "folder of psql")
+	f.StringVar(&o.data, "data", "", "data folder")
+	f.StringVar(&o.socket, "socket", "", "folder of the server's socket")
+	f.IntVar(&o.port, "port", 5432, "port, which is part of the socket's name")
+	f.StringVar(&o.superuser, "superuser", "postgres", "role to connect as")
+	f.Var(&o.roles, "role", "role to ensure")
+	f.Var(&o.databases, "database", "database to ensure")
+	f.Var(&o.schemas, "schema", "DATABASE=PATH, a script or a folder of them")
+	f.Var(&o.users, "ensure-user", "user to ensure, as JSON")
+	f.Var(&o.before, "before", "script of the first start, before the databases")
+	f.Var(&o.after, "after", "script of the first start, after the databases")
+	f.BoolVar(&o.own, "own-database", false, "ensure a database named as the caller")
+	return f
+}
+
+// An ensuredUser is an element of NixOS's ensureUsers.
+type ensuredUser struct {
+	Name    string          `json:"name"`
+	Owns    bool            `json:"ensureDBOwnership"`
+	Clauses map[string]bool `json:"ensureClauses"`
+}
+
+// setupMark says that the scripts of the first start have run.
+const setupMark = ".nix2gpu-setup"
+
+// setupPostgres brings a running server to what the definition asks for. It
+// runs after every start, so that a database added later is made as well.
+func setupPostgres(ctx context.Context, o setupOptions, stdio Stdio) error {
+	conn, role, err := connect(ctx, &o)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	s := &setup{o: o, conn: conn, role: role, stdio: stdio}
+	first := false
+	if _, err := os.Stat(filepath.Join(o.data, setupMark)); errors.Is(err, fs.ErrNotExist) {
+		first = true
+	}
+	if err := s.ensureRoles(ctx); err != nil {
+		return err
+	}
+	if first {
+		if err := s.runAll(ctx, "postgres", o.before); err != nil {
+			return err
+		}
+	}
+	if err := s.ensureDatabases(ctx); err != nil {
+		return err
+	}
+	if err := s.ensureUsers(ctx); err != nil {
+		return err
+	}
+	if !first {
+		return nil
+	}
+	if err := s.runAll(ctx, "postgres", o.after); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(o.data, setupMark), nil, 0o600); err != nil {
+		return fmt.Errorf("postgresql: cannot mark the set-up as done: %v", err)
+	}
+	return nil
+}
+
+type setup struct {
+	o     setupOptions
+	conn  *pgconn.PgConn
+	role  string // that we are connected as
+	stdio Stdio
+}
+
+// connect reaches the server over its socket. A cluster from elsewhere may
+// have been made by another role than ours, usually the caller.
+func connect(ctx context.Context, o *setupOptions) (*pgconn.PgConn, string, error) {
+	for _, kv := range os.Environ() { // pgconn reads what libpq reads
+		if k, _, _ := strings.Cut(kv, "="); strings.HasPrefix(k, "PG") {
+			os.Unsetenv(k)
+		}
+	}
+	cfg, err := pgconn.ParseConfig("sslmode=disable passfile=/dev/null servicefile=/dev/null")
+	if err != nil {
+		return nil, "", fmt.Errorf("postgresql: %v", err)
+	}
+	cfg.Host, cfg.Port, cfg.Database, cfg.Fallbacks = o.socket, uint16(o.port), "postgres", nil
+	candidates := append([]string{o.superuser}, callers()...)
+	var firstErr error
+	for _, role := range candidates {
+		cfg.User = role
+		conn, err := connectPatiently(ctx, cfg)
+		if err == nil {
+			return conn, role, nil
+		}
+		if firstErr == nil {
+			firstErr = err
+		}
+		if pgErr, ok := errors.AsType[*pgconn.PgError](err); !ok || !strings.HasPrefix(pgErr.Code, "28") {
+			break // not about the role
+		}
+	}
+	if pgErr, ok := errors.AsType[*pgconn.PgError](firstErr); ok && strings.HasPrefix(pgErr.Code, "28") {
+		return nil, "", fmt.Errorf("postgresql: cannot connect as %q to set the server up: %s\n"+
+			"hint: let authentication begin with \"local all %s trust\", or set superuser to the role that made the data folder",
+			o.superuser, pgErr.Message, o.superuser)
+	}
+	return nil, "", fmt.Errorf("postgresql: cannot connect to set the server up: %v", firstErr)
+}
+
+// connectPatiently waits out a server that is still coming up.
+func connectPatiently(ctx context.Context, cfg *pgconn.Config) (*pgconn.PgConn, error) {
+	deadline := time.Now().Add(30 * time.Second)
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		conn, err := pgconn.ConnectConfig(ctx, cfg)
+		if err == nil {
+			return conn, nil
+		}
+		if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code != "57P03" { // 57P03: starting up
+			return nil, err
+		}
+		if ctx.Err() != nil || time.Now().After(deadline) {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+// callers are the names of whoever started us: a client that names no role
+// connects as the user it runs as.
+func callers() []string {
+	var names []string
+	if u, err := user.Current(); err == nil {
+		names = append(names, u.Username)
+	}
+	if name := os.Getenv("SUDO_USER"); name != "" && os.Geteuid() == 0 {
+		names = append(names, name)
+	}
+	return names
+}
+
+func (s *setup) ensureRoles(ctx context.Context) error {
+	have, err := s.column(ctx, "SELECT rolname FROM pg_roles")
+	if err != nil {
+		return err
+	}
+	for _, role := range slices.Concat([]string{s.o.superuser, "postgres"}, callers(), s.o.roles) {
+		if role == "" || slices.Contains(have, role) || strings.HasPrefix(role, "pg_") {
+			continue
+		}
+		if err := s.exec(ctx, "CREATE ROLE "+quote(role)+" SUPERUSER LOGIN"); err != nil {
+			return err
+		}
+		have = append(have, role)
+	}
+	return nil
+}
+
+// scratch is the name of a database while its schema is loaded. Renaming it
+// is the mark that the schema is complete.
+func scratch(name string) string { return name + ".nix2gpu" }
+
+func (s *setup) ensureDatabases(ctx context.Context) error {
+	have, err := s.column(ctx, "SELECT datname FROM pg_database")
+	if err != nil {
+		return err
+	}
+	wanted := slices.Clone(s.o.databases)
+	if s.o.own {
+		wanted = append(wanted, callers()...)
+	}
+	for _, name := range wanted {
+		if slices.Contains(have, name) {
+			continue
+		}
+		have = append(have, name)
+		schemas, err := s.schemasOf(name)
+		if err != nil {
+			return err
+		}
+		if len(schemas) == 0 {
+			if err := s.exec(ctx, "CREATE DATABASE "+quote(name)); err != nil {
+				return err
+			}
+		} else {
+			if slices.Contains(have, scratch(name)) { // an earlier run was killed at it
+				if err := s.exec(ctx, "DROP DATABASE "+quote(scratch(name))+" WITH (FORCE)"); err != nil {
+					return err
+				}
+			}
+			if err := s.exec(ctx, "CREATE DATABASE "+quote(scratch(name))); err != nil {
+				return err
+			}
+			if err := s.runAll(ctx, scratch(name), schemas); err != nil {
+				return err
+			}
+			if err := s.exec(ctx, "ALTER DATABASE "+quote(scratch(name))+" RENAME TO "+quote(name)); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(s.stdio.Out, "made database %q\n", name)
+	}
+	return nil
+}
+
+// schemasOf lists the scripts of a database; a folder stands for its *.sql
+// files in the order of their names.
+func (s *setup) schemasOf(database string) ([]string, error) {
+	var files []string
+	for _, schema := range s.o.schemas {
+		name, path, _ := strings.Cut(schema, "=")
+		if name != database {
+			continue
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, fmt.Errorf("postgresql: schema of database %q: %v", database, err)
+		}
+		if !info.IsDir() {
+			files = append(files, path)
+			continue
+		}
+		scripts, err := filepath.Glob(filepath.Join(globEscape(path), "*.sql"))
+		if err != nil {
+			return nil, fmt.Errorf("postgresql: schema of database %q: %v", database, err)
+		}
+		files = append(files, scripts...) // sorted by Glob
+	}
+	return files, nil
+}
+
+func globEscape(path string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
+}
+
+func (s *setup) ensureUsers(ctx context.Context) error {
+	for _, text := range s.o.users {
+		var u ensuredUser
+		if err := json.Unmarshal([]byte(text), &u); err != nil || u.Name == "" {
+			return fmt.Errorf("postgresql: ensured user %q must be JSON with a name: %v", text, err)
+		}
+		have, err := s.column(ctx, "SELECT rolname FROM pg_roles WHERE rolname = "+literal(u.Name))
+		if err != nil {
+			return err
+		}
+		if len(have) == 0 {
+			if err := s.exec(ctx, "CREATE ROLE "+quote(u.Name)+" LOGIN"); err != nil {
+				return err
+			}
+		}
+		var clauses []string
+		for _, name := range slices.Sorted(maps.Keys(u.Clauses)) {
+			clause := strings.ToUpper(name)
+			if !u.Clauses[name] {
+				clause = "NO" + clause
+			}
+			clauses = append(clauses, clause)
+		}
+		if len(clauses) > 0 {
+			if err := s.exec(ctx, "ALTER ROLE "+quote(u.Name)+" "+strings.Join(clauses, " ")); err != nil {
+				return err
+			}
+		}
+		if u.Owns {
+			if err := s.exec(ctx, "ALTER DATABASE "+quote(u.Name)+" OWNER TO "+quote(u.Name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// runAll gives scripts to psql, since they may use its own commands.
+func (s *setup) runAll(ctx context.Context, database string, files []string) error {
+	for _, file := range files {
+		cmd := exec.CommandContext(ctx, filepath.Join(s.o.bin, "psql"), "--no-psqlrc", "--quiet", "--no-password",
+			"--set=ON_ERROR_STOP=1", "--host="+s.o.socket, "--port="+strconv.Itoa(s.o.port), "--username="+s.role,
+			"--dbname="+database, "--file="+file)
+		cmd.Env = withoutPG(os.Environ())
+		var errs bytes.Buffer
+		cmd.Stdout, cmd.Stderr = s.stdio.Out, &errs
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("postgresql: script %s: %v\n%s", file, err, strings.TrimSpace(errs.String()))
+		}
+		if errs.Len() > 0 { // notices
+			fmt.Fprint(s.stdio.Err, errs.String())
+		}
+	}
+	return nil
+}
+
+func (s *setup) exec(ctx context.Context, sql string) error {
+	_, err := s.conn.Exec(ctx, sql).ReadAll()
+	if err != nil {
+		return fmt.Errorf("postgresql: %s: %v", sql, err)
+	}
+	return nil
+}
+
+// column is the first column of a query's rows.
+func (s *setup) column(ctx context.Context, sql string) ([]string, error) {
+	results, err := s.conn.Exec(ctx, sql).ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("postgresql: %s: %v", sql, err)
+	}
+	var out []string
+	for _, r := range results {
+		for _, row := range r.Rows {
+			out = append(out, string(row[0]))
+		}
+	}
+	return out, nil
+}
+
+func quote(name string) string   { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

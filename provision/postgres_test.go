@@ -1,0 +1,316 @@
+package provision_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"nix2gpu/provision"
+)
+
+// TestMain lets the test binary play the nix2gpu binary: a database cluster
+// can only be made by a process that is not root.
+func TestMain(m *testing.M) {
+	if os.Getenv("PROVISION_TEST") == "" {
+		os.Exit(m.Run())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	if err := provision.Main(ctx, os.Args[1:], provision.Stdio{}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// cluster is a place for one PostgreSQL server in a test.
+type cluster struct {
+	t            *testing.T
+	bin          string
+	dir, data    string
+	self         string
+	port         int
+	cred         *syscall.Credential
+	hbaOverrides string
+}
+
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	bins, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	if len(bins) == 0 {
+		t.Skip("postgresql is not installed: apt-get install postgresql")
+	}
+	dir := t.TempDir()
+	// A short path with a space: sockets must stay below 108 bytes.
+	short, err := os.MkdirTemp("/tmp", "pg t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(short) })
+	c := &cluster{t: t, bin: bins[len(bins)-1], dir: short, data: filepath.Join(short, "my data"), port: 5432}
+	for _, d := range []string{c.dir, c.data, filepath.Dir(dir)} {
+		os.MkdirAll(d, 0o755)
+		os.Chmod(d, 0o755)
+	}
+	c.self = filepath.Join(short, "nix2gpu")
+	copyProgram(t, c.self)
+	if os.Geteuid() == 0 {
+		u, err := user.Lookup("postgres")
+		if err != nil {
+			t.Skip("no user postgres")
+		}
+		uid, _ := strconv.Atoi(u.Uid)
+		gid, _ := strconv.Atoi(u.Gid)
+		c.cred = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+		os.Chown(c.data, uid, gid)
+		os.Chown(c.dir, uid, gid)
+	}
+	return c
+}
+
+func copyProgram(t *testing.T, to string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *cluster) provision(cred *syscall.Credential, args ...string) (string, error) {
+	cmd := exec.CommandContext(c.t.Context(), c.self, args...)
+	cmd.Env = append(os.Environ(), "PROVISION_TEST=1", "PGHOST=elsewhere.invalid")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	return out.String(), err
+}
+
+func (c *cluster) init(args ...string) (string, error) {
+	return c.provision(c.cred, append([]string{"postgresql", "init", "--bin", c.bin, "--data", c.data,
+		"--initdb-arg", "--locale=C", "--initdb-arg", "--encoding=UTF8"}, args...)...)
+}
+
+func (c *cluster) setup(args ...string) (string, error) {
+	return c.provision(nil, append([]string{"postgresql", "setup", "--bin", c.bin, "--data", c.data,
+		"--socket", c.dir, "--port", strconv.Itoa(c.port)}, args...)...)
+}
+
+// start runs the server until the test, or the function returned, ends it.
+func (c *cluster) start() (stop func()) {
+	c.t.Helper()
+	cmd := exec.Command(filepath.Join(c.bin, "postgres"), "-D", c.data, "-c", "listen_addresses=",
+		"-c", `unix_socket_directories="`+c.dir+`"`, "-c", "port="+strconv.Itoa(c.port), "-c", "fsync=off")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.cred}
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	if err := cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	stopped := false
+	stop = func() {
+		if !stopped {
+			stopped = true
+			cmd.Process.Signal(syscall.SIGINT)
+			<-ended
+		}
+	}
+	c.t.Cleanup(stop)
+	return stop
+}
+
+func (c *cluster) query(db, sql string) string {
+	c.t.Helper()
+	out, err := exec.Command(filepath.Join(c.bin, "psql"), "-X", "-h", c.dir, "-p", strconv.Itoa(c.port), "-d", db, "-Atc", sql).CombinedOutput()
+	if err != nil {
+		c.t.Fatalf("psql %s: %v\n%s", sql, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func must(t *testing.T) func(string, error) string {
+	return func(out string, err error) string {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return out
+	}
+}
+
+func TestPostgresFromNothing(t *testing.T) {
+	c := newCluster(t)
+	schema := filepath.Join(c.dir, "schema.sql")
+	os.WriteFile(schema, []byte("create table t (x int);\ncopy t from stdin;\n1\n2\n\\.\n"), 0o644)
+	before := filepath.Join(c.dir, "before.sql")
+	os.WriteFile(before, []byte("create role app login; select 'it''s \"$HOME\"';"), 0o644)
+	must(t)(c.init())
+	c.start()
+	args := []string{"--database", "users", "--database", "my-orders", "--schema", "users=" + schema, "--before", before, "--role", "worker",
+		"--ensure-user", `{"name":"users","ensureDBOwnership":true,"ensureClauses":{"createdb":true,"superuser":false}}`}
+	must(t)(c.setup(args...))
+	// As the page connects: no role named, so it is the one of the caller.
+	if got := c.query("users", "select sum(x) from t"); got != "3" {
+		t.Errorf("sum = %s, want 3", got)
+	}
+	if got := c.query("my-orders", "select count(*) from pg_roles where rolname in ('app','worker','users') and rolcanlogin"); got != "3" {
+		t.Errorf("%s of 3 roles", got)
+	}
+	if got := c.query("users", "select pg_get_userbyid(datdba) from pg_database where datname='users'"); got != "users" {
+		t.Errorf("owner of users = %s", got)
+	}
+	// A second time with one more database: nothing is lost, scripts do not run again.
+	must(t)(c.setup(append(args, "--database", "later")...))
+	c.query("later", "select 1")
+	if got := c.query("users", "select count(*) from t"); got != "2" {
+		t.Errorf("%s rows after the second set-up, want 2", got)
+	}
+}
+
+func TestPostgresInitIsRepeatable(t *testing.T) {
+	c := newCluster(t)
+	must(t)(c.init())
+	stop := c.start()
+	must(t)(c.setup())
+	out, err := c.init()
+	if err == nil || !strings.Contains(out, "is in use by process") {
+		t.Errorf("init beside a running server: %v, %s", err, out)
+	}
+	stop()
+	if out := must(t)(c.init()); out != "" {
+		t.Errorf("init of a finished cluster said %q", out)
+	}
+}
+
+func TestPostgresInitAfterKill(t *testing.T) {
+	for _, stage := range []string{"while initdb ran", "while it was moved into place"} {
+		t.Run(stage, func(t *testing.T) {
+			c := newCluster(t)
+			half := filepath.Join(c.data, ".nix2gpu-init")
+			if stage == "while initdb ran" {
+				os.MkdirAll(filepath.Join(half, "base"), 0o700)
+				os.WriteFile(filepath.Join(half, "PG_VERSION"), []byte("15\n"), 0o600)
+				chownAll(t, half, c)
+			} else {
+				must(t)(c.init())
+				os.Mkdir(half, 0o700)
+				for _, name := range []string{"PG_VERSION", "global", "base"} {
+					if err := os.Rename(filepath.Join(c.data, name), filepath.Join(half, name)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				os.WriteFile(filepath.Join(half, ".nix2gpu-complete"), nil, 0o600)
+				chownAll(t, half, c)
+			}
+			must(t)(c.init())
+			c.start()
+			must(t)(c.setup("--own-database"))
+			c.query("postgres", "select 1")
+			if _, err := os.Stat(half); err == nil {
+				t.Errorf("%s is still there", half)
+			}
+		})
+	}
+}
+
+func chownAll(t *testing.T, dir string, c *cluster) {
+	t.Helper()
+	if c.cred == nil {
+		return
+	}
+	for _, d := range []string{dir, filepath.Join(dir, "base"), filepath.Join(dir, "PG_VERSION"), filepath.Join(dir, ".nix2gpu-complete")} {
+		os.Lchown(d, int(c.cred.Uid), int(c.cred.Gid))
+	}
+}
+
+func TestPostgresStalePid(t *testing.T) {
+	c := newCluster(t)
+	must(t)(c.init())
+	// Our own number: alive, and no server.
+	pid := filepath.Join(c.data, "postmaster.pid")
+	os.WriteFile(pid, fmt.Appendf(nil, "%d\n%s\n", os.Getpid(), c.data), 0o600)
+	if c.cred != nil {
+		os.Lchown(pid, int(c.cred.Uid), int(c.cred.Gid))
+	}
+	must(t)(c.init())
+	c.start()
+	must(t)(c.setup())
+}
+
+func TestPostgresInitErrors(t *testing.T) {
+	t.Run("another version", func(t *testing.T) {
+		c := newCluster(t)
+		os.WriteFile(filepath.Join(c.data, "PG_VERSION"), []byte("9.6\n"), 0o644)
+		out, err := c.init()
+		if err == nil || !strings.Contains(out, "was made by version 9.6") || !strings.Contains(out, "hint: ") {
+			t.Errorf("%v, %s", err, out)
+		}
+	})
+	t.Run("foreign files", func(t *testing.T) {
+		c := newCluster(t)
+		os.WriteFile(filepath.Join(c.data, "thesis.tex"), nil, 0o644)
+		out, err := c.init()
+		if err == nil || !strings.Contains(out, `it holds "thesis.tex"`) {
+			t.Errorf("%v, %s", err, out)
+		}
+	})
+	t.Run("bad argument", func(t *testing.T) {
+		c := newCluster(t)
+		out, err := c.init("--initdb-arg", "--no-such-flag")
+		if err == nil || !strings.Contains(out, "no-such-flag") {
+			t.Errorf("%v, %s", err, out)
+		}
+		must(t)(c.init()) // nothing half-made is in the way
+	})
+	t.Run("bad schema", func(t *testing.T) {
+		c := newCluster(t)
+		must(t)(c.init())
+		c.start()
+		bad := filepath.Join(c.dir, "bad.sql")
+		os.WriteFile(bad, []byte("create table a (x int);\ncreate tabel b (x int);\n"), 0o644)
+		out, err := c.setup("--database", "d", "--schema", "d="+bad)
+		if err == nil || !strings.Contains(out, "bad.sql:2: ERROR") {
+			t.Errorf("%v, %s", err, out)
+		}
+		os.WriteFile(bad, []byte("create table a (x int);\n"), 0o644)
+		must(t)(c.setup("--database", "d", "--schema", "d="+bad))
+		c.query("d", "select * from a")
+	})
+}
+
+func TestMainRejects(t *testing.T) {
+	for _, args := range [][]string{nil, {"postgresql"}, {"postgresql", "dance"}, {"postgresql", "init", "--what"}, {"apt", "-o evil"}} {
+		if err := provision.Main(t.Context(), args, provision.Stdio{}); err == nil {
+			t.Errorf("Main(%q) found nothing wrong", args)
+		}
+	}
+}
+
+func TestInitEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
+	defer cancel()
+	err := provision.Main(ctx, []string{"postgresql", "setup", "--socket", t.TempDir()}, provision.Stdio{Out: &bytes.Buffer{}, Err: &bytes.Buffer{}})
+	if err == nil || errors.Is(err, os.ErrNotExist) {
+		t.Errorf("setup without a server: %v", err)
+	}
+}
