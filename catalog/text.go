@@ -1,0 +1,167 @@
+package catalog
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strings"
+
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+// What a string says where it refers to something: a package, a generated
+// file. The context of the string has "package:<attr>" or "file:<name>" then,
+// and "source:<path>" for a path of the definition, which stands for itself.
+const (
+	PackagesPrefix = "/nix2gpu/packages/"
+	FilesPrefix    = "/nix2gpu/files/"
+)
+
+// A Place says what the paths in a definition are relative to.
+type Place struct {
+	Root       string // the definition's folder, absolute
+	WorkingDir string // what the definition calls that folder; default: /workspace
+}
+
+// Text turns a string of a definition into one that holds on any machine:
+// package and file references become parts, and so do the root and the
+// working directory wherever they stand as a path.
+func (p Place) Text(s module.Str) project.Text {
+	marks := p.marks(s.Context)
+	var out project.Text
+	rest, from := s.S, 0
+	for i := 0; i < len(rest); {
+		m, ok := markAt(marks, rest, i)
+		if !ok {
+			i++
+			continue
+		}
+		if i > from {
+			out = append(out, project.Part{Literal: rest[from:i]})
+		}
+		i += len(m.text)
+		end := i
+		if m.sub && i < len(rest) && rest[i] == '/' {
+			end = i + pathLength(rest[i:])
+		}
+		out = append(out, m.part(rest[i:end]))
+		i, from = end, end
+	}
+	if from < len(rest) || len(out) == 0 {
+		out = append(out, project.Part{Literal: rest[from:]})
+	}
+	return out
+}
+
+// Path is Text for a string that is a path: a relative one is below the root.
+func (p Place) Path(s module.Str) project.Text {
+	out := p.Text(s)
+	if len(out) == 0 || !out[0].IsLiteral() {
+		return out
+	}
+	first := out[0].Literal
+	if first == "" || first[0] == '/' || first[0] == '~' || first[0] == '$' {
+		return out
+	}
+	sub := path.Clean("/" + first)
+	if strings.HasPrefix(path.Clean(first), "..") {
+		sub = "/" + path.Clean(first) // above the root: kept as typed
+	}
+	if sub == "/" {
+		sub = ""
+	}
+	if len(out) > 1 && strings.HasSuffix(first, "/") {
+		sub += "/" // what follows is below it
+	}
+	return append(project.RootPath(sub), out[1:]...)
+}
+
+// A mark is a text that stands for a part.
+type mark struct {
+	text string
+	sub  bool // a path below it belongs to the part
+	free bool // known by its text alone: it must stand alone as a path
+	part func(sub string) project.Part
+}
+
+func (p Place) marks(context []string) []mark {
+	root := func(above string) func(string) project.Part {
+		return func(sub string) project.Part {
+			sub = above + sub
+			return project.Part{Root: &sub}
+		}
+	}
+	var marks []mark
+	for _, c := range context {
+		kind, name, _ := strings.Cut(c, ":")
+		switch kind {
+		case "package":
+			marks = append(marks, mark{text: PackagesPrefix + name, sub: true, part: func(sub string) project.Part {
+				return project.Part{Package: &project.PackagePart{Attr: name, Sub: sub}}
+			}})
+		case "file":
+			marks = append(marks, mark{text: FilesPrefix + name, part: func(string) project.Part {
+				return project.Part{File: &name}
+			}})
+		case "source":
+			marks = append(marks, mark{text: name, sub: true, part: root(relative(p.Root, name))})
+		}
+	}
+	// The longest first, since one may begin another: python3, python3Packages.
+	slices.SortStableFunc(marks, func(a, b mark) int { return cmp.Compare(len(b.text), len(a.text)) })
+	if p.Root != "" && p.Root != "/" {
+		marks = append(marks, mark{text: p.Root, sub: true, free: true, part: root("")})
+	}
+	if dir := path.Clean(cmp.Or(p.WorkingDir, "/workspace")); dir != "/" && dir != p.Root {
+		marks = append(marks, mark{text: dir, sub: true, free: true, part: root("")})
+	}
+	return marks
+}
+
+func markAt(marks []mark, s string, i int) (mark, bool) {
+	for _, m := range marks {
+		if !strings.HasPrefix(s[i:], m.text) {
+			continue
+		}
+		end := i + len(m.text)
+		if m.free && (i > 0 && (s[i-1] == '/' || isPathByte(s[i-1])) || end < len(s) && isPathByte(s[end])) {
+			continue
+		}
+		return m, true
+	}
+	return mark{}, false
+}
+
+// isPathByte reports whether c can be in the name of a file that people give
+// to programs; what else it may hold ends a path here, which only moves
+// characters from one part to the next.
+func isPathByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c >= 0x80 ||
+		c == '.' || c == '_' || c == '-' || c == '+' || c == '@' || c == '%'
+}
+
+func pathLength(s string) int {
+	n := 0
+	for n < len(s) && (s[n] == '/' || isPathByte(s[n])) {
+		n++
+	}
+	return n
+}
+
+// relative is how to get from root to file: "" or with a slash in front.
+func relative(root, file string) string {
+	up := ""
+	for at := root; ; at = path.Dir(at) {
+		if file == at {
+			return up
+		}
+		if below, ok := strings.CutPrefix(file, strings.TrimSuffix(at, "/")+"/"); ok {
+			return up + "/" + below
+		}
+		if at == "/" || at == "." || at == "" {
+			return file
+		}
+		up += "/.."
+	}
+}
