@@ -1,0 +1,179 @@
+package client
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+
+	"nix2gpu/control"
+)
+
+// A Client speaks to one supervisor. Its methods may be called concurrently.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// New returns a client of the supervisor that listens on the socket.
+func New(socket string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", socket)
+	}
+	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{
+		DialContext: dial, DisableKeepAlives: true, DisableCompression: true,
+	}}}
+}
+
+// Running reports whether a supervisor answers on the socket.
+func (c *Client) Running(ctx context.Context) bool {
+	_, err := c.State(ctx)
+	return err == nil
+}
+
+// State asks for the state of everything.
+func (c *Client) State(ctx context.Context) (*control.State, error) {
+	var s control.State
+	return &s, c.call(ctx, http.MethodGet, "/v1/state", nil, &s)
+}
+
+// Start starts services, and what they depend on unless noDeps. It does not
+// wait for them.
+func (c *Client) Start(ctx context.Context, services []string, noDeps bool) ([]control.Service, error) {
+	return c.act(ctx, "start", control.Action{Services: services, NoDeps: noDeps})
+}
+
+// Stop tells services to stop, without waiting for them.
+func (c *Client) Stop(ctx context.Context, services []string) ([]control.Service, error) {
+	return c.act(ctx, "stop", control.Action{Services: services})
+}
+
+// Restart stops services that run and starts them anew, without waiting.
+func (c *Client) Restart(ctx context.Context, services []string) ([]control.Service, error) {
+	return c.act(ctx, "restart", control.Action{Services: services})
+}
+
+// Kill sends a signal such as "SIGHUP" to services.
+func (c *Client) Kill(ctx context.Context, services []string, signal string) ([]control.Service, error) {
+	return c.act(ctx, "kill", control.Action{Services: services, Signal: signal})
+}
+
+// Wait returns when all services meet the condition: a condition of
+// depends_on, control.ForSettled or control.ForStopped.
+func (c *Client) Wait(ctx context.Context, services []string, condition string) ([]control.Service, error) {
+	return c.act(ctx, "wait", control.Action{Services: services, For: condition})
+}
+
+// Down tells the supervisor to stop everything and end; with now, without
+// grace. See [Client.Events] for when it has.
+func (c *Client) Down(ctx context.Context, now bool) error {
+	_, err := c.act(ctx, "down", control.Action{Now: now})
+	return err
+}
+
+// Reload makes the supervisor run the project whose JSON is given.
+func (c *Client) Reload(ctx context.Context, project []byte) (*control.Changes, error) {
+	var changes control.Changes
+	return &changes, c.call(ctx, http.MethodPost, "/v1/reload", project, &changes)
+}
+
+func (c *Client) act(ctx context.Context, verb string, action control.Action) ([]control.Service, error) {
+	body, err := json.Marshal(action)
+	if err != nil {
+		return nil, err
+	}
+	var reply control.Reply
+	err = c.call(ctx, http.MethodPost, "/v1/"+verb, body, &reply)
+	return reply.Services, err
+}
+
+// Events calls each for every message of the event stream, until it returns
+// an error or the stream ends: with the project, when the last message was an
+// End, or because the supervisor died, which is control.ErrNotRunning.
+func (c *Client) Events(ctx context.Context, each func(control.Message) error) error {
+	resp, err := c.do(ctx, http.MethodGet, "/v1/events", nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewReader(resp.Body)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return &control.Error{Code: control.CodeNotRunning, Msg: "the supervisor went away"}
+		}
+		var m control.Message
+		if err := json.Unmarshal(line, &m); err != nil {
+			return fmt.Errorf("event stream: %v", err)
+		}
+		if err := each(m); err != nil {
+			return err
+		}
+		if m.End != nil {
+			return nil
+		}
+	}
+}
+
+// call sends a request and decodes its answer.
+func (c *Client) call(ctx context.Context, method, path string, body []byte, answer any) error {
+	resp, err := c.do(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(answer); err != nil && !errors.Is(err, io.EOF) {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return fmt.Errorf("answer of the supervisor: %v", err)
+	}
+	return nil
+}
+
+// do sends a request. An answer that is an error comes back as one.
+func (c *Client) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://nix2gpu"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.explain(ctx, err)
+	}
+	if resp.StatusCode < 300 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	var e control.Error
+	if json.Unmarshal(text, &e) != nil || e.Code == "" {
+		return nil, &control.Error{Code: control.CodeInternal, Msg: fmt.Sprintf("the supervisor answered %s", resp.Status)}
+	}
+	return nil, &e
+}
+
+// explain says what a failed connection means to the user.
+func (c *Client) explain(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):
+		return &control.Error{Code: control.CodeNotRunning, Msg: "nothing is running here", Hint: "start it with \"nix2gpu up\""}
+	case errors.Is(err, os.ErrPermission):
+		return &control.Error{Code: control.CodeForbidden, Msg: fmt.Sprintf("may not open the control socket %q", c.socket)}
+	}
+	return fmt.Errorf("control socket %q: %v", c.socket, err)
+}
