@@ -1,0 +1,457 @@
+package compose
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"nix2gpu/project"
+)
+
+// EncodeOptions says how places are shown. The zero value works.
+type EncodeOptions struct {
+	// Text shows a text; default: its String method, which names places in
+	// angle brackets.
+	Text func(project.Text) string
+	// Services are the ones to write; nil: all.
+	Services []project.ID
+}
+
+// masked stands for a secret.
+const masked = "••••"
+
+// Encode writes p as process-compose YAML. Secrets are masked, so the result
+// is for reading: what runs is the project.
+func Encode(p *project.Project, opts EncodeOptions) ([]byte, error) {
+	if opts.Text == nil {
+		opts.Text = project.Text.String
+	}
+	e := &encoder{p: p, text: opts.Text}
+	doc := mapping{{"version", "0.5"}}
+	if p.Name != "" {
+		doc = append(doc, entry{"name", p.Name})
+	}
+	if env := e.environment(p.Container.Env); len(env) > 0 {
+		doc = append(doc, entry{"environment", env})
+	}
+	ids := opts.Services
+	if ids == nil {
+		ids = slices.Collect(maps.Keys(p.Services))
+	}
+	ids = slices.SortedFunc(slices.Values(ids), func(a, b project.ID) int {
+		return strings.Compare(e.name(p.Services[a].Main), e.name(p.Services[b].Main))
+	})
+	processes := mapping{}
+	for _, id := range ids {
+		svc := p.Services[id]
+		for _, pid := range slices.Concat(svc.Init, []project.ID{svc.Main}, svc.Setup) {
+			if proc := p.Processes[pid]; proc != nil {
+				processes = append(processes, entry{e.name(pid), e.process(svc, proc)})
+			}
+		}
+	}
+	doc = append(doc, entry{"processes", processes})
+	if x := e.projectExtra(); len(x) > 0 {
+		doc = append(doc, entry{"x-nix2gpu", x})
+	}
+	var b bytes.Buffer
+	enc := yaml.NewEncoder(&b, yaml.UseLiteralStyleIfMultiline(true), yaml.IndentSequence(true))
+	if err := enc.Encode(doc.ordered()); err != nil {
+		return nil, fmt.Errorf("project as YAML: %v", err)
+	}
+	return b.Bytes(), nil
+}
+
+// A mapping is a YAML map whose order is kept; empty values are left out when
+// it is built with add.
+type (
+	mapping []entry
+	entry   struct {
+		key   string
+		value any
+	}
+)
+
+// add appends a field unless its value is the zero one.
+func (m *mapping) add(key string, value any) {
+	switch v := value.(type) {
+	case string:
+		if v == "" {
+			return
+		}
+	case int:
+		if v == 0 {
+			return
+		}
+	case bool:
+		if !v {
+			return
+		}
+	case mapping:
+		if len(v) == 0 {
+			return
+		}
+	case []string:
+		if len(v) == 0 {
+			return
+		}
+	case nil:
+		return
+	}
+	*m = append(*m, entry{key, value})
+}
+
+func (m mapping) ordered() yaml.MapSlice {
+	out := make(yaml.MapSlice, len(m))
+	for i, e := range m {
+		value := e.value
+		switch v := value.(type) {
+		case mapping:
+			value = v.ordered()
+		case []mapping:
+			list := make([]yaml.MapSlice, len(v))
+			for j, item := range v {
+				list[j] = item.ordered()
+			}
+			value = list
+		}
+		out[i] = yaml.MapItem{Key: e.key, Value: value}
+	}
+	return out
+}
+
+type encoder struct {
+	p    *project.Project
+	text func(project.Text) string
+}
+
+// name is what a process is called: its service's label, with the ending of
+// a one-shot.
+func (e *encoder) name(id project.ID) string {
+	proc := e.p.Processes[id]
+	if proc == nil {
+		return string(id)
+	}
+	svc := e.p.Services[proc.Service]
+	if svc == nil || svc.Label == "" {
+		return string(id)
+	}
+	return svc.Label + strings.TrimPrefix(string(id), string(proc.Service))
+}
+
+func (e *encoder) show(t project.Text) string { return dollars(e.text(t)) }
+
+// dollars protects what a reader of the file would expand.
+func dollars(s string) string { return strings.ReplaceAll(s, "$", "$$") }
+
+func (e *encoder) environment(env map[string]project.Value) []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		value := masked
+		if !env[name].Secret {
+			value = e.show(env[name].Text)
+		}
+		out = append(out, name+"="+value)
+	}
+	return out
+}
+
+func (e *encoder) process(svc *project.Service, proc *project.Process) mapping {
+	m, x := mapping{}, mapping{}
+	if proc.Role == project.Main {
+		m.add("description", svc.Description)
+	}
+	if len(proc.Command.Exec) > 0 {
+		argv := make([]string, len(proc.Command.Exec))
+		for i, arg := range proc.Command.Exec {
+			argv[i] = e.show(arg)
+		}
+		m.add("entrypoint", argv)
+	} else {
+		m.add("command", e.show(proc.Command.Shell))
+		x.add("shell", proc.Command.ShellArgv)
+	}
+	m.add("working_dir", e.show(proc.Dir))
+	m.add("environment", e.environment(proc.Env))
+	for i, file := range proc.EnvFiles {
+		if i == 0 {
+			m.add("env_file", e.show(file))
+			continue
+		}
+		x.add(fmt.Sprintf("env_file_%d", i+1), e.show(file))
+	}
+	m.add("namespace", svc.Namespace)
+	m.add("disabled", svc.Disabled)
+	m.add("depends_on", e.dependencies(svc, proc))
+	m.add("availability", availability(proc, &x))
+	m.add("success_exit_codes", ints(proc.SuccessCode))
+	e.readiness(proc, &m, &x)
+	m.add("liveness_probe", e.probe(proc.Liveness, &x, "liveness_probe"))
+	if proc.Startup != nil {
+		if p := e.probe(proc.Startup, &x, "startup_probe"); len(p) > 0 {
+			x.add("startup_probe", p)
+		}
+	}
+	m.add("shutdown", e.shutdown(proc))
+	m.add("log_location", e.show(proc.Log.File))
+	e.extra(svc, proc, &x)
+	m.add("x-nix2gpu", x)
+	return m
+}
+
+func ints(list []int) any {
+	if len(list) == 0 {
+		return nil
+	}
+	return list
+}
+
+// words are process-compose's names of the conditions.
+var words = map[project.Condition]string{
+	project.Started:   "process_started",
+	project.Ready:     "process_healthy",
+	project.Completed: "process_completed_successfully",
+	project.Exited:    "process_completed",
+	project.LogReady:  "process_log_ready",
+}
+
+// dependencies says in processes what the project says in services: a main
+// process waits for its one-shots and for other services, and whoever waits
+// for a ready service waits for its last set-up one-shot.
+func (e *encoder) dependencies(svc *project.Service, proc *project.Process) mapping {
+	m := mapping{}
+	on := func(id project.ID, word string) {
+		m = append(m, entry{e.name(id), mapping{{"condition", word}}})
+	}
+	chain := svc.ProcessIDs()
+	at := slices.Index(chain, proc.ID)
+	if at > 0 {
+		word := words[project.Completed]
+		if chain[at-1] == svc.Main {
+			word = words[project.Started]
+			if main := e.p.Processes[svc.Main]; main != nil && main.Readiness != nil {
+				word = words[project.Ready]
+			}
+		}
+		on(chain[at-1], word)
+	}
+	if at != 0 { // the first of the chain waits for all of it
+		return m
+	}
+	for _, id := range slices.Sorted(maps.Keys(svc.DependsOn)) {
+		dep, target := svc.DependsOn[id], e.p.Services[id]
+		switch {
+		case target == nil:
+		case dep.Condition == project.Ready && len(target.Setup) > 0:
+			on(target.Setup[len(target.Setup)-1], words[project.Completed])
+		case dep.Condition == project.Ready && e.p.Processes[target.Main] != nil && e.p.Processes[target.Main].Readiness == nil:
+			on(target.Main, words[project.Started])
+		default:
+			on(target.Main, words[dep.Condition])
+		}
+	}
+	return m
+}
+
+func availability(proc *project.Process, x *mapping) mapping {
+	m := mapping{}
+	policy := proc.Restart.Policy
+	if policy == project.RestartUnlessStopped {
+		policy = project.RestartAlways
+		x.add("restart", string(proc.Restart.Policy))
+	}
+	if policy != project.RestartNo {
+		m.add("restart", string(policy))
+	}
+	if delay := proc.Restart.Delay; delay != nil {
+		d := time.Duration(*delay)
+		m.add("backoff_seconds", int((d+time.Second-1)/time.Second))
+		if d%time.Second != 0 {
+			x.add("restart_delay", d.String())
+		}
+	}
+	if limit := proc.Restart.DelayMax; limit != nil {
+		x.add("restart_delay_max", time.Duration(*limit).String())
+	}
+	if proc.Restart.Backoff != 0 {
+		x.add("restart_delay_backoff", proc.Restart.Backoff)
+	}
+	m.add("max_restarts", proc.Restart.Max)
+	m.add("exit_on_end", proc.ExitOnEnd)
+	m.add("exit_on_skipped", proc.ExitOnSkipped)
+	return m
+}
+
+func (e *encoder) readiness(proc *project.Process, m, x *mapping) {
+	if p := proc.Readiness; p != nil && p.Log != nil && p.Log.Contains != "" {
+		m.add("ready_log_line", dollars(p.Log.Contains))
+		return
+	}
+	m.add("readiness_probe", e.probe(proc.Readiness, x, "readiness_probe"))
+}
+
+// probe writes a probe that the format knows; of any other a line under
+// x-nix2gpu says what it checks.
+func (e *encoder) probe(p *project.Probe, x *mapping, key string) mapping {
+	if p == nil {
+		return nil
+	}
+	m := mapping{}
+	switch {
+	case p.Exec != nil:
+		exec := mapping{}
+		exec.add("command", e.commandLine(p.Exec.Command))
+		exec.add("working_dir", e.show(p.Exec.Dir))
+		m.add("exec", exec)
+	case p.HTTP != nil:
+		get := mapping{}
+		get.add("host", p.HTTP.Host)
+		get.add("scheme", p.HTTP.Scheme)
+		get.add("path", dollars(p.HTTP.Path))
+		get.add("port", fmt.Sprint(p.HTTP.Port))
+		headers := mapping{}
+		for _, name := range slices.Sorted(maps.Keys(p.HTTP.Headers)) {
+			headers.add(name, dollars(p.HTTP.Headers[name]))
+		}
+		get.add("headers", headers)
+		get.add("status_code", p.HTTP.Status)
+		m.add("http_get", get)
+	default:
+		x.add(key, e.otherCheck(p))
+		return nil
+	}
+	seconds := func(key string, d time.Duration) {
+		if d > 0 {
+			m.add(key, int(max((d+time.Second-1)/time.Second, 1)))
+		}
+	}
+	if p.InitialDelay != nil {
+		seconds("initial_delay_seconds", time.Duration(*p.InitialDelay))
+	}
+	seconds("period_seconds", time.Duration(p.Period))
+	seconds("timeout_seconds", time.Duration(p.Timeout))
+	m.add("success_threshold", p.SuccessThreshold)
+	m.add("failure_threshold", p.FailureThreshold)
+	return m
+}
+
+func (e *encoder) otherCheck(p *project.Probe) string {
+	at := func(host string, port int) string {
+		if host == "" {
+			host = "127.0.0.1"
+		}
+		return fmt.Sprintf("%s:%d", host, port)
+	}
+	switch {
+	case p.TCP != nil:
+		return "tcp " + at(p.TCP.Host, p.TCP.Port)
+	case p.GRPC != nil:
+		return "grpc " + at(p.GRPC.Host, p.GRPC.Port)
+	case p.Server != nil && len(p.Server.Socket) > 0:
+		return p.Server.Protocol + " " + e.show(p.Server.Socket)
+	case p.Server != nil:
+		return p.Server.Protocol + " " + at(p.Server.Host, p.Server.Port)
+	case p.Log != nil:
+		return "log line matching " + dollars(p.Log.Pattern)
+	case p.Notify != nil && p.Notify.Socket:
+		return "notify socket"
+	case p.Notify != nil:
+		return fmt.Sprintf("notify descriptor %d", p.Notify.FD)
+	}
+	return "none"
+}
+
+// commandLine is a command where the format has room for a line only.
+func (e *encoder) commandLine(c project.Command) string {
+	if len(c.Exec) == 0 {
+		return e.show(c.Shell)
+	}
+	words := make([]string, len(c.Exec))
+	for i, arg := range c.Exec {
+		words[i] = e.show(arg)
+		if words[i] == "" || strings.ContainsAny(words[i], " \t\n'\"\\;&|<>()*?[]#~`") {
+			words[i] = "'" + strings.ReplaceAll(words[i], "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func (e *encoder) shutdown(proc *project.Process) mapping {
+	m, s := mapping{}, proc.Shutdown
+	if s.Command != nil {
+		m.add("command", e.commandLine(*s.Command))
+	}
+	if n := SignalNumber(s.Signal); n != 0 && s.Signal != "SIGTERM" {
+		m.add("signal", n)
+	}
+	if s.Timeout != nil {
+		m.add("timeout_seconds", int((time.Duration(*s.Timeout)+time.Second-1)/time.Second))
+	}
+	m.add("parent_only", s.ParentOnly)
+	return m
+}
+
+// extra is what the format can't say of a process.
+func (e *encoder) extra(svc *project.Service, proc *project.Process, x *mapping) {
+	if svc.Type != "custom" {
+		x.add("service", string(svc.ID))
+	}
+	x.add("not_supported", svc.Unsupported)
+	x.add("user", proc.User)
+	x.add("kill_mode", string(proc.KillMode))
+	var dirs []string
+	for _, d := range proc.Dirs {
+		dirs = append(dirs, e.show(d.Path))
+	}
+	x.add("dirs", dirs)
+	files := mapping{}
+	for _, f := range proc.Files {
+		files.add(e.show(f.Path), e.show(f.Content))
+	}
+	x.add("files", files)
+	var packages []string
+	for _, p := range proc.Packages {
+		packages = append(packages, p.Attr)
+	}
+	x.add("packages", packages)
+	limits := mapping{}
+	limits.add("memory", int(proc.Limits.Memory))
+	if proc.Limits.CPUs != 0 {
+		limits.add("cpus", proc.Limits.CPUs)
+	}
+	limits.add("pids", int(proc.Limits.Pids))
+	limits.add("nofile", int(proc.Limits.NoFile))
+	x.add("limits", limits)
+	if proc.Role == project.Main {
+		var ports []string
+		for _, p := range svc.Ports {
+			ports = append(ports, fmt.Sprint(p.Port))
+		}
+		x.add("ports", ports)
+	}
+}
+
+// projectExtra is what the format can't say of a project.
+func (e *encoder) projectExtra() mapping {
+	x, p := mapping{}, e.p
+	x.add("when_done", string(p.WhenDone))
+	x.add("on_failed", string(p.OnFailed))
+	if p.StopTimeout != nil {
+		x.add("stop_timeout", time.Duration(*p.StopTimeout).String())
+	}
+	x.add("exposed_ports", p.Container.ExposedPorts)
+	x.add("user", p.Container.User)
+	x.add("working_dir", p.Container.WorkingDir)
+	x.add("cuda", p.Container.CUDA)
+	files := mapping{}
+	for _, name := range slices.Sorted(maps.Keys(p.Files)) {
+		files.add(name, e.show(p.Files[name].Content))
+	}
+	x.add("files", files)
+	return x
+}

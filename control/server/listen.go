@@ -1,0 +1,100 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// Listen makes the control socket. Its folder must be the caller's own, with
+// mode 0700, and its lock held: a socket that is in the way is then a dead
+// supervisor's, and removed.
+func Listen(path string) (net.Listener, error) {
+	if err := unix.Unlink(path); err != nil && err != unix.ENOENT {
+		return nil, fmt.Errorf("control socket %q: %w", path, err)
+	}
+	// The mode comes from the umask: between a bind and a chmod anyone could
+	// connect. The umask is the whole process's, so this is done at its start.
+	old := unix.Umask(0o177)
+	l, err := net.Listen("unix", path)
+	unix.Umask(old)
+	if err != nil {
+		return nil, fmt.Errorf("control socket %q: %w", path, err)
+	}
+	return l, nil
+}
+
+// maxConns bounds the connections, so that nobody can take all descriptors of
+// the supervisor. It leaves room for many followers.
+const maxConns = 256
+
+// A limited listener closes connections beyond its limit at once.
+type limited struct {
+	net.Listener
+	open atomic.Int32
+}
+
+func (l *limited) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if l.open.Add(1) > maxConns {
+			l.open.Add(-1)
+			c.Close()
+			continue
+		}
+		return &counted{Conn: c, open: &l.open}, nil
+	}
+}
+
+type counted struct {
+	net.Conn
+	open   *atomic.Int32
+	closed atomic.Bool
+}
+
+func (c *counted) Close() error {
+	if c.closed.CompareAndSwap(false, true) {
+		c.open.Add(-1)
+	}
+	return c.Conn.Close()
+}
+
+// peerKey is where the context of a request holds who asks.
+type peerKey struct{}
+
+// withPeer notes in the context who is at the other end of the connection.
+func withPeer(ctx context.Context, c net.Conn) context.Context {
+	if counted, ok := c.(*counted); ok {
+		c = counted.Conn
+	}
+	uc, ok := c.(*net.UnixConn)
+	if !ok {
+		return ctx
+	}
+	raw, err := uc.SyscallConn()
+	if err != nil {
+		return ctx
+	}
+	var peer *unix.Ucred
+	raw.Control(func(fd uintptr) {
+		peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err != nil {
+		return ctx
+	}
+	return context.WithValue(ctx, peerKey{}, peer)
+}
+
+// allowed reports whether the asker is root or runs as we do. The socket's
+// mode says the same; this holds when somebody loosens it.
+func allowed(r *http.Request) bool {
+	peer, ok := r.Context().Value(peerKey{}).(*unix.Ucred)
+	return ok && (peer.Uid == 0 || int(peer.Uid) == unix.Geteuid())
+}

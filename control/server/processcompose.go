@@ -1,0 +1,164 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"nix2gpu/control"
+	"nix2gpu/project"
+	"nix2gpu/supervisor"
+)
+
+// processCompose are the requests that clients of process-compose make, with
+// its words for states and its field names.
+func (s *Server) processCompose() map[string]handler {
+	return map[string]handler{
+		"GET /live":                    s.pcLive,
+		"GET /processes":               s.pcProcesses,
+		"GET /process/{name...}":       s.pcProcess,
+		"GET /project/state":           s.pcProjectState,
+		"POST /project/stop":           s.pcProjectStop,
+		"POST /process/start/{name}":   s.pcAction(s.start),
+		"POST /process/restart/{name}": s.pcAction(s.restart),
+		"PATCH /process/stop/{name}":   s.pcAction(s.stop),
+	}
+}
+
+// A pcState is a process as process-compose describes it.
+type pcState struct {
+	Name       string        `json:"name"`
+	Namespace  string        `json:"namespace"`
+	Status     string        `json:"status"`
+	SystemTime string        `json:"system_time"`
+	Age        time.Duration `json:"age"`
+	IsReady    string        `json:"is_ready"`
+	HasProbe   bool          `json:"has_ready_probe"`
+	Restarts   int           `json:"restarts"`
+	ExitCode   int           `json:"exit_code"`
+	PID        int           `json:"pid"`
+	IsRunning  bool          `json:"is_running"`
+}
+
+// pcStatus is process-compose's word for a state.
+func pcStatus(st supervisor.Status) string {
+	switch st.State {
+	case supervisor.Waiting:
+		return "Pending"
+	case supervisor.Init, supervisor.Starting, supervisor.Setup:
+		return "Launching"
+	case supervisor.Running, supervisor.Unready:
+		return "Running"
+	case supervisor.Backoff, supervisor.Restarting, supervisor.Ending:
+		return "Restarting"
+	case supervisor.Stopping:
+		return "Terminating"
+	case supervisor.Completed, supervisor.Stopped:
+		if st.Disabled && st.Starts == 0 {
+			return "Disabled"
+		}
+		return "Completed"
+	case supervisor.Failed:
+		return "Error"
+	case supervisor.Skipped:
+		return "Skipped"
+	}
+	return st.State.String()
+}
+
+func pcStateOf(st supervisor.Status, now time.Time) pcState {
+	out := pcState{
+		Name: st.Label, Namespace: st.Namespace, Status: pcStatus(st), IsReady: "-",
+		HasProbe: st.Health != "", Restarts: st.Restarts, PID: st.PID,
+		IsRunning: st.State.Live(),
+	}
+	if out.Namespace == "" {
+		out.Namespace = "default"
+	}
+	if st.Health != "" {
+		out.IsReady = "Not Ready"
+		if st.State == supervisor.Running {
+			out.IsReady = "Ready"
+		}
+	}
+	if st.Exit != nil {
+		out.ExitCode = st.Exit.Status()
+	}
+	if out.IsRunning && !st.Started.IsZero() {
+		out.Age = now.Sub(st.Started)
+		out.SystemTime = out.Age.Round(time.Second).String()
+	}
+	return out
+}
+
+func (s *Server) pcLive(w http.ResponseWriter, _ *http.Request) error {
+	writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
+	return nil
+}
+
+func (s *Server) pcProcesses(w http.ResponseWriter, _ *http.Request) error {
+	snap := s.opts.Engine.Snapshot()
+	list := make([]pcState, len(snap.Services))
+	for i, st := range snap.Services {
+		list[i] = pcStateOf(st, snap.At)
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"data": list})
+	return nil
+}
+
+func (s *Server) pcProcess(w http.ResponseWriter, r *http.Request) error {
+	ids, err := s.resolve(r.Context(), []string{r.PathValue("name")})
+	if err != nil {
+		return err
+	}
+	snap := s.opts.Engine.Snapshot()
+	for _, st := range snap.Services {
+		if st.ID == ids[0] {
+			writeJSON(w, http.StatusOK, pcStateOf(st, snap.At))
+			return nil
+		}
+	}
+	return &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no process %q", r.PathValue("name"))}
+}
+
+func (s *Server) pcProjectState(w http.ResponseWriter, _ *http.Request) error {
+	snap := s.opts.Engine.Snapshot()
+	running := 0
+	for _, st := range snap.Services {
+		if st.State.Live() {
+			running++
+		}
+	}
+	writeJSON(w, http.StatusOK, map[string]any{
+		"projectName":       snap.Project,
+		"version":           s.opts.Version,
+		"startTime":         snap.Since,
+		"upTime":            snap.At.Sub(snap.Since),
+		"processNum":        len(snap.Services),
+		"runningProcessNum": running,
+		"fileNames":         []string{s.opts.Definition},
+	})
+	return nil
+}
+
+func (s *Server) pcProjectStop(w http.ResponseWriter, _ *http.Request) error {
+	s.opts.Engine.Down()
+	writeJSON(w, http.StatusOK, map[string]string{"status": "stopped"})
+	return nil
+}
+
+func (s *Server) pcAction(do func(context.Context, []project.ID, control.Action) error) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		name := r.PathValue("name")
+		ids, err := s.resolve(r.Context(), []string{name})
+		if err != nil {
+			return err
+		}
+		if err := do(r.Context(), ids, control.Action{}); err != nil {
+			return err
+		}
+		writeJSON(w, http.StatusOK, map[string]string{"name": name})
+		return nil
+	}
+}

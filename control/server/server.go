@@ -1,0 +1,376 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path"
+	"sync"
+	"time"
+
+	"nix2gpu/control"
+	"nix2gpu/project"
+	"nix2gpu/supervisor"
+)
+
+// Options says what is served. Engine and Resolve are required.
+type Options struct {
+	Engine Engine
+	// Resolve turns the names that a user typed into services.
+	Resolve func(p *project.Project, names []string) ([]project.ID, error)
+	// Reload, when set, checks and stages a project before the engine takes it.
+	Reload func(p *project.Project) error
+
+	Root       string // the definition's folder
+	Definition string // as it was asked for
+	Version    string
+	PID        int
+	Log        *slog.Logger // nil: discard
+}
+
+// A Server answers for one engine.
+type Server struct {
+	opts Options
+	http *http.Server
+
+	mu  sync.Mutex
+	end *control.End  // set before ended is closed
+	all chan struct{} // closed by End
+}
+
+// The limits on what a client may send, and on how long it may take.
+const (
+	maxBody    = 1 << 20
+	maxProject = 64 << 20
+	maxHeader  = 16 << 10
+	headerTime = 5 * time.Second
+	// writeTime is what one message may take to be taken: a reader that does
+	// not move for so long is dropped.
+	writeTime = 10 * time.Second
+)
+
+// New returns a server that does not serve yet.
+func New(opts Options) *Server {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.PID == 0 {
+		opts.PID = os.Getpid()
+	}
+	s := &Server{opts: opts, all: make(chan struct{})}
+	s.http = &http.Server{
+		Handler:           s.handler(),
+		ConnContext:       withPeer,
+		ReadHeaderTimeout: headerTime,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+// Serve answers on l until Close.
+func (s *Server) Serve(l net.Listener) error {
+	err := s.http.Serve(&limited{Listener: l})
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// End tells the followers of events how the project ended. Call it once,
+// before Close.
+func (s *Server) End(end control.End) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end = &end
+	close(s.all)
+}
+
+// Close lets requests in flight finish for a moment, then ends all.
+func (s *Server) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+	defer cancel()
+	if s.http.Shutdown(ctx) != nil {
+		s.http.Close()
+	}
+}
+
+// handler is the route table behind the check of who asks.
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, h := range map[string]handler{
+		"GET /v1/state":    s.getState,
+		"GET /v1/events":   s.getEvents,
+		"POST /v1/start":   s.action(s.start),
+		"POST /v1/stop":    s.action(s.stop),
+		"POST /v1/restart": s.action(s.restart),
+		"POST /v1/kill":    s.action(s.kill),
+		"POST /v1/wait":    s.action(s.wait),
+		"POST /v1/down":    s.action(s.down),
+		"POST /v1/reload":  s.reload,
+	} {
+		mux.Handle(pattern, s.guard(h))
+	}
+	for pattern, h := range s.processCompose() {
+		mux.Handle(pattern, s.guard(h))
+	}
+	return mux
+}
+
+// A handler answers a request, or returns why it can't.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// guard refuses strangers, and turns errors into answers.
+func (s *Server) guard(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := error(&control.Error{Code: control.CodeForbidden, Msg: "only root and the user who runs the project may ask"})
+		if allowed(r) {
+			err = h(w, r)
+		}
+		if err == nil || r.Context().Err() != nil {
+			return
+		}
+		e := wireError(err)
+		kind, _ := control.KindOf(e)
+		writeJSON(w, kind.HTTP, e)
+	})
+}
+
+// wireError gives an error of the engine its code.
+func wireError(err error) *control.Error {
+	var (
+		wire     *control.Error
+		unknown  *supervisor.UnknownError
+		hopeless *supervisor.HopelessError
+	)
+	switch {
+	case errors.As(err, &wire):
+		return wire
+	case errors.As(err, &unknown):
+		return &control.Error{Code: control.CodeNotFound, Msg: err.Error()}
+	case errors.As(err, &hopeless):
+		return &control.Error{Code: control.CodeFailed, Msg: err.Error()}
+	case errors.Is(err, supervisor.ErrEnded):
+		return &control.Error{Code: control.CodeNotRunning, Msg: err.Error()}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &control.Error{Code: control.CodeTimeout, Msg: "timed out"}
+	}
+	return &control.Error{Code: control.CodeConflict, Msg: err.Error()}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.Encode(v) // a reader that went away has no use for the error
+}
+
+func (s *Server) getState(w http.ResponseWriter, r *http.Request) error {
+	writeJSON(w, http.StatusOK, s.state(s.opts.Engine.Snapshot()))
+	return nil
+}
+
+// getEvents streams every change until the project or the reader ends.
+func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) error {
+	snap, events, cancel, err := s.opts.Engine.Subscribe(r.Context())
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	stream := http.NewResponseController(w)
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	send := func(m control.Message) error {
+		stream.SetWriteDeadline(time.Now().Add(writeTime))
+		if err := enc.Encode(m); err != nil {
+			return err
+		}
+		return stream.Flush()
+	}
+	if send(control.Message{State: s.state(snap)}) != nil {
+		return nil
+	}
+	for {
+		select {
+		case ev, ok := <-events:
+			if !ok {
+				return s.sendEnd(r.Context(), send)
+			}
+			if send(control.Message{Event: event(ev)}) != nil {
+				return nil
+			}
+		case <-r.Context().Done():
+			return nil
+		}
+	}
+}
+
+// sendEnd waits for the engine's result, which follows its last event.
+func (s *Server) sendEnd(ctx context.Context, send func(control.Message) error) error {
+	select {
+	case <-s.all:
+		s.mu.Lock()
+		end := s.end
+		s.mu.Unlock()
+		send(control.Message{End: end})
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// action decodes the body and resolves its names before it calls do, and
+// answers with what became of the services.
+func (s *Server) action(do func(ctx context.Context, ids []project.ID, a control.Action) error) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		var a control.Action
+		if err := decode(w, r, maxBody, &a); err != nil {
+			return err
+		}
+		ids, err := s.resolve(r.Context(), a.Services)
+		if err != nil {
+			return err
+		}
+		switch verb := path.Base(r.URL.Path); verb {
+		case "stop", "restart", "kill": // nobody means all of them by silence
+			if len(ids) == 0 {
+				return &control.Error{Code: control.CodeInvalid, Msg: verb + " needs the name of a service"}
+			}
+		}
+		peer := r.Context().Value(peerKey{})
+		s.opts.Log.Info("request", "path", r.URL.Path, "services", a.Services, "peer", fmt.Sprintf("%+v", peer))
+		if err := do(r.Context(), ids, a); err != nil {
+			return err
+		}
+		writeJSON(w, http.StatusOK, control.Reply{Services: s.pick(ids)})
+		return nil
+	}
+}
+
+func decode(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil && !errors.Is(err, io.EOF) {
+		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("body: %v", err)}
+	}
+	return nil
+}
+
+func (s *Server) resolve(ctx context.Context, names []string) ([]project.ID, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	p, err := s.opts.Engine.Project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := s.opts.Resolve(p, names)
+	if err != nil {
+		return nil, &control.Error{Code: control.CodeNotFound, Msg: err.Error()}
+	}
+	return ids, nil
+}
+
+// pick returns the present state of the services; of all without ids.
+func (s *Server) pick(ids []project.ID) []control.Service {
+	wanted := map[project.ID]bool{}
+	for _, id := range ids {
+		wanted[id] = true
+	}
+	out := []control.Service{}
+	for _, st := range s.opts.Engine.Snapshot().Services {
+		if len(ids) == 0 || wanted[st.ID] {
+			out = append(out, service(st))
+		}
+	}
+	return out
+}
+
+func (s *Server) start(ctx context.Context, ids []project.ID, a control.Action) error {
+	_, err := s.opts.Engine.Start(ctx, ids, supervisor.StartOptions{NoDeps: a.NoDeps})
+	return err
+}
+
+func (s *Server) stop(ctx context.Context, ids []project.ID, _ control.Action) error {
+	return s.opts.Engine.Stop(ctx, ids)
+}
+
+func (s *Server) restart(ctx context.Context, ids []project.ID, _ control.Action) error {
+	return s.opts.Engine.Restart(ctx, ids)
+}
+
+func (s *Server) kill(ctx context.Context, ids []project.ID, a control.Action) error {
+	if a.Signal == "" {
+		return &control.Error{Code: control.CodeInvalid, Msg: "signal must be set"}
+	}
+	return s.opts.Engine.Kill(ctx, ids, a.Signal)
+}
+
+// wait answers when all of the services meet what is waited for, or when one
+// of them never will.
+func (s *Server) wait(ctx context.Context, ids []project.ID, a control.Action) error {
+	switch a.For {
+	case "", control.ForSettled:
+		_, err := s.opts.Engine.Settled(ctx, ids)
+		return err
+	case control.ForStopped:
+		return s.opts.Engine.Stopped(ctx, ids)
+	}
+	cond := project.Condition(a.For)
+	switch cond {
+	case project.Started, project.Ready, project.Completed, project.Exited, project.LogReady:
+	default:
+		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("unknown condition %q", a.For)}
+	}
+	for _, id := range ids {
+		if err := s.opts.Engine.Wait(ctx, id, cond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Server) down(_ context.Context, _ []project.ID, a control.Action) error {
+	if a.Now {
+		s.opts.Engine.DownNow()
+	} else {
+		s.opts.Engine.Down()
+	}
+	return nil
+}
+
+func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
+	p, err := project.Decode(http.MaxBytesReader(w, r.Body, maxProject))
+	if err != nil {
+		return &control.Error{Code: control.CodeInvalid, Msg: err.Error()}
+	}
+	if s.opts.Reload != nil {
+		if err := s.opts.Reload(p); err != nil {
+			return &control.Error{Code: control.CodeInvalid, Msg: err.Error()}
+		}
+	}
+	changes, err := s.opts.Engine.Reload(r.Context(), p)
+	if err != nil {
+		return err
+	}
+	names := func(ids []project.ID) []string {
+		var out []string
+		for _, id := range ids {
+			out = append(out, string(id))
+		}
+		return out
+	}
+	writeJSON(w, http.StatusOK, control.Changes{
+		Added: names(changes.Added), Removed: names(changes.Removed), Changed: names(changes.Changed),
+	})
+	return nil
+}
