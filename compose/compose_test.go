@@ -133,8 +133,12 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		second, ok := reencode(first)
-		if !ok || second != first {
-			t.Errorf("encoding\n%s\nis not stable, then\n%s", first, second)
+		if !ok { // an encoding is a valid file
+			t.Fatalf("cannot read the encoding\n%s", first)
+		}
+		// What only x-nix2gpu can say is lost once, and no more after that.
+		if third, ok := reencode(second); !ok || third != second {
+			t.Errorf("encoding\n%s\nis not stable, then\n%s", second, third)
 		}
 	})
 }

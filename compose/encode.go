@@ -31,10 +31,15 @@ func Encode(p *project.Project, opts EncodeOptions) ([]byte, error) {
 	if opts.Text == nil {
 		opts.Text = project.Text.String
 	}
-	e := &encoder{p: p, text: opts.Text}
+	e := &encoder{p: p, text: opts.Text, shell: commonShell(p)}
 	doc := mapping{{"version", "0.5"}}
 	if p.Name != "" {
 		doc = append(doc, entry{"name", p.Name})
+	}
+	if len(e.shell) > 0 {
+		doc = append(doc, entry{"shell", mapping{
+			{"shell_command", e.shell[0]}, {"shell_argument", strings.Join(e.shell[1:], " ")},
+		}})
 	}
 	if env := e.environment(p.Container.Env); len(env) > 0 {
 		doc = append(doc, entry{"environment", env})
@@ -126,8 +131,26 @@ func (m mapping) ordered() yaml.MapSlice {
 }
 
 type encoder struct {
-	p    *project.Project
-	text func(project.Text) string
+	p     *project.Project
+	text  func(project.Text) string
+	shell []string // of the whole file; nil: bash -c
+}
+
+// commonShell is the shell that all command lines of p are for, when it is
+// one that the file's head can name.
+func commonShell(p *project.Project) []string {
+	var common []string
+	for _, id := range slices.Sorted(maps.Keys(p.Processes)) {
+		c := p.Processes[id].Command
+		if c.Shell.IsEmpty() {
+			continue
+		}
+		if len(c.ShellArgv) == 0 || common != nil && !slices.Equal(common, c.ShellArgv) {
+			return nil
+		}
+		common = c.ShellArgv
+	}
+	return common
 }
 
 // name is what a process is called: its service's label, with the ending of
@@ -174,7 +197,9 @@ func (e *encoder) process(svc *project.Service, proc *project.Process) mapping {
 		m.add("entrypoint", argv)
 	} else {
 		m.add("command", e.show(proc.Command.Shell))
-		x.add("shell", proc.Command.ShellArgv)
+		if !slices.Equal(proc.Command.ShellArgv, e.shell) {
+			x.add("shell", proc.Command.ShellArgv)
+		}
 	}
 	m.add("working_dir", e.show(proc.Dir))
 	m.add("environment", e.environment(proc.Env))

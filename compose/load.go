@@ -210,7 +210,7 @@ func (l *loader) project(root *node) *project.Project {
 	processes := f.get("processes")
 	if n := root.get("services"); n != nil && processes == nil {
 		f.known = append(f.known, "services")
-		l.failHint(n.pos, "a file for docker compose can't be run; the key here is \"processes\"", "unknown key \"services\"")
+		l.failHint(f.keyPos("services"), "a file for docker compose can't be run; the key here is \"processes\"", "unknown key \"services\"")
 	}
 	f.done()
 	if processes == nil {
@@ -234,7 +234,7 @@ func (l *loader) project(root *node) *project.Project {
 		l.addDotEnv(p.Container.Env)
 	}
 	for name, value := range environment {
-		p.Container.Env[name] = project.Value{Text: project.Lit(value)}
+		p.Container.Env[name] = project.Value{Text: project.Lit(value), Secret: l.holdsDotEnv(value)}
 	}
 	groups := map[string][]project.ID{}
 	for _, fd := range processes.fields {
@@ -253,6 +253,14 @@ func (l *loader) addDotEnv(env map[string]project.Value) {
 			env[s.name] = project.Value{Text: project.Lit(s.value), Secret: true}
 		}
 	}
+}
+
+// holdsDotEnv reports whether a value has one of .env in it, short ones
+// excepted: they would be found by chance.
+func (l *loader) holdsDotEnv(value string) bool {
+	return slices.ContainsFunc(l.dotenv, func(s setting) bool {
+		return len(s.value) >= 6 && strings.Contains(value, s.value)
+	})
 }
 
 func (l *loader) shellOf(n *node) {

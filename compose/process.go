@@ -40,11 +40,18 @@ func (l *loader) replicas(p *project.Project, fd *field, n *node, logs project.L
 		r.vars["PC_REPLICA_NUM"] = i
 		svc, proc := r.read(p, fd, logs)
 		svc.Disabled = svc.Disabled || count == 0
-		proc.Env["PC_PROC_NAME"] = project.Value{Text: project.Lit(string(id))}
-		proc.Env["PC_REPLICA_NUM"] = project.Value{Text: project.Lit(strconv.Itoa(i))}
+		inject(proc.Env, "PC_PROC_NAME", string(id))
+		inject(proc.Env, "PC_REPLICA_NUM", strconv.Itoa(i))
 		p.Services[id], p.Processes[id] = svc, proc
 	}
 	return ids
+}
+
+// inject sets a variable of process-compose that the user did not set.
+func inject(env map[string]project.Value, name, value string) {
+	if _, set := env[name]; !set {
+		env[name] = project.Value{Text: project.Lit(value)}
+	}
 }
 
 // one reads a single process.
@@ -141,8 +148,10 @@ func (r *one) command(proc *project.Process, fd *field) {
 		for _, arg := range argv {
 			proc.Command.Exec = append(proc.Command.Exec, project.Lit(r.render("entrypoint", arg)))
 		}
-	default:
+	case r.f.n.get("command") == nil && r.f.n.get("entrypoint") == nil:
 		r.l.fail(fd.pos, "process %q has no command", fd.key)
+	case len(r.l.errs) == 0: // there, and empty
+		r.l.fail(fd.pos, "the command of process %q is empty", fd.key)
 	}
 }
 
@@ -155,7 +164,8 @@ func (r *one) environment(proc *project.Process) {
 		r.l.addDotEnv(proc.Env)
 	}
 	for name, value := range r.f.environment("environment") {
-		proc.Env[name] = project.Value{Text: project.Lit(r.render("environment", value))}
+		value = r.render("environment", value)
+		proc.Env[name] = project.Value{Text: project.Lit(value), Secret: r.l.holdsDotEnv(value)}
 	}
 	if file := r.f.text("env_file", ""); file != "" {
 		at := placeText(file)
@@ -317,8 +327,8 @@ func (r *one) httpCheck(n *node) *project.HTTPCheck {
 		Status: f.number("status_code", 200, 100, 599),
 		Port:   f.number("num_port", 0, 0, 65535),
 	}
-	if text := r.render("port", f.text("port", "")); text != "" {
-		port, err := asInt(text, 1, 65535)
+	if f.get("port") != nil {
+		port, err := asInt(r.render("port", f.text("port", "")), 1, 65535)
 		if err != nil {
 			r.l.fail(f.pos("port"), "port %v", err)
 		}
@@ -378,8 +388,10 @@ func (r *one) render(key, s string) string {
 	}
 	if err != nil {
 		_, msg, _ := strings.Cut(err.Error(), ": ")
-		pos := r.f.pos(key)
-		r.l.fail(pos, "template of %s: %s", key, msg)
+		if _, why, ok := strings.Cut(msg, ">: "); ok { // "executing … at <.NAME>: why"
+			msg = why
+		}
+		r.l.fail(r.f.pos(key), "template of %s: %s", key, msg)
 		return s
 	}
 	return b.String()

@@ -189,3 +189,13 @@ func (f *fields) pos(key string) project.Pos {
 	}
 	return f.n.pos
 }
+
+// keyPos is the place of the key itself.
+func (f *fields) keyPos(key string) project.Pos {
+	for _, fd := range f.n.fields {
+		if fd.key == key {
+			return fd.pos
+		}
+	}
+	return f.n.pos
+}
