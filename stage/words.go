@@ -9,7 +9,7 @@ func plainWords(line string) ([]string, bool) {
 	var words []string
 	var word strings.Builder
 	inWord, quoted := false, false
-	line = strings.TrimSpace(line)
+	line = strings.Trim(line, " \t\n") // no other space is one to the shell
 	for i := 0; i < len(line); i++ {
 		switch c := line[i]; {
 		case c == ' ' || c == '\t':
