@@ -92,7 +92,7 @@ func FuzzPlainWords(f *testing.F) {
 			return
 		}
 		// The shell must see the same words: print them instead of executing.
-		out, err := exec.Command("bash", "-c", `f() { printf '%s\0' "$@"; }; f `+line).Output()
+		out, err := exec.Command("bash", "-c", `f() { printf '%s\0' "$@"; }; f `+strings.Trim(line, " \t\n")).Output()
 		if want := strings.Join(words, "\x00") + "\x00"; err != nil || string(out) != want {
 			t.Errorf("bash makes %q of %q, we make %q (%v)", out, line, want, err)
 		}
