@@ -1,0 +1,311 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// cgroups makes groups for processes with limits. Processes without limits
+// get none: making one costs more than starting a process.
+type cgroups struct {
+	v2  string            // our own group's folder of the unified hierarchy; "" where there is none
+	v1  map[string]string // controller to our own group's folder
+	run string
+}
+
+// newCgroups finds our own groups; nothing is made yet.
+func newCgroups(run string) *cgroups {
+	c := &cgroups{v1: make(map[string]string), run: cookieName(strings.ReplaceAll(run, "/", "_"))}
+	data, err := readProc("/proc/self/cgroup")
+	if err != nil {
+		return c
+	}
+	for line := range strings.Lines(string(data)) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(f) != 3 {
+			continue
+		}
+		if f[0] == "0" && f[1] == "" {
+			root := "/sys/fs/cgroup"
+			if !isCgroup2(root) {
+				root = "/sys/fs/cgroup/unified"
+			}
+			if isCgroup2(root) {
+				c.v2 = existing(root, f[2])
+			}
+			continue
+		}
+		for controller := range strings.SplitSeq(f[1], ",") {
+			if dir := existing("/sys/fs/cgroup/"+controller, f[2]); dir != "" {
+				c.v1[controller] = dir
+			}
+		}
+	}
+	return c
+}
+
+func isCgroup2(dir string) bool {
+	var st unix.Statfs_t
+	return unix.Statfs(dir, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
+}
+
+// existing is our group's folder below a mount. In a container without its
+// own cgroup namespace the path is the host's, and the mount is our group.
+func existing(mount, path string) string {
+	for _, dir := range []string{filepath.Join(mount, path), mount} {
+		if _, err := os.Stat(dir + "/cgroup.procs"); err == nil {
+			return dir
+		}
+	}
+	return ""
+}
+
+// A cgroup holds one process and its descendants. Its methods do nothing when nil.
+type cgroup struct {
+	dirs []string // one in v2, one for each controller in v1
+	v2   bool
+	fd   int    // of dirs[0], in v2
+	mem  string // the file that counts out-of-memory kills
+}
+
+// make makes a group with the limits. unbound says which limit cannot be kept.
+func (c *cgroups) make(cookie string, l Limits) (g *cgroup, unbound error) {
+	if l.Memory == 0 && l.CPUs == 0 && l.Pids == 0 {
+		return nil, nil
+	}
+	name := "nix2gpu-" + strings.ReplaceAll(cookieName(cookie), "/", "_")
+	if c.v2 != "" && hasControllers(c.v2) {
+		return c.makeV2(name, l)
+	}
+	return c.makeV1(name, l)
+}
+
+func hasControllers(dir string) bool {
+	data, _ := readProc(dir + "/cgroup.controllers")
+	return strings.Contains(string(data), "memory")
+}
+
+// makeV2 needs our own processes out of the way: a group that hands
+// controllers down may have no processes itself, unless it is the root.
+func (c *cgroups) makeV2(name string, l Limits) (*cgroup, error) {
+	if err := c.delegate(); err != nil {
+		return nil, fmt.Errorf("limits are not kept: this container's cgroup cannot be changed: %v", err)
+	}
+	dir := filepath.Join(c.v2, name)
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, fmt.Errorf("limits are not kept: %v", err)
+	}
+	g := &cgroup{dirs: []string{dir}, v2: true, fd: -1, mem: dir + "/memory.events"}
+	var err error
+	if l.Memory > 0 {
+		err = errors.Join(err, put(dir, "memory.max", l.Memory))
+		put(dir, "memory.swap.max", 0) // absent without swap
+	}
+	if l.CPUs > 0 {
+		err = errors.Join(err, put(dir, "cpu.max", fmt.Sprintf("%d 100000", max(1000, int64(l.CPUs*100000)))))
+	}
+	if l.Pids > 0 {
+		err = errors.Join(err, put(dir, "pids.max", l.Pids))
+	}
+	fd, openErr := unix.Open(dir, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if openErr != nil {
+		g.remove()
+		return nil, fmt.Errorf("limits are not kept: %v", openErr)
+	}
+	g.fd = fd
+	if err != nil {
+		err = fmt.Errorf("a limit is not kept: %v", err)
+	}
+	return g, err
+}
+
+// delegate hands the controllers down to groups below ours.
+func (c *cgroups) delegate() error {
+	const want = "+cpu +memory +pids"
+	if put(c.v2, "cgroup.subtree_control", want) == nil {
+		return nil
+	}
+	leaf := filepath.Join(c.v2, "nix2gpu-supervisor")
+	if err := os.Mkdir(leaf, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	data, err := readProc(c.v2 + "/cgroup.procs")
+	if err != nil {
+		return err
+	}
+	for _, pid := range strings.Fields(string(data)) {
+		put(leaf, "cgroup.procs", pid) // one that ended meanwhile is no loss
+	}
+	return put(c.v2, "cgroup.subtree_control", want)
+}
+
+func (c *cgroups) makeV1(name string, l Limits) (*cgroup, error) {
+	g := &cgroup{fd: -1}
+	var failed []error
+	limit := func(controller string, set func(dir string) error) {
+		own := c.v1[controller]
+		if own == "" {
+			failed = append(failed, fmt.Errorf("there is no %s cgroup here", controller))
+			return
+		}
+		dir := filepath.Join(own, name)
+		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+			failed = append(failed, err)
+			return
+		}
+		g.dirs = append(g.dirs, dir)
+		if err := set(dir); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	if l.Memory > 0 {
+		limit("memory", func(dir string) error {
+			g.mem = dir + "/memory.oom_control"
+			return put(dir, "memory.limit_in_bytes", l.Memory)
+		})
+	}
+	if l.CPUs > 0 {
+		limit("cpu", func(dir string) error {
+			return errors.Join(put(dir, "cpu.cfs_period_us", 100000),
+				put(dir, "cpu.cfs_quota_us", max(1000, int64(l.CPUs*100000))))
+		})
+	}
+	if l.Pids > 0 {
+		limit("pids", func(dir string) error { return put(dir, "pids.max", l.Pids) })
+	}
+	err := errors.Join(failed...)
+	if err != nil {
+		err = fmt.Errorf("a limit is not kept: %v", err)
+	}
+	if len(g.dirs) == 0 {
+		return nil, err
+	}
+	return g, err
+}
+
+func put(dir, file string, value any) error {
+	return os.WriteFile(filepath.Join(dir, file), []byte(fmt.Sprint(value)), 0)
+}
+
+// join makes req's child start inside the group. In v1 the forking thread
+// goes there for the moment of the fork, since children inherit its groups.
+func (g *cgroup) join(req *forkRequest) {
+	if g == nil {
+		return
+	}
+	if g.v2 {
+		req.attr.Sys.UseCgroupFD, req.attr.Sys.CgroupFD = true, g.fd
+		return
+	}
+	move := func(dirOf func(string) string) error {
+		for _, dir := range g.dirs {
+			if err := put(dirOf(dir), "tasks", unix.Gettid()); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	req.leave = func() { move(filepath.Dir) }
+	req.enter = func() error {
+		err := move(func(dir string) string { return dir })
+		if err != nil {
+			req.leave()
+		}
+		return err
+	}
+}
+
+// pids lists what is in the group.
+func (g *cgroup) pids() (out []int) {
+	if g == nil {
+		return nil
+	}
+	data, _ := readProc(g.dirs[0] + "/cgroup.procs")
+	for _, f := range strings.Fields(string(data)) {
+		if pid, err := strconv.Atoi(f); err == nil {
+			out = append(out, pid)
+		}
+	}
+	return out
+}
+
+// empty reports whether nothing but the dead leader is in the group.
+func (g *cgroup) empty() bool { return len(g.pids()) == 0 }
+
+// kill ends everything in the group at once, where the kernel can.
+func (g *cgroup) kill() {
+	if g != nil && g.v2 {
+		put(g.dirs[0], "cgroup.kill", 1)
+	}
+}
+
+// remove removes the group, which is empty by now.
+func (g *cgroup) remove() {
+	if g == nil {
+		return
+	}
+	if g.fd >= 0 {
+		unix.Close(g.fd)
+		g.fd = -1
+	}
+	for _, dir := range g.dirs {
+		os.Remove(dir)
+	}
+}
+
+// wasOOM reports whether memory was the reason of a SIGKILL that is not ours.
+// A group of its own knows for sure; the container's count, or the machine's,
+// tells that somebody was killed since the last look. Called with the lock.
+func (h *Host) wasOOM(p *Process) bool {
+	if p.cgroup != nil && p.cgroup.mem != "" {
+		return h.oomKills(p.cgroup.mem) > 0
+	}
+	n := h.oomKills("")
+	was := n > h.oomSeen
+	h.oomSeen = n
+	return was
+}
+
+// oomKills counts out-of-memory kills: of the group with that file, else of
+// our own group, else of the machine.
+func (h *Host) oomKills(file string) int64 {
+	files := []string{file}
+	if file == "" {
+		files = files[:0]
+		if c := h.cgroups; c != nil {
+			if c.v2 != "" {
+				files = append(files, c.v2+"/memory.events")
+			}
+			if dir := c.v1["memory"]; dir != "" {
+				files = append(files, dir+"/memory.oom_control")
+			}
+		}
+		files = append(files, "/proc/vmstat")
+	}
+	for _, file := range files {
+		data, err := readProc(file)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(data)) {
+			if v, ok := strings.CutPrefix(line, "oom_kill "); ok {
+				n, _ := strconv.ParseInt(strings.TrimSpace(v), 10, 64)
+				return n
+			}
+		}
+	}
+	return 0
+}
+
+// close removes what delegate made, as far as it is empty.
+func (c *cgroups) close() {
+	if c.v2 != "" {
+		os.Remove(filepath.Join(c.v2, "nix2gpu-supervisor"))
+	}
+}

@@ -1,0 +1,308 @@
+package process
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// killBudget is how long we go on killing what does not die. Only a process
+// that waits for a device can survive it.
+const killBudget = 2 * time.Second
+
+// A SurvivorError lists processes that SIGKILL did not end.
+type SurvivorError struct{ Left []Info }
+
+func (e *SurvivorError) Error() string {
+	names := make([]string, len(e.Left))
+	for i, info := range e.Left {
+		names[i] = fmt.Sprintf("%s (pid %d, state %c", info.Name, info.PID, info.State)
+		if info.WaitingFor != "" {
+			names[i] += " in " + info.WaitingFor
+		}
+		names[i] += ")"
+	}
+	return "cannot end " + strings.Join(names, ", ")
+}
+
+// clean ends what p's dead leader left, and then lets the leader go.
+func (h *Host) clean(p *Process) {
+	left := h.remains(p)
+	if grace := p.spec.LeftoverGrace; grace > 0 && len(left) > 0 {
+		h.askLeftovers(p, left)
+		deadline := time.NewTimer(grace)
+		defer deadline.Stop()
+		left = h.watch(p, p.killNow, func([]Info) bool {
+			select {
+			case <-p.killNow:
+				return true
+			case <-deadline.C:
+				return true
+			default:
+				return false
+			}
+		})
+	}
+	if len(left) > 0 {
+		begun := time.Now()
+		left = h.watch(p, nil, func(left []Info) bool {
+			p.killLeftovers(left)
+			return time.Since(begun) > killBudget
+		})
+	}
+	if len(left) > 0 {
+		h.log.Warn("descendants cannot be ended", "process", p.spec.Name, "err", &SurvivorError{left})
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p.exit.Left = left
+	h.release(p)
+}
+
+// watch waits until p has left nothing, or enough says so, which is asked
+// before each pause. It returns what is still there.
+func (h *Host) watch(p *Process, wake <-chan struct{}, enough func(left []Info) bool) []Info {
+	pause := time.Millisecond
+	for {
+		left := h.remains(p)
+		if len(left) == 0 || enough(left) {
+			return left
+		}
+		select {
+		case <-time.After(pause):
+		case <-wake:
+		}
+		pause = min(2*pause, 50*time.Millisecond)
+	}
+}
+
+// askLeftovers sends the stop signal to descendants that have not had it.
+func (h *Host) askLeftovers(p *Process, left []Info) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, info := range left {
+		if p.signaled && info.PGID == p.pid {
+			continue // got it with the group
+		}
+		signalInfo(info, p.spec.StopSignal)
+		signalInfo(info, unix.SIGCONT)
+	}
+}
+
+// killLeftovers sends SIGKILL to what p left.
+func (p *Process) killLeftovers(left []Info) {
+	p.host.mu.Lock()
+	defer p.host.mu.Unlock()
+	p.cgroup.kill()
+	unix.Kill(-p.pid, unix.SIGKILL) // safe: the leader is held
+	for _, info := range left {
+		signalInfo(info, unix.SIGKILL)
+	}
+}
+
+// remember notes and returns p's living descendants, the leader excepted, as
+// long as the parent chain still shows them.
+func (h *Host) remember(p *Process) []Info {
+	set := make(map[int]Info)
+	if !walk(p.pid, set) {
+		if t, err := h.tables.since(time.Now()); err == nil {
+			clear(set)
+			t.below(p.pid, set)
+		}
+	}
+	delete(set, p.pid)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if p.known == nil {
+		p.known = make(map[int]uint64)
+	}
+	for pid, info := range set {
+		if info.PGID != p.pid {
+			p.known[pid] = info.Start
+		}
+	}
+	return slices.Collect(maps.Values(set))
+}
+
+// walk adds pid and its living descendants to set, by the kernel's lists of
+// children; false where there are none.
+func walk(pid int, set map[int]Info) bool {
+	info, err := Inspect(pid)
+	if _, seen := set[pid]; err != nil || seen {
+		return true
+	}
+	set[pid] = info
+	for _, tid := range threadsOf(pid) {
+		children, ok := childrenOf(pid, tid)
+		if !ok {
+			if _, err := Inspect(pid); err != nil {
+				return true // ended meanwhile
+			}
+			return false
+		}
+		for _, child := range children {
+			if !walk(child, set) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// remains finds the living processes that p has started, directly or not.
+func (h *Host) remains(p *Process) []Info {
+	t, err := h.tables.since(time.Now())
+	if err != nil {
+		return h.remainsBlind(p)
+	}
+	h.mu.Lock()
+	leaders := make(map[int]bool, len(h.procs))
+	for pid := range h.procs {
+		leaders[pid] = true
+	}
+	known := maps.Clone(p.known)
+	h.mu.Unlock()
+
+	set := make(map[int]Info)
+	if !p.hasExited() {
+		t.below(p.pid, set)
+	}
+	for pid, info := range t.byPID {
+		if info.SID == p.pid || info.PGID == p.pid || known[pid] == info.Start {
+			t.below(pid, set)
+		}
+	}
+	for _, pid := range p.cgroup.pids() {
+		t.below(pid, set)
+	}
+	leader := t.byPID[p.pid]
+	for _, root := range h.strayRoots(t) {
+		if _, seen := set[root]; leaders[root] || seen {
+			continue
+		}
+		stray := make(map[int]Info)
+		t.below(root, stray)
+		if p.owns(leader, stray) {
+			maps.Copy(set, stray)
+		}
+	}
+	delete(set, p.pid)
+	var left []Info
+	for _, info := range set {
+		if !info.dead() && !leaders[info.PID] {
+			left = append(left, info)
+		}
+	}
+	slices.SortFunc(left, func(a, b Info) int { return a.PID - b.PID })
+	return left
+}
+
+// strayRoots are the processes below which lost descendants can be: our
+// orphans, or any process where orphans do not come to us.
+func (h *Host) strayRoots(t *table) []int {
+	if h.subreaper {
+		return t.children[unix.Getpid()]
+	}
+	return slices.Collect(maps.Keys(t.byPID))
+}
+
+// owns reports whether a tree of orphans came from p. Its cookie says so. A
+// program that overwrites its environment to show a title (postgres, nginx)
+// has no cookie: then the leader's own name and user in a later process do.
+func (p *Process) owns(leader Info, tree map[int]Info) bool {
+	marked := false
+	for pid := range tree {
+		switch cookieOf(pid) {
+		case p.cookie:
+			return true
+		case "":
+		default:
+			marked = true
+		}
+	}
+	if marked || leader.PID == 0 {
+		return false
+	}
+	for pid, info := range tree {
+		if info.Name == leader.Name && info.Start >= leader.Start && p.runsAs(pid) {
+			return true
+		}
+	}
+	return false
+}
+
+// runsAs reports whether pid has the user that p was started as.
+func (p *Process) runsAs(pid int) bool {
+	want := uint32(unix.Geteuid())
+	if p.spec.User != nil {
+		want = uint32(p.spec.User.UID)
+	}
+	var st unix.Stat_t
+	return unix.Stat(procDir(pid), &st) == nil && st.Uid == want
+}
+
+// remainsBlind is remains without /proc: the held leader keeps its group's
+// number, but cannot be told from a member, so the group must be killed.
+func (h *Host) remainsBlind(p *Process) []Info {
+	if p.hasExited() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		unix.Kill(-p.pid, unix.SIGKILL)
+		return nil
+	}
+	return []Info{{PID: p.pid, Name: p.spec.Name, State: '?'}}
+}
+
+// signalInfo signals a process that is not our child, or may have ended: the
+// descriptor pins it while its start time proves that it is still the one.
+func signalInfo(info Info, sig unix.Signal) error {
+	fd, err := unix.PidfdOpen(info.PID, 0)
+	if err == nil {
+		defer unix.Close(fd)
+	}
+	if now, inspectErr := Inspect(info.PID); inspectErr != nil || now.Start != info.Start || now.dead() {
+		return ErrGone
+	}
+	if err == nil {
+		return unix.PidfdSendSignal(fd, sig, nil, 0)
+	}
+	return unix.Kill(info.PID, sig) // kernels before 5.3, and sandboxes
+}
+
+// tableCache shares snapshots among those who want one at the same time.
+type tableCache struct {
+	mu    sync.Mutex
+	last  *table
+	began time.Time
+}
+
+// since returns a snapshot that was begun at or after t.
+func (c *tableCache) since(t time.Time) (*table, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last != nil && !c.began.Before(t) {
+		return c.last, nil
+	}
+	began := time.Now()
+	table, err := readTable()
+	if err != nil {
+		return nil, err
+	}
+	c.last, c.began = table, began
+	time.AfterFunc(time.Second, c.forget)
+	return table, nil
+}
+
+// forget frees a snapshot that nobody can want any more.
+func (c *tableCache) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.began) >= time.Second {
+		c.last = nil
+	}
+}

@@ -1,0 +1,211 @@
+package process
+
+import (
+	"cmp"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// IsInit reports whether we are PID 1.
+func IsInit() bool { return os.Getpid() == 1 }
+
+// Options tunes a Host. The zero value is ready to use, without a guard and
+// without a journal.
+type Options struct {
+	// Run names this project in cookies. Two supervisors that may not run
+	// together have the same; default: random.
+	Run string
+	// Journal is the file that remembers what runs, so that after our sudden
+	// death the next Host with the same file ends it first. "": none.
+	Journal string
+	// Guard is the command that runs GuardMain: []string{self, "guard"}.
+	// Nil: no guard. PID 1 needs none, since its end is the container's.
+	Guard []string
+	// GuardGrace is what services get from the guard between their StopSignal
+	// and SIGKILL; default: 800ms.
+	GuardGrace time.Duration
+	// Launch is the command that runs LaunchMain: []string{self, "launch"}.
+	// Without it, specs that need it cannot be started.
+	Launch []string
+
+	Log *slog.Logger // nil: discard
+}
+
+func (o *Options) setDefaults() {
+	o.Run = cmp.Or(o.Run, strings.ToLower(rand.Text()))
+	o.GuardGrace = cmp.Or(o.GuardGrace, 800*time.Millisecond)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// A Host starts processes and waits for all children of this program. A
+// program has one at a time: two would steal each other's statuses.
+type Host struct {
+	opts       Options
+	log        *slog.Logger
+	devNull    *os.File
+	plain, nnp *forker // threads that fork; nnp with no_new_privs, nil where the kernel has none
+	subreaper  bool    // orphans come to us
+	ownScore   int     // our oom_score_adj
+	cgroups    *cgroups
+	journal    *journal
+	guard      *guardLink
+	tables     tableCache
+
+	sigs    chan os.Signal
+	poke    chan struct{} // asks for a pass of the reaper
+	quit    chan struct{}
+	stopped chan struct{} // the reaper has ended
+
+	mu      sync.Mutex       // guards all below, and every reap: what it protects is not reaped meanwhile
+	procs   map[int]*Process // by pid, from the fork until the leader is reaped
+	forking int              // forks whose pid is not yet in procs
+	held    int              // zombies that are kept
+	reaped  int              // orphans so far
+	oomSeen int64
+	seq     int
+	closed  bool
+
+	guardDone   bool // it was sent home
+	guardDeaths int
+}
+
+// New makes us the reaper of everything we start, and ends what an earlier
+// Host with the same journal has left running.
+func New(opts Options) (*Host, error) {
+	opts.setDefaults()
+	h := &Host{
+		opts: opts, log: opts.Log,
+		procs:   make(map[int]*Process),
+		sigs:    make(chan os.Signal, 1),
+		poke:    make(chan struct{}, 1),
+		quit:    make(chan struct{}),
+		stopped: make(chan struct{}),
+	}
+	closeOnExec()
+	if IsInit() {
+		h.subreaper = true
+	} else if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err == nil {
+		h.subreaper = true
+	} else {
+		h.log.Warn("orphans will not come to us", "err", err)
+	}
+	h.ownScore = ownOOMScore()
+	h.oomSeen = h.oomKills("")
+	h.cgroups = newCgroups(opts.Run)
+
+	var err error
+	if h.devNull, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {
+		return nil, fmt.Errorf("cannot open %s for the services' input: %v", os.DevNull, err)
+	}
+	if h.journal, err = openJournal(opts); err != nil {
+		h.devNull.Close()
+		return nil, err
+	}
+	h.plain = startForker(false)
+	h.nnp = startForker(true)
+
+	signal.Notify(h.sigs, unix.SIGCHLD)
+	go h.run()
+	if len(opts.Guard) > 0 && !IsInit() {
+		if err := h.startGuard(); err != nil {
+			h.Close()
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+// Run is the name of this run: every cookie of it starts with Run + "/".
+func (h *Host) Run() string { return h.opts.Run }
+
+// Reaped is how many orphans were reaped so far.
+func (h *Host) Reaped() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.reaped
+}
+
+// Close kills whatever still runs, waits until it is gone, and gives
+// everything back. The error names what could not be ended.
+func (h *Host) Close() error {
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		<-h.stopped
+		return nil
+	}
+	h.closed = true
+	running := make([]*Process, 0, len(h.procs))
+	for _, p := range h.procs {
+		if !p.guard {
+			running = append(running, p)
+		}
+	}
+	h.mu.Unlock()
+
+	for _, p := range running {
+		p.Kill()
+	}
+	timeout := time.After(killBudget + time.Second)
+	for _, p := range running {
+		select {
+		case <-p.done:
+		case <-timeout:
+			timeout = closedTimer // all the others had as long
+		}
+	}
+	left := h.sweepOwn()
+	h.stopGuard()
+	signal.Stop(h.sigs)
+	close(h.quit)
+	<-h.stopped
+	h.plain.stop()
+	h.nnp.stop()
+	h.cgroups.close()
+	h.devNull.Close()
+	if len(left) > 0 {
+		return &SurvivorError{Left: left} // the journal stays: the next Host tries again
+	}
+	return h.journal.remove()
+}
+
+var closedTimer = func() <-chan time.Time {
+	c := make(chan time.Time)
+	close(c)
+	return c
+}()
+
+// closeOnExec sees to it that descriptors which we inherited go no further.
+func closeOnExec() {
+	if unix.CloseRange(3, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC) == nil {
+		return
+	}
+	dir, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	for _, name := range names {
+		if fd, err := strconv.Atoi(name); err == nil && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
+	}
+}
+
+func ownOOMScore() int {
+	data, _ := readProc("/proc/self/oom_score_adj")
+	n, _ := strconv.Atoi(strings.TrimSpace(string(data)))
+	return n
+}

@@ -1,0 +1,234 @@
+package process
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A RunningError says that the journal's owner is alive.
+type RunningError struct{ PID int }
+
+func (e *RunningError) Error() string {
+	return fmt.Sprintf("already running as pid %d", e.PID)
+}
+
+// recoverGrace is what leftovers of a dead supervisor get between TERM and
+// KILL: its guard has told them to stop before.
+const recoverGrace = 2 * time.Second
+
+// A record is one running process, as the journal and the guard know it.
+type record struct {
+	pid    int
+	start  uint64 // with pid it names the process for ever
+	signal unix.Signal
+	cookie string
+}
+
+func (r record) line() string {
+	return fmt.Sprintf("+ %d %d %d %s\n", r.pid, r.start, int(r.signal), r.cookie)
+}
+
+// ledger is the running processes that a list of lines leaves.
+type ledger map[int]record
+
+// add reads one line of a record's start or end; false when it is neither.
+func (l ledger) add(line string) bool {
+	f := strings.Fields(line)
+	switch {
+	case len(f) == 5 && f[0] == "+":
+		pid, err1 := strconv.Atoi(f[1])
+		start, err2 := strconv.ParseUint(f[2], 10, 64)
+		sig, err3 := strconv.Atoi(f[3])
+		if err := errors.Join(err1, err2, err3); err != nil || pid <= 1 || sig < 1 || sig > 64 {
+			return false
+		}
+		l[pid] = record{pid, start, unix.Signal(sig), f[4]}
+	case len(f) == 2 && f[0] == "-":
+		pid, err := strconv.Atoi(f[1])
+		if err != nil {
+			return false
+		}
+		delete(l, pid)
+	default:
+		return false
+	}
+	return true
+}
+
+// A journal remembers what runs in a file. Its methods do nothing when nil.
+// The Host's lock guards it.
+type journal struct {
+	path  string
+	file  *os.File
+	head  string
+	live  ledger
+	lines int
+	err   error // the first failure to write
+}
+
+// openJournal ends what the file's last owner left, and takes the file over.
+func openJournal(opts Options) (*journal, error) {
+	if opts.Journal == "" {
+		return nil, nil
+	}
+	if _, err := recoverJournal(opts.Journal, recoverGrace); err != nil {
+		return nil, err
+	}
+	if _, err := Sweep(opts.Run+"/", recoverGrace); err != nil {
+		return nil, err
+	}
+	self, _ := Inspect(unix.Getpid())
+	j := &journal{
+		path: opts.Journal,
+		head: fmt.Sprintf("nix2gpu-journal 1 %s %s %d %d\n", opts.Run, bootID(), unix.Getpid(), self.Start),
+		live: make(ledger),
+	}
+	if err := j.rewrite(); err != nil {
+		return nil, fmt.Errorf("cannot write the journal %s: %v", opts.Journal, err)
+	}
+	return j, nil
+}
+
+// recoverJournal ends the processes that a journal names and that still run.
+// A journal of an earlier boot, or a torn one, names nobody that could.
+func recoverJournal(path string, grace time.Duration) (found int, err error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("cannot read the journal of the last run: %v", err)
+	}
+	head, rest, _ := strings.Cut(string(data), "\n")
+	var run, boot string
+	var owner int
+	var start uint64
+	if n, _ := fmt.Sscanf(head, "nix2gpu-journal 1 %s %s %d %d", &run, &boot, &owner, &start); n != 4 || boot != bootID() {
+		return 0, nil
+	}
+	if info, err := Inspect(owner); err == nil && info.Start == start && !info.dead() && owner != unix.Getpid() {
+		return 0, &RunningError{PID: owner}
+	}
+	left := make(ledger)
+	for line := range strings.Lines(rest) {
+		if strings.HasSuffix(line, "\n") {
+			left.add(line)
+		}
+	}
+	signals := make(map[int]unix.Signal)
+	find := func(t *table) map[int]Info {
+		set := marked(t, run+"/")
+		for pid, rec := range left {
+			if t.byPID[pid].Start == rec.start {
+				mine := make(map[int]Info)
+				t.below(pid, mine)
+				for pid, info := range mine {
+					set[pid], signals[pid] = info, rec.signal
+				}
+			}
+		}
+		for pid := range ancestors(t) {
+			delete(set, pid)
+		}
+		return set
+	}
+	return sweep(find, signals, grace)
+}
+
+// bootID tells the runs of the kernel apart: pids of an earlier one mean nothing.
+func bootID() string {
+	id, _ := readProc("/proc/sys/kernel/random/boot_id")
+	if id = bytes.TrimSpace(id); len(id) == 0 {
+		return "unknown"
+	}
+	return string(id)
+}
+
+func (j *journal) started(rec record) {
+	if j == nil {
+		return
+	}
+	j.live[rec.pid] = rec
+	j.write(rec.line())
+}
+
+func (j *journal) ended(pid int) {
+	if j == nil {
+		return
+	}
+	if _, ok := j.live[pid]; !ok {
+		return
+	}
+	delete(j.live, pid)
+	if j.lines > 1000 && j.lines > 4*len(j.live) {
+		j.keep(j.rewrite())
+		return
+	}
+	j.write(fmt.Sprintf("- %d\n", pid))
+}
+
+// write appends one line. A full disk must not stop a service, so it is only
+// kept in mind; the cookies find what the journal lacks.
+func (j *journal) write(line string) {
+	if j.file == nil {
+		return
+	}
+	_, err := j.file.WriteString(line)
+	j.keep(err)
+	j.lines++
+}
+
+func (j *journal) keep(err error) {
+	if j.err == nil {
+		j.err = err
+	}
+}
+
+// rewrite replaces the file by what still counts.
+func (j *journal) rewrite() error {
+	next := j.path + ".new"
+	os.Remove(next)
+	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	b.WriteString(j.head)
+	for _, rec := range j.live {
+		b.WriteString(rec.line())
+	}
+	if _, err = f.WriteString(b.String()); err == nil {
+		err = os.Rename(next, j.path)
+	}
+	if err != nil {
+		f.Close()
+		os.Remove(next)
+		return err
+	}
+	if j.file != nil {
+		j.file.Close()
+	}
+	j.file, j.lines = f, len(j.live)+1
+	return nil
+}
+
+// remove ends the journal: nothing is left to remember.
+func (j *journal) remove() error {
+	if j == nil {
+		return nil
+	}
+	j.file.Close()
+	j.file = nil
+	if err := os.Remove(j.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot remove the journal: %v", err)
+	}
+	return nil
+}

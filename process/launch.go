@@ -1,0 +1,279 @@
+package process
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// settings is what LaunchMain applies before it becomes the program. They
+// travel as an argument.
+type settings struct {
+	Path     string              `json:"path"`
+	User     *User               `json:"user,omitempty"`
+	Rlimits  map[int]unix.Rlimit `json:"rlimits,omitempty"`
+	DropCaps bool                `json:"dropCaps,omitempty"`
+	Caps     []string            `json:"caps,omitempty"`
+	Read     []string            `json:"read,omitempty"`
+	Write    []string            `json:"write,omitempty"`
+	Signal   int                 `json:"signal"` // when the supervisor dies
+	Parent   int                 `json:"parent"`
+	Report   int                 `json:"report"` // descriptor for the error
+}
+
+// launchError is what LaunchMain reports to the supervisor.
+type launchError struct {
+	Step  string `json:"step"`
+	Text  string `json:"text"`
+	Errno int    `json:"errno"`
+}
+
+// throughLaunch makes req run LaunchMain first, if spec asks for something
+// that only the process itself can do. The report's read end is in req.
+func (h *Host) throughLaunch(spec *Spec, req *forkRequest) error {
+	box := spec.Sandbox
+	rlimits := make(map[int]unix.Rlimit, len(spec.Limits.Rlimits)+1)
+	for which, limit := range spec.Limits.Rlimits {
+		rlimits[which] = limit
+	}
+	if n := spec.Limits.NoFile; n > 0 {
+		rlimits[unix.RLIMIT_NOFILE] = unix.Rlimit{Cur: n, Max: n}
+	}
+	if len(rlimits) == 0 && !box.DropCaps && box.ReadOnly == nil && box.ReadWrite == nil {
+		return nil
+	}
+	if len(h.opts.Launch) == 0 {
+		return &StartError{Program: spec.Argv[0], Reason: Unsupported, Detail: "limits and sandboxes need the launch command"}
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		return &StartError{Program: spec.Argv[0], Reason: Exhausted, Detail: err.Error()}
+	}
+	req.report, req.reportEnd = read, write
+	set := settings{
+		Path: req.path, Rlimits: rlimits,
+		DropCaps: box.DropCaps, Caps: box.Caps, Read: box.ReadOnly, Write: box.ReadWrite,
+		Signal: int(spec.StopSignal), Parent: unix.Getpid(), Report: len(req.attr.Files),
+	}
+	req.attr.Files = append(req.attr.Files, write.Fd())
+	if req.attr.Sys.Credential != nil { // raising a limit takes root, so the change of user comes after
+		set.User, req.attr.Sys.Credential = spec.User, nil
+	}
+	text, err := json.Marshal(set)
+	if err != nil {
+		return err
+	}
+	req.path = h.opts.Launch[0]
+	req.argv = append(append(append([]string(nil), h.opts.Launch...), string(text)), req.argv...)
+	return nil
+}
+
+// awaitLaunch waits until the program runs, or returns why it does not.
+func (r *forkRequest) awaitLaunch(spec *Spec) error {
+	r.reportEnd.Close()
+	data, _ := io.ReadAll(r.report)
+	r.report.Close()
+	if len(data) == 0 {
+		return nil // exec has closed it
+	}
+	var failed launchError
+	if err := json.Unmarshal(data, &failed); err != nil {
+		return &StartError{Program: spec.Argv[0], Reason: Failed, Detail: string(data)}
+	}
+	if failed.Step == "" {
+		return unix.Errno(failed.Errno) // of the exec itself
+	}
+	reason := Failed
+	if errno := unix.Errno(failed.Errno); errno == unix.ENOSYS || errno == unix.EOPNOTSUPP {
+		reason = Unsupported
+	}
+	return &StartError{
+		Program: spec.Argv[0], Reason: reason, Errno: unix.Errno(failed.Errno),
+		Detail: fmt.Sprintf("cannot %s: %s", failed.Step, failed.Text),
+	}
+}
+
+func (r *forkRequest) close() {
+	if r.report != nil {
+		r.report.Close()
+		r.reportEnd.Close()
+	}
+}
+
+// LaunchMain applies settings to its own process and becomes the program. Its
+// arguments are those that Host.Start gives: the settings, and the program's
+// argument vector. It returns only when that failed; the supervisor has been
+// told by then.
+func LaunchMain(args []string) error {
+	var set settings
+	if len(args) < 2 || json.Unmarshal([]byte(args[0]), &set) != nil || set.Report < 3 {
+		return errors.New("this command is used by the supervisor, not by hand")
+	}
+	unix.CloseOnExec(set.Report)
+	// Credentials and rules are set for this thread alone, which is the one
+	// that survives the exec.
+	runtime.LockOSThread()
+	step, err := set.apply()
+	if err == nil {
+		err = syscall.Exec(set.Path, args[1:], os.Environ())
+	}
+	failed := launchError{Step: step, Text: err.Error()}
+	var errno unix.Errno
+	if errors.As(err, &errno) {
+		failed.Errno = int(errno)
+	}
+	text, _ := json.Marshal(failed)
+	unix.Write(set.Report, text)
+	return err
+}
+
+// apply does what needs privileges first. It returns the step that failed.
+func (s *settings) apply() (step string, err error) {
+	for which, limit := range s.Rlimits {
+		// Of the process, and through the syscall package, which otherwise
+		// puts back the limit of open files that Go has raised.
+		err := syscall.Setrlimit(which, &syscall.Rlimit{Cur: limit.Cur, Max: limit.Max})
+		if err != nil {
+			return "set limit " + strconv.Itoa(which), err
+		}
+	}
+	if s.DropCaps {
+		if err := dropBounding(s.Caps); err != nil {
+			return "drop capabilities", err
+		}
+	}
+	if s.User != nil {
+		if s.DropCaps && len(s.Caps) > 0 {
+			unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0)
+		}
+		if err := s.User.become(); err != nil {
+			return fmt.Sprintf("become user %d", s.User.UID), err
+		}
+	}
+	if s.DropCaps {
+		if err := keepCaps(s.Caps); err != nil {
+			return "drop capabilities", err
+		}
+	}
+	if s.Read != nil || s.Write != nil {
+		if err := landlock(s.Read, s.Write); err != nil {
+			return "restrict its view of the file system", err
+		}
+	}
+	// The kernel forgets the signal when the user changes.
+	unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(s.Signal), 0, 0, 0)
+	if unix.Getppid() != s.Parent && s.Parent != 1 {
+		return "start", errors.New("the supervisor has died")
+	}
+	return "", nil
+}
+
+// become changes the user of this thread.
+func (u *User) become() error {
+	groups := make([]uint32, len(u.Groups))
+	for i, g := range u.Groups {
+		groups[i] = uint32(g)
+	}
+	var first unsafe.Pointer
+	if len(groups) > 0 {
+		first = unsafe.Pointer(&groups[0])
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(groups)), uintptr(first), 0); errno != 0 {
+		return errno
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, uintptr(u.GID), uintptr(u.GID), uintptr(u.GID)); errno != 0 {
+		return errno
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(u.UID), uintptr(u.UID), uintptr(u.UID)); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// capabilities are the names of capabilities(7), by number.
+var capabilities = strings.Fields(`chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap
+	linux_immutable net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio
+	sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease
+	audit_write audit_control setfcap mac_override mac_admin syslog wake_alarm block_suspend audit_read perfmon
+	bpf checkpoint_restore`)
+
+// capMask is the bits of names, which may be written with or without "cap_".
+func capMask(names []string) (mask uint64, err error) {
+	for _, name := range names {
+		name = strings.TrimPrefix(strings.ToLower(name), "cap_")
+		found := false
+		for i, known := range capabilities {
+			if name == known {
+				mask, found = mask|1<<i, true
+			}
+		}
+		if !found {
+			return 0, fmt.Errorf("unknown capability %q", name)
+		}
+	}
+	return mask, nil
+}
+
+// dropBounding takes all but keep out of what an exec can ever give.
+func dropBounding(keep []string) error {
+	mask, err := capMask(keep)
+	if err != nil {
+		return err
+	}
+	for i := range 64 {
+		if mask&(1<<i) != 0 {
+			continue
+		}
+		err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(i), 0, 0, 0)
+		if err == unix.EINVAL {
+			return nil // the kernel's last one was before this
+		}
+		if err == unix.EPERM {
+			return nil // not root: there is nothing to drop from
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepCaps reduces this thread to keep, of what it has, in a way that the
+// program inherits.
+func keepCaps(keep []string) error {
+	mask, err := capMask(keep)
+	if err != nil {
+		return err
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return err
+	}
+	for i := range data {
+		part := uint32(mask >> (32 * i))
+		data[i].Permitted &= part
+		data[i].Effective = data[i].Permitted
+		data[i].Inheritable = data[i].Permitted
+	}
+	if err := unix.Capset(&header, &data[0]); err != nil {
+		return err
+	}
+	for i := range capabilities {
+		if data[i/32].Inheritable&(1<<(i%32)) != 0 {
+			if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, uintptr(i), 0, 0); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,166 @@
+package process
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Process is one started program, the leader of its group and session, and
+// everything that it starts.
+type Process struct {
+	host    *Host
+	spec    Spec
+	pid     int
+	cookie  string
+	started time.Time
+	cgroup  *cgroup // nil: none of its own
+	unbound error   // a limit that is not kept
+	guard   bool    // it is our guard, no service
+	start   uint64  // of the leader, as Info has it
+
+	exited   chan struct{} // the leader is dead; exit is set
+	done     chan struct{} // and nothing of it is left; exit.Left is set
+	killNow  chan struct{} // Kill was called
+	exit     Exit
+	killed   bool           // under host.mu: we sent SIGKILL
+	signaled bool           // under host.mu: the group was told to stop
+	known    map[int]uint64 // under host.mu: descendants seen outside the group, pid to start time
+}
+
+// PID is the leader's number. It stays ours until Done.
+func (p *Process) PID() int { return p.pid }
+
+// Cookie is the value of CookieVar that marks p and its descendants.
+func (p *Process) Cookie() string { return p.cookie }
+
+// Started is when p was started.
+func (p *Process) Started() time.Time { return p.started }
+
+// Unlimited says which limit of the Spec is not kept, and why; nil when all are.
+func (p *Process) Unlimited() error { return p.unbound }
+
+// Exited is closed when the program itself has ended: Exit is known.
+func (p *Process) Exited() <-chan struct{} { return p.exited }
+
+// Done is closed when nothing of the process is left; for Mode OnlyMain, when
+// the program has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Exit is how the program ended. Call it after Exited; the list of what could
+// not be ended is in it after Done.
+func (p *Process) Exit() Exit {
+	<-p.exited
+	p.host.mu.Lock()
+	defer p.host.mu.Unlock()
+	return p.exit
+}
+
+func (p *Process) hasExited() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// released reports whether the leader's number may be a stranger's by now.
+// Called with the host's lock.
+func (p *Process) released() bool { return p.host.procs[p.pid] != p }
+
+// Signal sends sig to the program alone; ErrGone when it has ended.
+func (p *Process) Signal(sig unix.Signal) error {
+	p.host.mu.Lock()
+	defer p.host.mu.Unlock()
+	if p.hasExited() {
+		return ErrGone
+	}
+	p.killed = p.killed || sig == unix.SIGKILL
+	return unix.Kill(p.pid, sig)
+}
+
+// SignalGroup sends sig to the program and those descendants that stayed in
+// its group, also when the program itself has ended; ErrGone after Done.
+func (p *Process) SignalGroup(sig unix.Signal) error {
+	p.host.mu.Lock()
+	defer p.host.mu.Unlock()
+	return p.signalGroup(sig)
+}
+
+func (p *Process) signalGroup(sig unix.Signal) error {
+	if p.released() {
+		return ErrGone
+	}
+	p.killed = p.killed || sig == unix.SIGKILL
+	return unix.Kill(-p.pid, sig)
+}
+
+// Terminate asks p to end: sig, or the Spec's StopSignal when sig is 0, and
+// CONT for what is stopped. They go to the whole group, or with onlyMain to
+// the program alone. It does not wait; see Done and Kill.
+func (p *Process) Terminate(sig unix.Signal, onlyMain bool) error {
+	if sig == 0 {
+		sig = p.spec.StopSignal
+	}
+	if onlyMain || p.spec.Mode == OnlyMain {
+		if err := p.Signal(sig); err != nil {
+			return err
+		}
+		return p.Signal(unix.SIGCONT)
+	}
+	p.host.remember(p)
+	p.host.mu.Lock()
+	defer p.host.mu.Unlock()
+	p.signaled = true
+	if err := p.signalGroup(sig); err != nil {
+		return err
+	}
+	return p.signalGroup(unix.SIGCONT)
+}
+
+// Kill ends p and every descendant, also those that left the group or the
+// session, at once. It does not wait for their end; see Done.
+func (p *Process) Kill() {
+	h := p.host
+	var strays []Info
+	if p.spec.Mode == Group {
+		strays = h.remember(p)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	select {
+	case <-p.killNow:
+	default:
+		close(p.killNow)
+	}
+	if p.released() {
+		return
+	}
+	p.killed = true
+	p.cgroup.kill()
+	if p.spec.Mode == OnlyMain {
+		unix.Kill(p.pid, unix.SIGKILL)
+		return
+	}
+	unix.Kill(-p.pid, unix.SIGKILL)
+	for _, stray := range strays {
+		signalInfo(stray, unix.SIGKILL)
+	}
+}
+
+// State is what the kernel says of the program itself: useful to tell why it
+// does not end.
+func (p *Process) State() (Info, error) {
+	p.host.mu.Lock()
+	defer p.host.mu.Unlock()
+	if p.released() {
+		return Info{}, ErrGone
+	}
+	return Inspect(p.pid)
+}
+
+// record is p as the journal and the guard know it.
+func (p *Process) record() record {
+	return record{pid: p.pid, start: p.start, signal: p.spec.StopSignal, cookie: p.cookie}
+}

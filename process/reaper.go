@@ -1,0 +1,211 @@
+package process
+
+import (
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// run is the reaper: the only place that waits for children.
+func (h *Host) run() {
+	defer close(h.stopped)
+	for {
+		h.reap()
+		select {
+		case <-h.sigs:
+		case <-h.poke:
+		case <-h.quit:
+			h.reap()
+			return
+		}
+	}
+}
+
+// again asks the reaper for another pass.
+func (h *Host) again() {
+	select {
+	case h.poke <- struct{}{}:
+	default: // one is already asked for
+	}
+}
+
+// reap looks at every child that has died. SIGCHLDs merge, so one pass takes
+// all there is.
+func (h *Host) reap() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for h.held == 0 {
+		pid, exit, ok := peek(unix.P_ALL, 0)
+		if !ok {
+			return
+		}
+		if p := h.procs[pid]; p != nil {
+			h.leaderExited(p, exit)
+			continue
+		}
+		if h.forking > 0 {
+			// It may be a service that died before Start could note its pid,
+			// or the child of a failing exec, which ForkExec waits for itself.
+			// Whoever is forking asks for another pass.
+			break
+		}
+		if !h.reapOrphan(pid) {
+			return
+		}
+	}
+	h.reapAround()
+}
+
+// reapAround is reap while the first zombie of the list must stay one.
+func (h *Host) reapAround() {
+	for pid, p := range h.procs {
+		if p.hasExited() {
+			continue
+		}
+		if _, exit, ok := peek(unix.P_PID, pid); ok {
+			h.leaderExited(p, exit)
+		}
+	}
+	for _, pid := range h.orphans() {
+		if h.procs[pid] == nil {
+			h.reapOrphan(pid)
+		}
+	}
+}
+
+// orphans lists children that we did not fork. It may contain leaders, where
+// the kernel does not tell them apart; never one that is still being forked.
+func (h *Host) orphans() []int {
+	self := unix.Getpid()
+	if list, ok := childrenOf(self, self); ok {
+		return list
+	}
+	if h.forking > 0 {
+		return nil
+	}
+	t, err := readTable()
+	if err != nil {
+		return nil
+	}
+	return t.children[self]
+}
+
+func (h *Host) reapOrphan(pid int) bool {
+	ok := wait(pid)
+	if ok {
+		h.reaped++
+	}
+	return ok
+}
+
+// wait takes the dead child pid from the kernel.
+func wait(pid int) bool {
+	for {
+		got, err := unix.Wait4(pid, nil, unix.WNOHANG, nil)
+		if err != unix.EINTR {
+			return got == pid
+		}
+	}
+}
+
+// siginfo is siginfo_t as waitid fills it in. The union after the first three
+// numbers is aligned as a pointer is.
+type siginfo struct {
+	_, _   int32
+	code   int32
+	_      [unsafe.Sizeof(uintptr(0))/4 - 1]int32
+	pid    int32
+	_      uint32 // uid
+	status int32
+	_      [128 - 28]byte
+}
+
+// The values of siginfo.code.
+const (
+	cldExited = 1
+	cldKilled = 2
+	cldDumped = 3
+)
+
+// peek looks at a dead child and leaves it a zombie.
+func peek(idType, id int) (pid int, exit Exit, ok bool) {
+	var info siginfo
+	var usage unix.Rusage
+	const flags = unix.WEXITED | unix.WNOHANG | unix.WNOWAIT
+	for {
+		err := unix.Waitid(idType, id, (*unix.Siginfo)(unsafe.Pointer(&info)), flags, &usage)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || info.pid == 0 { // ECHILD: none at all; 0: none is dead
+			return 0, Exit{}, false
+		}
+		break
+	}
+	exit = Exit{
+		At:     time.Now(),
+		CPU:    time.Duration(usage.Utime.Nano() + usage.Stime.Nano()),
+		MaxRSS: usage.Maxrss * 1024,
+	}
+	switch info.code {
+	case cldExited:
+		exit.Code = int(info.status)
+	case cldKilled, cldDumped:
+		exit.Code, exit.Signal, exit.Core = -1, unix.Signal(info.status), info.code == cldDumped
+	}
+	return int(info.pid), exit, true
+}
+
+// leaderExited takes note that p's leader is dead, and starts to clear away
+// what it left. Called with the lock.
+func (h *Host) leaderExited(p *Process, exit Exit) {
+	exit.Duration = exit.At.Sub(p.started)
+	exit.Killed = p.killed
+	if exit.Signal == unix.SIGKILL && !p.killed {
+		exit.OOM = h.wasOOM(p)
+	}
+	p.exit = exit
+	close(p.exited)
+	h.held++
+	if p.spec.Mode == OnlyMain || h.leftNothing(p) {
+		h.release(p)
+		return
+	}
+	go h.clean(p)
+}
+
+// leftNothing reports cheaply that p has no living descendants: when it is
+// dead, they would be orphans or below an orphan. Called with the lock.
+func (h *Host) leftNothing(p *Process) bool {
+	if !h.subreaper {
+		return false
+	}
+	self := unix.Getpid()
+	list, ok := childrenOf(self, self)
+	if !ok {
+		return false
+	}
+	for _, pid := range list {
+		if h.procs[pid] != nil {
+			continue
+		}
+		if info, err := Inspect(pid); err == nil && !info.dead() {
+			return false
+		}
+	}
+	return p.cgroup.empty()
+}
+
+// release lets the zombie go: its numbers are the kernel's again. Called with
+// the lock.
+func (h *Host) release(p *Process) {
+	h.journal.ended(p.pid)
+	h.guard.ended(p.pid)
+	wait(p.pid)
+	h.held--
+	delete(h.procs, p.pid)
+	p.cgroup.remove()
+	close(p.done)
+	h.again()
+}

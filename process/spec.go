@@ -1,0 +1,90 @@
+package process
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// CookieVar is the environment variable that marks every process we start,
+// and by inheritance everything that those start.
+const CookieVar = "NIX2GPU_COOKIE"
+
+// A Mode says what goes when a process has ended.
+type Mode int
+
+// The modes; the zero value means that every descendant goes.
+const (
+	Group    Mode = iota // every descendant goes before the process counts as done
+	OnlyMain             // descendants may outlive the process, until the Host closes
+)
+
+// A Terminal says how a process relates to a terminal.
+type Terminal int
+
+// The relations; the zero value is a session of its own without a terminal.
+const (
+	NoTerminal     Terminal = iota // a session of its own
+	OwnTerminal                    // a session of its own, controlled by the terminal on stdin
+	SharedTerminal                 // our session, in the foreground of the terminal on stdin
+)
+
+// A Spec says what to start and how. Only Argv is needed.
+type Spec struct {
+	Name string // in cookies, messages and the journal; default: the base name of Argv[0]
+
+	Path string   // what to execute; default: Argv[0], looked up in Env's PATH
+	Argv []string // the whole argument vector
+	Env  []string // the whole environment; the cookie is added
+	Dir  string   // default: ours
+
+	Stdin, Stdout, Stderr *os.File // nil: /dev/null
+	ExtraFiles            []*os.File
+	Terminal              Terminal
+
+	User       *User // nil: ours
+	NoNewPrivs bool
+	Umask      *int // nil: ours
+	OOMScore   *int // oom_score_adj; nil: 0 when ours is lower, else ours
+
+	Limits  Limits
+	Sandbox Sandbox
+
+	Mode Mode
+	// StopSignal is sent to the group when we die without having stopped it,
+	// and to what the process left behind; default: SIGTERM.
+	StopSignal unix.Signal
+	// LeftoverGrace is what descendants that outlive the process get between
+	// StopSignal and SIGKILL; default: 2s, negative: none.
+	LeftoverGrace time.Duration
+}
+
+// A User is whom a process runs as. Only root can use another than itself.
+type User struct {
+	UID, GID int
+	Groups   []int // supplementary
+}
+
+// Limits bound what a process and its descendants may use; zero: no bound.
+// Memory, CPUs and Pids need a writable cgroup: see [Process.Unlimited].
+type Limits struct {
+	Memory int64   // bytes
+	CPUs   float64 // of one core
+	Pids   int64
+	NoFile uint64 // open files, of each process
+
+	// Rlimits are set as they are, by number (unix.RLIMIT_CORE, …).
+	Rlimits map[int]unix.Rlimit
+}
+
+// A Sandbox takes privileges away before the program starts.
+// The zero value takes nothing.
+type Sandbox struct {
+	DropCaps bool     // keep only Caps, of what we have
+	Caps     []string // "net_bind_service", as capabilities(7) names them
+
+	// ReadOnly and ReadWrite, when one is set, are all that the process may
+	// see of the file system (Landlock; where the kernel has none, Start fails).
+	ReadOnly, ReadWrite []string
+}

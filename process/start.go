@@ -1,0 +1,306 @@
+package process
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Start starts what spec says. The error is a *StartError unless the Host is
+// closed.
+func (h *Host) Start(spec Spec) (*Process, error) {
+	if len(spec.Argv) == 0 {
+		return nil, &StartError{Program: spec.Name, Reason: NotFound, Detail: "the command is empty"}
+	}
+	spec.Name = cmp.Or(spec.Name, filepath.Base(spec.Argv[0]))
+	spec.StopSignal = cmp.Or(spec.StopSignal, unix.SIGTERM)
+	spec.LeftoverGrace = cmp.Or(spec.LeftoverGrace, 2*time.Second)
+
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return nil, ErrClosed
+	}
+	h.seq++
+	p := &Process{
+		host: h, spec: spec,
+		cookie:  h.opts.Run + "/" + cookieName(spec.Name) + "#" + strconv.Itoa(h.seq),
+		exited:  make(chan struct{}),
+		done:    make(chan struct{}),
+		killNow: make(chan struct{}),
+	}
+	h.mu.Unlock()
+
+	program, err := spec.program()
+	if err != nil {
+		return nil, err
+	}
+	req, err := h.request(&spec, program, p.cookie)
+	if err != nil {
+		return nil, err
+	}
+	thread := h.plain
+	if spec.NoNewPrivs {
+		if thread = h.nnp; thread == nil {
+			return nil, &StartError{Program: spec.Argv[0], Reason: Unsupported, Detail: "this kernel has no no_new_privs"}
+		}
+	}
+	p.cgroup, p.unbound = h.cgroups.make(p.cookie, spec.Limits)
+	p.cgroup.join(req)
+
+	if err := h.fork(thread, req, p); err != nil {
+		p.cgroup.remove()
+		req.close()
+		return nil, spec.explain(err, program)
+	}
+	runtime.KeepAlive(spec) // its files stay open until here
+	if req.report != nil {
+		if err := req.awaitLaunch(&spec); err != nil {
+			<-p.done
+			return nil, spec.explain(err, program)
+		}
+	}
+	return p, nil
+}
+
+// cookieName keeps what is safe in a line of the journal.
+func cookieName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if r > ' ' && r < 0x7f {
+			return r
+		}
+		return '_'
+	}, name)
+	return name[:min(len(name), 200)]
+}
+
+// fork forks, retries what passes by itself, and makes p known to the reaper.
+func (h *Host) fork(thread *forker, req *forkRequest, p *Process) error {
+	for try := 0; ; try++ {
+		h.mu.Lock()
+		if h.closed {
+			h.mu.Unlock()
+			return ErrClosed
+		}
+		h.forking++
+		h.mu.Unlock()
+
+		pid, err := thread.fork(req)
+
+		h.mu.Lock()
+		h.forking--
+		if err == nil {
+			p.pid, p.started = pid, time.Now()
+			h.procs[pid] = p
+			h.noteStart(p)
+		}
+		h.mu.Unlock()
+		h.again() // for what the reaper had to leave alone meanwhile
+		if err != unix.ETXTBSY || try == 20 {
+			return err
+		}
+		// Somebody writes the file, or has just written it while another
+		// thread forked: that child holds the descriptor until its exec.
+		time.Sleep(time.Duration(try+1) * 2 * time.Millisecond)
+	}
+}
+
+// noteStart records a start where it survives us. Called with the lock, so
+// the pid is the process's own.
+func (h *Host) noteStart(p *Process) {
+	if p.guard {
+		return
+	}
+	if n := h.oomKills(""); n > h.oomSeen {
+		h.oomSeen = n
+	}
+	if score := p.spec.OOMScore; score != nil {
+		setOOMScore(p.pid, *score)
+	} else if h.ownScore < 0 {
+		setOOMScore(p.pid, 0)
+	}
+	if h.journal == nil && h.guard == nil {
+		return
+	}
+	if info, err := Inspect(p.pid); err == nil {
+		p.start = info.Start
+	}
+	h.journal.started(p.record())
+	h.guard.started(p.record())
+}
+
+func setOOMScore(pid, score int) {
+	// Lowering it needs privileges; then the process keeps what it has.
+	os.WriteFile(procDir(pid)+"/oom_score_adj", []byte(strconv.Itoa(score)), 0)
+}
+
+// request turns a spec into what the kernel needs.
+func (h *Host) request(spec *Spec, program, cookie string) (*forkRequest, error) {
+	env := make([]string, 0, len(spec.Env)+1)
+	for _, kv := range spec.Env {
+		if !strings.HasPrefix(kv, CookieVar+"=") {
+			env = append(env, kv)
+		}
+	}
+	if cookie != "" {
+		env = append(env, CookieVar+"="+cookie)
+	}
+	req := &forkRequest{path: program, argv: spec.Argv, umask: spec.Umask}
+	req.attr = syscall.ProcAttr{
+		Dir:   spec.Dir,
+		Env:   env,
+		Files: []uintptr{h.fd(spec.Stdin), h.fd(spec.Stdout), h.fd(spec.Stderr)},
+		Sys:   &syscall.SysProcAttr{Pdeathsig: spec.StopSignal},
+	}
+	for _, f := range spec.ExtraFiles {
+		req.attr.Files = append(req.attr.Files, f.Fd())
+	}
+	sys := req.attr.Sys
+	switch spec.Terminal {
+	case NoTerminal:
+		sys.Setsid = true
+	case OwnTerminal:
+		sys.Setsid, sys.Setctty, sys.Ctty = true, true, 0
+	case SharedTerminal:
+		sys.Setpgid, sys.Foreground, sys.Ctty = true, true, int(req.attr.Files[0])
+	}
+	if u := spec.User; u != nil && !u.isUs() {
+		sys.Credential = &syscall.Credential{Uid: uint32(u.UID), Gid: uint32(u.GID)}
+		for _, g := range u.Groups {
+			sys.Credential.Groups = append(sys.Credential.Groups, uint32(g))
+		}
+	}
+	if err := h.throughLaunch(spec, req); err != nil {
+		return nil, err
+	}
+	return req, nil
+}
+
+// fd makes f's descriptor blocking, as programs expect theirs.
+func (h *Host) fd(f *os.File) uintptr {
+	if f == nil {
+		f = h.devNull
+	}
+	return f.Fd()
+}
+
+// isUs reports whether u needs no change, which only root could make.
+func (u *User) isUs() bool {
+	if u.UID != unix.Geteuid() || u.GID != unix.Getegid() {
+		return false
+	}
+	return u.UID != 0 || len(u.Groups) == 0
+}
+
+// program finds what to execute, as execvp would with the spec's own PATH.
+func (s *Spec) program() (string, error) {
+	name := cmp.Or(s.Path, s.Argv[0])
+	if strings.Contains(name, "/") {
+		if !filepath.IsAbs(name) && s.Dir != "" {
+			name = filepath.Join(s.Dir, name)
+		}
+		return name, nil
+	}
+	path := "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	for _, kv := range s.Env { // the last one counts, as for getenv in most programs
+		if v, ok := strings.CutPrefix(kv, "PATH="); ok {
+			path = v
+		}
+	}
+	var denied string
+	for _, dir := range filepath.SplitList(path) {
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(s.Dir, dir)
+		}
+		file := filepath.Join(dir, name)
+		st, err := os.Stat(file)
+		switch {
+		case err != nil || st.IsDir():
+		case st.Mode()&0o111 == 0:
+			denied = cmp.Or(denied, file)
+		default:
+			return file, nil
+		}
+	}
+	if denied != "" {
+		return denied, nil // the kernel's refusal is explained
+	}
+	return "", &StartError{
+		Program: name, Reason: NotFound, Errno: unix.ENOENT,
+		Detail: fmt.Sprintf("not found in PATH (%s)", path),
+	}
+}
+
+// explain puts the error of a start into words. The kernel gives one number
+// for all steps, so it looks for the step that cannot have worked.
+func (s *Spec) explain(err error, program string) error {
+	var known *StartError
+	if errors.As(err, &known) || errors.Is(err, ErrClosed) {
+		return err
+	}
+	var errno unix.Errno
+	if !errors.As(err, &errno) {
+		return &StartError{Program: s.Argv[0], Reason: Failed, Detail: err.Error()}
+	}
+	e := &StartError{Program: cmp.Or(s.Path, s.Argv[0]), Errno: errno, Reason: Failed, Detail: errno.Error()}
+	if s.Dir != "" {
+		if st, err := os.Stat(s.Dir); errors.Is(err, fs.ErrNotExist) {
+			e.Reason, e.Detail = BadDir, fmt.Sprintf("the working directory %s does not exist", s.Dir)
+			return e
+		} else if err == nil && !st.IsDir() {
+			e.Reason, e.Detail = BadDir, fmt.Sprintf("the working directory %s is not a directory", s.Dir)
+			return e
+		}
+	}
+	switch errno {
+	case unix.ENOENT, unix.ENOTDIR, unix.ELOOP:
+		e.Reason, e.Detail = NotFound, program+" does not exist"
+		if interp := interpreterOf(program); interp != "" {
+			e.Reason = NoInterpreter
+			e.Detail = fmt.Sprintf("%s needs %s, which does not exist", program, interp)
+		}
+	case unix.EACCES:
+		e.Reason, e.Detail = NotExecutable, "no permission to execute "+program
+		if st, err := os.Stat(program); err == nil && st.IsDir() {
+			e.Detail = program + " is a directory"
+		} else if err == nil && st.Mode()&0o111 == 0 {
+			e.Detail, e.Hint = program+" is not executable", "chmod +x "+program
+		} else if s.User != nil && !s.User.isUs() {
+			e.Detail = fmt.Sprintf("user %d may not execute %s", s.User.UID, program)
+			if s.Dir != "" {
+				e.Detail += " or may not enter " + s.Dir
+			}
+		}
+	case unix.ENOEXEC:
+		e.Reason, e.Detail = BadFormat, program+" is neither a script with a #! line nor a program for this machine"
+	case unix.ETXTBSY:
+		e.Reason, e.Detail = Busy, program+" is still open for writing"
+	case unix.E2BIG:
+		e.Reason, e.Detail = TooBig, "its arguments and environment are too long"
+	case unix.EPERM:
+		e.Reason, e.Detail = NotExecutable, "not permitted to execute "+program
+		if s.User != nil && !s.User.isUs() {
+			e.Reason = BadUser
+			e.Detail = fmt.Sprintf("not permitted to run it as user %d", s.User.UID)
+			e.Hint = "start the supervisor as root, or leave the user out"
+		}
+	case unix.EAGAIN:
+		e.Reason, e.Detail = Exhausted, "no more processes are allowed here"
+		e.Hint = "the limit is that of the user (ulimit -u) or of the container (pids)"
+	case unix.ENOMEM:
+		e.Reason, e.Detail = Exhausted, "not enough memory for another process"
+	case unix.EMFILE, unix.ENFILE:
+		e.Reason, e.Detail = Exhausted, "too many open files"
+	}
+	return e
+}

@@ -1,0 +1,116 @@
+package process
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Sweep ends every process whose cookie starts with prefix, and all below it:
+// TERM, after grace KILL, until a look at all processes finds none. We, our
+// ancestors and our own children's keepers are spared. It returns how many it
+// found; a *SurvivorError names what would not end.
+func Sweep(prefix string, grace time.Duration) (found int, err error) {
+	return sweep(func(t *table) map[int]Info { return marked(t, prefix) }, nil, grace)
+}
+
+// marked finds the processes with such a cookie and all below them.
+func marked(t *table, prefix string) map[int]Info {
+	set := make(map[int]Info)
+	spare := ancestors(t)
+	for pid := range t.byPID {
+		if !spare[pid] && strings.HasPrefix(cookieOf(pid), prefix) {
+			t.below(pid, set)
+		}
+	}
+	for pid := range spare {
+		delete(set, pid)
+	}
+	return set
+}
+
+// ancestors are we and whoever started us: a supervisor that is started from
+// a leftover's shell must not end itself.
+func ancestors(t *table) map[int]bool {
+	out := make(map[int]bool)
+	for pid := unix.Getpid(); pid > 0 && !out[pid]; pid = t.byPID[pid].PPID {
+		out[pid] = true
+	}
+	return out
+}
+
+// sweep ends what find finds, each with its signal or TERM first and SIGKILL
+// after grace, and goes on until it finds nothing twice: a process that forks
+// while we look can hide its child once, but then the child has lost its parent.
+func sweep(find func(*table) map[int]Info, signals map[int]unix.Signal, grace time.Duration) (int, error) {
+	seen := make(map[int]uint64)
+	begun := time.Now()
+	pause, clean := time.Millisecond, 0
+	for {
+		t, err := readTable()
+		if err != nil {
+			return len(seen), err
+		}
+		set := find(t)
+		for pid, start := range seen { // found before, and may have lost its mark
+			if info := t.byPID[pid]; info.Start == start {
+				t.below(pid, set)
+			}
+		}
+		var left []Info
+		for _, info := range set {
+			if !info.dead() {
+				left = append(left, info)
+			}
+		}
+		if len(left) == 0 {
+			if clean++; clean == 2 || len(seen) == 0 {
+				return len(seen), nil
+			}
+			continue
+		}
+		clean = 0
+		waited := time.Since(begun)
+		if waited > max(grace, 0)+killBudget {
+			slices.SortFunc(left, func(a, b Info) int { return a.PID - b.PID })
+			return len(seen), &SurvivorError{Left: left}
+		}
+		for _, info := range left {
+			_, old := seen[info.PID]
+			seen[info.PID] = info.Start
+			switch {
+			case waited >= grace:
+				signalInfo(info, unix.SIGKILL)
+			case !old:
+				signalInfo(info, cmp.Or(signals[info.PID], unix.SIGTERM))
+				signalInfo(info, unix.SIGCONT)
+			}
+		}
+		time.Sleep(min(pause, max(time.Millisecond, grace-time.Since(begun))))
+		pause = min(2*pause, 20*time.Millisecond)
+	}
+}
+
+// sweepOwn kills what is left of this run, by cookie and, as its subreaper,
+// by descent. As PID 1 orphans may be a user's, not ours.
+func (h *Host) sweepOwn() []Info {
+	guard := h.guard.pid()
+	find := func(t *table) map[int]Info {
+		set := marked(t, h.opts.Run+"/")
+		if h.subreaper && !IsInit() {
+			for _, pid := range t.children[unix.Getpid()] {
+				t.below(pid, set)
+			}
+		}
+		delete(set, guard)
+		return set
+	}
+	_, err := sweep(find, nil, 0)
+	if survivors, ok := err.(*SurvivorError); ok {
+		return survivors.Left
+	}
+	return nil
+}
