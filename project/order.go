@@ -34,46 +34,48 @@ func (p *Project) Select(names []ID, noDeps bool) []ID {
 	return slices.Sorted(maps.Keys(chosen))
 }
 
-// Levels groups services so that each depends only on those of earlier
-// levels: the order of a start; backwards, that of a stop. Within a level the
-// order is that of the ids. A project with a cycle is not valid; the members
-// of one form the last level.
-func (p *Project) Levels(ids []ID) [][]ID {
-	left := make(map[ID]bool, len(ids))
+// StopLevels groups services for a stop: each level may be told at once, when
+// nothing of those before it is left. A service that none of the others needs
+// is in the first. Within a level the order is that of the ids.
+func (p *Project) StopLevels(ids []ID) [][]ID {
+	users := make(map[ID][]ID)
+	for id, s := range p.Services {
+		for dep := range s.DependsOn {
+			users[dep] = append(users[dep], id)
+		}
+	}
+	counts := make(map[ID]bool, len(ids))
 	for _, id := range ids {
-		left[id] = true
+		counts[id] = true
+	}
+	depths := make(map[ID]int)
+	var depth func(id ID) int
+	depth = func(id ID) int {
+		if d, known := depths[id]; known {
+			return d
+		}
+		depths[id] = 0 // a cycle is not valid; this keeps one from being endless
+		d := 0
+		for _, user := range users[id] {
+			above := depth(user)
+			if counts[user] { // one that is not to be stopped still orders those around it
+				above++
+			}
+			d = max(d, above)
+		}
+		depths[id] = d
+		return d
+	}
+	byDepth := make(map[int][]ID)
+	for id := range counts {
+		byDepth[depth(id)] = append(byDepth[depth(id)], id)
 	}
 	var levels [][]ID
-	for len(left) > 0 {
-		var level []ID
-		for id := range left {
-			if !p.waitsForAny(id, left) {
-				level = append(level, id)
-			}
-		}
-		if len(level) == 0 {
-			level = slices.Collect(maps.Keys(left))
-		}
-		slices.Sort(level)
-		for _, id := range level {
-			delete(left, id)
-		}
-		levels = append(levels, level)
+	for _, d := range slices.Sorted(maps.Keys(byDepth)) {
+		slices.Sort(byDepth[d])
+		levels = append(levels, byDepth[d])
 	}
 	return levels
-}
-
-func (p *Project) waitsForAny(id ID, others map[ID]bool) bool {
-	s := p.Services[id]
-	if s == nil {
-		return false
-	}
-	for dep := range s.DependsOn {
-		if others[dep] {
-			return true
-		}
-	}
-	return false
 }
 
 // cycles returns the cycles of dependencies that can be found, each as a path

@@ -117,10 +117,10 @@ func (c *core) down(reason string, code int) {
 	if budget > 0 {
 		st.deadline = now.Add(budget)
 	}
-	var live []*service
+	var live []project.ID
 	for _, s := range c.order {
 		if s.state.Live() {
-			live = append(live, s)
+			live = append(live, s.id)
 		}
 	}
 	if len(live) > 0 {
@@ -136,7 +136,15 @@ func (c *core) down(reason string, code int) {
 			c.feed(s, Stop) // it waited for something that won't happen
 		}
 	}
-	st.levels = c.levels(live)
+	for _, ids := range c.project.StopLevels(live) {
+		var level []*service
+		for _, s := range c.order {
+			if slices.Contains(ids, s.id) {
+				level = append(level, s)
+			}
+		}
+		st.levels = append(st.levels, level)
+	}
 	// Each level has an equal share of the budget; when it is over the next
 	// is told to stop as well.
 	for i := 1; i < len(st.levels) && budget > 0; i++ {
@@ -149,36 +157,6 @@ func (c *core) down(reason string, code int) {
 	}
 	st.timers = append(st.timers, c.after(patience, c.sayWaiting))
 	c.stopLevels(0)
-}
-
-// levels groups services by their distance from those nothing depends on.
-func (c *core) levels(live []*service) [][]*service {
-	level := make(map[*service]int)
-	var depth func(s *service) int
-	depth = func(s *service) int {
-		if d, known := level[s]; known {
-			return d
-		}
-		level[s] = 0 // a cycle can't pass validation; this keeps one from hanging us
-		d := 0
-		for _, user := range c.users[s.id] {
-			step := 0
-			if slices.Contains(live, user) {
-				step = 1
-			}
-			d = max(d, depth(user)+step)
-		}
-		level[s] = d
-		return d
-	}
-	var out [][]*service
-	for _, s := range live {
-		for len(out) <= depth(s) {
-			out = append(out, nil)
-		}
-		out[depth(s)] = append(out[depth(s)], s)
-	}
-	return slices.DeleteFunc(out, func(l []*service) bool { return len(l) == 0 })
 }
 
 // stopLevels tells the levels up to and including that one to stop.

@@ -1,0 +1,342 @@
+package project_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"nix2gpu/project"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// build makes a project from lines such as "postgresql.db", "-redis.cache"
+// (disabled) and "api: postgresql.db=ready"; a name without a dot is custom.
+func build(t *testing.T, lines ...string) *project.Project {
+	t.Helper()
+	p := &project.Project{
+		Version: project.Version, Name: "test",
+		Services:  map[project.ID]*project.Service{},
+		Processes: map[project.ID]*project.Process{},
+	}
+	for i, line := range lines {
+		name, deps, _ := strings.Cut(line, ":")
+		name, disabled := strings.CutPrefix(name, "-")
+		typ, instance, dotted := strings.Cut(name, ".")
+		if !dotted {
+			typ, instance = "custom", name
+		}
+		id := project.ID(name)
+		pos := project.Pos{File: "nix2gpu.nix", Line: i + 1, Col: 1}
+		s := &project.Service{ID: id, Type: typ, Instance: instance, Main: id, Disabled: disabled, Pos: pos,
+			DependsOn: map[project.ID]project.Dependency{}}
+		for _, dep := range strings.Fields(deps) {
+			on, cond, _ := strings.Cut(dep, "=")
+			s.DependsOn[project.ID(on)] = project.Dependency{Condition: project.Condition(cond),
+				Pos: project.Pos{File: "nix2gpu.nix", Line: i + 1, Col: 5}}
+		}
+		p.Services[id] = s
+		p.Processes[id] = &project.Process{ID: id, Service: id, Role: project.Main,
+			Command: project.Command{Shell: project.Lit("run " + name)}}
+	}
+	p.AssignLabels()
+	return p
+}
+
+func TestLabels(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		lines []string
+		want  map[project.ID]string
+	}{
+		{"one of a type", []string{"postgresql.db", "api"}, map[project.ID]string{"postgresql.db": "postgresql", "api": "api"}},
+		{"two of a type", []string{"redis.a", "redis.b"}, map[project.ID]string{"redis.a": "redis.a", "redis.b": "redis.b"}},
+		{"the other is disabled", []string{"redis.a", "-redis.b"}, map[project.ID]string{"redis.a": "redis", "redis.b": "redis.b"}},
+		{"a custom one is called so", []string{"nginx.web", "nginx"}, map[project.ID]string{"nginx.web": "nginx.web", "nginx": "nginx"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := build(t, tt.lines...)
+			for id, want := range tt.want {
+				if got := p.Services[id].Label; got != want {
+					t.Errorf("label of %s = %q, want %q", id, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestResolve(t *testing.T) {
+	p := build(t, "postgresql.db", "redis.a", "redis.b", "-redis.old", "mysql.db2", "apache-httpd.web", "nginx.web", "api")
+	p.Services["postgresql.db"].Init = []project.ID{"postgresql.db-init"}
+	p.Processes["postgresql.db-init"] = &project.Process{ID: "postgresql.db-init", Service: "postgresql.db", Role: project.Init}
+	for name, want := range map[string]string{
+		"postgresql.db":      "[postgresql.db]",
+		"postgresql.db-init": "[postgresql.db]",
+		"postgresql":         "[postgresql.db]",
+		"postgres":           "[postgresql.db]",
+		"postgres.db":        "[postgresql.db]",
+		"db":                 "[postgresql.db]",
+		"redis":              "[redis.a redis.b]", // a type means its enabled instances
+		"redis.old":          "[redis.old]",
+		"a":                  "[redis.a]",
+		"mariadb":            "[mysql.db2]",
+		"httpd":              "[apache-httpd.web]",
+		"api":                "[api]",
+		"web":                "name \"web\" is ambiguous\n  hint: it may be apache-httpd.web, nginx.web",
+		"nginy":              "no service \"nginy\"\n  hint: did you mean \"nginx\"?",
+		"custom":             "no service \"custom\"\n  hint: the services are apache-httpd, api, mysql, nginx, postgresql, redis.a, redis.b, redis.old",
+	} {
+		t.Run(name, func(t *testing.T) {
+			ids, err := p.Resolve(name)
+			got := fmt.Sprint(ids)
+			if err != nil {
+				got = err.Error()
+			}
+			if got != want {
+				t.Errorf("Resolve(%q) = %s, want %s", name, got, want)
+			}
+		})
+	}
+}
+
+func TestValidate(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		lines  []string
+		change func(*project.Project)
+		want   string
+	}{
+		{name: "nothing", lines: nil},
+		{name: "good", lines: []string{"postgresql.db", "api: postgresql.db=ready"}},
+		{
+			name: "unknown dependency", lines: []string{"postgresql.db", "api: postgresqk=ready"},
+			want: `nix2gpu.nix:2:5: "api" depends on "postgresqk", which does not exist
+  hint: did you mean "postgresql"?`,
+		},
+		{
+			name: "disabled dependency", lines: []string{"-postgresql.db", "api: postgresql.db=ready"},
+			want: `nix2gpu.nix:2:5: "api" depends on "postgresql.db", which is disabled
+  hint: enable "postgresql.db", or remove the dependency`,
+		},
+		{
+			name: "cycle", lines: []string{"c: a=ready", "a: b=ready", "b: c=started", "free"},
+			want: `nix2gpu.nix:2:5: services wait for each other: a → b → c → a`,
+		},
+		{
+			name: "self", lines: []string{"a: a=ready"},
+			want: `nix2gpu.nix:1:5: services wait for each other: a → a`,
+		},
+		{
+			name: "completed of a daemon", lines: []string{"a", "b: a=completed"},
+			change: func(p *project.Project) { p.Processes["a"].Restart.Policy = project.RestartAlways },
+			want: `nix2gpu.nix:2:5: "b" waits for "a" to be completed, which never happens: it is always restarted
+  hint: set restart = "on_failure" or "no" for "a", or wait for "ready"`,
+		},
+		{
+			name: "log line that is not there", lines: []string{"a", "b: a=log_ready"},
+			want: `nix2gpu.nix:2:5: "b" waits for the ready line of "a", which has none
+  hint: give "a" a ready line, or wait for "ready"`,
+		},
+		{
+			name: "port used twice", lines: []string{"a", "b", "c", "-d"},
+			change: func(p *project.Project) {
+				p.Services["a"].Ports = []project.Port{{Port: 80, Address: "*"}}
+				p.Services["b"].Ports = []project.Port{{Port: 80, Protocol: "udp"}, {Port: 81, Address: "127.0.0.2"}}
+				p.Services["c"].Ports = []project.Port{{Port: 80}, {Port: 81}}
+				p.Services["d"].Ports = []project.Port{{Port: 80}}
+			},
+			want: `nix2gpu.nix:3:1: port 80 is used twice: by "a" (all addresses, nix2gpu.nix:1:1) and by "c" (127.0.0.1, nix2gpu.nix:3:1)
+  hint: give one of them another port`,
+		},
+		{
+			name: "everything at once, sorted", lines: []string{"a", "../b", "c: a=sometime"},
+			change: func(p *project.Project) {
+				p.OnFailed = "panic"
+				p.Processes["a"].Shutdown.Signal = "SIGNOPE"
+				p.Processes["a"].Restart = project.Restart{Policy: "maybe", Max: -1, Backoff: 0.5}
+				p.Processes["a"].Readiness = &project.Probe{HTTP: &project.HTTPCheck{Port: 99999}, TCP: &project.TCPCheck{Port: 1}}
+				p.Processes["c"].Command = project.Command{}
+			},
+			want: `onFailed must be one of "continue", "exit", is "panic"
+nix2gpu.nix:1:1: max_restarts of "a" must not be negative
+nix2gpu.nix:1:1: restart_delay_backoff of "a" must be at least 1, is 0.5
+nix2gpu.nix:1:1: the readiness probe of "a" must have exactly one check, has 2
+nix2gpu.nix:1:1: the restart policy of "a" must be one of "no", "on_failure", "always", "exit_on_failure", "unless_stopped", is "maybe"
+nix2gpu.nix:1:1: the shutdown signal of "a" must be the name of a signal such as "SIGTERM", is "SIGNOPE"
+nix2gpu.nix:2:1: service name "../b" must consist of letters, digits and any of _ . : @ + -, and begin with a letter or digit
+nix2gpu.nix:3:1: the command of "c" must be either a program with arguments or a line for the shell, and not empty
+nix2gpu.nix:3:5: the condition of "a" in the dependencies of "c" must be one of "started", "ready", "completed", "exited", "log_ready", is "sometime"`,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := build(t, tt.lines...)
+			if tt.change != nil {
+				tt.change(p)
+			}
+			before, _ := p.Encode()
+			got := ""
+			if err := p.Validate(); err != nil {
+				got = err.Error()
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("Validate (-want +got):\n%s", diff)
+			}
+			if after, _ := p.Encode(); !bytes.Equal(before, after) {
+				t.Error("Validate changed the project")
+			}
+		})
+	}
+}
+
+func TestSelect(t *testing.T) {
+	p := build(t, "db", "cache", "api: db=ready cache=ready", "web: api=ready", "other")
+	for _, tt := range []struct {
+		names  []project.ID
+		noDeps bool
+		want   string
+	}{
+		{[]project.ID{"web"}, false, "[api cache db web]"},
+		{[]project.ID{"web"}, true, "[web]"},
+		{[]project.ID{"other", "cache"}, false, "[cache other]"},
+		{nil, false, "[]"},
+	} {
+		if got := fmt.Sprint(p.Select(tt.names, tt.noDeps)); got != tt.want {
+			t.Errorf("Select(%v, %t) = %s, want %s", tt.names, tt.noDeps, got, tt.want)
+		}
+	}
+}
+
+func TestStopLevels(t *testing.T) {
+	p := build(t, "db", "cache", "api: db=ready cache=ready", "web: api=ready", "other")
+	for ids, want := range map[string]string{
+		"db cache api web other": "[[other web] [api] [cache db]]",
+		"db web":                 "[[web] [db]]", // api between them orders, though it is not stopped
+		"":                       "[]",
+	} {
+		var list []project.ID
+		for _, id := range strings.Fields(ids) {
+			list = append(list, project.ID(id))
+		}
+		if got := fmt.Sprint(p.StopLevels(list)); got != want {
+			t.Errorf("StopLevels(%s) = %s, want %s", ids, got, want)
+		}
+	}
+}
+
+func TestDiff(t *testing.T) {
+	p := build(t, "a", "b", "c")
+	q := build(t, "d", "c", "b") // other places, which is no change
+	q.Processes["b"].Env = map[string]project.Value{"X": {Text: project.Lit("1")}}
+	q.Services["c"].Description = "only displayed"
+	want := project.Changes{Added: []project.ID{"d"}, Removed: []project.ID{"a"}, Changed: []project.ID{"b"}}
+	if diff := cmp.Diff(want, p.Diff(q)); diff != "" {
+		t.Errorf("Diff (-want +got):\n%s", diff)
+	}
+	if c := p.Diff(p); !c.IsEmpty() {
+		t.Errorf("Diff with itself = %+v", c)
+	}
+}
+
+func TestSecretName(t *testing.T) {
+	for name, want := range map[string]bool{
+		"POSTGRES_PASSWORD": true, "PGPASSWORD": true, "HF_TOKEN": true, "AWS_SECRET_ACCESS_KEY": true,
+		"api-key": true, "APIKEY": true, "GOOGLE_APPLICATION_CREDENTIALS": true, "DB_PASS": true, "GITHUB_PAT": true,
+		"TOKENIZERS_PARALLELISM": false, "POSTGRES_PASSWORD_FILE": false, "PATH": false, "PWD": false,
+		"KEYBOARD": false, "PORT": false, "MONKEY": false, "PASSENGER_COUNT": false, "": false,
+	} {
+		if got := project.SecretName(name); got != want {
+			t.Errorf("SecretName(%q) = %t, want %t", name, got, want)
+		}
+	}
+}
+
+// The canary must not be found anywhere in what Masked returns.
+func TestMasked(t *testing.T) {
+	const canary = "c4n4ry"
+	p := build(t, "api")
+	api := p.Processes["api"]
+	url := project.Lit("postgresql://app:" + canary + "@db/x?a=b")
+	api.Env = map[string]project.Value{
+		"FLAGGED":      {Text: project.Lit(canary), Secret: true},
+		"API_KEY":      {Text: project.Join(project.RootPath("/x"), project.Lit(canary))},
+		"DATABASE_URL": {Text: url},
+		"PORT":         {Text: project.Lit("8080")},
+	}
+	api.Command = project.Command{Exec: []project.Text{project.Lit("psql"), url}}
+	api.Files = []project.File{{Path: project.Lit("/etc/x"), Content: url}}
+	api.Shutdown.Command = &project.Command{Shell: url}
+	api.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Port: 1, Headers: map[string]string{"Authorization": "Bearer " + canary}}}
+	p.Files = map[string]*project.File{"f": {Content: url}}
+	p.Container.Env = map[string]project.Value{"TOKEN": {Text: project.Lit(canary)}}
+	p.Container.Startup = url
+	before, _ := p.Encode()
+
+	masked, err := p.Masked().Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(masked, []byte(canary)) {
+		t.Errorf("a secret shows:\n%s", masked)
+	}
+	if got := p.Masked().Processes["api"].Env["DATABASE_URL"].Text.String(); got != "postgresql://app:"+project.Mask+"@db/x?a=b" {
+		t.Errorf("the URL became %s", got)
+	}
+	if got := p.Masked().Processes["api"].Env["PORT"].Text.String(); got != "8080" {
+		t.Errorf("PORT became %s", got)
+	}
+	if after, _ := p.Encode(); !bytes.Equal(before, after) {
+		t.Error("Masked changed the project")
+	}
+}
+
+// The JSON is a contract between builds, so that its shape is a golden file.
+func TestJSON(t *testing.T) {
+	p := build(t, "postgresql.db", "api: postgresql.db=ready")
+	p.WhenDone, p.StopTimeout = project.WhenDoneStay, project.For(9e9)
+	p.Files = map[string]*project.File{"abc-conf": {Content: project.Lit("listen = <all> & more\n"), Mode: "0600"}}
+	p.Container = project.Container{ExposedPorts: []string{"22/tcp"}, WorkingDir: "/workspace"}
+	p.Notes = []project.Note{{Service: "api", Text: "a remark"}}
+	p.Services["api"].Ports = []project.Port{{Port: 8080, Address: "*"}}
+	p.Processes["api"].Env = map[string]project.Value{"K": {Text: project.Lit("v"), Secret: true}}
+	p.Processes["api"].Command = project.Command{Exec: []project.Text{
+		project.PackagePath("python3", "/bin/python"), project.Join(project.Lit("--dir="), project.RootPath("/data")),
+		project.FilePath("abc-conf"), project.StatePath("/s"), project.RunPath(""), project.Self()}}
+	p.Processes["api"].Readiness = &project.Probe{HTTP: &project.HTTPCheck{Port: 8080, Path: "/health"}, Period: 5e9}
+	got, err := p.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const golden = "testdata/project.golden.json"
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(golden, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("JSON (-want +got, if meant: go test -update):\n%s", diff)
+	}
+	back, err := project.Decode(bytes.NewReader(got))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(p, back, cmp.Transformer("empty", func(m map[project.ID]project.Dependency) map[project.ID]project.Dependency {
+		if len(m) == 0 {
+			return nil
+		}
+		return m
+	})); diff != "" {
+		t.Errorf("round trip (-want +got):\n%s", diff)
+	}
+}

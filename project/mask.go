@@ -1,0 +1,132 @@
+package project
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+)
+
+// Mask stands where a secret stood.
+const Mask = "********"
+
+// Masked returns a copy of p that may be shown to anyone: values that are
+// secret by flag or by name are replaced, and so are passwords inside URLs,
+// wherever they stand.
+func (p *Project) Masked() *Project {
+	data, err := p.Encode()
+	if err != nil {
+		return &Project{Version: Version, Name: p.Name} // rather nothing than a secret
+	}
+	q, err := Decode(bytes.NewReader(data))
+	if err != nil {
+		return &Project{Version: Version, Name: p.Name}
+	}
+	maskEnv(q.Container.Env)
+	maskText(q.Container.Startup)
+	for _, proc := range q.Processes {
+		maskEnv(proc.Env)
+		maskCommand(&proc.Command)
+		if proc.Shutdown.Command != nil {
+			maskCommand(proc.Shutdown.Command)
+		}
+		for _, probe := range []*Probe{proc.Readiness, proc.Liveness, proc.Startup} {
+			if probe == nil {
+				continue
+			}
+			if probe.Exec != nil {
+				maskCommand(&probe.Exec.Command)
+			}
+			if probe.HTTP != nil {
+				for name, value := range probe.HTTP.Headers {
+					if SecretName(name) || strings.EqualFold(name, "authorization") || strings.EqualFold(name, "cookie") {
+						value = Mask
+					}
+					probe.HTTP.Headers[name] = MaskString(value)
+				}
+			}
+		}
+		for i := range proc.Files {
+			maskText(proc.Files[i].Content)
+		}
+	}
+	for _, file := range q.Files {
+		maskText(file.Content)
+	}
+	return q
+}
+
+// Shown is v as anyone may read it, given the name that it has.
+func (v Value) Shown(name string) string {
+	if v.hidden(name) {
+		return Mask
+	}
+	return MaskString(v.Text.String())
+}
+
+// hidden reports whether v is kept from readers. An empty value is no secret.
+func (v Value) hidden(name string) bool {
+	return (v.Secret || SecretName(name)) && !v.Text.IsEmpty()
+}
+
+// SecretName reports whether a variable of that name is likely to hold a
+// secret: API_KEY, POSTGRES_PASSWORD, HF_TOKEN; but not TOKENIZERS_PARALLELISM,
+// and not POSTGRES_PASSWORD_FILE, which names a place.
+func SecretName(name string) bool {
+	words := strings.FieldsFunc(strings.ToUpper(name), func(r rune) bool { return r == '_' || r == '-' || r == '.' })
+	if len(words) == 0 {
+		return false
+	}
+	switch words[len(words)-1] {
+	case "FILE", "PATH", "DIR":
+		return false
+	}
+	for _, w := range words {
+		switch w {
+		case "PASS", "PW", "KEY", "KEYS", "TOKENS", "CREDS", "AUTH", "PAT":
+			return true
+		}
+		for _, part := range []string{"PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "CREDENTIAL", "APIKEY", "PRIVATEKEY", "ACCESSKEY"} {
+			if strings.Contains(w, part) {
+				return true
+			}
+		}
+		if strings.HasSuffix(w, "TOKEN") {
+			return true
+		}
+	}
+	return false
+}
+
+// urlPassword finds the password of "scheme://user:password@host".
+var urlPassword = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^/\s:@"']*):([^/\s"']+)@`)
+
+// MaskString hides the passwords of the URLs in s.
+func MaskString(s string) string {
+	if !strings.Contains(s, "://") {
+		return s
+	}
+	return urlPassword.ReplaceAllString(s, "${1}:"+Mask+"@")
+}
+
+func maskEnv(env map[string]Value) {
+	for name, v := range env {
+		if v.hidden(name) {
+			v = Value{Text: Lit(Mask), Secret: true}
+		}
+		maskText(v.Text)
+		env[name] = v
+	}
+}
+
+func maskCommand(c *Command) {
+	for _, arg := range c.Exec {
+		maskText(arg)
+	}
+	maskText(c.Shell)
+}
+
+func maskText(t Text) {
+	for i := range t {
+		t[i].Literal = MaskString(t[i].Literal)
+	}
+}

@@ -1,0 +1,204 @@
+package project
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// aliases are the other spellings of service types.
+var aliases = map[string]string{
+	"postgres": "postgresql",
+	"httpd":    "apache-httpd",
+	"mariadb":  "mysql",
+}
+
+// CanonicalType is the spelling under which a service type is known:
+// "postgres" is "postgresql".
+func CanonicalType(name string) string {
+	if t, ok := aliases[name]; ok {
+		return t
+	}
+	return name
+}
+
+// AssignLabels gives each service the name that people see: the instance of a
+// custom one; for others the type, when it has one enabled instance and
+// nothing else is called so, else "<type>.<instance>".
+func (p *Project) AssignLabels() {
+	instances := make(map[string]int) // enabled ones, by type
+	taken := make(map[string]bool)    // by custom services
+	for _, s := range p.Services {
+		switch {
+		case s.Type == "custom":
+			taken[s.Instance] = true
+		case !s.Disabled:
+			instances[s.Type]++
+		}
+	}
+	for _, s := range p.Services {
+		switch {
+		case s.Type == "custom":
+			s.Label = s.Instance
+		case !s.Disabled && instances[s.Type] == 1 && !taken[s.Type]:
+			s.Label = s.Type
+		default:
+			s.Label = s.Type + "." + s.Instance
+		}
+	}
+}
+
+// A NameError says that a name stands for no service, or for several.
+type NameError struct {
+	Name       string
+	Candidates []ID // those it may mean, when it is ambiguous
+	Known      []string
+	Near       string // the known name that is most like it
+}
+
+func (e *NameError) Error() string {
+	switch {
+	case len(e.Candidates) > 0:
+		return fmt.Sprintf("name %q is ambiguous\n  hint: it may be %s", e.Name, join(e.Candidates))
+	case e.Near != "":
+		return fmt.Sprintf("no service %q\n  hint: did you mean %q?", e.Name, e.Near)
+	case len(e.Known) == 0:
+		return fmt.Sprintf("no service %q: there are no services", e.Name)
+	}
+	return fmt.Sprintf("no service %q\n  hint: the services are %s", e.Name, strings.Join(e.Known, ", "))
+}
+
+// Resolve finds the services that a person means by a name. It is tried as an
+// id or the name of a process, a label, an instance if only one service has
+// it, and a type, which means all of its enabled instances. The error is a
+// *NameError.
+func (p *Project) Resolve(name string) ([]ID, error) {
+	if _, ok := p.Services[ID(name)]; ok {
+		return []ID{ID(name)}, nil
+	}
+	if proc, ok := p.Processes[ID(name)]; ok {
+		return []ID{proc.Service}, nil
+	}
+	for _, match := range []func(*Service) bool{
+		func(s *Service) bool { return s.Label == name },
+		func(s *Service) bool { return s.Instance == name },
+	} {
+		switch found := p.matching(match); {
+		case len(found) == 1:
+			return found, nil
+		case len(found) > 1:
+			return nil, &NameError{Name: name, Candidates: found}
+		}
+	}
+	// "postgres.db" is written by those who write services.postgres.db.
+	if typ, instance, ok := strings.Cut(name, "."); ok && CanonicalType(typ) != typ {
+		if id := ID(CanonicalType(typ) + "." + instance); p.Services[id] != nil {
+			return []ID{id}, nil
+		}
+	}
+	found := p.matching(func(s *Service) bool {
+		return !s.Disabled && s.Type != "custom" && s.Type == CanonicalType(name)
+	})
+	if len(found) > 0 {
+		return found, nil
+	}
+	known := p.Names()
+	return nil, &NameError{Name: name, Known: known, Near: nearest(name, known)}
+}
+
+// ResolveOne is Resolve for where only one service can be meant.
+func (p *Project) ResolveOne(name string) (ID, error) {
+	ids, err := p.Resolve(name)
+	if err != nil {
+		return "", err
+	}
+	if len(ids) > 1 {
+		return "", &NameError{Name: name, Candidates: ids}
+	}
+	return ids[0], nil
+}
+
+// ResolveAll resolves several names, each service once, sorted. No names give
+// no services.
+func (p *Project) ResolveAll(names []string) ([]ID, error) {
+	var all []ID
+	for _, name := range names {
+		ids, err := p.Resolve(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ids...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+// Names lists the labels of all services, sorted.
+func (p *Project) Names() []string {
+	var names []string
+	for id, s := range p.Services {
+		if s.Label == "" {
+			names = append(names, string(id))
+			continue
+		}
+		names = append(names, s.Label)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (p *Project) matching(match func(*Service) bool) []ID {
+	var found []ID
+	for _, id := range slices.Sorted(maps.Keys(p.Services)) {
+		if match(p.Services[id]) {
+			found = append(found, id)
+		}
+	}
+	return found
+}
+
+func join(ids []ID) string {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = string(id)
+	}
+	return strings.Join(names, ", ")
+}
+
+// nearest returns the known name that differs least from name, if it is near
+// enough to be a slip of the hand.
+func nearest(name string, known []string) string {
+	best, limit := "", len(name)/3+1
+	for _, k := range known {
+		if d := distance(name, k); d <= limit {
+			best, limit = k, d-1
+		}
+	}
+	return best
+}
+
+// distance counts the letters to insert, drop, replace or swap.
+func distance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}

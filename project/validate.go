@@ -1,0 +1,355 @@
+package project
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Validate reports everything that is wrong with p, sorted by place. It
+// changes nothing. The error is an [Errors].
+func (p *Project) Validate() error {
+	var found Errors
+	if p.Version != Version {
+		found.add(Pos{}, "", "", "version must be %d, is %d", Version, p.Version)
+	}
+	oneOf(&found, Pos{}, "", "whenDone", p.WhenDone, WhenDoneExit, WhenDoneStay)
+	oneOf(&found, Pos{}, "", "onFailed", p.OnFailed, OnFailedContinue, OnFailedExit)
+	if p.StopTimeout != nil && *p.StopTimeout < 0 {
+		found.add(Pos{}, "", "", "stopTimeout must not be negative")
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.Services)) {
+		found.checkService(p, id, p.Services[id])
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.Processes)) {
+		found.checkProcess(p, id, p.Processes[id])
+	}
+	for _, ring := range p.cycles() {
+		names := make([]string, len(ring))
+		for i, id := range ring {
+			names[i] = p.label(id)
+		}
+		found.add(p.Services[ring[0]].DependsOn[ring[1]].Pos, ring[0], "", "services wait for each other: %s", strings.Join(names, " → "))
+	}
+	found.checkPorts(p)
+	return found.asError()
+}
+
+// label is the name that people see of a service; its id where it has none.
+func (p *Project) label(id ID) string {
+	if s := p.Services[id]; s != nil && s.Label != "" {
+		return s.Label
+	}
+	return string(id)
+}
+
+// goodName is what can be a file's name, a word of the command line and part
+// of a log line without surprise.
+var goodName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:@+-]*$`)
+
+func (e *Errors) checkName(pos Pos, id ID, what string) {
+	switch {
+	case len(id) > 128:
+		e.add(pos, id, "", "%s %.20q… must have at most 128 characters", what, id)
+	case !goodName.MatchString(string(id)):
+		e.add(pos, id, "", "%s %q must consist of letters, digits and any of _ . : @ + -, and begin with a letter or digit", what, id)
+	}
+}
+
+func (e *Errors) checkService(p *Project, id ID, s *Service) {
+	e.checkName(s.Pos, id, "service name")
+	if s.ID != id {
+		e.add(s.Pos, id, "", "service %q is listed as %q", s.ID, id)
+	}
+	for role, list := range map[Role][]ID{Init: s.Init, Main: {s.Main}, Setup: s.Setup} {
+		for _, proc := range list {
+			switch q := p.Processes[proc]; {
+			case q == nil:
+				e.add(s.Pos, id, "", "service %q has no process %q", id, proc)
+			case q.Service != id || q.Role != role:
+				e.add(s.Pos, id, "", "process %q must be the %s process of service %q", proc, role, id)
+			}
+		}
+	}
+	for _, dep := range slices.Sorted(maps.Keys(s.DependsOn)) {
+		e.checkDependency(p, s, dep, s.DependsOn[dep])
+	}
+}
+
+func (e *Errors) checkDependency(p *Project, s *Service, id ID, d Dependency) {
+	pos := d.Pos
+	if pos == (Pos{}) {
+		pos = s.Pos
+	}
+	who := p.label(s.ID)
+	dep := p.Services[id]
+	if dep == nil {
+		hint := ""
+		if near := nearest(string(id), p.Names()); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		e.add(pos, s.ID, hint, "%q depends on %q, which does not exist", who, id)
+		return
+	}
+	if dep.Disabled && !s.Disabled {
+		e.add(pos, s.ID, fmt.Sprintf("enable %q, or remove the dependency", p.label(id)), "%q depends on %q, which is disabled", who, p.label(id))
+	}
+	oneOf(e, pos, s.ID, fmt.Sprintf("the condition of %q in the dependencies of %q", p.label(id), who), d.Condition,
+		Started, Ready, Completed, Exited, LogReady)
+	if d.Condition == "" {
+		e.add(pos, s.ID, "", "the dependency of %q on %q has no condition", who, p.label(id))
+	}
+	main := p.Processes[dep.Main]
+	if main == nil {
+		return // reported with its service
+	}
+	always := main.Restart.Policy == RestartAlways || main.Restart.Policy == RestartUnlessStopped
+	switch {
+	case d.Condition == Completed && always:
+		e.add(pos, s.ID, fmt.Sprintf("set restart = \"on_failure\" or \"no\" for %q, or wait for \"ready\"", p.label(id)),
+			"%q waits for %q to be completed, which never happens: it is always restarted", who, p.label(id))
+	case d.Condition == LogReady && (main.Readiness == nil || main.Readiness.Log == nil):
+		e.add(pos, s.ID, fmt.Sprintf("give %q a ready line, or wait for \"ready\"", p.label(id)),
+			"%q waits for the ready line of %q, which has none", who, p.label(id))
+	}
+}
+
+func (e *Errors) checkProcess(p *Project, id ID, q *Process) {
+	s := p.Services[q.Service]
+	if s == nil {
+		e.add(Pos{}, "", "", "process %q belongs to no service: %q does not exist", id, q.Service)
+		return
+	}
+	who := fmt.Sprintf("%q", id)
+	if id != q.Service { // a main process mostly has its service's name
+		e.checkName(s.Pos, id, "process name")
+	}
+	if q.ID != id {
+		e.add(s.Pos, s.ID, "", "process %q is listed as %q", q.ID, id)
+	}
+	oneOf(e, s.Pos, s.ID, "the role of "+who, q.Role, Init, Main, Setup)
+	if s.Unsupported == "" {
+		e.checkCommand(s, "the command of "+who, q.Command)
+	}
+	if q.Shutdown.Command != nil {
+		e.checkCommand(s, "the shutdown command of "+who, *q.Shutdown.Command)
+	}
+	if sig := q.Shutdown.Signal; sig != "" && !KnownSignal(sig) {
+		e.add(s.Pos, s.ID, "", "the shutdown signal of %s must be the name of a signal such as \"SIGTERM\", is %q", who, sig)
+	}
+	if t := q.Shutdown.Timeout; t != nil && *t < 0 {
+		e.add(s.Pos, s.ID, "", "the shutdown timeout of %s must not be negative", who)
+	}
+	oneOf(e, s.Pos, s.ID, "the kill mode of "+who, q.KillMode, KillGroup, KillProcess)
+	e.checkRestart(s, who, q.Restart)
+	for name, probe := range map[string]*Probe{"readiness": q.Readiness, "liveness": q.Liveness, "startup": q.Startup} {
+		if probe != nil {
+			e.checkProbe(s, "the "+name+" probe of "+who, probe)
+		}
+	}
+	for name := range q.Env {
+		if name == "" || strings.ContainsAny(name, "=\x00") {
+			e.add(s.Pos, s.ID, "", "environment of %s: %q is no name of a variable", who, name)
+		}
+	}
+	for _, t := range q.texts() {
+		for _, part := range t {
+			if part.File != nil && p.Files[*part.File] == nil {
+				e.add(s.Pos, s.ID, "", "process %s names the generated file %q, which does not exist", who, *part.File)
+			}
+		}
+	}
+}
+
+func (e *Errors) checkCommand(s *Service, what string, c Command) {
+	if (len(c.Exec) > 0) == !c.Shell.IsEmpty() {
+		e.add(s.Pos, s.ID, "", "%s must be either a program with arguments or a line for the shell, and not empty", what)
+	}
+}
+
+func (e *Errors) checkRestart(s *Service, who string, r Restart) {
+	oneOf(e, s.Pos, s.ID, "the restart policy of "+who, r.Policy,
+		RestartNo, RestartOnFailure, RestartAlways, RestartExitOnFailure, RestartUnlessStopped)
+	if r.Max < 0 {
+		e.add(s.Pos, s.ID, "", "max_restarts of %s must not be negative", who)
+	}
+	if r.Backoff != 0 && r.Backoff < 1 {
+		e.add(s.Pos, s.ID, "", "restart_delay_backoff of %s must be at least 1, is %v", who, r.Backoff)
+	}
+	if r.Delay != nil && *r.Delay < 0 {
+		e.add(s.Pos, s.ID, "", "restart_delay of %s must not be negative", who)
+	}
+	if r.DelayMax != nil && *r.DelayMax < 0 {
+		e.add(s.Pos, s.ID, "", "restart_delay_max of %s must not be negative", who)
+	}
+}
+
+func (e *Errors) checkProbe(s *Service, what string, pr *Probe) {
+	n, port, ported := 0, 0, false
+	if pr.Exec != nil {
+		n++
+		e.checkCommand(s, "the command of "+what, pr.Exec.Command)
+	}
+	if pr.HTTP != nil {
+		n, port, ported = n+1, pr.HTTP.Port, true
+	}
+	if pr.TCP != nil {
+		n, port, ported = n+1, pr.TCP.Port, true
+	}
+	if pr.GRPC != nil {
+		n, port, ported = n+1, pr.GRPC.Port, true
+	}
+	if pr.Server != nil {
+		n, port, ported = n+1, pr.Server.Port, pr.Server.Socket.IsEmpty()
+	}
+	if pr.Log != nil {
+		n++
+		if _, err := regexp.Compile(pr.Log.Pattern); err != nil {
+			e.add(s.Pos, s.ID, "", "the pattern of %s: %v", what, err)
+		}
+	}
+	if pr.Notify != nil {
+		n++
+	}
+	if n != 1 {
+		e.add(s.Pos, s.ID, "", "%s must have exactly one check, has %d", what, n)
+	}
+	if ported && (port < 1 || port > 65535) {
+		e.add(s.Pos, s.ID, "", "the port of %s must be between 1 and 65535, is %d", what, port)
+	}
+	if pr.Period < 0 || pr.Timeout < 0 || pr.InitialDelay != nil && *pr.InitialDelay < 0 {
+		e.add(s.Pos, s.ID, "", "the times of %s must not be negative", what)
+	}
+	if pr.SuccessThreshold < 0 || pr.FailureThreshold < 0 {
+		e.add(s.Pos, s.ID, "", "the thresholds of %s must not be negative", what)
+	}
+}
+
+// checkPorts finds services that could not both listen.
+func (e *Errors) checkPorts(p *Project) {
+	type owner struct {
+		service ID
+		port    Port
+	}
+	var owners []owner
+	for _, id := range slices.Sorted(maps.Keys(p.Services)) {
+		s := p.Services[id]
+		for _, port := range s.Ports {
+			pos := port.Pos
+			if pos == (Pos{}) {
+				pos, port.Pos = s.Pos, s.Pos
+			}
+			if port.Port < 1 || port.Port > 65535 {
+				e.add(pos, id, "", "port of %q must be between 1 and 65535, is %d", p.label(id), port.Port)
+				continue
+			}
+			if s.Disabled {
+				continue
+			}
+			for _, o := range owners {
+				if o.port.clashes(port) {
+					hint := "give one of them another port"
+					if o.service == id {
+						hint = ""
+					}
+					e.add(pos, id, hint, "port %d is used twice: by %q (%s) and by %q (%s)", port.Port,
+						p.label(o.service), o.port.where(), p.label(id), port.where())
+				}
+			}
+			owners = append(owners, owner{id, port})
+		}
+	}
+}
+
+// where says on which addresses a port is, with the place where that was set.
+func (p Port) where() string {
+	text := p.Address
+	switch {
+	case p.wildcard():
+		text = "all addresses"
+	case text == "":
+		text = "127.0.0.1"
+	}
+	if pos := p.Pos.String(); pos != "" {
+		text += ", " + pos
+	}
+	return text
+}
+
+func (p Port) wildcard() bool {
+	return p.Address == "*" || p.Address == "0.0.0.0" || p.Address == "::" || p.Address == "[::]"
+}
+
+// clashes reports whether two listeners can't be at once.
+func (p Port) clashes(q Port) bool {
+	if p.Port != q.Port || cmpProtocol(p.Protocol) != cmpProtocol(q.Protocol) {
+		return false
+	}
+	return p.wildcard() || q.wildcard() || loopback(p.Address) == loopback(q.Address)
+}
+
+func cmpProtocol(s string) string {
+	if s == "" {
+		return "tcp"
+	}
+	return strings.ToLower(s)
+}
+
+func loopback(address string) string {
+	if address == "" || address == "localhost" {
+		return "127.0.0.1"
+	}
+	return address
+}
+
+// signals are the names that a stop signal can have.
+var signals = strings.Fields("HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD " +
+	"CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS RTMIN RTMAX")
+
+// KnownSignal reports whether name is that of a signal, with or without SIG:
+// "SIGTERM", "TERM", "SIGRTMIN+3".
+func KnownSignal(name string) bool {
+	name = strings.TrimPrefix(strings.ToUpper(name), "SIG")
+	base, offset, found := strings.Cut(name, "+")
+	if found && (base != "RTMIN" || !regexp.MustCompile(`^[0-9]{1,2}$`).MatchString(offset)) {
+		return false
+	}
+	return slices.Contains(signals, base)
+}
+
+// texts lists every text of a process that may name a generated file.
+func (q *Process) texts() []Text {
+	list := slices.Concat(q.Command.Exec, []Text{q.Command.Shell, q.Dir, q.Log.File}, q.EnvFiles)
+	for _, name := range slices.Sorted(maps.Keys(q.Env)) {
+		list = append(list, q.Env[name].Text)
+	}
+	for _, f := range q.Files {
+		list = append(list, f.Path, f.Content)
+	}
+	for _, d := range q.Dirs {
+		list = append(list, d.Path)
+	}
+	for _, pr := range []*Probe{q.Readiness, q.Liveness, q.Startup} {
+		if pr != nil && pr.Exec != nil {
+			list = append(append(list, pr.Exec.Command.Exec...), pr.Exec.Command.Shell)
+		}
+	}
+	if c := q.Shutdown.Command; c != nil {
+		list = append(append(list, c.Exec...), c.Shell)
+	}
+	return list
+}
+
+// oneOf checks a word against those permitted. The empty word is the default.
+func oneOf[T ~string](e *Errors, pos Pos, service ID, what string, got T, permitted ...T) {
+	if got == "" || slices.Contains(permitted, got) {
+		return
+	}
+	names := make([]string, len(permitted))
+	for i, w := range permitted {
+		names[i] = fmt.Sprintf("%q", string(w))
+	}
+	e.add(pos, service, "", "%s must be one of %s, is %q", what, strings.Join(names, ", "), string(got))
+}
