@@ -1,0 +1,272 @@
+package eval
+
+import (
+	"iter"
+	"slices"
+	"sort"
+	"strings"
+
+	"nix2gpu/nix/syntax"
+)
+
+// Attrs is an attribute set. Its names are sorted in byte order; its values
+// may be thunks. Sets that come from the same place in a program share their
+// shape, and so each selection in a program remembers where it last found its
+// name in which shape.
+type Attrs struct {
+	shape *shape
+	vals  []Value // parallel to shape.names
+}
+
+// A shape is the part of a set that does not depend on the values.
+type shape struct {
+	names []string
+	pos   []syntax.Pos // where each attribute is defined; nil when nowhere
+	// index is built for a big shape once it has been searched often enough.
+	index    map[string]int
+	searches int
+}
+
+var (
+	emptyShape = &shape{}
+	emptyAttrs = &Attrs{shape: emptyShape}
+)
+
+// find returns the index of name, or -1.
+func (s *shape) find(name string) int {
+	if len(s.names) <= 8 {
+		for i, n := range s.names {
+			if n == name {
+				return i
+			}
+		}
+		return -1
+	}
+	if s.index != nil {
+		if i, found := s.index[name]; found {
+			return i
+		}
+		return -1
+	}
+	if s.searches++; len(s.names) > 64 && s.searches > len(s.names)/4 {
+		s.index = make(map[string]int, len(s.names))
+		for i, n := range s.names {
+			s.index[n] = i
+		}
+	}
+	if i, found := slices.BinarySearch(s.names, name); found {
+		return i
+	}
+	return -1
+}
+
+func (s *shape) posAt(i int) syntax.Pos {
+	if s.pos == nil {
+		return syntax.Pos{}
+	}
+	return s.pos[i]
+}
+
+// Type implements Value.
+func (*Attrs) Type() Type { return TypeAttrs }
+
+// Len is the number of attributes.
+func (a *Attrs) Len() int { return len(a.vals) }
+
+// Get returns the value of an attribute, which may be a thunk.
+func (a *Attrs) Get(name string) (v Value, found bool) {
+	if i := a.shape.find(name); i >= 0 {
+		return a.vals[i], true
+	}
+	return nil, false
+}
+
+// Has reports whether there is an attribute of that name.
+func (a *Attrs) Has(name string) bool { return a.shape.find(name) >= 0 }
+
+// Pos is where the attribute is defined; the zero Pos when there is no such
+// attribute, or when it was computed.
+func (a *Attrs) Pos(name string) syntax.Pos {
+	if i := a.shape.find(name); i >= 0 {
+		return a.shape.posAt(i)
+	}
+	return syntax.Pos{}
+}
+
+// Names are the names in byte order. The caller must not change them.
+func (a *Attrs) Names() []string { return a.shape.names }
+
+// At is the attribute with index i in the order of Names.
+func (a *Attrs) At(i int) (name string, v Value, pos syntax.Pos) {
+	return a.shape.names[i], a.vals[i], a.shape.posAt(i)
+}
+
+// All gives all names, in order, with their values, which may be thunks.
+func (a *Attrs) All() iter.Seq2[string, Value] {
+	return func(yield func(string, Value) bool) {
+		for i, name := range a.shape.names {
+			if !yield(name, a.vals[i]) {
+				return
+			}
+		}
+	}
+}
+
+// withValues is a set of the same names and places.
+func (a *Attrs) withValues(vals []Value) *Attrs { return &Attrs{a.shape, vals} }
+
+// Update is a // b.
+func (a *Attrs) Update(b *Attrs) *Attrs {
+	switch {
+	case len(b.vals) == 0:
+		return a
+	case len(a.vals) == 0:
+		return b
+	}
+	out, from := mergeShapes(a.shape, b.shape)
+	return mergeValues(a, b, out, from)
+}
+
+// mergeShapes gives the shape of a // b and for each of its names the index
+// where the value comes from: i in b, or -1-i in a.
+func mergeShapes(a, b *shape) (out *shape, from []int32) {
+	n := len(a.names) + len(b.names)
+	out = &shape{names: make([]string, 0, n)}
+	from = make([]int32, 0, n)
+	if a.pos != nil || b.pos != nil {
+		out.pos = make([]syntax.Pos, 0, n)
+	}
+	take := func(s *shape, i int, f int32) {
+		out.names = append(out.names, s.names[i])
+		from = append(from, f)
+		if out.pos != nil {
+			out.pos = append(out.pos, s.posAt(i))
+		}
+	}
+	i, j := 0, 0
+	for i < len(a.names) && j < len(b.names) {
+		switch c := strings.Compare(a.names[i], b.names[j]); {
+		case c < 0:
+			take(a, i, int32(-1-i))
+			i++
+		case c > 0:
+			take(b, j, int32(j))
+			j++
+		default:
+			take(b, j, int32(j))
+			i++
+			j++
+		}
+	}
+	for ; i < len(a.names); i++ {
+		take(a, i, int32(-1-i))
+	}
+	for ; j < len(b.names); j++ {
+		take(b, j, int32(j))
+	}
+	return out, from
+}
+
+func mergeValues(a, b *Attrs, out *shape, from []int32) *Attrs {
+	vals := make([]Value, len(from))
+	for k, f := range from {
+		if f >= 0 {
+			vals[k] = b.vals[f]
+		} else {
+			vals[k] = a.vals[-1-f]
+		}
+	}
+	return &Attrs{out, vals}
+}
+
+// filter keeps the attributes that keep accepts, given their index.
+func (a *Attrs) filter(keep func(i int) bool) *Attrs {
+	b := NewAttrs(len(a.vals))
+	for i, name := range a.shape.names {
+		if keep(i) {
+			b.add(name, a.vals[i], a.shape.posAt(i))
+		}
+	}
+	if len(b.attrs) == len(a.vals) {
+		return a
+	}
+	return b.Done()
+}
+
+// AttrsBuilder collects attributes of a new set.
+type AttrsBuilder struct {
+	attrs    []attr
+	unsorted bool
+	placed   bool
+}
+
+type attr struct {
+	name string
+	val  Value
+	pos  syntax.Pos
+}
+
+// NewAttrs starts a set of about n attributes.
+func NewAttrs(n int) *AttrsBuilder { return &AttrsBuilder{attrs: make([]attr, 0, n)} }
+
+// Set adds an attribute. The last one of the same name counts.
+func (b *AttrsBuilder) Set(name string, v Value) *AttrsBuilder {
+	return b.add(name, v, syntax.Pos{})
+}
+
+// SetAt is Set for an attribute that is defined at pos.
+func (b *AttrsBuilder) SetAt(name string, v Value, pos syntax.Pos) *AttrsBuilder {
+	return b.add(name, v, pos)
+}
+
+func (b *AttrsBuilder) add(name string, v Value, pos syntax.Pos) *AttrsBuilder {
+	if n := len(b.attrs); n > 0 && b.attrs[n-1].name >= name {
+		b.unsorted = true
+	}
+	if pos.IsValid() {
+		b.placed = true
+	}
+	b.attrs = append(b.attrs, attr{name, v, pos})
+	return b
+}
+
+// Done makes the set; the builder must not be used again.
+func (b *AttrsBuilder) Done() *Attrs {
+	attrs := b.attrs
+	if len(attrs) == 0 {
+		return emptyAttrs
+	}
+	if b.unsorted {
+		sort.SliceStable(attrs, func(i, j int) bool { return attrs[i].name < attrs[j].name })
+		n := 0
+		for i := range attrs { // of equal names keep the last
+			if i+1 < len(attrs) && attrs[i+1].name == attrs[i].name {
+				continue
+			}
+			attrs[n] = attrs[i]
+			n++
+		}
+		attrs = attrs[:n]
+	}
+	s := &shape{names: make([]string, len(attrs))}
+	if b.placed {
+		s.pos = make([]syntax.Pos, len(attrs))
+	}
+	vals := make([]Value, len(attrs))
+	for i, a := range attrs {
+		s.names[i], vals[i] = a.name, a.val
+		if b.placed {
+			s.pos[i] = a.pos
+		}
+	}
+	return &Attrs{s, vals}
+}
+
+// AttrsOf makes a set of the entries of a map.
+func AttrsOf(m map[string]Value) *Attrs {
+	b := NewAttrs(len(m))
+	for name, v := range m {
+		b.Set(name, v)
+	}
+	return b.Done()
+}

@@ -1,0 +1,389 @@
+package eval
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// applier is the code of delayed calls that the builtin at work makes.
+func (t *Thread) applier() node { return applyNode{t.site} }
+
+func applyLater(code node, fn, x Value) Value {
+	return &Thunk{code: code, env: newEnv2(nil, fn, x)}
+}
+
+func applyLater2(code node, fn, x, y Value) Value {
+	return &Thunk{code: code, env: newEnv3(nil, fn, x, y)}
+}
+
+// call1 calls a forced function at once.
+func (t *Thread) call1(fn, x Value) Value {
+	if f, ok := fn.(*Lambda); ok {
+		return t.callLambda(f, x, t.site)
+	}
+	return t.Force(t.call(fn, []Value{x}, t.site))
+}
+
+func (t *Thread) call2(fn, x, y Value) Value {
+	return t.Force(t.call(fn, []Value{x, y}, t.site))
+}
+
+// fnArg forces an argument that must be callable.
+func (t *Thread) fnArg(v Value) Value {
+	v = t.Force(v)
+	if !IsFunction(v) {
+		t.wrongType(t.Pos(), v, "a function")
+	}
+	return v
+}
+
+func (t *Thread) boolResult(v Value) bool {
+	b, ok := v.(Bool)
+	if !ok {
+		t.wrongType(t.Pos(), v, "a Boolean from the function")
+	}
+	return bool(b)
+}
+
+func listBuiltins() []*Builtin {
+	return []*Builtin{
+		{Name: "length", Args: []string{"list"}, Doc: "The number of elements of a list.",
+			Fn: func(t *Thread, args []Value) Value { return MakeInt(int64(len(t.List(args[0]).elems))) }},
+		{Name: "head", Args: []string{"list"}, Doc: "The first element of a list, which must not be empty.",
+			Fn: func(t *Thread, args []Value) Value {
+				list := t.List(args[0])
+				if len(list.elems) == 0 {
+					t.Throw("'builtins.head' called on an empty list")
+				}
+				return list.elems[0]
+			}},
+		{Name: "tail", Args: []string{"list"}, Doc: "A list without its first element; the list must not be empty.",
+			Fn: func(t *Thread, args []Value) Value {
+				list := t.List(args[0])
+				if len(list.elems) == 0 {
+					t.Throw("'builtins.tail' called on an empty list")
+				}
+				return NewList(list.elems[1:]...)
+			}},
+		{Name: "elemAt", Args: []string{"list", "n"}, Doc: "The element with index n, counted from 0.",
+			Fn: func(t *Thread, args []Value) Value {
+				list, n := t.List(args[0]), t.Int(args[1])
+				if n < 0 || n >= int64(len(list.elems)) {
+					t.Throw("'builtins.elemAt' called with index %d on a list of size %d", n, len(list.elems))
+				}
+				return list.elems[n]
+			}},
+		{Name: "map", Args: []string{"f", "list"}, Global: true,
+			Doc: "The list of f x for each element x. The calls are made when their results are needed.",
+			Fn: func(t *Thread, args []Value) Value {
+				list := t.List(args[1])
+				if len(list.elems) == 0 {
+					return emptyList
+				}
+				code, fn := t.applier(), computed(args[0])
+				elems := make([]Value, len(list.elems))
+				for i, e := range list.elems {
+					elems[i] = applyLater(code, fn, e)
+				}
+				return &List{elems}
+			}},
+		{Name: "filter", Args: []string{"pred", "list"}, Doc: "The elements x for which pred x is true.",
+			Fn: func(t *Thread, args []Value) Value {
+				list := t.List(args[1])
+				if len(list.elems) == 0 {
+					return emptyList
+				}
+				pred := t.fnArg(args[0])
+				var elems []Value
+				for _, e := range list.elems {
+					if t.boolResult(t.call1(pred, e)) {
+						elems = append(elems, e)
+					}
+				}
+				if len(elems) == len(list.elems) {
+					return list
+				}
+				return NewList(elems...)
+			}},
+		{Name: "elem", Args: []string{"x", "list"}, Doc: "Whether a list has an element that equals x.",
+			Fn: func(t *Thread, args []Value) Value {
+				for _, e := range t.List(args[1]).elems {
+					if t.Equal(args[0], e) {
+						return Bool(true)
+					}
+				}
+				return Bool(false)
+			}},
+		{Name: "all", Args: []string{"pred", "list"}, Doc: "Whether pred is true of every element.",
+			Fn: func(t *Thread, args []Value) Value { return Bool(!t.some(args, false)) }},
+		{Name: "any", Args: []string{"pred", "list"}, Doc: "Whether pred is true of some element.",
+			Fn: func(t *Thread, args []Value) Value { return Bool(t.some(args, true)) }},
+		{Name: "foldl'", Args: []string{"op", "nul", "list"},
+			Doc: "Combines the elements from the left: op (op (op nul x0) x1) …. Each intermediate result is computed at once.",
+			Fn: func(t *Thread, args []Value) Value {
+				list := t.List(args[2])
+				if len(list.elems) == 0 {
+					return t.Force(args[1])
+				}
+				op, acc := t.fnArg(args[0]), args[1]
+				for _, e := range list.elems {
+					acc = t.call2(op, acc, e)
+				}
+				return acc
+			}},
+		{Name: "genList", Args: []string{"f", "n"}, Doc: "The list [ (f 0) (f 1) … (f (n - 1)) ], computed when needed.",
+			Fn: func(t *Thread, args []Value) Value {
+				n := t.Int(args[1])
+				if n < 0 || n > 1<<28 {
+					t.Throw("cannot create a list of size %d", n)
+				}
+				code, fn := t.applier(), computed(args[0])
+				elems := make([]Value, n)
+				for i := range elems {
+					if i&0xfffff == 0xfffff { // long lists are work, too
+						t.steps += 0xfffff
+						t.checkLimits()
+					}
+					elems[i] = applyLater(code, fn, MakeInt(int64(i)))
+				}
+				return NewList(elems...)
+			}},
+		{Name: "concatLists", Args: []string{"lists"}, Doc: "The lists in a list, one after the other.",
+			Fn: func(t *Thread, args []Value) Value { return t.concatLists(t.List(args[0]).elems) }},
+		{Name: "concatMap", Args: []string{"f", "list"}, Doc: "The lists f x for each element x, one after the other.",
+			Fn: func(t *Thread, args []Value) Value {
+				list := t.List(args[1])
+				if len(list.elems) == 0 {
+					return emptyList
+				}
+				fn := t.fnArg(args[0])
+				lists := make([]Value, len(list.elems))
+				for i, e := range list.elems {
+					lists[i] = t.call1(fn, e)
+				}
+				return t.concatLists(lists)
+			}},
+		{Name: "partition", Args: []string{"pred", "list"},
+			Doc: "Splits a list: { right = the elements for which pred is true; wrong = the others; }.",
+			Fn: func(t *Thread, args []Value) Value {
+				list := t.List(args[1])
+				pred := t.fnArg(args[0])
+				var right, wrong []Value
+				for _, e := range list.elems {
+					if t.boolResult(t.call1(pred, e)) {
+						right = append(right, e)
+					} else {
+						wrong = append(wrong, e)
+					}
+				}
+				return NewAttrs(2).Set("right", NewList(right...)).Set("wrong", NewList(wrong...)).Done()
+			}},
+		{Name: "groupBy", Args: []string{"f", "list"},
+			Doc: "A set of lists: each element x is in the list whose name is f x, in its old order.",
+			Fn: func(t *Thread, args []Value) Value {
+				list := t.List(args[1])
+				fn := t.fnArg(args[0])
+				groups := map[string][]Value{}
+				for _, e := range list.elems {
+					name := t.Text(t.call1(fn, e))
+					groups[name] = append(groups[name], e)
+				}
+				b := NewAttrs(len(groups))
+				for name, elems := range groups {
+					b.Set(name, NewList(elems...))
+				}
+				return b.Done()
+			}},
+		{Name: "sort", Args: []string{"less", "list"},
+			Doc: "The elements in order; less x y says whether x comes before y. Elements of which neither comes first keep their order.",
+			Fn:  sortList},
+		{Name: "genericClosure", Args: []string{"set"},
+			Doc: "Everything that can be reached from the list startSet with the function operator, which gives a list of successors. " +
+				"Elements are sets with an attribute key; of equal keys the first element counts.",
+			Fn: genericClosure},
+		{Name: "listToAttrs", Args: []string{"list"},
+			Doc: "A set made of a list of { name, value }. Of equal names the first counts.",
+			Fn: func(t *Thread, args []Value) Value {
+				list := t.List(args[0])
+				b := NewAttrs(len(list.elems))
+				for i := len(list.elems) - 1; i >= 0; i-- { // the first one shall win, and that is the last one set
+					pair := t.Attrs(list.elems[i])
+					name := t.Text(t.need(pair, "name"))
+					b.add(name, t.need(pair, "value"), pair.Pos("name"))
+				}
+				return b.Done()
+			}},
+	}
+}
+
+// need gives an attribute that a set given to a builtin must have.
+func (t *Thread) need(set *Attrs, name string) Value {
+	v, found := set.Get(name)
+	if !found {
+		t.raise(&Error{Pos: t.Pos(), Msg: "attribute '" + name + "' missing", Hint: didYouMean(name, set.Names())})
+	}
+	return v
+}
+
+// some reports whether the predicate args[0] gives want for an element of the
+// list args[1].
+func (t *Thread) some(args []Value, want bool) bool {
+	list := t.List(args[1])
+	if len(list.elems) == 0 {
+		return false
+	}
+	pred := t.fnArg(args[0])
+	for _, e := range list.elems {
+		if t.boolResult(t.call1(pred, e)) == want {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *Thread) concatLists(lists []Value) Value {
+	n := 0
+	all := make([]*List, len(lists))
+	for i, v := range lists {
+		all[i] = t.List(v)
+		n += len(all[i].elems)
+	}
+	elems := make([]Value, 0, n)
+	for _, l := range all {
+		if len(l.elems) == n {
+			return l
+		}
+		elems = append(elems, l.elems...)
+	}
+	return NewList(elems...)
+}
+
+func sortList(t *Thread, args []Value) Value {
+	list := t.List(args[1])
+	if len(list.elems) < 2 {
+		return list
+	}
+	less := t.fnArg(args[0])
+	elems := slices.Clone(list.elems)
+	if p, ok := less.(*Primitive); ok && p.builtin.Name == "lessThan" && len(p.args) == 0 {
+		for i, e := range elems {
+			elems[i] = t.Force(e)
+		}
+		mergeSort(elems, func(x, y Value) bool { return t.less(x, y, t.Pos()) })
+		return &List{elems}
+	}
+	mergeSort(elems, func(x, y Value) bool { return t.boolResult(t.call2(less, x, y)) })
+	return &List{elems}
+}
+
+// mergeSort is stable, and unlike the library's sorting it gives some order,
+// and ends, for any less.
+func mergeSort(a []Value, less func(x, y Value) bool) {
+	tmp := make([]Value, len(a))
+	var sort func(a, tmp []Value)
+	sort = func(a, tmp []Value) {
+		if len(a) <= 6 {
+			for i := 1; i < len(a); i++ {
+				for j := i; j > 0 && less(a[j], a[j-1]); j-- {
+					a[j], a[j-1] = a[j-1], a[j]
+				}
+			}
+			return
+		}
+		m := len(a) / 2
+		sort(a[:m], tmp[:m])
+		sort(a[m:], tmp[m:])
+		if !less(a[m], a[m-1]) {
+			return // in order already
+		}
+		copy(tmp, a)
+		i, j := 0, m
+		for k := range a {
+			if j >= len(a) || i < m && !less(tmp[j], tmp[i]) {
+				a[k] = tmp[i]
+				i++
+			} else {
+				a[k] = tmp[j]
+				j++
+			}
+		}
+	}
+	sort(a, tmp)
+}
+
+// closureKeys finds keys that were seen before. Strings and integers, which
+// keys nearly always are, are looked up; others are compared one by one.
+type closureKeys struct {
+	strings map[string]bool
+	ints    map[Int]bool
+	others  []Value
+}
+
+func (k *closureKeys) add(t *Thread, key Value) (isNew bool) {
+	switch key := key.(type) {
+	case *String:
+		if k.strings[key.s] {
+			return false
+		}
+		k.strings[key.s] = true
+		return true
+	case Int:
+		if k.ints[key] {
+			return false
+		}
+		k.ints[key] = true
+		return true
+	}
+	for _, o := range k.others {
+		// Keys are compared with <, so values without an order are errors.
+		if !t.less(o, key, t.Pos()) && !t.less(key, o, t.Pos()) {
+			return false
+		}
+	}
+	k.others = append(k.others, key)
+	return true
+}
+
+func genericClosure(t *Thread, args []Value) Value {
+	set := t.Attrs(args[0])
+	work := slices.Clone(t.List(t.need(set, "startSet")).elems)
+	if len(work) == 0 {
+		return emptyList
+	}
+	operator := t.fnArg(t.need(set, "operator"))
+	keys := closureKeys{strings: map[string]bool{}, ints: map[Int]bool{}}
+	var first Type
+	var found []Value
+	for i := 0; i < len(work); i++ {
+		item := t.Attrs(work[i])
+		key := t.Force(t.need(item, "key"))
+		if kind := key.Type(); i > 0 && kind != first && !(isNumber(kind) && isNumber(first)) {
+			t.Throw("cannot compare %s with %s", kind.withArticle(), first.withArticle())
+		}
+		first = cmp.Or(first, key.Type())
+		if !keys.add(t, key) {
+			continue
+		}
+		found = append(found, item)
+		work = append(work, t.List(t.call1(operator, item)).elems...)
+	}
+	return NewList(found...)
+}
+
+func isNumber(k Type) bool { return k == TypeInt || k == TypeFloat }
+
+// joinStrings is what concatStringsSep computes.
+func (t *Thread) joinStrings(sep *String, list []Value) Value {
+	var out strings.Builder
+	ctx := sep.ctx
+	for i, e := range list {
+		if i > 0 {
+			out.WriteString(sep.s)
+		}
+		s := t.coerce(t.Force(e), inAddition, t.Pos())
+		out.WriteString(s.s)
+		ctx = ctx.Union(s.ctx)
+	}
+	return StrContext(out.String(), ctx)
+}

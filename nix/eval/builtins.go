@@ -1,0 +1,96 @@
+package eval
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"nix2gpu/nix/syntax"
+)
+
+// Builtins lists all primitive functions, sorted by name.
+func Builtins() []*Builtin {
+	all := slices.Concat(mathBuiltins(), listBuiltins())
+	slices.SortFunc(all, func(a, b *Builtin) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+// makeGlobals gives the names that every file knows.
+func (ev *Evaluator) makeGlobals() map[string]Value {
+	globals := map[string]Value{"true": Bool(true), "false": Bool(false), "null": Null{}}
+	set := map[string]Value{
+		"true": Bool(true), "false": Bool(false), "null": Null{},
+		"currentSystem": Str(ev.opts.CurrentSystem),
+		"langVersion":   Int(6),
+		"nixVersion":    Str(nixVersion),
+		"storeDir":      Str("/nix/store"),
+		"nixPath":       searchPathValue(ev.opts.SearchPath),
+	}
+	if now := ev.opts.Now; now != nil {
+		set["currentTime"] = Lazy(func(*Thread) Value { return Int(now()) })
+	}
+	for _, b := range append(Builtins(), ev.opts.Builtins...) {
+		v := b.Value()
+		set[b.Name] = v
+		if b.Global {
+			globals[b.Name] = v
+		}
+		globals["__"+b.Name] = v
+	}
+	for _, name := range []string{"currentSystem", "langVersion", "nixVersion", "storeDir", "nixPath", "currentTime"} {
+		if v, found := set[name]; found {
+			globals["__"+name] = v
+		}
+	}
+	all := &Thunk{}
+	set["builtins"] = all
+	all.val = AttrsOf(set)
+	globals["builtins"] = all.val
+	maps.Copy(globals, ev.opts.Globals)
+	return globals
+}
+
+// nixVersion is the version of the language that programs may ask for.
+const nixVersion = "2.31.0"
+
+func searchPathValue(entries []SearchEntry) Value {
+	elems := make([]Value, len(entries))
+	for i, e := range entries {
+		elems[i] = NewAttrs(2).Set("path", Str(e.Path)).Set("prefix", Str(e.Prefix)).Done()
+	}
+	return NewList(elems...)
+}
+
+// posValue makes { file, line, column } of a place, or null of none.
+func (t *Thread) posValue(pos syntax.Pos) Value {
+	if !pos.IsValid() {
+		return Null{}
+	}
+	file, found := t.ev.sources[pos.Source]
+	if !found {
+		file = pos.File()
+	}
+	line, col := pos.LineCol()
+	return NewAttrs(3).Set("column", Int(col)).Set("file", Str(file)).Set("line", Int(line)).Done()
+}
+
+// findInSearchPath finds the file that <name> means.
+func (t *Thread) findInSearchPath(entries []SearchEntry, name string, pos syntax.Pos) Value {
+	for _, e := range entries {
+		rest := name
+		if e.Prefix != "" {
+			var found bool
+			if rest, found = strings.CutPrefix(name, e.Prefix); !found || rest != "" && rest[0] != '/' {
+				continue
+			}
+		}
+		file := path.Join(e.Path, rest)
+		if _, err := t.files().Stat(file); err == nil {
+			return Path(file)
+		}
+	}
+	t.raise(&Error{Pos: pos, Kind: KindThrow, Msg: "file '" + name + "' was not found in the search path",
+		Hint: "<…> looks in the folders given with -I or NIX_PATH"})
+	return nil
+}

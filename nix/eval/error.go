@@ -1,0 +1,283 @@
+package eval
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+
+	"nix2gpu/nix/syntax"
+)
+
+// ErrorKind tells errors apart that a caller or a program treats differently.
+type ErrorKind uint8
+
+// The kinds of errors.
+const (
+	KindEval        ErrorKind = iota // anything wrong with the program
+	KindSyntax                       // the text of a file is not an expression; the cause is a *syntax.Error
+	KindThrow                        // builtins.throw; tryEval catches it
+	KindAssert                       // a failed assert; tryEval catches it
+	KindAbort                        // builtins.abort
+	KindRecursion                    // a value needs itself
+	KindDepth                        // calls are nested too deeply
+	KindSteps                        // the limit of steps is used up
+	KindCanceled                     // the context has ended; the cause is its error
+	KindUnsupported                  // what this evaluator does not do, such as building
+	KindInternal                     // a mistake in the evaluator itself
+)
+
+// Error says why an evaluation failed, and where.
+type Error struct {
+	Pos   syntax.Pos // the zero Pos when the place is not known
+	Msg   string     // lower case, no position, no trailing period
+	Hint  string     // how to cure it, such as "did you mean 'port'?"; often ""
+	Kind  ErrorKind
+	Trace []Frame // what led to it, the innermost first
+
+	cause  error
+	frames []frame
+}
+
+// A Frame is one step that led to an error.
+type Frame struct {
+	Pos syntax.Pos
+	Msg string // such as "while calling 'mkIf'"
+}
+
+// Error is position, message and hint on one line.
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.Pos.IsValid() {
+		b.WriteString(e.Pos.String() + ": ")
+	}
+	b.WriteString(e.Msg)
+	if e.Hint != "" {
+		b.WriteString("; " + e.Hint)
+	}
+	return b.String()
+}
+
+// Unwrap gives the error behind this one, if there is one.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Backtrace is the error as people see it: position and message, the source
+// line with a caret, the hint, and the trace.
+func (e *Error) Backtrace() string {
+	var b strings.Builder
+	if e.Pos.IsValid() {
+		fmt.Fprintf(&b, "%s: %s\n%s", e.Pos, e.Msg, syntax.Excerpt(e.Pos))
+	} else {
+		b.WriteString(e.Msg + "\n")
+	}
+	if e.Hint != "" {
+		b.WriteString(e.Hint + "\n")
+	}
+	for _, f := range e.Trace {
+		if f.Pos.IsValid() {
+			fmt.Fprintf(&b, "%s: %s\n", f.Pos, f.Msg)
+		} else {
+			b.WriteString(f.Msg + "\n")
+		}
+	}
+	return b.String()
+}
+
+// frame is an entry of the shadow stack: site is the node that is at work. A
+// note is a message of a program (addErrorContext) or of Go code.
+type frame struct {
+	site node
+	fn   *lambdaNode // for calls: what was called
+	note *note
+}
+
+type note struct {
+	pos syntax.Pos
+	msg string // "" until known
+}
+
+// maxTrace bounds the frames that an error keeps; notes are always kept.
+const maxTrace = 40
+
+// capture copies the shadow stack into the error, the innermost frame first.
+func (t *Thread) capture(e *Error) *Error {
+	sites := 0
+	for i := len(t.frames) - 1; i >= 0; i-- {
+		f := t.frames[i]
+		if f.note == nil {
+			if sites++; sites > maxTrace {
+				if i > 100*maxTrace {
+					i -= i / 2 // a very deep stack: look for notes near its bottom only
+				}
+				continue
+			}
+		}
+		e.frames = append(e.frames, f)
+	}
+	return e
+}
+
+// finish makes the Trace from the captured frames.
+func (e *Error) finish() *Error {
+	for _, f := range e.frames {
+		switch {
+		case f.note != nil:
+			if f.note.msg != "" {
+				e.Trace = append(e.Trace, Frame{f.note.pos, f.note.msg})
+			}
+		case f.site == topSite && f.fn == nil:
+		case f.fn != nil:
+			e.Trace = append(e.Trace, Frame{f.site.pos(), "while calling " + f.fn.describe()})
+		default:
+			if d, ok := f.site.(interface{ describe() string }); ok {
+				e.Trace = append(e.Trace, Frame{f.site.pos(), "while evaluating " + d.describe()})
+			}
+		}
+	}
+	e.frames = nil
+	e.Trace = slices.CompactFunc(e.Trace, func(a, b Frame) bool { return a == b })
+	return e
+}
+
+// Fail ends the evaluation with an error at pos.
+func (t *Thread) Fail(pos syntax.Pos, format string, args ...any) {
+	panic(t.capture(&Error{Pos: pos, Msg: fmt.Sprintf(format, args...)}))
+}
+
+// Throw ends the evaluation with an error at the call of the builtin that is
+// at work. tryEval does not catch it.
+func (t *Thread) Throw(format string, args ...any) {
+	t.Fail(t.Pos(), format, args...)
+}
+
+// Unsupported ends the evaluation with an error that says that this evaluator
+// does not do something.
+func (t *Thread) Unsupported(format string, args ...any) {
+	t.raise(&Error{Pos: t.Pos(), Msg: "not supported: " + fmt.Sprintf(format, args...), Kind: KindUnsupported})
+}
+
+// Raise ends the evaluation with any error: an *Error as it is, another one as
+// the cause of an Error at the call of the builtin that is at work.
+func (t *Thread) Raise(err error) {
+	if e, ok := err.(*Error); ok {
+		t.raise(e)
+	}
+	t.raise(&Error{Pos: t.Pos(), Msg: err.Error(), cause: err})
+}
+
+func (t *Thread) raise(e *Error) {
+	if e.frames == nil && e.Trace == nil {
+		t.capture(e)
+	}
+	panic(e)
+}
+
+// Pos is the place of the call of the builtin that is at work.
+func (t *Thread) Pos() syntax.Pos {
+	return t.site.pos()
+}
+
+// Annotate calls f. Should f fail, msg becomes part of the error's trace.
+func (t *Thread) Annotate(pos syntax.Pos, msg string, f func()) {
+	t.frames = append(t.frames, frame{note: &note{pos, msg}})
+	f()
+	t.frames = t.frames[:len(t.frames)-1]
+}
+
+// Try calls f and returns the error that ended it. The evaluation can go on
+// as if f had not been called; thunks that failed may be forced again.
+func (t *Thread) Try(f func()) error {
+	if err := t.catch(f); err != nil {
+		return err.finish()
+	}
+	return nil
+}
+
+// catch is Try without the trace made readable.
+func (t *Thread) catch(f func()) (failed *Error) {
+	frames, forcing, depth, site, nested := len(t.frames), len(t.forcing), t.depth, t.site, t.nested
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		switch r := r.(type) {
+		case *Error:
+			failed = r
+		case runtime.Error: // a mistake of ours must not end the whole program
+			stack := make([]byte, 8<<10)
+			stack = stack[:runtime.Stack(stack, false)]
+			failed = &Error{Pos: t.Pos(), Msg: "internal error: " + r.Error(), Kind: KindInternal,
+				cause: fmt.Errorf("%w\n%s", r, stack)}
+		default:
+			panic(r)
+		}
+		for _, th := range t.forcing[forcing:] {
+			th.busy = false
+		}
+		clear(t.frames[frames:])
+		t.frames, t.forcing = t.frames[:frames], t.forcing[:forcing]
+		t.depth, t.site, t.nested = depth, site, nested
+	}()
+	f()
+	return nil
+}
+
+// wrongType fails because of the type of v.
+func (t *Thread) wrongType(pos syntax.Pos, v Value, want string) {
+	t.Fail(pos, "expected %s but found %s: %s", want, v.Type().withArticle(), t.brief(v))
+}
+
+// didYouMean suggests names that resemble name; "" when none does.
+func didYouMean(name string, known []string) string {
+	type candidate struct {
+		name     string
+		distance int
+	}
+	var near []candidate
+	for _, k := range known {
+		if d := editDistance(name, k); d <= max(1, min(len(name)/3, 3)) && k != name {
+			near = append(near, candidate{k, d})
+		}
+	}
+	if len(near) == 0 {
+		return ""
+	}
+	slices.SortStableFunc(near, func(a, b candidate) int { return a.distance - b.distance })
+	best := near[:min(len(near), 3)]
+	quoted := make([]string, len(best))
+	for i, c := range best {
+		quoted[i] = "'" + c.name + "'"
+	}
+	if n := len(quoted); n > 1 {
+		return "did you mean one of " + strings.Join(quoted[:n-1], ", ") + " or " + quoted[n-1] + "?"
+	}
+	return "did you mean " + quoted[0] + "?"
+}
+
+// editDistance counts insertions, deletions, replacements, and swaps of
+// neighbours that turn a into b.
+func editDistance(a, b string) int {
+	if d := len(a) - len(b); d > 3 || d < -3 {
+		return 100
+	}
+	before, prev, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(prev[j]+1, row[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, prev, row = prev, row, before
+	}
+	return prev[len(b)]
+}

@@ -1,0 +1,479 @@
+package eval
+
+import (
+	"strings"
+
+	"nix2gpu/nix/syntax"
+)
+
+// lambdaNode is a function.
+type lambdaNode struct {
+	at
+	name     string // what it is bound to, for messages
+	size     int    // of its env: the formals, then the argument as a whole
+	argSlot  int    // -1 when the argument as a whole has no name
+	formals  []formal
+	ellipsis bool
+	body     node
+}
+
+type formal struct {
+	name     string
+	pos      syntax.Pos
+	fallback node // nil when the argument must be given
+	cache    attrCache
+}
+
+func (n *lambdaNode) eval(_ *Thread, e *env) Value  { return &Lambda{n, e} }
+func (n *lambdaNode) delay(_ *Thread, e *env) Value { return &Lambda{n, e} }
+
+func (n *lambdaNode) describe() string {
+	if n.name == "" {
+		return "anonymous function"
+	}
+	return "function '" + n.name + "'"
+}
+
+func (n *lambdaNode) formalNames() []string {
+	names := make([]string, len(n.formals))
+	for i := range names {
+		names[i] = n.formals[i].name
+	}
+	return names
+}
+
+// unknownTo gives the names in set that are no formals.
+func (n *lambdaNode) unknownTo(set *Attrs) (unknown []string) {
+next:
+	for _, name := range set.Names() {
+		for i := range n.formals {
+			if n.formals[i].name == name {
+				continue next
+			}
+		}
+		unknown = append(unknown, name)
+	}
+	return unknown
+}
+
+// callNode is an application to one or more arguments.
+type callNode struct {
+	at
+	fn   node
+	args []node
+}
+
+func (n *callNode) eval(t *Thread, e *env) Value {
+	fn := t.value(n.fn, e)
+	for i := 0; i < len(n.args); {
+		switch f := fn.(type) {
+		case *Lambda:
+			fn = t.callLambda(f, n.args[i].delay(t, e), n)
+			i++
+		case *Primitive:
+			arity := len(f.builtin.Args)
+			take := min(arity-len(f.args), len(n.args)-i)
+			args := make([]Value, len(f.args)+take)
+			copy(args, f.args)
+			for k := range take {
+				args[len(f.args)+k] = n.args[i+k].delay(t, e)
+			}
+			i += take
+			if len(args) < arity {
+				return &Primitive{f.builtin, args}
+			}
+			fn = t.callPrimitive(f.builtin, args, n)
+		default: // a set with __functor, or nothing that can be called
+			fn = t.call(fn, []Value{n.args[i].delay(t, e)}, n)
+			i++
+		}
+		if th, ok := fn.(*Thunk); ok {
+			fn = t.force(th)
+		}
+	}
+	return fn
+}
+
+func (n *callNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+// step is one step of an attribute path: a name, or an expression of one.
+type pathStep struct {
+	at
+	name  string
+	expr  node
+	cache attrCache
+}
+
+// resolve gives the name of a step.
+func (s *pathStep) resolve(t *Thread, e *env) string {
+	if s.expr == nil {
+		return s.name
+	}
+	v := t.value(s.expr, e)
+	str, ok := v.(*String)
+	if !ok {
+		t.wrongType(s.place, v, "a string as the name of an attribute")
+	}
+	return str.s
+}
+
+// selectNode is base.path, or base.path or fallback.
+type selectNode struct {
+	at
+	base     node
+	path     []pathStep
+	fallback node
+}
+
+func (n *selectNode) eval(t *Thread, e *env) Value {
+	v := t.value(n.base, e)
+	for i := range n.path {
+		s := &n.path[i]
+		name := s.resolve(t, e)
+		set, ok := v.(*Attrs)
+		if !ok {
+			if n.fallback != nil {
+				return n.fallback.eval(t, e)
+			}
+			t.wrongType(s.place, v, "a set with the attribute '"+name+"'")
+		}
+		k := s.cache.find(set.shape, name)
+		if s.expr != nil && k >= 0 && set.shape.names[k] != name || s.expr != nil && k < 0 {
+			k = set.shape.find(name) // the cache is of another name
+		}
+		if k < 0 {
+			if n.fallback != nil {
+				return n.fallback.eval(t, e)
+			}
+			t.raise(&Error{Pos: s.place, Msg: "attribute '" + name + "' missing", Hint: didYouMean(name, set.Names())})
+		}
+		v = set.vals[k]
+		if th, ok := v.(*Thunk); ok {
+			if th.code != nil {
+				t.frames = append(t.frames, frame{site: n})
+				v = t.force(th)
+				t.frames = t.frames[:len(t.frames)-1]
+			} else {
+				v = th.val
+			}
+			set.vals[k] = v
+		}
+	}
+	return v
+}
+
+func (n *selectNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+func (n *selectNode) describe() string {
+	names := make([]string, len(n.path))
+	for i, s := range n.path {
+		if names[i] = s.name; s.expr != nil {
+			names[i] = "${…}"
+		}
+	}
+	return "the attribute '" + strings.Join(names, ".") + "'"
+}
+
+// hasAttrNode is base ? path.
+type hasAttrNode struct {
+	at
+	base node
+	path []pathStep
+}
+
+func (n *hasAttrNode) eval(t *Thread, e *env) Value {
+	v := t.value(n.base, e)
+	for i := range n.path {
+		name := n.path[i].resolve(t, e)
+		set, ok := v.(*Attrs)
+		if !ok {
+			return Bool(false)
+		}
+		k := set.shape.find(name)
+		if k < 0 {
+			return Bool(false)
+		}
+		if i == len(n.path)-1 {
+			break // the last value is not needed
+		}
+		v = t.Force(set.vals[k])
+	}
+	return Bool(true)
+}
+
+func (n *hasAttrNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+// listNode is [ a b ].
+type listNode struct {
+	at
+	elems []node
+}
+
+func (n *listNode) eval(t *Thread, e *env) Value {
+	if len(n.elems) == 0 {
+		return emptyList
+	}
+	elems := make([]Value, len(n.elems))
+	for i, x := range n.elems {
+		elems[i] = x.delay(t, e)
+	}
+	return &List{elems}
+}
+
+// A list of any length costs about as much as its thunk, so it is made at once.
+func (n *listNode) delay(t *Thread, e *env) Value {
+	if len(n.elems) == 0 {
+		return emptyList
+	}
+	return &Thunk{code: n, env: e}
+}
+
+// attrsNode is { … } or rec { … }. Its values are in the order of the sorted
+// names. A recursive set has an env of its own, which holds the attributes and
+// then the sources of inherit (e); another one has such an env only if it has
+// sources, and only what is inherited from them looks into it.
+type attrsNode struct {
+	at
+	shape     *shape
+	vals      []attrCode
+	recursive bool
+	sources   []node
+	dynamic   []dynamicAttr
+}
+
+// attrCode is the value of an attribute; outer says that it is evaluated
+// outside of the set's own env.
+type attrCode struct {
+	code  node
+	outer bool
+}
+
+type dynamicAttr struct {
+	place syntax.Pos
+	name  node
+	val   node
+}
+
+// bind fills the env of a recursive set or a let.
+func bind(t *Thread, outer, inner *env, vals []attrCode, sources []node) {
+	for i, s := range sources {
+		inner.slots[len(vals)+i] = s.delay(t, inner)
+	}
+	for i, v := range vals {
+		if v.outer {
+			inner.slots[i] = v.code.delay(t, outer)
+		} else {
+			inner.slots[i] = v.code.delay(t, inner)
+		}
+	}
+}
+
+func (n *attrsNode) eval(t *Thread, e *env) Value {
+	inner := e
+	var vals []Value
+	switch {
+	case n.recursive:
+		inner = newEnv(e, len(n.vals)+len(n.sources))
+		bind(t, e, inner, n.vals, n.sources)
+		vals = make([]Value, len(n.vals), len(n.vals)+len(n.dynamic))
+		copy(vals, inner.slots)
+	default:
+		if len(n.sources) > 0 {
+			inner = newEnv(e, len(n.sources))
+			for i, s := range n.sources {
+				inner.slots[i] = s.delay(t, e)
+			}
+		}
+		vals = make([]Value, len(n.vals), len(n.vals)+len(n.dynamic))
+		for i, v := range n.vals {
+			if v.outer {
+				vals[i] = v.code.delay(t, e)
+			} else {
+				vals[i] = v.code.delay(t, inner)
+			}
+		}
+	}
+	set := &Attrs{n.shape, vals}
+	if len(n.dynamic) == 0 {
+		return set
+	}
+	scope := e
+	if n.recursive {
+		scope = inner
+	}
+	return n.withDynamic(t, set, scope)
+}
+
+func (n *attrsNode) withDynamic(t *Thread, set *Attrs, e *env) Value {
+	b := NewAttrs(len(set.vals) + len(n.dynamic))
+	for i, name := range set.shape.names {
+		b.add(name, set.vals[i], set.shape.posAt(i))
+	}
+	seen := map[string]syntax.Pos{}
+	for _, d := range n.dynamic {
+		v := t.value(d.name, e)
+		if _, isNull := v.(Null); isNull {
+			continue // ${null} = … defines nothing
+		}
+		s, ok := v.(*String)
+		if !ok {
+			t.wrongType(d.place, v, "a string as the name of an attribute")
+		}
+		first, again := seen[s.s]
+		if i := set.shape.find(s.s); i >= 0 {
+			first, again = set.shape.posAt(i), true
+		}
+		if again {
+			t.Fail(d.place, "dynamic attribute '%s' already defined at %s", s.s, first)
+		}
+		seen[s.s] = d.place
+		b.add(s.s, d.val.delay(t, e), d.place)
+	}
+	return b.Done()
+}
+
+func (n *attrsNode) delay(t *Thread, e *env) Value {
+	if len(n.vals)+len(n.dynamic) == 0 {
+		return emptyAttrs
+	}
+	return &Thunk{code: n, env: e}
+}
+
+// letNode is let … in body.
+type letNode struct {
+	at
+	vals    []attrCode
+	sources []node
+	body    node
+}
+
+func (n *letNode) eval(t *Thread, e *env) Value {
+	inner := newEnv(e, len(n.vals)+len(n.sources))
+	bind(t, e, inner, n.vals, n.sources)
+	return n.body.eval(t, inner)
+}
+
+func (n *letNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+// withScopeNode is with scope; body.
+type withScopeNode struct {
+	at
+	scope, body node
+}
+
+func (n *withScopeNode) eval(t *Thread, e *env) Value {
+	inner := newEnv(e, 1)
+	inner.slots[0] = n.scope.delay(t, e)
+	return n.body.eval(t, inner)
+}
+
+func (n *withScopeNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+// ifNode is if cond then yes else no.
+type ifNode struct {
+	at
+	cond, yes, no node
+}
+
+func (n *ifNode) eval(t *Thread, e *env) Value {
+	if t.condition(n.cond, e) {
+		return n.yes.eval(t, e)
+	}
+	return n.no.eval(t, e)
+}
+
+func (n *ifNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+// condition evaluates n, which must be a Boolean.
+func (t *Thread) condition(n node, e *env) bool {
+	v := t.value(n, e)
+	b, ok := v.(Bool)
+	if !ok {
+		t.wrongType(n.pos(), v, "a Boolean")
+	}
+	return bool(b)
+}
+
+// assertNode is assert cond; body.
+type assertNode struct {
+	at
+	cond, body node
+	source     syntax.Expr // the condition, for the message
+}
+
+func (n *assertNode) eval(t *Thread, e *env) Value {
+	if !t.condition(n.cond, e) {
+		t.raise(&Error{Pos: n.place, Msg: "assertion '" + syntax.Print(n.source) + "' failed", Kind: KindAssert})
+	}
+	return n.body.eval(t, e)
+}
+
+func (n *assertNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+// stringNode is a string with interpolations.
+type stringNode struct {
+	at
+	parts []stringPart
+}
+
+type stringPart struct {
+	text string
+	expr node
+}
+
+func (n *stringNode) eval(t *Thread, e *env) Value {
+	if len(n.parts) == 1 {
+		return t.coerce(t.value(n.parts[0].expr, e), inInterpolation, n.parts[0].expr.pos())
+	}
+	var out strings.Builder
+	var ctx *Context
+	for _, p := range n.parts {
+		if p.expr == nil {
+			out.WriteString(p.text)
+			continue
+		}
+		s := t.coerce(t.value(p.expr, e), inInterpolation, p.expr.pos())
+		out.WriteString(s.s)
+		ctx = ctx.Union(s.ctx)
+	}
+	return &String{s: out.String(), ctx: ctx}
+}
+
+func (n *stringNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+// pathNode is a path with interpolations.
+type pathNode struct {
+	at
+	base  string // what the first part is relative to
+	parts []stringPart
+}
+
+func (n *pathNode) eval(t *Thread, e *env) Value {
+	text := n.base
+	for _, p := range n.parts {
+		if p.expr == nil {
+			text += p.text
+			continue
+		}
+		s := t.coerce(t.value(p.expr, e), inPath, p.expr.pos())
+		if s.ctx != nil {
+			t.Fail(p.expr.pos(), "a string that refers to a package or file cannot become part of a path")
+		}
+		text += s.s
+	}
+	return cleanPath(text)
+}
+
+func (n *pathNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+// searchPathNode is <name>.
+type searchPathNode struct {
+	at
+	name string
+}
+
+func (n *searchPathNode) eval(t *Thread, _ *env) Value {
+	return t.findInSearchPath(t.ev.opts.SearchPath, n.name, n.place)
+}
+
+func (n *searchPathNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }

@@ -1,0 +1,537 @@
+package eval
+
+import (
+	"math"
+	"path"
+	"strings"
+
+	"nix2gpu/nix/syntax"
+)
+
+// notNode is !x.
+type notNode struct {
+	at
+	x node
+}
+
+func (n *notNode) eval(t *Thread, e *env) Value  { return Bool(!t.condition(n.x, e)) }
+func (n *notNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+// negNode is -x.
+type negNode struct {
+	at
+	x node
+}
+
+func (n *negNode) eval(t *Thread, e *env) Value {
+	v := t.value(n.x, e)
+	if f, ok := v.(Float); ok {
+		return -f
+	}
+	return t.arithmetic(n.place, syntax.OpSub, Int(0), v)
+}
+func (n *negNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+// logicNode is x && y, x || y or x -> y.
+type logicNode struct {
+	at
+	op   syntax.Op
+	x, y node
+}
+
+func (n *logicNode) eval(t *Thread, e *env) Value {
+	x := t.condition(n.x, e)
+	switch n.op {
+	case syntax.OpAnd:
+		if !x {
+			return Bool(false)
+		}
+	case syntax.OpOr:
+		if x {
+			return Bool(true)
+		}
+	default:
+		if !x {
+			return Bool(true)
+		}
+	}
+	return Bool(t.condition(n.y, e))
+}
+func (n *logicNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+// equalNode is x == y or x != y.
+type equalNode struct {
+	at
+	not  bool
+	x, y node
+}
+
+func (n *equalNode) eval(t *Thread, e *env) Value {
+	x, y := t.value(n.x, e), t.value(n.y, e)
+	return Bool(t.equal(x, y, n.place) != n.not)
+}
+func (n *equalNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+// lessNode is x < y and, with the operands swapped or the result negated, the
+// other comparisons.
+type lessNode struct {
+	at
+	swap, not bool
+	x, y      node
+}
+
+func (n *lessNode) eval(t *Thread, e *env) Value {
+	x, y := t.value(n.x, e), t.value(n.y, e)
+	if n.swap {
+		x, y = y, x
+	}
+	if a, ok := x.(Int); ok {
+		if b, ok := y.(Int); ok {
+			return Bool((a < b) != n.not)
+		}
+	}
+	return Bool(t.less(x, y, n.place) != n.not)
+}
+func (n *lessNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+// arithNode is x - y, x * y or x / y.
+type arithNode struct {
+	at
+	op   syntax.Op
+	x, y node
+}
+
+func (n *arithNode) eval(t *Thread, e *env) Value {
+	return t.arithmetic(n.place, n.op, t.value(n.x, e), t.value(n.y, e))
+}
+func (n *arithNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+// addNode is x + y of numbers, strings and paths.
+type addNode struct {
+	at
+	x, y node
+}
+
+func (n *addNode) eval(t *Thread, e *env) Value {
+	x := t.value(n.x, e)
+	switch a := x.(type) {
+	case Int, Float:
+		return t.arithmetic(n.place, syntax.OpAdd, x, t.value(n.y, e))
+	case Path:
+		s := t.coerce(t.value(n.y, e), inPath, n.y.pos())
+		if s.ctx != nil {
+			t.Fail(n.place, "a string that refers to a package or file cannot be appended to a path")
+		}
+		return cleanPath(string(a) + s.s)
+	case *String:
+		return concatStrings(a, t.coerce(t.value(n.y, e), inAddition, n.y.pos()))
+	}
+	a := t.coerce(x, inAddition, n.x.pos())
+	return concatStrings(a, t.coerce(t.value(n.y, e), inAddition, n.y.pos()))
+}
+func (n *addNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+func cleanPath(p string) Path { return Path(path.Clean("/" + p)) }
+
+// concatNode is x ++ y.
+type concatNode struct {
+	at
+	x, y node
+}
+
+func (n *concatNode) eval(t *Thread, e *env) Value {
+	x, y := t.listOf(n.x, e), t.listOf(n.y, e)
+	switch {
+	case len(x.elems) == 0:
+		return y
+	case len(y.elems) == 0:
+		return x
+	}
+	elems := make([]Value, len(x.elems)+len(y.elems))
+	copy(elems, x.elems)
+	copy(elems[len(x.elems):], y.elems)
+	return &List{elems}
+}
+func (n *concatNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+func (t *Thread) listOf(n node, e *env) *List {
+	v := t.value(n, e)
+	list, ok := v.(*List)
+	if !ok {
+		t.wrongType(n.pos(), v, "a list")
+	}
+	return list
+}
+
+// updateNode is x // y. It remembers how the last two shapes were merged.
+type updateNode struct {
+	at
+	x, y   node
+	xs, ys *shape
+	merged *shape
+	from   []int32
+}
+
+func (n *updateNode) eval(t *Thread, e *env) Value {
+	x, y := t.attrsOf(n.x, e), t.attrsOf(n.y, e)
+	switch {
+	case len(y.vals) == 0:
+		return x
+	case len(x.vals) == 0:
+		return y
+	}
+	if n.xs != x.shape || n.ys != y.shape {
+		n.merged, n.from = mergeShapes(x.shape, y.shape)
+		n.xs, n.ys = x.shape, y.shape
+	}
+	return mergeValues(x, y, n.merged, n.from)
+}
+func (n *updateNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+func (t *Thread) attrsOf(n node, e *env) *Attrs {
+	v := t.value(n, e)
+	set, ok := v.(*Attrs)
+	if !ok {
+		t.wrongType(n.pos(), v, "a set")
+	}
+	return set
+}
+
+// arithmetic computes x op y of two numbers; integers do not wrap.
+func (t *Thread) arithmetic(pos syntax.Pos, op syntax.Op, x, y Value) Value {
+	a, aIsInt := x.(Int)
+	b, bIsInt := y.(Int)
+	if !aIsInt || !bIsInt {
+		fa, fb := t.number(pos, x), t.number(pos, y)
+		switch op {
+		case syntax.OpAdd:
+			return Float(fa + fb)
+		case syntax.OpSub:
+			return Float(fa - fb)
+		case syntax.OpMul:
+			return Float(fa * fb)
+		}
+		if fb == 0 {
+			t.Fail(pos, "division by zero")
+		}
+		return Float(fa / fb)
+	}
+	var r Int
+	ok := true
+	switch op {
+	case syntax.OpAdd:
+		r = a + b
+		ok = (r > a) == (b > 0)
+	case syntax.OpSub:
+		r = a - b
+		ok = (r < a) == (b > 0)
+	case syntax.OpMul:
+		r = a * b
+		ok = a == 0 || r/a == b && !(a == -1 && b == math.MinInt64)
+	default:
+		if b == 0 {
+			t.Fail(pos, "division by zero")
+		}
+		if ok = !(a == math.MinInt64 && b == -1); ok {
+			r = a / b
+		}
+	}
+	if !ok {
+		verb := map[syntax.Op]string{syntax.OpAdd: "adding", syntax.OpSub: "subtracting", syntax.OpMul: "multiplying", syntax.OpDiv: "dividing"}[op]
+		t.Fail(pos, "integer overflow in %s %d %s %d", verb, a, op, b)
+	}
+	return MakeInt(int64(r))
+}
+
+// number gives a number as a float.
+func (t *Thread) number(pos syntax.Pos, v Value) float64 {
+	switch v := v.(type) {
+	case Int:
+		return float64(v)
+	case Float:
+		return float64(v)
+	}
+	t.wrongType(pos, v, "a number")
+	return 0
+}
+
+// Equal compares two values like ==: functions are never equal, integers
+// equal floats of the same value, and derivations are compared by outPath.
+func (t *Thread) Equal(x, y Value) bool {
+	return t.equal(t.Force(x), t.Force(y), t.Pos())
+}
+
+func (t *Thread) equal(x, y Value, pos syntax.Pos) bool {
+	switch a := x.(type) {
+	case Null:
+		_, ok := y.(Null)
+		return ok
+	case Bool:
+		b, ok := y.(Bool)
+		return ok && a == b
+	case Int:
+		switch b := y.(type) {
+		case Int:
+			return a == b
+		case Float:
+			return Float(a) == b
+		}
+	case Float:
+		switch b := y.(type) {
+		case Int:
+			return a == Float(b)
+		case Float:
+			return a == b
+		}
+	case *String:
+		b, ok := y.(*String)
+		return ok && a.s == b.s
+	case Path:
+		b, ok := y.(Path)
+		return ok && a == b
+	case *Opaque:
+		b, ok := y.(*Opaque)
+		return ok && a == b
+	case *List:
+		b, ok := y.(*List)
+		if !ok || len(a.elems) != len(b.elems) {
+			return false
+		}
+		return a == b || t.allEqual(a.elems, b.elems, pos)
+	case *Attrs:
+		b, ok := y.(*Attrs)
+		if !ok {
+			return false
+		}
+		if a == b {
+			return true
+		}
+		if t.IsDerivation(a) && t.IsDerivation(b) {
+			if p, found := a.Get("outPath"); found {
+				if q, found := b.Get("outPath"); found {
+					return t.equal(t.Force(p), t.Force(q), pos)
+				}
+			}
+		}
+		if len(a.vals) != len(b.vals) {
+			return false
+		}
+		if a.shape != b.shape {
+			for i, name := range a.shape.names {
+				if b.shape.names[i] != name {
+					return false
+				}
+			}
+		}
+		return t.allEqual(a.vals, b.vals, pos)
+	}
+	return false
+}
+
+// allEqual compares the contents of lists and sets. What is the same object
+// counts as equal there, even a function, as it does in Nix.
+func (t *Thread) allEqual(a, b []Value, pos syntax.Pos) bool {
+	if t.nested++; t.nested > maxNested {
+		t.tooDeep(pos)
+	}
+	defer t.leave()
+	for i := range a {
+		x, y := a[i], b[i]
+		if same(x, y) {
+			continue
+		}
+		x, y = t.Force(x), t.Force(y)
+		if !same(x, y) && !t.equal(x, y, pos) {
+			return false
+		}
+	}
+	return true
+}
+
+// same reports whether x and y are one object.
+func same(x, y Value) bool {
+	switch x := computed(x).(type) {
+	case *Lambda:
+		return x == computed(y)
+	case *Primitive:
+		return x == computed(y)
+	case *Attrs:
+		return x == computed(y)
+	case *Thunk:
+		return x == y
+	}
+	return false
+}
+
+// IsDerivation reports whether v is a set with type = "derivation".
+func (t *Thread) IsDerivation(v Value) bool {
+	set, ok := t.Force(v).(*Attrs)
+	if !ok {
+		return false
+	}
+	kind, found := set.Get("type")
+	if !found {
+		return false
+	}
+	s, ok := t.Force(kind).(*String)
+	return ok && s.s == "derivation"
+}
+
+// Less orders two numbers, strings, paths or lists like <.
+func (t *Thread) Less(x, y Value) bool {
+	return t.less(t.Force(x), t.Force(y), t.Pos())
+}
+
+func (t *Thread) less(x, y Value, pos syntax.Pos) bool {
+	switch a := x.(type) {
+	case Int:
+		switch b := y.(type) {
+		case Int:
+			return a < b
+		case Float:
+			return Float(a) < b
+		}
+	case Float:
+		switch b := y.(type) {
+		case Int:
+			return a < Float(b)
+		case Float:
+			return a < b
+		}
+	case *String:
+		if b, ok := y.(*String); ok {
+			return a.s < b.s
+		}
+	case Path:
+		if b, ok := y.(Path); ok {
+			return a < b
+		}
+	case *List:
+		b, ok := y.(*List)
+		if !ok {
+			break
+		}
+		if t.nested++; t.nested > maxNested {
+			t.tooDeep(pos)
+		}
+		defer t.leave()
+		for i := range a.elems {
+			if i >= len(b.elems) {
+				return false
+			}
+			p, q := t.Force(a.elems[i]), t.Force(b.elems[i])
+			if !same(p, q) && !t.equal(p, q, pos) {
+				return t.less(p, q, pos)
+			}
+		}
+		return len(a.elems) < len(b.elems)
+	}
+	if x.Type() == y.Type() {
+		t.Fail(pos, "cannot compare %s with %s; values of that type are incomparable", x.Type().withArticle(), y.Type().withArticle())
+	}
+	t.Fail(pos, "cannot compare %s with %s", x.Type().withArticle(), y.Type().withArticle())
+	return false
+}
+
+// coercion says what else than a string is taken where a string is wanted.
+type coercion uint8
+
+const (
+	inInterpolation coercion = iota // "${x}": strings, packages, paths as sources
+	inAddition                      // the same
+	inPath                          // paths stay what they are
+	inToString                      // numbers, Booleans, null and lists too
+	inEnvironment                   // like inToString, but paths become sources
+)
+
+// ToString converts v like builtins.toString.
+func (t *Thread) ToString(v Value) *String { return t.coerce(t.Force(v), inToString, t.Pos()) }
+
+// Interpolate converts v like "${v}": a path becomes a source.
+func (t *Thread) Interpolate(v Value) *String { return t.coerce(t.Force(v), inInterpolation, t.Pos()) }
+
+func (t *Thread) coerce(v Value, how coercion, pos syntax.Pos) *String {
+	switch x := v.(type) {
+	case *String:
+		return x
+	case Path:
+		if how == inPath || how == inToString {
+			return &String{s: string(x)}
+		}
+		return t.sourceString(x, pos)
+	case *Attrs:
+		return t.coerceAttrs(x, how, pos)
+	}
+	if how < inToString {
+		t.Fail(pos, "cannot coerce %s to a string: %s", v.Type().withArticle(), t.brief(v))
+	}
+	switch x := v.(type) {
+	case Null:
+		return emptyString
+	case Bool:
+		if x {
+			return &String{s: "1"}
+		}
+		return emptyString
+	case Int:
+		return &String{s: formatInt(x)}
+	case Float:
+		return &String{s: formatFloatFixed(x)}
+	case *List:
+		return t.coerceList(x, how, pos)
+	}
+	t.Fail(pos, "cannot coerce %s to a string: %s", v.Type().withArticle(), t.brief(v))
+	return nil
+}
+
+func (t *Thread) coerceAttrs(set *Attrs, how coercion, pos syntax.Pos) *String {
+	if t.nested++; t.nested > maxNested {
+		t.tooDeep(pos)
+	}
+	defer t.leave()
+	if f, found := set.Get("__toString"); found {
+		return t.coerce(t.Call(f, set), how, pos)
+	}
+	if i := set.shape.find("outPath"); i >= 0 {
+		v := t.Force(set.vals[i])
+		set.vals[i] = v
+		return t.coerce(v, how, pos)
+	}
+	t.raise(&Error{Pos: pos, Msg: "cannot coerce a set to a string: " + t.brief(set),
+		Hint: "only sets with the attribute 'outPath' or '__toString' can be used as strings"})
+	return nil
+}
+
+func (t *Thread) coerceList(list *List, how coercion, pos syntax.Pos) *String {
+	if t.nested++; t.nested > maxNested {
+		t.tooDeep(pos)
+	}
+	defer t.leave()
+	var out strings.Builder
+	var ctx *Context
+	for i, e := range list.elems {
+		v := t.Force(e)
+		s := t.coerce(v, how, pos)
+		out.WriteString(s.s)
+		ctx = ctx.Union(s.ctx)
+		// No space after an empty list, nor after the last element: as Nix does it.
+		if inner, isList := v.(*List); i < len(list.elems)-1 && (!isList || len(inner.elems) > 0) {
+			out.WriteByte(' ')
+		}
+	}
+	return &String{s: out.String(), ctx: ctx}
+}
+
+// sourceString is what a path becomes inside of a string: itself, with a
+// context that says that it is a source.
+func (t *Thread) sourceString(p Path, pos syntax.Pos) *String {
+	if fs := t.ev.opts.FS; fs != nil {
+		if _, err := fs.Lstat(string(p)); err != nil {
+			old := t.site
+			t.site = constNode{at: at{pos}}
+			defer func() { t.site = old }()
+			t.failFile(string(p), err)
+		}
+	}
+	return &String{s: string(p), ctx: NewContext("source:" + string(p))}
+}

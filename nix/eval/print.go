@@ -1,0 +1,164 @@
+package eval
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"nix2gpu/nix/syntax"
+)
+
+// PrintOptions tunes [Thread.Print]. The zero value prints everything that is
+// already computed.
+type PrintOptions struct {
+	Force    bool   // compute what is not computed yet, instead of printing <CODE>
+	Indent   string // what each level is indented by; "": all on one line
+	MaxDepth int    // of lists and sets that are shown with their contents; 0: no limit
+	MaxItems int    // shown of each list and set; 0: no limit
+	MaxText  int    // bytes shown of each string; 0: no limit
+}
+
+// Print writes a value in the language's own syntax, as nix-instantiate
+// --eval does: functions are <LAMBDA> and <PRIMOP>.
+func (t *Thread) Print(v Value, opts PrintOptions) string {
+	p := printer{t: t, opts: opts, seen: map[any]bool{}}
+	p.value(v, 0)
+	return p.out.String()
+}
+
+// brief shows a value in an error message. It computes nothing.
+func (t *Thread) brief(v Value) string {
+	return t.Print(v, PrintOptions{MaxDepth: 2, MaxItems: 5, MaxText: 80})
+}
+
+type printer struct {
+	t    *Thread
+	opts PrintOptions
+	out  strings.Builder
+	seen map[any]bool // sets and lists that are being printed, or were
+}
+
+func (p *printer) value(v Value, depth int) {
+	if p.opts.Force {
+		v = p.t.Force(v)
+	}
+	switch v := computed(v).(type) {
+	case *Thunk:
+		p.out.WriteString("<CODE>")
+	case Null:
+		p.out.WriteString("null")
+	case Bool:
+		p.out.WriteString(strconv.FormatBool(bool(v)))
+	case Int:
+		p.out.WriteString(formatInt(v))
+	case Float:
+		p.out.WriteString(formatFloat(v))
+	case *String:
+		p.text(v.s)
+	case Path:
+		p.out.WriteString(string(v))
+	case *Lambda:
+		p.out.WriteString("<LAMBDA>")
+	case *Primitive:
+		if len(v.args) > 0 {
+			p.out.WriteString("<PRIMOP-APP>")
+		} else {
+			p.out.WriteString("<PRIMOP>")
+		}
+	case *Opaque:
+		p.out.WriteString("«" + v.Kind + "»")
+	case *List:
+		p.collection(v, "[", "]", len(v.elems), depth, func(i int) { p.value(v.elems[i], depth+1) })
+	case *Attrs:
+		p.collection(v, "{", "}", len(v.vals), depth, func(i int) {
+			p.out.WriteString(syntax.QuoteName(v.shape.names[i]) + " = ")
+			p.value(v.vals[i], depth+1)
+			p.out.WriteByte(';')
+		})
+	}
+}
+
+// collection prints n items between brackets. A collection within itself
+// prints as «repeated».
+func (p *printer) collection(v Value, open, end string, n, depth int, item func(i int)) {
+	if n == 0 {
+		p.out.WriteString(open + " " + end)
+		return
+	}
+	if p.seen[v] {
+		p.out.WriteString("«repeated»")
+		return
+	}
+	if p.opts.MaxDepth > 0 && depth >= p.opts.MaxDepth {
+		p.out.WriteString(open + " … " + end)
+		return
+	}
+	p.seen[v] = true
+	p.t.enter()
+	p.out.WriteString(open)
+	for i := range n {
+		p.space(depth + 1)
+		if p.opts.MaxItems > 0 && i >= p.opts.MaxItems {
+			p.out.WriteString("«" + strconv.Itoa(n-i) + " more»")
+			break
+		}
+		item(i)
+	}
+	p.space(depth)
+	p.out.WriteString(end)
+	p.t.leave()
+	delete(p.seen, v)
+}
+
+func (p *printer) space(depth int) {
+	if p.opts.Indent == "" {
+		p.out.WriteByte(' ')
+		return
+	}
+	p.out.WriteString("\n" + strings.Repeat(p.opts.Indent, depth))
+}
+
+func (p *printer) text(s string) {
+	if limit := p.opts.MaxText; limit > 0 && len(s) > limit {
+		p.out.WriteString(syntax.Quote(strings.ToValidUTF8(s[:limit], "")) +
+			" «" + strconv.Itoa(len(s)-limit) + " bytes more»")
+		return
+	}
+	p.out.WriteString(syntax.Quote(s))
+}
+
+func formatInt(n Int) string { return strconv.FormatInt(int64(n), 10) }
+
+// formatFloat is C's %g with six digits, as values print.
+func formatFloat(f Float) string {
+	switch x := float64(f); {
+	case math.IsInf(x, 1):
+		return "inf"
+	case math.IsInf(x, -1):
+		return "-inf"
+	case math.IsNaN(x):
+		return "nan"
+	}
+	digits := strconv.FormatFloat(float64(f), 'e', 5, 64)
+	mantissa, exponent, _ := strings.Cut(digits, "e")
+	e, _ := strconv.Atoi(exponent)
+	if e < -4 || e >= 6 {
+		if strings.Contains(mantissa, ".") {
+			mantissa = strings.TrimRight(strings.TrimRight(mantissa, "0"), ".")
+		}
+		return mantissa + "e" + exponent
+	}
+	fixed := strconv.FormatFloat(float64(f), 'f', 5-e, 64)
+	if strings.Contains(fixed, ".") {
+		fixed = strings.TrimRight(strings.TrimRight(fixed, "0"), ".")
+	}
+	return fixed
+}
+
+// formatFloatFixed is C's %f, as toString gives it.
+func formatFloatFixed(f Float) string {
+	if math.IsInf(float64(f), 0) || math.IsNaN(float64(f)) {
+		return formatFloat(f)
+	}
+	return strconv.FormatFloat(float64(f), 'f', 6, 64)
+}

@@ -1,0 +1,361 @@
+package eval
+
+import (
+	"fmt"
+	"path"
+	"sort"
+	"strings"
+
+	"nix2gpu/nix/syntax"
+)
+
+// scope is what the resolver knows of an env: its names and their slots.
+type scope struct {
+	up     *scope
+	names  map[string]int
+	isWith bool
+}
+
+// resolver turns the tree of one text into nodes.
+type resolver struct {
+	t     *Thread
+	dir   string
+	given Scope
+}
+
+// compile resolves expr. All undefined variables are found here, before
+// anything is evaluated, except those that a with might define.
+func (t *Thread) compile(expr syntax.Expr, dir string, given Scope) node {
+	r := &resolver{t, dir, given}
+	return r.expr(expr, nil)
+}
+
+func (r *resolver) fail(pos syntax.Pos, hint, format string, args ...any) {
+	r.t.raise(&Error{Pos: pos, Msg: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+func (r *resolver) expr(x syntax.Expr, s *scope) node {
+	here := at{x.Pos()}
+	switch x := x.(type) {
+	case *syntax.Int:
+		return constNode{here, MakeInt(x.Value)}
+	case *syntax.Float:
+		return constNode{here, Float(x.Value)}
+	case *syntax.URI:
+		return constNode{here, Str(x.Value)}
+	case *syntax.String:
+		return r.str(x, s)
+	case *syntax.Path:
+		return r.path(x, s)
+	case *syntax.SearchPath:
+		return &searchPathNode{here, x.Name}
+	case *syntax.Var:
+		return r.variable(x, s)
+	case *syntax.List:
+		n := &listNode{at: here, elems: make([]node, len(x.Elems))}
+		for i, e := range x.Elems {
+			n.elems[i] = r.expr(e, s)
+		}
+		return n
+	case *syntax.AttrSet:
+		return r.attrs(x, s)
+	case *syntax.Let:
+		inner := bindingScope(x.Bindings, s)
+		_, vals := r.bindings(x.Bindings, s, inner, true)
+		return &letNode{here, vals, r.all(x.Bindings.Sources, inner), r.expr(x.Body, inner)}
+	case *syntax.With:
+		return &withScopeNode{here, r.expr(x.Env, s), r.expr(x.Body, &scope{up: s, isWith: true})}
+	case *syntax.If:
+		return &ifNode{here, r.expr(x.Cond, s), r.expr(x.Then, s), r.expr(x.Else, s)}
+	case *syntax.Assert:
+		return &assertNode{here, r.expr(x.Cond, s), r.expr(x.Body, s), x.Cond}
+	case *syntax.Lambda:
+		return r.lambda(x, s)
+	case *syntax.Apply:
+		return &callNode{here, r.expr(x.Fn, s), r.all(x.Args, s)}
+	case *syntax.Select:
+		n := &selectNode{at: here, base: r.expr(x.Base, s), path: r.attrPath(x.Path, s)}
+		if x.Default != nil {
+			n.fallback = r.expr(x.Default, s)
+		}
+		return n
+	case *syntax.HasAttr:
+		return &hasAttrNode{here, r.expr(x.Base, s), r.attrPath(x.Path, s)}
+	case *syntax.Unary:
+		return r.unary(x, s)
+	case *syntax.Binary:
+		return r.binary(x, s)
+	}
+	panic(&Error{Pos: x.Pos(), Msg: fmt.Sprintf("internal error: unknown expression %T", x), Kind: KindInternal})
+}
+
+func (r *resolver) all(xs []syntax.Expr, s *scope) []node {
+	nodes := make([]node, len(xs))
+	for i, x := range xs {
+		nodes[i] = r.expr(x, s)
+	}
+	return nodes
+}
+
+// variable finds what a name means: a binding around it; a name of the
+// language or one given from outside; what an enclosing with defines.
+func (r *resolver) variable(x *syntax.Var, s *scope) node {
+	here := at{x.Place}
+	if x.Name == "__curPos" {
+		return constNode{here, r.t.posValue(x.Place)}
+	}
+	up := 0
+	var withs []int
+	from := s
+	for ; s != nil; s = s.up {
+		if s.isWith {
+			withs = append(withs, up)
+		} else if slot, found := s.names[x.Name]; found {
+			return &localNode{here, up, slot}
+		}
+		up++
+	}
+	if v, found := r.given[x.Name]; found {
+		return constNode{here, v}
+	}
+	if v, found := r.t.ev.globals[x.Name]; found {
+		return constNode{here, v}
+	}
+	if withs != nil {
+		return &withNode{here, x.Name, withs}
+	}
+	r.fail(x.Place, didYouMean(x.Name, r.visible(from)), "undefined variable '%s'", x.Name)
+	return nil
+}
+
+// visible lists the names that a misspelled variable may have meant.
+func (r *resolver) visible(s *scope) (names []string) {
+	for ; s != nil; s = s.up {
+		for name := range s.names {
+			names = append(names, name)
+		}
+	}
+	for name := range r.given {
+		names = append(names, name)
+	}
+	for name := range r.t.ev.globals {
+		if !strings.HasPrefix(name, "__") {
+			names = append(names, name)
+		}
+	}
+	sort.Strings(names)
+	return names
+}
+
+func (r *resolver) str(x *syntax.String, s *scope) node {
+	if len(x.Parts) == 0 {
+		return constNode{at{x.Place}, emptyString}
+	}
+	if len(x.Parts) == 1 && x.Parts[0].Expr == nil {
+		return constNode{at{x.Place}, Str(x.Parts[0].Text)}
+	}
+	return &stringNode{at{x.Place}, r.parts(x.Parts, s)}
+}
+
+func (r *resolver) parts(parts []syntax.Part, s *scope) []stringPart {
+	out := make([]stringPart, len(parts))
+	for i, p := range parts {
+		if out[i].text = p.Text; p.Expr != nil {
+			out[i].expr = r.expr(p.Expr, s)
+		}
+	}
+	return out
+}
+
+func (r *resolver) path(x *syntax.Path, s *scope) node {
+	base, first := "", x.Parts[0].Text
+	switch {
+	case strings.HasPrefix(first, "~"):
+		if base = r.t.ev.opts.Home; base == "" {
+			r.fail(x.Place, "", "the path '%s' needs a home directory, and this evaluation has none", first)
+		}
+		first = first[1:]
+	case !strings.HasPrefix(first, "/"):
+		if r.dir == "" {
+			r.fail(x.Place, "", "the path '%s' is relative to a file, and this text is in none", first)
+		}
+		base = r.dir + "/"
+	}
+	if len(x.Parts) == 1 {
+		return constNode{at{x.Place}, Path(path.Clean(base + first))}
+	}
+	parts := r.parts(x.Parts, s)
+	parts[0].text = first
+	return &pathNode{at{x.Place}, base, parts}
+}
+
+func (r *resolver) attrPath(p syntax.AttrPath, s *scope) []pathStep {
+	steps := make([]pathStep, len(p))
+	for i, name := range p {
+		steps[i] = pathStep{at: at{name.Place}, name: name.Name}
+		if name.Expr != nil {
+			steps[i].expr = r.expr(name.Expr, s)
+		}
+	}
+	return steps
+}
+
+// bindingScope makes the scope of a recursive set or a let. The slots are in
+// the order of the sorted names.
+func bindingScope(set *syntax.AttrSet, up *scope) *scope {
+	inner := &scope{up: up, names: make(map[string]int, len(set.Attrs))}
+	for i, k := range sortedAttrs(set) {
+		inner.names[set.Attrs[k].Name] = i
+	}
+	return inner
+}
+
+// sortedAttrs gives the indexes of the attributes in the order of their names.
+func sortedAttrs(set *syntax.AttrSet) []int {
+	order := make([]int, len(set.Attrs))
+	for i := range order {
+		order[i] = i
+	}
+	sort.Slice(order, func(i, j int) bool { return set.Attrs[order[i]].Name < set.Attrs[order[j]].Name })
+	return order
+}
+
+// bindings resolves the static attributes of a set or let. The scope inner is
+// that of the set's own env; own says that plain values are evaluated in it.
+func (r *resolver) bindings(set *syntax.AttrSet, outer, inner *scope, own bool) (*shape, []attrCode) {
+	order := sortedAttrs(set)
+	sh := &shape{names: make([]string, len(order)), pos: make([]syntax.Pos, len(order))}
+	vals := make([]attrCode, len(order))
+	for i, k := range order {
+		a := &set.Attrs[k]
+		sh.names[i], sh.pos[i] = a.Name, a.Place
+		switch {
+		case a.Kind == syntax.InheritedFrom:
+			slot := a.From
+			if own {
+				slot += len(order)
+			}
+			vals[i].code = &selectNode{at: at{a.Place}, base: &localNode{at{a.Place}, 0, slot},
+				path: []pathStep{{at: at{a.Place}, name: a.Name}}}
+		case a.Kind == syntax.Inherited || !own:
+			vals[i] = attrCode{r.named(a, outer), true}
+		default:
+			vals[i] = attrCode{r.named(a, inner), false}
+		}
+	}
+	return sh, vals
+}
+
+// named resolves the value of an attribute; a function gets its name.
+func (r *resolver) named(a *syntax.Attr, s *scope) node {
+	n := r.expr(a.Value, s)
+	if f, ok := n.(*lambdaNode); ok {
+		f.name = a.Name
+	}
+	return n
+}
+
+func (r *resolver) attrs(x *syntax.AttrSet, s *scope) node {
+	n := &attrsNode{at: at{x.Place}, recursive: x.Recursive}
+	inner, dynamicScope, sourceScope := s, s, s
+	switch {
+	case x.Recursive:
+		inner = bindingScope(x, s)
+		dynamicScope, sourceScope = inner, inner
+	case len(x.Sources) > 0:
+		inner = &scope{up: s}
+	}
+	n.shape, n.vals = r.bindings(x, s, inner, x.Recursive)
+	n.sources = r.all(x.Sources, sourceScope)
+	for _, d := range x.Dynamic {
+		n.dynamic = append(n.dynamic, dynamicAttr{d.Place, r.expr(d.Name, dynamicScope), r.expr(d.Value, dynamicScope)})
+	}
+	if len(n.vals) == 0 && len(n.dynamic) == 0 {
+		return constNode{at{x.Place}, emptyAttrs}
+	}
+	return n
+}
+
+func (r *resolver) lambda(x *syntax.Lambda, s *scope) node {
+	n := &lambdaNode{at: at{x.Place}, argSlot: -1}
+	inner := &scope{up: s, names: map[string]int{}}
+	if x.Formals == nil {
+		n.size = 1
+		inner.names[x.Arg] = 0
+		n.body = r.expr(x.Body, inner)
+		return n
+	}
+	n.ellipsis = x.Formals.Ellipsis
+	n.formals = make([]formal, len(x.Formals.List))
+	for i, f := range x.Formals.List {
+		inner.names[f.Name] = i
+	}
+	n.size = len(n.formals)
+	if x.Arg != "" {
+		n.argSlot = n.size
+		inner.names[x.Arg] = n.size
+		n.size++
+	}
+	for i, f := range x.Formals.List {
+		n.formals[i] = formal{name: f.Name, pos: f.Place}
+		if f.Default != nil {
+			n.formals[i].fallback = r.expr(f.Default, inner)
+		}
+	}
+	n.body = r.expr(x.Body, inner)
+	return n
+}
+
+// formalArgs gives the pattern, sorted by name; nil when there is none.
+func (n *lambdaNode) formalArgs() []FormalArg {
+	if n.formals == nil {
+		return nil
+	}
+	args := make([]FormalArg, len(n.formals))
+	for i, f := range n.formals {
+		args[i] = FormalArg{f.name, f.fallback != nil, f.pos}
+	}
+	sort.Slice(args, func(i, j int) bool { return args[i].Name < args[j].Name })
+	return args
+}
+
+func (r *resolver) unary(x *syntax.Unary, s *scope) node {
+	operand := r.expr(x.X, s)
+	if x.Op == syntax.OpNot {
+		return &notNode{at{x.Place}, operand}
+	}
+	if c, ok := operand.(constNode); ok { // a negative number is a literal, too
+		switch v := c.val.(type) {
+		case Int:
+			return constNode{c.at, MakeInt(-int64(v))}
+		case Float:
+			return constNode{c.at, -v}
+		}
+	}
+	return &negNode{at{x.Place}, operand}
+}
+
+func (r *resolver) binary(b *syntax.Binary, s *scope) node {
+	x, y, here := r.expr(b.X, s), r.expr(b.Y, s), at{b.Place}
+	switch b.Op {
+	case syntax.OpOr, syntax.OpAnd, syntax.OpImpl:
+		return &logicNode{here, b.Op, x, y}
+	case syntax.OpEq, syntax.OpNeq:
+		return &equalNode{here, b.Op == syntax.OpNeq, x, y}
+	case syntax.OpLess:
+		return &lessNode{here, false, false, x, y}
+	case syntax.OpLessEq: // not y < x
+		return &lessNode{here, true, true, x, y}
+	case syntax.OpMore: // y < x
+		return &lessNode{here, true, false, x, y}
+	case syntax.OpMoreEq: // not x < y
+		return &lessNode{here, false, true, x, y}
+	case syntax.OpUpdate:
+		return &updateNode{at: here, x: x, y: y}
+	case syntax.OpConcat:
+		return &concatNode{here, x, y}
+	case syntax.OpAdd:
+		return &addNode{here, x, y}
+	}
+	return &arithNode{here, b.Op, x, y}
+}

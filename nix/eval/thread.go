@@ -1,0 +1,377 @@
+package eval
+
+import (
+	"nix2gpu/nix/syntax"
+)
+
+// Thunk is a value that is computed when it is first needed.
+type Thunk struct {
+	val  Value // set once code is nil
+	code node
+	env  *env
+	busy bool // being computed: needing it now is an infinite recursion
+}
+
+// Type implements Value.
+func (*Thunk) Type() Type { return TypeThunk }
+
+// Lazy makes a value that f computes when it is first needed. f may return a
+// thunk. When f fails, it is called again the next time.
+func Lazy(f func(t *Thread) Value) *Thunk { return &Thunk{code: goNode(f)} }
+
+// LazyCall is the application of fn to args, computed when first needed.
+func LazyCall(fn Value, args ...Value) *Thunk {
+	switch len(args) {
+	case 1:
+		return &Thunk{code: applyAnywhere, env: newEnv2(nil, fn, args[0])}
+	case 2:
+		return &Thunk{code: applyAnywhere, env: newEnv3(nil, fn, args[0], args[1])}
+	}
+	return Lazy(func(t *Thread) Value { return t.Call(fn, args...) })
+}
+
+// maxForcing bounds how deeply values may need each other without calls, so
+// that the Go stack, whose overflow can't be caught, stays below its limit.
+const maxForcing = 200_000
+
+// maxNested bounds how deep Go code walks into values: printing, comparing.
+const maxNested = 10_000
+
+// Force computes v if it is a thunk. The result is never a thunk.
+func (t *Thread) Force(v Value) Value {
+	if th, ok := v.(*Thunk); ok {
+		return t.force(th)
+	}
+	return v
+}
+
+func (t *Thread) force(th *Thunk) Value {
+	if th.code == nil {
+		return th.val
+	}
+	if th.busy {
+		t.raise(&Error{Pos: th.code.pos(), Msg: "infinite recursion encountered", Kind: KindRecursion})
+	}
+	if len(t.forcing) >= maxForcing {
+		t.tooDeep(th.code.pos())
+	}
+	th.busy = true
+	t.forcing = append(t.forcing, th)
+	t.step()
+	v := th.code.eval(t, th.env)
+	if inner, ok := v.(*Thunk); ok {
+		v = t.force(inner)
+	}
+	th.val, th.code, th.env, th.busy = v, nil, nil, false
+	t.forcing = t.forcing[:len(t.forcing)-1]
+	return v
+}
+
+// computed gives the value of a thunk that has one already.
+func computed(v Value) Value {
+	if th, ok := v.(*Thunk); ok && th.code == nil {
+		return th.val
+	}
+	return v
+}
+
+func (t *Thread) tooDeep(pos syntax.Pos) {
+	t.raise(&Error{Pos: pos, Msg: "stack overflow; max-call-depth exceeded", Kind: KindDepth})
+}
+
+// enter and leave bound the depth of Go code that walks into values.
+func (t *Thread) enter() {
+	if t.nested++; t.nested > maxNested {
+		t.tooDeep(t.Pos())
+	}
+}
+
+func (t *Thread) leave() { t.nested-- }
+
+// ForceDeep computes v and everything in it. Functions and their environments
+// are left alone.
+func (t *Thread) ForceDeep(v Value) Value {
+	return t.forceDeep(v, map[any]bool{})
+}
+
+func (t *Thread) forceDeep(v Value, seen map[any]bool) Value {
+	v = t.Force(v)
+	var elems []Value
+	switch v := v.(type) {
+	case *List:
+		elems = v.elems
+	case *Attrs:
+		elems = v.vals
+	}
+	if len(elems) == 0 || seen[v] {
+		return v
+	}
+	seen[v] = true
+	t.enter()
+	for i, e := range elems {
+		if set, ok := v.(*Attrs); ok {
+			t.frames = append(t.frames, frame{site: attrSite{set, i}})
+			t.forceDeep(e, seen)
+			t.frames = t.frames[:len(t.frames)-1]
+			continue
+		}
+		t.forceDeep(e, seen)
+	}
+	t.leave()
+	return v
+}
+
+// attrSite stands in traces for an attribute that Go code looks into.
+type attrSite struct {
+	set   *Attrs
+	index int
+}
+
+func (s attrSite) eval(*Thread, *env) Value  { return s.set.vals[s.index] }
+func (s attrSite) delay(*Thread, *env) Value { return s.set.vals[s.index] }
+func (s attrSite) pos() syntax.Pos           { return s.set.shape.posAt(s.index) }
+func (s attrSite) describe() string {
+	return "the attribute '" + s.set.shape.names[s.index] + "'"
+}
+
+// Call applies fn, which may be anything that can be called, to args. Without
+// arguments it just forces fn. The result is not a thunk.
+func (t *Thread) Call(fn Value, args ...Value) Value {
+	return t.Force(t.call(t.Force(fn), args, t.site))
+}
+
+// call applies a forced function to arguments. The result may be a thunk only
+// if a primitive returned one as its last act.
+func (t *Thread) call(fn Value, args []Value, site node) Value {
+	for len(args) > 0 {
+		fn = t.Force(fn)
+		switch f := fn.(type) {
+		case *Lambda:
+			fn = t.callLambda(f, args[0], site)
+			args = args[1:]
+		case *Primitive:
+			need := len(f.builtin.Args) - len(f.args)
+			if len(args) < need {
+				all := make([]Value, 0, len(f.args)+len(args))
+				return &Primitive{f.builtin, append(append(all, f.args...), args...)}
+			}
+			given := args[:need:need]
+			if len(f.args) > 0 {
+				given = append(append(make([]Value, 0, len(f.builtin.Args)), f.args...), given...)
+			}
+			fn = t.callPrimitive(f.builtin, given, site)
+			args = args[need:]
+		case *Attrs:
+			functor, found := f.Get("__functor")
+			if !found {
+				t.notCallable(f, site)
+			}
+			fn = t.call(t.Force(functor), []Value{f}, site)
+		default:
+			t.notCallable(fn, site)
+		}
+	}
+	return fn
+}
+
+func (t *Thread) notCallable(v Value, site node) {
+	t.Fail(site.pos(), "attempt to call something which is not a function but %s: %s", v.Type().withArticle(), t.brief(v))
+}
+
+func (t *Thread) callPrimitive(b *Builtin, args []Value, site node) Value {
+	if t.depth >= t.ev.opts.MaxDepth {
+		t.tooDeep(site.pos())
+	}
+	t.depth++
+	t.step()
+	old := t.site
+	t.site = site
+	v := b.Fn(t, args)
+	t.site = old
+	t.depth--
+	return v
+}
+
+func (t *Thread) callLambda(f *Lambda, arg Value, site node) Value {
+	code := f.code
+	if t.depth >= t.ev.opts.MaxDepth {
+		t.tooDeep(site.pos())
+	}
+	t.depth++
+	t.frames = append(t.frames, frame{site: site, fn: code})
+	t.step()
+	e := newEnv(f.env, code.size)
+	if code.formals == nil {
+		e.slots[0] = arg
+	} else {
+		t.bindFormals(code, e, arg)
+	}
+	v := code.body.eval(t, e)
+	t.frames = t.frames[:len(t.frames)-1]
+	t.depth--
+	return v
+}
+
+// bindFormals takes the argument of a function apart.
+func (t *Thread) bindFormals(code *lambdaNode, e *env, arg Value) {
+	arg = t.Force(arg)
+	set, ok := arg.(*Attrs)
+	if !ok {
+		t.wrongType(code.place, arg, "a set as the argument of "+code.describe())
+	}
+	if code.argSlot >= 0 {
+		e.slots[code.argSlot] = arg
+	}
+	taken := 0
+	for i := range code.formals {
+		f := &code.formals[i]
+		if k := f.cache.find(set.shape, f.name); k >= 0 {
+			e.slots[i] = set.vals[k]
+			taken++
+		} else if f.fallback != nil {
+			continue
+		} else {
+			err := &Error{Pos: code.place, Msg: code.describe() + " called without required argument '" + f.name + "'"}
+			if !code.ellipsis {
+				err.Hint = didYouMean(f.name, code.unknownTo(set))
+			}
+			t.raise(err)
+		}
+	}
+	if !code.ellipsis && taken < len(set.vals) {
+		name := code.unknownTo(set)[0]
+		t.raise(&Error{Pos: code.place, Msg: code.describe() + " called with unexpected argument '" + name + "'",
+			Hint: didYouMean(name, code.formalNames())})
+	}
+	for i := range code.formals {
+		if f := &code.formals[i]; f.fallback != nil && e.slots[i] == nil {
+			e.slots[i] = f.fallback.delay(t, e)
+		}
+	}
+}
+
+// FormalArg is one name of a function's argument pattern.
+type FormalArg struct {
+	Name       string
+	HasDefault bool
+	Pos        syntax.Pos
+}
+
+// FunctionArgs gives the argument pattern of a function, sorted by name. It
+// is nil for functions without a pattern and for values that are none. Like
+// lib.functionArgs it honours __functionArgs.
+func (t *Thread) FunctionArgs(fn Value) []FormalArg {
+	switch f := t.Force(fn).(type) {
+	case *Lambda:
+		return f.code.formalArgs()
+	case *Attrs:
+		if args, found := f.Get("__functionArgs"); found {
+			set := t.Attrs(args)
+			out := make([]FormalArg, set.Len())
+			for i := range out {
+				name, v, pos := set.At(i)
+				out[i] = FormalArg{name, t.Bool(v), pos}
+			}
+			return out
+		}
+		if functor, found := f.Get("__functor"); found {
+			return t.FunctionArgs(t.Call(functor, f))
+		}
+	}
+	return nil
+}
+
+// IsFunction reports whether a forced value can be called.
+func IsFunction(v Value) bool {
+	if set, ok := v.(*Attrs); ok {
+		return set.Has("__functor")
+	}
+	return v.Type() == TypeFunction
+}
+
+// Attrs forces v, which must be a set.
+func (t *Thread) Attrs(v Value) *Attrs {
+	v = t.Force(v)
+	set, ok := v.(*Attrs)
+	if !ok {
+		t.wrongType(t.Pos(), v, "a set")
+	}
+	return set
+}
+
+// List forces v, which must be a list.
+func (t *Thread) List(v Value) *List {
+	v = t.Force(v)
+	list, ok := v.(*List)
+	if !ok {
+		t.wrongType(t.Pos(), v, "a list")
+	}
+	return list
+}
+
+// Str forces v, which must be a string.
+func (t *Thread) Str(v Value) *String {
+	v = t.Force(v)
+	s, ok := v.(*String)
+	if !ok {
+		t.wrongType(t.Pos(), v, "a string")
+	}
+	return s
+}
+
+// Text is the text of v, which must be a string; its context is ignored.
+func (t *Thread) Text(v Value) string { return t.Str(v).s }
+
+// Int forces v, which must be an integer.
+func (t *Thread) Int(v Value) int64 {
+	v = t.Force(v)
+	n, ok := v.(Int)
+	if !ok {
+		t.wrongType(t.Pos(), v, "an integer")
+	}
+	return int64(n)
+}
+
+// Bool forces v, which must be a Boolean.
+func (t *Thread) Bool(v Value) bool {
+	v = t.Force(v)
+	b, ok := v.(Bool)
+	if !ok {
+		t.wrongType(t.Pos(), v, "a Boolean")
+	}
+	return bool(b)
+}
+
+// Select follows a path of attributes from v. It fails like v.a.b in a
+// program when one is missing.
+func (t *Thread) Select(v Value, path ...string) Value {
+	v = t.Force(v)
+	for _, name := range path {
+		set := t.Attrs(v)
+		i := set.shape.find(name)
+		if i < 0 {
+			t.raise(&Error{Pos: t.Pos(), Msg: "attribute '" + name + "' missing", Hint: didYouMean(name, set.Names())})
+		}
+		t.frames = append(t.frames, frame{site: attrSite{set, i}})
+		v = t.Force(set.vals[i])
+		t.frames = t.frames[:len(t.frames)-1]
+	}
+	return v
+}
+
+// Lookup is Select for attributes that may be missing, or whose parents are
+// no sets.
+func (t *Thread) Lookup(v Value, path ...string) (Value, bool) {
+	v = t.Force(v)
+	for _, name := range path {
+		set, ok := v.(*Attrs)
+		if !ok {
+			return nil, false
+		}
+		if v, ok = set.Get(name); !ok {
+			return nil, false
+		}
+		v = t.Force(v)
+	}
+	return v, true
+}

@@ -1,0 +1,302 @@
+package eval
+
+import (
+	"slices"
+	"strings"
+
+	"nix2gpu/nix/syntax"
+)
+
+// Value is a value of the language: [Null], [Bool], [Int], [Float], [*String],
+// [Path], [*List], [*Attrs], a function ([*Lambda] or [*Primitive]), an
+// [*Opaque], or a [*Thunk], which stands for one of the others until
+// [Thread.Force] has computed it. Values are immutable.
+type Value interface {
+	// Type says which kind of value it is. Of a Thunk it is TypeThunk even
+	// when it has been computed; force first.
+	Type() Type
+}
+
+// Type is the kind of a value.
+type Type uint8
+
+// The kinds of values.
+const (
+	TypeThunk Type = iota
+	TypeNull
+	TypeBool
+	TypeInt
+	TypeFloat
+	TypeString
+	TypePath
+	TypeList
+	TypeAttrs
+	TypeFunction
+	TypeOpaque
+)
+
+// String gives the name that builtins.typeOf gives.
+func (k Type) String() string {
+	return [...]string{"thunk", "null", "bool", "int", "float", "string", "path", "list", "set", "lambda", "external"}[k]
+}
+
+// withArticle names the type as error messages do: "a string", "null".
+func (k Type) withArticle() string {
+	switch k {
+	case TypeNull:
+		return "null"
+	case TypeBool:
+		return "a Boolean"
+	case TypeInt:
+		return "an integer"
+	case TypeFunction:
+		return "a function"
+	case TypeOpaque:
+		return "an external value"
+	}
+	return "a " + k.String()
+}
+
+// Null is null.
+type Null struct{}
+
+// Bool is true or false.
+type Bool bool
+
+// Int is an integer.
+type Int int64
+
+// Float is a floating-point number.
+type Float float64
+
+// Path is an absolute, lexically clean file path.
+type Path string
+
+// Type implements Value.
+func (Null) Type() Type { return TypeNull }
+
+// Type implements Value.
+func (Bool) Type() Type { return TypeBool }
+
+// Type implements Value.
+func (Int) Type() Type { return TypeInt }
+
+// Type implements Value.
+func (Float) Type() Type { return TypeFloat }
+
+// Type implements Value.
+func (Path) Type() Type { return TypePath }
+
+// String is a string with its context.
+type String struct {
+	s   string
+	ctx *Context
+	// buf, when set, is where s lives. A concatenation may append to it as
+	// long as s reaches to its end, which keeps a + "x" in a loop linear.
+	buf *strings.Builder
+}
+
+// Type implements Value.
+func (*String) Type() Type { return TypeString }
+
+// Text is the string without its context.
+func (s *String) Text() string { return s.s }
+
+// Context is what the string refers to; nil when it refers to nothing.
+func (s *String) Context() *Context { return s.ctx }
+
+// Str makes a string without a context.
+func Str(s string) *String {
+	if s == "" {
+		return emptyString
+	}
+	return &String{s: s}
+}
+
+// StrContext makes a string with a context, which may be nil.
+func StrContext(s string, ctx *Context) *String { return &String{s: s, ctx: ctx} }
+
+var emptyString = &String{}
+
+// longString is the length from which concatenations keep a growing buffer.
+const longString = 256
+
+// concat appends b to a.
+func concatStrings(a, b *String) *String {
+	ctx := a.ctx.Union(b.ctx)
+	switch {
+	case b.s == "" && ctx == a.ctx:
+		return a
+	case a.s == "" && ctx == b.ctx:
+		return b
+	case a.buf != nil && a.buf.Len() == len(a.s):
+		a.buf.WriteString(b.s)
+		return &String{a.buf.String(), ctx, a.buf}
+	case len(a.s)+len(b.s) < longString:
+		return &String{s: a.s + b.s, ctx: ctx}
+	}
+	buf := new(strings.Builder)
+	buf.Grow(2*len(a.s) + len(b.s))
+	buf.WriteString(a.s)
+	buf.WriteString(b.s)
+	return &String{buf.String(), ctx, buf}
+}
+
+// Context is an immutable, sorted set of the things a string refers to, such
+// as "package:python3" or "source:/home/me/site". A nil Context is empty.
+type Context struct{ elems []string }
+
+// NewContext makes a context of elems; nil when there are none.
+func NewContext(elems ...string) *Context {
+	if len(elems) == 0 {
+		return nil
+	}
+	elems = slices.Clone(elems)
+	slices.Sort(elems)
+	return &Context{slices.Compact(elems)}
+}
+
+// Elems are the elements, sorted. The caller must not change them.
+func (c *Context) Elems() []string {
+	if c == nil {
+		return nil
+	}
+	return c.elems
+}
+
+// Union is the set of the elements of both.
+func (c *Context) Union(d *Context) *Context {
+	switch {
+	case d == nil || c == d:
+		return c
+	case c == nil:
+		return d
+	}
+	if len(d.elems) <= len(c.elems) && isSubset(d.elems, c.elems) {
+		return c
+	}
+	return NewContext(append(slices.Clone(c.elems), d.elems...)...)
+}
+
+func isSubset(small, big []string) bool {
+	for _, e := range small {
+		if _, found := slices.BinarySearch(big, e); !found {
+			return false
+		}
+	}
+	return true
+}
+
+// List is a list; its elements may be thunks.
+type List struct{ elems []Value }
+
+// Type implements Value.
+func (*List) Type() Type { return TypeList }
+
+// NewList makes a list that owns elems: the caller must not change them again.
+func NewList(elems ...Value) *List {
+	if len(elems) == 0 {
+		return emptyList
+	}
+	return &List{elems}
+}
+
+// StringList makes a list of strings.
+func StringList(elems ...string) *List {
+	values := make([]Value, len(elems))
+	for i, s := range elems {
+		values[i] = Str(s)
+	}
+	return NewList(values...)
+}
+
+var emptyList = &List{}
+
+// Len is the number of elements.
+func (l *List) Len() int { return len(l.elems) }
+
+// At is the element with index i, which may be a thunk.
+func (l *List) At(i int) Value { return l.elems[i] }
+
+// Elems are all elements. The caller must not change them.
+func (l *List) Elems() []Value { return l.elems }
+
+// Opaque carries a Go value through an evaluation. Programs can pass it on
+// and compare it (it equals only itself), nothing else.
+type Opaque struct {
+	Kind string // shown when the value is printed
+	Go   any
+}
+
+// Type implements Value.
+func (*Opaque) Type() Type { return TypeOpaque }
+
+// Lambda is a function written in the language.
+type Lambda struct {
+	code *lambdaNode
+	env  *env
+}
+
+// Type implements Value.
+func (*Lambda) Type() Type { return TypeFunction }
+
+// Pos is where the function is written.
+func (l *Lambda) Pos() syntax.Pos { return l.code.place }
+
+// Name is the name the function was bound to where it is written, or "".
+func (l *Lambda) Name() string { return l.code.name }
+
+// Primitive is a [Builtin] as a value, possibly applied to its first arguments.
+type Primitive struct {
+	builtin *Builtin
+	args    []Value // fewer than the builtin takes
+}
+
+// Type implements Value.
+func (*Primitive) Type() Type { return TypeFunction }
+
+// Builtin is the primitive's description.
+func (p *Primitive) Builtin() *Builtin { return p.builtin }
+
+// A Builtin is one primitive function. The reference page is generated from
+// Args and Doc.
+type Builtin struct {
+	Name string
+	Args []string // the names of its arguments; the number of them is its arity
+	Doc  string   // the first sentence is the summary
+	// Fn computes the result from exactly len(Args) arguments, which may be
+	// thunks. It reports an error by panicking, see Thread.Throw. It may
+	// return a thunk and must not keep or change the slice args.
+	Fn func(t *Thread, args []Value) Value
+	// Global says that the name is also known without "builtins.".
+	Global bool
+}
+
+// Value makes a function of the language out of b.
+func (b *Builtin) Value() *Primitive { return &Primitive{builtin: b} }
+
+// Func makes a function of the language out of a Go function; name is for
+// error messages and fn follows the rules of [Builtin].
+func Func(name string, arity int, fn func(t *Thread, args []Value) Value) *Primitive {
+	args := make([]string, arity)
+	for i := range args {
+		args[i] = "arg"
+	}
+	return (&Builtin{Name: name, Args: args, Fn: fn}).Value()
+}
+
+// smallInts are boxed once: loop counters and indexes are everywhere.
+var smallInts = func() (boxed [1280]Value) {
+	for i := range boxed {
+		boxed[i] = Int(i - 256)
+	}
+	return boxed
+}()
+
+// MakeInt is Value(Int(n)) without an allocation for small numbers.
+func MakeInt(n int64) Value {
+	if i := n + 256; 0 <= i && i < int64(len(smallInts)) {
+		return smallInts[i]
+	}
+	return Int(n)
+}
