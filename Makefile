@@ -35,7 +35,6 @@ check: deps build
 # Times, side by side with the same work done by hand. Nothing here can fail on a slow machine.
 bench: deps build
 	$(GO) test -run '^$$' -bench . -benchmem ./...
-	scripts/bench
 
 lint:
 	golangci-lint run ./...

@@ -122,3 +122,38 @@ func byHand(b *testing.B, s *testkit.Stack, data string) (time.Duration, func())
 		}
 	}
 }
+
+// BenchmarkVersion is the start of the program itself: every command pays it.
+func BenchmarkVersion(b *testing.B) {
+	bin := testkit.Binary(b)
+	for b.Loop() {
+		if err := exec.Command(bin, "version").Run(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkChain starts services that each wait for the one before, and are
+// ready the moment they listen: what is left is the supervisor's own share.
+func BenchmarkChain(b *testing.B) {
+	const links = 20
+	s := testkit.NewStackFrom(b, "")
+	var def strings.Builder
+	def.WriteString("{\n")
+	for i := range links {
+		dep := ""
+		if i > 0 {
+			dep = "depends_on.s" + strconv.Itoa(i-1) + ` = "ready";`
+		}
+		def.WriteString(`services.custom."s` + strconv.Itoa(i) + `" = { enable = true; command = "sleep infinity"; ` + dep +
+			` readiness_probe.exec.command = "true"; };` + "\n")
+	}
+	def.WriteString("}\n")
+	s.Write("nix2gpu.nix", def.String())
+	measure(b, false, nil, func() (time.Duration, func()) {
+		start := time.Now()
+		up := s.Start("up")
+		up.WaitLine(healthy, time.Minute)
+		return time.Since(start), up.Stop
+	})
+}
