@@ -1,0 +1,214 @@
+package probe
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Notification is a message that a process sent about itself, in the
+// protocol of sd_notify(3).
+type Notification struct {
+	Ready     bool
+	Reloading bool
+	Stopping  bool
+	Watchdog  bool
+	Status    string        // free text
+	Extend    time.Duration // asks for so much more time
+}
+
+// Notify is a notification socket of one process.
+type Notify struct {
+	Path string // for $NOTIFY_SOCKET; starts with @ when abstract
+
+	conn  *net.UnixConn
+	tell  func(Notification)
+	ready latch
+	done  chan struct{}
+
+	mu     sync.Mutex
+	status string
+	ping   time.Time // the last WATCHDOG=1, or the opening
+}
+
+// ListenNotify opens a notification socket. A path that starts with @ is an
+// abstract one; any other is made afresh, writable by all, since the process
+// may run as another user: the folder decides who reaches it. Tell is called
+// for each message, and may be nil.
+func ListenNotify(path string, tell func(Notification)) (*Notify, error) {
+	if path == "" {
+		return nil, errors.New("a notification socket must have a path")
+	}
+	if path[0] != '@' {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+	}
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return nil, err
+	}
+	if path[0] != '@' {
+		if err := os.Chmod(path, 0o777); err != nil {
+			conn.Close()
+			return nil, err
+		}
+	}
+	if tell == nil {
+		tell = func(Notification) {}
+	}
+	n := &Notify{Path: path, conn: conn, tell: tell, done: make(chan struct{}), ping: time.Now()}
+	go n.listen()
+	return n, nil
+}
+
+// listen reads messages until the socket is closed.
+func (n *Notify) listen() {
+	defer close(n.done)
+	buf := make([]byte, 4096)
+	control := make([]byte, 1024)
+	for {
+		size, controls, _, _, err := n.conn.ReadMsgUnix(buf, control)
+		if err != nil {
+			return
+		}
+		// sd_notify_barrier waits until we have closed the descriptor it sent.
+		closeDescriptors(control[:controls])
+		msg := parseNotification(buf[:size])
+		n.mu.Lock()
+		if msg.Status != "" {
+			n.status = msg.Status
+		}
+		if msg.Watchdog || msg.Ready {
+			n.ping = time.Now()
+		}
+		n.mu.Unlock()
+		if msg.Ready {
+			n.ready.fire("notified: ready")
+		}
+		n.tell(msg)
+	}
+}
+
+func closeDescriptors(control []byte) {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return
+	}
+	for _, m := range messages {
+		fds, err := unix.ParseUnixRights(&m)
+		if err != nil {
+			continue
+		}
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+	}
+}
+
+// parseNotification reads a message. Assignments that we have no use for,
+// such as MAINPID, are left out: who is main is known here.
+func parseNotification(b []byte) Notification {
+	var n Notification
+	for l := range bytes.SplitSeq(b, []byte("\n")) {
+		key, value, _ := bytes.Cut(l, []byte("="))
+		one := string(value) == "1"
+		switch string(key) {
+		case "READY":
+			n.Ready = n.Ready || one
+		case "RELOADING":
+			n.Reloading = one
+		case "STOPPING":
+			n.Stopping = one
+		case "WATCHDOG":
+			n.Watchdog = one
+		case "STATUS":
+			n.Status = string(bytes.ToValidUTF8(value, []byte("\uFFFD")))
+		case "EXTEND_TIMEOUT_USEC":
+			if us, err := strconv.ParseInt(string(value), 10, 64); err == nil && us > 0 && us < 1e15 {
+				n.Extend = time.Duration(us) * time.Microsecond
+			}
+		}
+	}
+	return n
+}
+
+// Status is the last STATUS= that the process sent.
+func (n *Notify) Status() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.status
+}
+
+// Close removes the socket.
+func (n *Notify) Close() error {
+	err := n.conn.Close() // removes the file as well
+	<-n.done
+	return err
+}
+
+// ReadyFD is a notification descriptor as s6 has it: a process writes a
+// newline to it when it is ready.
+type ReadyFD struct {
+	Child *os.File // the end that the process gets
+	r     *os.File
+	ready latch
+	done  chan struct{}
+}
+
+// NewReadyFD makes the pipe. Close Child after the process has started.
+func NewReadyFD() (*ReadyFD, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	fd := &ReadyFD{Child: w, r: r, done: make(chan struct{})}
+	go fd.read()
+	return fd, nil
+}
+
+func (f *ReadyFD) read() {
+	defer close(f.done)
+	buf := make([]byte, 512)
+	for {
+		n, err := f.r.Read(buf)
+		if bytes.IndexByte(buf[:n], '\n') >= 0 {
+			f.ready.fire("notified: ready")
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// Close gives up both ends.
+func (f *ReadyFD) Close() error {
+	f.Child.Close()
+	err := f.r.Close()
+	<-f.done
+	return err
+}
+
+// watchdog is a liveness check of a process that promised to send WATCHDOG=1.
+type watchdog struct {
+	n      *Notify
+	period time.Duration
+}
+
+func (w watchdog) Check(context.Context) error {
+	w.n.mu.Lock()
+	since := time.Since(w.n.ping)
+	w.n.mu.Unlock()
+	if w.n.ready.fired() && since > w.period {
+		return fmt.Errorf("has not sent WATCHDOG=1 for %v", since.Round(time.Millisecond))
+	}
+	return nil
+}

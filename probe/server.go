@@ -1,0 +1,324 @@
+package probe
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nix2gpu/project"
+)
+
+// protocol is how to ask a kind of server whether it serves.
+type protocol struct {
+	port int // the usual one
+	ask  func(rw io.ReadWriter) error
+}
+
+// protocols are the servers we can ask, by name.
+func protocols() map[string]protocol {
+	return map[string]protocol{
+		"postgresql": {5432, askPostgreSQL},
+		"redis":      {6379, askRedis},
+		"mysql":      {3306, askMySQL},
+		"memcached":  {11211, askMemcached},
+		"zookeeper":  {2181, askZooKeeper},
+		"nats":       {4222, askNATS},
+		"kafka":      {9092, askKafka},
+		"cassandra":  {9042, askCassandra},
+		"mongodb":    {27017, askMongoDB},
+		"mqtt":       {1883, askMQTT},
+	}
+}
+
+// Protocols lists the names that a project.ServerCheck may have.
+func Protocols() []string {
+	var names []string
+	for name := range protocols() {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// serverCheck asks a server in its own protocol.
+type serverCheck struct {
+	ask     func(io.ReadWriter) error
+	network string
+	addr    string
+	port    int // of PostgreSQL, whose socket is named after it
+}
+
+func newServerCheck(c *project.ServerCheck, resolve func(project.Text) (string, error)) (*serverCheck, error) {
+	p, ok := protocols()[c.Protocol]
+	if !ok {
+		return nil, fmt.Errorf("protocol must be one of %s, not %q", strings.Join(Protocols(), ", "), c.Protocol)
+	}
+	s := &serverCheck{ask: p.ask, network: "tcp", port: c.Port}
+	if s.port == 0 {
+		s.port = p.port
+	}
+	if !c.Socket.IsEmpty() {
+		if resolve == nil {
+			return nil, errors.New("the socket's path cannot be resolved here")
+		}
+		path, err := resolve(c.Socket)
+		if err != nil {
+			return nil, err
+		}
+		s.network, s.addr = "unix", path
+		return s, nil
+	}
+	var err error
+	s.addr, err = address(c.Host, s.port)
+	return s, err
+}
+
+func (s *serverCheck) Check(ctx context.Context) error {
+	addr := s.addr
+	if s.network == "unix" {
+		if fi, err := os.Stat(addr); err == nil && fi.IsDir() {
+			addr = filepath.Join(addr, ".s.PGSQL."+strconv.Itoa(s.port))
+		}
+	}
+	conn, err := dial(ctx, s.network, addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	if err := s.ask(conn); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return dialError(addr, cutShort(err))
+	}
+	return nil
+}
+
+// cutShort words the two ways in which a server hangs up.
+func cutShort(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the server closed the connection")
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
+
+// askPostgreSQL starts a session as the superuser. That the server asks for a
+// password, or does not want this user, shows that it takes connections; a
+// server that starts, stops or recovers says so. See
+// https://www.postgresql.org/docs/current/protocol-message-formats.html.
+func askPostgreSQL(rw io.ReadWriter) error {
+	var m []byte
+	m = binary.BigEndian.AppendUint32(m, 3<<16) // protocol 3.0
+	for _, s := range []string{"user", "postgres", "database", "postgres", "application_name", "nix2gpu-probe", ""} {
+		m = append(append(m, s...), 0)
+	}
+	if _, err := rw.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(m)+4)), m...)); err != nil {
+		return err
+	}
+	var head [5]byte
+	if _, err := io.ReadFull(rw, head[:]); err != nil {
+		return err
+	}
+	body := make([]byte, min(tailSize, max(0, int(binary.BigEndian.Uint32(head[1:]))-4)))
+	if _, err := io.ReadFull(rw, body); err != nil {
+		return err
+	}
+	switch head[0] {
+	case 'R': // an authentication request
+		_, _ = rw.Write([]byte{'X', 0, 0, 0, 4}) // an orderly end, so that nothing is logged
+		return nil
+	case 'E':
+		fields := map[byte]string{}
+		for f := range bytes.SplitSeq(body, []byte{0}) {
+			if len(f) > 0 {
+				fields[f[0]] = string(f[1:])
+			}
+		}
+		switch code := fields['C']; code {
+		case "57P03", // starts, stops or recovers
+			"57P01", "57P02": // is being shut down
+			return errors.New(fields['M'])
+		}
+		return nil // it took the connection, and answered
+	}
+	return fmt.Errorf("is no PostgreSQL server: its answer starts with %q", head[0])
+}
+
+// askRedis sends PING. A password that we do not have is no reason to doubt.
+func askRedis(rw io.ReadWriter) error {
+	if _, err := io.WriteString(rw, "PING\r\n"); err != nil {
+		return err
+	}
+	answer, err := answerLine(rw)
+	switch {
+	case err != nil:
+		return err
+	case strings.HasPrefix(answer, "-LOADING"), strings.HasPrefix(answer, "-MASTERDOWN"):
+		return errors.New(answer[1:])
+	case strings.HasPrefix(answer, "+PONG"), strings.HasPrefix(answer, "-"):
+		return nil
+	}
+	return fmt.Errorf("is no Redis server: it answered %q", answer)
+}
+
+// askMySQL reads the handshake that a server sends first.
+func askMySQL(rw io.ReadWriter) error {
+	var head [5]byte
+	if _, err := io.ReadFull(rw, head[:]); err != nil {
+		return err
+	}
+	switch {
+	case head[4] == 10: // protocol version
+		return nil
+	case head[4] == 0xff:
+		body := make([]byte, min(512, max(0, int(head[0])|int(head[1])<<8-1)))
+		n, _ := io.ReadFull(rw, body)
+		if n > 2 && binary.LittleEndian.Uint16(body) == 1040 {
+			return nil // too many connections: it serves them
+		}
+		return fmt.Errorf("the server refuses: %q", body[min(2, n):n])
+	}
+	return errors.New("is no MySQL server")
+}
+
+func askMemcached(rw io.ReadWriter) error {
+	return askLine(rw, "version\r\n", "VERSION", "ERROR")
+}
+
+// askZooKeeper uses srvr, the one command that is allowed by default.
+func askZooKeeper(rw io.ReadWriter) error {
+	return askLine(rw, "srvr", "Zookeeper version", "srvr is not executed")
+}
+
+func askNATS(rw io.ReadWriter) error { return askLine(rw, "", "INFO ") }
+
+// askLine sends a question and accepts an answer that starts with one of want.
+func askLine(rw io.ReadWriter, question string, want ...string) error {
+	if _, err := io.WriteString(rw, question); err != nil {
+		return err
+	}
+	answer, err := answerLine(rw)
+	if err != nil {
+		return err
+	}
+	for _, w := range want {
+		if strings.HasPrefix(answer, w) {
+			return nil
+		}
+	}
+	return fmt.Errorf("it answered %q", answer)
+}
+
+// answerLine reads one line of at most 4 KiB.
+func answerLine(r io.Reader) (string, error) {
+	b, err := bufio.NewReader(io.LimitReader(r, tailSize)).ReadString('\n')
+	if b == "" && err != nil {
+		return "", err
+	}
+	return strings.TrimRight(b, "\r\n"), nil
+}
+
+// askKafka asks for the versions of the API, which a broker answers only
+// when it serves.
+func askKafka(rw io.ReadWriter) error {
+	const id = 0x6e326770
+	const client = "nix2gpu-probe"
+	var m []byte
+	m = binary.BigEndian.AppendUint16(m, 18) // ApiVersions
+	m = binary.BigEndian.AppendUint16(m, 0)
+	m = binary.BigEndian.AppendUint32(m, id)
+	m = binary.BigEndian.AppendUint16(m, uint16(len(client)))
+	m = append(m, client...)
+	if _, err := rw.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(m))), m...)); err != nil {
+		return err
+	}
+	var head [8]byte // length and our id
+	if _, err := io.ReadFull(rw, head[:]); err != nil {
+		return err
+	}
+	if binary.BigEndian.Uint32(head[4:]) != id {
+		return errors.New("is no Kafka broker")
+	}
+	return nil
+}
+
+// askCassandra sends OPTIONS of the native protocol, version 4.
+func askCassandra(rw io.ReadWriter) error {
+	const options, supported = 5, 6
+	if _, err := rw.Write([]byte{4, 0, 0, 1, options, 0, 0, 0, 0}); err != nil {
+		return err
+	}
+	var head [9]byte
+	if _, err := io.ReadFull(rw, head[:]); err != nil {
+		return err
+	}
+	if head[0]&0x80 == 0 {
+		return errors.New("does not speak CQL")
+	}
+	if head[4] != supported {
+		return errors.New("the server answered with an error")
+	}
+	return nil
+}
+
+// askMongoDB sends the command {hello: 1, $db: "admin"} as OP_MSG.
+func askMongoDB(rw io.ReadWriter) error {
+	const id, opMsg = 0x6e32, 2013
+	doc := []byte("\x10hello\x00\x01\x00\x00\x00\x02$db\x00\x06\x00\x00\x00admin\x00\x00")
+	var m []byte
+	m = binary.LittleEndian.AppendUint32(m, uint32(16+4+1+4+len(doc)))
+	m = binary.LittleEndian.AppendUint32(m, id)
+	m = binary.LittleEndian.AppendUint32(m, 0)
+	m = binary.LittleEndian.AppendUint32(m, opMsg)
+	m = append(m, 0, 0, 0, 0, 0) // flags, and the kind of the one section
+	m = binary.LittleEndian.AppendUint32(m, uint32(4+len(doc)))
+	m = append(m, doc...)
+	if _, err := rw.Write(m); err != nil {
+		return err
+	}
+	var head [16]byte
+	if _, err := io.ReadFull(rw, head[:]); err != nil {
+		return err
+	}
+	if binary.LittleEndian.Uint32(head[8:]) != id {
+		return errors.New("is no MongoDB server")
+	}
+	return nil
+}
+
+// askMQTT connects; a refusal for lack of a password is an answer as well.
+func askMQTT(rw io.ReadWriter) error {
+	const client = "nix2gpu-probe"
+	m := append([]byte{0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 10, 0, byte(len(client))}, client...)
+	if _, err := rw.Write(append([]byte{0x10, byte(len(m))}, m...)); err != nil {
+		return err
+	}
+	var ack [4]byte
+	if _, err := io.ReadFull(rw, ack[:]); err != nil {
+		return err
+	}
+	if ack[0] != 0x20 {
+		return errors.New("is no MQTT broker")
+	}
+	if ack[3] == 3 {
+		return errors.New("the broker says it is unavailable")
+	}
+	_, _ = rw.Write([]byte{0xe0, 0}) // an orderly end
+	return nil
+}

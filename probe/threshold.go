@@ -1,0 +1,52 @@
+package probe
+
+// A State is what results add up to.
+type State int
+
+// The states.
+const (
+	Unknown State = iota // neither threshold was reached yet
+	Passing
+	Failing
+)
+
+func (s State) String() string { return [...]string{"unknown", "passing", "failing"}[s] }
+
+// A Threshold adds results up: so many successes in a row make it Passing, so
+// many failures in a row Failing. It is pure. Zero fields mean 1 and 3.
+type Threshold struct {
+	Success, Failure int
+
+	state     State
+	successes int // in a row
+	failures  int
+}
+
+// Add counts a result, and reports the state and whether that is news.
+func (t *Threshold) Add(ok bool) (state State, news bool) {
+	if ok {
+		t.failures = 0
+		if t.successes++; t.successes >= or(t.Success, 1) && t.state != Passing {
+			t.state, news = Passing, true
+		}
+		return t.state, news
+	}
+	t.successes = 0
+	if t.failures++; t.failures >= or(t.Failure, 3) && t.state != Failing {
+		t.state, news = Failing, true
+	}
+	return t.state, news
+}
+
+// State is what the results add up to so far.
+func (t *Threshold) State() State { return t.state }
+
+// Failures counts the failures since the last success.
+func (t *Threshold) Failures() int { return t.failures }
+
+func or(n, unset int) int {
+	if n <= 0 {
+		return unset
+	}
+	return n
+}
