@@ -1,0 +1,221 @@
+package rundir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A FolderError says why a folder cannot be used, and what to do.
+type FolderError struct {
+	Path string
+	Use  string // "the state folder"
+	Why  string
+	Hint string
+	Err  error
+}
+
+func (e *FolderError) Error() string {
+	s := fmt.Sprintf("cannot use %s %s: %s", e.Use, e.Path, e.Why)
+	if e.Hint != "" {
+		s += "\n  hint: " + e.Hint
+	}
+	return s
+}
+
+func (e *FolderError) Unwrap() error { return e.Err }
+
+// Prepare makes the folders, and empties the one of the services' sockets:
+// call it with the lock held, when nothing of an earlier run is left. Folders
+// with our socket and logs are ours alone; the others can be read by services,
+// which may have users of their own.
+func (l Layout) Prepare() error {
+	if len(l.Socket) >= maxPath {
+		return &FolderError{
+			Path: l.Socket, Use: "the control socket", Why: fmt.Sprintf("its path is longer than %d bytes", maxPath-1),
+			Hint: "name a shorter one with --socket",
+		}
+	}
+	if err := l.prepareBase(); err != nil {
+		return err
+	}
+	if err := l.prepareState(); err != nil {
+		return err
+	}
+	if err := makeFolder(l.Logs, "the log folder", 0o700, stateHint); err != nil {
+		return err
+	}
+	if err := l.prepareRun(); err != nil {
+		return err
+	}
+	return checkSocket(l.Socket)
+}
+
+const stateHint = "name a folder of yours with NIX2GPU_STATE"
+
+func (l Layout) prepareState() error {
+	if err := makeFolder(l.State, "the state folder", 0o755, stateHint); err != nil {
+		return err
+	}
+	l.ignore()
+	return nil
+}
+
+// prepareBase makes the folder of the control socket, and trusts one that is
+// there only when nobody else can have made or can change it.
+func (l Layout) prepareBase() error {
+	if !l.own {
+		return makeFolder(l.base, "the folder of the control socket", 0o700, "name another socket with --socket")
+	}
+	if err := os.MkdirAll(filepath.Dir(l.base), 0o755); err != nil {
+		return folderError(l.base, "the folder of the control socket", "set XDG_RUNTIME_DIR to a folder of yours", err)
+	}
+	if err := os.Mkdir(l.base, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return folderError(l.base, "the folder of the control socket", "set XDG_RUNTIME_DIR to a folder of yours", err)
+	}
+	return private(l.base, l.uid)
+}
+
+// private checks that dir is a real folder of uid's that nobody else may
+// enter, and closes one that is ours but open.
+func private(dir string, uid int) error {
+	bad := func(why string) error {
+		return &FolderError{
+			Path: dir, Use: "the folder of the control socket", Why: why,
+			Hint: "somebody else may have made it: have it removed, or set XDG_RUNTIME_DIR to a folder of yours",
+		}
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(dir, &st); err != nil {
+		return bad(err.Error())
+	}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
+		return bad("it is not a folder")
+	case int(st.Uid) != uid:
+		return bad(fmt.Sprintf("it belongs to user %d", st.Uid))
+	case st.Mode&0o077 != 0:
+		if err := os.Chmod(dir, 0o700); err != nil {
+			return bad(fmt.Sprintf("others may enter it (mode %04o)", st.Mode&0o777))
+		}
+	}
+	return nil
+}
+
+// prepareRun makes the services' run folder, empty: what is in it is an
+// earlier run's, whose end was sudden, and would only mislead.
+func (l Layout) prepareRun() error {
+	if err := os.RemoveAll(l.Run); err != nil {
+		return folderError(l.Run, "the run folder", "remove it", err)
+	}
+	mode := fs.FileMode(0o700)
+	if l.uid == 0 {
+		mode = 0o755
+	}
+	return makeFolder(l.Run, "the run folder", mode, "set XDG_RUNTIME_DIR to a folder of yours")
+}
+
+// ignore keeps a state folder beside the definition out of git, and out of
+// what a flake copies.
+func (l Layout) ignore() {
+	dir := filepath.Dir(l.State)
+	if filepath.Base(dir) != ".nix2gpu" {
+		return
+	}
+	f, err := os.OpenFile(filepath.Join(dir, ".gitignore"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err == nil {
+		f.WriteString("*\n")
+		f.Close()
+	}
+}
+
+// makeFolder makes dir and sees to it that we can write there.
+func makeFolder(dir, use string, mode fs.FileMode, hint string) error {
+	err := os.MkdirAll(filepath.Dir(dir), 0o755)
+	if err == nil {
+		if err = os.Mkdir(dir, mode); err == nil {
+			err = os.Chmod(dir, mode) // whatever the umask is
+		} else if errors.Is(err, fs.ErrExist) {
+			err = nil
+		}
+	}
+	if err == nil {
+		if st, statErr := os.Stat(dir); statErr == nil && !st.IsDir() {
+			err = syscall.ENOTDIR
+		} else if errno := unix.Access(dir, unix.W_OK|unix.X_OK); errno != nil {
+			err = errno
+		}
+	}
+	if err != nil {
+		return folderError(dir, use, hint, err)
+	}
+	return nil
+}
+
+func folderError(dir, use, hint string, err error) error {
+	why := err.Error()
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		why = map[syscall.Errno]string{
+			unix.EACCES:  "no permission to write there",
+			unix.EPERM:   "no permission to write there",
+			unix.EROFS:   "the file system is read-only",
+			unix.ENOSPC:  "the disk is full",
+			unix.ENOTDIR: "something on the way is not a folder",
+		}[errno]
+		if why == "" {
+			why = errno.Error()
+		}
+	}
+	return &FolderError{Path: dir, Use: use, Why: why, Hint: hint, Err: err}
+}
+
+// checkSocket refuses to replace what is no socket.
+func checkSocket(path string) error {
+	st, err := os.Lstat(path)
+	if err != nil || st.Mode()&fs.ModeSocket != 0 {
+		return nil // none, or a dead supervisor's: its lock would tell otherwise
+	}
+	return &FolderError{
+		Path: path, Use: "the control socket", Why: "there is something else of that name",
+		Hint: "remove it, or name another with --socket",
+	}
+}
+
+// Clear removes what is only for a run: the socket, the services' run folder,
+// and folders that are empty after it. Call it with the lock held, when
+// nothing runs any more.
+func (l Layout) Clear() error {
+	var failed []error
+	if err := os.Remove(l.Socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		failed = append(failed, err)
+	}
+	if err := os.RemoveAll(l.Run); err != nil {
+		failed = append(failed, err)
+	}
+	os.Remove(filepath.Dir(l.Run)) // the last one turns off the light
+	if l.own {
+		os.Remove(l.base)
+	}
+	return errors.Join(failed...)
+}
+
+// Find lists the control sockets of this user's projects, by key. One may be
+// a dead supervisor's.
+func Find(e Env) map[string]string {
+	found := make(map[string]string)
+	base := e.base()
+	entries, _ := os.ReadDir(base)
+	for _, entry := range entries {
+		if key, ok := strings.CutSuffix(entry.Name(), ".sock"); ok && entry.Type()&fs.ModeSocket != 0 {
+			found[key] = filepath.Join(base, entry.Name())
+		}
+	}
+	return found
+}
