@@ -96,6 +96,7 @@ type run struct {
 	killAt   time.Time
 	timers   []timerID
 	how      string // what it was told: "SIGTERM"
+	named    bool   // it was named as one that keeps the stop waiting
 }
 
 func newCore(p *project.Project, w World, opts Options) *core {

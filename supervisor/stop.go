@@ -186,29 +186,46 @@ func (c *core) stopProgress() {
 	c.stopLevels(st.next)
 }
 
-// sayWaiting names those that keep the stop waiting.
+// sayWaiting names those that keep the stop waiting for long, each once.
 func (c *core) sayWaiting() {
-	if list := c.waitingFor(); len(list) > 0 {
-		for _, who := range list {
-			c.world.Say("still stopping: waiting for " + who)
+	if c.stopping.killing {
+		return
+	}
+	for _, r := range c.told() {
+		if !r.named && c.world.Now().Sub(r.stopAt) >= patience {
+			r.named = true
+			c.world.Say("still stopping: waiting for " + c.progress(r))
 		}
 	}
+	c.after(patience, c.sayWaiting)
 }
 
-// waitingFor names those that were told to stop and live, and what comes next.
-func (c *core) waitingFor() []string {
-	var list []string
+// told lists those that were told to stop and live.
+func (c *core) told() []*run {
+	var list []*run
 	for _, s := range c.order {
 		for _, r := range []*run{s.oneshot, s.process} {
-			if r == nil || !r.stopping {
-				continue
+			if r != nil && r.stopping {
+				list = append(list, r)
 			}
-			what := fmt.Sprintf("%s (got %s, killed in %s)", s.spec.Label, r.how, seconds(r.killAt.Sub(c.world.Now())))
-			if r.killed {
-				what = s.spec.Label + " (killed)"
-			}
-			list = append(list, what)
 		}
+	}
+	return list
+}
+
+// progress says how far the stop of one process is.
+func (c *core) progress(r *run) string {
+	if r.killed {
+		return r.service.spec.Label + " (killed)"
+	}
+	return fmt.Sprintf("%s (got %s, killed in %s)", r.service.spec.Label, r.how, seconds(r.killAt.Sub(c.world.Now())))
+}
+
+// waitingFor says for whom a stop waits.
+func (c *core) waitingFor() []string {
+	var list []string
+	for _, r := range c.told() {
+		list = append(list, c.progress(r))
 	}
 	return list
 }

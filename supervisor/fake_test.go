@@ -1,0 +1,356 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"nix2gpu/project"
+)
+
+// act is what a fake process does.
+type act struct {
+	err     string        // it can't be started
+	lasts   time.Duration // then it ends by itself; 0: it runs on
+	code    int           // with this exit code
+	signal  int           // or this signal
+	ready   time.Duration // from its start to ready, where it has a probe; <0: never
+	deaf    bool          // it ignores its stop signal
+	linger  time.Duration // from its stop signal to its end
+	staging time.Duration // from Spawn to Spawned
+}
+
+// fake is a world of processes that follow a script, in the time of a
+// synctest bubble.
+type fake struct {
+	report func(Fact)
+	began  time.Time
+	script func(id project.ID, attempt int) act
+
+	mu    sync.Mutex
+	lines []string
+	procs map[RunID]*fakeProc
+	pids  int
+	dead  map[RunID]bool
+	twice []string // two live executions of one process
+}
+
+type fakeProc struct {
+	run  Run
+	term chan string
+	kill chan struct{}
+	up   chan struct{} // closed once it was executed
+}
+
+func newFake(script func(project.ID, int) act) *fake {
+	return &fake{began: time.Now(), script: script, procs: map[RunID]*fakeProc{}, dead: map[RunID]bool{}}
+}
+
+func (w *fake) Now() time.Time { return time.Now() }
+
+func (w *fake) After(d time.Duration, f Fact) func() {
+	t := time.AfterFunc(d, func() { w.report(f) })
+	return func() { t.Stop() }
+}
+
+func (w *fake) Spawn(r Run) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range w.procs {
+		if p.run.Process.ID == r.Process.ID {
+			w.twice = append(w.twice, string(r.Process.ID))
+		}
+	}
+	p := &fakeProc{run: r, term: make(chan string, 8), kill: make(chan struct{}), up: make(chan struct{})}
+	w.procs[r.ID] = p
+	w.pids++
+	go w.live(p, w.pids+100)
+}
+
+func (w *fake) live(p *fakeProc, pid int) {
+	a := w.script(p.run.Process.ID, p.run.Attempt)
+	exit := Exit{Code: a.code, Signal: a.signal}
+	defer func() {
+		w.mu.Lock()
+		delete(w.procs, p.run.ID)
+		w.dead[p.run.ID] = true
+		w.mu.Unlock()
+		w.report(Fact{Kind: Exited, Run: p.run.ID, Exit: exit})
+	}()
+	if a.staging > 0 {
+		select {
+		case <-time.After(a.staging):
+		case <-p.kill:
+			exit = Exit{Error: "stopped before it was started"}
+			return
+		}
+	}
+	if a.err != "" {
+		exit = Exit{Error: a.err}
+		return
+	}
+	w.report(Fact{Kind: Spawned, Run: p.run.ID, PID: pid})
+	close(p.up)
+	var end <-chan time.Time
+	if a.lasts > 0 {
+		end = time.After(a.lasts)
+	}
+	for {
+		select {
+		case <-end:
+			return
+		case sig := <-p.term:
+			if a.deaf && sig == "SIGTERM" || sig == "SIGHUP" {
+				continue
+			}
+			if a.linger > 0 {
+				select {
+				case <-time.After(a.linger):
+				case <-p.kill:
+					exit = Exit{Signal: 9, SignalName: "SIGKILL"}
+					return
+				}
+			}
+			exit = Exit{Signal: 15, SignalName: "SIGTERM"}
+			return
+		case <-p.kill:
+			exit = Exit{Signal: 9, SignalName: "SIGKILL"}
+			return
+		}
+	}
+}
+
+func (w *fake) find(id RunID) *fakeProc {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.procs[id]
+}
+
+func (w *fake) Probe(id RunID) {
+	p := w.find(id)
+	if p == nil || p.run.Process.Readiness == nil {
+		return
+	}
+	a := w.script(p.run.Process.ID, p.run.Attempt)
+	if a.ready < 0 {
+		return
+	}
+	w.After(a.ready, Fact{Kind: Probed, Run: id, Probe: Probe{Role: Readiness, OK: true}})
+}
+
+func (w *fake) Signal(id RunID, signal string, group bool) {
+	if p := w.find(id); p != nil {
+		p.term <- signal
+	}
+}
+
+func (w *fake) Shutdown(id RunID, c project.Command) {
+	w.Say("(shutdown command: " + c.Shell.String() + ")")
+	w.After(time.Millisecond, Fact{Kind: ShutdownDone, Run: id})
+}
+
+func (w *fake) Kill(id RunID) {
+	if p := w.find(id); p != nil {
+		select {
+		case <-p.kill:
+		default:
+			close(p.kill)
+		}
+	}
+}
+
+// Say keeps the line with the time since the beginning.
+func (w *fake) Say(line string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lines = append(w.lines, fmt.Sprintf("%v %s", time.Since(w.began).Round(time.Millisecond), line))
+}
+
+func (w *fake) transcript() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Join(w.lines, "\n")
+}
+
+// probe makes the probe of a live main process say something.
+func (w *fake) probe(t *testing.T, id project.ID, p Probe) {
+	t.Helper()
+	w.mu.Lock()
+	var run RunID
+	for _, q := range w.procs {
+		if q.run.Process.ID == id {
+			run = q.run.ID
+		}
+	}
+	w.mu.Unlock()
+	if run == 0 {
+		t.Fatalf("%s does not run", id)
+	}
+	w.report(Fact{Kind: Probed, Run: run, Probe: p})
+	synctest.Wait()
+}
+
+// stage is an engine in its bubble, for one test.
+type stage struct {
+	*testing.T
+	*Engine
+	world  *fake
+	result chan Result
+}
+
+// play runs a test in a bubble with an engine over a fake world. What test
+// leaves running is stopped, and must end.
+func play(t *testing.T, p *project.Project, acts map[project.ID]any, opts Options, test func(s *stage)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newFake(func(id project.ID, attempt int) act {
+			switch a := acts[id].(type) {
+			case act:
+				return a
+			case []act:
+				return a[min(attempt, len(a))-1]
+			}
+			return act{}
+		})
+		opts.World = func(report func(Fact)) World { w.report = report; return w }
+		if err := p.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		s := &stage{t, New(p, opts), w, make(chan Result, 1)}
+		go func() { s.result <- s.Engine.Run(t.Context()) }()
+		synctest.Wait()
+		test(s)
+		s.Down()
+		select {
+		case r := <-s.result:
+			s.result <- r
+		case <-time.After(time.Hour):
+			t.Errorf("the project did not end: %+v", s.Snapshot())
+		}
+		if len(w.twice) > 0 {
+			t.Errorf("two live executions of %v", w.twice)
+		}
+		synctest.Wait()
+	})
+}
+
+// pass lets time go by.
+func (s *stage) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// state is a service's state, with why.
+func (s *stage) status(id project.ID) Status {
+	for _, st := range s.Snapshot().Services {
+		if st.ID == id {
+			return st
+		}
+	}
+	s.Fatalf("no service %q", id)
+	return Status{}
+}
+
+func (s *stage) wantState(id project.ID, want State, why string) {
+	s.Helper()
+	if st := s.status(id); st.State != want || st.Why != why {
+		s.Errorf("%s is %s (%s), want %s (%s)", id, st.State, st.Why, want, why)
+	}
+}
+
+// wantLines compares everything that was said with the lines of want.
+func (s *stage) wantLines(want string) {
+	s.Helper()
+	var clean []string
+	for line := range strings.Lines(strings.TrimSpace(want)) {
+		clean = append(clean, strings.TrimSpace(line))
+	}
+	if got, want := s.world.transcript(), strings.Join(clean, "\n"); got != want {
+		s.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// wantEnd waits for the end of the project by itself.
+func (s *stage) wantEnd(code int, reason string) {
+	s.Helper()
+	r := <-s.result
+	s.result <- r
+	if r != (Result{code, reason}) {
+		s.Errorf("the project ended with %+v, want %d, %q", r, code, reason)
+	}
+}
+
+func (s *stage) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// services makes a project from lines such as "api: db=ready +probe
+// restart=always max=3", in which "x=ready" is a dependency. A name with a
+// dot is a type and an instance.
+func services(lines ...string) *project.Project {
+	p := &project.Project{
+		Version: project.Version, Name: "test",
+		Services:  map[project.ID]*project.Service{},
+		Processes: map[project.ID]*project.Process{},
+	}
+	for _, line := range lines {
+		name, rest, _ := strings.Cut(line, ":")
+		typ, instance, dotted := strings.Cut(name, ".")
+		if !dotted {
+			typ, instance = "custom", name
+		}
+		id := project.ID(name)
+		s := &project.Service{ID: id, Type: typ, Instance: instance, Main: id, DependsOn: map[project.ID]project.Dependency{}}
+		m := &project.Process{ID: id, Service: id, Role: project.Main, Command: project.Command{Shell: project.Lit("x")}}
+		p.Services[id], p.Processes[id] = s, m
+		oneshot := func(role project.Role) project.ID {
+			pid := project.ID(fmt.Sprintf("%s-%s", id, role))
+			for p.Processes[pid] != nil {
+				pid += "2"
+			}
+			p.Processes[pid] = &project.Process{ID: pid, Service: id, Role: role, Command: m.Command}
+			return pid
+		}
+		for _, word := range strings.Fields(rest) {
+			key, value, _ := strings.Cut(word, "=")
+			switch key {
+			case "+probe":
+				m.Readiness = &project.Probe{TCP: &project.TCPCheck{Port: 1}}
+			case "+init":
+				s.Init = append(s.Init, oneshot(project.Init))
+			case "+setup":
+				s.Setup = append(s.Setup, oneshot(project.Setup))
+			case "+end":
+				m.ExitOnEnd = true
+			case "+skipend":
+				m.ExitOnSkipped = true
+			case "+disabled":
+				s.Disabled = true
+			case "restart":
+				m.Restart.Policy = project.RestartPolicy(value)
+			case "max":
+				fmt.Sscan(value, &m.Restart.Max)
+			case "delay":
+				d, _ := time.ParseDuration(value)
+				m.Restart.Delay = project.For(d)
+			case "grace":
+				d, _ := time.ParseDuration(value)
+				m.Shutdown.Timeout = project.For(d)
+			default:
+				value, again := strings.CutSuffix(value, "+restart")
+				s.DependsOn[project.ID(key)] = project.Dependency{Condition: project.Condition(value), Restart: again}
+			}
+		}
+	}
+	p.AssignLabels()
+	return p
+}
+
+var ctx = context.Background()
