@@ -25,6 +25,28 @@ type shape struct {
 	// index is built for a big shape once it has been searched often enough.
 	index    map[string]int
 	searches int
+	// missing, if set, gives the values of names that are not listed.
+	missing Missing
+}
+
+// Missing gives the value of an attribute that a set does not list, nil when
+// it has none; pos is where it is asked for.
+type Missing func(t *Thread, name string, pos syntax.Pos) Value
+
+// WithMissing is a open-ended: what a program selects from it without `or`,
+// or takes from it by `with`, is asked of f when it is not listed. All else,
+// such as `?` and attrNames, knows the listed names only. The result of //
+// stays open-ended.
+func (a *Attrs) WithMissing(f Missing) *Attrs {
+	return &Attrs{&shape{names: a.shape.names, pos: a.shape.pos, missing: f}, a.vals}
+}
+
+// orMissing is the last resort for a name that set does not list.
+func (t *Thread) orMissing(set *Attrs, name string, pos syntax.Pos) Value {
+	if set.shape.missing == nil {
+		return nil
+	}
+	return set.shape.missing(t, name, pos)
 }
 
 var (
@@ -131,7 +153,10 @@ func (a *Attrs) Update(b *Attrs) *Attrs {
 // where the value comes from: i in b, or -1-i in a.
 func mergeShapes(a, b *shape) (out *shape, from []int32) {
 	n := len(a.names) + len(b.names)
-	out = &shape{names: make([]string, 0, n)}
+	out = &shape{names: make([]string, 0, n), missing: b.missing}
+	if out.missing == nil {
+		out.missing = a.missing
+	}
 	from = make([]int32, 0, n)
 	if a.pos != nil || b.pos != nil {
 		out.pos = make([]syntax.Pos, 0, n)

@@ -160,6 +160,7 @@ type withNode struct {
 
 func (n *withNode) eval(t *Thread, e *env) Value {
 	var known []string
+	var open []*Attrs
 	depth := 0
 	for _, up := range n.ups {
 		for ; depth < up; depth++ {
@@ -180,6 +181,12 @@ func (n *withNode) eval(t *Thread, e *env) Value {
 			return v
 		}
 		known = append(known, set.Names()...)
+		open = append(open, set)
+	}
+	for _, set := range open {
+		if v := t.orMissing(set, n.name, n.place); v != nil {
+			return t.Force(v)
+		}
 	}
 	t.raise(&Error{Pos: n.place, Msg: "undefined variable '" + n.name + "'", Hint: didYouMean(n.name, known)})
 	return nil

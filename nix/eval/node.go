@@ -145,6 +145,10 @@ func (n *selectNode) eval(t *Thread, e *env) Value {
 			if n.fallback != nil {
 				return n.fallback.eval(t, e)
 			}
+			if v = t.orMissing(set, name, s.place); v != nil {
+				v = t.Force(v)
+				continue
+			}
 			t.raise(&Error{Pos: s.place, Msg: "attribute '" + name + "' missing", Hint: didYouMean(name, set.Names())})
 		}
 		v = set.vals[k]

@@ -38,6 +38,22 @@ func (s *Source) Line(n int) string {
 	return strings.TrimSuffix(text, "\r")
 }
 
+// At is the place in the given line and column, both counted from 1, the
+// column in characters; the nearest one where there is none.
+func (s *Source) At(line, col int) Pos {
+	if line < 1 || line > len(s.lines) {
+		return Pos{s, len(s.Text)}
+	}
+	offset, text := s.lines[line-1], s.Line(line)
+	for i := range text {
+		if col <= 1 {
+			return Pos{s, offset + i}
+		}
+		col--
+	}
+	return Pos{s, offset + len(text)}
+}
+
 // A Pos is a place in a source. The zero Pos is no place.
 type Pos struct {
 	Source *Source
