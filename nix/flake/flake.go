@@ -1,0 +1,287 @@
+package flake
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"nix2gpu/nix/eval"
+	"nix2gpu/nix/syntax"
+)
+
+// Options tunes [Load]. The zero value knows local inputs only.
+type Options struct {
+	FS eval.FS // for flake.lock; nil: there is none
+
+	// StandIns are the values of well-known flakes by name, such as "nixpkgs".
+	// They serve inputs of that name, and inputs that point at a repository of
+	// that name, unless these are local.
+	StandIns map[string]eval.Value
+}
+
+// A Flake is a flake.nix whose inputs are resolved when they are needed.
+type Flake struct {
+	Dir    string
+	Attrs  *eval.Attrs           // what the file holds: description, inputs, outputs
+	Inputs map[string]eval.Value // by name, self not among them
+	Self   eval.Value            // what other flakes see: outputs with inputs, outPath, …
+}
+
+// maxDepth bounds inputs of inputs: a local flake may name itself.
+const maxDepth = 30
+
+// Load evaluates the flake.nix in dir as far as its attributes.
+func Load(t *eval.Thread, dir string, opts Options) *Flake {
+	return FromValue(t, t.EvalFile(path.Join(dir, "flake.nix"), nil), dir, opts)
+}
+
+// FromValue is [Load] for a flake.nix that has been evaluated.
+func FromValue(t *eval.Thread, v eval.Value, dir string, opts Options) *Flake {
+	l := &loader{opts: opts}
+	return l.flake(t, v, place{dir: dir, lock: readLock(t, opts.FS, dir)}, nil)
+}
+
+type loader struct {
+	opts  Options
+	depth int
+}
+
+// A place is where a flake lies, and its node in the lock file of the root.
+type place struct {
+	dir  string
+	lock lockNode
+}
+
+// A spec is what flake.nix says of one input.
+type spec struct {
+	name    string
+	pos     syntax.Pos
+	url     string
+	follows string
+	path    string
+	noFlake bool
+	inputs  map[string]spec // overrides of the inputs of the input
+}
+
+// flake reads the value of a flake.nix. overrides are inputs that the flake
+// above gives this one.
+func (l *loader) flake(t *eval.Thread, v eval.Value, at place, overrides map[string]eval.Value) *Flake {
+	file := path.Join(at.dir, "flake.nix")
+	set, ok := t.Force(v).(*eval.Attrs)
+	if !ok {
+		t.Throw("%s must be a set with outputs, not a %s", file, t.Force(v).Type())
+	}
+	f := &Flake{Dir: at.dir, Attrs: set, Inputs: map[string]eval.Value{}}
+	specs := map[string]spec{}
+	if inputs, ok := set.Get("inputs"); ok {
+		specs = readSpecs(t, inputs)
+	}
+	outputs, hasOutputs := set.Get("outputs")
+	var formals []eval.FormalArg
+	if hasOutputs {
+		if fn := t.Force(outputs); eval.IsFunction(fn) {
+			formals = t.FunctionArgs(fn)
+		}
+	}
+	for _, arg := range formals { // an undeclared one is looked up by its name
+		if _, ok := specs[arg.Name]; !ok && arg.Name != "self" {
+			specs[arg.Name] = spec{name: arg.Name, pos: arg.Pos}
+		}
+	}
+	for name, s := range specs {
+		if v, ok := overrides[name]; ok {
+			f.Inputs[name] = v
+			continue
+		}
+		f.Inputs[name] = eval.Lazy(func(t *eval.Thread) eval.Value { return l.input(t, f, s, at) })
+	}
+	outPath := eval.StrContext(at.dir, eval.NewContext("source:"+at.dir))
+	f.Self = eval.Lazy(func(t *eval.Thread) eval.Value {
+		result := eval.NewAttrs(0).Done()
+		if hasOutputs {
+			args := eval.NewAttrs(len(f.Inputs)+1).Set("self", f.Self)
+			for name, v := range f.Inputs {
+				args.Set(name, v)
+			}
+			result = t.Attrs(t.Call(outputs, args.Done()))
+		}
+		return result.Update(eval.NewAttrs(8).
+			Set("_type", eval.Str("flake")).
+			Set("outputs", result).
+			Set("inputs", eval.AttrsOf(f.Inputs)).
+			Set("outPath", outPath).
+			Set("sourceInfo", eval.NewAttrs(1).Set("outPath", outPath).Done()).
+			Set("lastModified", eval.MakeInt(1)).
+			Set("lastModifiedDate", eval.Str("19700101000001")).
+			Done())
+	})
+	return f
+}
+
+// readSpecs reads the set inputs.
+func readSpecs(t *eval.Thread, v eval.Value) map[string]spec {
+	set := t.Attrs(v)
+	specs := make(map[string]spec, set.Len())
+	for i := range set.Len() {
+		name, v, pos := set.At(i)
+		s := spec{name: name, pos: pos}
+		given := t.Attrs(v)
+		for j := range given.Len() {
+			key, v, at := given.At(j)
+			switch key {
+			case "url":
+				s.url, s.pos = t.ToString(v).Text(), at
+			case "follows":
+				s.follows = t.Text(v)
+			case "path":
+				s.path, s.pos = t.ToString(v).Text(), at
+			case "flake":
+				s.noFlake = !t.Bool(v)
+			case "inputs":
+				s.inputs = readSpecs(t, v)
+			case "owner", "repo":
+				if s.url == "" {
+					s.url = "github:"
+				}
+				s.url += t.Text(v) + "/" // in this order, as the names sort
+			}
+		}
+		specs[name] = s
+	}
+	return specs
+}
+
+// input is the value of one input.
+func (l *loader) input(t *eval.Thread, f *Flake, s spec, at place) eval.Value {
+	if s.follows != "" {
+		return l.follow(t, f, s)
+	}
+	locked, isLocked := at.lock.input(s.name)
+	dir, local := localPath(s, at.dir)
+	if !local && isLocked {
+		dir, local = locked.path(at.dir)
+	}
+	if !local {
+		for _, name := range []string{s.name, repository(s.url)} {
+			if v, ok := l.opts.StandIns[name]; ok && !s.noFlake {
+				return t.Force(v)
+			}
+		}
+		l.failFetch(t, s)
+	}
+	if l.depth++; l.depth > maxDepth {
+		t.Fail(s.pos, "inputs of inputs nest more than %d levels deep; does input %q lead back here?", maxDepth, s.name)
+	}
+	defer func() { l.depth-- }()
+	if s.noFlake {
+		out := eval.StrContext(dir, eval.NewContext("source:"+dir))
+		return eval.NewAttrs(2).Set("outPath", out).
+			Set("sourceInfo", eval.NewAttrs(1).Set("outPath", out).Done()).Done()
+	}
+	overrides := map[string]eval.Value{}
+	for name, o := range s.inputs {
+		if o.follows != "" || o.url != "" || o.path != "" {
+			overrides[name] = eval.Lazy(func(t *eval.Thread) eval.Value { return l.input(t, f, o, at) })
+		}
+	}
+	below := place{dir: dir, lock: locked}
+	if !isLocked {
+		below.lock = readLock(t, l.opts.FS, dir)
+	}
+	var sub *Flake
+	t.Annotate(s.pos, fmt.Sprintf("while evaluating the flake input '%s'", s.name), func() {
+		sub = l.flake(t, t.EvalFile(path.Join(dir, "flake.nix"), nil), below, overrides)
+	})
+	return t.Force(sub.Self)
+}
+
+// follow is the input at a path such as "nixpkgs" or "a/nixpkgs".
+func (l *loader) follow(t *eval.Thread, f *Flake, s spec) eval.Value {
+	steps := strings.Split(s.follows, "/")
+	v, ok := f.Inputs[steps[0]]
+	if !ok {
+		known := make([]string, 0, len(f.Inputs))
+		for name := range f.Inputs {
+			known = append(known, name)
+		}
+		slices.Sort(known)
+		t.Fail(s.pos, "input %q follows %q, which is no input; the inputs are %s", s.name, steps[0], strings.Join(known, ", "))
+	}
+	return t.Select(v, slices.Concat(interleave("inputs", steps[1:]))...)
+}
+
+// interleave puts word before each of steps.
+func interleave(word string, steps []string) []string {
+	var out []string
+	for _, s := range steps {
+		out = append(out, word, s)
+	}
+	return out
+}
+
+func (l *loader) failFetch(t *eval.Thread, s spec) {
+	what := s.url
+	if what == "" {
+		what = "the input " + s.name
+	}
+	err := &eval.Error{
+		Pos:  s.pos,
+		Kind: eval.KindUnsupported,
+		Msg:  fmt.Sprintf("not supported: fetching %s for input %q", strings.TrimSuffix(what, "/"), s.name),
+		Hint: fmt.Sprintf("check it out and say inputs.%s.url = \"path:./…\", or lock it to a path", syntax.QuoteName(s.name)),
+	}
+	t.Raise(err)
+}
+
+// localPath is the folder that a spec means, if it is one on this machine.
+func localPath(s spec, dir string) (string, bool) {
+	p := s.path
+	if p == "" {
+		url, _, _ := strings.Cut(s.url, "?")
+		rest, isPath := strings.CutPrefix(url, "path:")
+		if !isPath {
+			rest = strings.TrimPrefix(url, "git+file://")
+			isPath = rest != url || strings.HasPrefix(url, "/") || strings.HasPrefix(url, "./") ||
+				strings.HasPrefix(url, "../") || url == "." || url == ".."
+		}
+		if !isPath || rest == "" {
+			return "", false
+		}
+		p = strings.TrimPrefix(rest, "//")
+		if strings.HasPrefix(rest, "///") {
+			p = "/" + strings.TrimLeft(rest, "/")
+		}
+	}
+	if !path.IsAbs(p) {
+		p = path.Join(dir, p)
+	}
+	return path.Clean(p), true
+}
+
+// repository is the name of the repository that a URL names: "nixpkgs" of
+// github:NixOS/nixpkgs/nixos-25.05.
+func repository(url string) string {
+	kind, rest, ok := strings.Cut(url, ":")
+	if !ok {
+		rest, _, _ = strings.Cut(url, "/") // the name of a registry: nixpkgs/nixos-25.05
+		return rest
+	}
+	rest, _, _ = strings.Cut(rest, "?")
+	parts := strings.Split(strings.Trim(rest, "/"), "/")
+	switch kind {
+	case "github", "gitlab", "sourcehut":
+		if len(parts) < 2 {
+			return ""
+		}
+		if strings.EqualFold(parts[0], "nix-systems") {
+			return "systems" // its repositories are called default, x86_64-linux, …
+		}
+		return parts[1]
+	case "flake":
+		return parts[0]
+	}
+	name := strings.TrimSuffix(parts[len(parts)-1], ".git")
+	name, _, _ = strings.Cut(name, ".tar")
+	return name
+}
