@@ -421,3 +421,35 @@ func TestLogs(t *testing.T) {
 		t.Errorf("logs my-api after the end: exit code %d\n%s", code, out)
 	}
 }
+
+// TestPostgreSQLDatabasesOnEveryStart adds a database and a user to a
+// definition whose data exists already.
+func TestPostgreSQLDatabasesOnEveryStart(t *testing.T) {
+	s := testkit.NewStackFrom(t, "")
+	definition := func(databases string) {
+		s.Write("nix2gpu.nix", `{ services.postgresql."db" = { enable = true; databases = [ `+databases+` ]; }; }`)
+	}
+	names := func() string {
+		out, stderr, code := s.ExecCommand("psql", "-qAtX", "-h", "localhost", "-d", "first", "-c",
+			"select string_agg(datname, ' ' order by datname) from pg_database where not datistemplate and datname <> 'postgres'")
+		if code != 0 {
+			t.Fatalf("psql: %s", stderr)
+		}
+		return strings.TrimSpace(out)
+	}
+	definition(`"first"`)
+	up := s.Start("up")
+	up.WaitLine(healthy, 60*time.Second)
+	if got := names(); got != "first" {
+		t.Errorf("databases: %s, want first", got)
+	}
+	up.Stop()
+
+	definition(`"first" "second"`)
+	up = s.Start("up")
+	up.WaitLine(healthy, 60*time.Second)
+	if got := names(); got != "first second" {
+		t.Errorf("databases: %s, want first second", got)
+	}
+	up.Stop()
+}

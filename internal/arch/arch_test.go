@@ -227,8 +227,8 @@ func (s source) pos(n ast.Node) string {
 	return fmt.Sprintf("%s:%d", s.path, p.Line)
 }
 
-// sources reads every Go file below the root, but for examples and testdata:
-// those are programs of their own.
+// sources reads every Go file below the root, but for testdata: those are
+// programs of their own. The package examples holds tests alone.
 func sources(t *testing.T) []source {
 	t.Helper()
 	root := filepath.Join("..", "..")
@@ -240,7 +240,7 @@ func sources(t *testing.T) []source {
 		}
 		if d.IsDir() {
 			switch name := d.Name(); {
-			case name == "testdata", name == "examples", name == "node_modules", name == "bin":
+			case name == "testdata", name == "node_modules", name == "bin":
 				return filepath.SkipDir
 			case path != root && strings.HasPrefix(name, "."):
 				return filepath.SkipDir
