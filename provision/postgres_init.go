@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -191,9 +190,6 @@ func clearStalePid(data string, stdio Stdio) error {
 // servesFrom reports whether process pid is a server with its working folder
 // in data, which is where a server goes. In doubt it is.
 func servesFrom(pid int, data string) bool {
-	if err := syscall.Kill(pid, 0); errors.Is(err, syscall.ESRCH) {
-		return false
-	}
 	at, err := os.Stat(fmt.Sprintf("/proc/%d/cwd", pid))
 	if errors.Is(err, fs.ErrPermission) {
 		return false // of another user: a server of this folder would be ours
