@@ -238,7 +238,7 @@ func (c *core) unmet(s *service) []Unmet {
 }
 
 func (s *service) facts() facts {
-	return facts{s.state, s.main.Readiness != nil, s.probeReady, s.spawned, s.exit, s.reason()}
+	return facts{s.state, s.probed(), s.probeReady, s.spawned, s.exit, s.reason()}
 }
 
 // reason says in a few words why a service failed or was skipped.
@@ -297,6 +297,9 @@ func (c *core) enter(s *service, to State, k Kind) {
 	c.changed = append(c.changed, s)
 	if line := c.line(s, from, to, k); line != "" {
 		c.world.Say(s.spec.Label + ": " + line)
+		if hint := s.hint(to); hint != "" {
+			c.world.Say(s.spec.Label + ": hint: " + hint)
+		}
 	}
 	attrs := []any{"service", s.id, "from", from, "to", to}
 	if s.process != nil {
@@ -332,7 +335,7 @@ func (c *core) launch(s *service, f Effect) {
 func (c *core) spawn(s *service, id project.ID, role project.Role) *run {
 	c.lastRun++
 	r := &run{
-		Run:     Run{ID: c.lastRun, Service: s.spec, Process: c.project.Processes[id], Attempt: s.starts},
+		Run:     Run{ID: c.lastRun, Project: c.project, Service: s.spec, Process: c.project.Processes[id], Attempt: s.starts},
 		service: s, role: role, since: c.world.Now(),
 	}
 	c.runs[r.ID] = r
@@ -374,7 +377,11 @@ func (c *core) fact(f Fact) {
 	case Probed:
 		c.probed(r, f.Probe)
 	case ShutdownDone:
-		c.signalRun(r)
+		// One that worked may have asked the process to end in its own way:
+		// that gets half of the grace.
+		if f.Exit.Status() != 0 {
+			c.signalRun(r)
+		}
 	}
 }
 
@@ -397,7 +404,7 @@ func (c *core) spawnedFact(r *run, pid int) {
 		}
 	}
 	c.world.Probe(r.ID)
-	if s.main.Readiness == nil {
+	if !s.probed() {
 		c.ready(s)
 	}
 }
@@ -414,26 +421,35 @@ func (c *core) ready(s *service) {
 
 func (c *core) probed(r *run, p Probe) {
 	s := r.service
+	if r.stopping || r.role != project.Main {
+		return
+	}
 	if p.At.IsZero() {
 		p.At = c.world.Now()
 	}
 	s.probe = &p
+	if !p.News {
+		return
+	}
+	m := r.Process
 	switch {
-	case r.stopping:
-	case p.Role == Readiness && p.OK:
+	case p.OK && (p.Role == Readiness || p.Role == Startup && m.Readiness == nil):
 		c.ready(s)
-	case p.Role == Readiness && r.Process.Readiness != nil && r.Process.Readiness.RestartOnFailure,
-		p.Role != Readiness && !p.OK:
-		c.broken(s, end{exit: Exit{Process: r.Process.ID}, forced: true}, text(string(p.Role)+" probe failed", p.Output))
-	case p.Role == Readiness:
+	case p.OK:
+	case p.Role != Readiness || m.Readiness != nil && m.Readiness.RestartOnFailure:
+		c.broken(s, end{exit: Exit{Process: m.ID}, forced: true}, text(string(p.Role)+" probe failed", p.Output))
+	default:
 		s.probeReady = false
-		s.why = text("readiness probe failed", p.Output)
 		if !c.feed(s, Lost) && s.state == Starting && !s.noted {
 			s.noted = true
-			c.world.Say(s.spec.Label + ": not ready yet: " + s.why)
+			c.world.Say(s.spec.Label + ": not ready yet: " + s.probeOutput())
 		}
 	}
 }
+
+// probed reports whether something has to pass before a main process that
+// runs is ready.
+func (s *service) probed() bool { return s.main.Readiness != nil || s.main.Startup != nil }
 
 // text joins a headline with its detail.
 func text(headline, detail string) string {
@@ -482,10 +498,10 @@ func (c *core) exited(r *run, x Exit) {
 			c.try(s)
 		}
 	case Ending:
-		if r.role == project.Main && !s.pending.forced {
-			s.pending.exit = x
-		} else if r.role == project.Main {
-			s.exit = &x
+		if r.role == project.Main {
+			if s.pending.exit.Status() == 0 { // a probe failed: nothing has an exit of its own
+				s.pending.exit = x
+			}
 			s.pending.exit.Ran = x.Ran
 		}
 		if s.process == nil && s.oneshot == nil {
@@ -525,11 +541,8 @@ func (c *core) exited(r *run, x Exit) {
 
 // judge decides what follows once everything of a service has ended.
 func (c *core) judge(s *service, e end) {
-	if s.exit == nil || !e.forced {
-		x := e.exit
-		s.exit = &x
-	}
-	if good(e.exit.Ran, s.lastWait, s.main.Readiness != nil, s.wasReady) {
+	s.exit = &e.exit
+	if good(e.exit.Ran, s.lastWait, s.probed(), s.wasReady) {
 		s.streak = 0
 	}
 	e.restart, e.streak = s.main.Restart, s.streak

@@ -17,7 +17,7 @@ func TestTranscriptOfThePage(t *testing.T) {
 		"postgresql.db":       act{ready: time.Second},
 		"postgresql.db-init":  act{lasts: time.Second},
 		"postgresql.db-setup": act{lasts: time.Second},
-	}, Options{}, func(s *stage) {
+	}, Options{}, func(s *scene) {
 		s.wantState("nginx.web", Waiting, "waits for postgresql to be ready (it is starting)")
 		s.wantState("postgresql.db", Init, "runs postgresql.db-init")
 		s.pass(1500 * time.Millisecond)
@@ -43,7 +43,7 @@ func TestTranscriptOfThePage(t *testing.T) {
 
 func TestPartialStart(t *testing.T) {
 	p := services("db: +probe", "nginx: db=ready", "web: nginx=ready", "other")
-	play(t, p, map[project.ID]any{"nginx": act{lasts: time.Second, code: 1}, "db": act{ready: time.Second}}, Options{}, func(s *stage) {
+	play(t, p, map[project.ID]any{"nginx": act{lasts: time.Second, code: 1}, "db": act{ready: time.Second}}, Options{}, func(s *scene) {
 		s.pass(5 * time.Second)
 		s.wantLines(`
 			0s starting process-compose with 4 services
@@ -69,7 +69,7 @@ func TestFailedDependencySkips(t *testing.T) {
 	play(t, p, map[project.ID]any{"db": []act{
 		{lasts: time.Second, code: 3, ready: -1}, {lasts: time.Second, signal: 11, ready: -1}, {err: `no program "pg"`},
 		{ready: time.Second},
-	}}, Options{Seed: 1}, func(s *stage) {
+	}}, Options{Seed: 1}, func(s *scene) {
 		s.pass(1200 * time.Millisecond)
 		s.wantState("api", Waiting, "waits for db to be ready (it is restarting (exit code 3))")
 		s.pass(10 * time.Second)
@@ -82,7 +82,7 @@ func TestFailedDependencySkips(t *testing.T) {
 
 func TestSkippedWaitsAgain(t *testing.T) {
 	p := services("db: +probe", "api: db=ready", "other")
-	play(t, p, map[project.ID]any{"db": []act{{lasts: time.Second, code: 3, ready: -1}, {ready: time.Second}}}, Options{}, func(s *stage) {
+	play(t, p, map[project.ID]any{"db": []act{{lasts: time.Second, code: 3, ready: -1}, {ready: time.Second}}}, Options{}, func(s *scene) {
 		s.pass(2 * time.Second)
 		s.wantState("api", Skipped, "db failed (exit code 3)")
 		_, err := s.Start(ctx, []project.ID{"db"}, StartOptions{})
@@ -128,7 +128,7 @@ func TestConditions(t *testing.T) {
 	} {
 		t.Run(tt.cond+tt.dep, func(t *testing.T) {
 			p := services("dep: "+tt.dep, "user: dep="+tt.cond, "stays")
-			play(t, p, map[project.ID]any{"dep": tt.act, "dep-setup": act{lasts: time.Second, code: 1}}, Options{}, func(s *stage) {
+			play(t, p, map[project.ID]any{"dep": tt.act, "dep-setup": act{lasts: time.Second, code: 1}}, Options{}, func(s *scene) {
 				if tt.at > 0 {
 					if before := tt.at - 2*time.Millisecond; before > 0 {
 						s.pass(before)
@@ -151,15 +151,15 @@ func TestConditions(t *testing.T) {
 // need not wait for what is over.
 func TestLateStarterLooksAtNow(t *testing.T) {
 	p := services("db: +probe", "late: db=ready +disabled", "job")
-	play(t, p, map[project.ID]any{"db": act{ready: time.Second}}, Options{}, func(s *stage) {
+	play(t, p, map[project.ID]any{"db": act{ready: time.Second}}, Options{}, func(s *scene) {
 		s.pass(2 * time.Second)
-		s.world.probe(t, "db", Probe{Role: Readiness, Output: "connection refused"})
+		s.world.probe(t, "db", Probe{Role: Readiness, News: true, Output: "connection refused"})
 		s.wantState("db", Unready, "readiness probe failed: connection refused")
 		_, err := s.Start(ctx, []project.ID{"late"}, StartOptions{})
 		s.must(err)
 		s.pass(time.Second)
 		s.wantState("late", Waiting, "waits for db to be ready (it is not ready)")
-		s.world.probe(t, "db", Probe{Role: Readiness, OK: true})
+		s.world.probe(t, "db", Probe{Role: Readiness, OK: true, News: true})
 		s.wantState("late", Running, "")
 		if st := s.status("db"); st.Starts != 1 {
 			t.Errorf("losing readiness restarted db: %d starts", st.Starts)
@@ -230,7 +230,7 @@ func TestRestartPace(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			play(t, services(tt.spec), map[project.ID]any{"a": tt.act}, Options{}, func(s *stage) {
+			play(t, services(tt.spec), map[project.ID]any{"a": tt.act}, Options{}, func(s *scene) {
 				s.pass(5 * time.Minute)
 				s.wantLines(tt.want)
 			})
@@ -239,7 +239,7 @@ func TestRestartPace(t *testing.T) {
 }
 
 func TestGrowingBackoffJitters(t *testing.T) {
-	play(t, services("a: restart=on_failure"), map[project.ID]any{"a": act{lasts: time.Millisecond, code: 1}}, Options{Seed: 7}, func(s *stage) {
+	play(t, services("a: restart=on_failure"), map[project.ID]any{"a": act{lasts: time.Millisecond, code: 1}}, Options{Seed: 7}, func(s *scene) {
 		var last time.Time
 		for i, base := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 30 * time.Second, 30 * time.Second} {
 			for s.status("a").State != Backoff || s.status("a").Next.Equal(last) {
@@ -259,9 +259,9 @@ func TestGrowingBackoffJitters(t *testing.T) {
 
 func TestLivenessRestarts(t *testing.T) {
 	p := services("a: +probe restart=on_failure delay=1s", "user: a=ready")
-	play(t, p, map[project.ID]any{"a": act{linger: time.Second}}, Options{}, func(s *stage) {
+	play(t, p, map[project.ID]any{"a": act{linger: time.Second}}, Options{}, func(s *scene) {
 		s.pass(time.Second)
-		s.world.probe(t, "a", Probe{Role: Liveness, Output: "status 500"})
+		s.world.probe(t, "a", Probe{Role: Liveness, News: true, Output: "status 500"})
 		s.wantState("a", Ending, "got SIGTERM, killed in 10s: liveness probe failed: status 500")
 		s.pass(10 * time.Second)
 		s.wantState("a", Running, "")
@@ -281,7 +281,7 @@ func TestLivenessRestarts(t *testing.T) {
 
 func TestRequests(t *testing.T) {
 	t.Run("concurrent restarts never double", func(t *testing.T) {
-		play(t, services("a", "b"), map[project.ID]any{"a": act{deaf: true}}, Options{}, func(s *stage) {
+		play(t, services("a", "b"), map[project.ID]any{"a": act{deaf: true}}, Options{}, func(s *scene) {
 			for range 10 {
 				go s.Restart(ctx, []project.ID{"a"})
 			}
@@ -301,7 +301,7 @@ func TestRequests(t *testing.T) {
 		})
 	})
 	t.Run("stop in backoff is immediate", func(t *testing.T) {
-		play(t, services("a: restart=always delay=1h", "b"), map[project.ID]any{"a": act{lasts: time.Second}}, Options{}, func(s *stage) {
+		play(t, services("a: restart=always delay=1h", "b"), map[project.ID]any{"a": act{lasts: time.Second}}, Options{}, func(s *scene) {
 			s.pass(2 * time.Second)
 			s.wantState("a", Backoff, "exit code 0; restarts in 59m59s")
 			s.must(s.Stop(ctx, []project.ID{"a"}))
@@ -311,7 +311,7 @@ func TestRequests(t *testing.T) {
 		})
 	})
 	t.Run("restart in backoff is immediate and clears the streak", func(t *testing.T) {
-		play(t, services("a: restart=always delay=1h", "b"), map[project.ID]any{"a": []act{{lasts: time.Second}, {}}}, Options{}, func(s *stage) {
+		play(t, services("a: restart=always delay=1h", "b"), map[project.ID]any{"a": []act{{lasts: time.Second}, {}}}, Options{}, func(s *scene) {
 			s.pass(2 * time.Second)
 			s.must(s.Restart(ctx, []project.ID{"a"}))
 			s.pass(time.Millisecond)
@@ -323,7 +323,7 @@ func TestRequests(t *testing.T) {
 	})
 	t.Run("start brings what is needed", func(t *testing.T) {
 		play(t, services("db: +probe", "api: db=ready", "x"), map[project.ID]any{"db": act{ready: time.Second}},
-			Options{Services: []project.ID{"x"}}, func(s *stage) {
+			Options{Services: []project.ID{"x"}}, func(s *scene) {
 				begun, err := s.Start(ctx, []project.ID{"api"}, StartOptions{})
 				s.must(err)
 				if len(begun) != 2 {
@@ -342,13 +342,13 @@ func TestRequests(t *testing.T) {
 			})
 	})
 	t.Run("start without dependencies", func(t *testing.T) {
-		play(t, services("db: +probe", "api: db=ready"), nil, Options{Services: []project.ID{"api"}, NoDeps: true}, func(s *stage) {
+		play(t, services("db: +probe", "api: db=ready"), nil, Options{Services: []project.ID{"api"}, NoDeps: true}, func(s *scene) {
 			s.wantState("api", Running, "")
 			s.wantState("db", Stopped, "")
 		})
 	})
 	t.Run("start while stopping starts anew", func(t *testing.T) {
-		play(t, services("a", "b"), map[project.ID]any{"a": act{linger: time.Second}}, Options{}, func(s *stage) {
+		play(t, services("a", "b"), map[project.ID]any{"a": act{linger: time.Second}}, Options{}, func(s *scene) {
 			s.must(s.Stop(ctx, []project.ID{"a"}))
 			s.wantState("a", Stopping, "got SIGTERM, killed in 10s")
 			_, err := s.Start(ctx, []project.ID{"a"}, StartOptions{})
@@ -358,14 +358,14 @@ func TestRequests(t *testing.T) {
 		})
 	})
 	t.Run("stop before it was executed", func(t *testing.T) {
-		play(t, services("a", "b"), map[project.ID]any{"a": act{staging: time.Hour}}, Options{}, func(s *stage) {
+		play(t, services("a", "b"), map[project.ID]any{"a": act{staging: time.Hour}}, Options{}, func(s *scene) {
 			s.must(s.Stop(ctx, []project.ID{"a"}))
 			s.pass(time.Millisecond)
 			s.wantState("a", Stopped, "")
 		})
 	})
 	t.Run("kill sends a signal", func(t *testing.T) {
-		play(t, services("a: restart=on_failure delay=1s", "b"), nil, Options{}, func(s *stage) {
+		play(t, services("a: restart=on_failure delay=1s", "b"), nil, Options{}, func(s *scene) {
 			s.must(s.Kill(ctx, []project.ID{"a"}, "SIGHUP"))
 			s.pass(time.Second)
 			s.wantState("a", Running, "")
@@ -378,7 +378,7 @@ func TestRequests(t *testing.T) {
 		})
 	})
 	t.Run("unknown", func(t *testing.T) {
-		play(t, services("a"), nil, Options{}, func(s *stage) {
+		play(t, services("a"), nil, Options{}, func(s *scene) {
 			var unknown *UnknownError
 			if err := s.Stop(ctx, []project.ID{"zz"}); !errors.As(err, &unknown) {
 				t.Errorf("Stop = %v", err)
@@ -386,7 +386,7 @@ func TestRequests(t *testing.T) {
 		})
 	})
 	t.Run("after the end", func(t *testing.T) {
-		play(t, services("a"), map[project.ID]any{"a": act{lasts: time.Second}}, Options{}, func(s *stage) {
+		play(t, services("a"), map[project.ID]any{"a": act{lasts: time.Second}}, Options{}, func(s *scene) {
 			s.wantEnd(0, "all services have completed")
 			synctest.Wait()
 			if err := s.Restart(ctx, []project.ID{"a"}); !errors.Is(err, ErrEnded) {
@@ -401,7 +401,7 @@ func TestRequests(t *testing.T) {
 
 func TestDependencyRestarts(t *testing.T) {
 	p := services("db: +probe", "plain: db=ready", "tied: db=ready+restart")
-	play(t, p, map[project.ID]any{"db": act{ready: time.Second}}, Options{}, func(s *stage) {
+	play(t, p, map[project.ID]any{"db": act{ready: time.Second}}, Options{}, func(s *scene) {
 		s.pass(2 * time.Second)
 		s.must(s.Restart(ctx, []project.ID{"db"}))
 		s.pass(5 * time.Second)
@@ -455,13 +455,13 @@ func TestEndOfTheProject(t *testing.T) {
 			if tt.change != nil {
 				tt.change(p)
 			}
-			play(t, p, tt.acts, Options{}, func(s *stage) { s.wantEnd(tt.code, tt.reason) })
+			play(t, p, tt.acts, Options{}, func(s *scene) { s.wantEnd(tt.code, tt.reason) })
 		})
 	}
 	t.Run("whenDone stay", func(t *testing.T) {
 		p := services("a")
 		p.WhenDone = project.WhenDoneStay
-		play(t, p, map[project.ID]any{"a": act{lasts: 1e9}}, Options{}, func(s *stage) {
+		play(t, p, map[project.ID]any{"a": act{lasts: 1e9}}, Options{}, func(s *scene) {
 			s.pass(time.Hour)
 			if snap := s.Snapshot(); snap.Phase != PhaseRunning {
 				t.Errorf("phase = %s", snap.Phase)
@@ -471,7 +471,7 @@ func TestEndOfTheProject(t *testing.T) {
 		})
 	})
 	t.Run("what was stopped by request can be started again", func(t *testing.T) {
-		play(t, services("a"), nil, Options{}, func(s *stage) {
+		play(t, services("a"), nil, Options{}, func(s *scene) {
 			s.must(s.Stop(ctx, []project.ID{"a"}))
 			s.pass(time.Hour)
 			s.must(s.Restart(ctx, []project.ID{"a"}))
@@ -487,7 +487,7 @@ func TestDown(t *testing.T) {
 		play(t, p, map[project.ID]any{
 			"web": act{linger: time.Second}, "api": act{linger: time.Second},
 			"db": act{linger: 3 * time.Second, staging: time.Millisecond}},
-			Options{}, func(s *stage) {
+			Options{}, func(s *scene) {
 				s.pass(time.Second)
 				s.Down()
 				s.pass(1500 * time.Millisecond)
@@ -516,7 +516,7 @@ func TestDown(t *testing.T) {
 	})
 	t.Run("the budget is shared over the levels", func(t *testing.T) {
 		p := services("db", "api: db=ready")
-		play(t, p, map[project.ID]any{"api": act{deaf: true}, "db": act{linger: time.Second}}, Options{StopBudget: 8 * time.Second}, func(s *stage) {
+		play(t, p, map[project.ID]any{"api": act{deaf: true}, "db": act{linger: time.Second}}, Options{StopBudget: 8 * time.Second}, func(s *scene) {
 			s.pass(time.Second)
 			s.Down()
 			s.pass(4500 * time.Millisecond)
@@ -539,7 +539,7 @@ func TestDown(t *testing.T) {
 		})
 	})
 	t.Run("a second request kills at once", func(t *testing.T) {
-		play(t, services("db", "api: db=ready"), map[project.ID]any{"api": act{deaf: true}}, Options{}, func(s *stage) {
+		play(t, services("db", "api: db=ready"), map[project.ID]any{"api": act{deaf: true}}, Options{}, func(s *scene) {
 			s.Down()
 			s.pass(time.Second)
 			s.DownNow()
@@ -552,7 +552,7 @@ func TestDown(t *testing.T) {
 	})
 	t.Run("during the start, nothing starts any more", func(t *testing.T) {
 		p := services("db: +probe +init", "api: db=ready", "loop: restart=always delay=1h", "slow")
-		play(t, p, map[project.ID]any{"db-init": act{lasts: time.Hour}, "loop": act{lasts: 1}, "slow": act{staging: time.Hour}}, Options{}, func(s *stage) {
+		play(t, p, map[project.ID]any{"db-init": act{lasts: time.Hour}, "loop": act{lasts: 1}, "slow": act{staging: time.Hour}}, Options{}, func(s *scene) {
 			s.pass(time.Second)
 			s.Down()
 			synctest.Wait()
@@ -565,7 +565,7 @@ func TestDown(t *testing.T) {
 		})
 	})
 	t.Run("requests are refused meanwhile", func(t *testing.T) {
-		play(t, services("a"), map[project.ID]any{"a": act{linger: time.Second}}, Options{}, func(s *stage) {
+		play(t, services("a"), map[project.ID]any{"a": act{linger: time.Second}}, Options{}, func(s *scene) {
 			s.Down()
 			if err := s.Restart(ctx, []project.ID{"a"}); err == nil {
 				t.Error("a restart was accepted while the project stops")
@@ -575,7 +575,7 @@ func TestDown(t *testing.T) {
 	t.Run("shutdown command comes before the signal", func(t *testing.T) {
 		p := services("a")
 		p.Processes["a"].Shutdown = project.Shutdown{Command: &project.Command{Shell: project.Lit("bye")}, Signal: "SIGINT"}
-		play(t, p, nil, Options{}, func(s *stage) {
+		play(t, p, nil, Options{}, func(s *scene) {
 			s.pass(time.Second)
 			s.Down()
 			s.wantEnd(0, "requested")
@@ -585,7 +585,8 @@ func TestDown(t *testing.T) {
 				500ms all services healthy
 				1s stopping 1 service
 				1s (shutdown command: bye)
-				1.001s all services stopped`)
+				3s still stopping: waiting for a (got its shutdown command, killed in 8s)
+				6s all services stopped`)
 		})
 	})
 	t.Run("a cancelled context is a request", func(t *testing.T) {
@@ -603,7 +604,7 @@ func TestDown(t *testing.T) {
 
 func TestWait(t *testing.T) {
 	p := services("db: +probe", "job", "bad")
-	play(t, p, map[project.ID]any{"db": act{ready: time.Second}, "job": act{lasts: 2 * time.Second}, "bad": act{lasts: time.Second, code: 1}}, Options{}, func(s *stage) {
+	play(t, p, map[project.ID]any{"db": act{ready: time.Second}, "job": act{lasts: 2 * time.Second}, "bad": act{lasts: time.Second, code: 1}}, Options{}, func(s *scene) {
 		s.must(s.Wait(ctx, "db", project.Ready))
 		s.must(s.Wait(ctx, "job", project.Completed))
 		var hopeless *HopelessError
@@ -622,7 +623,7 @@ func TestWait(t *testing.T) {
 }
 
 func TestSubscribe(t *testing.T) {
-	play(t, services("a: restart=always delay=1s"), map[project.ID]any{"a": act{lasts: time.Millisecond}}, Options{}, func(s *stage) {
+	play(t, services("a: restart=always delay=1s"), map[project.ID]any{"a": act{lasts: time.Millisecond}}, Options{}, func(s *scene) {
 		snap, events, cancel, err := s.Subscribe(ctx)
 		s.must(err)
 		from := snap.Services[0].State
@@ -652,7 +653,7 @@ func TestSubscribe(t *testing.T) {
 
 func TestReload(t *testing.T) {
 	p := services("a", "b", "gone", "w: a=completed")
-	play(t, p, map[project.ID]any{"gone": act{linger: time.Second}}, Options{}, func(s *stage) {
+	play(t, p, map[project.ID]any{"gone": act{linger: time.Second}}, Options{}, func(s *scene) {
 		s.pass(time.Second)
 		q := services("a", "b", "new: b=ready", "w: b=started")
 		q.Processes["b"].Command = project.Command{Shell: project.Lit("another")}

@@ -139,7 +139,7 @@ func (w *fake) Probe(id RunID) {
 	if a.ready < 0 {
 		return
 	}
-	w.After(a.ready, Fact{Kind: Probed, Run: id, Probe: Probe{Role: Readiness, OK: true}})
+	w.After(a.ready, Fact{Kind: Probed, Run: id, Probe: Probe{Role: Readiness, OK: true, News: true}})
 }
 
 func (w *fake) Signal(id RunID, signal string, group bool) {
@@ -194,8 +194,8 @@ func (w *fake) probe(t *testing.T, id project.ID, p Probe) {
 	synctest.Wait()
 }
 
-// stage is an engine in its bubble, for one test.
-type stage struct {
+// scene is an engine in its bubble, for one test.
+type scene struct {
 	*testing.T
 	*Engine
 	world  *fake
@@ -204,7 +204,7 @@ type stage struct {
 
 // play runs a test in a bubble with an engine over a fake world. What test
 // leaves running is stopped, and must end.
-func play(t *testing.T, p *project.Project, acts map[project.ID]any, opts Options, test func(s *stage)) {
+func play(t *testing.T, p *project.Project, acts map[project.ID]any, opts Options, test func(s *scene)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newFake(func(id project.ID, attempt int) act {
@@ -220,7 +220,7 @@ func play(t *testing.T, p *project.Project, acts map[project.ID]any, opts Option
 		if err := p.Validate(); err != nil {
 			t.Fatal(err)
 		}
-		s := &stage{t, New(p, opts), w, make(chan Result, 1)}
+		s := &scene{t, New(p, opts), w, make(chan Result, 1)}
 		go func() { s.result <- s.Engine.Run(t.Context()) }()
 		synctest.Wait()
 		test(s)
@@ -239,13 +239,13 @@ func play(t *testing.T, p *project.Project, acts map[project.ID]any, opts Option
 }
 
 // pass lets time go by.
-func (s *stage) pass(d time.Duration) {
+func (s *scene) pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
 // state is a service's state, with why.
-func (s *stage) status(id project.ID) Status {
+func (s *scene) status(id project.ID) Status {
 	for _, st := range s.Snapshot().Services {
 		if st.ID == id {
 			return st
@@ -255,7 +255,7 @@ func (s *stage) status(id project.ID) Status {
 	return Status{}
 }
 
-func (s *stage) wantState(id project.ID, want State, why string) {
+func (s *scene) wantState(id project.ID, want State, why string) {
 	s.Helper()
 	if st := s.status(id); st.State != want || st.Why != why {
 		s.Errorf("%s is %s (%s), want %s (%s)", id, st.State, st.Why, want, why)
@@ -263,7 +263,7 @@ func (s *stage) wantState(id project.ID, want State, why string) {
 }
 
 // wantLines compares everything that was said with the lines of want.
-func (s *stage) wantLines(want string) {
+func (s *scene) wantLines(want string) {
 	s.Helper()
 	var clean []string
 	for line := range strings.Lines(strings.TrimSpace(want)) {
@@ -275,7 +275,7 @@ func (s *stage) wantLines(want string) {
 }
 
 // wantEnd waits for the end of the project by itself.
-func (s *stage) wantEnd(code int, reason string) {
+func (s *scene) wantEnd(code int, reason string) {
 	s.Helper()
 	r := <-s.result
 	s.result <- r
@@ -284,7 +284,7 @@ func (s *stage) wantEnd(code int, reason string) {
 	}
 }
 
-func (s *stage) must(err error) {
+func (s *scene) must(err error) {
 	s.Helper()
 	if err != nil {
 		s.Fatal(err)

@@ -86,7 +86,7 @@ func (f facts) describe() string {
 }
 
 func paren(x *Exit) string {
-	if x == nil || *x == (Exit{Process: x.Process, At: x.At, Ran: x.Ran}) {
+	if x == nil || x.String() == "exit code 0" {
 		return ""
 	}
 	return " (" + x.String() + ")"

@@ -55,6 +55,14 @@ func (c *core) line(s *service, from, to State, k Kind) string {
 	return ""
 }
 
+// hint is the cure for a failure that was announced, the first time in a row.
+func (s *service) hint(to State) string {
+	if s.exit == nil || to != Failed && (to != Backoff || s.streak > 0) {
+		return ""
+	}
+	return s.exit.Hint
+}
+
 func (s *service) probeOutput() string {
 	if s.probe == nil {
 		return "its probe fails"
@@ -151,7 +159,7 @@ func (s *service) lastEnd() string {
 
 // calmIn is how much longer a service without a probe has to run.
 func (c *core) calmIn(s *service) time.Duration {
-	if s.main.Readiness != nil {
+	if s.probed() {
 		return 0
 	}
 	return c.opts.Settle - c.world.Now().Sub(s.since)
@@ -271,7 +279,7 @@ func (c *core) status(s *service) Status {
 }
 
 func (s *service) health() Health {
-	if s.process == nil || s.main.Readiness == nil && s.main.Liveness == nil {
+	if s.process == nil || !s.probed() && s.main.Liveness == nil {
 		return ""
 	}
 	switch s.state {
@@ -301,7 +309,7 @@ func (c *core) why(s *service) string {
 		if s.probe != nil && !s.probe.OK {
 			return s.probeOutput()
 		}
-		if s.main.Readiness != nil {
+		if s.probed() {
 			return "its readiness probe has not passed yet"
 		}
 	case Unready:

@@ -107,6 +107,9 @@ func (c *core) signal(ids []project.ID, signal string) error {
 	if err != nil {
 		return err
 	}
+	if _, ok := signalNumber(signal); !ok {
+		return fmt.Errorf("signal must be a name such as \"SIGHUP\" or a number, is %q", signal)
+	}
 	for _, s := range list {
 		if s.process == nil || !s.process.spawned {
 			return fmt.Errorf("%s is not running: it %s", s.spec.Label, s.facts().describe())

@@ -54,7 +54,8 @@ func (c *core) stopRun(r *run) {
 	if cmd := r.Process.Shutdown.Command; cmd != nil && r.role == project.Main {
 		r.how = "its shutdown command"
 		c.world.Shutdown(r.ID, *cmd)
-		// A command that hangs must not cost the process its signal.
+		// A command that hangs, or does not work, must not cost the process
+		// its signal.
 		r.timers = append(r.timers, c.after(grace/2, func() { c.signalRun(r) }))
 		return
 	}

@@ -22,8 +22,8 @@ type World interface {
 	// output was read and, unless the process's kill mode says otherwise,
 	// nothing of its descendants is left.
 	Spawn(r Run)
-	// Probe starts the probes of a spawned main process; Probed follows, at
-	// each change. It ends by itself when the process does.
+	// Probe starts the probes of a spawned main process; Probed follows after
+	// each check. It ends by itself when the process does.
 	Probe(id RunID)
 	// Signal sends a signal to a spawned process: "SIGTERM". With group its
 	// whole group gets it, and is continued.
@@ -44,6 +44,7 @@ type RunID uint64
 // A Run is one execution of a process.
 type Run struct {
 	ID      RunID
+	Project *project.Project // as it was when the run began
 	Service *project.Service
 	Process *project.Process
 	Attempt int // counts the starts of the service, from 1
@@ -54,7 +55,7 @@ type Fact struct {
 	Kind  FactKind
 	Run   RunID
 	PID   int   // Spawned
-	Exit  Exit  // Exited
+	Exit  Exit  // Exited, ShutdownDone
 	Probe Probe // Probed
 	timer timerID
 }
@@ -66,7 +67,7 @@ type FactKind uint8
 const (
 	Spawned      FactKind = iota // a process runs now
 	Exited                       // a process and its descendants are gone
-	Probed                       // a probe changed its mind
+	Probed                       // a probe has checked
 	ShutdownDone                 // a shutdown command ended, any way
 	timerFired
 )
@@ -74,7 +75,8 @@ const (
 // A Probe is what a probe found.
 type Probe struct {
 	Role   ProbeRole `json:"role"`
-	OK     bool      `json:"ok"`
+	OK     bool      `json:"ok"`               // what its checks add up to
+	News   bool      `json:"-"`                // it changed its mind
 	Output string    `json:"output,omitempty"` // why not, in one line
 	At     time.Time `json:"at,omitzero"`
 }
@@ -97,6 +99,7 @@ type Exit struct {
 	SignalName string        `json:"signalName,omitempty"` // "SIGSEGV"
 	OOM        bool          `json:"oom,omitempty"`        // ended for lack of memory
 	Error      string        `json:"error,omitempty"`      // why it could not be started
+	Hint       string        `json:"hint,omitempty"`       // what may be to blame, or the cure
 	At         time.Time     `json:"at,omitzero"`
 	Ran        time.Duration `json:"ran,omitempty"`
 }

@@ -1,0 +1,519 @@
+package supervisor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nix2gpu/probe"
+	"nix2gpu/process"
+	"nix2gpu/project"
+	"nix2gpu/servicelog"
+	"nix2gpu/stage"
+)
+
+// A Machine is the real world: what it is given prepares, runs, probes and
+// logs the processes of one project. Its World method is for [Options].
+type Machine struct {
+	Host  *process.Host
+	Stage *stage.Stage
+	Hub   *servicelog.Hub
+
+	// NotifyDir is the folder of notification sockets, which services of any
+	// user must reach. Empty: abstract sockets.
+	NotifyDir string
+}
+
+// drainTime is how long the last output of a dead process may take to be read.
+const drainTime = 2 * time.Second
+
+// World makes the world of one engine.
+func (m Machine) World(report func(Fact)) World {
+	return &machine{Machine: m, report: report, runs: make(map[RunID]*execution), warned: make(map[project.ID]bool)}
+}
+
+// machine is the world of one engine. Its methods are called by the engine's
+// goroutine; what takes time happens in a goroutine a run.
+type machine struct {
+	Machine
+	report func(Fact)
+
+	mu     sync.Mutex
+	runs   map[RunID]*execution
+	warned map[project.ID]bool // a limit that is not kept was announced
+}
+
+// execution is one run on this machine.
+type execution struct {
+	Run
+	m    *machine
+	kill chan struct{}   // closed by Kill
+	over context.Context // done when the main program has ended
+	end  context.CancelFunc
+
+	// Set before Spawned is reported, read after it.
+	proc   *process.Process
+	probes *probe.Group
+
+	notify  *probe.Notify
+	readyFD *probe.ReadyFD
+	once    sync.Once // closes kill
+}
+
+func (m *machine) Now() time.Time { return time.Now() }
+
+func (m *machine) After(d time.Duration, f Fact) func() {
+	t := time.AfterFunc(d, func() { m.report(f) })
+	return func() { t.Stop() }
+}
+
+func (m *machine) Say(line string) { m.Hub.Say(line) }
+
+func (m *machine) Spawn(r Run) {
+	x := &execution{Run: r, m: m, kill: make(chan struct{})}
+	x.over, x.end = context.WithCancel(context.Background())
+	m.mu.Lock()
+	m.runs[r.ID] = x
+	m.mu.Unlock()
+	go func() {
+		exit := x.live()
+		m.mu.Lock()
+		delete(m.runs, r.ID)
+		m.mu.Unlock()
+		m.report(Fact{Kind: Exited, Run: r.ID, Exit: exit})
+	}()
+}
+
+// running returns a run whose program was started.
+func (m *machine) running(id RunID) *execution {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if x := m.runs[id]; x != nil && x.proc != nil {
+		return x
+	}
+	return nil
+}
+
+func (m *machine) Kill(id RunID) {
+	m.mu.Lock()
+	x := m.runs[id]
+	m.mu.Unlock()
+	if x != nil {
+		x.once.Do(func() { close(x.kill) })
+	}
+}
+
+func (m *machine) Signal(id RunID, signal string, group bool) {
+	x := m.running(id)
+	sig, ok := signalNumber(signal)
+	if x == nil || !ok {
+		return
+	}
+	if !group {
+		_ = x.proc.Signal(sig) // it may have ended just now
+		return
+	}
+	go x.proc.Terminate(sig, false) // looks through /proc for those that left the group
+}
+
+func (m *machine) Probe(id RunID) {
+	x := m.running(id)
+	if x == nil || x.probes == nil {
+		return
+	}
+	go x.probes.Run(x.over, func(v probe.Verdict) {
+		m.report(Fact{Kind: Probed, Run: id, Probe: Probe{
+			Role: ProbeRole(v.Role), OK: v.State == probe.Passing, News: v.Changed, Output: oneLine(v.Message), At: time.Now(),
+		}})
+	})
+}
+
+func (m *machine) Shutdown(id RunID, c project.Command) {
+	x := m.running(id)
+	if x == nil {
+		return
+	}
+	go func() {
+		f := Fact{Kind: ShutdownDone, Run: id}
+		if err := x.shutdown(c); err != nil {
+			m.Hub.Say(fmt.Sprintf("%s: shutdown command: %v", x.Service.Label, err))
+			f.Exit.Code = 1
+		}
+		m.report(f)
+	}()
+}
+
+// live is the whole life of a run.
+func (x *execution) live() Exit {
+	defer x.end()
+	defer x.closeNotifiers()
+	launch, err := x.prepare()
+	if err != nil {
+		return startError(err)
+	}
+	spec, err := x.spec(launch)
+	if err != nil {
+		return startError(err)
+	}
+	source := x.source()
+	copyTo, err := x.logFile()
+	if err != nil {
+		return startError(err)
+	}
+	if copyTo != nil {
+		defer copyTo.Close()
+	}
+	log, err := source.Start(x.watch(copyTo))
+	if err != nil {
+		return startError(err)
+	}
+	spec.Stdout, spec.Stderr = log.Stdout, log.Stderr
+	p, err := x.m.Host.Start(*spec)
+	log.Started()
+	if x.readyFD != nil {
+		x.readyFD.Child.Close()
+	}
+	if err != nil {
+		return startError(err)
+	}
+	x.m.warnLimits(x, p)
+	x.m.mu.Lock()
+	x.proc = p
+	x.m.mu.Unlock()
+	x.m.report(Fact{Kind: Spawned, Run: x.ID, PID: p.PID()})
+
+	go func() {
+		select {
+		case <-x.kill:
+			p.Kill()
+		case <-p.Done():
+		}
+	}()
+	<-p.Exited()
+	x.end()
+	<-p.Done()
+	drain, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	_ = log.Drain(drain) // whoever holds the pipe now may keep it
+	return x.exit(p)
+}
+
+// prepare stages the process. It can take long, and can't be interrupted: a
+// kill meanwhile ends the run, and leaves it behind.
+func (x *execution) prepare() (*stage.Launch, error) {
+	type outcome struct {
+		launch *stage.Launch
+		err    error
+	}
+	staged := make(chan outcome, 1)
+	go func() {
+		l, err := x.m.Stage.Prepare(x.Project, x.Process)
+		staged <- outcome{l, err}
+	}()
+	select {
+	case o := <-staged:
+		select {
+		case <-x.kill:
+			return nil, errStopped
+		default:
+			return o.launch, o.err
+		}
+	case <-x.kill:
+		return nil, errStopped
+	}
+}
+
+var errStopped = errors.New("stopped before it was started")
+
+// spec says what to start: the launch with everything that only a supervised
+// process has.
+func (x *execution) spec(l *stage.Launch) (*process.Spec, error) {
+	spec := baseSpec(x.Process, l)
+	spec.Name = string(x.Process.ID)
+	if x.Process.KillMode == project.KillProcess {
+		spec.Mode = process.OnlyMain
+	}
+	if sig, ok := signalNumber(x.Process.Shutdown.Signal); ok {
+		spec.StopSignal = sig
+	}
+	if err := x.notifiers(spec); err != nil {
+		return nil, err
+	}
+	var err error
+	x.probes, err = probe.New(x.Process, probe.Deps{
+		Run:     x.check,
+		Resolve: func(t project.Text) (string, error) { return x.m.Stage.Resolve(x.Project, t) },
+		Notify:  x.notify,
+		FD:      x.readyFD,
+	})
+	return spec, err
+}
+
+func baseSpec(p *project.Process, l *stage.Launch) *process.Spec {
+	spec := &process.Spec{
+		Path: l.Path, Argv: l.Argv, Env: l.Env, Dir: l.Dir,
+		NoNewPrivs: l.NoNewPrivs,
+		Limits:     process.Limits{Memory: l.Limits.Memory, CPUs: l.Limits.CPUs, Pids: l.Limits.Pids, NoFile: l.Limits.NoFile},
+	}
+	if l.SetUser {
+		spec.User = &process.User{UID: int(l.UID), GID: int(l.GID)}
+		for _, g := range l.Groups {
+			spec.User.Groups = append(spec.User.Groups, int(g))
+		}
+	}
+	return spec
+}
+
+// notifiers opens what the process needs to say itself that it is ready.
+func (x *execution) notifiers(spec *process.Spec) error {
+	for _, pr := range []*project.Probe{x.Process.Readiness, x.Process.Liveness, x.Process.Startup} {
+		if pr == nil || pr.Notify == nil {
+			continue
+		}
+		var err error
+		if n := pr.Notify; n.Socket && x.notify == nil {
+			path := fmt.Sprintf("@nix2gpu/%s/%s", x.m.Host.Run(), x.Process.ID)
+			if x.m.NotifyDir != "" {
+				path = filepath.Join(x.m.NotifyDir, string(x.Process.ID)+".notify")
+			}
+			if x.notify, err = probe.ListenNotify(path, nil); err != nil {
+				return fmt.Errorf("cannot open the notification socket: %w", err)
+			}
+			spec.Env = append(spec.Env, "NOTIFY_SOCKET="+path)
+		} else if n.FD >= 3 && x.readyFD == nil {
+			if x.readyFD, err = probe.NewReadyFD(); err != nil {
+				return fmt.Errorf("cannot open the notification descriptor: %w", err)
+			}
+			spec.ExtraFiles = make([]*os.File, n.FD-2) // those before it stay closed
+			spec.ExtraFiles[n.FD-3] = x.readyFD.Child
+		}
+	}
+	return nil
+}
+
+func (x *execution) closeNotifiers() {
+	if x.notify != nil {
+		x.notify.Close()
+	}
+	if x.readyFD != nil {
+		x.readyFD.Close()
+	}
+}
+
+func (x *execution) source() *servicelog.Source {
+	l := x.Process.Log
+	return x.m.Hub.Source(string(x.Process.ID), x.Service.Label, servicelog.SourceOptions{
+		MaxSize: int64(l.MaxSizeMB) << 20, Keep: l.MaxFiles,
+	})
+}
+
+// logFile opens the copy of the log that the process asks for.
+func (x *execution) logFile() (*os.File, error) {
+	if x.Process.Log.File.IsEmpty() {
+		return nil, nil
+	}
+	path, err := x.m.Stage.Resolve(x.Project, x.Process.Log.File)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("cannot make the folder of its log: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open its log: %w", err)
+	}
+	return f, nil
+}
+
+// watch is what sees each line first; nil when nothing wants to.
+func (x *execution) watch(copyTo *os.File) servicelog.Watch {
+	if copyTo == nil && !x.probes.WantsLines() {
+		return nil
+	}
+	var line []byte
+	return func(text []byte) {
+		x.probes.Line(text)
+		if copyTo != nil {
+			line = append(append(line[:0], text...), '\n')
+			_, _ = copyTo.Write(line) // a copy; the log itself says when it can't be kept
+		}
+	}
+}
+
+// exit says how a run ended, and what may be to blame.
+func (x *execution) exit(p *process.Process) Exit {
+	e := p.Exit()
+	exit := Exit{Code: e.Code, Signal: int(e.Signal), OOM: e.OOM}
+	if e.Signal != 0 {
+		exit.Code, exit.SignalName = 0, process.SignalName(e.Signal)
+	}
+	if len(e.Left) > 0 {
+		x.m.Hub.Say(fmt.Sprintf("%s: %d processes that it started could not be ended", x.Service.Label, len(e.Left)))
+	}
+	if x.Process.Role == project.Main && !e.Success() && !e.Killed && e.Duration < 10*time.Second {
+		exit.Hint = portHint(x.Service)
+	}
+	return exit
+}
+
+// portHint names who listens where a service that has just died wanted to.
+func portHint(s *project.Service) string {
+	for _, port := range s.Ports {
+		if port.Protocol != "" && port.Protocol != "tcp" {
+			continue
+		}
+		if h, ok := process.Listener(port.Port); ok {
+			who := "another program"
+			if h.PID != 0 {
+				who = fmt.Sprintf("%s (pid %d)", h.Name, h.PID)
+			}
+			return fmt.Sprintf("port %d is used by %s", port.Port, who)
+		}
+	}
+	return ""
+}
+
+// startError is the exit of a process that could not be started.
+func startError(err error) Exit {
+	exit := Exit{Error: oneLine(err.Error()), Code: 127}
+	var staged *stage.Error
+	var refused *process.StartError
+	switch {
+	case errors.As(err, &staged):
+		exit.Error, exit.Hint = staged.Msg, staged.Hint
+		if staged.Kind == stage.NotExecutable || staged.Kind == stage.NoFormat {
+			exit.Code = 126
+		}
+	case errors.As(err, &refused):
+		exit.Error, exit.Hint = refused.Detail, refused.Hint
+		if refused.Reason == process.NotExecutable || refused.Reason == process.BadFormat {
+			exit.Code = 126
+		}
+	}
+	return exit
+}
+
+// warnLimits says once for each process which of its limits are not kept.
+func (m *machine) warnLimits(x *execution, p *process.Process) {
+	err := p.Unlimited()
+	if err == nil {
+		return
+	}
+	m.mu.Lock()
+	known := m.warned[x.Process.ID]
+	m.warned[x.Process.ID] = true
+	m.mu.Unlock()
+	if !known {
+		m.Hub.Say(fmt.Sprintf("%s: %v", x.Service.Label, err))
+	}
+}
+
+// check runs the command of an exec probe.
+func (x *execution) check(ctx context.Context, c *project.ExecCheck, output io.Writer) error {
+	launch, err := x.m.Stage.PrepareExec(x.Project, x.Process, c.Command, c.Dir)
+	if err != nil {
+		return err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	spec := baseSpec(x.Process, launch)
+	spec.Name = string(x.Process.ID) + "-probe"
+	spec.Stdout, spec.Stderr = w, w
+	p, err := x.m.Host.Start(*spec)
+	w.Close()
+	if err != nil {
+		return err
+	}
+	copied := make(chan struct{})
+	go func() {
+		defer close(copied)
+		_, _ = io.Copy(output, r)
+	}()
+	select {
+	case <-p.Exited():
+	case <-ctx.Done():
+		p.Kill()
+	}
+	<-p.Done()
+	<-copied
+	switch e := p.Exit(); {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !e.Success():
+		return errors.New(e.String())
+	}
+	return nil
+}
+
+// shutdown runs a shutdown command. It gets the main process's number as
+// MAINPID, and is ended a moment after that process.
+func (x *execution) shutdown(c project.Command) error {
+	launch, err := x.m.Stage.PrepareExec(x.Project, x.Process, c, nil)
+	if err != nil {
+		return err
+	}
+	log, err := x.source().Start(nil)
+	if err != nil {
+		return err
+	}
+	spec := baseSpec(x.Process, launch)
+	spec.Name = string(x.Process.ID) + "-shutdown"
+	spec.Env = append(spec.Env, "MAINPID="+strconv.Itoa(x.proc.PID()))
+	spec.Stdout, spec.Stderr = log.Stdout, log.Stderr
+	p, err := x.m.Host.Start(*spec)
+	log.Started()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-p.Done():
+	case <-x.over.Done():
+		select {
+		case <-p.Done():
+		case <-time.After(time.Second):
+			p.Kill()
+			return nil
+		}
+	}
+	drain, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	_ = log.Drain(drain)
+	if e := p.Exit(); !e.Success() && !e.Killed {
+		return errors.New(e.String())
+	}
+	return nil
+}
+
+// signalNumber reads the name of a signal, "SIGTERM", "TERM" or "SIGRTMIN+3",
+// or its number.
+func signalNumber(name string) (unix.Signal, bool) {
+	if n, err := strconv.Atoi(name); err == nil {
+		return unix.Signal(n), n > 0 && n < 65
+	}
+	name = "SIG" + strings.TrimPrefix(strings.ToUpper(name), "SIG")
+	if rest, ok := strings.CutPrefix(name, "SIGRTMIN"); ok { // the C library keeps 32 and 33
+		n, err := strconv.Atoi(strings.TrimPrefix(rest, "+"))
+		return unix.Signal(34 + n), rest == "" || err == nil && n <= 30
+	}
+	sig := unix.SignalNum(name)
+	return sig, sig != 0
+}
+
+// oneLine makes a text of several lines fit into a status.
+func oneLine(text string) string {
+	return string(bytes.Join(bytes.Fields([]byte(text)), []byte(" ")))
+}

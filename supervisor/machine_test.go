@@ -1,0 +1,212 @@
+package supervisor
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"nix2gpu/process"
+	"nix2gpu/project"
+	"nix2gpu/servicelog"
+	"nix2gpu/stage"
+)
+
+// syncBuffer is what the hub writes to, and the test reads.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// real is an engine over this machine.
+type real struct {
+	*testing.T
+	*Engine
+	out    *syncBuffer
+	result chan Result
+	close  func() string // everything that was printed, once all has ended
+}
+
+func onMachine(t *testing.T, p *project.Project, opts Options) *real {
+	t.Helper()
+	dir := t.TempDir()
+	host, err := process.New(process.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { host.Close() })
+	out := &syncBuffer{}
+	hub, err := servicelog.Open(servicelog.Options{Dir: filepath.Join(dir, "logs"), Stdout: out})
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, _ := os.Executable()
+	places := stage.Places{Root: dir, State: filepath.Join(dir, "state"), Run: filepath.Join(dir, "run"), Self: self}
+	for _, d := range []string{places.State, places.Run} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := Machine{Host: host, Stage: stage.New(places, nil, stage.Options{}), Hub: hub}
+	opts.World = m.World
+	if err := p.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	r := &real{T: t, Engine: New(p, opts), out: out, result: make(chan Result, 1)}
+	go func() { r.result <- r.Engine.Run(t.Context()) }()
+	closed := false
+	r.close = func() string {
+		if !closed {
+			closed = true
+			r.Down()
+			<-r.Engine.done
+			hub.Close(context.Background())
+		}
+		return out.String()
+	}
+	t.Cleanup(func() { r.close() })
+	return r
+}
+
+// within bounds the tests that need real processes.
+func within(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func sh(line string) project.Command { return project.Command{Shell: project.Lit(line)} }
+
+func TestMachineRunsAService(t *testing.T) {
+	ready := filepath.Join(t.TempDir(), "ready")
+	p := services("db: +init +probe +setup restart=always", "api: db=ready")
+	p.Processes["db-init"].Command = sh("echo making data")
+	p.Processes["db-setup"].Command = sh("echo making tables")
+	p.Processes["db"].Command = sh("trap 'echo bye; exit 0' TERM; echo up; touch " + ready + "; while :; do sleep 0.05; done")
+	p.Processes["db"].Readiness = &project.Probe{Exec: &project.ExecCheck{Command: sh("test -e " + ready)}}
+	p.Processes["api"].Command = sh("echo hello; exec sleep 100")
+	r := onMachine(t, p, Options{Settle: time.Millisecond})
+	if _, err := r.Settled(within(t), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Wait(within(t), "api", project.Ready); err != nil {
+		t.Fatal(err)
+	}
+	st := r.Snapshot().Services[0]
+	if st.State != Running || st.PID == 0 {
+		t.Errorf("status = %+v", st)
+	}
+	got := r.close()
+	at := -1
+	for _, line := range []string{
+		"[nix2gpu] starting process-compose with 2 services\n", "[nix2gpu] db: starting\n", "[nix2gpu] api: waiting for dependencies\n",
+		"[db] making data\n", "[db] up\n", "[db] making tables\n", "[nix2gpu] db: ready\n", "[nix2gpu] api: starting\n",
+		"[api] hello\n", "[nix2gpu] stopping 2 services\n", "[db] bye\n", "[nix2gpu] all services stopped\n",
+	} {
+		i := strings.Index(got, line)
+		if i <= at && line != "[api] hello\n" {
+			t.Errorf("%q is not at its place in:\n%s", line, got)
+		}
+		at = max(at, i)
+	}
+}
+
+func TestMachineSaysWhy(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	p := services("absent", "crash", "busy", "after: crash=completed")
+	p.Processes["absent"].Command = sh("no-such-program --flag")
+	p.Processes["crash"].Command = sh("kill -SEGV $$; true")
+	p.Processes["busy"].Command = sh("false; exit 3")
+	p.Services["busy"].Ports = []project.Port{{Port: listener.Addr().(*net.TCPAddr).Port}}
+	r := onMachine(t, p, Options{})
+	result := <-r.result
+	if result.Code == 0 {
+		t.Errorf("result = %+v", result)
+	}
+	for id, want := range map[project.ID]string{
+		"absent": `failed command "no-such-program" does not exist`,
+		"crash":  "failed killed by SIGSEGV",
+		"busy":   "failed exit code 3",
+		"after":  "skipped crash failed (killed by SIGSEGV)",
+	} {
+		for _, st := range r.Snapshot().Services {
+			if got := st.State.String() + " " + st.Why; st.ID == id && got != want {
+				t.Errorf("%s: %s, want %s", id, got, want)
+			}
+		}
+	}
+	if got, want := r.close(), fmt.Sprintf("busy: hint: port %d is used by", listener.Addr().(*net.TCPAddr).Port); !strings.Contains(got, want) {
+		t.Errorf("no %q in\n%s", want, got)
+	}
+}
+
+// A process that ignores its signal, with a descendant that left its session.
+func TestMachineStopsTheStubborn(t *testing.T) {
+	p := services("deaf: grace=200ms")
+	p.Processes["deaf"].Command = sh("trap '' TERM; setsid sleep 1000 & echo on; while :; do sleep 0.05; done")
+	p.Processes["deaf"].Readiness = &project.Probe{Log: &project.LogCheck{Contains: "on"}}
+	r := onMachine(t, p, Options{})
+	if err := r.Wait(within(t), "deaf", project.Ready); err != nil {
+		t.Fatal(err)
+	}
+	pid := r.Snapshot().Services[0].PID
+	if got := r.close(); !strings.Contains(got, "deaf: killed, still running 200ms after SIGTERM\n") {
+		t.Errorf("got:\n%s", got)
+	}
+	if _, err := process.Inspect(pid); err == nil {
+		t.Errorf("process %d still lives", pid)
+	}
+}
+
+func TestMachineNotifications(t *testing.T) {
+	p := services("sd: +probe", "s6: +probe")
+	p.Processes["sd"].Command = sh(`python3 -c 'import os,socket,time
+s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); a=os.environ["NOTIFY_SOCKET"]
+s.sendto(b"READY=1", "\0"+a[1:] if a[0]=="@" else a); time.sleep(100)'; true`)
+	p.Processes["sd"].Readiness = &project.Probe{Notify: &project.NotifyCheck{Socket: true}}
+	p.Processes["s6"].Command = sh("echo >&5; exec sleep 100")
+	p.Processes["s6"].Readiness = &project.Probe{Notify: &project.NotifyCheck{FD: 5}}
+	r := onMachine(t, p, Options{})
+	for _, id := range []project.ID{"sd", "s6"} {
+		if err := r.Wait(within(t), id, project.Ready); err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+}
+
+func TestMachineShutdownCommand(t *testing.T) {
+	p := services("a")
+	p.Processes["a"].Command = sh("trap 'echo told; exit 0' USR1; echo on; while :; do sleep 0.02; done")
+	p.Processes["a"].Readiness = &project.Probe{Log: &project.LogCheck{Pattern: "^on$"}}
+	p.Processes["a"].Shutdown.Command = &project.Command{Shell: project.Lit("echo asking; kill -USR1 $MAINPID")}
+	r := onMachine(t, p, Options{})
+	if err := r.Wait(within(t), "a", project.Ready); err != nil {
+		t.Fatal(err)
+	}
+	got := r.close()
+	if !strings.Contains(got, "[a] asking\n") || !strings.Contains(got, "[a] told\n") {
+		t.Errorf("got:\n%s", got)
+	}
+}
