@@ -122,12 +122,8 @@ func listBuiltins() []*Builtin {
 		{Name: "foldl'", Args: []string{"op", "nul", "list"},
 			Doc: "Combines the elements from the left: op (op (op nul x0) x1) …. Each intermediate result is computed at once.",
 			Fn: func(t *Thread, args []Value) Value {
-				list := t.List(args[2])
-				if len(list.elems) == 0 {
-					return t.Force(args[1])
-				}
 				op, acc := t.fnArg(args[0]), args[1]
-				for _, e := range list.elems {
+				for _, e := range t.List(args[2]).elems {
 					acc = t.call2(op, acc, e)
 				}
 				return acc
@@ -153,11 +149,7 @@ func listBuiltins() []*Builtin {
 			Fn: func(t *Thread, args []Value) Value { return t.concatLists(t.List(args[0]).elems) }},
 		{Name: "concatMap", Args: []string{"f", "list"}, Doc: "The lists f x for each element x, one after the other.",
 			Fn: func(t *Thread, args []Value) Value {
-				list := t.List(args[1])
-				if len(list.elems) == 0 {
-					return emptyList
-				}
-				fn := t.fnArg(args[0])
+				fn, list := t.fnArg(args[0]), t.List(args[1])
 				lists := make([]Value, len(list.elems))
 				for i, e := range list.elems {
 					lists[i] = t.call1(fn, e)
@@ -229,12 +221,8 @@ func (t *Thread) need(set *Attrs, name string) Value {
 // some reports whether the predicate args[0] gives want for an element of the
 // list args[1].
 func (t *Thread) some(args []Value, want bool) bool {
-	list := t.List(args[1])
-	if len(list.elems) == 0 {
-		return false
-	}
 	pred := t.fnArg(args[0])
-	for _, e := range list.elems {
+	for _, e := range t.List(args[1]).elems {
 		if t.boolResult(t.call1(pred, e)) == want {
 			return true
 		}

@@ -11,7 +11,8 @@ import (
 
 // Builtins lists all primitive functions, sorted by name.
 func Builtins() []*Builtin {
-	all := slices.Concat(mathBuiltins(), listBuiltins())
+	all := slices.Concat(listBuiltins(), stringBuiltins(), attrBuiltins(), mathBuiltins(), typeBuiltins(),
+		controlBuiltins(), pathBuiltins(), contextBuiltins(), dataBuiltins(), hashBuiltins(), storeBuiltins())
 	slices.SortFunc(all, func(a, b *Builtin) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
@@ -35,8 +36,9 @@ func (ev *Evaluator) makeGlobals() map[string]Value {
 		set[b.Name] = v
 		if b.Global {
 			globals[b.Name] = v
+		} else {
+			globals["__"+b.Name] = v
 		}
-		globals["__"+b.Name] = v
 	}
 	for _, name := range []string{"currentSystem", "langVersion", "nixVersion", "storeDir", "nixPath", "currentTime"} {
 		if v, found := set[name]; found {

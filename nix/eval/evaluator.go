@@ -37,6 +37,9 @@ type Options struct {
 	Builtins []*Builtin
 	// Globals are names that every file knows beside those of the language.
 	Globals map[string]Value
+	// ToFile makes what builtins.toFile gives: a string that stands for the
+	// path of a file. nil: toFile is not supported.
+	ToFile func(t *Thread, name string, content *String) Value
 	// DisplayPath says how messages name a file; nil: by its path.
 	DisplayPath func(path string) string
 }
@@ -70,6 +73,7 @@ type Evaluator struct {
 	globals map[string]Value
 	imports map[string]*Thunk         // by path, for import
 	sources map[*syntax.Source]string // the paths of the files behind positions
+	regexes map[string]*posixRegex    // by text
 }
 
 // New makes an evaluator.
@@ -79,6 +83,7 @@ func New(opts Options) *Evaluator {
 		opts:    opts,
 		imports: map[string]*Thunk{},
 		sources: map[*syntax.Source]string{},
+		regexes: map[string]*posixRegex{},
 	}
 	ev.thread = &Thread{ev: ev, site: topSite}
 	ev.globals = ev.makeGlobals()

@@ -11,6 +11,7 @@ type lambdaNode struct {
 	at
 	name     string // what it is bound to, for messages
 	size     int    // of its env: the formals, then the argument as a whole
+	argName  string // "" when the argument as a whole has no name
 	argSlot  int    // -1 when the argument as a whole has no name
 	formals  []formal
 	ellipsis bool

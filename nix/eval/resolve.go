@@ -249,7 +249,7 @@ func (r *resolver) bindings(set *syntax.AttrSet, outer, inner *scope, own bool) 
 // named resolves the value of an attribute; a function gets its name.
 func (r *resolver) named(a *syntax.Attr, s *scope) node {
 	n := r.expr(a.Value, s)
-	if f, ok := n.(*lambdaNode); ok {
+	for f, ok := n.(*lambdaNode); ok; f, ok = f.body.(*lambdaNode) {
 		f.name = a.Name
 	}
 	return n
@@ -277,7 +277,7 @@ func (r *resolver) attrs(x *syntax.AttrSet, s *scope) node {
 }
 
 func (r *resolver) lambda(x *syntax.Lambda, s *scope) node {
-	n := &lambdaNode{at: at{x.Place}, argSlot: -1}
+	n := &lambdaNode{at: at{x.Place}, argName: x.Arg, argSlot: -1}
 	inner := &scope{up: s, names: map[string]int{}}
 	if x.Formals == nil {
 		n.size = 1

@@ -240,7 +240,11 @@ func (t *Thread) bindFormals(code *lambdaNode, e *env, arg Value) {
 	}
 	if !code.ellipsis && taken < len(set.vals) {
 		name := code.unknownTo(set)[0]
-		t.raise(&Error{Pos: code.place, Msg: code.describe() + " called with unexpected argument '" + name + "'",
+		pos := set.Pos(name)
+		if !pos.IsValid() {
+			pos = code.place
+		}
+		t.raise(&Error{Pos: pos, Msg: code.describe() + " called with unexpected argument '" + name + "'",
 			Hint: didYouMean(name, code.formalNames())})
 	}
 	for i := range code.formals {

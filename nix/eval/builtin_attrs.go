@@ -1,0 +1,142 @@
+package eval
+
+import "slices"
+
+func attrBuiltins() []*Builtin {
+	return []*Builtin{
+		{Name: "attrNames", Args: []string{"set"}, Doc: "The names of a set's attributes, sorted.",
+			Fn: func(t *Thread, args []Value) Value { return StringList(t.Attrs(args[0]).Names()...) }},
+		{Name: "attrValues", Args: []string{"set"}, Doc: "The values of a set's attributes, in the order of their names.",
+			Fn: func(t *Thread, args []Value) Value { return NewList(slices.Clone(t.Attrs(args[0]).vals)...) }},
+		{Name: "getAttr", Args: []string{"name", "set"}, Doc: "The attribute of that name: set.${name}.",
+			Fn: func(t *Thread, args []Value) Value {
+				name := t.Text(args[0])
+				return t.need(t.Attrs(args[1]), name)
+			}},
+		{Name: "hasAttr", Args: []string{"name", "set"}, Doc: "Whether a set has an attribute of that name: set ? ${name}.",
+			Fn: func(t *Thread, args []Value) Value {
+				name := t.Text(args[0])
+				return Bool(t.Attrs(args[1]).Has(name))
+			}},
+		{Name: "removeAttrs", Args: []string{"set", "names"}, Global: true, Doc: "A set without the attributes whose names are in a list.",
+			Fn: func(t *Thread, args []Value) Value {
+				set, names := t.Attrs(args[0]), t.List(args[1]).elems
+				drop := make(map[string]bool, len(names))
+				for _, n := range names {
+					drop[t.Text(n)] = true
+				}
+				if len(drop) == 0 {
+					return set
+				}
+				return set.filter(func(i int) bool { return !drop[set.shape.names[i]] })
+			}},
+		{Name: "intersectAttrs", Args: []string{"x", "y"}, Doc: "The attributes of y whose names are in x, too.",
+			Fn: func(t *Thread, args []Value) Value {
+				x, y := t.Attrs(args[0]), t.Attrs(args[1])
+				if x.shape == y.shape {
+					return y
+				}
+				if len(x.vals)*8 < len(y.vals) { // a few names of a big set
+					b := NewAttrs(len(x.vals))
+					for _, name := range x.shape.names {
+						if i := y.shape.find(name); i >= 0 {
+							b.add(name, y.vals[i], y.shape.posAt(i))
+						}
+					}
+					return b.Done()
+				}
+				return y.filter(func(i int) bool { return x.Has(y.shape.names[i]) })
+			}},
+		{Name: "mapAttrs", Args: []string{"f", "set"}, Doc: "A set with f name value in place of each value, computed when needed.",
+			Fn: func(t *Thread, args []Value) Value {
+				set := t.Attrs(args[1])
+				if len(set.vals) == 0 {
+					return emptyAttrs
+				}
+				code, fn := t.applier(), computed(args[0])
+				vals := make([]Value, len(set.vals))
+				for i, v := range set.vals {
+					vals[i] = applyLater2(code, fn, Str(set.shape.names[i]), v)
+				}
+				return set.withValues(vals)
+			}},
+		{Name: "catAttrs", Args: []string{"name", "list"}, Doc: "The attributes of that name of those sets in a list that have it.",
+			Fn: func(t *Thread, args []Value) Value {
+				name := t.Text(args[0])
+				var found []Value
+				for _, e := range t.List(args[1]).elems {
+					if v, ok := t.Attrs(e).Get(name); ok {
+						found = append(found, v)
+					}
+				}
+				return NewList(found...)
+			}},
+		{Name: "zipAttrsWith", Args: []string{"f", "list"},
+			Doc: "Merges a list of sets: for each name f name values, where values is the list of the attributes of that name.",
+			Fn: func(t *Thread, args []Value) Value {
+				fn := args[0]
+				sets := t.List(args[1]).elems
+				found := map[string][]Value{}
+				for _, e := range sets {
+					set := t.Attrs(e)
+					for i, name := range set.shape.names {
+						found[name] = append(found[name], set.vals[i])
+					}
+				}
+				if len(found) == 0 {
+					return emptyAttrs
+				}
+				code := t.applier()
+				b := NewAttrs(len(found))
+				for name, vals := range found {
+					b.Set(name, applyLater2(code, computed(fn), Str(name), NewList(vals...)))
+				}
+				return b.Done()
+			}},
+		{Name: "functionArgs", Args: []string{"f"},
+			Doc: "The names that a function takes out of its argument; each is true if it has a default.",
+			Fn: func(t *Thread, args []Value) Value {
+				f := t.Force(args[0])
+				if f.Type() != TypeFunction {
+					t.wrongType(t.Pos(), f, "a function")
+				}
+				lambda, ok := f.(*Lambda)
+				if !ok {
+					return emptyAttrs
+				}
+				formals := lambda.code.formalArgs()
+				b := NewAttrs(len(formals))
+				for _, a := range formals {
+					b.SetAt(a.Name, Bool(a.HasDefault), a.Pos)
+				}
+				return b.Done()
+			}},
+		{Name: "unsafeGetAttrPos", Args: []string{"name", "set"},
+			Doc: "Where an attribute is defined: { file, line, column }, or null if that is not known.",
+			Fn: func(t *Thread, args []Value) Value {
+				name := t.Text(args[0])
+				return t.posValue(t.Attrs(args[1]).Pos(name))
+			}},
+	}
+}
+
+func typeBuiltins() []*Builtin {
+	is := func(name, doc string, kind Type) *Builtin {
+		return &Builtin{Name: name, Args: []string{"x"}, Doc: doc, Global: name == "isNull",
+			Fn: func(t *Thread, args []Value) Value { return Bool(t.Force(args[0]).Type() == kind) }}
+	}
+	return []*Builtin{
+		{Name: "typeOf", Args: []string{"x"},
+			Doc: "The name of a value's type: int, bool, string, path, null, set, list, lambda or float.",
+			Fn:  func(t *Thread, args []Value) Value { return Str(t.Force(args[0]).Type().String()) }},
+		is("isAttrs", "Whether a value is a set.", TypeAttrs),
+		is("isBool", "Whether a value is true or false.", TypeBool),
+		is("isFloat", "Whether a value is a floating-point number.", TypeFloat),
+		is("isFunction", "Whether a value is a function; a set with __functor is none.", TypeFunction),
+		is("isInt", "Whether a value is an integer.", TypeInt),
+		is("isList", "Whether a value is a list.", TypeList),
+		is("isNull", "Whether a value is null.", TypeNull),
+		is("isPath", "Whether a value is a path.", TypePath),
+		is("isString", "Whether a value is a string.", TypeString),
+	}
+}

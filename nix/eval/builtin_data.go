@@ -1,0 +1,389 @@
+package eval
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+func dataBuiltins() []*Builtin {
+	return []*Builtin{
+		{Name: "toJSON", Args: []string{"x"}, Doc: "A value as JSON. A set with outPath or __toString is written as that string.",
+			Fn: func(t *Thread, args []Value) Value { return t.ToJSON(args[0]) }},
+		{Name: "fromJSON", Args: []string{"s"}, Doc: "The value that a JSON text describes.",
+			Fn: func(t *Thread, args []Value) Value { return t.FromJSON(t.Text(args[0])) }},
+		{Name: "fromTOML", Args: []string{"s"}, Global: true, Doc: "The value that a TOML text describes. Dates and times are not supported.",
+			Fn: func(t *Thread, args []Value) Value {
+				var doc map[string]any
+				if err := toml.Unmarshal([]byte(t.Text(args[0])), &doc); err != nil {
+					t.Throw("while parsing TOML: %s", strings.TrimPrefix(err.Error(), "toml: "))
+				}
+				return t.FromGo(doc)
+			}},
+		{Name: "toXML", Args: []string{"x"}, Doc: "A value as XML.",
+			Fn: func(t *Thread, args []Value) Value { return t.toXML(args[0]) }},
+	}
+}
+
+// FromGo makes a value of what decoders of JSON, YAML and TOML give: nil,
+// bool, numbers, string, []any and map[string]any. Values are kept.
+func (t *Thread) FromGo(x any) Value {
+	t.enter()
+	defer t.leave()
+	switch x := x.(type) {
+	case nil:
+		return Null{}
+	case Value:
+		return x
+	case bool:
+		return Bool(x)
+	case int:
+		return MakeInt(int64(x))
+	case int64:
+		return MakeInt(x)
+	case uint64:
+		if x > math.MaxInt64 {
+			t.Throw("the number %d does not fit an integer", x)
+		}
+		return MakeInt(int64(x))
+	case float64:
+		return Float(x)
+	case json.Number:
+		return t.jsonNumber(x.String())
+	case string:
+		return Str(x)
+	case []string:
+		return StringList(x...)
+	case []any:
+		elems := make([]Value, len(x))
+		for i, e := range x {
+			elems[i] = t.FromGo(e)
+		}
+		return NewList(elems...)
+	case map[string]any:
+		b := NewAttrs(len(x))
+		for name, v := range x {
+			b.Set(name, t.FromGo(v))
+		}
+		return b.Done()
+	case time.Time, toml.LocalDate, toml.LocalTime, toml.LocalDateTime:
+		t.Throw("dates and times are not supported")
+	}
+	t.Throw("a Go value of type %T has no counterpart", x)
+	return nil
+}
+
+// ToGo is the inverse of FromGo. Everything is computed; paths and sets that
+// can be used as strings become strings, and contexts are lost.
+func (t *Thread) ToGo(v Value) any {
+	t.enter()
+	defer t.leave()
+	switch v := t.Force(v).(type) {
+	case Null:
+		return nil
+	case Bool:
+		return bool(v)
+	case Int:
+		return int64(v)
+	case Float:
+		return float64(v)
+	case *String:
+		return v.s
+	case Path:
+		return string(v)
+	case *List:
+		out := make([]any, len(v.elems))
+		for i, e := range v.elems {
+			out[i] = t.ToGo(e)
+		}
+		return out
+	case *Attrs:
+		if isStringLike(v) {
+			return t.coerce(v, inPath, t.Pos()).s
+		}
+		out := make(map[string]any, len(v.vals))
+		for name, e := range v.All() {
+			out[name] = t.ToGo(e)
+		}
+		return out
+	case *Opaque:
+		return v.Go
+	default:
+		t.Throw("%s has no counterpart in data", v.Type().withArticle())
+		return nil
+	}
+}
+
+func isStringLike(set *Attrs) bool { return set.Has("__toString") || set.Has("outPath") }
+
+// FromJSON makes a value of a JSON text.
+func (t *Thread) FromJSON(text string) Value {
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	var doc any
+	err := dec.Decode(&doc)
+	if err == nil {
+		if _, more := dec.Token(); more != io.EOF {
+			err = errors.New("there is something after its end")
+		}
+	}
+	if err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = errors.New("it ends too early")
+		}
+		t.Throw("cannot parse JSON: %s", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return t.FromGo(doc)
+}
+
+// jsonNumber keeps integers and floats apart by how they are written.
+func (t *Thread) jsonNumber(s string) Value {
+	if !strings.ContainsAny(s, ".eE") {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			t.Throw("the JSON number %s does not fit an integer", s)
+		}
+		return MakeInt(n)
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		t.Throw("the JSON number %s does not fit a float", s)
+	}
+	return Float(f)
+}
+
+// ToJSON gives v as JSON; the string has the contexts of all strings in v.
+func (t *Thread) ToJSON(v Value) *String {
+	w := jsonWriter{t: t}
+	w.value(v)
+	return StrContext(w.out.String(), w.ctx)
+}
+
+type jsonWriter struct {
+	t   *Thread
+	out bytes.Buffer
+	ctx *Context
+}
+
+func (w *jsonWriter) value(v Value) {
+	t := w.t
+	t.enter()
+	switch v := t.Force(v).(type) {
+	case Null:
+		w.out.WriteString("null")
+	case Bool:
+		w.out.WriteString(strconv.FormatBool(bool(v)))
+	case Int:
+		w.out.WriteString(formatInt(v))
+	case Float:
+		w.out.WriteString(formatJSONFloat(float64(v)))
+	case *String:
+		w.text(v)
+	case Path:
+		w.text(t.sourceString(v, t.Pos()))
+	case *List:
+		w.out.WriteByte('[')
+		for i, e := range v.elems {
+			if i > 0 {
+				w.out.WriteByte(',')
+			}
+			w.value(e)
+		}
+		w.out.WriteByte(']')
+	case *Attrs:
+		w.attrs(v)
+	default:
+		t.Throw("cannot convert %s to JSON", v.Type().withArticle())
+	}
+	t.leave()
+}
+
+func (w *jsonWriter) attrs(set *Attrs) {
+	if f, found := set.Get("__toString"); found {
+		w.text(w.t.coerce(w.t.Call(f, set), inInterpolation, w.t.Pos()))
+		return
+	}
+	if v, found := set.Get("outPath"); found {
+		w.value(v)
+		return
+	}
+	w.out.WriteByte('{')
+	for i, name := range set.shape.names {
+		if i > 0 {
+			w.out.WriteByte(',')
+		}
+		w.quote(name)
+		w.out.WriteByte(':')
+		w.t.frames = append(w.t.frames, frame{site: attrSite{set, i}})
+		w.value(set.vals[i])
+		w.t.frames = w.t.frames[:len(w.t.frames)-1]
+	}
+	w.out.WriteByte('}')
+}
+
+func (w *jsonWriter) text(s *String) {
+	w.ctx = w.ctx.Union(s.ctx)
+	w.quote(s.s)
+}
+
+func (w *jsonWriter) quote(s string) {
+	if !utf8.ValidString(s) {
+		w.t.Throw("cannot convert a string to JSON that is not UTF-8: %q", s)
+	}
+	const digits = "0123456789abcdef"
+	w.out.WriteByte('"')
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			w.out.WriteByte('\\')
+			w.out.WriteByte(c)
+		case c >= ' ':
+			w.out.WriteByte(c)
+		case strings.IndexByte("\b\f\n\r\t", c) >= 0:
+			w.out.WriteByte('\\')
+			w.out.WriteByte("bfnrt"[strings.IndexByte("\b\f\n\r\t", c)])
+		default:
+			w.out.WriteString(`\u00`)
+			w.out.WriteByte(digits[c>>4])
+			w.out.WriteByte(digits[c&15])
+		}
+	}
+	w.out.WriteByte('"')
+}
+
+// formatJSONFloat writes the shortest text that reads as f, and as a float.
+func formatJSONFloat(f float64) string {
+	if math.IsInf(f, 0) || math.IsNaN(f) {
+		return "null"
+	}
+	format := byte('f')
+	if abs := math.Abs(f); abs != 0 && (abs < 1e-4 || abs >= 1e15) {
+		format = 'e'
+	}
+	s := strconv.FormatFloat(f, format, -1, 64)
+	if !strings.ContainsAny(s, ".e") {
+		s += ".0"
+	}
+	return s
+}
+
+// toXML writes a value as builtins.toXML does.
+func (t *Thread) toXML(v Value) Value {
+	w := xmlWriter{t: t, seen: map[*Attrs]bool{}}
+	w.out.WriteString("<?xml version='1.0' encoding='utf-8'?>\n<expr>\n")
+	w.value(v, 1)
+	w.out.WriteString("</expr>\n")
+	return StrContext(w.out.String(), w.ctx)
+}
+
+type xmlWriter struct {
+	t    *Thread
+	out  strings.Builder
+	ctx  *Context
+	seen map[*Attrs]bool // derivations that have been written
+}
+
+var xmlEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "\n", "&#xA;")
+
+func (w *xmlWriter) line(depth int, text string) {
+	w.out.WriteString(strings.Repeat("  ", depth) + text + "\n")
+}
+
+func (w *xmlWriter) scalar(depth int, tag, value string) {
+	w.line(depth, "<"+tag+` value="`+xmlEscapes.Replace(value)+`" />`)
+}
+
+func (w *xmlWriter) value(v Value, depth int) {
+	w.t.enter()
+	defer w.t.leave()
+	switch v := w.t.Force(v).(type) {
+	case Null:
+		w.line(depth, "<null />")
+	case Bool:
+		w.scalar(depth, "bool", strconv.FormatBool(bool(v)))
+	case Int:
+		w.scalar(depth, "int", formatInt(v))
+	case Float:
+		w.scalar(depth, "float", formatFloat(v))
+	case *String:
+		w.ctx = w.ctx.Union(v.ctx)
+		w.scalar(depth, "string", v.s)
+	case Path:
+		w.scalar(depth, "path", string(v))
+	case *List:
+		w.line(depth, "<list>")
+		for _, e := range v.elems {
+			w.value(e, depth+1)
+		}
+		w.line(depth, "</list>")
+	case *Attrs:
+		w.attrs(v, depth)
+	case *Lambda:
+		w.lambda(v, depth)
+	default:
+		w.line(depth, "<unevaluated />")
+	}
+}
+
+func (w *xmlWriter) attrs(set *Attrs, depth int) {
+	if !w.t.IsDerivation(set) {
+		w.line(depth, "<attrs>")
+		w.members(set, depth)
+		w.line(depth, "</attrs>")
+		return
+	}
+	open := "<derivation"
+	for _, name := range []string{"drvPath", "outPath"} {
+		if v, found := set.Get(name); found {
+			if s, ok := w.t.Force(v).(*String); ok {
+				open += " " + name + `="` + xmlEscapes.Replace(s.s) + `"`
+			}
+		}
+	}
+	w.line(depth, open+">")
+	if w.seen[set] {
+		w.line(depth+1, "<repeated />")
+	} else {
+		w.seen[set] = true
+		w.members(set, depth)
+	}
+	w.line(depth, "</derivation>")
+}
+
+func (w *xmlWriter) members(set *Attrs, depth int) {
+	for name, v := range set.All() {
+		w.line(depth+1, `<attr name="`+xmlEscapes.Replace(name)+`">`)
+		w.value(v, depth+2)
+		w.line(depth+1, "</attr>")
+	}
+}
+
+func (w *xmlWriter) lambda(f *Lambda, depth int) {
+	w.line(depth, "<function>")
+	switch code := f.code; {
+	case code.formals == nil:
+		w.line(depth+1, `<varpat name="`+xmlEscapes.Replace(code.argName)+`" />`)
+	default:
+		open := "<attrspat"
+		if code.ellipsis {
+			open += ` ellipsis="1"`
+		}
+		if code.argName != "" {
+			open += ` name="` + xmlEscapes.Replace(code.argName) + `"`
+		}
+		w.line(depth+1, open+">")
+		for _, a := range code.formalArgs() {
+			w.line(depth+2, `<attr name="`+xmlEscapes.Replace(a.Name)+`" />`)
+		}
+		w.line(depth+1, "</attrspat>")
+	}
+	w.line(depth, "</function>")
+}

@@ -1,0 +1,2 @@
+# fails: not a function
+map 1 [ 2 ]

@@ -1,0 +1,2 @@
+# fails: the same name twice
+{ a = 1; ${"a"} = 2; }

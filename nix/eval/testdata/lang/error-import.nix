@@ -1,0 +1,2 @@
+# fails: a file that does not exist
+{ config = import ./missing.nix; }.config

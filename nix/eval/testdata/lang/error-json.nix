@@ -1,0 +1,2 @@
+# fails: the attribute is named
+builtins.toJSON { services = [ { run = x: x; } ]; }

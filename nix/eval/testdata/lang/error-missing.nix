@@ -1,0 +1,2 @@
+# fails: a suggestion
+{ services.postgresql.port = 1; }.services.postgresq.port

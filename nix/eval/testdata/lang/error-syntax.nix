@@ -1,0 +1,2 @@
+# fails: a file with a mistake in it
+import ./broken/default.nix

@@ -1,0 +1,2 @@
+# fails: found before anything is evaluated
+let port = 1; in throw "not reached ${prot}"
