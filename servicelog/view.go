@@ -112,7 +112,7 @@ func plain(b []byte) bool {
 		// A byte below 0x20 borrows in the subtraction, 0x7f becomes zero and
 		// borrows too, and one above 0x7f has its high bit already.
 		del := w ^ 0x7f7f7f7f7f7f7f7f
-		if (w-ones*0x20|del-ones|w)&highs != 0 {
+		if ((w-ones*0x20)|(del-ones)|w)&highs != 0 {
 			break // the bytewise loop decides: tabs are fine
 		}
 		b = b[8:]

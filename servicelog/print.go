@@ -1,0 +1,105 @@
+package servicelog
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+)
+
+// PrintOptions says how a Printer shows records. The zero value writes exactly
+// the bytes that the service wrote.
+type PrintOptions struct {
+	Format     Format
+	Color      Color
+	Terminal   bool // show control characters, as on stdout
+	Timestamps bool // before each line
+	// Label returns what stands before each line, as "[label] "; nil: nothing
+	// in text, the source's id in JSON.
+	Label func(source string) string
+}
+
+// A Printer writes records for a reader. It buffers: call Flush.
+type Printer struct {
+	w    *bufio.Writer
+	opts PrintOptions
+	buf  []byte
+
+	open   bool // the last record's line goes on
+	source string
+	stream Stream
+}
+
+// NewPrinter returns a Printer that writes to w.
+func NewPrinter(w io.Writer, opts PrintOptions) *Printer {
+	return &Printer{w: bufio.NewWriterSize(w, 32<<10), opts: opts}
+}
+
+// Print writes one record.
+func (p *Printer) Print(rec Record) error {
+	p.buf = p.append(p.buf[:0], rec)
+	_, err := p.w.Write(p.buf)
+	return err
+}
+
+// Flush hands everything on.
+func (p *Printer) Flush() error { return p.w.Flush() }
+
+func (p *Printer) append(dst []byte, rec Record) []byte {
+	label, labelled := rec.Source, p.opts.Label != nil
+	if labelled {
+		label = p.opts.Label(rec.Source)
+	}
+	message, end := rec.Message, rec.End
+	if rec.Stream == Marks {
+		message = []byte(explain(rec))
+		if p.opts.Format != JSON {
+			label, labelled = Self, true
+		}
+	}
+	if p.opts.Format == JSON {
+		return appendJSON(dst, rec.Time, label, rec.Stream, message, rec.Partial())
+	}
+	continues := p.open && p.source == rec.Source && p.stream == rec.Stream
+	if p.open && !continues {
+		dst = append(dst, '\n') // another line came between the pieces
+	}
+	p.open, p.source, p.stream = rec.Partial(), rec.Source, rec.Stream
+	if !continues {
+		if p.opts.Timestamps {
+			dst = rec.Time.UTC().AppendFormat(dst, timeLayout)
+			dst = append(dst, ' ')
+		}
+		if labelled {
+			dst = appendPrefix(dst, label, p.opts.Color)
+		}
+	}
+	if p.opts.Terminal {
+		if end == EndNewline {
+			message = bytes.TrimSuffix(message, []byte("\r"))
+		}
+		dst = appendSafe(dst, message, p.opts.Color)
+	} else {
+		dst = append(dst, message...)
+	}
+	switch {
+	case p.open:
+	case end == EndReturn && !p.opts.Terminal && !labelled && !p.opts.Timestamps:
+		dst = append(dst, '\r')
+	default:
+		dst = append(dst, '\n')
+	}
+	return dst
+}
+
+// explain words a mark for a person.
+func explain(rec Record) string {
+	if rec.IsStart() {
+		return rec.Source + ": started"
+	}
+	lines, why, _ := rec.Gap()
+	if lines == 0 {
+		return rec.Source + ": " + why
+	}
+	return fmt.Sprintf("%s: %d lines could not be kept: %s", rec.Source, lines, why)
+}

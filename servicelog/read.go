@@ -1,0 +1,275 @@
+package servicelog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// A Query says which records are wanted. The zero value wants all there are.
+type Query struct {
+	Sources []string // ids; empty: every source that has a file
+	Tail    int      // the last so many lines of each source; 0: all, negative: none of what is there
+	Since   time.Time
+	Until   time.Time
+	Match   func(message []byte) bool // nil: any
+	Streams []Stream                  // empty: stdout and stderr
+
+	Follow   bool // go on with what is written later, until ctx is done or Until has passed
+	Previous bool // only the run before the last one
+	Marks    bool // the starts of runs as well; gaps are always there
+
+	// Idle is called before waiting for more: the moment to flush. May be nil.
+	Idle func()
+}
+
+// ErrNoPrevious says that a source has not run twice.
+var ErrNoPrevious = errors.New("there is no earlier run in the log")
+
+// A Reader reads the files of a folder, of this run and of earlier ones.
+type Reader struct {
+	dir  string
+	bell *bell // nil: changes are learned from the kernel
+}
+
+// NewReader reads the files in dir, whoever writes them.
+func NewReader(dir string) *Reader { return &Reader{dir: dir} }
+
+// Reader reads what the Hub writes, and hears of changes from it.
+func (h *Hub) Reader() *Reader { return &Reader{dir: h.opts.Dir, bell: &h.bell} }
+
+// Sources lists the ids that have a file.
+func (r *Reader) Sources() ([]string, error) {
+	entries, err := os.ReadDir(r.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var ids []string
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".log"); ok && e.Type().IsRegular() {
+			if id, err := url.PathUnescape(name); err == nil && fileName(id) == e.Name() {
+				ids = append(ids, id)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// Records yields the wanted records of all sources, merged by time. The pieces
+// of one line stay together. A Record's message is valid until the next one.
+// The sequence ends with an error when there is one.
+func (r *Reader) Records(ctx context.Context, q Query) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		s := &session{reader: r, query: q, known: map[string]bool{}}
+		defer s.close()
+		if err := s.run(ctx, yield); err != nil && ctx.Err() == nil {
+			yield(Record{}, err)
+		}
+	}
+}
+
+// session is one pass over Records.
+type session struct {
+	reader  *Reader
+	query   Query
+	cursors []*cursor
+	known   map[string]bool
+	last    *cursor // where the last record came from, when its line goes on
+}
+
+func (s *session) run(ctx context.Context, yield func(Record, error) bool) error {
+	var changed <-chan struct{}
+	if s.query.Follow { // first, so that nothing falls between reading and waiting
+		ch, stop := s.reader.changes()
+		defer stop()
+		changed = ch
+	}
+	var over <-chan time.Time
+	if !s.query.Until.IsZero() {
+		over = time.After(time.Until(s.query.Until) + 100*time.Millisecond)
+	}
+	for first := true; ; first = false {
+		if first || len(s.query.Sources) == 0 {
+			if err := s.discover(first); err != nil {
+				return err
+			}
+		}
+		for {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			rec, ok, err := s.next()
+			if err != nil {
+				return err
+			}
+			if !ok {
+				break
+			}
+			if !yield(rec, nil) {
+				return context.Canceled
+			}
+		}
+		if !s.query.Follow || s.query.Previous {
+			return nil
+		}
+		if s.query.Idle != nil {
+			s.query.Idle()
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-over:
+			return nil
+		case <-changed:
+		}
+	}
+}
+
+// discover opens the logs that are wanted and not open yet. One that appears
+// while following is wanted from its beginning.
+func (s *session) discover(first bool) error {
+	ids := s.query.Sources
+	if len(ids) == 0 {
+		var err error
+		if ids, err = s.reader.Sources(); err != nil {
+			return err
+		}
+	}
+	for _, id := range ids {
+		if s.known[id] {
+			continue
+		}
+		s.known[id] = true
+		c := &cursor{dir: s.reader.dir, id: id, name: fileName(id), limit: -1}
+		s.cursors = append(s.cursors, c)
+		if !first {
+			continue
+		}
+		err := c.begin(s.query)
+		if errors.Is(err, ErrNoPrevious) && len(ids) > 1 {
+			c.limit = 0 // it has nothing to say among the others
+			c.close()
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("log of %q: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// next returns the earliest record that is wanted.
+func (s *session) next() (Record, bool, error) {
+	var best *cursor
+	for _, c := range s.cursors {
+		ok, err := c.peek(s.query)
+		if err != nil {
+			return Record{}, false, fmt.Errorf("log of %q: %w", c.id, err)
+		}
+		if !ok {
+			continue
+		}
+		if c == s.last { // a line that is not complete goes first
+			best = c
+			break
+		}
+		if best == nil || c.head.Time.Before(best.head.Time) {
+			best = c
+		}
+	}
+	if best == nil {
+		return Record{}, false, nil
+	}
+	best.peeked = false
+	s.last = nil
+	if best.head.Partial() {
+		s.last = best
+	}
+	return best.head, true, nil
+}
+
+func (s *session) close() {
+	for _, c := range s.cursors {
+		c.close()
+	}
+}
+
+// changes returns a channel that gets a token after each change of a file.
+func (r *Reader) changes() (ch <-chan struct{}, stop func()) {
+	if r.bell != nil {
+		return r.bell.listen()
+	}
+	token := make(chan struct{}, 1)
+	end := make(chan struct{})
+	w, err := fsnotify.NewWatcher()
+	if err == nil {
+		err = w.Add(r.dir)
+	}
+	// Where the kernel can't tell (no folder yet, no watches left), look often.
+	var tick *time.Ticker
+	var ticks <-chan time.Time
+	var events chan fsnotify.Event
+	var faults chan error // an overflow: something has changed for certain
+	if err != nil {
+		tick = time.NewTicker(200 * time.Millisecond)
+		ticks = tick.C
+	} else {
+		events, faults = w.Events, w.Errors
+	}
+	go func() {
+		for {
+			select {
+			case <-end:
+				return
+			case <-ticks:
+			case _, ok := <-events:
+				if !ok {
+					return
+				}
+			case <-faults:
+			}
+			select {
+			case token <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	return token, func() {
+		close(end)
+		if w != nil {
+			w.Close()
+		}
+		if tick != nil {
+			tick.Stop()
+		}
+	}
+}
+
+// wanted reports whether a record passes the filters that look at it alone.
+func (q *Query) wanted(rec Record) bool {
+	if rec.Stream == Marks {
+		_, _, gap := rec.Gap()
+		return (q.Marks || gap) && q.inTime(rec.Time)
+	}
+	if !q.inTime(rec.Time) {
+		return false
+	}
+	if len(q.Streams) > 0 && !slices.Contains(q.Streams, rec.Stream) {
+		return false
+	}
+	return q.Match == nil || q.Match(rec.Message)
+}
+
+func (q *Query) inTime(at time.Time) bool {
+	return !at.Before(q.Since) && (q.Until.IsZero() || !at.After(q.Until))
+}
