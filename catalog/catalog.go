@@ -1,0 +1,134 @@
+package catalog
+
+import (
+	"cmp"
+	"slices"
+
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+// A ServiceType is one kind of service.
+type ServiceType struct {
+	Name    string
+	Aliases []string // other names under services
+	Doc     string   // one sentence
+
+	// Options are those beside the common ones. Freeform, when set, takes
+	// what is not declared.
+	Options  module.Options
+	Freeform module.Type
+
+	// Package is the attribute that brings the server; "" for none.
+	Package string
+	// User is who the main process runs as under root, "a|b" being choices;
+	// "" is the container's user.
+	User string
+
+	// Generate fills in the processes of one enabled instance.
+	Generate func(in *Instance)
+}
+
+// Types lists every service type, sorted by name.
+func Types() []*ServiceType {
+	all := []*ServiceType{customType(), postgresqlType(), redisType(), nginxType()}
+	all = append(all, plannedTypes()...)
+	slices.SortFunc(all, func(a, b *ServiceType) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}
+
+// Find returns the service type of that name or alias.
+func Find(name string) (*ServiceType, bool) {
+	for _, t := range Types() {
+		if t.Name == name || slices.Contains(t.Aliases, name) {
+			return t, true
+		}
+	}
+	return nil, false
+}
+
+// Options declares everything below services: a set of instances for each
+// type, and for each alias another name of it.
+func Options() module.Options {
+	out := module.Options{}
+	for _, t := range Types() {
+		out[t.Name] = module.Option{
+			Type:        module.AttrsOf(module.Submodule(t.Schema())),
+			Default:     map[string]any{},
+			Description: t.Doc,
+		}
+		for _, alias := range t.Aliases {
+			out[alias] = module.Option{AliasOf: []string{t.Name}, Description: "Another name of services." + t.Name + "."}
+		}
+	}
+	return out
+}
+
+// Schema is what one instance of t declares: the common options and its own.
+func (t *ServiceType) Schema() module.Schema {
+	options := commonOptions(t)
+	for name, o := range t.Options {
+		options[name] = o
+	}
+	return module.Schema{Options: options, Freeform: t.Freeform}
+}
+
+// Generate adds to p what the evaluated services come to, labels them, and
+// resolves what they depend on. services is the config at "services".
+func Generate(services *module.Config, p *project.Project, place Place) {
+	p.Services = orNew(p.Services)
+	p.Processes = orNew(p.Processes)
+	p.Files = orNew(p.Files)
+	disabled := map[project.ID]bool{}
+	var instances []*Instance
+	for _, t := range Types() {
+		for _, c := range services.Each(t.Name) {
+			in := newInstance(t, c, p, place)
+			if !c.Bool("enable") {
+				disabled[in.ID] = true
+				continue
+			}
+			if p.Services[in.ID] != nil {
+				c.Errorf("another service has the name %q already", in.ID)
+				continue
+			}
+			p.Services[in.ID] = in.service
+			instances = append(instances, in)
+		}
+	}
+	users := usersOf(instances, p.Container.User)
+	for _, in := range instances {
+		in.users = users
+		in.generate()
+	}
+	p.AssignLabels()
+	for _, in := range instances {
+		in.resolveDependencies(disabled)
+	}
+}
+
+// usersOf lists who the processes of a project run as: a server that lets in
+// users of the machine by name must know them.
+func usersOf(instances []*Instance, container string) []string {
+	var users []string
+	add := func(name string) {
+		if name != "" && name != "root" && !slices.Contains(users, name) {
+			users = append(users, name)
+		}
+	}
+	add(container)
+	for _, in := range instances {
+		if in.Type.Name == "custom" {
+			add(in.configuredUser())
+		}
+	}
+	slices.Sort(users)
+	return users
+}
+
+func orNew[K comparable, V any](m map[K]V) map[K]V {
+	if m == nil {
+		return map[K]V{}
+	}
+	return m
+}

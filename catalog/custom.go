@@ -1,0 +1,40 @@
+package catalog
+
+import (
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+// customType is a command of the user's own.
+func customType() *ServiceType {
+	return &ServiceType{
+		Name: "custom",
+		Doc:  "A command of your own.",
+		Options: module.Options{
+			"command": {Type: module.OneOf(module.String, module.ListOf(module.String)), Example: "python3 server.py --port 8080",
+				Description: "What to run: a line for the shell, or a list of words that is executed without one."},
+			"packages": {Type: module.ListOf(module.Package), Default: []any{}, Example: module.Expr("[ pkgs.jq pkgs.curl ]"),
+				Description: "Packages whose programs the command finds in its PATH."},
+			"ports": {Type: module.ListOf(module.Port), Default: []any{},
+				Description: "Ports the command listens on, so that clashes are found before a start."},
+			"privileged": def(module.Bool, true, "Whether the command may gain privileges, as through sudo."),
+		},
+		Generate: func(in *Instance) {
+			cmd := in.command(in.Get("command"))
+			if len(cmd.Exec) == 0 && cmd.Shell.IsEmpty() {
+				in.Get("command").Errorf("command of %q must not be empty", in.ID)
+			}
+			main := in.Main(cmd)
+			main.User = in.userOf()
+			main.NoNewPrivs = !in.Bool("privileged")
+			for _, s := range in.Strs("packages") {
+				for _, attr := range in.place.Text(s).Packages() {
+					main.Packages = append(main.Packages, project.PackageRef{Attr: attr, Pos: in.place.pos(in.Pos("packages"))})
+				}
+			}
+			for _, c := range in.List("ports") {
+				in.Listen(c.Int(), "*", "ports")
+			}
+		},
+	}
+}

@@ -1,0 +1,256 @@
+package catalog
+
+import (
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+// An Instance is one service while it is turned into processes. A type's
+// Generate reads Config and adds processes with Main, Before and After.
+type Instance struct {
+	*module.Config
+	Type *ServiceType
+	Name string
+	ID   project.ID
+
+	project *project.Project
+	service *project.Service
+	place   Place
+	users   []string // whom the project's processes run as, beside root
+}
+
+func newInstance(t *ServiceType, c *module.Config, p *project.Project, place Place) *Instance {
+	name := c.Name()
+	id := project.ID(t.Name + "." + name)
+	if t.Name == "custom" {
+		id = project.ID(name)
+	}
+	return &Instance{Config: c, Type: t, Name: name, ID: id, project: p, place: place, service: &project.Service{
+		ID: id, Type: t.Name, Instance: name, Main: id, Pos: place.pos(c.Pos("enable")),
+	}}
+}
+
+// generate makes the processes, then lays the common options over them.
+func (in *Instance) generate() {
+	in.service.Description = in.String("description")
+	in.service.Namespace = in.String("namespace")
+	in.Type.Generate(in)
+	main := in.project.Processes[in.ID]
+	if main == nil { // the type said why by Errorf, or by Unsupported
+		main = in.Main(project.Command{})
+	}
+	in.applyCommon(main)
+}
+
+// Main adds the main process.
+func (in *Instance) Main(cmd project.Command) *project.Process {
+	return in.process(in.ID, project.Main, cmd)
+}
+
+// Before adds a one-shot that ends before each start of the main process.
+func (in *Instance) Before(cmd project.Command) *project.Process {
+	id := in.ID + "-init"
+	if n := len(in.service.Init); n > 0 {
+		id += project.ID("-" + strconv.Itoa(n+1))
+	}
+	in.service.Init = append(in.service.Init, id)
+	return in.process(id, project.Init, cmd)
+}
+
+// After adds a one-shot that runs when the main process is ready.
+func (in *Instance) After(cmd project.Command) *project.Process {
+	id := in.ID + "-setup"
+	if n := len(in.service.Setup); n > 0 {
+		id += project.ID("-" + strconv.Itoa(n+1))
+	}
+	in.service.Setup = append(in.service.Setup, id)
+	return in.process(id, project.Setup, cmd)
+}
+
+func (in *Instance) process(id project.ID, role project.Role, cmd project.Command) *project.Process {
+	proc := &project.Process{ID: id, Service: in.ID, Role: role, Command: cmd, Env: map[string]project.Value{}}
+	if in.project.Processes[id] != nil {
+		in.Errorf("another service has a process %q already", id)
+	}
+	if in.Type.Package != "" {
+		proc.NoNewPrivs = true
+		proc.User = in.userOf()
+	}
+	in.project.Processes[id] = proc
+	return proc
+}
+
+// userOf is who the main process runs as.
+func (in *Instance) userOf() string {
+	if user := in.configuredUser(); user != "" {
+		return user
+	}
+	if in.Type.User != "" {
+		return in.Type.User
+	}
+	return in.project.Container.User
+}
+
+func (in *Instance) configuredUser() string {
+	if in.Kind("user") == module.KindInt {
+		return strconv.Itoa(in.Int("user"))
+	}
+	return in.String("user")
+}
+
+// Listen notes a port for the check of clashes. path is the option that set it.
+func (in *Instance) Listen(port int, address string, path ...string) {
+	if port > 0 {
+		in.service.Ports = append(in.service.Ports, project.Port{Port: port, Address: address, Pos: in.place.pos(in.Pos(path...))})
+	}
+}
+
+// Unsupported says why the service cannot run, although its options are fine.
+func (in *Instance) Unsupported(format string, args ...any) {
+	in.service.Unsupported = fmt.Sprintf(format, args...)
+}
+
+// Text is the string at path, with its places.
+func (in *Instance) Text(path ...string) project.Text { return in.place.Text(in.Str(path...)) }
+
+// Path is the path at path, with its places; a relative one is below the root.
+func (in *Instance) Path(path ...string) project.Text { return in.place.Path(in.Str(path...)) }
+
+// DataDir is where the instance keeps its data.
+func (in *Instance) DataDir() project.Text { return in.Path("dataDir") }
+
+// Data is a path below DataDir; sub is "" or starts with a slash.
+func (in *Instance) Data(sub string) project.Text {
+	return project.Join(in.DataDir(), project.Lit(sub))
+}
+
+// RunDir is a folder of this instance for sockets and configuration. It is
+// short whatever the instance's name: the path of a socket must be below 108
+// bytes.
+func (in *Instance) RunDir(sub string) project.Text {
+	name := string(in.ID)
+	if len(name) > 30 {
+		h := fnv.New32a()
+		h.Write([]byte(name))
+		name = fmt.Sprintf("%s-%08x", name[:20], h.Sum32())
+	}
+	return project.RunPath("/" + name + sub)
+}
+
+// Program is a program of the instance's package.
+func (in *Instance) Program(name string) project.Text {
+	pkg := in.Text("package")
+	if pkg.IsEmpty() {
+		return project.PackagePath(in.Type.Package, "/bin/"+name)
+	}
+	if n := len(pkg) - 1; pkg[n].Package != nil {
+		at := *pkg[n].Package
+		at.Sub = strings.TrimSuffix(at.Sub, "/") + "/bin/" + name
+		return append(slices.Clone(pkg[:n]), project.Part{Package: &at})
+	}
+	return project.Join(pkg, project.Lit("/bin/"+name))
+}
+
+// Generated adds a file of the project under a name of this instance, for
+// text that a program is to read from a path.
+func (in *Instance) Generated(name string, content project.Text) project.Text {
+	full := strings.ReplaceAll(string(in.ID), "/", "-") + "/" + name
+	in.project.Files[full] = &project.File{Content: content}
+	return project.FilePath(full)
+}
+
+// resolveDependencies turns the names of depends_on into services.
+func (in *Instance) resolveDependencies(disabled map[project.ID]bool) {
+	for _, dep := range in.Each("depends_on") {
+		d, ok := in.dependency(dep)
+		if !ok {
+			continue
+		}
+		ids, err := in.project.Resolve(dep.Name())
+		if err != nil {
+			if id, off := in.findDisabled(dep.Name(), disabled); off {
+				dep.Errorf("%q depends on %q, which is disabled; set enable = true there, or remove the dependency", in.ID, id)
+			} else {
+				dep.Errorf("%q depends on %q: %v", in.ID, dep.Name(), err)
+			}
+			continue
+		}
+		for _, id := range ids {
+			if id == in.ID && len(ids) > 1 {
+				continue // "postgresql" from within one of several
+			}
+			if in.service.DependsOn == nil {
+				in.service.DependsOn = map[project.ID]project.Dependency{}
+			}
+			in.service.DependsOn[id] = d
+		}
+	}
+}
+
+func (in *Instance) findDisabled(name string, disabled map[project.ID]bool) (project.ID, bool) {
+	for id := range disabled {
+		typ, instance, _ := strings.Cut(string(id), ".")
+		if string(id) == name || instance == name || typ == project.CanonicalType(name) {
+			return id, true
+		}
+	}
+	return "", false
+}
+
+func (in *Instance) dependency(c *module.Config) (project.Dependency, bool) {
+	d := project.Dependency{Pos: in.place.pos(c.Pos())}
+	word := c
+	if c.Kind() == module.KindAttrs {
+		word = c.Get("condition")
+		d.Restart = c.Bool("restart")
+		if !word.Has() {
+			d.Condition = project.Ready
+			return d, true
+		}
+	}
+	condition, ok := conditions[word.String()]
+	if !ok {
+		word.Errorf("condition must be one of \"started\", \"ready\", \"completed\", \"exited\" or \"log_ready\", not %q", word.String())
+	}
+	d.Condition = condition
+	return d, ok
+}
+
+// conditions are the words of depends_on: ours, and those of process-compose
+// and docker compose.
+var conditions = map[string]project.Condition{
+	"started":                        project.Started,
+	"process_started":                project.Started,
+	"service_started":                project.Started,
+	"ready":                          project.Ready,
+	"healthy":                        project.Ready,
+	"process_healthy":                project.Ready,
+	"service_healthy":                project.Ready,
+	"completed":                      project.Completed,
+	"completed_successfully":         project.Completed,
+	"process_completed_successfully": project.Completed,
+	"service_completed_successfully": project.Completed,
+	"exited":                         project.Exited,
+	"process_completed":              project.Exited,
+	"log_ready":                      project.LogReady,
+	"process_log_ready":              project.LogReady,
+}
+
+// pos is a place of a definition as a project has it: relative to the root.
+func (p Place) pos(at module.Pos) project.Pos {
+	if !at.IsValid() {
+		return project.Pos{}
+	}
+	line, col := at.LineCol()
+	file := at.File()
+	if below, ok := strings.CutPrefix(file, strings.TrimSuffix(p.Root, "/")+"/"); ok {
+		file = below
+	}
+	return project.Pos{File: file, Line: line, Col: col}
+}

@@ -1,0 +1,232 @@
+package catalog
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+// host writes the server blocks of a virtual host: one, or two where http is
+// sent on to https.
+func (n *nginx) host(h *module.Config) {
+	secure := h.Bool("addSSL") || h.Bool("onlySSL") || h.Bool("forceSSL")
+	listens := n.listensOf(h, secure)
+	anySSL := slices.ContainsFunc(listens, func(l hostListen) bool { return l.ssl })
+	if (secure || anySSL) && (!h.Has("sslCertificate") || !h.Has("sslCertificateKey")) {
+		h.Errorf("virtual host %q serves TLS, and needs sslCertificate and sslCertificateKey", h.Name())
+	}
+	if h.Bool("forceSSL") {
+		plain := slices.DeleteFunc(slices.Clone(listens), func(l hostListen) bool { return l.ssl })
+		listens = slices.DeleteFunc(listens, func(l hostListen) bool { return !l.ssl })
+		n.open("server")
+		n.names(h, plain)
+		n.open("location /")
+		target := "$host"
+		if len(listens) > 0 && listens[0].port != 443 {
+			target += ":" + strconv.Itoa(listens[0].port)
+		}
+		n.line("return %d https://%s$request_uri;", h.Int("redirectCode"), target)
+		n.close()
+		n.close()
+	}
+	n.open("server")
+	n.names(h, listens)
+	if secure || anySSL {
+		for _, d := range [][2]string{{"ssl_certificate", "sslCertificate"}, {"ssl_certificate_key", "sslCertificateKey"}, {"ssl_trusted_certificate", "sslTrustedCertificate"}} {
+			if h.Has(d[1]) {
+				n.directive(d[0], n.place.Path(h.Str(d[1])))
+			}
+		}
+	}
+	if h.Bool("rejectSSL") {
+		n.line("ssl_reject_handshake on;")
+	}
+	if h.Has("root") {
+		n.directive("root", n.place.Path(h.Str("root")))
+	}
+	if to := h.String("globalRedirect"); to != "" {
+		n.open("location /")
+		n.line("return %d $scheme://%s$request_uri;", h.Int("redirectCode"), to)
+		n.close()
+	}
+	n.basicAuth(h)
+	n.lines(n.place.Text(h.Str("extraConfig")))
+	locations := h.Each("locations")
+	slices.SortStableFunc(locations, func(a, b *module.Config) int { return cmp.Compare(a.Int("priority"), b.Int("priority")) })
+	for _, l := range locations {
+		n.location(l)
+	}
+	n.close()
+}
+
+type hostListen struct {
+	addr  string
+	port  int
+	ssl   bool
+	words []string
+	path  []string
+}
+
+// listensOf is where a virtual host listens: where it says, or on the default
+// addresses and ports.
+func (n *nginx) listensOf(h *module.Config, secure bool) []hostListen {
+	base := []string{"virtualHosts", h.Name()}
+	var out []hostListen
+	for _, c := range h.List("listen") {
+		l := hostListen{addr: c.String("addr"), port: c.Int("port"), ssl: c.Bool("ssl"), path: append(slices.Clone(base), "listen")}
+		if !c.Has("port") {
+			l.port = n.port
+			if l.ssl {
+				l.port = n.Int("defaultSSLListenPort")
+			}
+		}
+		if c.Bool("proxyProtocol") {
+			l.words = append(l.words, "proxy_protocol")
+		}
+		l.words = append(l.words, c.Strings("extraParameters")...)
+		out = append(out, l)
+	}
+	if len(out) == 0 {
+		addresses := h.Strings("listenAddresses")
+		if len(addresses) == 0 {
+			addresses = n.Strings("defaultListenAddresses")
+		}
+		for _, a := range addresses {
+			if !h.Bool("onlySSL") {
+				out = append(out, hostListen{addr: a, port: n.port, path: []string{"port"}})
+			}
+			if secure {
+				out = append(out, hostListen{addr: a, port: n.Int("defaultSSLListenPort"), ssl: true, path: []string{"defaultSSLListenPort"}})
+			}
+		}
+	}
+	return out
+}
+
+// names writes where a server listens, and its names.
+func (n *nginx) names(h *module.Config, listens []hostListen) {
+	for _, l := range listens {
+		var words []string
+		if l.ssl {
+			words = append(words, "ssl")
+			if h.Bool("http2") {
+				words = append(words, "http2")
+			}
+		}
+		if h.Bool("default") {
+			words = append(words, "default_server")
+		}
+		if h.Bool("reuseport") {
+			words = append(words, "reuseport")
+		}
+		n.listen(l.addr, l.port, append(words, l.words...), l.path...)
+	}
+	name := h.Name()
+	if h.Has("serverName") {
+		name = h.String("serverName")
+	}
+	words := []string{"server_name", ngxWord(name)}
+	for _, alias := range h.Strings("serverAliases") {
+		words = append(words, ngxWord(alias))
+	}
+	n.line("%s;", strings.Join(words, " "))
+}
+
+// location writes one location block, its lines in the order of NixOS.
+func (n *nginx) location(l *module.Config) {
+	// A path may have a modifier in front, "~ \.php$", and so is not quoted as
+	// a whole.
+	path := l.Name()
+	if strings.ContainsAny(path, ";{}\"'") {
+		modifier, rest, ok := strings.Cut(path, " ")
+		if ok && slices.Contains([]string{"=", "~", "~*", "^~"}, modifier) {
+			path = modifier + " " + ngxRegexp(strings.TrimSpace(rest))
+		} else {
+			path = ngxRegexp(path)
+		}
+	}
+	n.open("location %s", path)
+	if l.Has("proxyPass") {
+		n.directive("proxy_pass", n.place.Text(l.Str("proxyPass")))
+		if l.Bool("proxyWebsockets") {
+			n.line("proxy_http_version 1.1;")
+			n.line("proxy_set_header Upgrade $http_upgrade;")
+			n.line("proxy_set_header Connection $connection_upgrade;")
+		}
+	}
+	for _, p := range l.Each("fastcgiParams") {
+		n.add(project.Lit(strings.Repeat("  ", n.indent)+"fastcgi_param "+p.Name()+" "), ngxQuote(n.place.Text(p.Str())), project.Lit(";\n"))
+	}
+	if l.Has("index") {
+		n.line("index %s;", l.String("index"))
+	}
+	if l.Has("tryFiles") {
+		n.line("try_files %s;", l.String("tryFiles"))
+	}
+	if l.Has("root") {
+		n.directive("root", n.place.Path(l.Str("root")))
+	}
+	if l.Has("alias") {
+		n.directive("alias", aliasPath(l.String("alias"), n.place.Path(l.Str("alias"))))
+	}
+	switch r := l.Get("return"); r.Kind() {
+	case module.KindInt:
+		n.line("return %d;", r.Int())
+	case module.KindStr:
+		n.line("return %s;", strings.TrimSuffix(r.String(), ";"))
+	}
+	n.lines(n.place.Text(l.Str("extraConfig")))
+	// A header set here switches off all that are set outside, so they are
+	// repeated beside those of web sockets.
+	recommended := n.Bool("recommendedProxySettings")
+	if l.Has("recommendedProxySettings") {
+		recommended = l.Bool("recommendedProxySettings")
+	}
+	if recommended && l.Has("proxyPass") {
+		n.proxyHeaders()
+	}
+	n.basicAuth(l)
+	n.close()
+}
+
+// aliasPath keeps the slash at the end of an alias: nginx puts what follows
+// the location's path directly behind it.
+func aliasPath(typed string, path project.Text) project.Text {
+	if s, literal := path.Literal(); strings.HasSuffix(typed, "/") && !(literal && strings.HasSuffix(s, "/")) {
+		return project.Join(path, project.Lit("/"))
+	}
+	return path
+}
+
+// ngxRegexp quotes an expression; a backslash in it is no escape of nginx's.
+func ngxRegexp(s string) string { return `"` + strings.ReplaceAll(s, `"`, `\"`) + `"` }
+
+// basicAuth writes the lines and the file for passwords of a host or location.
+func (n *nginx) basicAuth(c *module.Config) {
+	if c.Has("basicAuthFile") {
+		n.line(`auth_basic "secured";`)
+		n.directive("auth_basic_user_file", n.place.Path(c.Str("basicAuthFile")))
+		return
+	}
+	users := c.Each("basicAuth")
+	if len(users) == 0 {
+		return
+	}
+	b := &textBuilder{}
+	for _, u := range users {
+		if strings.ContainsAny(u.Name()+u.String(), ":\n") && strings.Contains(u.Name(), ":") {
+			u.Errorf("user name %q must not hold a colon", u.Name())
+		}
+		b.add(project.Lit(u.Name()+":{PLAIN}"), n.place.Text(u.Str()), project.Lit("\n"))
+	}
+	n.auths++
+	file := fmt.Sprintf("htpasswd.%d", n.auths)
+	n.main.Files = append(n.main.Files, project.File{Path: n.Data("/" + file), Content: b.text, Mode: "0640"})
+	n.line(`auth_basic "secured";`)
+	n.line("auth_basic_user_file %s;", file)
+}

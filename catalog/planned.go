@@ -1,0 +1,77 @@
+package catalog
+
+import (
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+// A plannedType is a service whose options are accepted and checked, and which
+// this build cannot run: what a definition says about it stays valid.
+type plannedType struct {
+	name, attr, doc string
+	aliases         []string
+	port            int    // 0: none
+	portOption      string // another name of the option port
+	portDoc         string
+	more            module.Options
+}
+
+// plannedTypes lists the types of services that cannot be run yet.
+func plannedTypes() []*ServiceType {
+	lines := func(doc string) module.Option { return def(module.Lines, "", doc) }
+	json := func(doc string) module.Option { return def(module.AttrsOf(module.JSON), map[string]any{}, doc) }
+	var out []*ServiceType
+	for _, t := range []plannedType{
+		{name: "mysql", aliases: []string{"mariadb"}, attr: "mariadb", doc: "MySQL or MariaDB, a relational database.", port: 3306,
+			more: module.Options{"settings": json("Sections of my.cnf."), "initialDatabases": def(module.ListOf(module.JSON), []any{}, "Databases to make."),
+				"ensureDatabases": def(module.ListOf(module.String), []any{}, "Databases to make."), "ensureUsers": def(module.ListOf(module.JSON), []any{}, "Users to make.")}},
+		{name: "clickhouse", attr: "clickhouse", doc: "ClickHouse, a database for analytics.", port: 9000,
+			more: module.Options{"extraConfig": json("Settings of the server."), "initialDatabases": def(module.ListOf(module.JSON), []any{}, "Databases to make.")}},
+		{name: "apache-httpd", aliases: []string{"httpd"}, attr: "apacheHttpd", doc: "Apache, a web server.", port: 8080,
+			more: module.Options{"virtualHosts": json("Virtual hosts."), "extraConfig": lines("Lines of httpd.conf.")}},
+		{name: "caddy", attr: "caddy", doc: "Caddy, a web server with automatic HTTPS.",
+			more: module.Options{"virtualHosts": json("Sites."), "globalConfig": lines("Global options."), "extraConfig": lines("Lines of the Caddyfile.")}},
+		{name: "prometheus", attr: "prometheus", doc: "Prometheus, which collects metrics.", port: 9090,
+			more: module.Options{"extraConfig": json("Settings of the server."), "extraFlags": def(module.ListOf(module.String), []any{}, "More arguments."),
+				"scrapeConfigs": def(module.ListOf(module.JSON), []any{}, "What to collect."), "listenAddress": def(module.String, "0.0.0.0", "The address to listen on.")}},
+		{name: "grafana", attr: "grafana", doc: "Grafana, which shows metrics.", port: 3000, portOption: "http_port",
+			more: module.Options{"settings": json("Sections of grafana.ini."), "extraConf": json("Sections of grafana.ini."),
+				"datasources": def(module.ListOf(module.JSON), []any{}, "Where data comes from."), "providers": def(module.ListOf(module.JSON), []any{}, "Where dashboards come from.")}},
+		{name: "jaeger", attr: "jaeger", doc: "Jaeger, which collects traces.", port: 16686, portDoc: "The port of the web interface."},
+		{name: "rabbitmq", attr: "rabbitmq-server", doc: "RabbitMQ, a message broker.", port: 5672,
+			more: module.Options{"listenAddress": def(module.String, "127.0.0.1", "The address to listen on."), "configItems": json("Lines of rabbitmq.conf."),
+				"plugins": def(module.ListOf(module.String), []any{}, "Plugins to enable.")}},
+		{name: "apache-kafka", aliases: []string{"kafka"}, attr: "apacheKafka", doc: "Kafka, a log of events.", port: 9092,
+			more: module.Options{"settings": json("Lines of server.properties.")}},
+	} {
+		out = append(out, t.serviceType())
+	}
+	return out
+}
+
+func (t plannedType) serviceType() *ServiceType {
+	options := module.Options{}
+	for name, o := range t.more {
+		options[name] = o
+	}
+	if t.port != 0 {
+		doc := t.portDoc
+		if doc == "" {
+			doc = "The port to listen on."
+		}
+		options["port"] = def(module.Port, t.port, doc)
+		if t.portOption != "" {
+			options[t.portOption] = module.Option{AliasOf: []string{"port"}}
+		}
+	}
+	return &ServiceType{
+		Name: t.name, Aliases: t.aliases, Package: t.attr, Doc: t.doc, Options: options, Freeform: module.JSON,
+		Generate: func(in *Instance) {
+			if t.port != 0 {
+				in.Listen(in.Int("port"), "", "port")
+			}
+			in.Main(project.Command{})
+			in.Unsupported("%s can't run yet: run it as services.custom.%s with a command of your own", t.name, in.Name)
+		},
+	}
+}

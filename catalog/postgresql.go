@@ -1,0 +1,406 @@
+package catalog
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+// postgresqlType is the database server, with the options of the page, of
+// NixOS and of services-flake.
+func postgresqlType() *ServiceType {
+	setting := module.NullOr(module.OneOf(module.Bool, module.Int, module.Float, module.String))
+	script := module.NullOr(module.OneOf(module.String, module.Submodule(module.Schema{Options: module.Options{
+		"before": opt(module.String, "SQL to run before the databases are made."),
+		"after":  opt(module.String, "SQL to run after the databases are made."),
+	}})))
+	initial := module.Submodule(module.Schema{Options: module.Options{
+		"name":    {Type: module.String, Description: "The name of the database."},
+		"schemas": opt(module.ListOf(module.String), "SQL files, or folders of them, to run in it once, when it is made."),
+	}})
+	ensured := module.Submodule(module.Schema{Options: module.Options{
+		"name":              {Type: module.String, Description: "The name of the user."},
+		"ensureDBOwnership": def(module.Bool, false, "Make the user the owner of the database of the same name."),
+		"ensureClauses": {Type: module.AttrsOf(module.NullOr(module.Bool)), Default: map[string]any{}, Example: map[string]any{"createdb": true},
+			Description: "What the user may do: superuser, createrole, createdb, inherit, login, replication, bypassrls."},
+	}})
+	rule := module.Submodule(module.Schema{Options: module.Options{
+		"type":     {Type: module.String, Description: "local, host, hostssl or hostnossl."},
+		"database": {Type: module.String, Description: "The database, or all."},
+		"user":     {Type: module.String, Description: "The user, or all."},
+		"address":  def(module.String, "", "The client's address; empty for local."),
+		"method":   {Type: module.String, Description: "trust, scram-sha-256, peer, reject, ..."},
+	}})
+	return &ServiceType{
+		Name: "postgresql", Aliases: []string{"postgres"}, Package: "postgresql", User: "postgres|nobody",
+		Doc: "PostgreSQL, a relational database.",
+		Options: module.Options{
+			"listen_addresses": def(module.String, "127.0.0.1", "Addresses to listen on, with commas between; \"*\" is all, \"\" none."),
+			"port":             def(module.Port, 5432, "The port to listen on."),
+			"enableTCPIP":      def(module.Bool, false, "Listen on all addresses. The same as listen_addresses = \"*\"."),
+			"socketDir":        def(module.String, "", "A folder for a socket of clients, beside the one that nix2gpu uses itself."),
+			"authentication": {Type: module.Lines, Default: "", Example: "host all all 10.0.0.0/8 scram-sha-256",
+				Description: "Lines of pg_hba.conf. They come before the generated ones, which let everyone in over the socket and from this machine; " +
+					"with lib.mkForce or lib.mkOverride they replace those."},
+			"hbaConf":  def(module.ListOf(rule), []any{}, "More rules, in the words of services-flake, after the generated ones."),
+			"identMap": def(module.Lines, "", "Lines of pg_ident.conf."),
+			"settings": def(module.AttrsOf(setting), map[string]any{}, "Settings of postgresql.conf by name."),
+
+			"databases":        def(module.ListOf(module.String), []any{}, "Databases to make when they do not exist, at each start."),
+			"ensureDatabases":  def(module.ListOf(module.String), []any{}, "The same, in the words of NixOS."),
+			"initialDatabases": def(module.ListOf(initial), []any{}, "The same, with SQL to load, in the words of services-flake."),
+			"createDatabase":   def(module.Bool, true, "Make a database named as the user who starts nix2gpu, when no other is asked for."),
+			"ensureUsers":      def(module.ListOf(ensured), []any{}, "Users to make when they do not exist, at each start."),
+			"initialScript": {Type: script, Default: module.Null,
+				Description: "SQL for the first start only: a file, or text as before and after, around the making of the databases."},
+
+			"initdbArgs": def(module.ListOf(module.String), []any{"--locale=C", "--encoding=UTF8"}, "Arguments of initdb."),
+			"superuser":  opt(module.String, "The name of the first role; \"postgres\" unless set."),
+			"superUser":  {AliasOf: []string{"superuser"}},
+			"enableJIT":  def(module.Bool, false, "Whether queries may be compiled."),
+			"extensions": {Type: module.Unspecified, Default: module.Null,
+				Description: "Not supported: extensions come with the installed server; load them with settings.shared_preload_libraries and CREATE EXTENSION."},
+			"extraPlugins": {AliasOf: []string{"extensions"}},
+			"checkConfig":  def(module.Bool, true, "Accepted for NixOS; the server checks its configuration at each start."),
+		},
+		Generate: generatePostgres,
+	}
+}
+
+// pgOptions are what several of the processes need.
+type pgOptions struct {
+	*Instance
+	superuser, listen string
+	port              int
+	// private: the user's rules do not let the set-up in, so that a rule of
+	// ours does, over a socket that only the server's user and root can reach.
+	private bool
+}
+
+func generatePostgres(in *Instance) {
+	pg := &pgOptions{Instance: in, superuser: "postgres", port: in.Int("port"), listen: in.String("listen_addresses")}
+	if s := in.String("superuser"); s != "" {
+		pg.superuser = s
+	}
+	if in.Bool("enableTCPIP") && !in.IsSet("listen_addresses") {
+		pg.listen = "*"
+	}
+	portPath, listenPath := []string{"port"}, []string{"listen_addresses"}
+	if p, ok := settingInt(in, "settings", "port"); ok {
+		pg.port, portPath = p, []string{"settings", "port"}
+	}
+	if in.Has("settings", "listen_addresses") {
+		pg.listen, listenPath = in.String("settings", "listen_addresses"), []string{"settings", "listen_addresses"}
+	}
+	if in.Has("extensions") {
+		in.Get("extensions").Errorf("not supported: extensions; install them beside the server, and load them with settings.shared_preload_libraries and CREATE EXTENSION")
+	}
+	for _, address := range listenList(pg.listen) {
+		path := portPath
+		if address == "*" {
+			path = listenPath
+		}
+		in.Listen(pg.port, address, path...)
+		if address == "*" {
+			break
+		}
+	}
+	pg.private = pg.replacesRules() && !letsIn(in.String("authentication"), pg.superuser)
+	pg.init()
+	pg.main()
+	pg.setup()
+}
+
+// listenList takes listen_addresses apart; every way to say "all" is "*".
+func listenList(addresses string) []string {
+	var out []string
+	for _, a := range strings.Split(addresses, ",") {
+		switch a = strings.TrimSpace(a); a {
+		case "":
+		case "*", "0.0.0.0", "::":
+			return []string{"*"}
+		default:
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func flag(name string, value project.Text) project.Text {
+	return project.Join(project.Lit("--"+name+"="), value)
+}
+
+func litFlag(name, value string) project.Text { return flag(name, project.Lit(value)) }
+
+// bin is the folder of the server's programs.
+func (pg *pgOptions) bin() project.Text {
+	return trimSuffix(pg.Program("postgres"), "/postgres")
+}
+
+// trimSuffix takes the end off a text's last part.
+func trimSuffix(t project.Text, suffix string) project.Text {
+	out := slices.Clone(t)
+	last := &out[len(out)-1]
+	if last.Package != nil {
+		at := *last.Package
+		at.Sub = strings.TrimSuffix(at.Sub, suffix)
+		last.Package = &at
+	} else {
+		last.Literal = strings.TrimSuffix(last.Literal, suffix)
+	}
+	return out
+}
+
+func (pg *pgOptions) init() {
+	words := []project.Text{project.Self(), project.Lit("provision"), project.Lit("postgresql"), project.Lit("init"),
+		flag("bin", pg.bin()), flag("data", pg.DataDir()), litFlag("superuser", pg.superuser)}
+	for _, arg := range pg.Strs("initdbArgs") {
+		words = append(words, flag("initdb-arg", pg.place.Text(arg)))
+	}
+	proc := pg.Before(project.Command{Exec: words})
+	proc.Dirs = []project.Dir{{Path: pg.DataDir(), Mode: "0700"}}
+}
+
+func (pg *pgOptions) main() {
+	conf := pg.RunDir("")
+	// Folders go by the command line, where no path needs quotes but those of
+	// the list of socket folders.
+	words := []project.Text{pg.Program("postgres"), project.Lit("-D"), pg.DataDir(),
+		project.Lit("-c"), project.Join(project.Lit("config_file="), conf, project.Lit("/postgresql.conf")),
+		project.Lit("-c"), project.Join(project.Lit("hba_file="), conf, project.Lit("/pg_hba.conf")),
+		project.Lit("-c"), project.Join(project.Lit("ident_file="), conf, project.Lit("/pg_ident.conf"))}
+	sockets := project.Join(project.Lit(`unix_socket_directories="`), conf, project.Lit(`"`))
+	proc := pg.Main(project.Command{})
+	mode := "0755"
+	if pg.private {
+		mode = "0700"
+	}
+	proc.Dirs = []project.Dir{{Path: conf, Mode: mode}}
+	if pg.String("socketDir") != "" {
+		sockets = project.Join(sockets, project.Lit(`,"`), pg.Path("socketDir"), project.Lit(`"`))
+		proc.Dirs = append(proc.Dirs, project.Dir{Path: pg.Path("socketDir")})
+	} else if pg.Has("settings", "unix_socket_directories") {
+		sockets = project.Join(sockets, project.Lit(","), pg.Text("settings", "unix_socket_directories"))
+	}
+	proc.Command.Exec = append(words, project.Lit("-c"), sockets)
+	proc.Files = []project.File{
+		{Path: pg.RunDir("/postgresql.conf"), Content: pg.settings(), Mode: "0640"},
+		{Path: pg.RunDir("/pg_hba.conf"), Content: pg.rules(), Mode: "0640"},
+		{Path: pg.RunDir("/pg_ident.conf"), Content: pg.idents(), Mode: "0640"},
+	}
+	proc.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "postgresql", Port: pg.port,
+		Socket: pg.RunDir("/.s.PGSQL." + strconv.Itoa(pg.port))}}
+	// Fast: open transactions are rolled back, clients are sent away. TERM
+	// would wait for them.
+	proc.Shutdown.Signal = "SIGINT"
+	proc.Shutdown.ParentOnly = true // it stops its own children, in its order
+}
+
+// settings is postgresql.conf.
+func (pg *pgOptions) settings() project.Text {
+	all := map[string]project.Text{
+		"listen_addresses": pgQuote(project.Lit(pg.listen)),
+		"port":             project.Lit(strconv.Itoa(pg.port)),
+		"jit":              project.Lit(pgBool(pg.Bool("enableJIT"))),
+		"log_line_prefix":  project.Lit("'%m [%p] '"),
+	}
+	for _, c := range pg.Each("settings") {
+		switch c.Kind() {
+		case module.KindNull:
+			delete(all, c.Name())
+		case module.KindBool:
+			all[c.Name()] = project.Lit(pgBool(c.Bool()))
+		case module.KindStr:
+			all[c.Name()] = pgQuote(pg.place.Text(c.Str()))
+		default:
+			all[c.Name()] = pg.scalar(c)
+		}
+	}
+	delete(all, "unix_socket_directories") // by the command line, with ours
+	b := &textBuilder{}
+	for _, name := range sortedKeys(all) {
+		b.add(project.Lit(name+" = "), all[name], project.Lit("\n"))
+	}
+	return b.text
+}
+
+func pgBool(v bool) string {
+	if v {
+		return "on"
+	}
+	return "off"
+}
+
+// pgQuote quotes a value for postgresql.conf.
+func pgQuote(t project.Text) project.Text {
+	escaped := slices.Clone(t)
+	for i, p := range escaped {
+		if p.IsLiteral() {
+			escaped[i].Literal = strings.NewReplacer("'", "''", `\`, `\\`).Replace(p.Literal)
+		}
+	}
+	return project.Join(project.Lit("'"), escaped, project.Lit("'"))
+}
+
+// generatedRules let in everyone on this machine: services talk over
+// loopback, and connect as the user they run as.
+const generatedRules = `local all all trust
+host all all 127.0.0.1/32 trust
+host all all ::1/128 trust
+local replication all trust
+host replication all 127.0.0.1/32 trust
+host replication all ::1/128 trust
+`
+
+// plainPriority is the priority of an assignment without a function around it;
+// a lower number is a wish to replace what would be there.
+const plainPriority = 100
+
+// replacesRules reports whether authentication stands instead of our rules.
+func (pg *pgOptions) replacesRules() bool {
+	return pg.IsSet("authentication") && pg.Origin("authentication").Priority < plainPriority
+}
+
+// rules is pg_hba.conf.
+func (pg *pgOptions) rules() project.Text {
+	b := &textBuilder{}
+	if pg.private {
+		b.line("local all %s peer map=nix2gpu", pgName(pg.superuser))
+	}
+	b.add(pg.Text("authentication"))
+	b.endLine()
+	if !pg.replacesRules() {
+		b.add(project.Lit(generatedRules))
+	}
+	for _, c := range pg.List("hbaConf") {
+		b.line("%s", strings.Join([]string{c.String("type"), c.String("database"), c.String("user"), c.String("address"), c.String("method")}, "\t"))
+	}
+	return b.text
+}
+
+// letsIn reports whether the first rule for a local connection of the
+// superuser trusts it.
+func letsIn(rules, superuser string) bool {
+	for _, line := range strings.Split(rules, "\n") {
+		f := strings.Fields(line)
+		if len(f) < 4 || f[0] != "local" || f[1] != "all" && f[1] != "postgres" || f[2] != "all" && strings.Trim(f[2], `"`) != superuser {
+			continue
+		}
+		return f[3] == "trust"
+	}
+	return false
+}
+
+// pgName quotes a role for pg_hba.conf where it could be taken for a keyword.
+func pgName(name string) string {
+	if strings.IndexFunc(name, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9') }) < 0 {
+		return name
+	}
+	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+}
+
+// idents is pg_ident.conf. The map is for the set-up, which runs as whoever
+// started nix2gpu. That name is not known here, so everyone who reaches the
+// socket is let in; where there is a socket for others, only those whose
+// names are known.
+func (pg *pgOptions) idents() project.Text {
+	b := &textBuilder{}
+	b.add(pg.Text("identMap"))
+	b.endLine()
+	switch {
+	case !pg.private:
+	case pg.String("socketDir") == "" && !pg.Has("settings", "unix_socket_directories"):
+		b.line(`nix2gpu /^(.*)$ %s`, pgName(pg.superuser))
+	default:
+		for _, user := range []string{"root", "postgres"} {
+			b.line("nix2gpu %s %s", user, pgName(pg.superuser))
+		}
+	}
+	return b.text
+}
+
+func (pg *pgOptions) setup() {
+	words := []project.Text{project.Self(), project.Lit("provision"), project.Lit("postgresql"), project.Lit("setup"),
+		flag("bin", pg.bin()), flag("data", pg.DataDir()), flag("socket", pg.RunDir("")),
+		litFlag("port", strconv.Itoa(pg.port)), litFlag("superuser", pg.superuser)}
+	for _, user := range pg.users {
+		words = append(words, litFlag("role", user))
+	}
+	var databases []string
+	add := func(c *module.Config, name string) {
+		switch {
+		case name == "" || len(name) > 63:
+			c.Errorf("the name of a database must have 1 to 63 bytes, not %q", name)
+		case !slices.Contains(databases, name):
+			databases = append(databases, name)
+			words = append(words, litFlag("database", name))
+		}
+	}
+	for _, option := range []string{"databases", "ensureDatabases"} {
+		for _, c := range pg.List(option) {
+			add(c, c.String())
+		}
+	}
+	for _, c := range pg.List("initialDatabases") {
+		add(c, c.String("name"))
+		for _, schema := range c.Strs("schemas") {
+			words = append(words, flag("schema", project.Join(project.Lit(c.String("name")+"="), pg.place.Path(schema))))
+		}
+	}
+	if len(databases) == 0 && pg.Bool("createDatabase") {
+		words = append(words, project.Lit("--own-database"))
+	}
+	for _, c := range pg.List("ensureUsers") {
+		words = append(words, litFlag("ensure-user", ensureUser(c, databases)))
+	}
+	words = append(words, pg.scripts()...)
+	proc := pg.After(project.Command{Exec: words})
+	proc.User = "" // as whoever started us: that is the role to make
+}
+
+// scripts are the flags for initialScript: a file, or text.
+func (pg *pgOptions) scripts() []project.Text {
+	c := pg.Get("initialScript")
+	switch c.Kind() {
+	case module.KindStr:
+		return []project.Text{flag("before", pg.place.Path(c.Str()))}
+	case module.KindAttrs:
+		var words []project.Text
+		for _, when := range []string{"before", "after"} {
+			if c.Has(when) {
+				words = append(words, flag(when, pg.Generated(when+".sql", pg.place.Text(c.Str(when)))))
+			}
+		}
+		return words
+	}
+	return nil
+}
+
+// clauses are the attributes of a role that ensureClauses can name.
+var clauses = []string{"bypassrls", "createdb", "createrole", "inherit", "login", "replication", "superuser"}
+
+// ensureUser is one element of ensureUsers as package provision reads it.
+func ensureUser(c *module.Config, databases []string) string {
+	user := struct {
+		Name    string          `json:"name"`
+		Owns    bool            `json:"ensureDBOwnership,omitempty"`
+		Clauses map[string]bool `json:"ensureClauses,omitempty"`
+	}{Name: c.String("name"), Owns: c.Bool("ensureDBOwnership"), Clauses: map[string]bool{}}
+	if user.Owns && !slices.Contains(databases, user.Name) {
+		c.Errorf("user %q is to own the database of the same name, which is not among databases", user.Name)
+	}
+	for _, clause := range c.Each("ensureClauses") {
+		if !slices.Contains(clauses, clause.Name()) {
+			clause.Errorf("clause must be one of %s, not %q", wordList(slices.Clone(clauses)), clause.Name())
+		}
+		if clause.Has() {
+			user.Clauses[clause.Name()] = clause.Bool()
+		}
+	}
+	out, _ := json.Marshal(user) // strings and booleans always encode
+	return string(out)
+}
