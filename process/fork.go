@@ -62,7 +62,7 @@ type forkRequest struct {
 	path  string
 	argv  []string
 	attr  syscall.ProcAttr
-	umask *int
+	umask *int         // only where ownFS
 	enter func() error // joins a cgroup as a thread; nil: none
 	leave func()
 
@@ -80,7 +80,7 @@ func (f *forker) fork(r *forkRequest) (pid int, err error) {
 			}
 			defer r.leave()
 		}
-		if r.umask != nil && f.ownFS {
+		if r.umask != nil {
 			defer unix.Umask(unix.Umask(*r.umask))
 		}
 		pid, err = syscall.ForkExec(r.path, r.argv, &r.attr)

@@ -182,32 +182,6 @@ func GuardMain() error {
 // end ends what the supervisor had running when it died, just now: so session
 // and group numbers are still those of its processes.
 func (l ledger) end(run string, grace time.Duration) error {
-	signals := make(map[int]unix.Signal)
-	find := func(t *table) map[int]Info {
-		set := make(map[int]Info)
-		if run != "" {
-			set = marked(t, run+"/")
-		}
-		for _, info := range t.byPID {
-			rec, ok := l[info.SID]
-			if !ok {
-				rec, ok = l[info.PGID]
-			}
-			if !ok || info.Start < rec.start {
-				continue
-			}
-			if leader, alive := t.byPID[rec.pid]; alive && leader.Start != rec.start {
-				continue // the number is somebody else's by now
-			}
-			mine := make(map[int]Info)
-			t.below(info.PID, mine)
-			for pid, info := range mine {
-				set[pid], signals[pid] = info, rec.signal
-			}
-		}
-		delete(set, unix.Getpid())
-		return set
-	}
-	_, err := sweep(find, signals, grace)
+	_, err := l.sweep(run, grace, true)
 	return err
 }

@@ -29,8 +29,9 @@ func TestMain(m *testing.M) {
 
 // helpers are programs with a behaviour that a shell has not.
 var helpers = map[string]func(args []string) int{
-	"guard":  func([]string) int { return status(process.GuardMain()) },
-	"launch": func(args []string) int { return status(process.LaunchMain(args)) },
+	"guard":     func([]string) int { return status(process.GuardMain()) },
+	"supervise": supervise,
+	"launch":    func(args []string) int { return status(process.LaunchMain(args)) },
 }
 
 func status(err error) int {

@@ -79,11 +79,19 @@ func openJournal(opts Options) (*journal, error) {
 	if opts.Journal == "" {
 		return nil, nil
 	}
-	if _, err := recoverJournal(opts.Journal, recoverGrace); err != nil {
-		return nil, err
+	found, err := recoverJournal(opts.Journal, recoverGrace)
+	if err == nil {
+		var more int
+		more, err = Sweep(opts.Run+"/", recoverGrace)
+		found += more
 	}
-	if _, err := Sweep(opts.Run+"/", recoverGrace); err != nil {
+	switch {
+	case errors.Is(err, errNoProc):
+		opts.Log.Warn("cannot look for what an earlier run has left", "err", err)
+	case err != nil:
 		return nil, err
+	case found > 0:
+		opts.Log.Warn("ended what an earlier run had left running", "count", found)
 	}
 	self, _ := Inspect(unix.Getpid())
 	j := &journal{
@@ -123,16 +131,38 @@ func recoverJournal(path string, grace time.Duration) (found int, err error) {
 			left.add(line)
 		}
 	}
+	return left.sweep(run, grace, false)
+}
+
+// sweep ends the run: what the ledger names with all below it and in its
+// sessions and groups, and what bears a cookie of the run. The number of a
+// leader that is dead counts only if it cannot have been given away: recent.
+func (l ledger) sweep(run string, grace time.Duration, recent bool) (found int, err error) {
 	signals := make(map[int]unix.Signal)
 	find := func(t *table) map[int]Info {
-		set := marked(t, run+"/")
-		for pid, rec := range left {
-			if t.byPID[pid].Start == rec.start {
-				mine := make(map[int]Info)
-				t.below(pid, mine)
-				for pid, info := range mine {
-					set[pid], signals[pid] = info, rec.signal
-				}
+		set := make(map[int]Info)
+		if run != "" {
+			set = marked(t, run+"/")
+		}
+		for _, info := range t.byPID {
+			rec, ok := l[info.PID]
+			if !ok {
+				rec, ok = l[info.SID]
+			}
+			if !ok {
+				rec, ok = l[info.PGID]
+			}
+			if !ok || info.Start < rec.start {
+				continue
+			}
+			leader, alive := t.byPID[rec.pid]
+			if alive && leader.Start != rec.start || !alive && !recent {
+				continue // the number is somebody else's by now, or may be
+			}
+			mine := make(map[int]Info)
+			t.below(info.PID, mine)
+			for pid, info := range mine {
+				set[pid], signals[pid] = info, rec.signal
 			}
 		}
 		for pid := range ancestors(t) {

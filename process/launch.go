@@ -21,6 +21,7 @@ type settings struct {
 	Path     string              `json:"path"`
 	User     *User               `json:"user,omitempty"`
 	Rlimits  map[int]unix.Rlimit `json:"rlimits,omitempty"`
+	Umask    *int                `json:"umask,omitempty"`
 	DropCaps bool                `json:"dropCaps,omitempty"`
 	Caps     []string            `json:"caps,omitempty"`
 	Read     []string            `json:"read,omitempty"`
@@ -48,7 +49,11 @@ func (h *Host) throughLaunch(spec *Spec, req *forkRequest) error {
 	if n := spec.Limits.NoFile; n > 0 {
 		rlimits[unix.RLIMIT_NOFILE] = unix.Rlimit{Cur: n, Max: n}
 	}
-	if len(rlimits) == 0 && !box.DropCaps && box.ReadOnly == nil && box.ReadWrite == nil {
+	var umask *int
+	if spec.Umask != nil && !h.plain.ownFS { // containers may forbid threads one of their own
+		umask, req.umask = spec.Umask, nil
+	}
+	if len(rlimits) == 0 && umask == nil && !box.DropCaps && box.ReadOnly == nil && box.ReadWrite == nil {
 		return nil
 	}
 	if len(h.opts.Launch) == 0 {
@@ -60,7 +65,7 @@ func (h *Host) throughLaunch(spec *Spec, req *forkRequest) error {
 	}
 	req.report, req.reportEnd = read, write
 	set := settings{
-		Path: req.path, Rlimits: rlimits,
+		Path: req.path, Rlimits: rlimits, Umask: umask,
 		DropCaps: box.DropCaps, Caps: box.Caps, Read: box.ReadOnly, Write: box.ReadWrite,
 		Signal: int(spec.StopSignal), Parent: unix.Getpid(), Report: len(req.attr.Files),
 	}
@@ -138,6 +143,9 @@ func LaunchMain(args []string) error {
 
 // apply does what needs privileges first. It returns the step that failed.
 func (s *settings) apply() (step string, err error) {
+	if s.Umask != nil {
+		unix.Umask(*s.Umask)
+	}
 	for which, limit := range s.Rlimits {
 		// Of the process, and through the syscall package, which otherwise
 		// puts back the limit of open files that Go has raised.

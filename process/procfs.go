@@ -2,6 +2,7 @@ package process
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"strconv"
 	"strings"
@@ -25,7 +26,7 @@ func (i Info) dead() bool { return i.State == 'Z' || i.State == 'X' }
 // Inspect reads what the kernel says of pid. The error is fs.ErrNotExist when
 // there is no such process.
 func Inspect(pid int) (Info, error) {
-	stat, err := readProc("/proc/" + strconv.Itoa(pid) + "/stat")
+	stat, err := readProc(procDir(pid) + "/stat")
 	if err != nil {
 		return Info{}, err
 	}
@@ -34,7 +35,7 @@ func Inspect(pid int) (Info, error) {
 		return Info{}, unix.ESRCH
 	}
 	if info.State == 'D' {
-		wchan, _ := readProc("/proc/" + strconv.Itoa(pid) + "/wchan")
+		wchan, _ := readProc(procDir(pid) + "/wchan")
 		info.WaitingFor = strings.Trim(string(wchan), "0\n")
 	}
 	return info, nil
@@ -114,7 +115,7 @@ func pids() ([]int, error) {
 // cookieOf reads the cookie from a process's environment; "" when it has none,
 // or has overwritten it, or is not ours to read.
 func cookieOf(pid int) string {
-	env, err := readProc("/proc/" + strconv.Itoa(pid) + "/environ")
+	env, err := readProc(procDir(pid) + "/environ")
 	if err != nil {
 		return ""
 	}
@@ -136,7 +137,11 @@ func cookieIn(env []byte) string {
 // childrenOf lists the children of a thread. ok is false where the kernel has
 // no such list.
 func childrenOf(pid, tid int) (children []int, ok bool) {
-	data, err := readProc("/proc/" + strconv.Itoa(pid) + "/task/" + strconv.Itoa(tid) + "/children")
+	return childrenAt(procDir(pid), tid)
+}
+
+func childrenAt(dir string, tid int) (children []int, ok bool) {
+	data, err := readProc(dir + "/task/" + strconv.Itoa(tid) + "/children")
 	if err != nil {
 		return nil, false
 	}
@@ -148,20 +153,27 @@ func childrenOf(pid, tid int) (children []int, ok bool) {
 	return children, true
 }
 
+var errNoProc = errors.New("there is no /proc of this pid namespace")
+
 // A table is a snapshot of every process.
 type table struct {
 	byPID    map[int]Info
 	children map[int][]int
 }
 
+// readTable fails where /proc is not that of our pid namespace: its numbers
+// mean other processes than ours.
 func readTable() (*table, error) {
+	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(unix.Getpid()) {
+		return nil, errNoProc
+	}
 	all, err := pids()
 	if err != nil {
 		return nil, err
 	}
 	t := &table{byPID: make(map[int]Info, len(all)), children: make(map[int][]int)}
 	for _, pid := range all {
-		stat, err := readProc("/proc/" + strconv.Itoa(pid) + "/stat")
+		stat, err := readProc(procDir(pid) + "/stat")
 		if err != nil {
 			continue // it ended since
 		}

@@ -77,8 +77,7 @@ func (h *Host) reapAround() {
 // orphans lists children that we did not fork. It may contain leaders, where
 // the kernel does not tell them apart; never one that is still being forked.
 func (h *Host) orphans() []int {
-	self := unix.Getpid()
-	if list, ok := childrenOf(self, self); ok {
+	if list, ok := ownOrphans(); ok {
 		return list
 	}
 	if h.forking > 0 {
@@ -88,7 +87,14 @@ func (h *Host) orphans() []int {
 	if err != nil {
 		return nil
 	}
-	return t.children[self]
+	return t.children[unix.Getpid()]
+}
+
+// ownOrphans lists the children of our main thread: those we did not fork.
+func ownOrphans() (children []int, ok bool) {
+	// Through "self", whose threads have no such number in the /proc of
+	// another pid namespace.
+	return childrenAt("/proc/self", unix.Getpid())
 }
 
 func (h *Host) reapOrphan(pid int) bool {
@@ -181,8 +187,7 @@ func (h *Host) leftNothing(p *Process) bool {
 	if !h.subreaper {
 		return false
 	}
-	self := unix.Getpid()
-	list, ok := childrenOf(self, self)
+	list, ok := ownOrphans()
 	if !ok {
 		return false
 	}

@@ -25,9 +25,8 @@ type Terminal int
 
 // The relations; the zero value is a session of its own without a terminal.
 const (
-	NoTerminal     Terminal = iota // a session of its own
-	OwnTerminal                    // a session of its own, controlled by the terminal on stdin
-	SharedTerminal                 // our session, in the foreground of the terminal on stdin
+	NoTerminal  Terminal = iota // a session of its own, without one
+	OwnTerminal                 // a session of its own, controlled by the terminal on stdin
 )
 
 // A Spec says what to start and how. Only Argv is needed.

@@ -171,8 +171,6 @@ func (h *Host) request(spec *Spec, program, cookie string) (*forkRequest, error)
 		sys.Setsid = true
 	case OwnTerminal:
 		sys.Setsid, sys.Setctty, sys.Ctty = true, true, 0
-	case SharedTerminal:
-		sys.Setpgid, sys.Foreground, sys.Ctty = true, true, int(req.attr.Files[0])
 	}
 	if u := spec.User; u != nil && !u.isUs() {
 		sys.Credential = &syscall.Credential{Uid: uint32(u.UID), Gid: uint32(u.GID)}

@@ -1,0 +1,259 @@
+package process_test
+
+import (
+	"bufio"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nix2gpu/process"
+)
+
+// alive reports whether a process still runs; a zombie does not.
+func alive(pid int) bool {
+	info, err := process.Inspect(pid)
+	return err == nil && info.State != 'Z' && info.State != 'X'
+}
+
+// printing starts a script and reads the pids that it prints, n of them.
+func printing(t *testing.T, h *process.Host, spec process.Spec, n int) (*process.Process, []int) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	spec.Stdout = w
+	p, err := h.Start(spec)
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, readPIDs(t, bufio.NewScanner(r), n)
+}
+
+func readPIDs(t *testing.T, lines *bufio.Scanner, n int) (pids []int) {
+	t.Helper()
+	for len(pids) < n && lines.Scan() {
+		pid, err := strconv.Atoi(strings.TrimSpace(lines.Text()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, pid)
+	}
+	if len(pids) < n {
+		t.Fatalf("%d pids, want %d", len(pids), n)
+	}
+	return pids
+}
+
+// The ways in which a descendant hides. Each script prints its pid.
+const (
+	inGroup   = `sleep 1000 & echo $!; `
+	ownGroup  = `set -m; sleep 1000 & echo $!; set +m; `
+	inSession = `setsid sh -c 'echo $$; exec sleep 1000' & `
+	daemon    = `(setsid sh -c 'echo $$; exec sleep 1000' &) ; `
+	noEnv     = `(sh -c 'echo $$; exec env -i sleep 1000' &) ; `
+	stubborn  = `(setsid sh -c 'trap "" TERM HUP; echo $$; while :; do sleep 1000; done' &) ; `
+	stopped   = `(setsid sh -c 'echo $$; kill -STOP $$; sleep 1000' &) ; `
+)
+
+func TestNoDescendantOutlivesAStop(t *testing.T) {
+	h := newHost(t, process.Options{})
+	for name, script := range map[string]string{
+		"in the group": inGroup, "own group": ownGroup, "own session": inSession, "daemon": daemon,
+		"without environment": noEnv, "ignores TERM": stubborn, "stopped": stopped,
+	} {
+		for how, end := range map[string]func(*process.Process){
+			"TERM":       func(p *process.Process) { p.Terminate(0, false) },
+			"KILL":       func(p *process.Process) { p.Kill() },
+			"main alone": func(p *process.Process) { p.Signal(unix.SIGKILL) },
+		} {
+			t.Run(name+", "+how, func(t *testing.T) {
+				spec := shell(script + "echo $$; while :; do sleep 1000 & wait; done")
+				spec.LeftoverGrace = 50 * time.Millisecond
+				p, pids := printing(t, h, spec, 2)
+				end(p)
+				await(t, "done", p.Done())
+				for _, pid := range pids {
+					if alive(pid) {
+						t.Errorf("%d is still alive", pid)
+					}
+				}
+				if left := p.Exit().Left; left != nil {
+					t.Errorf("left: %v", left)
+				}
+			})
+		}
+	}
+}
+
+func TestNoDescendantOutlivesACrash(t *testing.T) {
+	h := newHost(t, process.Options{})
+	for name, script := range map[string]string{"in the group": inGroup, "daemon": daemon} {
+		t.Run(name, func(t *testing.T) {
+			seen := filepath.Join(t.TempDir(), "seen")
+			p, pids := printing(t, h, shell(script+"while [ ! -e "+seen+" ]; do sleep 0.01; done; exit 3"), 1)
+			if err := os.WriteFile(seen, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			await(t, "done", p.Done())
+			if alive(pids[0]) {
+				t.Errorf("%d is still alive", pids[0])
+			}
+			if got := p.Exit().Code; got != 3 {
+				t.Errorf("exit code %d, want 3", got)
+			}
+		})
+	}
+}
+
+func TestOnlyMainLeavesDescendantsUntilClose(t *testing.T) {
+	h, err := process.New(process.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := shell(daemon + inGroup + "wait")
+	spec.Mode = process.OnlyMain
+	p, pids := printing(t, h, spec, 2)
+	p.Terminate(0, false)
+	await(t, "done", p.Done())
+	for _, pid := range pids {
+		if !alive(pid) {
+			t.Errorf("%d went with the main process", pid)
+		}
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, pid := range pids {
+		if alive(pid) {
+			t.Errorf("%d is alive after Close", pid)
+		}
+	}
+}
+
+func TestAServicesDescendantsAreNotAnothers(t *testing.T) {
+	h := newHost(t, process.Options{})
+	spec := shell(daemon + noEnv + inGroup + "echo $$; while :; do sleep 1000 & wait; done")
+	_, keep := printing(t, h, spec, 4)
+	p, _ := printing(t, h, shell(daemon+noEnv+inGroup+"wait"), 3)
+	p.Kill()
+	await(t, "done", p.Done())
+	for _, pid := range keep {
+		if !alive(pid) {
+			t.Errorf("%d of another service was ended", pid)
+		}
+	}
+}
+
+func TestTermReachesAStoppedProcess(t *testing.T) {
+	h := newHost(t, process.Options{})
+	p, _ := printing(t, h, shell("trap 'exit 5' TERM; echo $$; kill -STOP $$; sleep 1000"), 1)
+	eventually(t, "it is stopped", func() bool { s, _ := p.State(); return s.State == 'T' })
+	p.Terminate(0, false)
+	await(t, "done", p.Done())
+	if got := p.Exit().Code; got != 5 {
+		t.Errorf("exit code %d, want 5", got)
+	}
+}
+
+func TestTermToMainAlone(t *testing.T) {
+	h := newHost(t, process.Options{})
+	spec := shell(`sh -c 'trap "exit 9" TERM; echo $$; while :; do sleep 1000 & wait; done' & trap 'wait; exit 4' USR1; echo $$; wait; wait`)
+	spec.LeftoverGrace = -1
+	p, pids := printing(t, h, spec, 2)
+	if err := p.Terminate(unix.SIGUSR1, true); err != nil {
+		t.Fatal(err)
+	}
+	child := pids[0]
+	if child == p.PID() {
+		child = pids[1]
+	}
+	if !alive(child) {
+		t.Error("the child had the signal as well")
+	}
+	p.Kill()
+	await(t, "done", p.Done())
+}
+
+func TestExitTellsOurKill(t *testing.T) {
+	h := newHost(t, process.Options{})
+	p, _ := printing(t, h, shell("trap '' TERM; echo $$; sleep 1000"), 1)
+	p.Terminate(0, false)
+	if !alive(p.PID()) {
+		t.Error("it did not ignore TERM")
+	}
+	p.Kill()
+	await(t, "done", p.Done())
+	if e := p.Exit(); !e.Killed || e.OOM || e.Status() != 137 {
+		t.Errorf("got %+v", e)
+	}
+}
+
+func TestCloseEndsEverything(t *testing.T) {
+	h, err := process.New(process.Options{Guard: guardCommand})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, pids := printing(t, h, shell(daemon+stubborn+inGroup+"wait"), 3)
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, pid := range pids {
+		if alive(pid) {
+			t.Errorf("%d is alive after Close", pid)
+		}
+	}
+	if _, err := h.Start(shell("true")); !errors.Is(err, process.ErrClosed) {
+		t.Errorf("Start after Close = %v", err)
+	}
+	if err := h.Close(); err != nil {
+		t.Errorf("second Close: %v", err)
+	}
+	out, _ := exec.Command("pgrep", "-P", strconv.Itoa(os.Getpid())).Output()
+	for _, child := range strings.Fields(string(out)) {
+		if pid, _ := strconv.Atoi(child); alive(pid) {
+			t.Errorf("our child %s is left", child)
+		}
+	}
+}
+
+func TestNothingLeaks(t *testing.T) {
+	count := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	round := func() {
+		h, err := process.New(process.Options{Guard: guardCommand, Launch: launchCommand, Journal: t.TempDir() + "/journal"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			p := start(t, h, shell("exit 1"))
+			await(t, "done", p.Done())
+			h.Start(process.Spec{Argv: []string{"/no/such"}})
+		}
+		p := start(t, h, process.Spec{Argv: []string{"/bin/true"}, Limits: process.Limits{NoFile: 64}})
+		await(t, "done", p.Done())
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	round() // what is opened once and for all
+	before := count()
+	for range 5 {
+		round()
+	}
+	eventually(t, "no descriptor is left", func() bool { return count() <= before })
+}
