@@ -364,3 +364,10 @@ func plain(n *node) any {
 	}
 	return n.text
 }
+
+// Is reports whether data looks like a file for Load: a map with the key
+// "processes". So does what can't be read at all, for Load says why.
+func Is(data []byte) bool {
+	n, err := parse("", data)
+	return err != nil || n.get("processes") != nil
+}

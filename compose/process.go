@@ -411,7 +411,8 @@ func (l *loader) resolve(p *project.Project, groups map[string][]project.ID, pro
 			}
 			if !ok {
 				hint := ""
-				if near := nearest(string(name), names); near != "" {
+				others := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == string(id) })
+				if near := nearest(string(name), others); near != "" {
 					hint = fmt.Sprintf("did you mean %q?", near)
 				}
 				l.failHint(dep.Pos, hint, "process %q depends on %q, which there is not", id, name)

@@ -27,6 +27,9 @@ type Env struct {
 	Width          int // columns of the terminal; 0 when stdout is none
 
 	Now func() time.Time
+
+	colors string // the value of --color
+	socket string // the value of --socket
 }
 
 // OSEnv is the Env of this process.

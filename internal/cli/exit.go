@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nix2gpu/control"
+	"nix2gpu/project"
 )
 
 // The exit codes. Scripts depend on them, so they never change.
@@ -74,8 +75,15 @@ func exitCode(err error) int {
 		return exitOK
 	}
 	var e *exitError
-	if errors.As(err, &e) {
+	var wrong *invalid
+	var name *project.NameError
+	switch {
+	case errors.As(err, &e):
 		return e.code
+	case errors.As(err, &wrong):
+		return exitUsage
+	case errors.As(err, &name):
+		return exitNoService
 	}
 	if kind, ok := control.KindOf(err); ok {
 		return kind.Exit
@@ -98,11 +106,21 @@ func report(w io.Writer, program string, err error) {
 	if errors.Is(err, context.Canceled) {
 		return // whoever pressed Ctrl-C knows
 	}
+	var wrong *invalid
+	var refused *refusal
+	switch {
+	case errors.As(err, &wrong):
+		writeFaults(w, wrong.root, faults(wrong.err))
+		return
+	case errors.As(err, &refused):
+		writeFaults(w, refused.root, refused.faults)
+		return
+	}
 	msg := strings.TrimRight(err.Error(), "\n")
 	if !startsWithPlace(msg) {
 		msg = program + ": " + msg
 	}
-	fmt.Fprintln(w, msg)
+	fmt.Fprintln(w, strings.ReplaceAll(msg, "\n  hint: ", "\nhint: "))
 	var ce *control.Error
 	var h *hinted
 	if errors.As(err, &h) {

@@ -3,13 +3,19 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
 
 // Main runs the command that env.Args names and returns the exit code.
 func Main(ctx context.Context, env *Env) int {
+	if ran, err := runHidden(ctx, env, arguments(env)); ran {
+		if err != nil {
+			report(env.Stderr, "nix2gpu", err)
+		}
+		return exitCode(err)
+	}
 	root := newRoot(env)
 	if env.name() == processCompose {
 		root = newProcessCompose(env)
@@ -62,7 +68,7 @@ process-compose.yaml of the current folder is taken.`,
 		Args: unknownVerb,
 		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
-	configure(root)
+	configure(env, root)
 	root.AddGroup(
 		&cobra.Group{ID: groupRun, Title: "Run services:"},
 		&cobra.Group{ID: groupLook, Title: "See what they do:"},
@@ -75,6 +81,25 @@ process-compose.yaml of the current folder is taken.`,
 			root.AddCommand(c)
 		}
 	}
+	add(groupRun,
+		newUp(env),
+		newDown(env),
+		newStart(env),
+		newStop(env),
+		newRestart(env),
+		newKill(env),
+	)
+	add(groupLook,
+		newPs(env),
+		newStatus(env),
+		newLogs(env),
+		newWait(env),
+		newEvents(env),
+	)
+	add(groupDefine,
+		newCheck(env),
+		newConfig(env),
+	)
 	add(groupProgram,
 		newVersion(env),
 		newCompletion(env),
@@ -85,7 +110,7 @@ process-compose.yaml of the current folder is taken.`,
 }
 
 // configure sets what both command tables share.
-func configure(root *cobra.Command) {
+func configure(env *Env, root *cobra.Command) {
 	root.SilenceErrors = true // Main prints them, once
 	root.SilenceUsage = true
 	root.DisableAutoGenTag = true
@@ -97,7 +122,11 @@ func configure(root *cobra.Command) {
 		}
 		return hint(&exitError{exitUsage, err}, "see %q", cmd.CommandPath()+" --help")
 	})
-	root.PersistentFlags().String("color", "auto", "colour the output: auto, always or never")
+	root.PersistentFlags().StringVar(&env.colors, "color", "auto", "colour the output: auto, always or never")
+	root.PersistentFlags().StringVar(&env.socket, "socket", "", "`path` of the control socket, instead of the project's own")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		return oneOf("color", env.colors, "auto", "always", "never")
+	}
 }
 
 // unknownVerb rejects arguments that no verb took.
@@ -127,5 +156,5 @@ func oneOf(flag, value string, permitted ...string) error {
 			return nil
 		}
 	}
-	return usageError("--%s must be one of %v, got %q", flag, fmt.Sprint(permitted), value)
+	return usageError("--%s must be %s, is %q", flag, strings.Join(permitted, ", "), value)
 }

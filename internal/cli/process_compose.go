@@ -16,7 +16,7 @@ func newProcessCompose(env *Env) *cobra.Command {
 		Args:  unknownVerb,
 		RunE:  func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
-	configure(root)
+	configure(env, root)
 	root.AddCommand(newVersion(env), newCompletion(env))
 	return root
 }

@@ -1,0 +1,27 @@
+package cli
+
+// color reports whether stdout gets colours.
+func (e *Env) color() bool {
+	switch e.colors {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	if v := e.Getenv("CLICOLOR_FORCE"); v != "" && v != "0" {
+		return true
+	}
+	return e.StdoutTTY && e.Getenv("NO_COLOR") == "" && e.Getenv("TERM") != "dumb"
+}
+
+// colorMode is what becomes of the colours of services in our output: a
+// reader that is no terminal gets theirs unless it refuses them.
+func (e *Env) colorMode() string {
+	switch {
+	case e.color():
+		return "labels"
+	case e.colors == "never" || e.Getenv("NO_COLOR") != "":
+		return "never"
+	}
+	return ""
+}

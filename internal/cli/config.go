@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"nix2gpu/compose"
+)
+
+type configOptions struct {
+	target target
+	output string
+}
+
+func newConfig(env *Env) *cobra.Command {
+	var opts configOptions
+	cmd := &cobra.Command{
+		Use:   "config [DEFINITION]",
+		Short: "Print what a definition means, merged and resolved",
+		Long: `Prints the project that a definition stands for: every default filled in, several
+modules merged, secrets masked. As process-compose YAML, or with -o json in our own
+form.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.target.take(args); err != nil {
+				return err
+			}
+			if len(opts.target.services) > 0 {
+				return usageError("config takes a definition, and %q does not look like one", opts.target.services[0])
+			}
+			return runConfig(cmd.Context(), env, opts)
+		},
+	}
+	addTargetFlags(cmd, &opts.target, "f")
+	addModuleFlag(cmd, &opts.target)
+	cmd.Flags().StringVarP(&opts.output, "output", "o", "yaml", "`format`: yaml or json")
+	return cmd
+}
+
+func runConfig(ctx context.Context, env *Env, opts configOptions) error {
+	// "project" is what a supervisor asks its child for: nothing is masked.
+	if err := oneOf("output", opts.output, "yaml", "json", "project"); err != nil {
+		return err
+	}
+	l, err := opts.target.load(ctx, env)
+	if err != nil {
+		return err
+	}
+	var data []byte
+	switch opts.output {
+	case "project":
+		data, err = l.project.Encode()
+	case "json":
+		data, err = l.project.Masked().Encode()
+	default:
+		l.writeNotes(env)
+		data, err = compose.Encode(l.project.Masked(), compose.EncodeOptions{})
+	}
+	if err != nil {
+		return err
+	}
+	_, err = env.Stdout.Write(data)
+	return err
+}

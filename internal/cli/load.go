@@ -1,0 +1,224 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"nix2gpu/compose"
+	"nix2gpu/project"
+)
+
+// A loaded definition is a project with the place that it came from.
+type loaded struct {
+	project *project.Project
+	root    string // the definition's folder
+	name    string // the definition as messages call it: "flake.nix#web"
+}
+
+// load reads and validates the definition of t. The error is an *invalid
+// when the definition is wrong.
+func (t *target) load(ctx context.Context, env *Env) (*loaded, error) {
+	root, files, err := t.locate(env)
+	if err != nil {
+		return nil, err
+	}
+	l := &loaded{root: root, name: files[0]}
+	switch {
+	case isCompose(root, files[0]):
+		if len(t.modules) > 0 {
+			return nil, usageError("--module is for definitions in Nix; %q is merged with another file by a second -f", files[0])
+		}
+		l.project, err = t.loadCompose(env, root, files)
+	case len(files) > 1:
+		return nil, usageError("only process-compose files can be merged by several -f; for %q use --module", files[0])
+	default:
+		l.project, err = t.evaluate(ctx, env, root, files[0])
+	}
+	if err != nil {
+		return nil, err
+	}
+	if t.container != "" {
+		l.name += "#" + t.container
+	}
+	l.project.Container.WorkingDir = orElse(l.project.Container.WorkingDir, "/workspace")
+	t.keepNamespaces(l.project)
+	if err := l.project.Validate(); err != nil {
+		return nil, &invalid{root, err}
+	}
+	return l, nil
+}
+
+func orElse(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}
+
+// locate finds the definition: its folder, and its files by their names in
+// there.
+func (t *target) locate(env *Env) (root string, files []string, err error) {
+	if len(t.files) == 0 {
+		return discover(env, env.Dir)
+	}
+	for _, f := range t.files {
+		full := env.path(f)
+		info, err := os.Stat(full)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return "", nil, &exitError{exitUsage, fmt.Errorf("no definition %q", f)}
+		case err != nil:
+			return "", nil, &exitError{exitUsage, err}
+		case info.IsDir():
+			if len(t.files) > 1 {
+				return "", nil, usageError("%q is a folder beside another definition", f)
+			}
+			return discover(env, full)
+		}
+		if root == "" {
+			root = filepath.Dir(full)
+		}
+		name, err := filepath.Rel(root, full)
+		if err != nil {
+			name = full
+		}
+		files = append(files, name)
+	}
+	return root, files, nil
+}
+
+// discover looks for a definition in a folder. Under the name
+// process-compose, its files come first.
+func discover(env *Env, dir string) (root string, files []string, err error) {
+	nix := []string{"flake.nix", "nix2gpu.nix"}
+	order := slices.Concat(nix, compose.DiscoveryNames())
+	if env.name() == processCompose {
+		order = slices.Concat(compose.DiscoveryNames(), nix)
+	}
+	for _, name := range order {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			continue
+		}
+		if name == "flake.nix" && !mentionsUs(filepath.Join(dir, name)) && exists(dir, order, name) {
+			continue
+		}
+		files := []string{name}
+		if slices.Contains(compose.DiscoveryNames(), name) {
+			if over := compose.OverrideName(name); exists(dir, []string{over}, "") {
+				files = append(files, over)
+			}
+		}
+		return dir, files, nil
+	}
+	return "", nil, hint(&exitError{exitUsage, fmt.Errorf("no definition in %s", dir)},
+		"write a nix2gpu.nix or flake.nix there, or name one: %s up FILE", env.name())
+}
+
+// exists reports whether the folder has one of the names, the excepted one
+// aside.
+func exists(dir string, names []string, except string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		if name == except {
+			return false
+		}
+		_, err := os.Stat(filepath.Join(dir, name))
+		return err == nil
+	})
+}
+
+// mentionsUs reports whether a flake could define containers. Only a flake
+// beside another definition is asked, and only one that doesn't contain the
+// word is passed over: it is somebody's development shell.
+func mentionsUs(flake string) bool {
+	data, err := os.ReadFile(flake)
+	return err == nil && strings.Contains(string(data), "nix2gpu")
+}
+
+// isCompose reports whether the file is process-compose's: YAML or JSON with
+// its one required key, or empty under its own name.
+func isCompose(root, file string) bool {
+	switch filepath.Ext(file) {
+	case ".yaml", ".yml", ".json":
+	default:
+		return false
+	}
+	if slices.Contains(compose.DiscoveryNames(), filepath.Base(file)) {
+		return true
+	}
+	data, err := os.ReadFile(absolute(root, file))
+	return err != nil || compose.Is(data)
+}
+
+func absolute(root, file string) string {
+	if filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(root, file)
+}
+
+func (t *target) loadCompose(env *Env, root string, files []string) (*project.Project, error) {
+	p, err := compose.Load(compose.Options{
+		ReadFile: func(name string) ([]byte, error) {
+			data, err := os.ReadFile(absolute(root, name))
+			var pe *fs.PathError
+			if errors.As(err, &pe) {
+				err = pe.Err // the name is in the message already
+			}
+			return data, err
+		},
+		Dir:      root,
+		Environ:  env.Environ,
+		EnvFiles: t.envFiles,
+		NoDotEnv: t.noDotEnv,
+	}, files...)
+	if err != nil {
+		return nil, &invalid{root, err}
+	}
+	return p, nil
+}
+
+// keepNamespaces disables what is outside the chosen namespaces, and prunes
+// dependencies on it.
+func (t *target) keepNamespaces(p *project.Project) {
+	if len(t.namespaces) == 0 {
+		return
+	}
+	for _, s := range p.Services {
+		own := strings.Split(orElse(s.Namespace, "default"), ",")
+		if !slices.ContainsFunc(own, func(ns string) bool { return slices.Contains(t.namespaces, ns) }) {
+			s.Disabled = true
+		}
+	}
+	for _, s := range p.Services {
+		for id := range s.DependsOn {
+			if dep := p.Services[id]; dep != nil && dep.Disabled && !s.Disabled {
+				delete(s.DependsOn, id)
+			}
+		}
+	}
+}
+
+// selected are the services to run: those named, with what they depend on;
+// without names all that are enabled.
+func (l *loaded) selected(names []string, noDeps bool) ([]project.ID, error) {
+	if len(names) == 0 {
+		var all []project.ID
+		for id, s := range l.project.Services {
+			if !s.Disabled {
+				all = append(all, id)
+			}
+		}
+		return l.project.Select(all, false), nil
+	}
+	ids, err := l.project.ResolveAll(names)
+	if err != nil {
+		return nil, &exitError{exitNoService, err}
+	}
+	return l.project.Select(ids, noDeps), nil
+}

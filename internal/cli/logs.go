@@ -1,0 +1,339 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nix2gpu/control"
+	"nix2gpu/control/client"
+	"nix2gpu/project"
+	"nix2gpu/rundir"
+	"nix2gpu/servicelog"
+)
+
+type logsOptions struct {
+	target     target
+	follow     bool
+	tail       string
+	since      string
+	until      string
+	timestamps bool
+	grep       string
+	output     string
+	previous   bool
+	noPrefix   bool
+	raw        bool
+}
+
+func newLogs(env *Env) *cobra.Command {
+	var opts logsOptions
+	cmd := &cobra.Command{
+		Use:   "logs [DEFINITION] [SERVICE...]",
+		Short: "Print what services have printed",
+		Long: `Prints the output of services, merged by time, from the files that are kept of it:
+also of an earlier run, and also when nothing runs.
+
+TIME is a span before now such as 10m or 2h, a time of day such as 15:04, or a date
+such as 2026-11-22 or 2026-11-22T15:04:05Z.`,
+		Example: `  nix2gpu logs -f api                    follow one service
+  nix2gpu logs -n 50 api postgresql      the last 50 lines of two
+  nix2gpu logs --since 10m -g error      what matched in the last ten minutes
+  nix2gpu logs --previous api            the run before the last restart`,
+		ValidArgsFunction: completeServices(env),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.target.take(args); err != nil {
+				return err
+			}
+			return runLogs(cmd.Context(), env, opts)
+		},
+	}
+	addTargetFlags(cmd, &opts.target, "")
+	addLogsFlags(cmd, &opts)
+	return cmd
+}
+
+func addLogsFlags(cmd *cobra.Command, opts *logsOptions) {
+	f := cmd.Flags()
+	f.BoolVarP(&opts.follow, "follow", "f", false, "go on with what is printed from now on")
+	f.StringVarP(&opts.tail, "tail", "n", "all", "only the last `lines` of each service")
+	f.StringVar(&opts.since, "since", "", "only lines since `time`")
+	f.StringVar(&opts.until, "until", "", "only lines until `time`")
+	f.BoolVarP(&opts.timestamps, "timestamps", "t", false, "print the time of each line")
+	f.StringVarP(&opts.grep, "grep", "g", "", "only lines that match the regular `expression`; without capitals, case is ignored")
+	f.StringVarP(&opts.output, "output", "o", "text", "`format`: text or json")
+	f.BoolVarP(&opts.previous, "previous", "p", false, "the run before the last one")
+	f.BoolVar(&opts.noPrefix, "no-log-prefix", false, "do not print the service before each line")
+	f.BoolVar(&opts.raw, "raw", false, "print exactly the bytes of the services")
+}
+
+func runLogs(ctx context.Context, env *Env, opts logsOptions) error {
+	if err := oneOf("output", opts.output, "text", "json"); err != nil {
+		return err
+	}
+	query, err := opts.query(env.Now())
+	if err != nil {
+		return err
+	}
+	c, layout, err := opts.target.find(ctx, env)
+	running := err == nil
+	if err != nil && !errors.Is(err, control.ErrNotRunning) {
+		return err
+	}
+	reader := servicelog.NewReader(layout.Logs)
+	if query.Sources, err = reader.Sources(); err != nil {
+		return err
+	}
+	names := labels(layout)
+	if len(query.Sources) == 0 && !running {
+		return &control.Error{Code: control.CodeNotRunning, Msg: "nothing has run here yet", Hint: "start it with \"nix2gpu up\""}
+	}
+	if len(opts.target.services) > 0 {
+		if query.Sources, err = names.sources(opts.target.services, query.Sources); err != nil {
+			return err
+		}
+	} else if opts.follow {
+		query.Sources = nil // also those that begin later
+	}
+	if opts.follow && running {
+		var cancel context.CancelFunc
+		ctx, cancel = untilEnd(ctx, c)
+		defer cancel()
+	}
+	return names.print(ctx, env, reader, query, opts)
+}
+
+// untilEnd ends with the project, a moment later: its last lines come first.
+func untilEnd(ctx context.Context, c *client.Client) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		c.Events(ctx, func(control.Message) error { return nil })
+		select {
+		case <-time.After(100 * time.Millisecond):
+			cancel(errProjectEnded)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+var errProjectEnded = errors.New("the project ended")
+
+func (o *logsOptions) query(now time.Time) (servicelog.Query, error) {
+	q := servicelog.Query{Follow: o.follow, Previous: o.previous}
+	var err error
+	if o.tail != "all" {
+		n, err := strconv.Atoi(o.tail)
+		if err != nil || n < 0 {
+			return q, usageError("--tail must be a number of lines or \"all\", is %q", o.tail)
+		}
+		q.Tail = n
+		if n == 0 {
+			q.Tail = -1
+		}
+	}
+	if q.Since, err = parseTime(o.since, now); err != nil {
+		return q, usageError("--since %v", err)
+	}
+	if q.Until, err = parseTime(o.until, now); err != nil {
+		return q, usageError("--until %v", err)
+	}
+	if o.grep != "" {
+		expr := o.grep
+		if strings.ToLower(expr) == expr {
+			expr = "(?i)" + expr
+		}
+		re, err := regexp.Compile(expr)
+		if err != nil {
+			return q, usageError("--grep: %v", err)
+		}
+		q.Match = re.Match
+	}
+	return q, nil
+}
+
+// parseTime reads a span before now, a time of today, or a date.
+func parseTime(s string, now time.Time) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	span := strings.TrimSuffix(strings.ReplaceAll(s, " ", ""), "ago")
+	for _, long := range []struct{ word, short string }{
+		{"hours", "h"}, {"hour", "h"}, {"minutes", "m"}, {"minute", "m"}, {"min", "m"}, {"seconds", "s"}, {"second", "s"}, {"sec", "s"},
+	} {
+		span = strings.ReplaceAll(span, long.word, long.short)
+	}
+	if days, ok := strings.CutSuffix(span, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n >= 0 {
+			return now.AddDate(0, 0, -n), nil
+		}
+	}
+	if d, err := time.ParseDuration(span); err == nil && d >= 0 {
+		return now.Add(-d), nil
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
+		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
+			return t, nil
+		}
+	}
+	for _, layout := range []string{"15:04:05", "15:04"} {
+		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
+			return time.Date(now.Year(), now.Month(), now.Day(), t.Hour(), t.Minute(), t.Second(), 0, now.Location()), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("must be like 10m, 15:04 or 2006-01-02T15:04:05Z, is %q", s)
+}
+
+// A naming knows the project that ran last, so that logs have labels also when
+// nothing runs.
+type naming struct{ project *project.Project }
+
+// labels reads what a supervisor has kept of its project.
+func labels(layout rundir.Layout) naming {
+	data, err := os.ReadFile(filepath.Join(layout.State, "project.json"))
+	if err != nil {
+		return naming{&project.Project{}}
+	}
+	p, err := project.Decode(bytes.NewReader(data))
+	if err != nil { // of another version of the program
+		return naming{&project.Project{}}
+	}
+	return naming{p}
+}
+
+// label is what stands before the lines of a source.
+func (n naming) label(source string) string {
+	if proc := n.project.Processes[project.ID(source)]; proc != nil {
+		if svc := n.project.Services[proc.Service]; svc != nil && svc.Label != "" {
+			return svc.Label
+		}
+	}
+	return source
+}
+
+// sources are the logs that names stand for: all processes of each service.
+func (n naming) sources(names, there []string) ([]string, error) {
+	var out []string
+	for _, name := range names {
+		ids, err := n.project.Resolve(name)
+		if err != nil {
+			if slices.Contains(there, name) { // of a service that is no more
+				out = append(out, name)
+				continue
+			}
+			return nil, err
+		}
+		for _, id := range ids {
+			if n.project.Processes[project.ID(name)] != nil && project.ID(name) != id {
+				out = append(out, name) // one process of the service
+				continue
+			}
+			for _, pid := range n.project.Services[id].ProcessIDs() {
+				out = append(out, string(pid))
+			}
+		}
+	}
+	return out, nil
+}
+
+// print writes the records of a query.
+func (n naming) print(ctx context.Context, env *Env, reader *servicelog.Reader, query servicelog.Query, opts logsOptions) error {
+	show := servicelog.PrintOptions{Terminal: true, Timestamps: opts.timestamps, Label: n.label}
+	switch env.colorMode() {
+	case "labels":
+		show.Color = servicelog.ColorLabels
+	case "never":
+		show.Color = servicelog.ColorNever
+	}
+	if opts.output == "json" {
+		show.Format = servicelog.JSON
+	}
+	switch {
+	case opts.raw:
+		show = servicelog.PrintOptions{}
+	case opts.noPrefix:
+		show.Label = nil
+	}
+	out := servicelog.NewPrinter(env.Stdout, show)
+	query.Idle = func() { out.Flush() }
+	for rec, err := range reader.Records(ctx, query) {
+		if err != nil {
+			out.Flush()
+			return err
+		}
+		if err := out.Print(rec); err != nil {
+			return nil // nobody reads any more
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errProjectEnded) {
+		return cause
+	}
+	return nil
+}
+
+// tailOf prints the end of a service's log, indented as part of its status.
+func tailOf(ctx context.Context, env *Env, t *target, s control.Service, lines int) error {
+	_, layout, err := t.find(ctx, env)
+	if err != nil {
+		return err
+	}
+	return printTail(ctx, env.Stdout, layout, s, lines)
+}
+
+// printTail prints the last lines of a service, indented.
+func printTail(ctx context.Context, w io.Writer, layout rundir.Layout, s control.Service, lines int) error {
+	sources, err := labels(layout).sources([]string{s.ID}, nil)
+	if err != nil {
+		sources = []string{s.ID}
+	}
+	var b bytes.Buffer
+	out := servicelog.NewPrinter(&b, servicelog.PrintOptions{Terminal: true, Color: servicelog.ColorNever})
+	query := servicelog.Query{Sources: sources, Tail: lines}
+	for rec, err := range servicelog.NewReader(layout.Logs).Records(ctx, query) {
+		if err != nil {
+			return err
+		}
+		if err := out.Print(rec); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	all := strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
+	for _, line := range all[max(0, len(all)-lines):] {
+		if line != "" {
+			fmt.Fprintf(w, "  | %s\n", line)
+		}
+	}
+	return nil
+}
+
+// followAll prints what the services print from now on, until the project ends
+// or Ctrl-C: then they go on without us.
+func followAll(ctx context.Context, env *Env, c *client.Client, layout rundir.Layout, ids []string) error {
+	names := labels(layout)
+	query := servicelog.Query{Tail: -1, Follow: true}
+	if len(ids) > 0 {
+		query.Sources, _ = names.sources(ids, ids)
+	}
+	ctx, cancel := untilEnd(ctx, c)
+	defer cancel()
+	err := names.print(ctx, env, servicelog.NewReader(layout.Logs), query, logsOptions{})
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}

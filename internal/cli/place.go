@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"nix2gpu/control"
+	"nix2gpu/control/client"
+	"nix2gpu/rundir"
+)
+
+// rundirEnv is what decides where things are.
+func (e *Env) rundirEnv() rundir.Env {
+	env := rundir.FromEnv(e.Getenv, e.inContainer())
+	env.UID = e.UID
+	if e.socket != "" {
+		env.Socket = e.socket
+	}
+	if env.Socket != "" {
+		env.Socket = e.path(env.Socket)
+	}
+	return env
+}
+
+// inContainer reports whether we run in an image of ours.
+func (e *Env) inContainer() bool { return e.Getenv("NIX2GPU_CONTAINER") != "" }
+
+// folder is the definition's folder, which is found without reading it.
+func (t *target) folder(env *Env) string {
+	if len(t.files) == 0 {
+		return env.Dir
+	}
+	full := env.path(t.files[0])
+	if info, err := os.Stat(full); err == nil && info.IsDir() {
+		return full
+	}
+	return filepath.Dir(full)
+}
+
+// running finds the supervisor that t is about, without evaluating anything.
+func (t *target) running(ctx context.Context, env *Env) (*client.Client, error) {
+	c, _, err := t.find(ctx, env)
+	return c, err
+}
+
+// find is running, with the places of the project. When the container is not
+// named, any of the folder's will do, if only one runs.
+func (t *target) find(ctx context.Context, env *Env) (*client.Client, rundir.Layout, error) {
+	renv, root := env.rundirEnv(), t.folder(env)
+	layout := rundir.Locate(renv, t.container, root)
+	c := client.New(layout.Socket)
+	_, err := c.State(ctx)
+	if err == nil || t.container != "" || renv.Socket != "" || renv.InContainer {
+		return c, layout, err
+	}
+	type found struct {
+		client *client.Client
+		layout rundir.Layout
+	}
+	here := map[string]found{}
+	for _, socket := range rundir.Find(renv) {
+		other := client.New(socket)
+		state, err := ask(ctx, other)
+		if err != nil || !sameFolder(state.Root, root) {
+			continue
+		}
+		here[state.Project] = found{other, rundir.Locate(renv, state.Project, root)}
+	}
+	if len(here) > 1 {
+		names := slices.Sorted(maps.Keys(here))
+		return nil, layout, hint(usageError("several projects run here: %s", strings.Join(names, ", ")),
+			"name one: --container %s", names[0])
+	}
+	for _, f := range here {
+		return f.client, f.layout, nil
+	}
+	return nil, layout, err
+}
+
+// ask asks a supervisor that may be somebody else's, or hang.
+func ask(ctx context.Context, c *client.Client) (*control.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return c.State(ctx)
+}
+
+func sameFolder(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
+}
+
+// selfPath is a path under which the program can be started for as long as it
+// runs, by other users too.
+func (e *Env) selfPath() (string, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("where is this program: %v", err)
+	}
+	return path, nil
+}

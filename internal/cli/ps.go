@@ -1,0 +1,255 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nix2gpu/control"
+)
+
+type psOptions struct {
+	target target
+	output string
+	quiet  bool
+}
+
+func newPs(env *Env) *cobra.Command {
+	var opts psOptions
+	cmd := &cobra.Command{
+		Use:     "ps [DEFINITION] [SERVICE...]",
+		Aliases: []string{"list", "ls"},
+		Short:   "List services: state, health, restarts, and why",
+		Long: `Lists the services of the project that runs here: their state and health, how
+often they were restarted, and in the last column why they are so: what a service
+waits for, how it ended, what its probe said.`,
+		ValidArgsFunction: completeServices(env),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.target.take(args); err != nil {
+				return err
+			}
+			return runPs(cmd.Context(), env, opts)
+		},
+	}
+	addPsFlags(cmd, &opts)
+	return cmd
+}
+
+func addPsFlags(cmd *cobra.Command, opts *psOptions) {
+	addTargetFlags(cmd, &opts.target, "f")
+	cmd.Flags().StringVarP(&opts.output, "output", "o", "table", "`format`: table, wide, json or name")
+	cmd.Flags().BoolVarP(&opts.quiet, "quiet", "q", false, "only names")
+	cmd.Flags().BoolP("all", "a", true, "also services that do not run")
+	cmd.Flags().MarkHidden("all")
+}
+
+func newStatus(env *Env) *cobra.Command {
+	var opts psOptions
+	cmd := &cobra.Command{
+		Use:   "status [DEFINITION] [SERVICE...]",
+		Short: "Say how the project is, or all about one service",
+		Long: `Without a service, the same list as ps. With services, a block for each: what it is
+doing, since when and why, its processes, ports, last exit and probe, and its last
+lines of output.`,
+		ValidArgsFunction: completeServices(env),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.target.take(args); err != nil {
+				return err
+			}
+			if len(opts.target.services) == 0 || opts.output != "table" {
+				return runPs(cmd.Context(), env, opts)
+			}
+			return runStatus(cmd.Context(), env, opts)
+		},
+	}
+	addPsFlags(cmd, &opts)
+	return cmd
+}
+
+func runPs(ctx context.Context, env *Env, opts psOptions) error {
+	if err := oneOf("output", opts.output, "table", "wide", "json", "name"); err != nil {
+		return err
+	}
+	c, err := opts.target.running(ctx, env)
+	if err != nil {
+		return err
+	}
+	state, err := c.State(ctx)
+	if err != nil {
+		return err
+	}
+	if state.Services, err = pickServices(state.Services, opts.target.services); err != nil {
+		return err
+	}
+	switch {
+	case opts.output == "json":
+		return writeJSON(env.Stdout, state)
+	case opts.output == "name" || opts.quiet:
+		for _, s := range state.Services {
+			fmt.Fprintln(env.Stdout, s.Label)
+		}
+	default:
+		writeTable(env, state, opts.output == "wide")
+	}
+	return nil
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// pickServices keeps the services that the names stand for: an id, a label,
+// or all of a type.
+func pickServices(all []control.Service, names []string) ([]control.Service, error) {
+	if len(names) == 0 {
+		return all, nil
+	}
+	var out []control.Service
+	for _, name := range names {
+		found := false
+		for _, match := range []func(control.Service) bool{
+			func(s control.Service) bool { return s.ID == name || s.Label == name },
+			func(s control.Service) bool { return strings.TrimPrefix(s.ID, s.Type+".") == name },
+			func(s control.Service) bool { return s.Type == name && s.Type != "custom" },
+		} {
+			for _, s := range all {
+				if match(s) {
+					out, found = append(out, s), true
+				}
+			}
+			if found {
+				break
+			}
+		}
+		if !found {
+			var labels []string
+			for _, s := range all {
+				labels = append(labels, s.Label)
+			}
+			return nil, &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no service %q", name),
+				Hint: "the services are " + strings.Join(labels, ", ")}
+		}
+	}
+	return out, nil
+}
+
+// writeTable prints one line a service. The last column takes what is left of
+// a terminal; without one nothing is cut.
+func writeTable(env *Env, state *control.State, wide bool) {
+	head := []string{"NAME", "STATE", "HEALTH", "RESTARTS", "PID", "AGE"}
+	if wide {
+		head = append(head, "ID", "PORTS", "SINCE")
+	}
+	rows := [][]string{append(head, "WHY")}
+	for _, s := range state.Services {
+		row := []string{s.Label, s.State, dash(s.Health), fmt.Sprint(s.Restarts), pid(s), age(state.At, s)}
+		if wide {
+			row = append(row, s.ID, dash(ports(s)), clock(s.Since))
+		}
+		rows = append(rows, append(row, s.Why))
+	}
+	writeColumns(env, rows)
+}
+
+func writeColumns(env *Env, rows [][]string) {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], len([]rune(cell)))
+		}
+	}
+	color := env.color()
+	for n, row := range rows {
+		var b strings.Builder
+		used := 0
+		for i, cell := range row {
+			runes := []rune(cell)
+			if i == len(row)-1 {
+				if room := env.Width - used; env.Width > 0 && room > 10 && len(runes) > room {
+					runes = append(runes[:room-1], '…')
+				}
+				b.WriteString(string(runes))
+				break
+			}
+			text := cell + strings.Repeat(" ", widths[i]-len(runes)+2)
+			used += widths[i] + 2
+			if color && n > 0 && i == 1 {
+				text = paint(cell) + text[len(cell):]
+			}
+			b.WriteString(text)
+		}
+		fmt.Fprintln(env.Stdout, strings.TrimRight(b.String(), " "))
+	}
+}
+
+// paint colours the name of a state.
+func paint(state string) string {
+	code := "33" // on its way
+	switch state {
+	case "running", "completed":
+		code = "32"
+	case "failed", "skipped", "unready":
+		code = "31"
+	case "stopped":
+		code = "2"
+	}
+	return "\x1b[" + code + "m" + state + "\x1b[0m"
+}
+
+func dash(s string) string { return orElse(s, "-") }
+
+func pid(s control.Service) string {
+	if s.PID == 0 {
+		return "-"
+	}
+	return fmt.Sprint(s.PID)
+}
+
+// age is how long a service has been what it is.
+func age(now time.Time, s control.Service) string {
+	if s.Since.IsZero() {
+		return "-"
+	}
+	return span(now.Sub(s.Since))
+}
+
+// span is a duration as people say it: 5s, 1m21s, 2h5m, 3d4h.
+func span(d time.Duration) string {
+	d = max(d, 0).Round(time.Second)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+}
+
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+func ports(s control.Service) string {
+	var list []string
+	for _, p := range s.Ports {
+		text := fmt.Sprint(p.Port)
+		if p.Protocol != "" && p.Protocol != "tcp" {
+			text += "/" + p.Protocol
+		}
+		list = append(list, text)
+	}
+	return strings.Join(list, ",")
+}

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// A target is what a command is about: a definition, as the user named it,
+// and services of it.
+type target struct {
+	files     []string // as typed; none: to be discovered. Several only for process-compose files
+	container string
+	services  []string
+	modules   []string // files merged into the definition
+
+	// What only process-compose files have.
+	envFiles   []string
+	noDotEnv   bool
+	namespaces []string
+}
+
+// addTargetFlags adds the flags that say explicitly what an argument can.
+// The short form is given to --file where no other flag has it.
+func addTargetFlags(cmd *cobra.Command, t *target, short string) {
+	cmd.Flags().StringArrayVarP(&t.files, "file", short, nil, "`definition`: a file or folder, with #NAME for one of several containers")
+	cmd.Flags().StringVar(&t.container, "container", "", "`name` of the container, where the definition has several")
+	cmd.RegisterFlagCompletionFunc("container", cobra.NoFileCompletions)
+}
+
+// addModuleFlag adds the flag for verbs that evaluate.
+func addModuleFlag(cmd *cobra.Command, t *target) {
+	cmd.Flags().StringArrayVar(&t.modules, "module", nil, "merge the options in this `file` into the definition; may be repeated")
+	cmd.Flags().StringArrayVar(&t.modules, "overlay", nil, "the same as --module")
+	cmd.Flags().MarkHidden("overlay")
+}
+
+// isReference reports whether an argument names a definition by its look.
+func isReference(arg string) bool {
+	if strings.ContainsAny(arg, "#/") || strings.HasPrefix(arg, ".") {
+		return true
+	}
+	switch filepath.Ext(arg) {
+	case ".nix", ".yaml", ".yml", ".json":
+		return true
+	}
+	return false
+}
+
+// take sorts positional arguments into the definition and the services.
+func (t *target) take(args []string) error {
+	fromFlag := len(t.files) > 0
+	for _, arg := range args {
+		if !isReference(arg) {
+			t.services = append(t.services, arg)
+			continue
+		}
+		if fromFlag {
+			return usageError("definition %q is named beside --file", arg)
+		}
+		if len(t.files) > 0 {
+			return usageError("two definitions are named: %q and %q", t.files[0], arg)
+		}
+		t.files = append(t.files, arg)
+	}
+	for i, file := range t.files {
+		path, name, ok := strings.Cut(file, "#")
+		if !ok {
+			continue
+		}
+		if t.container != "" && t.container != name {
+			return usageError("two containers are named: %q and %q", t.container, name)
+		}
+		t.files[i], t.container = path, name
+		if path == "" {
+			t.files[i] = "."
+		}
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"nix2gpu/control"
+)
+
+// statusLines is how much of a service's output its status shows.
+const statusLines = 5
+
+func runStatus(ctx context.Context, env *Env, opts psOptions) error {
+	c, err := opts.target.running(ctx, env)
+	if err != nil {
+		return err
+	}
+	state, err := c.State(ctx)
+	if err != nil {
+		return err
+	}
+	services, err := pickServices(state.Services, opts.target.services)
+	if err != nil {
+		return err
+	}
+	code := exitOK
+	for i, s := range services {
+		if i > 0 {
+			fmt.Fprintln(env.Stdout)
+		}
+		writeStatus(env.Stdout, state, s)
+		if err := tailOf(ctx, env, &opts.target, s, statusLines); err != nil {
+			fmt.Fprintf(env.Stderr, "log of %s: %v\n", s.Label, err)
+		}
+		if s.State == "failed" {
+			code = exitFailed
+		}
+	}
+	if code != exitOK {
+		return &exitError{code: code}
+	}
+	return nil
+}
+
+// writeStatus prints all that is known of a service, and nothing that isn't.
+func writeStatus(w io.Writer, state *control.State, s control.Service) {
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "  %-10s %s\n", name+":", fmt.Sprintf(format, args...))
+	}
+	title := s.Label
+	if s.ID != s.Label {
+		title += " (" + s.ID + ")"
+	}
+	fmt.Fprintf(w, "%s: %s\n", title, describe(s))
+	if !s.Since.IsZero() {
+		line("since", "%s, %s ago", clock(s.Since), span(state.At.Sub(s.Since)))
+	}
+	if s.Health != "" {
+		line("health", "%s", s.Health)
+	}
+	for _, u := range s.WaitsFor {
+		line("waits for", "%s to be %s: it %s", u.Label, u.Condition, u.Why)
+	}
+	if s.PID != 0 {
+		line("pid", "%d", s.PID)
+	}
+	if s.Step != "" {
+		line("step", "%s", s.Step)
+	}
+	if p := ports(s); p != "" {
+		line("ports", "%s", p)
+	}
+	if s.Starts > 0 {
+		line("starts", "%d, %d of them automatic restarts", s.Starts, s.Restarts)
+	}
+	if s.State == "backoff" && !s.Next.IsZero() {
+		line("next", "in %s", span(s.Next.Sub(state.At)))
+	}
+	if x := s.Exit; x != nil {
+		text := x.Text
+		if x.Process != "" && x.Process != s.ID {
+			text = x.Process + ": " + text
+		}
+		if x.Ran != "" {
+			text += " after " + x.Ran
+		}
+		line("last exit", "%s, %s", text, clock(x.At))
+	}
+	if p := s.Probe; p != nil {
+		verdict := "passed"
+		if !p.OK {
+			verdict = "failed"
+			if p.Output != "" {
+				verdict += ": " + strings.TrimSpace(p.Output)
+			}
+		}
+		line("probe", "%s %s", p.Role, verdict)
+	}
+}

@@ -1,0 +1,247 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"nix2gpu/compose"
+	"nix2gpu/control"
+	"nix2gpu/control/client"
+	"nix2gpu/project"
+	"nix2gpu/rundir"
+)
+
+type upOptions struct {
+	target      target
+	detach      bool
+	wait        bool
+	waitTimeout time.Duration
+	dryRun      bool
+	noDeps      bool
+	install     bool
+	logFormat   string
+}
+
+func newUp(env *Env) *cobra.Command {
+	var opts upOptions
+	cmd := &cobra.Command{
+		Use:   "up [DEFINITION] [SERVICE...]",
+		Short: "Run the services of a definition",
+		Long: `Runs the services of a definition, in the order of their dependencies, and prints
+what they print. Ctrl-C stops them in reverse order; a second one kills them.
+
+With names, only those services and what they depend on. When the project already
+runs, up brings it to what the definition says now, starts what is missing and then
+follows the logs.`,
+		Example: `  nix2gpu up                         everything in flake.nix or nix2gpu.nix
+  nix2gpu up postgresql              only the database
+  nix2gpu up ./stack.nix#web -d      in the background
+  nix2gpu up -d --wait               the same, and return when all is healthy
+  nix2gpu up --dry-run               print what would run`,
+		ValidArgsFunction: completeDefined(env),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.target.take(args); err != nil {
+				return err
+			}
+			return runUp(cmd.Context(), env, opts)
+		},
+	}
+	addTargetFlags(cmd, &opts.target, "f")
+	addModuleFlag(cmd, &opts.target)
+	addUpFlags(cmd, &opts, "d")
+	return cmd
+}
+
+// addUpFlags adds the flags of up that both names of the program have.
+func addUpFlags(cmd *cobra.Command, opts *upOptions, detach string) {
+	f := cmd.Flags()
+	f.BoolVarP(&opts.detach, "detach", detach, false, "run in the background; return when the services were started")
+	f.BoolVar(&opts.wait, "wait", false, "run in the background; return when all are healthy")
+	f.DurationVar(&opts.waitTimeout, "wait-timeout", 0, "give up waiting after this `duration`; exit code 124")
+	f.BoolVar(&opts.dryRun, "dry-run", false, "print what would run, as process-compose YAML with secrets masked")
+	f.BoolVar(&opts.noDeps, "no-deps", false, "run only the named services, and let them wait for nothing")
+	f.BoolVar(&opts.install, "install", false, "install missing packages with apt-get")
+	f.StringVar(&opts.logFormat, "log-format", "text", "`format` of the output: text or json")
+}
+
+func runUp(ctx context.Context, env *Env, opts upOptions) error {
+	if err := oneOf("log-format", opts.logFormat, "text", "json"); err != nil {
+		return err
+	}
+	if opts.noDeps && len(opts.target.services) == 0 {
+		return usageError("--no-deps needs the name of a service")
+	}
+	l, err := opts.target.load(ctx, env)
+	if err != nil {
+		return err
+	}
+	ids, err := l.selected(opts.target.services, opts.noDeps)
+	if err != nil {
+		return err
+	}
+	l.writeNotes(env)
+	if opts.dryRun {
+		return dryRun(env, l.project, ids)
+	}
+	container := opts.target.container
+	renv := env.rundirEnv()
+	layout := rundir.Locate(renv, container, l.root)
+	if layout.Holder() != 0 {
+		return converge(ctx, env, &opts, l, ids, client.New(layout.Socket), layout)
+	}
+	if len(ids) == 0 {
+		fmt.Fprintln(env.Stderr, "no services defined, nothing to run")
+		return nil
+	}
+	check := &preflight{env: env, l: l, layout: layout, ids: ids}
+	if err := check.run(ctx, opts.install); err != nil {
+		return err
+	}
+	data, err := l.project.Encode()
+	if err != nil {
+		return err
+	}
+	j := &job{
+		Project: data, Services: ids, NoDeps: opts.noDeps, Root: l.root, Container: container,
+		Definition: l.name, Socket: renv.Socket,
+		LogJSON: opts.logFormat == "json", Color: env.colorMode(),
+		Reload: opts.target.again(l),
+	}
+	if opts.detach || opts.wait {
+		return detach(ctx, env, &opts, j, layout)
+	}
+	return become(env, j)
+}
+
+// writeNotes prints what a reader of the definition should know.
+func (l *loaded) writeNotes(env *Env) {
+	for _, n := range l.project.Notes {
+		place := n.Pos.String()
+		if place != "" {
+			place += ": "
+		}
+		fmt.Fprintf(env.Stderr, "%snote: %s\n", place, n.Text)
+	}
+}
+
+func dryRun(env *Env, p *project.Project, ids []project.ID) error {
+	data, err := compose.Encode(p.Masked(), compose.EncodeOptions{Services: ids})
+	if err != nil {
+		return err
+	}
+	_, err = env.Stdout.Write(data)
+	return err
+}
+
+// become replaces this process, and all that evaluation has left in its
+// memory, by the one that supervises.
+func become(env *Env, j *job) error {
+	f, err := j.file()
+	if err != nil {
+		return err
+	}
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETFD, 0); err != nil {
+		return err
+	}
+	err = syscall.Exec(env.Self, []string{env.Args[0], "supervise", fmt.Sprint(f.Fd())}, env.Environ)
+	return fmt.Errorf("cannot execute %s anew: %v", env.Self, err)
+}
+
+// again are the arguments that evaluate the same definition anew.
+func (t *target) again(l *loaded) []string {
+	args := []string{"config", "--output", "project"}
+	for _, f := range t.files {
+		args = append(args, "--file", f)
+	}
+	if t.container != "" {
+		args = append(args, "--container", t.container)
+	}
+	for _, m := range t.modules {
+		args = append(args, "--module", m)
+	}
+	return args
+}
+
+// converge brings a running project to what the definition says now.
+func converge(ctx context.Context, env *Env, opts *upOptions, l *loaded, ids []project.ID, c *client.Client, layout rundir.Layout) error {
+	state, err := awaitAnswer(ctx, c)
+	if err != nil {
+		return err
+	}
+	data, err := l.project.Encode()
+	if err != nil {
+		return err
+	}
+	changes, err := c.Reload(ctx, data)
+	if err != nil {
+		return err
+	}
+	for verb, names := range map[string][]string{"added": changes.Added, "removed": changes.Removed, "changed": changes.Changed} {
+		for _, name := range names {
+			fmt.Fprintf(env.Stderr, "%s: %s\n", name, verb)
+		}
+	}
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = string(id)
+	}
+	fmt.Fprintf(env.Stderr, "already running as pid %d: starting what is missing\n", state.PID)
+	if len(names) > 0 {
+		if _, err := c.Start(ctx, names, opts.noDeps); err != nil {
+			return err
+		}
+	}
+	if opts.detach || opts.wait {
+		return awaitUp(ctx, env, opts, c, layout, names)
+	}
+	return followAll(ctx, env, c, layout, names)
+}
+
+// awaitAnswer waits for a supervisor that holds the lock and has not opened
+// its socket yet, or is about to end.
+func awaitAnswer(ctx context.Context, c *client.Client) (*control.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for {
+		state, err := c.State(ctx)
+		if err == nil || !errors.Is(err, control.ErrNotRunning) {
+			return state, err
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// completeDefined completes files and, where something runs, its services.
+func completeDefined(env *Env) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	services := completeServices(env)
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		names, _ := services(cmd, args, typed)
+		return names, cobra.ShellCompDirectiveDefault
+	}
+}
+
+// handover names the descriptors that a detached supervisor inherits.
+const (
+	jobFD   = 3
+	readyFD = 4
+)
+
+// A handshake is what a detached supervisor says before it is on its own.
+type handshake struct {
+	Error string `json:"error,omitempty"`
+	Code  int    `json:"code,omitempty"`
+}
+
+// devNull is what a detached supervisor has for streams.
+func devNull() (*os.File, error) { return os.OpenFile(os.DevNull, os.O_RDWR, 0) }

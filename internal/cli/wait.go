@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nix2gpu/control"
+	"nix2gpu/control/client"
+)
+
+type waitOptions struct {
+	target  target
+	cond    string
+	timeout time.Duration
+}
+
+// The things that wait can wait for: conditions of depends_on, and the states
+// that have no condition.
+var (
+	waitConditions = []string{"ready", "started", "completed", "exited", "log_ready", "stopped", "settled"}
+	waitStates     = []string{"running", "unready", "failed", "skipped", "waiting", "backoff"}
+)
+
+func newWait(env *Env) *cobra.Command {
+	var opts waitOptions
+	cmd := &cobra.Command{
+		Use:   "wait [DEFINITION] [SERVICE...]",
+		Short: "Wait until services are ready, completed or stopped",
+		Long: `Waits until all of the services (without names: all that were started) are what
+--for says, and fails at once when one of them never will be.
+
+With --for completed or exited the exit code is the service's own. When --timeout
+passes, it is 124.`,
+		ValidArgsFunction: completeServices(env),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.target.take(args); err != nil {
+				return err
+			}
+			return runWait(cmd.Context(), env, opts)
+		},
+	}
+	addTargetFlags(cmd, &opts.target, "f")
+	cmd.Flags().StringVar(&opts.cond, "for", "ready", "`condition`: "+strings.Join(slices.Concat(waitConditions, waitStates), ", "))
+	cmd.Flags().DurationVarP(&opts.timeout, "timeout", "t", 0, "give up after this `duration`; exit code 124")
+	return cmd
+}
+
+func runWait(ctx context.Context, env *Env, opts waitOptions) error {
+	if err := oneOf("for", opts.cond, slices.Concat(waitConditions, waitStates)...); err != nil {
+		return err
+	}
+	c, err := opts.target.running(ctx, env)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := limited(ctx, opts.timeout)
+	defer cancel()
+	names := opts.target.services
+	if len(names) == 0 {
+		if names, err = wanted(ctx, c); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(waitStates, opts.cond) {
+		return waitState(ctx, c, names, opts.cond)
+	}
+	services, err := c.Wait(ctx, names, opts.cond)
+	if errors.Is(err, control.ErrFailed) || err == nil {
+		if opts.cond == "completed" || opts.cond == "exited" {
+			return ownCode(ctx, c, names, services, err)
+		}
+	}
+	return err
+}
+
+// wanted are the ids of all services that were started.
+func wanted(ctx context.Context, c *client.Client) ([]string, error) {
+	state, err := c.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, s := range state.Services {
+		if s.Wanted {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids, nil
+}
+
+// ownCode ends with the exit code of the first service that did not end well.
+func ownCode(ctx context.Context, c *client.Client, names []string, services []control.Service, cause error) error {
+	if services == nil {
+		state, err := c.State(ctx)
+		if err != nil {
+			return cause
+		}
+		if services, err = pickServices(state.Services, names); err != nil {
+			return cause
+		}
+	}
+	for _, s := range services {
+		if s.Exit != nil && s.Exit.Code != 0 && (s.State == "failed" || s.State == "completed") {
+			if cause == nil {
+				cause = fmt.Errorf("%s: %s", s.Label, s.Exit.Text)
+			}
+			return &exitError{s.Exit.Code, cause}
+		}
+	}
+	return cause
+}
+
+// errSeen ends the stream of events when what was waited for has come.
+var errSeen = errors.New("seen")
+
+// waitState waits until each service was seen in the state.
+func waitState(ctx context.Context, c *client.Client, names []string, state string) error {
+	missing := map[string]bool{}
+	seen := func(s control.Service) error {
+		if s.State == state {
+			delete(missing, s.ID)
+		}
+		if len(missing) == 0 {
+			return errSeen
+		}
+		return nil
+	}
+	err := c.Events(ctx, func(m control.Message) error {
+		switch {
+		case m.State != nil:
+			services, err := pickServices(m.State.Services, names)
+			if err != nil {
+				return err
+			}
+			for _, s := range services {
+				missing[s.ID] = true
+			}
+			for _, s := range services {
+				if err := seen(s); err != nil {
+					return err
+				}
+			}
+		case m.Event != nil && missing[m.Event.Service.ID]:
+			return seen(m.Event.Service)
+		case m.End != nil:
+			return &control.Error{Code: control.CodeFailed, Msg: "the project ended first: " + m.End.Reason}
+		}
+		return nil
+	})
+	if errors.Is(err, errSeen) {
+		return nil
+	}
+	return err
+}
