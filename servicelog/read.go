@@ -116,7 +116,7 @@ func (s *session) run(ctx context.Context, yield func(Record, error) bool) error
 				break
 			}
 			if !yield(rec, nil) {
-				return context.Canceled
+				return nil
 			}
 		}
 		if !s.query.Follow || s.query.Previous {

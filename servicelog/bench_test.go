@@ -1,0 +1,96 @@
+package servicelog_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"testing"
+
+	"nix2gpu/servicelog"
+)
+
+// BenchmarkStdout carries lines of 100 bytes from writers to one pipe.
+func BenchmarkStdout(b *testing.B) {
+	for _, files := range []bool{false, true} {
+		for _, writers := range []int{1, 8} {
+			b.Run(fmt.Sprintf("files=%t/writers=%d", files, writers), func(b *testing.B) {
+				benchmarkStdout(b, writers, files)
+			})
+		}
+	}
+}
+
+func benchmarkStdout(b *testing.B, writers int, files bool) {
+	const perWriter = 32 << 20
+	r, w, err := os.Pipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	go io.Copy(io.Discard, struct{ io.Reader }{r})
+	opts := servicelog.Options{Stdout: w}
+	if files {
+		opts.Dir = b.TempDir()
+	}
+	chunk := bytes.Repeat([]byte(fmt.Sprintf("%099d\n", 0)), 640)
+	b.SetBytes(int64(writers) * perWriter / int64(len(chunk)) * int64(len(chunk)))
+	for b.Loop() {
+		h, err := servicelog.Open(opts)
+		if err != nil {
+			b.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for i := range writers {
+			run, err := h.Source(fmt.Sprint(i), fmt.Sprintf("service-%d", i), servicelog.SourceOptions{}).Start(nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			all.Go(func() {
+				for range perWriter / len(chunk) {
+					run.Stdout.Write(chunk)
+				}
+				run.Started()
+			})
+		}
+		all.Wait()
+		if err := h.Close(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
+	w.Close()
+}
+
+// BenchmarkTail reads the last 10 lines of a full set of files.
+func BenchmarkTail(b *testing.B) {
+	dir := b.TempDir()
+	h, err := servicelog.Open(servicelog.Options{Dir: dir})
+	if err != nil {
+		b.Fatal(err)
+	}
+	run, err := h.Source("a", "a", servicelog.SourceOptions{}).Start(nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	chunk := bytes.Repeat([]byte(fmt.Sprintf("%099d\n", 0)), 640)
+	for range 1000 {
+		run.Stdout.Write(chunk)
+	}
+	run.Started()
+	if err := h.Close(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		n := 0
+		for _, err := range servicelog.NewReader(dir).Records(b.Context(), servicelog.Query{Tail: 10}) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			n++
+		}
+		if n != 10 {
+			b.Fatalf("%d lines", n)
+		}
+	}
+}

@@ -1,0 +1,256 @@
+package servicelog_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nix2gpu/servicelog"
+)
+
+func TestDrainDoesNotWaitForDescendants(t *testing.T) {
+	var out screen
+	h := openHub(t, servicelog.Options{Stdout: &out})
+	run, err := h.Source("a", "a", servicelog.SourceOptions{}).Start(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(run.Stdout, strings.Repeat("line\n", 10_000)+"last words")
+	// The process is gone; a descendant still has the pipe.
+	if err := run.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(run.Stdout, "the descendant goes on\n")
+	run.Started()
+	select {
+	case <-run.Done():
+	case <-t.Context().Done():
+	}
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Repeat("[a] line\n", 10_000) + "[a] last words\n[a] the descendant goes on\n"
+	if got := out.String(); got != want {
+		t.Errorf("got %d bytes ending in %q, want %d", len(got), got[max(0, len(got)-80):], len(want))
+	}
+}
+
+func TestWatchSeesLinesFirst(t *testing.T) {
+	var out screen
+	h := openHub(t, servicelog.Options{Stdout: &out})
+	var seen []string
+	run, err := h.Source("a", "a", servicelog.SourceOptions{}).Start(func(l []byte) {
+		seen = append(seen, string(l))
+		if strings.Contains(out.String(), string(l)) {
+			t.Errorf("%q is on stdout already", l)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(run.Stdout, "one\ntwo\n")
+	if err := run.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(run.Stderr, "three")
+	run.Started()
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"one", "two", "three"}; !slices.Equal(seen, want) {
+		t.Errorf("saw %q, want %q", seen, want)
+	}
+}
+
+// TestEndlessLine writes 64 MB without a newline.
+func TestEndlessLine(t *testing.T) {
+	h := openHub(t, servicelog.Options{Stdout: discard{}})
+	run, err := h.Source("a", "a", servicelog.SourceOptions{}).Start(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunk := []byte(strings.Repeat("x", 1<<20))
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var peak uint64
+	for range 64 {
+		if _, err := run.Stdout.Write(chunk); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		peak = max(peak, after.HeapInuse)
+	}
+	run.Started()
+	if err := run.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if grown := int64(peak) - int64(before.HeapInuse); grown > 8<<20 {
+		t.Errorf("the heap grew by %d KiB", grown>>10)
+	}
+}
+
+type discard struct{}
+
+func (discard) Write(b []byte) (int, error) { return len(b), nil }
+
+// TestFullDisk fills the volume of the logs, and frees it again.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("a small file system cannot be mounted here: %v", err)
+	}
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	var degraded, recovered atomic.Int32
+	var out screen
+	h := openHub(t, servicelog.Options{Dir: filepath.Join(dir, "logs"), Stdout: &out,
+		Degraded: func(source string, err error) {
+			if err != nil {
+				degraded.Add(1)
+			} else {
+				recovered.Add(1)
+			}
+		}})
+	ballast := filepath.Join(dir, "ballast")
+	s := h.Source("a", "a", servicelog.SourceOptions{})
+	emit(t, s, "before\n")
+	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); err == nil {
+		t.Fatal("the file system is larger than it should be")
+	}
+	const lost = 1000
+	emit(t, s, strings.Repeat(strings.Repeat("z", 50)+"\n", lost))
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	emit(t, s, "after\n")
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), "\n"); n != lost+2 {
+		t.Errorf("stdout has %d lines, want %d", n, lost+2)
+	}
+	kept, gaps := 0, 0
+	for rec, err := range servicelog.NewReader(filepath.Join(dir, "logs")).Records(t.Context(), servicelog.Query{Marks: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, why, ok := rec.Gap(); ok {
+			gaps += n
+			if why != "no space left on device" {
+				t.Errorf("the gap's reason is %q", why)
+			}
+			continue
+		}
+		kept++
+	}
+	// Marks of the runs count as lines that are kept, or lost.
+	if kept+gaps != lost+2+3 || gaps == 0 {
+		t.Errorf("%d lines kept and %d counted as lost, want %d together", kept, gaps, lost+5)
+	}
+	if degraded.Load() != 1 || recovered.Load() != 1 {
+		t.Errorf("told %d times of trouble and %d times of its end, want once each", degraded.Load(), recovered.Load())
+	}
+}
+
+func TestPlantedFilesAreRefused(t *testing.T) {
+	for name, plant := range map[string]func(path, victim string) error{
+		"symlink":  func(path, victim string) error { return os.Symlink(victim, path) },
+		"hardlink": func(path, victim string) error { return os.Link(victim, path) },
+		"fifo":     func(path, _ string) error { return unix.Mkfifo(path, 0o600) },
+		"folder":   func(path, _ string) error { return os.Mkdir(path, 0o700) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, victim := t.TempDir(), filepath.Join(t.TempDir(), "victim")
+			if err := os.WriteFile(victim, []byte("precious\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := plant(filepath.Join(dir, "a.log"), victim); err != nil {
+				t.Fatal(err)
+			}
+			told := make(chan error, 10)
+			h := openHub(t, servicelog.Options{Dir: dir, Degraded: func(_ string, err error) { told <- err }})
+			emit(t, h.Source("a", "a", servicelog.SourceOptions{}), "evil\n")
+			if err := <-told; err == nil {
+				t.Error("no error was told")
+			}
+			if b, _ := os.ReadFile(victim); string(b) != "precious\n" {
+				t.Errorf("the victim is now %q", b)
+			}
+		})
+	}
+	t.Run("folder is a link", func(t *testing.T) {
+		link := filepath.Join(t.TempDir(), "link")
+		if err := os.Symlink(t.TempDir(), link); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := servicelog.Open(servicelog.Options{Dir: link}); err == nil {
+			t.Error("a folder that is a link was accepted")
+		}
+	})
+}
+
+func TestIDsAreSafeFileNames(t *testing.T) {
+	dir := t.TempDir()
+	h := openHub(t, servicelog.Options{Dir: dir})
+	ids := []string{"../x", "a/b", "-rf", ".hidden", "per%cent", "new\nline", "ünï", strings.Repeat("n", 300)}
+	for _, id := range ids {
+		emit(t, h.Source(id, id, servicelog.SourceOptions{}), id)
+	}
+	for _, id := range ids {
+		if got := read(t, h.Reader(), servicelog.Query{Sources: []string{id}}); len(got) == 0 {
+			t.Errorf("nothing was kept of %q", id)
+		}
+	}
+	got, err := h.Reader().Sources()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids[:len(ids)-1] {
+		if !slices.Contains(got, id) {
+			t.Errorf("sources %q lack %q", got, id)
+		}
+	}
+}
+
+func TestNothingLeaksOverManyRuns(t *testing.T) {
+	h := openHub(t, servicelog.Options{Stdout: discard{}, Dir: t.TempDir()})
+	s := h.Source("a", "a", servicelog.SourceOptions{})
+	once := func() {
+		run, err := s.Start(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(run.Stdout, "hello")
+		run.Started()
+		if err := run.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		<-run.Done()
+	}
+	once()
+	descriptors := func() int { e, _ := os.ReadDir("/proc/self/fd"); return len(e) }
+	fds, routines := descriptors(), runtime.NumGoroutine()
+	for range 1000 {
+		once()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	for runtime.NumGoroutine() > routines && ctx.Err() == nil {
+		runtime.Gosched() // the last readers are on their way out
+	}
+	if n := runtime.NumGoroutine(); n > routines {
+		t.Errorf("%d goroutines, %d before", n, routines)
+	}
+	if n := descriptors(); n > fds {
+		t.Errorf("%d descriptors, %d before", n, fds)
+	}
+}
