@@ -1,6 +1,6 @@
 lib: with lib; {
   pipe = pipe 2 [ (x: x + 2) (x: x * 2) ];
-  bools = [ (boolToString true) (boolToYesNo false) (xor true false) (or true false) (and true false) ];
+  bools = [ (boolToString true) (boolToYesNo false) (xor true false) (lib.or true false) (and true false) ];
   mod = [ (mod 7 3) (mod (-7) 3) ];
   minmax = [ (min 1 2) (max 1 2) (compare 1 2) (compare 2 2) (bitNot 5) ];
   null = [ (mapNullable (x: x + 1) null) (mapNullable (x: x + 1) 1) (defaultTo 3 null) (defaultTo 3 4) ];
