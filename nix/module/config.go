@@ -1,6 +1,10 @@
 package module
 
-import "sort"
+import (
+	"sort"
+
+	"nix2gpu/nix/eval"
+)
 
 // A Config is a place in an evaluated configuration: a set of options, an
 // option, or something within an option's value. It is read lazily: reading
@@ -26,6 +30,7 @@ type node interface {
 	call(args []any) (node, error)
 	origin() Origin
 	arg(name string) node // a module argument, as pkgs
+	value() eval.Value
 }
 
 // Kind is the shape of a value.
@@ -314,6 +319,8 @@ func (a absent) scalar() (any, error)     { return nil, nil }
 func (a absent) origin() Origin           { return Origin{} }
 func (a absent) arg(string) node          { return absent{} }
 func (a absent) call([]any) (node, error) { return a, nil }
+
+func (a absent) value() eval.Value { return eval.Null{} }
 
 func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))

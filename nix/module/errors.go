@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nix2gpu/nix/eval"
 	"nix2gpu/nix/syntax"
 )
 
@@ -106,6 +107,12 @@ func (l *errorList) add(err error) bool {
 	return true
 }
 
+func (l *errorList) addAll(errs Errors) {
+	if len(errs) > 0 {
+		l.add(errs)
+	}
+}
+
 // sorted is what has been collected, nil if nothing was.
 func (l *errorList) sorted() error {
 	if len(l.all) == 0 {
@@ -131,21 +138,40 @@ func asErrors(err error) Errors {
 	if errors.As(err, &one) {
 		return Errors{one}
 	}
-	return Errors{{Msg: err.Error(), Cause: err}}
+	var ev *eval.Error
+	if !errors.As(err, &ev) {
+		return Errors{{Msg: err.Error(), Cause: err}}
+	}
+	e := &Error{Pos: ev.Pos, Msg: ev.Msg, Hint: ev.Hint, Cause: ev}
+	for _, f := range ev.Trace { // of an error without a place, what led to it
+		if e.Pos.IsValid() {
+			break
+		}
+		e.Pos = f.Pos
+	}
+	return Errors{e}
 }
 
 // quotePath writes a path as one would in Nix: services.redis."x.y".port.
 func quotePath(path []string) string { return "`" + showPath(path) + "'" }
 
 func showPath(path []string) string {
-	parts := make([]string, len(path))
+	var b strings.Builder
 	for i, p := range path {
-		parts[i] = p
-		if !isIdentifier(p) {
-			parts[i] = strconv.Quote(p)
+		switch {
+		case strings.HasPrefix(p, "["): // an element of a list
+			b.WriteString(p)
+			continue
+		case i > 0:
+			b.WriteByte('.')
+		}
+		if isIdentifier(p) || p == "*" || strings.HasPrefix(p, "<") {
+			b.WriteString(p)
+		} else {
+			b.WriteString(strconv.Quote(p))
 		}
 	}
-	return strings.Join(parts, ".")
+	return b.String()
 }
 
 // isIdentifier reports whether a name needs no quotes in an attribute path.

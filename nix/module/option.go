@@ -34,9 +34,10 @@ type Option struct {
 	Internal bool // left out of the reference
 	ReadOnly bool // may be assigned once only
 
-	// AliasOf makes this another name of the option at that path, counted
-	// from the set of options that declares the alias. Assignments are passed
-	// on with their priorities and places; Type and Default are not used.
+	// AliasOf makes this another name of an option beside it: the path counts
+	// from the set of options that declares the alias, and has one step.
+	// Assignments are passed on with their priorities and places; Type and
+	// Default are not used.
 	AliasOf []string
 
 	// Deprecated is the cure to name in a warning when the option is assigned.
@@ -51,9 +52,6 @@ type Option struct {
 var Null any = null{}
 
 type null struct{}
-
-// defaultPriority is the priority of a declared default.
-const defaultPriority = 1500
 
 // Expr is Nix source, shown as it is in the reference. As a Default it is
 // evaluated with the module arguments in scope: Expr("pkgs.redis").
@@ -91,15 +89,4 @@ type Schema struct {
 	// Modules are merged with the declarations above, for instance the ones a
 	// user brings along.
 	Modules []Module
-}
-
-// A Module is something that declares options, assigns to options, or both.
-type Module struct {
-	declares Options
-	freeform Type
-}
-
-// Declare is a module that declares options; freeform may be nil.
-func Declare(options Options, freeform Type) Module {
-	return Module{declares: options, freeform: freeform}
 }

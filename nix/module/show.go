@@ -3,6 +3,8 @@ package module
 import (
 	"fmt"
 	"strings"
+
+	"nix2gpu/nix/eval"
 )
 
 // show writes a value given from Go as one would write it in Nix.
@@ -58,4 +60,76 @@ func showMap[T any](m map[string]T) string {
 func quote(s string) string {
 	r := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "\r", `\r`, "${", `\${`)
 	return `"` + r.Replace(s) + `"`
+}
+
+// show writes a value for a message: on one line, not too long, and without
+// evaluating anything that is not yet evaluated but the outermost levels.
+func (m *merging) show(v eval.Value) string {
+	s := m.showDepth(v, 2)
+	if r := []rune(s); len(r) > 100 {
+		s = string(r[:97]) + "…"
+	}
+	return s
+}
+
+func (m *merging) showDepth(v eval.Value, depth int) (s string) {
+	if err := m.t.Try(func() { v = m.t.Force(v) }); err != nil {
+		return "«error»"
+	}
+	switch v := v.(type) {
+	case *eval.String:
+		return quote(v.Text())
+	case eval.Path:
+		return string(v)
+	case eval.Null:
+		return "null"
+	case eval.Bool, eval.Int, eval.Float:
+		return m.t.Print(v, eval.PrintOptions{})
+	case *eval.List:
+		if v.Len() == 0 {
+			return "[ ]"
+		}
+		if depth == 0 {
+			return "[ … ]"
+		}
+		var parts []string
+		for i, e := range v.Elems() {
+			if i == 5 {
+				parts = append(parts, "…")
+				break
+			}
+			parts = append(parts, m.showDepth(e, depth-1))
+		}
+		return "[ " + strings.Join(parts, " ") + " ]"
+	case *eval.Attrs:
+		if m.t.IsDerivation(v) {
+			name := "?"
+			if n, ok := v.Get("name"); ok {
+				name = strings.Trim(m.showDepth(n, 0), `"`)
+			}
+			return "<package " + name + ">"
+		}
+		if eval.IsFunction(v) {
+			return "<function>"
+		}
+		if v.Len() == 0 {
+			return "{ }"
+		}
+		if depth == 0 {
+			return "{ … }"
+		}
+		var parts []string
+		for i, name := range v.Names() {
+			if i == 5 {
+				parts = append(parts, "…")
+				break
+			}
+			e, _ := v.Get(name)
+			parts = append(parts, showPath([]string{name})+" = "+m.showDepth(e, depth-1)+";")
+		}
+		return "{ " + strings.Join(parts, " ") + " }"
+	case *eval.Opaque:
+		return "<" + v.Kind + ">"
+	}
+	return "<function>"
 }

@@ -2,7 +2,11 @@ package module
 
 import (
 	"fmt"
+	"math"
+	"regexp"
 	"strings"
+
+	"nix2gpu/nix/eval"
 )
 
 // A Type says which values an option takes, and how several assignments to it
@@ -16,10 +20,25 @@ type Type interface {
 
 // typeInfo is what the engine knows of a type.
 type typeInfo struct {
-	name string
+	name string // as in lib.types
 	desc string
 	// compound is set when desc needs parentheses inside another description.
 	compound bool
+
+	// check looks at a forced value, and only as deep as is needed to tell
+	// which type it is of: elements are checked when they are read.
+	check func(m *merging, v eval.Value) bool
+	// merge makes one value of at least one definition, all checked and
+	// without properties.
+	merge func(m *merging, loc []string, defs []def) result
+	empty eval.Value // the value of no definitions; nil when there is none
+
+	elems []*typeInfo // the types this one is made of
+	sub   *submodule  // of a submodule
+	// with makes the same type of other elems; nil when there are none.
+	with func(elems []*typeInfo) *typeInfo
+	enum []eval.Value // of an enum
+	face *eval.Attrs  // of a type declared in Nix
 }
 
 func (t *typeInfo) String() string  { return t.desc }
@@ -33,52 +52,134 @@ func (t *typeInfo) inner() string {
 	return t.desc
 }
 
-func simple(name, desc string) Type { return &typeInfo{name: name, desc: desc} }
+// simple makes a type of single values: equal definitions are one.
+func simple(name, desc string, check func(m *merging, v eval.Value) bool) *typeInfo {
+	return &typeInfo{name: name, desc: desc, check: check, merge: mergeEqual}
+}
 
 // The types without parameters, named as in lib.types.
 var (
 	// Unspecified takes any value and merges what can be merged: lists are
 	// joined, sets merged, equal values are one. Two others conflict.
-	Unspecified = simple("unspecified", "unspecified value")
-	// Anything takes any value; sets merge recursively, equal values are one.
-	Anything = simple("anything", "anything")
+	Unspecified Type = &typeInfo{name: "unspecified", desc: "unspecified value", check: isAny, merge: mergeLoose}
+	// Anything takes any value; sets merge recursively, lists are joined,
+	// equal values are one.
+	Anything Type = anything()
 	// Raw takes one value of any shape and looks at nothing of it.
-	Raw = simple("raw", "raw value")
+	Raw Type = &typeInfo{name: "raw", desc: "raw value", check: isAny, merge: mergeOne}
 
-	Bool           = simple("bool", "boolean")
-	Int            = simple("int", "signed integer")
-	Float          = simple("float", "floating point number")
-	Number         = &typeInfo{name: "number", desc: "signed integer or floating point number", compound: true}
-	UnsignedInt    = IntRange("unsigned integer, meaning >=0", 0, maxInt)
-	PositiveInt    = IntRange("positive integer, meaning >0", 1, maxInt)
-	U8             = IntRange("8 bit unsigned integer; between 0 and 255 (both inclusive)", 0, 1<<8-1)
-	U16            = IntRange("16 bit unsigned integer; between 0 and 65535 (both inclusive)", 0, 1<<16-1)
-	U32            = IntRange("32 bit unsigned integer; between 0 and 4294967295 (both inclusive)", 0, 1<<32-1)
-	S8             = IntRange("8 bit signed integer; between -128 and 127 (both inclusive)", -1<<7, 1<<7-1)
-	S16            = IntRange("16 bit signed integer; between -32768 and 32767 (both inclusive)", -1<<15, 1<<15-1)
-	S32            = IntRange("32 bit signed integer; between -2147483648 and 2147483647 (both inclusive)", -1<<31, 1<<31-1)
-	Port           = U16
-	NonNegative    = simple("numbers.nonnegative", "nonnegative integer or floating point number, meaning >=0")
-	PositiveNumber = simple("numbers.positive", "positive integer or floating point number, meaning >0")
+	Bool           Type = simple("bool", "boolean", isOf[eval.Bool])
+	Int            Type = simple("int", "signed integer", isOf[eval.Int])
+	Float          Type = simple("float", "floating point number", isOf[eval.Float])
+	Number         Type = number("number", "signed integer or floating point number", func(float64) bool { return true })
+	UnsignedInt    Type = IntRange("unsigned integer, meaning >=0", 0, math.MaxInt64)
+	PositiveInt    Type = IntRange("positive integer, meaning >0", 1, math.MaxInt64)
+	U8             Type = IntRange("8 bit unsigned integer; between 0 and 255 (both inclusive)", 0, 1<<8-1)
+	U16            Type = IntRange("16 bit unsigned integer; between 0 and 65535 (both inclusive)", 0, 1<<16-1)
+	U32            Type = IntRange("32 bit unsigned integer; between 0 and 4294967295 (both inclusive)", 0, 1<<32-1)
+	S8             Type = IntRange("8 bit signed integer; between -128 and 127 (both inclusive)", -1<<7, 1<<7-1)
+	S16            Type = IntRange("16 bit signed integer; between -32768 and 32767 (both inclusive)", -1<<15, 1<<15-1)
+	S32            Type = IntRange("32 bit signed integer; between -2147483648 and 2147483647 (both inclusive)", -1<<31, 1<<31-1)
+	Port           Type = U16
+	NonNegative    Type = number("numbersNonnegative", "nonnegative integer or floating point number, meaning >=0", func(f float64) bool { return f >= 0 })
+	PositiveNumber Type = number("numbersPositive", "positive integer or floating point number, meaning >0", func(f float64) bool { return f > 0 })
 
-	// String is a string, or a path or package that becomes one. One assignment
-	// only; Lines and Commas join several.
-	String           = simple("str", "string")
-	NonEmptyString   = simple("nonEmptyStr", "non-empty string")
-	SingleLineString = simple("singleLineStr", "(optionally newline-terminated) single-line string")
-	Lines            = Separated("\n", "strings concatenated with \"\\n\"")
-	Commas           = Separated(",", "strings concatenated with \",\"")
-	EnvVar           = Separated(":", "strings concatenated with \":\"")
+	// String is a string. Several assignments must be equal; Lines and Commas
+	// join them instead.
+	String           Type = simple("str", "string", isOf[*eval.String])
+	NonEmptyString   Type = simple("nonEmptyStr", "non-empty string", text(func(s string) bool { return strings.TrimSpace(s) != "" }))
+	SingleLineString Type = singleLine()
+	Lines            Type = Separated("\n", "strings concatenated with \"\\n\"")
+	Commas           Type = Separated(",", "strings concatenated with \",\"")
+	EnvVar           Type = Separated(":", "strings concatenated with \":\"")
 
-	Path           = simple("path", "absolute path")
-	Package        = simple("package", "package")
-	Attrs          = simple("attrs", "attribute set")
-	Function       = simple("functionTo", "function")
-	OptionType     = simple("optionType", "optionType")
-	DeferredModule = simple("deferredModule", "module")
+	Path       Type = simple("path", "absolute path", isPath)
+	PathStr    Type = simple("externalPath", "absolute path, not copied", isPath)
+	Package    Type = &typeInfo{name: "package", desc: "package", check: isPackage, merge: mergeOne}
+	ShellPkg   Type = &typeInfo{name: "shellPackage", desc: "package that can be used as a shell", check: isPackage, merge: mergeOne}
+	Attrs      Type = &typeInfo{name: "attrs", desc: "attribute set", check: isOf[*eval.Attrs], merge: mergeUpdate, empty: eval.NewAttrs(0).Done()}
+	OptionType Type = &typeInfo{name: "optionType", desc: "optionType", check: isOptionType, merge: mergeOptionTypes}
+
+	// DeferredModule is a module that is kept for later: several become one
+	// that imports them all.
+	DeferredModule Type = deferredModule(nil)
 )
 
-const maxInt = 1<<63 - 1
+// isAny takes everything.
+func isAny(*merging, eval.Value) bool { return true }
+
+// isOf takes values of a Go type of the evaluator.
+func isOf[T eval.Value](_ *merging, v eval.Value) bool { _, ok := v.(T); return ok }
+
+// text takes strings that pass ok.
+func text(ok func(s string) bool) func(*merging, eval.Value) bool {
+	return func(_ *merging, v eval.Value) bool {
+		s, is := v.(*eval.String)
+		return is && ok(s.Text())
+	}
+}
+
+func number(name, desc string, ok func(f float64) bool) *typeInfo {
+	t := simple(name, desc, func(_ *merging, v eval.Value) bool {
+		switch v := v.(type) {
+		case eval.Int:
+			return ok(float64(v))
+		case eval.Float:
+			return ok(float64(v))
+		}
+		return false
+	})
+	t.compound = true
+	return t
+}
+
+// singleLine drops one newline at the end.
+func singleLine() *typeInfo {
+	t := simple("singleLineStr", "(optionally newline-terminated) single-line string", text(func(s string) bool {
+		return !strings.Contains(strings.TrimSuffix(s, "\n"), "\n")
+	}))
+	t.merge = func(m *merging, loc []string, defs []def) result {
+		r := mergeEqual(m, loc, defs)
+		s := r.val.(*eval.String)
+		r.val = eval.StrContext(strings.TrimSuffix(s.Text(), "\n"), s.Context())
+		return r
+	}
+	return t
+}
+
+// isPath takes absolute paths, and what becomes one as a string.
+func isPath(m *merging, v eval.Value) bool {
+	switch v := v.(type) {
+	case eval.Path:
+		return true
+	case *eval.String:
+		return strings.HasPrefix(v.Text(), "/")
+	case *eval.Attrs:
+		if v.Has("outPath") || v.Has("__toString") {
+			return strings.HasPrefix(m.t.Interpolate(v).Text(), "/")
+		}
+	}
+	return false
+}
+
+// isPackage takes package values, and paths that lie where packages do.
+func isPackage(m *merging, v eval.Value) bool {
+	switch v := v.(type) {
+	case *eval.Attrs:
+		return v.Has("outPath") || m.t.IsDerivation(v)
+	case eval.Path:
+		return isStorePath(string(v))
+	case *eval.String:
+		return isStorePath(v.Text())
+	}
+	return false
+}
+
+func isStorePath(s string) bool {
+	return strings.HasPrefix(s, "/nix/store/") || strings.HasPrefix(s, "/nix2gpu/")
+}
+
+func isOptionType(m *merging, v eval.Value) bool { return property(m.t, v) == "option-type" }
 
 // IntRange is an integer from lo to hi, both included; description "" says
 // just that.
@@ -86,7 +187,16 @@ func IntRange(description string, lo, hi int64) Type {
 	if description == "" {
 		description = fmt.Sprintf("integer between %d and %d (both inclusive)", lo, hi)
 	}
-	return &typeInfo{name: "intBetween", desc: description}
+	return simple("intBetween", description, func(_ *merging, v eval.Value) bool {
+		n, ok := v.(eval.Int)
+		return ok && lo <= int64(n) && int64(n) <= hi
+	})
+}
+
+// NumberRange is a number from lo to hi, both included.
+func NumberRange(lo, hi float64) Type {
+	return number("numbersBetween", fmt.Sprintf("integer or floating point number between %g and %g (both inclusive)", lo, hi),
+		func(f float64) bool { return lo <= f && f <= hi })
 }
 
 // Separated is text, of which several assignments are joined with sep.
@@ -94,90 +204,186 @@ func Separated(sep, description string) Type {
 	if description == "" {
 		description = fmt.Sprintf("strings concatenated with %q", sep)
 	}
-	return &typeInfo{name: "separatedString", desc: description}
+	return &typeInfo{
+		name: "separatedString", desc: description, check: isOf[*eval.String],
+		merge: func(_ *merging, _ []string, defs []def) result {
+			if len(defs) == 1 {
+				return result{val: defs[0].val}
+			}
+			parts := make([]string, len(defs))
+			var ctx *eval.Context
+			for i, d := range defs {
+				s := d.val.(*eval.String)
+				parts[i], ctx = s.Text(), ctx.Union(s.Context())
+			}
+			return result{val: eval.StrContext(strings.Join(parts, sep), ctx)}
+		},
+	}
 }
 
-// Matching is text that the POSIX regular expression matches as a whole;
-// description "" shows the expression.
+// Matching is text that the regular expression matches as a whole; a
+// description of "" shows the expression. It panics when pattern is none.
 func Matching(pattern, description string) Type {
+	t, err := matching(pattern, description)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func matching(pattern, description string) (*typeInfo, error) {
+	re, err := regexp.Compile("^(?s:" + pattern + ")$")
+	if err != nil {
+		return nil, err
+	}
 	if description == "" {
 		description = "string matching the pattern " + pattern
 	}
-	return &typeInfo{name: "strMatching " + pattern, desc: description}
+	return simple("strMatching", description, text(re.MatchString)), nil
 }
 
-// Enum is one of the given values: string, int, bool or [Null].
+// Enum is one of the given values: string, int, float, bool or [Null].
 func Enum(values ...any) Type {
+	all := make([]eval.Value, len(values))
 	shown := make([]string, len(values))
 	for i, v := range values {
-		shown[i] = show(v)
+		all[i], shown[i] = plainValue(v), show(v)
 	}
-	return &typeInfo{name: "enum", desc: "one of " + strings.Join(shown, ", "), compound: true}
+	return enum(all, shown)
 }
 
-// NullOr is null or a T.
-func NullOr(t Type) Type {
-	return &typeInfo{name: "nullOr", desc: "null or " + t.info().inner(), compound: true}
-}
-
-// ListOf is a list of T; several assignments are joined.
-func ListOf(t Type) Type {
-	return &typeInfo{name: "listOf", desc: "list of " + t.info().inner()}
-}
-
-// NonEmptyListOf is a list of T with at least one element.
-func NonEmptyListOf(t Type) Type {
-	return &typeInfo{name: "nonEmptyListOf", desc: "non-empty list of " + t.info().inner()}
-}
-
-// AttrsOf is a set whose attributes are all T; several assignments are merged
-// attribute by attribute.
-func AttrsOf(t Type) Type {
-	return &typeInfo{name: "attrsOf", desc: "attribute set of " + t.info().inner()}
-}
-
-// LazyAttrsOf is AttrsOf where an attribute may depend on another one; an
-// attribute that was switched off with mkIf is then an error when it is read.
-func LazyAttrsOf(t Type) Type {
-	return &typeInfo{name: "lazyAttrsOf", desc: "lazy attribute set of " + t.info().inner()}
-}
-
-// Submodule is a set of options of its own.
-func Submodule(s Schema) Type { return &typeInfo{name: "submodule", desc: "submodule"} }
-
-// OneOf is a value of the first of the types that takes it.
-func OneOf(types ...Type) Type {
-	if len(types) == 1 {
-		return types[0]
+func enum(values []eval.Value, shown []string) *typeInfo {
+	desc := "one of " + strings.Join(shown, ", ")
+	switch len(shown) {
+	case 0:
+		desc = "impossible (empty enum)"
+	case 1:
+		desc = "value " + shown[0] + " (singular enum)"
 	}
-	shown := make([]string, len(types))
-	for i, t := range types {
-		shown[i] = t.info().inner()
-	}
-	return &typeInfo{name: "either", desc: strings.Join(shown, " or "), compound: true}
-}
-
-// FunctionTo is a function that returns a T.
-func FunctionTo(t Type) Type {
-	return &typeInfo{name: "functionTo", desc: "function that evaluates to a(n) " + t.info().inner()}
-}
-
-// Uniq is a T that is assigned once only, even where T could merge.
-func Uniq(t Type) Type { return &typeInfo{name: "uniq", desc: t.String()} }
-
-// Coerced takes a value of type from as well as one of type to, and converts
-// the former: convert gets the value as [Config.Any] gives it and returns one
-// as [Option] takes it, or an error. A from of nil is any value convert knows.
-func Coerced(from Type, convert func(v any) (any, error), to Type) Type {
-	return &typeInfo{name: "coercedTo", desc: to.info().inner() + " or " + from.info().inner() + " convertible to it", compound: true}
+	t := simple("enum", desc, func(m *merging, v eval.Value) bool {
+		for _, e := range values {
+			if m.t.Equal(e, v) {
+				return true
+			}
+		}
+		return false
+	})
+	t.compound, t.enum = true, values
+	return t
 }
 
 // Checked is a T that also passes check, which gets the value as [Config.Any]
 // gives it.
 func Checked(t Type, description string, check func(v any) bool) Type {
-	return &typeInfo{name: t.info().name, desc: description}
+	inner := t.info()
+	out := *inner
+	out.desc, out.face = description, nil
+	out.check = func(m *merging, v eval.Value) bool {
+		return inner.check(m, v) && check(m.goValue(v))
+	}
+	return &out
 }
 
-// JSON is what JSON can say: null, boolean, number, text, list or set. The
-// usual freeform type.
-var JSON = simple("json", "JSON value")
+// mergeOne takes the only definition.
+func mergeOne(m *merging, loc []string, defs []def) result {
+	if len(defs) > 1 {
+		m.fail(m.conflict(loc, defs, "is defined more than once, and its definitions cannot be merged"))
+	}
+	return result{val: defs[0].val}
+}
+
+// mergeEqual takes definitions that are all the same value.
+func mergeEqual(m *merging, loc []string, defs []def) result {
+	for _, d := range defs[1:] {
+		if !m.t.Equal(defs[0].val, d.val) {
+			m.fail(m.conflict(loc, defs, "has conflicting definitions"))
+		}
+	}
+	return result{val: defs[0].val}
+}
+
+// mergeUpdate lets later sets win, attribute by attribute.
+func mergeUpdate(_ *merging, _ []string, defs []def) result {
+	all := defs[0].val.(*eval.Attrs)
+	for _, d := range defs[1:] {
+		all = all.Update(d.val.(*eval.Attrs))
+	}
+	return result{val: all}
+}
+
+// mergeLoose is what an option without a type does.
+func mergeLoose(m *merging, loc []string, defs []def) result {
+	if len(defs) == 1 {
+		return result{val: defs[0].val}
+	}
+	switch {
+	case allOf[*eval.List](defs):
+		var all []eval.Value
+		for _, d := range defs {
+			all = append(all, d.val.(*eval.List).Elems()...)
+		}
+		return result{val: eval.NewList(all...)}
+	case allOf[*eval.Attrs](defs):
+		return mergeUpdate(m, loc, defs)
+	case allOf[eval.Bool](defs):
+		any := false
+		for _, d := range defs {
+			any = any || bool(d.val.(eval.Bool))
+		}
+		return result{val: eval.Bool(any)}
+	case allOf[*eval.String](defs):
+		return Separated("", "").info().merge(m, loc, defs)
+	}
+	return mergeEqual(m, loc, defs)
+}
+
+func anything() *typeInfo {
+	return &typeInfo{name: "anything", desc: "anything", check: isAny, merge: mergeAnything}
+}
+
+// mergeAnything merges by the shape of the values.
+func mergeAnything(m *merging, loc []string, defs []def) result {
+	switch {
+	case allOf[*eval.Attrs](defs) && !m.t.IsDerivation(defs[0].val):
+		return LazyAttrsOf(anything()).info().merge(m, loc, defs)
+	case len(defs) > 1 && allOf[*eval.List](defs):
+		return mergeLoose(m, loc, defs)
+	case len(defs) > 1 && allFuncs(defs):
+		return FunctionTo(anything()).info().merge(m, loc, defs)
+	}
+	return mergeEqual(m, loc, defs)
+}
+
+// mergeOptionTypes joins types, as several declarations of one option do.
+func mergeOptionTypes(m *merging, loc []string, defs []def) result {
+	typ := m.sys.typeOf(m.t, defs[0].val)
+	for _, d := range defs[1:] {
+		joined := m.sys.join(m.t, typ, m.sys.typeOf(m.t, d.val))
+		if joined == nil {
+			m.fail(m.conflict(loc, defs, "has types that do not fit together"))
+		}
+		typ = joined
+	}
+	if len(defs) == 1 {
+		return result{val: defs[0].val}
+	}
+	return result{val: m.sys.faceOf(typ)}
+}
+
+func allOf[T eval.Value](defs []def) bool {
+	for _, d := range defs {
+		if _, ok := d.val.(T); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func allFuncs(defs []def) bool {
+	for _, d := range defs {
+		if !eval.IsFunction(d.val) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,201 @@
+package module
+
+import (
+	"slices"
+
+	"nix2gpu/nix/eval"
+)
+
+// Check reads every option, down to the elements of lists and sets and into
+// submodules, and gives everything that is wrong, as [Errors], sorted. An
+// option without a value is no error until it is needed.
+func (e *Evaluation) Check() error {
+	e.checkTree(e.tree)
+	return e.errs.sorted()
+}
+
+// try reads something; what goes wrong is kept.
+func (e *Evaluation) try(path []string, f func(t *eval.Thread)) bool {
+	err := e.do(f)
+	if err == nil {
+		return true
+	}
+	errs := asErrors(err)
+	for _, one := range errs {
+		if one.Path == nil {
+			one.Path = path
+		}
+	}
+	e.errs.add(errs)
+	return false
+}
+
+func (e *Evaluation) checkTree(tr *tree) {
+	var root *level
+	if !e.try(tr.loc, func(t *eval.Thread) { root = tr.root.get(t) }) {
+		return
+	}
+	e.try(tr.loc, func(t *eval.Thread) { e.errs.addAll(tr.unknown(t)) })
+	e.checkLevel(root)
+	var free *freeform
+	if e.try(tr.loc, func(t *eval.Thread) { free = tr.freeform.get(t) }) && free.res != nil {
+		e.checkResult(tr.loc, *free.res)
+	}
+	if tr == e.tree {
+		e.checkAssertions(root)
+	}
+}
+
+func (e *Evaluation) checkLevel(l *level) {
+	// What is assigned may be no set, or fail: found once here.
+	if !e.try(l.loc, func(t *eval.Thread) { l.assigned.get(t) }) {
+		return
+	}
+	for _, name := range l.names {
+		var found *entry
+		if !e.try(append(slices.Clone(l.loc), name), func(t *eval.Thread) { found = l.entries[name].get(t) }) {
+			continue
+		}
+		if found.slot != nil {
+			e.checkSlot(found.slot)
+		} else {
+			e.checkLevel(found.level)
+		}
+	}
+}
+
+func (e *Evaluation) checkSlot(s *slot) {
+	unset := false
+	var r result
+	ok := e.try(s.loc, func(t *eval.Thread) {
+		if s.opt != nil && s.opt.merged.get(t).alias == nil && len(s.won.get(t).defs) == 0 {
+			unset = true
+			return
+		}
+		r = s.res.get(t)
+	})
+	if !ok || unset || s.opt != nil && isAlias(s.opt) {
+		return
+	}
+	if r.applied { // the function may find fault with the value
+		e.try(s.loc, func(t *eval.Thread) { t.Force(r.val) })
+	}
+	e.checkResult(s.loc, r)
+}
+
+func isAlias(o *option) bool { return o.decls[0].goOpt != nil && o.decls[0].goOpt.AliasOf != nil }
+
+func (e *Evaluation) checkResult(loc []string, r result) {
+	switch {
+	case r.tree != nil:
+		e.checkTree(r.tree)
+	case r.elems != nil:
+		for _, s := range r.elems {
+			e.checkSlot(s)
+		}
+	case !r.applied:
+		e.try(loc, func(t *eval.Thread) { t.Force(r.val) })
+	}
+}
+
+// checkAssertions reads the option of that name, if there is one: a list of
+// { assertion; message; }.
+func (e *Evaluation) checkAssertions(root *level) {
+	if root.entries["assertions"] == nil {
+		return
+	}
+	for _, a := range e.Config().List("assertions") {
+		if a.Kind("assertion") == KindBool && !a.Bool("assertion") {
+			e.errs.add(&Error{Path: []string{"assertions"}, Pos: a.Pos(), Msg: a.String("message")})
+		}
+	}
+}
+
+// Walk calls f for each option that has a value, in the order of the paths,
+// and into submodules and the elements of lists and sets. Options whose value
+// cannot be evaluated are left out; [Evaluation.Check] tells about them.
+func (e *Evaluation) Walk(f func(c *Config)) {
+	e.walkTree(e.tree, f)
+}
+
+func (e *Evaluation) walkTree(tr *tree, f func(c *Config)) {
+	root, err := within(e, tr.root.get)
+	if err != nil {
+		return
+	}
+	e.walkLevel(root, f)
+	if free, err := within(e, tr.freeform.get); err == nil && free.res != nil && len(free.res.names) > 0 {
+		e.walkResult(*free.res, f)
+	}
+}
+
+func (e *Evaluation) walkLevel(l *level, f func(c *Config)) {
+	for _, name := range l.names {
+		if name == "_module" {
+			continue
+		}
+		found, err := within(e, l.entries[name].get)
+		switch {
+		case err != nil:
+		case found.slot == nil:
+			e.walkLevel(found.level, f)
+		case !isAlias(found.slot.opt):
+			e.walkSlot(found.slot, f)
+		}
+	}
+}
+
+func (e *Evaluation) walkSlot(s *slot, f func(c *Config)) {
+	r, err := within(e, s.res.get)
+	if err != nil {
+		return
+	}
+	if r.tree == nil && (r.elems == nil || r.isList && !hasTrees(e, r)) {
+		f(&Config{slotNode{e, s}, &e.errs})
+		return
+	}
+	e.walkResult(r, f)
+}
+
+func (e *Evaluation) walkResult(r result, f func(c *Config)) {
+	if r.tree != nil {
+		e.walkTree(r.tree, f)
+		return
+	}
+	for _, s := range r.elems {
+		e.walkSlot(s, f)
+	}
+}
+
+// hasTrees reports whether the elements of a list are submodules.
+func hasTrees(e *Evaluation, r result) bool {
+	for _, s := range r.elems {
+		if in, err := within(e, s.res.get); err == nil && in.tree != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Warnings are remarks about what is assigned: deprecated options, and the
+// option warnings where there is one.
+func (e *Evaluation) Warnings() []Note {
+	var notes []Note
+	e.Walk(func(c *Config) {
+		s, ok := c.n.(slotNode)
+		if !ok || s.s.opt == nil {
+			return
+		}
+		for _, d := range s.s.opt.decls {
+			if d.goOpt != nil && d.goOpt.Deprecated != "" && c.IsSet() {
+				notes = append(notes, Note{c.Pos(), "the option " + quotePath(s.s.loc) + " is deprecated: " + d.goOpt.Deprecated})
+			}
+		}
+	})
+	if root, err := within(e, e.tree.root.get); err == nil && root.entries["warnings"] != nil {
+		for _, w := range e.Config().List("warnings") {
+			notes = append(notes, Note{w.Pos(), w.String()})
+		}
+	}
+	return notes
+}

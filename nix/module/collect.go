@@ -1,0 +1,332 @@
+package module
+
+import (
+	"fmt"
+	"slices"
+
+	"nix2gpu/nix/eval"
+)
+
+// A Module is something that declares options, assigns to options, or both.
+type Module struct {
+	options  Options
+	freeform Type
+
+	path   string     // of a file
+	value  eval.Value // of Nix
+	assign map[string]any
+	file   string // where value or assign comes from, for messages
+
+	// a definition of a submodule
+	def        *def
+	onlyConfig bool
+}
+
+// Declare is a module that declares options; freeform, which may be nil, is
+// the type of what is not declared.
+func Declare(options Options, freeform Type) Module {
+	return Module{options: options, freeform: freeform}
+}
+
+// Assign is a module that assigns values from Go, as [Option] takes them; file
+// names their origin in messages.
+func Assign(values map[string]any, file string) Module { return Module{assign: values, file: file} }
+
+// AssignDefault is Assign with the priority of mkDefault.
+func AssignDefault(values map[string]any, file string) Module {
+	return Module{assign: values, file: file, def: &def{prio: mildPriority}}
+}
+
+// FromFile is the module in a file; it is read when the module is used.
+func FromFile(path string) Module { return Module{path: path} }
+
+// FromValue is a module that has been evaluated: a set, a function or a path.
+// file is its name in messages where positions are not known.
+func FromValue(v eval.Value, file string) Module { return Module{value: v, file: file} }
+
+// AsConfig is FromValue for a set that is nothing but assignments, whatever
+// its attributes are called.
+func AsConfig(v eval.Value, pos Pos, file string) Module {
+	return Module{def: &def{val: v, pos: pos, file: file}, onlyConfig: true}
+}
+
+// A mod is a module taken apart.
+type mod struct {
+	key     string
+	file    string
+	options []declSet
+	config  []def
+	imports []Module
+	disable []string
+}
+
+// propertyKinds are the values that may stand for a whole module's config.
+var propertyKinds = map[string]bool{"if": true, "merge": true, "override": true, "order": true}
+
+// moduleKeys are the attributes of a module that is written in full.
+var moduleKeys = []string{"_class", "_file", "config", "disabledModules", "freeformType", "imports", "key", "meta", "options", "require"}
+
+// collect loads all modules, imported ones too, each once. The order is that
+// of NixOS: breadth first, and then reversed, so that what is imported comes
+// before what imports it.
+func (tr *tree) collect(t *eval.Thread) []*mod {
+	m := tr.merging(t)
+	var all []*mod
+	seen := map[string]bool{}
+	disabled := map[string]bool{}
+	queue := make([]Module, 0, len(tr.sources)+1)
+	queue = append(queue, tr.internals())
+	queue = append(queue, tr.sources...)
+	for len(queue) > 0 {
+		src := queue[0]
+		queue = queue[1:]
+		x := tr.load(m, src)
+		if x.key != "" {
+			if seen[x.key] {
+				continue
+			}
+			seen[x.key] = true
+		}
+		all = append(all, x)
+		queue = append(queue, x.imports...)
+		for _, d := range x.disable {
+			disabled[d] = true
+		}
+	}
+	if len(disabled) > 0 {
+		all = slices.DeleteFunc(all, func(x *mod) bool { return x.key != "" && disabled[x.key] })
+	}
+	slices.Reverse(all)
+	return all
+}
+
+// internals declares what each evaluation has: _module.
+func (tr *tree) internals() Module {
+	assign := map[string]any{}
+	if tr.name != "" {
+		assign["_module"] = map[string]any{"args": map[string]any{
+			"name": eval.NewAttrs(3).Set("_type", eval.Str("override")).Set("priority", eval.MakeInt(defaultPriority)).
+				Set("content", eval.Str(tr.name)).Done(),
+		}}
+	} else {
+		assign["_module"] = map[string]any{"args": map[string]any{}}
+	}
+	return Module{options: tr.sys.internal, assign: assign}
+}
+
+// internalOptions are declared by every evaluation.
+func internalOptions() Options {
+	return Options{"_module": {Internal: true, Set: Options{
+		"args":         {Type: LazyAttrsOf(Raw), Internal: true, Description: "Further arguments of the modules."},
+		"check":        {Type: Bool, Default: true, Internal: true, Description: "Whether an assignment to what is not declared is an error."},
+		"freeformType": {Type: NullOr(OptionType), Default: Null, Internal: true, Description: "The type of everything that is not declared."},
+	}}}
+}
+
+// load takes one module apart.
+func (tr *tree) load(m *merging, src Module) *mod {
+	x := &mod{file: src.file}
+	if src.options != nil {
+		x.options = []declSet{{file: src.file, goOptions: src.options}}
+	}
+	if src.freeform != nil {
+		x.config = append(x.config, def{val: tr.sys.value(map[string]any{
+			"_module": map[string]any{"freeformType": tr.sys.faceOf(src.freeform.info())},
+		})})
+	}
+	if src.assign != nil {
+		d := def{val: tr.sys.value(src.assign), file: src.file}
+		if src.def != nil {
+			d.prio = src.def.prio
+		}
+		x.config = append(x.config, d)
+		return x
+	}
+	v, pos := src.value, Pos{}
+	if src.def != nil {
+		v, pos, x.file = src.def.val, src.def.pos, src.def.file
+		if f := pos.File(); f != "" && x.file == "" {
+			x.file = f
+		}
+		if src.onlyConfig {
+			if set, ok := m.t.Force(v).(*eval.Attrs); ok && !eval.IsFunction(set) {
+				x.config = append(x.config, def{val: set, pos: pos, file: src.def.file})
+				return x
+			}
+		}
+	}
+	if src.path != "" {
+		v = eval.Path(src.path)
+	}
+	if v != nil {
+		tr.loadValue(m, x, v, pos)
+	}
+	return x
+}
+
+// loadValue takes apart what a module can be in Nix: a path, a function or a
+// set.
+func (tr *tree) loadValue(m *merging, x *mod, v eval.Value, pos Pos) {
+	t := m.t
+	v = t.Force(v)
+	if isModulePath(v) {
+		path := t.Interpolate(v).Text()
+		if p, ok := v.(eval.Path); ok {
+			path = string(p)
+		}
+		x.key, x.file = path, path
+		v = tr.sys.importFile(t, path)
+	}
+	if set, ok := v.(*eval.Attrs); ok && set.Has("_type") && property(t, set) == "flake" {
+		m.fail(&Error{Pos: pos, Msg: "a flake is no module", Hint: "import one of its modules: inputs.x.flakeModules.default"})
+	}
+	if eval.IsFunction(v) {
+		if l, ok := v.(*eval.Lambda); ok && x.file == "" {
+			x.file = l.Pos().File()
+		}
+		v = t.Force(tr.applyModule(m, v))
+	}
+	set, ok := v.(*eval.Attrs)
+	if !ok {
+		m.fail(&Error{Pos: pos, Msg: fmt.Sprintf("a module must be a set, a function or a path, not %s", m.show(v))})
+	}
+	if propertyKinds[property(t, set)] {
+		x.config = append(x.config, def{val: set, pos: pos, file: x.file})
+		return
+	}
+	tr.loadSet(m, x, set, pos)
+}
+
+func isModulePath(v eval.Value) bool {
+	switch v := v.(type) {
+	case eval.Path:
+		return true
+	case *eval.String:
+		return len(v.Text()) > 0 && v.Text()[0] == '/'
+	case *eval.Attrs:
+		return v.Has("outPath") && !eval.IsFunction(v) && !v.Has("options") && !v.Has("config") && !v.Has("imports")
+	}
+	return false
+}
+
+// loadSet takes apart a module that is a set.
+func (tr *tree) loadSet(m *merging, x *mod, set *eval.Attrs, pos Pos) {
+	t := m.t
+	if v, ok := set.Get("_file"); ok {
+		x.file = t.ToString(v).Text()
+	}
+	if v, ok := set.Get("key"); ok {
+		x.key = t.ToString(v).Text()
+	}
+	for _, name := range [...]string{"require", "imports"} {
+		v, ok := set.Get(name)
+		if !ok {
+			continue
+		}
+		at := set.Pos(name)
+		list, ok := t.Force(v).(*eval.List)
+		if !ok {
+			m.fail(&Error{Pos: at, Msg: name + " must be a list of modules, not " + m.show(v)})
+		}
+		for _, e := range list.Elems() {
+			x.imports = append(x.imports, Module{def: &def{val: e, pos: at, file: x.file}})
+		}
+	}
+	if v, ok := set.Get("disabledModules"); ok {
+		for _, e := range t.List(v).Elems() {
+			e = t.Force(e)
+			if k, ok := t.Lookup(e, "key"); ok {
+				e = k
+			}
+			x.disable = append(x.disable, t.ToString(e).Text())
+		}
+	}
+	if v, ok := set.Get("freeformType"); ok {
+		x.config = append(x.config, def{file: x.file, pos: set.Pos("freeformType"), val: eval.NewAttrs(1).
+			SetAt("_module", eval.NewAttrs(1).SetAt("freeformType", v, set.Pos("freeformType")).Done(), set.Pos("freeformType")).Done()})
+	}
+	full := set.Has("config") || set.Has("options")
+	if !full { // everything that is no key of a module is assigned
+		b := eval.NewAttrs(set.Len())
+		for i := range set.Len() {
+			name, v, at := set.At(i)
+			if !slices.Contains(moduleKeys, name) {
+				b.SetAt(name, v, at)
+			}
+		}
+		x.config = append(x.config, def{val: b.Done(), pos: pos, file: x.file})
+		return
+	}
+	var wrong []*Error
+	for i := range set.Len() {
+		if name, _, at := set.At(i); !slices.Contains(moduleKeys, name) {
+			wrong = append(wrong, &Error{Pos: at, Msg: fmt.Sprintf("a module with config or options cannot have the attribute `%s' beside them", name),
+				Hint: fmt.Sprintf("write config.%s instead, or leave config and options away", showPath([]string{name}))})
+		}
+	}
+	if wrong != nil {
+		m.fail(wrong...)
+	}
+	if v, ok := set.Get("options"); ok {
+		decls, ok := t.Force(v).(*eval.Attrs)
+		if !ok {
+			m.fail(&Error{Pos: set.Pos("options"), Msg: "options must be a set of declarations, not " + m.show(v)})
+		}
+		x.options = append(x.options, declSet{file: x.file, nix: decls})
+	}
+	if v, ok := set.Get("config"); ok {
+		x.config = append(x.config, def{val: v, pos: set.Pos("config"), file: x.file})
+	}
+}
+
+// applyModule calls a module that is a function with what it asks for. Other
+// arguments than the special ones come from _module.args, lazily, since they
+// may depend on the options.
+func (tr *tree) applyModule(m *merging, fn eval.Value) eval.Value {
+	b := eval.NewAttrs(len(tr.args) + 8)
+	known := map[string]bool{}
+	set := func(name string, v eval.Value) {
+		known[name] = true
+		b.Set(name, v)
+	}
+	set("lib", tr.sys.Lib())
+	set("config", tr.config)
+	set("options", tr.optionsValue)
+	for name, v := range tr.args {
+		set(name, v)
+	}
+	for _, f := range m.t.FunctionArgs(fn) {
+		if known[f.Name] {
+			continue
+		}
+		b.Set(f.Name, eval.Lazy(func(t *eval.Thread) eval.Value {
+			return tr.moduleArg(t, f.Name, f.Pos)
+		}))
+	}
+	return m.t.Call(fn, b.Done())
+}
+
+// moduleArg is what _module.args has for a name.
+func (tr *tree) moduleArg(t *eval.Thread, name string, pos Pos) eval.Value {
+	if v, ok := tr.args[name]; ok {
+		return v
+	}
+	switch name {
+	case "lib":
+		return tr.sys.Lib()
+	case "config":
+		return tr.config
+	case "options":
+		return tr.optionsValue
+	}
+	r := tr.internalSlot(t, "args").res.get(t)
+	if e := r.elem(name); e != nil {
+		return t.Force(e.thunk)
+	}
+	known := append([]string{"config", "lib", "options"}, r.names...)
+	for n := range tr.args {
+		known = append(known, n)
+	}
+	tr.merging(t).fail(&Error{Pos: pos, Msg: fmt.Sprintf("no module argument is called `%s'", name), Hint: didYouMean(name, known)})
+	return nil
+}

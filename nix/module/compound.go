@@ -1,0 +1,347 @@
+package module
+
+import (
+	"strconv"
+	"strings"
+
+	"nix2gpu/nix/eval"
+)
+
+// NullOr is null or a T.
+func NullOr(t Type) Type { return nullOr(t.info()) }
+
+func nullOr(elem *typeInfo) *typeInfo {
+	return &typeInfo{
+		name: "nullOr", desc: "null or " + elem.inner(), compound: true, empty: eval.Null{},
+		elems: []*typeInfo{elem}, with: func(e []*typeInfo) *typeInfo { return nullOr(e[0]) },
+		check: func(m *merging, v eval.Value) bool {
+			return v.Type() == eval.TypeNull || elem.check(m, v)
+		},
+		merge: func(m *merging, loc []string, defs []def) result {
+			nulls := 0
+			for _, d := range defs {
+				if d.val.Type() == eval.TypeNull {
+					nulls++
+				}
+			}
+			switch nulls {
+			case 0:
+				return elem.merge(m, loc, defs)
+			case len(defs):
+				return result{val: eval.Null{}}
+			}
+			m.fail(m.conflict(loc, defs, "is defined both null and not null"))
+			return result{}
+		},
+	}
+}
+
+// ListOf is a list of T; several assignments are joined.
+func ListOf(t Type) Type { return listOf(t.info()) }
+
+func listOf(elem *typeInfo) *typeInfo {
+	return &typeInfo{
+		name: "listOf", desc: "list of " + elem.inner(), empty: eval.NewList(),
+		elems: []*typeInfo{elem}, with: func(e []*typeInfo) *typeInfo { return listOf(e[0]) },
+		check: isOf[*eval.List],
+		merge: func(m *merging, loc []string, defs []def) result {
+			r := result{isList: true}
+			var vals []eval.Value
+			for _, d := range defs {
+				for _, e := range d.val.(*eval.List).Elems() {
+					at := append(loc[:len(loc):len(loc)], "["+strconv.Itoa(len(vals))+"]")
+					s := m.newElem(at, elem, []def{{val: e, pos: d.pos, file: d.file}})
+					if len(s.won.get(m.t).defs) == 0 {
+						continue // switched off with mkIf
+					}
+					r.elems, vals = append(r.elems, s), append(vals, s.thunk)
+				}
+			}
+			r.val = eval.NewList(vals...)
+			return r
+		},
+	}
+}
+
+// NonEmptyListOf is a list of T with at least one element.
+func NonEmptyListOf(t Type) Type { return nonEmptyListOf(t.info()) }
+
+func nonEmptyListOf(elem *typeInfo) *typeInfo {
+	t := listOf(elem)
+	t.name, t.desc, t.empty = "nonEmptyListOf", "non-empty "+t.desc, nil
+	t.with = func(e []*typeInfo) *typeInfo { return nonEmptyListOf(e[0]) }
+	t.check = func(_ *merging, v eval.Value) bool {
+		l, ok := v.(*eval.List)
+		return ok && l.Len() > 0
+	}
+	return t
+}
+
+// AttrsOf is a set whose attributes are all T; several assignments are merged
+// attribute by attribute.
+func AttrsOf(t Type) Type { return attrsOf(t.info(), false) }
+
+// LazyAttrsOf is AttrsOf where an attribute may depend on another one; an
+// attribute that was switched off with mkIf is then an error when it is read.
+func LazyAttrsOf(t Type) Type { return attrsOf(t.info(), true) }
+
+func attrsOf(elem *typeInfo, lazy bool) *typeInfo {
+	t := &typeInfo{
+		name: "attrsOf", desc: "attribute set of " + elem.inner(), empty: eval.NewAttrs(0).Done(),
+		elems: []*typeInfo{elem}, with: func(e []*typeInfo) *typeInfo { return attrsOf(e[0], lazy) },
+		check: isOf[*eval.Attrs],
+	}
+	if lazy {
+		t.name, t.desc = "lazyAttrsOf", "lazy "+t.desc
+	}
+	t.merge = func(m *merging, loc []string, defs []def) result {
+		byName := map[string][]def{}
+		for _, d := range defs {
+			set := d.val.(*eval.Attrs)
+			for i := range set.Len() {
+				name, v, pos := set.At(i)
+				if !pos.IsValid() {
+					pos = d.pos
+				}
+				byName[name] = append(byName[name], def{val: v, pos: pos, file: d.file})
+			}
+		}
+		var r result
+		b := eval.NewAttrs(len(byName))
+		for _, name := range sortedKeys(byName) {
+			s := m.newElem(append(loc[:len(loc):len(loc)], name), elem, byName[name])
+			if !lazy && len(s.won.get(m.t).defs) == 0 {
+				continue // switched off with mkIf
+			}
+			r.names, r.elems = append(r.names, name), append(r.elems, s)
+			b.SetAt(name, s.thunk, byName[name][0].pos)
+		}
+		r.val = b.Done()
+		return r
+	}
+	return t
+}
+
+// OneOf is a value of the first of the types that takes it.
+func OneOf(types ...Type) Type {
+	infos := make([]*typeInfo, len(types))
+	for i, t := range types {
+		infos[i] = t.info()
+	}
+	return oneOf(infos)
+}
+
+func oneOf(types []*typeInfo) *typeInfo {
+	if len(types) == 1 {
+		return types[0]
+	}
+	shown := make([]string, len(types))
+	for i, t := range types {
+		shown[i] = t.inner()
+	}
+	return &typeInfo{
+		name: "either", desc: strings.Join(shown, " or "), compound: true,
+		elems: types, with: oneOf,
+		check: func(m *merging, v eval.Value) bool {
+			for _, t := range types {
+				if t.check(m, v) {
+					return true
+				}
+			}
+			return false
+		},
+		merge: func(m *merging, loc []string, defs []def) result {
+			for _, t := range types {
+				if t.takesAll(m, defs) {
+					return t.merge(m, loc, defs)
+				}
+			}
+			return mergeOne(m, loc, defs)
+		},
+	}
+}
+
+func (t *typeInfo) takesAll(m *merging, defs []def) bool {
+	for _, d := range defs {
+		if !t.check(m, d.val) {
+			return false
+		}
+	}
+	return true
+}
+
+// FunctionTo is a function that returns a T; several are called with the same
+// argument, and what they return is merged.
+func FunctionTo(t Type) Type { return functionTo(t.info()) }
+
+func functionTo(elem *typeInfo) *typeInfo {
+	return &typeInfo{
+		name: "functionTo", desc: "function that evaluates to a(n) " + elem.inner(),
+		elems: []*typeInfo{elem}, with: func(e []*typeInfo) *typeInfo { return functionTo(e[0]) },
+		check: func(_ *merging, v eval.Value) bool { return eval.IsFunction(v) },
+		merge: func(m *merging, loc []string, defs []def) result {
+			at := append(loc[:len(loc):len(loc)], "<function body>")
+			sys, args := m.sys, m.args
+			return result{val: eval.Func(showPath(loc), 1, func(t *eval.Thread, arg []eval.Value) eval.Value {
+				m := &merging{t, sys, args}
+				results := make([]def, len(defs))
+				for i, d := range defs {
+					results[i] = def{val: t.Call(d.val, arg[0]), pos: d.pos, file: d.file}
+				}
+				return m.newElem(at, elem, results).thunk
+			})}
+		},
+	}
+}
+
+// Uniq is a T that is assigned once only, even where T could merge.
+func Uniq(t Type) Type { return uniq(t.info(), "") }
+
+// uniq says why when there are several definitions.
+func uniq(elem *typeInfo, why string) *typeInfo {
+	t := *elem
+	t.name, t.elems, t.face, t.sub, t.enum = "unique", []*typeInfo{elem}, nil, nil, nil
+	t.with = func(e []*typeInfo) *typeInfo { return uniq(e[0], why) }
+	t.merge = func(m *merging, loc []string, defs []def) result {
+		if len(defs) > 1 {
+			e := m.conflict(loc, defs, "is defined more than once")
+			if why != "" {
+				e.Hint = why
+			}
+			m.fail(e)
+		}
+		return elem.merge(m, loc, defs)
+	}
+	return &t
+}
+
+// Coerced takes a value of type from as well as one of type to, and converts
+// the former: convert gets the value as [Config.Any] gives it and returns one
+// as [Option] takes it, or an error.
+func Coerced(from Type, convert func(v any) (any, error), to Type) Type {
+	return coerced(from.info(), to.info(), func(m *merging, loc []string, d def) eval.Value {
+		v, err := convert(m.goValue(d.val))
+		if err != nil {
+			m.fail(errorf(loc, d.place(), "%s: %v", quotePath(loc), err))
+		}
+		return m.sys.value(v)
+	})
+}
+
+// coerced applies convert where a definition is of type from.
+func coerced(from, to *typeInfo, convert func(m *merging, loc []string, d def) eval.Value) *typeInfo {
+	return &typeInfo{
+		name: "coercedTo", desc: to.inner() + " or " + from.inner() + " convertible to it", compound: true,
+		elems: []*typeInfo{from, to}, empty: to.empty,
+		check: func(m *merging, v eval.Value) bool { return from.check(m, v) || to.check(m, v) },
+		merge: func(m *merging, loc []string, defs []def) result {
+			all := make([]def, len(defs))
+			for i, d := range defs {
+				all[i] = d
+				if from.check(m, d.val) {
+					all[i].val = m.t.Force(convert(m, loc, d))
+				}
+			}
+			return m.mergeChecked(to, loc, all)
+		},
+	}
+}
+
+// JSON is what JSON can say: null, boolean, number, text, list or set. Paths
+// and packages count as text. The usual freeform type.
+var JSON Type = jsonType()
+
+func jsonType() *typeInfo {
+	t := &typeInfo{name: "json", desc: "JSON value", compound: false}
+	t.check = func(m *merging, v eval.Value) bool {
+		switch v.Type() {
+		case eval.TypeNull, eval.TypeBool, eval.TypeInt, eval.TypeFloat, eval.TypeString, eval.TypePath, eval.TypeList, eval.TypeAttrs:
+			return !eval.IsFunction(v)
+		}
+		return false
+	}
+	t.merge = func(m *merging, loc []string, defs []def) result {
+		switch {
+		case allOf[*eval.List](defs):
+			return listOf(t).merge(m, loc, defs)
+		case allOf[*eval.Attrs](defs) && !defs[0].val.(*eval.Attrs).Has("outPath"):
+			return attrsOf(t, true).merge(m, loc, defs)
+		}
+		return mergeEqual(m, loc, defs)
+	}
+	return t
+}
+
+// Submodule is a set of options of its own: its assignments are modules, and
+// name in them is the attribute it stands in.
+func Submodule(s Schema) Type {
+	return submoduleType(&submodule{
+		modules:    append([]Module{Declare(s.Options, s.Freeform)}, s.Modules...),
+		onlyConfig: true,
+		inherit:    true,
+		desc:       "submodule",
+	})
+}
+
+// A submodule is what a submodule type is made of.
+type submodule struct {
+	modules    []Module
+	args       map[string]eval.Value // specialArgs
+	onlyConfig bool                  // a set assigned is its config, never options or imports
+	inherit    bool                  // module arguments come from the surrounding evaluation
+	desc       string
+}
+
+func submoduleType(s *submodule) *typeInfo {
+	return &typeInfo{
+		name: "submodule", desc: s.desc, compound: true, sub: s,
+		check: func(m *merging, v eval.Value) bool {
+			return v.Type() == eval.TypeAttrs || v.Type() == eval.TypeFunction || isPath(m, v)
+		},
+		merge: func(m *merging, loc []string, defs []def) result {
+			tr := s.evaluate(m.sys, m.args, loc, defs)
+			return result{val: tr.checked, tree: tr}
+		},
+	}
+}
+
+// evaluate makes the tree of one submodule at loc.
+func (s *submodule) evaluate(sys *System, around map[string]eval.Value, loc []string, defs []def) *tree {
+	args := s.args
+	if s.inherit {
+		args = around
+	}
+	tr := sys.newTree(loc, args)
+	tr.sources = append(tr.sources, s.modules...)
+	for i := range defs {
+		tr.sources = append(tr.sources, Module{def: &defs[i], onlyConfig: s.onlyConfig})
+	}
+	tr.place = firstPlace(defs)
+	if n := len(loc); n > 0 && !strings.HasPrefix(loc[n-1], "[") {
+		tr.name = loc[n-1]
+	}
+	return tr
+}
+
+// deferredModule keeps modules; static ones come first.
+func deferredModule(static []eval.Value) *typeInfo {
+	return &typeInfo{
+		name: "deferredModule", desc: "module",
+		check: func(m *merging, v eval.Value) bool {
+			return v.Type() == eval.TypeAttrs || v.Type() == eval.TypeFunction || isPath(m, v)
+		},
+		merge: func(m *merging, loc []string, defs []def) result {
+			imports := append([]eval.Value{}, static...)
+			for _, d := range defs {
+				file := d.place().File()
+				if file == "" {
+					file = "<unknown-file>"
+				}
+				imports = append(imports, eval.NewAttrs(2).
+					Set("_file", eval.Str(file+", via option "+showPath(loc))).
+					Set("imports", eval.NewList(d.val)).Done())
+			}
+			return result{val: eval.NewAttrs(1).Set("imports", eval.NewList(imports...)).Done()}
+		},
+	}
+}

@@ -1,0 +1,305 @@
+package module
+
+import (
+	"fmt"
+	"slices"
+
+	"nix2gpu/nix/eval"
+)
+
+// An option is what a slot knows beyond an element: its declarations.
+type option struct {
+	slot  *slot
+	level *level
+	name  string
+	decls []decl
+	below []declSet // options declared below it, which go to its submodule
+
+	merged  *once[*declaration]
+	aliases []*option // whose definitions count for this one
+	face    *eval.Thunk
+}
+
+// A declaration is all declarations of one option as one.
+type declaration struct {
+	typ        *typeInfo
+	preset     *def // the default
+	apply      eval.Value
+	readOnly   bool
+	alias      []string
+	deprecated string
+}
+
+// newOption makes the slot of an option.
+func (l *level) newOption(name string, decls []decl, below []declSet) *slot {
+	s := newSlot(l.tree.sys, l.tree.args, append(l.loc[:len(l.loc):len(l.loc)], name))
+	o := &option{slot: s, level: l, name: name, decls: decls, below: below}
+	s.opt = o
+	o.merged = newOnce(o.mergeDecls)
+	o.face = eval.Lazy(o.makeFace)
+	s.won = newOnce(func(t *eval.Thread) winners {
+		w := pick(s.merging(t).peelAll(o.raw(t)))
+		// A default that is overridden is not even looked at.
+		if preset := o.merged.get(t).preset; preset != nil && w.prio >= defaultPriority {
+			w = pick(append(s.merging(t).peelAll([]def{*preset}), w.defs...))
+		}
+		return w
+	})
+	s.res = newOnce(o.evaluate)
+	return s
+}
+
+// raw is everything assigned to the option, also by its other names.
+func (o *option) raw(t *eval.Thread) []def {
+	defs := o.level.assigned.get(t).byName[o.name]
+	for _, sibling := range o.level.names {
+		for _, d := range o.level.decls[sibling] {
+			if d.goOpt != nil && len(d.goOpt.AliasOf) == 1 && d.goOpt.AliasOf[0] == o.name {
+				defs = append(slices.Clip(defs), o.level.assigned.get(t).byName[sibling]...)
+			}
+		}
+	}
+	return defs
+}
+
+// evaluate merges the option's definitions.
+func (o *option) evaluate(t *eval.Thread) (r result) {
+	m := o.slot.merging(t)
+	decl := o.merged.get(t)
+	if decl.alias != nil {
+		target := o.level.slot(t, decl.alias[0])
+		if target == nil || target == o.slot {
+			m.fail(errorf(o.slot.loc, Pos{}, "the option %s is an alias of an option that does not exist beside it", quotePath(o.slot.loc)))
+		}
+		return target.res.get(t)
+	}
+	w := o.slot.won.get(t)
+	if len(w.defs) == 0 {
+		m.fail(o.noValue())
+	}
+	if decl.readOnly && len(o.raw(t)) > 1 {
+		m.fail(m.conflict(o.slot.loc, w.defs, "is read-only, but is assigned several times"))
+	}
+	t.Annotate(firstPlace(w.defs), "while evaluating the option "+quotePath(o.slot.loc), func() {
+		r = m.mergeChecked(decl.typ, o.slot.loc, w.defs)
+	})
+	if decl.apply != nil {
+		r.val = eval.LazyCall(decl.apply, r.val)
+		r.applied = true
+	}
+	return r
+}
+
+func (o *option) noValue() *Error {
+	e := errorf(o.slot.loc, o.level.tree.place, "the option %s is used, but nothing is assigned to it", quotePath(o.slot.loc))
+	e.Hint = "it has no default: assign a value to it"
+	return e
+}
+
+// mergeDecls makes one of all declarations.
+func (o *option) mergeDecls(t *eval.Thread) *declaration {
+	m := o.slot.merging(t)
+	out := &declaration{}
+	for _, d := range o.decls {
+		var typ *typeInfo
+		if d.goOpt != nil {
+			typ = o.fromGo(d.goOpt, out)
+		} else {
+			typ = o.fromNix(m, d, out)
+		}
+		if out.typ == nil {
+			out.typ = typ
+			continue
+		}
+		if typ == nil {
+			continue
+		}
+		joined := o.slot.sys.join(t, out.typ, typ)
+		if joined == nil {
+			e := errorf(o.slot.loc, d.pos, "the option %s is declared several times with types that do not fit together: `%s' and `%s'",
+				quotePath(o.slot.loc), out.typ.desc, typ.desc)
+			for _, d := range o.decls {
+				e.Also = append(e.Also, Note{d.place(), "declared here"})
+			}
+			m.fail(e)
+		}
+		out.typ = joined
+	}
+	if out.typ == nil {
+		out.typ = Unspecified.info()
+	}
+	if o.below != nil {
+		sub := out.typ.findSub()
+		if sub == nil {
+			m.fail(errorf(o.slot.loc, o.decls[0].pos, "the option %s cannot have options below it: it is of type `%s'", quotePath(o.slot.loc), out.typ.desc))
+		}
+		extra := *sub
+		extra.modules = slices.Clone(sub.modules)
+		for _, set := range o.below {
+			if set.goOptions != nil {
+				extra.modules = append(extra.modules, Module{options: set.goOptions, file: set.file})
+			} else {
+				extra.modules = append(extra.modules, FromValue(eval.NewAttrs(2).
+					Set("_file", eval.Str(set.file)).Set("options", set.nix).Done(), set.file))
+			}
+		}
+		out.typ = submoduleType(&extra)
+	}
+	return out
+}
+
+// place is where d stands, as well as it is known.
+func (d decl) place() Pos {
+	if d.pos.IsValid() || d.file == "" {
+		return d.pos
+	}
+	return fileOnly(d.file)
+}
+
+func (o *option) fromGo(g *Option, out *declaration) *typeInfo {
+	if g.AliasOf != nil {
+		out.alias = g.AliasOf
+	}
+	out.readOnly = out.readOnly || g.ReadOnly
+	if g.Deprecated != "" {
+		out.deprecated = g.Deprecated
+	}
+	switch {
+	case g.DefaultFrom != nil:
+		out.preset = &def{prio: defaultPriority, val: eval.Lazy(func(t *eval.Thread) eval.Value {
+			return o.defaultFrom(t, g)
+		})}
+	case g.Default != nil:
+		if x, ok := g.Default.(Expr); ok {
+			out.preset = &def{prio: defaultPriority, val: eval.Lazy(func(t *eval.Thread) eval.Value {
+				return o.evalExpr(t, x)
+			})}
+			break
+		}
+		out.preset = &def{prio: defaultPriority, val: o.slot.sys.value(g.Default)}
+	}
+	if g.Type == nil {
+		return nil
+	}
+	return g.Type.info()
+}
+
+// defaultFrom calls Go code inside the evaluation that asks for it.
+func (o *option) defaultFrom(t *eval.Thread, g *Option) eval.Value {
+	sys := o.slot.sys
+	inner := &Evaluation{sys: sys, tree: o.level.tree, thread: t}
+	c := &Config{levelNode{inner, o.level}, &inner.errs}
+	v := g.DefaultFrom(c)
+	if err := inner.errs.sorted(); err != nil {
+		t.Raise(err)
+	}
+	return sys.value(v)
+}
+
+// evalExpr evaluates a default that is Nix source, with all module arguments
+// in scope.
+func (o *option) evalExpr(t *eval.Thread, x Expr) eval.Value {
+	tr := o.level.tree
+	scope := eval.Scope{"lib": tr.sys.Lib(), "config": tr.config, "options": tr.optionsValue}
+	for name, v := range tr.args {
+		scope[name] = v
+	}
+	if tr.name != "" {
+		scope["name"] = eval.Str(tr.name)
+	}
+	return t.EvalText("default of "+showPath(o.slot.loc), string(x), "/", scope)
+}
+
+func (o *option) fromNix(m *merging, d decl, out *declaration) *typeInfo {
+	t := m.t
+	if v, ok := d.nix.Get("default"); ok {
+		if out.preset != nil {
+			m.fail(errorf(o.slot.loc, d.nix.Pos("default"), "the option %s has a default already", quotePath(o.slot.loc)))
+		}
+		out.preset = &def{val: v, pos: d.nix.Pos("default"), file: d.file, prio: defaultPriority}
+	}
+	if v, ok := d.nix.Get("apply"); ok {
+		out.apply = v
+	}
+	if v, ok := d.nix.Get("readOnly"); ok {
+		out.readOnly = out.readOnly || t.Bool(v)
+	}
+	v, ok := d.nix.Get("type")
+	if !ok {
+		return nil
+	}
+	v = t.Force(v)
+	if v.Type() == eval.TypeNull {
+		return nil
+	}
+	if property(t, v) != "option-type" {
+		m.fail(errorf(o.slot.loc, d.nix.Pos("type"), "the type of option %s must be a type such as lib.types.str, not %s", quotePath(o.slot.loc), m.show(v)))
+	}
+	return o.slot.sys.typeOf(t, v)
+}
+
+// makeFace is the option as Nix sees it in `options`: its declaration, and
+// what is assigned to it.
+func (o *option) makeFace(t *eval.Thread) eval.Value {
+	b := eval.NewAttrs(24)
+	for _, d := range o.decls {
+		if d.goOpt != nil {
+			b.Set("description", eval.Str(d.goOpt.Description)).Set("internal", eval.Bool(d.goOpt.Internal))
+			if d.goOpt.Default != nil && d.goOpt.DefaultFrom == nil {
+				if _, ok := d.goOpt.Default.(Expr); !ok {
+					b.Set("default", o.slot.sys.value(d.goOpt.Default))
+				}
+			}
+			continue
+		}
+		for i := range d.nix.Len() {
+			name, v, pos := d.nix.At(i)
+			b.SetAt(name, v, pos)
+		}
+	}
+	lazy := func(name string, f func(t *eval.Thread) eval.Value) { b.Set(name, eval.Lazy(f)) }
+	b.Set("_type", eval.Str("option"))
+	b.Set("loc", eval.StringList(o.slot.loc...))
+	b.Set("name", eval.Str(showPath(o.slot.loc)))
+	b.Set("value", o.slot.thunk)
+	lazy("type", func(t *eval.Thread) eval.Value { return o.slot.sys.faceOf(o.merged.get(t).typ) })
+	lazy("isDefined", func(t *eval.Thread) eval.Value { return eval.Bool(len(o.slot.won.get(t).defs) > 0) })
+	lazy("highestPrio", func(t *eval.Thread) eval.Value { return eval.MakeInt(int64(o.slot.won.get(t).prio)) })
+	each := func(f func(d def) eval.Value) func(t *eval.Thread) eval.Value {
+		return func(t *eval.Thread) eval.Value {
+			var all []eval.Value
+			for _, d := range o.slot.won.get(t).defs {
+				all = append(all, f(d))
+			}
+			return eval.NewList(all...)
+		}
+	}
+	file := func(d def) eval.Value {
+		if f := d.place().File(); f != "" {
+			return eval.Str(f)
+		}
+		return eval.Str("<unknown-file>")
+	}
+	lazy("definitions", each(func(d def) eval.Value { return d.val }))
+	lazy("files", each(file))
+	lazy("definitionsWithLocations", each(func(d def) eval.Value {
+		return eval.NewAttrs(2).Set("file", file(d)).Set("value", d.val).Done()
+	}))
+	var files, places []eval.Value
+	for _, d := range o.decls {
+		f := d.file
+		if f == "" {
+			f = "<unknown-file>"
+		}
+		files = append(files, eval.Str(f))
+		line, col := d.pos.LineCol()
+		places = append(places, eval.NewAttrs(3).Set("file", eval.Str(f)).
+			Set("line", eval.MakeInt(int64(line))).Set("column", eval.MakeInt(int64(col))).Done())
+	}
+	b.Set("declarations", eval.NewList(files...))
+	b.Set("declarationPositions", eval.NewList(places...))
+	b.Set("__toString", eval.Func("showOption", 1, func(*eval.Thread, []eval.Value) eval.Value {
+		return eval.Str(fmt.Sprint(showPath(o.slot.loc)))
+	}))
+	return b.Done()
+}

@@ -1,0 +1,347 @@
+package module
+
+import (
+	"nix2gpu/nix/eval"
+)
+
+// A face is a type as Nix sees it: a set with name, description, check, merge
+// and so on. Types of Go have one, and types declared in Nix are one; either
+// way a type can be used where the other is expected.
+
+// faceOf is the face of a type. The same type always has the same one.
+func (s *System) faceOf(typ *typeInfo) *eval.Attrs {
+	if typ.face != nil {
+		return typ.face
+	}
+	if f := s.faces[typ]; f != nil {
+		return f
+	}
+	fn := func(name string, arity int, f func(m *merging, args []eval.Value) eval.Value) eval.Value {
+		return eval.Func(typ.name+"."+name, arity, func(t *eval.Thread, args []eval.Value) eval.Value {
+			return f(&merging{t: t, sys: s}, args)
+		})
+	}
+	b := eval.NewAttrs(18).
+		Set("_type", eval.Str("option-type")).
+		Set("name", eval.Str(typ.name)).
+		Set("description", eval.Str(typ.desc)).
+		Set("descriptionClass", eval.Str("noun")).
+		Set("deprecationMessage", eval.Null{}).
+		Set("check", fn("check", 1, func(m *merging, args []eval.Value) eval.Value {
+			return eval.Bool(typ.check(m, m.t.Force(args[0])))
+		})).
+		Set("merge", fn("merge", 2, func(m *merging, args []eval.Value) eval.Value {
+			return typ.merge(m, m.locOf(args[0]), m.defsOf(args[1])).val
+		})).
+		Set("getSubOptions", fn("getSubOptions", 1, func(m *merging, args []eval.Value) eval.Value {
+			return typ.subOptions(m, m.locOf(args[0]))
+		})).
+		Set("getSubModules", eval.Lazy(func(t *eval.Thread) eval.Value {
+			if sub := typ.findSub(); sub != nil {
+				return s.moduleValues(sub)
+			}
+			return eval.Null{}
+		})).
+		Set("substSubModules", fn("substSubModules", 1, func(m *merging, args []eval.Value) eval.Value {
+			if typ.findSub() == nil {
+				return eval.Null{}
+			}
+			return s.faceOf(typ.substitute(m.t.List(args[0]).Elems()))
+		})).
+		Set("typeMerge", fn("typeMerge", 1, func(m *merging, args []eval.Value) eval.Value {
+			other, ok := m.t.Lookup(args[0], "__native")
+			if !ok {
+				return eval.Null{}
+			}
+			if joined := s.join(m.t, typ, other.(*eval.Opaque).Go.(*typeInfo)); joined != nil {
+				return s.faceOf(joined)
+			}
+			return eval.Null{}
+		}))
+	empty := eval.NewAttrs(1)
+	if typ.empty != nil {
+		empty.Set("value", typ.empty)
+	}
+	b.Set("emptyValue", empty.Done())
+	native := &eval.Opaque{Kind: "type", Go: typ}
+	b.Set("__native", native)
+	nested := eval.NewAttrs(2)
+	switch {
+	case len(typ.elems) == 1:
+		nested.Set("elemType", eval.Lazy(func(*eval.Thread) eval.Value { return s.faceOf(typ.elems[0]) }))
+	case len(typ.elems) > 1:
+		nested.Set("left", eval.Lazy(func(*eval.Thread) eval.Value { return s.faceOf(typ.elems[0]) }))
+		nested.Set("right", eval.Lazy(func(*eval.Thread) eval.Value { return s.faceOf(typ.elems[1]) }))
+	}
+	nestedTypes := nested.Done()
+	b.Set("nestedTypes", nestedTypes)
+	functor := eval.NewAttrs(6).Set("name", eval.Str(typ.name)).Set("__native", native).
+		Set("type", eval.Null{}).Set("binOp", eval.Func("binOp", 2, func(*eval.Thread, []eval.Value) eval.Value { return eval.Null{} })).
+		Set("payload", eval.Null{}).Set("wrapped", eval.Null{})
+	if len(typ.elems) == 1 {
+		functor.Set("wrapped", eval.Lazy(func(*eval.Thread) eval.Value { return s.faceOf(typ.elems[0]) }))
+	}
+	if typ.enum != nil {
+		functor.Set("payload", eval.NewAttrs(1).Set("values", eval.NewList(typ.enum...)).Done())
+	}
+	b.Set("functor", functor.Done())
+	f := b.Done()
+	s.faces[typ], s.natives[f] = f, typ
+	return f
+}
+
+// typeOf is the type behind a face. A face of ours that was changed in Nix,
+// as in types.str // { check = …; }, is ours with those parts replaced.
+func (s *System) typeOf(t *eval.Thread, v eval.Value) *typeInfo {
+	face := t.Attrs(v)
+	if typ := s.natives[face]; typ != nil {
+		return typ
+	}
+	var typ *typeInfo
+	if n, ok := face.Get("__native"); ok {
+		typ = s.changed(t, face, t.Force(n).(*eval.Opaque).Go.(*typeInfo))
+	} else {
+		typ = s.foreign(t, face)
+	}
+	s.natives[face] = typ
+	return typ
+}
+
+// changed is typ with what differs in face.
+func (s *System) changed(t *eval.Thread, face *eval.Attrs, typ *typeInfo) *typeInfo {
+	own := s.faceOf(typ)
+	out := *typ
+	out.face = face
+	differs := func(name string) (eval.Value, bool) {
+		theirs, ok := face.Get(name)
+		ours, _ := own.Get(name)
+		return theirs, ok && theirs != ours
+	}
+	if v, ok := differs("check"); ok {
+		out.check = callCheck(v)
+	}
+	if v, ok := differs("merge"); ok {
+		out.merge = callMerge(v)
+	}
+	if v, ok := differs("description"); ok {
+		out.desc = t.Text(v)
+	}
+	if v, ok := differs("emptyValue"); ok {
+		out.empty, _ = t.Attrs(v).Get("value")
+	}
+	return &out
+}
+
+// foreign is a type that was declared with mkOptionType, or by hand.
+func (s *System) foreign(t *eval.Thread, face *eval.Attrs) *typeInfo {
+	out := &typeInfo{name: "unnamed", face: face, check: isAny, merge: mergeLoose}
+	if v, ok := t.Lookup(face, "name"); ok {
+		out.name = t.Text(v)
+	}
+	out.desc = out.name
+	if v, ok := t.Lookup(face, "description"); ok && v.Type() == eval.TypeString {
+		out.desc = t.Text(v)
+	}
+	if v, ok := face.Get("check"); ok {
+		out.check = callCheck(v)
+	}
+	if v, ok := face.Get("merge"); ok {
+		out.merge = callMerge(v)
+	}
+	if v, ok := t.Lookup(face, "emptyValue", "value"); ok {
+		out.empty = v
+	}
+	return out
+}
+
+func callCheck(fn eval.Value) func(m *merging, v eval.Value) bool {
+	return func(m *merging, v eval.Value) bool { return m.t.Bool(m.t.Call(fn, v)) }
+}
+
+func callMerge(fn eval.Value) func(m *merging, loc []string, defs []def) result {
+	return func(m *merging, loc []string, defs []def) result {
+		all := make([]eval.Value, len(defs))
+		for i, d := range defs {
+			file := d.place().File()
+			if file == "" {
+				file = "<unknown-file>"
+			}
+			all[i] = eval.NewAttrs(2).SetAt("file", eval.Str(file), d.pos).SetAt("value", d.val, d.pos).Done()
+		}
+		return result{val: m.t.Call(fn, eval.StringList(loc...), eval.NewList(all...))}
+	}
+}
+
+// locOf and defsOf read what a merge function gets in Nix.
+func (m *merging) locOf(v eval.Value) []string {
+	var loc []string
+	for _, e := range m.t.List(v).Elems() {
+		loc = append(loc, m.t.ToString(e).Text())
+	}
+	return loc
+}
+
+func (m *merging) defsOf(v eval.Value) []def {
+	var defs []def
+	for _, e := range m.t.List(v).Elems() {
+		set := m.t.Attrs(e)
+		d := def{pos: set.Pos("value")}
+		if f, ok := set.Get("file"); ok {
+			d.file = m.t.ToString(f).Text()
+		}
+		if v, ok := set.Get("value"); ok {
+			d.val = m.t.Force(v)
+		} else {
+			m.t.Throw("a definition must have the attributes file and value")
+		}
+		defs = append(defs, d)
+	}
+	return defs
+}
+
+// join is the type of an option that is declared with both; nil when they do
+// not fit.
+func (s *System) join(t *eval.Thread, a, b *typeInfo) *typeInfo {
+	switch {
+	case a == b:
+		return a
+	case a.face != nil || b.face != nil:
+		return s.joinFaces(t, a, b)
+	case a.name != b.name:
+		return nil
+	case a.sub != nil:
+		joined := *a.sub
+		joined.modules = append(append([]Module{}, a.sub.modules...), b.sub.modules...)
+		joined.onlyConfig = a.sub.onlyConfig && b.sub.onlyConfig
+		joined.inherit = a.sub.inherit || b.sub.inherit
+		if b.sub.args != nil {
+			joined.args = map[string]eval.Value{}
+			for k, v := range a.sub.args {
+				joined.args[k] = v
+			}
+			for k, v := range b.sub.args {
+				joined.args[k] = v
+			}
+		}
+		return submoduleType(&joined)
+	case a.enum != nil:
+		return s.joinEnums(t, a, b)
+	case a.with != nil:
+		if len(a.elems) != len(b.elems) {
+			return nil
+		}
+		elems := make([]*typeInfo, len(a.elems))
+		for i := range elems {
+			if elems[i] = s.join(t, a.elems[i], b.elems[i]); elems[i] == nil {
+				return nil
+			}
+		}
+		return a.with(elems)
+	case a.desc != b.desc:
+		return nil
+	}
+	return a
+}
+
+// joinFaces lets types of Nix say whether they fit.
+func (s *System) joinFaces(t *eval.Thread, a, b *typeInfo) *typeInfo {
+	merge, ok := s.faceOf(a).Get("typeMerge")
+	if !ok {
+		return nil
+	}
+	functor, ok := s.faceOf(b).Get("functor")
+	if !ok {
+		return nil
+	}
+	joined := t.Call(merge, functor)
+	if joined.Type() == eval.TypeNull {
+		return nil
+	}
+	return s.typeOf(t, joined)
+}
+
+func (s *System) joinEnums(t *eval.Thread, a, b *typeInfo) *typeInfo {
+	values := append([]eval.Value{}, a.enum...)
+	for _, v := range b.enum {
+		known := false
+		for _, w := range a.enum {
+			known = known || t.Equal(v, w)
+		}
+		if !known {
+			values = append(values, v)
+		}
+	}
+	return s.enumOf(t, values)
+}
+
+func (s *System) enumOf(t *eval.Thread, values []eval.Value) *typeInfo {
+	m := &merging{t: t, sys: s}
+	shown := make([]string, len(values))
+	for i, v := range values {
+		shown[i] = m.show(v)
+	}
+	return enum(values, shown)
+}
+
+// findSub is the submodule that options below an option of the type belong to.
+func (t *typeInfo) findSub() *submodule {
+	if t.sub != nil {
+		return t.sub
+	}
+	if t.name == "attrsOf" || t.name == "lazyAttrsOf" || t.name == "listOf" || t.name == "nullOr" {
+		return t.elems[0].findSub()
+	}
+	return nil
+}
+
+// substitute is the type with other modules in its submodule.
+func (t *typeInfo) substitute(modules []eval.Value) *typeInfo {
+	if t.sub != nil {
+		sub := *t.sub
+		sub.modules = nil
+		for _, v := range modules {
+			sub.modules = append(sub.modules, FromValue(v, ""))
+		}
+		return submoduleType(&sub)
+	}
+	return t.with([]*typeInfo{t.elems[0].substitute(modules)})
+}
+
+// moduleValues are the modules of a submodule as far as they are values.
+func (s *System) moduleValues(sub *submodule) eval.Value {
+	var all []eval.Value
+	for _, m := range sub.modules {
+		switch {
+		case m.path != "":
+			all = append(all, eval.Path(m.path))
+		case m.value != nil:
+			all = append(all, m.value)
+		case m.def != nil && m.def.val != nil:
+			all = append(all, m.def.val)
+		}
+	}
+	return eval.NewList(all...)
+}
+
+// subOptions is the set of declarations inside a type, for documentation.
+func (t *typeInfo) subOptions(m *merging, loc []string) eval.Value {
+	switch {
+	case t.sub != nil:
+		return t.sub.evaluate(m.sys, m.args, loc, nil).optionsValue
+	case t.face != nil:
+		if fn, ok := t.face.Get("getSubOptions"); ok {
+			return m.t.Call(fn, eval.StringList(loc...))
+		}
+	case t.name == "attrsOf" || t.name == "lazyAttrsOf":
+		return t.elems[0].subOptions(m, append(loc[:len(loc):len(loc)], "<name>"))
+	case t.name == "listOf":
+		return t.elems[0].subOptions(m, append(loc[:len(loc):len(loc)], "*"))
+	case len(t.elems) > 0:
+		for _, e := range t.elems {
+			if set := m.t.Attrs(e.subOptions(m, loc)); set.Len() > 0 {
+				return set
+			}
+		}
+	}
+	return eval.NewAttrs(0).Done()
+}

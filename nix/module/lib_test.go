@@ -1,0 +1,60 @@
+package module_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"nix2gpu/nix/eval"
+)
+
+// TestAgreesWithNixpkgs evaluates expressions with our library and module
+// engine; the golden files are what Nix and the library of nixpkgs give.
+func TestAgreesWithNixpkgs(t *testing.T) {
+	files, err := filepath.Glob("../lib/testdata/*.nix")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no expressions to evaluate: %v", err)
+	}
+	for _, file := range append(files, "testdata/merge.nix", "testdata/modules.nix") {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".nix"), func(t *testing.T) {
+			want := map[string]any{}
+			if err := json.Unmarshal([]byte(readFile(t, strings.TrimSuffix(file, ".nix")+".golden")), &want); err != nil {
+				t.Fatal(err)
+			}
+			ev, sys := newSystem()
+			cases := nix(t, ev, sys, file, "("+readFile(t, file)+") lib").(*eval.Attrs)
+			if cases.Len() != len(want) {
+				t.Errorf("%d expressions, %d results", cases.Len(), len(want))
+			}
+			toJSON := nix(t, ev, sys, "json", "builtins.toJSON")
+			for _, name := range cases.Names() {
+				v, _ := cases.Get(name)
+				err := ev.Do(context.Background(), func(th *eval.Thread) {
+					var got any
+					if err := json.Unmarshal([]byte(th.Text(th.Call(toJSON, v))), &got); err != nil {
+						t.Error(err)
+					}
+					if !reflect.DeepEqual(got, want[name]) {
+						t.Errorf("%s: got %v, want %v", name, got, want[name])
+					}
+				})
+				if e, ok := err.(*eval.Error); ok {
+					t.Errorf("%s: %v", name, e.Backtrace())
+				}
+			}
+		})
+	}
+}
+
+func readFile(t *testing.T, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}

@@ -1,0 +1,318 @@
+package module
+
+import (
+	"slices"
+
+	"nix2gpu/nix/eval"
+)
+
+// Priorities, as lib.mkOverride gives them: the lowest number wins.
+const (
+	forcePriority   = 50
+	plainPriority   = 100
+	mildPriority    = 1000 // mkDefault
+	defaultPriority = 1500 // a declared default
+	plainOrder      = 1000
+)
+
+// A def is one assignment on its way to an option. Properties that stand
+// around a whole set of options (mkIf and the like) are remembered beside the
+// value until the option is merged, so that their conditions may depend on
+// other options of the set.
+type def struct {
+	val   eval.Value
+	pos   Pos
+	file  string       // for messages, where pos is not known
+	conds []eval.Value // of mkIf, the outermost first; all must hold
+	prio  int          // 0: none given
+	order int          // 0: none given
+}
+
+func (d def) priority() int {
+	if d.prio == 0 {
+		return plainPriority
+	}
+	return d.prio
+}
+
+// place is where d stands, as well as it is known.
+func (d def) place() Pos {
+	if d.pos.IsValid() || d.file == "" {
+		return d.pos
+	}
+	return fileOnly(d.file)
+}
+
+// A merging is what types need to do their work: the evaluation, and what
+// submodules inherit.
+type merging struct {
+	t    *eval.Thread
+	sys  *System
+	args map[string]eval.Value
+}
+
+// once computes something in Go at most once. It goes through the evaluator's
+// own thunks, so that what needs itself is an infinite recursion, reported
+// like any other, and what failed can be tried again.
+type once[T any] struct {
+	thunk *eval.Thunk
+	val   T
+}
+
+func newOnce[T any](f func(t *eval.Thread) T) *once[T] {
+	o := &once[T]{}
+	o.thunk = eval.Lazy(func(t *eval.Thread) eval.Value {
+		o.val = f(t)
+		return eval.Null{}
+	})
+	return o
+}
+
+func (o *once[T]) get(t *eval.Thread) T {
+	t.Force(o.thunk)
+	return o.val
+}
+
+// property is the kind of property that set is, such as "if", or "".
+func property(t *eval.Thread, v eval.Value) string {
+	set, ok := v.(*eval.Attrs)
+	if !ok {
+		return ""
+	}
+	kind, ok := set.Get("_type")
+	if !ok {
+		return ""
+	}
+	s, ok := t.Force(kind).(*eval.String)
+	if !ok {
+		return ""
+	}
+	return s.Text()
+}
+
+// peel takes the outer properties off d and adds what remains to out: several
+// definitions for mkMerge, none for a mkIf that does not hold. With lazy set,
+// conditions are not evaluated but kept in the definitions.
+func (m *merging) peel(d def, lazy bool, out []def) []def {
+	t := m.t
+	if !lazy {
+		for _, c := range d.conds {
+			if !m.holds(c, d) {
+				return out
+			}
+		}
+		d.conds = nil
+	}
+	d.val = t.Force(d.val)
+	switch property(t, d.val) {
+	case "if":
+		set := d.val.(*eval.Attrs)
+		cond := m.attr(set, "condition", d)
+		d.val = m.attr(set, "content", d)
+		if lazy {
+			d.conds = append(slices.Clip(d.conds), cond)
+		} else if !m.holds(cond, d) {
+			return out
+		}
+		return m.peel(d, lazy, out)
+	case "merge":
+		contents := t.List(m.attr(d.val.(*eval.Attrs), "contents", d))
+		for _, e := range contents.Elems() {
+			d.val = e
+			out = m.peel(d, lazy, out)
+		}
+		return out
+	case "override":
+		set := d.val.(*eval.Attrs)
+		if d.prio == 0 { // the outermost counts
+			d.prio = int(t.Int(m.attr(set, "priority", d)))
+		}
+		d.val = m.attr(set, "content", d)
+		return m.peel(d, lazy, out)
+	case "order":
+		set := d.val.(*eval.Attrs)
+		if d.order == 0 {
+			d.order = int(t.Int(m.attr(set, "priority", d)))
+		}
+		d.val = m.attr(set, "content", d)
+		return m.peel(d, lazy, out)
+	case "definition":
+		set := d.val.(*eval.Attrs)
+		if file, ok := set.Get("file"); ok {
+			d.file = t.ToString(file).Text()
+		}
+		d.val = m.attr(set, "value", d)
+		return m.peel(d, lazy, out)
+	}
+	return append(out, d)
+}
+
+// holds evaluates the condition of a mkIf around d.
+func (m *merging) holds(cond eval.Value, d def) bool {
+	v := m.t.Force(cond)
+	b, ok := v.(eval.Bool)
+	if !ok {
+		m.fail(&Error{Pos: d.place(), Msg: "the condition of mkIf must be a boolean, not " + m.show(v)})
+	}
+	return bool(b)
+}
+
+// attr is an attribute of a property, which must be there.
+func (m *merging) attr(set *eval.Attrs, name string, d def) eval.Value {
+	v, ok := set.Get(name)
+	if !ok {
+		m.fail(&Error{Pos: d.place(), Msg: "a property (" + property(m.t, set) + ") must have the attribute " + name})
+	}
+	return v
+}
+
+// winners are the definitions that give an option its value.
+type winners struct {
+	defs []def
+	prio int // of defs
+	lost []def
+}
+
+// pick chooses those of the best priority, in order.
+func pick(defs []def) winners {
+	w := winners{prio: 1 << 30}
+	ordered := false
+	for _, d := range defs {
+		w.prio = min(w.prio, d.priority())
+	}
+	for _, d := range defs {
+		if d.priority() != w.prio {
+			w.lost = append(w.lost, d)
+			continue
+		}
+		w.defs = append(w.defs, d)
+		ordered = ordered || d.order != 0
+	}
+	if ordered {
+		rank := func(d def) int {
+			if d.order == 0 {
+				return plainOrder
+			}
+			return d.order
+		}
+		slices.SortStableFunc(w.defs, func(a, b def) int { return rank(a) - rank(b) })
+	}
+	return w
+}
+
+// fail ends the evaluation with errors of ours, which tryEval can catch as it
+// can in Nix.
+func (m *merging) fail(errs ...*Error) {
+	pos, msg := errs[0].Pos, errs[0].Msg
+	if len(errs) > 1 {
+		pos, msg = Pos{}, Errors(errs).Error()
+	}
+	m.t.RaiseAs(eval.KindThrow, pos, msg, Errors(errs))
+}
+
+// A result is what merging gives: the value, and for the types that have an
+// inside what the value is made of, so that each part can be read, checked and
+// traced to its origin on its own.
+type result struct {
+	val     eval.Value // perhaps a thunk
+	tree    *tree      // of a submodule
+	elems   []*slot    // of a list or a set
+	names   []string   // of a set: parallel to elems, sorted
+	isList  bool
+	applied bool // val went through the option's apply and is not elems any more
+}
+
+func (r *result) elem(name string) *slot {
+	if i, ok := slices.BinarySearch(r.names, name); ok {
+		return r.elems[i]
+	}
+	return nil
+}
+
+// A slot is a place that has a type and gets definitions: an option, or an
+// element of a list or a set.
+type slot struct {
+	loc  []string
+	sys  *System
+	args map[string]eval.Value
+	opt  *option   // nil for an element
+	typ  *typeInfo // of an element; an option's is in opt
+
+	won   *once[winners]
+	res   *once[result]
+	thunk *eval.Thunk // the value
+}
+
+func newSlot(sys *System, args map[string]eval.Value, loc []string) *slot {
+	s := &slot{loc: loc, sys: sys, args: args}
+	s.thunk = eval.Lazy(func(t *eval.Thread) eval.Value { return s.res.get(t).val })
+	return s
+}
+
+// newElem is the slot of an element with definitions of its own.
+func (m *merging) newElem(loc []string, typ *typeInfo, defs []def) *slot {
+	s := newSlot(m.sys, m.args, loc)
+	s.typ = typ
+	s.won = newOnce(func(t *eval.Thread) winners {
+		return pick(s.merging(t).peelAll(defs))
+	})
+	s.res = newOnce(func(t *eval.Thread) result {
+		w := s.won.get(t)
+		if len(w.defs) == 0 {
+			if typ.empty != nil {
+				return result{val: typ.empty}
+			}
+			s.merging(t).fail(errorf(loc, firstPlace(defs), "%s has no value", quotePath(loc)))
+		}
+		return s.merging(t).mergeChecked(typ, loc, w.defs)
+	})
+	return s
+}
+
+func (s *slot) merging(t *eval.Thread) *merging { return &merging{t, s.sys, s.args} }
+
+// peelAll takes the properties off all definitions.
+func (m *merging) peelAll(defs []def) []def {
+	out := make([]def, 0, len(defs))
+	for _, d := range defs {
+		out = m.peel(d, false, out)
+	}
+	return out
+}
+
+// mergeChecked merges definitions after making sure that each is of the type.
+func (m *merging) mergeChecked(typ *typeInfo, loc []string, defs []def) result {
+	var wrong []*Error
+	for _, d := range defs {
+		if !typ.check(m, d.val) {
+			wrong = append(wrong, m.wrongType(typ, loc, d))
+		}
+	}
+	if wrong != nil {
+		m.fail(wrong...)
+	}
+	return typ.merge(m, loc, defs)
+}
+
+func (m *merging) wrongType(typ *typeInfo, loc []string, d def) *Error {
+	return errorf(loc, d.place(), "a definition for option %s is not of type `%s': %s", quotePath(loc), typ.desc, m.show(d.val))
+}
+
+// conflict is the error of definitions that cannot be one value.
+func (m *merging) conflict(loc []string, defs []def, why string) *Error {
+	e := errorf(loc, defs[0].place(), "the option %s %s", quotePath(loc), why)
+	for _, d := range defs {
+		e.Also = append(e.Also, Note{d.place(), m.show(d.val)})
+	}
+	e.Hint = "lib.mkForce gives one of them priority"
+	return e
+}
+
+func firstPlace(defs []def) Pos {
+	for _, d := range defs {
+		if p := d.place(); p.IsValid() {
+			return p
+		}
+	}
+	return Pos{}
+}

@@ -1,0 +1,461 @@
+package module
+
+import (
+	"slices"
+	"strconv"
+
+	"nix2gpu/nix/eval"
+)
+
+// place is what every node of an evaluation starts from: how to get into it.
+// Each method of a node enters the evaluation on its own, so that an error in
+// one place leaves the others readable.
+
+// do computes something inside the evaluation.
+func within[T any](e *Evaluation, f func(t *eval.Thread) T) (out T, err error) {
+	err = e.do(func(t *eval.Thread) { out = f(t) })
+	return out, err
+}
+
+// rootNode is the whole configuration.
+type rootNode struct{ e *Evaluation }
+
+func (n rootNode) level() (levelNode, error) {
+	l, err := within(n.e, n.e.tree.root.get)
+	return levelNode{n.e, l}, err
+}
+
+func (n rootNode) path() []string { return n.e.tree.loc }
+
+func (n rootNode) step(name string) node {
+	l, err := n.level()
+	if err != nil {
+		return failed{absent{append(slices.Clone(n.path()), name)}, err}
+	}
+	return l.step(name)
+}
+
+func (n rootNode) kind() (Kind, error) {
+	_, err := n.level()
+	return KindAttrs, err
+}
+
+func (n rootNode) keys() ([]string, error) {
+	l, err := n.level()
+	if err != nil {
+		return nil, err
+	}
+	return l.keys()
+}
+
+func (n rootNode) items() ([]node, error)   { return nil, nil }
+func (n rootNode) scalar() (any, error)     { return nil, nil }
+func (n rootNode) call([]any) (node, error) { return absent{}, nil }
+func (n rootNode) origin() Origin           { return Origin{} }
+func (n rootNode) value() eval.Value        { return n.e.tree.checked }
+func (n rootNode) arg(name string) node     { return n.e.argNode(n.e.tree, name) }
+
+// failed is a place that cannot be reached because of an error.
+type failed struct {
+	absent
+	err error
+}
+
+func (f failed) kind() (Kind, error)     { return Missing, f.err }
+func (f failed) step(name string) node   { return failed{f.absent.step(name).(absent), f.err} }
+func (f failed) keys() ([]string, error) { return nil, f.err }
+func (f failed) items() ([]node, error)  { return nil, f.err }
+func (f failed) scalar() (any, error)    { return nil, f.err }
+
+// levelNode is a set of options.
+type levelNode struct {
+	e *Evaluation
+	l *level
+}
+
+func (n levelNode) path() []string { return n.l.loc }
+
+func (n levelNode) step(name string) node {
+	if n.l.entries[name] == nil {
+		return n.e.freeNode(n.l, name)
+	}
+	e, err := within(n.e, n.l.entries[name].get)
+	if err != nil {
+		return failed{absent{append(slices.Clone(n.path()), name)}, err}
+	}
+	if e.slot != nil {
+		return slotNode{n.e, e.slot}
+	}
+	return levelNode{n.e, e.level}
+}
+
+func (n levelNode) kind() (Kind, error) { return KindAttrs, nil }
+
+func (n levelNode) keys() ([]string, error) {
+	return within(n.e, func(t *eval.Thread) []string {
+		names := slices.Clone(n.l.names)
+		if free := n.l.tree.freeform.get(t).at(n.l.loc[len(n.l.tree.loc):]); free != nil {
+			names = append(names, free.Names()...)
+			slices.Sort(names)
+			names = slices.Compact(names)
+		}
+		return slices.DeleteFunc(names, func(s string) bool { return s == "_module" })
+	})
+}
+
+func (n levelNode) items() ([]node, error)   { return nil, nil }
+func (n levelNode) scalar() (any, error)     { return nil, nil }
+func (n levelNode) call([]any) (node, error) { return absent{n.path()}, nil }
+func (n levelNode) arg(name string) node     { return n.e.argNode(n.l.tree, name) }
+
+func (n levelNode) origin() Origin {
+	o := Origin{Priority: plainPriority}
+	if p := n.l.tree.place; p.IsValid() {
+		o.Assignments = []Pos{p}
+	}
+	return o
+}
+
+func (n levelNode) value() eval.Value {
+	return eval.Lazy(func(t *eval.Thread) eval.Value {
+		return n.l.value(t, n.l.tree.freeform.get(t).at(n.l.loc[len(n.l.tree.loc):]))
+	})
+}
+
+// freeNode is an attribute of a level that is not declared.
+func (e *Evaluation) freeNode(l *level, name string) node {
+	path := append(slices.Clone(l.loc), name)
+	n, err := within(e, func(t *eval.Thread) node {
+		f := l.tree.freeform.get(t)
+		if f.res == nil {
+			return absent{path}
+		}
+		rel := append(slices.Clone(l.loc[len(l.tree.loc):]), name)
+		var at node = resultNode{e, l.tree.loc, *f.res, Origin{}}
+		for _, step := range rel {
+			at = at.step(step)
+		}
+		return at
+	})
+	if err != nil {
+		return failed{absent{path}, err}
+	}
+	return n
+}
+
+// argNode is a module argument.
+func (e *Evaluation) argNode(tr *tree, name string) node {
+	v := eval.Lazy(func(t *eval.Thread) eval.Value { return tr.moduleArg(t, name, Pos{}) })
+	return valueNode{e, []string{name}, v, Origin{}}
+}
+
+// slotNode is an option, or an element of one.
+type slotNode struct {
+	e *Evaluation
+	s *slot
+}
+
+func (n slotNode) path() []string    { return n.s.loc }
+func (n slotNode) value() eval.Value { return n.s.thunk }
+
+// inside is the node of the slot's value.
+func (n slotNode) inside() (node, error) {
+	r, err := within(n.e, n.s.res.get)
+	if err != nil {
+		return nil, err
+	}
+	return resultNode{n.e, n.s.loc, r, n.origin()}, nil
+}
+
+func (n slotNode) step(name string) node {
+	in, err := n.inside()
+	if err != nil {
+		return failed{absent{append(slices.Clone(n.s.loc), name)}, err}
+	}
+	return in.step(name)
+}
+
+func (n slotNode) kind() (Kind, error) {
+	in, err := n.inside()
+	if err != nil {
+		return Missing, err
+	}
+	return in.kind()
+}
+
+func (n slotNode) keys() ([]string, error) {
+	in, err := n.inside()
+	if err != nil {
+		return nil, err
+	}
+	return in.keys()
+}
+
+func (n slotNode) items() ([]node, error) {
+	in, err := n.inside()
+	if err != nil {
+		return nil, err
+	}
+	return in.items()
+}
+
+func (n slotNode) scalar() (any, error) {
+	in, err := n.inside()
+	if err != nil {
+		return nil, err
+	}
+	return in.scalar()
+}
+
+func (n slotNode) call(args []any) (node, error) {
+	in, err := n.inside()
+	if err != nil {
+		return nil, err
+	}
+	return in.call(args)
+}
+
+func (n slotNode) arg(name string) node {
+	return valueNode{n.e, []string{name}, eval.Lazy(func(t *eval.Thread) eval.Value {
+		if v, ok := n.s.args[name]; ok {
+			return v
+		}
+		return n.e.tree.moduleArg(t, name, Pos{})
+	}), Origin{}}
+}
+
+func (n slotNode) origin() Origin {
+	o := Origin{IsOption: n.s.opt != nil}
+	w, err := within(n.e, n.s.won.get)
+	if err != nil {
+		return o
+	}
+	o.Priority = w.prio
+	if len(w.defs) == 0 {
+		o.Priority = 0
+	}
+	for _, d := range w.defs {
+		if p := d.place(); p.IsValid() && w.prio < defaultPriority {
+			o.Assignments = append(o.Assignments, p)
+		}
+	}
+	for _, d := range w.lost {
+		if p := d.place(); p.IsValid() && d.priority() < defaultPriority {
+			o.Overridden = append(o.Overridden, p)
+		}
+	}
+	if n.s.opt != nil {
+		for _, d := range n.s.opt.decls {
+			if p := d.place(); p.IsValid() {
+				o.Declared = append(o.Declared, p)
+			}
+		}
+	}
+	return o
+}
+
+// resultNode is a merged value, with its inside as far as the type knows it.
+type resultNode struct {
+	e    *Evaluation
+	at   []string
+	r    result
+	from Origin
+}
+
+func (n resultNode) plain() valueNode  { return valueNode{n.e, n.at, n.r.val, n.from} }
+func (n resultNode) path() []string    { return n.at }
+func (n resultNode) value() eval.Value { return n.r.val }
+func (n resultNode) origin() Origin    { return n.from }
+func (n resultNode) arg(name string) node {
+	return n.e.argNode(n.e.tree, name)
+}
+
+// opaque reports whether only the value counts.
+func (n resultNode) opaque() bool {
+	return n.r.applied || n.r.tree == nil && n.r.elems == nil && n.r.names == nil
+}
+
+func (n resultNode) step(name string) node {
+	switch {
+	case n.opaque() || n.r.isList:
+		return n.plain().step(name)
+	case n.r.tree != nil:
+		l, err := within(n.e, n.r.tree.root.get)
+		if err != nil {
+			return failed{absent{append(slices.Clone(n.at), name)}, err}
+		}
+		return levelNode{n.e, l}.step(name)
+	}
+	if s := n.r.elem(name); s != nil {
+		return slotNode{n.e, s}
+	}
+	return absent{append(slices.Clone(n.at), name)}
+}
+
+func (n resultNode) kind() (Kind, error) {
+	switch {
+	case n.opaque():
+		return n.plain().kind()
+	case n.r.isList:
+		return KindList, nil
+	}
+	return KindAttrs, nil
+}
+
+func (n resultNode) keys() ([]string, error) {
+	switch {
+	case n.opaque() || n.r.isList:
+		return n.plain().keys()
+	case n.r.tree != nil:
+		l, err := within(n.e, n.r.tree.root.get)
+		if err != nil {
+			return nil, err
+		}
+		return levelNode{n.e, l}.keys()
+	}
+	return n.r.names, nil
+}
+
+func (n resultNode) items() ([]node, error) {
+	if n.opaque() || !n.r.isList {
+		return n.plain().items()
+	}
+	all := make([]node, len(n.r.elems))
+	for i, s := range n.r.elems {
+		all[i] = slotNode{n.e, s}
+	}
+	return all, nil
+}
+
+func (n resultNode) scalar() (any, error)          { return n.plain().scalar() }
+func (n resultNode) call(args []any) (node, error) { return n.plain().call(args) }
+
+// valueNode is a plain value: what is in it has no type of its own.
+type valueNode struct {
+	e    *Evaluation
+	at   []string
+	val  eval.Value
+	from Origin // of the option around it
+}
+
+func (n valueNode) path() []string       { return n.at }
+func (n valueNode) value() eval.Value    { return n.val }
+func (n valueNode) origin() Origin       { return n.from }
+func (n valueNode) arg(name string) node { return n.e.argNode(n.e.tree, name) }
+
+func (n valueNode) step(name string) node {
+	at := append(slices.Clone(n.at), name)
+	found, err := within(n.e, func(t *eval.Thread) node {
+		set, ok := t.Force(n.val).(*eval.Attrs)
+		if !ok {
+			return absent{at}
+		}
+		v, ok := set.Get(name)
+		if !ok {
+			return absent{at}
+		}
+		from := n.from
+		from.IsOption = false
+		if pos := set.Pos(name); pos.IsValid() {
+			from.Assignments = []Pos{pos}
+		}
+		return valueNode{n.e, at, v, from}
+	})
+	if err != nil {
+		return failed{absent{at}, err}
+	}
+	return found
+}
+
+func (n valueNode) kind() (Kind, error) {
+	v, err := within(n.e, func(t *eval.Thread) eval.Value { return t.Force(n.val) })
+	if err != nil {
+		return Missing, err
+	}
+	return kindOf(v), nil
+}
+
+func kindOf(v eval.Value) Kind {
+	switch v := v.(type) {
+	case eval.Null:
+		return KindNull
+	case eval.Bool:
+		return KindBool
+	case eval.Int:
+		return KindInt
+	case eval.Float:
+		return KindFloat
+	case *eval.String, eval.Path:
+		return KindStr
+	case *eval.List:
+		return KindList
+	case *eval.Attrs:
+		switch {
+		case isText(v):
+			return KindStr
+		case eval.IsFunction(v):
+			return KindFunc
+		}
+		return KindAttrs
+	}
+	return KindFunc
+}
+
+func (n valueNode) keys() ([]string, error) {
+	return within(n.e, func(t *eval.Thread) []string {
+		set, ok := t.Force(n.val).(*eval.Attrs)
+		if !ok {
+			return nil
+		}
+		return set.Names()
+	})
+}
+
+func (n valueNode) items() ([]node, error) {
+	return within(n.e, func(t *eval.Thread) []node {
+		list, ok := t.Force(n.val).(*eval.List)
+		if !ok {
+			return nil
+		}
+		all := make([]node, list.Len())
+		for i, v := range list.Elems() {
+			at := append(slices.Clone(n.at), "["+strconv.Itoa(i)+"]")
+			from := n.from
+			from.IsOption = false
+			all[i] = valueNode{n.e, at, v, from}
+		}
+		return all
+	})
+}
+
+func (n valueNode) scalar() (any, error) {
+	return within(n.e, func(t *eval.Thread) any {
+		switch v := t.Force(n.val).(type) {
+		case eval.Bool:
+			return bool(v)
+		case eval.Int:
+			return int64(v)
+		case eval.Float:
+			return float64(v)
+		case *eval.String, eval.Path:
+			return goStr(t, v)
+		case *eval.Attrs:
+			if isText(v) {
+				return goStr(t, v)
+			}
+		}
+		return nil
+	})
+}
+
+func (n valueNode) call(args []any) (node, error) {
+	return within(n.e, func(t *eval.Thread) node {
+		vals := make([]eval.Value, len(args))
+		for i, a := range args {
+			vals[i] = n.e.sys.value(a)
+		}
+		from := n.from
+		from.IsOption = false
+		return valueNode{n.e, n.at, t.Call(n.val, vals...), from}
+	})
+}

@@ -1,0 +1,305 @@
+package module
+
+import (
+	"context"
+	"fmt"
+
+	"nix2gpu/nix/eval"
+	"nix2gpu/nix/lib"
+	"nix2gpu/nix/syntax"
+)
+
+// A System is the module system of one evaluator: the library with its types,
+// and the means to evaluate modules.
+type System struct {
+	ev *eval.Evaluator
+	// Import evaluates the file of a module; nil means builtins.import. The
+	// path is absolute.
+	Import func(t *eval.Thread, path string) eval.Value
+
+	lib      *eval.Thunk
+	internal Options // of every evaluation
+	faces    map[*typeInfo]*eval.Attrs
+	natives  map[*eval.Attrs]*typeInfo // of faces that are types already
+}
+
+// NewSystem makes the module system for an evaluator.
+func NewSystem(ev *eval.Evaluator) *System {
+	s := &System{ev: ev, internal: internalOptions(), faces: map[*typeInfo]*eval.Attrs{}, natives: map[*eval.Attrs]*typeInfo{}}
+	s.lib = eval.Lazy(s.loadLib)
+	return s
+}
+
+// Lib is what definitions know as lib. It is not evaluated before it is used.
+func (s *System) Lib() eval.Value { return s.lib }
+
+// loadLib puts the library together from its texts.
+func (s *System) loadLib(t *eval.Thread) eval.Value {
+	load := func(t *eval.Thread, topic string) eval.Value {
+		text, ok := lib.Source(topic)
+		if !ok {
+			t.Throw("the library has no topic %q", topic)
+		}
+		return t.EvalText("lib/"+topic+".nix", text, "/", nil)
+	}
+	arg := eval.NewAttrs(2).
+		Set("prim", s.primitives()).
+		Set("load", eval.Func("load", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
+			return load(t, t.Text(args[0]))
+		})).Done()
+	return t.Call(load(t, "default"), arg)
+}
+
+// A Spec says what to evaluate.
+type Spec struct {
+	Modules []Module
+	// Args are arguments that modules can ask for beside config, options and
+	// lib, such as pkgs. Submodules declared in Go get them as well.
+	Args map[string]eval.Value
+	// Prefix is put before the paths in messages.
+	Prefix []string
+}
+
+// Evaluate sets up an evaluation. Nothing is evaluated before it is read, so
+// that errors come up in what is read, or all at once in [Evaluation.Check].
+// The context holds for everything read later.
+func (s *System) Evaluate(ctx context.Context, spec Spec) *Evaluation {
+	tr := s.newTree(spec.Prefix, spec.Args)
+	tr.sources = append(tr.sources, spec.Modules...)
+	return &Evaluation{sys: s, tree: tr, ctx: ctx}
+}
+
+// An Evaluation is a configuration: modules merged, as far as they have been
+// read.
+type Evaluation struct {
+	sys    *System
+	tree   *tree
+	ctx    context.Context
+	errs   errorList
+	thread *eval.Thread // while an evaluation is at work
+}
+
+// Config is the root of the configuration.
+func (e *Evaluation) Config() *Config { return &Config{rootNode{e}, &e.errs} }
+
+// Err is everything found wrong so far, as [Errors], sorted; nil if nothing.
+func (e *Evaluation) Err() error { return e.errs.sorted() }
+
+// Value is the configuration for use in Nix; forcing it fails when something
+// is assigned that is not declared.
+func (e *Evaluation) Value() eval.Value { return e.tree.checked }
+
+// Options is the set of all declarations for use in Nix.
+func (e *Evaluation) Options() eval.Value { return e.tree.optionsValue }
+
+// do calls f within an evaluation, the running one if there is one.
+func (e *Evaluation) do(f func(t *eval.Thread)) error {
+	if e.thread != nil {
+		return e.thread.Try(func() { f(e.thread) })
+	}
+	ctx := e.ctx
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	return e.sys.ev.Do(ctx, func(t *eval.Thread) {
+		e.thread = t
+		defer func() { e.thread = nil }()
+		f(t)
+	})
+}
+
+// Within lets f read e inside an evaluation that is at work, as a builtin must.
+func (e *Evaluation) Within(t *eval.Thread, f func()) {
+	old := e.thread
+	e.thread = t
+	defer func() { e.thread = old }()
+	f()
+}
+
+func (s *System) importFile(t *eval.Thread, path string) eval.Value {
+	if s.Import != nil {
+		return s.Import(t, path)
+	}
+	return t.Import(path)
+}
+
+// value makes a value of the language of one given from Go; see [Option].
+func (s *System) value(v any) eval.Value {
+	switch v := v.(type) {
+	case *Config:
+		return v.n.value()
+	case Expr:
+		return eval.Lazy(func(t *eval.Thread) eval.Value {
+			return t.EvalText("(expression)", string(v), "/", eval.Scope{"lib": s.Lib()})
+		})
+	case []any:
+		all := make([]eval.Value, len(v))
+		for i, e := range v {
+			all[i] = s.value(e)
+		}
+		return eval.NewList(all...)
+	case map[string]any:
+		b := eval.NewAttrs(len(v))
+		for _, k := range sortedKeys(v) {
+			b.Set(k, s.value(v[k]))
+		}
+		return b.Done()
+	}
+	return plainValue(v)
+}
+
+// plainValue is value for what needs no evaluation.
+func plainValue(v any) eval.Value {
+	switch v := v.(type) {
+	case nil, null:
+		return eval.Null{}
+	case eval.Value:
+		return v
+	case bool:
+		return eval.Bool(v)
+	case int:
+		return eval.MakeInt(int64(v))
+	case int64:
+		return eval.MakeInt(v)
+	case float64:
+		return eval.Float(v)
+	case string:
+		return eval.Str(v)
+	case Str:
+		return eval.StrContext(v.S, eval.NewContext(v.Context...))
+	case []string:
+		return eval.StringList(v...)
+	case []int:
+		all := make([]eval.Value, len(v))
+		for i, e := range v {
+			all[i] = eval.MakeInt(int64(e))
+		}
+		return eval.NewList(all...)
+	case map[string]string:
+		b := eval.NewAttrs(len(v))
+		for _, k := range sortedKeys(v) {
+			b.Set(k, eval.Str(v[k]))
+		}
+		return b.Done()
+	}
+	panic(fmt.Sprintf("module: a %T cannot be a value of an option", v))
+}
+
+// goValue is the opposite of value: nil, bool, int64, float64, Str, []any or
+// map[string]any, evaluated deeply. Functions are an error.
+func (m *merging) goValue(v eval.Value) any {
+	v = m.t.Force(v)
+	switch v := v.(type) {
+	case eval.Null:
+		return nil
+	case eval.Bool:
+		return bool(v)
+	case eval.Int:
+		return int64(v)
+	case eval.Float:
+		return float64(v)
+	case *eval.List:
+		all := make([]any, v.Len())
+		for i, e := range v.Elems() {
+			all[i] = m.goValue(e)
+		}
+		return all
+	case *eval.Attrs:
+		if isText(v) {
+			return goStr(m.t, v)
+		}
+		all := make(map[string]any, v.Len())
+		for name, e := range v.All() {
+			all[name] = m.goValue(e)
+		}
+		return all
+	case *eval.String, eval.Path:
+		return goStr(m.t, v)
+	}
+	m.t.Throw("a %s has no meaning here", v.Type())
+	return nil
+}
+
+// isText reports whether a set stands for a string: a package, or one that
+// says how it is written.
+func isText(set *eval.Attrs) bool { return set.Has("outPath") || set.Has("__toString") }
+
+func goStr(t *eval.Thread, v eval.Value) Str {
+	s := t.Interpolate(v)
+	return Str{s.Text(), s.Context().Elems()}
+}
+
+// fileOnly is a place of which only the file is known.
+func fileOnly(file string) Pos { return Pos{Source: syntax.NewSource(file, "")} }
+
+// primitives is what the library gets from here.
+func (s *System) primitives() eval.Value {
+	return eval.NewAttrs(2).
+		Set("types", eval.Lazy(s.typeLib)).
+		Set("evalModules", eval.Func("evalModules", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
+			set := t.Attrs(args[0])
+			return s.evalModules(t, set, nil)
+		})).Done()
+}
+
+// evalModules is lib.evalModules; more are the modules of extendModules.
+func (s *System) evalModules(t *eval.Thread, set *eval.Attrs, more []eval.Value) eval.Value {
+	var prefix []string
+	if v, ok := set.Get("prefix"); ok {
+		for _, e := range t.List(v).Elems() {
+			prefix = append(prefix, t.Text(e))
+		}
+	}
+	tr := s.newTree(prefix, s.specialArgs(t, set))
+	var all []eval.Value
+	if v, ok := set.Get("modules"); ok {
+		all = append(all, t.List(v).Elems()...)
+	}
+	all = append(all, more...)
+	for _, v := range all {
+		tr.sources = append(tr.sources, Module{def: &def{val: v, pos: set.Pos("modules")}})
+	}
+	if v, ok := set.Get("args"); ok { // the old name of _module.args
+		tr.sources = append(tr.sources, AsConfig(eval.NewAttrs(1).Set("_module", eval.NewAttrs(1).Set("args", v).Done()).Done(), set.Pos("args"), ""))
+	}
+	return eval.NewAttrs(8).
+		Set("_type", eval.Str("configuration")).
+		Set("config", tr.checked).
+		Set("options", tr.optionsValue).
+		Set("class", eval.Null{}).
+		Set("_module", eval.Lazy(func(t *eval.Thread) eval.Value { return t.Select(tr.config, "_module") })).
+		Set("type", eval.Lazy(func(t *eval.Thread) eval.Value {
+			return s.faceOf(submoduleType(&submodule{modules: tr.sources, args: tr.args, desc: "submodule"}))
+		})).
+		Set("extendModules", eval.Func("extendModules", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
+			ext := t.Attrs(args[0])
+			merged := set
+			var modules []eval.Value
+			modules = append(modules, more...)
+			if v, ok := ext.Get("modules"); ok {
+				modules = append(modules, t.List(v).Elems()...)
+			}
+			if v, ok := ext.Get("specialArgs"); ok {
+				old := eval.Value(eval.NewAttrs(0).Done())
+				if o, ok := set.Get("specialArgs"); ok {
+					old = o
+				}
+				merged = merged.Update(eval.NewAttrs(1).Set("specialArgs", t.Attrs(old).Update(t.Attrs(v))).Done())
+			}
+			if v, ok := ext.Get("prefix"); ok {
+				merged = merged.Update(eval.NewAttrs(1).Set("prefix", v).Done())
+			}
+			return s.evalModules(t, merged, modules)
+		})).Done()
+}
+
+// specialArgs reads the attribute of that name.
+func (s *System) specialArgs(t *eval.Thread, set *eval.Attrs) map[string]eval.Value {
+	args := map[string]eval.Value{}
+	if v, ok := set.Get("specialArgs"); ok {
+		for name, v := range t.Attrs(v).All() {
+			args[name] = v
+		}
+	}
+	return args
+}

@@ -1,0 +1,397 @@
+package module
+
+import (
+	"maps"
+	"slices"
+
+	"nix2gpu/nix/eval"
+)
+
+// A tree is one evaluation of modules: the whole one, or that of a submodule.
+// All of it is lazy; reading the attribute names of its config collects the
+// modules, and reading an option merges that option.
+type tree struct {
+	sys     *System
+	loc     []string
+	args    map[string]eval.Value // the special arguments
+	sources []Module
+	name    string // the attribute it stands in, as a submodule; else ""
+	place   Pos    // where it is defined, as a submodule
+
+	mods         *once[[]*mod]
+	root         *once[*level]
+	freeform     *once[*freeform]
+	config       *eval.Thunk // the values, as modules see them
+	checked      *eval.Thunk // the values for others: without _module, after the check for unknown options
+	optionsValue *eval.Thunk // the declarations, as modules see them
+}
+
+func (s *System) newTree(loc []string, args map[string]eval.Value) *tree {
+	tr := &tree{sys: s, loc: loc, args: args}
+	tr.mods = newOnce(tr.collect)
+	tr.root = newOnce(func(t *eval.Thread) *level {
+		var decls []declSet
+		var defs []def
+		for _, x := range tr.mods.get(t) {
+			decls = append(decls, x.options...)
+			defs = append(defs, x.config...)
+		}
+		return tr.newLevel(loc, decls, func(*eval.Thread) []def { return defs })
+	})
+	tr.freeform = newOnce(tr.mergeFreeform)
+	tr.config = eval.Lazy(func(t *eval.Thread) eval.Value {
+		return tr.root.get(t).value(t, tr.freeform.get(t).at(nil))
+	})
+	tr.checked = eval.Lazy(func(t *eval.Thread) eval.Value {
+		if errs := tr.unknown(t); len(errs) > 0 {
+			tr.merging(t).fail(errs...)
+		}
+		all := tr.config
+		set := t.Attrs(all)
+		b := eval.NewAttrs(set.Len())
+		for i := range set.Len() {
+			if name, v, pos := set.At(i); name != "_module" {
+				b.SetAt(name, v, pos)
+			}
+		}
+		return b.Done()
+	})
+	tr.optionsValue = eval.Lazy(func(t *eval.Thread) eval.Value { return tr.root.get(t).options(t) })
+	return tr
+}
+
+func (tr *tree) merging(t *eval.Thread) *merging { return &merging{t, tr.sys, tr.args} }
+
+// A declSet is the options that one module declares, or a part of them.
+type declSet struct {
+	file      string
+	goOptions Options
+	nix       *eval.Attrs
+}
+
+// A decl is one declaration of one option.
+type decl struct {
+	file  string
+	pos   Pos
+	goOpt *Option
+	nix   *eval.Attrs
+}
+
+// A level is a set of options, with what is assigned below it. Only the names
+// are known at first: a declaration is looked at when its option is, so that it
+// may be computed from other options.
+type level struct {
+	tree     *tree
+	loc      []string
+	names    []string // sorted
+	decls    map[string][]rawDecl
+	entries  map[string]*once[*entry]
+	assigned *once[*assignments]
+}
+
+// A rawDecl is what one module has at one place: an option or a group.
+type rawDecl struct {
+	file  string
+	pos   Pos
+	goOpt *Option
+	val   eval.Value
+}
+
+// An entry is an option or a further level.
+type entry struct {
+	slot  *slot
+	level *level
+}
+
+// assignments are the definitions of a level by attribute.
+type assignments struct {
+	byName map[string][]def
+	names  []string // in the order in which they came up
+}
+
+// newLevel merges declarations into a level.
+func (tr *tree) newLevel(loc []string, sets []declSet, defs func(t *eval.Thread) []def) *level {
+	l := &level{tree: tr, loc: loc, decls: map[string][]rawDecl{}}
+	l.assigned = newOnce(func(t *eval.Thread) *assignments { return l.distribute(t, defs(t)) })
+	for _, set := range sets {
+		for name, o := range set.goOptions {
+			l.decls[name] = append(l.decls[name], rawDecl{file: set.file, goOpt: &o})
+		}
+		if set.nix != nil {
+			for i := range set.nix.Len() {
+				name, v, pos := set.nix.At(i)
+				l.decls[name] = append(l.decls[name], rawDecl{file: set.file, pos: pos, val: v})
+			}
+		}
+	}
+	l.names = slices.Sorted(maps.Keys(l.decls))
+	l.entries = make(map[string]*once[*entry], len(l.names))
+	for _, name := range l.names {
+		l.entries[name] = newOnce(func(t *eval.Thread) *entry { return l.resolve(t, name) })
+	}
+	return l
+}
+
+// resolve finds out what a name stands for.
+func (l *level) resolve(t *eval.Thread, name string) *entry {
+	loc := append(l.loc[:len(l.loc):len(l.loc)], name)
+	var options []decl
+	var groups []declSet
+	for _, d := range l.decls[name] {
+		switch {
+		case d.goOpt != nil && d.goOpt.Set != nil:
+			groups = append(groups, declSet{file: d.file, goOptions: d.goOpt.Set})
+			continue
+		case d.goOpt != nil:
+			options = append(options, decl{file: d.file, goOpt: d.goOpt})
+			continue
+		}
+		set, ok := t.Force(d.val).(*eval.Attrs)
+		switch {
+		case !ok:
+			l.tree.merging(t).fail(errorf(loc, d.pos, "the declaration of option %s must be made with mkOption, not %s",
+				quotePath(loc), l.tree.merging(t).show(d.val)))
+		case property(t, set) == "option":
+			options = append(options, decl{file: d.file, pos: d.pos, nix: set})
+		default:
+			groups = append(groups, declSet{file: d.file, nix: set})
+		}
+	}
+	if options != nil { // groups belong to the option's submodule
+		return &entry{slot: l.newOption(name, options, groups)}
+	}
+	return &entry{level: l.tree.newLevel(loc, groups, func(t *eval.Thread) []def {
+		return l.assigned.get(t).byName[name]
+	})}
+}
+
+// slot is the option of that name, nil when there is none.
+func (l *level) slot(t *eval.Thread, name string) *slot {
+	if e := l.entries[name]; e != nil {
+		return e.get(t).slot
+	}
+	return nil
+}
+
+// distribute gives each attribute its definitions.
+func (l *level) distribute(t *eval.Thread, defs []def) *assignments {
+	m := l.tree.merging(t)
+	var sets []def
+	for _, d := range defs {
+		sets = m.peel(d, true, sets)
+	}
+	a := &assignments{byName: map[string][]def{}}
+	for _, d := range sets {
+		set, ok := d.val.(*eval.Attrs)
+		if !ok {
+			m.fail(errorf(l.loc, d.place(), "a definition for %s must be a set, since there are options in it: %s", l.describe(), m.show(d.val)))
+		}
+		for i := range set.Len() {
+			name, v, pos := set.At(i)
+			if !pos.IsValid() {
+				pos = d.pos
+			}
+			if _, known := a.byName[name]; !known {
+				a.names = append(a.names, name)
+			}
+			d := d
+			d.val, d.pos = v, pos
+			a.byName[name] = append(a.byName[name], d)
+		}
+	}
+	return a
+}
+
+func (l *level) describe() string {
+	if len(l.loc) == 0 {
+		return "the configuration"
+	}
+	return quotePath(l.loc)
+}
+
+// value is the set of the level's options and of what is freeform in it.
+func (l *level) value(t *eval.Thread, free *eval.Attrs) eval.Value {
+	n := len(l.names)
+	if free != nil {
+		n += free.Len()
+	}
+	b := eval.NewAttrs(n)
+	if free != nil {
+		for i := range free.Len() {
+			name, v, pos := free.At(i)
+			b.SetAt(name, v, pos)
+		}
+	}
+	for _, name := range l.names {
+		b.Set(name, l.child(name))
+	}
+	return b.Done()
+}
+
+// child is the value of an entry.
+func (l *level) child(name string) eval.Value {
+	return eval.Lazy(func(t *eval.Thread) eval.Value {
+		e := l.entries[name].get(t)
+		if e.slot != nil {
+			return e.slot.thunk
+		}
+		return e.level.value(t, l.tree.freeform.get(t).at(e.level.loc[len(l.tree.loc):]))
+	})
+}
+
+// options is the set of declarations, as modules see it.
+func (l *level) options(*eval.Thread) eval.Value {
+	b := eval.NewAttrs(len(l.names))
+	for _, name := range l.names {
+		b.Set(name, eval.Lazy(func(t *eval.Thread) eval.Value {
+			e := l.entries[name].get(t)
+			if e.slot != nil {
+				return e.slot.opt.face
+			}
+			return e.level.options(t)
+		}))
+	}
+	return b.Done()
+}
+
+// A stray is an assignment to what is not declared.
+type stray struct {
+	path  []string // from the root of the tree
+	level *level
+	defs  []def
+}
+
+// strays lists the assignments below l to what is not declared.
+func (l *level) strays(t *eval.Thread) []stray {
+	var all []stray
+	a := l.assigned.get(t)
+	for _, name := range a.names {
+		if l.entries[name] == nil {
+			path := append(slices.Clone(l.loc[len(l.tree.loc):]), name)
+			all = append(all, stray{path, l, a.byName[name]})
+		}
+	}
+	for _, name := range l.names {
+		// Only levels to which something is assigned: others are not built.
+		if a.byName[name] == nil {
+			continue
+		}
+		if e := l.entries[name].get(t); e.level != nil {
+			all = append(all, e.level.strays(t)...)
+		}
+	}
+	return all
+}
+
+// unknown is an error for each assignment to what is neither declared nor
+// freeform.
+func (tr *tree) unknown(t *eval.Thread) []*Error {
+	if tr.freeformType(t) != nil || !tr.checks(t) {
+		return nil
+	}
+	m := tr.merging(t)
+	var errs []*Error
+	for _, s := range tr.root.get(t).strays(t) {
+		live := m.peelAll(s.defs)
+		if len(live) == 0 {
+			continue // switched off
+		}
+		path := append(slices.Clone(tr.loc), s.path...)
+		e := errorf(path, firstPlace(live), "unknown option %s", quotePath(path))
+		name := path[len(path)-1]
+		known := slices.DeleteFunc(slices.Clone(s.level.names), func(n string) bool { return n == "_module" })
+		e.Hint = didYouMean(name, known)
+		for _, d := range live[1:] {
+			e.Also = append(e.Also, Note{d.place(), "also assigned here"})
+		}
+		errs = append(errs, e)
+	}
+	return errs
+}
+
+// internalSlot is an option below _module.
+func (tr *tree) internalSlot(t *eval.Thread, name string) *slot {
+	return tr.root.get(t).entries["_module"].get(t).level.slot(t, name)
+}
+
+func (tr *tree) internal(t *eval.Thread, name string) eval.Value {
+	return t.Force(tr.internalSlot(t, name).thunk)
+}
+
+func (tr *tree) checks(t *eval.Thread) bool { return t.Bool(tr.internal(t, "check")) }
+
+// freeformType is the type of what is not declared; nil when there is none.
+func (tr *tree) freeformType(t *eval.Thread) *typeInfo {
+	v := tr.internal(t, "freeformType")
+	if v.Type() == eval.TypeNull {
+		return nil
+	}
+	return tr.sys.typeOf(t, v)
+}
+
+// freeform is the merged value of everything that is not declared, or nothing.
+type freeform struct {
+	t   *eval.Thread
+	res *result
+}
+
+func (tr *tree) mergeFreeform(t *eval.Thread) *freeform {
+	l := tr.root.get(t)
+	strays := []stray(nil)
+	if typ := tr.freeformType(t); typ != nil {
+		if strays = l.strays(t); len(strays) == 0 && typ.empty == nil {
+			return &freeform{t: t}
+		}
+		var defs []def
+		for _, s := range strays {
+			for _, d := range s.defs {
+				for i := len(s.path) - 1; i >= 0; i-- {
+					d.val = eval.NewAttrs(1).SetAt(s.path[i], d.val, d.pos).Done()
+				}
+				defs = append(defs, d)
+			}
+		}
+		m := tr.merging(t)
+		w := pick(m.spread(defs))
+		if len(w.defs) == 0 {
+			return &freeform{t: t}
+		}
+		r := m.mergeChecked(typ, tr.loc, w.defs)
+		return &freeform{t, &r}
+	}
+	return &freeform{t: t}
+}
+
+// spread moves the properties of the definitions of a freeform value, which
+// are sets of one attribute each, to that attribute: they concern nothing else.
+func (m *merging) spread(defs []def) []def {
+	out := make([]def, len(defs))
+	for i, d := range defs {
+		set := d.val.(*eval.Attrs)
+		name, v, pos := set.At(0)
+		for j := len(d.conds) - 1; j >= 0; j-- {
+			v = eval.NewAttrs(3).Set("_type", eval.Str("if")).Set("condition", d.conds[j]).Set("content", v).Done()
+		}
+		if d.order != 0 {
+			v = eval.NewAttrs(3).Set("_type", eval.Str("order")).Set("priority", eval.MakeInt(int64(d.order))).Set("content", v).Done()
+		}
+		if d.prio != 0 {
+			v = eval.NewAttrs(3).Set("_type", eval.Str("override")).Set("priority", eval.MakeInt(int64(d.prio))).Set("content", v).Done()
+		}
+		out[i] = def{val: eval.NewAttrs(1).SetAt(name, v, pos).Done(), pos: d.pos, file: d.file}
+	}
+	return out
+}
+
+// at is the freeform set at a path; nil when there is none.
+func (f *freeform) at(path []string) *eval.Attrs {
+	if f.res == nil {
+		return nil
+	}
+	v, ok := f.t.Lookup(f.res.val, path...)
+	if !ok {
+		return nil
+	}
+	set, _ := v.(*eval.Attrs)
+	return set
+}
