@@ -31,6 +31,8 @@ func TestMain(m *testing.M) {
 var helpers = map[string]func(args []string) int{
 	"guard":     func([]string) int { return status(process.GuardMain()) },
 	"supervise": supervise,
+	"init":      asInit,
+	"noproc":    withoutProc,
 	"launch":    func(args []string) int { return status(process.LaunchMain(args)) },
 }
 

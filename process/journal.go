@@ -80,11 +80,6 @@ func openJournal(opts Options) (*journal, error) {
 		return nil, nil
 	}
 	found, err := recoverJournal(opts.Journal, recoverGrace)
-	if err == nil {
-		var more int
-		more, err = Sweep(opts.Run+"/", recoverGrace)
-		found += more
-	}
 	switch {
 	case errors.Is(err, errNoProc):
 		opts.Log.Warn("cannot look for what an earlier run has left", "err", err)
@@ -105,8 +100,9 @@ func openJournal(opts Options) (*journal, error) {
 	return j, nil
 }
 
-// recoverJournal ends the processes that a journal names and that still run.
-// A journal of an earlier boot, or a torn one, names nobody that could.
+// recoverJournal ends the processes that a journal names, or that bear its
+// run's cookie, and still run. Without a journal the last end was orderly; one
+// of an earlier boot, or a torn one, names nobody that could.
 func recoverJournal(path string, grace time.Duration) (found int, err error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -113,13 +113,14 @@ func pids() ([]int, error) {
 }
 
 // cookieOf reads the cookie from a process's environment; "" when it has none,
-// or has overwritten it, or is not ours to read.
-func cookieOf(pid int) string {
+// or has overwritten it, or is not ours to read. bare means that it has no
+// environment at all: maybe only for the moment of its exec.
+func cookieOf(pid int) (cookie string, bare bool) {
 	env, err := readProc(procDir(pid) + "/environ")
 	if err != nil {
-		return ""
+		return "", false
 	}
-	return cookieIn(env)
+	return cookieIn(env), len(env) == 0
 }
 
 func cookieIn(env []byte) string {

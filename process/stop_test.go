@@ -61,6 +61,7 @@ const (
 	inSession = `setsid sh -c 'echo $$; exec sleep 1000' & `
 	daemon    = `(setsid sh -c 'echo $$; exec sleep 1000' &) ; `
 	noEnv     = `(sh -c 'echo $$; exec env -i sleep 1000' &) ; `
+	nameOnly  = `(setsid env -i sh -c 'echo $$; while :; do sleep 1000; done' &) ; ` // as a title-setting server
 	stubborn  = `(setsid sh -c 'trap "" TERM HUP; echo $$; while :; do sleep 1000; done' &) ; `
 	stopped   = `(setsid sh -c 'echo $$; kill -STOP $$; sleep 1000' &) ; `
 )
@@ -69,7 +70,7 @@ func TestNoDescendantOutlivesAStop(t *testing.T) {
 	h := newHost(t, process.Options{})
 	for name, script := range map[string]string{
 		"in the group": inGroup, "own group": ownGroup, "own session": inSession, "daemon": daemon,
-		"without environment": noEnv, "ignores TERM": stubborn, "stopped": stopped,
+		"without environment": noEnv, "with the same name only": nameOnly, "ignores TERM": stubborn, "stopped": stopped,
 	} {
 		for how, end := range map[string]func(*process.Process){
 			"TERM":       func(p *process.Process) { p.Terminate(0, false) },

@@ -22,7 +22,10 @@ func marked(t *table, prefix string) map[int]Info {
 	set := make(map[int]Info)
 	spare := ancestors(t)
 	for pid := range t.byPID {
-		if !spare[pid] && strings.HasPrefix(cookieOf(pid), prefix) {
+		if spare[pid] {
+			continue
+		}
+		if cookie, _ := cookieOf(pid); strings.HasPrefix(cookie, prefix) {
 			t.below(pid, set)
 		}
 	}
@@ -67,9 +70,10 @@ func sweep(find func(*table) map[int]Info, signals map[int]unix.Signal, grace ti
 			}
 		}
 		if len(left) == 0 {
-			if clean++; clean == 2 || len(seen) == 0 {
+			if clean++; clean == 2 {
 				return len(seen), nil
 			}
+			time.Sleep(2 * time.Millisecond)
 			continue
 		}
 		clean = 0

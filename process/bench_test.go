@@ -1,0 +1,48 @@
+package process_test
+
+import (
+	"testing"
+
+	"nix2gpu/process"
+)
+
+// BenchmarkStartToDone is the cost of a process that ends at once.
+func BenchmarkStartToDone(b *testing.B) {
+	h, err := process.New(process.Options{Guard: guardCommand, Journal: b.TempDir() + "/journal"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer h.Close()
+	for b.Loop() {
+		p, err := h.Start(process.Spec{Argv: []string{"/bin/true"}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		<-p.Done()
+	}
+}
+
+// BenchmarkThousand starts a thousand services and ends them.
+func BenchmarkThousand(b *testing.B) {
+	h, err := process.New(process.Options{Guard: guardCommand, Journal: b.TempDir() + "/journal"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer h.Close()
+	for b.Loop() {
+		var procs []*process.Process
+		for range 1000 {
+			p, err := h.Start(process.Spec{Argv: []string{"/bin/sleep", "1000"}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			procs = append(procs, p)
+		}
+		for _, p := range procs {
+			p.Terminate(0, false)
+		}
+		for _, p := range procs {
+			<-p.Done()
+		}
+	}
+}

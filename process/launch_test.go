@@ -1,0 +1,295 @@
+package process_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"nix2gpu/process"
+)
+
+// field is a line of /proc/self/status as a child prints it.
+func field(t *testing.T, statusText, name string) string {
+	t.Helper()
+	for line := range strings.Lines(statusText) {
+		if v, ok := strings.CutPrefix(line, name+":"); ok {
+			return strings.TrimSpace(v)
+		}
+	}
+	t.Fatalf("no %s in %s", name, statusText)
+	return ""
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root may do this")
+	}
+}
+
+const showStatus = "cat /proc/self/status"
+
+func TestPrivileges(t *testing.T) {
+	h := newHost(t, process.Options{Launch: launchCommand})
+	nobody := &process.User{UID: 65534, GID: 65534, Groups: []int{4, 65534}}
+	umask := 0o027
+	for name, c := range map[string]struct {
+		change func(*process.Spec)
+		script string
+		check  func(t *testing.T, out string)
+	}{
+		"user": {func(s *process.Spec) { s.User = nobody }, showStatus, func(t *testing.T, out string) {
+			if got := strings.Fields(field(t, out, "Uid")); got[0] != "65534" || got[2] != "65534" {
+				t.Errorf("uid %v", got)
+			}
+			if got := strings.Fields(field(t, out, "Gid")); got[0] != "65534" {
+				t.Errorf("gid %v", got)
+			}
+			if got := field(t, out, "Groups"); got != "4 65534" {
+				t.Errorf("groups %q", got)
+			}
+		}},
+		"no new privileges": {func(s *process.Spec) { s.NoNewPrivs = true }, showStatus, func(t *testing.T, out string) {
+			if got := field(t, out, "NoNewPrivs"); got != "1" {
+				t.Errorf("NoNewPrivs %s", got)
+			}
+		}},
+		"new privileges": {func(s *process.Spec) {}, showStatus, func(t *testing.T, out string) {
+			if got := field(t, out, "NoNewPrivs"); got != "0" {
+				t.Errorf("NoNewPrivs %s", got)
+			}
+		}},
+		"umask": {func(s *process.Spec) { s.Umask = &umask }, "umask", func(t *testing.T, out string) {
+			if got := strings.TrimSpace(out); got != "0027" {
+				t.Errorf("umask %s", got)
+			}
+		}},
+		"open files": {func(s *process.Spec) { s.Limits.NoFile = 123 }, "ulimit -n; ulimit -Hn", func(t *testing.T, out string) {
+			if out != "123\n123\n" {
+				t.Errorf("limits %q", out)
+			}
+		}},
+		"open files of a user": {func(s *process.Spec) { s.Limits.NoFile, s.User = 123, nobody }, "ulimit -n; id -u; id -G",
+			func(t *testing.T, out string) {
+				if out != "123\n65534\n65534 4\n" {
+					t.Errorf("got %q", out)
+				}
+			}},
+		"capabilities": {func(s *process.Spec) {
+			s.Sandbox.DropCaps, s.Sandbox.Caps, s.User = true, []string{"net_bind_service"}, nobody
+		}, showStatus, func(t *testing.T, out string) {
+			for _, set := range []string{"CapPrm", "CapEff", "CapBnd", "CapAmb"} {
+				if got := field(t, out, set); got != "0000000000000400" {
+					t.Errorf("%s %s", set, got)
+				}
+			}
+		}},
+		"no capabilities of root": {func(s *process.Spec) { s.Sandbox.DropCaps = true }, showStatus,
+			func(t *testing.T, out string) {
+				for _, set := range []string{"CapPrm", "CapEff", "CapBnd"} {
+					if got := field(t, out, set); got != "0000000000000000" {
+						t.Errorf("%s %s", set, got)
+					}
+				}
+			}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			needRoot(t)
+			spec := shell(c.script)
+			c.change(&spec)
+			p, out := output(t, h, spec)
+			if !p.Exit().Success() {
+				t.Fatalf("%v: %s", p.Exit(), out)
+			}
+			c.check(t, out)
+		})
+	}
+}
+
+func TestSandboxHidesFiles(t *testing.T) {
+	h := newHost(t, process.Options{Launch: launchCommand})
+	open, closed := t.TempDir(), t.TempDir()
+	for _, dir := range []string{open, closed} {
+		os.WriteFile(filepath.Join(dir, "file"), []byte("content\n"), 0o644)
+	}
+	spec := shell("cat " + open + "/file; cat " + closed + "/file; echo x > " + open + "/new; echo x > " + closed + "/new; true")
+	spec.Sandbox.ReadOnly = []string{"/bin", "/usr", "/lib", "/lib64", "/etc", "/no/such/folder"}
+	spec.Sandbox.ReadWrite = []string{open, "/dev/null"}
+	p, err := h.Start(spec)
+	var failed *process.StartError
+	if errors.As(err, &failed) && failed.Reason == process.Unsupported {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "done", p.Done())
+	if _, err := os.Stat(open + "/new"); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(closed + "/new"); err == nil {
+		t.Error("it wrote outside")
+	}
+	_, out := output(t, h, spec)
+	if strings.Count(out, "content") != 1 {
+		t.Errorf("it read %s", out)
+	}
+}
+
+func TestLaunchErrorsAreStartErrors(t *testing.T) {
+	h := newHost(t, process.Options{Launch: launchCommand})
+	limits := process.Limits{NoFile: 100}
+	for name, c := range map[string]struct {
+		spec   process.Spec
+		reason process.Reason
+		want   string
+	}{
+		"no such file": {process.Spec{Argv: []string{"/no/such"}, Limits: limits}, process.NotFound, "/no/such does not exist"},
+		"unknown capability": {process.Spec{Argv: []string{"/bin/true"}, Sandbox: process.Sandbox{DropCaps: true, Caps: []string{"fly"}}},
+			process.Failed, `unknown capability "fly"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := h.Start(c.spec)
+			var got *process.StartError
+			if !errors.As(err, &got) || got.Reason != c.reason || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %s: … %s", err, c.reason, c.want)
+			}
+		})
+	}
+	plain := newHost(t, process.Options{})
+	if _, err := plain.Start(process.Spec{Argv: []string{"/bin/true"}, Limits: limits}); err == nil {
+		t.Error("a limit was dropped in silence")
+	}
+}
+
+func TestMemoryLimitIsTheReason(t *testing.T) {
+	h := newHost(t, process.Options{})
+	spec := process.Spec{
+		Argv:   []string{"/usr/bin/python3", "-c", "x = bytearray(200 << 20)"},
+		Limits: process.Limits{Memory: 32 << 20},
+	}
+	p, err := h.Start(spec)
+	if err != nil {
+		t.Skip(err) // no python
+	}
+	await(t, "done", p.Done())
+	if err := p.Unlimited(); err != nil {
+		t.Skip(err)
+	}
+	if e := p.Exit(); !e.OOM || e.String() != "killed by SIGKILL (out of memory)" {
+		t.Errorf("got %v %+v", e, e)
+	}
+}
+
+func TestPidsLimitAndItsGroupIsRemoved(t *testing.T) {
+	h := newHost(t, process.Options{})
+	spec := shell("cat /proc/self/cgroup; (setsid sleep 1000 &); for i in 1 2 3 4 5 6 7 8 9; do sleep 1000 & done; wait")
+	spec.Limits.Pids = 5
+	p, out := output(t, h, spec)
+	if err := p.Unlimited(); err != nil {
+		t.Skip(err)
+	}
+	if p.Exit().Success() {
+		t.Error("more processes than allowed")
+	}
+	for line := range strings.Lines(out) {
+		if _, path, ok := strings.Cut(strings.TrimSpace(line), ":pids:"); ok && strings.Contains(path, "nix2gpu") {
+			if _, err := os.Stat("/sys/fs/cgroup/pids" + path); err == nil {
+				t.Errorf("%s is left", path)
+			}
+		}
+	}
+}
+
+func TestListenerIsNamed(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	holder, ok := process.Listener(port)
+	self, _ := process.Inspect(os.Getpid())
+	if !ok || holder.PID != os.Getpid() || holder.Name != self.Name {
+		t.Errorf("got %+v %t, want us", holder, ok)
+	}
+	l.Close()
+	if holder, ok := process.Listener(port); ok {
+		t.Errorf("got %+v for a closed port", holder)
+	}
+}
+
+func TestFileThatIsBeingWrittenIsRetried(t *testing.T) {
+	h := newHost(t, process.Options{})
+	program := filepath.Join(t.TempDir(), "program")
+	data, err := os.ReadFile("/bin/true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(program, os.O_CREATE|os.O_WRONLY, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	var failed *process.StartError
+	if _, err := h.Start(process.Spec{Argv: []string{program}}); !errors.As(err, &failed) || failed.Reason != process.Busy || !failed.Temporary() {
+		t.Errorf("Start of a file open for writing = %v, want busy", err)
+	}
+	f.Close()
+	p := start(t, h, process.Spec{Argv: []string{program}})
+	await(t, "done", p.Done())
+}
+
+func TestOOMScoreOfChildren(t *testing.T) {
+	h := newHost(t, process.Options{})
+	score := 300
+	spec := shell("until grep -qx 300 /proc/$$/oom_score_adj; do :; done") // it is set just after the start
+	spec.OOMScore = &score
+	p := start(t, h, spec)
+	await(t, "the score", p.Done())
+}
+
+func TestEnvironmentIsExact(t *testing.T) {
+	h := newHost(t, process.Options{Run: "exact"})
+	p, out := output(t, h, process.Spec{
+		Name: "a b", Argv: []string{"/usr/bin/env"}, Env: []string{"A=1", process.CookieVar + "=forged/web#1"},
+	})
+	if want := "A=1\n" + process.CookieVar + "=" + p.Cookie() + "\n"; out != want || p.Cookie() != "exact/a_b#1" {
+		t.Errorf("got %q, want %q", out, want)
+	}
+}
+
+func TestOwnTerminal(t *testing.T) {
+	h := newHost(t, process.Options{})
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer master.Close()
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slave, err := os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer slave.Close()
+	spec := shell("exec 3</dev/tty && exit 11")
+	spec.Stdin, spec.Terminal = slave, process.OwnTerminal
+	p := start(t, h, spec)
+	await(t, "done", p.Done())
+	if got := p.Exit().Code; got != 11 {
+		t.Errorf("exit code %d: the terminal is not its own", got)
+	}
+}
