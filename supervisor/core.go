@@ -95,6 +95,7 @@ type run struct {
 	stopAt   time.Time
 	killAt   time.Time
 	timers   []timerID
+	immortal bool   // it was killed, and does not go
 	how      string // what it was told: "SIGTERM"
 	named    bool   // it was named as one that keeps the stop waiting
 }
@@ -143,11 +144,7 @@ func (c *core) adopt(p *project.Project) {
 func (c *core) begin() {
 	ids := c.opts.Services
 	if ids == nil {
-		for _, s := range c.order {
-			if !s.spec.Disabled {
-				ids = append(ids, s.id)
-			}
-		}
+		ids = c.enabled()
 	}
 	wanted := c.project.Select(ids, c.opts.NoDeps)
 	c.world.Say("starting process-compose with " + count(len(wanted), "service"))
@@ -190,6 +187,7 @@ func (c *core) rank(s *service) int {
 func (c *core) try(s *service) {
 	if c.stopping != nil || s.gone {
 		c.feed(s, Stop)
+		c.feed(s, Gone) // out of Restarting, where nothing lives any more
 		return
 	}
 	k, why := c.gate(s)
@@ -204,6 +202,9 @@ func (c *core) try(s *service) {
 
 // gate judges whether a service may begin, and why it never will.
 func (c *core) gate(s *service) (Kind, string) {
+	if s.spec.Unsupported != "" {
+		return Hopeless, "not supported: " + s.spec.Unsupported
+	}
 	k := Open
 	if len(s.spec.Init) > 0 {
 		k = OpenInit
@@ -398,7 +399,8 @@ func (c *core) spawnedFact(r *run, pid int) {
 		return
 	}
 	for _, user := range c.users[s.id] {
-		if user.spec.DependsOn[s.id].Restart && s.starts > 1 && user.state != Restarting && user.process != nil {
+		if user.spec.DependsOn[s.id].Restart && s.starts > 1 && !user.noDeps &&
+			user.state.Live() && user.state != Stopping && user.state != Restarting {
 			user.cause = s.spec.Label + " restarted"
 			c.feed(user, Restart)
 		}
@@ -552,12 +554,16 @@ func (c *core) judge(s *service, e end) {
 		s.why = gaveUp + s.reason()
 	}
 	c.feed(s, k)
+	if c.stopping != nil {
+		c.feed(s, Stop) // out of Backoff: nothing is restarted any more
+		return
+	}
 	c.consequences(s, k)
 }
 
 // consequences ends the project where a service's end asks for that.
 func (c *core) consequences(s *service, k Kind) {
-	if k != GaveUp && k != Succeeded || c.stopping != nil {
+	if k != GaveUp && k != Succeeded {
 		return
 	}
 	code, label := s.code(), s.spec.Label

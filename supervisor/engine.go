@@ -121,14 +121,15 @@ func ask[T any](ctx context.Context, e *Engine, f func(*core) (T, error)) (T, er
 
 // StartOptions tunes a start.
 type StartOptions struct {
-	NoDeps bool // start only these, and let them wait for nothing
+	NoDeps  bool // start only these, and let them wait for nothing
+	Missing bool // leave those alone that have completed
 }
 
-// Start starts services that do not run, and what they depend on. One that
-// waits for its next restart starts at once. It returns without waiting for
+// Start starts services (nil: all that are not disabled) that do not run, and
+// what they depend on. One that waits for its next restart starts at once. It returns without waiting for
 // them, with the services that it began to start; see [Engine.Settled].
 func (e *Engine) Start(ctx context.Context, ids []project.ID, opts StartOptions) ([]project.ID, error) {
-	return ask(ctx, e, func(c *core) ([]project.ID, error) { return c.start(ids, opts.NoDeps) })
+	return ask(ctx, e, func(c *core) ([]project.ID, error) { return c.start(ids, opts) })
 }
 
 // Stop tells services to stop; those that depend on them go on. A service

@@ -674,3 +674,25 @@ func TestReload(t *testing.T) {
 		}
 	})
 }
+
+func TestUnsupported(t *testing.T) {
+	p := services("a", "b: a=ready", "c")
+	p.Services["a"].Unsupported = "needs a GPU"
+	play(t, p, nil, Options{}, func(s *scene) {
+		s.wantState("a", Skipped, "not supported: needs a GPU")
+		s.wantState("b", Skipped, "a was skipped (not supported: needs a GPU)")
+	})
+}
+
+func TestStartMissing(t *testing.T) {
+	play(t, services("job", "a", "b", "off: +disabled"), map[project.ID]any{"job": act{lasts: time.Second}}, Options{}, func(s *scene) {
+		s.pass(2 * time.Second)
+		s.must(s.Stop(ctx, []project.ID{"b"}))
+		s.pass(time.Second)
+		begun, err := s.Start(ctx, nil, StartOptions{Missing: true})
+		s.must(err)
+		if len(begun) != 1 || begun[0] != "b" {
+			t.Errorf("began %v, want b", begun)
+		}
+	})
+}

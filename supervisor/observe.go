@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -89,11 +90,14 @@ func (c *core) announceSummary() {
 		return
 	}
 	c.summarize = text != allHealthy // a partial one is completed later
-	if text != c.summary || text == allHealthy {
-		c.summary = text
+	// A loop that fails in another way each time is no news.
+	if kind := parens.ReplaceAllString(text, ""); kind != c.summary || text == allHealthy {
+		c.summary = kind
 		c.world.Say(text)
 	}
 }
+
+var parens = regexp.MustCompile(` \([^)]*\)`)
 
 const allHealthy = "all services healthy"
 

@@ -39,7 +39,10 @@ func (c *core) errStopping() error {
 	return nil
 }
 
-func (c *core) start(ids []project.ID, noDeps bool) ([]project.ID, error) {
+func (c *core) start(ids []project.ID, opts StartOptions) ([]project.ID, error) {
+	if ids == nil {
+		ids = c.enabled()
+	}
 	list, err := c.pick(ids)
 	if err != nil {
 		return nil, err
@@ -47,24 +50,33 @@ func (c *core) start(ids []project.ID, noDeps bool) ([]project.ID, error) {
 	if err := c.errStopping(); err != nil {
 		return nil, err
 	}
-	named := make([]project.ID, len(list))
-	for i, s := range list {
-		named[i] = s.id
-	}
 	var begin []project.ID
-	for _, id := range c.project.Select(named, noDeps) {
+	for _, id := range c.project.Select(ids, opts.NoDeps) {
 		s := c.services[id]
+		named := slices.Contains(list, s)
 		switch {
 		case s.state.Live() && s.state != Stopping:
-		case s.state == Completed && !slices.Contains(named, id): // its condition holds
-		case s.state == Waiting && !noDeps:
-			s.wanted = true
+		case s.state == Completed && (!named || opts.Missing):
+		case s.state == Waiting && !opts.NoDeps:
 		default:
 			begin = append(begin, id)
+			continue
+		}
+		s.wanted = true
+	}
+	c.want(begin, opts.NoDeps)
+	return begin, nil
+}
+
+// enabled lists what runs when nothing is named.
+func (c *core) enabled() []project.ID {
+	ids := []project.ID{}
+	for _, s := range c.order {
+		if !s.spec.Disabled && !s.gone {
+			ids = append(ids, s.id)
 		}
 	}
-	c.want(begin, noDeps)
-	return begin, nil
+	return ids
 }
 
 func (c *core) stop(ids []project.ID) error {
@@ -87,7 +99,7 @@ func (c *core) restart(ids []project.ID) error {
 	if err := c.errStopping(); err != nil {
 		return err
 	}
-	var begin []project.ID
+	begin := []project.ID{}
 	for _, s := range list {
 		s.streak, s.cause = 0, ""
 		if !s.state.Live() {
@@ -98,8 +110,8 @@ func (c *core) restart(ids []project.ID) error {
 		c.feed(s, Restart)
 	}
 	c.summarize = true
-	c.want(begin, false)
-	return nil
+	_, err = c.start(begin, StartOptions{})
+	return err
 }
 
 func (c *core) signal(ids []project.ID, signal string) error {
@@ -151,6 +163,11 @@ func (c *core) reload(p *project.Project) (project.Changes, error) {
 	}
 	c.summarize = true
 	c.want(begin, false)
+	for _, s := range c.order { // what they wait for may have changed
+		if s.state == Waiting || s.state == Skipped && s.wanted {
+			c.look(s)
+		}
+	}
 	return changes, nil
 }
 

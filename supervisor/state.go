@@ -12,22 +12,40 @@ type State uint8
 // started by time alone; it is settled when it stays as it is unless
 // something happens to it.
 const (
-	Stopped    State = iota // not wanted: never started, or stopped by request
-	Waiting                 // wanted, and a dependency is not there yet
-	Init                    // a one-shot before the main process runs
-	Starting                // the main process runs, and is not ready yet
-	Setup                   // the main process is ready, a one-shot after it runs
-	Running                 // the main process runs and is ready
-	Unready                 // it was ready, and its readiness probe fails now
-	Ending                  // something of it failed; the rest is brought down before the restart policy decides
-	Backoff                 // it waits before its next restart
-	Restarting              // it is brought down, to be started again
-	Stopping                // it is brought down, to stay down
-	Completed               // it ended with success, for good
-	Failed                  // it failed, for good
-	Skipped                 // a dependency made it impossible
+	Stopped State = iota
+	Waiting
+	Init
+	Starting
+	Setup
+	Running
+	Unready
+	Ending
+	Backoff
+	Restarting
+	Stopping
+	Completed
+	Failed
+	Skipped
 	stateCount
 )
+
+// stateMeanings is the reference of the states.
+var stateMeanings = [stateCount]string{
+	Stopped:    "not wanted: never started, or stopped by request",
+	Waiting:    "wanted, and a dependency is not there yet",
+	Init:       "a one-shot before the main process runs",
+	Starting:   "the main process runs, and is not ready yet",
+	Setup:      "the main process is ready, a one-shot after it runs",
+	Running:    "the main process runs and is ready",
+	Unready:    "it was ready, and its readiness probe fails now",
+	Ending:     "something of it failed; the rest is brought down before the restart policy decides",
+	Backoff:    "it waits before its next restart",
+	Restarting: "it is brought down, to be started again",
+	Stopping:   "it is brought down, to stay down",
+	Completed:  "it ended with success, for good",
+	Failed:     "it failed, for good",
+	Skipped:    "a dependency made it impossible",
+}
 
 var stateNames = [stateCount]string{
 	"stopped", "waiting", "init", "starting", "setup", "running", "unready",
@@ -41,6 +59,9 @@ func (s State) String() string {
 	}
 	return fmt.Sprintf("state(%d)", uint8(s))
 }
+
+// Meaning explains the state, for the reference.
+func (s State) Meaning() string { return stateMeanings[s] }
 
 // MarshalText writes the state's name.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
@@ -84,28 +105,52 @@ type Kind uint8
 
 // The kinds.
 const (
-	Hold       Kind = iota // it is to start, and a dependency is not there yet
-	Open                   // it is to start, its dependencies are there, and it has no init one-shots
-	OpenInit               // the same, and its init one-shots come first
-	Hopeless               // it is to start, and a dependency can't be had any more
-	InitNext               // an init one-shot completed, and another follows
-	InitDone               // the last init one-shot completed
-	Ready                  // the main process became ready, and there is no setup
-	ReadySetup             // the same, and its setup one-shots come next
-	SetupNext              // a setup one-shot completed, and another follows
-	SetupDone              // the last setup one-shot completed
-	SetupLate              // the same, but the main process is no longer ready
-	Lost                   // the readiness probe fails
-	Broken                 // something failed while processes of it live
-	Retry                  // all of it has ended, and it is to be restarted
-	Succeeded              // all of it has ended, with success, for good
-	GaveUp                 // all of it has ended, with a failure, for good
-	Gone                   // all of it has ended, as requested
-	Start                  // a request to start it
-	Restart                // a request to start it anew
-	Stop                   // a request to stop it
+	Hold Kind = iota
+	Open
+	OpenInit
+	Hopeless
+	InitNext
+	InitDone
+	Ready
+	ReadySetup
+	SetupNext
+	SetupDone
+	SetupLate
+	Lost
+	Broken
+	Retry
+	Succeeded
+	GaveUp
+	Gone
+	Start
+	Restart
+	Stop
 	kindCount
 )
+
+// kindMeanings is the reference of the kinds.
+var kindMeanings = [kindCount]string{
+	Hold:       "it is to start, and a dependency is not there yet",
+	Open:       "it is to start, its dependencies are there, and it has no init one-shots",
+	OpenInit:   "the same, and its init one-shots come first",
+	Hopeless:   "it is to start, and a dependency can't be had any more",
+	InitNext:   "an init one-shot completed, and another follows",
+	InitDone:   "the last init one-shot completed",
+	Ready:      "the main process became ready, and there is no setup",
+	ReadySetup: "the same, and its setup one-shots come next",
+	SetupNext:  "a setup one-shot completed, and another follows",
+	SetupDone:  "the last setup one-shot completed",
+	SetupLate:  "the same, but the main process is no longer ready",
+	Lost:       "the readiness probe fails",
+	Broken:     "something failed while processes of it live",
+	Retry:      "all of it has ended, and it is to be restarted",
+	Succeeded:  "all of it has ended, with success, for good",
+	GaveUp:     "all of it has ended, with a failure, for good",
+	Gone:       "all of it has ended, as requested",
+	Start:      "a request to start it",
+	Restart:    "a request to start it anew",
+	Stop:       "a request to stop it",
+}
 
 var kindNames = [kindCount]string{
 	"hold", "open", "open-init", "hopeless", "init-next", "init-done", "ready", "ready-setup",
@@ -120,6 +165,9 @@ func (k Kind) String() string {
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
+
+// Meaning explains the kind, for the reference.
+func (k Kind) Meaning() string { return kindMeanings[k] }
 
 // An Effect is what the engine does about a change of state.
 type Effect uint8

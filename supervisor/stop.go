@@ -82,11 +82,22 @@ func (c *core) kill(r *run) {
 			r.service.spec.Label, seconds(c.world.Now().Sub(r.stopAt)), cmp.Or(r.how, "the request to stop")))
 	}
 	c.world.Kill(r.ID)
+	c.watchKill(r)
+}
+
+// watchKill sees to a killed process that does not go. The stop of the project
+// goes on without it; anything else waits, for two must never live.
+func (c *core) watchKill(r *run) {
 	r.timers = append(r.timers, c.after(unkillableAfter, func() {
-		c.world.Say(fmt.Sprintf("%s: process %d can't be killed", r.service.spec.Label, r.pid))
+		if !r.immortal {
+			r.immortal = true
+			c.world.Say(fmt.Sprintf("%s: process %d can't be killed", r.service.spec.Label, r.pid))
+		}
 		if c.stopping != nil {
 			c.exited(r, Exit{Signal: 9, SignalName: "SIGKILL"})
+			return
 		}
+		c.watchKill(r)
 	}))
 }
 

@@ -1,0 +1,5 @@
+//go:build !race
+
+package supervisor
+
+const simulated = 1_000_000 // events

@@ -1,0 +1,531 @@
+package supervisor
+
+import (
+	"container/heap"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"nix2gpu/project"
+)
+
+// TestSimulation drives the engine's core through random projects, faults and
+// requests, one fact after the other, and checks after each what must always
+// hold. A failure prints the seed; run it alone with -run and that seed below.
+func TestSimulation(t *testing.T) {
+	events, runs := 0, 0
+	for seed := uint64(1); events < simulated; seed++ {
+		s := newSim(t, seed)
+		s.play()
+		events += s.steps
+		runs++
+		if t.Failed() {
+			t.Fatalf("seed %d, the end of what happened:\n%s", seed, strings.Join(s.history, "\n"))
+		}
+	}
+	t.Logf("%d events in %d projects", events, runs)
+}
+
+// sim is a world in which everything is chance, and the test at once.
+type sim struct {
+	t    *testing.T
+	rand *rand.Rand
+	c    *core
+	now  time.Time
+
+	queue facts2
+	seq   int
+	steps int
+	over  map[int]bool // cancelled timers
+
+	procs map[RunID]*simProc
+	live  map[project.ID]*simProc // by process
+	past  map[project.ID]*history // by process
+	free  map[project.ID]bool     // started without dependencies at some time
+
+	sub     *subscriber
+	replay  map[project.ID]State
+	history []string
+}
+
+type simProc struct {
+	run     Run
+	spawned bool
+	dead    bool
+	ready   bool
+	deaf    bool
+	killed  bool
+}
+
+// history is what the world remembers of a process, independent of the engine.
+type history struct {
+	spawned bool
+	exited  bool
+	success bool
+}
+
+// facts2 is a queue of facts by time.
+type facts2 []queued
+
+type queued struct {
+	at   time.Time
+	seq  int
+	fact Fact
+	do   func() // instead of the fact
+}
+
+func (q facts2) Len() int { return len(q) }
+func (q facts2) Less(i, j int) bool {
+	return q[i].at.Before(q[j].at) || q[i].at.Equal(q[j].at) && q[i].seq < q[j].seq
+}
+func (q facts2) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *facts2) Push(x any)   { *q = append(*q, x.(queued)) }
+func (q *facts2) Pop() any {
+	last := (*q)[len(*q)-1]
+	*q = (*q)[:len(*q)-1]
+	return last
+}
+
+func newSim(t *testing.T, seed uint64) *sim {
+	s := &sim{
+		t: t, rand: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1e9, 0),
+		over: map[int]bool{}, procs: map[RunID]*simProc{}, live: map[project.ID]*simProc{},
+		past: map[project.ID]*history{}, free: map[project.ID]bool{}, replay: map[project.ID]State{},
+	}
+	opts := Options{Seed: seed, Log: slog.New(slog.DiscardHandler)}
+	opts.setDefaults()
+	if s.chance(0.5) {
+		opts.StopBudget = time.Duration(1+s.rand.IntN(20)) * time.Second
+	}
+	s.c = newCore(s.project(), s, opts)
+	s.sub = s.c.subscribe()
+	return s
+}
+
+func (s *sim) chance(p float64) bool { return s.rand.Float64() < p }
+
+func pick[T any](s *sim, list ...T) T { return list[s.rand.IntN(len(list))] }
+
+// project invents up to eight services without a cycle.
+func (s *sim) project() *project.Project {
+	var lines []string
+	n := 1 + s.rand.IntN(8)
+	policies := make([]string, n)
+	for i := range n {
+		policies[i] = pick(s, "no", "on_failure", "on_failure", "always", "exit_on_failure", "unless_stopped")
+		line := fmt.Sprintf("s%d: restart=%s", i, policies[i])
+		if s.chance(0.9) && policies[i] == "exit_on_failure" {
+			policies[i] = "no"
+			line = fmt.Sprintf("s%d: restart=no", i)
+		}
+		if s.chance(0.4) {
+			line += " +probe"
+		}
+		if s.chance(0.5) {
+			line += fmt.Sprintf(" max=%d", 1+s.rand.IntN(4))
+		}
+		for _, more := range []struct {
+			p    float64
+			word string
+		}{{0.3, "+init"}, {0.1, "+init"}, {0.3, "+setup"}, {0.1, "+setup"}, {0.02, "+end"}, {0.02, "+skipend"}, {0.2, "grace=1s"}, {0.1, "grace=0s"}, {0.1, "delay=100ms"}, {0.05, "+disabled"}} {
+			if s.chance(more.p) {
+				line += " " + more.word
+			}
+		}
+		for j := range i {
+			if !s.chance(0.35) {
+				continue
+			}
+			cond := pick(s, "ready", "ready", "started", "completed", "exited")
+			if cond == "completed" && (policies[j] == "always" || policies[j] == "unless_stopped") {
+				cond = "ready"
+			}
+			line += fmt.Sprintf(" s%d=%s%s", j, cond, pick(s, "", "", "+restart"))
+		}
+		lines = append(lines, line)
+	}
+	p := services(lines...)
+	for _, m := range p.Processes {
+		if s.chance(0.1) {
+			m.Shutdown.Command = &project.Command{Shell: project.Lit("bye")}
+		}
+	}
+	if s.chance(0.3) {
+		p.WhenDone = project.WhenDoneStay
+	}
+	if s.chance(0.05) {
+		p.OnFailed = project.OnFailedExit
+	}
+	return p
+}
+
+func (s *sim) Now() time.Time { return s.now }
+
+func (s *sim) push(d time.Duration, f Fact, do func()) int {
+	s.seq++
+	heap.Push(&s.queue, queued{s.now.Add(d), s.seq, f, do})
+	return s.seq
+}
+
+func (s *sim) After(d time.Duration, f Fact) func() {
+	n := s.push(d, f, nil)
+	return func() {
+		if s.chance(0.9) { // else the timer had fired just before
+			s.over[n] = true
+		}
+	}
+}
+
+func (s *sim) Say(line string) { s.note("say  %s", line) }
+
+func (s *sim) note(format string, args ...any) {
+	if len(s.history) > 400 {
+		s.history = append(s.history[:0], s.history[200:]...)
+	}
+	s.history = append(s.history, s.now.Format("05.000 ")+fmt.Sprintf(format, args...))
+}
+
+func (s *sim) fail(format string, args ...any) {
+	s.note("FAIL "+format, args...)
+	s.t.Errorf(format, args...)
+}
+
+func (s *sim) remember(id project.ID) *history {
+	if s.past[id] == nil {
+		s.past[id] = &history{}
+	}
+	return s.past[id]
+}
+
+// Spawn checks that nothing lives twice, and that nothing starts too early.
+func (s *sim) Spawn(r Run) {
+	s.note("spawn %s run %d", r.Process.ID, r.ID)
+	if s.live[r.Process.ID] != nil {
+		s.fail("%s is started while it lives", r.Process.ID)
+	}
+	if r.Process.Role == project.Setup != (s.live[r.Service.Main] != nil && r.Process.Role != project.Main) {
+		s.fail("%s is started while the main process lives: %t", r.Process.ID, s.live[r.Service.Main] != nil)
+	}
+	first := r.Process.Role == project.Init && r.Process.ID == r.Service.Init[0] || r.Process.Role == project.Main && len(r.Service.Init) == 0
+	if first && !s.free[r.Service.ID] {
+		for id, d := range r.Service.DependsOn {
+			if !s.holds(s.c.services[id], d.Condition) {
+				s.fail("%s is started, and %s is not %s", r.Service.ID, id, d.Condition)
+			}
+		}
+	}
+	if s.c.stopping != nil && first {
+		s.fail("%s is started while the project stops", r.Service.ID)
+	}
+	p := &simProc{run: r, deaf: s.chance(0.1)}
+	s.procs[r.ID], s.live[r.Process.ID] = p, p
+	s.push(s.delay(), Fact{}, func() { s.execute(p) })
+}
+
+// holds judges a condition by what the world knows.
+func (s *sim) holds(dep *service, cond project.Condition) bool {
+	m := s.live[dep.spec.Main]
+	past := s.remember(dep.spec.Main)
+	switch cond {
+	case project.Started:
+		return past.spawned
+	case project.Ready:
+		up := m != nil && m.spawned && (m.ready || dep.main.Readiness == nil)
+		for _, id := range dep.spec.Setup {
+			up = up && s.remember(id).success && s.live[id] == nil
+		}
+		return up || m == nil && past.success && dep.main.Readiness == nil
+	case project.Completed:
+		return m == nil && past.success
+	case project.Exited:
+		return m == nil && (past.exited || dep.state == Failed)
+	}
+	return false
+}
+
+func (s *sim) delay() time.Duration {
+	return time.Duration(pick(s, 0, 1, 5, 20, 100, 1000, 7000)) * time.Millisecond
+}
+
+// execute lets a spawned process begin, or fail to.
+func (s *sim) execute(p *simProc) {
+	if p.dead {
+		return
+	}
+	if s.chance(0.03) {
+		s.end(p, Exit{Error: "no such program"})
+		return
+	}
+	p.spawned = true
+	h := s.remember(p.run.Process.ID)
+	h.spawned = true
+	if p.run.Process.Role == project.Main {
+		for _, id := range p.run.Service.Setup {
+			s.remember(id).success = false // they have to run anew
+		}
+	}
+	s.deliver(Fact{Kind: Spawned, Run: p.run.ID, PID: int(p.run.ID)})
+	if p.run.Process.Role != project.Main || s.chance(0.5) {
+		s.push(s.delay(), Fact{}, func() { s.end(p, s.exit()) })
+	}
+}
+
+func (s *sim) exit() Exit {
+	switch {
+	case s.chance(0.6):
+		return Exit{}
+	case s.chance(0.3):
+		return Exit{Signal: 11, SignalName: "SIGSEGV"}
+	}
+	return Exit{Code: 1 + s.rand.IntN(3)}
+}
+
+func (s *sim) end(p *simProc, x Exit) {
+	if p.dead {
+		return
+	}
+	p.dead = true
+	delete(s.live, p.run.Process.ID)
+	h := s.remember(p.run.Process.ID)
+	h.exited = h.exited || p.spawned
+	h.success = p.spawned && x == Exit{}
+	s.deliver(Fact{Kind: Exited, Run: p.run.ID, Exit: x})
+}
+
+func (s *sim) Probe(id RunID) {
+	p := s.procs[id]
+	m := p.run.Process
+	if m.Readiness != nil && s.chance(0.9) {
+		s.push(s.delay(), Fact{}, func() { s.turn(p, true) })
+	}
+	if s.chance(0.05) {
+		s.push(10*s.delay(), Fact{Kind: Probed, Run: id, Probe: Probe{Role: Liveness, News: true, Output: "no"}}, nil)
+	}
+	if s.chance(0.3) { // not news
+		s.push(s.delay(), Fact{Kind: Probed, Run: id, Probe: Probe{Role: Readiness, Output: "no"}}, nil)
+	}
+}
+
+// turn makes a process ready or unready, and perhaps once more later.
+func (s *sim) turn(p *simProc, ready bool) {
+	if p.dead {
+		return
+	}
+	p.ready = ready
+	s.deliver(Fact{Kind: Probed, Run: p.run.ID, Probe: Probe{Role: Readiness, OK: ready, News: true}})
+	if s.chance(0.3) {
+		s.push(s.delay(), Fact{}, func() { s.turn(p, !ready) })
+	}
+}
+
+func (s *sim) Signal(id RunID, signal string, group bool) {
+	p := s.procs[id]
+	if p == nil || !p.spawned {
+		s.fail("a signal to run %d, which was not executed", id)
+	} else if !p.deaf {
+		s.push(s.delay()/4, Fact{}, func() { s.end(p, Exit{Signal: 15, SignalName: "SIGTERM"}) })
+	}
+}
+
+func (s *sim) Shutdown(id RunID, c project.Command) {
+	if s.chance(0.9) {
+		s.push(s.delay(), Fact{Kind: ShutdownDone, Run: id, Exit: Exit{Code: s.rand.IntN(2)}}, nil)
+	}
+}
+
+func (s *sim) Kill(id RunID) {
+	p := s.procs[id]
+	if p == nil || p.dead || p.killed {
+		return
+	}
+	p.killed = true
+	d := s.delay() / 100
+	if p.spawned && s.chance(0.01) { // in state D
+		d = time.Hour
+	}
+	s.push(d, Fact{}, func() { s.end(p, Exit{Signal: 9, SignalName: "SIGKILL"}) })
+}
+
+// deliver hands a fact to the engine, as the goroutine of Run would.
+func (s *sim) deliver(f Fact) {
+	s.c.fact(f)
+	s.c.settle()
+}
+
+// play goes through one project's life.
+func (s *sim) play() {
+	s.c.begin()
+	s.check()
+	most := 20 + s.rand.IntN(400)
+	downAt := 0
+	for !s.c.ended() && !s.t.Failed() {
+		s.steps++
+		if st := s.c.stopping; st != nil && s.now.Sub(st.since) > s.longest() {
+			s.fail("the project stops for %v", s.now.Sub(st.since))
+		}
+		if s.steps > most && s.c.stopping == nil {
+			s.note("down")
+			s.c.down("requested", 0)
+			s.c.settle()
+			downAt = s.steps
+		}
+		if downAt > 0 && s.steps > downAt+3000 {
+			s.fail("the project does not end")
+			return
+		}
+		if s.chance(0.08) {
+			s.request()
+		}
+		if len(s.queue) == 0 {
+			s.still()
+			if s.c.stopping == nil && !s.c.ended() && s.steps <= most {
+				s.request()
+				s.check()
+				continue
+			}
+			if s.c.stopping != nil && !s.c.ended() {
+				s.fail("nothing will happen any more, and the project has not ended")
+			}
+			continue
+		}
+		s.next()
+		s.check()
+	}
+	if s.c.ended() && s.c.stopping == nil && len(s.live) > 0 {
+		s.fail("the project ended by itself, and %d processes live", len(s.live))
+	}
+}
+
+// longest is how long a stop may take: the budget, or the grace of each level,
+// and the time in which killed processes are given up.
+func (s *sim) longest() time.Duration {
+	if b := s.c.opts.StopBudget; b > 0 {
+		return b + unkillableAfter + time.Second
+	}
+	return time.Duration(max(1, len(s.c.stopping.levels)))*(s.c.opts.Grace+unkillableAfter) + time.Second
+}
+
+func (s *sim) next() {
+	q := heap.Pop(&s.queue).(queued)
+	s.now = q.at
+	switch {
+	case s.over[q.seq]:
+		delete(s.over, q.seq)
+	case q.do != nil:
+		q.do()
+	default:
+		s.deliver(q.fact)
+	}
+}
+
+// request is what a person might ask for.
+func (s *sim) request() {
+	c := s.c
+	ids := []project.ID{c.order[s.rand.IntN(len(c.order))].id}
+	if s.chance(0.2) {
+		ids = append(ids, c.order[s.rand.IntN(len(c.order))].id)
+	}
+	switch r := s.rand.Float64(); {
+	case r < 0.3:
+		noDeps := s.chance(0.1)
+		s.note("start %v without dependencies: %t", ids, noDeps)
+		for _, id := range ids {
+			if noDeps {
+				s.free[id] = true
+			}
+		}
+		c.start(ids, StartOptions{NoDeps: noDeps, Missing: s.chance(0.3)})
+	case r < 0.55:
+		s.note("restart %v", ids)
+		c.restart(ids)
+	case r < 0.8:
+		s.note("stop %v", ids)
+		c.stop(ids)
+	case r < 0.9:
+		c.signal(ids, "SIGTERM")
+	case r < 0.95:
+		s.note("reload")
+		c.reload(s.project())
+		c.settle()
+		s.check()
+	case r < 0.953:
+		s.note("down now")
+		c.downNow()
+	default:
+		c.snapshot()
+	}
+	c.settle()
+}
+
+// still checks what must hold when nothing will happen by itself.
+func (s *sim) still() {
+	for _, x := range s.c.order {
+		if x.state.Active() && !x.state.Settled() && x.state != Unready && x.state != Starting {
+			s.fail("%s is %s, and nothing will happen any more", x.id, x.state)
+		}
+		if x.state == Waiting && len(s.c.unmet(x)) == 0 {
+			s.fail("%s waits for nothing", x.id)
+		}
+	}
+}
+
+// check is what must hold after every step.
+func (s *sim) check() {
+	for {
+		select {
+		case ev := <-s.sub.ch:
+			if from := s.replay[ev.Status.ID]; from != ev.From {
+				s.fail("%s: an event comes from %s, the last one led to %s", ev.Status.ID, ev.From, from)
+			}
+			s.replay[ev.Status.ID] = ev.Status.State
+			continue
+		default:
+		}
+		break
+	}
+	c := s.c
+	for id := range s.replay { // removed by a reload; one of that name later is another
+		if c.services[id] == nil {
+			delete(s.replay, id)
+		}
+	}
+	if len(c.timers) > 4*len(c.runs)+len(c.order)+12 {
+		s.fail("%d timers for %d runs", len(c.timers), len(c.runs))
+	}
+	for _, x := range c.order {
+		if s.replay[x.id] != x.state {
+			s.fail("%s is %s, its events say %s", x.id, x.state, s.replay[x.id])
+		}
+		m, o := x.process != nil, x.oneshot != nil
+		ok := false
+		switch x.state {
+		case Init:
+			ok = !m && o
+		case Starting, Running, Unready:
+			ok = m && !o
+		case Setup:
+			ok = m && o
+		case Ending, Restarting, Stopping:
+			ok = m || o
+		default:
+			ok = !m && !o
+		}
+		if !ok {
+			s.fail("%s is %s: main lives %t, one-shot lives %t", x.id, x.state, m, o)
+		}
+		if _, armed := c.timers[x.backoff]; (x.state == Backoff) != armed {
+			s.fail("%s is %s, its restart is armed: %t", x.id, x.state, armed)
+		}
+		if (x.state == Waiting || x.state == Backoff) && c.stopping != nil {
+			s.fail("%s is %s while the project stops", x.id, x.state)
+		}
+		if x.state == Skipped && x.wanted && c.stopping == nil && !c.ended() {
+			if k, _ := c.gate(x); k != Hopeless {
+				s.fail("%s is skipped, and could start", x.id)
+			}
+		}
+	}
+}
