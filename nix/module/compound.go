@@ -51,7 +51,7 @@ func listOf(elem *typeInfo) *typeInfo {
 				for _, e := range d.val.(*eval.List).Elems() {
 					at := append(loc[:len(loc):len(loc)], "["+strconv.Itoa(len(vals))+"]")
 					s := m.newElem(at, elem, []def{{val: e, pos: d.pos, file: d.file}})
-					if len(s.won.get(m.t).defs) == 0 {
+					if !m.alive(s) {
 						continue // switched off with mkIf
 					}
 					r.elems, vals = append(r.elems, s), append(vals, s.thunk)
@@ -110,7 +110,7 @@ func attrsOf(elem *typeInfo, lazy bool) *typeInfo {
 		b := eval.NewAttrs(len(byName))
 		for _, name := range sortedKeys(byName) {
 			s := m.newElem(append(loc[:len(loc):len(loc)], name), elem, byName[name])
-			if !lazy && len(s.won.get(m.t).defs) == 0 {
+			if !lazy && !m.alive(s) {
 				continue // switched off with mkIf
 			}
 			r.names, r.elems = append(r.names, name), append(r.elems, s)

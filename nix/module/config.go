@@ -171,7 +171,7 @@ func scalarAt[T any](c *Config, path []string, want Kind) T {
 	t, ok := v.(T)
 	if !ok {
 		at.errs.add(&Error{Path: at.Path(), Pos: at.Pos(),
-			Msg: "value of " + quotePath(at.Path()) + " must be a " + want.String() + ", not a " + kind.String()})
+			Msg: "value of " + quotePath(at.Path()) + " must be of kind " + want.String() + ", not " + kind.String()})
 		return zero
 	}
 	return t

@@ -77,8 +77,10 @@ func (o *option) evaluate(t *eval.Thread) (r result) {
 	if len(w.defs) == 0 {
 		m.fail(o.noValue())
 	}
-	if decl.readOnly && len(o.raw(t)) > 1 {
-		m.fail(m.conflict(o.slot.loc, w.defs, "is read-only, but is assigned several times"))
+	if n := len(w.defs) + len(w.lost); decl.readOnly && (n > 1 || decl.preset != nil && w.prio < defaultPriority) {
+		e := m.conflict(o.slot.loc, append(slices.Clone(w.defs), w.lost...), "is read-only and has a value already")
+		e.Hint = "remove what is assigned to it"
+		m.fail(e)
 	}
 	t.Annotate(firstPlace(w.defs), "while evaluating the option "+quotePath(o.slot.loc), func() {
 		r = m.mergeChecked(decl.typ, o.slot.loc, w.defs)

@@ -300,12 +300,35 @@ func (m *merging) wrongType(typ *typeInfo, loc []string, d def) *Error {
 
 // conflict is the error of definitions that cannot be one value.
 func (m *merging) conflict(loc []string, defs []def, why string) *Error {
-	e := errorf(loc, defs[0].place(), "the option %s %s", quotePath(loc), why)
+	e := errorf(loc, Pos{}, "the option %s %s", quotePath(loc), why)
 	for _, d := range defs {
 		e.Also = append(e.Also, Note{d.place(), m.show(d.val)})
 	}
+	slices.SortStableFunc(e.Also, func(a, b Note) int { return comparePos(a.Pos, b.Pos) })
+	for _, n := range e.Also {
+		if n.Pos.IsValid() {
+			e.Pos = n.Pos
+			break
+		}
+	}
 	e.Hint = "lib.mkForce gives one of them priority"
 	return e
+}
+
+// alive reports whether anything is assigned to an element: not when mkIf
+// switched it off. When that cannot be told because of an error, the element
+// stays, and the error comes up where the element is read, so that one broken
+// element does not hide its neighbours.
+func (m *merging) alive(s *slot) (alive bool) {
+	err := m.t.Try(func() { alive = len(s.won.get(m.t).defs) > 0 })
+	if e, ok := err.(*eval.Error); ok {
+		switch e.Kind {
+		case eval.KindEval, eval.KindThrow, eval.KindAssert:
+			return true
+		}
+		m.t.Raise(err)
+	}
+	return alive
 }
 
 func firstPlace(defs []def) Pos {

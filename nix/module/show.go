@@ -102,7 +102,7 @@ func (m *merging) showDepth(v eval.Value, depth int) (s string) {
 		}
 		return "[ " + strings.Join(parts, " ") + " ]"
 	case *eval.Attrs:
-		if m.t.IsDerivation(v) {
+		if v.Has("outPath") {
 			name := "?"
 			if n, ok := v.Get("name"); ok {
 				name = strings.Trim(m.showDepth(n, 0), `"`)

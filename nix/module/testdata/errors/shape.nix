@@ -1,0 +1,5 @@
+{
+  services.redis = [ "x" ];
+  tls = 3;
+  env = { A = "1"; B = 2; C = null; };
+}
