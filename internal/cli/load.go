@@ -48,6 +48,11 @@ func (t *target) load(ctx context.Context, env *Env) (*loaded, error) {
 	}
 	l.project.Container.WorkingDir = orElse(l.project.Container.WorkingDir, "/workspace")
 	t.keepNamespaces(l.project)
+	for _, name := range t.disabled {
+		if s := l.project.Services[project.ID(name)]; s != nil {
+			s.Disabled = true
+		}
+	}
 	if err := l.project.Validate(); err != nil {
 		return nil, &invalid{root, err}
 	}

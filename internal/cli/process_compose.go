@@ -1,22 +1,257 @@
 package cli
 
 import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/spf13/cobra"
+
+	"nix2gpu/control"
+	"nix2gpu/control/client"
 )
 
 // processCompose is the other name of the program.
 const processCompose = "process-compose"
 
-// newProcessCompose is the command table under the name process-compose: the
-// verbs and flags of that tool, and the spellings of our own.
+// newProcessCompose is the command table under the name process-compose: that
+// tool's verbs with its flags, and beside them our own spellings, which are
+// those of the container's documentation.
 func newProcessCompose(env *Env) *cobra.Command {
+	up := pcOptions{env: env}
 	root := &cobra.Command{
 		Use:   "process-compose [verb]",
-		Short: "Run the processes of a process-compose.yaml (nix2gpu)",
-		Args:  unknownVerb,
-		RunE:  func(cmd *cobra.Command, args []string) error { return cmd.Help() },
+		Short: "Run the processes of a process-compose.yaml, by nix2gpu",
+		Long: `This is nix2gpu under the name of process-compose: it takes that tool's files, verbs,
+flags and PC_* variables. Without a verb it runs everything, as "up" does. There is no
+terminal interface and no HTTP port; flags about them are accepted and change nothing.`,
+		Args: unknownVerb,
+		RunE: func(cmd *cobra.Command, args []string) error { return up.run(cmd.Context(), args) },
 	}
 	configure(env, root)
-	root.AddCommand(newVersion(env), newCompletion(env))
+	up.addFlags(root)
+
+	upOpts := pcOptions{env: env}
+	upCmd := &cobra.Command{
+		Use:               "up [PROCESS...]",
+		Short:             "Run processes, with what they depend on",
+		ValidArgsFunction: completeServices(env),
+		RunE:              func(cmd *cobra.Command, args []string) error { return upOpts.run(cmd.Context(), args) },
+	}
+	upOpts.addFlags(upCmd)
+	root.AddCommand(upCmd, newDown(env), newPs(env), newStatus(env), newLogs(env), newStart(env), newStop(env), newRestart(env),
+		newKill(env), newWait(env), newEvents(env), newCheck(env), newConfig(env),
+		newPCProcess(env), newPCProject(env), newPCNamespace(env),
+		newVersion(env), newCompletion(env))
+	for _, cmd := range root.Commands() {
+		acceptRemote(cmd)
+	}
 	return root
+}
+
+// acceptRemote adds flags that name an HTTP server: there is none, the
+// project is found by its folder or its socket.
+func acceptRemote(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		acceptRemote(sub)
+	}
+	if !cmd.Runnable() {
+		return
+	}
+	f := cmd.Flags()
+	if f.Lookup("address") == nil {
+		f.StringP("address", "", "", "")
+		f.MarkHidden("address")
+	}
+}
+
+// pcOptions are the flags of "up" as process-compose has them.
+type pcOptions struct {
+	env        *Env
+	up         upOptions
+	dotenv     bool
+	namespaces []string
+}
+
+func (o *pcOptions) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVarP(&o.up.target.files, "config", "f", nil, "`file` to run; several are merged")
+	f.StringArrayVarP(&o.up.target.envFiles, "env", "e", nil, "environment `file`, instead of .env")
+	f.StringArrayVarP(&o.namespaces, "namespace", "n", nil, "run only processes of this `namespace`; may be repeated")
+	f.StringVar(&o.up.target.container, "container", "", "`name` of the container, where a definition has several")
+	f.BoolVar(&o.dotenv, "disable-dotenv", false, "do not read .env")
+	f.BoolVarP(&o.up.detach, "detached", "D", false, "run in the background")
+	addUpFlags(cmd, &o.up, "d")
+	addModuleFlag(cmd, &o.up.target)
+	// What is about its terminal interface and its server.
+	f.BoolP("tui", "t", false, "accepted; there is no terminal interface")
+	f.BoolP("use-uds", "U", true, "accepted; the control socket is always a unix socket")
+	f.StringVarP(&o.env.socket, "unix-socket", "u", o.env.socket, "`path` of the control socket")
+	for _, name := range []string{"keep-project", "no-server", "hide-disabled", "ordered-shutdown", "disable-tui", "detach-on-success", "read-only", "logs-truncate", "no-watch", "recursive-metrics", "reverse", "detached-with-tui"} {
+		f.Bool(name, false, "")
+		f.MarkHidden(name)
+	}
+	for _, short := range []struct{ name, short string }{{"port", "p"}, {"log-file", "L"}, {"ref-rate", "r"}, {"sort", "S"}, {"theme", ""}, {"token-file", ""}, {"shortcuts", ""}} {
+		f.StringP(short.name, short.short, "", "")
+		f.MarkHidden(short.name)
+	}
+}
+
+func (o *pcOptions) run(ctx context.Context, args []string) error {
+	o.fromEnvironment()
+	t := &o.up.target
+	t.namespaces, t.noDotEnv = o.namespaces, o.dotenv
+	if err := t.take(args); err != nil {
+		return err
+	}
+	return runUp(ctx, o.env, o.up)
+}
+
+// fromEnvironment reads the PC_* variables of what no flag has set.
+func (o *pcOptions) fromEnvironment() {
+	list := func(name string) []string {
+		if v := o.env.Getenv(name); v != "" {
+			return strings.Split(v, ",")
+		}
+		return nil
+	}
+	if len(o.up.target.files) == 0 {
+		o.up.target.files = list("PC_CONFIG_FILES")
+	}
+	if len(o.namespaces) == 0 {
+		o.namespaces = list("PC_NAMESPACES")
+	}
+	o.up.target.disabled = list("PC_DISABLED_PROCESSES")
+	if _, set := o.env.LookupEnv("PC_DISABLE_DOTENV"); set {
+		o.dotenv = true
+	}
+}
+
+// newPCProcess is "process-compose process …".
+func newPCProcess(env *Env) *cobra.Command {
+	cmd := &cobra.Command{Use: "process", Short: "Look at and act on processes", Args: unknownVerb, RunE: help}
+	list := newPs(env)
+	list.Use = "list"
+	var get psOptions
+	getCmd := &cobra.Command{
+		Use: "get PROCESS", Short: "Print the state of a process", ValidArgsFunction: completeServices(env),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usageError("get needs the name of one process")
+			}
+			get.target.services = args
+			return runPs(cmd.Context(), env, get)
+		},
+	}
+	addPsFlags(getCmd, &get)
+	cmd.AddCommand(list, getCmd, newStart(env), newStop(env), newRestart(env), newLogs(env))
+	return cmd
+}
+
+func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+
+// newPCProject is "process-compose project …".
+func newPCProject(env *Env) *cobra.Command {
+	cmd := &cobra.Command{Use: "project", Short: "Look at the project", Args: unknownVerb, RunE: help}
+	cmd.AddCommand(&cobra.Command{
+		Use: "state", Short: "Print the state of the project as JSON", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runPs(cmd.Context(), env, psOptions{output: "json"})
+		},
+	})
+	var wait bool
+	ready := &cobra.Command{
+		Use: "is-ready", Short: "Exit 0 when all processes are ready", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runIsReady(cmd.Context(), env, wait) },
+	}
+	ready.Flags().BoolVar(&wait, "wait", false, "wait until they are")
+	cmd.AddCommand(ready)
+	return cmd
+}
+
+func runIsReady(ctx context.Context, env *Env, wait bool) error {
+	c, err := new(target).running(ctx, env)
+	if err != nil {
+		return err
+	}
+	if wait {
+		names, err := wanted(ctx, c)
+		if err != nil {
+			return err
+		}
+		return settled(ctx, env, c, names)
+	}
+	state, err := c.State(ctx)
+	if err != nil {
+		return err
+	}
+	if !state.Healthy {
+		return &exitError{exitFailed, fmt.Errorf("not ready: %s", orElse(state.Summary, "services are starting"))}
+	}
+	return nil
+}
+
+// newPCNamespace is "process-compose namespace …".
+func newPCNamespace(env *Env) *cobra.Command {
+	cmd := &cobra.Command{Use: "namespace", Aliases: []string{"ns"}, Short: "Act on all processes of a namespace", Args: unknownVerb, RunE: help}
+	cmd.AddCommand(&cobra.Command{
+		Use: "list", Short: "List the namespaces", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			members, _, err := namespaces(cmd.Context(), env)
+			if err != nil {
+				return err
+			}
+			var names []string
+			for name := range members {
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			for _, name := range names {
+				fmt.Fprintln(env.Stdout, name)
+			}
+			return nil
+		},
+	})
+	for verb, do := range map[string]func(context.Context, *Env, *client.Client, *actOptions) error{
+		"start": runStart, "stop": runStop, "restart": runRestart,
+	} {
+		cmd.AddCommand(&cobra.Command{
+			Use: verb + " NAMESPACE", Short: strings.ToUpper(verb[:1]) + verb[1:] + " all processes of a namespace",
+			RunE: func(cmd *cobra.Command, args []string) error {
+				if len(args) != 1 {
+					return usageError("%s needs the name of one namespace", verb)
+				}
+				members, c, err := namespaces(cmd.Context(), env)
+				if err != nil {
+					return err
+				}
+				ids, ok := members[args[0]]
+				if !ok {
+					return &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no namespace %q", args[0])}
+				}
+				return do(cmd.Context(), env, c, &actOptions{target: target{services: ids}})
+			},
+		})
+	}
+	return cmd
+}
+
+// namespaces lists the services that run, by namespace.
+func namespaces(ctx context.Context, env *Env) (map[string][]string, *client.Client, error) {
+	c, err := new(target).running(ctx, env)
+	if err != nil {
+		return nil, nil, err
+	}
+	state, err := c.State(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	members := map[string][]string{}
+	for _, s := range state.Services {
+		for ns := range strings.SplitSeq(orElse(s.Namespace, "default"), ",") {
+			members[ns] = append(members[ns], s.ID)
+		}
+	}
+	return members, c, nil
 }

@@ -19,6 +19,7 @@ type target struct {
 	envFiles   []string
 	noDotEnv   bool
 	namespaces []string
+	disabled   []string // processes that are not started unless named
 }
 
 // addTargetFlags adds the flags that say explicitly what an argument can.
