@@ -120,7 +120,7 @@ func report(w io.Writer, program string, err error) {
 	if !startsWithPlace(msg) {
 		msg = program + ": " + msg
 	}
-	fmt.Fprintln(w, strings.ReplaceAll(msg, "\n  hint: ", "\nhint: "))
+	fmt.Fprintln(w, unindentHints(msg))
 	var ce *control.Error
 	var h *hinted
 	if errors.As(err, &h) {

@@ -20,7 +20,7 @@ func Main(ctx context.Context, env *Env) int {
 	if env.name() == processCompose {
 		root = newProcessCompose(env)
 	}
-	root.SetArgs(arguments(env))
+	root.SetArgs(joinArgs(arguments(env)))
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
@@ -99,6 +99,8 @@ process-compose.yaml of the current folder is taken.`,
 	add(groupDefine,
 		newCheck(env),
 		newConfig(env),
+		newEval(env),
+		newParse(env),
 	)
 	add(groupProgram,
 		newVersion(env),

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"nix2gpu/compose"
+	"nix2gpu/nix/syntax"
 	"nix2gpu/project"
 )
 
@@ -24,10 +25,9 @@ func (e *invalid) Unwrap() error { return e.err }
 
 // A fault is one error with its place.
 type fault struct {
-	pos        project.Pos
-	msg, hint  string
-	line       string // of the source, where the error brought it along
-	hasExcerpt bool   // the message shows the source itself
+	pos       project.Pos
+	msg, hint string
+	line      string // of the source, where the error brought it along
 }
 
 // faults takes an error apart into what can be shown one by one.
@@ -48,8 +48,20 @@ func faults(err error) []fault {
 		}
 		return out
 	}
-	return []fault{{msg: err.Error(), hasExcerpt: true}}
+	// The language wing's errors hold their source, and show themselves.
+	var self interface{ Report() string }
+	if errors.As(err, &self) {
+		return []fault{{msg: unindentHints(self.Report())}}
+	}
+	var se *syntax.Error
+	if errors.As(err, &se) {
+		return []fault{{msg: se.Error() + "\n" + syntax.Excerpt(se.Pos)}}
+	}
+	return []fault{{msg: err.Error()}}
 }
+
+// unindentHints gives every error the same form, whoever wrote it.
+func unindentHints(s string) string { return strings.ReplaceAll(s, "\n  hint: ", "\nhint: ") }
 
 // writeFaults prints each error with its line of the source, a caret under
 // the place, and the cure.
@@ -60,9 +72,7 @@ func writeFaults(w io.Writer, root string, faults []fault) {
 			place += ": "
 		}
 		fmt.Fprintf(w, "%s%s\n", place, strings.TrimRight(f.msg, "\n"))
-		if !f.hasExcerpt {
-			writeExcerpt(w, root, f)
-		}
+		writeExcerpt(w, root, f)
 		if f.hint != "" {
 			fmt.Fprintf(w, "hint: %s\n", f.hint)
 		}
@@ -90,19 +100,5 @@ func writeExcerpt(w io.Writer, root string, f fault) {
 		}
 		line = lines[f.pos.Line-1]
 	}
-	number := fmt.Sprint(f.pos.Line)
-	line = strings.TrimRight(line, "\r")
-	fmt.Fprintf(w, " %s | %s\n", number, line)
-	if f.pos.Col <= 0 || f.pos.Col > len(line)+1 {
-		return
-	}
-	var gap strings.Builder // tabs stay tabs, so that the caret stands right
-	for _, r := range line[:f.pos.Col-1] {
-		if r == '\t' {
-			gap.WriteRune('\t')
-		} else {
-			gap.WriteRune(' ')
-		}
-	}
-	fmt.Fprintf(w, " %s | %s^\n", strings.Repeat(" ", len(number)), gap.String())
+	io.WriteString(w, syntax.ExcerptLine(strings.TrimRight(line, "\r"), f.pos.Line, f.pos.Col))
 }

@@ -1,0 +1,276 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nix2gpu/nix/eval"
+	"nix2gpu/nix/syntax"
+)
+
+type evalOptions struct {
+	expr    string
+	json    bool
+	strict  bool
+	raw     bool
+	attrs   []string
+	args    []string // NAME, EXPR, NAME, EXPR: as --arg has them
+	strings []string
+}
+
+func newEval(env *Env) *cobra.Command {
+	var opts evalOptions
+	cmd := &cobra.Command{
+		Use:   "eval [FILE | -E EXPRESSION] [flags]",
+		Short: "Evaluate Nix",
+		Long: `Evaluates a file in the Nix language, or an expression, and prints its value. Values
+that are not needed are not computed and print as <CODE>; --strict computes them all.
+A function is called with the arguments that --arg and --argstr give.
+
+FILE may be - for the standard input.`,
+		Example: `  nix2gpu eval -E '1 + 1'
+  nix2gpu eval --json -A services nix2gpu.nix
+  nix2gpu eval -E '{ n }: n * 2' --arg n 21`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runEval(cmd.Context(), env, opts, args)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&opts.expr, "expr", "E", "", "evaluate this `expression`")
+	f.BoolVar(&opts.json, "json", false, "print JSON; implies --strict")
+	f.BoolVar(&opts.strict, "strict", false, "compute everything")
+	f.BoolVar(&opts.raw, "raw", false, "print a string without quotes")
+	f.StringArrayVarP(&opts.attrs, "attr", "A", nil, "print this `attribute`, such as services.nginx")
+	f.StringArrayVar(&opts.args, "arg", nil, "`name=expression` to call a function with; or two words, as nix has it")
+	f.StringArrayVar(&opts.strings, "argstr", nil, "`name=text` to call a function with; or two words, as nix has it")
+	return cmd
+}
+
+// joinArgs turns "--arg name value", which takes two words in nix, into the
+// one word that the flag takes.
+func joinArgs(args []string) []string {
+	var out []string
+	for i := 0; i < len(args); i++ {
+		if (args[i] == "--arg" || args[i] == "--argstr") && i+2 < len(args) && !strings.Contains(args[i+1], "=") {
+			out = append(out, args[i], args[i+1]+"="+args[i+2])
+			i += 2
+			continue
+		}
+		out = append(out, args[i])
+	}
+	return out
+}
+
+func runEval(ctx context.Context, env *Env, opts evalOptions, args []string) error {
+	name, text, dir, err := nixSource(env, opts.expr, args)
+	if err != nil {
+		return err
+	}
+	ev := eval.New(eval.Options{
+		FS:     osFiles{},
+		Getenv: env.Getenv,
+		Now:    func() int64 { return env.Now().Unix() },
+		Home:   env.Getenv("HOME"),
+		// Traces are messages, so they go where messages go.
+		TraceTo: env.Stderr,
+	})
+	// The file's text is what the user may have piped in; a parse error is
+	// found first, for it has another exit code.
+	if _, err := syntax.Parse(name, text); err != nil {
+		return &invalid{dir, err}
+	}
+	var out string
+	var data []byte
+	err = ev.Do(ctx, func(t *eval.Thread) {
+		given := argumentsOf(t, opts, dir)
+		v := autoCall(t, t.EvalText(name, text, dir, nil), given)
+		for _, path := range opts.attrs {
+			v = selectPath(t, v, path, given)
+		}
+		switch {
+		case opts.json:
+			data = []byte(t.ToJSON(v).Text())
+		case opts.raw:
+			out = t.Text(t.Force(v))
+		default:
+			if opts.strict {
+				v = t.ForceDeep(v)
+			}
+			out = t.Print(t.Force(v), eval.PrintOptions{Force: opts.strict})
+		}
+	})
+	if err != nil {
+		return evalFailed(err)
+	}
+	if opts.json {
+		var b bytes.Buffer
+		if json.Indent(&b, data, "", "  ") == nil {
+			data = b.Bytes()
+		}
+		out = string(data)
+	}
+	if opts.raw {
+		_, err = io.WriteString(env.Stdout, out)
+		return err
+	}
+	fmt.Fprintln(env.Stdout, out)
+	return nil
+}
+
+// An evalError prints with its source line and trace.
+type evalError struct{ err *eval.Error }
+
+func (e *evalError) Error() string { return strings.TrimRight(e.err.Backtrace(), "\n") }
+func (e *evalError) Unwrap() error { return e.err }
+
+func evalFailed(err error) error {
+	var e *eval.Error
+	if errors.As(err, &e) {
+		if errors.Is(err, context.Canceled) {
+			return context.Canceled
+		}
+		return &evalError{e}
+	}
+	return err
+}
+
+// nixSource reads what is to be evaluated or parsed.
+func nixSource(env *Env, expr string, args []string) (name, text, dir string, err error) {
+	switch {
+	case expr != "" && len(args) > 0:
+		return "", "", "", usageError("a file is named beside --expr")
+	case expr != "":
+		return "«expr»", expr, env.Dir, nil
+	case len(args) > 1:
+		return "", "", "", usageError("one file at a time, got %d", len(args))
+	case len(args) == 0:
+		return "", "", "", hint(usageError("nothing to evaluate"), "name a file, or give an expression with -E")
+	case args[0] == "-":
+		data, err := io.ReadAll(env.Stdin)
+		return "«stdin»", string(data), env.Dir, err
+	}
+	path := env.path(args[0])
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, "default.nix")
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", "", "", &exitError{exitUsage, fmt.Errorf("cannot read %q: %v", args[0], errors.Unwrap(err))}
+	}
+	return args[0], string(data), filepath.Dir(path), nil
+}
+
+// argumentsOf evaluates --arg and --argstr.
+func argumentsOf(t *eval.Thread, opts evalOptions, dir string) map[string]eval.Value {
+	given := map[string]eval.Value{}
+	for _, arg := range opts.args {
+		name, expr, _ := strings.Cut(arg, "=")
+		given[name] = t.EvalText("--arg "+name, expr, dir, nil)
+	}
+	for _, arg := range opts.strings {
+		name, text, _ := strings.Cut(arg, "=")
+		given[name] = eval.Str(text)
+	}
+	return given
+}
+
+// autoCall calls a function that takes a set, as nix does, if all that it
+// needs is given.
+func autoCall(t *eval.Thread, v eval.Value, given map[string]eval.Value) eval.Value {
+	v = t.Force(v)
+	if !eval.IsFunction(v) {
+		return v
+	}
+	formals := t.FunctionArgs(v)
+	if len(formals) == 0 {
+		return v
+	}
+	args := map[string]eval.Value{}
+	for _, f := range formals {
+		if value, ok := given[f.Name]; ok {
+			args[f.Name] = value
+		} else if !f.HasDefault {
+			t.Throw("cannot call the function: it needs the argument '%s' (give it with --arg or --argstr)", f.Name)
+		}
+	}
+	return t.Force(t.Call(v, eval.AttrsOf(args)))
+}
+
+// selectPath follows a path of attributes, and of positions in lists.
+func selectPath(t *eval.Thread, v eval.Value, path string, given map[string]eval.Value) eval.Value {
+	for _, part := range splitPath(path) {
+		v = autoCall(t, v, given)
+		if list, ok := v.(*eval.List); ok {
+			i, err := strconv.Atoi(part)
+			if err != nil || i < 0 || i >= list.Len() {
+				t.Throw("a list of %d has no element '%s'", list.Len(), part)
+			}
+			v = t.Force(list.At(i))
+			continue
+		}
+		v = t.Force(t.Select(v, part))
+	}
+	return autoCall(t, v, given)
+}
+
+// splitPath splits at dots that are not inside quotes.
+func splitPath(path string) []string {
+	var parts []string
+	var b strings.Builder
+	quoted := false
+	for _, r := range path {
+		switch {
+		case r == '"':
+			quoted = !quoted
+		case r == '.' && !quoted:
+			parts = append(parts, b.String())
+			b.Reset()
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return append(parts, b.String())
+}
+
+func newParse(env *Env) *cobra.Command {
+	var expr string
+	cmd := &cobra.Command{
+		Use:   "parse [FILE | -E EXPRESSION]",
+		Short: "Parse Nix, and print how it was understood",
+		Long: `Parses a file in the Nix language, or an expression, and prints it with all the
+parentheses that the grammar implies. Nothing is evaluated.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, text, dir, err := nixSource(env, expr, args)
+			if err != nil {
+				return err
+			}
+			tree, err := syntax.Parse(name, text)
+			if err != nil {
+				return &invalid{dir, err}
+			}
+			fmt.Fprintln(env.Stdout, syntax.Print(tree))
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&expr, "expr", "E", "", "parse this `expression`")
+	return cmd
+}
+
+// osFiles are the files of this machine, for an evaluation.
+type osFiles struct{}
+
+func (osFiles) ReadFile(path string) ([]byte, error)       { return os.ReadFile(path) }
+func (osFiles) ReadDir(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) }
+func (osFiles) Stat(path string) (fs.FileInfo, error)      { return os.Stat(path) }
+func (osFiles) Lstat(path string) (fs.FileInfo, error)     { return os.Lstat(path) }
