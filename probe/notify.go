@@ -150,8 +150,11 @@ func (n *Notify) Status() string {
 
 // Close removes the socket.
 func (n *Notify) Close() error {
-	err := n.conn.Close() // removes the file as well
+	err := n.conn.Close()
 	<-n.done
+	if n.Path[0] != '@' {
+		err = errors.Join(err, os.Remove(n.Path))
+	}
 	return err
 }
 

@@ -24,10 +24,11 @@ type protocol struct {
 	ask  func(rw io.ReadWriter) error
 }
 
-// protocols are the servers we can ask, by name.
+// protocols are the servers we can ask, by name. Some remember what they have
+// learned: each check takes its own.
 func protocols() map[string]protocol {
 	return map[string]protocol{
-		"postgresql": {5432, askPostgreSQL},
+		"postgresql": {5432, new(postgres).ask},
 		"redis":      {6379, askRedis},
 		"mysql":      {3306, askMySQL},
 		"memcached":  {11211, askMemcached},
@@ -118,11 +119,19 @@ func cutShort(err error) error {
 	return err
 }
 
-// askPostgreSQL starts a session as the superuser. That the server asks for a
+// postgres asks a PostgreSQL server. The zero value is ready to use.
+type postgres struct {
+	refused bool // the server does not want our user: it logs that, so we don't try again
+}
+
+// ask starts a session as the usual superuser. That the server asks for a
 // password, or does not want this user, shows that it takes connections; a
 // server that starts, stops or recovers says so. See
 // https://www.postgresql.org/docs/current/protocol-message-formats.html.
-func askPostgreSQL(rw io.ReadWriter) error {
+func (p *postgres) ask(rw io.ReadWriter) error {
+	if p.refused {
+		return askTLS(rw)
+	}
 	var m []byte
 	m = binary.BigEndian.AppendUint32(m, 3<<16) // protocol 3.0
 	for _, s := range []string{"user", "postgres", "database", "postgres", "application_name", "nix2gpu-probe", ""} {
@@ -131,33 +140,66 @@ func askPostgreSQL(rw io.ReadWriter) error {
 	if _, err := rw.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(m)+4)), m...)); err != nil {
 		return err
 	}
-	var head [5]byte
-	if _, err := io.ReadFull(rw, head[:]); err != nil {
-		return err
-	}
-	body := make([]byte, min(tailSize, max(0, int(binary.BigEndian.Uint32(head[1:]))-4)))
-	if _, err := io.ReadFull(rw, body); err != nil {
-		return err
-	}
-	switch head[0] {
-	case 'R': // an authentication request
-		_, _ = rw.Write([]byte{'X', 0, 0, 0, 4}) // an orderly end, so that nothing is logged
-		return nil
-	case 'E':
-		fields := map[byte]string{}
-		for f := range bytes.SplitSeq(body, []byte{0}) {
-			if len(f) > 0 {
-				fields[f[0]] = string(f[1:])
+	for in := bufio.NewReader(rw); ; {
+		kind, body, err := postgresMessage(in)
+		if err != nil {
+			return err
+		}
+		switch kind {
+		case 'R':
+			if len(body) >= 4 && binary.BigEndian.Uint32(body) != 0 {
+				return nil // it wants a password
 			}
+		case 'E':
+			fields := map[byte]string{}
+			for f := range bytes.SplitSeq(body, []byte{0}) {
+				if len(f) > 0 {
+					fields[f[0]] = string(f[1:])
+				}
+			}
+			switch fields['C'] {
+			case "57P03", // starts, stops or recovers
+				"57P01", "57P02": // is being shut down
+				return errors.New(fields['M'])
+			case "53300": // too many connections: it serves them
+				return nil
+			}
+			p.refused = true
+			return nil
+		case 'Z': // the session stands: end it in order, so that nothing is logged
+			_, err := rw.Write([]byte{'X', 0, 0, 0, 4})
+			return err
+		case 'S', 'K', 'N', 'v': // parameters, key, notices
+		default:
+			return fmt.Errorf("is no PostgreSQL server: it answered with %q", kind)
 		}
-		switch code := fields['C']; code {
-		case "57P03", // starts, stops or recovers
-			"57P01", "57P02": // is being shut down
-			return errors.New(fields['M'])
-		}
-		return nil // it took the connection, and answered
 	}
-	return fmt.Errorf("is no PostgreSQL server: its answer starts with %q", head[0])
+}
+
+// postgresMessage reads one message of the server.
+func postgresMessage(in io.Reader) (kind byte, body []byte, err error) {
+	var head [5]byte
+	if _, err := io.ReadFull(in, head[:]); err != nil {
+		return 0, nil, err
+	}
+	size := int(binary.BigEndian.Uint32(head[1:])) - 4
+	if size < 0 || size > 64<<10 {
+		return 0, nil, fmt.Errorf("is no PostgreSQL server: it answered with %q", head[0])
+	}
+	body = make([]byte, size)
+	_, err = io.ReadFull(in, body)
+	return head[0], body, err
+}
+
+// askTLS asks whether a PostgreSQL server encrypts. Any answer will do, and
+// the server logs nothing of it.
+func askTLS(rw io.ReadWriter) error {
+	if _, err := rw.Write([]byte{0, 0, 0, 8, 4, 210, 22, 47}); err != nil {
+		return err
+	}
+	var answer [1]byte
+	_, err := io.ReadFull(rw, answer[:])
+	return err
 }
 
 // askRedis sends PING. A password that we do not have is no reason to doubt.

@@ -34,7 +34,13 @@ type Run struct {
 // Start begins a run: it makes the pipes and marks the beginning in the file.
 // Since the watch is there before the process is, it misses nothing; it may
 // be nil.
-func (s *Source) Start(watch Watch) (*Run, error) {
+func (s *Source) Start(watch Watch) (*Run, error) { return s.start(watch, true) }
+
+// StartAside is Start for a helper of the process, such as its shutdown
+// command: its lines belong to the run that there is.
+func (s *Source) StartAside(watch Watch) (*Run, error) { return s.start(watch, false) }
+
+func (s *Source) start(watch Watch, mark bool) (*Run, error) {
 	r := &Run{source: s, watch: watch}
 	for i, stream := range []Stream{Stdout, Stderr} {
 		p, w, err := newPipe(r, stream)
@@ -61,7 +67,9 @@ func (s *Source) Start(watch Watch) (*Run, error) {
 		r.abandon()
 		return nil, errors.New("the log is closed")
 	}
-	s.mark(markStart)
+	if mark {
+		s.mark(markStart)
+	}
 	for _, p := range r.pipes {
 		go p.read()
 	}

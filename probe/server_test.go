@@ -1,0 +1,213 @@
+package probe_test
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"nix2gpu/probe"
+	"nix2gpu/project"
+)
+
+// answer reads something, and says what a server would.
+func answer(reply string) func(net.Conn) {
+	return func(c net.Conn) {
+		c.SetDeadline(time.Now().Add(5 * time.Second))
+		c.Read(make([]byte, 1024))
+		io.WriteString(c, reply)
+		c.Read(make([]byte, 1)) // until the other side is done
+	}
+}
+
+// greet says something at once.
+func greet(text string) func(net.Conn) {
+	return func(c net.Conn) {
+		c.SetDeadline(time.Now().Add(5 * time.Second))
+		io.WriteString(c, text)
+		c.Read(make([]byte, 1))
+	}
+}
+
+// pgError is PostgreSQL's message E.
+func pgError(code, text string) string {
+	body := "SFATAL\x00C" + code + "\x00M" + text + "\x00\x00"
+	return "E" + string(binary.BigEndian.AppendUint32(nil, uint32(len(body)+4))) + body
+}
+
+func TestServerProtocols(t *testing.T) {
+	for _, c := range []struct {
+		protocol string
+		talk     func(net.Conn)
+		want     string
+	}{
+		{"postgresql", answer("R\x00\x00\x00\x08\x00\x00\x00\x05"), ""},
+		{"postgresql", answer("R\x00\x00\x00\x08\x00\x00\x00\x00Z\x00\x00\x00\x05I"), ""},
+		{"postgresql", answer(pgError("57P03", "the database system is starting up")), "the database system is starting up"},
+		{"postgresql", answer(pgError("28000", `role "postgres" does not exist`)), ""},
+		{"postgresql", answer(pgError("3D000", `database "postgres" does not exist`)), ""},
+		{"postgresql", answer(pgError("53300", "too many clients already")), ""},
+		{"postgresql", answer("HTTP/1.1 400 Bad Request\r\n\r\n"), "is no PostgreSQL server"},
+		{"postgresql", func(net.Conn) {}, "closed the connection"},
+		{"redis", answer("+PONG\r\n"), ""},
+		{"redis", answer("-NOAUTH Authentication required.\r\n"), ""},
+		{"redis", answer("-LOADING Redis is loading the dataset in memory\r\n"), "LOADING"},
+		{"redis", answer("HTTP/1.1 400\r\n"), "is no Redis server"},
+		{"mysql", greet("\x4a\x00\x00\x00\x0a8.0.36\x00"), ""},
+		{"mysql", greet("\x10\x00\x00\x00\xff\x10\x04Too many conn"), ""},
+		{"mysql", greet("\x10\x00\x00\x00\xff\x69\x04Host is blocke"), "refuses"},
+		{"mysql", greet("SSH-2.0-x\r\n"), "is no MySQL server"},
+		{"memcached", answer("VERSION 1.6.18\r\n"), ""},
+		{"zookeeper", answer("Zookeeper version: 3.8.0\nLatency"), ""},
+		{"zookeeper", answer("This ZooKeeper instance is not currently serving requests\n"), "not currently serving"},
+		{"nats", greet("INFO {\"server_id\":\"x\"}\r\n"), ""},
+		{"kafka", answer("\x00\x00\x00\x06\x6e\x32\x67\x70\x00\x00"), ""},
+		{"kafka", answer("\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00"), "is no Kafka broker"},
+		{"cassandra", answer("\x84\x00\x00\x01\x06\x00\x00\x00\x00"), ""},
+		{"mongodb", answer("\x10\x00\x00\x00\x00\x00\x00\x00\x32\x6e\x00\x00\xdd\x07\x00\x00"), ""},
+		{"mqtt", answer("\x20\x02\x00\x00"), ""},
+		{"mqtt", answer("\x20\x02\x00\x03"), "unavailable"},
+	} {
+		t.Run(c.protocol+" "+c.want, func(t *testing.T) {
+			p := &project.ServerCheck{Protocol: c.protocol, Port: serve(t, c.talk)}
+			wantError(t, check(t, &project.Probe{Server: p}), c.want)
+		})
+	}
+	for _, name := range probe.Protocols() {
+		p := &project.ServerCheck{Protocol: name, Port: closedPort(t)}
+		wantError(t, check(t, &project.Probe{Server: p}), "connection refused")
+		p = &project.ServerCheck{Protocol: name, Port: serve(t, func(c net.Conn) { c.Write(make([]byte, 100)); io.Copy(io.Discard, c) })}
+		if err := check(t, &project.Probe{Server: p}); err == nil {
+			t.Errorf("%s: a server of zeros passed", name)
+		}
+	}
+}
+
+func TestServerOnASocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "redis.sock")
+	p := &project.Probe{Server: &project.ServerCheck{Protocol: "redis", Socket: project.Lit(path)}}
+	wantError(t, check(t, p), "no such file or directory")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		if c, err := l.Accept(); err == nil {
+			answer("+PONG\r\n")(c)
+			c.Close()
+		}
+	}()
+	wantError(t, check(t, p), "")
+}
+
+// untilPasses checks until all is well, and returns the failures before it.
+func untilPasses(t *testing.T, p *project.Probe) []string {
+	t.Helper()
+	c, err := probe.NewChecker(p, probe.Deps{Resolve: func(t project.Text) (string, error) { return t.String(), nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var failures []string
+	for ctx.Err() == nil {
+		err := c.Check(ctx)
+		if err == nil {
+			return failures
+		}
+		failures = append(failures, err.Error())
+		time.Sleep(5 * time.Millisecond) // as a probe does: there is no fact to wait for
+	}
+	t.Fatalf("never passed: %q", failures[max(0, len(failures)-3):])
+	return nil
+}
+
+// server starts a real one, and ends it with the test.
+func server(t *testing.T, name string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	log := filepath.Join(t.TempDir(), "log")
+	f, err := os.Create(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout, cmd.Stderr = f, f
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(os.Interrupt)
+		cmd.Wait()
+		f.Close()
+		if b, _ := os.ReadFile(log); t.Failed() || strings.Contains(string(b), "FATAL:  role") {
+			t.Logf("%s said:\n%s", name, b)
+		}
+	})
+}
+
+func need(t *testing.T, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		t.Skipf("%s is not installed", program)
+	}
+	return path
+}
+
+func TestRealRedis(t *testing.T) {
+	redis := need(t, "redis-server")
+	port := closedPort(t)
+	server(t, redis, "--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir(), "--requirepass", "x")
+	untilPasses(t, &project.Probe{Server: &project.ServerCheck{Protocol: "redis", Port: port}})
+}
+
+func TestRealPostgreSQL(t *testing.T) {
+	pgs, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
+	if len(pgs) == 0 {
+		t.Skip("PostgreSQL is not installed")
+	}
+	bin := filepath.Dir(pgs[len(pgs)-1])
+	for _, superuser := range []string{"postgres", "someone"} {
+		t.Run(superuser, func(t *testing.T) {
+			dir, err := os.MkdirTemp("", "n2g") // short: for the socket's path
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { os.RemoveAll(dir) })
+			as := func(args ...string) []string { return args }
+			if os.Getuid() == 0 { // it refuses to run as root
+				need(t, "setpriv")
+				if out, err := exec.Command("chown", "nobody", dir).CombinedOutput(); err != nil {
+					t.Skipf("chown: %s", out)
+				}
+				as = func(args ...string) []string {
+					return append([]string{"setpriv", "--reuid=nobody", "--clear-groups"}, args...)
+				}
+			}
+			initdb := as(bin+"/initdb", "-D", dir+"/data", "-U", superuser, "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+			if out, err := exec.Command(initdb[0], initdb[1:]...).CombinedOutput(); err != nil {
+				t.Fatalf("initdb: %v\n%s", err, out)
+			}
+			port := closedPort(t)
+			args := as(bin+"/postgres", "-D", dir+"/data", "-p", fmt.Sprint(port), "-k", dir, "-c", "fsync=off", "-c", "listen_addresses=127.0.0.1")
+			server(t, args[0], args[1:]...)
+			t.Logf("before it was ready: %q", untilPasses(t, &project.Probe{Server: &project.ServerCheck{Protocol: "postgresql", Port: port}}))
+			untilPasses(t, &project.Probe{Server: &project.ServerCheck{Protocol: "postgresql", Port: port, Socket: project.Lit(dir)}})
+			c, err := probe.NewChecker(&project.Probe{Server: &project.ServerCheck{Protocol: "postgresql", Port: port}}, probe.Deps{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 5 {
+				wantError(t, c.Check(t.Context()), "")
+			}
+		})
+	}
+}
