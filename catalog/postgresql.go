@@ -206,7 +206,8 @@ func (pg *pgOptions) settings() project.Text {
 		"listen_addresses": pgQuote(project.Lit(pg.listen)),
 		"port":             project.Lit(strconv.Itoa(pg.port)),
 		"jit":              project.Lit(pgBool(pg.Bool("enableJIT"))),
-		"log_line_prefix":  project.Lit("'%m [%p] '"),
+		"log_line_prefix":  project.Lit("'%t '"),
+		"log_timezone":     project.Lit("'UTC'"),
 	}
 	for _, c := range pg.Each("settings") {
 		switch c.Kind() {

@@ -48,9 +48,11 @@ func (b *textBuilder) lines(t project.Text) {
 
 // endLine ends the line unless it is ended.
 func (b *textBuilder) endLine() {
-	if n := len(b.text); n > 0 && !strings.HasSuffix(b.text[n-1].Literal, "\n") {
-		b.add(project.Lit("\n"))
+	n := len(b.text)
+	if b.text.IsEmpty() || strings.HasSuffix(b.text[n-1].Literal, "\n") {
+		return
 	}
+	b.add(project.Lit("\n"))
 }
 
 // open begins a block, close ends it.

@@ -1,0 +1,143 @@
+package catalog_test
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"nix2gpu/catalog"
+	"nix2gpu/nix/eval"
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// generate evaluates `{ services = …; }` and turns it into a project.
+func generate(t *testing.T, name, text string) (*project.Project, error) {
+	t.Helper()
+	ev := eval.New(eval.Options{})
+	sys := module.NewSystem(ev)
+	pkgs := eval.NewAttrs(4)
+	for _, attr := range []string{"python3", "postgresql", "postgresql_16", "redis", "nginx", "bash", "mariadb", "clickhouse",
+		"apacheHttpd", "caddy", "prometheus", "grafana", "jaeger", "rabbitmq-server", "apacheKafka"} {
+		pkgs.Set(attr, eval.NewAttrs(2).Set("type", eval.Str("derivation")).Set("name", eval.Str(attr)).
+			Set("outPath", eval.StrContext(catalog.PackagesPrefix+attr, eval.NewContext("package:"+attr))).Done())
+	}
+	set := pkgs.Done()
+	v, err := ev.EvalText(context.Background(), name, text, "/definition", eval.Scope{"lib": sys.Lib(), "pkgs": set})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := sys.Evaluate(t.Context(), module.Spec{
+		Modules: []module.Module{
+			module.Declare(module.Options{"services": {Set: catalog.Options()}}, nil),
+			module.FromValue(v, name),
+		},
+		Args: map[string]eval.Value{"pkgs": set},
+	})
+	p := &project.Project{Version: project.Version, Name: "test"}
+	catalog.Generate(e.Config().Get("services"), p, catalog.Place{Root: "/definition"})
+	if err := e.Err(); err != nil {
+		return p, err
+	}
+	if err := e.Check(); err != nil {
+		return p, err
+	}
+	return p, p.Validate()
+}
+
+// TestGolden compares what each definition in testdata comes to.
+func TestGolden(t *testing.T) {
+	files, _ := filepath.Glob("testdata/*.nix")
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".nix"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := generate(t, "/definition/"+filepath.Base(file), string(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := p.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, golden := string(out), strings.TrimSuffix(file, ".nix")+".golden.json"
+			if *update {
+				if err := os.WriteFile(golden, out, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got\n%s\nwant\n%s\n(if meant: go test -update)", got, want)
+			}
+		})
+	}
+}
+
+// TestErrors is what is wrong with a definition beyond its types, and where.
+func TestErrors(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"unknown type", `{ services.postgresq.db.enable = true; }`, `or "postgresql"?`},
+		{"unknown option", `{ services.redis.r = { enable = true; prot = 1; }; }`, `did you mean "port"`},
+		{"no command", `{ services.custom.a.enable = true; }`, "command"},
+		{"empty command", `{ services.custom.a = { enable = true; command = ""; }; }`, `command of "a" must not be empty`},
+		{"unknown dependency", `{ services.custom.a = { enable = true; command = "x"; depends_on.b = "ready"; }; }`, `"a" depends on "b": no service "b"`},
+		{"disabled dependency", `{ services.custom.a = { enable = true; command = "x"; depends_on.redis = "ready"; }; services.redis.r = { }; }`, `"a" depends on "redis.r", which is disabled`},
+		{"condition", `{ services.custom.a = { enable = true; command = "x"; depends_on.b = "redy"; }; services.custom.b = { enable = true; command = "x"; }; }`, `condition must be one of "started", "ready"`},
+		{"restart", `{ services.custom.a = { enable = true; command = "x"; restart = "sometimes"; }; }`, `not "sometimes"`},
+		{"delay", `{ services.custom.a = { enable = true; command = "x"; restart_delay = "5 parsecs"; }; }`, `must be a length of time such as`},
+		{"no check", `{ services.custom.a = { enable = true; command = "x"; readiness_probe = { }; }; }`, `readiness_probe must have exactly one of`},
+		{"two checks", `{ services.custom.a = { enable = true; command = "x"; liveness_probe = { exec.command = "x"; tcp_socket.port = 1; }; }; }`, `it has 2`},
+		{"signal", `{ services.custom.a = { enable = true; command = "x"; shutdown.signal = "SIGFOO"; }; }`, `signal must be a name such as`},
+		{"memory", `{ services.custom.a = { enable = true; command = "x"; limits.memory = "lots"; }; }`, `must be a number of bytes`},
+		{"port clash", `{ services.redis.a.enable = true; services.redis.b.enable = true; }`, `port 6379 is used twice`},
+		{"always completed", `{ services.custom.a = { enable = true; command = "x"; depends_on.b = "completed"; }; services.custom.b = { enable = true; command = "x"; restart = "always"; }; }`, `which never happens`},
+		{"same name", `{ services.custom."redis.a" = { enable = true; command = "x"; }; services.redis.a.enable = true; }`, `another service has the name`},
+		{"redis nowhere", `{ services.redis.a = { enable = true; port = 0; }; }`, `listens nowhere`},
+		{"clause", `{ services.postgresql.a = { enable = true; ensureUsers = [ { name = "u"; ensureClauses.fly = true; } ]; }; }`, `clause must be one of`},
+		{"owner", `{ services.postgresql.a = { enable = true; ensureUsers = [ { name = "u"; ensureDBOwnership = true; } ]; }; }`, `not among databases`},
+		{"certificate", `{ services.nginx.a = { enable = true; virtualHosts.x.forceSSL = true; }; }`, `needs sslCertificate`},
+		{"acme", `{ services.nginx.a = { enable = true; virtualHosts.x.enableACME = true; }; }`, `not supported: ACME`},
+		{"extensions", `{ services.postgresql.a = { enable = true; extensions = [ 1 ]; }; }`, `not supported: extensions`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := generate(t, "/definition/t.nix", c.text)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("got %v, want %q", err, c.want)
+			}
+			if !strings.Contains(err.Error(), "t.nix:1:") {
+				t.Errorf("no position in %v", err)
+			}
+		})
+	}
+}
+
+// TestEveryOptionIsDocumented keeps the reference page whole.
+func TestEveryOptionIsDocumented(t *testing.T) {
+	var check func(path string, options module.Options)
+	check = func(path string, options module.Options) {
+		for name, o := range options {
+			if o.Set != nil {
+				check(path+name+".", o.Set)
+			} else if o.Description == "" && o.AliasOf == nil {
+				t.Errorf("%s%s has no description", path, name)
+			}
+		}
+	}
+	for _, typ := range catalog.Types() {
+		if typ.Doc == "" {
+			t.Errorf("%s has no description", typ.Name)
+		}
+		check(typ.Name+".", typ.Schema().Options)
+	}
+}

@@ -1,0 +1,278 @@
+package catalog_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"nix2gpu/packages"
+	"nix2gpu/project"
+	"nix2gpu/stage"
+)
+
+// A machine runs the processes of a project in a folder of the test's, with a
+// space in its path.
+type machine struct {
+	t     *testing.T
+	root  string
+	stage *stage.Stage
+}
+
+func newMachine(t *testing.T) *machine {
+	t.Helper()
+	top, err := os.MkdirTemp("/tmp", "cat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(top) })
+	if err := os.Chmod(top, 0o755); err != nil { // the servers have users of their own
+		t.Fatal(err)
+	}
+	m := &machine{t: t, root: filepath.Join(top, "a project")}
+	if err := os.Mkdir(m.root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	at := stage.Places{Root: m.root, State: filepath.Join(top, "state"), Run: filepath.Join(top, "run"), Self: "/nonexistent"}
+	m.stage = stage.New(at, &packages.Host{Dir: filepath.Join(top, "packages")}, stage.Options{})
+	return m
+}
+
+func (m *machine) write(name, content string) {
+	m.t.Helper()
+	file := filepath.Join(m.root, name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		m.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// command is the main process of a service, with more arguments.
+func (m *machine) command(p *project.Project, id project.ID, more ...string) *exec.Cmd {
+	m.t.Helper()
+	l, err := m.stage.Prepare(p, p.Processes[id])
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	cmd := &exec.Cmd{Path: l.Path, Args: append(l.Argv, more...), Env: l.Env, Dir: l.Dir, SysProcAttr: &syscall.SysProcAttr{}}
+	if l.SetUser {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: l.UID, Gid: l.GID, Groups: l.Groups}
+	}
+	return cmd
+}
+
+// start runs a service until the test ends.
+func (m *machine) start(p *project.Project, id project.ID) {
+	m.t.Helper()
+	cmd := m.command(p, id)
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+		if m.t.Failed() {
+			m.t.Logf("%s said:\n%s", id, &log)
+		}
+	})
+}
+
+// get asks until something answers.
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		resp, err := http.Get(url)
+		if err == nil {
+			body, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			return resp.StatusCode, string(body)
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func needs(t *testing.T, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		if _, err := os.Stat("/usr/sbin/" + program); err != nil {
+			t.Skipf("%s is not installed: apt-get install %s", program, program)
+		}
+	}
+}
+
+// nginx itself says whether what we write is well-formed.
+func TestNginxAcceptsItsConfiguration(t *testing.T) {
+	needs(t, "nginx")
+	text, err := os.ReadFile("testdata/nginx.nix")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := generate(t, "nginx.nix", string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMachine(t)
+	cert, key := certificate(t)
+	m.write("cert.pem", cert)
+	m.write("key.pem", key)
+	for id := range p.Services {
+		if id == "nginx.full" && os.Geteuid() != 0 {
+			continue // it listens on port 80
+		}
+		cmd := m.command(p, id, "-t")
+		out, err := cmd.CombinedOutput()
+		if err != nil || strings.Contains(string(out), "[warn]") {
+			t.Errorf("%s: %v\n%s", id, err, out)
+		}
+	}
+}
+
+func certificate(t *testing.T) (cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"example.test"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))
+}
+
+func TestNginxServes(t *testing.T) {
+	needs(t, "nginx")
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "backend saw %s %s", r.URL.Path, r.Header.Get("X-Forwarded-Proto"))
+	}))
+	t.Cleanup(backend.Close)
+	files, balancer, plain := freePort(t), freePort(t), freePort(t)
+	p, err := generate(t, "t.nix", fmt.Sprintf(`{
+	  services.nginx.files = {
+	    enable = true;
+	    virtualHosts."default" = {
+	      listen = [{ addr = "0.0.0.0"; port = %d; }];
+	      locations."/" = { root = "/workspace/public"; };
+	      locations."/users/" = { proxyPass = "%s/"; recommendedProxySettings = true; };
+	      locations."/alias/" = { alias = "./public/sub/"; };
+	      locations."/secret/" = { root = "./public"; basicAuth.me = "p w"; };
+	    };
+	  };
+	  services.nginx.balancer = {
+	    enable = true;
+	    httpConfig = ''
+	      upstream workers { server %s; }
+	      server { listen %d; location / { proxy_pass http://workers; } }
+	    '';
+	  };
+	  services.nginx.plain = { enable = true; port = %d; };
+	}`, files, backend.URL, strings.TrimPrefix(backend.URL, "http://"), balancer, plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMachine(t)
+	m.write("public/index.html", "hello")
+	m.write("public/sub/x.json", "{}")
+	m.write("public/secret/index.html", "secret")
+	for _, id := range []project.ID{"nginx.files", "nginx.balancer", "nginx.plain"} {
+		m.start(p, id)
+	}
+	at := func(port int, path string) string { return fmt.Sprintf("http://127.0.0.1:%d%s", port, path) }
+	for url, want := range map[string]string{
+		at(files, "/"):             "200 hello",
+		at(files, "/none"):         "404 <html>",
+		at(files, "/users/7"):      "200 backend saw /7 http",
+		at(files, "/alias/x.json"): "200 {}",
+		at(files, "/secret/"):      "401 <html>",
+		at(balancer, "/any"):       "200 backend saw /any ",
+		at(plain, "/"):             "200 nginx is running",
+	} {
+		status, body := get(t, url)
+		if got := fmt.Sprint(status, " ", body); !strings.HasPrefix(got, want) {
+			t.Errorf("%s answered %q, want %q", url, got, want)
+		}
+	}
+	if status, _ := get(t, strings.Replace(at(files, "/secret/"), "http://", "http://me:p%20w@", 1)); status != 200 {
+		t.Errorf("with the password: %d", status)
+	}
+}
+
+func TestRedisServes(t *testing.T) {
+	needs(t, "redis-server")
+	port := freePort(t)
+	p, err := generate(t, "t.nix", fmt.Sprintf(`{
+	  services.redis.tcp = { enable = true; port = %d; settings.maxmemory = "10mb"; requirePass = "p \"w"; };
+	  services.redis.socket = { enable = true; port = 0; unixSocket = "redis.sock"; };
+	  services.redis.file = { enable = true; port = 0; unixSocket = "/tmp/../tmp/redis-%d.sock"; requirePassFile = "./pass.conf"; };
+	}`, port, port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMachine(t)
+	m.write("pass.conf", "requirepass fromfile\n")
+	t.Cleanup(func() { os.Remove(fmt.Sprintf("/tmp/redis-%d.sock", port)) })
+	for id := range p.Services {
+		m.start(p, id)
+	}
+	ask := func(network, addr, question string) string {
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			c, err := net.Dial(network, addr)
+			if err != nil {
+				if time.Now().After(deadline) {
+					t.Fatal(err)
+				}
+				continue
+			}
+			defer c.Close()
+			io.WriteString(c, question+"QUIT\r\n")
+			out, _ := io.ReadAll(c)
+			return string(out)
+		}
+	}
+	if got := ask("tcp", fmt.Sprintf("127.0.0.1:%d", port), "AUTH \"p \\\"w\"\r\nCONFIG GET maxmemory\r\n"); !strings.Contains(got, "10485760") {
+		t.Errorf("tcp answered %q", got)
+	}
+	if got := ask("unix", filepath.Join(m.root, "data/redis/socket/redis.sock"), "PING\r\n"); !strings.HasPrefix(got, "+PONG") {
+		t.Errorf("socket answered %q", got)
+	}
+	if got := ask("unix", fmt.Sprintf("/tmp/redis-%d.sock", port), "AUTH fromfile\r\n"); !strings.HasPrefix(got, "+OK") {
+		t.Errorf("with the password from a file: %q", got)
+	}
+}
