@@ -301,6 +301,18 @@ func (f Func) Call(args ...any) *Config {
 	return &Config{n, f.c.errs}
 }
 
+// Check reads everything at c, as [Evaluation.Check] does for the whole
+// configuration, and keeps what is wrong. c must be the root, an option or an
+// element of one's value.
+func (c *Config) Check() {
+	switch n := c.n.(type) {
+	case slotNode:
+		n.e.checkSlot(n.s)
+	case rootNode:
+		n.e.Check() // whoever evaluates asks for the errors
+	}
+}
+
 // Errorf keeps an error about the value at c among those of the evaluation:
 // what a reader finds wrong beyond types.
 func (c *Config) Errorf(format string, args ...any) {

@@ -40,7 +40,7 @@ func (s *System) loadLib(t *eval.Thread) eval.Value {
 		if !ok {
 			t.Throw("the library has no topic %q", topic)
 		}
-		return t.EvalText("lib/"+topic+".nix", text, "/", nil)
+		return t.EvalText("<lib/"+topic+".nix>", text, "/", nil)
 	}
 	arg := eval.NewAttrs(2).
 		Set("prim", s.primitives()).

@@ -54,6 +54,14 @@ func (s *Source) At(line, col int) Pos {
 	return Pos{s, offset + len(text)}
 }
 
+// AtByte is [Source.At] with the column in bytes, as [Pos.LineCol] gives it.
+func (s *Source) AtByte(line, col int) Pos {
+	if line < 1 || line > len(s.lines) {
+		return Pos{s, len(s.Text)}
+	}
+	return Pos{s, min(s.lines[line-1]+max(col-1, 0), len(s.Text))}
+}
+
 // A Pos is a place in a source. The zero Pos is no place.
 type Pos struct {
 	Source *Source
