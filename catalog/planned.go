@@ -27,7 +27,7 @@ func plannedTypes() []*ServiceType {
 				"ensureDatabases": def(module.ListOf(module.String), []any{}, "Databases to make."), "ensureUsers": def(module.ListOf(module.JSON), []any{}, "Users to make.")}},
 		{name: "clickhouse", attr: "clickhouse", doc: "ClickHouse, a database for analytics.", port: 9000,
 			more: module.Options{"extraConfig": json("Settings of the server."), "initialDatabases": def(module.ListOf(module.JSON), []any{}, "Databases to make.")}},
-		{name: "apache-httpd", aliases: []string{"httpd"}, attr: "apacheHttpd", doc: "Apache, a web server.", port: 8080,
+		{name: "apache-httpd", aliases: []string{"httpd"}, attr: "apacheHttpd", doc: "Apache, a web server.", port: 8081,
 			more: module.Options{"virtualHosts": json("Virtual hosts."), "extraConfig": lines("Lines of httpd.conf.")}},
 		{name: "caddy", attr: "caddy", doc: "Caddy, a web server with automatic HTTPS.",
 			more: module.Options{"virtualHosts": json("Sites."), "globalConfig": lines("Global options."), "extraConfig": lines("Lines of the Caddyfile.")}},
