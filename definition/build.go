@@ -1,0 +1,329 @@
+package definition
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"nix2gpu/catalog"
+	"nix2gpu/nix/module"
+	"nix2gpu/packages"
+	"nix2gpu/project"
+)
+
+// build makes the project of a container. What is wrong is kept with the
+// errors of the evaluation.
+func (s *session) build(c *module.Config, name string) (*project.Project, []note) {
+	b := &builder{session: s, Config: c}
+	dir := c.String("workingDir")
+	b.place = catalog.Place{Root: s.root, WorkingDir: dir}
+	b.project = &project.Project{
+		Version:   project.Version,
+		Name:      name,
+		Services:  map[project.ID]*project.Service{},
+		Processes: map[project.ID]*project.Process{},
+		Files:     map[string]*project.File{},
+		WhenDone:  project.WhenDone(c.String("whenDone")),
+		OnFailed:  project.OnFailed(c.String("onFailed")),
+		Container: project.Container{User: c.String("user"), WorkingDir: dir, Tag: c.String("tag")},
+	}
+	b.stopTimeout()
+	b.container()
+	catalog.Generate(c.Get("services"), b.project, b.place)
+	b.files()
+	resolveJoins(b.project)
+	b.exposedOnLoopback()
+	b.notes = append(b.notes, s.host(s.opts.System).notes()...)
+	slices.SortFunc(b.notes, func(x, y note) int {
+		if x.pos.Offset != y.pos.Offset {
+			return x.pos.Offset - y.pos.Offset
+		}
+		return strings.Compare(x.text, y.text)
+	})
+	return b.project, b.notes
+}
+
+type builder struct {
+	*session
+	*module.Config
+	place   catalog.Place
+	project *project.Project
+	notes   []note
+}
+
+func (b *builder) note(path string, format string, args ...any) {
+	b.notes = append(b.notes, note{b.Pos(path), fmt.Sprintf(format, args...)})
+}
+
+func (b *builder) stopTimeout() {
+	c := b.Get("stopTimeout")
+	switch c.Kind() {
+	case module.KindInt, module.KindFloat:
+		b.project.StopTimeout = project.For(time.Duration(c.Float() * float64(time.Second)))
+	case module.KindStr:
+		d, err := time.ParseDuration(c.String())
+		if err != nil {
+			c.Errorf("stopTimeout must be a number of seconds, or text such as \"9s\", not %q", c.String())
+			return
+		}
+		b.project.StopTimeout = project.For(d)
+	}
+}
+
+// container fills in what the image and the boot need.
+func (b *builder) container() {
+	out := &b.project.Container
+	b.exposedPorts(out)
+	out.Env = map[string]project.Value{}
+	for _, set := range []string{"env", "extraEnv"} {
+		for _, c := range b.Each(set) {
+			out.Env[c.Name()] = project.Value{Text: b.scalar(c)}
+		}
+	}
+	out.Labels = map[string]string{}
+	for _, set := range []string{"labels", "extraLabels"} {
+		for _, c := range b.Each(set) {
+			out.Labels[c.Name()] = c.String()
+		}
+	}
+	if t := b.Get("tailscale"); t.Bool("enable") {
+		out.Tailscale = &project.Tailscale{
+			Hostname:    t.String("hostname"),
+			Tags:        t.Strings("tags"),
+			AuthKeyFile: t.String("authKeyFile"),
+		}
+		if out.Tailscale.Hostname == "" {
+			out.Tailscale.Hostname = b.project.Name
+		}
+		if t.Has("authKey") {
+			out.Env["TS_AUTHKEY"] = project.Value{Text: b.place.Text(t.Str("authKey")), Secret: true}
+			b.notes = append(b.notes, note{t.Pos("authKey"), "the key of tailscale.authKey becomes part of the project; authKeyFile keeps it out"})
+		}
+	}
+	if s := b.Str("extraStartupScript"); s.S != "" {
+		out.Startup = b.place.Text(s)
+	}
+	for _, c := range b.List("systemPackages") {
+		b.systemPackage(c)
+	}
+	out.CUDA = b.cuda()
+	for _, name := range []string{"copyToRoot", "extraCopyToRoot", "serviceModules"} {
+		if len(b.List(name)) > 0 {
+			b.note(name, "not supported by this build, and left out: %s", name)
+		}
+	}
+	for _, name := range []string{"home", "sshdConfig"} {
+		if b.Has(name) {
+			b.note(name, "not supported by this build, and left out: %s", name)
+		}
+	}
+	if len(b.Keys("age")) > 0 {
+		b.note("age", "not supported by this build, and left out: age")
+	}
+}
+
+func (b *builder) exposedPorts(out *project.Container) {
+	add := func(c *module.Config, s string) {
+		port, err := exposedPort(s)
+		if err != nil {
+			c.Errorf("%v", err)
+			return
+		}
+		out.ExposedPorts = append(out.ExposedPorts, port)
+	}
+	if ports := b.Get("exposedPorts"); ports.Kind() == module.KindList {
+		for _, c := range ports.List() {
+			if c.Kind() == module.KindInt {
+				add(c, strconv.Itoa(c.Int()))
+			} else {
+				add(c, c.String())
+			}
+		}
+	} else {
+		for _, c := range ports.Each() {
+			add(c, c.Name())
+		}
+	}
+}
+
+// scalar is the text of a string, number or boolean.
+func (b *builder) scalar(c *module.Config) project.Text {
+	switch c.Kind() {
+	case module.KindBool:
+		return project.Lit(strconv.FormatBool(c.Bool()))
+	case module.KindInt:
+		return project.Lit(strconv.Itoa(c.Int()))
+	case module.KindFloat:
+		return project.Lit(strconv.FormatFloat(c.Float(), 'g', -1, 64))
+	}
+	return b.place.Text(c.Str())
+}
+
+func (b *builder) systemPackage(c *module.Config) {
+	for _, part := range b.place.Text(c.Str()) {
+		switch {
+		case part.Package != nil:
+			b.project.Container.SystemPkgs = append(b.project.Container.SystemPkgs,
+				project.PackageRef{Attr: part.Package.Attr, Pos: b.projectPos(b.Pos("systemPackages"))})
+		case part.File != nil:
+			b.note("systemPackages", "not supported by this build: a generated program in systemPackages; name it by its path where it is used")
+		}
+	}
+}
+
+// cuda is the attribute of the CUDA packages.
+func (b *builder) cuda() string {
+	for _, path := range [][]string{{"cudaPackages"}, {"cuda", "packages"}} {
+		c := b.Get(path...)
+		switch c.Kind() {
+		case module.KindAttrs:
+			if set := c.String("_nix2gpuSet"); set != "" {
+				return set
+			}
+			c.Errorf("%s must be a set of packages such as pkgs.cudaPackages_12_8", strings.Join(path, "."))
+		case module.KindStr:
+			if !strings.HasPrefix(c.String(), "cudaPackages") {
+				c.Errorf("%s must be a set of packages such as pkgs.cudaPackages_12_8", strings.Join(path, "."))
+			}
+			return c.String()
+		case module.Missing, module.KindNull:
+		default:
+			c.Errorf("%s must be a set of packages such as pkgs.cudaPackages_12_8", strings.Join(path, "."))
+		}
+	}
+	if v := b.String("cuda", "version"); v != "" {
+		return "cudaPackages_" + strings.ReplaceAll(v, ".", "_")
+	}
+	if b.Bool("cuda", "enable") {
+		return "cudaPackages"
+	}
+	return ""
+}
+
+// files adds the generated files that the evaluation made.
+func (b *builder) files() {
+	for _, h := range b.hosts {
+		for name, f := range h.files {
+			b.project.Files[name] = &project.File{Content: b.place.Text(f.text), Mode: f.mode}
+		}
+	}
+}
+
+// exposedOnLoopback warns of ports that the container offers while their
+// service listens inside only.
+func (b *builder) exposedOnLoopback() {
+	for _, exposed := range b.project.Container.ExposedPorts {
+		number, _, _ := strings.Cut(exposed, "/")
+		var closed *project.Service
+		var at project.Port
+		open := false
+		for _, id := range slices.Sorted(maps.Keys(b.project.Services)) {
+			svc := b.project.Services[id]
+			for _, port := range svc.Ports {
+				if strconv.Itoa(port.Port) != number || svc.Disabled {
+					continue
+				}
+				switch port.Address {
+				case "", "127.0.0.1", "localhost", "::1":
+					closed, at = svc, port
+				default:
+					open = true
+				}
+			}
+		}
+		if closed == nil || open {
+			continue
+		}
+		pos := at.Pos
+		if pos == (project.Pos{}) {
+			pos = closed.Pos
+		}
+		b.notes = append(b.notes, note{b.position(pos), fmt.Sprintf("port %s is exposed, but %s listens on 127.0.0.1 only; set %s", number, closed.Label, listenOption(closed))})
+	}
+}
+
+// listenOption says how a service is told to listen on all addresses.
+func listenOption(svc *project.Service) string {
+	at := "services." + svc.Type + "." + strconv.Quote(svc.Instance) + "."
+	switch svc.Type {
+	case "postgresql":
+		return at + `listen_addresses = "*"`
+	case "nginx":
+		return `the addr of its listen to "0.0.0.0"`
+	}
+	if t, ok := catalog.Find(svc.Type); ok {
+		for _, name := range []string{"bind", "bind_address", "listenAddress", "listen_address", "address", "host", "listen"} {
+			if _, ok := t.Options[name]; ok {
+				return at + name + ` = "0.0.0.0"`
+			}
+		}
+	}
+	return "it to listen on 0.0.0.0"
+}
+
+// resolveJoins takes joins of packages apart: a path goes to the package that
+// has its program, a list gets all of them.
+func resolveJoins(p *project.Project) {
+	split := func(refs []project.PackageRef) []project.PackageRef {
+		var out []project.PackageRef
+		for _, ref := range refs {
+			for _, attr := range strings.Split(ref.Attr, joiner) {
+				out = append(out, project.PackageRef{Attr: attr, Pos: ref.Pos})
+			}
+		}
+		return out
+	}
+	p.Container.SystemPkgs = split(p.Container.SystemPkgs)
+	for _, proc := range p.Processes {
+		proc.Packages = split(proc.Packages)
+	}
+	eachText(reflect.ValueOf(p), func(t project.Text) {
+		for i, part := range t {
+			if part.Package == nil || !strings.Contains(part.Package.Attr, joiner) {
+				continue
+			}
+			attrs := strings.Split(part.Package.Attr, joiner)
+			program, _ := strings.CutPrefix(part.Package.Sub, "/bin/")
+			chosen := attrs[0]
+			for _, attr := range attrs {
+				if _, ok := packages.Lookup(attr).Programs[program]; ok {
+					chosen = attr
+					break
+				}
+			}
+			t[i].Package = &project.PackagePart{Attr: chosen, Sub: part.Package.Sub}
+		}
+	})
+}
+
+// eachText calls f for every text in v.
+func eachText(v reflect.Value, f func(project.Text)) {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			eachText(v.Elem(), f)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				eachText(v.Field(i), f)
+			}
+		}
+	case reflect.Map:
+		for it := v.MapRange(); it.Next(); {
+			eachText(it.Value(), f)
+		}
+	case reflect.Slice:
+		if t, ok := v.Interface().(project.Text); ok {
+			f(t)
+			return
+		}
+		for i := range v.Len() {
+			eachText(v.Index(i), f)
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package definition
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
+
+	"nix2gpu/nix/eval"
+	"nix2gpu/nix/module"
+	"nix2gpu/nix/syntax"
+	"nix2gpu/project"
+)
+
+// An Error is one thing that is wrong with a definition.
+type Error struct {
+	Pos   syntax.Pos // the zero Pos when no place is known
+	Msg   string     // lower case, no position, no trailing period
+	Hint  string     // the cure, when there is one
+	Notes []Note     // other places concerned
+}
+
+// A Note is a further place of an Error, or a warning.
+type Note struct {
+	Pos syntax.Pos
+	Msg string
+}
+
+func (e *Error) Error() string { return place(e.Pos) + e.Msg }
+
+func place(p syntax.Pos) string {
+	if !p.IsValid() {
+		return ""
+	}
+	return p.String() + ": "
+}
+
+// Report is the error as people see it: place and message, the line with a
+// caret, other places, the cure. It ends with a newline.
+func (e *Error) Report() string {
+	var b strings.Builder
+	b.WriteString(e.Error() + "\n")
+	b.WriteString(syntax.Excerpt(e.Pos))
+	for _, n := range e.Notes {
+		b.WriteString("  " + place(n.Pos) + n.Msg + "\n")
+		b.WriteString(syntax.Excerpt(n.Pos))
+	}
+	if e.Hint != "" {
+		b.WriteString("  hint: " + e.Hint + "\n")
+	}
+	return b.String()
+}
+
+// Errors is everything that is wrong with a definition, sorted by place.
+type Errors []*Error
+
+func (es Errors) Error() string {
+	lines := make([]string, len(es))
+	for i, e := range es {
+		lines[i] = e.Error()
+		if e.Hint != "" {
+			lines[i] += "\n  hint: " + e.Hint
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Report is all errors as people see them.
+func (es Errors) Report() string {
+	var b strings.Builder
+	for _, e := range es {
+		b.WriteString(e.Report())
+	}
+	return b.String()
+}
+
+// sorted puts es in order and drops repeats; nil when there are none.
+func (es Errors) sorted() error {
+	if len(es) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(es, func(a, b *Error) int {
+		return cmp.Or(
+			strings.Compare(a.Pos.File(), b.Pos.File()),
+			cmp.Compare(a.Pos.Offset, b.Pos.Offset),
+			strings.Compare(a.Msg, b.Msg))
+	})
+	return slices.CompactFunc(es, func(a, b *Error) bool { return a.Pos == b.Pos && a.Msg == b.Msg })
+}
+
+// asErrors takes any error of the language wing apart. sources finds the text
+// of a project's positions; it may be nil.
+func asErrors(err error, sources func(project.Pos) syntax.Pos) Errors {
+	if err == nil {
+		return nil
+	}
+	if many, ok := errors.AsType[Errors](err); ok {
+		return many
+	}
+	if one, ok := errors.AsType[*Error](err); ok {
+		return Errors{one}
+	}
+	if many, ok := errors.AsType[module.Errors](err); ok {
+		var out Errors
+		for _, e := range many {
+			out = append(out, fromModule(e))
+		}
+		return out
+	}
+	if e, ok := errors.AsType[*module.Error](err); ok {
+		return Errors{fromModule(e)}
+	}
+	if many, ok := errors.AsType[project.Errors](err); ok {
+		var out Errors
+		for _, e := range many {
+			found := &Error{Msg: e.Msg, Hint: e.Hint}
+			if sources != nil {
+				found.Pos = sources(e.Pos)
+			}
+			out = append(out, found)
+		}
+		return out
+	}
+	if e, ok := errors.AsType[*eval.Error](err); ok {
+		return Errors{fromEval(e)}
+	}
+	if e, ok := errors.AsType[*syntax.Error](err); ok {
+		return Errors{{Pos: e.Pos, Msg: e.Msg}}
+	}
+	return Errors{{Msg: err.Error()}}
+}
+
+func fromModule(e *module.Error) *Error {
+	if cause, ok := errors.AsType[*eval.Error](e.Cause); ok && !isUser(e.Pos) {
+		out := fromEval(cause)
+		if out.Hint == "" {
+			out.Hint = e.Hint
+		}
+		return out
+	}
+	out := &Error{Pos: e.Pos, Msg: e.Msg, Hint: e.Hint}
+	// An error that was wrapped into a message has brought its hint along.
+	if msg, hint, ok := strings.Cut(e.Msg, "\n  hint: "); ok && e.Hint == "" {
+		out.Msg, out.Hint = msg, hint
+	}
+	for _, n := range e.Also {
+		out.Notes = append(out.Notes, Note{n.Pos, n.Msg})
+	}
+	return out
+}
+
+// fromEval gives an error of the evaluator the place that its reader can
+// mend: where a library found the fault, that is the innermost place in a
+// file of the definition.
+func fromEval(e *eval.Error) *Error {
+	out := &Error{Pos: e.Pos, Msg: e.Msg, Hint: e.Hint}
+	if isUser(e.Pos) {
+		return out
+	}
+	for _, f := range e.Trace {
+		if isUser(f.Pos) {
+			out.Pos = f.Pos
+			break
+		}
+	}
+	return out
+}
+
+// isUser reports whether a place is in a file of the definition, rather than
+// in one that this program brings along: those have names in angle brackets.
+func isUser(p syntax.Pos) bool {
+	return p.IsValid() && !strings.HasPrefix(p.File(), "<")
+}

@@ -1,0 +1,110 @@
+package definition
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"nix2gpu/catalog"
+	"nix2gpu/nix/module"
+)
+
+// ContainerOptions declares everything that a container definition can set.
+func ContainerOptions() module.Options {
+	text := module.OneOf(module.String, module.Bool, module.Number)
+	envOf := module.Option{Type: module.AttrsOf(text), Default: map[string]any{}, Example: map[string]any{"TZ": "UTC"},
+		Description: "Environment variables of every process of the container."}
+	labelsOf := module.Option{Type: module.AttrsOf(module.String), Default: map[string]any{},
+		Description: "Labels of the image."}
+	packagesOf := func(doc string) module.Option {
+		return module.Option{Type: module.ListOf(module.Package), Default: []any{}, Example: module.Expr("[ pkgs.git pkgs.htop ]"), Description: doc}
+	}
+	copyOf := func(doc string) module.Option {
+		return module.Option{Type: module.Coerced(module.Package, func(v any) (any, error) { return []any{v}, nil }, module.ListOf(module.Package)),
+			Default: []any{}, Description: doc}
+	}
+	return module.Options{
+		"services": {Set: catalog.Options()},
+		"exposedPorts": {Type: module.OneOf(module.AttrsOf(module.Anything), module.ListOf(module.OneOf(module.Port, module.String))),
+			Default: map[string]any{}, Example: map[string]any{"8080/tcp": map[string]any{}},
+			Description: "Ports that the container offers to the outside, as \"8080/tcp\"."},
+		"cudaPackages": {Type: module.NullOr(module.Raw), Default: module.Null, Example: module.Expr("pkgs.cudaPackages_12_8"),
+			Description: "The set of CUDA packages that the container uses."},
+		"cuda": {Set: module.Options{
+			"enable":   {Type: module.NullOr(module.Bool), Default: module.Null, Description: "Whether the container has CUDA."},
+			"packages": {Type: module.NullOr(module.Raw), Default: module.Null, Description: "The set of CUDA packages; the same as cudaPackages."},
+			"version":  {Type: module.NullOr(module.String), Default: module.Null, Example: "12.8", Description: "The version of CUDA, instead of a set of packages."},
+		}},
+		"tailscale": {Set: module.Options{
+			"enable":      module.Enable("the container's membership of a tailnet"),
+			"hostname":    {Type: module.NullOr(module.String), Default: module.Null, Description: "The container's name in the tailnet; its own unless set."},
+			"tags":        {Type: module.ListOf(module.String), Default: []any{}, Example: []any{"tag:api"}, Description: "The tags it asks for."},
+			"authKey":     {Type: module.NullOr(module.String), Default: module.Null, Description: "The key to join with. It becomes part of the image; use authKeyFile."},
+			"authKeyFile": {Type: module.NullOr(module.String), Default: module.Null, Description: "A file with the key to join with."},
+		}},
+		"env":                envOf,
+		"extraEnv":           envOf,
+		"labels":             labelsOf,
+		"extraLabels":        labelsOf,
+		"extraStartupScript": {Type: module.Lines, Default: "", Description: "Shell commands that run before the services."},
+		"sshdConfig":         {Type: module.NullOr(module.String), Default: module.Null, Description: "The configuration of sshd, instead of our own."},
+		"systemPackages":     packagesOf("Packages whose programs every process and shell finds in its PATH."),
+		"copyToRoot":         copyOf("Packages whose files lie at the root of the image."),
+		"extraCopyToRoot":    copyOf("More of copyToRoot."),
+		"user":               {Type: module.String, Default: "root", Description: "Who custom services and shells run as."},
+		"workingDir":         {Type: module.Path, Default: "/workspace", Description: "The folder that processes start in. On a laptop it stands for the folder of the definition."},
+		"tag":                {Type: module.String, Default: "latest", Description: "The tag of the image."},
+		"registries":         {Type: module.ListOf(module.String), Default: []any{}, Example: []any{"ghcr.io/me"}, Description: "Where the image is pushed to."},
+		"maxLayers":          {Type: module.PositiveInt, Default: 100, Description: "How many layers the image may have."},
+		"serviceModules":     {Type: module.ListOf(module.Raw), Default: []any{}, Example: module.Expr("[ ./my-server.nix ]"), Description: "Modules in the style of services-flake, each a type of service called as its file."},
+		"age":                {Type: module.AttrsOf(module.Anything), Default: map[string]any{}, Description: "Secrets that are encrypted with age."},
+		"home":               {Type: module.NullOr(module.Raw), Default: module.Null, Description: "A home-manager configuration. Accepted, and not used by this build."},
+		"nixConfig":          {Type: module.OneOf(module.String, module.AttrsOf(module.Anything)), Default: "", Description: "The configuration of Nix inside the container."},
+		"whenDone":           {Type: module.Enum("exit", "stay"), Default: "exit", Description: "What happens when nothing runs and nothing can start any more."},
+		"onFailed":           {Type: module.Enum("continue", "exit"), Default: "continue", Description: "What the first service that fails for good does to the others."},
+		"stopTimeout":        {Type: module.NullOr(module.OneOf(module.Number, module.String)), Default: module.Null, Example: "9s", Description: "The time that stopping everything may take."},
+	}
+}
+
+// perSystemOptions are what perSystem can set for us.
+func perSystemOptions() module.Options {
+	return module.Options{
+		"nix2gpu": {Type: module.LazyAttrsOf(module.Submodule(module.Schema{Options: ContainerOptions()})),
+			Default: map[string]any{}, Description: "The containers, by name."},
+	}
+}
+
+// checkName says what is wrong with the name of a container, by the rules for
+// names of OCI images.
+func checkName(name string) error {
+	const rule = "a container name must have 2 to 254 characters of a-z, 0-9, \"_\", \".\" and \"-\", and begin and end with a letter or digit"
+	plain := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
+	if len(name) < 2 || len(name) > 254 {
+		return fmt.Errorf("container name %q: %s", name, rule)
+	}
+	for i := range len(name) {
+		if plain(name[i]) || i > 0 && i < len(name)-1 && strings.IndexByte("_.-", name[i]) >= 0 {
+			continue
+		}
+		return fmt.Errorf("container name %q: %s", name, rule)
+	}
+	return nil
+}
+
+// exposedPort reads "8080/tcp", "8080" or a range such as "3000-3010/udp".
+func exposedPort(s string) (string, error) {
+	number, protocol, has := strings.Cut(s, "/")
+	if !has {
+		protocol = "tcp"
+	}
+	low, high, isRange := strings.Cut(number, "-")
+	if !isRange {
+		high = low
+	}
+	a, err1 := strconv.Atoi(low)
+	b, err2 := strconv.Atoi(high)
+	if err1 != nil || err2 != nil || a < 1 || b > 65535 || b < a || protocol != "tcp" && protocol != "udp" && protocol != "sctp" {
+		return "", fmt.Errorf("exposed port %q must be like \"8080/tcp\"", s)
+	}
+	return number + "/" + protocol, nil
+}

@@ -1,0 +1,339 @@
+package definition
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"nix2gpu/catalog"
+	"nix2gpu/nix/eval"
+	"nix2gpu/nix/module"
+	"nix2gpu/nix/syntax"
+	"nix2gpu/packages"
+)
+
+//go:embed pkgs.nix
+var pkgsSource string
+
+// joiner stands between the packages of a join: "python3+curl". No attribute
+// has it in its name. [resolveJoins] takes joins apart again.
+const joiner = "+"
+
+// A host is what the values of one evaluation refer to: the generated files,
+// and the packages that no table knows.
+type host struct {
+	system  string
+	lib     eval.Value
+	files   map[string]hostFile   // by the name project.Files uses
+	unknown map[string]syntax.Pos // attributes nobody has heard of, where first named
+	pkgs    eval.Value
+}
+
+type hostFile struct {
+	text module.Str
+	mode string
+}
+
+// newHost makes the package set of an evaluation. lib may be a thunk.
+func newHost(system string, lib eval.Value) *host {
+	h := &host{system: system, lib: lib, files: map[string]hostFile{}, unknown: map[string]syntax.Pos{}}
+	h.pkgs = eval.Lazy(h.makePkgs)
+	return h
+}
+
+// makePkgs puts the set together: the table's packages, and over them what
+// pkgs.nix defines.
+func (h *host) makePkgs(t *eval.Thread) eval.Value {
+	fn := t.EvalText("<nix2gpu/pkgs.nix>", pkgsSource, "/", nil)
+	arg := eval.NewAttrs(4).Set("lib", h.lib).Set("system", eval.Str(h.system)).Set("pkgs", h.pkgs).Set("prim", h.primitives()).Done()
+	built := t.Attrs(t.Call(fn, arg))
+	all := eval.NewAttrs(512)
+	for _, attr := range packages.Attrs() {
+		if strings.Contains(attr, ".") || built.Has(attr) {
+			continue
+		}
+		all.Set(attr, eval.Lazy(func(*eval.Thread) eval.Value { return h.attr(attr) }))
+	}
+	set := all.Done().Update(built)
+	return set.WithMissing(func(t *eval.Thread, name string, pos syntax.Pos) eval.Value {
+		return h.missing("", name, pos)
+	})
+}
+
+// attr is the value of an attribute: a package or a set of them.
+func (h *host) attr(attr string) eval.Value {
+	if packages.IsSet(attr) {
+		return h.set(attr)
+	}
+	return h.pkg(attr)
+}
+
+// missing is the value of an attribute that the table does not have: taken
+// for a package of that name, and remembered for a warning.
+func (h *host) missing(set, name string, pos syntax.Pos) eval.Value {
+	attr := name
+	if set != "" {
+		attr = set + "." + name
+	}
+	if strings.HasPrefix(name, "_") {
+		return nil
+	}
+	if v := h.attr(attr); packages.IsSet(attr) {
+		return v
+	}
+	if !packages.Lookup(attr).Known {
+		if _, seen := h.unknown[attr]; !seen {
+			h.unknown[attr] = pos
+		}
+	}
+	return h.pkg(attr)
+}
+
+// set is a set of packages, such as python3Packages. Any name is in it.
+func (h *host) set(attr string) eval.Value {
+	b := eval.NewAttrs(4)
+	b.Set("_nix2gpuSet", eval.Str(attr))
+	if version, ok := strings.CutPrefix(attr, "cudaPackages_"); ok {
+		version = strings.ReplaceAll(version, "_", ".")
+		b.Set("cudaMajorMinorVersion", eval.Str(version)).Set("cudaVersion", eval.Str(version))
+	}
+	return b.Done().WithMissing(func(_ *eval.Thread, name string, pos syntax.Pos) eval.Value {
+		return h.missing(attr, name, pos)
+	})
+}
+
+// pkg is a package value. As a string it is its placeholder; nothing is read.
+func (h *host) pkg(attr string) *eval.Attrs {
+	name := attr[strings.LastIndexByte(attr, '.')+1:]
+	out := eval.StrContext(catalog.PackagesPrefix+attr, eval.NewContext("package:"+attr))
+	var self *eval.Attrs
+	same := eval.Lazy(func(*eval.Thread) eval.Value { return self })
+	b := eval.NewAttrs(24).
+		Set("type", eval.Str("derivation")).
+		Set("name", eval.Str(name)).
+		Set("pname", eval.Str(name)).
+		Set("version", eval.Str("")).
+		Set("system", eval.Str(h.system)).
+		Set("outPath", out).
+		Set("outputName", eval.Str("out")).
+		Set("outputs", eval.StringList("out")).
+		Set("override", eval.Func("override", 1, func(*eval.Thread, []eval.Value) eval.Value { return self })).
+		Set("overrideAttrs", eval.Func("overrideAttrs", 1, func(t *eval.Thread, _ []eval.Value) eval.Value {
+			t.Unsupported("overrideAttrs of pkgs.%s changes how a package is built, which only Nix can do", attr)
+			return nil
+		})).
+		Set("passthru", eval.NewAttrs(0).Done()).
+		Set("meta", eval.NewAttrs(2).
+			Set("mainProgram", eval.Str(packages.MainProgram(attr))).
+			Set("name", eval.Str(name)).Done())
+	for _, output := range []string{"out", "bin", "dev", "lib", "man", "doc"} {
+		b.Set(output, same)
+	}
+	if strings.HasPrefix(attr, "python3") && !strings.Contains(attr, ".") {
+		modules := attr + "Packages"
+		if !packages.IsSet(modules) {
+			modules = "python3Packages"
+		}
+		set := h.set(modules)
+		b.Set("pkgs", set).
+			Set("interpreter", eval.StrContext(out.Text()+"/bin/python3", out.Context())).
+			Set("withPackages", eval.Func("withPackages", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
+				return h.join(t, attr, eval.NewList(append([]eval.Value{self}, t.List(t.Call(args[0], set)).Elems()...)...))
+			}))
+	}
+	self = b.Done()
+	return self
+}
+
+// primitives is what pkgs.nix is made of.
+func (h *host) primitives() eval.Value {
+	return eval.NewAttrs(8).
+		Set("package", eval.Func("package", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
+			return h.attr(t.Text(args[0]))
+		})).
+		Set("file", eval.Func("file", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
+			return h.file(t, args[0])
+		})).
+		Set("join", eval.Func("join", 2, func(t *eval.Thread, args []eval.Value) eval.Value {
+			return h.join(t, t.Text(args[0]), args[1])
+		})).
+		Set("farm", eval.Func("farm", 2, func(t *eval.Thread, args []eval.Value) eval.Value {
+			return h.farm(t, t.Text(args[0]), t.List(args[1]))
+		})).
+		Set("toTOML", eval.Func("toTOML", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
+			var ctx *eval.Context
+			data, err := toml.Marshal(goValue(t, args[0], &ctx))
+			if err != nil {
+				t.Throw("cannot write as TOML: %v", err)
+			}
+			return eval.StrContext(string(data), ctx)
+		})).
+		Set("unsupported", eval.Func("unsupported", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
+			t.Unsupported("%s", t.Text(args[0]))
+			return nil
+		})).
+		Done()
+}
+
+// file is the value of a generated file: a set of name, text, executable,
+// destination and mainProgram. The file is made once its path is asked for.
+func (h *host) file(t *eval.Thread, args eval.Value) eval.Value {
+	given := t.Text(t.Select(args, "name"))
+	destination := t.Text(t.Select(args, "destination"))
+	if destination != "" && (destination[0] != '/' || strings.Contains(destination+"/", "/../")) {
+		t.Throw("destination %q of the file %q must begin with a slash and stay below", destination, given)
+	}
+	var name string // once known
+	path := eval.Lazy(func(t *eval.Thread) eval.Value {
+		text := t.Interpolate(t.Select(args, "text"))
+		mode := ""
+		if t.Bool(t.Select(args, "executable")) {
+			mode = "0755"
+		}
+		name = fileName(given, destination, mode, text.Text(), strings.Join(text.Context().Elems(), "\x00"))
+		h.files[name+destination] = hostFile{module.Str{S: text.Text(), Context: text.Context().Elems()}, mode}
+		return eval.StrContext(catalog.FilesPrefix+name, eval.NewContext("file:"+name))
+	})
+	b := eval.NewAttrs(8).
+		Set("type", eval.Str("derivation")).
+		Set("name", eval.Str(given)).
+		Set("system", eval.Str(h.system)).
+		Set("outPath", path).
+		Set("text", t.Select(args, "text"))
+	if program, ok := t.Force(t.Select(args, "mainProgram")).(*eval.String); ok {
+		b.Set("meta", eval.NewAttrs(1).Set("mainProgram", program).Done())
+	}
+	return b.Done()
+}
+
+// fileName is a name that tells contents apart.
+func fileName(given string, parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	clean := strings.Map(func(r rune) rune {
+		if r < 0x80 && (r == '.' || r == '_' || r == '-' || r == '+' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z') {
+			return r
+		}
+		return '-'
+	}, given)
+	return hex.EncodeToString(sum[:4]) + "-" + clean
+}
+
+// join is several packages as one.
+func (h *host) join(t *eval.Thread, name string, list eval.Value) eval.Value {
+	var attrs, others []string
+	for _, v := range t.List(list).Elems() {
+		for _, c := range t.Interpolate(v).Context().Elems() {
+			if attr, ok := strings.CutPrefix(c, "package:"); ok {
+				for _, one := range strings.Split(attr, joiner) {
+					if !slices.Contains(attrs, one) {
+						attrs = append(attrs, one)
+					}
+				}
+			} else if !slices.Contains(others, c) {
+				others = append(others, c)
+			}
+		}
+	}
+	var path *eval.String
+	switch {
+	case len(attrs) > 0:
+		attr := strings.Join(attrs, joiner)
+		path = eval.StrContext(catalog.PackagesPrefix+attr, eval.NewContext(append(others, "package:"+attr)...))
+	case len(others) == 1:
+		path = t.Interpolate(t.List(list).At(0))
+	case len(others) > 1:
+		t.Unsupported("joining several generated files into one folder (%s)", name)
+	default:
+		path = eval.Str("")
+	}
+	return eval.NewAttrs(4).
+		Set("type", eval.Str("derivation")).
+		Set("name", eval.Str(name)).
+		Set("outPath", path).
+		Set("paths", list).
+		Set("meta", eval.NewAttrs(1).Set("mainProgram", eval.Str(packages.MainProgram(name))).Done()).
+		Done()
+}
+
+// farm is a folder of generated files under new names.
+func (h *host) farm(t *eval.Thread, name string, entries *eval.List) eval.Value {
+	content, id := map[string]hostFile{}, []string{name}
+	for _, e := range entries.Elems() {
+		under := strings.TrimPrefix(t.Text(t.Select(e, "name")), "/")
+		path := t.Interpolate(t.Select(e, "path"))
+		file, ok := h.files[strings.TrimPrefix(path.Text(), catalog.FilesPrefix)]
+		if !ok {
+			t.Unsupported("linkFarm of anything but generated files; %q is not one", under)
+		}
+		content[under] = file
+		id = append(id, under, path.Text())
+	}
+	folder := fileName(name, id...)
+	for under, file := range content {
+		h.files[folder+"/"+under] = file
+	}
+	return eval.NewAttrs(3).
+		Set("type", eval.Str("derivation")).
+		Set("name", eval.Str(name)).
+		Set("outPath", eval.StrContext(catalog.FilesPrefix+folder, eval.NewContext("file:"+folder))).
+		Done()
+}
+
+// goValue takes a value apart for an encoder, and adds the contexts of its
+// strings to ctx.
+func goValue(t *eval.Thread, v eval.Value, ctx **eval.Context) any {
+	switch v := t.Force(v).(type) {
+	case eval.Null:
+		return nil
+	case eval.Bool:
+		return bool(v)
+	case eval.Int:
+		return int64(v)
+	case eval.Float:
+		return float64(v)
+	case *eval.List:
+		out := make([]any, v.Len())
+		for i, e := range v.Elems() {
+			out[i] = goValue(t, e, ctx)
+		}
+		return out
+	case *eval.Attrs:
+		if v.Has("outPath") || v.Has("__toString") {
+			break
+		}
+		out := map[string]any{}
+		for name, e := range v.All() {
+			if x := goValue(t, e, ctx); x != nil { // TOML has no null
+				out[name] = x
+			}
+		}
+		return out
+	}
+	s := t.Interpolate(v)
+	*ctx = (*ctx).Union(s.Context())
+	return s.Text()
+}
+
+// notes are the warnings about packages nobody knows.
+func (h *host) notes() []note {
+	var out []note
+	for attr, pos := range h.unknown {
+		text := fmt.Sprintf("package %q is not in the table; it is taken for a program and a Debian package of that name", attr)
+		if meant := packages.Suggest(attr); meant != "" {
+			text += fmt.Sprintf(" (did you mean %q?)", meant)
+		}
+		out = append(out, note{pos, text})
+	}
+	return out
+}
+
+// A note is a warning with its place.
+type note struct {
+	pos  syntax.Pos
+	text string
+}

@@ -1,0 +1,43 @@
+package definition
+
+import (
+	"path/filepath"
+	"strings"
+)
+
+// A Ref says which definition is meant: PATH[#CONTAINER].
+type Ref struct {
+	Path      string // a file, or a folder in which one is looked for; "": the working folder
+	Container string // "" where the file has one container
+}
+
+// ParseRef takes a reference apart. A name as flakes write it, such as
+// `.#nix2gpu.web`, means the same container.
+func ParseRef(s string) Ref {
+	path, container, _ := strings.Cut(s, "#")
+	container = strings.TrimPrefix(container, "nix2gpu.")
+	if len(container) > 1 && container[0] == '"' && strings.HasSuffix(container, `"`) {
+		container = container[1 : len(container)-1]
+	}
+	return Ref{Path: strings.TrimPrefix(path, "path:"), Container: container}
+}
+
+// IsRef reports whether a word of the command line is a reference and not the
+// name of a service.
+func IsRef(word string) bool {
+	if strings.ContainsAny(word, "#/") || strings.HasPrefix(word, ".") {
+		return true
+	}
+	switch filepath.Ext(word) {
+	case ".nix", ".yaml", ".yml", ".json":
+		return true
+	}
+	return false
+}
+
+func (r Ref) String() string {
+	if r.Container == "" {
+		return r.Path
+	}
+	return r.Path + "#" + r.Container
+}

@@ -1,0 +1,367 @@
+package definition
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"nix2gpu/nix/eval"
+	"nix2gpu/nix/flake"
+	"nix2gpu/nix/module"
+	"nix2gpu/nix/syntax"
+)
+
+// A session is the evaluation of one file.
+type session struct {
+	opts  Options
+	file  string // absolute
+	root  string // its folder
+	files *files
+	ev    *eval.Evaluator
+	sys   *module.System
+	hosts map[string]*host // by system
+}
+
+func newSession(file string, opts Options) *session {
+	s := &session{opts: opts, file: file, root: filepath.Dir(file), hosts: map[string]*host{},
+		files: &files{sources: map[string]*syntax.Source{}}}
+	s.ev = eval.New(eval.Options{
+		FS:            s.files,
+		CurrentSystem: opts.System,
+		Getenv:        opts.Getenv,
+		Home:          opts.Home,
+		TraceTo:       opts.Trace,
+		MaxSteps:      opts.MaxSteps,
+		SearchPath:    []eval.SearchEntry{{Prefix: "nixpkgs", Path: inputsDir + "/nixpkgs"}},
+		Builtins: []*eval.Builtin{
+			{Name: "nix2gpuPkgs", Args: []string{"system"}, Doc: "The package set of a system.",
+				Fn: func(t *eval.Thread, args []eval.Value) eval.Value { return s.host(t.Text(args[0])).pkgs }},
+		},
+		Globals: map[string]eval.Value{},
+	})
+	s.sys = module.NewSystem(s.ev)
+	return s
+}
+
+// host is the package set of a system, and what its values refer to.
+func (s *session) host(system string) *host {
+	h, ok := s.hosts[system]
+	if !ok {
+		h = newHost(system, s.sys.Lib())
+		s.hosts[system] = h
+	}
+	return h
+}
+
+// A set of containers is what a file comes to: their names, and how to get at
+// the configuration of each. One that has no name is called "".
+type containers struct {
+	names []string
+	at    func(name string) (*module.Evaluation, *module.Config)
+	pos   func(name string) syntax.Pos
+}
+
+var none = &containers{}
+
+// shape is what a file is by the attributes that it has.
+type shape int
+
+const (
+	shapeNone      shape = iota // nothing for us
+	shapeContainer              // services, exposedPorts, …
+	shapePerSystem              // nix2gpu.<name>
+	shapeParts                  // perSystem.nix2gpu.<name>
+	shapeFlake                  // outputs
+)
+
+// flakeKeys are attributes of a flake.nix beside outputs: they make no
+// container.
+var flakeKeys = []string{"description", "inputs", "nixConfig"}
+
+// open evaluates the file as far as the names of its containers.
+func (s *session) open(ctx context.Context) (found *containers, err error) {
+	err = s.ev.Do(ctx, func(t *eval.Thread) {
+		v := s.evaluate(t)
+		switch s.shapeOf(t, v, 0) {
+		case shapeNone:
+			found = none
+		case shapeFlake:
+			found = s.openFlake(t, v)
+		case shapeParts:
+			empty := eval.NewAttrs(0).Done()
+			found = s.openParts(t, flake.NewParts(t, s.partsOptions(), empty, empty, v, nil))
+		case shapePerSystem:
+			found = s.openPerSystem(t, v)
+		case shapeContainer:
+			found = s.openContainer(t, v)
+		}
+	})
+	return found, err
+}
+
+// evaluate reads the file: an expression, bindings without braces, or data.
+func (s *session) evaluate(t *eval.Thread) eval.Value {
+	src := s.files.source(s.file)
+	if src == nil {
+		_, err := s.files.ReadFile(s.file)
+		t.Raise(err)
+	}
+	var expr syntax.Expr
+	var err error
+	switch filepath.Ext(s.file) {
+	case ".json", ".yaml", ".yml":
+		expr, err = parseData(s.file, src.Text)
+	default:
+		expr, err = syntax.ParseFragment(s.file, src.Text)
+	}
+	if err != nil {
+		t.Raise(err)
+	}
+	scope := eval.Scope{}
+	if _, isFunction := expr.(*syntax.Lambda); !isFunction && !declaresOutputs(expr) {
+		scope["pkgs"], scope["lib"] = s.host(s.opts.System).pkgs, s.sys.Lib()
+	}
+	v := t.Force(t.EvalExpr(expr, s.root, scope))
+	if set, ok := v.(*eval.Attrs); ok && !set.Has("outputs") {
+		// Blocks of the documentation may stand together in one file.
+		rest := eval.NewAttrs(set.Len())
+		for i := range set.Len() {
+			if name, v, pos := set.At(i); !slices.Contains(flakeKeys, name) {
+				rest.SetAt(name, v, pos)
+			}
+		}
+		v = rest.Done()
+	}
+	return v
+}
+
+func declaresOutputs(e syntax.Expr) bool {
+	set, ok := e.(*syntax.AttrSet)
+	return ok && slices.ContainsFunc(set.Attrs, func(a syntax.Attr) bool { return a.Name == "outputs" })
+}
+
+// maxImports bounds how far imports are followed to find out what a file is.
+const maxImports = 8
+
+// shapeOf says what a value is. A function is called to see the names it
+// returns; as in the module system these must not depend on its arguments.
+func (s *session) shapeOf(t *eval.Thread, v eval.Value, depth int) shape {
+	v = t.Force(v)
+	switch path := v.(type) {
+	case eval.Path:
+		v = t.Force(t.Import(string(path)))
+	case *eval.String:
+		if strings.HasPrefix(path.Text(), "/") {
+			v = t.Force(t.Import(path.Text()))
+		}
+	}
+	if eval.IsFunction(v) {
+		v = t.Force(t.Call(v, s.probeArgs(t, v)))
+	}
+	set, ok := v.(*eval.Attrs)
+	if !ok {
+		t.Throw("a definition must be a set or a function, not a %s", v.Type())
+	}
+	if set.Has("_type") { // mkIf, mkMerge: of a container
+		return shapeContainer
+	}
+	if f, ok := set.Get("outputs"); ok && depth == 0 && eval.IsFunction(t.Force(f)) {
+		return shapeFlake
+	}
+	at := set
+	if inner, ok := set.Get("config"); ok {
+		if c, ok := t.Force(inner).(*eval.Attrs); ok {
+			at = c
+		}
+	}
+	switch {
+	case at.Has("perSystem") || at.Has("flake"):
+		return shapeParts
+	case at.Has("nix2gpu"):
+		return shapePerSystem
+	}
+	left := slices.DeleteFunc(slices.Clone(at.Names()), func(n string) bool {
+		return slices.Contains([]string{"imports", "systems", "options", "config", "_file", "key", "_class", "_module"}, n)
+	})
+	if len(left) > 0 {
+		return shapeContainer
+	}
+	if list, ok := set.Get("imports"); ok && depth < maxImports {
+		for _, v := range t.List(list).Elems() {
+			if found := s.shapeOf(t, v, depth+1); found != shapeNone {
+				return found
+			}
+		}
+	}
+	return shapeNone
+}
+
+// probeArgs are arguments to find out which attributes a module sets.
+func (s *session) probeArgs(t *eval.Thread, fn eval.Value) *eval.Attrs {
+	b := eval.NewAttrs(8)
+	given := map[string]eval.Value{"pkgs": s.host(s.opts.System).pkgs, "lib": s.sys.Lib(), "system": eval.Str(s.opts.System)}
+	for name, v := range given {
+		b.Set(name, v)
+	}
+	for _, arg := range t.FunctionArgs(fn) {
+		if _, ok := given[arg.Name]; !ok && !arg.HasDefault {
+			b.Set(arg.Name, eval.Lazy(func(t *eval.Thread) eval.Value {
+				t.Fail(arg.Pos, "the names of the attributes that a module sets must not depend on its argument %q", arg.Name)
+				return nil
+			}))
+		}
+	}
+	return b.Done()
+}
+
+// openContainer is a file that is one container without a name.
+func (s *session) openContainer(t *eval.Thread, v eval.Value) *containers {
+	e := s.sys.Evaluate(t.Context(), module.Spec{
+		Modules: []module.Module{module.Declare(ContainerOptions(), nil), module.FromValue(v, s.file)},
+		Args:    s.moduleArgs(),
+	})
+	return &containers{
+		names: []string{""},
+		at:    func(string) (*module.Evaluation, *module.Config) { return e, e.Config() },
+		pos:   func(string) syntax.Pos { return syntax.Pos{} },
+	}
+}
+
+// moduleArgs are what modules outside of a flake can ask for.
+func (s *session) moduleArgs() map[string]eval.Value {
+	empty := eval.NewAttrs(0).Done()
+	return map[string]eval.Value{
+		"pkgs":    s.host(s.opts.System).pkgs,
+		"system":  eval.Str(s.opts.System),
+		"inputs":  empty,
+		"inputs'": empty,
+		"self":    empty,
+		"self'":   empty,
+	}
+}
+
+// openPerSystem is a module of perSystem: { nix2gpu.<name> = …; }.
+func (s *session) openPerSystem(t *eval.Thread, v eval.Value) *containers {
+	e := s.sys.Evaluate(t.Context(), module.Spec{
+		Modules: []module.Module{module.Declare(perSystemOptions(), module.LazyAttrsOf(module.Raw)), module.FromValue(v, s.file)},
+		Args:    s.moduleArgs(),
+	})
+	return s.named(t, e)
+}
+
+// openParts is a configuration in the style of flake-parts.
+func (s *session) openParts(t *eval.Thread, p *flake.Parts) *containers {
+	return s.named(t, p.System(t, s.opts.System))
+}
+
+// named is the containers at nix2gpu.<name> of an evaluation.
+func (s *session) named(t *eval.Thread, e *module.Evaluation) *containers {
+	var names []string
+	e.Within(t, func() {
+		if err := e.Err(); err == nil {
+			names = e.Config().Keys("nix2gpu")
+		}
+	})
+	if err := e.Err(); err != nil {
+		t.Raise(err)
+	}
+	s.checkPerSystem(t, e)
+	return &containers{
+		names: names,
+		at:    func(name string) (*module.Evaluation, *module.Config) { return e, e.Config().Get("nix2gpu", name) },
+		pos:   func(name string) syntax.Pos { return e.Config().Pos("nix2gpu", name) },
+	}
+}
+
+// checkPerSystem finds a misspelt nix2gpu: perSystem takes any other name,
+// since modules of other flakes may declare it.
+func (s *session) checkPerSystem(t *eval.Thread, e *module.Evaluation) {
+	set, ok := t.Force(e.Value()).(*eval.Attrs)
+	if !ok {
+		return
+	}
+	var wrong Errors
+	for i := range set.Len() {
+		name, _, pos := set.At(i)
+		if name != "nix2gpu" && near(name, "nix2gpu") {
+			wrong = append(wrong, &Error{Pos: pos, Msg: "perSystem has no option " + syntax.QuoteName(name), Hint: `did you mean "nix2gpu"?`})
+		}
+	}
+	if wrong != nil {
+		t.Raise(wrong)
+	}
+}
+
+// near reports whether a is b with at most two letters wrong.
+func near(a, b string) bool {
+	if strings.EqualFold(a, b) {
+		return true
+	}
+	prev := make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		cur := make([]int, len(b)+1)
+		cur[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
+		}
+		prev = cur
+	}
+	return prev[len(b)] <= 2
+}
+
+// openFlake is a flake.nix.
+func (s *session) openFlake(t *eval.Thread, v eval.Value) *containers {
+	f := flake.FromValue(t, v, s.root, flake.Options{FS: s.files, StandIns: s.standIns()})
+	if p := flake.PartsOf(t, f.Self); p != nil {
+		return s.openParts(t, p)
+	}
+	// Plain outputs: nix2gpu.<system>.<name>, or the perSystem attribute as it is.
+	if v, ok := t.Lookup(f.Self, "nix2gpu", s.opts.System); ok {
+		return s.openPerSystem(t, eval.NewAttrs(1).SetAt("nix2gpu", v, syntax.Pos{}).Done())
+	}
+	if v, ok := t.Lookup(f.Self, "perSystem"); ok {
+		inputs := eval.AttrsOf(f.Inputs)
+		mod := eval.NewAttrs(1).Set("perSystem", v).Done()
+		return s.openParts(t, flake.NewParts(t, s.partsOptions(), inputs, f.Self, mod, nil))
+	}
+	return none
+}
+
+func (s *session) partsOptions() flake.PartsOptions {
+	return flake.PartsOptions{
+		System:    s.sys,
+		PerSystem: perSystemOptions(),
+		Pkgs:      func(_ *eval.Thread, system string) eval.Value { return s.host(system).pkgs },
+		Systems:   []string{"x86_64-linux", "aarch64-linux"},
+	}
+}
+
+// standIns take the place of the flakes that definitions are written with.
+func (s *session) standIns() map[string]eval.Value {
+	dir := func(name string) eval.Value {
+		path := inputsDir + "/" + name
+		return eval.NewAttrs(2).Set("_type", eval.Str("flake")).
+			Set("outPath", eval.StrContext(path, eval.NewContext("source:"+path))).Done()
+	}
+	modules := flake.ModuleStandIn()
+	nixpkgs := flake.Nixpkgs(s.sys.Lib(), func(system string) eval.Value { return s.host(system).pkgs }, inputsDir+"/nixpkgs")
+	return map[string]eval.Value{
+		"nixpkgs":               nixpkgs,
+		"nixpkgs-lib":           nixpkgs,
+		"nixpkgs.lib":           nixpkgs,
+		"flake-parts":           eval.Lazy(s.partsOptions().StandIn),
+		"nix2gpu":               modules,
+		"services-flake":        modules,
+		"process-compose-flake": modules,
+		"nix2container":         modules,
+		"systems":               dir("systems"),
+	}
+}
