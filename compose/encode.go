@@ -22,9 +22,6 @@ type EncodeOptions struct {
 	Services []project.ID
 }
 
-// masked stands for a secret.
-const masked = "••••"
-
 // Encode writes p as process-compose YAML. Secrets are masked, so the result
 // is for reading: what runs is the project.
 func Encode(p *project.Project, opts EncodeOptions) ([]byte, error) {
@@ -175,7 +172,7 @@ func dollars(s string) string { return strings.ReplaceAll(s, "$", "$$") }
 func (e *encoder) environment(env map[string]project.Value) []string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		value := masked
+		value := project.Mask
 		if !env[name].Secret {
 			value = e.show(env[name].Text)
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+	"time"
 
 	"nix2gpu/control"
 	"nix2gpu/control/client"
@@ -70,27 +71,29 @@ func detach(ctx context.Context, env *Env, opts *upOptions, j *job, layout rundi
 	return awaitUp(ctx, env, opts, client.New(layout.Socket), layout, names)
 }
 
-// errUp ends the stream of events when everything is as it was asked for.
-var errUp = errors.New("up")
-
 // awaitUp waits until the services were started or, with --wait, have
 // settled, prints what is up, and fails with the last lines of what is not.
 func awaitUp(ctx context.Context, env *Env, opts *upOptions, c *client.Client, layout rundir.Layout, ids []string) error {
 	ctx, cancel := limited(ctx, opts.waitTimeout)
 	defer cancel()
+	messages, failed := stream(ctx, c)
+	// The start of a program is no change of state, so it is looked for.
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
 	services := map[string]control.Service{}
-	arrived := func() bool {
-		for _, s := range services {
-			if !hasArrived(s, opts.wait) {
-				return false
-			}
-		}
-		return true
-	}
 	var end *control.End
-	err := c.Events(ctx, func(m control.Message) error {
-		switch {
-		case m.State != nil:
+	for end == nil {
+		select {
+		case m := <-messages:
+			if end = m.End; end != nil {
+				break
+			}
+			if m.Event != nil {
+				if _, ours := services[m.Event.Service.ID]; ours {
+					services[m.Event.Service.ID] = m.Event.Service
+				}
+				break
+			}
 			picked, err := pickServices(m.State.Services, ids)
 			if err != nil {
 				return err
@@ -98,42 +101,79 @@ func awaitUp(ctx context.Context, env *Env, opts *upOptions, c *client.Client, l
 			for _, s := range picked {
 				services[s.ID] = s
 			}
-		case m.Event != nil:
-			if _, ours := services[m.Event.Service.ID]; ours {
-				services[m.Event.Service.ID] = m.Event.Service
+		case <-look.C:
+			if opts.wait {
+				continue
 			}
-		case m.End != nil:
-			end = m.End
-		}
-		if end == nil && arrived() {
-			return errUp
-		}
-		return nil
-	})
-	switch {
-	case err != nil && !errors.Is(err, errUp):
-		for _, id := range ids {
-			if s, ok := services[id]; ok && !hasArrived(s, opts.wait) {
-				fmt.Fprintf(env.Stderr, "%s: %s\n", s.Label, describe(s))
+			state, err := c.State(ctx)
+			if err != nil {
+				continue // the stream says why
 			}
+			for _, s := range state.Services {
+				if _, ours := services[s.ID]; ours {
+					services[s.ID] = s
+				}
+			}
+		case err := <-failed:
+			for _, id := range ids {
+				if s, ok := services[id]; ok && !hasArrived(s, opts.wait) {
+					fmt.Fprintf(env.Stderr, "%s: %s\n", s.Label, describe(s))
+				}
+			}
+			return err
 		}
-		return err
-	case end != nil && end.Code != 0:
+		if len(services) > 0 && allArrived(services, opts.wait) {
+			break
+		}
+	}
+	if end != nil && end.Code != 0 {
 		fmt.Fprintf(env.Stderr, "the project ended: %s\n", end.Reason)
 	}
 	return writeUp(ctx, env, layout, ids, services, end)
 }
 
-// hasArrived reports whether a service is where "up -d" has brought it: it was
-// started or, with --wait, stays as it is.
+// stream follows the events in the background. What ends them early is failed.
+func stream(ctx context.Context, c *client.Client) (messages <-chan control.Message, failed <-chan error) {
+	ms, errs := make(chan control.Message), make(chan error, 1)
+	go func() {
+		err := c.Events(ctx, func(m control.Message) error {
+			select {
+			case ms <- m:
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		})
+		if err != nil {
+			errs <- err
+		}
+	}()
+	return ms, errs
+}
+
+func allArrived(services map[string]control.Service, wait bool) bool {
+	for _, s := range services {
+		if !hasArrived(s, wait) {
+			return false
+		}
+	}
+	return true
+}
+
+// hasArrived reports whether a service is where "up -d" was to bring it: its
+// program runs or, with --wait, it stays as it is.
 func hasArrived(s control.Service, wait bool) bool {
 	switch s.State {
 	case "running", "completed", "failed", "skipped":
 		return true
 	case "stopped":
 		return s.Starts > 0
+	case "starting":
+		return !wait && s.PID != 0
+	case "setup", "unready", "backoff":
+		return !wait
 	}
-	return !wait && s.Starts > 0
+	return false
 }
 
 // writeUp prints a line a service, and the end of the log of those that failed.

@@ -10,6 +10,7 @@ import (
 
 	"nix2gpu/control"
 	"nix2gpu/control/client"
+	"nix2gpu/rundir"
 )
 
 type downOptions struct {
@@ -33,11 +34,11 @@ and its supervisor. Returns when nothing is left, and says meanwhile for whom it
 				return hint(usageError("down stops everything, and takes no service"),
 					"to stop only %s: nix2gpu stop %[1]s", strings.Join(opts.target.services, " "))
 			}
-			c, err := opts.target.running(cmd.Context(), env)
+			c, layout, err := opts.target.find(cmd.Context(), env)
 			if err != nil {
 				return err
 			}
-			return runDown(cmd.Context(), env, c, opts)
+			return runDown(cmd.Context(), env, c, layout, opts)
 		},
 	}
 	addTargetFlags(cmd, &opts.target, "f")
@@ -49,7 +50,7 @@ and its supervisor. Returns when nothing is left, and says meanwhile for whom it
 // tellAfter is how long a stop may take before down says what it waits for.
 const tellAfter = time.Second
 
-func runDown(ctx context.Context, env *Env, c *client.Client, opts downOptions) error {
+func runDown(ctx context.Context, env *Env, c *client.Client, layout rundir.Layout, opts downOptions) error {
 	ended := make(chan error, 1)
 	go func() { ended <- c.Events(ctx, func(control.Message) error { return nil }) }()
 	if err := c.Down(ctx, opts.now); err != nil {
@@ -71,7 +72,7 @@ func runDown(ctx context.Context, env *Env, c *client.Client, opts downOptions) 
 			if err != nil { // it went away before it could say how it ended
 				return nil
 			}
-			return gone(ctx, c)
+			return gone(ctx, c, layout)
 		case <-kill:
 			if err := c.Down(ctx, true); err != nil {
 				return err
@@ -89,10 +90,10 @@ func runDown(ctx context.Context, env *Env, c *client.Client, opts downOptions) 
 	}
 }
 
-// gone returns when the supervisor no longer answers: it removes its socket
-// last, so that another can be started then.
-func gone(ctx context.Context, c *client.Client) error {
-	for wait := time.Millisecond; c.Running(ctx); wait = min(2*wait, 50*time.Millisecond) {
+// gone returns when the supervisor neither answers nor holds its lock, so that
+// another can be started.
+func gone(ctx context.Context, c *client.Client, layout rundir.Layout) error {
+	for wait := time.Millisecond; c.Running(ctx) || layout.Holder() != 0; wait = min(2*wait, 50*time.Millisecond) {
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():

@@ -24,7 +24,7 @@ type waitOptions struct {
 // that have no condition.
 var (
 	waitConditions = []string{"ready", "started", "completed", "exited", "log_ready", "stopped", "settled"}
-	waitStates     = []string{"running", "unready", "failed", "skipped", "waiting", "backoff"}
+	waitStates     = []string{"waiting", "starting", "running", "unready", "backoff", "stopping", "failed", "skipped"}
 )
 
 func newWait(env *Env) *cobra.Command {
