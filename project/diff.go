@@ -43,8 +43,19 @@ func (p *Project) Diff(q *Project) Changes {
 func (p *Project) fingerprint(id ID) string {
 	s := p.Services[id]
 	parts := []any{s.Init, s.Main, s.Setup, p.Container.Env, p.Container.WorkingDir}
-	for _, proc := range s.ProcessIDs() {
-		parts = append(parts, p.Processes[proc])
+	for _, id := range s.ProcessIDs() {
+		proc := p.Processes[id]
+		parts = append(parts, proc)
+		if proc == nil {
+			continue
+		}
+		for _, text := range proc.texts() {
+			for _, part := range text {
+				if part.File != nil {
+					parts = append(parts, p.Files[*part.File])
+				}
+			}
+		}
 	}
 	data, err := json.Marshal(withoutPos(parts))
 	if err != nil {
@@ -54,8 +65,7 @@ func (p *Project) fingerprint(id ID) string {
 }
 
 // withoutPos goes through JSON to drop every "pos": moving a service in its
-// file is no change. Generated files carry a hash of their content in their
-// name, so that naming them is enough.
+// file is no change.
 func withoutPos(v any) any {
 	data, err := json.Marshal(v)
 	if err != nil {

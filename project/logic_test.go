@@ -233,7 +233,12 @@ func TestDiff(t *testing.T) {
 	q := build(t, "d", "c", "b") // other places, which is no change
 	q.Processes["b"].Env = map[string]project.Value{"X": {Text: project.Lit("1")}}
 	q.Services["c"].Description = "only displayed"
-	want := project.Changes{Added: []project.ID{"d"}, Removed: []project.ID{"a"}, Changed: []project.ID{"b"}}
+	for content, p := range map[string]*project.Project{"old": p, "new": q} {
+		p.Services["e"] = &project.Service{ID: "e", Main: "e"}
+		p.Processes["e"] = &project.Process{ID: "e", Service: "e", Command: project.Command{Exec: []project.Text{project.FilePath("f")}}}
+		p.Files = map[string]*project.File{"f": {Content: project.Lit(content)}}
+	}
+	want := project.Changes{Added: []project.ID{"d"}, Removed: []project.ID{"a"}, Changed: []project.ID{"b", "e"}}
 	if diff := cmp.Diff(want, p.Diff(q)); diff != "" {
 		t.Errorf("Diff (-want +got):\n%s", diff)
 	}

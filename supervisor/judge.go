@@ -24,9 +24,9 @@ func met(f facts, cond project.Condition) (unmet bool, why string, hopeless bool
 	final := f.state == Failed || f.state == Skipped
 	switch cond {
 	case project.Started:
-		// A start that is over counts as well: who waits for it only wants
-		// to come later.
-		if f.spawned && f.state != Skipped {
+		// A start that is over counts as well, unless by request: who waits
+		// for it only wants to come later.
+		if f.spawned && f.state != Skipped && f.state != Stopped {
 			return false, "", false
 		}
 		hopeless = final
