@@ -340,3 +340,37 @@ func TestReadyFD(t *testing.T) {
 		t.Error("a newline did not make it ready")
 	}
 }
+
+// TestChecksLeaveNothingBehind counts descriptors over many checks.
+func TestChecksLeaveNothingBehind(t *testing.T) {
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	h2 := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Grpc-Status", "12") }))
+	h2.Config.Protocols = new(http.Protocols)
+	h2.Config.Protocols.SetUnencryptedHTTP2(true)
+	h2.Start()
+	defer h2.Close()
+	http1, grpc := portOf(t, plain.Listener.Addr().String()), portOf(t, h2.Listener.Addr().String())
+	redis := serve(t, answer("+PONG\r\n"))
+	for name, p := range map[string]*project.Probe{
+		"http":  {HTTP: &project.HTTPCheck{Port: http1, Status: 404}},
+		"tcp":   {TCP: &project.TCPCheck{Port: http1}},
+		"grpc":  {GRPC: &project.GRPCCheck{Port: grpc}},
+		"redis": {Server: &project.ServerCheck{Protocol: "redis", Port: redis}},
+	} {
+		c, err := probe.NewChecker(p, probe.Deps{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		descriptors := func() int { e, _ := os.ReadDir("/proc/self/fd"); return len(e) }
+		_ = c.Check(t.Context())
+		before := descriptors()
+		for range 200 {
+			_ = c.Check(t.Context())
+		}
+		// The server's ends close a little later: some may still be open.
+		if after := descriptors(); after > before+50 {
+			t.Errorf("%s: %d descriptors, %d before", name, after, before)
+		}
+	}
+}

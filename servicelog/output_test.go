@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"nix2gpu/servicelog"
 )
 
@@ -46,15 +48,50 @@ func (g *gate) set(shut bool) {
 	g.cond.Broadcast()
 }
 
-// TestUnreadPipe fills a stdout that nobody reads, and then reads it: the file
-// is complete, nothing waited, and what is missing is counted.
-func TestUnreadPipe(t *testing.T) {
-	dir := t.TempDir()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
+// stdouts are the kinds of stdout that there are: all but one block.
+func stdouts(t *testing.T) map[string]func() (r, w *os.File) {
+	pair := func(fds [2]int, err error) (r, w *os.File) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		unix.CloseOnExec(fds[0])
+		unix.CloseOnExec(fds[1])
+		r, w = os.NewFile(uintptr(fds[0]), "reader"), os.NewFile(uintptr(fds[1]), "stdout")
+		t.Cleanup(func() { r.Close(); w.Close() })
+		return r, w
 	}
-	defer r.Close()
+	return map[string]func() (r, w *os.File){
+		"pipe": func() (r, w *os.File) {
+			var fds [2]int
+			err := unix.Pipe(fds[:])
+			return pair(fds, err)
+		},
+		"pipe that does not block": func() (r, w *os.File) {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { r.Close(); w.Close() })
+			return r, w
+		},
+		"socket": func() (r, w *os.File) {
+			fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+			return pair(fds, err)
+		},
+	}
+}
+
+// TestUnreadStdout fills a stdout that nobody reads, and then reads it: the
+// file is complete, nothing waited, and what is missing is counted.
+func TestUnreadStdout(t *testing.T) {
+	for name, open := range stdouts(t) {
+		t.Run(name, func(t *testing.T) { testUnreadStdout(t, open) })
+	}
+}
+
+func testUnreadStdout(t *testing.T, open func() (r, w *os.File)) {
+	dir := t.TempDir()
+	r, w := open()
 	h := openHub(t, servicelog.Options{Dir: dir, Stdout: w, Stall: 50 * time.Millisecond, MaxSize: 1 << 30})
 	run, err := h.Source("a", "a", servicelog.SourceOptions{}).Start(nil)
 	if err != nil {

@@ -86,10 +86,10 @@ func (r *Run) Started() {
 	}
 }
 
-// Drain waits until all that has been written is on its way: until the pipes
-// end or, where a descendant of the process keeps one open, until it is empty.
-// A last line without an end is shown then. The pipes are read on for as long
-// as someone holds them. Call it after the process has ended.
+// Drain waits until all that was written before the call is on its way. A last
+// line without an end is shown then. Where a descendant of the process keeps a
+// pipe open, it is read on for as long as it does. Call Drain after the process
+// has ended; a pipe that nobody else holds has ended as well when it returns.
 func (r *Run) Drain(ctx context.Context) error {
 	for _, p := range r.pipes {
 		if p == nil {
@@ -132,11 +132,13 @@ type pipe struct {
 
 	// mu guards what follows; the reading goroutine works with what is below
 	// only while idle is false, a drain only while it is true.
-	mu     sync.Mutex
-	change sync.Cond
-	idle   bool // the pipe was empty: the reader waits for the kernel
-	ended  bool
-	done   chan struct{}
+	mu        sync.Mutex
+	change    sync.Cond
+	idle      bool  // the pipe was empty: the reader waits for the kernel
+	taken     int64 // bytes read from the pipe
+	delivered int64 // and bytes of them that are on their way
+	ended     bool
+	done      chan struct{}
 
 	frame  framer
 	stream Stream
@@ -195,23 +197,21 @@ func (p *pipe) read() {
 		n := 0
 		end := false
 		err = conn.Read(func(fd uintptr) bool {
-			p.wake()
 			if buf == nil {
 				buf = pool.Get().(*buffers)
 			}
-			n, end = fill(int(fd), buf.read[:])
-			if n == 0 && !end {
-				buf.release()
-				buf = nil
-				p.sleep()
-				return false
+			if n, end = p.take(int(fd), buf.read[:]); n > 0 || end {
+				return true
 			}
-			return true
+			buf.release()
+			buf = nil
+			return false
 		})
 		if buf != nil {
 			if n > 0 {
 				buf.lines = p.frame.split(buf.read[:n], buf.lines[:0])
 				p.deliver(buf, true)
+				p.carried()
 			}
 			buf.release()
 		}
@@ -219,7 +219,9 @@ func (p *pipe) read() {
 			break
 		}
 	}
-	p.wake()
+	p.mu.Lock()
+	p.idle = false // a close from outside may have come while it was set
+	p.mu.Unlock()
 	p.deliverRest(true)
 	p.r.Close()
 	p.mu.Lock()
@@ -247,22 +249,30 @@ func fill(fd int, buf []byte) (n int, end bool) {
 	return n, false
 }
 
-// wake takes the pipe's state back, and waits for a drain that has it.
-func (p *pipe) wake() {
+// take reads what there is. The lock is held meanwhile, so that a drain can
+// tell how much was written before it; reading never blocks.
+func (p *pipe) take(fd int, buf []byte) (n int, end bool) {
 	p.mu.Lock()
-	p.idle = false
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	n, end = fill(fd, buf)
+	p.taken += int64(n)
+	p.idle = n == 0 && !end
+	if p.idle {
+		p.change.Broadcast()
+	}
+	return n, end
 }
 
-// sleep says that the pipe was empty just now.
-func (p *pipe) sleep() {
+// carried notes that all that was taken is delivered.
+func (p *pipe) carried() {
 	p.mu.Lock()
-	p.idle = true
+	p.delivered = p.taken
 	p.change.Broadcast()
 	p.mu.Unlock()
 }
 
-// drain waits until the pipe has ended, or is empty and all of it delivered.
+// drain waits until the pipe has ended, or all that was in it at the time of
+// the call is delivered.
 func (p *pipe) drain(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		p.mu.Lock()
@@ -272,27 +282,51 @@ func (p *pipe) drain(ctx context.Context) error {
 	defer stop()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for !p.ended && !(p.idle && p.empty()) {
+	target := p.taken + p.waiting()
+	for !p.settled(target) {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		p.change.Wait()
 	}
-	if !p.ended {
-		// The reader can't wake while the lock is held: it delivers nothing now.
-		p.deliverRest(false)
+	if !p.ended && p.idle {
+		p.deliverRest(false) // the reader can't wake while the lock is held
 	}
 	return nil
 }
 
-// empty asks the kernel.
-func (p *pipe) empty() bool {
-	left := 0
+// settled reports whether target bytes were delivered, and the end was seen if
+// it has come.
+func (p *pipe) settled(target int64) bool {
+	switch {
+	case p.ended, p.delivered > target:
+		return true
+	case p.delivered < target || !p.idle:
+		return false
+	}
+	hungUp := false
 	conn, err := p.r.SyscallConn()
 	if err == nil {
-		err = conn.Control(func(fd uintptr) { left, err = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+		_ = conn.Control(func(fd uintptr) {
+			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+			n, err := unix.Poll(fds, 0)
+			hungUp = err == nil && n > 0 && fds[0].Revents&unix.POLLHUP != 0
+		})
 	}
-	return err != nil || left == 0
+	return !hungUp // else the reader is about to wake
+}
+
+// waiting asks the kernel how many bytes are in the pipe.
+func (p *pipe) waiting() int64 {
+	n := 0
+	conn, err := p.r.SyscallConn()
+	if err == nil {
+		err = conn.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+	}
+	if err != nil {
+		return 0
+	}
+	return int64(n)
 }
 
 // deliverRest delivers the beginning of a line that has no end.

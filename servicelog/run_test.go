@@ -254,3 +254,64 @@ func TestNothingLeaksOverManyRuns(t *testing.T) {
 		t.Errorf("%d descriptors, %d before", n, fds)
 	}
 }
+
+// TestDrainEndsUnderAFlood has a descendant that never stops writing.
+func TestDrainEndsUnderAFlood(t *testing.T) {
+	h := openHub(t, servicelog.Options{Stdout: discard{}})
+	run, err := h.Source("a", "a", servicelog.SourceOptions{}).Start(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stop atomic.Bool
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for line := []byte(strings.Repeat("flood\n", 10_000)); !stop.Load(); {
+			run.Stdout.Write(line)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for range 20 {
+		if err := run.Drain(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop.Store(true)
+	<-ended
+	run.Started()
+	<-run.Done()
+}
+
+// TestIdleCost prints what a thousand idle services cost.
+func TestIdleCost(t *testing.T) {
+	h := openHub(t, servicelog.Options{Stdout: discard{}, Dir: t.TempDir()})
+	memory := func() (total uint64) {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapInuse + m.StackInuse
+	}
+	before := memory()
+	const services = 300
+	var runs []*servicelog.Run
+	for i := range services {
+		run, err := h.Source(fmt.Sprint(i), fmt.Sprint(i), servicelog.SourceOptions{}).Start(nil)
+		if err != nil {
+			t.Skipf("%d services need more descriptors than there are: %v", services, err)
+		}
+		fmt.Fprintln(run.Stdout, "started")
+		if err := run.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		runs = append(runs, run)
+	}
+	per := float64(memory()-before) / services / 1024
+	t.Logf("%.1f KiB a service", per)
+	if per > 64 {
+		t.Errorf("an idle service costs %.1f KiB", per)
+	}
+	for _, run := range runs {
+		run.Started()
+	}
+}

@@ -138,8 +138,12 @@ func appendSafe(dst, text []byte, c Color) []byte {
 		b := text[0]
 		switch {
 		case b >= 0x20 && b < 0x7f || b == '\t':
-			dst = append(dst, b)
-			text = text[1:]
+			n := 1
+			for n < len(text) && text[n] >= 0x20 && text[n] < 0x7f {
+				n++
+			}
+			dst = append(dst, text[:n]...)
+			text = text[n:]
 		case b == 0x1b:
 			if n := sgr(text); n > 0 {
 				if c != ColorNever {
