@@ -72,13 +72,13 @@ func (e *Evaluation) checkSlot(s *slot) {
 			unset = true
 			return
 		}
-		r = s.res.get(t)
+		if r = s.res.get(t); r.applied { // what was assigned must be right as well
+			t.Force(r.val)
+			r = s.opt.inner.get(t)
+		}
 	})
 	if !ok || unset || s.opt != nil && isAlias(s.opt) {
 		return
-	}
-	if r.applied { // the function may find fault with the value
-		e.try(s.loc, func(t *eval.Thread) { t.Force(r.val) })
 	}
 	e.checkResult(s.loc, r)
 }
@@ -93,7 +93,7 @@ func (e *Evaluation) checkResult(loc []string, r result) {
 		for _, s := range r.elems {
 			e.checkSlot(s)
 		}
-	case !r.applied:
+	default:
 		e.try(loc, func(t *eval.Thread) { t.Force(r.val) })
 	}
 }

@@ -12,10 +12,10 @@ func NullOr(t Type) Type { return nullOr(t.info()) }
 
 func nullOr(elem *typeInfo) *typeInfo {
 	return &typeInfo{
-		name: "nullOr", desc: "null or " + elem.inner(), compound: true, empty: eval.Null{},
+		name: "nullOr", describe: func(d int) string { return "null or " + elem.inner(d) }, compound: true, empty: eval.Null{},
 		elems: []*typeInfo{elem}, with: func(e []*typeInfo) *typeInfo { return nullOr(e[0]) },
 		check: func(m *merging, v eval.Value) bool {
-			return v.Type() == eval.TypeNull || elem.check(m, v)
+			return v.Type() == eval.TypeNull || elem.real().check(m, v)
 		},
 		merge: func(m *merging, loc []string, defs []def) result {
 			nulls := 0
@@ -26,7 +26,7 @@ func nullOr(elem *typeInfo) *typeInfo {
 			}
 			switch nulls {
 			case 0:
-				return elem.merge(m, loc, defs)
+				return elem.real().merge(m, loc, defs)
 			case len(defs):
 				return result{val: eval.Null{}}
 			}
@@ -41,7 +41,7 @@ func ListOf(t Type) Type { return listOf(t.info()) }
 
 func listOf(elem *typeInfo) *typeInfo {
 	return &typeInfo{
-		name: "listOf", desc: "list of " + elem.inner(), empty: eval.NewList(),
+		name: "listOf", describe: func(d int) string { return "list of " + elem.inner(d) }, empty: eval.NewList(),
 		elems: []*typeInfo{elem}, with: func(e []*typeInfo) *typeInfo { return listOf(e[0]) },
 		check: isOf[*eval.List],
 		merge: func(m *merging, loc []string, defs []def) result {
@@ -68,7 +68,8 @@ func NonEmptyListOf(t Type) Type { return nonEmptyListOf(t.info()) }
 
 func nonEmptyListOf(elem *typeInfo) *typeInfo {
 	t := listOf(elem)
-	t.name, t.desc, t.empty = "nonEmptyListOf", "non-empty "+t.desc, nil
+	t.name, t.empty = "nonEmptyListOf", nil
+	t.describe = func(d int) string { return "non-empty list of " + elem.inner(d) }
 	t.with = func(e []*typeInfo) *typeInfo { return nonEmptyListOf(e[0]) }
 	t.check = func(_ *merging, v eval.Value) bool {
 		l, ok := v.(*eval.List)
@@ -87,12 +88,13 @@ func LazyAttrsOf(t Type) Type { return attrsOf(t.info(), true) }
 
 func attrsOf(elem *typeInfo, lazy bool) *typeInfo {
 	t := &typeInfo{
-		name: "attrsOf", desc: "attribute set of " + elem.inner(), empty: eval.NewAttrs(0).Done(),
+		name: "attrsOf", describe: func(d int) string { return "attribute set of " + elem.inner(d) }, empty: eval.NewAttrs(0).Done(),
 		elems: []*typeInfo{elem}, with: func(e []*typeInfo) *typeInfo { return attrsOf(e[0], lazy) },
 		check: isOf[*eval.Attrs],
 	}
 	if lazy {
-		t.name, t.desc = "lazyAttrsOf", "lazy "+t.desc
+		t.name = "lazyAttrsOf"
+		t.describe = func(d int) string { return "lazy attribute set of " + elem.inner(d) }
 	}
 	t.merge = func(m *merging, loc []string, defs []def) result {
 		byName := map[string][]def{}
@@ -135,16 +137,19 @@ func oneOf(types []*typeInfo) *typeInfo {
 	if len(types) == 1 {
 		return types[0]
 	}
-	shown := make([]string, len(types))
-	for i, t := range types {
-		shown[i] = t.inner()
-	}
 	return &typeInfo{
-		name: "either", desc: strings.Join(shown, " or "), compound: true,
+		name: "either", compound: true,
+		describe: func(d int) string {
+			shown := make([]string, len(types))
+			for i, t := range types {
+				shown[i] = t.inner(d)
+			}
+			return strings.Join(shown, " or ")
+		},
 		elems: types, with: oneOf,
 		check: func(m *merging, v eval.Value) bool {
 			for _, t := range types {
-				if t.check(m, v) {
+				if t.real().check(m, v) {
 					return true
 				}
 			}
@@ -152,7 +157,7 @@ func oneOf(types []*typeInfo) *typeInfo {
 		},
 		merge: func(m *merging, loc []string, defs []def) result {
 			for _, t := range types {
-				if t.takesAll(m, defs) {
+				if t = t.real(); t.takesAll(m, defs) {
 					return t.merge(m, loc, defs)
 				}
 			}
@@ -176,7 +181,7 @@ func FunctionTo(t Type) Type { return functionTo(t.info()) }
 
 func functionTo(elem *typeInfo) *typeInfo {
 	return &typeInfo{
-		name: "functionTo", desc: "function that evaluates to a(n) " + elem.inner(),
+		name: "functionTo", describe: func(d int) string { return "function that evaluates to a(n) " + elem.inner(d) },
 		elems: []*typeInfo{elem}, with: func(e []*typeInfo) *typeInfo { return functionTo(e[0]) },
 		check: func(_ *merging, v eval.Value) bool { return eval.IsFunction(v) },
 		merge: func(m *merging, loc []string, defs []def) result {
@@ -199,6 +204,7 @@ func Uniq(t Type) Type { return uniq(t.info(), "") }
 
 // uniq says why when there are several definitions.
 func uniq(elem *typeInfo, why string) *typeInfo {
+	elem = elem.real()
 	t := *elem
 	t.name, t.elems, t.face, t.sub, t.enum = "unique", []*typeInfo{elem}, nil, nil, nil
 	t.with = func(e []*typeInfo) *typeInfo { return uniq(e[0], why) }
@@ -210,7 +216,7 @@ func uniq(elem *typeInfo, why string) *typeInfo {
 			}
 			m.fail(e)
 		}
-		return elem.merge(m, loc, defs)
+		return elem.real().merge(m, loc, defs)
 	}
 	return &t
 }
@@ -231,14 +237,14 @@ func Coerced(from Type, convert func(v any) (any, error), to Type) Type {
 // coerced applies convert where a definition is of type from.
 func coerced(from, to *typeInfo, convert func(m *merging, loc []string, d def) eval.Value) *typeInfo {
 	return &typeInfo{
-		name: "coercedTo", desc: to.inner() + " or " + from.inner() + " convertible to it", compound: true,
-		elems: []*typeInfo{from, to}, empty: to.empty,
-		check: func(m *merging, v eval.Value) bool { return from.check(m, v) || to.check(m, v) },
+		name: "coercedTo", describe: func(d int) string { return to.inner(d) + " or " + from.inner(d) + " convertible to it" }, compound: true,
+		elems: []*typeInfo{from, to},
+		check: func(m *merging, v eval.Value) bool { return from.real().check(m, v) || to.real().check(m, v) },
 		merge: func(m *merging, loc []string, defs []def) result {
 			all := make([]def, len(defs))
 			for i, d := range defs {
 				all[i] = d
-				if from.check(m, d.val) {
+				if from.real().check(m, d.val) {
 					all[i].val = m.t.Force(convert(m, loc, d))
 				}
 			}

@@ -15,9 +15,9 @@ type option struct {
 	decls []decl
 	below []declSet // options declared below it, which go to its submodule
 
-	merged  *once[*declaration]
-	aliases []*option // whose definitions count for this one
-	face    *eval.Thunk
+	merged *once[*declaration]
+	inner  *once[result] // the value before apply
+	face   *eval.Thunk
 }
 
 // A declaration is all declarations of one option as one.
@@ -45,7 +45,16 @@ func (l *level) newOption(name string, decls []decl, below []declSet) *slot {
 		}
 		return w
 	})
-	s.res = newOnce(o.evaluate)
+	o.inner = newOnce(o.evaluate)
+	s.res = newOnce(func(t *eval.Thread) result {
+		apply := o.merged.get(t).apply
+		if apply == nil {
+			return o.inner.get(t)
+		}
+		// The function may do without the value.
+		before := eval.Lazy(func(t *eval.Thread) eval.Value { return o.inner.get(t).val })
+		return result{val: eval.LazyCall(apply, before), applied: true}
+	})
 	return s
 }
 
@@ -85,10 +94,6 @@ func (o *option) evaluate(t *eval.Thread) (r result) {
 	t.Annotate(firstPlace(w.defs), "while evaluating the option "+quotePath(o.slot.loc), func() {
 		r = m.mergeChecked(decl.typ, o.slot.loc, w.defs)
 	})
-	if decl.apply != nil {
-		r.val = eval.LazyCall(decl.apply, r.val)
-		r.applied = true
-	}
 	return r
 }
 
@@ -119,7 +124,7 @@ func (o *option) mergeDecls(t *eval.Thread) *declaration {
 		joined := o.slot.sys.join(t, out.typ, typ)
 		if joined == nil {
 			e := errorf(o.slot.loc, d.pos, "the option %s is declared several times with types that do not fit together: `%s' and `%s'",
-				quotePath(o.slot.loc), out.typ.desc, typ.desc)
+				quotePath(o.slot.loc), out.typ, typ)
 			for _, d := range o.decls {
 				e.Also = append(e.Also, Note{d.place(), "declared here"})
 			}
@@ -133,7 +138,7 @@ func (o *option) mergeDecls(t *eval.Thread) *declaration {
 	if o.below != nil {
 		sub := out.typ.findSub()
 		if sub == nil {
-			m.fail(errorf(o.slot.loc, o.decls[0].pos, "the option %s cannot have options below it: it is of type `%s'", quotePath(o.slot.loc), out.typ.desc))
+			m.fail(errorf(o.slot.loc, o.decls[0].pos, "the option %s cannot have options below it: it is of type `%s'", quotePath(o.slot.loc), out.typ))
 		}
 		extra := *sub
 		extra.modules = slices.Clone(sub.modules)

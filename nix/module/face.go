@@ -10,6 +10,7 @@ import (
 
 // faceOf is the face of a type. The same type always has the same one.
 func (s *System) faceOf(typ *typeInfo) *eval.Attrs {
+	typ = typ.real()
 	if typ.face != nil {
 		return typ.face
 	}
@@ -24,7 +25,7 @@ func (s *System) faceOf(typ *typeInfo) *eval.Attrs {
 	b := eval.NewAttrs(18).
 		Set("_type", eval.Str("option-type")).
 		Set("name", eval.Str(typ.name)).
-		Set("description", eval.Str(typ.desc)).
+		Set("description", eval.Lazy(func(*eval.Thread) eval.Value { return eval.Str(typ.text(maxShown)) })).
 		Set("descriptionClass", eval.Str("noun")).
 		Set("deprecationMessage", eval.Null{}).
 		Set("check", fn("check", 1, func(m *merging, args []eval.Value) eval.Value {
@@ -124,7 +125,7 @@ func (s *System) changed(t *eval.Thread, face *eval.Attrs, typ *typeInfo) *typeI
 		out.merge = callMerge(v)
 	}
 	if v, ok := differs("description"); ok {
-		out.desc = t.Text(v)
+		out.desc, out.describe = t.Text(v), nil
 	}
 	if v, ok := differs("emptyValue"); ok {
 		out.empty, _ = t.Attrs(v).Get("value")
@@ -152,6 +153,21 @@ func (s *System) foreign(t *eval.Thread, face *eval.Attrs) *typeInfo {
 		out.empty = v
 	}
 	return out
+}
+
+// typeLater is typeOf for a value that is not to be evaluated yet: a type may
+// be made of itself.
+func (s *System) typeLater(t *eval.Thread, v eval.Value) *typeInfo {
+	if face, ok := v.(*eval.Attrs); ok {
+		return s.typeOf(t, face)
+	}
+	var typ *typeInfo
+	return &typeInfo{later: func() *typeInfo {
+		if typ == nil {
+			typ = s.typeOf(t, v)
+		}
+		return typ
+	}}
 }
 
 func callCheck(fn eval.Value) func(m *merging, v eval.Value) bool {
@@ -202,6 +218,7 @@ func (m *merging) defsOf(v eval.Value) []def {
 // join is the type of an option that is declared with both; nil when they do
 // not fit.
 func (s *System) join(t *eval.Thread, a, b *typeInfo) *typeInfo {
+	a, b = a.real(), b.real()
 	switch {
 	case a == b:
 		return a
@@ -237,7 +254,7 @@ func (s *System) join(t *eval.Thread, a, b *typeInfo) *typeInfo {
 			}
 		}
 		return a.with(elems)
-	case a.desc != b.desc:
+	case a.text(maxShown) != b.text(maxShown):
 		return nil
 	}
 	return a
@@ -285,6 +302,7 @@ func (s *System) enumOf(t *eval.Thread, values []eval.Value) *typeInfo {
 
 // findSub is the submodule that options below an option of the type belong to.
 func (t *typeInfo) findSub() *submodule {
+	t = t.real()
 	if t.sub != nil {
 		return t.sub
 	}
@@ -296,6 +314,7 @@ func (t *typeInfo) findSub() *submodule {
 
 // substitute is the type with other modules in its submodule.
 func (t *typeInfo) substitute(modules []eval.Value) *typeInfo {
+	t = t.real()
 	if t.sub != nil {
 		sub := *t.sub
 		sub.modules = nil
@@ -325,6 +344,7 @@ func (s *System) moduleValues(sub *submodule) eval.Value {
 
 // subOptions is the set of declarations inside a type, for documentation.
 func (t *typeInfo) subOptions(m *merging, loc []string) eval.Value {
+	t = t.real()
 	switch {
 	case t.sub != nil:
 		return t.sub.evaluate(m.sys, m.args, loc, nil).optionsValue

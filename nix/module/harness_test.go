@@ -22,6 +22,9 @@ func nix(t *testing.T, ev *eval.Evaluator, sys *module.System, name, text string
 	t.Helper()
 	v, err := ev.EvalText(context.Background(), name, text, "/", eval.Scope{"lib": sys.Lib()})
 	if err != nil {
+		if e, ok := err.(*eval.Error); ok {
+			t.Fatal(e.Backtrace())
+		}
 		t.Fatal(err)
 	}
 	return v
@@ -31,11 +34,17 @@ func golden(t *testing.T, file, got string) {
 	t.Helper()
 	if *update {
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			if e, ok := err.(*eval.Error); ok {
+				t.Fatal(e.Backtrace())
+			}
 			t.Fatal(err)
 		}
 	}
 	want, err := os.ReadFile(file)
 	if err != nil {
+		if e, ok := err.(*eval.Error); ok {
+			t.Fatal(e.Backtrace())
+		}
 		t.Fatal(err)
 	}
 	if got != string(want) {

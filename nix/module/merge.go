@@ -219,7 +219,7 @@ type result struct {
 	elems   []*slot    // of a list or a set
 	names   []string   // of a set: parallel to elems, sorted
 	isList  bool
-	applied bool // val went through the option's apply and is not elems any more
+	applied bool // val is what the option's apply made of it
 }
 
 func (r *result) elem(name string) *slot {
@@ -259,8 +259,8 @@ func (m *merging) newElem(loc []string, typ *typeInfo, defs []def) *slot {
 	s.res = newOnce(func(t *eval.Thread) result {
 		w := s.won.get(t)
 		if len(w.defs) == 0 {
-			if typ.empty != nil {
-				return result{val: typ.empty}
+			if empty := typ.real().empty; empty != nil {
+				return result{val: empty}
 			}
 			s.merging(t).fail(errorf(loc, firstPlace(defs), "%s has no value", quotePath(loc)))
 		}
@@ -282,6 +282,7 @@ func (m *merging) peelAll(defs []def) []def {
 
 // mergeChecked merges definitions after making sure that each is of the type.
 func (m *merging) mergeChecked(typ *typeInfo, loc []string, defs []def) result {
+	typ = typ.real()
 	var wrong []*Error
 	for _, d := range defs {
 		if !typ.check(m, d.val) {
@@ -295,7 +296,7 @@ func (m *merging) mergeChecked(typ *typeInfo, loc []string, defs []def) result {
 }
 
 func (m *merging) wrongType(typ *typeInfo, loc []string, d def) *Error {
-	return errorf(loc, d.place(), "a definition for option %s is not of type `%s': %s", quotePath(loc), typ.desc, m.show(d.val))
+	return errorf(loc, d.place(), "a definition for option %s is not of type `%s': %s", quotePath(loc), typ.text(maxShown), m.show(d.val))
 }
 
 // conflict is the error of definitions that cannot be one value.

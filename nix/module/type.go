@@ -22,8 +22,14 @@ type Type interface {
 type typeInfo struct {
 	name string // as in lib.types
 	desc string
-	// compound is set when desc needs parentheses inside another description.
+	// describe makes the description of a type that is made of others; depth
+	// bounds it, since a type may contain itself.
+	describe func(depth int) string
+	// compound is set when the description needs parentheses inside another.
 	compound bool
+	// later is the type that this one stands for: an argument of a type in Nix
+	// is not looked at before it is needed.
+	later func() *typeInfo
 
 	// check looks at a forced value, and only as deep as is needed to tell
 	// which type it is of: elements are checked when they are read.
@@ -41,15 +47,39 @@ type typeInfo struct {
 	face *eval.Attrs  // of a type declared in Nix
 }
 
-func (t *typeInfo) String() string  { return t.desc }
+// maxShown is how deeply descriptions of types go.
+const maxShown = 6
+
+func (t *typeInfo) String() string  { return t.text(maxShown) }
 func (t *typeInfo) info() *typeInfo { return t }
 
-// inner is the description of t as a part of another one.
-func (t *typeInfo) inner() string {
-	if t.compound {
-		return "(" + t.desc + ")"
+// real is the type that t stands for, usually t.
+func (t *typeInfo) real() *typeInfo {
+	for t.later != nil {
+		t = t.later()
 	}
-	return t.desc
+	return t
+}
+
+// text is the description of t.
+func (t *typeInfo) text(depth int) string {
+	t = t.real()
+	switch {
+	case t.describe == nil:
+		return t.desc
+	case depth == 0:
+		return "…"
+	}
+	return t.describe(depth - 1)
+}
+
+// inner is the description of t as a part of another one.
+func (t *typeInfo) inner(depth int) string {
+	t = t.real()
+	if t.compound {
+		return "(" + t.text(depth) + ")"
+	}
+	return t.text(depth)
 }
 
 // simple makes a type of single values: equal definitions are one.
@@ -275,9 +305,9 @@ func enum(values []eval.Value, shown []string) *typeInfo {
 // Checked is a T that also passes check, which gets the value as [Config.Any]
 // gives it.
 func Checked(t Type, description string, check func(v any) bool) Type {
-	inner := t.info()
+	inner := t.info().real()
 	out := *inner
-	out.desc, out.face = description, nil
+	out.desc, out.describe, out.face = description, nil, nil
 	out.check = func(m *merging, v eval.Value) bool {
 		return inner.check(m, v) && check(m.goValue(v))
 	}

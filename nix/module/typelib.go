@@ -35,7 +35,7 @@ func (s *System) typeLib(*eval.Thread) eval.Value {
 		b.Set(name, v)
 		return v
 	}
-	typ := func(m *merging, v eval.Value) *typeInfo { return m.sys.typeOf(m.t, v) }
+	typ := func(m *merging, v eval.Value) *typeInfo { return m.sys.typeLater(m.t, v) }
 	unary := func(name string, make func(e *typeInfo) *typeInfo) {
 		fn(name, 1, func(m *merging, args []eval.Value) *typeInfo { return make(typ(m, args[0])) })
 	}
@@ -54,7 +54,7 @@ func (s *System) typeLib(*eval.Thread) eval.Value {
 		if v, ok := m.t.Lookup(args[0], "lazy"); ok {
 			lazy = m.t.Bool(v)
 		}
-		return attrsOf(typ(m, m.t.Select(args[0], "elemType")), lazy)
+		return attrsOf(typ(m, m.attr(m.t.Attrs(args[0]), "elemType", def{})), lazy)
 	})
 	fn("either", 2, func(m *merging, args []eval.Value) *typeInfo {
 		return oneOf([]*typeInfo{typ(m, args[0]), typ(m, args[1])})
@@ -89,7 +89,7 @@ func (s *System) typeLib(*eval.Thread) eval.Value {
 		})
 	})
 	fn("addCheck", 2, func(m *merging, args []eval.Value) *typeInfo {
-		inner, more := typ(m, args[0]), callCheck(args[1])
+		inner, more := typ(m, args[0]).real(), callCheck(args[1])
 		out := *inner
 		out.face = nil
 		out.check = func(m *merging, v eval.Value) bool { return inner.check(m, v) && more(m, v) }

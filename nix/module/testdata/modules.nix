@@ -44,4 +44,8 @@ in
   lazyCycle = (ev [ { options.s = opt (types.lazyAttrsOf types.int); } ({ config, ... }: { s.a = 1; s.b = config.s.a + 1; }) ]).s;
   assertionsLike = (ev [ { options.assertions = opt (types.listOf types.unspecified); config.assertions = [ { assertion = true; message = "m"; } ]; } ]).assertions;
   perInstance = ev [ ({ config, ... }: { options.svc = opt (types.attrsOf (types.submodule ({ name, ... }: { options.port = mkOption { default = builtins.stringLength name; }; options.enable = mkEnableOption name; }))); options.ports = mkOption { default = mapAttrsToList (n: s: s.port) (filterAttrs (n: s: s.enable) config.svc); }; }) { svc.abc.enable = true; svc.de.enable = true; svc.x = { }; } ];
+  recursiveType = let v = types.nullOr (types.oneOf [ types.int types.str (types.attrsOf v) (types.listOf v) ]) // { description = "value"; }; in
+    (ev [ { options.a = opt v; } { a.b = [ 1 { c = null; } ]; } { a.d = "x"; } ]).a;
+  applyUnset = (ev [ ({ config, options, ... }: { options.a = mkOption { type = types.raw; readOnly = true; apply = if options.a.isDefined then x: x else x: config.b; }; options.b = opt types.int; config.b = 4; }) ]).a;
+  lazyDeclaration = (ev [ ({ options, ... }: { options.a = mkOption ({ default = 1; } // optionalAttrs (options.b ? type) { type = types.int; }); options.b = opt types.int; }) ]).a;
 }
