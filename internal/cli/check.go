@@ -36,6 +36,10 @@ func runCheck(ctx context.Context, env *Env, t *target) error {
 		return err
 	}
 	l.writeNotes(env)
+	if l.none {
+		fmt.Fprintf(env.Stdout, "%s: ok, no containers\n", l.name)
+		return nil
+	}
 	enabled := 0
 	for _, s := range l.project.Services {
 		if !s.Disabled {

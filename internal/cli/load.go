@@ -11,14 +11,18 @@ import (
 	"strings"
 
 	"nix2gpu/compose"
+	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
 
 // A loaded definition is a project with the place that it came from.
 type loaded struct {
 	project *project.Project
-	root    string // the definition's folder
-	name    string // the definition as messages call it: "flake.nix#web"
+	root    string         // the definition's folder
+	name    string         // the definition as messages call it: "flake.nix#web"
+	notes   []string       // what its reader should know, with places
+	config  *module.Config // of a definition in Nix: its options
+	none    bool           // the file defines no container
 }
 
 // load reads and validates the definition of t. The error is an *invalid
@@ -28,25 +32,21 @@ func (t *target) load(ctx context.Context, env *Env) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &loaded{root: root, name: files[0]}
+	var l *loaded
 	switch {
 	case isCompose(root, files[0]):
 		if len(t.modules) > 0 {
 			return nil, usageError("--module is for definitions in Nix; %q is merged with another file by a second -f", files[0])
 		}
-		l.project, err = t.loadCompose(env, root, files)
+		l, err = t.loadCompose(env, root, files)
 	case len(files) > 1:
 		return nil, usageError("only process-compose files can be merged by several -f; for %q use --module", files[0])
 	default:
-		l.project, err = t.evaluate(ctx, env, root, files[0])
+		l, err = t.evaluate(ctx, env, root, files[0])
 	}
 	if err != nil {
 		return nil, err
 	}
-	if t.container != "" {
-		l.name += "#" + t.container
-	}
-	l.project.Container.WorkingDir = orElse(l.project.Container.WorkingDir, "/workspace")
 	t.keepNamespaces(l.project)
 	for _, name := range t.disabled {
 		if s := l.project.Services[project.ID(name)]; s != nil {
@@ -167,7 +167,7 @@ func absolute(root, file string) string {
 	return filepath.Join(root, file)
 }
 
-func (t *target) loadCompose(env *Env, root string, files []string) (*project.Project, error) {
+func (t *target) loadCompose(env *Env, root string, files []string) (*loaded, error) {
 	p, err := compose.Load(compose.Options{
 		ReadFile: func(name string) ([]byte, error) {
 			data, err := os.ReadFile(absolute(root, name))
@@ -185,7 +185,27 @@ func (t *target) loadCompose(env *Env, root string, files []string) (*project.Pr
 	if err != nil {
 		return nil, &invalid{root, err}
 	}
-	return p, nil
+	l := &loaded{project: p, root: root, name: files[0]}
+	if t.container != "" {
+		return nil, usageError("%q is a file for process-compose: it has no container %q", files[0], t.container)
+	}
+	for _, n := range p.Notes {
+		place := n.Pos.String()
+		if place != "" {
+			place += ": "
+		}
+		l.notes = append(l.notes, fmt.Sprintf("%snote: %s", place, n.Text))
+	}
+	return l, nil
+}
+
+// emptyProject is what a file without containers comes to.
+func emptyProject(root string) *project.Project {
+	return &project.Project{
+		Version: project.Version, Name: filepath.Base(root),
+		Services:  map[project.ID]*project.Service{},
+		Processes: map[project.ID]*project.Process{},
+	}
 }
 
 // keepNamespaces disables what is outside the chosen namespaces, and prunes

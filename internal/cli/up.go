@@ -122,12 +122,8 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 
 // writeNotes prints what a reader of the definition should know.
 func (l *loaded) writeNotes(env *Env) {
-	for _, n := range l.project.Notes {
-		place := n.Pos.String()
-		if place != "" {
-			place += ": "
-		}
-		fmt.Fprintf(env.Stderr, "%snote: %s\n", place, n.Text)
+	for _, n := range l.notes {
+		fmt.Fprintln(env.Stderr, n)
 	}
 }
 
