@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -62,12 +63,12 @@ const setupMark = ".nix2gpu-setup"
 // setupPostgres brings a running server to what the definition asks for. It
 // runs after every start, so that a database added later is made as well.
 func setupPostgres(ctx context.Context, o setupOptions, stdio Stdio) error {
-	conn, role, err := connect(ctx, &o)
+	conn, cfg, err := connect(ctx, &o)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	s := &setup{o: o, conn: conn, role: role, stdio: stdio}
+	s := &setup{o: o, conn: conn, cfg: cfg, role: cfg.User, stdio: stdio}
 	first := false
 	if _, err := os.Stat(filepath.Join(o.data, setupMark)); errors.Is(err, fs.ErrNotExist) {
 		first = true
@@ -101,13 +102,14 @@ func setupPostgres(ctx context.Context, o setupOptions, stdio Stdio) error {
 type setup struct {
 	o     setupOptions
 	conn  *pgconn.PgConn
-	role  string // that we are connected as
+	cfg   *pgconn.Config // of conn
+	role  string         // that we are connected as
 	stdio Stdio
 }
 
 // connect reaches the server over its socket. A cluster from elsewhere may
 // have been made by another role than ours, usually the caller.
-func connect(ctx context.Context, o *setupOptions) (*pgconn.PgConn, string, error) {
+func connect(ctx context.Context, o *setupOptions) (*pgconn.PgConn, *pgconn.Config, error) {
 	for _, kv := range os.Environ() { // pgconn reads what libpq reads
 		if k, _, _ := strings.Cut(kv, "="); strings.HasPrefix(k, "PG") {
 			os.Unsetenv(k)
@@ -115,7 +117,7 @@ func connect(ctx context.Context, o *setupOptions) (*pgconn.PgConn, string, erro
 	}
 	cfg, err := pgconn.ParseConfig("sslmode=disable passfile=/dev/null servicefile=/dev/null")
 	if err != nil {
-		return nil, "", fmt.Errorf("postgresql: %v", err)
+		return nil, nil, fmt.Errorf("postgresql: %v", err)
 	}
 	cfg.Host, cfg.Port, cfg.Database, cfg.Fallbacks = o.socket, uint16(o.port), "postgres", nil
 	candidates := append([]string{o.superuser}, callers()...)
@@ -124,7 +126,7 @@ func connect(ctx context.Context, o *setupOptions) (*pgconn.PgConn, string, erro
 		cfg.User = role
 		conn, err := connectPatiently(ctx, cfg)
 		if err == nil {
-			return conn, role, nil
+			return conn, cfg, nil
 		}
 		if firstErr == nil {
 			firstErr = err
@@ -134,11 +136,11 @@ func connect(ctx context.Context, o *setupOptions) (*pgconn.PgConn, string, erro
 		}
 	}
 	if pgErr, ok := errors.AsType[*pgconn.PgError](firstErr); ok && strings.HasPrefix(pgErr.Code, "28") {
-		return nil, "", fmt.Errorf("postgresql: cannot connect as %q to set the server up: %s\n"+
+		return nil, nil, fmt.Errorf("postgresql: cannot connect as %q to set the server up: %s\n"+
 			"hint: let authentication begin with \"local all %s trust\", or set superuser to the role that made the data folder",
 			o.superuser, pgErr.Message, o.superuser)
 	}
-	return nil, "", fmt.Errorf("postgresql: cannot connect to set the server up: %v", firstErr)
+	return nil, nil, fmt.Errorf("postgresql: cannot connect to set the server up: %v", firstErr)
 }
 
 // connectPatiently waits out a server that is still coming up.
@@ -205,38 +207,71 @@ func (s *setup) ensureDatabases(ctx context.Context) error {
 	if s.o.own {
 		wanted = append(wanted, callers()...)
 	}
+	var plain []string
 	for _, name := range wanted {
 		if slices.Contains(have, name) {
 			continue
 		}
 		have = append(have, name)
 		schemas, err := s.schemasOf(name)
-		if err != nil {
+		switch {
+		case err != nil:
+			return err
+		case len(schemas) == 0:
+			plain = append(plain, name)
+			continue
+		}
+		if slices.Contains(have, scratch(name)) { // an earlier run was killed at it
+			if err := s.exec(ctx, "DROP DATABASE "+quote(scratch(name))+" WITH (FORCE)"); err != nil {
+				return err
+			}
+		}
+		if err := s.exec(ctx, "CREATE DATABASE "+quote(scratch(name))); err != nil {
 			return err
 		}
-		if len(schemas) == 0 {
-			if err := s.exec(ctx, "CREATE DATABASE "+quote(name)); err != nil {
-				return err
-			}
-		} else {
-			if slices.Contains(have, scratch(name)) { // an earlier run was killed at it
-				if err := s.exec(ctx, "DROP DATABASE "+quote(scratch(name))+" WITH (FORCE)"); err != nil {
-					return err
-				}
-			}
-			if err := s.exec(ctx, "CREATE DATABASE "+quote(scratch(name))); err != nil {
-				return err
-			}
-			if err := s.runAll(ctx, scratch(name), schemas); err != nil {
-				return err
-			}
-			if err := s.exec(ctx, "ALTER DATABASE "+quote(scratch(name))+" RENAME TO "+quote(name)); err != nil {
-				return err
-			}
+		if err := s.runAll(ctx, scratch(name), schemas); err != nil {
+			return err
+		}
+		if err := s.exec(ctx, "ALTER DATABASE "+quote(scratch(name))+" RENAME TO "+quote(name)); err != nil {
+			return err
 		}
 		fmt.Fprintf(s.stdio.Out, "made database %q\n", name)
 	}
-	return nil
+	return s.createDatabases(ctx, plain)
+}
+
+// createDatabases makes several at once: each waits for the disk, and the
+// server lets them wait together.
+func (s *setup) createDatabases(ctx context.Context, names []string) error {
+	errs := make([]error, len(names))
+	slots := make(chan struct{}, 4)
+	var wait sync.WaitGroup
+	for i, name := range names {
+		wait.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			conn := s.conn
+			if i > 0 {
+				var err error
+				if conn, err = connectPatiently(ctx, s.cfg); err != nil {
+					errs[i] = fmt.Errorf("postgresql: cannot connect to make database %q: %v", name, err)
+					return
+				}
+				defer conn.Close(context.WithoutCancel(ctx))
+			}
+			_, err := conn.Exec(ctx, "CREATE DATABASE "+quote(name)).ReadAll()
+			if err != nil {
+				errs[i] = fmt.Errorf("postgresql: cannot make database %q: %v", name, err)
+			}
+		})
+	}
+	wait.Wait()
+	for i, name := range names {
+		if errs[i] == nil {
+			fmt.Fprintf(s.stdio.Out, "made database %q\n", name)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // schemasOf lists the scripts of a database; a folder stands for its *.sql
