@@ -156,11 +156,25 @@ func (e *Errors) checkProcess(p *Project, id ID, q *Process) {
 	}
 	for _, t := range q.texts() {
 		for _, part := range t {
-			if part.File != nil && p.Files[*part.File] == nil {
+			if part.File != nil && !p.hasFile(*part.File) {
 				e.add(s.Pos, s.ID, "", "process %s names the generated file %q, which does not exist", who, *part.File)
 			}
 		}
 	}
+}
+
+// hasFile reports whether there is a generated file of that name, or a folder
+// of them.
+func (p *Project) hasFile(name string) bool {
+	if p.Files[name] != nil {
+		return true
+	}
+	for other := range p.Files {
+		if strings.HasPrefix(other, name+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 func (e *Errors) checkCommand(s *Service, what string, c Command) {
