@@ -170,12 +170,16 @@ func (tr *tree) loadValue(m *merging, x *mod, v eval.Value, pos Pos) {
 	t := m.t
 	v = t.Force(v)
 	if isModulePath(v) {
-		path := t.Interpolate(v).Text()
-		if p, ok := v.(eval.Path); ok {
-			path = string(p)
-		}
-		x.key, x.file = path, path
-		v = tr.sys.importFile(t, path)
+		t.Annotate(pos, "while importing a module", func() {
+			var path string
+			if p, ok := v.(eval.Path); ok {
+				path = string(p)
+			} else {
+				path = t.Interpolate(v).Text()
+			}
+			x.key, x.file = path, path
+			v = tr.sys.importFile(t, path)
+		})
 	}
 	if set, ok := v.(*eval.Attrs); ok && set.Has("_type") && property(t, set) == "flake" {
 		m.fail(&Error{Pos: pos, Msg: "a flake is no module", Hint: "import one of its modules: inputs.x.flakeModules.default"})
