@@ -279,6 +279,15 @@ func resolveJoins(p *project.Project) {
 	}
 	p.Container.SystemPkgs = split(p.Container.SystemPkgs)
 	for _, proc := range p.Processes {
+		// Of a Python with modules only the interpreter is named by a path:
+		// the modules must be known all the same.
+		eachText(reflect.ValueOf(proc), func(t project.Text) {
+			for _, attr := range t.Packages() {
+				if strings.Contains(attr, joiner) {
+					proc.Packages = append(proc.Packages, project.PackageRef{Attr: attr})
+				}
+			}
+		})
 		proc.Packages = split(proc.Packages)
 	}
 	eachText(reflect.ValueOf(p), func(t project.Text) {

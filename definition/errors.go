@@ -121,16 +121,19 @@ func asErrors(err error, sources func(project.Pos) syntax.Pos) Errors {
 		}
 		return out
 	}
-	if e, ok := errors.AsType[*eval.Error](err); ok {
-		return Errors{fromEval(e)}
-	}
 	if e, ok := errors.AsType[*syntax.Error](err); ok {
 		return Errors{{Pos: e.Pos, Msg: e.Msg}}
+	}
+	if e, ok := errors.AsType[*eval.Error](err); ok {
+		return Errors{fromEval(e)}
 	}
 	return Errors{{Msg: err.Error()}}
 }
 
 func fromModule(e *module.Error) *Error {
+	if cause, ok := errors.AsType[*syntax.Error](e.Cause); ok {
+		return &Error{Pos: cause.Pos, Msg: cause.Msg}
+	}
 	if cause, ok := errors.AsType[*eval.Error](e.Cause); ok && !isUser(e.Pos) {
 		out := fromEval(cause)
 		if out.Hint == "" {

@@ -242,16 +242,29 @@ func (s *session) load(found *containers, name string) (*Result, error) {
 	c.Check()
 	p, notes := s.build(c, cmp.Or(name, filepath.Base(s.root)))
 	broken := map[project.ID]bool{} // services whose options are wrong
-	if err := e.Err(); err != nil {
-		for _, one := range asErrors(err, s.position) {
-			wrong = append(wrong, one)
-		}
-		var many module.Errors
-		if errors.As(err, &many) {
-			for _, one := range many {
-				markBroken(broken, c.Path(), one.Path)
+	var many module.Errors
+	if err := e.Err(); errors.As(err, &many) {
+		placed := map[project.ID]bool{} // those of which it is known where
+		for _, one := range many {
+			if id := serviceAt(c.Path(), one.Path); id != "" {
+				broken[id] = true
+				placed[id] = placed[id] || fromModule(one).Pos.IsValid()
 			}
 		}
+		for _, one := range many {
+			out := fromModule(one)
+			if id := serviceAt(c.Path(), one.Path); !out.Pos.IsValid() && id != "" {
+				if placed[id] {
+					continue // what a reader of the options makes of the same mistake
+				}
+				if svc := p.Services[id]; svc != nil {
+					out.Pos = s.position(svc.Pos)
+				}
+			}
+			wrong = append(wrong, out)
+		}
+	} else if err != nil {
+		wrong = append(wrong, asErrors(err, s.position)...)
 	}
 	var invalid project.Errors
 	if err := p.Validate(); errors.As(err, &invalid) {
@@ -272,17 +285,16 @@ func (s *session) load(found *containers, name string) (*Result, error) {
 	return r, nil
 }
 
-// markBroken notes the service that an error at path is about.
-func markBroken(broken map[project.ID]bool, container, path []string) {
+// serviceAt is the service that an option at path belongs to, "" if to none.
+func serviceAt(container, path []string) project.ID {
 	if len(path) < len(container)+3 || path[len(container)] != "services" {
-		return
+		return ""
 	}
 	typ, instance := project.CanonicalType(path[len(container)+1]), path[len(container)+2]
 	if typ == "custom" {
-		broken[project.ID(instance)] = true
-		return
+		return project.ID(instance)
 	}
-	broken[project.ID(typ+"."+instance)] = true
+	return project.ID(typ + "." + instance)
 }
 
 // errors gives errors the names of files that people use.

@@ -83,8 +83,8 @@ func (h *host) missing(set, name string, pos syntax.Pos) eval.Value {
 	if strings.HasPrefix(name, "_") {
 		return nil
 	}
-	if v := h.attr(attr); packages.IsSet(attr) {
-		return v
+	if set == "" && packages.IsSet(name) {
+		return h.set(name)
 	}
 	if !packages.Lookup(attr).Known {
 		if _, seen := h.unknown[attr]; !seen {

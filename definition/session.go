@@ -188,11 +188,15 @@ func (s *session) shapeOf(t *eval.Thread, v eval.Value, depth int) shape {
 		return shapeContainer
 	}
 	if list, ok := set.Get("imports"); ok && depth < maxImports {
-		for _, v := range t.List(list).Elems() {
-			if found := s.shapeOf(t, v, depth+1); found != shapeNone {
-				return found
+		found := shapeNone
+		t.Annotate(set.Pos("imports"), "while importing a module", func() {
+			for _, v := range t.List(list).Elems() {
+				if found = s.shapeOf(t, v, depth+1); found != shapeNone {
+					return
+				}
 			}
-		}
+		})
+		return found
 	}
 	return shapeNone
 }
