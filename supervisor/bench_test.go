@@ -1,0 +1,78 @@
+package supervisor
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"nix2gpu/project"
+)
+
+// instant is a world in which everything succeeds at once; its facts are
+// applied by the benchmark.
+type instant struct{ facts []Fact }
+
+func (w *instant) Now() time.Time                   { return time.Unix(1e9, 0) }
+func (w *instant) After(time.Duration, Fact) func() { return func() {} }
+func (w *instant) Probe(RunID)                      {}
+func (w *instant) Shutdown(RunID, project.Command)  {}
+func (w *instant) Say(string)                       {}
+func (w *instant) Kill(id RunID)                    { w.Signal(id, "", false) }
+func (w *instant) Spawn(r Run)                      { w.facts = append(w.facts, Fact{Kind: Spawned, Run: r.ID, PID: 1}) }
+func (w *instant) Signal(id RunID, _ string, _ bool) {
+	w.facts = append(w.facts, Fact{Kind: Exited, Run: id})
+}
+
+// What the engine itself costs: to start and stop so many services, each of
+// which depends on the one before it.
+func BenchmarkChain(b *testing.B) {
+	for _, n := range []int{20, 500} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var lines []string
+			for i := range n {
+				line := fmt.Sprintf("s%03d:", i)
+				if i > 0 {
+					line += fmt.Sprintf(" s%03d=ready", i-1)
+				}
+				lines = append(lines, line)
+			}
+			p := services(lines...)
+			opts := Options{Log: slog.New(slog.DiscardHandler)}
+			opts.setDefaults()
+			for b.Loop() {
+				w := &instant{}
+				c := newCore(p, w, opts)
+				work := func() {
+					for len(w.facts) > 0 {
+						f := w.facts[0]
+						w.facts = w.facts[1:]
+						c.fact(f)
+						c.settle()
+					}
+				}
+				c.begin()
+				work()
+				c.down("requested", 0)
+				work()
+				if !c.ended() {
+					b.Fatal("not ended")
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkSnapshot(b *testing.B) {
+	var lines []string
+	for i := range 20 {
+		lines = append(lines, fmt.Sprintf("s%02d:", i))
+	}
+	opts := Options{}
+	opts.setDefaults()
+	c := newCore(services(lines...), &instant{}, opts)
+	c.begin()
+	for b.Loop() {
+		c.snapshot()
+	}
+}
