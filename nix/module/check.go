@@ -64,7 +64,25 @@ func (e *Evaluation) checkLevel(l *level) {
 	}
 }
 
+// maxDepth bounds how deep values are read that may be endless, such as
+// let x = { a = x; }; in x.
+const maxDepth = 200
+
+// tooDeep reports whether a place is beyond maxDepth, or something was before;
+// the error is kept the first time.
+func (l *errorList) tooDeep(loc []string, pos func() Pos) bool {
+	if len(loc) <= maxDepth || l.endless {
+		return l.endless
+	}
+	l.endless = true
+	l.add(errorf(loc, pos(), "the value of %s is nested too deeply", quotePath(loc[:4])))
+	return true
+}
+
 func (e *Evaluation) checkSlot(s *slot) {
+	if e.errs.tooDeep(s.loc, func() Pos { return slotNode{e, s}.origin().Pos() }) {
+		return
+	}
 	unset := false
 	var r result
 	ok := e.try(s.loc, func(t *eval.Thread) {

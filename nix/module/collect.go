@@ -60,6 +60,17 @@ type mod struct {
 	disable []string
 }
 
+// place is where x stands, as well as it is known.
+func (x *mod) place() Pos {
+	if x.file == "" {
+		return Pos{}
+	}
+	return fileOnly(x.file)
+}
+
+// maxModules bounds a module that imports itself as a value.
+const maxModules = 10_000
+
 // propertyKinds are the values that may stand for a whole module's config.
 var propertyKinds = map[string]bool{"if": true, "merge": true, "override": true, "order": true}
 
@@ -87,7 +98,9 @@ func (tr *tree) collect(t *eval.Thread) []*mod {
 			}
 			seen[x.key] = true
 		}
-		all = append(all, x)
+		if all = append(all, x); len(all) > maxModules {
+			m.fail(&Error{Pos: x.place(), Msg: "there are too many modules: does one import itself?", Hint: "give it a key, or import it as a file"})
+		}
 		queue = append(queue, x.imports...)
 		for _, d := range x.disable {
 			disabled[d] = true

@@ -252,6 +252,9 @@ func (c *Config) StrMap(path ...string) map[string]Str {
 // from. A function in it is an error, kept.
 func (c *Config) Any(path ...string) any {
 	at := c.Get(path...)
+	if at.errs.tooDeep(at.n.path(), func() Pos { return at.Pos() }) {
+		return nil
+	}
 	switch kind := at.Kind(); kind {
 	case Missing, KindNull:
 		return nil

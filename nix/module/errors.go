@@ -86,8 +86,9 @@ func errorf(path []string, pos Pos, format string, args ...any) *Error {
 // An errorList collects errors. The same error can come up in many ways,
 // since every option that reads a broken one breaks as well: it is kept once.
 type errorList struct {
-	all  Errors
-	seen map[string]bool
+	all     Errors
+	seen    map[string]bool
+	endless bool // a value has no end: nothing more is read deeply
 }
 
 // add keeps err, whatever is new in it, and reports whether there was an error.

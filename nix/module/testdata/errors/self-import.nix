@@ -1,0 +1,1 @@
+let m = { old = 1; imports = [ m ]; }; in m
