@@ -178,10 +178,3 @@ func (o *output) close(ctx context.Context) error {
 	defer o.mu.Unlock()
 	return o.broken
 }
-
-// failure says why nothing more will be written, or nil.
-func (o *output) failure() error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.broken
-}

@@ -55,14 +55,16 @@ func (r *Reader) Sources() ([]string, error) {
 	}
 	var ids []string
 	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), ".log"); ok && e.Type().IsRegular() {
-			if id, err := url.PathUnescape(name); err == nil && fileName(id) == e.Name() {
+		// Between a rotation and the next line there is no current file.
+		file := strings.TrimSuffix(e.Name(), ".1")
+		if name, ok := strings.CutSuffix(file, ".log"); ok && e.Type().IsRegular() {
+			if id, err := url.PathUnescape(name); err == nil && fileName(id) == file {
 				ids = append(ids, id)
 			}
 		}
 	}
 	slices.Sort(ids)
-	return ids, nil
+	return slices.Compact(ids), nil
 }
 
 // Records yields the wanted records of all sources, merged by time. The pieces
