@@ -66,10 +66,11 @@ func ContainerOptions() module.Options {
 	}
 }
 
-// perSystemOptions are what perSystem can set for us.
-func perSystemOptions() module.Options {
+// perSystemOptions are what perSystem can set for us. The modules are merged
+// into each container.
+func perSystemOptions(modules []module.Module) module.Options {
 	return module.Options{
-		"nix2gpu": {Type: module.LazyAttrsOf(module.Submodule(module.Schema{Options: ContainerOptions()})),
+		"nix2gpu": {Type: module.LazyAttrsOf(module.Submodule(module.Schema{Options: ContainerOptions(), Modules: modules})),
 			Default: map[string]any{}, Description: "The containers, by name."},
 	}
 }

@@ -90,7 +90,7 @@ func (s *session) open(ctx context.Context) (found *containers, err error) {
 			found = s.openFlake(t, v)
 		case shapeParts:
 			empty := eval.NewAttrs(0).Done()
-			found = s.openParts(t, flake.NewParts(t, s.partsOptions(), empty, empty, v, nil))
+			found = s.openParts(t, flake.NewParts(t, s.partsOptions(t), empty, empty, v, nil))
 		case shapePerSystem:
 			found = s.openPerSystem(t, v)
 		case shapeContainer:
@@ -101,19 +101,21 @@ func (s *session) open(ctx context.Context) (found *containers, err error) {
 }
 
 // evaluate reads the file: an expression, bindings without braces, or data.
-func (s *session) evaluate(t *eval.Thread) eval.Value {
-	src := s.files.source(s.file)
+func (s *session) evaluate(t *eval.Thread) eval.Value { return s.evaluateFile(t, s.file) }
+
+func (s *session) evaluateFile(t *eval.Thread, file string) eval.Value {
+	src := s.files.source(file)
 	if src == nil {
-		_, err := s.files.ReadFile(s.file)
+		_, err := s.files.ReadFile(file)
 		t.Raise(err)
 	}
 	var expr syntax.Expr
 	var err error
-	switch filepath.Ext(s.file) {
+	switch filepath.Ext(file) {
 	case ".json", ".yaml", ".yml":
-		expr, err = parseData(s.file, src.Text)
+		expr, err = parseData(file, src.Text)
 	default:
-		expr, err = syntax.ParseFragment(s.file, src.Text)
+		expr, err = syntax.ParseFragment(file, src.Text)
 	}
 	if err != nil {
 		t.Raise(err)
@@ -122,7 +124,7 @@ func (s *session) evaluate(t *eval.Thread) eval.Value {
 	if _, isFunction := expr.(*syntax.Lambda); !isFunction && !declaresOutputs(expr) {
 		scope["pkgs"], scope["lib"] = s.host(s.opts.System).pkgs, s.sys.Lib()
 	}
-	v := t.Force(t.EvalExpr(expr, s.root, scope))
+	v := t.Force(t.EvalExpr(expr, filepath.Dir(file), scope))
 	if set, ok := v.(*eval.Attrs); ok && !set.Has("outputs") {
 		// Blocks of the documentation may stand together in one file.
 		rest := eval.NewAttrs(set.Len())
@@ -134,6 +136,15 @@ func (s *session) evaluate(t *eval.Thread) eval.Value {
 		v = rest.Done()
 	}
 	return v
+}
+
+// added are the modules that the caller merges into the container.
+func (s *session) added(t *eval.Thread) []module.Module {
+	var modules []module.Module
+	for _, file := range s.opts.Modules {
+		modules = append(modules, module.FromValue(s.evaluateFile(t, file), file))
+	}
+	return modules
 }
 
 func declaresOutputs(e syntax.Expr) bool {
@@ -221,8 +232,9 @@ func (s *session) probeArgs(t *eval.Thread, fn eval.Value) *eval.Attrs {
 
 // openContainer is a file that is one container without a name.
 func (s *session) openContainer(t *eval.Thread, v eval.Value) *containers {
+	modules := []module.Module{module.Declare(ContainerOptions(), nil), module.FromValue(v, s.file)}
 	e := s.sys.Evaluate(t.Context(), module.Spec{
-		Modules: []module.Module{module.Declare(ContainerOptions(), nil), module.FromValue(v, s.file)},
+		Modules: append(modules, s.added(t)...),
 		Args:    s.moduleArgs(),
 	})
 	return &containers{
@@ -248,7 +260,7 @@ func (s *session) moduleArgs() map[string]eval.Value {
 // openPerSystem is a module of perSystem: { nix2gpu.<name> = …; }.
 func (s *session) openPerSystem(t *eval.Thread, v eval.Value) *containers {
 	e := s.sys.Evaluate(t.Context(), module.Spec{
-		Modules: []module.Module{module.Declare(perSystemOptions(), module.LazyAttrsOf(module.Raw)), module.FromValue(v, s.file)},
+		Modules: []module.Module{module.Declare(perSystemOptions(s.added(t)), module.LazyAttrsOf(module.Raw)), module.FromValue(v, s.file)},
 		Args:    s.moduleArgs(),
 	})
 	return s.named(t, e)
@@ -334,15 +346,15 @@ func (s *session) openFlake(t *eval.Thread, v eval.Value) *containers {
 	if v, ok := t.Lookup(f.Self, "perSystem"); ok {
 		inputs := eval.AttrsOf(f.Inputs)
 		mod := eval.NewAttrs(1).Set("perSystem", v).Done()
-		return s.openParts(t, flake.NewParts(t, s.partsOptions(), inputs, f.Self, mod, nil))
+		return s.openParts(t, flake.NewParts(t, s.partsOptions(t), inputs, f.Self, mod, nil))
 	}
 	return none
 }
 
-func (s *session) partsOptions() flake.PartsOptions {
+func (s *session) partsOptions(t *eval.Thread) flake.PartsOptions {
 	return flake.PartsOptions{
 		System:    s.sys,
-		PerSystem: perSystemOptions(),
+		PerSystem: perSystemOptions(s.added(t)),
 		Pkgs:      func(_ *eval.Thread, system string) eval.Value { return s.host(system).pkgs },
 		Systems:   []string{"x86_64-linux", "aarch64-linux"},
 	}
@@ -361,7 +373,7 @@ func (s *session) standIns() map[string]eval.Value {
 		"nixpkgs":               nixpkgs,
 		"nixpkgs-lib":           nixpkgs,
 		"nixpkgs.lib":           nixpkgs,
-		"flake-parts":           eval.Lazy(s.partsOptions().StandIn),
+		"flake-parts":           eval.Lazy(func(t *eval.Thread) eval.Value { return s.partsOptions(t).StandIn(t) }),
 		"nix2gpu":               modules,
 		"services-flake":        modules,
 		"process-compose-flake": modules,

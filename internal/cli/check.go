@@ -31,23 +31,22 @@ else 2.`,
 }
 
 func runCheck(ctx context.Context, env *Env, t *target) error {
-	l, err := t.load(ctx, env)
-	if err != nil {
-		return err
-	}
-	l.writeNotes(env)
-	if l.none {
-		fmt.Fprintf(env.Stdout, "%s: ok, no containers\n", l.name)
-		return nil
-	}
-	enabled := 0
-	for _, s := range l.project.Services {
-		if !s.Disabled {
-			enabled++
+	all, err := t.loadAll(ctx, env)
+	for _, l := range all {
+		l.writeNotes(env)
+		if l.none {
+			fmt.Fprintf(env.Stdout, "%s: ok, no containers\n", l.name)
+			continue
 		}
+		enabled := 0
+		for _, s := range l.project.Services {
+			if !s.Disabled {
+				enabled++
+			}
+		}
+		fmt.Fprintf(env.Stdout, "%s: ok, %s\n", l.name, count(enabled, "service"))
 	}
-	fmt.Fprintf(env.Stdout, "%s: ok, %s\n", l.name, count(enabled, "service"))
-	return nil
+	return err
 }
 
 func count(n int, what string) string {
