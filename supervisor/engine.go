@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"nix2gpu/project"
@@ -309,3 +310,5 @@ type UnknownError struct{ Service project.ID }
 func (e *UnknownError) Error() string { return "no service " + quote(e.Service) }
 
 func unknown(id project.ID) error { return &UnknownError{id} }
+
+func quote(id project.ID) string { return strconv.Quote(string(id)) }

@@ -342,3 +342,23 @@ func (c *core) why(s *service) string {
 	}
 	return ""
 }
+
+// seconds rounds a duration for people: "3s", "500ms", "1m30s".
+func seconds(d time.Duration) string {
+	if d >= time.Second {
+		d = d.Round(100 * time.Millisecond)
+		if d >= 10*time.Second {
+			d = d.Round(time.Second)
+		}
+	} else {
+		d = d.Round(10 * time.Millisecond)
+	}
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}

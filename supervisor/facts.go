@@ -1,0 +1,238 @@
+package supervisor
+
+import (
+	"strings"
+
+	"nix2gpu/project"
+)
+
+// fact applies one thing that happened in the world.
+func (c *core) fact(f Fact) {
+	if f.Kind == timerFired {
+		c.fire(f.timer)
+		return
+	}
+	r := c.runs[f.Run]
+	if r == nil {
+		return // of a run that is over
+	}
+	switch f.Kind {
+	case Spawned:
+		c.spawnedFact(r, f.PID)
+	case Exited:
+		c.exited(r, f.Exit)
+	case Probed:
+		c.probed(r, f.Probe)
+	case ShutdownDone:
+		// One that worked may have asked the process to end in its own way:
+		// that gets half of the grace.
+		if f.Exit.Status() != 0 {
+			c.signalRun(r)
+		}
+	}
+}
+
+func (c *core) spawnedFact(r *run, pid int) {
+	s := r.service
+	r.spawned, r.pid, r.since = true, pid, c.world.Now()
+	if r.role != project.Main {
+		return
+	}
+	s.spawned = true
+	c.log.Debug("main process started", "service", s.id, "pid", pid)
+	c.changed = append(c.changed, s) // "started" is met, without a change of state
+	if r.stopping {
+		return
+	}
+	for _, user := range c.users[s.id] {
+		if user.spec.DependsOn[s.id].Restart && s.starts > 1 && !user.noDeps &&
+			user.state.Live() && user.state != Stopping && user.state != Restarting {
+			user.cause = s.spec.Label + " restarted"
+			c.feed(user, Restart)
+		}
+	}
+	c.world.Probe(r.ID)
+	if !s.probed() {
+		c.ready(s)
+	}
+}
+
+// ready is told when the main process is ready, by its probe or by being there.
+func (c *core) ready(s *service) {
+	s.probeReady = true
+	if s.state == Starting && len(s.spec.Setup) > 0 {
+		c.feed(s, ReadySetup)
+		return
+	}
+	c.feed(s, Ready)
+}
+
+func (c *core) probed(r *run, p Probe) {
+	s := r.service
+	if r.stopping || r.role != project.Main {
+		return
+	}
+	if p.At.IsZero() {
+		p.At = c.world.Now()
+	}
+	s.probe = &p
+	if !p.News {
+		return
+	}
+	m := r.Process
+	switch {
+	case p.OK && (p.Role == Readiness || p.Role == Startup && m.Readiness == nil):
+		c.ready(s)
+	case p.OK:
+	case p.Role != Readiness || m.Readiness != nil && m.Readiness.RestartOnFailure:
+		c.broken(s, end{exit: Exit{Process: m.ID}, forced: true}, text(string(p.Role)+" probe failed", p.Output))
+	default:
+		s.probeReady = false
+		if !c.feed(s, Lost) && s.state == Starting && !s.noted {
+			s.noted = true
+			c.world.Say(s.spec.Label + ": not ready yet: " + s.probeOutput())
+		}
+	}
+}
+
+// probed reports whether something has to pass before a main process that
+// runs is ready.
+func (s *service) probed() bool { return s.main.Readiness != nil || s.main.Startup != nil }
+
+// text joins a headline with its detail.
+func text(headline, detail string) string {
+	if detail == "" {
+		return headline
+	}
+	return headline + ": " + strings.TrimSpace(detail)
+}
+
+// broken is told when a service failed while processes of it live.
+func (c *core) broken(s *service, e end, why string) {
+	s.pending, s.why = &e, why
+	c.feed(s, Broken)
+}
+
+// exited is told when a run is over and nothing is left of it.
+func (c *core) exited(r *run, x Exit) {
+	s := r.service
+	now := c.world.Now()
+	x.Process = r.Process.ID
+	x.At, x.Ran = now, now.Sub(r.since)
+	if !r.spawned {
+		x.Ran = 0
+	}
+	for _, t := range r.timers {
+		c.cancel(t)
+	}
+	delete(c.runs, r.ID)
+	if s.process == r {
+		s.process = nil
+	} else if s.oneshot == r {
+		s.oneshot = nil
+	}
+	c.stopProgress()
+
+	e := end{exit: x, success: r.Process.SuccessCode}
+	switch s.state {
+	case Stopping:
+		s.exit = &x
+		if s.process == nil && s.oneshot == nil {
+			c.feed(s, Gone)
+		}
+	case Restarting:
+		s.exit = &x
+		if s.process == nil && s.oneshot == nil {
+			c.try(s)
+		}
+	case Ending:
+		if r.role == project.Main {
+			if s.pending.exit.Status() == 0 { // a probe failed: nothing has an exit of its own
+				s.pending.exit = x
+			}
+			s.pending.exit.Ran = x.Ran
+		}
+		if s.process == nil && s.oneshot == nil {
+			c.judge(s, *s.pending)
+		}
+	case Init:
+		switch {
+		case e.failed():
+			s.why = string(r.Process.ID) + ": " + x.String()
+			c.judge(s, e)
+		case s.step+1 < len(s.spec.Init):
+			s.step++
+			c.feed(s, InitNext)
+		default:
+			c.feed(s, InitDone)
+		}
+	case Setup:
+		switch {
+		case r.role == project.Main:
+			c.broken(s, e, "")
+		case e.failed():
+			e.forced = true
+			c.broken(s, e, string(r.Process.ID)+": "+x.String())
+		case s.step+1 < len(s.spec.Setup):
+			s.step++
+			c.feed(s, SetupNext)
+		case s.probeReady:
+			c.feed(s, SetupDone)
+		default:
+			c.feed(s, SetupLate)
+		}
+	default: // Starting, Running, Unready
+		s.why = ""
+		c.judge(s, e)
+	}
+}
+
+// judge decides what follows once everything of a service has ended.
+func (c *core) judge(s *service, e end) {
+	s.exit = &e.exit
+	if good(e.exit.Ran, s.lastWait, s.probed(), s.wasReady) {
+		s.streak = 0
+	}
+	e.restart, e.streak = s.main.Restart, s.streak
+	s.pending = nil
+	k, gaveUp := verdict(e)
+	if gaveUp != "" {
+		s.why = gaveUp + s.reason()
+	}
+	c.feed(s, k)
+	if c.stopping != nil {
+		c.feed(s, Stop) // out of Backoff: nothing is restarted any more
+		return
+	}
+	c.consequences(s, k)
+}
+
+// consequences ends the project where a service's end asks for that.
+func (c *core) consequences(s *service, k Kind) {
+	if k != GaveUp && k != Succeeded {
+		return
+	}
+	code, label := s.code(), s.spec.Label
+	switch {
+	case s.main.ExitOnEnd && k == Succeeded:
+		c.down(label+" has completed", code)
+	case s.main.ExitOnEnd,
+		k == GaveUp && s.main.Restart.Policy == project.RestartExitOnFailure,
+		k == GaveUp && c.project.OnFailed == project.OnFailedExit:
+		c.down(label+" failed ("+s.reason()+")", code)
+	}
+}
+
+// code is the exit code that a service's end gives to the project.
+func (s *service) code() int {
+	if s.state == Completed {
+		if s.exit != nil {
+			return s.exit.Status()
+		}
+		return 0
+	}
+	if s.exit == nil || s.exit.Status() == 0 {
+		return 1
+	}
+	return s.exit.Status()
+}
