@@ -127,6 +127,9 @@ func (in *Instance) DataDir() project.Text { return in.Path("dataDir") }
 
 // Data is a path below DataDir; sub is "" or starts with a slash.
 func (in *Instance) Data(sub string) project.Text {
+	if sub == "" {
+		return in.DataDir()
+	}
 	return project.Join(in.DataDir(), project.Lit(sub))
 }
 

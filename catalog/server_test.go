@@ -276,3 +276,57 @@ func TestRedisServes(t *testing.T) {
 		t.Errorf("with the password from a file: %q", got)
 	}
 }
+
+func TestPrometheusServes(t *testing.T) {
+	needs(t, "prometheus")
+	port := freePort(t)
+	p, err := generate(t, "t.nix", fmt.Sprintf(`{
+	  services.prometheus.m = {
+	    enable = true; port = %d; listenAddress = "127.0.0.1";
+	    scrapeConfigs = [ { job_name = "self"; static_configs = [ { targets = [ "127.0.0.1:%d" ]; } ]; } ];
+	    rules = [ "groups:\n- name: g\n  rules:\n  - record: up:sum\n    expr: sum(up)\n" ];
+	  };
+	}`, port, port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMachine(t)
+	m.start(p, "prometheus.m")
+	url := fmt.Sprintf("http://127.0.0.1:%d", port)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if status, _ := get(t, url+"/-/ready"); status == 200 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("never ready")
+		}
+	}
+	if _, body := get(t, url+"/api/v1/rules"); !strings.Contains(body, "up:sum") {
+		t.Errorf("rules: %s", body)
+	}
+	if _, body := get(t, url+"/api/v1/status/config"); !strings.Contains(body, "scrape_interval: 15s") || !strings.Contains(body, "job_name: self") {
+		t.Errorf("configuration: %s", body)
+	}
+}
+
+func TestCaddyServes(t *testing.T) {
+	needs(t, "caddy")
+	files, plain := freePort(t), freePort(t)
+	p, err := generate(t, "t.nix", fmt.Sprintf(`{
+	  services.caddy.files = { enable = true; virtualHosts.":%d".extraConfig = "root * \"/workspace/public\"\nfile_server"; };
+	  services.caddy.plain = { enable = true; port = %d; };
+	}`, files, plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMachine(t)
+	m.write("public/index.html", "hello")
+	for id := range p.Services {
+		m.start(p, id)
+	}
+	for port, want := range map[int]string{files: "hello", plain: "caddy is running"} {
+		if status, body := get(t, fmt.Sprintf("http://127.0.0.1:%d/", port)); status != 200 || !strings.HasPrefix(body, want) {
+			t.Errorf("port %d answered %d %q, want %q", port, status, body, want)
+		}
+	}
+}

@@ -57,6 +57,11 @@ func (b *textBuilder) endLine() {
 
 // open begins a block, close ends it.
 func (b *textBuilder) open(format string, args ...any) {
+	if format == "" {
+		b.line("{")
+		b.indent++
+		return
+	}
 	b.line(format+" {", args...)
 	b.indent++
 }

@@ -1,0 +1,110 @@
+package catalog
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"strings"
+
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+// jsonText writes a value as Config.Any gives it as JSON, which is YAML as
+// well. Places in strings stay places; what they stand for must need no
+// escapes, as paths hardly ever do.
+func (in *Instance) jsonText(v any) project.Text {
+	b := &textBuilder{}
+	in.writeJSON(b, v)
+	b.endLine()
+	return b.text
+}
+
+func (in *Instance) writeJSON(b *textBuilder, v any) {
+	pad := func() { b.add(project.Lit("\n" + strings.Repeat("  ", b.indent))) }
+	switch v := v.(type) {
+	case module.Str:
+		text := in.place.Text(v)
+		escaped := make(project.Text, len(text))
+		for i, p := range text {
+			if p.IsLiteral() {
+				quoted := encode(p.Literal)
+				p.Literal = quoted[1 : len(quoted)-1]
+			}
+			escaped[i] = p
+		}
+		b.add(project.Lit(`"`), escaped, project.Lit(`"`))
+	case []any:
+		if len(v) == 0 {
+			b.add(project.Lit("[]"))
+			return
+		}
+		b.add(project.Lit("["))
+		b.indent++
+		for i, e := range v {
+			if i > 0 {
+				b.add(project.Lit(","))
+			}
+			pad()
+			in.writeJSON(b, e)
+		}
+		b.indent--
+		pad()
+		b.add(project.Lit("]"))
+	case map[string]any:
+		if len(v) == 0 {
+			b.add(project.Lit("{}"))
+			return
+		}
+		b.add(project.Lit("{"))
+		b.indent++
+		for i, k := range sortedKeys(v) {
+			if i > 0 {
+				b.add(project.Lit(","))
+			}
+			pad()
+			b.add(project.Lit(encode(k) + ": "))
+			in.writeJSON(b, v[k])
+		}
+		b.indent--
+		pad()
+		b.add(project.Lit("}"))
+	default:
+		b.add(project.Lit(encode(v)))
+	}
+}
+
+// encode is JSON without HTML escapes.
+func encode(v any) string {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return "null" // a function is an error of its own already
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// mergeDeep lays over on top of base: sets merge, anything else replaces.
+func mergeDeep(base, over map[string]any) map[string]any {
+	out := maps.Clone(base)
+	if out == nil {
+		out = map[string]any{}
+	}
+	for k, v := range over {
+		a, isSet := out[k].(map[string]any)
+		b, alsoSet := v.(map[string]any)
+		if isSet && alsoSet {
+			out[k] = mergeDeep(a, b)
+			continue
+		}
+		out[k] = v
+	}
+	return out
+}
+
+// attrs is the value at path as a set; empty when it is null.
+func (in *Instance) attrs(path ...string) map[string]any {
+	m, _ := in.Any(path...).(map[string]any)
+	return m
+}

@@ -1,0 +1,88 @@
+package catalog
+
+import (
+	"strconv"
+
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+// prometheusType collects metrics.
+func prometheusType() *ServiceType {
+	return &ServiceType{
+		Name: "prometheus", Package: "prometheus", User: "prometheus|nobody",
+		Doc: "Prometheus, which collects metrics.",
+		Options: module.Options{
+			"port":           def(module.Port, 9090, "The port to listen on."),
+			"listenAddress":  def(module.String, "0.0.0.0", "The address to listen on."),
+			"globalConfig":   def(module.AttrsOf(module.JSON), map[string]any{}, "The global section of the configuration."),
+			"scrapeConfigs":  def(module.ListOf(module.AttrsOf(module.JSON)), []any{}, "What to collect."),
+			"ruleFiles":      def(module.ListOf(module.String), []any{}, "Files of rules."),
+			"rules":          def(module.ListOf(module.Lines), []any{}, "Rules, each the text of a file."),
+			"alertmanagers":  def(module.ListOf(module.AttrsOf(module.JSON)), []any{}, "Where to send alerts."),
+			"extraConfig":    def(module.AttrsOf(module.JSON), map[string]any{}, "Anything else of the configuration, laid over the rest."),
+			"retentionTime":  opt(module.String, "How long samples are kept, such as \"15d\"."),
+			"webExternalUrl": opt(module.String, "The address under which others reach the server."),
+			"extraFlags":     def(module.ListOf(module.String), []any{}, "More arguments."),
+		},
+		Generate: generatePrometheus,
+	}
+}
+
+func generatePrometheus(in *Instance) {
+	config := map[string]any{"global": mergeDeep(map[string]any{
+		"scrape_interval": module.Str{S: "15s"}, "evaluation_interval": module.Str{S: "15s"},
+	}, in.attrs("globalConfig"))}
+	lists := map[string]any{"scrape_configs": in.Any("scrapeConfigs")}
+	var rules []any
+	for _, s := range in.Strs("ruleFiles") {
+		rules = append(rules, s)
+	}
+	for key, list := range lists {
+		if l, ok := list.([]any); ok && len(l) > 0 {
+			config[key] = l
+		}
+	}
+	if l, ok := in.Any("alertmanagers").([]any); ok && len(l) > 0 {
+		config["alerting"] = map[string]any{"alertmanagers": l}
+	}
+
+	host := in.String("listenAddress")
+	port := in.Int("port")
+	main := in.Main(project.Command{})
+	for i, s := range in.Strs("rules") {
+		name := "rules." + strconv.Itoa(i+1) + ".yml"
+		main.Files = append(main.Files, project.File{Path: in.RunDir("/" + name), Content: in.place.Text(s)})
+		rules = append(rules, module.Str{S: name}) // relative to the configuration
+	}
+	if len(rules) > 0 {
+		config["rule_files"] = rules
+	}
+	main.Files = append(main.Files, project.File{Path: in.RunDir("/prometheus.yml"), Mode: "0640",
+		Content: in.jsonText(mergeDeep(config, in.attrs("extraConfig")))})
+	words := []project.Text{in.Program("prometheus"), flag("config.file", in.RunDir("/prometheus.yml")), flag("storage.tsdb.path", in.DataDir()),
+		litFlag("web.listen-address", hostPort(host, port))}
+	if in.Has("retentionTime") {
+		words = append(words, litFlag("storage.tsdb.retention.time", in.String("retentionTime")))
+	}
+	if in.Has("webExternalUrl") {
+		words = append(words, litFlag("web.external-url", in.String("webExternalUrl")))
+	}
+	for _, s := range in.Strs("extraFlags") {
+		words = append(words, in.place.Text(s))
+	}
+	main.Command.Exec = words
+	main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0750"}}
+	main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(host), Port: port, Path: "/-/ready"}}
+	in.Listen(port, host, "port")
+}
+
+// hostPort is an address with its port; an IPv6 address gets its brackets.
+func hostPort(host string, port int) string {
+	for _, c := range host {
+		if c == ':' && host[0] != '[' {
+			return "[" + host + "]:" + strconv.Itoa(port)
+		}
+	}
+	return host + ":" + strconv.Itoa(port)
+}
