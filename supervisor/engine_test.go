@@ -485,7 +485,7 @@ func TestDown(t *testing.T) {
 	t.Run("reverse order, a level at a time", func(t *testing.T) {
 		p := services("db", "cache", "api: db=ready cache=ready", "web: api=ready")
 		play(t, p, map[project.ID]any{
-			"web": act{linger: time.Second}, "api": act{linger: time.Second},
+			"web": act{linger: time.Second}, "api": act{linger: 900 * time.Millisecond},
 			"db": act{linger: 3 * time.Second, staging: time.Millisecond}},
 			Options{}, func(s *scene) {
 				s.pass(time.Second)
@@ -510,8 +510,8 @@ func TestDown(t *testing.T) {
 					1ms web: starting
 					501ms all services healthy
 					1s stopping 4 services
-					5s still stopping: waiting for db (got SIGTERM, killed in 8s)
-					6s all services stopped`)
+					5s still stopping: waiting for db (got SIGTERM, killed in 7.9s)
+					5.9s all services stopped`)
 			})
 	})
 	t.Run("the budget is shared over the levels", func(t *testing.T) {

@@ -204,7 +204,7 @@ func (c *core) sayWaiting() {
 		return
 	}
 	for _, r := range c.told() {
-		if !r.named && c.world.Now().Sub(r.stopAt) >= patience {
+		if !r.named && c.world.Now().Sub(r.stopAt) >= patience/2 {
 			r.named = true
 			c.world.Say("still stopping: waiting for " + c.progress(r))
 		}
