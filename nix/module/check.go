@@ -87,8 +87,10 @@ func (e *Evaluation) checkSlot(s *slot) {
 	var r result
 	ok := e.try(s.loc, func(t *eval.Thread) {
 		if s.opt != nil && s.opt.merged.get(t).alias == nil && len(s.won.get(t).defs) == 0 {
-			unset = true
-			return
+			_, ok := s.merging(t).nothing(s.opt.merged.get(t).typ, s.loc)
+			if unset = !ok; unset {
+				return
+			}
 		}
 		if r = s.res.get(t); r.applied { // what was assigned must be right as well
 			t.Force(r.val)

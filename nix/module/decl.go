@@ -84,7 +84,11 @@ func (o *option) evaluate(t *eval.Thread) (r result) {
 	}
 	w := o.slot.won.get(t)
 	if len(w.defs) == 0 {
-		m.fail(o.noValue())
+		r, ok := m.nothing(decl.typ, o.slot.loc)
+		if !ok {
+			m.fail(o.noValue())
+		}
+		return r
 	}
 	if n := len(w.defs) + len(w.lost); decl.readOnly && (n > 1 || decl.preset != nil && w.prio < defaultPriority) {
 		e := m.conflict(o.slot.loc, append(slices.Clone(w.defs), w.lost...), "is read-only and has a value already")

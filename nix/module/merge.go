@@ -259,8 +259,8 @@ func (m *merging) newElem(loc []string, typ *typeInfo, defs []def) *slot {
 	s.res = newOnce(func(t *eval.Thread) result {
 		w := s.won.get(t)
 		if len(w.defs) == 0 {
-			if empty := typ.real().empty; empty != nil {
-				return result{val: empty}
+			if r, ok := s.merging(t).nothing(typ, loc); ok {
+				return r
 			}
 			s.merging(t).fail(errorf(loc, firstPlace(defs), "%s has no value", quotePath(loc)))
 		}
@@ -314,6 +314,16 @@ func (m *merging) conflict(loc []string, defs []def, why string) *Error {
 	}
 	e.Hint = "lib.mkForce gives one of them priority"
 	return e
+}
+
+// nothing is the value of an option to which nothing is assigned, for the types
+// that have one: an empty list or set, null, a submodule's defaults.
+func (m *merging) nothing(typ *typeInfo, loc []string) (result, bool) {
+	typ = typ.real()
+	if typ.sub != nil {
+		return typ.merge(m, loc, nil), true
+	}
+	return result{val: typ.empty}, typ.empty != nil
 }
 
 // alive reports whether anything is assigned to an element: not when mkIf

@@ -163,6 +163,13 @@ func number(name, desc string, ok func(f float64) bool) *typeInfo {
 	return t
 }
 
+// boolByOr is true when any definition is.
+func boolByOr() *typeInfo {
+	t := simple("boolByOr", "boolean (merged using or)", isOf[eval.Bool])
+	t.merge = mergeLoose
+	return t
+}
+
 // singleLine drops one newline at the end.
 func singleLine() *typeInfo {
 	t := simple("singleLineStr", "(optionally newline-terminated) single-line string", text(func(s string) bool {

@@ -14,6 +14,7 @@ var plainTypes = map[string]Type{
 	"lines": Lines, "commas": Commas, "envVar": EnvVar,
 	"path": Path, "externalPath": PathStr, "pathInStore": Package,
 	"package": Package, "shellPackage": ShellPkg, "attrs": Attrs,
+	"boolByOr": boolByOr(), "json": JSON, "toml": JSON,
 	"optionType": OptionType, "deferredModule": DeferredModule,
 }
 
@@ -81,6 +82,12 @@ func (s *System) typeLib(*eval.Thread) eval.Value {
 			m.t.Throw("types.strMatching: %v", err)
 		}
 		return t
+	})
+	fn("pathWith", 1, func(m *merging, args []eval.Value) *typeInfo {
+		if v, ok := m.t.Lookup(args[0], "inStore"); ok && v == eval.Value(eval.Bool(true)) {
+			return Package.info()
+		}
+		return Path.info()
 	})
 	fn("coercedTo", 3, func(m *merging, args []eval.Value) *typeInfo {
 		convert := args[1]

@@ -48,4 +48,6 @@ in
     (ev [ { options.a = opt v; } { a.b = [ 1 { c = null; } ]; } { a.d = "x"; } ]).a;
   applyUnset = (ev [ ({ config, options, ... }: { options.a = mkOption { type = types.raw; readOnly = true; apply = if options.a.isDefined then x: x else x: config.b; }; options.b = opt types.int; config.b = 4; }) ]).a;
   lazyDeclaration = (ev [ ({ options, ... }: { options.a = mkOption ({ default = 1; } // optionalAttrs (options.b ? type) { type = types.int; }); options.b = opt types.int; }) ]).a;
+  nothingAssigned = ev [ { options = { a = opt (types.attrsOf types.int); b = opt (types.listOf types.int); c = opt (types.nullOr types.int); d = opt sub; e = opt types.attrs; f = opt (types.uniq (types.listOf types.int)); }; } ];
+  nothingInLazy = (ev [ { options.a = opt (types.lazyAttrsOf sub); } { a.x = mkIf false { }; } ]).a;
 }
