@@ -145,8 +145,50 @@ func (a *Attrs) Update(b *Attrs) *Attrs {
 	case len(a.vals) == 0:
 		return b
 	}
-	out, from := mergeShapes(a.shape, b.shape)
-	return mergeValues(a, b, out, from)
+	n := len(a.vals) + len(b.vals)
+	out := &shape{names: make([]string, 0, n), missing: b.shape.missing}
+	if out.missing == nil {
+		out.missing = a.shape.missing
+	}
+	vals := make([]Value, 0, n)
+	if a.shape.pos != nil || b.shape.pos != nil {
+		out.pos = make([]syntax.Pos, 0, n)
+	}
+	take := func(s *Attrs, from, to int) {
+		out.names = append(out.names, s.shape.names[from:to]...)
+		vals = append(vals, s.vals[from:to]...)
+		switch {
+		case out.pos == nil:
+		case s.shape.pos == nil:
+			out.pos = out.pos[:len(out.names)]
+		default:
+			out.pos = append(out.pos, s.shape.pos[from:to]...)
+		}
+	}
+	i := 0
+	for j, name := range b.shape.names { // a run of a's, then one of b's
+		run, found := searchNames(a.shape.names[i:], name)
+		take(a, i, i+run)
+		take(b, j, j+1)
+		if i += run; found {
+			i++
+		}
+	}
+	take(a, i, len(a.vals))
+	return &Attrs{out, vals}
+}
+
+// searchNames finds the place of name in sorted names, looking at the first
+// few one by one: in a merge it is mostly there.
+func searchNames(names []string, name string) (i int, found bool) {
+	for i = range min(len(names), 4) {
+		if c := strings.Compare(names[i], name); c >= 0 {
+			return i, c == 0
+		}
+	}
+	i = min(len(names), 4)
+	k, found := slices.BinarySearch(names[i:], name)
+	return i + k, found
 }
 
 // mergeShapes gives the shape of a // b and for each of its names the index

@@ -370,7 +370,7 @@ func (w *xmlWriter) lambda(f *Lambda, depth int) {
 	w.line(depth, "<function>")
 	switch code := f.code; {
 	case code.formals == nil:
-		w.line(depth+1, `<varpat name="`+xmlEscapes.Replace(code.argName)+`" />`)
+		w.line(depth+1, `<varpat name="`+xmlEscapes.Replace(code.params[len(f.bound)])+`" />`)
 	default:
 		open := "<attrspat"
 		if code.ellipsis {

@@ -26,6 +26,9 @@ func (t *Thread) call1(fn, x Value) Value {
 }
 
 func (t *Thread) call2(fn, x, y Value) Value {
+	if f, ok := fn.(*Lambda); ok && len(f.code.params) == 2 && len(f.bound) == 0 {
+		return t.run(f.code, newEnv2(f.env, x, y), t.site)
+	}
 	return t.Force(t.call(fn, []Value{x, y}, t.site))
 }
 
@@ -131,16 +134,13 @@ func listBuiltins() []*Builtin {
 		{Name: "genList", Args: []string{"f", "n"}, Doc: "The list [ (f 0) (f 1) … (f (n - 1)) ], computed when needed.",
 			Fn: func(t *Thread, args []Value) Value {
 				n := t.Int(args[1])
-				if n < 0 || n > 1<<28 {
+				if n < 0 || n > maxListSize {
 					t.Throw("cannot create a list of size %d", n)
 				}
+				t.charge(n)
 				code, fn := t.applier(), computed(args[0])
 				elems := make([]Value, n)
 				for i := range elems {
-					if i&0xfffff == 0xfffff { // long lists are work, too
-						t.steps += 0xfffff
-						t.checkLimits()
-					}
 					elems[i] = applyLater(code, fn, MakeInt(int64(i)))
 				}
 				return NewList(elems...)
@@ -237,6 +237,7 @@ func (t *Thread) concatLists(lists []Value) Value {
 		all[i] = t.List(v)
 		n += len(all[i].elems)
 	}
+	t.checkSize(n, maxListSize)
 	elems := make([]Value, 0, n)
 	for _, l := range all {
 		if len(l.elems) == n {
@@ -370,6 +371,7 @@ func (t *Thread) joinStrings(sep *String, list []Value) Value {
 			out.WriteString(sep.s)
 		}
 		s := t.coerce(t.Force(e), inAddition, t.Pos())
+		t.checkSize(out.Len()+len(s.s), maxStringSize)
 		out.WriteString(s.s)
 		ctx = ctx.Union(s.ctx)
 	}

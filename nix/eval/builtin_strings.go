@@ -150,6 +150,7 @@ func replaceStrings(t *Thread, args []Value) Value {
 		}
 		out.WriteString(s.s[copied:p])
 		with := t.Str(to[found])
+		t.checkSize(out.Len()+len(with.s), maxStringSize)
 		out.WriteString(with.s)
 		ctx = ctx.Union(with.ctx)
 		copied = p + len(old[found])

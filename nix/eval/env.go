@@ -150,6 +150,27 @@ func (n *localNode) delay(_ *Thread, e *env) Value {
 	return computed(v)
 }
 
+// ready gives the value of a literal or variable if it is known already, else
+// nil.
+func ready(n node, e *env) Value {
+	switch n := n.(type) {
+	case constNode:
+		if v := computed(n.val); v.Type() != TypeThunk {
+			return v
+		}
+	case *localNode:
+		for up := n.up; up > 0; up-- {
+			e = e.up
+		}
+		if v := e.slots[n.slot]; v != nil {
+			if v = computed(v); v.Type() != TypeThunk {
+				return v
+			}
+		}
+	}
+	return nil
+}
+
 // withNode is a variable that some enclosing with may define; ups are the
 // distances of their scopes, the innermost first.
 type withNode struct {

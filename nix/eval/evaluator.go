@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"runtime/debug"
 
 	"nix2gpu/nix/syntax"
 )
@@ -74,6 +75,9 @@ type Evaluator struct {
 	imports map[string]*Thunk         // by path, for import
 	sources map[*syntax.Source]string // the paths of the files behind positions
 	regexes map[string]*posixRegex    // by text
+
+	height               int // see limitStack
+	maxForcing, maxCalls int
 }
 
 // New makes an evaluator.
@@ -85,10 +89,15 @@ func New(opts Options) *Evaluator {
 		sources: map[*syntax.Source]string{},
 		regexes: map[string]*posixRegex{},
 	}
+	ev.limitStack(1)
 	ev.thread = &Thread{ev: ev, site: topSite}
 	ev.globals = ev.makeGlobals()
 	return ev
 }
+
+// maxStack is what the Go stack may grow to. The limits of nesting keep it far
+// below, but a stack is doubled when it is full.
+const maxStack = 1 << 30
 
 // Do calls f inside an evaluation that ends at the latest with ctx, and
 // returns the *Error that ended it. It may not be called inside another Do.
@@ -99,6 +108,9 @@ func (ev *Evaluator) Do(ctx context.Context, f func(t *Thread)) error {
 	}
 	t.ctx = ctx
 	defer func() { t.ctx = nil }()
+	if old := debug.SetMaxStack(maxStack); old > maxStack {
+		debug.SetMaxStack(old)
+	}
 	return t.Try(func() {
 		t.checkContext()
 		f(t)
@@ -243,6 +255,26 @@ func (t *Thread) step() {
 	t.steps++
 	if t.steps&1023 == 0 {
 		t.checkLimits()
+	}
+}
+
+// charge counts n steps at once, before a primitive does that much work.
+func (t *Thread) charge(n int64) {
+	t.steps += n
+	t.checkLimits()
+}
+
+// Sizes beyond which a string or list is an error: a few doublings fill any
+// memory, and that, too, can't be caught.
+const (
+	maxStringSize = 1 << 28
+	maxListSize   = 1 << 26
+)
+
+// checkSize ends the evaluation when a string or list gets too big.
+func (t *Thread) checkSize(n, limit int) {
+	if n > limit {
+		t.raise(&Error{Pos: t.Pos(), Kind: KindSteps, Msg: "evaluation stopped: a string or list is bigger than permitted"})
 	}
 }
 

@@ -6,13 +6,16 @@ import (
 	"nix2gpu/nix/syntax"
 )
 
-// lambdaNode is a function.
+// lambdaNode is a function. Either it takes one argument apart (formals), or
+// it takes one or more plain arguments: x: y: … is a single node, so that a
+// call with all arguments makes one env.
 type lambdaNode struct {
 	at
-	name     string // what it is bound to, for messages
-	size     int    // of its env: the formals, then the argument as a whole
-	argName  string // "" when the argument as a whole has no name
-	argSlot  int    // -1 when the argument as a whole has no name
+	name     string   // what it is bound to, for messages
+	size     int      // of its env: the plain arguments, or the formals and the argument as a whole
+	params   []string // names of the plain arguments; nil with formals
+	argName  string   // of the argument as a whole beside formals, or ""
+	argSlot  int      // its slot, or -1
 	formals  []formal
 	ellipsis bool
 	body     node
@@ -25,8 +28,8 @@ type formal struct {
 	cache    attrCache
 }
 
-func (n *lambdaNode) eval(_ *Thread, e *env) Value  { return &Lambda{n, e} }
-func (n *lambdaNode) delay(_ *Thread, e *env) Value { return &Lambda{n, e} }
+func (n *lambdaNode) eval(_ *Thread, e *env) Value  { return &Lambda{code: n, env: e} }
+func (n *lambdaNode) delay(_ *Thread, e *env) Value { return &Lambda{code: n, env: e} }
 
 func (n *lambdaNode) describe() string {
 	if n.name == "" {
@@ -69,6 +72,10 @@ func (n *callNode) eval(t *Thread, e *env) Value {
 	for i := 0; i < len(n.args); {
 		switch f := fn.(type) {
 		case *Lambda:
+			if f.code.formals == nil && len(f.code.params) > 1 {
+				i, fn = n.callPlain(t, e, f, i)
+				break
+			}
 			fn = t.callLambda(f, n.args[i].delay(t, e), n)
 			i++
 		case *Primitive:
@@ -93,6 +100,26 @@ func (n *callNode) eval(t *Thread, e *env) Value {
 		}
 	}
 	return fn
+}
+
+// callPlain gives a function of several plain arguments what it takes of the
+// arguments from i on.
+func (n *callNode) callPlain(t *Thread, e *env, f *Lambda, i int) (int, Value) {
+	take := min(len(f.code.params)-len(f.bound), len(n.args)-i)
+	if len(f.bound)+take < len(f.code.params) {
+		bound := make([]Value, len(f.bound)+take)
+		copy(bound, f.bound)
+		for k := range take {
+			bound[len(f.bound)+k] = n.args[i+k].delay(t, e)
+		}
+		return i + take, &Lambda{f.code, f.env, bound}
+	}
+	inner := newEnv(f.env, f.code.size)
+	copy(inner.slots, f.bound)
+	for k := range take {
+		inner.slots[len(f.bound)+k] = n.args[i+k].delay(t, e)
+	}
+	return i + take, t.run(f.code, inner, n)
 }
 
 func (n *callNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
@@ -167,7 +194,25 @@ func (n *selectNode) eval(t *Thread, e *env) Value {
 	return v
 }
 
-func (n *selectNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+// delay looks whether the attribute can be had without computing anything.
+func (n *selectNode) delay(_ *Thread, e *env) Value {
+	if v := ready(n.base, e); v != nil {
+		for i := range n.path {
+			s := &n.path[i]
+			set, ok := v.(*Attrs)
+			if !ok || s.expr != nil {
+				return &Thunk{code: n, env: e}
+			}
+			k := s.cache.find(set.shape, s.name)
+			if k < 0 {
+				return &Thunk{code: n, env: e}
+			}
+			v = computed(set.vals[k])
+		}
+		return v // perhaps a thunk, but then of the attribute itself
+	}
+	return &Thunk{code: n, env: e}
+}
 
 func (n *selectNode) describe() string {
 	names := make([]string, len(n.path))
@@ -438,6 +483,7 @@ func (n *stringNode) eval(t *Thread, e *env) Value {
 			continue
 		}
 		s := t.coerce(t.value(p.expr, e), inInterpolation, p.expr.pos())
+		t.checkSize(out.Len()+len(s.s), maxStringSize)
 		out.WriteString(s.s)
 		ctx = ctx.Union(s.ctx)
 	}

@@ -104,7 +104,34 @@ type arithNode struct {
 func (n *arithNode) eval(t *Thread, e *env) Value {
 	return t.arithmetic(n.place, n.op, t.value(n.x, e), t.value(n.y, e))
 }
-func (n *arithNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+// delay computes n - 1 and the like at once when that cannot fail: a thunk
+// costs more than the result.
+func (n *arithNode) delay(_ *Thread, e *env) Value {
+	if n.op != syntax.OpDiv {
+		if a, b, ok := smallInts2(n.x, n.y, e); ok {
+			switch n.op {
+			case syntax.OpSub:
+				return MakeInt(a - b)
+			case syntax.OpMul:
+				return MakeInt(a * b)
+			}
+		}
+	}
+	return &Thunk{code: n, env: e}
+}
+
+// smallInts2 gives the values of two operands that are known already and so
+// small that nothing overflows.
+func smallInts2(x, y node, e *env) (a, b int64, ok bool) {
+	const limit = 1 << 30
+	n, ok := ready(x, e).(Int)
+	if !ok || n > limit || n < -limit {
+		return 0, 0, false
+	}
+	m, ok := ready(y, e).(Int)
+	return int64(n), int64(m), ok && m < limit && m > -limit
+}
 
 // addNode is x + y of numbers, strings and paths.
 type addNode struct {
@@ -123,13 +150,19 @@ func (n *addNode) eval(t *Thread, e *env) Value {
 			t.Fail(n.place, "a string that refers to a package or file cannot be appended to a path")
 		}
 		return cleanPath(string(a) + s.s)
-	case *String:
-		return concatStrings(a, t.coerce(t.value(n.y, e), inAddition, n.y.pos()))
 	}
 	a := t.coerce(x, inAddition, n.x.pos())
-	return concatStrings(a, t.coerce(t.value(n.y, e), inAddition, n.y.pos()))
+	b := t.coerce(t.value(n.y, e), inAddition, n.y.pos())
+	t.checkSize(len(a.s)+len(b.s), maxStringSize)
+	return concatStrings(a, b)
 }
-func (n *addNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+func (n *addNode) delay(_ *Thread, e *env) Value {
+	if a, b, ok := smallInts2(n.x, n.y, e); ok {
+		return MakeInt(a + b)
+	}
+	return &Thunk{code: n, env: e}
+}
 
 func cleanPath(p string) Path { return Path(path.Clean("/" + p)) }
 
@@ -147,6 +180,7 @@ func (n *concatNode) eval(t *Thread, e *env) Value {
 	case len(y.elems) == 0:
 		return x
 	}
+	t.checkSize(len(x.elems)+len(y.elems), maxListSize)
 	elems := make([]Value, len(x.elems)+len(y.elems))
 	copy(elems, x.elems)
 	copy(elems[len(x.elems):], y.elems)
@@ -181,8 +215,11 @@ func (n *updateNode) eval(t *Thread, e *env) Value {
 		return y
 	}
 	if n.xs != x.shape || n.ys != y.shape {
+		n.xs, n.ys, n.merged = x.shape, y.shape, nil
+		return x.Update(y)
+	}
+	if n.merged == nil { // the second time: it is worth to remember
 		n.merged, n.from = mergeShapes(x.shape, y.shape)
-		n.xs, n.ys = x.shape, y.shape
 	}
 	return mergeValues(x, y, n.merged, n.from)
 }
@@ -512,6 +549,7 @@ func (t *Thread) coerceList(list *List, how coercion, pos syntax.Pos) *String {
 	for i, e := range list.elems {
 		v := t.Force(e)
 		s := t.coerce(v, how, pos)
+		t.checkSize(out.Len()+len(s.s), maxStringSize)
 		out.WriteString(s.s)
 		ctx = ctx.Union(s.ctx)
 		// No space after an empty list, nor after the last element: as Nix does it.

@@ -18,16 +18,36 @@ type scope struct {
 
 // resolver turns the tree of one text into nodes.
 type resolver struct {
-	t     *Thread
-	dir   string
-	given Scope
+	t      *Thread
+	dir    string
+	given  Scope
+	depth  int // of the expression that is being resolved
+	height int // the deepest so far
 }
 
 // compile resolves expr. All undefined variables are found here, before
 // anything is evaluated, except those that a with might define.
 func (t *Thread) compile(expr syntax.Expr, dir string, given Scope) node {
-	r := &resolver{t, dir, given}
-	return r.expr(expr, nil)
+	r := &resolver{t: t, dir: dir, given: given}
+	n := r.expr(expr, nil)
+	t.ev.limitStack(r.height)
+	return n
+}
+
+// stackLevels is how many nested expressions may be at work at a time. Each
+// takes a few hundred bytes of the Go stack, whose overflow can't be caught,
+// so this keeps it below the limit that Do sets.
+const stackLevels = 1_000_000
+
+// limitStack adapts the limits of nesting to a text in which expressions are
+// nested up to height deep.
+func (ev *Evaluator) limitStack(height int) {
+	if height <= ev.height {
+		return
+	}
+	ev.height = height
+	ev.maxForcing = min(maxForcing, stackLevels/height)
+	ev.maxCalls = min(ev.opts.MaxDepth, stackLevels/height)
 }
 
 func (r *resolver) fail(pos syntax.Pos, hint, format string, args ...any) {
@@ -36,6 +56,9 @@ func (r *resolver) fail(pos syntax.Pos, hint, format string, args ...any) {
 
 func (r *resolver) expr(x syntax.Expr, s *scope) node {
 	here := at{x.Pos()}
+	r.depth++
+	r.height = max(r.height, r.depth)
+	defer func() { r.depth-- }()
 	switch x := x.(type) {
 	case *syntax.Int:
 		return constNode{here, MakeInt(x.Value)}
@@ -277,14 +300,23 @@ func (r *resolver) attrs(x *syntax.AttrSet, s *scope) node {
 }
 
 func (r *resolver) lambda(x *syntax.Lambda, s *scope) node {
-	n := &lambdaNode{at: at{x.Place}, argName: x.Arg, argSlot: -1}
+	n := &lambdaNode{at: at{x.Place}, argSlot: -1}
 	inner := &scope{up: s, names: map[string]int{}}
 	if x.Formals == nil {
-		n.size = 1
-		inner.names[x.Arg] = 0
+		for {
+			inner.names[x.Arg] = len(n.params) // of equal names the inner counts
+			n.params = append(n.params, x.Arg)
+			next, ok := x.Body.(*syntax.Lambda)
+			if !ok || next.Formals != nil {
+				break
+			}
+			x = next
+		}
+		n.size = len(n.params)
 		n.body = r.expr(x.Body, inner)
 		return n
 	}
+	n.argName = x.Arg
 	n.ellipsis = x.Formals.Ellipsis
 	n.formals = make([]formal, len(x.Formals.List))
 	for i, f := range x.Formals.List {

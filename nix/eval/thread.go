@@ -30,8 +30,8 @@ func LazyCall(fn Value, args ...Value) *Thunk {
 	return Lazy(func(t *Thread) Value { return t.Call(fn, args...) })
 }
 
-// maxForcing bounds how deeply values may need each other without calls, so
-// that the Go stack, whose overflow can't be caught, stays below its limit.
+// maxForcing bounds how deeply values may need each other without calls, see
+// limitStack.
 const maxForcing = 200_000
 
 // maxNested bounds how deep Go code walks into values: printing, comparing.
@@ -52,7 +52,7 @@ func (t *Thread) force(th *Thunk) Value {
 	if th.busy {
 		t.raise(&Error{Pos: th.code.pos(), Msg: "infinite recursion encountered", Kind: KindRecursion})
 	}
-	if len(t.forcing) >= maxForcing {
+	if len(t.forcing) >= t.ev.maxForcing {
 		t.tooDeep(th.code.pos())
 	}
 	th.busy = true
@@ -166,7 +166,13 @@ func (t *Thread) call(fn Value, args []Value, site node) Value {
 			if !found {
 				t.notCallable(f, site)
 			}
-			fn = t.call(t.Force(functor), []Value{f}, site)
+			if t.depth >= t.ev.maxCalls {
+				t.tooDeep(site.pos())
+			}
+			t.depth++
+			fn = t.call(functor, []Value{f, args[0]}, site)
+			t.depth--
+			args = args[1:]
 		default:
 			t.notCallable(fn, site)
 		}
@@ -179,7 +185,7 @@ func (t *Thread) notCallable(v Value, site node) {
 }
 
 func (t *Thread) callPrimitive(b *Builtin, args []Value, site node) Value {
-	if t.depth >= t.ev.opts.MaxDepth {
+	if t.depth >= t.ev.maxCalls {
 		t.tooDeep(site.pos())
 	}
 	t.depth++
@@ -192,20 +198,43 @@ func (t *Thread) callPrimitive(b *Builtin, args []Value, site node) Value {
 	return v
 }
 
+// callLambda applies a function to one argument.
 func (t *Thread) callLambda(f *Lambda, arg Value, site node) Value {
 	code := f.code
-	if t.depth >= t.ev.opts.MaxDepth {
+	if code.formals == nil {
+		if len(f.bound)+1 < len(code.params) {
+			bound := make([]Value, len(f.bound)+1)
+			copy(bound, f.bound)
+			bound[len(f.bound)] = arg
+			return &Lambda{code, f.env, bound}
+		}
+		e := newEnv(f.env, code.size)
+		copy(e.slots, f.bound)
+		e.slots[len(f.bound)] = arg
+		return t.run(code, e, site)
+	}
+	if t.depth >= t.ev.maxCalls {
+		t.tooDeep(site.pos())
+	}
+	t.depth++
+	t.frames = append(t.frames, frame{site: site, fn: code})
+	e := newEnv(f.env, code.size)
+	t.bindFormals(code, e, arg)
+	t.step()
+	v := code.body.eval(t, e)
+	t.frames = t.frames[:len(t.frames)-1]
+	t.depth--
+	return v
+}
+
+// run evaluates the body of a function whose arguments are in e.
+func (t *Thread) run(code *lambdaNode, e *env, site node) Value {
+	if t.depth >= t.ev.maxCalls {
 		t.tooDeep(site.pos())
 	}
 	t.depth++
 	t.frames = append(t.frames, frame{site: site, fn: code})
 	t.step()
-	e := newEnv(f.env, code.size)
-	if code.formals == nil {
-		e.slots[0] = arg
-	} else {
-		t.bindFormals(code, e, arg)
-	}
 	v := code.body.eval(t, e)
 	t.frames = t.frames[:len(t.frames)-1]
 	t.depth--

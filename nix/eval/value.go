@@ -231,10 +231,12 @@ type Opaque struct {
 // Type implements Value.
 func (*Opaque) Type() Type { return TypeOpaque }
 
-// Lambda is a function written in the language.
+// Lambda is a function written in the language. One that takes several
+// arguments, x: y: …, may be applied to the first of them already.
 type Lambda struct {
-	code *lambdaNode
-	env  *env
+	code  *lambdaNode
+	env   *env
+	bound []Value
 }
 
 // Type implements Value.
