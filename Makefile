@@ -20,7 +20,7 @@ build:
 
 # The main job: a stack of real servers and small programs. Ctrl-C ends it.
 run: deps build
-	cd examples/microservices && PATH="$$PWD/bin:$$PATH" ../../bin/nix2gpu up
+	cd examples/microservices && ../../bin/nix2gpu up
 
 # Every test: units and laws under the race detector, then the real binary with real servers.
 test: deps build

@@ -152,6 +152,7 @@ type Process struct {
 	Env         map[string]Value `json:"env,omitempty"`
 	EnvFiles    []Text           `json:"envFiles,omitempty"` // read at each start; Env wins over them
 	Dir         Text             `json:"dir,omitempty"`      // default: the root
+	Path        []Text           `json:"path,omitempty"`     // folders that come first in PATH, where they exist
 	User        string           `json:"user,omitempty"`     // name or uid; only when we are root
 	NoNewPrivs  bool             `json:"noNewPrivs,omitempty"`
 	Files       []File           `json:"files,omitempty"` // written before each start

@@ -53,7 +53,7 @@ func (s *Stage) env(p *project.Project, proc *project.Process, user *account, cw
 		}
 	}
 	env["PWD"] = cwd
-	bins, err := s.packageBins(p, proc)
+	bins, err := s.bins(p, proc)
 	if err != nil {
 		return nil, err
 	}
@@ -88,18 +88,28 @@ func (s *Stage) addEnv(p *project.Project, env environment, values map[string]pr
 	return nil
 }
 
-// packageBins are the bin folders of the process's packages and of the
-// container's: first in PATH.
-func (s *Stage) packageBins(p *project.Project, proc *project.Process) ([]string, error) {
+// bins are the folders that come first in PATH: the process's own, then those
+// of its packages and of the container's. Ones that don't exist are left out.
+func (s *Stage) bins(p *project.Project, proc *project.Process) ([]string, error) {
 	var dirs []string
+	add := func(dir string) {
+		if _, err := os.Stat(dir); err == nil && !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	for _, text := range proc.Path {
+		dir, err := s.Resolve(p, text)
+		if err != nil {
+			return nil, err
+		}
+		add(dir)
+	}
 	for _, ref := range slices.Concat(proc.Packages, p.Container.SystemPkgs) {
 		dir, err := s.packagePath(&project.PackagePart{Attr: ref.Attr, Sub: "/bin"})
 		if err != nil {
 			return nil, err
 		}
-		if _, err := os.Stat(dir); err == nil && !slices.Contains(dirs, dir) {
-			dirs = append(dirs, dir)
-		}
+		add(dir)
 	}
 	return dirs, nil
 }

@@ -109,13 +109,18 @@ func TestEnvironment(t *testing.T) {
 		EnvFiles: []project.Text{project.Lit(".env"), project.Lit("-missing")},
 		Env:      map[string]project.Value{"B": lit("own"), "SELF": {Text: project.Self()}},
 		Packages: []project.PackageRef{{Attr: "bash"}},
+		Path:     []project.Text{project.RootPath("/bin"), project.RootPath("/none")},
+	}
+	own := filepath.Join(s.at.Root, "bin")
+	if err := os.Mkdir(own, 0o755); err != nil {
+		t.Fatal(err)
 	}
 	l, err := s.Prepare(p, proc)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"A=file", "B=own", "C=l1\nl2", "D=p$w#d", "E=", "Z=container", "SELF=/opt/nix2gpu", "HOME=/home/me",
-		"PWD=" + s.at.Root, "PATH=" + filepath.Join(filepath.Dir(s.at.State), "packages/bash/bin") + ":/usr/bin:/bin"} {
+		"PWD=" + s.at.Root, "PATH=" + own + ":" + filepath.Join(filepath.Dir(s.at.State), "packages/bash/bin") + ":/usr/bin:/bin"} {
 		if !slices.Contains(l.Env, want) {
 			t.Errorf("no %q in %q", want, l.Env)
 		}

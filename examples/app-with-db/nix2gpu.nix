@@ -10,6 +10,8 @@
       "8080/tcp" = {};
     };
 
+    systemPackages = [ pkgs.postgresql ];   # psql, for the programs
+
     services = {
       postgresql."main-db" = {
         enable = true;

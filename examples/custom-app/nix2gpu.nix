@@ -4,6 +4,8 @@
 #   nix2gpu up        then: curl http://127.0.0.1:8080/
 {
   perSystem.nix2gpu."custom-app" = {
+    systemPackages = [ pkgs.postgresql ];   # psql, for the program
+
     services.postgresql."db" = {
       enable = true;
       databases = ["mydb"];

@@ -9,6 +9,8 @@
       "8080/tcp" = {};   # API gateway
     };
 
+    systemPackages = [ pkgs.postgresql ];   # psql, for the programs
+
     services = {
       # database tier
       postgresql."userdb" = {

@@ -22,7 +22,7 @@
       perSystem = { pkgs, ... }: {
         nix2gpu."ml-training" = {
           cudaPackages = pkgs.cudaPackages_12_8;
-          systemPackages = [ pkgs.python3 ];   # the "python" of the commands below
+          systemPackages = [ pkgs.python3 pkgs.postgresql ];   # the "python" of the commands below, and psql
 
           services = {
             # experiment tracking

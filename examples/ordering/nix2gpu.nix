@@ -2,6 +2,8 @@
 #
 #   nix2gpu up        then: curl http://127.0.0.1:8080/
 {
+  systemPackages = [ pkgs.postgresql ];   # psql, for the programs
+
   services = {
     postgresql."db" = {
       enable = true;

@@ -66,7 +66,7 @@ func NewStackFrom(t testing.TB, from string) *Stack {
 	}
 	// State and sockets of the test lie beside the copy, not with the user's own.
 	s.Env = append(s.Env,
-		"PATH="+filepath.Join(s.Dir, "bin")+":"+filepath.Dir(s.Bin)+":"+os.Getenv("PATH"),
+		"PATH="+filepath.Dir(s.Bin)+":"+os.Getenv("PATH"),
 		"NO_COLOR=1",
 	)
 	t.Cleanup(func() {
