@@ -193,7 +193,8 @@ func (pg *pgOptions) main() {
 		{Path: pg.RunDir("/pg_ident.conf"), Content: pg.idents(), Mode: "0640"},
 	}
 	proc.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "postgresql", Port: pg.port,
-		Socket: pg.RunDir("/.s.PGSQL." + strconv.Itoa(pg.port))}}
+		Socket:     pg.RunDir("/.s.PGSQL." + strconv.Itoa(pg.port)),
+		StatusFile: project.Join(pg.DataDir(), project.Lit("/postmaster.pid"))}}
 	// Fast: open transactions are rolled back, clients are sent away. TERM
 	// would wait for them.
 	proc.Shutdown.Signal = "SIGINT"

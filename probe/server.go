@@ -56,7 +56,8 @@ type serverCheck struct {
 	ask     func(io.ReadWriter) error
 	network string
 	addr    string
-	port    int // of PostgreSQL, whose socket is named after it
+	port    int    // of PostgreSQL, whose socket is named after it
+	status  string // a file to look at first; "" for none
 }
 
 func newServerCheck(c *project.ServerCheck, resolve func(project.Text) (string, error)) (*serverCheck, error) {
@@ -68,23 +69,28 @@ func newServerCheck(c *project.ServerCheck, resolve func(project.Text) (string, 
 	if s.port == 0 {
 		s.port = p.port
 	}
-	if !c.Socket.IsEmpty() {
-		if resolve == nil {
-			return nil, errors.New("the socket's path cannot be resolved here")
-		}
-		path, err := resolve(c.Socket)
-		if err != nil {
-			return nil, err
-		}
-		s.network, s.addr = "unix", path
-		return s, nil
+	if resolve == nil {
+		resolve = func(project.Text) (string, error) { return "", errors.New("the path cannot be resolved here") }
 	}
 	var err error
+	if !c.StatusFile.IsEmpty() {
+		if s.status, err = resolve(c.StatusFile); err != nil {
+			return nil, err
+		}
+	}
+	if !c.Socket.IsEmpty() {
+		s.network = "unix"
+		s.addr, err = resolve(c.Socket)
+		return s, err
+	}
 	s.addr, err = address(c.Host, s.port)
 	return s, err
 }
 
 func (s *serverCheck) Check(ctx context.Context) error {
+	if s.status != "" && postmasterStarts(s.status) {
+		return errors.New("the database system is starting up")
+	}
 	addr := s.addr
 	if s.network == "unix" {
 		if fi, err := os.Stat(addr); err == nil && fi.IsDir() {
@@ -174,6 +180,18 @@ func (p *postgres) ask(rw io.ReadWriter) error {
 			return fmt.Errorf("is no PostgreSQL server: it answered with %q", kind)
 		}
 	}
+}
+
+// postmasterStarts reports whether the eighth line of a postmaster.pid says so
+// (PostgreSQL 10 and later). A connection would tell the same, but the server
+// logs each one that it turns away as FATAL. In doubt the server is asked.
+func postmasterStarts(file string) bool {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return false
+	}
+	lines := strings.Split(string(data), "\n")
+	return len(lines) > 7 && strings.TrimSpace(lines[7]) == "starting"
 }
 
 // postgresMessage reads one message of the server.

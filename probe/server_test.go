@@ -211,3 +211,47 @@ func TestRealPostgreSQL(t *testing.T) {
 		})
 	}
 }
+
+// A server that says in its status file that it starts is not asked: it logs
+// each question it must turn away.
+func TestPostgreSQLThatStartsIsNotAsked(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan struct{}, 1)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			asked <- struct{}{}
+			conn.Close()
+		}
+	}()
+	defer l.Close()
+	file := filepath.Join(t.TempDir(), "postmaster.pid")
+	c, err := probe.NewChecker(&project.Probe{Server: &project.ServerCheck{Protocol: "postgresql",
+		Port: l.Addr().(*net.TCPAddr).Port, StatusFile: project.Lit(file)}},
+		probe.Deps{Resolve: func(text project.Text) (string, error) { s, _ := text.Literal(); return s, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := func(word string) {
+		lines := "1234\n/data\n1700000000\n5432\n/run\n127.0.0.1\n  123  456\n" + word + "\n"
+		if err := os.WriteFile(file, []byte(lines), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	status("starting")
+	wantError(t, c.Check(t.Context()), "starting up")
+	select {
+	case <-asked:
+		t.Error("a server that starts was asked")
+	default:
+	}
+	status("ready   ")
+	wantError(t, c.Check(t.Context()), "closed the connection")
+	<-asked
+}

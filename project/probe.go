@@ -59,6 +59,9 @@ type ServerCheck struct {
 	Host     string `json:"host,omitempty"` // default: 127.0.0.1
 	Port     int    `json:"port,omitempty"`
 	Socket   Text   `json:"socket,omitempty"` // instead of host and port
+	// StatusFile is where the server writes how it is, for those that log
+	// every question they can't answer yet: PostgreSQL's postmaster.pid.
+	StatusFile Text `json:"statusFile,omitempty"`
 }
 
 // LogCheck succeeds for good once a line of output matches.
