@@ -47,7 +47,7 @@ func caddyType() *ServiceType {
 
 func generateCaddy(in *Instance) {
 	main := in.Main(project.Command{})
-	c := &caddy{Instance: in, textBuilder: &textBuilder{}}
+	c := &caddy{Instance: in, textBuilder: &textBuilder{tabs: true}} // as caddy fmt wants it
 	file, adapter := in.RunDir("/Caddyfile"), "caddyfile"
 	switch {
 	case len(in.attrs("settings")) > 0:
@@ -101,10 +101,14 @@ func (c *caddy) write() {
 		c.line("acme_ca %s", c.String("acmeCA"))
 	}
 	c.open("log")
+	c.open("format console")
+	c.line("level_format upper") // without colours
+	c.close()
 	c.line("level %s", c.String("logLevel"))
 	c.close()
 	c.lines(c.Text("globalConfig"))
 	c.close()
+	c.line("")
 	hosts := c.Each("virtualHosts")
 	for _, h := range hosts {
 		c.site(h)
@@ -143,6 +147,7 @@ func (c *caddy) site(h *module.Config) {
 	}
 	c.lines(c.place.Text(h.Str("extraConfig")))
 	c.close()
+	c.line("")
 }
 
 func (c *caddy) listen(port int, option ...string) {

@@ -21,7 +21,7 @@ func (in *Instance) jsonText(v any) project.Text {
 }
 
 func (in *Instance) writeJSON(b *textBuilder, v any) {
-	pad := func() { b.add(project.Lit("\n" + strings.Repeat("  ", b.indent))) }
+	pad := func() { b.add(project.Lit("\n" + b.pad())) }
 	switch v := v.(type) {
 	case module.Str:
 		text := in.place.Text(v)

@@ -349,7 +349,7 @@ func onOff(v bool) string {
 
 // directive writes a line with one word that may hold places.
 func (n *nginx) directive(name string, value project.Text) {
-	n.add(project.Lit(strings.Repeat("  ", n.indent)+name+" "), ngxQuote(value), project.Lit(";\n"))
+	n.add(project.Lit(n.pad()+name+" "), ngxQuote(value), project.Lit(";\n"))
 }
 
 // ngxQuote makes a text one word of nginx's. Variables stay variables.

@@ -160,7 +160,7 @@ func (n *nginx) location(l *module.Config) {
 		}
 	}
 	for _, p := range l.Each("fastcgiParams") {
-		n.add(project.Lit(strings.Repeat("  ", n.indent)+"fastcgi_param "+p.Name()+" "), ngxQuote(n.place.Text(p.Str())), project.Lit(";\n"))
+		n.add(project.Lit(n.pad()+"fastcgi_param "+p.Name()+" "), ngxQuote(n.place.Text(p.Str())), project.Lit(";\n"))
 	}
 	if l.Has("index") {
 		n.line("index %s;", l.String("index"))

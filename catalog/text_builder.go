@@ -11,6 +11,14 @@ import (
 type textBuilder struct {
 	text   project.Text
 	indent int
+	tabs   bool // instead of two spaces
+}
+
+func (b *textBuilder) pad() string {
+	if b.tabs {
+		return strings.Repeat("\t", b.indent)
+	}
+	return strings.Repeat("  ", b.indent)
 }
 
 // add appends texts.
@@ -22,7 +30,7 @@ func (b *textBuilder) add(texts ...project.Text) {
 
 // line appends a line of characters, indented.
 func (b *textBuilder) line(format string, args ...any) {
-	b.add(project.Lit(strings.Repeat("  ", b.indent) + fmt.Sprintf(format, args...) + "\n"))
+	b.add(project.Lit(b.pad() + fmt.Sprintf(format, args...) + "\n"))
 }
 
 // lines appends a user's own text, line by line, indented.
@@ -30,7 +38,7 @@ func (b *textBuilder) lines(t project.Text) {
 	if t.IsEmpty() {
 		return
 	}
-	pad := strings.Repeat("  ", b.indent)
+	pad := b.pad()
 	out := project.Text{{Literal: pad}}
 	for i, p := range t {
 		if p.IsLiteral() {
