@@ -34,14 +34,19 @@ func (e *SurvivorError) Error() string {
 func (h *Host) clean(p *Process) {
 	left := h.remains(p)
 	if grace := p.spec.LeftoverGrace; grace > 0 && len(left) > 0 {
-		h.askLeftovers(p, left)
-		deadline := time.NewTimer(grace)
-		defer deadline.Stop()
+		// Who asked the process to end also decides when it has had long
+		// enough: a shell dies of TERM at once, its command may still save.
+		var deadline <-chan time.Time
+		if told := h.askLeftovers(p, left); !told {
+			timer := time.NewTimer(grace)
+			defer timer.Stop()
+			deadline = timer.C
+		}
 		left = h.watch(p, p.killNow, func([]Info) bool {
 			select {
 			case <-p.killNow:
 				return true
-			case <-deadline.C:
+			case <-deadline:
 				return true
 			default:
 				return false
@@ -81,17 +86,19 @@ func (h *Host) watch(p *Process, wake <-chan struct{}, enough func(left []Info) 
 	}
 }
 
-// askLeftovers sends the stop signal to descendants that have not had it.
-func (h *Host) askLeftovers(p *Process, left []Info) {
+// askLeftovers sends the stop signal to descendants that have not had it. It
+// reports whether the process had been asked to end.
+func (h *Host) askLeftovers(p *Process, left []Info) (told bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, info := range left {
-		if p.signaled && info.PGID == p.pid {
+		if p.told && info.PGID == p.pid {
 			continue // got it with the group
 		}
 		signalInfo(info, p.spec.StopSignal)
 		signalInfo(info, unix.SIGCONT)
 	}
+	return p.told
 }
 
 // killLeftovers sends SIGKILL to what p left.

@@ -19,13 +19,13 @@ type Process struct {
 	guard   bool    // it is our guard, no service
 	start   uint64  // of the leader, as Info has it
 
-	exited   chan struct{} // the leader is dead; exit is set
-	done     chan struct{} // and nothing of it is left; exit.Left is set
-	killNow  chan struct{} // Kill was called
-	exit     Exit
-	killed   bool           // under host.mu: we sent SIGKILL
-	signaled bool           // under host.mu: the group was told to stop
-	known    map[int]uint64 // under host.mu: descendants seen outside the group, pid to start time
+	exited  chan struct{} // the leader is dead; exit is set
+	done    chan struct{} // and nothing of it is left; exit.Left is set
+	killNow chan struct{} // Kill was called
+	exit    Exit
+	killed  bool           // under host.mu: we sent SIGKILL
+	told    bool           // under host.mu: the group was told to stop
+	known   map[int]uint64 // under host.mu: descendants seen outside the group, pid to start time
 }
 
 // PID is the leader's number. It stays ours until Done.
@@ -98,7 +98,8 @@ func (p *Process) signalGroup(sig unix.Signal) error {
 
 // Terminate asks p to end: sig, or the Spec's StopSignal when sig is 0, and
 // CONT for what is stopped. They go to the whole group, or with onlyMain to
-// the program alone. It does not wait; see Done and Kill.
+// the program alone. It does not wait; see Done. What ignores the group's signal
+// is there until Kill, also when the program itself has ended.
 func (p *Process) Terminate(sig unix.Signal, onlyMain bool) error {
 	if sig == 0 {
 		sig = p.spec.StopSignal
@@ -112,7 +113,7 @@ func (p *Process) Terminate(sig unix.Signal, onlyMain bool) error {
 	p.host.remember(p)
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
-	p.signaled = true
+	p.told = true
 	if err := p.signalGroup(sig); err != nil {
 		return err
 	}

@@ -54,8 +54,8 @@ type Spec struct {
 	// StopSignal is sent to the group when we die without having stopped it,
 	// and to what the process left behind; default: SIGTERM.
 	StopSignal unix.Signal
-	// LeftoverGrace is what descendants that outlive the process get between
-	// StopSignal and SIGKILL; default: 2s, negative: none.
+	// LeftoverGrace is what descendants get between StopSignal and SIGKILL when
+	// the program has ended without Terminate; default: 2s, negative: none.
 	LeftoverGrace time.Duration
 }
 

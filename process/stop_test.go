@@ -73,7 +73,11 @@ func TestNoDescendantOutlivesAStop(t *testing.T) {
 		"without environment": noEnv, "with the same name only": nameOnly, "ignores TERM": stubborn, "stopped": stopped,
 	} {
 		for how, end := range map[string]func(*process.Process){
-			"TERM":       func(p *process.Process) { p.Terminate(0, false) },
+			"TERM": func(p *process.Process) {
+				p.Terminate(0, false)
+				<-p.Exited()
+				time.AfterFunc(20*time.Millisecond, p.Kill) // the grace is over
+			},
 			"KILL":       func(p *process.Process) { p.Kill() },
 			"main alone": func(p *process.Process) { p.Signal(unix.SIGKILL) },
 		} {
@@ -93,6 +97,26 @@ func TestNoDescendantOutlivesAStop(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestLeftoversOfAStopHaveItsGrace is about a shell that dies of TERM at once
+// while its command still saves: nobody kills it before Kill.
+func TestLeftoversOfAStopHaveItsGrace(t *testing.T) {
+	h := newHost(t, process.Options{})
+	dir := t.TempDir()
+	spec := shell(`sh -c 'trap "while [ ! -e ` + dir + `/go ]; do sleep 0.01; done; echo > ` + dir + `/saved; exit" TERM
+		echo $$; while :; do sleep 0.1; done'; true`)
+	spec.LeftoverGrace = time.Nanosecond
+	p, _ := printing(t, h, spec, 1)
+	p.Terminate(0, false)
+	await(t, "the end of the shell", p.Exited())
+	if err := os.WriteFile(dir+"/go", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "done", p.Done())
+	if _, err := os.Stat(dir + "/saved"); err != nil {
+		t.Error("it was killed before it had saved")
 	}
 }
 

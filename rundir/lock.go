@@ -32,7 +32,8 @@ func (e *LockedError) Error() string {
 
 // Lock keeps other supervisors of the same state out, until Release or our
 // end, whichever way that comes. When another is first, it is a *LockedError.
-// The file itself says nothing: one without a holder is just taken.
+// The file itself says nothing: one without a holder is just taken, and the
+// services' run folder emptied of what an earlier run has left there.
 func (l Layout) Lock() (*Lock, error) {
 	if err := l.prepareState(); err != nil {
 		return nil, err
@@ -63,7 +64,12 @@ func (l Layout) Lock() (*Lock, error) {
 			f.Close()
 			return nil, fmt.Errorf("cannot write %s: %v", l.LockFile, err)
 		}
-		return &Lock{file: f, path: l.LockFile}, nil
+		k := &Lock{file: f, path: l.LockFile}
+		if err := l.emptyRun(); err != nil {
+			k.Release()
+			return nil, err
+		}
+		return k, nil
 	}
 }
 

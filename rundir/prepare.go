@@ -31,10 +31,8 @@ func (e *FolderError) Error() string {
 
 func (e *FolderError) Unwrap() error { return e.Err }
 
-// Prepare makes the folders, and empties the one of the services' sockets:
-// call it with the lock held, when nothing of an earlier run is left. Folders
-// with our socket and logs are ours alone; the others can be read by services,
-// which may have users of their own.
+// Prepare makes the folders. Those with our socket and logs are ours alone;
+// the others can be read by services, which may have users of their own.
 func (l Layout) Prepare() error {
 	if len(l.Socket) >= maxPath {
 		return &FolderError{
@@ -108,12 +106,23 @@ func private(dir string, uid int) error {
 	return nil
 }
 
-// prepareRun makes the services' run folder, empty: what is in it is an
-// earlier run's, whose end was sudden, and would only mislead.
-func (l Layout) prepareRun() error {
-	if err := os.RemoveAll(l.Run); err != nil {
+// emptyRun removes what an earlier run, whose end was sudden, has left to
+// mislead: sockets without a server, pid files of strangers.
+func (l Layout) emptyRun() error {
+	entries, err := os.ReadDir(l.Run)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, entry := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(l.Run, entry.Name())))
+	}
+	if err != nil {
 		return folderError(l.Run, "the run folder", "remove it", err)
 	}
+	return nil
+}
+
+func (l Layout) prepareRun() error {
 	mode := fs.FileMode(0o700)
 	if l.uid == 0 {
 		mode = 0o755

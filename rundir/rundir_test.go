@@ -271,14 +271,27 @@ func TestAnOpenFolderOfOursIsClosed(t *testing.T) {
 	}
 }
 
-func TestRunFolderStartsEmpty(t *testing.T) {
+func TestRunFolderIsEmptiedByWhoHasTheLock(t *testing.T) {
 	_, l := layout(t)
-	os.MkdirAll(l.Run, 0o755)
-	os.WriteFile(l.Run+"/stale.pid", nil, 0o644)
 	if err := l.Prepare(); err != nil {
 		t.Fatal(err)
 	}
+	stale := l.Run + "/stale.pid"
+	os.WriteFile(stale, nil, 0o644)
+	lock, err := l.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
 	if got := files(t, l.Run); len(got) != 1 {
 		t.Errorf("left in the run folder: %v", got)
+	}
+	os.WriteFile(stale, nil, 0o644) // a living service's now
+	if err := l.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	l.Lock()
+	if _, err := os.Stat(stale); err != nil {
+		t.Error("a second supervisor removed the first one's files")
 	}
 }
