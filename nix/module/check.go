@@ -166,6 +166,9 @@ func (e *Evaluation) walkLevel(l *level, f func(c *Config)) {
 }
 
 func (e *Evaluation) walkSlot(s *slot, f func(c *Config)) {
+	if e.errs.tooDeep(s.loc, func() Pos { return slotNode{e, s}.origin().Pos() }) {
+		return
+	}
 	r, err := within(e, s.res.get)
 	if err != nil {
 		return

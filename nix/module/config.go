@@ -31,6 +31,7 @@ type node interface {
 	origin() Origin
 	arg(name string) node // a module argument, as pkgs
 	value() eval.Value
+	in() *Evaluation // nil of what does not exist
 }
 
 // Kind is the shape of a value.
@@ -282,6 +283,24 @@ func (c *Config) Any(path ...string) any {
 	return v
 }
 
+// Show writes the value at path as one would in Nix, on one line, and cut when
+// it is long. What cannot be evaluated is shown as «error».
+func (c *Config) Show(path ...string) string {
+	at := c.Get(path...)
+	e := at.n.in()
+	if e == nil {
+		return "null"
+	}
+	s, err := within(e, func(t *eval.Thread) string {
+		m := &merging{t: t, sys: e.sys}
+		return m.show(at.n.value())
+	})
+	if err != nil {
+		return "«error»"
+	}
+	return s
+}
+
 // Arg is the module argument of that name: "pkgs", "lib".
 func (c *Config) Arg(name string) *Config { return &Config{c.n.arg(name), c.errs} }
 
@@ -335,6 +354,7 @@ func (a absent) origin() Origin           { return Origin{} }
 func (a absent) arg(string) node          { return absent{} }
 func (a absent) call([]any) (node, error) { return a, nil }
 
+func (a absent) in() *Evaluation   { return nil }
 func (a absent) value() eval.Value { return eval.Null{} }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -64,6 +64,8 @@ func TestConfig(t *testing.T) {
 		{"missing below a value", c.Kind("workspace", "x", "y"), module.Missing},
 		{"missing int", c.Int("env", "OTHER"), 0},
 		{"path", c.String("tls", "cert"), "/c"},
+		{"shown", a.Show("settings"), "{ maxmemory = 10; nested = { deep = [ … ]; }; }"},
+		{"shown missing", a.Show("nothing"), "null"},
 		{"set", a.IsSet("port"), true},
 		{"not set", a.IsSet("dataDir"), false},
 		{"priority of mkDefault", a.Origin("port").Priority, 1000},

@@ -50,7 +50,7 @@ func TestAgreesWithNixpkgs(t *testing.T) {
 	}
 }
 
-func readFile(t *testing.T, file string) string {
+func readFile(t testing.TB, file string) string {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {

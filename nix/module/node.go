@@ -25,7 +25,8 @@ func (n rootNode) level() (levelNode, error) {
 	return levelNode{n.e, l}, err
 }
 
-func (n rootNode) path() []string { return n.e.tree.loc }
+func (n rootNode) in() *Evaluation { return n.e }
+func (n rootNode) path() []string  { return n.e.tree.loc }
 
 func (n rootNode) step(name string) node {
 	l, err := n.level()
@@ -73,7 +74,8 @@ type levelNode struct {
 	l *level
 }
 
-func (n levelNode) path() []string { return n.l.loc }
+func (n levelNode) in() *Evaluation { return n.e }
+func (n levelNode) path() []string  { return n.l.loc }
 
 func (n levelNode) step(name string) node {
 	if n.l.entries[name] == nil {
@@ -155,6 +157,7 @@ type slotNode struct {
 	s *slot
 }
 
+func (n slotNode) in() *Evaluation   { return n.e }
 func (n slotNode) path() []string    { return n.s.loc }
 func (n slotNode) value() eval.Value { return n.s.thunk }
 
@@ -263,6 +266,7 @@ type resultNode struct {
 }
 
 func (n resultNode) plain() valueNode  { return valueNode{n.e, n.at, n.r.val, n.from} }
+func (n resultNode) in() *Evaluation   { return n.e }
 func (n resultNode) path() []string    { return n.at }
 func (n resultNode) value() eval.Value { return n.r.val }
 func (n resultNode) origin() Origin    { return n.from }
@@ -338,6 +342,7 @@ type valueNode struct {
 	from Origin // of the option around it
 }
 
+func (n valueNode) in() *Evaluation      { return n.e }
 func (n valueNode) path() []string       { return n.at }
 func (n valueNode) value() eval.Value    { return n.val }
 func (n valueNode) origin() Origin       { return n.from }
