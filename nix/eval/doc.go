@@ -18,3 +18,5 @@ package eval
 // looks into one. Attribute sets share shapes (attrs.go), which makes selection
 // a pointer comparison most of the time. Errors unwind as panics; the trace is
 // taken from a shadow stack of call sites, so the fast path pays an append.
+
+//go:generate go test -run TestReferenceIsFresh . -update

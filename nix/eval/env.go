@@ -91,9 +91,15 @@ func (a at) pos() syntax.Pos { return a.place }
 // goNode is a Go function as code of a thunk.
 type goNode func(t *Thread) Value
 
-func (f goNode) eval(t *Thread, _ *env) Value { return t.Force(f(t)) }
-func (f goNode) delay(*Thread, *env) Value    { return &Thunk{code: f} }
-func (goNode) pos() syntax.Pos                { return syntax.Pos{} }
+func (f goNode) eval(t *Thread, _ *env) Value {
+	old := t.site
+	t.site = topSite // whichever builtin is at work, it did not ask for this
+	v := t.Force(f(t))
+	t.site = old
+	return v
+}
+func (f goNode) delay(*Thread, *env) Value { return &Thunk{code: f} }
+func (goNode) pos() syntax.Pos             { return syntax.Pos{} }
 
 // applyNode is the code of delayed applications that a primitive makes: the
 // function is in the first slot of the env and its arguments in the others.

@@ -172,9 +172,20 @@ func (t *Thread) raise(e *Error) {
 	panic(e)
 }
 
-// Pos is the place of the call of the builtin that is at work.
+// Pos is the place of the call of the builtin that is at work. In a value that
+// Go code computes lazily it is where the program asked for it.
 func (t *Thread) Pos() syntax.Pos {
-	return t.site.pos()
+	if pos := t.site.pos(); pos.IsValid() {
+		return pos
+	}
+	for i := len(t.frames) - 1; i >= 0 && i >= len(t.frames)-maxTrace; i-- {
+		if site := t.frames[i].site; site != nil {
+			if pos := site.pos(); pos.IsValid() {
+				return pos
+			}
+		}
+	}
+	return syntax.Pos{}
 }
 
 // Annotate calls f. Should f fail, msg becomes part of the error's trace.

@@ -267,8 +267,8 @@ func (t *Thread) charge(n int64) {
 // Sizes beyond which a string or list is an error: a few doublings fill any
 // memory, and that, too, can't be caught.
 const (
-	maxStringSize = 1 << 28
-	maxListSize   = 1 << 26
+	maxStringSize = 1 << 27
+	maxListSize   = 1 << 24
 )
 
 // checkSize ends the evaluation when a string or list gets too big.
