@@ -34,8 +34,10 @@ func (s *session) build(c *module.Config, name string) (*project.Project, []note
 	b.stopTimeout()
 	b.container()
 	catalog.Generate(c.Get("services"), b.project, b.place)
+	b.placeServices()
 	b.files()
 	resolveJoins(b.project)
+	dropUnusedFiles(b.project)
 	b.exposedOnLoopback()
 	b.notes = append(b.notes, s.host(s.opts.System).notes()...)
 	slices.SortFunc(b.notes, func(x, y note) int {
@@ -111,7 +113,7 @@ func (b *builder) container() {
 		b.systemPackage(c)
 	}
 	out.CUDA = b.cuda()
-	for _, name := range []string{"copyToRoot", "extraCopyToRoot", "serviceModules"} {
+	for _, name := range []string{"copyToRoot", "extraCopyToRoot"} {
 		if len(b.List(name)) > 0 {
 			b.note(name, "not supported by this build, and left out: %s", name)
 		}
@@ -202,6 +204,44 @@ func (b *builder) cuda() string {
 		return "cudaPackages"
 	}
 	return ""
+}
+
+// placeServices says of the processes of serviceModules which instance of the
+// definition they come from.
+func (b *builder) placeServices() {
+	for typ := range b.services {
+		for _, in := range b.Each("services", typ) {
+			for _, name := range in.Keys("outputs", "settings", "processes") {
+				if svc := b.project.Services[project.ID(name)]; svc != nil && strings.HasPrefix(svc.Pos.File, "<") {
+					svc.Pos = b.projectPos(in.Pos("enable"))
+				}
+			}
+		}
+	}
+}
+
+// dropUnusedFiles leaves out what only disabled services refer to.
+func dropUnusedFiles(p *project.Project) {
+	used := map[string]bool{}
+	var visit func(t project.Text)
+	visit = func(t project.Text) {
+		for _, part := range t {
+			if part.File == nil {
+				continue
+			}
+			for name, f := range p.Files {
+				if !used[name] && (name == *part.File || strings.HasPrefix(name, *part.File+"/")) {
+					used[name] = true
+					visit(f.Content)
+				}
+			}
+		}
+	}
+	for _, proc := range p.Processes {
+		eachText(reflect.ValueOf(proc), visit)
+	}
+	eachText(reflect.ValueOf(p.Container), visit)
+	maps.DeleteFunc(p.Files, func(name string, _ *project.File) bool { return !used[name] })
 }
 
 // files adds the generated files that the evaluation made.

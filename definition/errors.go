@@ -146,6 +146,9 @@ func fromModule(e *module.Error) *Error {
 	if msg, hint, ok := strings.Cut(e.Msg, "\n  hint: "); ok && e.Hint == "" {
 		out.Msg, out.Hint = msg, hint
 	}
+	if n := len(e.Path); n > 2 && e.Path[n-3] == "services" && strings.Contains(e.Msg, "not of type `submodule'") && out.Hint == "" {
+		out.Hint = "a service needs a name: services." + e.Path[n-2] + `."main".` + e.Path[n-1]
+	}
 	for _, n := range e.Also {
 		out.Notes = append(out.Notes, Note{n.Pos, n.Msg})
 	}
@@ -157,6 +160,9 @@ func fromModule(e *module.Error) *Error {
 // file of the definition.
 func fromEval(e *eval.Error) *Error {
 	out := &Error{Pos: e.Pos, Msg: e.Msg, Hint: e.Hint}
+	if strings.Contains(e.Msg, "called with unexpected argument") && out.Hint == "" {
+		out.Hint = `end its arguments with "...": { pkgs, ... }:`
+	}
 	if isUser(e.Pos) {
 		return out
 	}

@@ -39,6 +39,12 @@ func (o *Options) setDefaults() error {
 		}
 		o.Dir = dir
 	}
+	o.Modules = slices.Clone(o.Modules)
+	for i, file := range o.Modules {
+		if !filepath.IsAbs(file) {
+			o.Modules[i] = filepath.Join(o.Dir, file)
+		}
+	}
 	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "arm": "armv7l"}
 	o.System = cmp.Or(o.System, cmp.Or(arch[runtime.GOARCH], runtime.GOARCH)+"-linux")
 	return nil

@@ -1,13 +1,21 @@
 package definition
 
 import (
+	_ "embed"
 	"fmt"
+	"maps"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
 
 	"nix2gpu/catalog"
+	"nix2gpu/nix/eval"
 	"nix2gpu/nix/module"
 )
+
+//go:embed service.nix
+var serviceSource string
 
 // ContainerOptions declares everything that a container definition can set.
 func ContainerOptions() module.Options {
@@ -66,13 +74,66 @@ func ContainerOptions() module.Options {
 	}
 }
 
-// perSystemOptions are what perSystem can set for us. The modules are merged
-// into each container.
-func perSystemOptions(modules []module.Module) module.Options {
+// schema is what a container declares: our options, the services that the
+// definition itself brings along, and what the caller merges into it.
+func (s *session) schema() module.Schema {
+	options := ContainerOptions()
+	out := module.Schema{Options: options}
+	for _, file := range s.opts.Modules {
+		out.Modules = append(out.Modules, module.FromFile(file))
+	}
+	if len(s.services) == 0 {
+		return out
+	}
+	types := slices.Sorted(maps.Keys(s.services))
+	fn := eval.Lazy(func(t *eval.Thread) eval.Value {
+		return t.Call(t.EvalText("<nix2gpu/service.nix>", serviceSource, "/", nil),
+			eval.NewAttrs(1).Set("types", eval.StringList(types...)).Done())
+	})
+	services := options["services"].Set
+	for _, typ := range types {
+		instance := eval.Lazy(func(t *eval.Thread) eval.Value { return t.Call(t.Select(fn, "instance"), eval.Str(typ)) })
+		services[typ] = module.Option{
+			Type: module.AttrsOf(module.Submodule(module.Schema{
+				Modules: []module.Module{module.FromValue(instance, ""), module.FromFile(s.services[typ])},
+			})),
+			Default: map[string]any{},
+		}
+	}
+	bridge := eval.Lazy(func(t *eval.Thread) eval.Value { return t.Select(fn, "bridge") })
+	out.Modules = append(out.Modules, module.FromValue(bridge, ""))
+	return out
+}
+
+// perSystemOptions are what perSystem can set for us.
+func (s *session) perSystemOptions() module.Options {
 	return module.Options{
-		"nix2gpu": {Type: module.LazyAttrsOf(module.Submodule(module.Schema{Options: ContainerOptions(), Modules: modules})),
+		"nix2gpu": {Type: module.LazyAttrsOf(module.Submodule(s.schema())),
 			Default: map[string]any{}, Description: "The containers, by name."},
 	}
+}
+
+// serviceModules finds the modules of services that containers bring along,
+// by the name of the type: that of the file up to its first dot.
+func serviceModules(found *containers) (map[string]string, error) {
+	services := map[string]string{}
+	var wrong Errors
+	for _, name := range found.names {
+		_, c := found.at(name)
+		for _, m := range c.List("serviceModules") {
+			file := m.Str().S
+			if file == "" {
+				wrong = append(wrong, &Error{Pos: c.Pos("serviceModules"), Msg: "serviceModules must be a list of files"})
+				continue
+			}
+			typ, _, _ := strings.Cut(path.Base(file), ".")
+			if _, ok := catalog.Find(typ); ok {
+				wrong = append(wrong, &Error{Pos: c.Pos("serviceModules"), Msg: fmt.Sprintf("there is a type of service %q already; call the file otherwise", typ)})
+			}
+			services[typ] = file
+		}
+	}
+	return services, wrong.sorted()
 }
 
 // checkName says what is wrong with the name of a container, by the rules for

@@ -83,8 +83,8 @@ func (h *host) missing(set, name string, pos syntax.Pos) eval.Value {
 	if strings.HasPrefix(name, "_") {
 		return nil
 	}
-	if set == "" && packages.IsSet(name) {
-		return h.set(name)
+	if set == "" && (packages.IsSet(name) || strings.Contains(name, "Packages")) {
+		return h.set(name) // llvmPackages_18, ocamlPackages
 	}
 	if !packages.Lookup(attr).Known {
 		if _, seen := h.unknown[attr]; !seen {

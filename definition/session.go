@@ -21,11 +21,15 @@ type session struct {
 	ev    *eval.Evaluator
 	sys   *module.System
 	hosts map[string]*host // by system
+
+	services map[string]string     // files of serviceModules, by type
+	imports  map[string]eval.Value // modules that were read, by path
 }
 
 func newSession(file string, opts Options) *session {
 	s := &session{opts: opts, file: file, root: filepath.Dir(file), hosts: map[string]*host{},
-		files: &files{sources: map[string]*syntax.Source{}}}
+		imports: map[string]eval.Value{},
+		files:   &files{sources: map[string]*syntax.Source{}}}
 	s.ev = eval.New(eval.Options{
 		FS:            s.files,
 		CurrentSystem: opts.System,
@@ -38,9 +42,9 @@ func newSession(file string, opts Options) *session {
 			{Name: "nix2gpuPkgs", Args: []string{"system"}, Doc: "The package set of a system.",
 				Fn: func(t *eval.Thread, args []eval.Value) eval.Value { return s.host(t.Text(args[0])).pkgs }},
 		},
-		Globals: map[string]eval.Value{},
 	})
 	s.sys = module.NewSystem(s.ev)
+	s.sys.Import = s.importModule
 	return s
 }
 
@@ -80,7 +84,20 @@ const (
 var flakeKeys = []string{"description", "inputs", "nixConfig"}
 
 // open evaluates the file as far as the names of its containers.
-func (s *session) open(ctx context.Context) (found *containers, err error) {
+func (s *session) open(ctx context.Context) (*containers, error) {
+	found, err := s.openOnce(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// Types of services are options, which must be known before anything is
+	// evaluated; so a definition that brings some along is evaluated anew.
+	if s.services, err = serviceModules(found); err != nil || len(s.services) == 0 {
+		return found, err
+	}
+	return s.openOnce(ctx)
+}
+
+func (s *session) openOnce(ctx context.Context) (found *containers, err error) {
 	err = s.ev.Do(ctx, func(t *eval.Thread) {
 		v := s.evaluate(t)
 		switch s.shapeOf(t, v, 0) {
@@ -90,7 +107,7 @@ func (s *session) open(ctx context.Context) (found *containers, err error) {
 			found = s.openFlake(t, v)
 		case shapeParts:
 			empty := eval.NewAttrs(0).Done()
-			found = s.openParts(t, flake.NewParts(t, s.partsOptions(t), empty, empty, v, nil))
+			found = s.openParts(t, flake.NewParts(t, s.partsOptions(), empty, empty, v, nil))
 		case shapePerSystem:
 			found = s.openPerSystem(t, v)
 		case shapeContainer:
@@ -100,14 +117,42 @@ func (s *session) open(ctx context.Context) (found *containers, err error) {
 	return found, err
 }
 
-// evaluate reads the file: an expression, bindings without braces, or data.
-func (s *session) evaluate(t *eval.Thread) eval.Value { return s.evaluateFile(t, s.file) }
+// importModule is how a module imports a file: in all the forms that the
+// definition itself can have.
+func (s *session) importModule(t *eval.Thread, path string) eval.Value {
+	if info, err := s.files.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, "default.nix")
+	}
+	v, ok := s.imports[path]
+	if !ok {
+		v = s.read(t, path)
+		s.imports[path] = v
+	}
+	return v
+}
 
-func (s *session) evaluateFile(t *eval.Thread, file string) eval.Value {
+// evaluate reads the definition. Blocks of the documentation may stand
+// together in one file: what belongs to a flake without outputs is left out.
+func (s *session) evaluate(t *eval.Thread) eval.Value {
+	v := s.read(t, s.file)
+	set, ok := v.(*eval.Attrs)
+	if !ok || set.Has("outputs") {
+		return v
+	}
+	rest := eval.NewAttrs(set.Len())
+	for i := range set.Len() {
+		if name, v, pos := set.At(i); !slices.Contains(flakeKeys, name) {
+			rest.SetAt(name, v, pos)
+		}
+	}
+	return rest.Done()
+}
+
+// read evaluates a file: an expression, bindings without braces, or data.
+func (s *session) read(t *eval.Thread, file string) eval.Value {
 	src := s.files.source(file)
 	if src == nil {
-		_, err := s.files.ReadFile(file)
-		t.Raise(err)
+		t.Throw("cannot read %s: no such file or directory", file)
 	}
 	var expr syntax.Expr
 	var err error
@@ -125,26 +170,22 @@ func (s *session) evaluateFile(t *eval.Thread, file string) eval.Value {
 		scope["pkgs"], scope["lib"] = s.host(s.opts.System).pkgs, s.sys.Lib()
 	}
 	v := t.Force(t.EvalExpr(expr, filepath.Dir(file), scope))
-	if set, ok := v.(*eval.Attrs); ok && !set.Has("outputs") {
-		// Blocks of the documentation may stand together in one file.
-		rest := eval.NewAttrs(set.Len())
-		for i := range set.Len() {
-			if name, v, pos := set.At(i); !slices.Contains(flakeKeys, name) {
-				rest.SetAt(name, v, pos)
-			}
-		}
-		v = rest.Done()
+	if _, ok := v.(*eval.Attrs); !ok && !eval.IsFunction(v) {
+		t.Fail(expr.Pos(), "a definition must be a set or a function, not %s", article(v.Type()))
 	}
 	return v
 }
 
-// added are the modules that the caller merges into the container.
-func (s *session) added(t *eval.Thread) []module.Module {
-	var modules []module.Module
-	for _, file := range s.opts.Modules {
-		modules = append(modules, module.FromValue(s.evaluateFile(t, file), file))
+// article names a type in a sentence.
+func article(k eval.Type) string {
+	switch name := k.String(); name {
+	case "null":
+		return name
+	case "int":
+		return "an integer"
+	default:
+		return "a " + name
 	}
-	return modules
 }
 
 func declaresOutputs(e syntax.Expr) bool {
@@ -161,10 +202,10 @@ func (s *session) shapeOf(t *eval.Thread, v eval.Value, depth int) shape {
 	v = t.Force(v)
 	switch path := v.(type) {
 	case eval.Path:
-		v = t.Force(t.Import(string(path)))
+		v = t.Force(s.importModule(t, string(path)))
 	case *eval.String:
 		if strings.HasPrefix(path.Text(), "/") {
-			v = t.Force(t.Import(path.Text()))
+			v = t.Force(s.importModule(t, path.Text()))
 		}
 	}
 	if eval.IsFunction(v) {
@@ -172,7 +213,7 @@ func (s *session) shapeOf(t *eval.Thread, v eval.Value, depth int) shape {
 	}
 	set, ok := v.(*eval.Attrs)
 	if !ok {
-		t.Throw("a definition must be a set or a function, not a %s", v.Type())
+		t.Throw("a module must be a set or a function, not %s", article(v.Type()))
 	}
 	if set.Has("_type") { // mkIf, mkMerge: of a container
 		return shapeContainer
@@ -232,9 +273,10 @@ func (s *session) probeArgs(t *eval.Thread, fn eval.Value) *eval.Attrs {
 
 // openContainer is a file that is one container without a name.
 func (s *session) openContainer(t *eval.Thread, v eval.Value) *containers {
-	modules := []module.Module{module.Declare(ContainerOptions(), nil), module.FromValue(v, s.file)}
+	schema := s.schema()
+	modules := []module.Module{module.Declare(schema.Options, nil), module.FromValue(v, s.file)}
 	e := s.sys.Evaluate(t.Context(), module.Spec{
-		Modules: append(modules, s.added(t)...),
+		Modules: append(modules, schema.Modules...),
 		Args:    s.moduleArgs(),
 	})
 	return &containers{
@@ -260,7 +302,7 @@ func (s *session) moduleArgs() map[string]eval.Value {
 // openPerSystem is a module of perSystem: { nix2gpu.<name> = …; }.
 func (s *session) openPerSystem(t *eval.Thread, v eval.Value) *containers {
 	e := s.sys.Evaluate(t.Context(), module.Spec{
-		Modules: []module.Module{module.Declare(perSystemOptions(s.added(t)), module.LazyAttrsOf(module.Raw)), module.FromValue(v, s.file)},
+		Modules: []module.Module{module.Declare(s.perSystemOptions(), module.LazyAttrsOf(module.Raw)), module.FromValue(v, s.file)},
 		Args:    s.moduleArgs(),
 	})
 	return s.named(t, e)
@@ -302,6 +344,8 @@ func (s *session) checkPerSystem(t *eval.Thread, e *module.Evaluation) {
 		name, _, pos := set.At(i)
 		if name != "nix2gpu" && near(name, "nix2gpu") {
 			wrong = append(wrong, &Error{Pos: pos, Msg: "perSystem has no option " + syntax.QuoteName(name), Hint: `did you mean "nix2gpu"?`})
+		} else if slices.Contains([]string{"services", "exposedPorts", "cudaPackages", "tailscale"}, name) {
+			wrong = append(wrong, &Error{Pos: pos, Msg: "perSystem has no option " + name, Hint: "options belong to a container: nix2gpu.<name>." + name})
 		}
 	}
 	if wrong != nil {
@@ -346,15 +390,15 @@ func (s *session) openFlake(t *eval.Thread, v eval.Value) *containers {
 	if v, ok := t.Lookup(f.Self, "perSystem"); ok {
 		inputs := eval.AttrsOf(f.Inputs)
 		mod := eval.NewAttrs(1).Set("perSystem", v).Done()
-		return s.openParts(t, flake.NewParts(t, s.partsOptions(t), inputs, f.Self, mod, nil))
+		return s.openParts(t, flake.NewParts(t, s.partsOptions(), inputs, f.Self, mod, nil))
 	}
 	return none
 }
 
-func (s *session) partsOptions(t *eval.Thread) flake.PartsOptions {
+func (s *session) partsOptions() flake.PartsOptions {
 	return flake.PartsOptions{
 		System:    s.sys,
-		PerSystem: perSystemOptions(s.added(t)),
+		PerSystem: s.perSystemOptions(),
 		Pkgs:      func(_ *eval.Thread, system string) eval.Value { return s.host(system).pkgs },
 		Systems:   []string{"x86_64-linux", "aarch64-linux"},
 	}
@@ -373,7 +417,7 @@ func (s *session) standIns() map[string]eval.Value {
 		"nixpkgs":               nixpkgs,
 		"nixpkgs-lib":           nixpkgs,
 		"nixpkgs.lib":           nixpkgs,
-		"flake-parts":           eval.Lazy(func(t *eval.Thread) eval.Value { return s.partsOptions(t).StandIn(t) }),
+		"flake-parts":           eval.Lazy(s.partsOptions().StandIn),
 		"nix2gpu":               modules,
 		"services-flake":        modules,
 		"process-compose-flake": modules,
