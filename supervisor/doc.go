@@ -2,11 +2,42 @@
 //
 // One goroutine, started by [Engine.Run], owns all state: everyone else sends
 // it facts and requests, and receives copies. What a service does next is
-// decided by a table of arrows (see state.go) and pure functions (judge.go);
-// what has to be done about it is handed to a [World], whose outcomes come
-// back as facts. Nothing in the goroutine ever waits for a process, a probe,
-// a file or a reader.
+// decided by a table of arrows and pure functions; what has to be done about
+// it is handed to a [World], whose outcomes come back as facts. Nothing in the
+// goroutine ever waits for a process, a probe, a file or a reader.
 //
 // The package knows nothing of Nix, YAML or HTTP: package project says what
-// runs, package control serves what [Engine] offers.
+// runs, package control serves what [Engine] offers. [Machine] is the real
+// World; the tests have two others.
 package supervisor
+
+//go:generate go test . -run StatesPage -update
+
+/*
+How a fact becomes an effect.
+
+A fact (a process exited) is looked at in facts.go together with all that
+decides what it means: the restart policy, how long the process ran, which
+one-shots are left. That judgement (judge.go, pure) gives a Kind, such as
+Retry. The table in state.go says where the Kind leads and with which effects;
+feed enters the state and launches them. Guards are therefore never in the
+table, and the table never has a condition.
+
+enter is the only place where a state changes. It speaks to the operator,
+writes the log and tells observers, so these can't disagree. After each fact
+or request, settle lets the change have its consequences: dependants look
+again, waiting callers are answered, a project with nothing left to do ends.
+Dependants are looked at from a list and not by recursion, so that a chain of
+any length needs no stack, and everybody sees the same moment.
+
+A service never has two live runs of one process, because the only way from a
+state in which something lives to one that spawns leads through Exited. A
+World reports Exited when nothing of the run is left, so Stopping, Restarting
+and Ending end on a fact and not on a hope.
+
+Timers hold closures, and are cancelled by forgetting them: one that had
+fired already when it was cancelled finds nothing to do.
+
+The simulation (simulation_test.go) drives core without the goroutine. When
+it finds something, it prints the seed.
+*/
