@@ -1,7 +1,7 @@
 package module_test
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 	"testing"
 
@@ -23,16 +23,12 @@ func TestDescribe(t *testing.T) {
 		options.hidden = lib.mkOption { internal = true; };
 		options.pkg = lib.mkPackageOption pkgs "hello" { };
 	}`)
-	var b strings.Builder
-	for _, d := range e.Describe() {
-		fmt.Fprintf(&b, "%s: %s\n", d, d.Type)
-		for _, line := range []string{"default " + d.Default, "example " + d.Example, "about " + d.Description, "declared " + fmt.Sprint(d.Declared)} {
-			if !strings.HasSuffix(line, " ") && line != "declared []" {
-				fmt.Fprintf(&b, "    %s\n", line)
-			}
-		}
+	var text, markdown strings.Builder
+	if err := errors.Join(module.WriteText(&text, e.Describe()), module.WriteMarkdown(&markdown, e.Describe())); err != nil {
+		t.Fatal(err)
 	}
-	golden(t, "testdata/describe.golden", b.String())
+	golden(t, "testdata/describe.golden", text.String())
+	golden(t, "testdata/describe.md.golden", markdown.String())
 	if docs := module.Describe(options); len(docs) == 0 || docs[0].String() != "command" {
 		t.Errorf("Describe = %v", docs)
 	}
