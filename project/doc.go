@@ -10,3 +10,5 @@
 //
 // The types are not safe for concurrent mutation; share copies.
 package project
+
+//go:generate go test . -run Schema -update

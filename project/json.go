@@ -32,7 +32,30 @@ func Decode(r io.Reader) (*Project, error) {
 	if p.Version != Version {
 		return nil, fmt.Errorf("project JSON has version %d, this build reads version %d", p.Version, Version)
 	}
+	if err := p.noNulls(); err != nil {
+		return nil, err
+	}
 	return &p, nil
+}
+
+// noNulls lets everything else rely on what the maps hold.
+func (p *Project) noNulls() error {
+	for id, s := range p.Services {
+		if s == nil {
+			return fmt.Errorf("project JSON: service %q is null", id)
+		}
+	}
+	for id, q := range p.Processes {
+		if q == nil {
+			return fmt.Errorf("project JSON: process %q is null", id)
+		}
+	}
+	for name, f := range p.Files {
+		if f == nil {
+			return fmt.Errorf("project JSON: file %q is null", name)
+		}
+	}
+	return nil
 }
 
 // marshal is json.Marshal without HTML escapes: commands hold < and &.
