@@ -29,8 +29,12 @@ func customType() *ServiceType {
 			main.User = in.userOf()
 			main.NoNewPrivs = !in.Bool("privileged")
 			for _, s := range in.Strs("packages") {
-				for _, attr := range in.place.Text(s).Packages() {
+				text := in.place.Text(s)
+				for _, attr := range text.Packages() {
 					main.Packages = append(main.Packages, project.PackageRef{Attr: attr, Pos: in.place.pos(in.Pos("packages"))})
+				}
+				if len(text.Packages()) == 0 { // a generated program, or a folder of the definition
+					main.Path = append(main.Path, project.Join(text, project.Lit("/bin")))
 				}
 			}
 			for _, c := range in.List("ports") {

@@ -34,6 +34,9 @@ func (s *session) build(c *module.Config, name string) (*project.Project, []note
 	b.stopTimeout()
 	b.container()
 	catalog.Generate(c.Get("services"), b.project, b.place)
+	for _, proc := range b.project.Processes {
+		proc.Path = append(proc.Path, b.path...)
+	}
 	b.placeServices()
 	b.files()
 	resolveJoins(b.project)
@@ -55,6 +58,7 @@ type builder struct {
 	place   catalog.Place
 	project *project.Project
 	notes   []note
+	path    []project.Text // programs that every process finds
 }
 
 func (b *builder) note(path string, format string, args ...any) {
@@ -166,14 +170,13 @@ func (b *builder) scalar(c *module.Config) project.Text {
 }
 
 func (b *builder) systemPackage(c *module.Config) {
-	for _, part := range b.place.Text(c.Str()) {
-		switch {
-		case part.Package != nil:
-			b.project.Container.SystemPkgs = append(b.project.Container.SystemPkgs,
-				project.PackageRef{Attr: part.Package.Attr, Pos: b.projectPos(b.Pos("systemPackages"))})
-		case part.File != nil:
-			b.note("systemPackages", "not supported by this build: a generated program in systemPackages; name it by its path where it is used")
-		}
+	text := b.place.Text(c.Str())
+	for _, attr := range text.Packages() {
+		b.project.Container.SystemPkgs = append(b.project.Container.SystemPkgs,
+			project.PackageRef{Attr: attr, Pos: b.projectPos(b.Pos("systemPackages"))})
+	}
+	if len(text.Packages()) == 0 && !text.IsEmpty() { // a generated program
+		b.path = append(b.path, project.Join(text, project.Lit("/bin")))
 	}
 }
 
