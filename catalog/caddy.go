@@ -28,7 +28,7 @@ func caddyType() *ServiceType {
 			"virtualHosts": def(module.AttrsOf(host), map[string]any{}, "The sites by address, such as \":8080\", \"http://localhost:8080\" or \"example.com\"."),
 			"globalConfig": lines("Lines of the block of global options."),
 			"extraConfig":  lines("Lines of the Caddyfile after the sites."),
-			"configFile":   opt(module.String, "A Caddyfile instead of everything else here."),
+			"configFile":   opt(filePath, "A Caddyfile instead of everything else here."),
 			"settings":     def(module.AttrsOf(module.JSON), map[string]any{}, "Caddy's own JSON, instead of everything else here."),
 			"adapter":      opt(module.String, "How to read configFile; \"caddyfile\" unless set."),
 			"email":        opt(module.String, "The address for certificates."),

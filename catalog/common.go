@@ -14,10 +14,10 @@ import (
 // Shorthands for the declarations of this package.
 var (
 	nullStr   = module.NullOr(module.String)
-	nullInt   = module.NullOr(module.Int)
+	filePath  = module.OneOf(module.String, module.Path)
+	program   = module.OneOf(module.String, module.Path, module.Package, module.ListOf(filePath))
 	seconds   = module.OneOf(module.Number, module.String) // 5, 0.5, "5s", "1m30s"
-	nullPause = module.NullOr(seconds)
-	envValue  = module.NullOr(module.OneOf(module.String, module.Bool, module.Number, secretRef))
+	envValue  = module.NullOr(module.OneOf(module.String, module.Bool, module.Number, module.Path, module.Package, secretRef))
 	secretRef = module.Submodule(module.Schema{Options: module.Options{
 		"secret": {Type: module.String, Description: "The name of the secret whose content is the value."},
 	}})
@@ -41,16 +41,16 @@ func commonOptions(t *ServiceType) module.Options {
 		"description": def(module.String, "", "What the service is for, in one line."),
 		"namespace": {Type: module.String, DefaultText: `"` + typ + `.<name>"`, Description: "A group of services that the command line can name at once.",
 			DefaultFrom: func(c *module.Config) any { return typ + "." + c.Name() }},
-		"dataDir": {Type: module.String, DefaultText: `"./data/` + typ + `/<name>"`, Description: "Where the service keeps its data, relative to the definition's folder.",
+		"dataDir": {Type: filePath, DefaultText: `"./data/` + typ + `/<name>"`, Description: "Where the service keeps its data, relative to the definition's folder.",
 			DefaultFrom: func(c *module.Config) any { return "./data/" + typ + "/" + c.Name() }},
 		"user": {Type: module.NullOr(module.OneOf(module.String, module.Int)), Default: module.Null,
 			Description: "Who the service runs as, where nix2gpu runs as root. A name or a number; null is the type's own user, or the container's."},
 		"environment": {Type: module.OneOf(module.ListOf(module.String), module.AttrsOf(envValue)), Default: map[string]any{}, Example: map[string]any{"PORT": "8080"},
 			Description: "Environment variables. null leaves a variable as it is; `{ secret = \"name\"; }` takes the value from a secret."},
-		"environmentFile": {Type: module.NullOr(module.OneOf(module.String, module.ListOf(module.String))), Default: module.Null,
+		"environmentFile": {Type: module.NullOr(module.OneOf(module.String, module.Path, module.ListOf(filePath))), Default: module.Null,
 			Description: "Files of KEY=VALUE lines, read at each start. One that begins with \"-\" may be missing."},
-		"environmentFiles": def(module.ListOf(module.String), []any{}, "More of environmentFile."),
-		"working_dir":      opt(module.String, "The folder in which the service starts, relative to the definition's folder."),
+		"environmentFiles": def(module.ListOf(filePath), []any{}, "More of environmentFile."),
+		"working_dir":      opt(filePath, "The folder in which the service starts, relative to the definition's folder."),
 		"depends_on": {Type: module.AttrsOf(module.OneOf(module.String, dependencySchema)), Default: map[string]any{}, Example: map[string]any{"postgresql": "ready"},
 			Description: "What to wait for before a start: a service, by its type or instance, and the condition \"started\", \"ready\", \"completed\", \"exited\" or \"log_ready\"."},
 
@@ -67,7 +67,7 @@ func commonOptions(t *ServiceType) module.Options {
 		"ready_log_line":  opt(module.String, "A part of the line of output that says the service is ready."),
 
 		"shutdown": {Set: module.Options{
-			"command":         opt(module.String, "Run to stop the service, before the signal."),
+			"command":         opt(program, "Run to stop the service, before the signal."),
 			"signal":          opt(module.OneOf(module.String, module.Int), "The signal that stops the service; SIGTERM unless set."),
 			"timeout_seconds": opt(seconds, "How long the service may take to stop before it is killed; 10 seconds unless set."),
 			"parent_only":     def(module.Bool, false, "Send the signal to the process only, and not to its children."),
@@ -101,8 +101,8 @@ var availability = module.Options{
 
 var probeType = module.Submodule(module.Schema{Options: module.Options{
 	"exec": opt(module.Submodule(module.Schema{Options: module.Options{
-		"command":     {Type: module.OneOf(module.String, module.ListOf(module.String)), Description: "Succeeds when it exits with 0."},
-		"working_dir": opt(module.String, "Where it runs; as the service unless set."),
+		"command":     {Type: program, Description: "Succeeds when it exits with 0."},
+		"working_dir": opt(filePath, "Where it runs; as the service unless set."),
 	}}), "Run a command."),
 	"http_get": opt(module.Submodule(module.Schema{Options: module.Options{
 		"host":        def(module.String, "127.0.0.1", "The host to ask."),
@@ -263,7 +263,8 @@ func (in *Instance) applyRestart(main *project.Process) {
 
 func (in *Instance) applyShutdown(main *project.Process) {
 	if in.Has("shutdown", "command") {
-		main.Shutdown.Command = &project.Command{Shell: in.Text("shutdown", "command")}
+		cmd := in.command(in.Get("shutdown", "command"))
+		main.Shutdown.Command = &cmd
 	}
 	switch sig := in.Get("shutdown", "signal"); sig.Kind() {
 	case module.KindInt:

@@ -24,16 +24,11 @@ func (in *Instance) writeJSON(b *textBuilder, v any) {
 	pad := func() { b.add(project.Lit("\n" + b.pad())) }
 	switch v := v.(type) {
 	case module.Str:
-		text := in.place.Text(v)
-		escaped := make(project.Text, len(text))
-		for i, p := range text {
-			if p.IsLiteral() {
-				quoted := encode(p.Literal)
-				p.Literal = quoted[1 : len(quoted)-1]
-			}
-			escaped[i] = p
-		}
-		b.add(project.Lit(`"`), escaped, project.Lit(`"`))
+		writeJSONText(b, in.place.Text(v))
+	case rootedPath:
+		writeJSONText(b, in.place.Path(module.Str(v)))
+	case project.Text:
+		writeJSONText(b, v)
 	case []any:
 		if len(v) == 0 {
 			b.add(project.Lit("[]"))
@@ -72,6 +67,18 @@ func (in *Instance) writeJSON(b *textBuilder, v any) {
 	default:
 		b.add(project.Lit(encode(v)))
 	}
+}
+
+func writeJSONText(b *textBuilder, t project.Text) {
+	escaped := make(project.Text, len(t))
+	for i, p := range t {
+		if p.IsLiteral() {
+			quoted := encode(p.Literal)
+			p.Literal = quoted[1 : len(quoted)-1]
+		}
+		escaped[i] = p
+	}
+	b.add(project.Lit(`"`), escaped, project.Lit(`"`))
 }
 
 // encode is JSON without HTML escapes.

@@ -22,7 +22,7 @@ func nginxType() *ServiceType {
 			"httpConfig":       lines("Lines of the http block after the virtual hosts: whole server and upstream blocks, for instance."),
 			"appendHttpConfig": lines("Lines at the end of the http block."),
 			"streamConfig":     lines("Lines of a stream block."),
-			"defaultMimeTypes": opt(module.String, "A file of MIME types instead of the built-in ones."),
+			"defaultMimeTypes": opt(filePath, "A file of MIME types instead of the built-in ones."),
 			"preStart":         lines("Not supported: use a custom service and depends_on."),
 
 			"recommendedProxySettings":  flag("Pass the client's address and host on to every proxied server."),
@@ -62,7 +62,7 @@ func nginxType() *ServiceType {
 
 func virtualHostOptions() module.Options {
 	flag := func(doc string) module.Option { return def(module.Bool, false, doc) }
-	file := func(doc string) module.Option { return opt(module.String, doc) }
+	file := func(doc string) module.Option { return opt(filePath, doc) }
 	return module.Options{
 		"serverName":    opt(module.String, "The name the host answers to; its own in virtualHosts unless set."),
 		"serverAliases": def(module.ListOf(module.String), []any{}, "More names."),
@@ -106,8 +106,8 @@ func locationOptions() module.Options {
 		"proxyPass":                opt(module.String, "Where to pass requests on."),
 		"proxyWebsockets":          def(module.Bool, false, "Pass web sockets on as well."),
 		"recommendedProxySettings": opt(module.Bool, "As the option of the service, which holds unless this is set."),
-		"root":                     opt(module.String, "The folder to serve; the path is appended to it."),
-		"alias":                    opt(module.String, "The folder to serve in place of the path."),
+		"root":                     opt(filePath, "The folder to serve; the path is appended to it."),
+		"alias":                    opt(filePath, "The folder to serve in place of the path."),
 		"index":                    opt(module.String, "The files that stand for a folder."),
 		"tryFiles":                 opt(module.String, "What to try, in order."),
 		"return":                   opt(module.OneOf(module.String, module.Int), "A status, and a text or address."),
@@ -115,7 +115,7 @@ func locationOptions() module.Options {
 		"priority":                 def(module.Int, 1000, "Locations are written in this order, lower ones first."),
 		"fastcgiParams":            def(module.AttrsOf(module.String), map[string]any{}, "Parameters for a FastCGI server."),
 		"basicAuth":                def(module.AttrsOf(module.String), map[string]any{}, "Passwords by user."),
-		"basicAuthFile":            opt(module.String, "A file of users and passwords."),
+		"basicAuthFile":            opt(filePath, "A file of users and passwords."),
 	}
 }
 

@@ -22,9 +22,6 @@ func plannedTypes() []*ServiceType {
 	json := func(doc string) module.Option { return def(module.AttrsOf(module.JSON), map[string]any{}, doc) }
 	var out []*ServiceType
 	for _, t := range []plannedType{
-		{name: "mysql", aliases: []string{"mariadb"}, attr: "mariadb", doc: "MySQL or MariaDB, a relational database.", port: 3306,
-			more: module.Options{"settings": json("Sections of my.cnf."), "initialDatabases": def(module.ListOf(module.JSON), []any{}, "Databases to make."),
-				"ensureDatabases": def(module.ListOf(module.String), []any{}, "Databases to make."), "ensureUsers": def(module.ListOf(module.JSON), []any{}, "Users to make.")}},
 		{name: "clickhouse", attr: "clickhouse", doc: "ClickHouse, a database for analytics.", port: 9000,
 			more: module.Options{"extraConfig": json("Settings of the server."), "initialDatabases": def(module.ListOf(module.JSON), []any{}, "Databases to make.")}},
 		{name: "apache-httpd", aliases: []string{"httpd"}, attr: "apacheHttpd", doc: "Apache, a web server.", port: 8081,

@@ -14,13 +14,13 @@ import (
 // NixOS and of services-flake.
 func postgresqlType() *ServiceType {
 	setting := module.NullOr(module.OneOf(module.Bool, module.Int, module.Float, module.String))
-	script := module.NullOr(module.OneOf(module.String, module.Submodule(module.Schema{Options: module.Options{
+	script := module.NullOr(module.OneOf(module.String, module.Path, module.Submodule(module.Schema{Options: module.Options{
 		"before": opt(module.String, "SQL to run before the databases are made."),
 		"after":  opt(module.String, "SQL to run after the databases are made."),
 	}})))
 	initial := module.Submodule(module.Schema{Options: module.Options{
 		"name":    {Type: module.String, Description: "The name of the database."},
-		"schemas": opt(module.ListOf(module.String), "SQL files, or folders of them, to run in it once, when it is made."),
+		"schemas": opt(module.ListOf(filePath), "SQL files, or folders of them, to run in it once, when it is made."),
 	}})
 	ensured := module.Submodule(module.Schema{Options: module.Options{
 		"name":              {Type: module.String, Description: "The name of the user."},
@@ -42,7 +42,7 @@ func postgresqlType() *ServiceType {
 			"listen_addresses": def(module.String, "127.0.0.1", "Addresses to listen on, with commas between; \"*\" is all, \"\" none."),
 			"port":             def(module.Port, 5432, "The port to listen on."),
 			"enableTCPIP":      def(module.Bool, false, "Listen on all addresses. The same as listen_addresses = \"*\"."),
-			"socketDir":        def(module.String, "", "A folder for a socket of clients, beside the one that nix2gpu uses itself."),
+			"socketDir":        def(filePath, "", "A folder for a socket of clients, beside the one that nix2gpu uses itself."),
 			"authentication": {Type: module.Lines, Default: "", Example: "host all all 10.0.0.0/8 scram-sha-256",
 				Description: "Lines of pg_hba.conf. They come before the generated ones, which let everyone in over the socket and from this machine; " +
 					"with lib.mkForce or lib.mkOverride they replace those."},

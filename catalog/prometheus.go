@@ -17,7 +17,7 @@ func prometheusType() *ServiceType {
 			"listenAddress":  def(module.String, "0.0.0.0", "The address to listen on."),
 			"globalConfig":   def(module.AttrsOf(module.JSON), map[string]any{}, "The global section of the configuration."),
 			"scrapeConfigs":  def(module.ListOf(module.AttrsOf(module.JSON)), []any{}, "What to collect."),
-			"ruleFiles":      def(module.ListOf(module.String), []any{}, "Files of rules."),
+			"ruleFiles":      def(module.ListOf(filePath), []any{}, "Files of rules."),
 			"rules":          def(module.ListOf(module.Lines), []any{}, "Rules, each the text of a file."),
 			"alertmanagers":  def(module.ListOf(module.AttrsOf(module.JSON)), []any{}, "Where to send alerts."),
 			"extraConfig":    def(module.AttrsOf(module.JSON), map[string]any{}, "Anything else of the configuration, laid over the rest."),
@@ -36,7 +36,7 @@ func generatePrometheus(in *Instance) {
 	lists := map[string]any{"scrape_configs": in.Any("scrapeConfigs")}
 	var rules []any
 	for _, s := range in.Strs("ruleFiles") {
-		rules = append(rules, s)
+		rules = append(rules, rootedPath(s))
 	}
 	for key, list := range lists {
 		if l, ok := list.([]any); ok && len(l) > 0 {

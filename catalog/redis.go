@@ -19,12 +19,12 @@ func redisType() *ServiceType {
 		Options: module.Options{
 			"bind":           def(nullStr, "127.0.0.1", "The address to listen on; null or \"*\" is all of them."),
 			"port":           def(module.Port, 6379, "The port to listen on; 0 is none."),
-			"unixSocket":     opt(module.String, "A socket to listen on as well, relative to dataDir."),
+			"unixSocket":     opt(filePath, "A socket to listen on as well, relative to dataDir."),
 			"unixSocketPerm": def(module.Int, 660, "The mode of the socket, its octal digits."),
 			"settings":       def(module.AttrsOf(setting), map[string]any{}, "Lines of redis.conf by keyword. A list gives a keyword several times."),
 			"extraConfig":    def(module.Lines, "", "More lines of redis.conf."),
 			"requirePass":    opt(module.String, "The password. Everyone who reads the definition reads it; see requirePassFile."),
-			"requirePassFile": opt(module.String, "A file that holds one line of redis.conf, `requirepass ...`, read at each start. "+
+			"requirePassFile": opt(filePath, "A file that holds one line of redis.conf, `requirepass ...`, read at each start. "+
 				"It must be readable by the service's user."),
 			"databases":     def(module.PositiveInt, 16, "How many databases there are."),
 			"logLevel":      def(module.Enum("debug", "verbose", "notice", "warning"), "notice", "How much is logged."),

@@ -19,6 +19,8 @@ type Stdio struct {
 // usage is what Main takes; catalogue and command line are its only callers.
 const usage = `nix2gpu provision postgresql init  --bin DIR --data DIR [--superuser NAME] [--initdb-arg ARG]...
        nix2gpu provision postgresql setup --bin DIR --data DIR --socket DIR --port N [...]
+       nix2gpu provision mysql init  --bin DIR --data DIR
+       nix2gpu provision mysql setup --bin DIR --data DIR --socket PATH --spec FILE
        nix2gpu provision apt PACKAGE...`
 
 // Main does the piece of work that args name: "postgresql", "init", and its
@@ -44,6 +46,18 @@ func Main(ctx context.Context, args []string, stdio Stdio) error {
 			return err
 		}
 		return setupPostgres(ctx, o, stdio)
+	case kind == "mysql init":
+		var o mysqlOptions
+		if err := parse(o.flags("init"), args[2:]); err != nil {
+			return err
+		}
+		return initMySQL(ctx, o, stdio)
+	case kind == "mysql setup":
+		var o mysqlOptions
+		if err := parse(o.flags("setup"), args[2:]); err != nil {
+			return err
+		}
+		return setupMySQL(ctx, o, stdio)
 	case len(args) > 1 && args[0] == "apt":
 		return Install(ctx, args[1:], stdio)
 	}

@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 type initOptions struct {
@@ -29,15 +27,6 @@ func (o *initOptions) flags() *flag.FlagSet {
 	f.Var(&o.args, "initdb-arg", "one argument for initdb")
 	return f
 }
-
-// A cluster is made in a folder within the data folder and then moved up,
-// entry by entry, with PG_VERSION last: only a folder with a PG_VERSION of
-// ours or of any other origin counts as a cluster. Wherever we are killed,
-// the next run knows which of the three stages it finds.
-const (
-	halfMade = ".nix2gpu-init"     // initdb is at work, or was killed
-	whole    = ".nix2gpu-complete" // within it: initdb has ended well
-)
 
 // initPostgres makes the data folder ready for a server: initialised, of the
 // right version, with nobody else on it.
@@ -65,68 +54,7 @@ func initPostgres(ctx context.Context, o initOptions, stdio Stdio) error {
 }
 
 func makeCluster(ctx context.Context, o initOptions, stdio Stdio) error {
-	build := filepath.Join(o.data, halfMade)
-	if _, err := os.Stat(filepath.Join(build, whole)); err != nil {
-		if err := os.RemoveAll(build); err != nil {
-			return fmt.Errorf("postgresql: %v", err)
-		}
-		if err := checkEmpty(o.data); err != nil {
-			return err
-		}
-		if err := runInitdb(ctx, o, build, stdio); err != nil {
-			return err
-		}
-		// initdb's own sync is one fsync a file, some thousand of them; one
-		// sync of the file system does the same in a tenth of the time.
-		if err := syncFS(build); err != nil {
-			return fmt.Errorf("postgresql: cannot sync %q: %v", build, err)
-		}
-		if err := os.WriteFile(filepath.Join(build, whole), nil, 0o600); err != nil {
-			return fmt.Errorf("postgresql: %v", err)
-		}
-	}
-	if err := os.Chmod(o.data, 0o700); err != nil {
-		return fmt.Errorf("postgresql: data folder %q must be private: %v", o.data, err)
-	}
-	entries, err := os.ReadDir(build)
-	if err != nil {
-		return fmt.Errorf("postgresql: %v", err)
-	}
-	for _, e := range entries {
-		if e.Name() == "PG_VERSION" || e.Name() == whole {
-			continue
-		}
-		if err := moveUp(build, e.Name(), o.data); err != nil {
-			return err
-		}
-	}
-	if err := moveUp(build, "PG_VERSION", o.data); err != nil {
-		return err
-	}
-	return os.RemoveAll(build)
-}
-
-func moveUp(from, name, to string) error {
-	if err := os.Rename(filepath.Join(from, name), filepath.Join(to, name)); err != nil {
-		return fmt.Errorf("postgresql: cannot complete the data folder: %v", err)
-	}
-	return nil
-}
-
-// checkEmpty refuses to make a cluster among foreign files.
-func checkEmpty(data string) error {
-	entries, err := os.ReadDir(data)
-	if err != nil {
-		return fmt.Errorf("postgresql: data folder %q cannot be read: %v", data, err)
-	}
-	for _, e := range entries {
-		if e.Name() == "lost+found" { // of a volume
-			continue
-		}
-		return fmt.Errorf("postgresql: data folder %q is no database cluster and not empty: it holds %q\nhint: set dataDir to another folder, or empty this one",
-			data, e.Name())
-	}
-	return nil
+	return buildAside(o.data, "postgresql", "PG_VERSION", func(build string) error { return runInitdb(ctx, o, build, stdio) })
 }
 
 func runInitdb(ctx context.Context, o initOptions, build string, stdio Stdio) error {
@@ -199,15 +127,6 @@ func servesFrom(pid int, data string) bool {
 		return !errors.Is(err, fs.ErrNotExist)
 	}
 	return os.SameFile(at, here)
-}
-
-func syncFS(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return unix.Syncfs(int(f.Fd()))
 }
 
 // withoutPG drops the variables that libpq and the server read: they are

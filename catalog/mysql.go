@@ -1,0 +1,164 @@
+package catalog
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+// mysqlType is MariaDB or MySQL, with the options of the page, of NixOS and of
+// services-flake.
+func mysqlType() *ServiceType {
+	database := module.Submodule(module.Schema{Options: module.Options{
+		"name":    {Type: module.String, Description: "The name of the database."},
+		"schema":  opt(filePath, "A file of SQL, or a folder of them, to run in it once, when it is made."),
+		"schemas": opt(module.ListOf(filePath), "Several of them."),
+	}})
+	user := module.Submodule(module.Schema{Options: module.Options{
+		"name":     {Type: module.String, Description: "The name of the user, on this machine."},
+		"password": opt(module.String, "The password. Everyone who reads the definition reads it."),
+		"ensurePermissions": {Type: module.AttrsOf(module.String), Default: map[string]any{}, Example: map[string]any{"users.*": "ALL PRIVILEGES"},
+			Description: "What the user may do, by what it is on."},
+	}})
+	value := module.OneOf(module.Bool, module.Int, module.Float, module.String)
+	return &ServiceType{
+		Name: "mysql", Aliases: []string{"mariadb"}, Package: "mariadb", User: "mysql|nobody",
+		Doc: "MySQL or MariaDB, a relational database.",
+		Options: module.Options{
+			"port": def(module.Port, 3306, "The port to listen on."),
+			"bind": def(module.String, "127.0.0.1", "The address to listen on; \"*\" is all."),
+			"settings": {Type: module.AttrsOf(module.AttrsOf(module.NullOr(module.OneOf(value, module.ListOf(value))))), Default: map[string]any{},
+				Example: map[string]any{"mysqld": map[string]any{"max_connections": 50}}, Description: "Sections of my.cnf. A list gives a key several times."},
+			"databases":        def(module.ListOf(module.String), []any{}, "Databases to make when they do not exist, at each start."),
+			"ensureDatabases":  def(module.ListOf(module.String), []any{}, "The same, in the words of NixOS."),
+			"initialDatabases": def(module.ListOf(database), []any{}, "The same, with SQL to load, in the words of services-flake."),
+			"ensureUsers":      def(module.ListOf(user), []any{}, "Users to make when they do not exist, at each start."),
+			"initialScript":    opt(filePath, "SQL for the first start only: text, or the path of a file."),
+			"importTimeZones":  opt(module.Bool, "Not supported: load them with mysql_tzinfo_to_sql."),
+		},
+		Generate: generateMySQL,
+	}
+}
+
+func generateMySQL(in *Instance) {
+	if in.Bool("importTimeZones") {
+		in.Get("importTimeZones").Errorf("not supported: importTimeZones; load them with mysql_tzinfo_to_sql")
+	}
+	port, portPath := in.Int("port"), []string{"port"}
+	if p, ok := settingInt(in, "settings", "mysqld", "port"); ok {
+		port, portPath = p, []string{"settings", "mysqld", "port"}
+	}
+	bind := in.String("bind")
+	if in.Has("settings", "mysqld", "bind-address") {
+		bind = in.String("settings", "mysqld", "bind-address")
+	}
+	socket := in.RunDir("/mysql.sock")
+	bin := trimSuffix(in.Program("mysqld"), "/mysqld")
+	provision := func(work string, more ...project.Text) project.Command {
+		words := []project.Text{project.Self(), project.Lit("provision"), project.Lit("mysql"), project.Lit(work), flag("bin", bin), flag("data", in.DataDir())}
+		return project.Command{Exec: append(words, more...)}
+	}
+
+	init := in.Before(provision("init"))
+	init.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0700"}}
+
+	main := in.Main(project.Command{Exec: []project.Text{in.Program("mysqld"), flag("defaults-file", in.RunDir("/my.cnf")),
+		flag("datadir", in.DataDir()), flag("socket", socket), flag("pid-file", in.RunDir("/mysqld.pid"))}})
+	main.Dirs = []project.Dir{{Path: in.RunDir("")}}
+	main.Files = []project.File{{Path: in.RunDir("/my.cnf"), Content: mysqlConfig(in, port, bind), Mode: "0640"}}
+	main.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "mysql", Socket: socket}}
+	main.Shutdown.ParentOnly = true
+	in.Listen(port, bind, portPath...)
+
+	setup := in.After(provision("setup", flag("socket", socket), flag("spec", in.RunDir("/setup.json"))))
+	setup.User = "" // as whoever started us, who becomes a user of the database
+	setup.Files = []project.File{{Path: in.RunDir("/setup.json"), Content: in.jsonText(mysqlSetup(in, setup)), Mode: "0600"}}
+}
+
+// mysqlConfig is my.cnf.
+func mysqlConfig(in *Instance, port int, bind string) project.Text {
+	sections := map[string]map[string][]project.Text{"mysqld": {
+		"port":         {project.Lit(strconv.Itoa(port))},
+		"bind-address": {project.Lit(bind)},
+	}}
+	for _, section := range in.Each("settings") {
+		if sections[section.Name()] == nil {
+			sections[section.Name()] = map[string][]project.Text{}
+		}
+		for _, c := range section.Each() {
+			values := []*module.Config{c}
+			if c.Kind() == module.KindList {
+				values = c.List()
+			}
+			var texts []project.Text
+			for _, v := range values {
+				if v.Has() {
+					texts = append(texts, in.scalar(v))
+				}
+			}
+			sections[section.Name()][c.Name()] = texts
+		}
+	}
+	b := &textBuilder{}
+	for _, name := range sortedKeys(sections) {
+		b.line("[%s]", name)
+		for _, key := range sortedKeys(sections[name]) {
+			for _, value := range sections[name][key] {
+				b.add(project.Lit(key+" = "), value, project.Lit("\n"))
+			}
+		}
+	}
+	return b.text
+}
+
+// mysqlSetup is what package provision is to ensure.
+func mysqlSetup(in *Instance, setup *project.Process) map[string]any {
+	text := func(s string) module.Str { return module.Str{S: s} }
+	var databases, users, roles []any
+	var seen []string
+	add := func(c *module.Config, name string, schemas []any) {
+		switch {
+		case name == "" || len(name) > 64:
+			c.Errorf("the name of a database must have 1 to 64 bytes, not %q", name)
+		case !slices.Contains(seen, name):
+			seen = append(seen, name)
+			databases = append(databases, map[string]any{"name": text(name), "schemas": schemas})
+		}
+	}
+	for _, option := range []string{"databases", "ensureDatabases"} {
+		for _, c := range in.List(option) {
+			add(c, c.String(), nil)
+		}
+	}
+	for _, c := range in.List("initialDatabases") {
+		var schemas []any
+		for _, s := range append(c.Strs("schemas"), c.Str("schema")) {
+			if s.S != "" {
+				schemas = append(schemas, rootedPath(s))
+			}
+		}
+		add(c, c.String("name"), schemas)
+	}
+	for _, c := range in.List("ensureUsers") {
+		users = append(users, map[string]any{"name": text(c.String("name")), "password": c.Str("password"), "permissions": c.Any("ensurePermissions")})
+	}
+	for _, name := range in.users {
+		roles = append(roles, text(name))
+	}
+	spec := map[string]any{"databases": databases, "users": users, "roles": roles}
+	if s := in.Str("initialScript"); s.S != "" {
+		if !strings.ContainsAny(s.S, " \n;") || len(s.Context) > 0 && !strings.Contains(s.S, "\n") {
+			spec["script"] = rootedPath(s)
+		} else {
+			setup.Files = append(setup.Files, project.File{Path: in.RunDir("/initial.sql"), Content: in.place.Text(s), Mode: "0600"})
+			spec["script"] = in.RunDir("/initial.sql")
+		}
+	}
+	return spec
+}
+
+// rootedPath is a path for jsonText: a relative one is below the root.
+type rootedPath module.Str

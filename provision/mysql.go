@@ -1,0 +1,246 @@
+package provision
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+type mysqlOptions struct {
+	bin, data, socket, spec string
+}
+
+func (o *mysqlOptions) flags(work string) *flag.FlagSet {
+	f := flag.NewFlagSet("mysql "+work, flag.ContinueOnError)
+	f.StringVar(&o.bin, "bin", "", "folder of the programs")
+	f.StringVar(&o.data, "data", "", "data folder")
+	if work == "setup" {
+		f.StringVar(&o.socket, "socket", "", "the server's socket")
+		f.StringVar(&o.spec, "spec", "", "file with what to ensure")
+	}
+	return f
+}
+
+// A mysqlSpec is what a definition wants of a server. It comes in a file, not
+// as arguments, since it holds passwords.
+type mysqlSpec struct {
+	Databases []mysqlDatabase `json:"databases"`
+	Users     []mysqlUser     `json:"users"`
+	Roles     []string        `json:"roles"`  // users of this machine that may do everything
+	Script    string          `json:"script"` // of the first start
+}
+
+type mysqlDatabase struct {
+	Name    string   `json:"name"`
+	Schemas []string `json:"schemas"`
+}
+
+type mysqlUser struct {
+	Name        string            `json:"name"`
+	Password    string            `json:"password"`
+	Permissions map[string]string `json:"permissions"` // by what they are on
+}
+
+// initMySQL makes the data folder, with the tool of MariaDB or of MySQL.
+func initMySQL(ctx context.Context, o mysqlOptions, stdio Stdio) error {
+	if os.Geteuid() == 0 {
+		return errors.New("mysql: a server does not run as root\nhint: set the service's user to another one, such as \"mysql\"")
+	}
+	if _, err := os.Stat(filepath.Join(o.data, "mysql")); err == nil {
+		return nil
+	}
+	return buildAside(o.data, "mysql", "mysql", func(dir string) error {
+		fmt.Fprintf(stdio.Out, "making a data folder in %s\n", o.data)
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return fmt.Errorf("mysql: %v", err)
+		}
+		args := []string{"--no-defaults", "--datadir=" + dir, "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve", "--force"}
+		program := filepath.Join(o.bin, "mariadb-install-db")
+		if _, err := os.Stat(program); err != nil {
+			program = filepath.Join(o.bin, "mysqld")
+			args = []string{"--no-defaults", "--initialize-insecure", "--datadir=" + dir}
+		}
+		cmd := exec.CommandContext(ctx, program, args...)
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("mysql: %s: %v\n%s", filepath.Base(program), err, strings.TrimSpace(out.String()))
+		}
+		return nil
+	})
+}
+
+// setupMySQL brings a running server to what the definition asks for.
+func setupMySQL(ctx context.Context, o mysqlOptions, stdio Stdio) error {
+	data, err := os.ReadFile(o.spec)
+	if err != nil {
+		return fmt.Errorf("mysql: %v", err)
+	}
+	var spec mysqlSpec
+	if err := json.Unmarshal(data, &spec); err != nil {
+		return fmt.Errorf("mysql: %s: %v", o.spec, err)
+	}
+	s := &mysqlSetup{o: o, stdio: stdio}
+	if err := s.ensureDatabases(ctx, spec.Databases); err != nil {
+		return err
+	}
+	if err := s.ensureUsers(ctx, spec); err != nil {
+		return err
+	}
+	done := filepath.Join(o.data, setupMark)
+	if _, err := os.Stat(done); err == nil {
+		return nil
+	}
+	if spec.Script != "" {
+		if err := s.runFile(ctx, "", spec.Script); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(done, nil, 0o600); err != nil {
+		return fmt.Errorf("mysql: cannot mark the set-up as done: %v", err)
+	}
+	return nil
+}
+
+type mysqlSetup struct {
+	o     mysqlOptions
+	stdio Stdio
+}
+
+// client runs SQL as root, whose password is empty: only this machine reaches
+// the socket.
+func (s *mysqlSetup) client(ctx context.Context, database string, input *os.File, sql string) (string, error) {
+	program := filepath.Join(s.o.bin, "mariadb")
+	if _, err := os.Stat(program); err != nil {
+		program = filepath.Join(s.o.bin, "mysql")
+	}
+	args := []string{"--no-defaults", "--protocol=socket", "--socket=" + s.o.socket, "--user=root", "--batch", "--skip-column-names"}
+	if database != "" {
+		args = append(args, "--database="+database)
+	}
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Stdin = strings.NewReader(sql) // not an argument: it may hold passwords
+	if input != nil {
+		cmd.Stdin = input
+	}
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		message := strings.TrimSpace(errs.String())
+		if strings.Contains(message, "Access denied") {
+			message += "\nhint: the set-up connects as root over the socket, without a password"
+		}
+		return "", fmt.Errorf("%v\n%s", err, message)
+	}
+	return out.String(), nil
+}
+
+// pending is the mark of a database whose schema is being loaded.
+func (s *mysqlSetup) pending(name string) string {
+	return filepath.Join(s.o.data, ".nix2gpu-pending-"+strings.ReplaceAll(name, "/", "_"))
+}
+
+func (s *mysqlSetup) ensureDatabases(ctx context.Context, wanted []mysqlDatabase) error {
+	list, err := s.client(ctx, "", nil, "SELECT schema_name FROM information_schema.schemata")
+	if err != nil {
+		return fmt.Errorf("mysql: cannot set the server up: %v", err)
+	}
+	have := strings.Fields(list)
+	for _, db := range wanted {
+		if _, err := os.Stat(s.pending(db.Name)); err == nil { // an earlier run was killed at it
+			if _, err := s.client(ctx, "", nil, "DROP DATABASE IF EXISTS "+mysqlName(db.Name)); err != nil {
+				return fmt.Errorf("mysql: cannot make database %q anew: %v", db.Name, err)
+			}
+		} else if slices.Contains(have, db.Name) {
+			continue
+		}
+		if len(db.Schemas) > 0 {
+			if err := os.WriteFile(s.pending(db.Name), nil, 0o600); err != nil {
+				return fmt.Errorf("mysql: %v", err)
+			}
+		}
+		if _, err := s.client(ctx, "", nil, "CREATE DATABASE "+mysqlName(db.Name)); err != nil {
+			return fmt.Errorf("mysql: cannot make database %q: %v", db.Name, err)
+		}
+		for _, schema := range db.Schemas {
+			if err := s.runFile(ctx, db.Name, schema); err != nil {
+				return err
+			}
+		}
+		if err := os.Remove(s.pending(db.Name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("mysql: %v", err)
+		}
+		fmt.Fprintf(s.stdio.Out, "made database %q\n", db.Name)
+	}
+	return nil
+}
+
+func (s *mysqlSetup) ensureUsers(ctx context.Context, spec mysqlSpec) error {
+	var sql strings.Builder
+	for _, name := range append(callers(), spec.Roles...) {
+		if name != "root" {
+			fmt.Fprintf(&sql, "CREATE USER IF NOT EXISTS %s@'localhost';\nGRANT ALL PRIVILEGES ON *.* TO %s@'localhost' WITH GRANT OPTION;\n", mysqlText(name), mysqlText(name))
+		}
+	}
+	for _, u := range spec.Users {
+		who := mysqlText(u.Name) + "@'localhost'"
+		sql.WriteString("CREATE USER IF NOT EXISTS " + who)
+		if u.Password != "" {
+			sql.WriteString(" IDENTIFIED BY " + mysqlText(u.Password))
+		}
+		sql.WriteString(";\n")
+		for _, on := range slices.Sorted(maps.Keys(u.Permissions)) {
+			fmt.Fprintf(&sql, "GRANT %s ON %s TO %s;\n", u.Permissions[on], on, who)
+		}
+	}
+	if sql.Len() == 0 {
+		return nil
+	}
+	if _, err := s.client(ctx, "", nil, sql.String()); err != nil {
+		return fmt.Errorf("mysql: cannot ensure the users: %v", err)
+	}
+	return nil
+}
+
+// runFile runs a script, or a folder of them in the order of their names.
+func (s *mysqlSetup) runFile(ctx context.Context, database, path string) error {
+	files := []string{path}
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("mysql: %v", err)
+	}
+	if info.IsDir() {
+		if files, err = filepath.Glob(filepath.Join(globEscape(path), "*.sql")); err != nil {
+			return fmt.Errorf("mysql: %v", err)
+		}
+	}
+	for _, file := range files {
+		f, err := os.Open(file)
+		if err != nil {
+			return fmt.Errorf("mysql: %v", err)
+		}
+		out, err := s.client(ctx, database, f, "")
+		f.Close()
+		if err != nil {
+			return fmt.Errorf("mysql: script %s: %v", file, err)
+		}
+		fmt.Fprint(s.stdio.Out, out)
+	}
+	return nil
+}
+
+func mysqlName(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
+
+func mysqlText(text string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, "'", "''", "\n", `\n`, "\x00", `\0`).Replace(text) + "'"
+}
