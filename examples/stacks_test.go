@@ -121,7 +121,7 @@ func TestCustomAppAsWritten(t *testing.T) {
 	out := s.MustExec("up", "--dry-run")
 	for _, want := range []string{
 		"restart: always", "max_restarts: 10", "backoff_seconds: 5", "initial_delay_seconds: 10", "period_seconds: 30",
-		"path: /health", "port: 8080", "PORT=8080", "condition: process_healthy",
+		"path: /health", `port: "8080"`, "PORT=8080", "condition: process_healthy",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("up --dry-run does not show %q:\n%s", want, out)
@@ -195,7 +195,7 @@ func TestOrdering(t *testing.T) {
 func TestRestartPolicies(t *testing.T) {
 	s := testkit.NewStack(t, "restart-policies")
 	out := s.MustExec("config")
-	for _, want := range []string{"10s", "restart_delay_backoff", "max_restarts"} {
+	for _, want := range []string{"backoff_seconds: 10\n", "restart_delay_backoff: 2.0", "max_restarts: 5"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("config does not show %q:\n%s", want, out)
 		}
@@ -242,7 +242,11 @@ func logTimes(t *testing.T, s *testkit.Stack, service string) []time.Time {
 func TestHealthMonitoring(t *testing.T) {
 	s := testkit.NewStack(t, "health-monitoring")
 	s.Write("fast.nix", `let fast = { initial_delay_seconds = lib.mkForce 0; period_seconds = lib.mkForce 0.05; }; in
-{ services.custom."monitored-service" = { readiness_probe = fast; liveness_probe = fast; restart_delay = "50ms"; }; }`)
+{ services.custom."monitored-service" = {
+  readiness_probe = fast;
+  liveness_probe = fast // { initial_delay_seconds = lib.mkForce 1; };  # as long as it may take to start
+  restart_delay = "50ms";
+}; }`)
 	up := s.Start("up", "--module", "fast.nix")
 	up.WaitLine(healthy, 30*time.Second)
 	first := statusOf(t, s, "monitored-service")

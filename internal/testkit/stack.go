@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,7 +28,8 @@ type Stack struct {
 	Env    []string // added to every command's environment
 	Client *http.Client
 
-	runs []*Run
+	runs   []*Run
+	before []string // sockets and locks of others, that were there already
 }
 
 // NewStack copies examples/<name>. When the test ends, whatever still runs is
@@ -42,6 +44,7 @@ func NewStackFrom(t testing.TB, from string) *Stack {
 	t.Helper()
 	s := &Stack{T: t, Net: NewNet(t), Bin: Binary(t)}
 	s.Client = s.Net.Client()
+	s.before = runFiles()
 	// Not t.TempDir: services run as users of their own and must get through.
 	dir, err := os.MkdirTemp("", "nix2gpu-test-")
 	if err != nil {
@@ -264,11 +267,23 @@ func (s *Stack) WantNothingLeft() {
 	if !Eventually(5*time.Second, func() bool { left = s.Net.Processes(); return len(left) == 0 }) {
 		s.T.Errorf("processes left:\n%s", strings.Join(left, "\n"))
 	}
-	for _, pattern := range []string{"/run/nix2gpu/" + filepath.Base(s.Dir) + "-*", filepath.Join(s.Dir, ".nix2gpu", "*", "*.lock"), filepath.Join(s.Dir, "*.sock")} {
-		if files, _ := filepath.Glob(pattern); len(files) > 0 {
-			s.T.Errorf("files left: %v", files)
+	for _, file := range runFiles() {
+		ours := strings.HasPrefix(filepath.Base(file), filepath.Base(s.Dir)+"-")
+		if ours && !slices.Contains(s.before, file) {
+			s.T.Errorf("left: %s", file)
 		}
 	}
+}
+
+// runFiles lists what runs of root keep while they run: sockets, locks and
+// the folders of services.
+func runFiles() []string {
+	var all []string
+	for _, pattern := range []string{"/run/nix2gpu/*", "/run/nix2gpu-services/*"} {
+		files, _ := filepath.Glob(pattern) // the patterns are well-formed
+		all = append(all, files...)
+	}
+	return all
 }
 
 // Get fetches a page from inside the namespace.
