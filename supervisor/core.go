@@ -160,7 +160,7 @@ func (c *core) want(ids []project.ID, noDeps bool) {
 			list = append(list, s)
 		}
 	}
-	c.summarize = true
+	c.summarize = c.summarize || len(list) > 0
 	slices.SortStableFunc(list, func(a, b *service) int { return cmp.Compare(c.rank(a), c.rank(b)) })
 	for _, s := range list {
 		switch {

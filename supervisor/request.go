@@ -161,7 +161,7 @@ func (c *core) reload(p *project.Project) (project.Changes, error) {
 			begin = append(begin, id)
 		}
 	}
-	c.summarize = true
+	c.summarize = c.summarize || !changes.IsEmpty()
 	c.want(begin, false)
 	for _, s := range c.order { // what they wait for may have changed
 		if s.state == Waiting || s.state == Skipped && s.wanted {
