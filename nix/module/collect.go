@@ -232,6 +232,9 @@ func (tr *tree) loadSet(m *merging, x *mod, set *eval.Attrs, pos Pos) {
 	if v, ok := set.Get("_file"); ok {
 		x.file = t.ToString(v).Text()
 	}
+	if v, ok := t.Lookup(set, "_class"); ok && tr.class != "" && v.Type() == eval.TypeString && t.Text(v) != tr.class {
+		m.fail(&Error{Pos: set.Pos("_class"), Msg: fmt.Sprintf("a module of class %q cannot be used where modules of class %q are evaluated", t.Text(v), tr.class)})
+	}
 	if v, ok := set.Get("key"); ok {
 		x.key = t.ToString(v).Text()
 	}

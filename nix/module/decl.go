@@ -37,12 +37,15 @@ func (l *level) newOption(name string, decls []decl, below []declSet) *slot {
 	s.opt = o
 	o.merged = newOnce(o.mergeDecls)
 	o.face = eval.Lazy(o.makeFace)
-	s.won = newOnce(func(t *eval.Thread) winners {
-		w := pick(s.merging(t).peelAll(o.raw(t)))
-		// A default that is overridden is not even looked at.
-		if preset := o.merged.get(t).preset; preset != nil && w.prio >= defaultPriority {
-			w = pick(append(s.merging(t).peelAll([]def{*preset}), w.defs...))
-		}
+	s.won = newOnce(func(t *eval.Thread) (w winners) {
+		raw := o.raw(t)
+		t.Annotate(firstPlace(raw), optionFrame+quotePath(s.loc), func() {
+			w = pick(s.merging(t).peelAll(raw))
+			// A default that is overridden is not even looked at.
+			if preset := o.merged.get(t).preset; preset != nil && w.prio >= defaultPriority {
+				w = pick(append(s.merging(t).peelAll([]def{*preset}), w.defs...))
+			}
+		})
 		return w
 	})
 	o.inner = newOnce(o.evaluate)
@@ -95,7 +98,7 @@ func (o *option) evaluate(t *eval.Thread) (r result) {
 		e.Hint = "remove what is assigned to it"
 		m.fail(e)
 	}
-	t.Annotate(firstPlace(w.defs), "while evaluating the option "+quotePath(o.slot.loc), func() {
+	t.Annotate(firstPlace(w.defs), optionFrame+quotePath(o.slot.loc), func() {
 		r = m.mergeChecked(decl.typ, o.slot.loc, w.defs)
 	})
 	return r

@@ -84,7 +84,8 @@ func errorf(path []string, pos Pos, format string, args ...any) *Error {
 }
 
 // An errorList collects errors. The same error can come up in many ways,
-// since every option that reads a broken one breaks as well: it is kept once.
+// since every option that reads a broken one breaks as well: it is kept once,
+// as it came up first.
 type errorList struct {
 	all     Errors
 	seen    map[string]bool
@@ -100,7 +101,7 @@ func (l *errorList) add(err error) bool {
 		l.seen = map[string]bool{}
 	}
 	for _, e := range asErrors(err) {
-		if key := e.Error(); !l.seen[key] {
+		if key := e.Pos.String() + ": " + e.Msg; !l.seen[key] {
 			l.seen[key] = true
 			l.all = append(l.all, e)
 		}
@@ -144,13 +145,39 @@ func asErrors(err error) Errors {
 		return Errors{{Msg: err.Error(), Cause: err}}
 	}
 	e := &Error{Pos: ev.Pos, Msg: ev.Msg, Hint: ev.Hint, Cause: ev}
-	for _, f := range ev.Trace { // of an error without a place, what led to it
-		if e.Pos.IsValid() {
+	// A place in the library, or none, helps nobody: what led to it does.
+	for _, f := range ev.Trace {
+		if e.Pos.IsValid() && !strings.HasPrefix(e.Pos.File(), libPrefix) {
 			break
 		}
-		e.Pos = f.Pos
+		if f.Pos.IsValid() {
+			e.Pos = f.Pos
+		}
+	}
+	if ev.Kind == eval.KindRecursion {
+		e.Hint = cycleHint(ev)
 	}
 	return Errors{e}
+}
+
+// optionFrame starts what the trace of an error says about an option.
+const optionFrame = "while evaluating the option "
+
+// cycleHint names the options that took part in an infinite recursion.
+func cycleHint(err *eval.Error) string {
+	var options []string
+	for _, f := range err.Trace {
+		if name, ok := strings.CutPrefix(f.Msg, optionFrame); ok && !slices.Contains(options, name) {
+			options = append(options, name)
+		}
+	}
+	switch len(options) {
+	case 0:
+		return ""
+	case 1:
+		return "the value of " + options[0] + " depends on itself"
+	}
+	return "on the way: " + strings.Join(options, ", ") + "; one of them depends on itself"
 }
 
 // quotePath writes a path as one would in Nix: services.redis."x.y".port.

@@ -2,6 +2,8 @@ package module
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 
 	"nix2gpu/nix/eval"
 )
@@ -296,7 +298,59 @@ func (m *merging) mergeChecked(typ *typeInfo, loc []string, defs []def) result {
 }
 
 func (m *merging) wrongType(typ *typeInfo, loc []string, d def) *Error {
-	return errorf(loc, d.place(), "a definition for option %s is not of type `%s': %s", quotePath(loc), typ.text(maxShown), m.show(d.val))
+	e := errorf(loc, d.place(), "a definition for option %s is not of type `%s': %s", quotePath(loc), typ.text(maxShown), m.show(d.val))
+	e.Hint = m.cure(typ, d.val)
+	return e
+}
+
+// cure says how to write what was probably meant: the same in another form
+// that the type takes.
+func (m *merging) cure(typ *typeInfo, v eval.Value) string {
+	var try []eval.Value
+	switch v := v.(type) {
+	case *eval.String:
+		text := strings.TrimSpace(v.Text())
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			try = append(try, eval.Int(n))
+		}
+		switch strings.ToLower(text) {
+		case "true", "yes", "on":
+			try = append(try, eval.Bool(true))
+		case "false", "no", "off":
+			try = append(try, eval.Bool(false))
+		}
+		if hint := didYouMean(v.Text(), typ.words(maxShown)); hint != "" {
+			return hint
+		}
+	case eval.Int, eval.Float, eval.Bool:
+		try = append(try, eval.Str(m.show(v)))
+	}
+	if k := v.Type(); k != eval.TypeList && k != eval.TypeAttrs && k != eval.TypeFunction {
+		try = append(try, eval.NewList(v))
+	}
+	for _, other := range try {
+		if typ.real().check(m, other) {
+			return "write " + m.show(other)
+		}
+	}
+	return ""
+}
+
+// words are the strings that an enum in the type takes.
+func (t *typeInfo) words(depth int) []string {
+	var all []string
+	if t = t.real(); depth == 0 || t.name == "listOf" || t.name == "attrsOf" || t.name == "lazyAttrsOf" {
+		return nil
+	}
+	for _, v := range t.enum {
+		if s, ok := v.(*eval.String); ok {
+			all = append(all, s.Text())
+		}
+	}
+	for _, e := range t.elems {
+		all = append(all, e.words(depth-1)...)
+	}
+	return all
 }
 
 // conflict is the error of definitions that cannot be one value.

@@ -33,6 +33,9 @@ func NewSystem(ev *eval.Evaluator) *System {
 // Lib is what definitions know as lib. It is not evaluated before it is used.
 func (s *System) Lib() eval.Value { return s.lib }
 
+// libPrefix starts the names of the library's texts in messages.
+const libPrefix = "<lib/"
+
 // loadLib puts the library together from its texts.
 func (s *System) loadLib(t *eval.Thread) eval.Value {
 	load := func(t *eval.Thread, topic string) eval.Value {
@@ -40,7 +43,7 @@ func (s *System) loadLib(t *eval.Thread) eval.Value {
 		if !ok {
 			t.Throw("the library has no topic %q", topic)
 		}
-		return t.EvalText("<lib/"+topic+".nix>", text, "/", nil)
+		return t.EvalText(libPrefix+topic+".nix>", text, "/", nil)
 	}
 	arg := eval.NewAttrs(2).
 		Set("prim", s.primitives()).
@@ -251,6 +254,10 @@ func (s *System) evalModules(t *eval.Thread, set *eval.Attrs, more []eval.Value)
 		}
 	}
 	tr := s.newTree(prefix, s.specialArgs(t, set))
+	class := eval.Value(eval.Null{})
+	if v, ok := t.Lookup(set, "class"); ok && v.Type() == eval.TypeString {
+		class, tr.class = v, t.Text(v)
+	}
 	var all []eval.Value
 	if v, ok := set.Get("modules"); ok {
 		all = append(all, t.List(v).Elems()...)
@@ -266,7 +273,7 @@ func (s *System) evalModules(t *eval.Thread, set *eval.Attrs, more []eval.Value)
 		Set("_type", eval.Str("configuration")).
 		Set("config", tr.checked).
 		Set("options", tr.optionsValue).
-		Set("class", eval.Null{}).
+		Set("class", class).
 		Set("_module", eval.Lazy(func(t *eval.Thread) eval.Value { return t.Select(tr.config, "_module") })).
 		Set("type", eval.Lazy(func(t *eval.Thread) eval.Value {
 			return s.faceOf(submoduleType(&submodule{modules: tr.sources, args: tr.args, desc: "submodule"}))

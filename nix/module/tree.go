@@ -1,6 +1,7 @@
 package module
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -15,6 +16,7 @@ type tree struct {
 	loc     []string
 	args    map[string]eval.Value // the special arguments
 	sources []Module
+	class   string // of modules, "" for any
 	name    string // the attribute it stands in, as a submodule; else ""
 	place   Pos    // where it is defined, as a submodule
 
@@ -300,7 +302,9 @@ func (tr *tree) unknown(t *eval.Thread) []*Error {
 		e := errorf(path, firstPlace(live), "unknown option %s", quotePath(path))
 		name := path[len(path)-1]
 		known := slices.DeleteFunc(slices.Clone(s.level.names), func(n string) bool { return n == "_module" })
-		e.Hint = didYouMean(name, known)
+		if e.Hint = didYouMean(name, known); e.Hint == "" {
+			e.Hint = s.level.elsewhere(t, name)
+		}
 		for _, d := range live[1:] {
 			e.Also = append(e.Also, Note{d.place(), "also assigned here"})
 		}
@@ -316,6 +320,20 @@ func (tr *tree) internalSlot(t *eval.Thread, name string) *slot {
 
 func (tr *tree) internal(t *eval.Thread, name string) eval.Value {
 	return t.Force(tr.internalSlot(t, name).thunk)
+}
+
+// elsewhere suggests an option of that name one level further down.
+func (l *level) elsewhere(t *eval.Thread, name string) string {
+	for _, group := range l.names {
+		var e *entry
+		if err := t.Try(func() { e = l.entries[group].get(t) }); err != nil || e.level == nil || group == "_module" {
+			continue
+		}
+		if e.level.entries[name] != nil {
+			return fmt.Sprintf("did you mean %q?", showPath([]string{group, name}))
+		}
+	}
+	return ""
 }
 
 func (tr *tree) checks(t *eval.Thread) bool { return t.Bool(tr.internal(t, "check")) }

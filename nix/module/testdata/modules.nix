@@ -50,4 +50,5 @@ in
   lazyDeclaration = (ev [ ({ options, ... }: { options.a = mkOption ({ default = 1; } // optionalAttrs (options.b ? type) { type = types.int; }); options.b = opt types.int; }) ]).a;
   nothingAssigned = ev [ { options = { a = opt (types.attrsOf types.int); b = opt (types.listOf types.int); c = opt (types.nullOr types.int); d = opt sub; e = opt types.attrs; f = opt (types.uniq (types.listOf types.int)); }; } ];
   nothingInLazy = (ev [ { options.a = opt (types.lazyAttrsOf sub); } { a.x = mkIf false { }; } ]).a;
+  class = map (class: (builtins.tryEval (evalModules { inherit class; modules = [ { _class = "a"; options.x = mkOption { default = 1; }; } ]; }).config.x).success) [ "a" "b" null ];
 }
