@@ -6,7 +6,7 @@ import (
 )
 
 // Print writes e as canonical Nix on one line: parsing it gives a tree that
-// prints the same. Operands are in parentheses wherever they are not simple.
+// prints the same. Nested operators are in parentheses.
 func Print(e Expr) string {
 	var w printer
 	w.expr(e)
@@ -46,8 +46,26 @@ func QuoteName(s string) string {
 
 type printer struct{ strings.Builder }
 
-// operand writes e so that it is one simple expression.
+// operand writes e so that it is one operand of an operator.
 func (w *printer) operand(e Expr) {
+	if _, ok := e.(*Apply); ok {
+		w.expr(e)
+		return
+	}
+	w.argument(e)
+}
+
+// argument writes e so that it is one argument, element or default.
+func (w *printer) argument(e Expr) {
+	if _, ok := e.(*Select); ok {
+		w.expr(e)
+		return
+	}
+	w.simple(e)
+}
+
+// simple writes e in parentheses unless it needs none anywhere.
+func (w *printer) simple(e Expr) {
 	switch e.(type) {
 	case *Int, *Float, *String, *Path, *SearchPath, *URI, *Var, *List, *AttrSet:
 		w.expr(e)
@@ -66,7 +84,7 @@ func (w *printer) base(e Expr) {
 		w.expr(e)
 		w.WriteByte(')')
 	default:
-		w.operand(e)
+		w.simple(e)
 	}
 }
 
@@ -91,7 +109,7 @@ func (w *printer) expr(e Expr) {
 	case *List:
 		w.WriteString("[ ")
 		for _, elem := range e.Elems {
-			w.operand(elem)
+			w.argument(elem)
 			w.WriteByte(' ')
 		}
 		w.WriteByte(']')
@@ -127,10 +145,14 @@ func (w *printer) expr(e Expr) {
 	case *Lambda:
 		w.lambda(e)
 	case *Apply:
-		w.operand(e.Fn)
+		if or, ok := e.Args[0].(*Var); ok && or.Name == "or" {
+			w.simple(e.Fn) // after a selection, "or" would begin its default
+		} else {
+			w.argument(e.Fn)
+		}
 		for _, arg := range e.Args {
 			w.WriteByte(' ')
-			w.operand(arg)
+			w.argument(arg)
 		}
 	case *Select:
 		w.base(e.Base)
@@ -138,7 +160,7 @@ func (w *printer) expr(e Expr) {
 		w.attrPath(e.Path)
 		if e.Default != nil {
 			w.WriteString(" or ")
-			w.operand(e.Default)
+			w.argument(e.Default)
 		}
 	case *HasAttr:
 		w.operand(e.Base)
@@ -146,12 +168,23 @@ func (w *printer) expr(e Expr) {
 		w.attrPath(e.Path)
 	case *Unary:
 		w.WriteString(e.Op.String())
+		if path, ok := leftmost(e.X).(*Path); ok && e.Op == OpNeg && path.Parts[0].Text[0] != '~' {
+			w.WriteByte(' ') // "-./a" is a path
+		}
 		w.operand(e.X)
 	case *Binary:
 		w.operand(e.X)
 		w.WriteString(" " + e.Op.String() + " ")
 		w.operand(e.Y)
 	}
+}
+
+// leftmost is what an operand begins with, unless that is a parenthesis.
+func leftmost(e Expr) Expr {
+	if call, ok := e.(*Apply); ok {
+		return call.Fn
+	}
+	return e
 }
 
 func (w *printer) lambda(e *Lambda) {
