@@ -25,6 +25,7 @@ type shape struct {
 	// index is built for a big shape once it has been searched often enough.
 	index    map[string]int
 	searches int
+	bare     *shape // the same without places, once it was needed
 	// missing, if set, gives the values of names that are not listed.
 	missing Missing
 }
@@ -134,8 +135,18 @@ func (a *Attrs) All() iter.Seq2[string, Value] {
 	}
 }
 
-// withValues is a set of the same names and places.
-func (a *Attrs) withValues(vals []Value) *Attrs { return &Attrs{a.shape, vals} }
+// withValues is a set of the same names. The attributes are not defined where
+// those of a are.
+func (a *Attrs) withValues(vals []Value) *Attrs {
+	s := a.shape
+	if s.pos != nil || s.missing != nil {
+		if s.bare == nil {
+			s.bare = &shape{names: s.names}
+		}
+		s = s.bare
+	}
+	return &Attrs{s, vals}
+}
 
 // Update is a // b.
 func (a *Attrs) Update(b *Attrs) *Attrs {

@@ -2,20 +2,21 @@ package eval
 
 import (
 	"fmt"
+	"regexp"
 )
 
 func controlBuiltins() []*Builtin {
 	return []*Builtin{
 		{Name: "abort", Args: []string{"message"}, Global: true, Doc: "Ends the evaluation with a message. Nothing catches it.",
 			Fn: func(t *Thread, args []Value) Value {
-				msg := t.stringArg(args[0]).s
+				msg := plainText(t.stringArg(args[0]).s)
 				t.raise(&Error{Pos: t.Pos(), Kind: KindAbort,
 					Msg: "evaluation aborted with the following error message: '" + msg + "'"})
 				return nil
 			}},
 		{Name: "throw", Args: []string{"message"}, Global: true, Doc: "Fails with a message. tryEval catches it.",
 			Fn: func(t *Thread, args []Value) Value {
-				msg := t.stringArg(args[0]).s
+				msg := plainText(t.stringArg(args[0]).s)
 				t.raise(&Error{Pos: t.Pos(), Msg: msg, Kind: KindThrow})
 				return nil
 			}},
@@ -78,6 +79,11 @@ func controlBuiltins() []*Builtin {
 			Fn: func(t *Thread, args []Value) Value { return args[0] }},
 	}
 }
+
+var colors = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// plainText takes the colors out of a message that libraries put in.
+func plainText(s string) string { return colors.ReplaceAllString(s, "") }
 
 // tell writes a line where the traces of programs go.
 func (t *Thread) tell(line string) { fmt.Fprintln(t.ev.opts.TraceTo, line) }

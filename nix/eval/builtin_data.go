@@ -59,6 +59,7 @@ func (t *Thread) FromGo(x any) Value {
 	case json.Number:
 		return t.jsonNumber(x.String())
 	case string:
+		t.checkText(x)
 		return Str(x)
 	case []string:
 		return StringList(x...)
@@ -71,6 +72,7 @@ func (t *Thread) FromGo(x any) Value {
 	case map[string]any:
 		b := NewAttrs(len(x))
 		for name, v := range x {
+			t.checkText(name)
 			b.Set(name, t.FromGo(v))
 		}
 		return b.Done()
@@ -79,6 +81,13 @@ func (t *Thread) FromGo(x any) Value {
 	}
 	t.Throw("a Go value of type %T has no counterpart", x)
 	return nil
+}
+
+// checkText rejects what no string of the language can hold.
+func (t *Thread) checkText(s string) {
+	if strings.IndexByte(s, 0) >= 0 {
+		t.Throw("the string %q has a zero byte, which strings cannot hold", s)
+	}
 }
 
 // ToGo is the inverse of FromGo. Everything is computed; paths and sets that

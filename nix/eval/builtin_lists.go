@@ -202,7 +202,7 @@ func listBuiltins() []*Builtin {
 				for i := len(list.elems) - 1; i >= 0; i-- { // the first one shall win, and that is the last one set
 					pair := t.Attrs(list.elems[i])
 					name := t.Text(t.need(pair, "name"))
-					b.add(name, t.need(pair, "value"), pair.Pos("name"))
+					b.add(name, t.need(pair, "value"), pair.Pos("value"))
 				}
 				return b.Done()
 			}},
@@ -250,7 +250,7 @@ func (t *Thread) concatLists(lists []Value) Value {
 
 func sortList(t *Thread, args []Value) Value {
 	list := t.List(args[1])
-	if len(list.elems) < 2 {
+	if len(list.elems) == 0 {
 		return list
 	}
 	less := t.fnArg(args[0])

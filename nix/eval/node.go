@@ -327,6 +327,9 @@ func (n *attrsNode) eval(t *Thread, e *env) Value {
 		bind(t, e, inner, n.vals, n.sources)
 		vals = make([]Value, len(n.vals), len(n.vals)+len(n.dynamic))
 		copy(vals, inner.slots)
+		if k := n.shape.find("__overrides"); k >= 0 {
+			return n.withOverrides(t, vals, inner, k)
+		}
 	default:
 		if len(n.sources) > 0 {
 			inner = newEnv(e, len(n.sources))
@@ -352,6 +355,36 @@ func (n *attrsNode) eval(t *Thread, e *env) Value {
 		scope = inner
 	}
 	return n.withDynamic(t, set, scope)
+}
+
+// withOverrides is the old way to change a recursive set: what the attribute
+// __overrides has replaces attributes, and the others see it.
+func (n *attrsNode) withOverrides(t *Thread, vals []Value, inner *env, k int) Value {
+	v := t.Force(vals[k])
+	overrides, ok := v.(*Attrs)
+	if !ok {
+		t.wrongType(n.shape.posAt(k), v, "a set as __overrides")
+	}
+	for i, name := range n.shape.names {
+		if v, found := overrides.Get(name); found {
+			inner.slots[i] = v
+		} else if i != k {
+			inner.slots[i] = nil
+		}
+	}
+	for i, v := range n.vals { // anew, for they may have taken over what is replaced
+		if inner.slots[i] == nil && !v.outer {
+			inner.slots[i] = v.code.delay(t, inner)
+		} else if inner.slots[i] == nil {
+			inner.slots[i] = vals[i]
+		}
+		vals[i] = inner.slots[i]
+	}
+	set := (&Attrs{n.shape, vals}).Update(overrides)
+	if len(n.dynamic) > 0 {
+		return n.withDynamic(t, set, inner)
+	}
+	return set
 }
 
 func (n *attrsNode) withDynamic(t *Thread, set *Attrs, e *env) Value {
