@@ -237,7 +237,8 @@ func (c *core) unmet(s *service) []Unmet {
 }
 
 func (s *service) facts() facts {
-	return facts{s.state, s.probed(), s.probeReady, s.spawned, s.exit, s.reason()}
+	up := s.process != nil && s.process.spawned && !s.process.stopping
+	return facts{s.state, s.probed(), s.probeReady, up, s.spawned, s.exit, s.reason()}
 }
 
 // reason says in a few words why a service failed or was skipped.

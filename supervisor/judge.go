@@ -13,7 +13,8 @@ type facts struct {
 	state      State
 	probed     bool // its main process has a readiness probe
 	probeReady bool // which passes
-	spawned    bool // the main process was executed since the last start by request
+	up         bool // the main process runs, and was not told to stop
+	spawned    bool // it was executed since the last start by request
 	exit       *Exit
 	why        string // of a failure or a skip
 }
@@ -24,9 +25,9 @@ func met(f facts, cond project.Condition) (unmet bool, why string, hopeless bool
 	final := f.state == Failed || f.state == Skipped
 	switch cond {
 	case project.Started:
-		// A start that is over counts as well, unless by request: who waits
-		// for it only wants to come later.
-		if f.spawned && f.state != Skipped && f.state != Stopped {
+		// A start that is over counts as well: who waits for it only wants
+		// to come later.
+		if f.up || f.spawned && (f.state == Completed || f.state == Failed) {
 			return false, "", false
 		}
 		hopeless = final

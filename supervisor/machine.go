@@ -178,7 +178,7 @@ func (x *execution) live() Exit {
 		return startError(err)
 	}
 	spec.Stdout, spec.Stderr = log.Stdout, log.Stderr
-	p, err := x.m.Host.Start(*spec)
+	p, err := x.start(*spec)
 	log.Started()
 	if x.readyFD != nil {
 		x.readyFD.Child.Close()
@@ -206,6 +206,26 @@ func (x *execution) live() Exit {
 	defer cancel()
 	_ = log.Drain(drain) // whoever holds the pipe now may keep it
 	return x.exit(p)
+}
+
+// start starts the program. Where the machine lacks something just now
+// (processes, memory, descriptors), that is not the program's fault: it is
+// tried again for a few seconds before it counts as a failure.
+func (x *execution) start(spec process.Spec) (*process.Process, error) {
+	wait := 20 * time.Millisecond
+	for {
+		p, err := x.m.Host.Start(spec)
+		var refused *process.StartError
+		if err == nil || !errors.As(err, &refused) || !refused.Temporary() || wait > 2*time.Second {
+			return p, err
+		}
+		select {
+		case <-time.After(wait):
+			wait *= 2
+		case <-x.kill:
+			return nil, errStopped
+		}
+	}
 }
 
 // prepare stages the process. It can take long, and can't be interrupted: a

@@ -231,7 +231,7 @@ func (s *sim) holds(dep *service, cond project.Condition) bool {
 	past := s.remember(dep.spec.Main)
 	switch cond {
 	case project.Started:
-		return past.spawned
+		return m != nil && m.spawned || m == nil && past.spawned
 	case project.Ready:
 		up := m != nil && m.spawned && (m.ready || dep.main.Readiness == nil)
 		for _, id := range dep.spec.Setup {
