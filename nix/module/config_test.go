@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"nix2gpu/nix/eval"
 	"nix2gpu/nix/module"
 )
 
@@ -148,5 +149,58 @@ func TestExtraModules(t *testing.T) {
 	}
 	if err := e.Check(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestModulesOfUsers: what a user's module in Nix declares stands beside what
+// Go declares, in a submodule too.
+func TestModulesOfUsers(t *testing.T) {
+	ev, sys := newSystem()
+	extra := nix(t, ev, sys, "extra.nix", `{ config, name, lib, pkgs, ... }: {
+		options.greeting = lib.mkOption { type = lib.types.str; default = "hello ${name} on ${toString config.port} from ${pkgs.who}"; };
+		config.port = lib.mkDefault 9;
+	}`)
+	opts := module.Options{"svc": {Type: module.AttrsOf(module.Submodule(module.Schema{
+		Options: module.Options{"port": {Type: module.Port, Default: 1}},
+		Modules: []module.Module{module.FromValue(extra, "extra.nix")},
+	}))}}
+	e := sys.Evaluate(t.Context(), module.Spec{
+		Args: map[string]eval.Value{"pkgs": nix(t, ev, sys, "pkgs", `{ who = "me"; }`)},
+		Modules: []module.Module{
+			module.Declare(opts, nil),
+			module.FromValue(nix(t, ev, sys, "user.nix", `{ svc.a = { }; svc.b = { port = 10; greeting = "hi"; }; }`), "user.nix"),
+		},
+	})
+	if err := e.Check(); err != nil {
+		t.Fatal(err)
+	}
+	c := e.Config()
+	if got := c.String("svc", "a", "greeting"); got != "hello a on 9 from me" {
+		t.Errorf("a: %q", got)
+	}
+	if got := c.String("svc", "b", "greeting"); got != "hi" {
+		t.Errorf("b: %q", got)
+	}
+	if got := c.Origin("svc", "a", "port"); got.Priority != 1000 || got.Pos().String() != "extra.nix:3:10" {
+		t.Errorf("origin of a's port: %v", got)
+	}
+}
+
+// TestInsideAnEvaluation: an evaluation can be read from a builtin at work.
+func TestInsideAnEvaluation(t *testing.T) {
+	ev, sys := newSystem()
+	e := sys.Evaluate(t.Context(), module.Spec{Modules: []module.Module{
+		module.Declare(options, nil),
+		module.FromValue(nix(t, ev, sys, "x.nix", `{ old = 4; }`), "x.nix"),
+	}})
+	err := ev.Do(t.Context(), func(th *eval.Thread) {
+		e.Within(th, func() {
+			if got := e.Config().Int("old"); got != 4 {
+				t.Errorf("old = %d", got)
+			}
+		})
+	})
+	if err != nil || e.Err() != nil {
+		t.Error(err, e.Err())
 	}
 }

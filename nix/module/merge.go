@@ -322,6 +322,12 @@ func (m *merging) cure(typ *typeInfo, v eval.Value) string {
 		if hint := didYouMean(v.Text(), typ.words(maxShown)); hint != "" {
 			return hint
 		}
+		switch name := typ.real().name; {
+		case name == "package" && isIdentifier(text):
+			return "write pkgs." + text
+		case name == "path" && strings.HasPrefix(text, "."):
+			return "write it without quotes: " + text
+		}
 	case eval.Int, eval.Float, eval.Bool:
 		try = append(try, eval.Str(m.show(v)))
 	}

@@ -286,26 +286,21 @@ func (l *level) strays(t *eval.Thread) []stray {
 }
 
 // unknown is an error for each assignment to what is neither declared nor
-// freeform.
+// freeform, be it switched off with mkIf or not, as in NixOS.
 func (tr *tree) unknown(t *eval.Thread) []*Error {
 	if tr.freeformType(t) != nil || !tr.checks(t) {
 		return nil
 	}
-	m := tr.merging(t)
 	var errs []*Error
 	for _, s := range tr.root.get(t).strays(t) {
-		live := m.peelAll(s.defs)
-		if len(live) == 0 {
-			continue // switched off
-		}
 		path := append(slices.Clone(tr.loc), s.path...)
-		e := errorf(path, firstPlace(live), "unknown option %s", quotePath(path))
+		e := errorf(path, firstPlace(s.defs), "unknown option %s", quotePath(path))
 		name := path[len(path)-1]
 		known := slices.DeleteFunc(slices.Clone(s.level.names), func(n string) bool { return n == "_module" })
 		if e.Hint = didYouMean(name, known); e.Hint == "" {
 			e.Hint = s.level.elsewhere(t, name)
 		}
-		for _, d := range live[1:] {
+		for _, d := range s.defs[1:] {
 			e.Also = append(e.Also, Note{d.place(), "also assigned here"})
 		}
 		errs = append(errs, e)

@@ -64,4 +64,22 @@ in
   unknownOff = (ev [ { options.a = opt types.int; config._module.check = false; } { a = 1; b = 2; } ]).a;
   unset = fails (ev [ { options.a = opt types.int; } ]).a;
   readOnly = fails (ev [ { options.a = mkOption { readOnly = true; default = 1; }; } { a = 1; } { a = 2; } ]).a;
+  unknownIf = map fails [
+    (ev [ { options.a = opt types.int; } { config = mkIf false { b = 2; }; } { a = 1; } ])
+    (ev [ { options.a = opt types.int; } { b = mkIf false 2; a = 1; } ])
+    (ev [ { options.a.b = opt types.int; } { a = mkIf false { c = 1; }; } { a.b = 1; } ])
+  ];
+  mkAssert = fails (a types.int [ (mkAssert false "no" 1) ]);
+  overrideInMerge = a types.int [ (mkMerge [ (mkDefault 1) (mkIf true (mkForce 2)) ]) 3 ];
+  orderInIf = a (types.listOf types.int) [ [ 1 ] (mkIf true (mkBefore [ 2 ])) (mkMerge [ (mkAfter [ 3 ]) [ 4 ] ]) ];
+  attrsOfOrder = a (types.attrsOf types.lines) [ { x = "1"; } { x = mkAfter "2"; } { x = mkBefore "3"; } ];
+  deepNested = ev [ { options.a.b.c.d = opt types.int; } { a.b = mkIf true { c.d = 1; }; } ];
+  optionDefaultPrio = a types.int [ (mkOverride 1400 1) (mkOptionDefault 2) ];
+  lazyDefault = (ev [ { options.a = mkOption { type = types.int; default = throw "no"; }; } { a = 1; } ]).a;
+  enumDescription = [ (types.enum [ ]).description (types.enum [ 1 ]).description (types.enum [ "a" "b" ]).description ];
+  coercedBoth = a (types.coercedTo types.int (x: { n = x; }) (types.attrsOf types.int)) [ 1 { m = 2; } ];
+  nullOrSub = a (types.nullOr (types.submodule { options.x = mkOption { default = 1; }; })) [ { } ];
+  eitherSub = a (types.either types.str (types.submodule { options.x = mkOption { default = 1; }; })) [ { x = 4; } ];
+  listOfAttrs = a (types.listOf (types.attrsOf types.int)) [ [ { x = 1; } ] [ { y = mkIf false 2; } ] ];
+  functionSub = (a (types.functionTo (types.submodule { options.x = mkOption { type = types.int; }; })) [ (n: { x = n; }) ]) 3;
 }
