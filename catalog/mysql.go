@@ -83,6 +83,8 @@ func mysqlConfig(in *Instance, port int, bind string) project.Text {
 	sections := map[string]map[string][]project.Text{"mysqld": {
 		"port":         {project.Lit(strconv.Itoa(port))},
 		"bind-address": {project.Lit(bind)},
+		// Otherwise each probe of ours is worth a warning.
+		"loose-log_warnings": {project.Lit("1")},
 	}}
 	for _, section := range in.Each("settings") {
 		if sections[section.Name()] == nil {

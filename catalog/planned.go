@@ -18,14 +18,11 @@ type plannedType struct {
 
 // plannedTypes lists the types of services that cannot be run yet.
 func plannedTypes() []*ServiceType {
-	lines := func(doc string) module.Option { return def(module.Lines, "", doc) }
 	json := func(doc string) module.Option { return def(module.AttrsOf(module.JSON), map[string]any{}, doc) }
 	var out []*ServiceType
 	for _, t := range []plannedType{
 		{name: "clickhouse", attr: "clickhouse", doc: "ClickHouse, a database for analytics.", port: 9000,
 			more: module.Options{"extraConfig": json("Settings of the server."), "initialDatabases": def(module.ListOf(module.JSON), []any{}, "Databases to make.")}},
-		{name: "apache-httpd", aliases: []string{"httpd"}, attr: "apacheHttpd", doc: "Apache, a web server.", port: 8081,
-			more: module.Options{"virtualHosts": json("Virtual hosts."), "extraConfig": lines("Lines of httpd.conf.")}},
 		{name: "grafana", attr: "grafana", doc: "Grafana, which shows metrics.", port: 3000, portOption: "http_port",
 			more: module.Options{"settings": json("Sections of grafana.ini."), "extraConf": json("Sections of grafana.ini."),
 				"datasources": def(module.ListOf(module.JSON), []any{}, "Where data comes from."), "providers": def(module.ListOf(module.JSON), []any{}, "Where dashboards come from.")}},

@@ -82,14 +82,25 @@ func (m *machine) command(p *project.Project, id project.ID, more ...string) *ex
 func (m *machine) start(p *project.Project, id project.ID) {
 	m.t.Helper()
 	cmd := m.command(p, id)
-	var log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
+	r, w, err := os.Pipe()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	if c := cmd.SysProcAttr.Credential; c != nil {
+		w.Chown(int(c.Uid), int(c.Gid)) // so that it can be opened as /dev/stderr
+	}
+	cmd.Stdout, cmd.Stderr = w, w
 	if err := cmd.Start(); err != nil {
 		m.t.Fatal(err)
 	}
+	w.Close()
+	var log bytes.Buffer
+	copied := make(chan struct{})
+	go func() { io.Copy(&log, r); close(copied) }()
 	m.t.Cleanup(func() {
 		cmd.Process.Signal(syscall.SIGTERM)
 		cmd.Wait()
+		<-copied
 		if m.t.Failed() {
 			m.t.Logf("%s said:\n%s", id, &log)
 		}
@@ -327,6 +338,53 @@ func TestCaddyServes(t *testing.T) {
 	for port, want := range map[int]string{files: "hello", plain: "caddy is running"} {
 		if status, body := get(t, fmt.Sprintf("http://127.0.0.1:%d/", port)); status != 200 || !strings.HasPrefix(body, want) {
 			t.Errorf("port %d answered %d %q, want %q", port, status, body, want)
+		}
+	}
+}
+
+func TestHttpdServes(t *testing.T) {
+	needs(t, "apache2")
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "backend saw %s", r.URL.Path) }))
+	t.Cleanup(backend.Close)
+	port, plain, secure := freePort(t), freePort(t), freePort(t)
+	p, err := generate(t, "t.nix", fmt.Sprintf(`{
+	  services.httpd.web = {
+	    enable = true; port = %d; logFormat = "common";
+	    virtualHosts.localhost = {
+	      documentRoot = "/workspace/public";
+	      locations."/api/".proxyPass = "%s/";
+	      locations."/alias/".alias = "./files/";
+	      servedFiles = [ { urlPath = "/one.css"; file = "./one.css"; } ];
+	    };
+	    virtualHosts.secure = { listen = [ { port = %d; ssl = true; } ]; sslServerCert = "./cert.pem"; sslServerKey = "./key.pem"; };
+	  };
+	  services.httpd.plain = { enable = true; port = %d; mpm = "worker"; };
+	}`, port, backend.URL, secure, plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMachine(t)
+	cert, key := certificate(t)
+	m.write("cert.pem", cert)
+	m.write("key.pem", key)
+	m.write("public/index.html", "hello")
+	m.write("files/x.json", "{}")
+	m.write("one.css", "p {}")
+	m.start(p, "apache-httpd.web")
+	m.start(p, "apache-httpd.plain")
+	at := func(path string) string { return fmt.Sprintf("http://127.0.0.1:%d%s", port, path) }
+	for url, want := range map[string]string{
+		at("/"):             "200 hello",
+		at("/none"):         "404 ",
+		at("/api/7"):        "200 backend saw /7",
+		at("/alias/x.json"): "200 {}",
+		at("/one.css"):      "200 p {}",
+		fmt.Sprintf("http://127.0.0.1:%d/", plain):  "503 apache-httpd is running",
+		fmt.Sprintf("http://127.0.0.1:%d/", secure): "400 ", // TLS is spoken there
+	} {
+		status, body := get(t, url)
+		if got := fmt.Sprint(status, " ", body); !strings.HasPrefix(got, want) {
+			t.Errorf("%s answered %q, want %q", url, got, want)
 		}
 	}
 }

@@ -1,0 +1,340 @@
+package catalog
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+// httpdType is the Apache web server, with the options of NixOS.
+func httpdType() *ServiceType {
+	lines := func(doc string) module.Option { return def(module.Lines, "", doc) }
+	flag := func(doc string) module.Option { return def(module.Bool, false, doc) }
+	location := module.Submodule(module.Schema{Options: module.Options{
+		"proxyPass":   opt(module.String, "Where to pass requests on."),
+		"index":       opt(module.String, "The files that stand for a folder."),
+		"alias":       opt(filePath, "The folder to serve in place of the path."),
+		"extraConfig": lines("More lines."),
+		"priority":    def(module.Int, 1000, "Locations are written in this order, lower ones first."),
+	}})
+	host := module.Submodule(module.Schema{Options: module.Options{
+		"hostName":      opt(module.String, "The name the host answers to; its own in virtualHosts unless set."),
+		"serverAliases": def(module.ListOf(module.String), []any{}, "More names."),
+		"listen": def(module.ListOf(module.Submodule(module.Schema{Options: module.Options{
+			"ip":   def(module.String, "*", "An address."),
+			"port": opt(module.Port, "A port; that of the service unless set."),
+			"ssl":  flag("Speak TLS."),
+		}})), []any{}, "Where the host listens."),
+		"documentRoot": opt(filePath, "The folder to serve."),
+		"servedDirs": def(module.ListOf(module.Submodule(module.Schema{Options: module.Options{
+			"urlPath": {Type: module.String, Description: "The path."}, "dir": {Type: filePath, Description: "The folder."},
+		}})), []any{}, "More folders, each below a path."),
+		"servedFiles": def(module.ListOf(module.Submodule(module.Schema{Options: module.Options{
+			"urlPath": {Type: module.String, Description: "The path."}, "file": {Type: filePath, Description: "The file."},
+		}})), []any{}, "More files, each at a path."),
+		"locations":      def(module.AttrsOf(location), map[string]any{}, "What is served below a path."),
+		"globalRedirect": opt(module.String, "Send everyone to this address."),
+		"robotsEntries":  lines("Not supported: serve a robots.txt with servedFiles."),
+		"extraConfig":    lines("More lines."),
+		"adminAddr":      opt(module.String, "Whom to write to about the server."),
+		"addSSL":         flag("Not supported: set ssl in listen."),
+		"onlySSL":        flag("Not supported: set ssl in listen."),
+		"forceSSL":       flag("Not supported: set ssl in listen, and globalRedirect in another host."),
+		"enableACME":     flag("Not supported: get the certificate yourself."),
+		"sslServerCert":  opt(filePath, "The certificate."),
+		"sslServerKey":   opt(filePath, "Its key."),
+		"sslServerChain": opt(filePath, "Certificates between it and the authority."),
+		"logFormat":      opt(module.String, "How requests are logged: common, combined, or none unless set."),
+	}})
+	return &ServiceType{
+		Name: "apache-httpd", Aliases: []string{"httpd"}, Package: "apacheHttpd", User: "www-data|nobody",
+		Doc: "Apache, a web server.",
+		Options: module.Options{
+			"port":                def(module.Port, 8081, "Where virtual hosts listen that do not say where."),
+			"virtualHosts":        def(module.AttrsOf(host), map[string]any{}, "The virtual hosts by name."),
+			"extraConfig":         lines("More lines."),
+			"extraModules":        def(module.ListOf(module.String), []any{}, "More modules by name, such as \"status\"."),
+			"adminAddr":           opt(module.String, "Whom to write to about the server."),
+			"logFormat":           def(module.String, "none", "How requests are logged: common, combined or none."),
+			"logLevel":            def(module.String, "warn", "From which level on errors are logged."),
+			"mpm":                 def(module.Enum("event", "worker", "prefork"), "event", "How requests are spread over processes."),
+			"maxClients":          def(module.PositiveInt, 150, "How many requests are served at once."),
+			"maxRequestsPerChild": def(module.UnsignedInt, 0, "After how many requests a process is replaced; 0 is never."),
+			"sslProtocols":        def(module.String, "All -SSLv2 -SSLv3 -TLSv1 -TLSv1.1", "TLS versions."),
+			"sslCiphers":          opt(module.String, "TLS ciphers."),
+			"configFile":          opt(filePath, "A configuration instead of everything else here."),
+			"enablePHP":           flag("Not supported: pass requests to php-fpm with proxyPass."),
+			"group":               opt(module.String, "Accepted for NixOS; the group is that of the user."),
+			"logDir":              opt(module.String, "Accepted for NixOS; logs go to nix2gpu."),
+			"logPerVirtualHost":   def(module.Bool, true, "Accepted for NixOS; logs go to nix2gpu."),
+		},
+		Generate: generateHttpd,
+	}
+}
+
+// httpdModules are loaded always, in an order that satisfies each of them.
+// Debian has some of them within the program, so each is loaded if it is
+// missing.
+var httpdModules = strings.Fields(`unixd log_config authn_core authn_file authz_core authz_host authz_user auth_basic access_compat
+	mime dir alias autoindex negotiation env setenvif headers filter deflate expires rewrite reqtimeout
+	proxy proxy_http proxy_wstunnel proxy_fcgi`)
+
+type httpd struct {
+	*Instance
+	*textBuilder
+	main    *project.Process
+	listens []listener
+	ssl     bool
+}
+
+func generateHttpd(in *Instance) {
+	h := &httpd{Instance: in, textBuilder: &textBuilder{}}
+	if in.Bool("enablePHP") {
+		in.Get("enablePHP").Errorf("not supported: enablePHP; pass requests to php-fpm with proxyPass")
+	}
+	file := in.RunDir("/httpd.conf")
+	if in.Has("configFile") {
+		file = in.Path("configFile")
+	}
+	h.main = in.Main(project.Command{Exec: []project.Text{in.Program("httpd"), project.Lit("-DFOREGROUND"), project.Lit("-d"), in.DataDir(), project.Lit("-f"), file}})
+	h.main.Dirs = []project.Dir{{Path: in.DataDir()}, {Path: in.RunDir("")}}
+	if !in.Has("configFile") {
+		body := &textBuilder{}
+		head := h.textBuilder
+		h.textBuilder = body // the hosts say which modules and ports are needed
+		h.hosts()
+		h.textBuilder = head
+		h.head()
+		h.add(body.text)
+		h.lines(in.Text("extraConfig"))
+		h.main.Files = []project.File{
+			{Path: file, Content: h.text},
+			{Path: in.RunDir("/mime.types"), Content: project.Lit(strings.TrimSpace(mimeTable) + "\n")},
+		}
+	}
+	seen := map[int]bool{}
+	for _, l := range h.listens {
+		if !seen[l.port] {
+			seen[l.port] = true
+			in.Listen(l.port, l.addr, l.path...)
+		}
+	}
+	if len(h.listens) > 0 {
+		h.main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: reachable(h.listens[0].addr), Port: h.listens[0].port}}
+	}
+	if h.configuredUser() == "" && slices.ContainsFunc(h.listens, func(l listener) bool { return l.port < 1024 }) {
+		h.main.User = "root" // the processes that serve are not root all the same
+	}
+	h.main.Shutdown.Signal = "SIGTERM"
+	h.main.Shutdown.ParentOnly = true
+}
+
+// quoted is a word of the configuration that may hold places.
+func (h *httpd) directive(name string, value project.Text, more string) {
+	escaped := slices.Clone(value)
+	for i, p := range escaped {
+		if p.IsLiteral() {
+			escaped[i].Literal = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(p.Literal)
+		}
+	}
+	h.add(project.Lit(h.pad()+name+` "`), escaped, project.Lit(`"`+more+"\n"))
+}
+
+func (h *httpd) section(name, argument string, body func()) {
+	h.line("<%s %s>", name, argument)
+	h.indent++
+	body()
+	h.indent--
+	h.line("</%s>", name)
+}
+
+func (h *httpd) head() {
+	h.directive("PidFile", h.RunDir("/httpd.pid"), "")
+	h.directive("DefaultRuntimeDir", h.RunDir(""), "")
+	h.line("ServerName localhost")
+	if h.Has("adminAddr") {
+		h.line("ServerAdmin %s", h.String("adminAddr"))
+	}
+	names := append([]string{"mpm_" + h.String("mpm")}, httpdModules...)
+	if h.ssl {
+		names = append(names, "socache_shmcb", "ssl", "http2")
+	}
+	modules := trimSuffix(h.Program("httpd"), "/bin/httpd")
+	for _, name := range append(names, h.Strings("extraModules")...) {
+		h.section("IfModule", "!"+name+"_module", func() {
+			h.directive("LoadModule "+name+"_module", project.Join(modules, project.Lit("/modules/mod_"+name+".so")), "")
+		})
+	}
+	h.section("IfModule", "unixd_module", func() {
+		h.line("User www-data") // without effect unless it starts as root
+		h.line("Group www-data")
+	})
+	seen := map[string]bool{}
+	for _, l := range h.listens {
+		address := strconv.Itoa(l.port)
+		if !wildcard(l.addr) {
+			address = hostPort(l.addr, l.port)
+		}
+		if !seen[address] {
+			seen[address] = true
+			h.line("Listen %s", address)
+		}
+	}
+	h.line("ErrorLog /dev/stderr")
+	h.line(`ErrorLogFormat "[%%l] %%M"`)
+	h.line("LogLevel %s", h.String("logLevel"))
+	h.line(`LogFormat "%%h %%l %%u %%t \"%%r\" %%>s %%b" common`)
+	h.line(`LogFormat "%%h %%l %%u %%t \"%%r\" %%>s %%b \"%%{Referer}i\" \"%%{User-agent}i\"" combined`)
+	h.customLog(h.String("logFormat"))
+	h.line("ServerTokens Prod")
+	h.line("MaxRequestWorkers %d", h.Int("maxClients"))
+	h.line("MaxConnectionsPerChild %d", h.Int("maxRequestsPerChild"))
+	h.line("KeepAlive On")
+	h.directive("TypesConfig", h.RunDir("/mime.types"), "")
+	h.line("DirectoryIndex index.html")
+	if h.ssl {
+		h.line("SSLSessionCache none")
+		h.line("SSLProtocol %s", h.String("sslProtocols"))
+		if h.Has("sslCiphers") {
+			h.line("SSLCipherSuite %s", h.String("sslCiphers"))
+		}
+	}
+	h.section("Directory", "/", func() {
+		h.line("AllowOverride None")
+		h.line("Require all denied")
+	})
+}
+
+func (h *httpd) customLog(format string) {
+	if format != "" && format != "none" {
+		h.line("CustomLog /dev/stdout %s", format)
+	}
+}
+
+func (h *httpd) hosts() {
+	hosts := h.Each("virtualHosts")
+	for _, c := range hosts {
+		h.host(c)
+	}
+	if len(hosts) == 0 && !strings.Contains(h.String("extraConfig"), "Listen") {
+		h.listens = append(h.listens, listener{"*", h.Int("port"), []string{"port"}})
+		h.section("Location", "/", func() {
+			h.line("Require all granted")
+			h.line(`Redirect 503 "/"`)
+			h.line(`ErrorDocument 503 "apache-httpd is running; set virtualHosts or extraConfig"`)
+		})
+	}
+}
+
+func (h *httpd) host(c *module.Config) {
+	for _, name := range []string{"addSSL", "onlySSL", "forceSSL", "enableACME"} {
+		if c.Bool(name) {
+			c.Get(name).Errorf("not supported: %s; set listen with ssl = true, sslServerCert and sslServerKey", name)
+		}
+	}
+	if c.String("robotsEntries") != "" {
+		c.Get("robotsEntries").Errorf("not supported: robotsEntries; serve a robots.txt with servedFiles")
+	}
+	var addresses []string
+	ssl := false
+	for _, l := range c.List("listen") {
+		port := cmp.Or(l.Int("port"), h.Int("port"))
+		ssl = ssl || l.Bool("ssl")
+		h.listens = append(h.listens, listener{l.String("ip"), port, []string{"virtualHosts", c.Name(), "listen"}})
+		addresses = append(addresses, hostPort(l.String("ip"), port))
+	}
+	if len(addresses) == 0 {
+		h.listens = append(h.listens, listener{"*", h.Int("port"), []string{"port"}})
+		addresses = []string{fmt.Sprintf("*:%d", h.Int("port"))}
+	}
+	if ssl && (!c.Has("sslServerCert") || !c.Has("sslServerKey")) {
+		c.Errorf("virtual host %q serves TLS, and needs sslServerCert and sslServerKey", c.Name())
+	}
+	h.ssl = h.ssl || ssl
+	h.section("VirtualHost", strings.Join(addresses, " "), func() { h.hostBody(c, ssl) })
+}
+
+func (h *httpd) hostBody(c *module.Config, ssl bool) {
+	name := c.Name()
+	if c.Has("hostName") {
+		name = c.String("hostName")
+	}
+	h.line("ServerName %s", name)
+	for _, alias := range c.Strings("serverAliases") {
+		h.line("ServerAlias %s", alias)
+	}
+	if c.Has("adminAddr") {
+		h.line("ServerAdmin %s", c.String("adminAddr"))
+	}
+	if ssl {
+		h.line("SSLEngine on")
+		h.line("Protocols h2 http/1.1")
+		for _, d := range [][2]string{{"SSLCertificateFile", "sslServerCert"}, {"SSLCertificateKeyFile", "sslServerKey"}, {"SSLCertificateChainFile", "sslServerChain"}} {
+			if c.Has(d[1]) {
+				h.directive(d[0], h.place.Path(c.Str(d[1])), "")
+			}
+		}
+	}
+	h.customLog(c.String("logFormat"))
+	if to := c.String("globalRedirect"); to != "" {
+		h.line("RedirectPermanent / %s", to)
+	}
+	if c.Has("documentRoot") {
+		root := h.place.Path(c.Str("documentRoot"))
+		h.directive("DocumentRoot", root, "")
+		h.granted(root)
+	}
+	locations := c.Each("locations")
+	slices.SortStableFunc(locations, func(a, b *module.Config) int { return cmp.Compare(a.Int("priority"), b.Int("priority")) })
+	for _, l := range locations {
+		h.location(l)
+	}
+	for _, d := range c.List("servedDirs") {
+		h.alias(d.String("urlPath"), h.place.Path(d.Str("dir")))
+	}
+	for _, f := range c.List("servedFiles") {
+		file := h.place.Path(f.Str("file"))
+		h.directive("Alias "+f.String("urlPath"), file, "")
+		h.section("Location", f.String("urlPath"), func() { h.line("Require all granted") })
+	}
+	h.lines(h.place.Text(c.Str("extraConfig")))
+}
+
+// alias serves a folder below a path.
+func (h *httpd) alias(path string, dir project.Text) {
+	h.directive("Alias "+path, dir, "")
+	h.granted(dir)
+}
+
+// granted opens a folder to everyone.
+func (h *httpd) granted(dir project.Text) {
+	h.directive("<Directory", dir, ">")
+	h.line("  Options Indexes FollowSymLinks")
+	h.line("  AllowOverride None")
+	h.line("  Require all granted")
+	h.line("</Directory>")
+}
+
+func (h *httpd) location(l *module.Config) {
+	if l.Has("proxyPass") {
+		h.directive("ProxyPass "+l.Name(), h.place.Text(l.Str("proxyPass")), "")
+		h.directive("ProxyPassReverse "+l.Name(), h.place.Text(l.Str("proxyPass")), "")
+	}
+	if l.Has("alias") {
+		h.alias(l.Name(), aliasPath(l.String("alias"), h.place.Path(l.Str("alias"))))
+	}
+	h.section("Location", l.Name(), func() {
+		if l.Has("proxyPass") {
+			h.line("Require all granted")
+		}
+		if l.Has("index") {
+			h.line("DirectoryIndex %s", l.String("index"))
+		}
+		h.lines(h.place.Text(l.Str("extraConfig")))
+	})
+}
