@@ -103,6 +103,10 @@ func asErrors(err error, sources func(project.Pos) syntax.Pos) Errors {
 	if many, ok := errors.AsType[module.Errors](err); ok {
 		var out Errors
 		for _, e := range many {
+			if several := fromSyntax(e.Cause); several != nil {
+				out = append(out, several...)
+				continue
+			}
 			out = append(out, fromModule(e))
 		}
 		return out
@@ -121,13 +125,26 @@ func asErrors(err error, sources func(project.Pos) syntax.Pos) Errors {
 		}
 		return out
 	}
-	if e, ok := errors.AsType[*syntax.Error](err); ok {
-		return Errors{{Pos: e.Pos, Msg: e.Msg}}
+	if many := fromSyntax(err); many != nil {
+		return many
 	}
 	if e, ok := errors.AsType[*eval.Error](err); ok {
 		return Errors{fromEval(e)}
 	}
 	return Errors{{Msg: err.Error()}}
+}
+
+// fromSyntax finds the errors of the parser behind err; nil when there are none.
+func fromSyntax(err error) Errors {
+	var out Errors
+	if many, ok := errors.AsType[syntax.Errors](err); ok {
+		for _, e := range many {
+			out = append(out, &Error{Pos: e.Pos, Msg: e.Msg})
+		}
+	} else if e, ok := errors.AsType[*syntax.Error](err); ok {
+		out = Errors{{Pos: e.Pos, Msg: e.Msg}}
+	}
+	return out
 }
 
 func fromModule(e *module.Error) *Error {

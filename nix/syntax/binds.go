@@ -8,9 +8,11 @@ import (
 func (p *parser) set(at At, recursive bool) *AttrSet {
 	p.enter()
 	open := p.need(tBraceL)
+	p.opened++
 	set := &AttrSet{At: at, Recursive: recursive}
 	p.binds(set, tBraceR)
 	p.close(tBraceR, open)
+	p.opened--
 	p.leave()
 	return set
 }
@@ -19,18 +21,106 @@ func (p *parser) set(at At, recursive bool) *AttrSet {
 func (p *parser) binds(set *AttrSet, end kind) {
 	b := builder{p: p, index: map[*AttrSet]map[string]int{}}
 	for p.tok.kind != end && p.tok.kind != tEOF {
-		switch p.tok.kind {
-		case tInherit:
-			p.inherit(&b, set)
-		case tID, tOr, tQuote, tDollarCurly:
-			p.bind(&b, set)
-		default:
-			if end == tEOF {
-				p.unexpected("a binding")
+		p.recovering(func() {
+			switch p.tok.kind {
+			case tInherit:
+				p.inherit(&b, set)
+			case tID, tOr, tQuote, tDollarCurly:
+				p.bind(&b, set)
+			default:
+				p.fatal = true // there is no telling where the next one begins
+				if end == tEOF {
+					p.unexpected("a binding")
+				}
+				p.unexpected("a binding or " + end.String())
 			}
-			p.unexpected("a binding or " + end.String())
-		}
+		})
 	}
+}
+
+// maxErrors is how many errors of one text are worth reading.
+const maxErrors = 10
+
+// recovering reads one binding. When it is wrong the error is kept, and the
+// parser goes on with the next binding, unless it cannot know where that is.
+func (p *parser) recovering(read func()) {
+	depth, open, opened := p.depth, p.strings, p.opened
+	defer func() {
+		if p.fatal || p.tok.kind == tEOF || p.strings != open || len(p.errs) >= maxErrors {
+			return // not recovered: thousands of panics in a row would crawl
+		}
+		r := recover()
+		if r == nil {
+			return
+		}
+		rejected, ok := r.(*Error)
+		if !ok || !p.skipBinding(p.opened-opened) {
+			p.fatal = true
+			panic(r)
+		}
+		p.depth, p.opened = depth, opened
+		p.errs = append(p.errs, rejected)
+	}()
+	read()
+}
+
+// skipBinding goes on behind the next semicolon of this level, or at the
+// bracket that closes it, when open brackets are to be closed before. It
+// reports whether there is one.
+func (p *parser) skipBinding(open int) bool {
+	if p.skipped {
+		p.skipped = false
+		return true
+	}
+	for {
+		switch p.tok.kind {
+		case tSemi:
+			if open == 0 {
+				p.advance()
+				return true
+			}
+		case tBraceL, tParenL, tBracketL:
+			open++
+		case tBraceR, tParenR, tBracketR:
+			if open == 0 {
+				return p.tok.kind == tBraceR
+			}
+			open--
+		case tIn:
+			if open == 0 {
+				return true
+			}
+		case tDollarCurly:
+			open++
+		case tQuote, tIndQuote:
+			if !p.skipString() {
+				return false
+			}
+			continue
+		case tEOF, tBad:
+			return false
+		}
+		p.advance()
+	}
+}
+
+// skipString reads a string, and reports whether there was nothing wrong in it.
+func (p *parser) skipString() (ok bool) {
+	depth, open, opened := p.depth, p.strings, p.opened
+	defer func() {
+		if r := recover(); r != nil {
+			if _, rejected := r.(*Error); !rejected {
+				panic(r)
+			}
+			p.depth, p.strings, p.opened, ok = depth, open, opened, false
+		}
+	}()
+	if p.tok.kind == tQuote {
+		p.quoted()
+	} else {
+		p.indented()
+	}
+	return true
 }
 
 // bind reads path = value;
@@ -53,7 +143,10 @@ func (p *parser) bind(b *builder, set *AttrSet) {
 			p.fail(call.Args[len(call.Args)-1].Pos().Offset, `";" is missing before this binding`)
 		}
 		p.unexpected(`";"`)
-	case tBraceR, tIn, tEOF, tInherit:
+	case tBraceR, tIn, tInherit:
+		p.skipped = true
+		p.fail(p.last, `";" is missing after this binding`)
+	case tEOF:
 		p.fail(p.last, `";" is missing after this binding`)
 	default:
 		p.unexpected(`";"`)
@@ -241,6 +334,7 @@ func (b *builder) insert(set *AttrSet, attr Attr, path []string) {
 
 func (b *builder) duplicate(path []string, at, first Pos) {
 	line, col := first.LineCol()
+	b.p.skipped = true // the binding itself was read
 	b.p.fail(at.Offset, "attribute %q is already defined at %s:%d:%d", strings.Join(path, "."), first.File(), line, col)
 }
 

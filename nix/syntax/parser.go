@@ -3,6 +3,7 @@ package syntax
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -11,7 +12,8 @@ import (
 // anything that walks a tree can exhaust the stack.
 const MaxDepth = 10_000
 
-// Parse reads one expression. Its errors are of type *[Error].
+// Parse reads one expression. Its error is an *[Error], or [Errors] when the
+// text is wrong in several bindings.
 func Parse(name, text string) (Expr, error) {
 	return parse(name, text, func(p *parser) Expr {
 		e := p.expr()
@@ -63,11 +65,27 @@ func parse(name, text string, read func(*parser) Expr) (e Expr, err error) {
 			if !ok {
 				panic(r)
 			}
-			e, err = nil, rejected
+			e, err = nil, p.rejected(rejected)
 		}
 	}()
 	p.tok = p.lex(0)
-	return read(p), nil
+	e = read(p)
+	if len(p.errs) > 0 {
+		return nil, p.rejected(nil)
+	}
+	return e, nil
+}
+
+// rejected is all that was found wrong.
+func (p *parser) rejected(last *Error) error {
+	if last != nil {
+		p.errs = append(p.errs, last)
+	}
+	if len(p.errs) == 1 {
+		return p.errs[0]
+	}
+	slices.SortStableFunc(p.errs, func(a, b *Error) int { return a.Pos.Offset - b.Pos.Offset })
+	return p.errs
 }
 
 // A parser reads by recursive descent, operators by precedence. Errors unwind
@@ -77,6 +95,12 @@ type parser struct {
 	src  *Source
 	tok  token // the current one, not yet consumed
 	last int   // end of the token before it
+
+	errs    Errors // of bindings that were given up
+	strings int    // interpolations that are open now
+	opened  int    // brackets that are open now
+	fatal   bool   // the error being raised ends the parser
+	skipped bool   // the binding that it is about has been read to its end
 
 	depth   int // expressions that are open now
 	deepest int // the most of the expression read last, as seen from the root
@@ -136,6 +160,7 @@ func (p *parser) leave() { p.depth-- }
 func (p *parser) reach(extra int) {
 	p.deepest = max(p.deepest, p.depth+extra)
 	if p.deepest > MaxDepth {
+		p.fatal = true
 		p.fail(p.tok.start, "expressions nest more than %d levels deep", MaxDepth)
 	}
 }
@@ -411,11 +436,14 @@ func (p *parser) simple() Expr {
 		return &URI{at, p.word(t)}
 	case tParenL:
 		p.advance()
+		p.opened++
 		e := p.expr()
 		p.close(tParenR, t)
+		p.opened--
 		return e
 	case tBracketL:
 		p.advance()
+		p.opened++
 		l := &List{At: at}
 		for p.tok.kind != tBracketR {
 			if !p.atSimple() {
@@ -428,6 +456,7 @@ func (p *parser) simple() Expr {
 			l.Elems = append(l.Elems, p.selection())
 			p.leave()
 		}
+		p.opened--
 		p.advance()
 		return l
 	case tRec:
@@ -508,6 +537,7 @@ func (p *parser) atFormals() bool {
 // formals reads { a, b ? c, ... }.
 func (p *parser) formals() *Formals {
 	open := p.need(tBraceL)
+	p.opened++
 	f := &Formals{}
 	for p.tok.kind != tBraceR {
 		if p.tok.kind == tEllipsis {
@@ -531,6 +561,7 @@ func (p *parser) formals() *Formals {
 		p.advance()
 	}
 	p.close(tBraceR, open)
+	p.opened--
 	return f
 }
 

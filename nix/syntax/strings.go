@@ -31,6 +31,7 @@ func (t *textParts) interpolate(offset int) int {
 // need not be a token.
 func (p *parser) interpolation(offset int) (Expr, int) {
 	p.resume(offset + 2)
+	p.strings++
 	e := p.expr()
 	if p.tok.kind == tEOF {
 		p.fail(offset, `"${" is never closed`)
@@ -38,6 +39,7 @@ func (p *parser) interpolation(offset int) (Expr, int) {
 	if p.tok.kind != tBraceR {
 		p.unexpected(`"}"`)
 	}
+	p.strings--
 	return e, p.tok.end
 }
 

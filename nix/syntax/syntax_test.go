@@ -183,6 +183,45 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestSeveralErrors: after a bad binding the parser goes on with the next one,
+// and finds nothing wrong that is not.
+func TestSeveralErrors(t *testing.T) {
+	for src, want := range map[string][]string{
+		"{\n  a = 1\n  b = 2;\n  c = ;\n  d = { e = 1 };\n}": {
+			`3:3: ";" is missing before this binding`,
+			`4:7: unexpected ";", expected an expression`,
+			`5:14: ";" is missing after this binding`,
+		},
+		"{ a b = \"x ; ${y {}} }\"; c = ''; }''; d e = 1; }": {
+			`1:5: unexpected name "b", expected "="`,
+			`1:41: unexpected name "e", expected "="`,
+		},
+		"{ a = 1; a = 2; b = [ 1; ]; a = 3; }": {
+			`1:10: attribute "a" is already defined at t.nix:1:3`,
+			`1:24: unexpected ";", expected an element or "]"`,
+			`1:29: attribute "a" is already defined at t.nix:1:3`,
+		},
+		"let a = ; b = ; in a":           {`1:9: unexpected ";"`, `1:15: unexpected ";"`},
+		"{ a = ; b = \"${c = 1; d}\"; }": {`1:7: unexpected ";"`, `1:18: unexpected "="`},
+		"{ a = ; b = { c = 1; ":          {`1:7: unexpected ";"`, `1:13: "{" is never closed`},
+	} {
+		_, err := syntax.Parse("t.nix", src)
+		var all syntax.Errors
+		if !errors.As(err, &all) {
+			t.Errorf("%s: %v, want several errors", src, err)
+			continue
+		}
+		for i, e := range all {
+			if i >= len(want) || !strings.HasPrefix(e.Error(), "t.nix:"+want[i]) {
+				t.Errorf("%s: error %d is %v", src, i+1, e)
+			}
+		}
+		if len(all) != len(want) {
+			t.Errorf("%s: %d errors, want %d", src, len(all), len(want))
+		}
+	}
+}
+
 func TestFragments(t *testing.T) {
 	for src, want := range map[string]string{
 		"{ a = 1; }":                     "{ a = 1; }",
