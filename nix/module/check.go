@@ -20,13 +20,7 @@ func (e *Evaluation) try(path []string, f func(t *eval.Thread)) bool {
 	if err == nil {
 		return true
 	}
-	errs := asErrors(err)
-	for _, one := range errs {
-		if one.Path == nil {
-			one.Path = path
-		}
-	}
-	e.errs.add(errs)
+	e.errs.addAt(path, err)
 	return false
 }
 

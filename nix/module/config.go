@@ -1,6 +1,7 @@
 package module
 
 import (
+	"slices"
 	"sort"
 
 	"nix2gpu/nix/eval"
@@ -109,7 +110,7 @@ func (c *Config) Name() string {
 func (c *Config) Kind(path ...string) Kind {
 	at := c.Get(path...)
 	k, err := at.n.kind()
-	if at.errs.add(err) {
+	if at.errs.addAt(at.n.path(), err) {
 		return Missing
 	}
 	return k
@@ -162,11 +163,11 @@ func scalarAt[T any](c *Config, path []string, want Kind) T {
 	var zero T
 	at := c.Get(path...)
 	kind, err := at.n.kind()
-	if at.errs.add(err) || kind == KindNull || kind == Missing {
+	if at.errs.addAt(at.n.path(), err) || kind == KindNull || kind == Missing {
 		return zero
 	}
 	v, err := at.n.scalar()
-	if at.errs.add(err) {
+	if at.errs.addAt(at.n.path(), err) {
 		return zero
 	}
 	t, ok := v.(T)
@@ -186,7 +187,7 @@ func (c *Config) Keys(path ...string) []string {
 		return nil
 	}
 	keys, err := at.n.keys()
-	if at.errs.add(err) {
+	if at.errs.addAt(at.n.path(), err) {
 		return nil
 	}
 	return keys
@@ -210,7 +211,7 @@ func (c *Config) List(path ...string) []*Config {
 		return nil
 	}
 	items, err := at.n.items()
-	if at.errs.add(err) {
+	if at.errs.addAt(at.n.path(), err) {
 		return nil
 	}
 	all := make([]*Config, len(items))
@@ -277,7 +278,7 @@ func (c *Config) Any(path ...string) any {
 		return nil
 	}
 	v, err := at.n.scalar()
-	if at.errs.add(err) {
+	if at.errs.addAt(at.n.path(), err) {
 		return nil
 	}
 	return v
@@ -317,7 +318,7 @@ type Func struct{ c *Config }
 // of [Option], above all *Config. The result is lazy and never nil.
 func (f Func) Call(args ...any) *Config {
 	n, err := f.c.n.call(args)
-	if f.c.errs.add(err) {
+	if f.c.errs.addAt(f.c.Path(), err) {
 		return &Config{absent{f.c.Path()}, f.c.errs}
 	}
 	return &Config{n, f.c.errs}
@@ -336,9 +337,17 @@ func (c *Config) Check() {
 }
 
 // Errorf keeps an error about the value at c among those of the evaluation:
-// what a reader finds wrong beyond types.
+// what a reader finds wrong beyond types. It is left out when the value, or
+// something in it, is wrong already, since the complaint is then most likely a
+// consequence.
 func (c *Config) Errorf(format string, args ...any) {
-	c.errs.add(errorf(c.Path(), c.Pos(), format, args...))
+	path := c.Path()
+	for _, e := range c.errs.all {
+		if e.consequent && len(e.Path) >= len(path) && slices.Equal(e.Path[:len(path)], path) {
+			return
+		}
+	}
+	c.errs.add(errorf(path, c.Pos(), format, args...))
 }
 
 // absent is the node of what does not exist.

@@ -107,7 +107,9 @@ func TestConfigKeepsErrors(t *testing.T) {
 	if c.Int("dataDir") != 0 || e.Config().String("command") != "" {
 		t.Error("a value of another type is not the zero value")
 	}
-	c.Errorf("port %d is taken", 7)
+	c.Get("tags").Errorf("port %d is taken", 7)
+	c.Get("port").Errorf("a consequence")
+	c.Errorf("another consequence")
 	want := []string{
 		"a definition for option `services.redis.a.port' is not of type",
 		"no",
@@ -116,6 +118,9 @@ func TestConfigKeepsErrors(t *testing.T) {
 		"port 7 is taken",
 	}
 	text := e.Err().Error()
+	if strings.Contains(text, "consequence") {
+		t.Errorf("what follows from an error is reported as well:\n%s", text)
+	}
 	for _, w := range want {
 		if strings.Count(text, w) != 1 && w != "no" {
 			t.Errorf("%q is not there once in:\n%s", w, text)

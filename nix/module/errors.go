@@ -35,6 +35,10 @@ type Error struct {
 	// Cause is the evaluator's error when the definition could not be
 	// evaluated; it may carry a trace.
 	Cause error
+
+	// consequent is set when reading the option failed, so that what readers
+	// say about it says nothing new.
+	consequent bool
 }
 
 // A Note is a further place of an Error.
@@ -107,6 +111,20 @@ func (l *errorList) add(err error) bool {
 		}
 	}
 	return true
+}
+
+// addAt is add for an error that came up while reading the option at path.
+func (l *errorList) addAt(path []string, err error) bool {
+	if err == nil {
+		return false
+	}
+	errs := asErrors(err)
+	for _, e := range errs {
+		if e.consequent = true; e.Path == nil {
+			e.Path = path
+		}
+	}
+	return l.add(errs)
 }
 
 func (l *errorList) addAll(errs Errors) {
