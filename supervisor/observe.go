@@ -313,6 +313,9 @@ func (c *core) why(s *service) string {
 		if s.probe != nil && !s.probe.OK {
 			return s.probeOutput()
 		}
+		if s.main.Startup != nil && s.probe == nil {
+			return "its startup probe has not passed yet"
+		}
 		if s.probed() {
 			return "its readiness probe has not passed yet"
 		}

@@ -1,0 +1,99 @@
+package supervisor
+
+import (
+	"testing"
+	"time"
+
+	"nix2gpu/project"
+)
+
+// process-compose restarts what fails its readiness probe; so do its files.
+func TestReadinessThatRestarts(t *testing.T) {
+	p := services("a: +probe restart=always delay=1s", "b")
+	p.Processes["a"].Readiness.RestartOnFailure = true
+	play(t, p, nil, Options{}, func(s *scene) {
+		s.pass(time.Second)
+		s.world.probe(t, "a", Probe{Role: Readiness, News: true, Output: "refused"})
+		s.pass(time.Millisecond)
+		s.wantState("a", Backoff, "readiness probe failed: refused; restarts in 1s")
+		s.pass(2 * time.Second)
+		if st := s.status("a"); st.State != Running || st.Starts != 2 {
+			t.Errorf("a = %+v", st)
+		}
+	})
+}
+
+// With a startup probe alone, it decides when a service is ready.
+func TestStartupProbe(t *testing.T) {
+	p := services("a: restart=no", "user: a=ready", "b")
+	p.Processes["a"].Startup = &project.Probe{TCP: &project.TCPCheck{Port: 1}}
+	play(t, p, nil, Options{}, func(s *scene) {
+		s.pass(time.Minute)
+		s.wantState("a", Starting, "its startup probe has not passed yet")
+		s.world.probe(t, "a", Probe{Role: Startup, Output: "connection refused"})
+		s.wantState("a", Starting, "startup probe failed: connection refused")
+		s.world.probe(t, "a", Probe{Role: Startup, OK: true, News: true})
+		s.wantState("user", Running, "")
+	})
+	play(t, p, nil, Options{}, func(s *scene) {
+		s.world.probe(t, "a", Probe{Role: Startup, News: true, Output: "connection refused"})
+		s.pass(time.Millisecond)
+		s.wantState("a", Failed, "startup probe failed: connection refused")
+		s.wantState("user", Skipped, "a failed (startup probe failed: connection refused)")
+	})
+}
+
+// A first readiness that fails is said once; later checks only show in status.
+func TestNotReadyYet(t *testing.T) {
+	play(t, services("a: +probe", "b"), map[project.ID]any{"a": act{ready: -1}}, Options{}, func(s *scene) {
+		for i := range 5 {
+			s.world.probe(t, "a", Probe{Role: Readiness, News: i == 2, Output: "status 503"})
+		}
+		s.wantState("a", Starting, "readiness probe failed: status 503")
+		if st := s.status("a"); st.Health != HealthStarting {
+			t.Errorf("health = %s", st.Health)
+		}
+		s.wantLines(`
+			0s starting process-compose with 2 services
+			0s a: starting
+			0s b: starting
+			0s a: not ready yet: readiness probe failed: status 503`)
+	})
+}
+
+func TestSuccessCodes(t *testing.T) {
+	p := services("a: restart=on_failure", "b: restart=on_failure", "c: a=completed b=completed")
+	p.Processes["a"].SuccessCode = []int{3}
+	p.Processes["b"].SuccessCode = []int{143}
+	play(t, p, map[project.ID]any{"a": act{lasts: 1e6, code: 3}, "b": act{lasts: 2e6, signal: 15}, "c": act{lasts: 1e6}}, Options{}, func(s *scene) {
+		s.wantEnd(0, "all services have completed")
+		s.wantLines(`
+			0s starting process-compose with 3 services
+			0s a: starting
+			0s b: starting
+			0s c: waiting for dependencies
+			1ms a: completed (exit code 3)
+			2ms b: completed (killed by signal 15)
+			2ms c: starting
+			3ms c: completed
+			3ms all services healthy`)
+	})
+}
+
+func TestExitWords(t *testing.T) {
+	for want, x := range map[string]Exit{
+		"exit code 1":            {Code: 1},
+		"killed by SIGSEGV":      {Signal: 11, SignalName: "SIGSEGV"},
+		"out of memory (killed)": {Signal: 9, SignalName: "SIGKILL", OOM: true},
+		"no program":             {Error: "no program"},
+	} {
+		if got := x.String(); got != want {
+			t.Errorf("%+v = %q, want %q", x, got, want)
+		}
+	}
+	for want, x := range map[int]Exit{1: {Code: 1}, 139: {Signal: 11}, 127: {Error: "x"}, 126: {Error: "x", Code: 126}} {
+		if got := x.Status(); got != want {
+			t.Errorf("status of %+v = %d, want %d", x, got, want)
+		}
+	}
+}
