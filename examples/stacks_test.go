@@ -165,7 +165,7 @@ func TestMLTraining(t *testing.T) {
 	s.Write("fast.nix", `{ services.custom."model-server".readiness_probe.initial_delay_seconds = lib.mkForce 0; }`)
 	up := s.Start("up", "--module", "fast.nix")
 	up.WaitLine(healthy, 90*time.Second)
-	s.WantBody("http://127.0.0.1:8080/predict?x=4", `{"y": 7.0}`) // y = 1.5 x + 1, learnt
+	s.WantBody("http://127.0.0.1:8080/predict?x=4", `{"y": 13.0}`) // y = 3 x + 1, learnt
 	s.WantBody("http://127.0.0.1:5000/api/metrics", `"key":"loss"`)
 	wantLines(t, up.Stdout(), "[data-processor] 20 points processed", "[nix2gpu] model-trainer: starting",
 		"[model-trainer] trained on devices 0,1", "[nix2gpu] model-server: starting")

@@ -153,6 +153,16 @@ func (w *fake) Shutdown(id RunID, c project.Command) {
 	w.After(time.Millisecond, Fact{Kind: ShutdownDone, Run: id})
 }
 
+func (w *fake) Cancel(id RunID) {
+	if p := w.find(id); p != nil {
+		select {
+		case <-p.up: // too late
+		default:
+			w.Kill(id)
+		}
+	}
+}
+
 func (w *fake) Kill(id RunID) {
 	if p := w.find(id); p != nil {
 		select {

@@ -56,10 +56,11 @@ type machine struct {
 // execution is one run on this machine.
 type execution struct {
 	Run
-	m    *machine
-	kill chan struct{}   // closed by Kill
-	over context.Context // done when the main program has ended
-	end  context.CancelFunc
+	m      *machine
+	cancel chan struct{}   // closed by Cancel and Kill
+	kill   chan struct{}   // closed by Kill
+	over   context.Context // done when the main program has ended
+	end    context.CancelFunc
 
 	// Set before Spawned is reported, read after it.
 	proc   *process.Process
@@ -67,7 +68,8 @@ type execution struct {
 
 	notify  *probe.Notify
 	readyFD *probe.ReadyFD
-	once    sync.Once // closes kill
+	// Each closes its channel once.
+	cancelOnce, killOnce sync.Once
 }
 
 func (m *machine) Now() time.Time { return time.Now() }
@@ -80,7 +82,7 @@ func (m *machine) After(d time.Duration, f Fact) func() {
 func (m *machine) Say(line string) { m.Hub.Say(line) }
 
 func (m *machine) Spawn(r Run) {
-	x := &execution{Run: r, m: m, kill: make(chan struct{})}
+	x := &execution{Run: r, m: m, cancel: make(chan struct{}), kill: make(chan struct{})}
 	x.over, x.end = context.WithCancel(context.Background())
 	m.mu.Lock()
 	m.runs[r.ID] = x
@@ -104,12 +106,23 @@ func (m *machine) running(id RunID) *execution {
 	return nil
 }
 
-func (m *machine) Kill(id RunID) {
+// run returns a run that is not over.
+func (m *machine) run(id RunID) *execution {
 	m.mu.Lock()
-	x := m.runs[id]
-	m.mu.Unlock()
-	if x != nil {
-		x.once.Do(func() { close(x.kill) })
+	defer m.mu.Unlock()
+	return m.runs[id]
+}
+
+func (m *machine) Cancel(id RunID) {
+	if x := m.run(id); x != nil {
+		x.cancelOnce.Do(func() { close(x.cancel) })
+	}
+}
+
+func (m *machine) Kill(id RunID) {
+	if x := m.run(id); x != nil {
+		x.cancelOnce.Do(func() { close(x.cancel) })
+		x.killOnce.Do(func() { close(x.kill) })
 	}
 }
 
@@ -222,14 +235,14 @@ func (x *execution) start(spec process.Spec) (*process.Process, error) {
 		select {
 		case <-time.After(wait):
 			wait *= 2
-		case <-x.kill:
+		case <-x.cancel:
 			return nil, errStopped
 		}
 	}
 }
 
 // prepare stages the process. It can take long, and can't be interrupted: a
-// kill meanwhile ends the run, and leaves it behind.
+// cancel meanwhile ends the run, and leaves it behind.
 func (x *execution) prepare() (*stage.Launch, error) {
 	type outcome struct {
 		launch *stage.Launch
@@ -243,12 +256,12 @@ func (x *execution) prepare() (*stage.Launch, error) {
 	select {
 	case o := <-staged:
 		select {
-		case <-x.kill:
+		case <-x.cancel:
 			return nil, errStopped
 		default:
 			return o.launch, o.err
 		}
-	case <-x.kill:
+	case <-x.cancel:
 		return nil, errStopped
 	}
 }

@@ -336,6 +336,13 @@ func (s *sim) Shutdown(id RunID, c project.Command) {
 	}
 }
 
+// Cancel is too late now and then, as in the world.
+func (s *sim) Cancel(id RunID) {
+	if p := s.procs[id]; p != nil && !p.spawned && s.chance(0.7) {
+		s.Kill(id)
+	}
+}
+
 func (s *sim) Kill(id RunID) {
 	p := s.procs[id]
 	if p == nil || p.dead || p.killed {

@@ -35,7 +35,7 @@ func (c *core) stopRun(r *run) {
 	now := c.world.Now()
 	r.stopping, r.stopAt = true, now
 	if !r.spawned {
-		c.kill(r) // nothing was executed yet, so nothing needs grace
+		c.world.Cancel(r.ID) // where that is too late, Spawned comes here again
 		return
 	}
 	grace := c.opts.Grace

@@ -30,6 +30,10 @@ type World interface {
 	Signal(id RunID, signal string, group bool)
 	// Shutdown runs a shutdown command for a process; ShutdownDone follows.
 	Shutdown(id RunID, c project.Command)
+	// Cancel ends a run before its program is executed: then it never is, and
+	// Exited follows. Where it comes too late it does nothing, and Spawned
+	// follows, as it would have.
+	Cancel(id RunID)
 	// Kill ends a process and all of its descendants without asking; Exited
 	// follows soon. One that has not been executed yet never is.
 	Kill(id RunID)
