@@ -310,9 +310,13 @@ func (w *xmlWriter) scalar(depth int, tag, value string) {
 	w.line(depth, "<"+tag+` value="`+xmlEscapes.Replace(value)+`" />`)
 }
 
+// maxXMLDepth is lower than that of other walks, for each line is indented.
+const maxXMLDepth = 2000
+
 func (w *xmlWriter) value(v Value, depth int) {
-	w.t.enter()
-	defer w.t.leave()
+	if depth > maxXMLDepth {
+		w.t.tooDeep(w.t.Pos())
+	}
 	switch v := w.t.Force(v).(type) {
 	case Null:
 		w.line(depth, "<null />")

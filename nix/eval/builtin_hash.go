@@ -7,6 +7,7 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"hash"
 	"strings"
 )
@@ -87,6 +88,8 @@ func parseNix32(s string, size int) ([]byte, error) {
 	}
 	return sum[:size], nil
 }
+
+var errNotHash = errors.New("not a hash")
 
 // parseHash reads a hash in any format. kind may be "" when the text says it.
 func parseHash(kind, s string) (digest, error) {

@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"errors"
 	"io/fs"
 	"path"
 	"slices"
@@ -308,5 +307,3 @@ func derivation(t *Thread, args []Value) Value {
 	self.val = b.Done()
 	return self.val
 }
-
-var errNotHash = errors.New("not a hash")

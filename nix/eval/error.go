@@ -172,6 +172,12 @@ func (t *Thread) raise(e *Error) {
 	panic(e)
 }
 
+// RaiseAs ends the evaluation with an error of Go at pos, of a kind that the
+// caller chooses: one of KindThrow can be caught with tryEval.
+func (t *Thread) RaiseAs(kind ErrorKind, pos syntax.Pos, msg string, cause error) {
+	t.raise(&Error{Pos: pos, Msg: msg, Kind: kind, cause: cause})
+}
+
 // Pos is the place of the call of the builtin that is at work. In a value that
 // Go code computes lazily it is where the program asked for it.
 func (t *Thread) Pos() syntax.Pos {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -76,6 +77,23 @@ func TestCancel(t *testing.T) {
 	if !ok || e.Kind != eval.KindCanceled || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v, want that the deadline has passed", err)
 	}
+}
+
+// TestIndependent: evaluators share nothing, so each may have a goroutine of
+// its own. The race detector judges.
+func TestIndependent(t *testing.T) {
+	src := readFile(t, "testdata/lang/laziness.nix")
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 20 {
+				if _, err := print(t, eval.Options{}, "laziness.nix", src); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // FuzzEval: whatever the text is, evaluating it ends with a value or an error.
