@@ -9,10 +9,6 @@ import (
 // applier is the code of delayed calls that the builtin at work makes.
 func (t *Thread) applier() node { return applyNode{t.site} }
 
-func applyLater(code node, fn, x Value) Value {
-	return &Thunk{code: code, env: newEnv2(nil, fn, x)}
-}
-
 func applyLater2(code node, fn, x, y Value) Value {
 	return &Thunk{code: code, env: newEnv3(nil, fn, x, y)}
 }
@@ -84,10 +80,10 @@ func listBuiltins() []*Builtin {
 				if len(list.elems) == 0 {
 					return emptyList
 				}
-				code, fn := t.applier(), computed(args[0])
+				code := &elemNode{t.site, args[0]}
 				elems := make([]Value, len(list.elems))
 				for i, e := range list.elems {
-					elems[i] = applyLater(code, fn, e)
+					elems[i] = &Thunk{code: code, val: e}
 				}
 				return &List{elems}
 			}},
@@ -138,10 +134,10 @@ func listBuiltins() []*Builtin {
 					t.Throw("cannot create a list of size %d", n)
 				}
 				t.charge(n)
-				code, fn := t.applier(), computed(args[0])
+				code := &elemNode{t.site, args[0]}
 				elems := make([]Value, n)
 				for i := range elems {
-					elems[i] = applyLater(code, fn, MakeInt(int64(i)))
+					elems[i] = &Thunk{code: code, val: MakeInt(int64(i))}
 				}
 				return NewList(elems...)
 			}},

@@ -112,6 +112,28 @@ func (n applyNode) eval(t *Thread, e *env) Value {
 func (n applyNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
 func (n applyNode) pos() syntax.Pos               { return n.site.pos() }
 
+// elemNode is the code of the calls that map and its like delay: a function
+// that is the same for all elements. The argument is where the thunk's value
+// will be, so that a thunk is all that an element costs.
+type elemNode struct {
+	site node
+	fn   Value
+}
+
+func (n *elemNode) apply(t *Thread, arg Value) Value {
+	fn := t.Force(n.fn)
+	n.fn = fn
+	if f, ok := fn.(*Lambda); ok {
+		return t.callLambda(f, arg, n.site)
+	}
+	return t.call(fn, []Value{arg}, n.site)
+}
+
+// eval is not used: a thunk with this code has no env, see Thread.force.
+func (n *elemNode) eval(t *Thread, _ *env) Value { return t.Force(n.fn) }
+func (n *elemNode) delay(*Thread, *env) Value    { return n.fn }
+func (n *elemNode) pos() syntax.Pos              { return n.site.pos() }
+
 // topSite is the site of calls that no program makes.
 var topSite node = constNode{}
 

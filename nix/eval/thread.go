@@ -6,7 +6,7 @@ import (
 
 // Thunk is a value that is computed when it is first needed.
 type Thunk struct {
-	val  Value // set once code is nil
+	val  Value // once code is nil; the argument of an elemNode before
 	code node
 	env  *env
 	busy bool // being computed: needing it now is an infinite recursion
@@ -23,7 +23,7 @@ func Lazy(f func(t *Thread) Value) *Thunk { return &Thunk{code: goNode(f)} }
 func LazyCall(fn Value, args ...Value) *Thunk {
 	switch len(args) {
 	case 1:
-		return &Thunk{code: applyAnywhere, env: newEnv2(nil, fn, args[0])}
+		return &Thunk{code: &elemNode{topSite, fn}, val: args[0]}
 	case 2:
 		return &Thunk{code: applyAnywhere, env: newEnv3(nil, fn, args[0], args[1])}
 	}
@@ -58,7 +58,12 @@ func (t *Thread) force(th *Thunk) Value {
 	th.busy = true
 	t.forcing = append(t.forcing, th)
 	t.step()
-	v := th.code.eval(t, th.env)
+	var v Value
+	if call, ok := th.code.(*elemNode); ok {
+		v = call.apply(t, th.val)
+	} else {
+		v = th.code.eval(t, th.env)
+	}
 	if inner, ok := v.(*Thunk); ok {
 		v = t.force(inner)
 	}
