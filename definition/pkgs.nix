@@ -54,8 +54,8 @@ in
   inherit lib system pkgs writeTextFile writeText writeScript writeScriptBin;
   config = { };
   overlays = [ ];
-  extend = overlay: pkgs // overlay pkgs pkgs;
-  appendOverlays = overlays: builtins.foldl' (p: overlay: p // overlay p p) pkgs overlays;
+  extend = overlay: lib.fix (final: pkgs // overlay final pkgs);
+  appendOverlays = overlays: lib.fix (final: builtins.foldl' (prev: overlay: prev // overlay final prev) pkgs overlays);
   callPackage = lib.callPackageWith pkgs;
   newScope = extra: lib.callPackageWith (pkgs // extra);
 

@@ -292,7 +292,7 @@ func (s *session) moduleArgs() map[string]eval.Value {
 	return map[string]eval.Value{
 		"pkgs":    s.host(s.opts.System).pkgs,
 		"system":  eval.Str(s.opts.System),
-		"inputs":  empty,
+		"inputs":  eval.AttrsOf(s.standIns()),
 		"inputs'": empty,
 		"self":    empty,
 		"self'":   empty,
