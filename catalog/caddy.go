@@ -108,13 +108,15 @@ func (c *caddy) write() {
 	c.close()
 	c.lines(c.Text("globalConfig"))
 	c.close()
-	c.line("")
 	hosts := c.Each("virtualHosts")
 	for _, h := range hosts {
 		c.site(h)
 	}
-	c.lines(c.Text("extraConfig"))
-	if len(hosts) == 0 && c.String("extraConfig") == "" {
+	if extra := c.Text("extraConfig"); !extra.IsEmpty() {
+		c.line("")
+		c.lines(extra)
+	} else if len(hosts) == 0 {
+		c.line("")
 		c.open(":%d", c.Int("port"))
 		c.line(`respond "caddy is running; set virtualHosts or extraConfig"`)
 		c.close()
@@ -136,6 +138,7 @@ func (c *caddy) site(h *module.Config) {
 			c.listen(port, "virtualHosts", h.Name())
 		}
 	}
+	c.line("")
 	c.open("%s", strings.Join(addresses, ", "))
 	if bind := h.Strings("listenAddresses"); len(bind) > 0 {
 		c.line("bind %s", strings.Join(bind, " "))
@@ -147,7 +150,6 @@ func (c *caddy) site(h *module.Config) {
 	}
 	c.lines(c.place.Text(h.Str("extraConfig")))
 	c.close()
-	c.line("")
 }
 
 func (c *caddy) listen(port int, option ...string) {

@@ -240,23 +240,26 @@ func (h *httpd) host(c *module.Config) {
 	if c.String("robotsEntries") != "" {
 		c.Get("robotsEntries").Errorf("not supported: robotsEntries; serve a robots.txt with servedFiles")
 	}
-	var addresses []string
-	ssl := false
+	addresses := map[bool][]string{} // by whether TLS is spoken there
 	for _, l := range c.List("listen") {
 		port := cmp.Or(l.Int("port"), h.Int("port"))
-		ssl = ssl || l.Bool("ssl")
 		h.listens = append(h.listens, listener{l.String("ip"), port, []string{"virtualHosts", c.Name(), "listen"}})
-		addresses = append(addresses, hostPort(l.String("ip"), port))
+		addresses[l.Bool("ssl")] = append(addresses[l.Bool("ssl")], hostPort(l.String("ip"), port))
 	}
 	if len(addresses) == 0 {
 		h.listens = append(h.listens, listener{"*", h.Int("port"), []string{"port"}})
-		addresses = []string{fmt.Sprintf("*:%d", h.Int("port"))}
+		addresses[false] = []string{fmt.Sprintf("*:%d", h.Int("port"))}
 	}
+	ssl := len(addresses[true]) > 0
 	if ssl && (!c.Has("sslServerCert") || !c.Has("sslServerKey")) {
 		c.Errorf("virtual host %q serves TLS, and needs sslServerCert and sslServerKey", c.Name())
 	}
 	h.ssl = h.ssl || ssl
-	h.section("VirtualHost", strings.Join(addresses, " "), func() { h.hostBody(c, ssl) })
+	for _, secure := range []bool{false, true} {
+		if len(addresses[secure]) > 0 {
+			h.section("VirtualHost", strings.Join(addresses[secure], " "), func() { h.hostBody(c, secure) })
+		}
+	}
 }
 
 func (h *httpd) hostBody(c *module.Config, ssl bool) {
