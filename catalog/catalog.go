@@ -31,7 +31,7 @@ type ServiceType struct {
 
 // Types lists every service type, sorted by name.
 func Types() []*ServiceType {
-	all := []*ServiceType{customType(), postgresqlType(), redisType(), nginxType(), caddyType(), prometheusType(), mysqlType(), httpdType()}
+	all := []*ServiceType{customType(), postgresqlType(), redisType(), nginxType(), caddyType(), prometheusType(), mysqlType(), httpdType(), rabbitmqType()}
 	all = append(all, plannedTypes()...)
 	slices.SortFunc(all, func(a, b *ServiceType) int { return cmp.Compare(a.Name, b.Name) })
 	return all

@@ -27,9 +27,6 @@ func plannedTypes() []*ServiceType {
 			more: module.Options{"settings": json("Sections of grafana.ini."), "extraConf": json("Sections of grafana.ini."),
 				"datasources": def(module.ListOf(module.JSON), []any{}, "Where data comes from."), "providers": def(module.ListOf(module.JSON), []any{}, "Where dashboards come from.")}},
 		{name: "jaeger", attr: "jaeger", doc: "Jaeger, which collects traces.", port: 16686, portDoc: "The port of the web interface."},
-		{name: "rabbitmq", attr: "rabbitmq-server", doc: "RabbitMQ, a message broker.", port: 5672,
-			more: module.Options{"listenAddress": def(module.String, "127.0.0.1", "The address to listen on."), "configItems": json("Lines of rabbitmq.conf."),
-				"plugins": def(module.ListOf(module.String), []any{}, "Plugins to enable.")}},
 		{name: "apache-kafka", aliases: []string{"kafka"}, attr: "apacheKafka", doc: "Kafka, a log of events.", port: 9092,
 			more: module.Options{"settings": json("Lines of server.properties.")}},
 	} {

@@ -388,3 +388,31 @@ func TestHttpdServes(t *testing.T) {
 		}
 	}
 }
+
+func TestRabbitMQServes(t *testing.T) {
+	needs(t, "rabbitmq-server")
+	port := 30000 + freePort(t)%10000 // two more ports are counted from it
+	p, err := generate(t, "t.nix", fmt.Sprintf(`{ services.rabbitmq.q = { enable = true; port = %d; cookie = "abc"; }; }`, port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMachine(t)
+	// Its name server is a daemon, which a supervisor ends with the service.
+	t.Cleanup(func() { exec.Command("epmd", "-port", fmt.Sprint(port+20001), "-kill").Run() })
+	m.start(p, "rabbitmq.q")
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			defer c.Close()
+			io.WriteString(c, "AMQP\x00\x00\x09\x01")
+			head := make([]byte, 11)
+			if _, err := io.ReadFull(c, head); err != nil || head[0] != 1 || head[8] != 10 { // connection.start
+				t.Errorf("answered %q, %v", head, err)
+			}
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}

@@ -210,7 +210,7 @@ var table = map[string]entry{
 	"grafana":                  {programs: "grafana grafana-server grafana-cli", globs: "/usr/share/grafana/bin /usr/sbin"},
 	"jaeger":                   {programs: "jaeger-all-in-one jaeger"},
 	"loki":                     {debian: "loki", programs: "loki promtail"},
-	"rabbitmq-server":          {globs: "/usr/sbin /usr/lib/rabbitmq/bin", programs: "rabbitmq-server rabbitmqctl rabbitmq-diagnostics rabbitmq-plugins"},
+	"rabbitmq-server":          {dirs: "/usr/lib/rabbitmq/bin", globs: "/usr/sbin", programs: "rabbitmq-server rabbitmqctl rabbitmq-diagnostics rabbitmq-plugins"},
 	"apacheKafka":              {debian: "kafka", programs: "kafka-server-start.sh kafka-storage.sh kafka-topics.sh", globs: "/opt/kafka*/bin /usr/share/kafka/bin"},
 	"zookeeper":                {programs: "zkServer.sh", globs: "/usr/share/zookeeper/bin"},
 	"nats-server":              {globs: "/usr/sbin"},
