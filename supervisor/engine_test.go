@@ -652,10 +652,10 @@ func TestSubscribe(t *testing.T) {
 }
 
 func TestReload(t *testing.T) {
-	p := services("a", "b", "gone", "w: a=completed")
+	p := services("a", "b", "gone", "w: a=completed", "off", "on: +disabled")
 	play(t, p, map[project.ID]any{"gone": act{linger: time.Second}}, Options{}, func(s *scene) {
 		s.pass(time.Second)
-		q := services("a", "b", "new: b=ready", "w: b=started")
+		q := services("a", "b", "new: b=ready", "w: b=started", "off: +disabled", "on")
 		q.Processes["b"].Command = project.Command{Shell: project.Lit("another")}
 		changes, err := s.Reload(ctx, q)
 		s.must(err)
@@ -664,7 +664,9 @@ func TestReload(t *testing.T) {
 		}
 		s.pass(2 * time.Second)
 		snap := s.Snapshot()
-		if len(snap.Services) != 4 {
+		s.wantState("off", Stopped, "")
+		s.wantState("on", Running, "")
+		if len(snap.Services) != 6 {
 			t.Errorf("services = %+v", snap.Services)
 		}
 		for id, want := range map[project.ID]int{"a": 1, "b": 2, "new": 1, "w": 1} {

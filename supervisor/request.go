@@ -144,8 +144,19 @@ func (c *core) reload(p *project.Project) (project.Changes, error) {
 		s.gone, s.wanted = true, false
 		c.feed(s, Stop)
 	}
-	c.adopt(p)
 	var begin []project.ID
+	for _, s := range c.order {
+		q := p.Services[s.id]
+		switch {
+		case q == nil || q.Disabled == s.spec.Disabled:
+		case q.Disabled:
+			s.wanted = false
+			c.feed(s, Stop)
+		default:
+			begin = append(begin, s.id)
+		}
+	}
+	c.adopt(p)
 	for _, id := range changes.Added {
 		if !p.Services[id].Disabled {
 			begin = append(begin, id)
@@ -154,6 +165,7 @@ func (c *core) reload(p *project.Project) (project.Changes, error) {
 	for _, id := range changes.Changed {
 		s := c.services[id]
 		switch {
+		case s.state == Stopping: // it will not come back, or was told to already
 		case s.state.Live():
 			s.streak, s.cause = 0, "its definition changed"
 			c.feed(s, Restart)
