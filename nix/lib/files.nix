@@ -32,4 +32,32 @@ rec {
   sourceByRegex = src: _: src;
   sourceFilesBySuffices = src: _: src;
   canCleanSource = _: true;
+
+  path = {
+    append = root: sub: root + "/${sub}";
+    hasPrefix = prefix: p: toString prefix == "/" || p == prefix || lib.strings.hasPrefix "${toString prefix}/" (toString p);
+    removePrefix = prefix: p: path.subpath.normalise (lib.removePrefix "/" (lib.removePrefix (toString prefix) (toString p)));
+    splitRoot = p: { root = /.; subpath = path.removePrefix /. p; };
+    subpath = {
+      isValid = s: builtins.isString s && s != "" && !(lib.strings.hasPrefix "/" s) && !(builtins.elem ".." (lib.splitString "/" s));
+      join = parts: path.subpath.normalise (lib.concatStringsSep "/" parts);
+      normalise = s:
+        let parts = builtins.filter (p: p != "" && p != ".") (lib.splitString "/" s);
+        in "./" + (if parts == [ ] then "." else lib.concatStringsSep "/" parts);
+      components = s: builtins.filter (p: p != "" && p != ".") (lib.splitString "/" s);
+    };
+  };
+  # Sets of files matter to builds only, as the filters above: the whole folder
+  # stands for any part of it.
+  fileset = {
+    toSource = { root, fileset ? root }: root;
+    fromSource = src: src;
+    union = a: _: a;
+    unions = sets: builtins.head sets;
+    intersection = a: _: a;
+    difference = a: _: a;
+    maybeMissing = p: p;
+    fileFilter = _: p: p;
+    gitTracked = p: p;
+  };
 }

@@ -1,5 +1,5 @@
 # Facts about packages: licences, platforms, main programs.
-{ lib, ... }:
+{ lib, prim }:
 let
   # Names and platforms are data that programs only pass on, so anything that
   # is asked for exists.
@@ -21,8 +21,8 @@ rec {
   // builtins.mapAttrs (_: id: license id false) {
     unfree = "unfree"; unfreeRedistributable = "unfree"; bsl11 = "BUSL-1.1"; sspl = "SSPL-1.0"; elastic20 = "Elastic-2.0";
   };
-  maintainers = { };
-  teams = { };
+  maintainers = prim.anybody or { };
+  teams = prim.anybody or { };
   sourceTypes = builtins.listToAttrs (map
     (name: { inherit name; value = { shortName = name; isSource = name == "fromSource"; }; })
     [ "fromSource" "binaryNativeCode" "binaryBytecode" "binaryFirmware" ]);

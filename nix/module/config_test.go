@@ -209,3 +209,12 @@ func TestInsideAnEvaluation(t *testing.T) {
 		t.Error(err, e.Err())
 	}
 }
+
+// TestOpenSets: names of people and licences are taken as they come.
+func TestOpenSets(t *testing.T) {
+	ev, sys := newSystem()
+	v := nix(t, ev, sys, "meta.nix", `builtins.toJSON ((with lib.maintainers; [ someone ]) ++ [ lib.licenses.mit.spdxId lib.teams.any.name ])`)
+	if got, want := v.(*eval.String).Text(), `[{"github":"someone","name":"someone"},"MIT","any"]`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

@@ -237,7 +237,12 @@ func fileOnly(file string) Pos { return Pos{Source: syntax.NewSource(file, "")} 
 
 // primitives is what the library gets from here.
 func (s *System) primitives() eval.Value {
-	return eval.NewAttrs(2).
+	// Whoever maintains a package is data that nothing here looks at.
+	anybody := eval.NewAttrs(0).Done().WithMissing(func(_ *eval.Thread, name string, _ Pos) eval.Value {
+		return eval.NewAttrs(2).Set("name", eval.Str(name)).Set("github", eval.Str(name)).Done()
+	})
+	return eval.NewAttrs(3).
+		Set("anybody", anybody).
 		Set("types", eval.Lazy(s.typeLib)).
 		Set("evalModules", eval.Func("evalModules", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
 			set := t.Attrs(args[0])
