@@ -188,16 +188,12 @@ func (h *host) file(t *eval.Thread, args eval.Value) eval.Value {
 	if destination != "" && (destination[0] != '/' || strings.Contains(destination+"/", "/../")) {
 		t.Throw("destination %q of the file %q must begin with a slash and stay below", destination, given)
 	}
-	var name string // once known
 	path := eval.Lazy(func(t *eval.Thread) eval.Value {
-		text := t.Interpolate(t.Select(args, "text"))
 		mode := ""
 		if t.Bool(t.Select(args, "executable")) {
 			mode = "0755"
 		}
-		name = fileName(given, destination, mode, text.Text(), strings.Join(text.Context().Elems(), "\x00"))
-		h.files[name+destination] = hostFile{module.Str{S: text.Text(), Context: text.Context().Elems()}, mode}
-		return eval.StrContext(catalog.FilesPrefix+name, eval.NewContext("file:"+name))
+		return h.makeFile(given, destination, mode, t.Interpolate(t.Select(args, "text")))
 	})
 	b := eval.NewAttrs(8).
 		Set("type", eval.Str("derivation")).
@@ -209,6 +205,14 @@ func (h *host) file(t *eval.Thread, args eval.Value) eval.Value {
 		b.Set("meta", eval.NewAttrs(1).Set("mainProgram", program).Done())
 	}
 	return b.Done()
+}
+
+// makeFile keeps a file, and gives the string that stands for its path; with a
+// destination, for the folder that it is in.
+func (h *host) makeFile(given, destination, mode string, text *eval.String) eval.Value {
+	name := fileName(given, destination, mode, text.Text(), strings.Join(text.Context().Elems(), "\x00"))
+	h.files[name+destination] = hostFile{module.Str{S: text.Text(), Context: text.Context().Elems()}, mode}
+	return eval.StrContext(catalog.FilesPrefix+name, eval.NewContext("file:"+name))
 }
 
 // fileName is a name that tells contents apart.

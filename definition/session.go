@@ -41,6 +41,10 @@ func newSession(file string, opts Options) *session {
 		Builtins: []*eval.Builtin{
 			{Name: "nix2gpuPkgs", Args: []string{"system"}, Doc: "The package set of a system.",
 				Fn: func(t *eval.Thread, args []eval.Value) eval.Value { return s.host(t.Text(args[0])).pkgs }},
+			{Name: "getFlake", Args: []string{"ref"}, Doc: "A flake in a local folder.", Fn: s.getFlake},
+		},
+		ToFile: func(_ *eval.Thread, name string, content *eval.String) eval.Value {
+			return s.host(opts.System).makeFile(name, "", "", content)
 		},
 	})
 	s.sys = module.NewSystem(s.ev)
@@ -393,6 +397,15 @@ func (s *session) openFlake(t *eval.Thread, v eval.Value) *containers {
 		return s.openParts(t, flake.NewParts(t, s.partsOptions(), inputs, f.Self, mod, nil))
 	}
 	return none
+}
+
+// getFlake is builtins.getFlake.
+func (s *session) getFlake(t *eval.Thread, args []eval.Value) eval.Value {
+	ref := strings.TrimPrefix(t.Interpolate(args[0]).Text(), "path:")
+	if !filepath.IsAbs(ref) {
+		t.Unsupported("builtins.getFlake of %q, which is no absolute path", ref)
+	}
+	return t.Force(flake.Load(t, filepath.Clean(ref), flake.Options{FS: s.files, StandIns: s.standIns()}).Self)
 }
 
 func (s *session) partsOptions() flake.PartsOptions {
