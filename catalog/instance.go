@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
@@ -115,6 +116,10 @@ func (in *Instance) Listen(port int, address string, path ...string) {
 func (in *Instance) Unsupported(format string, args ...any) {
 	in.service.Unsupported = fmt.Sprintf(format, args...)
 }
+
+// slowStart is the period of a probe of a server that takes seconds to start:
+// the pauses between the first attempts grow no longer than this.
+const slowStart = project.Duration(2 * time.Second)
 
 // Text is the string at path, with its places.
 func (in *Instance) Text(path ...string) project.Text { return in.place.Text(in.Str(path...)) }

@@ -69,7 +69,7 @@ func generateMySQL(in *Instance) {
 		flag("datadir", in.DataDir()), flag("socket", socket), flag("pid-file", in.RunDir("/mysqld.pid"))}})
 	main.Dirs = []project.Dir{{Path: in.RunDir("")}}
 	main.Files = []project.File{{Path: in.RunDir("/my.cnf"), Content: mysqlConfig(in, port, bind), Mode: "0640"}}
-	main.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "mysql", Socket: socket}}
+	main.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "mysql", Socket: socket}, Period: slowStart}
 	main.Shutdown.ParentOnly = true
 	in.Listen(port, bind, portPath...)
 

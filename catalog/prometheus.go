@@ -73,7 +73,7 @@ func generatePrometheus(in *Instance) {
 	}
 	main.Command.Exec = words
 	main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0750"}}
-	main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(host), Port: port, Path: "/-/ready"}}
+	main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(host), Port: port, Path: "/-/ready"}, Period: slowStart}
 	in.Listen(port, host, "port")
 }
 

@@ -40,7 +40,7 @@ func generateRabbitMQ(in *Instance) {
 	if address == "" || address == "*" {
 		listen, address = "0.0.0.0", "*"
 	}
-	items := map[string]project.Text{"listeners.tcp.1": project.Lit(hostPort(listen, port)), "log.console": project.Lit("true"), "log.console.level": project.Lit("info"), "log.file": project.Lit("false")}
+	items := map[string]project.Text{"listeners.tcp.1": project.Lit(hostPort(listen, port)), "log.console": project.Lit("true"), "log.console.level": project.Lit("warning"), "log.file": project.Lit("false")}
 	plugins := in.Strings("plugins")
 	if in.Bool("managementPlugin", "enable") {
 		plugins = append(plugins, "rabbitmq_management")
@@ -75,6 +75,7 @@ func generateRabbitMQ(in *Instance) {
 	}
 	env := map[string]project.Text{
 		"HOME": in.DataDir(), "RABBITMQ_MNESIA_BASE": in.Data("/mnesia"), "RABBITMQ_LOGS": project.Lit("-"),
+		"RABBITMQ_LOG_BASE": in.Data("/log"), "RABBITMQ_UPGRADE_LOG": project.Lit("-"),
 		"RABBITMQ_CONFIG_FILE": in.RunDir("/rabbitmq.conf"), "RABBITMQ_ENABLED_PLUGINS_FILE": in.RunDir("/enabled_plugins"),
 		"RABBITMQ_CONF_ENV_FILE": project.Lit("/dev/null"), // what the system's own server reads
 		"RABBITMQ_NODENAME":      project.Lit(node), "RABBITMQ_PID_FILE": in.RunDir("/pid"),
@@ -82,7 +83,8 @@ func generateRabbitMQ(in *Instance) {
 		// The daemon that knows the nodes ends with the service that started it:
 		// each instance has one of its own.
 		"ERL_EPMD_PORT": project.Lit(strconv.Itoa(dist + 1)), "ERL_EPMD_ADDRESS": project.Lit("127.0.0.1"),
-		"LANG": project.Lit("C.UTF-8"),
+		"RUNNING_UNDER_SYSTEMD": project.Lit("true"), // no shell stays around the server
+		"LANG":                  project.Lit("C.UTF-8"),
 	}
 	if in.String("config") != "" {
 		main.Files = append(main.Files, project.File{Path: in.RunDir("/advanced.config"), Content: in.Text("config"), Mode: "0640"})
@@ -105,7 +107,7 @@ func generateRabbitMQ(in *Instance) {
 		main.Env[name] = project.Value{Text: text}
 	}
 	in.Listen(port, address, "port")
-	main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: reachable(address), Port: port}}
+	main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: reachable(address), Port: port}, Period: slowStart}
 	main.Shutdown.Timeout = project.For(30 * time.Second)
 }
 
