@@ -339,12 +339,8 @@ func deferredModule(static []eval.Value) *typeInfo {
 		merge: func(m *merging, loc []string, defs []def) result {
 			imports := append([]eval.Value{}, static...)
 			for _, d := range defs {
-				file := d.place().File()
-				if file == "" {
-					file = "<unknown-file>"
-				}
 				imports = append(imports, eval.NewAttrs(2).
-					Set("_file", eval.Str(file+", via option "+showPath(loc))).
+					Set("_file", eval.Str(d.source()+", via option "+showPath(loc))).
 					Set("imports", eval.NewList(d.val)).Done())
 			}
 			return result{val: eval.NewAttrs(1).Set("imports", eval.NewList(imports...)).Done()}

@@ -288,12 +288,7 @@ func (o *option) makeFace(t *eval.Thread) eval.Value {
 			return eval.NewList(all...)
 		}
 	}
-	file := func(d def) eval.Value {
-		if f := d.place().File(); f != "" {
-			return eval.Str(f)
-		}
-		return eval.Str("<unknown-file>")
-	}
+	file := func(d def) eval.Value { return eval.Str(d.source()) }
 	lazy("definitions", each(func(d def) eval.Value { return d.val }))
 	lazy("files", each(file))
 	lazy("definitionsWithLocations", each(func(d def) eval.Value {

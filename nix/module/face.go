@@ -178,11 +178,7 @@ func callMerge(fn eval.Value) func(m *merging, loc []string, defs []def) result 
 	return func(m *merging, loc []string, defs []def) result {
 		all := make([]eval.Value, len(defs))
 		for i, d := range defs {
-			file := d.place().File()
-			if file == "" {
-				file = "<unknown-file>"
-			}
-			all[i] = eval.NewAttrs(2).SetAt("file", eval.Str(file), d.pos).SetAt("value", d.val, d.pos).Done()
+			all[i] = eval.NewAttrs(2).SetAt("file", eval.Str(d.source()), d.pos).SetAt("value", d.val, d.pos).Done()
 		}
 		return result{val: m.t.Call(fn, eval.StringList(loc...), eval.NewList(all...))}
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -57,4 +58,28 @@ func readFile(t testing.TB, file string) string {
 		t.Fatal(err)
 	}
 	return string(data)
+}
+
+// TestLibIsWhole forces every function of the library, and finds each one that
+// another refers to.
+func TestLibIsWhole(t *testing.T) {
+	ev, sys := newSystem()
+	ref := regexp.MustCompile(`\blib(\.[a-zA-Z_][a-zA-Z0-9_']*)+`)
+	files, _ := filepath.Glob("../lib/*.nix")
+	err := ev.Do(t.Context(), func(th *eval.Thread) {
+		for _, name := range th.Attrs(sys.Lib()).Names() {
+			th.Select(sys.Lib(), name)
+		}
+		for _, file := range files {
+			for _, path := range ref.FindAllString(readFile(t, file), -1) {
+				steps := strings.Split(path, ".")[1:]
+				if _, ok := th.Lookup(sys.Lib(), steps...); !ok && path != "lib.cli" && !strings.HasSuffix(path, ".nix") {
+					t.Errorf("%s: there is no %s", filepath.Base(file), path)
+				}
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -45,6 +45,17 @@ func (d def) place() Pos {
 	return fileOnly(d.file)
 }
 
+// source is the file of d for programs, which want the module's own name.
+func (d def) source() string {
+	switch {
+	case d.file != "":
+		return d.file
+	case d.pos.IsValid():
+		return d.pos.File()
+	}
+	return "<unknown-file>"
+}
+
 // A merging is what types need to do their work: the evaluation, and what
 // submodules inherit.
 type merging struct {

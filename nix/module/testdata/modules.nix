@@ -51,4 +51,25 @@ in
   nothingAssigned = ev [ { options = { a = opt (types.attrsOf types.int); b = opt (types.listOf types.int); c = opt (types.nullOr types.int); d = opt sub; e = opt types.attrs; f = opt (types.uniq (types.listOf types.int)); }; } ];
   nothingInLazy = (ev [ { options.a = opt (types.lazyAttrsOf sub); } { a.x = mkIf false { }; } ]).a;
   class = map (class: (builtins.tryEval (evalModules { inherit class; modules = [ { _class = "a"; options.x = mkOption { default = 1; }; } ]; }).config.x).success) [ "a" "b" null ];
+  userTypesJoin =
+    let
+      deferred = { static ? [ ] }: mkOptionType {
+        name = "deferredList";
+        check = x: builtins.isAttrs x || builtins.isFunction x;
+        merge = loc: defs: static ++ map (d: d.value) defs;
+        functor = types.defaultFunctor "deferredList" // { type = deferred; payload = { inherit static; }; binOp = a: b: { static = a.static ++ b.static; }; };
+      };
+    in (ev [ { options.a = opt (deferred { static = [ { s = 1; } ]; }); } { options.a = opt (deferred { static = [ { s = 2; } ]; }); } { a.v = 3; } ]).a;
+  typesDoNotJoin = (builtins.tryEval (ev [ { options.a = opt types.int; } { options.a = opt types.str; } { a = 1; } ]).a).success;
+  nestedJoin = (ev [ { options.a = opt (types.nullOr (types.listOf (types.enum [ "a" ]))); } { options.a = opt (types.nullOr (types.listOf (types.enum [ "b" ]))); } { a = [ "a" "b" ]; } ]).a;
+  subst = (ev [ { options.a = opt ((types.attrsOf sub).substSubModules [ { options.q = mkOption { default = 1; }; } ]); } { a.i = { }; } ]).a;
+  setDefaultModuleLocation = (ev [ (setDefaultModuleLocation "here" { options.a = mkOption { default = 1; }; }) ({ options, ... }: { options.d = mkOption { default = options.a.declarations; }; }) ]).d;
+  optionsFiles = (ev [ { _file = "f1"; options.a = opt types.int; } { _file = "f2"; a = 1; } ({ options, ... }: { options.d = mkOption { default = options.a.files; }; }) ]).d;
+  definitionsWithLocations = (ev [ { _file = "f1"; options.a = opt types.int; } { _file = "f2"; a = 1; } ({ options, ... }: { options.d = mkOption { default = options.a.definitionsWithLocations; }; }) ]).d;
+  mkAliasDefinitions = (ev [ ({ options, ... }: { options.a = opt types.int; options.b = opt types.int; config.b = mkAliasDefinitions options.a; }) { a = mkForce 4; } { b = mkDefault 1; } ]).b;
+  mkMerged = (ev [ (mkMergedOptionModule [ [ "x" ] [ "y" ] ] [ "z" ] (c: "${toString c.x}-${toString c.y}")) { options.z = opt types.str; options.warnings = opt (types.listOf types.str); } { x = 1; y = 2; } ]).z;
+  mkRemoved = map (a: a.assertion) (ev [ (mkRemovedOptionModule [ "gone" ] "use z") { options.assertions = opt (types.listOf types.unspecified); } ]).assertions;
+  submoduleShorthand = ev [ { options.s = opt (types.submoduleWith { shorthandOnlyDefinesConfig = true; modules = [ { options.config = mkOption { type = types.int; default = 0; }; } ]; }); } { s.config = 4; } ];
+  submoduleImports = ev [ { options.s = opt (types.submoduleWith { modules = [ ]; }); } { s = { options.k = mkOption { default = 1; }; config.k = 3; }; } ];
+  evalModulesPrefix = ((evalModules { prefix = [ "p" "q" ]; modules = [ { options.a = opt types.int; } ]; }).options.a.loc);
 }
