@@ -173,3 +173,62 @@ func TestGoValues(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestTraceOutput(t *testing.T) {
+	var out strings.Builder
+	got, err := print(t, eval.Options{TraceTo: &out}, "t", `
+		builtins.trace "text" (builtins.trace { a = 1; b = throw "lazy"; } (builtins.warn "careful" (builtins.traceVerbose "no" 1)))`)
+	if want := "trace: text\ntrace: { a = 1; b = <CODE>; }\nevaluation warning: careful\n"; err != nil || got != "1" || out.String() != want {
+		t.Errorf("%s, %v, output %q, want %q", got, err, out.String(), want)
+	}
+}
+
+func TestSearchPath(t *testing.T) {
+	files := memory{fstest.MapFS{
+		"lib/strings.nix":    {Data: []byte(`"strings"`)},
+		"extra/other.nix":    {Data: []byte(`"other"`)},
+		"nixpkgs/lib/x.nix":  {Data: []byte(`"x"`)},
+		"nixpkgs-2/none.nix": {Data: []byte(`"no"`)},
+	}}
+	ev := eval.New(eval.Options{FS: files, SearchPath: []eval.SearchEntry{
+		{Prefix: "lib", Path: "/lib"}, {Prefix: "nixpkgs", Path: "/nixpkgs"}, {Path: "/extra"}}})
+	for src, want := range map[string]string{
+		`import <lib/strings.nix>`:                                       `"strings"`,
+		`import <other.nix>`:                                             `"other"`,
+		`import <nixpkgs/lib/x.nix>`:                                     `"x"`,
+		`<nixpkgs>`:                                                      `/nixpkgs`,
+		`(builtins.tryEval <nixpkgs-2>).success`:                         `false`,
+		`builtins.findFile [ { path = "/lib"; } ] "strings.nix"`:         `/lib/strings.nix`,
+		`map (e: e.prefix) builtins.nixPath`:                             `[ "lib" "nixpkgs" "" ]`,
+		`builtins.findFile builtins.nixPath "nixpkgs/lib/x.nix" == null`: `false`,
+	} {
+		err := ev.Do(t.Context(), func(th *eval.Thread) {
+			if got := th.Print(th.EvalText("t", src, "/", nil), eval.PrintOptions{Force: true}); got != want {
+				t.Errorf("%s = %s, want %s", src, got, want)
+			}
+		})
+		if err != nil {
+			t.Errorf("%s: %v", src, err)
+		}
+	}
+}
+
+// TestPrint: what messages show of big values is short.
+func TestPrint(t *testing.T) {
+	src := `{ a = [ 1 2 3 4 ]; b.c.d = 1; s = "0123456789abcdef"; f = x: x; "odd name" = null; lazy = 1 + 1; }`
+	ev := eval.New(eval.Options{})
+	for want, opts := range map[string]eval.PrintOptions{
+		`{ a = [ 1 2 3 4 ]; b = { c = { d = 1; }; }; f = <LAMBDA>; lazy = 2; "odd name" = null; s = "0123456789abcdef"; }`: {Force: true},
+		`{ a = [ 1 2 «2 more» ]; b = { c = { … }; }; «4 more» }`:                                                           {Force: true, MaxDepth: 2, MaxItems: 2},
+		"{\n  a = [\n    1\n    «3 more»\n  ];\n  «5 more»\n}":                                                             {Force: true, MaxItems: 1, Indent: "  "},
+	} {
+		err := ev.Do(t.Context(), func(th *eval.Thread) {
+			if got := th.Print(th.EvalText("t", src, "/", nil), opts); got != want {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,2 @@
+# fails: too short
+builtins.convertHash { hash = "abc"; hashAlgo = "sha256"; toHashFormat = "sri"; }

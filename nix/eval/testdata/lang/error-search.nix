@@ -1,0 +1,2 @@
+# fails: not in the search path
+import <nixpkgs>
