@@ -64,12 +64,8 @@ func (l *level) newOption(name string, decls []decl, below []declSet) *slot {
 // raw is everything assigned to the option, also by its other names.
 func (o *option) raw(t *eval.Thread) []def {
 	defs := o.level.assigned.get(t).byName[o.name]
-	for _, sibling := range o.level.names {
-		for _, d := range o.level.decls[sibling] {
-			if d.goOpt != nil && len(d.goOpt.AliasOf) == 1 && d.goOpt.AliasOf[0] == o.name {
-				defs = append(slices.Clip(defs), o.level.assigned.get(t).byName[sibling]...)
-			}
-		}
+	for _, alias := range o.level.aliases[o.name] {
+		defs = append(slices.Clip(defs), o.level.assigned.get(t).byName[alias]...)
 	}
 	return defs
 }

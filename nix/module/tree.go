@@ -88,6 +88,7 @@ type level struct {
 	names    []string // sorted
 	decls    map[string][]rawDecl
 	entries  map[string]*once[*entry]
+	aliases  map[string][]string // the other names of an option, see Option.AliasOf
 	assigned *once[*assignments]
 }
 
@@ -118,6 +119,12 @@ func (tr *tree) newLevel(loc []string, sets []declSet, defs func(t *eval.Thread)
 	for _, set := range sets {
 		for name, o := range set.goOptions {
 			l.decls[name] = append(l.decls[name], rawDecl{file: set.file, goOpt: &o})
+			if len(o.AliasOf) == 1 {
+				if l.aliases == nil {
+					l.aliases = map[string][]string{}
+				}
+				l.aliases[o.AliasOf[0]] = append(l.aliases[o.AliasOf[0]], name)
+			}
 		}
 		if set.nix != nil {
 			for i := range set.nix.Len() {
@@ -127,6 +134,9 @@ func (tr *tree) newLevel(loc []string, sets []declSet, defs func(t *eval.Thread)
 		}
 	}
 	l.names = slices.Sorted(maps.Keys(l.decls))
+	for _, names := range l.aliases {
+		slices.Sort(names)
+	}
 	l.entries = make(map[string]*once[*entry], len(l.names))
 	for _, name := range l.names {
 		l.entries[name] = newOnce(func(t *eval.Thread) *entry { return l.resolve(t, name) })
