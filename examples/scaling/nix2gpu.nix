@@ -6,15 +6,18 @@
     custom."worker-1" = {
       enable = true;
       command = "worker --instance 1 --port 8001";
+      readiness_probe.http_get = { path = "/health"; port = 8001; };
     };
 
     custom."worker-2" = {
       enable = true;
       command = "worker --instance 2 --port 8002";
+      readiness_probe.http_get = { path = "/health"; port = 8002; };
     };
 
     nginx."load-balancer" = {
       enable = true;
+      depends_on = { worker-1 = "ready"; worker-2 = "ready"; };
       httpConfig = ''
         upstream workers {
           server 127.0.0.1:8001;
