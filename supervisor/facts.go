@@ -36,8 +36,7 @@ func (c *core) spawnedFact(r *run, pid int) {
 	s := r.service
 	r.spawned, r.pid, r.since = true, pid, c.world.Now()
 	if r.stopping && !r.killed { // it was told to stop while it was being started
-		r.stopping = false
-		c.stopRun(r)
+		c.tell(r)
 	}
 	if r.role != project.Main {
 		return

@@ -325,12 +325,8 @@ func (c *core) why(s *service) string {
 		return fmt.Sprintf("%s; restarts in %s", s.reason(), seconds(max(s.nextStart.Sub(now), 0)))
 	case Ending, Restarting, Stopping:
 		for _, r := range []*run{s.process, s.oneshot} {
-			switch {
-			case r == nil:
-			case r.killed:
-				return text("killed, not gone yet", s.why)
-			case r.stopping:
-				return text(fmt.Sprintf("got %s, killed in %s", r.how, seconds(max(r.killAt.Sub(now), 0))), s.why)
+			if r != nil && r.stopping {
+				return text(r.stopText(now), s.why)
 			}
 		}
 		return s.why

@@ -34,10 +34,6 @@ func (c *core) stopRun(r *run) {
 	}
 	now := c.world.Now()
 	r.stopping, r.stopAt = true, now
-	if !r.spawned {
-		c.world.Cancel(r.ID) // where that is too late, Spawned comes here again
-		return
-	}
 	grace := c.opts.Grace
 	if t := r.Process.Shutdown.Timeout; t != nil {
 		grace = time.Duration(*t)
@@ -51,15 +47,26 @@ func (c *core) stopRun(r *run) {
 		return
 	}
 	r.timers = append(r.timers, c.after(grace, func() { c.kill(r) }))
-	if cmd := r.Process.Shutdown.Command; cmd != nil && r.role == project.Main {
-		r.how = "its shutdown command"
-		c.world.Shutdown(r.ID, *cmd)
-		// A command that hangs, or does not work, must not cost the process
-		// its signal.
-		r.timers = append(r.timers, c.after(grace/2, func() { c.signalRun(r) }))
+	if !r.spawned {
+		c.world.Cancel(r.ID) // where that is too late, Spawned leads to tell
 		return
 	}
-	c.signalRun(r)
+	c.tell(r)
+}
+
+// tell asks a process to stop: by its shutdown command, or the signal.
+func (c *core) tell(r *run) {
+	cmd := r.Process.Shutdown.Command
+	if cmd == nil || r.role != project.Main {
+		c.signalRun(r)
+		return
+	}
+	r.how = "its shutdown command"
+	c.world.Shutdown(r.ID, *cmd)
+	// A command that hangs, or does not work, must not cost the process its
+	// signal.
+	half := r.killAt.Sub(c.world.Now()) / 2
+	r.timers = append(r.timers, c.after(half, func() { c.signalRun(r) }))
 }
 
 // signalRun sends the stop signal, once.
@@ -227,10 +234,19 @@ func (c *core) told() []*run {
 
 // progress says how far the stop of one process is.
 func (c *core) progress(r *run) string {
+	return r.service.spec.Label + " (" + r.stopText(c.world.Now()) + ")"
+}
+
+// stopText says what a process that is to stop was told, and what comes next.
+func (r *run) stopText(now time.Time) string {
 	if r.killed {
-		return r.service.spec.Label + " (killed)"
+		return "killed, not gone yet"
 	}
-	return fmt.Sprintf("%s (got %s, killed in %s)", r.service.spec.Label, r.how, seconds(r.killAt.Sub(c.world.Now())))
+	told := "is still being started"
+	if r.how != "" {
+		told = "got " + r.how
+	}
+	return fmt.Sprintf("%s, killed in %s", told, seconds(max(r.killAt.Sub(now), 0)))
 }
 
 // waitingFor says for whom a stop waits.
