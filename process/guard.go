@@ -58,6 +58,11 @@ func (h *Host) startGuard() error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.guardDone { // Close was faster
+		unix.Write(pipe[1], []byte("bye\n"))
+		unix.Close(pipe[1])
+		return nil
+	}
 	h.guard = &guardLink{proc: p, pipe: pipe[1], ready: true}
 	h.guard.send(fmt.Sprintf("run %s %d\n", h.opts.Run, h.opts.GuardGrace.Milliseconds()))
 	for _, proc := range h.procs {
@@ -159,6 +164,7 @@ func GuardMain() error {
 		unix.SIGUSR1, unix.SIGUSR2, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
 	os.WriteFile("/proc/self/comm", []byte("nix2gpu-guard"), 0)
 	debug.FreeOSMemory()
+	dropProgram()
 
 	live := make(ledger)
 	var run string
@@ -184,4 +190,32 @@ func GuardMain() error {
 func (l ledger) end(run string, grace time.Duration) error {
 	_, err := l.sweep(run, grace, true)
 	return err
+}
+
+// dropProgram takes the pages of our own program out of memory: what starting
+// up has touched is most of what an idle guard would occupy. The kernel reads
+// those that are needed again from the file, so none that differs from it,
+// such as a relocated one, may go.
+func dropProgram() {
+	smaps, err := readProc("/proc/self/smaps")
+	if err != nil {
+		return
+	}
+	var from, to uintptr
+	for line := range strings.Lines(string(smaps)) {
+		f := strings.Fields(line)
+		switch {
+		case len(f) >= 6 && strings.Contains(f[0], "-"): // a mapping; its counts follow
+			fmt.Sscanf(f[0], "%x-%x", &from, &to)
+			if f[5][0] != '/' || strings.Contains(f[1], "w") {
+				from, to = 0, 0
+			}
+		case len(f) >= 5 && strings.Contains(f[0], "-"):
+			from, to = 0, 0
+		case len(f) > 1 && (f[0] == "Anonymous:" || f[0] == "Swap:") && f[1] != "0":
+			from, to = 0, 0
+		case len(f) > 0 && f[0] == "VmFlags:" && to > from: // the last one
+			unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED)
+		}
+	}
 }

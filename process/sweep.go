@@ -101,7 +101,9 @@ func sweep(find func(*table) map[int]Info, signals map[int]unix.Signal, grace ti
 // sweepOwn kills what is left of this run, by cookie and, as its subreaper,
 // by descent. As PID 1 orphans may be a user's, not ours.
 func (h *Host) sweepOwn() []Info {
+	h.mu.Lock()
 	guard := h.guard.pid()
+	h.mu.Unlock()
 	find := func(t *table) map[int]Info {
 		set := marked(t, h.opts.Run+"/")
 		if h.subreaper && !IsInit() {
