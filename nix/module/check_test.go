@@ -26,6 +26,7 @@ var options = module.Options{
 
 var redis = module.Schema{Options: module.Options{
 	"enable":   module.Enable("the server"),
+	"package":  module.PackageOption("hello"),
 	"port":     {Type: module.Port, Default: 6379, Description: "The port."},
 	"bind":     {Type: module.NullOr(module.String), Default: "127.0.0.1", Example: "0.0.0.0", Description: "The address."},
 	"tags":     {Type: module.ListOf(module.String), Default: []string{}},

@@ -333,7 +333,11 @@ func (m *merging) cure(typ *typeInfo, v eval.Value) string {
 		if hint := didYouMean(v.Text(), typ.words(maxShown)); hint != "" {
 			return hint
 		}
-		switch name := typ.real().name; {
+		bare := typ.real()
+		for bare.name == "nullOr" {
+			bare = bare.elems[0].real()
+		}
+		switch name := bare.name; {
 		case name == "package" && isIdentifier(text):
 			return "write pkgs." + text
 		case name == "path" && strings.HasPrefix(text, "."):

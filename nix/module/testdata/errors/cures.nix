@@ -6,6 +6,8 @@
     bind = 1;
     tags = "one";
     level = "debgu";
+    package = "redis";
+    tls.cert = "./cert.pem";
   };
   services.redis."b".port = lib.toInt "abc";
   services.redis."c".bind = config.services.redis."d".bind;
