@@ -11,3 +11,5 @@
 // The package also makes what definitions see as pkgs. Nothing is built or
 // fetched: a package is a placeholder that becomes a project.PackagePart.
 package definition
+
+//go:generate go test -run "^TestReferenceIsFresh$" . -update

@@ -1,0 +1,89 @@
+package definition
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"nix2gpu/catalog"
+	"nix2gpu/nix/module"
+)
+
+// A Chapter of the reference is options that belong together.
+type Chapter struct {
+	Name    string // "container", "service", or the name of a type of service
+	Aliases []string
+	Doc     string
+	Options []module.Doc
+}
+
+// Reference documents every option that a definition can set: the container's
+// own, those that every service has, and those of each type of service.
+func Reference() []Chapter {
+	container := ContainerOptions()
+	delete(container, "services")
+	all := []Chapter{
+		{Name: "container", Doc: "The options of a container, nix2gpu.<name>.", Options: module.Describe(container)},
+		everyService(),
+	}
+	for _, t := range catalog.Types() {
+		own := module.Options{}
+		for name, o := range t.Options {
+			own[name] = o
+		}
+		if p, ok := t.Schema().Options["package"]; ok {
+			own["package"] = p
+		}
+		all = append(all, Chapter{Name: t.Name, Aliases: t.Aliases, Doc: t.Doc,
+			Options: below(module.Describe(own), "services", t.Name, "<name>")})
+	}
+	return all
+}
+
+// everyService is the options that all types of services share.
+func everyService() Chapter {
+	c := Chapter{Name: "service", Doc: "The options that every service has, whatever its type."}
+	t, ok := catalog.Find("custom")
+	if !ok {
+		return c
+	}
+	common := t.Schema().Options
+	maps.DeleteFunc(common, func(name string, _ module.Option) bool { _, own := t.Options[name]; return own })
+	c.Options = below(module.Describe(common), "services", "<type>", "<name>")
+	for i := range c.Options {
+		c.Options[i].Default = strings.ReplaceAll(c.Options[i].Default, "custom", "<type>")
+	}
+	return c
+}
+
+// below puts path before the paths of docs.
+func below(docs []module.Doc, path ...string) []module.Doc {
+	for i := range docs {
+		docs[i].Path = append(slices.Clone(path), docs[i].Path...)
+	}
+	return docs
+}
+
+// WriteReference writes the page of the reference.
+func WriteReference(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString("# Options\n\nEverything that a [definition](definitions.md) can set. `nix2gpu options TYPE` prints the same.\n")
+	for _, c := range Reference() {
+		title := map[string]string{"container": "Containers", "service": "Every service"}[c.Name]
+		if title == "" {
+			title = "`services." + c.Name + "`"
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n", title, c.Doc)
+		if len(c.Aliases) > 0 {
+			fmt.Fprintf(&b, "\nAlso called `services.%s`.\n", strings.Join(c.Aliases, "`, `services."))
+		}
+		b.WriteByte('\n')
+		if err := module.WriteMarkdown(&b, c.Options); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
+	return err
+}

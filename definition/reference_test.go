@@ -1,0 +1,39 @@
+package definition_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"nix2gpu/definition"
+)
+
+const referencePage = "../docs/reference/options.md"
+
+// TestReferenceIsFresh compares the page with the declarations, and forbids an
+// option that says nothing.
+func TestReferenceIsFresh(t *testing.T) {
+	var b strings.Builder
+	if err := definition.WriteReference(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range definition.Reference() {
+		if c.Doc == "" || len(c.Options) == 0 && c.Name != "custom" {
+			t.Errorf("chapter %q is empty", c.Name)
+		}
+		for _, d := range c.Options {
+			if d.Description == "" && d.AliasOf == "" {
+				t.Errorf("option %s has no description", d)
+			}
+		}
+	}
+	if *update {
+		if err := os.WriteFile(referencePage, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	page, err := os.ReadFile(referencePage)
+	if err != nil || string(page) != b.String() {
+		t.Errorf("%s is stale (%v); repair it with: go generate ./definition", referencePage, err)
+	}
+}
