@@ -101,6 +101,7 @@ process-compose.yaml of the current folder is taken.`,
 		newConfig(env),
 		newEval(env),
 		newParse(env),
+		newOptions(env),
 	)
 	add(groupProgram,
 		newVersion(env),
