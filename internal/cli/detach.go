@@ -116,13 +116,13 @@ func awaitUp(ctx context.Context, env *Env, opts *upOptions, c *client.Client, l
 			}
 		case err := <-failed:
 			for _, id := range ids {
-				if s, ok := services[id]; ok && !hasArrived(s, opts.wait) {
+				if s, ok := services[id]; ok && !hasArrived(s, opts.wait, env.Now()) {
 					fmt.Fprintf(env.Stderr, "%s: %s\n", s.Label, describe(s))
 				}
 			}
 			return err
 		}
-		if len(services) > 0 && allArrived(services, opts.wait) {
+		if len(services) > 0 && allArrived(services, opts.wait, env.Now()) {
 			break
 		}
 	}
@@ -151,20 +151,27 @@ func stream(ctx context.Context, c *client.Client) (messages <-chan control.Mess
 	return ms, errs
 }
 
-func allArrived(services map[string]control.Service, wait bool) bool {
+func allArrived(services map[string]control.Service, wait bool, now time.Time) bool {
 	for _, s := range services {
-		if !hasArrived(s, wait) {
+		if !hasArrived(s, wait, now) {
 			return false
 		}
 	}
 	return true
 }
 
+// calm is how long a service without a probe must run to count as healthy.
+const calm = 500 * time.Millisecond
+
 // hasArrived reports whether a service is where "up -d" was to bring it: its
 // program runs or, with --wait, it stays as it is.
-func hasArrived(s control.Service, wait bool) bool {
+func hasArrived(s control.Service, wait bool, now time.Time) bool {
 	switch s.State {
-	case "running", "completed", "failed", "skipped":
+	case "running":
+		// Without a probe, a program that dies in its first moments is only
+		// known by waiting them out.
+		return !wait || s.Health != "" || now.Sub(s.Since) > calm
+	case "completed", "failed", "skipped":
 		return true
 	case "stopped":
 		return s.Starts > 0

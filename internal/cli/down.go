@@ -51,8 +51,11 @@ and its supervisor. Returns when nothing is left, and says meanwhile for whom it
 const tellAfter = time.Second
 
 func runDown(ctx context.Context, env *Env, c *client.Client, layout rundir.Layout, opts downOptions) error {
-	ended := make(chan error, 1)
-	go func() { ended <- c.Events(ctx, func(control.Message) error { return nil }) }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.Events(ctx, func(control.Message) error { return nil })
+	}()
 	if err := c.Down(ctx, opts.now); err != nil {
 		return err
 	}
@@ -65,13 +68,7 @@ func runDown(ctx context.Context, env *Env, c *client.Client, layout rundir.Layo
 	said := ""
 	for {
 		select {
-		case err := <-ended:
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if err != nil { // it went away before it could say how it ended
-				return nil
-			}
+		case <-ended: // or it went away before it could say so
 			return gone(ctx, c, layout)
 		case <-kill:
 			if err := c.Down(ctx, true); err != nil {
