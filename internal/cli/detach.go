@@ -102,12 +102,9 @@ func awaitUp(ctx context.Context, env *Env, opts *upOptions, c *client.Client, l
 				services[s.ID] = s
 			}
 		case <-look.C:
-			if opts.wait {
-				continue
-			}
 			state, err := c.State(ctx)
 			if err != nil {
-				continue // the stream says why
+				break // the stream says why
 			}
 			for _, s := range state.Services {
 				if _, ours := services[s.ID]; ours {
