@@ -113,6 +113,21 @@ func TestTry(t *testing.T) {
 	}
 }
 
+// TestInternalError: a mistake in Go code becomes an error with the stack.
+func TestInternalError(t *testing.T) {
+	ev := eval.New(eval.Options{})
+	var nothing *eval.Attrs
+	for _, f := range []func(){func() { nothing.Len() }, func() { panic("oops") }} {
+		err := ev.Do(t.Context(), func(th *eval.Thread) {
+			th.Force(eval.Lazy(func(*eval.Thread) eval.Value { f(); return nil }))
+		})
+		e, ok := errors.AsType[*eval.Error](err)
+		if !ok || e.Kind != eval.KindInternal || !strings.Contains(e.Unwrap().Error(), "api_test.go") {
+			t.Errorf("error %v", err)
+		}
+	}
+}
+
 // TestFailedThunks: tryEval releases everything that was being computed.
 func TestFailedThunks(t *testing.T) {
 	got, err := print(t, eval.Options{}, "t.nix", `

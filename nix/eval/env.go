@@ -208,8 +208,7 @@ type withNode struct {
 }
 
 func (n *withNode) eval(t *Thread, e *env) Value {
-	var known []string
-	var open []*Attrs
+	inner := e
 	depth := 0
 	for _, up := range n.ups {
 		for ; depth < up; depth++ {
@@ -229,13 +228,23 @@ func (n *withNode) eval(t *Thread, e *env) Value {
 			}
 			return v
 		}
-		known = append(known, set.Names()...)
-		open = append(open, set)
 	}
-	for _, set := range open {
+	return n.unlisted(t, inner)
+}
+
+// unlisted asks the open-ended sets for a name that none lists.
+func (n *withNode) unlisted(t *Thread, e *env) Value {
+	var known []string
+	depth := 0
+	for _, up := range n.ups {
+		for ; depth < up; depth++ {
+			e = e.up
+		}
+		set := e.slots[0].(*Attrs) // eval has seen to that
 		if v := t.orMissing(set, n.name, n.place); v != nil {
 			return t.Force(v)
 		}
+		known = append(known, set.Names()...)
 	}
 	t.raise(&Error{Pos: n.place, Msg: "undefined variable '" + n.name + "'", Hint: didYouMean(n.name, known)})
 	return nil

@@ -218,16 +218,12 @@ func (t *Thread) catch(f func()) (failed *Error) {
 		if r == nil {
 			return
 		}
-		switch r := r.(type) {
-		case *Error:
-			failed = r
-		case runtime.Error: // a mistake of ours must not end the whole program
+		var ok bool
+		if failed, ok = r.(*Error); !ok { // a mistake of ours must not end the whole program
 			stack := make([]byte, 8<<10)
 			stack = stack[:runtime.Stack(stack, false)]
-			failed = &Error{Pos: t.Pos(), Msg: "internal error: " + r.Error(), Kind: KindInternal,
-				cause: fmt.Errorf("%w\n%s", r, stack)}
-		default:
-			panic(r)
+			failed = &Error{Pos: t.Pos(), Msg: fmt.Sprintf("internal error: %v", r), Kind: KindInternal,
+				cause: fmt.Errorf("%v\n%s", r, stack)}
 		}
 		for _, th := range t.forcing[forcing:] {
 			th.busy = false
