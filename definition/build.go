@@ -42,6 +42,11 @@ func (s *session) build(c *module.Config, name string) (*project.Project, []note
 	resolveJoins(b.project)
 	dropUnusedFiles(b.project)
 	b.exposedOnLoopback()
+	for _, svc := range b.project.Services {
+		if svc.Unsupported != "" {
+			b.notes = append(b.notes, note{b.position(svc.Pos), "not supported: " + strings.TrimPrefix(svc.Unsupported, "not supported: ")})
+		}
+	}
 	b.notes = append(b.notes, s.host(s.opts.System).notes()...)
 	slices.SortFunc(b.notes, func(x, y note) int {
 		if x.pos.Offset != y.pos.Offset {
