@@ -163,6 +163,9 @@ func fromModule(e *module.Error) *Error {
 	if msg, hint, ok := strings.Cut(e.Msg, "\n  hint: "); ok && e.Hint == "" {
 		out.Msg, out.Hint = msg, hint
 	}
+	if n := len(e.Path); n > 1 && e.Path[n-2] == "services" && strings.HasPrefix(e.Msg, "unknown option") && out.Hint == "" {
+		out.Hint = "a program of your own is services.custom." + syntax.QuoteName(e.Path[n-1])
+	}
 	if n := len(e.Path); n > 2 && e.Path[n-3] == "services" && strings.Contains(e.Msg, "not of type `submodule'") && out.Hint == "" {
 		out.Hint = "a service needs a name: services." + e.Path[n-2] + `."main".` + e.Path[n-1]
 	}
@@ -180,6 +183,10 @@ func fromEval(e *eval.Error) *Error {
 	if strings.Contains(e.Msg, "called with unexpected argument") && out.Hint == "" {
 		out.Hint = `end its arguments with "...": { pkgs, ... }:`
 	}
+	if name, ok := strings.CutPrefix(e.Msg, "undefined variable '"); ok && isShellVariable(e.Pos, strings.TrimSuffix(name, "'")) {
+		name = strings.TrimSuffix(name, "'")
+		out.Hint = "a variable of the shell is written $" + name + `, or \${` + name + `} in double quotes and ''${` + name + `} in two single ones`
+	}
 	if isUser(e.Pos) {
 		return out
 	}
@@ -190,6 +197,16 @@ func fromEval(e *eval.Error) *Error {
 		}
 	}
 	return out
+}
+
+// isShellVariable reports whether ${NAME} at p was most likely meant for the
+// shell.
+func isShellVariable(p syntax.Pos, name string) bool {
+	if !p.IsValid() || name != strings.ToUpper(name) {
+		return false
+	}
+	before, after := p.Source.Text[:p.Offset], p.Source.Text[p.Offset:]
+	return strings.HasSuffix(before, "${") && strings.HasPrefix(after, name+"}")
 }
 
 // isUser reports whether a place is in a file of the definition, rather than

@@ -29,6 +29,9 @@ func (p *parser) binds(set *AttrSet, end kind) {
 				p.bind(&b, set)
 			default:
 				p.fatal = true // there is no telling where the next one begins
+				if p.tok.kind == tInt || p.tok.kind == tFloat {
+					p.fail(p.tok.start, "unexpected number: a name that begins with a digit must be in quotes, as %q", p.word(p.tok))
+				}
 				if end == tEOF {
 					p.unexpected("a binding")
 				}

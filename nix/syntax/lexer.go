@@ -190,6 +190,9 @@ func (l *lexer) lex(offset int) token {
 	if length == 0 {
 		r, n := utf8.DecodeRuneInString(rest)
 		msg := fmt.Sprintf("unexpected character %q", r)
+		if r == '\'' {
+			msg = `unexpected quote "'": a string stands in double quotes, or in two single ones`
+		}
 		if r == utf8.RuneError && n == 1 {
 			msg = fmt.Sprintf("unexpected byte 0x%02x", rest[0])
 		}

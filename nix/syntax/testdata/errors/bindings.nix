@@ -29,10 +29,10 @@ let ${"a" + "b"} = 1; in 1 # ERROR "dynamic attributes are not allowed in \"let\
 ---
 { inherit a b } # ERROR "\";\" is missing after \"inherit\""
 ---
-{ 1 = 2; } # ERROR "unexpected 1, expected a binding or \"}\""
+{ 1 = 2; } # ERROR "unexpected number: a name that begins with a digit must be in quotes, as \"1\""
 ---
 { a b = 2; } # ERROR "unexpected name \"b\", expected \"=\""
 ---
-let a = 1; 2 in a # ERROR "unexpected 2, expected a binding or \"in\""
+let a = 1; + in a # ERROR "unexpected \"\+\", expected a binding or \"in\""
 ---
 let a = 1 in a # ERROR "\";\" is missing after this binding"

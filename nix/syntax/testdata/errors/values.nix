@@ -7,3 +7,5 @@
 ./a/${b}/ # ERROR "a path must not end with a slash"
 ---
 1 + § # ERROR "unexpected character '§'"
+---
+{ a = 'text'; } # ERROR "a string stands in double quotes"
