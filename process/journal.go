@@ -100,6 +100,12 @@ func openJournal(opts Options) (*journal, error) {
 	return j, nil
 }
 
+// Recover ends what the owner of a journal left running when it died, as the
+// next Host with that journal would: for who must know beforehand that nothing
+// of it is left, such as a check for free ports. An owner that is alive is a
+// *RunningError, and nothing is ended.
+func Recover(journal string) (ended int, err error) { return recoverJournal(journal, recoverGrace) }
+
 // recoverJournal ends the processes that a journal names, or that bear its
 // run's cookie, and still run. Without a journal the last end was orderly; one
 // of an earlier boot, or a torn one, names nobody that could.

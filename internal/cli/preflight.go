@@ -49,6 +49,12 @@ func (e *refusal) Error() string {
 
 // run makes all checks and reports everything that they find.
 func (c *preflight) run(ctx context.Context, install bool) error {
+	// What a killed supervisor left holds ports and folders: it goes first.
+	// One that is alive is the lock's business.
+	var alive *process.RunningError
+	if _, err := process.Recover(c.layout.Journal); err != nil && !errors.As(err, &alive) {
+		return err
+	}
 	c.unsupported()
 	c.ports()
 	c.folders()

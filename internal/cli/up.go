@@ -93,8 +93,14 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 	container := opts.target.container
 	renv := env.rundirEnv()
 	layout := rundir.Locate(renv, container, l.root)
-	if layout.Holder() != 0 {
-		return converge(ctx, env, &opts, l, ids, client.New(layout.Socket), layout)
+	for layout.Holder() != 0 {
+		err := converge(ctx, env, &opts, l, ids, client.New(layout.Socket), layout)
+		if !errors.Is(err, errEnding) {
+			return err
+		}
+		if err := awaitEnd(ctx, layout); err != nil {
+			return err
+		}
 	}
 	if len(ids) == 0 {
 		fmt.Fprintln(env.Stderr, "no services defined, nothing to run")
@@ -165,17 +171,39 @@ func (t *target) again(l *loaded) []string {
 	return args
 }
 
+// errEnding says that what runs is about to end: it can't be joined, only
+// waited for.
+var errEnding = errors.New("the project is ending")
+
+// awaitEnd waits until the lock is free, however long the stop may take.
+func awaitEnd(ctx context.Context, layout rundir.Layout) error {
+	for layout.Holder() != 0 {
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
 // converge brings a running project to what the definition says now.
 func converge(ctx context.Context, env *Env, opts *upOptions, l *loaded, ids []project.ID, c *client.Client, layout rundir.Layout) error {
-	state, err := awaitAnswer(ctx, c)
+	state, err := awaitAnswer(ctx, c, layout)
 	if err != nil {
 		return err
+	}
+	if state.Phase != "running" {
+		return errEnding
 	}
 	data, err := l.project.Encode()
 	if err != nil {
 		return err
 	}
 	changes, err := c.Reload(ctx, data)
+	if errors.Is(err, control.ErrNotRunning) {
+		return errEnding // between the question and this
+	}
 	if err != nil {
 		return err
 	}
@@ -209,13 +237,16 @@ func converge(ctx context.Context, env *Env, opts *upOptions, l *loaded, ids []p
 
 // awaitAnswer waits for a supervisor that holds the lock and has not opened
 // its socket yet, or is about to end.
-func awaitAnswer(ctx context.Context, c *client.Client) (*control.State, error) {
+func awaitAnswer(ctx context.Context, c *client.Client, layout rundir.Layout) (*control.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	for {
 		state, err := c.State(ctx)
 		if err == nil || !errors.Is(err, control.ErrNotRunning) {
 			return state, err
+		}
+		if layout.Holder() == 0 {
+			return nil, errEnding
 		}
 		select {
 		case <-time.After(20 * time.Millisecond):
