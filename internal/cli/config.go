@@ -11,6 +11,7 @@ import (
 type configOptions struct {
 	target target
 	output string
+	origin bool
 }
 
 func newConfig(env *Env) *cobra.Command {
@@ -20,7 +21,8 @@ func newConfig(env *Env) *cobra.Command {
 		Short: "Print what a definition means, merged and resolved",
 		Long: `Prints the project that a definition stands for: every default filled in, several
 modules merged, secrets masked. As process-compose YAML, or with -o json in our own
-form.`,
+form. With --show-origin, the options themselves: each value that the definition
+sets, with the file and line that set it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.take(args); err != nil {
 				return err
@@ -34,6 +36,7 @@ form.`,
 	addTargetFlags(cmd, &opts.target, "f")
 	addModuleFlag(cmd, &opts.target)
 	cmd.Flags().StringVarP(&opts.output, "output", "o", "yaml", "`format`: yaml or json")
+	cmd.Flags().BoolVar(&opts.origin, "show-origin", false, "print each option that is set, and where")
 	return cmd
 }
 
@@ -45,6 +48,13 @@ func runConfig(ctx context.Context, env *Env, opts configOptions) error {
 	l, err := opts.target.load(ctx, env)
 	if err != nil {
 		return err
+	}
+	if opts.origin {
+		if l.config == nil {
+			return usageError("--show-origin is for definitions in Nix; %s is none", l.name)
+		}
+		writeOrigins(env.Stdout, l)
+		return nil
 	}
 	var data []byte
 	switch opts.output {

@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"nix2gpu/control"
+)
+
+// WriteReference writes the page of the command line, made of the command
+// table, the exit codes and the control socket's routes.
+func WriteReference(w io.Writer) error {
+	var b strings.Builder
+	root := newRoot(&Env{Args: []string{"nix2gpu"}})
+	b.WriteString("# Command line\n\nThis page is made from the program itself.\n\n")
+	fmt.Fprintf(&b, "```\n%s\n```\n", root.Long)
+	for _, g := range root.Groups() {
+		fmt.Fprintf(&b, "\n## %s\n", strings.TrimSuffix(g.Title, ":"))
+		for _, cmd := range root.Commands() {
+			if cmd.GroupID == g.ID && cmd.IsAvailableCommand() {
+				writeCommand(&b, cmd)
+			}
+		}
+	}
+	b.WriteString("\n## Flags of every verb\n\n")
+	writeFlags(&b, root.PersistentFlags())
+	b.WriteString("\n## As process-compose\n\n")
+	pc := newProcessCompose(&Env{Args: []string{processCompose}})
+	b.WriteString(pc.Long + "\n\n| verb | |\n|---|---|\n")
+	for _, cmd := range visible(pc) {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.TrimSuffix(cmd.UseLine(), " [flags]"), cmd.Short)
+	}
+	b.WriteString("\n## Exit codes\n\n| code | meaning |\n|---|---|\n")
+	for _, e := range exitCodes {
+		fmt.Fprintf(&b, "| %s | %s |\n", e.code, e.meaning)
+	}
+	b.WriteString("\n`up` ends with the exit code of the first service that failed for good.\n")
+	b.WriteString("\n## Control socket\n\nHTTP over a unix socket that only its owner and root may open.\n\n| request | |\n|---|---|\n")
+	for _, r := range control.Routes() {
+		fmt.Fprintf(&b, "| `%s %s` | %s |\n", r.Method, r.Path, r.Doc)
+	}
+	b.WriteString("\nAn error is `{\"code\": …, \"error\": …, \"hint\": …}`:\n\n| code | HTTP | exit code | meaning |\n|---|---|---|---|\n")
+	for _, k := range control.Kinds() {
+		fmt.Fprintf(&b, "| `%s` | %d | %d | %s |\n", k.Code, k.HTTP, k.Exit, k.Doc)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func writeCommand(b *strings.Builder, cmd *cobra.Command) {
+	fmt.Fprintf(b, "\n### `%s`\n\n", strings.TrimSuffix(cmd.UseLine(), " [flags]"))
+	if len(cmd.Aliases) > 0 {
+		fmt.Fprintf(b, "Also `%s`.\n\n", strings.Join(cmd.Aliases, "`, `"))
+	}
+	fmt.Fprintf(b, "```\n%s\n```\n\n", longOf(cmd))
+	if cmd.Example != "" {
+		fmt.Fprintf(b, "```console\n%s\n```\n\n", strings.ReplaceAll(strings.TrimPrefix(cmd.Example, "  "), "\n  ", "\n"))
+	}
+	writeFlags(b, cmd.LocalNonPersistentFlags())
+}
+
+func writeFlags(b *strings.Builder, flags *pflag.FlagSet) {
+	first := true
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden || f.Name == "help" {
+			return
+		}
+		if first {
+			b.WriteString("| flag | |\n|---|---|\n")
+			first = false
+		}
+		_, usage := pflag.UnquoteUsage(f)
+		fmt.Fprintf(b, "| `%s` | %s |\n", flagName(f), strings.ReplaceAll(usage, "|", `\|`))
+	})
+}
