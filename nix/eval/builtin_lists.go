@@ -306,6 +306,9 @@ type closureKeys struct {
 }
 
 func (k *closureKeys) add(t *Thread, key Value) (isNew bool) {
+	if f, ok := key.(Float); ok && Float(Int(f)) == f {
+		key = Int(f) // 1 and 1.0 are the same key
+	}
 	switch key := key.(type) {
 	case *String:
 		if k.strings[key.s] {
