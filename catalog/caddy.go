@@ -76,9 +76,6 @@ func generateCaddy(in *Instance) {
 	if len(c.ports) > 0 {
 		main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: "127.0.0.1", Port: c.ports[0]}}
 	}
-	if in.configuredUser() == "" && slices.ContainsFunc(c.ports, func(p int) bool { return p < 1024 }) {
-		main.User = "root" // nobody else may listen there
-	}
 }
 
 // caddy is one Caddyfile while it is written.

@@ -127,9 +127,6 @@ func generateHttpd(in *Instance) {
 	if len(h.listens) > 0 {
 		h.main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: reachable(h.listens[0].addr), Port: h.listens[0].port}}
 	}
-	if h.configuredUser() == "" && slices.ContainsFunc(h.listens, func(l listener) bool { return l.port < 1024 }) {
-		h.main.User = "root" // the processes that serve are not root all the same
-	}
 	h.main.Shutdown.Signal = "SIGTERM"
 	h.main.Shutdown.ParentOnly = true
 }

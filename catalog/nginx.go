@@ -37,12 +37,6 @@ func generateNginx(in *Instance) {
 	n.rejectUnsupported()
 	n.write()
 	n.declarePorts()
-	if n.needsRoot() && n.configuredUser() == "" {
-		// Only a master that is root may listen below 1024; its workers are
-		// not root all the same.
-		n.main.User = "root"
-		n.text = project.Join(project.Lit("user www-data;\n"), n.text)
-	}
 	n.main.Dirs = []project.Dir{{Path: in.DataDir()}}
 	n.main.Files = append([]project.File{
 		{Path: in.Data("/nginx.conf"), Content: n.text},
@@ -330,10 +324,6 @@ func (n *nginx) declarePorts() {
 		host := strings.Trim(reachable(first.addr), "[]")
 		n.main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: host, Port: first.port}}
 	}
-}
-
-func (n *nginx) needsRoot() bool {
-	return slices.ContainsFunc(n.listens, func(l listener) bool { return l.port < 1024 })
 }
 
 func wildcard(addr string) bool {

@@ -16,10 +16,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"nix2gpu/packages"
 	"nix2gpu/project"
@@ -74,6 +77,9 @@ func (m *machine) command(p *project.Project, id project.ID, more ...string) *ex
 	cmd := &exec.Cmd{Path: l.Path, Args: append(l.Argv, more...), Env: l.Env, Dir: l.Dir, SysProcAttr: &syscall.SysProcAttr{}}
 	if l.SetUser {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: l.UID, Gid: l.GID, Groups: l.Groups}
+		if slices.Contains(l.Caps, "net_bind_service") {
+			cmd.SysProcAttr.AmbientCaps = []uintptr{unix.CAP_NET_BIND_SERVICE}
+		}
 	}
 	return cmd
 }

@@ -34,6 +34,7 @@ func initPostgres(ctx context.Context, o initOptions, stdio Stdio) error {
 	if os.Geteuid() == 0 {
 		return errors.New("postgresql: a server does not run as root\nhint: set the service's user to another one, such as \"postgres\"")
 	}
+	o.bin = realFolder(o.bin, "initdb")
 	have, err := os.ReadFile(filepath.Join(o.data, "PG_VERSION"))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -127,6 +128,17 @@ func servesFrom(pid int, data string) bool {
 		return !errors.Is(err, fs.ErrNotExist)
 	}
 	return os.SameFile(at, here)
+}
+
+// realFolder is where a program of bin really lies. The links that bin is made
+// of may be in a folder that is closed to the tools, which look for each other
+// beside themselves.
+func realFolder(bin, program string) string {
+	real, err := filepath.EvalSymlinks(filepath.Join(bin, program))
+	if err != nil {
+		return bin // whoever uses it says what is wrong
+	}
+	return filepath.Dir(real)
 }
 
 // withoutPG drops the variables that libpq and the server read: they are

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"nix2gpu/packages"
 	"nix2gpu/project"
 )
@@ -32,6 +34,7 @@ type Stage struct {
 	provider packages.Provider
 	environ  []string
 	root     bool // we may become other users
+	search   bool // we may let them pass through closed folders
 }
 
 // New returns a stage over these places. With a nil provider the packages are
@@ -44,7 +47,7 @@ func New(at Places, provider packages.Provider, o Options) *Stage {
 	if o.Environ == nil {
 		o.Environ = os.Environ()
 	}
-	return &Stage{at: at, provider: provider, environ: o.Environ, root: os.Geteuid() == 0}
+	return &Stage{at: at, provider: provider, environ: o.Environ, root: os.Geteuid() == 0, search: mayPassOn(unix.CAP_DAC_READ_SEARCH)}
 }
 
 // A Launch is what is needed to spawn a process: nothing in it has to be
@@ -63,11 +66,15 @@ type Launch struct {
 
 	NoNewPrivs bool
 	Limits     project.Limits
+
+	// Caps, when there are any, are the capabilities that the process keeps
+	// although it becomes another user: "net_bind_service".
+	Caps []string
 }
 
 // Prepare makes proc ready to be spawned: folders, files, and what it returns.
 func (s *Stage) Prepare(p *project.Project, proc *project.Process) (*Launch, error) {
-	user, err := s.user(proc.User)
+	user, err := s.userOf(p, proc)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +98,7 @@ func (s *Stage) Prepare(p *project.Project, proc *project.Process) (*Launch, err
 // exec probe, a shutdown command, `nix2gpu exec`. No folder is made and no file
 // of the process written. An empty dir is the process's own.
 func (s *Stage) PrepareExec(p *project.Project, proc *project.Process, cmd project.Command, dir project.Text) (*Launch, error) {
-	user, err := s.user(proc.User)
+	user, err := s.userOf(p, proc)
 	if err != nil {
 		return nil, err
 	}
@@ -116,10 +123,21 @@ func (s *Stage) launch(p *project.Project, proc *project.Process, user *account,
 	l := &Launch{Dir: cwd, Env: env.list(), NoNewPrivs: proc.NoNewPrivs, Limits: proc.Limits}
 	if user.other {
 		l.SetUser, l.UID, l.GID, l.Groups = true, user.uid, user.gid, user.groups
+		l.Caps = capsOf(p, proc, user)
 	}
 	l.Path, l.Argv, err = s.command(p, cmd, env, cwd, user)
 	if err != nil {
 		return nil, err
+	}
+	if user.passes {
+		// access(2) ignores capabilities, and with it programs look for their
+		// own folder: they get the name that needs none.
+		if real, err := filepath.EvalSymlinks(l.Path); err == nil {
+			if l.Argv[0] == l.Path {
+				l.Argv[0] = real
+			}
+			l.Path = real
+		}
 	}
 	return l, nil
 }

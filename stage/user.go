@@ -5,9 +5,14 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"nix2gpu/project"
 )
 
 // An account is who a process runs as.
@@ -16,6 +21,56 @@ type account struct {
 	uid, gid   uint32
 	groups     []uint32
 	other      bool // not who we are
+	passes     bool // may search and read folders as root may
+}
+
+// userOf is the account of a process. A server's own user cannot enter a
+// project below /root, where people who work as root keep theirs: there, and
+// only there, it keeps the one right of root that it needs, to search. By
+// hand the server would run as root altogether, or not at all. A custom
+// service has no such user unless it asks for one, and then means it.
+func (s *Stage) userOf(p *project.Project, proc *project.Process) (*account, error) {
+	a, err := s.user(proc.User)
+	if err != nil || !a.other || !s.search {
+		return a, err
+	}
+	if svc := p.Services[proc.Service]; svc == nil || svc.Type == "" || svc.Type == "custom" {
+		return a, nil
+	}
+	for _, place := range []string{s.at.Root, s.at.State, s.at.Self} {
+		if filepath.IsAbs(place) && a.closed(place+"/x") != "" {
+			a.passes = true
+		}
+	}
+	return a, nil
+}
+
+// capsOf are the capabilities that a process keeps as another user: to pass
+// through closed folders, and to listen where only root may, so that nothing
+// of a web server has to be root.
+func capsOf(p *project.Project, proc *project.Process, a *account) []string {
+	var caps []string
+	if svc := p.Services[proc.Service]; svc != nil && proc.Role == project.Main && a.uid != 0 {
+		low := func(port project.Port) bool { return port.Port > 0 && port.Port < 1024 }
+		if slices.ContainsFunc(svc.Ports, low) && mayPassOn(unix.CAP_NET_BIND_SERVICE) {
+			caps = append(caps, "net_bind_service")
+		}
+	}
+	if a.passes {
+		caps = append(caps, "dac_read_search")
+	}
+	return caps
+}
+
+// mayPassOn reports whether we have a capability; in a container root lacks
+// many.
+func mayPassOn(capability int) bool {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if unix.Capget(&header, &data[0]) != nil {
+		return false
+	}
+	return data[capability/32].Permitted&(1<<(capability%32)) != 0
 }
 
 // user finds the account that a process asks for. Several names with "|"
@@ -71,6 +126,9 @@ func (a *account) may(info os.FileInfo, want os.FileMode) bool {
 	if !ok {
 		return true
 	}
+	if a.passes && info.IsDir() && want&2 == 0 {
+		return true
+	}
 	mode := info.Mode().Perm()
 	switch {
 	case st.Uid == a.uid:
@@ -100,7 +158,7 @@ func (a *account) String() string {
 // closed returns the first folder on the way to path that the account cannot
 // enter, or "".
 func (a *account) closed(path string) string {
-	if !a.other || a.uid == 0 {
+	if !a.other || a.uid == 0 || a.passes {
 		return ""
 	}
 	for i, c := range path {
