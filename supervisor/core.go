@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"nix2gpu/project"
@@ -201,7 +202,7 @@ func (c *core) try(s *service) {
 // gate judges whether a service may begin, and why it never will.
 func (c *core) gate(s *service) (Kind, string) {
 	if s.spec.Unsupported != "" {
-		return Hopeless, "not supported: " + s.spec.Unsupported
+		return Hopeless, "not supported: " + strings.TrimPrefix(s.spec.Unsupported, "not supported: ")
 	}
 	k := Open
 	if len(s.spec.Init) > 0 {
