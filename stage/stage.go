@@ -131,12 +131,14 @@ func (s *Stage) launch(p *project.Project, proc *project.Process, user *account,
 	}
 	if user.passes {
 		// access(2) ignores capabilities, and with it programs look for their
-		// own folder: they get the name that needs none.
-		if real, err := filepath.EvalSymlinks(l.Path); err == nil {
+		// own folder: they get the name that needs none. That is where our link
+		// leads, and no further: redis-server is itself a link to a program that
+		// goes by its name.
+		if target, err := os.Readlink(l.Path); err == nil && filepath.IsAbs(target) {
 			if l.Argv[0] == l.Path {
-				l.Argv[0] = real
+				l.Argv[0] = target
 			}
-			l.Path = real
+			l.Path = target
 		}
 	}
 	return l, nil

@@ -277,3 +277,37 @@ func TestOtherUsers(t *testing.T) {
 		t.Errorf("an unknown user: %v", err)
 	}
 }
+
+// A project below a folder that only root may enter is reachable for built-in
+// services, by a capability, and for them only.
+func TestClosedProjects(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root becomes another user")
+	}
+	s := newStage(t) // below a folder of mode 0700
+	proc := project.Process{ID: "redis.r", Service: "redis.r", Role: project.Main, User: "nobody",
+		Dirs: []project.Dir{{Path: project.RootPath("/data")}}, Command: project.Command{Exec: []project.Text{project.PackagePath("bash", "/bin/bash")}}}
+	p := &project.Project{Services: map[project.ID]*project.Service{
+		"redis.r": {ID: "redis.r", Type: "redis", Main: "redis.r", Ports: []project.Port{{Port: 80}}},
+	}}
+	l, err := s.Prepare(p, &proc)
+	if !s.search { // in a container, mostly
+		if !isKind(err, BadFolder) {
+			t.Errorf("without the capability: %v", err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"net_bind_service", "dac_read_search"}; !slices.Equal(l.Caps, want) {
+		t.Errorf("capabilities %q, want %q", l.Caps, want)
+	}
+	if strings.Contains(l.Path, "packages") || l.Argv[0] != l.Path {
+		t.Errorf("the program must be named where it lies, not %q as %q", l.Path, l.Argv[0])
+	}
+	p.Services["redis.r"].Type = "custom"
+	if _, err := s.Prepare(p, &proc); !isKind(err, BadFolder) {
+		t.Errorf("a custom service: %v", err)
+	}
+}
