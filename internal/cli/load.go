@@ -23,6 +23,9 @@ type loaded struct {
 	notes   []string       // what its reader should know, with places
 	config  *module.Config // of a definition in Nix: its options
 	none    bool           // the file defines no container
+	files   []string       // absolute
+
+	container string // its name, also where the user left it out; "" where it has none
 }
 
 // load reads and validates the definition of t. The error is an *invalid
@@ -46,6 +49,9 @@ func (t *target) load(ctx context.Context, env *Env) (*loaded, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	for _, f := range files {
+		l.files = append(l.files, absolute(root, f))
 	}
 	t.keepNamespaces(l.project)
 	for _, name := range t.disabled {

@@ -201,7 +201,7 @@ type naming struct{ project *project.Project }
 
 // labels reads what a supervisor has kept of its project.
 func labels(layout rundir.Layout) naming {
-	data, err := os.ReadFile(filepath.Join(layout.State, "project.json"))
+	data, err := os.ReadFile(filepath.Join(layout.State, projectFile))
 	if err != nil {
 		return naming{&project.Project{}}
 	}

@@ -102,7 +102,6 @@ process-compose.yaml of the current folder is taken.`,
 		newEval(env),
 		newParse(env),
 		newOptions(env),
-		newOptions(env),
 	)
 	add(groupProgram,
 		newVersion(env),

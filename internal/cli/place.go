@@ -80,7 +80,25 @@ func (t *target) find(ctx context.Context, env *Env) (*client.Client, rundir.Lay
 	for _, f := range here {
 		return f.client, f.layout, nil
 	}
-	return nil, layout, err
+	return nil, lastRun(renv, layout, root), err
+}
+
+// lastRun is the place of what ran in a folder and runs no more: that of its
+// only container, or of the one that ran last.
+func lastRun(renv rundir.Env, layout rundir.Layout, root string) rundir.Layout {
+	var latest time.Time
+	entries, _ := os.ReadDir(filepath.Join(root, ".nix2gpu"))
+	for _, e := range entries {
+		other := rundir.Locate(renv, e.Name(), root)
+		if e.Name() == filepath.Base(layout.State) { // the one without a name
+			other = layout
+		}
+		info, err := os.Stat(filepath.Join(other.State, projectFile))
+		if err == nil && info.ModTime().After(latest) {
+			latest, layout = info.ModTime(), other
+		}
+	}
+	return layout
 }
 
 // ask asks a supervisor that may be somebody else's, or hang.

@@ -136,7 +136,11 @@ func supervise(ctx context.Context, env *Env, j *job, p *project.Project, up fun
 	keepProject(layout, p, log)
 	up(nil)
 
-	stop := handleSignals(engine, log, env)
+	again := &reloader{host: host, hub: hub, engine: engine, log: log, env: env.Environ}
+	if len(j.Reload) > 0 {
+		again.argv = append([]string{self}, j.Reload...)
+	}
+	stop := handleSignals(engine, again, log)
 	result := engine.Run(context.WithoutCancel(ctx)) // signals are handled here, one by one
 	stop()
 	srv.End(control.End{Code: result.Code, Reason: result.Reason})
@@ -196,14 +200,17 @@ func openLog(layout rundir.Layout) (*slog.Logger, func()) {
 	return slog.New(slog.NewTextHandler(f, nil)), func() { f.Close() }
 }
 
+// projectFile is the project of the last run, in the state folder.
+const projectFile = "project.json"
+
 // keepProject leaves the project, without its secrets, for those who look
 // when nothing runs any more: labels for "logs".
 func keepProject(layout rundir.Layout, p *project.Project, log *slog.Logger) {
 	data, err := p.Masked().Encode()
 	if err == nil {
-		tmp := filepath.Join(layout.State, "project.json.new")
+		tmp := filepath.Join(layout.State, projectFile+".new")
 		if err = os.WriteFile(tmp, data, 0o600); err == nil {
-			err = os.Rename(tmp, filepath.Join(layout.State, "project.json"))
+			err = os.Rename(tmp, filepath.Join(layout.State, projectFile))
 		}
 	}
 	if err != nil {
@@ -216,10 +223,21 @@ func keepProject(layout rundir.Layout, p *project.Project, log *slog.Logger) {
 // TERM stops, however often it comes. INT, which a person types, stops, and
 // kills the second time; so does QUIT at once. HUP stops when our terminal has
 // gone, and else is for a reload.
-func handleSignals(engine *supervisor.Engine, log *slog.Logger, env *Env) (stop func()) {
+func handleSignals(engine *supervisor.Engine, again *reloader, log *slog.Logger) (stop func()) {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
-	done := make(chan struct{})
+	ctx, done := context.WithCancel(context.Background())
+	reloads := make(chan struct{}, 1)
+	go func() {
+		for {
+			select {
+			case <-reloads:
+				again.run(ctx)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
 	go func() {
 		interrupts := 0
 		for {
@@ -238,16 +256,21 @@ func handleSignals(engine *supervisor.Engine, log *slog.Logger, env *Env) (stop 
 				case syscall.SIGQUIT:
 					engine.DownNow()
 				case syscall.SIGHUP:
-					if env.StdinTTY || hasTerminal() {
+					if hasTerminal() {
 						engine.Down()
+						continue
+					}
+					select {
+					case reloads <- struct{}{}:
+					default: // one is at work, and another waits: that one will see it all
 					}
 				}
-			case <-done:
+			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	return func() { signal.Stop(signals); close(done) }
+	return func() { signal.Stop(signals); done() }
 }
 
 // hasTerminal reports whether a terminal controls us.

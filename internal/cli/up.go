@@ -90,9 +90,8 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 	if opts.dryRun {
 		return dryRun(env, l.project, ids)
 	}
-	container := opts.target.container
 	renv := env.rundirEnv()
-	layout := rundir.Locate(renv, container, l.root)
+	layout := rundir.Locate(renv, l.container, l.root)
 	for layout.Holder() != 0 {
 		err := converge(ctx, env, &opts, l, ids, client.New(layout.Socket), layout)
 		if !errors.Is(err, errEnding) {
@@ -115,10 +114,10 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 		return err
 	}
 	j := &job{
-		Project: data, Services: ids, NoDeps: opts.noDeps, Root: l.root, Container: container,
+		Project: data, Services: ids, NoDeps: opts.noDeps, Root: l.root, Container: l.container,
 		Definition: l.name, Socket: renv.Socket,
 		LogJSON: opts.logFormat == "json", Color: env.colorMode(),
-		Reload: opts.target.again(l),
+		Reload: opts.target.again(env, l),
 	}
 	if opts.detach || opts.wait {
 		return detach(ctx, env, &opts, j, layout)
@@ -156,17 +155,21 @@ func become(env *Env, j *job) error {
 	return fmt.Errorf("cannot execute %s anew: %v", env.Self, err)
 }
 
-// again are the arguments that evaluate the same definition anew.
-func (t *target) again(l *loaded) []string {
+// again are the arguments that evaluate the same definition anew, from any
+// folder; none when they can't say it.
+func (t *target) again(env *Env, l *loaded) []string {
+	if len(t.namespaces)+len(t.envFiles)+len(t.disabled) > 0 || t.noDotEnv {
+		return nil
+	}
 	args := []string{"config", "--output", "project"}
-	for _, f := range t.files {
+	for _, f := range l.files {
 		args = append(args, "--file", f)
 	}
-	if t.container != "" {
-		args = append(args, "--container", t.container)
+	if l.container != "" {
+		args = append(args, "--container", l.container)
 	}
 	for _, m := range t.modules {
-		args = append(args, "--module", m)
+		args = append(args, "--module", env.path(m))
 	}
 	return args
 }
@@ -195,6 +198,10 @@ func converge(ctx context.Context, env *Env, opts *upOptions, l *loaded, ids []p
 	}
 	if state.Phase != "running" {
 		return errEnding
+	}
+	if state.Definition != l.name {
+		return hint(&control.Error{Code: control.CodeConflict, Msg: fmt.Sprintf("%s runs here already, as pid %d", state.Definition, state.PID)},
+			"stop it with \"nix2gpu down\", or put %s into a folder of its own", l.name)
 	}
 	data, err := l.project.Encode()
 	if err != nil {
