@@ -31,8 +31,8 @@ type ServiceType struct {
 
 // Types lists every service type, sorted by name.
 func Types() []*ServiceType {
-	all := []*ServiceType{customType(), postgresqlType(), redisType(), nginxType(), caddyType(), prometheusType(), mysqlType(), httpdType(), rabbitmqType()}
-	all = append(all, plannedTypes()...)
+	all := []*ServiceType{customType(), postgresqlType(), redisType(), nginxType(), caddyType(), prometheusType(), mysqlType(), httpdType(), rabbitmqType(),
+		grafanaType(), jaegerType(), kafkaType(), clickhouseType()}
 	slices.SortFunc(all, func(a, b *ServiceType) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }

@@ -40,7 +40,7 @@ func (h *Host) Path(attr string) (string, error) {
 	p := Lookup(attr)
 	links := h.links(p)
 	if !satisfied(p, links) {
-		e := &MissingError{Attr: attr, Debian: p.Debian}
+		e := &MissingError{Attr: attr, Debian: p.Debian, From: p.From}
 		if p.Main != "" {
 			e.Programs = []string{p.Main}
 		}

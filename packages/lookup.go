@@ -31,7 +31,11 @@ func Lookup(attr string) Package {
 		Programs: map[string][]string{},
 		Dirs:     strings.Fields(e.dirs),
 		Links:    map[string][]string{},
+		From:     e.from,
 		Known:    known,
+	}
+	if e.from != "" {
+		p.Debian = nil
 	}
 	if e.programs != "-" {
 		p.addPrograms(cmp.Or(e.programs, name), strings.Fields(e.globs))

@@ -147,6 +147,7 @@ func TestMissing(t *testing.T) {
 	for attr, want := range map[string]string{
 		"nginx":      "package \"nginx\" is not installed: no program \"nginx\" on this machine\nhint: apt-get install --no-install-recommends nginx (or: nix2gpu up --install)",
 		"pyhton3":    `did you mean "python3"?`,
+		"grafana":    "hint: Debian has no package of it; see https://grafana.com/",
 		"postgresql": "apt-get install --no-install-recommends postgresql ",
 	} {
 		_, err := h.Path(attr)
@@ -169,7 +170,7 @@ func TestEveryRowIsSound(t *testing.T) {
 			continue
 		}
 		p := packages.Lookup(attr)
-		if !p.Known || len(p.Debian) == 0 || strings.HasPrefix(p.Debian[0], "@") {
+		if !p.Known || (len(p.Debian) == 0) != (p.From != "") || len(p.Debian) > 0 && strings.HasPrefix(p.Debian[0], "@") {
 			t.Errorf("%s: %+v", attr, p)
 		}
 		if p.Main == "" && len(p.Dirs) == 0 && len(p.Links) == 0 {

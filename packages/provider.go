@@ -42,6 +42,7 @@ type MissingError struct {
 	Pos      project.Pos
 	Programs []string // that were looked for
 	Debian   []string
+	From     string // where to get it, when there is no Debian package
 	Meant    string // a known attribute that looks like this one
 }
 
@@ -57,8 +58,24 @@ func (e *MissingError) Error() string {
 	if e.Meant != "" {
 		fmt.Fprintf(&b, "; did you mean %q?", e.Meant)
 	}
-	fmt.Fprintf(&b, "\nhint: apt-get install --no-install-recommends %s (or: nix2gpu up --install)", strings.Join(e.Debian, " "))
+	b.WriteString("\nhint: " + cure(e.Debian, e.From))
+	if e.From == "" {
+		b.WriteString(" (or: nix2gpu up --install)")
+	}
 	return b.String()
+}
+
+// Cure says how to get what attr stands for.
+func Cure(attr string) string {
+	p := Lookup(attr)
+	return cure(p.Debian, p.From)
+}
+
+func cure(debian []string, from string) string {
+	if from != "" {
+		return "Debian has no package of it; see " + from
+	}
+	return "apt-get install --no-install-recommends " + strings.Join(debian, " ")
 }
 
 // Missing asks provider for every package of refs, and returns what is not

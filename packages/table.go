@@ -17,6 +17,7 @@ type Package struct {
 	// Links are other paths people name below a package, and where they lie.
 	Links map[string][]string
 
+	From string // where to get it, when Debian has no package of it: Debian is then empty
 	Main string // the program that runs when only the package is named
 	// Known is false for an attribute that no table has: it is then taken for a
 	// Debian package with one program of its own name.
@@ -31,6 +32,7 @@ type entry struct {
 	globs    string // words: folders searched for the programs beside PATH
 	dirs     string // words: folders linked whole
 	links    string // words: sub=path
+	from     string // where to get it, when Debian has no package of it
 }
 
 // table is the attributes that definitions use, most of all those of the
@@ -112,7 +114,7 @@ var table = map[string]entry{
 	"rsync":          {},
 	"openssh": {debian: "openssh-client openssh-server", programs: "ssh scp sftp ssh-keygen ssh-agent ssh-add ssh-keyscan sshd",
 		globs: "/usr/sbin"},
-	"tailscale":   {programs: "tailscale tailscaled"},
+	"tailscale":   {programs: "tailscale tailscaled", globs: "/usr/sbin", from: "https://tailscale.com/download/linux"},
 	"restic":      {},
 	"rclone":      {},
 	"ffmpeg":      {programs: "ffmpeg ffprobe"},
@@ -192,8 +194,8 @@ var table = map[string]entry{
 	"mysql":         {debian: "@mariadb"},
 	"mysql80":       {debian: "mysql-server", programs: "mysqld mysql mysqladmin mysqldump", globs: "/usr/sbin"},
 	"mysql84":       {debian: "@mysql80"},
-	"clickhouse":    {debian: "clickhouse-server clickhouse-client", programs: "clickhouse clickhouse-server clickhouse-client"},
-	"mongodb":       {debian: "mongodb-org", programs: "mongod mongosh"},
+	"clickhouse":    {programs: "clickhouse clickhouse-server clickhouse-client", from: "https://clickhouse.com/docs/install"},
+	"mongodb":       {programs: "mongod mongosh", from: "https://www.mongodb.com/docs/manual/installation/"},
 	"memcached":     {},
 	"nginx":         {globs: "/usr/sbin /usr/local/nginx/sbin", links: "/conf/mime.types=/etc/nginx/mime.types /conf/fastcgi_params=/etc/nginx/fastcgi_params /conf/fastcgi.conf=/etc/nginx/fastcgi.conf"},
 	"nginxStable":   {debian: "@nginx"},
@@ -207,22 +209,24 @@ var table = map[string]entry{
 	"varnish":                  {programs: "varnishd varnishadm", globs: "/usr/sbin"},
 	"prometheus":               {programs: "prometheus promtool"},
 	"prometheus-node-exporter": {},
-	"grafana":                  {programs: "grafana grafana-server grafana-cli", globs: "/usr/share/grafana/bin /usr/sbin"},
-	"jaeger":                   {programs: "jaeger-all-in-one jaeger"},
-	"loki":                     {debian: "loki", programs: "loki promtail"},
-	"rabbitmq-server":          {dirs: "/usr/lib/rabbitmq/bin", globs: "/usr/sbin", programs: "rabbitmq-server rabbitmqctl rabbitmq-diagnostics rabbitmq-plugins"},
-	"apacheKafka":              {debian: "kafka", programs: "kafka-server-start.sh kafka-storage.sh kafka-topics.sh", globs: "/opt/kafka*/bin /usr/share/kafka/bin"},
-	"zookeeper":                {programs: "zkServer.sh", globs: "/usr/share/zookeeper/bin"},
-	"nats-server":              {globs: "/usr/sbin"},
-	"natscli":                  {programs: "nats"},
-	"mosquitto":                {globs: "/usr/sbin"},
-	"minio":                    {},
-	"minio-client":             {programs: "mc"},
-	"ollama":                   {},
-	"etcd":                     {debian: "etcd-server etcd-client", programs: "etcd etcdctl"},
-	"consul":                   {},
-	"vault":                    {},
-	"victoriametrics":          {debian: "victoria-metrics", programs: "victoria-metrics"},
+	"grafana": {programs: "grafana grafana-server grafana-cli", globs: "/usr/share/grafana/bin /usr/sbin", links: "/share/grafana=/usr/share/grafana",
+		from: "https://grafana.com/docs/grafana/latest/setup-grafana/installation/"},
+	"jaeger":          {programs: "jaeger-all-in-one", from: "https://www.jaegertracing.io/download/"},
+	"loki":            {programs: "loki promtail", from: "https://grafana.com/docs/loki/latest/setup/install/"},
+	"rabbitmq-server": {dirs: "/usr/lib/rabbitmq/bin", globs: "/usr/sbin", programs: "rabbitmq-server rabbitmqctl rabbitmq-diagnostics rabbitmq-plugins"},
+	"apacheKafka": {programs: "kafka-server-start.sh kafka-storage.sh kafka-topics.sh", globs: "/opt/kafka*/bin /usr/share/kafka/bin",
+		from: "https://kafka.apache.org/downloads"},
+	"zookeeper":       {programs: "zkServer.sh", globs: "/usr/share/zookeeper/bin"},
+	"nats-server":     {globs: "/usr/sbin"},
+	"natscli":         {programs: "nats"},
+	"mosquitto":       {globs: "/usr/sbin"},
+	"minio":           {from: "https://min.io/download"},
+	"minio-client":    {programs: "mc"},
+	"ollama":          {from: "https://ollama.com/download"},
+	"etcd":            {debian: "etcd-server etcd-client", programs: "etcd etcdctl"},
+	"consul":          {},
+	"vault":           {},
+	"victoriametrics": {debian: "victoria-metrics", programs: "victoria-metrics"},
 
 	// The GPU's side. The driver's programs come with the driver, which a host
 	// or the container runtime brings.

@@ -61,8 +61,7 @@ func cureFor(name, searchPath string) string {
 		}
 	}
 	if attr := packages.Owner(name); attr != "" {
-		p := packages.Lookup(attr)
-		return fmt.Sprintf("apt-get install --no-install-recommends %s, or use ${pkgs.%s}/bin/%s", strings.Join(p.Debian, " "), attr, name)
+		return fmt.Sprintf("%s, or use ${pkgs.%s}/bin/%s", packages.Cure(attr), attr, name)
 	}
 	return "install it, or name it by its whole path"
 }

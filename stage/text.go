@@ -72,10 +72,9 @@ func (s *Stage) packagePath(part *project.PackagePart) (string, error) {
 	}
 	if program, ok := strings.CutPrefix(part.Sub, "/bin/"); ok && program != "" && !strings.ContainsAny(program, "/*?[$") {
 		if _, err := os.Stat(dir + part.Sub); err != nil {
-			known := packages.Lookup(part.Attr)
 			return "", &Error{Kind: BadPackage,
 				Msg:  fmt.Sprintf("package %q has no program %q on this machine", part.Attr, program),
-				Hint: "apt-get install --no-install-recommends " + strings.Join(known.Debian, " ")}
+				Hint: packages.Cure(part.Attr)}
 		}
 	}
 	return dir + part.Sub, nil

@@ -1,0 +1,85 @@
+package catalog
+
+import (
+	"strconv"
+	"strings"
+
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+// clickhouseType is a database for analytics.
+func clickhouseType() *ServiceType {
+	database := module.Submodule(module.Schema{Options: module.Options{
+		"name":    {Type: module.String, Description: "The name of the database."},
+		"schemas": opt(module.ListOf(filePath), "Files of SQL to run in it at each start; they must bear being repeated."),
+	}})
+	return &ServiceType{
+		Name: "clickhouse", Package: "clickhouse", User: "clickhouse|nobody",
+		Doc: "ClickHouse, a database for analytics. Written after its documentation, and not yet tried with a real server.",
+		Options: module.Options{
+			"port":             def(module.Port, 9000, "The port of the native protocol."),
+			"httpPort":         def(module.Port, 8123, "The port for HTTP."),
+			"listenAddress":    def(module.String, "127.0.0.1", "The address to listen on."),
+			"databases":        def(module.ListOf(module.String), []any{}, "Databases to make when they do not exist, at each start."),
+			"ensureDatabases":  def(module.ListOf(module.String), []any{}, "The same, in the words of NixOS."),
+			"initialDatabases": def(module.ListOf(database), []any{}, "The same, with SQL to run, in the words of services-flake."),
+			"extraConfig":      def(module.AttrsOf(module.JSON), map[string]any{}, "Anything else of the configuration, laid over the rest."),
+		},
+		Generate: generateClickHouse,
+	}
+}
+
+func generateClickHouse(in *Instance) {
+	port, http, address := in.Int("port"), in.Int("httpPort"), in.String("listenAddress")
+	if p, ok := settingInt(in, "extraConfig", "http_port"); ok {
+		http = p
+	}
+	text := func(s string) module.Str { return module.Str{S: s} }
+	listen := address
+	if address == "*" {
+		listen = "0.0.0.0"
+	}
+	config := map[string]any{
+		"logger":   map[string]any{"level": text("warning"), "console": int64(1)},
+		"tcp_port": int64(port), "http_port": int64(http), "listen_host": text(listen),
+		"path": in.Data("/"), "tmp_path": in.Data("/tmp/"), "user_files_path": in.Data("/user_files/"), "format_schema_path": in.Data("/format_schemas/"),
+		"default_profile": text("default"), "default_database": text("default"),
+		"mark_cache_size": int64(1 << 28),
+		"profiles":        map[string]any{"default": map[string]any{}},
+		"quotas":          map[string]any{"default": map[string]any{}},
+		"users": map[string]any{"default": map[string]any{"password": text(""), "profile": text("default"), "quota": text("default"),
+			"networks": map[string]any{"ip": []any{text("127.0.0.1"), text("::1")}}, "access_management": int64(1)}},
+	}
+	main := in.Main(project.Command{Exec: []project.Text{in.Program("clickhouse-server"), flag("config-file", in.RunDir("/config.yaml"))}})
+	main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0750"}}
+	main.Dir = in.DataDir() // where it leaves what it preprocesses
+	main.Files = []project.File{{Path: in.RunDir("/config.yaml"), Mode: "0640", Content: in.jsonText(mergeDeep(config, in.attrs("extraConfig")))}}
+	main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(address), Port: http, Path: "/ping"}, Period: slowStart}
+	in.Listen(port, address, "port")
+	in.Listen(http, address, "httpPort")
+
+	client := func(more ...project.Text) {
+		words := []project.Text{in.Program("clickhouse-client"), litFlag("host", reachable(address)), litFlag("port", strconv.Itoa(port))}
+		in.After(project.Command{Exec: append(words, more...)})
+	}
+	var names []string
+	for _, option := range []string{"databases", "ensureDatabases"} {
+		names = append(names, in.Strings(option)...)
+	}
+	for _, c := range in.List("initialDatabases") {
+		names = append(names, c.String("name"))
+	}
+	if len(names) > 0 {
+		var sql strings.Builder
+		for _, name := range names {
+			sql.WriteString("CREATE DATABASE IF NOT EXISTS `" + strings.ReplaceAll(name, "`", "\\`") + "`; ")
+		}
+		client(project.Lit("--multiquery"), litFlag("query", strings.TrimSpace(sql.String())))
+	}
+	for _, c := range in.List("initialDatabases") {
+		for _, schema := range c.Strs("schemas") {
+			client(project.Lit("--multiquery"), litFlag("database", c.String("name")), flag("queries-file", in.place.Path(schema)))
+		}
+	}
+}

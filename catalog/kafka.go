@@ -1,0 +1,107 @@
+package catalog
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"strconv"
+	"strings"
+
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+// kafkaType is a log of events: one broker that is its own controller, unless
+// the settings say otherwise.
+func kafkaType() *ServiceType {
+	value := module.NullOr(module.OneOf(module.Bool, module.Int, module.String, module.ListOf(module.String)))
+	return &ServiceType{
+		Name: "apache-kafka", Aliases: []string{"kafka"}, Package: "apacheKafka", User: "kafka|nobody",
+		Doc: "Kafka, a log of events. Written after its documentation, and not yet tried with a real server.",
+		Options: module.Options{
+			"port":                         def(module.Port, 9092, "The port to listen on."),
+			"controllerPort":               opt(module.Port, "The port of the controller; port + 1 unless set."),
+			"listenAddress":                def(module.String, "127.0.0.1", "The address to listen on, which clients are told as well."),
+			"settings":                     def(module.AttrsOf(value), map[string]any{}, "Lines of server.properties; null takes one away."),
+			"clusterId":                    opt(module.String, "The id of the cluster; made of the instance's name unless set."),
+			"formatLogDirs":                def(module.Bool, true, "Format the data folder before the first start."),
+			"formatLogDirsIgnoreFormatted": def(module.Bool, true, "Accepted for NixOS; what is formatted stays as it is."),
+			"jvmOptions":                   def(module.ListOf(module.String), []any{}, "Options of the Java machine."),
+			"log4jProperties":              def(module.Lines, "", "How it logs; to the console unless set."),
+		},
+		Generate: generateKafka,
+	}
+}
+
+func generateKafka(in *Instance) {
+	port, address := in.Int("port"), in.String("listenAddress")
+	controller := port + 1
+	if in.Has("controllerPort") {
+		controller = in.Int("controllerPort")
+	}
+	lit := project.Lit
+	lines := map[string]project.Text{
+		"node.id": lit("1"), "process.roles": lit("broker,controller"),
+		"listeners":                                lit("PLAINTEXT://" + hostPort(address, port) + ",CONTROLLER://" + hostPort("127.0.0.1", controller)),
+		"advertised.listeners":                     lit("PLAINTEXT://" + hostPort(reachable(address), port)),
+		"controller.quorum.voters":                 lit("1@127.0.0.1:" + strconv.Itoa(controller)),
+		"controller.listener.names":                lit("CONTROLLER"),
+		"inter.broker.listener.name":               lit("PLAINTEXT"),
+		"listener.security.protocol.map":           lit("PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+		"offsets.topic.replication.factor":         lit("1"),
+		"transaction.state.log.replication.factor": lit("1"),
+		"transaction.state.log.min.isr":            lit("1"),
+		"group.initial.rebalance.delay.ms":         lit("0"),
+		"log.dirs":                                 in.Data("/logs"),
+	}
+	for _, c := range in.Each("settings") {
+		switch c.Kind() {
+		case module.KindNull:
+			delete(lines, c.Name())
+		case module.KindList:
+			lines[c.Name()] = lit(strings.Join(c.Strings(), ","))
+		default:
+			lines[c.Name()] = in.scalar(c)
+		}
+	}
+	b := &textBuilder{}
+	for _, key := range sortedKeys(lines) {
+		b.add(lit(key+"="), lines[key], lit("\n"))
+	}
+	id := in.String("clusterId")
+	if id == "" {
+		sum := sha256.Sum256([]byte(in.ID))
+		id = base64.RawURLEncoding.EncodeToString(sum[:16])
+	}
+	log4j := in.Text("log4jProperties")
+	if log4j.IsEmpty() {
+		log4j = lit("log4j.rootLogger=INFO, stdout\nlog4j.appender.stdout=org.apache.log4j.ConsoleAppender\n" +
+			"log4j.appender.stdout.layout=org.apache.log4j.PatternLayout\nlog4j.appender.stdout.layout.ConversionPattern=[%d] %p %m (%c)%n\n")
+	}
+	properties := in.RunDir("/server.properties")
+	files := []project.File{
+		{Path: properties, Content: b.text, Mode: "0640"},
+		{Path: in.RunDir("/log4j.properties"), Content: log4j, Mode: "0640"},
+	}
+	env := map[string]project.Text{"LOG_DIR": in.Data("/app-logs"),
+		"KAFKA_LOG4J_OPTS": project.Join(lit("-Dlog4j.configuration=file:"), in.RunDir("/log4j.properties"))}
+	if options := in.Strings("jvmOptions"); len(options) > 0 {
+		env["KAFKA_OPTS"] = lit(strings.Join(options, " "))
+	}
+	processes := []*project.Process{}
+	if in.Bool("formatLogDirs") {
+		processes = append(processes, in.Before(project.Command{Exec: []project.Text{in.Program("kafka-storage.sh"), lit("format"),
+			lit("-t"), lit(id), lit("-c"), properties, lit("--ignore-formatted")}}))
+	}
+	main := in.Main(project.Command{Exec: []project.Text{in.Program("kafka-server-start.sh"), properties}})
+	for _, proc := range append(processes, main) {
+		proc.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0750"}}
+		proc.Files = files
+		for name, text := range env {
+			proc.Env[name] = project.Value{Text: text}
+		}
+	}
+	main.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "kafka", Host: reachable(address), Port: port}, Period: slowStart}
+	main.SuccessCode = []int{143} // a Java machine that was told to end
+	in.Listen(port, address, "port")
+	in.Listen(controller, "127.0.0.1", "port")
+}
