@@ -154,6 +154,41 @@ func TestValidate(t *testing.T) {
   hint: give one of them another port`,
 		},
 		{
+			name: "probes", lines: []string{"a", "b"},
+			change: func(p *project.Project) {
+				p.Processes["a"].Readiness = &project.Probe{Log: &project.LogCheck{Pattern: "("}, Period: -1}
+				p.Processes["a"].Liveness = &project.Probe{Server: &project.ServerCheck{Protocol: "redis"}, FailureThreshold: -1}
+				p.Processes["a"].Startup = &project.Probe{Exec: &project.ExecCheck{}}
+				p.Processes["b"].Liveness = &project.Probe{GRPC: &project.GRPCCheck{Port: 70000}}
+				p.Processes["b"].Env = map[string]project.Value{"A=B": {}}
+				p.Processes["b"].Shutdown = project.Shutdown{Timeout: project.For(-1), Command: &project.Command{}}
+			},
+			want: `nix2gpu.nix:1:1: the command of the startup probe of "a" must be either a program with arguments or a line for the shell, and not empty
+nix2gpu.nix:1:1: the pattern of the readiness probe of "a": error parsing regexp: missing closing ): ` + "`(`" + `
+nix2gpu.nix:1:1: the port of the liveness probe of "a" must be between 1 and 65535, is 0
+nix2gpu.nix:1:1: the thresholds of the liveness probe of "a" must not be negative
+nix2gpu.nix:1:1: the times of the readiness probe of "a" must not be negative
+nix2gpu.nix:2:1: environment of "b": "A=B" is no name of a variable
+nix2gpu.nix:2:1: the port of the liveness probe of "b" must be between 1 and 65535, is 70000
+nix2gpu.nix:2:1: the shutdown command of "b" must be either a program with arguments or a line for the shell, and not empty
+nix2gpu.nix:2:1: the shutdown timeout of "b" must not be negative`,
+		},
+		{
+			name: "parts that do not fit", lines: []string{"a", "b"},
+			change: func(p *project.Project) {
+				p.Services["a"].Main = "nowhere"
+				p.Services["b"].Init = []project.ID{"b"}
+				p.Processes["b"].Env = map[string]project.Value{"CONF": {Text: project.FilePath("lost")}}
+				p.Processes["c"] = &project.Process{ID: "c", Service: "gone"}
+				p.Version = 7
+			},
+			want: `process "c" belongs to no service: "gone" does not exist
+version must be 1, is 7
+nix2gpu.nix:1:1: service "a" has no process "nowhere"
+nix2gpu.nix:2:1: process "b" must be the init process of service "b"
+nix2gpu.nix:2:1: process "b" names the generated file "lost", which does not exist`,
+		},
+		{
 			name: "everything at once, sorted", lines: []string{"a", "../b", "c: a=sometime"},
 			change: func(p *project.Project) {
 				p.OnFailed = "panic"

@@ -241,12 +241,15 @@ func (e *Engine) Settled(ctx context.Context, ids []project.ID) ([]Status, error
 	return statuses, err
 }
 
-// Stopped returns when nothing of the services lives.
+// Stopped returns when nothing of the services (nil: of all) lives or waits.
 func (e *Engine) Stopped(ctx context.Context, ids []project.ID) error {
 	return e.await(ctx, func(c *core) (bool, error) {
 		list, err := c.pick(ids)
 		if err != nil {
 			return true, err
+		}
+		if ids == nil {
+			list = c.order
 		}
 		for _, s := range list {
 			if s.state.Active() || s.state == Waiting {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -314,4 +315,92 @@ func openFiles(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return len(files)
+}
+
+// The copy of the log that a process asks for lies beside our own file.
+func TestMachineLogFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "deep", "a.log")
+	p := services("a: restart=no")
+	p.Processes["a"].Command = sh("echo one; echo two >&2; printf three; true")
+	p.Processes["a"].Log.File = project.Lit(file)
+	r := onMachine(t, p, Options{})
+	<-r.result
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Fields(string(data)) // two streams have no order between them
+	slices.Sort(got)
+	if want := "one three two"; strings.Join(got, " ") != want {
+		t.Errorf("the copy holds %q", data)
+	}
+	// A link that somebody planted there is not followed.
+	p = services("b: restart=no")
+	link := filepath.Join(t.TempDir(), "b.log")
+	if err := os.Symlink("/etc/hostname", link); err != nil {
+		t.Fatal(err)
+	}
+	p.Processes["b"].Command = sh("echo hello; true")
+	p.Processes["b"].Log.File = project.Lit(link)
+	r = onMachine(t, p, Options{})
+	if result := <-r.result; result.Code != 127 || !strings.Contains(result.Reason, "cannot open its log") {
+		t.Errorf("result = %+v", result)
+	}
+}
+
+func TestMachineUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become another user")
+	}
+	p := services("a: restart=no")
+	p.Processes["a"].Command = project.Command{Exec: []project.Text{project.Lit("id"), project.Lit("-un")}}
+	p.Processes["a"].Dir = project.Lit("/")
+	p.Processes["a"].User = "nobody"
+	r := onMachine(t, p, Options{})
+	<-r.result
+	if got := r.close(); !strings.Contains(got, "[a] nobody\n") {
+		t.Errorf("got:\n%s", got)
+	}
+}
+
+// A shutdown command that does not work costs the process nothing.
+func TestMachineShutdownCommandFails(t *testing.T) {
+	p := services("a")
+	p.Processes["a"].Command = sh("trap 'echo told; exit 0' TERM; echo on; while :; do sleep 0.02; done")
+	p.Processes["a"].Readiness = &project.Probe{Log: &project.LogCheck{Contains: "on"}}
+	p.Processes["a"].Shutdown.Command = &project.Command{Shell: project.Lit("echo no; exit 4")}
+	r := onMachine(t, p, Options{})
+	if err := r.Wait(within(t), "a", project.Ready); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Kill(within(t), []project.ID{"a"}, "CONT"); err != nil {
+		t.Error(err)
+	}
+	if err := r.Kill(within(t), []project.ID{"a"}, "SIGWHAT"); err == nil {
+		t.Error("a signal without a number was accepted")
+	}
+	if err := r.Stop(within(t), []project.ID{"a"}); err != nil {
+		t.Error(err)
+	}
+	if err := r.Stopped(within(t), nil); err != nil {
+		t.Error(err)
+	}
+	got := r.close()
+	for _, line := range []string{"[a] no\n", "[nix2gpu] a: shutdown command: exit code 4\n", "[a] told\n", "[nix2gpu] a: stopped\n"} {
+		if !strings.Contains(got, line) {
+			t.Errorf("no %q in\n%s", line, got)
+		}
+	}
+}
+
+func TestSignalNumber(t *testing.T) {
+	for name, want := range map[string]int{
+		"SIGTERM": 15, "term": 15, "HUP": 1, "9": 9, "SIGRTMIN": 34, "SIGRTMIN+3": 37,
+		"SIGRTMIN+99": 0, "SIGNOPE": 0, "": 0, "0": 0, "65": 0,
+	} {
+		sig, ok := signalNumber(name)
+		if ok != (want > 0) || ok && int(sig) != want {
+			t.Errorf("signalNumber(%q) = %d, %t, want %d", name, sig, ok, want)
+		}
+	}
 }
