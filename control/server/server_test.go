@@ -1,0 +1,302 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"nix2gpu/control"
+	"nix2gpu/control/client"
+	"nix2gpu/control/server"
+	"nix2gpu/project"
+	"nix2gpu/supervisor"
+)
+
+// fake is an engine that remembers what it was asked for.
+type fake struct {
+	asked  chan string
+	events chan supervisor.Event
+	err    error
+}
+
+func newFake() *fake {
+	return &fake{asked: make(chan string, 16), events: make(chan supervisor.Event)}
+}
+
+func (f *fake) ask(verb string, ids []project.ID) error {
+	words := []string{verb}
+	for _, id := range ids {
+		words = append(words, string(id))
+	}
+	f.asked <- strings.Join(words, " ")
+	return f.err
+}
+
+func (f *fake) Project(context.Context) (*project.Project, error) {
+	return &project.Project{Services: map[project.ID]*project.Service{
+		"postgresql.main": {ID: "postgresql.main", Type: "postgresql", Instance: "main", Label: "postgresql"},
+		"api":             {ID: "api", Type: "custom", Instance: "api", Label: "api"},
+	}}, nil
+}
+
+func (f *fake) Snapshot() supervisor.Snapshot {
+	return supervisor.Snapshot{Project: "shop", Phase: supervisor.PhaseRunning, Services: []supervisor.Status{
+		{ID: "api", Label: "api", Type: "custom", State: supervisor.Waiting, Why: "waits for postgresql to be ready",
+			WaitsFor: []supervisor.Unmet{{Service: "postgresql.main", Label: "postgresql", Condition: project.Ready, Why: "is starting"}}},
+		{ID: "postgresql.main", Label: "postgresql", Type: "postgresql", State: supervisor.Failed,
+			Exit: &supervisor.Exit{Signal: 11, SignalName: "SIGSEGV", Ran: time.Second}},
+	}}
+}
+
+func (f *fake) Subscribe(context.Context) (supervisor.Snapshot, <-chan supervisor.Event, func(), error) {
+	return f.Snapshot(), f.events, func() {}, nil
+}
+
+func (f *fake) Start(_ context.Context, ids []project.ID, _ supervisor.StartOptions) ([]project.ID, error) {
+	return ids, f.ask("start", ids)
+}
+func (f *fake) Stop(_ context.Context, ids []project.ID) error    { return f.ask("stop", ids) }
+func (f *fake) Restart(_ context.Context, ids []project.ID) error { return f.ask("restart", ids) }
+func (f *fake) Kill(_ context.Context, ids []project.ID, signal string) error {
+	return f.ask("kill "+signal, ids)
+}
+func (f *fake) Wait(ctx context.Context, id project.ID, cond project.Condition) error {
+	return f.ask("wait "+string(cond), []project.ID{id})
+}
+func (f *fake) Settled(_ context.Context, ids []project.ID) ([]supervisor.Status, error) {
+	return nil, f.ask("settled", ids)
+}
+func (f *fake) Stopped(_ context.Context, ids []project.ID) error { return f.ask("stopped", ids) }
+func (f *fake) Reload(_ context.Context, p *project.Project) (project.Changes, error) {
+	return project.Changes{Added: []project.ID{"new"}}, f.ask("reload "+p.Name, nil)
+}
+func (f *fake) Down()    { f.ask("down", nil) }
+func (f *fake) DownNow() { f.ask("down now", nil) }
+
+// serve starts a server for the engine and returns a client of it.
+func serve(t *testing.T, engine server.Engine) (*client.Client, *server.Server, string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "n2g") // t.TempDir can be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(dir, "control.sock")
+	l, err := server.Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := server.New(server.Options{
+		Engine: engine, Resolve: (*project.Project).ResolveAll, Root: "/home/me/shop", Definition: "flake.nix#shop", Version: "1",
+	})
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	t.Cleanup(func() {
+		srv.Close()
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		os.RemoveAll(dir)
+	})
+	return client.New(socket), srv, socket
+}
+
+func TestSocketIsPrivate(t *testing.T) {
+	_, _, socket := serve(t, newFake())
+	info, err := os.Stat(socket)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("socket has mode %v, %v, want 0600", info.Mode().Perm(), err)
+	}
+}
+
+func TestState(t *testing.T) {
+	c, _, _ := serve(t, newFake())
+	s, err := c.State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Project != "shop" || s.Root != "/home/me/shop" || s.Definition != "flake.nix#shop" || s.Schema != 1 || s.PID != os.Getpid() {
+		t.Errorf("state is %+v", s)
+	}
+	api, db := s.Services[0], s.Services[1]
+	if api.State != "waiting" || len(api.WaitsFor) != 1 || api.WaitsFor[0].Condition != "ready" {
+		t.Errorf("api is %+v", api)
+	}
+	if db.Exit == nil || db.Exit.Code != 139 || db.Exit.Text != "killed by SIGSEGV" || db.Exit.Ran != "1s" {
+		t.Errorf("exit is %+v", db.Exit)
+	}
+}
+
+func TestActionsReachTheEngine(t *testing.T) {
+	f := newFake()
+	c, _, _ := serve(t, f)
+	ctx := t.Context()
+	for want, do := range map[string]func() error{
+		"start postgresql.main":   func() error { _, err := c.Start(ctx, []string{"postgres"}, false); return err },
+		"start":                   func() error { _, err := c.Start(ctx, nil, false); return err },
+		"stop api":                func() error { _, err := c.Stop(ctx, []string{"api"}); return err },
+		"restart postgresql.main": func() error { _, err := c.Restart(ctx, []string{"postgresql.main"}); return err },
+		"kill SIGHUP api":         func() error { _, err := c.Kill(ctx, []string{"api"}, "SIGHUP"); return err },
+		"wait completed api":      func() error { _, err := c.Wait(ctx, []string{"api"}, "completed"); return err },
+		"settled api":             func() error { _, err := c.Wait(ctx, []string{"api"}, control.ForSettled); return err },
+		"stopped":                 func() error { _, err := c.Wait(ctx, nil, control.ForStopped); return err },
+		"down":                    func() error { return c.Down(ctx, false) },
+		"down now":                func() error { return c.Down(ctx, true) },
+		"restart api postgresql.main": func() error {
+			_, err := c.Restart(ctx, []string{"postgresql", "api", "main"})
+			return err
+		},
+	} {
+		if err := do(); err != nil {
+			t.Errorf("%s: %v", want, err)
+			continue
+		}
+		if got := <-f.asked; got != want {
+			t.Errorf("engine was asked %q, want %q", got, want)
+		}
+	}
+}
+
+func TestReload(t *testing.T) {
+	f := newFake()
+	c, _, _ := serve(t, f)
+	p := &project.Project{Version: project.Version, Name: "next"}
+	data, err := p.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes, err := c.Reload(t.Context(), data)
+	if err != nil || !slices.Equal(changes.Added, []string{"new"}) {
+		t.Errorf("Reload = %+v, %v", changes, err)
+	}
+	if _, err := c.Reload(t.Context(), []byte(`{"version": 99}`)); !errors.Is(err, control.ErrInvalid) {
+		t.Errorf("Reload of another version = %v, want ErrInvalid", err)
+	}
+}
+
+func TestErrorsKeepTheirCode(t *testing.T) {
+	f := newFake()
+	c, _, _ := serve(t, f)
+	ctx := t.Context()
+	stop := func(names ...string) error { _, err := c.Stop(ctx, names); return err }
+	for _, tc := range []struct {
+		engine error
+		do     func() error
+		want   error
+	}{
+		{nil, func() error { return stop("nobody") }, control.ErrNotFound},
+		{nil, func() error { return stop() }, control.ErrInvalid},
+		{nil, func() error { _, err := c.Kill(ctx, []string{"api"}, ""); return err }, control.ErrInvalid},
+		{nil, func() error { _, err := c.Wait(ctx, []string{"api"}, "nonsense"); return err }, control.ErrInvalid},
+		{supervisor.ErrEnded, func() error { return stop("api") }, control.ErrNotRunning},
+		{&supervisor.UnknownError{Service: "api"}, func() error { return stop("api") }, control.ErrNotFound},
+		{&supervisor.HopelessError{Label: "api", Condition: "ready", Why: "failed"}, func() error { return stop("api") }, control.ErrFailed},
+		{errors.New("is stopping"), func() error { return stop("api") }, control.ErrConflict},
+	} {
+		f.err = tc.engine
+		err := tc.do()
+		if !errors.Is(err, tc.want) {
+			t.Errorf("with %v: got %v, want the code of %v", tc.engine, err, tc.want)
+		}
+	}
+}
+
+func TestEventsEndWithTheProject(t *testing.T) {
+	f := newFake()
+	c, srv, _ := serve(t, f)
+	go func() {
+		f.events <- supervisor.Event{Seq: 1, From: supervisor.Waiting, Status: supervisor.Status{ID: "api", State: supervisor.Running}}
+		close(f.events)
+		srv.End(control.End{Code: 3, Reason: "done"})
+	}()
+	var got []control.Message
+	if err := c.Events(t.Context(), func(m control.Message) error { got = append(got, m); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 3 || got[0].State == nil || got[1].Event == nil || got[2].End == nil {
+		t.Fatalf("messages are %+v", got)
+	}
+	if ev := got[1].Event; ev.From != "waiting" || ev.Service.State != "running" {
+		t.Errorf("event is %+v", ev)
+	}
+	if end := got[2].End; end.Code != 3 || end.Reason != "done" {
+		t.Errorf("end is %+v", end)
+	}
+}
+
+func TestNobodyThere(t *testing.T) {
+	_, err := client.New(filepath.Join(t.TempDir(), "none.sock")).State(t.Context())
+	if !errors.Is(err, control.ErrNotRunning) {
+		t.Errorf("got %v, want ErrNotRunning", err)
+	}
+}
+
+// TestProcessComposeRequests are those of a client of that tool.
+func TestProcessComposeRequests(t *testing.T) {
+	f := newFake()
+	_, _, socket := serve(t, f)
+	hc := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}}
+	t.Cleanup(hc.CloseIdleConnections)
+	for _, tc := range []struct {
+		method, path string
+		status       int
+		body         string
+	}{
+		{"GET", "/live", 200, `{"status":"alive"}`},
+		{"GET", "/processes", 200, `"status":"Pending"`},
+		{"GET", "/process/api", 200, `"name":"api"`},
+		{"GET", "/process/nobody", 404, `"code":"not_found"`},
+		{"PATCH", "/process/stop/api", 200, `{"name":"api"}`},
+		{"POST", "/process/restart/postgresql", 200, `{"name":"postgresql"}`},
+		{"POST", "/process/start/api", 200, `{"name":"api"}`},
+		{"GET", "/project/state", 200, `"processNum":2`},
+		{"POST", "/project/stop", 200, `{"status":"stopped"}`},
+		{"GET", "/nothing", 404, ""},
+		{"DELETE", "/v1/state", 405, ""},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), tc.method, "http://x"+tc.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := hc.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != tc.status || !strings.Contains(string(body), tc.body) {
+			t.Errorf("%s %s = %d %s, want %d %s", tc.method, tc.path, resp.StatusCode, body, tc.status, tc.body)
+		}
+	}
+}
+
+// TestRoutesAreServed keeps the reference and the server together.
+func TestRoutesAreServed(t *testing.T) {
+	f := newFake()
+	_, _, socket := serve(t, f)
+	close(f.events)
+	hc := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}}
+	for _, r := range control.Routes() {
+		req, _ := http.NewRequestWithContext(t.Context(), r.Method, "http://x"+r.Path, strings.NewReader("{}"))
+		resp, err := hc.Do(req)
+		if err != nil {
+			t.Errorf("%s %s: %v", r.Method, r.Path, err)
+			continue
+		}
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusMethodNotAllowed {
+			t.Errorf("%s %s is in the reference and not served", r.Method, r.Path)
+		}
+	}
+}
