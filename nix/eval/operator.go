@@ -143,7 +143,12 @@ func (n *addNode) eval(t *Thread, e *env) Value {
 	x := t.value(n.x, e)
 	switch a := x.(type) {
 	case Int, Float:
-		return t.arithmetic(n.place, syntax.OpAdd, x, t.value(n.y, e))
+		y := t.value(n.y, e)
+		if k := y.Type(); k == TypeString || k == TypePath {
+			t.raise(&Error{Pos: n.y.pos(), Msg: "cannot add " + k.withArticle() + " to a number: " + t.brief(y),
+				Hint: "toString makes a string of the number"})
+		}
+		return t.arithmetic(n.place, syntax.OpAdd, x, y)
 	case Path:
 		s := t.coerce(t.value(n.y, e), inPath, n.y.pos())
 		if s.ctx != nil {
@@ -500,7 +505,11 @@ func (t *Thread) coerce(v Value, how coercion, pos syntax.Pos) *String {
 		return t.coerceAttrs(x, how, pos)
 	}
 	if how < inToString {
-		t.Fail(pos, "cannot coerce %s to a string: %s", v.Type().withArticle(), t.brief(v))
+		e := &Error{Pos: pos, Msg: "cannot coerce " + v.Type().withArticle() + " to a string: " + t.brief(v)}
+		if k := v.Type(); isNumber(k) || k == TypeBool || k == TypeList {
+			e.Hint = "toString makes a string of it"
+		}
+		t.raise(e)
 	}
 	switch x := v.(type) {
 	case Null:
