@@ -295,6 +295,26 @@ func TestSecretName(t *testing.T) {
 	}
 }
 
+func TestMaskString(t *testing.T) {
+	const m = project.Mask
+	for in, want := range map[string]string{
+		"run --api-token=abc --port=80":        "run --api-token=" + m + " --port=80",
+		"DB_PASSWORD='a b' exec api":           "DB_PASSWORD='" + m + "' exec api",
+		"[security]\nadmin_password = x\n":     "[security]\nadmin_password = " + m + "\n",
+		`{"client_secret": "x", "port": 1}`:    `{"client_secret": "` + m + `", "port": 1}`,
+		"redis://:pw@h:1/0 x://u:p@h":          "redis://:" + m + "@h:1/0 x://u:" + m + "@h",
+		"--token=$TOKEN --key=x":               "--token=$TOKEN --key=x",
+		"ssl_private_key: /etc/key.pem":        "ssl_private_key: /etc/key.pem",
+		"password_encryption = scram-sha-256":  "password_encryption = scram-sha-256",
+		"http://host:8080/users/@me":           "http://host:8080/users/@me",
+		"listen 0.0.0.0:80; auth: md5; a = b;": "listen 0.0.0.0:80; auth: md5; a = b;",
+	} {
+		if got := project.MaskString(in); got != want {
+			t.Errorf("MaskString(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
 // The canary must not be found anywhere in what Masked returns.
 func TestMasked(t *testing.T) {
 	const canary = "c4n4ry"
@@ -307,7 +327,8 @@ func TestMasked(t *testing.T) {
 		"DATABASE_URL": {Text: url},
 		"PORT":         {Text: project.Lit("8080")},
 	}
-	api.Command = project.Command{Exec: []project.Text{project.Lit("psql"), url}}
+	api.Command = project.Command{Exec: []project.Text{project.Lit("psql"), url,
+		project.Lit("--password"), project.Lit(canary), project.Lit("--secret=" + canary)}}
 	api.Files = []project.File{{Path: project.Lit("/etc/x"), Content: url}}
 	api.Shutdown.Command = &project.Command{Shell: url}
 	api.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Port: 1, Headers: map[string]string{"Authorization": "Bearer " + canary}}}

@@ -100,12 +100,49 @@ func SecretName(name string) bool {
 // urlPassword finds the password of "scheme://user:password@host".
 var urlPassword = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^/\s:@"']*):([^/\s"']+)@`)
 
-// MaskString hides the passwords of the URLs in s.
+// assignment finds "name=value" and "name: value".
+var assignment = regexp.MustCompile(`([A-Za-z][A-Za-z0-9_.-]*)("?[ \t]*[=:][ \t]*)("[^"\n]*"|'[^'\n]*'|[^\s"',;&|()]+)`)
+
+// MaskString hides the passwords of the URLs in s, and what is assigned to a
+// name whose last word says that it is a secret: "--api-token=x",
+// "password: x". A reference ($X) or a path is none.
 func MaskString(s string) string {
-	if !strings.Contains(s, "://") {
+	if strings.Contains(s, "://") {
+		s = urlPassword.ReplaceAllString(s, "${1}:"+Mask+"@")
+	}
+	if !strings.ContainsAny(s, "=:") {
 		return s
 	}
-	return urlPassword.ReplaceAllString(s, "${1}:"+Mask+"@")
+	return assignment.ReplaceAllStringFunc(s, func(found string) string {
+		m := assignment.FindStringSubmatch(found)
+		if value := strings.Trim(m[3], `"'`); !namesSecret(m[1]) || value == "" || strings.ContainsAny(value[:1], "$/.<") {
+			return found
+		}
+		quote := ""
+		if c := m[3][0]; c == '"' || c == '\'' {
+			quote = string(c)
+		}
+		return m[1] + m[2] + quote + Mask + quote
+	})
+}
+
+// namesSecret is stricter than SecretName, for texts that are no environment:
+// password_encryption and auth are words of configuration.
+func namesSecret(name string) bool {
+	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return r == '_' || r == '-' || r == '.' })
+	if len(words) == 0 {
+		return false
+	}
+	last := words[len(words)-1]
+	if last == "key" && len(words) > 1 {
+		last = words[len(words)-2] + last
+	}
+	for _, end := range []string{"password", "passwd", "passphrase", "secret", "token", "apikey", "accesskey", "secretkey", "privatekey"} {
+		if strings.HasSuffix(last, end) {
+			return true
+		}
+	}
+	return false
 }
 
 func maskEnv(env map[string]Value) {
@@ -119,8 +156,12 @@ func maskEnv(env map[string]Value) {
 }
 
 func maskCommand(c *Command) {
-	for _, arg := range c.Exec {
+	for i, arg := range c.Exec {
 		maskText(arg)
+		// "--password" "x"
+		if flag, ok := arg.Literal(); ok && strings.HasPrefix(flag, "-") && i+1 < len(c.Exec) && namesSecret(strings.TrimLeft(flag, "-")) {
+			c.Exec[i+1] = Lit(Mask)
+		}
 	}
 	maskText(c.Shell)
 }
