@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -316,6 +317,68 @@ func TestResources(t *testing.T) {
 	up.WaitLine("[memory-intensive] limit 8G: GOMAXPROCS=4 GOMEMLIMIT=8GiB CUDA_VISIBLE_DEVICES=0\n", 30*time.Second)
 	up.WaitLine("[memory-intensive] holding 0 MB", 30*time.Second)
 	up.Stop()
+}
+
+// TestLimits wants the kernel to enforce what the definition allows.
+func TestLimits(t *testing.T) {
+	s := testkit.NewStack(t, "resources")
+	s.Write("limits.nix", `{ services.custom."memory-intensive" = {
+  limits = { memory = "64M"; cpus = 0.5; };
+}; }`)
+	up := s.Start("up", "--module", "limits.nix")
+	up.WaitLine("[memory-intensive] holding 0 MB", 30*time.Second)
+	if strings.Contains(up.Stdout(), "not enforced") {
+		up.Stop()
+		t.Skip("this machine lets us make no cgroups, and the program said so")
+	}
+	if got := cpuQuota(t, statusOf(t, s, "memory-intensive").PID); got != 0.5 {
+		t.Errorf("the kernel grants %v CPUs, want 0.5", got)
+	}
+	up.Stop()
+
+	s.Write("greedy.nix", `{ services.custom."memory-intensive" = { restart = "no"; environment.ALLOCATE_MB = "256"; }; }`)
+	up = s.Start("up", "--module", "limits.nix", "--module", "greedy.nix")
+	if code := up.Wait(30 * time.Second); code != 137 {
+		t.Errorf("exit code %d, want 137: killed", code)
+	}
+	wantLines(t, up.Stdout(), "memory-intensive: failed: out of memory")
+	s.WantNothingLeft()
+}
+
+// cpuQuota reads how many CPUs the kernel grants a process, 0 for any number.
+func cpuQuota(t *testing.T, pid int) float64 {
+	t.Helper()
+	raw, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(path ...string) []string {
+		raw, err := os.ReadFile(filepath.Join(path...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Fields(string(raw))
+	}
+	number := func(text string) float64 {
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for line := range strings.Lines(string(raw)) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		switch {
+		case slices.Contains(strings.Split(fields[1], ","), "cpu"): // version 1
+			quota := number(read("/sys/fs/cgroup/cpu", fields[2], "cpu.cfs_quota_us")[0])
+			return max(quota, 0) / number(read("/sys/fs/cgroup/cpu", fields[2], "cpu.cfs_period_us")[0])
+		case fields[0] == "0" && fields[1] == "" && fields[2] != "/": // version 2
+			if limit := read("/sys/fs/cgroup", fields[2], "cpu.max"); limit[0] != "max" {
+				return number(limit[0]) / number(limit[1])
+			}
+		}
+	}
+	return 0
 }
 
 func TestExternalDatabases(t *testing.T) {
