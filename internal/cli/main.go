@@ -114,7 +114,8 @@ process-compose.yaml of the current folder is taken.`,
 
 // configure sets what both command tables share.
 func configure(env *Env, root *cobra.Command) {
-	root.SilenceErrors = true // Main prints them, once
+	cobra.EnableCommandSorting = false // verbs are listed in the order of a newcomer's need
+	root.SilenceErrors = true          // Main prints them, once
 	root.SilenceUsage = true
 	root.DisableAutoGenTag = true
 	root.CompletionOptions.DisableDefaultCmd = true
@@ -125,6 +126,7 @@ func configure(env *Env, root *cobra.Command) {
 		}
 		return hint(&exitError{exitUsage, err}, "see %q", cmd.CommandPath()+" --help")
 	})
+	root.SetUsageTemplate(usageTemplate)
 	root.PersistentFlags().StringVar(&env.colors, "color", "auto", "colour the output: auto, always or never")
 	root.PersistentFlags().StringVar(&env.socket, "socket", "", "`path` of the control socket, instead of the project's own")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
@@ -161,3 +163,27 @@ func oneOf(flag, value string, permitted ...string) error {
 	}
 	return usageError("--%s must be %s, is %q", flag, strings.Join(permitted, ", "), value)
 }
+
+// usageTemplate is cobra's, without the line that shows the program with any
+// command: the usage of the program itself says that already.
+const usageTemplate = `Usage:{{if .Runnable}}
+  {{.UseLine}}{{end}}{{if and .HasAvailableSubCommands .HasParent}}
+  {{.CommandPath}} VERB{{end}}{{if .HasExample}}
+
+Examples:
+{{.Example}}{{end}}{{if .HasAvailableSubCommands}}{{$cmds := .Commands}}{{if eq (len .Groups) 0}}
+
+Verbs:{{range $cmds}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{else}}{{range $group := .Groups}}
+
+{{.Title}}{{range $cmds}}{{if and (eq .GroupID $group.ID) .IsAvailableCommand}}
+  {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
+
+Flags:
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableInheritedFlags}}
+
+Flags of every verb:
+{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
+
+"{{.CommandPath}} VERB --help" says more about a verb.{{end}}
+`
