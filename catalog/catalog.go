@@ -32,7 +32,8 @@ type ServiceType struct {
 // Types lists every service type, sorted by name.
 func Types() []*ServiceType {
 	all := []*ServiceType{customType(), postgresqlType(), redisType(), nginxType(), caddyType(), prometheusType(), mysqlType(), httpdType(), rabbitmqType(),
-		grafanaType(), jaegerType(), kafkaType(), clickhouseType()}
+		grafanaType(), jaegerType(), kafkaType(), clickhouseType(),
+		memcachedType(), natsType(), ollamaType(), minioType()}
 	slices.SortFunc(all, func(a, b *ServiceType) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }

@@ -422,3 +422,37 @@ func TestRabbitMQServes(t *testing.T) {
 		}
 	}
 }
+
+// Small servers greet, or answer one line.
+func TestSmallServersAnswer(t *testing.T) {
+	for _, c := range []struct{ program, service, definition, question, want string }{
+		{"memcached", "memcached.s", `services.memcached.s = { enable = true; port = %d; };`, "version\r\n", "VERSION "},
+		{"nats-server", "nats-server.s", `services.nats.s = { enable = true; jetstream = true; settings.port = %d; };`, "", "INFO {"},
+	} {
+		t.Run(c.program, func(t *testing.T) {
+			needs(t, c.program)
+			port := freePort(t)
+			p, err := generate(t, "t.nix", "{ "+fmt.Sprintf(c.definition, port)+" }")
+			if err != nil {
+				t.Fatal(err)
+			}
+			newMachine(t).start(p, project.ID(c.service))
+			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+				conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+				if err != nil {
+					if time.Now().After(deadline) {
+						t.Fatal(err)
+					}
+					continue
+				}
+				defer conn.Close()
+				io.WriteString(conn, c.question)
+				answer := make([]byte, len(c.want))
+				if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != c.want {
+					t.Errorf("answered %q, %v; want %q", answer, err, c.want)
+				}
+				return
+			}
+		})
+	}
+}

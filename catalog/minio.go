@@ -1,0 +1,39 @@
+package catalog
+
+import (
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+// minioType keeps objects as S3 does.
+func minioType() *ServiceType {
+	return &ServiceType{
+		Name: "minio", Package: "minio", User: "minio|nobody",
+		Doc: "MinIO, which keeps objects as S3 does. Written after its documentation, and not yet tried with a real server.",
+		Options: module.Options{
+			"host":           def(module.String, "127.0.0.1", "The address to listen on."),
+			"port":           def(module.Port, 9000, "The port to listen on."),
+			"consoleAddress": def(module.String, "127.0.0.1:9001", "Where the web interface listens."),
+			"accessKey":      def(module.String, "minioadmin", "The name of the first user."),
+			"secretKey":      def(module.String, "minioadmin", "Its password. Everyone who reads the definition reads it; see environmentFile."),
+			"region":         def(module.String, "us-east-1", "The region."),
+			"browser":        def(module.Bool, true, "Whether there is a web interface."),
+			"buckets":        def(module.ListOf(module.Matching("[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "name of a bucket")), []any{}, "Buckets to make."),
+		},
+		Generate: func(in *Instance) {
+			port, host := in.Int("port"), in.String("host")
+			main := in.Main(project.Command{Exec: []project.Text{in.Program("minio"), project.Lit("server"), litFlag("address", hostPort(host, port)),
+				litFlag("console-address", in.String("consoleAddress")), flag("config-dir", in.Data("/config")), in.Data("/data")}})
+			main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0750"}, {Path: in.Data("/config"), Mode: "0750"}, {Path: in.Data("/data"), Mode: "0750"}}
+			for _, bucket := range in.Strings("buckets") { // a folder is a bucket
+				main.Dirs = append(main.Dirs, project.Dir{Path: in.Data("/data/" + bucket), Mode: "0750"})
+			}
+			main.Env["MINIO_ROOT_USER"] = project.Value{Text: in.Text("accessKey"), Secret: true}
+			main.Env["MINIO_ROOT_PASSWORD"] = project.Value{Text: in.Text("secretKey"), Secret: true}
+			main.Env["MINIO_REGION"] = project.Value{Text: project.Lit(in.String("region"))}
+			main.Env["MINIO_BROWSER"] = project.Value{Text: project.Lit(onOff(in.Bool("browser")))}
+			main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(host), Port: port, Path: "/minio/health/live"}, Period: slowStart}
+			in.Listen(port, host, "port")
+		},
+	}
+}
