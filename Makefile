@@ -18,9 +18,11 @@ build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/nix2gpu ./cmd/nix2gpu
 	@ln -sf nix2gpu bin/process-compose
 
-# The main job: a stack of real servers and small programs. Ctrl-C ends it.
+# The main job: a stack of real servers and small programs. Ctrl-C ends it. At
+# a terminal it runs as a job of its own, so that Ctrl-C reaches it alone and
+# make can report its exit code.
 run: deps build
-	cd examples/microservices && ../../bin/nix2gpu up
+	@cd examples/microservices && bash -c 'if [ -t 0 ]; then set -m; ../../bin/nix2gpu up & fg >/dev/null; else exec ../../bin/nix2gpu up; fi'
 
 # Every test: units and laws under the race detector, then the real binary with real servers.
 test: deps build
