@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -241,7 +240,12 @@ func (in *Instance) applyRestart(main *project.Process) {
 	if word.Has() {
 		policy, ok := policies[word.String()]
 		if !ok {
-			word.Errorf("restart must be one of %s, not %q", wordList(slices.Collect(maps.Keys(policies))), word.String())
+			var words []string // one of each meaning is enough
+			for _, p := range policies {
+				words = append(words, string(p))
+			}
+			slices.Sort(words)
+			word.Errorf("restart must be one of %s, not %q", wordList(slices.Compact(words)), word.String())
 		}
 		r.Policy = policy
 	}

@@ -116,14 +116,14 @@ func pause(c *module.Config) *project.Duration {
 	switch c.Kind() {
 	case module.KindInt, module.KindFloat:
 		if c.Float() < 0 || c.Float() > maxSeconds {
-			c.Errorf("must be a number of seconds, 0 or more, not %v", c.Float())
+			c.Errorf("%s must be a number of seconds, 0 or more, not %v", c.Name(), c.Float())
 			return nil
 		}
 		return project.For(time.Duration(c.Float() * float64(time.Second)))
 	case module.KindStr:
 		d, err := parsePause(c.String())
 		if err != nil {
-			c.Errorf("%v", err)
+			c.Errorf("%s %v", c.Name(), err)
 			return nil
 		}
 		return project.For(d)
