@@ -102,7 +102,7 @@ func (o *option) evaluate(t *eval.Thread) (r result) {
 
 func (o *option) noValue() *Error {
 	e := errorf(o.slot.loc, o.level.tree.place, "the option %s is used, but nothing is assigned to it", quotePath(o.slot.loc))
-	e.Hint = "it has no default: assign a value to it"
+	e.unset, e.Hint = true, "it has no default: assign a value to it"
 	return e
 }
 

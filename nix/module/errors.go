@@ -39,6 +39,8 @@ type Error struct {
 	// consequent is set when reading the option failed, so that what readers
 	// say about it says nothing new.
 	consequent bool
+	unset      bool // the option is read, and nothing is assigned to it
+	unknown    bool // there is no such option
 }
 
 // A Note is a further place of an Error.
@@ -138,7 +140,7 @@ func (l *errorList) sorted() error {
 	if len(l.all) == 0 {
 		return nil
 	}
-	all := slices.Clone(l.all)
+	all := slices.DeleteFunc(slices.Clone(l.all), l.isMisspelt)
 	slices.SortStableFunc(all, func(a, b *Error) int {
 		if c := comparePos(a.Pos, b.Pos); c != 0 {
 			return c
@@ -146,6 +148,16 @@ func (l *errorList) sorted() error {
 		return strings.Compare(a.Msg, b.Msg)
 	})
 	return all
+}
+
+// isMisspelt reports whether e is about an option that was assigned to under a
+// name like its own: that the name is unknown says it better.
+func (l *errorList) isMisspelt(e *Error) bool {
+	last := len(e.Path) - 1
+	return e.unset && slices.ContainsFunc(l.all, func(o *Error) bool {
+		return o.unknown && len(o.Path) == last+1 && slices.Equal(o.Path[:last], e.Path[:last]) &&
+			strings.Contains(o.Hint, strconv.Quote(e.Path[last]))
+	})
 }
 
 // asErrors takes an error apart into those of this package.

@@ -344,6 +344,9 @@ func (m *merging) cure(typ *typeInfo, v eval.Value) string {
 			return "write it without quotes: " + text
 		}
 	case eval.Int, eval.Float, eval.Bool:
+		if _, whole := v.(eval.Int); whole && typ.takesNumbers(maxShown) {
+			return "" // one that is out of range stays so in quotes
+		}
 		try = append(try, eval.Str(m.show(v)))
 	}
 	if k := v.Type(); k != eval.TypeList && k != eval.TypeAttrs && k != eval.TypeFunction {
@@ -355,6 +358,14 @@ func (m *merging) cure(typ *typeInfo, v eval.Value) string {
 		}
 	}
 	return ""
+}
+
+// takesNumbers reports whether the type takes some whole numbers.
+func (t *typeInfo) takesNumbers(depth int) bool {
+	if t = t.real(); depth == 0 || t.name == "listOf" || t.name == "attrsOf" || t.name == "lazyAttrsOf" {
+		return false
+	}
+	return t.name == "intBetween" || slices.ContainsFunc(t.elems, func(e *typeInfo) bool { return e.takesNumbers(depth - 1) })
 }
 
 // words are the strings that an enum in the type takes.

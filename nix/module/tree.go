@@ -307,6 +307,7 @@ func (tr *tree) unknown(t *eval.Thread) []*Error {
 		e := errorf(path, firstPlace(s.defs), "unknown option %s", quotePath(path))
 		name := path[len(path)-1]
 		known := slices.DeleteFunc(slices.Clone(s.level.names), func(n string) bool { return n == "_module" })
+		e.unknown = true
 		if e.Hint = didYouMean(name, known); e.Hint == "" {
 			e.Hint = s.level.elsewhere(t, name)
 		}
