@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 
 	"nix2gpu/nix/module"
 	"nix2gpu/nix/syntax"
@@ -205,6 +206,22 @@ func nearFile(file string) string {
 	return ""
 }
 
+// missingFileHint is the cure of an error about a file that is not there.
+func missingFileHint(e *Error) string {
+	rest, ok := strings.CutPrefix(e.Msg, "cannot read ")
+	file, why, _ := strings.Cut(rest, ": ")
+	if !ok || why != fs.ErrNotExist.Error() && why != syscall.ENOENT.Error() || !filepath.IsAbs(file) {
+		return ""
+	}
+	if hint := nearFile(file); hint != "" {
+		return hint
+	}
+	if _, err := os.Stat(filepath.Dir(file)); err != nil {
+		return fmt.Sprintf("there is no folder %q either", filepath.Dir(file))
+	}
+	return "make it, or correct the path: it is relative to the file that names it"
+}
+
 // noSuch says that a container must be named, or that there is none of a name.
 func (s *session) noSuch(name string, names []string) error {
 	file := shorten(s.file, s.opts.Dir)
@@ -313,8 +330,11 @@ func (s *session) errors(err error) error {
 	for i, e := range all {
 		shown := *e
 		shown.Pos = s.display(e.Pos)
+		if shown.Hint = e.Hint; shown.Hint == "" {
+			shown.Hint = missingFileHint(e)
+		}
 		shown.Msg = s.displayText(e.Msg)
-		shown.Hint = s.displayText(e.Hint)
+		shown.Hint = s.displayText(shown.Hint)
 		shown.Notes = nil
 		for _, n := range e.Notes {
 			shown.Notes = append(shown.Notes, Note{s.display(n.Pos), s.displayText(n.Msg)})

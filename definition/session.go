@@ -378,7 +378,7 @@ func near(a, b string) bool {
 		}
 		prev = cur
 	}
-	return prev[len(b)] <= 2
+	return prev[len(b)] <= min(2, len(a)/3+1, len(b)/3+1)
 }
 
 // openFlake is a flake.nix.

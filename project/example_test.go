@@ -51,6 +51,7 @@ func ExampleProject_Validate() {
 	// Output:
 	// max_restarts of "api" must not be negative
 	// services wait for each other: api → postgresql → api
+	//   hint: remove one of these dependencies
 }
 
 func ExampleProject_StopLevels() {

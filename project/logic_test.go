@@ -125,11 +125,13 @@ func TestValidate(t *testing.T) {
 		},
 		{
 			name: "cycle", lines: []string{"c: a=ready", "a: b=ready", "b: c=started", "free"},
-			want: `nix2gpu.nix:2:5: services wait for each other: a → b → c → a`,
+			want: `nix2gpu.nix:2:5: services wait for each other: a → b → c → a
+  hint: remove one of these dependencies`,
 		},
 		{
 			name: "self", lines: []string{"a: a=ready"},
-			want: `nix2gpu.nix:1:5: services wait for each other: a → a`,
+			want: `nix2gpu.nix:1:5: "a" waits for itself
+  hint: remove the dependency`,
 		},
 		{
 			name: "completed of a daemon", lines: []string{"a", "b: a=completed"},

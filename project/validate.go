@@ -31,7 +31,12 @@ func (p *Project) Validate() error {
 		for i, id := range ring {
 			names[i] = p.label(id)
 		}
-		found.add(p.Services[ring[0]].DependsOn[ring[1]].Pos, ring[0], "", "services wait for each other: %s", strings.Join(names, " → "))
+		pos := p.Services[ring[0]].DependsOn[ring[1]].Pos
+		if len(ring) == 2 {
+			found.add(pos, ring[0], "remove the dependency", "%q waits for itself", names[0])
+			continue
+		}
+		found.add(pos, ring[0], "remove one of these dependencies", "services wait for each other: %s", strings.Join(names, " → "))
 	}
 	found.checkPorts(p)
 	return found.asError()
