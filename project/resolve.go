@@ -12,6 +12,8 @@ var aliases = map[string]string{
 	"postgres": "postgresql",
 	"httpd":    "apache-httpd",
 	"mariadb":  "mysql",
+	"kafka":    "apache-kafka",
+	"nats":     "nats-server",
 }
 
 // CanonicalType is the spelling under which a service type is known:

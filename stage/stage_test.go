@@ -311,3 +311,20 @@ func TestClosedProjects(t *testing.T) {
 		t.Errorf("a custom service: %v", err)
 	}
 }
+
+func FuzzParseDotenv(f *testing.F) {
+	for _, seed := range []string{"A=b\n", "export A='x'\n#c\n", "A=\"l\\n1\n2\" # c\nB=", "\ufeffA = b # c", "=", "A='"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		vars, err := parseDotenv(text)
+		if err != nil {
+			return
+		}
+		for _, kv := range vars { // what is accepted can be passed to a process, and is stable
+			if kv[0] == "" || strings.ContainsAny(kv[0], "=\x00 \n") {
+				t.Errorf("%q gives a variable named %q", text, kv[0])
+			}
+		}
+	})
+}
