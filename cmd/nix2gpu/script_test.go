@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,6 +37,7 @@ func TestScripts(t *testing.T) {
 			// Sockets of one script are not seen by another.
 			run := filepath.Join(e.WorkDir, ".run")
 			e.Setenv("XDG_RUNTIME_DIR", run)
+			e.Defer(func() { stopAll(e.WorkDir) })
 			return os.Mkdir(run, 0o700)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -42,6 +46,20 @@ func TestScripts(t *testing.T) {
 			"nothing":  cmdNothing,
 		},
 	})
+}
+
+// stopAll ends the supervisors that a script which failed has left.
+func stopAll(dir string) {
+	locks, _ := filepath.Glob(filepath.Join(dir, ".nix2gpu/*/supervisor.lock"))
+	for _, lock := range locks {
+		data, err := os.ReadFile(lock)
+		if err != nil {
+			continue
+		}
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil && pid > 1 {
+			syscall.Kill(pid, syscall.SIGTERM)
+		}
+	}
 }
 
 // cmdExits runs a command that must end with an exit code:

@@ -47,6 +47,17 @@ func (e *refusal) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// leavingNothing is run; when it refuses, folders that it made are gone.
+func (c *preflight) leavingNothing(ctx context.Context, install bool) error {
+	_, statErr := os.Stat(c.layout.State)
+	err := c.run(ctx, install)
+	if err != nil && errors.Is(statErr, os.ErrNotExist) {
+		os.RemoveAll(c.layout.State)
+		os.Remove(parentOf(c.layout.State)) // .nix2gpu, unless another container has something there
+	}
+	return err
+}
+
 // run makes all checks and reports everything that they find.
 func (c *preflight) run(ctx context.Context, install bool) error {
 	// What a killed supervisor left holds ports and folders: it goes first.

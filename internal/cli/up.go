@@ -106,7 +106,7 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 		return nil
 	}
 	check := &preflight{env: env, l: l, layout: layout, ids: ids}
-	if err := check.run(ctx, opts.install); err != nil {
+	if err := check.leavingNothing(ctx, opts.install); err != nil {
 		return err
 	}
 	data, err := l.project.Encode()
