@@ -3,6 +3,7 @@ package catalog
 import (
 	"cmp"
 	"slices"
+	"strconv"
 
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
@@ -113,6 +114,9 @@ func Generate(services *module.Config, p *project.Project, place Place) {
 func usersOf(instances []*Instance, container string) []string {
 	var users []string
 	add := func(name string) {
+		if _, err := strconv.Atoi(name); err == nil {
+			return // a number is nobody's name
+		}
 		if name != "" && name != "root" && !slices.Contains(users, name) {
 			users = append(users, name)
 		}

@@ -82,6 +82,15 @@ func (in *Instance) process(id project.ID, role project.Role, cmd project.Comman
 	if in.Type.Package != "" {
 		proc.NoNewPrivs = true
 		proc.User = in.userOf()
+		// Named with a place, so that a message about it has one; and found in
+		// PATH by whoever looks around in the service.
+		pos := in.service.Pos
+		if in.IsSet("package") {
+			pos = in.place.pos(in.Pos("package"))
+		}
+		for _, attr := range in.Text("package").Packages() {
+			proc.Packages = append(proc.Packages, project.PackageRef{Attr: attr, Pos: pos})
+		}
 	}
 	in.project.Processes[id] = proc
 	return proc
