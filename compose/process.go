@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nix2gpu/project"
+	"nix2gpu/spelling"
 )
 
 // maxReplicas bounds a slip of the keyboard.
@@ -217,7 +218,7 @@ func (r *one) dependencies(svc *project.Service) {
 			if !ok {
 				names := slices.Sorted(maps.Keys(conditions))
 				hint := "must be one of " + strings.Join(processWords(names), ", ")
-				if near := nearest(word.text, names); near != "" {
+				if near := spelling.Nearest(word.text, names); near != "" {
 					hint = fmt.Sprintf("did you mean %q?", near)
 				}
 				r.l.failHint(word.pos, hint, "unknown condition %q", word.text)
@@ -412,7 +413,7 @@ func (l *loader) resolve(p *project.Project, groups map[string][]project.ID, pro
 			if !ok {
 				hint := ""
 				others := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == string(id) })
-				if near := nearest(string(name), others); near != "" {
+				if near := spelling.Nearest(string(name), others); near != "" {
 					hint = fmt.Sprintf("did you mean %q?", near)
 				}
 				l.failHint(dep.Pos, hint, "process %q depends on %q, which there is not", id, name)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"nix2gpu/project"
+	"nix2gpu/spelling"
 )
 
 func posAt(file string, line, col int) project.Pos {
@@ -76,7 +77,7 @@ func (f *fields) done() {
 			continue
 		}
 		hint := ""
-		if near := nearest(fd.key, f.known); near != "" {
+		if near := spelling.Nearest(fd.key, f.known); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
 		f.r.failHint(fd.pos, hint, "unknown key %q in %s", fd.key, f.where)

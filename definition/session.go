@@ -10,6 +10,7 @@ import (
 	"nix2gpu/nix/flake"
 	"nix2gpu/nix/module"
 	"nix2gpu/nix/syntax"
+	"nix2gpu/spelling"
 )
 
 // A session is the evaluation of one file.
@@ -362,23 +363,7 @@ func near(a, b string) bool {
 	if strings.EqualFold(a, b) {
 		return true
 	}
-	prev := make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		cur := make([]int, len(b)+1)
-		cur[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
-		}
-		prev = cur
-	}
-	return prev[len(b)] <= min(2, len(a)/3+1, len(b)/3+1)
+	return spelling.Distance(a, b) <= min(2, len(a)/3+1, len(b)/3+1)
 }
 
 // openFlake is a flake.nix.

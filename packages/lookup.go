@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"nix2gpu/spelling"
 )
 
 // Lookup tells what attr stands for. One that the table does not have is taken
@@ -121,46 +123,7 @@ func Attrs() []string {
 
 // Suggest returns the known attribute that attr was most likely meant to be,
 // or "".
-func Suggest(attr string) string {
-	best, bestAt := "", 3 // more than two slips of the keyboard is another word
-	low := strings.ToLower(attr)
-	for _, known := range Attrs() {
-		at := distance(low, strings.ToLower(known), bestAt)
-		if at < bestAt && at*3 <= max(len(attr), 3) {
-			best, bestAt = known, at
-		}
-	}
-	return best
-}
-
-// distance is the number of edits between a and b, or limit when it is no
-// less; neighbours that changed places count as one.
-func distance(a, b string, limit int) int {
-	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
-		return limit
-	}
-	var before []int
-	prev := make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		cur := make([]int, len(b)+1)
-		cur[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				cur[j] = min(cur[j], before[j-2]+1)
-			}
-		}
-		before, prev = prev, cur
-	}
-	return min(prev[len(b)], limit)
-}
+func Suggest(attr string) string { return spelling.Nearest(attr, Attrs()) }
 
 // Owner returns the attribute of the table that brings a program, or "". Of
 // several it is the one of the program's own name, else the first.

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"nix2gpu/spelling"
 )
 
 // aliases are the other spellings of service types.
@@ -106,7 +108,7 @@ func (p *Project) Resolve(name string) ([]ID, error) {
 		return found, nil
 	}
 	known := p.Names()
-	return nil, &NameError{Name: name, Known: known, Near: nearest(name, known)}
+	return nil, &NameError{Name: name, Known: known, Near: spelling.Nearest(name, known)}
 }
 
 // ResolveOne is Resolve for where only one service can be meant.
@@ -166,41 +168,4 @@ func join(ids []ID) string {
 		names[i] = string(id)
 	}
 	return strings.Join(names, ", ")
-}
-
-// nearest returns the known name that differs least from name, if it is near
-// enough to be a slip of the hand.
-func nearest(name string, known []string) string {
-	best, limit := "", len(name)/3+1
-	for _, k := range known {
-		if d := distance(name, k); d <= limit {
-			best, limit = k, d-1
-		}
-	}
-	return best
-}
-
-// distance counts the letters to insert, drop, replace or swap.
-func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
 }

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"nix2gpu/spelling"
 )
 
 // Validate reports everything that is wrong with p, sorted by place. It
@@ -92,7 +94,7 @@ func (e *Errors) checkDependency(p *Project, s *Service, id ID, d Dependency) {
 	dep := p.Services[id]
 	if dep == nil {
 		hint := ""
-		if near := nearest(string(id), p.Names()); near != "" {
+		if near := spelling.Nearest(string(id), p.Names()); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
 		e.add(pos, s.ID, hint, "%q depends on %q, which does not exist", who, id)

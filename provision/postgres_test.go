@@ -36,13 +36,12 @@ func TestMain(m *testing.M) {
 
 // cluster is a place for one PostgreSQL server in a test.
 type cluster struct {
-	t            *testing.T
-	bin          string
-	dir, data    string
-	self         string
-	port         int
-	cred         *syscall.Credential
-	hbaOverrides string
+	t         *testing.T
+	bin       string
+	dir, data string
+	self      string
+	port      int
+	cred      *syscall.Credential
 }
 
 func newCluster(t *testing.T) *cluster {

@@ -11,6 +11,7 @@ import (
 	"nix2gpu/definition"
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
+	"nix2gpu/spelling"
 )
 
 func newOptions(env *Env) *cobra.Command {
@@ -57,7 +58,7 @@ func runOptions(env *Env, output string, args []string) error {
 			names = append(names, c.Name)
 		}
 		err := usageError("no type of service %q", args[0])
-		if near := nearestOf(args[0], names); near != "" {
+		if near := spelling.Nearest(args[0], names); near != "" {
 			return hint(err, "did you mean %q?", near)
 		}
 		return hint(err, "see \"nix2gpu options\" for all")
@@ -125,16 +126,4 @@ func optionsJSON(docs []module.Doc) []optionJSON {
 		out[i] = optionJSON{d.String(), d.Type, d.Default, d.Example, d.Description, d.AliasOf}
 	}
 	return out
-}
-
-// nearestOf is the name that was most likely meant, or "".
-func nearestOf(name string, names []string) string {
-	root := &cobra.Command{SuggestionsMinimumDistance: 2}
-	for _, n := range names {
-		root.AddCommand(&cobra.Command{Use: n, Run: func(*cobra.Command, []string) {}})
-	}
-	if near := root.SuggestionsFor(name); len(near) > 0 {
-		return near[0]
-	}
-	return ""
 }

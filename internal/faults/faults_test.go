@@ -15,8 +15,6 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-const healthy = "[nix2gpu] all services healthy"
-
 func TestMain(m *testing.M) {
 	code := m.Run()
 	testkit.RemoveBinary()

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nix2gpu/nix/syntax"
+	"nix2gpu/spelling"
 )
 
 // ErrorKind tells errors apart that a caller or a program treats differently.
@@ -249,7 +250,7 @@ func didYouMean(name string, known []string) string {
 	}
 	var near []candidate
 	for _, k := range known {
-		if d := editDistance(name, k); d <= max(1, min(len(name)/3, 3)) && k != name {
+		if d := spelling.Distance(name, k); d <= spelling.Limit(name) && k != name {
 			near = append(near, candidate{k, d})
 		}
 	}
@@ -266,31 +267,4 @@ func didYouMean(name string, known []string) string {
 		return "did you mean one of " + strings.Join(quoted[:n-1], ", ") + " or " + quoted[n-1] + "?"
 	}
 	return "did you mean " + quoted[0] + "?"
-}
-
-// editDistance counts insertions, deletions, replacements, and swaps of
-// neighbours that turn a into b.
-func editDistance(a, b string) int {
-	if d := len(a) - len(b); d > 3 || d < -3 {
-		return 100
-	}
-	before, prev, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(prev[j]+1, row[j-1]+1, prev[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, prev, row = prev, row, before
-	}
-	return prev[len(b)]
 }

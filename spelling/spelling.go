@@ -1,0 +1,48 @@
+package spelling
+
+import "strings"
+
+// Distance counts the letters to insert, drop, replace or swap with their
+// neighbour to make b of a (the optimal string alignment distance). It counts
+// bytes: names here are ASCII.
+func Distance(a, b string) int {
+	before, prev, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(prev[j]+1, row[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, prev, row = prev, row, before
+	}
+	return prev[len(b)]
+}
+
+// Limit is how many slips a word may have and still be taken for another: one
+// in three letters, at least one, at most three.
+func Limit(word string) int { return max(1, min(len(word)/3, 3)) }
+
+// Nearest returns the known word that was most likely meant, the first of
+// several, or "". Case does not count as a slip.
+func Nearest(word string, known []string) string {
+	best, limit := "", Limit(word)+1
+	low := strings.ToLower(word)
+	for _, k := range known {
+		if len(k)-len(word) >= limit || len(word)-len(k) >= limit {
+			continue // more slips than can be made good, without counting them
+		}
+		if d := Distance(low, strings.ToLower(k)); d < limit {
+			best, limit = k, d
+		}
+	}
+	return best
+}

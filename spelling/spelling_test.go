@@ -1,0 +1,54 @@
+package spelling_test
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"nix2gpu/spelling"
+)
+
+func TestDistance(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0}, {"port", "port", 0}, {"", "port", 4},
+		{"prot", "port", 1},      // swapped
+		{"comand", "command", 1}, // too few
+		{"enabel", "enable", 1},
+		{"redsi", "redis", 1},
+		{"nginx", "redis", 5},
+	} {
+		if got := spelling.Distance(c.a, c.b); got != c.want {
+			t.Errorf("Distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+// However it is counted, it is the same both ways, nothing only for equals,
+// and never more than to write the longer word anew.
+func TestDistanceIsADistance(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		word := rapid.StringMatching(`[a-c]{0,6}`)
+		a, b := word.Draw(t, "a"), word.Draw(t, "b")
+		d := spelling.Distance(a, b)
+		if back := spelling.Distance(b, a); back != d {
+			t.Errorf("Distance(%q, %q) = %d, the other way %d", a, b, d, back)
+		}
+		if (d == 0) != (a == b) || d > max(len(a), len(b)) {
+			t.Errorf("Distance(%q, %q) = %d", a, b, d)
+		}
+	})
+}
+
+func TestNearest(t *testing.T) {
+	known := []string{"postgresql", "redis", "nginx", "listen", "listenAddresses"}
+	for word, want := range map[string]string{
+		"postgrsql": "postgresql", "Redis": "redis", "ngnix": "nginx", "lsiten": "listen", "mysql": "", "": "",
+	} {
+		if got := spelling.Nearest(word, known); got != want {
+			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
+		}
+	}
+}
