@@ -59,28 +59,43 @@ func (t *target) find(ctx context.Context, env *Env) (*client.Client, rundir.Lay
 	if err == nil || t.container != "" || renv.Socket != "" || renv.InContainer {
 		return c, layout, err
 	}
-	type found struct {
-		client *client.Client
-		layout rundir.Layout
-	}
-	here := map[string]found{}
-	for _, socket := range rundir.Find(renv) {
-		other := client.New(socket)
-		state, err := ask(ctx, other)
-		if err != nil || !sameFolder(state.Root, root) {
-			continue
-		}
-		here[state.Project] = found{other, rundir.Locate(renv, state.Project, root)}
-	}
+	here := runningIn(ctx, renv, root)
 	if len(here) > 1 {
 		names := slices.Sorted(maps.Keys(here))
 		return nil, layout, hint(usageError("several projects run here: %s", strings.Join(names, ", ")),
 			"name one: --container %s", names[0])
 	}
-	for _, f := range here {
-		return f.client, f.layout, nil
+	for _, l := range here {
+		return client.New(l.Socket), l, nil
 	}
 	return nil, lastRun(renv, layout, root), err
+}
+
+// runningIn finds the projects that run from a folder, by their names. What has
+// its state in the folder itself is known from there; only where it lies
+// elsewhere are all supervisors of this user asked.
+func runningIn(ctx context.Context, renv rundir.Env, root string) map[string]rundir.Layout {
+	here := map[string]rundir.Layout{}
+	entries, err := os.ReadDir(filepath.Join(root, ".nix2gpu"))
+	for _, e := range entries {
+		l := rundir.Locate(renv, e.Name(), root)
+		if !e.IsDir() || l.Holder() == 0 {
+			continue
+		}
+		if state, err := ask(ctx, client.New(l.Socket)); err == nil && sameFolder(state.Root, root) {
+			here[state.Project] = l
+		}
+	}
+	if err == nil {
+		return here
+	}
+	for _, socket := range rundir.Find(renv) {
+		state, err := ask(ctx, client.New(socket))
+		if err == nil && sameFolder(state.Root, root) {
+			here[state.Project] = rundir.Locate(renv, state.Project, root)
+		}
+	}
+	return here
 }
 
 // lastRun is the place of what ran in a folder and runs no more: that of its
