@@ -213,9 +213,11 @@ func newPCNamespace(env *Env) *cobra.Command {
 			return nil
 		},
 	})
-	for verb, do := range map[string]func(context.Context, *Env, *client.Client, *actOptions) error{
-		"start": runStart, "stop": runStop, "restart": runRestart,
-	} {
+	for _, act := range []struct {
+		verb string
+		do   func(context.Context, *Env, *client.Client, *actOptions) error
+	}{{"start", runStart}, {"stop", runStop}, {"restart", runRestart}} {
+		verb, do := act.verb, act.do
 		cmd.AddCommand(&cobra.Command{
 			Use: verb + " NAMESPACE", Short: strings.ToUpper(verb[:1]) + verb[1:] + " all processes of a namespace",
 			RunE: func(cmd *cobra.Command, args []string) error {

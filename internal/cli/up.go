@@ -214,9 +214,12 @@ func converge(ctx context.Context, env *Env, opts *upOptions, l *loaded, ids []p
 	if err != nil {
 		return err
 	}
-	for verb, names := range map[string][]string{"added": changes.Added, "removed": changes.Removed, "changed": changes.Changed} {
-		for _, name := range names {
-			fmt.Fprintf(env.Stderr, "%s: %s\n", name, verb)
+	for _, c := range []struct {
+		verb  string
+		names []string
+	}{{"added", changes.Added}, {"changed", changes.Changed}, {"removed", changes.Removed}} {
+		for _, name := range c.names {
+			fmt.Fprintf(env.Stderr, "%s: %s\n", name, c.verb)
 		}
 	}
 	done := map[string]bool{} // what has completed is not missing, unless it is asked for
