@@ -236,7 +236,7 @@ func (p *prober) run(ctx context.Context, born time.Time, report func(Verdict)) 
 		if p.role == Startup && v.State == Passing {
 			return true
 		}
-		timer.Reset(p.pace.next(v.Latency))
+		timer.Reset(p.pace.next(time.Since(born), v.Latency))
 	}
 }
 

@@ -76,17 +76,44 @@ func ms(n ...int) []time.Duration {
 
 func TestEagerUntilFirstSuccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{born: time.Now(), results: []error{errDown, errDown, errDown, errDown, nil}}
+		down := slices.Repeat([]error{errDown}, 7)
+		s := &script{born: time.Now(), results: append(down, nil)}
 		p := &project.Process{Readiness: execProbe()}
 		p.Readiness.Period = project.Duration(time.Second)
-		news, _ := watch(t, p, probe.Deps{Run: s.run}, 2500*time.Millisecond)
-		if want := ms(5, 15, 35, 75, 155, 1155, 2155); !slices.Equal(s.at, want) {
+		news, _ := watch(t, p, probe.Deps{Run: s.run}, 2100*time.Millisecond)
+		want := append(ms(5, 10, 15, 20, 25), 31250*time.Microsecond, 39062500, 48828125, 1048828125, 2048828125)
+		if !slices.Equal(s.at, want) {
 			t.Errorf("checks at %v, want %v", s.at, want)
 		}
 		if want := []string{"readiness passing"}; !slices.Equal(news, want) {
 			t.Errorf("news %q, want %q: failures while starting must not count at once", news, want)
 		}
 	})
+}
+
+// Whatever a start takes, an eager probe sees its end soon after, with few
+// checks; and never takes more of the processor than it leaves.
+func TestEagerChecksAreSoonAndFew(t *testing.T) {
+	for _, takes := range []time.Duration{0, 30 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &script{born: time.Now(), results: []error{errDown}, takes: takes}
+			p := &project.Process{Readiness: execProbe()}
+			p.Readiness.Period = project.Duration(10 * time.Second)
+			watch(t, p, probe.Deps{Run: s.run}, time.Minute)
+			for i, at := range s.at[1:] {
+				apart := at - s.at[i]
+				if longest := max(s.at[i]/4, 2*takes, 5*time.Millisecond); apart > longest {
+					t.Errorf("takes %v: %v between checks at the age of %v, want at most %v", takes, apart, s.at[i], longest)
+				}
+				if apart < 2*takes {
+					t.Errorf("takes %v: %v between checks, want at least twice that", takes, apart)
+				}
+			}
+			if n := len(s.at); n > 50 {
+				t.Errorf("takes %v: %d checks in a minute, want at most 50", takes, n)
+			}
+		})
+	}
 }
 
 func TestFailuresWhileEagerCountOncePerPeriod(t *testing.T) {
