@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"nix2gpu/project"
 )
@@ -113,9 +114,10 @@ func (s *serverCheck) Check(ctx context.Context) error {
 	return nil
 }
 
-// cutShort words the two ways in which a server hangs up.
+// cutShort words the ways in which a server hangs up: a reset is what the
+// kernel makes of a close before our question was read.
 func cutShort(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
 		return errors.New("the server closed the connection")
 	}
 	var op *net.OpError
