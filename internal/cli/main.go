@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,6 +16,11 @@ func Main(ctx context.Context, env *Env) int {
 			report(env.Stderr, "nix2gpu", err)
 		}
 		return exitCode(err)
+	}
+	// Commands are over soon: an evaluation of usual size ends before the
+	// first collection. What stays running was started anew, above.
+	if env.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
 	}
 	root := newRoot(env)
 	if env.name() == processCompose {
