@@ -244,7 +244,7 @@ func holds(file, want string) bool {
 // write makes the folder anew beside the old one and exchanges them, so that
 // nobody ever sees a half-made package.
 func (h *Host) write(farm string, links map[string]string) error {
-	if err := os.MkdirAll(h.Dir, 0o755); err != nil {
+	if err := makeOpen(h.Dir); err != nil {
 		return err
 	}
 	fresh, err := os.MkdirTemp(h.Dir, ".new-")
@@ -257,7 +257,7 @@ func (h *Host) write(farm string, links map[string]string) error {
 	}
 	for _, sub := range slices.Sorted(maps.Keys(links)) {
 		file := filepath.Join(fresh, sub)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		if err := makeOpen(filepath.Dir(file)); err != nil {
 			return err
 		}
 		if err := place(file, links[sub]); err != nil {
@@ -278,12 +278,26 @@ func (h *Host) write(farm string, links map[string]string) error {
 	return os.Rename(fresh, farm)
 }
 
+// makeOpen makes a folder that other users can read, whatever our umask is.
+func makeOpen(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o755)
+}
+
 // place makes one entry. A program of a Python virtual environment finds the
 // environment by its own path, unresolved, so a link would lose it: a
 // launcher of two lines keeps it.
 func place(file, target string) error {
 	if inVenv(target) {
-		return os.WriteFile(file, []byte(launcher(target)), 0o755)
+		if err := os.WriteFile(file, []byte(launcher(target)), 0o755); err != nil {
+			return err
+		}
+		return os.Chmod(file, 0o755)
 	}
 	return os.Symlink(target, file)
 }

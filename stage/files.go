@@ -35,7 +35,7 @@ func (s *Stage) makeDir(p *project.Project, d project.Dir, user *account) error 
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := makeParents(filepath.Dir(path)); err != nil {
 			return makeError(path, err)
 		}
 		// Another process of the same service may be making it right now.
@@ -64,6 +64,29 @@ func (s *Stage) makeDir(p *project.Project, d project.Dir, user *account) error 
 		return closedError("folder", path, folder, owner)
 	}
 	return nil
+}
+
+// makeParents makes the folders on the way, open for everyone to pass through
+// whatever our umask is: they lead to what belongs to other users.
+func makeParents(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	if parent := filepath.Dir(dir); parent != dir {
+		if err := makeParents(parent); err != nil {
+			return err
+		}
+	}
+	err := os.Mkdir(dir, 0o755)
+	if errors.Is(err, fs.ErrExist) { // another process of ours was faster
+		if info, statErr := os.Stat(dir); statErr == nil && info.IsDir() {
+			return nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o755)
 }
 
 func makeError(path string, err error) error {
@@ -146,7 +169,7 @@ func (s *Stage) put(path, content, mode string, owner *account) error {
 		return nil
 	}
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := makeParents(dir); err != nil {
 		return makeError(dir, err)
 	}
 	tmp, err := os.CreateTemp(dir, ".new-*")

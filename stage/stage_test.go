@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"nix2gpu/packages"
@@ -327,4 +328,27 @@ func FuzzParseDotenv(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What we make on the way to other users' data is open to them under any umask.
+func TestUmask(t *testing.T) {
+	s := newStage(t)
+	old := syscall.Umask(0o077)
+	defer syscall.Umask(old)
+	proc := exe("true")
+	proc.Dirs = []project.Dir{{Path: project.RootPath("/data/x/y")}}
+	proc.Files = []project.File{{Path: project.RunPath("/app/conf"), Content: project.Lit("x")}}
+	proc.Packages = []project.PackageRef{{Attr: "bash"}}
+	if _, err := s.Prepare(&project.Project{}, &proc); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]os.FileMode{
+		s.at.Root + "/data": 0o755, s.at.Root + "/data/x": 0o755, s.at.Root + "/data/x/y": 0o755,
+		s.at.Run + "/app": 0o755, s.at.Run + "/app/conf": 0o644,
+		filepath.Dir(s.at.State) + "/packages": 0o755, filepath.Dir(s.at.State) + "/packages/bash/bin": 0o755,
+	} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v; want %o", path, info.Mode().Perm(), err, want)
+		}
+	}
 }
