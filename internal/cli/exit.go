@@ -20,6 +20,7 @@ const (
 	exitNoService   = 4
 	exitTimeout     = 124
 	exitInterrupted = 130
+	exitTerminated  = 143
 )
 
 // exitCodes is their reference; docs/reference/cli.md is made of it.
@@ -31,7 +32,7 @@ var exitCodes = []struct{ code, meaning string }{
 	{"4", "There is no such service."},
 	{"124", "It did not happen in time."},
 	{"128+n", "Killed by signal n."},
-	{"130", "Interrupted by Ctrl-C, in any verb but `up`."},
+	{"130", "Interrupted by Ctrl-C, in any verb but `up`; 143 by SIGTERM."},
 }
 
 // An exitError ends the program with a code of its own. A nil err prints

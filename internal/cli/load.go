@@ -50,6 +50,13 @@ func (t *target) load(ctx context.Context, env *Env) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
+	if l.none && len(t.files) == 0 { // a flake of other things: what else is here?
+		if next := discoverAfter(env, root, files[0]); next != "" {
+			other := *t
+			other.files = []string{filepath.Join(root, next)}
+			return other.load(ctx, env)
+		}
+	}
 	for _, f := range files {
 		l.files = append(l.files, absolute(root, f))
 	}
@@ -107,11 +114,7 @@ func (t *target) locate(env *Env) (root string, files []string, err error) {
 // discover looks for a definition in a folder. Under the name
 // process-compose, its files come first.
 func discover(env *Env, dir string) (root string, files []string, err error) {
-	nix := []string{"flake.nix", "nix2gpu.nix"}
-	order := slices.Concat(nix, compose.DiscoveryNames())
-	if env.name() == processCompose {
-		order = slices.Concat(compose.DiscoveryNames(), nix)
-	}
+	order := discoveryOrder(env)
 	for _, name := range order {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			continue
@@ -129,6 +132,27 @@ func discover(env *Env, dir string) (root string, files []string, err error) {
 	}
 	return "", nil, hint(&exitError{exitUsage, fmt.Errorf("no definition in %s", dir)},
 		"write a nix2gpu.nix or flake.nix there, or name one: %s up FILE", env.name())
+}
+
+// discoveryOrder are the names that are looked for.
+func discoveryOrder(env *Env) []string {
+	nix := []string{"flake.nix", "nix2gpu.nix"}
+	if env.name() == processCompose {
+		return slices.Concat(compose.DiscoveryNames(), nix)
+	}
+	return slices.Concat(nix, compose.DiscoveryNames())
+}
+
+// discoverAfter is the next definition in a folder, after one that has no
+// containers; "" when there is none.
+func discoverAfter(env *Env, dir, name string) string {
+	order := discoveryOrder(env)
+	for _, next := range order[slices.Index(order, name)+1:] {
+		if exists(dir, []string{next}, "") {
+			return next
+		}
+	}
+	return ""
 }
 
 // exists reports whether the folder has one of the names, the excepted one

@@ -34,6 +34,13 @@ func Main(ctx context.Context, env *Env) int {
 	if err == nil {
 		return exitOK
 	}
+	// Whatever a request that was cut off says: it was the signal.
+	if cause := context.Cause(ctx); cause != nil {
+		if strings.HasPrefix(cause.Error(), "terminated") {
+			return exitTerminated
+		}
+		return exitInterrupted
+	}
 	report(env.Stderr, root.Name(), err)
 	return exitCode(err)
 }
@@ -135,7 +142,12 @@ func configure(env *Env, root *cobra.Command) {
 	root.SetUsageTemplate(usageTemplate)
 	root.PersistentFlags().StringVar(&env.colors, "color", "auto", "colour the output: auto, always or never")
 	root.PersistentFlags().StringVar(&env.socket, "socket", "", "`path` of the control socket, instead of the project's own")
+	noColor := root.PersistentFlags().Bool("no-color", false, "the same as --color never")
+	root.PersistentFlags().MarkHidden("no-color")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if *noColor {
+			env.colors = "never"
+		}
 		return oneOf("color", env.colors, "auto", "always", "never")
 	}
 }

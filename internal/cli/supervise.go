@@ -243,6 +243,9 @@ func handleSignals(engine *supervisor.Engine, again *reloader, log *slog.Logger)
 		for {
 			select {
 			case s := <-signals:
+				if s == syscall.SIGPIPE { // nobody reads our stdout, which its writer knows
+					continue
+				}
 				log.Info("signal", "signal", s.String())
 				switch s {
 				case syscall.SIGINT:
