@@ -108,24 +108,31 @@ func runLogs(ctx context.Context, env *Env, opts logsOptions) error {
 	}
 	if opts.follow && running {
 		var cancel context.CancelFunc
-		ctx, cancel = untilEnd(ctx, c)
+		ctx, _, cancel = untilEnd(ctx, c)
 		defer cancel()
 	}
 	return names.print(ctx, env, reader, query, opts)
 }
 
 // untilEnd ends with the project, a moment later: its last lines come first.
-func untilEnd(ctx context.Context, c *client.Client) (context.Context, context.CancelFunc) {
+// How it ended is in the channel then.
+func untilEnd(ctx context.Context, c *client.Client) (context.Context, <-chan control.End, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	ended := make(chan control.End, 1)
 	go func() {
-		c.Events(ctx, func(control.Message) error { return nil })
+		c.Events(ctx, func(m control.Message) error {
+			if m.End != nil {
+				ended <- *m.End
+			}
+			return nil
+		})
 		select {
 		case <-time.After(100 * time.Millisecond):
 			cancel(errProjectEnded)
 		case <-ctx.Done():
 		}
 	}()
-	return ctx, func() { cancel(nil) }
+	return ctx, ended, func() { cancel(nil) }
 }
 
 var errProjectEnded = errors.New("the project ended")
@@ -321,19 +328,27 @@ func printTail(ctx context.Context, w io.Writer, layout rundir.Layout, s control
 	return nil
 }
 
-// followAll prints what the services print from now on, until the project ends
-// or Ctrl-C: then they go on without us.
+// followAll prints what the services print from now on, until the project ends,
+// with its exit code, or until Ctrl-C: then they go on without us.
 func followAll(ctx context.Context, env *Env, c *client.Client, layout rundir.Layout, ids []string) error {
 	names := labels(layout)
 	query := servicelog.Query{Tail: -1, Follow: true}
 	if len(ids) > 0 {
 		query.Sources, _ = names.sources(ids, ids)
 	}
-	ctx, cancel := untilEnd(ctx, c)
+	ctx, ended, cancel := untilEnd(ctx, c)
 	defer cancel()
 	err := names.print(ctx, env, servicelog.NewReader(layout.Logs), query, logsOptions{})
-	if errors.Is(err, context.Canceled) {
-		return nil
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return err
 	}
-	return err
+	select {
+	case end := <-ended:
+		fmt.Fprintf(env.Stderr, "the project ended: %s\n", end.Reason)
+		if end.Code != 0 {
+			return &exitError{code: end.Code}
+		}
+	default:
+	}
+	return nil
 }
