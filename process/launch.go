@@ -162,6 +162,9 @@ func (s *settings) apply() (step string, err error) {
 	if s.User != nil {
 		if s.DropCaps && len(s.Caps) > 0 {
 			unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0)
+			// Without this access(2) knows nothing of what is kept, and programs
+			// that ask it first believe that they may not.
+			unix.Prctl(unix.PR_SET_SECUREBITS, noSetuidFixup, 0, 0, 0)
 		}
 		if err := s.User.become(); err != nil {
 			return fmt.Sprintf("become user %d", s.User.UID), err
@@ -184,6 +187,9 @@ func (s *settings) apply() (step string, err error) {
 	}
 	return "", nil
 }
+
+// noSetuidFixup is SECBIT_NO_SETUID_FIXUP of linux/securebits.h.
+const noSetuidFixup = 1 << 2
 
 // become changes the user of this thread.
 func (u *User) become() error {
