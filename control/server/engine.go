@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"nix2gpu/control"
 	"nix2gpu/project"
@@ -75,7 +76,7 @@ func service(st supervisor.Status) control.Service {
 			Error: x.Error, Text: x.String(), At: x.At,
 		}
 		if x.Ran > 0 {
-			out.Exit.Ran = x.Ran.String()
+			out.Exit.Ran = rounded(x.Ran).String()
 		}
 	}
 	if p := st.Probe; p != nil {
@@ -85,6 +86,19 @@ func service(st supervisor.Status) control.Service {
 		out.Ports = append(out.Ports, control.Port{Port: p.Port, Protocol: p.Protocol, Address: p.Address})
 	}
 	return out
+}
+
+// rounded leaves what a person reads: 145ms, 3.2s, 1h2m3s.
+func rounded(d time.Duration) time.Duration {
+	switch {
+	case d < time.Millisecond:
+		return d.Round(time.Microsecond)
+	case d < time.Second:
+		return d.Round(time.Millisecond)
+	case d < time.Minute:
+		return d.Round(100 * time.Millisecond)
+	}
+	return d.Round(time.Second)
 }
 
 func event(ev supervisor.Event) *control.Event {
