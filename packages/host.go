@@ -45,7 +45,7 @@ func (h *Host) Path(attr string) (string, error) {
 			e.Programs = []string{p.Main}
 		}
 		if !p.Known {
-			e.Meant = Suggest(attr)
+			e.Unknown, e.Meant = true, Suggest(attr)
 		}
 		return "", e
 	}

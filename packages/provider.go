@@ -44,6 +44,7 @@ type MissingError struct {
 	Debian   []string
 	From     string // where to get it, when there is no Debian package
 	Meant    string // a known attribute that looks like this one
+	Unknown  bool   // the table lacks it: program and Debian package are guesses
 }
 
 func (e *MissingError) Error() string {
@@ -51,14 +52,25 @@ func (e *MissingError) Error() string {
 	if e.Pos.File != "" {
 		fmt.Fprintf(&b, "%s:%d:%d: ", e.Pos.File, e.Pos.Line, e.Pos.Col)
 	}
-	fmt.Fprintf(&b, "package %q is not installed", e.Attr)
-	if len(e.Programs) > 0 {
-		fmt.Fprintf(&b, ": no program %q on this machine", e.Programs[0])
+	switch {
+	case e.Unknown:
+		fmt.Fprintf(&b, "package %q is not known", e.Attr)
+		if len(e.Programs) > 0 {
+			fmt.Fprintf(&b, ", and there is no program %q on this machine", e.Programs[0])
+		}
+	case len(e.Programs) > 0:
+		fmt.Fprintf(&b, "package %q is not installed: no program %q on this machine", e.Attr, e.Programs[0])
+	default:
+		fmt.Fprintf(&b, "package %q is not installed", e.Attr)
 	}
 	if e.Meant != "" {
 		fmt.Fprintf(&b, "; did you mean %q?", e.Meant)
 	}
-	b.WriteString("\nhint: " + cure(e.Debian, e.From))
+	b.WriteString("\nhint: ")
+	if e.Unknown {
+		b.WriteString("if Debian has it: ")
+	}
+	b.WriteString(cure(e.Debian, e.From))
 	if e.From == "" {
 		b.WriteString(" (or: nix2gpu up --install)")
 	}
