@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -37,29 +40,50 @@ func TestScripts(t *testing.T) {
 			// Sockets of one script are not seen by another.
 			run := filepath.Join(e.WorkDir, ".run")
 			e.Setenv("XDG_RUNTIME_DIR", run)
-			e.Defer(func() { stopAll(e.WorkDir) })
+			e.Defer(func() { downAll(t, e, run) })
 			return os.Mkdir(run, 0o700)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":    cmdExits,
 			"waitfile": cmdWaitFile,
 			"nothing":  cmdNothing,
+			"listen":   cmdListen,
 		},
 	})
 }
 
-// stopAll ends the supervisors that a script which failed has left.
-func stopAll(dir string) {
-	locks, _ := filepath.Glob(filepath.Join(dir, ".nix2gpu/*/supervisor.lock"))
-	for _, lock := range locks {
-		data, err := os.ReadFile(lock)
-		if err != nil {
-			continue
+// downAll stops what a script has left running, as one that fails does.
+func downAll(t *testing.T, e *testscript.Env, run string) {
+	sockets, _ := filepath.Glob(filepath.Join(run, "nix2gpu", "*.sock"))
+	for _, socket := range sockets {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		cmd := exec.CommandContext(ctx, "nix2gpu", "down", "--timeout", "5s", "--socket", socket)
+		cmd.Env, cmd.Dir = e.Vars, e.WorkDir
+		out, err := cmd.CombinedOutput()
+		cancel()
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && exit.ExitCode() == 3 {
+			continue // the socket of one that ended otherwise
 		}
-		if pid, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil && pid > 1 {
-			syscall.Kill(pid, syscall.SIGTERM)
+		if err != nil {
+			t.Errorf("cannot stop what has been left behind %s: %v\n%s", socket, err, out)
 		}
 	}
+}
+
+// cmdListen listens on a free port until the script ends. $PORT is its number,
+// and $OWNER what is said of who listens.
+func cmdListen(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: listen")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+	name, err := os.ReadFile("/proc/self/comm")
+	ts.Check(err)
+	ts.Setenv("PORT", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	ts.Setenv("OWNER", fmt.Sprintf("%s (pid %d)", strings.TrimSpace(string(name)), os.Getpid()))
 }
 
 // cmdExits runs a command that must end with an exit code:

@@ -45,6 +45,9 @@ func runCheck(ctx context.Context, env *Env, t *target) error {
 			}
 		}
 		fmt.Fprintf(env.Stdout, "%s: ok, %s\n", l.name, count(enabled, "service"))
+		if text := l.nothing(); enabled == 0 && text != nothingDefined {
+			fmt.Fprintln(env.Stderr, text)
+		}
 	}
 	return err
 }

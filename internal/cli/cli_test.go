@@ -53,7 +53,7 @@ func TestReport(t *testing.T) {
 		{context.Canceled, ""},
 	} {
 		var b bytes.Buffer
-		report(&b, "nix2gpu", c.err)
+		report(&Env{Stderr: &b}, "nix2gpu", c.err)
 		if b.String() != c.want {
 			t.Errorf("report(%v) printed %q, want %q", c.err, b.String(), c.want)
 		}

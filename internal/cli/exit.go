@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"nix2gpu/control"
@@ -99,7 +98,8 @@ func exitCode(err error) int {
 }
 
 // report prints err for the person who must act on it.
-func report(w io.Writer, program string, err error) {
+func report(env *Env, program string, err error) {
+	w := env.Stderr
 	var e *exitError
 	if errors.As(err, &e) && e.err == nil {
 		return
@@ -111,10 +111,10 @@ func report(w io.Writer, program string, err error) {
 	var refused *refusal
 	switch {
 	case errors.As(err, &wrong):
-		writeFaults(w, wrong.root, faults(wrong.err))
+		writeFaults(w, env.Dir, wrong.root, faults(wrong.err))
 		return
 	case errors.As(err, &refused):
-		writeFaults(w, refused.root, refused.faults)
+		writeFaults(w, env.Dir, refused.root, refused.faults)
 		return
 	}
 	msg := strings.TrimRight(err.Error(), "\n")

@@ -13,6 +13,7 @@ import (
 	"nix2gpu/compose"
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
+	"nix2gpu/spelling"
 )
 
 // A loaded definition is a project with the place that it came from.
@@ -90,7 +91,7 @@ func (t *target) locate(env *Env) (root string, files []string, err error) {
 		info, err := os.Stat(full)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return "", nil, &exitError{exitUsage, fmt.Errorf("no definition %q", f)}
+			return "", nil, noDefinition(env, f, full)
 		case err != nil:
 			return "", nil, &exitError{exitUsage, err}
 		case info.IsDir():
@@ -109,6 +110,26 @@ func (t *target) locate(env *Env) (root string, files []string, err error) {
 		files = append(files, name)
 	}
 	return root, files, nil
+}
+
+// noDefinition says that a file is not there, and which one may be meant.
+func noDefinition(env *Env, name, full string) error {
+	err := usageError("no definition %q", name)
+	dir, base := filepath.Split(full)
+	var names []string
+	entries, _ := os.ReadDir(dir) // a folder that is not there has none
+	for _, e := range entries {
+		if e.IsDir() || isReference(e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	if near := spelling.Nearest(base, names); near != "" {
+		return hint(err, "did you mean %q?", filepath.Join(filepath.Dir(name), near))
+	}
+	if _, found, none := discover(env, filepath.Clean(dir)); none == nil {
+		return hint(err, "%q is there", filepath.Join(filepath.Dir(name), found[0]))
+	}
+	return hint(err, "write it, or name another: %s up FILE", env.name())
 }
 
 // discover looks for a definition in a folder. Under the name

@@ -7,13 +7,16 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"nix2gpu/spelling"
 )
 
 // Main runs the command that env.Args names and returns the exit code.
 func Main(ctx context.Context, env *Env) int {
 	if ran, err := runHidden(ctx, env, arguments(env)); ran {
 		if err != nil {
-			report(env.Stderr, "nix2gpu", err)
+			report(env, "nix2gpu", err)
 		}
 		return exitCode(err)
 	}
@@ -41,7 +44,7 @@ func Main(ctx context.Context, env *Env) int {
 		}
 		return exitInterrupted
 	}
-	report(env.Stderr, root.Name(), err)
+	report(env, root.Name(), err)
 	return exitCode(err)
 }
 
@@ -137,7 +140,7 @@ func configure(env *Env, root *cobra.Command) {
 		if errors.Is(err, context.Canceled) {
 			return err
 		}
-		return hint(&exitError{exitUsage, err}, "see %q", cmd.CommandPath()+" --help")
+		return flagError(cmd, err)
 	})
 	root.SetUsageTemplate(usageTemplate)
 	root.PersistentFlags().StringVar(&env.colors, "color", "auto", "colour the output: auto, always or never")
@@ -150,6 +153,27 @@ func configure(env *Env, root *cobra.Command) {
 		}
 		return oneOf("color", env.colors, "auto", "always", "never")
 	}
+}
+
+// flagError says what is wrong with a flag, and which one was meant.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
+		return hint(&exitError{exitUsage, err}, "see %q", cmd.CommandPath()+" --help")
+	}
+	var names []string
+	add := func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	}
+	cmd.Flags().VisitAll(add)
+	cmd.InheritedFlags().VisitAll(add)
+	bad := usageError("unknown flag \"--%s\"", unknown.GetSpecifiedName())
+	if near := spelling.Nearest(unknown.GetSpecifiedName(), names); near != "" {
+		return hint(bad, "did you mean \"--%s\"?", near)
+	}
+	return hint(bad, "see %q", cmd.CommandPath()+" --help")
 }
 
 // unknownVerb rejects arguments that no verb took.

@@ -1,11 +1,16 @@
 package cli
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -26,6 +31,9 @@ type preflight struct {
 	layout rundir.Layout
 	ids    []project.ID
 	faults []fault
+
+	// scratch has what looking writes: a refusal leaves nothing behind.
+	scratch string
 }
 
 func (c *preflight) fail(pos project.Pos, hint, format string, args ...any) {
@@ -47,17 +55,6 @@ func (e *refusal) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// leavingNothing is run; when it refuses, folders that it made are gone.
-func (c *preflight) leavingNothing(ctx context.Context, install bool) error {
-	_, statErr := os.Stat(c.layout.State)
-	err := c.run(ctx, install)
-	if err != nil && errors.Is(statErr, os.ErrNotExist) {
-		os.RemoveAll(c.layout.State)
-		os.Remove(parentOf(c.layout.State)) // .nix2gpu, unless another container has something there
-	}
-	return err
-}
-
 // run makes all checks and reports everything that they find.
 func (c *preflight) run(ctx context.Context, install bool) error {
 	// What a killed supervisor left holds ports and folders: it goes first.
@@ -65,6 +62,13 @@ func (c *preflight) run(ctx context.Context, install bool) error {
 	var alive *process.RunningError
 	if _, err := process.Recover(c.layout.Journal); err != nil && !errors.As(err, &alive) {
 		return err
+	}
+	if scratch, err := os.MkdirTemp("", "nix2gpu-"); err == nil {
+		defer os.RemoveAll(scratch)
+		if err := os.Chmod(scratch, 0o755); err != nil { // users of services look too
+			return err
+		}
+		c.scratch = scratch
 	}
 	c.unsupported()
 	c.ports()
@@ -76,9 +80,26 @@ func (c *preflight) run(ctx context.Context, install bool) error {
 		c.commands()
 	}
 	if len(c.faults) > 0 {
+		slices.SortStableFunc(c.faults, func(a, b fault) int {
+			return cmp.Or(cmp.Compare(a.pos.File, b.pos.File), cmp.Compare(a.pos.Line, b.pos.Line), cmp.Compare(a.pos.Col, b.pos.Col))
+		})
 		return &refusal{c.l.root, c.faults}
 	}
 	return nil
+}
+
+// at is where an option of a service was set; else where the service was
+// enabled.
+func (c *preflight) at(s *project.Service, option string) project.Pos {
+	if c.l.config == nil {
+		return s.Pos
+	}
+	pos := c.l.config.Pos("services", s.Type, s.Instance, option)
+	if !pos.IsValid() || strings.HasPrefix(pos.File(), "<") {
+		return s.Pos
+	}
+	line, col := pos.LineCol()
+	return project.Pos{File: within(c.l.root, pos.File()), Line: line, Col: col}
 }
 
 func (c *preflight) services(each func(s *project.Service)) {
@@ -155,8 +176,11 @@ func (c *preflight) folders() {
 				}
 				seen[path] = true
 				if why := notWritable(path); why != nil {
-					c.fail(s.Pos, "change its owner, or set dataDir to a folder that you may write to",
-						"service %q: cannot write to folder %q: %v", s.Label, path, why)
+					cure := "set dataDir to a folder that can be written to"
+					if errors.Is(why, fs.ErrPermission) {
+						cure = "change its owner, or " + cure
+					}
+					c.fail(c.at(s, "dataDir"), cure, "service %q: cannot write to folder %q: %v", s.Label, path, why)
 				}
 			}
 		}
@@ -164,8 +188,10 @@ func (c *preflight) folders() {
 }
 
 // notWritable says why files can't be made in a folder, or the folder itself
-// can't be made.
+// can't be made. It is tried: root may write everywhere, but not to a file
+// system that takes nothing.
 func notWritable(path string) error {
+	missing := "" // the first folder that would have to be made
 	for dir := path; ; {
 		info, err := os.Stat(dir)
 		switch {
@@ -175,27 +201,55 @@ func notWritable(path string) error {
 			if dir == path && os.Geteuid() != 0 && !ownedByUs(info) {
 				return nil // it exists, and its owner is the service's affair
 			}
-			return accessible(dir)
-		case !errors.Is(err, os.ErrNotExist):
+			if err := accessible(dir); err != nil || missing == "" {
+				return err
+			}
+			return tryFolder(missing)
+		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
 			return errors.Unwrap(err)
 		}
 		parent := parentOf(dir)
 		if parent == dir {
 			return nil
 		}
-		dir = parent
+		dir, missing = parent, dir
 	}
 }
 
+// tryFolder makes a folder for a moment.
+func tryFolder(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	switch {
+	case err == nil:
+		return os.Remove(dir)
+	case errors.Is(err, fs.ErrExist):
+		return nil // somebody was faster
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%q takes no new folders", parentOf(dir)) // as /proc says it
+	}
+	return errors.Unwrap(err)
+}
+
+// stage is a stage that writes nothing where a run would.
 func (c *preflight) stage() *stage.Stage {
 	self, _ := c.env.selfPath()
-	return stage.New(stage.Places{Root: c.l.root, State: c.layout.State, Run: c.layout.Run, Self: self},
-		&packages.Host{Dir: c.layout.Packages}, stage.Options{Environ: c.env.Environ})
+	at := stage.Places{Root: c.l.root, State: c.layout.State, Run: c.layout.Run, Self: self}
+	if c.scratch != "" {
+		at.Run, at.Secrets = filepath.Join(c.scratch, "run"), filepath.Join(c.layout.Run, "secrets")
+	}
+	return stage.New(at, c.provider(), stage.Options{Environ: c.env.Environ})
+}
+
+func (c *preflight) provider() packages.Provider {
+	if c.scratch != "" {
+		return &packages.Host{Dir: filepath.Join(c.scratch, "packages")}
+	}
+	return &packages.Host{Dir: c.layout.Packages}
 }
 
 // packages finds what is not installed, and installs it when asked to.
 func (c *preflight) packages(ctx context.Context, install bool) error {
-	missing, err := packages.Missing(&packages.Host{Dir: c.layout.Packages}, c.needed())
+	missing, err := packages.Missing(c.provider(), c.needed())
 	if err != nil {
 		c.fail(project.Pos{}, "", "%v", err)
 		return nil
@@ -207,25 +261,64 @@ func (c *preflight) packages(ctx context.Context, install bool) error {
 		return c.install(ctx, missing)
 	}
 	for _, m := range missing {
+		pos := m.Pos
+		m.Pos = project.Pos{} // the fault says it
 		text, cure, _ := strings.Cut(m.Error(), "\nhint: ")
-		if place := m.Pos.String(); place != "" {
-			text = strings.TrimPrefix(text, place+": ")
+		if user := c.user(m.Attr); user != nil {
+			if pos == (project.Pos{}) {
+				pos = c.at(user, "command")
+			}
+			text = fmt.Sprintf("service %q: %s", user.Label, text)
 		}
-		c.fail(m.Pos, cure, "%s", text)
+		c.fail(pos, cure, "%s", text)
 	}
 	return nil
 }
 
-// needed are the packages of the services that are to run.
-func (c *preflight) needed() []project.PackageRef {
+// user is the first service that needs a package; nil when none does.
+func (c *preflight) user(attr string) *project.Service {
+	for _, id := range c.ids {
+		if s := c.l.project.Services[id]; s != nil && slices.ContainsFunc(packages.Needed(c.only(s)), func(r project.PackageRef) bool { return r.Attr == attr }) {
+			return s
+		}
+	}
+	return nil
+}
+
+// only is the project with the processes of some services, and the generated
+// files that they use.
+func (c *preflight) only(services ...*project.Service) *project.Project {
 	part := *c.l.project
 	part.Processes = map[project.ID]*project.Process{}
-	c.services(func(s *project.Service) {
+	for _, s := range services {
 		for _, id := range s.ProcessIDs() {
 			part.Processes[id] = c.l.project.Processes[id]
 		}
-	})
-	return packages.Needed(&part)
+	}
+	part.Files = map[string]*project.File{}
+	var add func(v any)
+	add = func(v any) {
+		text, err := json.Marshal(v)
+		if err != nil {
+			return
+		}
+		for name, f := range c.l.project.Files {
+			top, _, _ := strings.Cut(name, "/") // a folder of files is named by itself
+			if part.Files[name] == nil && bytes.Contains(text, []byte(top)) {
+				part.Files[name] = f
+				add(f)
+			}
+		}
+	}
+	add(part.Processes)
+	return &part
+}
+
+// needed are the packages of the services that are to run.
+func (c *preflight) needed() []project.PackageRef {
+	var services []*project.Service
+	c.services(func(s *project.Service) { services = append(services, s) })
+	return packages.Needed(c.only(services...))
 }
 
 // install lets apt install what is missing. It is the user's wish, so its
@@ -250,15 +343,22 @@ func (c *preflight) commands() {
 	c.services(func(s *project.Service) {
 		for _, id := range s.ProcessIDs() {
 			proc := c.l.project.Processes[id]
-			_, err := st.PrepareExec(c.l.project, proc, proc.Command, project.RootPath(""))
+			_, err := st.PrepareExec(c.l.project, proc, proc.Command, nil)
 			var e *stage.Error
-			if !errors.As(err, &e) || e.Kind != stage.NoCommand {
+			if !errors.As(err, &e) {
 				continue
 			}
-			if strings.Contains(e.Msg, "/") && len(s.DependsOn) > 0 {
+			option, later := "command", len(s.DependsOn) > 0 || len(proc.Dirs) > 0 || proc.Role != project.Init && len(s.Init) > 0
+			switch {
+			case e.Kind == stage.BadPackage:
+			case later && strings.Contains(e.Msg, "/"): // another may make it
+				continue
+			case e.Kind == stage.BadFolder && errors.Is(e, fs.ErrNotExist):
+				option = "working_dir"
+			case e.Kind != stage.NoCommand:
 				continue
 			}
-			c.fail(s.Pos, e.Hint, "service %q: %s", s.Label, e.Msg)
+			c.fail(c.at(s, option), cmp.Or(e.Hint, "make it, or correct its path"), "service %q: %s", s.Label, e.Msg)
 		}
 	})
 }

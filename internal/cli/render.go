@@ -64,10 +64,14 @@ func faults(err error) []fault {
 func unindentHints(s string) string { return strings.ReplaceAll(s, "\n  hint: ", "\nhint: ") }
 
 // writeFaults prints each error with its line of the source, a caret under
-// the place, and the cure.
-func writeFaults(w io.Writer, root string, faults []fault) {
+// the place, and the cure. Files are named as they are seen from the folder dir.
+func writeFaults(w io.Writer, dir, root string, faults []fault) {
 	for _, f := range faults {
-		place := f.pos.String()
+		pos := f.pos
+		if pos.File != "" && !filepath.IsAbs(pos.File) {
+			pos.File = within(dir, filepath.Join(root, pos.File))
+		}
+		place := pos.String()
 		if place != "" {
 			place += ": "
 		}
@@ -77,6 +81,14 @@ func writeFaults(w io.Writer, root string, faults []fault) {
 			fmt.Fprintf(w, "hint: %s\n", f.hint)
 		}
 	}
+}
+
+// within names a file relative to dir when it is in there.
+func within(dir, file string) string {
+	if rel, err := filepath.Rel(dir, file); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return file
 }
 
 // writeExcerpt prints the source line of a fault, when it can be had.

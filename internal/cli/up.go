@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"nix2gpu/catalog"
 	"nix2gpu/compose"
 	"nix2gpu/control"
 	"nix2gpu/control/client"
@@ -86,12 +88,15 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 	if err != nil {
 		return err
 	}
-	l.writeNotes(env)
 	if opts.dryRun {
+		l.writeNotes(env)
 		return dryRun(env, l.project, ids)
 	}
 	renv := env.rundirEnv()
 	layout := rundir.Locate(renv, l.container, l.root)
+	if layout.Holder() != 0 {
+		l.writeNotes(env)
+	}
 	for layout.Holder() != 0 {
 		err := converge(ctx, env, &opts, l, ids, client.New(layout.Socket), layout)
 		if !errors.Is(err, errEnding) {
@@ -102,13 +107,15 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 		}
 	}
 	if len(ids) == 0 {
-		fmt.Fprintln(env.Stderr, "no services defined, nothing to run")
+		l.writeNotes(env)
+		fmt.Fprintln(env.Stderr, l.nothing())
 		return nil
 	}
 	check := &preflight{env: env, l: l, layout: layout, ids: ids}
-	if err := check.leavingNothing(ctx, opts.install); err != nil {
-		return err
+	if err := check.run(ctx, opts.install); err != nil {
+		return err // which says more than the notes
 	}
+	l.writeNotes(env)
 	data, err := l.project.Encode()
 	if err != nil {
 		return err
@@ -130,6 +137,31 @@ func (l *loaded) writeNotes(env *Env) {
 	for _, n := range l.notes {
 		fmt.Fprintln(env.Stderr, n)
 	}
+}
+
+// nothingDefined is said of a definition without services.
+const nothingDefined = "no services defined, nothing to run"
+
+// nothing says why there is nothing to run. A service that is not enabled is
+// no part of the project, so its options are looked through.
+func (l *loaded) nothing() string {
+	var defined []string
+	if l.config != nil {
+		for _, typ := range l.config.Keys("services") {
+			if t, ok := catalog.Find(typ); ok && t.Name != typ {
+				continue // another name of a type that comes anyway
+			}
+			for _, instance := range l.config.Keys("services", typ) {
+				defined = append(defined, "services."+typ+"."+strconv.Quote(instance))
+			}
+		}
+	} else if n := len(l.project.Services); n > 0 {
+		return fmt.Sprintf("no service is enabled, nothing to run: %s defined", count(n, "service"))
+	}
+	if len(defined) == 0 {
+		return nothingDefined
+	}
+	return fmt.Sprintf("no service is enabled, nothing to run: %s defined\nhint: %s.enable = true;", count(len(defined), "service"), defined[0])
 }
 
 func dryRun(env *Env, p *project.Project, ids []project.ID) error {
