@@ -80,7 +80,9 @@ func awaitUp(ctx context.Context, env *Env, opts *upOptions, c *client.Client, l
 	// The start of a program is no change of state, so it is looked for.
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
+	patience := env.Now().Add(startPatience)
 	services := map[string]control.Service{}
+	var began time.Time
 	var end *control.End
 	for end == nil {
 		select {
@@ -94,6 +96,7 @@ func awaitUp(ctx context.Context, env *Env, opts *upOptions, c *client.Client, l
 				}
 				break
 			}
+			began = m.State.Since
 			picked, err := pickServices(m.State.Services, ids)
 			if err != nil {
 				return err
@@ -122,11 +125,14 @@ func awaitUp(ctx context.Context, env *Env, opts *upOptions, c *client.Client, l
 		if len(services) > 0 && allArrived(services, opts.wait, env.Now()) {
 			break
 		}
+		if !opts.wait && env.Now().After(patience) {
+			break // they go on in the background, and what they wait for is printed
+		}
 	}
 	if end != nil && end.Code != 0 {
 		fmt.Fprintf(env.Stderr, "the project ended: %s\n", end.Reason)
 	}
-	return writeUp(ctx, env, layout, ids, services, end)
+	return writeUp(ctx, env, layout, ids, services, began, end)
 }
 
 // stream follows the events in the background. What ends them early is failed.
@@ -157,6 +163,10 @@ func allArrived(services map[string]control.Service, wait bool, now time.Time) b
 	return true
 }
 
+// startPatience is how long "up -d" waits for services whose dependencies are
+// slow. With --wait there is no such bound but the user's.
+const startPatience = 10 * time.Second
+
 // calm is how long a service without a probe must run to count as healthy.
 const calm = 500 * time.Millisecond
 
@@ -181,7 +191,7 @@ func hasArrived(s control.Service, wait bool, now time.Time) bool {
 }
 
 // writeUp prints a line a service, and the end of the log of those that failed.
-func writeUp(ctx context.Context, env *Env, layout rundir.Layout, ids []string, services map[string]control.Service, end *control.End) error {
+func writeUp(ctx context.Context, env *Env, layout rundir.Layout, ids []string, services map[string]control.Service, began time.Time, end *control.End) error {
 	failed := 0
 	for _, id := range ids {
 		s, ok := services[id]
@@ -194,7 +204,7 @@ func writeUp(ctx context.Context, env *Env, layout rundir.Layout, ids []string, 
 		}
 		failed++
 		if s.State == "failed" {
-			printTail(ctx, env.Stderr, layout, s, statusLines)
+			printTail(ctx, env.Stderr, layout, s, began, statusLines)
 		}
 	}
 	switch {

@@ -293,23 +293,24 @@ func (n naming) print(ctx context.Context, env *Env, reader *servicelog.Reader, 
 }
 
 // tailOf prints the end of a service's log, indented as part of its status.
-func tailOf(ctx context.Context, env *Env, t *target, s control.Service, lines int) error {
+func tailOf(ctx context.Context, env *Env, t *target, s control.Service, began time.Time, lines int) error {
 	_, layout, err := t.find(ctx, env)
 	if err != nil {
 		return err
 	}
-	return printTail(ctx, env.Stdout, layout, s, lines)
+	return printTail(ctx, env.Stdout, layout, s, began, lines)
 }
 
-// printTail prints the last lines of a service, indented.
-func printTail(ctx context.Context, w io.Writer, layout rundir.Layout, s control.Service, lines int) error {
+// printTail prints the last lines of a service since its project began,
+// indented.
+func printTail(ctx context.Context, w io.Writer, layout rundir.Layout, s control.Service, began time.Time, lines int) error {
 	sources, err := labels(layout).sources([]string{s.ID}, nil)
 	if err != nil {
 		sources = []string{s.ID}
 	}
 	var b bytes.Buffer
 	out := servicelog.NewPrinter(&b, servicelog.PrintOptions{Terminal: true, Color: servicelog.ColorNever})
-	query := servicelog.Query{Sources: sources, Tail: lines}
+	query := servicelog.Query{Sources: sources, Tail: lines, Since: began}
 	for rec, err := range servicelog.NewReader(layout.Logs).Records(ctx, query) {
 		if err != nil {
 			return err

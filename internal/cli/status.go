@@ -31,7 +31,7 @@ func runStatus(ctx context.Context, env *Env, opts psOptions) error {
 			fmt.Fprintln(env.Stdout)
 		}
 		writeStatus(env.Stdout, state, s)
-		if err := tailOf(ctx, env, &opts.target, s, statusLines); err != nil {
+		if err := tailOf(ctx, env, &opts.target, s, state.Since, statusLines); err != nil {
 			fmt.Fprintf(env.Stderr, "log of %s: %v\n", s.Label, err)
 		}
 		if s.State == "failed" {
