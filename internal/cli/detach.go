@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"time"
 
@@ -80,8 +81,18 @@ func awaitUp(ctx context.Context, env *Env, opts *upOptions, c *client.Client, l
 	// The start of a program is no change of state, so it is looked for.
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
-	patience := env.Now().Add(startPatience)
+	giveUp := env.Now().Add(startPatience)
+	report := time.NewTimer(patience)
+	defer report.Stop()
 	services := map[string]control.Service{}
+	missing := func() (list []control.Service) {
+		for _, id := range ids {
+			if s, ok := services[id]; ok && !hasArrived(s, opts.wait, env.Now()) {
+				list = append(list, s)
+			}
+		}
+		return list
+	}
 	var began time.Time
 	var end *control.End
 	for end == nil {
@@ -114,18 +125,20 @@ func awaitUp(ctx context.Context, env *Env, opts *upOptions, c *client.Client, l
 					services[s.ID] = s
 				}
 			}
+		case <-report.C: // once: ps can say it again
+			for _, s := range missing() {
+				fmt.Fprintf(env.Stderr, "%s: still %s\n", s.Label, describe(s))
+			}
 		case err := <-failed:
-			for _, id := range ids {
-				if s, ok := services[id]; ok && !hasArrived(s, opts.wait, env.Now()) {
-					fmt.Fprintf(env.Stderr, "%s: %s\n", s.Label, describe(s))
-				}
+			for _, s := range missing() {
+				fmt.Fprintf(env.Stderr, "%s: %s\n", s.Label, describe(s))
 			}
 			return err
 		}
 		if len(services) > 0 && allArrived(services, opts.wait, env.Now()) {
 			break
 		}
-		if !opts.wait && env.Now().After(patience) {
+		if !opts.wait && env.Now().After(giveUp) {
 			break // they go on in the background, and what they wait for is printed
 		}
 	}
@@ -167,6 +180,9 @@ func allArrived(services map[string]control.Service, wait bool, now time.Time) b
 // slow. With --wait there is no such bound but the user's.
 const startPatience = 10 * time.Second
 
+// patience is how long "up -d" waits before it says for whom.
+const patience = 5 * time.Second
+
 // calm is how long a service without a probe must run to count as healthy.
 const calm = 500 * time.Millisecond
 
@@ -186,6 +202,12 @@ func hasArrived(s control.Service, wait bool, now time.Time) bool {
 		return !wait && s.PID != 0
 	case "setup", "unready", "backoff":
 		return !wait
+	case "waiting":
+		// For the end of another service: that can be hours away, and needs
+		// nobody who waits for it here.
+		return !wait && slices.ContainsFunc(s.WaitsFor, func(u control.Unmet) bool {
+			return u.Condition == "completed" || u.Condition == "exited"
+		})
 	}
 	return false
 }

@@ -103,8 +103,11 @@ func runLogs(ctx context.Context, env *Env, opts logsOptions) error {
 		if query.Sources, err = names.sources(opts.target.services, query.Sources); err != nil {
 			return err
 		}
-	} else if opts.follow {
-		query.Sources = nil // also those that begin later
+	} else {
+		names.stale = names.strangers(query.Sources)
+		if opts.follow {
+			query.Sources = nil // also those that begin later
+		}
 	}
 	if opts.follow && running {
 		var cancel context.CancelFunc
@@ -204,19 +207,22 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 
 // A naming knows the project that ran last, so that logs have labels also when
 // nothing runs.
-type naming struct{ project *project.Project }
+type naming struct {
+	project *project.Project
+	stale   map[string]bool // logs that are not shown unless they are named
+}
 
 // labels reads what a supervisor has kept of its project.
 func labels(layout rundir.Layout) naming {
 	data, err := os.ReadFile(filepath.Join(layout.State, projectFile))
 	if err != nil {
-		return naming{&project.Project{}}
+		return naming{project: &project.Project{}}
 	}
 	p, err := project.Decode(bytes.NewReader(data))
 	if err != nil { // of another version of the program
-		return naming{&project.Project{}}
+		return naming{project: &project.Project{}}
 	}
-	return naming{p}
+	return naming{project: p}
 }
 
 // label is what stands before the lines of a source.
@@ -254,6 +260,17 @@ func (n naming) sources(names, there []string) ([]string, error) {
 	return out, nil
 }
 
+// strangers are the logs of services that the project no longer has.
+func (n naming) strangers(there []string) map[string]bool {
+	out := map[string]bool{}
+	for _, source := range there {
+		if len(n.project.Processes) > 0 && n.project.Processes[project.ID(source)] == nil {
+			out[source] = true
+		}
+	}
+	return out
+}
+
 // print writes the records of a query.
 func (n naming) print(ctx context.Context, env *Env, reader *servicelog.Reader, query servicelog.Query, opts logsOptions) error {
 	show := servicelog.PrintOptions{Terminal: true, Timestamps: opts.timestamps, Label: n.label}
@@ -273,17 +290,27 @@ func (n naming) print(ctx context.Context, env *Env, reader *servicelog.Reader, 
 		show.Label = nil
 	}
 	out := servicelog.NewPrinter(env.Stdout, show)
-	query.Idle = func() { out.Flush() }
+	last := &tail{lines: query.Tail, label: n.label}
+	release := func() (err error) {
+		for _, rec := range last.release() {
+			err = errors.Join(err, out.Print(rec))
+		}
+		return errors.Join(err, out.Flush())
+	}
+	query.Idle = func() { release() }
 	for rec, err := range reader.Records(ctx, query) {
 		if err != nil {
-			out.Flush()
+			release()
 			return err
+		}
+		if n.stale[rec.Source] || last.add(rec) {
+			continue
 		}
 		if err := out.Print(rec); err != nil {
 			return nil // nobody reads any more
 		}
 	}
-	if err := out.Flush(); err != nil {
+	if err := release(); err != nil {
 		return nil
 	}
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errProjectEnded) {

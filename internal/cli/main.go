@@ -203,7 +203,8 @@ func oneOf(flag, value string, permitted ...string) error {
 			return nil
 		}
 	}
-	return usageError("--%s must be %s, is %q", flag, strings.Join(permitted, ", "), value)
+	last := len(permitted) - 1
+	return usageError("--%s must be %s or %s, is %q", flag, strings.Join(permitted[:last], ", "), permitted[last], value)
 }
 
 // usageTemplate is cobra's, without the line that shows the program with any

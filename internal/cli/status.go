@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"nix2gpu/control"
 )
@@ -53,7 +54,11 @@ func writeStatus(w io.Writer, state *control.State, s control.Service) {
 	if s.ID != s.Label {
 		title += " (" + s.ID + ")"
 	}
-	fmt.Fprintf(w, "%s: %s\n", title, describe(s))
+	what := describe(s)
+	if len(s.WaitsFor) > 0 {
+		what = s.State // each has a line below
+	}
+	fmt.Fprintf(w, "%s: %s\n", title, what)
 	if !s.Since.IsZero() {
 		line("since", "%s, %s ago", clock(s.Since), span(state.At.Sub(s.Since)))
 	}
@@ -73,18 +78,15 @@ func writeStatus(w io.Writer, state *control.State, s control.Service) {
 		line("ports", "%s", p)
 	}
 	if s.Starts > 0 {
-		line("starts", "%d, %d of them automatic restarts", s.Starts, s.Restarts)
-	}
-	if s.State == "backoff" && !s.Next.IsZero() {
-		line("next", "in %s", span(s.Next.Sub(state.At)))
+		line("starts", "%s", starts(s))
 	}
 	if x := s.Exit; x != nil {
 		text := x.Text
 		if x.Process != "" && x.Process != s.ID {
 			text = x.Process + ": " + text
 		}
-		if x.Ran != "" {
-			text += " after " + x.Ran
+		if ran, err := time.ParseDuration(x.Ran); err == nil {
+			text += " after " + short(ran)
 		}
 		line("last exit", "%s, %s", text, clock(x.At))
 	}
@@ -98,4 +100,28 @@ func writeStatus(w io.Writer, state *control.State, s control.Service) {
 		}
 		line("probe", "%s %s", p.Role, verdict)
 	}
+}
+
+// starts counts those that nobody asked for apart.
+func starts(s control.Service) string {
+	switch s.Restarts {
+	case 0:
+		return fmt.Sprint(s.Starts)
+	case 1:
+		return fmt.Sprintf("%d, 1 of them an automatic restart", s.Starts)
+	}
+	return fmt.Sprintf("%d, %d of them automatic restarts", s.Starts, s.Restarts)
+}
+
+// short is a duration to two or three digits: what follows says nothing.
+func short(d time.Duration) string {
+	switch {
+	case d < time.Millisecond:
+		return "less than 1ms"
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < 10*time.Second:
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return span(d)
 }

@@ -68,15 +68,37 @@ func runWait(ctx context.Context, env *Env, opts waitOptions) error {
 		}
 	}
 	if slices.Contains(waitStates, opts.cond) {
-		return waitState(ctx, c, names, opts.cond)
+		err := waitState(ctx, c, names, opts.cond)
+		writeMissing(env, c, names, opts.cond, err)
+		return err
 	}
 	services, err := c.Wait(ctx, names, opts.cond)
+	writeMissing(env, c, names, opts.cond, err)
 	if errors.Is(err, control.ErrFailed) || err == nil {
 		if opts.cond == "completed" || opts.cond == "exited" {
 			return ownCode(ctx, c, names, services, err)
 		}
 	}
 	return err
+}
+
+// writeMissing says what a wait that took too long has waited for.
+func writeMissing(env *Env, c *client.Client, names []string, cond string, err error) {
+	if err == nil || exitCode(err) != exitTimeout {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	state, err := c.State(ctx)
+	if err != nil {
+		return
+	}
+	services, _ := pickServices(state.Services, names)
+	for _, s := range services {
+		if s.State != cond && (cond != "ready" || !hasArrived(s, true, env.Now())) {
+			fmt.Fprintf(env.Stderr, "%s: %s\n", s.Label, describe(s))
+		}
+	}
 }
 
 // wanted are the ids of all services that were started.
