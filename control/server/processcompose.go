@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"nix2gpu/control"
 	"nix2gpu/project"
+	"nix2gpu/servicelog"
 	"nix2gpu/supervisor"
 )
 
@@ -15,14 +18,15 @@ import (
 // its words for states and its field names.
 func (s *Server) processCompose() map[string]handler {
 	return map[string]handler{
-		"GET /live":                    s.pcLive,
-		"GET /processes":               s.pcProcesses,
-		"GET /process/{name...}":       s.pcProcess,
-		"GET /project/state":           s.pcProjectState,
-		"POST /project/stop":           s.pcProjectStop,
-		"POST /process/start/{name}":   s.pcAction(s.start),
-		"POST /process/restart/{name}": s.pcAction(s.restart),
-		"PATCH /process/stop/{name}":   s.pcAction(s.stop),
+		"GET /live":                              s.pcLive,
+		"GET /processes":                         s.pcProcesses,
+		"GET /process/{name...}":                 s.pcProcess,
+		"GET /process/logs/{name}/{end}/{limit}": s.pcLogs,
+		"GET /project/state":                     s.pcProjectState,
+		"POST /project/stop":                     s.pcProjectStop,
+		"POST /process/start/{name}":             s.pcAction(s.start),
+		"POST /process/restart/{name}":           s.pcAction(s.restart),
+		"PATCH /process/stop/{name}":             s.pcAction(s.stop),
 	}
 }
 
@@ -120,6 +124,46 @@ func (s *Server) pcProcess(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no process %q", r.PathValue("name"))}
+}
+
+// maxLogLines bounds an answer with lines of a log.
+const maxLogLines = 10_000
+
+// pcLogs answers with lines of a service: limit of them (0: all), those before
+// the last end ones.
+func (s *Server) pcLogs(w http.ResponseWriter, r *http.Request) error {
+	end, err1 := strconv.Atoi(r.PathValue("end"))
+	limit, err2 := strconv.Atoi(r.PathValue("limit"))
+	if err1 != nil || err2 != nil || end < 0 || limit < 0 || end > maxLogLines {
+		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("offset and limit must be numbers from 0 to %d", maxLogLines)}
+	}
+	if limit == 0 || limit > maxLogLines {
+		limit = maxLogLines
+	}
+	ids, err := s.resolve(r.Context(), []string{r.PathValue("name")})
+	if err != nil {
+		return err
+	}
+	p, err := s.opts.Engine.Project(r.Context())
+	if err != nil {
+		return err
+	}
+	query := servicelog.Query{Tail: limit + end, Since: s.opts.Engine.Snapshot().Since}
+	for _, id := range p.Services[ids[0]].ProcessIDs() {
+		query.Sources = append(query.Sources, string(id))
+	}
+	lines := []string{}
+	if s.opts.Logs != nil {
+		for rec, err := range s.opts.Logs.Records(r.Context(), query) {
+			if err != nil {
+				return err
+			}
+			lines = append(lines, strings.ToValidUTF8(string(rec.Message), "\uFFFD"))
+		}
+	}
+	lines = lines[:max(0, len(lines)-end)]
+	writeJSON(w, http.StatusOK, map[string]any{"logs": lines[max(0, len(lines)-limit):]})
+	return nil
 }
 
 func (s *Server) pcProjectState(w http.ResponseWriter, _ *http.Request) error {

@@ -16,6 +16,7 @@ import (
 
 	"nix2gpu/control"
 	"nix2gpu/project"
+	"nix2gpu/servicelog"
 	"nix2gpu/supervisor"
 )
 
@@ -24,6 +25,8 @@ type Options struct {
 	Engine Engine
 	// Resolve turns the names that a user typed into services.
 	Resolve func(p *project.Project, names []string) ([]project.ID, error)
+	// Logs, when set, are what services have printed.
+	Logs *servicelog.Reader
 	// Reload, when set, checks and stages a project before the engine takes it.
 	Reload func(p *project.Project) error
 

@@ -260,6 +260,9 @@ func TestProcessComposeRequests(t *testing.T) {
 		{"POST", "/process/start/api", 200, `{"name":"api"}`},
 		{"GET", "/project/state", 200, `"processNum":2`},
 		{"POST", "/project/stop", 200, `{"status":"stopped"}`},
+		{"GET", "/process/logs/api/0/10", 200, `{"logs":[]}`},
+		{"GET", "/process/logs/api/0/many", 400, `"code":"invalid"`},
+		{"GET", "/process/logs/nobody/0/10", 404, `"code":"not_found"`},
 		{"GET", "/nothing", 404, ""},
 		{"DELETE", "/v1/state", 405, ""},
 	} {

@@ -127,7 +127,7 @@ func supervise(ctx context.Context, env *Env, j *job, p *project.Project, up fun
 		return err
 	}
 	srv := server.New(server.Options{
-		Engine: engine, Resolve: (*project.Project).ResolveAll, Reload: (*project.Project).Validate,
+		Engine: engine, Resolve: (*project.Project).ResolveAll, Reload: (*project.Project).Validate, Logs: hub.Reader(),
 		Root: j.Root, Definition: j.Definition, Version: Version, Log: log,
 	})
 	served := make(chan error, 1)
