@@ -192,7 +192,7 @@ func (in *Instance) resolveDependencies(disabled map[project.ID]bool) {
 		ids, err := in.project.Resolve(dep.Name())
 		if err != nil {
 			if id, off := in.findDisabled(dep.Name(), disabled); off {
-				dep.Errorf("%q depends on %q, which is disabled; set enable = true there, or remove the dependency", in.ID, id)
+				dep.Errorf("%q depends on %q, which is disabled\n  hint: set enable = true there, or remove the dependency", in.ID, id)
 			} else {
 				dep.Errorf("%q depends on %q: %v", in.ID, dep.Name(), err)
 			}

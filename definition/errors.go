@@ -3,9 +3,11 @@ package definition
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
+	"nix2gpu/catalog"
 	"nix2gpu/nix/eval"
 	"nix2gpu/nix/module"
 	"nix2gpu/nix/syntax"
@@ -169,10 +171,30 @@ func fromModule(e *module.Error) *Error {
 	if n := len(e.Path); n > 2 && e.Path[n-3] == "services" && strings.Contains(e.Msg, "not of type `submodule'") && out.Hint == "" {
 		out.Hint = "a service needs a name: services." + e.Path[n-2] + `."main".` + e.Path[n-1]
 	}
+	if strings.HasPrefix(e.Msg, "unknown option") && out.Hint == "" {
+		out.Hint = knownOptionsHint(e.Path)
+	}
 	for _, n := range e.Also {
 		out.Notes = append(out.Notes, Note{n.Pos, n.Msg})
 	}
 	return out
+}
+
+// knownOptionsHint says where the options are listed that stand beside an
+// unknown one.
+func knownOptionsHint(path []string) string {
+	chapter := "container"
+	if i := slices.Index(path, "services"); i >= 0 {
+		if len(path) < i+4 {
+			return ""
+		}
+		t, ok := catalog.Find(path[i+1])
+		if !ok { // a type of the definition's own
+			return ""
+		}
+		chapter = t.Name
+	}
+	return fmt.Sprintf("\"nix2gpu options %s\" lists those that there are", chapter)
 }
 
 // fromEval gives an error of the evaluator the place that its reader can

@@ -129,7 +129,7 @@ func noDefinition(env *Env, name, full string) error {
 	if _, found, none := discover(env, filepath.Clean(dir)); none == nil {
 		return hint(err, "%q is there", filepath.Join(filepath.Dir(name), found[0]))
 	}
-	return hint(err, "write it, or name another: %s up FILE", env.name())
+	return hint(err, "write it, or name another")
 }
 
 // discover looks for a definition in a folder. Under the name
