@@ -68,7 +68,32 @@ func (t *target) find(ctx context.Context, env *Env) (*client.Client, rundir.Lay
 	for _, l := range here {
 		return client.New(l.Socket), l, nil
 	}
-	return nil, lastRun(renv, layout, root), err
+	last := lastRun(renv, layout, root)
+	if pid := layout.Holder(); pid != 0 {
+		return c, layout, awaitSocket(ctx, c, layout, pid)
+	}
+	if pid := last.Holder(); pid != 0 {
+		c := client.New(last.Socket)
+		return c, last, awaitSocket(ctx, c, last, pid)
+	}
+	return nil, last, err
+}
+
+// awaitSocket waits for a supervisor that has its lock and does not answer: it
+// begins, or ends. One that never does is another user's, or was told to use
+// another socket.
+func awaitSocket(ctx context.Context, c *client.Client, layout rundir.Layout, pid int) error {
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end) && layout.Holder() != 0; {
+		if _, err := c.State(ctx); err == nil || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if layout.Holder() == 0 {
+		return &control.Error{Code: control.CodeNotRunning, Msg: "nothing is running here", Hint: "start it with \"nix2gpu up\""}
+	}
+	return &control.Error{Code: control.CodeForbidden, Msg: fmt.Sprintf("a project runs here as pid %d, and its control socket is not at %s", pid, layout.Socket),
+		Hint: "ask as the user who started it, or name its socket with --socket"}
 }
 
 // runningIn finds the projects that run from a folder, by their names. What has
