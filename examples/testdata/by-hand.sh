@@ -21,21 +21,6 @@ mkdir -p "$data/redis"
 redis-server --port 6379 --dir "$data/redis" >"$data/redis.log" &
 redis=$!
 
-until pg_isready -q -h 127.0.0.1; do sleep 0.01; done
-sql() { $as_postgres psql -qAtX -h "$data/run" -d postgres "$@"; }
-if [ -z "$(sql -c "select 1 from pg_database where datname = 'users'")" ]; then
-	sql -c 'create database users' -c 'create database orders' -c 'create database inventory'
-	sql -c "do \$\$ begin if not exists (select from pg_roles where rolname = '$(id -un)') then create role \"$(id -un)\" superuser login; end if; end \$\$"
-fi
-
-pids=
-port=3001
-for name in user order inventory; do
-	db=$name; case $name in user) db=users ;; order) db=orders ;; esac
-	DATABASE_URL=postgresql://localhost:5432/$db $name-service --port $port >"$data/$name.log" 2>&1 &
-	pids="$pids $!"
-	port=$((port + 1))
-done
 mkdir -p "$data/nginx"
 cat >"$data/nginx/nginx.conf" <<EOF
 pid $data/nginx/pid; error_log $data/nginx/error.log; daemon off;
@@ -54,9 +39,26 @@ http {
 EOF
 nginx -c "$data/nginx/nginx.conf" -e "$data/nginx/error.log" &
 nginx=$!
-ready() { exec 3<>/dev/tcp/127.0.0.1/"$1"; } 2>/dev/null
+
+until pg_isready -q -h 127.0.0.1; do sleep 0.01; done
+sql() { $as_postgres psql -qAtX -h "$data/run" -d postgres "$@"; }
+if [ -z "$(sql -c "select 1 from pg_database where datname = 'users'")" ]; then
+	sql -c 'create database users' -c 'create database orders' -c 'create database inventory' \
+		-c "do \$\$ begin if not exists (select from pg_roles where rolname = '$(id -un)') then create role \"$(id -un)\" superuser login; end if; end \$\$"
+fi
+
+pids=
+port=3001
+for name in user order inventory; do
+	db=$name; case $name in user) db=users ;; order) db=orders ;; esac
+	DATABASE_URL=postgresql://localhost:5432/$db $name-service --port $port >"$data/$name.log" 2>&1 &
+	pids="$pids $!"
+	port=$((port + 1))
+done
+# The subshell frees the descriptor. No command is started to poll a port.
+ready() { (exec 3<>/dev/tcp/127.0.0.1/"$1") 2>/dev/null; }
 for port in 3001 3002 3003 6379 8080; do
-	until (ready $port) 2>/dev/null; do sleep 0.01; done
+	until ready $port; do sleep 0.01; done
 done
 echo "all healthy"
 

@@ -188,6 +188,11 @@ func (r *Run) Stderr() string { r.mu.Lock(); defer r.mu.Unlock(); return r.err.S
 // Output is both, for messages.
 func (r *Run) Output() string { return r.Stdout() + r.Stderr() }
 
+// CPU is what the command and its descendants have used, once it has ended.
+func (r *Run) CPU() time.Duration {
+	return r.cmd.ProcessState.UserTime() + r.cmd.ProcessState.SystemTime()
+}
+
 // PID is the command's.
 func (r *Run) PID() int { return r.cmd.Process.Pid }
 
