@@ -39,7 +39,8 @@ check: deps build
 
 # Times, side by side with the same work done by hand. Nothing here can fail on a slow machine.
 bench: deps build
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v '/examples$$')
+	$(GO) test -run '^$$' -bench . -benchtime 5x -timeout 20m ./examples
 
 lint:
 	golangci-lint run ./...
