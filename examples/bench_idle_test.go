@@ -92,7 +92,7 @@ func BenchmarkIdle(b *testing.B) {
 }
 
 // guardOf finds the guard among the children of a supervisor.
-func guardOf(b *testing.B, supervisor int) int {
+func guardOf(b testing.TB, supervisor int) int {
 	b.Helper()
 	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", supervisor))
 	if err != nil {

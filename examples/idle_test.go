@@ -1,0 +1,27 @@
+package examples
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"nix2gpu/internal/testkit"
+)
+
+// TestSupervisorIsFoundByName: whoever looks with ps or pgrep knows who we
+// are, also after up has executed itself anew.
+func TestSupervisorIsFoundByName(t *testing.T) {
+	s := testkit.NewStackFrom(t, "")
+	s.Write("nix2gpu.nix", sleepers(1, false))
+	up := s.Start("up")
+	up.WaitLine(healthy, 20*time.Second)
+	for pid, want := range map[int]string{up.PID(): "nix2gpu", guardOf(t, up.PID()): "nix2gpu-guard"} {
+		name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+		if got := strings.TrimSpace(string(name)); err != nil || got != want {
+			t.Errorf("process %d is called %q, want %q (%v)", pid, got, want, err)
+		}
+	}
+	up.Stop()
+}
