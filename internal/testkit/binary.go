@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,6 +43,9 @@ func Binary(t testing.TB) string {
 			build.err = fmt.Errorf("go build: %v\n%s", err, out)
 			return
 		}
+		if build.err = readSources(); build.err != nil {
+			return
+		}
 		if err := os.Symlink("nix2gpu", filepath.Join(dir, "process-compose")); err != nil {
 			build.err = err
 		}
@@ -50,6 +54,22 @@ func Binary(t testing.TB) string {
 		t.Fatal(build.err)
 	}
 	return build.path
+}
+
+// readSources looks at what the program is built from, so that "go test" does
+// not take an earlier result for that of a changed program.
+func readSources() error {
+	return filepath.WalkDir(Root(), func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == ".git" || d.Name() == "bin" || d.Name() == "testdata"):
+			return filepath.SkipDir
+		case d.Type().IsRegular():
+			_, err = os.Stat(path)
+		}
+		return err
+	})
 }
 
 // RemoveBinary is for TestMain, after the tests.
