@@ -12,7 +12,7 @@ import (
 )
 
 // WriteReference writes the page of the command line, made of the command
-// table, the exit codes and the control socket's routes.
+// table and the control socket's routes.
 func WriteReference(w io.Writer) error {
 	var b strings.Builder
 	root := newRoot(&Env{Args: []string{"nix2gpu"}})
@@ -34,11 +34,7 @@ func WriteReference(w io.Writer) error {
 	for _, cmd := range visible(pc) {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.TrimSuffix(cmd.UseLine(), " [flags]"), cmd.Short)
 	}
-	b.WriteString("\n## Exit codes\n\n| code | meaning |\n|---|---|\n")
-	for _, e := range exitCodes {
-		fmt.Fprintf(&b, "| %s | %s |\n", e.code, e.meaning)
-	}
-	b.WriteString("\n`up` ends with the exit code of the first service that failed for good.\n")
+	b.WriteString("\n## Exit codes\n\nThey have [a page of their own](exit-codes.md).\n")
 	b.WriteString("\n## Control socket\n\nHTTP over a unix socket that only its owner and root may open.\n\n| request | |\n|---|---|\n")
 	for _, r := range control.Routes() {
 		fmt.Fprintf(&b, "| `%s %s` | %s |\n", r.Method, r.Path, r.Doc)
@@ -77,3 +73,39 @@ func writeFlags(b *strings.Builder, flags *pflag.FlagSet) {
 		fmt.Fprintf(b, "| `%s` | %s |\n", flagName(f), strings.ReplaceAll(usage, "|", `\|`))
 	})
 }
+
+// WriteExitCodes writes the reference page of the exit codes, for scripts.
+func WriteExitCodes(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString(exitCodesIntro)
+	for _, e := range exitCodes {
+		fmt.Fprintf(&b, "| %s | %s |\n", e.code, e.meaning)
+	}
+	b.WriteString(exitCodesOwn)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+const exitCodesIntro = `# Exit codes
+
+This page is made from the program itself. Scripts may rely on it: a code that
+has a meaning keeps it.
+
+| code | meaning |
+|---|---|
+`
+
+const exitCodesOwn = `
+Some verbs pass on the code of a service:
+
+- ` + "`up`" + `, when all has ended by itself: that of the first service that failed
+  for good, and 0 when none has. The code of a service that a signal killed is
+  128+n; one that could not be started at all gives 127, or 126 when its program
+  can't be executed.
+- ` + "`wait --for completed`" + ` and ` + "`wait --for exited`" + `: that of the first service
+  which did not end well.
+
+` + "`up -d`" + ` gives 1 when a service failed while it was watched, ` + "`status SERVICE`" + ` when
+it has failed. A second Ctrl-C in ` + "`up`" + ` kills what is left, and gives 0 as well:
+the project was stopped as asked.
+`

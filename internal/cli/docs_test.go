@@ -3,28 +3,33 @@ package cli_test
 import (
 	"bytes"
 	"flag"
+	"io"
 	"os"
 	"testing"
 
 	"nix2gpu/internal/cli"
 )
 
-var update = flag.Bool("update", false, "rewrite the reference page")
-
-const referencePage = "../../docs/reference/cli.md"
+var update = flag.Bool("update", false, "rewrite the reference pages")
 
 func TestReferenceIsFresh(t *testing.T) {
-	var b bytes.Buffer
-	if err := cli.WriteReference(&b); err != nil {
-		t.Fatal(err)
-	}
-	if *update {
-		if err := os.WriteFile(referencePage, b.Bytes(), 0o644); err != nil {
+	for name, write := range map[string]func(io.Writer) error{
+		"cli.md":        cli.WriteReference,
+		"exit-codes.md": cli.WriteExitCodes,
+	} {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
 			t.Fatal(err)
 		}
-	}
-	page, err := os.ReadFile(referencePage)
-	if err != nil || !bytes.Equal(page, b.Bytes()) {
-		t.Errorf("%s is stale (%v): go test ./internal/cli -update", referencePage, err)
+		path := "../../docs/reference/" + name
+		if *update {
+			if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		page, err := os.ReadFile(path)
+		if err != nil || !bytes.Equal(page, b.Bytes()) {
+			t.Errorf("%s is stale (%v): go test ./internal/cli -update", path, err)
+		}
 	}
 }

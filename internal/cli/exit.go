@@ -22,7 +22,7 @@ const (
 	exitTerminated  = 143
 )
 
-// exitCodes is their reference; docs/reference/cli.md is made of it.
+// exitCodes is their reference; docs/reference/exit-codes.md is made of it.
 var exitCodes = []struct{ code, meaning string }{
 	{"0", "Done. Also `up` after an orderly stop by SIGTERM or Ctrl-C."},
 	{"1", "It ran and failed: a service failed for good, a port was taken, a request was refused."},
