@@ -142,8 +142,13 @@ func awaitUp(ctx context.Context, env *Env, opts *upOptions, c *client.Client, l
 			break // they go on in the background, and what they wait for is printed
 		}
 	}
-	if end != nil && end.Code != 0 {
-		fmt.Fprintf(env.Stderr, "the project ended: %s\n", end.Reason)
+	if end != nil {
+		if end.Code != 0 {
+			fmt.Fprintf(env.Stderr, "the project ended: %s\n", end.Reason)
+		}
+		if err := gone(ctx, c, layout); err != nil {
+			return err
+		}
 	}
 	return writeUp(ctx, env, layout, ids, services, began, end)
 }

@@ -364,15 +364,18 @@ func followAll(ctx context.Context, env *Env, c *client.Client, layout rundir.La
 	if len(ids) > 0 {
 		query.Sources, _ = names.sources(ids, ids)
 	}
-	ctx, ended, cancel := untilEnd(ctx, c)
+	following, ended, cancel := untilEnd(ctx, c)
 	defer cancel()
-	err := names.print(ctx, env, servicelog.NewReader(layout.Logs), query, logsOptions{})
+	err := names.print(following, env, servicelog.NewReader(layout.Logs), query, logsOptions{})
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
 	select {
 	case end := <-ended:
 		fmt.Fprintf(env.Stderr, "the project ended: %s\n", end.Reason)
+		if err := gone(ctx, c, layout); err != nil {
+			return err
+		}
 		if end.Code != 0 {
 			return &exitError{code: end.Code}
 		}
