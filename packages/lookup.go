@@ -2,6 +2,8 @@ package packages
 
 import (
 	"cmp"
+	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -124,6 +126,21 @@ func Attrs() []string {
 // Suggest returns the known attribute that attr was most likely meant to be,
 // or "".
 func Suggest(attr string) string { return spelling.Nearest(attr, Attrs()) }
+
+// ProgramCure says what to do when attr is there and lacks a program.
+func ProgramCure(attr, program string) string {
+	p := Lookup(attr)
+	if _, ok := p.Programs[program]; ok || !p.Known {
+		return cure(p.Debian, p.From)
+	}
+	if near := spelling.Nearest(program, slices.Sorted(maps.Keys(p.Programs))); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	if owner := Owner(program); owner != "" {
+		return fmt.Sprintf("it is in ${pkgs.%s}/bin/%s", owner, program)
+	}
+	return "correct its name, or install the Debian package that has it"
+}
 
 // Owner returns the attribute of the table that brings a program, or "". Of
 // several it is the one of the program's own name, else the first.

@@ -74,7 +74,7 @@ func (s *Stage) packagePath(part *project.PackagePart) (string, error) {
 		if _, err := os.Stat(dir + part.Sub); err != nil {
 			return "", &Error{Kind: BadPackage,
 				Msg:  fmt.Sprintf("package %q has no program %q on this machine", part.Attr, program),
-				Hint: packages.Cure(part.Attr)}
+				Hint: packages.ProgramCure(part.Attr, program)}
 		}
 	}
 	return dir + part.Sub, nil
