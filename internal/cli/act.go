@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"nix2gpu/compose"
 	"nix2gpu/control"
 	"nix2gpu/control/client"
+	"nix2gpu/project"
 )
 
 // actOptions are those of start, stop, restart and kill.
@@ -59,6 +61,9 @@ func newAct(env *Env, verb, short string, opts *actOptions, run func(context.Con
 			}
 			if len(opts.target.services) == 0 {
 				return usageError("%s needs the name of a service", verb)
+			}
+			if n, err := strconv.Atoi(opts.signal); opts.signal != "" && !project.KnownSignal(opts.signal) && (err != nil || n < 1 || n > 64) {
+				return usageError("--signal must be a name such as SIGHUP or a number from 1 to 64, is %q", opts.signal)
 			}
 			c, err := opts.target.running(cmd.Context(), env)
 			if err != nil {

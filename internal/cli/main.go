@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime/debug"
 	"strings"
 
@@ -157,23 +158,40 @@ func configure(env *Env, root *cobra.Command) {
 
 // flagError says what is wrong with a flag, and which one was meant.
 func flagError(cmd *cobra.Command, err error) error {
+	cure := fmt.Sprintf("see %q", cmd.CommandPath()+" --help")
 	var unknown *pflag.NotExistError
-	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
-		return hint(&exitError{exitUsage, err}, "see %q", cmd.CommandPath()+" --help")
-	}
-	var names []string
-	add := func(f *pflag.Flag) {
-		if !f.Hidden {
-			names = append(names, f.Name)
+	var bare *pflag.ValueRequiredError
+	var wrong *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown):
+		name := unknown.GetSpecifiedName()
+		if unknown.GetSpecifiedShortnames() != "" {
+			return hint(usageError("unknown flag %q", "-"+name), "%s", cure)
+		}
+		var names []string
+		add := func(f *pflag.Flag) {
+			if !f.Hidden {
+				names = append(names, f.Name)
+			}
+		}
+		cmd.Flags().VisitAll(add)
+		cmd.InheritedFlags().VisitAll(add)
+		if near := spelling.Nearest(name, names); near != "" {
+			cure = fmt.Sprintf("did you mean %q?", "--"+near)
+		}
+		return hint(usageError("unknown flag %q", "--"+name), "%s", cure)
+	case errors.As(err, &bare):
+		return hint(usageError("--%s needs a value", bare.GetFlag().Name), "%s", cure)
+	case errors.As(err, &wrong):
+		f := wrong.GetFlag()
+		kind := map[string]string{
+			"duration": "a length of time such as 500ms, 30s or 2m", "bool": "true or false", "int": "a whole number",
+		}[f.Value.Type()]
+		if kind != "" {
+			return hint(usageError("--%s must be %s, is %q", f.Name, kind, wrong.GetValue()), "%s", cure)
 		}
 	}
-	cmd.Flags().VisitAll(add)
-	cmd.InheritedFlags().VisitAll(add)
-	bad := usageError("unknown flag \"--%s\"", unknown.GetSpecifiedName())
-	if near := spelling.Nearest(unknown.GetSpecifiedName(), names); near != "" {
-		return hint(bad, "did you mean \"--%s\"?", near)
-	}
-	return hint(bad, "see %q", cmd.CommandPath()+" --help")
+	return hint(&exitError{exitUsage, err}, "%s", cure)
 }
 
 // unknownVerb rejects arguments that no verb took.

@@ -113,7 +113,7 @@ func (c *preflight) services(each func(s *project.Service)) {
 func (c *preflight) unsupported() {
 	c.services(func(s *project.Service) {
 		if s.Unsupported != "" {
-			c.fail(s.Pos, "", "service %q: not supported: %s", s.Label, strings.TrimPrefix(s.Unsupported, "not supported: "))
+			c.fail(s.Pos, "leave it out, or name the services that are to run", "service %q: not supported: %s", s.Label, strings.TrimPrefix(s.Unsupported, "not supported: "))
 		}
 	})
 }
