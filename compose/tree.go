@@ -73,7 +73,7 @@ func (n *node) set(f *field) {
 // The limits on foreign text: an alias can stand for a large tree, and a tree
 // can be deep. Both would take all memory or stack of this process.
 const (
-	maxNodes = 200_000
+	maxNodes = 50_000
 	maxDepth = 100
 	maxBytes = 8 << 20
 )
