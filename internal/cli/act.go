@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -106,7 +107,7 @@ func runStop(ctx context.Context, env *Env, c *client.Client, opts *actOptions) 
 	if _, err := c.Stop(ctx, opts.target.services); err != nil || opts.noWait {
 		return err
 	}
-	_, err := c.Wait(ctx, opts.target.services, control.ForStopped)
+	_, err := patient(ctx, env, c, opts.target.services, control.ForStopped)
 	return err
 }
 
@@ -119,10 +120,31 @@ func runKill(ctx context.Context, env *Env, c *client.Client, opts *actOptions) 
 	return err
 }
 
+// patient waits for what was asked for, and says once for whom when it takes
+// long, and when it took too long.
+func patient(ctx context.Context, env *Env, c *client.Client, names []string, cond string) ([]control.Service, error) {
+	report := time.AfterFunc(patience, func() { writeMissing(env, c, names, cond, "still ") })
+	services, err := c.Wait(ctx, names, cond)
+	report.Stop()
+	if err != nil && exitCode(err) == exitTimeout {
+		writeMissing(env, c, names, cond, "")
+	}
+	return services, err
+}
+
 // settled waits until services have become what they will be, and says what
 // did not become well.
 func settled(ctx context.Context, env *Env, c *client.Client, names []string) error {
-	services, err := c.Wait(ctx, names, control.ForSettled)
+	services, err := patient(ctx, env, c, names, control.ForSettled)
+	for err == nil && slices.ContainsFunc(services, func(s control.Service) bool {
+		return s.State == "running" && !hasArrived(s, true, env.Now())
+	}) {
+		select {
+		case <-time.After(calm / 10):
+		case <-ctx.Done():
+		}
+		services, err = patient(ctx, env, c, names, control.ForSettled)
+	}
 	if err != nil {
 		return err
 	}

@@ -185,7 +185,7 @@ func allArrived(services map[string]control.Service, wait bool, now time.Time) b
 // slow. With --wait there is no such bound but the user's.
 const startPatience = 10 * time.Second
 
-// patience is how long "up -d" waits before it says for whom.
+// patience is how long a verb waits before it says for whom.
 const patience = 5 * time.Second
 
 // calm is how long a service without a probe must run to count as healthy.
@@ -236,7 +236,7 @@ func writeUp(ctx context.Context, env *Env, layout rundir.Layout, ids []string, 
 	}
 	switch {
 	case failed > 0:
-		return &exitError{exitFailed, fmt.Errorf("%d of %d services failed", failed, len(ids))}
+		return &exitError{exitFailed, fmt.Errorf("%d of %s failed", failed, count(len(ids), "service"))}
 	case end != nil && end.Code != 0:
 		return &exitError{code: end.Code}
 	}

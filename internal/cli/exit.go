@@ -127,7 +127,8 @@ func report(env *Env, program string, err error) {
 	if errors.As(err, &h) {
 		fmt.Fprintf(w, "hint: %s\n", h.hint)
 	} else if errors.As(err, &ce) && ce.Hint != "" {
-		fmt.Fprintf(w, "hint: %s\n", ce.Hint)
+		// It names the program as it was called.
+		fmt.Fprintf(w, "hint: %s\n", strings.ReplaceAll(ce.Hint, `"nix2gpu up"`, fmt.Sprintf("%q", program+" up")))
 	}
 }
 

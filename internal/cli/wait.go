@@ -69,11 +69,15 @@ func runWait(ctx context.Context, env *Env, opts waitOptions) error {
 	}
 	if slices.Contains(waitStates, opts.cond) {
 		err := waitState(ctx, c, names, opts.cond)
-		writeMissing(env, c, names, opts.cond, err)
+		if err != nil && exitCode(err) == exitTimeout {
+			writeMissing(env, c, names, opts.cond, "")
+		}
 		return err
 	}
 	services, err := c.Wait(ctx, names, opts.cond)
-	writeMissing(env, c, names, opts.cond, err)
+	if err != nil && exitCode(err) == exitTimeout {
+		writeMissing(env, c, names, opts.cond, "")
+	}
 	if errors.Is(err, control.ErrFailed) || err == nil {
 		if opts.cond == "completed" || opts.cond == "exited" {
 			return ownCode(ctx, c, names, services, err)
@@ -82,11 +86,8 @@ func runWait(ctx context.Context, env *Env, opts waitOptions) error {
 	return err
 }
 
-// writeMissing says what a wait that took too long has waited for.
-func writeMissing(env *Env, c *client.Client, names []string, cond string, err error) {
-	if err == nil || exitCode(err) != exitTimeout {
-		return
-	}
+// writeMissing says what those are that a wait still waits for.
+func writeMissing(env *Env, c *client.Client, names []string, cond, still string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	state, err := c.State(ctx)
@@ -95,8 +96,12 @@ func writeMissing(env *Env, c *client.Client, names []string, cond string, err e
 	}
 	services, _ := pickServices(state.Services, names)
 	for _, s := range services {
-		if s.State != cond && (cond != "ready" || !hasArrived(s, true, env.Now())) {
-			fmt.Fprintf(env.Stderr, "%s: %s\n", s.Label, describe(s))
+		there := s.State == cond
+		if cond == control.ForSettled || cond == "ready" {
+			there = hasArrived(s, true, env.Now())
+		}
+		if !there {
+			fmt.Fprintf(env.Stderr, "%s: %s%s\n", s.Label, still, describe(s))
 		}
 	}
 }

@@ -131,7 +131,8 @@ func (p *parser) unexpected(wanted string) {
 	case tInt, tFloat, tPath, tSPath, tURI:
 		p.fail(t.start, "unexpected %s, expected %s", p.word(t), wanted)
 	default:
-		p.fail(t.start, "unexpected %s, expected %s", t.kind, wanted)
+		what := strings.TrimPrefix(t.kind.String(), "the ") // "the end of the file", "a string"
+		p.fail(t.start, "unexpected %s, expected %s", strings.TrimPrefix(what, "a "), wanted)
 	}
 }
 
