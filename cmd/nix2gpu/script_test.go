@@ -1,20 +1,21 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"nix2gpu/rundir"
 )
 
 var update = flag.Bool("update", false, "rewrite what the scripts compare with")
@@ -44,7 +45,7 @@ func TestScripts(t *testing.T) {
 			// Sockets of one script are not seen by another.
 			run := filepath.Join(e.WorkDir, ".run")
 			e.Setenv("XDG_RUNTIME_DIR", run)
-			e.Defer(func() { downAll(t, e, run) })
+			e.Defer(func() { downAll(t, e.WorkDir) })
 			return os.Mkdir(run, 0o700)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -56,23 +57,26 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// downAll stops what a script has left running, as one that fails does.
-func downAll(t *testing.T, e *testscript.Env, run string) {
-	sockets, _ := filepath.Glob(filepath.Join(run, "nix2gpu", "*.sock"))
-	for _, socket := range sockets {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		cmd := exec.CommandContext(ctx, "nix2gpu", "down", "--timeout", "5s", "--socket", socket)
-		cmd.Env, cmd.Dir = e.Vars, e.WorkDir
-		out, err := cmd.CombinedOutput()
-		cancel()
-		var exit *exec.ExitError
-		if errors.As(err, &exit) && exit.ExitCode() == 3 {
-			continue // the socket of one that ended otherwise
+// downAll ends the runs that a script has left, as one that fails does: at
+// once, which QUIT asks for. It waits, for the script's folder goes next.
+func downAll(t *testing.T, dir string) {
+	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != "supervisor.lock" {
+			return nil
 		}
-		if err != nil {
-			t.Errorf("cannot stop what has been left behind %s: %v\n%s", socket, err, out)
+		data, _ := os.ReadFile(path)
+		pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+		if err != nil || pid <= 1 || syscall.Kill(pid, syscall.SIGQUIT) != nil {
+			return nil // it has ended meanwhile
 		}
-	}
+		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+			if _, err := os.Stat(path); err != nil {
+				return nil
+			}
+		}
+		t.Errorf("run of pid %d does not end", pid)
+		return nil
+	})
 }
 
 // cmdListen listens on a free port until the script ends. $PORT is its number,
@@ -122,7 +126,11 @@ func cmdWaitFile(ts *testscript.TestScript, neg bool, args []string) {
 // cmdNothing checks that nothing that a project leaves behind for its run is
 // there any more.
 func cmdNothing(ts *testscript.TestScript, neg bool, args []string) {
-	for _, pattern := range []string{".nix2gpu/*/supervisor.lock", ".nix2gpu/*/journal", ".run/nix2gpu/*.sock"} {
+	key := rundir.Key("", ts.MkAbs("."))
+	for _, pattern := range []string{
+		".nix2gpu/*/supervisor.lock", ".nix2gpu/*/journal", filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "nix2gpu/*.sock"),
+		filepath.Join("/run/nix2gpu", key+".sock"), filepath.Join("/run/nix2gpu-services", key), // root's
+	} {
 		if found, _ := filepath.Glob(ts.MkAbs(pattern)); len(found) > 0 {
 			ts.Fatalf("left behind: %v", found)
 		}
