@@ -82,13 +82,15 @@ func (o *pcOptions) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.up.target.container, "container", "", "`name` of the container, where a definition has several")
 	f.BoolVar(&o.dotenv, "disable-dotenv", false, "do not read .env")
 	f.BoolVarP(&o.up.detach, "detached", "D", false, "run in the background")
-	addUpFlags(cmd, &o.up, "d")
+	addUpFlags(cmd, &o.up, "") // -d is another flag there
+	f.BoolVar(&o.up.keep, "keep-project", false, "stay when nothing runs any more")
+	f.BoolP("hide-disabled", "d", false, "accepted; there is no terminal interface")
 	addModuleFlag(cmd, &o.up.target)
 	// What is about its terminal interface and its server.
 	f.BoolP("tui", "t", false, "accepted; there is no terminal interface")
 	f.BoolP("use-uds", "U", true, "accepted; the control socket is always a unix socket")
 	f.StringVarP(&o.env.socket, "unix-socket", "u", o.env.socket, "`path` of the control socket")
-	for _, name := range []string{"keep-project", "no-server", "hide-disabled", "ordered-shutdown", "disable-tui", "detach-on-success", "read-only", "logs-truncate", "no-watch", "recursive-metrics", "reverse", "detached-with-tui"} {
+	for _, name := range []string{"no-server", "ordered-shutdown", "disable-tui", "detach-on-success", "read-only", "logs-truncate", "no-watch", "recursive-metrics", "reverse", "detached-with-tui"} {
 		f.Bool(name, false, "")
 		f.MarkHidden(name)
 	}

@@ -29,6 +29,7 @@ type upOptions struct {
 	noDeps      bool
 	install     bool
 	logFormat   string
+	keep        bool // stay when nothing runs any more, whatever the definition says
 }
 
 func newUp(env *Env) *cobra.Command {
@@ -87,6 +88,9 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 	ids, err := l.selected(opts.target.services, opts.noDeps)
 	if err != nil {
 		return err
+	}
+	if opts.keep {
+		l.project.WhenDone = project.WhenDoneStay
 	}
 	if opts.dryRun {
 		l.writeNotes(env)
