@@ -9,7 +9,7 @@ import (
 	"nix2gpu/project"
 )
 
-// mysqlType is MariaDB or MySQL, with the options of the page, of NixOS and of
+// mysqlType is MariaDB or MySQL, with the options of nix2gpu, NixOS and
 // services-flake.
 func mysqlType() *ServiceType {
 	database := module.Submodule(module.Schema{Options: module.Options{

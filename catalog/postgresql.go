@@ -10,7 +10,7 @@ import (
 	"nix2gpu/project"
 )
 
-// postgresqlType is the database server, with the options of the page, of
+// postgresqlType is the database server, with the options of nix2gpu, of
 // NixOS and of services-flake.
 func postgresqlType() *ServiceType {
 	setting := module.NullOr(module.OneOf(module.Bool, module.Int, module.Float, module.String))

@@ -116,7 +116,7 @@ func TestMicroservices(t *testing.T) {
 	})
 }
 
-// TestTranscript is the output that the page promises, line by line.
+// TestTranscript is the output that users know from containers, line by line.
 func TestTranscript(t *testing.T) {
 	s := testkit.NewStackFrom(t, "")
 	s.Write("nix2gpu.nix", `{

@@ -115,7 +115,7 @@ func TestCustomApp(t *testing.T) {
 	up.Stop()
 }
 
-// TestCustomAppAsWritten looks at what the page's own numbers mean, without
+// TestCustomAppAsWritten looks at what the example's own numbers mean, without
 // waiting for them.
 func TestCustomAppAsWritten(t *testing.T) {
 	s := testkit.NewStack(t, "custom-app")
@@ -201,7 +201,7 @@ func TestRestartPolicies(t *testing.T) {
 			t.Errorf("config does not show %q:\n%s", want, out)
 		}
 	}
-	// The page's 10 s, scaled down: 100 ms, doubling. Times are measured in the log.
+	// The example's 10 s, scaled down: 100 ms, doubling. Times are measured in the log.
 	s.Write("fast.nix", `{ services.custom."resilient-service".restart_delay = lib.mkForce "100ms"; }`)
 	up := s.Start("up", "--module", "fast.nix")
 	if code := up.Wait(60 * time.Second); code != 1 {
@@ -397,7 +397,7 @@ func TestExternalDatabases(t *testing.T) {
 	up.Stop()
 }
 
-// TestMixedMode is the page's way through a container by hand, under the name
+// TestMixedMode is the way through a container by hand, under the name
 // process-compose: show, start one, start the rest.
 func TestMixedMode(t *testing.T) {
 	s := testkit.NewStack(t, "microservices")
@@ -443,7 +443,7 @@ func waitUp(t *testing.T, s *testkit.Stack) {
 	}
 }
 
-// TestLogs types the page's commands as they are written there.
+// TestLogs types what the how-to page on logs types.
 func TestLogs(t *testing.T) {
 	s := testkit.NewStack(t, "custom-app")
 	s.Write("fast.nix", `{ services.custom."my-api" = {

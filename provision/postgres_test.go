@@ -168,7 +168,7 @@ func TestPostgresFromNothing(t *testing.T) {
 	args := []string{"--database", "users", "--database", "my-orders", "--schema", "users=" + schema, "--before", before, "--role", "worker",
 		"--ensure-user", `{"name":"users","ensureDBOwnership":true,"ensureClauses":{"createdb":true,"superuser":false}}`}
 	must(t)(c.setup(args...))
-	// As the page connects: no role named, so it is the one of the caller.
+	// As users connect: no role named, so it is the one of the caller.
 	if got := c.query("users", "select sum(x) from t"); got != "3" {
 		t.Errorf("sum = %s, want 3", got)
 	}

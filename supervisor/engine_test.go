@@ -10,7 +10,7 @@ import (
 	"nix2gpu/project"
 )
 
-// The transcript is the page's, to the letter.
+// The transcript is the one that users know, to the letter.
 func TestTranscriptOfThePage(t *testing.T) {
 	p := services("postgresql.db: +probe +init +setup", "redis.cache", "nginx.web: postgresql.db=ready")
 	play(t, p, map[project.ID]any{

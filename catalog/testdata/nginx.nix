@@ -1,6 +1,6 @@
 {
   services.nginx = {
-    # The page's web server.
+    # The web server of the example.
     web-server = {
       enable = true;
       virtualHosts."default" = {

@@ -1,4 +1,4 @@
-# The page's "available services", all at once: their default ports must not clash.
+# The service types of nix2gpu's overview, all at once: their default ports must not clash.
 {
   services = {
     postgresql."db" = { enable = true; port = 5432; };
