@@ -218,6 +218,11 @@ func keepProject(layout rundir.Layout, p *project.Project, log *slog.Logger) {
 	}
 }
 
+// onePress is how close two interrupts are when they are one Ctrl-C: a terminal
+// sends it to the whole group, and a program around us, such as timeout or npm,
+// passes it on. A person is slower.
+const onePress = 200 * time.Millisecond
+
 // handleSignals turns signals into requests to the engine, until stop.
 //
 // TERM stops, however often it comes. INT, which a person types, stops, and
@@ -239,7 +244,7 @@ func handleSignals(engine *supervisor.Engine, again *reloader, log *slog.Logger)
 		}
 	}()
 	go func() {
-		interrupts := 0
+		var interrupted time.Time // when Ctrl-C was pressed first
 		for {
 			select {
 			case s := <-signals:
@@ -249,11 +254,13 @@ func handleSignals(engine *supervisor.Engine, again *reloader, log *slog.Logger)
 				log.Info("signal", "signal", s.String())
 				switch s {
 				case syscall.SIGINT:
-					if interrupts++; interrupts > 1 {
+					switch {
+					case interrupted.IsZero():
+						interrupted = time.Now()
+						engine.Down()
+					case time.Since(interrupted) > onePress:
 						engine.DownNow()
-						continue
 					}
-					engine.Down()
 				case syscall.SIGTERM:
 					engine.Down()
 				case syscall.SIGQUIT:
