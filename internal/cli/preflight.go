@@ -240,8 +240,11 @@ func (c *preflight) stage() *stage.Stage {
 	return stage.New(at, c.provider(), stage.Options{Environ: c.env.Environ})
 }
 
+// provider finds packages with what an earlier run has left for this one, so
+// that nothing has to be written; on the first run, in the scratch folder.
 func (c *preflight) provider() packages.Provider {
-	if c.scratch != "" {
+	info, err := os.Stat(c.layout.Packages)
+	if kept := err == nil && info.IsDir(); c.scratch != "" && !kept {
 		return &packages.Host{Dir: filepath.Join(c.scratch, "packages")}
 	}
 	return &packages.Host{Dir: c.layout.Packages}
