@@ -27,7 +27,10 @@ rec {
       description = "The ${named} package to use." + lib.optionalString (extraDescription != "") " ${extraDescription}";
     }
     // lib.optionalAttrs (default != null) {
-      default = lib.attrByPath path (throw "${text path} cannot be found in ${pkgsText}") pkgs;
+      # A package set may answer for names that it does not list: `?` and `or`
+      # don't see those, a plain selection does, and fails with the place.
+      default = builtins.addErrorContext "while looking for the package ${text path}"
+        (builtins.foldl' (set: attr: set.${attr}) pkgs path);
       defaultText = literalExpression (text path);
     }
     // lib.optionalAttrs (nullable && default == null) { default = null; }
