@@ -52,7 +52,7 @@ func (f *fake) Snapshot() supervisor.Snapshot {
 		{ID: "api", Label: "api", Type: "custom", State: supervisor.Waiting, Why: "waits for postgresql to be ready",
 			WaitsFor: []supervisor.Unmet{{Service: "postgresql.main", Label: "postgresql", Condition: project.Ready, Why: "is starting"}}},
 		{ID: "postgresql.main", Label: "postgresql", Type: "postgresql", State: supervisor.Failed,
-			Exit: &supervisor.Exit{Signal: 11, SignalName: "SIGSEGV", Ran: time.Second}},
+			Exit: &supervisor.Exit{Signal: 11, SignalName: "SIGSEGV", Ran: 1044816914 * time.Nanosecond}},
 	}}
 }
 

@@ -351,7 +351,7 @@ func (c *preflight) commands() {
 			if !errors.As(err, &e) {
 				continue
 			}
-			option, later := "command", len(s.DependsOn) > 0 || len(proc.Dirs) > 0 || proc.Role != project.Init && len(s.Init) > 0
+			option, later := "command", len(s.DependsOn)+len(proc.Dirs)+len(proc.Files) > 0 || proc.Role != project.Init && len(s.Init) > 0
 			switch {
 			case e.Kind == stage.BadPackage:
 			case later && strings.Contains(e.Msg, "/"): // another may make it
