@@ -219,13 +219,16 @@ func hasArrived(s control.Service, wait bool, now time.Time) bool {
 
 // writeUp prints a line a service, and the end of the log of those that failed.
 func writeUp(ctx context.Context, env *Env, layout rundir.Layout, ids []string, services map[string]control.Service, began time.Time, end *control.End) error {
-	failed := 0
+	failed, stopped := 0, 0
 	for _, id := range ids {
 		s, ok := services[id]
 		if !ok {
 			continue
 		}
 		fmt.Fprintf(env.Stdout, "%s: %s\n", s.Label, describe(s))
+		if s.State == "stopped" || s.State == "stopping" {
+			stopped++
+		}
 		if s.State != "failed" && s.State != "skipped" {
 			continue
 		}
@@ -239,6 +242,8 @@ func writeUp(ctx context.Context, env *Env, layout rundir.Layout, ids []string, 
 		return &exitError{exitFailed, fmt.Errorf("%d of %s failed", failed, count(len(ids), "service"))}
 	case end != nil && end.Code != 0:
 		return &exitError{code: end.Code}
+	case end != nil && stopped > 0:
+		return &exitError{exitFailed, errors.New("the project was stopped meanwhile")}
 	}
 	return nil
 }

@@ -160,13 +160,12 @@ func (o *logsOptions) query(now time.Time) (servicelog.Query, error) {
 		return q, usageError("--until %v", err)
 	}
 	if o.grep != "" {
-		expr := o.grep
-		if strings.ToLower(expr) == expr {
-			expr = "(?i)" + expr
-		}
-		re, err := regexp.Compile(expr)
+		re, err := regexp.Compile(o.grep)
 		if err != nil {
-			return q, usageError("--grep: %v", err)
+			return q, usageError("--grep: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		}
+		if strings.ToLower(o.grep) == o.grep {
+			re = regexp.MustCompile("(?i)" + o.grep)
 		}
 		q.Match = re.Match
 	}

@@ -71,9 +71,6 @@ func writeStatus(w io.Writer, state *control.State, s control.Service) {
 	if s.PID != 0 {
 		line("pid", "%d", s.PID)
 	}
-	if s.Step != "" {
-		line("step", "%s", s.Step)
-	}
 	if p := ports(s); p != "" {
 		line("ports", "%s", p)
 	}
