@@ -635,6 +635,9 @@ func TestSubscribe(t *testing.T) {
 				t.Errorf("event %d comes from %s, want %s", ev.Seq, ev.From, from)
 			}
 			from = ev.Status.State
+			if why := ev.Status.Why; from == Backoff && why != "exit code 0; restarts in 1s" {
+				t.Errorf("event %d says %q", ev.Seq, why)
+			}
 			n++
 		}
 		s.pass(time.Minute)

@@ -322,7 +322,11 @@ func (c *core) why(s *service) string {
 	case Unready:
 		return s.probeOutput()
 	case Backoff:
-		return fmt.Sprintf("%s; restarts in %s", s.reason(), seconds(max(s.nextStart.Sub(now), 0)))
+		wait := max(s.nextStart.Sub(now), 0)
+		if s.nextStart.IsZero() { // told before the effects of the change
+			wait = s.main.Restart.Wait(s.streak + 1)
+		}
+		return fmt.Sprintf("%s; restarts in %s", s.reason(), seconds(wait))
 	case Ending, Restarting, Stopping:
 		for _, r := range []*run{s.process, s.oneshot} {
 			if r != nil && r.stopping {

@@ -37,7 +37,8 @@ func writeMan(w io.Writer, root *cobra.Command) {
 			if f.Hidden {
 				return
 			}
-			fmt.Fprintf(w, ".TP\n\\fB%s\\fR\n%s\n", roff(flagName(f)), roff(f.Usage))
+			_, usage := pflag.UnquoteUsage(f)
+			fmt.Fprintf(w, ".TP\n\\fB%s\\fR\n%s\n", roff(flagName(f)), roff(usage))
 		})
 	}
 	fmt.Fprintf(w, ".SH EXIT STATUS\n")
