@@ -76,8 +76,9 @@ type Exit struct {
 	Code    int       `json:"code"` // as a shell gives it: 128+n for signal n
 	Signal  string    `json:"signal,omitempty"`
 	OOM     bool      `json:"oom,omitempty"`
-	Error   string    `json:"error,omitempty"` // why it could not be started
-	Text    string    `json:"text"`            // in words: "exit code 1"
+	Error   string    `json:"error,omitempty"`   // why it could not be started
+	Text    string    `json:"text"`              // in words: "exit code 1"
+	Because string    `json:"because,omitempty"` // why it was ended: "liveness probe failed: status 500"
 	At      time.Time `json:"at,omitzero"`
 	Ran     string    `json:"ran,omitempty"`
 }

@@ -320,6 +320,7 @@ func (c *core) launch(s *service, f Effect) {
 		s.oneshot = c.spawn(s, s.spec.Init[s.step], project.Init)
 	case SpawnMain:
 		s.starts++
+		s.probe, s.probeReady = nil, false // those were of another process
 		s.process = c.spawn(s, s.spec.Main, project.Main)
 	case SpawnSetup:
 		s.oneshot = c.spawn(s, s.spec.Setup[s.step], project.Setup)

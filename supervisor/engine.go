@@ -194,6 +194,11 @@ func (e *Engine) Subscribe(ctx context.Context) (snap Snapshot, events <-chan Ev
 	s, err := ask(ctx, e, func(c *core) (subscription, error) {
 		return subscription{c.snapshot(), c.subscribe()}, nil
 	})
+	if errors.Is(err, ErrEnded) { // how it ended, and no event
+		none := make(chan Event)
+		close(none)
+		return e.core.last, none, func() {}, nil
+	}
 	if err != nil {
 		return Snapshot{}, nil, func() {}, err
 	}

@@ -265,6 +265,9 @@ func TestLivenessRestarts(t *testing.T) {
 		s.wantState("a", Ending, "got SIGTERM, killed in 10s: liveness probe failed: status 500")
 		s.pass(10 * time.Second)
 		s.wantState("a", Running, "")
+		if got, want := s.status("a").Exit.Because, "liveness probe failed: status 500"; got != want {
+			t.Errorf("it ended because of %q, want %q", got, want)
+		}
 		s.wantLines(`
 			0s starting process-compose with 2 services
 			0s a: starting
@@ -389,6 +392,10 @@ func TestRequests(t *testing.T) {
 		play(t, services("a"), map[project.ID]any{"a": act{lasts: time.Second}}, Options{}, func(s *scene) {
 			s.wantEnd(0, "all services have completed")
 			synctest.Wait()
+			snap, events, _, err := s.Subscribe(ctx)
+			if _, more := <-events; err != nil || more || snap.Phase != PhaseDone {
+				t.Errorf("Subscribe = %+v, %v, want how it ended", snap, err)
+			}
 			if err := s.Restart(ctx, []project.ID{"a"}); !errors.Is(err, ErrEnded) {
 				t.Errorf("Restart = %v, want ErrEnded", err)
 			}

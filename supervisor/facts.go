@@ -192,6 +192,9 @@ func (c *core) exited(r *run, x Exit) {
 
 // judge decides what follows once everything of a service has ended.
 func (c *core) judge(s *service, e end) {
+	if e.forced && !strings.HasSuffix(s.why, e.exit.String()) {
+		e.exit.Because = s.why
+	}
 	s.exit = &e.exit
 	if good(e.exit.Ran, s.lastWait, s.probed(), s.wasReady) {
 		s.streak = 0

@@ -43,6 +43,22 @@ func TestStartupProbe(t *testing.T) {
 	})
 }
 
+// What a probe said of a process is not said of the next one.
+func TestVerdictsEndWithTheProcess(t *testing.T) {
+	p := services("a: restart=always delay=1s", "b")
+	p.Processes["a"].Startup = &project.Probe{TCP: &project.TCPCheck{Port: 1}}
+	play(t, p, nil, Options{}, func(s *scene) {
+		s.world.probe(t, "a", Probe{Role: Startup, News: true, Output: "connection refused"})
+		s.pass(time.Millisecond)
+		s.wantState("a", Backoff, "startup probe failed: connection refused; restarts in 1s")
+		s.pass(2 * time.Second)
+		s.wantState("a", Starting, "its startup probe has not passed yet")
+		if st := s.status("a"); st.Probe != nil {
+			t.Errorf("probe = %+v", st.Probe)
+		}
+	})
+}
+
 // A first readiness that fails is said once; later checks only show in status.
 func TestNotReadyYet(t *testing.T) {
 	play(t, services("a: +probe", "b"), map[project.ID]any{"a": act{ready: -1}}, Options{}, func(s *scene) {

@@ -104,6 +104,7 @@ type Exit struct {
 	OOM        bool          `json:"oom,omitempty"`        // ended for lack of memory
 	Error      string        `json:"error,omitempty"`      // why it could not be started
 	Hint       string        `json:"hint,omitempty"`       // what may be to blame, or the cure
+	Because    string        `json:"because,omitempty"`    // why we ended it: "liveness probe failed: status 500"
 	At         time.Time     `json:"at,omitzero"`
 	Ran        time.Duration `json:"ran,omitempty"`
 }

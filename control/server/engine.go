@@ -73,7 +73,7 @@ func service(st supervisor.Status) control.Service {
 	if x := st.Exit; x != nil {
 		out.Exit = &control.Exit{
 			Process: string(x.Process), Code: x.Status(), Signal: x.SignalName, OOM: x.OOM,
-			Error: x.Error, Text: x.String(), At: x.At,
+			Error: x.Error, Text: x.String(), Because: x.Because, At: x.At,
 		}
 		if x.Ran > 0 {
 			out.Exit.Ran = rounded(x.Ran).String()

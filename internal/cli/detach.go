@@ -69,12 +69,13 @@ func detach(ctx context.Context, env *Env, opts *upOptions, j *job, layout rundi
 	for i, id := range j.Services {
 		names[i] = string(id)
 	}
-	return awaitUp(ctx, env, opts, client.New(layout.Socket), layout, names)
+	return awaitUp(ctx, env, opts, client.New(layout.Socket), layout, names, func() { ready.Close() })
 }
 
 // awaitUp waits until the services were started or, with --wait, have
 // settled, prints what is up, and fails with the last lines of what is not.
-func awaitUp(ctx context.Context, env *Env, opts *upOptions, c *client.Client, layout rundir.Layout, ids []string) error {
+// It calls attached when it will see whatever happens.
+func awaitUp(ctx context.Context, env *Env, opts *upOptions, c *client.Client, layout rundir.Layout, ids []string, attached func()) error {
 	ctx, cancel := limited(ctx, opts.waitTimeout)
 	defer cancel()
 	messages, failed := stream(ctx, c)
@@ -107,6 +108,7 @@ func awaitUp(ctx context.Context, env *Env, opts *upOptions, c *client.Client, l
 				}
 				break
 			}
+			attached()
 			began = m.State.Since
 			picked, err := pickServices(m.State.Services, ids)
 			if err != nil {

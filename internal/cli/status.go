@@ -85,7 +85,11 @@ func writeStatus(w io.Writer, state *control.State, s control.Service) {
 		if ran, err := time.ParseDuration(x.Ran); err == nil {
 			text += " after " + short(ran)
 		}
-		line("last exit", "%s, %s", text, clock(x.At))
+		text += ", " + clock(x.At)
+		if x.Because != "" {
+			text += ": " + x.Because
+		}
+		line("last exit", "%s", text)
 	}
 	if p := s.Probe; p != nil {
 		verdict := "passed"

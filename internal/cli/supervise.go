@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"nix2gpu/control"
 	"nix2gpu/control/server"
 	"nix2gpu/packages"
@@ -39,7 +41,7 @@ func runSupervise(ctx context.Context, env *Env, args []string) error {
 	if err != nil {
 		return err
 	}
-	told := func(error) {}
+	told, heard := func(error) {}, func() {}
 	if len(args) > 1 {
 		out, err := descriptor(args, 1)
 		if err != nil {
@@ -53,13 +55,13 @@ func runSupervise(ctx context.Context, env *Env, args []string) error {
 					h = handshake{err.Error(), exitCode(err)}
 				}
 				json.NewEncoder(out).Encode(h)
-				out.Close()
 			})
 		}
+		heard = func() { awaitReader(out) }
 	}
 	j, p, err := readJob(in)
 	if err == nil {
-		err = supervise(ctx, env, j, p, told)
+		err = supervise(ctx, env, j, p, told, heard)
 	}
 	told(err)
 	return err
@@ -75,8 +77,22 @@ func descriptor(args []string, i int) (*os.File, error) {
 	return nil, errors.New("supervise is used by \"up\", not by hand")
 }
 
-// supervise runs a project from its first lock to its last file.
-func supervise(ctx context.Context, env *Env, j *job, p *project.Project, up func(error)) (err error) {
+// awaitReader waits until the other end of a pipe is closed, though not for
+// long: whoever started us has then seen what the project has become, however
+// short its life was.
+func awaitReader(out *os.File) {
+	fds := []unix.PollFd{{Fd: int32(out.Fd())}}
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
+		n, err := unix.Poll(fds, int(time.Until(end).Milliseconds())+1)
+		if n > 0 || err != nil && err != unix.EINTR {
+			return
+		}
+	}
+}
+
+// supervise runs a project from its first lock to its last file. It says when
+// it is up, and ends when that was heard.
+func supervise(ctx context.Context, env *Env, j *job, p *project.Project, up func(error), heard func()) (err error) {
 	renv := env.rundirEnv()
 	if j.Socket != "" {
 		renv.Socket = j.Socket
@@ -143,6 +159,7 @@ func supervise(ctx context.Context, env *Env, j *job, p *project.Project, up fun
 	stop := handleSignals(engine, again, log)
 	result := engine.Run(context.WithoutCancel(ctx)) // signals are handled here, one by one
 	stop()
+	heard()
 	srv.End(control.End{Code: result.Code, Reason: result.Reason})
 
 	flush, cancel := context.WithTimeout(context.Background(), closeTime)
