@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"nix2gpu/rundir"
 )
 
 // A Stack is one example, copied into a folder of its own and run by the real
@@ -273,11 +275,18 @@ func (s *Stack) WantNothingLeft() {
 		s.T.Errorf("processes left:\n%s", strings.Join(left, "\n"))
 	}
 	for _, file := range runFiles() {
-		ours := strings.HasPrefix(filepath.Base(file), filepath.Base(s.Dir)+"-")
-		if ours && !slices.Contains(s.before, file) {
+		if s.owns(file) && !slices.Contains(s.before, file) {
 			s.T.Errorf("left: %s", file)
 		}
 	}
+}
+
+// owns reports whether a file of runFiles is of this stack: another run of the
+// same example, in a folder of its own, may come and go meanwhile.
+func (s *Stack) owns(file string) bool {
+	key := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	i := strings.LastIndex(key, "-")
+	return i > 0 && rundir.Key(key[:i], s.Dir) == key
 }
 
 // runFiles lists what runs of root keep while they run: sockets, locks and
