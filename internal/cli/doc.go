@@ -10,3 +10,5 @@
 // resolved project to a fresh image of the same program, the hidden verb
 // supervise.
 package cli
+
+//go:generate go test . -run "^TestReferenceIsFresh$" -update
