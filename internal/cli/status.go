@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"nix2gpu/control"
 )
@@ -82,8 +81,8 @@ func writeStatus(w io.Writer, state *control.State, s control.Service) {
 		if x.Process != "" && x.Process != s.ID {
 			text = x.Process + ": " + text
 		}
-		if ran, err := time.ParseDuration(x.Ran); err == nil {
-			text += " after " + short(ran)
+		if x.Ran != "" {
+			text += " after " + x.Ran
 		}
 		text += ", " + clock(x.At)
 		if x.Because != "" {
@@ -112,17 +111,4 @@ func starts(s control.Service) string {
 		return fmt.Sprintf("%d, 1 of them an automatic restart", s.Starts)
 	}
 	return fmt.Sprintf("%d, %d of them automatic restarts", s.Starts, s.Restarts)
-}
-
-// short is a duration to two or three digits: what follows says nothing.
-func short(d time.Duration) string {
-	switch {
-	case d < time.Millisecond:
-		return "less than 1ms"
-	case d < time.Second:
-		return d.Round(time.Millisecond).String()
-	case d < 10*time.Second:
-		return d.Round(100 * time.Millisecond).String()
-	}
-	return span(d)
 }
