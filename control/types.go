@@ -124,10 +124,11 @@ type End struct {
 // resolved by the supervisor: an id, a label, an instance or a type.
 type Action struct {
 	Services []string `json:"services"`
-	NoDeps   bool     `json:"noDeps,omitempty"` // start
-	Signal   string   `json:"signal,omitempty"` // kill
-	For      string   `json:"for,omitempty"`    // wait
-	Now      bool     `json:"now,omitempty"`    // down: without grace
+	NoDeps   bool     `json:"noDeps,omitempty"`  // start
+	Missing  bool     `json:"missing,omitempty"` // start: leave alone what has completed
+	Signal   string   `json:"signal,omitempty"`  // kill
+	For      string   `json:"for,omitempty"`     // wait
+	Now      bool     `json:"now,omitempty"`     // down: without grace
 }
 
 // The values of Action.For: a condition, or one of these.

@@ -51,6 +51,11 @@ func (c *Client) Start(ctx context.Context, services []string, noDeps bool) ([]c
 	return c.act(ctx, "start", control.Action{Services: services, NoDeps: noDeps})
 }
 
+// StartMissing is Start that leaves alone what has completed, also just now.
+func (c *Client) StartMissing(ctx context.Context, services []string, noDeps bool) ([]control.Service, error) {
+	return c.act(ctx, "start", control.Action{Services: services, NoDeps: noDeps, Missing: true})
+}
+
 // Stop tells services to stop, without waiting for them.
 func (c *Client) Stop(ctx context.Context, services []string) ([]control.Service, error) {
 	return c.act(ctx, "stop", control.Action{Services: services})

@@ -299,7 +299,7 @@ func (s *Server) pick(ids []project.ID) []control.Service {
 }
 
 func (s *Server) start(ctx context.Context, ids []project.ID, a control.Action) error {
-	_, err := s.opts.Engine.Start(ctx, ids, supervisor.StartOptions{NoDeps: a.NoDeps})
+	_, err := s.opts.Engine.Start(ctx, ids, supervisor.StartOptions{NoDeps: a.NoDeps, Missing: a.Missing})
 	return err
 }
 

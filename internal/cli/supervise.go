@@ -237,8 +237,8 @@ func keepProject(layout rundir.Layout, p *project.Project, log *slog.Logger) {
 
 // onePress is how close two interrupts are when they are one Ctrl-C: a terminal
 // sends it to the whole group, and a program around us, such as timeout or npm,
-// passes it on. A person is slower.
-const onePress = 200 * time.Millisecond
+// passes it on at once. A person, and a script that means it, is slower.
+const onePress = 50 * time.Millisecond
 
 // handleSignals turns signals into requests to the engine, until stop.
 //

@@ -258,20 +258,17 @@ func converge(ctx context.Context, env *Env, opts *upOptions, l *loaded, ids []p
 			fmt.Fprintf(env.Stderr, "%s: %s\n", name, c.verb)
 		}
 	}
-	done := map[string]bool{} // what has completed is not missing, unless it is asked for
-	for _, s := range state.Services {
-		done[s.ID] = s.State == "completed" && len(opts.target.services) == 0
-	}
-	var names, missing []string
+	var names []string
 	for _, id := range ids {
 		names = append(names, string(id))
-		if !done[string(id)] {
-			missing = append(missing, string(id))
-		}
+	}
+	start := c.StartMissing
+	if len(opts.target.services) > 0 {
+		start = c.Start // what is asked for by name runs again, completed or not
 	}
 	fmt.Fprintf(env.Stderr, "already running as pid %d: starting what is missing\n", state.PID)
-	if len(missing) > 0 {
-		if _, err := c.Start(ctx, missing, opts.noDeps); err != nil {
+	if len(names) > 0 {
+		if _, err := start(ctx, names, opts.noDeps); err != nil {
 			return err
 		}
 	}
