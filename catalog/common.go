@@ -207,19 +207,7 @@ func (in *Instance) addEnvironment(proc *project.Process) {
 }
 
 // scalar is a string, number or truth value as a program is given it.
-func (in *Instance) scalar(c *module.Config) project.Text {
-	switch c.Kind() {
-	case module.KindStr:
-		return in.place.Text(c.Str())
-	case module.KindBool:
-		return project.Lit(strconv.FormatBool(c.Bool()))
-	case module.KindInt:
-		return project.Lit(strconv.Itoa(c.Int()))
-	case module.KindFloat:
-		return project.Lit(strconv.FormatFloat(c.Float(), 'g', -1, 64))
-	}
-	return nil
-}
+func (in *Instance) scalar(c *module.Config) project.Text { return in.place.Scalar(c) }
 
 // policies are the words of restart; systemd's, docker's and ours.
 var policies = map[string]project.RestartPolicy{

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"nix2gpu/nix/module"
@@ -83,6 +84,22 @@ type mark struct {
 	sub  bool // a path below it belongs to the part
 	free bool // known by its text alone: it must stand alone as a path
 	part func(sub string) project.Part
+}
+
+// Scalar is a string, number or truth value as a program is given it; anything
+// else, null among it, is no text at all.
+func (p Place) Scalar(c *module.Config) project.Text {
+	switch c.Kind() {
+	case module.KindStr:
+		return p.Text(c.Str())
+	case module.KindBool:
+		return project.Lit(strconv.FormatBool(c.Bool()))
+	case module.KindInt:
+		return project.Lit(strconv.Itoa(c.Int()))
+	case module.KindFloat:
+		return project.Lit(strconv.FormatFloat(c.Float(), 'g', -1, 64))
+	}
+	return nil
 }
 
 func (p Place) marks(context []string) []mark {

@@ -92,7 +92,7 @@ func (b *builder) container() {
 	out.Env = map[string]project.Value{}
 	for _, set := range []string{"env", "extraEnv"} {
 		for _, c := range b.Each(set) {
-			out.Env[c.Name()] = project.Value{Text: b.scalar(c)}
+			out.Env[c.Name()] = project.Value{Text: b.place.Scalar(c)}
 		}
 	}
 	out.Labels = map[string]string{}
@@ -159,19 +159,6 @@ func (b *builder) exposedPorts(out *project.Container) {
 			add(c, c.Name())
 		}
 	}
-}
-
-// scalar is the text of a string, number or boolean.
-func (b *builder) scalar(c *module.Config) project.Text {
-	switch c.Kind() {
-	case module.KindBool:
-		return project.Lit(strconv.FormatBool(c.Bool()))
-	case module.KindInt:
-		return project.Lit(strconv.Itoa(c.Int()))
-	case module.KindFloat:
-		return project.Lit(strconv.FormatFloat(c.Float(), 'g', -1, 64))
-	}
-	return b.place.Text(c.Str())
 }
 
 func (b *builder) systemPackage(c *module.Config) {

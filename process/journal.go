@@ -79,7 +79,7 @@ func openJournal(opts Options) (*journal, error) {
 	if opts.Journal == "" {
 		return nil, nil
 	}
-	found, err := recoverJournal(opts.Journal, recoverGrace)
+	found, err := Recover(opts.Journal)
 	switch {
 	case errors.Is(err, errNoProc):
 		opts.Log.Warn("cannot look for what an earlier run has left", "err", err)
@@ -100,16 +100,13 @@ func openJournal(opts Options) (*journal, error) {
 	return j, nil
 }
 
-// Recover ends what the owner of a journal left running when it died, as the
-// next Host with that journal would: for who must know beforehand that nothing
-// of it is left, such as a check for free ports. An owner that is alive is a
-// *RunningError, and nothing is ended.
-func Recover(journal string) (ended int, err error) { return recoverJournal(journal, recoverGrace) }
-
-// recoverJournal ends the processes that a journal names, or that bear its
-// run's cookie, and still run. Without a journal the last end was orderly; one
-// of an earlier boot, or a torn one, names nobody that could.
-func recoverJournal(path string, grace time.Duration) (found int, err error) {
+// Recover ends what the owner of a journal left running when it died: the
+// processes that the journal names, or that bear its run's cookie. A Host does
+// it with its own journal; it is for who must know beforehand that nothing is
+// left, such as a check for free ports. An owner that is alive is a
+// *RunningError, and nothing is ended. Without a journal the last end was
+// orderly; one of an earlier boot, or a torn one, names nobody that could run.
+func Recover(path string) (ended int, err error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
@@ -133,7 +130,7 @@ func recoverJournal(path string, grace time.Duration) (found int, err error) {
 			left.add(line)
 		}
 	}
-	return left.sweep(run, grace, false)
+	return left.sweep(run, recoverGrace, false)
 }
 
 // sweep ends the run: what the ledger names with all below it and in its

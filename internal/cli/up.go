@@ -102,11 +102,11 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 		l.writeNotes(env)
 	}
 	for layout.Holder() != 0 {
-		err := converge(ctx, env, &opts, l, ids, client.New(layout.Socket), layout)
-		if !errors.Is(err, errEnding) {
+		c := client.New(layout.Socket)
+		if err := converge(ctx, env, &opts, l, ids, c, layout); !errors.Is(err, errEnding) {
 			return err
 		}
-		if err := awaitEnd(ctx, layout); err != nil {
+		if err := gone(ctx, c, layout); err != nil {
 			return err
 		}
 	}
@@ -213,18 +213,6 @@ func (t *target) again(env *Env, l *loaded) []string {
 // errEnding says that what runs is about to end: it can't be joined, only
 // waited for.
 var errEnding = errors.New("the project is ending")
-
-// awaitEnd waits until the lock is free, however long the stop may take.
-func awaitEnd(ctx context.Context, layout rundir.Layout) error {
-	for layout.Holder() != 0 {
-		select {
-		case <-time.After(10 * time.Millisecond):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
-}
 
 // converge brings a running project to what the definition says now.
 func converge(ctx context.Context, env *Env, opts *upOptions, l *loaded, ids []project.ID, c *client.Client, layout rundir.Layout) error {
