@@ -40,6 +40,16 @@ func (l Layout) Prepare() error {
 			Hint: "name a shorter one with --socket",
 		}
 	}
+	// Projects share two folders, and the Clear of the last one removes them:
+	// that may come between the making of one and of what lies in it.
+	for try := 0; ; try++ {
+		if err := l.prepare(); !errors.Is(err, fs.ErrNotExist) || try == 9 {
+			return err
+		}
+	}
+}
+
+func (l Layout) prepare() error {
 	if err := l.prepareBase(); err != nil {
 		return err
 	}
@@ -83,7 +93,7 @@ func (l Layout) prepareBase() error {
 // private checks that dir is a real folder of uid's that nobody else may
 // enter, and closes one that is ours but open.
 func private(dir string, uid int) error {
-	bad := func(why string) error {
+	bad := func(why string) *FolderError {
 		return &FolderError{
 			Path: dir, Use: "the folder of the control socket", Why: why,
 			Hint: "somebody else may have made it: have it removed, or set XDG_RUNTIME_DIR to a folder of yours",
@@ -91,7 +101,9 @@ func private(dir string, uid int) error {
 	}
 	var st unix.Stat_t
 	if err := unix.Lstat(dir, &st); err != nil {
-		return bad(err.Error())
+		e := bad(err.Error())
+		e.Err = err
+		return e
 	}
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFDIR:

@@ -295,3 +295,31 @@ func TestRunFolderIsEmptiedByWhoHasTheLock(t *testing.T) {
 		t.Error("a second supervisor removed the first one's files")
 	}
 }
+
+// Projects share the folder of the sockets, and whoever ends last removes it:
+// that must not get in the way of one that begins.
+func TestOneBeginsWhileAnotherEnds(t *testing.T) {
+	env, _ := layout(t)
+	failed := make(chan error, 2)
+	for _, name := range []string{"one", "two"} {
+		def := filepath.Join(env.Root, name)
+		if err := os.Mkdir(def, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		l := rundir.Locate(env, name, def)
+		go func() {
+			var err error
+			for range 300 {
+				if err = errors.Join(l.Prepare(), l.Clear()); err != nil {
+					break
+				}
+			}
+			failed <- err
+		}()
+	}
+	for range 2 {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
+}

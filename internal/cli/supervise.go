@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -90,6 +92,21 @@ func awaitReader(out *os.File) {
 	}
 }
 
+// listen opens the control socket. Whoever ends last takes the shared folder of
+// the sockets away: when that comes between its making and the socket's, both
+// are made again.
+func listen(layout rundir.Layout) (net.Listener, error) {
+	for try := 0; ; try++ {
+		l, err := server.Listen(layout.Socket)
+		if !errors.Is(err, fs.ErrNotExist) || try == 9 {
+			return l, err
+		}
+		if err := layout.Prepare(); err != nil {
+			return nil, err
+		}
+	}
+}
+
 // supervise runs a project from its first lock to its last file. It says when
 // it is up, and ends when that was heard.
 func supervise(ctx context.Context, env *Env, j *job, p *project.Project, up func(error), heard func()) (err error) {
@@ -138,7 +155,7 @@ func supervise(ctx context.Context, env *Env, j *job, p *project.Project, up fun
 		opts.StopBudget = pid1Budget
 	}
 	engine := supervisor.New(p, opts)
-	socket, err := server.Listen(layout.Socket)
+	socket, err := listen(layout)
 	if err != nil {
 		return err
 	}
