@@ -202,22 +202,33 @@ func (r *Run) PID() int { return r.cmd.Process.Pid }
 func (r *Run) WaitLine(text string, limit time.Duration) {
 	r.s.T.Helper()
 	deadline := time.After(limit)
-	for {
+	seen := 0 // of the output, what need not be searched again
+	find := func() bool {
 		r.mu.Lock()
-		i := strings.Index(r.out.String()[r.cut:], text)
-		if i >= 0 {
-			r.cut += i + len(text)
+		defer r.mu.Unlock()
+		// Not String: a copy of all output for each piece that comes would
+		// keep the program's stdout waiting.
+		out := r.out.Bytes()
+		from := max(r.cut, seen-len(text))
+		i := bytes.Index(out[from:], []byte(text))
+		if i < 0 {
+			seen = len(out)
+			return false
 		}
-		r.mu.Unlock()
-		if i >= 0 {
+		r.cut = from + i + len(text)
+		return true
+	}
+	for {
+		if find() {
 			return
 		}
 		select {
 		case <-r.new:
 		case <-r.done:
-			if !strings.Contains(r.Stdout()[r.cut:], text) {
+			if !find() {
 				r.s.T.Fatalf("ended (%v) without printing %q:\n%s", r.cmd.ProcessState, text, tail(r.Output(), 4000))
 			}
+			return
 		case <-deadline:
 			r.s.T.Fatalf("did not print %q within %v:\n%s", text, limit, tail(r.Output(), 4000))
 		}
