@@ -3,7 +3,6 @@ package definition
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -217,26 +216,12 @@ func (b *builder) placeServices() {
 
 // dropUnusedFiles leaves out what only disabled services refer to.
 func dropUnusedFiles(p *project.Project) {
-	used := map[string]bool{}
-	var visit func(t project.Text)
-	visit = func(t project.Text) {
-		for _, part := range t {
-			if part.File == nil {
-				continue
-			}
-			for name, f := range p.Files {
-				if !used[name] && (name == *part.File || strings.HasPrefix(name, *part.File+"/")) {
-					used[name] = true
-					visit(f.Content)
-				}
-			}
-		}
-	}
+	walks := []func(project.TextVisitor){p.Container.EachText}
 	for _, proc := range p.Processes {
-		eachText(reflect.ValueOf(proc), visit)
+		walks = append(walks, proc.EachText)
 	}
-	eachText(reflect.ValueOf(p.Container), visit)
-	maps.DeleteFunc(p.Files, func(name string, _ *project.File) bool { return !used[name] })
+	used := p.Uses(walks...)
+	maps.DeleteFunc(p.Files, func(name string, _ *project.File) bool { return !slices.Contains(used, name) })
 }
 
 // files adds the generated files that the evaluation made.
@@ -316,7 +301,7 @@ func resolveJoins(p *project.Project) {
 	for _, proc := range p.Processes {
 		// Of a Python with modules only the interpreter is named by a path:
 		// the modules must be known all the same.
-		eachText(reflect.ValueOf(proc), func(t project.Text) {
+		proc.EachText(func(_ project.Owner, t *project.Text) {
 			for _, attr := range t.Packages() {
 				if strings.Contains(attr, joiner) {
 					proc.Packages = append(proc.Packages, project.PackageRef{Attr: attr})
@@ -325,8 +310,8 @@ func resolveJoins(p *project.Project) {
 		})
 		proc.Packages = split(proc.Packages)
 	}
-	eachText(reflect.ValueOf(p), func(t project.Text) {
-		for i, part := range t {
+	p.EachText(func(_ project.Owner, t *project.Text) {
+		for i, part := range *t {
 			if part.Package == nil || !strings.Contains(part.Package.Attr, joiner) {
 				continue
 			}
@@ -339,35 +324,7 @@ func resolveJoins(p *project.Project) {
 					break
 				}
 			}
-			t[i].Package = &project.PackagePart{Attr: chosen, Sub: part.Package.Sub}
+			(*t)[i].Package = &project.PackagePart{Attr: chosen, Sub: part.Package.Sub}
 		}
 	})
-}
-
-// eachText calls f for every text in v.
-func eachText(v reflect.Value, f func(project.Text)) {
-	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface:
-		if !v.IsNil() {
-			eachText(v.Elem(), f)
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
-				eachText(v.Field(i), f)
-			}
-		}
-	case reflect.Map:
-		for it := v.MapRange(); it.Next(); {
-			eachText(it.Value(), f)
-		}
-	case reflect.Slice:
-		if t, ok := v.Interface().(project.Text); ok {
-			f(t)
-			return
-		}
-		for i := range v.Len() {
-			eachText(v.Index(i), f)
-		}
-	}
 }

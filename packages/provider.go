@@ -113,9 +113,11 @@ func Missing(provider Provider, refs []project.PackageRef) ([]*MissingError, err
 	return missing, nil
 }
 
-// Needed lists every package that a project's processes name: in their own
-// list, and in the texts of commands, environment and files.
-func Needed(p *project.Project) []project.PackageRef {
+// Needed lists the packages that the processes of some services and the
+// container around them name, each attribute once, sorted: in their own lists,
+// in every text, and in the generated files that those texts use. A service
+// that can't run needs none.
+func Needed(p *project.Project, services ...project.ID) []project.PackageRef {
 	var refs []project.PackageRef
 	seen := map[string]bool{}
 	add := func(ref project.PackageRef) {
@@ -124,46 +126,34 @@ func Needed(p *project.Project) []project.PackageRef {
 			refs = append(refs, ref)
 		}
 	}
-	text := func(t project.Text) {
+	texts := func(_ project.Owner, t *project.Text) {
 		for _, attr := range t.Packages() {
 			add(project.PackageRef{Attr: attr})
-		}
-	}
-	command := func(c *project.Command) {
-		if c == nil {
-			return
-		}
-		text(c.Shell)
-		for _, word := range c.Exec {
-			text(word)
 		}
 	}
 	for _, ref := range p.Container.SystemPkgs {
 		add(ref)
 	}
-	for _, proc := range p.Processes {
-		if svc := p.Services[proc.Service]; svc != nil && (svc.Disabled || svc.Unsupported != "") {
+	walks := []func(project.TextVisitor){p.Container.EachText}
+	for _, id := range services {
+		s := p.Services[id]
+		if s == nil || s.Unsupported != "" {
 			continue
 		}
-		for _, ref := range proc.Packages {
-			add(ref)
-		}
-		command(&proc.Command)
-		command(proc.Shutdown.Command)
-		for _, probe := range []*project.Probe{proc.Readiness, proc.Liveness, proc.Startup} {
-			if probe != nil && probe.Exec != nil {
-				command(&probe.Exec.Command)
+		for _, id := range s.ProcessIDs() {
+			if proc := p.Processes[id]; proc != nil {
+				for _, ref := range proc.Packages {
+					add(ref)
+				}
+				walks = append(walks, proc.EachText)
 			}
 		}
-		for _, v := range proc.Env {
-			text(v.Text)
-		}
-		for _, f := range proc.Files {
-			text(f.Content)
-		}
 	}
-	for _, f := range p.Files {
-		text(f.Content)
+	for _, walk := range walks {
+		walk(texts)
+	}
+	for _, name := range p.Uses(walks...) {
+		p.Files[name].EachText(texts)
 	}
 	slices.SortFunc(refs, func(a, b project.PackageRef) int { return strings.Compare(a.Attr, b.Attr) })
 	return refs

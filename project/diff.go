@@ -18,8 +18,9 @@ type Changes struct {
 func (c Changes) IsEmpty() bool { return len(c.Added)+len(c.Removed)+len(c.Changed) == 0 }
 
 // Diff says what turns p into q. A service has changed when it, one of its
-// processes or a generated file that they name differs in anything but its
-// place in the definition.
+// processes or a generated file that they or the container's environment name,
+// directly or through another, differs in anything but its place in the
+// definition.
 func (p *Project) Diff(q *Project) Changes {
 	var c Changes
 	for _, id := range slices.Sorted(maps.Keys(q.Services)) {
@@ -43,19 +44,16 @@ func (p *Project) Diff(q *Project) Changes {
 func (p *Project) fingerprint(id ID) string {
 	s := p.Services[id]
 	parts := []any{s.Init, s.Main, s.Setup, p.Container.Env, p.Container.WorkingDir}
+	walks := []func(TextVisitor){p.Container.eachEnv}
 	for _, id := range s.ProcessIDs() {
 		proc := p.Processes[id]
 		parts = append(parts, proc)
-		if proc == nil {
-			continue
+		if proc != nil {
+			walks = append(walks, proc.EachText)
 		}
-		for _, text := range proc.texts() {
-			for _, part := range text {
-				if part.File != nil {
-					parts = append(parts, p.Files[*part.File])
-				}
-			}
-		}
+	}
+	for _, name := range p.Uses(walks...) {
+		parts = append(parts, name, p.Files[name])
 	}
 	data, err := json.Marshal(withoutPos(parts))
 	if err != nil {

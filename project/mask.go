@@ -21,36 +21,22 @@ func (p *Project) Masked() *Project {
 	if err != nil {
 		return &Project{Version: Version, Name: p.Name}
 	}
+	q.EachText(func(_ Owner, t *Text) { maskText(*t) })
 	maskEnv(q.Container.Env)
-	maskText(q.Container.Startup)
 	for _, proc := range q.Processes {
 		maskEnv(proc.Env)
-		maskCommand(&proc.Command)
+		maskFlags(&proc.Command)
 		if proc.Shutdown.Command != nil {
-			maskCommand(proc.Shutdown.Command)
+			maskFlags(proc.Shutdown.Command)
 		}
-		for _, probe := range []*Probe{proc.Readiness, proc.Liveness, proc.Startup} {
-			if probe == nil {
-				continue
-			}
+		for _, probe := range proc.Probes() {
 			if probe.Exec != nil {
-				maskCommand(&probe.Exec.Command)
+				maskFlags(&probe.Exec.Command)
 			}
 			if probe.HTTP != nil {
-				for name, value := range probe.HTTP.Headers {
-					if SecretName(name) || strings.EqualFold(name, "authorization") || strings.EqualFold(name, "cookie") {
-						value = Mask
-					}
-					probe.HTTP.Headers[name] = MaskString(value)
-				}
+				maskHeaders(probe.HTTP.Headers)
 			}
 		}
-		for i := range proc.Files {
-			maskText(proc.Files[i].Content)
-		}
-	}
-	for _, file := range q.Files {
-		maskText(file.Content)
 	}
 	return q
 }
@@ -145,25 +131,31 @@ func namesSecret(name string) bool {
 	return false
 }
 
+// maskEnv replaces the variables that are secret as a whole.
 func maskEnv(env map[string]Value) {
 	for name, v := range env {
 		if v.hidden(name) {
-			v = Value{Text: Lit(Mask), Secret: true}
+			env[name] = Value{Text: Lit(Mask), Secret: true}
 		}
-		maskText(v.Text)
-		env[name] = v
 	}
 }
 
-func maskCommand(c *Command) {
+func maskHeaders(headers map[string]string) {
+	for name, value := range headers {
+		if SecretName(name) || strings.EqualFold(name, "authorization") || strings.EqualFold(name, "cookie") {
+			value = Mask
+		}
+		headers[name] = MaskString(value)
+	}
+}
+
+// maskFlags hides the word after a flag such as "--password".
+func maskFlags(c *Command) {
 	for i, arg := range c.Exec {
-		maskText(arg)
-		// "--password" "x"
 		if flag, ok := arg.Literal(); ok && strings.HasPrefix(flag, "-") && i+1 < len(c.Exec) && namesSecret(strings.TrimLeft(flag, "-")) {
 			c.Exec[i+1] = Lit(Mask)
 		}
 	}
-	maskText(c.Shell)
 }
 
 func maskText(t Text) {

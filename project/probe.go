@@ -1,5 +1,32 @@
 package project
 
+import "iter"
+
+// A ProbeRole is what a probe decides about a process.
+type ProbeRole string
+
+// The roles: a process is ready, is to be restarted, has come up so far that
+// the other two may begin.
+const (
+	ReadinessProbe ProbeRole = "readiness"
+	LivenessProbe  ProbeRole = "liveness"
+	StartupProbe   ProbeRole = "startup"
+)
+
+// Probes are the probes that the process has, by role, in a fixed order.
+func (q *Process) Probes() iter.Seq2[ProbeRole, *Probe] {
+	return func(yield func(ProbeRole, *Probe) bool) {
+		for _, pr := range []struct {
+			role  ProbeRole
+			probe *Probe
+		}{{ReadinessProbe, q.Readiness}, {LivenessProbe, q.Liveness}, {StartupProbe, q.Startup}} {
+			if pr.probe != nil && !yield(pr.role, pr.probe) {
+				return
+			}
+		}
+	}
+}
+
 // A Probe asks a process whether it is well. Exactly one of the checks is set.
 type Probe struct {
 	Exec   *ExecCheck   `json:"exec,omitempty"`

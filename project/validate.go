@@ -40,6 +40,7 @@ func (p *Project) Validate() error {
 		}
 		found.add(pos, ring[0], "remove one of these dependencies", "services wait for each other: %s", strings.Join(names, " → "))
 	}
+	found.checkFiles(p)
 	found.checkPorts(p)
 	return found.asError()
 }
@@ -151,23 +152,36 @@ func (e *Errors) checkProcess(p *Project, id ID, q *Process) {
 	}
 	oneOf(e, s.Pos, s.ID, "the kill mode of "+who, q.KillMode, KillGroup, KillProcess)
 	e.checkRestart(s, who, q.Restart)
-	for name, probe := range map[string]*Probe{"readiness": q.Readiness, "liveness": q.Liveness, "startup": q.Startup} {
-		if probe != nil {
-			e.checkProbe(s, "the "+name+" probe of "+who, probe)
-		}
+	for role, probe := range q.Probes() {
+		e.checkProbe(s, fmt.Sprintf("the %s probe of %s", role, who), probe)
 	}
 	for name := range q.Env {
 		if name == "" || strings.ContainsAny(name, "=\x00") {
 			e.add(s.Pos, s.ID, "", "environment of %s: %q is no name of a variable", who, name)
 		}
 	}
-	for _, t := range q.texts() {
-		for _, part := range t {
-			if part.File != nil && !p.hasFile(*part.File) {
-				e.add(s.Pos, s.ID, "", "process %s names the generated file %q, which does not exist", who, *part.File)
+}
+
+// checkFiles wants every generated file that a text names.
+func (e *Errors) checkFiles(p *Project) {
+	p.EachText(func(o Owner, t *Text) {
+		for _, part := range *t {
+			if part.File == nil || p.hasFile(*part.File) {
+				continue
 			}
+			pos, service, who := Pos{}, ID(""), "the container"
+			switch {
+			case o.File != "":
+				who = fmt.Sprintf("generated file %q", o.File)
+			case o.Process != "":
+				service, who = p.Processes[o.Process].Service, fmt.Sprintf("process %q", o.Process)
+				if s := p.Services[service]; s != nil {
+					pos = s.Pos
+				}
+			}
+			e.add(pos, service, "", "%s names the generated file %q, which does not exist", who, *part.File)
 		}
-	}
+	})
 }
 
 // hasFile reports whether there is a generated file of that name, or a folder
@@ -177,7 +191,7 @@ func (p *Project) hasFile(name string) bool {
 		return true
 	}
 	for other := range p.Files {
-		if strings.HasPrefix(other, name+"/") {
+		if isOrHolds(name, other) {
 			return true
 		}
 	}
@@ -338,29 +352,6 @@ func KnownSignal(name string) bool {
 		return false
 	}
 	return slices.Contains(signals, base)
-}
-
-// texts lists every text of a process that may name a generated file.
-func (q *Process) texts() []Text {
-	list := slices.Concat(q.Command.Exec, []Text{q.Command.Shell, q.Dir, q.Log.File}, q.EnvFiles)
-	for _, name := range slices.Sorted(maps.Keys(q.Env)) {
-		list = append(list, q.Env[name].Text)
-	}
-	for _, f := range q.Files {
-		list = append(list, f.Path, f.Content)
-	}
-	for _, d := range q.Dirs {
-		list = append(list, d.Path)
-	}
-	for _, pr := range []*Probe{q.Readiness, q.Liveness, q.Startup} {
-		if pr != nil && pr.Exec != nil {
-			list = append(append(list, pr.Exec.Command.Exec...), pr.Exec.Command.Shell)
-		}
-	}
-	if c := q.Shutdown.Command; c != nil {
-		list = append(append(list, c.Exec...), c.Shell)
-	}
-	return list
 }
 
 // oneOf checks a word against those permitted. The empty word is the default.

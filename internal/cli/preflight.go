@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -252,7 +250,7 @@ func (c *preflight) provider() packages.Provider {
 
 // packages finds what is not installed, and installs it when asked to.
 func (c *preflight) packages(ctx context.Context, install bool) error {
-	missing, err := packages.Missing(c.provider(), c.needed())
+	missing, err := packages.Missing(c.provider(), packages.Needed(c.l.project, c.ids...))
 	if err != nil {
 		c.fail(project.Pos{}, "", "%v", err)
 		return nil
@@ -280,48 +278,18 @@ func (c *preflight) packages(ctx context.Context, install bool) error {
 
 // user is the first service that needs a package; nil when none does.
 func (c *preflight) user(attr string) *project.Service {
+	names := func(refs []project.PackageRef) bool {
+		return slices.ContainsFunc(refs, func(r project.PackageRef) bool { return r.Attr == attr })
+	}
+	if names(packages.Needed(c.l.project)) {
+		return nil // the container itself
+	}
 	for _, id := range c.ids {
-		if s := c.l.project.Services[id]; s != nil && slices.ContainsFunc(packages.Needed(c.only(s)), func(r project.PackageRef) bool { return r.Attr == attr }) {
-			return s
+		if names(packages.Needed(c.l.project, id)) {
+			return c.l.project.Services[id]
 		}
 	}
 	return nil
-}
-
-// only is the project with the processes of some services, and the generated
-// files that they use.
-func (c *preflight) only(services ...*project.Service) *project.Project {
-	part := *c.l.project
-	part.Processes = map[project.ID]*project.Process{}
-	for _, s := range services {
-		for _, id := range s.ProcessIDs() {
-			part.Processes[id] = c.l.project.Processes[id]
-		}
-	}
-	part.Files = map[string]*project.File{}
-	var add func(v any)
-	add = func(v any) {
-		text, err := json.Marshal(v)
-		if err != nil {
-			return
-		}
-		for name, f := range c.l.project.Files {
-			top, _, _ := strings.Cut(name, "/") // a folder of files is named by itself
-			if part.Files[name] == nil && bytes.Contains(text, []byte(top)) {
-				part.Files[name] = f
-				add(f)
-			}
-		}
-	}
-	add(part.Processes)
-	return &part
-}
-
-// needed are the packages of the services that are to run.
-func (c *preflight) needed() []project.PackageRef {
-	var services []*project.Service
-	c.services(func(s *project.Service) { services = append(services, s) })
-	return packages.Needed(c.only(services...))
 }
 
 // install lets apt install what is missing. It is the user's wish, so its

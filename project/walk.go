@@ -1,0 +1,138 @@
+package project
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// An Owner says whose a text is, for those that treat texts by their place.
+type Owner struct {
+	Process ID     // empty for a text of the container or of a shared generated file
+	File    string // the name in Project.Files of the file whose content it is
+	Field   string // "command", "env", "files", …: the part of the owner
+	Name    string // the variable's name, of the field "env"
+}
+
+// A TextVisitor is called with each text in turn. What it assigns to *t is kept.
+type TextVisitor func(o Owner, t *Text)
+
+// EachText calls visit with every text of p, in a stable order. It is the one
+// list of them: whoever looks for packages, files, secrets or places asks it,
+// so that a new field is seen by all as soon as it is named here.
+func (p *Project) EachText(visit TextVisitor) {
+	p.Container.EachText(visit)
+	for _, id := range slices.Sorted(maps.Keys(p.Processes)) {
+		p.Processes[id].EachText(visit)
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Files)) {
+		p.Files[name].eachText(Owner{File: name, Field: "files"}, visit)
+	}
+}
+
+// EachText calls visit with every text of the container, in a stable order.
+func (c *Container) EachText(visit TextVisitor) {
+	c.eachEnv(visit)
+	visit(Owner{Field: "startup"}, &c.Startup)
+}
+
+// eachEnv visits what every process gets.
+func (c *Container) eachEnv(visit TextVisitor) { eachValue(Owner{Field: "env"}, c.Env, visit) }
+
+// EachText calls visit with the path and the content of the file.
+func (f *File) EachText(visit TextVisitor) { f.eachText(Owner{Field: "files"}, visit) }
+
+func (f *File) eachText(o Owner, visit TextVisitor) {
+	visit(o, &f.Path)
+	visit(o, &f.Content)
+}
+
+// EachText calls visit with every text of the process, in a stable order.
+func (q *Process) EachText(visit TextVisitor) {
+	at := func(field string) Owner { return Owner{Process: q.ID, Field: field} }
+	eachOfCommand(at("command"), &q.Command, visit)
+	eachValue(at("env"), q.Env, visit)
+	eachOf(at("envFiles"), q.EnvFiles, visit)
+	visit(at("dir"), &q.Dir)
+	eachOf(at("path"), q.Path, visit)
+	for i := range q.Files {
+		q.Files[i].eachText(at("files"), visit)
+	}
+	for i := range q.Dirs {
+		visit(at("dirs"), &q.Dirs[i].Path)
+	}
+	for role, probe := range q.Probes() {
+		probe.eachText(at(string(role)), visit)
+	}
+	if q.Shutdown.Command != nil {
+		eachOfCommand(at("shutdown"), q.Shutdown.Command, visit)
+	}
+	visit(at("log"), &q.Log.File)
+}
+
+func (pr *Probe) eachText(o Owner, visit TextVisitor) {
+	if pr.Exec != nil {
+		eachOfCommand(o, &pr.Exec.Command, visit)
+		visit(o, &pr.Exec.Dir)
+	}
+	if pr.Server != nil {
+		visit(o, &pr.Server.Socket)
+		visit(o, &pr.Server.StatusFile)
+	}
+}
+
+func eachOfCommand(o Owner, c *Command, visit TextVisitor) {
+	eachOf(o, c.Exec, visit)
+	visit(o, &c.Shell)
+}
+
+func eachOf(o Owner, list []Text, visit TextVisitor) {
+	for i := range list {
+		visit(o, &list[i])
+	}
+}
+
+// eachValue stores a value only when its text was assigned: readers may walk
+// one project at the same time.
+func eachValue(o Owner, env map[string]Value, visit TextVisitor) {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		v := env[name]
+		before := v.Text
+		o.Name = name
+		visit(o, &v.Text)
+		if len(before) != len(v.Text) || len(before) > 0 && &before[0] != &v.Text[0] {
+			env[name] = v
+		}
+	}
+}
+
+// Uses lists the generated files that the texts of some walks name, such as
+// p.Container.EachText, and those that these files name in turn, sorted. A name
+// that stands for a folder gives all files in it.
+func (p *Project) Uses(walks ...func(TextVisitor)) []string {
+	used := map[string]bool{}
+	var visit TextVisitor
+	visit = func(_ Owner, t *Text) {
+		for _, part := range *t {
+			if part.File == nil {
+				continue
+			}
+			for name, f := range p.Files {
+				if !used[name] && isOrHolds(*part.File, name) {
+					used[name] = true
+					f.EachText(visit)
+				}
+			}
+		}
+	}
+	for _, walk := range walks {
+		walk(visit)
+	}
+	return slices.Sorted(maps.Keys(used))
+}
+
+// isOrHolds reports whether a text that names the generated file or folder
+// named means the file name.
+func isOrHolds(named, name string) bool {
+	return name == named || strings.HasPrefix(name, named+"/")
+}
