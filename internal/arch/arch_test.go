@@ -21,9 +21,10 @@ const module = "nix2gpu"
 var mayImport = map[string][]string{
 	"project":          {},
 	"spelling":         {},
-	"process":          {},
-	"servicelog":       {},
-	"rundir":           {},
+	"safefile":         {},
+	"process":          {"safefile"},
+	"servicelog":       {"safefile"},
+	"rundir":           {"safefile"},
 	"control":          {},
 	"nix/syntax":       {},
 	"nix/lib":          {},
@@ -35,10 +36,10 @@ var mayImport = map[string][]string{
 	"catalog":          {"nix/module", "project"},
 	"definition":       {"nix/...", "catalog", "packages", "project"},
 	"probe":            {"project", "process", "packages", "rundir"},
-	"stage":            {"project", "process", "packages", "rundir"},
+	"stage":            {"project", "process", "packages", "rundir", "safefile"},
 	"provision":        {"project", "process", "packages", "rundir"},
 	"trigger":          {"project", "process", "packages", "rundir"},
-	"supervisor":       {"project", "process", "probe", "servicelog", "trigger", "stage"},
+	"supervisor":       {"project", "process", "probe", "servicelog", "trigger", "stage", "safefile"},
 	"container":        {"project", "process", "rundir"},
 	"image":            {"project", "packages"},
 	"deploy/...":       {"project", "packages"},
@@ -69,6 +70,7 @@ var neverImport = map[string][]string{
 	"control/client": {"os/exec"},
 	"control/server": {"os/exec"},
 	"rundir":         {"os/exec"},
+	"safefile":       {"os/exec"},
 }
 
 func TestImportLaw(t *testing.T) {
