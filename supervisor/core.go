@@ -31,15 +31,13 @@ type core struct {
 	timers    map[timerID]timer
 	lastTimer timerID
 
-	changed   []*service // since the last settle; their dependants look again
-	began     time.Time
-	failures  int // orders failures in time
-	stopping  *shutdown
-	result    Result
-	finished  bool
-	summary   string // the last one announced
-	summarize bool   // one is due once everything is settled
-	calm      timerID
+	changed  []*service // since the last settle; their dependants look again
+	began    time.Time
+	failures int // orders failures in time
+	stopping *shutdown
+	result   Result
+	finished bool
+	summary  summary
 
 	waiters     []*waiter
 	subscribers []*subscriber
@@ -47,56 +45,92 @@ type core struct {
 	last        Snapshot // the final one; read by others once done is closed
 }
 
-// service is one service's record. Only core touches it.
-type service struct {
-	id     project.ID
-	spec   *project.Service
-	main   *project.Process
-	state  State
-	since  time.Time
-	wanted bool // part of what was asked to run: it counts in the summary
-	noDeps bool // asked to start without waiting for anything
-	gone   bool // no longer in the project: forgotten once nothing of it lives
+// summary is what the operator was told of the whole.
+type summary struct {
+	said string  // the last one
+	due  bool    // one is to come, once everything is settled
+	calm timerID // when a service without a probe may be called healthy
+}
 
+// service is one service's record. Only core touches it. What has a lifetime
+// of its own is a group of its own, so that its end is one assignment.
+type service struct {
+	id   project.ID
+	spec *project.Service
+	main *project.Process
+	gone bool // no longer in the project: forgotten once nothing of it lives
+
+	state State
+	since time.Time
+	why   string // why it is in its state, where the exit doesn't say
+
+	starts   int
+	restarts int
+	failedAt int   // its place among the failures
+	exit     *Exit // the last end that mattered
+
+	request
+	attempt
+	streak streak
+	pause  pause
+}
+
+// request is what was asked of a service. It ends with the next request.
+type request struct {
+	wanted  bool // part of what was asked to run: it counts in the summary
+	noDeps  bool // asked to start without waiting for anything
+	spawned bool // the main process was executed since
+}
+
+// attempt is one life of a service, from its first one-shot on. What it has
+// come to is known until the next begins.
+type attempt struct {
 	process *run // the main process, while it lives
 	oneshot *run // the init or setup one-shot, while it lives
 	step    int  // index of the one-shot in Init or Setup
 
-	spawned    bool // the main process was executed since the last start by request
-	probeReady bool // its readiness, for this run
-	wasReady   bool // it was ready once in this run
-	probe      *Probe
-	starts     int
-	restarts   int
-	streak     int
-	lastWait   time.Duration
-	nextStart  time.Time
-	backoff    timerID
+	probe      *Probe // the last verdict
+	probeReady bool   // its readiness
+	wasReady   bool   // it was ready once
+	noted      bool   // a failing first readiness was announced
 
-	exit     *Exit
-	pending  *end   // what Ending will judge, when everything is gone
-	why      string // why it is in its state, where the exit doesn't say
-	cause    string // why it is restarting, for the announcement
-	failedAt int    // its place among the failures
-	noted    bool   // a failing first readiness was announced
+	pending *end   // what Ending will judge, when everything is gone
+	cause   string // why it is restarting, for the announcement
+}
+
+// streak is a row of automatic restarts without a good run between.
+type streak struct {
+	n    int
+	wait time.Duration // before the last of them
+}
+
+// pause is the wait before a restart.
+type pause struct {
+	until time.Time
+	timer timerID
 }
 
 // run is one live execution.
 type run struct {
 	Run
-	service  *service
-	role     project.Role
-	spawned  bool
-	pid      int
-	since    time.Time
+	service *service
+	role    project.Role
+	spawned bool
+	pid     int
+	since   time.Time
+	timers  []timerID
+	stop
+}
+
+// stop is how far the stop of a run is.
+type stop struct {
 	stopping bool
-	killed   bool
 	stopAt   time.Time
 	killAt   time.Time
-	timers   []timerID
-	immortal bool   // it was killed, and does not go
 	how      string // what it was told: "SIGTERM"
-	named    bool   // it was named as one that keeps the stop waiting
+	killed   bool
+	immortal bool // it was killed, and does not go
+	named    bool // it was named as one that keeps the stop waiting
 }
 
 func newCore(p *project.Project, w World, opts Options) *core {
@@ -156,19 +190,21 @@ func (c *core) want(ids []project.ID, noDeps bool) {
 	var list []*service
 	for _, s := range c.order {
 		if slices.Contains(ids, s.id) {
-			s.wanted, s.noDeps = true, noDeps
-			s.streak = 0
+			asked := request{wanted: true, noDeps: noDeps}
+			if s.state.Live() && s.state != Stopping {
+				asked.spawned = s.spawned // it goes on
+			}
+			s.request, s.streak = asked, streak{}
 			list = append(list, s)
 		}
 	}
-	c.summarize = c.summarize || len(list) > 0
+	c.summary.due = c.summary.due || len(list) > 0
 	slices.SortStableFunc(list, func(a, b *service) int { return cmp.Compare(c.rank(a), c.rank(b)) })
 	for _, s := range list {
 		switch {
 		case s.state == Stopping:
 			c.feed(s, Start)
 		case !s.state.Live():
-			s.spawned = false
 			c.try(s)
 		}
 	}
@@ -273,14 +309,12 @@ func (c *core) enter(s *service, to State, k Kind) {
 	case Failed:
 		c.failures++
 		s.failedAt = c.failures
-	case Starting:
-		s.probeReady, s.wasReady, s.probe, s.noted = false, false, nil, false
+	case Init, Starting:
+		if from != Init {
+			s.attempt = attempt{} // nothing of the last one lives
+		}
 	case Running:
 		s.wasReady = true
-	case Init:
-		if from != Init {
-			s.step = 0
-		}
 	case Setup:
 		if from != Setup {
 			s.step = 0
@@ -320,7 +354,6 @@ func (c *core) launch(s *service, f Effect) {
 		s.oneshot = c.spawn(s, s.spec.Init[s.step], project.Init)
 	case SpawnMain:
 		s.starts++
-		s.probe, s.probeReady = nil, false // those were of another process
 		s.process = c.spawn(s, s.spec.Main, project.Main)
 	case SpawnSetup:
 		s.oneshot = c.spawn(s, s.spec.Setup[s.step], project.Setup)
@@ -329,8 +362,8 @@ func (c *core) launch(s *service, f Effect) {
 	case Arm:
 		c.arm(s)
 	case Disarm:
-		c.cancel(s.backoff)
-		s.nextStart = time.Time{}
+		c.cancel(s.pause.timer)
+		s.pause = pause{}
 	}
 }
 
@@ -347,18 +380,14 @@ func (c *core) spawn(s *service, id project.ID, role project.Role) *run {
 
 // arm starts the wait before a restart.
 func (c *core) arm(s *service) {
-	s.streak++
 	s.restarts++
-	wait := s.main.Restart.Wait(s.streak)
-	s.lastWait = wait
+	s.streak.n++
+	wait := s.main.Restart.Wait(s.streak.n)
+	s.streak.wait = wait
 	if s.main.Restart.Jitters() {
 		wait = jitter(wait, c.rand.Float64())
 	}
-	s.nextStart = c.world.Now().Add(wait)
-	s.backoff = c.after(wait, func() {
-		s.nextStart = time.Time{}
-		c.try(s)
-	})
+	s.pause = pause{c.world.Now().Add(wait), c.after(wait, timer{kind: restartDue, service: s.id})}
 }
 
 // settle lets the changes since the last call have their consequences: who

@@ -35,8 +35,11 @@ state in which something lives to one that spawns leads through Exited. A
 World reports Exited when nothing of the run is left, so Stopping, Restarting
 and Ending end on a fact and not on a hope.
 
-Timers hold closures, and are cancelled by forgetting them: one that had
-fired already when it was cancelled finds nothing to do.
+A timer is a row in core's table, and is cancelled by forgetting it: one that
+had fired already when it was cancelled finds nothing to do. What has a
+lifetime of its own (a request, an attempt, a streak of failures, the wait
+before a restart) is one field of a service, so that its end is one
+assignment and nothing is left over.
 
 The simulation (simulation_test.go) drives core without the goroutine. When
 it finds something, it prints the seed.

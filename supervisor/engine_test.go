@@ -222,6 +222,15 @@ func TestRestartPace(t *testing.T) {
 			41s 0 of 1 service healthy; failed: a (gave up after 1 restart: exit code 1)`,
 		},
 		{
+			"a good run is as long as the last wait", "a: restart=on_failure delay=20s max=1", act{lasts: 15 * time.Second, code: 1}, `
+			0s starting process-compose with 1 service
+			0s a: starting
+			500ms all services healthy
+			15s a: exit code 1; restarting in 20s
+			35s a: starting (restart 1)
+			50s a: failed: gave up after 1 restart: exit code 1`,
+		},
+		{
 			"no restart", "a: restart=no", act{lasts: time.Second, signal: 9}, `
 			0s starting process-compose with 1 service
 			0s a: starting
@@ -234,6 +243,17 @@ func TestRestartPace(t *testing.T) {
 				s.pass(5 * time.Minute)
 				s.wantLines(tt.want)
 			})
+		})
+	}
+}
+
+// A long one-shot that fails is no good run of its service.
+func TestFailingOneshotsEndNoStreak(t *testing.T) {
+	for _, step := range []string{"init", "setup"} {
+		acts := map[project.ID]any{project.ID("a-" + step): act{lasts: 11 * time.Second, code: 1}}
+		play(t, services("a: restart=on_failure delay=1s max=1 +"+step), acts, Options{}, func(s *scene) {
+			s.pass(time.Minute)
+			s.wantState("a", Failed, "gave up after 1 restart: a-"+step+": exit code 1")
 		})
 	}
 }

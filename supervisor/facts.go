@@ -196,10 +196,10 @@ func (c *core) judge(s *service, e end) {
 		e.exit.Because = s.why
 	}
 	s.exit = &e.exit
-	if good(e.exit.Ran, s.lastWait, s.probed(), s.wasReady) {
-		s.streak = 0
+	if s.wasReady && good(e.exit.Ran, s.streak.wait) {
+		s.streak = streak{}
 	}
-	e.restart, e.streak = s.main.Restart, s.streak
+	e.restart, e.streak = s.main.Restart, s.streak.n
 	s.pending = nil
 	k, gaveUp := verdict(e)
 	if gaveUp != "" {

@@ -131,12 +131,9 @@ func verdict(e end) (k Kind, why string) {
 	return Succeeded, ""
 }
 
-// good reports whether a run was long and well enough to end a streak of
-// failures: at least 10 s and the last wait, and ready once where there is a
-// probe for it.
-func good(ran, lastWait time.Duration, probed, wasReady bool) bool {
-	return ran >= max(10*time.Second, lastWait) && (wasReady || !probed)
-}
+// good reports whether a run that was ready was long enough to end a streak of
+// failures: at least 10 s and the last wait.
+func good(ran, lastWait time.Duration) bool { return ran >= max(10*time.Second, lastWait) }
 
 // jitter varies a wait by up to a tenth. The share is between 0 and 1.
 func jitter(wait time.Duration, share float64) time.Duration {

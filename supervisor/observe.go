@@ -19,8 +19,8 @@ func (c *core) line(s *service, from, to State, k Kind) string {
 		if from == Init {
 			return ""
 		}
-		if s.streak > 0 {
-			return fmt.Sprintf("starting (restart %d)", s.streak)
+		if s.streak.n > 0 {
+			return fmt.Sprintf("starting (restart %d)", s.streak.n)
 		}
 		return "starting"
 	case Running:
@@ -32,7 +32,7 @@ func (c *core) line(s *service, from, to State, k Kind) string {
 	case Ending:
 		return s.why // empty when it ended by itself
 	case Backoff:
-		return fmt.Sprintf("%s; restarting in %s", s.reason(), seconds(s.main.Restart.Wait(s.streak+1)))
+		return fmt.Sprintf("%s; restarting in %s", s.reason(), seconds(s.main.Restart.Wait(s.streak.n+1)))
 	case Restarting:
 		if s.cause != "" {
 			return "restarting: " + s.cause
@@ -58,7 +58,7 @@ func (c *core) line(s *service, from, to State, k Kind) string {
 
 // hint is the cure for a failure that was announced, the first time in a row.
 func (s *service) hint(to State) string {
-	if s.exit == nil || to != Failed && (to != Backoff || s.streak > 0) {
+	if s.exit == nil || to != Failed && (to != Backoff || s.streak.n > 0) {
 		return ""
 	}
 	return s.exit.Hint
@@ -82,17 +82,17 @@ func (c *core) awaited(s *service) bool {
 // announceSummary says how the whole of it is, once after each thing that was
 // asked for, and when what was said last is no longer so for the better.
 func (c *core) announceSummary() {
-	if c.stopping != nil || !c.summarize {
+	if c.stopping != nil || !c.summary.due {
 		return
 	}
 	text, settled, _ := c.overall(true)
 	if !settled || text == "" {
 		return
 	}
-	c.summarize = text != allHealthy // a partial one is completed later
+	c.summary.due = text != allHealthy // a partial one is completed later
 	// A loop that fails in another way each time is no news.
-	if kind := parens.ReplaceAllString(text, ""); kind != c.summary || text == allHealthy {
-		c.summary = kind
+	if kind := parens.ReplaceAllString(text, ""); kind != c.summary.said || text == allHealthy {
+		c.summary.said = kind
 		c.world.Say(text)
 	}
 }
@@ -117,8 +117,8 @@ func (c *core) overall(calm bool) (summary string, settled, healthy bool) {
 		case Running:
 			if wait := c.calmIn(s); calm && wait > 0 {
 				settled = false
-				if _, armed := c.timers[c.calm]; !armed {
-					c.calm = c.after(wait, func() {}) // settle looks again
+				if _, armed := c.timers[c.summary.calm]; !armed {
+					c.summary.calm = c.after(wait, timer{kind: calmOver})
 				}
 			}
 			good++
@@ -129,7 +129,7 @@ func (c *core) overall(calm bool) (summary string, settled, healthy bool) {
 		case Skipped:
 			skipped = append(skipped, s.spec.Label)
 		default:
-			if s.streak < 3 {
+			if s.streak.n < 3 {
 				settled = false
 				break
 			}
@@ -256,7 +256,7 @@ func (c *core) status(s *service) Status {
 		ID: s.id, Label: s.spec.Label, Type: s.spec.Type, Namespace: s.spec.Namespace,
 		Disabled: s.spec.Disabled, Wanted: s.wanted,
 		State: s.state, Since: s.since, Health: s.health(), Why: c.why(s),
-		Starts: s.starts, Restarts: s.restarts, Streak: s.streak, Next: s.nextStart,
+		Starts: s.starts, Restarts: s.restarts, Streak: s.streak.n, Next: s.pause.until,
 		Ports: slices.Clone(s.spec.Ports),
 	}
 	if s.state == Waiting {
@@ -322,9 +322,9 @@ func (c *core) why(s *service) string {
 	case Unready:
 		return s.probeOutput()
 	case Backoff:
-		wait := max(s.nextStart.Sub(now), 0)
-		if s.nextStart.IsZero() { // told before the effects of the change
-			wait = s.main.Restart.Wait(s.streak + 1)
+		wait := max(s.pause.until.Sub(now), 0)
+		if s.pause.until.IsZero() { // told before the effects of the change
+			wait = s.main.Restart.Wait(s.streak.n + 1)
 		}
 		return fmt.Sprintf("%s; restarts in %s", s.reason(), seconds(wait))
 	case Ending, Restarting, Stopping:

@@ -101,7 +101,7 @@ func (c *core) restart(ids []project.ID) error {
 	}
 	begin := []project.ID{}
 	for _, s := range list {
-		s.streak, s.cause = 0, ""
+		s.streak, s.cause = streak{}, ""
 		if !s.state.Live() {
 			begin = append(begin, s.id)
 			continue
@@ -109,7 +109,7 @@ func (c *core) restart(ids []project.ID) error {
 		s.wanted = true
 		c.feed(s, Restart)
 	}
-	c.summarize = true
+	c.summary.due = true
 	_, err = c.start(begin, StartOptions{})
 	return err
 }
@@ -167,13 +167,13 @@ func (c *core) reload(p *project.Project) (project.Changes, error) {
 		switch {
 		case s.state == Stopping: // it will not come back, or was told to already
 		case s.state.Live():
-			s.streak, s.cause = 0, "its definition changed"
+			s.streak, s.cause = streak{}, "its definition changed"
 			c.feed(s, Restart)
 		case s.wanted:
 			begin = append(begin, id)
 		}
 	}
-	c.summarize = c.summarize || !changes.IsEmpty()
+	c.summary.due = c.summary.due || !changes.IsEmpty()
 	c.want(begin, false)
 	for _, s := range c.order { // what they wait for may have changed
 		if s.state == Waiting || s.state == Skipped && s.wanted {

@@ -523,7 +523,7 @@ func (s *sim) check() {
 		if !ok {
 			s.fail("%s is %s: main lives %t, one-shot lives %t", x.id, x.state, m, o)
 		}
-		if _, armed := c.timers[x.backoff]; (x.state == Backoff) != armed {
+		if _, armed := c.timers[x.pause.timer]; (x.state == Backoff) != armed {
 			s.fail("%s is %s, its restart is armed: %t", x.id, x.state, armed)
 		}
 		if (x.state == Waiting || x.state == Backoff) && c.stopping != nil {

@@ -46,7 +46,7 @@ func (c *core) stopRun(r *run) {
 		c.kill(r)
 		return
 	}
-	r.timers = append(r.timers, c.after(grace, func() { c.kill(r) }))
+	c.afterRun(grace, killDue, r)
 	if !r.spawned {
 		c.world.Cancel(r.ID) // where that is too late, Spawned leads to tell
 		return
@@ -66,7 +66,7 @@ func (c *core) tell(r *run) {
 	// A command that hangs, or does not work, must not cost the process its
 	// signal.
 	half := r.killAt.Sub(c.world.Now()) / 2
-	r.timers = append(r.timers, c.after(half, func() { c.signalRun(r) }))
+	c.afterRun(half, signalDue, r)
 }
 
 // signalRun sends the stop signal, once.
@@ -89,23 +89,21 @@ func (c *core) kill(r *run) {
 			r.service.spec.Label, seconds(c.world.Now().Sub(r.stopAt)), cmp.Or(r.how, "the request to stop")))
 	}
 	c.world.Kill(r.ID)
-	c.watchKill(r)
+	c.afterRun(unkillableAfter, goneDue, r)
 }
 
-// watchKill sees to a killed process that does not go. The stop of the project
+// immortal sees to a killed process that does not go. The stop of the project
 // goes on without it; anything else waits, for two must never live.
-func (c *core) watchKill(r *run) {
-	r.timers = append(r.timers, c.after(unkillableAfter, func() {
-		if !r.immortal {
-			r.immortal = true
-			c.world.Say(fmt.Sprintf("%s: process %d can't be killed", r.service.spec.Label, r.pid))
-		}
-		if c.stopping != nil {
-			c.exited(r, Exit{Signal: 9, SignalName: "SIGKILL"})
-			return
-		}
-		c.watchKill(r)
-	}))
+func (c *core) immortal(r *run) {
+	if !r.immortal {
+		r.immortal = true
+		c.world.Say(fmt.Sprintf("%s: process %d can't be killed", r.service.spec.Label, r.pid))
+	}
+	if c.stopping != nil {
+		c.exited(r, Exit{Signal: 9, SignalName: "SIGKILL"})
+		return
+	}
+	c.afterRun(unkillableAfter, goneDue, r)
 }
 
 // shutdown is the stop of the whole project.
@@ -116,7 +114,6 @@ type shutdown struct {
 	deadline  time.Time    // zero without a budget
 	levels    [][]*service // dependants first
 	next      int          // the first level that was not told yet
-	timers    []timerID
 	killing   bool
 	announced bool
 }
@@ -168,13 +165,13 @@ func (c *core) down(reason string, code int) {
 	// is told to stop as well.
 	for i := 1; i < len(st.levels) && budget > 0; i++ {
 		share := budget * time.Duration(i) / time.Duration(len(st.levels))
-		st.timers = append(st.timers, c.after(share, func() { c.stopLevels(i) }))
+		c.after(share, timer{kind: levelDue, level: i})
 	}
 	// Processes that were told to stop before may have a later kill.
 	if budget > 0 {
-		st.timers = append(st.timers, c.after(budget, c.killAll))
+		c.after(budget, timer{kind: budgetOver})
 	}
-	st.timers = append(st.timers, c.after(patience, c.sayWaiting))
+	c.after(patience, timer{kind: reportDue})
 	c.stopLevels(0)
 }
 
@@ -216,7 +213,7 @@ func (c *core) sayWaiting() {
 			c.world.Say("still stopping: waiting for " + c.progress(r))
 		}
 	}
-	c.after(patience, c.sayWaiting)
+	c.after(patience, timer{kind: reportDue})
 }
 
 // told lists those that were told to stop and live.
