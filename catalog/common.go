@@ -260,17 +260,9 @@ func (in *Instance) applyShutdown(main *project.Process) {
 	}
 	switch sig := in.Get("shutdown", "signal"); sig.Kind() {
 	case module.KindInt:
-		name, ok := signalNames[sig.Int()]
-		if !ok {
-			sig.Errorf("signal %d must be the number of a signal such as 15, or its name", sig.Int())
-		}
-		main.Shutdown.Signal = name
+		main.Shutdown.Signal = readSignal(sig, strconv.Itoa(sig.Int()))
 	case module.KindStr:
-		name := strings.ToUpper(sig.String())
-		if !project.KnownSignal(name) {
-			sig.Errorf("signal must be a name such as \"SIGTERM\" or a number, not %q", sig.String())
-		}
-		main.Shutdown.Signal = "SIG" + strings.TrimPrefix(name, "SIG")
+		main.Shutdown.Signal = readSignal(sig, sig.String())
 	}
 	if t := in.pause("shutdown", "timeout_seconds"); t != nil {
 		main.Shutdown.Timeout = t
@@ -280,7 +272,13 @@ func (in *Instance) applyShutdown(main *project.Process) {
 	}
 }
 
-var signalNames = map[int]string{1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 6: "SIGABRT", 9: "SIGKILL", 10: "SIGUSR1", 12: "SIGUSR2", 14: "SIGALRM", 15: "SIGTERM"}
+func readSignal(sig *module.Config, text string) project.Signal {
+	s, err := project.ParseSignal(text)
+	if err != nil {
+		sig.Errorf("signal %v", err)
+	}
+	return s
+}
 
 func (in *Instance) applyLimits(main *project.Process) {
 	memory := in.Get("limits", "memory")

@@ -141,3 +141,19 @@ func TestEveryOptionIsDocumented(t *testing.T) {
 		check(typ.Name+".", typ.Schema().Options)
 	}
 }
+
+// TestShutdownSignal wants every way to name a signal to mean the same one.
+func TestShutdownSignal(t *testing.T) {
+	for text, want := range map[string]project.Signal{
+		`"SIGTERM"`: 15, `"term"`: 15, `13`: 13, `64`: 64, `"SIGRTMAX"`: 64, `"SIGRTMAX-1"`: 63, `"SIGRTMIN+3"`: 37,
+	} {
+		p, err := generate(t, "/definition/a.nix", `{ services.custom.a = { enable = true; command = "x"; shutdown.signal = `+text+`; }; }`)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if got := p.Processes["a"].Shutdown.Signal; got != want {
+			t.Errorf("%s is %v, want %v", text, got, want)
+		}
+	}
+}

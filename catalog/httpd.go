@@ -127,7 +127,7 @@ func generateHttpd(in *Instance) {
 	if len(h.listens) > 0 {
 		h.main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: reachable(h.listens[0].addr), Port: h.listens[0].port}}
 	}
-	h.main.Shutdown.Signal = "SIGTERM"
+	h.main.Shutdown.Signal = project.SIGTERM
 	h.main.Shutdown.ParentOnly = true
 }
 

@@ -43,7 +43,7 @@ func generateNginx(in *Instance) {
 		{Path: in.Data("/mime.types"), Content: project.Lit(mimeTypes())},
 	}, n.main.Files...)
 	// Finish what is under way; worker_shutdown_timeout bounds it.
-	n.main.Shutdown.Signal = "SIGQUIT"
+	n.main.Shutdown.Signal = project.SIGQUIT
 	n.main.Shutdown.ParentOnly = true
 }
 

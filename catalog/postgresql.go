@@ -197,7 +197,7 @@ func (pg *pgOptions) main() {
 		StatusFile: project.Join(pg.DataDir(), project.Lit("/postmaster.pid"))}}
 	// Fast: open transactions are rolled back, clients are sent away. TERM
 	// would wait for them.
-	proc.Shutdown.Signal = "SIGINT"
+	proc.Shutdown.Signal = project.SIGINT
 	proc.Shutdown.ParentOnly = true // it stops its own children, in its order
 }
 

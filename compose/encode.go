@@ -408,8 +408,8 @@ func (e *encoder) shutdown(proc *project.Process) mapping {
 	if s.Command != nil {
 		m.add("command", e.commandLine(*s.Command))
 	}
-	if n := SignalNumber(s.Signal); n != 0 && s.Signal != "SIGTERM" {
-		m.add("signal", n)
+	if s.Signal != project.SIGTERM { // nor where none is set: add leaves out 0
+		m.add("signal", int(s.Signal))
 	}
 	if s.Timeout != nil {
 		m.add("timeout_seconds", int((time.Duration(*s.Timeout)+time.Second-1)/time.Second))

@@ -364,11 +364,11 @@ func (r *one) shutdown(proc *project.Process) {
 		proc.Shutdown.Timeout = project.For(time.Duration(f.number("timeout_seconds", 10, 0, 1<<20)) * time.Second)
 	}
 	if n := f.get("signal"); n != nil {
-		name, err := SignalName(n.text)
+		sig, err := project.ParseSignal(n.text)
 		if err != nil {
 			r.l.fail(n.pos, "signal %v", err)
 		}
-		proc.Shutdown.Signal = name
+		proc.Shutdown.Signal = sig
 	}
 	proc.Shutdown.ParentOnly = f.boolean("parent_only")
 	if n := f.get("send_keys"); n != nil {

@@ -1,6 +1,10 @@
 package control
 
-import "time"
+import (
+	"time"
+
+	"nix2gpu/project"
+)
 
 // A State is everything an observer may know at one moment.
 type State struct {
@@ -123,12 +127,12 @@ type End struct {
 // An Action is the body of the requests that act on services. Names are
 // resolved by the supervisor: an id, a label, an instance or a type.
 type Action struct {
-	Services []string `json:"services"`
-	NoDeps   bool     `json:"noDeps,omitempty"`  // start
-	Missing  bool     `json:"missing,omitempty"` // start: leave alone what has completed
-	Signal   string   `json:"signal,omitempty"`  // kill
-	For      string   `json:"for,omitempty"`     // wait
-	Now      bool     `json:"now,omitempty"`     // down: without grace
+	Services []string       `json:"services"`
+	NoDeps   bool           `json:"noDeps,omitempty"`  // start
+	Missing  bool           `json:"missing,omitempty"` // start: leave alone what has completed
+	Signal   project.Signal `json:"signal,omitempty"`  // kill: by name or number
+	For      string         `json:"for,omitempty"`     // wait
+	Now      bool           `json:"now,omitempty"`     // down: without grace
 }
 
 // The values of Action.For: a condition, or one of these.

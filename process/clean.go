@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nix2gpu/project"
 )
 
 // killBudget is how long we go on killing what does not die. Only a process
@@ -96,7 +98,7 @@ func (h *Host) askLeftovers(p *Process, left []Info) (told bool) {
 			continue // got it with the group
 		}
 		signalInfo(info, p.spec.StopSignal)
-		signalInfo(info, unix.SIGCONT)
+		signalInfo(info, project.SIGCONT)
 	}
 	return p.told
 }
@@ -108,7 +110,7 @@ func (p *Process) killLeftovers(left []Info) {
 	p.cgroup.kill()
 	unix.Kill(-p.pid, unix.SIGKILL) // safe: the leader is held
 	for _, info := range left {
-		signalInfo(info, unix.SIGKILL)
+		signalInfo(info, project.SIGKILL)
 	}
 }
 
@@ -287,7 +289,7 @@ func (h *Host) remainsBlind(p *Process) []Info {
 
 // signalInfo signals a process that is not our child, or may have ended: the
 // descriptor pins it while its start time proves that it is still the one.
-func signalInfo(info Info, sig unix.Signal) error {
+func signalInfo(info Info, sig project.Signal) error {
 	fd, err := unix.PidfdOpen(info.PID, 0)
 	if err == nil {
 		defer unix.Close(fd)
@@ -296,9 +298,9 @@ func signalInfo(info Info, sig unix.Signal) error {
 		return ErrGone
 	}
 	if err == nil {
-		return unix.PidfdSendSignal(fd, sig, nil, 0)
+		return unix.PidfdSendSignal(fd, unix.Signal(sig), nil, 0)
 	}
-	return unix.Kill(info.PID, sig) // kernels before 5.3, and sandboxes
+	return unix.Kill(info.PID, unix.Signal(sig)) // kernels before 5.3, and sandboxes
 }
 
 // tableCache shares snapshots among those who want one at the same time.

@@ -4,16 +4,16 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"nix2gpu/project"
 )
 
 // An Exit is how a process ended.
 type Exit struct {
-	Code   int         // of exit(2); -1 when a signal ended it
-	Signal unix.Signal // 0 unless a signal ended it
-	Core   bool        // a core was dumped
-	OOM    bool        // the kernel killed it because memory ran out, as far as can be known
-	Killed bool        // we had sent it SIGKILL
+	Code   int            // of exit(2); -1 when a signal ended it
+	Signal project.Signal // 0 unless a signal ended it
+	Core   bool           // a core was dumped
+	OOM    bool           // the kernel killed it because memory ran out, as far as can be known
+	Killed bool           // we had sent it SIGKILL
 
 	At       time.Time
 	Duration time.Duration // of its life
@@ -43,15 +43,7 @@ func (e Exit) String() string {
 	case e.OOM:
 		return "killed by SIGKILL (out of memory)"
 	case e.Core:
-		return "killed by " + SignalName(e.Signal) + " (core dumped)"
+		return "killed by " + e.Signal.String() + " (core dumped)"
 	}
-	return "killed by " + SignalName(e.Signal)
-}
-
-// SignalName is the name of a signal: "SIGTERM".
-func SignalName(sig unix.Signal) string {
-	if name := unix.SignalName(sig); name != "" {
-		return name
-	}
-	return fmt.Sprintf("signal %d", int(sig))
+	return "killed by " + e.Signal.String()
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nix2gpu/process"
+	"nix2gpu/project"
 )
 
 // The test binary is also every helper that a test starts: HELPER names it.
@@ -136,10 +137,10 @@ func TestExitIsKnown(t *testing.T) {
 			if got := p.Exit().String(); got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
-			if err := p.Signal(unix.SIGTERM); !errors.Is(err, process.ErrGone) {
+			if err := p.Signal(project.SIGTERM); !errors.Is(err, process.ErrGone) {
 				t.Errorf("Signal after the end = %v, want ErrGone", err)
 			}
-			if err := p.SignalGroup(unix.SIGTERM); !errors.Is(err, process.ErrGone) {
+			if err := p.SignalGroup(project.SIGTERM); !errors.Is(err, process.ErrGone) {
 				t.Errorf("SignalGroup after the end = %v, want ErrGone", err)
 			}
 		})

@@ -8,9 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"nix2gpu/process"
+	"nix2gpu/project"
 )
 
 // asInit is a supervisor with orphans of a thousand double forks, and
@@ -120,7 +119,7 @@ func withoutProc([]string) int {
 	if err != nil {
 		return status(err)
 	}
-	q.Terminate(unix.SIGTERM, false)
+	q.Terminate(project.SIGTERM, false)
 	q.Kill()
 	<-q.Done()
 	if err := h.Close(); err != nil {

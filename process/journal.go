@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nix2gpu/project"
 )
 
 // A RunningError says that the journal's owner is alive.
@@ -28,7 +30,7 @@ const recoverGrace = 2 * time.Second
 type record struct {
 	pid    int
 	start  uint64 // with pid it names the process for ever
-	signal unix.Signal
+	signal project.Signal
 	cookie string
 }
 
@@ -50,7 +52,7 @@ func (l ledger) add(line string) bool {
 		if err := errors.Join(err1, err2, err3); err != nil || pid <= 1 || sig < 1 || sig > 64 {
 			return false
 		}
-		l[pid] = record{pid, start, unix.Signal(sig), f[4]}
+		l[pid] = record{pid, start, project.Signal(sig), f[4]}
 	case len(f) == 2 && f[0] == "-":
 		pid, err := strconv.Atoi(f[1])
 		if err != nil {
@@ -137,7 +139,7 @@ func Recover(path string) (ended int, err error) {
 // sessions and groups, and what bears a cookie of the run. The number of a
 // leader that is dead counts only if it cannot have been given away: recent.
 func (l ledger) sweep(run string, grace time.Duration, recent bool) (found int, err error) {
-	signals := make(map[int]unix.Signal)
+	signals := make(map[int]project.Signal)
 	find := func(t *table) map[int]Info {
 		set := make(map[int]Info)
 		if run != "" {

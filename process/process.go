@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nix2gpu/project"
 )
 
 // A Process is one started program, the leader of its group and session, and
@@ -70,37 +72,37 @@ func (p *Process) hasExited() bool {
 func (p *Process) released() bool { return p.host.procs[p.pid] != p }
 
 // Signal sends sig to the program alone; ErrGone when it has ended.
-func (p *Process) Signal(sig unix.Signal) error {
+func (p *Process) Signal(sig project.Signal) error {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
 	if p.hasExited() {
 		return ErrGone
 	}
-	p.killed = p.killed || sig == unix.SIGKILL
-	return unix.Kill(p.pid, sig)
+	p.killed = p.killed || sig == project.SIGKILL
+	return unix.Kill(p.pid, unix.Signal(sig))
 }
 
 // SignalGroup sends sig to the program and those descendants that stayed in
 // its group, also when the program itself has ended; ErrGone after Done.
-func (p *Process) SignalGroup(sig unix.Signal) error {
+func (p *Process) SignalGroup(sig project.Signal) error {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
 	return p.signalGroup(sig)
 }
 
-func (p *Process) signalGroup(sig unix.Signal) error {
+func (p *Process) signalGroup(sig project.Signal) error {
 	if p.released() {
 		return ErrGone
 	}
-	p.killed = p.killed || sig == unix.SIGKILL
-	return unix.Kill(-p.pid, sig)
+	p.killed = p.killed || sig == project.SIGKILL
+	return unix.Kill(-p.pid, unix.Signal(sig))
 }
 
 // Terminate asks p to end: sig, or the Spec's StopSignal when sig is 0, and
 // CONT for what is stopped. They go to the whole group, or with onlyMain to
 // the program alone. It does not wait; see Done. What ignores the group's signal
 // is there until Kill, also when the program itself has ended.
-func (p *Process) Terminate(sig unix.Signal, onlyMain bool) error {
+func (p *Process) Terminate(sig project.Signal, onlyMain bool) error {
 	if sig == 0 {
 		sig = p.spec.StopSignal
 	}
@@ -108,7 +110,7 @@ func (p *Process) Terminate(sig unix.Signal, onlyMain bool) error {
 		if err := p.Signal(sig); err != nil {
 			return err
 		}
-		return p.Signal(unix.SIGCONT)
+		return p.Signal(project.SIGCONT)
 	}
 	p.host.remember(p)
 	p.host.mu.Lock()
@@ -117,7 +119,7 @@ func (p *Process) Terminate(sig unix.Signal, onlyMain bool) error {
 	if err := p.signalGroup(sig); err != nil {
 		return err
 	}
-	return p.signalGroup(unix.SIGCONT)
+	return p.signalGroup(project.SIGCONT)
 }
 
 // Kill ends p and every descendant, also those that left the group or the
@@ -146,7 +148,7 @@ func (p *Process) Kill() {
 	}
 	unix.Kill(-p.pid, unix.SIGKILL)
 	for _, stray := range strays {
-		signalInfo(stray, unix.SIGKILL)
+		signalInfo(stray, project.SIGKILL)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"nix2gpu/project"
 )
 
 // run is the reaper: the only place that waits for children.
@@ -158,7 +160,7 @@ func peek(idType, id int) (pid int, exit Exit, ok bool) {
 	case cldExited:
 		exit.Code = int(info.status)
 	case cldKilled, cldDumped:
-		exit.Code, exit.Signal, exit.Core = -1, unix.Signal(info.status), info.code == cldDumped
+		exit.Code, exit.Signal, exit.Core = -1, project.Signal(info.status), info.code == cldDumped
 	}
 	return int(info.pid), exit, true
 }
@@ -168,7 +170,7 @@ func peek(idType, id int) (pid int, exit Exit, ok bool) {
 func (h *Host) leaderExited(p *Process, exit Exit) {
 	exit.Duration = exit.At.Sub(p.started)
 	exit.Killed = p.killed
-	if exit.Signal == unix.SIGKILL && !p.killed {
+	if exit.Signal == project.SIGKILL && !p.killed {
 		exit.OOM = h.wasOOM(p)
 	}
 	p.exit = exit

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nix2gpu/project"
 )
 
 // CookieVar is the environment variable that marks every process we start,
@@ -53,7 +55,7 @@ type Spec struct {
 	Mode Mode
 	// StopSignal is sent to the group when we die without having stopped it,
 	// and to what the process left behind; default: SIGTERM.
-	StopSignal unix.Signal
+	StopSignal project.Signal
 	// LeftoverGrace is what descendants get between StopSignal and SIGKILL when
 	// the program has ended without Terminate; default: 2s, negative: none.
 	LeftoverGrace time.Duration

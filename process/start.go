@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nix2gpu/project"
 )
 
 // Start starts what spec says. The error is a *StartError unless the Host is
@@ -23,7 +25,7 @@ func (h *Host) Start(spec Spec) (*Process, error) {
 		return nil, &StartError{Program: spec.Name, Reason: NotFound, Detail: "the command is empty"}
 	}
 	spec.Name = cmp.Or(spec.Name, filepath.Base(spec.Argv[0]))
-	spec.StopSignal = cmp.Or(spec.StopSignal, unix.SIGTERM)
+	spec.StopSignal = cmp.Or(spec.StopSignal, project.SIGTERM)
 	spec.LeftoverGrace = cmp.Or(spec.LeftoverGrace, 2*time.Second)
 
 	h.mu.Lock()
@@ -160,7 +162,7 @@ func (h *Host) request(spec *Spec, program, cookie string) (*forkRequest, error)
 		Dir:   spec.Dir,
 		Env:   env,
 		Files: []uintptr{h.fd(spec.Stdin), h.fd(spec.Stdout), h.fd(spec.Stderr)},
-		Sys:   &syscall.SysProcAttr{Pdeathsig: spec.StopSignal},
+		Sys:   &syscall.SysProcAttr{Pdeathsig: syscall.Signal(spec.StopSignal)},
 	}
 	for _, f := range spec.ExtraFiles {
 		req.attr.Files = append(req.attr.Files, f.Fd())

@@ -11,9 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"nix2gpu/process"
+	"nix2gpu/project"
 )
 
 // alive reports whether a process still runs; a zombie does not.
@@ -79,7 +78,7 @@ func TestNoDescendantOutlivesAStop(t *testing.T) {
 				time.AfterFunc(20*time.Millisecond, p.Kill) // the grace is over
 			},
 			"KILL":       func(p *process.Process) { p.Kill() },
-			"main alone": func(p *process.Process) { p.Signal(unix.SIGKILL) },
+			"main alone": func(p *process.Process) { p.Signal(project.SIGKILL) },
 		} {
 			t.Run(name+", "+how, func(t *testing.T) {
 				spec := shell(script + "echo $$; while :; do sleep 1000 & wait; done")
@@ -195,7 +194,7 @@ func TestTermToMainAlone(t *testing.T) {
 	spec := shell(`sh -c 'trap "exit 9" TERM; echo $$; while :; do sleep 1000 & wait; done' & trap 'wait; exit 4' USR1; echo $$; wait; wait`)
 	spec.LeftoverGrace = -1
 	p, pids := printing(t, h, spec, 2)
-	if err := p.Terminate(unix.SIGUSR1, true); err != nil {
+	if err := p.Terminate(10, true); err != nil {
 		t.Fatal(err)
 	}
 	child := pids[0]

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nix2gpu/project"
 )
 
 // Sweep ends every process whose cookie starts with prefix, and all below it:
@@ -48,7 +50,7 @@ func ancestors(t *table) map[int]bool {
 // sweep ends what find finds, each with its signal or TERM first and SIGKILL
 // after grace, and goes on until it finds nothing twice: a process that forks
 // while we look can hide its child once, but then the child has lost its parent.
-func sweep(find func(*table) map[int]Info, signals map[int]unix.Signal, grace time.Duration) (int, error) {
+func sweep(find func(*table) map[int]Info, signals map[int]project.Signal, grace time.Duration) (int, error) {
 	seen := make(map[int]uint64)
 	begun := time.Now()
 	pause, clean := time.Millisecond, 0
@@ -87,10 +89,10 @@ func sweep(find func(*table) map[int]Info, signals map[int]unix.Signal, grace ti
 			seen[info.PID] = info.Start
 			switch {
 			case waited >= grace:
-				signalInfo(info, unix.SIGKILL)
+				signalInfo(info, project.SIGKILL)
 			case !old:
-				signalInfo(info, cmp.Or(signals[info.PID], unix.SIGTERM))
-				signalInfo(info, unix.SIGCONT)
+				signalInfo(info, cmp.Or(signals[info.PID], project.SIGTERM))
+				signalInfo(info, project.SIGCONT)
 			}
 		}
 		time.Sleep(min(pause, max(time.Millisecond, grace-time.Since(begun))))

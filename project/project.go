@@ -189,7 +189,7 @@ type Command struct {
 // Shutdown says how a process is told to stop.
 type Shutdown struct {
 	Command    *Command  `json:"command,omitempty"` // run before the signal; replaces it when it ends the process
-	Signal     string    `json:"signal,omitempty"`  // "SIGTERM" unless set
+	Signal     Signal    `json:"signal,omitempty"`  // SIGTERM unless set
 	Timeout    *Duration `json:"timeout,omitempty"` // from the signal to SIGKILL; nil: 10s
 	ParentOnly bool      `json:"parentOnly,omitempty"`
 }

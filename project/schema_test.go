@@ -66,6 +66,8 @@ func (g *schema) of(t reflect.Type) map[string]any {
 				}},
 			}}},
 		}})
+	case reflect.TypeFor[project.Signal]():
+		return map[string]any{"type": "string", "examples": []any{"SIGTERM", "SIGRTMIN+3"}}
 	case reflect.TypeFor[project.Duration]():
 		return map[string]any{"type": "string", "examples": []any{"1m30s"}}
 	}

@@ -144,8 +144,8 @@ func (e *Errors) checkProcess(p *Project, id ID, q *Process) {
 	if q.Shutdown.Command != nil {
 		e.checkCommand(s, "the shutdown command of "+who, *q.Shutdown.Command)
 	}
-	if sig := q.Shutdown.Signal; sig != "" && !KnownSignal(sig) {
-		e.add(s.Pos, s.ID, "", "the shutdown signal of %s must be the name of a signal such as \"SIGTERM\", is %q", who, sig)
+	if sig := q.Shutdown.Signal; sig != 0 && !sig.Valid() {
+		e.add(s.Pos, s.ID, "", "the shutdown signal of %s must be from 1 to %d, is %d", who, int(sigRTMAX), int(sig))
 	}
 	if t := q.Shutdown.Timeout; t != nil && *t < 0 {
 		e.add(s.Pos, s.ID, "", "the shutdown timeout of %s must not be negative", who)
@@ -337,21 +337,6 @@ func loopback(address string) string {
 		return "127.0.0.1"
 	}
 	return address
-}
-
-// signals are the names that a stop signal can have.
-var signals = strings.Fields("HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD " +
-	"CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS RTMIN RTMAX")
-
-// KnownSignal reports whether name is that of a signal, with or without SIG:
-// "SIGTERM", "TERM", "SIGRTMIN+3".
-func KnownSignal(name string) bool {
-	name = strings.TrimPrefix(strings.ToUpper(name), "SIG")
-	base, offset, found := strings.Cut(name, "+")
-	if found && (base != "RTMIN" || !regexp.MustCompile(`^[0-9]{1,2}$`).MatchString(offset)) {
-		return false
-	}
-	return slices.Contains(signals, base)
 }
 
 // oneOf checks a word against those permitted. The empty word is the default.

@@ -18,10 +18,10 @@ func (w *instant) After(time.Duration, Fact) func() { return func() {} }
 func (w *instant) Probe(RunID)                      {}
 func (w *instant) Shutdown(RunID, project.Command)  {}
 func (w *instant) Say(string)                       {}
-func (w *instant) Kill(id RunID)                    { w.Signal(id, "", false) }
-func (w *instant) Cancel(id RunID)                  { w.Signal(id, "", false) }
+func (w *instant) Kill(id RunID)                    { w.Signal(id, 0, false) }
+func (w *instant) Cancel(id RunID)                  { w.Signal(id, 0, false) }
 func (w *instant) Spawn(r Run)                      { w.facts = append(w.facts, Fact{Kind: Spawned, Run: r.ID, PID: 1}) }
-func (w *instant) Signal(id RunID, _ string, _ bool) {
+func (w *instant) Signal(id RunID, _ project.Signal, _ bool) {
 	w.facts = append(w.facts, Fact{Kind: Exited, Run: id})
 }
 

@@ -148,9 +148,9 @@ func (e *Engine) Restart(ctx context.Context, ids []project.ID) error {
 	return err
 }
 
-// Kill sends a signal such as "SIGHUP" to the main processes of services that
+// Kill sends a signal to the main processes of services that
 // run. What comes of it is handled as any other end of a process.
-func (e *Engine) Kill(ctx context.Context, ids []project.ID, signal string) error {
+func (e *Engine) Kill(ctx context.Context, ids []project.ID, signal project.Signal) error {
 	_, err := ask(ctx, e, func(c *core) (struct{}, error) { return struct{}{}, c.signal(ids, signal) })
 	return err
 }

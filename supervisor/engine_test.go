@@ -389,13 +389,13 @@ func TestRequests(t *testing.T) {
 	})
 	t.Run("kill sends a signal", func(t *testing.T) {
 		play(t, services("a: restart=on_failure delay=1s", "b"), nil, Options{}, func(s *scene) {
-			s.must(s.Kill(ctx, []project.ID{"a"}, "SIGHUP"))
+			s.must(s.Kill(ctx, []project.ID{"a"}, project.SIGHUP))
 			s.pass(time.Second)
 			s.wantState("a", Running, "")
-			s.must(s.Kill(ctx, []project.ID{"a"}, "SIGINT"))
+			s.must(s.Kill(ctx, []project.ID{"a"}, project.SIGINT))
 			s.pass(500 * time.Millisecond)
 			s.wantState("a", Backoff, "killed by SIGTERM; restarts in 500ms")
-			if err := s.Kill(ctx, []project.ID{"a"}, "SIGHUP"); err == nil {
+			if err := s.Kill(ctx, []project.ID{"a"}, project.SIGHUP); err == nil {
 				t.Error("a signal to what does not run was accepted")
 			}
 		})
@@ -601,7 +601,7 @@ func TestDown(t *testing.T) {
 	})
 	t.Run("shutdown command comes before the signal", func(t *testing.T) {
 		p := services("a")
-		p.Processes["a"].Shutdown = project.Shutdown{Command: &project.Command{Shell: project.Lit("bye")}, Signal: "SIGINT"}
+		p.Processes["a"].Shutdown = project.Shutdown{Command: &project.Command{Shell: project.Lit("bye")}, Signal: project.SIGINT}
 		play(t, p, nil, Options{}, func(s *scene) {
 			s.pass(time.Second)
 			s.Down()

@@ -41,7 +41,7 @@ type fake struct {
 
 type fakeProc struct {
 	run  Run
-	term chan string
+	term chan project.Signal
 	kill chan struct{}
 	up   chan struct{} // closed once it was executed
 }
@@ -65,7 +65,7 @@ func (w *fake) Spawn(r Run) {
 			w.twice = append(w.twice, string(r.Process.ID))
 		}
 	}
-	p := &fakeProc{run: r, term: make(chan string, 8), kill: make(chan struct{}), up: make(chan struct{})}
+	p := &fakeProc{run: r, term: make(chan project.Signal, 8), kill: make(chan struct{}), up: make(chan struct{})}
 	w.procs[r.ID] = p
 	w.pids++
 	go w.live(p, w.pids+100)
@@ -104,7 +104,7 @@ func (w *fake) live(p *fakeProc, pid int) {
 		case <-end:
 			return
 		case sig := <-p.term:
-			if a.deaf && sig == "SIGTERM" || sig == "SIGHUP" {
+			if a.deaf && sig == project.SIGTERM || sig == project.SIGHUP {
 				continue
 			}
 			if a.linger > 0 {
@@ -142,7 +142,7 @@ func (w *fake) Probe(id RunID) {
 	w.After(a.ready, Fact{Kind: Probed, Run: id, Probe: Probe{Role: Readiness, OK: true, News: true}})
 }
 
-func (w *fake) Signal(id RunID, signal string, group bool) {
+func (w *fake) Signal(id RunID, signal project.Signal, group bool) {
 	if p := w.find(id); p != nil {
 		p.term <- signal
 	}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -126,17 +125,16 @@ func (m *machine) Kill(id RunID) {
 	}
 }
 
-func (m *machine) Signal(id RunID, signal string, group bool) {
+func (m *machine) Signal(id RunID, signal project.Signal, group bool) {
 	x := m.running(id)
-	sig, ok := signalNumber(signal)
-	if x == nil || !ok {
+	if x == nil {
 		return
 	}
 	if !group {
-		_ = x.proc.Signal(sig) // it may have ended just now
+		_ = x.proc.Signal(signal) // it may have ended just now
 		return
 	}
-	go x.proc.Terminate(sig, false) // looks through /proc for those that left the group
+	go x.proc.Terminate(signal, false) // looks through /proc for those that left the group
 }
 
 func (m *machine) Probe(id RunID) {
@@ -276,9 +274,7 @@ func (x *execution) spec(l *stage.Launch) (*process.Spec, error) {
 	if x.Process.KillMode == project.KillProcess {
 		spec.Mode = process.OnlyMain
 	}
-	if sig, ok := signalNumber(x.Process.Shutdown.Signal); ok {
-		spec.StopSignal = sig
-	}
+	spec.StopSignal = x.Process.Shutdown.Signal
 	if err := x.notifiers(spec); err != nil {
 		return nil, err
 	}
@@ -392,7 +388,7 @@ func (x *execution) exit(p *process.Process) Exit {
 	e := p.Exit()
 	exit := Exit{Code: e.Code, Signal: int(e.Signal), OOM: e.OOM}
 	if e.Signal != 0 {
-		exit.Code, exit.SignalName = 0, process.SignalName(e.Signal)
+		exit.Code, exit.SignalName = 0, e.Signal.String()
 	}
 	if len(e.Left) > 0 {
 		x.m.Hub.Say(fmt.Sprintf("%s: %d processes that it started could not be ended", x.Service.Label, len(e.Left)))
@@ -532,21 +528,6 @@ func (x *execution) shutdown(c project.Command) error {
 		return errors.New(e.String())
 	}
 	return nil
-}
-
-// signalNumber reads the name of a signal, "SIGTERM", "TERM" or "SIGRTMIN+3",
-// or its number.
-func signalNumber(name string) (unix.Signal, bool) {
-	if n, err := strconv.Atoi(name); err == nil {
-		return unix.Signal(n), n > 0 && n < 65
-	}
-	name = "SIG" + strings.TrimPrefix(strings.ToUpper(name), "SIG")
-	if rest, ok := strings.CutPrefix(name, "SIGRTMIN"); ok { // the C library keeps 32 and 33
-		n, err := strconv.Atoi(strings.TrimPrefix(rest, "+"))
-		return unix.Signal(34 + n), rest == "" || err == nil && n <= 30
-	}
-	sig := unix.SignalNum(name)
-	return sig, sig != 0
 }
 
 // oneLine makes a text of several lines fit into a status.

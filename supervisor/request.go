@@ -114,13 +114,10 @@ func (c *core) restart(ids []project.ID) error {
 	return err
 }
 
-func (c *core) signal(ids []project.ID, signal string) error {
+func (c *core) signal(ids []project.ID, signal project.Signal) error {
 	list, err := c.pick(ids)
 	if err != nil {
 		return err
-	}
-	if _, ok := signalNumber(signal); !ok {
-		return fmt.Errorf("signal must be a name such as \"SIGHUP\" or a number, is %q", signal)
 	}
 	for _, s := range list {
 		if s.process == nil || !s.process.spawned {

@@ -321,7 +321,7 @@ func (s *sim) turn(p *simProc, ready bool) {
 	}
 }
 
-func (s *sim) Signal(id RunID, signal string, group bool) {
+func (s *sim) Signal(id RunID, signal project.Signal, group bool) {
 	p := s.procs[id]
 	if p == nil || !p.spawned {
 		s.fail("a signal to run %d, which was not executed", id)
@@ -452,7 +452,7 @@ func (s *sim) request() {
 		s.note("stop %v", ids)
 		c.stop(ids)
 	case r < 0.9:
-		c.signal(ids, "SIGTERM")
+		c.signal(ids, project.SIGTERM)
 	case r < 0.95:
 		s.note("reload")
 		c.reload(s.project())

@@ -71,11 +71,11 @@ func (c *core) tell(r *run) {
 
 // signalRun sends the stop signal, once.
 func (c *core) signalRun(r *run) {
-	signal := cmp.Or(r.Process.Shutdown.Signal, "SIGTERM")
-	if r.killed || r.how == signal {
+	signal := cmp.Or(r.Process.Shutdown.Signal, project.SIGTERM)
+	if r.killed || r.how == signal.String() {
 		return
 	}
-	r.how = signal
+	r.how = signal.String()
 	c.world.Signal(r.ID, signal, !r.Process.Shutdown.ParentOnly)
 }
 

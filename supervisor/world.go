@@ -25,9 +25,9 @@ type World interface {
 	// Probe starts the probes of a spawned main process; Probed follows after
 	// each check. It ends by itself when the process does.
 	Probe(id RunID)
-	// Signal sends a signal to a spawned process: "SIGTERM". With group its
+	// Signal sends a signal to a spawned process. With group its
 	// whole group gets it, and is continued.
-	Signal(id RunID, signal string, group bool)
+	Signal(id RunID, signal project.Signal, group bool)
 	// Shutdown runs a shutdown command for a process; ShutdownDone follows.
 	Shutdown(id RunID, c project.Command)
 	// Cancel ends a run before its program is executed: then it never is, and

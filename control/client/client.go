@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"nix2gpu/control"
+	"nix2gpu/project"
 )
 
 // A Client speaks to one supervisor. Its methods may be called concurrently.
@@ -66,8 +67,8 @@ func (c *Client) Restart(ctx context.Context, services []string) ([]control.Serv
 	return c.act(ctx, "restart", control.Action{Services: services})
 }
 
-// Kill sends a signal such as "SIGHUP" to services.
-func (c *Client) Kill(ctx context.Context, services []string, signal string) ([]control.Service, error) {
+// Kill sends a signal to services.
+func (c *Client) Kill(ctx context.Context, services []string, signal project.Signal) ([]control.Service, error) {
 	return c.act(ctx, "kill", control.Action{Services: services, Signal: signal})
 }
 

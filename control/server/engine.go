@@ -17,7 +17,7 @@ type Engine interface {
 	Start(ctx context.Context, ids []project.ID, opts supervisor.StartOptions) ([]project.ID, error)
 	Stop(ctx context.Context, ids []project.ID) error
 	Restart(ctx context.Context, ids []project.ID) error
-	Kill(ctx context.Context, ids []project.ID, signal string) error
+	Kill(ctx context.Context, ids []project.ID, signal project.Signal) error
 	Wait(ctx context.Context, id project.ID, cond project.Condition) error
 	Settled(ctx context.Context, ids []project.ID) ([]supervisor.Status, error)
 	Stopped(ctx context.Context, ids []project.ID) error

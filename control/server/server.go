@@ -312,7 +312,7 @@ func (s *Server) restart(ctx context.Context, ids []project.ID, _ control.Action
 }
 
 func (s *Server) kill(ctx context.Context, ids []project.ID, a control.Action) error {
-	if a.Signal == "" {
+	if a.Signal == 0 {
 		return &control.Error{Code: control.CodeInvalid, Msg: "signal must be set"}
 	}
 	return s.opts.Engine.Kill(ctx, ids, a.Signal)

@@ -65,8 +65,8 @@ func (f *fake) Start(_ context.Context, ids []project.ID, _ supervisor.StartOpti
 }
 func (f *fake) Stop(_ context.Context, ids []project.ID) error    { return f.ask("stop", ids) }
 func (f *fake) Restart(_ context.Context, ids []project.ID) error { return f.ask("restart", ids) }
-func (f *fake) Kill(_ context.Context, ids []project.ID, signal string) error {
-	return f.ask("kill "+signal, ids)
+func (f *fake) Kill(_ context.Context, ids []project.ID, signal project.Signal) error {
+	return f.ask("kill "+signal.String(), ids)
 }
 func (f *fake) Wait(ctx context.Context, id project.ID, cond project.Condition) error {
 	return f.ask("wait "+string(cond), []project.ID{id})
@@ -143,7 +143,7 @@ func TestActionsReachTheEngine(t *testing.T) {
 		"start":                   func() error { _, err := c.Start(ctx, nil, false); return err },
 		"stop api":                func() error { _, err := c.Stop(ctx, []string{"api"}); return err },
 		"restart postgresql.main": func() error { _, err := c.Restart(ctx, []string{"postgresql.main"}); return err },
-		"kill SIGHUP api":         func() error { _, err := c.Kill(ctx, []string{"api"}, "SIGHUP"); return err },
+		"kill SIGHUP api":         func() error { _, err := c.Kill(ctx, []string{"api"}, project.SIGHUP); return err },
 		"wait completed api":      func() error { _, err := c.Wait(ctx, []string{"api"}, "completed"); return err },
 		"settled api":             func() error { _, err := c.Wait(ctx, []string{"api"}, control.ForSettled); return err },
 		"stopped":                 func() error { _, err := c.Wait(ctx, nil, control.ForStopped); return err },
@@ -193,7 +193,7 @@ func TestErrorsKeepTheirCode(t *testing.T) {
 	}{
 		{nil, func() error { return stop("nobody") }, control.ErrNotFound},
 		{nil, func() error { return stop() }, control.ErrInvalid},
-		{nil, func() error { _, err := c.Kill(ctx, []string{"api"}, ""); return err }, control.ErrInvalid},
+		{nil, func() error { _, err := c.Kill(ctx, []string{"api"}, 0); return err }, control.ErrInvalid},
 		{nil, func() error { _, err := c.Wait(ctx, []string{"api"}, "nonsense"); return err }, control.ErrInvalid},
 		{supervisor.ErrEnded, func() error { return stop("api") }, control.ErrNotRunning},
 		{&supervisor.UnknownError{Service: "api"}, func() error { return stop("api") }, control.ErrNotFound},

@@ -22,10 +22,10 @@ var mayImport = map[string][]string{
 	"project":          {},
 	"spelling":         {},
 	"safefile":         {},
-	"process":          {"safefile"},
+	"process":          {"safefile", "project"}, // of project its words: Signal, Exit
 	"servicelog":       {"safefile"},
 	"rundir":           {"safefile"},
-	"control":          {},
+	"control":          {"project"}, // its words
 	"nix/syntax":       {},
 	"nix/lib":          {},
 	"nix/eval":         {"nix/syntax"},
@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 	"container":        {"project", "process", "rundir"},
 	"image":            {"project", "packages"},
 	"deploy/...":       {"project", "packages"},
-	"control/client":   {"control", "rundir"},
+	"control/client":   {"control", "project", "rundir"},
 	"control/server":   {"control", "supervisor", "servicelog", "project", "rundir"},
 	"internal/cli":     {"..."},
 	"internal/testkit": {"..."},

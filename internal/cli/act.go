@@ -4,13 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"nix2gpu/compose"
 	"nix2gpu/control"
 	"nix2gpu/control/client"
 	"nix2gpu/project"
@@ -45,7 +43,7 @@ func newRestart(env *Env) *cobra.Command {
 func newKill(env *Env) *cobra.Command {
 	var opts actOptions
 	cmd := newAct(env, "kill", "Send a signal to services of a running project", &opts, runKill)
-	cmd.Flags().StringVarP(&opts.signal, "signal", "s", "SIGKILL", "`signal` to send: a name or a number")
+	cmd.Flags().StringVarP(&opts.signal, "signal", "s", project.SIGKILL.String(), "`signal` to send: a name or a number")
 	cmd.Flags().MarkHidden("no-wait")
 	cmd.Flags().MarkHidden("timeout")
 	return cmd
@@ -63,8 +61,10 @@ func newAct(env *Env, verb, short string, opts *actOptions, run func(context.Con
 			if len(opts.target.services) == 0 {
 				return usageError("%s needs the name of a service", verb)
 			}
-			if n, err := strconv.Atoi(opts.signal); opts.signal != "" && !project.KnownSignal(opts.signal) && (err != nil || n < 1 || n > 64) {
-				return usageError("--signal must be a name such as SIGHUP or a number from 1 to 64, is %q", opts.signal)
+			if opts.signal != "" {
+				if _, err := opts.toSend(); err != nil {
+					return err // before anything is looked for
+				}
 			}
 			c, err := opts.target.running(cmd.Context(), env)
 			if err != nil {
@@ -111,12 +111,21 @@ func runStop(ctx context.Context, env *Env, c *client.Client, opts *actOptions) 
 	return err
 }
 
-func runKill(ctx context.Context, env *Env, c *client.Client, opts *actOptions) error {
-	name, err := compose.SignalName(opts.signal)
+// toSend is the signal of kill.
+func (opts *actOptions) toSend() (project.Signal, error) {
+	s, err := project.ParseSignal(opts.signal)
 	if err != nil {
-		return usageError("--signal %v", err)
+		return 0, usageError("--signal %v", err)
 	}
-	_, err = c.Kill(ctx, opts.target.services, name)
+	return s, nil
+}
+
+func runKill(ctx context.Context, env *Env, c *client.Client, opts *actOptions) error {
+	signal, err := opts.toSend()
+	if err != nil {
+		return err
+	}
+	_, err = c.Kill(ctx, opts.target.services, signal)
 	return err
 }
 
