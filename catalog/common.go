@@ -122,7 +122,7 @@ var probeType = module.Submodule(module.Schema{Options: module.Options{
 	"log":      opt(module.String, "Succeeds once a line of output matches this regular expression."),
 	"notify":   opt(module.OneOf(module.Bool, module.Int), "Succeeds when the service says so: true for sd_notify, a number for a newline on that descriptor."),
 
-	"initial_delay_seconds": opt(seconds, "How long to wait before the first attempt. Unless set, attempts begin at once and in quick succession."),
+	"initial_delay_seconds": opt(seconds, "How long to wait before the first attempt. With 0, and unless set, attempts begin at once and in quick succession."),
 	"period_seconds":        opt(seconds, "The time between two attempts; 10 seconds unless set."),
 	"timeout_seconds":       opt(seconds, "How long one attempt may take; 1 second unless set."),
 	"success_threshold":     opt(module.PositiveInt, "How many successes in a row are a success; 1 unless set."),

@@ -127,10 +127,9 @@ func (g *Group) prober(role Role, p *project.Probe, deps Deps) (*prober, error) 
 	if pr.timeout <= 0 {
 		pr.timeout = time.Second
 	}
-	var initial *time.Duration
+	var initial time.Duration
 	if p.InitialDelay != nil {
-		d := time.Duration(*p.InitialDelay)
-		initial = &d
+		initial = time.Duration(*p.InitialDelay)
 	}
 	pr.pace = newPace(initial, period)
 	pr.limit = Threshold{Success: p.SuccessThreshold, Failure: p.FailureThreshold}

@@ -74,21 +74,24 @@ func ms(n ...int) []time.Duration {
 	return out
 }
 
+// A delay of 0 that was set means what an unset one means: at once.
 func TestEagerUntilFirstSuccess(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		down := slices.Repeat([]error{errDown}, 7)
-		s := &script{born: time.Now(), results: append(down, nil)}
-		p := &project.Process{Readiness: execProbe()}
-		p.Readiness.Period = project.Duration(time.Second)
-		news, _ := watch(t, p, probe.Deps{Run: s.run}, 2100*time.Millisecond)
-		want := append(ms(5, 10, 15, 20, 25), 31250*time.Microsecond, 39062500, 48828125, 1048828125, 2048828125)
-		if !slices.Equal(s.at, want) {
-			t.Errorf("checks at %v, want %v", s.at, want)
-		}
-		if want := []string{"readiness passing"}; !slices.Equal(news, want) {
-			t.Errorf("news %q, want %q: failures while starting must not count at once", news, want)
-		}
-	})
+	for _, initial := range []*project.Duration{nil, project.For(0)} {
+		synctest.Test(t, func(t *testing.T) {
+			down := slices.Repeat([]error{errDown}, 7)
+			s := &script{born: time.Now(), results: append(down, nil)}
+			p := &project.Process{Readiness: execProbe()}
+			p.Readiness.InitialDelay, p.Readiness.Period = initial, project.Duration(time.Second)
+			news, _ := watch(t, p, probe.Deps{Run: s.run}, 2100*time.Millisecond)
+			want := append(ms(5, 10, 15, 20, 25), 31250*time.Microsecond, 39062500, 48828125, 1048828125, 2048828125)
+			if !slices.Equal(s.at, want) {
+				t.Errorf("checks at %v, want %v", s.at, want)
+			}
+			if want := []string{"readiness passing"}; !slices.Equal(news, want) {
+				t.Errorf("news %q, want %q: failures while starting must not count at once", news, want)
+			}
+		})
+	}
 }
 
 // Whatever a start takes, an eager probe sees its end soon after, with few

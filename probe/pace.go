@@ -10,8 +10,8 @@ const (
 
 // pace decides when the next check is due. It is pure.
 //
-// A probe without a set initial delay is eager until it first passes: it
-// begins at firstDelay, and the intervals grow with the age of the process up
+// A probe without an initial delay, or with one of 0, is eager until it first
+// passes: it begins at firstDelay, and the intervals grow with the age of the process up
 // to the period. So the wait for the next check lengthens no start by more
 // than a quarter, and checks of a server that is slow to come up become rare.
 // A check that itself takes long gets a pause of the same length: the process
@@ -25,15 +25,11 @@ type pace struct {
 	counted time.Duration // age of the last failure that counted
 }
 
-func newPace(initial *time.Duration, period time.Duration) *pace {
-	p := &pace{period: period}
-	if initial == nil {
-		p.eager = true
-		p.initial = min(firstDelay, period)
-	} else {
-		p.initial = *initial
+func newPace(initial, period time.Duration) *pace {
+	if initial > 0 {
+		return &pace{initial: initial, period: period}
 	}
-	return p
+	return &pace{initial: min(firstDelay, period), period: period, eager: true}
 }
 
 // first is the age of the process at which the first check is due.

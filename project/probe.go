@@ -37,8 +37,8 @@ type Probe struct {
 	Log    *LogCheck    `json:"log,omitempty"`
 	Notify *NotifyCheck `json:"notify,omitempty"`
 
-	// InitialDelay nil means: at once, then at intervals that grow with the age
-	// of the process, from 5 ms up to Period, until the first success.
+	// InitialDelay nil or 0 means: at once, then at intervals that grow with
+	// the age of the process, from 5 ms up to Period, until the first success.
 	InitialDelay     *Duration `json:"initialDelay,omitempty"`
 	Period           Duration  `json:"period,omitempty"`           // default: 10s
 	Timeout          Duration  `json:"timeout,omitempty"`          // default: 1s
