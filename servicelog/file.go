@@ -108,12 +108,12 @@ func (f *file) append(batch []byte, n int, at time.Time) (changed bool, err erro
 	before := f.failure
 	if f.failure != nil && f.lost > 0 {
 		f.scratch = appendHeader(f.scratch[:0], at, Marks)
-		f.scratch = fmt.Appendf(f.scratch, "F %s %d %v\n", markGap, f.lost, reason(f.failure))
+		f.scratch = fmt.Appendf(f.scratch, "F %s %d %v\n", markGap, f.lost, reasonOf(f.failure))
 		if f.failure = f.write(f.scratch); f.failure == nil {
 			f.lost = 0
 		}
 	}
-	if f.failure == nil || f.lost == 0 {
+	if n > 0 && (f.failure == nil || f.lost == 0) {
 		f.failure = f.write(batch)
 	}
 	if f.failure != nil {
@@ -122,8 +122,15 @@ func (f *file) append(batch []byte, n int, at time.Time) (changed bool, err erro
 	return (before == nil) != (f.failure == nil), f.failure
 }
 
-// reason is an error without the path, which the file's reader knows.
-func reason(err error) error {
+// retry tries to mark the gap that there is, so that a disk with space again is
+// noticed also when the source is silent.
+func (f *file) retry(at time.Time) error {
+	_, err := f.append(nil, 0, at)
+	return err
+}
+
+// reasonOf is an error without the path, which the file's reader knows.
+func reasonOf(err error) error {
 	var path *os.PathError
 	if errors.As(err, &path) {
 		return path.Err

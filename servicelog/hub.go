@@ -52,6 +52,7 @@ type Hub struct {
 	mu     sync.Mutex
 	runs   map[*Run]struct{} // whose pipes are open
 	files  map[string]*file
+	health health
 	closed bool
 }
 
@@ -151,9 +152,8 @@ func (s *Source) keep(batch []byte, n int, at time.Time) {
 	if s.file == nil {
 		return
 	}
-	changed, err := s.file.append(batch, n, at)
-	if changed {
-		s.hub.opts.Degraded(s.id, err)
+	if changed, err := s.file.append(batch, n, at); changed {
+		s.hub.turned(s.id, s.file, err)
 	}
 	s.hub.bell.ring()
 }
@@ -162,6 +162,7 @@ func (s *Source) keep(batch []byte, n int, at time.Time) {
 // everything that it takes, at most as long as ctx lasts, and ends the Hub.
 // Lines that come later are lost.
 func (h *Hub) Close(ctx context.Context) error {
+	h.health.stop()
 	h.mu.Lock()
 	h.closed = true
 	var runs []*Run

@@ -103,13 +103,74 @@ type discard struct{}
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
-// TestFullDisk fills the volume of the logs, and frees it again.
-func TestFullDisk(t *testing.T) {
+// smallDisk mounts a file system of 64 KiB.
+func smallDisk(t *testing.T) string {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
 		t.Skipf("a small file system cannot be mounted here: %v", err)
 	}
 	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	return dir
+}
+
+// TestDegraded wants trouble to be told while it lasts, and its end to be
+// noticed although the service has nothing to say.
+func TestDegraded(t *testing.T) {
+	dir := smallDisk(t)
+	ended := make(chan struct{}, 1)
+	h := openHub(t, servicelog.Options{Dir: filepath.Join(dir, "logs"), Degraded: func(_ string, err error) {
+		if err == nil {
+			ended <- struct{}{}
+		}
+	}})
+	if why, _ := h.Degraded(); why != "" {
+		t.Errorf("degraded at the beginning: %s", why)
+	}
+	before := time.Now()
+	ballast := filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); err == nil {
+		t.Fatal("the file system is larger than it should be")
+	}
+	for _, id := range []string{"a", "b"} {
+		emit(t, h.Source(id, id, servicelog.SourceOptions{}), "lost\n")
+		why, since := h.Degraded()
+		want := map[string]string{
+			"a": `the log of "a" cannot be written: no space left on device`,
+			"b": `the logs of "a" and 1 more cannot be written: no space left on device`,
+		}[id]
+		if why != want || since.Before(before) || since.After(time.Now()) {
+			t.Errorf("got %q since %v, want %q", why, since, want)
+		}
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		select {
+		case <-ended:
+		case <-t.Context().Done():
+			t.Fatal("the end of the trouble was not noticed")
+		}
+	}
+	if why, _ := h.Degraded(); why != "" {
+		t.Errorf("degraded although there is space: %s", why)
+	}
+	gaps := 0
+	for rec, err := range h.Reader().Records(t.Context(), servicelog.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, _, _ := rec.Gap()
+		gaps += n
+	}
+	if gaps != 4 { // of each the line, and the mark of its run
+		t.Errorf("%d lines are marked as missing, want 4", gaps)
+	}
+}
+
+// TestFullDisk fills the volume of the logs, and frees it again.
+func TestFullDisk(t *testing.T) {
+	dir := smallDisk(t)
 	var degraded, recovered atomic.Int32
 	var out screen
 	h := openHub(t, servicelog.Options{Dir: filepath.Join(dir, "logs"), Stdout: &out,

@@ -1,0 +1,107 @@
+package servicelog
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// retryTime is how often a file that could not be written is tried again.
+const retryTime = time.Second
+
+// health knows which files can't be written at present. It is apart from the
+// files' own locks, so that who asks never waits for a disk.
+type health struct {
+	mu     sync.Mutex
+	ill    map[*file]illness
+	again  *time.Timer // the next try; nil: none is due
+	closed bool
+}
+
+type illness struct {
+	id    string
+	err   error
+	since time.Time
+}
+
+// Degraded says why lines are missing from the files at present, and since
+// when. The reason is empty when none are. It never waits.
+func (h *Hub) Degraded() (reason string, since time.Time) {
+	h.health.mu.Lock()
+	defer h.health.mu.Unlock()
+	var all []illness
+	for _, i := range h.health.ill {
+		all = append(all, i)
+	}
+	if len(all) == 0 {
+		return "", time.Time{}
+	}
+	first := slices.MinFunc(all, func(a, b illness) int {
+		return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.id, b.id))
+	})
+	if len(all) == 1 {
+		return fmt.Sprintf("the log of %q cannot be written: %v", first.id, reasonOf(first.err)), first.since
+	}
+	return fmt.Sprintf("the logs of %q and %d more cannot be written: %v", first.id, len(all)-1, reasonOf(first.err)), first.since
+}
+
+// turned notes that a file can't be written any more, or can again when err is
+// nil.
+func (h *Hub) turned(id string, f *file, err error) {
+	h.health.mu.Lock()
+	_, known := h.health.ill[f]
+	switch {
+	case known == (err != nil): // told already
+		h.health.mu.Unlock()
+		return
+	case err == nil:
+		delete(h.health.ill, f)
+	default:
+		if h.health.ill == nil {
+			h.health.ill = map[*file]illness{}
+		}
+		h.health.ill[f] = illness{id, err, time.Now()}
+		h.retryLater()
+	}
+	h.health.mu.Unlock()
+	h.opts.Degraded(id, err)
+}
+
+// retryLater sets the next try. The caller holds the lock.
+func (h *Hub) retryLater() {
+	if h.health.again == nil && !h.health.closed {
+		h.health.again = time.AfterFunc(retryTime, h.retry)
+	}
+}
+
+// retry tries all files that could not be written: a service that is silent
+// would never do. It also mends what two who told of one file at once have
+// told in the wrong order.
+func (h *Hub) retry() {
+	h.health.mu.Lock()
+	h.health.again = nil
+	ill := make(map[*file]string, len(h.health.ill))
+	for f, i := range h.health.ill {
+		ill[f] = i.id
+	}
+	h.health.mu.Unlock()
+	for f, id := range ill {
+		h.turned(id, f, f.retry(time.Now()))
+	}
+	h.health.mu.Lock()
+	if len(h.health.ill) > 0 {
+		h.retryLater()
+	}
+	h.health.mu.Unlock()
+}
+
+func (h *health) stop() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	if h.again != nil {
+		h.again.Stop()
+	}
+}
