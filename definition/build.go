@@ -37,6 +37,7 @@ func (s *session) build(c *module.Config, name string) (*project.Project, []note
 		proc.Path = append(proc.Path, b.path...)
 	}
 	b.placeServices()
+	b.placeOptions()
 	b.files()
 	resolveJoins(b.project)
 	dropUnusedFiles(b.project)
@@ -210,6 +211,25 @@ func (b *builder) placeServices() {
 					svc.Pos = b.projectPos(in.Pos("enable"))
 				}
 			}
+		}
+	}
+}
+
+// machineOptions are the options whose values a machine can fail to meet.
+var machineOptions = [...]string{"command", "dataDir", "package", "user", "working_dir"}
+
+// placeOptions says where each service sets them.
+func (b *builder) placeOptions() {
+	for _, svc := range b.project.Services {
+		for _, option := range machineOptions {
+			pos := b.Pos("services", svc.Type, svc.Instance, option)
+			if !pos.IsValid() || strings.HasPrefix(pos.File(), "<") {
+				continue // not set, or by a default
+			}
+			if svc.Options == nil {
+				svc.Options = map[string]project.Pos{}
+			}
+			svc.Options[option] = b.projectPos(pos)
 		}
 	}
 }

@@ -60,6 +60,8 @@ type Result struct {
 	// Project is what runs; nil when the definition is wrong, or when the
 	// file defines no container.
 	Project *project.Project
+	// Valid is the same, as what it has been found to be.
+	Valid project.Valid
 	// Config is the container's options; nil with Project nil.
 	Config *module.Config
 	// Evaluation is what Config belongs to.
@@ -293,7 +295,8 @@ func (s *session) load(found *containers, name string) (*Result, error) {
 		wrong = append(wrong, asErrors(err, s.position)...)
 	}
 	var invalid project.Errors
-	if err := p.Validate(); errors.As(err, &invalid) {
+	valid, err := project.Validated(p)
+	if errors.As(err, &invalid) {
 		for _, one := range invalid {
 			if !broken[one.Service] {
 				wrong = append(wrong, asErrors(project.Errors{one}, s.position)...)
@@ -303,7 +306,7 @@ func (s *session) load(found *containers, name string) (*Result, error) {
 	if len(wrong) > 0 {
 		return nil, s.errors(wrong)
 	}
-	r := &Result{File: s.file, Root: s.root, Container: name, Project: p, Config: c, Evaluation: e}
+	r := &Result{File: s.file, Root: s.root, Container: name, Project: p, Valid: valid, Config: c, Evaluation: e}
 	for _, n := range notes {
 		r.Warnings = append(r.Warnings, Note{s.display(n.pos), n.text})
 		p.Notes = append(p.Notes, project.Note{Pos: s.projectPos(n.pos), Text: n.text})

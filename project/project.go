@@ -103,6 +103,17 @@ type Service struct {
 	// options are accepted; empty means it can.
 	Unsupported string `json:"unsupported,omitempty"`
 	Pos         Pos    `json:"pos,omitzero"`
+	// Options is where those options were set that a machine can fail to meet.
+	Options map[string]Pos `json:"options,omitempty"`
+}
+
+// OptionPos is where an option of the service was set; else where the service
+// was.
+func (s *Service) OptionPos(option string) Pos {
+	if pos, ok := s.Options[option]; ok {
+		return pos
+	}
+	return s.Pos
 }
 
 // A Dependency is what one service waits for in another.

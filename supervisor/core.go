@@ -439,7 +439,7 @@ func (c *core) finish() {
 		if c.stopping.announced {
 			c.world.Say("all services stopped")
 		}
-	case c.project.WhenDone == project.WhenDoneStay || c.held():
+	case c.opts.Stay || c.project.WhenDone == project.WhenDoneStay || c.held():
 	default:
 		c.finished = true
 		c.result = c.outcome()

@@ -22,6 +22,8 @@ type Options struct {
 	Services []project.ID
 	// NoDeps starts exactly Services, and lets none of them wait.
 	NoDeps bool
+	// Stay goes on when nothing runs any more, whatever the project says.
+	Stay bool
 
 	Grace      time.Duration // from the stop signal to the kill, where a process sets none; default: 10s
 	StopBudget time.Duration // of the whole stop, where the project sets none; 0: no bound but the graces
@@ -56,8 +58,8 @@ type Engine struct {
 	done     chan struct{} // closed when Run has returned
 }
 
-// New prepares an engine for a project that was validated. It starts nothing.
-func New(p *project.Project, opts Options) *Engine {
+// New prepares an engine. It starts nothing.
+func New(p project.Valid, opts Options) *Engine {
 	opts.setDefaults()
 	e := &Engine{
 		facts:    make(chan Fact),
@@ -70,7 +72,7 @@ func New(p *project.Project, opts Options) *Engine {
 		case <-e.done:
 		}
 	})
-	e.core = newCore(p, world, opts)
+	e.core = newCore(p.Project(), world, opts)
 	return e
 }
 
@@ -289,10 +291,9 @@ func (e *Engine) await(ctx context.Context, check func(*core) (done bool, err er
 }
 
 // Reload makes the engine run p instead: services that are gone are stopped,
-// new ones are started, changed ones are restarted; all others go on. The
-// project must have been validated.
-func (e *Engine) Reload(ctx context.Context, p *project.Project) (project.Changes, error) {
-	return ask(ctx, e, func(c *core) (project.Changes, error) { return c.reload(p) })
+// new ones are started, changed ones are restarted; all others go on.
+func (e *Engine) Reload(ctx context.Context, p project.Valid) (project.Changes, error) {
+	return ask(ctx, e, func(c *core) (project.Changes, error) { return c.reload(p.Project()) })
 }
 
 // Project returns the project that runs. It must not be changed.

@@ -619,7 +619,7 @@ func TestDown(t *testing.T) {
 	t.Run("a cancelled context is a request", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newFake(func(project.ID, int) act { return act{} })
-			e := New(services("a"), Options{World: func(report func(Fact)) World { w.report = report; return w }})
+			e := New(project.TakenAsValid(services("a")), Options{World: func(report func(Fact)) World { w.report = report; return w }})
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			if r := e.Run(ctx); r != (Result{0, "requested"}) {
@@ -687,7 +687,7 @@ func TestReload(t *testing.T) {
 		s.pass(time.Second)
 		q := services("a", "b", "new: b=ready", "w: b=started", "off: +disabled", "on")
 		q.Processes["b"].Command = project.Command{Shell: project.Lit("another")}
-		changes, err := s.Reload(ctx, q)
+		changes, err := s.Reload(ctx, project.TakenAsValid(q))
 		s.must(err)
 		if len(changes.Added) != 1 || len(changes.Removed) != 1 || len(changes.Changed) != 1 {
 			t.Errorf("changes = %+v", changes)

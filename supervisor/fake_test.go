@@ -227,10 +227,11 @@ func play(t *testing.T, p *project.Project, acts map[project.ID]any, opts Option
 			return act{}
 		})
 		opts.World = func(report func(Fact)) World { w.report = report; return w }
-		if err := p.Validate(); err != nil {
+		valid, err := project.Validated(p)
+		if err != nil {
 			t.Fatal(err)
 		}
-		s := &scene{t, New(p, opts), w, make(chan Result, 1)}
+		s := &scene{t, New(valid, opts), w, make(chan Result, 1)}
 		go func() { s.result <- s.Engine.Run(t.Context()) }()
 		synctest.Wait()
 		test(s)

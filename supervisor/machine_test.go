@@ -69,10 +69,11 @@ func onMachine(t *testing.T, p *project.Project, opts Options) *real {
 	}
 	m := Machine{Host: host, Stage: stage.New(places, nil, stage.Options{}), Hub: hub}
 	opts.World = m.World
-	if err := p.Validate(); err != nil {
+	valid, err := project.Validated(p)
+	if err != nil {
 		t.Fatal(err)
 	}
-	r := &real{T: t, Engine: New(p, opts), out: out, result: make(chan Result, 1)}
+	r := &real{T: t, Engine: New(valid, opts), out: out, result: make(chan Result, 1)}
 	go func() { r.result <- r.Engine.Run(t.Context()) }()
 	closed := false
 	r.close = func() string {

@@ -21,7 +21,7 @@ type Engine interface {
 	Wait(ctx context.Context, id project.ID, cond project.Condition) error
 	Settled(ctx context.Context, ids []project.ID) ([]supervisor.Status, error)
 	Stopped(ctx context.Context, ids []project.ID) error
-	Reload(ctx context.Context, p *project.Project) (project.Changes, error)
+	Reload(ctx context.Context, p project.Valid) (project.Changes, error)
 	Down()
 	DownNow()
 }

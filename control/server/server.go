@@ -20,15 +20,16 @@ import (
 	"nix2gpu/supervisor"
 )
 
-// Options says what is served. Engine and Resolve are required.
+// Options says what is served. Engine, Resolve and Reload are required.
 type Options struct {
 	Engine Engine
 	// Resolve turns the names that a user typed into services.
 	Resolve func(p *project.Project, names []string) ([]project.ID, error)
 	// Logs, when set, are what services have printed.
 	Logs *servicelog.Reader
-	// Reload, when set, checks and stages a project before the engine takes it.
-	Reload func(p *project.Project) error
+	// Reload checks a project before the engine takes it: it must be valid, and
+	// able to run here.
+	Reload func(ctx context.Context, p *project.Project) (project.Valid, error)
 
 	Root       string // the definition's folder
 	Definition string // as it was asked for
@@ -356,12 +357,11 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return &control.Error{Code: control.CodeInvalid, Msg: err.Error()}
 	}
-	if s.opts.Reload != nil {
-		if err := s.opts.Reload(p); err != nil {
-			return &control.Error{Code: control.CodeInvalid, Msg: err.Error()}
-		}
+	valid, err := s.opts.Reload(r.Context(), p)
+	if err != nil {
+		return err
 	}
-	changes, err := s.opts.Engine.Reload(r.Context(), p)
+	changes, err := s.opts.Engine.Reload(r.Context(), valid)
 	if err != nil {
 		return err
 	}

@@ -75,8 +75,8 @@ func (f *fake) Settled(_ context.Context, ids []project.ID) ([]supervisor.Status
 	return nil, f.ask("settled", ids)
 }
 func (f *fake) Stopped(_ context.Context, ids []project.ID) error { return f.ask("stopped", ids) }
-func (f *fake) Reload(_ context.Context, p *project.Project) (project.Changes, error) {
-	return project.Changes{Added: []project.ID{"new"}}, f.ask("reload "+p.Name, nil)
+func (f *fake) Reload(_ context.Context, p project.Valid) (project.Changes, error) {
+	return project.Changes{Added: []project.ID{"new"}}, f.ask("reload "+p.Project().Name, nil)
 }
 func (f *fake) Down()    { f.ask("down", nil) }
 func (f *fake) DownNow() { f.ask("down now", nil) }
@@ -94,7 +94,12 @@ func serve(t *testing.T, engine server.Engine) (*client.Client, *server.Server, 
 		t.Fatal(err)
 	}
 	srv := server.New(server.Options{
-		Engine: engine, Resolve: (*project.Project).ResolveAll, Root: "/home/me/shop", Definition: "flake.nix#shop", Version: "1",
+		Engine: engine, Reload: func(_ context.Context, p *project.Project) (project.Valid, error) {
+			if p.Name == "refused" {
+				return project.Valid{}, &control.Error{Code: control.CodeConflict, Msg: "cannot run here"}
+			}
+			return project.Validated(p)
+		}, Resolve: (*project.Project).ResolveAll, Root: "/home/me/shop", Definition: "flake.nix#shop", Version: "1",
 	})
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(l) }()
@@ -175,6 +180,16 @@ func TestReload(t *testing.T) {
 	changes, err := c.Reload(t.Context(), data)
 	if err != nil || !slices.Equal(changes.Added, []string{"new"}) {
 		t.Errorf("Reload = %+v, %v", changes, err)
+	}
+	if got := <-f.asked; got != "reload next" {
+		t.Errorf("engine was asked %q", got)
+	}
+	p.Name = "refused"
+	if data, err = p.Encode(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Reload(t.Context(), data); !errors.Is(err, control.ErrConflict) || len(f.asked) != 0 {
+		t.Errorf("Reload of what can't run = %v and %d questions to the engine, want ErrConflict and none", err, len(f.asked))
 	}
 	if _, err := c.Reload(t.Context(), []byte(`{"version": 99}`)); !errors.Is(err, control.ErrInvalid) {
 		t.Errorf("Reload of another version = %v, want ErrInvalid", err)

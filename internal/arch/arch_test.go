@@ -38,13 +38,10 @@ var mayImport = map[string][]string{
 	"probe":            {"project", "process", "packages", "rundir"},
 	"stage":            {"project", "process", "packages", "rundir", "safefile"},
 	"provision":        {"project", "process", "packages", "rundir"},
-	"trigger":          {"project", "process", "packages", "rundir"},
-	"supervisor":       {"project", "process", "probe", "servicelog", "trigger", "stage", "safefile"},
-	"container":        {"project", "process", "rundir"},
-	"image":            {"project", "packages"},
-	"deploy/...":       {"project", "packages"},
+	"supervisor":       {"project", "process", "probe", "servicelog", "stage", "safefile"},
 	"control/client":   {"control", "project", "rundir"},
 	"control/server":   {"control", "supervisor", "servicelog", "project", "rundir"},
+	"session":          {"project", "process", "packages", "rundir", "stage", "servicelog", "supervisor", "control", "control/server"},
 	"internal/cli":     {"..."},
 	"internal/testkit": {"..."},
 	"internal/arch":    {},
@@ -70,6 +67,7 @@ var neverImport = map[string][]string{
 	"control/client": {"os/exec"},
 	"control/server": {"os/exec"},
 	"rundir":         {"os/exec"},
+	"session":        {"os/exec"},
 	"safefile":       {"os/exec"},
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"nix2gpu/control"
 	"nix2gpu/project"
+	"nix2gpu/session"
 )
 
 func TestExitCodes(t *testing.T) {
@@ -31,7 +32,7 @@ func TestExitCodes(t *testing.T) {
 		{context.DeadlineExceeded, 124},
 		{context.Canceled, 130},
 		{&exitError{code: 9}, 9},
-		{&refusal{"/", nil}, 1},
+		{&session.Refusal{Root: "/"}, 1},
 	} {
 		if got := exitCode(c.err); got != c.want {
 			t.Errorf("exitCode(%v) = %d, want %d", c.err, got, c.want)

@@ -15,14 +15,15 @@ import (
 	"nix2gpu/control"
 	"nix2gpu/control/client"
 	"nix2gpu/rundir"
+	"nix2gpu/session"
 )
 
 // detach starts the supervisor as a process of its own session, waits until it
 // has opened its socket, and then for the services. The one that evaluated
 // ends; nothing is shared with its terminal.
-func detach(ctx context.Context, env *Env, opts *upOptions, j *job, layout rundir.Layout) error {
+func detach(ctx context.Context, env *Env, opts *upOptions, j *session.Job, layout rundir.Layout) error {
 	j.Detached = true
-	f, err := j.file()
+	f, err := j.File()
 	if err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func detach(ctx context.Context, env *Env, opts *upOptions, j *job, layout rundi
 		if errors.Is(err, io.EOF) {
 			err = errors.New("it ended at once")
 		}
-		return fmt.Errorf("cannot start the supervisor: %v; see %s", err, supervisorLog(layout))
+		return fmt.Errorf("cannot start the supervisor: %v; see %s", err, session.LogFile(layout))
 	}
 	if said.Error != "" {
 		return &exitError{said.Code, errors.New(said.Error)}

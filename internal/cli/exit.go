@@ -8,6 +8,7 @@ import (
 
 	"nix2gpu/control"
 	"nix2gpu/project"
+	"nix2gpu/session"
 )
 
 // The exit codes. Scripts depend on them, so they never change.
@@ -108,13 +109,13 @@ func report(env *Env, program string, err error) {
 		return // whoever pressed Ctrl-C knows
 	}
 	var wrong *invalid
-	var refused *refusal
+	var refused *session.Refusal
 	switch {
 	case errors.As(err, &wrong):
 		writeFaults(w, env.Dir, wrong.root, faults(wrong.err))
 		return
 	case errors.As(err, &refused):
-		writeFaults(w, env.Dir, refused.root, refused.faults)
+		writeFaults(w, env.Dir, refused.Root, faults(refused))
 		return
 	}
 	msg := strings.TrimRight(err.Error(), "\n")

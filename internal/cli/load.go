@@ -19,6 +19,7 @@ import (
 // A loaded definition is a project with the place that it came from.
 type loaded struct {
 	project *project.Project
+	valid   project.Valid  // the same, once it is known to be valid
 	root    string         // the definition's folder
 	name    string         // the definition as messages call it: "flake.nix#web"
 	notes   []string       // what its reader should know, with places
@@ -61,13 +62,16 @@ func (t *target) load(ctx context.Context, env *Env) (*loaded, error) {
 	for _, f := range files {
 		l.files = append(l.files, absolute(root, f))
 	}
+	if l.valid.Project() != nil && len(t.namespaces)+len(t.disabled) == 0 {
+		return l, nil // as it was evaluated
+	}
 	t.keepNamespaces(l.project)
 	for _, name := range t.disabled {
 		if s := l.project.Services[project.ID(name)]; s != nil {
 			s.Disabled = true
 		}
 	}
-	if err := l.project.Validate(); err != nil {
+	if l.valid, err = project.Validated(l.project); err != nil {
 		return nil, &invalid{root, err}
 	}
 	return l, nil

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -21,6 +20,7 @@ import (
 	"nix2gpu/project"
 	"nix2gpu/rundir"
 	"nix2gpu/servicelog"
+	"nix2gpu/session"
 )
 
 type logsOptions struct {
@@ -213,7 +213,7 @@ type naming struct {
 
 // labels reads what a supervisor has kept of its project.
 func labels(layout rundir.Layout) naming {
-	data, err := os.ReadFile(filepath.Join(layout.State, projectFile))
+	data, err := os.ReadFile(session.ProjectFile(layout))
 	if err != nil {
 		return naming{project: &project.Project{}}
 	}

@@ -13,6 +13,7 @@ import (
 	"nix2gpu/control"
 	"nix2gpu/control/client"
 	"nix2gpu/rundir"
+	"nix2gpu/session"
 )
 
 // rundirEnv is what decides where things are.
@@ -133,7 +134,7 @@ func lastRun(renv rundir.Env, layout rundir.Layout, root string) rundir.Layout {
 		if e.Name() == filepath.Base(layout.State) { // the one without a name
 			other = layout
 		}
-		info, err := os.Stat(filepath.Join(other.State, projectFile))
+		info, err := os.Stat(session.ProjectFile(other))
 		if err == nil && info.ModTime().After(latest) {
 			latest, layout = info.ModTime(), other
 		}

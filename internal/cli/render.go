@@ -11,6 +11,7 @@ import (
 	"nix2gpu/compose"
 	"nix2gpu/nix/syntax"
 	"nix2gpu/project"
+	"nix2gpu/session"
 )
 
 // An invalid error is everything that is wrong with a definition. The files
@@ -45,6 +46,14 @@ func faults(err error) []fault {
 		var out []fault
 		for _, e := range pe {
 			out = append(out, fault{pos: e.Pos, msg: e.Msg, hint: e.Hint})
+		}
+		return out
+	}
+	var refused *session.Refusal
+	if errors.As(err, &refused) {
+		var out []fault
+		for _, u := range refused.Unmet {
+			out = append(out, fault{pos: u.Pos, msg: u.Msg, hint: u.Hint})
 		}
 		return out
 	}

@@ -18,6 +18,7 @@ import (
 	"nix2gpu/control/client"
 	"nix2gpu/project"
 	"nix2gpu/rundir"
+	"nix2gpu/session"
 )
 
 type upOptions struct {
@@ -89,9 +90,6 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 	if err != nil {
 		return err
 	}
-	if opts.keep {
-		l.project.WhenDone = project.WhenDoneStay
-	}
 	if opts.dryRun {
 		l.writeNotes(env)
 		return dryRun(env, l.project, ids)
@@ -115,17 +113,12 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 		fmt.Fprintln(env.Stderr, l.nothing())
 		return nil
 	}
-	check := &preflight{env: env, l: l, layout: layout, ids: ids}
-	if err := check.run(ctx, opts.install); err != nil {
+	if err := preflight(ctx, env, l, layout, ids, opts.install); err != nil {
 		return err // which says more than the notes
 	}
 	l.writeNotes(env)
-	data, err := l.project.Encode()
-	if err != nil {
-		return err
-	}
-	j := &job{
-		Project: data, Services: ids, NoDeps: opts.noDeps, Root: l.root, Container: l.container,
+	j := &session.Job{
+		Project: l.valid, Services: ids, NoDeps: opts.noDeps, Stay: opts.keep, Root: l.root, Container: l.container,
 		Definition: l.name, Socket: renv.Socket,
 		LogJSON: opts.logFormat == "json", Color: env.colorMode(),
 		Reload: opts.target.again(env, l),
@@ -179,8 +172,8 @@ func dryRun(env *Env, p *project.Project, ids []project.ID) error {
 
 // become replaces this process, and all that evaluation has left in its
 // memory, by the one that supervises.
-func become(env *Env, j *job) error {
-	f, err := j.file()
+func become(env *Env, j *session.Job) error {
+	f, err := j.File()
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,344 @@
+package session
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"nix2gpu/packages"
+	"nix2gpu/process"
+	"nix2gpu/project"
+	"nix2gpu/rundir"
+	"nix2gpu/stage"
+)
+
+// A Machine is where a project is to run.
+type Machine struct {
+	Layout  rundir.Layout
+	Root    string // the definition's folder
+	Self    string // the path of our own binary
+	Environ []string
+}
+
+// A Kind is what a precondition is about.
+type Kind int
+
+// The kinds.
+const (
+	Unsupported    Kind = iota + 1 // the service itself, in this build
+	PortTaken                      // a port that somebody else has, or that only root may have
+	FolderClosed                   // a folder for data that can't be made or written to
+	PackageMissing                 // software that is not on this machine
+	CommandMissing                 // a program or folder that does not exist
+)
+
+// A Precondition is one that is not met: what would make a service fail at
+// once on this machine, although the definition is right.
+type Precondition struct {
+	Kind    Kind
+	Service project.ID // empty: the container's
+	Pos     project.Pos
+	Msg     string
+	Hint    string // the cure
+	// Missing is the package, of the kind PackageMissing.
+	Missing *packages.MissingError
+}
+
+// A Refusal lists what stands in the way of a start or a reload. Unlike an
+// invalid definition it is the machine's fault.
+type Refusal struct {
+	Root  string // that places are relative to
+	Unmet []Precondition
+}
+
+func (e *Refusal) Error() string {
+	var b strings.Builder
+	for i, u := range e.Unmet {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		if pos := u.Pos.String(); pos != "" {
+			b.WriteString(pos + ": ")
+		}
+		b.WriteString(u.Msg)
+		if u.Hint != "" {
+			b.WriteString("\n  hint: " + u.Hint)
+		}
+	}
+	return b.String()
+}
+
+// Preconditions looks, before anything is started or written, for what would
+// make the services ids fail at once, and returns everything that it finds,
+// sorted by place: nothing has to be cleaned up after. The ports in held are
+// ours already.
+func (m Machine) Preconditions(p *project.Project, ids []project.ID, held []project.Port) ([]Precondition, error) {
+	c := &check{Machine: m, project: p, ids: ids}
+	if scratch, err := os.MkdirTemp("", "nix2gpu-"); err == nil {
+		defer os.RemoveAll(scratch)
+		if err := os.Chmod(scratch, 0o755); err != nil { // users of services look too
+			return nil, err
+		}
+		c.scratch = scratch
+	}
+	c.unsupported()
+	c.ports(held)
+	c.folders()
+	c.packages()
+	if len(c.unmet) == 0 { // a command may be missing because its package is
+		c.commands()
+	}
+	slices.SortStableFunc(c.unmet, func(a, b Precondition) int {
+		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Col, b.Pos.Col))
+	})
+	return c.unmet, nil
+}
+
+// Recover ends what a killed supervisor has left: it holds ports and folders.
+// One that is alive is the lock's business.
+func (m Machine) Recover() error {
+	var alive *process.RunningError
+	if _, err := process.Recover(m.Layout.Journal); err != nil && !errors.As(err, &alive) {
+		return err
+	}
+	return nil
+}
+
+// A check is one look at the machine.
+type check struct {
+	Machine
+	project *project.Project
+	ids     []project.ID
+	unmet   []Precondition
+
+	// scratch has what looking writes: a refusal leaves nothing behind.
+	scratch string
+}
+
+func (c *check) fail(kind Kind, s *project.Service, pos project.Pos, hint, format string, args ...any) *Precondition {
+	u := Precondition{Kind: kind, Pos: pos, Hint: hint, Msg: fmt.Sprintf(format, args...)}
+	if s != nil {
+		u.Service, u.Msg = s.ID, fmt.Sprintf("service %q: %s", s.Label, u.Msg)
+	}
+	c.unmet = append(c.unmet, u)
+	return &c.unmet[len(c.unmet)-1]
+}
+
+func (c *check) services(each func(s *project.Service)) {
+	for _, id := range c.ids {
+		if s := c.project.Services[id]; s != nil {
+			each(s)
+		}
+	}
+}
+
+func (c *check) unsupported() {
+	c.services(func(s *project.Service) {
+		if s.Unsupported != "" {
+			c.fail(Unsupported, s, s.Pos, "leave it out, or name the services that are to run",
+				"not supported: %s", strings.TrimPrefix(s.Unsupported, "not supported: "))
+		}
+	})
+}
+
+// ports tries to listen where services will, and names who does already.
+func (c *check) ports(held []project.Port) {
+	c.services(func(s *project.Service) {
+		for _, p := range s.Ports {
+			if slices.ContainsFunc(held, func(h project.Port) bool { return h.Port == p.Port && h.Protocol == p.Protocol }) {
+				continue
+			}
+			err := tryPort(p)
+			switch {
+			case errors.Is(err, syscall.EADDRINUSE):
+				who := "another program"
+				if h, ok := process.Listener(p.Port); ok && h.PID != 0 {
+					who = fmt.Sprintf("%s (pid %d)", h.Name, h.PID)
+				}
+				c.fail(PortTaken, s, p.Pos, "stop it, or give the service another port", "port %d is in use by %s", p.Port, who)
+			case errors.Is(err, syscall.EACCES):
+				c.fail(PortTaken, s, p.Pos, "use a port from 1024 on, or run as root", "only root may listen on port %d", p.Port)
+			}
+		}
+	})
+}
+
+// tryPort listens for a moment.
+func tryPort(p project.Port) error {
+	host := p.Address
+	switch host {
+	case "":
+		host = "127.0.0.1"
+	case "*", "::", "[::]":
+		host = ""
+	case "localhost":
+		host = "127.0.0.1"
+	}
+	addr := net.JoinHostPort(strings.Trim(host, "[]"), fmt.Sprint(p.Port))
+	if p.Protocol == "udp" {
+		l, err := net.ListenPacket("udp", addr)
+		if err == nil {
+			l.Close()
+		}
+		return err
+	}
+	l, err := net.Listen("tcp", addr)
+	if err == nil {
+		l.Close()
+	}
+	return err
+}
+
+// folders finds the folders for data that we could not make.
+func (c *check) folders() {
+	st := c.stage()
+	seen := map[string]bool{}
+	c.services(func(s *project.Service) {
+		for _, id := range s.ProcessIDs() {
+			for _, d := range c.project.Processes[id].Dirs {
+				path, err := st.Resolve(c.project, d.Path)
+				if err != nil || seen[path] {
+					continue
+				}
+				seen[path] = true
+				if why := notWritable(path); why != nil {
+					cure := "set dataDir to a folder that can be written to"
+					if errors.Is(why, fs.ErrPermission) {
+						cure = "change its owner, or " + cure
+					}
+					c.fail(FolderClosed, s, s.OptionPos("dataDir"), cure, "cannot write to folder %q: %v", path, why)
+				}
+			}
+		}
+	})
+}
+
+// notWritable says why files can't be made in a folder, or the folder itself
+// can't be made. It is tried: root may write everywhere, but not to a file
+// system that takes nothing.
+func notWritable(path string) error {
+	missing := "" // the first folder that would have to be made
+	for dir := path; ; {
+		info, err := os.Stat(dir)
+		switch {
+		case err == nil && !info.IsDir():
+			return fmt.Errorf("%q is not a folder", dir)
+		case err == nil:
+			if dir == path && os.Geteuid() != 0 && !ownedByUs(info) {
+				return nil // it exists, and its owner is the service's affair
+			}
+			if err := accessible(dir); err != nil || missing == "" {
+				return err
+			}
+			return tryFolder(missing)
+		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
+			return errors.Unwrap(err)
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return nil
+		}
+		dir, missing = parent, dir
+	}
+}
+
+// tryFolder makes a folder for a moment.
+func tryFolder(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	switch {
+	case err == nil:
+		return os.Remove(dir)
+	case errors.Is(err, fs.ErrExist):
+		return nil // somebody was faster
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%q takes no new folders", filepath.Dir(dir)) // as /proc says it
+	}
+	return errors.Unwrap(err)
+}
+
+// stage is a stage that writes nothing where a run would.
+func (c *check) stage() *stage.Stage {
+	at := stage.Places{Root: c.Root, State: c.Layout.State, Run: c.Layout.Run, Self: c.Self}
+	if c.scratch != "" {
+		at.Run, at.Secrets = filepath.Join(c.scratch, "run"), filepath.Join(c.Layout.Run, "secrets")
+	}
+	return stage.New(at, c.provider(), stage.Options{Environ: c.Environ})
+}
+
+// provider finds packages with what an earlier run has left for this one, so
+// that nothing has to be written; on the first run, in the scratch folder.
+func (c *check) provider() packages.Provider {
+	info, err := os.Stat(c.Layout.Packages)
+	if kept := err == nil && info.IsDir(); c.scratch != "" && !kept {
+		return &packages.Host{Dir: filepath.Join(c.scratch, "packages")}
+	}
+	return &packages.Host{Dir: c.Layout.Packages}
+}
+
+// packages finds what is not installed.
+func (c *check) packages() {
+	missing, err := packages.Missing(c.provider(), packages.Needed(c.project, c.ids...))
+	if err != nil {
+		c.fail(FolderClosed, nil, project.Pos{}, "", "%v", err)
+		return
+	}
+	for _, m := range missing {
+		pos, user := m.Pos, c.user(m.Attr)
+		if user != nil && pos == (project.Pos{}) {
+			pos = user.OptionPos("command")
+		}
+		m.Pos = project.Pos{} // the precondition says it
+		text, cure, _ := strings.Cut(m.Error(), "\nhint: ")
+		c.fail(PackageMissing, user, pos, cure, "%s", text).Missing = m
+	}
+}
+
+// user is the first service that needs a package; nil when none does.
+func (c *check) user(attr string) *project.Service {
+	names := func(refs []project.PackageRef) bool {
+		return slices.ContainsFunc(refs, func(r project.PackageRef) bool { return r.Attr == attr })
+	}
+	if names(packages.Needed(c.project)) {
+		return nil // the container itself
+	}
+	for _, id := range c.ids {
+		if names(packages.Needed(c.project, id)) {
+			return c.project.Services[id]
+		}
+	}
+	return nil
+}
+
+// commands finds programs that do not exist. One that is named by a path may
+// be made by a service that runs before, so it is left to the start.
+func (c *check) commands() {
+	st := c.stage()
+	c.services(func(s *project.Service) {
+		for _, id := range s.ProcessIDs() {
+			proc := c.project.Processes[id]
+			_, err := st.PrepareExec(c.project, proc, proc.Command, nil)
+			var e *stage.Error
+			if !errors.As(err, &e) {
+				continue
+			}
+			option, later := "command", len(s.DependsOn)+len(proc.Dirs)+len(proc.Files) > 0 || proc.Role != project.Init && len(s.Init) > 0
+			switch {
+			case e.Kind == stage.BadPackage:
+			case later && strings.Contains(e.Msg, "/"): // another may make it
+				continue
+			case e.Kind == stage.BadFolder && errors.Is(e, fs.ErrNotExist):
+				option = "working_dir"
+			case e.Kind != stage.NoCommand:
+				continue
+			}
+			c.fail(CommandMissing, s, s.OptionPos(option), cmp.Or(e.Hint, "make it, or correct its path"), "%s", e.Msg)
+		}
+	})
+}

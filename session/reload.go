@@ -1,0 +1,139 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"nix2gpu/control"
+	"nix2gpu/process"
+	"nix2gpu/project"
+)
+
+// evaluateAgain reads the definition anew and hands the result to the engine.
+// What is wrong with it is said, and changes nothing.
+func (s *session) evaluateAgain(ctx context.Context) {
+	p, err := s.evaluate()
+	if err == nil {
+		err = s.preflight(ctx, p)
+	}
+	if err != nil {
+		s.hub.Say("reload failed, all goes on as before: " + strings.ReplaceAll(err.Error(), "\n  hint:", "\nhint:"))
+		s.log.Warn("reload failed", "err", err)
+		return
+	}
+	changes, err := s.engine.Reload(ctx, p)
+	switch {
+	case err != nil:
+		s.hub.Say("reload failed: " + err.Error())
+	case changes.IsEmpty():
+		s.hub.Say("reloaded: nothing has changed")
+	default:
+		s.hub.Sayf("reloaded: %d added, %d removed, %d changed", len(changes.Added), len(changes.Removed), len(changes.Changed))
+	}
+}
+
+// reload is asked before the engine takes a project that came through the
+// socket: it must be valid, and able to run here.
+func (s *session) reload(ctx context.Context, p *project.Project) (project.Valid, error) {
+	valid, err := project.Validated(p)
+	if err != nil {
+		return valid, &control.Error{Code: control.CodeInvalid, Msg: err.Error()}
+	}
+	if err := s.preflight(ctx, valid); err != nil {
+		return valid, &control.Error{Code: control.CodeConflict, Msg: err.Error()}
+	}
+	return valid, nil
+}
+
+// preflight asks of a reload what is asked of a start, for what it would
+// start: an unmet precondition is a *Refusal. Ports that services hold now are
+// no obstacle: two that want the same one are no valid project.
+func (s *session) preflight(ctx context.Context, next project.Valid) error {
+	now, err := s.engine.Project(ctx)
+	if err != nil {
+		return err
+	}
+	changes := now.Diff(next.Project())
+	starts := map[project.ID]bool{}
+	for _, id := range append(changes.Added, changes.Changed...) {
+		starts[id] = !next.Project().Services[id].Disabled
+	}
+	var held []project.Port
+	for _, st := range s.engine.Snapshot().Services {
+		if st.PID != 0 {
+			held = append(held, now.Services[st.ID].Ports...)
+		}
+		if !st.Wanted { // it is left as it is
+			delete(starts, st.ID)
+		}
+	}
+	var ids []project.ID
+	for id, start := range starts {
+		if start {
+			ids = append(ids, id)
+		}
+	}
+	unmet, err := s.Preconditions(next.Project(), ids, held)
+	if err == nil && len(unmet) > 0 {
+		err = &Refusal{s.Root, unmet}
+	}
+	return err
+}
+
+// maxEvaluated bounds what is read from the child.
+const maxEvaluated = 64 << 20
+
+// evaluate runs our own program. Its memory, and what goes wrong in it, is not
+// ours.
+func (s *session) evaluate() (project.Valid, error) {
+	if len(s.job.Reload) == 0 {
+		return project.Valid{}, errors.New("not supported: a reload of what was started with namespaces or environment files")
+	}
+	out, outEnd, err := os.Pipe()
+	if err != nil {
+		return project.Valid{}, err
+	}
+	defer out.Close()
+	complaint, complaintEnd, err := os.Pipe()
+	if err != nil {
+		outEnd.Close()
+		return project.Valid{}, err
+	}
+	defer complaint.Close()
+	child, err := s.host.Start(process.Spec{
+		Name: "reload", Argv: append([]string{s.Self}, s.job.Reload...), Env: s.Environ, Dir: "/",
+		Stdout: outEnd, Stderr: complaintEnd,
+	})
+	outEnd.Close()
+	complaintEnd.Close()
+	if err != nil {
+		return project.Valid{}, err
+	}
+	said := make(chan []byte, 1)
+	go func() {
+		text, _ := io.ReadAll(io.LimitReader(complaint, 64<<10))
+		said <- text
+	}()
+	data, err := io.ReadAll(io.LimitReader(out, maxEvaluated))
+	if err != nil {
+		return project.Valid{}, err
+	}
+	why := strings.TrimSpace(string(<-said))
+	<-child.Done()
+	if exit := child.Exit(); !exit.Success() {
+		if why == "" {
+			why = exit.String()
+		}
+		return project.Valid{}, errors.New(why)
+	}
+	p, err := project.Decode(bytes.NewReader(data))
+	if err != nil {
+		return project.Valid{}, fmt.Errorf("what was evaluated: %v", err)
+	}
+	return project.TakenAsValid(p), nil // the child has validated it
+}

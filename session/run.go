@@ -1,0 +1,252 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"nix2gpu/control"
+	"nix2gpu/control/server"
+	"nix2gpu/packages"
+	"nix2gpu/process"
+	"nix2gpu/project"
+	"nix2gpu/rundir"
+	"nix2gpu/servicelog"
+	"nix2gpu/stage"
+	"nix2gpu/supervisor"
+)
+
+// pid1Budget is what a whole stop may take in a container: docker gives 10 s.
+const pid1Budget = 9 * time.Second
+
+// closeTime is how long the end of a session waits for whoever reads stdout.
+const closeTime = 2 * time.Second
+
+// Options are the world of a session. Self, Stdout and RunDir are required.
+type Options struct {
+	RunDir  rundir.Env
+	Environ []string // of every service, and of the evaluation of a reload
+	Self    string   // the path of our own binary, for as long as the session lasts
+	Stdout  io.Writer
+	Version string
+
+	Up    func() // called once services are about to start, and can be asked for
+	Heard func() // called at the end: returns when whoever waits for Up has seen it
+}
+
+// A session is what one run is made of, in the order in which it is opened.
+type session struct {
+	Machine
+	opts   Options
+	job    *Job
+	log    *slog.Logger
+	host   *process.Host
+	hub    *servicelog.Hub
+	engine *supervisor.Engine
+	server *server.Server
+	flush  func()         // writes the output to its end, once
+	closes []func() error // undo what was opened, last first
+}
+
+// Run runs the job, and returns the code that the project ended with. The error
+// says why it could not be run, or not be ended.
+func Run(ctx context.Context, opts Options, j *Job) (code int, err error) {
+	if j.Socket != "" {
+		opts.RunDir.Socket = j.Socket
+	}
+	s := &session{opts: opts, job: j, Machine: Machine{
+		Layout: rundir.Locate(opts.RunDir, j.Container, j.Root), Root: j.Root, Self: opts.Self, Environ: opts.Environ,
+	}}
+	defer func() { err = cmp.Or(err, s.close()) }()
+	for _, step := range []func() error{s.lock, s.processes, s.logs, s.supervise, s.serve} {
+		if err := step(); err != nil {
+			return 0, err
+		}
+	}
+	keepProject(s.Layout, j.Project.Project(), s.log)
+	if opts.Up != nil {
+		opts.Up()
+	}
+	result := s.run(ctx)
+	if opts.Heard != nil {
+		opts.Heard()
+	}
+	s.server.End(control.End{Code: result.Code, Reason: result.Reason})
+	s.flush() // while those who follow are still answered
+	return result.Code, nil
+}
+
+// onClose remembers how to undo a step.
+func (s *session) onClose(f func() error) { s.closes = append(s.closes, f) }
+
+// close undoes every step that was done, and returns the first error.
+func (s *session) close() (err error) {
+	for i := len(s.closes) - 1; i >= 0; i-- {
+		err = cmp.Or(err, s.closes[i]())
+	}
+	return err
+}
+
+// lock makes the folders of the session and makes sure that it is the only one.
+func (s *session) lock() error {
+	if err := s.Layout.Prepare(); err != nil {
+		return err
+	}
+	lock, err := s.Layout.Lock()
+	if err != nil {
+		return &control.Error{Code: control.CodeConflict, Msg: err.Error(), Hint: "stop it with \"nix2gpu down\""}
+	}
+	log, closeLog := openLog(s.Layout)
+	s.log = log
+	s.onClose(func() error {
+		closeLog()
+		s.Layout.Clear()
+		lock.Release()
+		return nil
+	})
+	return nil
+}
+
+// processes begins to reap, and ends what a killed session has left.
+func (s *session) processes() error {
+	host, err := process.New(process.Options{
+		Run: s.Layout.Key, Journal: s.Layout.Journal, Log: s.log,
+		Guard: []string{s.Self, "guard"}, Launch: []string{s.Self, "launch"},
+	})
+	if err != nil {
+		return err
+	}
+	s.host = host
+	s.onClose(host.Close)
+	return nil
+}
+
+// logs opens the place where the output of services goes.
+func (s *session) logs() error {
+	opts := servicelog.Options{Dir: s.Layout.Logs, Degraded: func(source string, err error) {
+		if err != nil {
+			s.log.Warn("log file can not be written", "process", source, "err", err)
+		} else {
+			s.log.Info("log file is written again", "process", source)
+		}
+	}}
+	if !s.job.Detached {
+		opts.Stdout = s.opts.Stdout
+	}
+	if s.job.LogJSON {
+		opts.Format = servicelog.JSON
+	}
+	switch s.job.Color {
+	case "labels":
+		opts.Color = servicelog.ColorLabels
+	case "never":
+		opts.Color = servicelog.ColorNever
+	}
+	hub, err := servicelog.Open(opts)
+	if err != nil {
+		return err
+	}
+	s.hub = hub
+	s.flush = sync.OnceFunc(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+		defer cancel()
+		if err := hub.Close(ctx); err != nil {
+			s.log.Warn("output was not written to its end", "err", err)
+		}
+	})
+	s.onClose(func() error { s.flush(); return nil })
+	return nil
+}
+
+// supervise makes the engine, which starts nothing yet.
+func (s *session) supervise() error {
+	st := stage.New(stage.Places{Root: s.Root, State: s.Layout.State, Run: s.Layout.Run, Self: s.Self},
+		&packages.Host{Dir: s.Layout.Packages}, stage.Options{Environ: s.Environ})
+	opts := supervisor.Options{
+		Services: s.job.Services, NoDeps: s.job.NoDeps, Stay: s.job.Stay, Log: s.log,
+		World: supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub}.World,
+	}
+	if process.IsInit() {
+		opts.StopBudget = pid1Budget
+	}
+	s.engine = supervisor.New(s.job.Project, opts)
+	return nil
+}
+
+// serve opens the control socket.
+func (s *session) serve() error {
+	socket, err := listen(s.Layout)
+	if err != nil {
+		return err
+	}
+	s.server = server.New(server.Options{
+		Engine: s.engine, Resolve: (*project.Project).ResolveAll, Reload: s.reload, Logs: s.hub.Reader(),
+		Root: s.Root, Definition: s.job.Definition, Version: s.opts.Version, Log: s.log,
+	})
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := s.server.Serve(socket); err != nil {
+			s.log.Error("control socket", "err", err)
+		}
+	}()
+	s.onClose(func() error {
+		s.server.Close()
+		<-served
+		return nil
+	})
+	return nil
+}
+
+// listen opens the control socket. Whoever ends last takes the shared folder of
+// the sockets away: when that comes between its making and the socket's, both
+// are made again.
+func listen(layout rundir.Layout) (net.Listener, error) {
+	for try := 0; ; try++ {
+		l, err := server.Listen(layout.Socket)
+		if !errors.Is(err, fs.ErrNotExist) || try == 9 {
+			return l, err
+		}
+		if err := layout.Prepare(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// run runs the engine to its end, and meanwhile does what signals ask for.
+func (s *session) run(ctx context.Context) supervisor.Result {
+	running, done := context.WithCancel(context.WithoutCancel(ctx)) // signals are handled here, one by one
+	defer done()
+	reloads := make(chan struct{}, 1)
+	go func() {
+		for {
+			select {
+			case <-reloads:
+				s.evaluateAgain(running)
+			case <-running.Done():
+				return
+			}
+		}
+	}()
+	end := handleSignals(s.log, func(w wish) {
+		switch w {
+		case stop:
+			s.engine.Down()
+		case stopNow:
+			s.engine.DownNow()
+		case reload:
+			select {
+			case reloads <- struct{}{}:
+			default: // one is at work, and another waits: that one will see it all
+			}
+		}
+	})
+	defer end()
+	return s.engine.Run(running)
+}

@@ -1,0 +1,91 @@
+package session
+
+import (
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// onePress is how close two interrupts are when they are one Ctrl-C: a terminal
+// sends it to the whole group, and a program around us, such as timeout or npm,
+// passes it on at once. A person, and a script that means it, is slower.
+const onePress = 50 * time.Millisecond
+
+// A wish is what a signal asks of the session.
+type wish int
+
+const (
+	nothing wish = iota
+	stop
+	stopNow // kills what is left
+	reload
+)
+
+// wishes turns signals into wishes.
+//
+// TERM stops, however often it comes. INT, which a person types, stops, and
+// kills the second time; so does QUIT at once. HUP stops when our terminal has
+// gone, and else is for a reload.
+type wishes struct {
+	now         func() time.Time
+	hasTerminal func() bool
+	interrupted time.Time // when Ctrl-C was pressed first
+}
+
+func (w *wishes) of(s os.Signal) wish {
+	switch s {
+	case syscall.SIGTERM:
+		return stop
+	case syscall.SIGQUIT:
+		return stopNow
+	case syscall.SIGINT:
+		switch {
+		case w.interrupted.IsZero():
+			w.interrupted = w.now()
+			return stop
+		case w.now().Sub(w.interrupted) > onePress:
+			return stopNow
+		}
+	case syscall.SIGHUP:
+		if w.hasTerminal() {
+			return stop
+		}
+		return reload
+	}
+	return nothing // SIGPIPE: nobody reads our stdout, which its writer knows
+}
+
+// handleSignals calls do for each wish, until end is called.
+func handleSignals(log *slog.Logger, do func(wish)) (end func()) {
+	signals, done := make(chan os.Signal, 16), make(chan struct{})
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
+	w := wishes{now: time.Now, hasTerminal: hasTerminal}
+	go func() {
+		for {
+			select {
+			case s := <-signals:
+				if s != syscall.SIGPIPE {
+					log.Info("signal", "signal", s.String())
+				}
+				if wish := w.of(s); wish != nothing {
+					do(wish)
+				}
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { signal.Stop(signals); close(done) }
+}
+
+// hasTerminal reports whether a terminal controls us.
+func hasTerminal() bool {
+	f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	f.Close()
+	return true
+}

@@ -1,0 +1,43 @@
+package session
+
+import (
+	"os"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestWishes(t *testing.T) {
+	type press struct {
+		after  time.Duration // since the one before
+		signal os.Signal
+	}
+	for _, tt := range []struct {
+		name     string
+		terminal bool
+		presses  []press
+		want     []wish
+	}{
+		{"TERM, again and again", false, []press{{0, syscall.SIGTERM}, {time.Hour, syscall.SIGTERM}}, []wish{stop, stop}},
+		{"Ctrl-C that is passed on", true, []press{{0, syscall.SIGINT}, {onePress, syscall.SIGINT}}, []wish{stop, nothing}},
+		{"Ctrl-C twice", true, []press{{0, syscall.SIGINT}, {onePress + 1, syscall.SIGINT}}, []wish{stop, stopNow}},
+		{"Ctrl-C after TERM", true, []press{{0, syscall.SIGTERM}, {time.Second, syscall.SIGINT}}, []wish{stop, stop}},
+		{"HUP of a terminal", true, []press{{0, syscall.SIGHUP}}, []wish{stop}},
+		{"HUP without one", false, []press{{0, syscall.SIGHUP}, {0, syscall.SIGHUP}}, []wish{reload, reload}},
+		{"a closed stdout", false, []press{{0, syscall.SIGPIPE}}, []wish{nothing}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			now := time.Unix(1, 0)
+			w := wishes{now: func() time.Time { return now }, hasTerminal: func() bool { return tt.terminal }}
+			var got []wish
+			for _, p := range tt.presses {
+				now = now.Add(p.after)
+				got = append(got, w.of(p.signal))
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("wishes %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
