@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"nix2gpu/project"
@@ -180,7 +179,7 @@ func (c *core) begin() {
 		ids = c.enabled()
 	}
 	wanted := c.project.Select(ids, c.opts.NoDeps)
-	c.world.Say("starting process-compose with " + count(len(wanted), "service"))
+	c.world.Say(sayBegin(len(wanted)))
 	c.want(wanted, c.opts.NoDeps)
 	c.settle()
 }
@@ -238,7 +237,7 @@ func (c *core) try(s *service) {
 // gate judges whether a service may begin, and why it never will.
 func (c *core) gate(s *service) (Kind, string) {
 	if s.spec.Unsupported != "" {
-		return Hopeless, "not supported: " + strings.TrimPrefix(s.spec.Unsupported, "not supported: ")
+		return Hopeless, whyUnsupported(s.spec)
 	}
 	k := Open
 	if len(s.spec.Init) > 0 {
@@ -262,7 +261,7 @@ func (c *core) unmet(s *service) []Unmet {
 	for id, d := range s.spec.DependsOn {
 		dep := c.services[id]
 		if dep == nil { // validation does not let this happen
-			list = append(list, Unmet{id, string(id), d.Condition, "does not exist", true})
+			list = append(list, Unmet{id, string(id), d.Condition, whyMissing, true})
 			continue
 		}
 		if unmet, why, hopeless := met(dep.facts(), d.Condition); unmet {
@@ -276,14 +275,6 @@ func (c *core) unmet(s *service) []Unmet {
 func (s *service) facts() facts {
 	up := s.process != nil && s.process.spawned && !s.process.stopping
 	return facts{s.state, s.probed(), s.probeReady, up, s.spawned, s.exit, s.reason()}
-}
-
-// reason says in a few words why a service failed or was skipped.
-func (s *service) reason() string {
-	if s.why == "" && s.exit != nil {
-		return s.exit.String()
-	}
-	return s.why
 }
 
 // feed is the only way by which a state changes: what the table says of the
@@ -331,9 +322,9 @@ func (c *core) enter(s *service, to State, k Kind) {
 	s.state, s.since = to, now
 	c.changed = append(c.changed, s)
 	if line := c.line(s, from, to, k); line != "" {
-		c.world.Say(s.spec.Label + ": " + line)
+		c.say(s, line)
 		if hint := s.hint(to); hint != "" {
-			c.world.Say(s.spec.Label + ": hint: " + hint)
+			c.say(s, "hint: "+hint)
 		}
 	}
 	attrs := []any{"service", s.id, "from", from, "to", to}
@@ -403,7 +394,7 @@ func (c *core) settle() {
 			}
 		}
 		if s.state == Skipped && s.main.ExitOnSkipped && c.stopping == nil {
-			c.down(s.spec.Label+" was skipped ("+s.why+")", 1)
+			c.down(s.ended(), 1)
 		}
 	}
 	c.changed = nil
@@ -437,7 +428,7 @@ func (c *core) finish() {
 		c.finished = true
 		c.result = Result{c.stopping.code, c.stopping.reason}
 		if c.stopping.announced {
-			c.world.Say("all services stopped")
+			c.world.Say(allStopped)
 		}
 	case c.opts.Stay || c.project.WhenDone == project.WhenDoneStay || c.held():
 	default:
@@ -466,11 +457,11 @@ func (c *core) outcome() Result {
 	}
 	switch {
 	case first != nil:
-		return Result{first.code(), first.spec.Label + " failed (" + first.reason() + ")"}
+		return Result{first.code(), first.ended()}
 	case skipped != nil:
-		return Result{1, skipped.spec.Label + " was skipped (" + skipped.why + ")"}
+		return Result{1, skipped.ended()}
 	}
-	return Result{0, "all services have completed"}
+	return Result{0, allCompleted}
 }
 
 func (c *core) ended() bool { return c.finished }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"nix2gpu/project"
@@ -39,9 +38,6 @@ func (o *Options) setDefaults() {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 }
-
-// ErrEnded is returned for a request to an engine that has ended.
-var ErrEnded = errors.New("the project has ended")
 
 // A Result is how a project ended.
 type Result struct {
@@ -91,7 +87,7 @@ func (e *Engine) Run(ctx context.Context) Result {
 			r(e.core)
 		case <-cancelled:
 			cancelled = nil
-			e.core.down("requested", 0)
+			e.core.down(requested, 0)
 		}
 		e.core.settle()
 	}
@@ -160,7 +156,7 @@ func (e *Engine) Kill(ctx context.Context, ids []project.ID, signal project.Sign
 // Down stops the whole project in reverse order of dependencies; Run then
 // returns. Repeated calls change nothing.
 func (e *Engine) Down() {
-	e.post(func(c *core) { c.down("requested", 0) })
+	e.post(func(c *core) { c.down(requested, 0) })
 }
 
 // DownNow is Down without grace: whatever lives is killed at once. It is what
@@ -213,7 +209,7 @@ func (e *Engine) Wait(ctx context.Context, id project.ID, cond project.Condition
 	return e.await(ctx, func(c *core) (bool, error) {
 		s := c.services[id]
 		if s == nil {
-			return true, unknown(id)
+			return true, &UnknownError{id}
 		}
 		unmet, why, hopeless := met(s.facts(), cond)
 		switch {
@@ -300,24 +296,3 @@ func (e *Engine) Reload(ctx context.Context, p project.Valid) (project.Changes, 
 func (e *Engine) Project(ctx context.Context) (*project.Project, error) {
 	return ask(ctx, e, func(c *core) (*project.Project, error) { return c.project, nil })
 }
-
-// A HopelessError says that a condition can't be met any more.
-type HopelessError struct {
-	Service   project.ID
-	Label     string
-	Condition project.Condition
-	Why       string
-}
-
-func (e *HopelessError) Error() string {
-	return e.Label + " will not be " + string(e.Condition) + ": it " + e.Why
-}
-
-// An UnknownError says that there is no such service.
-type UnknownError struct{ Service project.ID }
-
-func (e *UnknownError) Error() string { return "no service " + quote(e.Service) }
-
-func unknown(id project.ID) error { return &UnknownError{id} }
-
-func quote(id project.ID) string { return strconv.Quote(string(id)) }

@@ -395,8 +395,15 @@ func TestRequests(t *testing.T) {
 			s.must(s.Kill(ctx, []project.ID{"a"}, project.SIGINT))
 			s.pass(500 * time.Millisecond)
 			s.wantState("a", Backoff, "killed by SIGTERM; restarts in 500ms")
-			if err := s.Kill(ctx, []project.ID{"a"}, project.SIGHUP); err == nil {
-				t.Error("a signal to what does not run was accepted")
+			var down *NotRunningError
+			if err := s.Kill(ctx, []project.ID{"a"}, project.SIGHUP); !errors.As(err, &down) || err.Error() != "a is not running: it is restarting (killed by SIGTERM)" {
+				t.Errorf("a signal to what does not run: %v", err)
+			}
+			for _, sig := range []project.Signal{0, 65} {
+				var wrong *SignalError
+				if err := s.Kill(ctx, []project.ID{"b"}, sig); !errors.As(err, &wrong) {
+					t.Errorf("signal %d: %v", int(sig), err)
+				}
 			}
 		})
 	})
@@ -594,8 +601,9 @@ func TestDown(t *testing.T) {
 	t.Run("requests are refused meanwhile", func(t *testing.T) {
 		play(t, services("a"), map[project.ID]any{"a": act{linger: time.Second}}, Options{}, func(s *scene) {
 			s.Down()
-			if err := s.Restart(ctx, []project.ID{"a"}); err == nil {
-				t.Error("a restart was accepted while the project stops")
+			var stopping *StoppingError
+			if err := s.Restart(ctx, []project.ID{"a"}); !errors.As(err, &stopping) || stopping.Reason != "requested" {
+				t.Errorf("a restart while the project stops: %v", err)
 			}
 		})
 	})

@@ -1,10 +1,6 @@
 package supervisor
 
-import (
-	"strings"
-
-	"nix2gpu/project"
-)
+import "nix2gpu/project"
 
 // fact applies one thing that happened in the world.
 func (c *core) fact(f Fact) {
@@ -50,7 +46,7 @@ func (c *core) spawnedFact(r *run, pid int) {
 	for _, user := range c.users[s.id] {
 		if user.spec.DependsOn[s.id].Restart && s.starts > 1 && !user.noDeps &&
 			user.state.Live() && user.state != Stopping && user.state != Restarting {
-			user.cause = s.spec.Label + " restarted"
+			user.cause = causeRestarted(s.spec)
 			c.feed(user, Restart)
 		}
 	}
@@ -88,12 +84,12 @@ func (c *core) probed(r *run, p Probe) {
 		c.ready(s)
 	case p.OK:
 	case p.Role != Readiness || m.Readiness != nil && m.Readiness.RestartOnFailure:
-		c.broken(s, end{exit: Exit{Process: m.ID}, forced: true}, text(string(p.Role)+" probe failed", p.Output))
+		c.broken(s, end{forced: true, probe: true}, p.failed())
 	default:
 		s.probeReady = false
 		if !c.feed(s, Lost) && s.state == Starting && !s.noted {
 			s.noted = true
-			c.world.Say(s.spec.Label + ": not ready yet: " + s.probeOutput())
+			c.say(s, "not ready yet: "+s.probeOutput())
 		}
 	}
 }
@@ -101,14 +97,6 @@ func (c *core) probed(r *run, p Probe) {
 // probed reports whether something has to pass before a main process that
 // runs is ready.
 func (s *service) probed() bool { return s.main.Readiness != nil || s.main.Startup != nil }
-
-// text joins a headline with its detail.
-func text(headline, detail string) string {
-	if detail == "" {
-		return headline
-	}
-	return headline + ": " + strings.TrimSpace(detail)
-}
 
 // broken is told when a service failed while processes of it live.
 func (c *core) broken(s *service, e end, why string) {
@@ -150,8 +138,9 @@ func (c *core) exited(r *run, x Exit) {
 		}
 	case Ending:
 		if r.role == project.Main {
-			if s.pending.exit.Status() == 0 { // a probe failed: nothing has an exit of its own
+			if s.pending.probe { // which has no exit of its own
 				s.pending.exit = x
+				s.pending.exit.Because = s.why
 			}
 			s.pending.exit.Ran = x.Ran
 		}
@@ -161,7 +150,7 @@ func (c *core) exited(r *run, x Exit) {
 	case Init:
 		switch {
 		case e.failed():
-			s.why = string(r.Process.ID) + ": " + x.String()
+			s.why = whyOneshot(x)
 			c.judge(s, e)
 		case s.step+1 < len(s.spec.Init):
 			s.step++
@@ -175,7 +164,7 @@ func (c *core) exited(r *run, x Exit) {
 			c.broken(s, e, "")
 		case e.failed():
 			e.forced = true
-			c.broken(s, e, string(r.Process.ID)+": "+x.String())
+			c.broken(s, e, whyOneshot(x))
 		case s.step+1 < len(s.spec.Setup):
 			s.step++
 			c.feed(s, SetupNext)
@@ -192,18 +181,15 @@ func (c *core) exited(r *run, x Exit) {
 
 // judge decides what follows once everything of a service has ended.
 func (c *core) judge(s *service, e end) {
-	if e.forced && !strings.HasSuffix(s.why, e.exit.String()) {
-		e.exit.Because = s.why
-	}
 	s.exit = &e.exit
 	if s.wasReady && good(e.exit.Ran, s.streak.wait) {
 		s.streak = streak{}
 	}
 	e.restart, e.streak = s.main.Restart, s.streak.n
 	s.pending = nil
-	k, gaveUp := verdict(e)
-	if gaveUp != "" {
-		s.why = gaveUp + s.reason()
+	k, worn := verdict(e)
+	if worn {
+		s.why = whyWorn(e.streak, s.reason())
 	}
 	c.feed(s, k)
 	if c.stopping != nil {
@@ -218,14 +204,9 @@ func (c *core) consequences(s *service, k Kind) {
 	if k != GaveUp && k != Succeeded {
 		return
 	}
-	code, label := s.code(), s.spec.Label
-	switch {
-	case s.main.ExitOnEnd && k == Succeeded:
-		c.down(label+" has completed", code)
-	case s.main.ExitOnEnd,
-		k == GaveUp && s.main.Restart.Policy == project.RestartExitOnFailure,
-		k == GaveUp && c.project.OnFailed == project.OnFailedExit:
-		c.down(label+" failed ("+s.reason()+")", code)
+	if s.main.ExitOnEnd || k == GaveUp &&
+		(s.main.Restart.Policy == project.RestartExitOnFailure || c.project.OnFailed == project.OnFailedExit) {
+		c.down(s.ended(), s.code())
 	}
 }
 

@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -52,51 +51,16 @@ func met(f facts, cond project.Condition) (unmet bool, why string, hopeless bool
 		}
 		hopeless = f.state == Skipped
 	default:
-		return true, fmt.Sprintf("has no condition %q", cond), true
+		return true, whyNoCondition(cond), true
 	}
 	return true, f.describe(), hopeless
-}
-
-// describe completes a sentence that begins with the service's name.
-func (f facts) describe() string {
-	switch f.state {
-	case Stopped:
-		return "is stopped"
-	case Waiting:
-		return "waits for its own dependencies"
-	case Init, Starting, Setup:
-		return "is starting"
-	case Running:
-		return "is running"
-	case Unready:
-		return "is not ready"
-	case Ending, Restarting:
-		return "is restarting"
-	case Backoff:
-		return "is restarting" + paren(f.exit)
-	case Stopping:
-		return "is stopping"
-	case Completed:
-		return "has completed" + paren(f.exit)
-	case Failed:
-		return "failed (" + f.why + ")"
-	case Skipped:
-		return "was skipped (" + f.why + ")"
-	}
-	return "is " + f.state.String()
-}
-
-func paren(x *Exit) string {
-	if x == nil || x.String() == "exit code 0" {
-		return ""
-	}
-	return " (" + x.String() + ")"
 }
 
 // An end is all that decides what follows the end of a service.
 type end struct {
 	exit    Exit
 	forced  bool // we ended it because it was not well: a failure, whatever the code
+	probe   bool // because a probe said so
 	success []int
 	restart project.Restart
 	streak  int // restarts before this end, without a good run between
@@ -110,8 +74,8 @@ func (e end) failed() bool {
 	return e.exit.Status() != 0 && !slices.Contains(e.success, e.exit.Status())
 }
 
-// verdict judges an end. Why is set when it gives up because of a limit.
-func verdict(e end) (k Kind, why string) {
+// verdict judges an end. Worn says that it gives up because of a limit.
+func verdict(e end) (k Kind, worn bool) {
 	failed := e.failed()
 	again := false
 	switch e.restart.Policy {
@@ -122,13 +86,13 @@ func verdict(e end) (k Kind, why string) {
 	}
 	switch {
 	case again && e.restart.Max > 0 && e.streak >= e.restart.Max:
-		return GaveUp, fmt.Sprintf("gave up after %s: ", count(e.streak, "restart"))
+		return GaveUp, true
 	case again:
-		return Retry, ""
+		return Retry, false
 	case failed:
-		return GaveUp, ""
+		return GaveUp, false
 	}
-	return Succeeded, ""
+	return Succeeded, false
 }
 
 // good reports whether a run that was ready was long enough to end a streak of
@@ -138,12 +102,4 @@ func good(ran, lastWait time.Duration) bool { return ran >= max(10*time.Second, 
 // jitter varies a wait by up to a tenth. The share is between 0 and 1.
 func jitter(wait time.Duration, share float64) time.Duration {
 	return time.Duration(float64(wait) * (0.9 + 0.2*share))
-}
-
-// count is a number with its noun: "1 restart", "5 restarts".
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

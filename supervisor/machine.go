@@ -80,6 +80,9 @@ func (m *machine) After(d time.Duration, f Fact) func() {
 
 func (m *machine) Say(line string) { m.Hub.Say(line) }
 
+// say says a line of the service of a run.
+func (m *machine) say(x *execution, line string) { m.Say(serviceLine(x.Service, line)) }
+
 func (m *machine) Spawn(r Run) {
 	x := &execution{Run: r, m: m, cancel: make(chan struct{}), kill: make(chan struct{})}
 	x.over, x.end = context.WithCancel(context.Background())
@@ -157,7 +160,7 @@ func (m *machine) Shutdown(id RunID, c project.Command) {
 	go func() {
 		f := Fact{Kind: ShutdownDone, Run: id}
 		if err := x.shutdown(c); err != nil {
-			m.Hub.Say(fmt.Sprintf("%s: shutdown command: %v", x.Service.Label, err))
+			m.say(x, sayShutdownFailed(err))
 			f.Exit.Code = 1
 		}
 		m.report(f)
@@ -264,8 +267,6 @@ func (x *execution) prepare() (*stage.Launch, error) {
 	}
 }
 
-var errStopped = errors.New("stopped before it was started")
-
 // spec says what to start: the launch with everything that only a supervised
 // process has.
 func (x *execution) spec(l *stage.Launch) (*process.Spec, error) {
@@ -319,12 +320,12 @@ func (x *execution) notifiers(spec *process.Spec) error {
 				path = filepath.Join(x.m.NotifyDir, string(x.Process.ID)+".notify")
 			}
 			if x.notify, err = probe.ListenNotify(path, nil); err != nil {
-				return fmt.Errorf("cannot open the notification socket: %w", err)
+				return errNotifySocket(err)
 			}
 			spec.Env = append(spec.Env, "NOTIFY_SOCKET="+path)
 		} else if n.FD >= 3 && x.readyFD == nil {
 			if x.readyFD, err = probe.NewReadyFD(); err != nil {
-				return fmt.Errorf("cannot open the notification descriptor: %w", err)
+				return errNotifyFD(err)
 			}
 			spec.ExtraFiles = make([]*os.File, n.FD-2) // those before it stay closed
 			spec.ExtraFiles[n.FD-3] = x.readyFD.Child
@@ -391,7 +392,7 @@ func (x *execution) exit(p *process.Process) Exit {
 		exit.Code, exit.SignalName = 0, e.Signal.String()
 	}
 	if len(e.Left) > 0 {
-		x.m.Hub.Say(fmt.Sprintf("%s: %d processes that it started could not be ended", x.Service.Label, len(e.Left)))
+		x.m.say(x, sayLeft(len(e.Left)))
 	}
 	if x.Process.Role == project.Main && !e.Success() && !e.Killed && e.Duration < 10*time.Second {
 		exit.Hint = portHint(x.Service)
@@ -406,11 +407,7 @@ func portHint(s *project.Service) string {
 			continue
 		}
 		if h, ok := process.Listener(port.Port); ok {
-			who := "another program"
-			if h.PID != 0 {
-				who = fmt.Sprintf("%s (pid %d)", h.Name, h.PID)
-			}
-			return fmt.Sprintf("port %d is used by %s", port.Port, who)
+			return hintPort(port.Port, h)
 		}
 	}
 	return ""
@@ -447,7 +444,7 @@ func (m *machine) warnLimits(x *execution, p *process.Process) {
 	m.warned[x.Process.ID] = true
 	m.mu.Unlock()
 	if !known {
-		m.Hub.Say(fmt.Sprintf("%s: %v", x.Service.Label, err))
+		m.say(x, err.Error())
 	}
 }
 

@@ -1,75 +1,11 @@
 package supervisor
 
 import (
-	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"nix2gpu/project"
 )
-
-// line says a change of state to the operator; "" when it says nothing new.
-func (c *core) line(s *service, from, to State, k Kind) string {
-	switch to {
-	case Waiting:
-		return "waiting for dependencies"
-	case Init, Starting:
-		if from == Init {
-			return ""
-		}
-		if s.streak.n > 0 {
-			return fmt.Sprintf("starting (restart %d)", s.streak.n)
-		}
-		return "starting"
-	case Running:
-		if from == Unready || c.awaited(s) {
-			return "ready"
-		}
-	case Unready:
-		return "not ready: " + s.probeOutput()
-	case Ending:
-		return s.why // empty when it ended by itself
-	case Backoff:
-		return fmt.Sprintf("%s; restarting in %s", s.reason(), seconds(s.main.Restart.Wait(s.streak.n+1)))
-	case Restarting:
-		if s.cause != "" {
-			return "restarting: " + s.cause
-		}
-		return "restarting"
-	case Stopping:
-		if c.stopping == nil {
-			return "stopping"
-		}
-	case Stopped:
-		if c.stopping == nil {
-			return "stopped"
-		}
-	case Completed:
-		return "completed" + paren(s.exit)
-	case Failed:
-		return "failed: " + s.reason()
-	case Skipped:
-		return "skipped: " + s.why
-	}
-	return ""
-}
-
-// hint is the cure for a failure that was announced, the first time in a row.
-func (s *service) hint(to State) string {
-	if s.exit == nil || to != Failed && (to != Backoff || s.streak.n > 0) {
-		return ""
-	}
-	return s.exit.Hint
-}
-
-func (s *service) probeOutput() string {
-	if s.probe == nil {
-		return "its probe fails"
-	}
-	return text(string(s.probe.Role)+" probe failed", s.probe.Output)
-}
 
 // awaited reports whether another service waits for s to be ready.
 func (c *core) awaited(s *service) bool {
@@ -85,80 +21,61 @@ func (c *core) announceSummary() {
 	if c.stopping != nil || !c.summary.due {
 		return
 	}
-	text, settled, _ := c.overall(true)
-	if !settled || text == "" {
+	whole := c.tally(true)
+	if !whole.settled || whole.all == 0 {
 		return
 	}
-	c.summary.due = text != allHealthy // a partial one is completed later
+	c.summary.due = !whole.healthy() // a partial one is completed later
 	// A loop that fails in another way each time is no news.
-	if kind := parens.ReplaceAllString(text, ""); kind != c.summary.said || text == allHealthy {
+	if kind := whole.text(false); kind != c.summary.said || whole.healthy() {
 		c.summary.said = kind
-		c.world.Say(text)
+		c.world.Say(whole.text(true))
 	}
 }
 
-var parens = regexp.MustCompile(` \([^)]*\)`)
+// tally sums up the wanted services.
+type tally struct {
+	all, good                int // how many
+	failed, looping, skipped []*service
+	settled                  bool // none is on its way to another state
+}
 
-const allHealthy = "all services healthy"
+func (t *tally) healthy() bool { return t.good == t.all }
 
-// overall sums up the wanted services. With calm, a service without a probe
-// is not settled before it has run for a moment: one that dies at once must
-// not be called healthy.
-func (c *core) overall(calm bool) (summary string, settled, healthy bool) {
-	var failed, skipped, looping []string
-	good, all := 0, 0
-	settled = true
+// tally sums up the wanted services. With calm, a service without a probe is
+// not settled before it has run for a moment: one that dies at once must not
+// be called healthy.
+func (c *core) tally(calm bool) tally {
+	t := tally{settled: true}
 	for _, s := range c.order {
 		if !s.wanted {
 			continue
 		}
-		all++
+		t.all++
 		switch s.state {
 		case Running:
 			if wait := c.calmIn(s); calm && wait > 0 {
-				settled = false
+				t.settled = false
 				if _, armed := c.timers[c.summary.calm]; !armed {
 					c.summary.calm = c.after(wait, timer{kind: calmOver})
 				}
 			}
-			good++
+			t.good++
 		case Completed:
-			good++
+			t.good++
 		case Failed:
-			failed = append(failed, s.spec.Label+" ("+s.reason()+")")
+			t.failed = append(t.failed, s)
 		case Skipped:
-			skipped = append(skipped, s.spec.Label)
+			t.skipped = append(t.skipped, s)
 		default:
 			if s.streak.n < 3 {
-				settled = false
+				t.settled = false
 				break
 			}
-			looping = append(looping, s.spec.Label+" ("+s.lastEnd()+")")
+			t.looping = append(t.looping, s)
 		}
 	}
-	if all == 0 {
-		return "", settled, true
-	}
-	if good == all {
-		return allHealthy, settled, true
-	}
-	text := fmt.Sprintf("%d of %s healthy", good, count(all, "service"))
-	for _, group := range []struct {
-		name string
-		list []string
-	}{{"failed", failed}, {"restarting", looping}, {"skipped", skipped}} {
-		if len(group.list) > 0 {
-			text += "; " + group.name + ": " + strings.Join(group.list, ", ")
-		}
-	}
-	return text, settled, false
-}
-
-func (s *service) lastEnd() string {
-	if s.exit == nil {
-		return s.reason()
-	}
-	return s.exit.String()
+	return t
 }
 
 // calmIn is how much longer a service without a probe has to run.
@@ -229,10 +146,10 @@ func (c *core) answer() {
 }
 
 func (c *core) snapshot() Snapshot {
-	summary, settled, healthy := c.overall(false)
+	whole := c.tally(false)
 	snap := Snapshot{
 		Project: c.project.Name, At: c.world.Now(), Since: c.began, Phase: PhaseRunning,
-		Summary: summary, Settled: settled, Healthy: healthy,
+		Summary: whole.text(true), Settled: whole.settled, Healthy: whole.healthy(),
 	}
 	if st := c.stopping; st != nil {
 		snap.Phase = PhaseStopping
@@ -293,75 +210,4 @@ func (s *service) health() Health {
 		return HealthHealthy
 	}
 	return HealthUnhealthy
-}
-
-// why explains a state in one line, from what the service itself knows.
-func (c *core) why(s *service) string {
-	now := c.world.Now()
-	switch s.state {
-	case Waiting:
-		var parts []string
-		for _, u := range c.unmet(s) {
-			parts = append(parts, fmt.Sprintf("%s to be %s (it %s)", u.Label, u.Condition, u.Why))
-		}
-		return "waits for " + strings.Join(parts, ", ")
-	case Init, Setup:
-		if s.oneshot != nil {
-			return "runs " + string(s.oneshot.Process.ID)
-		}
-	case Starting:
-		if s.probe != nil && !s.probe.OK {
-			return s.probeOutput()
-		}
-		if s.main.Startup != nil && s.probe == nil {
-			return "its startup probe has not passed yet"
-		}
-		if s.probed() {
-			return "its readiness probe has not passed yet"
-		}
-	case Unready:
-		return s.probeOutput()
-	case Backoff:
-		wait := max(s.pause.until.Sub(now), 0)
-		if s.pause.until.IsZero() { // told before the effects of the change
-			wait = s.main.Restart.Wait(s.streak.n + 1)
-		}
-		return fmt.Sprintf("%s; restarts in %s", s.reason(), seconds(wait))
-	case Ending, Restarting, Stopping:
-		for _, r := range []*run{s.process, s.oneshot} {
-			if r != nil && r.stopping {
-				return text(r.stopText(now), s.why)
-			}
-		}
-		return s.why
-	case Failed, Skipped:
-		return s.reason()
-	case Completed:
-		return strings.Trim(paren(s.exit), " ()")
-	case Stopped:
-		if s.spec.Disabled && s.starts == 0 {
-			return "disabled"
-		}
-	}
-	return ""
-}
-
-// seconds rounds a duration for people: "3s", "500ms", "1m30s".
-func seconds(d time.Duration) string {
-	if d >= time.Second {
-		d = d.Round(100 * time.Millisecond)
-		if d >= 10*time.Second {
-			d = d.Round(time.Second)
-		}
-	} else {
-		d = d.Round(10 * time.Millisecond)
-	}
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }

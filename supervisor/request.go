@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"fmt"
 	"slices"
 
 	"nix2gpu/project"
@@ -20,7 +19,7 @@ func (c *core) pick(ids []project.ID) ([]*service, error) {
 	}
 	for _, id := range ids {
 		if s := c.services[id]; s == nil || s.gone {
-			return nil, unknown(id)
+			return nil, &UnknownError{id}
 		}
 	}
 	for _, s := range c.order {
@@ -34,7 +33,7 @@ func (c *core) pick(ids []project.ID) ([]*service, error) {
 // errStopping refuses what would begin something while the project stops.
 func (c *core) errStopping() error {
 	if c.stopping != nil {
-		return fmt.Errorf("the project is stopping (%s)", c.stopping.reason)
+		return &StoppingError{c.stopping.reason}
 	}
 	return nil
 }
@@ -119,9 +118,12 @@ func (c *core) signal(ids []project.ID, signal project.Signal) error {
 	if err != nil {
 		return err
 	}
+	if !signal.Valid() {
+		return &SignalError{signal}
+	}
 	for _, s := range list {
 		if s.process == nil || !s.process.spawned {
-			return fmt.Errorf("%s is not running: it %s", s.spec.Label, s.facts().describe())
+			return &NotRunningError{Service: s.id, Label: s.spec.Label, Why: s.facts().describe()}
 		}
 	}
 	for _, s := range list {
@@ -164,7 +166,7 @@ func (c *core) reload(p *project.Project) (project.Changes, error) {
 		switch {
 		case s.state == Stopping: // it will not come back, or was told to already
 		case s.state.Live():
-			s.streak, s.cause = streak{}, "its definition changed"
+			s.streak, s.cause = streak{}, causeChanged
 			c.feed(s, Restart)
 		case s.wanted:
 			begin = append(begin, id)

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -61,7 +60,7 @@ func (c *core) tell(r *run) {
 		c.signalRun(r)
 		return
 	}
-	r.how = "its shutdown command"
+	r.how = shutdownCommand
 	c.world.Shutdown(r.ID, *cmd)
 	// A command that hangs, or does not work, must not cost the process its
 	// signal.
@@ -85,8 +84,7 @@ func (c *core) kill(r *run) {
 	}
 	r.killed, r.killAt = true, c.world.Now()
 	if r.spawned {
-		c.world.Say(fmt.Sprintf("%s: killed, still running %s after %s",
-			r.service.spec.Label, seconds(c.world.Now().Sub(r.stopAt)), cmp.Or(r.how, "the request to stop")))
+		c.say(r.service, sayKilled(c.world.Now().Sub(r.stopAt), r.how))
 	}
 	c.world.Kill(r.ID)
 	c.afterRun(unkillableAfter, goneDue, r)
@@ -97,7 +95,7 @@ func (c *core) kill(r *run) {
 func (c *core) immortal(r *run) {
 	if !r.immortal {
 		r.immortal = true
-		c.world.Say(fmt.Sprintf("%s: process %d can't be killed", r.service.spec.Label, r.pid))
+		c.say(r.service, sayImmortal(r.pid))
 	}
 	if c.stopping != nil {
 		c.exited(r, Exit{Signal: 9, SignalName: "SIGKILL"})
@@ -141,11 +139,7 @@ func (c *core) down(reason string, code int) {
 	}
 	if len(live) > 0 {
 		st.announced = true
-		line := "stopping " + count(len(live), "service")
-		if reason != "requested" {
-			line += ": " + reason
-		}
-		c.world.Say(line)
+		c.world.Say(sayStopping(len(live), reason))
 	}
 	for _, s := range c.order {
 		if !s.state.Live() {
@@ -210,7 +204,7 @@ func (c *core) sayWaiting() {
 	for _, r := range c.told() {
 		if !r.named && c.world.Now().Sub(r.stopAt) >= patience/2 {
 			r.named = true
-			c.world.Say("still stopping: waiting for " + c.progress(r))
+			c.world.Say("still stopping: waiting for " + r.progress(c.world.Now()))
 		}
 	}
 	c.after(patience, timer{kind: reportDue})
@@ -229,35 +223,18 @@ func (c *core) told() []*run {
 	return list
 }
 
-// progress says how far the stop of one process is.
-func (c *core) progress(r *run) string {
-	return r.service.spec.Label + " (" + r.stopText(c.world.Now()) + ")"
-}
-
-// stopText says what a process that is to stop was told, and what comes next.
-func (r *run) stopText(now time.Time) string {
-	if r.killed {
-		return "killed, not gone yet"
-	}
-	told := "is still being started"
-	if r.how != "" {
-		told = "got " + r.how
-	}
-	return fmt.Sprintf("%s, killed in %s", told, seconds(max(r.killAt.Sub(now), 0)))
-}
-
 // waitingFor says for whom a stop waits.
 func (c *core) waitingFor() []string {
 	var list []string
 	for _, r := range c.told() {
-		list = append(list, c.progress(r))
+		list = append(list, r.progress(c.world.Now()))
 	}
 	return list
 }
 
 // downNow kills everything at once.
 func (c *core) downNow() {
-	c.down("requested", 0)
+	c.down(requested, 0)
 	c.killAll()
 }
 

@@ -153,6 +153,9 @@ func wireError(err error) *control.Error {
 		wire     *control.Error
 		unknown  *supervisor.UnknownError
 		hopeless *supervisor.HopelessError
+		stopping *supervisor.StoppingError
+		notUp    *supervisor.NotRunningError
+		signal   *supervisor.SignalError
 	)
 	switch {
 	case errors.As(err, &wire):
@@ -161,12 +164,16 @@ func wireError(err error) *control.Error {
 		return &control.Error{Code: control.CodeNotFound, Msg: err.Error()}
 	case errors.As(err, &hopeless):
 		return &control.Error{Code: control.CodeFailed, Msg: err.Error()}
+	case errors.As(err, &signal):
+		return &control.Error{Code: control.CodeInvalid, Msg: err.Error()}
+	case errors.As(err, &stopping), errors.As(err, &notUp):
+		return &control.Error{Code: control.CodeConflict, Msg: err.Error()}
 	case errors.Is(err, supervisor.ErrEnded):
 		return &control.Error{Code: control.CodeNotRunning, Msg: err.Error()}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &control.Error{Code: control.CodeTimeout, Msg: "timed out"}
 	}
-	return &control.Error{Code: control.CodeConflict, Msg: err.Error()}
+	return &control.Error{Code: control.CodeInternal, Msg: err.Error()}
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

@@ -213,7 +213,10 @@ func TestErrorsKeepTheirCode(t *testing.T) {
 		{supervisor.ErrEnded, func() error { return stop("api") }, control.ErrNotRunning},
 		{&supervisor.UnknownError{Service: "api"}, func() error { return stop("api") }, control.ErrNotFound},
 		{&supervisor.HopelessError{Label: "api", Condition: "ready", Why: "failed"}, func() error { return stop("api") }, control.ErrFailed},
-		{errors.New("is stopping"), func() error { return stop("api") }, control.ErrConflict},
+		{&supervisor.StoppingError{Reason: "requested"}, func() error { return stop("api") }, control.ErrConflict},
+		{&supervisor.NotRunningError{Label: "api", Why: "is stopped"}, func() error { return stop("api") }, control.ErrConflict},
+		{&supervisor.SignalError{Signal: 99}, func() error { return stop("api") }, control.ErrInvalid},
+		{errors.New("a defect"), func() error { return stop("api") }, &control.Error{Code: control.CodeInternal}},
 	} {
 		f.err = tc.engine
 		err := tc.do()
@@ -293,6 +296,25 @@ func TestProcessComposeRequests(t *testing.T) {
 		resp.Body.Close()
 		if resp.StatusCode != tc.status || !strings.Contains(string(body), tc.body) {
 			t.Errorf("%s %s = %d %s, want %d %s", tc.method, tc.path, resp.StatusCode, body, tc.status, tc.body)
+		}
+	}
+}
+
+// A name that is no signal's is a mistake of whoever asks, not of the moment.
+func TestWrongSignalIsABadRequest(t *testing.T) {
+	_, _, socket := serve(t, newFake())
+	hc := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}}
+	for _, signal := range []string{`"SIGWHAT"`, `"99"`, `""`} {
+		resp, err := hc.Post("http://x/v1/kill", "application/json", strings.NewReader(`{"services":["api"],"signal":`+signal+`}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), `"code":"invalid"`) || !strings.Contains(string(body), "SIGTERM") {
+			t.Errorf("signal %s: %d %s, want 400 with the code invalid, and what is right", signal, resp.StatusCode, body)
 		}
 	}
 }

@@ -1,0 +1,345 @@
+package supervisor
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"nix2gpu/process"
+	"nix2gpu/project"
+)
+
+// The words of the supervisor: all that it says to the operator and all
+// reasons that status and events give are here; refusals are in refusal.go.
+// Nothing here decides anything, and nothing elsewhere looks at these texts.
+
+// What is said of the whole.
+const (
+	allHealthy   = "all services healthy"
+	allStopped   = "all services stopped"
+	allCompleted = "all services have completed"
+	requested    = "requested" // the reason of a stop that somebody asked for
+)
+
+func sayBegin(services int) string {
+	return "starting process-compose with " + count(services, "service")
+}
+
+func sayStopping(services int, reason string) string {
+	line := "stopping " + count(services, "service")
+	if reason != requested {
+		line += ": " + reason
+	}
+	return line
+}
+
+// text sums up the services; without reasons it is what a summary is compared
+// by.
+func (t *tally) text(reasons bool) string {
+	switch {
+	case t.all == 0:
+		return ""
+	case t.healthy():
+		return allHealthy
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d of %s healthy", t.good, count(t.all, "service"))
+	group := func(name string, list []*service, reason func(*service) string) {
+		sep := "; " + name + ": "
+		for _, s := range list {
+			b.WriteString(sep + s.spec.Label)
+			if reasons && reason != nil {
+				b.WriteString(" (" + reason(s) + ")")
+			}
+			sep = ", "
+		}
+	}
+	group("failed", t.failed, (*service).reason)
+	group("restarting", t.looping, (*service).lastEnd)
+	group("skipped", t.skipped, nil)
+	return b.String()
+}
+
+// serviceLine is a line about one service.
+func serviceLine(s *project.Service, line string) string { return s.Label + ": " + line }
+
+// say says a line of one service.
+func (c *core) say(s *service, line string) { c.world.Say(serviceLine(s.spec, line)) }
+
+// line says a change of state to the operator; "" when it says nothing new.
+func (c *core) line(s *service, from, to State, k Kind) string {
+	switch to {
+	case Waiting:
+		return "waiting for dependencies"
+	case Init, Starting:
+		if from == Init {
+			return ""
+		}
+		if s.streak.n > 0 {
+			return fmt.Sprintf("starting (restart %d)", s.streak.n)
+		}
+		return "starting"
+	case Running:
+		if from == Unready || c.awaited(s) {
+			return "ready"
+		}
+	case Unready:
+		return "not ready: " + s.probeOutput()
+	case Ending:
+		return s.why // empty when it ended by itself
+	case Backoff:
+		return fmt.Sprintf("%s; restarting in %s", s.reason(), seconds(s.main.Restart.Wait(s.streak.n+1)))
+	case Restarting:
+		if s.cause != "" {
+			return "restarting: " + s.cause
+		}
+		return "restarting"
+	case Stopping:
+		if c.stopping == nil {
+			return "stopping"
+		}
+	case Stopped:
+		if c.stopping == nil {
+			return "stopped"
+		}
+	case Completed:
+		return "completed" + paren(s.exit)
+	case Failed:
+		return "failed: " + s.reason()
+	case Skipped:
+		return "skipped: " + s.why
+	}
+	return ""
+}
+
+// hint is the cure for a failure that was announced, the first time in a row.
+func (s *service) hint(to State) string {
+	if s.exit == nil || to != Failed && (to != Backoff || s.streak.n > 0) {
+		return ""
+	}
+	return s.exit.Hint
+}
+
+func sayKilled(after time.Duration, how string) string {
+	return fmt.Sprintf("killed, still running %s after %s", seconds(after), cmp.Or(how, "the request to stop"))
+}
+
+func sayShutdownFailed(err error) string { return "shutdown command: " + err.Error() }
+
+func sayLeft(n int) string {
+	return fmt.Sprintf("%d processes that it started could not be ended", n)
+}
+
+// hintPort names who listens where a service that has just died wanted to.
+func hintPort(port int, h process.Holder) string {
+	who := "another program"
+	if h.PID != 0 {
+		who = fmt.Sprintf("%s (pid %d)", h.Name, h.PID)
+	}
+	return fmt.Sprintf("port %d is used by %s", port, who)
+}
+
+// Why a process could not be started.
+var errStopped = errors.New("stopped before it was started")
+
+func errNotifySocket(err error) error {
+	return fmt.Errorf("cannot open the notification socket: %w", err)
+}
+
+func errNotifyFD(err error) error {
+	return fmt.Errorf("cannot open the notification descriptor: %w", err)
+}
+
+func sayImmortal(pid int) string { return fmt.Sprintf("process %d can't be killed", pid) }
+
+// ended says how a service ended, as the reason for the project's end.
+func (s *service) ended() string { return s.spec.Label + " " + s.facts().describe() }
+
+// Causes of a restart, and reasons of a state.
+const (
+	causeChanged = "its definition changed"
+	whyMissing   = "does not exist"
+)
+
+func causeRestarted(dependency *project.Service) string { return dependency.Label + " restarted" }
+
+func whyUnsupported(s *project.Service) string {
+	return "not supported: " + strings.TrimPrefix(s.Unsupported, "not supported: ")
+}
+
+func whyNoCondition(cond project.Condition) string { return fmt.Sprintf("has no condition %q", cond) }
+
+func whyOneshot(x Exit) string { return string(x.Process) + ": " + x.String() }
+
+func whyWorn(restarts int, reason string) string {
+	return "gave up after " + count(restarts, "restart") + ": " + reason
+}
+
+// why explains a state in one line, from what the service itself knows.
+func (c *core) why(s *service) string {
+	now := c.world.Now()
+	switch s.state {
+	case Waiting:
+		var parts []string
+		for _, u := range c.unmet(s) {
+			parts = append(parts, fmt.Sprintf("%s to be %s (it %s)", u.Label, u.Condition, u.Why))
+		}
+		return "waits for " + strings.Join(parts, ", ")
+	case Init, Setup:
+		if s.oneshot != nil {
+			return "runs " + string(s.oneshot.Process.ID)
+		}
+	case Starting:
+		if s.probe != nil && !s.probe.OK {
+			return s.probeOutput()
+		}
+		if s.main.Startup != nil && s.probe == nil {
+			return "its startup probe has not passed yet"
+		}
+		if s.probed() {
+			return "its readiness probe has not passed yet"
+		}
+	case Unready:
+		return s.probeOutput()
+	case Backoff:
+		wait := max(s.pause.until.Sub(now), 0)
+		if s.pause.until.IsZero() { // told before the effects of the change
+			wait = s.main.Restart.Wait(s.streak.n + 1)
+		}
+		return fmt.Sprintf("%s; restarts in %s", s.reason(), seconds(wait))
+	case Ending, Restarting, Stopping:
+		for _, r := range []*run{s.process, s.oneshot} {
+			if r != nil && r.stopping {
+				return text(r.stopText(now), s.why)
+			}
+		}
+		return s.why
+	case Failed, Skipped:
+		return s.reason()
+	case Completed:
+		return strings.Trim(paren(s.exit), " ()")
+	case Stopped:
+		if s.spec.Disabled && s.starts == 0 {
+			return "disabled"
+		}
+	}
+	return ""
+}
+
+// reason says in a few words why a service failed or was skipped.
+func (s *service) reason() string {
+	if s.why == "" && s.exit != nil {
+		return s.exit.String()
+	}
+	return s.why
+}
+
+func (s *service) lastEnd() string {
+	if s.exit == nil {
+		return s.reason()
+	}
+	return s.exit.String()
+}
+
+func (s *service) probeOutput() string {
+	if s.probe == nil {
+		return "its probe fails"
+	}
+	return s.probe.failed()
+}
+
+func (p *Probe) failed() string { return text(string(p.Role)+" probe failed", p.Output) }
+
+// describe completes a sentence that begins with the service's name.
+func (f facts) describe() string {
+	switch f.state {
+	case Stopped:
+		return "is stopped"
+	case Waiting:
+		return "waits for its own dependencies"
+	case Init, Starting, Setup:
+		return "is starting"
+	case Running:
+		return "is running"
+	case Unready:
+		return "is not ready"
+	case Ending, Restarting:
+		return "is restarting"
+	case Backoff:
+		return "is restarting" + paren(f.exit)
+	case Stopping:
+		return "is stopping"
+	case Completed:
+		return "has completed" + paren(f.exit)
+	case Failed:
+		return "failed (" + f.why + ")"
+	case Skipped:
+		return "was skipped (" + f.why + ")"
+	}
+	return "is " + f.state.String()
+}
+
+func paren(x *Exit) string {
+	if x == nil || x.Status() == 0 {
+		return ""
+	}
+	return " (" + x.String() + ")"
+}
+
+// shutdownCommand is what a process got that was not sent its signal yet.
+const shutdownCommand = "its shutdown command"
+
+// progress says how far the stop of one process is.
+func (r *run) progress(now time.Time) string {
+	return r.service.spec.Label + " (" + r.stopText(now) + ")"
+}
+
+// stopText says what a process that is to stop was told, and what comes next.
+func (r *run) stopText(now time.Time) string {
+	if r.killed {
+		return "killed, not gone yet"
+	}
+	told := "is still being started"
+	if r.how != "" {
+		told = "got " + r.how
+	}
+	return fmt.Sprintf("%s, killed in %s", told, seconds(max(r.killAt.Sub(now), 0)))
+}
+
+// text joins a headline with its detail.
+func text(headline, detail string) string {
+	if detail == "" {
+		return headline
+	}
+	return headline + ": " + strings.TrimSpace(detail)
+}
+
+// count is a number with its noun: "1 restart", "5 restarts".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// seconds rounds a duration for people: "3s", "500ms", "1m30s".
+func seconds(d time.Duration) string {
+	if d >= time.Second {
+		d = d.Round(100 * time.Millisecond)
+		if d >= 10*time.Second {
+			d = d.Round(time.Second)
+		}
+	} else {
+		d = d.Round(10 * time.Millisecond)
+	}
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
