@@ -51,18 +51,18 @@ type Service struct {
 	Health string    `json:"health,omitempty"` // starting, healthy, unhealthy; empty without probes
 	Why    string    `json:"why,omitempty"`    // one line: what it waits for, how it ended, what its probe said
 
-	WaitsFor []Unmet   `json:"waitsFor,omitempty"`
-	PID      int       `json:"pid,omitempty"`
-	Step     string    `json:"step,omitempty"` // the one-shot that runs
-	Started  time.Time `json:"started,omitzero"`
-	Starts   int       `json:"starts"`
-	Restarts int       `json:"restarts"`
-	Streak   int       `json:"streak,omitempty"`
-	Next     time.Time `json:"next,omitzero"`   // of the next restart
-	KillAt   time.Time `json:"killAt,omitzero"` // while stopping
-	Exit     *Exit     `json:"exit,omitempty"`
-	Probe    *Probe    `json:"probe,omitempty"`
-	Ports    []Port    `json:"ports,omitempty"`
+	WaitsFor []Unmet       `json:"waitsFor,omitempty"`
+	PID      int           `json:"pid,omitempty"`
+	Step     string        `json:"step,omitempty"` // the one-shot that runs
+	Started  time.Time     `json:"started,omitzero"`
+	Starts   int           `json:"starts"`
+	Restarts int           `json:"restarts"`
+	Streak   int           `json:"streak,omitempty"`
+	Next     time.Time     `json:"next,omitzero"`   // of the next restart
+	KillAt   time.Time     `json:"killAt,omitzero"` // while stopping
+	Exit     *project.Exit `json:"exit,omitempty"`  // the last end of one of its processes that mattered
+	Probe    *Probe        `json:"probe,omitempty"`
+	Ports    []Port        `json:"ports,omitempty"`
 }
 
 // An Unmet is a dependency that holds a service back.
@@ -72,19 +72,6 @@ type Unmet struct {
 	Condition string `json:"condition"`
 	Why       string `json:"why"`
 	Hopeless  bool   `json:"hopeless,omitempty"`
-}
-
-// An Exit is how a process ended.
-type Exit struct {
-	Process string    `json:"process,omitempty"`
-	Code    int       `json:"code"` // as a shell gives it: 128+n for signal n
-	Signal  string    `json:"signal,omitempty"`
-	OOM     bool      `json:"oom,omitempty"`
-	Error   string    `json:"error,omitempty"`   // why it could not be started
-	Text    string    `json:"text"`              // in words: "exit code 1"
-	Because string    `json:"because,omitempty"` // why it was ended: "liveness probe failed: status 500"
-	At      time.Time `json:"at,omitzero"`
-	Ran     string    `json:"ran,omitempty"`
 }
 
 // A Probe is the last verdict of a probe.

@@ -67,7 +67,7 @@ func (h *Host) clean(p *Process) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	p.exit.Left = left
+	p.left = left
 	h.release(p)
 }
 

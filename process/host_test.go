@@ -220,3 +220,14 @@ func TestStartErrorsSayWhy(t *testing.T) {
 		})
 	}
 }
+
+// TestExitSaysWhatItUsed counts a child that was waited for.
+func TestExitSaysWhatItUsed(t *testing.T) {
+	h := newHost(t, process.Options{})
+	p := start(t, h, shell("dd if=/dev/zero of=/dev/null bs=64M count=4 2>/dev/null; exit 3"))
+	await(t, "done", p.Done())
+	x := p.Exit()
+	if x.Memory < 64<<20 || x.CPU <= 0 || x.Ran <= 0 || x.At.IsZero() || x.Code != 3 {
+		t.Errorf("got %+v, want its time, and 64 MiB of memory at least", x)
+	}
+}

@@ -182,7 +182,7 @@ func TestMemoryLimitIsTheReason(t *testing.T) {
 	if err := p.Unlimited(); err != nil {
 		t.Skip(err)
 	}
-	if e := p.Exit(); !e.OOM || e.String() != "killed by SIGKILL (out of memory)" {
+	if e := p.Exit(); !e.OOM || e.String() != "out of memory (killed)" {
 		t.Errorf("got %v %+v", e, e)
 	}
 }

@@ -21,10 +21,12 @@ type Process struct {
 	guard   bool    // it is our guard, no service
 	start   uint64  // of the leader, as Info has it
 
-	exited  chan struct{} // the leader is dead; exit is set
-	done    chan struct{} // and nothing of it is left; exit.Left is set
+	exited  chan struct{} // the leader is dead; exit and byUs are set
+	done    chan struct{} // and nothing of it is left; left is set
 	killNow chan struct{} // Kill was called
-	exit    Exit
+	exit    project.Exit
+	byUs    bool           // it had our SIGKILL
+	left    []Info         // what could not be ended
 	killed  bool           // under host.mu: we sent SIGKILL
 	told    bool           // under host.mu: the group was told to stop
 	known   map[int]uint64 // under host.mu: descendants seen outside the group, pid to start time
@@ -49,13 +51,22 @@ func (p *Process) Exited() <-chan struct{} { return p.exited }
 // the program has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Exit is how the program ended. Call it after Exited; the list of what could
-// not be ended is in it after Done.
-func (p *Process) Exit() Exit {
+// Exit is how the program ended. It waits for that.
+func (p *Process) Exit() project.Exit {
 	<-p.exited
-	p.host.mu.Lock()
-	defer p.host.mu.Unlock()
 	return p.exit
+}
+
+// Left lists the descendants that could not be ended. It waits for Done.
+func (p *Process) Left() []Info {
+	<-p.done
+	return p.left
+}
+
+// Killed reports whether the program had SIGKILL from us. It waits for its end.
+func (p *Process) Killed() bool {
+	<-p.exited
+	return p.byUs
 }
 
 func (p *Process) hasExited() bool {

@@ -137,7 +137,7 @@ const (
 )
 
 // peek looks at a dead child and leaves it a zombie.
-func peek(idType, id int) (pid int, exit Exit, ok bool) {
+func peek(idType, id int) (pid int, exit project.Exit, ok bool) {
 	var info siginfo
 	var usage unix.Rusage
 	const flags = unix.WEXITED | unix.WNOHANG | unix.WNOWAIT
@@ -147,29 +147,28 @@ func peek(idType, id int) (pid int, exit Exit, ok bool) {
 			continue
 		}
 		if err != nil || info.pid == 0 { // ECHILD: none at all; 0: none is dead
-			return 0, Exit{}, false
+			return 0, project.Exit{}, false
 		}
 		break
-	}
-	exit = Exit{
-		At:     time.Now(),
-		CPU:    time.Duration(usage.Utime.Nano() + usage.Stime.Nano()),
-		MaxRSS: usage.Maxrss * 1024,
 	}
 	switch info.code {
 	case cldExited:
 		exit.Code = int(info.status)
 	case cldKilled, cldDumped:
-		exit.Code, exit.Signal, exit.Core = -1, project.Signal(info.status), info.code == cldDumped
+		exit = project.KilledBy(project.Signal(info.status))
+		exit.Core = info.code == cldDumped
 	}
+	exit.At = time.Now()
+	exit.CPU = project.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+	exit.Memory = usage.Maxrss * 1024
 	return int(info.pid), exit, true
 }
 
 // leaderExited takes note that p's leader is dead, and starts to clear away
 // what it left. Called with the lock.
-func (h *Host) leaderExited(p *Process, exit Exit) {
-	exit.Duration = exit.At.Sub(p.started)
-	exit.Killed = p.killed
+func (h *Host) leaderExited(p *Process, exit project.Exit) {
+	exit.Ran = project.Duration(exit.At.Sub(p.started))
+	p.byUs = p.killed
 	if exit.Signal == project.SIGKILL && !p.killed {
 		exit.OOM = h.wasOOM(p)
 	}

@@ -91,7 +91,7 @@ func TestNoDescendantOutlivesAStop(t *testing.T) {
 						t.Errorf("%d is still alive", pid)
 					}
 				}
-				if left := p.Exit().Left; left != nil {
+				if left := p.Left(); left != nil {
 					t.Errorf("left: %v", left)
 				}
 			})
@@ -217,7 +217,7 @@ func TestExitTellsOurKill(t *testing.T) {
 	}
 	p.Kill()
 	await(t, "done", p.Done())
-	if e := p.Exit(); !e.Killed || e.OOM || e.Status() != 137 {
+	if e := p.Exit(); !p.Killed() || e.OOM || e.Code != 137 {
 		t.Errorf("got %+v", e)
 	}
 }

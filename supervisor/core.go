@@ -65,8 +65,8 @@ type service struct {
 
 	starts   int
 	restarts int
-	failedAt int   // its place among the failures
-	exit     *Exit // the last end that mattered
+	failedAt int           // its place among the failures
+	exit     *project.Exit // the last end that mattered
 
 	request
 	attempt

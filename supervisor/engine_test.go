@@ -235,7 +235,7 @@ func TestRestartPace(t *testing.T) {
 			0s starting process-compose with 1 service
 			0s a: starting
 			500ms all services healthy
-			1s a: failed: killed by signal 9`,
+			1s a: failed: killed by SIGKILL`,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -475,7 +475,7 @@ func TestEndOfTheProject(t *testing.T) {
 		{"nothing to run", nil, nil, nil, 0, "all services have completed"},
 		{"all completed", []string{"a", "b: a=completed"}, map[project.ID]any{"a": act{lasts: 1e9}, "b": act{lasts: 1e9}}, nil, 0, "all services have completed"},
 		{"the first failure's code", []string{"a", "b"}, map[project.ID]any{"a": act{lasts: 2e9, code: 2}, "b": act{lasts: 1e9, code: 5}}, nil, 5, "b failed (exit code 5)"},
-		{"128+n", []string{"a"}, map[project.ID]any{"a": act{lasts: 1e9, signal: 11}}, nil, 139, "a failed (killed by signal 11)"},
+		{"128+n", []string{"a"}, map[project.ID]any{"a": act{lasts: 1e9, signal: 11}}, nil, 139, "a failed (killed by SIGSEGV)"},
 		{"exit_on_failure", []string{"a: restart=exit_on_failure", "b"}, map[project.ID]any{"a": act{lasts: 1e9, code: 4}}, nil, 4, "a failed (exit code 4)"},
 		{"onFailed exit", []string{"a", "b"}, map[project.ID]any{"a": act{lasts: 1e9, code: 4}},
 			func(p *project.Project) { p.OnFailed = project.OnFailedExit }, 4, "a failed (exit code 4)"},

@@ -1,6 +1,10 @@
 package supervisor
 
-import "nix2gpu/project"
+import (
+	"time"
+
+	"nix2gpu/project"
+)
 
 // fact applies one thing that happened in the world.
 func (c *core) fact(f Fact) {
@@ -22,7 +26,7 @@ func (c *core) fact(f Fact) {
 	case ShutdownDone:
 		// One that worked may have asked the process to end in its own way:
 		// that gets half of the grace.
-		if f.Exit.Status() != 0 {
+		if f.Exit.Code != 0 {
 			c.signalRun(r)
 		}
 	}
@@ -105,13 +109,12 @@ func (c *core) broken(s *service, e end, why string) {
 }
 
 // exited is told when a run is over and nothing is left of it.
-func (c *core) exited(r *run, x Exit) {
+func (c *core) exited(r *run, x project.Exit) {
 	s := r.service
 	now := c.world.Now()
 	x.Process = r.Process.ID
-	x.At, x.Ran = now, now.Sub(r.since)
-	if !r.spawned {
-		x.Ran = 0
+	if x.At.IsZero() { // it never ran, or cannot be ended
+		x.At = now
 	}
 	for _, t := range r.timers {
 		c.cancel(t)
@@ -182,7 +185,7 @@ func (c *core) exited(r *run, x Exit) {
 // judge decides what follows once everything of a service has ended.
 func (c *core) judge(s *service, e end) {
 	s.exit = &e.exit
-	if s.wasReady && good(e.exit.Ran, s.streak.wait) {
+	if s.wasReady && good(time.Duration(e.exit.Ran), s.streak.wait) {
 		s.streak = streak{}
 	}
 	e.restart, e.streak = s.main.Restart, s.streak.n
@@ -214,12 +217,12 @@ func (c *core) consequences(s *service, k Kind) {
 func (s *service) code() int {
 	if s.state == Completed {
 		if s.exit != nil {
-			return s.exit.Status()
+			return s.exit.Code
 		}
 		return 0
 	}
-	if s.exit == nil || s.exit.Status() == 0 {
+	if s.exit == nil || s.exit.Code == 0 {
 		return 1
 	}
-	return s.exit.Status()
+	return s.exit.Code
 }

@@ -14,14 +14,14 @@ import (
 
 // act is what a fake process does.
 type act struct {
-	err     string        // it can't be started
-	lasts   time.Duration // then it ends by itself; 0: it runs on
-	code    int           // with this exit code
-	signal  int           // or this signal
-	ready   time.Duration // from its start to ready, where it has a probe; <0: never
-	deaf    bool          // it ignores its stop signal
-	linger  time.Duration // from its stop signal to its end
-	staging time.Duration // from Spawn to Spawned
+	err     string         // it can't be started
+	lasts   time.Duration  // then it ends by itself; 0: it runs on
+	code    int            // with this exit code
+	signal  project.Signal // or this signal
+	ready   time.Duration  // from its start to ready, where it has a probe; <0: never
+	deaf    bool           // it ignores its stop signal
+	linger  time.Duration  // from its stop signal to its end
+	staging time.Duration  // from Spawn to Spawned
 }
 
 // fake is a world of processes that follow a script, in the time of a
@@ -73,28 +73,36 @@ func (w *fake) Spawn(r Run) {
 
 func (w *fake) live(p *fakeProc, pid int) {
 	a := w.script(p.run.Process.ID, p.run.Attempt)
-	exit := Exit{Code: a.code, Signal: a.signal}
+	exit := project.Exit{Code: a.code}
+	if a.signal != 0 {
+		exit = project.KilledBy(a.signal)
+	}
+	var since time.Time
 	defer func() {
 		w.mu.Lock()
 		delete(w.procs, p.run.ID)
 		w.dead[p.run.ID] = true
 		w.mu.Unlock()
+		if !since.IsZero() {
+			exit.At, exit.Ran = time.Now(), project.Duration(time.Since(since))
+		}
 		w.report(Fact{Kind: Exited, Run: p.run.ID, Exit: exit})
 	}()
 	if a.staging > 0 {
 		select {
 		case <-time.After(a.staging):
 		case <-p.kill:
-			exit = Exit{Error: "stopped before it was started"}
+			exit = project.Exit{Error: "stopped before it was started", Code: 127}
 			return
 		}
 	}
 	if a.err != "" {
-		exit = Exit{Error: a.err}
+		exit = project.Exit{Error: a.err, Code: 127}
 		return
 	}
 	w.report(Fact{Kind: Spawned, Run: p.run.ID, PID: pid})
 	close(p.up)
+	since = time.Now()
 	var end <-chan time.Time
 	if a.lasts > 0 {
 		end = time.After(a.lasts)
@@ -111,14 +119,14 @@ func (w *fake) live(p *fakeProc, pid int) {
 				select {
 				case <-time.After(a.linger):
 				case <-p.kill:
-					exit = Exit{Signal: 9, SignalName: "SIGKILL"}
+					exit = project.KilledBy(project.SIGKILL)
 					return
 				}
 			}
-			exit = Exit{Signal: 15, SignalName: "SIGTERM"}
+			exit = project.KilledBy(project.SIGTERM)
 			return
 		case <-p.kill:
-			exit = Exit{Signal: 9, SignalName: "SIGKILL"}
+			exit = project.KilledBy(project.SIGKILL)
 			return
 		}
 	}

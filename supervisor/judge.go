@@ -14,7 +14,7 @@ type facts struct {
 	probeReady bool // which passes
 	up         bool // the main process runs, and was not told to stop
 	spawned    bool // it was executed since the last start by request
-	exit       *Exit
+	exit       *project.Exit
 	why        string // of a failure or a skip
 }
 
@@ -58,7 +58,7 @@ func met(f facts, cond project.Condition) (unmet bool, why string, hopeless bool
 
 // An end is all that decides what follows the end of a service.
 type end struct {
-	exit    Exit
+	exit    project.Exit
 	forced  bool // we ended it because it was not well: a failure, whatever the code
 	probe   bool // because a probe said so
 	success []int
@@ -71,7 +71,7 @@ func (e end) failed() bool {
 	if e.forced || e.exit.Error != "" {
 		return true
 	}
-	return e.exit.Status() != 0 && !slices.Contains(e.success, e.exit.Status())
+	return e.exit.Code != 0 && !slices.Contains(e.success, e.exit.Code)
 }
 
 // verdict judges an end. Worn says that it gives up because of a limit.

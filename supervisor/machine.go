@@ -168,7 +168,7 @@ func (m *machine) Shutdown(id RunID, c project.Command) {
 }
 
 // live is the whole life of a run.
-func (x *execution) live() Exit {
+func (x *execution) live() project.Exit {
 	defer x.end()
 	defer x.closeNotifiers()
 	launch, err := x.prepare()
@@ -385,16 +385,12 @@ func (x *execution) watch(copyTo *os.File) servicelog.Watch {
 }
 
 // exit says how a run ended, and what may be to blame.
-func (x *execution) exit(p *process.Process) Exit {
-	e := p.Exit()
-	exit := Exit{Code: e.Code, Signal: int(e.Signal), OOM: e.OOM}
-	if e.Signal != 0 {
-		exit.Code, exit.SignalName = 0, e.Signal.String()
+func (x *execution) exit(p *process.Process) project.Exit {
+	exit := p.Exit()
+	if left := p.Left(); len(left) > 0 {
+		x.m.say(x, sayLeft(len(left)))
 	}
-	if len(e.Left) > 0 {
-		x.m.say(x, sayLeft(len(e.Left)))
-	}
-	if x.Process.Role == project.Main && !e.Success() && !e.Killed && e.Duration < 10*time.Second {
+	if x.Process.Role == project.Main && !exit.Success() && !p.Killed() && time.Duration(exit.Ran) < 10*time.Second {
 		exit.Hint = portHint(x.Service)
 	}
 	return exit
@@ -414,8 +410,8 @@ func portHint(s *project.Service) string {
 }
 
 // startError is the exit of a process that could not be started.
-func startError(err error) Exit {
-	exit := Exit{Error: oneLine(err.Error()), Code: 127}
+func startError(err error) project.Exit {
+	exit := project.Exit{Error: oneLine(err.Error()), Code: 127}
 	var staged *stage.Error
 	var refused *process.StartError
 	switch {
@@ -521,7 +517,7 @@ func (x *execution) shutdown(c project.Command) error {
 	drain, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	_ = log.Drain(drain)
-	if e := p.Exit(); !e.Success() && !e.Killed {
+	if e := p.Exit(); !e.Success() && !p.Killed() {
 		return errors.New(e.String())
 	}
 	return nil

@@ -52,6 +52,7 @@ type sim struct {
 }
 
 type simProc struct {
+	since   time.Time
 	run     Run
 	spawned bool
 	dead    bool
@@ -256,10 +257,10 @@ func (s *sim) execute(p *simProc) {
 		return
 	}
 	if s.chance(0.03) {
-		s.end(p, Exit{Error: "no such program"})
+		s.end(p, project.Exit{Error: "no such program", Code: 127})
 		return
 	}
-	p.spawned = true
+	p.spawned, p.since = true, s.now
 	h := s.remember(p.run.Process.ID)
 	h.spawned = true
 	if p.run.Process.Role == project.Main {
@@ -273,17 +274,17 @@ func (s *sim) execute(p *simProc) {
 	}
 }
 
-func (s *sim) exit() Exit {
+func (s *sim) exit() project.Exit {
 	switch {
 	case s.chance(0.6):
-		return Exit{}
+		return project.Exit{}
 	case s.chance(0.3):
-		return Exit{Signal: 11, SignalName: "SIGSEGV"}
+		return project.KilledBy(11)
 	}
-	return Exit{Code: 1 + s.rand.IntN(3)}
+	return project.Exit{Code: 1 + s.rand.IntN(3)}
 }
 
-func (s *sim) end(p *simProc, x Exit) {
+func (s *sim) end(p *simProc, x project.Exit) {
 	if p.dead {
 		return
 	}
@@ -291,7 +292,10 @@ func (s *sim) end(p *simProc, x Exit) {
 	delete(s.live, p.run.Process.ID)
 	h := s.remember(p.run.Process.ID)
 	h.exited = h.exited || p.spawned
-	h.success = p.spawned && x == Exit{}
+	h.success = p.spawned && x == project.Exit{}
+	if p.spawned {
+		x.At, x.Ran = s.now, project.Duration(s.now.Sub(p.since))
+	}
 	s.deliver(Fact{Kind: Exited, Run: p.run.ID, Exit: x})
 }
 
@@ -326,13 +330,13 @@ func (s *sim) Signal(id RunID, signal project.Signal, group bool) {
 	if p == nil || !p.spawned {
 		s.fail("a signal to run %d, which was not executed", id)
 	} else if !p.deaf {
-		s.push(s.delay()/4, Fact{}, func() { s.end(p, Exit{Signal: 15, SignalName: "SIGTERM"}) })
+		s.push(s.delay()/4, Fact{}, func() { s.end(p, project.KilledBy(project.SIGTERM)) })
 	}
 }
 
 func (s *sim) Shutdown(id RunID, c project.Command) {
 	if s.chance(0.9) {
-		s.push(s.delay(), Fact{Kind: ShutdownDone, Run: id, Exit: Exit{Code: s.rand.IntN(2)}}, nil)
+		s.push(s.delay(), Fact{Kind: ShutdownDone, Run: id, Exit: project.Exit{Code: s.rand.IntN(2)}}, nil)
 	}
 }
 
@@ -353,7 +357,7 @@ func (s *sim) Kill(id RunID) {
 	if p.spawned && s.chance(0.01) { // in state D
 		d = time.Hour
 	}
-	s.push(d, Fact{}, func() { s.end(p, Exit{Signal: 9, SignalName: "SIGKILL"}) })
+	s.push(d, Fact{}, func() { s.end(p, project.KilledBy(project.SIGKILL)) })
 }
 
 // deliver hands a fact to the engine, as the goroutine of Run would.

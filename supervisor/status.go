@@ -62,7 +62,7 @@ type Status struct {
 	Streak   int            `json:"streak,omitempty"` // automatic ones without a good run between
 	Next     time.Time      `json:"next,omitzero"`    // of the next restart, in backoff
 	KillAt   time.Time      `json:"killAt,omitzero"`  // while stopping
-	Exit     *Exit          `json:"exit,omitempty"`   // the last end of one of its processes that mattered
+	Exit     *project.Exit  `json:"exit,omitempty"`   // the last end of one of its processes that mattered
 	Probe    *Probe         `json:"probe,omitempty"`  // the last verdict
 	Ports    []project.Port `json:"ports,omitempty"`
 }

@@ -98,7 +98,7 @@ func (c *core) immortal(r *run) {
 		c.say(r.service, sayImmortal(r.pid))
 	}
 	if c.stopping != nil {
-		c.exited(r, Exit{Signal: 9, SignalName: "SIGKILL"})
+		c.exited(r, project.KilledBy(project.SIGKILL))
 		return
 	}
 	c.afterRun(unkillableAfter, goneDue, r)

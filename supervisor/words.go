@@ -171,7 +171,7 @@ func whyUnsupported(s *project.Service) string {
 
 func whyNoCondition(cond project.Condition) string { return fmt.Sprintf("has no condition %q", cond) }
 
-func whyOneshot(x Exit) string { return string(x.Process) + ": " + x.String() }
+func whyOneshot(x project.Exit) string { return string(x.Process) + ": " + x.String() }
 
 func whyWorn(restarts int, reason string) string {
 	return "gave up after " + count(restarts, "restart") + ": " + reason
@@ -281,8 +281,8 @@ func (f facts) describe() string {
 	return "is " + f.state.String()
 }
 
-func paren(x *Exit) string {
-	if x == nil || x.Status() == 0 {
+func paren(x *project.Exit) string {
+	if x == nil || x.Code == 0 {
 		return ""
 	}
 	return " (" + x.String() + ")"

@@ -1,8 +1,6 @@
 package supervisor
 
 import (
-	"cmp"
-	"fmt"
 	"time"
 
 	"nix2gpu/project"
@@ -58,9 +56,9 @@ type Run struct {
 type Fact struct {
 	Kind  FactKind
 	Run   RunID
-	PID   int   // Spawned
-	Exit  Exit  // Exited, ShutdownDone
-	Probe Probe // Probed
+	PID   int          // Spawned
+	Exit  project.Exit // Exited, with its time when the program ran; ShutdownDone
+	Probe Probe        // Probed
 	timer timerID
 }
 
@@ -94,44 +92,3 @@ const (
 	Liveness  ProbeRole = "liveness"
 	Startup   ProbeRole = "startup"
 )
-
-// An Exit is how a process ended.
-type Exit struct {
-	Process    project.ID    `json:"process,omitempty"`
-	Code       int           `json:"code"`
-	Signal     int           `json:"signal,omitempty"`     // number of the signal that ended it
-	SignalName string        `json:"signalName,omitempty"` // "SIGSEGV"
-	OOM        bool          `json:"oom,omitempty"`        // ended for lack of memory
-	Error      string        `json:"error,omitempty"`      // why it could not be started
-	Hint       string        `json:"hint,omitempty"`       // what may be to blame, or the cure
-	Because    string        `json:"because,omitempty"`    // why we ended it: "liveness probe failed: status 500"
-	At         time.Time     `json:"at,omitzero"`
-	Ran        time.Duration `json:"ran,omitempty"`
-}
-
-// String says it in the words of the status: "exit code 1".
-func (x Exit) String() string {
-	switch {
-	case x.Error != "":
-		return x.Error
-	case x.OOM:
-		return "out of memory (killed)"
-	case x.SignalName != "":
-		return "killed by " + x.SignalName
-	case x.Signal != 0:
-		return fmt.Sprintf("killed by signal %d", x.Signal)
-	}
-	return fmt.Sprintf("exit code %d", x.Code)
-}
-
-// Status is the exit status that a shell would give: 128+n for a signal; for
-// a program that could not be started Code, 127 unless set.
-func (x Exit) Status() int {
-	switch {
-	case x.Error != "":
-		return cmp.Or(x.Code, 127)
-	case x.Signal != 0:
-		return 128 + x.Signal
-	}
-	return x.Code
-}

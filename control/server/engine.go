@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"time"
 
 	"nix2gpu/control"
 	"nix2gpu/project"
@@ -63,21 +62,12 @@ func service(st supervisor.Status) control.Service {
 		State: st.State.String(), Since: st.Since, Health: string(st.Health), Why: st.Why,
 		PID: st.PID, Step: string(st.Step), Started: st.Started,
 		Starts: st.Starts, Restarts: st.Restarts, Streak: st.Streak,
-		Next: st.Next, KillAt: st.KillAt,
+		Next: st.Next, KillAt: st.KillAt, Exit: st.Exit,
 	}
 	for _, u := range st.WaitsFor {
 		out.WaitsFor = append(out.WaitsFor, control.Unmet{
 			Service: string(u.Service), Label: u.Label, Condition: string(u.Condition), Why: u.Why, Hopeless: u.Hopeless,
 		})
-	}
-	if x := st.Exit; x != nil {
-		out.Exit = &control.Exit{
-			Process: string(x.Process), Code: x.Status(), Signal: x.SignalName, OOM: x.OOM,
-			Error: x.Error, Text: x.String(), Because: x.Because, At: x.At,
-		}
-		if x.Ran > 0 {
-			out.Exit.Ran = rounded(x.Ran).String()
-		}
 	}
 	if p := st.Probe; p != nil {
 		out.Probe = &control.Probe{Role: string(p.Role), OK: p.OK, Output: p.Output, At: p.At}
@@ -86,19 +76,6 @@ func service(st supervisor.Status) control.Service {
 		out.Ports = append(out.Ports, control.Port{Port: p.Port, Protocol: p.Protocol, Address: p.Address})
 	}
 	return out
-}
-
-// rounded leaves what a person reads: 145ms, 3.2s, 1h2m3s.
-func rounded(d time.Duration) time.Duration {
-	switch {
-	case d < time.Millisecond:
-		return d.Round(time.Microsecond)
-	case d < time.Second:
-		return d.Round(time.Millisecond)
-	case d < time.Minute:
-		return d.Round(100 * time.Millisecond)
-	}
-	return d.Round(time.Second)
 }
 
 func event(ev supervisor.Event) *control.Event {

@@ -87,7 +87,7 @@ func pcStateOf(st supervisor.Status, now time.Time) pcState {
 		}
 	}
 	if st.Exit != nil {
-		out.ExitCode = st.Exit.Status()
+		out.ExitCode = st.Exit.Code
 	}
 	if out.IsRunning && !st.Started.IsZero() {
 		out.Age = now.Sub(st.Started)

@@ -52,7 +52,7 @@ func (f *fake) Snapshot() supervisor.Snapshot {
 		{ID: "api", Label: "api", Type: "custom", State: supervisor.Waiting, Why: "waits for postgresql to be ready",
 			WaitsFor: []supervisor.Unmet{{Service: "postgresql.main", Label: "postgresql", Condition: project.Ready, Why: "is starting"}}},
 		{ID: "postgresql.main", Label: "postgresql", Type: "postgresql", State: supervisor.Failed,
-			Exit: &supervisor.Exit{Signal: 11, SignalName: "SIGSEGV", Ran: 1044816914 * time.Nanosecond}},
+			Exit: &project.Exit{Code: 139, Signal: 11, Ran: 1500, CPU: 20, Memory: 4096}},
 	}}
 }
 
@@ -134,7 +134,7 @@ func TestState(t *testing.T) {
 	if api.State != "waiting" || len(api.WaitsFor) != 1 || api.WaitsFor[0].Condition != "ready" {
 		t.Errorf("api is %+v", api)
 	}
-	if db.Exit == nil || db.Exit.Code != 139 || db.Exit.Text != "killed by SIGSEGV" || db.Exit.Ran != "1s" {
+	if db.Exit == nil || db.Exit.Code != 139 || db.Exit.String() != "killed by SIGSEGV" || db.Exit.Ran != 1500 || db.Exit.CPU != 20 || db.Exit.Memory != 4096 {
 		t.Errorf("exit is %+v", db.Exit)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nix2gpu/control"
+	"nix2gpu/project"
 )
 
 type psOptions struct {
@@ -233,6 +234,34 @@ func span(d time.Duration) string {
 		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
 	}
 	return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+}
+
+// lasted is how long something took, as a person reads it: 145ms, 3.2s, 1h2m3s.
+func lasted(took project.Duration) string {
+	d := time.Duration(took)
+	switch {
+	case d < time.Millisecond:
+		d = d.Round(time.Microsecond)
+	case d < time.Second:
+		d = d.Round(time.Millisecond)
+	case d < time.Minute:
+		d = d.Round(100 * time.Millisecond)
+	default:
+		d = d.Round(time.Second)
+	}
+	return d.String()
+}
+
+// memory is a size as a person reads it: 17 KiB, 3.2 MiB.
+func memory(n int64) string {
+	size, units := float64(n), []string{"bytes", "KiB", "MiB", "GiB", "TiB"}
+	for size >= 1024 && len(units) > 1 {
+		size, units = size/1024, units[1:]
+	}
+	if size < 10 && size != float64(int(size)) {
+		return fmt.Sprintf("%.1f %s", size, units[0])
+	}
+	return fmt.Sprintf("%.0f %s", size, units[0])
 }
 
 func clock(t time.Time) string {

@@ -77,18 +77,21 @@ func writeStatus(w io.Writer, state *control.State, s control.Service) {
 		line("starts", "%s", starts(s))
 	}
 	if x := s.Exit; x != nil {
-		text := x.Text
-		if x.Process != "" && x.Process != s.ID {
-			text = x.Process + ": " + text
+		text := x.String()
+		if x.Process != "" && string(x.Process) != s.ID {
+			text = string(x.Process) + ": " + text
 		}
-		if x.Ran != "" {
-			text += " after " + x.Ran
+		if x.Ran != 0 {
+			text += " after " + lasted(x.Ran)
 		}
 		text += ", " + clock(x.At)
 		if x.Because != "" {
 			text += ": " + x.Because
 		}
 		line("last exit", "%s", text)
+		if x.Memory != 0 {
+			line("it used", "%s of CPU time, at most %s of memory", lasted(x.CPU), memory(x.Memory))
+		}
 	}
 	if p := s.Probe; p != nil {
 		verdict := "passed"

@@ -135,7 +135,7 @@ func ownCode(ctx context.Context, c *client.Client, names []string, services []c
 	for _, s := range services {
 		if s.Exit != nil && s.Exit.Code != 0 && (s.State == "failed" || s.State == "completed") {
 			if cause == nil {
-				cause = fmt.Errorf("%s: %s", s.Label, s.Exit.Text)
+				cause = fmt.Errorf("%s: %s", s.Label, s.Exit)
 			}
 			return &exitError{s.Exit.Code, cause}
 		}
