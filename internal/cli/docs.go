@@ -20,8 +20,8 @@ func WriteReference(w io.Writer) error {
 	fmt.Fprintf(&b, "```\n%s\n```\n", root.Long)
 	for _, g := range root.Groups() {
 		fmt.Fprintf(&b, "\n## %s\n", strings.TrimSuffix(g.Title, ":"))
-		for _, cmd := range root.Commands() {
-			if cmd.GroupID == g.ID && cmd.IsAvailableCommand() {
+		for _, cmd := range verbs(root) {
+			if cmd.GroupID == g.ID {
 				writeCommand(&b, cmd)
 			}
 		}

@@ -95,8 +95,8 @@ process-compose.yaml of the current folder is taken.`,
 	add := func(group string, cmds ...*cobra.Command) {
 		for _, c := range cmds {
 			c.GroupID = group
-			root.AddCommand(c)
 		}
+		addVerbs(root, cmds...)
 	}
 	add(groupRun,
 		newUp(env),
@@ -131,19 +131,17 @@ process-compose.yaml of the current folder is taken.`,
 
 // configure sets what both command tables share.
 func configure(env *Env, root *cobra.Command) {
-	cobra.EnableCommandSorting = false // verbs are listed in the order of a newcomer's need
-	root.SilenceErrors = true          // Main prints them, once
+	root.SilenceErrors = true // Main prints them, once
 	root.SilenceUsage = true
 	root.DisableAutoGenTag = true
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		if errors.Is(err, context.Canceled) {
 			return err
 		}
 		return flagError(cmd, err)
 	})
-	root.SetUsageTemplate(usageTemplate)
+	root.SetUsageFunc(writeUsage)
 	root.PersistentFlags().StringVar(&env.colors, "color", "auto", "colour the output: auto, always or never")
 	root.PersistentFlags().StringVar(&env.socket, "socket", "", "`path` of the control socket, instead of the project's own")
 	noColor := root.PersistentFlags().Bool("no-color", false, "the same as --color never")
@@ -200,8 +198,12 @@ func unknownVerb(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	err := usageError("unknown verb %q", args[0])
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		return hint(err, "did you mean %q?", near[0])
+	var names []string
+	for _, v := range verbs(cmd) {
+		names = append(append(names, v.Name()), v.Aliases...)
+	}
+	if near := spelling.Nearest(args[0], names); near != "" {
+		return hint(err, "did you mean %q?", near)
 	}
 	return hint(err, "see %q", cmd.CommandPath()+" --help")
 }
@@ -224,27 +226,3 @@ func oneOf(flag, value string, permitted ...string) error {
 	last := len(permitted) - 1
 	return usageError("--%s must be %s or %s, is %q", flag, strings.Join(permitted[:last], ", "), permitted[last], value)
 }
-
-// usageTemplate is cobra's, without the line that shows the program with any
-// command: the usage of the program itself says that already.
-const usageTemplate = `Usage:{{if .Runnable}}
-  {{.UseLine}}{{end}}{{if and .HasAvailableSubCommands .HasParent}}
-  {{.CommandPath}} VERB{{end}}{{if .HasExample}}
-
-Examples:
-{{.Example}}{{end}}{{if .HasAvailableSubCommands}}{{$cmds := .Commands}}{{if eq (len .Groups) 0}}
-
-Verbs:{{range $cmds}}{{if .IsAvailableCommand}}
-  {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{else}}{{range $group := .Groups}}
-
-{{.Title}}{{range $cmds}}{{if and (eq .GroupID $group.ID) .IsAvailableCommand}}
-  {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
-
-Flags:
-{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableInheritedFlags}}
-
-Flags of every verb:
-{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
-
-"{{.CommandPath}} VERB --help" says more about a verb.{{end}}
-`

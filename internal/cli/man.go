@@ -50,10 +50,7 @@ func writeMan(w io.Writer, root *cobra.Command) {
 // visible lists the verbs of root that its help shows, with their children.
 func visible(root *cobra.Command) []*cobra.Command {
 	var out []*cobra.Command
-	for _, cmd := range root.Commands() {
-		if cmd.Hidden || !cmd.IsAvailableCommand() {
-			continue
-		}
+	for _, cmd := range verbs(root) {
 		out = append(out, cmd)
 		out = append(out, visible(cmd)...)
 	}

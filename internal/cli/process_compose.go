@@ -40,7 +40,7 @@ terminal interface and no HTTP port; flags about them are accepted and change no
 		RunE:              func(cmd *cobra.Command, args []string) error { return upOpts.run(cmd.Context(), args) },
 	}
 	upOpts.addFlags(upCmd)
-	root.AddCommand(upCmd, newDown(env), newPs(env), newStatus(env), newLogs(env), newStart(env), newStop(env), newRestart(env),
+	addVerbs(root, upCmd, newDown(env), newPs(env), newStatus(env), newLogs(env), newStart(env), newStop(env), newRestart(env),
 		newKill(env), newWait(env), newEvents(env), newCheck(env), newConfig(env),
 		newPCProcess(env), newPCProject(env), newPCNamespace(env),
 		newVersion(env), newCompletion(env))
@@ -147,7 +147,7 @@ func newPCProcess(env *Env) *cobra.Command {
 		},
 	}
 	addPsFlags(getCmd, &get)
-	cmd.AddCommand(list, getCmd, newStart(env), newStop(env), newRestart(env), newLogs(env))
+	addVerbs(cmd, list, getCmd, newStart(env), newStop(env), newRestart(env), newLogs(env))
 	return cmd
 }
 
@@ -156,7 +156,7 @@ func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 // newPCProject is "process-compose project …".
 func newPCProject(env *Env) *cobra.Command {
 	cmd := &cobra.Command{Use: "project", Short: "Look at the project", Args: unknownVerb, RunE: help}
-	cmd.AddCommand(&cobra.Command{
+	addVerbs(cmd, &cobra.Command{
 		Use: "state", Short: "Print the state of the project as JSON", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runPs(cmd.Context(), env, psOptions{output: "json"})
@@ -168,7 +168,7 @@ func newPCProject(env *Env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return runIsReady(cmd.Context(), env, wait) },
 	}
 	ready.Flags().BoolVar(&wait, "wait", false, "wait until they are")
-	cmd.AddCommand(ready)
+	addVerbs(cmd, ready)
 	return cmd
 }
 
@@ -197,7 +197,7 @@ func runIsReady(ctx context.Context, env *Env, wait bool) error {
 // newPCNamespace is "process-compose namespace …".
 func newPCNamespace(env *Env) *cobra.Command {
 	cmd := &cobra.Command{Use: "namespace", Aliases: []string{"ns"}, Short: "Act on all processes of a namespace", Args: unknownVerb, RunE: help}
-	cmd.AddCommand(&cobra.Command{
+	addVerbs(cmd, &cobra.Command{
 		Use: "list", Short: "List the namespaces", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			members, _, err := namespaces(cmd.Context(), env)
@@ -220,7 +220,7 @@ func newPCNamespace(env *Env) *cobra.Command {
 		do   func(context.Context, *Env, *client.Client, *actOptions) error
 	}{{"start", runStart}, {"stop", runStop}, {"restart", runRestart}} {
 		verb, do := act.verb, act.do
-		cmd.AddCommand(&cobra.Command{
+		addVerbs(cmd, &cobra.Command{
 			Use: verb + " NAMESPACE", Short: strings.ToUpper(verb[:1]) + verb[1:] + " all processes of a namespace",
 			RunE: func(cmd *cobra.Command, args []string) error {
 				if len(args) != 1 {

@@ -17,43 +17,39 @@ func Root() string {
 	return filepath.Join(filepath.Dir(file), "..", "..")
 }
 
-var build struct { // one build for all tests of a package; tests are one process
-	once sync.Once
-	path string
-	err  error
-}
+// build makes the program once for all tests of a package, which are one
+// process, and returns its path.
+var build = sync.OnceValues(func() (string, error) {
+	dir := binaryDir()
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", err
+	}
+	// Services run as users of their own, and start this binary themselves.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "nix2gpu")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "./cmd/nix2gpu")
+	cmd.Dir = Root()
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %v\n%s", err, out)
+	}
+	if err := readSources(); err != nil {
+		return "", err
+	}
+	return path, os.Symlink("nix2gpu", filepath.Join(dir, "process-compose"))
+})
 
 // Binary builds the program as it ships, static and without the race
 // detector, and returns its path. Beside it lies the link process-compose.
 func Binary(t testing.TB) string {
 	t.Helper()
-	build.once.Do(func() {
-		dir, err := os.MkdirTemp("", "nix2gpu-bin-")
-		if err != nil {
-			build.err = err
-			return
-		}
-		// Services run as users of their own, and start this binary themselves.
-		build.err = os.Chmod(dir, 0o755)
-		build.path = filepath.Join(dir, "nix2gpu")
-		cmd := exec.Command("go", "build", "-trimpath", "-o", build.path, "./cmd/nix2gpu")
-		cmd.Dir = Root()
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			build.err = fmt.Errorf("go build: %v\n%s", err, out)
-			return
-		}
-		if build.err = readSources(); build.err != nil {
-			return
-		}
-		if err := os.Symlink("nix2gpu", filepath.Join(dir, "process-compose")); err != nil {
-			build.err = err
-		}
-	})
-	if build.err != nil {
-		t.Fatal(build.err)
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return build.path
+	return path
 }
 
 // readSources looks at what the program is built from, so that "go test" does
@@ -73,8 +69,9 @@ func readSources() error {
 }
 
 // RemoveBinary is for TestMain, after the tests.
-func RemoveBinary() {
-	if build.path != "" {
-		os.RemoveAll(filepath.Dir(build.path))
-	}
+func RemoveBinary() { os.RemoveAll(binaryDir()) }
+
+// binaryDir is where the program of this test process lies, if it was built.
+func binaryDir() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("nix2gpu-bin-%d", os.Getpid()))
 }
