@@ -1,0 +1,134 @@
+package session_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"nix2gpu/project"
+	"nix2gpu/rundir"
+	"nix2gpu/session"
+)
+
+// one is a project of one service, "api", whose process change may change.
+func one(change func(s *project.Service, q *project.Process)) *project.Project {
+	s := &project.Service{
+		ID: "api", Type: "custom", Instance: "api", Label: "api", Main: "api",
+		Pos:     project.Pos{File: "nix2gpu.nix", Line: 2, Col: 3},
+		Options: map[string]project.Pos{"command": {File: "nix2gpu.nix", Line: 4, Col: 5}, "dataDir": {File: "nix2gpu.nix", Line: 6, Col: 7}},
+	}
+	q := &project.Process{ID: "api", Service: "api", Role: project.Main, Command: project.Command{Exec: []project.Text{project.Lit("/bin/sh")}}}
+	change(s, q)
+	return &project.Project{
+		Version: project.Version, Name: "test",
+		Services: map[project.ID]*project.Service{"api": s}, Processes: map[project.ID]*project.Process{"api": q},
+	}
+}
+
+func TestPreconditions(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	taken := project.Port{Port: l.Addr().(*net.TCPAddr).Port, Pos: project.Pos{File: "nix2gpu.nix", Line: 8, Col: 9}}
+	for _, tt := range []struct {
+		name   string
+		change func(s *project.Service, q *project.Process)
+		held   []project.Port
+		kind   session.Kind
+		want   string // with which the text begins
+		more   int    // that are unmet beside
+	}{
+		{name: "nothing", change: func(s *project.Service, q *project.Process) {}},
+		{name: "unsupported", change: func(s *project.Service, q *project.Process) { s.Unsupported = "it" },
+			kind: session.Unsupported, want: `nix2gpu.nix:2:3: service "api": not supported: it`},
+		{name: "port", change: func(s *project.Service, q *project.Process) { s.Ports = []project.Port{taken} },
+			kind: session.PortTaken, want: fmt.Sprintf("nix2gpu.nix:8:9: service \"api\": port %d is in use by ", taken.Port)},
+		{name: "port of ours", change: func(s *project.Service, q *project.Process) { s.Ports = []project.Port{taken} },
+			held: []project.Port{taken}},
+		{name: "folder", change: func(s *project.Service, q *project.Process) {
+			q.Dirs = []project.Dir{{Path: project.Lit("/proc/none/data")}}
+		}, kind: session.FolderClosed, want: `nix2gpu.nix:6:7: service "api": cannot write to folder "/proc/none/data": `},
+		{name: "package", change: func(s *project.Service, q *project.Process) {
+			q.Command.Exec = []project.Text{project.PackagePath("no-such-package", "/bin/x")}
+		}, kind: session.PackageMissing, want: `nix2gpu.nix:4:5: service "api": package "no-such-package" `},
+		{name: "command", change: func(s *project.Service, q *project.Process) {
+			q.Command.Exec = []project.Text{project.Lit("no-such-program")}
+		}, kind: session.CommandMissing, want: `nix2gpu.nix:4:5: service "api": command "no-such-program" does not exist`},
+		{name: "everything at once, by place", change: func(s *project.Service, q *project.Process) {
+			s.Ports, s.Unsupported = []project.Port{taken}, "it"
+		}, kind: session.Unsupported, want: `nix2gpu.nix:2:3: `, more: 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			root := t.TempDir()
+			m := session.Machine{
+				Layout: rundir.Locate(rundir.Env{UID: os.Getuid()}, "test", root), Root: root, Self: "/bin/true",
+				Environ: []string{"PATH=/usr/bin:/bin"},
+			}
+			unmet, err := m.Preconditions(one(tt.change), []project.ID{"api"}, tt.held)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.want == "" {
+				if len(unmet) != 0 {
+					t.Errorf("unmet: %+v, want none", unmet)
+				}
+				return
+			}
+			if len(unmet) != 1+tt.more {
+				t.Fatalf("unmet: %+v\nwant %s and %d more", unmet, tt.want, tt.more)
+			}
+			if got := (&session.Refusal{Root: root, Unmet: unmet}).Error(); !strings.HasPrefix(got, tt.want) || unmet[0].Kind != tt.kind {
+				t.Errorf("kind %d, %s\nwant kind %d, %s…", unmet[0].Kind, got, tt.kind, tt.want)
+			}
+			if (unmet[0].Missing != nil) != (tt.kind == session.PackageMissing) {
+				t.Errorf("missing package %v of kind %d", unmet[0].Missing, tt.kind)
+			}
+			if entries, err := os.ReadDir(root); err != nil || len(entries) != 0 {
+				t.Errorf("looking left %v in the definition's folder (%v)", entries, err)
+			}
+		})
+	}
+}
+
+// A job is read as it was written, and its file has no name.
+func TestJobTravels(t *testing.T) {
+	p := one(func(*project.Service, *project.Process) {})
+	valid, err := project.Validated(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := &session.Job{
+		Project: valid, Services: []project.ID{"api"}, NoDeps: true, Stay: true, Root: "/r", Container: "c",
+		Definition: "d", Socket: "/s", Detached: true, LogJSON: true, Color: "never", Reload: []string{"config"},
+	}
+	f, err := j.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd())); err != nil || !strings.Contains(name, "memfd:") {
+		t.Errorf("the job is in %q (%v), want memory", name, err)
+	}
+	got, err := session.ReadJob(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got.Services, j.Services) || !got.NoDeps || !got.Stay || got.Root != j.Root || got.Container != j.Container ||
+		got.Definition != j.Definition || got.Socket != j.Socket || !got.Detached || !got.LogJSON || got.Color != j.Color || !slices.Equal(got.Reload, j.Reload) {
+		t.Errorf("read %+v, want %+v", got, j)
+	}
+	if got.Project.Project() == nil || !p.Diff(got.Project.Project()).IsEmpty() {
+		t.Errorf("the project was read as %+v", got.Project.Project())
+	}
+	f, err = os.Open("job.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := session.ReadJob(f); err == nil || !strings.Contains(err.Error(), "not by hand") {
+		t.Errorf("ReadJob of something else = %v", err)
+	}
+}
