@@ -231,32 +231,12 @@ func (in *Instance) dependency(c *module.Config) (project.Dependency, bool) {
 			return d, true
 		}
 	}
-	condition, ok := conditions[word.String()]
-	if !ok {
-		word.Errorf("condition must be one of \"started\", \"ready\", \"completed\", \"exited\" or \"log_ready\", not %q", word.String())
+	condition, err := project.ParseCondition(word.String())
+	if err != nil {
+		word.Errorf("condition %v", err)
 	}
 	d.Condition = condition
-	return d, ok
-}
-
-// conditions are the words of depends_on: ours, and those of process-compose
-// and docker compose.
-var conditions = map[string]project.Condition{
-	"started":                        project.Started,
-	"process_started":                project.Started,
-	"service_started":                project.Started,
-	"ready":                          project.Ready,
-	"healthy":                        project.Ready,
-	"process_healthy":                project.Ready,
-	"service_healthy":                project.Ready,
-	"completed":                      project.Completed,
-	"completed_successfully":         project.Completed,
-	"process_completed_successfully": project.Completed,
-	"service_completed_successfully": project.Completed,
-	"exited":                         project.Exited,
-	"process_completed":              project.Exited,
-	"log_ready":                      project.LogReady,
-	"process_log_ready":              project.LogReady,
+	return d, err == nil
 }
 
 // pos is a place of a definition as a project has it: relative to the root.

@@ -233,15 +233,6 @@ func ints(list []int) any {
 	return list
 }
 
-// words are process-compose's names of the conditions.
-var words = map[project.Condition]string{
-	project.Started:   "process_started",
-	project.Ready:     "process_healthy",
-	project.Completed: "process_completed_successfully",
-	project.Exited:    "process_completed",
-	project.LogReady:  "process_log_ready",
-}
-
 // dependencies says in processes what the project says in services: a main
 // process waits for its one-shots and for other services, and whoever waits
 // for a ready service waits for its last set-up one-shot.
@@ -253,11 +244,11 @@ func (e *encoder) dependencies(svc *project.Service, proc *project.Process) mapp
 	chain := svc.ProcessIDs()
 	at := slices.Index(chain, proc.ID)
 	if at > 0 {
-		word := words[project.Completed]
+		word := project.Completed.ProcessCompose()
 		if chain[at-1] == svc.Main {
-			word = words[project.Started]
+			word = project.Started.ProcessCompose()
 			if main := e.p.Processes[svc.Main]; main != nil && main.Readiness != nil {
-				word = words[project.Ready]
+				word = project.Ready.ProcessCompose()
 			}
 		}
 		on(chain[at-1], word)
@@ -270,11 +261,11 @@ func (e *encoder) dependencies(svc *project.Service, proc *project.Process) mapp
 		switch {
 		case target == nil:
 		case dep.Condition == project.Ready && len(target.Setup) > 0:
-			on(target.Setup[len(target.Setup)-1], words[project.Completed])
+			on(target.Setup[len(target.Setup)-1], project.Completed.ProcessCompose())
 		case dep.Condition == project.Ready && e.p.Processes[target.Main] != nil && e.p.Processes[target.Main].Readiness == nil:
-			on(target.Main, words[project.Started])
+			on(target.Main, project.Started.ProcessCompose())
 		default:
-			on(target.Main, words[dep.Condition])
+			on(target.Main, dep.Condition.ProcessCompose())
 		}
 	}
 	return m

@@ -186,20 +186,6 @@ func (r *one) logs(proc *project.Process) {
 	r.l.logConfig(r.f.get("log_configuration"), &proc.Log)
 }
 
-// conditions are process-compose's words, and ours, for what is waited for.
-var conditions = map[string]project.Condition{
-	"process_started":                project.Started,
-	"process_healthy":                project.Ready,
-	"process_completed":              project.Exited,
-	"process_completed_successfully": project.Completed,
-	"process_log_ready":              project.LogReady,
-	"started":                        project.Started,
-	"ready":                          project.Ready,
-	"exited":                         project.Exited,
-	"completed":                      project.Completed,
-	"log_ready":                      project.LogReady,
-}
-
 func (r *one) dependencies(svc *project.Service) {
 	n := r.f.get("depends_on")
 	if n == nil {
@@ -214,10 +200,16 @@ func (r *one) dependencies(svc *project.Service) {
 		dep := project.Dependency{Condition: project.Exited, Pos: fd.pos}
 		f := r.l.fields(fd.value, fmt.Sprintf("depends_on.%s", fd.key))
 		if word := f.get("condition"); word != nil {
-			c, ok := conditions[word.text]
-			if !ok {
-				names := slices.Sorted(maps.Keys(conditions))
-				hint := "must be one of " + strings.Join(processWords(names), ", ")
+			c, err := project.ParseCondition(word.text)
+			if err != nil {
+				var names []string // of process-compose, whose files these are
+				for _, c := range project.Conditions() {
+					names = append(names, c.ProcessCompose())
+				}
+				hint := "must be one of " + strings.Join(names, ", ")
+				for _, c := range project.Conditions() {
+					names = append(names, string(c))
+				}
 				if near := spelling.Nearest(word.text, names); near != "" {
 					hint = fmt.Sprintf("did you mean %q?", near)
 				}
@@ -231,10 +223,6 @@ func (r *one) dependencies(svc *project.Service) {
 		f.done()
 		svc.DependsOn[project.ID(fd.key)] = dep
 	}
-}
-
-func processWords(names []string) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(s string) bool { return !strings.HasPrefix(s, "process_") })
 }
 
 func (r *one) availability(proc *project.Process) {

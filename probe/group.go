@@ -12,19 +12,9 @@ import (
 	"nix2gpu/project"
 )
 
-// A Role says what a probe's verdict means.
-type Role string
-
-// The roles.
-const (
-	Startup   Role = "startup"
-	Liveness  Role = "liveness"
-	Readiness Role = "readiness"
-)
-
 // A Verdict is what one check found, and what the results add up to.
 type Verdict struct {
-	Role    Role
+	Role    project.ProbeRole
 	State   State
 	Changed bool // the state is news: act on it
 	OK      bool // this check's own result
@@ -79,7 +69,7 @@ func isResource(err error) bool {
 
 // prober is one probe of a process.
 type prober struct {
-	role    Role
+	role    project.ProbeRole
 	check   Checker
 	latch   *latch // instead of check: passes for good once it is set
 	pace    *pace
@@ -98,18 +88,12 @@ type Group struct {
 // of them can't work, whatever the process does.
 func New(p *project.Process, deps Deps) (*Group, error) {
 	g := &Group{}
-	for _, of := range []struct {
-		role  Role
-		probe *project.Probe
-	}{{Startup, p.Startup}, {Liveness, p.Liveness}, {Readiness, p.Readiness}} {
-		if of.probe == nil {
-			continue
-		}
-		pr, err := g.prober(of.role, of.probe, deps)
+	for role, of := range p.Probes() {
+		pr, err := g.prober(role, of, deps)
 		if err != nil {
-			return nil, fmt.Errorf("%s probe of %q: %w", of.role, p.ID, err)
+			return nil, fmt.Errorf("%s probe of %q: %w", role, p.ID, err)
 		}
-		if of.role == Startup {
+		if role == project.StartupProbe {
 			g.startup = pr
 		} else {
 			g.others = append(g.others, pr)
@@ -118,7 +102,7 @@ func New(p *project.Process, deps Deps) (*Group, error) {
 	return g, nil
 }
 
-func (g *Group) prober(role Role, p *project.Probe, deps Deps) (*prober, error) {
+func (g *Group) prober(role project.ProbeRole, p *project.Probe, deps Deps) (*prober, error) {
 	period := time.Duration(p.Period)
 	if period <= 0 {
 		period = 10 * time.Second
@@ -142,7 +126,7 @@ func (g *Group) prober(role Role, p *project.Probe, deps Deps) (*prober, error) 
 		g.lines = append(g.lines, w)
 		pr.latch = &w.latch
 		return pr, nil
-	case p.Notify != nil && p.Notify.Socket && deps.Notify != nil && role == Liveness:
+	case p.Notify != nil && p.Notify.Socket && deps.Notify != nil && role == project.LivenessProbe:
 		pr.check = watchdog{deps.Notify, period}
 		return pr, nil
 	case p.Notify != nil && p.Notify.Socket && deps.Notify != nil:
@@ -232,7 +216,7 @@ func (p *prober) run(ctx context.Context, born time.Time, report func(Verdict)) 
 			p.pace.passed()
 		}
 		report(v)
-		if p.role == Startup && v.State == Passing {
+		if p.role == project.StartupProbe && v.State == Passing {
 			return true
 		}
 		timer.Reset(p.pace.next(time.Since(born), v.Latency))

@@ -123,18 +123,6 @@ type Dependency struct {
 	Pos       Pos       `json:"pos,omitzero"`
 }
 
-// A Condition is a state of a service that another can wait for.
-type Condition string
-
-// The conditions. Without a probe a service is ready once it has started.
-const (
-	Started   Condition = "started"
-	Ready     Condition = "ready"
-	Completed Condition = "completed" // ended with success
-	Exited    Condition = "exited"    // ended, any way
-	LogReady  Condition = "log_ready" // printed its ready line
-)
-
 // A Port is one that a service listens on.
 type Port struct {
 	Port     int    `json:"port"`

@@ -105,7 +105,7 @@ func (e *Errors) checkDependency(p *Project, s *Service, id ID, d Dependency) {
 		e.add(pos, s.ID, fmt.Sprintf("enable %q, or remove the dependency", p.label(id)), "%q depends on %q, which is disabled", who, p.label(id))
 	}
 	oneOf(e, pos, s.ID, fmt.Sprintf("the condition of %q in the dependencies of %q", p.label(id), who), d.Condition,
-		Started, Ready, Completed, Exited, LogReady)
+		Conditions()...)
 	if d.Condition == "" {
 		e.add(pos, s.ID, "", "the dependency of %q on %q has no condition", who, p.label(id))
 	}

@@ -153,13 +153,13 @@ func TestLateStarterLooksAtNow(t *testing.T) {
 	p := services("db: +probe", "late: db=ready +disabled", "job")
 	play(t, p, map[project.ID]any{"db": act{ready: time.Second}}, Options{}, func(s *scene) {
 		s.pass(2 * time.Second)
-		s.world.probe(t, "db", Probe{Role: Readiness, News: true, Output: "connection refused"})
+		s.world.probe(t, "db", Probe{Role: project.ReadinessProbe, News: true, Output: "connection refused"})
 		s.wantState("db", Unready, "readiness probe failed: connection refused")
 		_, err := s.Start(ctx, []project.ID{"late"}, StartOptions{})
 		s.must(err)
 		s.pass(time.Second)
 		s.wantState("late", Waiting, "waits for db to be ready (it is not ready)")
-		s.world.probe(t, "db", Probe{Role: Readiness, OK: true, News: true})
+		s.world.probe(t, "db", Probe{Role: project.ReadinessProbe, OK: true, News: true})
 		s.wantState("late", Running, "")
 		if st := s.status("db"); st.Starts != 1 {
 			t.Errorf("losing readiness restarted db: %d starts", st.Starts)
@@ -281,7 +281,7 @@ func TestLivenessRestarts(t *testing.T) {
 	p := services("a: +probe restart=on_failure delay=1s", "user: a=ready")
 	play(t, p, map[project.ID]any{"a": act{linger: time.Second}}, Options{}, func(s *scene) {
 		s.pass(time.Second)
-		s.world.probe(t, "a", Probe{Role: Liveness, News: true, Output: "status 500"})
+		s.world.probe(t, "a", Probe{Role: project.LivenessProbe, News: true, Output: "status 500"})
 		s.wantState("a", Ending, "got SIGTERM, killed in 10s: liveness probe failed: status 500")
 		s.pass(10 * time.Second)
 		s.wantState("a", Running, "")

@@ -84,10 +84,10 @@ func (c *core) probed(r *run, p Probe) {
 	}
 	m := r.Process
 	switch {
-	case p.OK && (p.Role == Readiness || p.Role == Startup && m.Readiness == nil):
+	case p.OK && (p.Role == project.ReadinessProbe || p.Role == project.StartupProbe && m.Readiness == nil):
 		c.ready(s)
 	case p.OK:
-	case p.Role != Readiness || m.Readiness != nil && m.Readiness.RestartOnFailure:
+	case p.Role != project.ReadinessProbe || m.Readiness != nil && m.Readiness.RestartOnFailure:
 		c.broken(s, end{forced: true, probe: true}, p.failed())
 	default:
 		s.probeReady = false

@@ -147,7 +147,7 @@ func (w *fake) Probe(id RunID) {
 	if a.ready < 0 {
 		return
 	}
-	w.After(a.ready, Fact{Kind: Probed, Run: id, Probe: Probe{Role: Readiness, OK: true, News: true}})
+	w.After(a.ready, Fact{Kind: Probed, Run: id, Probe: Probe{Role: project.ReadinessProbe, OK: true, News: true}})
 }
 
 func (w *fake) Signal(id RunID, signal project.Signal, group bool) {

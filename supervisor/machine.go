@@ -147,7 +147,7 @@ func (m *machine) Probe(id RunID) {
 	}
 	go x.probes.Run(x.over, func(v probe.Verdict) {
 		m.report(Fact{Kind: Probed, Run: id, Probe: Probe{
-			Role: ProbeRole(v.Role), OK: v.State == probe.Passing, News: v.Changed, Output: oneLine(v.Message), At: time.Now(),
+			Role: v.Role, OK: v.State == probe.Passing, News: v.Changed, Output: oneLine(v.Message), At: time.Now(),
 		}})
 	})
 }
@@ -309,8 +309,8 @@ func baseSpec(p *project.Process, l *stage.Launch) *process.Spec {
 
 // notifiers opens what the process needs to say itself that it is ready.
 func (x *execution) notifiers(spec *process.Spec) error {
-	for _, pr := range []*project.Probe{x.Process.Readiness, x.Process.Liveness, x.Process.Startup} {
-		if pr == nil || pr.Notify == nil {
+	for _, pr := range x.Process.Probes() {
+		if pr.Notify == nil {
 			continue
 		}
 		var err error

@@ -13,7 +13,7 @@ func TestReadinessThatRestarts(t *testing.T) {
 	p.Processes["a"].Readiness.RestartOnFailure = true
 	play(t, p, nil, Options{}, func(s *scene) {
 		s.pass(time.Second)
-		s.world.probe(t, "a", Probe{Role: Readiness, News: true, Output: "refused"})
+		s.world.probe(t, "a", Probe{Role: project.ReadinessProbe, News: true, Output: "refused"})
 		s.pass(time.Millisecond)
 		s.wantState("a", Backoff, "readiness probe failed: refused; restarts in 1s")
 		s.pass(2 * time.Second)
@@ -30,13 +30,13 @@ func TestStartupProbe(t *testing.T) {
 	play(t, p, nil, Options{}, func(s *scene) {
 		s.pass(time.Minute)
 		s.wantState("a", Starting, "its startup probe has not passed yet")
-		s.world.probe(t, "a", Probe{Role: Startup, Output: "connection refused"})
+		s.world.probe(t, "a", Probe{Role: project.StartupProbe, Output: "connection refused"})
 		s.wantState("a", Starting, "startup probe failed: connection refused")
-		s.world.probe(t, "a", Probe{Role: Startup, OK: true, News: true})
+		s.world.probe(t, "a", Probe{Role: project.StartupProbe, OK: true, News: true})
 		s.wantState("user", Running, "")
 	})
 	play(t, p, nil, Options{}, func(s *scene) {
-		s.world.probe(t, "a", Probe{Role: Startup, News: true, Output: "connection refused"})
+		s.world.probe(t, "a", Probe{Role: project.StartupProbe, News: true, Output: "connection refused"})
 		s.pass(time.Millisecond)
 		s.wantState("a", Failed, "startup probe failed: connection refused")
 		s.wantState("user", Skipped, "a failed (startup probe failed: connection refused)")
@@ -48,7 +48,7 @@ func TestVerdictsEndWithTheProcess(t *testing.T) {
 	p := services("a: restart=always delay=1s", "b")
 	p.Processes["a"].Startup = &project.Probe{TCP: &project.TCPCheck{Port: 1}}
 	play(t, p, nil, Options{}, func(s *scene) {
-		s.world.probe(t, "a", Probe{Role: Startup, News: true, Output: "connection refused"})
+		s.world.probe(t, "a", Probe{Role: project.StartupProbe, News: true, Output: "connection refused"})
 		s.pass(time.Millisecond)
 		s.wantState("a", Backoff, "startup probe failed: connection refused; restarts in 1s")
 		s.pass(2 * time.Second)
@@ -63,7 +63,7 @@ func TestVerdictsEndWithTheProcess(t *testing.T) {
 func TestNotReadyYet(t *testing.T) {
 	play(t, services("a: +probe", "b"), map[project.ID]any{"a": act{ready: -1}}, Options{}, func(s *scene) {
 		for i := range 5 {
-			s.world.probe(t, "a", Probe{Role: Readiness, News: i == 2, Output: "status 503"})
+			s.world.probe(t, "a", Probe{Role: project.ReadinessProbe, News: i == 2, Output: "status 503"})
 		}
 		s.wantState("a", Starting, "readiness probe failed: status 503")
 		if st := s.status("a"); st.Health != HealthStarting {

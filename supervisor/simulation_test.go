@@ -306,10 +306,10 @@ func (s *sim) Probe(id RunID) {
 		s.push(s.delay(), Fact{}, func() { s.turn(p, true) })
 	}
 	if s.chance(0.05) {
-		s.push(10*s.delay(), Fact{Kind: Probed, Run: id, Probe: Probe{Role: Liveness, News: true, Output: "no"}}, nil)
+		s.push(10*s.delay(), Fact{Kind: Probed, Run: id, Probe: Probe{Role: project.LivenessProbe, News: true, Output: "no"}}, nil)
 	}
 	if s.chance(0.3) { // not news
-		s.push(s.delay(), Fact{Kind: Probed, Run: id, Probe: Probe{Role: Readiness, Output: "no"}}, nil)
+		s.push(s.delay(), Fact{Kind: Probed, Run: id, Probe: Probe{Role: project.ReadinessProbe, Output: "no"}}, nil)
 	}
 }
 
@@ -319,7 +319,7 @@ func (s *sim) turn(p *simProc, ready bool) {
 		return
 	}
 	p.ready = ready
-	s.deliver(Fact{Kind: Probed, Run: p.run.ID, Probe: Probe{Role: Readiness, OK: ready, News: true}})
+	s.deliver(Fact{Kind: Probed, Run: p.run.ID, Probe: Probe{Role: project.ReadinessProbe, OK: ready, News: true}})
 	if s.chance(0.3) {
 		s.push(s.delay(), Fact{}, func() { s.turn(p, !ready) })
 	}

@@ -76,19 +76,9 @@ const (
 
 // A Probe is what a probe found.
 type Probe struct {
-	Role   ProbeRole `json:"role"`
-	OK     bool      `json:"ok"`               // what its checks add up to
-	News   bool      `json:"-"`                // it changed its mind
-	Output string    `json:"output,omitempty"` // why not, in one line
-	At     time.Time `json:"at,omitzero"`
+	Role   project.ProbeRole `json:"role"`
+	OK     bool              `json:"ok"`               // what its checks add up to
+	News   bool              `json:"-"`                // it changed its mind
+	Output string            `json:"output,omitempty"` // why not, in one line
+	At     time.Time         `json:"at,omitzero"`
 }
-
-// A ProbeRole says what a probe's verdict means.
-type ProbeRole string
-
-// The roles. A startup or liveness probe that fails ends the process.
-const (
-	Readiness ProbeRole = "readiness"
-	Liveness  ProbeRole = "liveness"
-	Startup   ProbeRole = "startup"
-)

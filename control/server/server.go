@@ -336,11 +336,9 @@ func (s *Server) wait(ctx context.Context, ids []project.ID, a control.Action) e
 	case control.ForStopped:
 		return s.opts.Engine.Stopped(ctx, ids)
 	}
-	cond := project.Condition(a.For)
-	switch cond {
-	case project.Started, project.Ready, project.Completed, project.Exited, project.LogReady:
-	default:
-		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("unknown condition %q", a.For)}
+	cond, err := project.ParseCondition(a.For)
+	if err != nil {
+		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("for %v", err)}
 	}
 	for _, id := range ids {
 		if err := s.opts.Engine.Wait(ctx, id, cond); err != nil {

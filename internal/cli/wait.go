@@ -12,6 +12,7 @@ import (
 
 	"nix2gpu/control"
 	"nix2gpu/control/client"
+	"nix2gpu/project"
 )
 
 type waitOptions struct {
@@ -20,12 +21,18 @@ type waitOptions struct {
 	timeout time.Duration
 }
 
-// The things that wait can wait for: conditions of depends_on, and the states
-// that have no condition.
-var (
-	waitConditions = []string{"ready", "started", "completed", "exited", "log_ready", "stopped", "settled"}
-	waitStates     = []string{"waiting", "starting", "running", "unready", "backoff", "stopping", "failed", "skipped"}
-)
+// waitStates are the states that can be waited for and have no condition.
+func waitStates() []string {
+	return []string{"waiting", "starting", "running", "unready", "backoff", "stopping", "failed", "skipped"}
+}
+
+// waitWords are all that can be waited for, the conditions of depends_on first.
+func waitWords() (words []string) {
+	for _, c := range project.Conditions() {
+		words = append(words, string(c))
+	}
+	return append(append(words, control.ForStopped, control.ForSettled), waitStates()...)
+}
 
 func newWait(env *Env) *cobra.Command {
 	var opts waitOptions
@@ -46,13 +53,16 @@ passes, it is 124.`,
 		},
 	}
 	addTargetFlags(cmd, &opts.target, "f")
-	cmd.Flags().StringVar(&opts.cond, "for", "ready", "`condition`: "+strings.Join(slices.Concat(waitConditions, waitStates), ", "))
+	cmd.Flags().StringVar(&opts.cond, "for", "ready", "`condition`: "+strings.Join(waitWords(), ", "))
 	cmd.Flags().DurationVarP(&opts.timeout, "timeout", "t", 0, "give up after this `duration`; exit code 124")
 	return cmd
 }
 
 func runWait(ctx context.Context, env *Env, opts waitOptions) error {
-	if err := oneOf("for", opts.cond, slices.Concat(waitConditions, waitStates)...); err != nil {
+	if c, err := project.ParseCondition(opts.cond); err == nil {
+		opts.cond = string(c) // process-compose's word
+	}
+	if err := oneOf("for", opts.cond, waitWords()...); err != nil {
 		return err
 	}
 	c, err := opts.target.running(ctx, env)
@@ -67,7 +77,7 @@ func runWait(ctx context.Context, env *Env, opts waitOptions) error {
 			return err
 		}
 	}
-	if slices.Contains(waitStates, opts.cond) {
+	if slices.Contains(waitStates(), opts.cond) {
 		err := waitState(ctx, c, names, opts.cond)
 		if err != nil && exitCode(err) == exitTimeout {
 			writeMissing(env, c, names, opts.cond, "")
