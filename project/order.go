@@ -10,6 +10,18 @@ func (s *Service) ProcessIDs() []ID {
 	return slices.Concat(s.Init, []ID{s.Main}, s.Setup)
 }
 
+// Enabled lists the services that run when none is named, sorted.
+func (p *Project) Enabled() []ID {
+	ids := []ID{}
+	for id, s := range p.Services {
+		if !s.Disabled {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 // Select returns the named services with everything they depend on, sorted.
 // With noDeps it returns only those that are named.
 func (p *Project) Select(names []ID, noDeps bool) []ID {

@@ -17,14 +17,15 @@ import (
 // program that has evaluated the definition to the one that supervises.
 type Job struct {
 	Project    project.Valid
-	Services   []project.ID // to start, dependencies included
-	NoDeps     bool         // what is started waits for nothing
-	Stay       bool         // go on when nothing runs any more, whatever the definition says
-	Root       string       // the definition's folder
-	Container  string       // as it was named
-	Definition string       // as messages call it
-	Socket     string       // as it was named
-	Detached   bool         // nobody reads our stdout
+	Services   []project.ID          // to start, dependencies included
+	NoDeps     bool                  // what is started waits for nothing
+	Refused    map[project.ID]string // those of Services that can't run here, and why
+	Stay       bool                  // go on when nothing runs any more, whatever the definition says
+	Root       string                // the definition's folder
+	Container  string                // as it was named
+	Definition string                // as messages call it
+	Socket     string                // as it was named
+	Detached   bool                  // nobody reads our stdout
 	LogJSON    bool
 	Color      string // labels, never; empty: what services print passes
 	// Reload evaluates the definition again: arguments of our own program that

@@ -37,6 +37,7 @@ const (
 	FolderClosed                   // a folder for data that can't be made or written to
 	PackageMissing                 // software that is not on this machine
 	CommandMissing                 // a program or folder that does not exist
+	UserMissing                    // a user that does not exist
 )
 
 // A Precondition is one that is not met: what would make a service fail at
@@ -44,11 +45,53 @@ const (
 type Precondition struct {
 	Kind    Kind
 	Service project.ID // empty: the container's
+	Label   string     // of the service
 	Pos     project.Pos
 	Msg     string
 	Hint    string // the cure
 	// Missing is the package, of the kind PackageMissing.
 	Missing *packages.MissingError
+}
+
+// String is the message with the service that it is about.
+func (u Precondition) String() string {
+	if u.Service == "" {
+		return u.Msg
+	}
+	return fmt.Sprintf("service %q: %s", u.Label, u.Msg)
+}
+
+// Reasons says in a line why each of the services can't run, with the cure.
+func Reasons(unmet []Precondition) map[project.ID]string {
+	why := make(map[project.ID]string)
+	for _, u := range unmet {
+		text := u.Msg
+		if u.Hint != "" {
+			text += "; " + u.Hint
+		}
+		if old := why[u.Service]; old != "" {
+			text = old + "; " + text
+		}
+		why[u.Service] = text
+	}
+	delete(why, "")
+	return why
+}
+
+// Runnable lists those of ids that can run for all that is unmet: they are not
+// refused themselves and, where they wait for others, depend on none that is.
+// What the container lacks, all lack.
+func Runnable(p *project.Project, ids []project.ID, unmet []Precondition, noDeps bool) []project.ID {
+	refused := make(map[project.ID]bool)
+	for _, u := range unmet {
+		refused[u.Service] = true
+	}
+	if refused[""] {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(ids), func(id project.ID) bool {
+		return slices.ContainsFunc(p.Select([]project.ID{id}, noDeps), func(dep project.ID) bool { return refused[dep] })
+	})
 }
 
 // A Refusal lists what stands in the way of a start or a reload. Unlike an
@@ -67,7 +110,7 @@ func (e *Refusal) Error() string {
 		if pos := u.Pos.String(); pos != "" {
 			b.WriteString(pos + ": ")
 		}
-		b.WriteString(u.Msg)
+		b.WriteString(u.String())
 		if u.Hint != "" {
 			b.WriteString("\n  hint: " + u.Hint)
 		}
@@ -92,9 +135,7 @@ func (m Machine) Preconditions(p *project.Project, ids []project.ID, held []proj
 	c.ports(held)
 	c.folders()
 	c.packages()
-	if len(c.unmet) == 0 { // a command may be missing because its package is
-		c.commands()
-	}
+	c.commands()
 	slices.SortStableFunc(c.unmet, func(a, b Precondition) int {
 		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Col, b.Pos.Col))
 	})
@@ -125,7 +166,7 @@ type check struct {
 func (c *check) fail(kind Kind, s *project.Service, pos project.Pos, hint, format string, args ...any) *Precondition {
 	u := Precondition{Kind: kind, Pos: pos, Hint: hint, Msg: fmt.Sprintf(format, args...)}
 	if s != nil {
-		u.Service, u.Msg = s.ID, fmt.Sprintf("service %q: %s", s.Label, u.Msg)
+		u.Service, u.Label = s.ID, s.Label
 	}
 	c.unmet = append(c.unmet, u)
 	return &c.unmet[len(c.unmet)-1]
@@ -316,11 +357,19 @@ func (c *check) user(attr string) *project.Service {
 	return nil
 }
 
-// commands finds programs that do not exist. One that is named by a path may
-// be made by a service that runs before, so it is left to the start.
+// commands finds users and programs that do not exist. A program that is named
+// by a path may be made by a service that runs before, so it is left to the
+// start. It may also be missing because its package is, which is known then.
 func (c *check) commands() {
 	st := c.stage()
+	known := make(map[project.ID]bool)
+	for _, u := range c.unmet {
+		known[u.Service] = true
+	}
 	c.services(func(s *project.Service) {
+		if known[s.ID] || known[""] {
+			return
+		}
 		for _, id := range s.ProcessIDs() {
 			proc := c.project.Processes[id]
 			_, err := st.PrepareExec(c.project, proc, proc.Command, nil)
@@ -328,9 +377,11 @@ func (c *check) commands() {
 			if !errors.As(err, &e) {
 				continue
 			}
-			option, later := "command", len(s.DependsOn)+len(proc.Dirs)+len(proc.Files) > 0 || proc.Role != project.Init && len(s.Init) > 0
+			kind, option, later := CommandMissing, "command", len(s.DependsOn)+len(proc.Dirs)+len(proc.Files) > 0 || proc.Role != project.Init && len(s.Init) > 0
 			switch {
 			case e.Kind == stage.BadPackage:
+			case e.Kind == stage.BadUser:
+				kind, option = UserMissing, "user"
 			case later && strings.Contains(e.Msg, "/"): // another may make it
 				continue
 			case e.Kind == stage.BadFolder && errors.Is(e, fs.ErrNotExist):
@@ -338,7 +389,7 @@ func (c *check) commands() {
 			case e.Kind != stage.NoCommand:
 				continue
 			}
-			c.fail(CommandMissing, s, s.OptionPos(option), cmp.Or(e.Hint, "make it, or correct its path"), "%s", e.Msg)
+			c.fail(kind, s, s.OptionPos(option), cmp.Or(e.Hint, "make it, or correct its path"), "%s", e.Msg)
 		}
 	})
 }

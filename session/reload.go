@@ -12,6 +12,7 @@ import (
 	"nix2gpu/control"
 	"nix2gpu/process"
 	"nix2gpu/project"
+	"nix2gpu/supervisor"
 )
 
 // evaluateAgain reads the definition anew and hands the result to the engine.
@@ -63,11 +64,8 @@ func (s *session) preflight(ctx context.Context, next project.Valid) error {
 	for _, id := range append(changes.Added, changes.Changed...) {
 		starts[id] = !next.Project().Services[id].Disabled
 	}
-	var held []project.Port
-	for _, st := range s.engine.Snapshot().Services {
-		if st.PID != 0 {
-			held = append(held, now.Services[st.ID].Ports...)
-		}
+	snap := s.engine.Snapshot()
+	for _, st := range snap.Services {
 		if !st.Wanted { // it is left as it is
 			delete(starts, st.ID)
 		}
@@ -78,11 +76,22 @@ func (s *session) preflight(ctx context.Context, next project.Valid) error {
 			ids = append(ids, id)
 		}
 	}
-	unmet, err := s.Preconditions(next.Project(), ids, held)
+	unmet, err := s.Preconditions(next.Project(), ids, held(now, snap))
 	if err == nil && len(unmet) > 0 {
 		err = &Refusal{s.Root, unmet}
 	}
 	return err
+}
+
+// held are the ports of what runs.
+func held(p *project.Project, snap supervisor.Snapshot) []project.Port {
+	var ports []project.Port
+	for _, st := range snap.Services {
+		if s := p.Services[st.ID]; s != nil && st.PID != 0 {
+			ports = append(ports, s.Ports...)
+		}
+	}
+	return ports
 }
 
 // maxEvaluated bounds what is read from the child.

@@ -169,7 +169,7 @@ func (s *session) supervise() error {
 	st := stage.New(stage.Places{Root: s.Root, State: s.Layout.State, Run: s.Layout.Run, Self: s.Self},
 		&packages.Host{Dir: s.Layout.Packages}, stage.Options{Environ: s.Environ})
 	opts := supervisor.Options{
-		Services: s.job.Services, NoDeps: s.job.NoDeps, Stay: s.job.Stay, Log: s.log,
+		Services: s.job.Services, NoDeps: s.job.NoDeps, Refused: s.job.Refused, Stay: s.job.Stay, Log: s.log,
 		World: supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub}.World,
 	}
 	if process.IsInit() {
@@ -186,7 +186,7 @@ func (s *session) serve() error {
 		return err
 	}
 	s.server = server.New(server.Options{
-		Engine: s.engine, Resolve: (*project.Project).ResolveAll, Reload: s.reload, Logs: s.hub.Reader(),
+		Engine: asked{s.engine, s}, Resolve: (*project.Project).ResolveAll, Reload: s.reload, Logs: s.hub.Reader(),
 		Root: s.Root, Definition: s.job.Definition, Version: s.opts.Version, Log: s.log,
 	})
 	served := make(chan struct{})

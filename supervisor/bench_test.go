@@ -54,7 +54,7 @@ func BenchmarkChain(b *testing.B) {
 				}
 				c.begin()
 				work()
-				c.down("requested", 0)
+				c.downAsked()
 				work()
 				if !c.ended() {
 					b.Fatal("not ended")

@@ -76,9 +76,10 @@ type service struct {
 
 // request is what was asked of a service. It ends with the next request.
 type request struct {
-	wanted  bool // part of what was asked to run: it counts in the summary
-	noDeps  bool // asked to start without waiting for anything
-	spawned bool // the main process was executed since
+	wanted  bool   // part of what was asked to run: it counts in the summary
+	noDeps  bool   // asked to start without waiting for anything
+	refused string // why it can't run on this machine
+	spawned bool   // the main process was executed since
 }
 
 // attempt is one life of a service, from its first one-shot on. What it has
@@ -180,16 +181,16 @@ func (c *core) begin() {
 	}
 	wanted := c.project.Select(ids, c.opts.NoDeps)
 	c.world.Say(sayBegin(len(wanted)))
-	c.want(wanted, c.opts.NoDeps)
+	c.want(wanted, c.opts.NoDeps, c.opts.Refused)
 	c.settle()
 }
 
-// want marks services as wanted and lets each begin.
-func (c *core) want(ids []project.ID, noDeps bool) {
+// want marks services as wanted and lets each begin that is not refused.
+func (c *core) want(ids []project.ID, noDeps bool, refused map[project.ID]string) {
 	var list []*service
 	for _, s := range c.order {
 		if slices.Contains(ids, s.id) {
-			asked := request{wanted: true, noDeps: noDeps}
+			asked := request{wanted: true, noDeps: noDeps, refused: refused[s.id]}
 			if s.state.Live() && s.state != Stopping {
 				asked.spawned = s.spawned // it goes on
 			}
@@ -238,6 +239,9 @@ func (c *core) try(s *service) {
 func (c *core) gate(s *service) (Kind, string) {
 	if s.spec.Unsupported != "" {
 		return Hopeless, whyUnsupported(s.spec)
+	}
+	if s.refused != "" {
+		return Hopeless, s.refused
 	}
 	k := Open
 	if len(s.spec.Init) > 0 {
@@ -394,7 +398,7 @@ func (c *core) settle() {
 			}
 		}
 		if s.state == Skipped && s.main.ExitOnSkipped && c.stopping == nil {
-			c.down(s.ended(), 1)
+			c.down(Result{1, s.ended()})
 		}
 	}
 	c.changed = nil
@@ -426,7 +430,7 @@ func (c *core) finish() {
 	case c.finished:
 	case c.stopping != nil:
 		c.finished = true
-		c.result = Result{c.stopping.code, c.stopping.reason}
+		c.result = c.stopping.result
 		if c.stopping.announced {
 			c.world.Say(allStopped)
 		}

@@ -21,6 +21,10 @@ type Options struct {
 	Services []project.ID
 	// NoDeps starts exactly Services, and lets none of them wait.
 	NoDeps bool
+	// Refused are those of them that can't run on this machine, and why. They
+	// and what depends on them are skipped, and the project does not end
+	// with 0 unless it is stopped by request.
+	Refused map[project.ID]string
 	// Stay goes on when nothing runs any more, whatever the project says.
 	Stay bool
 
@@ -87,7 +91,7 @@ func (e *Engine) Run(ctx context.Context) Result {
 			r(e.core)
 		case <-cancelled:
 			cancelled = nil
-			e.core.down(requested, 0)
+			e.core.downAsked()
 		}
 		e.core.settle()
 	}
@@ -120,8 +124,9 @@ func ask[T any](ctx context.Context, e *Engine, f func(*core) (T, error)) (T, er
 
 // StartOptions tunes a start.
 type StartOptions struct {
-	NoDeps  bool // start only these, and let them wait for nothing
-	Missing bool // leave those alone that have completed
+	NoDeps  bool                  // start only these, and let them wait for nothing
+	Missing bool                  // leave those alone that have completed
+	Refused map[project.ID]string // as in Options
 }
 
 // Start starts services (nil: all that are not disabled) that do not run, and
@@ -156,7 +161,7 @@ func (e *Engine) Kill(ctx context.Context, ids []project.ID, signal project.Sign
 // Down stops the whole project in reverse order of dependencies; Run then
 // returns. Repeated calls change nothing.
 func (e *Engine) Down() {
-	e.post(func(c *core) { c.down(requested, 0) })
+	e.post(func(c *core) { c.downAsked() })
 }
 
 // DownNow is Down without grace: whatever lives is killed at once. It is what

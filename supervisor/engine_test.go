@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -721,6 +722,45 @@ func TestUnsupported(t *testing.T) {
 	play(t, p, nil, Options{}, func(s *scene) {
 		s.wantState("a", Skipped, "not supported: needs a GPU")
 		s.wantState("b", Skipped, "a was skipped (not supported: needs a GPU)")
+	})
+}
+
+// What can't run on this machine is skipped with its reason; the others run.
+// A start by request asks anew.
+func TestRefused(t *testing.T) {
+	why := `package "gpu" is not installed`
+	opts := Options{Refused: map[project.ID]string{"a": why}}
+	p := func(words ...string) *project.Project {
+		return services("a", "b: a=ready", "c: restart=no", "d: "+strings.Join(words, " "))
+	}
+	play(t, p(), map[project.ID]any{"c": act{lasts: 1e9}, "d": act{lasts: 2e9}}, opts, func(s *scene) {
+		s.wantState("a", Skipped, why)
+		s.wantState("b", Skipped, "a was skipped ("+why+")")
+		s.wantState("c", Running, "")
+		s.wantEnd(1, "a was skipped ("+why+")")
+	})
+	play(t, p(), map[project.ID]any{"c": act{lasts: 1e9, code: 7}, "d": act{lasts: 2e9}}, opts, func(s *scene) {
+		s.wantEnd(7, "c failed (exit code 7)")
+	})
+	play(t, p("+end"), map[project.ID]any{"d": act{lasts: 2e9}}, opts, func(s *scene) {
+		s.wantEnd(1, "d has completed; a was skipped ("+why+")")
+	})
+	play(t, p("+end"), map[project.ID]any{"d": act{lasts: 2e9, code: 4}}, opts, func(s *scene) {
+		s.wantEnd(4, "d failed (exit code 4)")
+	})
+	play(t, p(), nil, opts, func(s *scene) {
+		s.Down()
+		s.wantEnd(0, "requested")
+	})
+	play(t, p(), nil, opts, func(s *scene) {
+		_, err := s.Start(ctx, []project.ID{"a"}, StartOptions{Refused: map[project.ID]string{"a": "still no"}})
+		s.must(err)
+		s.wantState("a", Skipped, "still no")
+		_, err = s.Start(ctx, []project.ID{"b"}, StartOptions{})
+		s.must(err)
+		s.pass(time.Second)
+		s.wantState("a", Running, "")
+		s.wantState("b", Running, "")
 	})
 }
 

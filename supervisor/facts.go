@@ -209,7 +209,7 @@ func (c *core) consequences(s *service, k Kind) {
 	}
 	if s.main.ExitOnEnd || k == GaveUp &&
 		(s.main.Restart.Policy == project.RestartExitOnFailure || c.project.OnFailed == project.OnFailedExit) {
-		c.down(s.ended(), s.code())
+		c.down(Result{s.code(), s.ended()})
 	}
 }
 

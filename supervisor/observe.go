@@ -154,8 +154,8 @@ func (c *core) snapshot() Snapshot {
 	if st := c.stopping; st != nil {
 		snap.Phase = PhaseStopping
 		snap.Stop = &StopInfo{
-			Since: st.since, Reason: st.reason, Deadline: st.deadline,
-			WaitingFor: c.waitingFor(), Killing: st.killing, ExitCode: st.code,
+			Since: st.since, Reason: st.result.Reason, Deadline: st.deadline,
+			WaitingFor: c.waitingFor(), Killing: st.killing, ExitCode: st.result.Code,
 		}
 	}
 	if c.finished {

@@ -33,7 +33,7 @@ func (c *core) pick(ids []project.ID) ([]*service, error) {
 // errStopping refuses what would begin something while the project stops.
 func (c *core) errStopping() error {
 	if c.stopping != nil {
-		return &StoppingError{c.stopping.reason}
+		return &StoppingError{c.stopping.result.Reason}
 	}
 	return nil
 }
@@ -63,7 +63,7 @@ func (c *core) start(ids []project.ID, opts StartOptions) ([]project.ID, error) 
 		}
 		s.wanted = true
 	}
-	c.want(begin, opts.NoDeps)
+	c.want(begin, opts.NoDeps, opts.Refused)
 	return begin, nil
 }
 
@@ -173,7 +173,7 @@ func (c *core) reload(p *project.Project) (project.Changes, error) {
 		}
 	}
 	c.summary.due = c.summary.due || !changes.IsEmpty()
-	c.want(begin, false)
+	c.want(begin, false, nil)
 	for _, s := range c.order { // what they wait for may have changed
 		if s.state == Waiting || s.state == Skipped && s.wanted {
 			c.look(s)

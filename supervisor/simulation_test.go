@@ -379,7 +379,7 @@ func (s *sim) play() {
 		}
 		if s.steps > most && s.c.stopping == nil {
 			s.note("down")
-			s.c.down("requested", 0)
+			s.c.downAsked()
 			s.c.settle()
 			downAt = s.steps
 		}

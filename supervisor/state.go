@@ -44,7 +44,7 @@ var stateMeanings = [stateCount]string{
 	Stopping:   "it is brought down, to stay down",
 	Completed:  "it ended with success, for good",
 	Failed:     "it failed, for good",
-	Skipped:    "a dependency made it impossible",
+	Skipped:    "it can't run on this machine, or a dependency made it impossible",
 }
 
 var stateNames = [stateCount]string{
@@ -133,7 +133,7 @@ var kindMeanings = [kindCount]string{
 	Hold:       "it is to start, and a dependency is not there yet",
 	Open:       "it is to start, its dependencies are there, and it has no init one-shots",
 	OpenInit:   "the same, and its init one-shots come first",
-	Hopeless:   "it is to start, and a dependency can't be had any more",
+	Hopeless:   "it is to start, and it or a dependency can't be had",
 	InitNext:   "an init one-shot completed, and another follows",
 	InitDone:   "the last init one-shot completed",
 	Ready:      "the main process became ready, and there is no setup",

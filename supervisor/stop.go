@@ -107,8 +107,8 @@ func (c *core) immortal(r *run) {
 // shutdown is the stop of the whole project.
 type shutdown struct {
 	since     time.Time
-	reason    string
-	code      int
+	result    Result
+	asked     bool         // by a person, or whoever runs us
 	deadline  time.Time    // zero without a budget
 	levels    [][]*service // dependants first
 	next      int          // the first level that was not told yet
@@ -116,13 +116,24 @@ type shutdown struct {
 	announced bool
 }
 
-// down begins the stop of the project. Only the first call counts.
-func (c *core) down(reason string, code int) {
+// downAsked begins the stop of the project by request.
+func (c *core) downAsked() { c.end(&shutdown{result: Result{0, requested}, asked: true}) }
+
+// down begins the stop of the project for a reason of its own.
+func (c *core) down(r Result) {
+	if i := slices.IndexFunc(c.order, func(s *service) bool { return s.wanted && s.refused != "" }); r.Code == 0 && i >= 0 {
+		r = Result{1, r.Reason + "; " + c.order[i].ended()}
+	}
+	c.end(&shutdown{result: r})
+}
+
+// end begins the stop of the project. Only the first call counts.
+func (c *core) end(st *shutdown) {
 	if c.stopping != nil || c.finished {
 		return
 	}
 	now := c.world.Now()
-	st := &shutdown{since: now, reason: reason, code: code}
+	st.since = now
 	c.stopping = st
 	budget := c.opts.StopBudget
 	if t := c.project.StopTimeout; t != nil {
@@ -139,7 +150,7 @@ func (c *core) down(reason string, code int) {
 	}
 	if len(live) > 0 {
 		st.announced = true
-		c.world.Say(sayStopping(len(live), reason))
+		c.world.Say(sayStopping(len(live), st))
 	}
 	for _, s := range c.order {
 		if !s.state.Live() {
@@ -234,7 +245,7 @@ func (c *core) waitingFor() []string {
 
 // downNow kills everything at once.
 func (c *core) downNow() {
-	c.down(requested, 0)
+	c.downAsked()
 	c.killAll()
 }
 

@@ -27,10 +27,10 @@ func sayBegin(services int) string {
 	return "starting process-compose with " + count(services, "service")
 }
 
-func sayStopping(services int, reason string) string {
+func sayStopping(services int, st *shutdown) string {
 	line := "stopping " + count(services, "service")
-	if reason != requested {
-		line += ": " + reason
+	if !st.asked {
+		line += ": " + st.result.Reason
 	}
 	return line
 }

@@ -48,6 +48,12 @@ func TestScripts(t *testing.T) {
 			e.Defer(func() { downAll(t, e.WorkDir) })
 			return os.Mkdir(run, 0o700)
 		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "root" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			return os.Geteuid() == 0, nil
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":    cmdExits,
 			"waitfile": cmdWaitFile,

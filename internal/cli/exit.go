@@ -25,8 +25,8 @@ const (
 
 // exitCodes is their reference; docs/reference/exit-codes.md is made of it.
 var exitCodes = []struct{ code, meaning string }{
-	{"0", "Done. Also `up` after an orderly stop by SIGTERM or Ctrl-C."},
-	{"1", "It ran and failed: a service failed for good, a port was taken, a request was refused."},
+	{"0", "Done. Also `up` after an orderly stop by SIGTERM, Ctrl-C or `down`, whatever failed before."},
+	{"1", "It ran and failed: a service could not run on this machine, or failed; a request was refused."},
 	{"2", "Wrong usage, or an invalid definition."},
 	{"3", "Nothing is running."},
 	{"4", "There is no such service."},

@@ -288,13 +288,7 @@ func (t *target) keepNamespaces(p *project.Project) {
 // without names all that are enabled.
 func (l *loaded) selected(names []string, noDeps bool) ([]project.ID, error) {
 	if len(names) == 0 {
-		var all []project.ID
-		for id, s := range l.project.Services {
-			if !s.Disabled {
-				all = append(all, id)
-			}
-		}
-		return l.project.Select(all, false), nil
+		return l.project.Select(l.project.Enabled(), false), nil
 	}
 	ids, err := l.project.ResolveAll(names)
 	if err != nil {

@@ -12,34 +12,45 @@ import (
 	"nix2gpu/session"
 )
 
-// preflight refuses a start that could not succeed on this machine, after it
-// has installed what is missing if that was asked for. The error is a
-// *session.Refusal.
-func preflight(ctx context.Context, env *Env, l *loaded, layout rundir.Layout, ids []project.ID, install bool) error {
+// preflight says which of the services ids can't run on this machine, and why,
+// after it has installed what is missing if that was asked for. The others run.
+// Where there are none, or with --strict, the error is a *session.Refusal.
+func preflight(ctx context.Context, env *Env, l *loaded, layout rundir.Layout, ids []project.ID, opts *upOptions) (refused map[project.ID]string, err error) {
 	self, err := env.selfPath()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	m := session.Machine{Layout: layout, Root: l.root, Self: self, Environ: env.Environ}
 	if err := m.Recover(); err != nil {
-		return err
+		return nil, err
 	}
 	unmet, err := m.Preconditions(l.project, ids, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if install && slices.ContainsFunc(unmet, func(u session.Precondition) bool { return u.Missing != nil }) {
+	if opts.install && slices.ContainsFunc(unmet, func(u session.Precondition) bool { return u.Missing != nil }) {
 		if err := installMissing(ctx, env, unmet); err != nil {
-			return err
+			return nil, err
 		}
 		if unmet, err = m.Preconditions(l.project, ids, nil); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	if len(unmet) > 0 {
-		return &session.Refusal{Root: l.root, Unmet: unmet}
+	if len(unmet) == 0 {
+		return nil, nil
 	}
-	return nil
+	refusal := &session.Refusal{Root: l.root, Unmet: unmet}
+	wanted := ids
+	if len(opts.target.services) > 0 { // what they depend on alone is of no use
+		if wanted, err = l.project.ResolveAll(opts.target.services); err != nil {
+			return nil, err
+		}
+	}
+	if opts.strict || len(session.Runnable(l.project, wanted, unmet, opts.noDeps)) == 0 {
+		return nil, refusal
+	}
+	writeFaults(env.Stderr, env.Dir, l.root, faults(refusal))
+	return session.Reasons(unmet), nil
 }
 
 // installMissing lets apt install what is missing. It is the user's wish, so

@@ -56,7 +56,7 @@ func newStatus(env *Env) *cobra.Command {
 		Short: "Say how the project is, or all about one service",
 		Long: `Without a service, the same list as ps. With services, a block for each: what it is
 doing, since when and why, its processes, ports, last exit and probe, and its last
-lines of output; the exit code is 1 when one of them has failed.`,
+lines of output; the exit code is 1 when one of them has failed or was skipped.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.take(args); err != nil {

@@ -53,7 +53,7 @@ func faults(err error) []fault {
 	if errors.As(err, &refused) {
 		var out []fault
 		for _, u := range refused.Unmet {
-			out = append(out, fault{pos: u.Pos, msg: u.Msg, hint: u.Hint})
+			out = append(out, fault{pos: u.Pos, msg: u.String(), hint: u.Hint})
 		}
 		return out
 	}

@@ -34,7 +34,7 @@ func runStatus(ctx context.Context, env *Env, opts psOptions) error {
 		if err := tailOf(ctx, env, &opts.target, s, state.Since, statusLines); err != nil {
 			fmt.Fprintf(env.Stderr, "log of %s: %v\n", s.Label, err)
 		}
-		if s.State == "failed" {
+		if s.State == "failed" || s.State == "skipped" {
 			code = exitFailed
 		}
 	}

@@ -29,6 +29,7 @@ type upOptions struct {
 	dryRun      bool
 	noDeps      bool
 	install     bool
+	strict      bool
 	logFormat   string
 	keep        bool // stay when nothing runs any more, whatever the definition says
 }
@@ -41,9 +42,13 @@ func newUp(env *Env) *cobra.Command {
 		Long: `Runs the services of a definition, in the order of their dependencies, and prints
 what they print. Ctrl-C stops them in reverse order; a second one kills them.
 
-With names, only those services and what they depend on. When the project already
-runs, up brings it to what the definition says now, starts what is missing and then
-follows the logs.`,
+With names, only those services and what they depend on. What can't run on this
+machine (a package, a program, a user or a port that is not there to be had) is
+refused: ps says why, the others run, and the exit code is 1 in the end; with
+--strict nothing is started.
+
+When the project already runs, up brings it to what the definition says now, starts
+what is missing and then follows the logs.`,
 		Example: `  nix2gpu up                         everything in flake.nix or nix2gpu.nix
   nix2gpu up postgresql              only the database
   nix2gpu up ./stack.nix#web -d      in the background
@@ -72,6 +77,7 @@ func addUpFlags(cmd *cobra.Command, opts *upOptions, detach string) {
 	f.BoolVar(&opts.dryRun, "dry-run", false, "print what would run, as process-compose YAML with secrets masked")
 	f.BoolVar(&opts.noDeps, "no-deps", false, "run only the named services, and let them wait for nothing")
 	f.BoolVar(&opts.install, "install", false, "install missing packages with apt-get")
+	f.BoolVar(&opts.strict, "strict", false, "start nothing when one of the services can't run on this machine")
 	f.StringVar(&opts.logFormat, "log-format", "text", "`format` of the output: text or json")
 }
 
@@ -113,12 +119,13 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 		fmt.Fprintln(env.Stderr, l.nothing())
 		return nil
 	}
-	if err := preflight(ctx, env, l, layout, ids, opts.install); err != nil {
+	refused, err := preflight(ctx, env, l, layout, ids, &opts)
+	if err != nil {
 		return err // which says more than the notes
 	}
 	l.writeNotes(env)
 	j := &session.Job{
-		Project: l.valid, Services: ids, NoDeps: opts.noDeps, Stay: opts.keep, Root: l.root, Container: l.container,
+		Project: l.valid, Services: ids, NoDeps: opts.noDeps, Refused: refused, Stay: opts.keep, Root: l.root, Container: l.container,
 		Definition: l.name, Socket: renv.Socket,
 		LogJSON: opts.logFormat == "json", Color: env.colorMode(),
 		Reload: opts.target.again(env, l),
