@@ -25,9 +25,9 @@ const (
 
 // wishes turns signals into wishes.
 //
-// TERM stops, however often it comes. INT, which a person types, stops, and
-// kills the second time; so does QUIT at once. HUP stops when our terminal has
-// gone, and else is for a reload.
+// TERM stops, however often it comes; so does QUIT, which images name as their
+// stop signal. INT, which a person types, stops, and kills the second time.
+// HUP stops when our terminal has gone, and else is for a reload.
 type wishes struct {
 	now         func() time.Time
 	hasTerminal func() bool
@@ -36,10 +36,8 @@ type wishes struct {
 
 func (w *wishes) of(s os.Signal) wish {
 	switch s {
-	case syscall.SIGTERM:
+	case syscall.SIGTERM, syscall.SIGQUIT:
 		return stop
-	case syscall.SIGQUIT:
-		return stopNow
 	case syscall.SIGINT:
 		switch {
 		case w.interrupted.IsZero():

@@ -20,6 +20,7 @@ func TestWishes(t *testing.T) {
 		want     []wish
 	}{
 		{"TERM, again and again", false, []press{{0, syscall.SIGTERM}, {time.Hour, syscall.SIGTERM}}, []wish{stop, stop}},
+		{"QUIT, and then TERM", true, []press{{0, syscall.SIGQUIT}, {time.Hour, syscall.SIGTERM}}, []wish{stop, stop}},
 		{"Ctrl-C that is passed on", true, []press{{0, syscall.SIGINT}, {onePress, syscall.SIGINT}}, []wish{stop, nothing}},
 		{"Ctrl-C twice", true, []press{{0, syscall.SIGINT}, {onePress + 1, syscall.SIGINT}}, []wish{stop, stopNow}},
 		{"Ctrl-C after TERM", true, []press{{0, syscall.SIGTERM}, {time.Second, syscall.SIGINT}}, []wish{stop, stop}},

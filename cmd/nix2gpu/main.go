@@ -4,14 +4,12 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"nix2gpu/internal/cli"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := cli.Interruptible(context.Background())
 	code := cli.Main(ctx, cli.OSEnv())
 	stop()
 	os.Exit(code) // the only os.Exit in the program

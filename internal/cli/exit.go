@@ -20,19 +20,18 @@ const (
 	exitNoService   = 4
 	exitTimeout     = 124
 	exitInterrupted = 130
-	exitTerminated  = 143
 )
 
 // exitCodes is their reference; docs/reference/exit-codes.md is made of it.
 var exitCodes = []struct{ code, meaning string }{
-	{"0", "Done. Also `up` after an orderly stop by SIGTERM, Ctrl-C or `down`, whatever failed before."},
+	{"0", "Done. Also `up` after an orderly stop by SIGTERM, SIGQUIT, Ctrl-C or `down`, whatever failed before."},
 	{"1", "It ran and failed: a service could not run on this machine, or failed; a request was refused."},
 	{"2", "Wrong usage, or an invalid definition."},
 	{"3", "Nothing is running."},
 	{"4", "There is no such service."},
 	{"124", "It did not happen in time."},
 	{"128+n", "Killed by signal n."},
-	{"130", "Interrupted by Ctrl-C, in any verb but `up`; 143 by SIGTERM."},
+	{"130", "Interrupted by Ctrl-C, in any verb but `up`; 143 by SIGTERM, 131 by SIGQUIT."},
 }
 
 // An exitError ends the program with a code of its own. A nil err prints

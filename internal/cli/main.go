@@ -39,11 +39,9 @@ func Main(ctx context.Context, env *Env) int {
 		return exitOK
 	}
 	// Whatever a request that was cut off says: it was the signal.
-	if cause := context.Cause(ctx); cause != nil {
-		if strings.HasPrefix(cause.Error(), "terminated") {
-			return exitTerminated
-		}
-		return exitInterrupted
+	var by *interruption
+	if errors.As(context.Cause(ctx), &by) {
+		return by.code()
 	}
 	report(env, root.Name(), err)
 	return exitCode(err)

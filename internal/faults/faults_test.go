@@ -126,6 +126,32 @@ func TestSecondCtrlCKillsAtOnce(t *testing.T) {
 	s.WantNothingLeft()
 }
 
+// TestQuitTellsTheServices sends what images of databases and web servers have
+// as their stop signal, to PID 1 and to any other.
+func TestQuitTellsTheServices(t *testing.T) {
+	for name, wrap := range map[string][]string{
+		"as init":    {"unshare", "-pf", "--mount-proc", "--kill-child"},
+		"as another": {"env"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := stack(t, `command = "bash -c 'trap \"echo told; exit 0\" TERM; echo armed; while :; do sleep 0.1; done'"; shutdown.timeout_seconds = 600;`)
+			up := s.StartCommand(wrap[0], append(wrap[1:], s.Bin, "up")...)
+			up.WaitLine("[svc] armed", time.Minute)
+			pid := up.PID()
+			if wrap[0] == "unshare" {
+				pid = childOf(pid)
+			}
+			if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
+				t.Fatal(err)
+			}
+			if code := up.Wait(time.Minute); code != 0 || !strings.Contains(up.Stdout(), "[svc] told\n") {
+				t.Errorf("exit code %d, want 0, and the service told:\n%s", code, up.Output())
+			}
+			s.WantNothingLeft()
+		})
+	}
+}
+
 func TestGrandchildInItsOwnSession(t *testing.T) {
 	s := stack(t, `command = "bash -c 'setsid sleep 1000 & setsid setsid sleep 1001 & (sleep 1002 &); echo spawned; exec sleep 1003'";`)
 	up := s.Start("up")
