@@ -2,19 +2,17 @@ package catalog_test
 
 import (
 	"context"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"nix2gpu/catalog"
+	"nix2gpu/internal/testkit"
 	"nix2gpu/nix/eval"
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // generate evaluates `{ services = …; }` and turns it into a project.
 func generate(t *testing.T, name, text string) (*project.Project, error) {
@@ -67,19 +65,7 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, golden := string(out), strings.TrimSuffix(file, ".nix")+".golden.json"
-			if *update {
-				if err := os.WriteFile(golden, out, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("got\n%s\nwant\n%s\n(if meant: go test -update)", got, want)
-			}
+			testkit.Golden(t, strings.TrimSuffix(file, ".nix")+".golden.json", out)
 		})
 	}
 }

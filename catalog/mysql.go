@@ -75,7 +75,8 @@ func generateMySQL(in *Instance) {
 
 	setup := in.After(provision("setup", flag("socket", socket), flag("spec", in.RunDir("/setup.json"))))
 	setup.User = "" // as whoever started us, who becomes a user of the database
-	setup.Files = []project.File{{Path: in.RunDir("/setup.json"), Content: in.jsonText(mysqlSetup(in, setup)), Mode: "0600"}}
+	spec := in.jsonText(mysqlSetup(in, setup)) // adds a file of its own
+	setup.Files = append(setup.Files, project.File{Path: in.RunDir("/setup.json"), Content: spec, Mode: "0600"})
 }
 
 // mysqlConfig is my.cnf.
