@@ -403,3 +403,37 @@ func TestJSON(t *testing.T) {
 		t.Errorf("round trip (-want +got):\n%s", diff)
 	}
 }
+
+// A file is written or lent, not both, and a secret is in some file.
+func TestFilesAndSecretsAreWhole(t *testing.T) {
+	p := build(t, "api")
+	p.Processes["api"].Files = []project.File{
+		{Path: project.RunPath("/a"), Source: project.RootPath("/a"), Mode: "0400"},
+		{Path: project.RunPath("/b"), Source: project.RootPath("/b"), Content: project.Lit("b")},
+	}
+	p.Secrets = map[string]project.Secret{"api/x": {}, "api/y": {File: project.RootPath("/y")}}
+	err := p.Validate()
+	for want, n := range map[string]int{`file "<run>/b" of "api" must have either content or a source`: 1, `<run>/a`: 0, `secret "api/x" has no file`: 1, `api/y`: 0} {
+		if got := strings.Count(fmt.Sprint(err), want); got != n {
+			t.Errorf("%d times %q in %v, want %d", got, want, err, n)
+		}
+	}
+}
+
+// Another file for a secret restarts whom it concerns.
+func TestDiffSeesSecrets(t *testing.T) {
+	with := func(file string) *project.Project {
+		p := build(t, "api", "web", "db")
+		p.Processes["api"].Env = map[string]project.Value{"TOKEN": {Text: project.SecretContent("token"), Secret: true}}
+		p.Processes["web"].Command.Shell = project.FilePath("conf")
+		p.Files = map[string]*project.File{"conf": {Content: project.SecretContent("token")}}
+		p.Secrets = map[string]project.Secret{"token": {File: project.RootPath(file)}}
+		return p
+	}
+	if got := fmt.Sprint(with("/a").Diff(with("/b")).Changed); got != "[api web]" {
+		t.Errorf("changed are %s, want [api web]", got)
+	}
+	if c := with("/a").Diff(with("/a")); !c.IsEmpty() {
+		t.Errorf("nothing differs, and changed are %v", c.Changed)
+	}
+}

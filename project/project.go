@@ -17,6 +17,11 @@ type Project struct {
 	Processes map[ID]*Process  `json:"processes"`
 	Files     map[string]*File `json:"files,omitempty"` // generated files, by the name that Part.File uses
 
+	// Secrets are files of the user's whose content texts name by Part.Secret.
+	// The content is read at each start, with the rights of whoever started
+	// nix2gpu, and never becomes part of the project.
+	Secrets map[string]Secret `json:"secrets,omitempty"`
+
 	WhenDone    WhenDone  `json:"whenDone,omitempty"`    // default: exit
 	OnFailed    OnFailed  `json:"onFailed,omitempty"`    // default: continue
 	StopTimeout *Duration `json:"stopTimeout,omitempty"` // budget of the whole stop; nil: 9s as PID 1, else unbounded by it
@@ -217,10 +222,24 @@ type Log struct {
 	MaxFiles  int  `json:"maxFiles,omitempty"`
 }
 
+// A Secret is a file with one line that is not for every reader.
+type Secret struct {
+	File Text `json:"file"`
+}
+
 // A File is written before a process starts.
 type File struct {
-	Path    Text   `json:"path,omitempty"` // unset for Project.Files
-	Content Text   `json:"content"`
+	Path    Text `json:"path,omitempty"` // unset for Project.Files
+	Content Text `json:"content,omitempty"`
+	// Escape lists characters that get a backslash in front where a place of
+	// Content, or a secret, stands for text with them; a line end in such text
+	// is an error then.
+	Escape string `json:"escape,omitempty"`
+	// Source, instead of Content, is a file of the user's that the process is to
+	// find at Path: as a link, or as a copy with Mode and Owner where the
+	// process's user may not read the original.
+	Source Text `json:"source,omitempty"`
+
 	Mode    string `json:"mode,omitempty"`  // octal, "0644" unless set
 	Owner   string `json:"owner,omitempty"` // default: the process's user
 }

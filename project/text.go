@@ -25,7 +25,7 @@ type Part struct {
 	Run     *string      // our folder of this run: sockets, pid files
 	File    *string      // the path of a generated file, by its name in Project.Files
 	Self    bool         // the nix2gpu binary
-	Secret  *string      // the content of the named secret
+	Secret  *string      // the content of the named secret: of Project.Secrets, or one that the container brings
 }
 
 // PackagePart is a path inside a package: Attr "python3", Sub "/bin/python".
@@ -51,6 +51,9 @@ func FilePath(name string) Text { return Text{{File: &name}} }
 
 // PackagePath is a path inside a package; sub is "" or starts with a slash.
 func PackagePath(attr, sub string) Text { return Text{{Package: &PackagePart{attr, sub}}} }
+
+// SecretContent is the content of the secret of that name.
+func SecretContent(name string) Text { return Text{{Secret: &name}} }
 
 // Self is the path of the nix2gpu binary.
 func Self() Text { return Text{{Self: true}} }

@@ -41,6 +41,11 @@ func (p *Project) Validate() error {
 		found.add(pos, ring[0], "remove one of these dependencies", "services wait for each other: %s", strings.Join(names, " → "))
 	}
 	found.checkFiles(p)
+	for _, name := range slices.Sorted(maps.Keys(p.Secrets)) {
+		if p.Secrets[name].File.IsEmpty() {
+			found.add(Pos{}, "", "", "secret %q has no file", name)
+		}
+	}
 	found.checkPorts(p)
 	return found.asError()
 }
@@ -154,6 +159,11 @@ func (e *Errors) checkProcess(p *Project, id ID, q *Process) {
 	e.checkRestart(s, who, q.Restart)
 	for role, probe := range q.Probes() {
 		e.checkProbe(s, fmt.Sprintf("the %s probe of %s", role, who), probe)
+	}
+	for _, f := range q.Files {
+		if len(f.Source) > 0 && (len(f.Content) > 0 || f.Escape != "") {
+			e.add(s.Pos, s.ID, "", "file %q of %s must have either content or a source", f.Path, who)
+		}
 	}
 	for name := range q.Env {
 		if name == "" || strings.ContainsAny(name, "=\x00") {

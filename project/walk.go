@@ -11,7 +11,7 @@ type Owner struct {
 	Process ID     // empty for a text of the container or of a shared generated file
 	File    string // the name in Project.Files of the file whose content it is
 	Field   string // "command", "env", "files", …: the part of the owner
-	Name    string // the variable's name, of the field "env"
+	Name    string // of the variable, of the field "env"; of the secret, of "secrets"
 }
 
 // A TextVisitor is called with each text in turn. What it assigns to *t is kept.
@@ -28,6 +28,14 @@ func (p *Project) EachText(visit TextVisitor) {
 	for _, name := range slices.Sorted(maps.Keys(p.Files)) {
 		p.Files[name].eachText(Owner{File: name, Field: "files"}, visit)
 	}
+	for _, name := range slices.Sorted(maps.Keys(p.Secrets)) {
+		file := p.Secrets[name].File
+		before := file
+		visit(Owner{Field: "secrets", Name: name}, &file)
+		if !sameText(before, file) {
+			p.Secrets[name] = Secret{File: file}
+		}
+	}
 }
 
 // EachText calls visit with every text of the container, in a stable order.
@@ -39,12 +47,13 @@ func (c *Container) EachText(visit TextVisitor) {
 // eachEnv visits what every process gets.
 func (c *Container) eachEnv(visit TextVisitor) { eachValue(Owner{Field: "env"}, c.Env, visit) }
 
-// EachText calls visit with the path and the content of the file.
+// EachText calls visit with the path, the content and the source of the file.
 func (f *File) EachText(visit TextVisitor) { f.eachText(Owner{Field: "files"}, visit) }
 
 func (f *File) eachText(o Owner, visit TextVisitor) {
 	visit(o, &f.Path)
 	visit(o, &f.Content)
+	visit(o, &f.Source)
 }
 
 // EachText calls visit with every text of the process, in a stable order.
@@ -100,10 +109,15 @@ func eachValue(o Owner, env map[string]Value, visit TextVisitor) {
 		before := v.Text
 		o.Name = name
 		visit(o, &v.Text)
-		if len(before) != len(v.Text) || len(before) > 0 && &before[0] != &v.Text[0] {
+		if !sameText(before, v.Text) {
 			env[name] = v
 		}
 	}
+}
+
+// sameText reports whether two texts are one in memory.
+func sameText(a, b Text) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
 // Uses lists the generated files that the texts of some walks name, such as

@@ -135,21 +135,79 @@ func (s *Stage) writeFile(p *project.Project, f *project.File, user *account) er
 	if err != nil {
 		return err
 	}
-	content, err := s.Resolve(p, f.Content)
-	if err != nil {
-		return err
-	}
 	owner := user
 	if f.Owner != "" {
 		if owner, err = s.user(f.Owner); err != nil {
 			return err
 		}
 	}
-	if err := s.put(path, content, f.Mode, owner); err != nil {
+	if len(f.Source) > 0 {
+		err = s.lend(p, path, f, owner)
+	} else {
+		var content string
+		if content, err = s.resolve(p, f.Content, escaping(f.Escape), 0); err != nil {
+			return err
+		}
+		err = s.put(path, content, f.Mode, owner)
+	}
+	if err != nil {
 		return err
 	}
 	if folder := user.closed(path); folder != "" {
 		return closedError("file", path, folder, user)
+	}
+	return nil
+}
+
+// maxLent bounds what is copied of a file that is lent.
+const maxLent = 16 << 20
+
+// lend makes path stand for a file of the user's. Where the owner may read that
+// file it is a link, so that a renewed certificate is seen at once; else a
+// copy, which we read with our own rights at each start.
+func (s *Stage) lend(p *project.Project, path string, f *project.File, owner *account) error {
+	source, err := s.path(p, f.Source)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(source)
+	if err != nil {
+		e := fileError(BadFile, "cannot read file", source, err)
+		if errors.Is(err, fs.ErrNotExist) {
+			e.Hint = "make it, or correct its path"
+		}
+		return e
+	}
+	if !s.root || owner.may(info, 4) && owner.closed(source) == "" {
+		return link(path, source)
+	}
+	data, err := readRegular(source, maxLent)
+	if err != nil {
+		return fileError(BadFile, "cannot read file", source, err)
+	}
+	return s.put(path, string(data), f.Mode, owner)
+}
+
+// link makes path a link to target, by renaming.
+func link(path, target string) error {
+	if have, err := os.Readlink(path); err == nil && have == target {
+		return nil
+	}
+	dir := filepath.Dir(path)
+	if err := makeParents(dir); err != nil {
+		return makeError(dir, err)
+	}
+	tmp, err := os.MkdirTemp(dir, ".new-*")
+	if err != nil {
+		return writeError(path, err)
+	}
+	defer os.RemoveAll(tmp) // nothing is left in it after the rename
+	fresh := filepath.Join(tmp, "link")
+	if err = os.Symlink(target, fresh); err == nil {
+		err = os.Rename(fresh, path)
+	}
+	if err != nil {
+		return writeError(path, err)
 	}
 	return nil
 }

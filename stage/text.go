@@ -1,10 +1,15 @@
 package stage
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"nix2gpu/packages"
 	"nix2gpu/project"
@@ -13,19 +18,23 @@ import (
 // Resolve gives the characters that t stands for on this machine. Packages it
 // names are made to exist, and so are the generated files.
 func (s *Stage) Resolve(p *project.Project, t project.Text) (string, error) {
-	return s.resolve(p, t, func(_, place string) string { return place }, 0)
+	return s.resolve(p, t, plain, 0)
 }
 
 // resolveShell is Resolve for a line of the shell: what a place stands for is
 // quoted so that it stays one word, or one part of a word, wherever it stands.
 func (s *Stage) resolveShell(p *project.Project, t project.Text) (string, error) {
-	return s.resolve(p, t, quoteAt, 0)
+	return s.resolve(p, t, func(before, place string) (string, error) { return quoteAt(before, place), nil }, 0)
 }
+
+// A quoter makes of what a place stands for what is to stand in the text, after
+// the text before.
+type quoter func(before, place string) (string, error)
 
 // maxDepth bounds files that name files.
 const maxDepth = 20
 
-func (s *Stage) resolve(p *project.Project, t project.Text, quote func(before, place string) string, depth int) (string, error) {
+func (s *Stage) resolve(p *project.Project, t project.Text, quote quoter, depth int) (string, error) {
 	if depth > maxDepth {
 		return "", &Error{Kind: BadText, Msg: "generated files name each other in a circle"}
 	}
@@ -39,7 +48,11 @@ func (s *Stage) resolve(p *project.Project, t project.Text, quote func(before, p
 		if err != nil {
 			return "", err
 		}
-		b.WriteString(quote(b.String(), place))
+		quoted, err := quote(b.String(), place)
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(quoted)
 	}
 	return b.String(), nil
 }
@@ -59,7 +72,7 @@ func (s *Stage) place(p *project.Project, part project.Part, depth int) (string,
 	case part.File != nil:
 		return s.generated(p, *part.File, depth)
 	}
-	return s.secret(*part.Secret)
+	return s.secret(p, *part.Secret, depth)
 }
 
 func (s *Stage) packagePath(part *project.PackagePart) (string, error) {
@@ -94,7 +107,7 @@ func (s *Stage) generated(p *project.Project, name string, depth int) (string, e
 			continue
 		}
 		found = true
-		content, err := s.resolve(p, f.Content, func(_, place string) string { return place }, depth+1)
+		content, err := s.resolve(p, f.Content, escaping(f.Escape), depth+1)
 		if err != nil {
 			return "", err
 		}
@@ -108,16 +121,79 @@ func (s *Stage) generated(p *project.Project, name string, depth int) (string, e
 	return path, nil
 }
 
-func (s *Stage) secret(name string) (string, error) {
+// maxSecret bounds what is read of the file of a secret.
+const maxSecret = 1 << 20
+
+// secret reads a secret of the project, or one that the container brings. The
+// line end at its end does not belong to it.
+func (s *Stage) secret(p *project.Project, name string, depth int) (string, error) {
 	path := filepath.Join(s.at.Secrets, name)
-	if !filepath.IsLocal(name) {
+	what := fmt.Sprintf("secret %q cannot be read from", name)
+	if own, ok := p.Secrets[name]; ok {
+		file, err := s.resolve(p, own.File, plain, depth+1)
+		if err != nil {
+			return "", err
+		}
+		path = s.absolute(file)
+	} else if !filepath.IsLocal(name) {
 		return "", &Error{Kind: BadText, Msg: fmt.Sprintf("secret %q must have a plain name", name)}
 	}
-	data, err := os.ReadFile(path)
+	data, err := readRegular(path, maxSecret)
 	if err != nil {
-		return "", fileError(BadFile, fmt.Sprintf("secret %q cannot be read from", name), path, err)
+		e := fileError(BadFile, what, path, err)
+		if errors.Is(err, fs.ErrNotExist) {
+			e.Hint = "make it, or correct its path"
+		}
+		return "", e
 	}
-	return strings.TrimSuffix(string(data), "\n"), nil
+	content := strings.TrimRight(string(data), "\r\n")
+	if content == "" {
+		return "", &Error{Kind: BadFile, Msg: fmt.Sprintf("%s %q: it is empty", what, path), Hint: "write the secret into it"}
+	}
+	return content, nil
+}
+
+// readRegular reads a file that must be a plain one, and no larger than limit:
+// nothing else ends for sure.
+func readRegular(path string, limit int64) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // no waiting for the other end of a FIFO
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errors.New("it is no plain file")
+	case info.Size() > limit:
+		return nil, fmt.Errorf("it is larger than %d bytes", limit)
+	}
+	return io.ReadAll(io.LimitReader(f, limit))
+}
+
+// plain leaves what a place stands for as it is.
+func plain(_, place string) (string, error) { return place, nil }
+
+// escaping puts a backslash in front of some characters.
+func escaping(chars string) quoter {
+	if chars == "" {
+		return plain
+	}
+	return func(_, place string) (string, error) {
+		if strings.ContainsAny(place, "\r\n") {
+			return "", &Error{Kind: BadText, Msg: "a path or secret that becomes part of a line must not hold a line end"}
+		}
+		var b strings.Builder
+		for i := range len(place) {
+			if strings.IndexByte(chars, place[i]) >= 0 {
+				b.WriteByte('\\')
+			}
+			b.WriteByte(place[i])
+		}
+		return b.String(), nil
+	}
 }
 
 // path resolves t as a path; a relative one is below the root, and so is the
@@ -130,10 +206,15 @@ func (s *Stage) path(p *project.Project, t project.Text) (string, error) {
 	if strings.ContainsRune(path, 0) {
 		return "", &Error{Kind: BadText, Msg: fmt.Sprintf("path %q must not hold a zero byte", path)}
 	}
+	return s.absolute(path), nil
+}
+
+// absolute is a path of the user's: a relative one is below the root.
+func (s *Stage) absolute(path string) string {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(s.at.Root, path)
 	}
-	return filepath.Clean(path), nil
+	return filepath.Clean(path)
 }
 
 // quoteAt quotes place for the shell, for where it stands: after the text
