@@ -52,7 +52,7 @@ func generateCaddy(in *Instance) {
 	switch {
 	case len(in.attrs("settings")) > 0:
 		file, adapter = in.RunDir("/caddy.json"), ""
-		main.Files = []project.File{{Path: file, Content: in.jsonText(in.Any("settings")), Mode: "0640"}}
+		main.Files = []project.File{in.jsonFile("/caddy.json", in.Any("settings"))}
 	case in.Has("configFile"):
 		file = in.Path("configFile")
 		if in.Has("adapter") {

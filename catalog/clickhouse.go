@@ -54,7 +54,7 @@ func generateClickHouse(in *Instance) {
 	main := in.Main(project.Command{Exec: []project.Text{in.Program("clickhouse-server"), flag("config-file", in.RunDir("/config.yaml"))}})
 	main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0750"}}
 	main.Dir = in.DataDir() // where it leaves what it preprocesses
-	main.Files = []project.File{{Path: in.RunDir("/config.yaml"), Mode: "0640", Content: in.jsonText(mergeDeep(config, in.attrs("extraConfig")))}}
+	main.Files = []project.File{in.jsonFile("/config.yaml", mergeDeep(config, in.attrs("extraConfig")))}
 	main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(address), Port: http, Path: "/ping"}, Period: slowStart}
 	in.Listen(port, address, "port")
 	in.Listen(http, address, "httpPort")

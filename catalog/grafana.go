@@ -69,10 +69,10 @@ func generateGrafana(in *Instance) {
 	}
 	main.Files = []project.File{
 		{Path: in.RunDir("/grafana.ini"), Content: b.text, Mode: "0640"},
-		{Path: in.RunDir("/provisioning/datasources/datasources.yaml"), Mode: "0640", Content: in.jsonText(map[string]any{
-			"apiVersion": int64(1), "datasources": in.Any("datasources"), "deleteDatasources": in.Any("deleteDatasources")})},
-		{Path: in.RunDir("/provisioning/dashboards/providers.yaml"), Mode: "0640", Content: in.jsonText(map[string]any{
-			"apiVersion": int64(1), "providers": in.Any("providers")})},
+		in.jsonFile("/provisioning/datasources/datasources.yaml", map[string]any{
+			"apiVersion": int64(1), "datasources": in.Any("datasources"), "deleteDatasources": in.Any("deleteDatasources")}),
+		in.jsonFile("/provisioning/dashboards/providers.yaml", map[string]any{
+			"apiVersion": int64(1), "providers": in.Any("providers")}),
 	}
 	main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Scheme: in.String("protocol"), Host: reachable(address), Port: port, Path: "/api/health"}, Period: slowStart}
 	if address == "" {

@@ -112,10 +112,9 @@ func generateHttpd(in *Instance) {
 		h.head()
 		h.add(body.text)
 		h.lines(in.Text("extraConfig"))
-		h.main.Files = []project.File{
-			{Path: file, Content: h.text},
-			{Path: in.RunDir("/mime.types"), Content: project.Lit(strings.TrimSpace(mimeTable) + "\n")},
-		}
+		h.main.Files = append(h.main.Files, // beside what is lent
+			project.File{Path: file, Content: h.text, Escape: quotes},
+			project.File{Path: in.RunDir("/mime.types"), Content: project.Lit(strings.TrimSpace(mimeTable) + "\n")})
 	}
 	seen := map[int]bool{}
 	for _, l := range h.listens {
@@ -274,9 +273,9 @@ func (h *httpd) hostBody(c *module.Config, ssl bool) {
 	if ssl {
 		h.line("SSLEngine on")
 		h.line("Protocols h2 http/1.1")
-		for _, d := range [][2]string{{"SSLCertificateFile", "sslServerCert"}, {"SSLCertificateKeyFile", "sslServerKey"}, {"SSLCertificateChainFile", "sslServerChain"}} {
+		for _, d := range [][3]string{{"SSLCertificateFile", "sslServerCert", "cert"}, {"SSLCertificateKeyFile", "sslServerKey", "key"}, {"SSLCertificateChainFile", "sslServerChain", "chain"}} {
 			if c.Has(d[1]) {
-				h.directive(d[0], h.place.Path(c.Str(d[1])), "")
+				h.directive(d[0], h.Lend(h.main, d[2], h.place.Path(c.Str(d[1]))), "")
 			}
 		}
 	}

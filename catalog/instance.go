@@ -182,6 +182,35 @@ func (in *Instance) Generated(name string, content project.Text) project.Text {
 	return project.FilePath(full)
 }
 
+// SecretFile is the content of the file that the option at path names. It is
+// read at each start, and is no part of the project.
+func (in *Instance) SecretFile(path ...string) project.Text {
+	name := strings.ReplaceAll(string(in.ID), "/", "-") + "/" + strings.Join(path, ".")
+	in.project.Secrets = orNew(in.project.Secrets)
+	in.project.Secrets[name] = project.Secret{File: in.Path(path...)}
+	return project.SecretContent(name)
+}
+
+// Lend lets a process find a file of the user's that only root may be able to
+// read, and returns where. kind is a word for what it is.
+func (in *Instance) Lend(proc *project.Process, kind string, source project.Text) project.Text {
+	lent := 0
+	for _, f := range proc.Files {
+		if len(f.Source) == 0 {
+			continue
+		}
+		if lent++; f.Source.String() == source.String() { // several hosts have one certificate
+			return f.Path
+		}
+	}
+	path := in.RunDir(fmt.Sprintf("/%s.%d", kind, lent+1))
+	proc.Files = append(proc.Files, project.File{Path: path, Source: source, Mode: "0400"})
+	return path
+}
+
+// quotes are what a backslash is put before, between double quotes.
+const quotes = `"\`
+
 // resolveDependencies turns the names of depends_on into services.
 func (in *Instance) resolveDependencies(disabled map[project.ID]bool) {
 	for _, dep := range in.Each("depends_on") {

@@ -10,9 +10,13 @@ import (
 	"nix2gpu/project"
 )
 
-// jsonText writes a value as Config.Any gives it as JSON, which is YAML as
-// well. Places in strings stay places; what they stand for must need no
-// escapes, as paths hardly ever do.
+// jsonFile is a file below RunDir with a value as JSON, which is YAML as well.
+func (in *Instance) jsonFile(sub string, v any) project.File {
+	return project.File{Path: in.RunDir(sub), Content: in.jsonText(v), Mode: "0640", Escape: quotes}
+}
+
+// jsonText writes a value as Config.Any gives it as JSON. Places in strings stay
+// places; the file that they become part of must escape what they stand for.
 func (in *Instance) jsonText(v any) project.Text {
 	b := &textBuilder{}
 	in.writeJSON(b, v)

@@ -74,9 +74,10 @@ func generateMySQL(in *Instance) {
 	in.Listen(port, bind, portPath...)
 
 	setup := in.After(provision("setup", flag("socket", socket), flag("spec", in.RunDir("/setup.json"))))
-	setup.User = "" // as whoever started us, who becomes a user of the database
-	spec := in.jsonText(mysqlSetup(in, setup)) // adds a file of its own
-	setup.Files = append(setup.Files, project.File{Path: in.RunDir("/setup.json"), Content: spec, Mode: "0600"})
+	setup.User = ""                                           // as whoever started us, who becomes a user of the database
+	spec := in.jsonFile("/setup.json", mysqlSetup(in, setup)) // which adds a file of its own
+	spec.Mode = "0600"
+	setup.Files = append(setup.Files, spec)
 }
 
 // mysqlConfig is my.cnf.

@@ -39,7 +39,7 @@ func generateNginx(in *Instance) {
 	n.declarePorts()
 	n.main.Dirs = []project.Dir{{Path: in.DataDir()}}
 	n.main.Files = append([]project.File{
-		{Path: in.Data("/nginx.conf"), Content: n.text},
+		{Path: in.Data("/nginx.conf"), Content: n.text, Escape: quotes},
 		{Path: in.Data("/mime.types"), Content: project.Lit(mimeTypes())},
 	}, n.main.Files...)
 	// Finish what is under way; worker_shutdown_timeout bounds it.
@@ -324,10 +324,6 @@ func (n *nginx) declarePorts() {
 		host := strings.Trim(reachable(first.addr), "[]")
 		n.main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: host, Port: first.port}}
 	}
-}
-
-func wildcard(addr string) bool {
-	return slices.Contains([]string{"*", "0.0.0.0", "[::]", "::", "[::0]"}, addr)
 }
 
 func onOff(v bool) string {

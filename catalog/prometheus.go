@@ -14,7 +14,7 @@ func prometheusType() *ServiceType {
 		Doc: "Prometheus, which collects metrics.",
 		Options: module.Options{
 			"port":           def(module.Port, 9090, "The port to listen on."),
-			"listenAddress":  def(module.String, "0.0.0.0", "The address to listen on."),
+			"listenAddress":  def(module.String, "127.0.0.1", "The address to listen on; \"0.0.0.0\" is all."),
 			"globalConfig":   def(module.AttrsOf(module.JSON), map[string]any{}, "The global section of the configuration."),
 			"scrapeConfigs":  def(module.ListOf(module.AttrsOf(module.JSON)), []any{}, "What to collect."),
 			"ruleFiles":      def(module.ListOf(filePath), []any{}, "Files of rules."),
@@ -58,8 +58,7 @@ func generatePrometheus(in *Instance) {
 	if len(rules) > 0 {
 		config["rule_files"] = rules
 	}
-	main.Files = append(main.Files, project.File{Path: in.RunDir("/prometheus.yml"), Mode: "0640",
-		Content: in.jsonText(mergeDeep(config, in.attrs("extraConfig")))})
+	main.Files = append(main.Files, in.jsonFile("/prometheus.yml", mergeDeep(config, in.attrs("extraConfig"))))
 	words := []project.Text{in.Program("prometheus"), flag("config.file", in.RunDir("/prometheus.yml")), flag("storage.tsdb.path", in.DataDir()),
 		litFlag("web.listen-address", hostPort(host, port))}
 	if in.Has("retentionTime") {
@@ -75,14 +74,4 @@ func generatePrometheus(in *Instance) {
 	main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0750"}}
 	main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(host), Port: port, Path: "/-/ready"}, Period: slowStart}
 	in.Listen(port, host, "port")
-}
-
-// hostPort is an address with its port; an IPv6 address gets its brackets.
-func hostPort(host string, port int) string {
-	for _, c := range host {
-		if c == ':' && host[0] != '[' {
-			return "[" + host + "]:" + strconv.Itoa(port)
-		}
-	}
-	return host + ":" + strconv.Itoa(port)
 }

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ func rabbitmqType() *ServiceType {
 			"listenAddress": def(module.String, "127.0.0.1", "The address to listen on; \"\" or \"*\" is all."),
 			"nodeName":      opt(module.String, "The name of the node; made of the instance's unless set."),
 			"distPort":      opt(module.Port, "The port for other nodes; port + 20000 unless set."),
+			"distAddress":   def(module.String, "127.0.0.1", "The address to listen on for other nodes, an IPv4 address; \"*\" is all."),
 			"cookie":        def(module.String, "", "The secret that nodes share. Everyone who reads the definition reads it."),
 			"configItems":   def(module.AttrsOf(value), map[string]any{}, "Lines of rabbitmq.conf."),
 			"config":        def(module.Lines, "", "The advanced configuration, in Erlang."),
@@ -34,58 +36,73 @@ func rabbitmqType() *ServiceType {
 	}
 }
 
+// rabbitmqPlugins are those that listen, each with the items that say where
+// and the port it has unless they are set. Unless told, all of them listen on
+// all addresses.
+var rabbitmqPlugins = map[string][]rabbitmqPort{
+	"rabbitmq_management":         {{ip: "management.tcp.ip", port: "management.tcp.port", number: 15672}},
+	"rabbitmq_prometheus":         {{ip: "prometheus.tcp.ip", port: "prometheus.tcp.port", number: 15692}},
+	"rabbitmq_web_mqtt":           {{ip: "web_mqtt.tcp.ip", port: "web_mqtt.tcp.port", number: 15675}},
+	"rabbitmq_web_stomp":          {{ip: "web_stomp.tcp.ip", port: "web_stomp.tcp.port", number: 15674}},
+	"rabbitmq_mqtt":               {{listener: "mqtt.listeners.tcp", number: 1883}},
+	"rabbitmq_stomp":              {{listener: "stomp.listeners.tcp", number: 61613}},
+	"rabbitmq_stream":             {{listener: "stream.listeners.tcp", number: 5552}},
+	"rabbitmq_web_stomp_examples": {{ip: "web_stomp_examples.listener.ip", port: "web_stomp_examples.listener.port", number: 15670}},
+	"rabbitmq_web_mqtt_examples":  {{ip: "web_mqtt_examples.listener.ip", port: "web_mqtt_examples.listener.port", number: 15670}},
+}
+
+// A rabbitmqPort is said by two items, or by a list of listeners.
+type rabbitmqPort struct {
+	ip, port string
+	listener string // "mqtt.listeners.tcp": with ".1", ".default" and so on
+	number   int
+}
+
+// rabbitmq is one broker while its configuration is written.
+type rabbitmq struct {
+	*Instance
+	items  map[string]project.Text // of rabbitmq.conf
+	listen string                  // as the program wants it: 0.0.0.0 for all
+}
+
 func generateRabbitMQ(in *Instance) {
-	port, address := in.Int("port"), in.String("listenAddress")
-	listen := address
-	if address == "" || address == "*" {
-		listen, address = "0.0.0.0", "*"
-	}
-	items := map[string]project.Text{"listeners.tcp.1": project.Lit(hostPort(listen, port)), "log.console": project.Lit("true"), "log.console.level": project.Lit("warning"), "log.file": project.Lit("false")}
-	plugins := in.Strings("plugins")
-	if in.Bool("managementPlugin", "enable") {
-		plugins = append(plugins, "rabbitmq_management")
-		items["management.tcp.port"] = project.Lit(strconv.Itoa(in.Int("managementPlugin", "port")))
-		items["management.tcp.ip"] = project.Lit(listen)
-		in.Listen(in.Int("managementPlugin", "port"), address, "managementPlugin", "port")
+	r := &rabbitmq{Instance: in, items: map[string]project.Text{"log.console": project.Lit("true"), "log.console.level": project.Lit("warning"), "log.file": project.Lit("false")}}
+	r.listen = in.String("listenAddress")
+	if everywhere(r.listen) == "*" {
+		r.listen = "0.0.0.0"
 	}
 	for _, c := range in.Each("configItems") {
-		items[c.Name()] = in.scalar(c)
+		r.items[c.Name()] = in.scalar(c)
 	}
-	conf := &textBuilder{}
-	for _, name := range sortedKeys(items) {
-		conf.add(project.Lit(name+" = "), items[name], project.Lit("\n"))
-	}
-
 	main := in.Main(project.Command{Exec: []project.Text{in.Program("rabbitmq-server")}})
+	check := r.listeners("listeners.tcp", in.Int("port"), []string{"port"})
+	if secure, _ := r.noted("listeners.ssl"); check == nil {
+		check = secure
+	}
+	if check == nil {
+		in.Errorf("rabbitmq %q listens nowhere: listeners.tcp is \"none\", and there are no listeners.ssl", in.Name)
+	}
+	main.Readiness = &project.Probe{TCP: check, Period: slowStart}
+	plugins := r.plugins()
+	conf := &textBuilder{}
+	for _, name := range sortedKeys(r.items) {
+		conf.add(project.Lit(name+" = "), r.items[name], project.Lit("\n"))
+	}
 	main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0700"}, {Path: in.RunDir("")}}
 	main.Files = []project.File{
 		{Path: in.RunDir("/rabbitmq.conf"), Content: conf.text, Mode: "0640"},
 		{Path: in.RunDir("/enabled_plugins"), Content: project.Lit("[" + strings.Join(plugins, ",") + "].\n"), Mode: "0640"},
-	}
-	node := "rabbit-" + nodeName(in.Name) + "@localhost"
-	if in.Has("nodeName") {
-		node = in.String("nodeName")
-	}
-	dist := port + 20000
-	if in.Has("distPort") {
-		dist = in.Int("distPort")
-	}
-	if dist > 65534 {
-		in.Get("port").Errorf("port %d leaves no number for the nodes' own port, which is port + 20000; set distPort", port)
 	}
 	env := map[string]project.Text{
 		"HOME": in.DataDir(), "RABBITMQ_MNESIA_BASE": in.Data("/mnesia"), "RABBITMQ_LOGS": project.Lit("-"),
 		"RABBITMQ_LOG_BASE": in.Data("/log"), "RABBITMQ_UPGRADE_LOG": project.Lit("-"),
 		"RABBITMQ_CONFIG_FILE": in.RunDir("/rabbitmq.conf"), "RABBITMQ_ENABLED_PLUGINS_FILE": in.RunDir("/enabled_plugins"),
 		"RABBITMQ_CONF_ENV_FILE": project.Lit("/dev/null"), // what the system's own server reads
-		"RABBITMQ_NODENAME":      project.Lit(node), "RABBITMQ_PID_FILE": in.RunDir("/pid"),
-		"RABBITMQ_DIST_PORT": project.Lit(strconv.Itoa(dist)),
-		// The daemon that knows the nodes ends with the service that started it:
-		// each instance has one of its own.
-		"ERL_EPMD_PORT": project.Lit(strconv.Itoa(dist + 1)), "ERL_EPMD_ADDRESS": project.Lit("127.0.0.1"),
-		"RUNNING_UNDER_SYSTEMD": project.Lit("true"), // no shell stays around the server
-		"LANG":                  project.Lit("C.UTF-8"),
+		"RABBITMQ_PID_FILE":      in.RunDir("/pid"),
+		"RUNNING_UNDER_SYSTEMD":  project.Lit("true"), // no shell stays around the server
+		"LANG":                   project.Lit("C.UTF-8"),
 	}
+	r.node(env)
 	if in.String("config") != "" {
 		main.Files = append(main.Files, project.File{Path: in.RunDir("/advanced.config"), Content: in.Text("config"), Mode: "0640"})
 		env["RABBITMQ_ADVANCED_CONFIG_FILE"] = in.RunDir("/advanced.config")
@@ -106,9 +123,117 @@ func generateRabbitMQ(in *Instance) {
 	for name, text := range env {
 		main.Env[name] = project.Value{Text: text}
 	}
-	in.Listen(port, address, "port")
-	main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: reachable(address), Port: port}, Period: slowStart}
 	main.Shutdown.Timeout = project.For(30 * time.Second)
+}
+
+// plugins lists the plugins to enable, and has them listen where the broker
+// does.
+func (r *rabbitmq) plugins() []string {
+	plugins := r.Strings("plugins")
+	if r.Bool("managementPlugin", "enable") && !slices.Contains(plugins, "rabbitmq_management") {
+		plugins = append(plugins, "rabbitmq_management")
+	}
+	for _, plugin := range plugins {
+		option := []string{"plugins"}
+		for _, p := range rabbitmqPlugins[plugin] {
+			if plugin == "rabbitmq_management" {
+				p.number, option = r.Int("managementPlugin", "port"), []string{"managementPlugin", "port"}
+			}
+			if p.listener != "" {
+				r.listeners(p.listener, p.number, option)
+				continue
+			}
+			ip, port := r.item(p.ip, r.listen), p.number
+			if n, err := strconv.Atoi(r.item(p.port, strconv.Itoa(port))); err == nil {
+				port = n
+			}
+			if r.IsSet("configItems", p.port) {
+				option = []string{"configItems", p.port}
+			}
+			r.Listen(port, everywhere(ip), option...)
+		}
+	}
+	return plugins
+}
+
+// item is an item of the configuration; it is set to ours where the user has
+// not set it.
+func (r *rabbitmq) item(name, ours string) string {
+	if r.items[name] == nil {
+		r.items[name] = project.Lit(ours)
+	}
+	return r.items[name].String()
+}
+
+// listeners has the broker or a plugin listen where the items below prefix say;
+// without any, ours is set. The first is where it can be asked.
+func (r *rabbitmq) listeners(prefix string, port int, option []string) *project.TCPCheck {
+	if check, any := r.noted(prefix); any {
+		return check
+	}
+	r.items[prefix+".1"] = project.Lit(hostPort(r.listen, port))
+	r.Listen(port, everywhere(r.listen), option...)
+	return &project.TCPCheck{Host: reachable(r.listen), Port: port}
+}
+
+// noted notes the listeners that the user's items below prefix make, and says
+// where the first can be asked, and whether there are any such items: "none" is
+// one that makes no listener.
+func (r *rabbitmq) noted(prefix string) (check *project.TCPCheck, any bool) {
+	for _, name := range sortedKeys(r.items) {
+		if name != prefix && !strings.HasPrefix(name, prefix+".") {
+			continue
+		}
+		any = true
+		if address, port, ok := splitHostPort(r.items[name].String()); ok {
+			r.Listen(port, address, "configItems", name)
+			if check == nil {
+				check = &project.TCPCheck{Host: reachable(address), Port: port}
+			}
+		}
+	}
+	return check, any
+}
+
+// node is what concerns the node among others: its name, and where it and the
+// daemon that knows the nodes listen. That daemon ends with the service that
+// started it, so each instance has one of its own.
+func (r *rabbitmq) node(env map[string]project.Text) {
+	node := "rabbit-" + nodeName(r.Name) + "@localhost"
+	if r.Has("nodeName") {
+		node = r.String("nodeName")
+	}
+	dist, option := r.Int("port")+20000, []string{"port"}
+	if r.Has("distPort") {
+		dist, option = r.Int("distPort"), []string{"distPort"}
+	}
+	// Far enough that neighbours in the numbers of instances do not meet.
+	names := dist + 5000
+	if names > 65535 {
+		names = dist - 5000
+	}
+	if dist > 65535 {
+		r.Get("port").Errorf("port %d leaves no number for the nodes' own port, which is port + 20000; set distPort", r.Int("port"))
+		return
+	}
+	address := everywhere(r.String("distAddress"))
+	env["RABBITMQ_NODENAME"] = project.Lit(node)
+	env["RABBITMQ_DIST_PORT"] = project.Lit(strconv.Itoa(dist))
+	env["ERL_EPMD_PORT"] = project.Lit(strconv.Itoa(names))
+	r.Listen(dist, address, option...)
+	r.Listen(names, address, option...)
+	if address == "*" {
+		return
+	}
+	parts := strings.Split(address, ".")
+	for _, p := range parts {
+		if n, err := strconv.Atoi(p); err != nil || n < 0 || n > 255 || len(parts) != 4 {
+			r.Get("distAddress").Errorf("distAddress must be an IPv4 address or \"*\", not %q", address)
+			return
+		}
+	}
+	env["ERL_EPMD_ADDRESS"] = project.Lit(address) // beside loopback, which it adds itself
+	env["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] = project.Lit("-kernel inet_dist_use_interface {" + strings.Join(parts, ",") + "}")
 }
 
 // nodeName makes an Erlang name of an instance's.

@@ -24,8 +24,8 @@ func redisType() *ServiceType {
 			"settings":       def(module.AttrsOf(setting), map[string]any{}, "Lines of redis.conf by keyword. A list gives a keyword several times."),
 			"extraConfig":    def(module.Lines, "", "More lines of redis.conf."),
 			"requirePass":    opt(module.String, "The password. Everyone who reads the definition reads it; see requirePassFile."),
-			"requirePassFile": opt(filePath, "A file that holds one line of redis.conf, `requirepass ...`, read at each start. "+
-				"It must be readable by the service's user."),
+			"requirePassFile": opt(filePath, "A file that holds the password, read at each start with the rights of whoever starts nix2gpu: "+
+				"it may be root's alone."),
 			"databases":     def(module.PositiveInt, 16, "How many databases there are."),
 			"logLevel":      def(module.Enum("debug", "verbose", "notice", "warning"), "notice", "How much is logged."),
 			"maxclients":    opt(module.PositiveInt, "How many clients may be connected."),
@@ -38,126 +38,222 @@ func redisType() *ServiceType {
 	}
 }
 
-func generateRedis(in *Instance) {
-	conf := &textBuilder{}
-	port, bind := in.Int("port"), in.String("bind")
-	if p, ok := settingInt(in, "settings", "port"); ok {
-		port = p
-	}
-	set := map[string]bool{} // by settings, which win over everything of ours
-	for _, c := range in.Each("settings") {
-		set[c.Name()] = true
-	}
-	line := func(keyword string, value project.Text) {
-		if !set[keyword] {
-			conf.add(project.Lit(keyword+" "), value, project.Lit("\n"))
-		}
-	}
-	word := func(keyword, value string) { line(keyword, project.Lit(value)) }
+// redisConfig is one redis.conf while it is written.
+type redisConfig struct {
+	*Instance
+	*textBuilder
+	user map[string][]string // directives of the user's own, which win over ours: the words of the last
+}
 
-	word("port", strconv.Itoa(port))
-	all := !in.Has("bind") || bind == "*" || bind == ""
-	switch {
-	case all:
-		word("bind", "* -::*")
-	default:
-		word("bind", bind)
-	}
-	socket := in.Has("unixSocket")
-	if socket {
-		word("unixsocket", redisQuote(in.String("unixSocket")))
-		word("unixsocketperm", strconv.Itoa(in.Int("unixSocketPerm")))
-	}
-	if port == 0 && !socket {
-		in.Errorf("redis %q listens nowhere: port is 0 and unixSocket is not set", in.Name)
-	}
-	protected := in.Has("requirePass") || in.Has("requirePassFile")
-	if all && !protected && !set["protected-mode"] {
-		// Without this a server on all addresses answers only to its own host,
-		// which is not what listening on all addresses asks for.
-		word("protected-mode", "no")
-	}
-	word("databases", strconv.Itoa(in.Int("databases")))
-	word("loglevel", in.String("logLevel"))
-	word("daemonize", "no")
-	if in.Has("maxclients") {
-		word("maxclients", strconv.Itoa(in.Int("maxclients")))
-	}
-	if in.Has("slowLogMaxLen") {
-		word("slowlog-max-len", strconv.Itoa(in.Int("slowLogMaxLen")))
-	}
-	if in.Bool("appendOnly") {
-		word("appendonly", "yes")
-		word("appendfsync", in.String("appendFsync"))
-	}
-	if in.Has("save") {
-		if len(in.List("save")) == 0 {
-			word("save", `""`)
-		}
-		for _, rule := range in.List("save") {
-			var numbers []string
-			for _, n := range rule.List() {
-				numbers = append(numbers, strconv.Itoa(n.Int()))
-			}
-			if len(numbers)%2 != 0 || len(numbers) == 0 {
-				rule.Errorf("must be pairs of seconds and changes, such as [ 900 1 ]")
-			}
-			word("save", strings.Join(numbers, " "))
-		}
-	}
-	if in.Has("requirePass") {
-		line("requirepass", redisQuoteText(in.Text("requirePass")))
-	}
-	for _, c := range in.Each("settings") {
+func generateRedis(in *Instance) {
+	r := &redisConfig{Instance: in, textBuilder: &textBuilder{}}
+	own := r.own()
+	r.user = redisDirectives(own.String())
+	r.network()
+	r.tuning()
+	r.persistence()
+	r.password()
+	r.add(own)
+
+	// dataDir goes by the command line, where a path needs no quotes.
+	main := in.Main(project.Command{Exec: []project.Text{in.Program("redis-server"), in.RunDir("/redis.conf"), project.Lit("--dir"), in.DataDir()}})
+	main.Files = []project.File{{Path: in.RunDir("/redis.conf"), Content: r.text, Mode: "0640", Escape: quotes}}
+	main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0700"}}
+	r.listening(main)
+}
+
+// own is what the user writes of redis.conf: settings and extraConfig.
+func (r *redisConfig) own() project.Text {
+	b := &textBuilder{}
+	for _, c := range r.Each("settings") {
 		values := []*module.Config{c}
 		if c.Kind() == module.KindList {
 			values = c.List()
 		}
 		for _, v := range values {
-			text := in.scalar(v)
+			text := r.scalar(v)
 			if v.Kind() == module.KindBool {
 				text = project.Lit(map[bool]string{true: "yes", false: "no"}[v.Bool()])
 			}
 			if s, ok := text.Literal(); ok && s == "" {
 				text = project.Lit(`""`)
 			}
-			conf.add(project.Lit(c.Name()+" "), text, project.Lit("\n"))
+			b.add(project.Lit(c.Name()+" "), text, project.Lit("\n"))
 		}
 	}
-	conf.add(in.Text("extraConfig"))
-	conf.endLine()
-	if in.Has("requirePassFile") {
-		conf.add(project.Lit("include "), redisQuoteText(in.Path("requirePassFile")), project.Lit("\n"))
-	}
-
-	// dataDir goes by the command line, where a path needs no quotes.
-	main := in.Main(project.Command{Exec: []project.Text{in.Program("redis-server"), in.RunDir("/redis.conf"), project.Lit("--dir"), in.DataDir()}})
-	main.Files = []project.File{{Path: in.RunDir("/redis.conf"), Content: conf.text, Mode: "0640"}}
-	main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0700"}}
-	check := &project.ServerCheck{Protocol: "redis", Host: reachable(bind), Port: port}
-	if port == 0 && socket {
-		check = &project.ServerCheck{Protocol: "redis", Socket: below(in.DataDir(), in.String("unixSocket"))}
-		main.Dirs[0].Mode = "0755" // others are to reach the socket; its own mode guards it
-	} else {
-		address := bind
-		if all {
-			address = "*"
-		}
-		path := []string{"port"}
-		if set["port"] {
-			path = []string{"settings", "port"}
-		}
-		in.Listen(port, address, path...)
-	}
-	main.Readiness = &project.Probe{Server: check}
+	b.add(r.Text("extraConfig"))
+	b.endLine()
+	return b.text
 }
 
-// redisQuote quotes a value for redis.conf where it must be one word.
-func redisQuote(s string) string {
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r == '"' || r == '\'' || r == '\\' || r == '#' }) < 0 {
-		return s
+// set writes a directive of ours, unless the user has written it.
+func (r *redisConfig) set(keyword, value string) { r.setText(keyword, project.Lit(value)) }
+
+func (r *redisConfig) setText(keyword string, value project.Text) {
+	if r.user[keyword] == nil {
+		r.add(project.Lit(keyword+" "), value, project.Lit("\n"))
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s) + `"`
+}
+
+// effective are the words of a directive as the server will have them: the
+// user's, else those given.
+func (r *redisConfig) effective(keyword string, ours ...string) []string {
+	if words := r.user[keyword]; words != nil {
+		return words
+	}
+	return ours
+}
+
+// option is the one that sets a directive: settings, extraConfig or ours.
+func (r *redisConfig) option(keyword, ours string) []string {
+	switch {
+	case redisDirectives(r.String("extraConfig"))[keyword] != nil:
+		return []string{"extraConfig"}
+	case r.user[keyword] != nil:
+		return []string{"settings", keyword}
+	}
+	return []string{ours}
+}
+
+func (r *redisConfig) network() {
+	r.set("port", strconv.Itoa(r.Int("port")))
+	bind := r.String("bind")
+	if bind == "" || bind == "*" {
+		bind = "* -::*"
+	}
+	r.set("bind", bind)
+	if r.Has("unixSocket") {
+		r.setText("unixsocket", redisQuoteText(r.Text("unixSocket")))
+		r.set("unixsocketperm", strconv.Itoa(r.Int("unixSocketPerm")))
+	}
+	protected := r.Has("requirePass") || r.Has("requirePassFile") || r.user["requirepass"] != nil || r.user["aclfile"] != nil || r.user["user"] != nil
+	if slices.Contains(r.addresses(), "*") && !protected {
+		// Without this a server on all addresses answers only to its own host,
+		// which is not what listening on all addresses asks for.
+		r.set("protected-mode", "no")
+	}
+}
+
+func (r *redisConfig) tuning() {
+	r.set("databases", strconv.Itoa(r.Int("databases")))
+	r.set("loglevel", r.String("logLevel"))
+	r.set("daemonize", "no")
+	if r.Has("maxclients") {
+		r.set("maxclients", strconv.Itoa(r.Int("maxclients")))
+	}
+	if r.Has("slowLogMaxLen") {
+		r.set("slowlog-max-len", strconv.Itoa(r.Int("slowLogMaxLen")))
+	}
+}
+
+func (r *redisConfig) persistence() {
+	if r.Bool("appendOnly") {
+		r.set("appendonly", "yes")
+		r.set("appendfsync", r.String("appendFsync"))
+	}
+	if !r.Has("save") {
+		return
+	}
+	rules := r.List("save")
+	if len(rules) == 0 {
+		r.set("save", `""`)
+	}
+	for _, rule := range rules {
+		var numbers []string
+		for _, n := range rule.List() {
+			numbers = append(numbers, strconv.Itoa(n.Int()))
+		}
+		if len(numbers)%2 != 0 || len(numbers) == 0 {
+			rule.Errorf("must be pairs of seconds and changes, such as [ 900 1 ]")
+		}
+		r.set("save", strings.Join(numbers, " "))
+	}
+}
+
+func (r *redisConfig) password() {
+	if r.Has("requirePass") && r.Has("requirePassFile") {
+		r.Get("requirePassFile").Errorf("requirePass and requirePassFile must not be set both")
+	}
+	switch {
+	case r.Has("requirePass"):
+		r.setText("requirepass", redisQuoteText(r.Text("requirePass")))
+	case r.Has("requirePassFile"):
+		r.setText("requirepass", redisQuoteText(r.SecretFile("requirePassFile")))
+	}
+}
+
+// addresses are those that the server listens on, "*" for all.
+func (r *redisConfig) addresses() []string {
+	var out []string
+	for _, word := range r.effective("bind", strings.Fields(r.String("bind"))...) {
+		switch word = strings.TrimPrefix(word, "-"); word { // "-": may be missing on the machine
+		case "*", "::*", "0.0.0.0", "::", "":
+			return []string{"*"}
+		}
+		out = append(out, word)
+	}
+	if len(out) == 0 {
+		return []string{"*"}
+	}
+	return out
+}
+
+// listening notes the ports of the server, and how to ask whether it is ready.
+func (r *redisConfig) listening(main *project.Process) {
+	number := func(keyword string, ours int) int {
+		words := r.effective(keyword, strconv.Itoa(ours))
+		n, _ := strconv.Atoi(strings.Join(words, " ")) // what is no number, the server refuses
+		return n
+	}
+	addresses := r.addresses()
+	listen := func(port int, option []string) {
+		for _, address := range addresses {
+			r.Listen(port, address, option...)
+		}
+	}
+	port, tls := number("port", r.Int("port")), number("tls-port", 0)
+	listen(port, r.option("port", "port"))
+	listen(tls, r.option("tls-port", "port"))
+	if slices.Equal(r.effective("cluster-enabled"), []string{"yes"}) {
+		listen(number("cluster-port", port+10000), r.option("cluster-port", "port"))
+	}
+	socket := r.Text("unixSocket")
+	if words := r.user["unixsocket"]; words != nil {
+		socket = project.Lit(strings.Join(words, " "))
+	}
+	switch {
+	case port > 0:
+		main.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "redis", Host: reachable(addresses[0]), Port: port}}
+	case !socket.IsEmpty():
+		if s, ok := socket.Literal(); ok {
+			socket = below(r.DataDir(), s)
+		}
+		main.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "redis", Socket: socket}}
+		main.Dirs[0].Mode = "0755" // others are to reach the socket; its own mode guards it
+	case tls > 0:
+		main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: reachable(addresses[0]), Port: tls}}
+	default:
+		r.Errorf("redis %q listens nowhere: port is 0 and unixSocket is not set", r.Name)
+	}
+}
+
+// redisDirectives are the words of each directive of a redis.conf, of the last
+// where there are several.
+func redisDirectives(text string) map[string][]string {
+	out := map[string][]string{}
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) == 0 || words[0][0] == '#' {
+			continue
+		}
+		for i, w := range words {
+			if n := len(w); n > 1 && (w[0] == '"' || w[0] == '\'') && w[n-1] == w[0] {
+				words[i] = w[1 : n-1]
+			}
+		}
+		out[strings.ToLower(words[0])] = append([]string{}, words[1:]...)
+	}
+	return out
 }
 
 // redisQuoteText quotes always, since places may turn out to hold anything.
@@ -169,29 +265,6 @@ func redisQuoteText(t project.Text) project.Text {
 		}
 	}
 	return project.Join(project.Lit(`"`), escaped, project.Lit(`"`))
-}
-
-// settingInt is an integer of freeform settings, and whether it is there; also
-// of text that is a number.
-func settingInt(in *Instance, path ...string) (int, bool) {
-	switch c := in.Get(path...); c.Kind() {
-	case module.KindInt:
-		return c.Int(), true
-	case module.KindStr:
-		n, err := strconv.Atoi(c.String())
-		return n, err == nil
-	}
-	return 0, false
-}
-
-// reachable is where a server that listens on address can be asked.
-func reachable(address string) string {
-	first, _, _ := strings.Cut(strings.NewReplacer(",", " ").Replace(strings.TrimSpace(address)), " ")
-	switch first {
-	case "", "*", "0.0.0.0", "::", "[::]", "localhost":
-		return "127.0.0.1"
-	}
-	return strings.TrimPrefix(first, "-")
 }
 
 // below is path when it is absolute, else the path below dir.

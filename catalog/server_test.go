@@ -257,13 +257,13 @@ func TestRedisServes(t *testing.T) {
 	p, err := generate(t, "t.nix", fmt.Sprintf(`{
 	  services.redis.tcp = { enable = true; port = %d; settings.maxmemory = "10mb"; requirePass = "p \"w"; };
 	  services.redis.socket = { enable = true; port = 0; unixSocket = "redis.sock"; };
-	  services.redis.file = { enable = true; port = 0; unixSocket = "/tmp/../tmp/redis-%d.sock"; requirePassFile = "./pass.conf"; };
+	  services.redis.file = { enable = true; port = 0; unixSocket = "/tmp/../tmp/redis-%d.sock"; requirePassFile = "./pass"; };
 	}`, port, port))
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := newMachine(t)
-	m.write("pass.conf", "requirepass fromfile\n")
+	m.write("pass", "fromfile\n")
 	t.Cleanup(func() { os.Remove(fmt.Sprintf("/tmp/redis-%d.sock", port)) })
 	for id := range p.Services {
 		m.start(p, id)
