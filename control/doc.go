@@ -1,5 +1,5 @@
 // Package control is the language between a running supervisor and those who
-// ask it: the types that travel, and the errors.
+// ask it: the types that travel, and the errors. The engine answers in them too.
 //
 // Requests go over a unix socket as HTTP with JSON bodies; what has no end
 // (events, followed logs) is sent as one JSON object a line. Package server

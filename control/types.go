@@ -8,93 +8,56 @@ import (
 
 // A State is everything an observer may know at one moment.
 type State struct {
-	Schema     int       `json:"schemaVersion"` // of this type; now 1
-	Project    string    `json:"project"`
-	Root       string    `json:"root"`                 // the definition's folder
-	Definition string    `json:"definition,omitempty"` // what was asked to run, "./flake.nix#web"
-	PID        int       `json:"pid"`                  // of the supervisor
-	Version    string    `json:"version"`              // of nix2gpu
-	At         time.Time `json:"at"`
-	Since      time.Time `json:"since"`             // when the supervisor began
-	Phase      string    `json:"phase"`             // running, stopping, done
-	Summary    string    `json:"summary,omitempty"` // "all services healthy"
-	Healthy    bool      `json:"healthy"`           // every wanted service is ready or has completed
-	Settled    bool      `json:"settled"`           // none is on its way to another state
-	Stop       *Stop     `json:"stop,omitempty"`    // while the project stops
-	Services   []Service `json:"services"`          // sorted by label
+	Schema     int    `json:"schemaVersion"`        // of this type; now 1
+	Root       string `json:"root"`                 // the definition's folder
+	Definition string `json:"definition,omitempty"` // what was asked to run, "./flake.nix#web"
+	PID        int    `json:"pid"`                  // of the supervisor
+	Version    string `json:"version"`              // of nix2gpu
+	Snapshot
+}
+
+// A Snapshot is what the engine knows at one moment.
+type Snapshot struct {
+	Project  string    `json:"project"`
+	At       time.Time `json:"at"`
+	Since    time.Time `json:"since"` // when the engine began
+	Phase    Phase     `json:"phase"`
+	Summary  string    `json:"summary,omitempty"` // "2 of 3 services healthy; failed: nginx (exit code 1)"
+	Healthy  bool      `json:"healthy"`           // every wanted service is ready or has completed
+	Settled  bool      `json:"settled"`           // none is on its way to another state
+	Stop     *Stop     `json:"stop,omitempty"`    // while the project stops
+	Services []Service `json:"services"`          // sorted by label
 }
 
 // SchemaVersion is the version of State that this build writes.
 const SchemaVersion = 1
 
+// A Phase is where the project as a whole is.
+type Phase string
+
+// The phases.
+const (
+	PhaseRunning  Phase = "running"
+	PhaseStopping Phase = "stopping"
+	PhaseDone     Phase = "done"
+)
+
 // Stop says how far the stop of a project is.
 type Stop struct {
 	Since      time.Time `json:"since"`
-	Reason     string    `json:"reason"`
-	Deadline   time.Time `json:"deadline,omitzero"` // when whatever is left is killed
-	WaitingFor []string  `json:"waitingFor"`
-	Killing    bool      `json:"killing,omitempty"`
-	ExitCode   int       `json:"exitCode,omitempty"`
-}
-
-// A Service is what is known of one service.
-type Service struct {
-	ID        string `json:"id"`
-	Label     string `json:"label"` // what people see
-	Type      string `json:"type"`
-	Namespace string `json:"namespace,omitempty"`
-	Disabled  bool   `json:"disabled,omitempty"`
-	Wanted    bool   `json:"wanted"` // part of what was asked to run
-
-	State  string    `json:"state"`
-	Since  time.Time `json:"since"`
-	Health string    `json:"health,omitempty"` // starting, healthy, unhealthy; empty without probes
-	Why    string    `json:"why,omitempty"`    // one line: what it waits for, how it ended, what its probe said
-
-	WaitsFor []Unmet       `json:"waitsFor,omitempty"`
-	PID      int           `json:"pid,omitempty"`
-	Step     string        `json:"step,omitempty"` // the one-shot that runs
-	Started  time.Time     `json:"started,omitzero"`
-	Starts   int           `json:"starts"`
-	Restarts int           `json:"restarts"`
-	Streak   int           `json:"streak,omitempty"`
-	Next     time.Time     `json:"next,omitzero"`   // of the next restart
-	KillAt   time.Time     `json:"killAt,omitzero"` // while stopping
-	Exit     *project.Exit `json:"exit,omitempty"`  // the last end of one of its processes that mattered
-	Probe    *Probe        `json:"probe,omitempty"`
-	Ports    []Port        `json:"ports,omitempty"`
-}
-
-// An Unmet is a dependency that holds a service back.
-type Unmet struct {
-	Service   string `json:"service"`
-	Label     string `json:"label"`
-	Condition string `json:"condition"`
-	Why       string `json:"why"`
-	Hopeless  bool   `json:"hopeless,omitempty"`
-}
-
-// A Probe is the last verdict of a probe.
-type Probe struct {
-	Role   string    `json:"role"`
-	OK     bool      `json:"ok"`
-	Output string    `json:"output,omitempty"`
-	At     time.Time `json:"at,omitzero"`
-}
-
-// A Port is one that a service listens on.
-type Port struct {
-	Port     int    `json:"port"`
-	Protocol string `json:"protocol,omitempty"`
-	Address  string `json:"address,omitempty"`
+	Reason     string    `json:"reason"`             // "requested", "nginx failed (exit code 1)"
+	Deadline   time.Time `json:"deadline,omitzero"`  // when whatever is left is killed
+	WaitingFor []string  `json:"waitingFor"`         // "api (got SIGTERM, killed in 3s)"
+	Killing    bool      `json:"killing,omitempty"`  // the grace is over
+	ExitCode   int       `json:"exitCode,omitempty"` // with which the project will end
 }
 
 // An Event is one change of state.
 type Event struct {
-	Seq     uint64  `json:"seq"`
-	From    string  `json:"from"`
-	Service Service `json:"service"`        // after the change
-	Lost    int     `json:"lost,omitempty"` // events this reader was too slow for, before this one
+	Seq     uint64       `json:"seq"`
+	From    ServiceState `json:"from"`
+	Service Service      `json:"service"`        // after the change
+	Lost    int          `json:"lost,omitempty"` // events this reader was too slow for, before this one
 }
 
 // A Message is one line of the event stream. Exactly one field is set: the

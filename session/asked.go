@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"nix2gpu/control"
 	"nix2gpu/project"
 	"nix2gpu/supervisor"
 )
@@ -26,7 +27,7 @@ func (a asked) Start(ctx context.Context, ids []project.ID, opts supervisor.Star
 	}
 	snap := a.Snapshot()
 	starts := slices.DeleteFunc(p.Select(ids, opts.NoDeps), func(id project.ID) bool {
-		return slices.ContainsFunc(snap.Services, func(st supervisor.Status) bool { return st.ID == id && st.State.Live() })
+		return slices.ContainsFunc(snap.Services, func(st control.Service) bool { return st.ID == id && st.State.Live() })
 	})
 	unmet, err := a.session.Preconditions(p, starts, held(p, snap))
 	if err != nil {

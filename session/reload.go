@@ -12,7 +12,6 @@ import (
 	"nix2gpu/control"
 	"nix2gpu/process"
 	"nix2gpu/project"
-	"nix2gpu/supervisor"
 )
 
 // evaluateAgain reads the definition anew and hands the result to the engine.
@@ -84,7 +83,7 @@ func (s *session) preflight(ctx context.Context, next project.Valid) error {
 }
 
 // held are the ports of what runs.
-func held(p *project.Project, snap supervisor.Snapshot) []project.Port {
+func held(p *project.Project, snap control.Snapshot) []project.Port {
 	var ports []project.Port
 	for _, st := range snap.Services {
 		if s := p.Services[st.ID]; s != nil && st.PID != 0 {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"nix2gpu/control"
 	"nix2gpu/project"
 )
 
@@ -41,7 +42,7 @@ type core struct {
 	waiters     []*waiter
 	subscribers []*subscriber
 	seq         uint64
-	last        Snapshot // the final one; read by others once done is closed
+	last        control.Snapshot // the final one; read by others once done is closed
 }
 
 // summary is what the operator was told of the whole.
@@ -59,7 +60,7 @@ type service struct {
 	main *project.Process
 	gone bool // no longer in the project: forgotten once nothing of it lives
 
-	state State
+	state control.ServiceState
 	since time.Time
 	why   string // why it is in its state, where the exit doesn't say
 
@@ -89,10 +90,10 @@ type attempt struct {
 	oneshot *run // the init or setup one-shot, while it lives
 	step    int  // index of the one-shot in Init or Setup
 
-	probe      *Probe // the last verdict
-	probeReady bool   // its readiness
-	wasReady   bool   // it was ready once
-	noted      bool   // a failing first readiness was announced
+	probe      *control.Probe // the last verdict
+	probeReady bool           // its readiness
+	wasReady   bool           // it was ready once
+	noted      bool           // a failing first readiness was announced
 
 	pending *end   // what Ending will judge, when everything is gone
 	cause   string // why it is restarting, for the announcement
@@ -153,7 +154,7 @@ func (c *core) adopt(p *project.Project) {
 	for id, spec := range p.Services {
 		s := c.services[id]
 		if s == nil {
-			s = &service{id: id, since: c.world.Now()}
+			s = &service{id: id, state: control.Stopped, since: c.world.Now()}
 			c.services[id] = s
 		}
 		s.spec, s.main, s.gone = spec, p.Processes[spec.Main], false
@@ -191,7 +192,7 @@ func (c *core) want(ids []project.ID, noDeps bool, refused map[project.ID]string
 	for _, s := range c.order {
 		if slices.Contains(ids, s.id) {
 			asked := request{wanted: true, noDeps: noDeps, refused: refused[s.id]}
-			if s.state.Live() && s.state != Stopping {
+			if s.state.Live() && s.state != control.Stopping {
 				asked.spawned = s.spawned // it goes on
 			}
 			s.request, s.streak = asked, streak{}
@@ -202,7 +203,7 @@ func (c *core) want(ids []project.ID, noDeps bool, refused map[project.ID]string
 	slices.SortStableFunc(list, func(a, b *service) int { return cmp.Compare(c.rank(a), c.rank(b)) })
 	for _, s := range list {
 		switch {
-		case s.state == Stopping:
+		case s.state == control.Stopping:
 			c.feed(s, Start)
 		case !s.state.Live():
 			c.try(s)
@@ -226,7 +227,7 @@ func (c *core) try(s *service) {
 		return
 	}
 	k, why := c.gate(s)
-	if k == Hold && s.state == Waiting {
+	if k == Hold && s.state == control.Waiting {
 		return // it waits already
 	}
 	if k == Hopeless {
@@ -257,22 +258,22 @@ func (c *core) gate(s *service) (Kind, string) {
 }
 
 // unmet lists what holds a service back, by label.
-func (c *core) unmet(s *service) []Unmet {
+func (c *core) unmet(s *service) []control.Unmet {
 	if s.noDeps {
 		return nil
 	}
-	var list []Unmet
+	var list []control.Unmet
 	for id, d := range s.spec.DependsOn {
 		dep := c.services[id]
 		if dep == nil { // validation does not let this happen
-			list = append(list, Unmet{id, string(id), d.Condition, whyMissing, true})
+			list = append(list, control.Unmet{Service: id, Label: string(id), Condition: d.Condition, Why: whyMissing, Hopeless: true})
 			continue
 		}
 		if unmet, why, hopeless := met(dep.facts(), d.Condition); unmet {
-			list = append(list, Unmet{id, dep.spec.Label, d.Condition, why, hopeless})
+			list = append(list, control.Unmet{Service: id, Label: dep.spec.Label, Condition: d.Condition, Why: why, Hopeless: hopeless})
 		}
 	}
-	slices.SortFunc(list, func(a, b Unmet) int { return cmp.Compare(a.Label, b.Label) })
+	slices.SortFunc(list, func(a, b control.Unmet) int { return cmp.Compare(a.Label, b.Label) })
 	return list
 }
 
@@ -297,21 +298,21 @@ func (c *core) feed(s *service, k Kind) bool {
 
 // enter is the one place where a state changes, so the one place that
 // announces it: to the operator, the log and the observers.
-func (c *core) enter(s *service, to State, k Kind) {
+func (c *core) enter(s *service, to control.ServiceState, k Kind) {
 	from := s.state
 	now := c.world.Now()
 	switch to {
-	case Failed:
+	case control.Failed:
 		c.failures++
 		s.failedAt = c.failures
-	case Init, Starting:
-		if from != Init {
+	case control.Init, control.Starting:
+		if from != control.Init {
 			s.attempt = attempt{} // nothing of the last one lives
 		}
-	case Running:
+	case control.Running:
 		s.wasReady = true
-	case Setup:
-		if from != Setup {
+	case control.Setup:
+		if from != control.Setup {
 			s.step = 0
 		}
 	}
@@ -319,7 +320,7 @@ func (c *core) enter(s *service, to State, k Kind) {
 		return // one more one-shot of the same kind
 	}
 	switch to {
-	case Failed, Skipped, Backoff, Ending, Restarting: // theirs was set by the caller
+	case control.Failed, control.Skipped, control.Backoff, control.Ending, control.Restarting: // theirs was set by the caller
 	default:
 		s.why = ""
 	}
@@ -393,11 +394,11 @@ func (c *core) settle() {
 		s := c.changed[0]
 		c.changed = c.changed[1:]
 		for _, user := range c.users[s.id] {
-			if user.state == Waiting || user.state == Skipped && user.wanted {
+			if user.state == control.Waiting || user.state == control.Skipped && user.wanted {
 				c.look(user)
 			}
 		}
-		if s.state == Skipped && s.main.ExitOnSkipped && c.stopping == nil {
+		if s.state == control.Skipped && s.main.ExitOnSkipped && c.stopping == nil {
 			c.down(Result{1, s.ended()})
 		}
 	}
@@ -413,7 +414,7 @@ func (c *core) look(s *service) {
 	if c.stopping != nil {
 		return
 	}
-	if k, _ := c.gate(s); s.state == Skipped && k == Hopeless {
+	if k, _ := c.gate(s); s.state == control.Skipped && k == Hopeless {
 		return
 	}
 	c.try(s)
@@ -444,7 +445,7 @@ func (c *core) finish() {
 // held reports whether a service was stopped by request, so that a person may
 // start it again: the project then stays.
 func (c *core) held() bool {
-	return slices.ContainsFunc(c.order, func(s *service) bool { return s.state == Stopped && s.starts > 0 })
+	return slices.ContainsFunc(c.order, func(s *service) bool { return s.state == control.Stopped && s.starts > 0 })
 }
 
 // outcome is the result of a project that ended by itself: that of the first
@@ -453,9 +454,9 @@ func (c *core) outcome() Result {
 	var first, skipped *service
 	for _, s := range c.order {
 		switch {
-		case s.state == Failed && (first == nil || s.failedAt < first.failedAt):
+		case s.state == control.Failed && (first == nil || s.failedAt < first.failedAt):
 			first = s
-		case s.state == Skipped && skipped == nil:
+		case s.state == control.Skipped && skipped == nil:
 			skipped = s
 		}
 	}

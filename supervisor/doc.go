@@ -7,8 +7,9 @@
 // goroutine ever waits for a process, a probe, a file or a reader.
 //
 // The package knows nothing of Nix, YAML or HTTP: package project says what
-// runs, package control serves what [Engine] offers. [Machine] is the real
-// World; the tests have two others.
+// runs, package control has the words in which the engine answers, since what
+// it knows of a service is what travels. [Machine] is the real World; the tests
+// have two others.
 package supervisor
 
 //go:generate go test . -run StatesPage -update

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"nix2gpu/control"
 	"nix2gpu/project"
 )
 
@@ -178,8 +179,8 @@ func (e *Engine) post(f func(*core)) {
 }
 
 // Snapshot copies the state of everything. After the end it is the last one.
-func (e *Engine) Snapshot() Snapshot {
-	s, err := ask(context.Background(), e, func(c *core) (Snapshot, error) { return c.snapshot(), nil })
+func (e *Engine) Snapshot() control.Snapshot {
+	s, err := ask(context.Background(), e, func(c *core) (control.Snapshot, error) { return c.snapshot(), nil })
 	if err != nil {
 		return e.core.last // written before done was closed
 	}
@@ -189,21 +190,21 @@ func (e *Engine) Snapshot() Snapshot {
 // Subscribe returns the events from now on, and a snapshot that they continue.
 // A reader that is too slow loses events, and is told how many; nothing waits
 // for it. The channel is closed by cancel, and at the end of the project.
-func (e *Engine) Subscribe(ctx context.Context) (snap Snapshot, events <-chan Event, cancel func(), err error) {
+func (e *Engine) Subscribe(ctx context.Context) (snap control.Snapshot, events <-chan control.Event, cancel func(), err error) {
 	type subscription struct {
-		snap Snapshot
+		snap control.Snapshot
 		sub  *subscriber
 	}
 	s, err := ask(ctx, e, func(c *core) (subscription, error) {
 		return subscription{c.snapshot(), c.subscribe()}, nil
 	})
 	if errors.Is(err, ErrEnded) { // how it ended, and no event
-		none := make(chan Event)
+		none := make(chan control.Event)
 		close(none)
 		return e.core.last, none, func() {}, nil
 	}
 	if err != nil {
-		return Snapshot{}, nil, func() {}, err
+		return control.Snapshot{}, nil, func() {}, err
 	}
 	return s.snap, s.sub.ch, func() { e.post(func(c *core) { c.unsubscribe(s.sub) }) }, nil
 }
@@ -230,8 +231,8 @@ func (e *Engine) Wait(ctx context.Context, id project.ID, cond project.Condition
 // Settled returns when none of the services (nil: all that are wanted) is on
 // its way to another state, with what became of them. Waiting goes on through
 // restarts.
-func (e *Engine) Settled(ctx context.Context, ids []project.ID) ([]Status, error) {
-	var statuses []Status
+func (e *Engine) Settled(ctx context.Context, ids []project.ID) ([]control.Service, error) {
+	var statuses []control.Service
 	err := e.await(ctx, func(c *core) (bool, error) {
 		list, err := c.pick(ids)
 		if err != nil {
@@ -260,7 +261,7 @@ func (e *Engine) Stopped(ctx context.Context, ids []project.ID) error {
 			list = c.order
 		}
 		for _, s := range list {
-			if s.state.Active() || s.state == Waiting {
+			if s.state.Active() || s.state == control.Waiting {
 				return false, nil
 			}
 		}

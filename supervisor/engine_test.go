@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"nix2gpu/control"
 	"nix2gpu/project"
 )
 
@@ -19,15 +20,15 @@ func TestTranscriptOfThePage(t *testing.T) {
 		"postgresql.db-init":  act{lasts: time.Second},
 		"postgresql.db-setup": act{lasts: time.Second},
 	}, Options{}, func(s *scene) {
-		s.wantState("nginx.web", Waiting, "waits for postgresql to be ready (it is starting)")
-		s.wantState("postgresql.db", Init, "runs postgresql.db-init")
+		s.wantState("nginx.web", control.Waiting, "waits for postgresql to be ready (it is starting)")
+		s.wantState("postgresql.db", control.Init, "runs postgresql.db-init")
 		s.pass(1500 * time.Millisecond)
-		s.wantState("postgresql.db", Starting, "its readiness probe has not passed yet")
+		s.wantState("postgresql.db", control.Starting, "its readiness probe has not passed yet")
 		s.pass(time.Second)
-		s.wantState("postgresql.db", Setup, "runs postgresql.db-setup")
+		s.wantState("postgresql.db", control.Setup, "runs postgresql.db-setup")
 		s.pass(2 * time.Second)
-		s.wantState("postgresql.db", Running, "")
-		s.wantState("nginx.web", Running, "")
+		s.wantState("postgresql.db", control.Running, "")
+		s.wantState("nginx.web", control.Running, "")
 		s.wantLines(`
 			0s starting process-compose with 3 services
 			0s postgresql: starting
@@ -58,7 +59,7 @@ func TestPartialStart(t *testing.T) {
 			1s web: starting
 			1.5s all services healthy
 			2s nginx: failed: exit code 1`)
-		s.wantState("nginx", Failed, "exit code 1")
+		s.wantState("nginx", control.Failed, "exit code 1")
 		if got, want := s.Snapshot().Summary, "3 of 4 services healthy; failed: nginx (exit code 1)"; got != want {
 			t.Errorf("summary = %q, want %q", got, want)
 		}
@@ -72,11 +73,11 @@ func TestFailedDependencySkips(t *testing.T) {
 		{ready: time.Second},
 	}}, Options{Seed: 1}, func(s *scene) {
 		s.pass(1200 * time.Millisecond)
-		s.wantState("api", Waiting, "waits for db to be ready (it is restarting (exit code 3))")
+		s.wantState("api", control.Waiting, "waits for db to be ready (it is restarting (exit code 3))")
 		s.pass(10 * time.Second)
-		s.wantState("db", Failed, `gave up after 2 restarts: no program "pg"`)
-		s.wantState("api", Skipped, `db failed (gave up after 2 restarts: no program "pg")`)
-		s.wantState("web", Skipped, `api was skipped (db failed (gave up after 2 restarts: no program "pg"))`)
+		s.wantState("db", control.Failed, `gave up after 2 restarts: no program "pg"`)
+		s.wantState("api", control.Skipped, `db failed (gave up after 2 restarts: no program "pg")`)
+		s.wantState("web", control.Skipped, `api was skipped (db failed (gave up after 2 restarts: no program "pg"))`)
 		s.wantEnd(127, `db failed (gave up after 2 restarts: no program "pg")`)
 	})
 }
@@ -85,13 +86,13 @@ func TestSkippedWaitsAgain(t *testing.T) {
 	p := services("db: +probe", "api: db=ready", "other")
 	play(t, p, map[project.ID]any{"db": []act{{lasts: time.Second, code: 3, ready: -1}, {ready: time.Second}}}, Options{}, func(s *scene) {
 		s.pass(2 * time.Second)
-		s.wantState("api", Skipped, "db failed (exit code 3)")
+		s.wantState("api", control.Skipped, "db failed (exit code 3)")
 		_, err := s.Start(ctx, []project.ID{"db"}, StartOptions{})
 		s.must(err)
 		s.pass(500 * time.Millisecond)
-		s.wantState("api", Waiting, "waits for db to be ready (it is starting)")
+		s.wantState("api", control.Waiting, "waits for db to be ready (it is starting)")
 		s.pass(5 * time.Second)
-		s.wantState("api", Running, "")
+		s.wantState("api", control.Running, "")
 		s.wantLines(`
 			0s starting process-compose with 3 services
 			0s db: starting
@@ -133,16 +134,16 @@ func TestConditions(t *testing.T) {
 				if tt.at > 0 {
 					if before := tt.at - 2*time.Millisecond; before > 0 {
 						s.pass(before)
-						if st := s.status("user"); st.State != Waiting {
+						if st := s.status("user"); st.State != control.Waiting {
 							t.Errorf("user is %s before the time", st.State)
 						}
 					}
 					s.pass(3 * time.Millisecond)
-					s.wantState("user", Running, "")
+					s.wantState("user", control.Running, "")
 					return
 				}
 				s.pass(time.Minute)
-				s.wantState("user", Skipped, tt.skipped)
+				s.wantState("user", control.Skipped, tt.skipped)
 			})
 		})
 	}
@@ -154,14 +155,14 @@ func TestLateStarterLooksAtNow(t *testing.T) {
 	p := services("db: +probe", "late: db=ready +disabled", "job")
 	play(t, p, map[project.ID]any{"db": act{ready: time.Second}}, Options{}, func(s *scene) {
 		s.pass(2 * time.Second)
-		s.world.probe(t, "db", Probe{Role: project.ReadinessProbe, News: true, Output: "connection refused"})
-		s.wantState("db", Unready, "readiness probe failed: connection refused")
+		s.world.news(t, "db", control.Probe{Role: project.ReadinessProbe, Output: "connection refused"})
+		s.wantState("db", control.Unready, "readiness probe failed: connection refused")
 		_, err := s.Start(ctx, []project.ID{"late"}, StartOptions{})
 		s.must(err)
 		s.pass(time.Second)
-		s.wantState("late", Waiting, "waits for db to be ready (it is not ready)")
-		s.world.probe(t, "db", Probe{Role: project.ReadinessProbe, OK: true, News: true})
-		s.wantState("late", Running, "")
+		s.wantState("late", control.Waiting, "waits for db to be ready (it is not ready)")
+		s.world.news(t, "db", control.Probe{Role: project.ReadinessProbe, OK: true})
+		s.wantState("late", control.Running, "")
 		if st := s.status("db"); st.Starts != 1 {
 			t.Errorf("losing readiness restarted db: %d starts", st.Starts)
 		}
@@ -254,7 +255,7 @@ func TestFailingOneshotsEndNoStreak(t *testing.T) {
 		acts := map[project.ID]any{project.ID("a-" + step): act{lasts: 11 * time.Second, code: 1}}
 		play(t, services("a: restart=on_failure delay=1s max=1 +"+step), acts, Options{}, func(s *scene) {
 			s.pass(time.Minute)
-			s.wantState("a", Failed, "gave up after 1 restart: a-"+step+": exit code 1")
+			s.wantState("a", control.Failed, "gave up after 1 restart: a-"+step+": exit code 1")
 		})
 	}
 }
@@ -263,7 +264,7 @@ func TestGrowingBackoffJitters(t *testing.T) {
 	play(t, services("a: restart=on_failure"), map[project.ID]any{"a": act{lasts: time.Millisecond, code: 1}}, Options{Seed: 7}, func(s *scene) {
 		var last time.Time
 		for i, base := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 30 * time.Second, 30 * time.Second} {
-			for s.status("a").State != Backoff || s.status("a").Next.Equal(last) {
+			for s.status("a").State != control.Backoff || s.status("a").Next.Equal(last) {
 				s.pass(time.Millisecond)
 			}
 			st := s.status("a")
@@ -282,10 +283,10 @@ func TestLivenessRestarts(t *testing.T) {
 	p := services("a: +probe restart=on_failure delay=1s", "user: a=ready")
 	play(t, p, map[project.ID]any{"a": act{linger: time.Second}}, Options{}, func(s *scene) {
 		s.pass(time.Second)
-		s.world.probe(t, "a", Probe{Role: project.LivenessProbe, News: true, Output: "status 500"})
-		s.wantState("a", Ending, "got SIGTERM, killed in 10s: liveness probe failed: status 500")
+		s.world.news(t, "a", control.Probe{Role: project.LivenessProbe, Output: "status 500"})
+		s.wantState("a", control.Ending, "got SIGTERM, killed in 10s: liveness probe failed: status 500")
 		s.pass(10 * time.Second)
-		s.wantState("a", Running, "")
+		s.wantState("a", control.Running, "")
 		if got, want := s.status("a").Exit.Because, "liveness probe failed: status 500"; got != want {
 			t.Errorf("it ended because of %q, want %q", got, want)
 		}
@@ -310,7 +311,7 @@ func TestRequests(t *testing.T) {
 				go s.Restart(ctx, []project.ID{"a"})
 			}
 			s.pass(20 * time.Second)
-			s.wantState("a", Running, "")
+			s.wantState("a", control.Running, "")
 			if st := s.status("a"); st.Starts != 2 || st.Restarts != 0 {
 				t.Errorf("a has %d starts, %d restarts, want 2 and 0", st.Starts, st.Restarts)
 			}
@@ -327,11 +328,11 @@ func TestRequests(t *testing.T) {
 	t.Run("stop in backoff is immediate", func(t *testing.T) {
 		play(t, services("a: restart=always delay=1h", "b"), map[project.ID]any{"a": act{lasts: time.Second}}, Options{}, func(s *scene) {
 			s.pass(2 * time.Second)
-			s.wantState("a", Backoff, "exit code 0; restarts in 59m59s")
+			s.wantState("a", control.Backoff, "exit code 0; restarts in 59m59s")
 			s.must(s.Stop(ctx, []project.ID{"a"}))
-			s.wantState("a", Stopped, "")
+			s.wantState("a", control.Stopped, "")
 			s.pass(2 * time.Hour)
-			s.wantState("a", Stopped, "")
+			s.wantState("a", control.Stopped, "")
 		})
 	})
 	t.Run("restart in backoff is immediate and clears the streak", func(t *testing.T) {
@@ -339,7 +340,7 @@ func TestRequests(t *testing.T) {
 			s.pass(2 * time.Second)
 			s.must(s.Restart(ctx, []project.ID{"a"}))
 			s.pass(time.Millisecond)
-			s.wantState("a", Running, "")
+			s.wantState("a", control.Running, "")
 			if st := s.status("a"); st.Streak != 0 {
 				t.Errorf("streak = %d, want 0", st.Streak)
 			}
@@ -355,7 +356,7 @@ func TestRequests(t *testing.T) {
 				}
 				sts, err := s.Settled(ctx, []project.ID{"api"})
 				s.must(err)
-				if sts[0].State != Running {
+				if sts[0].State != control.Running {
 					t.Errorf("api = %+v", sts[0])
 				}
 				again, err := s.Start(ctx, []project.ID{"api", "x"}, StartOptions{})
@@ -367,35 +368,35 @@ func TestRequests(t *testing.T) {
 	})
 	t.Run("start without dependencies", func(t *testing.T) {
 		play(t, services("db: +probe", "api: db=ready"), nil, Options{Services: []project.ID{"api"}, NoDeps: true}, func(s *scene) {
-			s.wantState("api", Running, "")
-			s.wantState("db", Stopped, "")
+			s.wantState("api", control.Running, "")
+			s.wantState("db", control.Stopped, "")
 		})
 	})
 	t.Run("start while stopping starts anew", func(t *testing.T) {
 		play(t, services("a", "b"), map[project.ID]any{"a": act{linger: time.Second}}, Options{}, func(s *scene) {
 			s.must(s.Stop(ctx, []project.ID{"a"}))
-			s.wantState("a", Stopping, "got SIGTERM, killed in 10s")
+			s.wantState("a", control.Stopping, "got SIGTERM, killed in 10s")
 			_, err := s.Start(ctx, []project.ID{"a"}, StartOptions{})
 			s.must(err)
 			s.pass(2 * time.Second)
-			s.wantState("a", Running, "")
+			s.wantState("a", control.Running, "")
 		})
 	})
 	t.Run("stop before it was executed", func(t *testing.T) {
 		play(t, services("a", "b"), map[project.ID]any{"a": act{staging: time.Hour}}, Options{}, func(s *scene) {
 			s.must(s.Stop(ctx, []project.ID{"a"}))
 			s.pass(time.Millisecond)
-			s.wantState("a", Stopped, "")
+			s.wantState("a", control.Stopped, "")
 		})
 	})
 	t.Run("kill sends a signal", func(t *testing.T) {
 		play(t, services("a: restart=on_failure delay=1s", "b"), nil, Options{}, func(s *scene) {
 			s.must(s.Kill(ctx, []project.ID{"a"}, project.SIGHUP))
 			s.pass(time.Second)
-			s.wantState("a", Running, "")
+			s.wantState("a", control.Running, "")
 			s.must(s.Kill(ctx, []project.ID{"a"}, project.SIGINT))
 			s.pass(500 * time.Millisecond)
-			s.wantState("a", Backoff, "killed by SIGTERM; restarts in 500ms")
+			s.wantState("a", control.Backoff, "killed by SIGTERM; restarts in 500ms")
 			var down *NotRunningError
 			if err := s.Kill(ctx, []project.ID{"a"}, project.SIGHUP); !errors.As(err, &down) || err.Error() != "a is not running: it is restarting (killed by SIGTERM)" {
 				t.Errorf("a signal to what does not run: %v", err)
@@ -421,13 +422,13 @@ func TestRequests(t *testing.T) {
 			s.wantEnd(0, "all services have completed")
 			synctest.Wait()
 			snap, events, _, err := s.Subscribe(ctx)
-			if _, more := <-events; err != nil || more || snap.Phase != PhaseDone {
+			if _, more := <-events; err != nil || more || snap.Phase != control.PhaseDone {
 				t.Errorf("Subscribe = %+v, %v, want how it ended", snap, err)
 			}
 			if err := s.Restart(ctx, []project.ID{"a"}); !errors.Is(err, ErrEnded) {
 				t.Errorf("Restart = %v, want ErrEnded", err)
 			}
-			if snap := s.Snapshot(); snap.Phase != PhaseDone || snap.Services[0].State != Completed {
+			if snap := s.Snapshot(); snap.Phase != control.PhaseDone || snap.Services[0].State != control.Completed {
 				t.Errorf("snapshot after the end = %+v", snap)
 			}
 		})
@@ -441,7 +442,7 @@ func TestDependencyRestarts(t *testing.T) {
 		s.must(s.Restart(ctx, []project.ID{"db"}))
 		s.pass(5 * time.Second)
 		for id, want := range map[project.ID]int{"db": 2, "plain": 1, "tied": 2} {
-			if st := s.status(id); st.Starts != want || st.State != Running {
+			if st := s.status(id); st.Starts != want || st.State != control.Running {
 				t.Errorf("%s: %s with %d starts, want %d", id, st.State, st.Starts, want)
 			}
 		}
@@ -498,7 +499,7 @@ func TestEndOfTheProject(t *testing.T) {
 		p.WhenDone = project.WhenDoneStay
 		play(t, p, map[project.ID]any{"a": act{lasts: 1e9}}, Options{}, func(s *scene) {
 			s.pass(time.Hour)
-			if snap := s.Snapshot(); snap.Phase != PhaseRunning {
+			if snap := s.Snapshot(); snap.Phase != control.PhaseRunning {
 				t.Errorf("phase = %s", snap.Phase)
 			}
 			s.Down()
@@ -511,7 +512,7 @@ func TestEndOfTheProject(t *testing.T) {
 			s.pass(time.Hour)
 			s.must(s.Restart(ctx, []project.ID{"a"}))
 			s.pass(time.Millisecond)
-			s.wantState("a", Running, "")
+			s.wantState("a", control.Running, "")
 		})
 	})
 }
@@ -526,9 +527,9 @@ func TestDown(t *testing.T) {
 				s.pass(time.Second)
 				s.Down()
 				s.pass(1500 * time.Millisecond)
-				s.wantState("web", Stopped, "")
-				s.wantState("api", Stopping, "got SIGTERM, killed in 9.5s")
-				s.wantState("db", Running, "")
+				s.wantState("web", control.Stopped, "")
+				s.wantState("api", control.Stopping, "got SIGTERM, killed in 9.5s")
+				s.wantState("db", control.Running, "")
 				s.Down() // changes nothing
 				s.pass(time.Minute)
 				s.wantEnd(0, "requested")
@@ -555,9 +556,9 @@ func TestDown(t *testing.T) {
 			s.pass(time.Second)
 			s.Down()
 			s.pass(4500 * time.Millisecond)
-			s.wantState("db", Stopping, "got SIGTERM, killed in 3.5s")
+			s.wantState("db", control.Stopping, "got SIGTERM, killed in 3.5s")
 			s.pass(time.Second)
-			s.wantState("db", Stopped, "")
+			s.wantState("db", control.Stopped, "")
 			s.pass(3 * time.Second)
 			s.wantEnd(0, "requested")
 			s.wantLines(`
@@ -593,7 +594,7 @@ func TestDown(t *testing.T) {
 			synctest.Wait()
 			s.wantEnd(0, "requested")
 			for _, st := range s.Snapshot().Services {
-				if st.State != Stopped {
+				if st.State != control.Stopped {
 					t.Errorf("%s is %s", st.ID, st.State)
 				}
 			}
@@ -670,8 +671,8 @@ func TestSubscribe(t *testing.T) {
 			if ev.From != from {
 				t.Errorf("event %d comes from %s, want %s", ev.Seq, ev.From, from)
 			}
-			from = ev.Status.State
-			if why := ev.Status.Why; from == Backoff && why != "exit code 0; restarts in 1s" {
+			from = ev.Service.State
+			if why := ev.Service.Why; from == control.Backoff && why != "exit code 0; restarts in 1s" {
 				t.Errorf("event %d says %q", ev.Seq, why)
 			}
 			n++
@@ -703,13 +704,13 @@ func TestReload(t *testing.T) {
 		}
 		s.pass(2 * time.Second)
 		snap := s.Snapshot()
-		s.wantState("off", Stopped, "")
-		s.wantState("on", Running, "")
+		s.wantState("off", control.Stopped, "")
+		s.wantState("on", control.Running, "")
 		if len(snap.Services) != 6 {
 			t.Errorf("services = %+v", snap.Services)
 		}
 		for id, want := range map[project.ID]int{"a": 1, "b": 2, "new": 1, "w": 1} {
-			if st := s.status(id); st.Starts != want || st.State != Running {
+			if st := s.status(id); st.Starts != want || st.State != control.Running {
 				t.Errorf("%s is %s with %d starts, want %d", id, st.State, st.Starts, want)
 			}
 		}
@@ -720,8 +721,8 @@ func TestUnsupported(t *testing.T) {
 	p := services("a", "b: a=ready", "c")
 	p.Services["a"].Unsupported = "needs a GPU"
 	play(t, p, nil, Options{}, func(s *scene) {
-		s.wantState("a", Skipped, "not supported: needs a GPU")
-		s.wantState("b", Skipped, "a was skipped (not supported: needs a GPU)")
+		s.wantState("a", control.Skipped, "not supported: needs a GPU")
+		s.wantState("b", control.Skipped, "a was skipped (not supported: needs a GPU)")
 	})
 }
 
@@ -734,9 +735,9 @@ func TestRefused(t *testing.T) {
 		return services("a", "b: a=ready", "c: restart=no", "d: "+strings.Join(words, " "))
 	}
 	play(t, p(), map[project.ID]any{"c": act{lasts: 1e9}, "d": act{lasts: 2e9}}, opts, func(s *scene) {
-		s.wantState("a", Skipped, why)
-		s.wantState("b", Skipped, "a was skipped ("+why+")")
-		s.wantState("c", Running, "")
+		s.wantState("a", control.Skipped, why)
+		s.wantState("b", control.Skipped, "a was skipped ("+why+")")
+		s.wantState("c", control.Running, "")
 		s.wantEnd(1, "a was skipped ("+why+")")
 	})
 	play(t, p(), map[project.ID]any{"c": act{lasts: 1e9, code: 7}, "d": act{lasts: 2e9}}, opts, func(s *scene) {
@@ -755,12 +756,12 @@ func TestRefused(t *testing.T) {
 	play(t, p(), nil, opts, func(s *scene) {
 		_, err := s.Start(ctx, []project.ID{"a"}, StartOptions{Refused: map[project.ID]string{"a": "still no"}})
 		s.must(err)
-		s.wantState("a", Skipped, "still no")
+		s.wantState("a", control.Skipped, "still no")
 		_, err = s.Start(ctx, []project.ID{"b"}, StartOptions{})
 		s.must(err)
 		s.pass(time.Second)
-		s.wantState("a", Running, "")
-		s.wantState("b", Running, "")
+		s.wantState("a", control.Running, "")
+		s.wantState("b", control.Running, "")
 	})
 }
 

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"time"
 
+	"nix2gpu/control"
 	"nix2gpu/project"
 )
 
@@ -22,7 +23,7 @@ func (c *core) fact(f Fact) {
 	case Exited:
 		c.exited(r, f.Exit)
 	case Probed:
-		c.probed(r, f.Probe)
+		c.probed(r, f.Probe, f.News)
 	case ShutdownDone:
 		// One that worked may have asked the process to end in its own way:
 		// that gets half of the grace.
@@ -49,7 +50,7 @@ func (c *core) spawnedFact(r *run, pid int) {
 	}
 	for _, user := range c.users[s.id] {
 		if user.spec.DependsOn[s.id].Restart && s.starts > 1 && !user.noDeps &&
-			user.state.Live() && user.state != Stopping && user.state != Restarting {
+			user.state.Live() && user.state != control.Stopping && user.state != control.Restarting {
 			user.cause = causeRestarted(s.spec)
 			c.feed(user, Restart)
 		}
@@ -63,14 +64,14 @@ func (c *core) spawnedFact(r *run, pid int) {
 // ready is told when the main process is ready, by its probe or by being there.
 func (c *core) ready(s *service) {
 	s.probeReady = true
-	if s.state == Starting && len(s.spec.Setup) > 0 {
+	if s.state == control.Starting && len(s.spec.Setup) > 0 {
 		c.feed(s, ReadySetup)
 		return
 	}
 	c.feed(s, Ready)
 }
 
-func (c *core) probed(r *run, p Probe) {
+func (c *core) probed(r *run, p control.Probe, news bool) {
 	s := r.service
 	if r.stopping || r.role != project.Main {
 		return
@@ -79,7 +80,7 @@ func (c *core) probed(r *run, p Probe) {
 		p.At = c.world.Now()
 	}
 	s.probe = &p
-	if !p.News {
+	if !news {
 		return
 	}
 	m := r.Process
@@ -88,10 +89,10 @@ func (c *core) probed(r *run, p Probe) {
 		c.ready(s)
 	case p.OK:
 	case p.Role != project.ReadinessProbe || m.Readiness != nil && m.Readiness.RestartOnFailure:
-		c.broken(s, end{forced: true, probe: true}, p.failed())
+		c.broken(s, end{forced: true, probe: true}, whyProbe(&p))
 	default:
 		s.probeReady = false
-		if !c.feed(s, Lost) && s.state == Starting && !s.noted {
+		if !c.feed(s, Lost) && s.state == control.Starting && !s.noted {
 			s.noted = true
 			c.say(s, "not ready yet: "+s.probeOutput())
 		}
@@ -129,17 +130,17 @@ func (c *core) exited(r *run, x project.Exit) {
 
 	e := end{exit: x, success: r.Process.SuccessCode}
 	switch s.state {
-	case Stopping:
+	case control.Stopping:
 		s.exit = &x
 		if s.process == nil && s.oneshot == nil {
 			c.feed(s, Gone)
 		}
-	case Restarting:
+	case control.Restarting:
 		s.exit = &x
 		if s.process == nil && s.oneshot == nil {
 			c.try(s)
 		}
-	case Ending:
+	case control.Ending:
 		if r.role == project.Main {
 			if s.pending.probe { // which has no exit of its own
 				s.pending.exit = x
@@ -150,7 +151,7 @@ func (c *core) exited(r *run, x project.Exit) {
 		if s.process == nil && s.oneshot == nil {
 			c.judge(s, *s.pending)
 		}
-	case Init:
+	case control.Init:
 		switch {
 		case e.failed():
 			s.why = whyOneshot(x)
@@ -161,7 +162,7 @@ func (c *core) exited(r *run, x project.Exit) {
 		default:
 			c.feed(s, InitDone)
 		}
-	case Setup:
+	case control.Setup:
 		switch {
 		case r.role == project.Main:
 			c.broken(s, e, "")
@@ -215,7 +216,7 @@ func (c *core) consequences(s *service, k Kind) {
 
 // code is the exit code that a service's end gives to the project.
 func (s *service) code() int {
-	if s.state == Completed {
+	if s.state == control.Completed {
 		if s.exit != nil {
 			return s.exit.Code
 		}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"nix2gpu/control"
 	"nix2gpu/project"
 )
 
@@ -147,7 +148,7 @@ func (w *fake) Probe(id RunID) {
 	if a.ready < 0 {
 		return
 	}
-	w.After(a.ready, Fact{Kind: Probed, Run: id, Probe: Probe{Role: project.ReadinessProbe, OK: true, News: true}})
+	w.After(a.ready, Fact{Kind: Probed, Run: id, News: true, Probe: control.Probe{Role: project.ReadinessProbe, OK: true}})
 }
 
 func (w *fake) Signal(id RunID, signal project.Signal, group bool) {
@@ -194,8 +195,19 @@ func (w *fake) transcript() string {
 	return strings.Join(w.lines, "\n")
 }
 
-// probe makes the probe of a live main process say something.
-func (w *fake) probe(t *testing.T, id project.ID, p Probe) {
+// probe lets the probe of a live main process check, without a change of mind.
+func (w *fake) probe(t *testing.T, id project.ID, p control.Probe) {
+	t.Helper()
+	w.verdict(t, id, p, false)
+}
+
+// news lets it change its mind.
+func (w *fake) news(t *testing.T, id project.ID, p control.Probe) {
+	t.Helper()
+	w.verdict(t, id, p, true)
+}
+
+func (w *fake) verdict(t *testing.T, id project.ID, p control.Probe, news bool) {
 	t.Helper()
 	w.mu.Lock()
 	var run RunID
@@ -208,7 +220,7 @@ func (w *fake) probe(t *testing.T, id project.ID, p Probe) {
 	if run == 0 {
 		t.Fatalf("%s does not run", id)
 	}
-	w.report(Fact{Kind: Probed, Run: run, Probe: p})
+	w.report(Fact{Kind: Probed, Run: run, Probe: p, News: news})
 	synctest.Wait()
 }
 
@@ -264,17 +276,17 @@ func (s *scene) pass(d time.Duration) {
 }
 
 // state is a service's state, with why.
-func (s *scene) status(id project.ID) Status {
+func (s *scene) status(id project.ID) control.Service {
 	for _, st := range s.Snapshot().Services {
 		if st.ID == id {
 			return st
 		}
 	}
 	s.Fatalf("no service %q", id)
-	return Status{}
+	return control.Service{}
 }
 
-func (s *scene) wantState(id project.ID, want State, why string) {
+func (s *scene) wantState(id project.ID, want control.ServiceState, why string) {
 	s.Helper()
 	if st := s.status(id); st.State != want || st.Why != why {
 		s.Errorf("%s is %s (%s), want %s (%s)", id, st.State, st.Why, want, why)

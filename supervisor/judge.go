@@ -4,12 +4,13 @@ import (
 	"slices"
 	"time"
 
+	"nix2gpu/control"
 	"nix2gpu/project"
 )
 
 // facts are what others may look at in a service to decide about themselves.
 type facts struct {
-	state      State
+	state      control.ServiceState
 	probed     bool // its main process has a readiness probe
 	probeReady bool // which passes
 	up         bool // the main process runs, and was not told to stop
@@ -21,35 +22,35 @@ type facts struct {
 // met judges one condition on a service: unmet says that it does not hold,
 // why in what state the service is instead, hopeless that no waiting helps.
 func met(f facts, cond project.Condition) (unmet bool, why string, hopeless bool) {
-	final := f.state == Failed || f.state == Skipped
+	final := f.state == control.Failed || f.state == control.Skipped
 	switch cond {
 	case project.Started:
 		// A start that is over counts as well: who waits for it only wants
 		// to come later.
-		if f.up || f.spawned && (f.state == Completed || f.state == Failed) {
+		if f.up || f.spawned && (f.state == control.Completed || f.state == control.Failed) {
 			return false, "", false
 		}
 		hopeless = final
 	case project.Ready:
-		if f.state == Running || f.state == Completed && !f.probed {
+		if f.state == control.Running || f.state == control.Completed && !f.probed {
 			return false, "", false
 		}
-		hopeless = final || f.state == Completed
+		hopeless = final || f.state == control.Completed
 	case project.LogReady:
-		if f.probeReady && (f.state == Running || f.state == Setup) {
+		if f.probeReady && (f.state == control.Running || f.state == control.Setup) {
 			return false, "", false
 		}
-		hopeless = final || f.state == Completed
+		hopeless = final || f.state == control.Completed
 	case project.Completed:
-		if f.state == Completed {
+		if f.state == control.Completed {
 			return false, "", false
 		}
 		hopeless = final
 	case project.Exited:
-		if f.state == Completed || f.state == Failed || f.state == Stopped && f.spawned {
+		if f.state == control.Completed || f.state == control.Failed || f.state == control.Stopped && f.spawned {
 			return false, "", false
 		}
-		hopeless = f.state == Skipped
+		hopeless = f.state == control.Skipped
 	default:
 		return true, whyNoCondition(cond), true
 	}

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nix2gpu/control"
 	"nix2gpu/probe"
 	"nix2gpu/process"
 	"nix2gpu/project"
@@ -146,8 +147,8 @@ func (m *machine) Probe(id RunID) {
 		return
 	}
 	go x.probes.Run(x.over, func(v probe.Verdict) {
-		m.report(Fact{Kind: Probed, Run: id, Probe: Probe{
-			Role: v.Role, OK: v.State == probe.Passing, News: v.Changed, Output: oneLine(v.Message), At: time.Now(),
+		m.report(Fact{Kind: Probed, Run: id, News: v.Changed, Probe: control.Probe{
+			Role: v.Role, OK: v.State == probe.Passing, Output: oneLine(v.Message), At: time.Now(),
 		}})
 	})
 }

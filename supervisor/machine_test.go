@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"nix2gpu/control"
 	"nix2gpu/process"
 	"nix2gpu/project"
 	"nix2gpu/servicelog"
@@ -115,7 +116,7 @@ func TestMachineRunsAService(t *testing.T) {
 		t.Fatal(err)
 	}
 	st := r.Snapshot().Services[0]
-	if st.State != Running || st.PID == 0 {
+	if st.State != control.Running || st.PID == 0 {
 		t.Errorf("status = %+v", st)
 	}
 	got := r.close()
@@ -156,7 +157,7 @@ func TestMachineSaysWhy(t *testing.T) {
 		"after":  "skipped crash failed (killed by SIGSEGV)",
 	} {
 		for _, st := range r.Snapshot().Services {
-			if got := st.State.String() + " " + st.Why; st.ID == id && got != want {
+			if got := string(st.State) + " " + st.Why; st.ID == id && got != want {
 				t.Errorf("%s: %s, want %s", id, got, want)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"nix2gpu/control"
 	"nix2gpu/project"
 )
 
@@ -53,7 +54,7 @@ func (c *core) tally(calm bool) tally {
 		}
 		t.all++
 		switch s.state {
-		case Running:
+		case control.Running:
 			if wait := c.calmIn(s); calm && wait > 0 {
 				t.settled = false
 				if _, armed := c.timers[c.summary.calm]; !armed {
@@ -61,11 +62,11 @@ func (c *core) tally(calm bool) tally {
 				}
 			}
 			t.good++
-		case Completed:
+		case control.Completed:
 			t.good++
-		case Failed:
+		case control.Failed:
 			t.failed = append(t.failed, s)
-		case Skipped:
+		case control.Skipped:
 			t.skipped = append(t.skipped, s)
 		default:
 			if s.streak.n < 3 {
@@ -88,12 +89,12 @@ func (c *core) calmIn(s *service) time.Duration {
 
 // A subscriber is one reader of events. Only the engine sends and closes.
 type subscriber struct {
-	ch   chan Event
+	ch   chan control.Event
 	lost int
 }
 
 func (c *core) subscribe() *subscriber {
-	s := &subscriber{ch: make(chan Event, 256)}
+	s := &subscriber{ch: make(chan control.Event, 256)}
 	c.subscribers = append(c.subscribers, s)
 	return s
 }
@@ -106,12 +107,12 @@ func (c *core) unsubscribe(s *subscriber) {
 }
 
 // publish tells the observers of a change, and waits for none of them.
-func (c *core) publish(s *service, from State) {
+func (c *core) publish(s *service, from control.ServiceState) {
 	c.seq++
 	if len(c.subscribers) == 0 {
 		return
 	}
-	ev := Event{Seq: c.seq, From: from, Status: c.status(s)}
+	ev := control.Event{Seq: c.seq, From: from, Service: c.status(s)}
 	for _, sub := range c.subscribers {
 		ev.Lost = sub.lost
 		select {
@@ -145,22 +146,23 @@ func (c *core) answer() {
 	})
 }
 
-func (c *core) snapshot() Snapshot {
+func (c *core) snapshot() control.Snapshot {
 	whole := c.tally(false)
-	snap := Snapshot{
-		Project: c.project.Name, At: c.world.Now(), Since: c.began, Phase: PhaseRunning,
+	snap := control.Snapshot{
+		Project: c.project.Name, At: c.world.Now(), Since: c.began, Phase: control.PhaseRunning,
 		Summary: whole.text(true), Settled: whole.settled, Healthy: whole.healthy(),
 	}
 	if st := c.stopping; st != nil {
-		snap.Phase = PhaseStopping
-		snap.Stop = &StopInfo{
+		snap.Phase = control.PhaseStopping
+		snap.Stop = &control.Stop{
 			Since: st.since, Reason: st.result.Reason, Deadline: st.deadline,
 			WaitingFor: c.waitingFor(), Killing: st.killing, ExitCode: st.result.Code,
 		}
 	}
 	if c.finished {
-		snap.Phase = PhaseDone
+		snap.Phase = control.PhaseDone
 	}
+	snap.Services = make([]control.Service, 0, len(c.order))
 	for _, s := range c.order {
 		snap.Services = append(snap.Services, c.status(s))
 	}
@@ -168,15 +170,17 @@ func (c *core) snapshot() Snapshot {
 }
 
 // status copies what is known of one service.
-func (c *core) status(s *service) Status {
-	st := Status{
+func (c *core) status(s *service) control.Service {
+	st := control.Service{
 		ID: s.id, Label: s.spec.Label, Type: s.spec.Type, Namespace: s.spec.Namespace,
 		Disabled: s.spec.Disabled, Wanted: s.wanted,
 		State: s.state, Since: s.since, Health: s.health(), Why: c.why(s),
 		Starts: s.starts, Restarts: s.restarts, Streak: s.streak.n, Next: s.pause.until,
-		Ports: slices.Clone(s.spec.Ports),
 	}
-	if s.state == Waiting {
+	for _, p := range s.spec.Ports {
+		st.Ports = append(st.Ports, project.Port{Port: p.Port, Protocol: p.Protocol, Address: p.Address})
+	}
+	if s.state == control.Waiting {
 		st.WaitsFor = c.unmet(s)
 	}
 	if r := s.process; r != nil {
@@ -199,15 +203,15 @@ func (c *core) status(s *service) Status {
 	return st
 }
 
-func (s *service) health() Health {
+func (s *service) health() control.Health {
 	if s.process == nil || !s.probed() && s.main.Liveness == nil {
 		return ""
 	}
 	switch s.state {
-	case Starting, Setup:
-		return HealthStarting
-	case Running:
-		return HealthHealthy
+	case control.Starting, control.Setup:
+		return control.HealthStarting
+	case control.Running:
+		return control.HealthHealthy
 	}
-	return HealthUnhealthy
+	return control.HealthUnhealthy
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"nix2gpu/control"
 	"nix2gpu/project"
 )
 
@@ -13,11 +14,11 @@ func TestReadinessThatRestarts(t *testing.T) {
 	p.Processes["a"].Readiness.RestartOnFailure = true
 	play(t, p, nil, Options{}, func(s *scene) {
 		s.pass(time.Second)
-		s.world.probe(t, "a", Probe{Role: project.ReadinessProbe, News: true, Output: "refused"})
+		s.world.news(t, "a", control.Probe{Role: project.ReadinessProbe, Output: "refused"})
 		s.pass(time.Millisecond)
-		s.wantState("a", Backoff, "readiness probe failed: refused; restarts in 1s")
+		s.wantState("a", control.Backoff, "readiness probe failed: refused; restarts in 1s")
 		s.pass(2 * time.Second)
-		if st := s.status("a"); st.State != Running || st.Starts != 2 {
+		if st := s.status("a"); st.State != control.Running || st.Starts != 2 {
 			t.Errorf("a = %+v", st)
 		}
 	})
@@ -29,17 +30,17 @@ func TestStartupProbe(t *testing.T) {
 	p.Processes["a"].Startup = &project.Probe{TCP: &project.TCPCheck{Port: 1}}
 	play(t, p, nil, Options{}, func(s *scene) {
 		s.pass(time.Minute)
-		s.wantState("a", Starting, "its startup probe has not passed yet")
-		s.world.probe(t, "a", Probe{Role: project.StartupProbe, Output: "connection refused"})
-		s.wantState("a", Starting, "startup probe failed: connection refused")
-		s.world.probe(t, "a", Probe{Role: project.StartupProbe, OK: true, News: true})
-		s.wantState("user", Running, "")
+		s.wantState("a", control.Starting, "its startup probe has not passed yet")
+		s.world.probe(t, "a", control.Probe{Role: project.StartupProbe, Output: "connection refused"})
+		s.wantState("a", control.Starting, "startup probe failed: connection refused")
+		s.world.news(t, "a", control.Probe{Role: project.StartupProbe, OK: true})
+		s.wantState("user", control.Running, "")
 	})
 	play(t, p, nil, Options{}, func(s *scene) {
-		s.world.probe(t, "a", Probe{Role: project.StartupProbe, News: true, Output: "connection refused"})
+		s.world.news(t, "a", control.Probe{Role: project.StartupProbe, Output: "connection refused"})
 		s.pass(time.Millisecond)
-		s.wantState("a", Failed, "startup probe failed: connection refused")
-		s.wantState("user", Skipped, "a failed (startup probe failed: connection refused)")
+		s.wantState("a", control.Failed, "startup probe failed: connection refused")
+		s.wantState("user", control.Skipped, "a failed (startup probe failed: connection refused)")
 	})
 }
 
@@ -48,11 +49,11 @@ func TestVerdictsEndWithTheProcess(t *testing.T) {
 	p := services("a: restart=always delay=1s", "b")
 	p.Processes["a"].Startup = &project.Probe{TCP: &project.TCPCheck{Port: 1}}
 	play(t, p, nil, Options{}, func(s *scene) {
-		s.world.probe(t, "a", Probe{Role: project.StartupProbe, News: true, Output: "connection refused"})
+		s.world.news(t, "a", control.Probe{Role: project.StartupProbe, Output: "connection refused"})
 		s.pass(time.Millisecond)
-		s.wantState("a", Backoff, "startup probe failed: connection refused; restarts in 1s")
+		s.wantState("a", control.Backoff, "startup probe failed: connection refused; restarts in 1s")
 		s.pass(2 * time.Second)
-		s.wantState("a", Starting, "its startup probe has not passed yet")
+		s.wantState("a", control.Starting, "its startup probe has not passed yet")
 		if st := s.status("a"); st.Probe != nil {
 			t.Errorf("probe = %+v", st.Probe)
 		}
@@ -63,10 +64,10 @@ func TestVerdictsEndWithTheProcess(t *testing.T) {
 func TestNotReadyYet(t *testing.T) {
 	play(t, services("a: +probe", "b"), map[project.ID]any{"a": act{ready: -1}}, Options{}, func(s *scene) {
 		for i := range 5 {
-			s.world.probe(t, "a", Probe{Role: project.ReadinessProbe, News: i == 2, Output: "status 503"})
+			s.world.verdict(t, "a", control.Probe{Role: project.ReadinessProbe, Output: "status 503"}, i == 2)
 		}
-		s.wantState("a", Starting, "readiness probe failed: status 503")
-		if st := s.status("a"); st.Health != HealthStarting {
+		s.wantState("a", control.Starting, "readiness probe failed: status 503")
+		if st := s.status("a"); st.Health != control.HealthStarting {
 			t.Errorf("health = %s", st.Health)
 		}
 		s.wantLines(`

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"slices"
 
+	"nix2gpu/control"
 	"nix2gpu/project"
 )
 
@@ -54,9 +55,9 @@ func (c *core) start(ids []project.ID, opts StartOptions) ([]project.ID, error) 
 		s := c.services[id]
 		named := slices.Contains(list, s)
 		switch {
-		case s.state.Live() && s.state != Stopping:
-		case s.state == Completed && (!named || opts.Missing):
-		case s.state == Waiting && !opts.NoDeps:
+		case s.state.Live() && s.state != control.Stopping:
+		case s.state == control.Completed && (!named || opts.Missing):
+		case s.state == control.Waiting && !opts.NoDeps:
 		default:
 			begin = append(begin, id)
 			continue
@@ -164,7 +165,7 @@ func (c *core) reload(p *project.Project) (project.Changes, error) {
 	for _, id := range changes.Changed {
 		s := c.services[id]
 		switch {
-		case s.state == Stopping: // it will not come back, or was told to already
+		case s.state == control.Stopping: // it will not come back, or was told to already
 		case s.state.Live():
 			s.streak, s.cause = streak{}, causeChanged
 			c.feed(s, Restart)
@@ -175,7 +176,7 @@ func (c *core) reload(p *project.Project) (project.Changes, error) {
 	c.summary.due = c.summary.due || !changes.IsEmpty()
 	c.want(begin, false, nil)
 	for _, s := range c.order { // what they wait for may have changed
-		if s.state == Waiting || s.state == Skipped && s.wanted {
+		if s.state == control.Waiting || s.state == control.Skipped && s.wanted {
 			c.look(s)
 		}
 	}

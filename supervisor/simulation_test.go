@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"container/heap"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"nix2gpu/control"
 	"nix2gpu/project"
 )
 
@@ -47,7 +49,7 @@ type sim struct {
 	free  map[project.ID]bool     // started without dependencies at some time
 
 	sub     *subscriber
-	replay  map[project.ID]State
+	replay  map[project.ID]control.ServiceState
 	history []string
 }
 
@@ -94,7 +96,7 @@ func newSim(t *testing.T, seed uint64) *sim {
 	s := &sim{
 		t: t, rand: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1e9, 0),
 		over: map[int]bool{}, procs: map[RunID]*simProc{}, live: map[project.ID]*simProc{},
-		past: map[project.ID]*history{}, free: map[project.ID]bool{}, replay: map[project.ID]State{},
+		past: map[project.ID]*history{}, free: map[project.ID]bool{}, replay: map[project.ID]control.ServiceState{},
 	}
 	opts := Options{Seed: seed, Log: slog.New(slog.DiscardHandler)}
 	opts.setDefaults()
@@ -242,7 +244,7 @@ func (s *sim) holds(dep *service, cond project.Condition) bool {
 	case project.Completed:
 		return m == nil && past.success
 	case project.Exited:
-		return m == nil && (past.exited || dep.state == Failed)
+		return m == nil && (past.exited || dep.state == control.Failed)
 	}
 	return false
 }
@@ -306,10 +308,10 @@ func (s *sim) Probe(id RunID) {
 		s.push(s.delay(), Fact{}, func() { s.turn(p, true) })
 	}
 	if s.chance(0.05) {
-		s.push(10*s.delay(), Fact{Kind: Probed, Run: id, Probe: Probe{Role: project.LivenessProbe, News: true, Output: "no"}}, nil)
+		s.push(10*s.delay(), Fact{Kind: Probed, Run: id, News: true, Probe: control.Probe{Role: project.LivenessProbe, Output: "no"}}, nil)
 	}
 	if s.chance(0.3) { // not news
-		s.push(s.delay(), Fact{Kind: Probed, Run: id, Probe: Probe{Role: project.ReadinessProbe, Output: "no"}}, nil)
+		s.push(s.delay(), Fact{Kind: Probed, Run: id, Probe: control.Probe{Role: project.ReadinessProbe, Output: "no"}}, nil)
 	}
 }
 
@@ -319,7 +321,7 @@ func (s *sim) turn(p *simProc, ready bool) {
 		return
 	}
 	p.ready = ready
-	s.deliver(Fact{Kind: Probed, Run: p.run.ID, Probe: Probe{Role: project.ReadinessProbe, OK: ready, News: true}})
+	s.deliver(Fact{Kind: Probed, Run: p.run.ID, News: true, Probe: control.Probe{Role: project.ReadinessProbe, OK: ready}})
 	if s.chance(0.3) {
 		s.push(s.delay(), Fact{}, func() { s.turn(p, !ready) })
 	}
@@ -474,13 +476,18 @@ func (s *sim) request() {
 // still checks what must hold when nothing will happen by itself.
 func (s *sim) still() {
 	for _, x := range s.c.order {
-		if x.state.Active() && !x.state.Settled() && x.state != Unready && x.state != Starting {
+		if x.state.Active() && !x.state.Settled() && x.state != control.Unready && x.state != control.Starting {
 			s.fail("%s is %s, and nothing will happen any more", x.id, x.state)
 		}
-		if x.state == Waiting && len(s.c.unmet(x)) == 0 {
+		if x.state == control.Waiting && len(s.c.unmet(x)) == 0 {
 			s.fail("%s waits for nothing", x.id)
 		}
 	}
+}
+
+// told is the state of a service by its events.
+func (s *sim) told(id project.ID) control.ServiceState {
+	return cmp.Or(s.replay[id], control.Stopped)
 }
 
 // check is what must hold after every step.
@@ -488,10 +495,10 @@ func (s *sim) check() {
 	for {
 		select {
 		case ev := <-s.sub.ch:
-			if from := s.replay[ev.Status.ID]; from != ev.From {
-				s.fail("%s: an event comes from %s, the last one led to %s", ev.Status.ID, ev.From, from)
+			if from := s.told(ev.Service.ID); from != ev.From {
+				s.fail("%s: an event comes from %s, the last one led to %s", ev.Service.ID, ev.From, from)
 			}
-			s.replay[ev.Status.ID] = ev.Status.State
+			s.replay[ev.Service.ID] = ev.Service.State
 			continue
 		default:
 		}
@@ -507,19 +514,19 @@ func (s *sim) check() {
 		s.fail("%d timers for %d runs", len(c.timers), len(c.runs))
 	}
 	for _, x := range c.order {
-		if s.replay[x.id] != x.state {
-			s.fail("%s is %s, its events say %s", x.id, x.state, s.replay[x.id])
+		if s.told(x.id) != x.state {
+			s.fail("%s is %s, its events say %s", x.id, x.state, s.told(x.id))
 		}
 		m, o := x.process != nil, x.oneshot != nil
 		ok := false
 		switch x.state {
-		case Init:
+		case control.Init:
 			ok = !m && o
-		case Starting, Running, Unready:
+		case control.Starting, control.Running, control.Unready:
 			ok = m && !o
-		case Setup:
+		case control.Setup:
 			ok = m && o
-		case Ending, Restarting, Stopping:
+		case control.Ending, control.Restarting, control.Stopping:
 			ok = m || o
 		default:
 			ok = !m && !o
@@ -527,13 +534,13 @@ func (s *sim) check() {
 		if !ok {
 			s.fail("%s is %s: main lives %t, one-shot lives %t", x.id, x.state, m, o)
 		}
-		if _, armed := c.timers[x.pause.timer]; (x.state == Backoff) != armed {
+		if _, armed := c.timers[x.pause.timer]; (x.state == control.Backoff) != armed {
 			s.fail("%s is %s, its restart is armed: %t", x.id, x.state, armed)
 		}
-		if (x.state == Waiting || x.state == Backoff) && c.stopping != nil {
+		if (x.state == control.Waiting || x.state == control.Backoff) && c.stopping != nil {
 			s.fail("%s is %s while the project stops", x.id, x.state)
 		}
-		if x.state == Skipped && x.wanted && c.stopping == nil && !c.ended() {
+		if x.state == control.Skipped && x.wanted && c.stopping == nil && !c.ended() {
 			if k, _ := c.gate(x); k != Hopeless {
 				s.fail("%s is skipped, and could start", x.id)
 			}

@@ -2,102 +2,9 @@ package supervisor
 
 import (
 	"fmt"
-	"slices"
+
+	"nix2gpu/control"
 )
-
-// A State is where a service is in its life.
-type State uint8
-
-// The states. A service is active when a process of it lives or will be
-// started by time alone; it is settled when it stays as it is unless
-// something happens to it.
-const (
-	Stopped State = iota
-	Waiting
-	Init
-	Starting
-	Setup
-	Running
-	Unready
-	Ending
-	Backoff
-	Restarting
-	Stopping
-	Completed
-	Failed
-	Skipped
-	stateCount
-)
-
-// stateMeanings is the reference of the states.
-var stateMeanings = [stateCount]string{
-	Stopped:    "not wanted: never started, or stopped by request",
-	Waiting:    "wanted, and a dependency is not there yet",
-	Init:       "a one-shot before the main process runs",
-	Starting:   "the main process runs, and is not ready yet",
-	Setup:      "the main process is ready, a one-shot after it runs",
-	Running:    "the main process runs and is ready",
-	Unready:    "it was ready, and its readiness probe fails now",
-	Ending:     "something of it failed; the rest is brought down before the restart policy decides",
-	Backoff:    "it waits before its next restart",
-	Restarting: "it is brought down, to be started again",
-	Stopping:   "it is brought down, to stay down",
-	Completed:  "it ended with success, for good",
-	Failed:     "it failed, for good",
-	Skipped:    "it can't run on this machine, or a dependency made it impossible",
-}
-
-var stateNames = [stateCount]string{
-	"stopped", "waiting", "init", "starting", "setup", "running", "unready",
-	"ending", "backoff", "restarting", "stopping", "completed", "failed", "skipped",
-}
-
-// String is the state's name, as status and events show it.
-func (s State) String() string {
-	if s < stateCount {
-		return stateNames[s]
-	}
-	return fmt.Sprintf("state(%d)", uint8(s))
-}
-
-// Meaning explains the state, for the reference.
-func (s State) Meaning() string { return stateMeanings[s] }
-
-// MarshalText writes the state's name.
-func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// UnmarshalText reads a state's name.
-func (s *State) UnmarshalText(text []byte) error {
-	i := slices.Index(stateNames[:], string(text))
-	if i < 0 {
-		return fmt.Errorf("unknown state %q", text)
-	}
-	*s = State(i)
-	return nil
-}
-
-// Live reports whether a process of the service may be alive.
-func (s State) Live() bool {
-	switch s {
-	case Init, Starting, Setup, Running, Unready, Ending, Restarting, Stopping:
-		return true
-	}
-	return false
-}
-
-// Active reports whether the service goes on by itself: it lives, or waits
-// for nothing but time.
-func (s State) Active() bool { return s.Live() || s == Backoff }
-
-// Settled reports whether the service stays as it is unless something
-// happens to it.
-func (s State) Settled() bool {
-	switch s {
-	case Stopped, Running, Completed, Failed, Skipped:
-		return true
-	}
-	return false
-}
 
 // A Kind is what can happen to a service, already judged: the facts that
 // decide between two kinds are looked at in judge.go, never in the table.
@@ -196,15 +103,15 @@ func (f Effect) String() string {
 // An arrow is one rule of the table: in any of these states, this kind leads
 // there, with these effects.
 type arrow struct {
-	from    []State
+	from    []control.ServiceState
 	on      Kind
-	to      State
+	to      control.ServiceState
 	effects []Effect
 }
 
 var (
-	idle    = []State{Stopped, Waiting, Completed, Failed, Skipped, Restarting}
-	working = []State{Init, Starting, Setup, Running, Unready, Ending}
+	idle    = []control.ServiceState{control.Stopped, control.Waiting, control.Completed, control.Failed, control.Skipped, control.Restarting}
+	working = []control.ServiceState{control.Init, control.Starting, control.Setup, control.Running, control.Unready, control.Ending}
 )
 
 // rules is the whole policy of a service's life. Restarting counts as idle
@@ -212,45 +119,45 @@ var (
 // processes are gone.
 var rules = []arrow{
 	// To begin: from rest, from a finished wait, from a finished restart.
-	{idle, Hold, Waiting, nil},
-	{idle, Open, Starting, []Effect{SpawnMain}},
-	{idle, OpenInit, Init, []Effect{SpawnInit}},
-	{idle, Hopeless, Skipped, nil},
-	{[]State{Backoff}, Hold, Waiting, []Effect{Disarm}},
-	{[]State{Backoff}, Open, Starting, []Effect{Disarm, SpawnMain}},
-	{[]State{Backoff}, OpenInit, Init, []Effect{Disarm, SpawnInit}},
-	{[]State{Backoff}, Hopeless, Skipped, []Effect{Disarm}},
+	{idle, Hold, control.Waiting, nil},
+	{idle, Open, control.Starting, []Effect{SpawnMain}},
+	{idle, OpenInit, control.Init, []Effect{SpawnInit}},
+	{idle, Hopeless, control.Skipped, nil},
+	{[]control.ServiceState{control.Backoff}, Hold, control.Waiting, []Effect{Disarm}},
+	{[]control.ServiceState{control.Backoff}, Open, control.Starting, []Effect{Disarm, SpawnMain}},
+	{[]control.ServiceState{control.Backoff}, OpenInit, control.Init, []Effect{Disarm, SpawnInit}},
+	{[]control.ServiceState{control.Backoff}, Hopeless, control.Skipped, []Effect{Disarm}},
 
 	// To become ready, one step after the other.
-	{[]State{Init}, InitNext, Init, []Effect{SpawnInit}},
-	{[]State{Init}, InitDone, Starting, []Effect{SpawnMain}},
-	{[]State{Starting, Unready}, Ready, Running, nil},
-	{[]State{Starting}, ReadySetup, Setup, []Effect{SpawnSetup}},
-	{[]State{Setup}, SetupNext, Setup, []Effect{SpawnSetup}},
-	{[]State{Setup}, SetupDone, Running, nil},
-	{[]State{Setup}, SetupLate, Unready, nil},
-	{[]State{Running}, Lost, Unready, nil},
+	{[]control.ServiceState{control.Init}, InitNext, control.Init, []Effect{SpawnInit}},
+	{[]control.ServiceState{control.Init}, InitDone, control.Starting, []Effect{SpawnMain}},
+	{[]control.ServiceState{control.Starting, control.Unready}, Ready, control.Running, nil},
+	{[]control.ServiceState{control.Starting}, ReadySetup, control.Setup, []Effect{SpawnSetup}},
+	{[]control.ServiceState{control.Setup}, SetupNext, control.Setup, []Effect{SpawnSetup}},
+	{[]control.ServiceState{control.Setup}, SetupDone, control.Running, nil},
+	{[]control.ServiceState{control.Setup}, SetupLate, control.Unready, nil},
+	{[]control.ServiceState{control.Running}, Lost, control.Unready, nil},
 
 	// To end by itself. Two processes live in Setup, so that it always
 	// passes through Ending.
-	{[]State{Starting, Setup, Running, Unready}, Broken, Ending, []Effect{Terminate}},
-	{[]State{Init, Starting, Running, Unready, Ending}, Retry, Backoff, []Effect{Arm}},
-	{[]State{Starting, Running, Unready, Ending}, Succeeded, Completed, nil},
-	{[]State{Init, Starting, Running, Unready, Ending}, GaveUp, Failed, nil},
+	{[]control.ServiceState{control.Starting, control.Setup, control.Running, control.Unready}, Broken, control.Ending, []Effect{Terminate}},
+	{[]control.ServiceState{control.Init, control.Starting, control.Running, control.Unready, control.Ending}, Retry, control.Backoff, []Effect{Arm}},
+	{[]control.ServiceState{control.Starting, control.Running, control.Unready, control.Ending}, Succeeded, control.Completed, nil},
+	{[]control.ServiceState{control.Init, control.Starting, control.Running, control.Unready, control.Ending}, GaveUp, control.Failed, nil},
 
 	// To end by request.
-	{working, Stop, Stopping, []Effect{Terminate}},
-	{[]State{Restarting}, Stop, Stopping, nil},
-	{[]State{Waiting, Skipped}, Stop, Stopped, nil},
-	{[]State{Backoff}, Stop, Stopped, []Effect{Disarm}},
-	{[]State{Stopping}, Gone, Stopped, nil},
-	{working, Restart, Restarting, []Effect{Terminate}},
-	{[]State{Stopping}, Restart, Restarting, nil},
-	{[]State{Stopping}, Start, Restarting, nil},
+	{working, Stop, control.Stopping, []Effect{Terminate}},
+	{[]control.ServiceState{control.Restarting}, Stop, control.Stopping, nil},
+	{[]control.ServiceState{control.Waiting, control.Skipped}, Stop, control.Stopped, nil},
+	{[]control.ServiceState{control.Backoff}, Stop, control.Stopped, []Effect{Disarm}},
+	{[]control.ServiceState{control.Stopping}, Gone, control.Stopped, nil},
+	{working, Restart, control.Restarting, []Effect{Terminate}},
+	{[]control.ServiceState{control.Stopping}, Restart, control.Restarting, nil},
+	{[]control.ServiceState{control.Stopping}, Start, control.Restarting, nil},
 }
 
 type edge struct {
-	state State
+	state control.ServiceState
 	kind  Kind
 }
 
@@ -273,7 +180,7 @@ func flatten(rules []arrow) map[edge]arrow {
 
 // next is pure: the same state and kind always give the same answer. What
 // means nothing in a state changes nothing, and ok is false.
-func next(s State, k Kind) (to State, effects []Effect, ok bool) {
+func next(s control.ServiceState, k Kind) (to control.ServiceState, effects []Effect, ok bool) {
 	a, ok := arrows[edge{s, k}]
 	if !ok {
 		return s, nil, false

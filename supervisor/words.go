@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"nix2gpu/control"
 	"nix2gpu/process"
 	"nix2gpu/project"
 )
@@ -69,54 +70,54 @@ func serviceLine(s *project.Service, line string) string { return s.Label + ": "
 func (c *core) say(s *service, line string) { c.world.Say(serviceLine(s.spec, line)) }
 
 // line says a change of state to the operator; "" when it says nothing new.
-func (c *core) line(s *service, from, to State, k Kind) string {
+func (c *core) line(s *service, from, to control.ServiceState, k Kind) string {
 	switch to {
-	case Waiting:
+	case control.Waiting:
 		return "waiting for dependencies"
-	case Init, Starting:
-		if from == Init {
+	case control.Init, control.Starting:
+		if from == control.Init {
 			return ""
 		}
 		if s.streak.n > 0 {
 			return fmt.Sprintf("starting (restart %d)", s.streak.n)
 		}
 		return "starting"
-	case Running:
-		if from == Unready || c.awaited(s) {
+	case control.Running:
+		if from == control.Unready || c.awaited(s) {
 			return "ready"
 		}
-	case Unready:
+	case control.Unready:
 		return "not ready: " + s.probeOutput()
-	case Ending:
+	case control.Ending:
 		return s.why // empty when it ended by itself
-	case Backoff:
+	case control.Backoff:
 		return fmt.Sprintf("%s; restarting in %s", s.reason(), seconds(s.main.Restart.Wait(s.streak.n+1)))
-	case Restarting:
+	case control.Restarting:
 		if s.cause != "" {
 			return "restarting: " + s.cause
 		}
 		return "restarting"
-	case Stopping:
+	case control.Stopping:
 		if c.stopping == nil {
 			return "stopping"
 		}
-	case Stopped:
+	case control.Stopped:
 		if c.stopping == nil {
 			return "stopped"
 		}
-	case Completed:
+	case control.Completed:
 		return "completed" + paren(s.exit)
-	case Failed:
+	case control.Failed:
 		return "failed: " + s.reason()
-	case Skipped:
+	case control.Skipped:
 		return "skipped: " + s.why
 	}
 	return ""
 }
 
 // hint is the cure for a failure that was announced, the first time in a row.
-func (s *service) hint(to State) string {
-	if s.exit == nil || to != Failed && (to != Backoff || s.streak.n > 0) {
+func (s *service) hint(to control.ServiceState) string {
+	if s.exit == nil || to != control.Failed && (to != control.Backoff || s.streak.n > 0) {
 		return ""
 	}
 	return s.exit.Hint
@@ -181,17 +182,17 @@ func whyWorn(restarts int, reason string) string {
 func (c *core) why(s *service) string {
 	now := c.world.Now()
 	switch s.state {
-	case Waiting:
+	case control.Waiting:
 		var parts []string
 		for _, u := range c.unmet(s) {
 			parts = append(parts, fmt.Sprintf("%s to be %s (it %s)", u.Label, u.Condition, u.Why))
 		}
 		return "waits for " + strings.Join(parts, ", ")
-	case Init, Setup:
+	case control.Init, control.Setup:
 		if s.oneshot != nil {
 			return "runs " + string(s.oneshot.Process.ID)
 		}
-	case Starting:
+	case control.Starting:
 		if s.probe != nil && !s.probe.OK {
 			return s.probeOutput()
 		}
@@ -201,26 +202,26 @@ func (c *core) why(s *service) string {
 		if s.probed() {
 			return "its readiness probe has not passed yet"
 		}
-	case Unready:
+	case control.Unready:
 		return s.probeOutput()
-	case Backoff:
+	case control.Backoff:
 		wait := max(s.pause.until.Sub(now), 0)
 		if s.pause.until.IsZero() { // told before the effects of the change
 			wait = s.main.Restart.Wait(s.streak.n + 1)
 		}
 		return fmt.Sprintf("%s; restarts in %s", s.reason(), seconds(wait))
-	case Ending, Restarting, Stopping:
+	case control.Ending, control.Restarting, control.Stopping:
 		for _, r := range []*run{s.process, s.oneshot} {
 			if r != nil && r.stopping {
 				return text(r.stopText(now), s.why)
 			}
 		}
 		return s.why
-	case Failed, Skipped:
+	case control.Failed, control.Skipped:
 		return s.reason()
-	case Completed:
+	case control.Completed:
 		return strings.Trim(paren(s.exit), " ()")
-	case Stopped:
+	case control.Stopped:
 		if s.spec.Disabled && s.starts == 0 {
 			return "disabled"
 		}
@@ -247,38 +248,38 @@ func (s *service) probeOutput() string {
 	if s.probe == nil {
 		return "its probe fails"
 	}
-	return s.probe.failed()
+	return whyProbe(s.probe)
 }
 
-func (p *Probe) failed() string { return text(string(p.Role)+" probe failed", p.Output) }
+func whyProbe(p *control.Probe) string { return text(string(p.Role)+" probe failed", p.Output) }
 
 // describe completes a sentence that begins with the service's name.
 func (f facts) describe() string {
 	switch f.state {
-	case Stopped:
+	case control.Stopped:
 		return "is stopped"
-	case Waiting:
+	case control.Waiting:
 		return "waits for its own dependencies"
-	case Init, Starting, Setup:
+	case control.Init, control.Starting, control.Setup:
 		return "is starting"
-	case Running:
+	case control.Running:
 		return "is running"
-	case Unready:
+	case control.Unready:
 		return "is not ready"
-	case Ending, Restarting:
+	case control.Ending, control.Restarting:
 		return "is restarting"
-	case Backoff:
+	case control.Backoff:
 		return "is restarting" + paren(f.exit)
-	case Stopping:
+	case control.Stopping:
 		return "is stopping"
-	case Completed:
+	case control.Completed:
 		return "has completed" + paren(f.exit)
-	case Failed:
+	case control.Failed:
 		return "failed (" + f.why + ")"
-	case Skipped:
+	case control.Skipped:
 		return "was skipped (" + f.why + ")"
 	}
-	return "is " + f.state.String()
+	return "is " + string(f.state)
 }
 
 func paren(x *project.Exit) string {

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"time"
 
+	"nix2gpu/control"
 	"nix2gpu/project"
 )
 
@@ -56,9 +57,10 @@ type Run struct {
 type Fact struct {
 	Kind  FactKind
 	Run   RunID
-	PID   int          // Spawned
-	Exit  project.Exit // Exited, with its time when the program ran; ShutdownDone
-	Probe Probe        // Probed
+	PID   int           // Spawned
+	Exit  project.Exit  // Exited, with its time when the program ran; ShutdownDone
+	Probe control.Probe // Probed
+	News  bool          // Probed: the probe changed its mind
 	timer timerID
 }
 
@@ -73,12 +75,3 @@ const (
 	ShutdownDone                 // a shutdown command ended, any way
 	timerFired
 )
-
-// A Probe is what a probe found.
-type Probe struct {
-	Role   project.ProbeRole `json:"role"`
-	OK     bool              `json:"ok"`               // what its checks add up to
-	News   bool              `json:"-"`                // it changed its mind
-	Output string            `json:"output,omitempty"` // why not, in one line
-	At     time.Time         `json:"at,omitzero"`
-}

@@ -11,7 +11,6 @@ import (
 	"nix2gpu/control"
 	"nix2gpu/project"
 	"nix2gpu/servicelog"
-	"nix2gpu/supervisor"
 )
 
 // processCompose are the requests that clients of process-compose make, with
@@ -46,32 +45,32 @@ type pcState struct {
 }
 
 // pcStatus is process-compose's word for a state.
-func pcStatus(st supervisor.Status) string {
+func pcStatus(st control.Service) string {
 	switch st.State {
-	case supervisor.Waiting:
+	case control.Waiting:
 		return "Pending"
-	case supervisor.Init, supervisor.Starting, supervisor.Setup:
+	case control.Init, control.Starting, control.Setup:
 		return "Launching"
-	case supervisor.Running, supervisor.Unready:
+	case control.Running, control.Unready:
 		return "Running"
-	case supervisor.Backoff, supervisor.Restarting, supervisor.Ending:
+	case control.Backoff, control.Restarting, control.Ending:
 		return "Restarting"
-	case supervisor.Stopping:
+	case control.Stopping:
 		return "Terminating"
-	case supervisor.Completed, supervisor.Stopped:
+	case control.Completed, control.Stopped:
 		if st.Disabled && st.Starts == 0 {
 			return "Disabled"
 		}
 		return "Completed"
-	case supervisor.Failed:
+	case control.Failed:
 		return "Error"
-	case supervisor.Skipped:
+	case control.Skipped:
 		return "Skipped"
 	}
-	return st.State.String()
+	return string(st.State)
 }
 
-func pcStateOf(st supervisor.Status, now time.Time) pcState {
+func pcStateOf(st control.Service, now time.Time) pcState {
 	out := pcState{
 		Name: st.Label, Namespace: st.Namespace, Status: pcStatus(st), IsReady: "-",
 		HasProbe: st.Health != "", Restarts: st.Restarts, PID: st.PID,
@@ -82,7 +81,7 @@ func pcStateOf(st supervisor.Status, now time.Time) pcState {
 	}
 	if st.Health != "" {
 		out.IsReady = "Not Ready"
-		if st.State == supervisor.Running {
+		if st.State == control.Running {
 			out.IsReady = "Ready"
 		}
 	}

@@ -147,33 +147,19 @@ func (s *Server) guard(h handler) http.Handler {
 	})
 }
 
-// wireError gives an error of the engine its code.
+// wireError is an error as it travels: with its own message, the code that it
+// carries, and without one that of a defect.
 func wireError(err error) *control.Error {
-	var (
-		wire     *control.Error
-		unknown  *supervisor.UnknownError
-		hopeless *supervisor.HopelessError
-		stopping *supervisor.StoppingError
-		notUp    *supervisor.NotRunningError
-		signal   *supervisor.SignalError
-	)
+	kind, ok := control.KindOf(err)
+	e := &control.Error{Code: kind.Code, Msg: err.Error()}
+	var wire *control.Error
 	switch {
 	case errors.As(err, &wire):
-		return wire
-	case errors.As(err, &unknown):
-		return &control.Error{Code: control.CodeNotFound, Msg: err.Error()}
-	case errors.As(err, &hopeless):
-		return &control.Error{Code: control.CodeFailed, Msg: err.Error()}
-	case errors.As(err, &signal):
-		return &control.Error{Code: control.CodeInvalid, Msg: err.Error()}
-	case errors.As(err, &stopping), errors.As(err, &notUp):
-		return &control.Error{Code: control.CodeConflict, Msg: err.Error()}
-	case errors.Is(err, supervisor.ErrEnded):
-		return &control.Error{Code: control.CodeNotRunning, Msg: err.Error()}
-	case errors.Is(err, context.DeadlineExceeded):
-		return &control.Error{Code: control.CodeTimeout, Msg: "timed out"}
+		e.Hint = wire.Hint
+	case !ok && errors.Is(err, context.DeadlineExceeded):
+		e.Code, e.Msg = control.CodeTimeout, "timed out"
 	}
-	return &control.Error{Code: control.CodeInternal, Msg: err.Error()}
+	return e
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
@@ -217,7 +203,7 @@ func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) error {
 			if !ok {
 				return s.sendEnd(r.Context(), send)
 			}
-			if send(control.Message{Event: event(ev)}) != nil {
+			if send(control.Message{Event: &ev}) != nil {
 				return nil
 			}
 		case <-r.Context().Done():
@@ -300,7 +286,7 @@ func (s *Server) pick(ids []project.ID) []control.Service {
 	out := []control.Service{}
 	for _, st := range s.opts.Engine.Snapshot().Services {
 		if len(ids) == 0 || wanted[st.ID] {
-			out = append(out, service(st))
+			out = append(out, st)
 		}
 	}
 	return out

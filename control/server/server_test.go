@@ -23,12 +23,12 @@ import (
 // fake is an engine that remembers what it was asked for.
 type fake struct {
 	asked  chan string
-	events chan supervisor.Event
+	events chan control.Event
 	err    error
 }
 
 func newFake() *fake {
-	return &fake{asked: make(chan string, 16), events: make(chan supervisor.Event)}
+	return &fake{asked: make(chan string, 16), events: make(chan control.Event)}
 }
 
 func (f *fake) ask(verb string, ids []project.ID) error {
@@ -47,16 +47,16 @@ func (f *fake) Project(context.Context) (*project.Project, error) {
 	}}, nil
 }
 
-func (f *fake) Snapshot() supervisor.Snapshot {
-	return supervisor.Snapshot{Project: "shop", Phase: supervisor.PhaseRunning, Services: []supervisor.Status{
-		{ID: "api", Label: "api", Type: "custom", State: supervisor.Waiting, Why: "waits for postgresql to be ready",
-			WaitsFor: []supervisor.Unmet{{Service: "postgresql.main", Label: "postgresql", Condition: project.Ready, Why: "is starting"}}},
-		{ID: "postgresql.main", Label: "postgresql", Type: "postgresql", State: supervisor.Failed,
+func (f *fake) Snapshot() control.Snapshot {
+	return control.Snapshot{Project: "shop", Phase: control.PhaseRunning, Services: []control.Service{
+		{ID: "api", Label: "api", Type: "custom", State: control.Waiting, Why: "waits for postgresql to be ready",
+			WaitsFor: []control.Unmet{{Service: "postgresql.main", Label: "postgresql", Condition: project.Ready, Why: "is starting"}}},
+		{ID: "postgresql.main", Label: "postgresql", Type: "postgresql", State: control.Failed,
 			Exit: &project.Exit{Code: 139, Signal: 11, Ran: 1500, CPU: 20, Memory: 4096}},
 	}}
 }
 
-func (f *fake) Subscribe(context.Context) (supervisor.Snapshot, <-chan supervisor.Event, func(), error) {
+func (f *fake) Subscribe(context.Context) (control.Snapshot, <-chan control.Event, func(), error) {
 	return f.Snapshot(), f.events, func() {}, nil
 }
 
@@ -71,7 +71,7 @@ func (f *fake) Kill(_ context.Context, ids []project.ID, signal project.Signal) 
 func (f *fake) Wait(ctx context.Context, id project.ID, cond project.Condition) error {
 	return f.ask("wait "+string(cond), []project.ID{id})
 }
-func (f *fake) Settled(_ context.Context, ids []project.ID) ([]supervisor.Status, error) {
+func (f *fake) Settled(_ context.Context, ids []project.ID) ([]control.Service, error) {
 	return nil, f.ask("settled", ids)
 }
 func (f *fake) Stopped(_ context.Context, ids []project.ID) error { return f.ask("stopped", ids) }
@@ -230,7 +230,7 @@ func TestEventsEndWithTheProject(t *testing.T) {
 	f := newFake()
 	c, srv, _ := serve(t, f)
 	go func() {
-		f.events <- supervisor.Event{Seq: 1, From: supervisor.Waiting, Status: supervisor.Status{ID: "api", State: supervisor.Running}}
+		f.events <- control.Event{Seq: 1, From: control.Waiting, Service: control.Service{ID: "api", State: control.Running}}
 		close(f.events)
 		srv.End(control.End{Code: 3, Reason: "done"})
 	}()

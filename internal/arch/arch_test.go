@@ -19,26 +19,28 @@ const module = "nix2gpu"
 // A trailing "/..." covers everything below. A package that is not listed is
 // an error, so that a new room is thought about.
 var mayImport = map[string][]string{
-	"project":          {},
-	"spelling":         {},
-	"safefile":         {},
-	"process":          {"safefile", "project"}, // of project its words: Signal, Exit
-	"servicelog":       {"safefile"},
-	"rundir":           {"safefile"},
-	"control":          {"project"}, // its words
-	"nix/syntax":       {},
-	"nix/lib":          {},
-	"nix/eval":         {"nix/syntax"},
-	"nix/module":       {"nix/eval", "nix/syntax", "nix/lib"},
-	"nix/flake":        {"nix/..."},
-	"packages":         {"project"},
-	"compose":          {"project"},
-	"catalog":          {"nix/module", "project"},
-	"definition":       {"nix/...", "catalog", "packages", "project"},
-	"probe":            {"project", "process", "packages", "rundir"},
-	"stage":            {"project", "process", "packages", "rundir", "safefile"},
-	"provision":        {"project", "process", "packages", "rundir"},
-	"supervisor":       {"project", "process", "probe", "servicelog", "stage", "safefile"},
+	"project":    {},
+	"spelling":   {},
+	"safefile":   {},
+	"process":    {"safefile", "project"}, // of project its words: Signal, Exit
+	"servicelog": {"safefile"},
+	"rundir":     {"safefile"},
+	"control":    {"project"}, // its words
+	"nix/syntax": {},
+	"nix/lib":    {},
+	"nix/eval":   {"nix/syntax"},
+	"nix/module": {"nix/eval", "nix/syntax", "nix/lib"},
+	"nix/flake":  {"nix/..."},
+	"packages":   {"project"},
+	"compose":    {"project"},
+	"catalog":    {"nix/module", "project"},
+	"definition": {"nix/...", "catalog", "packages", "project"},
+	"probe":      {"project", "process", "packages", "rundir"},
+	"stage":      {"project", "process", "packages", "rundir", "safefile"},
+	"provision":  {"project", "process", "packages", "rundir"},
+	// Of control it has the types that travel: a service's status is one type from
+	// the engine to whoever asks, and a refusal carries its code.
+	"supervisor":       {"control", "project", "process", "probe", "servicelog", "stage", "safefile"},
 	"control/client":   {"control", "project", "rundir"},
 	"control/server":   {"control", "supervisor", "servicelog", "project", "rundir"},
 	"session":          {"project", "process", "packages", "rundir", "stage", "servicelog", "supervisor", "control", "control/server"},

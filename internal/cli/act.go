@@ -146,7 +146,7 @@ func patient(ctx context.Context, env *Env, c *client.Client, names []string, co
 func settled(ctx context.Context, env *Env, c *client.Client, names []string) error {
 	services, err := patient(ctx, env, c, names, control.ForSettled)
 	for err == nil && slices.ContainsFunc(services, func(s control.Service) bool {
-		return s.State == "running" && !hasArrived(s, true, env.Now())
+		return s.State == control.Running && !hasArrived(s, true, env.Now())
 	}) {
 		select {
 		case <-time.After(calm / 10):
@@ -159,7 +159,7 @@ func settled(ctx context.Context, env *Env, c *client.Client, names []string) er
 	}
 	var bad []string
 	for _, s := range services {
-		if s.State == "failed" || s.State == "skipped" {
+		if s.State == control.Failed || s.State == control.Skipped {
 			bad = append(bad, fmt.Sprintf("%s: %s", s.Label, describe(s)))
 		}
 	}
@@ -171,13 +171,14 @@ func settled(ctx context.Context, env *Env, c *client.Client, names []string) er
 
 // describe is a service's state with its reason.
 func describe(s control.Service) string {
-	if s.Why == "" || s.Why == s.State {
-		return s.State
-	}
-	if strings.HasPrefix(s.Why, s.State) {
+	state := string(s.State)
+	switch {
+	case s.Why == "":
+		return state
+	case strings.HasPrefix(s.Why, state):
 		return s.Why
 	}
-	return s.State + " (" + s.Why + ")"
+	return state + " (" + s.Why + ")"
 }
 
 // completeServices completes the names of services that run.

@@ -120,7 +120,7 @@ func TestPickServices(t *testing.T) {
 		got, err := pickServices(all, []string{c.name})
 		var ids []string
 		for _, s := range got {
-			ids = append(ids, s.ID)
+			ids = append(ids, string(s.ID))
 		}
 		if err != nil || strings.Join(ids, " ") != c.want {
 			t.Errorf("pickServices(%q) = %v, %v, want %s", c.name, ids, err, c.want)
@@ -146,10 +146,10 @@ func TestJoinArgs(t *testing.T) {
 
 func TestWriteTable(t *testing.T) {
 	now := time.Date(2026, 11, 22, 15, 4, 5, 0, time.UTC)
-	state := &control.State{At: now, Services: []control.Service{
+	state := &control.State{Snapshot: control.Snapshot{At: now, Services: []control.Service{
 		{Label: "postgresql", State: "running", Health: "healthy", PID: 42, Since: now.Add(-81 * time.Second), Restarts: 1},
 		{Label: "api", State: "waiting", Since: now.Add(-time.Second), Why: "waits for postgresql to be ready: it is starting"},
-	}}
+	}}}
 	var b bytes.Buffer
 	writeTable(&Env{Stdout: &b, Width: 70}, state, false)
 	want := `NAME        STATE    HEALTH   RESTARTS  PID  AGE    WHY

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nix2gpu/control"
+	"nix2gpu/project"
 )
 
 type eventsOptions struct {
@@ -45,7 +46,7 @@ func runEvents(ctx context.Context, env *Env, opts eventsOptions) error {
 	}
 	enc := json.NewEncoder(env.Stdout)
 	enc.SetEscapeHTML(false)
-	only := map[string]bool{}
+	only := map[project.ID]bool{}
 	return c.Events(ctx, func(m control.Message) error {
 		if m.State != nil {
 			services, err := pickServices(m.State.Services, opts.target.services)

@@ -330,9 +330,9 @@ func tailOf(ctx context.Context, env *Env, t *target, s control.Service, began t
 // printTail prints the last lines of a service since its project began,
 // indented.
 func printTail(ctx context.Context, w io.Writer, layout rundir.Layout, s control.Service, began time.Time, lines int) error {
-	sources, err := labels(layout).sources([]string{s.ID}, nil)
+	sources, err := labels(layout).sources([]string{string(s.ID)}, nil)
 	if err != nil {
-		sources = []string{s.ID}
+		sources = []string{string(s.ID)}
 	}
 	var b bytes.Buffer
 	out := servicelog.NewPrinter(&b, servicelog.PrintOptions{Terminal: true, Color: servicelog.ColorNever})

@@ -254,7 +254,7 @@ func namespaces(ctx context.Context, env *Env) (map[string][]string, *client.Cli
 	members := map[string][]string{}
 	for _, s := range state.Services {
 		for ns := range strings.SplitSeq(orElse(s.Namespace, "default"), ",") {
-			members[ns] = append(members[ns], s.ID)
+			members[ns] = append(members[ns], string(s.ID))
 		}
 	}
 	return members, c, nil

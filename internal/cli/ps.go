@@ -117,8 +117,8 @@ func pickServices(all []control.Service, names []string) ([]control.Service, err
 	for _, name := range names {
 		found := false
 		for _, match := range []func(control.Service) bool{
-			func(s control.Service) bool { return s.ID == name || s.Label == name },
-			func(s control.Service) bool { return strings.TrimPrefix(s.ID, s.Type+".") == name },
+			func(s control.Service) bool { return string(s.ID) == name || s.Label == name },
+			func(s control.Service) bool { return strings.TrimPrefix(string(s.ID), s.Type+".") == name },
 			func(s control.Service) bool { return s.Type == name && s.Type != "custom" },
 		} {
 			for _, s := range all {
@@ -151,9 +151,9 @@ func writeTable(env *Env, state *control.State, wide bool) {
 	}
 	rows := [][]string{append(head, "WHY")}
 	for _, s := range state.Services {
-		row := []string{s.Label, s.State, dash(s.Health), fmt.Sprint(s.Restarts), pid(s), age(state.At, s)}
+		row := []string{s.Label, string(s.State), dash(string(s.Health)), fmt.Sprint(s.Restarts), pid(s), age(state.At, s)}
 		if wide {
-			row = append(row, s.ID, dash(ports(s)), clock(s.Since))
+			row = append(row, string(s.ID), dash(ports(s)), clock(s.Since))
 		}
 		rows = append(rows, append(row, s.Why))
 	}

@@ -34,7 +34,7 @@ func runStatus(ctx context.Context, env *Env, opts psOptions) error {
 		if err := tailOf(ctx, env, &opts.target, s, state.Since, statusLines); err != nil {
 			fmt.Fprintf(env.Stderr, "log of %s: %v\n", s.Label, err)
 		}
-		if s.State == "failed" || s.State == "skipped" {
+		if s.State == control.Failed || s.State == control.Skipped {
 			code = exitFailed
 		}
 	}
@@ -50,12 +50,12 @@ func writeStatus(w io.Writer, state *control.State, s control.Service) {
 		fmt.Fprintf(w, "  %-10s %s\n", name+":", fmt.Sprintf(format, args...))
 	}
 	title := s.Label
-	if s.ID != s.Label {
-		title += " (" + s.ID + ")"
+	if string(s.ID) != s.Label {
+		title += fmt.Sprintf(" (%s)", s.ID)
 	}
 	what := describe(s)
 	if len(s.WaitsFor) > 0 {
-		what = s.State // each has a line below
+		what = string(s.State) // each has a line below
 	}
 	fmt.Fprintf(w, "%s: %s\n", title, what)
 	if !s.Since.IsZero() {
@@ -78,7 +78,7 @@ func writeStatus(w io.Writer, state *control.State, s control.Service) {
 	}
 	if x := s.Exit; x != nil {
 		text := x.String()
-		if x.Process != "" && string(x.Process) != s.ID {
+		if x.Process != "" && x.Process != s.ID {
 			text = string(x.Process) + ": " + text
 		}
 		if x.Ran != 0 {

@@ -261,7 +261,7 @@ func converge(ctx context.Context, env *Env, opts *upOptions, l *loaded, ids []p
 		}
 	}
 	if opts.detach || opts.wait {
-		return awaitUp(ctx, env, opts, c, layout, names, func() {})
+		return awaitUp(ctx, env, opts, c, layout, ids, func() {})
 	}
 	return followAll(ctx, env, c, layout, names)
 }

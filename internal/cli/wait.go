@@ -106,7 +106,7 @@ func writeMissing(env *Env, c *client.Client, names []string, cond, still string
 	}
 	services, _ := pickServices(state.Services, names)
 	for _, s := range services {
-		there := s.State == cond
+		there := string(s.State) == cond
 		if cond == control.ForSettled || cond == "ready" {
 			there = hasArrived(s, true, env.Now())
 		}
@@ -125,7 +125,7 @@ func wanted(ctx context.Context, c *client.Client) ([]string, error) {
 	var ids []string
 	for _, s := range state.Services {
 		if s.Wanted {
-			ids = append(ids, s.ID)
+			ids = append(ids, string(s.ID))
 		}
 	}
 	return ids, nil
@@ -143,7 +143,7 @@ func ownCode(ctx context.Context, c *client.Client, names []string, services []c
 		}
 	}
 	for _, s := range services {
-		if s.Exit != nil && s.Exit.Code != 0 && (s.State == "failed" || s.State == "completed") {
+		if s.Exit != nil && s.Exit.Code != 0 && (s.State == control.Failed || s.State == control.Completed) {
 			if cause == nil {
 				cause = fmt.Errorf("%s: %s", s.Label, s.Exit)
 			}
@@ -158,9 +158,9 @@ var errSeen = errors.New("seen")
 
 // waitState waits until each service was seen in the state.
 func waitState(ctx context.Context, c *client.Client, names []string, state string) error {
-	missing := map[string]bool{}
+	missing := map[project.ID]bool{}
 	seen := func(s control.Service) error {
-		if s.State == state {
+		if string(s.State) == state {
 			delete(missing, s.ID)
 		}
 		if len(missing) == 0 {

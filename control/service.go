@@ -1,0 +1,135 @@
+package control
+
+import (
+	"time"
+
+	"nix2gpu/project"
+)
+
+// A Service is what is known of one service.
+type Service struct {
+	ID        project.ID `json:"id"`
+	Label     string     `json:"label"` // what people see
+	Type      string     `json:"type"`
+	Namespace string     `json:"namespace,omitempty"`
+	Disabled  bool       `json:"disabled,omitempty"`
+	Wanted    bool       `json:"wanted"` // part of what was asked to run
+
+	State  ServiceState `json:"state"`
+	Since  time.Time    `json:"since"`
+	Health Health       `json:"health,omitempty"`
+	Why    string       `json:"why,omitempty"` // one line: what it waits for, how it ended, what its probe said
+
+	WaitsFor []Unmet        `json:"waitsFor,omitempty"`
+	PID      int            `json:"pid,omitempty"`  // of the main process
+	Step     project.ID     `json:"step,omitempty"` // the one-shot that runs
+	Started  time.Time      `json:"started,omitzero"`
+	Starts   int            `json:"starts"`           // of the main process, all in all
+	Restarts int            `json:"restarts"`         // automatic ones, all in all
+	Streak   int            `json:"streak,omitempty"` // automatic ones without a good run between
+	Next     time.Time      `json:"next,omitzero"`    // of the next restart, in backoff
+	KillAt   time.Time      `json:"killAt,omitzero"`  // while stopping
+	Exit     *project.Exit  `json:"exit,omitempty"`   // the last end of one of its processes that mattered
+	Probe    *Probe         `json:"probe,omitempty"`  // the last verdict
+	Ports    []project.Port `json:"ports,omitempty"`
+}
+
+// An Unmet is a dependency that holds a service back.
+type Unmet struct {
+	Service   project.ID        `json:"service"`
+	Label     string            `json:"label"`
+	Condition project.Condition `json:"condition"`
+	Why       string            `json:"why"` // "is starting", "failed (exit code 1)"
+	Hopeless  bool              `json:"hopeless,omitempty"`
+}
+
+// A Probe is the last verdict of a probe.
+type Probe struct {
+	Role   project.ProbeRole `json:"role"`
+	OK     bool              `json:"ok"`               // what its checks add up to
+	Output string            `json:"output,omitempty"` // why not, in one line
+	At     time.Time         `json:"at,omitzero"`
+}
+
+// Health is what the probes say of a service, in the words of docker. It is
+// empty for a service without probes, and while none of it runs.
+type Health string
+
+// The values of Health.
+const (
+	HealthStarting  Health = "starting"
+	HealthHealthy   Health = "healthy"
+	HealthUnhealthy Health = "unhealthy"
+)
+
+// A ServiceState is where a service is in its life.
+type ServiceState string
+
+// The states. A service is active when a process of it lives or will be
+// started by time alone; it is settled when it stays as it is unless
+// something happens to it.
+const (
+	Stopped    ServiceState = "stopped"
+	Waiting    ServiceState = "waiting"
+	Init       ServiceState = "init"
+	Starting   ServiceState = "starting"
+	Setup      ServiceState = "setup"
+	Running    ServiceState = "running"
+	Unready    ServiceState = "unready"
+	Ending     ServiceState = "ending"
+	Backoff    ServiceState = "backoff"
+	Restarting ServiceState = "restarting"
+	Stopping   ServiceState = "stopping"
+	Completed  ServiceState = "completed"
+	Failed     ServiceState = "failed"
+	Skipped    ServiceState = "skipped"
+)
+
+// A StateDoc is a row of the reference of the states.
+type StateDoc struct {
+	State   ServiceState
+	Meaning string
+}
+
+// ServiceStates is the reference of the states.
+func ServiceStates() []StateDoc {
+	return []StateDoc{
+		{Stopped, "not wanted: never started, or stopped by request"},
+		{Waiting, "wanted, and a dependency is not there yet"},
+		{Init, "a one-shot before the main process runs"},
+		{Starting, "the main process runs, and is not ready yet"},
+		{Setup, "the main process is ready, a one-shot after it runs"},
+		{Running, "the main process runs and is ready"},
+		{Unready, "it was ready, and its readiness probe fails now"},
+		{Ending, "something of it failed; the rest is brought down before the restart policy decides"},
+		{Backoff, "it waits before its next restart"},
+		{Restarting, "it is brought down, to be started again"},
+		{Stopping, "it is brought down, to stay down"},
+		{Completed, "it ended with success, for good"},
+		{Failed, "it failed, for good"},
+		{Skipped, "it can't run on this machine, or a dependency made it impossible"},
+	}
+}
+
+// Live reports whether a process of the service may be alive.
+func (s ServiceState) Live() bool {
+	switch s {
+	case Init, Starting, Setup, Running, Unready, Ending, Restarting, Stopping:
+		return true
+	}
+	return false
+}
+
+// Active reports whether the service goes on by itself: it lives, or waits
+// for nothing but time.
+func (s ServiceState) Active() bool { return s.Live() || s == Backoff }
+
+// Settled reports whether the service stays as it is unless something
+// happens to it.
+func (s ServiceState) Settled() bool {
+	switch s {
+	case Stopped, Running, Completed, Failed, Skipped:
+		return true
+	}
+	return false
+}
