@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nix2gpu/dotenv"
 	"nix2gpu/project"
 )
 
@@ -68,7 +69,7 @@ type loader struct {
 	reader
 	opts    Options
 	sources map[string][]string // lines of the files read, for excerpts
-	dotenv  []setting
+	dotenv  []dotenv.Variable
 	vars    map[string]any
 	shell   []string // nil: bash -c
 	// apart is set when a process refuses the .env file; then its variables
@@ -119,9 +120,11 @@ func (l *loader) environ() {
 			}
 			continue
 		}
-		settings, errs := parseDotEnv(file, data)
-		l.dotenv = append(l.dotenv, settings...)
-		l.errs = append(l.errs, errs...)
+		vars, bad := dotenv.Parse(string(data))
+		l.dotenv = append(l.dotenv, vars...)
+		for _, e := range bad {
+			l.fail(project.Pos{File: file, Line: e.Line, Col: 1}, "%s", e.Msg)
+		}
 	}
 }
 
@@ -129,8 +132,8 @@ func (l *loader) environ() {
 // environment here, as in process-compose.
 func (l *loader) lookup(name string) (string, bool) {
 	for _, s := range slices.Backward(l.dotenv) {
-		if s.name == name {
-			return s.value, true
+		if s.Name == name {
+			return s.Value, true
 		}
 	}
 	return l.fromEnviron(name)
@@ -249,8 +252,8 @@ func (l *loader) project(root *node) *project.Project {
 // People keep passwords there, so they are never shown.
 func (l *loader) addDotEnv(env map[string]project.Value) {
 	for _, s := range l.dotenv {
-		if _, ok := l.fromEnviron(s.name); !ok {
-			env[s.name] = project.Value{Text: project.Lit(s.value), Secret: true}
+		if _, ok := l.fromEnviron(s.Name); !ok {
+			env[s.Name] = project.Value{Text: project.Lit(s.Value), Secret: true}
 		}
 	}
 }
@@ -258,8 +261,8 @@ func (l *loader) addDotEnv(env map[string]project.Value) {
 // holdsDotEnv reports whether a value has one of .env in it, short ones
 // excepted: they would be found by chance.
 func (l *loader) holdsDotEnv(value string) bool {
-	return slices.ContainsFunc(l.dotenv, func(s setting) bool {
-		return len(s.value) >= 6 && strings.Contains(value, s.value)
+	return slices.ContainsFunc(l.dotenv, func(s dotenv.Variable) bool {
+		return len(s.Value) >= 6 && strings.Contains(value, s.Value)
 	})
 }
 

@@ -9,10 +9,6 @@ import (
 	"nix2gpu/spelling"
 )
 
-func posAt(file string, line, col int) project.Pos {
-	return project.Pos{File: file, Line: line, Col: col}
-}
-
 // A reader collects what is wrong and what is remarkable while a tree is
 // turned into a project.
 type reader struct {

@@ -6,12 +6,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
 	"nix2gpu/project"
+	"nix2gpu/safeyaml"
 )
 
 // kind is the shape of a node.
@@ -70,91 +69,26 @@ func (n *node) set(f *field) {
 	n.fields = append(n.fields, f)
 }
 
-// The limits on foreign text: an alias can stand for a large tree, and a tree
-// can be deep. Both would take all memory or stack of this process.
-const (
-	maxNodes = 50_000
-	maxDepth = 100
-	maxBytes = 8 << 20
-)
-
 // parse reads one YAML document.
-func parse(name string, data []byte) (n *node, err error) {
-	if len(data) > maxBytes {
-		return nil, Errors{{Pos: project.Pos{File: name}, Msg: fmt.Sprintf("is larger than %d MiB", maxBytes>>20)}}
-	}
-	// The parser's own recursion has no limit, so deep nesting is refused
-	// before it starts.
-	if depth(data) > 10*maxDepth {
-		return nil, Errors{{Pos: project.Pos{File: name}, Msg: "is nested too deeply"}}
-	}
-	defer func() {
-		// The parser panics on some malformed input that its authors have
-		// not met; for a reader of foreign text that is one more syntax error.
-		if r := recover(); r != nil {
-			n, err = nil, Errors{{Pos: project.Pos{File: name}, Msg: "is not valid YAML"}}
-		}
-	}()
-	file, err := parser.ParseBytes(data, 0)
-	if err != nil {
-		return nil, Errors{syntaxError(name, err)}
-	}
+func parse(name string, data []byte) (*node, error) {
 	b := &builder{file: name, anchors: map[string]*node{}}
-	var root *node
-	for _, doc := range file.Docs {
-		if doc.Body == nil {
-			continue
+	root := &node{kind: null, pos: project.Pos{File: name, Line: 1, Col: 1}}
+	err := safeyaml.Read(data, func(body ast.Node) {
+		if body != nil {
+			root = b.build(body)
 		}
-		if root != nil {
-			b.fail(b.place(doc.Body), "only one document is allowed in a file")
-			break
-		}
-		root = b.build(doc.Body, 0)
-	}
-	if root == nil {
-		root = &node{kind: null, pos: project.Pos{File: name, Line: 1, Col: 1}}
+	})
+	var bad *safeyaml.Error
+	if errors.As(err, &bad) {
+		return nil, Errors{{Pos: project.Pos{File: name, Line: bad.Line, Col: bad.Col}, Msg: bad.Msg}}
 	}
 	return root, b.errs.sorted()
-}
-
-// depth bounds the nesting that data can reach, from its brackets and from
-// the repeated dashes of one line.
-func depth(data []byte) int {
-	deepest, open, dashes := 0, 0, 0
-	for _, c := range data {
-		switch c {
-		case '[', '{':
-			open++
-		case ']', '}':
-			open = max(open-1, 0)
-		case '-', '?':
-			dashes++
-		case '\n':
-			dashes = 0
-		}
-		deepest = max(deepest, open, dashes)
-	}
-	return deepest
-}
-
-func syntaxError(name string, err error) *Error {
-	e := &Error{Pos: project.Pos{File: name}, Msg: err.Error()}
-	var at yaml.Error
-	if errors.As(err, &at) {
-		e.Msg = strings.ToLower(at.GetMessage())
-		if tk := at.GetToken(); tk != nil && tk.Position != nil {
-			e.Pos.Line, e.Pos.Col = tk.Position.Line, tk.Position.Column
-		}
-	}
-	e.Msg = strings.ReplaceAll(strings.TrimSpace(e.Msg), "\n", " ")
-	return e
 }
 
 // builder turns the parser's tree into nodes.
 type builder struct {
 	file    string
 	anchors map[string]*node
-	count   int
 	errs    Errors
 }
 
@@ -179,38 +113,36 @@ func (b *builder) place(n ast.Node) project.Pos {
 	return pos
 }
 
-func (b *builder) build(n ast.Node, depth int) *node {
+func (b *builder) build(n ast.Node) *node {
 	out := &node{pos: b.place(n)}
-	if b.count++; b.count > maxNodes || depth > maxDepth {
-		if b.count == maxNodes+1 || depth == maxDepth+1 {
-			b.fail(out.pos, "too much: more than %d values or %d levels", maxNodes, maxDepth)
-		}
-		return out
-	}
 	switch n := n.(type) {
 	case nil, *ast.NullNode:
 	case *ast.MappingNode:
 		out.kind = object
 		for _, v := range n.Values {
-			b.addField(out, v, depth)
+			b.addField(out, v)
 		}
 	case *ast.MappingValueNode:
 		out.kind = object
-		b.addField(out, n, depth)
+		b.addField(out, n)
 	case *ast.SequenceNode:
 		out.kind = list
 		for _, v := range n.Values {
-			out.items = append(out.items, b.build(v, depth+1))
+			out.items = append(out.items, b.build(v))
 		}
 	case *ast.AnchorNode:
-		out = b.build(n.Value, depth+1)
+		out = b.build(n.Value)
 		if n.Name != nil {
-			b.anchors[n.Name.String()] = out
+			b.anchors[n.Name.GetToken().Value] = out
 		}
 	case *ast.AliasNode:
-		return b.alias(n, out)
+		name := n.Value.GetToken().Value
+		if target, ok := b.anchors[name]; ok {
+			return target
+		}
+		b.fail(out.pos, "unknown anchor %q", name)
 	case *ast.TagNode:
-		return b.build(n.Value, depth+1)
+		return b.build(n.Value)
 	case *ast.LiteralNode:
 		out.kind, out.quoted = scalar, true
 		if n.Value != nil {
@@ -231,43 +163,11 @@ func (b *builder) build(n ast.Node, depth int) *node {
 	return out
 }
 
-// alias shares the anchored tree, and counts it again: expansion is what a
-// reader pays for.
-func (b *builder) alias(n *ast.AliasNode, out *node) *node {
-	name := ""
-	if n.Value != nil {
-		name = n.Value.String()
-	}
-	target, ok := b.anchors[name]
-	if !ok {
-		b.fail(out.pos, "unknown anchor %q", name)
-		return out
-	}
-	b.count += size(target, maxNodes)
-	return target
-}
-
-// size counts the nodes of a tree, up to limit.
-func size(n *node, limit int) int {
-	total := 1
-	for _, i := range n.items {
-		if total < limit {
-			total += size(i, limit-total)
-		}
-	}
-	for _, f := range n.fields {
-		if total < limit {
-			total += size(f.value, limit-total)
-		}
-	}
-	return total
-}
-
-func (b *builder) addField(out *node, v *ast.MappingValueNode, depth int) {
+func (b *builder) addField(out *node, v *ast.MappingValueNode) {
 	if v == nil {
 		return
 	}
-	value := b.build(v.Value, depth+1)
+	value := b.build(v.Value)
 	if value.kind == null && value.pos.Line <= 1 {
 		value.pos = b.place(v.Key)
 	}
@@ -275,7 +175,7 @@ func (b *builder) addField(out *node, v *ast.MappingValueNode, depth int) {
 		b.merge(out, value)
 		return
 	}
-	key := b.build(v.Key, depth+1)
+	key := b.build(v.Key)
 	if key.kind != scalar {
 		b.fail(key.pos, "a key must be text")
 		return

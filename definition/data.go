@@ -3,81 +3,41 @@ package definition
 import (
 	"errors"
 	"fmt"
-	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
 	"nix2gpu/nix/syntax"
+	"nix2gpu/safeyaml"
 )
 
 // parseData reads JSON or YAML as the Nix expression that it stands for, so
 // that everything after it, positions included, is the same for both.
 func parseData(name, text string) (e syntax.Expr, err error) {
 	d := dataReader{src: syntax.NewSource(name, text), anchors: map[string]syntax.Expr{}}
-	// The YAML parser recurses without limit, and panics on some bad input.
-	if bracketDepth(text) > maxDataDepth {
-		return nil, &syntax.Error{Pos: d.pos(nil), Msg: fmt.Sprintf("values nest more than %d levels deep", maxDataDepth)}
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			e, err = nil, &syntax.Error{Pos: d.pos(nil), Msg: "text is not valid YAML"}
-		}
-	}()
-	file, err := parser.ParseBytes([]byte(text), 0)
-	if err != nil {
-		return nil, d.syntaxError(err)
-	}
 	empty := &syntax.AttrSet{At: syntax.At{Place: syntax.Pos{Source: d.src}}}
-	var root syntax.Expr = empty
-	for i, doc := range file.Docs {
-		if i > 0 && doc.Body != nil {
-			return nil, &syntax.Error{Pos: d.pos(doc.Body.GetToken()), Msg: "a definition must be one document"}
+	e = empty
+	readErr := safeyaml.Read([]byte(text), func(root ast.Node) {
+		if root != nil {
+			e, err = d.expr(root)
 		}
-		if doc.Body != nil {
-			if root, err = d.expr(doc.Body, 0); err != nil {
-				return nil, err
-			}
-		}
+	})
+	var bad *safeyaml.Error
+	switch {
+	case errors.As(readErr, &bad):
+		return nil, &syntax.Error{Pos: d.src.At(max(bad.Line, 1), bad.Col), Msg: bad.Msg}
+	case err != nil:
+		return nil, err
 	}
-	if v, ok := root.(*syntax.Var); ok && v.Name == "null" {
+	if v, ok := e.(*syntax.Var); ok && v.Name == "null" {
 		return empty, nil
 	}
-	return root, nil
-}
-
-// bracketDepth bounds how deeply the text can nest on one line.
-func bracketDepth(text string) int {
-	deepest, open, dashes := 0, 0, 0
-	for i := range len(text) {
-		switch text[i] {
-		case '[', '{':
-			open++
-		case ']', '}':
-			open = max(open-1, 0)
-		case '-', '?':
-			dashes++ // "- - - a" is a list in a list in a list
-		case '\n':
-			dashes = 0
-		}
-		deepest = max(deepest, open, dashes)
-	}
-	return deepest
+	return e, nil
 }
 
 type dataReader struct {
 	src     *syntax.Source
 	anchors map[string]syntax.Expr
-}
-
-func (d *dataReader) syntaxError(err error) error {
-	var bad yaml.Error
-	if errors.As(err, &bad) {
-		return &syntax.Error{Pos: d.pos(bad.GetToken()), Msg: strings.ToLower(strings.TrimSpace(bad.GetMessage()))}
-	}
-	return &syntax.Error{Pos: syntax.Pos{Source: d.src}, Msg: err.Error()}
 }
 
 func (d *dataReader) pos(t *token.Token) syntax.Pos {
@@ -93,13 +53,7 @@ func (d *dataReader) fail(n ast.Node, format string, args ...any) error {
 	return &syntax.Error{Pos: d.pos(n.GetToken()), Msg: fmt.Sprintf(format, args...)}
 }
 
-// maxDataDepth bounds how deeply lists and maps nest.
-const maxDataDepth = 200
-
-func (d *dataReader) expr(n ast.Node, depth int) (syntax.Expr, error) {
-	if depth > maxDataDepth {
-		return nil, d.fail(n, "values nest more than %d levels deep", maxDataDepth)
-	}
+func (d *dataReader) expr(n ast.Node) (syntax.Expr, error) {
 	at := d.at(n)
 	word := func(name string) (syntax.Expr, error) { return &syntax.Var{At: at, Name: name}, nil }
 	switch n := n.(type) {
@@ -126,7 +80,7 @@ func (d *dataReader) expr(n ast.Node, depth int) (syntax.Expr, error) {
 	case *ast.SequenceNode:
 		list := &syntax.List{At: at}
 		for _, v := range n.Values {
-			e, err := d.expr(v, depth+1)
+			e, err := d.expr(v)
 			if err != nil {
 				return nil, err
 			}
@@ -134,11 +88,11 @@ func (d *dataReader) expr(n ast.Node, depth int) (syntax.Expr, error) {
 		}
 		return list, nil
 	case *ast.MappingNode:
-		return d.mapping(at, n.Values, depth)
+		return d.mapping(at, n.Values)
 	case *ast.MappingValueNode:
-		return d.mapping(at, []*ast.MappingValueNode{n}, depth)
+		return d.mapping(at, []*ast.MappingValueNode{n})
 	case *ast.AnchorNode:
-		e, err := d.expr(n.Value, depth+1)
+		e, err := d.expr(n.Value)
 		if err == nil {
 			d.anchors[n.Name.GetToken().Value] = e
 		}
@@ -153,7 +107,7 @@ func (d *dataReader) expr(n ast.Node, depth int) (syntax.Expr, error) {
 		if n.Value == nil {
 			return word("null")
 		}
-		return d.expr(n.Value, depth+1)
+		return d.expr(n.Value)
 	}
 	return nil, d.fail(n, "value %q is not supported here", n.GetToken().Value)
 }
@@ -166,7 +120,7 @@ func text(at syntax.At, s string) *syntax.String {
 	return e
 }
 
-func (d *dataReader) mapping(at syntax.At, values []*ast.MappingValueNode, depth int) (syntax.Expr, error) {
+func (d *dataReader) mapping(at syntax.At, values []*ast.MappingValueNode) (syntax.Expr, error) {
 	set := &syntax.AttrSet{At: at}
 	if len(values) > 0 {
 		set.Place = d.pos(values[0].Key.GetToken())
@@ -174,7 +128,7 @@ func (d *dataReader) mapping(at syntax.At, values []*ast.MappingValueNode, depth
 	place := map[string]syntax.Pos{}
 	var merged []*syntax.AttrSet
 	for _, v := range values {
-		e, err := d.expr(v.Value, depth+1)
+		e, err := d.expr(v.Value)
 		if err != nil {
 			return nil, err
 		}

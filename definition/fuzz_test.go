@@ -2,8 +2,10 @@ package definition_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,4 +52,29 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestHostileData are small files that would take all memory or stack of a
+// reader without limits.
+func TestHostileData(t *testing.T) {
+	laughs := "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+	for i := 1; i < 12; i++ {
+		laughs += fmt.Sprintf("a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 9), ", "))
+	}
+	for name, c := range map[string]struct{ text, want string }{
+		"aliases":  {laughs, "more than 50000 values, with aliases written out"},
+		"brackets": {"services: " + strings.Repeat("[", 100_000), "nests more than 100 levels deep"},
+		"huge":     {strings.Repeat("#", 9<<20), "is larger than 8 MiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "a.yaml"), []byte(c.text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			_, err := definition.LoadAll(t.Context(), definition.Ref{Path: "a.yaml"}, definition.Options{Dir: dir})
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %s", err, c.want)
+			}
+		})
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"nix2gpu/dotenv"
 	"nix2gpu/project"
 )
 
@@ -135,71 +136,12 @@ func (s *Stage) addEnvFile(p *project.Project, env environment, file project.Tex
 		}
 		return e
 	}
-	vars, err := parseDotenv(string(data))
-	if err != nil {
-		return &Error{Kind: BadFile, Msg: fmt.Sprintf("%s:%v", name, err), cause: err}
+	vars, bad := dotenv.Parse(string(data))
+	if len(bad) > 0 {
+		return &Error{Kind: BadFile, Msg: fmt.Sprintf("%s:%v", name, bad[0]), cause: bad[0]}
 	}
-	for _, kv := range vars {
-		env[kv[0]] = kv[1]
+	for _, v := range vars {
+		env[v.Name] = v.Value
 	}
 	return nil
-}
-
-// parseDotenv reads KEY=VALUE lines: "export " before them, comments, single
-// quotes (literal), double quotes (with \n, \t, \", \\, \$ and line ends
-// inside). Nothing is expanded: a password may hold a "$".
-func parseDotenv(text string) ([][2]string, error) {
-	var out [][2]string
-	text = strings.TrimPrefix(text, "\ufeff")
-	line := 0
-	for text != "" {
-		var row string
-		row, text, _ = strings.Cut(text, "\n")
-		line++
-		row = strings.TrimSpace(row)
-		if row == "" || row[0] == '#' {
-			continue
-		}
-		row = strings.TrimSpace(strings.TrimPrefix(row, "export "))
-		key, value, ok := strings.Cut(row, "=")
-		key = strings.TrimSpace(key)
-		if !ok || key == "" || strings.ContainsAny(key, " \t\x00\"'") {
-			return nil, fmt.Errorf("%d: must be KEY=VALUE, a comment or empty", line)
-		}
-		value = strings.TrimLeft(value, " \t")
-		if value == "" || value[0] != '"' && value[0] != '\'' {
-			if at := strings.Index(value, " #"); at >= 0 {
-				value = value[:at]
-			}
-			out = append(out, [2]string{key, strings.TrimRight(value, " \t\r")})
-			continue
-		}
-		quote, start := value[0], line
-		rest := value[1:] + "\n" + text
-		end := closing(rest, quote)
-		if end < 0 {
-			return nil, fmt.Errorf("%d: the quote is never closed", start)
-		}
-		inner := rest[:end]
-		line += strings.Count(inner, "\n")
-		_, text, _ = strings.Cut(rest[end+1:], "\n") // a comment may follow the quote
-		if quote == '"' {
-			inner = strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\r`, "\r", `\"`, `"`, `\\`, `\`, `\$`, "$").Replace(inner)
-		}
-		out = append(out, [2]string{key, inner})
-	}
-	return out, nil
-}
-
-// closing finds the quote that ends s, or -1.
-func closing(s string, quote byte) int {
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '\\' && quote == '"':
-			i++
-		case s[i] == quote:
-			return i
-		}
-	}
-	return -1
 }

@@ -133,10 +133,9 @@ func TestEnvironment(t *testing.T) {
 	if l, err = s.Prepare(p, proc); err != nil || !slices.ContainsFunc(l.Env, func(kv string) bool { return strings.HasPrefix(kv, "PATH=/mine:/") }) {
 		t.Errorf("a PATH of the process's own must come first: %+v, %v", l, err)
 	}
-	for _, bad := range []string{"novalue", "A='open", "=x", "A B=c"} {
-		if _, err := parseDotenv("\n" + bad); err == nil || !strings.HasPrefix(err.Error(), "2: ") {
-			t.Errorf("parseDotenv(%q) = %v", bad, err)
-		}
+	os.WriteFile(filepath.Join(s.at.Root, ".env"), []byte("\nnovalue\n"), 0o644)
+	if _, err = s.Prepare(p, proc); !isKind(err, BadFile) || !strings.Contains(err.Error(), "/.env:2: must be") {
+		t.Errorf("a bad line: %v", err)
 	}
 }
 
@@ -311,23 +310,6 @@ func TestClosedProjects(t *testing.T) {
 	if _, err := s.Prepare(p, &proc); !isKind(err, BadFolder) {
 		t.Errorf("a custom service: %v", err)
 	}
-}
-
-func FuzzParseDotenv(f *testing.F) {
-	for _, seed := range []string{"A=b\n", "export A='x'\n#c\n", "A=\"l\\n1\n2\" # c\nB=", "\ufeffA = b # c", "=", "A='"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		vars, err := parseDotenv(text)
-		if err != nil {
-			return
-		}
-		for _, kv := range vars { // what is accepted can be passed to a process, and is stable
-			if kv[0] == "" || strings.ContainsAny(kv[0], "=\x00 \n") {
-				t.Errorf("%q gives a variable named %q", text, kv[0])
-			}
-		}
-	})
 }
 
 // What we make on the way to other users' data is open to them under any umask.

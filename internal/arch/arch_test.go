@@ -22,6 +22,8 @@ var mayImport = map[string][]string{
 	"project":    {},
 	"spelling":   {},
 	"safefile":   {},
+	"dotenv":     {},
+	"safeyaml":   {},
 	"process":    {"safefile", "project"}, // of project its words: Signal, Exit
 	"servicelog": {"safefile"},
 	"rundir":     {"safefile"},
@@ -32,11 +34,11 @@ var mayImport = map[string][]string{
 	"nix/module": {"nix/eval", "nix/syntax", "nix/lib"},
 	"nix/flake":  {"nix/..."},
 	"packages":   {"project"},
-	"compose":    {"project"},
+	"compose":    {"dotenv", "project", "safeyaml"},
 	"catalog":    {"nix/module", "project"},
-	"definition": {"nix/...", "catalog", "packages", "project"},
+	"definition": {"nix/...", "catalog", "packages", "project", "safeyaml"},
 	"probe":      {"project", "process", "packages", "rundir"},
-	"stage":      {"project", "process", "packages", "rundir", "safefile"},
+	"stage":      {"dotenv", "project", "process", "packages", "rundir", "safefile"},
 	"provision":  {"project", "process", "packages", "rundir"},
 	// Of control it has the types that travel: a service's status is one type from
 	// the engine to whoever asks, and a refusal carries its code.

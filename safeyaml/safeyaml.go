@@ -1,0 +1,159 @@
+package safeyaml
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// The limits. A tree of many values comes from a large file, or from few lines
+// whose aliases stand for each other.
+const (
+	MaxBytes  = 8 << 20
+	MaxValues = 50_000
+	MaxDepth  = 100
+)
+
+// An Error says why a text is refused, and where; Line is 0 where it is the
+// text as a whole.
+type Error struct {
+	Line, Col int
+	Msg       string
+}
+
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return e.Msg
+	}
+	return fmt.Sprintf("%d:%d: %s", e.Line, e.Col, e.Msg)
+}
+
+// Read parses a text of one document and hands it to build; root is nil for a
+// text without values. The tree keeps the limits also with its aliases written
+// out, so build may recurse. Where the library's nodes make build panic, that
+// is a syntax error too.
+func Read(text []byte, build func(root ast.Node)) (err error) {
+	if len(text) > MaxBytes {
+		return &Error{Msg: fmt.Sprintf("is larger than %d MiB", MaxBytes>>20)}
+	}
+	// The parser has no limit of its own, so deep nesting is refused before.
+	if nesting(text) > 10*MaxDepth {
+		return &Error{Msg: fmt.Sprintf("nests more than %d levels deep", MaxDepth)}
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = &Error{Msg: "is not valid YAML"}
+		}
+	}()
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return syntaxError(err)
+	}
+	var root ast.Node
+	for _, doc := range file.Docs {
+		if doc.Body == nil {
+			continue
+		}
+		if root != nil {
+			return at(doc.Body, "only one document is allowed in a file")
+		}
+		root = doc.Body
+	}
+	c := counter{anchors: make(map[string]int)}
+	if _, err := c.count(root, 0); err != nil {
+		return err
+	}
+	build(root)
+	return nil
+}
+
+// nesting bounds the depth that a text can reach on one line, or by brackets.
+func nesting(text []byte) int {
+	deepest, open, dashes := 0, 0, 0
+	for _, c := range text {
+		switch c {
+		case '[', '{':
+			open++
+		case ']', '}':
+			open = max(open-1, 0)
+		case '-', '?':
+			dashes++ // "- - - a" is a list in a list in a list
+		case '\n':
+			dashes = 0
+		}
+		deepest = max(deepest, open, dashes)
+	}
+	return deepest
+}
+
+func syntaxError(err error) *Error {
+	e := &Error{Msg: err.Error()}
+	var bad yaml.Error
+	if errors.As(err, &bad) {
+		e.Msg = strings.ToLower(bad.GetMessage())
+		if tk := bad.GetToken(); tk != nil && tk.Position != nil {
+			e.Line, e.Col = tk.Position.Line, tk.Position.Column
+		}
+	}
+	e.Msg = strings.ReplaceAll(strings.TrimSpace(e.Msg), "\n", " ")
+	return e
+}
+
+func at(n ast.Node, format string, args ...any) *Error {
+	e := &Error{Msg: fmt.Sprintf(format, args...)}
+	if tk := n.GetToken(); tk != nil && tk.Position != nil {
+		e.Line, e.Col = tk.Position.Line, tk.Position.Column
+	}
+	return e
+}
+
+// A counter adds up the values of a tree as if its aliases were written out.
+type counter struct {
+	total   int
+	anchors map[string]int // the size of what each stands for
+}
+
+// count returns the size of n.
+func (c *counter) count(n ast.Node, depth int) (size int, err error) {
+	before := c.total
+	c.total++
+	children := []ast.Node(nil)
+	switch n := n.(type) {
+	case nil:
+		return 0, nil
+	case *ast.MappingNode:
+		for _, v := range n.Values {
+			children = append(children, v.Key, v.Value)
+		}
+	case *ast.MappingValueNode:
+		children = []ast.Node{n.Key, n.Value}
+	case *ast.SequenceNode:
+		children = n.Values
+	case *ast.TagNode:
+		children = []ast.Node{n.Value}
+	case *ast.AnchorNode:
+		size, err := c.count(n.Value, depth+1)
+		if err == nil {
+			c.anchors[n.Name.GetToken().Value] = size
+		}
+		return size, err
+	case *ast.AliasNode:
+		c.total += c.anchors[n.Value.GetToken().Value] // build reports an unknown one
+	}
+	if c.total > MaxValues {
+		return 0, at(n, "more than %d values, with aliases written out", MaxValues)
+	}
+	if depth > MaxDepth {
+		return 0, at(n, "nests more than %d levels deep", MaxDepth)
+	}
+	for _, child := range children {
+		if _, err := c.count(child, depth+1); err != nil {
+			return 0, err
+		}
+	}
+	return c.total - before, nil
+}
