@@ -27,6 +27,8 @@ type Options struct {
 	Getenv   func(name string) string // for builtins.getEnv; nil: all are empty
 	Trace    io.Writer                // for builtins.trace; nil: discarded
 	MaxSteps int64                    // of evaluation; 0: no limit
+	// MaxMemory is what the heap of the program may grow to, in bytes; 0: no limit.
+	MaxMemory int64
 	// Modules are files that set options of the container as well, merged with
 	// the definition as if it imported them.
 	Modules []string

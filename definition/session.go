@@ -30,7 +30,7 @@ type session struct {
 func newSession(file string, opts Options) *session {
 	s := &session{opts: opts, file: file, root: filepath.Dir(file), hosts: map[string]*host{},
 		imports: map[string]eval.Value{},
-		files:   &files{sources: map[string]*syntax.Source{}}}
+		files:   &files{named: file, sources: map[string]*syntax.Source{}}}
 	s.ev = eval.New(eval.Options{
 		FS:            s.files,
 		CurrentSystem: opts.System,
@@ -38,6 +38,7 @@ func newSession(file string, opts Options) *session {
 		Home:          opts.Home,
 		TraceTo:       opts.Trace,
 		MaxSteps:      opts.MaxSteps,
+		MaxMemory:     opts.MaxMemory,
 		SearchPath:    []eval.SearchEntry{{Prefix: "nixpkgs", Path: inputsDir + "/nixpkgs"}},
 		Builtins: []*eval.Builtin{
 			{Name: "nix2gpuPkgs", Args: []string{"system"}, Doc: "The package set of a system.",
@@ -125,12 +126,15 @@ func (s *session) openOnce(ctx context.Context) (found *containers, err error) {
 // importModule is how a module imports a file: in all the forms that the
 // definition itself can have.
 func (s *session) importModule(t *eval.Thread, path string) eval.Value {
+	if target, err := eval.FollowLinks(s.files, path); err == nil {
+		path = target
+	}
 	if info, err := s.files.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, "default.nix")
 	}
 	v, ok := s.imports[path]
 	if !ok {
-		v = s.read(t, path)
+		v = s.read(t, path, filepath.Dir(path))
 		s.imports[path] = v
 	}
 	return v
@@ -139,7 +143,11 @@ func (s *session) importModule(t *eval.Thread, path string) eval.Value {
 // evaluate reads the definition. Blocks of the documentation may stand
 // together in one file: what belongs to a flake without outputs is left out.
 func (s *session) evaluate(t *eval.Thread) eval.Value {
-	v := s.read(t, s.file)
+	target, err := eval.FollowLinks(s.files, s.file)
+	if err != nil {
+		t.FailFile(s.file, err)
+	}
+	v := s.read(t, s.file, filepath.Dir(target))
 	set, ok := v.(*eval.Attrs)
 	if !ok || set.Has("outputs") {
 		return v
@@ -154,13 +162,13 @@ func (s *session) evaluate(t *eval.Thread) eval.Value {
 }
 
 // read evaluates a file: an expression, bindings without braces, or data.
-func (s *session) read(t *eval.Thread, file string) eval.Value {
-	src := s.files.source(file)
-	if src == nil {
-		t.Throw("cannot read %s: no such file or directory", file)
+// Paths in it are relative to dir, where it lies behind all links.
+func (s *session) read(t *eval.Thread, file, dir string) eval.Value {
+	src, err := s.files.read(file)
+	if err != nil {
+		t.FailFile(file, err)
 	}
 	var expr syntax.Expr
-	var err error
 	switch filepath.Ext(file) {
 	case ".json", ".yaml", ".yml":
 		expr, err = parseData(file, src.Text)
@@ -174,7 +182,7 @@ func (s *session) read(t *eval.Thread, file string) eval.Value {
 	if _, isFunction := expr.(*syntax.Lambda); !isFunction && !declaresOutputs(expr) {
 		scope["pkgs"], scope["lib"] = s.host(s.opts.System).pkgs, s.sys.Lib()
 	}
-	v := t.Force(t.EvalExpr(expr, filepath.Dir(file), scope))
+	v := t.Force(t.EvalExpr(expr, dir, scope))
 	if _, ok := v.(*eval.Attrs); !ok && !eval.IsFunction(v) {
 		t.Fail(expr.Pos(), "a definition must be a set or a function, not %s", article(v.Type()))
 	}

@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"nix/syntax": {},
 	"nix/lib":    {},
 	"nix/eval":   {"nix/syntax"},
+	"nix/osfs":   {"nix/eval"},
 	"nix/module": {"nix/eval", "nix/syntax", "nix/lib"},
 	"nix/flake":  {"nix/..."},
 	"packages":   {"project"},

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nix2gpu/nix/eval"
+	"nix2gpu/nix/osfs"
 	"nix2gpu/nix/syntax"
 )
 
@@ -78,12 +78,13 @@ func runEval(ctx context.Context, env *Env, opts evalOptions, args []string) err
 		return err
 	}
 	ev := eval.New(eval.Options{
-		FS:     osFiles{},
+		FS:     osfs.FS{},
 		Getenv: env.Getenv,
 		Now:    func() int64 { return env.Now().Unix() },
 		Home:   env.Getenv("HOME"),
 		// Traces are messages, so they go where messages go.
-		TraceTo: env.Stderr,
+		TraceTo:   env.Stderr,
+		MaxMemory: memoryLimit(),
 	})
 	// The file's text is what the user may have piped in; a parse error is
 	// found first, for it has another exit code.
@@ -93,7 +94,7 @@ func runEval(ctx context.Context, env *Env, opts evalOptions, args []string) err
 	var out string
 	var data []byte
 	err = ev.Do(ctx, func(t *eval.Thread) {
-		given := argumentsOf(t, opts, dir)
+		given := argumentsOf(t, opts, env.Dir)
 		v := autoCall(t, t.EvalText(name, text, dir, nil), given)
 		for _, path := range opts.attrs {
 			v = selectPath(t, v, path, given)
@@ -157,21 +158,26 @@ func nixSource(env *Env, expr string, args []string) (name, text, dir string, er
 	case len(args) == 0:
 		return "", "", "", hint(usageError("nothing to evaluate"), "name a file, or give an expression with -E")
 	case args[0] == "-":
-		data, err := io.ReadAll(env.Stdin)
+		data, err := osfs.ReadStream(env.Stdin, "the standard input")
 		return "«stdin»", string(data), env.Dir, err
 	}
 	path := env.path(args[0])
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, "default.nix")
 	}
-	data, err := os.ReadFile(path)
+	data, err := osfs.ReadNamed(path)
 	if err != nil {
 		return "", "", "", &exitError{exitUsage, fmt.Errorf("cannot read %q: %v", args[0], errors.Unwrap(err))}
+	}
+	// Paths in it are relative to where it lies, not to a link to it.
+	if path, err = eval.FollowLinks(osfs.FS{}, path); err != nil {
+		return "", "", "", &exitError{exitUsage, fmt.Errorf("cannot read %q: %v", args[0], err)}
 	}
 	return args[0], string(data), filepath.Dir(path), nil
 }
 
-// argumentsOf evaluates --arg and --argstr.
+// argumentsOf evaluates --arg and --argstr. They were typed in dir, so that is
+// what paths in them are relative to.
 func argumentsOf(t *eval.Thread, opts evalOptions, dir string) map[string]eval.Value {
 	given := map[string]eval.Value{}
 	for _, arg := range opts.args {
@@ -266,11 +272,3 @@ parentheses that the grammar implies. Nothing is evaluated.`,
 	cmd.Flags().StringVarP(&expr, "expr", "E", "", "parse this `expression`")
 	return cmd
 }
-
-// osFiles are the files of this machine, for an evaluation.
-type osFiles struct{}
-
-func (osFiles) ReadFile(path string) ([]byte, error)       { return os.ReadFile(path) }
-func (osFiles) ReadDir(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) }
-func (osFiles) Stat(path string) (fs.FileInfo, error)      { return os.Stat(path) }
-func (osFiles) Lstat(path string) (fs.FileInfo, error)     { return os.Lstat(path) }

@@ -85,6 +85,8 @@ func (t *target) definitionOptions(env *Env) definition.Options {
 		Home:   env.Getenv("HOME"),
 		Getenv: env.Getenv,
 		Trace:  env.Stderr,
+
+		MaxMemory: memoryLimit(),
 	}
 	for _, m := range t.modules {
 		opts.Modules = append(opts.Modules, env.path(m))

@@ -26,7 +26,8 @@ func (m memory) at(path string) string {
 func (m memory) ReadFile(path string) ([]byte, error)       { return m.MapFS.ReadFile(m.at(path)) }
 func (m memory) ReadDir(path string) ([]fs.DirEntry, error) { return m.MapFS.ReadDir(m.at(path)) }
 func (m memory) Stat(path string) (fs.FileInfo, error)      { return m.MapFS.Stat(m.at(path)) }
-func (m memory) Lstat(path string) (fs.FileInfo, error)     { return m.MapFS.Stat(m.at(path)) }
+func (m memory) Lstat(path string) (fs.FileInfo, error)     { return m.MapFS.Lstat(m.at(path)) }
+func (m memory) ReadLink(path string) (string, error)       { return m.MapFS.ReadLink(m.at(path)) }
 
 // Example evaluates a file that refers to a value of the caller's and calls
 // one of its functions.

@@ -5,9 +5,17 @@ import "slices"
 func attrBuiltins() []*Builtin {
 	return []*Builtin{
 		{Name: "attrNames", Args: []string{"set"}, Doc: "The names of a set's attributes, sorted.",
-			Fn: func(t *Thread, args []Value) Value { return StringList(t.Attrs(args[0]).Names()...) }},
+			Fn: func(t *Thread, args []Value) Value {
+				names := t.Attrs(args[0]).Names()
+				t.spend(stringBytes * len(names))
+				return StringList(names...)
+			}},
 		{Name: "attrValues", Args: []string{"set"}, Doc: "The values of a set's attributes, in the order of their names.",
-			Fn: func(t *Thread, args []Value) Value { return NewList(slices.Clone(t.Attrs(args[0]).vals)...) }},
+			Fn: func(t *Thread, args []Value) Value {
+				set := t.Attrs(args[0])
+				t.spend(16 * len(set.vals))
+				return NewList(slices.Clone(set.vals)...)
+			}},
 		{Name: "getAttr", Args: []string{"name", "set"}, Doc: "The attribute of that name: set.${name}.",
 			Fn: func(t *Thread, args []Value) Value {
 				name := t.Text(args[0])
@@ -28,6 +36,7 @@ func attrBuiltins() []*Builtin {
 				if len(drop) == 0 {
 					return set
 				}
+				t.spend(attrBytes * len(set.vals))
 				return set.filter(func(i int) bool { return !drop[set.shape.names[i]] })
 			}},
 		{Name: "intersectAttrs", Args: []string{"x", "y"}, Doc: "The attributes of y whose names are in x, too.",
@@ -36,6 +45,7 @@ func attrBuiltins() []*Builtin {
 				if x.shape == y.shape {
 					return y
 				}
+				t.spend(attrBytes * min(len(x.vals), len(y.vals)))
 				if len(x.vals)*8 < len(y.vals) { // a few names of a big set
 					b := NewAttrs(len(x.vals))
 					for _, name := range x.shape.names {
@@ -53,6 +63,7 @@ func attrBuiltins() []*Builtin {
 				if len(set.vals) == 0 {
 					return emptyAttrs
 				}
+				t.spend((thunkBytes + attrBytes) * len(set.vals))
 				code, fn := t.applier(), computed(args[0])
 				vals := make([]Value, len(set.vals))
 				for i, v := range set.vals {
@@ -65,6 +76,7 @@ func attrBuiltins() []*Builtin {
 				name := t.Text(args[0])
 				var found []Value
 				for _, e := range t.List(args[1]).elems {
+					t.step()
 					if v, ok := t.Attrs(e).Get(name); ok {
 						found = append(found, v)
 					}
@@ -79,6 +91,7 @@ func attrBuiltins() []*Builtin {
 				found := map[string][]Value{}
 				for _, e := range sets {
 					set := t.Attrs(e)
+					t.spend((attrBytes + thunkBytes) * len(set.vals))
 					for i, name := range set.shape.names {
 						found[name] = append(found[name], set.vals[i])
 					}

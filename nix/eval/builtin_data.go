@@ -22,8 +22,10 @@ func dataBuiltins() []*Builtin {
 			Fn: func(t *Thread, args []Value) Value { return t.FromJSON(t.Text(args[0])) }},
 		{Name: "fromTOML", Args: []string{"s"}, Global: true, Doc: "The value that a TOML text describes. Dates and times are not supported.",
 			Fn: func(t *Thread, args []Value) Value {
+				text := t.Text(args[0])
+				t.spend(decodedBytes * (separators(text) + strings.Count(text, "\n")))
 				var doc map[string]any
-				if err := toml.Unmarshal([]byte(t.Text(args[0])), &doc); err != nil {
+				if err := toml.Unmarshal([]byte(text), &doc); err != nil {
 					t.Throw("while parsing TOML: %s", strings.TrimPrefix(err.Error(), "toml: "))
 				}
 				return t.FromGo(doc)
@@ -33,9 +35,24 @@ func dataBuiltins() []*Builtin {
 	}
 }
 
+// decodedBytes is about what a value takes when a decoder and FromGo have made
+// it, and separators about how many there are in a text.
+const decodedBytes = 128
+
+func separators(text string) (n int) {
+	for i := range len(text) {
+		switch text[i] {
+		case ',', ':', '=', '[', '{':
+			n++
+		}
+	}
+	return n
+}
+
 // FromGo makes a value of what decoders of JSON, YAML and TOML give: nil,
 // bool, numbers, string, []any and map[string]any. Values are kept.
 func (t *Thread) FromGo(x any) Value {
+	t.step()
 	t.enter()
 	defer t.leave()
 	switch x := x.(type) {
@@ -93,6 +110,7 @@ func (t *Thread) checkText(s string) {
 // ToGo is the inverse of FromGo. Everything is computed; paths and sets that
 // can be used as strings become strings, and contexts are lost.
 func (t *Thread) ToGo(v Value) any {
+	t.step() // what is in there twice comes out twice
 	t.enter()
 	defer t.leave()
 	switch v := t.Force(v).(type) {
@@ -135,6 +153,7 @@ func isStringLike(set *Attrs) bool { return set.Has("__toString") || set.Has("ou
 
 // FromJSON makes a value of a JSON text.
 func (t *Thread) FromJSON(text string) Value {
+	t.spend(len(text) + decodedBytes*separators(text))
 	dec := json.NewDecoder(strings.NewReader(text))
 	dec.UseNumber()
 	var doc any
@@ -184,6 +203,8 @@ type jsonWriter struct {
 
 func (w *jsonWriter) value(v Value) {
 	t := w.t
+	t.step()
+	t.checkSize(w.out.Len(), maxStringSize)
 	t.enter()
 	switch v := t.Force(v).(type) {
 	case Null:
@@ -247,6 +268,7 @@ func (w *jsonWriter) quote(s string) {
 	if !utf8.ValidString(s) {
 		w.t.Throw("cannot convert a string to JSON that is not UTF-8: %q", s)
 	}
+	w.t.grow(w.out.Len()+len(s), 2*len(s))
 	const digits = "0123456789abcdef"
 	w.out.WriteByte('"')
 	for i := 0; i < len(s); i++ {
@@ -303,6 +325,8 @@ type xmlWriter struct {
 var xmlEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "\n", "&#xA;")
 
 func (w *xmlWriter) line(depth int, text string) {
+	w.t.step()
+	w.t.grow(w.out.Len()+2*depth+len(text), 2*depth+len(text))
 	w.out.WriteString(strings.Repeat("  ", depth) + text + "\n")
 }
 

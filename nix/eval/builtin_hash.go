@@ -17,12 +17,16 @@ func hashBuiltins() []*Builtin {
 		{Name: "hashString", Args: []string{"type", "s"}, Doc: "The hash of a string in base 16. Types are md5, sha1, sha256 and sha512.",
 			Fn: func(t *Thread, args []Value) Value {
 				kind := t.hashType(args[0])
-				return Str(hex.EncodeToString(hashText(kind, t.Text(args[1])).sum))
+				text := t.Text(args[1])
+				t.spend(len(text))
+				return Str(hex.EncodeToString(hashText(kind, text).sum))
 			}},
 		{Name: "hashFile", Args: []string{"type", "path"}, Doc: "The hash of a file's content in base 16. Types are md5, sha1, sha256 and sha512.",
 			Fn: func(t *Thread, args []Value) Value {
 				kind := t.hashType(args[0])
-				return Str(hex.EncodeToString(hashText(kind, string(t.readFile(t.fileArg(args[1])))).sum))
+				h := hashes[kind]()
+				h.Write(t.readFile(t.fileArg(args[1])))
+				return Str(hex.EncodeToString(h.Sum(nil)))
 			}},
 	}
 }

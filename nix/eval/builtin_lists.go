@@ -45,6 +45,14 @@ func (t *Thread) boolResult(v Value) bool {
 	return bool(b)
 }
 
+// What an element of a list or set needs in builtins that make many, in bytes.
+const (
+	thunkBytes   = 96  // delayed, in a list
+	attrBytes    = 128 // in a set that is being built
+	stringBytes  = 64  // a short string
+	closureBytes = 128 // what genericClosure knows of an element
+)
+
 func listBuiltins() []*Builtin {
 	return []*Builtin{
 		{Name: "length", Args: []string{"list"}, Doc: "The number of elements of a list.",
@@ -80,6 +88,7 @@ func listBuiltins() []*Builtin {
 				if len(list.elems) == 0 {
 					return emptyList
 				}
+				t.spend(thunkBytes * len(list.elems))
 				code := &elemNode{t.site, args[0]}
 				elems := make([]Value, len(list.elems))
 				for i, e := range list.elems {
@@ -108,7 +117,7 @@ func listBuiltins() []*Builtin {
 		{Name: "elem", Args: []string{"x", "list"}, Doc: "Whether a list has an element that equals x.",
 			Fn: func(t *Thread, args []Value) Value {
 				for _, e := range t.List(args[1]).elems {
-					if t.Equal(args[0], e) {
+					if t.equalWithin(args[0], e, t.Pos()) {
 						return Bool(true)
 					}
 				}
@@ -134,6 +143,7 @@ func listBuiltins() []*Builtin {
 					t.Throw("cannot create a list of size %d", n)
 				}
 				t.charge(n)
+				t.spend(thunkBytes * int(n))
 				code := &elemNode{t.site, args[0]}
 				elems := make([]Value, n)
 				for i := range elems {
@@ -146,6 +156,7 @@ func listBuiltins() []*Builtin {
 		{Name: "concatMap", Args: []string{"f", "list"}, Doc: "The lists f x for each element x, one after the other.",
 			Fn: func(t *Thread, args []Value) Value {
 				fn, list := t.fnArg(args[0]), t.List(args[1])
+				t.spend(16 * len(list.elems))
 				lists := make([]Value, len(list.elems))
 				for i, e := range list.elems {
 					lists[i] = t.call1(fn, e)
@@ -194,6 +205,7 @@ func listBuiltins() []*Builtin {
 			Doc: "A set made of a list of { name, value }. Of equal names the first counts.",
 			Fn: func(t *Thread, args []Value) Value {
 				list := t.List(args[0])
+				t.spend(attrBytes * len(list.elems))
 				b := NewAttrs(len(list.elems))
 				for i := len(list.elems) - 1; i >= 0; i-- { // the first one shall win, and that is the last one set
 					pair := t.Attrs(list.elems[i])
@@ -234,6 +246,7 @@ func (t *Thread) concatLists(lists []Value) Value {
 		n += len(all[i].elems)
 	}
 	t.checkSize(n, maxListSize)
+	t.spend(16 * n)
 	elems := make([]Value, 0, n)
 	for _, l := range all {
 		if len(l.elems) == n {
@@ -250,6 +263,7 @@ func sortList(t *Thread, args []Value) Value {
 		return list
 	}
 	less := t.fnArg(args[0])
+	t.spend(32 * len(list.elems))
 	elems := slices.Clone(list.elems)
 	if p, ok := less.(*Primitive); ok && p.builtin.Name == "lessThan" && len(p.args) == 0 {
 		for i, e := range elems {
@@ -324,6 +338,7 @@ func (k *closureKeys) add(t *Thread, key Value) (isNew bool) {
 		return true
 	}
 	for _, o := range k.others {
+		t.step()
 		// Keys are compared with <, so values without an order are errors.
 		if !t.less(o, key, t.Pos()) && !t.less(key, o, t.Pos()) {
 			return false
@@ -344,6 +359,7 @@ func genericClosure(t *Thread, args []Value) Value {
 	var first Type
 	var found []Value
 	for i := 0; i < len(work); i++ {
+		t.step()
 		item := t.Attrs(work[i])
 		key := t.Force(t.need(item, "key"))
 		if kind := key.Type(); i > 0 && kind != first && !(isNumber(kind) && isNumber(first)) {
@@ -354,7 +370,10 @@ func genericClosure(t *Thread, args []Value) Value {
 			continue
 		}
 		found = append(found, item)
-		work = append(work, t.List(t.call1(operator, item)).elems...)
+		next := t.List(t.call1(operator, item)).elems
+		t.checkSize(len(work)+len(next), maxListSize)
+		t.spend(closureBytes + 32*len(next))
+		work = append(work, next...)
 	}
 	return NewList(found...)
 }
@@ -366,11 +385,11 @@ func (t *Thread) joinStrings(sep *String, list []Value) Value {
 	var out strings.Builder
 	ctx := sep.ctx
 	for i, e := range list {
+		s := t.coerce(t.Force(e), inAddition, t.Pos())
+		t.grow(out.Len()+len(sep.s)+len(s.s), len(sep.s)+len(s.s))
 		if i > 0 {
 			out.WriteString(sep.s)
 		}
-		s := t.coerce(t.Force(e), inAddition, t.Pos())
-		t.checkSize(out.Len()+len(s.s), maxStringSize)
 		out.WriteString(s.s)
 		ctx = ctx.Union(s.ctx)
 	}

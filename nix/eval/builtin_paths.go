@@ -50,7 +50,7 @@ func pathBuiltins() []*Builtin {
 				name := t.fileArg(args[0])
 				entries, err := t.files().ReadDir(name)
 				if err != nil {
-					t.failFile(name, err)
+					t.FailFile(name, err)
 				}
 				b := NewAttrs(len(entries))
 				for _, e := range entries {
@@ -63,7 +63,7 @@ func pathBuiltins() []*Builtin {
 				name := t.fileArg(args[0])
 				info, err := t.files().Lstat(name)
 				if err != nil {
-					t.failFile(name, err)
+					t.FailFile(name, err)
 				}
 				return Str(fileType(info.Mode()))
 			}},
@@ -154,8 +154,9 @@ func refersToOutput(ctx *Context) string {
 func (t *Thread) readFile(name string) []byte {
 	data, err := t.files().ReadFile(name)
 	if err != nil {
-		t.failFile(name, err)
+		t.FailFile(name, err)
 	}
+	t.spend(2 * len(data)) // and the string that is made of it
 	return data
 }
 

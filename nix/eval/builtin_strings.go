@@ -40,6 +40,7 @@ func stringBuiltins() []*Builtin {
 			Doc: "The groups of an extended POSIX regular expression if it matches the whole string, else null. A group that took no part is null.",
 			Fn: func(t *Thread, args []Value) Value {
 				re, s := t.regex(args[0]), t.Str(args[1])
+				t.spend(wideBytes * len(s.s))
 				groups := re.match(s.s)
 				if groups == nil {
 					return Null{}
@@ -51,7 +52,10 @@ func stringBuiltins() []*Builtin {
 			Fn: func(t *Thread, args []Value) Value {
 				re, s := t.regex(args[0]), t.Str(args[1])
 				var parts []Value
+				t.spend(wideBytes * len(s.s))
 				re.split(s.s, func(before string, groups []*string) {
+					t.step()
+					t.checkSize(len(parts), maxListSize)
 					parts = append(parts, StrContext(before, s.ctx))
 					if groups != nil {
 						parts = append(parts, groupList(groups[1:]))
@@ -72,6 +76,8 @@ func stringBuiltins() []*Builtin {
 					if part, rest = nextVersionPart(rest); part == "" {
 						return StringList(parts...)
 					}
+					t.step()
+					t.checkSize(len(parts), maxListSize)
 					parts = append(parts, part)
 				}
 			}},
@@ -99,12 +105,19 @@ func groupList(groups []*string) Value {
 	return NewList(elems...)
 }
 
+// wideBytes is what a byte of a text needs while it is matched, see widen.
+const wideBytes = 6
+
+// maxRegex bounds the text of a regular expression.
+const maxRegex = 1 << 16
+
 // regex gives the compiled form of a regular expression; each is compiled once.
 func (t *Thread) regex(v Value) *posixRegex {
 	text := t.Text(v)
 	if re := t.ev.regexes[text]; re != nil {
 		return re
 	}
+	t.checkSize(len(text), maxRegex)
 	re, err := compilePosix(text)
 	if err != nil {
 		t.Throw("invalid regular expression '%s': %v", text, err)
@@ -137,6 +150,9 @@ func replaceStrings(t *Thread, args []Value) Value {
 			p++
 			continue
 		}
+		if t.step(); len(old) > 1024 {
+			t.charge(int64(len(old) / 1024))
+		}
 		found := -1
 		for i, o := range old {
 			if strings.HasPrefix(s.s[p:], o) {
@@ -148,9 +164,9 @@ func replaceStrings(t *Thread, args []Value) Value {
 			p++
 			continue
 		}
-		out.WriteString(s.s[copied:p])
 		with := t.Str(to[found])
-		t.checkSize(out.Len()+len(with.s), maxStringSize)
+		t.grow(out.Len()+p-copied+len(with.s), p-copied+len(with.s))
+		out.WriteString(s.s[copied:p])
 		out.WriteString(with.s)
 		ctx = ctx.Union(with.ctx)
 		copied = p + len(old[found])

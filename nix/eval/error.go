@@ -23,6 +23,8 @@ const (
 	KindRecursion                    // a value needs itself
 	KindDepth                        // calls are nested too deeply
 	KindSteps                        // the limit of steps is used up
+	KindSize                         // a string, list or file is too big
+	KindMemory                       // the limit of memory is used up
 	KindCanceled                     // the context has ended; the cause is its error
 	KindUnsupported                  // what this evaluator does not do, such as building
 	KindInternal                     // a mistake in the evaluator itself

@@ -3,24 +3,16 @@ package eval_test
 import (
 	"errors"
 	"flag"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"nix2gpu/nix/eval"
+	"nix2gpu/nix/osfs"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
-
-// disk is the file system as it is.
-type disk struct{}
-
-func (disk) ReadFile(path string) ([]byte, error)       { return os.ReadFile(path) }
-func (disk) ReadDir(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) }
-func (disk) Stat(path string) (fs.FileInfo, error)      { return os.Stat(path) }
-func (disk) Lstat(path string) (fs.FileInfo, error)     { return os.Lstat(path) }
 
 // print evaluates text and prints all of its value.
 func print(t testing.TB, opts eval.Options, name, text string) (string, error) {
@@ -29,7 +21,7 @@ func print(t testing.TB, opts eval.Options, name, text string) (string, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts.FS = disk{}
+	opts.FS = osfs.FS{}
 	opts.DisplayPath = func(path string) string { return strings.TrimPrefix(path, dir+"/") }
 	var out string
 	err = eval.New(opts).Do(t.Context(), func(th *eval.Thread) {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"runtime/debug"
+	"runtime/metrics"
 
 	"nix2gpu/nix/syntax"
 )
@@ -15,11 +16,18 @@ import (
 // FS is how an evaluation sees files. Paths are absolute and clean. A missing
 // file is reported with an error that wraps fs.ErrNotExist.
 type FS interface {
+	// ReadFile reads a regular file. It must not wait for another program, nor
+	// read without end: devices and pipes are errors, and so is a file that is
+	// too big, by one that wraps ErrTooBig.
 	ReadFile(path string) ([]byte, error)
 	ReadDir(path string) ([]fs.DirEntry, error)
 	Stat(path string) (fs.FileInfo, error)  // follows symbolic links
 	Lstat(path string) (fs.FileInfo, error) // does not
+	ReadLink(path string) (string, error)
 }
+
+// ErrTooBig says that a file is bigger than an FS reads.
+var ErrTooBig = errors.New("the file is too big")
 
 // Options tunes an Evaluator. The zero value is ready to use: it evaluates
 // without files, environment variables and clock.
@@ -33,6 +41,7 @@ type Options struct {
 	TraceTo       io.Writer                // output of builtins.trace and warn; nil: discarded
 	MaxDepth      int                      // of nested calls; default: 10,000
 	MaxSteps      int64                    // of calls and forced values; 0: no limit
+	MaxMemory     int64                    // bytes that the heap of the whole program may have; 0: no limit
 
 	// Builtins come in addition to the built-in ones, or replace them.
 	Builtins []*Builtin
@@ -148,6 +157,8 @@ type Thread struct {
 	depth   int      // of calls
 	nested  int      // of values, where Go code walks into them
 	steps   int64
+	room    int64            // bytes that may be spent before the heap is measured
+	sample  []metrics.Sample // for measuring it
 }
 
 // Evaluator is whose evaluation this is.
@@ -158,17 +169,26 @@ func (t *Thread) Context() context.Context { return t.ctx }
 
 // EvalFile is [Evaluator.EvalFile] inside an evaluation.
 func (t *Thread) EvalFile(name string, scope Scope) Value {
-	file := t.resolveFile(name)
+	return t.evalResolved(t.resolveFile(name), scope)
+}
+
+func (t *Thread) evalResolved(file string, scope Scope) Value {
 	data, err := t.files().ReadFile(file)
 	if err != nil {
-		t.failFile(file, err)
+		t.FailFile(file, err)
 	}
+	t.spend(len(data))
 	return t.EvalText(t.ev.opts.DisplayPath(file), string(data), path.Dir(file), scope, file)
 }
+
+// treeBytes is about what the tree and the code of a text have for each byte.
+const treeBytes = 20
 
 // EvalText parses and evaluates text. The path, if given, is where the text
 // comes from, in case name is not it.
 func (t *Thread) EvalText(name, text, dir string, scope Scope, filePath ...string) Value {
+	t.checkSize(len(text), maxSourceSize)
+	t.spend(treeBytes * len(text))
 	expr, err := syntax.Parse(name, text)
 	if err != nil {
 		t.failSyntax(err)
@@ -198,26 +218,62 @@ func (t *Thread) Import(name string) Value {
 	file := t.resolveFile(name)
 	th := t.ev.imports[file]
 	if th == nil {
-		th = Lazy(func(t *Thread) Value { return t.EvalFile(file, nil) })
+		site := t.site // so that an error says who imports what can't be read
+		th = Lazy(func(t *Thread) Value {
+			t.site = site
+			return t.evalResolved(file, nil)
+		})
 		t.ev.imports[file] = th
 	}
 	return t.force(th)
 }
 
-// resolveFile gives the file that importing name means.
+// maxLinks bounds how far a chain of symbolic links is followed.
+const maxLinks = 1024
+
+// resolveFile gives the file that importing name means. A symbolic link stands
+// for its target, so that relative paths in the file are relative to where the
+// file really lies.
 func (t *Thread) resolveFile(name string) string {
 	if name == "" || name[0] != '/' {
 		t.Throw("the path %q of a file to evaluate is not absolute", name)
 	}
-	name = path.Clean(name)
+	name, err := FollowLinks(t.files(), path.Clean(name))
+	if err != nil {
+		t.FailFile(name, err)
+	}
 	info, err := t.files().Stat(name)
 	if err != nil {
-		t.failFile(name, err)
+		t.FailFile(name, err)
 	}
 	if info.IsDir() {
 		return path.Join(name, "default.nix")
 	}
 	return name
+}
+
+// FollowLinks gives the path that a symbolic link leads to in the end. Only the
+// last part of the path is followed: links to folders on the way stay, as they
+// do in Nix.
+func FollowLinks(files FS, name string) (string, error) {
+	for range maxLinks {
+		info, err := files.Lstat(name)
+		if err != nil {
+			return name, err
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			return name, nil
+		}
+		target, err := files.ReadLink(name)
+		if err != nil {
+			return name, err
+		}
+		if !path.IsAbs(target) {
+			target = path.Join(path.Dir(name), target)
+		}
+		name = path.Clean(target)
+	}
+	return name, errors.New("too many symbolic links")
 }
 
 // files gives access to files or ends the evaluation.
@@ -228,7 +284,8 @@ func (t *Thread) files() FS {
 	return t.ev.opts.FS
 }
 
-func (t *Thread) failFile(name string, err error) {
+// FailFile ends the evaluation because a file can't be read, for the reason err.
+func (t *Thread) FailFile(name string, err error) {
 	msg := "cannot read " + t.ev.opts.DisplayPath(name) + ": "
 	if errors.Is(err, fs.ErrNotExist) {
 		msg += "no such file or directory"
@@ -237,50 +294,9 @@ func (t *Thread) failFile(name string, err error) {
 	} else {
 		msg += err.Error()
 	}
-	t.raise(&Error{Pos: t.Pos(), Msg: msg, cause: err})
-}
-
-// checkContext ends the evaluation when its context has ended.
-func (t *Thread) checkContext() {
-	if t.ctx == nil {
-		return
+	kind := KindEval
+	if errors.Is(err, ErrTooBig) {
+		kind = KindSize
 	}
-	if err := t.ctx.Err(); err != nil {
-		t.raise(&Error{Msg: "evaluation stopped: " + err.Error(), Kind: KindCanceled, cause: err})
-	}
-}
-
-// step counts a call or a forced value.
-func (t *Thread) step() {
-	t.steps++
-	if t.steps&1023 == 0 {
-		t.checkLimits()
-	}
-}
-
-// charge counts n steps at once, before a primitive does that much work.
-func (t *Thread) charge(n int64) {
-	t.steps += n
-	t.checkLimits()
-}
-
-// Sizes beyond which a string or list is an error: a few doublings fill any
-// memory, and that, too, can't be caught.
-const (
-	maxStringSize = 1 << 27
-	maxListSize   = 1 << 24
-)
-
-// checkSize ends the evaluation when a string or list gets too big.
-func (t *Thread) checkSize(n, limit int) {
-	if n > limit {
-		t.raise(&Error{Pos: t.Pos(), Kind: KindSteps, Msg: "evaluation stopped: a string or list is bigger than permitted"})
-	}
-}
-
-func (t *Thread) checkLimits() {
-	if limit := t.ev.opts.MaxSteps; limit > 0 && t.steps > limit {
-		t.raise(&Error{Msg: "evaluation stopped: it took more than the permitted number of steps", Kind: KindSteps})
-	}
-	t.checkContext()
+	t.raise(&Error{Pos: t.Pos(), Msg: msg, Kind: kind, cause: err})
 }

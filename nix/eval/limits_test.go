@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,10 +38,11 @@ func TestDepth(t *testing.T) {
 		"sort":           `let f = x: y: builtins.sort f [ 1 2 ] == [ ]; in builtins.sort f [ 1 2 ]`,
 		"wide calls":     fmt.Sprintf("let f = n: "+wide+"; in f 0", "f (n + 1)"),
 		"wide values":    fmt.Sprintf("(builtins.foldl' (acc: x: { v = "+wide+"; }) { v = 0; } (builtins.genList (x: x) 100000)).v", "acc.v"),
+		"functionArgs":   `let s = { __functor = self: s; }; in test.functionArgs s`,
 		"genericClosure": `let f = n: builtins.genericClosure { startSet = [ { key = f (n + 1); } ]; operator = x: [ ]; }; in f 0`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := print(t, eval.Options{}, "deep.nix", src)
+			_, err := print(t, eval.Options{Globals: map[string]eval.Value{"test": functionArgs()}}, "deep.nix", src)
 			e, ok := errors.AsType[*eval.Error](err)
 			if !ok || e.Kind != eval.KindDepth && e.Kind != eval.KindRecursion {
 				t.Errorf("error %v, want one about depth", err)
@@ -47,17 +51,145 @@ func TestDepth(t *testing.T) {
 	}
 }
 
+// functionArgs offers the API's way to look at a function, which follows
+// __functor.
+func functionArgs() eval.Value {
+	return eval.NewAttrs(1).Set("functionArgs", eval.Func("functionArgs", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
+		return eval.MakeInt(int64(len(t.FunctionArgs(args[0]))))
+	})).Done()
+}
+
+// dag is a list of two lists of two lists …, which takes little memory and
+// comes to 2 to the power of 60 lists when it is written out.
+const dag = `let leaf = toString (builtins.genList (x: x) 1000); f = n: if n == 0 then [ leaf ] else let s = f (n - 1); in [ s s ]; in `
+
 func TestSizeLimit(t *testing.T) {
 	for _, src := range []string{
+		dag + `builtins.stringLength (builtins.toJSON (f 60))`,
+		dag + `builtins.stringLength (builtins.toXML (f 60))`,
+		dag + `builtins.stringLength (toString (f 60))`,
+		`let f = n: if n == 0 then /a else let s = f (n - 1); in s + toString s; in f 100`,
+		`let f = n: if n == 0 then /a else let s = f (n - 1); in /b/${toString s}${toString s}; in f 100`,
+		`let big = builtins.genList (x: "ab") 100000; in builtins.length (builtins.match (toString big) "a")`,
 		`let f = n: if n == 0 then "x" else let s = f (n - 1); in s + s; in builtins.stringLength (f 100)`,
 		`let f = n: if n == 0 then "x" else let s = f (n - 1); in "${s}${s}"; in builtins.stringLength (f 100)`,
 		`let f = n: if n == 0 then [ 1 ] else let s = f (n - 1); in s ++ s; in builtins.length (f 100)`,
 		`builtins.genList (x: x) 10000000000`,
 	} {
-		if got, err := print(t, eval.Options{}, "big.nix", src); err == nil {
+		got, err := print(t, eval.Options{}, "big.nix", src)
+		if e, ok := errors.AsType[*eval.Error](err); (!ok || e.Kind != eval.KindSize || !e.Pos.IsValid()) && !strings.Contains(src, "10000000000") {
+			t.Errorf("%s = %s, %v, want an error about size with its place", src, got, err)
+		} else if err == nil {
 			t.Errorf("%s = %s, want an error", src, got)
 		}
 	}
+}
+
+// TestMemoryLimit: what would fill the memory is an error with its place. The
+// limit is small beside what each would need.
+func TestMemoryLimit(t *testing.T) {
+	const limit = 128 << 20
+	for _, src := range []string{
+		`builtins.genericClosure { startSet = [ { key = 0; } ]; operator = x: [ { key = x.key + 1; } ]; }`,
+		`builtins.length (builtins.genericClosure { startSet = [ { key = [ 0 ]; } ]; operator = x: builtins.genList (n: { key = "${toString n}"; }) 10000000; })`,
+		`builtins.deepSeq (builtins.genList (x: { a = x; }) 10000000) 1`,
+		`builtins.length (map (x: { a = x; }) (builtins.genList (x: x) 10000000))`,
+		`builtins.foldl' (acc: x: acc // { "a${toString x}" = acc; }) { } (builtins.genList (x: x) 100000)`,
+		`builtins.attrNames (builtins.listToAttrs (builtins.genList (x: { name = toString x; value = x; }) 1000000))`,
+		// Strings of 16 MiB each.
+		`let big = builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 1048576); in builtins.deepSeq (builtins.genList (x: big + toString x) 1000) 1`,
+		`let big = builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 1048576); in builtins.deepSeq (builtins.genList (x: "${big}${toString x}") 1000) 1`,
+		`let big = builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 1048576); in builtins.deepSeq (builtins.genList (x: builtins.replaceStrings [ "" ] [ (toString x) ] big) 1000) 1`,
+		`let big = builtins.concatStringsSep "," (builtins.genList (x: "1") 4000000); in builtins.fromJSON "[${big}]"`,
+		`let big = builtins.concatStringsSep "," (builtins.genList (x: "1") 4000000); in builtins.fromTOML "a = [${big}]"`,
+		`let big = builtins.concatStringsSep "." (builtins.genList (x: "1") 4000000); in builtins.length (builtins.splitVersion big)`,
+		`let big = builtins.concatStringsSep "." (builtins.genList (x: "1") 4000000); in builtins.length (builtins.split "[.]" big)`,
+		dag + `f 60`, // as it is printed
+	} {
+		got, err := print(t, eval.Options{MaxMemory: limit}, "big.nix", src)
+		e, ok := errors.AsType[*eval.Error](err)
+		if !ok || e.Kind != eval.KindMemory && e.Kind != eval.KindSize || !e.Pos.IsValid() && !strings.HasPrefix(src, dag) {
+			t.Errorf("%s = %.50s, error %v, want one about memory with its place", src, got, err)
+		}
+	}
+	// Garbage does not count.
+	src := `builtins.foldl' (a: x: a + builtins.length (builtins.genList (x: { a = x; }) 1000)) 0 (builtins.genList (x: x) 3000)`
+	if got, err := print(t, eval.Options{MaxMemory: limit}, "garbage.nix", src); err != nil || got != "3000000" {
+		t.Errorf("%s = %s, %v", src, got, err)
+	}
+}
+
+// TestIrregularFiles: a program can't make the evaluation read a device without
+// end, or wait at a pipe.
+func TestIrregularFiles(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe.nix")
+	if err := syscall.Mkfifo(pipe, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, builtin := range []string{"readFile", `hashFile "sha256"`, "import", "scopedImport { }", "readDir"} {
+		for file, kind := range map[string]string{"/dev/zero": "device", pipe: "pipe"} {
+			src := "builtins." + builtin + " " + file
+			_, err := print(t, eval.Options{}, "read.nix", src)
+			e, ok := errors.AsType[*eval.Error](err)
+			if !ok || e.Pos.String() != "read.nix:1:1" || !strings.Contains(e.Msg, kind) && builtin != "readDir" {
+				t.Errorf("%s: error %v, want one about the kind of file at read.nix:1:1", src, err)
+			}
+		}
+	}
+	// Names of them are values like any other.
+	for _, src := range []string{"builtins.pathExists ", "builtins.readFileType ", "toString ", "builtins.stringLength (builtins.path { path = /dev/zero; }) > 0 && builtins.isPath "} {
+		if _, err := print(t, eval.Options{}, "name.nix", src+"/dev/zero"); err != nil {
+			t.Errorf("%s/dev/zero: %v", src, err)
+		}
+	}
+}
+
+// TestSymlinks: paths in a file that was imported by a link are relative to
+// where the file lies, as they are for Nix.
+func TestSymlinks(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"real/main.nix":           "import ./other.nix",
+		"real/other.nix":          `"the other of real"`,
+		"real/folder/default.nix": "import ../other.nix",
+		"links/other.nix":         `"the other of links"`,
+	} {
+		file := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, target := range map[string]string{
+		"links/main.nix":     "../real/main.nix",
+		"links/chain.nix":    "main.nix",
+		"links/abs.nix":      filepath.Join(dir, "real/main.nix"),
+		"links/folder":       "../real/folder",
+		"way":                "real",
+		"links/default.nix":  "../real/main.nix",
+		"links/loop.nix":     "loop.nix",
+		"links/dangling.nix": "nothing.nix",
+	} {
+		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exprs := []string{}
+	for _, file := range []string{"links/main.nix", "links/chain.nix", "links/abs.nix", "links/folder", "way/main.nix", "way/folder/default.nix"} {
+		expr := "import " + filepath.Join(dir, file)
+		exprs = append(exprs, expr)
+		if got, err := print(t, eval.Options{}, "t.nix", expr); err != nil || got != `"the other of real"` {
+			t.Errorf("%s: got %s, %v", expr, got, err)
+		}
+	}
+	exprs = append(exprs, "import "+filepath.Join(dir, "links")) // where Nix does not follow default.nix
+	for _, file := range []string{"links/loop.nix", "links/dangling.nix"} {
+		expr := "import " + filepath.Join(dir, file)
+		exprs = append(exprs, expr)
+		if got, err := print(t, eval.Options{}, "t.nix", expr); err == nil {
+			t.Errorf("%s: got %s, want an error", expr, got)
+		}
+	}
+	newOracle(t).compare(t, exprs)
 }
 
 func TestStepLimit(t *testing.T) {
@@ -69,13 +201,20 @@ func TestStepLimit(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	src := `let f = n: if n == 0 then 0 else f (n - 1); in builtins.foldl' (a: b: f 5000) 0 (builtins.genList (x: x) 1000000)`
-	_, err := eval.New(eval.Options{}).EvalText(ctx, "loop.nix", src, "/", nil)
-	e, ok := errors.AsType[*eval.Error](err)
-	if !ok || e.Kind != eval.KindCanceled || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("error %v, want that the deadline has passed", err)
+	for _, src := range []string{
+		`let f = n: if n == 0 then 0 else f (n - 1); in builtins.foldl' (a: b: f 5000) 0 (builtins.genList (x: x) 1000000)`,
+		// Without a call or a thunk that is not computed yet.
+		dag + `f 60 == f 60`,
+		dag + `f 60 < f 60`,
+		dag + `builtins.elem (f 60) [ (f 60) ]`,
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		_, err := eval.New(eval.Options{}).EvalText(ctx, "loop.nix", src, "/", nil)
+		cancel()
+		e, ok := errors.AsType[*eval.Error](err)
+		if !ok || e.Kind != eval.KindCanceled || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: error %v, want that the deadline has passed", src, err)
+		}
 	}
 }
 

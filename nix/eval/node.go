@@ -516,7 +516,7 @@ func (n *stringNode) eval(t *Thread, e *env) Value {
 			continue
 		}
 		s := t.coerce(t.value(p.expr, e), inInterpolation, p.expr.pos())
-		t.checkSize(out.Len()+len(s.s), maxStringSize)
+		t.grow(out.Len()+len(s.s), len(s.s))
 		out.WriteString(s.s)
 		ctx = ctx.Union(s.ctx)
 	}
@@ -543,6 +543,7 @@ func (n *pathNode) eval(t *Thread, e *env) Value {
 		if s.ctx != nil {
 			t.Fail(p.expr.pos(), "a string that refers to a package or file cannot become part of a path")
 		}
+		t.grow(len(text)+len(s.s), len(text)+len(s.s))
 		text += s.s
 	}
 	return cleanPath(text)

@@ -154,11 +154,12 @@ func (n *addNode) eval(t *Thread, e *env) Value {
 		if s.ctx != nil {
 			t.Fail(n.place, "a string that refers to a package or file cannot be appended to a path")
 		}
+		t.grow(len(a)+len(s.s), len(a)+len(s.s))
 		return cleanPath(string(a) + s.s)
 	}
 	a := t.coerce(x, inAddition, n.x.pos())
 	b := t.coerce(t.value(n.y, e), inAddition, n.y.pos())
-	t.checkSize(len(a.s)+len(b.s), maxStringSize)
+	t.grow(len(a.s)+len(b.s), len(a.s)+len(b.s))
 	return concatStrings(a, b)
 }
 
@@ -186,6 +187,7 @@ func (n *concatNode) eval(t *Thread, e *env) Value {
 		return x
 	}
 	t.checkSize(len(x.elems)+len(y.elems), maxListSize)
+	t.spend(16 * (len(x.elems) + len(y.elems)))
 	elems := make([]Value, len(x.elems)+len(y.elems))
 	copy(elems, x.elems)
 	copy(elems[len(x.elems):], y.elems)
@@ -219,6 +221,7 @@ func (n *updateNode) eval(t *Thread, e *env) Value {
 	case len(x.vals) == 0:
 		return y
 	}
+	t.spend(48 * (len(x.vals) + len(y.vals)))
 	if n.xs != x.shape || n.ys != y.shape {
 		n.xs, n.ys, n.merged = x.shape, y.shape, nil
 		return x.Update(y)
@@ -299,6 +302,7 @@ func (t *Thread) number(pos syntax.Pos, v Value) float64 {
 
 // Equal compares two values like ==: functions are never equal, integers
 // equal floats of the same value, and derivations are compared by outPath.
+// Everything in them is computed, even where both are the same object.
 func (t *Thread) Equal(x, y Value) bool {
 	return t.equal(t.Force(x), t.Force(y), t.Pos())
 }
@@ -339,14 +343,11 @@ func (t *Thread) equal(x, y Value, pos syntax.Pos) bool {
 		if !ok || len(a.elems) != len(b.elems) {
 			return false
 		}
-		return a == b || t.allEqual(a.elems, b.elems, pos)
+		return t.allEqual(a.elems, b.elems, pos)
 	case *Attrs:
 		b, ok := y.(*Attrs)
 		if !ok {
 			return false
-		}
-		if a == b {
-			return true
 		}
 		if t.IsDerivation(a) && t.IsDerivation(b) {
 			if p, found := a.Get("outPath"); found {
@@ -378,28 +379,24 @@ func (t *Thread) allEqual(a, b []Value, pos syntax.Pos) bool {
 	}
 	defer t.leave()
 	for i := range a {
-		x, y := a[i], b[i]
-		if same(x, y) {
-			continue
-		}
-		x, y = t.Force(x), t.Force(y)
-		if !same(x, y) && !t.equal(x, y, pos) {
+		if !t.equalWithin(a[i], b[i], pos) {
 			return false
 		}
 	}
 	return true
 }
 
-// same reports whether x and y are one object.
+// equalWithin compares what lists and sets hold.
+func (t *Thread) equalWithin(x, y Value, pos syntax.Pos) bool {
+	t.step() // what is in there twice is compared twice
+	x, y = t.Force(x), t.Force(y)
+	return same(x, y) || t.equal(x, y, pos)
+}
+
+// same reports whether two forced values are one object.
 func same(x, y Value) bool {
-	switch x := computed(x).(type) {
-	case *Lambda:
-		return x == computed(y)
-	case *Primitive:
-		return x == computed(y)
-	case *Attrs:
-		return x == computed(y)
-	case *Thunk:
+	switch x := x.(type) {
+	case *Lambda, *Primitive, *Attrs, *List:
 		return x == y
 	}
 	return false
@@ -461,9 +458,8 @@ func (t *Thread) less(x, y Value, pos syntax.Pos) bool {
 			if i >= len(b.elems) {
 				return false
 			}
-			p, q := t.Force(a.elems[i]), t.Force(b.elems[i])
-			if !same(p, q) && !t.equal(p, q, pos) {
-				return t.less(p, q, pos)
+			if p, q := a.elems[i], b.elems[i]; !t.equalWithin(p, q, pos) {
+				return t.less(t.Force(p), t.Force(q), pos)
 			}
 		}
 		return len(a.elems) < len(b.elems)
@@ -556,9 +552,10 @@ func (t *Thread) coerceList(list *List, how coercion, pos syntax.Pos) *String {
 	var out strings.Builder
 	var ctx *Context
 	for i, e := range list.elems {
+		t.step()
 		v := t.Force(e)
 		s := t.coerce(v, how, pos)
-		t.checkSize(out.Len()+len(s.s), maxStringSize)
+		t.grow(out.Len()+len(s.s), len(s.s))
 		out.WriteString(s.s)
 		ctx = ctx.Union(s.ctx)
 		// No space after an empty list, nor after the last element: as Nix does it.
@@ -577,7 +574,7 @@ func (t *Thread) sourceString(p Path, pos syntax.Pos) *String {
 			old := t.site
 			t.site = constNode{at: at{pos}}
 			defer func() { t.site = old }()
-			t.failFile(string(p), err)
+			t.FailFile(string(p), err)
 		}
 	}
 	return &String{s: string(p), ctx: NewContext("source:" + string(p))}

@@ -31,6 +31,10 @@ func (t *Thread) brief(v Value) string {
 	return t.Print(v, PrintOptions{MaxDepth: 2, MaxItems: 5, MaxText: 80})
 }
 
+// maxPrinted bounds the text of a printed value: what is in it twice is printed
+// twice.
+const maxPrinted = 1 << 30
+
 type printer struct {
 	t    *Thread
 	opts PrintOptions
@@ -39,6 +43,8 @@ type printer struct {
 }
 
 func (p *printer) value(v Value, depth int) {
+	p.t.step()
+	p.t.checkSize(p.out.Len(), maxPrinted)
 	if p.opts.Force {
 		v = p.t.Force(v)
 	}
@@ -124,6 +130,7 @@ func (p *printer) text(s string) {
 			" «" + strconv.Itoa(len(s)-limit) + " bytes more»")
 		return
 	}
+	p.t.spend(2 * len(s))
 	p.out.WriteString(syntax.Quote(s))
 }
 

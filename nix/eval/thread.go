@@ -299,6 +299,8 @@ type FormalArg struct {
 // is nil for functions without a pattern and for values that are none. Like
 // lib.functionArgs it honours __functionArgs.
 func (t *Thread) FunctionArgs(fn Value) []FormalArg {
+	t.enter() // a set may be its own __functor
+	defer t.leave()
 	switch f := t.Force(fn).(type) {
 	case *Lambda:
 		return f.code.formalArgs()

@@ -24,7 +24,8 @@ func (f files) rel(name string) string {
 func (f files) ReadFile(name string) ([]byte, error)       { return f.m.ReadFile(f.rel(name)) }
 func (f files) ReadDir(name string) ([]fs.DirEntry, error) { return f.m.ReadDir(f.rel(name)) }
 func (f files) Stat(name string) (fs.FileInfo, error)      { return f.m.Stat(f.rel(name)) }
-func (f files) Lstat(name string) (fs.FileInfo, error)     { return f.m.Stat(f.rel(name)) }
+func (f files) Lstat(name string) (fs.FileInfo, error)     { return f.m.Lstat(f.rel(name)) }
+func (f files) ReadLink(name string) (string, error)       { return f.m.ReadLink(f.rel(name)) }
 
 // TestModulesInFiles: a file is one module, however often and by whomever it
 // is imported; a folder stands for its default.nix.

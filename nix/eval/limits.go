@@ -1,0 +1,102 @@
+package eval
+
+import (
+	"math"
+	"runtime"
+	"runtime/metrics"
+	"strconv"
+)
+
+// Sizes beyond which a string or list is an error: a few doublings fill any
+// memory, and Go's own end of memory can't be caught.
+const (
+	maxStringSize = 1 << 27
+	maxListSize   = 1 << 24
+	maxSourceSize = 1 << 26 // of the text of an expression; its tree is many times bigger
+)
+
+// stepBytes is about what a step allocates.
+const stepBytes = 256
+
+// checkContext ends the evaluation when its context has ended.
+func (t *Thread) checkContext() {
+	if t.ctx == nil {
+		return
+	}
+	if err := t.ctx.Err(); err != nil {
+		t.raise(&Error{Msg: "evaluation stopped: " + err.Error(), Kind: KindCanceled, cause: err})
+	}
+}
+
+// step counts a call or a forced value. Go code that may go through many
+// values without forcing any counts them, too: so it can be cancelled.
+func (t *Thread) step() {
+	t.steps++
+	if t.steps&1023 == 0 {
+		t.checkLimits()
+		t.spend(1024 * stepBytes)
+	}
+}
+
+// charge counts n steps at once, before a primitive does that much work.
+func (t *Thread) charge(n int64) {
+	t.steps += n
+	t.checkLimits()
+}
+
+func (t *Thread) checkLimits() {
+	if limit := t.ev.opts.MaxSteps; limit > 0 && t.steps > limit {
+		t.raise(&Error{Pos: t.Pos(), Msg: "evaluation stopped: it took more than the permitted number of steps", Kind: KindSteps})
+	}
+	t.checkContext()
+}
+
+// checkSize ends the evaluation when a string or list gets too big.
+func (t *Thread) checkSize(n, limit int) {
+	if n > limit {
+		t.raise(&Error{Pos: t.Pos(), Kind: KindSize, Msg: "evaluation stopped: a string or list is bigger than permitted"})
+	}
+}
+
+// grow is called before added bytes are put to a text, which has then total.
+func (t *Thread) grow(total, added int) {
+	t.checkSize(total, maxStringSize)
+	t.spend(added)
+}
+
+// spend is called before n bytes are allocated, by what may allocate much. The
+// heap itself is looked at only now and then: when what was spent since may
+// have filled a part of what was free.
+func (t *Thread) spend(n int) {
+	if t.room -= int64(n); t.room < 0 {
+		t.measure(int64(n))
+	}
+}
+
+// measure ends the evaluation when the heap has no room for need bytes.
+func (t *Thread) measure(need int64) {
+	limit := t.ev.opts.MaxMemory
+	if limit <= 0 {
+		t.room = math.MaxInt64
+		return
+	}
+	used := t.heap()
+	if used+need > limit {
+		runtime.GC() // garbage counts until it is collected
+		// Close to the limit it would be collected again and again.
+		if used = t.heap(); used+need > limit-limit/16 {
+			t.raise(&Error{Pos: t.Pos(), Kind: KindMemory,
+				Msg: "evaluation stopped: it needs more than the permitted " + strconv.FormatInt(limit>>20, 10) + " MiB of memory"})
+		}
+	}
+	t.room = (limit - used - need) / 4
+}
+
+// heap is the size of all objects, those included that are garbage already.
+func (t *Thread) heap() int64 {
+	if t.sample == nil {
+		t.sample = []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	}
+	metrics.Read(t.sample)
+	return int64(t.sample[0].Value.Uint64())
+}

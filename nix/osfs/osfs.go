@@ -1,0 +1,134 @@
+// Package osfs is the machine's files as an evaluation sees them.
+//
+// A program in the Nix language names files freely, so reading must end: of
+// what is no regular file, such as a device or a named pipe, nothing is read,
+// and of a regular one no more than [MaxFile].
+package osfs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"nix2gpu/nix/eval"
+)
+
+// MaxFile is the size, in bytes, above which a file is not read.
+const MaxFile = 1 << 27
+
+// FS implements [eval.FS].
+type FS struct{}
+
+var _ eval.FS = FS{}
+
+// ReadDir implements [eval.FS].
+func (FS) ReadDir(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) }
+
+// Stat implements [eval.FS].
+func (FS) Stat(path string) (fs.FileInfo, error) { return os.Stat(path) }
+
+// Lstat implements [eval.FS].
+func (FS) Lstat(path string) (fs.FileInfo, error) { return os.Lstat(path) }
+
+// ReadLink implements [eval.FS].
+func (FS) ReadLink(path string) (string, error) { return os.Readlink(path) }
+
+// ReadFile implements [eval.FS]. Neither opening nor reading waits for
+// anything: a writer of the pipe, or what the kernel has yet to say in a file
+// below /proc.
+func (FS) ReadFile(path string) ([]byte, error) {
+	fail := func(err error) ([]byte, error) { return nil, &fs.PathError{Op: "read", Path: path, Err: err} }
+	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		if kind := irregular(path); kind != nil { // a socket can't be opened at all
+			err = kind
+		}
+		return fail(err)
+	}
+	defer syscall.Close(fd)
+	var st syscall.Stat_t
+	if err := syscall.Fstat(fd, &st); err != nil {
+		return fail(err)
+	}
+	if st.Mode&syscall.S_IFMT != syscall.S_IFREG {
+		if st.Mode&syscall.S_IFMT == syscall.S_IFCHR && st.Rdev == devNull {
+			return nil, nil // as good as an empty file, and used as one
+		}
+		return fail(irregular(path))
+	}
+	if st.Size > MaxFile {
+		return fail(tooBig())
+	}
+	// A file below /proc says that its size is 0; another may grow.
+	data := make([]byte, 0, st.Size+512)
+	for {
+		n, err := syscall.Read(fd, data[len(data):cap(data)])
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case err != nil:
+			return fail(err)
+		case n == 0:
+			return data, nil
+		}
+		if data = data[:len(data)+n]; len(data) > MaxFile {
+			return fail(tooBig())
+		}
+		if len(data) == cap(data) {
+			data = append(data, 0)[:len(data)]
+		}
+	}
+}
+
+// devNull is the number of the device /dev/null.
+const devNull = 1<<8 | 3
+
+func tooBig() error { return fmt.Errorf("%w: more than %d MiB", eval.ErrTooBig, MaxFile>>20) }
+
+// irregular says what a file is that can't be read; nil of a regular one.
+func irregular(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil
+	}
+	var kind string
+	switch mode := info.Mode(); {
+	case mode.IsRegular():
+		return nil
+	case mode.IsDir():
+		return syscall.EISDIR
+	case mode&fs.ModeNamedPipe != 0:
+		kind = "a named pipe"
+	case mode&fs.ModeSocket != 0:
+		kind = "a socket"
+	default:
+		kind = "a device"
+	}
+	return fmt.Errorf("it is %s, and only regular files can be read", kind)
+}
+
+// ReadNamed reads the file that a user names on the command line. Unlike a
+// program's it may be a pipe, such as a shell makes of <(…), which ends when
+// its writer does.
+func ReadNamed(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readBounded(f, path)
+}
+
+// ReadStream reads all of a stream, as far as a file may be big.
+func ReadStream(r io.Reader, name string) ([]byte, error) { return readBounded(r, name) }
+
+func readBounded(r io.Reader, name string) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, MaxFile+1))
+	if err == nil && len(data) > MaxFile {
+		err = &fs.PathError{Op: "read", Path: name, Err: tooBig()}
+	}
+	return data, err
+}
