@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nix2gpu/project"
+	"nix2gpu/safefile"
 )
 
 // A RunningError says that the journal's owner is alive.
@@ -67,13 +68,18 @@ func (l ledger) add(line string) bool {
 
 // A journal remembers what runs in a file. Its methods do nothing when nil.
 // The Host's lock guards it.
+//
+// A full disk must stop no service: what cannot be written is kept in mind,
+// and the whole file written anew once there is space. Until then the cookies
+// find what it lacks.
 type journal struct {
 	path  string
-	file  *os.File
+	file  *os.File // nil: not there
 	head  string
 	live  ledger
 	lines int
-	err   error // the first failure to write
+	err   error // why it lacks something now
+	done  bool  // removed
 }
 
 // openJournal ends what the file's last owner left, and takes the file over.
@@ -96,11 +102,13 @@ func openJournal(opts Options) (*journal, error) {
 		head: fmt.Sprintf("nix2gpu-journal 1 %s %s %d %d\n", opts.Run, bootID(), unix.Getpid(), self.Start),
 		live: make(ledger),
 	}
-	if err := j.rewrite(); err != nil {
-		return nil, fmt.Errorf("cannot write the journal %s: %v", opts.Journal, err)
-	}
+	j.rewrite() // CheckJournal says whether it could be
 	return j, nil
 }
+
+// maxJournal bounds what is read: a line is some 50 bytes, and there are at
+// most 1000 lines, or four times the running processes.
+const maxJournal = 64 << 20
 
 // Recover ends what the owner of a journal left running when it died: the
 // processes that the journal names, or that bear its run's cookie. A Host does
@@ -109,12 +117,12 @@ func openJournal(opts Options) (*journal, error) {
 // *RunningError, and nothing is ended. Without a journal the last end was
 // orderly; one of an earlier boot, or a torn one, names nobody that could run.
 func Recover(path string) (ended int, err error) {
-	data, err := os.ReadFile(path)
+	data, err := safefile.ReadFile(path, maxJournal)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("cannot read the journal of the last run: %v", err)
+		return 0, fmt.Errorf("cannot read the journal of the last run: %w", err)
 	}
 	head, rest, _ := strings.Cut(string(data), "\n")
 	var run, boot string
@@ -200,55 +208,54 @@ func (j *journal) ended(pid int) {
 	}
 	delete(j.live, pid)
 	if j.lines > 1000 && j.lines > 4*len(j.live) {
-		j.keep(j.rewrite())
+		j.rewrite()
 		return
 	}
 	j.write(fmt.Sprintf("- %d\n", pid))
 }
 
-// write appends one line. A full disk must not stop a service, so it is only
-// kept in mind; the cookies find what the journal lacks.
+// write appends one line. Half a line, and what would follow it, is no record:
+// after a failure the file is written anew.
 func (j *journal) write(line string) {
-	if j.file == nil {
-		return
+	switch {
+	case j.done:
+	case j.err != nil:
+		j.rewrite()
+	default:
+		_, j.err = j.file.WriteString(line)
+		j.lines++
 	}
-	_, err := j.file.WriteString(line)
-	j.keep(err)
-	j.lines++
 }
 
-func (j *journal) keep(err error) {
-	if j.err == nil {
-		j.err = err
+// CheckJournal says why the journal lacks something now, after another try to
+// write it; nil when it is complete. Meanwhile the next Host would not find
+// all that we leave when we die.
+func (h *Host) CheckJournal() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	j := h.journal
+	if j == nil || j.err == nil || j.done {
+		return nil
 	}
+	j.rewrite()
+	return j.err
 }
 
 // rewrite replaces the file by what still counts.
-func (j *journal) rewrite() error {
-	next := j.path + ".new"
-	os.Remove(next)
-	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return err
-	}
+func (j *journal) rewrite() {
 	var b strings.Builder
 	b.WriteString(j.head)
 	for _, rec := range j.live {
 		b.WriteString(rec.line())
 	}
-	if _, err = f.WriteString(b.String()); err == nil {
-		err = os.Rename(next, j.path)
-	}
-	if err != nil {
-		f.Close()
-		os.Remove(next)
-		return err
+	f, err := safefile.Rewrite(j.path, []byte(b.String()), 0o600)
+	if j.err = err; err != nil {
+		return
 	}
 	if j.file != nil {
 		j.file.Close()
 	}
 	j.file, j.lines = f, len(j.live)+1
-	return nil
 }
 
 // remove ends the journal: nothing is left to remember.
@@ -256,8 +263,11 @@ func (j *journal) remove() error {
 	if j == nil {
 		return nil
 	}
-	j.file.Close()
-	j.file = nil
+	if j.file != nil {
+		j.file.Close()
+		j.file = nil
+	}
+	j.done = true
 	if err := os.Remove(j.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("cannot remove the journal: %v", err)
 	}

@@ -267,3 +267,45 @@ func TestPeek(t *testing.T) {
 		t.Error("a link was followed")
 	}
 }
+
+func TestMakeFolder(t *testing.T) {
+	dir := folder(t)
+	old := unix.Umask(0o077)
+	err := safefile.MakeFolder(dir+"/new", 0o755)
+	unix.Umask(old)
+	must(t, err)
+	if st, err := os.Stat(dir + "/new"); err != nil || st.Mode().Perm() != 0o755 {
+		t.Errorf("made: %v, %v", st, err)
+	}
+	must(t, os.Symlink("new", dir+"/link"))
+	must(t, safefile.MakeFolder(dir+"/new", 0o700))
+	must(t, safefile.MakeFolder(dir+"/link", 0o700))
+	must(t, safefile.MakeFolder("/", 0o700))
+	must(t, safefile.CheckFolder(dir+"/link"))
+	if err := safefile.CheckFolder(dir + "/none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a folder that is missing: %v", err)
+	}
+	write(t, dir+"/file", "")
+	var e *safefile.Error
+	if err := safefile.MakeFolder(dir+"/file", 0o700); !errors.As(err, &e) || e.Why != "it is not a folder" {
+		t.Errorf("a file is there: %v", err)
+	}
+	if err := safefile.MakeFolder(dir+"/none/new", 0o700); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("in no folder: %v", err)
+	}
+	asRoot(t)
+	must(t, os.Lchown(dir+"/link", stranger, stranger))
+	if err := safefile.MakeFolder(dir+"/link", 0o700); !errors.As(err, &e) || !strings.Contains(e.Why, "a link of user 65534") {
+		t.Errorf("a stranger's link: %v", err)
+	}
+	if err := safefile.MakeFolder(dir+"/link/below", 0o700); !errors.As(err, &e) {
+		t.Errorf("below a stranger's link: %v", err)
+	}
+	if _, err := os.Lstat(dir + "/new/below"); err == nil {
+		t.Error("a folder was made through a stranger's link")
+	}
+	must(t, os.Chown(dir+"/new", stranger, stranger))
+	if err := safefile.MakeFolder(dir+"/new", 0o700); !errors.As(err, &e) || !strings.Contains(e.Why, "belongs to user 65534") {
+		t.Errorf("a stranger's folder: %v", err)
+	}
+}
