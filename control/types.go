@@ -14,6 +14,14 @@ type State struct {
 	PID        int    `json:"pid"`                  // of the supervisor
 	Version    string `json:"version"`              // of nix2gpu
 	Snapshot
+	Degraded []Degraded `json:"degraded,omitempty"` // what the supervisor can't do at present, oldest first
+}
+
+// A Degraded is something that the supervisor can't do at present, while the
+// services go on: a disk is full, or a folder was removed.
+type Degraded struct {
+	Why   string    `json:"why"`
+	Since time.Time `json:"since"`
 }
 
 // A Snapshot is what the engine knows at one moment.

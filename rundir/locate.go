@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -57,12 +58,21 @@ type Layout struct {
 	State    string // what outlives a run
 	Logs     string // in State
 	Packages string // in State: the farm of package links
+	Log      string // in State: the supervisor's own
+	Project  string // in State: the project of the last run, without its secrets
 	LockFile string // in State, while a supervisor runs
 	Journal  string // in State, while a supervisor runs
 
-	base string // the folder of sockets, when it is ours
-	own  bool   // base must be ours alone
-	uid  int
+	base  string // the folder of sockets and run locks, ours alone
+	locks []lockFile
+	uid   int
+}
+
+// A lockFile is one of the locks that a supervisor holds.
+type lockFile struct {
+	path string
+	what lockKind
+	says string // its second line: whose it is
 }
 
 // Locate says where the project of a container lives whose definition is in
@@ -70,9 +80,13 @@ type Layout struct {
 func Locate(e Env, container, root string) Layout {
 	root = absolute(root)
 	name := cmp.Or(container, filepath.Base(root))
-	l := Layout{Key: Key(container, root), uid: e.UID, own: true}
+	l := Layout{Key: Key(container, root), uid: e.UID}
+	owner := fmt.Sprintf("%q in %s", name, root)
 
 	l.base = e.base()
+	// Whoever cleans the checkout takes the state folder's lock away; this one
+	// stays. That one is what two users have in common.
+	l.locks = []lockFile{{filepath.Join(l.base, l.Key+".lock"), runLock, owner}}
 	l.Socket = filepath.Join(l.base, l.Key+".sock")
 	l.Run = filepath.Join(e.runBase(l.base), l.Key)
 	l.State = e.stateFolder(name, root, l.Key)
@@ -82,15 +96,18 @@ func Locate(e Env, container, root string) Layout {
 	}
 	if e.Socket != "" {
 		l.Socket = absolute(e.Socket)
-		l.base, l.own = filepath.Dir(l.Socket), false
+		l.locks = append(l.locks, lockFile{l.Socket + ".lock", socketLock, owner})
 	}
 	if e.State != "" {
 		l.State = absolute(e.State)
 	}
 	l.Logs = filepath.Join(l.State, "logs")
 	l.Packages = filepath.Join(l.State, "packages")
+	l.Log = filepath.Join(l.State, "supervisor.log")
+	l.Project = filepath.Join(l.State, "project.json")
 	l.LockFile = filepath.Join(l.State, "supervisor.lock")
 	l.Journal = filepath.Join(l.State, "journal")
+	l.locks = append(l.locks, lockFile{l.LockFile, stateLock, ""})
 	return l
 }
 

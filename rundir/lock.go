@@ -1,76 +1,160 @@
 package rundir
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"nix2gpu/safefile"
+)
+
+// A lockKind says what a lock keeps for its holder.
+type lockKind int
+
+const (
+	runLock    lockKind = iota // the project, among the runs of one user
+	socketLock                 // a control socket that was named
+	stateLock                  // the state folder, among all users
 )
 
 // A Lock says that this program supervises a project.
 type Lock struct {
-	file *os.File
-	path string
+	layout Layout
+
+	mu   sync.Mutex
+	held []heldFile
+	lost error // why the state folder has no lock of ours
 }
 
-// A LockedError says who supervises the project already.
+type heldFile struct {
+	lockFile
+	file *os.File
+}
+
+// A LockedError says who supervises the project, or has its socket, already.
 type LockedError struct {
-	Path string
-	PID  int // 0 when it has not said
+	Path   string
+	PID    int    // 0 when it has not said
+	Socket string // the control socket, when only that is taken
+	Owner  string // the project that has it: `"web" in /srv/shop`
 }
 
 func (e *LockedError) Error() string {
+	by := fmt.Sprintf("pid %d", e.PID)
 	if e.PID == 0 {
-		return fmt.Sprintf("already running (%s is locked)", e.Path)
+		by = "another (" + e.Path + " is locked)"
 	}
-	return fmt.Sprintf("already running as pid %d", e.PID)
+	if e.Socket != "" {
+		return fmt.Sprintf("the control socket %s is in use by the project %s, which runs as %s\n  hint: name another socket with --socket, or stop that project with \"nix2gpu down --socket %s\"",
+			e.Socket, cmp.Or(e.Owner, "of somebody"), by, e.Socket)
+	}
+	return fmt.Sprintf("already running as %s\n  hint: stop it with \"nix2gpu down\"", by)
 }
 
-// Lock keeps other supervisors of the same state out, until Release or our
-// end, whichever way that comes. When another is first, it is a *LockedError.
-// The file itself says nothing: one without a holder is just taken, and the
-// services' run folder emptied of what an earlier run has left there.
+// Lock keeps other supervisors of the same project, the same control socket
+// and the same state out, until Release or our end, whichever way that comes.
+// When another is first, it is a *LockedError. The files themselves say
+// nothing: one without a holder is just taken, and the services' run folder
+// emptied of what an earlier run has left there.
+//
+// On a full disk the state folder may stay without its lock, which Check says.
 func (l Layout) Lock() (*Lock, error) {
-	if err := l.prepareState(); err != nil {
+	k := &Lock{layout: l}
+	if err := l.again(l.prepareBase); err != nil {
 		return nil, err
 	}
-	for {
-		f, err := os.OpenFile(l.LockFile, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o644)
-		if err != nil {
-			return nil, folderError(l.LockFile, "the lock", stateHint, err)
-		}
-		err = flock(f)
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			holder := readPID(l.LockFile)
-			f.Close()
-			return nil, &LockedError{Path: l.LockFile, PID: holder}
-		}
-		if err != nil {
-			f.Close()
-			return nil, fmt.Errorf("cannot lock %s: %v", l.LockFile, err)
-		}
-		// Its last holder may have removed the file between our open and our
-		// lock: then it guards nothing.
-		if !sameFile(f, l.LockFile) {
-			f.Close()
+	if k.lost = l.prepareState(); k.lost != nil && !full(k.lost) {
+		k.Release()
+		return nil, k.lost
+	}
+	// Always in the same order: of several that begin at once, one gets all.
+	for _, want := range l.locks {
+		if want.what == stateLock && k.lost != nil {
 			continue
 		}
-		f.Truncate(0)
-		if _, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil && !errors.Is(err, unix.ENOSPC) {
-			f.Close()
-			return nil, fmt.Errorf("cannot write %s: %v", l.LockFile, err)
+		f, err := l.take(want)
+		if want.what == stateLock && full(err) {
+			k.lost = err
+			continue
 		}
-		k := &Lock{file: f, path: l.LockFile}
-		if err := l.emptyRun(); err != nil {
+		if err != nil {
 			k.Release()
 			return nil, err
 		}
-		return k, nil
+		k.held = append(k.held, heldFile{want, f})
 	}
+	if err := l.emptyRun(); err != nil {
+		k.Release()
+		return nil, err
+	}
+	return k, nil
+}
+
+// take locks one file.
+func (l Layout) take(want lockFile) (*os.File, error) {
+	use, hint := "the lock", stateHint
+	if want.what != stateLock {
+		hint = "set XDG_RUNTIME_DIR to a folder of yours"
+	}
+	for try := 0; ; {
+		f, err := safefile.OpenFile(want.path, os.O_RDWR|os.O_CREATE, 0o644)
+		if errors.Is(err, fs.ErrNotExist) && want.what != stateLock && try < 9 {
+			// The last project of the folder has ended, and removed it.
+			if try++; l.prepareBase() == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return nil, folderError(want.path, use, hint, err)
+		}
+		err = flock(f)
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			locked := &LockedError{Path: want.path}
+			locked.PID, locked.Owner = readLock(f)
+			if want.what == socketLock {
+				locked.Socket = l.Socket
+			}
+			f.Close()
+			return nil, locked
+		}
+		if err != nil {
+			f.Close()
+			return nil, fmt.Errorf("cannot lock %s: %v", want.path, err)
+		}
+		// Its last holder may have removed the file between our open and our
+		// lock: then it guards nothing.
+		if !sameFile(f, want.path) {
+			f.Close()
+			continue
+		}
+		text := strconv.Itoa(os.Getpid()) + "\n"
+		if want.says != "" {
+			text += want.says + "\n"
+		}
+		if err := say(f, text); err != nil && !full(err) {
+			f.Close()
+			return nil, fmt.Errorf("cannot write %s: %v", want.path, err)
+		}
+		return f, nil
+	}
+}
+
+// say makes text the content of a file, in one write: whoever reads meanwhile
+// must not take the file for one whose holder has not said who it is.
+func say(f *os.File, text string) error {
+	if _, err := f.WriteAt([]byte(text), 0); err != nil {
+		return errors.Join(f.Truncate(0), err)
+	}
+	return f.Truncate(int64(len(text)))
 }
 
 func flock(f *os.File) error {
@@ -91,36 +175,92 @@ func sameFile(f *os.File, path string) bool {
 	return err == nil && os.SameFile(open, now)
 }
 
-func readPID(path string) int {
-	data, err := os.ReadFile(path)
+// readLock reads who holds a lock; 0 when that is not known.
+func readLock(f *os.File) (pid int, owner string) {
+	data, err := io.ReadAll(io.NewSectionReader(f, 0, 8<<10))
 	if err != nil {
-		return 0
+		return 0, ""
 	}
-	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
-	return pid
+	first, rest, _ := strings.Cut(string(data), "\n")
+	pid, _ = strconv.Atoi(strings.TrimSpace(first))
+	return pid, strings.TrimSpace(rest)
 }
 
-// Release lets others in, and removes the file.
-func (k *Lock) Release() error {
-	err := os.Remove(k.path) // while it is still ours
-	k.file.Close()
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// Check says what has become of the locks and the state folder, when others
+// could take what we hold: a folder that was removed, or a disk that was full.
+// Space that has returned heals.
+func (k *Lock) Check() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	l := k.layout
+	if k.lost != nil {
+		if err := l.prepareState(); err != nil {
+			return err
+		}
+		want := l.locks[len(l.locks)-1]
+		f, err := l.take(want)
+		if err != nil {
+			return err
+		}
+		k.lost = nil
+		k.held = append(k.held, heldFile{want, f})
 	}
-	return err
+	var gone []error
+	for _, h := range k.held {
+		if sameFile(h.file, h.path) {
+			continue
+		}
+		if _, err := os.Lstat(l.State); h.what == stateLock && errors.Is(err, fs.ErrNotExist) {
+			gone = append(gone, fmt.Errorf("the state folder %s was removed", l.State))
+		} else {
+			gone = append(gone, fmt.Errorf("the lock %s was removed", h.path))
+		}
+	}
+	return errors.Join(gone...)
+}
+
+// Release lets others in, and removes the files, and the folder of the run
+// locks when it was the last.
+func (k *Lock) Release() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var failed []error
+	for _, h := range k.held {
+		if sameFile(h.file, h.path) { // while it is still ours
+			if err := os.Remove(h.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				failed = append(failed, err)
+			}
+		}
+		h.file.Close()
+	}
+	k.held = nil
+	os.Remove(k.layout.base)
+	return errors.Join(failed...)
 }
 
 // Holder is the pid of the supervisor that has the project; 0 when none runs.
 func (l Layout) Holder() int {
-	f, err := os.OpenFile(l.LockFile, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	for _, lock := range l.locks {
+		if lock.what == socketLock {
+			continue // who has that may run another project
+		}
+		if pid := holder(lock.path); pid != 0 {
+			return pid
+		}
+	}
+	return 0
+}
+
+func holder(path string) int {
+	f, err := safefile.Peek(path)
 	if err != nil {
 		return 0
 	}
 	defer f.Close()
 	// A starting supervisor could take a shared lock, however short, for
 	// another's: so it is only tried while the pid in the file lives.
-	pid := readPID(l.LockFile)
-	if pid == 0 || errors.Is(unix.Access("/proc/"+strconv.Itoa(pid), unix.F_OK), unix.ENOENT) {
+	pid, _ := readLock(f)
+	if pid == 0 || errors.Is(unix.Access(filepath.Join("/proc", strconv.Itoa(pid)), unix.F_OK), unix.ENOENT) {
 		return 0
 	}
 	if unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil {

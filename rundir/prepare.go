@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"nix2gpu/safefile"
 )
 
 // A FolderError says why a folder cannot be used, and what to do.
@@ -40,23 +42,41 @@ func (l Layout) Prepare() error {
 			Hint: "name a shorter one with --socket",
 		}
 	}
-	// Projects share two folders, and the Clear of the last one removes them:
-	// that may come between the making of one and of what lies in it.
+	return l.again(l.prepare)
+}
+
+// again does what makes folders, and once more when one was taken away
+// meanwhile: projects share two of them, and the Clear of the last one removes
+// them, which may come between the making of one and of what lies in it.
+func (l Layout) again(do func() error) error {
 	for try := 0; ; try++ {
-		if err := l.prepare(); !errors.Is(err, fs.ErrNotExist) || try == 9 {
+		if err := do(); !errors.Is(err, fs.ErrNotExist) || try == 9 {
 			return err
 		}
 	}
+}
+
+// CheckState says why the state folder can't be trusted, before anything in it
+// is read: that it is there and somebody else made it.
+func (l Layout) CheckState() error {
+	var refused *safefile.Error
+	if err := safefile.CheckFolder(l.State); errors.As(err, &refused) {
+		return folderError(l.State, "the state folder", stateHint, err)
+	}
+	return nil
 }
 
 func (l Layout) prepare() error {
 	if err := l.prepareBase(); err != nil {
 		return err
 	}
-	if err := l.prepareState(); err != nil {
-		return err
-	}
-	if err := makeFolder(l.Logs, "the log folder", 0o700, stateHint); err != nil {
+	// On a full disk services matter more than what is kept of them.
+	if err := l.prepareState(); err == nil {
+		err = makeFolder(l.Logs, "the log folder", 0o700, stateHint)
+		if err != nil && !full(err) {
+			return err
+		}
+	} else if !full(err) {
 		return err
 	}
 	if err := l.prepareRun(); err != nil {
@@ -75,11 +95,16 @@ func (l Layout) prepareState() error {
 	return nil
 }
 
+// full reports whether a disk without space was in the way: that passes.
+func full(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+
 // prepareBase makes the folder of the control socket, and trusts one that is
 // there only when nobody else can have made or can change it.
 func (l Layout) prepareBase() error {
-	if !l.own {
-		return makeFolder(l.base, "the folder of the control socket", 0o700, "name another socket with --socket")
+	if dir := filepath.Dir(l.Socket); dir != l.base {
+		if err := makeFolder(dir, "the folder of the control socket", 0o700, "name another socket with --socket"); err != nil {
+			return err
+		}
 	}
 	if err := os.MkdirAll(filepath.Dir(l.base), 0o755); err != nil {
 		return folderError(l.base, "the folder of the control socket", "set XDG_RUNTIME_DIR to a folder of yours", err)
@@ -160,16 +185,10 @@ func (l Layout) ignore() {
 func makeFolder(dir, use string, mode fs.FileMode, hint string) error {
 	err := os.MkdirAll(filepath.Dir(dir), 0o755)
 	if err == nil {
-		if err = os.Mkdir(dir, mode); err == nil {
-			err = os.Chmod(dir, mode) // whatever the umask is
-		} else if errors.Is(err, fs.ErrExist) {
-			err = nil
-		}
+		err = safefile.MakeFolder(dir, mode)
 	}
 	if err == nil {
-		if st, statErr := os.Stat(dir); statErr == nil && !st.IsDir() {
-			err = syscall.ENOTDIR
-		} else if errno := unix.Access(dir, unix.W_OK|unix.X_OK); errno != nil {
+		if errno := unix.Access(dir, unix.W_OK|unix.X_OK); errno != nil {
 			err = errno
 		}
 	}
@@ -181,6 +200,10 @@ func makeFolder(dir, use string, mode fs.FileMode, hint string) error {
 
 func folderError(dir, use, hint string, err error) error {
 	why := err.Error()
+	var refused *safefile.Error
+	if errors.As(err, &refused) {
+		why, hint = refused.Why, refused.Hint+", or "+hint
+	}
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
 		why = map[syscall.Errno]string{
@@ -197,11 +220,12 @@ func folderError(dir, use, hint string, err error) error {
 	return &FolderError{Path: dir, Use: use, Why: why, Hint: hint, Err: err}
 }
 
-// checkSocket refuses to replace what is no socket.
+// checkSocket refuses to replace what is no socket. Whether a socket is a
+// living one shows only when the locks are held.
 func checkSocket(path string) error {
 	st, err := os.Lstat(path)
 	if err != nil || st.Mode()&fs.ModeSocket != 0 {
-		return nil // none, or a dead supervisor's: its lock would tell otherwise
+		return nil
 	}
 	return &FolderError{
 		Path: path, Use: "the control socket", Why: "there is something else of that name",
@@ -209,22 +233,14 @@ func checkSocket(path string) error {
 	}
 }
 
-// Clear removes what is only for a run: the socket, the services' run folder,
-// and folders that are empty after it. Call it with the lock held, when
-// nothing runs any more.
+// Clear removes the services' run folder, and the folder of those when it is
+// empty after it. The socket is its listener's to remove: one that is there
+// still may be somebody else's. Call it with the lock held, when nothing runs
+// any more.
 func (l Layout) Clear() error {
-	var failed []error
-	if err := os.Remove(l.Socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		failed = append(failed, err)
-	}
-	if err := os.RemoveAll(l.Run); err != nil {
-		failed = append(failed, err)
-	}
-	os.Remove(filepath.Dir(l.Run)) // the last one turns off the light
-	if l.own {
-		os.Remove(l.base)
-	}
-	return errors.Join(failed...)
+	err := os.RemoveAll(l.Run)
+	os.Remove(filepath.Dir(l.Run)) // the last one turns off the light; Release removes base
+	return err
 }
 
 // Find lists the control sockets of this user's projects, by key. One may be

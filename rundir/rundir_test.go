@@ -130,13 +130,12 @@ func TestNothingIsLeftAfterACleanStop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener.(*net.UnixListener).SetUnlinkOnClose(false)
-	defer listener.Close()
 	if got := rundir.Find(env); got[l.Key] != l.Socket {
 		t.Errorf("Find = %v, want %s", got, l.Socket)
 	}
 	os.WriteFile(l.Run+"/db.pid", []byte("1\n"), 0o644)
 
+	listener.Close()
 	if err := l.Clear(); err != nil {
 		t.Fatal(err)
 	}

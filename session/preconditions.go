@@ -145,6 +145,9 @@ func (m Machine) Preconditions(p *project.Project, ids []project.ID, held []proj
 // Recover ends what a killed supervisor has left: it holds ports and folders.
 // One that is alive is the lock's business.
 func (m Machine) Recover() error {
+	if err := m.Layout.CheckState(); err != nil {
+		return err
+	}
 	var alive *process.RunningError
 	if _, err := process.Recover(m.Layout.Journal); err != nil && !errors.As(err, &alive) {
 		return err

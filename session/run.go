@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
 	"net"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"nix2gpu/control"
 	"nix2gpu/control/server"
@@ -50,6 +53,7 @@ type session struct {
 	hub    *servicelog.Hub
 	engine *supervisor.Engine
 	server *server.Server
+	watch  watch
 	flush  func()         // writes the output to its end, once
 	closes []func() error // undo what was opened, last first
 }
@@ -69,7 +73,7 @@ func Run(ctx context.Context, opts Options, j *Job) (code int, err error) {
 			return 0, err
 		}
 	}
-	keepProject(s.Layout, j.Project.Project(), s.log)
+	s.watch.add("the project cannot be kept", keepProject(s.Layout, j.Project.Project()))
 	if opts.Up != nil {
 		opts.Up()
 	}
@@ -95,21 +99,26 @@ func (s *session) close() (err error) {
 
 // lock makes the folders of the session and makes sure that it is the only one.
 func (s *session) lock() error {
-	if err := s.Layout.Prepare(); err != nil {
-		return err
-	}
 	lock, err := s.Layout.Lock()
 	if err != nil {
-		return &control.Error{Code: control.CodeConflict, Msg: err.Error(), Hint: "stop it with \"nix2gpu down\""}
+		return err
 	}
-	log, closeLog := openLog(s.Layout)
-	s.log = log
 	s.onClose(func() error {
-		closeLog()
 		s.Layout.Clear()
 		lock.Release()
 		return nil
 	})
+	if err := s.Layout.Prepare(); err != nil {
+		return err
+	}
+	log, err := s.Layout.OpenLog()
+	if err != nil {
+		return err
+	}
+	s.onClose(log.Close)
+	s.log = slog.New(slog.NewTextHandler(log, nil))
+	s.watch.add("", lock.Check)
+	s.watch.add("the supervisor's log cannot be written", log.Check)
 	return nil
 }
 
@@ -124,18 +133,13 @@ func (s *session) processes() error {
 	}
 	s.host = host
 	s.onClose(host.Close)
+	s.watch.add("the journal cannot be written", host.CheckJournal)
 	return nil
 }
 
 // logs opens the place where the output of services goes.
 func (s *session) logs() error {
-	opts := servicelog.Options{Dir: s.Layout.Logs, Degraded: func(source string, err error) {
-		if err != nil {
-			s.log.Warn("log file can not be written", "process", source, "err", err)
-		} else {
-			s.log.Info("log file is written again", "process", source)
-		}
-	}}
+	opts := servicelog.Options{Dir: s.Layout.Logs}
 	if !s.job.Detached {
 		opts.Stdout = s.opts.Stdout
 	}
@@ -149,6 +153,13 @@ func (s *session) logs() error {
 		opts.Color = servicelog.ColorNever
 	}
 	hub, err := servicelog.Open(opts)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		// Not even the folder could be made: this run shows its output only.
+		unkept := fmt.Errorf("the output of services is not kept by this run: %w", err)
+		s.watch.add("", func() error { return unkept })
+		opts.Dir = ""
+		hub, err = servicelog.Open(opts)
+	}
 	if err != nil {
 		return err
 	}
@@ -161,6 +172,7 @@ func (s *session) logs() error {
 		}
 	})
 	s.onClose(func() error { s.flush(); return nil })
+	s.watch.addSince(hub.Degraded)
 	return nil
 }
 
@@ -187,7 +199,8 @@ func (s *session) serve() error {
 	}
 	s.server = server.New(server.Options{
 		Engine: asked{s.engine, s}, Resolve: (*project.Project).ResolveAll, Reload: s.reload, Logs: s.hub.Reader(),
-		Root: s.Root, Definition: s.job.Definition, Version: s.opts.Version, Log: s.log,
+		Degraded: s.watch.look,
+		Root:     s.Root, Definition: s.job.Definition, Version: s.opts.Version, Log: s.log,
 	})
 	served := make(chan struct{})
 	go func() {
@@ -248,5 +261,6 @@ func (s *session) run(ctx context.Context) supervisor.Result {
 		}
 	})
 	defer end()
+	go s.watch.run(running, s.log, s.hub.Say)
 	return s.engine.Run(running)
 }

@@ -134,8 +134,8 @@ func cmdWaitFile(ts *testscript.TestScript, neg bool, args []string) {
 func cmdNothing(ts *testscript.TestScript, neg bool, args []string) {
 	key := rundir.Key("", ts.MkAbs("."))
 	for _, pattern := range []string{
-		".nix2gpu/*/supervisor.lock", ".nix2gpu/*/journal", filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "nix2gpu/*.sock"),
-		filepath.Join("/run/nix2gpu", key+".sock"), filepath.Join("/run/nix2gpu-services", key), // root's
+		".nix2gpu/*/supervisor.lock", ".nix2gpu/*/journal", filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "nix2gpu/*"),
+		filepath.Join("/run/nix2gpu", key+".*"), filepath.Join("/run/nix2gpu-services", key), // root's
 	} {
 		if found, _ := filepath.Glob(ts.MkAbs(pattern)); len(found) > 0 {
 			ts.Fatalf("left behind: %v", found)

@@ -27,8 +27,12 @@ type Engine interface {
 
 // state is a snapshot with what only the server knows.
 func (s *Server) state(snap control.Snapshot) *control.State {
-	return &control.State{
+	state := &control.State{
 		Schema: control.SchemaVersion, Root: s.opts.Root, Definition: s.opts.Definition,
 		PID: s.opts.PID, Version: s.opts.Version, Snapshot: snap,
 	}
+	if s.opts.Degraded != nil {
+		state.Degraded = s.opts.Degraded()
+	}
+	return state
 }

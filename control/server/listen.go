@@ -8,12 +8,19 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"nix2gpu/control"
 )
 
 // Listen makes the control socket. Its folder must be the caller's own, with
 // mode 0700, and its lock held: a socket that is in the way is then a dead
-// supervisor's, and removed.
+// supervisor's, and removed, unless somebody else's program listens there.
 func Listen(path string) (net.Listener, error) {
+	if pid, ok := listener(path); ok {
+		return nil, &control.Error{Code: control.CodeConflict,
+			Msg:  fmt.Sprintf("the control socket %s is in use by another program, pid %d", path, pid),
+			Hint: "name another socket with --socket"}
+	}
 	if err := unix.Unlink(path); err != nil && err != unix.ENOENT {
 		return nil, fmt.Errorf("control socket %q: %w", path, err)
 	}
@@ -26,6 +33,26 @@ func Listen(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("control socket %q: %w", path, err)
 	}
 	return l, nil
+}
+
+// listener finds out who listens on a socket, if anybody does. One that is too
+// busy to answer listens all the same; its pid is not known then.
+func listener(path string) (pid int, ok bool) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, false
+	}
+	defer unix.Close(fd)
+	switch err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err {
+	case nil:
+		if peer, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			pid = int(peer.Pid)
+		}
+		return pid, true
+	case unix.EAGAIN:
+		return 0, true
+	}
+	return 0, false
 }
 
 // maxConns bounds the connections, so that nobody can take all descriptors of

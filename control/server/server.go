@@ -31,6 +31,9 @@ type Options struct {
 	// able to run here.
 	Reload func(ctx context.Context, p *project.Project) (project.Valid, error)
 
+	// Degraded, when set, is what the supervisor can't do at present.
+	Degraded func() []control.Degraded
+
 	Root       string // the definition's folder
 	Definition string // as it was asked for
 	Version    string

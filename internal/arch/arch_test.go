@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 	"supervisor":       {"control", "project", "process", "probe", "servicelog", "stage", "safefile"},
 	"control/client":   {"control", "project", "rundir"},
 	"control/server":   {"control", "supervisor", "servicelog", "project", "rundir"},
-	"session":          {"project", "process", "packages", "rundir", "stage", "servicelog", "supervisor", "control", "control/server"},
+	"session":          {"project", "process", "packages", "rundir", "safefile", "stage", "servicelog", "supervisor", "control", "control/server"},
 	"internal/cli":     {"..."},
 	"internal/testkit": {"..."},
 	"internal/arch":    {},

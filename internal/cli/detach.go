@@ -58,10 +58,17 @@ func detach(ctx context.Context, env *Env, opts *upOptions, j *session.Job, layo
 		if errors.Is(err, io.EOF) {
 			err = errors.New("it ended at once")
 		}
-		return fmt.Errorf("cannot start the supervisor: %v; see %s", err, session.LogFile(layout))
+		return fmt.Errorf("cannot start the supervisor: %v; see %s", err, layout.Log)
 	}
 	if said.Error != "" {
-		return &exitError{said.Code, errors.New(said.Error)}
+		err := error(&exitError{said.Code, errors.New(said.Error)})
+		if said.Hint != "" {
+			err = hint(err, "%s", said.Hint)
+		}
+		if said.Taken {
+			return &takenError{err}
+		}
+		return err
 	}
 	return awaitUp(ctx, env, opts, client.New(layout.Socket), layout, j.Services, func() { ready.Close() })
 }

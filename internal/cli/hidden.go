@@ -12,8 +12,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nix2gpu/control"
 	"nix2gpu/process"
 	"nix2gpu/provision"
+	"nix2gpu/rundir"
 	"nix2gpu/session"
 )
 
@@ -56,7 +58,13 @@ func runSupervise(ctx context.Context, env *Env, args []string) error {
 			once.Do(func() {
 				var h handshake
 				if err != nil {
-					h = handshake{err.Error(), exitCode(err)}
+					var locked *rundir.LockedError
+					h = handshake{Error: err.Error(), Code: exitCode(err)}
+					h.Taken = errors.As(err, &locked) && locked.Socket == ""
+					var ce *control.Error
+					if errors.As(err, &ce) {
+						h.Hint = ce.Hint
+					}
 				}
 				json.NewEncoder(out).Encode(h)
 			})

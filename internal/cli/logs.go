@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,8 +18,8 @@ import (
 	"nix2gpu/control/client"
 	"nix2gpu/project"
 	"nix2gpu/rundir"
+	"nix2gpu/safefile"
 	"nix2gpu/servicelog"
-	"nix2gpu/session"
 )
 
 type logsOptions struct {
@@ -213,11 +212,12 @@ type naming struct {
 
 // labels reads what a supervisor has kept of its project.
 func labels(layout rundir.Layout) naming {
-	data, err := os.ReadFile(session.ProjectFile(layout))
+	f, err := safefile.Peek(layout.Project)
 	if err != nil {
 		return naming{project: &project.Project{}}
 	}
-	p, err := project.Decode(bytes.NewReader(data))
+	defer f.Close()
+	p, err := project.Decode(f)
 	if err != nil { // of another version of the program
 		return naming{project: &project.Project{}}
 	}

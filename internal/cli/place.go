@@ -13,7 +13,6 @@ import (
 	"nix2gpu/control"
 	"nix2gpu/control/client"
 	"nix2gpu/rundir"
-	"nix2gpu/session"
 )
 
 // rundirEnv is what decides where things are.
@@ -112,9 +111,10 @@ func runningIn(ctx context.Context, renv rundir.Env, root string) map[string]run
 			here[state.Project] = l
 		}
 	}
-	if err == nil {
+	if err == nil && len(here) > 0 {
 		return here
 	}
+	// It lies elsewhere, or was removed while the project runs.
 	for _, socket := range rundir.Find(renv) {
 		state, err := ask(ctx, client.New(socket))
 		if err == nil && sameFolder(state.Root, root) {
@@ -134,7 +134,7 @@ func lastRun(renv rundir.Env, layout rundir.Layout, root string) rundir.Layout {
 		if e.Name() == filepath.Base(layout.State) { // the one without a name
 			other = layout
 		}
-		info, err := os.Stat(session.ProjectFile(other))
+		info, err := os.Stat(other.Project)
 		if err == nil && info.ModTime().After(latest) {
 			latest, layout = info.ModTime(), other
 		}

@@ -13,9 +13,9 @@ import (
 )
 
 // preflight says which of the services ids can't run on this machine, and why,
-// after it has installed what is missing if that was asked for. The others run.
-// Where there are none, or with --strict, the error is a *session.Refusal.
-func preflight(ctx context.Context, env *Env, l *loaded, layout rundir.Layout, ids []project.ID, opts *upOptions) (refused map[project.ID]string, err error) {
+// after it has installed what is missing if that was asked for; nil when all
+// can. The others run. Where there are none, or with --strict, it is the error.
+func preflight(ctx context.Context, env *Env, l *loaded, layout rundir.Layout, ids []project.ID, opts *upOptions) (*session.Refusal, error) {
 	self, err := env.selfPath()
 	if err != nil {
 		return nil, err
@@ -49,8 +49,7 @@ func preflight(ctx context.Context, env *Env, l *loaded, layout rundir.Layout, i
 	if opts.strict || len(session.Runnable(l.project, wanted, unmet, opts.noDeps)) == 0 {
 		return nil, refusal
 	}
-	writeFaults(env.Stderr, env.Dir, l.root, faults(refusal))
-	return session.Reasons(unmet), nil
+	return refusal, nil
 }
 
 // installMissing lets apt install what is missing. It is the user's wish, so

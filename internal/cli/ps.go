@@ -158,6 +158,14 @@ func writeTable(env *Env, state *control.State, wide bool) {
 		rows = append(rows, append(row, s.Why))
 	}
 	writeColumns(env, rows)
+	writeDegraded(env.Stdout, state)
+}
+
+// writeDegraded says what the supervisor can't do at present.
+func writeDegraded(w io.Writer, state *control.State) {
+	for _, d := range state.Degraded {
+		fmt.Fprintf(w, "degraded: %s (since %s, %s ago)\n", d.Why, clock(d.Since), span(state.At.Sub(d.Since)))
+	}
 }
 
 func writeColumns(env *Env, rows [][]string) {

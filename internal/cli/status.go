@@ -38,6 +38,7 @@ func runStatus(ctx context.Context, env *Env, opts psOptions) error {
 			code = exitFailed
 		}
 	}
+	writeDegraded(env.Stdout, state)
 	if code != exitOK {
 		return &exitError{code: code}
 	}

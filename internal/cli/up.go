@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -102,36 +103,61 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 	}
 	renv := env.rundirEnv()
 	layout := rundir.Locate(renv, l.container, l.root)
-	if layout.Holder() != 0 {
-		l.writeNotes(env)
-	}
-	for layout.Holder() != 0 {
-		c := client.New(layout.Socket)
-		if err := converge(ctx, env, &opts, l, ids, c, layout); !errors.Is(err, errEnding) {
+	notes := sync.OnceFunc(func() { l.writeNotes(env) })
+	for tries := 0; ; {
+		if layout.Holder() != 0 {
+			notes()
+			c := client.New(layout.Socket)
+			if err := converge(ctx, env, &opts, l, ids, c, layout); !errors.Is(err, errEnding) {
+				return err
+			}
+			if err := gone(ctx, c, layout); err != nil {
+				return err
+			}
+			continue
+		}
+		if len(ids) == 0 {
+			notes()
+			fmt.Fprintln(env.Stderr, l.nothing())
+			return nil
+		}
+		refusal, err := preflight(ctx, env, l, layout, ids, &opts)
+		if (refusal != nil || err != nil) && layout.Holder() != 0 {
+			continue // what stands in the way may be of one that began meanwhile
+		}
+		if err != nil {
+			return err // which says more than the notes
+		}
+		var refused map[project.ID]string
+		if refusal != nil {
+			writeFaults(env.Stderr, env.Dir, l.root, faults(refusal))
+			refused = session.Reasons(refusal.Unmet)
+		}
+		notes()
+		err = begin(ctx, env, &opts, l, ids, refused, layout)
+		var taken *takenError
+		if !errors.As(err, &taken) {
 			return err
 		}
-		if err := gone(ctx, c, layout); err != nil {
+		// It has not said who it is, or has ended already. One that never does,
+		// in another container say, can't be joined.
+		if tries++; tries > 50 {
 			return err
 		}
+		time.Sleep(20 * time.Millisecond)
 	}
-	if len(ids) == 0 {
-		l.writeNotes(env)
-		fmt.Fprintln(env.Stderr, l.nothing())
-		return nil
-	}
-	refused, err := preflight(ctx, env, l, layout, ids, &opts)
-	if err != nil {
-		return err // which says more than the notes
-	}
-	l.writeNotes(env)
+}
+
+// begin starts the supervisor, in the background or in our place.
+func begin(ctx context.Context, env *Env, opts *upOptions, l *loaded, ids []project.ID, refused map[project.ID]string, layout rundir.Layout) error {
 	j := &session.Job{
 		Project: l.valid, Services: ids, NoDeps: opts.noDeps, Refused: refused, Stay: opts.keep, Root: l.root, Container: l.container,
-		Definition: l.name, Socket: renv.Socket,
+		Definition: l.name, Socket: env.rundirEnv().Socket,
 		LogJSON: opts.logFormat == "json", Color: env.colorMode(),
 		Reload: opts.target.again(env, l),
 	}
 	if opts.detach || opts.wait {
-		return detach(ctx, env, &opts, j, layout)
+		return detach(ctx, env, opts, j, layout)
 	}
 	return become(env, j)
 }
@@ -305,8 +331,16 @@ const (
 // A handshake is what a detached supervisor says before it is on its own.
 type handshake struct {
 	Error string `json:"error,omitempty"`
+	Hint  string `json:"hint,omitempty"`
 	Code  int    `json:"code,omitempty"`
+	Taken bool   `json:"taken,omitempty"` // another was faster: it can be joined
 }
+
+// A takenError says that another supervisor was faster.
+type takenError struct{ err error }
+
+func (e *takenError) Error() string { return e.err.Error() }
+func (e *takenError) Unwrap() error { return e.err }
 
 // devNull is what a detached supervisor has for streams.
 func devNull() (*os.File, error) { return os.OpenFile(os.DevNull, os.O_RDWR, 0) }

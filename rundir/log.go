@@ -1,0 +1,110 @@
+package rundir
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"nix2gpu/safefile"
+)
+
+// maxLog is when the supervisor's own log is begun anew.
+const maxLog = 4 << 20
+
+// A Log is the file of the supervisor's own log. Where it can't be written,
+// lines are lost and counted, and the supervisor goes on: services matter more.
+type Log struct {
+	path string
+
+	mu   sync.Mutex
+	file *os.File // nil: not open
+	torn bool     // the last line has no end
+	lost int      // lines since err
+	err  error    // why the last write failed
+
+	closed bool
+}
+
+// OpenLog opens the supervisor's own log. It fails when something else lies
+// there, a FIFO or a link; a full disk only degrades it.
+func (l Layout) OpenLog() (*Log, error) {
+	if info, err := os.Lstat(l.Log); err == nil && info.Mode().IsRegular() && info.Size() > maxLog {
+		os.Rename(l.Log, l.Log+".1")
+	}
+	g := &Log{path: l.Log}
+	g.err = g.open()
+	var refused *safefile.Error
+	if errors.As(g.err, &refused) {
+		return nil, folderError(l.Log, "the supervisor's log", stateHint, g.err)
+	}
+	return g, nil
+}
+
+func (g *Log) open() (err error) {
+	g.file, err = safefile.Append(g.path, 0o600)
+	return err
+}
+
+// Write adds a line. It never fails: see Check.
+func (g *Log) Write(line []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.heal(); g.err == nil {
+		g.err = g.write(line)
+	}
+	if g.err != nil {
+		g.lost++
+	}
+	return len(line), nil
+}
+
+// Check says why lines are lost now; nil when they are written, again perhaps.
+func (g *Log) Check() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.heal()
+	return g.err
+}
+
+// heal tries to go on after a failure, and tells in the file what it lacks.
+func (g *Log) heal() {
+	if g.err == nil || g.closed {
+		return
+	}
+	if g.file == nil {
+		if g.err = g.open(); g.err != nil {
+			return
+		}
+	}
+	if g.lost > 0 || g.torn {
+		mark := fmt.Sprintf("time=%s level=WARN msg=\"lines of this log were lost\" count=%d\n", time.Now().Format(time.RFC3339), g.lost)
+		if g.torn {
+			mark = "\n" + mark
+		}
+		if g.err = g.write([]byte(mark)); g.err != nil {
+			return
+		}
+	}
+	g.err, g.lost = nil, 0
+}
+
+func (g *Log) write(text []byte) error {
+	n, err := g.file.Write(text)
+	if n > 0 {
+		g.torn = n < len(text)
+	}
+	return err
+}
+
+// Close ends the log. Lines that come later are lost.
+func (g *Log) Close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.err, g.closed = os.ErrClosed, true
+	if g.file == nil {
+		return nil
+	}
+	return g.file.Close()
+}

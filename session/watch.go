@@ -1,0 +1,114 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"nix2gpu/control"
+)
+
+// watchPace is how often the watch looks when nobody asks.
+const watchPace = 5 * time.Second
+
+// A watch knows what the supervisor can't do at present while services go on:
+// a disk is full, a folder was removed. To look is to try again, too.
+//
+// The zero value watches nothing. What is watched is added before it runs.
+type watch struct {
+	mu     sync.Mutex
+	checks []func() (why string, since time.Time)
+	found  []control.Degraded // by the last look, in the order of checks; Why is empty where all is well
+	said   []string           // of each check, what run has said
+}
+
+// addSince has the watch ask a check, whose reason is empty when all is well.
+func (w *watch) addSince(check func() (why string, since time.Time)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.checks = append(w.checks, check)
+	w.found = append(w.found, control.Degraded{})
+	w.said = append(w.said, "")
+}
+
+// add has the watch ask a check that keeps no time. What is said of its errors
+// begins with the words.
+func (w *watch) add(words string, check func() error) {
+	w.addSince(func() (string, time.Time) {
+		err := check()
+		if err == nil {
+			return "", time.Time{}
+		}
+		var at *fs.PathError
+		if errors.As(err, &at) && words != "" {
+			err = at.Err // the words have told which file
+		}
+		why, _, _ := strings.Cut(err.Error(), "\n") // no hint, which is for a start
+		if words != "" {
+			why = words + ": " + why
+		}
+		return why, time.Time{}
+	})
+}
+
+// look asks all checks, and returns what is wrong, oldest first.
+func (w *watch) look() []control.Degraded {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all []control.Degraded
+	for i, check := range w.checks {
+		why, since := check()
+		if since.IsZero() {
+			if since = w.found[i].Since; since.IsZero() {
+				since = time.Now()
+			}
+		}
+		if why == "" {
+			since = time.Time{}
+		}
+		if w.found[i] = (control.Degraded{Why: why, Since: since}); why != "" {
+			all = append(all, w.found[i])
+		}
+	}
+	slices.SortStableFunc(all, func(a, b control.Degraded) int { return a.Since.Compare(b.Since) })
+	return all
+}
+
+// run looks now and then, and says what has changed, until ctx ends.
+func (w *watch) run(ctx context.Context, log *slog.Logger, say func(string)) {
+	pace := time.NewTicker(watchPace)
+	defer pace.Stop()
+	for {
+		w.look()
+		w.tell(log, say)
+		select {
+		case <-pace.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// tell says what has changed since it was called last.
+func (w *watch) tell(log *slog.Logger, say func(string)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, d := range w.found {
+		switch before := w.said[i]; {
+		case (before == "") == (d.Why == ""): // the words may differ: they count files, say
+			continue
+		case d.Why != "":
+			say("degraded: " + d.Why)
+			log.Warn("degraded", "why", d.Why)
+		default:
+			say("no longer degraded: " + before)
+			log.Info("no longer degraded", "why", before)
+		}
+		w.said[i] = d.Why
+	}
+}
