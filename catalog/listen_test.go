@@ -81,7 +81,7 @@ func TestServersListenWhereTheySay(t *testing.T) {
 			want := declared(p)
 			s, _ := up(t, c.services)
 			var got map[string]bool
-			if !testkit.Eventually(patience, func() bool { got = listeners(t, s.Net); return len(missing(want, got)) == 0 }) {
+			if !testkit.Eventually(func() bool { got = listeners(t, s.Net); return len(missing(want, got)) == 0 }) {
 				t.Errorf("declared, and nobody listens: %v", missing(want, got))
 			}
 			if more := missing(got, want); len(more) > 0 {

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"nix2gpu/internal/testkit"
 )
@@ -21,9 +20,6 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// patience bounds the waits for real servers, on a slow and busy machine.
-const patience = 3 * time.Minute
-
 // up runs a definition of services with the real program, in a network
 // namespace of its own, until all of them are ready.
 func up(t *testing.T, services string) (*testkit.Stack, *testkit.Run) {
@@ -31,7 +27,7 @@ func up(t *testing.T, services string) (*testkit.Stack, *testkit.Run) {
 	s := testkit.NewStackFrom(t, "")
 	s.Write("nix2gpu.nix", "{ pkgs, ... }: { services = {\n"+services+"\n}; }\n")
 	run := s.Start("up")
-	run.WaitLine("all services healthy", patience)
+	run.WaitLine("all services healthy")
 	return s, run
 }
 
@@ -55,7 +51,7 @@ func TestMySQLRunsItsInitialScript(t *testing.T) {
 	}
 	for range 2 { // the second time the script would fail
 		run := s.Start("up")
-		run.WaitLine("all services healthy", patience)
+		run.WaitLine("all services healthy")
 		if got := ask("text", "select count(*) from information_schema.tables where table_schema = 'fromtext'"); got != "1" {
 			t.Errorf("%s tables after the script, want 1", got)
 		}
@@ -78,7 +74,7 @@ func TestRedisPasswordFromRootsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := s.Start("up")
-	run.WaitLine("all services healthy", patience)
+	run.WaitLine("all services healthy")
 	conn, err := s.Net.Dial(t.Context(), "tcp", "127.0.0.1:6379")
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +142,7 @@ func TestWebServersReadRootsKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := s.Start("up")
-	run.WaitLine("all services healthy", patience)
+	run.WaitLine("all services healthy")
 	client := s.Client
 	client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
 	for url, want := range map[string]string{"https://me:pw@127.0.0.1:8443/": "200 hello", "https://127.0.0.1:8443/": "401 <html>", "https://127.0.0.1:8081/": "200 hello"} {

@@ -2,7 +2,6 @@ package compose_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,9 +12,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"nix2gpu/compose"
+	"nix2gpu/internal/testkit"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestLoad reads each testdata/*.txtar: its files are loaded, and what comes
 // of them stands in the same archive. The comment lists the files to load and
@@ -33,7 +31,7 @@ func TestLoad(t *testing.T) {
 			}
 			got := loaded(archive)
 			want := archive
-			if *update {
+			if testkit.Updating() {
 				keep := []txtar.File{}
 				for _, f := range archive.Files {
 					if !strings.HasPrefix(f.Name, "want/") {

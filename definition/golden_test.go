@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,9 +13,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"nix2gpu/definition"
+	"nix2gpu/internal/testkit"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestGolden loads the definition of each archive and compares what comes out
 // with its want files. The comment of an archive has lines "load: REF"; the
@@ -60,14 +58,14 @@ func TestGolden(t *testing.T) {
 				want := "want." + strconv.Itoa(n)
 				got := show(t, dir, ref)
 				inputs = append(inputs, txtar.File{Name: want, Data: []byte(got)})
-				if !*update && got != wants[want] {
+				if !testkit.Updating() && got != wants[want] {
 					t.Errorf("%s: %s: got\n%s\nwant\n%s(if meant: go test ./definition -update)", name, ref, got, wants[want])
 				}
 			}
 			if n == 0 {
 				t.Errorf("%s loads nothing", name)
 			}
-			if *update {
+			if testkit.Updating() {
 				archive.Files = inputs
 				if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
 					t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"nix2gpu/definition"
+	"nix2gpu/internal/testkit"
 )
 
 const referencePage = "../docs/reference/options.md"
@@ -27,7 +28,7 @@ func TestReferenceIsFresh(t *testing.T) {
 			}
 		}
 	}
-	if *update {
+	if testkit.Updating() {
 		if err := os.WriteFile(referencePage, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -70,7 +70,7 @@ func BenchmarkIdle(b *testing.B) {
 			s := testkit.NewStackFrom(b, "")
 			s.Write("nix2gpu.nix", sleepers(n, false))
 			up := s.Start("up")
-			up.WaitLine(healthy, time.Minute)
+			up.WaitLine(healthy)
 			guard := guardOf(b, up.PID())
 			var cpu time.Duration
 			rounds := 0
@@ -151,7 +151,7 @@ func BenchmarkRestart(b *testing.B) {
 	s := testkit.NewStackFrom(b, "")
 	s.Write("nix2gpu.nix", sleepers(100, false))
 	up := s.Start("up")
-	up.WaitLine(healthy, time.Minute)
+	up.WaitLine(healthy)
 	for b.Loop() {
 		s.MustExec("restart", "s50")
 	}
@@ -163,7 +163,7 @@ func BenchmarkPs(b *testing.B) {
 	s := testkit.NewStackFrom(b, "")
 	s.Write("nix2gpu.nix", sleepers(100, false))
 	up := s.Start("up")
-	up.WaitLine(healthy, time.Minute)
+	up.WaitLine(healthy)
 	for b.Loop() {
 		s.MustExec("ps", "-o", "json")
 	}

@@ -139,7 +139,7 @@ func runOurs(s *testkit.Stack) cost {
 	s.T.Helper()
 	start := time.Now()
 	up := s.Start("up")
-	up.WaitLine(healthy, 5*time.Minute)
+	up.WaitLine(healthy)
 	ready := time.Since(start)
 	return finish(up, ready)
 }
@@ -148,7 +148,7 @@ func runOurs(s *testkit.Stack) cost {
 func finish(up *testkit.Run, ready time.Duration) cost {
 	start := time.Now()
 	up.Signal(os.Interrupt)
-	up.Wait(time.Minute)
+	up.Wait()
 	c := cost{ready: ready, stop: time.Since(start), cpu: up.CPU()}
 	up.Stop() // nothing is left
 	return c

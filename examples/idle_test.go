@@ -5,7 +5,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"nix2gpu/internal/testkit"
 )
@@ -16,7 +15,7 @@ func TestSupervisorIsFoundByName(t *testing.T) {
 	s := testkit.NewStackFrom(t, "")
 	s.Write("nix2gpu.nix", sleepers(1, false))
 	up := s.Start("up")
-	up.WaitLine(healthy, 20*time.Second)
+	up.WaitLine(healthy)
 	for pid, want := range map[int]string{up.PID(): "nix2gpu", guardOf(t, up.PID()): "nix2gpu-guard"} {
 		name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 		if got := strings.TrimSpace(string(name)); err != nil || got != want {

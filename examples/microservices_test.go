@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"nix2gpu/internal/testkit"
 )
@@ -50,8 +49,8 @@ func TestMicroservices(t *testing.T) {
 	s := testkit.NewStack(t, "microservices")
 
 	up := s.Start("up")
-	up.WaitLine("[nix2gpu] starting process-compose with 6 services", 20*time.Second)
-	up.WaitLine(healthy, 60*time.Second)
+	up.WaitLine("[nix2gpu] starting process-compose with 6 services")
+	up.WaitLine(healthy)
 	wantShop(s)
 	if !strings.Contains(up.Stdout(), "[user-service] serving on port 3001\n") {
 		t.Error("the services' own lines are not on stdout")
@@ -64,7 +63,7 @@ func TestMicroservices(t *testing.T) {
 				t.Fatalf("kill %s: %v", label, err)
 			}
 			var now status
-			if !testkit.Eventually(20*time.Second, func() bool {
+			if !testkit.Eventually(func() bool {
 				now = statusOf(t, s, label)
 				return now.PID != 0 && now.PID != before.PID && now.State == "running"
 			}) {
@@ -83,10 +82,10 @@ func TestMicroservices(t *testing.T) {
 			old[label] = statusOf(t, s, label).PID
 		}
 		up.Signal(syscall.SIGKILL)
-		up.Wait(10 * time.Second)
+		up.Wait()
 
 		up = s.Start("up")
-		up.WaitLine(healthy, 60*time.Second)
+		up.WaitLine(healthy)
 		wantShop(s)
 		for label, pid := range old {
 			if err := syscall.Kill(pid, 0); err == nil && statusOf(t, s, label).PID == pid {
@@ -110,7 +109,7 @@ func TestMicroservices(t *testing.T) {
 
 	t.Run("existing data is served again", func(t *testing.T) {
 		up := s.Start("up")
-		up.WaitLine(healthy, 60*time.Second)
+		up.WaitLine(healthy)
 		wantShop(s)
 		up.Stop()
 	})
@@ -131,7 +130,7 @@ func TestTranscript(t *testing.T) {
 }
 `)
 	up := s.Start("up")
-	up.WaitLine(healthy, 60*time.Second)
+	up.WaitLine(healthy)
 	var ours []string
 	prefixed := map[string]bool{}
 	for line := range strings.Lines(up.Stdout()) {

@@ -22,7 +22,7 @@ import (
 // post sends a body from inside the stack's namespace.
 func post(t *testing.T, s *testkit.Stack, url, body string) (int, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
@@ -57,7 +57,7 @@ func wantLines(t *testing.T, stdout string, want ...string) {
 func TestWebServer(t *testing.T) {
 	s := testkit.NewStack(t, "web-server")
 	up := s.Start("up")
-	up.WaitLine(healthy, 30*time.Second)
+	up.WaitLine(healthy)
 	s.WantBody("http://127.0.0.1:8080/", "Served by nginx, from your own folder.")
 	if status, _, err := s.Get("http://127.0.0.1:8080/none"); err != nil || status != http.StatusNotFound {
 		t.Errorf("GET /none = %d, %v, want 404", status, err)
@@ -76,7 +76,7 @@ func TestWebServer(t *testing.T) {
 func TestAppWithDB(t *testing.T) {
 	s := testkit.NewStack(t, "app-with-db")
 	up := s.Start("up")
-	up.WaitLine(healthy, 60*time.Second)
+	up.WaitLine(healthy)
 	if status, body := post(t, s, "http://127.0.0.1:8080/", "it's a note"); status != http.StatusCreated {
 		t.Fatalf("POST / = %d %s, want 201", status, body)
 	}
@@ -105,12 +105,12 @@ func TestCustomApp(t *testing.T) {
   readiness_probe = lib.mkForce { http_get = { path = "/health"; port = 8080; }; };
 }; }`)
 	up := s.Start("up", "--module", "fast.nix")
-	up.WaitLine(healthy, 60*time.Second)
+	up.WaitLine(healthy)
 	s.WantBody("http://127.0.0.1:8080/", "visit 1, served from "+s.Dir)
 	if err := syscall.Kill(statusOf(t, s, "my-api").PID, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	up.WaitLine("[my-api] Starting server on port 8080", 20*time.Second) // the second start: restart = "always"
+	up.WaitLine("[my-api] Starting server on port 8080") // the second start: restart = "always"
 	s.WantBody("http://127.0.0.1:8080/", "visit 2, served from "+s.Dir)
 	up.Stop()
 }
@@ -138,7 +138,7 @@ func TestGPUInference(t *testing.T) {
 			s.Write("bin/nvidia-smi", "#!/bin/sh\necho 'NVIDIA-SMI 570.00: 1 GPU'\n")
 		}
 		up := s.Start("up")
-		up.WaitLine("[nix2gpu] inference-api: starting", 30*time.Second)
+		up.WaitLine("[nix2gpu] inference-api: starting")
 		s.WantBody("http://127.0.0.1:8080/predict?x=3", `{"y": 7.0, "device": "0"}`)
 		wantLines(t, up.Stdout(), "[nix2gpu] gpu-check: starting", "[nix2gpu] inference-api: waiting for dependencies",
 			"[nix2gpu] gpu-check: completed", "[nix2gpu] inference-api: starting")
@@ -148,7 +148,7 @@ func TestGPUInference(t *testing.T) {
 		s := testkit.NewStack(t, "gpu-inference")
 		s.Write("bin/nvidia-smi", "#!/bin/sh\necho 'No devices were found' >&2\nexit 9\n")
 		up := s.Start("up")
-		if code := up.Wait(30 * time.Second); code != 9 {
+		if code := up.Wait(); code != 9 {
 			t.Errorf("exit code %d, want 9: the first failure's", code)
 		}
 		wantLines(t, up.Stdout(), "[gpu-check] No devices were found", "gpu-check: failed", "inference-api: skipped")
@@ -165,7 +165,7 @@ func TestMLTraining(t *testing.T) {
 	s := testkit.NewStack(t, "ml-training")
 	s.Write("fast.nix", `{ services.custom."model-server".readiness_probe.initial_delay_seconds = lib.mkForce 0; }`)
 	up := s.Start("up", "--module", "fast.nix")
-	up.WaitLine(healthy, 90*time.Second)
+	up.WaitLine(healthy)
 	s.WantBody("http://127.0.0.1:8080/predict?x=4", `{"y": 13.0}`) // y = 3 x + 1, learnt
 	s.WantBody("http://127.0.0.1:5000/api/metrics", `"key":"loss"`)
 	wantLines(t, up.Stdout(), "[data-processor] 20 points processed", "[nix2gpu] model-trainer: starting",
@@ -181,15 +181,15 @@ func TestMLTraining(t *testing.T) {
 func TestOrdering(t *testing.T) {
 	s := testkit.NewStack(t, "ordering")
 	up := s.Start("up")
-	up.WaitLine(healthy, 60*time.Second)
+	up.WaitLine(healthy)
 	wantLines(t, up.Stdout(), "[nix2gpu] postgresql: ready", "[nix2gpu] migrator: starting", "[migrator] 2 migrations applied",
 		"[nix2gpu] api: starting")
 	s.WantBody("http://127.0.0.1:8080/", "The Mythical Man-Month")
 	up.Stop()
 
 	up = s.Start("up")
-	up.WaitLine("[migrator] 0 migrations applied", 60*time.Second)
-	up.WaitLine(healthy, 60*time.Second)
+	up.WaitLine("[migrator] 0 migrations applied")
+	up.WaitLine(healthy)
 	up.Stop()
 }
 
@@ -204,7 +204,7 @@ func TestRestartPolicies(t *testing.T) {
 	// The example's 10 s, scaled down: 100 ms, doubling. Times are measured in the log.
 	s.Write("fast.nix", `{ services.custom."resilient-service".restart_delay = lib.mkForce "100ms"; }`)
 	up := s.Start("up", "--module", "fast.nix")
-	if code := up.Wait(60 * time.Second); code != 1 {
+	if code := up.Wait(); code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
 	if got := strings.Count(up.Stdout(), "[resilient-service] cannot reach the upstream\n"); got != 6 {
@@ -245,11 +245,14 @@ func TestHealthMonitoring(t *testing.T) {
 	s.Write("fast.nix", `let fast = { initial_delay_seconds = lib.mkForce 0; period_seconds = lib.mkForce 0.05; }; in
 { services.custom."monitored-service" = {
   readiness_probe = fast;
-  liveness_probe = fast // { initial_delay_seconds = lib.mkForce 1; };  # as long as it may take to start
+  # However slow the machine: only an answer makes the probes begin, and only
+  # one that says no makes them fail.
+  startup_probe = { http_get = { path = "/health"; port = 8080; }; period_seconds = 0.05; failure_threshold = 1000000; };
+  liveness_probe = fast // { timeout_seconds = lib.mkForce 300; };
   restart_delay = "50ms";
 }; }`)
 	up := s.Start("up", "--module", "fast.nix")
-	up.WaitLine(healthy, 30*time.Second)
+	up.WaitLine(healthy)
 	first := statusOf(t, s, "monitored-service")
 
 	s.Write("not-ready", "")
@@ -264,7 +267,7 @@ func TestHealthMonitoring(t *testing.T) {
 	waitState(t, s, "monitored-service", "running")
 
 	s.Write("sick", "")
-	if !testkit.Eventually(20*time.Second, func() bool {
+	if !testkit.Eventually(func() bool {
 		now := statusOf(t, s, "monitored-service")
 		return now.PID != 0 && now.PID != first.PID && now.State == "running"
 	}) {
@@ -276,7 +279,7 @@ func TestHealthMonitoring(t *testing.T) {
 func waitState(t *testing.T, s *testkit.Stack, label, state string) {
 	t.Helper()
 	var now status
-	if !testkit.Eventually(20*time.Second, func() bool { now = statusOf(t, s, label); return now.State == state }) {
+	if !testkit.Eventually(func() bool { now = statusOf(t, s, label); return now.State == state }) {
 		t.Fatalf("%s = %+v, want %s", label, now, state)
 	}
 }
@@ -284,7 +287,7 @@ func waitState(t *testing.T, s *testkit.Stack, label, state string) {
 func TestScaling(t *testing.T) {
 	s := testkit.NewStack(t, "scaling")
 	up := s.Start("up")
-	up.WaitLine(healthy, 30*time.Second)
+	up.WaitLine(healthy)
 	answers := func(n int) map[string]int {
 		got := map[string]int{}
 		for range n {
@@ -294,7 +297,7 @@ func TestScaling(t *testing.T) {
 		}
 		return got
 	}
-	if !testkit.Eventually(20*time.Second, func() bool { got := answers(4); return got["worker 1"] > 0 && got["worker 2"] > 0 }) {
+	if !testkit.Eventually(func() bool { got := answers(4); return got["worker 1"] > 0 && got["worker 2"] > 0 }) {
 		t.Errorf("answers come not from both workers: %v", answers(10))
 	}
 	s.MustExec("stop", "worker-1")
@@ -314,8 +317,8 @@ func TestScaling(t *testing.T) {
 func TestResources(t *testing.T) {
 	s := testkit.NewStack(t, "resources")
 	up := s.Start("up")
-	up.WaitLine("[memory-intensive] limit 8G: GOMAXPROCS=4 GOMEMLIMIT=8GiB CUDA_VISIBLE_DEVICES=0\n", 30*time.Second)
-	up.WaitLine("[memory-intensive] holding 0 MB", 30*time.Second)
+	up.WaitLine("[memory-intensive] limit 8G: GOMAXPROCS=4 GOMEMLIMIT=8GiB CUDA_VISIBLE_DEVICES=0\n")
+	up.WaitLine("[memory-intensive] holding 0 MB")
 	up.Stop()
 }
 
@@ -326,7 +329,7 @@ func TestLimits(t *testing.T) {
   limits = { memory = "64M"; cpus = 0.5; };
 }; }`)
 	up := s.Start("up", "--module", "limits.nix")
-	up.WaitLine("[memory-intensive] holding 0 MB", 30*time.Second)
+	up.WaitLine("[memory-intensive] holding 0 MB")
 	if strings.Contains(up.Stdout(), "not kept") {
 		up.Stop()
 		t.Skip("this machine lets us make no cgroups, and the program said so")
@@ -338,7 +341,7 @@ func TestLimits(t *testing.T) {
 
 	s.Write("greedy.nix", `{ services.custom."memory-intensive" = { restart = "no"; environment.ALLOCATE_MB = "256"; }; }`)
 	up = s.Start("up", "--module", "limits.nix", "--module", "greedy.nix")
-	if code := up.Wait(30 * time.Second); code != 137 {
+	if code := up.Wait(); code != 137 {
 		t.Errorf("exit code %d, want 137: killed", code)
 	}
 	wantLines(t, up.Stdout(), "memory-intensive: failed: out of memory")
@@ -384,9 +387,9 @@ func cpuQuota(t *testing.T, pid int) float64 {
 func TestExternalDatabases(t *testing.T) {
 	s := testkit.NewStack(t, "external-databases")
 	up := s.Start("up")
-	up.WaitLine("[app] DATABASE_URL is db.tailnet.local", 30*time.Second)
-	up.WaitLine("[app] REDIS_URL is my-redis.aws.com", 30*time.Second)
-	if !testkit.Eventually(20*time.Second, func() bool {
+	up.WaitLine("[app] DATABASE_URL is db.tailnet.local")
+	up.WaitLine("[app] REDIS_URL is my-redis.aws.com")
+	if !testkit.Eventually(func() bool {
 		_, body, err := s.Get("http://127.0.0.1:8080/")
 		var answer map[string]string
 		return err == nil && json.Unmarshal([]byte(body), &answer) == nil &&
@@ -430,7 +433,7 @@ func TestMixedMode(t *testing.T) {
 
 	// The second up follows; to end it ends the following, not the services.
 	second.Signal(syscall.SIGINT)
-	second.Wait(20 * time.Second)
+	second.Wait()
 	wantShop(s)
 	first.Stop()
 }
@@ -438,7 +441,7 @@ func TestMixedMode(t *testing.T) {
 // waitUp waits until the control socket answers.
 func waitUp(t *testing.T, s *testkit.Stack) {
 	t.Helper()
-	if !testkit.Eventually(20*time.Second, func() bool { _, _, code := s.Exec("ps"); return code == 0 }) {
+	if !testkit.Eventually(func() bool { _, _, code := s.Exec("ps"); return code == 0 }) {
 		t.Fatal("nothing answers ps")
 	}
 }
@@ -451,7 +454,7 @@ func TestLogs(t *testing.T) {
   readiness_probe.initial_delay_seconds = lib.mkForce 0;
 }; }`)
 	up := s.Start("up", "--module", "fast.nix")
-	up.WaitLine(healthy, 60*time.Second)
+	up.WaitLine(healthy)
 	compose := filepath.Join(filepath.Dir(s.Bin), "process-compose")
 
 	out, stderr, code := s.ExecCommand(compose, "logs", "postgresql")
@@ -460,9 +463,9 @@ func TestLogs(t *testing.T) {
 	}
 
 	follow := s.StartCommand(compose, "logs", "--follow", "my-api")
-	follow.WaitLine("Starting server on port 8080", 20*time.Second)
+	follow.WaitLine("Starting server on port 8080")
 	s.WantBody("http://127.0.0.1:8080/", "visit")
-	follow.WaitLine("GET / 200", 20*time.Second)
+	follow.WaitLine("GET / 200")
 
 	out, stderr, code = s.ExecCommand(compose, "status")
 	if code != 0 || !strings.Contains(out, "my-api") || !strings.Contains(out, "postgresql") {
@@ -477,9 +480,9 @@ func TestLogs(t *testing.T) {
 	if now := statusOf(t, s, "my-api").PID; now == before {
 		t.Errorf("restart my-api kept pid %s", strconv.Itoa(now))
 	}
-	follow.WaitLine("Starting server on port 8080", 20*time.Second)
+	follow.WaitLine("Starting server on port 8080")
 	follow.Signal(syscall.SIGINT)
-	follow.Wait(10 * time.Second)
+	follow.Wait()
 	up.Stop()
 
 	// The logs outlive the run.
@@ -506,7 +509,7 @@ func TestPostgreSQLDatabasesOnEveryStart(t *testing.T) {
 	}
 	definition(`"first"`)
 	up := s.Start("up")
-	up.WaitLine(healthy, 60*time.Second)
+	up.WaitLine(healthy)
 	if got := names(); got != "first" {
 		t.Errorf("databases: %s, want first", got)
 	}
@@ -514,7 +517,7 @@ func TestPostgreSQLDatabasesOnEveryStart(t *testing.T) {
 
 	definition(`"first" "second"`)
 	up = s.Start("up")
-	up.WaitLine(healthy, 60*time.Second)
+	up.WaitLine(healthy)
 	if got := names(); got != "first second" {
 		t.Errorf("databases: %s, want first second", got)
 	}

@@ -18,18 +18,28 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/probe"
 	"nix2gpu/project"
 )
 
-// check makes one check with a second's limit.
+// check makes one check.
 func check(t *testing.T, p *project.Probe) error {
+	t.Helper()
+	return checkFor(t, testkit.Patience, p)
+}
+
+// brief is the limit for a check that is never answered.
+const brief = 500 * time.Millisecond
+
+// checkFor makes one check with a limit.
+func checkFor(t *testing.T, limit time.Duration, p *project.Probe) error {
 	t.Helper()
 	c, err := probe.NewChecker(p, probe.Deps{Resolve: func(t project.Text) (string, error) { return t.String(), nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	return c.Check(ctx)
 }
@@ -140,7 +150,11 @@ func TestHTTP(t *testing.T) {
 			c.check.Port = port
 		}
 		t.Run(c.check.Path+" "+c.want, func(t *testing.T) {
-			wantError(t, check(t, &project.Probe{HTTP: &c.check}), c.want)
+			limit := testkit.Patience
+			if c.check.Path == "/slow" {
+				limit = brief
+			}
+			wantError(t, checkFor(t, limit, &project.Probe{HTTP: &c.check}), c.want)
 		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/probe"
 	"nix2gpu/project"
 )
@@ -20,7 +21,7 @@ import (
 // answer reads something, and says what a server would.
 func answer(reply string) func(net.Conn) {
 	return func(c net.Conn) {
-		c.SetDeadline(time.Now().Add(5 * time.Second))
+		c.SetDeadline(time.Now().Add(testkit.Patience))
 		c.Read(make([]byte, 1024))
 		io.WriteString(c, reply)
 		c.Read(make([]byte, 1)) // until the other side is done
@@ -30,7 +31,7 @@ func answer(reply string) func(net.Conn) {
 // greet says something at once.
 func greet(text string) func(net.Conn) {
 	return func(c net.Conn) {
-		c.SetDeadline(time.Now().Add(5 * time.Second))
+		c.SetDeadline(time.Now().Add(testkit.Patience))
 		io.WriteString(c, text)
 		c.Read(make([]byte, 1))
 	}
@@ -84,7 +85,7 @@ func TestServerProtocols(t *testing.T) {
 		p := &project.ServerCheck{Protocol: name, Port: closedPort(t)}
 		wantError(t, check(t, &project.Probe{Server: p}), "connection refused")
 		p = &project.ServerCheck{Protocol: name, Port: serve(t, func(c net.Conn) { c.Write(make([]byte, 100)); io.Copy(io.Discard, c) })}
-		if err := check(t, &project.Probe{Server: p}); err == nil {
+		if err := checkFor(t, brief, &project.Probe{Server: p}); err == nil {
 			t.Errorf("%s: a server of zeros passed", name)
 		}
 	}
@@ -115,7 +116,7 @@ func untilPasses(t *testing.T, p *project.Probe) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
 	var failures []string
 	for ctx.Err() == nil {

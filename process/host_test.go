@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/process"
 	"nix2gpu/project"
 )
@@ -83,7 +84,7 @@ func await(t *testing.T, what string, c <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-c:
-	case <-time.After(20 * time.Second):
+	case <-time.After(testkit.Patience):
 		buf := make([]byte, 1<<20)
 		t.Fatalf("still waiting for %s\n%s", what, buf[:runtime.Stack(buf, true)])
 	}
@@ -92,13 +93,9 @@ func await(t *testing.T, what string, c <-chan struct{}) {
 // eventually waits for a fact about the system.
 func eventually(t *testing.T, what string, fact func() bool) {
 	t.Helper()
-	for range 4000 {
-		if fact() {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
+	if !testkit.Eventually(fact) {
+		t.Fatalf("still waiting until %s", what)
 	}
-	t.Fatalf("still waiting until %s", what)
 }
 
 // output starts spec and returns what it prints, until nothing holds its stdout.

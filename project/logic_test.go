@@ -2,7 +2,6 @@ package project_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -10,10 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/project"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // build makes a project from lines such as "postgresql.db", "-redis.cache"
 // (disabled) and "api: postgresql.db=ready"; a name without a dot is custom.
@@ -375,7 +373,7 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	const golden = "testdata/project.golden.json"
-	if *update {
+	if testkit.Updating() {
 		if err := os.MkdirAll("testdata", 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -240,8 +240,8 @@ type File struct {
 	// process's user may not read the original.
 	Source Text `json:"source,omitempty"`
 
-	Mode    string `json:"mode,omitempty"`  // octal, "0644" unless set
-	Owner   string `json:"owner,omitempty"` // default: the process's user
+	Mode  string `json:"mode,omitempty"`  // octal, "0644" unless set
+	Owner string `json:"owner,omitempty"` // default: the process's user
 }
 
 // A Dir is made before a process starts. One that exists keeps its content.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/project"
 )
 
@@ -33,7 +34,7 @@ func TestSchemaIsFresh(t *testing.T) {
 	if err := enc.Encode(root); err != nil {
 		t.Fatal(err)
 	}
-	if *update {
+	if testkit.Updating() {
 		if err := os.WriteFile(schemaFile, b.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"nix2gpu/control"
+	"nix2gpu/internal/testkit"
 	"nix2gpu/process"
 	"nix2gpu/project"
 	"nix2gpu/servicelog"
@@ -92,7 +93,7 @@ func onMachine(t *testing.T, p *project.Project, opts Options) *real {
 
 // within bounds the tests that need real processes.
 func within(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	t.Cleanup(cancel)
 	return ctx
 }

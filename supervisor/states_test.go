@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -9,9 +8,8 @@ import (
 	"testing"
 
 	"nix2gpu/control"
+	"nix2gpu/internal/testkit"
 )
-
-var update = flag.Bool("update", false, "rewrite generated files")
 
 // TestArrows is the policy said again, state by state, as a person would
 // check it: where each kind leads, and with which effects.
@@ -81,7 +79,7 @@ const statesPage = "../docs/reference/states.md"
 // The page about states is made from the table.
 func TestStatesPageIsFresh(t *testing.T) {
 	got := statesMarkdown()
-	if *update {
+	if testkit.Updating() {
 		if err := os.MkdirAll("../docs/reference", 0o755); err != nil {
 			t.Fatal(err)
 		}

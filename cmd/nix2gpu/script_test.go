@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"io/fs"
 	"net"
@@ -15,10 +14,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/rundir"
 )
-
-var update = flag.Bool("update", false, "rewrite what the scripts compare with")
 
 // TestMain makes this test binary the program itself when a script, or the
 // program, starts it under one of its names.
@@ -38,7 +36,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
-		UpdateScripts:       *update,
+		UpdateScripts:       testkit.Updating(),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("HOME", e.WorkDir)
@@ -75,7 +73,7 @@ func downAll(t *testing.T, dir string) {
 		if err != nil || pid <= 1 || syscall.Kill(pid, syscall.SIGQUIT) != nil {
 			return nil // it has ended meanwhile
 		}
-		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		for end := time.Now().Add(testkit.Patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 			if _, err := os.Stat(path); err != nil {
 				return nil
 			}
@@ -121,7 +119,7 @@ func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 
 // cmdWaitFile waits until a file exists.
 func cmdWaitFile(ts *testscript.TestScript, neg bool, args []string) {
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(testkit.Patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
 			return
 		}

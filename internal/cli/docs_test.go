@@ -2,15 +2,13 @@ package cli_test
 
 import (
 	"bytes"
-	"flag"
 	"io"
 	"os"
 	"testing"
 
 	"nix2gpu/internal/cli"
+	"nix2gpu/internal/testkit"
 )
-
-var update = flag.Bool("update", false, "rewrite the reference pages")
 
 func TestReferenceIsFresh(t *testing.T) {
 	for name, write := range map[string]func(io.Writer) error{
@@ -22,7 +20,7 @@ func TestReferenceIsFresh(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := "../../docs/reference/" + name
-		if *update {
+		if testkit.Updating() {
 			if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
 				t.Fatal(err)
 			}

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"nix2gpu/internal/testkit"
 )
@@ -68,14 +67,14 @@ func follow(t *testing.T, page string) {
 			last := runs[len(runs)-1]
 			running[st.example] = runs[:len(runs)-1]
 			last.Signal(syscall.SIGINT)
-			last.Wait(30 * time.Second)
+			last.Wait()
 			continue
 		}
 		run := s.StartCommand("bash", "-c", "exec 2>&1; "+execIfSimple(st.command))
 		if goesOn(st.command) {
 			running[st.example] = append(running[st.example], run)
 		} else {
-			run.Wait(90 * time.Second)
+			run.Wait()
 		}
 		wantShown(t, page, st, run)
 		if t.Failed() {
@@ -85,7 +84,7 @@ func follow(t *testing.T, page string) {
 	for example, runs := range running {
 		for _, run := range runs {
 			run.Signal(syscall.SIGINT)
-			run.Wait(30 * time.Second)
+			run.Wait()
 		}
 		stacks[example].WantNothingLeft()
 	}
@@ -108,7 +107,7 @@ func wantShown(t *testing.T, page string, st step, run *testkit.Run) {
 		}
 		want := pattern(strings.TrimRight(shown, " "))
 		found := false
-		testkit.Eventually(60*time.Second, func() bool {
+		testkit.Eventually(func() bool {
 			ended := !run.Running() // asked first: what it printed last must be looked at
 			if where := want.FindStringIndex(trimLines(run.Stdout())[at:]); where != nil {
 				at += where[1]

@@ -40,13 +40,13 @@ exit 7
 	start := time.Now()
 	up := s.StartCommand("unshare", "-pf", "--mount-proc", "--kill-child", s.Bin, "up")
 	var init int
-	if !testkit.Eventually(10*time.Second, func() bool { init = childOf(up.PID()); return init != 0 }) {
+	if !testkit.Eventually(func() bool { init = childOf(up.PID()); return init != 0 }) {
 		t.Fatal("no PID 1 below unshare")
 	}
 	// All orphans have been made once the script waits; all are gone when
 	// nothing but the service is left below PID 1.
 	var zombies, children int
-	if !testkit.Eventually(30*time.Second, func() bool {
+	if !testkit.Eventually(func() bool {
 		zombies, children = countChildren(init)
 		return children == 1 && strings.Contains(up.Stdout(), "svc: starting")
 	}) {
@@ -54,7 +54,7 @@ exit 7
 	}
 	t.Logf("1,000 orphans gone after %v", time.Since(start))
 	s.Write("enough", "")
-	if code := up.Wait(20 * time.Second); code != 7 {
+	if code := up.Wait(); code != 7 {
 		t.Errorf("exit code %d, want 7: the service's own", code)
 	}
 	s.WantNothingLeft()
@@ -102,7 +102,7 @@ func stat(pid int) (ppid int, state string) {
 func TestServiceIgnoresTerm(t *testing.T) {
 	s := stack(t, `command = "bash -c 'trap \"\" TERM; echo armed; while :; do sleep 1; done'"; shutdown.timeout_seconds = 1;`)
 	up := s.Start("up")
-	up.WaitLine("[svc] armed", 20*time.Second)
+	up.WaitLine("[svc] armed")
 	start := time.Now()
 	up.Stop()
 	t.Logf("stopped after %v, with a grace of 1 s", time.Since(start))
@@ -111,18 +111,18 @@ func TestServiceIgnoresTerm(t *testing.T) {
 func TestSecondCtrlCKillsAtOnce(t *testing.T) {
 	s := stack(t, `command = "bash -c 'trap \"\" TERM; echo armed; while :; do sleep 1; done'"; shutdown.timeout_seconds = 600;`)
 	up := s.Start("up")
-	up.WaitLine("[svc] armed", 20*time.Second)
+	up.WaitLine("[svc] armed")
 	up.Signal(syscall.SIGINT)
-	up.WaitLine("stopping", 10*time.Second)
+	up.WaitLine("stopping")
 	// Two that come together are one key press, passed on twice: so again,
 	// and again, until one is the second.
-	if !testkit.Eventually(10*time.Second, func() bool { // far below the grace
+	if !testkit.Eventually(func() bool { // far below the grace
 		up.Signal(syscall.SIGINT)
 		return !up.Running()
 	}) {
 		t.Error("a second Ctrl-C did not kill")
 	}
-	up.Wait(10 * time.Second)
+	up.Wait()
 	s.WantNothingLeft()
 }
 
@@ -136,7 +136,7 @@ func TestQuitTellsTheServices(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := stack(t, `command = "bash -c 'trap \"echo told; exit 0\" TERM; echo armed; while :; do sleep 0.1; done'"; shutdown.timeout_seconds = 600;`)
 			up := s.StartCommand(wrap[0], append(wrap[1:], s.Bin, "up")...)
-			up.WaitLine("[svc] armed", time.Minute)
+			up.WaitLine("[svc] armed")
 			pid := up.PID()
 			if wrap[0] == "unshare" {
 				pid = childOf(pid)
@@ -144,7 +144,7 @@ func TestQuitTellsTheServices(t *testing.T) {
 			if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
 				t.Fatal(err)
 			}
-			if code := up.Wait(time.Minute); code != 0 || !strings.Contains(up.Stdout(), "[svc] told\n") {
+			if code := up.Wait(); code != 0 || !strings.Contains(up.Stdout(), "[svc] told\n") {
 				t.Errorf("exit code %d, want 0, and the service told:\n%s", code, up.Output())
 			}
 			s.WantNothingLeft()
@@ -155,8 +155,8 @@ func TestQuitTellsTheServices(t *testing.T) {
 func TestGrandchildInItsOwnSession(t *testing.T) {
 	s := stack(t, `command = "bash -c 'setsid sleep 1000 & setsid setsid sleep 1001 & (sleep 1002 &); echo spawned; exec sleep 1003'";`)
 	up := s.Start("up")
-	up.WaitLine("[svc] spawned", 20*time.Second)
-	if !testkit.Eventually(10*time.Second, func() bool { return countMatching(s, "sleep 100") == 4 }) {
+	up.WaitLine("[svc] spawned")
+	if !testkit.Eventually(func() bool { return countMatching(s, "sleep 100") == 4 }) {
 		t.Fatalf("not all four run: %v", s.Net.Processes())
 	}
 	up.Stop() // wants nothing left in the namespace
@@ -165,19 +165,19 @@ func TestGrandchildInItsOwnSession(t *testing.T) {
 func TestSupervisorKilled(t *testing.T) {
 	s := stack(t, `command = "bash -c 'setsid sleep 1000 & echo spawned; exec sleep 1003'";`)
 	up := s.Start("up")
-	up.WaitLine("[svc] spawned", 20*time.Second)
-	if !testkit.Eventually(10*time.Second, func() bool { return countMatching(s, "sleep 100") == 2 }) {
+	up.WaitLine("[svc] spawned")
+	if !testkit.Eventually(func() bool { return countMatching(s, "sleep 100") == 2 }) {
 		t.Fatalf("not both run: %v", s.Net.Processes())
 	}
 	start := time.Now()
 	up.Signal(syscall.SIGKILL)
-	if !testkit.Eventually(10*time.Second, func() bool { return len(s.Net.Processes()) == 0 }) {
+	if !testkit.Eventually(func() bool { return len(s.Net.Processes()) == 0 }) {
 		t.Errorf("left after the supervisor was killed: %v", s.Net.Processes())
 	}
 	t.Logf("nothing left %v after SIGKILL of the supervisor", time.Since(start))
 
 	up = s.Start("up") // the dead one's socket and lock are no obstacle
-	up.WaitLine("[svc] spawned", 20*time.Second)
+	up.WaitLine("[svc] spawned")
 	up.Stop()
 }
 
@@ -199,7 +199,7 @@ func TestBurstAtExit(t *testing.T) {
 	s.Write("burst", fmt.Sprintf("seq -f 'line %%06g %s' %d\nprintf 'the end'\n", strings.Repeat("x", 92), lines))
 	start := time.Now()
 	up := s.Start("up")
-	if code := up.Wait(60 * time.Second); code != 0 {
+	if code := up.Wait(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
 	t.Logf("10 MB and the end after %v", time.Since(start))
@@ -238,7 +238,7 @@ echo done
 while [ ! -e enough ]; do sleep 0.02; done
 `)
 	up := s.Start("up")
-	up.WaitLine("[svc] done", 60*time.Second)
+	up.WaitLine("[svc] done")
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", up.PID()))
 	if err != nil {
 		t.Fatal(err)
@@ -257,7 +257,7 @@ while [ ! -e enough ]; do sleep 0.02; done
 		t.Errorf("%d of 67108864 characters on stdout", got)
 	}
 	s.Write("enough", "")
-	up.Wait(20 * time.Second)
+	up.Wait()
 }
 
 // TestStdoutNobodyReads blocks stdout: the service must run on, its file stay
@@ -283,14 +283,14 @@ exec sleep 1000
 	}
 	write.Close()
 	start := time.Now()
-	if !testkit.Eventually(30*time.Second, func() bool { _, err := os.Stat(filepath.Join(s.Dir, "said")); return err == nil }) {
+	if !testkit.Eventually(func() bool { _, err := os.Stat(filepath.Join(s.Dir, "said")); return err == nil }) {
 		t.Error("the service waits for a stdout that nobody reads")
 	}
 	t.Logf("the service said everything after %v", time.Since(start))
 	start = time.Now()
 	s.MustExec("ps")
 	t.Logf("ps answered after %v", time.Since(start))
-	if !testkit.Eventually(10*time.Second, func() bool {
+	if !testkit.Eventually(func() bool {
 		return strings.Count(s.MustExec("logs", "--no-log-prefix", "svc"), "\n") >= 100000
 	}) {
 		t.Error("the file is not complete")
@@ -316,12 +316,12 @@ exec sleep 1000
 func TestManyTerms(t *testing.T) {
 	s := stack(t, `command = "bash -c 'trap \"sleep 0.3; echo bye; exit 0\" TERM; echo armed; while :; do sleep 0.05; done'";`)
 	up := s.Start("up")
-	up.WaitLine("[svc] armed", 20*time.Second)
+	up.WaitLine("[svc] armed")
 	for range 50 {
 		up.Signal(syscall.SIGTERM)
 		time.Sleep(2 * time.Millisecond) // spread them over the stop
 	}
-	if code := up.Wait(20 * time.Second); code != 0 {
+	if code := up.Wait(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
 	if got := strings.Count(up.Stdout(), "[svc] bye"); got != 1 {

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -134,7 +133,7 @@ func supervisors(s *testkit.Stack) (n int) {
 func TestStateFolderRemoved(t *testing.T) {
 	s := sleeper(t)
 	up := s.Start("up")
-	up.WaitLine("svc: starting", time.Minute)
+	up.WaitLine("svc: starting")
 	if got := s.MustExec("ps"); strings.Contains(got, "degraded") {
 		t.Errorf("ps, before: %s", got)
 	}
@@ -147,7 +146,7 @@ func TestStateFolderRemoved(t *testing.T) {
 			t.Errorf("%v: %s\nwant %q", verb, got, lost)
 		}
 	}
-	up.WaitLine("[nix2gpu] "+lost, time.Minute)
+	up.WaitLine("[nix2gpu] " + lost)
 
 	_, stderr, code := s.Exec("up", "-d")
 	if code != 0 || !strings.Contains(stderr, "already running as pid "+strconv.Itoa(up.PID())) {
@@ -157,7 +156,7 @@ func TestStateFolderRemoved(t *testing.T) {
 		t.Errorf("the service runs %d times", n)
 	}
 	s.MustExec("down")
-	up.Wait(time.Minute)
+	up.Wait()
 	s.WantNothingLeft()
 }
 
@@ -166,7 +165,7 @@ func TestSocketOfAnotherProject(t *testing.T) {
 	first, second := sleeper(t), sleeper(t)
 	socket := filepath.Join(filepath.Dir(first.Dir), "control.sock")
 	up := first.Start("up", "--socket", socket)
-	up.WaitLine("svc: starting", time.Minute)
+	up.WaitLine("svc: starting")
 
 	refused := func(want string) {
 		t.Helper()
@@ -194,7 +193,7 @@ func TestSocketOfAnotherProject(t *testing.T) {
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	l.Close() // a dead one's
 	up = second.Start("up", "--socket", socket)
-	up.WaitLine("svc: starting", time.Minute)
+	up.WaitLine("svc: starting")
 	up.Stop()
 }
 
@@ -206,7 +205,7 @@ func TestManyUpsAtOnce(t *testing.T) {
 		ups = append(ups, s.Start("up", "-d"))
 	}
 	for _, up := range ups {
-		if code := up.Wait(2 * time.Minute); code != 0 || !strings.Contains(up.Stdout(), "svc: running") {
+		if code := up.Wait(); code != 0 || !strings.Contains(up.Stdout(), "svc: running") {
 			t.Errorf("exit code %d: %s", code, up.Output())
 		}
 	}
@@ -240,7 +239,7 @@ func fullStateDisk(t *testing.T, folders bool) {
 		head -c 1000000 /dev/zero 2>/dev/null >"$1/filler/space"
 		i=0; while touch "$1/filler/$i" 2>/dev/null; do i=$((i+1)); done
 		exec "$2" up`, "sh", disk, s.Bin)
-	up.WaitLine("svc: starting", time.Minute)
+	up.WaitLine("svc: starting")
 	const unkept = "the output of services is not kept by this run"
 	for _, verb := range [][]string{{"ps"}, {"status", "svc"}, {"ps", "-o", "json"}} {
 		got := s.MustExec(verb...)
@@ -253,7 +252,7 @@ func fullStateDisk(t *testing.T, folders bool) {
 			t.Errorf("%v: %q, folders there: %t", verb, got, folders)
 		}
 	}
-	up.WaitLine("[nix2gpu] degraded: ", time.Minute)
+	up.WaitLine("[nix2gpu] degraded: ")
 	s.MustExec("restart", "svc") // and it works
 
 	mine := fmt.Sprintf("/proc/%d/root%s", up.PID(), disk)
@@ -261,13 +260,13 @@ func fullStateDisk(t *testing.T, folders bool) {
 		t.Fatal(err)
 	}
 	var got string
-	if !testkit.Eventually(time.Minute, func() bool {
+	if !testkit.Eventually(func() bool {
 		got = s.MustExec("ps")
 		return strings.Count(got, "degraded: ") == strings.Count(got, unkept)
 	}) {
 		t.Errorf("with space again: %s", got)
 	}
-	up.WaitLine("[nix2gpu] no longer degraded: ", time.Minute)
+	up.WaitLine("[nix2gpu] no longer degraded: ")
 	journal, err := os.ReadFile(filepath.Join(mine, "project", "journal"))
 	if err != nil || !strings.Contains(string(journal), "\n+ ") {
 		t.Errorf("the journal is %q, %v; want the service in it", journal, err)

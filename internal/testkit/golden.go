@@ -9,6 +9,10 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files with what the tests got")
 
+// Updating reports whether the tests were asked to rewrite what they compare
+// with, by -update.
+func Updating() bool { return *update }
+
 // Golden compares got with the file, or rewrites the file under -update.
 func Golden(t testing.TB, file string, got []byte) {
 	t.Helper()

@@ -157,7 +157,7 @@ func (s *Stack) Exec(args ...string) (stdout, stderr string, code int) {
 func (s *Stack) ExecCommand(name string, args ...string) (stdout, stderr string, code int) {
 	s.T.Helper()
 	r := s.StartCommand(name, args...)
-	code = r.Wait(2 * time.Minute)
+	code = r.Wait()
 	return r.Stdout(), r.Stderr(), code
 }
 
@@ -199,9 +199,9 @@ func (r *Run) CPU() time.Duration {
 func (r *Run) PID() int { return r.cmd.Process.Pid }
 
 // WaitLine waits until stdout holds the text, after what earlier calls found.
-func (r *Run) WaitLine(text string, limit time.Duration) {
+func (r *Run) WaitLine(text string) {
 	r.s.T.Helper()
-	deadline := time.After(limit)
+	deadline := time.After(Patience)
 	seen := 0 // of the output, what need not be searched again
 	find := func() bool {
 		r.mu.Lock()
@@ -230,7 +230,7 @@ func (r *Run) WaitLine(text string, limit time.Duration) {
 			}
 			return
 		case <-deadline:
-			r.s.T.Fatalf("did not print %q within %v:\n%s", text, limit, tail(r.Output(), 4000))
+			r.s.T.Fatalf("did not print %q within %v:\n%s", text, Patience, tail(r.Output(), 4000))
 		}
 	}
 }
@@ -244,12 +244,12 @@ func (r *Run) Signal(sig os.Signal) {
 }
 
 // Wait waits for the end and returns the exit code, 128+n after signal n.
-func (r *Run) Wait(limit time.Duration) int {
+func (r *Run) Wait() int {
 	r.s.T.Helper()
 	select {
 	case <-r.done:
-	case <-time.After(limit):
-		r.s.T.Fatalf("%s did not end within %v:\n%s", strings.Join(r.args, " "), limit, tail(r.Output(), 4000))
+	case <-time.After(Patience):
+		r.s.T.Fatalf("%s did not end within %v:\n%s", strings.Join(r.args, " "), Patience, tail(r.Output(), 4000))
 	}
 	if ws, ok := r.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		return 128 + int(ws.Signal())
@@ -271,7 +271,7 @@ func (r *Run) Running() bool {
 func (r *Run) Stop() {
 	r.s.T.Helper()
 	r.Signal(syscall.SIGINT)
-	if code := r.Wait(30 * time.Second); code != 0 {
+	if code := r.Wait(); code != 0 {
 		r.s.T.Errorf("after Ctrl-C: exit code %d, want 0\n%s", code, tail(r.Output(), 4000))
 	}
 	r.s.WantNothingLeft()
@@ -282,7 +282,7 @@ func (s *Stack) WantNothingLeft() {
 	s.T.Helper()
 	// A killed process is in /proc until its parent has reaped it.
 	var left []string
-	if !Eventually(5*time.Second, func() bool { left = s.Net.Processes(); return len(left) == 0 }) {
+	if !Eventually(func() bool { left = s.Net.Processes(); return len(left) == 0 }) {
 		s.T.Errorf("processes left:\n%s", strings.Join(left, "\n"))
 	}
 	for _, file := range runFiles() {
@@ -313,7 +313,7 @@ func runFiles() []string {
 
 // Get fetches a page from inside the namespace.
 func (s *Stack) Get(url string) (status int, body string, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -332,7 +332,7 @@ func (s *Stack) Get(url string) (status int, body string, err error) {
 func (s *Stack) WantBody(url, text string) {
 	s.T.Helper()
 	var last string
-	if !Eventually(20*time.Second, func() bool {
+	if !Eventually(func() bool {
 		status, body, err := s.Get(url)
 		last = fmt.Sprintf("%d %v\n%s", status, err, body)
 		return err == nil && status == http.StatusOK && strings.Contains(body, text)
@@ -341,9 +341,14 @@ func (s *Stack) WantBody(url, text string) {
 	}
 }
 
-// Eventually asks until the answer is yes or the limit is over.
-func Eventually(limit time.Duration, yes func() bool) bool {
-	for deadline := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
+// Patience is how long a test waits for a fact before it says that it will not
+// come. It is far more than the slowest machine under the heaviest load needs:
+// no test is about time, and one that passes never waits it out.
+const Patience = 5 * time.Minute
+
+// Eventually asks until the answer is yes, or patience ends.
+func Eventually(yes func() bool) bool {
+	for deadline := time.Now().Add(Patience); ; time.Sleep(20 * time.Millisecond) {
 		if yes() {
 			return true
 		}
@@ -360,7 +365,7 @@ func (s *Stack) end() {
 			_ = r.cmd.Process.Signal(syscall.SIGTERM)
 			select {
 			case <-r.done:
-			case <-time.After(15 * time.Second):
+			case <-time.After(time.Minute):
 				_ = r.cmd.Process.Kill()
 			}
 		}

@@ -2,17 +2,15 @@ package eval_test
 
 import (
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/nix/eval"
 	"nix2gpu/nix/osfs"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // print evaluates text and prints all of its value.
 func print(t testing.TB, opts eval.Options, name, text string) (string, error) {
@@ -51,7 +49,7 @@ func TestLanguage(t *testing.T) {
 				}
 			}
 			golden := strings.TrimSuffix(file, ".nix") + ".golden"
-			if *update {
+			if testkit.Updating() {
 				if err := os.WriteFile(golden, []byte(got+"\n"), 0o644); err != nil {
 					t.Fatal(err)
 				}

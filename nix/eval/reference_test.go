@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/nix/eval"
 )
 
@@ -35,7 +36,7 @@ func TestReferenceIsFresh(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "\n## `%s %s`%s\n\n%s\n", f.Name, strings.Join(f.Args, " "), star, f.Doc)
 	}
-	if *update {
+	if testkit.Updating() {
 		if err := os.WriteFile(referencePage, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}

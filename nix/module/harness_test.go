@@ -2,15 +2,13 @@ package module_test
 
 import (
 	"context"
-	"flag"
 	"os"
 	"testing"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/nix/eval"
 	"nix2gpu/nix/module"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 func newSystem() (*eval.Evaluator, *module.System) {
 	ev := eval.New(eval.Options{})
@@ -32,7 +30,7 @@ func nix(t *testing.T, ev *eval.Evaluator, sys *module.System, name, text string
 
 func golden(t *testing.T, file, got string) {
 	t.Helper()
-	if *update {
+	if testkit.Updating() {
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			if e, ok := err.(*eval.Error); ok {
 				t.Fatal(e.Backtrace())
