@@ -48,10 +48,16 @@ type MissingError struct {
 }
 
 func (e *MissingError) Error() string {
-	var b strings.Builder
+	text := e.Reason() + "\nhint: " + e.Cure()
 	if e.Pos.File != "" {
-		fmt.Fprintf(&b, "%s:%d:%d: ", e.Pos.File, e.Pos.Line, e.Pos.Col)
+		text = fmt.Sprintf("%s:%d:%d: %s", e.Pos.File, e.Pos.Line, e.Pos.Col, text)
 	}
+	return text
+}
+
+// Reason is the error without its place and cure.
+func (e *MissingError) Reason() string {
+	var b strings.Builder
 	switch {
 	case e.Unknown:
 		fmt.Fprintf(&b, "package %q is not known", e.Attr)
@@ -66,15 +72,19 @@ func (e *MissingError) Error() string {
 	if e.Meant != "" {
 		fmt.Fprintf(&b, "; did you mean %q?", e.Meant)
 	}
-	b.WriteString("\nhint: ")
-	if e.Unknown {
-		b.WriteString("if Debian has it: ")
-	}
-	b.WriteString(cure(e.Debian, e.From))
-	if e.From == "" {
-		b.WriteString(" (or: nix2gpu up --install)")
-	}
 	return b.String()
+}
+
+// Cure says how to get the package.
+func (e *MissingError) Cure() string {
+	text := cure(e.Debian, e.From)
+	if e.Unknown {
+		text = "if Debian has it: " + text
+	}
+	if e.From == "" {
+		text += " (or: nix2gpu up --install)"
+	}
+	return text
 }
 
 // Cure says how to get what attr stands for.

@@ -334,30 +334,31 @@ func (c *check) packages() {
 		return
 	}
 	for _, m := range missing {
-		pos, user := m.Pos, c.user(m.Attr)
-		if user != nil && pos == (project.Pos{}) {
-			pos = user.OptionPos("command")
+		if _, ok := names(packages.Needed(c.project), m.Attr); ok { // the container itself
+			c.fail(PackageMissing, nil, m.Pos, m.Cure(), "%s", m.Reason()).Missing = m
+			continue
 		}
-		m.Pos = project.Pos{} // the precondition says it
-		text, cure, _ := strings.Cut(m.Error(), "\nhint: ")
-		c.fail(PackageMissing, user, pos, cure, "%s", text).Missing = m
+		c.services(func(s *project.Service) {
+			ref, ok := names(packages.Needed(c.project, s.ID), m.Attr)
+			if !ok {
+				return
+			}
+			if ref.Pos == (project.Pos{}) {
+				ref.Pos = s.OptionPos("command")
+			}
+			c.fail(PackageMissing, s, ref.Pos, m.Cure(), "%s", m.Reason()).Missing = m
+		})
 	}
 }
 
-// user is the first service that needs a package; nil when none does.
-func (c *check) user(attr string) *project.Service {
-	names := func(refs []project.PackageRef) bool {
-		return slices.ContainsFunc(refs, func(r project.PackageRef) bool { return r.Attr == attr })
-	}
-	if names(packages.Needed(c.project)) {
-		return nil // the container itself
-	}
-	for _, id := range c.ids {
-		if names(packages.Needed(c.project, id)) {
-			return c.project.Services[id]
+// names finds a package among those that are named.
+func names(refs []project.PackageRef, attr string) (project.PackageRef, bool) {
+	for _, r := range refs {
+		if r.Attr == attr {
+			return r, true
 		}
 	}
-	return nil
+	return project.PackageRef{}, false
 }
 
 // commands finds users and programs that do not exist. A program that is named
@@ -385,7 +386,7 @@ func (c *check) commands() {
 			case e.Kind == stage.BadPackage:
 			case e.Kind == stage.BadUser:
 				kind, option = UserMissing, "user"
-			case later && strings.Contains(e.Msg, "/"): // another may make it
+			case later && e.Path != "": // another may make it
 				continue
 			case e.Kind == stage.BadFolder && errors.Is(e, fs.ErrNotExist):
 				option = "working_dir"

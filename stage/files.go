@@ -296,7 +296,7 @@ func checkDir(dir string, user *account) error {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &Error{Kind: BadFolder, Msg: fmt.Sprintf("working folder %q does not exist", dir), Hint: "mkdir -p " + dir, cause: err}
+		return &Error{Kind: BadFolder, Msg: fmt.Sprintf("working folder %q does not exist", dir), Hint: "mkdir -p " + dir, Path: dir, cause: err}
 	case err != nil:
 		return fileError(BadFolder, "cannot use working folder", dir, err)
 	case !info.IsDir():

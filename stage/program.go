@@ -71,9 +71,9 @@ func checkProgram(name, path string, user *account) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if target, linkErr := os.Readlink(path); linkErr == nil {
-			return &Error{Kind: NoCommand, Msg: fmt.Sprintf("command %q is a link to %q, which does not exist", name, target), cause: err}
+			return &Error{Kind: NoCommand, Msg: fmt.Sprintf("command %q is a link to %q, which does not exist", name, target), Path: path, cause: err}
 		}
-		return &Error{Kind: NoCommand, Msg: fmt.Sprintf("command %q does not exist", name), cause: err}
+		return &Error{Kind: NoCommand, Msg: fmt.Sprintf("command %q does not exist", name), Path: path, cause: err}
 	case err != nil:
 		return fileError(NotExecutable, "cannot execute", path, err)
 	case info.IsDir():

@@ -208,6 +208,7 @@ type Error struct {
 	Kind  Kind
 	Msg   string
 	Hint  string // the cure
+	Path  string // what is missing, where it was named by its path
 	cause error
 }
 

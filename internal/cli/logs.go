@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -161,7 +162,11 @@ func (o *logsOptions) query(now time.Time) (servicelog.Query, error) {
 	if o.grep != "" {
 		re, err := regexp.Compile(o.grep)
 		if err != nil {
-			return q, usageError("--grep: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+			var wrong *syntax.Error
+			if errors.As(err, &wrong) {
+				return q, usageError("--grep: %s: `%s`", wrong.Code, wrong.Expr)
+			}
+			return q, usageError("--grep: %v", err)
 		}
 		if strings.ToLower(o.grep) == o.grep {
 			re = regexp.MustCompile("(?i)" + o.grep)
