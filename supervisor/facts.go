@@ -112,74 +112,93 @@ func (c *core) broken(s *service, e end, why string) {
 // exited is told when a run is over and nothing is left of it.
 func (c *core) exited(r *run, x project.Exit) {
 	s := r.service
-	now := c.world.Now()
 	x.Process = r.Process.ID
 	if x.At.IsZero() { // it never ran, or cannot be ended
-		x.At = now
+		x.At = c.world.Now()
 	}
-	for _, t := range r.timers {
-		c.cancel(t)
-	}
-	delete(c.runs, r.ID)
-	if s.process == r {
-		s.process = nil
-	} else if s.oneshot == r {
-		s.oneshot = nil
-	}
-	c.stopProgress()
-
+	c.bury(r)
 	e := end{exit: x, success: r.Process.SuccessCode}
 	switch s.state {
 	case control.Stopping:
 		s.exit = &x
-		if s.process == nil && s.oneshot == nil {
+		if !s.alive() {
 			c.feed(s, Gone)
 		}
 	case control.Restarting:
 		s.exit = &x
-		if s.process == nil && s.oneshot == nil {
+		if !s.alive() {
 			c.try(s)
 		}
 	case control.Ending:
-		if r.role == project.Main {
-			if s.pending.probe { // which has no exit of its own
-				s.pending.exit = x
-				s.pending.exit.Because = s.why
-			}
-			s.pending.exit.Ran = x.Ran
-		}
-		if s.process == nil && s.oneshot == nil {
-			c.judge(s, *s.pending)
-		}
+		c.exitedInEnding(s, r, x)
 	case control.Init:
-		switch {
-		case e.failed():
-			s.why = whyOneshot(x)
-			c.judge(s, e)
-		case s.step+1 < len(s.spec.Init):
-			s.step++
-			c.feed(s, InitNext)
-		default:
-			c.feed(s, InitDone)
-		}
+		c.exitedInInit(s, e)
 	case control.Setup:
-		switch {
-		case r.role == project.Main:
-			c.broken(s, e, "")
-		case e.failed():
-			e.forced = true
-			c.broken(s, e, whyOneshot(x))
-		case s.step+1 < len(s.spec.Setup):
-			s.step++
-			c.feed(s, SetupNext)
-		case s.probeReady:
-			c.feed(s, SetupDone)
-		default:
-			c.feed(s, SetupLate)
-		}
+		c.exitedInSetup(s, r, e)
 	default: // Starting, Running, Unready
 		s.why = ""
 		c.judge(s, e)
+	}
+}
+
+// bury forgets a run.
+func (c *core) bury(r *run) {
+	for _, t := range r.timers {
+		c.cancel(t)
+	}
+	delete(c.runs, r.ID)
+	switch s := r.service; r {
+	case s.process:
+		s.process = nil
+	case s.oneshot:
+		s.oneshot = nil
+	}
+	c.stopProgress()
+}
+
+// alive reports whether a process of the service lives.
+func (s *service) alive() bool { return s.process != nil || s.oneshot != nil }
+
+func (c *core) exitedInEnding(s *service, r *run, x project.Exit) {
+	if r.role == project.Main {
+		if s.pending.probe { // which has no exit of its own
+			s.pending.exit = x
+			s.pending.exit.Because = s.why
+		}
+		s.pending.exit.Ran = x.Ran
+	}
+	if !s.alive() {
+		c.judge(s, *s.pending)
+	}
+}
+
+func (c *core) exitedInInit(s *service, e end) {
+	switch {
+	case e.failed():
+		s.why = whyOneshot(e.exit)
+		c.judge(s, e)
+	case s.step+1 < len(s.spec.Init):
+		s.step++
+		c.feed(s, InitNext)
+	default:
+		c.feed(s, InitDone)
+	}
+}
+
+func (c *core) exitedInSetup(s *service, r *run, e end) {
+	switch {
+	case r.role == project.Main:
+		c.broken(s, e, "")
+	case e.failed():
+		e.forced = true
+		c.broken(s, e, whyOneshot(e.exit))
+	case s.step+1 < len(s.spec.Setup):
+		s.step++
+		c.feed(s, SetupNext)
+	case s.probeReady:
+		c.feed(s, SetupDone)
+	default:
+		c.feed(s, SetupLate)
 	}
 }
 

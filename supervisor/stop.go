@@ -132,16 +132,8 @@ func (c *core) end(st *shutdown) {
 	if c.stopping != nil || c.finished {
 		return
 	}
-	now := c.world.Now()
-	st.since = now
+	st.since = c.world.Now()
 	c.stopping = st
-	budget := c.opts.StopBudget
-	if t := c.project.StopTimeout; t != nil {
-		budget = time.Duration(*t)
-	}
-	if budget > 0 {
-		st.deadline = now.Add(budget)
-	}
 	var live []project.ID
 	for _, s := range c.order {
 		if s.state.Live() {
@@ -157,6 +149,14 @@ func (c *core) end(st *shutdown) {
 			c.feed(s, Stop) // it waited for something that won't happen
 		}
 	}
+	st.levels = c.stopOrder(live)
+	c.spendBudget(st)
+	c.after(patience, timer{kind: reportDue})
+	c.stopLevels(0)
+}
+
+// stopOrder groups services by the order in which they are told to stop.
+func (c *core) stopOrder(live []project.ID) (levels [][]*service) {
 	for _, ids := range c.project.StopLevels(live) {
 		var level []*service
 		for _, s := range c.order {
@@ -164,20 +164,28 @@ func (c *core) end(st *shutdown) {
 				level = append(level, s)
 			}
 		}
-		st.levels = append(st.levels, level)
+		levels = append(levels, level)
 	}
-	// Each level has an equal share of the budget; when it is over the next
-	// is told to stop as well.
-	for i := 1; i < len(st.levels) && budget > 0; i++ {
+	return levels
+}
+
+// spendBudget shares what the whole stop may take among the levels: when the
+// share of one is over, the next is told to stop as well.
+func (c *core) spendBudget(st *shutdown) {
+	budget := c.opts.StopBudget
+	if t := c.project.StopTimeout; t != nil {
+		budget = time.Duration(*t)
+	}
+	if budget <= 0 {
+		return
+	}
+	st.deadline = st.since.Add(budget)
+	for i := 1; i < len(st.levels); i++ {
 		share := budget * time.Duration(i) / time.Duration(len(st.levels))
 		c.after(share, timer{kind: levelDue, level: i})
 	}
 	// Processes that were told to stop before may have a later kill.
-	if budget > 0 {
-		c.after(budget, timer{kind: budgetOver})
-	}
-	c.after(patience, timer{kind: reportDue})
-	c.stopLevels(0)
+	c.after(budget, timer{kind: budgetOver})
 }
 
 // stopLevels tells the levels up to and including that one to stop.
@@ -199,7 +207,7 @@ func (c *core) stopProgress() {
 	}
 	for _, level := range st.levels[:st.next] {
 		for _, s := range level {
-			if s.process != nil || s.oneshot != nil {
+			if s.alive() {
 				return
 			}
 		}
