@@ -26,13 +26,34 @@ func (a asked) Start(ctx context.Context, ids []project.ID, opts supervisor.Star
 		ids = p.Enabled()
 	}
 	snap := a.Snapshot()
-	starts := slices.DeleteFunc(p.Select(ids, opts.NoDeps), func(id project.ID) bool {
-		return slices.ContainsFunc(snap.Services, func(st control.Service) bool { return st.ID == id && st.State.Live() })
-	})
+	_, starts := split(snap, p.Select(ids, opts.NoDeps))
 	unmet, err := a.session.Preconditions(p, starts, held(p, snap))
 	if err != nil {
 		return nil, err
 	}
 	opts.Refused = Reasons(unmet)
 	return a.Engine.Start(ctx, ids, opts)
+}
+
+// Restart is a start of those that do not run.
+func (a asked) Restart(ctx context.Context, ids []project.ID) error {
+	live, starts := split(a.Snapshot(), ids)
+	if err := a.Engine.Restart(ctx, live); err != nil || len(starts) == 0 {
+		return err
+	}
+	_, err := a.Start(ctx, starts, supervisor.StartOptions{})
+	return err
+}
+
+// split parts services by whether they live.
+func split(snap control.Snapshot, ids []project.ID) (live, rest []project.ID) {
+	live = []project.ID{}
+	for _, id := range ids {
+		if slices.ContainsFunc(snap.Services, func(s control.Service) bool { return s.ID == id && s.State.Live() }) {
+			live = append(live, id)
+		} else {
+			rest = append(rest, id)
+		}
+	}
+	return live, rest
 }
