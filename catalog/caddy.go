@@ -52,7 +52,13 @@ func generateCaddy(in *Instance) {
 	switch {
 	case len(in.attrs("settings")) > 0:
 		file, adapter = in.RunDir("/caddy.json"), ""
-		main.Files = []project.File{in.jsonFile("/caddy.json", in.Any("settings"))}
+		// Two instances would meet at the port of the admin interface.
+		config := mergeDeep(map[string]any{"admin": map[string]any{"disabled": true}}, in.attrs("settings"))
+		if admin := in.attrs("settings", "admin"); admin["listen"] != nil && admin["disabled"] == nil {
+			config["admin"] = admin
+		}
+		main.Files = []project.File{in.jsonFile("/caddy.json", config)}
+		c.fromJSON()
 	case in.Has("configFile"):
 		file = in.Path("configFile")
 		if in.Has("adapter") {
@@ -70,11 +76,11 @@ func generateCaddy(in *Instance) {
 	for name, sub := range map[string]string{"XDG_DATA_HOME": "", "XDG_CONFIG_HOME": "/config", "HOME": ""} {
 		main.Env[name] = project.Value{Text: in.Data(sub)}
 	}
-	for i, port := range c.ports {
-		in.Listen(port, "*", c.options[i]...)
+	for _, l := range c.listens {
+		in.Listen(l.port, l.addr, l.path...)
 	}
-	if len(c.ports) > 0 {
-		main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: "127.0.0.1", Port: c.ports[0]}}
+	if len(c.listens) > 0 {
+		main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: reachable(c.listens[0].addr), Port: c.listens[0].port}}
 	}
 }
 
@@ -82,21 +88,33 @@ func generateCaddy(in *Instance) {
 type caddy struct {
 	*Instance
 	*textBuilder
-	ports   []int
-	options [][]string // that set them
+	listens []listener
+	global  map[string][]string // options of globalConfig, by name
 }
 
 func (c *caddy) write() {
+	c.global = map[string][]string{}
+	for _, s := range caddyLines(c.String("globalConfig")) {
+		if s.depth == 0 {
+			c.global[s.words[0]] = s.words[1:]
+		}
+	}
 	c.open("")
-	c.line("admin off") // two instances would meet at its port
-	c.line("http_port %d", c.Int("httpPort"))
-	c.line("https_port %d", c.Int("httpsPort"))
-	if c.Has("email") {
-		c.line("email %s", c.String("email"))
+	option := func(name, value string) { // what stands twice is an error in some
+		if c.global[name] == nil && value != "" {
+			c.line("%s %s", name, value)
+		}
 	}
-	if c.Has("acmeCA") {
-		c.line("acme_ca %s", c.String("acmeCA"))
+	option("admin", "off") // two instances would meet at its port
+	if at := c.global["admin"]; len(at) > 0 && at[0] != "off" {
+		if host, port, ok := splitHostPort(at[0]); ok {
+			c.Listen(port, host, "globalConfig")
+		}
 	}
+	option("http_port", strconv.Itoa(c.Int("httpPort")))
+	option("https_port", strconv.Itoa(c.Int("httpsPort")))
+	option("email", c.String("email"))
+	option("acme_ca", c.String("acmeCA"))
 	c.open("log")
 	c.open("format console")
 	c.line("level_format upper") // without colours
@@ -112,12 +130,13 @@ func (c *caddy) write() {
 	if extra := c.Text("extraConfig"); !extra.IsEmpty() {
 		c.line("")
 		c.lines(extra)
+		c.foundIn(c.String("extraConfig"))
 	} else if len(hosts) == 0 {
 		c.line("")
 		c.open(":%d", c.Int("port"))
 		c.line(`respond "caddy is running; set virtualHosts or extraConfig"`)
 		c.close()
-		c.listen(c.Int("port"), "port")
+		c.listen([]string{":" + strconv.Itoa(c.Int("port"))}, nil, "port")
 	}
 }
 
@@ -130,14 +149,17 @@ func (c *caddy) site(h *module.Config) {
 		name = h.String("hostName")
 	}
 	addresses := append([]string{name}, h.Strings("serverAliases")...)
-	for _, a := range addresses {
-		for _, port := range c.portsOf(a) {
-			c.listen(port, "virtualHosts", h.Name())
+	bind := h.Strings("listenAddresses")
+	own := bind
+	for _, s := range caddyLines(h.String("extraConfig")) {
+		if s.depth == 0 && s.words[0] == "bind" {
+			own = append(own, s.words[1:]...)
 		}
 	}
+	c.listen(addresses, own, "virtualHosts", h.Name())
 	c.line("")
 	c.open("%s", strings.Join(addresses, ", "))
-	if bind := h.Strings("listenAddresses"); len(bind) > 0 {
+	if len(bind) > 0 {
 		c.line("bind %s", strings.Join(bind, " "))
 	}
 	if h.Has("logFormat") {
@@ -149,10 +171,99 @@ func (c *caddy) site(h *module.Config) {
 	c.close()
 }
 
-func (c *caddy) listen(port int, option ...string) {
-	if !slices.Contains(c.ports, port) {
-		c.ports, c.options = append(c.ports, port), append(c.options, option)
+// listen notes where sites of these addresses listen, on the interfaces that
+// bind names.
+func (c *caddy) listen(addresses, bind []string, option ...string) {
+	if len(bind) == 0 {
+		bind = c.global["default_bind"]
 	}
+	if len(bind) == 0 {
+		bind = []string{"*"}
+	}
+	for _, address := range addresses {
+		for _, port := range c.portsOf(address) {
+			for _, host := range bind {
+				if !strings.HasPrefix(host, "unix/") {
+					c.note(everywhere(host), port, option)
+				}
+			}
+		}
+	}
+}
+
+// note remembers a listener, once: sites share them.
+func (c *caddy) note(host string, port int, option []string) {
+	same := func(l listener) bool { return l.port == port && (l.addr == host || l.addr == "*") }
+	if port > 0 && !slices.ContainsFunc(c.listens, same) {
+		c.listens = append(c.listens, listener{host, port, option})
+	}
+}
+
+// foundIn notes the sites of a user's own Caddyfile.
+func (c *caddy) foundIn(text string) {
+	lines := caddyLines(text)
+	for i, site := range lines {
+		if n := len(site.words) - 1; site.depth > 0 || n < 1 || site.words[n] != "{" || strings.HasPrefix(site.words[0], "(") {
+			continue
+		}
+		var bind []string
+		for _, inner := range lines[i+1:] {
+			if inner.depth == 0 {
+				break
+			}
+			if inner.depth == 1 && inner.words[0] == "bind" {
+				bind = append(bind, inner.words[1:]...)
+			}
+		}
+		c.listen(strings.FieldsFunc(strings.Join(site.words[:len(site.words)-1], ","), func(r rune) bool { return r == ',' }), bind, "extraConfig")
+	}
+}
+
+// fromJSON notes the listeners of settings.
+func (c *caddy) fromJSON() {
+	for _, server := range c.Each("settings", "apps", "http", "servers") {
+		for _, address := range server.Strings("listen") {
+			at := []string{"settings", "apps", "http", "servers", server.Name(), "listen"}
+			address = strings.TrimPrefix(address, "tcp/")
+			if host, port, ok := splitHostPort(address); ok {
+				c.note(host, port, at)
+			}
+		}
+	}
+	if at := []string{"settings", "admin", "listen"}; c.Has(at...) && !c.Bool("settings", "admin", "disabled") {
+		if host, port, ok := splitHostPort(c.String(at...)); ok {
+			c.Listen(port, host, at...)
+		}
+	}
+}
+
+// A caddyLine is one line of a Caddyfile, and in how many blocks it stands.
+type caddyLine struct {
+	depth int
+	words []string
+}
+
+// caddyLines takes a Caddyfile apart, as far as it can: what is wrong in it,
+// caddy itself will say.
+func caddyLines(text string) []caddyLine {
+	var out []caddyLine
+	depth := 0
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(" "+line, " #")
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			continue
+		}
+		if words[0] == "}" {
+			depth = max(0, depth-1)
+			continue
+		}
+		out = append(out, caddyLine{depth, words})
+		if words[len(words)-1] == "{" {
+			depth++
+		}
+	}
+	return out
 }
 
 // portsOf is where a site of that address listens. A name without a scheme is
@@ -170,9 +281,18 @@ func (c *caddy) portsOf(address string) []int {
 	}
 	switch {
 	case scheme == "http":
-		return []int{c.Int("httpPort")}
+		return []int{c.portOption("http_port", "httpPort")}
 	case rest == "": // ":80" without the number
 		return nil
 	}
-	return []int{c.Int("httpsPort"), c.Int("httpPort")}
+	return []int{c.portOption("https_port", "httpsPort"), c.portOption("http_port", "httpPort")}
+}
+
+// portOption is a port of the global options.
+func (c *caddy) portOption(global, option string) int {
+	if words := c.global[global]; len(words) > 0 {
+		n, _ := strconv.Atoi(words[0]) // what is no number, caddy refuses
+		return n
+	}
+	return c.Int(option)
 }

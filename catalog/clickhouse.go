@@ -31,13 +31,12 @@ func clickhouseType() *ServiceType {
 }
 
 func generateClickHouse(in *Instance) {
-	port, http, address := in.Int("port"), in.Int("httpPort"), in.String("listenAddress")
-	if p, ok := settingInt(in, "extraConfig", "http_port"); ok {
-		http = p
-	}
+	port, portPath := in.portOf(in.Int("port"), []string{"port"}, []string{"extraConfig", "tcp_port"})
+	http, httpPath := in.portOf(in.Int("httpPort"), []string{"httpPort"}, []string{"extraConfig", "http_port"})
+	address := in.textOf(in.String("listenAddress"), []string{"extraConfig", "listen_host"})
 	text := func(s string) module.Str { return module.Str{S: s} }
 	listen := address
-	if address == "*" {
+	if everywhere(address) == "*" {
 		listen = "0.0.0.0"
 	}
 	config := map[string]any{
@@ -56,12 +55,18 @@ func generateClickHouse(in *Instance) {
 	main.Dir = in.DataDir() // where it leaves what it preprocesses
 	main.Files = []project.File{in.jsonFile("/config.yaml", mergeDeep(config, in.attrs("extraConfig")))}
 	main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(address), Port: http, Path: "/ping"}, Period: slowStart}
-	in.Listen(port, address, "port")
-	in.Listen(http, address, "httpPort")
+	in.Listen(port, everywhere(address), portPath...)
+	in.Listen(http, everywhere(address), httpPath...)
+	for _, more := range []string{"tcp_port_secure", "https_port", "interserver_http_port", "mysql_port", "postgresql_port", "grpc_port"} {
+		at := []string{"extraConfig", more}
+		n, _ := settingInt(in, at...)
+		in.Listen(n, everywhere(address), at...)
+	}
 
 	client := func(more ...project.Text) {
 		words := []project.Text{in.Program("clickhouse-client"), litFlag("host", reachable(address)), litFlag("port", strconv.Itoa(port))}
-		in.After(project.Command{Exec: append(words, more...)})
+		setup := in.After(project.Command{Exec: append(words, more...)})
+		setup.User = "" // as whoever started us, who may read what is to be loaded
 	}
 	var names []string
 	for _, option := range []string{"databases", "ensureDatabases"} {

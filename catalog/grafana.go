@@ -32,7 +32,12 @@ func grafanaType() *ServiceType {
 }
 
 func generateGrafana(in *Instance) {
-	port, address := in.Int("port"), in.String("listenAddress")
+	server := func(key, env string) [][]string { // who says so, the first wins
+		return [][]string{{"environment", env}, {"settings", "server", key}, {"extraConf", "server", key}}
+	}
+	port, portPath := in.portOf(in.Int("port"), []string{"port"}, server("http_port", "GF_SERVER_HTTP_PORT")...)
+	address := in.textOf(in.String("listenAddress"), server("http_addr", "GF_SERVER_HTTP_ADDR")...)
+	scheme := in.textOf(in.String("protocol"), server("protocol", "GF_SERVER_PROTOCOL")...)
 	sections := map[string]map[string]project.Text{"server": {
 		"protocol": project.Lit(in.String("protocol")), "http_addr": project.Lit(address),
 		"http_port": project.Lit(strconv.Itoa(port)), "domain": project.Lit(in.String("domain")),
@@ -50,9 +55,6 @@ func generateGrafana(in *Instance) {
 				}
 			}
 		}
-	}
-	if p, ok := settingInt(in, "settings", "server", "http_port"); ok {
-		port = p
 	}
 	b := &textBuilder{}
 	for _, section := range sortedKeys(sections) {
@@ -74,9 +76,6 @@ func generateGrafana(in *Instance) {
 		in.jsonFile("/provisioning/dashboards/providers.yaml", map[string]any{
 			"apiVersion": int64(1), "providers": in.Any("providers")}),
 	}
-	main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Scheme: in.String("protocol"), Host: reachable(address), Port: port, Path: "/api/health"}, Period: slowStart}
-	if address == "" {
-		address = "*"
-	}
-	in.Listen(port, address, "port")
+	main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Scheme: scheme, Host: reachable(address), Port: port, Path: "/api/health"}, Period: slowStart}
+	in.Listen(port, everywhere(address), portPath...)
 }

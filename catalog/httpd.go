@@ -3,6 +3,7 @@ package catalog
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,8 +90,12 @@ type httpd struct {
 	*textBuilder
 	main    *project.Process
 	listens []listener
+	own     []listener // by lines of the user's own
 	ssl     bool
 }
+
+// httpdListen finds what a text of the user's listens on.
+var httpdListen = regexp.MustCompile(`(?im)^[ \t]*Listen[ \t]+"?([^\s"]+)`)
 
 func generateHttpd(in *Instance) {
 	h := &httpd{Instance: in, textBuilder: &textBuilder{}}
@@ -116,15 +121,16 @@ func generateHttpd(in *Instance) {
 			project.File{Path: file, Content: h.text, Escape: quotes},
 			project.File{Path: in.RunDir("/mime.types"), Content: project.Lit(strings.TrimSpace(mimeTable) + "\n")})
 	}
-	seen := map[int]bool{}
-	for _, l := range h.listens {
-		if !seen[l.port] {
-			seen[l.port] = true
-			in.Listen(l.port, l.addr, l.path...)
+	seen := map[string]bool{}
+	all := append(h.listens, h.own...)
+	for _, l := range all {
+		if at := hostPort(everywhere(l.addr), l.port); !seen[at] { // several hosts on one
+			seen[at] = true
+			in.Listen(l.port, everywhere(l.addr), l.path...)
 		}
 	}
-	if len(h.listens) > 0 {
-		h.main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: reachable(h.listens[0].addr), Port: h.listens[0].port}}
+	if len(all) > 0 {
+		h.main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: reachable(all[0].addr), Port: all[0].port}}
 	}
 	h.main.Shutdown.Signal = project.SIGTERM
 	h.main.Shutdown.ParentOnly = true
@@ -217,7 +223,12 @@ func (h *httpd) hosts() {
 	for _, c := range hosts {
 		h.host(c)
 	}
-	if len(hosts) == 0 && !strings.Contains(h.String("extraConfig"), "Listen") {
+	for _, m := range httpdListen.FindAllStringSubmatch(h.String("extraConfig"), -1) {
+		if addr, port, ok := splitHostPort(m[1]); ok {
+			h.own = append(h.own, listener{addr, port, []string{"extraConfig"}})
+		}
+	}
+	if len(hosts) == 0 && len(h.own) == 0 {
 		h.listens = append(h.listens, listener{"*", h.Int("port"), []string{"port"}})
 		h.section("Location", "/", func() {
 			h.line("Require all granted")

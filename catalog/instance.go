@@ -116,8 +116,13 @@ func (in *Instance) configuredUser() string {
 
 // Listen notes a port for the check of clashes. path is the option that set it.
 func (in *Instance) Listen(port int, address string, path ...string) {
+	in.listen(port, "", address, path...)
+}
+
+// listen is Listen for any protocol; "" is TCP. Port 0 is none.
+func (in *Instance) listen(port int, protocol, address string, path ...string) {
 	if port > 0 {
-		in.service.Ports = append(in.service.Ports, project.Port{Port: port, Address: address, Pos: in.place.pos(in.Pos(path...))})
+		in.service.Ports = append(in.service.Ports, project.Port{Port: port, Protocol: protocol, Address: address, Pos: in.place.pos(in.Pos(path...))})
 	}
 }
 

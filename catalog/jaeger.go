@@ -1,7 +1,7 @@
 package catalog
 
 import (
-	"strconv"
+	"strings"
 
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
@@ -23,20 +23,41 @@ func jaegerType() *ServiceType {
 		},
 		Generate: func(in *Instance) {
 			address := in.String("listenAddress")
+			own := in.Strings("extraFlags")
 			words := []project.Text{in.Program("jaeger-all-in-one")}
+			admin := &project.HTTPCheck{Path: "/"}
 			for _, f := range [][2]string{
 				{"query.http-server.host-port", "port"}, {"collector.otlp.grpc.host-port", "otlpGrpcPort"},
 				{"collector.otlp.http.host-port", "otlpHttpPort"}, {"admin.http.host-port", "adminPort"},
 			} {
-				port := in.Int(f[1])
-				words = append(words, litFlag(f[0], address+":"+strconv.Itoa(port)))
-				listen := address
-				if listen == "" {
-					listen = "*"
+				host, port, path := address, in.Int(f[1]), []string{f[1]}
+				if v, ok := flagValue(own, "--"+f[0]); ok {
+					if h, n, ok := splitHostPort(v); ok {
+						host, port, path = h, n, []string{"extraFlags"}
+					}
+				} else {
+					words = append(words, litFlag(f[0], hostPort(address, port)))
 				}
-				in.Listen(port, listen, f[1])
+				in.Listen(port, everywhere(host), path...)
+				if f[1] == "adminPort" {
+					admin.Host, admin.Port = reachable(host), port
+				}
 			}
 			main := in.Main(project.Command{})
+			// The ports that have no option of ours would be open to everyone. Not all
+			// versions have all of them: a variable that is not known is no error.
+			others := map[string]int{
+				"COLLECTOR_GRPC_SERVER_HOST_PORT": 14250, "COLLECTOR_HTTP_SERVER_HOST_PORT": 14268, "QUERY_GRPC_SERVER_HOST_PORT": 16685, "HTTP_SERVER_HOST_PORT": 5778,
+				"PROCESSOR_ZIPKIN_COMPACT_SERVER_HOST_PORT": 5775, "PROCESSOR_JAEGER_COMPACT_SERVER_HOST_PORT": 6831, "PROCESSOR_JAEGER_BINARY_SERVER_HOST_PORT": 6832,
+			}
+			for _, name := range sortedKeys(others) {
+				port := others[name]
+				at := in.textOf(hostPort(address, port), []string{"environment", name})
+				main.Env[name] = project.Value{Text: project.Lit(at)}
+				if host, n, ok := splitHostPort(at); ok && (strings.HasPrefix(name, "COLLECTOR_") || strings.HasPrefix(name, "QUERY_")) {
+					in.Listen(n, host, "environment", name) // the others went with the agent
+				}
+			}
 			main.Env["SPAN_STORAGE_TYPE"] = project.Value{Text: project.Lit(in.String("storage"))}
 			if in.String("storage") == "badger" {
 				main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0750"}}
@@ -47,7 +68,7 @@ func jaegerType() *ServiceType {
 				words = append(words, in.place.Text(s))
 			}
 			main.Command.Exec = words
-			main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(address), Port: in.Int("adminPort"), Path: "/"}, Period: slowStart}
+			main.Readiness = &project.Probe{HTTP: admin, Period: slowStart}
 		},
 	}
 }

@@ -3,6 +3,7 @@ package catalog
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -63,6 +64,7 @@ func generateKafka(in *Instance) {
 			lines[c.Name()] = in.scalar(c)
 		}
 	}
+	check := kafkaListeners(in, lines, port, controller)
 	b := &textBuilder{}
 	for _, key := range sortedKeys(lines) {
 		b.add(lit(key+"="), lines[key], lit("\n"))
@@ -100,8 +102,40 @@ func generateKafka(in *Instance) {
 			proc.Env[name] = project.Value{Text: text}
 		}
 	}
-	main.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "kafka", Host: reachable(address), Port: port}, Period: slowStart}
+	main.Readiness = &project.Probe{Server: check, Period: slowStart}
 	main.SuccessCode = []int{143} // a Java machine that was told to end
-	in.Listen(port, address, "port")
-	in.Listen(controller, "127.0.0.1", "port")
+}
+
+// kafkaListeners notes where the broker listens, and says where it can be
+// asked. Listeners of the user's own are what clients are told as well, unless
+// the user says what they are told.
+func kafkaListeners(in *Instance, lines map[string]project.Text, port, controller int) *project.ServerCheck {
+	at := []string{"settings", "listeners"}
+	if !in.Has(at...) {
+		address := in.String("listenAddress")
+		in.Listen(port, everywhere(address), "port")
+		in.Listen(controller, "127.0.0.1", "port")
+		return &project.ServerCheck{Protocol: "kafka", Host: reachable(address), Port: port}
+	}
+	control := strings.Split(lines["controller.listener.names"].String(), ",")
+	check := &project.ServerCheck{Protocol: "kafka", Port: port}
+	var told []string
+	for _, listener := range strings.Split(lines["listeners"].String(), ",") {
+		name, address, _ := strings.Cut(strings.TrimSpace(listener), "://")
+		host, n, ok := splitHostPort(address)
+		if !ok {
+			continue
+		}
+		in.Listen(n, host, at...)
+		if slices.Contains(control, name) {
+			continue
+		}
+		if told = append(told, name+"://"+hostPort(reachable(host), n)); len(told) == 1 {
+			check.Host, check.Port = reachable(host), n
+		}
+	}
+	if !in.Has("settings", "advertised.listeners") {
+		lines["advertised.listeners"] = project.Lit(strings.Join(told, ","))
+	}
+	return check
 }

@@ -47,7 +47,7 @@ func TestServersListenWhereTheySay(t *testing.T) {
 		  redis.c = { enable = true; settings = { port = 6004; cluster-enabled = true; }; };
 		  mysql.a = { enable = true; settings.mysqld = { port = 6005; bind_address = "127.0.0.2"; }; };
 		  mysql.b = { enable = true; settings.mariadb = { port = "6006"; "bind-address" = "127.0.0.3"; }; };
-		  prometheus.a = { enable = true; extraFlags = [ "--web.listen-address=127.0.0.2:6007" ]; };
+		  prometheus.a = { enable = true; webExternalUrl = "http://example.org/metrics/"; extraFlags = [ "--web.listen-address=127.0.0.2:6007" ]; };
 		  rabbitmq.a = {
 		    enable = true; port = 6008;
 		    configItems = { "listeners.tcp.other" = "127.0.0.2:6009"; "management.tcp.port" = 6010; "stomp.listeners.tcp.1" = "127.0.0.3:6011"; };
@@ -57,7 +57,7 @@ func TestServersListenWhereTheySay(t *testing.T) {
 		  nats-server.a = { enable = true; settings = { host = "127.0.0.2"; port = 6013; monitor_port = 6014; }; };
 		  nats-server.b = { enable = true; settings = { listen = "127.0.0.3:6015"; http = "127.0.0.1:6016"; cluster = { name = "c"; port = 6017; }; leafnodes.listen = "127.0.0.1:6018"; websocket = { port = 6019; no_tls = true; }; }; };
 		  nginx.a = { enable = true; virtualHosts.x = { listen = [ { addr = "127.0.0.1"; port = 6020; } ]; extraConfig = "listen 127.0.0.2:6021;"; }; };
-		  nginx.b = { enable = true; appendConfig = "stream { server { listen 127.0.0.1:6022; return x; } }"; prependConfig = "load_module /usr/lib/nginx/modules/ngx_stream_module.so;"; virtualHosts.x.listenAddresses = [ "127.0.0.1" ]; };
+		  nginx.b = { enable = true; httpConfig = "server { listen 127.0.0.1:6022; }"; virtualHosts.x.listenAddresses = [ "127.0.0.1" ]; };
 		  httpd.a = { enable = true; extraConfig = "Listen 127.0.0.1:6023\nLISTEN 127.0.0.2:6024 http"; };
 		  caddy.a = { enable = true; extraConfig = "http://127.0.0.1:6025, :6026 {\n  bind 127.0.0.1\n  respond hello\n}"; };
 		  caddy.b = { enable = true; virtualHosts."http://localhost:6027".listenAddresses = [ "127.0.0.2" ]; };

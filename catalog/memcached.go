@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"strconv"
+	"strings"
 
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
@@ -21,24 +22,51 @@ func memcachedType() *ServiceType {
 			"startArgs":      def(module.ListOf(module.String), []any{}, "More arguments, in the words of services-flake."),
 			"extraOptions":   {AliasOf: []string{"startArgs"}},
 		},
-		Generate: func(in *Instance) {
-			bind := in.String("bind")
-			if bind == "*" {
-				bind = ""
-			}
-			words := []project.Text{in.Program("memcached"), litFlag("port", strconv.Itoa(in.Int("port"))),
-				litFlag("memory-limit", strconv.Itoa(in.Int("maxMemory"))), litFlag("conn-limit", strconv.Itoa(in.Int("maxConnections")))}
-			address := "*"
-			if bind != "" {
-				address = bind
-				words = append(words, litFlag("listen", bind))
-			}
-			for _, s := range in.Strs("startArgs") {
-				words = append(words, in.place.Text(s))
-			}
-			main := in.Main(project.Command{Exec: words})
-			main.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "memcached", Host: reachable(bind), Port: in.Int("port")}}
-			in.Listen(in.Int("port"), address, "port")
-		},
+		Generate: generateMemcached,
 	}
+}
+
+func generateMemcached(in *Instance) {
+	own := in.Strings("startArgs")
+	bind := in.String("bind")
+	if bind == "*" {
+		bind = ""
+	}
+	port, portPath := in.Int("port"), []string{"port"}
+	if v, ok := flagValue(own, "-p", "--port"); ok {
+		port, _ = strconv.Atoi(v) // what is no number, the server refuses
+		portPath = []string{"startArgs"}
+	}
+	words := []project.Text{in.Program("memcached"), litFlag("port", strconv.Itoa(port)),
+		litFlag("memory-limit", strconv.Itoa(in.Int("maxMemory"))), litFlag("conn-limit", strconv.Itoa(in.Int("maxConnections")))}
+	if v, ok := flagValue(own, "-l", "--listen"); ok { // one would be added to the other
+		bind = v
+	} else if bind != "" {
+		words = append(words, litFlag("listen", bind))
+	}
+	for _, s := range in.Strs("startArgs") {
+		words = append(words, in.place.Text(s))
+	}
+	main := in.Main(project.Command{Exec: words})
+	if socket, ok := flagValue(own, "-s", "--unix-socket"); ok { // instead of the network
+		main.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "memcached", Socket: in.place.Path(module.Str{S: socket})}}
+		return
+	}
+	check := &project.ServerCheck{Protocol: "memcached"}
+	udp := 0
+	if v, ok := flagValue(own, "-U", "--udp-port"); ok {
+		udp, _ = strconv.Atoi(v)
+	}
+	for _, address := range strings.Split(bind, ",") {
+		at := port
+		if host, n, ok := splitHostPort(address); ok && strings.ContainsAny(address, ".]") {
+			address, at = host, n
+		}
+		in.Listen(at, everywhere(address), portPath...)
+		in.listen(udp, "udp", everywhere(address), "startArgs")
+		if check.Port == 0 {
+			check.Host, check.Port = reachable(address), at
+		}
+	}
+	main.Readiness = &project.Probe{Server: check}
 }

@@ -33,7 +33,10 @@ func minioType() *ServiceType {
 			main.Env["MINIO_REGION"] = project.Value{Text: project.Lit(in.String("region"))}
 			main.Env["MINIO_BROWSER"] = project.Value{Text: project.Lit(onOff(in.Bool("browser")))}
 			main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(host), Port: port, Path: "/minio/health/live"}, Period: slowStart}
-			in.Listen(port, host, "port")
+			in.Listen(port, everywhere(host), "port")
+			if h, n, ok := splitHostPort(in.String("consoleAddress")); ok && in.Bool("browser") {
+				in.Listen(n, h, "consoleAddress")
+			}
 		},
 	}
 }

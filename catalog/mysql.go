@@ -47,14 +47,8 @@ func generateMySQL(in *Instance) {
 	if in.Bool("importTimeZones") {
 		in.Get("importTimeZones").Errorf("not supported: importTimeZones; load them with mysql_tzinfo_to_sql")
 	}
-	port, portPath := in.Int("port"), []string{"port"}
-	if p, ok := settingInt(in, "settings", "mysqld", "port"); ok {
-		port, portPath = p, []string{"settings", "mysqld", "port"}
-	}
-	bind := in.String("bind")
-	if in.Has("settings", "mysqld", "bind-address") {
-		bind = in.String("settings", "mysqld", "bind-address")
-	}
+	port, portPath := in.portOf(in.Int("port"), []string{"port"}, mysqlOwn(in, "port"))
+	bind := in.textOf(in.String("bind"), mysqlOwn(in, "bind-address"))
 	socket := in.RunDir("/mysql.sock")
 	bin := trimSuffix(in.Program("mysqld"), "/mysqld")
 	provision := func(work string, more ...project.Text) project.Command {
@@ -71,7 +65,9 @@ func generateMySQL(in *Instance) {
 	main.Files = []project.File{{Path: in.RunDir("/my.cnf"), Content: mysqlConfig(in, port, bind), Mode: "0640"}}
 	main.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "mysql", Socket: socket}, Period: slowStart}
 	main.Shutdown.ParentOnly = true
-	in.Listen(port, bind, portPath...)
+	if off := in.Get(mysqlOwn(in, "skip-networking")...); !off.Bool() && off.Int() == 0 {
+		in.Listen(port, everywhere(bind), portPath...)
+	}
 
 	setup := in.After(provision("setup", flag("socket", socket), flag("spec", in.RunDir("/setup.json"))))
 	setup.User = ""                                           // as whoever started us, who becomes a user of the database
@@ -80,14 +76,45 @@ func generateMySQL(in *Instance) {
 	setup.Files = append(setup.Files, spec)
 }
 
+// mysqlGroups are the sections of my.cnf that the server reads; of each but the
+// last there are ones for a version as well, such as mariadb-10.11.
+var mysqlGroups = []string{"mysqld", "mariadbd", "mariadb", "server", "client-server"}
+
+// mysqlOwn is the path of the setting that the server takes for key, which has
+// dashes: the last one in the file. Without one it is a path where nothing is.
+func mysqlOwn(in *Instance, key string) []string {
+	path := []string{"settings", "mysqld", key}
+	for _, section := range in.Each("settings") {
+		group := slices.ContainsFunc(mysqlGroups, func(g string) bool {
+			return section.Name() == g || strings.HasPrefix(section.Name(), g+"-")
+		})
+		for _, c := range section.Each() {
+			name := strings.TrimPrefix(strings.ReplaceAll(c.Name(), "_", "-"), "loose-")
+			if group && name == key && c.Has() {
+				path = []string{"settings", section.Name(), c.Name()}
+			}
+		}
+	}
+	return path
+}
+
 // mysqlConfig is my.cnf.
 func mysqlConfig(in *Instance, port int, bind string) project.Text {
-	sections := map[string]map[string][]project.Text{"mysqld": {
+	ours := map[string][]project.Text{
 		"port":         {project.Lit(strconv.Itoa(port))},
 		"bind-address": {project.Lit(bind)},
+		// MySQL's second protocol would listen on all addresses, at a port that two
+		// servers would share.
+		"loose-mysqlx": {project.Lit("OFF")},
 		// Otherwise each probe of ours is worth a warning.
 		"loose-log_warnings": {project.Lit("1")},
-	}}
+	}
+	for key := range ours {
+		if name := strings.TrimPrefix(strings.ReplaceAll(key, "_", "-"), "loose-"); in.Has(mysqlOwn(in, name)...) {
+			delete(ours, key)
+		}
+	}
+	sections := map[string]map[string][]project.Text{"mysqld": ours}
 	for _, section := range in.Each("settings") {
 		if sections[section.Name()] == nil {
 			sections[section.Name()] = map[string][]project.Text{}

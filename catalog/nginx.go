@@ -71,7 +71,7 @@ func (n *nginx) write() {
 		n.unless(have, "daemon", "daemon off;")
 		n.unless(have, "pid", "pid nginx.pid;")
 		n.lines(own)
-		n.foundIn(n.String("config"))
+		n.foundIn("config", nil)
 		return
 	}
 	outside := topLevel(n.String("prependConfig") + "\n" + n.String("appendConfig"))
@@ -95,9 +95,11 @@ func (n *nginx) write() {
 		n.open("stream")
 		n.lines(n.Text("streamConfig"))
 		n.close()
-		n.foundIn(n.String("streamConfig"))
+		n.foundIn("streamConfig", nil)
 	}
 	n.lines(n.Text("appendConfig"))
+	n.foundIn("prependConfig", nil)
+	n.foundIn("appendConfig", nil)
 }
 
 // unless writes a line unless the user has that directive.
@@ -148,7 +150,9 @@ func (n *nginx) http() {
 	if n.Bool("statusPage") {
 		n.statusPage()
 	}
-	n.foundIn(userText)
+	for _, option := range []string{"commonHttpConfig", "httpConfig", "appendHttpConfig"} {
+		n.foundIn(option, nil)
+	}
 	if n.wantsDefaultServer(len(hosts) > 0) {
 		n.open("server")
 		n.listen("0.0.0.0", n.port, nil, "port")
@@ -279,11 +283,17 @@ func (n *nginx) listen(addr string, port int, words []string, path ...string) {
 	n.listens = append(n.listens, listener{addr, port, path})
 }
 
-// foundIn remembers what the user's own text listens on.
-func (n *nginx) foundIn(text string) {
+// foundIn remembers what the user's own text listens on: that of an option, or
+// of a virtual host, which is inside a server block already.
+func (n *nginx) foundIn(option string, host *module.Config) {
+	text, around, path := n.String(option), []string{}, []string{option}
+	if host != nil {
+		text, around, path = host.String(option), []string{"server"}, []string{"virtualHosts", host.Name(), option}
+	}
 	for _, s := range ngxStatements(text) {
-		if len(s.words) < 2 || s.words[0] != "listen" || len(s.blocks) == 0 || s.blocks[len(s.blocks)-1] != "server" ||
-			strings.HasPrefix(s.words[1], "unix:") || slices.Contains(s.words, "quic") {
+		blocks := append(slices.Clone(around), s.blocks...)
+		if len(s.words) < 2 || s.words[0] != "listen" || len(blocks) == 0 || blocks[len(blocks)-1] != "server" ||
+			strings.HasPrefix(s.words[1], "unix:") {
 			continue
 		}
 		addr, text := "0.0.0.0", s.words[1]
@@ -294,7 +304,11 @@ func (n *nginx) foundIn(text string) {
 		if err != nil { // an address alone
 			addr, port = text, 80
 		}
-		n.listens = append(n.listens, listener{addr: addr, port: port, path: []string{"httpConfig"}})
+		if slices.Contains(s.words, "quic") || slices.Contains(s.words, "udp") {
+			n.Instance.listen(port, "udp", everywhere(addr), path...)
+			continue
+		}
+		n.listens = append(n.listens, listener{addr: addr, port: port, path: path})
 	}
 }
 

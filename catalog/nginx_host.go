@@ -56,6 +56,7 @@ func (n *nginx) host(h *module.Config) {
 	}
 	n.basicAuth(h)
 	n.lines(n.place.Text(h.Str("extraConfig")))
+	n.foundIn("extraConfig", h)
 	locations := h.Each("locations")
 	slices.SortStableFunc(locations, func(a, b *module.Config) int { return cmp.Compare(a.Int("priority"), b.Int("priority")) })
 	for _, l := range locations {

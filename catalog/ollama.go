@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"strings"
+
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
@@ -19,12 +21,12 @@ func ollamaType() *ServiceType {
 			"environmentVariables": def(module.AttrsOf(module.String), map[string]any{}, "More environment, in the words of NixOS."),
 		},
 		Generate: func(in *Instance) {
-			port, host := in.Int("port"), in.String("host")
+			host, port, path := ollamaListener(in)
 			env := func(proc *project.Process) {
 				proc.Env["HOME"] = project.Value{Text: in.DataDir()}
 				proc.Env["OLLAMA_MODELS"] = project.Value{Text: in.Data("/models")}
 				proc.Env["OLLAMA_KEEP_ALIVE"] = project.Value{Text: project.Lit(in.String("keepAlive"))}
-				for _, c := range in.Each("environmentVariables") {
+				for _, c := range in.Each("environmentVariables") { // OLLAMA_HOST is in host and port
 					proc.Env[c.Name()] = project.Value{Text: in.place.Text(c.Str())}
 				}
 			}
@@ -33,7 +35,7 @@ func ollamaType() *ServiceType {
 			env(main)
 			main.Env["OLLAMA_HOST"] = project.Value{Text: project.Lit(hostPort(host, port))}
 			main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(host), Port: port, Path: "/"}, Period: slowStart}
-			in.Listen(port, host, "port")
+			in.Listen(port, everywhere(host), path...)
 			for _, model := range in.Strings("models") {
 				pull := in.After(project.Command{Exec: []project.Text{in.Program("ollama"), project.Lit("pull"), project.Lit(model)}})
 				env(pull)
@@ -41,4 +43,28 @@ func ollamaType() *ServiceType {
 			}
 		},
 	}
+}
+
+// ollamaListener is where the server listens, and the option that says so: the
+// environment goes before host and port.
+func ollamaListener(in *Instance) (host string, port int, path []string) {
+	host, port, path = in.String("host"), in.Int("port"), []string{"port"}
+	for _, set := range []string{"environmentVariables", "environment"} { // the last wins
+		at := []string{set, "OLLAMA_HOST"}
+		if in.Kind(at...) != module.KindStr {
+			continue
+		}
+		text := in.String(at...)
+		if _, rest, ok := strings.Cut(text, "://"); ok {
+			text = rest
+		}
+		host, port, path = strings.TrimRight(text, "/"), 11434, at
+		if h, n, ok := splitHostPort(host); ok {
+			host, port = h, n
+		}
+		if strings.HasPrefix(text, ":") { // of this program alone
+			host = "127.0.0.1"
+		}
+	}
+	return host, port, path
 }

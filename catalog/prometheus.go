@@ -1,7 +1,9 @@
 package catalog
 
 import (
+	"net/url"
 	"strconv"
+	"strings"
 
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
@@ -47,8 +49,12 @@ func generatePrometheus(in *Instance) {
 		config["alerting"] = map[string]any{"alertmanagers": l}
 	}
 
-	host := in.String("listenAddress")
-	port := in.Int("port")
+	own := in.Strings("extraFlags")
+	host, port, portPath := in.String("listenAddress"), in.Int("port"), []string{"port"}
+	listen, given := flagValue(own, "--web.listen-address", "-web.listen-address")
+	if h, n, ok := splitHostPort(listen); ok {
+		host, port, portPath = h, n, []string{"extraFlags"}
+	}
 	main := in.Main(project.Command{})
 	for i, s := range in.Strs("rules") {
 		name := "rules." + strconv.Itoa(i+1) + ".yml"
@@ -59,8 +65,10 @@ func generatePrometheus(in *Instance) {
 		config["rule_files"] = rules
 	}
 	main.Files = append(main.Files, in.jsonFile("/prometheus.yml", mergeDeep(config, in.attrs("extraConfig"))))
-	words := []project.Text{in.Program("prometheus"), flag("config.file", in.RunDir("/prometheus.yml")), flag("storage.tsdb.path", in.DataDir()),
-		litFlag("web.listen-address", hostPort(host, port))}
+	words := []project.Text{in.Program("prometheus"), flag("config.file", in.RunDir("/prometheus.yml")), flag("storage.tsdb.path", in.DataDir())}
+	if !given { // twice is an error
+		words = append(words, litFlag("web.listen-address", hostPort(host, port)))
+	}
 	if in.Has("retentionTime") {
 		words = append(words, litFlag("storage.tsdb.retention.time", in.String("retentionTime")))
 	}
@@ -72,6 +80,26 @@ func generatePrometheus(in *Instance) {
 	}
 	main.Command.Exec = words
 	main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0750"}}
-	main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(host), Port: port, Path: "/-/ready"}, Period: slowStart}
-	in.Listen(port, host, "port")
+	main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(host), Port: port, Path: prometheusPrefix(in, own) + "/-/ready"}, Period: slowStart}
+	if _, ok := flagValue(own, "--web.config.file", "-web.config.file"); ok { // TLS, or passwords
+		main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: reachable(host), Port: port}, Period: slowStart}
+	}
+	in.Listen(port, everywhere(host), portPath...)
+}
+
+// prometheusPrefix is what all paths of the server begin with: that of the
+// address under which others reach it, unless a flag says otherwise.
+func prometheusPrefix(in *Instance, flags []string) string {
+	external := in.String("webExternalUrl")
+	if v, ok := flagValue(flags, "--web.external-url", "-web.external-url"); ok {
+		external = v
+	}
+	prefix := ""
+	if u, err := url.Parse(external); err == nil {
+		prefix = u.Path
+	}
+	if v, ok := flagValue(flags, "--web.route-prefix", "-web.route-prefix"); ok {
+		prefix = v
+	}
+	return strings.TrimRight("/"+strings.Trim(prefix, "/"), "/")
 }

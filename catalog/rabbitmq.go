@@ -40,15 +40,13 @@ func rabbitmqType() *ServiceType {
 // and the port it has unless they are set. Unless told, all of them listen on
 // all addresses.
 var rabbitmqPlugins = map[string][]rabbitmqPort{
-	"rabbitmq_management":         {{ip: "management.tcp.ip", port: "management.tcp.port", number: 15672}},
-	"rabbitmq_prometheus":         {{ip: "prometheus.tcp.ip", port: "prometheus.tcp.port", number: 15692}},
-	"rabbitmq_web_mqtt":           {{ip: "web_mqtt.tcp.ip", port: "web_mqtt.tcp.port", number: 15675}},
-	"rabbitmq_web_stomp":          {{ip: "web_stomp.tcp.ip", port: "web_stomp.tcp.port", number: 15674}},
-	"rabbitmq_mqtt":               {{listener: "mqtt.listeners.tcp", number: 1883}},
-	"rabbitmq_stomp":              {{listener: "stomp.listeners.tcp", number: 61613}},
-	"rabbitmq_stream":             {{listener: "stream.listeners.tcp", number: 5552}},
-	"rabbitmq_web_stomp_examples": {{ip: "web_stomp_examples.listener.ip", port: "web_stomp_examples.listener.port", number: 15670}},
-	"rabbitmq_web_mqtt_examples":  {{ip: "web_mqtt_examples.listener.ip", port: "web_mqtt_examples.listener.port", number: 15670}},
+	"rabbitmq_management": {{ip: "management.tcp.ip", port: "management.tcp.port", number: 15672}},
+	"rabbitmq_prometheus": {{ip: "prometheus.tcp.ip", port: "prometheus.tcp.port", number: 15692}},
+	"rabbitmq_web_mqtt":   {{ip: "web_mqtt.tcp.ip", port: "web_mqtt.tcp.port", number: 15675}},
+	"rabbitmq_web_stomp":  {{ip: "web_stomp.tcp.ip", port: "web_stomp.tcp.port", number: 15674}},
+	"rabbitmq_mqtt":       {{listener: "mqtt.listeners.tcp", number: 1883}},
+	"rabbitmq_stomp":      {{listener: "stomp.listeners.tcp", number: 61613}},
+	"rabbitmq_stream":     {{listener: "stream.listeners.tcp", number: 5552}},
 }
 
 // A rabbitmqPort is said by two items, or by a list of listeners.

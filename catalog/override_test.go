@@ -1,0 +1,97 @@
+package catalog_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"nix2gpu/project"
+)
+
+// What an option of the user's says of addresses and ports beside those that
+// are there for it is known to the check for clashes and to the probe. For the
+// servers that are installed, TestServersListenWhereTheySay asks them.
+func TestOverridesReachPortsAndProbes(t *testing.T) {
+	for _, c := range []struct{ name, instance, ports, probe string }{
+		{"clickhouse", `services.clickhouse.a = { enable = true; extraConfig = { tcp_port = 1; http_port = "2"; listen_host = "127.0.0.2"; mysql_port = 3; }; };`,
+			"127.0.0.2:1 127.0.0.2:2 127.0.0.2:3", "127.0.0.2:2"},
+		{"clickhouse everywhere", `services.clickhouse.a = { enable = true; listenAddress = "::"; };`, "*:9000 *:8123", "127.0.0.1:8123"},
+		{"grafana settings", `services.grafana.a = { enable = true; settings.server = { http_port = "1"; http_addr = "127.0.0.2"; protocol = "https"; }; extraConf.server.http_port = 2; };`,
+			"127.0.0.2:1", "https://127.0.0.2:1"},
+		{"grafana extraConf", `services.grafana.a = { enable = true; extraConf.server = { http_port = 2; http_addr = ""; }; };`, "*:2", "http://127.0.0.1:2"},
+		{"grafana environment", `services.grafana.a = { enable = true; settings.server.http_port = 2; environment.GF_SERVER_HTTP_PORT = "3"; };`, "127.0.0.1:3", "http://127.0.0.1:3"},
+		{"jaeger", `services.jaeger.a = { enable = true; extraFlags = [ "--admin.http.host-port=127.0.0.2:1" "--query.http-server.host-port" ":2" ]; environment.QUERY_GRPC_SERVER_HOST_PORT = "127.0.0.3:4"; };`,
+			"*:2 127.0.0.1:4317 127.0.0.1:4318 127.0.0.2:1 127.0.0.1:14250 127.0.0.1:14268 127.0.0.3:4", "127.0.0.2:1"},
+		{"kafka", `services.kafka.a = { enable = true; settings.listeners = [ "CONTROLLER://127.0.0.2:1" "PLAINTEXT://0.0.0.0:2" "SSL://:3" ]; };`,
+			"127.0.0.2:1 *:2 *:3", "127.0.0.1:2"},
+		{"kafka as it is", `services.kafka.a = { enable = true; listenAddress = "127.0.0.2"; };`, "127.0.0.2:9092 127.0.0.1:9093", "127.0.0.2:9092"},
+		{"minio", `services.minio.a = { enable = true; consoleAddress = ":1"; };`, "127.0.0.1:9000 *:1", "127.0.0.1:9000"},
+		{"minio without console", `services.minio.a = { enable = true; browser = false; };`, "127.0.0.1:9000", "127.0.0.1:9000"},
+		{"ollama", `services.ollama.a = { enable = true; environmentVariables.OLLAMA_HOST = "http://127.0.0.2:1/"; };`, "127.0.0.2:1", "127.0.0.2:1"},
+		{"ollama address alone", `services.ollama.a = { enable = true; port = 5; environment.OLLAMA_HOST = "0.0.0.0"; };`, "*:11434", "127.0.0.1:11434"},
+		{"ollama port alone", `services.ollama.a = { enable = true; environment.OLLAMA_HOST = ":7"; };`, "127.0.0.1:7", "127.0.0.1:7"},
+		{"memcached", `services.memcached.a = { enable = true; startArgs = [ "-p1" "-l" "127.0.0.2,127.0.0.3:4" "-U" "5" ]; };`,
+			"127.0.0.2:1 127.0.0.2:5/udp 127.0.0.3:4 127.0.0.3:5/udp", "127.0.0.2:1"},
+		{"memcached socket", `services.memcached.a = { enable = true; startArgs = [ "-s" "/run/m.sock" ]; };`, "", "/run/m.sock"},
+		{"redis TLS", `services.redis.a = { enable = true; port = 0; settings.tls-port = 1; };`, "127.0.0.1:1", "127.0.0.1:1"},
+		{"redis socket", `services.redis.a = { enable = true; port = 0; settings.unixsocket = "/run/r.sock"; };`, "", "/run/r.sock"},
+		{"redis quoted", `services.redis.a = { enable = true; extraConfig = "PORT \"1\"\n# port 2\nbind '127.0.0.2'"; };`, "127.0.0.2:1", "127.0.0.2:1"},
+		{"mysql without network", `services.mysql.a = { enable = true; settings.mysqld.skip-networking = true; };`, "", "<run>/mysql.a/mysql.sock"},
+		{"mysql by version", `services.mysql.a = { enable = true; settings."mariadb-10.11".loose_port = 1; };`, "127.0.0.1:1", "<run>/mysql.a/mysql.sock"},
+		{"rabbitmq on TLS alone", `services.rabbitmq.a = { enable = true; configItems = { "listeners.tcp" = "none"; "listeners.ssl.default" = 1; }; };`,
+			"*:1 127.0.0.1:25672 127.0.0.1:30672", "127.0.0.1:1"},
+		{"rabbitmq at the end of the numbers", `services.rabbitmq.a = { enable = true; distPort = 65000; distAddress = "10.0.0.1"; };`,
+			"127.0.0.1:5672 10.0.0.1:65000 10.0.0.1:60000", "127.0.0.1:5672"},
+		{"prometheus with passwords", `services.prometheus.a = { enable = true; extraFlags = [ "--web.config.file=x" ]; };`, "127.0.0.1:9090", "tcp 127.0.0.1:9090"},
+		{"prometheus behind a proxy", `services.prometheus.a = { enable = true; webExternalUrl = "http://x/y/"; };`, "127.0.0.1:9090", "http://127.0.0.1:9090/y/-/ready"},
+		{"prometheus at its root", `services.prometheus.a = { enable = true; webExternalUrl = "http://x/y/"; extraFlags = [ "--web.route-prefix=/" ]; };`, "127.0.0.1:9090", "http://127.0.0.1:9090/-/ready"},
+		{"nginx datagrams", `services.nginx.a = { enable = true; streamConfig = "server { listen 127.0.0.1:1 udp; }"; virtualHosts.x.listenAddresses = [ "127.0.0.2" ]; };`, "127.0.0.1:1/udp 127.0.0.2:8080", "127.0.0.2:8080"},
+		{"caddy administration", `services.caddy.a = { enable = true; globalConfig = "admin localhost:1"; };`, "localhost:1 *:8082", "127.0.0.1:8082"},
+		{"caddy JSON administration", `services.caddy.a = { enable = true; settings = { admin.listen = "127.0.0.1:1"; apps.http.servers.s.listen = [ "tcp/127.0.0.2:2" ":3" ]; }; };`, "127.0.0.1:1 127.0.0.2:2 *:3", "127.0.0.2:2"},
+		{"caddy snippets", `services.caddy.a = { enable = true; extraConfig = "(s) {\n  bind 127.0.0.9\n}\nhttp://a:1 {\n  import s # x {\n  handle {\n    bind 127.0.0.8\n  }\n}"; };`, "*:1", "127.0.0.1:1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, err := generate(t, "t.nix", "{ "+c.instance+" }")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var ports []string
+			for _, s := range p.Services {
+				for _, port := range s.Ports {
+					text := fmt.Sprintf("%s:%d", port.Address, port.Port)
+					if port.Protocol != "" {
+						text += "/" + port.Protocol
+					}
+					ports = append(ports, text)
+				}
+				if got := asked(p.Processes[s.Main].Readiness); !strings.Contains(got, c.probe) {
+					t.Errorf("the probe asks %s, want %s", got, c.probe)
+				}
+			}
+			want := strings.Fields(c.ports)
+			slices.Sort(ports)
+			slices.Sort(want)
+			if !slices.Equal(ports, want) {
+				t.Errorf("ports are %v, want %v", ports, want)
+			}
+		})
+	}
+}
+
+// asked is where a probe asks.
+func asked(probe *project.Probe) string {
+	switch {
+	case probe == nil:
+		return "nobody"
+	case probe.HTTP != nil:
+		return fmt.Sprintf("%s://%s:%d%s http://%[2]s:%[3]d%[4]s", probe.HTTP.Scheme, probe.HTTP.Host, probe.HTTP.Port, probe.HTTP.Path)
+	case probe.TCP != nil:
+		return fmt.Sprintf("tcp %s:%d", probe.TCP.Host, probe.TCP.Port)
+	case probe.Server != nil && !probe.Server.Socket.IsEmpty():
+		return probe.Server.Socket.String()
+	case probe.Server != nil:
+		return fmt.Sprintf("%s:%d", probe.Server.Host, probe.Server.Port)
+	}
+	return "something else"
+}

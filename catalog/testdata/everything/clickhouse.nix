@@ -1,0 +1,1 @@
+{ services.clickhouse.all = { enable = true; port = 6035; httpPort = 6036; listenAddress = "*"; databases = [ "a" ]; ensureDatabases = [ "b" ]; initialDatabases = [ { name = "c"; schemas = [ ./user-schema.sql ]; } ]; extraConfig.max_connections = 1; }; }

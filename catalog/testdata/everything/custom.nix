@@ -1,0 +1,26 @@
+{
+  services.custom.all = {
+    enable = true;
+    description = "d"; namespace = "n"; dataDir = "./user-data"; user = "user"; command = [ "./user-program" "--flag" ]; packages = [ pkgs.python3 ];
+    ports = [ 1 ]; privileged = false;
+    environment = { A = "1"; B = { secret = "user-secret"; }; C = ./user-file; D = null; E = 2; F = true; };
+    environmentFile = "./user-env"; environmentFiles = [ "-./user-more" ]; working_dir = "./user-dir";
+    depends_on.other = { condition = "completed"; restart = true; };
+    restart = "always"; restart_delay = "1s"; restart_delay_max = 5; restart_delay_backoff = 2; max_restarts = 3;
+    readiness_probe = {
+      exec = { command = "./user-check"; working_dir = "./user-dir"; };
+      initial_delay_seconds = 0; period_seconds = 1; timeout_seconds = "2s"; success_threshold = 2; failure_threshold = 4;
+    };
+    liveness_probe.http_get = { host = "h"; scheme = "https"; path = "p"; port = "80"; headers.a = "b"; status_code = 204; };
+    startup_probe.tcp_socket = { host = "h"; port = 1; };
+    shutdown = { command = "./user-stop"; signal = 15; timeout_seconds = 3; parent_only = true; };
+    limits = { memory = "1G"; cpus = "1.5"; pids = 10; nofile = 20; };
+    successExitCodes = [ 3 ];
+  };
+  services.custom.other = {
+    enable = true; command = "x"; environment = [ "A=1" ];
+    availability = { restart = "on_failure"; backoff_seconds = 2; max_restarts = 5; exit_on_end = true; exit_on_skipped = true; };
+    ready_log_line = "ready"; startup_probe.log_line = "up"; liveness_probe.tcp.port = 2;
+  };
+  services.custom.grpc = { enable = true; command = "x"; readiness_probe.grpc = { host = "h"; port = 1; service = "s"; }; startup_probe.log = "u.*"; liveness_probe.notify = 3; };
+}

@@ -1,0 +1,1 @@
+{ services.minio.all = { enable = true; port = 6038; host = "127.0.0.1"; consoleAddress = ":6039"; accessKey = "user"; secretKey = "password"; region = "r"; browser = true; buckets = [ "abc" ]; }; }
