@@ -15,7 +15,7 @@ func TestRoomsOfTheLawExist(t *testing.T) {
 		packages[f.pkg] = true
 	}
 	exists := func(name string) bool {
-		prefix, all := strings.CutSuffix(name, "...")
+		prefix, all := strings.CutSuffix(name, "...") // "nix/...": anything below
 		if !all {
 			return packages[name]
 		}
