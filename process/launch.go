@@ -61,7 +61,7 @@ func (h *Host) throughLaunch(spec *Spec, req *forkRequest) error {
 	}
 	read, write, err := os.Pipe()
 	if err != nil {
-		return &StartError{Program: spec.Argv[0], Reason: Exhausted, Detail: err.Error()}
+		return spec.explain(err, req.path)
 	}
 	req.report, req.reportEnd = read, write
 	set := settings{

@@ -79,6 +79,9 @@ func (s *session) preflight(ctx context.Context, next project.Valid) error {
 	if err == nil && len(unmet) > 0 {
 		err = &Refusal{s.Root, unmet}
 	}
+	for _, short := range Shortages(next.Project(), next.Project().Enabled()) {
+		s.hub.Say("warning: " + short.Msg + "; " + short.Hint)
+	}
 	return err
 }
 

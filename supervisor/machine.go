@@ -32,6 +32,9 @@ type Machine struct {
 	// NotifyDir is the folder of notification sockets, which services of any
 	// user must reach. Empty: abstract sockets.
 	NotifyDir string
+
+	// Files shares out our descriptors; nil: those that the system allows.
+	Files *process.Files
 }
 
 // drainTime is how long the last output of a dead process may take to be read.
@@ -39,6 +42,9 @@ const drainTime = 2 * time.Second
 
 // World makes the world of one engine.
 func (m Machine) World(report func(Fact)) World {
+	if m.Files == nil {
+		m.Files = process.NewFiles(process.FileLimit(), filesPatience)
+	}
 	return &machine{Machine: m, report: report, runs: make(map[RunID]*execution), warned: make(map[project.ID]bool)}
 }
 
@@ -172,10 +178,19 @@ func (m *machine) Shutdown(id RunID, c project.Command) {
 func (x *execution) live() project.Exit {
 	defer x.end()
 	defer x.closeNotifiers()
-	launch, err := x.prepare()
+	launch, err := patiently(x.cancel, x.prepare)
 	if err != nil {
 		return startError(err)
 	}
+	files := filesOf(x.Process)
+	if err := x.m.Files.Take(files+filesBegin, x.cancel); errors.Is(err, process.ErrGone) {
+		return startError(errStopped)
+	} else if err != nil {
+		return startError(err)
+	}
+	defer x.m.Files.Give(files)
+	begun := sync.OnceFunc(func() { x.m.Files.Give(filesBegin) })
+	defer begun()
 	spec, err := x.spec(launch)
 	if err != nil {
 		return startError(err)
@@ -188,16 +203,17 @@ func (x *execution) live() project.Exit {
 	if copyTo != nil {
 		defer copyTo.Close()
 	}
-	log, err := source.Start(x.watch(copyTo))
+	log, err := patiently(x.cancel, func() (*servicelog.Run, error) { return source.Start(x.watch(copyTo)) })
 	if err != nil {
 		return startError(err)
 	}
 	spec.Stdout, spec.Stderr = log.Stdout, log.Stderr
-	p, err := x.start(*spec)
+	p, err := patiently(x.cancel, func() (*process.Process, error) { return x.m.Host.Start(*spec) })
 	log.Started()
 	if x.readyFD != nil {
 		x.readyFD.Child.Close()
 	}
+	begun()
 	if err != nil {
 		return startError(err)
 	}
@@ -221,26 +237,6 @@ func (x *execution) live() project.Exit {
 	defer cancel()
 	_ = log.Drain(drain) // whoever holds the pipe now may keep it
 	return x.exit(p)
-}
-
-// start starts the program. Where the machine lacks something just now
-// (processes, memory, descriptors), that is not the program's fault: it is
-// tried again for a few seconds before it counts as a failure.
-func (x *execution) start(spec process.Spec) (*process.Process, error) {
-	wait := 20 * time.Millisecond
-	for {
-		p, err := x.m.Host.Start(spec)
-		var refused *process.StartError
-		if err == nil || !errors.As(err, &refused) || !refused.Temporary() || wait > 2*time.Second {
-			return p, err
-		}
-		select {
-		case <-time.After(wait):
-			wait *= 2
-		case <-x.cancel:
-			return nil, errStopped
-		}
-	}
 }
 
 // prepare stages the process. It can take long, and can't be interrupted: a
@@ -492,7 +488,7 @@ func (x *execution) shutdown(c project.Command) error {
 	if err != nil {
 		return err
 	}
-	log, err := x.source().Start(nil)
+	log, err := patiently(x.over.Done(), func() (*servicelog.Run, error) { return x.source().Start(nil) })
 	if err != nil {
 		return err
 	}
@@ -500,7 +496,7 @@ func (x *execution) shutdown(c project.Command) error {
 	spec.Name = string(x.Process.ID) + "-shutdown"
 	spec.Env = append(spec.Env, "MAINPID="+strconv.Itoa(x.proc.PID()))
 	spec.Stdout, spec.Stderr = log.Stdout, log.Stderr
-	p, err := x.m.Host.Start(*spec)
+	p, err := patiently(x.over.Done(), func() (*process.Process, error) { return x.m.Host.Start(*spec) })
 	log.Started()
 	if err != nil {
 		return err

@@ -36,6 +36,9 @@ func preflight(ctx context.Context, env *Env, l *loaded, layout rundir.Layout, i
 			return nil, err
 		}
 	}
+	for _, s := range session.Shortages(l.project, ids) {
+		fmt.Fprintf(env.Stderr, "warning: %s\n  hint: %s\n", s.Msg, s.Hint)
+	}
 	if len(unmet) == 0 {
 		return nil, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -149,6 +150,68 @@ func TestQuitTellsTheServices(t *testing.T) {
 			}
 			s.WantNothingLeft()
 		})
+	}
+}
+
+// TestFewOpenFiles runs more services than descriptors allow: it says so before
+// the start, runs what it can, and stays open to requests.
+func TestFewOpenFiles(t *testing.T) {
+	s := testkit.NewStackFrom(t, "")
+	var text strings.Builder
+	text.WriteString("processes:\n")
+	for i := range 100 {
+		fmt.Fprintf(&text, "  s%d: { command: \"echo up; exec sleep 1000\" }\n", i)
+	}
+	s.Write("process-compose.yaml", text.String())
+	up := s.StartCommand("bash", "-c", "ulimit -n 200; exec "+s.Bin+" up -d")
+	if code := up.Wait(2 * time.Minute); code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+	if want := "warning: 100 services need about 382 open files"; !strings.Contains(up.Stderr(), want) || !strings.Contains(up.Stderr(), "ulimit -n 1024") {
+		t.Errorf("no %q with its cure in\n%s", want, up.Stderr())
+	}
+	count := func() (running int, failed []string) {
+		for line := range strings.Lines(s.MustExec("ps")) {
+			switch f := strings.Fields(line); {
+			case f[1] == "running":
+				running++
+			case f[1] == "failed":
+				failed = append(failed, f[0])
+			}
+		}
+		return running, failed
+	}
+	running, failed := count()
+	if running < 20 || len(failed) != 100-running {
+		t.Fatalf("%d run and %d have failed; want 20 at least that run, and the others failed", running, len(failed))
+	}
+	if out, _, _ := s.Exec("status", failed[0]); !strings.Contains(out, "too many open files") {
+		t.Errorf("status does not say why:\n%s", out)
+	}
+	var stop []string
+	for line := range strings.Lines(s.MustExec("ps")) {
+		if f := strings.Fields(line); f[1] == "running" && len(stop) < 5 {
+			stop = append(stop, f[0])
+		}
+	}
+	s.MustExec(append([]string{"stop"}, stop...)...)
+	s.MustExec("start", failed[0]) // there is room again
+	s.MustExec("down")
+	s.WantNothingLeft()
+}
+
+// TestServicesHaveTheirOwnLimitOfFiles raises ours to the hard limit, and
+// theirs not: select(2) cannot take more than 1024.
+func TestServicesHaveTheirOwnLimitOfFiles(t *testing.T) {
+	s := stack(t, `command = "bash -c 'echo soft $(ulimit -Sn) hard $(ulimit -Hn); grep open.files /proc/$PPID/limits; exit 0'"; restart = "no";`)
+	up := s.StartCommand("bash", "-c", "ulimit -Sn 200; ulimit -Hn 1000; exec "+s.Bin+" up")
+	if code := up.Wait(time.Minute); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	for _, want := range []string{`soft 200 hard 1000`, `Max open files +999 +1000 `} { // the runtime takes one less, as a mark
+		if !regexp.MustCompile(`\[svc\] ` + want).MatchString(up.Stdout()) {
+			t.Errorf("no %q in\n%s", want, up.Stdout())
+		}
 	}
 }
 
