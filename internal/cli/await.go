@@ -131,6 +131,7 @@ func (a *arrival) report(still string) {
 // write prints a line a service, and the end of the log of those that failed.
 func (a *arrival) write(ctx context.Context, layout rundir.Layout) error {
 	failed, stopped := 0, 0
+	names := labels(layout)
 	for _, id := range a.ids {
 		s, ok := a.services[id]
 		if !ok {
@@ -145,7 +146,7 @@ func (a *arrival) write(ctx context.Context, layout rundir.Layout) error {
 		}
 		failed++
 		if s.State == control.Failed {
-			printTail(ctx, a.env.Stderr, layout, s, a.began, statusLines)
+			printTail(ctx, a.env.Stderr, layout, names, s, a.began, statusLines)
 		}
 	}
 	switch {

@@ -329,13 +329,13 @@ func tailOf(ctx context.Context, env *Env, t *target, s control.Service, began t
 	if err != nil {
 		return err
 	}
-	return printTail(ctx, env.Stdout, layout, s, began, lines)
+	return printTail(ctx, env.Stdout, layout, labels(layout), s, began, lines)
 }
 
 // printTail prints the last lines of a service since its project began,
 // indented.
-func printTail(ctx context.Context, w io.Writer, layout rundir.Layout, s control.Service, began time.Time, lines int) error {
-	sources, err := labels(layout).sources([]string{string(s.ID)}, nil)
+func printTail(ctx context.Context, w io.Writer, layout rundir.Layout, names naming, s control.Service, began time.Time, lines int) error {
+	sources, err := names.sources([]string{string(s.ID)}, nil)
 	if err != nil {
 		sources = []string{string(s.ID)}
 	}

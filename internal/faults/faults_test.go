@@ -164,7 +164,7 @@ func TestFewOpenFiles(t *testing.T) {
 	}
 	s.Write("process-compose.yaml", text.String())
 	up := s.StartCommand("bash", "-c", "ulimit -n 200; exec "+s.Bin+" up -d")
-	if code := up.Wait(2 * time.Minute); code != 1 {
+	if code := up.Wait(); code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
 	if want := "warning: 100 services need about 382 open files"; !strings.Contains(up.Stderr(), want) || !strings.Contains(up.Stderr(), "ulimit -n 1024") {
@@ -205,7 +205,7 @@ func TestFewOpenFiles(t *testing.T) {
 func TestServicesHaveTheirOwnLimitOfFiles(t *testing.T) {
 	s := stack(t, `command = "bash -c 'echo soft $(ulimit -Sn) hard $(ulimit -Hn); grep open.files /proc/$PPID/limits; exit 0'"; restart = "no";`)
 	up := s.StartCommand("bash", "-c", "ulimit -Sn 200; ulimit -Hn 1000; exec "+s.Bin+" up")
-	if code := up.Wait(time.Minute); code != 0 {
+	if code := up.Wait(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
 	for _, want := range []string{`soft 200 hard 1000`, `Max open files +999 +1000 `} { // the runtime takes one less, as a mark
