@@ -90,10 +90,10 @@ type attempt struct {
 	oneshot *run // the init or setup one-shot, while it lives
 	step    int  // index of the one-shot in Init or Setup
 
-	probe      *control.Probe // the last verdict
-	probeReady bool           // its readiness
-	wasReady   bool           // it was ready once
-	noted      bool           // a failing first readiness was announced
+	verdicts   []control.Probe // the last of each probe, the latest at the end
+	probeReady bool            // its readiness
+	wasReady   bool            // it was ready once
+	noted      bool            // a failing first readiness was announced
 
 	pending *end   // what Ending will judge, when everything is gone
 	cause   string // why it is restarting, for the announcement

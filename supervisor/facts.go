@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"slices"
 	"time"
 
 	"nix2gpu/control"
@@ -79,7 +80,7 @@ func (c *core) probed(r *run, p control.Probe, news bool) {
 	if p.At.IsZero() {
 		p.At = c.world.Now()
 	}
-	s.probe = &p
+	s.verdicts = append(slices.DeleteFunc(s.verdicts, func(v control.Probe) bool { return v.Role == p.Role }), p)
 	if !news {
 		return
 	}
@@ -94,7 +95,7 @@ func (c *core) probed(r *run, p control.Probe, news bool) {
 		s.probeReady = false
 		if !c.feed(s, Lost) && s.state == control.Starting && !s.noted {
 			s.noted = true
-			c.say(s, "not ready yet: "+s.probeOutput())
+			c.say(s, "not ready yet: "+s.whyUnready())
 		}
 	}
 }

@@ -196,10 +196,7 @@ func (c *core) status(s *service) control.Service {
 		x := *s.exit
 		st.Exit = &x
 	}
-	if s.probe != nil {
-		p := *s.probe
-		st.Probe = &p
-	}
+	st.Probe = s.verdict()
 	return st
 }
 

@@ -44,6 +44,27 @@ func TestStartupProbe(t *testing.T) {
 	})
 }
 
+// A probe that passes does not hide that another fails, in either order.
+func TestVerdictsOfSeveralProbes(t *testing.T) {
+	p := services("a: +probe", "b")
+	p.Processes["a"].Liveness = &project.Probe{TCP: &project.TCPCheck{Port: 1}}
+	play(t, p, nil, Options{}, func(s *scene) {
+		s.world.news(t, "a", control.Probe{Role: project.ReadinessProbe, Output: "status 503"})
+		s.world.probe(t, "a", control.Probe{Role: project.LivenessProbe, OK: true})
+		s.wantState("a", control.Unready, "readiness probe failed: status 503")
+		if st := s.status("a"); st.Probe == nil || st.Probe.Role != project.ReadinessProbe || st.Probe.OK {
+			t.Errorf("probe = %+v, want the failed readiness", st.Probe)
+		}
+		s.world.probe(t, "a", control.Probe{Role: project.LivenessProbe, Output: "timed out"}) // not often enough yet
+		s.wantState("a", control.Unready, "readiness probe failed: status 503")
+		s.world.news(t, "a", control.Probe{Role: project.ReadinessProbe, OK: true})
+		s.wantState("a", control.Running, "")
+		if st := s.status("a"); st.Probe == nil || st.Probe.Role != project.LivenessProbe || st.Probe.OK {
+			t.Errorf("probe = %+v, want the failed liveness", st.Probe)
+		}
+	})
+}
+
 // What a probe said of a process is not said of the next one.
 func TestVerdictsEndWithTheProcess(t *testing.T) {
 	p := services("a: restart=always delay=1s", "b")

@@ -87,7 +87,7 @@ func (c *core) line(s *service, from, to control.ServiceState, k Kind) string {
 			return "ready"
 		}
 	case control.Unready:
-		return "not ready: " + s.probeOutput()
+		return "not ready: " + s.whyUnready()
 	case control.Ending:
 		return s.why // empty when it ended by itself
 	case control.Backoff:
@@ -193,17 +193,18 @@ func (c *core) why(s *service) string {
 			return "runs " + string(s.oneshot.Process.ID)
 		}
 	case control.Starting:
-		if s.probe != nil && !s.probe.OK {
-			return s.probeOutput()
+		v := s.verdict()
+		if v != nil && !v.OK {
+			return whyProbe(v)
 		}
-		if s.main.Startup != nil && s.probe == nil {
+		if s.main.Startup != nil && v == nil {
 			return "its startup probe has not passed yet"
 		}
 		if s.probed() {
 			return "its readiness probe has not passed yet"
 		}
 	case control.Unready:
-		return s.probeOutput()
+		return s.whyUnready()
 	case control.Backoff:
 		wait := max(s.pause.until.Sub(now), 0)
 		if s.pause.until.IsZero() { // told before the effects of the change
@@ -244,11 +245,26 @@ func (s *service) lastEnd() string {
 	return s.exit.String()
 }
 
-func (s *service) probeOutput() string {
-	if s.probe == nil {
-		return "its probe fails"
+// verdict is the one that explains how the process is: the latest that is bad,
+// which a good one of another probe does not outshine; else the latest.
+func (s *service) verdict() *control.Probe {
+	var found *control.Probe
+	for _, v := range s.verdicts {
+		if found == nil || found.OK || !v.OK {
+			found = &v
+		}
 	}
-	return whyProbe(s.probe)
+	return found
+}
+
+// whyUnready is what the probe that decides about it has said.
+func (s *service) whyUnready() string {
+	for _, v := range s.verdicts {
+		if !v.OK && v.Role != project.LivenessProbe {
+			return whyProbe(&v)
+		}
+	}
+	return "its probe fails"
 }
 
 func whyProbe(p *control.Probe) string { return text(string(p.Role)+" probe failed", p.Output) }
