@@ -14,7 +14,7 @@ import (
 var (
 	nullStr   = module.NullOr(module.String)
 	filePath  = module.OneOf(module.String, module.Path)
-	program   = module.OneOf(module.String, module.Path, module.Package, module.ListOf(filePath))
+	program   = module.OneOf(module.String, module.Path, module.Package, module.ListOf(module.OneOf(module.String, module.Path, module.Package)))
 	seconds   = module.OneOf(module.Number, module.String) // 5, 0.5, "5s", "1m30s"
 	envValue  = module.NullOr(module.OneOf(module.String, module.Bool, module.Number, module.Path, module.Package, secretRef))
 	secretRef = module.Submodule(module.Schema{Options: module.Options{

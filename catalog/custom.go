@@ -12,7 +12,7 @@ func customType() *ServiceType {
 		Doc:  "A command of your own.",
 		Options: module.Options{
 			"command": {Type: program, Example: "python3 server.py --port 8080",
-				Description: "What to run: a line for the shell, or a list of words that is executed without one. Programs are looked for in the folder bin beside the definition, in packages, and in PATH."},
+				Description: "What to run: a line for the shell, a list of words that is executed without one, or a package, which stands for its main program. Programs are looked for in the folder bin beside the definition, in packages, and in PATH."},
 			"packages": {Type: module.ListOf(module.Package), Default: []any{}, Example: module.Expr("[ pkgs.jq pkgs.curl ]"),
 				Description: "Packages whose programs the command finds in its PATH."},
 			"ports": {Type: module.ListOf(module.Port), Default: []any{},

@@ -78,23 +78,42 @@ func (in *Instance) probe(name string) *project.Probe {
 	return p
 }
 
-// command reads a line for the shell, or a list of words that needs none.
+// command reads a line for the shell, or a list of words that needs none. A
+// package alone, or as the first word, is its main program.
 func (in *Instance) command(c *module.Config) project.Command {
 	if c.Kind() == module.KindList {
 		var words []project.Text
-		for _, w := range c.Strs() {
-			words = append(words, in.place.Text(w))
+		for i, w := range c.List() {
+			if exe, ok := in.program(w); ok && i == 0 {
+				words = append(words, exe)
+				continue
+			}
+			words = append(words, in.place.Text(w.Str()))
 		}
 		return project.Command{Exec: words}
 	}
-	text := in.place.Text(c.Str())
-	if len(text) == 1 && text[0].Package != nil && text[0].Package.Sub == "" {
-		// A package alone is its program, as in process-compose-flake.
-		attr := text[0].Package.Attr
-		program := attr[strings.LastIndexByte(attr, '.')+1:]
-		return project.Command{Exec: []project.Text{project.PackagePath(attr, "/bin/"+program)}}
+	if exe, ok := in.program(c); ok {
+		return project.Command{Exec: []project.Text{exe}}
 	}
-	return project.Command{Shell: text}
+	return project.Command{Shell: in.place.Text(c.Str())}
+}
+
+// program is the main program of a package, also of one that was made a
+// string: "${pkgs.hello}".
+func (in *Instance) program(c *module.Config) (exe project.Text, ok bool) {
+	if s, ok := c.Program(); ok {
+		return in.place.Text(s), true
+	}
+	text := in.place.Text(c.Str())
+	if len(text) != 1 || text[0].Package == nil || text[0].Package.Sub != "" {
+		return nil, false
+	}
+	attr := text[0].Package.Attr
+	name := attr[strings.LastIndexByte(attr, '.')+1:]
+	if in.place.MainProgram != nil {
+		name = in.place.MainProgram(attr)
+	}
+	return project.PackagePath(attr, "/bin/"+name), true
 }
 
 // port reads a port that may be text.

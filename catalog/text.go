@@ -23,6 +23,10 @@ const (
 type Place struct {
 	Root       string // the definition's folder, absolute
 	WorkingDir string // what the definition calls that folder; default: /workspace
+
+	// MainProgram names the program of a package, where a definition says no
+	// more than the package; nil: it is called as the package is.
+	MainProgram func(attr string) string
 }
 
 // Text turns a string of a definition into one that holds on any machine:

@@ -19,7 +19,7 @@ import (
 func (s *session) build(c *module.Config, name string) (*project.Project, []note) {
 	b := &builder{session: s, Config: c}
 	dir := c.String("workingDir")
-	b.place = catalog.Place{Root: s.root, WorkingDir: dir}
+	b.place = catalog.Place{Root: s.root, WorkingDir: dir, MainProgram: mainProgram}
 	b.project = &project.Project{
 		Version:   project.Version,
 		Name:      name,
@@ -55,6 +55,12 @@ func (s *session) build(c *module.Config, name string) (*project.Project, []note
 		return strings.Compare(x.text, y.text)
 	})
 	return b.project, b.notes
+}
+
+// mainProgram names the program of a package; a join has that of its first.
+func mainProgram(attr string) string {
+	first, _, _ := strings.Cut(attr, joiner)
+	return packages.MainProgram(first)
 }
 
 type builder struct {

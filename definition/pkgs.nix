@@ -10,7 +10,10 @@ let
   writeTextFile = { name, text, executable ? false, destination ? "", ... }@args:
     file {
       inherit name text executable destination;
-      mainProgram = (args.meta or { }).mainProgram or (if destination == "" then null else baseNameOf destination);
+      # null where the file itself is the package, and nothing where there is no program.
+      mainProgram =
+        if destination == "" then null
+        else args.meta.mainProgram or (if lib.hasPrefix "/bin/" destination then baseNameOf destination else "");
     };
   writeText = name: text: writeTextFile { inherit name text; };
   writeScript = name: text: writeTextFile { inherit name text; executable = true; };
@@ -105,8 +108,8 @@ in
   };
 
   # Several packages as one: each program is taken from the first that has it.
-  symlinkJoin = { name, paths, ... }: prim.join name paths;
-  buildEnv = { name, paths, ... }: prim.join name paths;
+  symlinkJoin = { name, paths, meta ? { }, ... }: lib.addMetaAttrs meta (prim.join name paths);
+  buildEnv = { name, paths, meta ? { }, ... }: lib.addMetaAttrs meta (prim.join name paths);
   linkFarm = name: entries:
     prim.farm name (if builtins.isAttrs entries then lib.mapAttrsToList (name: path: { inherit name path; }) entries else entries);
   linkFarmFromDrvs = name: drvs: prim.farm name (map (d: { inherit (d) name; path = d; }) drvs);

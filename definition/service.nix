@@ -21,8 +21,7 @@ let
               freeformType = lib.types.attrsOf lib.types.anything;
               options.command = lib.mkOption {
                 type = lib.types.nullOr (lib.types.either lib.types.package lib.types.str);
-                default = null;
-                apply = c: if lib.isDerivation c then lib.getExe c else c;
+                default = null; # a package is run by its main program, as in a custom service
               };
             }));
           };

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
@@ -107,7 +106,7 @@ func MainProgram(attr string) string {
 	if p.Main != "" {
 		return p.Main
 	}
-	return path.Base(attr)
+	return attr[strings.LastIndexByte(attr, '.')+1:]
 }
 
 // Attrs lists every attribute of the table, sorted; the sets are among them.

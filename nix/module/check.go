@@ -8,7 +8,8 @@ import (
 
 // Check reads every option, down to the elements of lists and sets and into
 // submodules, and gives everything that is wrong, as [Errors], sorted. An
-// option without a value is no error until it is needed.
+// option without a value is no error until it is needed. What modules in Nix
+// declare and nobody assigns is left alone, as in Nix: nobody may read it.
 func (e *Evaluation) Check() error {
 	e.checkTree(e.tree)
 	return e.errs.sorted()
@@ -80,6 +81,10 @@ func (e *Evaluation) checkSlot(s *slot) {
 	unset := false
 	var r result
 	ok := e.try(s.loc, func(t *eval.Thread) {
+		if s.opt != nil && !s.opt.isOurs() && len(s.opt.raw(t)) == 0 {
+			unset = true
+			return
+		}
 		if s.opt != nil && s.opt.merged.get(t).alias == nil && len(s.won.get(t).defs) == 0 {
 			_, ok := s.merging(t).nothing(s.opt.merged.get(t).typ, s.loc)
 			if unset = !ok; unset {
@@ -95,6 +100,11 @@ func (e *Evaluation) checkSlot(s *slot) {
 		return
 	}
 	e.checkResult(s.loc, r)
+}
+
+// isOurs reports whether Go code declares the option, and so may read it.
+func (o *option) isOurs() bool {
+	return slices.ContainsFunc(o.decls, func(d decl) bool { return d.goOpt != nil })
 }
 
 func isAlias(o *option) bool { return o.decls[0].goOpt != nil && o.decls[0].goOpt.AliasOf != nil }

@@ -153,6 +153,49 @@ func (c *Config) Float(path ...string) float64 {
 // anything else that Nix takes for a string. Empty when null or missing.
 func (c *Config) Str(path ...string) Str { return scalarAt[Str](c, path, KindStr) }
 
+// Program is the path of the program that the package at path is run by, as
+// lib.getExe gives it; a package that is one generated file is that file. ok is
+// false when there is no package but a string, a path or something else.
+func (c *Config) Program(path ...string) (exe Str, ok bool) {
+	at := c.Get(path...)
+	e := at.n.in()
+	if at.Kind() != KindStr || e == nil {
+		return Str{}, false
+	}
+	var failed error
+	exe, failed = within(e, func(t *eval.Thread) (exe Str) {
+		var set *eval.Attrs
+		if set, ok = t.Force(at.n.value()).(*eval.Attrs); !ok {
+			return exe
+		}
+		if ok = set.Has("outPath"); ok {
+			exe = mainProgram(t, set)
+		}
+		return exe
+	})
+	if at.errs.addAt(at.n.path(), failed) {
+		return Str{}, true
+	}
+	return exe, ok
+}
+
+// mainProgram gives the program of a package.
+func mainProgram(t *eval.Thread, pkg *eval.Attrs) Str {
+	out := goStr(t, pkg)
+	name, found := t.Lookup(pkg, "meta", "mainProgram")
+	text, isText := name.(*eval.String)
+	switch {
+	case !found || !isText:
+		return out
+	case text.Text() == "":
+		t.Throw("the package has no main program; name one: \"${…}/bin/NAME\"")
+	}
+	if bin, found := pkg.Get("bin"); found {
+		out = goStr(t, bin)
+	}
+	return Str{out.S + "/bin/" + text.Text(), out.Context}
+}
+
 // String is the characters of Str, for values that cannot sensibly refer to
 // packages: names, addresses, enums.
 func (c *Config) String(path ...string) string { return c.Str(path...).S }
