@@ -21,7 +21,7 @@ func caddyType() *ServiceType {
 		"extraConfig":     lines("The body of the site: reverse_proxy, file_server, ..."),
 	}})
 	return &ServiceType{
-		Name: "caddy", Package: "caddy", User: "caddy|www-data|nobody",
+		Name: "caddy", Package: "caddy", User: "caddy",
 		Doc: "Caddy, a web server with automatic HTTPS.",
 		Options: module.Options{
 			"port":         def(module.Port, 8082, "Where a page of ours is served when there is no site at all."),
@@ -72,7 +72,7 @@ func generateCaddy(in *Instance) {
 	if adapter != "" {
 		main.Command.Exec = append(main.Command.Exec, project.Lit("--adapter"), project.Lit(adapter))
 	}
-	main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0700"}}
+	main.Dirs = []project.Dir{in.KeptData("0700")}
 	for name, sub := range map[string]string{"XDG_DATA_HOME": "", "XDG_CONFIG_HOME": "/config", "HOME": ""} {
 		main.Env[name] = project.Value{Text: in.Data(sub)}
 	}

@@ -22,8 +22,8 @@ type ServiceType struct {
 
 	// Package is the attribute that brings the server; "" for none.
 	Package string
-	// User is who the main process runs as under root, "a|b" being choices;
-	// "" is the container's user.
+	// User is who the main process runs as under root, one of those of
+	// [project.SystemUsers]; "" is the container's user.
 	User string
 
 	// Generate fills in the processes of one enabled instance.
@@ -104,6 +104,7 @@ func Generate(services *module.Config, p *project.Project, place Place) {
 		in.generate()
 	}
 	p.AssignLabels()
+	p.DeclareUsers()
 	for _, in := range instances {
 		in.resolveDependencies(disabled)
 	}

@@ -15,7 +15,7 @@ func clickhouseType() *ServiceType {
 		"schemas": opt(module.ListOf(filePath), "Files of SQL to run in it at each start; they must bear being repeated."),
 	}})
 	return &ServiceType{
-		Name: "clickhouse", Package: "clickhouse", User: "clickhouse|nobody",
+		Name: "clickhouse", Package: "clickhouse", User: "clickhouse",
 		Doc: "ClickHouse, a database for analytics. Written after its documentation, and not yet tried with a real server.",
 		Options: module.Options{
 			"port":             def(module.Port, 9000, "The port of the native protocol."),
@@ -51,7 +51,7 @@ func generateClickHouse(in *Instance) {
 			"networks": map[string]any{"ip": []any{text("127.0.0.1"), text("::1")}}, "access_management": int64(1)}},
 	}
 	main := in.Main(project.Command{Exec: []project.Text{in.Program("clickhouse-server"), flag("config-file", in.RunDir("/config.yaml"))}})
-	main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0750"}}
+	main.Dirs = []project.Dir{in.KeptData("0750")}
 	main.Dir = in.DataDir() // where it leaves what it preprocesses
 	main.Files = []project.File{in.jsonFile("/config.yaml", mergeDeep(config, in.attrs("extraConfig")))}
 	main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(address), Port: http, Path: "/ping"}, Period: slowStart}

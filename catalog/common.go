@@ -77,6 +77,11 @@ func commonOptions(t *ServiceType) module.Options {
 			"pids":   opt(module.PositiveInt, "How many processes the service may have."),
 			"nofile": opt(module.PositiveInt, "How many files a process may have open."),
 		}},
+		"gpus": {Type: module.NullOr(module.OneOf(module.Enum("all", "none"), module.PositiveInt, module.ListOf(module.OneOf(module.UnsignedInt, module.String)))), Default: module.Null,
+			Example: []any{int64(0), int64(1)},
+			Description: "The GPUs that the service needs: a list of numbers or UUIDs, a number of GPUs (the first ones), \"all\" or \"none\". " +
+				"It sees these only, by CUDA_VISIBLE_DEVICES. Unless set, it is taken from that variable, " +
+				"and a custom service of a container with cudaPackages needs all."},
 		"successExitCodes": def(module.ListOf(module.U8), []any{}, "Exit codes beside 0 that are a success."),
 	}
 	if t.Package != "" {
@@ -143,6 +148,7 @@ func (in *Instance) applyCommon(main *project.Process) {
 			proc.Dir = in.Path("working_dir")
 		}
 	}
+	in.applyGPUs()
 	in.applyRestart(main)
 	if p := in.probe("readiness_probe"); p != nil {
 		main.Readiness = p

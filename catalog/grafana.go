@@ -13,7 +13,7 @@ func grafanaType() *ServiceType {
 	ini := module.AttrsOf(module.AttrsOf(value))
 	list := module.ListOf(module.AttrsOf(module.JSON))
 	return &ServiceType{
-		Name: "grafana", Package: "grafana", User: "grafana|nobody",
+		Name: "grafana", Package: "grafana", User: "grafana",
 		Doc: "Grafana, which shows metrics. Written after its documentation, and not yet tried with a real server.",
 		Options: module.Options{
 			"port":              def(module.Port, 3000, "The port to listen on."),
@@ -65,7 +65,7 @@ func generateGrafana(in *Instance) {
 	}
 	main := in.Main(project.Command{Exec: []project.Text{in.Program("grafana"), project.Lit("server"),
 		project.Lit("--config"), in.RunDir("/grafana.ini"), project.Lit("--homepath"), project.Join(trimSuffix(in.Program("grafana"), "/bin/grafana"), project.Lit("/share/grafana"))}})
-	main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0750"}, {Path: in.Data("/plugins")}, {Path: in.RunDir("/provisioning")}}
+	main.Dirs = []project.Dir{in.KeptData("0750"), {Path: in.Data("/plugins")}, {Path: in.RunDir("/provisioning")}}
 	for _, sub := range []string{"dashboards", "datasources", "alerting", "notifiers", "plugins"} {
 		main.Dirs = append(main.Dirs, project.Dir{Path: in.RunDir("/provisioning/" + sub)})
 	}

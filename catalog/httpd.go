@@ -53,7 +53,7 @@ func httpdType() *ServiceType {
 		"logFormat":      opt(module.String, "How requests are logged: common, combined, or none unless set."),
 	}})
 	return &ServiceType{
-		Name: "apache-httpd", Aliases: []string{"httpd"}, Package: "apacheHttpd", User: "www-data|nobody",
+		Name: "apache-httpd", Aliases: []string{"httpd"}, Package: "apacheHttpd", User: "www-data",
 		Doc: "Apache, a web server.",
 		Options: module.Options{
 			"port":                def(module.Port, 8081, "Where virtual hosts listen that do not say where."),

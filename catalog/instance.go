@@ -144,6 +144,11 @@ func (in *Instance) Path(path ...string) project.Text { return in.place.Path(in.
 // DataDir is where the instance keeps its data.
 func (in *Instance) DataDir() project.Text { return in.Path("dataDir") }
 
+// KeptData is DataDir, as a folder whose content outlives the container.
+func (in *Instance) KeptData(mode string) project.Dir {
+	return project.Dir{Path: in.DataDir(), Mode: mode, Keep: true}
+}
+
 // Data is a path below DataDir; sub is "" or starts with a slash.
 func (in *Instance) Data(sub string) project.Text {
 	if sub == "" {

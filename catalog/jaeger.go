@@ -10,7 +10,7 @@ import (
 // jaegerType collects traces; it is the all-in-one program of version 1.
 func jaegerType() *ServiceType {
 	return &ServiceType{
-		Name: "jaeger", Package: "jaeger", User: "jaeger|nobody",
+		Name: "jaeger", Package: "jaeger", User: "jaeger",
 		Doc: "Jaeger, which collects traces. Written after its documentation, and not yet tried with a real server.",
 		Options: module.Options{
 			"port":          def(module.Port, 16686, "The port of the web interface."),
@@ -60,7 +60,7 @@ func jaegerType() *ServiceType {
 			}
 			main.Env["SPAN_STORAGE_TYPE"] = project.Value{Text: project.Lit(in.String("storage"))}
 			if in.String("storage") == "badger" {
-				main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0750"}}
+				main.Dirs = []project.Dir{in.KeptData("0750")}
 				words = append(words, litFlag("badger.ephemeral", "false"),
 					flag("badger.directory-key", in.Data("/keys")), flag("badger.directory-value", in.Data("/values")))
 			}

@@ -16,7 +16,7 @@ import (
 func kafkaType() *ServiceType {
 	value := module.NullOr(module.OneOf(module.Bool, module.Int, module.String, module.ListOf(module.String)))
 	return &ServiceType{
-		Name: "apache-kafka", Aliases: []string{"kafka"}, Package: "apacheKafka", User: "kafka|nobody",
+		Name: "apache-kafka", Aliases: []string{"kafka"}, Package: "apacheKafka", User: "kafka",
 		Doc: "Kafka, a log of events. Written after its documentation, and not yet tried with a real server.",
 		Options: module.Options{
 			"port":                         def(module.Port, 9092, "The port to listen on."),
@@ -96,7 +96,7 @@ func generateKafka(in *Instance) {
 	}
 	main := in.Main(project.Command{Exec: []project.Text{in.Program("kafka-server-start.sh"), properties}})
 	for _, proc := range append(processes, main) {
-		proc.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0750"}}
+		proc.Dirs = []project.Dir{in.KeptData("0750")}
 		proc.Files = files
 		for name, text := range env {
 			proc.Env[name] = project.Value{Text: text}

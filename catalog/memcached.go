@@ -11,7 +11,7 @@ import (
 // memcachedType is a cache in memory.
 func memcachedType() *ServiceType {
 	return &ServiceType{
-		Name: "memcached", Package: "memcached", User: "memcache|memcached|nobody",
+		Name: "memcached", Package: "memcached", User: "memcache",
 		Doc: "memcached, a cache in memory.",
 		Options: module.Options{
 			"port":           def(module.Port, 11211, "The port to listen on."),

@@ -8,7 +8,7 @@ import (
 // minioType keeps objects as S3 does.
 func minioType() *ServiceType {
 	return &ServiceType{
-		Name: "minio", Package: "minio", User: "minio|nobody",
+		Name: "minio", Package: "minio", User: "minio",
 		Doc: "MinIO, which keeps objects as S3 does. Written after its documentation, and not yet tried with a real server.",
 		Options: module.Options{
 			"host":           def(module.String, "127.0.0.1", "The address to listen on."),
@@ -24,7 +24,7 @@ func minioType() *ServiceType {
 			port, host := in.Int("port"), in.String("host")
 			main := in.Main(project.Command{Exec: []project.Text{in.Program("minio"), project.Lit("server"), litFlag("address", hostPort(host, port)),
 				litFlag("console-address", in.String("consoleAddress")), flag("config-dir", in.Data("/config")), in.Data("/data")}})
-			main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0750"}, {Path: in.Data("/config"), Mode: "0750"}, {Path: in.Data("/data"), Mode: "0750"}}
+			main.Dirs = []project.Dir{in.KeptData("0750"), {Path: in.Data("/config"), Mode: "0750"}, {Path: in.Data("/data"), Mode: "0750"}}
 			for _, bucket := range in.Strings("buckets") { // a folder is a bucket
 				main.Dirs = append(main.Dirs, project.Dir{Path: in.Data("/data/" + bucket), Mode: "0750"})
 			}

@@ -25,7 +25,7 @@ func mysqlType() *ServiceType {
 	}})
 	value := module.OneOf(module.Bool, module.Int, module.Float, module.String)
 	return &ServiceType{
-		Name: "mysql", Aliases: []string{"mariadb"}, Package: "mariadb", User: "mysql|nobody",
+		Name: "mysql", Aliases: []string{"mariadb"}, Package: "mariadb", User: "mysql",
 		Doc: "MySQL or MariaDB, a relational database.",
 		Options: module.Options{
 			"port": def(module.Port, 3306, "The port to listen on."),
@@ -57,7 +57,7 @@ func generateMySQL(in *Instance) {
 	}
 
 	init := in.Before(provision("init"))
-	init.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0700"}}
+	init.Dirs = []project.Dir{in.KeptData("0700")}
 
 	main := in.Main(project.Command{Exec: []project.Text{in.Program("mysqld"), flag("defaults-file", in.RunDir("/my.cnf")),
 		flag("datadir", in.DataDir()), flag("socket", socket), flag("pid-file", in.RunDir("/mysqld.pid"))}})

@@ -10,7 +10,7 @@ import (
 // natsType is a message broker.
 func natsType() *ServiceType {
 	return &ServiceType{
-		Name: "nats-server", Aliases: []string{"nats"}, Package: "nats-server", User: "nats|nobody",
+		Name: "nats-server", Aliases: []string{"nats"}, Package: "nats-server", User: "nats",
 		Doc: "NATS, a message broker.",
 		Options: module.Options{
 			"port":        def(module.Port, 4222, "The port to listen on."),
@@ -50,7 +50,7 @@ func generateNATS(in *Instance) {
 	}
 	main := in.Main(project.Command{Exec: []project.Text{in.Program("nats-server"), project.Lit("-c"), in.RunDir("/nats.conf"),
 		project.Lit("-sd"), in.DataDir()}})
-	main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0750"}}
+	main.Dirs = []project.Dir{in.KeptData("0750")}
 	main.Files = []project.File{in.jsonFile("/nats.conf", mergeDeep(config, settings))}
 
 	host, port, path := in.natsListener([]string{"settings"}, bind, in.Int("port"), []string{"port"})

@@ -7,7 +7,7 @@ func nginxType() *ServiceType {
 	lines := func(doc string) module.Option { return def(module.Lines, "", doc) }
 	flag := func(doc string) module.Option { return def(module.Bool, false, doc) }
 	return &ServiceType{
-		Name: "nginx", Package: "nginx", User: "nginx|www-data|nobody",
+		Name: "nginx", Package: "nginx", User: "www-data",
 		Doc: "nginx, a web server and reverse proxy.",
 		Options: module.Options{
 			"port":         def(module.Port, 8080, "Where virtual hosts listen that do not say where."),

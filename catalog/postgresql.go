@@ -36,7 +36,7 @@ func postgresqlType() *ServiceType {
 		"method":   {Type: module.String, Description: "trust, scram-sha-256, peer, reject, ..."},
 	}})
 	return &ServiceType{
-		Name: "postgresql", Aliases: []string{"postgres"}, Package: "postgresql", User: "postgres|nobody",
+		Name: "postgresql", Aliases: []string{"postgres"}, Package: "postgresql", User: "postgres",
 		Doc: "PostgreSQL, a relational database.",
 		Options: module.Options{
 			"listen_addresses": def(module.String, "127.0.0.1", "Addresses to listen on, with commas between; \"*\" is all, \"\" none."),
@@ -162,7 +162,7 @@ func (pg *pgOptions) init() {
 		words = append(words, flag("initdb-arg", pg.place.Text(arg)))
 	}
 	proc := pg.Before(project.Command{Exec: words})
-	proc.Dirs = []project.Dir{{Path: pg.DataDir(), Mode: "0700"}}
+	proc.Dirs = []project.Dir{pg.KeptData("0700")}
 }
 
 func (pg *pgOptions) main() {

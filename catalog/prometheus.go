@@ -12,7 +12,7 @@ import (
 // prometheusType collects metrics.
 func prometheusType() *ServiceType {
 	return &ServiceType{
-		Name: "prometheus", Package: "prometheus", User: "prometheus|nobody",
+		Name: "prometheus", Package: "prometheus", User: "prometheus",
 		Doc: "Prometheus, which collects metrics.",
 		Options: module.Options{
 			"port":           def(module.Port, 9090, "The port to listen on."),
@@ -79,7 +79,7 @@ func generatePrometheus(in *Instance) {
 		words = append(words, in.place.Text(s))
 	}
 	main.Command.Exec = words
-	main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0750"}}
+	main.Dirs = []project.Dir{in.KeptData("0750")}
 	main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(host), Port: port, Path: prometheusPrefix(in, own) + "/-/ready"}, Period: slowStart}
 	if _, ok := flagValue(own, "--web.config.file", "-web.config.file"); ok { // TLS, or passwords
 		main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: reachable(host), Port: port}, Period: slowStart}

@@ -14,7 +14,7 @@ import (
 func rabbitmqType() *ServiceType {
 	value := module.OneOf(module.String, module.Bool, module.Int)
 	return &ServiceType{
-		Name: "rabbitmq", Package: "rabbitmq-server", User: "rabbitmq|nobody",
+		Name: "rabbitmq", Package: "rabbitmq-server", User: "rabbitmq",
 		Doc: "RabbitMQ, a message broker.",
 		Options: module.Options{
 			"port":          def(module.Port, 5672, "The port to listen on."),
@@ -86,7 +86,7 @@ func generateRabbitMQ(in *Instance) {
 	for _, name := range sortedKeys(r.items) {
 		conf.add(project.Lit(name+" = "), r.items[name], project.Lit("\n"))
 	}
-	main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0700"}, {Path: in.RunDir("")}}
+	main.Dirs = []project.Dir{in.KeptData("0700"), {Path: in.RunDir("")}}
 	main.Files = []project.File{
 		{Path: in.RunDir("/rabbitmq.conf"), Content: conf.text, Mode: "0640"},
 		{Path: in.RunDir("/enabled_plugins"), Content: project.Lit("[" + strings.Join(plugins, ",") + "].\n"), Mode: "0640"},

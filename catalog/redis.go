@@ -14,7 +14,7 @@ import (
 func redisType() *ServiceType {
 	setting := module.OneOf(module.Bool, module.Int, module.String, module.ListOf(module.String))
 	return &ServiceType{
-		Name: "redis", Package: "redis", User: "redis|nobody",
+		Name: "redis", Package: "redis", User: "redis",
 		Doc: "Redis, a key-value store in memory.",
 		Options: module.Options{
 			"bind":           def(nullStr, "127.0.0.1", "The address to listen on; null or \"*\" is all of them."),
@@ -58,7 +58,7 @@ func generateRedis(in *Instance) {
 	// dataDir goes by the command line, where a path needs no quotes.
 	main := in.Main(project.Command{Exec: []project.Text{in.Program("redis-server"), in.RunDir("/redis.conf"), project.Lit("--dir"), in.DataDir()}})
 	main.Files = []project.File{{Path: in.RunDir("/redis.conf"), Content: r.text, Mode: "0640", Escape: quotes}}
-	main.Dirs = []project.Dir{{Path: in.DataDir(), Mode: "0700"}}
+	main.Dirs = []project.Dir{in.KeptData("0700")}
 	r.listening(main)
 }
 

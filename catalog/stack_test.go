@@ -7,11 +7,13 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"nix2gpu/internal/testkit"
+	"nix2gpu/project"
 )
 
 func TestMain(m *testing.M) {
@@ -150,6 +152,33 @@ func TestWebServersReadRootsKeys(t *testing.T) {
 		if got := fmt.Sprint(status, " ", body); !strings.HasPrefix(got, want) {
 			t.Errorf("%s answered %.80q (%v), want %q", url, got, err, want)
 		}
+	}
+	run.Stop()
+}
+
+// A user that this machine lacks is the one that the project declares: the
+// service runs, under its number.
+func TestServersRunAsDeclaredUsers(t *testing.T) {
+	needs(t, "redis-server")
+	if _, err := user.Lookup("minio"); err == nil {
+		t.Skip("this machine has a user minio")
+	}
+	s, run := up(t, `redis.r = { enable = true; user = "minio"; };`)
+	want := fmt.Sprint(project.SystemUsers()["minio"].UID)
+	found := false
+	for _, line := range s.Net.Processes() {
+		pid, command, _ := strings.Cut(line, " ")
+		if !strings.Contains(command, "redis-server") {
+			continue
+		}
+		found = true
+		status, _ := os.ReadFile("/proc/" + pid + "/status")
+		if !strings.Contains(string(status), "Uid:\t"+want+"\t"+want) {
+			t.Errorf("redis does not run as %s:\n%s", want, status)
+		}
+	}
+	if !found {
+		t.Error("redis does not run")
 	}
 	run.Stop()
 }

@@ -40,6 +40,7 @@ func (s *session) build(c *module.Config, name string) (*project.Project, []note
 	b.placeOptions()
 	b.files()
 	resolveJoins(b.project)
+	b.gpus()
 	dropUnusedFiles(b.project)
 	b.exposedOnLoopback()
 	for _, svc := range b.project.Services {

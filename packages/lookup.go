@@ -84,7 +84,7 @@ func setRule(attr string) (func(string) entry, bool) {
 	if rule, ok := sets[attr]; ok {
 		return rule, true
 	}
-	if strings.HasPrefix(attr, "cudaPackages_") {
+	if strings.HasPrefix(attr, "cudaPackages_") && !strings.Contains(attr, ".") {
 		return cudaPackage, true
 	}
 	return nil, false

@@ -17,6 +17,10 @@ type Project struct {
 	Processes map[ID]*Process  `json:"processes"`
 	Files     map[string]*File `json:"files,omitempty"` // generated files, by the name that Part.File uses
 
+	// Users are the accounts that processes run as, by name, as far as they are
+	// known: what to make them with where a machine lacks them.
+	Users map[string]User `json:"users,omitempty"`
+
 	// Secrets are files of the user's whose content texts name by Part.Secret.
 	// The content is read at each start, with the rights of whoever started
 	// nix2gpu, and never becomes part of the project.
@@ -104,6 +108,8 @@ type Service struct {
 	DependsOn map[ID]Dependency `json:"dependsOn,omitempty"` // by service
 	Ports     []Port            `json:"ports,omitempty"`     // that Main will listen on
 
+	GPUs *GPUs `json:"gpus,omitempty"` // what it needs of them; nil: nothing that is known
+
 	// Unsupported says why this build cannot run the service, although its
 	// options are accepted; empty means it can.
 	Unsupported string `json:"unsupported,omitempty"`
@@ -126,6 +132,15 @@ type Dependency struct {
 	Condition Condition `json:"condition"`
 	Restart   bool      `json:"restart,omitempty"` // restart the dependant when the dependency restarts
 	Pos       Pos       `json:"pos,omitzero"`
+}
+
+// GPUs is what a service needs of the machine's GPUs. Exactly one of the fields
+// is set. It is what the definition says, for those who choose the machine or
+// make the image: which GPUs a process sees is its environment's affair.
+type GPUs struct {
+	All     bool     `json:"all,omitempty"`     // all that there are, and at least one
+	Count   int      `json:"count,omitempty"`   // so many
+	Devices []string `json:"devices,omitempty"` // these: numbers as nvidia-smi has them, or UUIDs
 }
 
 // A Port is one that a service listens on.
@@ -157,7 +172,7 @@ type Process struct {
 	EnvFiles    []Text           `json:"envFiles,omitempty"` // read at each start; Env wins over them
 	Dir         Text             `json:"dir,omitempty"`      // default: the root
 	Path        []Text           `json:"path,omitempty"`     // folders that come first in PATH, where they exist
-	User        string           `json:"user,omitempty"`     // name or uid; only when we are root
+	User        string           `json:"user,omitempty"`     // name or uid, of Users or of the machine; only when we are root
 	NoNewPrivs  bool             `json:"noNewPrivs,omitempty"`
 	Files       []File           `json:"files,omitempty"` // written before each start
 	Dirs        []Dir            `json:"dirs,omitempty"`  // made before each start
@@ -249,6 +264,9 @@ type Dir struct {
 	Path  Text   `json:"path"`
 	Mode  string `json:"mode,omitempty"`  // octal, "0755" unless set
 	Owner string `json:"owner,omitempty"` // default: the process's user
+	// Keep says that its content must outlive the container, or the machine: it
+	// belongs on a volume. What is in other folders can be made anew.
+	Keep bool `json:"keep,omitempty"`
 }
 
 // A PackageRef names what a package attribute stands for: "python3",

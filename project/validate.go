@@ -86,6 +86,17 @@ func (e *Errors) checkService(p *Project, id ID, s *Service) {
 			}
 		}
 	}
+	if g := s.GPUs; g != nil {
+		n := 0
+		for _, set := range []bool{g.All, g.Count != 0, len(g.Devices) > 0} {
+			if set {
+				n++
+			}
+		}
+		if n != 1 || g.Count < 0 {
+			e.add(s.Pos, id, "", "service %q must need either all GPUs, a number of them, or certain ones", p.label(id))
+		}
+	}
 	for _, dep := range slices.Sorted(maps.Keys(s.DependsOn)) {
 		e.checkDependency(p, s, dep, s.DependsOn[dep])
 	}
@@ -160,7 +171,15 @@ func (e *Errors) checkProcess(p *Project, id ID, q *Process) {
 	for role, probe := range q.Probes() {
 		e.checkProbe(s, fmt.Sprintf("the %s probe of %s", role, who), probe)
 	}
+	e.checkUser(s, who, q.User)
+	for _, d := range q.Dirs {
+		e.checkUser(s, who, d.Owner)
+		if d.Keep && len(d.Path) > 0 && d.Path[0].Run != nil {
+			e.add(s.Pos, s.ID, "", "folder %q of %s cannot be kept: the run folder ends with the run", d.Path, who)
+		}
+	}
 	for _, f := range q.Files {
+		e.checkUser(s, who, f.Owner)
 		if len(f.Source) > 0 && (len(f.Content) > 0 || f.Escape != "") {
 			e.add(s.Pos, s.ID, "", "file %q of %s must have either content or a source", f.Path, who)
 		}
@@ -169,6 +188,15 @@ func (e *Errors) checkProcess(p *Project, id ID, q *Process) {
 		if name == "" || strings.ContainsAny(name, "=\x00") {
 			e.add(s.Pos, s.ID, "", "environment of %s: %q is no name of a variable", who, name)
 		}
+	}
+}
+
+// goodUser is what useradd takes for a name, and what is a number.
+var goodUser = regexp.MustCompile(`^([a-z_][a-z0-9_.-]*\$?|[0-9]+)$`)
+
+func (e *Errors) checkUser(s *Service, who, user string) {
+	if user != "" && (len(user) > 256 || !goodUser.MatchString(strings.ToLower(user))) {
+		e.add(s.Pos, s.ID, "", "the user of %s must be a name or a number, is %q", who, user)
 	}
 }
 

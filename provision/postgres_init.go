@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -59,6 +60,10 @@ func makeCluster(ctx context.Context, o initOptions, stdio Stdio) error {
 }
 
 func runInitdb(ctx context.Context, o initOptions, build string, stdio Stdio) error {
+	if _, err := user.LookupId(strconv.Itoa(os.Geteuid())); err != nil {
+		// The server itself does without.
+		return fmt.Errorf("postgresql: initdb needs an entry in /etc/passwd for its user, and number %d has none\nhint: useradd --system --uid %[1]d postgres", os.Geteuid())
+	}
 	fmt.Fprintf(stdio.Out, "making a database cluster in %s\n", o.data)
 	args := append([]string{"--no-sync", "--no-instructions", "--auth=trust", "--username=" + o.superuser, "--pgdata=" + build}, o.args...)
 	cmd := exec.CommandContext(ctx, filepath.Join(o.bin, "initdb"), args...)

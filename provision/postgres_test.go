@@ -313,3 +313,17 @@ func TestInitEndsWithItsContext(t *testing.T) {
 		t.Errorf("setup without a server: %v", err)
 	}
 }
+
+// initdb refuses a user without a name: that is said with its cure.
+func TestInitWithoutAName(t *testing.T) {
+	c := newCluster(t)
+	if c.cred == nil {
+		t.Skip("only root becomes another user")
+	}
+	nameless := &syscall.Credential{Uid: 61111, Gid: 61111}
+	os.Chown(c.data, 61111, 61111)
+	out, err := c.provision(nameless, "postgresql", "init", "--bin", c.bin, "--data", c.data)
+	if err == nil || !strings.Contains(out, "number 61111 has none\nhint: useradd --system --uid 61111 postgres") {
+		t.Errorf("init of a user without a name: %v\n%s", err, out)
+	}
+}

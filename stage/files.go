@@ -24,7 +24,7 @@ func (s *Stage) makeDir(p *project.Project, d project.Dir, user *account) error 
 	}
 	owner := user
 	if d.Owner != "" {
-		if owner, err = s.user(d.Owner); err != nil {
+		if owner, err = s.user(p, d.Owner); err != nil {
 			return err
 		}
 	}
@@ -137,7 +137,7 @@ func (s *Stage) writeFile(p *project.Project, f *project.File, user *account) er
 	}
 	owner := user
 	if f.Owner != "" {
-		if owner, err = s.user(f.Owner); err != nil {
+		if owner, err = s.user(p, f.Owner); err != nil {
 			return err
 		}
 	}

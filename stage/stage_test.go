@@ -245,7 +245,7 @@ func TestOtherUsers(t *testing.T) {
 		t.Skip("only root becomes another user")
 	}
 	s := newStage(t)
-	proc := project.Process{User: "no-such-user|nobody", Dirs: []project.Dir{{Path: project.Lit("data")}}, Command: project.Command{Shell: project.Lit("true; env")}}
+	proc := project.Process{User: "nobody", Dirs: []project.Dir{{Path: project.Lit("data")}}, Command: project.Command{Shell: project.Lit("true; env")}}
 	_, err := s.Prepare(&project.Project{}, &proc)
 	if !isKind(err, BadFolder) || !strings.Contains(err.Error(), "is closed to it\nhint: chmod o+x") {
 		t.Fatalf("a folder closed to the user: %v", err)
@@ -275,6 +275,41 @@ func TestOtherUsers(t *testing.T) {
 	proc.User = "no-such-user"
 	if _, err := s.Prepare(&project.Project{}, &proc); !isKind(err, BadUser) {
 		t.Errorf("an unknown user: %v", err)
+	}
+}
+
+// A user that the machine lacks has the ids that the project declares; one that
+// it has, its own; and no number of somebody else is taken.
+func TestDeclaredUsers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root becomes another user")
+	}
+	s := newStage(t)
+	s.search = false
+	for dir := s.at.Root; dir != "/tmp" && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := &project.Project{Users: map[string]project.User{
+		"no-such-user": {UID: 61111, GID: 61112, Home: "/var/lib/x"},
+		"nobody":       {UID: 61113, GID: 61113, Home: "/"},
+		"no-such-too":  {UID: 65534, GID: 61114, Home: "/"},
+	}}
+	proc := project.Process{User: "no-such-user", Dirs: []project.Dir{{Path: project.Lit("data")}}, Command: project.Command{Exec: []project.Text{project.Lit("/bin/true")}}}
+	l, err := s.Prepare(p, &proc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, _ := os.Stat(filepath.Join(s.at.Root, "data"))
+	if !l.SetUser || l.UID != 61111 || l.GID != 61112 || len(l.Groups) != 0 || ownerOf(info) != 61111 || !slices.Contains(l.Env, "HOME=/var/lib/x") {
+		t.Errorf("a declared user: %+v, its folder is of %d", l, ownerOf(info))
+	}
+	if l, err := s.Prepare(p, &project.Process{User: "nobody", Command: proc.Command}); err != nil || l.UID != 65534 {
+		t.Errorf("a user of the machine: %+v, %v", l, err)
+	}
+	if _, err := s.Prepare(p, &project.Process{User: "no-such-too", Command: proc.Command}); !isKind(err, BadUser) || !strings.Contains(err.Error(), `its number 65534 is that of "nobody"`) {
+		t.Errorf("a number of somebody else: %v", err)
 	}
 }
 

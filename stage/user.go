@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -30,7 +29,7 @@ type account struct {
 // hand the server would run as root altogether, or not at all. A custom
 // service has no such user unless it asks for one, and then means it.
 func (s *Stage) userOf(p *project.Project, proc *project.Process) (*account, error) {
-	a, err := s.user(proc.User)
+	a, err := s.user(p, proc.User)
 	if err != nil || !a.other || !s.search {
 		return a, err
 	}
@@ -73,35 +72,24 @@ func mayPassOn(capability int) bool {
 	return data[capability/32].Permitted&(1<<(capability%32)) != 0
 }
 
-// user finds the account that a process asks for. Several names with "|"
-// between them are choices, the first that exists is taken: Debian has
-// "www-data" where others have "nginx". Only root can become another user; for
-// anyone else every process runs as they are themselves.
-func (s *Stage) user(names string) (*account, error) {
+// user finds the account that a process asks for, by name or number. Where the
+// machine has none of that name, the ids are those that the project declares.
+// Only root can become another user; for anyone else every process runs as they
+// are themselves.
+func (s *Stage) user(p *project.Project, name string) (*account, error) {
 	self := &account{uid: uint32(os.Geteuid()), gid: uint32(os.Getegid())}
-	if names == "" || !s.root {
+	if name == "" || !s.root {
 		return self, nil
 	}
-	var u *user.User
-	for _, name := range strings.Split(names, "|") {
-		var err error
-		if u, err = user.Lookup(name); err == nil {
-			break
+	u, err := user.Lookup(name)
+	if err != nil {
+		uid, notNumber := strconv.ParseUint(name, 10, 32)
+		if notNumber != nil {
+			return s.declared(p, name)
 		}
-		uid, isNumber := strconv.ParseUint(name, 10, 32)
-		if isNumber != nil {
-			continue
+		if u, err = user.LookupId(name); err != nil { // a number needs no entry in /etc/passwd
+			return &account{name: name, home: "/", uid: uint32(uid), gid: uint32(uid), other: uint32(uid) != self.uid}, nil
 		}
-		if u, err = user.LookupId(name); err == nil {
-			break
-		}
-		// A number needs no entry in /etc/passwd.
-		return &account{name: name, home: "/", uid: uint32(uid), gid: uint32(uid), other: uint32(uid) != self.uid}, nil
-	}
-	if u == nil {
-		first, _, _ := strings.Cut(names, "|")
-		return nil, &Error{Kind: BadUser, Msg: fmt.Sprintf("there is no user %q on this machine", first),
-			Hint: "useradd --system " + first + ", or set the service's user"}
 	}
 	uid, _ := strconv.ParseUint(u.Uid, 10, 32)
 	gid, _ := strconv.ParseUint(u.Gid, 10, 32)
@@ -114,6 +102,24 @@ func (s *Stage) user(names string) (*account, error) {
 		}
 	}
 	return a, nil
+}
+
+// declared is the account of that name that the project declares. Its number
+// must be nobody else's here: whoever has it could do to the service what it
+// likes.
+func (s *Stage) declared(p *project.Project, name string) (*account, error) {
+	missing := func(why string) *Error {
+		return &Error{Kind: BadUser, Msg: fmt.Sprintf("there is no user %q on this machine%s", name, why),
+			Hint: "useradd --system " + name + ", or set the service's user"}
+	}
+	u, ok := p.Users[name]
+	if !ok {
+		return nil, missing("")
+	}
+	if other, err := user.LookupId(strconv.Itoa(int(u.UID))); err == nil {
+		return nil, missing(fmt.Sprintf(", and its number %d is that of %q", u.UID, other.Username))
+	}
+	return &account{name: name, home: u.Home, uid: u.UID, gid: u.GID, other: u.UID != uint32(os.Geteuid())}, nil
 }
 
 // may reports whether the account has all of the rights rwx in want (4, 2, 1)

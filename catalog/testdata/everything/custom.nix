@@ -15,7 +15,7 @@
     startup_probe.tcp_socket = { host = "h"; port = 1; };
     shutdown = { command = "./user-stop"; signal = 15; timeout_seconds = 3; parent_only = true; };
     limits = { memory = "1G"; cpus = "1.5"; pids = 10; nofile = 20; };
-    successExitCodes = [ 3 ];
+    successExitCodes = [ 3 ]; gpus = [ 0 "GPU-1" ];
   };
   services.custom.other = {
     enable = true; command = "x"; environment = [ "A=1" ];

@@ -1,0 +1,80 @@
+package catalog_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"nix2gpu/catalog"
+	"nix2gpu/project"
+)
+
+func TestGPUs(t *testing.T) {
+	for _, c := range []struct{ option, needs, visible, err string }{
+		{`gpus = [ 0 2 "GPU-8932f937" ];`, "[0 2 GPU-8932f937]", "0,2,GPU-8932f937", ""},
+		{`gpus = 3;`, "3", "0,1,2", ""},
+		{`gpus = "all";`, "all", "", ""},
+		{`gpus = "none";`, "", "-1", ""},
+		{``, "", "", ""},
+		{`environment.CUDA_VISIBLE_DEVICES = "1";`, "", "1", ""}, // the definition reads it
+		{`gpus = [ ];`, "", "", `hint: gpus = "none"`},
+		{`gpus = 0;`, "", "", "gpus"},
+		{`gpus = 5000;`, "", "", "at most 1024"},
+		{`gpus = "some";`, "", "", "gpus"},
+		{`gpus = [ "0,1" ];`, "", "", `not "0,1"`},
+		{`gpus = [ "-1" ];`, "", "", `not "-1"`},
+		{`gpus = 1; environment.CUDA_VISIBLE_DEVICES = "0";`, "", "", "must not be set both"},
+	} {
+		t.Run(c.option, func(t *testing.T) {
+			p, err := generate(t, "t.nix", `{ services.custom.a = { enable = true; command = "x"; `+c.option+` }; }`)
+			if c.err != "" {
+				if err == nil || !strings.Contains(err.Error(), c.err) || !strings.Contains(err.Error(), "t.nix:1:") {
+					t.Fatalf("got %v, want %q with its place", err, c.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := needed(p.Services["a"].GPUs); got != c.needs {
+				t.Errorf("needs %q, want %q", got, c.needs)
+			}
+			if got := p.Processes["a"].Env["CUDA_VISIBLE_DEVICES"].Text.String(); got != c.visible {
+				t.Errorf("sees %q, want %q", got, c.visible)
+			}
+		})
+	}
+	for body, want := range map[string]string{`acceleration = "cuda";`: "all ", `acceleration = false;`: " -1", `acceleration = "rocm";`: " ", `acceleration = false; gpus = [ 1 ];`: "[1] 1"} {
+		p, err := generate(t, "t.nix", `{ services.ollama.a = { enable = true; `+body+` }; }`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := needed(p.Services["ollama.a"].GPUs) + " " + p.Processes["ollama.a"].Env["CUDA_VISIBLE_DEVICES"].Text.String(); got != want {
+			t.Errorf("%s needs and sees %q, want %q", body, got, want)
+		}
+	}
+}
+
+// As the CUDA programming guide has it: the list ends at the first that is none.
+func TestGPUsOf(t *testing.T) {
+	for visible, want := range map[string]string{
+		"0": "[0]", "0,1": "[0 1]", " 2 , 3 ": "[2 3]", "GPU-ab,MIG-cd": "[GPU-ab MIG-cd]", "1,-1,2": "[1]", "0,x": "[0]", "all": "all",
+		"": "", "-1": "", "NoDevFiles": "", "-1,0": "", ",0": "",
+	} {
+		if got := needed(catalog.GPUsOf(visible)); got != want {
+			t.Errorf("%q needs %q, want %q", visible, got, want)
+		}
+	}
+}
+
+func needed(g *project.GPUs) string {
+	switch {
+	case g == nil:
+		return ""
+	case g.All:
+		return "all"
+	case g.Count > 0:
+		return fmt.Sprint(g.Count)
+	}
+	return fmt.Sprint(g.Devices)
+}
