@@ -34,20 +34,9 @@ func (h *Host) Name() string { return HostName }
 // so that what was installed, upgraded or removed meanwhile is seen, and
 // the folder is written only when a link has changed.
 func (h *Host) Path(attr string) (string, error) {
-	if attr == "" || strings.ContainsAny(attr, "/\x00") || attr[0] == '.' {
-		return "", fmt.Errorf("package attribute %q must be a name such as \"python3\"", attr)
-	}
-	p := Lookup(attr)
-	links := h.links(p)
-	if !satisfied(p, links) {
-		e := &MissingError{Attr: attr, Debian: p.Debian, From: p.From}
-		if p.Main != "" {
-			e.Programs = []string{p.Main}
-		}
-		if !p.Known {
-			e.Unknown, e.Meant = true, Suggest(attr)
-		}
-		return "", e
+	_, links, err := h.find(attr)
+	if err != nil {
+		return "", err
 	}
 	farm := filepath.Join(h.Dir, attr)
 	if same(farm, links) {
@@ -57,6 +46,31 @@ func (h *Host) Path(attr string) (string, error) {
 		return "", fmt.Errorf("cannot make package folder %q: %w", farm, err)
 	}
 	return farm, nil
+}
+
+// find looks for the software of a package, and lists what its folder should
+// hold. The error is a *MissingError when it is not there.
+func (h *Host) find(attr string) (Package, map[string]string, error) {
+	if attr == "" || strings.ContainsAny(attr, "/\x00") || attr[0] == '.' {
+		return Package{}, nil, fmt.Errorf("package attribute %q must be a name such as \"python3\"", attr)
+	}
+	p := Lookup(attr)
+	links := h.links(p)
+	if !satisfied(p, links) {
+		return p, nil, h.missing(p)
+	}
+	return p, links, nil
+}
+
+func (h *Host) missing(p Package) *MissingError {
+	e := &MissingError{Attr: p.Attr, Debian: p.Debian, From: p.From}
+	if p.Main != "" {
+		e.Programs = []string{p.Main}
+	}
+	if !p.Known {
+		e.Unknown, e.Meant = true, Suggest(p.Attr)
+	}
+	return e
 }
 
 // satisfied reports whether what was found is worth being called the package:

@@ -35,6 +35,7 @@ func Lookup(attr string) Package {
 		Dirs:     strings.Fields(e.dirs),
 		Links:    map[string][]string{},
 		From:     e.from,
+		Users:    strings.Fields(e.users),
 		Known:    known,
 	}
 	if e.from != "" {

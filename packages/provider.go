@@ -15,6 +15,9 @@ type Provider interface {
 	// Path returns the folder that stands for a package, having made it. The
 	// error is a *MissingError when the software is not there.
 	Path(attr string) (string, error)
+	// Contents says what a package consists of, and makes nothing. The error is a
+	// *MissingError when the software is not there.
+	Contents(attr string) (*Contents, error)
 }
 
 // Debian and Nix are providers that this build knows by name only.

@@ -17,8 +17,9 @@ type Package struct {
 	// Links are other paths people name below a package, and where they lie.
 	Links map[string][]string
 
-	From string // where to get it, when Debian has no package of it: Debian is then empty
-	Main string // the program that runs when only the package is named
+	Users []string // that its servers run as, of project.SystemUsers
+	From  string   // where to get it, when Debian has no package of it: Debian is then empty
+	Main  string   // the program that runs when only the package is named
 	// Known is false for an attribute that no table has: it is then taken for a
 	// Debian package with one program of its own name.
 	Known bool
@@ -33,6 +34,7 @@ type entry struct {
 	dirs     string // words: folders linked whole
 	links    string // words: sub=path
 	from     string // where to get it, when Debian has no package of it
+	users    string // words: whom its servers run as
 }
 
 // table is the attributes that definitions use, most of all those of the
@@ -176,53 +178,53 @@ var table = map[string]entry{
 	"cowsay":         {globs: "/usr/games"},
 
 	// Servers of the catalogue, and their clients.
-	"postgresql": {debian: "postgresql", dirs: "/usr/lib/postgresql/*/bin /usr/local/pgsql/bin /opt/homebrew/opt/postgresql*/bin",
+	"postgresql": {users: "postgres", debian: "postgresql", dirs: "/usr/lib/postgresql/*/bin /usr/local/pgsql/bin /opt/homebrew/opt/postgresql*/bin",
 		programs: "postgres initdb psql pg_ctl pg_isready createdb pg_dump pg_restore"},
-	"postgresql_13": {debian: "postgresql-13", dirs: "/usr/lib/postgresql/13/bin", programs: "-"},
-	"postgresql_14": {debian: "postgresql-14", dirs: "/usr/lib/postgresql/14/bin", programs: "-"},
-	"postgresql_15": {debian: "postgresql-15", dirs: "/usr/lib/postgresql/15/bin", programs: "-"},
-	"postgresql_16": {debian: "postgresql-16", dirs: "/usr/lib/postgresql/16/bin", programs: "-"},
-	"postgresql_17": {debian: "postgresql-17", dirs: "/usr/lib/postgresql/17/bin", programs: "-"},
-	"postgresql_18": {debian: "postgresql-18", dirs: "/usr/lib/postgresql/18/bin", programs: "-"},
+	"postgresql_13": {users: "postgres", debian: "postgresql-13", dirs: "/usr/lib/postgresql/13/bin", programs: "-"},
+	"postgresql_14": {users: "postgres", debian: "postgresql-14", dirs: "/usr/lib/postgresql/14/bin", programs: "-"},
+	"postgresql_15": {users: "postgres", debian: "postgresql-15", dirs: "/usr/lib/postgresql/15/bin", programs: "-"},
+	"postgresql_16": {users: "postgres", debian: "postgresql-16", dirs: "/usr/lib/postgresql/16/bin", programs: "-"},
+	"postgresql_17": {users: "postgres", debian: "postgresql-17", dirs: "/usr/lib/postgresql/17/bin", programs: "-"},
+	"postgresql_18": {users: "postgres", debian: "postgresql-18", dirs: "/usr/lib/postgresql/18/bin", programs: "-"},
 	"pgbouncer":     {globs: "/usr/sbin"},
 	"pgcli":         {},
 	"sqlite":        {debian: "sqlite3", programs: "sqlite3"},
-	"redis":         {debian: "redis-server", programs: "redis-server redis-cli redis-benchmark redis-sentinel redis-check-aof redis-check-rdb"},
+	"redis":         {users: "redis", debian: "redis-server", programs: "redis-server redis-cli redis-benchmark redis-sentinel redis-check-aof redis-check-rdb"},
 	"valkey":        {debian: "valkey-server", programs: "valkey-server valkey-cli"},
-	"mariadb": {debian: "mariadb-server", globs: "/usr/sbin",
+	"mariadb": {users: "mysql", debian: "mariadb-server", globs: "/usr/sbin",
 		programs: "mariadbd mysqld:mariadbd mysql_install_db:mariadb-install-db mariadb-install-db mysql:mariadb mariadb mysqladmin:mariadb-admin mariadb-admin mysqldump:mariadb-dump"},
 	"mysql":         {debian: "@mariadb"},
-	"mysql80":       {debian: "mysql-server", programs: "mysqld mysql mysqladmin mysqldump", globs: "/usr/sbin"},
+	"mysql80":       {users: "mysql", debian: "mysql-server", programs: "mysqld mysql mysqladmin mysqldump", globs: "/usr/sbin"},
 	"mysql84":       {debian: "@mysql80"},
-	"clickhouse":    {programs: "clickhouse clickhouse-server clickhouse-client", from: "https://clickhouse.com/docs/install"},
+	"clickhouse":    {users: "clickhouse", programs: "clickhouse clickhouse-server clickhouse-client", from: "https://clickhouse.com/docs/install"},
 	"mongodb":       {programs: "mongod mongosh", from: "https://www.mongodb.com/docs/manual/installation/"},
-	"memcached":     {},
-	"nginx":         {globs: "/usr/sbin /usr/local/nginx/sbin", links: "/conf/mime.types=/etc/nginx/mime.types /conf/fastcgi_params=/etc/nginx/fastcgi_params /conf/fastcgi.conf=/etc/nginx/fastcgi.conf"},
+	"memcached":     {users: "memcache"},
+	"nginx":         {users: "www-data", globs: "/usr/sbin /usr/local/nginx/sbin", links: "/conf/mime.types=/etc/nginx/mime.types /conf/fastcgi_params=/etc/nginx/fastcgi_params /conf/fastcgi.conf=/etc/nginx/fastcgi.conf"},
 	"nginxStable":   {debian: "@nginx"},
 	"nginxMainline": {debian: "@nginx"},
-	"apacheHttpd": {debian: "apache2", programs: "httpd:apache2 apachectl htpasswd", globs: "/usr/sbin",
+	"apacheHttpd": {users: "www-data", debian: "apache2", programs: "httpd:apache2 apachectl htpasswd", globs: "/usr/sbin",
 		links: "/modules=/usr/lib/apache2/modules"},
 	"apacheHttpd_2_4":          {debian: "@apacheHttpd"},
-	"caddy":                    {},
+	"caddy":                    {users: "caddy"},
 	"haproxy":                  {globs: "/usr/sbin"},
 	"traefik":                  {},
 	"varnish":                  {programs: "varnishd varnishadm", globs: "/usr/sbin"},
-	"prometheus":               {programs: "prometheus promtool"},
+	"prometheus":               {users: "prometheus", programs: "prometheus promtool"},
 	"prometheus-node-exporter": {},
-	"grafana": {programs: "grafana grafana-server grafana-cli", globs: "/usr/share/grafana/bin /usr/sbin", links: "/share/grafana=/usr/share/grafana",
+	"grafana": {users: "grafana", programs: "grafana grafana-server grafana-cli", globs: "/usr/share/grafana/bin /usr/sbin", links: "/share/grafana=/usr/share/grafana",
 		from: "https://grafana.com/docs/grafana/latest/setup-grafana/installation/"},
-	"jaeger":          {programs: "jaeger-all-in-one", from: "https://www.jaegertracing.io/download/"},
+	"jaeger":          {users: "jaeger", programs: "jaeger-all-in-one", from: "https://www.jaegertracing.io/download/"},
 	"loki":            {programs: "loki promtail", from: "https://grafana.com/docs/loki/latest/setup/install/"},
-	"rabbitmq-server": {dirs: "/usr/lib/rabbitmq/bin", globs: "/usr/sbin", programs: "rabbitmq-server rabbitmqctl rabbitmq-diagnostics rabbitmq-plugins"},
-	"apacheKafka": {programs: "kafka-server-start.sh kafka-storage.sh kafka-topics.sh", globs: "/opt/kafka*/bin /usr/share/kafka/bin",
+	"rabbitmq-server": {users: "rabbitmq", dirs: "/usr/lib/rabbitmq/bin", globs: "/usr/sbin", programs: "rabbitmq-server rabbitmqctl rabbitmq-diagnostics rabbitmq-plugins"},
+	"apacheKafka": {users: "kafka", programs: "kafka-server-start.sh kafka-storage.sh kafka-topics.sh", globs: "/opt/kafka*/bin /usr/share/kafka/bin",
 		from: "https://kafka.apache.org/downloads"},
 	"zookeeper":       {programs: "zkServer.sh", globs: "/usr/share/zookeeper/bin"},
-	"nats-server":     {globs: "/usr/sbin"},
+	"nats-server":     {users: "nats", globs: "/usr/sbin"},
 	"natscli":         {programs: "nats"},
 	"mosquitto":       {globs: "/usr/sbin"},
-	"minio":           {from: "https://min.io/download"},
+	"minio":           {users: "minio", from: "https://min.io/download"},
 	"minio-client":    {programs: "mc"},
-	"ollama":          {from: "https://ollama.com/download"},
+	"ollama":          {users: "ollama", from: "https://ollama.com/download"},
 	"etcd":            {debian: "etcd-server etcd-client", programs: "etcd etcdctl"},
 	"consul":          {},
 	"vault":           {},

@@ -1,0 +1,27 @@
+package definition_test
+
+import (
+	"slices"
+	"testing"
+
+	"nix2gpu/catalog"
+	"nix2gpu/packages"
+	"nix2gpu/project"
+)
+
+// The user that a type of service runs as comes with its package, and is a
+// known account: an image that has the one has the other.
+func TestUsersComeWithPackages(t *testing.T) {
+	known := project.SystemUsers()
+	for _, typ := range catalog.Types() {
+		if typ.Package == "" {
+			continue
+		}
+		if _, ok := known[typ.User]; !ok {
+			t.Errorf("%s runs as %q, which is no known account", typ.Name, typ.User)
+		}
+		if users := packages.Lookup(typ.Package).Users; !slices.Contains(users, typ.User) {
+			t.Errorf("%s runs as %q, its package %q brings %q", typ.Name, typ.User, typ.Package, users)
+		}
+	}
+}
