@@ -4,11 +4,11 @@
 //
 // A [Hub] owns stdout and the folder of files. A [Source] is one process's
 // log; each start of it is a [Run], whose pipes are read until they end. The
-// files are complete whatever stdout does; neither a slow stdout nor a full
-// disk makes a caller of this package wait, except a service that writes
-// faster than a moving stdout is read. [Reader] needs no Hub: it reads the
-// files, and learns of new lines from the Hub when given one, else from the
-// kernel.
+// files are complete whatever stdout does: that is a cursor in them, which goes
+// through memory while its reader keeps up, and reads back what it has missed.
+// Neither a stdout that stands still nor a full disk makes a caller of this
+// package wait. [Reader] needs no Hub: it reads the files, and learns of new
+// lines from the Hub when given one, else from the kernel.
 //
 // All methods may be called from any goroutine. The package knows nothing of
 // projects or processes.
@@ -21,7 +21,7 @@ package servicelog
 //
 //	2026-11-22T23:57:00.123456789Z stdout F listening on :8080
 //
-// The fields are the time of reading, the stream, tags, and the bytes as they
+// The fields are the time of reading (see stamp), the stream, tags, and the bytes as they
 // were written. The first tag is F for the end of a line, or P for a piece of
 // one that was cut because it is too long. A second one, after a colon, says
 // how the line ended when not by a newline: F:r by a carriage return, F:n not
@@ -31,3 +31,17 @@ package servicelog
 //
 // postgresql.db.log is the current file; .1 is the one before it, and so on.
 // A record never spans two files.
+
+// Stdout.
+//
+// A batch of lines gets its stamp, its place in the file and its place in the
+// queue of stdout under the lock of the file, so that all three have one
+// order. A queue that is full ends in a backlog: for each file the range that
+// stdout has not got. The goroutine that writes takes the backlog when it has
+// written the queue; from then on lines are queued in memory again, behind it,
+// while it merges the ranges by the stamps of their records. When the queue
+// fills up meanwhile, it ends in the next backlog.
+//
+// A range names its segments by number, since rotation renames them, and holds
+// none open: one that rotation has removed is skipped and its lines are
+// counted.

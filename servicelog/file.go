@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,16 +52,15 @@ func (d *folder) close() { unix.Close(d.fd) }
 
 // create opens a file for appending. Its end is made a record's end, should a
 // crash have left half of one.
-func (d *folder) create(name string) (fd int, size int64, err error) {
-	fail := func(op string, err error) (int, int64, error) {
-		return -1, 0, &os.PathError{Op: op, Path: d.path + "/" + name, Err: err}
+func (d *folder) create(name string) (fd int, st unix.Stat_t, err error) {
+	fail := func(op string, err error) (int, unix.Stat_t, error) {
+		return -1, st, &os.PathError{Op: op, Path: d.path + "/" + name, Err: err}
 	}
 	const flags = unix.O_RDWR | unix.O_APPEND | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
 	fd, err = unix.Openat(d.fd, name, flags, 0o600)
 	if err != nil {
 		return fail("open", err)
 	}
-	var st unix.Stat_t
 	if err = unix.Fstat(fd, &st); err == nil && (st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink > 1) {
 		err = errors.New("not a plain file of its own") // a planted FIFO, device or hard link
 	}
@@ -76,7 +76,23 @@ func (d *folder) create(name string) (fd int, size int64, err error) {
 			}
 		}
 	}
-	return fd, st.Size, nil
+	return fd, st, nil
+}
+
+// A segment is one of a file's siblings, which rotation renames: the current
+// one, or an older one that is kept.
+type segment struct {
+	dev, ino uint64
+	start    int64 // where our own records begin
+	size     int64 // of an older one
+	lines    int64 // lines of the file before it
+}
+
+// A spot is a place between two records, whatever the segment is called now.
+type spot struct {
+	segment int   // their number, from the first that was opened
+	offset  int64 // in it
+	lines   int64 // of the file before it, marks not counted
 }
 
 // file is a log file with its older siblings. It never blocks on anything but
@@ -88,24 +104,33 @@ type file struct {
 	max  int64
 	keep int
 
-	mu      sync.Mutex
-	fd      int // -1: not open
-	size    int64
-	lost    int   // lines since failure
-	failure error // why the last write failed; nil when it worked
-	scratch []byte
+	// mu is held from a batch's stamp to its place in the queue of stdout, so
+	// that both have the order of the file.
+	mu       sync.Mutex
+	fd       int // -1: not open
+	size     int64
+	lines    int64     // written since the start, marks not counted
+	current  int       // the number of the segment that is written
+	first    int       // the number of segments[0]
+	segments []segment // those that are kept; the current one may have to be made yet
+	lost     int       // lines since failure
+	failure  error     // why the last write failed; nil when it worked
+	scratch  []byte
 }
 
 func newFile(dir *folder, name string, max int64, keep int) *file {
 	return &file{dir: dir, name: name, max: max, keep: keep, fd: -1}
 }
 
-// append writes a batch of n whole records. An error is returned when the
-// state changes: the first failure, and nil with changed when it has ended.
-func (f *file) append(batch []byte, n int, at time.Time) (changed bool, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	before := f.failure
+// A batch is some whole records. A mark is no line.
+type batch struct {
+	records []byte
+	n       int
+	mark    bool
+}
+
+// append writes a batch, and says where it is. The caller holds the lock.
+func (f *file) append(b batch, at time.Time) (from, to spot, err error) {
 	if f.failure != nil && f.lost > 0 {
 		f.scratch = appendHeader(f.scratch[:0], at, Marks)
 		f.scratch = fmt.Appendf(f.scratch, "F %s %d %v\n", markGap, f.lost, reasonOf(f.failure))
@@ -113,19 +138,29 @@ func (f *file) append(batch []byte, n int, at time.Time) (changed bool, err erro
 			f.lost = 0
 		}
 	}
-	if n > 0 && (f.failure == nil || f.lost == 0) {
-		f.failure = f.write(batch)
+	if b.n > 0 && (f.failure == nil || f.lost == 0) {
+		f.failure = f.write(b.records)
 	}
 	if f.failure != nil {
-		f.lost += n
+		f.lost += b.n
+		return spot{}, spot{}, f.failure
 	}
-	return (before == nil) != (f.failure == nil), f.failure
+	from = spot{f.current, f.size - int64(len(b.records)), f.lines}
+	if !b.mark {
+		f.lines += int64(b.n)
+	}
+	return from, spot{f.current, f.size, f.lines}, nil
 }
 
 // retry tries to mark the gap that there is, so that a disk with space again is
 // noticed also when the source is silent.
-func (f *file) retry(at time.Time) error {
-	_, err := f.append(nil, 0, at)
+func (f *file) retry(c *clock) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.failure == nil {
+		return nil
+	}
+	_, _, err := f.append(batch{}, c.next().at)
 	return err
 }
 
@@ -144,11 +179,12 @@ func (f *file) write(b []byte) error {
 		f.rotate()
 	}
 	if f.fd < 0 {
-		fd, size, err := f.dir.create(f.name)
+		fd, st, err := f.dir.create(f.name)
 		if err != nil {
 			return err
 		}
-		f.fd, f.size = fd, size
+		size := st.Size
+		f.opened(fd, st)
 		if size > 0 && size+int64(len(b)) > f.max {
 			return f.write(b) // the file of an earlier run is full
 		}
@@ -185,9 +221,98 @@ func (f *file) rotate() {
 	} else {
 		err = unix.Unlinkat(f.dir.fd, f.name, 0)
 	}
-	if err == nil {
-		f.shut()
+	if err != nil {
+		return
 	}
+	f.shut()
+	f.segments[len(f.segments)-1].size = f.size
+	gone := max(0, len(f.segments)-f.keep)
+	f.segments = slices.Delete(f.segments, 0, gone)
+	f.first += gone
+	f.current++
+	f.size = 0
+}
+
+// opened notes the segment that is written from now on: a new one, or the same
+// one opened anew.
+func (f *file) opened(fd int, st unix.Stat_t) {
+	f.fd, f.size = fd, st.Size
+	seg := segment{dev: uint64(st.Dev), ino: st.Ino, start: st.Size, lines: f.lines}
+	if n := len(f.segments); n > 0 && f.first+n > f.current {
+		if old := &f.segments[n-1]; old.ino == seg.ino && old.dev == seg.dev {
+			return
+		}
+		f.current++ // somebody has put another file in its place
+	}
+	f.segments = append(f.segments, seg)
+}
+
+// view opens the segment that holds the records from s on; or, where it is
+// gone, the oldest one behind it, and says where that begins. Size is up to
+// where there are whole records. There is none when s is the end.
+func (f *file) view(s spot) (r *os.File, at spot, size int64, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for s.segment < f.first+len(f.segments) {
+		if s.segment < f.first {
+			s.segment = f.first - 1
+			s = f.after(s)
+			continue
+		}
+		seg := f.segments[s.segment-f.first]
+		fd, size := -1, seg.size
+		if s.segment == f.current {
+			if size = f.size; s.offset >= size {
+				break
+			}
+			fd, err = unix.FcntlInt(uintptr(f.fd), unix.F_DUPFD_CLOEXEC, 0)
+		} else if s.offset < size {
+			name := f.name + "." + strconv.Itoa(f.current-s.segment)
+			fd, err = unix.Openat(f.dir.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		}
+		switch {
+		case err == unix.EMFILE || err == unix.ENFILE || err == unix.ENOMEM:
+			return nil, s, 0, err
+		case err == nil && fd >= 0:
+			var st unix.Stat_t
+			if unix.Fstat(fd, &st) == nil && st.Ino == seg.ino && uint64(st.Dev) == seg.dev {
+				return os.NewFile(uintptr(fd), f.name), s, size, nil
+			}
+			unix.Close(fd)
+		}
+		if s.segment == f.current { // nothing is behind it yet
+			break
+		}
+		err = nil
+		s = f.after(s)
+	}
+	return nil, spot{f.current, f.size, f.lines}, 0, nil
+}
+
+// resume is where to go on when the file has no more at s than we know of,
+// because somebody has cut it off; at the latest at end.
+func (f *file) resume(s, end spot) spot {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s.segment == f.current && f.fd >= 0 {
+		var st unix.Stat_t
+		if unix.Fstat(f.fd, &st) == nil {
+			f.size = st.Size
+		}
+	}
+	if s.segment >= end.segment || s.segment < f.first {
+		return end
+	}
+	return f.after(s)
+}
+
+// after is the beginning of the segment after that of s.
+func (f *file) after(s spot) spot {
+	i := s.segment + 1 - f.first
+	if i == len(f.segments) { // it is not made yet
+		return spot{f.current, 0, f.lines}
+	}
+	return spot{s.segment + 1, f.segments[i].start, f.segments[i].lines}
 }
 
 func (f *file) shut() {

@@ -88,7 +88,7 @@ func (h *Hub) retry() {
 	}
 	h.health.mu.Unlock()
 	for f, id := range ill {
-		h.turned(id, f, f.retry(time.Now()))
+		h.turned(id, f, f.retry(&h.clock))
 	}
 	h.health.mu.Lock()
 	if len(h.health.ill) > 0 {

@@ -24,9 +24,12 @@ type Options struct {
 	Format Format
 	Color  Color
 
-	MaxSize int64         // of one file; default: 10 MiB
-	Keep    int           // older files of one source; default: 5, negative: none
-	Stall   time.Duration // stdout stands still for so long: drop; default: 1s
+	MaxSize int64 // of one file; default: 10 MiB
+	Keep    int   // older files of one source; default: 5, negative: none
+
+	// Stall is how long stdout may stand still at the end before the rest is
+	// given up; default: 2s.
+	Stall time.Duration
 
 	// Degraded is told when the files of a source can no longer be written,
 	// and with nil when they can again. It must not block.
@@ -36,7 +39,7 @@ type Options struct {
 func (o *Options) setDefaults() {
 	o.MaxSize = cmp.Or(o.MaxSize, 10<<20)
 	o.Keep = max(0, cmp.Or(o.Keep, 5))
-	o.Stall = cmp.Or(o.Stall, time.Second)
+	o.Stall = cmp.Or(o.Stall, 2*time.Second)
 	if o.Degraded == nil {
 		o.Degraded = func(string, error) {}
 	}
@@ -45,9 +48,11 @@ func (o *Options) setDefaults() {
 // A Hub carries the output of a project's processes. See [Open].
 type Hub struct {
 	opts   Options
-	dir    *folder // nil: no files
-	out    *output // nil: no stdout
+	pool   sync.Pool // of *buffers
+	dir    *folder   // nil: no files
+	out    *output   // nil: no stdout
 	bell   bell
+	clock  clock
 	own    *viewer // of our own lines; guarded by mu
 	mu     sync.Mutex
 	runs   map[*Run]struct{} // whose pipes are open
@@ -60,6 +65,7 @@ type Hub struct {
 func Open(opts Options) (*Hub, error) {
 	opts.setDefaults()
 	h := &Hub{opts: opts, runs: map[*Run]struct{}{}, files: map[string]*file{}}
+	h.pool.New = func() any { return new(buffers) }
 	h.own = newViewer(Self, Marks, opts.Format, opts.Color)
 	if opts.Dir != "" {
 		dir, err := openFolder(opts.Dir, os.Geteuid())
@@ -69,17 +75,9 @@ func Open(opts Options) (*Hub, error) {
 		h.dir = dir
 	}
 	if opts.Stdout != nil {
-		h.out = newOutput(opts.Stdout, opts.Stall, h.gapMarker)
+		h.out = newOutput(opts.Stdout, opts.Stall, opts.Format, opts.Color)
 	}
 	return h, nil
-}
-
-// gapMarker is the line that tells of lines stdout did not get.
-func (h *Hub) gapMarker(lost uint64) []byte {
-	text := fmt.Sprintf("stdout is not read: %d lines not shown", lost)
-	v := newViewer(Self, Marks, h.opts.Format, h.opts.Color)
-	b, _ := v.append(nil, []line{{text: []byte(text)}}, time.Now())
-	return b
 }
 
 // Say writes a line of our own to stdout, as "[nix2gpu] text"; each line of a
@@ -97,8 +95,9 @@ func (h *Hub) Say(text string) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock() // so that lines of two callers keep their order
-	b, n := h.own.append(nil, lines, time.Now())
-	h.out.put(b, n, false)
+	at := h.clock.next()
+	shown, n := h.own.append(nil, lines, at.at)
+	h.out.put(item{stamp: at, view: h.own, text: shown, lines: n})
 }
 
 // Sayf is Say with a format.
@@ -108,7 +107,6 @@ func (h *Hub) Sayf(format string, args ...any) { h.Say(fmt.Sprintf(format, args.
 type SourceOptions struct {
 	MaxSize int64
 	Keep    int
-	Quiet   bool // not shown on stdout, only kept
 }
 
 // A Source is the log of one process, over all of its runs.
@@ -116,14 +114,13 @@ type Source struct {
 	hub   *Hub
 	id    string
 	label string
-	quiet bool
 	file  *file // nil: not kept
 }
 
 // Source returns the log of the process with that id, which names its file.
 // The label is what people see.
 func (h *Hub) Source(id, label string, opts SourceOptions) *Source {
-	s := &Source{hub: h, id: id, label: label, quiet: opts.Quiet}
+	s := &Source{hub: h, id: id, label: label}
 	if h.dir == nil {
 		return s
 	}
@@ -141,21 +138,63 @@ func (h *Hub) Source(id, label string, opts SourceOptions) *Source {
 	return s
 }
 
-// Mark writes a mark to the source's file.
+// mark writes a mark to the source's file.
 func (s *Source) mark(text string) {
-	at := time.Now()
-	s.keep(appendLines(nil, []line{{text: []byte(text)}}, at, Marks), 1, at)
-}
-
-// keep writes records to the file.
-func (s *Source) keep(batch []byte, n int, at time.Time) {
-	if s.file == nil {
+	f := s.file
+	if f == nil {
 		return
 	}
-	if changed, err := s.file.append(batch, n, at); changed {
+	f.mu.Lock()
+	before, at := f.failure, s.hub.clock.next().at
+	records := appendLines(nil, []line{{text: []byte(text)}}, at, Marks)
+	_, _, err := f.append(batch{records: records, n: 1, mark: true}, at)
+	f.mu.Unlock()
+	s.kept(before, err)
+}
+
+// kept tells of a write to the file; before is why the one before it failed.
+func (s *Source) kept(before, err error) {
+	if (before == nil) != (err == nil) {
 		s.hub.turned(s.id, s.file, err)
 	}
 	s.hub.bell.ring()
+}
+
+// carry keeps lines of a pipe in the file, and hands them to stdout, where so
+// much is expected.
+func (s *Source) carry(p *pipe, lines []line, expected int, buf *buffers) {
+	it := item{view: p.view, lines: len(lines), expected: expected}
+	if f := s.file; f != nil {
+		f.mu.Lock()
+		before := f.failure
+		it.stamp = s.hub.clock.next()
+		buf.text = appendLines(buf.text[:0], lines, it.at, p.stream)
+		var err error
+		if it.from, it.to, err = f.append(batch{records: buf.text, n: len(lines)}, it.at); err == nil {
+			it.file = f
+		}
+		s.show(p, it, lines, buf)
+		f.mu.Unlock()
+		s.kept(before, err)
+		return
+	}
+	it.stamp = s.hub.clock.next()
+	s.show(p, it, lines, buf)
+}
+
+// show hands an item to stdout. Its text is made only when it is wanted now.
+func (s *Source) show(p *pipe, it item, lines []line, buf *buffers) {
+	if p.out == nil {
+		return
+	}
+	it.continues = p.view.open
+	if it.file != nil && p.out.late.Load() {
+		p.view.skip(lines)
+	} else {
+		buf.shown, it.lines = p.view.append(buf.shown[:0], lines, it.at)
+		it.text = buf.shown
+	}
+	p.out.put(it)
 }
 
 // Close waits until the pipes of all runs are empty, then until stdout has

@@ -1,76 +1,148 @@
 package servicelog
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// outputLimit bounds what waits for stdout. A batch that would exceed it
-// waits, unless nothing does.
-const outputLimit = 512 << 10
+const (
+	// outputLimit bounds the text that waits for stdout.
+	outputLimit = 512 << 10
+	// heldLimit bounds what waits in memory behind that, since it is in no
+	// file. Our own lines may have twice as much.
+	heldLimit = 512 << 10
+	// patience is how long a pipe may wait in one go for a stdout that moves and
+	// whose queue is full, so that bursts stay in memory. It comes back with what
+	// the pipe carries, so that no service is slowed below slowest bytes a second.
+	patience = 50 * time.Millisecond
+	slowest  = 16 << 20
+	// tick is how soon it is noticed that stdout stands still.
+	tick = 100 * time.Millisecond
+)
 
-// output is the one writer of stdout. Batches of whole lines come from many
-// goroutines; one goroutine writes them, so that no line is ever torn.
+// output is the one writer of stdout: a cursor in the lines of all services.
+// Whole lines come from many goroutines; one goroutine writes them, so that no
+// line is ever torn, and nobody waits for it. While it keeps up, lines are
+// queued in memory. What does not fit is a [backlog], which is read back when
+// the queue is written.
 type output struct {
 	w      writer
-	stall  time.Duration            // without movement for so long, lines are dropped
-	marker func(lost uint64) []byte // the line that says how many
+	stall  time.Duration // at the end: without movement for so long, no more is written
+	format Format
+	color  Color
 
-	mu      sync.Mutex
-	space   sync.Cond // pending was taken, or waiting makes no sense any more
-	pending []byte
-	lost    uint64 // lines that a stalled stdout did not get, not told yet
-	stalled bool
-	broken  error // nobody will ever read it
-	closed  bool
+	late  atomic.Bool // there is a backlog: text would be made in vain
+	stuck atomic.Bool // stdout stands still
 
-	wake chan struct{} // pending has something, or closed is set
+	mu       sync.Mutex
+	queue    []byte
+	behind   *backlog      // of what comes behind queue; nil: nothing
+	expected int           // bytes that are announced
+	held     int           // bytes of it in memory, also of the one that is read back
+	room     chan struct{} // closed when queue was taken; nil: nobody waits
+	broken   error         // nobody will ever read it
+	closed   time.Time     // zero: it is not
+
+	quit atomic.Bool   // no more time
+	wake chan struct{} // queue or behind has something, or closed is set
 	done chan struct{} // the writing goroutine has ended
 }
 
 // writer is where an output writes. A write returns early, with what it has
-// written and errBusy, when nothing has moved for the given time.
+// written and errBusy, when nothing has moved for the given time; it is then
+// called again with the rest.
 type writer interface {
 	write(b []byte, patience time.Duration) (int, error)
+	// last writes b if there is room for all of it, or room can be made.
+	last(b []byte)
 	close()
 }
 
-func newOutput(w io.Writer, stall time.Duration, marker func(uint64) []byte) *output {
-	o := &output{stall: stall, marker: marker, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	o.space.L = &o.mu
-	o.w = newWriter(w, o.stuck)
+func newOutput(w io.Writer, stall time.Duration, format Format, color Color) *output {
+	o := &output{w: newWriter(w), stall: stall, format: format, color: color,
+		wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go o.run()
 	return o
 }
 
-// put queues a batch of n whole lines; the batch is copied. With wait set it
-// waits for a stdout that is slow, though not for one that stands still.
-func (o *output) put(batch []byte, n int, wait bool) {
+// An item is some lines on their way to stdout.
+type item struct {
+	stamp
+	view      *viewer // that shows them
+	continues bool    // the first one goes on with the line before
+	lines     int
+	expected  int    // the size that was announced
+	text      []byte // as shown; nil: it is only in the file
+
+	file     *file // nil: it is in none
+	from, to spot
+}
+
+// put takes an item, whose text is copied. It never waits.
+func (o *output) put(it item) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	limit := outputLimit
-	if !wait {
-		limit *= 2 // a line of our own should not be lost to a slow reader
-	}
-	full := func() bool { return len(o.pending) > 0 && len(o.pending)+len(batch) > limit }
-	for wait && full() && !o.stalled && o.broken == nil && !o.closed {
-		o.space.Wait()
-	}
-	switch {
-	case o.broken != nil || o.closed:
+	o.expected -= it.expected
+	if o.broken != nil || !o.closed.IsZero() || it.lines == 0 {
 		return
-	case o.stalled && wait, full():
-		o.lost += uint64(n)
-		return
-	case o.lost > 0 && !o.stalled: // dropped without a stall: the queue was full
-		o.pending = append(o.pending, o.marker(o.lost)...)
-		o.lost = 0
 	}
-	o.pending = append(o.pending, batch...)
-	o.poke()
+	if o.behind == nil {
+		if it.text != nil && (len(o.queue) == 0 || len(o.queue)+len(it.text) <= outputLimit) {
+			o.queue = append(o.queue, it.text...)
+			o.poke()
+			return
+		}
+		o.behind = newBacklog(o.format, o.color)
+		o.late.Store(true)
+	}
+	defer o.poke()
+	if it.file != nil {
+		o.behind.extend(it)
+		return
+	}
+	limit := heldLimit
+	if it.view.label == Self {
+		limit *= 2 // few, and told by nobody else
+	}
+	h := held{stamp: it.stamp, text: bytes.Clone(it.text)}
+	if o.held+h.size() > limit {
+		h = held{stamp: it.stamp, lost: uint64(it.lines)}
+	}
+	o.held += o.behind.keep(h)
+}
+
+// expect announces an item of about that size. It lets a stdout that moves
+// catch up before, for as long as credit allows, and returns what is left of
+// that.
+func (o *output) expect(size int, credit time.Duration) time.Duration {
+	credit = min(patience, credit+time.Duration(size)*time.Second/slowest)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	full := func() bool {
+		return o.behind != nil || len(o.queue) > 0 && len(o.queue)+o.expected+size > outputLimit
+	}
+	for full() && credit > 0 && !o.stuck.Load() && o.broken == nil && o.closed.IsZero() {
+		if o.room == nil {
+			o.room = make(chan struct{})
+		}
+		room := o.room
+		o.mu.Unlock()
+		began, enough := time.Now(), time.NewTimer(credit)
+		select {
+		case <-room:
+		case <-enough.C:
+		}
+		enough.Stop()
+		credit -= time.Since(began)
+		o.mu.Lock()
+	}
+	o.expected += size
+	return max(0, credit)
 }
 
 func (o *output) poke() {
@@ -80,99 +152,164 @@ func (o *output) poke() {
 	}
 }
 
-// stuck notes that nothing has moved for the time of a stall.
-func (o *output) stuck() {
-	o.mu.Lock()
-	o.stalled = true
-	o.space.Broadcast()
-	o.mu.Unlock()
-}
-
-// moved notes that stdout takes bytes. After a stall, the gap is marked behind
-// what was queued before it.
-func (o *output) moved() {
+// take takes the queue or, when that is empty, the backlog.
+func (o *output) take(spare []byte) (queue []byte, behind *backlog, closed bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.stalled {
-		o.stalled = false
-		if o.lost > 0 {
-			o.pending = append(o.pending, o.marker(o.lost)...)
-			o.lost = 0
-			o.poke()
-		}
+	if len(o.queue) > 0 {
+		queue, o.queue = o.queue, spare[:0]
+	} else if o.behind != nil {
+		behind, o.behind = o.behind, nil
+		o.late.Store(false)
 	}
+	if o.room != nil {
+		close(o.room)
+		o.room = nil
+	}
+	return queue, behind, !o.closed.IsZero()
 }
 
-// run writes what is pending, until closed.
+// run writes what there is, until closed.
 func (o *output) run() {
 	defer close(o.done)
 	defer o.w.close()
-	var batch []byte
-	for range o.wake {
-		o.mu.Lock()
-		batch, o.pending = o.pending, batch[:0]
-		closed := o.closed
-		o.space.Broadcast()
-		o.mu.Unlock()
-		if err := o.flush(batch); err != nil {
+	var spare []byte
+	for {
+		queue, behind, closed := o.take(spare)
+		var err error
+		switch {
+		case len(queue) > 0:
+			spare = queue
+			err = o.flush(queue, nil)
+		case behind != nil:
+			spare = nil // while text comes from files, it is not needed
+			err = o.readBack(behind)
+		case closed:
+			return
+		default:
+			<-o.wake
+		}
+		if err != nil {
 			o.mu.Lock()
 			o.broken = err
-			o.pending = nil
-			o.space.Broadcast()
+			o.queue, o.behind = nil, nil
 			o.mu.Unlock()
 			return
-		}
-		if closed && len(batch) == 0 {
-			return
-		}
-		if closed {
-			o.poke() // lines that came in meanwhile, or the marker of a gap
 		}
 	}
 }
 
-// flush writes all of b. It gives up only when stdout is broken, or stands
-// still and is closed.
-func (o *output) flush(b []byte) error {
-	for len(b) > 0 {
-		n, err := o.w.write(b, o.stall)
-		if n > 0 {
-			o.moved()
+// readBack writes a backlog.
+func (o *output) readBack(b *backlog) error {
+	var text []byte
+	for failed := 0; ; {
+		var freed int
+		var err error
+		text, freed, err = b.next(text[:0])
+		o.mu.Lock()
+		o.held -= freed
+		o.mu.Unlock()
+		if err := o.flush(text, b); err != nil {
+			return err
 		}
+		switch {
+		case err != nil: // too many open files, or no memory: that passes
+			if failed++; o.quit.Load() || failed > 100 {
+				return fmt.Errorf("the log cannot be read back: %w", err)
+			}
+			time.Sleep(tick / 2)
+		case len(text) == 0:
+			return nil
+		default:
+			failed = 0
+		}
+	}
+}
+
+// flush writes all of b, behind which comes more. It gives up only when stdout
+// is broken, or when it is closed and stands still or has no more time.
+func (o *output) flush(b []byte, more *backlog) error {
+	still, whole := time.Now(), b
+	for len(b) > 0 {
+		n, err := o.w.write(b, tick)
 		b = b[n:]
 		switch {
-		case err == errBusy && n == 0:
-			o.stuck()
-			o.mu.Lock()
-			closed := o.closed
-			o.mu.Unlock()
-			if closed {
-				return errBusy
-			}
-		case err != nil && err != errBusy:
+		case n > 0:
+			still = time.Now()
+			o.stuck.Store(false)
+		case err == errBusy:
+			o.stuck.Store(true)
+		}
+		if err != nil && err != errBusy {
 			return err
+		}
+		if len(b) > 0 && o.over(still) {
+			at := len(whole) - len(b)
+			return o.giveUp(b, at > 0 && whole[at-1] != '\n', more)
 		}
 	}
 	return nil
 }
 
-// close writes what is queued, for as long as stdout moves and ctx lasts.
+// over reports whether a stdout that has not moved since then had its time.
+func (o *output) over(still time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed.IsZero() {
+		return false
+	}
+	if still.Before(o.closed) {
+		still = o.closed
+	}
+	return o.quit.Load() || time.Since(still) >= o.stall
+}
+
+// giveUp counts what a stdout that stands still does not get, and leaves a
+// mark there if it can.
+func (o *output) giveUp(rest []byte, torn bool, more *backlog) error {
+	o.mu.Lock()
+	n := uint64(bytes.Count(rest, []byte("\n")) + bytes.Count(o.queue, []byte("\n")))
+	for _, b := range []*backlog{more, o.behind} {
+		if b != nil {
+			n += b.left()
+		}
+	}
+	o.mu.Unlock()
+	if torn && rest[0] == '\n' {
+		n-- // its text is there
+	}
+	err := &notReadError{n}
+	var mark []byte
+	if torn {
+		mark = append(mark, '\n')
+	}
+	mark, _ = newViewer(Self, Marks, o.format, o.color).append(mark, []line{{text: []byte(err.Error())}}, time.Now())
+	o.w.last(mark)
+	return err
+}
+
+// A notReadError says how many lines stdout did not get.
+type notReadError struct{ lines uint64 }
+
+func (e *notReadError) Error() string {
+	return fmt.Sprintf("stdout is not read: %d lines not shown", e.lines)
+}
+
+// close writes what there is, for as long as stdout moves and ctx lasts.
 func (o *output) close(ctx context.Context) error {
 	o.mu.Lock()
-	o.closed = true
-	var enough <-chan time.Time
-	if o.stalled {
-		enough = time.After(o.stall + 100*time.Millisecond)
-	}
-	o.space.Broadcast()
+	o.closed = time.Now()
 	o.mu.Unlock()
 	o.poke()
 	select {
 	case <-o.done:
-	case <-enough:
-		return errBusy
 	case <-ctx.Done():
-		return fmt.Errorf("stdout: %w", context.Cause(ctx))
+		o.quit.Store(true)
+		select {
+		case <-o.done:
+		case <-time.After(10 * tick): // it waits for the disk
+			return fmt.Errorf("stdout: %w", context.Cause(ctx))
+		}
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -48,6 +51,12 @@ func (g *gate) set(shut bool) {
 	g.cond.Broadcast()
 }
 
+func (g *gate) text() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.b.String()
+}
+
 // stdouts are the kinds of stdout that there are: all but one block.
 func stdouts(t *testing.T) map[string]func() (r, w *os.File) {
 	pair := func(fds [2]int, err error) (r, w *os.File) {
@@ -81,61 +90,349 @@ func stdouts(t *testing.T) map[string]func() (r, w *os.File) {
 	}
 }
 
-// TestUnreadStdout fills a stdout that nobody reads, and then reads it: the
-// file is complete, nothing waited, and what is missing is counted.
-func TestUnreadStdout(t *testing.T) {
+// TestReaderThatStoodStill writes much more than all buffers hold while nobody
+// reads, and then reads: every line is there, whatever the kind of stdout.
+func TestReaderThatStoodStill(t *testing.T) {
 	for name, open := range stdouts(t) {
-		t.Run(name, func(t *testing.T) { testUnreadStdout(t, open) })
+		t.Run(name, func(t *testing.T) {
+			r, w := open()
+			h := openHub(t, servicelog.Options{Dir: t.TempDir(), Stdout: w, Stall: time.Hour})
+			const lines = 50_000 // 3 MB
+			flood(t, h.Source("a", "a", servicelog.SourceOptions{}), lines)
+			if n := len(read(t, h.Reader(), servicelog.Query{})); n != lines {
+				t.Errorf("the file has %d lines, want %d", n, lines)
+			}
+			scan := bufio.NewScanner(r)
+			for i := range lines {
+				if want := "[a] " + numbered(i); !scan.Scan() || scan.Text() != want {
+					t.Fatalf("got %q, want %q", scan.Text(), want)
+				}
+			}
+			// It keeps up again: what comes now is shown at once.
+			emit(t, h.Source("b", "b", servicelog.SourceOptions{}), "again\n")
+			if !scan.Scan() || scan.Text() != "[b] again" {
+				t.Errorf("after all: got %q", scan.Text())
+			}
+		})
 	}
 }
 
-func testUnreadStdout(t *testing.T, open func() (r, w *os.File)) {
-	dir := t.TempDir()
-	r, w := open()
-	h := openHub(t, servicelog.Options{Dir: dir, Stdout: w, Stall: 50 * time.Millisecond, MaxSize: 1 << 30})
-	run, err := h.Source("a", "a", servicelog.SourceOptions{}).Start(nil)
+// fallBehind fills what waits in memory for a stdout that takes nothing: what
+// comes next is read back.
+func fallBehind(t *testing.T, h *servicelog.Hub) {
+	t.Helper()
+	h.Say("a")
+	for !h.Idle() {
+		if t.Context().Err() != nil {
+			t.Fatal("nobody writes to stdout")
+		}
+		runtime.Gosched()
+	}
+	h.Say(strings.Repeat("b", 1<<20))
+}
+
+// numbered is a line of 60 bytes.
+func numbered(i int) string { return fmt.Sprintf("%9d %s", i, strings.Repeat("x", 50)) }
+
+// flood runs a source that writes so many numbered lines.
+func flood(t *testing.T, s *servicelog.Source, lines int) {
+	t.Helper()
+	run, err := s.Start(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const lines = 200_000 // 12 MB: more than all buffers hold
-	filler := strings.Repeat("x", 50)
 	out := bufio.NewWriter(run.Stdout)
 	for i := range lines {
-		fmt.Fprintf(out, "%6d %s\n", i, filler)
+		fmt.Fprintln(out, numbered(i))
 	}
 	out.Flush()
 	run.Started()
 	if err := run.Drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(read(t, h.Reader(), servicelog.Query{})); n != lines {
-		t.Errorf("the file has %d lines, want %d", n, lines)
-	}
+}
 
-	shown, missing, last := 0, 0, -1
+// TestOrderOfAllServices has services and the supervisor speak in turn while
+// nobody reads: stdout shows their lines in just that order, in each format,
+// long lines and progress bars as well.
+func TestOrderOfAllServices(t *testing.T) {
+	for name, format := range map[string]servicelog.Format{"text": servicelog.Text, "json": servicelog.JSON} {
+		t.Run(name, func(t *testing.T) {
+			play := func(g *gate, dir string) {
+				h := openHub(t, servicelog.Options{Dir: dir, Stdout: g, Format: format, Stall: time.Hour, MaxSize: 300 << 10, Keep: 100})
+				var runs []*servicelog.Run
+				for _, id := range []string{"a", "b", "c"} {
+					run, err := h.Source(id, "label-"+id, servicelog.SourceOptions{}).Start(nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					runs = append(runs, run)
+				}
+				say := func(i int, text string) {
+					run := runs[i%3]
+					to := run.Stdout
+					if i%2 == 1 {
+						to = run.Stderr
+					}
+					if _, err := to.WriteString(text); err != nil {
+						t.Fatal(err)
+					}
+					if err := run.Drain(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for i := range 1200 {
+					say(i, fmt.Sprintf("turn %d\n10%%\r20%%\rdos\r\n%s\n", i, strings.Repeat("ü", i%700)))
+					if i%100 == 0 {
+						h.Sayf("own %d", i)
+					}
+					if i%500 == 0 { // a piece, whose rest comes later
+						say(i, strings.Repeat("long", 5000))
+						say(i+1, "between\n")
+						say(i, "end\n")
+					}
+				}
+				for _, run := range runs {
+					run.Started()
+				}
+				g.set(false)
+				if err := h.Close(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			blocked, free := newGate(true), newGate(false)
+			play(blocked, t.TempDir())
+			play(free, t.TempDir())
+			got, want := strings.Split(timeless(blocked), "\n"), strings.Split(timeless(free), "\n")
+			for i := range want {
+				if i >= len(got) || got[i] != want[i] {
+					t.Fatalf("line %d of %d: got %.200q, want %.200q", i, len(want), got[i:], want[i])
+				}
+			}
+			if len(got) != len(want) {
+				t.Errorf("%d lines, want %d", len(got), len(want))
+			}
+		})
+	}
+}
+
+// timeless is what a gate got, without the times.
+func timeless(g *gate) string {
+	return regexp.MustCompile(`"time":"[^"]*"`).ReplaceAllString(g.b.String(), "")
+}
+
+// TestReaderThatKeepsUp keeps no older files at all: its lines must come from
+// memory.
+func TestReaderThatKeepsUp(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	h := openHub(t, servicelog.Options{Dir: t.TempDir(), Stdout: w, MaxSize: 1000, Keep: -1})
+	s := h.Source("a", "a", servicelog.SourceOptions{})
 	scan := bufio.NewScanner(r)
-	count := func(l string) {
-		var n int
-		if _, err := fmt.Sscanf(l, "[nix2gpu] stdout is not read: %d lines not shown", &n); err == nil {
-			missing += n
-			return
+	for i := range 200 {
+		emit(t, s, fmt.Sprintf("%d\n%s\n", 2*i, strings.Repeat("x", 990)))
+		for _, want := range []string{fmt.Sprint("[a] ", 2*i), "[a] " + strings.Repeat("x", 990)} {
+			if !scan.Scan() || scan.Text() != want {
+				t.Fatalf("got %.50q, want %.50q", scan.Text(), want)
+			}
 		}
-		if _, err := fmt.Sscanf(l, "[a] %d ", &n); err != nil || n <= last || !strings.HasSuffix(l, filler) {
-			t.Fatalf("after line %d: %q", last, l)
-		}
-		last = n
-		shown++
 	}
-	for shown+missing < lines && scan.Scan() {
-		count(scan.Text())
+}
+
+// TestRotationOvertakesReader wants lines that no file has any more to be
+// counted, and all the others shown.
+func TestRotationOvertakesReader(t *testing.T) {
+	for _, keep := range []int{-1, 2} {
+		t.Run(fmt.Sprint("keep=", keep), func(t *testing.T) {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			h := openHub(t, servicelog.Options{Dir: dir, Stdout: w, Stall: time.Hour, MaxSize: 100 << 10, Keep: keep})
+			const lines = 50_000
+			flood(t, h.Source("a", "app", servicelog.SourceOptions{}), lines)
+			kept := len(read(t, servicelog.NewReader(dir), servicelog.Query{}))
+			go func() {
+				h.Close(t.Context())
+				w.Close()
+			}()
+			tally := newTally(t, "app")
+			for scan := bufio.NewScanner(r); scan.Scan(); {
+				tally.line(scan.Text())
+			}
+			if tally.shown+tally.missing != lines || tally.marks != 1 || tally.shown < kept {
+				t.Errorf("%d lines shown and %d missing at %d places, want %d together, at least %d shown, and one gap",
+					tally.shown, tally.missing, tally.marks, lines, kept)
+			}
+		})
 	}
-	if shown+missing != lines || missing == 0 {
-		t.Errorf("%d lines shown and %d counted as missing, want %d together", shown, missing, lines)
+}
+
+// TestRestIsCounted ends a hub whose stdout nobody reads. Who reads it later
+// finds what the pipe held, and how many lines are missing behind that.
+func TestRestIsCounted(t *testing.T) {
+	for _, dir := range []string{"", t.TempDir()} {
+		t.Run(fmt.Sprint("files=", dir != ""), func(t *testing.T) {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			h := openHub(t, servicelog.Options{Dir: dir, Stdout: w, Stall: 10 * time.Millisecond})
+			const lines = 30_000
+			flood(t, h.Source("a", "a", servicelog.SourceOptions{}), lines)
+			err = h.Close(t.Context())
+			w.Close()
+			if err == nil {
+				t.Fatal("Close of a stdout that is not read gave no error")
+			}
+			b, _ := io.ReadAll(r)
+			got := strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
+			tally := newTally(t, "a")
+			for i, l := range got {
+				if i == len(got)-2 && len(l) < len("[a] "+numbered(0)) {
+					continue // it was cut off
+				}
+				tally.line(l)
+			}
+			if tally.shown+tally.missing != lines || tally.marks != 1 || got[len(got)-1] != "[nix2gpu] "+err.Error() {
+				t.Errorf("%d lines shown and %d missing, want %d together; the last line is %q and the error %q",
+					tally.shown, tally.missing, lines, got[len(got)-1], err)
+			}
+		})
 	}
-	// It moves again: what comes now is shown.
-	emit(t, h.Source("b", "b", servicelog.SourceOptions{}), "again\n")
-	if !scan.Scan() || scan.Text() != "[b] again" {
-		t.Errorf("after the gap: got %q", scan.Text())
+}
+
+// A tally counts numbered lines, which must come in order.
+type tally struct {
+	t                     *testing.T
+	label                 string
+	shown, missing, marks int
+	last                  int
+}
+
+func newTally(t *testing.T, label string) *tally { return &tally{t: t, label: label, last: -1} }
+
+func (c *tally) line(l string) {
+	var n int
+	if _, err := fmt.Sscanf(l, "[nix2gpu] stdout is not read: %d lines", &n); err == nil {
+		c.missing += n
+		c.last += n
+		c.marks++
+		return
+	}
+	if c.last++; l != fmt.Sprintf("[%s] %s", c.label, numbered(c.last)) {
+		c.t.Fatalf("line %d is %q", c.last, l)
+	}
+	c.shown++
+}
+
+// TestUnreadWithoutFiles wants memory to be bounded where nothing is kept, and
+// the gap to be counted.
+func TestUnreadWithoutFiles(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := openHub(t, servicelog.Options{Stdout: w, Stall: time.Hour})
+	const lines = 200_000 // 12 MB
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	flood(t, h.Source("a", "a", servicelog.SourceOptions{}), lines)
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapInuse) - int64(before.HeapInuse); grown > 8<<20 {
+		t.Errorf("the heap grew by %d KiB", grown>>10)
+	}
+	go func() {
+		h.Close(t.Context())
+		w.Close()
+	}()
+	tally := newTally(t, "a")
+	for scan := bufio.NewScanner(r); scan.Scan(); {
+		tally.line(scan.Text())
+	}
+	if tally.shown+tally.missing != lines || tally.missing == 0 || tally.shown < 10_000 {
+		t.Errorf("%d lines shown and %d missing at %d places, want %d together", tally.shown, tally.missing, tally.marks, lines)
+	}
+}
+
+// TestUnreadOnFullDisk fills the disk while nobody reads: what no file has is
+// in memory, up to its bound, in its place in the order.
+func TestUnreadOnFullDisk(t *testing.T) {
+	dir := smallDisk(t)
+	ballast := filepath.Join(dir, "ballast")
+	g := newGate(true)
+	h := openHub(t, servicelog.Options{Dir: filepath.Join(dir, "logs"), Stdout: g, Stall: time.Hour})
+	fallBehind(t, h)
+	s := h.Source("a", "a", servicelog.SourceOptions{})
+	emit(t, s, "one\n")
+	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); err == nil {
+		t.Fatal("the file system is larger than it should be")
+	}
+	// What the last block of the file has room for is followed by what has none.
+	emit(t, s, strings.Repeat("two\n", 2000)+"three\n")
+	emit(t, s, "four\n")
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	emit(t, s, "five\n")
+	g.set(false)
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, got, _ := strings.Cut(g.b.String(), "bb\n")
+	if want := "[a] one\n" + strings.Repeat("[a] two\n", 2000) + "[a] three\n[a] four\n[a] five\n"; got != want {
+		t.Errorf("got %d bytes, %.100q…%q, want %d", len(got), got, got[max(0, len(got)-100):], len(want))
+	}
+}
+
+// TestLogsTakenAway removes and cuts off the files while nobody reads: what
+// they had is counted, and the rest goes on.
+func TestLogsTakenAway(t *testing.T) {
+	for name, take := range map[string]func(path string) error{
+		"removed": os.Remove,
+		"cut off": func(path string) error { return os.Truncate(path, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, g := t.TempDir(), newGate(true)
+			h := openHub(t, servicelog.Options{Dir: dir, Stdout: g, Stall: time.Hour, MaxSize: 50 << 10})
+			fallBehind(t, h)
+			s := h.Source("a", "a", servicelog.SourceOptions{})
+			const lines = 1500 // some 150 KB: three files
+			flood(t, s, lines)
+			for _, name := range []string{"a.log", "a.log.1"} {
+				if err := take(filepath.Join(dir, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			g.set(false)
+			deadline := t.Context()
+			for !strings.Contains(g.text(), "lines") || !h.Idle() {
+				if deadline.Err() != nil {
+					t.Fatal("stdout does not go on")
+				}
+				runtime.Gosched()
+			}
+			emit(t, s, "after\n")
+			if err := h.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			tally := newTally(t, "a")
+			_, got, _ := strings.Cut(g.b.String(), "bb\n")
+			got, found := strings.CutSuffix(got, "[a] after\n")
+			for l := range strings.Lines(got) {
+				tally.line(strings.TrimSuffix(l, "\n"))
+			}
+			if tally.shown+tally.missing != lines || tally.missing == 0 || tally.shown == 0 || !found {
+				t.Errorf("%d lines shown and %d missing, want %d together; the line after them: %t", tally.shown, tally.missing, lines, found)
+			}
+		})
 	}
 }
 
@@ -144,7 +441,7 @@ func TestSlowReaderGetsEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := openHub(t, servicelog.Options{Stdout: w})
+	h := openHub(t, servicelog.Options{Stdout: w, Dir: t.TempDir()})
 	const lines = 30_000
 	got := make(chan int)
 	go func() {
@@ -250,7 +547,7 @@ func TestNoLineIsTorn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := openHub(t, servicelog.Options{Stdout: w})
+	h := openHub(t, servicelog.Options{Stdout: w, Dir: t.TempDir()})
 	const writers, lines = 8, 5000
 	counts := make(chan map[string]int)
 	go func() {

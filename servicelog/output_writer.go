@@ -14,34 +14,54 @@ import (
 var errBusy = errors.New("stdout does not move")
 
 // newWriter picks the way of writing. A file descriptor is written in a way
-// that never blocks for long, so that movement is seen while it happens; for
-// any other writer, stuck is called when one call takes too long.
-func newWriter(w io.Writer, stuck func()) writer {
+// that never blocks for long, so that movement is seen while it happens.
+func newWriter(w io.Writer) writer {
 	if f, ok := w.(*os.File); ok {
 		if fd, ok := newFDWriter(f); ok {
 			return fd
 		}
 	}
-	return plainWriter{w, stuck}
+	return &plainWriter{w: w}
 }
 
 // plainWriter writes to something that may block for as long as it likes.
 type plainWriter struct {
-	w     io.Writer
-	stuck func()
+	w      io.Writer
+	own    []byte      // what is being written
+	result chan result // of the write that goes on; nil: none does
 }
 
-func (p plainWriter) write(b []byte, patience time.Duration) (int, error) {
-	timer := time.AfterFunc(patience, p.stuck)
-	defer timer.Stop()
-	n, err := p.w.Write(b)
-	if n < len(b) && err == nil {
-		err = io.ErrShortWrite
+type result struct {
+	n   int
+	err error
+}
+
+func (p *plainWriter) write(b []byte, patience time.Duration) (int, error) {
+	if p.result == nil {
+		p.result = make(chan result, 1)
+		p.own = append(p.own[:0], b...)
+		go func(own []byte, done chan<- result) {
+			n, err := p.w.Write(own)
+			if n < len(own) && err == nil {
+				err = io.ErrShortWrite
+			}
+			done <- result{n, err}
+		}(p.own, p.result)
 	}
-	return n, err
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case r := <-p.result:
+		p.result = nil
+		return r.n, r.err
+	case <-timer.C:
+		return 0, errBusy
+	}
 }
 
-func (plainWriter) close() {}
+func (*plainWriter) last([]byte) {} // the write before it goes on
+
+func (*plainWriter) close() {}
 
 // fdWriter writes to a descriptor that poll(2) can wait for. Raw system calls
 // are used because os.File turns EPIPE on descriptor 1 into a deadly SIGPIPE.
@@ -116,6 +136,18 @@ func (w *fdWriter) write(b []byte, patience time.Duration) (int, error) {
 	return written, nil
 }
 
+// last makes a pipe larger: whoever reads it later, when we are no more, finds
+// b behind what was there.
+func (w *fdWriter) last(b []byte) {
+	if size, err := unix.FcntlInt(uintptr(w.fd), unix.F_GETPIPE_SZ, 0); err == nil {
+		_, _ = unix.FcntlInt(uintptr(w.fd), unix.F_SETPIPE_SZ, 2*size)
+	}
+	if w.most < 1<<30 && w.wait(0) != nil {
+		return // a write would block
+	}
+	_, _ = w.once(b)
+}
+
 func (w *fdWriter) once(b []byte) (int, error) {
 	if w.sock {
 		return unix.SendmsgN(w.fd, b, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
@@ -127,18 +159,17 @@ func (w *fdWriter) once(b []byte) (int, error) {
 func (w *fdWriter) wait(patience time.Duration) error {
 	deadline := time.Now().Add(patience)
 	for {
-		left := time.Until(deadline)
-		if left <= 0 {
-			return errBusy
-		}
+		left := max(0, time.Until(deadline))
 		fds := []unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLOUT}}
-		n, err := unix.Poll(fds, int(left.Milliseconds())+1)
+		n, err := unix.Poll(fds, int((left+time.Millisecond-1)/time.Millisecond))
 		switch {
 		case err == unix.EINTR:
 		case err != nil:
 			return os.NewSyscallError("poll", err)
 		case n > 0:
 			return nil // an error condition shows at the write
+		case left == 0:
+			return errBusy
 		}
 	}
 }

@@ -64,10 +64,15 @@ func appendHeader(dst []byte, at time.Time, s Stream) []byte {
 func appendLines(dst []byte, lines []line, at time.Time, s Stream) []byte {
 	var store [64]byte
 	header := appendHeader(store[:0], at, s)
+	usual := append(header, tags[EndNewline]+" "...)
 	for _, l := range lines {
-		dst = append(dst, header...)
-		dst = append(dst, tags[l.end]...)
-		dst = append(dst, ' ')
+		if l.end == EndNewline {
+			dst = append(dst, usual...)
+		} else {
+			dst = append(dst, usual[:len(header)]...)
+			dst = append(dst, tags[l.end]...)
+			dst = append(dst, ' ')
+		}
 		dst = append(dst, l.text...)
 		dst = append(dst, '\n')
 	}

@@ -142,6 +142,7 @@ type pipe struct {
 
 	frame  framer
 	stream Stream
+	credit time.Duration // for which it may wait for stdout
 }
 
 func newPipe(r *Run, stream Stream) (*pipe, *os.File, error) {
@@ -158,10 +159,10 @@ func newPipe(r *Run, stream Stream) (*pipe, *os.File, error) {
 	// Servers open /dev/stderr anew, also after they have become another user.
 	_ = unix.Fchmod(fds[1], 0o666)
 	s := r.source
-	p := &pipe{run: r, stream: stream, done: make(chan struct{})}
+	p := &pipe{run: r, stream: stream, done: make(chan struct{}), credit: patience}
 	p.change.L = &p.mu
 	p.r = os.NewFile(uintptr(fds[0]), s.id+" "+string(stream))
-	if s.hub.out != nil && !s.quiet {
+	if s.hub.out != nil {
 		p.out = s.hub.out
 		p.view = newViewer(s.label, stream, s.hub.opts.Format, s.hub.opts.Color)
 	}
@@ -172,25 +173,31 @@ func newPipe(r *Run, stream Stream) (*pipe, *os.File, error) {
 type buffers struct {
 	read  [readSize]byte
 	lines []line
-	text  []byte
+	text  []byte // as records
+	shown []byte // as stdout shows them
 }
 
-var pool = sync.Pool{New: func() any { return new(buffers) }}
+// buffers takes some from the pool.
+func (h *Hub) buffers() *buffers { return h.pool.Get().(*buffers) }
 
 // release gives b back, without what unusual data has blown up.
-func (b *buffers) release() {
+func (h *Hub) release(b *buffers) {
 	if cap(b.lines) > 4096 {
 		b.lines = nil
 	}
 	if cap(b.text) > 4*readSize {
 		b.text = nil
 	}
-	pool.Put(b)
+	if cap(b.shown) > 4*readSize {
+		b.shown = nil
+	}
+	h.pool.Put(b)
 }
 
 // read carries the stream until it ends.
 func (p *pipe) read() {
 	defer close(p.done)
+	hub := p.run.source.hub
 	conn, err := p.r.SyscallConn()
 	for err == nil {
 		var buf *buffers
@@ -198,12 +205,12 @@ func (p *pipe) read() {
 		end := false
 		err = conn.Read(func(fd uintptr) bool {
 			if buf == nil {
-				buf = pool.Get().(*buffers)
+				buf = hub.buffers()
 			}
 			if n, end = p.take(int(fd), buf.read[:]); n > 0 || end {
 				return true
 			}
-			buf.release()
+			hub.release(buf)
 			buf = nil
 			return false
 		})
@@ -213,7 +220,7 @@ func (p *pipe) read() {
 				p.deliver(buf, true)
 				p.carried()
 			}
-			buf.release()
+			hub.release(buf)
 		}
 		if end {
 			break
@@ -334,17 +341,18 @@ func (p *pipe) deliverRest(wait bool) {
 	if len(p.frame.held) == 0 {
 		return
 	}
-	buf := pool.Get().(*buffers)
+	hub := p.run.source.hub
+	buf := hub.buffers()
 	buf.lines = p.frame.rest(buf.lines[:0])
 	p.deliver(buf, wait)
-	buf.release()
+	hub.release(buf)
 }
 
-// deliver hands buf.lines to the watch, the file and stdout, in this order:
-// what stdout does must not delay the others.
+// deliver hands buf.lines to the watch, the file and stdout, in this order.
+// With wait set, a stdout that moves gets a moment to catch up first.
 func (p *pipe) deliver(buf *buffers, wait bool) {
 	const most = 1024 // lines at a time: short ones grow much by their prefix
-	r, at := p.run, time.Now()
+	r := p.run
 	for lines := buf.lines; len(lines) > 0; {
 		part := lines[:min(len(lines), most)]
 		lines = lines[len(part):]
@@ -355,15 +363,12 @@ func (p *pipe) deliver(buf *buffers, wait bool) {
 			}
 			r.once.Unlock()
 		}
-		if r.source.file != nil {
-			buf.text = appendLines(buf.text[:0], part, at, p.stream)
-			r.source.keep(buf.text, len(part), at)
+		size := 0
+		if wait && p.out != nil {
+			size = p.view.size(part)
+			p.credit = p.out.expect(size, p.credit)
 		}
-		if p.out != nil {
-			n := 0
-			buf.text, n = p.view.append(buf.text[:0], part, at)
-			p.out.put(buf.text, n, wait)
-		}
+		r.source.carry(p, part, size, buf)
 	}
 }
 

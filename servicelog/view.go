@@ -104,6 +104,26 @@ func (v *viewer) append(dst []byte, lines []line, at time.Time) ([]byte, int) {
 	return dst, n
 }
 
+// size is about what lines take when they are shown.
+func (v *viewer) size(lines []line) int {
+	each := len(v.prefix) + 1
+	if v.format == JSON {
+		each += len(`{"time":"2026-11-22T23:57:00.123456789Z","service":"","stream":"stdout","message":""}`)
+	}
+	n := each * len(lines)
+	for _, l := range lines {
+		n += len(l.text)
+	}
+	return n
+}
+
+// skip notes lines that are not shown now, but will be elsewhere.
+func (v *viewer) skip(lines []line) {
+	if len(lines) > 0 && v.format == Text {
+		v.open = lines[len(lines)-1].end == EndCut
+	}
+}
+
 // plain reports whether b can be shown as it is: printable ASCII and tabs.
 func plain(b []byte) bool {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080

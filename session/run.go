@@ -28,9 +28,6 @@ import (
 // pid1Budget is what a whole stop may take in a container: docker gives 10 s.
 const pid1Budget = 9 * time.Second
 
-// closeTime is how long the end of a session waits for whoever reads stdout.
-const closeTime = 2 * time.Second
-
 // Options are the world of a session. Self, Stdout and RunDir are required.
 type Options struct {
 	RunDir  rundir.Env
@@ -165,8 +162,14 @@ func (s *session) logs() error {
 	}
 	s.hub = hub
 	s.flush = sync.OnceFunc(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+		// Whoever reads stdout gets all of it, unless somebody has enough.
+		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
+		defer handleSignals(s.log, func(w wish) {
+			if w == stopNow {
+				cancel()
+			}
+		})()
 		if err := hub.Close(ctx); err != nil {
 			s.log.Warn("output was not written to its end", "err", err)
 		}

@@ -1,8 +1,10 @@
 package faults
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -323,54 +325,95 @@ while [ ! -e enough ]; do sleep 0.02; done
 	up.Wait()
 }
 
-// TestStdoutNobodyReads blocks stdout: the service must run on, its file stay
-// complete, and status and stop answer.
-func TestStdoutNobodyReads(t *testing.T) {
-	s := testkit.NewStackFrom(t, "")
-	s.Write("nix2gpu.nix", `{ services.custom."svc" = { enable = true; restart = "no"; command = "bash ./talk"; }; }`)
+// talker is a stack whose service says 100,000 lines, then waits.
+func talker(t *testing.T) *testkit.Stack {
+	t.Helper()
+	s := stack(t, `restart = "no"; command = "bash ./talk";`)
 	s.Write("talk", `seq -f 'line %06g ....................................................................' 100000
 touch said
 exec sleep 1000
 `)
+	return s
+}
+
+// unread starts "up" with a stdout that nobody reads.
+func unread(t *testing.T, s *testkit.Stack) (cmd *exec.Cmd, stdout *os.File) {
+	t.Helper()
 	read, write, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer read.Close()
-	cmd := exec.Command(s.Bin, "up")
+	t.Cleanup(func() { read.Close() })
+	defer write.Close()
+	cmd = exec.Command(s.Bin, "up")
 	cmd.Dir, cmd.Stdout = s.Dir, write
 	cmd.Env = append(os.Environ(), s.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.Net.Do(cmd.Start); err != nil {
 		t.Fatal(err)
 	}
-	write.Close()
-	start := time.Now()
 	if !testkit.Eventually(func() bool { _, err := os.Stat(filepath.Join(s.Dir, "said")); return err == nil }) {
 		t.Error("the service waits for a stdout that nobody reads")
 	}
-	t.Logf("the service said everything after %v", time.Since(start))
-	start = time.Now()
+	return cmd, read
+}
+
+// TestStdoutNobodyReads blocks stdout: the service must run on, its file stay
+// complete, and status and stop answer. What the reader did not get is counted
+// for one that comes when all is over.
+func TestStdoutNobodyReads(t *testing.T) {
+	s := talker(t)
+	cmd, stdout := unread(t, s)
 	s.MustExec("ps")
-	t.Logf("ps answered after %v", time.Since(start))
 	if !testkit.Eventually(func() bool {
 		return strings.Count(s.MustExec("logs", "--no-log-prefix", "svc"), "\n") >= 100000
 	}) {
 		t.Error("the file is not complete")
 	}
-	start = time.Now()
 	s.MustExec("down")
-	t.Logf("down took %v", time.Since(start))
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
-	select {
-	case err := <-done:
-		if err != nil {
-			t.Errorf("up ended with %v", err)
+	if err := cmd.Wait(); err != nil { // though nobody reads its stdout
+		t.Errorf("up ended with %v", err)
+	}
+	rest, err := io.ReadAll(stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(rest), "\n"), "\n")
+	var missing int
+	fmt.Sscanf(lines[len(lines)-1], "[nix2gpu] stdout is not read: %d lines not shown", &missing)
+	if shown := strings.Count(string(rest), "[svc] line "); shown+missing < 100000 || missing == 0 {
+		t.Errorf("%d lines are in the pipe, and the last one is %q", shown, lines[len(lines)-1])
+	}
+	s.WantNothingLeft()
+}
+
+// TestStdoutIsReadLater blocks stdout while a service says more than all
+// memory for it holds, and reads it then, and while the project ends: every
+// line is there.
+func TestStdoutIsReadLater(t *testing.T) {
+	s := talker(t)
+	cmd, stdout := unread(t, s)
+	s.MustExec("ps")
+	scan := bufio.NewScanner(stdout)
+	next := 1
+	for scan.Scan() && next <= 100000 {
+		rest, ok := strings.CutPrefix(scan.Text(), "[svc] line ")
+		if !ok {
+			continue
 		}
-	case <-time.After(20 * time.Second):
-		_ = cmd.Process.Kill()
-		t.Error("up did not end although nobody reads its stdout")
+		if want := fmt.Sprintf("%06d ...", next); !strings.HasPrefix(rest, want) {
+			t.Fatalf("line %d is %q", next, scan.Text())
+		}
+		if next++; next == 50000 {
+			go s.Exec("down") // the other half is read while the project ends
+		}
+	}
+	if next != 100001 {
+		t.Errorf("stdout ended after line %d: %v", next-1, scan.Err())
+	}
+	_, _ = io.Copy(io.Discard, stdout)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("up ended with %v", err)
 	}
 	s.WantNothingLeft()
 }

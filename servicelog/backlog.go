@@ -1,0 +1,281 @@
+package servicelog
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// A backlog is what came while stdout was behind: ranges of the files, and of
+// what is in no file as much as memory may hold. It is filled under the lock
+// of the output; the goroutine that writes takes it whole, and reads it alone.
+type backlog struct {
+	format Format
+	color  Color
+	ranges map[*file]*stretch
+	order  []*stretch // the same, in the order of their beginnings
+	memory []held     // in the order of their stamps
+	own    *viewer    // of marks
+}
+
+// held is what is in no file: text to be shown, or lines that are lost.
+type held struct {
+	stamp
+	text []byte
+	lost uint64
+}
+
+// size is what it costs in memory.
+func (h held) size() int { return len(h.text) + 64 }
+
+func newBacklog(format Format, color Color) *backlog {
+	return &backlog{format: format, color: color, ranges: map[*file]*stretch{},
+		own: newViewer(Self, Marks, format, color)}
+}
+
+// extend notes a batch that is in a file.
+func (b *backlog) extend(it item) {
+	s := b.ranges[it.file]
+	if s == nil {
+		s = &stretch{file: it.file, at: it.from, era: it.era, last: it.era}
+		b.ranges[it.file] = s
+		b.order = append(b.order, s)
+	}
+	s.end = it.to
+	if it.era != s.last {
+		s.turns, s.last = append(s.turns, turn{it.from, it.era}), it.era
+	}
+	if s.views[it.view.stream] == nil {
+		v := newViewer(it.view.label, it.view.stream, b.format, b.color)
+		v.open = it.continues
+		if s.views == nil {
+			s.views = map[Stream]*viewer{}
+		}
+		s.views[it.view.stream] = v
+	}
+}
+
+// keep holds what is in no file, and returns what that costs in memory.
+func (b *backlog) keep(h held) int {
+	n := len(b.memory)
+	if h.lost > 0 && n > 0 && b.memory[n-1].lost > 0 {
+		b.memory[n-1].lost += h.lost
+		return 0
+	}
+	at := n
+	for at > 0 && h.before(b.memory[at-1].stamp) {
+		at--
+	}
+	b.memory = slices.Insert(b.memory, at, h)
+	return h.size()
+}
+
+// left counts the lines that are not read yet.
+func (b *backlog) left() (n uint64) {
+	for _, s := range b.order {
+		n += uint64(max(0, s.end.lines-s.at.lines))
+	}
+	for _, h := range b.memory {
+		n += h.lost + uint64(bytes.Count(h.text, []byte("\n")))
+	}
+	return n
+}
+
+// next appends what comes next, some readSize of it, and reports what memory
+// is free for it. Nothing is appended at the end. On an error it can be called
+// again.
+func (b *backlog) next(dst []byte) (_ []byte, freed int, err error) {
+	for len(dst) < readSize {
+		var first *stretch // whose head is the earliest
+		var limit stamp    // and the earliest of the others
+		limited := false
+		for _, s := range b.order {
+			ok, err := s.peek(len(b.order))
+			if dst = b.rotated(dst, s); err != nil {
+				return dst, freed, err
+			}
+			switch {
+			case !ok:
+			case first == nil:
+				first = s
+			case s.head.stamp.before(first.head.stamp):
+				limit, limited, first = first.head.stamp, true, s
+			case !limited || s.head.stamp.before(limit):
+				limit, limited = s.head.stamp, true
+			}
+		}
+		if len(b.memory) > 0 {
+			if h := b.memory[0]; first == nil || h.before(first.head.stamp) {
+				if dst = append(dst, h.text...); h.lost > 0 {
+					dst = b.mark(dst, fmt.Sprintf("stdout is not read: %d lines not shown", h.lost))
+				}
+				freed += h.size()
+				b.memory[0] = held{}
+				b.memory = b.memory[1:]
+				continue
+			} else if !limited || h.before(limit) {
+				limit, limited = h.stamp, true
+			}
+		}
+		if first == nil {
+			return dst, freed, nil
+		}
+		for len(dst) < readSize && first.ready && (!limited || first.head.stamp.before(limit)) {
+			dst = first.show(dst)
+			_, err := first.peek(len(b.order))
+			if dst = b.rotated(dst, first); err != nil {
+				return dst, freed, err
+			}
+		}
+	}
+	return dst, freed, nil
+}
+
+// rotated marks lines that rotation took before they were read.
+func (b *backlog) rotated(dst []byte, s *stretch) []byte {
+	if s.lost == 0 {
+		return dst
+	}
+	lost := s.lost
+	s.lost = 0
+	label := ""
+	for _, v := range s.views {
+		label = v.label
+	}
+	return b.mark(dst, fmt.Sprintf("stdout is not read: %d lines of %s not shown, the log has rotated meanwhile", lost, label))
+}
+
+func (b *backlog) mark(dst []byte, text string) []byte {
+	dst, _ = b.own.append(dst, []line{{text: []byte(text)}}, time.Now())
+	return dst
+}
+
+// A stretch is a range of a file's records that is read back.
+type stretch struct {
+	file    *file
+	at, end spot
+	era     int // at at
+	turns   []turn
+	last    int // the era of end
+	views   map[Stream]*viewer
+
+	buf  []byte // read, from at on
+	room []byte // what buf is in
+	lost int64  // lines that rotation took, not told yet
+
+	ready bool // head is the record before at
+	head  struct {
+		stamp
+		stream Stream
+		line   line
+	}
+}
+
+// A turn is where the times of a file begin anew, since the clock was set back.
+type turn struct {
+	at  spot
+	era int
+}
+
+func (t turn) reached(s spot) bool {
+	return s.segment > t.at.segment || s.segment == t.at.segment && s.offset >= t.at.offset
+}
+
+// backBudget is what all files together are read through, unless there are so
+// many that not even a small block of each fits.
+const backBudget = 4 << 20
+
+// peek makes head the next line, if there is one. So many stretches are read
+// at the same time.
+func (s *stretch) peek(many int) (bool, error) {
+	for !s.ready {
+		i := bytes.IndexByte(s.buf, '\n')
+		if i < 0 {
+			more, err := s.fill(many)
+			if err != nil || !more {
+				return false, err
+			}
+			continue
+		}
+		rec := parseRecord(s.buf[:i])
+		for len(s.turns) > 0 && s.turns[0].reached(s.at) {
+			s.era, s.turns = s.turns[0].era, s.turns[1:]
+		}
+		s.buf = s.buf[i+1:]
+		s.at.offset += int64(i) + 1
+		if rec.Time.IsZero() || rec.Stream == Marks {
+			continue
+		}
+		s.at.lines++
+		s.head.stamp = stamp{rec.Time, s.era}
+		s.head.stream, s.head.line = rec.Stream, line{rec.Message, rec.End}
+		s.ready = true
+	}
+	return true, nil
+}
+
+// show appends head as stdout shows it.
+func (s *stretch) show(dst []byte) []byte {
+	s.ready = false
+	if v := s.views[s.head.stream]; v != nil {
+		dst, _ = v.append(dst, []line{s.head.line}, s.head.at)
+	}
+	return dst
+}
+
+// fill reads more, and reports whether there was more.
+func (s *stretch) fill(many int) (bool, error) {
+	if s.at.segment == s.end.segment && s.at.offset >= s.end.offset || s.at.segment > s.end.segment {
+		s.buf, s.room = nil, nil
+		return false, nil
+	}
+	f, at, size, err := s.file.view(s.at)
+	if err != nil {
+		return false, err
+	}
+	if f != nil {
+		defer f.Close()
+	}
+	if f == nil || at.segment > s.end.segment { // all that was left is gone
+		at, f = s.end, nil
+	}
+	if at.segment != s.at.segment || at.offset != s.at.offset {
+		s.skip(at)
+	}
+	if f == nil {
+		return false, nil
+	}
+	if at.segment == s.end.segment {
+		size = min(size, s.end.offset)
+	}
+	block := min(readSize, max(4<<10, backBudget/many))
+	have := len(s.buf)
+	want := have + int(max(0, min(int64(block), size-at.offset-int64(have))))
+	if len(s.room) < want {
+		s.room = append(make([]byte, 0, want), s.buf...)[:want]
+	} else {
+		copy(s.room, s.buf)
+	}
+	n, err := f.ReadAt(s.room[have:want], at.offset+int64(have))
+	if n > 0 {
+		s.buf = s.room[:have+n]
+		return true, nil
+	}
+	if err == nil || err == io.EOF {
+		// Somebody has cut the file off, or our reckoning is wrong: go on
+		// where we know that a record begins.
+		s.skip(s.file.resume(at, s.end))
+		return s.at != s.end, nil
+	}
+	s.skip(s.end)
+	return false, nil
+}
+
+// skip goes to a spot further on. What is between is lost, if it is more than
+// the end of one segment.
+func (s *stretch) skip(to spot) {
+	s.lost += max(0, to.lines-s.at.lines)
+	s.at, s.buf = to, nil
+}
