@@ -16,10 +16,10 @@ import (
 
 // build makes the project of a container. What is wrong is kept with the
 // errors of the evaluation.
-func (s *session) build(c *module.Config, name string) (*project.Project, []note) {
-	b := &builder{session: s, Config: c}
+func (e *evaluation) build(c *module.Config, name string) (*project.Project, []note) {
+	b := &builder{evaluation: e, Config: c}
 	dir := c.String("workingDir")
-	b.place = catalog.Place{Root: s.root, WorkingDir: dir, MainProgram: mainProgram}
+	b.place = catalog.Place{Root: e.root, WorkingDir: dir, MainProgram: mainProgram}
 	b.project = &project.Project{
 		Version:   project.Version,
 		Name:      name,
@@ -48,7 +48,7 @@ func (s *session) build(c *module.Config, name string) (*project.Project, []note
 			b.notes = append(b.notes, note{b.position(svc.Pos), "not supported: " + strings.TrimPrefix(svc.Unsupported, "not supported: ")})
 		}
 	}
-	b.notes = append(b.notes, s.host(s.opts.System).notes()...)
+	b.notes = append(b.notes, e.host(e.opts.System).notes()...)
 	slices.SortFunc(b.notes, func(x, y note) int {
 		if x.pos.Offset != y.pos.Offset {
 			return x.pos.Offset - y.pos.Offset
@@ -65,7 +65,7 @@ func mainProgram(attr string) string {
 }
 
 type builder struct {
-	*session
+	*evaluation
 	*module.Config
 	place   catalog.Place
 	project *project.Project

@@ -4,18 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
-	"syscall"
 
 	"nix2gpu/nix/module"
-	"nix2gpu/nix/syntax"
 	"nix2gpu/project"
 )
 
@@ -72,15 +67,11 @@ type Result struct {
 	Warnings []Note
 }
 
-// ErrNoDefinition is what [Discover] and [Load] return when a folder has no
-// definition.
-var ErrNoDefinition = errors.New("no definition here")
-
 // Load reads the container that ref names, or the only one of its file. A
 // file without containers gives a Result without a Project. The error is
 // [Errors] when it is about the definition.
 func Load(ctx context.Context, ref Ref, opts Options) (*Result, error) {
-	s, found, err := openRef(ctx, ref, opts)
+	e, found, err := open(ctx, ref, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -90,31 +81,31 @@ func Load(ctx context.Context, ref Ref, opts Options) (*Result, error) {
 	case name == "" && len(found.names) == 1:
 		name = found.names[0]
 	case name == "" && len(found.names) == 0:
-		return &Result{File: s.file, Root: s.root}, nil
+		return &Result{File: e.file, Root: e.root}, nil
 	default:
-		return nil, s.noSuch(name, found.names)
+		return nil, e.noSuch(name, found.names)
 	}
-	return s.load(found, name)
+	return e.load(found, name)
 }
 
 // LoadAll reads every container of a file, or the one that ref names. It
 // reports the errors of all of them.
 func LoadAll(ctx context.Context, ref Ref, opts Options) ([]*Result, error) {
-	s, found, err := openRef(ctx, ref, opts)
+	e, found, err := open(ctx, ref, opts)
 	if err != nil {
 		return nil, err
 	}
 	names := found.names
 	if ref.Container != "" {
 		if !slices.Contains(names, ref.Container) {
-			return nil, s.noSuch(ref.Container, names)
+			return nil, e.noSuch(ref.Container, names)
 		}
 		names = []string{ref.Container}
 	}
 	var all []*Result
 	var wrong Errors
 	for _, name := range names {
-		r, err := s.load(found, name)
+		r, err := e.load(found, name)
 		if err != nil {
 			wrong = append(wrong, asErrors(err, nil)...)
 			continue
@@ -124,156 +115,42 @@ func LoadAll(ctx context.Context, ref Ref, opts Options) ([]*Result, error) {
 	return all, wrong.sorted()
 }
 
-// Names lists the containers of a file; one without a name is "".
-func Names(ctx context.Context, ref Ref, opts Options) ([]string, error) {
-	_, found, err := openRef(ctx, ref, opts)
-	if err != nil {
-		return nil, err
-	}
-	return found.names, nil
-}
-
-// Discover finds the definition of a folder: a flake.nix that has containers,
-// else nix2gpu.nix. The error wraps [ErrNoDefinition] when there is neither.
-func Discover(ctx context.Context, dir string, opts Options) (string, error) {
-	if err := opts.setDefaults(); err != nil {
-		return "", err
-	}
-	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(opts.Dir, dir)
-	}
-	flake, own := filepath.Join(dir, "flake.nix"), filepath.Join(dir, "nix2gpu.nix")
-	hasOwn := exists(own)
-	if exists(flake) {
-		names, err := Names(ctx, Ref{Path: flake}, opts)
-		switch {
-		case err == nil && len(names) > 0:
-			return flake, nil
-		case err != nil && !hasOwn:
-			return "", err
-		}
-	}
-	if hasOwn {
-		return own, nil
-	}
-	return "", fmt.Errorf("%w: folder %q has neither a flake.nix with nix2gpu containers nor a nix2gpu.nix", ErrNoDefinition, dir)
-}
-
-func exists(file string) bool {
-	info, err := os.Stat(file)
-	return err == nil && !info.IsDir()
-}
-
-// openRef finds the file of ref and evaluates it as far as its containers.
-func openRef(ctx context.Context, ref Ref, opts Options) (*session, *containers, error) {
+// open finds the definition that ref means and evaluates it as far as its
+// containers. Of a folder the first definition counts that has any.
+func open(ctx context.Context, ref Ref, opts Options) (e *evaluation, found *containers, err error) {
 	if err := opts.setDefaults(); err != nil {
 		return nil, nil, err
 	}
-	file := cmp.Or(ref.Path, ".")
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(opts.Dir, file)
-	}
-	info, err := os.Stat(file)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil, Errors{{Msg: fmt.Sprintf("no file %q", cmp.Or(ref.Path, ".")), Hint: nearFile(file)}}
-	case err != nil:
+	candidates, err := find(ref, opts.Dir)
+	if err != nil {
 		return nil, nil, err
-	case info.IsDir():
-		if file, err = Discover(ctx, file, opts); err != nil {
-			return nil, nil, err
+	}
+	for _, file := range candidates {
+		e = newEvaluation(newSource(file, opts.Dir), opts)
+		if found, err = e.open(ctx); err != nil {
+			return nil, nil, e.errors(err)
 		}
-	}
-	// The folder may be reached by a link; paths that programs report are real.
-	if real, err := filepath.EvalSymlinks(filepath.Dir(file)); err == nil {
-		file = filepath.Join(real, filepath.Base(file))
-	}
-	s := newSession(filepath.Clean(file), opts)
-	found, err := s.open(ctx)
-	if err != nil {
-		return nil, nil, s.errors(err)
-	}
-	return s, found, nil
-}
-
-// nearFile suggests a file of the same folder.
-func nearFile(file string) string {
-	entries, err := os.ReadDir(filepath.Dir(file))
-	if err != nil {
-		return ""
-	}
-	for _, e := range entries {
-		if near(e.Name(), filepath.Base(file)) {
-			return fmt.Sprintf("did you mean %q?", e.Name())
-		}
-	}
-	return ""
-}
-
-// missingFileHint is the cure of an error about a file that is not there.
-func missingFileHint(e *Error) string {
-	rest, ok := strings.CutPrefix(e.Msg, "cannot read ")
-	file, why, _ := strings.Cut(rest, ": ")
-	if !ok || why != fs.ErrNotExist.Error() && why != syscall.ENOENT.Error() || !filepath.IsAbs(file) {
-		return ""
-	}
-	if hint := nearFile(file); hint != "" {
-		return hint
-	}
-	if _, err := os.Stat(filepath.Dir(file)); err != nil {
-		return fmt.Sprintf("there is no folder %q either", filepath.Dir(file))
-	}
-	return "make it, or correct the path: it is relative to the file that names it"
-}
-
-// noSuch says that a container must be named, or that there is none of a name.
-func (s *session) noSuch(name string, names []string) error {
-	file := shorten(s.file, s.opts.Dir)
-	e := &Error{}
-	switch {
-	case len(names) == 0:
-		e.Msg = fmt.Sprintf("no container %q: %s defines none", name, file)
-	case name == "":
-		e.Msg = fmt.Sprintf("%s defines %d containers; name one", file, len(names))
-		e.Hint = references(file, names)
-	default:
-		e.Msg = fmt.Sprintf("no container %q in %s", name, file)
-		if names[0] == "" {
-			e.Hint = fmt.Sprintf("its container has no name: %s", file)
+		if len(found.names) > 0 {
 			break
 		}
-		e.Hint = references(file, names)
-		for _, n := range names {
-			if near(n, name) {
-				e.Hint = fmt.Sprintf("did you mean %q?", n)
-			}
-		}
 	}
-	return Errors{e}
-}
-
-func references(file string, names []string) string {
-	refs := make([]string, len(names))
-	for i, n := range names {
-		refs[i] = file + "#" + n
-	}
-	return strings.Join(refs, ", ")
+	return e, found, nil
 }
 
 // load reads one container.
-func (s *session) load(found *containers, name string) (*Result, error) {
+func (e *evaluation) load(found *containers, name string) (*Result, error) {
 	var wrong Errors
 	if name != "" {
 		if err := checkName(name); err != nil {
 			wrong = append(wrong, &Error{Pos: found.pos(name), Msg: err.Error()})
 		}
 	}
-	e, c := found.at(name)
+	merged, c := found.at(name)
 	c.Check()
-	p, notes := s.build(c, cmp.Or(name, filepath.Base(s.root)))
+	p, notes := e.build(c, cmp.Or(name, filepath.Base(e.root)))
 	broken := map[project.ID]bool{} // services whose options are wrong
 	var many module.Errors
-	if err := e.Err(); errors.As(err, &many) {
+	if err := merged.Err(); errors.As(err, &many) {
 		placed := map[project.ID]bool{} // those of which it is known where
 		for _, one := range many {
 			if id := serviceAt(c.Path(), one.Path); id != "" {
@@ -288,30 +165,30 @@ func (s *session) load(found *containers, name string) (*Result, error) {
 					continue // what a reader of the options makes of the same mistake
 				}
 				if svc := p.Services[id]; svc != nil {
-					out.Pos = s.position(svc.Pos)
+					out.Pos = e.position(svc.Pos)
 				}
 			}
 			wrong = append(wrong, out)
 		}
 	} else if err != nil {
-		wrong = append(wrong, asErrors(err, s.position)...)
+		wrong = append(wrong, asErrors(err, e.position)...)
 	}
 	var invalid project.Errors
 	valid, err := project.Validated(p)
 	if errors.As(err, &invalid) {
 		for _, one := range invalid {
 			if !broken[one.Service] {
-				wrong = append(wrong, asErrors(project.Errors{one}, s.position)...)
+				wrong = append(wrong, asErrors(project.Errors{one}, e.position)...)
 			}
 		}
 	}
 	if len(wrong) > 0 {
-		return nil, s.errors(wrong)
+		return nil, e.errors(wrong)
 	}
-	r := &Result{File: s.file, Root: s.root, Container: name, Project: p, Valid: valid, Config: c, Evaluation: e}
+	r := &Result{File: e.file, Root: e.root, Container: name, Project: p, Valid: valid, Config: c, Evaluation: merged}
 	for _, n := range notes {
-		r.Warnings = append(r.Warnings, Note{s.display(n.pos), n.text})
-		p.Notes = append(p.Notes, project.Note{Pos: s.projectPos(n.pos), Text: n.text})
+		r.Warnings = append(r.Warnings, Note{e.display(n.pos), n.text})
+		p.Notes = append(p.Notes, project.Note{Pos: e.projectPos(n.pos), Text: n.text})
 	}
 	return r, nil
 }
@@ -326,63 +203,4 @@ func serviceAt(container, path []string) project.ID {
 		return project.ID(instance)
 	}
 	return project.ID(typ + "." + instance)
-}
-
-// errors gives errors the names of files that people use.
-func (s *session) errors(err error) error {
-	all := asErrors(err, s.position)
-	out := make(Errors, len(all))
-	for i, e := range all {
-		shown := *e
-		shown.Pos = s.display(e.Pos)
-		if shown.Hint = e.Hint; shown.Hint == "" {
-			shown.Hint = missingFileHint(e)
-		}
-		shown.Msg = s.displayText(e.Msg)
-		shown.Hint = s.displayText(shown.Hint)
-		shown.Notes = nil
-		for _, n := range e.Notes {
-			shown.Notes = append(shown.Notes, Note{s.display(n.Pos), s.displayText(n.Msg)})
-		}
-		out[i] = &shown
-	}
-	return out.sorted()
-}
-
-// display is a place whose file is named relative to the user's folder.
-func (s *session) display(p syntax.Pos) syntax.Pos {
-	if !p.IsValid() || !filepath.IsAbs(p.File()) {
-		return p
-	}
-	name := shorten(p.File(), s.opts.Dir)
-	return syntax.Pos{Source: syntax.NewSource(name, p.Source.Text), Offset: p.Offset}
-}
-
-func (s *session) displayText(text string) string {
-	return strings.ReplaceAll(text, strings.TrimSuffix(s.opts.Dir, "/")+"/", "")
-}
-
-// position finds the text of a project's position.
-func (s *session) position(p project.Pos) syntax.Pos {
-	if p.File == "" {
-		return syntax.Pos{}
-	}
-	file := p.File
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(s.root, file)
-	}
-	src := s.files.source(file)
-	if src == nil {
-		return syntax.Pos{}
-	}
-	return src.AtByte(p.Line, p.Col)
-}
-
-// projectPos is a place as a project has it.
-func (s *session) projectPos(p syntax.Pos) project.Pos {
-	if !p.IsValid() {
-		return project.Pos{}
-	}
-	line, col := p.LineCol()
-	return project.Pos{File: shorten(p.File(), s.root), Line: line, Col: col}
 }

@@ -76,16 +76,16 @@ func ContainerOptions() module.Options {
 
 // schema is what a container declares: our options, the services that the
 // definition itself brings along, and what the caller merges into it.
-func (s *session) schema() module.Schema {
+func (e *evaluation) schema() module.Schema {
 	options := ContainerOptions()
 	out := module.Schema{Options: options}
-	for _, file := range s.opts.Modules {
+	for _, file := range e.opts.Modules {
 		out.Modules = append(out.Modules, module.FromFile(file))
 	}
-	if len(s.services) == 0 {
+	if len(e.services) == 0 {
 		return out
 	}
-	types := slices.Sorted(maps.Keys(s.services))
+	types := slices.Sorted(maps.Keys(e.services))
 	fn := eval.Lazy(func(t *eval.Thread) eval.Value {
 		return t.Call(t.EvalText("<nix2gpu/service.nix>", serviceSource, "/", nil),
 			eval.NewAttrs(1).Set("types", eval.StringList(types...)).Done())
@@ -95,7 +95,7 @@ func (s *session) schema() module.Schema {
 		instance := eval.Lazy(func(t *eval.Thread) eval.Value { return t.Call(t.Select(fn, "instance"), eval.Str(typ)) })
 		services[typ] = module.Option{
 			Type: module.AttrsOf(module.Submodule(module.Schema{
-				Modules: []module.Module{module.FromValue(instance, ""), module.FromFile(s.services[typ])},
+				Modules: []module.Module{module.FromValue(instance, ""), module.FromFile(e.services[typ])},
 			})),
 			Default: map[string]any{},
 		}
@@ -106,9 +106,9 @@ func (s *session) schema() module.Schema {
 }
 
 // perSystemOptions are what perSystem can set for us.
-func (s *session) perSystemOptions() module.Options {
+func (e *evaluation) perSystemOptions() module.Options {
 	return module.Options{
-		"nix2gpu": {Type: module.LazyAttrsOf(module.Submodule(s.schema())),
+		"nix2gpu": {Type: module.LazyAttrsOf(module.Submodule(e.schema())),
 			Default: map[string]any{}, Description: "The containers, by name."},
 	}
 }

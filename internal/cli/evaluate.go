@@ -10,13 +10,17 @@ import (
 
 // evaluate reads a definition in Nix, or in YAML or JSON of the same options.
 // A file that defines no container is a project without services.
-func (t *target) evaluate(ctx context.Context, env *Env, root, file string) (*loaded, error) {
-	ref := definition.Ref{Path: absolute(root, file), Container: t.container}
-	result, err := definition.Load(ctx, ref, t.definitionOptions(env))
+func (t *target) evaluate(ctx context.Context, env *Env, d located) (*loaded, error) {
+	result, err := definition.Load(ctx, t.ref(d), t.definitionOptions(env))
 	if err != nil {
-		return nil, definitionError(root, err)
+		return nil, definitionError(d.root, err)
 	}
-	return fromDefinition(result, file), nil
+	return fromDefinition(result, d.files[0]), nil
+}
+
+// ref is the container of t in a definition that was located.
+func (t *target) ref(d located) definition.Ref {
+	return definition.Ref{Path: absolute(d.root, d.files[0]), Container: t.container}
 }
 
 // definitionError says what an error of the language wing means here.
@@ -52,31 +56,32 @@ func fromDefinition(result *definition.Result, file string) *loaded {
 
 // loadAll is load for every container of a definition. What is right comes
 // along with the error.
-func (t *target) loadAll(ctx context.Context, env *Env) ([]*loaded, error) {
-	root, files, err := t.locate(env)
+func (t *target) loadAll(ctx context.Context, env *Env) (all []*loaded, err error) {
+	candidates, err := t.locate(env)
 	if err != nil {
 		return nil, err
 	}
-	if isCompose(root, files[0]) || len(files) > 1 {
-		l, err := t.load(ctx, env)
-		if err != nil {
-			return nil, err
+	for _, d := range candidates {
+		if d.isCompose() || len(d.files) > 1 {
+			l, err := t.loadFrom(ctx, env, d)
+			if err != nil {
+				return nil, err
+			}
+			return []*loaded{l}, nil
 		}
-		return []*loaded{l}, nil
+		results, err := definition.LoadAll(ctx, t.ref(d), t.definitionOptions(env))
+		for _, r := range results {
+			all = append(all, fromDefinition(r, d.files[0]))
+		}
+		if err != nil {
+			return all, definitionError(d.root, err)
+		}
+		if len(all) > 0 {
+			return all, nil
+		}
 	}
-	ref := definition.Ref{Path: absolute(root, files[0]), Container: t.container}
-	results, err := definition.LoadAll(ctx, ref, t.definitionOptions(env))
-	if err != nil {
-		err = definitionError(root, err)
-	}
-	var all []*loaded
-	for _, r := range results {
-		all = append(all, fromDefinition(r, files[0]))
-	}
-	if len(all) == 0 && err == nil {
-		all = append(all, &loaded{root: root, name: files[0], none: true})
-	}
-	return all, err
+	d := candidates[len(candidates)-1]
+	return []*loaded{{root: d.root, name: d.files[0], none: true}}, nil
 }
 
 func (t *target) definitionOptions(env *Env) definition.Options {

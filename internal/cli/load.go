@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"nix2gpu/compose"
+	"nix2gpu/definition"
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
 	"nix2gpu/spelling"
@@ -30,37 +31,41 @@ type loaded struct {
 	container string // its name, also where the user left it out; "" where it has none
 }
 
-// load reads and validates the definition of t. The error is an *invalid
-// when the definition is wrong.
-func (t *target) load(ctx context.Context, env *Env) (*loaded, error) {
-	root, files, err := t.locate(env)
+// load reads and validates the definition of t: of a folder the first that has
+// containers. The error is an *invalid when the definition is wrong.
+func (t *target) load(ctx context.Context, env *Env) (l *loaded, err error) {
+	candidates, err := t.locate(env)
 	if err != nil {
 		return nil, err
 	}
-	var l *loaded
+	for _, d := range candidates {
+		if l, err = t.loadFrom(ctx, env, d); err != nil {
+			return nil, err
+		}
+		if !l.none {
+			break
+		}
+	}
+	return l, nil
+}
+
+func (t *target) loadFrom(ctx context.Context, env *Env, d located) (l *loaded, err error) {
 	switch {
-	case isCompose(root, files[0]):
+	case d.isCompose():
 		if len(t.modules) > 0 {
-			return nil, usageError("--module is for definitions in Nix; %q is merged with another file by a second -f", files[0])
+			return nil, usageError("--module is for definitions in Nix; %q is merged with another file by a second -f", d.files[0])
 		}
-		l, err = t.loadCompose(env, root, files)
-	case len(files) > 1:
-		return nil, usageError("only process-compose files can be merged by several -f; for %q use --module", files[0])
+		l, err = t.loadCompose(env, d.root, d.files)
+	case len(d.files) > 1:
+		return nil, usageError("only process-compose files can be merged by several -f; for %q use --module", d.files[0])
 	default:
-		l, err = t.evaluate(ctx, env, root, files[0])
+		l, err = t.evaluate(ctx, env, d)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if l.none && len(t.files) == 0 { // a flake of other things: what else is here?
-		if next := discoverAfter(env, root, files[0]); next != "" {
-			other := *t
-			other.files = []string{filepath.Join(root, next)}
-			return other.load(ctx, env)
-		}
-	}
-	for _, f := range files {
-		l.files = append(l.files, absolute(root, f))
+	for _, f := range d.files {
+		l.files = append(l.files, absolute(d.root, f))
 	}
 	if l.valid.Project() != nil && len(t.namespaces)+len(t.disabled) == 0 {
 		return l, nil // as it was evaluated
@@ -72,7 +77,7 @@ func (t *target) load(ctx context.Context, env *Env) (*loaded, error) {
 		}
 	}
 	if l.valid, err = project.Validated(l.project); err != nil {
-		return nil, &invalid{root, err}
+		return nil, &invalid{d.root, err}
 	}
 	return l, nil
 }
@@ -84,36 +89,44 @@ func orElse(s, def string) string {
 	return s
 }
 
-// locate finds the definition: its folder, and its files by their names in
-// there.
-func (t *target) locate(env *Env) (root string, files []string, err error) {
+// A located definition is a file, or several of process-compose that are
+// merged, which nobody has read yet.
+type located struct {
+	root  string   // the folder
+	files []string // by their names in there
+}
+
+// locate finds the definition that t means. In a folder there may be several,
+// the likeliest first.
+func (t *target) locate(env *Env) ([]located, error) {
 	if len(t.files) == 0 {
 		return discover(env, env.Dir)
 	}
+	var d located
 	for _, f := range t.files {
 		full := env.path(f)
 		info, err := os.Stat(full)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return "", nil, noDefinition(env, f, full)
+			return nil, noDefinition(env, f, full)
 		case err != nil:
-			return "", nil, &exitError{exitUsage, err}
+			return nil, &exitError{exitUsage, err}
 		case info.IsDir():
 			if len(t.files) > 1 {
-				return "", nil, usageError("%q is a folder beside another definition", f)
+				return nil, usageError("%q is a folder beside another definition", f)
 			}
 			return discover(env, full)
 		}
-		if root == "" {
-			root = filepath.Dir(full)
+		if d.root == "" {
+			d.root = filepath.Dir(full)
 		}
-		name, err := filepath.Rel(root, full)
+		name, err := filepath.Rel(d.root, full)
 		if err != nil {
 			name = full
 		}
-		files = append(files, name)
+		d.files = append(d.files, name)
 	}
-	return root, files, nil
+	return []located{d}, nil
 }
 
 // noDefinition says that a file is not there, and which one may be meant.
@@ -123,95 +136,60 @@ func noDefinition(env *Env, name, full string) error {
 	var names []string
 	entries, _ := os.ReadDir(dir) // a folder that is not there has none
 	for _, e := range entries {
-		if e.IsDir() || isReference(e.Name()) {
+		if e.IsDir() || definition.IsRef(e.Name()) {
 			names = append(names, e.Name())
 		}
 	}
 	if near := spelling.Nearest(base, names); near != "" {
 		return hint(err, "did you mean %q?", filepath.Join(filepath.Dir(name), near))
 	}
-	if _, found, none := discover(env, filepath.Clean(dir)); none == nil {
-		return hint(err, "%q is there", filepath.Join(filepath.Dir(name), found[0]))
+	if found, none := discover(env, filepath.Clean(dir)); none == nil {
+		return hint(err, "%q is there", filepath.Join(filepath.Dir(name), found[0].files[0]))
 	}
 	return hint(err, "write it, or name another")
 }
 
-// discover looks for a definition in a folder. Under the name
-// process-compose, its files come first.
-func discover(env *Env, dir string) (root string, files []string, err error) {
-	order := discoveryOrder(env)
-	for _, name := range order {
-		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
-			continue
-		}
-		if name == "flake.nix" && !mentionsUs(filepath.Join(dir, name)) && exists(dir, order, name) {
-			continue
-		}
-		files := []string{name}
-		if slices.Contains(compose.DiscoveryNames(), name) {
-			if over := compose.OverrideName(name); exists(dir, []string{over}, "") {
-				files = append(files, over)
+// discover looks for definitions in a folder. Under the name process-compose,
+// its files come first.
+func discover(env *Env, dir string) ([]located, error) {
+	names := slices.Concat(definition.FileNames(), compose.DiscoveryNames())
+	if env.name() == processCompose {
+		names = slices.Concat(compose.DiscoveryNames(), definition.FileNames())
+	}
+	found, err := definition.Discover(dir, names)
+	if errors.Is(err, definition.ErrNoDefinition) {
+		return nil, hint(&exitError{exitUsage, fmt.Errorf("no definition in %s", dir)},
+			"write a nix2gpu.nix or flake.nix there, or name one: %s up FILE", env.name())
+	}
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	var all []located
+	for _, file := range found {
+		d := located{dir, []string{filepath.Base(file)}}
+		if slices.Contains(compose.DiscoveryNames(), d.files[0]) {
+			over := compose.OverrideName(d.files[0])
+			if _, err := os.Stat(filepath.Join(dir, over)); err == nil {
+				d.files = append(d.files, over)
 			}
 		}
-		return dir, files, nil
+		all = append(all, d)
 	}
-	return "", nil, hint(&exitError{exitUsage, fmt.Errorf("no definition in %s", dir)},
-		"write a nix2gpu.nix or flake.nix there, or name one: %s up FILE", env.name())
-}
-
-// discoveryOrder are the names that are looked for.
-func discoveryOrder(env *Env) []string {
-	nix := []string{"flake.nix", "nix2gpu.nix"}
-	if env.name() == processCompose {
-		return slices.Concat(compose.DiscoveryNames(), nix)
-	}
-	return slices.Concat(nix, compose.DiscoveryNames())
-}
-
-// discoverAfter is the next definition in a folder, after one that has no
-// containers; "" when there is none.
-func discoverAfter(env *Env, dir, name string) string {
-	order := discoveryOrder(env)
-	for _, next := range order[slices.Index(order, name)+1:] {
-		if exists(dir, []string{next}, "") {
-			return next
-		}
-	}
-	return ""
-}
-
-// exists reports whether the folder has one of the names, the excepted one
-// aside.
-func exists(dir string, names []string, except string) bool {
-	return slices.ContainsFunc(names, func(name string) bool {
-		if name == except {
-			return false
-		}
-		_, err := os.Stat(filepath.Join(dir, name))
-		return err == nil
-	})
-}
-
-// mentionsUs reports whether a flake could define containers. Only a flake
-// beside another definition is asked, and only one that doesn't contain the
-// word is passed over: it is somebody's development shell.
-func mentionsUs(flake string) bool {
-	data, err := os.ReadFile(flake)
-	return err == nil && strings.Contains(string(data), "nix2gpu")
+	return all, nil
 }
 
 // isCompose reports whether the file is process-compose's: YAML or JSON with
 // its one required key, or empty under its own name.
-func isCompose(root, file string) bool {
-	switch filepath.Ext(file) {
+func (d located) isCompose() bool {
+	switch filepath.Ext(d.files[0]) {
 	case ".yaml", ".yml", ".json":
 	default:
 		return false
 	}
-	if slices.Contains(compose.DiscoveryNames(), filepath.Base(file)) {
+	if slices.Contains(compose.DiscoveryNames(), filepath.Base(d.files[0])) {
 		return true
 	}
-	data, err := os.ReadFile(absolute(root, file))
+	data, err := os.ReadFile(absolute(d.root, d.files[0]))
 	return err != nil || compose.Is(data)
 }
 

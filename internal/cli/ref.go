@@ -1,10 +1,9 @@
 package cli
 
 import (
-	"path/filepath"
-	"strings"
-
 	"github.com/spf13/cobra"
+
+	"nix2gpu/definition"
 )
 
 // A target is what a command is about: a definition, as the user named it,
@@ -37,23 +36,11 @@ func addModuleFlag(cmd *cobra.Command, t *target) {
 	cmd.Flags().MarkHidden("overlay")
 }
 
-// isReference reports whether an argument names a definition by its look.
-func isReference(arg string) bool {
-	if strings.ContainsAny(arg, "#/") || strings.HasPrefix(arg, ".") {
-		return true
-	}
-	switch filepath.Ext(arg) {
-	case ".nix", ".yaml", ".yml", ".json":
-		return true
-	}
-	return false
-}
-
 // take sorts positional arguments into the definition and the services.
 func (t *target) take(args []string) error {
 	fromFlag := len(t.files) > 0
 	for _, arg := range args {
-		if !isReference(arg) {
+		if !definition.IsRef(arg) {
 			t.services = append(t.services, arg)
 			continue
 		}
@@ -66,17 +53,17 @@ func (t *target) take(args []string) error {
 		t.files = append(t.files, arg)
 	}
 	for i, file := range t.files {
-		path, name, ok := strings.Cut(file, "#")
-		if !ok {
-			continue
-		}
-		if t.container != "" && t.container != name {
-			return usageError("two containers are named: %q and %q", t.container, name)
-		}
-		t.files[i], t.container = path, name
-		if path == "" {
+		ref := definition.ParseRef(file)
+		if t.files[i] = ref.Path; ref.Path == "" {
 			t.files[i] = "."
 		}
+		if ref.Container == "" {
+			continue
+		}
+		if t.container != "" && t.container != ref.Container {
+			return usageError("two containers are named: %q and %q", t.container, ref.Container)
+		}
+		t.container = ref.Container
 	}
 	return nil
 }

@@ -13,12 +13,10 @@ import (
 	"nix2gpu/spelling"
 )
 
-// A session is the evaluation of one file.
-type session struct {
+// An evaluation is the evaluation of one definition.
+type evaluation struct {
+	*source
 	opts  Options
-	file  string // absolute
-	root  string // its folder
-	files *files
 	ev    *eval.Evaluator
 	sys   *module.System
 	hosts map[string]*host // by system
@@ -27,12 +25,10 @@ type session struct {
 	imports  map[string]eval.Value // modules that were read, by path
 }
 
-func newSession(file string, opts Options) *session {
-	s := &session{opts: opts, file: file, root: filepath.Dir(file), hosts: map[string]*host{},
-		imports: map[string]eval.Value{},
-		files:   &files{named: file, sources: map[string]*syntax.Source{}}}
-	s.ev = eval.New(eval.Options{
-		FS:            s.files,
+func newEvaluation(src *source, opts Options) *evaluation {
+	e := &evaluation{source: src, opts: opts, hosts: map[string]*host{}, imports: map[string]eval.Value{}}
+	e.ev = eval.New(eval.Options{
+		FS:            e.files,
 		CurrentSystem: opts.System,
 		Getenv:        opts.Getenv,
 		Home:          opts.Home,
@@ -42,24 +38,24 @@ func newSession(file string, opts Options) *session {
 		SearchPath:    []eval.SearchEntry{{Prefix: "nixpkgs", Path: inputsDir + "/nixpkgs"}},
 		Builtins: []*eval.Builtin{
 			{Name: "nix2gpuPkgs", Args: []string{"system"}, Doc: "The package set of a system.",
-				Fn: func(t *eval.Thread, args []eval.Value) eval.Value { return s.host(t.Text(args[0])).pkgs }},
-			{Name: "getFlake", Args: []string{"ref"}, Doc: "A flake in a local folder.", Fn: s.getFlake},
+				Fn: func(t *eval.Thread, args []eval.Value) eval.Value { return e.host(t.Text(args[0])).pkgs }},
+			{Name: "getFlake", Args: []string{"ref"}, Doc: "A flake in a local folder.", Fn: e.getFlake},
 		},
 		ToFile: func(_ *eval.Thread, name string, content *eval.String) eval.Value {
-			return s.host(opts.System).makeFile(name, "", "", content)
+			return e.host(opts.System).makeFile(name, "", "", content)
 		},
 	})
-	s.sys = module.NewSystem(s.ev)
-	s.sys.Import = s.importModule
-	return s
+	e.sys = module.NewSystem(e.ev)
+	e.sys.Import = e.importModule
+	return e
 }
 
 // host is the package set of a system, and what its values refer to.
-func (s *session) host(system string) *host {
-	h, ok := s.hosts[system]
+func (e *evaluation) host(system string) *host {
+	h, ok := e.hosts[system]
 	if !ok {
-		h = newHost(system, s.sys.Lib())
-		s.hosts[system] = h
+		h = newHost(system, e.sys.Lib())
+		e.hosts[system] = h
 	}
 	return h
 }
@@ -90,34 +86,34 @@ const (
 var flakeKeys = []string{"description", "inputs", "nixConfig"}
 
 // open evaluates the file as far as the names of its containers.
-func (s *session) open(ctx context.Context) (*containers, error) {
-	found, err := s.openOnce(ctx)
+func (e *evaluation) open(ctx context.Context) (*containers, error) {
+	found, err := e.openOnce(ctx)
 	if err != nil {
 		return nil, err
 	}
 	// Types of services are options, which must be known before anything is
 	// evaluated; so a definition that brings some along is evaluated anew.
-	if s.services, err = serviceModules(found); err != nil || len(s.services) == 0 {
+	if e.services, err = serviceModules(found); err != nil || len(e.services) == 0 {
 		return found, err
 	}
-	return s.openOnce(ctx)
+	return e.openOnce(ctx)
 }
 
-func (s *session) openOnce(ctx context.Context) (found *containers, err error) {
-	err = s.ev.Do(ctx, func(t *eval.Thread) {
-		v := s.evaluate(t)
-		switch s.shapeOf(t, v, 0) {
+func (e *evaluation) openOnce(ctx context.Context) (found *containers, err error) {
+	err = e.ev.Do(ctx, func(t *eval.Thread) {
+		v := e.evaluate(t)
+		switch e.shapeOf(t, v, 0) {
 		case shapeNone:
 			found = none
 		case shapeFlake:
-			found = s.openFlake(t, v)
+			found = e.openFlake(t, v)
 		case shapeParts:
 			empty := eval.NewAttrs(0).Done()
-			found = s.openParts(t, flake.NewParts(t, s.partsOptions(), empty, empty, v, nil))
+			found = e.openParts(t, flake.NewParts(t, e.partsOptions(), empty, empty, v, nil))
 		case shapePerSystem:
-			found = s.openPerSystem(t, v)
+			found = e.openPerSystem(t, v)
 		case shapeContainer:
-			found = s.openContainer(t, v)
+			found = e.openContainer(t, v)
 		}
 	})
 	return found, err
@@ -125,29 +121,29 @@ func (s *session) openOnce(ctx context.Context) (found *containers, err error) {
 
 // importModule is how a module imports a file: in all the forms that the
 // definition itself can have.
-func (s *session) importModule(t *eval.Thread, path string) eval.Value {
-	if target, err := eval.FollowLinks(s.files, path); err == nil {
+func (e *evaluation) importModule(t *eval.Thread, path string) eval.Value {
+	if target, err := eval.FollowLinks(e.files, path); err == nil {
 		path = target
 	}
-	if info, err := s.files.Stat(path); err == nil && info.IsDir() {
+	if info, err := e.files.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, "default.nix")
 	}
-	v, ok := s.imports[path]
+	v, ok := e.imports[path]
 	if !ok {
-		v = s.read(t, path, filepath.Dir(path))
-		s.imports[path] = v
+		v = e.read(t, path, filepath.Dir(path))
+		e.imports[path] = v
 	}
 	return v
 }
 
 // evaluate reads the definition. Blocks of the documentation may stand
 // together in one file: what belongs to a flake without outputs is left out.
-func (s *session) evaluate(t *eval.Thread) eval.Value {
-	target, err := eval.FollowLinks(s.files, s.file)
+func (e *evaluation) evaluate(t *eval.Thread) eval.Value {
+	target, err := eval.FollowLinks(e.files, e.file)
 	if err != nil {
-		t.FailFile(s.file, err)
+		t.FailFile(e.file, err)
 	}
-	v := s.read(t, s.file, filepath.Dir(target))
+	v := e.read(t, e.file, filepath.Dir(target))
 	set, ok := v.(*eval.Attrs)
 	if !ok || set.Has("outputs") {
 		return v
@@ -163,8 +159,8 @@ func (s *session) evaluate(t *eval.Thread) eval.Value {
 
 // read evaluates a file: an expression, bindings without braces, or data.
 // Paths in it are relative to dir, where it lies behind all links.
-func (s *session) read(t *eval.Thread, file, dir string) eval.Value {
-	src, err := s.files.read(file)
+func (e *evaluation) read(t *eval.Thread, file, dir string) eval.Value {
+	src, err := e.files.read(file)
 	if err != nil {
 		t.FailFile(file, err)
 	}
@@ -180,7 +176,7 @@ func (s *session) read(t *eval.Thread, file, dir string) eval.Value {
 	}
 	scope := eval.Scope{}
 	if _, isFunction := expr.(*syntax.Lambda); !isFunction && !declaresOutputs(expr) {
-		scope["pkgs"], scope["lib"] = s.host(s.opts.System).pkgs, s.sys.Lib()
+		scope["pkgs"], scope["lib"] = e.host(e.opts.System).pkgs, e.sys.Lib()
 	}
 	v := t.Force(t.EvalExpr(expr, dir, scope))
 	if _, ok := v.(*eval.Attrs); !ok && !eval.IsFunction(v) {
@@ -211,18 +207,18 @@ const maxImports = 8
 
 // shapeOf says what a value is. A function is called to see the names it
 // returns; as in the module system these must not depend on its arguments.
-func (s *session) shapeOf(t *eval.Thread, v eval.Value, depth int) shape {
+func (e *evaluation) shapeOf(t *eval.Thread, v eval.Value, depth int) shape {
 	v = t.Force(v)
 	switch path := v.(type) {
 	case eval.Path:
-		v = t.Force(s.importModule(t, string(path)))
+		v = t.Force(e.importModule(t, string(path)))
 	case *eval.String:
 		if strings.HasPrefix(path.Text(), "/") {
-			v = t.Force(s.importModule(t, path.Text()))
+			v = t.Force(e.importModule(t, path.Text()))
 		}
 	}
 	if eval.IsFunction(v) {
-		v = t.Force(t.Call(v, s.probeArgs(t, v)))
+		v = t.Force(t.Call(v, e.probeArgs(t, v)))
 	}
 	set, ok := v.(*eval.Attrs)
 	if !ok {
@@ -256,7 +252,7 @@ func (s *session) shapeOf(t *eval.Thread, v eval.Value, depth int) shape {
 		found := shapeNone
 		t.Annotate(set.Pos("imports"), "while importing a module", func() {
 			for _, v := range t.List(list).Elems() {
-				if found = s.shapeOf(t, v, depth+1); found != shapeNone {
+				if found = e.shapeOf(t, v, depth+1); found != shapeNone {
 					return
 				}
 			}
@@ -267,9 +263,9 @@ func (s *session) shapeOf(t *eval.Thread, v eval.Value, depth int) shape {
 }
 
 // probeArgs are arguments to find out which attributes a module sets.
-func (s *session) probeArgs(t *eval.Thread, fn eval.Value) *eval.Attrs {
+func (e *evaluation) probeArgs(t *eval.Thread, fn eval.Value) *eval.Attrs {
 	b := eval.NewAttrs(8)
-	given := map[string]eval.Value{"pkgs": s.host(s.opts.System).pkgs, "lib": s.sys.Lib(), "system": eval.Str(s.opts.System)}
+	given := map[string]eval.Value{"pkgs": e.host(e.opts.System).pkgs, "lib": e.sys.Lib(), "system": eval.Str(e.opts.System)}
 	for name, v := range given {
 		b.Set(name, v)
 	}
@@ -285,27 +281,27 @@ func (s *session) probeArgs(t *eval.Thread, fn eval.Value) *eval.Attrs {
 }
 
 // openContainer is a file that is one container without a name.
-func (s *session) openContainer(t *eval.Thread, v eval.Value) *containers {
-	schema := s.schema()
-	modules := []module.Module{module.Declare(schema.Options, nil), module.FromValue(v, s.file)}
-	e := s.sys.Evaluate(t.Context(), module.Spec{
+func (e *evaluation) openContainer(t *eval.Thread, v eval.Value) *containers {
+	schema := e.schema()
+	modules := []module.Module{module.Declare(schema.Options, nil), module.FromValue(v, e.file)}
+	merged := e.sys.Evaluate(t.Context(), module.Spec{
 		Modules: append(modules, schema.Modules...),
-		Args:    s.moduleArgs(),
+		Args:    e.moduleArgs(),
 	})
 	return &containers{
 		names: []string{""},
-		at:    func(string) (*module.Evaluation, *module.Config) { return e, e.Config() },
+		at:    func(string) (*module.Evaluation, *module.Config) { return merged, merged.Config() },
 		pos:   func(string) syntax.Pos { return syntax.Pos{} },
 	}
 }
 
 // moduleArgs are what modules outside of a flake can ask for.
-func (s *session) moduleArgs() map[string]eval.Value {
+func (e *evaluation) moduleArgs() map[string]eval.Value {
 	empty := eval.NewAttrs(0).Done()
 	return map[string]eval.Value{
-		"pkgs":    s.host(s.opts.System).pkgs,
-		"system":  eval.Str(s.opts.System),
-		"inputs":  eval.AttrsOf(s.standIns()),
+		"pkgs":    e.host(e.opts.System).pkgs,
+		"system":  eval.Str(e.opts.System),
+		"inputs":  eval.AttrsOf(e.standIns()),
 		"inputs'": empty,
 		"self":    empty,
 		"self'":   empty,
@@ -313,42 +309,44 @@ func (s *session) moduleArgs() map[string]eval.Value {
 }
 
 // openPerSystem is a module of perSystem: { nix2gpu.<name> = …; }.
-func (s *session) openPerSystem(t *eval.Thread, v eval.Value) *containers {
-	e := s.sys.Evaluate(t.Context(), module.Spec{
-		Modules: []module.Module{module.Declare(s.perSystemOptions(), module.LazyAttrsOf(module.Raw)), module.FromValue(v, s.file)},
-		Args:    s.moduleArgs(),
+func (e *evaluation) openPerSystem(t *eval.Thread, v eval.Value) *containers {
+	merged := e.sys.Evaluate(t.Context(), module.Spec{
+		Modules: []module.Module{module.Declare(e.perSystemOptions(), module.LazyAttrsOf(module.Raw)), module.FromValue(v, e.file)},
+		Args:    e.moduleArgs(),
 	})
-	return s.named(t, e)
+	return e.named(t, merged)
 }
 
 // openParts is a configuration in the style of flake-parts.
-func (s *session) openParts(t *eval.Thread, p *flake.Parts) *containers {
-	return s.named(t, p.System(t, s.opts.System))
+func (e *evaluation) openParts(t *eval.Thread, p *flake.Parts) *containers {
+	return e.named(t, p.System(t, e.opts.System))
 }
 
 // named is the containers at nix2gpu.<name> of an evaluation.
-func (s *session) named(t *eval.Thread, e *module.Evaluation) *containers {
+func (e *evaluation) named(t *eval.Thread, merged *module.Evaluation) *containers {
 	var names []string
-	e.Within(t, func() {
-		if err := e.Err(); err == nil {
-			names = e.Config().Keys("nix2gpu")
+	merged.Within(t, func() {
+		if err := merged.Err(); err == nil {
+			names = merged.Config().Keys("nix2gpu")
 		}
 	})
-	if err := e.Err(); err != nil {
+	if err := merged.Err(); err != nil {
 		t.Raise(err)
 	}
-	s.checkPerSystem(t, e)
+	e.checkPerSystem(t, merged)
 	return &containers{
 		names: names,
-		at:    func(name string) (*module.Evaluation, *module.Config) { return e, e.Config().Get("nix2gpu", name) },
-		pos:   func(name string) syntax.Pos { return e.Config().Pos("nix2gpu", name) },
+		at: func(name string) (*module.Evaluation, *module.Config) {
+			return merged, merged.Config().Get("nix2gpu", name)
+		},
+		pos: func(name string) syntax.Pos { return merged.Config().Pos("nix2gpu", name) },
 	}
 }
 
 // checkPerSystem finds a misspelt nix2gpu: perSystem takes any other name,
 // since modules of other flakes may declare it.
-func (s *session) checkPerSystem(t *eval.Thread, e *module.Evaluation) {
-	set, ok := t.Force(e.Value()).(*eval.Attrs)
+func (e *evaluation) checkPerSystem(t *eval.Thread, merged *module.Evaluation) {
+	set, ok := t.Force(merged.Value()).(*eval.Attrs)
 	if !ok {
 		return
 	}
@@ -375,55 +373,55 @@ func near(a, b string) bool {
 }
 
 // openFlake is a flake.nix.
-func (s *session) openFlake(t *eval.Thread, v eval.Value) *containers {
-	f := flake.FromValue(t, v, s.root, flake.Options{FS: s.files, StandIns: s.standIns()})
+func (e *evaluation) openFlake(t *eval.Thread, v eval.Value) *containers {
+	f := flake.FromValue(t, v, e.root, flake.Options{FS: e.files, StandIns: e.standIns()})
 	if p := flake.PartsOf(t, f.Self); p != nil {
-		return s.openParts(t, p)
+		return e.openParts(t, p)
 	}
 	// Plain outputs: nix2gpu.<system>.<name>, or the perSystem attribute as it is.
-	if v, ok := t.Lookup(f.Self, "nix2gpu", s.opts.System); ok {
-		return s.openPerSystem(t, eval.NewAttrs(1).SetAt("nix2gpu", v, syntax.Pos{}).Done())
+	if v, ok := t.Lookup(f.Self, "nix2gpu", e.opts.System); ok {
+		return e.openPerSystem(t, eval.NewAttrs(1).SetAt("nix2gpu", v, syntax.Pos{}).Done())
 	}
 	if v, ok := t.Lookup(f.Self, "perSystem"); ok {
 		inputs := eval.AttrsOf(f.Inputs)
 		mod := eval.NewAttrs(1).Set("perSystem", v).Done()
-		return s.openParts(t, flake.NewParts(t, s.partsOptions(), inputs, f.Self, mod, nil))
+		return e.openParts(t, flake.NewParts(t, e.partsOptions(), inputs, f.Self, mod, nil))
 	}
 	return none
 }
 
 // getFlake is builtins.getFlake.
-func (s *session) getFlake(t *eval.Thread, args []eval.Value) eval.Value {
+func (e *evaluation) getFlake(t *eval.Thread, args []eval.Value) eval.Value {
 	ref := strings.TrimPrefix(t.Interpolate(args[0]).Text(), "path:")
 	if !filepath.IsAbs(ref) {
 		t.Unsupported("builtins.getFlake of %q, which is no absolute path", ref)
 	}
-	return t.Force(flake.Load(t, filepath.Clean(ref), flake.Options{FS: s.files, StandIns: s.standIns()}).Self)
+	return t.Force(flake.Load(t, filepath.Clean(ref), flake.Options{FS: e.files, StandIns: e.standIns()}).Self)
 }
 
-func (s *session) partsOptions() flake.PartsOptions {
+func (e *evaluation) partsOptions() flake.PartsOptions {
 	return flake.PartsOptions{
-		System:    s.sys,
-		PerSystem: s.perSystemOptions(),
-		Pkgs:      func(_ *eval.Thread, system string) eval.Value { return s.host(system).pkgs },
+		System:    e.sys,
+		PerSystem: e.perSystemOptions(),
+		Pkgs:      func(_ *eval.Thread, system string) eval.Value { return e.host(system).pkgs },
 		Systems:   []string{"x86_64-linux", "aarch64-linux"},
 	}
 }
 
 // standIns take the place of the flakes that definitions are written with.
-func (s *session) standIns() map[string]eval.Value {
+func (e *evaluation) standIns() map[string]eval.Value {
 	dir := func(name string) eval.Value {
 		path := inputsDir + "/" + name
 		return eval.NewAttrs(2).Set("_type", eval.Str("flake")).
 			Set("outPath", eval.StrContext(path, eval.NewContext("source:"+path))).Done()
 	}
 	modules := flake.ModuleStandIn()
-	nixpkgs := flake.Nixpkgs(s.sys.Lib(), func(system string) eval.Value { return s.host(system).pkgs }, inputsDir+"/nixpkgs")
+	nixpkgs := flake.Nixpkgs(e.sys.Lib(), func(system string) eval.Value { return e.host(system).pkgs }, inputsDir+"/nixpkgs")
 	return map[string]eval.Value{
 		"nixpkgs":               nixpkgs,
 		"nixpkgs-lib":           nixpkgs,
 		"nixpkgs.lib":           nixpkgs,
-		"flake-parts":           eval.Lazy(s.partsOptions().StandIn),
+		"flake-parts":           eval.Lazy(e.partsOptions().StandIn),
 		"nix2gpu":               modules,
 		"services-flake":        modules,
 		"process-compose-flake": modules,
