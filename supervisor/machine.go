@@ -74,6 +74,7 @@ type execution struct {
 
 	notify  *probe.Notify
 	readyFD *probe.ReadyFD
+	closes  []func() // what to undo at the end, last first
 	// Each closes its channel once.
 	cancelOnce, killOnce sync.Once
 }
@@ -177,43 +178,8 @@ func (m *machine) Shutdown(id RunID, c project.Command) {
 // live is the whole life of a run.
 func (x *execution) live() project.Exit {
 	defer x.end()
-	defer x.closeNotifiers()
-	launch, err := patiently(x.cancel, x.prepare)
-	if err != nil {
-		return startError(err)
-	}
-	files := filesOf(x.Process)
-	if err := x.m.Files.Take(files+filesBegin, x.cancel); errors.Is(err, process.ErrGone) {
-		return startError(errStopped)
-	} else if err != nil {
-		return startError(err)
-	}
-	defer x.m.Files.Give(files)
-	begun := sync.OnceFunc(func() { x.m.Files.Give(filesBegin) })
-	defer begun()
-	spec, err := x.spec(launch)
-	if err != nil {
-		return startError(err)
-	}
-	source := x.source()
-	copyTo, err := x.logFile()
-	if err != nil {
-		return startError(err)
-	}
-	if copyTo != nil {
-		defer copyTo.Close()
-	}
-	log, err := patiently(x.cancel, func() (*servicelog.Run, error) { return source.Start(x.watch(copyTo)) })
-	if err != nil {
-		return startError(err)
-	}
-	spec.Stdout, spec.Stderr = log.Stdout, log.Stderr
-	p, err := patiently(x.cancel, func() (*process.Process, error) { return x.m.Host.Start(*spec) })
-	log.Started()
-	if x.readyFD != nil {
-		x.readyFD.Child.Close()
-	}
-	begun()
+	defer x.close()
+	p, log, err := x.begin()
 	if err != nil {
 		return startError(err)
 	}
@@ -222,7 +188,66 @@ func (x *execution) live() project.Exit {
 	x.proc = p
 	x.m.mu.Unlock()
 	x.m.report(Fact{Kind: Spawned, Run: x.ID, PID: p.PID()})
+	x.await(p, log)
+	return x.exit(p)
+}
 
+// begin starts the program, and opens all that it needs.
+func (x *execution) begin() (*process.Process, *servicelog.Run, error) {
+	launch, err := patiently(x.cancel, x.prepare)
+	if err != nil {
+		return nil, nil, err
+	}
+	begun, err := x.takeFiles()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer begun()
+	spec, err := x.spec(launch)
+	if err != nil {
+		return nil, nil, err
+	}
+	log, err := x.openLog()
+	if err != nil {
+		return nil, nil, err
+	}
+	spec.Stdout, spec.Stderr = log.Stdout, log.Stderr
+	p, err := patiently(x.cancel, func() (*process.Process, error) { return x.m.Host.Start(*spec) })
+	log.Started()
+	if x.readyFD != nil {
+		x.readyFD.Child.Close()
+	}
+	return p, log, err
+}
+
+// takeFiles waits for the descriptors that the run needs. Begun gives back
+// those that only its beginning does.
+func (x *execution) takeFiles() (begun func(), err error) {
+	files := filesOf(x.Process)
+	if err := x.m.Files.Take(files+filesBegin, x.cancel); errors.Is(err, process.ErrGone) {
+		return nil, errStopped
+	} else if err != nil {
+		return nil, err
+	}
+	x.onClose(func() { x.m.Files.Give(files) })
+	return func() { x.m.Files.Give(filesBegin) }, nil
+}
+
+// openLog opens the log of the run, and the copy that the process asks for.
+func (x *execution) openLog() (*servicelog.Run, error) {
+	source := x.source()
+	copyTo, err := x.logFile()
+	if err != nil {
+		return nil, err
+	}
+	if copyTo != nil {
+		x.onClose(func() { copyTo.Close() })
+	}
+	return patiently(x.cancel, func() (*servicelog.Run, error) { return source.Start(x.watch(copyTo)) })
+}
+
+// await returns when the program, and all that it printed, has come to its end.
+func (x *execution) await(p *process.Process, log *servicelog.Run) {
 	go func() {
 		select {
 		case <-x.kill:
@@ -236,7 +261,16 @@ func (x *execution) live() project.Exit {
 	drain, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	_ = log.Drain(drain) // whoever holds the pipe now may keep it
-	return x.exit(p)
+}
+
+// onClose remembers what is to be done at the end of the run.
+func (x *execution) onClose(f func()) { x.closes = append(x.closes, f) }
+
+// close undoes what the run has opened, last first.
+func (x *execution) close() {
+	for i := len(x.closes) - 1; i >= 0; i-- {
+		x.closes[i]()
+	}
 }
 
 // prepare stages the process. It can take long, and can't be interrupted: a
@@ -319,25 +353,18 @@ func (x *execution) notifiers(spec *process.Spec) error {
 			if x.notify, err = probe.ListenNotify(path, nil); err != nil {
 				return errNotifySocket(err)
 			}
+			x.onClose(func() { x.notify.Close() })
 			spec.Env = append(spec.Env, "NOTIFY_SOCKET="+path)
 		} else if n.FD >= 3 && x.readyFD == nil {
 			if x.readyFD, err = probe.NewReadyFD(); err != nil {
 				return errNotifyFD(err)
 			}
+			x.onClose(func() { x.readyFD.Close() })
 			spec.ExtraFiles = make([]*os.File, n.FD-2) // those before it stay closed
 			spec.ExtraFiles[n.FD-3] = x.readyFD.Child
 		}
 	}
 	return nil
-}
-
-func (x *execution) closeNotifiers() {
-	if x.notify != nil {
-		x.notify.Close()
-	}
-	if x.readyFD != nil {
-		x.readyFD.Close()
-	}
 }
 
 func (x *execution) source() *servicelog.Source {
