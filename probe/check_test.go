@@ -120,6 +120,10 @@ func TestHTTP(t *testing.T) {
 			}
 		}
 	})
+	mux.HandleFunc("/says/{text}", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(500)
+		fmt.Fprintf(w, "\n%s\nand more", r.PathValue("text"))
+	})
 	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	server := httptest.NewServer(mux)
 	defer server.Close()
@@ -140,6 +144,7 @@ func TestHTTP(t *testing.T) {
 		{project.HTTPCheck{Path: "/host?a=b", Headers: map[string]string{"host": "app.example", "X-Probe": "yes"}}, ""},
 		{project.HTTPCheck{Path: "/host?a=b"}, "status 400"},
 		{project.HTTPCheck{Path: "/endless"}, "status 500"},
+		{project.HTTPCheck{Path: "/says/" + strings.Repeat("y", 200)}, "500: " + strings.Repeat("y", 200)},
 		{project.HTTPCheck{Path: "/slow"}, "deadline exceeded"},
 		{project.HTTPCheck{Path: "/status/200", Host: "0.0.0.0"}, ""},
 		{project.HTTPCheck{Path: "/status/200", Host: "localhost"}, ""},
@@ -156,6 +161,25 @@ func TestHTTP(t *testing.T) {
 			}
 			wantError(t, checkFor(t, limit, &project.Probe{HTTP: &c.check}), c.want)
 		})
+	}
+	// What is no sentence is left out: a page, and what is long.
+	for _, text := range []string{"<html>", strings.Repeat("y", 201)} {
+		err := check(t, &project.Probe{HTTP: &project.HTTPCheck{Port: port, Path: "/says/" + text}})
+		if !strings.HasSuffix(err.Error(), ": status 500") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	closed := closedPort(t)
+	if err := check(t, &project.Probe{HTTP: &project.HTTPCheck{Port: closed}}); err.Error() != fmt.Sprintf("127.0.0.1:%d: connection refused", closed) {
+		t.Errorf("refused: %v", err)
+	}
+}
+
+func TestPortBounds(t *testing.T) {
+	for port, want := range map[int]bool{0: false, 1: true, 65535: true, 65536: false, -1: false} {
+		if _, err := probe.NewChecker(&project.Probe{TCP: &project.TCPCheck{Port: port}}, probe.Deps{}); (err == nil) != want {
+			t.Errorf("port %d: %v, want ok=%t", port, err, want)
+		}
 	}
 }
 
@@ -218,6 +242,7 @@ func TestExec(t *testing.T) {
 		{run(nil, "fine"), ""},
 		{run(failed, "  the reason\n"), "exit code 1: the reason"},
 		{run(failed, ""), "exit code 1"},
+		{run(failed, "<"+strings.Repeat("y", 4095)), "exit code 1: <y"}, // all of 4 KiB
 	} {
 		check, err := probe.NewChecker(execProbe(), probe.Deps{Run: c.run})
 		if err != nil {
@@ -228,6 +253,17 @@ func TestExec(t *testing.T) {
 	check, _ := probe.NewChecker(execProbe(), probe.Deps{Run: run(failed, strings.Repeat("x", 1<<20)+"the end")})
 	if err := check.Check(t.Context()); len(err.Error()) > 5000 || !strings.HasSuffix(err.Error(), "the end") {
 		t.Errorf("the message has %d bytes, want the last 4 KiB", len(err.Error()))
+	}
+	pieces := func(_ context.Context, _ *project.ExecCheck, w io.Writer) error {
+		for i := range 5 {
+			io.WriteString(w, strings.Repeat(strconv.Itoa(i), 1000))
+		}
+		return failed
+	}
+	check, _ = probe.NewChecker(execProbe(), probe.Deps{Run: pieces})
+	want := "exit code 1: " + strings.Repeat("0", 96) + strings.Repeat("1", 1000) + strings.Repeat("2", 1000) + strings.Repeat("3", 1000) + strings.Repeat("4", 1000)
+	if err := check.Check(t.Context()); err.Error() != want {
+		t.Errorf("got %d bytes, want the last 4096 of what came in pieces", len(err.Error()))
 	}
 }
 
@@ -280,9 +316,12 @@ func TestGRPC(t *testing.T) {
 }
 
 func TestNotifySocket(t *testing.T) {
-	for _, path := range []string{filepath.Join(t.TempDir(), "notify"), fmt.Sprintf("@nix2gpu-test-%d", os.Getpid())} {
-		told := make(chan probe.Notification, 10)
-		n, err := probe.ListenNotify(path, func(m probe.Notification) { told <- m })
+	stale := filepath.Join(t.TempDir(), "notify")
+	if err := os.WriteFile(stale, nil, 0o600); err != nil { // what a killed supervisor has left
+		t.Fatal(err)
+	}
+	for _, path := range []string{stale, fmt.Sprintf("@nix2gpu-test-%d", os.Getpid())} {
+		n, err := probe.ListenNotify(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -298,21 +337,20 @@ func TestNotifySocket(t *testing.T) {
 		r, w, _ := os.Pipe()
 		raw, _ := conn.(*net.UnixConn).SyscallConn()
 		raw.Write(func(s uintptr) bool {
-			text := []byte("STATUS=warming up\nMAINPID=1\nEXTEND_TIMEOUT_USEC=1500000")
-			err = unix.Sendmsg(int(s), text, unix.UnixRights(int(w.Fd())), nil, 0)
+			err = unix.Sendmsg(int(s), []byte("STATUS=warming up\nMAINPID=1"), unix.UnixRights(int(w.Fd())), nil, 0)
 			return true
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		w.Close()
-		if m := <-told; m.Ready || m.Status != "warming up" || m.Extend != 1500*time.Millisecond {
-			t.Errorf("got %+v", m)
-		}
 		if n, _ := r.Read(make([]byte, 1)); n != 0 {
 			t.Error("the descriptor is still open")
 		}
 		r.Close()
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		g.Run(ended, func(v probe.Verdict) { t.Errorf("verdict %+v before it said so", v) })
 		io.WriteString(conn, "READY=1\nSTATUS=up")
 		ctx, cancel := context.WithCancel(t.Context())
 		g.Run(ctx, func(v probe.Verdict) {
@@ -321,10 +359,6 @@ func TestNotifySocket(t *testing.T) {
 			}
 			cancel()
 		})
-		<-told
-		if n.Status() != "up" {
-			t.Errorf("status %q", n.Status())
-		}
 		conn.Close()
 		if err := n.Close(); err != nil {
 			t.Error(err)
@@ -336,22 +370,27 @@ func TestNotifySocket(t *testing.T) {
 }
 
 func TestReadyFD(t *testing.T) {
-	fd, err := probe.NewReadyFD()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer fd.Close()
-	g, err := probe.New(&project.Process{Readiness: &project.Probe{Notify: &project.NotifyCheck{FD: 3}}}, probe.Deps{FD: fd})
-	if err != nil {
-		t.Fatal(err)
-	}
-	io.WriteString(fd.Child, "ready\n")
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	passed := false
-	g.Run(ctx, func(v probe.Verdict) { passed = v.State == probe.Passing })
-	if !passed {
-		t.Error("a newline did not make it ready")
+	for _, writes := range [][]string{{"ready\n"}, {"\n"}, {"rea", "dy", "\n"}} {
+		fd, err := probe.NewReadyFD()
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := probe.New(&project.Process{Readiness: &project.Probe{Notify: &project.NotifyCheck{FD: 3}}}, probe.Deps{FD: fd})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for _, w := range writes {
+				io.WriteString(fd.Child, w)
+				time.Sleep(time.Millisecond) // most likely read by itself; either way it must be understood
+			}
+		}()
+		passed := false
+		g.Run(t.Context(), func(v probe.Verdict) { passed = v.State == probe.Passing })
+		if !passed {
+			t.Errorf("%q did not make it ready", writes)
+		}
+		fd.Close()
 	}
 }
 

@@ -160,6 +160,22 @@ func TestSetDelayAndThresholds(t *testing.T) {
 	})
 }
 
+// Without a period and a timeout: every 10 s, and 1 s.
+func TestDefaults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{born: time.Now(), results: []error{nil}}
+		watch(t, &project.Process{Readiness: execProbe()}, probe.Deps{Run: s.run}, 25*time.Second)
+		if want := ms(5, 10005, 20005); !slices.Equal(s.at, want) {
+			t.Errorf("checks at %v, want %v", s.at, want)
+		}
+		s = &script{born: time.Now(), results: []error{nil}, takes: time.Hour}
+		_, all := watch(t, &project.Process{Readiness: execProbe()}, probe.Deps{Run: s.run}, 1500*time.Millisecond)
+		if len(all) != 1 || all[0].Latency != time.Second {
+			t.Errorf("got %+v, want one timeout after 1s", all)
+		}
+	})
+}
+
 func TestChecksNeverOverlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{born: time.Now(), results: []error{nil}, takes: 700 * time.Millisecond}

@@ -7,43 +7,29 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strconv"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// A Notification is a message that a process sent about itself, in the
-// protocol of sd_notify(3).
-type Notification struct {
-	Ready     bool
-	Reloading bool
-	Stopping  bool
-	Watchdog  bool
-	Status    string        // free text
-	Extend    time.Duration // asks for so much more time
-}
-
-// Notify is a notification socket of one process.
+// Notify is a notification socket of one process, in the protocol of
+// sd_notify(3).
 type Notify struct {
 	Path string // for $NOTIFY_SOCKET; starts with @ when abstract
 
 	conn  *net.UnixConn
-	tell  func(Notification)
 	ready latch
 	done  chan struct{}
 
-	mu     sync.Mutex
-	status string
-	ping   time.Time // the last WATCHDOG=1, or the opening
+	mu   sync.Mutex
+	ping time.Time // the last WATCHDOG=1, or the opening
 }
 
 // ListenNotify opens a notification socket. A path that starts with @ is an
 // abstract one; any other is made afresh, writable by all, since the process
-// may run as another user: the folder decides who reaches it. Tell is called
-// for each message, and may be nil.
-func ListenNotify(path string, tell func(Notification)) (*Notify, error) {
+// may run as another user: the folder decides who reaches it.
+func ListenNotify(path string) (*Notify, error) {
 	if path == "" {
 		return nil, errors.New("a notification socket must have a path")
 	}
@@ -62,10 +48,7 @@ func ListenNotify(path string, tell func(Notification)) (*Notify, error) {
 			return nil, err
 		}
 	}
-	if tell == nil {
-		tell = func(Notification) {}
-	}
-	n := &Notify{Path: path, conn: conn, tell: tell, done: make(chan struct{}), ping: time.Now()}
+	n := &Notify{Path: path, conn: conn, done: make(chan struct{}), ping: time.Now()}
 	go n.listen()
 	return n, nil
 }
@@ -82,19 +65,15 @@ func (n *Notify) listen() {
 		}
 		// sd_notify_barrier waits until we have closed the descriptor it sent.
 		closeDescriptors(control[:controls])
-		msg := parseNotification(buf[:size])
-		n.mu.Lock()
-		if msg.Status != "" {
-			n.status = msg.Status
-		}
-		if msg.Watchdog || msg.Ready {
+		ready, watchdog := parseNotification(buf[:size])
+		if ready || watchdog {
+			n.mu.Lock()
 			n.ping = time.Now()
+			n.mu.Unlock()
 		}
-		n.mu.Unlock()
-		if msg.Ready {
+		if ready {
 			n.ready.fire("notified: ready")
 		}
-		n.tell(msg)
 	}
 }
 
@@ -116,36 +95,16 @@ func closeDescriptors(control []byte) {
 
 // parseNotification reads a message. Assignments that we have no use for,
 // such as MAINPID, are left out: who is main is known here.
-func parseNotification(b []byte) Notification {
-	var n Notification
+func parseNotification(b []byte) (ready, watchdog bool) {
 	for l := range bytes.SplitSeq(b, []byte("\n")) {
-		key, value, _ := bytes.Cut(l, []byte("="))
-		one := string(value) == "1"
-		switch string(key) {
-		case "READY":
-			n.Ready = n.Ready || one
-		case "RELOADING":
-			n.Reloading = one
-		case "STOPPING":
-			n.Stopping = one
-		case "WATCHDOG":
-			n.Watchdog = one
-		case "STATUS":
-			n.Status = string(bytes.ToValidUTF8(value, []byte("\uFFFD")))
-		case "EXTEND_TIMEOUT_USEC":
-			if us, err := strconv.ParseInt(string(value), 10, 64); err == nil && us > 0 && us < 1e15 {
-				n.Extend = time.Duration(us) * time.Microsecond
-			}
+		switch string(l) {
+		case "READY=1":
+			ready = true
+		case "WATCHDOG=1":
+			watchdog = true
 		}
 	}
-	return n
-}
-
-// Status is the last STATUS= that the process sent.
-func (n *Notify) Status() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.status
+	return ready, watchdog
 }
 
 // Close removes the socket.

@@ -41,9 +41,6 @@ func (t *Threshold) Add(ok bool) (state State, news bool) {
 // State is what the results add up to so far.
 func (t *Threshold) State() State { return t.state }
 
-// Failures counts the failures since the last success.
-func (t *Threshold) Failures() int { return t.failures }
-
 func or(n, unset int) int {
 	if n <= 0 {
 		return unset

@@ -350,7 +350,7 @@ func (x *execution) notifiers(spec *process.Spec) error {
 			if x.m.NotifyDir != "" {
 				path = filepath.Join(x.m.NotifyDir, string(x.Process.ID)+".notify")
 			}
-			if x.notify, err = probe.ListenNotify(path, nil); err != nil {
+			if x.notify, err = probe.ListenNotify(path); err != nil {
 				return errNotifySocket(err)
 			}
 			x.onClose(func() { x.notify.Close() })
