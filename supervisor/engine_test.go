@@ -484,6 +484,9 @@ func TestEndOfTheProject(t *testing.T) {
 		{"exit on end, and what ends later changes no code", []string{"a: +end", "b: +end"},
 			map[project.ID]any{"a": act{lasts: 1e9, code: 5}}, nil, 5, "a failed (exit code 5)"},
 		{"exit on end with success", []string{"a: +end", "b"}, map[project.ID]any{"a": act{lasts: 1e9}}, nil, 0, "a has completed"},
+		{"exit on end with a code that is a success", []string{"a: +end", "b"}, map[project.ID]any{"a": act{lasts: 1e9, code: 3}},
+			func(p *project.Project) { p.Processes["a"].SuccessCode = []int{3} }, 0, "a has completed (exit code 3)"},
+		{"a disabled service keeps nothing going", []string{"a", "off: +disabled"}, map[project.ID]any{"a": act{lasts: 1e9}}, nil, 0, "all services have completed"},
 		{"exit on skipped", []string{"a", "b: a=completed +skipend", "c"}, map[project.ID]any{"a": act{lasts: 1e9, code: 5}}, nil, 1, "b was skipped (a failed (exit code 5))"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -50,7 +51,7 @@ func (c *core) spawnedFact(r *run, pid int) {
 		return
 	}
 	for _, user := range c.users[s.id] {
-		if user.spec.DependsOn[s.id].Restart && s.starts > 1 && !user.noDeps &&
+		if user.spec.DependsOn[s.id].Restart && !user.noDeps &&
 			user.state.Live() && user.state != control.Stopping && user.state != control.Restarting {
 			user.cause = causeRestarted(s.spec)
 			c.feed(user, Restart)
@@ -234,16 +235,11 @@ func (c *core) consequences(s *service, k Kind) {
 	}
 }
 
-// code is the exit code that a service's end gives to the project.
+// code is the exit code that a service's end gives to the project: its own,
+// where that is a failure.
 func (s *service) code() int {
 	if s.state == control.Completed {
-		if s.exit != nil {
-			return s.exit.Code
-		}
 		return 0
 	}
-	if s.exit == nil || s.exit.Code == 0 {
-		return 1
-	}
-	return s.exit.Code
+	return cmp.Or(s.exit.Code, 1)
 }

@@ -22,6 +22,7 @@ type act struct {
 	ready   time.Duration  // from its start to ready, where it has a probe; <0: never
 	deaf    bool           // it ignores its stop signal
 	linger  time.Duration  // from its stop signal to its end
+	quits   bool           // its stop signal ends it with exit code 0
 	staging time.Duration  // from Spawn to Spawned
 }
 
@@ -73,7 +74,7 @@ func (w *fake) Spawn(r Run) {
 }
 
 func (w *fake) live(p *fakeProc, pid int) {
-	a := w.script(p.run.Process.ID, p.run.Attempt)
+	a := w.scripted(p.run.Process.ID, p.run.Attempt)
 	exit := project.Exit{Code: a.code}
 	if a.signal != 0 {
 		exit = project.KilledBy(a.signal)
@@ -124,13 +125,29 @@ func (w *fake) live(p *fakeProc, pid int) {
 					return
 				}
 			}
-			exit = project.KilledBy(project.SIGTERM)
+			if !a.quits {
+				exit = project.KilledBy(project.SIGTERM)
+			}
 			return
 		case <-p.kill:
 			exit = project.KilledBy(project.SIGKILL)
 			return
 		}
 	}
+}
+
+// setScript changes what processes do from now on.
+func (w *fake) setScript(script func(project.ID, int) act) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.script = script
+}
+
+func (w *fake) scripted(id project.ID, attempt int) act {
+	w.mu.Lock()
+	script := w.script
+	w.mu.Unlock()
+	return script(id, attempt)
 }
 
 func (w *fake) find(id RunID) *fakeProc {
@@ -144,7 +161,7 @@ func (w *fake) Probe(id RunID) {
 	if p == nil || p.run.Process.Readiness == nil {
 		return
 	}
-	a := w.script(p.run.Process.ID, p.run.Attempt)
+	a := w.scripted(p.run.Process.ID, p.run.Attempt)
 	if a.ready < 0 {
 		return
 	}

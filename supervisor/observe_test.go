@@ -1,0 +1,203 @@
+package supervisor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"nix2gpu/control"
+	"nix2gpu/project"
+)
+
+// What nobody asked for is no part of the summary, wherever it stands.
+func TestSummaryCountsTheWanted(t *testing.T) {
+	play(t, services("a: +disabled", "b", "c: +probe", "d: +disabled"), map[project.ID]any{"c": act{ready: time.Minute}}, Options{}, func(s *scene) {
+		s.pass(time.Second)
+		if snap := s.Snapshot(); snap.Summary != "1 of 2 services healthy" || snap.Settled || snap.Healthy {
+			t.Errorf("snapshot = %+v", snap)
+		}
+		s.pass(time.Minute)
+		if snap := s.Snapshot(); snap.Summary != "all services healthy" || !snap.Settled || !snap.Healthy {
+			t.Errorf("snapshot = %+v", snap)
+		}
+	})
+}
+
+// A service that was restarted three times in a row is not on its way any more.
+func TestSummaryOfALoop(t *testing.T) {
+	play(t, services("a: restart=always delay=10s", "b"), map[project.ID]any{"a": act{lasts: time.Second, code: 4}}, Options{}, func(s *scene) {
+		for n, want := range []string{1: "1 of 2 services healthy", 2: "1 of 2 services healthy", 3: "1 of 2 services healthy; restarting: a (exit code 4)"} {
+			if n == 0 {
+				continue
+			}
+			for s.status("a").Streak < n {
+				s.pass(time.Second)
+			}
+			if snap := s.Snapshot(); snap.Summary != want || snap.Settled != (n == 3) {
+				t.Errorf("after %d restarts: %q, settled %t", n, snap.Summary, snap.Settled)
+			}
+		}
+		if st := s.status("a"); st.Restarts != 3 || st.Starts != 3 || st.State != control.Backoff {
+			t.Errorf("a = %+v, want 3 restarts begun, the third not over", st)
+		}
+	})
+}
+
+// A reload of what is there already is no news.
+func TestReloadOfTheSame(t *testing.T) {
+	play(t, services("a"), nil, Options{}, func(s *scene) {
+		s.pass(time.Second)
+		changes, err := s.Reload(ctx, project.TakenAsValid(services("a")))
+		s.must(err)
+		s.pass(time.Second)
+		if !changes.IsEmpty() {
+			t.Errorf("changes = %+v", changes)
+		}
+		s.wantLines(`
+			0s starting process-compose with 1 service
+			0s a: starting
+			500ms all services healthy`)
+	})
+}
+
+// What a service did before the last request for it counts no more, unless it
+// goes on.
+func TestARequestForgets(t *testing.T) {
+	p := services("dep: +probe", "a: dep=ready", "b")
+	play(t, p, map[project.ID]any{"dep": []act{{}, {ready: -1}}}, Options{}, func(s *scene) {
+		s.pass(time.Second)
+		s.must(s.Stop(ctx, []project.ID{"a", "dep"}))
+		s.pass(time.Second)
+		s.must(s.Wait(ctx, "a", project.Exited)) // it ran, and was stopped
+		_, err := s.Start(ctx, []project.ID{"a"}, StartOptions{})
+		s.must(err)
+		s.must(s.Stop(ctx, []project.ID{"a"}))
+		s.wantState("a", control.Stopped, "")
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if err := s.Wait(short, "a", project.Exited); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a did not run since it was asked to, and has exited: %v", err)
+		}
+	})
+	// It runs although it is disabled; a reload makes it wanted, which changes
+	// nothing for it.
+	p = services("a: +disabled", "b")
+	play(t, p, map[project.ID]any{"a": act{lasts: 5 * time.Second}}, Options{}, func(s *scene) {
+		_, err := s.Start(ctx, []project.ID{"a"}, StartOptions{})
+		s.must(err)
+		s.pass(time.Second)
+		_, err = s.Reload(ctx, project.TakenAsValid(services("a", "b", "c: a=started")))
+		s.must(err)
+		s.pass(10 * time.Second)
+		s.wantState("a", control.Completed, "")
+		s.wantState("c", control.Running, "")
+		if st := s.status("a"); st.Starts != 1 {
+			t.Errorf("a has %d starts", st.Starts)
+		}
+		s.must(s.Wait(ctx, "a", project.Started))
+	})
+}
+
+// A state that the log knows has its reason there, and none where there is none.
+func TestLog(t *testing.T) {
+	var b bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&b, nil))
+	play(t, services("a: restart=no", "b"), map[project.ID]any{"a": act{lasts: time.Second, code: 7}}, Options{Log: log}, func(s *scene) {
+		s.pass(2 * time.Second)
+	})
+	for _, line := range []string{
+		`msg="state changed" service=a from=stopped to=starting` + "\n",
+		`msg="state changed" service=a from=starting to=running pid=101` + "\n",
+		`msg="state changed" service=a from=running to=failed why="exit code 7"` + "\n",
+	} {
+		if !strings.Contains(b.String(), line) {
+			t.Errorf("no %q in\n%s", line, b.String())
+		}
+	}
+}
+
+func TestEventsAreNumbered(t *testing.T) {
+	play(t, services("a: restart=always delay=1s"), map[project.ID]any{"a": act{lasts: time.Second}}, Options{}, func(s *scene) {
+		_, events, cancel, err := s.Subscribe(ctx)
+		s.must(err)
+		defer cancel()
+		var last uint64
+		for range 10 {
+			ev := <-events
+			if last > 0 && ev.Seq != last+1 || ev.Seq == 0 {
+				t.Errorf("event %d comes after %d", ev.Seq, last)
+			}
+			last = ev.Seq
+		}
+	})
+}
+
+// What a probe says of a process that is to stop is not heard.
+func TestVerdictsWhileStopping(t *testing.T) {
+	play(t, services("a: +probe", "b"), map[project.ID]any{"a": act{linger: 5 * time.Second}}, Options{}, func(s *scene) {
+		s.pass(time.Second)
+		s.must(s.Stop(ctx, []project.ID{"a"}))
+		s.world.news(t, "a", control.Probe{Role: project.LivenessProbe, Output: "status 500"})
+		s.wantState("a", control.Stopping, "got SIGTERM, killed in 10s")
+		if st := s.status("a"); st.KillAt.Sub(st.Since) != 10*time.Second {
+			t.Errorf("killed at %v, told at %v", st.KillAt, st.Since)
+		}
+		s.pass(6 * time.Second)
+		s.wantState("a", control.Stopped, "")
+	})
+}
+
+// Before it is ready, that it is not is said once; in set-up not at all.
+func TestNotReadyIsSaidOnce(t *testing.T) {
+	p := services("a: +probe", "b: +probe +setup")
+	play(t, p, map[project.ID]any{"a": act{ready: -1}}, Options{}, func(s *scene) {
+		for range 2 {
+			s.world.news(t, "a", control.Probe{Role: project.ReadinessProbe, Output: "status 503"})
+			s.world.news(t, "b", control.Probe{Role: project.ReadinessProbe, Output: "status 503"})
+		}
+		s.wantState("b", control.Setup, "runs b-setup")
+		s.wantLines(`
+			0s starting process-compose with 2 services
+			0s a: starting
+			0s b: starting
+			0s a: not ready yet: readiness probe failed: status 503`)
+	})
+}
+
+// A liveness kill is a failure, also of a program that exits with 0.
+func TestFailureWithoutACode(t *testing.T) {
+	play(t, services("a: +probe restart=no", "b: +end"), map[project.ID]any{"a": act{quits: true}, "b": act{lasts: time.Minute}}, Options{}, func(s *scene) {
+		s.pass(time.Second)
+		s.world.news(t, "a", control.Probe{Role: project.LivenessProbe, Output: "status 500"})
+		s.pass(time.Second)
+		s.wantState("a", control.Failed, "liveness probe failed: status 500")
+	})
+	play(t, services("a: +probe restart=exit_on_failure", "b"), map[project.ID]any{"a": act{quits: true}}, Options{}, func(s *scene) {
+		s.pass(time.Second)
+		s.world.news(t, "a", control.Probe{Role: project.LivenessProbe, Output: "status 500"})
+		s.wantEnd(1, "a failed (liveness probe failed: status 500)")
+	})
+}
+
+// Whoever depends on a service with "restart" is restarted by each new start of
+// it, also the first that gets so far.
+func TestFirstStartRestartsDependants(t *testing.T) {
+	p := services("db: +init restart=no", "tied: db=exited+restart", "b")
+	play(t, p, map[project.ID]any{"db-init": act{lasts: time.Second, code: 1}}, Options{}, func(s *scene) {
+		s.pass(2 * time.Second)
+		s.wantState("db", control.Failed, "db-init: exit code 1")
+		s.wantState("tied", control.Running, "")
+		s.world.setScript(func(project.ID, int) act { return act{lasts: time.Second} })
+		_, err := s.Start(ctx, []project.ID{"db"}, StartOptions{})
+		s.must(err)
+		s.pass(5 * time.Second)
+		s.wantState("db", control.Completed, "")
+		if st := s.status("tied"); st.Starts != 2 {
+			t.Errorf("tied was started %d times, want again with db", st.Starts)
+		}
+	})
+}
