@@ -117,6 +117,9 @@ func (c *Client) Events(ctx context.Context, each func(control.Message) error) e
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
+			if c.listens(ctx) {
+				return &control.Error{Code: control.CodeBusy, Msg: "the supervisor closed the stream: it was not read in time", Hint: "try again"}
+			}
 			return &control.Error{Code: control.CodeNotRunning, Msg: "the supervisor went away"}
 		}
 		var m control.Message
@@ -171,13 +174,32 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (*htt
 	return nil, &e
 }
 
-// explain says what a failed connection means to the user.
+// listens reports whether anybody takes connections on the socket: a
+// supervisor that is ending has closed it before it drops the last ones.
+func (c *Client) listens(ctx context.Context) bool {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", c.socket)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil || errors.Is(err, syscall.EAGAIN)
+}
+
+// explain says what a request without an answer means to the user.
 func (c *Client) explain(ctx context.Context, err error) error {
-	switch {
-	case ctx.Err() != nil:
+	none := &control.Error{Code: control.CodeNotRunning, Msg: "nothing is running here", Hint: "start it with \"nix2gpu up\""}
+	busy := &control.Error{Code: control.CodeBusy, Msg: "the supervisor is there and does not answer: too much is asked of it at once", Hint: "try again"}
+	if ctx.Err() != nil {
 		return context.Cause(ctx)
-	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):
-		return &control.Error{Code: control.CodeNotRunning, Msg: "nothing is running here", Hint: "start it with \"nix2gpu up\""}
+	}
+	// Once there is a connection, net/http has many errors for its end.
+	var op *net.OpError
+	connected := !(errors.As(err, &op) && op.Op == "dial")
+	switch {
+	case connected && c.listens(ctx), errors.Is(err, syscall.EAGAIN):
+		return busy
+	case connected, errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return none
 	case errors.Is(err, os.ErrPermission):
 		return &control.Error{Code: control.CodeForbidden, Msg: fmt.Sprintf("may not open the control socket %q", c.socket)}
 	}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -55,53 +55,17 @@ func listener(path string) (pid int, ok bool) {
 	return 0, false
 }
 
-// maxConns bounds the connections, so that nobody can take all descriptors of
-// the supervisor. It leaves room for many followers.
-const maxConns = 256
-
-// A limited listener closes connections beyond its limit at once.
-type limited struct {
-	net.Listener
-	open atomic.Int32
-}
-
-func (l *limited) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if l.open.Add(1) > maxConns {
-			l.open.Add(-1)
-			c.Close()
-			continue
-		}
-		return &counted{Conn: c, open: &l.open}, nil
-	}
-}
-
-type counted struct {
-	net.Conn
-	open   *atomic.Int32
-	closed atomic.Bool
-}
-
-func (c *counted) Close() error {
-	if c.closed.CompareAndSwap(false, true) {
-		c.open.Add(-1)
-	}
-	return c.Conn.Close()
-}
-
 // peerKey is where the context of a request holds who asks.
 type peerKey struct{}
 
 // withPeer notes in the context who is at the other end of the connection.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
-	if counted, ok := c.(*counted); ok {
-		c = counted.Conn
+	own, ok := c.(*conn)
+	if !ok {
+		return ctx
 	}
-	uc, ok := c.(*net.UnixConn)
+	ctx = context.WithValue(ctx, connKey{}, own)
+	uc, ok := own.Conn.(syscall.Conn)
 	if !ok {
 		return ctx
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,8 +44,9 @@ type Options struct {
 
 // A Server answers for one engine.
 type Server struct {
-	opts Options
-	http *http.Server
+	opts     Options
+	http     *http.Server
+	bodyTime time.Duration // what the body of a request may take to come
 
 	mu  sync.Mutex
 	end *control.End  // set before ended is closed
@@ -57,6 +59,7 @@ const (
 	maxProject = 64 << 20
 	maxHeader  = 16 << 10
 	headerTime = 5 * time.Second
+	bodyTime   = 5 * time.Second
 	// writeTime is what one message may take to be taken: a reader that does
 	// not move for so long is dropped.
 	writeTime = 10 * time.Second
@@ -70,7 +73,7 @@ func New(opts Options) *Server {
 	if opts.PID == 0 {
 		opts.PID = os.Getpid()
 	}
-	s := &Server{opts: opts, all: make(chan struct{})}
+	s := &Server{opts: opts, bodyTime: bodyTime, all: make(chan struct{})}
 	s.http = &http.Server{
 		Handler:           s.handler(),
 		ConnContext:       withPeer,
@@ -128,7 +131,13 @@ func (s *Server) handler() http.Handler {
 	for pattern, h := range s.processCompose() {
 		mux.Handle(pattern, s.guard(h))
 	}
-	return mux
+	// Also a body that nobody wants is read to its end, by net/http.
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != http.NoBody {
+			http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.bodyTime))
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // A handler answers a request, or returns why it can't.
@@ -141,7 +150,7 @@ func (s *Server) guard(h handler) http.Handler {
 		if allowed(r) {
 			err = h(w, r)
 		}
-		if err == nil || r.Context().Err() != nil {
+		if err == nil {
 			return
 		}
 		e := wireError(err)
@@ -181,6 +190,11 @@ func (s *Server) getState(w http.ResponseWriter, r *http.Request) error {
 
 // getEvents streams every change until the project or the reader ends.
 func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) error {
+	done, err := connOf(r.Context()).follow()
+	if err != nil {
+		return err
+	}
+	defer done()
 	snap, events, cancel, err := s.opts.Engine.Subscribe(r.Context())
 	if err != nil {
 		return err
@@ -233,7 +247,7 @@ func (s *Server) sendEnd(ctx context.Context, send func(control.Message) error) 
 func (s *Server) action(do func(ctx context.Context, ids []project.ID, a control.Action) error) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		var a control.Action
-		if err := decode(w, r, maxBody, &a); err != nil {
+		if err := s.decode(w, r, maxBody, &a); err != nil {
 			return err
 		}
 		ids, err := s.resolve(r.Context(), a.Services)
@@ -256,13 +270,33 @@ func (s *Server) action(do func(ctx context.Context, ids []project.ID, a control
 	}
 }
 
-func decode(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
+func (s *Server) decode(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
+	data, err := s.body(w, r, limit)
+	if err != nil {
+		return err
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil && !errors.Is(err, io.EOF) {
 		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("body: %v", err)}
 	}
 	return nil
+}
+
+// body reads a request to its end, which has to come in time: see handler.
+// Afterwards it may take its time: the deadline would end that too.
+func (s *Server) body(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	switch {
+	case err == nil:
+		http.NewResponseController(w).SetReadDeadline(time.Time{})
+		return data, nil
+	case connOf(r.Context()).evicted():
+		return nil, evictedError()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, &control.Error{Code: control.CodeTimeout, Msg: fmt.Sprintf("the body of the request did not come within %v", s.bodyTime)}
+	}
+	return nil, &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("body: %v", err)}
 }
 
 func (s *Server) resolve(ctx context.Context, names []string) ([]project.ID, error) {
@@ -318,6 +352,11 @@ func (s *Server) kill(ctx context.Context, ids []project.ID, a control.Action) e
 // wait answers when all of the services meet what is waited for, or when one
 // of them never will.
 func (s *Server) wait(ctx context.Context, ids []project.ID, a control.Action) error {
+	done, err := connOf(ctx).follow()
+	if err != nil {
+		return err
+	}
+	defer done()
 	switch a.For {
 	case "", control.ForSettled:
 		_, err := s.opts.Engine.Settled(ctx, ids)
@@ -347,7 +386,11 @@ func (s *Server) down(_ context.Context, _ []project.ID, a control.Action) error
 }
 
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
-	p, err := project.Decode(http.MaxBytesReader(w, r.Body, maxProject))
+	data, err := s.body(w, r, maxProject)
+	if err != nil {
+		return err
+	}
+	p, err := project.Decode(bytes.NewReader(data))
 	if err != nil {
 		return &control.Error{Code: control.CodeInvalid, Msg: err.Error()}
 	}

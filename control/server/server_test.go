@@ -25,6 +25,7 @@ type fake struct {
 	asked  chan string
 	events chan control.Event
 	err    error
+	onWait func() // called while a wait waits
 }
 
 func newFake() *fake {
@@ -69,6 +70,9 @@ func (f *fake) Kill(_ context.Context, ids []project.ID, signal project.Signal) 
 	return f.ask("kill "+signal.String(), ids)
 }
 func (f *fake) Wait(ctx context.Context, id project.ID, cond project.Condition) error {
+	if f.onWait != nil {
+		f.onWait()
+	}
 	return f.ask("wait "+string(cond), []project.ID{id})
 }
 func (f *fake) Settled(_ context.Context, ids []project.ID) ([]control.Service, error) {
@@ -83,6 +87,12 @@ func (f *fake) DownNow() { f.ask("down now", nil) }
 
 // serve starts a server for the engine and returns a client of it.
 func serve(t *testing.T, engine server.Engine) (*client.Client, *server.Server, string) {
+	t.Helper()
+	return serveOn(t, engine, func(l net.Listener) net.Listener { return l })
+}
+
+// serveOn is serve on what wrap makes of the socket.
+func serveOn(t *testing.T, engine server.Engine, wrap func(net.Listener) net.Listener) (*client.Client, *server.Server, string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "n2g") // t.TempDir can be too long for a socket
 	if err != nil {
@@ -102,7 +112,7 @@ func serve(t *testing.T, engine server.Engine) (*client.Client, *server.Server, 
 		}, Resolve: (*project.Project).ResolveAll, Root: "/home/me/shop", Definition: "flake.nix#shop", Version: "1",
 	})
 	done := make(chan error, 1)
-	go func() { done <- srv.Serve(l) }()
+	go func() { done <- srv.Serve(wrap(l)) }()
 	t.Cleanup(func() {
 		srv.Close()
 		if err := <-done; err != nil {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -53,8 +54,10 @@ const tellAfter = time.Second
 func runDown(ctx context.Context, env *Env, c *client.Client, layout rundir.Layout, opts downOptions) error {
 	ended := make(chan struct{})
 	go func() {
-		defer close(ended)
-		c.Events(ctx, func(control.Message) error { return nil })
+		err := c.Events(ctx, func(control.Message) error { return nil })
+		if !errors.Is(err, control.ErrBusy) { // then the ticker sees the end
+			close(ended)
+		}
 	}()
 	if err := c.Down(ctx, opts.now); err != nil {
 		return err
@@ -76,6 +79,9 @@ func runDown(ctx context.Context, env *Env, c *client.Client, layout rundir.Layo
 			}
 		case <-tell.C:
 			state, err := c.State(ctx)
+			if errors.Is(err, control.ErrNotRunning) {
+				return gone(ctx, c, layout)
+			}
 			if err != nil || state.Stop == nil || len(state.Stop.WaitingFor) == 0 {
 				continue
 			}
