@@ -43,6 +43,8 @@ func TestOverridesReachPortsAndProbes(t *testing.T) {
 			"*:1 127.0.0.1:25672 127.0.0.1:30672", "127.0.0.1:1"},
 		{"rabbitmq at the end of the numbers", `services.rabbitmq.a = { enable = true; distPort = 65000; distAddress = "10.0.0.1"; };`,
 			"127.0.0.1:5672 10.0.0.1:65000 10.0.0.1:60000", "127.0.0.1:5672"},
+		{"rabbitmq on IPv6", `services.rabbitmq.a = { enable = true; configItems = { "listeners.tcp.1" = ":::1"; "listeners.tcp.2" = "::1:2"; "listeners.tcp.3" = 3; }; };`,
+			"*:1 ::1:2 *:3 127.0.0.1:25672 127.0.0.1:30672", "127.0.0.1:1"},
 		{"prometheus with passwords", `services.prometheus.a = { enable = true; extraFlags = [ "--web.config.file=x" ]; };`, "127.0.0.1:9090", "tcp 127.0.0.1:9090"},
 		{"prometheus behind a proxy", `services.prometheus.a = { enable = true; webExternalUrl = "http://x/y/"; };`, "127.0.0.1:9090", "http://127.0.0.1:9090/y/-/ready"},
 		{"prometheus at its root", `services.prometheus.a = { enable = true; webExternalUrl = "http://x/y/"; extraFlags = [ "--web.route-prefix=/" ]; };`, "127.0.0.1:9090", "http://127.0.0.1:9090/-/ready"},

@@ -169,7 +169,7 @@ func (r *rabbitmq) listeners(prefix string, port int, option []string) *project.
 	if check, any := r.noted(prefix); any {
 		return check
 	}
-	r.items[prefix+".1"] = project.Lit(hostPort(r.listen, port))
+	r.items[prefix+".1"] = project.Lit(r.listen + ":" + strconv.Itoa(port))
 	r.Listen(port, everywhere(r.listen), option...)
 	return &project.TCPCheck{Host: reachable(r.listen), Port: port}
 }
@@ -183,7 +183,7 @@ func (r *rabbitmq) noted(prefix string) (check *project.TCPCheck, any bool) {
 			continue
 		}
 		any = true
-		if address, port, ok := splitHostPort(r.items[name].String()); ok {
+		if address, port, ok := rabbitmqListener(r.items[name].String()); ok {
 			r.Listen(port, address, "configItems", name)
 			if check == nil {
 				check = &project.TCPCheck{Host: reachable(address), Port: port}
@@ -191,6 +191,15 @@ func (r *rabbitmq) noted(prefix string) (check *project.TCPCheck, any bool) {
 		}
 	}
 	return check, any
+}
+
+// rabbitmqListener reads an address and a port, or a port alone. An IPv6 address
+// has no brackets here: the last colon counts.
+func rabbitmqListener(text string) (address string, port int, ok bool) {
+	if at := strings.LastIndexByte(text, ':'); at > 0 && strings.Contains(text[:at], ":") && text[0] != '[' {
+		text = "[" + text[:at] + "]" + text[at:]
+	}
+	return splitHostPort(text)
 }
 
 // node is what concerns the node among others: its name, and where it and the

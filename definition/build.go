@@ -3,6 +3,7 @@ package definition
 import (
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -274,10 +275,9 @@ func (b *builder) exposedOnLoopback() {
 				if strconv.Itoa(port.Port) != number || svc.Disabled {
 					continue
 				}
-				switch port.Address {
-				case "", "127.0.0.1", "localhost", "::1":
+				if onLoopback(port.Address) {
 					closed, at = svc, port
-				default:
+				} else {
 					open = true
 				}
 			}
@@ -291,6 +291,11 @@ func (b *builder) exposedOnLoopback() {
 		}
 		b.notes = append(b.notes, note{b.position(pos), fmt.Sprintf("port %s is exposed, but %s listens on 127.0.0.1 only; set %s", number, closed.Label, listenOption(closed))})
 	}
+}
+
+// onLoopback reports whether only this machine reaches what listens on address.
+func onLoopback(address string) bool {
+	return address == "" || address == "localhost" || net.ParseIP(strings.Trim(address, "[]")).IsLoopback()
 }
 
 // listenOption says how a service is told to listen on all addresses.
