@@ -1,0 +1,144 @@
+package catalog_test
+
+import (
+	"strings"
+	"testing"
+
+	"nix2gpu/catalog"
+	"nix2gpu/project"
+)
+
+// contents is all that a project writes for one service, and what it runs, as
+// a person reads it.
+func contents(p *project.Project, id project.ID) string {
+	var b strings.Builder
+	for _, proc := range p.Services[id].ProcessIDs() {
+		p.Processes[proc].EachText(func(_ project.Owner, t *project.Text) { b.WriteString(t.String() + "\n") })
+	}
+	return b.String()
+}
+
+// What goes into a configuration keeps its meaning there.
+func TestWhatIsWritten(t *testing.T) {
+	for _, c := range []struct {
+		name, instance string
+		want           []string // each stands in what is written or run
+		wantNot        []string
+	}{
+		{"nginx location with a modifier and quotes", `nginx.a = { enable = true; virtualHosts.x.locations = { "~ \\.(a|b){2}$".return = 204; "= /a{b".return = 205; "/c;d\"e".return = 206; "/plain".return = "301 http://x;"; }; };`,
+			[]string{`location ~ "\.(a|b){2}$" {`, `location = "/a{b" {`, `location "/c;d\"e" {`, "return 301 http://x;\n"}, []string{";;"}},
+		{"nginx upstream parameters", `nginx.a = { enable = true; upstreams.u.servers."127.0.0.1:1" = { weight = 2; down = true; backup = false; fail_timeout = "5s"; }; };`,
+			[]string{"server 127.0.0.1:1 down fail_timeout=5s weight=2;"}, []string{"backup"}},
+		{"nginx words of the user", `nginx.a = { enable = true; virtualHosts.x = { serverName = "~^a;b$"; serverAliases = [ "" ]; }; };`,
+			[]string{`server_name "~^a;b$" "";`}, nil},
+		{"nginx keeps what the user writes once", `nginx.a = { enable = true; appendConfig = "# worker_processes 9;\nworker_processes 3;"; commonHttpConfig = "access_log off; map $a $b { gzip x; }"; recommendedGzipSettings = true; };`,
+			[]string{"worker_processes 3;", "gzip on;"}, []string{"worker_processes 1;"}},
+		{"nginx redirect to another port", `nginx.a = { enable = true; virtualHosts.x = { forceSSL = true; redirectCode = 308; sslCertificate = "/c"; sslCertificateKey = "/k"; }; };`,
+			[]string{"return 308 https://$host:8443$request_uri;", "listen 0.0.0.0:8443 ssl http2;"}, nil},
+		{"nginx redirect to the usual port", `nginx.a = { enable = true; defaultSSLListenPort = 443; virtualHosts.x = { forceSSL = true; sslCertificate = "/c"; sslCertificateKey = "/k"; }; };`,
+			[]string{"return 301 https://$host$request_uri;"}, nil},
+		{"nginx locations in their order", `nginx.a = { enable = true; virtualHosts.x.locations = { "/a".priority = 2000; "/b".priority = 1; "/c".index = "i"; }; };`,
+			[]string{"    location /b {\n    }\n    location /c {\n      index i;\n    }\n    location /a {"}, nil},
+		{"postgres names that are none", `postgresql.a = { enable = true; superuser = "Big \"Boss\""; socketDir = "./s"; };`, []string{"--superuser=Big \"Boss\""}, nil},
+		{"postgres settings", `postgresql.a = { enable = true; settings = { jit = true; a = false; b = 1.5; c = "it's \\ x"; d = null; log_timezone = null; }; };`,
+			[]string{"jit = on\n", "a = off\n", "b = 1.5\n", `c = 'it''s \\ x'`}, []string{"log_timezone", "d ="}},
+		{"custom program of a package", `custom.a = { enable = true; command = "${pkgs.python3}"; };`, []string{"<python3>/bin/python"}, nil},
+		{"a package that is a folder", `redis.a = { enable = true; package = { type = "derivation"; name = "own"; outPath = "${./redis}"; }; };`, []string{"./redis/bin/redis-server"}, []string{"<redis>"}},
+		{"a package with more below it", `redis.a = { enable = true; package = { type = "derivation"; name = "own"; outPath = "${pkgs.redis}/sub"; }; };`, []string{"<redis>/sub/bin/redis-server"}, nil},
+		{"kafka settings", `kafka.a = { enable = true; settings = { "a.b" = true; "c" = [ "x" "y" ]; "group.initial.rebalance.delay.ms" = null; }; };`,
+			[]string{"a.b=true\n", "c=x,y\n", "advertised.listeners=PLAINTEXT://127.0.0.1:9092\n"}, []string{"rebalance"}},
+		{"kafka listeners of the user's", `kafka.a = { enable = true; settings.listeners = "PLAINTEXT://:1,CONTROLLER://:2"; };`, []string{"advertised.listeners=PLAINTEXT://127.0.0.1:1\n"}, nil},
+		{"redis without saving", `redis.a = { enable = true; save = [ ]; appendOnly = true; appendFsync = "no"; };`, []string{"save \"\"\n", "appendonly yes\nappendfsync no\n"}, nil},
+		{"redis saves as told", `redis.a = { enable = true; save = [ [ 900 1 ] [ 60 10 ] ]; maxclients = 7; slowLogMaxLen = 9; };`, []string{"save 900 1\nsave 60 10\n", "maxclients 7\n", "slowlog-max-len 9\n"}, []string{"appendonly"}},
+		{"redis, the user's lines win", `redis.a = { enable = true; maxclients = 7; extraConfig = "MAXCLIENTS 8"; settings.databases = 2; settings.appendonly = false; settings.x = ""; };`, []string{"MAXCLIENTS 8\n", "databases 2\n", "appendonly no\n", "x \"\"\n"}, []string{"maxclients 7", "databases 16"}},
+		{"redis open with a password", `redis.a = { enable = true; bind = "*"; requirePass = "a\nb\\"; };`, []string{`requirepass "a\nb\\"`, "bind * -::*\n"}, []string{"protected-mode"}},
+		{"redis open without one", `redis.a = { enable = true; bind = "*"; };`, []string{"protected-mode no\n"}, nil},
+		{"redis open by settings", `redis.a = { enable = true; settings.bind = "0.0.0.0"; };`, []string{"protected-mode no\n"}, nil},
+		{"redis open with the user's guard", `redis.a = { enable = true; bind = "*"; settings.requirepass = "x"; };`, nil, []string{"protected-mode"}},
+		{"redis on two addresses", `redis.a = { enable = true; bind = "127.0.0.1 10.0.0.1"; };`, []string{"bind 127.0.0.1 10.0.0.1\n"}, []string{"protected-mode"}},
+		{"caddy options once", `caddy.a = { enable = true; globalConfig = "email x@y\nadmin localhost:1"; email = "a@b"; acmeCA = "https://ca"; };`, []string{"email x@y\n", "acme_ca https://ca\n", "admin localhost:1\n"}, []string{"a@b", "admin off"}},
+		{"mysql settings of the user's", `mysql.a = { enable = true; settings.mysqld = { mysqlx = true; bind_address = "x"; skip_name_resolve = null; list = [ 1 "b" ]; }; };`, []string{"mysqlx = true\n", "bind_address = x\n", "list = 1\nlist = b\n"}, []string{"loose-mysqlx", "bind-address =", "skip_name"}},
+		{"memcached arguments", `memcached.a = { enable = true; maxMemory = 5; startArgs = [ "-vv" ]; };`, []string{"--memory-limit=5\n", "--listen=127.0.0.1\n", "-vv\n"}, nil},
+		{"memcached listens once", `memcached.a = { enable = true; startArgs = [ "--listen=127.0.0.2" ]; };`, []string{"--listen=127.0.0.2\n"}, []string{"--listen=127.0.0.1"}},
+		{"nats listens once", `nats.a = { enable = true; bind = "*"; settings.listen = "127.0.0.2:1"; };`, []string{`"listen": "127.0.0.2:1"`}, []string{`"host"`, `"port"`}},
+		{"nats monitor once", `nats.a = { enable = true; monitorPort = 1; settings.monitor_port = 2; };`, []string{`"monitor_port": 2`}, []string{"http_port"}},
+		{"nats parts on loopback", `nats.a = { enable = true; settings = { cluster.port = 1; mqtt = { port = 2; net = "10.0.0.1"; }; leafnodes.remotes = [ ]; }; };`, []string{"\"cluster\": {\n    \"host\": \"127.0.0.1\",\n    \"port\": 1\n  }", "\"mqtt\": {\n    \"net\": \"10.0.0.1\",\n    \"port\": 2\n  }"}, nil},
+		{"rabbitmq node", `rabbitmq.a = { enable = true; listenAddress = ""; plugins = [ "rabbitmq_prometheus" "rabbitmq_management" ]; managementPlugin.enable = true; };`,
+			[]string{"[rabbitmq_prometheus,rabbitmq_management].", "prometheus.tcp.ip = 0.0.0.0\n", "management.tcp.port = 15672\n", "-kernel inet_dist_use_interface {127,0,0,1}\n", "rabbit-a@localhost\n"}, nil},
+		{"minio without a browser", `minio.a = { enable = true; browser = false; };`, []string{"off\n"}, nil},
+		{"clickhouse databases", "clickhouse.a = { enable = true; databases = [ \"a`b\" ]; ensureDatabases = [ \"c\" ]; };", []string{"--query=CREATE DATABASE IF NOT EXISTS `a\\`b`; CREATE DATABASE IF NOT EXISTS `c`;\n"}, nil},
+		{"httpd listens where the user says", `httpd.a = { enable = true; extraConfig = "listen 81\n  Listen 127.0.0.1:82 http\n#Listen 83"; };`, []string{"listen 81"}, []string{"httpd is running", "Listen 8081"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, err := generate(t, "t.nix", "{ services."+c.instance+" }")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for id := range p.Services {
+				got := contents(p, id)
+				for _, want := range c.want {
+					if !strings.Contains(got, want) {
+						t.Errorf("%q is not in\n%s", want, got)
+					}
+				}
+				for _, not := range c.wantNot {
+					if strings.Contains(got, not) {
+						t.Errorf("%q is in\n%s", not, got)
+					}
+				}
+			}
+		})
+	}
+}
+
+// What a definition gets wrong beyond types is said with its place.
+func TestMoreErrors(t *testing.T) {
+	long := strings.Repeat("x", 64)
+	for _, c := range []struct{ instance, want string }{
+		{`mysql.a = { enable = true; databases = [ "" ]; };`, "must have 1 to 64 bytes"},
+		{`mysql.a = { enable = true; databases = [ "x` + long + `" ]; };`, "must have 1 to 64 bytes"},
+		{`postgresql.a = { enable = true; databases = [ "` + long + `" ]; };`, "must have 1 to 63 bytes"},
+		{`redis.a = { enable = true; requirePass = "a"; requirePassFile = "b"; };`, "must not be set both"},
+		{`redis.a = { enable = true; save = [ [ 1 ] ]; };`, "pairs of seconds and changes"},
+		{`redis.a = { enable = true; save = [ [ ] ]; };`, "pairs of seconds and changes"},
+		{`rabbitmq.a = { enable = true; port = 50000; };`, "leaves no number"},
+		{`rabbitmq.a = { enable = true; distAddress = "::1"; };`, "must be an IPv4 address"},
+		{`rabbitmq.a = { enable = true; distAddress = "1.2.3.256"; };`, "must be an IPv4 address"},
+		{`rabbitmq.a = { enable = true; distAddress = "1.2.3"; };`, "must be an IPv4 address"},
+		{`rabbitmq.a = { enable = true; configItems."listeners.tcp" = "none"; };`, "listens nowhere"},
+		{`redis.a = { enable = true; settings.port = 0; };`, "listens nowhere"},
+		{`caddy.a = { enable = true; virtualHosts.x.useACMEHost = "y"; };`, "not supported: useACMEHost"},
+		{`httpd.a = { enable = true; virtualHosts.x.robotsEntries = "y"; };`, "not supported: robotsEntries"},
+		{`httpd.a = { enable = true; virtualHosts.x.forceSSL = true; };`, "not supported: forceSSL"},
+		{`nginx.a = { enable = true; virtualHosts.x.basicAuth."a:b" = "c"; };`, "must not hold a colon"},
+		{`custom.a = { enable = true; command = "x"; readiness_probe.http_get.port = "0"; };`, "port must be between 1 and 65535"},
+		{`custom.a = { enable = true; command = "x"; readiness_probe.http_get.port = "65536"; };`, "port must be between 1 and 65535"},
+		{`custom.a = { enable = true; command = "x"; limits.cpus = "0"; };`, "cpus must be a number such as 1.5"},
+		{`custom.a = { enable = true; command = "x"; restart_delay = -1; };`, "must be a number of seconds, 0 or more"},
+		{`custom.a = { enable = true; command = "x"; ready_log_line = "a"; readiness_probe.log_line = "b"; };`, "must not be set both"},
+		{`custom.a = { enable = true; command = "x"; environment = [ "A" ]; };`, `must be "NAME=VALUE"`},
+	} {
+		_, err := generate(t, "t.nix", "{ services."+c.instance+" }")
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "t.nix:1:") {
+			t.Errorf("%s: got %v, want %q with its place", c.instance, err, c.want)
+		}
+	}
+	for _, fine := range []string{`postgresql.a = { enable = true; databases = [ "` + long[1:] + `" ]; };`, `mysql.a = { enable = true; databases = [ "` + long + `" ]; };`,
+		`rabbitmq.a = { enable = true; port = 45535; };`, `custom.a = { enable = true; command = "x"; readiness_probe.http_get.port = "65535"; restart_delay = 0; };`} {
+		if _, err := generate(t, "t.nix", "{ services."+fine+" }"); err != nil {
+			t.Errorf("%s: %v", fine, err)
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	for name, want := range map[string]string{"redis": "redis", "postgres": "postgresql", "httpd": "apache-httpd", "kafka": "apache-kafka", "nats": "nats-server", "mariadb": "mysql", "pg": ""} {
+		got := ""
+		if typ, ok := catalog.Find(name); ok {
+			got = typ.Name
+		}
+		if got != want {
+			t.Errorf("Find(%q) is of %q, want %q", name, got, want)
+		}
+	}
+}
