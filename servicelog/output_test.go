@@ -404,8 +404,20 @@ func TestLogsTakenAway(t *testing.T) {
 			h := openHub(t, servicelog.Options{Dir: dir, Stdout: g, Stall: time.Hour, MaxSize: 50 << 10})
 			fallBehind(t, h)
 			s := h.Source("a", "a", servicelog.SourceOptions{})
-			const lines = 1500 // some 150 KB: three files
-			flood(t, s, lines)
+			const lines = 1500 // some 150 KB: four files
+			run, err := s.Start(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range lines {
+				fmt.Fprintln(run.Stdout, numbered(i))
+				if i%100 == 99 { // no more than that in one file for certain
+					if err := run.Drain(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			run.Started()
 			for _, name := range []string{"a.log", "a.log.1"} {
 				if err := take(filepath.Join(dir, name)); err != nil {
 					t.Fatal(err)
