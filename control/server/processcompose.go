@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -125,19 +126,17 @@ func (s *Server) pcProcess(w http.ResponseWriter, r *http.Request) error {
 	return &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no process %q", r.PathValue("name"))}
 }
 
-// maxLogLines bounds an answer with lines of a log.
-const maxLogLines = 10_000
+// maxLogLines bounds what can be asked for, and nothing else: an answer is
+// streamed.
+const maxLogLines = 1 << 30
 
 // pcLogs answers with lines of a service: limit of them (0: all), those before
 // the last end ones.
 func (s *Server) pcLogs(w http.ResponseWriter, r *http.Request) error {
 	end, err1 := strconv.Atoi(r.PathValue("end"))
 	limit, err2 := strconv.Atoi(r.PathValue("limit"))
-	if err1 != nil || err2 != nil || end < 0 || limit < 0 || end > maxLogLines {
+	if err1 != nil || err2 != nil || min(end, limit) < 0 || max(end, limit) > maxLogLines {
 		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("offset and limit must be numbers from 0 to %d", maxLogLines)}
-	}
-	if limit == 0 || limit > maxLogLines {
-		limit = maxLogLines
 	}
 	ids, err := s.resolve(r.Context(), []string{r.PathValue("name")})
 	if err != nil {
@@ -147,22 +146,73 @@ func (s *Server) pcLogs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	query := servicelog.Query{Tail: limit + end, Since: s.opts.Engine.Snapshot().Since}
+	// What comes while we read is not asked for: both passes see the same.
+	query := servicelog.Query{Since: s.opts.Engine.Snapshot().Since, Until: time.Now()}
+	if limit > 0 {
+		query.Tail = limit + end
+	}
 	for _, id := range p.Services[ids[0]].ProcessIDs() {
 		query.Sources = append(query.Sources, string(id))
 	}
-	lines := []string{}
+	out := &logStream{w: w, to: http.NewResponseController(w), buf: []byte(`{"logs":[`)}
+	total := 0
 	if s.opts.Logs != nil {
-		for rec, err := range s.opts.Logs.Records(r.Context(), query) {
+		for _, err := range s.opts.Logs.Records(r.Context(), query) {
 			if err != nil {
 				return err
 			}
-			lines = append(lines, strings.ToValidUTF8(string(rec.Message), "\uFFFD"))
+			total++
+		}
+		first, i := 0, 0
+		if limit > 0 {
+			first = max(0, total-end-limit)
+		}
+		for rec, err := range s.opts.Logs.Records(r.Context(), query) {
+			if i++; i > total-end {
+				break
+			}
+			if err == nil && i > first {
+				err = out.line(rec.Message)
+			}
+			if err != nil {
+				panic(http.ErrAbortHandler) // the answer has begun: only its end can tell
+			}
 		}
 	}
-	lines = lines[:max(0, len(lines)-end)]
-	writeJSON(w, http.StatusOK, map[string]any{"logs": lines[max(0, len(lines)-limit):]})
+	out.buf = append(out.buf, "]}\n"...)
+	out.flush()
 	return nil
+}
+
+// logStream writes lines as a list in JSON, and holds a block of them at most.
+type logStream struct {
+	w     http.ResponseWriter
+	to    *http.ResponseController
+	buf   []byte
+	lines bool // there was one
+}
+
+func (o *logStream) line(message []byte) error {
+	if o.lines {
+		o.buf = append(o.buf, ',')
+	}
+	o.lines = true
+	text, err := json.Marshal(strings.ToValidUTF8(string(message), "\uFFFD"))
+	if err != nil {
+		return err
+	}
+	if o.buf = append(o.buf, text...); len(o.buf) < 32<<10 {
+		return nil
+	}
+	return o.flush()
+}
+
+func (o *logStream) flush() error {
+	o.to.SetWriteDeadline(time.Now().Add(writeTime))
+	o.w.Header().Set("Content-Type", "application/json")
+	_, err := o.w.Write(o.buf)
+	o.buf = o.buf[:0]
+	return err
 }
 
 func (s *Server) pcProjectState(w http.ResponseWriter, _ *http.Request) error {

@@ -44,7 +44,7 @@ func (f *fake) ask(verb string, ids []project.ID) error {
 func (f *fake) Project(context.Context) (*project.Project, error) {
 	return &project.Project{Services: map[project.ID]*project.Service{
 		"postgresql.main": {ID: "postgresql.main", Type: "postgresql", Instance: "main", Label: "postgresql"},
-		"api":             {ID: "api", Type: "custom", Instance: "api", Label: "api"},
+		"api":             {ID: "api", Type: "custom", Instance: "api", Label: "api", Main: "api"},
 	}}, nil
 }
 

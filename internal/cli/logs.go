@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -293,28 +292,32 @@ func (n naming) print(ctx context.Context, env *Env, reader *servicelog.Reader, 
 	case opts.noPrefix:
 		show.Label = nil
 	}
-	out := servicelog.NewPrinter(env.Stdout, show)
 	last := &tail{lines: query.Tail, label: n.label}
-	release := func() (err error) {
-		for _, rec := range last.release() {
-			err = errors.Join(err, out.Print(rec))
+	if query.Tail > 0 {
+		there := query
+		there.Follow = false
+		for rec, err := range reader.Records(ctx, there) {
+			if err != nil {
+				return err
+			}
+			last.count(rec)
 		}
-		return errors.Join(err, out.Flush())
 	}
-	query.Idle = func() { release() }
+	out := servicelog.NewPrinter(env.Stdout, show)
+	query.Idle = func() { out.Flush() }
 	for rec, err := range reader.Records(ctx, query) {
 		if err != nil {
-			release()
+			out.Flush()
 			return err
 		}
-		if n.stale[rec.Source] || last.add(rec) {
+		if n.stale[rec.Source] || last.skips(rec) {
 			continue
 		}
 		if err := out.Print(rec); err != nil {
 			return nil // nobody reads any more
 		}
 	}
-	if err := release(); err != nil {
+	if err := out.Flush(); err != nil {
 		return nil
 	}
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errProjectEnded) {
@@ -339,7 +342,7 @@ func printTail(ctx context.Context, w io.Writer, layout rundir.Layout, names nam
 	if err != nil {
 		sources = []string{string(s.ID)}
 	}
-	var b bytes.Buffer
+	var b lastBytes
 	out := servicelog.NewPrinter(&b, servicelog.PrintOptions{Terminal: true, Color: servicelog.ColorNever})
 	query := servicelog.Query{Sources: sources, Tail: lines, Since: began}
 	for rec, err := range servicelog.NewReader(layout.Logs).Records(ctx, query) {
@@ -351,13 +354,25 @@ func printTail(ctx context.Context, w io.Writer, layout rundir.Layout, names nam
 		}
 	}
 	out.Flush()
-	all := strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
+	all := strings.Split(strings.TrimRight(string(b), "\n"), "\n")
 	for _, line := range all[max(0, len(all)-lines):] {
 		if line != "" {
 			fmt.Fprintf(w, "  | %s\n", line)
 		}
 	}
 	return nil
+}
+
+// lastBytes keeps the end of what is written to it: a line may be endless.
+type lastBytes []byte
+
+func (l *lastBytes) Write(b []byte) (int, error) {
+	const keep = 64 << 10
+	*l = append(*l, b...)
+	if len(*l) > 2*keep {
+		*l = append((*l)[:0], (*l)[len(*l)-keep:]...)
+	}
+	return len(b), nil
 }
 
 // followAll prints what the services print from now on, until the project ends,

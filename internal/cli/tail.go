@@ -1,46 +1,39 @@
 package cli
 
-import (
-	"bytes"
-	"slices"
+import "nix2gpu/servicelog"
 
-	"nix2gpu/servicelog"
-)
-
-// A tail holds back what is there already, to pass on only the last lines of
-// each service: a service can have several logs, one a process.
+// A tail passes on only the last lines of each service of what is there
+// already: a service can have several logs, one a process, and of each of them
+// the last lines are read. It counts them first, so that none is held.
 type tail struct {
-	lines int // 0: everything passes at once
-	label func(source string) string
-	held  []servicelog.Record
+	lines  int
+	label  func(source string) string
+	excess map[string]int // of each label, how many lines are left out
 }
 
-// add takes a record, and reports whether it holds it back.
-func (t *tail) add(rec servicelog.Record) bool {
-	if t.lines <= 0 {
+// count takes a record of the first pass.
+func (t *tail) count(rec servicelog.Record) {
+	if rec.Partial() { // a piece goes with the end of its line
+		return
+	}
+	if t.excess == nil {
+		t.excess = map[string]int{}
+	}
+	label := t.label(rec.Source)
+	if _, ok := t.excess[label]; !ok {
+		t.excess[label] = -t.lines
+	}
+	t.excess[label]++
+}
+
+// skips reports whether a record of the second pass is left out.
+func (t *tail) skips(rec servicelog.Record) bool {
+	label := t.label(rec.Source)
+	if t.excess[label] <= 0 {
 		return false
 	}
-	rec.Message = bytes.Clone(rec.Message) // valid only until the next one
-	t.held = append(t.held, rec)
-	return true
-}
-
-// release returns what was held back and is to be shown, and holds back
-// nothing from now on.
-func (t *tail) release() []servicelog.Record {
-	seen, keep := map[string]int{}, map[string]bool{}
-	var shown []servicelog.Record
-	for _, rec := range slices.Backward(t.held) {
-		if !rec.Partial() { // a piece goes with the end of its line
-			label := t.label(rec.Source)
-			keep[rec.Source] = seen[label] < t.lines
-			seen[label]++
-		}
-		if keep[rec.Source] {
-			shown = append(shown, rec)
-		}
+	if !rec.Partial() {
+		t.excess[label]--
 	}
-	t.held, t.lines = nil, 0
-	slices.Reverse(shown)
-	return shown
+	return true
 }

@@ -1,0 +1,132 @@
+package server_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"nix2gpu/control/server"
+	"nix2gpu/project"
+	"nix2gpu/servicelog"
+)
+
+// serveLogs serves the log files in dir.
+func serveLogs(t *testing.T, dir string) *http.Client {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "sock")
+	l, err := server.Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := server.New(server.Options{Engine: newFake(), Resolve: (*project.Project).ResolveAll, Logs: servicelog.NewReader(dir)})
+	go srv.Serve(l)
+	t.Cleanup(srv.Close)
+	return &http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", socket) }}}
+}
+
+// record is a line of a log file.
+func record(message string) string {
+	return time.Now().UTC().Format("2006-01-02T15:04:05.000000000Z") + " stdout F " + message + "\n"
+}
+
+func TestLogLines(t *testing.T) {
+	dir := t.TempDir()
+	var log strings.Builder
+	for i := range 10 {
+		log.WriteString(record(fmt.Sprint("line ", i)))
+	}
+	log.WriteString(record("\xff\x1b\"<&>"))
+	if err := os.WriteFile(filepath.Join(dir, "api.log"), []byte(log.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := serveLogs(t, dir)
+	all := []string{"line 0", "line 1", "line 2", "line 3", "line 4", "line 5", "line 6", "line 7", "line 8", "line 9", "\uFFFD\x1b\"<&>"}
+	for path, want := range map[string][]string{
+		"0/0":          all,
+		"0/3":          all[8:],
+		"0/11":         all,
+		"0/1073741824": all,
+		"2/3":          all[6:9],
+		"2/0":          all[:9],
+		"10/5":         all[:1],
+		"11/5":         {},
+		"99/0":         {},
+	} {
+		resp, err := c.Get("http://sock/process/logs/api/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct{ Logs []string }
+		err = json.NewDecoder(resp.Body).Decode(&got)
+		resp.Body.Close()
+		if err != nil || got.Logs == nil || !slices.Equal(got.Logs, want) {
+			t.Errorf("%s: got %q, %v; want %q", path, got.Logs, err, want)
+		}
+	}
+	for _, path := range []string{"1073741825/0", "0/1073741825", "-1/0", "0/-1"} {
+		resp, err := c.Get("http://sock/process/logs/api/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 400 {
+			t.Errorf("%s: status %d, want 400", path, resp.StatusCode)
+		}
+	}
+}
+
+// TestLogsAreStreamed asks four times at once for 64 MB: the supervisor must
+// hold none of it.
+func TestLogsAreStreamed(t *testing.T) {
+	dir := t.TempDir()
+	line := record(strings.Repeat("x", 16<<10))
+	for i := range 4 {
+		name := "api.log"
+		if i > 0 {
+			name += fmt.Sprint(".", i)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), bytes.Repeat([]byte(line), 1024), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := serveLogs(t, dir)
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	before, peak := stats.HeapAlloc, uint64(0)
+	var bodies []io.Reader
+	for _, path := range []string{"0/0", "0/4096", "0/100000000", "1/4096"} {
+		resp, err := c.Get("http://sock/process/logs/api/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		bodies = append(bodies, resp.Body)
+	}
+	buf := make([]byte, 1<<20)
+	for n := 0; n < 60<<20; n += len(buf) {
+		for _, body := range bodies {
+			if m, err := io.ReadFull(body, buf[:min(len(buf), 60<<20-n)]); err != nil {
+				t.Fatalf("after %d bytes: %v", n+m, err)
+			}
+		}
+		if n%(8<<20) == 0 {
+			runtime.GC() // what is garbage does not count
+			runtime.ReadMemStats(&stats)
+			peak = max(peak, stats.HeapAlloc)
+		}
+	}
+	if grown := int64(peak) - int64(before); grown > 16<<20 {
+		t.Errorf("the heap grew by %d KiB", grown>>10)
+	}
+}
