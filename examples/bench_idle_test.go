@@ -71,44 +71,24 @@ func BenchmarkIdle(b *testing.B) {
 			s.Write("nix2gpu.nix", sleepers(n, false))
 			up := s.Start("up")
 			up.WaitLine(healthy)
-			guard := guardOf(b, up.PID())
+			guard, supervisor := up.PID(), up.Supervisor()
 			var cpu time.Duration
 			rounds := 0
 			for b.Loop() {
-				before := cpuTime(b, up.PID()) + cpuTime(b, guard)
+				before := cpuTime(b, supervisor) + cpuTime(b, guard)
 				time.Sleep(while) // this is what is measured
-				cpu += cpuTime(b, up.PID()) + cpuTime(b, guard) - before
+				cpu += cpuTime(b, supervisor) + cpuTime(b, guard) - before
 				rounds++
 			}
 			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(memory(b, up.PID(), "Rss:"), "supervisor-rss-MiB")
-			b.ReportMetric(memory(b, up.PID(), "Pss:"), "supervisor-pss-MiB")
+			b.ReportMetric(memory(b, supervisor, "Rss:"), "supervisor-rss-MiB")
+			b.ReportMetric(memory(b, supervisor, "Pss:"), "supervisor-pss-MiB")
 			b.ReportMetric(memory(b, guard, "Rss:"), "guard-rss-MiB")
 			b.ReportMetric(memory(b, guard, "Pss:"), "guard-pss-MiB")
 			b.ReportMetric(cpu.Seconds()*1e6/(while.Seconds()*float64(rounds)), "cpu-us/s")
 			up.Stop()
 		})
 	}
-}
-
-// guardOf finds the guard among the children of a supervisor.
-func guardOf(b testing.TB, supervisor int) int {
-	b.Helper()
-	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", supervisor))
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, list := range lists {
-		children, _ := os.ReadFile(list) // of a thread that has just ended
-		for _, child := range strings.Fields(string(children)) {
-			if name, _ := os.ReadFile("/proc/" + child + "/comm"); string(bytes.TrimSpace(name)) == "nix2gpu-guard" {
-				pid, _ := strconv.Atoi(child)
-				return pid
-			}
-		}
-	}
-	b.Fatalf("supervisor %d has no guard", supervisor)
-	return 0
 }
 
 // cpuTime is what a process has used, to the nanosecond.

@@ -16,7 +16,7 @@ func TestSupervisorIsFoundByName(t *testing.T) {
 	s.Write("nix2gpu.nix", sleepers(1, false))
 	up := s.Start("up")
 	up.WaitLine(healthy)
-	for pid, want := range map[int]string{up.PID(): "nix2gpu", guardOf(t, up.PID()): "nix2gpu-guard"} {
+	for pid, want := range map[int]string{up.Supervisor(): "nix2gpu", up.PID(): "nix2gpu-guard"} {
 		name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 		if got := strings.TrimSpace(string(name)); err != nil || got != want {
 			t.Errorf("process %d is called %q, want %q (%v)", pid, got, want, err)

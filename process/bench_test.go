@@ -8,7 +8,7 @@ import (
 
 // BenchmarkStartToDone is the cost of a process that ends at once.
 func BenchmarkStartToDone(b *testing.B) {
-	h, err := process.New(process.Options{Guard: guardCommand, Journal: b.TempDir() + "/journal"})
+	h, err := process.New(process.Options{Journal: b.TempDir() + "/journal"})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func BenchmarkStartToDone(b *testing.B) {
 
 // BenchmarkThousand starts a thousand services and ends them.
 func BenchmarkThousand(b *testing.B) {
-	h, err := process.New(process.Options{Guard: guardCommand, Journal: b.TempDir() + "/journal"})
+	h, err := process.New(process.Options{Journal: b.TempDir() + "/journal"})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -33,5 +33,21 @@ needs an extra exec. What cannot be had so (rlimits, capabilities, Landlock)
 goes through a short exec of our own binary, see LaunchMain.
 
 Descendants are found by what they cannot shed all at once: parent chain,
-session, process group, and NIX2GPU_COOKIE in the environment.
+session, process group, NIX2GPU_COOKIE in the environment, and the pipes that
+they write to.
+
+Who is whose parent: guard, supervisor, services. The guard is what the user
+has started; the supervisor is its child, and both take orphans.
+
+	killed       what then
+	service      its orphans come to the supervisor, which ends them
+	supervisor   the kernel sends the services their stop signal, and makes all
+	             that it ran children of the guard, which ends them and exits
+	guard        the supervisor sees the end of their socket and stops at once
+	both         the services get their stop signal; what has hidden is found by
+	             the next Host with the same journal, by cookie or by pipe
+	             (nothing finds what kept neither: it has shed all there is)
+
+The supervisor has a process group of its own, so that Ctrl-C reaches it once,
+by way of the guard. As PID 1 it has no guard: its end is the container's.
 */

@@ -7,113 +7,75 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nix2gpu/project"
 )
 
-// guardFD is where the guard finds the pipe that ends when we die.
-const guardFD = 3
-
-// guardLink is our end of the guard. Its methods do nothing when nil.
-// The Host's lock guards it.
+// guardLink is the supervisor's end of its guard: it tells what runs, so that
+// the guard knows with which signal each is to be ended. Its methods do
+// nothing when nil.
 type guardLink struct {
-	proc  *Process
-	pipe  int
-	ready bool // the pipe took everything so far
+	file *os.File
+	gone chan struct{} // the guard has died
+
+	mu      sync.Mutex
+	pending []byte
+	wake    chan struct{} // there is something pending
+	quit    chan struct{}
 }
 
-// startGuard starts a guard and tells it what runs.
-func (h *Host) startGuard() error {
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
-		return fmt.Errorf("cannot start the guard: %v", err)
+// newGuardLink talks to the guard through a descriptor of GuardMain.
+func newGuardLink(fd int, grace time.Duration) (*guardLink, error) {
+	if err := unix.SetNonblock(fd, true); err != nil { // so that close ends what waits for it
+		return nil, fmt.Errorf("cannot reach the guard: %v", err)
 	}
-	// A guard that does not read must never make us wait.
-	unix.SetNonblock(pipe[1], true)
-	read := os.NewFile(uintptr(pipe[0]), "guard")
-	p := &Process{
-		host: h, spec: Spec{
-			Name: "guard", Argv: h.opts.Guard, Mode: OnlyMain, ExtraFiles: []*os.File{read},
-			// One thread that runs Go code is enough, and so is little memory.
-			Env: append(os.Environ(), "GOMAXPROCS=1", "GOGC=50"),
-		},
-		exited: make(chan struct{}), done: make(chan struct{}), killNow: make(chan struct{}),
-		guard: true,
+	g := &guardLink{
+		file: os.NewFile(uintptr(fd), "guard"), gone: make(chan struct{}),
+		wake: make(chan struct{}, 1), quit: make(chan struct{}),
 	}
-	req, err := h.request(&p.spec, "", "")
-	if err == nil {
-		if req.path, err = p.spec.program(); err == nil {
-			req.attr.Sys.Pdeathsig = 0 // it has work to do when we are dead
-			if err = h.fork(h.plain, req, p); err != nil {
-				err = p.spec.explain(err, req.path)
-			}
+	go g.write()
+	go func() {
+		if n, err := g.file.Read(make([]byte, 1)); n == 0 && !errors.Is(err, os.ErrClosed) {
+			close(g.gone) // it never writes: this was its end
 		}
-	}
-	read.Close()
-	if err != nil {
-		unix.Close(pipe[1])
-		return fmt.Errorf("cannot start the guard: %w", err)
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.guardDone { // Close was faster
-		unix.Write(pipe[1], []byte("bye\n"))
-		unix.Close(pipe[1])
-		return nil
-	}
-	h.guard = &guardLink{proc: p, pipe: pipe[1], ready: true}
-	h.guard.send(fmt.Sprintf("run %s %d\n", h.opts.Run, h.opts.GuardGrace.Milliseconds()))
-	for _, proc := range h.procs {
-		if !proc.guard {
-			h.guard.started(proc.record())
-		}
-	}
-	go h.keepGuard(h.guard)
-	return nil
+	}()
+	g.send(fmt.Sprintf("grace %d\n", grace.Milliseconds()))
+	return g, nil
 }
 
-// keepGuard replaces a guard that has died, unless it keeps dying.
-func (h *Host) keepGuard(g *guardLink) {
-	<-g.proc.done
-	h.mu.Lock()
-	if h.guard != g || h.guardDone {
-		h.mu.Unlock()
-		return
-	}
-	unix.Close(g.pipe)
-	h.guard = nil
-	h.guardDeaths++
-	again := h.guardDeaths < 10
-	h.mu.Unlock()
-	if !again {
-		h.log.Warn("the guard keeps dying; services may outlive a killed supervisor", "exit", g.proc.Exit().String())
-		return
-	}
-	if err := h.startGuard(); err != nil && !errors.Is(err, ErrClosed) {
-		h.log.Warn("no guard", "err", err)
-	}
-}
-
-// stopGuard lets the guard go; there is nothing left to guard.
-func (h *Host) stopGuard() {
-	h.mu.Lock()
-	g := h.guard
-	h.guardDone = true
-	if g != nil {
-		g.send("bye\n")
-		unix.Close(g.pipe)
-	}
-	h.mu.Unlock()
-	if g == nil {
-		return
-	}
+// send never waits for the guard.
+func (g *guardLink) send(line string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.pending = append(g.pending, line...)
 	select {
-	case <-g.proc.done:
-	case <-time.After(time.Second): // stopped, or out of memory
-		g.proc.Kill()
-		<-g.proc.done
+	case g.wake <- struct{}{}:
+	default:
+	}
+}
+
+// write writes what is pending.
+func (g *guardLink) write() {
+	for {
+		select {
+		case <-g.wake:
+		case <-g.quit:
+			return
+		}
+		g.mu.Lock()
+		text := g.pending
+		g.pending = nil
+		g.mu.Unlock()
+		if _, err := g.file.Write(text); err != nil {
+			return // Abandoned says so
+		}
 	}
 }
 
@@ -129,67 +91,204 @@ func (g *guardLink) ended(pid int) {
 	}
 }
 
-// send writes one line. Lines are shorter than PIPE_BUF, so one is written
-// whole or not at all; a guard that has stopped reading is replaced.
-func (g *guardLink) send(line string) {
-	if !g.ready {
-		return
-	}
-	if _, err := unix.Write(g.pipe, []byte(line)); err != nil {
-		g.ready = false
-		unix.Kill(g.proc.pid, unix.SIGKILL)
+func (g *guardLink) close() {
+	if g != nil {
+		close(g.quit)
+		g.file.Close()
 	}
 }
 
-func (g *guardLink) pid() int {
-	if g == nil {
-		return 0
+// Abandoned is closed when the guard has died: whoever kills it means all that
+// it guards. It is nil without a guard.
+func (h *Host) Abandoned() <-chan struct{} {
+	if h.guard == nil {
+		return nil
 	}
-	return g.proc.pid
+	return h.guard.gone
 }
 
-// GuardMain is the guard: a process of its own session that holds a pipe from
-// the supervisor, and ends the services when the supervisor has died without
-// saying good-bye. It returns when its work is done.
-func GuardMain() error {
-	pipe := os.NewFile(guardFD, "guard")
-	if pipe == nil {
-		return errors.New("the guard is started by the supervisor, not by hand")
+// GuardMain runs argv, the supervisor, as its child with all descriptors that
+// it was given, and with the number of one more as the last argument, which is
+// [Options.Guard]. It passes signals on, waits for the supervisor's end, and
+// returns its exit code. When the supervisor was killed, the kernel makes
+// everything that it ran a child of ours, however it hid: that is ended first.
+//
+// It is to be called at once, by a program that has done nothing yet.
+func GuardMain(path string, argv []string) (code int, err error) {
+	given := inherited()
+	forward := make(chan os.Signal, 32)
+	signal.Notify(forward, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM,
+		unix.SIGUSR1, unix.SIGUSR2, unix.SIGTSTP, unix.SIGCONT)
+	g := &guard{}
+	if unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != nil {
+		return 0, errors.New("this kernel gives us no orphans")
 	}
-	if st, err := pipe.Stat(); err != nil || st.Mode()&os.ModeNamedPipe == 0 {
-		return errors.New("the guard is started by the supervisor, not by hand")
+	if err := g.start(path, argv); err != nil {
+		return 0, err
 	}
-	// Only the end of the pipe, or SIGKILL, ends the guard.
-	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT, unix.SIGPIPE,
-		unix.SIGUSR1, unix.SIGUSR2, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
+	for _, fd := range given { // the supervisor's alone
+		unix.Close(fd)
+	}
+	signal.Ignore(unix.SIGPIPE, unix.SIGTTIN, unix.SIGTTOU)
 	os.WriteFile("/proc/self/comm", []byte("nix2gpu-guard"), 0)
 	debug.FreeOSMemory()
 	dropProgram()
 
-	live := make(ledger)
-	var run string
-	var grace int64
-	lines := bufio.NewReaderSize(pipe, 1024)
+	ended := make(chan struct{})
+	go func() {
+		g.await()
+		close(ended)
+	}()
 	for {
-		line, err := lines.ReadString('\n')
-		switch {
-		case err != nil:
-			return live.end(run, time.Duration(grace)*time.Millisecond)
-		case line == "bye\n":
-			return nil
-		case strings.HasPrefix(line, "run "):
-			fmt.Sscanf(line, "run %s %d", &run, &grace)
-		default:
-			live.add(line)
+		select {
+		case s := <-forward:
+			g.pass(s.(unix.Signal))
+		case <-ended:
+			status := g.reap()
+			if err := g.endOrphans(); err != nil {
+				return 128 + int(unix.SIGKILL), err
+			}
+			if status.Signaled() {
+				return 128 + int(status.Signal()), nil
+			}
+			return status.ExitStatus(), nil
 		}
 	}
 }
 
-// end ends what the supervisor had running when it died, just now: so session
-// and group numbers are still those of its processes.
-func (l ledger) end(run string, grace time.Duration) error {
-	_, err := l.sweep(run, grace, true)
+// inherited lists the descriptors, from 3 on, that a program we execute gets.
+func inherited() (fds []int) {
+	dir, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	for _, name := range names {
+		fd, err := strconv.Atoi(name)
+		if err != nil || fd < 3 {
+			continue
+		}
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			fds = append(fds, fd)
+		}
+	}
+	return fds
+}
+
+// A guard is the state of GuardMain.
+type guard struct {
+	pid  int // of the supervisor
+	told chan ledger
+
+	grace time.Duration // after told
+}
+
+// start forks the supervisor, in a process group of its own: what a terminal
+// sends to ours comes once, by way of us.
+func (g *guard) start(path string, argv []string) error {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("cannot start the supervisor: %v", err)
+	}
+	if _, err := unix.FcntlInt(uintptr(pair[1]), unix.F_SETFD, 0); err != nil {
+		return fmt.Errorf("cannot start the supervisor: %v", err)
+	}
+	argv = append(append([]string(nil), argv...), strconv.Itoa(pair[1]))
+	g.pid, err = syscall.ForkExec(path, argv, &syscall.ProcAttr{
+		Env: os.Environ(), Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{Setpgid: true},
+	})
+	unix.Close(pair[1])
+	if err != nil {
+		return fmt.Errorf("cannot start the supervisor %s: %v", path, err)
+	}
+	g.told = make(chan ledger, 1)
+	go g.listen(os.NewFile(uintptr(pair[0]), "supervisor"))
+	return nil
+}
+
+// listen keeps the ledger until the supervisor's end of the pair is closed.
+func (g *guard) listen(file *os.File) {
+	live := make(ledger)
+	lines := bufio.NewReaderSize(file, 1024)
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			g.told <- live
+			return
+		}
+		if ms, ok := strings.CutPrefix(line, "grace "); ok {
+			n, _ := strconv.Atoi(strings.TrimSpace(ms))
+			g.grace = time.Duration(n) * time.Millisecond
+			continue
+		}
+		live.add(line)
+	}
+}
+
+// pass gives a signal to the supervisor. When a terminal stops us, both stop.
+func (g *guard) pass(s unix.Signal) {
+	unix.Kill(g.pid, s)
+	if s == unix.SIGTSTP {
+		unix.Kill(unix.Getpid(), unix.SIGSTOP)
+	}
+}
+
+// await waits until the supervisor has ended, and leaves it a zombie: so pass
+// never reaches a stranger.
+func (g *guard) await() {
+	for unix.Waitid(unix.P_PID, g.pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+}
+
+func (g *guard) reap() (status unix.WaitStatus) {
+	for {
+		if _, err := unix.Wait4(g.pid, &status, 0, nil); err != unix.EINTR {
+			return status
+		}
+	}
+}
+
+// endOrphans ends everything below us, each with its service's signal first.
+// An orderly supervisor has left nothing.
+func (g *guard) endOrphans() error {
+	live := <-g.told
+	if !reapAll() {
+		return nil
+	}
+	signals := make(map[int]project.Signal)
+	_, err := sweep(func(t *table) map[int]Info {
+		reapAll()
+		set := make(map[int]Info)
+		for _, pid := range t.children[unix.Getpid()] {
+			t.below(pid, set)
+		}
+		for pid, rec := range live {
+			if info := set[pid]; info.Start != rec.start {
+				continue
+			}
+			mine := make(map[int]Info)
+			t.below(pid, mine)
+			for pid := range mine {
+				signals[pid] = rec.signal
+			}
+		}
+		return set
+	}, signals, g.grace)
+	reapAll()
 	return err
+}
+
+// reapAll reaps every dead child; false when there is none left at all.
+func reapAll() (children bool) {
+	for {
+		pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
+		switch {
+		case err == unix.EINTR || pid > 0:
+		default:
+			return err == nil
+		}
+	}
 }
 
 // dropProgram takes the pages of our own program out of memory: what starting

@@ -6,41 +6,70 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"nix2gpu/process"
 )
 
+// guardMain guards supervise, with the same arguments.
+func guardMain(args []string) int {
+	os.Setenv("HELPER", "supervise")
+	code, err := process.GuardMain(os.Args[0], append([]string{os.Args[0]}, args...))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	return code
+}
+
 // supervise is a supervisor: it starts a service with the script of its first
-// argument and stays. The second is its journal, the third its run.
+// argument, and stays until it is told to end by TERM or by its guard's death.
+// The second is its journal, the third its run, the last the guard's.
 func supervise(args []string) int {
 	opts := process.Options{Journal: args[1], Run: args[2]}
-	if len(args) < 4 {
-		opts.Guard = guardCommand
+	if len(args) > 3 {
+		opts.Guard, _ = strconv.Atoi(args[3])
 	}
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, unix.SIGTERM, unix.SIGUSR1)
 	h, err := process.New(opts)
 	if err != nil {
 		return status(err)
 	}
+	fmt.Println(os.Getpid())
 	spec := shell(args[0])
 	spec.Stdout, spec.Stderr = os.Stdout, os.Stderr
 	if _, err := h.Start(spec); err != nil {
 		return status(err)
 	}
-	select {}
+	code := 0
+	select {
+	case s := <-asked:
+		code = int(s.(unix.Signal))
+	case <-h.Abandoned():
+		code = 99
+	}
+	if err := h.Close(); err != nil {
+		return status(err)
+	}
+	return code
 }
 
-// supervisor runs supervise in a process of its own.
-func supervisor(t *testing.T, n int, args ...string) (cmd *exec.Cmd, pids []int) {
+// supervisor runs supervise below a guard, or alone, and returns its pid and
+// those that its service prints.
+func supervisor(t *testing.T, guarded bool, n int, args ...string) (cmd *exec.Cmd, pid int, pids []int) {
 	t.Helper()
+	helper := "supervise"
+	if guarded {
+		helper = "guard"
+	}
 	cmd = exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), "HELPER=supervise", "GUARD_OF="+args[2])
+	cmd.Env = append(os.Environ(), "HELPER="+helper)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -53,95 +82,108 @@ func supervisor(t *testing.T, n int, args ...string) (cmd *exec.Cmd, pids []int)
 		cmd.Process.Kill()
 		cmd.Process.Wait()
 	})
-	return cmd, readPIDs(t, bufio.NewScanner(out), n)
+	pids = readPIDs(t, bufio.NewScanner(out), n+1)
+	return cmd, pids[0], pids[1:]
 }
 
 const ignoring = `trap "" TERM HUP INT; echo $$; while :; do sleep 1000; done`
 
-func TestGuardEndsServicesOfADeadSupervisor(t *testing.T) {
-	cmd, pids := supervisor(t, 5, daemon+noEnv+stubborn+inGroup+ignoring, filepath.Join(t.TempDir(), "journal"), "guarded")
-	killed := time.Now()
-	cmd.Process.Kill()
-	for _, pid := range pids {
-		eventually(t, fmt.Sprintf("%d is gone", pid), func() bool { return !alive(pid) })
-	}
-	t.Logf("all gone after %v", time.Since(killed).Round(time.Millisecond))
-	eventually(t, "the guard is gone", func() bool { return findGuard(t, "guarded") == 0 })
-}
+// hidden are descendants that have shed what they could: parent, session,
+// group, environment and output.
+const hidden = noEnv + `(env -i setsid sh -c 'echo $$ >&3; exec sleep 1000' 3>&1 >/dev/null 2>&1 &) ; ` + stubborn + inGroup
 
-// findGuard is the guard of a run, whose supervisor is its only mark.
-func findGuard(t *testing.T, run string) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		comm, _ := os.ReadFile("/proc/" + e.Name() + "/comm")
-		env, _ := os.ReadFile("/proc/" + e.Name() + "/environ")
-		if strings.HasPrefix(string(comm), "nix2gpu-guard") && strings.Contains(string(env), "GUARD_OF="+run+"\x00") {
-			var pid int
-			fmt.Sscan(e.Name(), &pid)
-			return pid
+func TestGuardEndsServicesOfADeadSupervisor(t *testing.T) {
+	cmd, pid, pids := supervisor(t, true, 6, daemon+hidden+ignoring, filepath.Join(t.TempDir(), "journal"), "guarded")
+	unix.Kill(pid, unix.SIGKILL)
+	err := cmd.Wait()
+	for _, pid := range pids { // the guard has seen to it before it ended
+		if alive(pid) {
+			t.Errorf("%d is alive", pid)
 		}
 	}
-	return 0
+	if code := cmd.ProcessState.ExitCode(); code != 128+9 {
+		t.Errorf("the guard ended with %v, want the code of the supervisor's end", err)
+	}
 }
 
 func TestGuardSendsTheServicesOwnSignal(t *testing.T) {
 	marker := filepath.Join(t.TempDir(), "signal")
 	script := `trap 'echo term >> ` + marker + `; exit' TERM; echo $$; while :; do sleep 1000 & wait; done`
-	cmd, pids := supervisor(t, 1, script, filepath.Join(t.TempDir(), "journal"), "signals")
-	cmd.Process.Kill()
-	eventually(t, "it is gone", func() bool { return !alive(pids[0]) })
+	cmd, pid, _ := supervisor(t, true, 1, script, filepath.Join(t.TempDir(), "journal"), "signals")
+	unix.Kill(pid, unix.SIGKILL)
+	cmd.Wait()
 	got, _ := os.ReadFile(marker)
 	if !strings.HasPrefix(string(got), "term\n") {
 		t.Errorf("the service saw %q, want TERM first", got)
 	}
 }
 
-func TestSignalsOfTheTerminalDoNotEndTheGuard(t *testing.T) {
-	t.Setenv("GUARD_OF", "terminal")
-	h := newHost(t, process.Options{Guard: guardCommand})
-	var pid int
-	eventually(t, "the guard is up", func() bool { pid = findGuard(t, "terminal"); return pid != 0 })
-	info, err := process.Inspect(pid)
-	if err != nil || info.SID != pid {
-		t.Errorf("the guard has session %d (%v), want its own", info.SID, err)
-	}
-	for _, sig := range []syscall.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT} {
-		unix.Kill(pid, sig)
-	}
-	p := start(t, h, shell("exit 0"))
-	await(t, "done", p.Done())
-	if !alive(pid) {
-		t.Error("a signal ended the guard")
+func TestGuardPassesSignalsOn(t *testing.T) {
+	for _, s := range []unix.Signal{unix.SIGTERM, unix.SIGUSR1} {
+		cmd, pid, pids := supervisor(t, true, 1, ignoring, filepath.Join(t.TempDir(), "journal"), "passed")
+		info, err := process.Inspect(pid)
+		if err != nil || info.PGID != pid || info.PPID != cmd.Process.Pid {
+			t.Errorf("the supervisor is %+v (%v), want a group of its own below the guard", info, err)
+		}
+		cmd.Process.Signal(s)
+		cmd.Wait()
+		if code := cmd.ProcessState.ExitCode(); code != int(s) {
+			t.Errorf("after %v: code %d, want the supervisor's, %d", s, code, int(s))
+		}
+		if alive(pids[0]) {
+			t.Errorf("%d is alive", pids[0])
+		}
 	}
 }
 
-func TestADeadGuardIsReplaced(t *testing.T) {
-	t.Setenv("GUARD_OF", "replaced")
-	newHost(t, process.Options{Guard: guardCommand})
-	var first int
-	eventually(t, "the guard is up", func() bool { first = findGuard(t, "replaced"); return first != 0 })
-	unix.Kill(first, unix.SIGKILL)
-	eventually(t, "another guard is up", func() bool {
-		pid := findGuard(t, "replaced")
-		return pid != 0 && pid != first
-	})
+// TestGuardStopsAndGoesOnWithTheSupervisor is Ctrl-Z, and fg.
+func TestGuardStopsAndGoesOnWithTheSupervisor(t *testing.T) {
+	cmd, pid, _ := supervisor(t, true, 1, ignoring, filepath.Join(t.TempDir(), "journal"), "stopped")
+	state := func(pid int) string {
+		info, _ := process.Inspect(pid)
+		return string(info.State)
+	}
+	cmd.Process.Signal(unix.SIGTSTP)
+	eventually(t, "both are stopped", func() bool { return state(pid) == "T" && state(cmd.Process.Pid) == "T" })
+	cmd.Process.Signal(unix.SIGCONT)
+	eventually(t, "both go on", func() bool { return state(pid) == "S" && state(cmd.Process.Pid) == "S" })
 }
 
+// TestTheSupervisorNoticesTheDeathOfItsGuard: whoever kills the process that
+// they have started means all of it.
+func TestTheSupervisorNoticesTheDeathOfItsGuard(t *testing.T) {
+	cmd, pid, pids := supervisor(t, true, 6, daemon+hidden+ignoring, filepath.Join(t.TempDir(), "journal"), "abandoned")
+	cmd.Process.Kill()
+	cmd.Wait()
+	for _, pid := range append(pids, pid) {
+		eventually(t, fmt.Sprintf("%d is gone", pid), func() bool { return !alive(pid) })
+	}
+}
+
+func TestGuardWithoutASupervisor(t *testing.T) {
+	code, err := process.GuardMain("/no/such/program", []string{"x"})
+	if code != 0 || err == nil || !strings.Contains(err.Error(), "/no/such/program: no such file") {
+		t.Errorf("GuardMain = %d, %v", code, err)
+	}
+}
+
+// TestANewSupervisorEndsWhatBothHaveLeft: the guard was killed as well, and
+// what has shed its environment still writes where its service wrote.
 func TestANewSupervisorEndsWhatTheOldOneLeft(t *testing.T) {
 	journal := filepath.Join(t.TempDir(), "journal")
 	run := fmt.Sprintf("left-%d", os.Getpid())
-	cmd, pids := supervisor(t, 4, daemon+noEnv+inGroup+ignoring, journal, run, "no guard")
+	const writes = `(env -i setsid sh -c 'echo $$; exec sleep 1000 2>/dev/null' &) ; `
+	cmd, pid, pids := supervisor(t, true, 5, daemon+noEnv+writes+inGroup+ignoring, journal, run)
 
 	var running *process.RunningError
-	if _, err := process.New(process.Options{Journal: journal, Run: run}); !errors.As(err, &running) || running.PID != cmd.Process.Pid {
+	if _, err := process.New(process.Options{Journal: journal, Run: run}); !errors.As(err, &running) || running.PID != pid {
 		t.Errorf("New beside a living supervisor = %v, want a RunningError with its pid", err)
 	}
+	unix.Kill(pid, unix.SIGSTOP) // it cannot see that its guard dies
 	cmd.Process.Kill()
 	cmd.Process.Wait()
+	unix.Kill(pid, unix.SIGKILL)
+	eventually(t, "both are dead", func() bool { return !alive(pid) })
 	h := newHost(t, process.Options{Journal: journal, Run: run})
 	for _, pid := range pids {
 		if alive(pid) {
@@ -166,11 +208,11 @@ func TestAStrangerWithAKnownNumberIsSpared(t *testing.T) {
 		t.Skip(err)
 	}
 	for name, text := range map[string]string{
-		"other start time": "nix2gpu-journal 1 old " + string(boot[:36]) + " 999999 1\n+ %d 12345 15 old/web#1\n",
-		"other boot":       "nix2gpu-journal 1 old 00000000-0000 999999 1\n+ %d 12345 15 old/web#1\n",
-		"torn":             "nix2gpu-journal 1 old " + string(boot[:36]) + " 999999 1\n+ %d 12",
+		"other start time": "nix2gpu-journal 2 old " + string(boot[:36]) + " 999999 1\n+ %d 12345 15 old/web#1 0 0\n",
+		"other boot":       "nix2gpu-journal 2 old 00000000-0000 999999 1\n+ %d 12345 15 old/web#1 0 0\n",
+		"torn":             "nix2gpu-journal 2 old " + string(boot[:36]) + " 999999 1\n+ %d 12",
 		"rubbish":          "\x00\x00%d",
-		"everything":       "nix2gpu-journal 1 old " + string(boot[:36]) + " 999999 1\n+ -1 0 9 x\n+ 1 0 9 x\n+ 0 0 9 x\n%d\n",
+		"everything":       "nix2gpu-journal 2 old " + string(boot[:36]) + " 999999 1\n+ -1 0 9 x 0 0\n+ 1 0 9 x 0 0\n+ 0 0 9 x 0 0\n%d\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			stranger := exec.Command("/bin/sleep", "1000")
@@ -187,13 +229,18 @@ func TestAStrangerWithAKnownNumberIsSpared(t *testing.T) {
 	}
 }
 
-func TestSweepSparesOthers(t *testing.T) {
+func TestRecoverSparesOtherRuns(t *testing.T) {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		t.Skip(err)
+	}
 	h := newHost(t, process.Options{Run: "mine"})
 	other := newOther(t)
 	p, pids := printing(t, h, shell(daemon+inGroup+"wait"), 2)
-	found, err := process.Sweep("mine/", 0)
-	if err != nil || found < 3 {
-		t.Errorf("Sweep = %d, %v; want at least 3", found, err)
+	journal := filepath.Join(t.TempDir(), "journal")
+	os.WriteFile(journal, []byte("nix2gpu-journal 2 mine "+string(boot[:36])+" 999999 1\n"), 0o600) // no line: by cookie
+	if found, err := process.Recover(journal); err != nil || found < 3 {
+		t.Errorf("Recover = %d, %v; want at least 3", found, err)
 	}
 	await(t, "done", p.Done())
 	for _, pid := range pids {
@@ -208,7 +255,6 @@ func TestSweepSparesOthers(t *testing.T) {
 
 // newOther starts a process with another run's cookie.
 func newOther(t *testing.T) int {
-	cmd, pids := supervisor(t, 1, "echo $$; exec sleep 1000", filepath.Join(t.TempDir(), "journal"), "minewell")
-	t.Cleanup(func() { cmd.Process.Kill() })
+	_, _, pids := supervisor(t, false, 1, "echo $$; exec sleep 1000", filepath.Join(t.TempDir(), "journal"), "minewell")
 	return pids[0]
 }

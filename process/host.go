@@ -27,9 +27,9 @@ type Options struct {
 	// Journal is the file that remembers what runs, so that after our sudden
 	// death the next Host with the same file ends it first. "": none.
 	Journal string
-	// Guard is the command that runs GuardMain: []string{self, "guard"}.
-	// Nil: no guard. PID 1 needs none, since its end is the container's.
-	Guard []string
+	// Guard is the descriptor that [GuardMain] gave us. 0: no guard. PID 1
+	// needs none, since its end is the container's.
+	Guard int
 	// GuardGrace is what services get from the guard between their StopSignal
 	// and SIGKILL; default: 800ms.
 	GuardGrace time.Duration
@@ -76,9 +76,6 @@ type Host struct {
 	oomSeen int64
 	seq     int
 	closed  bool
-
-	guardDone   bool // it was sent home
-	guardDeaths int
 }
 
 // New makes us the reaper of everything we start, and ends what an earlier
@@ -109,7 +106,17 @@ func New(opts Options) (*Host, error) {
 	if h.devNull, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {
 		return nil, fmt.Errorf("cannot open %s for the services' input: %v", os.DevNull, err)
 	}
+	if opts.Guard != 0 {
+		// We are in the background of our terminal, which may be told to stop
+		// what prints there (stty tostop).
+		signal.Ignore(unix.SIGTTOU)
+		if h.guard, err = newGuardLink(opts.Guard, opts.GuardGrace); err != nil {
+			h.devNull.Close()
+			return nil, err
+		}
+	}
 	if h.journal, err = openJournal(opts); err != nil {
+		h.guard.close()
 		h.devNull.Close()
 		return nil, err
 	}
@@ -118,12 +125,6 @@ func New(opts Options) (*Host, error) {
 
 	signal.Notify(h.sigs, unix.SIGCHLD)
 	go h.run()
-	if len(opts.Guard) > 0 && !IsInit() {
-		if err := h.startGuard(); err != nil {
-			h.Close()
-			return nil, err
-		}
-	}
 	return h, nil
 }
 
@@ -149,9 +150,7 @@ func (h *Host) Close() error {
 	h.closed = true
 	running := make([]*Process, 0, len(h.procs))
 	for _, p := range h.procs {
-		if !p.guard {
-			running = append(running, p)
-		}
+		running = append(running, p)
 	}
 	h.mu.Unlock()
 
@@ -167,7 +166,7 @@ func (h *Host) Close() error {
 		}
 	}
 	left := h.sweepOwn()
-	h.stopGuard()
+	h.guard.close()
 	signal.Stop(h.sigs)
 	close(h.quit)
 	<-h.stopped

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 
 // helpers are programs with a behaviour that a shell has not.
 var helpers = map[string]func(args []string) int{
-	"guard":     func([]string) int { return status(process.GuardMain()) },
+	"guard":     guardMain,
 	"supervise": supervise,
 	"init":      asInit,
 	"noproc":    withoutProc,
@@ -46,11 +46,8 @@ func status(err error) int {
 	return 0
 }
 
-// guardCommand and launchCommand are what the real binary's hidden verbs are.
-var (
-	guardCommand  = []string{"/usr/bin/env", "HELPER=guard", os.Args[0]}
-	launchCommand = []string{"/usr/bin/env", "HELPER=launch", os.Args[0]}
-)
+// launchCommand is what a hidden verb of the real binary is.
+var launchCommand = []string{"/usr/bin/env", "HELPER=launch", os.Args[0]}
 
 func shell(script string) process.Spec {
 	return process.Spec{Argv: []string{"/bin/sh", "-c", script}, Env: os.Environ()}
@@ -170,7 +167,7 @@ func TestChildInheritsOnlyStdio(t *testing.T) {
 	}
 	defer unix.Close(pipe[0])
 	defer unix.Close(pipe[1])
-	h := newHost(t, process.Options{Guard: guardCommand})
+	h := newHost(t, process.Options{})
 	_, out := output(t, h, shell("ls /proc/$$/fd"))
 	if got := strings.Fields(out); !slices.Equal(got, []string{"0", "1", "2"}) {
 		t.Errorf("the child has descriptors %v, want 0 1 2", got)

@@ -18,7 +18,7 @@ func asInit([]string) int {
 	if !process.IsInit() {
 		return status(fmt.Errorf("pid %d is not 1", os.Getpid()))
 	}
-	h, err := process.New(process.Options{Guard: []string{"/no/such/guard"}}) // PID 1 needs none
+	h, err := process.New(process.Options{}) // PID 1 has no guard
 	if err != nil {
 		return status(err)
 	}

@@ -33,10 +33,13 @@ type record struct {
 	start  uint64 // with pid it names the process for ever
 	signal project.Signal
 	cookie string
+	// pipes are the inodes of those that its stdout and stderr are; 0: none.
+	// Whoever holds an end for writing had it from the process.
+	pipes [2]uint64
 }
 
 func (r record) line() string {
-	return fmt.Sprintf("+ %d %d %d %s\n", r.pid, r.start, int(r.signal), r.cookie)
+	return fmt.Sprintf("+ %d %d %d %s %d %d\n", r.pid, r.start, int(r.signal), r.cookie, r.pipes[0], r.pipes[1])
 }
 
 // ledger is the running processes that a list of lines leaves.
@@ -46,14 +49,16 @@ type ledger map[int]record
 func (l ledger) add(line string) bool {
 	f := strings.Fields(line)
 	switch {
-	case len(f) == 5 && f[0] == "+":
+	case len(f) == 7 && f[0] == "+":
 		pid, err1 := strconv.Atoi(f[1])
 		start, err2 := strconv.ParseUint(f[2], 10, 64)
 		sig, err3 := strconv.Atoi(f[3])
-		if err := errors.Join(err1, err2, err3); err != nil || pid <= 1 || sig < 1 || sig > 64 {
+		out, err4 := strconv.ParseUint(f[5], 10, 64)
+		errs, err5 := strconv.ParseUint(f[6], 10, 64)
+		if err := errors.Join(err1, err2, err3, err4, err5); err != nil || pid <= 1 || sig < 1 || sig > 64 {
 			return false
 		}
-		l[pid] = record{pid, start, project.Signal(sig), f[4]}
+		l[pid] = record{pid, start, project.Signal(sig), f[4], [2]uint64{out, errs}}
 	case len(f) == 2 && f[0] == "-":
 		pid, err := strconv.Atoi(f[1])
 		if err != nil {
@@ -99,7 +104,7 @@ func openJournal(opts Options) (*journal, error) {
 	self, _ := Inspect(unix.Getpid())
 	j := &journal{
 		path: opts.Journal,
-		head: fmt.Sprintf("nix2gpu-journal 1 %s %s %d %d\n", opts.Run, bootID(), unix.Getpid(), self.Start),
+		head: fmt.Sprintf("nix2gpu-journal 2 %s %s %d %d\n", opts.Run, bootID(), unix.Getpid(), self.Start),
 		live: make(ledger),
 	}
 	j.rewrite() // CheckJournal says whether it could be
@@ -128,7 +133,7 @@ func Recover(path string) (ended int, err error) {
 	var run, boot string
 	var owner int
 	var start uint64
-	if n, _ := fmt.Sscanf(head, "nix2gpu-journal 1 %s %s %d %d", &run, &boot, &owner, &start); n != 4 || boot != bootID() {
+	if n, _ := fmt.Sscanf(head, "nix2gpu-journal 2 %s %s %d %d", &run, &boot, &owner, &start); n != 4 || boot != bootID() {
 		return 0, nil
 	}
 	if info, err := Inspect(owner); err == nil && info.Start == start && !info.dead() && owner != unix.Getpid() {
@@ -140,13 +145,21 @@ func Recover(path string) (ended int, err error) {
 			left.add(line)
 		}
 	}
-	return left.sweep(run, recoverGrace, false)
+	return left.sweep(run, recoverGrace)
 }
 
 // sweep ends the run: what the ledger names with all below it and in its
-// sessions and groups, and what bears a cookie of the run. The number of a
-// leader that is dead counts only if it cannot have been given away: recent.
-func (l ledger) sweep(run string, grace time.Duration, recent bool) (found int, err error) {
+// sessions and groups, what writes to the pipes of those, and what bears a
+// cookie of the run. The number of a leader that is dead may be another's.
+func (l ledger) sweep(run string, grace time.Duration) (found int, err error) {
+	pipes := make(map[string]record)
+	for _, rec := range l {
+		for _, inode := range rec.pipes {
+			if inode != 0 {
+				pipes[fmt.Sprintf("pipe:[%d]", inode)] = rec
+			}
+		}
+	}
 	signals := make(map[int]project.Signal)
 	find := func(t *table) map[int]Info {
 		set := make(map[int]Info)
@@ -161,12 +174,10 @@ func (l ledger) sweep(run string, grace time.Duration, recent bool) (found int, 
 			if !ok {
 				rec, ok = l[info.PGID]
 			}
-			if !ok || info.Start < rec.start {
-				continue
-			}
-			leader, alive := t.byPID[rec.pid]
-			if alive && leader.Start != rec.start || !alive && !recent {
-				continue // the number is somebody else's by now, or may be
+			if leader := t.byPID[rec.pid]; !ok || leader.Start != rec.start || info.Start < rec.start {
+				if rec, ok = writer(info, pipes); !ok {
+					continue
+				}
 			}
 			mine := make(map[int]Info)
 			t.below(info.PID, mine)
@@ -180,6 +191,33 @@ func (l ledger) sweep(run string, grace time.Duration, recent bool) (found int, 
 		return set
 	}
 	return sweep(find, signals, grace)
+}
+
+// writer finds out whether a process writes to one of the pipes.
+func writer(info Info, pipes map[string]record) (record, bool) {
+	if len(pipes) == 0 || info.dead() {
+		return record{}, false
+	}
+	dir, err := os.Open(procDir(info.PID) + "/fd")
+	if err != nil {
+		return record{}, false // not ours to see, so not of ours
+	}
+	defer dir.Close()
+	fds, _ := dir.Readdirnames(-1)
+	for _, fd := range fds {
+		link, err := os.Readlink(dir.Name() + "/" + fd)
+		if err != nil {
+			continue
+		}
+		rec, ok := pipes[link]
+		if !ok || info.Start < rec.start {
+			continue
+		}
+		if st, err := os.Lstat(dir.Name() + "/" + fd); err == nil && st.Mode()&0o200 != 0 {
+			return rec, true // the link's mode is that of the descriptor
+		}
+	}
+	return record{}, false
 }
 
 // bootID tells the runs of the kernel apart: pids of an earlier one mean nothing.

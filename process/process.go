@@ -16,10 +16,10 @@ type Process struct {
 	pid     int
 	cookie  string
 	started time.Time
-	cgroup  *cgroup // nil: none of its own
-	unbound error   // a limit that is not kept
-	guard   bool    // it is our guard, no service
-	start   uint64  // of the leader, as Info has it
+	cgroup  *cgroup   // nil: none of its own
+	unbound error     // a limit that is not kept
+	start   uint64    // of the leader, as Info has it
+	pipes   [2]uint64 // the inodes of its stdout and stderr, where they are pipes
 
 	exited  chan struct{} // the leader is dead; exit and byUs are set
 	done    chan struct{} // and nothing of it is left; left is set
@@ -176,5 +176,5 @@ func (p *Process) State() (Info, error) {
 
 // record is p as the journal and the guard know it.
 func (p *Process) record() record {
-	return record{pid: p.pid, start: p.start, signal: p.spec.StopSignal, cookie: p.cookie}
+	return record{pid: p.pid, start: p.start, signal: p.spec.StopSignal, cookie: p.cookie, pipes: p.pipes}
 }

@@ -120,9 +120,6 @@ func (h *Host) fork(thread *forker, req *forkRequest, p *Process) error {
 // noteStart records a start where it survives us. Called with the lock, so
 // the pid is the process's own.
 func (h *Host) noteStart(p *Process) {
-	if p.guard {
-		return
-	}
 	if n := h.oomKills(""); n > h.oomSeen {
 		h.oomSeen = n
 	}
@@ -136,6 +133,12 @@ func (h *Host) noteStart(p *Process) {
 	}
 	if info, err := Inspect(p.pid); err == nil {
 		p.start = info.Start
+	}
+	for i, f := range []*os.File{p.spec.Stdout, p.spec.Stderr} {
+		var st unix.Stat_t
+		if f != nil && unix.Fstat(int(f.Fd()), &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO {
+			p.pipes[i] = st.Ino
+		}
 	}
 	h.journal.started(p.record())
 	h.guard.started(p.record())

@@ -223,7 +223,7 @@ func TestExitTellsOurKill(t *testing.T) {
 }
 
 func TestCloseEndsEverything(t *testing.T) {
-	h, err := process.New(process.Options{Guard: guardCommand})
+	h, err := process.New(process.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +259,7 @@ func TestNothingLeaks(t *testing.T) {
 		return len(entries)
 	}
 	round := func() {
-		h, err := process.New(process.Options{Guard: guardCommand, Launch: launchCommand, Journal: t.TempDir() + "/journal"})
+		h, err := process.New(process.Options{Launch: launchCommand, Journal: t.TempDir() + "/journal"})
 		if err != nil {
 			t.Fatal(err)
 		}

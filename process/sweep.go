@@ -11,14 +11,6 @@ import (
 	"nix2gpu/project"
 )
 
-// Sweep ends every process whose cookie starts with prefix, and all below it:
-// TERM, after grace KILL, until a look at all processes finds none. We, our
-// ancestors and our own children's keepers are spared. It returns how many it
-// found; a *SurvivorError names what would not end.
-func Sweep(prefix string, grace time.Duration) (found int, err error) {
-	return sweep(func(t *table) map[int]Info { return marked(t, prefix) }, nil, grace)
-}
-
 // marked finds the processes with such a cookie and all below them.
 func marked(t *table, prefix string) map[int]Info {
 	set := make(map[int]Info)
@@ -103,9 +95,6 @@ func sweep(find func(*table) map[int]Info, signals map[int]project.Signal, grace
 // sweepOwn kills what is left of this run, by cookie and, as its subreaper,
 // by descent. As PID 1 orphans may be a user's, not ours.
 func (h *Host) sweepOwn() []Info {
-	h.mu.Lock()
-	guard := h.guard.pid()
-	h.mu.Unlock()
 	find := func(t *table) map[int]Info {
 		set := marked(t, h.opts.Run+"/")
 		if h.subreaper && !IsInit() {
@@ -113,7 +102,6 @@ func (h *Host) sweepOwn() []Info {
 				t.below(pid, set)
 			}
 		}
-		delete(set, guard)
 		return set
 	}
 	_, err := sweep(find, nil, 0)

@@ -35,6 +35,7 @@ type Options struct {
 	Self    string   // the path of our own binary, for as long as the session lasts
 	Stdout  io.Writer
 	Version string
+	Guard   int // the descriptor of our guard; 0: there is none
 
 	Up    func() // called once services are about to start, and can be asked for
 	Heard func() // called at the end: returns when whoever waits for Up has seen it
@@ -123,7 +124,7 @@ func (s *session) lock() error {
 func (s *session) processes() error {
 	host, err := process.New(process.Options{
 		Run: s.Layout.Key, Journal: s.Layout.Journal, Log: s.log,
-		Guard: []string{s.Self, "guard"}, Launch: []string{s.Self, "launch"},
+		Guard: s.opts.Guard, Launch: []string{s.Self, "launch"},
 	})
 	if err != nil {
 		return err
@@ -264,6 +265,26 @@ func (s *session) run(ctx context.Context) supervisor.Result {
 		}
 	})
 	defer end()
+	go s.whenAbandoned(running)
 	go s.watch.run(running, s.log, s.hub.Say)
 	return s.engine.Run(running)
+}
+
+// abandonedGrace is what services get between their stop signal and KILL when
+// somebody has killed our guard, and so means all of us.
+const abandonedGrace = 800 * time.Millisecond
+
+func (s *session) whenAbandoned(ctx context.Context) {
+	select {
+	case <-s.host.Abandoned():
+	case <-ctx.Done():
+		return
+	}
+	s.log.Warn("the guard was killed")
+	s.engine.Down()
+	select {
+	case <-time.After(abandonedGrace):
+		s.engine.DownNow()
+	case <-ctx.Done():
+	}
 }

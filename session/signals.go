@@ -27,10 +27,11 @@ const (
 //
 // TERM stops, however often it comes; so does QUIT, which images name as their
 // stop signal. INT, which a person types, stops, and kills the second time.
-// HUP stops when our terminal has gone, and else is for a reload.
+// HUP stops what was started in a terminal, which has gone then and can no
+// longer be asked for; else it is for a reload.
 type wishes struct {
 	now         func() time.Time
-	hasTerminal func() bool
+	terminal    bool      // we were started in one
 	interrupted time.Time // when Ctrl-C was pressed first
 }
 
@@ -47,7 +48,7 @@ func (w *wishes) of(s os.Signal) wish {
 			return stopNow
 		}
 	case syscall.SIGHUP:
-		if w.hasTerminal() {
+		if w.terminal {
 			return stop
 		}
 		return reload
@@ -59,7 +60,7 @@ func (w *wishes) of(s os.Signal) wish {
 func handleSignals(log *slog.Logger, do func(wish)) (end func()) {
 	signals, done := make(chan os.Signal, 16), make(chan struct{})
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
-	w := wishes{now: time.Now, hasTerminal: hasTerminal}
+	w := wishes{now: time.Now, terminal: hasTerminal()}
 	go func() {
 		for {
 			select {

@@ -30,7 +30,7 @@ func TestWishes(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			now := time.Unix(1, 0)
-			w := wishes{now: func() time.Time { return now }, hasTerminal: func() bool { return tt.terminal }}
+			w := wishes{now: func() time.Time { return now }, terminal: tt.terminal}
 			var got []wish
 			for _, p := range tt.presses {
 				now = now.Add(p.after)

@@ -37,7 +37,7 @@ func detach(ctx context.Context, env *Env, opts *upOptions, j *session.Job, layo
 	defer ready.Close()
 	cmd := &exec.Cmd{
 		Path:       env.Self,
-		Args:       []string{env.Args[0], "supervise", fmt.Sprint(jobFD), fmt.Sprint(readyFD)},
+		Args:       []string{env.Args[0], "guard", "supervise", fmt.Sprint(jobFD), fmt.Sprint(readyFD)},
 		Env:        env.Environ,
 		Dir:        "/", // it must not hold a file system that the user wants to unmount
 		Stdin:      null,

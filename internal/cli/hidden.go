@@ -31,7 +31,7 @@ func runHidden(ctx context.Context, env *Env, args []string) (ran bool, err erro
 	case "supervise":
 		return true, runSupervise(ctx, env, args[1:])
 	case "guard":
-		return true, process.GuardMain()
+		return true, runGuard(env, args[1:])
 	case "launch":
 		return true, process.LaunchMain(args[1:])
 	case "provision":
@@ -40,15 +40,32 @@ func runHidden(ctx context.Context, env *Env, args []string) (ran bool, err erro
 	return false, nil
 }
 
+// attached stands for the descriptor that nobody waits at.
+const attached = "-"
+
+// runGuard runs our own program with args as the supervisor, and returns its
+// exit code as an error.
+func runGuard(env *Env, args []string) error {
+	if len(args) < 2 || args[0] != "supervise" {
+		return errors.New("guard is used by \"up\", not by hand")
+	}
+	code, err := process.GuardMain(env.Self, append([]string{env.Args[0]}, args...))
+	if err == nil && code == 0 {
+		return nil
+	}
+	return &exitError{code: code, err: err}
+}
+
 // runSupervise runs the job in the descriptor args[0], and returns its exit
 // code as an error. With args[1] it is detached, and says there when it is up.
+// The descriptor args[2] leads to the guard.
 func runSupervise(ctx context.Context, env *Env, args []string) error {
 	in, err := descriptor(args, 0)
 	if err != nil {
 		return err
 	}
 	told, heard := func(error) {}, func() {}
-	if len(args) > 1 {
+	if len(args) > 1 && args[1] != attached {
 		out, err := descriptor(args, 1)
 		if err != nil {
 			return err
@@ -71,12 +88,18 @@ func runSupervise(ctx context.Context, env *Env, args []string) error {
 		}
 		heard = func() { awaitReader(out) }
 	}
-	err = supervise(ctx, env, in, func() { told(nil) }, heard)
+	guard := 0
+	if len(args) > 2 {
+		if guard, err = strconv.Atoi(args[2]); err != nil {
+			return err
+		}
+	}
+	err = supervise(ctx, env, in, guard, func() { told(nil) }, heard)
 	told(err)
 	return err
 }
 
-func supervise(ctx context.Context, env *Env, in *os.File, up, heard func()) error {
+func supervise(ctx context.Context, env *Env, in *os.File, guard int, up, heard func()) error {
 	j, err := session.ReadJob(in)
 	if err != nil {
 		return err
@@ -86,7 +109,7 @@ func supervise(ctx context.Context, env *Env, in *os.File, up, heard func()) err
 		return err
 	}
 	code, err := session.Run(ctx, session.Options{
-		RunDir: env.rundirEnv(), Environ: env.Environ, Self: self, Stdout: env.Stdout, Version: Version,
+		RunDir: env.rundirEnv(), Environ: env.Environ, Self: self, Stdout: env.Stdout, Version: Version, Guard: guard,
 		Up: up, Heard: heard,
 	}, j)
 	if err == nil && code != 0 {

@@ -17,6 +17,7 @@ import (
 	"nix2gpu/compose"
 	"nix2gpu/control"
 	"nix2gpu/control/client"
+	"nix2gpu/process"
 	"nix2gpu/project"
 	"nix2gpu/rundir"
 	"nix2gpu/session"
@@ -204,7 +205,7 @@ func dryRun(env *Env, p *project.Project, ids []project.ID) error {
 }
 
 // become replaces this process, and all that evaluation has left in its
-// memory, by the one that supervises.
+// memory, by the guard of the one that supervises or, as PID 1, by that one.
 func become(env *Env, j *session.Job) error {
 	f, err := j.File()
 	if err != nil {
@@ -213,7 +214,11 @@ func become(env *Env, j *session.Job) error {
 	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETFD, 0); err != nil {
 		return err
 	}
-	err = syscall.Exec(env.Self, []string{env.Args[0], "supervise", fmt.Sprint(f.Fd())}, env.Environ)
+	args := []string{env.Args[0], "guard", "supervise", fmt.Sprint(f.Fd()), attached}
+	if process.IsInit() { // its end is the container's
+		args = []string{env.Args[0], "supervise", fmt.Sprint(f.Fd())}
+	}
+	err = syscall.Exec(env.Self, args, env.Environ)
 	return fmt.Errorf("cannot execute %s anew: %v", env.Self, err)
 }
 

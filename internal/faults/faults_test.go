@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"nix2gpu/internal/testkit"
 )
 
@@ -155,6 +157,82 @@ func TestQuitTellsTheServices(t *testing.T) {
 	}
 }
 
+// inTerminal runs up in a terminal of its own, whose other end it returns.
+func inTerminal(t *testing.T, s *testkit.Stack, flags uint32) (terminal *os.File, lines *bufio.Scanner, cmd *exec.Cmd) {
+	t.Helper()
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { terminal.Close() })
+	fd := int(terminal.Fd())
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	end, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end.Close()
+	settings, err := unix.IoctlGetTermios(int(end.Fd()), unix.TCGETS)
+	if err == nil {
+		settings.Lflag |= flags
+		err = unix.IoctlSetTermios(int(end.Fd()), unix.TCSETS, settings)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd = exec.Command(s.Bin, "up")
+	cmd.Dir, cmd.Env = s.Dir, append(os.Environ(), s.Env...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = end, end, end
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := s.Net.Do(cmd.Start); err != nil {
+		t.Fatal(err)
+	}
+	lines = bufio.NewScanner(terminal)
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), "armed") {
+			return terminal, lines, cmd
+		}
+	}
+	t.Fatalf("it ended: %v", lines.Err())
+	return nil, nil, nil
+}
+
+// TestTerminal is a person at the keyboard, and one that closes the window.
+func TestTerminal(t *testing.T) {
+	const service = `command = "bash -c 'trap \"echo told; touch told; exit 0\" TERM; echo armed; while :; do sleep 0.1; done'"; shutdown.timeout_seconds = 600;`
+	told := func(t *testing.T, s *testkit.Stack, cmd *exec.Cmd) {
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("up: %v, want exit code 0", err)
+		}
+		if _, err := os.Stat(filepath.Join(s.Dir, "told")); err != nil {
+			t.Errorf("the service was not told: %v", err)
+		}
+		s.WantNothingLeft()
+	}
+	for name, flags := range map[string]uint32{"Ctrl-C": 0, "Ctrl-C, with stty tostop": unix.TOSTOP} {
+		t.Run(name, func(t *testing.T) {
+			s := stack(t, service)
+			terminal, lines, cmd := inTerminal(t, s, flags)
+			terminal.WriteString("\x03")
+			for lines.Scan() { // to its end, or it would wait for us
+			}
+			told(t, s, cmd)
+		})
+	}
+	t.Run("it is closed", func(t *testing.T) {
+		s := stack(t, service)
+		terminal, _, cmd := inTerminal(t, s, 0)
+		terminal.Close()
+		told(t, s, cmd)
+	})
+}
+
 // TestFewOpenFiles runs more services than descriptors allow: it says so before
 // the start, runs what it can, and stays open to requests.
 func TestFewOpenFiles(t *testing.T) {
@@ -227,23 +305,49 @@ func TestGrandchildInItsOwnSession(t *testing.T) {
 	up.Stop() // wants nothing left in the namespace
 }
 
+// TestSupervisorKilled kills the supervisor, or its guard, or both. What it ran
+// has shed all that it can: session, environment, output.
 func TestSupervisorKilled(t *testing.T) {
-	s := stack(t, `command = "bash -c 'setsid sleep 1000 & echo spawned; exec sleep 1003'";`)
-	up := s.Start("up")
-	up.WaitLine("[svc] spawned")
-	if !testkit.Eventually(func() bool { return countMatching(s, "sleep 100") == 2 }) {
-		t.Fatalf("not both run: %v", s.Net.Processes())
-	}
-	start := time.Now()
-	up.Signal(syscall.SIGKILL)
-	if !testkit.Eventually(func() bool { return len(s.Net.Processes()) == 0 }) {
-		t.Errorf("left after the supervisor was killed: %v", s.Net.Processes())
-	}
-	t.Logf("nothing left %v after SIGKILL of the supervisor", time.Since(start))
+	const hide = `setsid sleep 1000 & (env -i setsid sleep 1001 >/dev/null 2>&1 &); (env -i setsid sleep 1002 &);`
+	for name, kill := range map[string]func(up *testkit.Run, supervisor int){
+		"supervisor": func(_ *testkit.Run, supervisor int) { syscall.Kill(supervisor, syscall.SIGKILL) },
+		"guard":      func(up *testkit.Run, _ int) { up.Signal(syscall.SIGKILL) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := stack(t, `command = "bash -c '`+hide+` echo spawned; exec sleep 1003'";`)
+			up := s.Start("up")
+			up.WaitLine("[svc] spawned")
+			if !testkit.Eventually(func() bool { return countMatching(s, "sleep 100") == 4 }) {
+				t.Fatalf("not all run: %v", s.Net.Processes())
+			}
+			start := time.Now()
+			kill(up, up.Supervisor())
+			if !testkit.Eventually(func() bool { return len(s.Net.Processes()) == 0 }) {
+				t.Errorf("left after the %s was killed: %v", name, s.Net.Processes())
+			}
+			t.Logf("nothing left %v after SIGKILL of the %s", time.Since(start), name)
 
-	up = s.Start("up") // the dead one's socket and lock are no obstacle
-	up.WaitLine("[svc] spawned")
-	up.Stop()
+			up = s.Start("up") // the dead one's socket and lock are no obstacle
+			up.WaitLine("[svc] spawned")
+			up.Stop()
+		})
+	}
+	t.Run("both", func(t *testing.T) {
+		s := stack(t, `command = "bash -c 'setsid sleep 1000 & (env -i setsid sleep 1002 &); echo spawned; exec sleep 1003'";`)
+		up := s.Start("up")
+		up.WaitLine("[svc] spawned")
+		supervisor := up.Supervisor()
+		syscall.Kill(supervisor, syscall.SIGSTOP) // it cannot see that its guard dies
+		up.Signal(syscall.SIGKILL)
+		up.Wait()
+		syscall.Kill(supervisor, syscall.SIGKILL)
+		up = s.Start("up")
+		up.WaitLine("[svc] spawned")
+		if !testkit.Eventually(func() bool { return countMatching(s, "sleep 100") == 3 }) {
+			t.Errorf("want each once: %v", s.Net.Processes())
+		}
+		up.Stop()
+	})
 }
 
 func countMatching(s *testkit.Stack, text string) int {

@@ -121,7 +121,7 @@ func TestStateFolderOfAnother(t *testing.T) {
 // supervisors counts the supervisors of a stack.
 func supervisors(s *testkit.Stack) (n int) {
 	for _, p := range s.Net.Processes() {
-		if strings.Contains(p, " supervise ") {
+		if strings.Contains(p, " supervise ") && !strings.Contains(p, " guard ") {
 			n++
 		}
 	}
@@ -149,7 +149,7 @@ func TestStateFolderRemoved(t *testing.T) {
 	up.WaitLine("[nix2gpu] " + lost)
 
 	_, stderr, code := s.Exec("up", "-d")
-	if code != 0 || !strings.Contains(stderr, "already running as pid "+strconv.Itoa(up.PID())) {
+	if code != 0 || !strings.Contains(stderr, "already running as pid "+strconv.Itoa(up.Supervisor())) {
 		t.Errorf("a second up: exit code %d, %s", code, stderr)
 	}
 	if n := countMatching(s, "sleep 1000"); n != 1 {
@@ -176,7 +176,7 @@ func TestSocketOfAnotherProject(t *testing.T) {
 			}
 		}
 	}
-	refused(`the project "project" in ` + first.Dir + ", which runs as pid " + strconv.Itoa(up.PID()))
+	refused(`the project "project" in ` + first.Dir + ", which runs as pid " + strconv.Itoa(up.Supervisor()))
 	if got := first.MustExec("ps", "--socket", socket); !strings.Contains(got, "svc") {
 		t.Errorf("the first one's ps: %s", got)
 	}

@@ -195,8 +195,23 @@ func (r *Run) CPU() time.Duration {
 	return r.cmd.ProcessState.UserTime() + r.cmd.ProcessState.SystemTime()
 }
 
-// PID is the command's.
+// PID is the command's. Of a running "up" that is the guard.
 func (r *Run) PID() int { return r.cmd.Process.Pid }
+
+// Supervisor is the pid of the supervisor that a running "up" guards.
+func (r *Run) Supervisor() int {
+	r.s.T.Helper()
+	var pid int
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", r.PID()))
+	for _, list := range lists {
+		children, _ := os.ReadFile(list) // of a thread that has just ended
+		if n, _ := fmt.Sscan(string(children), &pid); n == 1 {
+			return pid
+		}
+	}
+	r.s.T.Fatalf("%d guards nothing", r.PID())
+	return 0
+}
 
 // WaitLine waits until stdout holds the text, after what earlier calls found.
 func (r *Run) WaitLine(text string) {
