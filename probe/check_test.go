@@ -369,6 +369,46 @@ func TestNotifySocket(t *testing.T) {
 	}
 }
 
+// A liveness probe that is a notification asks for WATCHDOG=1, and is well as
+// long as none was promised. Without its socket or descriptor there is no probe.
+func TestNotifyProbes(t *testing.T) {
+	n, err := probe.ListenNotify(filepath.Join(t.TempDir(), "notify"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	fd, err := probe.NewReadyFD()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fd.Close()
+	p := &project.Process{Liveness: &project.Probe{Notify: &project.NotifyCheck{Socket: true}}}
+	g, err := probe.New(p, probe.Deps{Notify: n})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	g.Run(ctx, func(v probe.Verdict) {
+		if v.Role != project.LivenessProbe || v.State != probe.Passing {
+			t.Errorf("verdict %+v", v)
+		}
+		cancel()
+	})
+	for _, c := range []struct {
+		check project.NotifyCheck
+		deps  probe.Deps
+	}{
+		{project.NotifyCheck{Socket: true}, probe.Deps{FD: fd}},
+		{project.NotifyCheck{FD: 3}, probe.Deps{Notify: n}},
+		{project.NotifyCheck{}, probe.Deps{Notify: n, FD: fd}},
+	} {
+		for _, p := range []*project.Process{{Liveness: &project.Probe{Notify: &c.check}}, {Readiness: &project.Probe{Notify: &c.check}}} {
+			_, err := probe.New(p, c.deps)
+			wantError(t, err, "there is no notification socket or descriptor")
+		}
+	}
+}
+
 func TestReadyFD(t *testing.T) {
 	for _, writes := range [][]string{{"ready\n"}, {"\n"}, {"rea", "dy", "\n"}} {
 		fd, err := probe.NewReadyFD()

@@ -160,6 +160,13 @@ func TestSetDelayAndThresholds(t *testing.T) {
 	})
 }
 
+func TestMostWantNoLines(t *testing.T) {
+	g, err := probe.New(&project.Process{Readiness: execProbe()}, probe.Deps{Run: (&script{}).run})
+	if err != nil || g.WantsLines() {
+		t.Errorf("wants lines: %t, %v", g.WantsLines(), err)
+	}
+}
+
 // Without a period and a timeout: every 10 s, and 1 s.
 func TestDefaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -246,6 +253,9 @@ func TestLogLine(t *testing.T) {
 			g, err := probe.New(&project.Process{Readiness: &project.Probe{Log: &c.check}}, probe.Deps{})
 			if err != nil {
 				t.Fatal(err)
+			}
+			if !g.WantsLines() {
+				t.Error("it wants no lines")
 			}
 			for _, l := range c.lines { // before Run: nothing may be missed
 				g.Line([]byte(l))

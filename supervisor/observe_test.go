@@ -201,3 +201,105 @@ func TestFirstStartRestartsDependants(t *testing.T) {
 		}
 	})
 }
+
+// Whoever gives up waiting takes nobody along.
+func TestWaitersAreApart(t *testing.T) {
+	play(t, services("a: +probe", "b"), map[project.ID]any{"a": act{ready: time.Minute}}, Options{}, func(s *scene) {
+		patient := make(chan error, 2)
+		for range 2 {
+			go func() { patient <- s.Wait(ctx, "a", project.Ready) }()
+		}
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if err := s.Wait(short, "a", project.Ready); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Wait = %v", err)
+		}
+		s.pass(2 * time.Minute)
+		for range 2 {
+			select {
+			case err := <-patient:
+				s.must(err)
+			default:
+				t.Fatal("another waiter was forgotten")
+			}
+		}
+	})
+}
+
+func TestStatusSaysWhatItWaitsFor(t *testing.T) {
+	play(t, services("db: +probe", "api: db=ready", "b"), map[project.ID]any{"db": act{ready: time.Second}}, Options{}, func(s *scene) {
+		want := control.Unmet{Service: "db", Label: "db", Condition: project.Ready, Why: "is starting"}
+		if st := s.status("api"); len(st.WaitsFor) != 1 || st.WaitsFor[0] != want {
+			t.Errorf("api waits for %+v", st.WaitsFor)
+		}
+		s.pass(2 * time.Second)
+		s.must(s.Stop(ctx, []project.ID{"db"}))
+		s.pass(time.Second)
+		if st := s.status("api"); st.State != control.Running || st.WaitsFor != nil {
+			t.Errorf("api runs, and waits for %+v", st.WaitsFor)
+		}
+	})
+}
+
+func TestHealth(t *testing.T) {
+	p := services("none", "lives", "reads: +probe", "late: +probe", "over: restart=no +probe")
+	p.Processes["lives"].Liveness = &project.Probe{TCP: &project.TCPCheck{Port: 1}}
+	play(t, p, map[project.ID]any{"late": act{ready: -1}, "over": act{lasts: time.Millisecond}}, Options{}, func(s *scene) {
+		s.pass(time.Second)
+		health := func(want map[project.ID]control.Health) {
+			t.Helper()
+			for id, h := range want {
+				if got := s.status(id).Health; got != h {
+					t.Errorf("health of %s is %q, want %q", id, got, h)
+				}
+			}
+		}
+		health(map[project.ID]control.Health{"none": "", "over": "", "lives": control.HealthHealthy, "reads": control.HealthHealthy, "late": control.HealthStarting})
+		s.world.news(t, "reads", control.Probe{Role: project.ReadinessProbe})
+		health(map[project.ID]control.Health{"reads": control.HealthUnhealthy})
+	})
+}
+
+// A restart takes those that run and those that do not, in any order.
+func TestRestartOfSeveral(t *testing.T) {
+	play(t, services("a", "b", "c"), nil, Options{}, func(s *scene) {
+		s.pass(time.Second)
+		s.must(s.Stop(ctx, []project.ID{"a"}))
+		s.pass(time.Second)
+		s.must(s.Restart(ctx, []project.ID{"a", "b", "c"}))
+		s.pass(time.Second)
+		for _, id := range []project.ID{"a", "b", "c"} {
+			if st := s.status(id); st.State != control.Running || st.Starts != 2 {
+				t.Errorf("%s is %s after %d starts", id, st.State, st.Starts)
+			}
+		}
+	})
+}
+
+// After a reload those that wait look again, though nothing else has changed,
+// and all is summed up anew.
+func TestReloadOfADependency(t *testing.T) {
+	play(t, services("a", "x", "w: x=completed"), nil, Options{}, func(s *scene) {
+		s.pass(time.Second)
+		s.wantState("w", control.Waiting, "waits for x to be completed (it is running)")
+		_, err := s.Reload(ctx, project.TakenAsValid(services("a", "x", "w: a=ready")))
+		s.must(err)
+		s.pass(time.Second)
+		s.wantState("w", control.Running, "")
+	})
+	play(t, services("a"), nil, Options{}, func(s *scene) {
+		s.pass(time.Second)
+		q := services("a")
+		q.Processes["a"].Command = project.Command{Shell: project.Lit("another")}
+		_, err := s.Reload(ctx, project.TakenAsValid(q))
+		s.must(err)
+		s.pass(time.Second)
+		s.wantLines(`
+			0s starting process-compose with 1 service
+			0s a: starting
+			500ms all services healthy
+			1s a: restarting: its definition changed
+			1s a: starting
+			1.5s all services healthy`)
+	})
+}

@@ -54,15 +54,14 @@ func (c *core) start(ids []project.ID, opts StartOptions) ([]project.ID, error) 
 	for _, id := range c.project.Select(ids, opts.NoDeps) {
 		s := c.services[id]
 		named := slices.Contains(list, s)
+		s.wanted = true
 		switch {
 		case s.state.Live() && s.state != control.Stopping:
 		case s.state == control.Completed && (!named || opts.Missing):
 		case s.state == control.Waiting && !opts.NoDeps:
 		default:
 			begin = append(begin, id)
-			continue
 		}
-		s.wanted = true
 	}
 	c.want(begin, opts.NoDeps, opts.Refused)
 	return begin, nil

@@ -74,6 +74,15 @@ func TestArrowsLeadOn(t *testing.T) {
 	}
 }
 
+func TestNamesBeyondTheTable(t *testing.T) {
+	if got := kindCount.String(); got != "kind(20)" {
+		t.Errorf("got %s", got)
+	}
+	if got := effectCount.String(); got != "effect(6)" {
+		t.Errorf("got %s", got)
+	}
+}
+
 const statesPage = "../docs/reference/states.md"
 
 // The page about states is made from the table.
