@@ -16,6 +16,7 @@ import (
 // act is what a fake process does.
 type act struct {
 	err     string         // it can't be started
+	hint    string         // and this may help
 	lasts   time.Duration  // then it ends by itself; 0: it runs on
 	code    int            // with this exit code
 	signal  project.Signal // or this signal
@@ -23,6 +24,7 @@ type act struct {
 	deaf    bool           // it ignores its stop signal
 	linger  time.Duration  // from its stop signal to its end
 	quits   bool           // its stop signal ends it with exit code 0
+	refuses bool           // its shutdown command fails
 	staging time.Duration  // from Spawn to Spawned
 }
 
@@ -39,6 +41,8 @@ type fake struct {
 	pids  int
 	dead  map[RunID]bool
 	twice []string // two live executions of one process
+
+	signals []string // "a SIGTERM"
 }
 
 type fakeProc struct {
@@ -99,7 +103,7 @@ func (w *fake) live(p *fakeProc, pid int) {
 		}
 	}
 	if a.err != "" {
-		exit = project.Exit{Error: a.err, Code: 127}
+		exit = project.Exit{Error: a.err, Hint: a.hint, Code: 127}
 		return
 	}
 	w.report(Fact{Kind: Spawned, Run: p.run.ID, PID: pid})
@@ -170,13 +174,20 @@ func (w *fake) Probe(id RunID) {
 
 func (w *fake) Signal(id RunID, signal project.Signal, group bool) {
 	if p := w.find(id); p != nil {
+		w.mu.Lock()
+		w.signals = append(w.signals, fmt.Sprintf("%s %s", p.run.Process.ID, signal))
+		w.mu.Unlock()
 		p.term <- signal
 	}
 }
 
 func (w *fake) Shutdown(id RunID, c project.Command) {
 	w.Say("(shutdown command: " + c.Shell.String() + ")")
-	w.After(time.Millisecond, Fact{Kind: ShutdownDone, Run: id})
+	f := Fact{Kind: ShutdownDone, Run: id}
+	if p := w.find(id); p != nil && w.scripted(p.run.Process.ID, p.run.Attempt).refuses {
+		f.Exit.Code = 1
+	}
+	w.After(time.Millisecond, f)
 }
 
 func (w *fake) Cancel(id RunID) {
@@ -320,6 +331,21 @@ func (s *scene) wantLines(want string) {
 	if got, want := s.world.transcript(), strings.Join(clean, "\n"); got != want {
 		s.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
+}
+
+// after is a line that was said, with its time, which is left to chance.
+func (s *scene) after(line string) string {
+	s.Helper()
+	found := ""
+	for said := range strings.Lines(s.world.transcript()) {
+		if strings.HasSuffix(strings.TrimSpace(said), "s "+line) {
+			found = strings.TrimSpace(said) // the last one
+		}
+	}
+	if found == "" {
+		s.Errorf("%q was not said", line)
+	}
+	return found
 }
 
 // wantEnd waits for the end of the project by itself.

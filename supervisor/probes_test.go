@@ -44,6 +44,20 @@ func TestStartupProbe(t *testing.T) {
 	})
 }
 
+// With both, the startup probe only lets the other begin.
+func TestStartupAndReadiness(t *testing.T) {
+	p := services("a: +probe", "b")
+	p.Processes["a"].Startup = &project.Probe{TCP: &project.TCPCheck{Port: 1}}
+	play(t, p, map[project.ID]any{"a": act{ready: -1}}, Options{}, func(s *scene) {
+		s.world.news(t, "a", control.Probe{Role: project.StartupProbe, OK: true})
+		s.wantState("a", control.Starting, "its readiness probe has not passed yet")
+		s.world.news(t, "a", control.Probe{Role: project.LivenessProbe, OK: true})
+		s.wantState("a", control.Starting, "its readiness probe has not passed yet")
+		s.world.news(t, "a", control.Probe{Role: project.ReadinessProbe, OK: true})
+		s.wantState("a", control.Running, "")
+	})
+}
+
 // A probe that passes does not hide that another fails, in either order.
 func TestVerdictsOfSeveralProbes(t *testing.T) {
 	p := services("a: +probe", "b")

@@ -259,7 +259,7 @@ func (c *core) downNow() {
 
 // killAll ends the graces.
 func (c *core) killAll() {
-	if c.stopping == nil || c.stopping.killing {
+	if c.stopping == nil {
 		return
 	}
 	c.stopping.killing = true

@@ -1,0 +1,119 @@
+package supervisor
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"nix2gpu/project"
+)
+
+// A shutdown command that fails is followed by the signal at once; the signal
+// comes once, whoever else thinks of it.
+func TestSignalIsSentOnce(t *testing.T) {
+	p := services("a")
+	p.Processes["a"].Shutdown.Command = &project.Command{Shell: project.Lit("bye")}
+	play(t, p, map[project.ID]any{"a": act{refuses: true, deaf: true}}, Options{}, func(s *scene) {
+		s.pass(time.Second)
+		s.Down()
+		s.pass(time.Second)
+		if want := []string{"a SIGTERM"}; !slices.Equal(s.world.signals, want) {
+			t.Errorf("signals %q a second after the command has failed, want %q", s.world.signals, want)
+		}
+		s.wantEnd(0, "requested")
+		if want := []string{"a SIGTERM"}; !slices.Equal(s.world.signals, want) {
+			t.Errorf("signals %q, want %q", s.world.signals, want)
+		}
+	})
+}
+
+func TestStopOfNothing(t *testing.T) {
+	p := services("a")
+	p.WhenDone = project.WhenDoneStay
+	play(t, p, map[project.ID]any{"a": act{lasts: time.Second}}, Options{}, func(s *scene) {
+		s.pass(2 * time.Second)
+		s.Down()
+		s.wantEnd(0, "requested")
+		s.wantLines(`
+			0s starting process-compose with 1 service
+			0s a: starting
+			500ms all services healthy
+			1s a: completed`)
+	})
+}
+
+// Each of three levels has a third of the budget before the next is told.
+func TestBudgetOfThreeLevels(t *testing.T) {
+	p := services("a", "b: a=ready", "c: b=ready")
+	deaf := act{deaf: true}
+	play(t, p, map[project.ID]any{"a": deaf, "b": deaf, "c": deaf}, Options{StopBudget: 9 * time.Second}, func(s *scene) {
+		s.pass(time.Second)
+		s.Down()
+		for _, want := range [][]string{{"c SIGTERM"}, {"c SIGTERM", "b SIGTERM"}, {"c SIGTERM", "b SIGTERM", "a SIGTERM"}} {
+			s.pass(2900 * time.Millisecond)
+			if !slices.Equal(s.world.signals, want) {
+				t.Errorf("%v after the stop began the signals are %q, want %q", time.Since(s.world.began)-time.Second, s.world.signals, want)
+			}
+			s.pass(100 * time.Millisecond)
+		}
+		s.wantEnd(0, "requested")
+		if took := time.Since(s.world.began); took != 10*time.Second {
+			t.Errorf("ended after %v", took)
+		}
+	})
+}
+
+// Whoever was told a second ago is named as well.
+func TestWaitingIsSaidAfterASecond(t *testing.T) {
+	p := services("api", "web: api=started")
+	play(t, p, map[project.ID]any{"web": act{linger: time.Second}, "api": act{linger: 8 * time.Second}}, Options{}, func(s *scene) {
+		s.pass(time.Second)
+		s.Down()
+		s.pass(time.Minute)
+		s.wantLines(`
+			0s starting process-compose with 2 services
+			0s api: starting
+			0s web: waiting for dependencies
+			0s web: starting
+			500ms all services healthy
+			1s stopping 2 services
+			3s still stopping: waiting for api (got SIGTERM, killed in 9s)
+			10s all services stopped`)
+	})
+}
+
+// The wait that is announced is the one to come, and the hint is given when a
+// service begins to fail and when it has failed for good.
+func TestBackoffIsAnnounced(t *testing.T) {
+	p := services("a: restart=on_failure max=3", "b")
+	play(t, p, map[project.ID]any{"a": act{err: "no program", hint: "install it"}}, Options{Seed: 3}, func(s *scene) {
+		_, events, cancel, err := s.Subscribe(ctx)
+		s.must(err)
+		defer cancel()
+		s.pass(time.Minute)
+		s.wantLines(`
+			0s starting process-compose with 2 services
+			0s a: starting
+			0s b: starting
+			0s a: no program; restarting in 500ms
+			0s a: hint: install it
+			` + s.after("a: starting (restart 1)") + `
+			` + s.after("a: no program; restarting in 1s") + `
+			` + s.after("a: starting (restart 2)") + `
+			` + s.after("a: no program; restarting in 2s") + `
+			` + s.after("1 of 2 services healthy; restarting: a (no program)") + `
+			` + s.after("a: starting (restart 3)") + `
+			` + s.after("a: failed: gave up after 3 restarts: no program") + `
+			` + s.after("a: hint: install it") + `
+			` + s.after("1 of 2 services healthy; failed: a (gave up after 3 restarts: no program)"))
+		var waits []string
+		for len(events) > 0 {
+			if ev := <-events; ev.Service.ID == "a" && ev.Service.State == "backoff" {
+				waits = append(waits, ev.Service.Why)
+			}
+		}
+		if want := []string{"no program; restarts in 1s", "no program; restarts in 2s"}; !slices.Equal(waits, want) {
+			t.Errorf("events say %q, want %q", waits, want)
+		}
+	})
+}
