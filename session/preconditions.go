@@ -17,6 +17,7 @@ import (
 	"nix2gpu/project"
 	"nix2gpu/rundir"
 	"nix2gpu/stage"
+	"nix2gpu/supervisor"
 )
 
 // A Machine is where a project is to run.
@@ -38,6 +39,7 @@ const (
 	PackageMissing                 // software that is not on this machine
 	CommandMissing                 // a program or folder that does not exist
 	UserMissing                    // a user that does not exist
+	LogRefused                     // a file for the log that can't be written to, or was planted
 )
 
 // A Precondition is one that is not met: what would make a service fail at
@@ -134,6 +136,7 @@ func (m Machine) Preconditions(p *project.Project, ids []project.ID, held []proj
 	c.unsupported()
 	c.ports(held)
 	c.folders()
+	c.logFiles()
 	c.packages()
 	c.commands()
 	slices.SortStableFunc(c.unmet, func(a, b Precondition) int {
@@ -324,6 +327,22 @@ func (c *check) provider() packages.Provider {
 		return &packages.Host{Dir: filepath.Join(c.scratch, "packages")}
 	}
 	return &packages.Host{Dir: c.Layout.Packages}
+}
+
+// logFiles finds the copies of logs that can't be written, or would be written
+// where somebody else has led us.
+func (c *check) logFiles() {
+	st := c.stage()
+	c.services(func(s *project.Service) {
+		for _, id := range s.ProcessIDs() {
+			err := supervisor.CheckLogFile(st, c.project, c.project.Processes[id])
+			var e *supervisor.LogFileError
+			if errors.As(err, &e) {
+				c.fail(LogRefused, s, s.OptionPos("log_location"), e.Hint, "%s", e.Error())
+				return
+			}
+		}
+	})
 }
 
 // packages finds what is not installed.

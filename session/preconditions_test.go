@@ -59,6 +59,15 @@ func TestPreconditions(t *testing.T) {
 		{name: "command", change: func(s *project.Service, q *project.Process) {
 			q.Command.Exec = []project.Text{project.Lit("no-such-program")}
 		}, kind: session.CommandMissing, want: `nix2gpu.nix:4:5: service "api": command "no-such-program" does not exist`},
+		{name: "log file to be made", change: func(s *project.Service, q *project.Process) {
+			q.Log.File = project.RootPath("/deep/api.log")
+		}},
+		{name: "log on stdout", change: func(s *project.Service, q *project.Process) { q.Log.File = project.Lit("/dev/stdout") }},
+		{name: "log nowhere", change: func(s *project.Service, q *project.Process) { q.Log.File = project.Lit("/dev/null") }},
+		{name: "log to a device", change: func(s *project.Service, q *project.Process) { q.Log.File = project.Lit("/dev/zero") },
+			kind: session.LogRefused, want: `nix2gpu.nix:2:3: service "api": cannot write the log to "/dev/zero": it is a device`},
+		{name: "log to a folder", change: func(s *project.Service, q *project.Process) { q.Log.File = project.Lit("/tmp") },
+			kind: session.LogRefused, want: `nix2gpu.nix:2:3: service "api": cannot write the log to "/tmp": it is a folder`},
 		{name: "everything at once, by place", change: func(s *project.Service, q *project.Process) {
 			s.Ports, s.Unsupported = []project.Port{taken}, "it"
 		}, kind: session.Unsupported, want: `nix2gpu.nix:2:3: `, more: 1},

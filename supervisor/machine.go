@@ -12,8 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"nix2gpu/control"
 	"nix2gpu/probe"
 	"nix2gpu/process"
@@ -236,7 +234,7 @@ func (x *execution) takeFiles() (begun func(), err error) {
 // openLog opens the log of the run, and the copy that the process asks for.
 func (x *execution) openLog() (*servicelog.Run, error) {
 	source := x.source()
-	copyTo, err := x.logFile()
+	copyTo, err := openLogFile(x.m.Stage, x.Project, x.Process, os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
@@ -374,25 +372,6 @@ func (x *execution) source() *servicelog.Source {
 	})
 }
 
-// logFile opens the copy of the log that the process asks for.
-func (x *execution) logFile() (*os.File, error) {
-	if x.Process.Log.File.IsEmpty() {
-		return nil, nil
-	}
-	path, err := x.m.Stage.Resolve(x.Project, x.Process.Log.File)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("cannot make the folder of its log: %w", err)
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("cannot open its log: %w", err)
-	}
-	return f, nil
-}
-
 // watch is what sees each line first; nil when nothing wants to.
 func (x *execution) watch(copyTo *os.File) servicelog.Watch {
 	if copyTo == nil && !x.probes.WantsLines() {
@@ -438,7 +417,10 @@ func startError(err error) project.Exit {
 	exit := project.Exit{Error: oneLine(err.Error()), Code: 127}
 	var staged *stage.Error
 	var refused *process.StartError
+	var logFile *LogFileError
 	switch {
+	case errors.As(err, &logFile):
+		exit.Hint = logFile.Hint
 	case errors.As(err, &staged):
 		exit.Error, exit.Hint = staged.Msg, staged.Hint
 		if staged.Kind == stage.NotExecutable || staged.Kind == stage.NoFormat {

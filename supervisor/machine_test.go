@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -337,18 +338,76 @@ func TestMachineLogFile(t *testing.T) {
 	if want := "one three two"; strings.Join(got, " ") != want {
 		t.Errorf("the copy holds %q", data)
 	}
-	// A link that somebody planted there is not followed.
-	p = services("b: restart=no")
-	link := filepath.Join(t.TempDir(), "b.log")
-	if err := os.Symlink("/etc/hostname", link); err != nil {
+}
+
+// A link of ours is followed; what is on stdout already gets no file; nothing
+// that was planted is written to, or waited for.
+func TestMachineLogLocation(t *testing.T) {
+	const stranger = 4242
+	for _, tt := range []struct {
+		name  string
+		make  func(t *testing.T, dir string) (location string)
+		wrote string // the file below dir that has the lines; "": none
+		why   string // the run's error
+	}{
+		{name: "link of ours", wrote: "target", make: func(t *testing.T, dir string) string {
+			return link(t, "target", dir+"/log")
+		}},
+		{name: "stdout", make: func(*testing.T, string) string { return "/dev/stdout" }},
+		{name: "stderr", make: func(*testing.T, string) string { return "/dev/stderr" }},
+		{name: "null", make: func(*testing.T, string) string { return "/dev/null" }},
+		{name: "link of a stranger", why: "is a link", make: func(t *testing.T, dir string) string {
+			if os.Geteuid() != 0 {
+				t.Skip("only root can make a link for another user")
+			}
+			path := link(t, "target", dir+"/log")
+			if err := os.Lchown(path, stranger, stranger); err != nil {
+				t.Fatal(err)
+			}
+			return path
+		}},
+		{name: "FIFO", why: "is a FIFO", make: func(t *testing.T, dir string) string {
+			if err := syscall.Mkfifo(dir+"/log", 0o666); err != nil {
+				t.Fatal(err)
+			}
+			return dir + "/log"
+		}},
+		{name: "device", why: "is a device", make: func(*testing.T, string) string { return "/dev/zero" }},
+		{name: "folder", why: "is a folder", make: func(_ *testing.T, dir string) string { return dir }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			p := services("b: restart=no")
+			p.Processes["b"].Command = sh("echo hello; true")
+			p.Processes["b"].Log.File = project.Lit(tt.make(t, dir))
+			result := <-onMachine(t, p, Options{}).result
+			if tt.why == "" != (result.Code == 0) || !strings.Contains(result.Reason, tt.why) {
+				t.Errorf("result = %+v, want %q", result, tt.why)
+			}
+			for _, name := range []string{"target", "log"} {
+				info, err := os.Lstat(filepath.Join(dir, name))
+				if err != nil || !info.Mode().IsRegular() {
+					continue
+				}
+				if data, err := os.ReadFile(filepath.Join(dir, name)); err != nil || name != tt.wrote || string(data) != "hello\n" {
+					t.Errorf("%s has %q, %v", name, data, err)
+				}
+			}
+			if tt.wrote != "" {
+				if _, err := os.Stat(filepath.Join(dir, tt.wrote)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+func link(t *testing.T, to, path string) string {
+	t.Helper()
+	if err := os.Symlink(to, path); err != nil {
 		t.Fatal(err)
 	}
-	p.Processes["b"].Command = sh("echo hello; true")
-	p.Processes["b"].Log.File = project.Lit(link)
-	r = onMachine(t, p, Options{})
-	if result := <-r.result; result.Code != 127 || !strings.Contains(result.Reason, "cannot open its log") {
-		t.Errorf("result = %+v", result)
-	}
+	return path
 }
 
 func TestMachineUser(t *testing.T) {

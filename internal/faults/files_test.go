@@ -281,3 +281,29 @@ func fullStateDisk(t *testing.T, folders bool) {
 	}
 	up.Stop()
 }
+
+// TestLogLocation asks for a copy of the log in a FIFO that nobody reads: that
+// process is refused with the cure, and the other runs, its lines once on
+// stdout.
+func TestLogLocation(t *testing.T) {
+	s := testkit.NewStackFrom(t, "")
+	s.Write("process-compose.yaml", `processes:
+  hung: {command: "echo never", log_location: fifo}
+  shown: {command: "echo hello; sleep 1000", log_location: /dev/stdout}
+`)
+	if err := unix.Mkfifo(filepath.Join(s.Dir, "fifo"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	up := s.Start("up")
+	up.WaitLine("[shown] hello")
+	ps, _, _ := s.Exec("status", "hung")
+	if !strings.Contains(ps, "it is a FIFO") || !strings.Contains(ps, "log_location") && !strings.Contains(ps, "remove") {
+		t.Errorf("status does not say why, and what helps:\n%s", ps)
+	}
+	s.MustExec("down")
+	up.Wait()
+	if n := strings.Count(up.Stdout(), "hello"); n != 1 {
+		t.Errorf("the line is on stdout %d times", n)
+	}
+	s.WantNothingLeft()
+}

@@ -1,0 +1,86 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"nix2gpu/project"
+	"nix2gpu/safefile"
+	"nix2gpu/stage"
+)
+
+// A LogFileError says why the copy of its log that a process asks for cannot be
+// written.
+type LogFileError struct {
+	Path string
+	Why  string
+	Hint string
+}
+
+func (e *LogFileError) Error() string {
+	return fmt.Sprintf("cannot write the log to %q: %s", e.Path, e.Why)
+}
+
+// noLogFile are the places for which no copy is written: stdout has the lines
+// already.
+func noLogFile(path string) bool {
+	return slices.Contains([]string{"/dev/stdout", "/dev/stderr", "/dev/null"}, path)
+}
+
+// CheckLogFile says, without making anything, why the copy of its log that a
+// process asks for could not be written; as a [*LogFileError] if so.
+func CheckLogFile(st *stage.Stage, p *project.Project, q *project.Process) error {
+	f, err := openLogFile(st, p, q, 0)
+	if f != nil {
+		f.Close()
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it can be made
+	}
+	return err
+}
+
+// openLogFile opens the copy of its log that a process asks for, with these
+// flags more; nil: it asks for none. A link is followed when nobody else can
+// have put it there.
+func openLogFile(st *stage.Stage, p *project.Project, q *project.Process, flags int) (*os.File, error) {
+	if q.Log.File.IsEmpty() {
+		return nil, nil
+	}
+	path, err := st.Resolve(p, q.Log.File)
+	if err != nil || noLogFile(path) {
+		return nil, err
+	}
+	if flags&os.O_CREATE != 0 {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return nil, logFileError(path, err)
+		}
+	}
+	f, err := safefile.OpenLinked(path, os.O_WRONLY|os.O_APPEND|flags, 0o644)
+	if err != nil && (flags&os.O_CREATE != 0 || !errors.Is(err, fs.ErrNotExist)) {
+		return nil, logFileError(path, err)
+	}
+	return f, err
+}
+
+func logFileError(path string, err error) error {
+	e := &LogFileError{Path: path, Hint: "set log_location to a file that can be written to"}
+	var refused *safefile.Error
+	var failed *fs.PathError
+	switch {
+	case errors.As(err, &refused):
+		e.Why, e.Hint = refused.Why, refused.Hint
+		if refused.Path != path {
+			e.Why = refused.Path + ": " + refused.Why
+		}
+	case errors.As(err, &failed):
+		e.Why = failed.Err.Error()
+	default:
+		e.Why = err.Error()
+	}
+	return e
+}
