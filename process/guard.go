@@ -110,8 +110,9 @@ func (h *Host) Abandoned() <-chan struct{} {
 // GuardMain runs argv, the supervisor, as its child with all descriptors that
 // it was given, and with the number of one more as the last argument, which is
 // [Options.Guard]. It passes signals on, waits for the supervisor's end, and
-// returns its exit code. When the supervisor was killed, the kernel makes
-// everything that it ran a child of ours, however it hid: that is ended first.
+// returns its exit code. When the supervisor was killed, which is an error, the
+// kernel makes everything that it ran a child of ours, however it hid: that is
+// ended first.
 //
 // It is to be called at once, by a program that has done nothing yet.
 func GuardMain(path string, argv []string) (code int, err error) {
@@ -145,13 +146,15 @@ func GuardMain(path string, argv []string) (code int, err error) {
 			g.pass(s.(unix.Signal))
 		case <-ended:
 			status := g.reap()
-			if err := g.endOrphans(); err != nil {
-				return 128 + int(unix.SIGKILL), err
+			err := g.endOrphans()
+			if !status.Signaled() {
+				return status.ExitStatus(), err
 			}
-			if status.Signaled() {
-				return 128 + int(status.Signal()), nil
+			exit := project.KilledBy(project.Signal(status.Signal()))
+			if err == nil {
+				err = fmt.Errorf("the supervisor was %v; what it ran has been ended", exit)
 			}
-			return status.ExitStatus(), nil
+			return exit.Code, err
 		}
 	}
 }

@@ -70,7 +70,12 @@ func supervisor(t *testing.T, guarded bool, n int, args ...string) (cmd *exec.Cm
 	}
 	cmd = exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), "HELPER="+helper)
-	cmd.Stderr = os.Stderr
+	said, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
+	cmd.Stderr = said
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -103,6 +108,10 @@ func TestGuardEndsServicesOfADeadSupervisor(t *testing.T) {
 	}
 	if code := cmd.ProcessState.ExitCode(); code != 128+9 {
 		t.Errorf("the guard ended with %v, want the code of the supervisor's end", err)
+	}
+	said, _ := os.ReadFile(cmd.Stderr.(*os.File).Name())
+	if want := "the supervisor was killed by SIGKILL; what it ran has been ended\n"; string(said) != want {
+		t.Errorf("it said %q, want %q", said, want)
 	}
 }
 

@@ -326,6 +326,13 @@ func TestSupervisorKilled(t *testing.T) {
 				t.Errorf("left after the %s was killed: %v", name, s.Net.Processes())
 			}
 			t.Logf("nothing left %v after SIGKILL of the %s", time.Since(start), name)
+			code, says := up.Wait(), "nix2gpu: the supervisor was killed by SIGKILL; what it ran has been ended\n"
+			if name == "guard" {
+				says = ""
+			}
+			if code != 137 || up.Stderr() != says {
+				t.Errorf("exit code %d, want 137, and %q, want %q", code, up.Stderr(), says)
+			}
 
 			up = s.Start("up") // the dead one's socket and lock are no obstacle
 			up.WaitLine("[svc] spawned")
