@@ -290,8 +290,13 @@ func (h *host) farm(t *eval.Thread, name string, entries *eval.List) eval.Value 
 
 // goValue takes a value apart for an encoder, and adds the contexts of its
 // strings to ctx.
-func goValue(t *eval.Thread, v eval.Value, ctx **eval.Context) any {
-	switch v := t.Force(v).(type) {
+func goValue(t *eval.Thread, v eval.Value, ctx **eval.Context) (x any) {
+	t.Descend(func() { x = goInner(t, t.Force(v), ctx) })
+	return x
+}
+
+func goInner(t *eval.Thread, v eval.Value, ctx **eval.Context) any {
+	switch v := v.(type) {
 	case eval.Null:
 		return nil
 	case eval.Bool:

@@ -33,9 +33,13 @@ func (t *Thread) checkContext() {
 func (t *Thread) step() {
 	t.steps++
 	if t.steps&1023 == 0 {
-		t.checkLimits()
-		t.spend(1024 * stepBytes)
+		t.checkpoint() // one call, so that step itself is inlined
 	}
+}
+
+func (t *Thread) checkpoint() {
+	t.checkLimits()
+	t.spend(1024 * stepBytes)
 }
 
 // charge counts n steps at once, before a primitive does that much work.

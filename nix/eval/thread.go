@@ -93,6 +93,16 @@ func (t *Thread) enter() {
 
 func (t *Thread) leave() { t.nested-- }
 
+// Descend calls f, with which Go code looks into a value that may be endless, or
+// hold the same value many times: what is in it counts as steps, and its depth
+// is bounded.
+func (t *Thread) Descend(f func()) {
+	t.step()
+	t.enter()
+	f()
+	t.leave()
+}
+
 // ForceDeep computes v and everything in it. Functions and their environments
 // are left alone.
 func (t *Thread) ForceDeep(v Value) Value {

@@ -300,6 +300,9 @@ func (c *Config) Any(path ...string) any {
 	if at.errs.tooDeep(at.n.path(), func() Pos { return at.Pos() }) {
 		return nil
 	}
+	if e := at.n.in(); e != nil { // what is in there twice is read twice
+		at.errs.addAt(at.n.path(), e.do(func(t *eval.Thread) { t.Descend(func() {}) }))
+	}
 	switch kind := at.Kind(); kind {
 	case Missing, KindNull:
 		return nil

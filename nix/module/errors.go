@@ -95,7 +95,7 @@ func errorf(path []string, pos Pos, format string, args ...any) *Error {
 type errorList struct {
 	all     Errors
 	seen    map[string]bool
-	endless bool // a value has no end: nothing more is read deeply
+	endless bool // a value has no end, or a limit is reached: nothing more is read deeply
 }
 
 // add keeps err, whatever is new in it, and reports whether there was an error.
@@ -107,12 +107,26 @@ func (l *errorList) add(err error) bool {
 		l.seen = map[string]bool{}
 	}
 	for _, e := range asErrors(err) {
+		l.endless = l.endless || isLimit(e.Cause)
 		if key := e.Pos.String() + ": " + e.Msg; !l.seen[key] {
 			l.seen[key] = true
 			l.all = append(l.all, e)
 		}
 	}
 	return true
+}
+
+// isLimit reports whether the evaluation as a whole has to end.
+func isLimit(err error) bool {
+	e, ok := errors.AsType[*eval.Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Kind {
+	case eval.KindSteps, eval.KindSize, eval.KindMemory, eval.KindCanceled:
+		return true
+	}
+	return false
 }
 
 // addAt is add for an error that came up while reading the option at path.

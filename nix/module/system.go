@@ -190,8 +190,12 @@ func plainValue(v any) eval.Value {
 
 // goValue is the opposite of value: nil, bool, int64, float64, Str, []any or
 // map[string]any, evaluated deeply. Functions are an error.
-func (m *merging) goValue(v eval.Value) any {
-	v = m.t.Force(v)
+func (m *merging) goValue(v eval.Value) (x any) {
+	m.t.Descend(func() { x = m.goInner(m.t.Force(v)) })
+	return x
+}
+
+func (m *merging) goInner(v eval.Value) any {
 	switch v := v.(type) {
 	case eval.Null:
 		return nil

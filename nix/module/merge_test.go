@@ -1,0 +1,121 @@
+package module_test
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"nix2gpu/nix/module"
+)
+
+// mergeOptions are what TestMerge assigns to.
+var mergeOptions = module.Options{
+	"n":     {Type: module.Int, Default: 1},
+	"s":     {Type: module.NullOr(module.String), Default: module.Null},
+	"lines": {Type: module.Lines, Default: ""},
+	"l":     {Type: module.ListOf(module.String), Default: []string{}},
+	"set":   {Type: module.AttrsOf(module.Int), Default: map[string]any{}},
+	"lazy":  {Type: module.LazyAttrsOf(module.Int), Default: map[string]any{}},
+	"fixed": {Type: module.Int, ReadOnly: true},
+	"mode":  {Type: module.Enum("fast", "slow"), Default: "fast"},
+	"sub": {Type: module.AttrsOf(module.Submodule(module.Schema{Options: module.Options{
+		"x": {Type: module.Int, Default: 0},
+		"y": {Type: module.Int, Default: 0},
+	}})), Default: map[string]any{}},
+}
+
+// TestMerge merges modules; each case reads one option.
+func TestMerge(t *testing.T) {
+	for name, c := range map[string]struct {
+		modules []string
+		path    string
+		want    any
+		prio    int
+		err     string
+	}{
+		"a default":          {path: "n", want: int64(1), prio: 1500},
+		"a plain assignment": {modules: []string{`{ n = 2; }`}, path: "n", want: int64(2), prio: 100},
+		"mkDefault":          {modules: []string{`{ n = mkDefault 2; }`}, path: "n", want: int64(2), prio: 1000},
+		"mkDefault loses":    {modules: []string{`{ n = mkDefault 2; }`, `{ n = 3; }`}, path: "n", want: int64(3), prio: 100},
+		"mkForce wins":       {modules: []string{`{ n = mkForce 2; }`, `{ n = 3; }`}, path: "n", want: int64(2), prio: 50},
+		"as good as a default": {modules: []string{`{ n = mkOverride 1500 1; }`},
+			path: "n", want: int64(1), prio: 1500},
+		"worse than a default": {modules: []string{`{ n = mkOverride 1501 2; }`}, path: "n", want: int64(1), prio: 1500},
+		"better than a default": {modules: []string{`{ n = mkOverride 1499 2; }`},
+			path: "n", want: int64(2), prio: 1499},
+
+		// Of nested priorities the outermost counts.
+		"force around default": {modules: []string{`{ n = mkForce (mkDefault 2); }`, `{ n = 3; }`}, path: "n", want: int64(2), prio: 50},
+		"default around force": {modules: []string{`{ n = mkDefault (mkForce 2); }`, `{ n = 3; }`}, path: "n", want: int64(3), prio: 100},
+		"three of them":        {modules: []string{`{ n = mkOverride 70 (mkOverride 10 (mkOverride 90 2)); }`, `{ n = mkOverride 60 3; }`}, path: "n", want: int64(3), prio: 60},
+		"around a set":         {modules: []string{`mkForce { n = mkDefault 2; }`, `{ n = 3; }`}, path: "n", want: int64(2), prio: 50},
+		"through mkIf":         {modules: []string{`{ n = mkForce (mkIf true (mkDefault 2)); }`, `{ n = 3; }`}, path: "n", want: int64(2), prio: 50},
+		"through mkMerge":      {modules: []string{`{ l = mkForce (mkMerge [ [ "a" ] (mkDefault [ "b" ]) ]); }`, `{ l = [ "c" ]; }`}, path: "l", want: []any{module.Str{S: "a"}, module.Str{S: "b"}}, prio: 50},
+		"through mkOrder":      {modules: []string{`{ l = mkForce (mkAfter [ "a" ]); }`, `{ l = mkForce [ "b" ]; }`}, path: "l", want: []any{module.Str{S: "b"}, module.Str{S: "a"}}, prio: 50},
+
+		"mkIf that does not hold":   {modules: []string{`{ n = mkIf false 2; }`}, path: "n", want: int64(1), prio: 1500},
+		"nested mkIf":               {modules: []string{`{ n = mkIf true (mkIf false 2); }`}, path: "n", want: int64(1), prio: 1500},
+		"mkIf of config":            {modules: []string{`{ n = mkIf (config.mode == "slow") 2; mode = "slow"; }`}, path: "n", want: int64(2), prio: 100},
+		"mkIf around a set":         {modules: []string{`mkIf (config.mode == "slow") { n = 2; }`, `{ mode = "slow"; }`}, path: "n", want: int64(2), prio: 100},
+		"two around a set":          {modules: []string{`mkIf true (mkIf (config.mode == "slow") { n = 2; })`}, path: "n", want: int64(1), prio: 1500},
+		"a condition that is none":  {modules: []string{`{ n = mkIf "yes" 2; }`}, path: "n", err: "the condition of mkIf must be a boolean, not \"yes\""},
+		"a property without a part": {modules: []string{`{ n = { _type = "if"; condition = true; }; }`}, path: "n", err: "a property (if) must have the attribute content"},
+		"a type that is no text":    {modules: []string{`{ n = { _type = 5; }; }`}, path: "n", err: "is not of type `signed integer'"},
+
+		"orders": {modules: []string{`{ l = mkAfter [ "z" ]; }`, `{ l = [ "m" ]; }`, `{ l = mkBefore [ "a" ]; }`, `{ l = mkOrder 1000 [ "n" ]; }`, `{ l = mkOrder 999 [ "k" ]; }`, `{ l = mkOrder 1001 [ "o" ]; }`},
+			path: "l", want: []any{module.Str{S: "a"}, module.Str{S: "k"}, module.Str{S: "n"}, module.Str{S: "m"}, module.Str{S: "o"}, module.Str{S: "z"}}, prio: 100},
+		"nested orders": {modules: []string{`{ l = mkAfter (mkBefore [ "z" ]); }`, `{ l = [ "m" ]; }`},
+			path: "l", want: []any{module.Str{S: "m"}, module.Str{S: "z"}}, prio: 100},
+		"lines":                 {modules: []string{`{ lines = "a"; }`, `{ lines = mkBefore "b"; }`}, path: "lines", want: module.Str{S: "b\na"}, prio: 100},
+		"the last module first": {modules: []string{`{ l = [ "b" ]; }`, `{ l = [ "a" ]; }`}, path: "l", want: []any{module.Str{S: "a"}, module.Str{S: "b"}}, prio: 100},
+		"an element off":        {modules: []string{`{ l = [ "a" (mkIf false "b") "c" ]; }`}, path: "l", want: []any{module.Str{S: "a"}, module.Str{S: "c"}}, prio: 100},
+		"an attribute":          {modules: []string{`{ set.a = 1; }`, `{ set.b = 2; }`}, path: "set", want: map[string]any{"a": int64(1), "b": int64(2)}, prio: 100},
+		"one of it off":         {modules: []string{`{ set.a = mkIf false 1; set.b = 2; }`}, path: "set", want: map[string]any{"b": int64(2)}, prio: 100},
+		"a lazy one off":        {modules: []string{`{ lazy.b = 2; }`}, path: "lazy.b", want: int64(2), prio: 100},
+		"inside, by prio":       {modules: []string{`{ set.a = mkForce 1; }`, `{ set.a = 2; }`}, path: "set.a", want: int64(1), prio: 50},
+		"a submodule":           {modules: []string{`{ sub.a.x = 1; }`, `{ sub.a.y = mkDefault 2; }`}, path: "sub", want: map[string]any{"a": map[string]any{"x": int64(1), "y": int64(2)}}, prio: 100},
+		"one overridden":        {modules: []string{`{ sub.a = mkForce { x = 1; }; }`, `{ sub.a.y = 2; }`}, path: "sub.a.y", want: int64(0), prio: 1500},
+
+		"equal values":            {modules: []string{`{ s = "a"; }`, `{ s = "a"; }`}, path: "s", want: module.Str{S: "a"}, prio: 100},
+		"different values":        {modules: []string{`{ s = "a"; }`, `{ s = "b"; }`}, path: "s", err: "lib.mkForce gives one of them priority"},
+		"null and a value":        {modules: []string{`{ s = null; }`, `{ s = "b"; }`}, path: "s", err: "the option `s'"},
+		"read-only once":          {modules: []string{`{ fixed = 1; }`}, path: "fixed", want: int64(1), prio: 100},
+		"read-only twice":         {modules: []string{`{ fixed = 1; }`, `{ fixed = 1; }`}, path: "fixed", err: "is read-only and has a value already"},
+		"read-only and lost":      {modules: []string{`{ fixed = 1; }`, `{ fixed = mkDefault 1; }`}, path: "fixed", err: "is read-only and has a value already"},
+		"nothing assigned":        {path: "fixed", err: "the option `fixed' is used, but nothing is assigned to it"},
+		"only what is off":        {modules: []string{`{ fixed = mkIf false 1; }`}, path: "fixed", err: "the option `fixed' is used, but nothing is assigned to it"},
+		"a wrong type":            {modules: []string{`{ n = "x"; }`}, path: "n", err: "a definition for option `n' is not of type `signed integer': \"x\""},
+		"a wrong loser":           {modules: []string{`{ n = "x"; }`, `{ n = mkForce 3; }`}, path: "n", want: int64(3), prio: 50},
+		"a number as text":        {modules: []string{`{ n = " 7 "; }`}, path: "n", err: "hint: write 7"},
+		"text as a number":        {modules: []string{`{ s = 7; }`}, path: "s", err: `hint: write "7"`},
+		"an element as a list":    {modules: []string{`{ l = "a"; }`}, path: "l", err: `hint: write [ "a" ]`},
+		"a word of an enum":       {modules: []string{`{ mode = "fats"; }`}, path: "mode", err: `did you mean "fast"?`},
+		"a value with its file":   {modules: []string{`{ n = { _type = "definition"; file = "else.nix"; value = 2; }; }`}, path: "n", want: int64(2), prio: 100},
+		"a wrong one with a file": {modules: []string{`{ n = { _type = "definition"; file = "else.nix"; value = "x"; }; }`}, path: "n", err: "is not of type"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ev, sys := newSystem()
+			spec := module.Spec{Modules: []module.Module{module.Declare(mergeOptions, nil)}}
+			for _, text := range c.modules {
+				file := "m" + string(rune('0'+len(spec.Modules))) + ".nix"
+				spec.Modules = append(spec.Modules, module.FromValue(nix(t, ev, sys, file, "{ config, lib, ... }: with lib; "+text), file))
+			}
+			e := sys.Evaluate(t.Context(), spec)
+			at := e.Config().Get(strings.Split(c.path, ".")...)
+			got := at.Any()
+			err := e.Err()
+			if c.err != "" {
+				if err == nil || !strings.Contains(err.Error(), c.err) {
+					t.Errorf("got %v, error %v, want %q", got, err, c.err)
+				}
+				return
+			}
+			if err != nil || !reflect.DeepEqual(got, c.want) {
+				t.Errorf("got %#v, %v, want %#v", got, err, c.want)
+			}
+			if prio := at.Origin().Priority; prio != c.prio {
+				t.Errorf("priority %d, want %d", prio, c.prio)
+			}
+		})
+	}
+}
