@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"nix2gpu/project"
+	"nix2gpu/safefile"
 )
 
 // makeDir makes a folder and gives it to its user. One that exists keeps its
@@ -42,11 +43,20 @@ func (s *Stage) makeDir(p *project.Project, d project.Dir, user *account) error 
 		if err := os.Mkdir(path, mode); err != nil && !errors.Is(err, fs.ErrExist) {
 			return makeError(path, err)
 		}
-		if err := os.Chmod(path, mode); err != nil { // whatever the umask is
+		// By descriptor: the folder around it may be a service's, which must
+		// not make us change what a link there leads to.
+		made, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+		if err != nil {
 			return makeError(path, err)
 		}
-		if err := s.give(path, owner); err != nil {
-			return err
+		defer made.Close()
+		if s.root {
+			if err := made.Chown(int(owner.uid), int(owner.gid)); err != nil {
+				return fileError(BadFolder, fmt.Sprintf("cannot give to user %q", owner), path, err)
+			}
+		}
+		if err := made.Chmod(mode); err != nil { // whatever the umask is
+			return makeError(path, err)
 		}
 	case err != nil:
 		return makeError(path, err)
@@ -236,14 +246,16 @@ func (s *Stage) put(path, content, mode string, owner *account) error {
 	}
 	defer os.Remove(tmp.Name()) // nothing is left of it after the rename
 	_, err = tmp.WriteString(content)
+	// By descriptor: in a folder of a service the name may be another file's by
+	// now. The mode comes after the owner, whose change would take setuid away.
+	if err == nil && s.root {
+		err = tmp.Chown(int(owner.uid), int(owner.gid))
+	}
 	if err == nil {
 		err = tmp.Chmod(perm)
 	}
 	if closing := tmp.Close(); err == nil {
 		err = closing
-	}
-	if err == nil && s.root {
-		err = os.Lchown(tmp.Name(), int(owner.uid), int(owner.gid))
 	}
 	if err == nil {
 		err = os.Rename(tmp.Name(), path)
@@ -264,13 +276,18 @@ func writeError(path string, err error) error {
 
 func isRight(path, content string, perm os.FileMode, owner *account, root bool) bool {
 	info, err := os.Lstat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != perm || info.Size() != int64(len(content)) {
+	if err != nil || !info.Mode().IsRegular() || info.Mode() != perm || info.Size() != int64(len(content)) {
 		return false
 	}
 	if root && ownerOf(info) != owner.uid {
 		return false
 	}
-	have, err := os.ReadFile(path)
+	f, err := safefile.Peek(path) // it may be something else by now
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	have, err := io.ReadAll(io.LimitReader(f, info.Size()+1))
 	return err == nil && bytes.Equal(have, []byte(content))
 }
 

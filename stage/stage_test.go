@@ -240,6 +240,39 @@ func exe(words ...string) project.Process {
 
 func ptr[T any](v T) *T { return &v }
 
+// A file that is given away keeps the bits that a change of owner takes.
+func TestSpecialModes(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	s := newStage(t)
+	for dir := s.at.Root; dir != "/tmp" && dir != "/"; dir = filepath.Dir(dir) {
+		os.Chmod(dir, 0o755)
+	}
+	proc := project.Process{
+		Command: project.Command{Shell: project.Lit("true")},
+		Dirs:    []project.Dir{{Path: project.Lit("shared"), Mode: "2750", Owner: "nobody"}},
+		Files:   []project.File{{Path: project.Lit("tool"), Content: project.Lit("x"), Mode: "4750", Owner: "nobody"}},
+	}
+	var before os.FileInfo
+	for range 2 {
+		if _, err := s.Prepare(&project.Project{}, &proc); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(filepath.Join(s.at.Root, "tool"))
+		if err != nil || info.Mode() != os.ModeSetuid|0o750 || ownerOf(info) == 0 {
+			t.Fatalf("file: %v, %v", info.Mode(), err)
+		}
+		if before != nil && !os.SameFile(before, info) {
+			t.Error("an unchanged file was written again")
+		}
+		before = info
+		if info, err := os.Stat(filepath.Join(s.at.Root, "shared")); err != nil || info.Mode() != os.ModeDir|os.ModeSetgid|0o750 || ownerOf(info) == 0 {
+			t.Errorf("folder: %v, %v", info.Mode(), err)
+		}
+	}
+}
+
 func TestOtherUsers(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root becomes another user")
