@@ -256,13 +256,10 @@ func (t *Thread) resolveFile(name string) string {
 // last part of the path is followed: links to folders on the way stay, as they
 // do in Nix.
 func FollowLinks(files FS, name string) (string, error) {
+	info, err := files.Lstat(name)
 	for range maxLinks {
-		info, err := files.Lstat(name)
-		if err != nil {
+		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
 			return name, err
-		}
-		if info.Mode()&fs.ModeSymlink == 0 {
-			return name, nil
 		}
 		target, err := files.ReadLink(name)
 		if err != nil {
@@ -271,7 +268,14 @@ func FollowLinks(files FS, name string) (string, error) {
 		if !path.IsAbs(target) {
 			target = path.Join(path.Dir(name), target)
 		}
-		name = path.Clean(target)
+		target = path.Clean(target)
+		if info, err = files.Lstat(target); err != nil {
+			if _, statErr := files.Stat(name); statErr == nil {
+				return name, nil // it leads to no name: a pipe below /proc
+			}
+			return target, err
+		}
+		name = target
 	}
 	return name, errors.New("too many symbolic links")
 }
