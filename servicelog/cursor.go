@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nix2gpu/safefile"
 )
 
 // cursor walks through the files of one source, from old to new, and goes on
@@ -93,7 +95,7 @@ func openAll(dir, name string, own os.FileInfo) ([]*os.File, error) {
 		if i > 0 {
 			path += "." + strconv.Itoa(i)
 		}
-		f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		f, err := safefile.Peek(path)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}

@@ -202,7 +202,7 @@ func (o *output) run() {
 // readBack writes a backlog.
 func (o *output) readBack(b *backlog) error {
 	var text []byte
-	for failed := 0; ; {
+	for failing := (time.Time{}); ; {
 		var freed int
 		var err error
 		text, freed, err = b.next(text[:0])
@@ -214,14 +214,17 @@ func (o *output) readBack(b *backlog) error {
 		}
 		switch {
 		case err != nil: // too many open files, or no memory: that passes
-			if failed++; o.quit.Load() || failed > 100 {
-				return fmt.Errorf("the log cannot be read back: %w", err)
+			if failing.IsZero() {
+				failing = time.Now()
 			}
-			time.Sleep(tick / 2)
+			if o.over(failing) {
+				return o.giveUp(nil, false, b)
+			}
+			time.Sleep(tick)
 		case len(text) == 0:
 			return nil
 		default:
-			failed = 0
+			failing = time.Time{}
 		}
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"nix2gpu/servicelog"
 )
 
@@ -80,6 +82,29 @@ func TestQueries(t *testing.T) {
 	} {
 		if got := strings.Join(read(t, r, c.q), " "); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// TestPlantedFilesAreNotRead puts what is no log in a log's place: reading must
+// neither follow it nor wait for it.
+func TestPlantedFilesAreNotRead(t *testing.T) {
+	for name, plant := range map[string]func(path string) error{
+		"link": func(path string) error { return os.Symlink("/etc/hostname", path) },
+		"FIFO": func(path string) error { return unix.Mkfifo(path, 0o600) },
+	} {
+		dir := t.TempDir()
+		if err := plant(filepath.Join(dir, "a.log")); err != nil {
+			t.Fatal(err)
+		}
+		var got error
+		for rec, err := range servicelog.NewReader(dir).Records(t.Context(), servicelog.Query{Sources: []string{"a"}}) {
+			if got = err; err == nil {
+				t.Errorf("%s: read %q", name, rec.Message)
+			}
+		}
+		if got == nil || !strings.Contains(got.Error(), "it is a "+name) {
+			t.Errorf("%s: %v, want a refusal", name, got)
 		}
 	}
 }
