@@ -183,11 +183,8 @@ func (f *file) write(b []byte) error {
 		if err != nil {
 			return err
 		}
-		size := st.Size
 		f.opened(fd, st)
-		if size > 0 && size+int64(len(b)) > f.max {
-			return f.write(b) // the file of an earlier run is full
-		}
+		return f.write(b) // the file of an earlier run may be full
 	}
 	for written := 0; written < len(b); {
 		n, err := unix.Write(f.fd, b[written:])

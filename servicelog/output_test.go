@@ -395,11 +395,18 @@ func TestUnreadOnFullDisk(t *testing.T) {
 // TestLogsTakenAway removes and cuts off the files while nobody reads: what
 // they had is counted, and the rest goes on.
 func TestLogsTakenAway(t *testing.T) {
-	for name, take := range map[string]func(path string) error{
-		"removed": os.Remove,
-		"cut off": func(path string) error { return os.Truncate(path, 0) },
+	cut := func(path string) error { return os.Truncate(path, 0) }
+	for _, c := range []struct {
+		name  string
+		take  func(path string) error
+		files []string
+		last  bool // the last line must be lost as well
+	}{
+		{"removed", os.Remove, []string{"a.log", "a.log.1"}, false}, // the current one is open
+		{"cut off", cut, []string{"a.log", "a.log.1"}, true},
+		{"one cut off", cut, []string{"a.log.2"}, false},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			dir, g := t.TempDir(), newGate(true)
 			h := openHub(t, servicelog.Options{Dir: dir, Stdout: g, Stall: time.Hour, MaxSize: 50 << 10})
 			fallBehind(t, h)
@@ -418,8 +425,8 @@ func TestLogsTakenAway(t *testing.T) {
 				}
 			}
 			run.Started()
-			for _, name := range []string{"a.log", "a.log.1"} {
-				if err := take(filepath.Join(dir, name)); err != nil {
+			for _, name := range c.files {
+				if err := c.take(filepath.Join(dir, name)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -443,6 +450,9 @@ func TestLogsTakenAway(t *testing.T) {
 			}
 			if tally.shown+tally.missing != lines || tally.missing == 0 || tally.shown == 0 || !found {
 				t.Errorf("%d lines shown and %d missing, want %d together; the line after them: %t", tally.shown, tally.missing, lines, found)
+			}
+			if lost := !strings.Contains(got, numbered(lines-1)); lost != c.last {
+				t.Errorf("the last line is lost: %t, want %t", lost, c.last)
 			}
 		})
 	}

@@ -164,6 +164,22 @@ func TestRotationKeepsSoManyFiles(t *testing.T) {
 	}
 }
 
+// TestBatchLargerThanAFile wants one file each, and no empty ones.
+func TestBatchLargerThanAFile(t *testing.T) {
+	dir := t.TempDir()
+	h := openHub(t, servicelog.Options{Dir: dir, MaxSize: 10})
+	s := h.Source("a", "a", servicelog.SourceOptions{})
+	emit(t, s, "one\n") // with the mark of the run, two files
+	emit(t, s, "two\n")
+	h.Close(t.Context())
+	for _, name := range []string{"a.log", "a.log.1", "a.log.2", "a.log.3"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil || bytes.Count(b, []byte("\n")) != 1 {
+			t.Errorf("%s holds %q, %v; want one record", name, b, err)
+		}
+	}
+}
+
 // TestFollowSeesEverything follows across many rotations, with the kernel's
 // and the hub's news, and from another reader's start in the middle.
 func TestFollowSeesEverything(t *testing.T) {
