@@ -92,6 +92,11 @@ func awaitSocket(ctx context.Context, c *client.Client, layout rundir.Layout, pi
 	if layout.Holder() == 0 {
 		return &control.Error{Code: control.CodeNotRunning, Msg: "nothing is running here", Hint: "start it with \"nix2gpu up\""}
 	}
+	return elsewhere(layout, pid)
+}
+
+// elsewhere is said of a supervisor that holds its lock and does not answer.
+func elsewhere(layout rundir.Layout, pid int) error {
 	return &control.Error{Code: control.CodeForbidden, Msg: fmt.Sprintf("a project runs here as pid %d, and its control socket is not at %s", pid, layout.Socket),
 		Hint: "ask as the user who started it, or name its socket with --socket"}
 }

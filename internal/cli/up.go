@@ -307,13 +307,14 @@ func awaitAnswer(ctx context.Context, c *client.Client, layout rundir.Layout) (*
 		if err == nil || !errors.Is(err, control.ErrNotRunning) {
 			return state, err
 		}
-		if layout.Holder() == 0 {
+		pid := layout.Holder()
+		if pid == 0 {
 			return nil, errEnding
 		}
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
-			return nil, err
+			return nil, elsewhere(layout, pid)
 		}
 	}
 }

@@ -118,6 +118,28 @@ func TestStateFolderOfAnother(t *testing.T) {
 	}
 }
 
+// TestTwoUsersOneProject lets root come second: it can't join, and is told why.
+func TestTwoUsersOneProject(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root becomes another user")
+	}
+	s := sleeper(t)
+	if err := os.Chmod(s.Dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	as := []string{"--reuid", "65534", "--regid", "65534", "--clear-groups", "env", "HOME=/nonexistent", "XDG_RUNTIME_DIR=", s.Bin}
+	up := s.StartCommand("setpriv", append(as, "up")...)
+	up.WaitLine("svc: starting")
+	_, stderr, code := s.Exec("up", "-d")
+	if want := "a project runs here as pid "; code != 1 || !strings.Contains(stderr, want) || !strings.Contains(stderr, "hint: ") {
+		t.Errorf("exit code %d, %q; want %q", code, stderr, want)
+	}
+	if n := countMatching(s, "sleep 1000"); n != 1 {
+		t.Errorf("the service runs %d times", n)
+	}
+	up.Stop()
+}
+
 // supervisors counts the supervisors of a stack.
 func supervisors(s *testkit.Stack) (n int) {
 	for _, p := range s.Net.Processes() {
