@@ -14,6 +14,7 @@ var mergeOptions = module.Options{
 	"s":     {Type: module.NullOr(module.String), Default: module.Null},
 	"lines": {Type: module.Lines, Default: ""},
 	"l":     {Type: module.ListOf(module.String), Default: []string{}},
+	"base":  {Type: module.ListOf(module.String), Default: []string{"d"}},
 	"set":   {Type: module.AttrsOf(module.Int), Default: map[string]any{}},
 	"lazy":  {Type: module.LazyAttrsOf(module.Int), Default: map[string]any{}},
 	"fixed": {Type: module.Int, ReadOnly: true},
@@ -38,8 +39,8 @@ func TestMerge(t *testing.T) {
 		"mkDefault":          {modules: []string{`{ n = mkDefault 2; }`}, path: "n", want: int64(2), prio: 1000},
 		"mkDefault loses":    {modules: []string{`{ n = mkDefault 2; }`, `{ n = 3; }`}, path: "n", want: int64(3), prio: 100},
 		"mkForce wins":       {modules: []string{`{ n = mkForce 2; }`, `{ n = 3; }`}, path: "n", want: int64(2), prio: 50},
-		"as good as a default": {modules: []string{`{ n = mkOverride 1500 1; }`},
-			path: "n", want: int64(1), prio: 1500},
+		"as good as a default": {modules: []string{`{ base = mkOverride 1500 [ "m" ]; }`},
+			path: "base", want: []any{module.Str{S: "d"}, module.Str{S: "m"}}, prio: 1500},
 		"worse than a default": {modules: []string{`{ n = mkOverride 1501 2; }`}, path: "n", want: int64(1), prio: 1500},
 		"better than a default": {modules: []string{`{ n = mkOverride 1499 2; }`},
 			path: "n", want: int64(2), prio: 1499},
@@ -76,22 +77,26 @@ func TestMerge(t *testing.T) {
 		"a submodule":           {modules: []string{`{ sub.a.x = 1; }`, `{ sub.a.y = mkDefault 2; }`}, path: "sub", want: map[string]any{"a": map[string]any{"x": int64(1), "y": int64(2)}}, prio: 100},
 		"one overridden":        {modules: []string{`{ sub.a = mkForce { x = 1; }; }`, `{ sub.a.y = 2; }`}, path: "sub.a.y", want: int64(0), prio: 1500},
 
-		"equal values":            {modules: []string{`{ s = "a"; }`, `{ s = "a"; }`}, path: "s", want: module.Str{S: "a"}, prio: 100},
-		"different values":        {modules: []string{`{ s = "a"; }`, `{ s = "b"; }`}, path: "s", err: "lib.mkForce gives one of them priority"},
-		"null and a value":        {modules: []string{`{ s = null; }`, `{ s = "b"; }`}, path: "s", err: "the option `s'"},
-		"read-only once":          {modules: []string{`{ fixed = 1; }`}, path: "fixed", want: int64(1), prio: 100},
-		"read-only twice":         {modules: []string{`{ fixed = 1; }`, `{ fixed = 1; }`}, path: "fixed", err: "is read-only and has a value already"},
-		"read-only and lost":      {modules: []string{`{ fixed = 1; }`, `{ fixed = mkDefault 1; }`}, path: "fixed", err: "is read-only and has a value already"},
-		"nothing assigned":        {path: "fixed", err: "the option `fixed' is used, but nothing is assigned to it"},
-		"only what is off":        {modules: []string{`{ fixed = mkIf false 1; }`}, path: "fixed", err: "the option `fixed' is used, but nothing is assigned to it"},
-		"a wrong type":            {modules: []string{`{ n = "x"; }`}, path: "n", err: "a definition for option `n' is not of type `signed integer': \"x\""},
-		"a wrong loser":           {modules: []string{`{ n = "x"; }`, `{ n = mkForce 3; }`}, path: "n", want: int64(3), prio: 50},
-		"a number as text":        {modules: []string{`{ n = " 7 "; }`}, path: "n", err: "hint: write 7"},
-		"text as a number":        {modules: []string{`{ s = 7; }`}, path: "s", err: `hint: write "7"`},
-		"an element as a list":    {modules: []string{`{ l = "a"; }`}, path: "l", err: `hint: write [ "a" ]`},
-		"a word of an enum":       {modules: []string{`{ mode = "fats"; }`}, path: "mode", err: `did you mean "fast"?`},
-		"a value with its file":   {modules: []string{`{ n = { _type = "definition"; file = "else.nix"; value = 2; }; }`}, path: "n", want: int64(2), prio: 100},
-		"a wrong one with a file": {modules: []string{`{ n = { _type = "definition"; file = "else.nix"; value = "x"; }; }`}, path: "n", err: "is not of type"},
+		"equal values":             {modules: []string{`{ s = "a"; }`, `{ s = "a"; }`}, path: "s", want: module.Str{S: "a"}, prio: 100},
+		"different values":         {modules: []string{`{ s = "a"; }`, `{ s = "b"; }`}, path: "s", err: "lib.mkForce gives one of them priority"},
+		"null and a value":         {modules: []string{`{ s = null; }`, `{ s = "b"; }`}, path: "s", err: "the option `s'"},
+		"read-only once":           {modules: []string{`{ fixed = 1; }`}, path: "fixed", want: int64(1), prio: 100},
+		"read-only twice":          {modules: []string{`{ fixed = 1; }`, `{ fixed = 1; }`}, path: "fixed", err: "is read-only and has a value already"},
+		"read-only and lost":       {modules: []string{`{ fixed = 1; }`, `{ fixed = mkDefault 1; }`}, path: "fixed", err: "is read-only and has a value already"},
+		"nothing assigned":         {path: "fixed", err: "the option `fixed' is used, but nothing is assigned to it"},
+		"only what is off":         {modules: []string{`{ fixed = mkIf false 1; }`}, path: "fixed", err: "the option `fixed' is used, but nothing is assigned to it"},
+		"a wrong type":             {modules: []string{`{ n = "x"; }`}, path: "n", err: "a definition for option `n' is not of type `signed integer': \"x\""},
+		"a wrong loser":            {modules: []string{`{ n = "x"; }`, `{ n = mkForce 3; }`}, path: "n", want: int64(3), prio: 50},
+		"a number as text":         {modules: []string{`{ n = " 7 "; }`}, path: "n", err: "hint: write 7"},
+		"text as a number":         {modules: []string{`{ s = 7; }`}, path: "s", err: `hint: write "7"`},
+		"an element as a list":     {modules: []string{`{ l = "a"; }`}, path: "l", err: `hint: write [ "a" ]`},
+		"a word of an enum":        {modules: []string{`{ mode = "fats"; }`}, path: "mode", err: `did you mean "fast"?`},
+		"imports that are no list": {modules: []string{`{ imports = { }; }`}, path: "n", err: "m1.nix:1:35: imports must be a list of modules, not { }"},
+		"require that is no list":  {modules: []string{`{ require = 5; }`}, path: "n", err: "require must be a list of modules, not 5"},
+		"options that are no set":  {modules: []string{`{ options = [ 1 ]; }`}, path: "n", err: "options must be a set of declarations, not [ 1 ]"},
+		"a lazy set of numbers":    {modules: []string{`{ lazy = 5; }`}, path: "lazy", err: "is not of type `lazy attribute set of signed integer': 5"},
+		"a value with its file":    {modules: []string{`{ n = { _type = "definition"; file = "else.nix"; value = 2; }; }`}, path: "n", want: int64(2), prio: 100},
+		"a wrong one with a file":  {modules: []string{`{ n = { _type = "definition"; file = "else.nix"; value = "x"; }; }`}, path: "n", err: "is not of type"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ev, sys := newSystem()
@@ -117,5 +122,76 @@ func TestMerge(t *testing.T) {
 				t.Errorf("priority %d, want %d", prio, c.prio)
 			}
 		})
+	}
+}
+
+// TestFreeform: what is not declared is of the type that the set is open for,
+// and is checked and walked like the rest.
+func TestFreeform(t *testing.T) {
+	declare := module.Declare(module.Options{
+		"known": {Type: module.Int, Default: 1},
+		"open": {Type: module.Submodule(module.Schema{
+			Options:  module.Options{"known": {Type: module.Int, Default: 1}},
+			Freeform: module.AttrsOf(module.ListOf(module.Int)),
+		}), Default: map[string]any{}},
+		"tags": {Type: module.ListOf(module.Submodule(module.Schema{Options: module.Options{"name": {Type: module.String}}})), Default: []any{}},
+	}, nil)
+	check := func(text string) (*module.Evaluation, error) {
+		ev, sys := newSystem()
+		e := sys.Evaluate(t.Context(), module.Spec{Modules: []module.Module{declare, module.FromValue(nix(t, ev, sys, "f.nix", text), "f.nix")}})
+		return e, e.Check()
+	}
+	for text, want := range map[string]string{
+		`{ open.other = [ 1 ]; open.known = 2; }`: "",
+		`{ open.other = [ "x" ]; }`:               "f.nix:1:8: a definition for option `open.other[0]' is not of type `signed integer': \"x\"",
+		`{ open.other = 5; }`:                     "`open.other' is not of type `list of signed integer': 5\n  hint: write [ 5 ]",
+		`{ open.known = "x"; }`:                   "`open.known' is not of type `signed integer'",
+		`{ other = [ 1 ]; }`:                      "unknown option `other'",
+		`{ tags = [ { name = 5; } ]; }`:           "`tags[0].name' is not of type `string': 5",
+	} {
+		_, err := check(text)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", text, err, want)
+		}
+	}
+	e, err := check(`{ open.other = [ 1 ]; tags = [ { name = "a"; } { name = "b"; } ]; }`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var walked []string
+	e.Walk(func(c *module.Config) { walked = append(walked, strings.Join(c.Path(), ".")) })
+	if want := []string{"known", "open.known", "open.other", "tags.[0].name", "tags.[1].name"}; !reflect.DeepEqual(walked, want) {
+		t.Errorf("walked %q, want %q", walked, want)
+	}
+	// Walking leaves out what cannot be evaluated.
+	ev, sys := newSystem()
+	e = sys.Evaluate(t.Context(), module.Spec{Modules: []module.Module{declare,
+		module.FromValue(nix(t, ev, sys, "f.nix", `{ known = throw "no"; open = throw "no"; }`), "f.nix")}})
+	e.Walk(func(c *module.Config) {
+		if c.Path()[0] != "tags" {
+			t.Errorf("walked %q", c.Path())
+		}
+	})
+}
+
+// TestUnread: what a module declares and nobody reads may fail, what is
+// assigned may not.
+func TestUnread(t *testing.T) {
+	for text, want := range map[string]string{
+		`{ options.x = lib.mkOption { default = throw "default"; }; }`:                      "",
+		`{ options.x = lib.mkOption { type = throw "type"; }; }`:                            "",
+		`{ options.x.y = lib.mkOption { type = throw "type"; default = 1; }; }`:             "",
+		`{ options.x = lib.mkOption { type = throw "type"; }; config.x = 1; }`:              "type",
+		`{ options.x = lib.mkOption { default = 1; }; config.x = throw "assigned"; }`:       "assigned",
+		`{ options.x = lib.mkOption { default = throw "default"; }; config.n = config.x; }`: "default",
+	} {
+		ev, sys := newSystem()
+		e := sys.Evaluate(t.Context(), module.Spec{Modules: []module.Module{
+			module.Declare(mergeOptions, nil),
+			module.FromValue(nix(t, ev, sys, "u.nix", "{ lib, config, ... }: "+text), "u.nix"),
+		}})
+		if err := e.Check(); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", text, err, want)
+		}
 	}
 }
