@@ -24,14 +24,14 @@ func TestLimits(t *testing.T) {
 	for name, c := range map[string]struct{ text, err string }{
 		"cyclic settings": {settings(cyclic), "is nested too deeply"},
 		"cyclic TOML":     {toml(cyclic), "stack overflow; max-call-depth exceeded"},
-		"big settings":    {settings(dag), "evaluation stopped: it needs more than the permitted 192 MiB of memory"},
-		"big TOML":        {toml(dag), "evaluation stopped: it needs more than the permitted 192 MiB of memory"},
+		"big settings":    {settings(dag), "evaluation stopped: it needs more than the permitted 96 MiB of memory"},
+		"big TOML":        {toml(dag), "evaluation stopped: it needs more than the permitted 96 MiB of memory"},
 		"endless closure": {settings(`{ x = builtins.genericClosure { startSet = [ { key = 0; } ]; operator = x: [ { key = x.key + 1; } ]; }; }`),
-			"evaluation stopped: it needs more than the permitted 192 MiB of memory"},
+			"evaluation stopped: it needs more than the permitted 96 MiB of memory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := folder(t, map[string]string{"nix2gpu.nix": c.text}, nil)
-			_, err := definition.Load(t.Context(), definition.Ref{Path: dir}, definition.Options{Dir: dir, MaxMemory: 192 << 20})
+			_, err := definition.Load(t.Context(), definition.Ref{Path: dir}, definition.Options{Dir: dir, MaxMemory: 96 << 20})
 			wrong, ok := errors.AsType[definition.Errors](err)
 			if !ok || !strings.Contains(err.Error(), c.err) || !wrong[0].Pos.IsValid() {
 				t.Errorf("error %v, want %q with its place", err, c.err)
