@@ -281,3 +281,36 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	eventually(t, "no descriptor is left", func() bool { return count() <= before })
 }
+
+// TestLeftoversAreTold wants whatever a dead program left to have its stop
+// signal first, unless it had it with the group.
+func TestLeftoversAreTold(t *testing.T) {
+	h := newHost(t, process.Options{})
+	for name, c := range map[string]struct {
+		detach string
+		stop   bool // the program is asked to end, and does not just end
+	}{
+		"in the group, of a program that ended":     {"", false},
+		"outside of it, of a program that ended":    {"setsid ", false},
+		"in the group, of a program that was told":  {"", true},
+		"outside of it, of a program that was told": {"setsid ", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			spec := shell(c.detach + `sh -c 'trap "echo told >> ` + dir + `/told; exit" TERM; echo $$; while :; do sleep 0.05; done' &
+				while [ ! -e ` + dir + `/end ]; do sleep 0.05; done`)
+			spec.LeftoverGrace = time.Hour
+			p, pids := printing(t, h, spec, 1)
+			if c.stop {
+				p.Terminate(0, false)
+			} else if err := os.WriteFile(dir+"/end", nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			await(t, "done", p.Done())
+			told, _ := os.ReadFile(dir + "/told")
+			if string(told) != "told\n" || alive(pids[0]) {
+				t.Errorf("%d was told %q, want once", pids[0], told)
+			}
+		})
+	}
+}

@@ -1,0 +1,159 @@
+package stage
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"nix2gpu/project"
+)
+
+// TestQuoteAt wants every byte to reach the shell's words as it is, and plain
+// ones to stay as they are.
+func TestQuoteAt(t *testing.T) {
+	const plain = "azAZ09_@%+=:,./-"
+	if got := quoteAt("cat ", plain); got != plain {
+		t.Errorf("plain text became %q", got)
+	}
+	for _, place := range []string{"a b", "`{[", "'", `"`, `\`, "$x", "`x`", "é", "a;b", "^", "~", "!", "a\tb"} {
+		for before, after := range map[string]string{"": "", `"`: `"`, "'": "'", `"\""`: "", `"a\"`: `"`, `'\'`: "", `\'`: ""} {
+			line := "printf %s " + before + quoteAt("printf %s "+before, place) + after
+			out, err := exec.Command("sh", "-c", line).Output()
+			if err != nil || !strings.HasSuffix(string(out), place) {
+				t.Errorf("%s printed %q, %v, want %q", line, out, err, place)
+			}
+		}
+	}
+}
+
+func TestVariablesThatCannotBePassed(t *testing.T) {
+	s := newStage(t)
+	for name, value := range map[string]string{"": "x", "A=B": "x", "A\x00": "x", "A": "x\x00y"} {
+		proc := exe("true")
+		proc.Env = map[string]project.Value{name: {Text: project.Lit(value)}}
+		if _, err := s.Prepare(&project.Project{}, &proc); !isKind(err, BadText) || !strings.Contains(err.Error(), "cannot be passed to a process") {
+			t.Errorf("%q=%q: %v", name, value, err)
+		}
+	}
+}
+
+// TestLowPorts keeps the one right that a web server needs of root, and only
+// where it needs it.
+func TestLowPorts(t *testing.T) {
+	if !mayPassOn(unix.CAP_NET_BIND_SERVICE) {
+		t.Skip("we may not listen on low ports ourselves")
+	}
+	other := &account{uid: 1, other: true}
+	for port, want := range map[int]bool{-1: false, 0: false, 1: true, 80: true, 1023: true, 1024: false, 8080: false} {
+		p := &project.Project{Services: map[project.ID]*project.Service{"s": {Ports: []project.Port{{Port: port}}}}}
+		proc := &project.Process{Service: "s", Role: project.Main}
+		if got := slices.Contains(capsOf(p, proc, other), "net_bind_service"); got != want {
+			t.Errorf("port %d: %t, want %t", port, got, want)
+		}
+		for name, none := range map[string]func() []string{
+			"a one-shot":       func() []string { return capsOf(p, &project.Process{Service: "s", Role: project.Init}, other) },
+			"root":             func() []string { return capsOf(p, proc, &account{}) },
+			"no service of it": func() []string { return capsOf(p, &project.Process{Service: "x", Role: project.Main}, other) },
+		} {
+			if got := none(); got != nil {
+				t.Errorf("%s, port %d: %q", name, port, got)
+			}
+		}
+	}
+}
+
+// TestIsRight decides whether a file that is there need not be written again.
+func TestIsRight(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	me := &account{uid: uint32(os.Geteuid())}
+	put := func(mode os.FileMode) {
+		os.Remove(path)
+		if err := os.WriteFile(path, []byte("content"), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(0o644)
+	if !isRight(path, "content", 0o644, me, true) {
+		t.Error("the same content, mode and owner need not be written")
+	}
+	if isRight(path, "CONTENT", 0o644, me, true) || isRight(path, "content+", 0o644, me, true) || isRight(path, "content", 0o600, me, true) {
+		t.Error("another content or mode is taken for right")
+	}
+	other := &account{uid: me.uid + 1}
+	if isRight(path, "content", 0o644, other, true) || !isRight(path, "content", 0o644, other, false) {
+		t.Error("another owner counts for root, and for nobody else")
+	}
+	put(0o644)
+	link := filepath.Join(dir, "link")
+	os.Symlink("f", link)
+	if isRight(link, "content", 0o777, me, true) || isRight(filepath.Join(dir, "none"), "", 0, me, true) || isRight(dir, "", 0o755, me, true) {
+		t.Error("a link, nothing or a folder is taken for right")
+	}
+}
+
+func TestAccountMay(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := info.Sys().(*syscall.Stat_t)
+	for mode, want := range map[os.FileMode]string{0o400: "owner", 0o040: "group member", 0o004: "stranger", 0o744: "member owner group stranger"} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		info, _ := os.Stat(path)
+		for name, a := range map[string]*account{
+			"owner":    {uid: st.Uid, gid: st.Gid + 1, other: true},
+			"group":    {uid: st.Uid + 1, gid: st.Gid, other: true},
+			"member":   {uid: st.Uid + 1, gid: st.Gid + 1, groups: []uint32{7, st.Gid}, other: true},
+			"stranger": {uid: st.Uid + 1, gid: st.Gid + 1, groups: []uint32{st.Gid + 2}, other: true},
+		} {
+			if a.uid == 0 {
+				continue // root may all
+			}
+			may := strings.Contains(want, name)
+			if st.Uid == 0 && name == "owner" {
+				may = true
+			}
+			if got := a.may(info, 4); got != may {
+				t.Errorf("%v: may %s read? %t, want %t", mode, name, got, may)
+			}
+		}
+	}
+}
+
+// TestOpenProjectsNeedNoRight: a server's user passes through closed folders
+// only where there are some.
+func TestOpenProjectsNeedNoRight(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root becomes another user")
+	}
+	s := newStage(t)
+	s.at.Self = "nix2gpu" // not a path that anyone could be kept from
+	for dir := s.at.Root; dir != "/"; dir = filepath.Dir(dir) {
+		if info, _ := os.Stat(dir); info.Mode()&0o001 == 0 {
+			os.Chmod(dir, info.Mode().Perm()|0o011)
+		}
+	}
+	p := &project.Project{Services: map[project.ID]*project.Service{"redis.r": {Type: "redis"}}}
+	proc := exe("true")
+	proc.User, proc.Service, proc.Role = "nobody", "redis.r", project.Main
+	l, err := s.Prepare(p, &proc)
+	if err != nil || !l.SetUser || l.Caps != nil {
+		t.Errorf("got %+v, %v, want another user without capabilities", l, err)
+	}
+}
