@@ -157,3 +157,67 @@ func TestOpenProjectsNeedNoRight(t *testing.T) {
 		t.Errorf("got %+v, %v, want another user without capabilities", l, err)
 	}
 }
+
+func TestUsersByNumber(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root becomes another user")
+	}
+	s := newStage(t)
+	for number, want := range map[string]account{
+		"65534":      {name: "nobody", uid: 65534, other: true},
+		"0":          {name: "root", home: "/root"},
+		"987654":     {name: "987654", home: "/", uid: 987654, gid: 987654, other: true},
+		"4294967295": {name: "4294967295", home: "/", uid: 4294967295, gid: 4294967295, other: true},
+	} {
+		got, err := s.user(&project.Project{}, number)
+		if err != nil || got.name != want.name || got.uid != want.uid || got.other != want.other || want.home != "" && (got.home != want.home || got.gid != want.gid) {
+			t.Errorf("user %s is %+v, %v, want %+v", number, got, err, want)
+		}
+	}
+	if _, err := s.user(&project.Project{}, "4294967296"); !isKind(err, BadUser) {
+		t.Errorf("a number that is too large: %v", err)
+	}
+}
+
+// TestWhoPassesMayOnlyPass: the right to search opens folders, for looking.
+func TestWhoPassesMayOnlyPass(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "f")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	a := &account{uid: 987654, gid: 987654, other: true, passes: true}
+	for _, c := range []struct {
+		path string
+		want os.FileMode
+		may  bool
+	}{{dir, 1, true}, {dir, 5, true}, {dir, 2, false}, {dir, 7, false}, {file, 4, false}} {
+		info, err := os.Stat(c.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := a.may(info, c.want); got != c.may {
+			t.Errorf("%s, rights %o: %t, want %t", c.path, c.want, got, c.may)
+		}
+	}
+	a.passes = false
+	if info, _ := os.Stat(dir); a.may(info, 1) {
+		t.Error("without the right the folder is closed")
+	}
+}
+
+// TestPackagePaths looks for a program only where a path names one.
+func TestPackagePaths(t *testing.T) {
+	s := newStage(t)
+	for sub, ok := range map[string]bool{
+		"": true, "/bin": true, "/bin/": true, "/bin/bash": true, "/bin/none": false, "/lib/none": true, "/bin/no*": true, "/bin/$x": true, "/bin/a/b": true,
+	} {
+		path, err := s.packagePath(&project.PackagePart{Attr: "bash", Sub: sub})
+		if (err == nil) != ok || ok && !strings.HasSuffix(path, sub) {
+			t.Errorf("bash%s: %q, %v", sub, path, err)
+		}
+	}
+}

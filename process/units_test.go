@@ -1,0 +1,163 @@
+package process
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"nix2gpu/project"
+)
+
+func TestParseStat(t *testing.T) {
+	const rest = ") S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 12345"
+	for stat, want := range map[string]Info{
+		"42 (sh" + rest:                        {PID: 42, PPID: 1, PGID: 2, SID: 3, Start: 12345, State: 'S', Name: "sh"},
+		"42 (a) (b) " + rest + " 20 21":        {PID: 42, PPID: 1, PGID: 2, SID: 3, Start: 12345, State: 'S', Name: "a) (b) "},
+		"7 (" + rest:                           {PID: 7, PPID: 1, PGID: 2, SID: 3, Start: 12345, State: 'S'},
+		"":                                     {},
+		"(x" + rest:                            {},
+		"42 x":                                 {},
+		"42 )(" + rest[1:]:                     {},
+		"y (x" + rest:                          {},
+		"42 (sh" + rest[:len(rest)-6]:          {}, // without the start
+		"42 (sh" + rest[:len(rest)-5] + "soon": {},
+		"42 (sh) SS" + rest[3:]:                {},
+		"42 (sh) S x" + rest[5:]:               {},
+		"42 (sh) S 1 x" + rest[7:]:             {},
+		"42 (sh) S 1 2 x" + rest[9:]:           {},
+	} {
+		got, ok := parseStat([]byte(stat))
+		if ok != (want != Info{}) || ok && got != want {
+			t.Errorf("parseStat(%q) = %+v, %t, want %+v", stat, got, ok, want)
+		}
+	}
+}
+
+func TestCookieIn(t *testing.T) {
+	for env, want := range map[string]string{
+		"":                                       "",
+		"A=1\x00" + CookieVar + "=x/y#1\x00B=2": "x/y#1",
+		CookieVar + "=x":                        "x",
+		"X" + CookieVar + "=x\x00":              "",
+		CookieVar + "\x00A=" + CookieVar + "=z": "",
+		"\x00\x00" + CookieVar + "=\x00":        "",
+	} {
+		if got := cookieIn([]byte(env)); got != want {
+			t.Errorf("cookieIn(%q) = %q, want %q", env, got, want)
+		}
+	}
+}
+
+func TestCookieName(t *testing.T) {
+	for name, want := range map[string]string{
+		"web": "web", "a b\n\x7f\x00é": "a_b____", "!~": "!~", strings.Repeat("x", 300): strings.Repeat("x", 200), "": "",
+	} {
+		if got := cookieName(name); got != want {
+			t.Errorf("cookieName(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestLedger reads its own lines, and nothing that could name a stranger.
+func TestLedger(t *testing.T) {
+	rec := record{2, 12345, 64, "run/web#1", [2]uint64{7, 0}}
+	l := make(ledger)
+	if !l.add(rec.line()) || l[2] != rec || len(l) != 1 {
+		t.Errorf("%q gives %+v", rec.line(), l)
+	}
+	for _, line := range []string{
+		"+ 1 5 15 x 0 0\n", "+ 0 5 15 x 0 0\n", "+ -1 5 15 x 0 0\n", "+ 3 -5 15 x 0 0\n", "+ 3 5 0 x 0 0\n", "+ 3 5 65 x 0 0\n",
+		"+ 3 5 15 x 0\n", "+ 3 5 15 x 0 0 0\n", "+ 3 5 15 x -1 0\n", "+ 3 5 15 x 0 y\n", "* 3 5 15 x 0 0\n", "- x\n", "+ 3\n", "- 3 4\n", "\n", "grace 800\n",
+	} {
+		if l.add(line) || len(l) != 1 {
+			t.Errorf("%q is taken for a record: %+v", line, l)
+		}
+	}
+	if !l.add("+ 3 5 1 x 0 0\n") || !l.add("- 2\n") || !l.add("- 99\n") || fmt.Sprint(l) != fmt.Sprint(ledger{3: {3, 5, project.SIGHUP, "x", [2]uint64{}}}) {
+		t.Errorf("left: %+v", l)
+	}
+}
+
+func TestListenerIn(t *testing.T) {
+	const head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+	const table = head +
+		"   0: 0100007F:1F90 00000000:0000 01 00000000:00000000 00:00000000 00000000  1000        0 111 1\n" + // not listening
+		"   1: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 222 1\n" +
+		"   2: 00000000:XYZ 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0        0 333 1\n" +
+		"   3: 00000000:0050 00000000:0000 0A 0 0 0 0\n"
+	h, inode, ok := listenerIn(table, 8080)
+	if !ok || inode != "222" || h != (Holder{Addr: "0100007F", UID: 1000}) {
+		t.Errorf("got %+v, %q, %t", h, inode, ok)
+	}
+	for _, port := range []int{80, 8081, 0} {
+		if _, _, ok := listenerIn(table, port); ok {
+			t.Errorf("nobody listens on %d", port)
+		}
+	}
+}
+
+func TestInterpreterOf(t *testing.T) {
+	dir := t.TempDir()
+	for text, want := range map[string]string{
+		"":                            "",
+		"plain":                       "",
+		"#!/bin/sh\n":                 "",
+		"#!/bin/sh":                   "",
+		"#!/no/such -x\nmore":         "/no/such",
+		"#! /no/such":                 "/no/such",
+		"#!\n/no/such":                "",
+		"#!/bin/sh\r\n":               "/bin/sh followed by a carriage return",
+		"#!\r\n":                      "",
+		"\x7fELF":                     "",
+		"#!/bin/sh\n#!/no/such\n\r\n": "",
+	} {
+		path := filepath.Join(dir, "p")
+		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if got := interpreterOf(path); got != want {
+			t.Errorf("interpreterOf(%q) = %q, want %q", text, got, want)
+		}
+	}
+	if got := interpreterOf(filepath.Join(dir, "none")); got != "" {
+		t.Errorf("of nothing: %q", got)
+	}
+}
+
+func TestCapMask(t *testing.T) {
+	for text, want := range map[string]uint64{
+		"": 0, "chown": 1, "CAP_CHOWN": 1, "net_bind_service": 1 << 10, "chown checkpoint_restore": 1 | 1<<40, "chown chown": 1,
+	} {
+		if got, err := capMask(strings.Fields(text)); err != nil || got != want {
+			t.Errorf("capMask(%q) = %#x, %v, want %#x", text, got, err, want)
+		}
+	}
+	if _, err := capMask([]string{"chown", "fly"}); err == nil || err.Error() != `unknown capability "fly"` {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestTableBelow takes everything below a process, once, also in a circle,
+// which a table that was read while pids were given anew can have.
+func TestTableBelow(t *testing.T) {
+	table := &table{byPID: map[int]Info{}, children: map[int][]int{}}
+	for pid, parent := range map[int]int{2: 1, 3: 2, 4: 3, 5: 2, 9: 1, 6: 7, 7: 6} {
+		table.byPID[pid] = Info{PID: pid, PPID: parent}
+		table.children[parent] = append(table.children[parent], pid)
+	}
+	for root, want := range map[int]string{2: "2 3 4 5", 4: "4", 6: "6 7", 1: "", 99: ""} {
+		set := map[int]Info{}
+		table.below(root, set)
+		var got []string
+		for pid := range 10 {
+			if _, ok := set[pid]; ok {
+				got = append(got, fmt.Sprint(pid))
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("below %d: %v, want %s", root, got, want)
+		}
+	}
+}
