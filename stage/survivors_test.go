@@ -1,6 +1,8 @@
 package stage
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/project"
 )
 
@@ -220,4 +223,26 @@ func TestPackagePaths(t *testing.T) {
 			t.Errorf("bash%s: %q, %v", sub, path, err)
 		}
 	}
+}
+
+// TestFullDiskKeepsTheOldFile: no reader ever sees a half.
+func TestFullDiskKeepsTheOldFile(t *testing.T) {
+	s := newStage(t)
+	testkit.WithDisk(t, 64<<10, func(d testkit.Disk) error {
+		path := filepath.Join(d.Dir, "conf")
+		if err := s.put(path, "old", "", nil); err != nil {
+			return err
+		}
+		err := s.put(path, strings.Repeat("x", 100<<10), "", nil)
+		if !isKind(err, BadFile) || !errors.Is(err, syscall.ENOSPC) {
+			return fmt.Errorf("on a full disk: %v", err)
+		}
+		if text, err := os.ReadFile(path); err != nil || string(text) != "old" {
+			return fmt.Errorf("the file holds %d bytes, %v, want what it held", len(text), err)
+		}
+		if names, err := filepath.Glob(d.Dir + "/.new*"); err != nil || len(names) > 0 {
+			return fmt.Errorf("left: %v, %v", names, err)
+		}
+		return nil
+	})
 }
