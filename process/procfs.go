@@ -102,9 +102,6 @@ func pids() ([]int, error) {
 	}
 	out := make([]int, 0, len(names))
 	for _, name := range names {
-		if name[0] < '0' || name[0] > '9' {
-			continue
-		}
 		if pid, err := strconv.Atoi(name); err == nil {
 			out = append(out, pid)
 		}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"testing"
@@ -258,6 +259,11 @@ func TestNothingLeaks(t *testing.T) {
 		}
 		return len(entries)
 	}
+	forkers := func() int { // each is a goroutine on a thread of its own
+		var stacks strings.Builder
+		pprof.Lookup("goroutine").WriteTo(&stacks, 2)
+		return strings.Count(stacks.String(), "onOwnThread")
+	}
 	round := func() {
 		h, err := process.New(process.Options{Launch: launchCommand, Journal: t.TempDir() + "/journal"})
 		if err != nil {
@@ -275,11 +281,12 @@ func TestNothingLeaks(t *testing.T) {
 		}
 	}
 	round() // what is opened once and for all
-	before := count()
+	before, running := count(), forkers()
 	for range 5 {
 		round()
 	}
 	eventually(t, "no descriptor is left", func() bool { return count() <= before })
+	eventually(t, "no thread is left", func() bool { return forkers() <= running })
 }
 
 // TestLeftoversAreTold wants whatever a dead program left to have its stop

@@ -37,7 +37,7 @@ func TestParseStat(t *testing.T) {
 
 func TestCookieIn(t *testing.T) {
 	for env, want := range map[string]string{
-		"":                                       "",
+		"":                                      "",
 		"A=1\x00" + CookieVar + "=x/y#1\x00B=2": "x/y#1",
 		CookieVar + "=x":                        "x",
 		"X" + CookieVar + "=x\x00":              "",

@@ -246,3 +246,157 @@ func TestFullDiskKeepsTheOldFile(t *testing.T) {
 		return nil
 	})
 }
+
+// TestLink wants a link to lead where it should, whatever was there.
+func TestLink(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a/link")
+	for _, target := range []string{"/one", "/one", "/two"} {
+		if err := link(path, target); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.Readlink(path); err != nil || got != target {
+			t.Errorf("it leads to %q, %v, want %q", got, err, target)
+		}
+	}
+	os.Remove(path)
+	os.WriteFile(path, nil, 0o600)
+	if err := link(path, "/three"); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := os.Readlink(path); got != "/three" {
+		t.Errorf("in the place of a file it leads to %q", got)
+	}
+	if names, _ := os.ReadDir(filepath.Dir(path)); len(names) != 1 {
+		t.Errorf("left: %v", names)
+	}
+	if err := link(filepath.Join(path, "x"), "/y"); err == nil {
+		t.Error("below a link to nothing a link was made")
+	}
+}
+
+// TestClosedFolder names the first folder that keeps somebody out.
+func TestClosedFolder(t *testing.T) {
+	top := t.TempDir()
+	for dir := top; dir != "/"; dir = filepath.Dir(dir) {
+		if info, _ := os.Stat(dir); info.Mode()&0o001 == 0 {
+			os.Chmod(dir, info.Mode().Perm()|0o011)
+		}
+	}
+	shut := filepath.Join(top, "open/shut")
+	if err := os.MkdirAll(filepath.Join(shut, "too"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{shut, shut + "/too"} {
+		if err := os.Chmod(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := &account{uid: 987654, gid: 987654, other: true}
+	for path, want := range map[string]string{
+		shut + "/too/f": shut, shut + "/f": shut, shut: "", top + "/open/f": "", "/none/at/all": "", "relative/x": "",
+	} {
+		if got := other.closed(path); got != want {
+			t.Errorf("on the way to %s closed is %q, want %q", path, got, want)
+		}
+	}
+	for name, a := range map[string]*account{"root": {other: true}, "ourselves": {uid: 987654}, "who may pass": {uid: 987654, other: true, passes: true}} {
+		if got := a.closed(shut + "/f"); got != "" {
+			t.Errorf("%s: closed is %q", name, got)
+		}
+	}
+}
+
+// TestFilesInACircle ends, and a chain of files does not count as one.
+func TestFilesInACircle(t *testing.T) {
+	s := newStage(t)
+	me := "me"
+	p := &project.Project{
+		Files: map[string]*project.File{
+			"self": {Content: project.FilePath("self")},
+			"a":    {Content: project.FilePath("b")},
+			"b":    {Content: text(t, "x ", project.FilePath("a"))},
+		},
+		Secrets: map[string]project.Secret{"me": {File: project.Text{{Secret: &me}}}},
+	}
+	for i := range 20 {
+		p.Files[fmt.Sprint("chain", i)] = &project.File{Content: project.FilePath(fmt.Sprint("chain", i+1))}
+	}
+	p.Files["chain20"] = &project.File{Content: project.Lit("end")}
+	for name, circle := range map[string]project.Text{
+		"itself": project.FilePath("self"), "two": project.FilePath("a"), "a secret": {{Secret: &me}}, "too long a chain": project.FilePath("chain0"),
+	} {
+		if _, err := s.Resolve(p, circle); !isKind(err, BadText) || !strings.Contains(err.Error(), "in a circle") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if path, err := s.Resolve(p, project.FilePath("chain1")); err != nil || filepath.Base(path) != "chain1" {
+		t.Errorf("a chain: %q, %v", path, err)
+	}
+}
+
+// TestShells wants the shell that was asked for, and else the one that is there.
+func TestShells(t *testing.T) {
+	s := newStage(t)
+	bin := filepath.Join(s.at.Root, "only-sh")
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(bin+"/sh", []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.environ = []string{"PATH=" + bin}
+	line := project.Command{Shell: project.Lit("a; b")}
+	l, err := s.Prepare(&project.Project{}, &project.Process{Command: line})
+	if err != nil || l.Path != bin+"/sh" || !slices.Equal(l.Argv, []string{"sh", "-c", "a; b"}) {
+		t.Errorf("without bash: %+v, %v", l, err)
+	}
+	line.ShellArgv = []string{"zsh", "-e"}
+	if _, err := s.Prepare(&project.Project{}, &project.Process{Command: line}); !isKind(err, NoCommand) || !strings.Contains(err.Error(), `"zsh"`) {
+		t.Errorf("the shell that was asked for does not exist: %v", err)
+	}
+	line.ShellArgv = []string{bin + "/sh", "-e"}
+	l, err = s.Prepare(&project.Project{}, &project.Process{Command: line})
+	if err != nil || !slices.Equal(l.Argv, []string{bin + "/sh", "-e", "a; b"}) {
+		t.Errorf("the shell that was asked for: %+v, %v", l, err)
+	}
+}
+
+// TestMayPassOn compares with what the kernel says of us in words.
+func TestMayPassOn(t *testing.T) {
+	status, err := os.ReadFile("/proc/thread-self/status")
+	if err != nil {
+		t.Skip(err)
+	}
+	var permitted uint64
+	for line := range strings.Lines(string(status)) {
+		fmt.Sscanf(line, "CapPrm:\t%x", &permitted)
+	}
+	for capability := range 41 {
+		if got, want := mayPassOn(capability), permitted&(1<<capability) != 0; got != want {
+			t.Errorf("capability %d: %t, want %t", capability, got, want)
+		}
+	}
+}
+
+// TestNewFolderOnAClosedWay was made by us, and is of no use to its user.
+func TestNewFolderOnAClosedWay(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root becomes another user")
+	}
+	s := newStage(t)
+	shut := filepath.Join(s.at.Root, "shut")
+	if err := os.Mkdir(shut, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	nobody, err := s.user(&project.Project{}, "nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // made just now, and there already
+		err := s.makeDir(&project.Project{}, project.Dir{Path: project.RootPath("/shut/new")}, nobody)
+		if !isKind(err, BadFolder) || !strings.Contains(err.Error(), "is closed to it") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
