@@ -8,6 +8,9 @@ LDFLAGS     := -s -w -X nix2gpu/internal/cli.buildVersion=$(VERSION)
 # go test, which fails as well when a test did not run and is not on the list.
 GOTEST      := $(GO) run ./scripts/testgate scripts/skips.txt
 
+# What "make mutate" looks at, and how: make mutate PACKAGES=project MUTATE='-seed 2'
+PACKAGES    ?= project supervisor probe servicelog process stage nix/module catalog
+
 .PHONY: all deps deps-all build run test check test-load mutate bench lint generate clean
 
 all: build
@@ -44,9 +47,9 @@ check: deps-all build
 test-load: deps build
 	scripts/test-load
 
-# Changes the code in small ways and wants a test to notice each (an hour or more).
+# Changes the code in small ways and wants a test to notice each (hours).
 mutate: deps
-	scripts/mutate $(PACKAGES)
+	$(GO) run ./scripts/mutate $(MUTATE) $(PACKAGES)
 
 # Times, side by side with the same work done by hand. Nothing here can fail on a slow machine.
 bench: deps build
