@@ -123,3 +123,51 @@ func TestWaitLimits(t *testing.T) {
 		}
 	}
 }
+
+// Whatever differs, and however much, is a difference.
+func TestChangesAreEmpty(t *testing.T) {
+	one := []project.ID{"a"}
+	for _, c := range []project.Changes{
+		{Added: one}, {Removed: one}, {Changed: one},
+		{Added: one, Removed: one}, {Added: one, Changed: one}, {Removed: one, Changed: one},
+		{Added: append(one, one...), Removed: one, Changed: one},
+	} {
+		if c.IsEmpty() {
+			t.Errorf("%+v is said to be empty", c)
+		}
+	}
+	if !(project.Changes{}).IsEmpty() {
+		t.Error("no change is said to be one")
+	}
+}
+
+// A secret is known by the last word of its name, and a key by the two last.
+func TestMaskNames(t *testing.T) {
+	for text, want := range map[string]string{
+		"--api-key=abc":       "--api-key=" + project.Mask,
+		"secret_key: abc":     "secret_key: " + project.Mask,
+		"my.password = 'abc'": "my.password = '" + project.Mask + "'",
+		"key=abc":             "key=abc", // of what?
+		"sort-key=abc":        "sort-key=abc",
+		"keyfile=abc":         "keyfile=abc",
+		"token_count=5":       "token_count=5",
+		"password=$FROM_ENV":  "password=$FROM_ENV",
+		"password=/run/x":     "password=/run/x",
+	} {
+		if got := project.MaskString(text); got != want {
+			t.Errorf("MaskString(%q) = %q, want %q", text, got, want)
+		}
+	}
+	words := func(list ...string) []project.Text {
+		var out []project.Text
+		for _, w := range list {
+			out = append(out, project.Lit(w))
+		}
+		return out
+	}
+	p := build(t, "a")
+	p.Processes["a"].Command = project.Command{Exec: words("x", "--password", "abc", "-v", "--token")}
+	if got := fmt.Sprint(p.Masked().Processes["a"].Command.Exec); got != fmt.Sprint(words("x", "--password", project.Mask, "-v", "--token")) {
+		t.Errorf("masked command = %s", got)
+	}
+}
