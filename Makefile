@@ -11,7 +11,7 @@ GOTEST      := $(GO) run ./scripts/testgate scripts/skips.txt
 # What "make mutate" looks at, and how: make mutate PACKAGES=project MUTATE='-seed 2'
 PACKAGES    ?= project supervisor probe servicelog process stage nix/module catalog
 
-.PHONY: all deps deps-all build run test check test-load mutate bench lint generate clean
+.PHONY: all deps deps-all build run test check test-load mutate bench bench-compare lint generate clean
 
 all: build
 
@@ -55,6 +55,10 @@ mutate: deps
 bench: deps build
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v '/examples$$')
 	$(GO) test -run '^$$' -bench . -benchtime 5x -timeout 20m ./examples
+
+# The same, beside another commit: make bench-compare COMMIT=v0.1.0
+bench-compare: deps build
+	scripts/bench-compare $(COMMIT)
 
 lint:
 	golangci-lint run ./...
