@@ -134,3 +134,55 @@ func TestPlantedJournal(t *testing.T) {
 		t.Errorf("openJournal = %v, want a refusal", err)
 	}
 }
+
+// TestJournalStaysSmall is rewritten once most of its lines are of the past,
+// and not while they are of what runs.
+func TestJournalStaysSmall(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	j, err := openJournal(Options{Journal: path, Run: "run", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := func() int {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(data), "\n") - 1 // without the head
+	}
+	rec := func(pid int) record { return record{pid, uint64(pid), 15, "run/svc#1", [2]uint64{}} }
+	for pid := 2; pid < 402; pid++ {
+		j.started(rec(pid))
+	}
+	for pid := 1000; pid < 1550; pid++ {
+		j.started(rec(pid))
+		j.ended(pid)
+	}
+	if got := lines(); got != 400+2*550 {
+		t.Errorf("%d lines with 400 that run, want all %d", got, 400+2*550)
+	}
+	for pid := 2; pid < 401; pid++ {
+		j.ended(pid)
+	}
+	for pid := 2000; pid < 4000; pid++ {
+		j.started(rec(pid))
+		j.ended(pid)
+		if got := lines(); got > 1600 {
+			t.Fatalf("%d lines with one that runs", got)
+		}
+	}
+	if got, err := entries(path); err != nil || got != fmt.Sprint(ledger{401: rec(401)}) {
+		t.Errorf("the journal has %s, %v, want the one that runs", got, err)
+	}
+	j.ended(401)
+	for pid := 5000; pid < 5600; pid++ { // also when nothing runs
+		j.started(rec(pid))
+		j.ended(pid)
+	}
+	if got, err := entries(path); err != nil || got != fmt.Sprint(ledger{}) {
+		t.Errorf("the journal has %s, %v, want nothing", got, err)
+	}
+	if err := j.remove(); err != nil {
+		t.Error(err)
+	}
+}

@@ -400,3 +400,34 @@ func TestNewFolderOnAClosedWay(t *testing.T) {
 		}
 	}
 }
+
+// TestProgramOnAClosedWay names the folder that keeps its user out.
+func TestProgramOnAClosedWay(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root becomes another user")
+	}
+	s := newStage(t)
+	for dir := s.at.Root; dir != "/"; dir = filepath.Dir(dir) {
+		if info, _ := os.Stat(dir); info.Mode()&0o001 == 0 {
+			os.Chmod(dir, info.Mode().Perm()|0o011)
+		}
+	}
+	shut := filepath.Join(s.at.Root, "shut")
+	if err := os.Mkdir(shut, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(shut+"/tool", []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("shut/tool", filepath.Join(s.at.Root, "tool")); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"./shut/tool", "./tool"} {
+		proc := exe(command)
+		proc.User = "nobody"
+		_, err := s.Prepare(&project.Project{}, &proc)
+		if err == nil || !strings.Contains(err.Error(), "is closed to it") || !strings.Contains(err.Error(), shut) {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
+}
