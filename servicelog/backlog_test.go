@@ -1,6 +1,8 @@
 package servicelog
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -153,7 +155,7 @@ func TestAnotherFileInPlace(t *testing.T) {
 	var c clock
 	dir := t.TempDir()
 	f, b := fileOf(t, dir, "a", &c, 1<<20, 10)
-	f.close()
+	f.shut()
 	stranger := time.Now().UTC().Format(timeLayout) + " stdout F not ours\n"
 	if err := os.Rename(dir+"/a", dir+"/moved"); err != nil {
 		t.Fatal(err)
@@ -166,5 +168,58 @@ func TestAnotherFileInPlace(t *testing.T) {
 		strings.TrimPrefix(wanted("a", 20), wanted("a", 10))
 	if got := all(t, b); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestLineOverTheEdge cuts a line where stdout falls behind, and another one
+// where it has caught up: the pieces show that they belong together.
+func TestLineOverTheEdge(t *testing.T) {
+	var out bytes.Buffer
+	free := make(chan struct{})
+	h, err := Open(Options{Dir: t.TempDir(), Stdout: blocked{&out, free}, Stall: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, err := h.Source("a", "a", SourceOptions{}).Start(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.Started()
+	carry := func(text string, end End) {
+		run.source.carry(run.pipes[0], []line{{[]byte(text), end}}, 0, h.buffers())
+	}
+	idle := func() {
+		for !h.Idle() {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	h.Say("x")
+	idle()
+	carry("one", EndCut)
+	h.Say(strings.Repeat("b", outputLimit))
+	carry("two", EndCut)
+	carry("three", EndNewline)
+	carry("four", EndCut)
+	close(free)
+	idle()
+	carry("five", EndNewline)
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := strings.ReplaceAll(out.String(), "b", "")
+	if want := "[nix2gpu] x\n[a] one…\n[nix2gpu] \n[a] …two…\n[a] …three\n[a] four…\n[a] …five\n"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestClosedFile wants nothing to be opened in a folder that is closed.
+func TestClosedFile(t *testing.T) {
+	f, b := fileOf(t, t.TempDir(), "a", &clock{}, 1<<20, 10)
+	f.close()
+	if _, _, err := f.append(batch{records: []byte("x\n"), n: 1}, time.Now()); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("append = %v, want that it is closed", err)
+	}
+	if got := all(t, b); !strings.Contains(got, "10 lines of a not shown") {
+		t.Errorf("got %q", got)
 	}
 }

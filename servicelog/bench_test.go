@@ -62,6 +62,53 @@ func benchmarkStdout(b *testing.B, writers int, files bool) {
 	w.Close()
 }
 
+// BenchmarkReadBack gives a reader that stood still what it missed: lines of 100
+// bytes from writers, out of their files.
+func BenchmarkReadBack(b *testing.B) {
+	const perWriter = 8 << 20
+	for _, writers := range []int{1, 8, 100} {
+		b.Run(fmt.Sprint("writers=", writers), func(b *testing.B) {
+			chunk := bytes.Repeat([]byte(fmt.Sprintf("%099d\n", 0)), 640)
+			b.SetBytes(int64(writers) * perWriter / int64(len(chunk)) * int64(len(chunk)))
+			for b.Loop() {
+				b.StopTimer()
+				r, w, err := os.Pipe()
+				if err != nil {
+					b.Fatal(err)
+				}
+				h, err := servicelog.Open(servicelog.Options{Stdout: w, Dir: b.TempDir(), MaxSize: 1 << 30})
+				if err != nil {
+					b.Fatal(err)
+				}
+				var all sync.WaitGroup
+				for i := range writers {
+					run, err := h.Source(fmt.Sprint(i), fmt.Sprintf("service-%d", i), servicelog.SourceOptions{}).Start(nil)
+					if err != nil {
+						b.Fatal(err)
+					}
+					all.Go(func() {
+						for range perWriter / len(chunk) {
+							run.Stdout.Write(chunk)
+						}
+						run.Started()
+						<-run.Done()
+					})
+				}
+				all.Wait()
+				b.StartTimer()
+				go func() {
+					io.Copy(io.Discard, struct{ io.Reader }{r})
+					r.Close()
+				}()
+				if err := h.Close(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+				w.Close()
+			}
+		})
+	}
+}
+
 // BenchmarkTail reads the last 10 lines of a full set of files.
 func BenchmarkTail(b *testing.B) {
 	dir := b.TempDir()

@@ -115,6 +115,7 @@ type file struct {
 	segments []segment // those that are kept; the current one may have to be made yet
 	lost     int       // lines since failure
 	failure  error     // why the last write failed; nil when it worked
+	closed   bool      // so is dir, and its descriptor may be another's by now
 	scratch  []byte
 }
 
@@ -179,6 +180,9 @@ func (f *file) write(b []byte) error {
 		f.rotate()
 	}
 	if f.fd < 0 {
+		if f.closed {
+			return os.ErrClosed
+		}
 		fd, st, err := f.dir.create(f.name)
 		if err != nil {
 			return err
@@ -250,7 +254,7 @@ func (f *file) opened(fd int, st unix.Stat_t) {
 func (f *file) view(s spot) (r *os.File, at spot, size int64, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for s.segment < f.first+len(f.segments) {
+	for !f.closed && s.segment < f.first+len(f.segments) {
 		if s.segment < f.first {
 			s.segment = f.first - 1
 			s = f.after(s)
@@ -322,6 +326,7 @@ func (f *file) shut() {
 func (f *file) close() {
 	f.mu.Lock()
 	f.shut()
+	f.closed = true
 	f.mu.Unlock()
 }
 
