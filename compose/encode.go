@@ -417,16 +417,25 @@ func (e *encoder) extra(svc *project.Service, proc *project.Process, x *mapping)
 	x.add("not_supported", svc.Unsupported)
 	x.add("user", proc.User)
 	x.add("kill_mode", string(proc.KillMode))
-	var dirs []string
+	var dirs, keep []string
 	for _, d := range proc.Dirs {
 		dirs = append(dirs, e.show(d.Path))
+		if d.Keep {
+			keep = append(keep, e.show(d.Path))
+		}
 	}
 	x.add("dirs", dirs)
-	files := mapping{}
+	x.add("keep", keep)
+	files, lent := mapping{}, mapping{}
 	for _, f := range proc.Files {
-		files.add(e.show(f.Path), e.show(f.Content))
+		if len(f.Source) > 0 {
+			lent.add(e.show(f.Path), e.show(f.Source))
+		} else {
+			files.add(e.show(f.Path), e.show(f.Content))
+		}
 	}
 	x.add("files", files)
+	x.add("lent", lent)
 	var packages []string
 	for _, p := range proc.Packages {
 		packages = append(packages, p.Attr)
@@ -446,6 +455,15 @@ func (e *encoder) extra(svc *project.Service, proc *project.Process, x *mapping)
 			ports = append(ports, fmt.Sprint(p.Port))
 		}
 		x.add("ports", ports)
+		if g := svc.GPUs; g != nil {
+			gpus := mapping{}
+			if g.All {
+				gpus.add("all", true)
+			}
+			gpus.add("count", g.Count)
+			gpus.add("devices", g.Devices)
+			x.add("gpus", gpus)
+		}
 	}
 }
 
@@ -466,5 +484,16 @@ func (e *encoder) projectExtra() mapping {
 		files.add(name, e.show(p.Files[name].Content))
 	}
 	x.add("files", files)
+	secrets := mapping{}
+	for _, name := range slices.Sorted(maps.Keys(p.Secrets)) {
+		secrets.add(name, e.show(p.Secrets[name].File)) // where it is, not what
+	}
+	x.add("secrets", secrets)
+	users := mapping{}
+	for _, name := range slices.Sorted(maps.Keys(p.Users)) {
+		u := p.Users[name]
+		users.add(name, fmt.Sprintf("%d:%d:%s", u.UID, u.GID, u.Home))
+	}
+	x.add("users", users)
 	return x
 }

@@ -1,0 +1,44 @@
+package compose_test
+
+import (
+	"strings"
+	"testing"
+
+	"nix2gpu/compose"
+	"nix2gpu/project"
+)
+
+// What the format has no word for stands under x-nix2gpu: nothing of a project
+// is hidden from who looks at it.
+func TestEncodeShowsWhatTheFormatLacks(t *testing.T) {
+	p := &project.Project{
+		Version: project.Version, Name: "t",
+		Users:   map[string]project.User{"redis": {UID: 901, GID: 902, Home: "/h"}},
+		Secrets: map[string]project.Secret{"a/pass": {File: project.RootPath("/pass")}},
+		Services: map[project.ID]*project.Service{
+			"a": {ID: "a", Type: "custom", Instance: "a", Label: "a", Main: "a", GPUs: &project.GPUs{Devices: []string{"0", "GPU-1"}}},
+			"b": {ID: "b", Type: "custom", Instance: "b", Label: "b", Main: "b", GPUs: &project.GPUs{All: true}},
+			"c": {ID: "c", Type: "custom", Instance: "c", Label: "c", Main: "c", GPUs: &project.GPUs{Count: 2}},
+		},
+		Processes: map[project.ID]*project.Process{
+			"a": {ID: "a", Service: "a", Role: project.Main, Command: project.Command{Shell: project.Lit("x")},
+				Dirs:  []project.Dir{{Path: project.RootPath("/data"), Keep: true}, {Path: project.RunPath("/tmp")}},
+				Files: []project.File{{Path: project.RunPath("/key"), Source: project.RootPath("/key.pem")}, {Path: project.RunPath("/conf"), Content: project.SecretContent("a/pass")}}},
+			"b": {ID: "b", Service: "b", Role: project.Main, Command: project.Command{Shell: project.Lit("x")}},
+			"c": {ID: "c", Service: "c", Role: project.Main, Command: project.Command{Shell: project.Lit("x")}},
+		},
+	}
+	out, err := compose.Encode(p, compose.EncodeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(strings.Fields(string(out)), " ")
+	for _, want := range []string{
+		"keep: - ./data files:", "lent: <run>/key: ./key.pem", "<run>/conf: <secret a/pass>", `gpus: devices: - "0" - GPU-1`, "gpus: all: true", "gpus: count: 2",
+		"secrets: a/pass: ./pass", "users: redis: 901:902:/h",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+}
