@@ -435,3 +435,14 @@ func TestDiffSeesSecrets(t *testing.T) {
 		t.Errorf("nothing differs, and changed are %v", c.Changed)
 	}
 }
+
+// A secret may be in a generated file, which is used then.
+func TestUsesFollowsSecrets(t *testing.T) {
+	p := build(t, "api")
+	p.Processes["api"].Files = []project.File{{Path: project.RunPath("/a"), Content: project.SecretContent("token")}}
+	p.Secrets = map[string]project.Secret{"token": {File: project.FilePath("x")}}
+	p.Files = map[string]*project.File{"x": {Content: project.FilePath("y")}, "y": {}, "z": {}}
+	if got := fmt.Sprint(p.Uses(p.Processes["api"].EachText)); got != "[x y]" {
+		t.Errorf("used are %s, want [x y]", got)
+	}
+}

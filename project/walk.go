@@ -121,13 +121,18 @@ func sameText(a, b Text) bool {
 }
 
 // Uses lists the generated files that the texts of some walks name, such as
-// p.Container.EachText, and those that these files name in turn, sorted. A name
-// that stands for a folder gives all files in it.
+// p.Container.EachText, and those that these files and the secrets of such texts
+// name in turn, sorted. A name that stands for a folder gives all files in it.
 func (p *Project) Uses(walks ...func(TextVisitor)) []string {
-	used := map[string]bool{}
+	used, secrets := map[string]bool{}, map[string]bool{}
 	var visit TextVisitor
 	visit = func(_ Owner, t *Text) {
 		for _, part := range *t {
+			if part.Secret != nil && !secrets[*part.Secret] {
+				secrets[*part.Secret] = true
+				file := p.Secrets[*part.Secret].File
+				visit(Owner{}, &file)
+			}
 			if part.File == nil {
 				continue
 			}
