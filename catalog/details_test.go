@@ -65,6 +65,7 @@ func TestWhatIsWritten(t *testing.T) {
 		{"nats parts on loopback", `nats.a = { enable = true; settings = { cluster.port = 1; mqtt = { port = 2; net = "10.0.0.1"; }; leafnodes.remotes = [ ]; }; };`, []string{"\"cluster\": {\n    \"host\": \"127.0.0.1\",\n    \"port\": 1\n  }", "\"mqtt\": {\n    \"net\": \"10.0.0.1\",\n    \"port\": 2\n  }"}, nil},
 		{"rabbitmq node", `rabbitmq.a = { enable = true; listenAddress = ""; plugins = [ "rabbitmq_prometheus" "rabbitmq_management" ]; managementPlugin.enable = true; };`,
 			[]string{"[rabbitmq_prometheus,rabbitmq_management].", "prometheus.tcp.ip = 0.0.0.0\n", "management.tcp.port = 15672\n", "-kernel inet_dist_use_interface {127,0,0,1}\n", "rabbit-a@localhost\n"}, nil},
+		{"rabbitmq node of an odd name", `rabbitmq."a.b-C_9+z" = { enable = true; };`, []string{"rabbit-a_b-C_9_z@localhost\n"}, nil},
 		{"minio without a browser", `minio.a = { enable = true; browser = false; };`, []string{"off\n"}, nil},
 		{"clickhouse databases", "clickhouse.a = { enable = true; databases = [ \"a`b\" ]; ensureDatabases = [ \"c\" ]; };", []string{"--query=CREATE DATABASE IF NOT EXISTS `a\\`b`; CREATE DATABASE IF NOT EXISTS `c`;\n"}, nil},
 		{"httpd listens where the user says", `httpd.a = { enable = true; extraConfig = "listen 81\n  Listen 127.0.0.1:82 http\n#Listen 83"; };`, []string{"listen 81"}, []string{"httpd is running", "Listen 8081"}},

@@ -55,3 +55,16 @@ func TestPath(t *testing.T) {
 		}
 	}
 }
+
+// A definition at the root of the file system, or nowhere, makes no path its own.
+func TestTextAtTheRoot(t *testing.T) {
+	for _, root := range []string{"/", ""} {
+		place := catalog.Place{Root: root}
+		if got, ok := place.Text(module.Str{S: "cat /etc/x /"}).Literal(); !ok || got != "cat /etc/x /" {
+			t.Errorf("with root %q a path of the system became %q", root, got)
+		}
+		if got := place.Text(module.Str{S: "/workspace/x"}); len(got) != 1 || got[0].Root == nil || *got[0].Root != "/x" {
+			t.Errorf("with root %q the working folder is %v", root, got)
+		}
+	}
+}
