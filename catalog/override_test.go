@@ -57,6 +57,7 @@ func TestOverridesReachPortsAndProbes(t *testing.T) {
 		{"nginx datagrams", `services.nginx.a = { enable = true; streamConfig = "server { listen 127.0.0.1:1 udp; }"; virtualHosts.x.listenAddresses = [ "127.0.0.2" ]; };`, "127.0.0.1:1/udp 127.0.0.2:8080", "127.0.0.2:8080"},
 		{"caddy administration", `services.caddy.a = { enable = true; globalConfig = "admin localhost:1"; };`, "localhost:1 *:8082", "127.0.0.1:8082"},
 		{"caddy JSON administration", `services.caddy.a = { enable = true; settings = { admin.listen = "127.0.0.1:1"; apps.http.servers.s.listen = [ "tcp/127.0.0.2:2" ":3" ]; }; };`, "127.0.0.1:1 127.0.0.2:2 *:3", "127.0.0.2:2"},
+		{"caddy JSON without administration", `services.caddy.a = { enable = true; settings = { admin = { listen = "127.0.0.1:1"; disabled = true; }; apps.http.servers.s.listen = [ ":3" ]; }; };`, "*:3", "127.0.0.1:3"},
 		{"caddy snippets", `services.caddy.a = { enable = true; extraConfig = "(s) {\n  bind 127.0.0.9\n}\nhttp://a:1 {\n  import s # x {\n  handle {\n    bind 127.0.0.8\n  }\n}"; };`, "*:1", "127.0.0.1:1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
