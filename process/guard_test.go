@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -266,4 +267,84 @@ func TestRecoverSparesOtherRuns(t *testing.T) {
 func newOther(t *testing.T) int {
 	_, _, pids := supervisor(t, false, 1, "echo $$; exec sleep 1000", filepath.Join(t.TempDir(), "journal"), "minewell")
 	return pids[0]
+}
+
+// TestGuardKeepsNoDescriptors: what it was given is the supervisor's, and who
+// waits for its end would wait for the guard's as well.
+func TestGuardKeepsNoDescriptors(t *testing.T) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	cmd := exec.Command(os.Args[0], "echo $$; exec sleep 1000", filepath.Join(t.TempDir(), "journal"), "handed")
+	cmd.Env = append(os.Environ(), "HELPER=guard")
+	cmd.ExtraFiles = []*os.File{write}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	link, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", write.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write.Close()
+	pid := readPIDs(t, bufio.NewScanner(out), 2)[0]
+	holds := func(pid int) bool {
+		fds, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+		for _, fd := range fds {
+			if to, _ := os.Readlink(fd); to == link {
+				return true
+			}
+		}
+		return false
+	}
+	if !holds(pid) {
+		t.Error("the supervisor did not get it")
+	}
+	eventually(t, "the guard has let go of it", func() bool { return !holds(cmd.Process.Pid) })
+	cmd.Process.Signal(unix.SIGTERM)
+	cmd.Wait()
+}
+
+// TestRecoverEndsWhatTheJournalNames, and what is below it and in its session,
+// without a cookie.
+func TestRecoverEndsWhatTheJournalNames(t *testing.T) {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		t.Skip(err)
+	}
+	cmd := exec.Command("/bin/sh", "-c", "sleep 1000 & echo $!; (sleep 1000 & echo $!); echo $$; wait")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pids := readPIDs(t, bufio.NewScanner(out), 3)
+	info, err := process.Inspect(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		cmd.Wait()
+		close(ended)
+	}()
+	journal := filepath.Join(t.TempDir(), "journal")
+	os.WriteFile(journal, fmt.Appendf(nil, "nix2gpu-journal 2 none %s 999999 1\n+ %d %d 15 none/web#1 0 0\n", boot[:36], info.PID, info.Start), 0o600)
+	if found, err := process.Recover(journal); err != nil || found != 3 {
+		t.Errorf("Recover = %d, %v, want 3", found, err)
+	}
+	await(t, "the leader's end", ended)
+	for _, pid := range pids {
+		if alive(pid) {
+			t.Errorf("%d is alive", pid)
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -429,5 +430,51 @@ func TestProgramOnAClosedWay(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "is closed to it") || !strings.Contains(err.Error(), shut) {
 			t.Errorf("%s: %v", command, err)
 		}
+	}
+}
+
+func TestGroupsOfAUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root becomes another user")
+	}
+	s := newStage(t)
+	u, err := user.Lookup("nobody")
+	if err != nil {
+		t.Skip(err)
+	}
+	ids, err := u.GroupIds()
+	if err != nil || len(ids) == 0 {
+		t.Skipf("nobody has no groups: %v", err)
+	}
+	a, err := s.user(&project.Project{}, "nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, g := range a.groups {
+		got = append(got, fmt.Sprint(g))
+	}
+	if !slices.Equal(got, ids) {
+		t.Errorf("groups %v, want %v", got, ids)
+	}
+}
+
+// TestCureFor knows what Debian calls otherwise.
+func TestCureFor(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"python3", "pip3", "tool3"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{
+		"python": `"python3" is there`, "pip": `"pip3" is there`, "tool": "install it, or name it by its whole path", "nginx": "apt-get install",
+	} {
+		if got := cureFor(name, "/none:"+dir); !strings.Contains(got, want) {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if got := cureFor("python", "/none"); strings.Contains(got, "is there") {
+		t.Errorf("python3 is nowhere: %q", got)
 	}
 }
