@@ -171,3 +171,17 @@ func TestMaskNames(t *testing.T) {
 		t.Errorf("masked command = %s", got)
 	}
 }
+
+// Several names give each service once, sorted; one that is wrong, its error.
+func TestResolveAll(t *testing.T) {
+	p := build(t, "a", "b", "redis.x")
+	if ids, err := p.ResolveAll([]string{"redis", "b", "a", "b"}); err != nil || fmt.Sprint(ids) != "[a b redis.x]" {
+		t.Errorf("ResolveAll = %v, %v", ids, err)
+	}
+	if ids, err := p.ResolveAll([]string{"a", "nobody"}); err == nil || ids != nil {
+		t.Errorf("ResolveAll of an unknown name = %v, %v", ids, err)
+	}
+	if ids, err := p.ResolveAll(nil); err != nil || len(ids) != 0 {
+		t.Errorf("ResolveAll of nothing = %v, %v", ids, err)
+	}
+}

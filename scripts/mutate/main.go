@@ -1,28 +1,31 @@
-// Command mutate changes the code of packages in small ways, by go-gremlins,
-// and wants the package's own tests to notice. A change that no test notices
-// fails, unless it stands on the list of survivors with its reason.
+// Command mutate changes the code of packages in small ways, and wants the
+// package's own tests to notice. A change that no test notices fails, unless it
+// stands on the list of survivors with its reason.
 //
-//	go run ./scripts/mutate [-seed N] [-min 40] PACKAGE...
+//	go run ./scripts/mutate [-seed N] [-n 40] [-skip REGEXP] PACKAGE...
 //
-// Of each package it takes files in an order that the seed decides, until they
-// hold enough mutants: all of a large package would take a day.
+// Where code can be changed is found by go-gremlins; of its list, which can
+// have many hundreds, the seed picks some. The changes are made here, in an
+// overlay over the checkout: gremlins tests a copy of the module, in which
+// tests that look for their surroundings fail whatever the code says, and takes
+// that for a change that was noticed.
 package main
 
 import (
+	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
+	"time"
 )
 
 const (
@@ -31,17 +34,25 @@ const (
 )
 
 func main() {
-	seed := flag.Uint64("seed", 1, "decides which files are taken")
-	least := flag.Int("min", 40, "mutants of each package, at least, where it has so many")
+	var opts options
+	flag.Uint64Var(&opts.seed, "seed", 1, "decides which mutants are taken")
+	flag.IntVar(&opts.n, "n", 40, "mutants of each package, where it has so many")
+	flag.StringVar(&opts.skip, "skip", "", "tests that are left out, such as those of real servers, by name")
 	flag.Parse()
 	listed, err := readList(listFile)
 	if err == nil {
-		err = run(os.Stdout, flag.Args(), *seed, *least, listed)
+		err = run(os.Stdout, flag.Args(), opts, listed)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
+}
+
+type options struct {
+	seed uint64
+	n    int
+	skip string
 }
 
 // A report is what gremlins writes.
@@ -53,53 +64,28 @@ type report struct {
 }
 
 type mutant struct {
+	file   string
 	Type   string `json:"type"`
-	Status string `json:"status"` // KILLED, LIVED, TIMED OUT, NOT COVERED, RUNNABLE
+	Status string `json:"status"`
 	Line   int    `json:"line"`
 	Column int    `json:"column"`
 }
 
-func run(out io.Writer, packages []string, seed uint64, least int, listed map[string]bool) error {
+func run(out io.Writer, packages []string, opts options, listed map[string]bool) error {
 	if len(packages) == 0 {
-		return errors.New("usage: mutate [-seed N] [-min N] PACKAGE...")
+		return errors.New("usage: mutate [-seed N] [-n N] [-skip REGEXP] PACKAGE...")
 	}
 	unlisted := 0
 	for _, pkg := range packages {
-		all, err := unleash(pkg, "--dry-run")
+		lived, err := mutate(out, pkg, opts)
 		if err != nil {
 			return fmt.Errorf("%s: %v", pkg, err)
 		}
-		chosen := choose(all, seed, least)
-		var exclude []string
-		for _, f := range all.Files {
-			if !slices.Contains(chosen, f.Name) {
-				exclude = append(exclude, "--exclude-files", `(^|/)`+regexp.QuoteMeta(filepath.Base(f.Name))+"$")
-			}
-		}
-		r, err := unleash(pkg, exclude...)
-		if err != nil {
-			return fmt.Errorf("%s: %v", pkg, err)
-		}
-		count := map[string]int{}
-		for _, f := range r.Files {
-			for _, m := range f.Mutations {
-				count[m.Status]++
-				if m.Status != "LIVED" {
-					continue
-				}
-				path := filepath.Join(pkg, filepath.Base(f.Name))
-				key := keyOf(path, m)
-				if listed[key] {
-					continue
-				}
+		for _, m := range lived {
+			if key := m.key(); !listed[key] {
 				unlisted++
-				fmt.Fprintf(out, "%s:%d:%d: no test notices: %s\n", path, m.Line, m.Column, key)
+				fmt.Fprintf(out, "%s:%d:%d: no test notices: %s\n", m.file, m.Line, m.Column, key)
 			}
-		}
-		tried := count["KILLED"] + count["TIMED OUT"] + count["LIVED"]
-		fmt.Fprintf(out, "%s: %d mutants of %s: %d killed, %d lived\n", pkg, tried, strings.Join(chosen, ", "), tried-count["LIVED"], count["LIVED"])
-		if tried == 0 {
-			return fmt.Errorf("%s: no mutant was tried", pkg)
 		}
 	}
 	if unlisted > 0 {
@@ -108,20 +94,67 @@ func run(out io.Writer, packages []string, seed uint64, least int, listed map[st
 	return nil
 }
 
-// unleash runs gremlins on a package.
-func unleash(pkg string, flags ...string) (*report, error) {
+// mutate tries some mutants of a package, and returns those that lived.
+func mutate(out io.Writer, pkg string, opts options) (lived []mutant, err error) {
+	all, err := candidates(pkg)
+	if err != nil {
+		return nil, err
+	}
+	work, err := os.MkdirTemp("", "mutate-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(work)
+	start := time.Now()
+	if text, ok, err := test(pkg, "", opts.skip, time.Hour); err != nil || !ok {
+		return nil, fmt.Errorf("the tests fail without any change: %v\n%s", err, text)
+	}
+	// A change can make a loop endless: what takes ten times as long as all
+	// tests, building included, is noticed.
+	limit := 10*time.Since(start) + time.Minute
+	rand.New(rand.NewPCG(opts.seed, 0)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	tried := 0
+	for _, m := range all {
+		if tried == opts.n {
+			break
+		}
+		changed, err := m.apply()
+		if err != nil {
+			return nil, err
+		}
+		overlay, err := writeOverlay(work, m.file, changed)
+		if err != nil {
+			return nil, err
+		}
+		text, ok, err := test(pkg, overlay, opts.skip, limit)
+		switch {
+		case err != nil:
+			return nil, err
+		case ok:
+			lived = append(lived, m)
+		case bytes.Contains(text, []byte("[build failed]")):
+			continue // no program, so no mutant
+		}
+		tried++
+	}
+	fmt.Fprintf(out, "%s: %d of %d mutants tried, %d killed, %d lived\n", pkg, tried, len(all), tried-len(lived), len(lived))
+	if tried == 0 {
+		return nil, errors.New("no mutant was tried")
+	}
+	return lived, nil
+}
+
+// candidates lists the mutants that the package's tests reach.
+func candidates(pkg string) ([]mutant, error) {
 	f, err := os.CreateTemp("", "mutants-")
 	if err != nil {
 		return nil, err
 	}
 	f.Close()
 	defer os.Remove(f.Name())
-	// A mutant that is slow is no survivor, but one that was given no time
-	// would be no evidence.
-	args := append([]string{"run", gremlins, "unleash", "./" + pkg, "--workers", "1", "--timeout-coefficient", "20", "--output", f.Name()}, flags...)
-	cmd := exec.Command("go", args...)
+	cmd := exec.Command("go", "run", gremlins, "unleash", "./"+pkg, "--dry-run", "--output", f.Name())
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%v\n%s", err, text)
+		return nil, fmt.Errorf("gremlins: %v\n%s", err, text)
 	}
 	data, err := os.ReadFile(f.Name())
 	if err != nil {
@@ -131,39 +164,90 @@ func unleash(pkg string, flags ...string) (*report, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return nil, fmt.Errorf("what gremlins wrote: %v", err)
 	}
-	return &r, nil
-}
-
-// choose picks files until they hold enough mutants that a test could notice.
-func choose(r *report, seed uint64, least int) []string {
-	could := map[string]int{}
+	var all []mutant
 	for _, f := range r.Files {
 		for _, m := range f.Mutations {
 			if m.Status == "RUNNABLE" {
-				could[f.Name]++
+				m.file = filepath.Join(pkg, filepath.Base(f.Name))
+				all = append(all, m)
 			}
 		}
 	}
-	names := slices.Sorted(maps.Keys(could))
-	rand.New(rand.NewPCG(seed, 0)).Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
-	n := 0
-	for i, name := range names {
-		if n += could[name]; n >= least {
-			return names[:i+1]
-		}
-	}
-	return names
+	return all, nil
 }
 
-// keyOf names a mutant by the text of its line, so that it is the same after
+// changes are what each type of mutant makes of an operator.
+var changes = map[string]map[string]string{
+	"CONDITIONALS_BOUNDARY": {"<=": "<", ">=": ">", "<": "<=", ">": ">="},
+	"CONDITIONALS_NEGATION": {"==": "!=", "!=": "==", "<=": ">", ">=": "<", "<": ">=", ">": "<="},
+	"ARITHMETIC_BASE":       {"+": "-", "-": "+", "*": "/", "/": "*", "%": "*"},
+	"INCREMENT_DECREMENT":   {"++": "--", "--": "++"},
+	"INVERT_NEGATIVES":      {"-": "+"},
+}
+
+// apply returns the file of m with the change made.
+func (m mutant) apply() ([]byte, error) {
+	data, err := os.ReadFile(m.file)
+	if err != nil {
+		return nil, err
+	}
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	if m.Line < 1 || m.Line > len(lines) || m.Column < 1 || m.Column > len(lines[m.Line-1]) {
+		return nil, fmt.Errorf("%s has no place %d:%d", m.file, m.Line, m.Column)
+	}
+	line := lines[m.Line-1]
+	before, rest := line[:m.Column-1], line[m.Column-1:]
+	for _, width := range []int{2, 1} { // "<=" before "<"
+		if len(rest) < width {
+			continue
+		}
+		if to, ok := changes[m.Type][string(rest[:width])]; ok {
+			lines[m.Line-1] = bytes.Join([][]byte{before, []byte(to), rest[width:]}, nil)
+			return bytes.Join(lines, nil), nil
+		}
+	}
+	return nil, fmt.Errorf("%s:%d:%d: %s can't change %q", m.file, m.Line, m.Column, m.Type, rest)
+}
+
+// writeOverlay says that file has other text, as "go test -overlay" takes it.
+func writeOverlay(work, file string, text []byte) (string, error) {
+	changed, overlay := filepath.Join(work, "changed.go"), filepath.Join(work, "overlay.json")
+	if err := os.WriteFile(changed, text, 0o600); err != nil {
+		return "", err
+	}
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
+	data, err := json.Marshal(map[string]map[string]string{"Replace": {file: changed}})
+	if err != nil {
+		return "", err
+	}
+	return overlay, os.WriteFile(overlay, data, 0o600)
+}
+
+// test reports whether the package's tests pass.
+func test(pkg, overlay, skip string, limit time.Duration) (text []byte, ok bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit+time.Minute)
+	defer cancel()
+	args := []string{"test", "-vet=off", "-failfast", "-count=1", "-timeout", limit.String(), "-overlay", overlay, "-skip", skip, "./" + pkg}
+	text, err = exec.CommandContext(ctx, "go", args...).CombinedOutput()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		return text, false, nil
+	}
+	return text, err == nil, err
+}
+
+// key names a mutant by the text of its line, so that it is the same after
 // lines have moved.
-func keyOf(path string, m mutant) string {
-	data, err := os.ReadFile(path)
+func (m mutant) key() string {
+	data, err := os.ReadFile(m.file)
 	lines := strings.Split(string(data), "\n")
 	if err != nil || m.Line < 1 || m.Line > len(lines) {
-		return fmt.Sprintf("%s %s", path, m.Type)
+		return fmt.Sprintf("%s %s", m.file, m.Type)
 	}
-	return fmt.Sprintf("%s %s `%s`", path, m.Type, strings.TrimSpace(lines[m.Line-1]))
+	return fmt.Sprintf("%s %s `%s`", m.file, m.Type, strings.TrimSpace(lines[m.Line-1]))
 }
 
 // readList reads pairs of lines: a survivor as it is printed, and an indented
