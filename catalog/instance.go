@@ -126,11 +126,6 @@ func (in *Instance) listen(port int, protocol, address string, path ...string) {
 	}
 }
 
-// Unsupported says why the service cannot run, although its options are fine.
-func (in *Instance) Unsupported(format string, args ...any) {
-	in.service.Unsupported = fmt.Sprintf(format, args...)
-}
-
 // slowStart is the period of a probe of a server that takes seconds to start:
 // the pauses between the first attempts grow no longer than this.
 const slowStart = project.Duration(2 * time.Second)

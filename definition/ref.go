@@ -34,10 +34,3 @@ func IsRef(word string) bool {
 	}
 	return false
 }
-
-func (r Ref) String() string {
-	if r.Container == "" {
-		return r.Path
-	}
-	return r.Path + "#" + r.Container
-}

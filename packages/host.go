@@ -27,9 +27,6 @@ type Host struct {
 // a plain user lacks.
 var systemDirs = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
-// Name implements [Provider].
-func (h *Host) Name() string { return HostName }
-
 // Path implements [Provider]. It is cheap: the software is looked for each time,
 // so that what was installed, upgraded or removed meanwhile is seen, and
 // the folder is written only when a link has changed.

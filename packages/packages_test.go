@@ -178,14 +178,3 @@ func TestEveryRowIsSound(t *testing.T) {
 		}
 	}
 }
-
-func TestNew(t *testing.T) {
-	if p, err := packages.New("", t.TempDir()); err != nil || p.Name() != "host" {
-		t.Errorf("New(\"\") = %v, %v", p, err)
-	}
-	for _, name := range []string{"debian", "nix", "guix"} {
-		if _, err := packages.New(name, t.TempDir()); err == nil {
-			t.Errorf("New(%q) must be an error", name)
-		}
-	}
-}

@@ -10,32 +10,12 @@ import (
 
 // A Provider makes packages exist.
 type Provider interface {
-	// Name is what --provider calls it.
-	Name() string
 	// Path returns the folder that stands for a package, having made it. The
 	// error is a *MissingError when the software is not there.
 	Path(attr string) (string, error)
 	// Contents says what a package consists of, and makes nothing. The error is a
 	// *MissingError when the software is not there.
 	Contents(attr string) (*Contents, error)
-}
-
-// Debian and Nix are providers that this build knows by name only.
-const (
-	HostName   = "host"
-	DebianName = "debian"
-	NixName    = "nix"
-)
-
-// New returns the provider of that name, keeping its folders below dir.
-func New(name, dir string) (Provider, error) {
-	switch name {
-	case "", HostName:
-		return &Host{Dir: dir}, nil
-	case DebianName, NixName:
-		return nil, fmt.Errorf("not supported: package provider %q; %q uses what is installed on this machine", name, HostName)
-	}
-	return nil, fmt.Errorf("package provider must be %q, not %q", HostName, name)
 }
 
 // MissingError says that a package's software is not on this machine, and

@@ -364,9 +364,10 @@ func TestJSON(t *testing.T) {
 	p.Notes = []project.Note{{Service: "api", Text: "a remark"}}
 	p.Services["api"].Ports = []project.Port{{Port: 8080, Address: "*"}}
 	p.Processes["api"].Env = map[string]project.Value{"K": {Text: project.Lit("v"), Secret: true}}
+	state := "/s"
 	p.Processes["api"].Command = project.Command{Exec: []project.Text{
 		project.PackagePath("python3", "/bin/python"), project.Join(project.Lit("--dir="), project.RootPath("/data")),
-		project.FilePath("abc-conf"), project.StatePath("/s"), project.RunPath(""), project.Self()}}
+		project.FilePath("abc-conf"), project.Text{{State: &state}}, project.RunPath(""), project.Self()}}
 	p.Processes["api"].Readiness = &project.Probe{HTTP: &project.HTTPCheck{Port: 8080, Path: "/health"}, Period: 5e9}
 	got, err := p.Encode()
 	if err != nil {

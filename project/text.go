@@ -40,9 +40,6 @@ func Lit(s string) Text { return Text{{Literal: s}} }
 // RootPath is a path below the root; sub is "" or starts with a slash.
 func RootPath(sub string) Text { return Text{{Root: &sub}} }
 
-// StatePath is a path below the state folder; sub is "" or starts with a slash.
-func StatePath(sub string) Text { return Text{{State: &sub}} }
-
 // RunPath is a path below the run folder; sub is "" or starts with a slash.
 func RunPath(sub string) Text { return Text{{Run: &sub}} }
 

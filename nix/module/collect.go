@@ -32,11 +32,6 @@ func Declare(options Options, freeform Type) Module {
 // names their origin in messages.
 func Assign(values map[string]any, file string) Module { return Module{assign: values, file: file} }
 
-// AssignDefault is Assign with the priority of mkDefault.
-func AssignDefault(values map[string]any, file string) Module {
-	return Module{assign: values, file: file, def: &def{prio: mildPriority}}
-}
-
 // FromFile is the module in a file; it is read when the module is used.
 func FromFile(path string) Module { return Module{path: path} }
 

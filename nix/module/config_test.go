@@ -147,7 +147,7 @@ func TestWalk(t *testing.T) {
 // TestExtraModules: modules from Go assign as well.
 func TestExtraModules(t *testing.T) {
 	e := evaluate(t, "x.nix", `{ old = 5; }`,
-		module.AssignDefault(map[string]any{"old": 7, "workspace": "/w"}, "(defaults)"),
+		module.Assign(map[string]any{"workspace": "/w"}, "(defaults)"),
 		module.Assign(map[string]any{"env": map[string]any{"A": "1"}}, "(command line)"))
 	c := e.Config()
 	if c.Int("old") != 5 || c.String("workspace") != "/w" || c.String("env", "A") != "1" {

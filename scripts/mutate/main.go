@@ -230,7 +230,11 @@ func writeOverlay(work, file string, text []byte) (string, error) {
 func test(pkg, overlay, skip string, limit time.Duration) (text []byte, ok bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit+time.Minute)
 	defer cancel()
-	args := []string{"test", "-vet=off", "-failfast", "-count=1", "-timeout", limit.String(), "-overlay", overlay, "-skip", skip, "./" + pkg}
+	isolated, err := filepath.Abs("scripts/mutate/isolated")
+	if err != nil {
+		return nil, false, err
+	}
+	args := []string{"test", "-exec", isolated, "-vet=off", "-failfast", "-count=1", "-timeout", limit.String(), "-overlay", overlay, "-skip", skip, "./" + pkg}
 	text, err = exec.CommandContext(ctx, "go", args...).CombinedOutput()
 	var failed *exec.ExitError
 	if errors.As(err, &failed) {
