@@ -223,3 +223,39 @@ func TestClosedFile(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestAfterHalfRecord goes on behind what a crash has left of a record.
+func TestAfterHalfRecord(t *testing.T) {
+	for _, old := range []string{"2026-11-22T12:00", "2026-11-22T12:00:00Z stdout F whole\n", strings.Repeat("x", 2000)} {
+		dir := t.TempDir()
+		if err := os.WriteFile(dir+"/a", []byte(old), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, b := fileOf(t, dir, "a", &clock{}, 1000, 20)
+		if got := all(t, b); got != wanted("a", 20) {
+			t.Errorf("after %.20q: got %s", old, got)
+		}
+		if fi, err := os.Stat(dir + "/a"); err != nil || fi.Size() != f.size {
+			t.Errorf("after %.20q: the file has %d bytes, %d are known", old, fi.Size(), f.size)
+		}
+	}
+}
+
+// TestCutOffIsCountedOnce cuts a file off of which two backlogs want lines:
+// each counts its own.
+func TestCutOffIsCountedOnce(t *testing.T) {
+	var c clock
+	dir := t.TempDir()
+	f, first := fileOf(t, dir, "a", &c, 1<<20, 10)
+	second := newBacklog(Text, ColorPass)
+	addTo(t, second, f, &c, 10, 15)
+	if err := os.Truncate(dir+"/a", 0); err != nil {
+		t.Fatal(err)
+	}
+	for b, n := range map[*backlog]int{first: 10, second: 5} {
+		want := fmt.Sprintf("[nix2gpu] stdout is not read: %d lines of a not shown, the log has rotated meanwhile\n", n)
+		if got := all(t, b); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

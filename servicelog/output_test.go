@@ -229,7 +229,8 @@ func TestReaderThatKeepsUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	h := openHub(t, servicelog.Options{Dir: t.TempDir(), Stdout: w, MaxSize: 1000, Keep: -1})
+	dir := t.TempDir()
+	h := openHub(t, servicelog.Options{Dir: dir, Stdout: w, MaxSize: 1000, Keep: -1})
 	s := h.Source("a", "a", servicelog.SourceOptions{})
 	scan := bufio.NewScanner(r)
 	for i := range 200 {
@@ -239,6 +240,9 @@ func TestReaderThatKeepsUp(t *testing.T) {
 				t.Fatalf("got %.50q, want %.50q", scan.Text(), want)
 			}
 		}
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+		t.Errorf("files %v, %v; want the current one alone", files, err)
 	}
 }
 

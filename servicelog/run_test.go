@@ -44,6 +44,27 @@ func TestDrainDoesNotWaitForDescendants(t *testing.T) {
 	}
 }
 
+// TestCloseDrainsAll ends the hub when the pipes of many runs are full.
+func TestCloseDrainsAll(t *testing.T) {
+	var out screen
+	h := openHub(t, servicelog.Options{Dir: t.TempDir(), Stdout: &out})
+	const runs, lines = 20, 5000
+	for i := range runs {
+		run, err := h.Source(fmt.Sprint(i), "a", servicelog.SourceOptions{}).Start(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(run.Stdout, strings.Repeat("line\n", lines))
+		defer run.Started() // a descendant has it until then
+	}
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), "[a] line\n"); n != runs*lines {
+		t.Errorf("%d lines, want %d", n, runs*lines)
+	}
+}
+
 func TestWatchSeesLinesFirst(t *testing.T) {
 	var out screen
 	h := openHub(t, servicelog.Options{Stdout: &out})
@@ -257,6 +278,28 @@ func TestPlantedFilesAreRefused(t *testing.T) {
 			t.Error("a folder that is a link was accepted")
 		}
 	})
+}
+
+// TestFolderIsOursAlone closes a folder that others may look into, and refuses
+// one that is another's.
+func TestFolderIsOursAlone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "logs")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	openHub(t, servicelog.Options{Dir: dir})
+	if fi, err := os.Stat(dir); err != nil || fi.Mode().Perm() != 0o700 {
+		t.Errorf("the folder has mode %v, %v; want 0700", fi.Mode(), err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a folder away")
+	}
+	if err := os.Chown(dir, 4242, 4242); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := servicelog.Open(servicelog.Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "belongs to user 4242") {
+		t.Errorf("Open = %v, want a refusal", err)
+	}
 }
 
 func TestIDsAreSafeFileNames(t *testing.T) {
