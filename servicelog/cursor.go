@@ -73,24 +73,23 @@ func (c *cursor) open() error {
 // openAll opens a log's files that are newer than own, or all, oldest first.
 // A file that turns up under two names because of a rotation is taken once.
 func openAll(dir, name string, own os.FileInfo) ([]*os.File, error) {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
+	most, err := oldest(dir, name)
 	if err != nil {
 		return nil, err
 	}
-	most := 0
-	for _, e := range entries {
-		if rest, ok := strings.CutPrefix(e.Name(), name+"."); ok {
-			if n, err := strconv.Atoi(rest); err == nil && n > most {
-				most = n
-			}
-		}
-	}
 	var files []*os.File
 	var infos []os.FileInfo
-	for i := 0; i <= most+1; i++ {
+	for i := 0; ; i++ {
+		if i > most+1 { // files that are rotated as fast as we look are ahead of us
+			before := most
+			if most, err = oldest(dir, name); err != nil {
+				closeAll(files)
+				return nil, err
+			}
+			if most <= before {
+				break
+			}
+		}
 		path := filepath.Join(dir, name)
 		if i > 0 {
 			path += "." + strconv.Itoa(i)
@@ -121,6 +120,22 @@ func openAll(dir, name string, own os.FileInfo) ([]*os.File, error) {
 	}
 	slices.Reverse(files)
 	return files, nil
+}
+
+// oldest is the highest number that a file of the log has.
+func oldest(dir, name string) (most int, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return 0, err
+	}
+	for _, e := range entries {
+		if rest, ok := strings.CutPrefix(e.Name(), name+"."); ok {
+			if n, err := strconv.Atoi(rest); err == nil {
+				most = max(most, n)
+			}
+		}
+	}
+	return most, nil
 }
 
 func closeAll(files []*os.File) {
