@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -295,6 +296,13 @@ func play(t *testing.T, p *project.Project, acts map[project.ID]any, opts Option
 		}
 		synctest.Wait()
 	})
+}
+
+// signals are those sent so far, as "a SIGTERM".
+func (s *scene) signals() []string {
+	s.world.mu.Lock()
+	defer s.world.mu.Unlock()
+	return slices.Clone(s.world.signals)
 }
 
 // pass lets time go by.

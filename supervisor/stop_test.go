@@ -17,12 +17,12 @@ func TestSignalIsSentOnce(t *testing.T) {
 		s.pass(time.Second)
 		s.Down()
 		s.pass(time.Second)
-		if want := []string{"a SIGTERM"}; !slices.Equal(s.world.signals, want) {
-			t.Errorf("signals %q a second after the command has failed, want %q", s.world.signals, want)
+		if got, want := s.signals(), []string{"a SIGTERM"}; !slices.Equal(got, want) {
+			t.Errorf("signals %q a second after the command has failed, want %q", got, want)
 		}
 		s.wantEnd(0, "requested")
-		if want := []string{"a SIGTERM"}; !slices.Equal(s.world.signals, want) {
-			t.Errorf("signals %q, want %q", s.world.signals, want)
+		if got, want := s.signals(), []string{"a SIGTERM"}; !slices.Equal(got, want) {
+			t.Errorf("signals %q, want %q", got, want)
 		}
 	})
 }
@@ -51,8 +51,8 @@ func TestBudgetOfThreeLevels(t *testing.T) {
 		s.Down()
 		for _, want := range [][]string{{"c SIGTERM"}, {"c SIGTERM", "b SIGTERM"}, {"c SIGTERM", "b SIGTERM", "a SIGTERM"}} {
 			s.pass(2900 * time.Millisecond)
-			if !slices.Equal(s.world.signals, want) {
-				t.Errorf("%v after the stop began the signals are %q, want %q", time.Since(s.world.began)-time.Second, s.world.signals, want)
+			if got := s.signals(); !slices.Equal(got, want) {
+				t.Errorf("%v after the stop began the signals are %q, want %q", time.Since(s.world.began)-time.Second, got, want)
 			}
 			s.pass(100 * time.Millisecond)
 		}
