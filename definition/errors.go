@@ -20,6 +20,8 @@ type Error struct {
 	Msg   string     // lower case, no position, no trailing period
 	Hint  string     // the cure, when there is one
 	Notes []Note     // other places concerned
+
+	cause error // what the hint is made of, where it needs more than the text
 }
 
 // A Note is a further place of an Error, or a warning.
@@ -160,7 +162,7 @@ func fromModule(e *module.Error) *Error {
 		}
 		return out
 	}
-	out := &Error{Pos: e.Pos, Msg: e.Msg, Hint: e.Hint}
+	out := &Error{Pos: e.Pos, Msg: e.Msg, Hint: e.Hint, cause: e}
 	// An error that was wrapped into a message has brought its hint along.
 	if msg, hint, ok := strings.Cut(e.Msg, "\n  hint: "); ok && e.Hint == "" {
 		out.Msg, out.Hint = msg, hint
@@ -201,7 +203,7 @@ func knownOptionsHint(path []string) string {
 // mend: where a library found the fault, that is the innermost place in a
 // file of the definition.
 func fromEval(e *eval.Error) *Error {
-	out := &Error{Pos: e.Pos, Msg: e.Msg, Hint: e.Hint}
+	out := &Error{Pos: e.Pos, Msg: e.Msg, Hint: e.Hint, cause: e}
 	if strings.Contains(e.Msg, "called with unexpected argument") && out.Hint == "" {
 		out.Hint = `end its arguments with "...": { pkgs, ... }:`
 	}

@@ -1,12 +1,12 @@
 package definition
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"nix2gpu/nix/syntax"
 	"nix2gpu/project"
@@ -127,11 +127,11 @@ func (s *source) projectPos(p syntax.Pos) project.Pos {
 
 // missingFileHint is the cure of an error about a file that is not there.
 func missingFileHint(e *Error) string {
-	rest, ok := strings.CutPrefix(e.Msg, "cannot read ")
-	file, why, _ := strings.Cut(rest, ": ")
-	if !ok || why != fs.ErrNotExist.Error() && why != syscall.ENOENT.Error() || !filepath.IsAbs(file) {
+	missing, ok := errors.AsType[*fs.PathError](e.cause)
+	if !ok || !errors.Is(missing, fs.ErrNotExist) || !filepath.IsAbs(missing.Path) {
 		return ""
 	}
+	file := missing.Path
 	if hint := nearFile(file); hint != "" {
 		return hint
 	}
