@@ -34,6 +34,11 @@ func walk(path string, last bool) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
+	if w := straight(full); w != nil && !(last && w.stat.Mode&unix.S_IFMT == unix.S_IFLNK) {
+		return w, nil
+	} else if w != nil {
+		w.close()
+	}
 	w := &place{dir: -1}
 	rest, links := names(full), 0
 	if err := w.root(); err != nil {
@@ -74,6 +79,26 @@ func walk(path string, last bool) (*place, error) {
 			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 		}
 	}
+}
+
+// straight is walk for the usual path, which leads through no link: one call
+// instead of three for each folder. It is nil when there is a link, when
+// anything fails, and on kernels before 5.6: then walk says more.
+func straight(path string) *place {
+	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS}
+	fd, err := unix.Openat2(unix.AT_FDCWD, filepath.Dir(path), how)
+	if err != nil || path == "/" {
+		if err == nil {
+			unix.Close(fd)
+		}
+		return nil
+	}
+	w := &place{dir: fd, name: filepath.Base(path)}
+	if unix.Fstat(fd, &w.folder) != nil || w.look() != nil {
+		w.close()
+		return nil
+	}
+	return w
 }
 
 // names are the parts of a path; that of the root has one, ".".
