@@ -24,6 +24,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/packages"
 	"nix2gpu/project"
 	"nix2gpu/stage"
@@ -116,7 +117,7 @@ func (m *machine) start(p *project.Project, id project.ID) {
 // get asks until something answers.
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(testkit.Patience); ; time.Sleep(10 * time.Millisecond) {
 		resp, err := http.Get(url)
 		if err == nil {
 			body, _ := io.ReadAll(resp.Body)
@@ -269,7 +270,7 @@ func TestRedisServes(t *testing.T) {
 		m.start(p, id)
 	}
 	ask := func(network, addr, question string) string {
-		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		for deadline := time.Now().Add(testkit.Patience); ; time.Sleep(10 * time.Millisecond) {
 			c, err := net.Dial(network, addr)
 			if err != nil {
 				if time.Now().After(deadline) {
@@ -310,7 +311,7 @@ func TestPrometheusServes(t *testing.T) {
 	m := newMachine(t)
 	m.start(p, "prometheus.m")
 	url := fmt.Sprintf("http://127.0.0.1:%d", port)
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(testkit.Patience); ; time.Sleep(20 * time.Millisecond) {
 		if status, _ := get(t, url+"/-/ready"); status == 200 {
 			break
 		}
@@ -406,7 +407,7 @@ func TestRabbitMQServes(t *testing.T) {
 	// Its name server is a daemon, which a supervisor ends with the service.
 	t.Cleanup(func() { exec.Command("epmd", "-port", fmt.Sprint(port+20001), "-kill").Run() })
 	m.start(p, "rabbitmq.q")
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(testkit.Patience); ; time.Sleep(50 * time.Millisecond) {
 		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
 			defer c.Close()
@@ -437,7 +438,7 @@ func TestSmallServersAnswer(t *testing.T) {
 				t.Fatal(err)
 			}
 			newMachine(t).start(p, project.ID(c.service))
-			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			for deadline := time.Now().Add(testkit.Patience); ; time.Sleep(10 * time.Millisecond) {
 				conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 				if err != nil {
 					if time.Now().After(deadline) {

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/servicelog"
 )
 
@@ -192,7 +193,7 @@ func TestFollowSeesEverything(t *testing.T) {
 				r = h.Reader()
 			}
 			const lines = 3000
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 			defer cancel()
 			started := make(chan struct{})
 			go func() {

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/servicelog"
 )
 
@@ -346,7 +347,7 @@ func TestNothingLeaksOverManyRuns(t *testing.T) {
 	for range 1000 {
 		once()
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
 	for runtime.NumGoroutine() > routines && ctx.Err() == nil {
 		runtime.Gosched() // the last readers are on their way out
@@ -374,7 +375,7 @@ func TestDrainEndsUnderAFlood(t *testing.T) {
 			run.Stdout.Write(line)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
 	for range 20 {
 		if err := run.Drain(ctx); err != nil {

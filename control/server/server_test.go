@@ -11,11 +11,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"nix2gpu/control"
 	"nix2gpu/control/client"
 	"nix2gpu/control/server"
+	"nix2gpu/internal/testkit"
 	"nix2gpu/project"
 	"nix2gpu/supervisor"
 )
@@ -334,7 +334,7 @@ func TestRoutesAreServed(t *testing.T) {
 	f := newFake()
 	_, _, socket := serve(t, f)
 	close(f.events)
-	hc := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	hc := &http.Client{Timeout: testkit.Patience, Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}}}
 	for _, r := range control.Routes() {
