@@ -41,6 +41,7 @@ func TestMistakes(t *testing.T) {
 		`{ required = ""; data = "x"; }`:     {`did you mean "dataDirectory"?`, ""},
 		`{ required = ""; dat = "x"; }`:      {"unknown option `dat'", "did you mean"}, // too short to be the beginning of it
 		`{ required = ""; a-b1 = 1; }`:       {"unknown option `a-b1'", ""},
+		`{ required = ""; a0z9AZ_ = 1; }`:    {"unknown option `a0z9AZ_'", ""},
 		`{ required = ""; "a'" = 1; }`:       {"unknown option `a''", ""},
 		`{ required = ""; "1a" = 1; }`:       {"unknown option `\"1a\"'", ""},
 		`{ required = ""; "a/b" = 1; }`:      {"unknown option `\"a/b\"'", ""},
@@ -105,6 +106,9 @@ func TestFreeformOrder(t *testing.T) {
 	e := wordyWith(t,
 		`{ required = ""; open.x = lib.mkAfter [ 3 ]; }`,
 		`{ open.x = [ 2 ]; }`,
+		`{ open = lib.mkIf true (lib.mkIf true (lib.mkIf false { x = [ 7 ]; })); }`,
+		`{ open = lib.mkIf true (lib.mkIf true { z = [ 4 ]; }); }`,
+		`{ open = { ... }: { config = lib.mkIf true (lib.mkIf true { z = [ 5 ]; }); }; }`,
 		`{ open.x = lib.mkBefore [ 1 ]; open.y = lib.mkIf false [ 9 ]; }`)
 	var got []int
 	for _, n := range e.Config().List("open", "x") {
@@ -112,6 +116,9 @@ func TestFreeformOrder(t *testing.T) {
 	}
 	if !slices.Equal(got, []int{1, 2, 3}) {
 		t.Errorf("open.x = %v", got)
+	}
+	if z := e.Config().List("open", "z"); len(z) != 2 {
+		t.Errorf("open.z has %d elements, want 2", len(z))
 	}
 	if err := e.Check(); err != nil {
 		t.Error(err)

@@ -13,7 +13,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -254,14 +253,14 @@ func (m mutant) key() string {
 	return fmt.Sprintf("%s %s `%s`", m.file, m.Type, strings.TrimSpace(lines[m.Line-1]))
 }
 
-// readList reads pairs of lines: a survivor as it is printed, and an indented
-// reason.
+// readList reads survivors as they are printed, each with a reason below it,
+// indented.
 func readList(file string) (map[string]bool, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	listed, last := map[string]bool{}, ""
+	listed, last, reasoned := map[string]bool{}, "", true
 	for i, line := range strings.Split(string(data), "\n") {
 		text := strings.TrimSpace(line)
 		switch {
@@ -270,15 +269,14 @@ func readList(file string) (map[string]bool, error) {
 			if last == "" {
 				return nil, fmt.Errorf("%s:%d: a reason without a survivor", file, i+1)
 			}
-			listed[last], last = true, ""
+			listed[last], reasoned = true, true
+		case !reasoned:
+			return nil, fmt.Errorf("%s:%d: no reason for %s", file, i+1, last)
 		default:
-			if last != "" {
-				return nil, fmt.Errorf("%s:%d: no reason for %s", file, i+1, cmp.Or(last, text))
-			}
-			last = text
+			last, reasoned = text, false
 		}
 	}
-	if last != "" {
+	if !reasoned {
 		return nil, fmt.Errorf("%s: no reason for %s", file, last)
 	}
 	return listed, nil

@@ -41,11 +41,12 @@ func TestApply(t *testing.T) {
 
 func TestReadList(t *testing.T) {
 	for text, want := range map[string]string{
-		"# none\n":               "",
-		"a.go T `x`\n\twhy\n":    "",
-		"a.go T `x`\n":           "no reason for a.go T `x`",
-		"\twhy\n":                ":1: a reason without a survivor",
-		"a.go T `x`\nb.go T `y`": ":2: no reason for a.go T `x`",
+		"# none\n": "",
+		"a.go T `x`\n\twhy\n\tand how\nb.go T `y`\n\twhy\n": "",
+		"a.go T `x`\n\twhy\n":                               "",
+		"a.go T `x`\n":                                      "no reason for a.go T `x`",
+		"\twhy\n":                                           ":1: a reason without a survivor",
+		"a.go T `x`\nb.go T `y`":                            ":2: no reason for a.go T `x`",
 	} {
 		file := filepath.Join(t.TempDir(), "list")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
