@@ -2,6 +2,7 @@ package process_test
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -189,6 +190,11 @@ func TestANewSupervisorEndsWhatTheOldOneLeft(t *testing.T) {
 	if _, err := process.New(process.Options{Journal: journal, Run: run}); !errors.As(err, &running) || running.PID != pid {
 		t.Errorf("New beside a living supervisor = %v, want a RunningError with its pid", err)
 	}
+	// The service can be faster than the record of it.
+	eventually(t, "the journal names the service", func() bool {
+		text, _ := os.ReadFile(journal)
+		return bytes.Contains(text, []byte("\n+ "))
+	})
 	unix.Kill(pid, unix.SIGSTOP) // it cannot see that its guard dies
 	cmd.Process.Kill()
 	cmd.Process.Wait()
