@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -31,7 +32,9 @@ func serveLogs(t *testing.T, dir string) *http.Client {
 	srv := server.New(server.Options{Engine: newFake(), Resolve: (*project.Project).ResolveAll, Logs: servicelog.NewReader(dir)})
 	go srv.Serve(l)
 	t.Cleanup(srv.Close)
-	return &http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", socket) }}}
+	return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}}
 }
 
 // record is a line of a log file.

@@ -72,7 +72,7 @@ type mutant struct {
 
 func run(out io.Writer, packages []string, opts options, listed map[string]bool) error {
 	if len(packages) == 0 {
-		return errors.New("usage: mutate [-seed N] [-n N] [-skip REGEXP] PACKAGE...")
+		return errors.New("no package is named: mutate [-seed N] [-n N] [-skip REGEXP] PACKAGE")
 	}
 	unlisted := 0
 	for _, pkg := range packages {
