@@ -403,9 +403,15 @@ func TestRabbitMQServes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Its name server is a daemon, which a supervisor ends with the service. Here
+	// it is asked to go, once the node is gone.
+	names, _ := p.Processes["rabbitmq.q"].Env["ERL_EPMD_PORT"].Text.Literal()
+	t.Cleanup(func() {
+		if out, err := exec.Command("epmd", "-port", names, "-kill").CombinedOutput(); err != nil {
+			t.Errorf("the name server stays: %v\n%s", err, out)
+		}
+	})
 	m := newMachine(t)
-	// Its name server is a daemon, which a supervisor ends with the service.
-	t.Cleanup(func() { exec.Command("epmd", "-port", fmt.Sprint(port+20001), "-kill").Run() })
 	m.start(p, "rabbitmq.q")
 	for deadline := time.Now().Add(testkit.Patience); ; time.Sleep(50 * time.Millisecond) {
 		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
