@@ -20,6 +20,11 @@ func (p Pos) String() string {
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
 }
 
+// Compare orders places by file, line and column.
+func (p Pos) Compare(q Pos) int {
+	return cmp.Or(cmp.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Col, q.Col))
+}
+
 // An Error says what is wrong with a project, and where it was written.
 type Error struct {
 	Pos     Pos
@@ -66,8 +71,7 @@ func (e Errors) asError() error {
 	}
 	slices.SortFunc(e, func(a, b *Error) int {
 		return cmp.Or(
-			cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Col, b.Pos.Col),
-			cmp.Compare(a.Msg, b.Msg))
+			a.Pos.Compare(b.Pos), cmp.Compare(a.Msg, b.Msg))
 	})
 	return slices.CompactFunc(e, func(a, b *Error) bool { return *a == *b })
 }

@@ -66,15 +66,15 @@ func (j *Job) File() (*os.File, error) {
 	return f, nil
 }
 
-// errNotAJob is for a person who has tried a verb that is not theirs.
-var errNotAJob = errors.New("supervise is used by \"up\", not by hand")
+// ErrNotAJob is for a person who has tried a verb that is not theirs.
+var ErrNotAJob = errors.New("supervise is used by \"up\", not by hand")
 
 // ReadJob reads what File wrote, and closes f.
 func ReadJob(f *os.File) (*Job, error) {
 	defer f.Close()
 	var w wireJob
 	if err := json.NewDecoder(f).Decode(&w); err != nil {
-		return nil, fmt.Errorf("%w: %v", errNotAJob, err)
+		return nil, fmt.Errorf("%w: %v", ErrNotAJob, err)
 	}
 	p, err := project.Decode(bytes.NewReader(w.Project))
 	if err != nil {

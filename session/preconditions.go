@@ -139,9 +139,7 @@ func (m Machine) Preconditions(p *project.Project, ids []project.ID, held []proj
 	c.logFiles()
 	c.packages()
 	c.commands()
-	slices.SortStableFunc(c.unmet, func(a, b Precondition) int {
-		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Col, b.Pos.Col))
-	})
+	slices.SortStableFunc(c.unmet, func(a, b Precondition) int { return a.Pos.Compare(b.Pos) })
 	return c.unmet, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"nix2gpu/control"
@@ -59,22 +60,11 @@ func (s *session) preflight(ctx context.Context, next project.Valid) error {
 		return err
 	}
 	changes := now.Diff(next.Project())
-	starts := map[project.ID]bool{}
-	for _, id := range append(changes.Added, changes.Changed...) {
-		starts[id] = !next.Project().Services[id].Disabled
-	}
 	snap := s.engine.Snapshot()
-	for _, st := range snap.Services {
-		if !st.Wanted { // it is left as it is
-			delete(starts, st.ID)
-		}
-	}
-	var ids []project.ID
-	for id, start := range starts {
-		if start {
-			ids = append(ids, id)
-		}
-	}
+	ids := slices.DeleteFunc(slices.Concat(changes.Added, changes.Changed), func(id project.ID) bool {
+		return next.Project().Services[id].Disabled ||
+			slices.ContainsFunc(snap.Services, func(st control.Service) bool { return st.ID == id && !st.Wanted }) // left as it is
+	})
 	unmet, err := s.Preconditions(next.Project(), ids, held(now, snap))
 	if err == nil && len(unmet) > 0 {
 		err = &Refusal{s.Root, unmet}

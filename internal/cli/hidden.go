@@ -125,7 +125,7 @@ func descriptor(args []string, i int) (*os.File, error) {
 			return os.NewFile(uintptr(fd), "handover"), nil
 		}
 	}
-	return nil, errors.New("supervise is used by \"up\", not by hand")
+	return nil, session.ErrNotAJob
 }
 
 // awaitReader waits until the other end of a pipe is closed, though not for
