@@ -148,11 +148,7 @@ func TestOpenProjectsNeedNoRight(t *testing.T) {
 	}
 	s := newStage(t)
 	s.at.Self = "nix2gpu" // not a path that anyone could be kept from
-	for dir := s.at.Root; dir != "/"; dir = filepath.Dir(dir) {
-		if info, _ := os.Stat(dir); info.Mode()&0o001 == 0 {
-			os.Chmod(dir, info.Mode().Perm()|0o011)
-		}
-	}
+	openWay(s.at.Root)
 	p := &project.Project{Services: map[project.ID]*project.Service{"redis.r": {Type: "redis"}}}
 	proc := exe("true")
 	proc.User, proc.Service, proc.Role = "nobody", "redis.r", project.Main
@@ -408,11 +404,7 @@ func TestProgramOnAClosedWay(t *testing.T) {
 		t.Skip("only root becomes another user")
 	}
 	s := newStage(t)
-	for dir := s.at.Root; dir != "/"; dir = filepath.Dir(dir) {
-		if info, _ := os.Stat(dir); info.Mode()&0o001 == 0 {
-			os.Chmod(dir, info.Mode().Perm()|0o011)
-		}
-	}
+	openWay(s.at.Root)
 	shut := filepath.Join(s.at.Root, "shut")
 	if err := os.Mkdir(shut, 0o700); err != nil {
 		t.Fatal(err)

@@ -147,11 +147,7 @@ func TestFoldersOfOthers(t *testing.T) {
 		t.Skip("only root gives files away")
 	}
 	s := newStage(t)
-	for dir := s.at.Root; dir != "/"; dir = filepath.Dir(dir) {
-		if info, _ := os.Stat(dir); info.Mode()&0o001 == 0 {
-			os.Chmod(dir, info.Mode().Perm()|0o011)
-		}
-	}
+	openWay(s.at.Root)
 	for _, name := range []string{"empty", "full"} {
 		if err := os.Mkdir(filepath.Join(s.at.Root, name), 0o700); err != nil {
 			t.Fatal(err)
@@ -181,5 +177,14 @@ func TestFoldersOfOthers(t *testing.T) {
 	_, err = s.Prepare(&project.Project{}, &proc)
 	if want := "chown -R nobody " + s.at.Root + "/full"; !isKind(err, BadFolder) || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %q", err, want)
+	}
+}
+
+// openWay lets other users through to a folder.
+func openWay(to string) {
+	for dir := to; dir != "/"; dir = filepath.Dir(dir) {
+		if info, _ := os.Stat(dir); info.Mode()&0o001 == 0 {
+			os.Chmod(dir, info.Mode().Perm()|0o011)
+		}
 	}
 }

@@ -283,11 +283,7 @@ func TestOtherUsers(t *testing.T) {
 	if !isKind(err, BadFolder) || !strings.Contains(err.Error(), "is closed to it\nhint: chmod o+x") {
 		t.Fatalf("a folder closed to the user: %v", err)
 	}
-	for dir := s.at.Root; dir != "/"; dir = filepath.Dir(dir) {
-		if info, _ := os.Stat(dir); info.Mode()&0o001 == 0 {
-			os.Chmod(dir, info.Mode().Perm()|0o011)
-		}
-	}
+	openWay(s.at.Root)
 	os.Chmod(s.at.Run, 0o700) // ours: opened for passing through
 	l, err := s.Prepare(&project.Project{}, &proc)
 	if err != nil {
