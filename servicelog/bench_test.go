@@ -40,26 +40,35 @@ func benchmarkStdout(b *testing.B, writers int, files bool) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		var all sync.WaitGroup
-		for i := range writers {
-			run, err := h.Source(fmt.Sprint(i), fmt.Sprintf("service-%d", i), servicelog.SourceOptions{}).Start(nil)
-			if err != nil {
-				b.Fatal(err)
-			}
-			all.Go(func() {
-				for range perWriter / len(chunk) {
-					run.Stdout.Write(chunk)
-				}
-				run.Started()
-			})
-		}
-		all.Wait()
+		write(b, h, writers, perWriter/len(chunk), chunk)
 		if err := h.Close(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 	}
 	b.StopTimer()
 	w.Close()
+}
+
+// write has services write a chunk some times, all at once, and returns their runs.
+func write(b *testing.B, h *servicelog.Hub, writers, times int, chunk []byte) []*servicelog.Run {
+	b.Helper()
+	var all sync.WaitGroup
+	var runs []*servicelog.Run
+	for i := range writers {
+		run, err := h.Source(fmt.Sprint(i), fmt.Sprintf("service-%d", i), servicelog.SourceOptions{}).Start(nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		runs = append(runs, run)
+		all.Go(func() {
+			for range times {
+				run.Stdout.Write(chunk)
+			}
+			run.Started()
+		})
+	}
+	all.Wait()
+	return runs
 }
 
 // BenchmarkReadBack gives a reader that stood still what it missed: lines of 100
@@ -80,21 +89,9 @@ func BenchmarkReadBack(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				var all sync.WaitGroup
-				for i := range writers {
-					run, err := h.Source(fmt.Sprint(i), fmt.Sprintf("service-%d", i), servicelog.SourceOptions{}).Start(nil)
-					if err != nil {
-						b.Fatal(err)
-					}
-					all.Go(func() {
-						for range perWriter / len(chunk) {
-							run.Stdout.Write(chunk)
-						}
-						run.Started()
-						<-run.Done()
-					})
+				for _, run := range write(b, h, writers, perWriter/len(chunk), chunk) {
+					<-run.Done()
 				}
-				all.Wait()
 				b.StartTimer()
 				go func() {
 					io.Copy(io.Discard, struct{ io.Reader }{r})
