@@ -107,9 +107,9 @@ func (l Layout) take(want lockFile) (*os.File, error) {
 	}
 	for try := 0; ; {
 		f, err := safefile.OpenFile(want.path, os.O_RDWR|os.O_CREATE, 0o644)
-		if errors.Is(err, fs.ErrNotExist) && want.what != stateLock && try < 9 {
+		if errors.Is(err, fs.ErrNotExist) && want.what != stateLock && try < maxTries {
 			// The last project of the folder has ended, and removed it.
-			if try++; l.prepareBase() == nil {
+			if try++; l.again(l.prepareBase) == nil {
 				continue
 			}
 		}

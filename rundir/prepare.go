@@ -47,14 +47,21 @@ func (l Layout) Prepare() error {
 
 // again does what makes folders, and once more when one was taken away
 // meanwhile: projects share two of them, and the Clear of the last one removes
-// them, which may come between the making of one and of what lies in it.
+// them, which may come between the making of one and of what lies in it, or
+// (then the folder "exists") between the two steps of os.MkdirAll. Each
+// further try means that another project has ended just then; the bound is for
+// places such as /proc, where a folder never comes to exist.
 func (l Layout) again(do func() error) error {
 	for try := 0; ; try++ {
-		if err := do(); !errors.Is(err, fs.ErrNotExist) || try == 9 {
+		err := do()
+		taken := errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist)
+		if !taken || try == maxTries {
 			return err
 		}
 	}
 }
+
+const maxTries = 1000
 
 // CheckState says why the state folder can't be trusted, before anything in it
 // is read: that it is there and somebody else made it.
