@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"spelling":   {},
 	"safefile":   {},
 	"dotenv":     {},
+	"debian":     {},
 	"safeyaml":   {},
 	"process":    {"safefile", "project"}, // of project its words: Signal, Exit
 	"servicelog": {"safefile"},
@@ -62,6 +63,7 @@ var neverImport = map[string][]string{
 	"nix/syntax":     {"os", "os/exec", "net/http"},
 	"nix/eval":       {"os", "os/exec", "net/http"},
 	"spelling":       {"os", "net"},
+	"debian":         {"os", "os/exec", "net", "net/http", "time"},
 	"project":        {"os", "os/exec", "net", "net/http", "io/ioutil", "path/filepath"},
 	"catalog":        {"os", "os/exec", "net/http"},
 	"supervisor":     {"os/exec", "net/http"},
