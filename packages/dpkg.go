@@ -1,16 +1,16 @@
 package packages
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"nix2gpu/debian"
 )
 
 // dpkg is the database of Debian's package manager, as it lies on disk.
@@ -26,8 +26,8 @@ type dpkg struct {
 // A dpkgRecord is one installed package.
 type dpkgRecord struct {
 	Unit
-	depends [][]string // each a list of alternatives
-	same    bool       // Multi-Arch: same; its list bears the architecture
+	depends []debian.Alternatives // their versions are dpkg's affair: what is installed fits
+	same    bool                  // Multi-Arch: same; its list bears the architecture
 }
 
 // A diversion is a path that one package took from all others.
@@ -36,25 +36,22 @@ type diversion struct{ to, by string }
 // readDpkg reads the database below dir. A machine without dpkg has an empty one.
 func readDpkg(dir string) (*dpkg, error) {
 	db := &dpkg{dir: dir, records: map[string]*dpkgRecord{}, provides: map[string][]string{}}
-	f, err := os.Open(filepath.Join(dir, "status"))
+	data, err := os.ReadFile(filepath.Join(dir, "status"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return db, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the list of installed packages: %w", err)
 	}
-	defer f.Close()
-	var all []map[string]string
-	if err := stanzas(f, func(fields map[string]string) { all = append(all, fields) }); err != nil {
-		return nil, fmt.Errorf("cannot read the list of installed packages: %w", err)
-	}
-	for _, fields := range all {
-		if fields["package"] == "dpkg" {
-			db.native = fields["architecture"]
+	for s := range debian.Stanzas(data) {
+		if s.Get("Package") == "dpkg" {
+			db.native = s.Get("Architecture")
 		}
 	}
-	for _, fields := range all {
-		db.add(fields)
+	for s := range debian.Stanzas(data) {
+		if err := db.add(s); err != nil {
+			return nil, fmt.Errorf("cannot read the list of installed packages: %w", err)
+		}
 	}
 	for _, list := range db.provides {
 		slices.Sort(list)
@@ -62,78 +59,37 @@ func readDpkg(dir string) (*dpkg, error) {
 	return db, db.readDiversions()
 }
 
-// stanzas reads paragraphs of "Name: value" lines; lines that begin with a
-// space belong to the one before.
-func stanzas(r io.Reader, each func(fields map[string]string)) error {
-	fields, last := map[string]string{}, ""
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		line := lines.Text()
-		name, value, ok := strings.Cut(line, ":")
-		switch {
-		case strings.TrimSpace(line) == "":
-			if len(fields) > 0 {
-				each(fields)
-			}
-			fields, last = map[string]string{}, ""
-		case line[0] == ' ' || line[0] == '\t':
-			fields[last] += "\n" + strings.TrimSpace(line)
-		case ok:
-			last = strings.ToLower(name)
-			fields[last] = strings.TrimSpace(value)
-		}
-	}
-	if len(fields) > 0 {
-		each(fields)
-	}
-	return lines.Err()
-}
-
 // add keeps a package that is installed: also one that waits for a trigger or
 // for its configuration has its files on disk.
-func (db *dpkg) add(fields map[string]string) {
-	switch words := strings.Fields(fields["status"]); {
+func (db *dpkg) add(s debian.Stanza) error {
+	switch words := strings.Fields(s.Get("Status")); {
 	case len(words) != 3:
-		return
+		return nil
 	case !slices.Contains([]string{"installed", "unpacked", "half-configured", "triggers-awaited", "triggers-pending"}, words[2]):
-		return
+		return nil
 	}
-	r := &dpkgRecord{Unit: Unit{Name: fields["package"], Version: fields["version"], Arch: fields["architecture"]}, same: fields["multi-arch"] == "same"}
+	r := &dpkgRecord{Unit: Unit{Name: s.Get("Package"), Version: s.Get("Version"), Arch: s.Get("Architecture")}, same: s.Get("Multi-Arch") == "same"}
 	if have := db.records[r.Name]; have != nil && have.Arch == db.native {
-		return
+		return nil
 	}
 	db.records[r.Name] = r
-	for _, field := range []string{"pre-depends", "depends"} {
-		r.depends = append(r.depends, relations(fields[field])...)
+	for _, field := range []string{"Pre-Depends", "Depends"} {
+		groups, err := debian.ParseRelations(s.Get(field))
+		if err != nil {
+			return fmt.Errorf("package %q: %w", r.Name, err)
+		}
+		r.depends = append(r.depends, groups...)
 	}
-	for _, p := range relations(fields["provides"]) {
-		if !slices.Contains(db.provides[p[0]], r.Name) {
-			db.provides[p[0]] = append(db.provides[p[0]], r.Name)
+	provides, err := debian.ParseRelations(s.Get("Provides"))
+	if err != nil {
+		return fmt.Errorf("package %q: %w", r.Name, err)
+	}
+	for _, p := range provides {
+		if name := p[0].Name; !slices.Contains(db.provides[name], r.Name) {
+			db.provides[name] = append(db.provides[name], r.Name)
 		}
 	}
-}
-
-// relations reads "a (>= 1) | b, c:any" as lists of names. Versions are dpkg's
-// affair: what is installed fits.
-func relations(text string) [][]string {
-	var out [][]string
-	for _, group := range strings.Split(text, ",") {
-		var names []string
-		for _, alternative := range strings.Split(group, "|") {
-			words := strings.Fields(alternative)
-			if len(words) == 0 {
-				continue
-			}
-			name, _, _ := strings.Cut(words[0], "(")
-			name, _, _ = strings.Cut(name, ":")
-			names = append(names, name)
-		}
-		if len(names) > 0 {
-			out = append(out, names)
-		}
-	}
-	return out
+	return nil
 }
 
 // readDiversions reads triples of lines: a path, where it went, and who took it.
@@ -200,7 +156,7 @@ func (db *dpkg) closure(names []string) ([]Unit, error) {
 		for _, alternatives := range r.depends {
 			dep := db.first(alternatives)
 			if dep == nil {
-				return fmt.Errorf("package %q depends on %q, which is not installed\nhint: apt-get --fix-broken install", r.Name, strings.Join(alternatives, " | "))
+				return fmt.Errorf("package %q depends on %q, which is not installed\nhint: apt-get --fix-broken install", r.Name, alternatives.String())
 			}
 			if err := visit(dep); err != nil {
 				return err
@@ -224,14 +180,14 @@ func (db *dpkg) closure(names []string) ([]Unit, error) {
 
 // first is the first of several alternatives that is installed, by its own name
 // before one that stands for it.
-func (db *dpkg) first(alternatives []string) *dpkgRecord {
-	for _, name := range alternatives {
-		if r := db.records[name]; r != nil {
+func (db *dpkg) first(alternatives debian.Alternatives) *dpkgRecord {
+	for _, a := range alternatives {
+		if r := db.records[a.Name]; r != nil {
 			return r
 		}
 	}
-	for _, name := range alternatives {
-		if r := db.installed(name); r != nil {
+	for _, a := range alternatives {
+		if r := db.installed(a.Name); r != nil {
 			return r
 		}
 	}

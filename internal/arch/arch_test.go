@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"nix/osfs":   {"nix/eval"},
 	"nix/module": {"nix/eval", "nix/syntax", "nix/lib"},
 	"nix/flake":  {"nix/..."},
-	"packages":   {"project"},
+	"packages":   {"debian", "project"},
 	"compose":    {"dotenv", "project", "safeyaml"},
 	"catalog":    {"nix/module", "project"},
 	"definition": {"nix/...", "catalog", "packages", "project", "safeyaml"},
