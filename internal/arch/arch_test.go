@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"session":          {"project", "process", "packages", "rundir", "safefile", "stage", "servicelog", "supervisor", "control", "control/server"},
 	"internal/cli":     {"..."},
 	"internal/testkit": {"..."},
+	"internal/debtest": {},
 	"internal/arch":    {},
 	"internal/faults":  {"..."},
 	"internal/doctest": {},
