@@ -18,6 +18,7 @@ import (
 type Job struct {
 	Project    project.Valid
 	Services   []project.ID          // to start, dependencies included
+	Named      bool                  // they were named: those that have completed run again
 	NoDeps     bool                  // what is started waits for nothing
 	Refused    map[project.ID]string // those of Services that can't run here, and why
 	Stay       bool                  // go on when nothing runs any more, whatever the definition says

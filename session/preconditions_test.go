@@ -112,7 +112,7 @@ func TestJobTravels(t *testing.T) {
 		t.Fatal(err)
 	}
 	j := &session.Job{
-		Project: valid, Services: []project.ID{"api"}, NoDeps: true, Stay: true, Root: "/r", Container: "c",
+		Project: valid, Services: []project.ID{"api"}, Named: true, NoDeps: true, Stay: true, Root: "/r", Container: "c",
 		Definition: "d", Socket: "/s", Detached: true, LogJSON: true, Color: "never", Reload: []string{"config"},
 	}
 	f, err := j.File()
@@ -126,7 +126,7 @@ func TestJobTravels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(got.Services, j.Services) || !got.NoDeps || !got.Stay || got.Root != j.Root || got.Container != j.Container ||
+	if !slices.Equal(got.Services, j.Services) || !got.Named || !got.NoDeps || !got.Stay || got.Root != j.Root || got.Container != j.Container ||
 		got.Definition != j.Definition || got.Socket != j.Socket || !got.Detached || !got.LogJSON || got.Color != j.Color || !slices.Equal(got.Reload, j.Reload) {
 		t.Errorf("read %+v, want %+v", got, j)
 	}

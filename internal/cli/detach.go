@@ -72,3 +72,20 @@ func detach(ctx context.Context, env *Env, opts *upOptions, j *session.Job, layo
 	}
 	return awaitUp(ctx, env, opts, client.New(layout.Socket), layout, j.Services, func() { ready.Close() })
 }
+
+// handover names the descriptors that a detached supervisor inherits.
+const (
+	jobFD   = 3
+	readyFD = 4
+)
+
+// A handshake is what a detached supervisor says before it is on its own.
+type handshake struct {
+	Error string `json:"error,omitempty"`
+	Hint  string `json:"hint,omitempty"`
+	Code  int    `json:"code,omitempty"`
+	Taken bool   `json:"taken,omitempty"` // another was faster: it can be joined
+}
+
+// devNull is what a detached supervisor has for streams.
+func devNull() (*os.File, error) { return os.OpenFile(os.DevNull, os.O_RDWR, 0) }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,36 +58,13 @@ func runGuard(env *Env, args []string) error {
 }
 
 // runSupervise runs the job in the descriptor args[0], and returns its exit
-// code as an error. With args[1] it is detached, and says there when it is up.
-// The descriptor args[2] leads to the guard.
+// code as an error. With args[1] it is detached, and says there when it is up;
+// else it joins a project that began faster. The descriptor args[2] leads to
+// the guard.
 func runSupervise(ctx context.Context, env *Env, args []string) error {
 	in, err := descriptor(args, 0)
 	if err != nil {
 		return err
-	}
-	told, heard := func(error) {}, func() {}
-	if len(args) > 1 && args[1] != attached {
-		out, err := descriptor(args, 1)
-		if err != nil {
-			return err
-		}
-		var once sync.Once
-		told = func(err error) {
-			once.Do(func() {
-				var h handshake
-				if err != nil {
-					var locked *rundir.LockedError
-					h = handshake{Error: err.Error(), Code: exitCode(err)}
-					h.Taken = errors.As(err, &locked) && locked.Socket == ""
-					var ce *control.Error
-					if errors.As(err, &ce) {
-						h.Hint = ce.Hint
-					}
-				}
-				json.NewEncoder(out).Encode(h)
-			})
-		}
-		heard = func() { awaitReader(out) }
 	}
 	guard := 0
 	if len(args) > 2 {
@@ -94,28 +72,69 @@ func runSupervise(ctx context.Context, env *Env, args []string) error {
 			return err
 		}
 	}
-	err = supervise(ctx, env, in, guard, func() { told(nil) }, heard)
-	told(err)
-	return err
-}
-
-func supervise(ctx context.Context, env *Env, in *os.File, guard int, up, heard func()) error {
+	if len(args) > 1 && args[1] != attached {
+		out, err := descriptor(args, 1)
+		if err != nil {
+			return err
+		}
+		h := herald{out: out}
+		j, err := session.ReadJob(in)
+		if err == nil {
+			err = supervise(ctx, env, j, session.Options{Guard: guard, Up: func() { h.tell(nil) }, Heard: func() { awaitReader(out) }})
+		}
+		h.tell(err)
+		return err
+	}
 	j, err := session.ReadJob(in)
 	if err != nil {
 		return err
 	}
+	renv := env.rundirEnv()
+	renv.Socket = cmp.Or(j.Socket, renv.Socket)
+	layout := rundir.Locate(renv, j.Container, j.Root)
+	return untilOurs(ctx, layout,
+		func(ctx context.Context) error { return followHere(ctx, env, j, layout) },
+		func(ctx context.Context) error { return supervise(ctx, env, j, session.Options{Guard: guard}) })
+}
+
+// supervise runs a job. The error is a *takenError when another was faster.
+func supervise(ctx context.Context, env *Env, j *session.Job, opts session.Options) error {
 	self, err := env.selfPath()
 	if err != nil {
 		return err
 	}
-	code, err := session.Run(ctx, session.Options{
-		RunDir: env.rundirEnv(), Environ: env.Environ, Self: self, Stdout: env.Stdout, Version: Version, Guard: guard,
-		Up: up, Heard: heard,
-	}, j)
-	if err == nil && code != 0 {
-		err = &exitError{code: code}
+	opts.RunDir, opts.Environ, opts.Self, opts.Stdout, opts.Version = env.rundirEnv(), env.Environ, self, env.Stdout, Version
+	code, err := session.Run(ctx, opts, j)
+	var locked *rundir.LockedError
+	switch {
+	case errors.As(err, &locked) && locked.Socket == "":
+		return &takenError{err}
+	case err == nil && code != 0:
+		return &exitError{code: code}
 	}
 	return err
+}
+
+// A herald tells whoever started us how that went, once.
+type herald struct {
+	out  *os.File
+	once sync.Once
+}
+
+func (h *herald) tell(err error) {
+	h.once.Do(func() {
+		var said handshake
+		if err != nil {
+			said = handshake{Error: err.Error(), Code: exitCode(err)}
+			var taken *takenError
+			said.Taken = errors.As(err, &taken)
+			var ce *control.Error
+			if errors.As(err, &ce) {
+				said.Hint = ce.Hint
+			}
+		}
+		json.NewEncoder(h.out).Encode(said)
+	})
 }
 
 func descriptor(args []string, i int) (*os.File, error) {

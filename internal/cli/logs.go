@@ -20,6 +20,7 @@ import (
 	"nix2gpu/rundir"
 	"nix2gpu/safefile"
 	"nix2gpu/servicelog"
+	"nix2gpu/session"
 )
 
 type logsOptions struct {
@@ -377,15 +378,19 @@ func (l *lastBytes) Write(b []byte) (int, error) {
 
 // followAll prints what the services print from now on, until the project ends,
 // with its exit code, or until Ctrl-C: then they go on without us.
-func followAll(ctx context.Context, env *Env, c *client.Client, layout rundir.Layout, ids []string) error {
-	names := labels(layout)
+func followAll(ctx context.Context, env *Env, c *client.Client, layout rundir.Layout, j *session.Job) error {
+	known := labels(layout)
 	query := servicelog.Query{Tail: -1, Follow: true}
-	if len(ids) > 0 {
-		query.Sources, _ = names.sources(ids, ids)
+	if ids := names(j.Services); len(ids) > 0 {
+		query.Sources, _ = known.sources(ids, ids)
+	}
+	opts := logsOptions{}
+	if j.LogJSON {
+		opts.output = "json"
 	}
 	following, ended, cancel := untilEnd(ctx, c)
 	defer cancel()
-	err := names.print(following, env, servicelog.NewReader(layout.Logs), query, logsOptions{})
+	err := known.print(following, env, servicelog.NewReader(layout.Logs), query, opts)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}

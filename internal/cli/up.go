@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"sync"
 	"syscall"
@@ -15,7 +14,6 @@ import (
 
 	"nix2gpu/catalog"
 	"nix2gpu/compose"
-	"nix2gpu/control"
 	"nix2gpu/control/client"
 	"nix2gpu/process"
 	"nix2gpu/project"
@@ -102,65 +100,72 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 		l.writeNotes(env)
 		return dryRun(env, l.project, ids)
 	}
-	renv := env.rundirEnv()
-	layout := rundir.Locate(renv, l.container, l.root)
-	notes := sync.OnceFunc(func() { l.writeNotes(env) })
-	for tries := 0; ; {
-		if layout.Holder() != 0 {
-			notes()
-			c := client.New(layout.Socket)
-			if err := converge(ctx, env, &opts, l, ids, c, layout); !errors.Is(err, errEnding) {
-				return err
-			}
-			if err := gone(ctx, c, layout); err != nil {
-				return err
-			}
-			continue
-		}
-		if len(ids) == 0 {
-			notes()
-			fmt.Fprintln(env.Stderr, l.nothing())
-			return nil
-		}
-		refusal, err := preflight(ctx, env, l, layout, ids, &opts)
-		if (refusal != nil || err != nil) && layout.Holder() != 0 {
-			continue // what stands in the way may be of one that began meanwhile
-		}
-		if err != nil {
-			return err // which says more than the notes
-		}
-		var refused map[project.ID]string
-		if refusal != nil {
-			writeFaults(env.Stderr, env.Dir, l.root, faults(refusal))
-			refused = session.Reasons(refusal.Unmet)
-		}
-		notes()
-		err = begin(ctx, env, &opts, l, ids, refused, layout)
-		var taken *takenError
-		if !errors.As(err, &taken) {
-			return err
-		}
-		// It has not said who it is, or has ended already. One that never does,
-		// in another container say, can't be joined.
-		if tries++; tries > 50 {
-			return err
-		}
-		time.Sleep(20 * time.Millisecond)
+	a := &ascent{
+		env: env, opts: &opts, def: l, job: opts.job(env, l, ids),
+		layout: rundir.Locate(env.rundirEnv(), l.container, l.root),
+		notes:  sync.OnceFunc(func() { l.writeNotes(env) }),
+	}
+	return untilOurs(ctx, a.layout, a.join, a.begin)
+}
+
+// An ascent is one "up" that knows what it wants to run.
+type ascent struct {
+	env    *Env
+	opts   *upOptions
+	def    *loaded
+	job    *session.Job
+	layout rundir.Layout
+	notes  func() // prints them, once
+}
+
+// job is what the supervisor is to do.
+func (o *upOptions) job(env *Env, l *loaded, ids []project.ID) *session.Job {
+	return &session.Job{
+		Project: l.valid, Services: ids, Named: len(o.target.services) > 0, NoDeps: o.noDeps, Stay: o.keep,
+		Root: l.root, Container: l.container, Definition: l.name, Socket: env.rundirEnv().Socket,
+		LogJSON: o.logFormat == "json", Color: env.colorMode(),
+		Reload: o.target.again(env, l),
 	}
 }
 
+// join brings what runs here to what the definition says, and stays with it as
+// long as was asked for.
+func (a *ascent) join(ctx context.Context) error {
+	a.notes()
+	c := client.New(a.layout.Socket)
+	if err := converge(ctx, a.env, a.job, c, a.layout); err != nil {
+		return err
+	}
+	if a.opts.detach || a.opts.wait {
+		return awaitUp(ctx, a.env, a.opts, c, a.layout, a.job.Services, func() {})
+	}
+	return followAll(ctx, a.env, c, a.layout, a.job)
+}
+
 // begin starts the supervisor, in the background or in our place.
-func begin(ctx context.Context, env *Env, opts *upOptions, l *loaded, ids []project.ID, refused map[project.ID]string, layout rundir.Layout) error {
-	j := &session.Job{
-		Project: l.valid, Services: ids, NoDeps: opts.noDeps, Refused: refused, Stay: opts.keep, Root: l.root, Container: l.container,
-		Definition: l.name, Socket: env.rundirEnv().Socket,
-		LogJSON: opts.logFormat == "json", Color: env.colorMode(),
-		Reload: opts.target.again(env, l),
+func (a *ascent) begin(ctx context.Context) error {
+	if len(a.job.Services) == 0 {
+		a.notes()
+		fmt.Fprintln(a.env.Stderr, a.def.nothing())
+		return nil
 	}
-	if opts.detach || opts.wait {
-		return detach(ctx, env, opts, j, layout)
+	refusal, err := preflight(ctx, a.env, a.def, a.layout, a.job.Services, a.opts)
+	if (refusal != nil || err != nil) && a.layout.Holder() != 0 {
+		// What stands in the way may be of one that began meanwhile.
+		return &takenError{errors.New("another project began here")}
 	}
-	return become(env, j)
+	if err != nil {
+		return err // which says more than the notes
+	}
+	if refusal != nil {
+		writeFaults(a.env.Stderr, a.env.Dir, a.def.root, faults(refusal))
+		a.job.Refused = session.Reasons(refusal.Unmet)
+	}
+	a.notes()
+	if a.opts.detach || a.opts.wait {
+		return detach(ctx, a.env, a.opts, a.job, a.layout)
+	}
+	return become(a.env, a.job)
 }
 
 // writeNotes prints what a reader of the definition should know.
@@ -241,84 +246,6 @@ func (t *target) again(env *Env, l *loaded) []string {
 	return args
 }
 
-// errEnding says that what runs is about to end: it can't be joined, only
-// waited for.
-var errEnding = errors.New("the project is ending")
-
-// converge brings a running project to what the definition says now.
-func converge(ctx context.Context, env *Env, opts *upOptions, l *loaded, ids []project.ID, c *client.Client, layout rundir.Layout) error {
-	state, err := awaitAnswer(ctx, c, layout)
-	if err != nil {
-		return err
-	}
-	if state.Phase != "running" {
-		return errEnding
-	}
-	if state.Definition != l.name {
-		return hint(&control.Error{Code: control.CodeConflict, Msg: fmt.Sprintf("%s runs here already, as pid %d", state.Definition, state.PID)},
-			"stop it with \"nix2gpu down\", or put %s into a folder of its own", l.name)
-	}
-	data, err := l.project.Encode()
-	if err != nil {
-		return err
-	}
-	changes, err := c.Reload(ctx, data)
-	if errors.Is(err, control.ErrNotRunning) {
-		return errEnding // between the question and this
-	}
-	if err != nil {
-		return err
-	}
-	for _, c := range []struct {
-		verb  string
-		names []string
-	}{{"added", changes.Added}, {"changed", changes.Changed}, {"removed", changes.Removed}} {
-		for _, name := range c.names {
-			fmt.Fprintf(env.Stderr, "%s: %s\n", name, c.verb)
-		}
-	}
-	var names []string
-	for _, id := range ids {
-		names = append(names, string(id))
-	}
-	start := c.StartMissing
-	if len(opts.target.services) > 0 {
-		start = c.Start // what is asked for by name runs again, completed or not
-	}
-	fmt.Fprintf(env.Stderr, "already running as pid %d: starting what is missing\n", state.PID)
-	if len(names) > 0 {
-		if _, err := start(ctx, names, opts.noDeps); err != nil {
-			return err
-		}
-	}
-	if opts.detach || opts.wait {
-		return awaitUp(ctx, env, opts, c, layout, ids, func() {})
-	}
-	return followAll(ctx, env, c, layout, names)
-}
-
-// awaitAnswer waits for a supervisor that holds the lock and has not opened
-// its socket yet, or is about to end.
-func awaitAnswer(ctx context.Context, c *client.Client, layout rundir.Layout) (*control.State, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	for {
-		state, err := c.State(ctx)
-		if err == nil || !errors.Is(err, control.ErrNotRunning) {
-			return state, err
-		}
-		pid := layout.Holder()
-		if pid == 0 {
-			return nil, errEnding
-		}
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
-			return nil, elsewhere(layout, pid)
-		}
-	}
-}
-
 // completeDefined completes files and, where something runs, its services.
 func completeDefined(env *Env) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	services := completeServices(env)
@@ -327,26 +254,3 @@ func completeDefined(env *Env) func(*cobra.Command, []string, string) ([]string,
 		return names, cobra.ShellCompDirectiveDefault
 	}
 }
-
-// handover names the descriptors that a detached supervisor inherits.
-const (
-	jobFD   = 3
-	readyFD = 4
-)
-
-// A handshake is what a detached supervisor says before it is on its own.
-type handshake struct {
-	Error string `json:"error,omitempty"`
-	Hint  string `json:"hint,omitempty"`
-	Code  int    `json:"code,omitempty"`
-	Taken bool   `json:"taken,omitempty"` // another was faster: it can be joined
-}
-
-// A takenError says that another supervisor was faster.
-type takenError struct{ err error }
-
-func (e *takenError) Error() string { return e.err.Error() }
-func (e *takenError) Unwrap() error { return e.err }
-
-// devNull is what a detached supervisor has for streams.
-func devNull() (*os.File, error) { return os.OpenFile(os.DevNull, os.O_RDWR, 0) }
