@@ -1,0 +1,80 @@
+package deb
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// arReader reads the members of an ar archive in turn.
+type arReader struct {
+	r       io.Reader
+	left    int64 // bytes of the present member that nobody has read
+	padding bool  // an odd member is followed by one byte
+}
+
+const arMagic = "!<arch>\n"
+
+func newArReader(r io.Reader) (*arReader, error) {
+	magic := make([]byte, len(arMagic))
+	if _, err := io.ReadFull(r, magic); err != nil || string(magic) != arMagic {
+		return nil, errors.New("it is no ar archive")
+	}
+	return &arReader{r: r}, nil
+}
+
+// next goes on to the next member. The error is io.EOF after the last.
+func (a *arReader) next() (name string, err error) {
+	if _, err := io.Copy(io.Discard, a); err != nil {
+		return "", err
+	}
+	if a.padding {
+		var one [1]byte
+		if _, err := io.ReadFull(a.r, one[:]); err != nil && err != io.EOF {
+			return "", err
+		}
+		a.padding = false
+	}
+	var head [60]byte
+	if n, err := io.ReadFull(a.r, head[:]); n == 0 && err == io.EOF {
+		return "", io.EOF
+	} else if err != nil {
+		return "", truncated(err)
+	}
+	if head[58] != '`' || head[59] != '\n' {
+		return "", errors.New("a header of its ar archive is damaged")
+	}
+	size, err := strconv.ParseInt(string(bytes.TrimRight(head[48:58], " ")), 10, 64)
+	if err != nil || size < 0 {
+		return "", fmt.Errorf("a member of its ar archive has the size %q", head[48:58])
+	}
+	a.left, a.padding = size, size%2 == 1
+	return string(bytes.TrimSuffix(bytes.TrimRight(head[:16], " "), []byte("/"))), nil
+}
+
+// Read reads the present member.
+func (a *arReader) Read(p []byte) (int, error) {
+	if a.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := a.r.Read(p[:min(int64(len(p)), a.left)])
+	a.left -= int64(n)
+	if err == io.EOF && a.left > 0 {
+		err = errTruncated
+	} else if err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
+var errTruncated = errors.New("it is truncated")
+
+// truncated is err in words: an end that came too early.
+func truncated(err error) error {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return errTruncated
+	}
+	return err
+}
