@@ -27,6 +27,16 @@ type Net struct {
 // still in it at the end. It skips the test where namespaces can't be made.
 func NewNet(t testing.TB) *Net {
 	t.Helper()
+	n, err := OpenNet()
+	if err != nil {
+		t.Skipf("needs a network namespace of its own (run as root): %v", err)
+	}
+	t.Cleanup(n.Close)
+	return n
+}
+
+// OpenNet makes a namespace that lasts until Close and its last process' end.
+func OpenNet() (*Net, error) {
 	n := &Net{}
 	err := onOwnThread(func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
@@ -40,26 +50,36 @@ func NewNet(t testing.TB) *Net {
 		return loopbackUp()
 	})
 	if err != nil {
-		t.Skipf("needs a network namespace of its own (run as root): %v", err)
+		return nil, err
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(int(n.file.Fd()), &st); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	n.inode = st.Ino
-	t.Cleanup(func() { n.file.Close() })
-	return n
+	return n, nil
 }
+
+// Close lets go of the namespace.
+func (n *Net) Close() { n.file.Close() }
 
 // Do runs f on a thread inside the namespace. A process that f starts stays
 // in it.
 func (n *Net) Do(f func() error) error {
 	return onOwnThread(func() error {
-		if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err != nil {
-			return fmt.Errorf("setns: %w", err)
+		if err := n.Enter(); err != nil {
+			return err
 		}
 		return f()
 	})
+}
+
+// Enter takes the calling thread, which must be locked, into the namespace.
+func (n *Net) Enter() error {
+	if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("setns: %w", err)
+	}
+	return nil
 }
 
 // Client is an HTTP client whose connections are made inside the namespace.

@@ -166,7 +166,7 @@ func (s *Stack) MustExec(args ...string) string {
 	s.T.Helper()
 	stdout, stderr, code := s.Exec(args...)
 	if code != 0 {
-		s.T.Fatalf("nix2gpu %s: exit code %d\n%s%s", strings.Join(args, " "), code, stdout, stderr)
+		s.T.Fatalf("%s %s: exit code %d\n%s%s", filepath.Base(s.Bin), strings.Join(args, " "), code, stdout, stderr)
 	}
 	return stdout
 }

@@ -1,0 +1,280 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"nix2gpu/internal/testkit"
+)
+
+// CLI is the client that tests use: Debian's, of the engine's own version,
+// whatever else is installed.
+const CLI = "/usr/bin/docker"
+
+// An Engine is dockerd as one test sees it. It is a Stack whose program is the
+// docker client: Exec, Start and StartCommand type their arguments beside the
+// engine, in its network namespace.
+type Engine struct {
+	*testkit.Stack
+	Socket string // of the engine's API
+
+	daemon *daemon
+}
+
+// A daemon is dockerd, which all tests of a binary share.
+type daemon struct {
+	dir  string
+	net  *testkit.Net
+	cmd  *exec.Cmd
+	done chan struct{}
+	log  bytes.Buffer // read once done is closed
+
+	plain sync.Map // layers of Engine.Plain that were made already, by name
+}
+
+// A slot has the engine of this test binary, once a test has asked for it.
+type slot struct {
+	sync.Mutex
+	daemon *daemon
+	err    error
+}
+
+// ours is the one slot: tests are functions, and the engine is all of theirs.
+var ours = sync.OnceValue(func() *slot { return &slot{} })
+
+// Docker returns the engine, started if it does not run yet. At the end of the
+// test its containers are removed, and what they printed is shown if it failed.
+func Docker(t testing.TB) *Engine {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs a container engine of its own (run as root)")
+	}
+	for _, program := range []string{CLI, "dockerd", "iptables"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("needs Debian's docker.io and iptables (scripts/deps all): %v", err)
+		}
+	}
+	running := ours()
+	running.Lock()
+	defer running.Unlock()
+	if running.daemon == nil && running.err == nil {
+		running.daemon, running.err = startDocker()
+	}
+	if running.err != nil {
+		t.Fatal(running.err)
+	}
+	d := running.daemon
+	e := &Engine{Socket: d.socket(), daemon: d, Stack: &testkit.Stack{
+		T: t, Net: d.net, Dir: t.TempDir(), Bin: CLI, Client: d.net.Client(),
+		// Neither a context nor a login of whoever runs the tests.
+		Env: []string{"DOCKER_HOST=unix://" + d.socket(), "DOCKER_CONFIG=" + filepath.Join(d.dir, "config"), "NO_COLOR=1"},
+	}}
+	before := e.containers()
+	t.Cleanup(func() { e.clean(before) })
+	return e
+}
+
+// Stop ends the engine, if one was started. It is for TestMain, after the tests.
+func Stop() {
+	running := ours()
+	running.Lock()
+	defer running.Unlock()
+	if running.daemon != nil {
+		running.daemon.stop()
+		running.daemon = nil
+	}
+}
+
+func (d *daemon) socket() string { return filepath.Join(d.dir, "docker.sock") }
+
+// parent is the control group that the engine's containers are in.
+func parent() string { return fmt.Sprintf("nix2gpu-test-%d", os.Getpid()) }
+
+func startDocker() (*daemon, error) {
+	// Not t.TempDir, which is the test's that happens to be first. Its path is
+	// short: sockets lie in it.
+	dir, err := os.MkdirTemp("", "engine-")
+	if err != nil {
+		return nil, err
+	}
+	n, err := testkit.OpenNet()
+	if err != nil {
+		return nil, err
+	}
+	d := &daemon{dir: dir, net: n, done: make(chan struct{})}
+	// dockerd is the first process of its namespace: when it ends, however that
+	// comes, the kernel ends the containers, and with them go their mounts.
+	d.cmd = exec.Command("sh", "-ec", `mount --make-rprivate /; mount -t proc proc /proc; exec "$@"`, "sh",
+		"dockerd", "--data-root", dir+"/data", "--exec-root", dir+"/exec", "--host", "unix://"+d.socket(), "--pidfile", dir+"/pid",
+		"--cgroup-parent", "/"+parent(), "--log-level", "warn", "--config-file", dir+"/daemon.json")
+	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS,
+		Pdeathsig:  syscall.SIGKILL, Setpgid: true,
+	}
+	if err := os.WriteFile(dir+"/daemon.json", []byte("{}"), 0o644); err != nil {
+		return nil, err
+	}
+	started := make(chan error, 1)
+	go func() {
+		// The signal of a parent's death comes when its thread dies, so this
+		// one stays.
+		runtime.LockOSThread()
+		err := n.Enter()
+		if err == nil {
+			err = d.cmd.Start()
+		}
+		started <- err
+		if err == nil {
+			_ = d.cmd.Wait() // how it ended, its log says
+		}
+		close(d.done)
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start dockerd: %w", err)
+	}
+	answers := testkit.Eventually(func() bool {
+		select {
+		case <-d.done:
+			return true
+		default:
+		}
+		return exec.Command(CLI, "-H", "unix://"+d.socket(), "version").Run() == nil
+	})
+	select {
+	case <-d.done:
+		return nil, fmt.Errorf("dockerd ended: %v\n%s", d.cmd.ProcessState, d.log.String())
+	default:
+	}
+	if !answers {
+		d.stop()
+		return nil, fmt.Errorf("dockerd does not answer:\n%s", d.log.String())
+	}
+	return d, nil
+}
+
+// stop ends dockerd, which ends its containers first, and removes all of it.
+func (d *daemon) stop() {
+	_ = d.cmd.Process.Signal(syscall.SIGTERM)
+	ended := testkit.Eventually(func() bool {
+		select {
+		case <-d.done:
+			return true
+		default:
+			return false
+		}
+	})
+	if !ended {
+		_ = d.cmd.Process.Kill()
+		<-d.done
+	}
+	d.net.Close()
+	_ = os.RemoveAll(d.dir)
+	groups, _ := filepath.Glob("/sys/fs/cgroup/*/" + parent())
+	for _, g := range append(groups, "/sys/fs/cgroup/"+parent()) {
+		entries, _ := os.ReadDir(g)
+		for _, e := range entries {
+			if e.IsDir() { // of a container that was killed
+				_ = os.Remove(filepath.Join(g, e.Name()))
+			}
+		}
+		_ = os.Remove(g)
+	}
+}
+
+// containers lists the ids of all that there are.
+func (e *Engine) containers() map[string]bool {
+	ids := map[string]bool{}
+	for _, id := range strings.Fields(e.MustExec("ps", "-aq", "--no-trunc")) {
+		ids[id] = true
+	}
+	return ids
+}
+
+// clean removes the containers that the test has made.
+func (e *Engine) clean(before map[string]bool) {
+	for id := range e.containers() {
+		if before[id] {
+			continue
+		}
+		if e.T.Failed() {
+			name := strings.TrimSpace(e.MustExec("inspect", "-f", "{{.Name}} {{.State.Status}} {{.State.ExitCode}}", id))
+			out, errs, _ := e.Exec("logs", id)
+			e.T.Logf("--- logs of container %s:\n%s%s", name, out, errs)
+		}
+		e.Exec("rm", "-f", "-v", id)
+	}
+}
+
+// Container starts one in the background, "docker run -d ARGS", and returns its id.
+func (e *Engine) Container(args ...string) string {
+	e.T.Helper()
+	return strings.TrimSpace(e.MustExec(append([]string{"run", "-d"}, args...)...))
+}
+
+// Logs is what a container has printed so far, both streams in their order.
+func (e *Engine) Logs(container string) string {
+	e.T.Helper()
+	run := e.StartCommand("sh", "-c", `exec "$0" logs "$1" 2>&1`, CLI, container)
+	if code := run.Wait(); code != 0 {
+		e.T.Fatalf("docker logs %s: exit code %d\n%s", container, code, run.Output())
+	}
+	return run.Stdout()
+}
+
+// WaitLogs waits until a container has printed text, and returns all it printed.
+// One that ends without is an error.
+func (e *Engine) WaitLogs(container, text string) string {
+	e.T.Helper()
+	var logs string
+	ended := false
+	found := testkit.Eventually(func() bool {
+		ended = !e.Running(container) // asked first: what it printed last is looked at
+		logs = e.Logs(container)
+		return ended || strings.Contains(logs, text)
+	})
+	if !found || !strings.Contains(logs, text) {
+		e.T.Fatalf("container %s (ended: %t) did not print %q:\n%s", container, ended, text, logs)
+	}
+	return logs
+}
+
+// Running reports whether a container runs.
+func (e *Engine) Running(container string) bool {
+	e.T.Helper()
+	return strings.TrimSpace(e.MustExec("inspect", "-f", "{{.State.Running}}", container)) == "true"
+}
+
+// ExitCode waits for a container's end.
+func (e *Engine) ExitCode(container string) int {
+	e.T.Helper()
+	if !testkit.Eventually(func() bool { return !e.Running(container) }) {
+		e.T.Fatalf("container %s does not end:\n%s", container, e.Logs(container))
+	}
+	var code int
+	text := e.MustExec("inspect", "-f", "{{.State.ExitCode}}", container)
+	if _, err := fmt.Sscan(text, &code); err != nil {
+		e.T.Fatalf("exit code of %s: %q", container, text)
+	}
+	return code
+}
+
+// Load loads a docker archive, and returns what docker says.
+func (e *Engine) Load(archive string) string {
+	e.T.Helper()
+	return e.MustExec("load", "-i", archive)
+}
+
+// errEnded is for a terminal whose program is over.
+var errEnded = errors.New("the program has ended")

@@ -1,0 +1,141 @@
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+
+	"nix2gpu/internal/testkit"
+)
+
+// A Terminal is a program at a terminal of its own, as a person has it.
+type Terminal struct {
+	t    testing.TB
+	cmd  *exec.Cmd
+	pty  *os.File
+	done chan struct{}
+
+	mu  sync.Mutex
+	out bytes.Buffer
+	cut int
+}
+
+// Terminal runs "docker ARGS" at a terminal.
+func (e *Engine) Terminal(args ...string) *Terminal {
+	e.T.Helper()
+	tm := &Terminal{t: e.T, cmd: exec.Command(CLI, args...), done: make(chan struct{})}
+	tm.cmd.Dir = e.Dir
+	tm.cmd.Env = append(append(os.Environ(), "TERM=xterm"), e.Env...)
+	err := e.Net.Do(func() (err error) {
+		tm.pty, err = pty.StartWithSize(tm.cmd, &pty.Winsize{Rows: 50, Cols: 200})
+		return err
+	})
+	if err != nil {
+		e.T.Fatalf("docker %s: %v", strings.Join(args, " "), err)
+	}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		buf := make([]byte, 4096)
+		for {
+			n, err := tm.pty.Read(buf)
+			tm.mu.Lock()
+			tm.out.Write(buf[:n])
+			tm.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	go func() {
+		_ = tm.cmd.Wait() // Wait tells the code
+		<-read
+		close(tm.done)
+	}()
+	e.T.Cleanup(func() {
+		_ = tm.cmd.Process.Signal(syscall.SIGKILL) // it may have ended
+		<-tm.done
+		tm.pty.Close()
+	})
+	return tm
+}
+
+// Output is all that has appeared, line ends as a file has them.
+func (tm *Terminal) Output() string {
+	tm.mu.Lock()
+	defer tm.mu.Unlock()
+	return strings.ReplaceAll(tm.out.String(), "\r\n", "\n")
+}
+
+// WaitFor waits until text appears after what earlier calls found, and returns
+// everything between.
+func (tm *Terminal) WaitFor(text string) string {
+	tm.t.Helper()
+	var before string
+	find := func() error {
+		ended := tm.Ended()
+		out := tm.Output()
+		rest := out[min(tm.cut, len(out)):]
+		if i := strings.Index(rest, text); i >= 0 {
+			before = rest[:i]
+			tm.cut += i + len(text)
+			return nil
+		}
+		if ended {
+			return errEnded
+		}
+		return fmt.Errorf("not within %v", testkit.Patience)
+	}
+	var err error
+	testkit.Eventually(func() bool { err = find(); return err == nil || err == errEnded })
+	if err != nil {
+		tm.t.Fatalf("%q did not appear (%v) after\n%s", text, err, tm.Output())
+	}
+	return before
+}
+
+// Type types a line.
+func (tm *Terminal) Type(line string) {
+	tm.t.Helper()
+	if _, err := tm.pty.WriteString(line + "\n"); err != nil {
+		tm.t.Fatal(err)
+	}
+}
+
+// Press types what has no line end, such as "\x03" for Ctrl-C.
+func (tm *Terminal) Press(keys string) {
+	tm.t.Helper()
+	if _, err := tm.pty.WriteString(keys); err != nil {
+		tm.t.Fatal(err)
+	}
+}
+
+// Ended reports whether the program is over and all that it printed was read.
+func (tm *Terminal) Ended() bool {
+	select {
+	case <-tm.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Wait waits for the end, and returns the exit code.
+func (tm *Terminal) Wait() int {
+	tm.t.Helper()
+	select {
+	case <-tm.done:
+		return tm.cmd.ProcessState.ExitCode()
+	case <-time.After(testkit.Patience):
+		tm.t.Fatalf("the program does not end:\n%s", tm.Output())
+		return 0
+	}
+}
