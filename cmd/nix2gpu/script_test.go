@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("HOME", e.WorkDir)
+			e.Values["t"] = e.T() // a *testing.T, for what makes images
 			// Sockets of one script are not seen by another.
 			run := filepath.Join(e.WorkDir, ".run")
 			e.Setenv("XDG_RUNTIME_DIR", run)
@@ -57,6 +58,8 @@ func TestScripts(t *testing.T) {
 			"waitfile": cmdWaitFile,
 			"nothing":  cmdNothing,
 			"listen":   cmdListen,
+			"registry": cmdRegistry,
+			"layout":   cmdLayout,
 		},
 	})
 }

@@ -48,6 +48,8 @@ var mayImport = map[string][]string{
 	"control/client":   {"control", "project", "rundir"},
 	"control/server":   {"control", "supervisor", "servicelog", "project", "rundir"},
 	"session":          {"project", "process", "packages", "rundir", "safefile", "stage", "servicelog", "supervisor", "control", "control/server"},
+	"image/source":     {},
+	"image/registry":   {"image/source"},
 	"internal/cli":     {"..."},
 	"internal/testkit": {"..."},
 	"internal/debtest": {},

@@ -59,6 +59,7 @@ const (
 	groupRun     = "run"
 	groupLook    = "look"
 	groupDefine  = "define"
+	groupImage   = "image"
 	groupProgram = "program"
 )
 
@@ -88,6 +89,7 @@ process-compose.yaml of the current folder is taken.`,
 		&cobra.Group{ID: groupRun, Title: "Run services:"},
 		&cobra.Group{ID: groupLook, Title: "See what they do:"},
 		&cobra.Group{ID: groupDefine, Title: "Work on a definition:"},
+		&cobra.Group{ID: groupImage, Title: "Make images of it:"},
 		&cobra.Group{ID: groupProgram, Title: "About the program:"},
 	)
 	add := func(group string, cmds ...*cobra.Command) {
@@ -117,6 +119,9 @@ process-compose.yaml of the current folder is taken.`,
 		newEval(env),
 		newParse(env),
 		newOptions(env),
+	)
+	add(groupImage,
+		newPush(env),
 	)
 	add(groupProgram,
 		newVersion(env),

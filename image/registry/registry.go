@@ -1,0 +1,136 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"nix2gpu/image/source"
+)
+
+// Options tunes a Client. The zero value is one without credentials.
+type Options struct {
+	Getenv func(string) string // where credentials are looked for; default: nothing is set
+
+	Backoff time.Duration  // before the first repetition; it doubles; default: 500ms
+	RootCAs *x509.CertPool // default: the machine's
+	Dial    func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Retrying is told of each request that will be repeated.
+	Retrying func(registry string, why string, wait time.Duration)
+	// Progress is told of bytes that were sent, out of those known so far.
+	Progress func(done, total int64)
+}
+
+// A Client talks to registries. It may be used by several goroutines.
+type Client struct {
+	opts  Options
+	keys  *keychain
+	trans *transport
+}
+
+// New makes a client.
+func New(opts Options) *Client {
+	if opts.Getenv == nil {
+		opts.Getenv = func(string) string { return "" }
+	}
+	if opts.Retrying == nil {
+		opts.Retrying = func(string, string, time.Duration) {}
+	}
+	if opts.Dial == nil {
+		opts.Dial = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	}
+	opts.Backoff = cmp.Or(opts.Backoff, 500*time.Millisecond)
+	return &Client{
+		opts: opts,
+		keys: &keychain{getenv: opts.Getenv},
+		trans: &transport{
+			inner: &http.Transport{
+				Proxy:                 http.ProxyFromEnvironment,
+				DialContext:           opts.Dial,
+				TLSClientConfig:       &tls.Config{RootCAs: opts.RootCAs},
+				ForceAttemptHTTP2:     true,
+				MaxIdleConnsPerHost:   jobs,
+				IdleConnTimeout:       90 * time.Second,
+				TLSHandshakeTimeout:   20 * time.Second,
+				ResponseHeaderTimeout: 5 * time.Minute, // a registry may think long about a large blob
+			},
+			backoff:  opts.Backoff,
+			retrying: opts.Retrying,
+		},
+	}
+}
+
+// jobs is how many blobs travel at once.
+const jobs = 4
+
+func (c *Client) options(ctx context.Context) []remote.Option {
+	return []remote.Option{
+		remote.WithContext(ctx),
+		remote.WithAuthFromKeychain(c.keys),
+		remote.WithTransport(c.trans),
+		remote.WithJobs(jobs),
+		remote.WithUserAgent("nix2gpu"),
+		// Single requests are repeated by our transport; this is for whole uploads.
+		remote.WithRetryStatusCodes(),
+		remote.WithRetryBackoff(remote.Backoff{Duration: c.opts.Backoff, Factor: 2, Jitter: 0.1, Steps: 6}),
+		remote.WithRetryPredicate(beginAnew),
+	}
+}
+
+// ParseRef reads a reference such as ghcr.io/me/web:v1. On loopback the registry
+// is spoken to without TLS.
+func ParseRef(ref string) (name.Reference, error) {
+	r, err := name.ParseReference(ref)
+	if err != nil {
+		return nil, badRef(ref, err)
+	}
+	if isLoopback(r.Context().RegistryStr()) {
+		r, err = name.ParseReference(ref, name.Insecure)
+	}
+	return r, err
+}
+
+// isLoopback reports whether host, with or without a port, is this machine.
+func isLoopback(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// Open opens an image of a registry. Its layers are fetched when they are read.
+func (c *Client) Open(ctx context.Context, ref string) (*source.Source, error) {
+	r, err := ParseRef(ref)
+	if err != nil {
+		return nil, err
+	}
+	d, err := remote.Get(r, c.options(ctx)...)
+	if err != nil {
+		return nil, c.explain(err, r, reading)
+	}
+	if d.MediaType.IsIndex() {
+		var idx v1.ImageIndex
+		if idx, err = d.ImageIndex(); err == nil {
+			return source.FromIndex(ref, idx), nil
+		}
+	} else {
+		var img v1.Image
+		if img, err = d.Image(); err == nil {
+			return source.FromImage(ref, img), nil
+		}
+	}
+	return nil, c.explain(err, r, reading)
+}

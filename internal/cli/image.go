@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"nix2gpu/image/registry"
+	"nix2gpu/image/source"
+)
+
+// registryClient is a client with the user's credentials, which says on stderr
+// why it waits, and on a terminal how far it is.
+func (e *Env) registryClient() *registry.Client {
+	opts := registry.Options{
+		Getenv: e.Getenv,
+		Retrying: func(host, why string, wait time.Duration) {
+			fmt.Fprintf(e.Stderr, "%s: %s, trying again in %s\n", host, why, wait.Round(100*time.Millisecond))
+		},
+	}
+	if e.StderrTTY {
+		opts.Progress = e.progressLine("pushed")
+	}
+	return registry.New(opts)
+}
+
+// progressLine draws how many bytes are done over and over on one line of the
+// terminal, and leaves it when all are.
+func (e *Env) progressLine(done string) func(n, total int64) {
+	last := ""
+	return func(n, total int64) {
+		line := fmt.Sprintf("%s %s of %s", done, byteSize(n), byteSize(total))
+		if line == last || total == 0 {
+			return
+		}
+		last = line
+		fmt.Fprintf(e.Stderr, "\r\x1b[K%s", line)
+		if n >= total {
+			fmt.Fprint(e.Stderr, "\r\x1b[K")
+		}
+	}
+}
+
+// byteSize writes a size as registries and engines do: in powers of ten.
+func byteSize(n int64) string {
+	switch {
+	case n < 1000:
+		return fmt.Sprintf("%d B", n)
+	case n < 1000*1000:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	case n < 1000*1000*1000:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.2f GB", float64(n)/1e9)
+}
+
+// openFile opens the image in a layout folder or an archive.
+func (e *Env) openFile(name string) (*source.Source, error) {
+	s, err := source.Open(name, e.path(name))
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	return s, nil
+}
+
+// openImage opens the image that a user names: what lies at a path, else one of
+// a registry by its reference.
+func (e *Env) openImage(ctx context.Context, what string) (*source.Source, error) {
+	if _, err := os.Stat(e.path(what)); err == nil || looksLikePath(what) {
+		return e.openFile(what)
+	}
+	s, err := e.registryClient().Open(ctx, what)
+	return s, imageError(err)
+}
+
+// looksLikePath tells a path from a reference where neither is there.
+func looksLikePath(s string) bool {
+	return filepath.IsAbs(s) || strings.HasPrefix(s, ".") || strings.HasSuffix(s, ".tar") || strings.HasSuffix(s, "/")
+}
+
+// imageError shows the cure that an error brings along.
+func imageError(err error) error {
+	var r *registry.Error
+	if errors.As(err, &r) && r.Hint != "" {
+		return hint(err, "%s", r.Hint)
+	}
+	return err
+}
