@@ -28,7 +28,7 @@ type Options struct {
 	Keep    int   // older files of one source; default: 5, negative: none
 
 	// Stall is how long stdout may stand still at the end before the rest is
-	// given up; default: 2s.
+	// given up; default: a minute. [Hub.Hasten] makes it less.
 	Stall time.Duration
 
 	// Degraded is told when the files of a source can no longer be written,
@@ -39,7 +39,7 @@ type Options struct {
 func (o *Options) setDefaults() {
 	o.MaxSize = cmp.Or(o.MaxSize, 10<<20)
 	o.Keep = max(0, cmp.Or(o.Keep, 5))
-	o.Stall = cmp.Or(o.Stall, 2*time.Second)
+	o.Stall = cmp.Or(o.Stall, time.Minute)
 	if o.Degraded == nil {
 		o.Degraded = func(string, error) {}
 	}
@@ -232,6 +232,14 @@ func (h *Hub) Close(ctx context.Context) error {
 		h.dir = nil
 	}
 	return errors.Join(errs...)
+}
+
+// Hasten makes Close, also one that goes on, give up a stdout that has stood
+// still for so long: somebody has asked for the end.
+func (h *Hub) Hasten(stall time.Duration) {
+	if h.out != nil {
+		h.out.stall.Store(int64(stall))
+	}
 }
 
 // bell tells followers in this process that files have grown.

@@ -32,7 +32,7 @@ const (
 // the queue is written.
 type output struct {
 	w      writer
-	stall  time.Duration // at the end: without movement for so long, no more is written
+	stall  atomic.Int64 // a time.Duration. At the end: without movement for so long, no more is written
 	format Format
 	color  Color
 
@@ -64,8 +64,9 @@ type writer interface {
 }
 
 func newOutput(w io.Writer, stall time.Duration, format Format, color Color) *output {
-	o := &output{w: newWriter(w), stall: stall, format: format, color: color,
+	o := &output{w: newWriter(w), format: format, color: color,
 		wake: make(chan struct{}, 1), done: make(chan struct{})}
+	o.stall.Store(int64(stall))
 	go o.run()
 	return o
 }
@@ -264,7 +265,7 @@ func (o *output) over(still time.Time) bool {
 	if still.Before(o.closed) {
 		still = o.closed
 	}
-	return o.quit.Load() || time.Since(still) >= o.stall
+	return o.quit.Load() || time.Since(still) >= time.Duration(o.stall.Load())
 }
 
 // giveUp counts what a stdout that stands still does not get, and leaves a

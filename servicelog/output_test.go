@@ -540,7 +540,7 @@ func TestCloseIsBounded(t *testing.T) {
 		if err := h.Close(ctx); err == nil {
 			t.Error("Close of a stdout that is not read gave no error")
 		}
-		if d := time.Since(began); d > 3*time.Second {
+		if d := time.Since(began); d > 3*time.Second+100*time.Millisecond { // it looks every 100 ms
 			t.Errorf("Close took %v", d)
 		}
 		g.set(false) // let the goroutine end
@@ -616,5 +616,33 @@ func TestNoLineIsTorn(t *testing.T) {
 		if n != lines {
 			t.Errorf("writer %s: %d lines arrived, want %d", who, n, lines)
 		}
+	}
+}
+
+// TestReaderThatStandsStillAtTheEnd reads again after 50 seconds: it gets
+// every line, unless somebody has asked for the end.
+func TestReaderThatStandsStillAtTheEnd(t *testing.T) {
+	for _, hasten := range []bool{false, true} {
+		t.Run(fmt.Sprint("hasten=", hasten), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newGate(true)
+				h, err := servicelog.Open(servicelog.Options{Stdout: g})
+				if err != nil {
+					t.Fatal(err)
+				}
+				h.Say("this is read late")
+				closed := make(chan error, 1)
+				go func() { closed <- h.Close(t.Context()) }()
+				time.Sleep(10 * time.Second)
+				if hasten {
+					h.Hasten(2 * time.Second)
+				}
+				time.Sleep(40 * time.Second)
+				g.set(false)
+				if err := <-closed; (err != nil) != hasten {
+					t.Errorf("Close = %v, want an error: %t", err, hasten)
+				}
+			})
+		})
 	}
 }

@@ -45,6 +45,19 @@ func (a asked) Restart(ctx context.Context, ids []project.ID) error {
 	return err
 }
 
+// Down ends the project for somebody who waits for that: a reader of stdout
+// who stands still does not hold it up for long.
+func (a asked) Down() {
+	a.session.hasten()
+	a.Engine.Down()
+}
+
+// DownNow is Down without grace.
+func (a asked) DownNow() {
+	a.session.hasten()
+	a.Engine.DownNow()
+}
+
 // split parts services by whether they live.
 func split(snap control.Snapshot, ids []project.ID) (live, rest []project.ID) {
 	live = []project.ID{}

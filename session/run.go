@@ -52,6 +52,7 @@ type session struct {
 	engine *supervisor.Engine
 	server *server.Server
 	watch  watch
+	wishes wishes
 	flush  func()         // writes the output to its end, once
 	closes []func() error // undo what was opened, last first
 }
@@ -62,7 +63,7 @@ func Run(ctx context.Context, opts Options, j *Job) (code int, err error) {
 	if j.Socket != "" {
 		opts.RunDir.Socket = j.Socket
 	}
-	s := &session{opts: opts, job: j, Machine: Machine{
+	s := &session{opts: opts, job: j, wishes: wishes{now: time.Now, terminal: hasTerminal()}, Machine: Machine{
 		Layout: rundir.Locate(opts.RunDir, j.Container, j.Root), Root: j.Root, Self: opts.Self, Environ: opts.Environ,
 	}}
 	defer func() { err = cmp.Or(err, s.close()) }()
@@ -166,8 +167,11 @@ func (s *session) logs() error {
 		// Whoever reads stdout gets all of it, unless somebody has enough.
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		defer handleSignals(s.log, func(w wish) {
-			if w == stopNow {
+		defer s.wishes.handle(s.log, func(w wish) {
+			switch w {
+			case stop:
+				s.hasten()
+			case stopNow:
 				cancel()
 			}
 		})()
@@ -178,6 +182,16 @@ func (s *session) logs() error {
 	s.onClose(func() error { s.flush(); return nil })
 	s.watch.addSince(hub.Degraded)
 	return nil
+}
+
+// hasten is for an end that somebody has asked for: a stdout that stands still
+// is given up sooner, and in a container, which is killed after 10 s, soon.
+func (s *session) hasten() {
+	stall := 10 * time.Second
+	if process.IsInit() {
+		stall = 2 * time.Second
+	}
+	s.hub.Hasten(stall)
 }
 
 // supervise makes the engine, which starts nothing yet.
@@ -251,12 +265,12 @@ func (s *session) run(ctx context.Context) supervisor.Result {
 			}
 		}
 	}()
-	end := handleSignals(s.log, func(w wish) {
+	end := s.wishes.handle(s.log, func(w wish) {
 		switch w {
 		case stop:
-			s.engine.Down()
+			asked{s.engine, s}.Down()
 		case stopNow:
-			s.engine.DownNow()
+			asked{s.engine, s}.DownNow()
 		case reload:
 			select {
 			case reloads <- struct{}{}:
@@ -281,7 +295,7 @@ func (s *session) whenAbandoned(ctx context.Context) {
 		return
 	}
 	s.log.Warn("the guard was killed")
-	s.engine.Down()
+	asked{s.engine, s}.Down()
 	select {
 	case <-time.After(abandonedGrace):
 		s.engine.DownNow()

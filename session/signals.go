@@ -56,12 +56,13 @@ func (w *wishes) of(s os.Signal) wish {
 	return nothing // SIGPIPE: nobody reads our stdout, which its writer knows
 }
 
-// handleSignals calls do for each wish, until end is called.
-func handleSignals(log *slog.Logger, do func(wish)) (end func()) {
+// handle calls do for each wish, until end is called.
+func (w *wishes) handle(log *slog.Logger, do func(wish)) (end func()) {
 	signals, done := make(chan os.Signal, 16), make(chan struct{})
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
-	w := wishes{now: time.Now, terminal: hasTerminal()}
+	gone := make(chan struct{}) // w is another's then
 	go func() {
+		defer close(gone)
 		for {
 			select {
 			case s := <-signals:
@@ -76,7 +77,7 @@ func handleSignals(log *slog.Logger, do func(wish)) (end func()) {
 			}
 		}
 	}()
-	return func() { signal.Stop(signals); close(done) }
+	return func() { signal.Stop(signals); close(done); <-gone }
 }
 
 // hasTerminal reports whether a terminal controls us.
