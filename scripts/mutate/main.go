@@ -13,6 +13,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -76,16 +78,11 @@ func run(out io.Writer, packages []string, opts options, listed map[string]bool)
 	}
 	unlisted := 0
 	for _, pkg := range packages {
-		lived, err := mutate(out, pkg, opts)
+		n, err := mutate(out, pkg, opts, listed)
 		if err != nil {
 			return fmt.Errorf("%s: %v", pkg, err)
 		}
-		for _, m := range lived {
-			if key := m.key(); !listed[key] {
-				unlisted++
-				fmt.Fprintf(out, "%s:%d:%d: no test notices: %s\n", m.file, m.Line, m.Column, key)
-			}
-		}
+		unlisted += n
 	}
 	if unlisted > 0 {
 		return fmt.Errorf("%d mutants survived: give each a test, or a line in %s with the reason why none can notice it", unlisted, listFile)
@@ -93,54 +90,63 @@ func run(out io.Writer, packages []string, opts options, listed map[string]bool)
 	return nil
 }
 
-// mutate tries some mutants of a package, and returns those that lived.
-func mutate(out io.Writer, pkg string, opts options) (lived []mutant, err error) {
+// mutate tries some mutants of a package, and counts those that lived and do
+// not stand on the list.
+func mutate(out io.Writer, pkg string, opts options, listed map[string]bool) (unlisted int, err error) {
 	all, err := candidates(pkg)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	work, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	defer os.RemoveAll(work)
 	start := time.Now()
 	if text, ok, err := test(pkg, "", opts.skip, time.Hour); err != nil || !ok {
-		return nil, fmt.Errorf("the tests fail without any change: %v\n%s", err, text)
+		return 0, fmt.Errorf("the tests fail without any change: %v\n%s", err, text)
 	}
 	// A change can make a loop endless: what takes ten times as long as all
 	// tests, building included, is noticed.
 	limit := 10*time.Since(start) + time.Minute
 	rand.New(rand.NewPCG(opts.seed, 0)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	tried := 0
+	tried, lived, late := 0, 0, 0
 	for _, m := range all {
 		if tried == opts.n {
 			break
 		}
-		changed, err := m.apply()
+		changed, key, err := m.apply()
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
 		overlay, err := writeOverlay(work, m.file, changed)
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
 		text, ok, err := test(pkg, overlay, opts.skip, limit)
 		switch {
 		case err != nil:
-			return nil, err
+			return 0, err
 		case ok:
-			lived = append(lived, m)
+			lived++
+			if !listed[key] {
+				unlisted++
+				fmt.Fprintf(out, "line %d, no test notices: %s\n", m.Line, key)
+			}
+		case bytes.Contains(text, []byte("panic: test timed out")):
+			late++
+			fmt.Fprintf(out, "line %d, only the time limit notices: %s\n", m.Line, key)
 		case bytes.Contains(text, []byte("[build failed]")):
 			continue // no program, so no mutant
 		}
 		tried++
 	}
-	fmt.Fprintf(out, "%s: %d of %d mutants tried, %d killed, %d lived\n", pkg, tried, len(all), tried-len(lived), len(lived))
+	fmt.Fprintf(out, "%s: %d of %d mutants tried: %d noticed (%d by the time limit alone), %d listed, %d not noticed\n",
+		pkg, tried, len(all), tried-lived, late, lived-unlisted, unlisted)
 	if tried == 0 {
-		return nil, errors.New("no mutant was tried")
+		return 0, errors.New("no mutant was tried")
 	}
-	return lived, nil
+	return unlisted, nil
 }
 
 // candidates lists the mutants that the package's tests reach.
@@ -159,6 +165,13 @@ func candidates(pkg string) ([]mutant, error) {
 	if err != nil {
 		return nil, err
 	}
+	return readReport(pkg, data)
+}
+
+// readReport returns the mutants of a report that can be run, in the order of
+// the source: gremlins lists them in another one each time, and a seed is to
+// pick the same.
+func readReport(pkg string, data []byte) ([]mutant, error) {
 	var r report
 	if err := json.Unmarshal(data, &r); err != nil {
 		return nil, fmt.Errorf("what gremlins wrote: %v", err)
@@ -172,6 +185,9 @@ func candidates(pkg string) ([]mutant, error) {
 			}
 		}
 	}
+	slices.SortFunc(all, func(a, b mutant) int {
+		return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Type, b.Type))
+	})
 	return all, nil
 }
 
@@ -184,15 +200,17 @@ var changes = map[string]map[string]string{
 	"INVERT_NEGATIVES":      {"-": "+"},
 }
 
-// apply returns the file of m with the change made.
-func (m mutant) apply() ([]byte, error) {
+// apply returns the file of m with the change made, and the name of the mutant
+// on the list: the text of its line, with the change marked, so that it is the
+// same after lines have moved.
+func (m mutant) apply() (changed []byte, key string, err error) {
 	data, err := os.ReadFile(m.file)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	if m.Line < 1 || m.Line > len(lines) || m.Column < 1 || m.Column > len(lines[m.Line-1]) {
-		return nil, fmt.Errorf("%s has no place %d:%d", m.file, m.Line, m.Column)
+		return nil, "", fmt.Errorf("%s has no place %d:%d", m.file, m.Line, m.Column)
 	}
 	line := lines[m.Line-1]
 	before, rest := line[:m.Column-1], line[m.Column-1:]
@@ -200,12 +218,14 @@ func (m mutant) apply() ([]byte, error) {
 		if len(rest) < width {
 			continue
 		}
-		if to, ok := changes[m.Type][string(rest[:width])]; ok {
-			lines[m.Line-1] = bytes.Join([][]byte{before, []byte(to), rest[width:]}, nil)
-			return bytes.Join(lines, nil), nil
+		from, after := string(rest[:width]), rest[width:]
+		if to, ok := changes[m.Type][from]; ok {
+			key := fmt.Sprintf("%s `%s`", m.file, strings.TrimSpace(fmt.Sprintf("%s[%s to %s]%s", before, from, to, after)))
+			lines[m.Line-1] = bytes.Join([][]byte{before, []byte(to), after}, nil)
+			return bytes.Join(lines, nil), key, nil
 		}
 	}
-	return nil, fmt.Errorf("%s:%d:%d: %s can't change %q", m.file, m.Line, m.Column, m.Type, rest)
+	return nil, "", fmt.Errorf("%s:%d:%d: %s can't change %q", m.file, m.Line, m.Column, m.Type, rest)
 }
 
 // writeOverlay says that file has other text, as "go test -overlay" takes it.
@@ -240,17 +260,6 @@ func test(pkg, overlay, skip string, limit time.Duration) (text []byte, ok bool,
 		return text, false, nil
 	}
 	return text, err == nil, err
-}
-
-// key names a mutant by the text of its line, so that it is the same after
-// lines have moved.
-func (m mutant) key() string {
-	data, err := os.ReadFile(m.file)
-	lines := strings.Split(string(data), "\n")
-	if err != nil || m.Line < 1 || m.Line > len(lines) {
-		return fmt.Sprintf("%s %s", m.file, m.Type)
-	}
-	return fmt.Sprintf("%s %s `%s`", m.file, m.Type, strings.TrimSpace(lines[m.Line-1]))
 }
 
 // readList reads survivors as they are printed, each with a reason below it,
