@@ -74,9 +74,6 @@ func logFileError(path string, err error) error {
 	switch {
 	case errors.As(err, &refused):
 		e.Why, e.Hint = refused.Why, refused.Hint
-		if refused.Path != path {
-			e.Why = refused.Path + ": " + refused.Why
-		}
 	case errors.As(err, &failed):
 		e.Why = failed.Err.Error()
 	default:

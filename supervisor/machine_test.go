@@ -3,6 +3,7 @@ package supervisor
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -50,7 +51,7 @@ type real struct {
 	close  func() string // everything that was printed, once all has ended
 }
 
-func onMachine(t *testing.T, p *project.Project, opts Options) *real {
+func onMachine(t *testing.T, p *project.Project, opts Options, with ...func(*Machine)) *real {
 	t.Helper()
 	dir := t.TempDir()
 	host, err := process.New(process.Options{})
@@ -71,6 +72,9 @@ func onMachine(t *testing.T, p *project.Project, opts Options) *real {
 		}
 	}
 	m := Machine{Host: host, Stage: stage.New(places, nil, stage.Options{}), Hub: hub}
+	for _, f := range with {
+		f(&m)
+	}
 	opts.World = m.World
 	valid, err := project.Validated(p)
 	if err != nil {
@@ -188,18 +192,62 @@ func TestMachineStopsTheStubborn(t *testing.T) {
 }
 
 func TestMachineNotifications(t *testing.T) {
-	p := services("sd: +probe", "s6: +probe")
+	p := services("sd: +probe", "s6: +probe", "s3: +probe")
 	p.Processes["sd"].Command = sh(`python3 -c 'import os,socket,time
 s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); a=os.environ["NOTIFY_SOCKET"]
 s.sendto(b"READY=1", "\0"+a[1:] if a[0]=="@" else a); time.sleep(100)'; true`)
 	p.Processes["sd"].Readiness = &project.Probe{Notify: &project.NotifyCheck{Socket: true}}
 	p.Processes["s6"].Command = sh("echo >&5; exec sleep 100")
 	p.Processes["s6"].Readiness = &project.Probe{Notify: &project.NotifyCheck{FD: 5}}
+	p.Processes["s3"].Command = sh("echo >&3; exec sleep 100") // the first that is no stdio
+	p.Processes["s3"].Readiness = &project.Probe{Notify: &project.NotifyCheck{FD: 3}}
 	r := onMachine(t, p, Options{})
-	for _, id := range []project.ID{"sd", "s6"} {
+	for _, id := range []project.ID{"sd", "s6", "s3"} {
 		if err := r.Wait(within(t), id, project.Ready); err != nil {
 			t.Errorf("%s: %v", id, err)
 		}
+	}
+}
+
+// A command that checks says why not with what it prints; one that hangs is
+// ended, and what it left with it.
+func TestMachineExecProbe(t *testing.T) {
+	dir := t.TempDir()
+	p := services("a", "b")
+	p.Processes["a"].Command = sh("exec sleep 1000")
+	p.Processes["a"].Readiness = &project.Probe{
+		Exec:    &project.ExecCheck{Command: sh("test -e " + dir + "/go || { echo not; echo yet >&2; exit 3; }")},
+		Timeout: project.Duration(testkit.Patience), Period: project.Duration(10 * time.Millisecond),
+	}
+	p.Processes["b"].Command = sh("exec sleep 1000")
+	p.Processes["b"].Readiness = &project.Probe{
+		Exec:    &project.ExecCheck{Command: sh("echo $$ >> " + dir + "/hung; sleep 1000; true")},
+		Timeout: project.Duration(50 * time.Millisecond), Period: project.Duration(10 * time.Millisecond),
+	}
+	r := onMachine(t, p, Options{})
+	output := func(i int) string {
+		if pr := r.Snapshot().Services[i].Probe; pr != nil && !pr.OK {
+			return pr.Output
+		}
+		return ""
+	}
+	for i, want := range []string{"not yet", "timed out after 50ms"} {
+		if !testkit.Eventually(func() bool { return strings.Contains(output(i), want) }) {
+			t.Errorf("%s: probe says %q, want %q", r.Snapshot().Services[i].ID, output(i), want)
+		}
+	}
+	if got := r.Snapshot().Services[0].State; got != control.Starting {
+		t.Errorf("a is %s while its probe fails", got)
+	}
+	if err := os.WriteFile(dir+"/go", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Wait(within(t), "a", project.Ready); err != nil {
+		t.Fatal(err)
+	}
+	r.close()
+	if !testkit.Eventually(func() bool { return len(alive(t, dir+"/hung")) == 0 }) {
+		t.Errorf("%v of the probe are left", alive(t, dir+"/hung"))
 	}
 }
 
@@ -338,70 +386,148 @@ func TestMachineLogFile(t *testing.T) {
 	if want := "one three two"; strings.Join(got, " ") != want {
 		t.Errorf("the copy holds %q", data)
 	}
+	fds, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		if to, _ := os.Readlink(fd); to == file {
+			t.Errorf("the copy is still open after the end, as %s", fd)
+		}
+	}
 }
 
-// A link of ours is followed; what is on stdout already gets no file; nothing
-// that was planted is written to, or waited for.
-func TestMachineLogLocation(t *testing.T) {
-	const stranger = 4242
-	for _, tt := range []struct {
-		name  string
-		make  func(t *testing.T, dir string) (location string)
-		wrote string // the file below dir that has the lines; "": none
-		why   string // the run's error
-	}{
-		{name: "link of ours", wrote: "target", make: func(t *testing.T, dir string) string {
-			return link(t, "target", dir+"/log")
-		}},
-		{name: "stdout", make: func(*testing.T, string) string { return "/dev/stdout" }},
-		{name: "stderr", make: func(*testing.T, string) string { return "/dev/stderr" }},
-		{name: "null", make: func(*testing.T, string) string { return "/dev/null" }},
-		{name: "link of a stranger", why: "is a link", make: func(t *testing.T, dir string) string {
-			if os.Geteuid() != 0 {
-				t.Skip("only root can make a link for another user")
-			}
-			path := link(t, "target", dir+"/log")
-			if err := os.Lchown(path, stranger, stranger); err != nil {
-				t.Fatal(err)
-			}
-			return path
-		}},
-		{name: "FIFO", why: "is a FIFO", make: func(t *testing.T, dir string) string {
-			if err := syscall.Mkfifo(dir+"/log", 0o666); err != nil {
-				t.Fatal(err)
-			}
-			return dir + "/log"
-		}},
-		{name: "device", why: "is a device", make: func(*testing.T, string) string { return "/dev/zero" }},
-		{name: "folder", why: "is a folder", make: func(_ *testing.T, dir string) string { return dir }},
+// What could not be written is said before anything is made; what could be
+// made is no reason to complain.
+func TestCheckLogFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(dir+"/fifo", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link(t, "fifo", dir+"/link")
+	link(t, "none/log", dir+"/dangling")
+	st := stage.New(stage.Places{Root: dir}, nil, stage.Options{})
+	for location, want := range map[string]*LogFileError{
+		"":                nil,
+		"/dev/stdout":     nil,
+		dir + "/new":      nil,
+		dir + "/deep/new": nil,
+		dir + "/dangling": nil,
+		dir + "/fifo":     {Path: dir + "/fifo", Why: "it is a FIFO", Hint: "remove it"},
+		dir + "/link":     {Path: dir + "/link", Why: "it is a FIFO", Hint: "remove it"},
+		dir + "/fifo/x":   {Path: dir + "/fifo/x", Why: "not a directory", Hint: "set log_location to a file that can be written to"},
+		dir:               {Path: dir, Why: "it is a folder", Hint: "remove it"},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			dir := t.TempDir()
-			p := services("b: restart=no")
-			p.Processes["b"].Command = sh("echo hello; true")
-			p.Processes["b"].Log.File = project.Lit(tt.make(t, dir))
-			result := <-onMachine(t, p, Options{}).result
-			if tt.why == "" != (result.Code == 0) || !strings.Contains(result.Reason, tt.why) {
-				t.Errorf("result = %+v, want %q", result, tt.why)
+		p := services("a")
+		p.Processes["a"].Log.File = project.Lit(location)
+		err := CheckLogFile(st, p, p.Processes["a"])
+		var got *LogFileError
+		if errors.As(err, &got); (err == nil) != (want == nil) || want != nil && (got == nil || *got != *want) {
+			t.Errorf("%q: %#v (%v), want %#v", location, got, err, want)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 3 {
+		t.Errorf("%v (%v) are there after the checks, want what was there before", left, err)
+	}
+}
+
+// A copy that cannot be made after all is told with its cure.
+func TestMachineLogFileCannotBeMade(t *testing.T) {
+	file := link(t, filepath.Join(t.TempDir(), "none", "log"), filepath.Join(t.TempDir(), "log"))
+	p := services("a: restart=no")
+	p.Processes["a"].Command = sh("true")
+	p.Processes["a"].Log.File = project.Lit(file)
+	r := onMachine(t, p, Options{})
+	<-r.result
+	exit := r.Snapshot().Services[0].Exit
+	if exit == nil || exit.Hint != "set log_location to a file that can be written to" || !strings.Contains(exit.Error, file) {
+		t.Errorf("exit = %+v", exit)
+	}
+}
+
+// A service begins only when there are descriptors for all that it needs, and
+// has given back its own when it has ended.
+func TestMachineWaitsForFiles(t *testing.T) {
+	gone := filepath.Join(t.TempDir(), "gone")
+	p := services("a", "b")
+	p.Processes["a"].Command = sh("trap 'touch " + gone + "; exit 0' TERM; echo on; while :; do sleep 0.02; done")
+	p.Processes["b"].Command = sh("test -e " + gone + " && echo after || echo early; exec sleep 100")
+	p.Processes["a"].Readiness = &project.Probe{Log: &project.LogCheck{Contains: "on"}}
+	p.Processes["b"].Readiness = &project.Probe{Log: &project.LogCheck{Pattern: "after|early"}}
+	const enoughForOne = 2*filesRun + filesBegin - 1
+	var files *process.Files
+	r := onMachine(t, p, Options{Services: []project.ID{"a"}, Stay: true}, func(m *Machine) {
+		files = process.NewFiles(1<<12, testkit.Patience)
+		drain(files)
+		files.Give(enoughForOne)
+		m.Files = files
+	})
+	if err := r.Wait(within(t), "a", project.Ready); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Start(within(t), []project.ID{"b"}, StartOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if !testkit.Eventually(func() bool { return r.Snapshot().Services[1].State == control.Starting }) {
+		t.Fatal("b does not start")
+	}
+	if err := r.Stop(within(t), []project.ID{"a"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Wait(within(t), "b", project.Ready); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.close(); !strings.Contains(got, "[b] after\n") {
+		t.Errorf("b did not wait:\n%s", got)
+	}
+	if got := drain(files); got != enoughForOne {
+		t.Errorf("%d descriptors were given back, want %d", got, enoughForOne)
+	}
+}
+
+// drain takes all that is free, and says how much that was.
+func drain(files *process.Files) (n int) {
+	now := make(chan struct{})
+	close(now)
+	for files.Take(1, now) == nil {
+		n++
+	}
+	return n
+}
+
+// Who asks for only its main process to be ended keeps the others; everybody
+// else's descendants end with it, wherever they hide.
+func TestMachineKillMode(t *testing.T) {
+	for mode, want := range map[project.KillMode]bool{"": false, project.KillProcess: true} {
+		t.Run(string(mode), func(t *testing.T) {
+			p := services("a")
+			p.Processes["a"].Command = sh("setsid sleep 1000 & echo pid $!; exec sleep 1000")
+			p.Processes["a"].Readiness = &project.Probe{Log: &project.LogCheck{Contains: "pid"}}
+			p.Processes["a"].KillMode = mode
+			r := onMachine(t, p, Options{Stay: true})
+			if err := r.Wait(within(t), "a", project.Ready); err != nil {
+				t.Fatal(err)
 			}
-			for _, name := range []string{"target", "log"} {
-				info, err := os.Lstat(filepath.Join(dir, name))
-				if err != nil || !info.Mode().IsRegular() {
-					continue
-				}
-				if data, err := os.ReadFile(filepath.Join(dir, name)); err != nil || name != tt.wrote || string(data) != "hello\n" {
-					t.Errorf("%s has %q, %v", name, data, err)
-				}
+			if err := r.Stop(within(t), []project.ID{"a"}); err != nil {
+				t.Fatal(err)
 			}
-			if tt.wrote != "" {
-				if _, err := os.Stat(filepath.Join(dir, tt.wrote)); err != nil {
-					t.Error(err)
-				}
+			if err := r.Stopped(within(t), nil); err != nil {
+				t.Fatal(err)
+			}
+			out, pid := r.close(), 0
+			_, said, _ := strings.Cut(out, "[a] pid ")
+			if _, err := fmt.Sscan(said, &pid); err != nil {
+				t.Fatalf("%v: no pid in\n%s", err, out)
+			}
+			info, err := process.Inspect(pid)
+			if lives := err == nil && info.State != 'Z'; lives != want {
+				t.Errorf("its descendant lives: %v, want %v", lives, want)
 			}
 		})
 	}
 }
 
+// link makes a link and returns its path.
 func link(t *testing.T, to, path string) string {
 	t.Helper()
 	if err := os.Symlink(to, path); err != nil {
