@@ -182,7 +182,24 @@ func TestJournalStaysSmall(t *testing.T) {
 	if got, err := entries(path); err != nil || got != fmt.Sprint(ledger{}) {
 		t.Errorf("the journal has %s, %v, want nothing", got, err)
 	}
+	if open := opened(t, path); len(open) != 1 {
+		t.Errorf("%q are open, want the last one only", open)
+	}
 	if err := j.remove(); err != nil {
 		t.Error(err)
 	}
+}
+
+// opened lists our descriptors of files that have this path, or had it.
+func opened(t *testing.T, path string) (files []string) {
+	fds, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		if to, _ := os.Readlink(fd); strings.HasPrefix(to, path) {
+			files = append(files, to)
+		}
+	}
+	return files
 }

@@ -100,6 +100,23 @@ func TestNoDescendantOutlivesAStop(t *testing.T) {
 	}
 }
 
+// TestKillEndsWhatOnlyTheParentChainShows is about a descendant that left group
+// and session, and has neither cookie nor name of the program: once that is
+// dead, nothing would show that it is one.
+func TestKillEndsWhatOnlyTheParentChainShows(t *testing.T) {
+	h := newHost(t, process.Options{})
+	p, pids := printing(t, h, shell("setsid env -i sleep 1000 & echo $!; while :; do sleep 1000 & wait; done"), 1)
+	eventually(t, "it is on its own", func() bool {
+		info, err := process.Inspect(pids[0])
+		return err == nil && info.SID == pids[0] && info.Name == "sleep"
+	})
+	p.Kill()
+	await(t, "done", p.Done())
+	if alive(pids[0]) {
+		t.Errorf("%d is still alive", pids[0])
+	}
+}
+
 // TestLeftoversOfAStopHaveItsGrace is about a shell that dies of TERM at once
 // while its command still saves: nobody kills it before Kill.
 func TestLeftoversOfAStopHaveItsGrace(t *testing.T) {
