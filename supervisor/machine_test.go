@@ -386,15 +386,22 @@ func TestMachineLogFile(t *testing.T) {
 	if want := "one three two"; strings.Join(got, " ") != want {
 		t.Errorf("the copy holds %q", data)
 	}
+	if opened(t, file) {
+		t.Error("the copy is still open after the end")
+	}
+}
+
+// opened reports whether we have a file open.
+func opened(t *testing.T, file string) bool {
+	t.Helper()
 	fds, err := filepath.Glob("/proc/self/fd/*")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, fd := range fds {
-		if to, _ := os.Readlink(fd); to == file {
-			t.Errorf("the copy is still open after the end, as %s", fd)
-		}
-	}
+	return slices.ContainsFunc(fds, func(fd string) bool {
+		to, _ := os.Readlink(fd)
+		return to == file
+	})
 }
 
 // What could not be written is said before anything is made; what could be
@@ -406,11 +413,15 @@ func TestCheckLogFile(t *testing.T) {
 	}
 	link(t, "fifo", dir+"/link")
 	link(t, "none/log", dir+"/dangling")
+	if err := os.WriteFile(dir+"/old", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	st := stage.New(stage.Places{Root: dir}, nil, stage.Options{})
 	for location, want := range map[string]*LogFileError{
 		"":                nil,
 		"/dev/stdout":     nil,
 		dir + "/new":      nil,
+		dir + "/old":      nil,
 		dir + "/deep/new": nil,
 		dir + "/dangling": nil,
 		dir + "/fifo":     {Path: dir + "/fifo", Why: "it is a FIFO", Hint: "remove it"},
@@ -426,7 +437,10 @@ func TestCheckLogFile(t *testing.T) {
 			t.Errorf("%q: %#v (%v), want %#v", location, got, err, want)
 		}
 	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) != 3 {
+	if opened(t, dir+"/old") {
+		t.Error("a file that was only looked at is open")
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 4 {
 		t.Errorf("%v (%v) are there after the checks, want what was there before", left, err)
 	}
 }
