@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"session":          {"project", "process", "packages", "rundir", "safefile", "stage", "servicelog", "supervisor", "control", "control/server"},
 	"image/source":     {},
 	"image/registry":   {"image/source"},
+	"image/daemon":     {"image/source"},
 	"internal/cli":     {"..."},
 	"internal/testkit": {"..."},
 	"internal/debtest": {},

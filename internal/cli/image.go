@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"nix2gpu/image/daemon"
 	"nix2gpu/image/registry"
 	"nix2gpu/image/source"
 )
@@ -85,8 +86,12 @@ func looksLikePath(s string) bool {
 // imageError shows the cure that an error brings along.
 func imageError(err error) error {
 	var r *registry.Error
-	if errors.As(err, &r) && r.Hint != "" {
+	var d *daemon.Error
+	switch {
+	case errors.As(err, &r) && r.Hint != "":
 		return hint(err, "%s", r.Hint)
+	case errors.As(err, &d) && d.Hint != "":
+		return hint(err, "%s", d.Hint)
 	}
 	return err
 }

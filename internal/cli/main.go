@@ -122,6 +122,7 @@ process-compose.yaml of the current folder is taken.`,
 	)
 	add(groupImage,
 		newPush(env),
+		newLoad(env),
 	)
 	add(groupProgram,
 		newVersion(env),

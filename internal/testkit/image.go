@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/compression"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
@@ -22,6 +23,12 @@ import (
 // Layer is a layer of files, by their paths without a leading slash; a path that
 // ends in a slash is a folder. The same files give the same bytes.
 func Layer(t testing.TB, files map[string]string) v1.Layer {
+	t.Helper()
+	return LayerAs(t, types.OCILayer, files)
+}
+
+// LayerAs is Layer for another media type, which says how it is compressed.
+func LayerAs(t testing.TB, media types.MediaType, files map[string]string) v1.Layer {
 	t.Helper()
 	var buf bytes.Buffer
 	tw := tar.NewWriter(&buf)
@@ -37,9 +44,13 @@ func Layer(t testing.TB, files map[string]string) v1.Layer {
 	if err := tw.Close(); err != nil {
 		t.Fatal(err)
 	}
+	how := compression.GZip
+	if media == types.OCILayerZStd {
+		how = compression.ZStd
+	}
 	l, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(buf.Bytes())), nil
-	}, tarball.WithMediaType(types.OCILayer))
+	}, tarball.WithMediaType(media), tarball.WithCompression(how))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/spf13/cobra"
+
+	"nix2gpu/image/daemon"
+)
+
+type loadOptions struct {
+	target   target
+	from     string
+	into     string
+	tags     []string
+	platform string
+}
+
+func newLoad(env *Env) *cobra.Command {
+	var opts loadOptions
+	cmd := &cobra.Command{
+		Use:   "load [DEFINITION]",
+		Short: "Load an image into docker or podman",
+		Long: `Loads an image into the container engine of this machine, by its socket: docker
+where it is there, else podman, also without a service. It is called
+CONTAINER:TAG, with the definition's tag, which is latest unless it says otherwise.
+
+What the engine has already is not sent: an image that is there is only tagged, and
+docker gets no layer that the image of the same name has.
+
+DOCKER_HOST and docker's contexts are followed where they name a socket of this
+machine, and so is CONTAINER_HOST for podman. The name goes to stdout.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.target.takeOne(cmd, args); err != nil {
+				return err
+			}
+			return runLoad(cmd.Context(), env, &opts)
+		},
+	}
+	addTargetFlags(cmd, &opts.target, "f")
+	addModuleFlag(cmd, &opts.target)
+	cmd.Flags().StringVar(&opts.from, "from", "", "load this `image`: an OCI layout folder, or an archive")
+	cmd.Flags().StringVar(&opts.into, "into", "", "the `engine`: docker or podman")
+	cmd.Flags().StringArrayVar(&opts.tags, "tag", nil, "call it this `name` (web:dev) or, without a colon, CONTAINER with this tag; may be repeated")
+	cmd.Flags().StringVar(&opts.platform, "platform", "", "load the image for this `platform`, such as linux/arm64; default: the engine's own")
+	cmd.RegisterFlagCompletionFunc("into", cobra.FixedCompletions([]string{"docker", "podman"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func runLoad(ctx context.Context, env *Env, opts *loadOptions) error {
+	if opts.into != "" {
+		if err := oneOf("into", opts.into, "docker", "podman"); err != nil {
+			return err
+		}
+	}
+	if opts.from == "" {
+		return hint(usageError("which image?"), "name it: %s load --from LAYOUT", env.name())
+	}
+	names, err := opts.names(ctx, env)
+	if err != nil {
+		return err
+	}
+	src, err := env.openFile(opts.from)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	engine, err := daemon.Find(opts.into, env.daemonOptions())
+	if err != nil {
+		return imageError(err)
+	}
+	for _, ref := range names {
+		r, err := engine.Load(ctx, daemon.Request{Source: src, Ref: ref, Platform: opts.platform})
+		if err != nil {
+			return imageError(err)
+		}
+		fmt.Fprintf(env.Stderr, "loaded into %s: %s\n", r.Engine, moved(r))
+		if _, err := fmt.Fprintln(env.Stdout, ref); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Env) daemonOptions() daemon.Options {
+	opts := daemon.Options{Getenv: e.Getenv, UID: e.UID, Environ: e.Environ}
+	if e.StderrTTY {
+		opts.Progress = e.progressLine("sent")
+	}
+	return opts
+}
+
+// moved says in words what a load sent.
+func moved(r *daemon.Result) string {
+	switch r.Reused {
+	case r.Layers:
+		return "it was there"
+	case 0:
+		return fmt.Sprintf("%s, %s sent", count(r.Layers, "layer"), byteSize(r.Sent))
+	}
+	return fmt.Sprintf("%s, %d there already, %s sent", count(r.Layers, "layer"), r.Reused, byteSize(r.Sent))
+}
+
+// names are what the image is to be called. The definition is read only for what
+// the command line leaves open.
+func (o *loadOptions) names(ctx context.Context, env *Env) ([]string, error) {
+	tags, names := o.tags, []string{}
+	container := ""
+	if len(tags) == 0 || slices.ContainsFunc(tags, untagged) {
+		l, err := o.target.load(ctx, env)
+		if err != nil && len(tags) > 0 {
+			return nil, hint(err, "a name with a tag needs no definition: --tag NAME:%s", tags[0])
+		}
+		if err != nil {
+			return nil, err
+		}
+		l.writeNotes(env)
+		container = l.imageName()
+		if len(tags) == 0 {
+			tags = []string{l.project.Container.Tag}
+		}
+	}
+	for _, tag := range tags {
+		ref := tag
+		if untagged(tag) {
+			ref = container + ":" + tag
+		}
+		if _, err := name.NewTag(ref); err != nil || strings.Contains(ref, "@") {
+			return nil, hint(usageError("%q is no name for an image", ref), "write NAME:TAG: names in lower case, tags of letters, digits, dots and dashes")
+		}
+		names = append(names, ref)
+	}
+	return names, nil
+}
