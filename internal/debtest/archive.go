@@ -92,7 +92,7 @@ func (a Archive) Tree(tb testing.TB) Tree {
 	for _, arch := range arches {
 		var list bytes.Buffer
 		for _, d := range a.Debs {
-			if d.arch() != arch && d.arch() != "all" {
+			if d.arch() != arch && d.arch() != "all" && !a.Flat {
 				continue
 			}
 			data := d.Bytes(tb)

@@ -1,0 +1,138 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Locate is the folder of the cache, by the environment: $XDG_CACHE_HOME/nix2gpu,
+// else ~/.cache/nix2gpu.
+func Locate(getenv func(string) string) (string, error) {
+	if dir := getenv("XDG_CACHE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "nix2gpu"), nil
+	}
+	home := getenv("HOME")
+	if !filepath.IsAbs(home) {
+		return "", errors.New("cannot tell where the cache is: neither XDG_CACHE_HOME nor HOME is a folder\nhint: export XDG_CACHE_HOME=/some/folder")
+	}
+	return filepath.Join(home, ".cache", "nix2gpu"), nil
+}
+
+// A Dir is an open cache. It may be used by several goroutines.
+type Dir struct {
+	path string
+	lock *os.File // nil where it cannot be locked: then nobody can prune it either
+}
+
+// Open makes the folder and locks it against pruning. A folder that is there
+// and can only be read is good for reading.
+func Open(ctx context.Context, path string) (*Dir, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, explain(path, err)
+	}
+	d := &Dir{path: path}
+	f, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if readOnly(err) {
+		f, err = os.OpenFile(filepath.Join(path, "lock"), os.O_RDONLY|unix.O_NOFOLLOW, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			return d, nil
+		}
+	}
+	if err != nil {
+		return nil, explain(path, err)
+	}
+	if err := Flock(ctx, f, unix.LOCK_SH); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("cannot lock the cache %s: %w", path, err)
+	}
+	d.lock = f
+	return d, nil
+}
+
+// Close lets others prune.
+func (d *Dir) Close() error {
+	if d.lock == nil {
+		return nil
+	}
+	return d.lock.Close()
+}
+
+// Path is where a file of that name lies, in a folder of the cache.
+func (d *Dir) Path(folder, name string) string { return filepath.Join(d.path, folder, name) }
+
+// Write puts a file in its place, whole or not at all.
+func (d *Dir) Write(folder, name string, data []byte) error {
+	place := d.Path(folder, name)
+	if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
+		return explain(d.path, err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(place), name+".*.part")
+	if err != nil {
+		return explain(d.path, err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), place)
+	}
+	if err != nil {
+		return explain(d.path, err)
+	}
+	return nil
+}
+
+// Used notes that a file was of use, so that pruning spares it.
+func (d *Dir) Used(folder, name string, now time.Time) {
+	// A cache that can only be read isn't pruned.
+	_ = os.Chtimes(d.Path(folder, name), now, now)
+}
+
+// Explain adds to an error of writing to the cache what to do about it.
+func (d *Dir) Explain(err error) error { return explain(d.path, err) }
+
+func explain(path string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT):
+		return fmt.Errorf("cannot write to the cache %s: %w\nhint: nix2gpu cache prune, or put it elsewhere with XDG_CACHE_HOME", path, err)
+	case readOnly(err):
+		return fmt.Errorf("cannot write to the cache %s: %w\nhint: put it elsewhere with XDG_CACHE_HOME", path, err)
+	}
+	return fmt.Errorf("cannot use the cache %s: %w", path, err)
+}
+
+func readOnly(err error) bool {
+	return errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrPermission)
+}
+
+// Flock locks a file, waiting for others until ctx is done: how is LOCK_SH or
+// LOCK_EX. The system's own waiting can't be interrupted.
+func Flock(ctx context.Context, f *os.File, how int) error {
+	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
+		switch err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB); {
+		case err == nil:
+			return nil
+		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR):
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(wait):
+		}
+	}
+}

@@ -1,0 +1,32 @@
+package repo
+
+import (
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+
+	"nix2gpu/debian"
+)
+
+// checked reads a file of the cache, and at its end wants its digest: disks rot.
+type checked struct {
+	f    *os.File
+	hash hash.Hash
+	p    debian.Locked
+}
+
+func (c *checked) Read(b []byte) (int, error) {
+	n, err := c.f.Read(b)
+	c.hash.Write(b[:n])
+	if err == io.EOF && hex.EncodeToString(c.hash.Sum(nil)) != c.p.SHA256 {
+		err = fmt.Errorf("package %s in the cache is damaged: its file is removed\nhint: run it again: it is then downloaded anew", c.p)
+		if removed := os.Remove(c.f.Name()); removed != nil {
+			err = fmt.Errorf("package %s in the cache is damaged, and cannot be removed: %w", c.p, removed)
+		}
+	}
+	return n, err
+}
+
+func (c *checked) Close() error { return c.f.Close() }

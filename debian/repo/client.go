@@ -1,0 +1,265 @@
+package repo
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nix2gpu/cache"
+	"nix2gpu/debian"
+)
+
+// Options tunes a Client.
+type Options struct {
+	Cache    string    // the folder of the cache; required
+	Archives []Archive // of [Place.Archives]; required
+	Offline  bool      // nothing is asked of the network
+	// Snapshot is where versions that left the archives are still to be had: a URL
+	// in which {archive} stands for the archive's name; "" for nowhere.
+	Snapshot string
+
+	Transport http.RoundTripper // default: the environment's proxy, 8 connections
+	Now       func() time.Time  // default: time.Now
+	Stall     time.Duration     // without a sign of life; default: 30 s
+	Backoff   time.Duration     // before a second try; default: 500 ms
+}
+
+// parallel is how many downloads run at once.
+const parallel = 8
+
+// largestInRelease bounds what is read before a signature was seen.
+const largestInRelease = 16 << 20
+
+// A Client gets indexes and packages. It must be closed.
+type Client struct {
+	opts    Options
+	cache   *cache.Dir
+	fetcher fetcher
+}
+
+// NewClient opens the cache.
+func NewClient(ctx context.Context, opts Options) (*Client, error) {
+	dir, err := cache.Open(ctx, opts.Cache)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Transport == nil {
+		opts.Transport = &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			DialContext:           (&net.Dialer{Timeout: 15 * time.Second}).DialContext,
+			TLSHandshakeTimeout:   15 * time.Second,
+			MaxIdleConnsPerHost:   parallel,
+			DisableCompression:    true, // a .gz is wanted as it lies there
+			ResponseHeaderTimeout: time.Minute,
+		}
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	return &Client{opts, dir, fetcher{
+		http: &http.Client{Transport: opts.Transport}, stall: cmp.Or(opts.Stall, 30*time.Second),
+		backoff: cmp.Or(opts.Backoff, 500*time.Millisecond), slots: make(chan struct{}, parallel),
+	}}, nil
+}
+
+// Close lets go of the cache and of idle connections.
+func (c *Client) Close() error {
+	c.fetcher.http.CloseIdleConnections()
+	return c.cache.Close()
+}
+
+// The folders of the cache.
+const (
+	packagesFolder = "packages"
+	indexFolder    = "indexes"
+)
+
+// An OfflineError says what only the network has.
+type OfflineError struct{ What string }
+
+func (e *OfflineError) Error() string {
+	return fmt.Sprintf("%s is not in the cache, and --offline asks for no network\nhint: run it once without --offline", e.What)
+}
+
+// A GoneError says that an archive no longer has a package.
+type GoneError struct {
+	Package debian.Locked
+	Err     error
+}
+
+func (e *GoneError) Error() string {
+	return fmt.Sprintf("package %s has left the archive %q: %v", e.Package, e.Package.Archive, e.Err)
+}
+
+func (e *GoneError) Unwrap() error { return e.Err }
+
+// Fetch downloads all packages that the cache lacks, and reports every failure.
+func (c *Client) Fetch(ctx context.Context, packages []debian.Locked) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	errs := make([]error, len(packages))
+	for i, p := range packages {
+		wg.Go(func() {
+			if errs[i] = c.fetch(ctx, p); errs[i] != nil && !isGone(errs[i]) {
+				cancel() // what is gone is told of all of them; else the first suffices
+			}
+		})
+	}
+	wg.Wait()
+	var found []error
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			found = append(found, err)
+		}
+	}
+	if len(found) == 0 && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return errors.Join(found...)
+}
+
+func isGone(err error) bool {
+	var gone *GoneError
+	return errors.As(err, &gone)
+}
+
+// Open opens a package, having downloaded it when the cache lacks it. Who reads
+// to its end gets an error there when the file is not that of the digest; it is
+// then gone from the cache.
+func (c *Client) Open(ctx context.Context, p debian.Locked) (io.ReadCloser, error) {
+	if err := c.fetch(ctx, p); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(c.cache.Path(packagesFolder, name(p)))
+	if err != nil {
+		return nil, c.cache.Explain(err)
+	}
+	return &checked{f, sha256.New(), p}, nil
+}
+
+// name is that of a package's file in the cache.
+func name(p debian.Locked) string { return p.SHA256 + ".deb" }
+
+// fetch makes sure that the cache has a package.
+func (c *Client) fetch(ctx context.Context, p debian.Locked) error {
+	if !isDigest(p.SHA256) {
+		return fmt.Errorf("package %s: %q is no SHA-256: an archive that names none cannot be used", p, p.SHA256)
+	}
+	if err := debian.CheckPath(p.Path); err != nil {
+		return fmt.Errorf("package %s: %w", p, err)
+	}
+	place := c.cache.Path(packagesFolder, name(p))
+	if c.have(place, p.Size) {
+		c.cache.Used(packagesFolder, name(p), c.opts.Now())
+		return nil
+	}
+	if c.opts.Offline {
+		return &OfflineError{"package " + p.String()}
+	}
+	roots, err := c.roots(p)
+	if err != nil {
+		return err
+	}
+	for i, root := range roots {
+		err = c.download(ctx, root+"/"+escape(p.Path), p.Size, p.SHA256, place)
+		var status *statusError
+		if !errors.As(err, &status) || status.code != http.StatusNotFound && status.code != http.StatusGone {
+			return err
+		}
+		if i == len(roots)-1 {
+			return &GoneError{p, err}
+		}
+	}
+	return err
+}
+
+// have reports whether a file is there; its digest was looked at when it came.
+func (c *Client) have(place string, size int64) bool {
+	info, err := os.Lstat(place)
+	return err == nil && info.Mode().IsRegular() && info.Size() == size
+}
+
+// roots are where an archive's files are to be found, the first before others.
+func (c *Client) roots(p debian.Locked) ([]string, error) {
+	for _, a := range c.opts.Archives {
+		if a.Name == p.Archive {
+			roots := []string{a.URL}
+			if c.opts.Snapshot != "" {
+				roots = append(roots, strings.TrimRight(strings.ReplaceAll(c.opts.Snapshot, "{archive}", p.Archive), "/"))
+			}
+			return roots, nil
+		}
+	}
+	return nil, fmt.Errorf("package %s is of the archive %q, which the definition does not name", p, p.Archive)
+}
+
+// escape makes a path fit for a URL: archives have names with + and ~, which
+// stay, and with %, which would be read as something else.
+func escape(path string) string { return strings.ReplaceAll(path, "%", "%25") }
+
+// download puts a file into its place. Of several programs that want it one
+// downloads, and the others wait for it.
+func (c *Client) download(ctx context.Context, url string, size int64, sum, place string) error {
+	if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
+		return c.cache.Explain(err)
+	}
+	part, err := c.part(ctx, place, size)
+	if part == nil {
+		return err
+	}
+	defer part.Close() // ends the lock
+	if err := c.fetcher.file(ctx, url, size, sum, part); err != nil {
+		var disk *fs.PathError
+		if errors.As(err, &disk) {
+			os.Remove(part.Name()) // it would fill the disk for nothing
+			return c.cache.Explain(err)
+		}
+		return err
+	}
+	err = part.Sync()
+	if err == nil {
+		err = os.Rename(part.Name(), place)
+	}
+	return c.cache.Explain(err)
+}
+
+// part opens the file that becomes place, and locks it: nil when somebody has
+// meanwhile made place. What a killed program left in it is gone on with.
+func (c *Client) part(ctx context.Context, place string, size int64) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(place+".part", os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+		if err != nil {
+			return nil, c.cache.Explain(err)
+		}
+		if err := cache.Flock(ctx, f, unix.LOCK_EX); err != nil {
+			f.Close()
+			return nil, err
+		}
+		if c.have(place, size) {
+			f.Close()
+			return nil, nil
+		}
+		// Its last holder may have renamed it, and somebody removed that.
+		mine, err := f.Stat()
+		if err == nil {
+			if now, err := os.Lstat(f.Name()); err == nil && os.SameFile(mine, now) {
+				return f, nil
+			}
+		}
+		f.Close()
+	}
+}

@@ -1,0 +1,300 @@
+package repo
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
+	"github.com/klauspost/compress/gzip"
+	"github.com/xi2/xz"
+
+	"nix2gpu/debian"
+)
+
+// An Origin says which state of an archive an index was made from.
+type Origin struct {
+	Archive, Suite string
+	InRelease      string // SHA-256 of the signed file
+	Date           time.Time
+}
+
+// An IndexError says why the index of an archive cannot be used.
+type IndexError struct {
+	Archive Archive
+	Err     error
+}
+
+func (e *IndexError) Error() string {
+	text := fmt.Sprintf("cannot use the index of %q at %s: %v", e.Archive.Suite, e.Archive.URL, e.Err)
+	if e.Archive.From != "" {
+		text = e.Archive.From + ": " + text
+	}
+	return text
+}
+
+func (e *IndexError) Unwrap() error { return e.Err }
+
+// Index reads what all archives have for one architecture. What is in the cache
+// under a signature that was seen before is not parsed again.
+func (c *Client) Index(ctx context.Context, arch string) (*debian.Index, []Origin, error) {
+	type answer struct {
+		tables []*debian.Table
+		origin Origin
+		err    error
+	}
+	answers := make([]answer, len(c.opts.Archives))
+	var wg sync.WaitGroup
+	for i, a := range c.opts.Archives {
+		wg.Go(func() {
+			out := &answers[i]
+			if out.tables, out.origin, out.err = c.archive(ctx, a, arch); out.err != nil && ctx.Err() == nil {
+				out.err = &IndexError{a, out.err}
+			}
+		})
+	}
+	wg.Wait()
+	var tables []*debian.Table
+	var origins []Origin
+	var errs []error
+	for _, a := range answers {
+		tables, origins = append(tables, a.tables...), append(origins, a.origin)
+		if a.err != nil {
+			errs = append(errs, a.err)
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	if len(errs) > 0 {
+		return nil, nil, errors.Join(errs...)
+	}
+	return debian.NewIndex(arch, tables...), origins, nil
+}
+
+// archive reads one suite.
+func (c *Client) archive(ctx context.Context, a Archive, arch string) ([]*debian.Table, Origin, error) {
+	signed, r, err := c.release(ctx, a)
+	if err != nil {
+		return nil, Origin{}, err
+	}
+	sum := sha256.Sum256(signed)
+	origin := Origin{a.Name, a.Suite, hex.EncodeToString(sum[:]), r.date}
+	var tables []*debian.Table
+	for _, dir := range packageDirs(a, r, arch) {
+		t, err := c.table(ctx, a, r, dir)
+		if err != nil {
+			return nil, Origin{}, err
+		}
+		tables = append(tables, t)
+	}
+	return tables, origin, nil
+}
+
+// packageDirs are the folders whose Packages count, below that of the Release.
+// Packages for every machine have a list of their own where the archive names
+// "all" as an architecture, and does not say that the other lists have them.
+func packageDirs(a Archive, r *release, arch string) []string {
+	if strings.HasSuffix(a.Suite, "/") {
+		return []string{""}
+	}
+	apart := slices.Contains(strings.Fields(r.stanza.Get("Architectures")), "all") &&
+		!slices.Contains(strings.Fields(r.stanza.Get("No-Support-for-Architecture-all")), "Packages")
+	var dirs []string
+	for _, component := range a.Components {
+		dirs = append(dirs, component+"/binary-"+arch+"/")
+		if apart {
+			dirs = append(dirs, component+"/binary-all/")
+		}
+	}
+	return dirs
+}
+
+// dir is the URL of the folder of an archive's Release, with a slash.
+func (a Archive) dir() string {
+	if flat, ok := strings.CutSuffix(a.Suite, "/"); ok {
+		if flat = strings.TrimPrefix(flat+"/", "./"); flat == "/" {
+			flat = ""
+		}
+		return a.URL + "/" + flat
+	}
+	return a.URL + "/dists/" + a.Suite + "/"
+}
+
+// accepted is the name in the cache of the newest InRelease of an archive that
+// these keys have signed.
+func (a Archive) accepted() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s\n%q\n", a.URL, a.Suite, a.Keys.only)
+	h.Write(a.Keys.text)
+	return hex.EncodeToString(h.Sum(nil)) + ".InRelease"
+}
+
+// release gets what an archive's Release says, having verified it.
+func (c *Client) release(ctx context.Context, a Archive) (signed []byte, r *release, err error) {
+	last, err := os.ReadFile(c.cache.Path(indexFolder, a.accepted()))
+	if err != nil {
+		last = nil // never seen, or not to be read: it is verified then
+	}
+	if c.opts.Offline {
+		if last == nil {
+			return nil, nil, &OfflineError{"the index"}
+		}
+		signed = last
+	} else if signed, err = c.fetcher.memory(ctx, a.dir()+"InRelease", largestInRelease); err != nil {
+		var status *statusError
+		if errors.As(err, &status) && status.code == http.StatusNotFound && a.Name == Security {
+			err = fmt.Errorf("%w\nhint: the security archive is looked for beside the mirror, with \"-security\" behind its name", err)
+		}
+		return nil, nil, err
+	}
+	now := c.opts.Now()
+	text := signed
+	if bytes.Equal(signed, last) {
+		text = plaintext(signed) // these keys have signed it: it was looked at when it came
+	} else if text, err = Verify(signed, a.Keys, now); err != nil {
+		return nil, nil, fmt.Errorf("%w\nhint: take another mirror with --mirror, or name the archive's own keys with --keyring FILE", err)
+	}
+	if r, err = parseRelease(text); err != nil {
+		return nil, nil, err
+	}
+	if err := r.check(a.Suite, now, a.Expires && !c.opts.Offline); err != nil {
+		return nil, nil, err
+	}
+	if last != nil {
+		if before, err := parseRelease(plaintext(last)); err == nil && r.date.Before(before.date) {
+			return nil, nil, fmt.Errorf("it is of %s, older than that of %s which was there before: it is replayed, or the mirror fell behind\nhint: try again later, or take another mirror with --mirror",
+				stamp(r.date), stamp(before.date))
+		}
+	}
+	if !bytes.Equal(signed, last) {
+		if err := c.cache.Write(indexFolder, a.accepted(), signed); err != nil {
+			return nil, nil, err
+		}
+	}
+	c.cache.Used(indexFolder, a.accepted(), now)
+	return signed, r, nil
+}
+
+// table makes the table of one Packages file, or finds it in the cache.
+func (c *Client) table(ctx context.Context, a Archive, r *release, dir string) (*debian.Table, error) {
+	for {
+		t, err := c.tableOnce(ctx, a, r, dir)
+		// Another program has made the table and removed what it was made of.
+		if !errors.Is(err, fs.ErrNotExist) || ctx.Err() != nil {
+			return t, err
+		}
+	}
+}
+
+func (c *Client) tableOnce(ctx context.Context, a Archive, r *release, dir string) (*debian.Table, error) {
+	found, err := r.find(dir+"Packages", dir+"Packages.gz", dir+"Packages.xz")
+	if err != nil {
+		return nil, err
+	}
+	plain, packed := found[0], found[1]
+	if packed.name == "" {
+		packed = found[2]
+	}
+	if packed.name == "" {
+		packed = plain
+	}
+	if packed.name == "" {
+		return nil, fmt.Errorf("it has no packages in %q: it names %s", strings.TrimSuffix(dir, "/"), r.stanza.Get("Architectures"))
+	}
+	word := sha256.Sum256([]byte(a.Name))
+	key := packed.sha256 + "-" + hex.EncodeToString(word[:4]) + ".table"
+	if data, err := os.ReadFile(c.cache.Path(indexFolder, key)); err == nil {
+		if t, err := debian.OpenTable(string(data)); err == nil { // else it is made anew
+			c.cache.Used(indexFolder, key, c.opts.Now())
+			return t, nil
+		}
+	}
+	if c.opts.Offline {
+		return nil, &OfflineError{"the index"}
+	}
+	place := c.cache.Path(indexFolder, packed.sha256+".packages")
+	if !c.have(place, packed.size) {
+		url := a.dir() + packed.name
+		if r.byHash {
+			url = a.dir() + dir + "by-hash/SHA256/" + packed.sha256
+		}
+		if err := c.download(ctx, url, packed.size, packed.sha256, place); err != nil {
+			return nil, err
+		}
+	}
+	t, err := readTable(place, packed, plain, a.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.cache.Write(indexFolder, key, []byte(t.Encoded())); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(place); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, c.cache.Explain(err)
+	}
+	return t, nil
+}
+
+// readTable unpacks a Packages file of the cache. It may become as large as the
+// Release says, and no larger.
+func readTable(place string, packed, plain listed, archive string) (*debian.Table, error) {
+	f, err := os.Open(place)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var r io.Reader = f
+	switch {
+	case strings.HasSuffix(packed.name, ".gz"):
+		r, err = gzip.NewReader(r)
+	case strings.HasSuffix(packed.name, ".xz"):
+		r, err = xz.NewReader(r, 0)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", packed.name, err)
+	}
+	if plain.name != "" {
+		r = &bounded{r, plain.size}
+	} else {
+		r = &bounded{r, 100 * packed.size}
+	}
+	t, err := debian.ReadPackages(r, archive)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", packed.name, err)
+	}
+	return t, nil
+}
+
+// bounded is an error once more comes than there may be.
+type bounded struct {
+	r    io.Reader
+	left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, errors.New("it unpacks to more than the Release says")
+	}
+	return n, err
+}
+
+// plaintext is the text of a signed file whose signature was looked at.
+func plaintext(signed []byte) []byte {
+	if block, _ := clearsign.Decode(signed); block != nil {
+		return block.Plaintext
+	}
+	return nil
+}

@@ -1,0 +1,105 @@
+package repo
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
+)
+
+//go:embed debian.asc
+var debianKeys []byte
+
+// A Keyring is a set of keys that archives may be signed by, as text: it is
+// parsed when a signature is looked at. Two with the same text are the same.
+type Keyring struct {
+	text []byte
+	// only, where it is set, are the fingerprints that count, in capital digits.
+	only []string
+}
+
+// DebianKeyring has the keys of Debian 11, 12 and 13.
+func DebianKeyring() Keyring { return Keyring{text: debianKeys} }
+
+// NewKeyring takes keys as files have them: in ASCII armour, also several blocks,
+// or in binary.
+func NewKeyring(data []byte) (Keyring, error) {
+	k := Keyring{text: data}
+	keys, err := k.keys()
+	if err != nil {
+		return Keyring{}, err
+	}
+	if len(keys) == 0 {
+		return Keyring{}, errors.New("no OpenPGP key in it")
+	}
+	return k, nil
+}
+
+// Only is the keyring without all but the keys of these fingerprints.
+func (k Keyring) Only(fingerprints ...string) Keyring {
+	k.only = nil
+	for _, f := range fingerprints {
+		k.only = append(k.only, strings.ToUpper(strings.TrimRight(f, "!")))
+	}
+	return k
+}
+
+// Fingerprints lists the keys, in capital digits.
+func (k Keyring) Fingerprints() ([]string, error) {
+	keys, err := k.keys()
+	var out []string
+	for _, e := range keys {
+		out = append(out, fingerprint(e))
+	}
+	return out, err
+}
+
+func fingerprint(e *openpgp.Entity) string {
+	return strings.ToUpper(hex.EncodeToString(e.PrimaryKey.Fingerprint))
+}
+
+func (k Keyring) keys() (openpgp.EntityList, error) {
+	var all openpgp.EntityList
+	if !bytes.Contains(k.text, []byte("-----BEGIN PGP")) {
+		keys, err := openpgp.ReadKeyRing(bytes.NewReader(k.text))
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, fmt.Errorf("no OpenPGP keys: %w", err)
+		}
+		all = keys
+	}
+	for r := bytes.NewReader(k.text); ; {
+		block, err := armor.Decode(r)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("no OpenPGP keys: %w", err)
+		}
+		if block.Type != openpgp.PublicKeyType {
+			return nil, fmt.Errorf("a block of type %q, not of public keys", block.Type)
+		}
+		keys, err := openpgp.ReadKeyRing(block.Body)
+		if err != nil {
+			return nil, fmt.Errorf("no OpenPGP keys: %w", err)
+		}
+		all = append(all, keys...)
+	}
+	if k.only == nil {
+		return all, nil
+	}
+	var kept openpgp.EntityList
+	for _, e := range all {
+		for _, f := range k.only {
+			if fingerprint(e) == f {
+				kept = append(kept, e)
+			}
+		}
+	}
+	return kept, nil
+}
