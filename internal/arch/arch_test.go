@@ -53,6 +53,7 @@ var mayImport = map[string][]string{
 	"image/source":     {},
 	"image/registry":   {"image/source"},
 	"image/daemon":     {"image/source"},
+	"image/sbom":       {"debian"},
 	"internal/cli":     {"..."},
 	"internal/testkit": {"..."},
 	"internal/debtest": {},

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ import (
 )
 
 // Layer is a layer of files, by their paths without a leading slash; a path that
-// ends in a slash is a folder. The same files give the same bytes.
+// ends in a slash is a folder, and "a -> b" a symbolic link. The same files give the same bytes.
 func Layer(t testing.TB, files map[string]string) v1.Layer {
 	t.Helper()
 	return LayerAs(t, types.OCILayer, files)
@@ -34,6 +35,9 @@ func LayerAs(t testing.TB, media types.MediaType, files map[string]string) v1.La
 	tw := tar.NewWriter(&buf)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		h := &tar.Header{Name: name, Mode: 0o755, Size: int64(len(files[name])), ModTime: time.Unix(1, 0)}
+		if from, to, ok := strings.Cut(name, " -> "); ok {
+			h.Name, h.Linkname, h.Typeflag = from, to, tar.TypeSymlink
+		}
 		if err := tw.WriteHeader(h); err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,75 @@
+package sbom
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// maxCopyright bounds what is read of one copyright file: that of Boost, the
+// longest of Debian, is below.
+const maxCopyright = 4 << 20
+
+const docs = "usr/share/doc/"
+
+// Copyrights are the texts of the copyright files in layers, by package. A
+// package whose documentation is that of another, by a link, has its text.
+func Copyrights(layers ...v1.Layer) (map[string]string, error) {
+	texts, links := map[string]string{}, map[string]string{}
+	for _, l := range layers {
+		if err := readCopyrights(l, texts, links); err != nil {
+			return nil, err
+		}
+	}
+	for name := range links {
+		// A chain of links that is longer than this leads nowhere.
+		for to, n := links[name], 0; to != "" && n < 8; to, n = links[to], n+1 {
+			if text := texts[to]; text != "" {
+				texts[name] = text
+				break
+			}
+		}
+	}
+	return texts, nil
+}
+
+func readCopyrights(l v1.Layer, texts, links map[string]string) error {
+	r, err := l.Uncompressed()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for tr := tar.NewReader(r); ; {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read a layer: %w", err)
+		}
+		rest, ok := strings.CutPrefix(path.Clean("/" + h.Name)[1:], docs)
+		if !ok {
+			continue
+		}
+		name, file, _ := strings.Cut(rest, "/")
+		switch {
+		case h.Typeflag == tar.TypeSymlink && (file == "" || file == "copyright"):
+			// "libfoo" or "../libfoo/copyright"
+			target := path.Clean(path.Join("/"+docs, path.Dir(rest), h.Linkname))
+			if to, ok := strings.CutPrefix(target, "/"+docs); ok {
+				links[name], _, _ = strings.Cut(to, "/")
+			}
+		case h.Typeflag == tar.TypeReg && file == "copyright":
+			data, err := io.ReadAll(io.LimitReader(tr, maxCopyright))
+			if err != nil {
+				return fmt.Errorf("read a layer: %w", err)
+			}
+			texts[name] = string(data)
+		}
+	}
+}

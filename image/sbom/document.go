@@ -1,0 +1,244 @@
+package sbom
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"nix2gpu/debian"
+)
+
+// A Package is one of an image.
+type Package struct {
+	debian.Locked
+	Layer     v1.Hash // the digest of the layer that it is in
+	Copyright string  // the text of its copyright file; "" if it has none
+}
+
+// An Image is what a document is about.
+type Image struct {
+	Name     string  // "web:latest"
+	Digest   v1.Hash // of its manifest
+	Arch     string
+	Suite    string    // "bookworm"; may be ""
+	Created  time.Time // as the image says it; the zero time is 1970
+	Tool     string    // who made it: "nix2gpu-1.2.3"
+	Layers   []v1.Hash // their digests, from the bottom
+	Packages []Package
+}
+
+// The document as SPDX 2.3 names its parts, in the order of the specification.
+type (
+	document struct {
+		SPDXVersion       string         `json:"spdxVersion"`
+		DataLicense       string         `json:"dataLicense"`
+		SPDXID            string         `json:"SPDXID"`
+		Name              string         `json:"name"`
+		DocumentNamespace string         `json:"documentNamespace"`
+		CreationInfo      creation       `json:"creationInfo"`
+		Packages          []element      `json:"packages"`
+		Licenses          []extracted    `json:"hasExtractedLicensingInfos,omitempty"`
+		Relationships     []relationship `json:"relationships"`
+	}
+	creation struct {
+		Created  string   `json:"created"`
+		Creators []string `json:"creators"`
+	}
+	element struct {
+		SPDXID           string        `json:"SPDXID"`
+		Name             string        `json:"name"`
+		Version          string        `json:"versionInfo,omitempty"`
+		FileName         string        `json:"packageFileName,omitempty"`
+		Supplier         string        `json:"supplier"`
+		DownloadLocation string        `json:"downloadLocation"`
+		FilesAnalyzed    bool          `json:"filesAnalyzed"`
+		Checksums        []checksum    `json:"checksums,omitempty"`
+		SourceInfo       string        `json:"sourceInfo,omitempty"`
+		LicenseConcluded string        `json:"licenseConcluded"`
+		LicenseDeclared  string        `json:"licenseDeclared"`
+		CopyrightText    string        `json:"copyrightText"`
+		ExternalRefs     []externalRef `json:"externalRefs,omitempty"`
+		Purpose          string        `json:"primaryPackagePurpose,omitempty"`
+	}
+	checksum struct {
+		Algorithm string `json:"algorithm"`
+		Value     string `json:"checksumValue"`
+	}
+	externalRef struct {
+		Category string `json:"referenceCategory"`
+		Type     string `json:"referenceType"`
+		Locator  string `json:"referenceLocator"`
+	}
+	relationship struct {
+		Element string `json:"spdxElementId"`
+		Type    string `json:"relationshipType"`
+		Related string `json:"relatedSpdxElement"`
+	}
+	extracted struct {
+		ID   string `json:"licenseId"`
+		Name string `json:"name"`
+		Text string `json:"extractedText"`
+	}
+)
+
+const (
+	unknown    = "NOASSERTION"
+	documentID = "SPDXRef-DOCUMENT"
+	imageID    = "SPDXRef-Image"
+)
+
+// Document is the SBOM of an image, as SPDX 2.3 in JSON.
+func Document(img Image) ([]byte, error) {
+	d := document{
+		SPDXVersion: "SPDX-2.3", DataLicense: "CC0-1.0", SPDXID: documentID, Name: img.Name,
+		// A name, not a place: it has to be another for each document.
+		DocumentNamespace: "https://spdx.org/spdxdocs/nix2gpu-" + img.Digest.Hex,
+		CreationInfo: creation{
+			Created:  cmp.Or(img.Created, time.Unix(0, 0)).UTC().Format(time.RFC3339),
+			Creators: []string{"Tool: " + img.Tool},
+		},
+		Relationships: []relationship{{documentID, "DESCRIBES", imageID}},
+	}
+	repo, tag, _ := strings.Cut(img.Name[strings.LastIndexByte(img.Name, '/')+1:], ":")
+	d.Packages = append(d.Packages, element{
+		SPDXID: imageID, Name: img.Name, Version: img.Digest.String(), Supplier: unknown, DownloadLocation: unknown,
+		Checksums:        []checksum{{"SHA256", img.Digest.Hex}},
+		LicenseConcluded: unknown, LicenseDeclared: unknown, CopyrightText: unknown, Purpose: "CONTAINER",
+		ExternalRefs: []externalRef{purl(fmt.Sprintf("pkg:oci/%s@%s?%s", escape(strings.ToLower(repo)), escape(img.Digest.String()),
+			qualifiers("arch", img.Arch, "tag", tag)))},
+	})
+	layers := map[v1.Hash]string{}
+	for i, h := range img.Layers {
+		if layers[h] != "" {
+			continue // the same content twice
+		}
+		id := fmt.Sprintf("SPDXRef-Layer-%d", i+1)
+		layers[h] = id
+		d.Packages = append(d.Packages, element{
+			SPDXID: id, Name: h.String(), Supplier: unknown, DownloadLocation: unknown, Checksums: []checksum{{"SHA256", h.Hex}},
+			LicenseConcluded: unknown, LicenseDeclared: unknown, CopyrightText: unknown, Purpose: "ARCHIVE",
+		})
+		d.Relationships = append(d.Relationships, relationship{imageID, "CONTAINS", id})
+	}
+	sorted := slices.Clone(img.Packages)
+	slices.SortFunc(sorted, func(a, b Package) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Arch, b.Arch), cmp.Compare(a.Version, b.Version))
+	})
+	texts := map[string]extracted{}
+	for _, p := range sorted {
+		layer, ok := layers[p.Layer]
+		if !ok {
+			return nil, fmt.Errorf("package %s is in the layer %s, which the image has not", p, p.Layer)
+		}
+		e := packageElement(img, p, texts)
+		d.Packages = append(d.Packages, e)
+		d.Relationships = append(d.Relationships, relationship{layer, "CONTAINS", e.SPDXID})
+	}
+	for _, id := range slices.Sorted(maps.Keys(texts)) {
+		d.Licenses = append(d.Licenses, texts[id])
+	}
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetIndent("", " ")
+	enc.SetEscapeHTML(false) // package URLs have & in them
+	if err := enc.Encode(d); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+func packageElement(img Image, p Package, texts map[string]extracted) element {
+	e := element{
+		SPDXID: "SPDXRef-Package-" + idPart(p.Name+"-"+p.Arch), Name: p.Name, Version: p.Version, FileName: p.File(),
+		Supplier: supplier(p.Archive), DownloadLocation: unknown,
+		LicenseConcluded: unknown, LicenseDeclared: unknown, CopyrightText: unknown, Purpose: "INSTALL",
+		ExternalRefs: []externalRef{purl(PURL(p.Locked, img.Suite))},
+	}
+	if p.SHA256 != "" {
+		e.Checksums = []checksum{{"SHA256", p.SHA256}}
+	}
+	if p.Source != "" {
+		e.SourceInfo = fmt.Sprintf("built from the source package %s %s", p.Source, cmp.Or(p.SourceVersion, p.Version))
+	}
+	if l, ok := readLicences(p.Copyright); ok {
+		e.LicenseDeclared = l.expression
+		for id, x := range l.extracted {
+			if old, ok := texts[id]; !ok || len(x.Text) > len(old.Text) {
+				texts[id] = x
+			}
+		}
+	}
+	return e
+}
+
+// supplier is who publishes an archive, where we know it.
+func supplier(archive string) string {
+	if isDebian(archive) {
+		return "Organization: Debian"
+	}
+	return unknown
+}
+
+func isDebian(archive string) bool {
+	return archive == "" || archive == "debian" || strings.HasPrefix(archive, "debian-")
+}
+
+func purl(p string) externalRef { return externalRef{"PACKAGE-MANAGER", "purl", p} }
+
+// PURL is the package URL of a package: pkg:deb/debian/curl@7.88.1-10?arch=amd64.
+func PURL(p debian.Locked, suite string) string {
+	vendor := "debian"
+	if !isDebian(p.Archive) {
+		vendor = strings.ToLower(p.Archive)
+	}
+	upstream := ""
+	if p.Source != "" && (p.Source != p.Name || p.SourceVersion != "" && p.SourceVersion != p.Version) {
+		upstream = p.Source
+		if p.SourceVersion != "" && p.SourceVersion != p.Version {
+			upstream += "@" + p.SourceVersion
+		}
+	}
+	return fmt.Sprintf("pkg:deb/%s/%s@%s?%s", escape(vendor), escape(p.Name), escape(p.Version),
+		qualifiers("arch", p.Arch, "distro", suite, "upstream", upstream))
+}
+
+// qualifiers are those with a value, in the order of their names, as they are given.
+func qualifiers(pairs ...string) string {
+	var out []string
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			out = append(out, pairs[i]+"="+escape(pairs[i+1]))
+		}
+	}
+	return strings.Join(out, "&")
+}
+
+// escape writes what package URLs allow as it is: letters, digits, and . - _ ~.
+// A colon is left alone too.
+func escape(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(".-_~:", c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+var notID = regexp.MustCompile(`[^A-Za-z0-9.-]+`)
+
+// idPart makes of a name what an identifier of SPDX may have. Names of packages
+// differ in no more than + from that, which is spelt.
+func idPart(s string) string {
+	return notID.ReplaceAllString(strings.ReplaceAll(s, "+", ".plus."), "-")
+}
