@@ -22,6 +22,26 @@ func BenchmarkStartToDone(b *testing.B) {
 	}
 }
 
+// BenchmarkHost is what there is to pay once: a host that has run a process,
+// beside whatever else the machine runs.
+func BenchmarkHost(b *testing.B) {
+	journal := b.TempDir() + "/journal"
+	for b.Loop() {
+		h, err := process.New(process.Options{Journal: journal})
+		if err != nil {
+			b.Fatal(err)
+		}
+		p, err := h.Start(process.Spec{Argv: []string{"/bin/true"}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		<-p.Done()
+		if err := h.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkThousand starts a thousand services and ends them.
 func BenchmarkThousand(b *testing.B) {
 	h, err := process.New(process.Options{Journal: b.TempDir() + "/journal"})

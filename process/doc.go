@@ -48,6 +48,9 @@ has started; the supervisor is its child, and both take orphans.
 	             the next Host with the same journal, by cookie or by pipe
 	             (nothing finds what kept neither: it has shed all there is)
 
+The guard costs little because it does nothing: what runs is in a list in
+memory, which the supervisor keeps and the guard reads when it has died.
+
 The supervisor has a process group of its own, so that Ctrl-C reaches it once,
 by way of the guard. As PID 1 it has no guard: its end is the container's.
 */

@@ -1,15 +1,14 @@
 package process
 
 import (
-	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -18,84 +17,95 @@ import (
 	"nix2gpu/project"
 )
 
-// guardLink is the supervisor's end of its guard: it tells what runs, so that
-// the guard knows with which signal each is to be ended. Its methods do
-// nothing when nil.
+// guardLink is the supervisor's end of its guard. It keeps the list of what
+// runs, which the guard reads when we are dead. Its methods do nothing when nil.
+// The Host's lock guards it.
 type guardLink struct {
 	file *os.File
 	gone chan struct{} // the guard has died
-
-	mu      sync.Mutex
-	pending []byte
-	wake    chan struct{} // there is something pending
-	quit    chan struct{}
+	list *os.File      // in memory, and the guard's as well: it outlives us
+	at   map[int]int64 // where in it a process is, by pid
+	free []int64       // places that are no longer used
 }
 
 // newGuardLink talks to the guard through a descriptor of GuardMain.
 func newGuardLink(fd int, grace time.Duration) (*guardLink, error) {
-	if err := unix.SetNonblock(fd, true); err != nil { // so that close ends what waits for it
+	list, err := unix.MemfdCreate("nix2gpu-running", unix.MFD_CLOEXEC)
+	if err == nil {
+		text := binary.NativeEndian.AppendUint64(nil, uint64(grace))
+		err = unix.Sendmsg(fd, text, unix.UnixRights(list), nil, 0)
+	}
+	if err == nil {
+		err = unix.SetNonblock(fd, true) // so that close ends what waits for it
+	}
+	if err != nil {
 		return nil, fmt.Errorf("cannot reach the guard: %v", err)
 	}
 	g := &guardLink{
 		file: os.NewFile(uintptr(fd), "guard"), gone: make(chan struct{}),
-		wake: make(chan struct{}, 1), quit: make(chan struct{}),
+		list: os.NewFile(uintptr(list), "running"), at: make(map[int]int64),
 	}
-	go g.write()
 	go func() {
 		if n, err := g.file.Read(make([]byte, 1)); n == 0 && !errors.Is(err, os.ErrClosed) {
 			close(g.gone) // it never writes: this was its end
 		}
 	}()
-	g.send(fmt.Sprintf("grace %d\n", grace.Milliseconds()))
 	return g, nil
 }
 
-// send never waits for the guard.
-func (g *guardLink) send(line string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.pending = append(g.pending, line...)
-	select {
-	case g.wake <- struct{}{}:
-	default:
-	}
-}
-
-// write writes what is pending.
-func (g *guardLink) write() {
-	for {
-		select {
-		case <-g.wake:
-		case <-g.quit:
-			return
-		}
-		g.mu.Lock()
-		text := g.pending
-		g.pending = nil
-		g.mu.Unlock()
-		if _, err := g.file.Write(text); err != nil {
-			return // Abandoned says so
-		}
-	}
-}
-
 func (g *guardLink) started(rec record) {
-	if g != nil {
-		g.send(rec.line())
+	if g == nil {
+		return
 	}
+	place := int64(len(g.at)+len(g.free)) * listed
+	if n := len(g.free); n > 0 {
+		place, g.free = g.free[n-1], g.free[:n-1]
+	}
+	g.at[rec.pid] = place
+	g.list.WriteAt(rec.listed(), place) // what is not listed would get TERM
 }
 
 func (g *guardLink) ended(pid int) {
-	if g != nil {
-		g.send(fmt.Sprintf("- %d\n", pid))
+	if g == nil {
+		return
+	}
+	if place, ok := g.at[pid]; ok {
+		delete(g.at, pid)
+		g.free = append(g.free, place)
+		g.list.WriteAt(record{}.listed(), place)
 	}
 }
 
 func (g *guardLink) close() {
 	if g != nil {
-		close(g.quit)
 		g.file.Close()
+		g.list.Close()
 	}
+}
+
+// listed is the size of a record in the list: so small that our end, however
+// sudden, leaves it written or not. All zero is none.
+const listed = 16
+
+func (r record) listed() []byte {
+	b := binary.NativeEndian.AppendUint64(make([]byte, 0, listed), r.start)
+	b = binary.NativeEndian.AppendUint32(b, uint32(r.pid))
+	return binary.NativeEndian.AppendUint32(b, uint32(r.signal))
+}
+
+// readListed reads the list of what runs.
+func readListed(list []byte) ledger {
+	live := make(ledger)
+	for ; len(list) >= listed; list = list[listed:] {
+		rec := record{
+			start: binary.NativeEndian.Uint64(list), pid: int(binary.NativeEndian.Uint32(list[8:])),
+			signal: project.Signal(binary.NativeEndian.Uint32(list[12:])),
+		}
+		if rec.pid > 1 && rec.signal.Valid() {
+			live[rec.pid] = rec
+		}
+	}
+	return live
 }
 
 // Abandoned is closed when the guard has died: whoever kills it means all that
@@ -117,9 +127,10 @@ func (h *Host) Abandoned() <-chan struct{} {
 // It is to be called at once, by a program that has done nothing yet.
 func GuardMain(path string, argv []string) (code int, err error) {
 	given := inherited()
-	forward := make(chan os.Signal, 32)
+	forward, child := make(chan os.Signal, 32), make(chan os.Signal, 1)
 	signal.Notify(forward, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM,
 		unix.SIGUSR1, unix.SIGUSR2, unix.SIGTSTP, unix.SIGCONT)
+	signal.Notify(child, unix.SIGCHLD)
 	g := &guard{}
 	if unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != nil {
 		return 0, errors.New("this kernel gives us no orphans")
@@ -132,19 +143,20 @@ func GuardMain(path string, argv []string) (code int, err error) {
 	}
 	signal.Ignore(unix.SIGPIPE, unix.SIGTTIN, unix.SIGTTOU)
 	os.WriteFile("/proc/self/comm", []byte("nix2gpu-guard"), 0)
-	debug.FreeOSMemory()
-	dropProgram()
 
-	ended := make(chan struct{})
-	go func() {
-		g.await()
-		close(ended)
-	}()
+	quiet := time.After(settled)
 	for {
 		select {
 		case s := <-forward:
 			g.pass(s.(unix.Signal))
-		case <-ended:
+			quiet = time.After(settled)
+		case <-quiet:
+			dropProgram()
+		case <-child:
+			// It stays a zombie until now: so pass never reaches a stranger.
+			if _, _, ended := peek(unix.P_PID, g.pid); !ended {
+				continue
+			}
 			status := g.reap()
 			err := g.endOrphans()
 			if !status.Signaled() {
@@ -158,6 +170,10 @@ func GuardMain(path string, argv []string) (code int, err error) {
 		}
 	}
 }
+
+// settled is how long a guard is busy with a start or a signal. Then it may not
+// run for days.
+const settled = time.Second
 
 // inherited lists the descriptors, from 3 on, that a program we execute gets.
 func inherited() (fds []int) {
@@ -182,9 +198,7 @@ func inherited() (fds []int) {
 // A guard is the state of GuardMain.
 type guard struct {
 	pid  int // of the supervisor
-	told chan ledger
-
-	grace time.Duration // after told
+	link int // our end of the pair; what it has sent waits there
 }
 
 // start forks the supervisor, in a process group of its own: what a terminal
@@ -205,28 +219,31 @@ func (g *guard) start(path string, argv []string) error {
 	if err != nil {
 		return fmt.Errorf("cannot start the supervisor %s: %v", path, err)
 	}
-	g.told = make(chan ledger, 1)
-	go g.listen(os.NewFile(uintptr(pair[0]), "supervisor"))
+	g.link = pair[0]
 	return nil
 }
 
-// listen keeps the ledger until the supervisor's end of the pair is closed.
-func (g *guard) listen(file *os.File) {
-	live := make(ledger)
-	lines := bufio.NewReaderSize(file, 1024)
-	for {
-		line, err := lines.ReadString('\n')
-		if err != nil {
-			g.told <- live
-			return
-		}
-		if ms, ok := strings.CutPrefix(line, "grace "); ok {
-			n, _ := strconv.Atoi(strings.TrimSpace(ms))
-			g.grace = time.Duration(n) * time.Millisecond
-			continue
-		}
-		live.add(line)
+// told is what the dead supervisor has told us: what ran, and how long that
+// may take to end.
+func (g *guard) told() (live ledger, grace time.Duration) {
+	text, rights := make([]byte, 8), make([]byte, unix.CmsgSpace(4))
+	n, rightsLen, _, _, err := unix.Recvmsg(g.link, text, rights, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+	if err != nil || n < len(text) {
+		return nil, 0 // it died before it could start anything
 	}
+	grace = time.Duration(binary.NativeEndian.Uint64(text))
+	messages, err := unix.ParseSocketControlMessage(rights[:rightsLen])
+	if err != nil || len(messages) == 0 {
+		return nil, grace
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) == 0 {
+		return nil, grace
+	}
+	file := os.NewFile(uintptr(fds[0]), "running")
+	defer file.Close()
+	list, _ := io.ReadAll(file)
+	return readListed(list), grace
 }
 
 // pass gives a signal to the supervisor. When a terminal stops us, both stop.
@@ -234,13 +251,6 @@ func (g *guard) pass(s unix.Signal) {
 	unix.Kill(g.pid, s)
 	if s == unix.SIGTSTP {
 		unix.Kill(unix.Getpid(), unix.SIGSTOP)
-	}
-}
-
-// await waits until the supervisor has ended, and leaves it a zombie: so pass
-// never reaches a stranger.
-func (g *guard) await() {
-	for unix.Waitid(unix.P_PID, g.pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
 }
 
@@ -255,10 +265,10 @@ func (g *guard) reap() (status unix.WaitStatus) {
 // endOrphans ends everything below us, each with its service's signal first.
 // An orderly supervisor has left nothing.
 func (g *guard) endOrphans() error {
-	live := <-g.told
 	if !reapAll() {
 		return nil
 	}
+	live, grace := g.told()
 	signals := make(map[int]project.Signal)
 	_, err := sweep(func(t *table) map[int]Info {
 		reapAll()
@@ -277,7 +287,7 @@ func (g *guard) endOrphans() error {
 			}
 		}
 		return set
-	}, signals, g.grace)
+	}, signals, grace)
 	reapAll()
 	return err
 }

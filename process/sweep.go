@@ -95,6 +95,9 @@ func sweep(find func(*table) map[int]Info, signals map[int]project.Signal, grace
 // sweepOwn kills what is left of this run, by cookie and, as its subreaper,
 // by descent. As PID 1 orphans may be a user's, not ours.
 func (h *Host) sweepOwn() []Info {
+	if h.childless() {
+		return nil
+	}
 	find := func(t *table) map[int]Info {
 		set := marked(t, h.opts.Run+"/")
 		if h.subreaper && !IsInit() {
@@ -109,4 +112,14 @@ func (h *Host) sweepOwn() []Info {
 		return survivors.Left
 	}
 	return nil
+}
+
+// childless reports that nothing below us lives: what loses its parent comes
+// to us, so one question to the kernel spares a look through all of /proc.
+func (h *Host) childless() bool {
+	if !h.subreaper {
+		return false
+	}
+	h.reap() // an orphan that has just died is a child still
+	return unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) == unix.ECHILD
 }

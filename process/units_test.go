@@ -69,7 +69,7 @@ func TestLedger(t *testing.T) {
 	}
 	for _, line := range []string{
 		"+ 1 5 15 x 0 0\n", "+ 0 5 15 x 0 0\n", "+ -1 5 15 x 0 0\n", "+ 3 -5 15 x 0 0\n", "+ 3 5 0 x 0 0\n", "+ 3 5 65 x 0 0\n",
-		"+ 3 5 15 x 0\n", "+ 3 5 15 x 0 0 0\n", "+ 3 5 15 x -1 0\n", "+ 3 5 15 x 0 y\n", "* 3 5 15 x 0 0\n", "- x\n", "+ 3\n", "- 3 4\n", "\n", "grace 800\n",
+		"+ 3 5 15 x 0\n", "+ 3 5 15 x 0 0 0\n", "+ 3 5 15 x -1 0\n", "+ 3 5 15 x 0 y\n", "* 3 5 15 x 0 0\n", "- x\n", "+ 3\n", "- 3 4\n", "\n",
 	} {
 		if l.add(line) || len(l) != 1 {
 			t.Errorf("%q is taken for a record: %+v", line, l)
@@ -77,6 +77,57 @@ func TestLedger(t *testing.T) {
 	}
 	if !l.add("+ 3 5 1 x 0 0\n") || !l.add("- 2\n") || !l.add("- 99\n") || fmt.Sprint(l) != fmt.Sprint(ledger{3: {3, 5, project.SIGHUP, "x", [2]uint64{}}}) {
 		t.Errorf("left: %+v", l)
+	}
+}
+
+// TestListOfTheGuard: what has ended makes room, and nothing else is read from
+// the list than what was put there whole.
+func TestListOfTheGuard(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "list"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &guardLink{list: file, at: make(map[int]int64)}
+	read := func() string {
+		list, err := os.ReadFile(file.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(readListed(list))
+	}
+	want := func(recs ...record) string {
+		live := make(ledger)
+		for _, rec := range recs {
+			live[rec.pid] = rec
+		}
+		return fmt.Sprint(live)
+	}
+	web, db, job := record{pid: 2, start: 1 << 40, signal: 15}, record{pid: 3, start: 7, signal: 64}, record{pid: 1 << 22, start: 9, signal: 1}
+	g.started(web)
+	g.started(db)
+	if got := read(); got != want(web, db) {
+		t.Errorf("after two starts: %s", got)
+	}
+	g.ended(web.pid)
+	g.ended(99)
+	if got := read(); got != want(db) {
+		t.Errorf("after an end: %s", got)
+	}
+	g.started(job)
+	g.started(web)
+	if got := read(); got != want(db, job, web) {
+		t.Errorf("after two more starts: %s", got)
+	}
+	if info, err := file.Stat(); err != nil || info.Size() != 3*listed {
+		t.Errorf("the list has %d bytes (%v), want three places", info.Size(), err)
+	}
+	for _, bad := range []record{{pid: 1, start: 5, signal: 15}, {pid: 7, start: 5, signal: 65}, {pid: 7, start: 5}} {
+		if got := readListed(bad.listed()); len(got) > 0 {
+			t.Errorf("%+v is taken for a process", bad)
+		}
+	}
+	if got := readListed(db.listed()[:listed-1]); len(got) > 0 {
+		t.Errorf("a torn record is taken for %+v", got)
 	}
 }
 
