@@ -135,10 +135,9 @@ func (b *builder) container() {
 			b.note(name, "not supported by this build, and left out: %s", name)
 		}
 	}
-	for _, name := range []string{"home", "sshdConfig"} {
-		if b.Has(name) {
-			b.note(name, "not supported by this build, and left out: %s", name)
-		}
+	out.SSHDConfig = b.String("sshdConfig")
+	if b.Has("home") {
+		b.note("home", "not supported by this build, and left out: home")
 	}
 	if len(b.Keys("age")) > 0 {
 		b.note("age", "not supported by this build, and left out: age")

@@ -77,7 +77,8 @@ type Container struct {
 	WorkingDir   string            `json:"workingDir,omitempty"` // default: /workspace
 	Tag          string            `json:"tag,omitempty"`
 	Tailscale    *Tailscale        `json:"tailscale,omitempty"`
-	Startup      Text              `json:"startup,omitempty"` // extraStartupScript
+	Startup      Text              `json:"startup,omitempty"`    // extraStartupScript
+	SSHDConfig   string            `json:"sshdConfig,omitempty"` // instead of our own
 	SystemPkgs   []PackageRef      `json:"systemPackages,omitempty"`
 	CUDA         string            `json:"cuda,omitempty"` // the cudaPackages attribute, "cudaPackages_12_8"
 }
@@ -100,6 +101,10 @@ type Service struct {
 	Description string `json:"description,omitempty"`
 	Namespace   string `json:"namespace,omitempty"`
 	Disabled    bool   `json:"disabled,omitempty"` // known, never started unless named
+	// System services are the container's own, such as sshd: no project waits for
+	// their end or fails with them, they count nowhere, and only their failure is
+	// told.
+	System bool `json:"system,omitempty"`
 
 	Init  []ID `json:"init,omitempty"` // one-shots that must exit 0 before Main, in order
 	Main  ID   `json:"main"`

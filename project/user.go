@@ -33,6 +33,7 @@ var systemUsers = map[string]User{
 	"clickhouse": {911, 911, "/var/lib/clickhouse"},
 	"ollama":     {912, 912, "/usr/share/ollama"},
 	"minio":      {913, 913, "/nonexistent"},
+	"sshd":       {914, 914, "/run/sshd"},
 }
 
 // SystemUsers are the accounts of the servers that nix2gpu knows, by name.

@@ -107,6 +107,7 @@ func (h *Hub) Sayf(format string, args ...any) { h.Say(fmt.Sprintf(format, args.
 type SourceOptions struct {
 	MaxSize int64
 	Keep    int
+	Quiet   bool // keep the lines in the files, and off stdout
 }
 
 // A Source is the log of one process, over all of its runs.
@@ -115,12 +116,13 @@ type Source struct {
 	id    string
 	label string
 	file  *file // nil: not kept
+	quiet bool  // not on stdout
 }
 
 // Source returns the log of the process with that id, which names its file.
 // The label is what people see.
 func (h *Hub) Source(id, label string, opts SourceOptions) *Source {
-	s := &Source{hub: h, id: id, label: label}
+	s := &Source{hub: h, id: id, label: label, quiet: opts.Quiet}
 	if h.dir == nil {
 		return s
 	}

@@ -162,7 +162,7 @@ func newPipe(r *Run, stream Stream) (*pipe, *os.File, error) {
 	p := &pipe{run: r, stream: stream, done: make(chan struct{}), credit: patience}
 	p.change.L = &p.mu
 	p.r = os.NewFile(uintptr(fds[0]), s.id+" "+string(stream))
-	if s.hub.out != nil {
+	if s.hub.out != nil && !s.quiet {
 		p.out = s.hub.out
 		p.view = newViewer(s.label, stream, s.hub.opts.Format, s.hub.opts.Color)
 	}

@@ -181,9 +181,21 @@ func (c *core) begin() {
 		ids = c.enabled()
 	}
 	wanted := c.project.Select(ids, c.opts.NoDeps)
-	c.world.Say(sayBegin(len(wanted)))
+	if n := c.counted(wanted); n > 0 {
+		c.world.Say(sayBegin(n))
+	}
 	c.want(wanted, c.opts.NoDeps, c.opts.Refused)
 	c.settle()
+}
+
+// counted is how many of the services are the project's own.
+func (c *core) counted(ids []project.ID) (n int) {
+	for _, id := range ids {
+		if s := c.services[id]; s != nil && !s.spec.System {
+			n++
+		}
+	}
+	return n
 }
 
 // want marks services as wanted and lets each begin that is not refused.
@@ -420,12 +432,18 @@ func (c *core) look(s *service) {
 	c.try(s)
 }
 
-// finish ends the project when nothing runs and nothing can start any more.
+// finish ends the project when nothing of its own runs and nothing can start
+// any more. What the container has beside it is stopped then.
 func (c *core) finish() {
+	system := false
 	for _, s := range c.order {
-		if s.state.Active() {
+		if !s.state.Active() {
+			continue
+		}
+		if !s.spec.System || c.stopping != nil {
 			return
 		}
+		system = true
 	}
 	switch {
 	case c.finished:
@@ -436,6 +454,8 @@ func (c *core) finish() {
 			c.world.Say(allStopped)
 		}
 	case c.opts.Stay || c.project.WhenDone == project.WhenDoneStay || c.held():
+	case system:
+		c.end(&shutdown{result: c.outcome()})
 	default:
 		c.finished = true
 		c.result = c.outcome()
@@ -445,7 +465,9 @@ func (c *core) finish() {
 // held reports whether a service was stopped by request, so that a person may
 // start it again: the project then stays.
 func (c *core) held() bool {
-	return slices.ContainsFunc(c.order, func(s *service) bool { return s.state == control.Stopped && s.starts > 0 })
+	return slices.ContainsFunc(c.order, func(s *service) bool {
+		return s.state == control.Stopped && s.starts > 0 && !s.spec.System
+	})
 }
 
 // outcome is the result of a project that ended by itself: that of the first
@@ -454,6 +476,7 @@ func (c *core) outcome() Result {
 	var first, skipped *service
 	for _, s := range c.order {
 		switch {
+		case s.spec.System:
 		case s.state == control.Failed && (first == nil || s.failedAt < first.failedAt):
 			first = s
 		case s.state == control.Skipped && skipped == nil:

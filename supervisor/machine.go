@@ -368,7 +368,7 @@ func (x *execution) notifiers(spec *process.Spec) error {
 func (x *execution) source() *servicelog.Source {
 	l := x.Process.Log
 	return x.m.Hub.Source(string(x.Process.ID), x.Service.Label, servicelog.SourceOptions{
-		MaxSize: int64(l.MaxSizeMB) << 20, Keep: l.MaxFiles,
+		MaxSize: int64(l.MaxSizeMB) << 20, Keep: l.MaxFiles, Quiet: x.Service.System,
 	})
 }
 

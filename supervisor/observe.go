@@ -49,7 +49,7 @@ func (t *tally) healthy() bool { return t.good == t.all }
 func (c *core) tally(calm bool) tally {
 	t := tally{settled: true}
 	for _, s := range c.order {
-		if !s.wanted {
+		if !s.wanted || s.spec.System {
 			continue
 		}
 		t.all++

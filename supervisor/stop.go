@@ -121,7 +121,7 @@ func (c *core) downAsked() { c.end(&shutdown{result: Result{0, requested}, asked
 
 // down begins the stop of the project for a reason of its own.
 func (c *core) down(r Result) {
-	if i := slices.IndexFunc(c.order, func(s *service) bool { return s.wanted && s.refused != "" }); r.Code == 0 && i >= 0 {
+	if i := slices.IndexFunc(c.order, func(s *service) bool { return s.wanted && s.refused != "" && !s.spec.System }); r.Code == 0 && i >= 0 {
 		r = Result{1, r.Reason + "; " + c.order[i].ended()}
 	}
 	c.end(&shutdown{result: r})
@@ -140,9 +140,9 @@ func (c *core) end(st *shutdown) {
 			live = append(live, s.id)
 		}
 	}
-	if len(live) > 0 {
+	if n := c.counted(live); n > 0 {
 		st.announced = true
-		c.world.Say(sayStopping(len(live), st))
+		c.world.Say(sayStopping(n, st))
 	}
 	for _, s := range c.order {
 		if !s.state.Live() {

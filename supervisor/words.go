@@ -71,6 +71,9 @@ func (c *core) say(s *service, line string) { c.world.Say(serviceLine(s.spec, li
 
 // line says a change of state to the operator; "" when it says nothing new.
 func (c *core) line(s *service, from, to control.ServiceState, k Kind) string {
+	if s.spec.System && to != control.Failed && to != control.Backoff {
+		return ""
+	}
 	switch to {
 	case control.Waiting:
 		return "waiting for dependencies"
