@@ -24,6 +24,7 @@ PermitRootLogin prohibit-password
 PubkeyAuthentication yes
 AuthenticationMethods publickey
 PasswordAuthentication no
+AuthorizedKeysFile .ssh/authorized_keys /run/sshd/authorized_keys
 PermitEmptyPasswords no
 KbdInteractiveAuthentication no
 UsePAM no

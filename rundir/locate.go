@@ -58,6 +58,7 @@ type Layout struct {
 	State    string // what outlives a run
 	Logs     string // in State
 	Packages string // in State: the farm of package links
+	Baked    string // the farm that an image was built with; "" outside of a container
 	Log      string // in State: the supervisor's own
 	Project  string // in State: the project of the last run, without its secrets
 	LockFile string // in State, while a supervisor runs
@@ -93,6 +94,7 @@ func Locate(e Env, container, root string) Layout {
 	if e.InContainer {
 		l.Socket = filepath.Join(l.base, "control.sock")
 		l.Run = e.runBase(l.base)
+		l.Baked = filepath.Join("/", e.Root, "opt/nix2gpu/pkgs")
 	}
 	if e.Socket != "" {
 		l.Socket = absolute(e.Socket)

@@ -28,6 +28,12 @@ type Machine struct {
 	Environ []string
 }
 
+// Stage prepares what runs on the machine.
+func (m Machine) Stage() *stage.Stage {
+	return stage.New(stage.Places{Root: m.Root, State: m.Layout.State, Run: m.Layout.Run, Self: m.Self},
+		provider(m.Layout, m.Layout.Packages), stage.Options{Environ: m.Environ})
+}
+
 // A Kind is what a precondition is about.
 type Kind int
 
@@ -322,9 +328,19 @@ func (c *check) stage() *stage.Stage {
 func (c *check) provider() packages.Provider {
 	info, err := os.Stat(c.Layout.Packages)
 	if kept := err == nil && info.IsDir(); c.scratch != "" && !kept {
-		return &packages.Host{Dir: filepath.Join(c.scratch, "packages")}
+		return provider(c.Layout, filepath.Join(c.scratch, "packages"))
 	}
-	return &packages.Host{Dir: c.Layout.Packages}
+	return provider(c.Layout, c.Layout.Packages)
+}
+
+// provider finds packages in what the image brings, where there is one, and on
+// the machine, with links in the folder dir.
+func provider(l rundir.Layout, dir string) packages.Provider {
+	host := &packages.Host{Dir: dir}
+	if l.Baked == "" {
+		return host
+	}
+	return &packages.Baked{Dir: l.Baked, Next: host}
 }
 
 // logFiles finds the copies of logs that can't be written, or would be written

@@ -16,12 +16,10 @@ import (
 
 	"nix2gpu/control"
 	"nix2gpu/control/server"
-	"nix2gpu/packages"
 	"nix2gpu/process"
 	"nix2gpu/project"
 	"nix2gpu/rundir"
 	"nix2gpu/servicelog"
-	"nix2gpu/stage"
 	"nix2gpu/supervisor"
 )
 
@@ -196,8 +194,7 @@ func (s *session) hasten() {
 
 // supervise makes the engine, which starts nothing yet.
 func (s *session) supervise() error {
-	st := stage.New(stage.Places{Root: s.Root, State: s.Layout.State, Run: s.Layout.Run, Self: s.Self},
-		&packages.Host{Dir: s.Layout.Packages}, stage.Options{Environ: s.Environ})
+	st := s.Stage()
 	opts := supervisor.Options{
 		Services: s.job.Services, NoDeps: s.job.NoDeps, Refused: s.job.Refused, Stay: s.job.Stay, Log: s.log,
 		World: supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub}.World,
@@ -279,6 +276,9 @@ func (s *session) run(ctx context.Context) supervisor.Result {
 		}
 	})
 	defer end()
+	if ctx.Err() != nil {
+		s.engine.Down() // it came while the parts were being opened
+	}
 	go s.whenAbandoned(running)
 	go s.watch.run(running, s.log, s.hub.Say)
 	return s.engine.Run(running)

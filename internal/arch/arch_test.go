@@ -54,6 +54,7 @@ var mayImport = map[string][]string{
 	"image/registry":   {"image/source"},
 	"image/daemon":     {"image/source"},
 	"image/sbom":       {"debian"},
+	"container":        {"compose", "project", "safefile"},
 	"internal/cli":     {"..."},
 	"internal/testkit": {"..."},
 	"internal/debtest": {},

@@ -61,10 +61,10 @@ func runConfig(ctx context.Context, env *Env, opts configOptions) error {
 	case "project":
 		data, err = l.project.Encode()
 	case "json":
-		data, err = l.project.Masked().Encode()
+		data, err = l.asDefined().Masked().Encode()
 	default:
 		l.writeNotes(env)
-		data, err = compose.Encode(l.project.Masked(), compose.EncodeOptions{})
+		data, err = compose.Encode(l.asDefined().Masked(), compose.EncodeOptions{})
 	}
 	if err != nil {
 		return err

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"nix2gpu/container"
 )
 
 // Env is the world as a command may see it. Nothing below Main reads the
@@ -27,6 +29,8 @@ type Env struct {
 	Width          int // columns of the terminal; 0 when stdout is none
 
 	Now func() time.Time
+
+	Baked string // the project that an image was built from, where we run in one
 
 	colors string // the value of --color
 	socket string // the value of --socket
@@ -51,6 +55,7 @@ func OSEnv() *Env {
 		StdoutTTY: term.IsTerminal(int(os.Stdout.Fd())),
 		StderrTTY: term.IsTerminal(int(os.Stderr.Fd())),
 		Now:       time.Now,
+		Baked:     container.ProjectFile,
 	}
 	if env.StdoutTTY {
 		env.Width, _, _ = term.GetSize(int(os.Stdout.Fd()))

@@ -29,11 +29,17 @@ type loaded struct {
 	files   []string       // absolute
 
 	container string // its name, also where the user left it out; "" where it has none
+	baked     bool   // it is the one that our image was built from
+
+	defined *project.Project // of a baked one: without what each container has beside it
 }
 
 // load reads and validates the definition of t: of a folder the first that has
 // containers. The error is an *invalid when the definition is wrong.
 func (t *target) load(ctx context.Context, env *Env) (l *loaded, err error) {
+	if t.isBaked(env) {
+		return t.loadBaked(env)
+	}
 	candidates, err := t.locate(env)
 	if err != nil {
 		return nil, err
@@ -70,6 +76,14 @@ func (t *target) loadFrom(ctx context.Context, env *Env, d located) (l *loaded, 
 	if l.valid.Project() != nil && len(t.namespaces)+len(t.disabled) == 0 {
 		return l, nil // as it was evaluated
 	}
+	if err := t.narrow(l); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// narrow disables what t leaves out of a definition, and validates the rest.
+func (t *target) narrow(l *loaded) (err error) {
 	t.keepNamespaces(l.project)
 	for _, name := range t.disabled {
 		if s := l.project.Services[project.ID(name)]; s != nil {
@@ -77,9 +91,9 @@ func (t *target) loadFrom(ctx context.Context, env *Env, d located) (l *loaded, 
 		}
 	}
 	if l.valid, err = project.Validated(l.project); err != nil {
-		return nil, &invalid{d.root, err}
+		return &invalid{l.root, err}
 	}
-	return l, nil
+	return nil
 }
 
 func orElse(s, def string) string {

@@ -105,6 +105,7 @@ process-compose.yaml of the current folder is taken.`,
 		newStop(env),
 		newRestart(env),
 		newKill(env),
+		newBoot(env),
 	)
 	add(groupLook,
 		newPs(env),

@@ -28,8 +28,15 @@ func (e *Env) rundirEnv() rundir.Env {
 	return env
 }
 
-// inContainer reports whether we run in an image of ours.
-func (e *Env) inContainer() bool { return e.Getenv("NIX2GPU_CONTAINER") != "" }
+// inContainer reports whether we run in an image of ours. Who logs in by ssh
+// may lack the variable.
+func (e *Env) inContainer() bool { return e.Getenv("NIX2GPU_CONTAINER") != "" || e.isBaked() }
+
+// isBaked reports whether the image that we run in has a project.
+func (e *Env) isBaked() bool {
+	info, err := os.Stat(e.Baked)
+	return e.Baked != "" && err == nil && info.Mode().IsRegular()
+}
 
 // folder is the definition's folder, which is found without reading it.
 func (t *target) folder(env *Env) string {

@@ -98,7 +98,14 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 	}
 	if opts.dryRun {
 		l.writeNotes(env)
-		return dryRun(env, l.project, ids)
+		return dryRun(env, l.asDefined(), ids)
+	}
+	if l.baked { // what boot does, as far as it has not run
+		m, err := l.initialise(ctx, env, "info")
+		if err != nil {
+			return err
+		}
+		env.Environ = m.Environ
 	}
 	a := &ascent{
 		env: env, opts: &opts, def: l, job: opts.job(env, l, ids),

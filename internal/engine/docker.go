@@ -78,7 +78,8 @@ func Docker(t testing.TB) *Engine {
 	e := &Engine{Socket: d.socket(), daemon: d, Stack: &testkit.Stack{
 		T: t, Net: d.net, Dir: t.TempDir(), Bin: CLI, Client: d.net.Client(),
 		// Neither a context nor a login of whoever runs the tests.
-		Env: []string{"DOCKER_HOST=unix://" + d.socket(), "DOCKER_CONFIG=" + filepath.Join(d.dir, "config"), "NO_COLOR=1"},
+		Env: []string{"DOCKER_HOST=unix://" + d.socket(), "DOCKER_CONFIG=" + filepath.Join(d.dir, "config"), "NO_COLOR=1",
+			"PATH=" + filepath.Join(d.dir, "bin") + ":" + os.Getenv("PATH")},
 	}}
 	before := e.containers()
 	t.Cleanup(func() { e.clean(before) })
@@ -124,6 +125,13 @@ func startDocker() (*daemon, error) {
 		Pdeathsig:  syscall.SIGKILL, Setpgid: true,
 	}
 	if err := os.WriteFile(dir+"/daemon.json", []byte("{}"), 0o644); err != nil {
+		return nil, err
+	}
+	// What a test types as "docker" is the same client.
+	if err := os.Mkdir(dir+"/bin", 0o755); err != nil {
+		return nil, err
+	}
+	if err := os.Symlink(CLI, dir+"/bin/docker"); err != nil {
 		return nil, err
 	}
 	started := make(chan error, 1)
@@ -268,6 +276,17 @@ func (e *Engine) ExitCode(container string) int {
 		e.T.Fatalf("exit code of %s: %q", container, text)
 	}
 	return code
+}
+
+// Type types a line in a shell without a terminal, runs it to its end, and
+// returns what it printed, both streams in their order. It must succeed.
+func (e *Engine) Type(line string) string {
+	e.T.Helper()
+	run := e.StartCommand("bash", "-c", "exec 2>&1; "+line)
+	if code := run.Wait(); code != 0 {
+		e.T.Fatalf("%s: exit code %d\n%s", line, code, run.Output())
+	}
+	return run.Stdout()
 }
 
 // Load loads a docker archive, and returns what docker says.

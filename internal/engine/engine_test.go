@@ -46,7 +46,7 @@ func TestPlainImage(t *testing.T) {
 		t.Errorf("exit code of what was killed: %d, want 137", code)
 	}
 
-	tm := e.Terminal("run", "--rm", "-it", "--entrypoint", "bash", image, "--norc")
+	tm := e.Terminal("docker run --rm -it --entrypoint bash " + image + " --norc")
 	tm.Type("echo $((6*7)) on $(tty)")
 	tm.WaitFor("42 on /dev/pts/0")
 	tm.Type("exit 3")

@@ -41,7 +41,7 @@ var plainAttrs = []string{"bash", "coreutils", "procps", "postgresql", "redis", 
 // that are large and used by no test: PostgreSQL's JIT.
 var needless = []string{"adduser", "debconf", "dpkg", "init-system-helpers", "install-info", "libllvm14", "libperl5.36", "libz3-4",
 	"passwd", "perl", "perl-base", "perl-modules-5.36", "postgresql-client-common", "postgresql-common", "runit-helper", "sensible-utils",
-	"ssl-cert", "tar", "ucf", "gcc-12-base", "media-types", "netbase", "tzdata"}
+	"ssl-cert", "tar", "ucf", "gcc-12-base", "media-types", "netbase"}
 
 // needlessBelow are folders of the same kind.
 var needlessBelow = []string{"/usr/share/doc", "/usr/share/man", "/usr/share/locale", "/usr/share/info", "/usr/share/lintian",

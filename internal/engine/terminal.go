@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -28,10 +29,10 @@ type Terminal struct {
 	cut int
 }
 
-// Terminal runs "docker ARGS" at a terminal.
-func (e *Engine) Terminal(args ...string) *Terminal {
+// Terminal types a line, such as "docker run -it …", in a shell at a terminal.
+func (e *Engine) Terminal(line string) *Terminal {
 	e.T.Helper()
-	tm := &Terminal{t: e.T, cmd: exec.Command(CLI, args...), done: make(chan struct{})}
+	tm := &Terminal{t: e.T, cmd: exec.Command("bash", "-c", "exec "+line), done: make(chan struct{})}
 	tm.cmd.Dir = e.Dir
 	tm.cmd.Env = append(append(os.Environ(), "TERM=xterm"), e.Env...)
 	err := e.Net.Do(func() (err error) {
@@ -39,7 +40,7 @@ func (e *Engine) Terminal(args ...string) *Terminal {
 		return err
 	})
 	if err != nil {
-		e.T.Fatalf("docker %s: %v", strings.Join(args, " "), err)
+		e.T.Fatalf("%s: %v", line, err)
 	}
 	read := make(chan struct{})
 	go func() {
@@ -68,11 +69,28 @@ func (e *Engine) Terminal(args ...string) *Terminal {
 	return tm
 }
 
-// Output is all that has appeared, line ends as a file has them.
+// escape is a sequence that only moves the cursor or sets a colour.
+var escape = regexp.MustCompile(`\x1b\[[0-9;?]*[a-zA-Z]`)
+
+// Output is all that has appeared, as a person sees it: without colours, and
+// with lines that a shell has drawn anew where they were.
 func (tm *Terminal) Output() string {
 	tm.mu.Lock()
-	defer tm.mu.Unlock()
-	return strings.ReplaceAll(tm.out.String(), "\r\n", "\n")
+	text := tm.out.String()
+	tm.mu.Unlock()
+	text = escape.ReplaceAllString(strings.ReplaceAll(text, "\r\n", "\n"), "")
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if !strings.Contains(line, "\r") {
+			continue
+		}
+		seen := ""
+		for piece := range strings.SplitSeq(line, "\r") {
+			seen = piece + seen[min(len(piece), len(seen)):]
+		}
+		lines[i] = seen
+	}
+	return strings.Join(lines, "\n")
 }
 
 // WaitFor waits until text appears after what earlier calls found, and returns

@@ -1,0 +1,112 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"nix2gpu/project"
+)
+
+// ownVars are about one process or one session, not about the container.
+var ownVars = [...]string{"HOME", "PWD", "OLDPWD", "HOSTNAME", "TERM", "SHLVL", "_", "USER", "LOGNAME", "SHELL", "SSH_PUBLIC_KEYS", "PUBLIC_KEY", "XDG_RUNTIME_DIR", "PS1"}
+
+// environment gives those who log in what the container's processes have: by
+// PAM and cron, by login shells, and by our own sshd. Secrets stay out: these
+// files are for everybody.
+func environment(_ context.Context, m *Machine) error {
+	vars := m.shared()
+	names := slices.Sorted(maps.Keys(vars))
+	var pam, shell, sshd strings.Builder
+	shell.WriteString("# Written by nix2gpu at boot: the container's environment, without secrets.\n")
+	for _, name := range names {
+		value := vars[name]
+		pam.WriteString(name + `="` + value + `"` + "\n")
+		if name == "PATH" { // which /etc/profile has set to its own by now
+			shell.WriteString("export PATH=" + shellQuote(value) + "\n")
+		} else {
+			shell.WriteString(`[ -n "${` + name + `+x}" ] || export ` + name + "=" + shellQuote(value) + "\n")
+		}
+		sshd.WriteString(" " + sshdQuote(name+"="+value))
+	}
+	conf := ""
+	if sshd.Len() > 0 {
+		conf = "SetEnv" + sshd.String() + "\n"
+	}
+	err := errors.Join(
+		m.edit("/etc/environment", 0o644, func(lines []string) []string { return block(lines, pam.String()) }),
+		m.put(filepath.Join(sshFolder, "environment.conf"), conf, 0o600),
+	)
+	if dir := "/etc/profile.d"; m.makeOpen(dir) == nil {
+		if e := m.put(dir+"/nix2gpu.sh", shell.String(), 0o644); e != nil && !readOnly(e) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
+
+// shared is what everybody in the container may know of its environment.
+func (m *Machine) shared() map[string]string {
+	vars := map[string]string{}
+	for _, kv := range m.Environ {
+		if name, value, ok := strings.Cut(kv, "="); ok {
+			vars[name] = value
+		}
+	}
+	if m.Project != nil {
+		for name, v := range m.Project.Container.Env {
+			value, literal := v.Text.Literal()
+			if v.Secret || !literal {
+				delete(vars, name)
+				continue
+			}
+			vars[name] = value
+		}
+	}
+	maps.DeleteFunc(vars, func(name, value string) bool {
+		return !isVariable(name) || slices.Contains(ownVars[:], name) || strings.ContainsAny(value, "\n\r\x00") ||
+			strings.HasPrefix(name, "NIX2GPU_COOKIE") ||
+			value != "" && (project.SecretName(name) || project.MaskString(value) != value || project.MaskString(name+"="+value) != name+"="+value)
+	})
+	return vars
+}
+
+// isVariable reports whether a shell takes name for a variable.
+func isVariable(name string) bool {
+	for i, r := range name {
+		if r != '_' && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && (i == 0 || r < '0' || r > '9') {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// The marks around what is ours in a file that others may have lines in.
+const (
+	blockBegin = "# nix2gpu: the container's environment"
+	blockEnd   = "# nix2gpu: end"
+)
+
+// block replaces our part of a file.
+func block(lines []string, ours string) []string {
+	if i := slices.Index(lines, blockBegin); i >= 0 {
+		if n := slices.Index(lines[i:], blockEnd); n >= 0 {
+			lines = slices.Delete(lines, i, i+n+1)
+		}
+	}
+	if ours == "" {
+		return lines
+	}
+	lines = append(lines, blockBegin)
+	lines = append(lines, strings.Split(strings.TrimSuffix(ours, "\n"), "\n")...)
+	return append(lines, blockEnd)
+}
+
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+func sshdQuote(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+}

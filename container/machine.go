@@ -1,0 +1,172 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"nix2gpu/project"
+)
+
+// ProjectFile is the project that an image was built from.
+const ProjectFile = "/etc/nix2gpu/project.json"
+
+// WorkingDir is where processes start, unless the definition says otherwise.
+const WorkingDir = "/workspace"
+
+// A Machine is the container as the steps see and change it.
+type Machine struct {
+	Root    string // put before every absolute path, in tests
+	UID     int
+	Environ []string         // "NAME=value": in, what we were given; out, what services get
+	Project *project.Project // that the image was built from, without the container's own services
+	CPUs    int              // that we may use, as the kernel says
+
+	// Startup runs the definition's extraStartupScript to its end.
+	Startup func(ctx context.Context) error
+	// Tell says a line to whoever started the container; hint is the cure.
+	Tell func(line, hint string)
+	Log  *slog.Logger
+
+	HasKeys bool // out: somebody may log in by ssh
+}
+
+// A Step is one thing that boot does.
+type Step struct {
+	Name string
+	Doc  string // what it does, in a few words
+	Root bool   // only root can do it
+	// Always does it again each time: it is about this process, not the container.
+	Always bool
+	// Fatal: without it, boot does not go on.
+	Fatal bool
+
+	do func(ctx context.Context, m *Machine) error
+}
+
+// Steps is what boot does before the services, in this order.
+func Steps() []Step {
+	return []Step{
+		{Name: "folders", Doc: "makes /run, /run/sshd, /tmp, the user's runtime folder and the working directory", Always: true, do: folders},
+		{Name: "tun", Doc: "looks for /dev/net/tun, where tailscale is enabled", do: tun},
+		{Name: "accounts", Doc: "locks accounts without a password, adds those of services, and refuses ROOT_PASSWORD", Root: true, Always: true, do: accounts},
+		{Name: "host-keys", Doc: "makes the ssh host key, or takes the one that the volume has", Root: true, do: hostKeys},
+		{Name: "authorized-keys", Doc: "adds the keys in SSH_PUBLIC_KEYS and PUBLIC_KEY", Root: true, Always: true, do: authorizedKeys},
+		{Name: "threads", Doc: "sets OMP_NUM_THREADS, GOMAXPROCS and their like to what the container may use", Always: true, do: threads},
+		{Name: "environment", Doc: "gives ssh sessions the container's environment, without secrets", Root: true, do: environment},
+		{Name: "startup-script", Doc: "runs extraStartupScript", Fatal: true, do: startup},
+		{Name: "project", Doc: "writes what will run, with secrets masked, to /tmp/process-compose.yaml", do: writeProject},
+	}
+}
+
+// A StepError says which step failed.
+type StepError struct {
+	Step string
+	Err  error
+}
+
+func (e *StepError) Error() string { return e.Step + ": " + e.Err.Error() }
+func (e *StepError) Unwrap() error { return e.Err }
+
+// Run does the steps that have not been done in this life of the container. The
+// error is a *StepError of one without which boot does not go on, or that of ctx.
+func (m *Machine) Run(ctx context.Context) error {
+	stamp, err := m.openStamp(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		m.Log.Warn("what was done is not remembered", "err", err)
+	}
+	defer stamp.close()
+	var left []string
+	for _, s := range Steps() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		log := m.Log.With("step", s.Name)
+		switch {
+		case s.Root && m.UID != 0:
+			left = append(left, s.Name)
+			log.Info("left out: it needs root")
+			continue
+		case stamp.has(s.Name) && !s.Always:
+			log.Debug("done before")
+			continue
+		}
+		log.Debug("begins")
+		err := s.do(ctx, m)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil && s.Fatal:
+			log.Error("failed", "err", err)
+			return &StepError{s.Name, err}
+		case err != nil:
+			log.Warn("failed, boot goes on", "err", err)
+			m.Tell(fmt.Sprintf("%s: %v; boot goes on", s.Name, err), "")
+			continue // and is tried again next time
+		}
+		log.Debug("done")
+		if err := stamp.add(s.Name); err != nil {
+			log.Warn("it is not remembered", "err", err)
+		}
+	}
+	if len(left) > 0 && !stamp.has(leftOut) {
+		m.Tell(fmt.Sprintf("not run as root: left out %s", strings.Join(left, ", ")), "leave out --user; services have users of their own")
+		if err := stamp.add(leftOut); err != nil {
+			m.Log.Warn("it is not remembered", "err", err)
+		}
+	}
+	return nil
+}
+
+// leftOut is remembered once it was said what is left out.
+const leftOut = "said-left-out"
+
+// path is an absolute path of the container.
+func (m *Machine) path(p string) string { return filepath.Join("/", m.Root, p) }
+
+// workingDir is where processes start.
+func (m *Machine) workingDir() string {
+	if m.Project != nil && m.Project.Container.WorkingDir != "" {
+		return m.Project.Container.WorkingDir
+	}
+	return WorkingDir
+}
+
+func (m *Machine) lookupEnv(name string) (string, bool) {
+	for i := len(m.Environ) - 1; i >= 0; i-- {
+		if value, ok := strings.CutPrefix(m.Environ[i], name+"="); ok {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+func (m *Machine) getenv(name string) string {
+	value, _ := m.lookupEnv(name)
+	return value
+}
+
+func (m *Machine) setenv(name, value string) {
+	m.unsetenv(name)
+	m.Environ = append(m.Environ, name+"="+value)
+}
+
+func (m *Machine) unsetenv(name string) {
+	m.Environ = slices.DeleteFunc(slices.Clone(m.Environ), func(kv string) bool { return strings.HasPrefix(kv, name+"=") })
+}
+
+// readOnly reports whether err is that of a place that takes no files: a
+// read-only root is a choice, no failure.
+func readOnly(err error) bool { return errors.Is(err, syscall.EROFS) }
+
+// closed reports whether err means that we are not root enough.
+func closed(err error) bool { return errors.Is(err, fs.ErrPermission) }

@@ -1,0 +1,116 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nix2gpu/safefile"
+)
+
+// A stamp remembers which steps were done in this life of the container, and
+// keeps two boots from doing them at once. A nil one remembers nothing.
+type stamp struct {
+	file *os.File
+	done []string
+}
+
+// stampFolder is ours alone. /run may outlive a stop of the container, so the
+// file names the life that it is about.
+func (m *Machine) stampFolder() string {
+	if m.UID == 0 {
+		return m.path("/run/nix2gpu-boot")
+	}
+	return m.path("/tmp/nix2gpu-" + strconv.Itoa(m.UID) + "-boot")
+}
+
+// openStamp waits for another boot to end.
+func (m *Machine) openStamp(ctx context.Context) (*stamp, error) {
+	dir := m.stampFolder()
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return nil, err
+	}
+	if err := safefile.MakeFolder(dir, 0o700); err != nil {
+		return nil, err
+	}
+	f, err := safefile.OpenFile(filepath.Join(dir, "steps"), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			f.Close()
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	s := &stamp{file: f}
+	data, err := io.ReadAll(io.LimitReader(f, 64<<10))
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	life := m.life()
+	lines := strings.Fields(string(data))
+	if len(lines) > 0 && lines[0] == life {
+		s.done = lines[1:]
+		return s, nil
+	}
+	if err := f.Truncate(0); err == nil {
+		_, err = f.WriteString(life + "\n")
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *stamp) has(name string) bool { return s != nil && slices.Contains(s.done, name) }
+
+func (s *stamp) add(name string) error {
+	if s == nil || s.has(name) {
+		return nil
+	}
+	s.done = append(s.done, name)
+	_, err := s.file.WriteString(name + "\n")
+	return err
+}
+
+func (s *stamp) close() {
+	if s != nil {
+		s.file.Close() // and with it goes the lock
+	}
+}
+
+// life names this run of the container: by its first process, whose number is
+// always 1 and whose start is not.
+func (m *Machine) life() string {
+	boot, _ := os.ReadFile(m.path("/proc/sys/kernel/random/boot_id"))
+	stat, _ := os.ReadFile(m.path("/proc/1/stat"))
+	start := ""
+	if i := strings.LastIndexByte(string(stat), ')'); i >= 0 { // the name may hold anything
+		if f := strings.Fields(string(stat)[i+1:]); len(f) > 19 {
+			start = f[19]
+		}
+	}
+	return fmt.Sprintf("%s/%s", strings.TrimSpace(string(boot)), start)
+}

@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+
+	"nix2gpu/catalog"
+	"nix2gpu/container"
+	"nix2gpu/project"
+)
+
+// isBaked reports whether t means what the image that we run in was built from:
+// where no definition is named, there is no other.
+func (t *target) isBaked(env *Env) bool {
+	return len(t.files)+len(t.modules) == 0 && env.isBaked()
+}
+
+// loadBaked reads the project of the image. Nothing is evaluated.
+func (t *target) loadBaked(env *Env) (*loaded, error) {
+	l, err := readBaked(env.Baked)
+	if err != nil {
+		return nil, err
+	}
+	if t.container != "" && t.container != l.container {
+		return nil, hint(usageError("there is no container %q in this image", t.container), "it was built from %q", l.container)
+	}
+	return l, t.narrow(l)
+}
+
+// readBaked reads the project of an image, with the services that each
+// container has. A file that is not there is an image without a project.
+func readBaked(file string) (*loaded, error) {
+	l := &loaded{name: file, baked: true}
+	f, err := os.Open(file)
+	switch {
+	case err == nil:
+		defer f.Close()
+		if l.project, err = project.Decode(f); err != nil {
+			return nil, &exitError{exitUsage, fmt.Errorf("%s: %v", file, err)}
+		}
+	case errors.Is(err, fs.ErrNotExist):
+		l.project = emptyProject(container.WorkingDir)
+	default:
+		return nil, err
+	}
+	defined := *l.project
+	l.defined = &defined
+	defined.Services, defined.Processes = maps.Clone(defined.Services), maps.Clone(defined.Processes)
+	defined.Files, defined.Users = maps.Clone(defined.Files), maps.Clone(defined.Users)
+	catalog.AddSystem(l.project)
+	l.container = l.project.Name
+	l.root = cmp.Or(l.project.Container.WorkingDir, container.WorkingDir)
+	if l.valid, err = project.Validated(l.project); err != nil {
+		return nil, &invalid{l.root, err}
+	}
+	return l, nil
+}
+
+// asDefined is the project without what containers have beside it.
+func (l *loaded) asDefined() *project.Project {
+	if l.defined != nil {
+		return l.defined
+	}
+	return l.project
+}

@@ -1,0 +1,318 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nix2gpu/catalog"
+	"nix2gpu/container"
+	"nix2gpu/process"
+	"nix2gpu/project"
+	"nix2gpu/rundir"
+	"nix2gpu/safefile"
+	"nix2gpu/session"
+)
+
+type bootOptions struct {
+	command      []string
+	withServices bool
+	logLevel     string
+}
+
+func newBoot(env *Env) *cobra.Command {
+	var opts bootOptions
+	cmd := &cobra.Command{
+		Use:   "boot [COMMAND...]",
+		Short: "Initialise a container, then run its services or a command",
+		Long: `The entrypoint of an image: initialises the container, then runs the services that
+the image was built with. Where it has none, a shell follows at a terminal; without a
+terminal the container stays until it is stopped. With a command, that is run after
+the initialisation, and no service.
+
+Nothing is evaluated: the project lies in the image, as ` + container.ProjectFile + `.
+A second boot does nothing twice.
+
+` + stepsDoc(),
+		Example: `  docker run -d shop                       the services
+  docker run -it shop bash                 a shell, and no service
+  docker run -it shop --with-services bash both`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.command = args
+			return runBoot(cmd.Context(), env, opts)
+		},
+	}
+	f := cmd.Flags()
+	f.SetInterspersed(false) // what follows the command is the command's
+	f.BoolVar(&opts.withServices, "with-services", false, "run the services beside the command")
+	f.StringVar(&opts.logLevel, "log-level", "info", "`level` of the boot log: info, or debug, which prints it as well")
+	return cmd
+}
+
+func stepsDoc() string {
+	var b strings.Builder
+	b.WriteString("The initialisation, in this order:\n")
+	for _, s := range container.Steps() {
+		fmt.Fprintf(&b, "\n    %-16s %s", s.Name, s.Doc)
+	}
+	return b.String()
+}
+
+// say prints a line of our own, before the supervisor does.
+func say(w io.Writer, format string, args ...any) {
+	fmt.Fprintf(w, "[nix2gpu] "+format+"\n", args...)
+}
+
+func runBoot(ctx context.Context, env *Env, opts bootOptions) error {
+	say(env.Stdout, "container initialization starting...")
+	if err := oneOf("log-level", opts.logLevel, "info", "debug"); err != nil {
+		return err
+	}
+	if opts.withServices && len(opts.command) == 0 {
+		return usageError("--with-services is for a command: without one, the services run anyway")
+	}
+	l, err := readBaked(env.Baked)
+	if err != nil {
+		return err
+	}
+	m, err := l.initialise(ctx, env, opts.logLevel)
+	if ctx.Err() != nil {
+		say(env.Stdout, "stopped during initialization")
+		return nil // as it was asked to
+	}
+	if err != nil {
+		return err
+	}
+	env.Environ = m.Environ
+	layout := rundir.Locate(env.rundirEnv(), l.container, l.root)
+	b := &boot{env: env, opts: opts, loaded: l, layout: layout, keys: m.HasKeys}
+	return b.run(ctx)
+}
+
+// A boot is what is left to do once the container is initialised.
+type boot struct {
+	*loaded
+	env    *Env
+	opts   bootOptions
+	layout rundir.Layout
+	keys   bool // somebody may log in
+}
+
+func (b *boot) run(ctx context.Context) error {
+	ids, err := b.selected(nil, false)
+	if err != nil {
+		return err
+	}
+	shell := len(ids) == 0 && len(b.opts.command) == 0 && b.env.StdinTTY
+	if shell {
+		say(b.env.Stdout, "no services defined, starting interactive shell")
+		b.opts.command = []string{"bash"}
+	}
+	if pid := b.layout.Holder(); pid != 0 { // twice is once
+		if len(b.opts.command) > 0 {
+			return b.foreground(ctx, nil, nil, shell)
+		}
+		say(b.env.Stdout, "already running as pid %d", pid)
+		return nil
+	}
+	var refused map[project.ID]string
+	if len(b.opts.command) > 0 && !b.opts.withServices {
+		ids = nil
+	} else if len(ids) > 0 {
+		refusal, err := preflight(ctx, b.env, b.loaded, b.layout, ids, &upOptions{})
+		if err != nil {
+			return err
+		}
+		if refusal != nil {
+			writeFaults(b.env.Stderr, b.env.Dir, b.root, faults(refusal))
+			refused = session.Reasons(refusal.Unmet)
+		}
+	} else {
+		say(b.env.Stdout, "no services defined, staying until stopped")
+	}
+	stay := len(ids) == 0
+	if b.startsSSHD() {
+		ids = append(slices.Clone(ids), catalog.SSHD)
+	}
+	if len(b.opts.command) > 0 {
+		return b.foreground(ctx, ids, refused, shell)
+	}
+	err = b.supervise(ctx, b.job(ids, refused, stay))
+	var locked *rundir.LockedError
+	if errors.As(err, &locked) && locked.Socket == "" { // another boot was faster
+		say(b.env.Stdout, "already running as pid %d", locked.PID)
+		return nil
+	}
+	return err
+}
+
+func (b *boot) job(ids []project.ID, refused map[project.ID]string, stay bool) *session.Job {
+	return &session.Job{
+		Project: b.valid, Services: ids, Refused: refused, Stay: stay, Root: b.root, Container: b.container,
+		Definition: b.name, Socket: b.env.rundirEnv().Socket, Color: b.env.colorMode(),
+		Reload: []string{"config", "--output", "project"},
+	}
+}
+
+// supervise runs the job. PID 1 does it at once: nothing was evaluated, so there
+// is no memory to give back, and no moment in which a signal would be lost.
+func (b *boot) supervise(ctx context.Context, j *session.Job) error {
+	if !process.IsInit() {
+		return become(b.env, j)
+	}
+	self, err := b.env.selfPath()
+	if err != nil {
+		return err
+	}
+	code, err := session.Run(ctx, session.Options{
+		RunDir: b.env.rundirEnv(), Environ: b.env.Environ, Self: self, Stdout: b.env.Stdout, Version: Version,
+	}, j)
+	if err == nil && code != 0 {
+		err = &exitError{code: code}
+	}
+	return err
+}
+
+// startsSSHD reports whether the container's own sshd is to run, and says why
+// not where somebody expects it to.
+func (b *boot) startsSSHD() bool {
+	s := b.project.Services[catalog.SSHD]
+	switch {
+	case s == nil || !s.System || b.env.UID != 0:
+		return false
+	case !b.keys && !namesKeys(b.project.Container.SSHDConfig):
+		return false // nobody could log in
+	}
+	self, err := b.env.selfPath()
+	if err != nil {
+		return false
+	}
+	m := session.Machine{Layout: b.layout, Root: b.root, Self: self, Environ: b.env.Environ}
+	unmet, err := m.Preconditions(b.project, []project.ID{catalog.SSHD}, nil)
+	if err == nil && len(unmet) > 0 {
+		err = errors.New(unmet[0].Msg)
+	}
+	if err == nil {
+		err = b.checkSSHD(m)
+	}
+	if err != nil {
+		say(b.env.Stderr, "sshd is not started: %v", err)
+		return false
+	}
+	return true
+}
+
+// namesKeys reports whether a configuration of sshd says where keys come from.
+func namesKeys(config string) bool {
+	config = strings.ToLower(config)
+	for _, word := range []string{"authorizedkeysfile", "authorizedkeyscommand", "trustedusercakeys"} {
+		if strings.Contains(config, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkSSHD lets sshd look through its configuration.
+func (b *boot) checkSSHD(m session.Machine) error {
+	proc := b.project.Processes[catalog.SSHD]
+	launch, err := m.Stage().PrepareExec(b.project, proc, proc.Command, nil)
+	if err != nil {
+		return err
+	}
+	argv := slices.DeleteFunc(slices.Clone(launch.Argv[1:]), func(arg string) bool { return arg == "-D" })
+	cmd := exec.Command(launch.Path, append([]string{"-t"}, argv...)...)
+	cmd.Args[0] = launch.Argv[0]
+	cmd.Env = launch.Env
+	out, err := cmd.CombinedOutput()
+	if err != nil && len(out) > 0 {
+		return errors.New(strings.ReplaceAll(strings.TrimSpace(string(out)), "\n", "; "))
+	}
+	return err
+}
+
+// initialise runs the boot steps that have not run.
+func (l *loaded) initialise(ctx context.Context, env *Env, level string) (*container.Machine, error) {
+	log, end := l.bootLog(env, level)
+	defer end()
+	m := &container.Machine{
+		UID: env.UID, Environ: env.Environ, CPUs: runtime.NumCPU(), Log: log,
+		Tell: func(line, hint string) {
+			say(env.Stderr, "%s", line)
+			if hint != "" {
+				say(env.Stderr, "hint: %s", hint)
+			}
+		},
+	}
+	m.Project = l.asDefined()
+	m.Startup = func(ctx context.Context) error { return l.startup(ctx, env, m) }
+	err := m.Run(ctx)
+	var failed *container.StepError
+	if errors.As(err, &failed) {
+		err = fmt.Errorf("%w; boot does not go on", err)
+	}
+	return m, err
+}
+
+// bootLog is the log of the boot steps: a file beside the supervisor's own, and
+// with debug the screen as well.
+func (l *loaded) bootLog(env *Env, level string) (log *slog.Logger, end func()) {
+	opts := &slog.HandlerOptions{}
+	var to []io.Writer
+	if level == "debug" {
+		opts.Level = slog.LevelDebug
+		to = append(to, env.Stderr)
+	}
+	end = func() {}
+	state := rundir.Locate(env.rundirEnv(), l.container, l.root).State
+	if os.MkdirAll(filepath.Dir(state), 0o755) == nil && safefile.MakeFolder(state, 0o755) == nil {
+		if f, err := safefile.Append(filepath.Join(state, "boot.log"), 0o600); err == nil {
+			to = append(to, f)
+			end = func() { f.Close() }
+		}
+	}
+	return slog.New(slog.NewTextHandler(io.MultiWriter(to...), opts)), end
+}
+
+// startup runs extraStartupScript. What it leaves in the background goes on.
+func (l *loaded) startup(ctx context.Context, env *Env, m *container.Machine) error {
+	self, err := env.selfPath()
+	if err != nil {
+		return err
+	}
+	layout := rundir.Locate(env.rundirEnv(), l.container, l.root)
+	machine := session.Machine{Layout: layout, Root: l.root, Self: self, Environ: m.Environ}
+	proc := &project.Process{ID: "startup", Service: "startup", Role: project.Init}
+	launch, err := machine.Stage().PrepareExec(l.project, proc, project.Command{
+		Shell: l.project.Container.Startup, ShellArgv: []string{"bash", "-c"},
+	}, project.RootPath(""))
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, launch.Path, launch.Argv[1:]...)
+	cmd.Args[0], cmd.Env, cmd.Dir = launch.Argv[0], launch.Env, launch.Dir
+	cmd.Stdin = nil
+	cmd.Stdout, cmd.Stderr = env.Stdout, env.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = scriptGrace
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return errors.New(strings.Replace(exit.String(), "exit status", "exit code", 1))
+	}
+	return err
+}
+
+// scriptGrace is what a script gets to end when the container is stopped.
+const scriptGrace = 500 * time.Millisecond

@@ -1,0 +1,28 @@
+package packages
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Baked provides what an image was built with: the folders that lie ready below
+// Dir. What is not among them, a package that was installed later, is Next's.
+type Baked struct {
+	Dir  string
+	Next Provider
+}
+
+// Path implements [Provider].
+func (b *Baked) Path(attr string) (string, error) {
+	if attr != "" && attr[0] != '.' && !strings.ContainsAny(attr, "/\x00") {
+		dir := filepath.Join(b.Dir, attr)
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			return dir, nil
+		}
+	}
+	return b.Next.Path(attr)
+}
+
+// Contents implements [Provider].
+func (b *Baked) Contents(attr string) (*Contents, error) { return b.Next.Contents(attr) }
