@@ -130,9 +130,18 @@ func (b *builder) container() {
 		b.systemPackage(c)
 	}
 	out.CUDA = b.cuda()
+	out.Registries = b.Strings("registries")
+	if n := b.Int("maxLayers"); n > 127 || n < 5 {
+		b.Get("maxLayers").Errorf("maxLayers must be from 5 to 127, which is what engines can mount; is %d", n)
+	} else if n != 50 {
+		out.MaxLayers = n
+	}
+	if v := b.String("variant"); v != "slim" {
+		out.Variant = v
+	}
 	for _, name := range []string{"copyToRoot", "extraCopyToRoot"} {
-		if len(b.List(name)) > 0 {
-			b.note(name, "not supported by this build, and left out: %s", name)
+		for _, c := range b.List(name) {
+			b.copyToRoot(b.place.Path(c.Str()))
 		}
 	}
 	out.SSHDConfig = b.String("sshdConfig")
@@ -176,6 +185,19 @@ func (b *builder) systemPackage(c *module.Config) {
 	}
 	if len(text.Packages()) == 0 && !text.IsEmpty() { // a generated program
 		b.path = append(b.path, project.Join(text, project.Lit("/bin")))
+	}
+}
+
+// copyToRoot adds one thing that the image has at its root; of a join of packages
+// all of them.
+func (b *builder) copyToRoot(text project.Text) {
+	out := &b.project.Container.CopyToRoot
+	if len(text) == 0 || text[0].Package == nil {
+		*out = append(*out, text)
+		return
+	}
+	for _, attr := range strings.Split(text[0].Package.Attr, joiner) {
+		*out = append(*out, project.PackagePath(attr, ""))
 	}
 }
 

@@ -28,8 +28,9 @@ func ContainerOptions() module.Options {
 		return module.Option{Type: module.ListOf(module.Package), Default: []any{}, Example: module.Expr("[ pkgs.git pkgs.htop ]"), Description: doc}
 	}
 	copyOf := func(doc string) module.Option {
-		return module.Option{Type: module.Coerced(module.Package, func(v any) (any, error) { return []any{v}, nil }, module.ListOf(module.Package)),
-			Default: []any{}, Description: doc}
+		one := module.OneOf(module.Package, module.Path)
+		return module.Option{Type: module.Coerced(one, func(v any) (any, error) { return []any{v}, nil }, module.ListOf(one)),
+			Default: []any{}, Example: module.Expr("[ ./rootfs pkgs.htop ]"), Description: doc}
 	}
 	return module.Options{
 		"services": {Set: catalog.Options()},
@@ -57,13 +58,14 @@ func ContainerOptions() module.Options {
 		"extraStartupScript": {Type: module.Lines, Default: "", Description: "Shell commands that run before the services."},
 		"sshdConfig":         {Type: module.NullOr(module.String), Default: module.Null, Description: "The configuration of sshd, instead of our own."},
 		"systemPackages":     packagesOf("Packages whose programs every process and shell finds in its PATH."),
-		"copyToRoot":         copyOf("Packages whose files lie at the root of the image."),
+		"copyToRoot":         copyOf("Packages, generated files and paths that the image has at its root: of a folder its content; a program lies in /usr/local/bin."),
 		"extraCopyToRoot":    copyOf("More of copyToRoot."),
 		"user":               {Type: module.String, Default: "root", Description: "Who custom services and shells run as."},
 		"workingDir":         {Type: module.Path, Default: "/workspace", Description: "The folder that processes start in. On a laptop it stands for the folder of the definition."},
 		"tag":                {Type: module.String, Default: "latest", Description: "The tag of the image."},
 		"registries":         {Type: module.ListOf(module.String), Default: []any{}, Example: []any{"ghcr.io/me"}, Description: "Where the image is pushed to."},
-		"maxLayers":          {Type: module.PositiveInt, Default: 100, Description: "How many layers the image may have."},
+		"maxLayers":          {Type: module.PositiveInt, Default: 50, Description: "How many layers the image may have, at most 127."},
+		"variant":            {Type: module.Enum("slim", "full"), Default: "slim", Description: "How much of its packages the image has: all, or without manuals, translations and documentation other than licences."},
 		"serviceModules":     {Type: module.ListOf(module.Raw), Default: []any{}, Example: module.Expr("[ ./my-server.nix ]"), Description: "Modules in the style of services-flake, each a type of service called as its file."},
 		"age":                {Type: module.AttrsOf(module.Anything), Default: map[string]any{}, Description: "Secrets that are encrypted with age."},
 		"home":               {Type: module.NullOr(module.Raw), Default: module.Null, Description: "A home-manager configuration. Accepted, and not used by this build."},

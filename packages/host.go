@@ -88,57 +88,7 @@ func satisfied(p Package, links map[string]string) bool {
 // links finds what the package's folder should hold: from path below it to
 // place on this machine.
 func (h *Host) links(p Package) map[string]string {
-	out := map[string]string{}
-	for _, pattern := range p.Dirs {
-		dir := h.newest(pattern)
-		if dir == "" {
-			continue
-		}
-		entries, _ := os.ReadDir(dir) // unreadable is the same as not there
-		for _, e := range entries {
-			if file := filepath.Join(dir, e.Name()); isProgram(file) {
-				out["bin/"+e.Name()] = file
-			}
-		}
-		if len(out) > 0 {
-			break
-		}
-	}
-	search := h.search()
-	for name, places := range p.Programs {
-		sub := "bin/" + name
-		if _, ok := out[sub]; ok {
-			continue
-		}
-		if file := h.program(search, name, places); file != "" {
-			out[sub] = file
-		}
-	}
-	for sub, patterns := range p.Links {
-		for _, pattern := range patterns {
-			if place := h.newest(pattern); place != "" {
-				out[strings.TrimPrefix(sub, "/")] = place
-				break
-			}
-		}
-	}
-	return out
-}
-
-func (h *Host) program(search []string, name string, places []string) string {
-	if file := inDirs(search, name); file != "" {
-		return file
-	}
-	for _, place := range places {
-		if !strings.HasPrefix(place, "/") {
-			if file := inDirs(search, place); file != "" {
-				return file
-			}
-		} else if file := h.newest(place); file != "" && isProgram(file) {
-			return file
-		}
-	}
-	return ""
+	return p.find(machineFiles{h.Root}, h.search())
 }
 
 func (h *Host) search() []string {
@@ -159,37 +109,6 @@ func (h *Host) search() []string {
 		}
 	}
 	return dirs
-}
-
-func inDirs(dirs []string, name string) string {
-	for _, dir := range dirs {
-		if file := filepath.Join(dir, name); isProgram(file) {
-			return file
-		}
-	}
-	return ""
-}
-
-func isProgram(file string) bool {
-	info, err := os.Stat(file)
-	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
-}
-
-// newest returns the match of a pattern with the highest numbers in it, so
-// that postgresql/15 wins over postgresql/9.
-func (h *Host) newest(pattern string) string {
-	pattern = h.Root + pattern
-	if !strings.ContainsAny(pattern, "*?[") {
-		if _, err := os.Stat(pattern); err != nil {
-			return ""
-		}
-		return pattern
-	}
-	matches, _ := filepath.Glob(pattern) // the table's patterns are well-formed
-	if len(matches) == 0 {
-		return ""
-	}
-	return slices.MaxFunc(matches, compareVersions)
 }
 
 // compareVersions orders texts so that runs of digits count as numbers.

@@ -80,7 +80,11 @@ type Container struct {
 	Startup      Text              `json:"startup,omitempty"`    // extraStartupScript
 	SSHDConfig   string            `json:"sshdConfig,omitempty"` // instead of our own
 	SystemPkgs   []PackageRef      `json:"systemPackages,omitempty"`
-	CUDA         string            `json:"cuda,omitempty"` // the cudaPackages attribute, "cudaPackages_12_8"
+	CUDA         string            `json:"cuda,omitempty"`       // the cudaPackages attribute, "cudaPackages_12_8"
+	CopyToRoot   []Text            `json:"copyToRoot,omitempty"` // packages, generated files, and files of the definition's folder
+	Registries   []string          `json:"registries,omitempty"` // where the image is pushed to
+	MaxLayers    int               `json:"maxLayers,omitempty"`  // default: 50
+	Variant      string            `json:"variant,omitempty"`    // "slim" (default) or "full"
 }
 
 // Tailscale is the container's membership of a tailnet.

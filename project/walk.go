@@ -42,6 +42,7 @@ func (p *Project) EachText(visit TextVisitor) {
 func (c *Container) EachText(visit TextVisitor) {
 	c.eachEnv(visit)
 	visit(Owner{Field: "startup"}, &c.Startup)
+	eachOf(Owner{Field: "copyToRoot"}, c.CopyToRoot, visit)
 }
 
 // eachEnv visits what every process gets.

@@ -20,6 +20,8 @@ type Control struct {
 	// Conffiles are the files that belong to the administrator once they are
 	// installed, as the names of entries are.
 	Conffiles []string
+	// MD5 are the sums of its files, in hexadecimal, by the names of entries.
+	MD5 map[string]string
 	// Alternatives are the links that its script would ask update-alternatives for.
 	Alternatives []Alternative
 }
@@ -54,7 +56,7 @@ func readControl(r io.Reader) (Control, error) {
 			continue
 		}
 		name := path.Clean(h.Name)
-		if name != "control" && name != "conffiles" && name != "postinst" {
+		if name != "control" && name != "conffiles" && name != "postinst" && name != "md5sums" {
 			continue
 		}
 		if h.Size > maxControlFile {
@@ -77,7 +79,14 @@ func readControl(r io.Reader) (Control, error) {
 			for line := range strings.Lines(string(data)) {
 				// "remove-on-upgrade /etc/x" is of a file that the package no longer has.
 				if line = strings.TrimSpace(line); strings.HasPrefix(line, "/") {
-					c.Conffiles = append(c.Conffiles, mergeUsr(strings.TrimPrefix(path.Clean(line), "/")))
+					c.Conffiles = append(c.Conffiles, MergeUsr(strings.TrimPrefix(path.Clean(line), "/")))
+				}
+			}
+		case "md5sums":
+			c.MD5 = map[string]string{}
+			for line := range strings.Lines(string(data)) {
+				if sum, file, ok := strings.Cut(strings.TrimRight(line, "\n"), "  "); ok && len(sum) == 32 {
+					c.MD5[MergeUsr(strings.TrimPrefix(file, "./"))] = sum
 				}
 			}
 		case "postinst":
@@ -171,7 +180,7 @@ func addAlternative(to []Alternative, link, target string, priority int) []Alter
 			return to
 		}
 	}
-	a := Alternative{mergeUsr(link[1:]), mergeUsr(target[1:]), priority}
+	a := Alternative{MergeUsr(link[1:]), MergeUsr(target[1:]), priority}
 	if a.Link == a.Path {
 		return to
 	}

@@ -270,7 +270,7 @@ func (d *Reader) entry(h *tar.Header) (*Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Name = mergeUsr(name)
+	e.Name = MergeUsr(name)
 	d.links += int64(len(name) + len(h.Linkname))
 	if len(d.seen) >= d.opts.MaxEntries || d.links > maxNames {
 		return nil, errors.New("it has more paths than any package needs")
@@ -303,7 +303,7 @@ func (d *Reader) entry(h *tar.Header) (*Entry, error) {
 		if err != nil {
 			return nil, fmt.Errorf("it is a link to %q: %v", h.Linkname, err)
 		}
-		e.Link = mergeUsr(target)
+		e.Link = MergeUsr(target)
 		if kind := d.seen[e.Link]; kind != File && kind != Hardlink {
 			return nil, fmt.Errorf("it is a hard link to %q, which is no file before it", e.Link)
 		}
@@ -378,8 +378,8 @@ func cleanName(name string) (string, error) {
 	return path.Clean(name), nil
 }
 
-// mergeUsr is the place of a name in a system whose bin is a link to usr/bin.
-func mergeUsr(name string) string {
+// MergeUsr is the place of a name in a system whose bin is a link to usr/bin.
+func MergeUsr(name string) string {
 	switch top, _, _ := strings.Cut(name, "/"); top {
 	case "bin", "sbin", "lib", "lib32", "lib64", "libx32", "libo32":
 		return "usr/" + name
@@ -400,7 +400,7 @@ func mergeLink(name, link string) (string, error) {
 			return "", fmt.Errorf("it is a link to %q, which leads out of the root", link)
 		}
 		clean := path.Clean(link)
-		if merged := mergeUsr(clean[1:]); merged != clean[1:] {
+		if merged := MergeUsr(clean[1:]); merged != clean[1:] {
 			return "/" + merged, nil
 		}
 		return link, nil
@@ -409,8 +409,8 @@ func mergeLink(name, link string) (string, error) {
 	if leadsOut(dir + "/" + link) {
 		return "", fmt.Errorf("it is a link to %q, which leads out of the root", link)
 	}
-	target := mergeUsr(path.Join(dir, link))
-	from := path.Dir(mergeUsr(name))
+	target := MergeUsr(path.Join(dir, link))
+	from := path.Dir(MergeUsr(name))
 	if path.Join(from, link) == target {
 		return link, nil
 	}

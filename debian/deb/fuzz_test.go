@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"nix2gpu/debian/deb"
-	"nix2gpu/internal/testkit"
+	"nix2gpu/internal/debtest"
 )
 
 // check fails when a package got something through that leads out of a root.
@@ -30,19 +30,19 @@ func check(t *testing.T, data []byte) {
 // FuzzAr feeds the reader with anything.
 func FuzzAr(f *testing.F) {
 	for _, kind := range []string{"gz", "xz", "zst", "none"} {
-		f.Add((&testkit.Deb{Compress: kind}).Dir("./usr/").File("./usr/a", "x").Link("./b", "usr/a").Bytes(f))
+		f.Add(made(kind).Dir("./usr/").File("./usr/a", "x").Link("./b", "usr/a").Bytes(f))
 	}
 	f.Fuzz(check)
 }
 
 // FuzzTar feeds it with any data part inside a sound package.
 func FuzzTar(f *testing.F) {
-	d := (&testkit.Deb{}).Dir("./usr/").File("./usr/a", "x").Link("./b", "usr/a")
-	f.Add(testkit.Tar(f, d.Entries, d.Content))
-	f.Add(testkit.Tar(f, []tar.Header{{Name: "./" + strings.Repeat("n/", 90) + "x", Typeflag: tar.TypeLink, Linkname: "../../x"}}, nil))
-	control := testkit.Tar(f, []tar.Header{{Name: "control", Typeflag: tar.TypeReg, Mode: 0o644}}, map[string]string{"control": "Package: x\nVersion: 1\n"})
+	d := made("none").Dir("./usr/").File("./usr/a", "x").Link("./b", "usr/a")
+	f.Add(debtest.Tar(f, d.Entries))
+	f.Add(debtest.Tar(f, []debtest.Entry{{Header: tar.Header{Name: "./" + strings.Repeat("n/", 90) + "x", Typeflag: tar.TypeLink, Linkname: "../../x"}}}))
+	control := debtest.Tar(f, []debtest.Entry{debtest.File("control", "Package: x\nVersion: 1\n")})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		check(t, testkit.Ar("debian-binary", []byte("2.0\n"), "control.tar", control, "data.tar", data))
+		check(t, ar("debian-binary", []byte("2.0\n"), "control.tar", control, "data.tar", data))
 	})
 }
 
@@ -51,8 +51,8 @@ func FuzzTar(f *testing.F) {
 func FuzzControl(f *testing.F) {
 	f.Add("Package: x\nDepends: a,\n b\n", "update-alternatives --install /usr/bin/a a /usr/bin/b 1 --slave /x y /z")
 	f.Fuzz(func(t *testing.T, text, script string) {
-		control := testkit.Tar(t, []tar.Header{{Name: "control", Typeflag: tar.TypeReg}, {Name: "postinst", Typeflag: tar.TypeReg}}, map[string]string{"control": text, "postinst": script})
-		r, err := deb.NewReader(bytes.NewReader(testkit.Ar("debian-binary", []byte("2.0\n"), "control.tar", control, "data.tar", testkit.Tar(t, nil, nil))), deb.Options{})
+		control := debtest.Tar(t, []debtest.Entry{debtest.File("control", text), debtest.File("postinst", script)})
+		r, err := deb.NewReader(bytes.NewReader(ar("debian-binary", []byte("2.0\n"), "control.tar", control, "data.tar", debtest.Tar(t, nil))), deb.Options{})
 		if err != nil {
 			return
 		}

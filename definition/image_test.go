@@ -1,0 +1,59 @@
+package definition_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"nix2gpu/definition"
+)
+
+// What the image needs of the container's options is in the project.
+func TestImageOptions(t *testing.T) {
+	load := func(text string) (*definition.Result, error) {
+		file := filepath.Join(t.TempDir(), "nix2gpu.nix")
+		for _, folder := range []string{"rootfs", "other"} {
+			if err := os.Mkdir(filepath.Join(filepath.Dir(file), folder), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return definition.Load(t.Context(), definition.Ref{Path: file}, definition.Options{})
+	}
+	r, err := load(`{
+		copyToRoot = [ ./rootfs (pkgs.writeTextDir "etc/x" "hi") (pkgs.buildEnv { name = "both"; paths = [ pkgs.curl pkgs.jq ]; }) ];
+		extraCopyToRoot = ./other;
+		registries = [ "ghcr.io/me" ];
+		maxLayers = 20;
+		variant = "full";
+		services = {};
+	}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := r.Project.Container
+	var texts []string
+	for _, text := range c.CopyToRoot {
+		texts = append(texts, text.String())
+	}
+	got := strings.Join(texts, " ")
+	if _, after, ok := strings.Cut(got, "-x> "); !ok || !strings.HasPrefix(got, "./rootfs <file ") || after != "<curl> <jq> ./other" {
+		t.Errorf("copyToRoot is %s", got)
+	}
+	if c.MaxLayers != 20 || c.Variant != "full" || len(c.Registries) != 1 {
+		t.Errorf("container is %+v", c)
+	}
+	for text, want := range map[string]string{
+		`{ maxLayers = 128; services = {}; }`:       "maxLayers must be from 5 to 127",
+		`{ maxLayers = 4; services = {}; }`:         "maxLayers must be from 5 to 127",
+		`{ variant = "tiny"; services = {}; }`:      "variant",
+		`{ copyToRoot = [ "no" ]; services = {}; }`: "copyToRoot",
+	} {
+		if _, err := load(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}

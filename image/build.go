@@ -1,0 +1,419 @@
+package image
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"nix2gpu/debian/deb"
+	"nix2gpu/project"
+)
+
+// Where the image has what boot looks for.
+const (
+	programPath = "usr/bin/nix2gpu"
+	aliasPath   = "usr/bin/process-compose"
+	projectPath = "etc/nix2gpu/project.json"
+)
+
+// A Spec is what an image is made of. All of it goes into the image's digest,
+// but for Cache.
+type Spec struct {
+	Project  project.Valid
+	Root     string    // the definition's folder, which paths of copyToRoot are below
+	Arch     string    // "amd64" or "arm64"
+	Packages []Package // everything that the image has, dependencies included
+	Binary   string    // the file of our own program for Arch
+
+	Variant     Variant     // default: Slim
+	Compression Compression // default: Gzip
+	MaxLayers   int         // default: the project's, else DefaultMaxLayers
+	Epoch       *time.Time  // no time in the image is later; nil: times are the packages' own
+	Labels      map[string]string
+	Annotations map[string]string // of the manifest
+
+	Cache string // the folder of the cache
+	// Progress is told of each layer that had to be made; nil: nobody is.
+	Progress func(title string, size int64)
+}
+
+// A Layer is one layer of an image that was built.
+type Layer struct {
+	Title    string
+	Packages []Package // those that it has; none for our own layers
+	Digest   v1.Hash
+	DiffID   v1.Hash
+	Size     int64 // compressed
+	Unpacked int64
+	Media    types.MediaType
+
+	file   string // in the cache
+	newest int64
+	cached bool
+}
+
+// Open reads the compressed layer.
+func (l *Layer) Open() (io.ReadCloser, error) { return os.Open(l.file) }
+
+// A Built image lies in the cache until it is written or pushed.
+type Built struct {
+	Image    v1.Image
+	Layers   []*Layer
+	Warnings []string // what the reader of the definition should know, with places
+}
+
+// Build makes the image. Layers that the cache has are not made again; nothing
+// is written but to the cache.
+func Build(ctx context.Context, spec Spec) (*Built, error) {
+	spec.Variant = cmp.Or(spec.Variant, Slim)
+	spec.Compression = cmp.Or(spec.Compression, Gzip)
+	b := &builder{spec: spec, project: spec.Project.Project(), memory: newBudget(decoderMemory)}
+	b.spec.MaxLayers = cmp.Or(spec.MaxLayers, b.project.Container.MaxLayers, DefaultMaxLayers)
+	if b.spec.MaxLayers > HardMaxLayers {
+		return nil, fmt.Errorf("maxLayers must be at most %d, which is what engines can mount; is %d", HardMaxLayers, b.spec.MaxLayers)
+	}
+	if b.spec.MaxLayers <= ownLayers {
+		return nil, fmt.Errorf("maxLayers must be at least %d, is %d", ownLayers+1, b.spec.MaxLayers)
+	}
+	if _, _, err := ldFlags(spec.Arch); err != nil {
+		return nil, err
+	}
+	var err error
+	if b.cache, err = openCache(spec.Cache); err != nil {
+		return nil, err
+	}
+	return b.build(ctx)
+}
+
+// A builder makes one image.
+type builder struct {
+	spec     Spec
+	project  *project.Project
+	cache    *cache
+	memory   *budget
+	warnings []string
+	system   *system // what the layers of packages hold; read when it is needed
+}
+
+func (b *builder) warn(texts ...string) { b.warnings = append(b.warnings, texts...) }
+
+func (b *builder) build(ctx context.Context) (*Built, error) {
+	groups := groups(b.spec.Packages, b.spec.MaxLayers-ownLayers)
+	layers, keys, err := b.packageLayers(ctx, groups)
+	if err != nil {
+		return nil, err
+	}
+	copies, err := b.copies()
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range []func(context.Context, []*group, []string, *copied) (*Layer, error){b.fixLayer, b.programLayer, b.farmLayer, b.definitionLayer} {
+		l, err := step(ctx, groups, keys, copies)
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, l)
+	}
+	config, err := b.config(layers)
+	if err != nil {
+		return nil, err
+	}
+	img, err := assemble(config, layers, b.spec.Annotations)
+	if err != nil {
+		return nil, err
+	}
+	return &Built{Image: img, Layers: layers, Warnings: b.warnings}, nil
+}
+
+// packageLayers makes the layers of all groups, several at a time, the largest
+// first: xz is most of the work, and one package keeps one processor busy.
+func (b *builder) packageLayers(ctx context.Context, groups []*group) ([]*Layer, []string, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	layers, keys, errs := make([]*Layer, len(groups)), make([]string, len(groups)), make([]error, len(groups))
+	order := make([]int, len(groups))
+	for i, g := range groups {
+		order[i], keys[i] = i, b.groupKey(g)
+	}
+	slices.SortFunc(order, func(i, j int) int { return cmp.Or(cmp.Compare(groups[j].size(), groups[i].size()), i-j) })
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(groups)) {
+		workers.Go(func() {
+			for i := range next {
+				if layers[i], errs[i] = b.packageLayer(ctx, groups[i], keys[i]); errs[i] != nil {
+					cancel(errs[i])
+				}
+			}
+		})
+	}
+	for _, i := range order {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return nil, nil, err
+	}
+	return layers, keys, nil
+}
+
+func (b *builder) packageLayer(ctx context.Context, g *group, key string) (*Layer, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	r := b.cache.find(key)
+	cached := r != nil
+	if r == nil {
+		if b.spec.Progress != nil {
+			b.spec.Progress(g.title(), g.size())
+		}
+		var err error
+		if r, err = b.makePackages(ctx, g, key); err != nil {
+			return nil, err
+		}
+	}
+	l, err := b.layer(r, g.title())
+	if err != nil {
+		return nil, err
+	}
+	l.Packages, l.cached = g.packages, cached
+	return l, nil
+}
+
+// layer is a layer of the cache as the image has it.
+func (b *builder) layer(r *record, title string) (*Layer, error) {
+	return &Layer{
+		Title: title, Size: r.Size, Unpacked: r.Unpacked, Media: r.Packed.mediaType(), newest: r.Newest, file: b.cache.blobFile(r.Digest),
+		Digest: v1.Hash{Algorithm: "sha256", Hex: r.Digest}, DiffID: v1.Hash{Algorithm: "sha256", Hex: r.DiffID},
+	}, nil
+}
+
+// ownLayer makes one of our own layers, unless the cache has it.
+func (b *builder) ownLayer(title, key string, nodes func() ([]*node, error)) (*Layer, error) {
+	r := b.cache.find(key)
+	if r == nil {
+		list, err := nodes()
+		if err != nil {
+			return nil, err
+		}
+		r, err = b.cache.make(key, b.spec.Compression, func(w *layerWriter) error {
+			w.clamp = b.spec.Epoch
+			return w.addNodes(list)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return b.layer(r, title)
+}
+
+func (b *builder) epochKey() int64 {
+	if b.spec.Epoch == nil {
+		return -1
+	}
+	return b.spec.Epoch.Unix()
+}
+
+// fixLayer does what the packages' scripts would do.
+func (b *builder) fixLayer(ctx context.Context, groups []*group, keys []string, _ *copied) (*Layer, error) {
+	users := map[string]project.User{}
+	maps.Copy(users, project.SystemUsers())
+	maps.Copy(users, b.project.Users)
+	key := key("fix-ups", b.spec.Compression, b.epochKey(), b.spec.Arch, keys, users, b.project.Container.User, workingDir(b.project))
+	return b.ownLayer("accounts, certificates, loader", key, func() ([]*node, error) {
+		s, err := b.readSystem(ctx, groups, keys)
+		if err != nil {
+			return nil, err
+		}
+		return fix(s)
+	})
+}
+
+// readSystem is what the layers of packages hold. Whether they were made now or
+// are of the cache makes no difference.
+func (b *builder) readSystem(ctx context.Context, groups []*group, keys []string) (*system, error) {
+	users := map[string]project.User{}
+	maps.Copy(users, project.SystemUsers())
+	maps.Copy(users, b.project.Users)
+	s := &system{arch: b.spec.Arch, tree: newTree(), users: users, user: b.project.Container.User, workdir: workingDir(b.project)}
+	owners := map[string]*packageFacts{}
+	for i, g := range groups {
+		facts, err := b.cache.facts(keys[i])
+		if err == nil && facts == nil { // gone from the cache
+			if _, err = b.makePackages(ctx, g, keys[i]); err == nil {
+				facts, err = b.cache.facts(keys[i])
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		if facts == nil {
+			return nil, errors.New("the cache of layers loses what is written to it")
+		}
+		for _, p := range facts.Packages {
+			for _, f := range p.Facts {
+				before := owners[f.Path]
+				if before != nil && f.Kind != deb.Dir && !replaces(p.Stanza, before.Name) {
+					if replaces(before.Stanza, p.Name) {
+						return nil, fmt.Errorf("not supported: package %q replaces %q of %q, which lies in a later layer", before.Name, "/"+f.Path, p.Name)
+					}
+					return nil, &clashError{f.Path, before.Name, p.Name, false}
+				}
+				if f.Kind != deb.Dir {
+					owners[f.Path] = p
+				}
+				s.tree.put(f)
+			}
+			s.packages = append(s.packages, p)
+		}
+	}
+	slices.SortFunc(s.packages, func(x, y *packageFacts) int { return strings.Compare(x.Name, y.Name) })
+	return s, nil
+}
+
+// programLayer has our own program.
+func (b *builder) programLayer(context.Context, []*group, []string, *copied) (*Layer, error) {
+	program, err := openProgram(b.spec.Binary, b.spec.Arch, b.cache)
+	if err != nil {
+		return nil, err
+	}
+	return b.ownLayer("nix2gpu", key("program", b.spec.Compression, b.epochKey(), program.digest), func() ([]*node, error) {
+		return []*node{
+			{Name: programPath, Kind: deb.File, Mode: 0o755, Size: program.size, Open: program.open},
+			link(aliasPath, "nix2gpu"),
+		}, nil
+	})
+}
+
+// farmLayer has the farm, and what the user copies to the root. A warning is
+// part of what is kept, so that a build from the cache says it again.
+func (b *builder) farmLayer(ctx context.Context, groups []*group, keys []string, copies *copied) (*Layer, error) {
+	parts := farmInputs(b.project)
+	key := key("farm", b.spec.Compression, b.epochKey(), b.spec.Arch, keys, parts, copies.digest)
+	var kept struct{ Warnings []string }
+	if data, err := os.ReadFile(b.cache.factsFile(key)); err == nil && json.Unmarshal(data, &kept) == nil && b.cache.find(key) != nil {
+		b.warn(kept.Warnings...)
+		return b.ownLayer("packages by name, files", key, nil)
+	}
+	s, err := b.readSystem(ctx, groups, keys)
+	if err != nil {
+		return nil, err
+	}
+	fixed, err := fix(s) // into the tree
+	if err != nil {
+		return nil, err
+	}
+	nodes, warnings := farm(b.project, s.tree, s.packages)
+	more, wrong := copies.check(s.tree, fixed, b.spec.Arch)
+	if wrong != nil {
+		return nil, wrong
+	}
+	kept.Warnings = append(warnings, more...)
+	l, err := b.ownLayer("packages by name, files", key, func() ([]*node, error) { return mergeNodes(nodes, copies.nodes) })
+	if err != nil {
+		return nil, err
+	}
+	b.warn(kept.Warnings...)
+	return l, b.cache.write(b.cache.factsFile(key), kept)
+}
+
+// farmInputs is everything of the project that the farm depends on.
+func farmInputs(p *project.Project) []string {
+	var parts []string
+	for _, ref := range Wanted(p) {
+		parts = append(parts, ref.Attr, place(ref.Pos))
+	}
+	subs := map[string]bool{}
+	p.EachText(func(_ project.Owner, t *project.Text) {
+		for _, part := range *t {
+			if part.Package != nil {
+				subs[part.Package.Attr+part.Package.Sub] = true
+			}
+		}
+	})
+	return append(parts, slices.Sorted(maps.Keys(subs))...)
+}
+
+// definitionLayer has the project. It is the last, and the smallest: a change of
+// the definition that needs no other package changes nothing else.
+func (b *builder) definitionLayer(context.Context, []*group, []string, *copied) (*Layer, error) {
+	data, err := b.project.Encode()
+	if err != nil {
+		return nil, err
+	}
+	n := file(projectPath, string(data))
+	n.Mode = 0o644
+	return b.ownLayer("definition", key("definition", b.spec.Compression, b.epochKey(), string(data)), func() ([]*node, error) {
+		return []*node{n}, nil
+	})
+}
+
+// assemble makes the image of its configuration and layers.
+func assemble(config *v1.ConfigFile, layers []*Layer, annotations map[string]string) (v1.Image, error) {
+	raw, err := json.Marshal(config)
+	if err != nil {
+		return nil, err
+	}
+	digest, size, err := v1.SHA256(bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	m := v1.Manifest{
+		SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Annotations: annotations,
+		Config: v1.Descriptor{MediaType: types.OCIConfigJSON, Size: size, Digest: digest},
+	}
+	byDigest := map[v1.Hash]*Layer{}
+	for _, l := range layers {
+		m.Layers = append(m.Layers, v1.Descriptor{MediaType: l.Media, Size: l.Size, Digest: l.Digest})
+		byDigest[l.Digest] = l
+	}
+	manifest, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	return partial.CompressedToImage(&assembled{raw, manifest, byDigest})
+}
+
+// assembled is an image as go-containerregistry wants the core of one.
+type assembled struct {
+	config, manifest []byte
+	layers           map[v1.Hash]*Layer
+}
+
+func (a *assembled) RawConfigFile() ([]byte, error)      { return a.config, nil }
+func (a *assembled) RawManifest() ([]byte, error)        { return a.manifest, nil }
+func (a *assembled) MediaType() (types.MediaType, error) { return types.OCIManifestSchema1, nil }
+func (a *assembled) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
+	if l, ok := a.layers[h]; ok {
+		return blob{l}, nil
+	}
+	if digest, _, err := v1.SHA256(bytes.NewReader(a.config)); err == nil && digest == h {
+		return partial.ConfigLayer(a)
+	}
+	return nil, fmt.Errorf("the image has no blob %s", h)
+}
+
+// blob is a layer as go-containerregistry wants one.
+type blob struct{ l *Layer }
+
+func (b blob) Digest() (v1.Hash, error)            { return b.l.Digest, nil }
+func (b blob) DiffID() (v1.Hash, error)            { return b.l.DiffID, nil }
+func (b blob) Size() (int64, error)                { return b.l.Size, nil }
+func (b blob) MediaType() (types.MediaType, error) { return b.l.Media, nil }
+func (b blob) Compressed() (io.ReadCloser, error)  { return b.l.Open() }

@@ -1,0 +1,138 @@
+package image
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// formatVersion is part of every layer's key. It goes up with each change of
+// what a layer of the same inputs has.
+const formatVersion = 1
+
+// A record is what the cache knows of a layer beside its bytes.
+type record struct {
+	Key      string      `json:"key"`
+	Digest   string      `json:"digest"` // of the compressed bytes, hexadecimal
+	DiffID   string      `json:"diffID"` // of the archive
+	Size     int64       `json:"size"`
+	Unpacked int64       `json:"unpacked"`
+	Packed   Compression `json:"packed"`
+	Newest   int64       `json:"newest"` // time of its newest entry
+}
+
+// A cache keeps layers by what they were made of. Several builds may use one at
+// the same time: what is there is whole, because it got its name last.
+type cache struct{ dir string }
+
+func openCache(dir string) (*cache, error) {
+	c := &cache{filepath.Join(dir, "layers")}
+	if err := os.MkdirAll(c.dir, 0o755); err != nil {
+		return nil, fmt.Errorf("cannot make the cache of layers: %w", err)
+	}
+	return c, nil
+}
+
+// key is the digest of what a layer is made of.
+func key(kind string, inputs ...any) string {
+	data, err := json.Marshal([]any{formatVersion, kind, inputs})
+	if err != nil {
+		panic(err) // plain values
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+func (c *cache) recordFile(key string) string { return filepath.Join(c.dir, key+".json") }
+func (c *cache) factsFile(key string) string  { return filepath.Join(c.dir, key+".facts") }
+func (c *cache) blobFile(digest string) string {
+	return filepath.Join(c.dir, "sha256-"+digest)
+}
+
+// find looks for a layer. One whose bytes are gone is not there.
+func (c *cache) find(key string) *record {
+	data, err := os.ReadFile(c.recordFile(key))
+	if err != nil {
+		return nil
+	}
+	r := &record{}
+	if err := json.Unmarshal(data, r); err != nil || r.Key != key {
+		return nil
+	}
+	if info, err := os.Stat(c.blobFile(r.Digest)); err != nil || info.Size() != r.Size {
+		return nil
+	}
+	return r
+}
+
+// facts reads what was learnt while the layer was made; nil when it is gone.
+func (c *cache) facts(key string) (*layerFacts, error) {
+	data, err := os.ReadFile(c.factsFile(key))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	f := &layerFacts{}
+	if err := json.Unmarshal(data, f); err != nil {
+		return nil, nil // damaged: it is made anew
+	}
+	return f, nil
+}
+
+// make makes a layer by write, which is given the archive to fill.
+func (c *cache) make(key string, pack Compression, write func(w *layerWriter) error) (*record, error) {
+	f, err := os.CreateTemp(c.dir, "new-")
+	if err != nil {
+		return nil, fmt.Errorf("cannot write to the cache of layers: %w", err)
+	}
+	defer os.Remove(f.Name()) // gone by its new name when all went well
+	defer f.Close()
+	p, err := newPacker(f, pack)
+	if err != nil {
+		return nil, err
+	}
+	w := newLayerWriter(p.tar)
+	if err := write(w); err != nil {
+		return nil, err
+	}
+	if err := p.close(); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(f.Chmod(0o644), f.Close()); err != nil {
+		return nil, err
+	}
+	r := &record{Key: key, Digest: p.packed.digest(), DiffID: p.plain.digest(), Size: p.packed.n, Unpacked: p.plain.n, Packed: pack, Newest: w.newest}
+	if err := os.Rename(f.Name(), c.blobFile(r.Digest)); err != nil {
+		return nil, err
+	}
+	// The record comes last: where it is, the rest is.
+	if w.facts != nil {
+		if err := c.write(c.factsFile(key), w.facts); err != nil {
+			return nil, err
+		}
+	}
+	return r, c.write(c.recordFile(key), r)
+}
+
+func (c *cache) write(file string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(c.dir, "new-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), file)
+}

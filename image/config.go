@@ -1,0 +1,158 @@
+package image
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"nix2gpu/project"
+)
+
+// searchPath is the PATH of the image: the usual folders, where the runtime of
+// NVIDIA puts its programs, CUDA's, and our links.
+func searchPath() string {
+	dirs := []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/nvidia/bin", "/usr/local/cuda/bin", "/" + linksDir}
+	return strings.Join(dirs, ":")
+}
+
+// DefaultWorkingDir is where an image starts unless its definition says otherwise.
+const DefaultWorkingDir = "/workspace"
+
+// workingDir is where everything in the container starts.
+func workingDir(p *project.Project) string {
+	if p.Container.WorkingDir == "" {
+		return DefaultWorkingDir
+	}
+	return p.Container.WorkingDir
+}
+
+// environment is the Env of the image, for shells and for programs that the
+// engine starts. Services have it from their project. What is secret, or known
+// only once the container runs, is left out; the first is a warning.
+func environment(p *project.Project) (env []string, warnings []string) {
+	values := map[string]string{
+		"PATH": searchPath(),
+		"LANG": "C.UTF-8",
+		"PS1":  `\u@container:\w\$ `,
+
+		"SSL_CERT_FILE": "/etc/ssl/certs/ca-bundle.crt",
+	}
+	if p.Container.CUDA != "" {
+		values["NVIDIA_VISIBLE_DEVICES"] = "all"
+		values["NVIDIA_DRIVER_CAPABILITIES"] = "compute,utility"
+		if version := strings.TrimPrefix(p.Container.CUDA, "cudaPackages_"); version != p.Container.CUDA {
+			values["NVIDIA_REQUIRE_CUDA"] = "cuda>=" + strings.ReplaceAll(version, "_", ".")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Container.Env)) {
+		v := p.Container.Env[name]
+		text, ok := inContainer(p, v.Text)
+		switch {
+		case !ok:
+			continue
+		case v.Secret || v.Shown(name) != v.Text.String():
+			warnings = append(warnings, fmt.Sprintf("env.%s looks like a secret: it is not in the image's Env; services have it", name))
+			continue
+		}
+		values[name] = text
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		env = append(env, name+"="+values[name])
+	}
+	return env, warnings
+}
+
+// inContainer is a text as the container has it, where that is known before it
+// runs.
+func inContainer(p *project.Project, t project.Text) (string, bool) {
+	var b strings.Builder
+	for _, part := range t {
+		switch {
+		case part.IsLiteral():
+			b.WriteString(part.Literal)
+		case part.Package != nil:
+			b.WriteString(path.Join(bakedDir, part.Package.Attr) + part.Package.Sub)
+		case part.Root != nil:
+			b.WriteString(workingDir(p) + *part.Root)
+		case part.Self:
+			b.WriteString("/" + programPath)
+		default:
+			return "", false
+		}
+	}
+	return b.String(), true
+}
+
+// exposedPorts are the ports of the image; a range comes to one each.
+func exposedPorts(p *project.Project) (map[string]struct{}, error) {
+	ports := map[string]struct{}{}
+	for _, exposed := range p.Container.ExposedPorts {
+		numbers, protocol, _ := strings.Cut(exposed, "/")
+		low, high, isRange := strings.Cut(numbers, "-")
+		if !isRange {
+			high = low
+		}
+		from, err := strconv.Atoi(low)
+		if err != nil {
+			return nil, fmt.Errorf("exposed port %q is no port", exposed)
+		}
+		to, err := strconv.Atoi(high)
+		if err != nil || to < from {
+			return nil, fmt.Errorf("exposed port %q is no port", exposed)
+		}
+		for n := from; n <= to; n++ {
+			ports[fmt.Sprintf("%d/%s", n, protocol)] = struct{}{}
+		}
+	}
+	return ports, nil
+}
+
+// config is the configuration of the image.
+func (b *builder) config(layers []*Layer) (*v1.ConfigFile, error) {
+	p := b.project
+	env, warnings := environment(p)
+	b.warn(warnings...)
+	ports, err := exposedPorts(p)
+	if err != nil {
+		return nil, err
+	}
+	labels := map[string]string{"org.opencontainers.image.title": p.Name}
+	maps.Copy(labels, p.Container.Labels)
+	maps.Copy(labels, b.spec.Labels)
+	created := v1.Time{Time: b.created(layers)}
+	c := &v1.ConfigFile{
+		Architecture: b.spec.Arch, OS: "linux", Created: created,
+		Config: v1.Config{
+			Env: env, ExposedPorts: ports, Labels: labels, User: "root", WorkingDir: workingDir(p), StopSignal: "SIGTERM",
+			Entrypoint: []string{"/" + programPath, "boot"},
+			Healthcheck: &v1.HealthConfig{
+				Test: []string{"CMD", "/" + programPath, "ready"}, Interval: 10 * time.Second, Timeout: 5 * time.Second, StartPeriod: 5 * time.Minute, Retries: 3,
+			},
+		},
+		RootFS: v1.RootFS{Type: "layers"},
+	}
+	for _, l := range layers {
+		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, l.DiffID)
+		c.History = append(c.History, v1.History{Created: created, CreatedBy: "nix2gpu build", Comment: l.Title})
+	}
+	return c, nil
+}
+
+// created is the time of the image: SOURCE_DATE_EPOCH, else that of its newest
+// file.
+func (b *builder) created(layers []*Layer) time.Time {
+	if b.spec.Epoch != nil {
+		return b.spec.Epoch.UTC()
+	}
+	newest := ownTime().Unix()
+	for _, l := range layers {
+		newest = max(newest, l.newest)
+	}
+	return time.Unix(newest, 0).UTC()
+}

@@ -1,0 +1,146 @@
+package image
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"nix2gpu/debian/deb"
+	"nix2gpu/packages"
+	"nix2gpu/project"
+)
+
+// bakedDir is where the session looks for packages in a container: a folder of
+// links for each.
+const bakedDir = "/opt/nix2gpu/pkgs"
+
+// programDirs hold what people type, in the order in which the image's PATH has
+// them.
+func programDirs() []string {
+	return []string{"usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "usr/games"}
+}
+
+// linksDir has a link to each program of a package that lies outside the usual
+// folders, as PostgreSQL's do; it is the last of the image's PATH.
+const linksDir = "opt/nix2gpu/bin"
+
+// farm makes the folder of each package that the project names, as a machine has
+// it while it runs the project: bakedDir/<attr>/bin/<program>. What a
+// text names and no folder has is a warning.
+func farm(p *project.Project, t *tree, all []*packageFacts) (nodes []*node, warnings []string) {
+	owned := ownedPrograms(all)
+	root := strings.TrimPrefix(bakedDir, "/")
+	nodes = append(nodes, dir(root, 0o755))
+	programs := map[string]string{}
+	folders := map[string]map[string]string{}
+	for _, ref := range Wanted(p) {
+		row := packages.Lookup(ref.Attr)
+		links, ok := row.In(t)
+		for _, name := range row.Debian {
+			for base, place := range owned[name] {
+				if _, there := links["bin/"+base]; !there {
+					links["bin/"+base] = place
+				}
+			}
+		}
+		if !ok && (row.Known || len(links) == 0) {
+			warnings = append(warnings, place(ref.Pos)+fmt.Sprintf("package %q has no program %q in this image", ref.Attr, row.Main))
+			continue
+		}
+		folders[ref.Attr] = links
+		for sub, at := range links {
+			if base, isProgram := strings.CutPrefix(sub, "bin/"); isProgram {
+				programs[base] = at
+			}
+		}
+	}
+	warnings = append(warnings, subPaths(p, t, folders)...)
+	for _, attr := range slices.Sorted(maps.Keys(folders)) {
+		at := path.Join(root, attr)
+		nodes = append(nodes, dir(at, 0o755))
+		for sub, target := range folders[attr] {
+			nodes = append(nodes, link(path.Join(at, sub), target))
+		}
+	}
+	nodes = append(nodes, dir(linksDir, 0o755))
+	for _, base := range slices.Sorted(maps.Keys(programs)) {
+		if !slices.ContainsFunc(programDirs(), func(d string) bool { return t.has(d + "/" + base) }) {
+			nodes = append(nodes, link(linksDir+"/"+base, programs[base]))
+		}
+	}
+	return nodes, warnings
+}
+
+// ownedPrograms are the programs in the usual folders, by package.
+func ownedPrograms(all []*packageFacts) map[string]map[string]string {
+	out := map[string]map[string]string{}
+	for _, p := range all {
+		programs := map[string]string{}
+		for _, f := range p.Facts {
+			if slices.Contains(programDirs(), path.Dir(f.Path)) && (f.Kind == deb.Symlink || f.Kind != deb.Dir && f.Mode&0o111 != 0) {
+				programs[path.Base(f.Path)] = "/" + f.Path
+			}
+		}
+		out[p.Name] = programs
+	}
+	return out
+}
+
+// subPaths adds to the folders what texts name in a package beside its programs,
+// as "${pkgs.tzdata}/share/zoneinfo", where the package's files have it.
+func subPaths(p *project.Project, t *tree, folders map[string]map[string]string) (warnings []string) {
+	said := map[string]bool{}
+	p.EachText(func(_ project.Owner, text *project.Text) {
+		for _, part := range *text {
+			if part.Package == nil || part.Package.Sub == "" || part.Package.Sub == "/bin" {
+				continue
+			}
+			links, ok := folders[part.Package.Attr]
+			if !ok {
+				continue // that the package is missing was said
+			}
+			sub := strings.Trim(path.Clean(part.Package.Sub), "/")
+			if under(links, sub) {
+				continue
+			}
+			found := false
+			for _, place := range []string{"usr/" + sub, sub} {
+				if found = t.has(place); found {
+					links[sub] = "/" + place
+					break
+				}
+			}
+			if name := part.Package.Attr + "/" + sub; !found && !said[name] {
+				said[name] = true
+				warnings = append(warnings, fmt.Sprintf("package %q has no %q in this image", part.Package.Attr, "/"+sub))
+			}
+		}
+	})
+	return warnings
+}
+
+// under reports whether a path is a link, or lies below one.
+func under(links map[string]string, sub string) bool {
+	for ; sub != "."; sub = path.Dir(sub) {
+		if _, ok := links[sub]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// Wanted are the packages that an image of the project has: those that its
+// services and its container name, each once, sorted.
+func Wanted(p *project.Project) []project.PackageRef {
+	return packages.Needed(p, slices.Sorted(maps.Keys(p.Services))...)
+}
+
+// place is how messages begin that have a place.
+func place(pos project.Pos) string {
+	if pos.File == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d:%d: ", pos.File, pos.Line, pos.Col)
+}

@@ -1,0 +1,411 @@
+package image
+
+import (
+	"archive/tar"
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"nix2gpu/debian/deb"
+	"nix2gpu/project"
+)
+
+// A node is one path of the image that we make ourselves.
+type node struct {
+	Name     string // as entries of packages have it: "usr/bin/x"
+	Kind     deb.Kind
+	Mode     int64
+	UID, GID int
+	Link     string
+	Content  []byte
+	// Open, in place of Content, reads a file of Size bytes.
+	Open func() (io.ReadCloser, error)
+	Size int64
+	Time time.Time // default: ownTime
+}
+
+// ownTime is the time of what has none: files that are made by us would else
+// differ from one build to the next.
+func ownTime() time.Time { return time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+// A fact is what later steps have to know of a path of a package.
+type fact struct {
+	Path    string   `json:"p"`
+	Kind    deb.Kind `json:"k"`
+	Mode    int64    `json:"m"`
+	Link    string   `json:"l,omitempty"`
+	Lib     *library `json:"lib,omitempty"`
+	MD5     string   `json:"md5,omitempty"` // of a conffile
+	Package int      `json:"-"`             // index in System.packages
+}
+
+// packageFacts is what is to know of one package.
+type packageFacts struct {
+	Name         string            `json:"name"`
+	SHA256       string            `json:"sha256"`
+	Stanza       string            `json:"stanza"`
+	Conffiles    []string          `json:"conffiles,omitempty"`
+	Alternatives []deb.Alternative `json:"alternatives,omitempty"`
+	Facts        []fact            `json:"facts"`
+	Texts        map[string]string `json:"texts,omitempty"` // of files that fix-ups read
+}
+
+// layerFacts is what is to know of the packages of a layer.
+type layerFacts struct {
+	Packages []*packageFacts `json:"packages"`
+}
+
+// wanted reports whether fix-ups read a file of that name.
+func wanted(name string) bool {
+	switch name {
+	case "usr/share/base-passwd/passwd.master", "usr/share/base-passwd/group.master", "etc/ld.so.conf",
+		"usr/share/base-files/nsswitch.conf", "etc/nsswitch.conf", "etc/bash.bashrc", "etc/profile":
+		return true
+	}
+	dir := path.Dir(name)
+	return dir == "etc/ld.so.conf.d" || strings.HasPrefix(name, "usr/share/ca-certificates/") && strings.HasSuffix(name, ".crt")
+}
+
+// maxText bounds what is kept of such a file.
+const maxText = 1 << 20
+
+// A layerWriter fills the archive of one layer. Each path comes once, after the
+// folder that it lies in: engines refuse a layer with a path twice.
+type layerWriter struct {
+	tar    *tar.Writer
+	seen   map[string]string // whose each path is: a package, or ""
+	kinds  map[string]deb.Kind
+	newest int64
+	clamp  *time.Time
+	facts  *layerFacts
+	scan   elfScanner
+}
+
+func newLayerWriter(t *tar.Writer) *layerWriter {
+	return &layerWriter{tar: t, seen: map[string]string{}, kinds: map[string]deb.Kind{}}
+}
+
+// A clashError says that two packages bring the same path.
+type clashError struct {
+	path, first, second string
+	replaced            bool // the second says that it replaces files of the first
+}
+
+func (e *clashError) Error() string {
+	return fmt.Sprintf("packages %q and %q both have %q", e.first, e.second, "/"+e.path)
+}
+
+// header writes the head of an entry, and of the folders above it that the
+// layer lacks.
+func (w *layerWriter) header(owner string, n *node) error {
+	if base := path.Base(n.Name); strings.HasPrefix(base, ".wh.") {
+		return fmt.Errorf("%q: engines take a name that begins with \".wh.\" for the removal of a file", n.Name)
+	}
+	if err := w.parents(path.Dir(n.Name)); err != nil {
+		return err
+	}
+	w.seen[n.Name], w.kinds[n.Name] = owner, n.Kind
+	at := n.Time
+	if at.IsZero() {
+		at = ownTime()
+	}
+	if w.clamp != nil && at.After(*w.clamp) {
+		at = *w.clamp
+	}
+	w.newest = max(w.newest, at.Unix())
+	h := &tar.Header{Name: n.Name, Mode: n.Mode, Uid: n.UID, Gid: n.GID, ModTime: at, Linkname: n.Link}
+	switch n.Kind {
+	case deb.Dir:
+		h.Typeflag, h.Name = tar.TypeDir, n.Name+"/"
+	case deb.Symlink:
+		h.Typeflag = tar.TypeSymlink
+	case deb.Hardlink:
+		h.Typeflag = tar.TypeLink
+	default:
+		h.Typeflag, h.Size = tar.TypeReg, n.Size
+	}
+	return w.tar.WriteHeader(h)
+}
+
+func (w *layerWriter) parents(dir string) error {
+	if dir == "." || w.kinds[dir] == deb.Dir {
+		return nil
+	}
+	if kind, ok := w.kinds[dir]; ok {
+		return fmt.Errorf("%q is a folder and something else (%c)", dir, kind)
+	}
+	mode := int64(0o755)
+	switch dir { // as base-files has them: a later layer must not change them
+	case "tmp", "var/tmp":
+		mode = 0o1777
+	case "root":
+		mode = 0o700
+	}
+	return w.header("", &node{Name: dir, Kind: deb.Dir, Mode: mode})
+}
+
+// add writes one of our own paths.
+func (w *layerWriter) add(n *node) error {
+	if _, ok := w.kinds[n.Name]; ok {
+		if n.Kind == deb.Dir && w.kinds[n.Name] == deb.Dir {
+			return nil
+		}
+		return fmt.Errorf("%q is there twice", n.Name)
+	}
+	if n.Open == nil {
+		n.Size = int64(len(n.Content))
+	}
+	if err := w.header("", n); err != nil {
+		return err
+	}
+	switch {
+	case n.Kind != deb.File:
+		return nil
+	case n.Open == nil:
+		_, err := w.tar.Write(n.Content)
+		return err
+	}
+	r, err := n.Open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if got, err := io.Copy(w.tar, r); err != nil {
+		return fmt.Errorf("%q: %w", n.Name, err)
+	} else if got != n.Size {
+		return fmt.Errorf("%q has changed while it was read", n.Name)
+	}
+	return nil
+}
+
+// addNodes writes nodes in the order of their names.
+func (w *layerWriter) addNodes(nodes []*node) error {
+	slices.SortStableFunc(nodes, func(a, b *node) int { return strings.Compare(a.Name, b.Name) })
+	for _, n := range nodes {
+		if err := w.add(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addPackage writes the paths of one package, read from its file, whose digest
+// must be the one that is known.
+func (w *layerWriter) addPackage(ctx context.Context, p Package, v Variant, reserve func(int64) func()) (err error) {
+	in, err := p.Open(ctx)
+	if err != nil {
+		return fmt.Errorf("package %q: %w", p.Name, err)
+	}
+	defer in.Close()
+	sum := &summer{Hash: sha256.New()}
+	r, err := deb.NewReader(io.TeeReader(stoppable{ctx, in}, sum), deb.Options{Name: p.Name, Reserve: reserve})
+	if err != nil {
+		return cmpErr(ctx, err)
+	}
+	defer r.Close()
+	control := r.Control()
+	out := &packageFacts{Name: p.Name, SHA256: p.SHA256, Stanza: control.Stanza, Conffiles: control.Conffiles, Alternatives: control.Alternatives, Texts: map[string]string{}}
+	if name := control.Field("Package"); name != p.Name {
+		return fmt.Errorf("package %q: its file is that of %q", p.Name, name)
+	}
+	list, sums := []string{"/."}, ""
+	for {
+		e, err := r.Next()
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			return cmpErr(ctx, err)
+		}
+		if !v.keeps(e.Name) {
+			continue
+		}
+		list = append(list, "/"+e.Name)
+		if sum := control.MD5[e.Name]; sum != "" {
+			sums += sum + "  " + e.Name + "\n"
+		}
+		if err := w.addEntry(p, r, e, out); err != nil {
+			if clash, ok := errors.AsType[*clashError](err); ok {
+				return clash
+			}
+			if known, ok := errors.AsType[*deb.Error](err); ok {
+				return cmpErr(ctx, known)
+			}
+			return fmt.Errorf("package %q: %w", p.Name, err)
+		}
+	}
+	if sum.digest() != p.SHA256 {
+		return fmt.Errorf("package %q: its file has the digest %s, and not %s as it should", p.Name, sum.digest(), p.SHA256)
+	}
+	w.facts.Packages = append(w.facts.Packages, out)
+	info := "var/lib/dpkg/info/" + listName(p, control)
+	if err := w.add(file(info+".list", strings.Join(list, "\n")+"\n")); err != nil {
+		return err
+	}
+	return w.add(file(info+".md5sums", sums))
+}
+
+// listName is the name under which dpkg keeps the list of a package's files.
+func listName(p Package, c *deb.Control) string {
+	if c.Field("Multi-Arch") == "same" {
+		return p.Name + ":" + c.Field("Architecture")
+	}
+	return p.Name
+}
+
+// cmpErr prefers that the build was interrupted to what came of it.
+func cmpErr(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+type stoppable struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (s stoppable) Read(p []byte) (int, error) {
+	if s.ctx.Err() != nil {
+		return 0, context.Cause(s.ctx)
+	}
+	return s.r.Read(p)
+}
+
+// addEntry writes one path of a package.
+func (w *layerWriter) addEntry(p Package, r io.Reader, e *deb.Entry, out *packageFacts) error {
+	if kind, ok := w.kinds[e.Name]; ok {
+		if kind == deb.Dir && e.Kind == deb.Dir {
+			out.Facts = append(out.Facts, fact{Path: e.Name, Kind: e.Kind, Mode: e.Mode})
+			return nil
+		}
+		first := w.seen[e.Name]
+		for _, before := range w.facts.Packages {
+			if before.Name == first && replaces(before.Stanza, p.Name) {
+				return nil // the first keeps it
+			}
+		}
+		return &clashError{e.Name, first, p.Name, replaces(out.Stanza, first)}
+	}
+	if e.Kind == deb.Hardlink && w.kinds[e.Link] != deb.File && w.kinds[e.Link] != deb.Hardlink {
+		return fmt.Errorf("%q is a hard link to %q, which this variant leaves out", e.Name, e.Link)
+	}
+	n := &node{Name: e.Name, Kind: e.Kind, Mode: e.Mode, Link: e.Link, Size: e.Size, Time: e.ModTime}
+	n.UID, n.GID = owner(e.UID, e.Owner, false), owner(e.GID, e.Group, true)
+	if err := w.header(p.Name, n); err != nil {
+		return err
+	}
+	f := fact{Path: e.Name, Kind: e.Kind, Mode: e.Mode, Link: e.Link}
+	if e.Kind == deb.File {
+		if err := w.content(r, e, &f, out); err != nil {
+			return err
+		}
+	}
+	out.Facts = append(out.Facts, f)
+	return nil
+}
+
+// content writes the bytes of a file, and looks at those that matter.
+func (w *layerWriter) content(r io.Reader, e *deb.Entry, f *fact, out *packageFacts) error {
+	to := []io.Writer{w.tar}
+	lib := isLibraryName(path.Base(e.Name))
+	if lib {
+		w.scan.reset()
+		to = append(to, &w.scan)
+	}
+	var text strings.Builder
+	if wanted(e.Name) && e.Size <= maxText {
+		to = append(to, &text)
+	}
+	conf := md5.New()
+	isConf := slices.Contains(out.Conffiles, e.Name)
+	if isConf {
+		to = append(to, conf)
+	}
+	if _, err := io.Copy(io.MultiWriter(to...), r); err != nil {
+		return err
+	}
+	if lib {
+		f.Lib = w.scan.library()
+	}
+	if text.Len() > 0 {
+		out.Texts[e.Name] = text.String()
+	}
+	if isConf {
+		f.MD5 = hex.EncodeToString(conf.Sum(nil))
+	}
+	return nil
+}
+
+// owner is the number of a user or group of a package's file. Those below 100
+// are the same on every Debian system, others by their name's own number.
+func owner(id int, name string, group bool) int {
+	if id < 100 || id == 65534 {
+		return id
+	}
+	u, ok := project.SystemUsers()[name]
+	switch {
+	case !ok:
+		return 0
+	case group:
+		return int(u.GID)
+	}
+	return int(u.UID)
+}
+
+// makePackages makes the layer of a group. Where two packages have the same path,
+// the one that says that it replaces the other keeps it, and so comes first.
+func (b *builder) makePackages(ctx context.Context, g *group, key string) (*record, error) {
+	packages := slices.Clone(g.packages)
+	for tries := 0; ; tries++ {
+		r, err := b.cache.make(key, b.spec.Compression, func(w *layerWriter) error {
+			w.clamp, w.facts = b.spec.Epoch, &layerFacts{}
+			for _, p := range packages {
+				if err := w.addPackage(ctx, p, b.spec.Variant, b.memory.take); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		clash, ok := errors.AsType[*clashError](err)
+		if !ok || !clash.replaced || tries > len(packages) {
+			return r, err
+		}
+		at := func(name string) int {
+			return slices.IndexFunc(packages, func(p Package) bool { return p.Name == name })
+		}
+		second := packages[at(clash.second)]
+		packages = slices.Delete(packages, at(clash.second), at(clash.second)+1)
+		packages = slices.Insert(packages, at(clash.first), second)
+	}
+}
+
+// replaces reports whether a package says that its files may take the place of
+// those of another.
+func replaces(stanza, other string) bool {
+	control := deb.Control{Stanza: stanza}
+	for word := range strings.SplitSeq(control.Field("Replaces"), ",") {
+		name, _, _ := strings.Cut(strings.TrimSpace(word), " ")
+		if name, _, _ = strings.Cut(name, ":"); name == other {
+			return true
+		}
+	}
+	return false
+}
+
+// groupKey is the key of a group's layer.
+func (b *builder) groupKey(g *group) string {
+	var digests []string
+	for _, p := range g.packages {
+		digests = append(digests, p.SHA256)
+	}
+	return key("packages", b.spec.Variant, b.spec.Compression, b.epochKey(), digests)
+}

@@ -1,0 +1,51 @@
+package image
+
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+// A Variant says how much of the packages an image has.
+type Variant string
+
+// The variants.
+const (
+	// Full has the packages as they are.
+	Full Variant = "full"
+	// Slim leaves out what people read and programs do not: manuals, translations,
+	// documentation but for the licences.
+	Slim Variant = "slim"
+)
+
+// ParseVariant reads a variant; "" is Slim.
+func ParseVariant(s string) (Variant, error) {
+	switch v := Variant(s); v {
+	case "":
+		return Slim, nil
+	case Full, Slim:
+		return v, nil
+	}
+	return "", fmt.Errorf("variant must be \"slim\" or \"full\", is %q", s)
+}
+
+// keeps reports whether an image of the variant has a path of a package.
+func (v Variant) keeps(name string) bool {
+	if v != Slim {
+		return true
+	}
+	sub, ok := strings.CutPrefix(name, "usr/share/")
+	if !ok {
+		return true
+	}
+	top, rest, below := strings.Cut(sub, "/")
+	switch top {
+	case "man", "info", "lintian", "doc-base", "bug", "gtk-doc", "locale":
+		return !below
+	case "doc":
+		// The folder of a package, or the link to that of another, and what is
+		// said there of its licence.
+		return !below || !strings.Contains(rest, "/") || path.Base(rest) == "copyright" && (strings.Count(rest, "/") == 1)
+	}
+	return true
+}

@@ -1,0 +1,297 @@
+package image
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// A Platform is one image of those that are written together.
+type Platform struct {
+	Arch  string
+	Built *Built
+}
+
+// An Output is images with the name under which engines are to load them.
+type Output struct {
+	Platforms   []Platform
+	Name        string            // "web:latest"
+	Annotations map[string]string // of the index, where there is more than one image
+}
+
+// Index is the images as one, each for its platform.
+func (o *Output) index() (raw []byte, digest v1.Hash, err error) {
+	m := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Annotations: o.Annotations}
+	for _, p := range o.Platforms {
+		d, err := p.descriptor()
+		if err != nil {
+			return nil, v1.Hash{}, err
+		}
+		d.Platform = &v1.Platform{OS: "linux", Architecture: p.Arch}
+		m.Manifests = append(m.Manifests, d)
+	}
+	if raw, err = json.Marshal(m); err != nil {
+		return nil, v1.Hash{}, err
+	}
+	digest, _, err = v1.SHA256(bytes.NewReader(raw))
+	return raw, digest, err
+}
+
+func (p Platform) descriptor() (v1.Descriptor, error) {
+	raw, err := p.Built.Image.RawManifest()
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	digest, size, err := v1.SHA256(bytes.NewReader(raw))
+	return v1.Descriptor{MediaType: types.OCIManifestSchema1, Size: size, Digest: digest}, err
+}
+
+// Digest is what the output is pulled by: that of the image, or of the index of
+// several.
+func (o *Output) Digest() (v1.Hash, error) {
+	if len(o.Platforms) == 1 {
+		d, err := o.Platforms[0].descriptor()
+		return d.Digest, err
+	}
+	_, digest, err := o.index()
+	return digest, err
+}
+
+// A member is one file of a layout.
+type member struct {
+	name string // slash-separated
+	size int64
+	open func() (io.ReadCloser, error)
+}
+
+func bytesMember(name string, data []byte) member {
+	return member{name, int64(len(data)), func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}
+}
+
+func blobPath(h v1.Hash) string { return "blobs/" + h.Algorithm + "/" + h.Hex }
+
+// members are the files of the OCI layout, each once.
+func (o *Output) members() ([]member, error) {
+	list := []member{bytesMember("oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`))}
+	top := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}
+	have := map[v1.Hash]bool{}
+	add := func(h v1.Hash, m member) {
+		if !have[h] {
+			have[h] = true
+			list = append(list, m)
+		}
+	}
+	for _, p := range o.Platforms {
+		for _, l := range p.Built.Layers {
+			add(l.Digest, member{blobPath(l.Digest), l.Size, l.Open})
+		}
+		config, err := p.Built.Image.RawConfigFile()
+		if err != nil {
+			return nil, err
+		}
+		digest, err := p.Built.Image.ConfigName()
+		if err != nil {
+			return nil, err
+		}
+		add(digest, bytesMember(blobPath(digest), config))
+		manifest, err := p.Built.Image.RawManifest()
+		if err != nil {
+			return nil, err
+		}
+		d, err := p.descriptor()
+		if err != nil {
+			return nil, err
+		}
+		add(d.Digest, bytesMember(blobPath(d.Digest), manifest))
+		d.Platform = &v1.Platform{OS: "linux", Architecture: p.Arch}
+		top.Manifests = append(top.Manifests, d)
+	}
+	if len(o.Platforms) > 1 {
+		raw, digest, err := o.index()
+		if err != nil {
+			return nil, err
+		}
+		add(digest, bytesMember(blobPath(digest), raw))
+		top.Manifests = []v1.Descriptor{{MediaType: types.OCIImageIndex, Size: int64(len(raw)), Digest: digest}}
+	}
+	for i := range top.Manifests {
+		_, tag, _ := cutTag(o.Name)
+		top.Manifests[i].Annotations = map[string]string{
+			"org.opencontainers.image.ref.name": tag,
+			"io.containerd.image.name":          "docker.io/library/" + o.Name,
+		}
+	}
+	raw, err := json.Marshal(top)
+	if err != nil {
+		return nil, err
+	}
+	return append(list, bytesMember("index.json", raw)), nil
+}
+
+// cutTag takes a name with a tag apart. A colon before a slash is a port's.
+func cutTag(name string) (repository, tag string, ok bool) {
+	at := strings.LastIndexByte(name, ':')
+	if at < 0 || strings.Contains(name[at:], "/") {
+		return name, "latest", false
+	}
+	return name[:at], name[at+1:], true
+}
+
+// WriteLayout writes an OCI layout. A folder that has one already is brought to
+// this one's content: blobs that are there stay, those of other images go. Any
+// other folder that is not empty is refused.
+func (o *Output) WriteLayout(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if len(entries) > 0 {
+		if _, err := os.Stat(filepath.Join(dir, "oci-layout")); err != nil {
+			return fmt.Errorf("%s is not empty, and no OCI layout", dir)
+		}
+	}
+	members, err := o.members()
+	if err != nil {
+		return err
+	}
+	keep := map[string]bool{}
+	for _, m := range members {
+		keep[m.name] = true
+		if err := writeMember(filepath.Join(dir, filepath.FromSlash(m.name)), m); err != nil {
+			return err
+		}
+	}
+	old, err := os.ReadDir(filepath.Join(dir, "blobs", "sha256"))
+	if err != nil {
+		return err
+	}
+	for _, e := range old {
+		if !keep["blobs/sha256/"+e.Name()] {
+			if err := os.Remove(filepath.Join(dir, "blobs", "sha256", e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// writeMember writes a file under another name first, so that what has the right
+// name is whole. A blob that is there with its size is not written again.
+func writeMember(file string, m member) error {
+	if info, err := os.Stat(file); err == nil && info.Size() == m.size && strings.HasPrefix(m.name, "blobs/") {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	return replaceFile(file, func(w io.Writer) error {
+		r, err := m.open()
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		return copyAll(w, r, m)
+	})
+}
+
+// replaceFile writes a file whose name others see only once it is whole.
+func replaceFile(file string, write func(w io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(file), ".new-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	err = write(f)
+	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), file)
+}
+
+func copyAll(w io.Writer, r io.Reader, m member) error {
+	n, err := io.Copy(w, r)
+	if err == nil && n != m.size {
+		err = fmt.Errorf("%s has %d bytes and not %d: it was changed in the cache", path.Base(m.name), n, m.size)
+	}
+	return err
+}
+
+// WriteArchive writes a tar archive that is two things at once: an OCI archive,
+// and what "docker load" takes. Docker sees the image of one platform.
+func (o *Output) WriteArchive(w io.Writer, platform string) error {
+	members, err := o.members()
+	if err != nil {
+		return err
+	}
+	docker, err := o.dockerManifest(platform)
+	if err != nil {
+		return err
+	}
+	members = append(members, bytesMember("manifest.json", docker))
+	t := tar.NewWriter(w)
+	dirs := map[string]bool{}
+	for _, m := range members {
+		for _, d := range []string{path.Dir(path.Dir(m.name)), path.Dir(m.name)} {
+			if d != "." && !dirs[d] {
+				dirs[d] = true
+				if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: d + "/", Mode: 0o755, ModTime: time.Unix(0, 0)}); err != nil {
+					return err
+				}
+			}
+		}
+		if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: m.name, Size: m.size, Mode: 0o644, ModTime: time.Unix(0, 0)}); err != nil {
+			return err
+		}
+		r, err := m.open()
+		if err != nil {
+			return err
+		}
+		err = copyAll(t, r, m)
+		r.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return t.Close()
+}
+
+// WriteArchiveFile is WriteArchive to a file, which has its name once it is whole.
+func (o *Output) WriteArchiveFile(file, platform string) error {
+	return replaceFile(file, func(w io.Writer) error { return o.WriteArchive(w, platform) })
+}
+
+// dockerManifest is the table of what "docker load" takes.
+func (o *Output) dockerManifest(platform string) ([]byte, error) {
+	type entry struct {
+		Config   string
+		RepoTags []string
+		Layers   []string
+	}
+	chosen := o.Platforms[0]
+	for _, p := range o.Platforms {
+		if p.Arch == platform {
+			chosen = p
+		}
+	}
+	digest, err := chosen.Built.Image.ConfigName()
+	if err != nil {
+		return nil, err
+	}
+	e := entry{Config: blobPath(digest), RepoTags: []string{o.Name}}
+	for _, l := range chosen.Built.Layers {
+		e.Layers = append(e.Layers, blobPath(l.Digest))
+	}
+	return json.Marshal([]entry{e})
+}

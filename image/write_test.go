@@ -1,0 +1,134 @@
+package image_test
+
+import (
+	"bytes"
+	"debug/elf"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"nix2gpu/image"
+	"nix2gpu/image/source"
+)
+
+func both(t *testing.T) *image.Output {
+	s := spec(t, shop())
+	amd := build(t, s)
+	s.Arch, s.Binary = "arm64", standIn(t, elf.EM_AARCH64)
+	return &image.Output{Name: "shop:v1", Platforms: []image.Platform{{Arch: "amd64", Built: amd}, {Arch: "arm64", Built: build(t, s)}}}
+}
+
+// What is written is read again by those who push and load it, with every blob.
+func TestOutputsAreRead(t *testing.T) {
+	o := both(t)
+	one := &image.Output{Name: o.Name, Platforms: o.Platforms[:1]}
+	dir := t.TempDir()
+	for name, write := range map[string]func(file string) (*image.Output, error){
+		"folder":          func(f string) (*image.Output, error) { return one, one.WriteLayout(f) },
+		"archive":         func(f string) (*image.Output, error) { return one, one.WriteArchiveFile(f, "amd64") },
+		"folder of both":  func(f string) (*image.Output, error) { return o, o.WriteLayout(f) },
+		"archive of both": func(f string) (*image.Output, error) { return o, o.WriteArchiveFile(f, "arm64") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(dir, strings.ReplaceAll(name, " ", "-"))
+			out, err := write(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := source.Open(name, file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			want, err := out.Digest()
+			if err != nil {
+				t.Fatal(err)
+			}
+			images := 0
+			if s.Index != nil {
+				if got, err := s.Index.Digest(); err != nil || got != want {
+					t.Errorf("the index is %v, %v, want %v", got, err, want)
+				}
+				m, err := s.Index.IndexManifest()
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, d := range m.Manifests {
+					img, err := s.Index.Image(d.Digest)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if d.Platform.Architecture != out.Platforms[i].Arch {
+						t.Errorf("image %d is for %s", i, d.Platform)
+					}
+					layers, err := img.Layers()
+					if err != nil || len(layers) != len(out.Platforms[i].Built.Layers) {
+						t.Errorf("%d layers, %v", len(layers), err)
+					}
+					images++
+				}
+			} else if got, err := s.Image.Digest(); err != nil || got != want {
+				t.Errorf("the image is %v, %v, want %v", got, err, want)
+			} else {
+				images = 1
+			}
+			if images != len(out.Platforms) {
+				t.Errorf("%d images, want %d", images, len(out.Platforms))
+			}
+		})
+	}
+}
+
+// Only packages for every architecture are shared between two.
+func TestArchitecturesDiffer(t *testing.T) {
+	o := both(t)
+	a, b := o.Platforms[0].Built, o.Platforms[1].Built
+	if digest(t, a) == digest(t, b) {
+		t.Error("two architectures have one image")
+	}
+	if c, err := b.Image.ConfigFile(); err != nil || c.Architecture != "arm64" {
+		t.Errorf("config is %+v, %v", c, err)
+	}
+}
+
+func TestArchiveIsReproducible(t *testing.T) {
+	o := both(t)
+	var one, two bytes.Buffer
+	if err := o.WriteArchive(&one, "amd64"); err != nil {
+		t.Fatal(err)
+	}
+	if err := both(t).WriteArchive(&two, "amd64"); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(one.Bytes(), two.Bytes()) {
+		t.Error("two archives of the same image differ")
+	}
+}
+
+// A layout is brought to the new image's content; what is no layout is left alone.
+func TestLayoutIsReplaced(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "out")
+	o := both(t)
+	if err := o.WriteLayout(dir); err != nil {
+		t.Fatal(err)
+	}
+	one := &image.Output{Name: o.Name, Platforms: o.Platforms[:1]}
+	if err := one.WriteLayout(dir); err != nil {
+		t.Fatal(err)
+	}
+	blobs, err := os.ReadDir(filepath.Join(dir, "blobs", "sha256"))
+	if err != nil || len(blobs) != len(o.Platforms[0].Built.Layers)+2 {
+		t.Errorf("%d blobs are left, %v", len(blobs), err)
+	}
+	other := t.TempDir()
+	if err := os.WriteFile(filepath.Join(other, "precious"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := one.WriteLayout(other); err == nil || !strings.Contains(err.Error(), "is not empty, and no OCI layout") {
+		t.Errorf("a folder of the user's: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(other, "precious")); err != nil {
+		t.Error(err)
+	}
+}
