@@ -268,6 +268,42 @@ func TestPeek(t *testing.T) {
 	}
 }
 
+// TestFolder peeks as Peek does, in a folder of ours and in one that others can
+// write in.
+func TestFolder(t *testing.T) {
+	if _, err := safefile.OpenFolder(folder(t) + "/none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a folder that is missing: %v", err)
+	}
+	for _, mode := range []fs.FileMode{0o700, 0o777} {
+		dir := folder(t)
+		must(t, os.Chmod(dir, mode))
+		write(t, dir+"/log", "text")
+		must(t, os.Symlink("log", dir+"/link"))
+		must(t, unix.Mkfifo(dir+"/fifo", 0o600))
+		must(t, os.Mkdir(dir+"/sub", 0o700))
+		in, err := safefile.OpenFolder(dir)
+		must(t, err)
+		defer in.Close()
+		f, st, err := in.Peek("log")
+		must(t, err)
+		defer f.Close()
+		var want unix.Stat_t
+		must(t, unix.Stat(dir+"/log", &want))
+		if data, err := io.ReadAll(f); err != nil || string(data) != "text" || st.Ino != want.Ino {
+			t.Errorf("mode %o: got %q of file %d (%v), want %d", mode, data, st.Ino, err, want.Ino)
+		}
+		for name, why := range map[string]string{"link": "it is a link", "fifo": "it is a FIFO", "sub": "it is a folder"} {
+			var e *safefile.Error
+			if _, _, err := in.Peek(name); !errors.As(err, &e) || e.Why != why {
+				t.Errorf("mode %o: %s: %v, want %q", mode, name, err, why)
+			}
+		}
+		if _, _, err := in.Peek("none"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("mode %o: a file that is missing: %v", mode, err)
+		}
+	}
+}
+
 func TestMakeFolder(t *testing.T) {
 	dir := folder(t)
 	old := unix.Umask(0o077)

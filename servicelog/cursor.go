@@ -28,6 +28,7 @@ type cursor struct {
 	offset int64      // in files[0], of the end of buf
 	buf    []byte     // read, not yet parsed
 	pos    int        // in buf
+	block  int        // how much is read next
 	limit  int64      // where the last file ends for us; -1: where it ends
 	gone   bool       // the file we read was rotated away: a gap is due
 	when   time.Time  // of the last record: strangers take it
@@ -36,10 +37,19 @@ type cursor struct {
 	peeked bool
 }
 
-const blockSize = 64 << 10
+// What is read at once: little first, since the last ten lines need no more.
+const (
+	firstBlock = 4 << 10
+	blockSize  = 64 << 10
+)
 
 // begin opens what is there, and moves to where the query starts.
 func (c *cursor) begin(q Query) error {
+	if q.Tail > 0 && !q.Previous {
+		if done, err := c.tailOfNewest(q); done || err != nil {
+			return err
+		}
+	}
 	if err := c.open(); err != nil {
 		return err
 	}
@@ -52,7 +62,8 @@ func (c *cursor) begin(q Query) error {
 	case q.Tail < 0:
 		return c.skipAll()
 	case q.Tail > 0:
-		return c.tail(q)
+		_, err := c.tail(q)
+		return err
 	case !q.Since.IsZero():
 		c.skipOlder(q.Since)
 	}
@@ -62,7 +73,7 @@ func (c *cursor) begin(q Query) error {
 // open opens the files that exist, from the current one upwards: a rotation
 // meanwhile moves files ahead of us, never past us, so that none is missed.
 func (c *cursor) open() error {
-	found, err := openAll(c.dir, c.name, nil)
+	found, err := openAll(c.dir, c.name, fileID{})
 	if err != nil {
 		return err
 	}
@@ -70,53 +81,55 @@ func (c *cursor) open() error {
 	return nil
 }
 
+// A fileID is a file, whatever it is called. The zero value is none.
+type fileID struct{ dev, ino uint64 }
+
 // openAll opens a log's files that are newer than own, or all, oldest first.
 // A file that turns up under two names because of a rotation is taken once.
-func openAll(dir, name string, own os.FileInfo) ([]*os.File, error) {
+func openAll(dir, name string, own fileID) ([]*os.File, error) {
 	most, err := oldest(dir, name)
 	if err != nil {
 		return nil, err
 	}
+	folder, err := safefile.OpenFolder(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
 	var files []*os.File
-	var infos []os.FileInfo
-	for i := 0; ; i++ {
-		if i > most+1 { // files that are rotated as fast as we look are ahead of us
-			before := most
-			if most, err = oldest(dir, name); err != nil {
-				closeAll(files)
-				return nil, err
-			}
-			if most <= before {
-				break
-			}
-		}
-		path := filepath.Join(dir, name)
+	var taken []fileID
+	// Files that are rotated as fast as we look are ahead of us, without a gap
+	// but the one that a rotation has for a moment.
+	for i, missing := 0, 0; i <= most || missing < 2; i++ {
+		file := name
 		if i > 0 {
-			path += "." + strconv.Itoa(i)
+			file += "." + strconv.Itoa(i)
 		}
-		f, err := safefile.Peek(path)
+		f, st, err := folder.Peek(file)
 		if errors.Is(err, os.ErrNotExist) {
+			if i > most {
+				missing++
+			}
 			continue
 		}
 		if err != nil {
 			closeAll(files)
 			return nil, err
 		}
-		fi, err := f.Stat()
-		if err != nil {
-			f.Close()
-			closeAll(files)
-			return nil, err
-		}
-		if own != nil && os.SameFile(fi, own) {
+		missing = 0
+		id := fileID{uint64(st.Dev), st.Ino}
+		if id == own {
 			f.Close()
 			break
 		}
-		if slices.ContainsFunc(infos, func(o os.FileInfo) bool { return os.SameFile(o, fi) }) {
+		if slices.Contains(taken, id) {
 			f.Close()
 			continue
 		}
-		files, infos = append(files, f), append(infos, fi)
+		files, taken = append(files, f), append(taken, id)
 	}
 	slices.Reverse(files)
 	return files, nil
@@ -225,11 +238,12 @@ func (c *cursor) fill() (bool, error) {
 		}
 	}
 	rest := copy(c.buf, c.buf[c.pos:])
-	if cap(c.buf) < 2*blockSize {
-		c.buf = append(make([]byte, 0, 2*blockSize), c.buf[:rest]...)
+	c.block = max(c.block, firstBlock)
+	if cap(c.buf) < rest+c.block {
+		c.buf = append(make([]byte, 0, max(rest, c.block)+c.block), c.buf[:rest]...)
 	}
 	c.buf, c.pos = c.buf[:rest], 0
-	space := c.buf[rest : rest+blockSize]
+	space := c.buf[rest : rest+c.block]
 	if c.limit >= 0 && len(c.files) == 1 {
 		space = space[:max(0, min(int64(len(space)), c.limit-c.offset))]
 	}
@@ -239,6 +253,9 @@ func (c *cursor) fill() (bool, error) {
 	}
 	c.buf = c.buf[:rest+n]
 	c.offset += int64(n)
+	if n == c.block {
+		c.block = min(4*c.block, blockSize)
+	}
 	if n == 0 && rest == 0 {
 		c.buf, c.pos = nil, 0 // nothing is kept while waiting
 	}
@@ -266,15 +283,16 @@ func (c *cursor) over() bool {
 // advance goes to the next file.
 func (c *cursor) advance() (bool, error) {
 	if len(c.files) == 1 {
-		own, err := c.files[0].Stat()
-		if err != nil {
+		var own unix.Stat_t
+		if err := unix.Fstat(int(c.files[0].Fd()), &own); err != nil {
 			return false, err
 		}
-		newer, err := openAll(c.dir, c.name, own)
+		newer, err := openAll(c.dir, c.name, fileID{uint64(own.Dev), own.Ino})
 		if err != nil || len(newer) == 0 {
 			return false, err
 		}
-		c.gone = links(c.files[0]) == 0 // whole files may have come and gone
+		var now unix.Stat_t // whole files may have come and gone
+		c.gone = unix.Fstat(int(c.files[0].Fd()), &now) == nil && now.Nlink == 0
 		c.files = append(c.files, newer...)
 	}
 	c.files[0].Close()
@@ -282,18 +300,6 @@ func (c *cursor) advance() (bool, error) {
 	c.offset = 0
 	c.buf, c.pos = c.buf[:0], 0
 	return true, nil
-}
-
-// links counts the names of a file.
-func links(f *os.File) uint64 {
-	var st unix.Stat_t
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return 1
-	}
-	st.Nlink = 1
-	_ = conn.Control(func(fd uintptr) { _ = unix.Fstat(int(fd), &st) })
-	return uint64(st.Nlink)
 }
 
 // place is where a record starts.
@@ -355,23 +361,43 @@ func (c *cursor) skipOlder(since time.Time) {
 	}
 }
 
-// tail moves to the start of the last so many wanted lines.
-func (c *cursor) tail(q Query) error {
+// tailOfNewest is open and tail where the newest file alone has enough lines:
+// the usual case, in which the older ones need not even be looked for.
+func (c *cursor) tailOfNewest(q Query) (done bool, err error) {
+	f, err := safefile.Peek(filepath.Join(c.dir, c.name))
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	c.files = []*os.File{f}
+	if done, err = c.tail(q); !done {
+		c.close()
+	}
+	return done, err
+}
+
+// tail moves to the start of the last so many wanted lines. It reports whether
+// there may be older ones, which are left out.
+func (c *cursor) tail(q Query) (more bool, err error) {
 	if len(c.files) == 0 {
-		return nil
+		return false, nil
 	}
 	at, err := c.end()
 	if err != nil {
-		return err
+		return false, err
 	}
 	count := 0
 	err = c.backward(at, func(raw []byte, start, _ place) bool {
 		rec := parseRecord(raw)
 		if rec.Stream == Marks && !q.Marks || !q.wanted(rec) {
-			return rec.Time.IsZero() || !rec.Time.Before(q.Since)
+			more = !rec.Time.IsZero() && rec.Time.Before(q.Since)
+			return !more
 		}
 		if !rec.Partial() { // the pieces before it belong to it
 			if count++; count > q.Tail {
+				more = true
 				return false
 			}
 		}
@@ -379,7 +405,7 @@ func (c *cursor) tail(q Query) error {
 		return true
 	})
 	c.seek(at)
-	return err
+	return more, err
 }
 
 // previous narrows the cursor down to the run before the last one.
@@ -439,14 +465,14 @@ func linesBackward(f io.ReaderAt, end int64, visit func(raw []byte, start, after
 	var buf []byte // f's bytes from base on, up to the start of the last line visited
 	base := end
 	after := int64(-1) // behind the newline of the line that buf ends with; -1: none seen
-	for {
+	for size := int64(firstBlock); ; size = min(4*size, blockSize) {
 		if base == 0 {
 			if after >= 0 {
 				return visit(buf[:len(buf)-1], 0, after), nil
 			}
 			return true, nil
 		}
-		n := min(base, blockSize)
+		n := min(base, size)
 		block := make([]byte, int(n)+len(buf))
 		if _, err := f.ReadAt(block[:n], base-n); err != nil && err != io.EOF {
 			return false, err
