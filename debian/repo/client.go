@@ -48,6 +48,9 @@ type Client struct {
 	opts    Options
 	cache   *cache.Dir
 	fetcher fetcher
+
+	mu    sync.Mutex
+	there map[string]*debian.Index // by architecture, what archives have instead of what is gone
 }
 
 // NewClient opens the cache.
@@ -69,7 +72,7 @@ func NewClient(ctx context.Context, opts Options) (*Client, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Client{opts, dir, fetcher{
+	return &Client{opts: opts, cache: dir, fetcher: fetcher{
 		http: &http.Client{Transport: opts.Transport}, stall: cmp.Or(opts.Stall, 30*time.Second),
 		backoff: cmp.Or(opts.Backoff, 500*time.Millisecond), slots: make(chan struct{}, parallel),
 	}}, nil
@@ -97,14 +100,46 @@ func (e *OfflineError) Error() string {
 // A GoneError says that an archive no longer has a package.
 type GoneError struct {
 	Package debian.Locked
+	There   string // the version that it has now; "" when it has none
 	Err     error
 }
 
 func (e *GoneError) Error() string {
-	return fmt.Sprintf("package %s has left the archive %q: %v", e.Package, e.Package.Archive, e.Err)
+	text := fmt.Sprintf("package %s has left the archive %q", e.Package, e.Package.Archive)
+	cure := "set NIX2GPU_SNAPSHOT to the URL of an archive that keeps old versions"
+	if e.There != "" {
+		text += ", which has version " + e.There + " now"
+		cure = "nix2gpu lock --update " + e.Package.Name + ", or " + cure
+	}
+	return fmt.Sprintf("%s: %v\nhint: %s", text, e.Err, cure)
 }
 
 func (e *GoneError) Unwrap() error { return e.Err }
+
+// gone finds out which version of a package is there instead.
+func (c *Client) gone(ctx context.Context, p debian.Locked, err error) error {
+	e := &GoneError{Package: p, Err: err}
+	arch := p.Arch
+	if arch == "all" {
+		arch = "amd64" // every archive has it; the package is the same in all
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.there == nil {
+		c.there = map[string]*debian.Index{}
+	}
+	ix, asked := c.there[arch]
+	if !asked {
+		ix, _, _ = c.Index(ctx, arch) // without one the error says less
+		c.there[arch] = ix
+	}
+	if ix != nil {
+		if now := ix.Newest(p.Name); now != nil && now.SHA256 != p.SHA256 {
+			e.There = now.Version
+		}
+	}
+	return e
+}
 
 // Fetch downloads all packages that the cache lacks, and reports every failure.
 func (c *Client) Fetch(ctx context.Context, packages []debian.Locked) error {
@@ -181,7 +216,7 @@ func (c *Client) fetch(ctx context.Context, p debian.Locked) error {
 			return err
 		}
 		if i == len(roots)-1 {
-			return &GoneError{p, err}
+			return c.gone(ctx, p, err)
 		}
 	}
 	return err

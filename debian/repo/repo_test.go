@@ -689,3 +689,17 @@ func TestCanceled(t *testing.T) {
 		t.Errorf("Index: %v", err)
 	}
 }
+
+// What left the archive is named with what is there instead, and how to take it.
+func TestGoneSaysWhatIsThere(t *testing.T) {
+	s := newStand(t)
+	packages := s.mustLock("app")
+	s.suite.Debs = []debtest.Deb{{Name: "app", Version: "2.0", Arch: "amd64"}}
+	s.suite.Date = now()
+	s.server.Set(s.suite.Tree(t))
+	_, err := s.read(packages[0])
+	wantError(t, err, `package app 1.0-1 amd64 has left the archive "debian", which has version 2.0 now: `,
+		"hint: nix2gpu lock --update app, or set NIX2GPU_SNAPSHOT to the URL of an archive that keeps old versions")
+	_, err = s.read(packages[1])
+	wantError(t, err, `package lib 1:2.0+b1~x amd64 has left the archive "debian": `, "hint: set NIX2GPU_SNAPSHOT")
+}

@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"dotenv":      {},
 	"debian":      {},
 	"cache":       {},
+	"lock":        {"debian", "debian/repo", "packages", "project", "safefile"},
 	"debian/repo": {"cache", "debian"},
 	"safeyaml":    {},
 	"process":     {"safefile", "project"}, // of project its words: Signal, Exit

@@ -1,0 +1,72 @@
+package lock
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A Change is what happened to a package of the lock.
+type Change struct {
+	Arch, Name string
+	From, To   string // versions; From is "" for a new package, To for one that left
+}
+
+func (c Change) String() string {
+	switch {
+	case c.From == "":
+		return fmt.Sprintf("+ %s %s (%s)", c.Name, c.To, c.Arch)
+	case c.To == "":
+		return fmt.Sprintf("- %s %s (%s)", c.Name, c.From, c.Arch)
+	case c.From == c.To:
+		return fmt.Sprintf("~ %s %s, rebuilt (%s)", c.Name, c.To, c.Arch)
+	}
+	return fmt.Sprintf("~ %s %s -> %s (%s)", c.Name, c.From, c.To, c.Arch)
+}
+
+// changes compares the packages of two files, sorted by name.
+func changes(old, now *File) []Change {
+	var out []Change
+	arches := map[string]bool{}
+	for arch := range old.Packages {
+		arches[arch] = true
+	}
+	for arch := range now.Packages {
+		arches[arch] = true
+	}
+	for _, arch := range slices.Sorted(maps.Keys(arches)) {
+		for _, p := range old.Packages[arch] {
+			switch q := now.find(arch, p.Name); {
+			case q == nil:
+				out = append(out, Change{arch, p.Name, p.Version, ""})
+			case q.SHA256 != p.SHA256:
+				out = append(out, Change{arch, p.Name, p.Version, q.Version})
+			}
+		}
+		for _, p := range now.Packages[arch] {
+			if old.find(arch, p.Name) == nil {
+				out = append(out, Change{arch, p.Name, "", p.Version})
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Change) int { return cmp.Or(cmpStrings(a.Name, b.Name), cmpStrings(a.Arch, b.Arch)) })
+	return out
+}
+
+func cmpStrings(a, b string) int { return strings.Compare(a, b) }
+
+// summary is changes as an error shows them: the first ones.
+func summary(all []Change) string {
+	const most = 10
+	var b strings.Builder
+	for i, c := range all {
+		if i == most {
+			fmt.Fprintf(&b, "\n  and %d more", len(all)-most)
+			break
+		}
+		b.WriteString("\n  " + c.String())
+	}
+	return b.String()
+}

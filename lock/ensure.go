@@ -1,0 +1,447 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"nix2gpu/debian"
+	"nix2gpu/debian/repo"
+	"nix2gpu/project"
+	"nix2gpu/safefile"
+	"nix2gpu/spelling"
+)
+
+// A Want is a Debian package that a container asks for, and who asks.
+type Want struct {
+	Name string
+	Attr string      // the attribute that stands for it; "" for what every image has
+	Pos  project.Pos // where it stands in the definition, as far as that is known
+}
+
+// Options says what to lock.
+type Options struct {
+	File   string   // the path of nix2gpu.lock; required
+	Suite  string   // default: the lock's, else [repo.DefaultSuite]
+	Arches []string // Debian's words: "amd64"; required
+	// Wants of each container, by its name. Containers of the lock that are not
+	// named stay as they are, unless All says that there are no others.
+	Wants map[string][]Want
+	All   bool
+	// Index reads what can be had; see [repo.Client.Index].
+	Index func(ctx context.Context, arch string) (*debian.Index, []repo.Origin, error)
+	// Frozen makes it an error that the file would change.
+	Frozen bool
+	// Update lets these packages change, and all of one source with them;
+	// UpdateAll lets every package change.
+	Update    []string
+	UpdateAll bool
+}
+
+// A Result is what the lock says now.
+type Result struct {
+	Changes []Change
+	Wrote   bool
+	file    *File
+}
+
+// Packages lists what a container consists of on an architecture, sorted by name.
+func (r *Result) Packages(container, arch string) []debian.Locked {
+	var out []debian.Locked
+	for _, name := range r.file.Containers[container][arch].Packages {
+		out = append(out, r.file.find(arch, name).Locked)
+	}
+	return out
+}
+
+// Wanted says which package a wanted name led to.
+func (r *Result) Wanted(container, arch, name string) string {
+	return r.file.Containers[container][arch].Wants[name]
+}
+
+// Ensure makes the lock fit what is wanted, and says what it has. Nothing is
+// written when there is an error.
+func Ensure(ctx context.Context, opts Options) (*Result, error) {
+	old, err := Read(opts.File)
+	if err != nil {
+		return nil, err
+	}
+	fresh := old == nil
+	if fresh {
+		old = &File{Suite: opts.Suite}
+		if old.Suite == "" {
+			old.Suite = repo.DefaultSuite
+		}
+	}
+	now := &File{Suite: old.Suite, Indexes: old.Indexes}
+	if opts.Suite != "" && opts.Suite != old.Suite {
+		if !opts.UpdateAll {
+			return nil, fmt.Errorf("%s is of suite %q, not of %q\nhint: nix2gpu lock --update --suite %s", opts.File, old.Suite, opts.Suite, opts.Suite)
+		}
+		now.Suite = opts.Suite
+	}
+	if err := checkUpdates(old, opts); err != nil {
+		return nil, err
+	}
+	e := &ensurer{opts: opts, old: old, now: now, indexes: map[string]*debian.Index{}}
+	if err := e.containers(ctx); err != nil {
+		return nil, err
+	}
+	r := &Result{Changes: changes(old, now), file: now}
+	data := now.Encode()
+	if !fresh && string(data) == string(old.Encode()) {
+		return r, nil
+	}
+	if opts.Frozen {
+		if fresh {
+			return nil, fmt.Errorf("there is no %s, and --locked (or CI=1) permits none to be made\nhint: nix2gpu lock, and put the file under version control", opts.File)
+		}
+		return nil, fmt.Errorf("%s does not fit the definition, and --locked (or CI=1) permits no change:%s\nhint: nix2gpu lock", opts.File, orContainers(summary(r.Changes)))
+	}
+	if err := safefile.Replace(opts.File, data, 0o644); err != nil {
+		return nil, fmt.Errorf("cannot write the lock: %w", err)
+	}
+	r.Wrote = true
+	return r, nil
+}
+
+// orContainers says what changes when no package does.
+func orContainers(text string) string {
+	if text == "" {
+		return "\n  what its containers want"
+	}
+	return text
+}
+
+// checkUpdates wants that what is to be updated is there.
+func checkUpdates(f *File, opts Options) error {
+	var names []string
+	for _, list := range f.Packages {
+		for _, p := range list {
+			names = append(names, p.Name)
+		}
+	}
+	for _, name := range opts.Update {
+		if slices.Contains(names, name) {
+			continue
+		}
+		err := fmt.Errorf("there is no package %q in the lock", name)
+		if near := spelling.Nearest(name, names); near != "" {
+			err = fmt.Errorf("%w; did you mean %q?", err, near)
+		}
+		return err
+	}
+	return nil
+}
+
+// An ensurer makes one file of another.
+type ensurer struct {
+	opts     Options
+	old, now *File
+	indexes  map[string]*debian.Index
+	free     map[string]map[string]bool // by architecture: names whose version may change
+}
+
+// containers goes through all containers and architectures that the file is to have.
+func (e *ensurer) containers(ctx context.Context) error {
+	e.now.Containers = map[string]map[string]Container{}
+	packages := map[string]map[string]Package{} // by architecture and name
+	put := func(container, arch string, c Container, list []Package) {
+		if e.now.Containers[container] == nil {
+			e.now.Containers[container] = map[string]Container{}
+		}
+		e.now.Containers[container][arch] = c
+		if packages[arch] == nil {
+			packages[arch] = map[string]Package{}
+		}
+		for _, p := range list {
+			if have, ok := packages[arch][p.Name]; ok {
+				// Another container's alternatives may have led elsewhere.
+				p.Needs = slices.Compact(slices.Sorted(slices.Values(slices.Concat(p.Needs, have.Needs))))
+			}
+			packages[arch][p.Name] = p
+		}
+	}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(e.opts.Wants)) {
+		for _, arch := range e.arches(name) {
+			c, list, err := e.container(ctx, name, arch)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			put(name, arch, c, list)
+		}
+	}
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	if !e.opts.All {
+		for name, arches := range e.old.Containers {
+			for arch, c := range arches {
+				if _, done := e.now.Containers[name][arch]; !done {
+					var list []Package
+					for _, p := range c.Packages {
+						if have, ok := packages[arch][p]; ok {
+							list = append(list, have) // one version for all containers
+						} else {
+							list = append(list, *e.old.find(arch, p))
+						}
+					}
+					put(name, arch, c, list)
+				}
+			}
+		}
+	}
+	e.now.Packages = map[string][]Package{}
+	for arch, byName := range packages {
+		for _, name := range slices.Sorted(maps.Keys(byName)) {
+			p := byName[name]
+			// What a container that is gone had led to is no need of anybody.
+			p.Needs = slices.DeleteFunc(slices.Clone(p.Needs), func(n string) bool { _, ok := byName[n]; return !ok })
+			e.now.Packages[arch] = append(e.now.Packages[arch], p)
+		}
+	}
+	return nil
+}
+
+// arches are those to lock for a container: the wanted ones, and on an update
+// all that the file has.
+func (e *ensurer) arches(container string) []string {
+	all := slices.Clone(e.opts.Arches)
+	if e.opts.UpdateAll || len(e.opts.Update) > 0 {
+		all = append(all, slices.Collect(maps.Keys(e.old.Containers[container]))...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// container locks one container for one architecture, from the file alone where
+// that suffices.
+func (e *ensurer) container(ctx context.Context, name, arch string) (Container, []Package, error) {
+	wants := e.opts.Wants[name]
+	if !e.opts.UpdateAll && len(e.opts.Update) == 0 {
+		if c, list, ok := e.fromFile(name, arch, wants); ok {
+			return c, list, nil
+		}
+	}
+	ix, err := e.index(ctx, arch)
+	if err != nil {
+		return Container{}, nil, err
+	}
+	old := e.old.Containers[name][arch]
+	wishes := debian.Wishes{Held: e.held(name, arch)}
+	asked := map[string]string{} // the name that is resolved, by the one that is wanted
+	for _, w := range wants {
+		asked[w.Name] = w.Name
+		// What a name led to before is held too.
+		if led, ok := old.Wants[w.Name]; ok && hasKey(wishes.Held, led) {
+			asked[w.Name] = led
+		}
+	}
+	wishes.Names = slices.Collect(maps.Values(asked))
+	solution, err := debian.Resolve(ix, wishes)
+	for tries := 0; err != nil && len(e.opts.Update) > 0 && tries < 100; tries++ {
+		// An update may move what stands in its way.
+		if !e.release(arch, err) {
+			break
+		}
+		wishes.Held = e.held(name, arch)
+		solution, err = debian.Resolve(ix, wishes)
+	}
+	if err != nil {
+		return Container{}, nil, e.explain(err, wants)
+	}
+	c := Container{Wants: map[string]string{}}
+	var list []Package
+	for want, ask := range asked {
+		c.Wants[want] = solution.Wanted[ask]
+	}
+	for _, p := range solution.Packages {
+		c.Packages = append(c.Packages, p.Name)
+		list = append(list, Package{p.Locked, p.Needs, p.Provides})
+	}
+	return c, list, nil
+}
+
+func hasKey[V any](m map[string]V, key string) bool { _, ok := m[key]; return ok }
+
+// fromFile answers without an index when the file has all that is wanted: what
+// is no longer needed is left out.
+func (e *ensurer) fromFile(name, arch string, wants []Want) (Container, []Package, bool) {
+	old, ok := e.old.Containers[name][arch]
+	if !ok || e.now.Suite != e.old.Suite {
+		return Container{}, nil, false
+	}
+	c := Container{Wants: map[string]string{}}
+	var queue []string
+	for _, w := range wants {
+		led, ok := old.Wants[w.Name]
+		if !ok {
+			// One that came along with another is there already.
+			if !slices.Contains(old.Packages, w.Name) {
+				return Container{}, nil, false
+			}
+			led = w.Name
+		}
+		c.Wants[w.Name] = led
+		queue = append(queue, led)
+	}
+	seen := map[string]bool{}
+	var list []Package
+	for len(queue) > 0 {
+		p := queue[0]
+		queue = queue[1:]
+		if seen[p] || !slices.Contains(old.Packages, p) {
+			continue // that was another container's way
+		}
+		seen[p] = true
+		found := *e.old.find(arch, p)
+		list = append(list, found)
+		queue = append(queue, found.Needs...)
+	}
+	c.Packages = slices.Sorted(maps.Keys(seen))
+	return c, list, true
+}
+
+// index reads an index once, and notes its state in the file.
+func (e *ensurer) index(ctx context.Context, arch string) (*debian.Index, error) {
+	if ix := e.indexes[arch]; ix != nil {
+		return ix, nil
+	}
+	ix, origins, err := e.opts.Index(ctx, arch)
+	if err != nil {
+		return nil, err
+	}
+	e.indexes[arch] = ix
+	e.now.Indexes = nil
+	for _, o := range origins {
+		e.now.Indexes = append(e.now.Indexes, Index{o.Archive, o.Suite, o.InRelease})
+	}
+	return ix, nil
+}
+
+// held are the packages whose versions must stay. Of what a package needs in
+// several containers that of this one counts, else that of the first.
+func (e *ensurer) held(container, arch string) map[string]debian.Chosen {
+	held := map[string]debian.Chosen{}
+	if e.opts.UpdateAll {
+		return held
+	}
+	free := e.freed(arch)
+	for _, name := range append([]string{container}, slices.Sorted(maps.Keys(e.old.Containers))...) {
+		has := e.old.Containers[name][arch].Packages
+		for _, n := range has {
+			if hasKey(held, n) || free[n] {
+				continue
+			}
+			p := e.old.find(arch, n)
+			needs := slices.DeleteFunc(slices.Clone(p.Needs), func(n string) bool { return !slices.Contains(has, n) })
+			held[n] = debian.Chosen{Locked: p.Locked, Needs: needs, Provides: p.Provides}
+		}
+	}
+	return held
+}
+
+// freed are the names whose version may change: those to update, and what is
+// built of the same source, since such packages want each other's exact version.
+func (e *ensurer) freed(arch string) map[string]bool {
+	if e.free == nil {
+		e.free = map[string]map[string]bool{}
+	}
+	free := e.free[arch]
+	if free == nil {
+		free = map[string]bool{}
+		e.free[arch] = free
+		for _, name := range e.opts.Update {
+			e.freeSource(arch, name)
+		}
+	}
+	return free
+}
+
+func (e *ensurer) freeSource(arch, name string) {
+	p := e.old.find(arch, name)
+	if p == nil {
+		return
+	}
+	for _, q := range e.old.Packages[arch] {
+		if q.Source == p.Source {
+			e.free[arch][q.Name] = true
+		}
+	}
+}
+
+// release lets the packages change that an update failed for, and reports
+// whether there were any.
+func (e *ensurer) release(arch string, err error) bool {
+	before := len(e.freed(arch))
+	for _, name := range inTheWay(err) {
+		e.freeSource(arch, name)
+	}
+	return len(e.free[arch]) > before
+}
+
+// inTheWay names the locked packages that an error is about.
+func inTheWay(err error) []string {
+	var all debian.Problems
+	var names []string
+	if errors.As(err, &all) {
+		for _, p := range all {
+			var u *debian.UnsatisfiableError
+			if errors.As(p, &u) {
+				names = append(names, u.Held...)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// explain adds to each problem who wants the package, and the cure.
+func (e *ensurer) explain(err error, wants []Want) error {
+	var all debian.Problems
+	if !errors.As(err, &all) {
+		return err
+	}
+	var out []error
+	for _, p := range all {
+		name := ""
+		var unknown *debian.UnknownError
+		var blocked *debian.UnsatisfiableError
+		var conflict *debian.ConflictError
+		switch {
+		case errors.As(p, &unknown):
+			name = unknown.Name
+		case errors.As(p, &blocked):
+			name = blocked.Want
+		case errors.As(p, &conflict):
+			name = conflict.Why[0][0]
+		}
+		text := p.Error()
+		for _, w := range wants {
+			if w.Name != name {
+				continue
+			}
+			if w.Attr != "" && w.Attr != w.Name {
+				head, rest, _ := strings.Cut(text, "\n")
+				text = fmt.Sprintf("%s (for pkgs.%s)", head, w.Attr)
+				if rest != "" {
+					text += "\n" + rest
+				}
+			}
+			if place := w.Pos.String(); place != "" {
+				text = place + ": " + text
+			}
+			break
+		}
+		if blocked != nil && len(blocked.Held) > 0 {
+			text += "\nhint: nix2gpu lock --update " + strings.Join(slices.Compact(slices.Sorted(slices.Values(blocked.Held))), " ")
+		}
+		out = append(out, errors.New(text))
+	}
+	return errors.Join(out...)
+}

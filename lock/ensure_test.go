@@ -1,0 +1,316 @@
+package lock_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"nix2gpu/debian"
+	"nix2gpu/debian/repo"
+	"nix2gpu/lock"
+	"nix2gpu/project"
+)
+
+// A desk is a lock file and an index that changes under it.
+type desk struct {
+	t        *testing.T
+	opts     lock.Options
+	packages []string // "name version [arch]" and lines of fields
+	reads    int      // how often an index was read
+}
+
+func newDesk(t *testing.T, packages ...string) *desk {
+	d := &desk{t: t, packages: packages}
+	d.opts = lock.Options{File: filepath.Join(t.TempDir(), lock.Name), Arches: []string{"amd64"}, Index: d.index}
+	return d
+}
+
+func (d *desk) index(_ context.Context, arch string) (*debian.Index, []repo.Origin, error) {
+	d.reads++
+	var b strings.Builder
+	for _, p := range d.packages {
+		head, fields, _ := strings.Cut(p, "\n")
+		words := strings.Fields(head)
+		if len(words) == 2 {
+			words = append(words, arch)
+		}
+		fmt.Fprintf(&b, "Package: %s\nVersion: %s\nArchitecture: %s\nFilename: pool/%s_%s.deb\nSize: 7\nSHA256: %064x\n", words[0], words[1], words[2], words[0], words[1], head)
+		if fields != "" {
+			b.WriteString(fields + "\n")
+		}
+		b.WriteByte('\n')
+	}
+	table, err := debian.ReadPackages(strings.NewReader(b.String()), "debian")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return debian.NewIndex(arch, table), []repo.Origin{{Archive: "debian", Suite: "bookworm", InRelease: fmt.Sprintf("%064x", d.reads)}}, nil
+}
+
+// want sets what the only container wants.
+func (d *desk) want(names ...string) *desk { return d.wantIn("web", names...) }
+
+func (d *desk) wantIn(container string, names ...string) *desk {
+	if d.opts.Wants == nil {
+		d.opts.Wants = map[string][]lock.Want{}
+	}
+	d.opts.Wants[container] = []lock.Want{}
+	for _, name := range names {
+		d.opts.Wants[container] = append(d.opts.Wants[container], lock.Want{Name: name, Attr: name, Pos: project.Pos{File: "f.nix", Line: len(name), Col: 1}})
+	}
+	return d
+}
+
+// ensure locks, and prints the packages of the container: "a=1 b=2".
+func (d *desk) ensure() string {
+	d.t.Helper()
+	r, err := lock.Ensure(d.t.Context(), d.opts)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return d.print(r, "web", "amd64")
+}
+
+func (d *desk) print(r *lock.Result, container, arch string) string {
+	var out []string
+	for _, p := range r.Packages(container, arch) {
+		out = append(out, p.Name+"="+p.Version)
+	}
+	return strings.Join(out, " ")
+}
+
+func (d *desk) fails(want string) {
+	d.t.Helper()
+	before, _ := os.ReadFile(d.opts.File)
+	_, err := lock.Ensure(d.t.Context(), d.opts)
+	if err == nil || err.Error() != strings.ReplaceAll(want, "LOCK", d.opts.File) {
+		d.t.Errorf("got %v\nwant %s", err, want)
+	}
+	if after, _ := os.ReadFile(d.opts.File); string(after) != string(before) {
+		d.t.Errorf("the lock was changed beside an error")
+	}
+}
+
+func (d *desk) is(got, want string) {
+	d.t.Helper()
+	if got != want {
+		d.t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// With a lock the index is not read, and nothing newer comes in.
+func TestLockHolds(t *testing.T) {
+	d := newDesk(t, "app 1\nDepends: lib", "lib 1", "tool 1").want("app")
+	d.is(d.ensure(), "app=1 lib=1")
+	data, err := os.ReadFile(d.opts.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.packages = []string{"app 2\nDepends: lib", "lib 2", "tool 2\nDepends: lib"}
+	d.is(d.ensure(), "app=1 lib=1")
+	if d.reads != 1 {
+		t.Errorf("the index was read %d times", d.reads)
+	}
+	if again, _ := os.ReadFile(d.opts.File); string(again) != string(data) {
+		t.Error("the file changed")
+	}
+	// What is added is new; what was locked stays.
+	d.want("app", "tool")
+	d.is(d.ensure(), "app=1 lib=1 tool=2")
+	// What came along with another needs no index either, nor what goes.
+	reads := d.reads
+	d.want("lib")
+	d.is(d.ensure(), "lib=1")
+	if d.reads != reads {
+		t.Error("an index was read to take something out")
+	}
+	if text, _ := os.ReadFile(d.opts.File); strings.Contains(string(text), "tool") {
+		t.Errorf("what nobody needs stayed:\n%s", text)
+	}
+}
+
+func TestUpdate(t *testing.T) {
+	packages := func(v string) []string {
+		return []string{"app " + v + "\nDepends: lib", "lib " + v + "\nSource: libs", "lib-data " + v + "\nSource: libs", "other " + v + "\nDepends: lib-data"}
+	}
+	d := newDesk(t, packages("1")...).want("app", "other")
+	d.is(d.ensure(), "app=1 lib=1 lib-data=1 other=1")
+	d.packages = packages("2")
+	d.opts.Update = []string{"lib"} // and what is built of the same source
+	r, err := lock.Ensure(t.Context(), d.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "[~ lib 1 -> 2 (amd64) ~ lib-data 1 -> 2 (amd64)]"; fmt.Sprint(r.Changes) != want {
+		t.Errorf("changes %v, want %s", r.Changes, want)
+	}
+	d.opts.Update = []string{"lub"}
+	d.fails(`there is no package "lub" in the lock; did you mean "lib"?`)
+	d.opts.Update, d.opts.UpdateAll = nil, true
+	d.is(d.ensure(), "app=2 lib=2 lib-data=2 other=2")
+	// A new package of the same version is a change as well.
+	d.opts.UpdateAll = true
+	d.packages = []string{"app 2\nDepends: lib", "lib 2 all", "other 2"}
+	if r, err = lock.Ensure(t.Context(), d.opts); err != nil {
+		t.Fatal(err)
+	}
+	if want := "[~ lib 2, rebuilt (amd64) - lib-data 2 (amd64)]"; fmt.Sprint(r.Changes) != want {
+		t.Errorf("changes %v, want %s", r.Changes, want)
+	}
+}
+
+// What stands in the way of an addition is named with the cure; an update moves it.
+func TestBlockedByLockedVersion(t *testing.T) {
+	d := newDesk(t, "app 1\nDepends: lib", "lib 1").want("app")
+	d.ensure()
+	d.packages = []string{"app 2\nDepends: lib (>= 2)", "lib 2", "tool 1\nDepends: app, lib (>= 2)"}
+	d.want("app", "tool")
+	d.fails("f.nix:4:1: package \"tool\" cannot be had: lib is locked at 1\n  tool 1 depends on lib (>= 2)\nhint: nix2gpu lock --update lib")
+	d.want("app")
+	d.opts.Update = []string{"app"}
+	d.is(d.ensure(), "app=2 lib=2")
+}
+
+// A locked version that left the index goes on to be used, with what it needs.
+func TestGoneVersionIsHeld(t *testing.T) {
+	d := newDesk(t, "app 1\nDepends: lib, mta", "lib 1", "mail 1\nProvides: mta", "tool 1").want("app")
+	d.is(d.ensure(), "app=1 lib=1 mail=1")
+	d.packages = []string{"tool 1\nDepends: mta"}
+	d.want("app", "tool")
+	d.is(d.ensure(), "app=1 lib=1 mail=1 tool=1")
+}
+
+func TestFrozen(t *testing.T) {
+	d := newDesk(t, "app 1\nDepends: lib", "lib 1", "tool 1").want("app")
+	d.opts.Frozen = true
+	d.fails("there is no LOCK, and --locked (or CI=1) permits none to be made\nhint: nix2gpu lock, and put the file under version control")
+	d.opts.Frozen = false
+	d.ensure()
+	d.opts.Frozen = true
+	d.is(d.ensure(), "app=1 lib=1")
+	d.want("app", "tool")
+	d.fails("LOCK does not fit the definition, and --locked (or CI=1) permits no change:\n  + tool 1 (amd64)\nhint: nix2gpu lock")
+	d.want("app", "lib")
+	d.fails("LOCK does not fit the definition, and --locked (or CI=1) permits no change:\n  what its containers want\nhint: nix2gpu lock")
+	d.want()
+	d.fails("LOCK does not fit the definition, and --locked (or CI=1) permits no change:\n  - app 1 (amd64)\n  - lib 1 (amd64)\nhint: nix2gpu lock")
+}
+
+func TestProblemsHavePlaces(t *testing.T) {
+	d := newDesk(t, "app 1\nDepends: none", "postgresql 15", "a 1\nConflicts: b", "b 1").want("app", "postgresq")
+	d.fails("f.nix:9:1: there is no package \"postgresq\" for amd64; did you mean \"postgresql\"?\n" +
+		"f.nix:3:1: package \"app\" cannot be had: there is no none for amd64\n  app 1 depends on none")
+	d.want("a", "b")
+	d.fails("f.nix:1:1: a 1 conflicts with b, which is 1")
+	d.want()
+	d.opts.Wants["web"] = []lock.Want{{Name: "postgresq", Attr: "pg"}}
+	d.fails("there is no package \"postgresq\" for amd64; did you mean \"postgresql\"? (for pkgs.pg)")
+	broken := errors.New("no network")
+	d.opts.Index = func(context.Context, string) (*debian.Index, []repo.Origin, error) { return nil, nil, broken }
+	d.fails("no network")
+}
+
+// Each container has packages of its own; a package has one version in all.
+func TestContainers(t *testing.T) {
+	d := newDesk(t, "app 1\nDepends: lib, mta", "lib 1", "mail 1\nProvides: mta", "post 1\nProvides: mta\nConflicts: mail").want("app", "mail")
+	d.wantIn("other", "app", "post")
+	r, err := lock.Ensure(t.Context(), d.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.is(d.print(r, "web", "amd64"), "app=1 lib=1 mail=1")
+	d.is(d.print(r, "other", "amd64"), "app=1 lib=1 post=1")
+	// One alone leaves the other as it was, and takes over its versions.
+	d.packages = []string{"app 2\nDepends: lib", "lib 2", "new 2\nDepends: lib"}
+	d.opts.Wants = nil
+	d.wantIn("third", "new", "app")
+	if r, err = lock.Ensure(t.Context(), d.opts); err != nil {
+		t.Fatal(err)
+	}
+	d.is(d.print(r, "third", "amd64"), "app=1 lib=1 new=2 post=1") // what app needs in the first that has it
+	d.is(d.print(r, "web", "amd64"), "app=1 lib=1 mail=1")
+	// With all of them named, the rest leaves.
+	d.opts.Wants, d.opts.All = nil, true
+	d.wantIn("other", "app", "post")
+	if r, err = lock.Ensure(t.Context(), d.opts); err != nil {
+		t.Fatal(err)
+	}
+	d.is(d.print(r, "other", "amd64"), "app=1 lib=1 post=1")
+	if text, _ := os.ReadFile(d.opts.File); strings.Contains(string(text), `"web"`) || strings.Contains(string(text), `"mail"`) {
+		t.Errorf("what is gone stayed:\n%s", text)
+	}
+}
+
+func TestArchitectures(t *testing.T) {
+	d := newDesk(t, "app 1\nDepends: lib", "lib 1", "tool 1 amd64").want("app")
+	d.is(d.ensure(), "app=1 lib=1")
+	d.opts.Arches = []string{"arm64"}
+	r, err := lock.Ensure(t.Context(), d.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.is(d.print(r, "web", "amd64"), "app=1 lib=1") // stays
+	d.is(d.print(r, "web", "arm64"), "app=1 lib=1")
+	d.want("app", "tool")
+	d.fails(`f.nix:4:1: there is no package "tool" for arm64`)
+	// An update is for all architectures that the file has.
+	d.want("app")
+	d.packages = []string{"app 2"}
+	d.opts.Arches, d.opts.UpdateAll = nil, true
+	if r, err = lock.Ensure(t.Context(), d.opts); err != nil {
+		t.Fatal(err)
+	}
+	d.is(d.print(r, "web", "amd64")+" "+d.print(r, "web", "arm64"), "app=2 app=2")
+}
+
+func TestSuite(t *testing.T) {
+	d := newDesk(t, "app 1").want("app")
+	d.ensure()
+	d.opts.Suite = "bookworm"
+	d.ensure()
+	d.opts.Suite = "trixie"
+	d.fails("LOCK is of suite \"bookworm\", not of \"trixie\"\nhint: nix2gpu lock --update --suite trixie")
+	d.opts.UpdateAll = true
+	d.ensure()
+	if text, _ := os.ReadFile(d.opts.File); !strings.Contains(string(text), `"suite": "trixie"`) {
+		t.Errorf("the suite stayed:\n%s", text)
+	}
+}
+
+// Whatever is wanted one after another: the file is whole each time, has what is
+// wanted and nothing else, and locking again changes nothing.
+func TestAnyHistory(t *testing.T) {
+	d := newDesk(t, "a 1\nDepends: b | c", "b 1\nDepends: d", "c 1\nProvides: v", "d 1", "e 1\nDepends: v, d", "f 1\nDepends: c")
+	names := []string{"a", "b", "c", "e", "f", "v"}
+	for n := range 64 {
+		var wants []string
+		for i, name := range names {
+			if (n*37)%64&(1<<i) != 0 {
+				wants = append(wants, name)
+			}
+		}
+		d.want(wants...)
+		got := d.ensure()
+		fresh := newDesk(t, d.packages...).want(wants...)
+		if n%2 == 0 {
+			fresh.is(fresh.ensure(), got)
+		}
+		before, _ := os.ReadFile(d.opts.File)
+		reads := d.reads
+		d.is(d.ensure(), got)
+		after, err := os.ReadFile(d.opts.File)
+		if err != nil || string(before) != string(after) || d.reads != reads {
+			t.Errorf("%q: locking again changed something: %v", wants, err)
+		}
+		for _, w := range wants {
+			if w != "v" && !slices.Contains(strings.Fields(got), w+"=1") {
+				t.Errorf("%q wanted, got %s", wants, got)
+			}
+		}
+	}
+}

@@ -1,0 +1,235 @@
+package lock
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"slices"
+
+	"nix2gpu/debian"
+	"nix2gpu/safefile"
+)
+
+// Name is that of the file, which lies beside the definition.
+const Name = "nix2gpu.lock"
+
+// format is the number of the file's form.
+const format = 1
+
+// A File is what nix2gpu.lock says.
+type File struct {
+	Suite   string
+	Indexes []Index // what the packages were last resolved against
+	// Containers by name, then by architecture.
+	Containers map[string]map[string]Container
+	// Packages by architecture, sorted by name, each once.
+	Packages map[string][]Package
+}
+
+// An Index is the state of an archive.
+type Index struct {
+	Archive   string `json:"archive"`
+	Suite     string `json:"suite"`
+	InRelease string `json:"inRelease"` // SHA-256 of the signed file
+}
+
+// A Container is what one container wants on one architecture, and has.
+type Container struct {
+	// Wants says which package each wanted name led to: most often itself.
+	Wants map[string]string `json:"wants"`
+	// Packages are the names of all it consists of, sorted.
+	Packages []string `json:"packages"`
+}
+
+// A Package is one locked file, with what it led to when it was resolved.
+type Package struct {
+	debian.Locked
+	Needs    []string `json:"needs,omitempty"`
+	Provides string   `json:"provides,omitempty"`
+}
+
+// wire is the file as JSON has it.
+type wire struct {
+	Version    int                             `json:"version"`
+	Suite      string                          `json:"suite"`
+	Indexes    []Index                         `json:"indexes"`
+	Containers map[string]map[string]Container `json:"containers"`
+	Packages   map[string][]Package            `json:"packages"`
+}
+
+// Decode reads a lock file. It is believed as far as its digests go; names and
+// paths are checked, since they become those of files.
+func Decode(data []byte) (*File, error) {
+	var w wire
+	d := json.NewDecoder(bytes.NewReader(data))
+	var version struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(data, &version); err != nil {
+		return nil, fmt.Errorf("no lock file: %w", err)
+	}
+	if version.Version != format {
+		return nil, fmt.Errorf("its version is %d, and this nix2gpu reads version %d", version.Version, format)
+	}
+	d.DisallowUnknownFields()
+	if err := d.Decode(&w); err != nil {
+		return nil, fmt.Errorf("no lock file: %w", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("no lock file: more stands behind its end")
+	}
+	f := &File{w.Suite, w.Indexes, w.Containers, w.Packages}
+	return f, f.check()
+}
+
+// check wants what Encode writes: every name that is used is there, once.
+func (f *File) check() error {
+	if f.Suite == "" {
+		return errors.New("it names no suite")
+	}
+	for arch, list := range f.Packages {
+		if err := debian.CheckName(arch); err != nil {
+			return fmt.Errorf("architecture %w", err)
+		}
+		have := map[string]bool{}
+		for _, p := range list {
+			have[p.Name] = true
+		}
+		last := ""
+		for _, p := range list {
+			bad := func(err error) error { return fmt.Errorf("package %q of %s: %w", p.Name, arch, err) }
+			if err := debian.CheckName(p.Name); err != nil {
+				return bad(err)
+			}
+			if p.Name <= last {
+				return bad(fmt.Errorf("it must stand behind %q: the list is sorted, each name once", last))
+			}
+			last = p.Name
+			if err := debian.CheckVersion(p.Version); err != nil {
+				return bad(err)
+			}
+			if err := debian.CheckPath(p.Path); err != nil {
+				return bad(err)
+			}
+			if p.Arch != arch && p.Arch != "all" {
+				return bad(fmt.Errorf("it is for %q", p.Arch))
+			}
+			if !isDigest(p.SHA256) || p.Size < 0 || p.Archive == "" {
+				return bad(errors.New("it needs archive, size and SHA-256"))
+			}
+			for _, need := range p.Needs {
+				if !have[need] {
+					return bad(fmt.Errorf("it needs %q, which is missing", need))
+				}
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Containers)) {
+		for arch, c := range f.Containers[name] {
+			for _, p := range c.Packages {
+				if f.find(arch, p) == nil {
+					return fmt.Errorf("container %q has package %q, which is missing for %s", name, p, arch)
+				}
+			}
+			for want, p := range c.Wants {
+				if !slices.Contains(c.Packages, p) {
+					return fmt.Errorf("container %q wants %q, and has no %q for %s", name, want, p, arch)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func isDigest(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return len(s) == 64
+}
+
+// find is the locked package of that name; nil when there is none.
+func (f *File) find(arch, name string) *Package {
+	list := f.Packages[arch]
+	i, ok := slices.BinarySearchFunc(list, name, func(p Package, name string) int {
+		return cmpStrings(p.Name, name)
+	})
+	if !ok {
+		return nil
+	}
+	return &list[i]
+}
+
+// Encode writes the file: one line for each package, so that a change of a
+// version is a change of a line.
+func (f *File) Encode() []byte {
+	var b bytes.Buffer
+	line := func(v any) []byte {
+		var one bytes.Buffer
+		e := json.NewEncoder(&one)
+		e.SetEscapeHTML(false) // relations have < and >
+		if err := e.Encode(v); err != nil {
+			panic(err) // plain values
+		}
+		return bytes.TrimSpace(one.Bytes())
+	}
+	list := func(indent, open, shut string, n int, item func(i int)) {
+		b.WriteString(open)
+		for i := range n {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteString("\n" + indent + "  ")
+			item(i)
+		}
+		if n > 0 {
+			b.WriteString("\n" + indent)
+		}
+		b.WriteString(shut)
+	}
+	fmt.Fprintf(&b, "{\n  \"version\": %d,\n  \"suite\": %s,\n  \"indexes\": ", format, line(f.Suite))
+	list("  ", "[", "]", len(f.Indexes), func(i int) { b.Write(line(f.Indexes[i])) })
+	b.WriteString(",\n  \"containers\": ")
+	names := slices.Sorted(maps.Keys(f.Containers))
+	list("  ", "{", "}", len(names), func(i int) {
+		fmt.Fprintf(&b, "%s: ", line(names[i]))
+		arches := slices.Sorted(maps.Keys(f.Containers[names[i]]))
+		list("    ", "{", "}", len(arches), func(j int) {
+			fmt.Fprintf(&b, "%s: %s", line(arches[j]), line(f.Containers[names[i]][arches[j]]))
+		})
+	})
+	b.WriteString(",\n  \"packages\": ")
+	arches := slices.Sorted(maps.Keys(f.Packages))
+	list("  ", "{", "}", len(arches), func(i int) {
+		fmt.Fprintf(&b, "%s: ", line(arches[i]))
+		packages := f.Packages[arches[i]]
+		list("    ", "[", "]", len(packages), func(j int) { b.Write(line(packages[j])) })
+	})
+	b.WriteString("\n}\n")
+	return b.Bytes()
+}
+
+// largest bounds what is read: a thousand packages take half a megabyte.
+const largest = 64 << 20
+
+// Read reads the lock at a path; nil when there is none.
+func Read(path string) (*File, error) {
+	data, err := safefile.ReadFile(path, largest)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the lock: %w", err)
+	}
+	f, err := Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w\nhint: take it back from version control, or remove it: it is then made anew", path, err)
+	}
+	return f, nil
+}

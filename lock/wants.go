@@ -1,0 +1,56 @@
+package lock
+
+import (
+	"errors"
+	"fmt"
+
+	"nix2gpu/packages"
+	"nix2gpu/project"
+)
+
+// base are Debian's essential packages as far as a container without package
+// scripts has a use for them. Every image has them.
+func base() []string {
+	return []string{
+		"base-files", "base-passwd", "bash", "ca-certificates", "coreutils", "dash", "debianutils", "diffutils", "findutils",
+		"grep", "gzip", "hostname", "libc-bin", "mawk", "ncurses-base", "netbase", "procps", "sed", "tar",
+	}
+}
+
+// sshd is what lets in whoever has a key: every image has it.
+const sshd = "openssh"
+
+// Wants lists the Debian packages that the image of a container needs: those of
+// its enabled services, of the container around them, and of every image. The
+// error names all attributes that Debian has no package for.
+func Wants(p *project.Project) ([]Want, error) {
+	refs := packages.Needed(p, p.Select(p.Enabled(), false)...)
+	refs = append(refs, project.PackageRef{Attr: sshd})
+	var wants []Want
+	var errs []error
+	seen := map[string]bool{}
+	add := func(w Want) {
+		if !seen[w.Name] {
+			seen[w.Name] = true
+			wants = append(wants, w)
+		}
+	}
+	for _, ref := range refs {
+		row := packages.Lookup(ref.Attr)
+		if row.From != "" {
+			place := ref.Pos.String()
+			if place != "" {
+				place += ": "
+			}
+			errs = append(errs, fmt.Errorf("%spackage %q cannot be put into an image: Debian has no package of it; see %s", place, ref.Attr, row.From))
+			continue
+		}
+		for _, name := range row.Debian {
+			add(Want{name, ref.Attr, ref.Pos})
+		}
+	}
+	for _, name := range base() {
+		add(Want{Name: name})
+	}
+	return wants, errors.Join(errs...)
+}

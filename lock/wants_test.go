@@ -1,0 +1,52 @@
+package lock_test
+
+import (
+	"slices"
+	"testing"
+
+	"nix2gpu/lock"
+	"nix2gpu/project"
+)
+
+func TestWants(t *testing.T) {
+	p := &project.Project{
+		Services: map[project.ID]*project.Service{
+			"db":  {ID: "db", Main: "db"},
+			"off": {ID: "off", Main: "off", Disabled: true},
+		},
+		Processes: map[project.ID]*project.Process{
+			"db":  {ID: "db", Service: "db", Packages: []project.PackageRef{{Attr: "postgresql", Pos: project.Pos{File: "f.nix", Line: 3, Col: 5}}}},
+			"off": {ID: "off", Service: "off", Packages: []project.PackageRef{{Attr: "redis"}}},
+		},
+		Container: project.Container{SystemPkgs: []project.PackageRef{{Attr: "python3"}, {Attr: "some-debian-package"}}},
+	}
+	wants, err := lock.Wants(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]lock.Want{}
+	for _, w := range wants {
+		if _, twice := got[w.Name]; twice {
+			t.Errorf("%q is wanted twice", w.Name)
+		}
+		got[w.Name] = w
+	}
+	for _, name := range []string{"python3", "python-is-python3", "some-debian-package", "openssh-server", "base-files", "ca-certificates", "mawk"} {
+		if _, ok := got[name]; !ok {
+			t.Errorf("%q is not wanted", name)
+		}
+	}
+	if _, ok := got["redis-server"]; ok {
+		t.Error("a disabled service's package is wanted")
+	}
+	if !slices.ContainsFunc(wants, func(w lock.Want) bool { return w.Attr == "postgresql" && w.Pos.Line == 3 }) {
+		t.Errorf("postgresql without its place: %v", wants)
+	}
+	p.Container.SystemPkgs = []project.PackageRef{{Attr: "grafana", Pos: project.Pos{File: "f.nix", Line: 9, Col: 1}}, {Attr: "tailscale"}}
+	_, err = lock.Wants(p)
+	want := "f.nix:9:1: package \"grafana\" cannot be put into an image: Debian has no package of it; see https://grafana.com/docs/grafana/latest/setup-grafana/installation/\n" +
+		"package \"tailscale\" cannot be put into an image: Debian has no package of it; see https://tailscale.com/download/linux"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+}
