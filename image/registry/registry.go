@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -121,16 +122,60 @@ func (c *Client) Open(ctx context.Context, ref string) (*source.Source, error) {
 	if err != nil {
 		return nil, c.explain(err, r, reading)
 	}
+	var s *source.Source
 	if d.MediaType.IsIndex() {
 		var idx v1.ImageIndex
 		if idx, err = d.ImageIndex(); err == nil {
-			return source.FromIndex(ref, idx), nil
+			s = source.FromIndex(ref, idx)
 		}
 	} else {
 		var img v1.Image
 		if img, err = d.Image(); err == nil {
-			return source.FromImage(ref, img), nil
+			s = source.FromImage(ref, img)
 		}
 	}
-	return nil, c.explain(err, r, reading)
+	if err != nil {
+		return nil, c.explain(err, r, reading)
+	}
+	s.Elsewhere = func(ctx context.Context, subject v1.Hash) ([]v1.Image, error) {
+		return c.referrers(ctx, r.Context().Digest(subject.String()))
+	}
+	return s, nil
+}
+
+func (c *Client) referrers(ctx context.Context, subject name.Digest) ([]v1.Image, error) {
+	idx, err := remote.Referrers(subject, c.options(ctx)...)
+	if err != nil {
+		return nil, c.explain(err, subject, reading)
+	}
+	m, err := idx.IndexManifest()
+	if err != nil {
+		return nil, c.explain(err, subject, reading)
+	}
+	var found []v1.Image
+	for _, d := range m.Manifests {
+		if !d.MediaType.IsImage() {
+			continue
+		}
+		img, err := remote.Image(subject.Context().Digest(d.Digest.String()), c.options(ctx)...)
+		if err != nil {
+			return nil, c.explain(err, subject, reading)
+		}
+		found = append(found, img)
+	}
+	return found, nil
+}
+
+// Tags are the tags of a repository, sorted.
+func (c *Client) Tags(ctx context.Context, repo string) ([]string, error) {
+	r, err := ParseRef(repo)
+	if err != nil {
+		return nil, err
+	}
+	tags, err := remote.List(r.Context(), c.options(ctx)...)
+	if err != nil {
+		return nil, c.explain(err, r, reading)
+	}
+	slices.Sort(tags)
+	return tags, nil
 }

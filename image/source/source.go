@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,8 +25,29 @@ type Source struct {
 
 	// Artifacts are manifests with a subject in here, such as SBOMs.
 	Artifacts []v1.Image
+	// Elsewhere, if set, finds artifacts that lie in other places.
+	Elsewhere func(ctx context.Context, subject v1.Hash) ([]v1.Image, error)
 
 	close func() error
+}
+
+// Referrers are the artifacts that refer to a manifest of the source.
+func (s *Source) Referrers(ctx context.Context, subject v1.Hash) ([]v1.Image, error) {
+	var found []v1.Image
+	for _, a := range s.Artifacts {
+		d, err := Subject(a)
+		if err != nil {
+			return nil, err
+		}
+		if d != nil && d.Digest == subject {
+			found = append(found, a)
+		}
+	}
+	if s.Elsewhere == nil {
+		return found, nil
+	}
+	more, err := s.Elsewhere(ctx, subject)
+	return append(found, more...), err
 }
 
 // FromImage is the source of an image that is at hand.

@@ -54,6 +54,7 @@ var mayImport = map[string][]string{
 	"image/source":     {},
 	"image/registry":   {"image/source"},
 	"image/daemon":     {"image/source"},
+	"image/inspect":    {"debian", "image/source"},
 	"image/sbom":       {"debian"},
 	"container":        {"compose", "project", "safefile"},
 	"internal/cli":     {"..."},

@@ -57,6 +57,9 @@ func writeCommand(b *strings.Builder, cmd *cobra.Command) {
 		fmt.Fprintf(b, "```console\n%s\n```\n\n", strings.ReplaceAll(strings.TrimPrefix(cmd.Example, "  "), "\n  ", "\n"))
 	}
 	writeFlags(b, cmd.LocalNonPersistentFlags())
+	for _, sub := range verbs(cmd) {
+		writeCommand(b, sub)
+	}
 }
 
 func writeFlags(b *strings.Builder, flags *pflag.FlagSet) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nix2gpu/image/daemon"
+	"nix2gpu/image/inspect"
 	"nix2gpu/image/registry"
 	"nix2gpu/image/source"
 )
@@ -34,7 +35,7 @@ func (e *Env) registryClient() *registry.Client {
 func (e *Env) progressLine(done string) func(n, total int64) {
 	last := ""
 	return func(n, total int64) {
-		line := fmt.Sprintf("%s %s of %s", done, byteSize(n), byteSize(total))
+		line := fmt.Sprintf("%s %s of %s", done, inspect.Bytes(n), inspect.Bytes(total))
 		if line == last || total == 0 {
 			return
 		}
@@ -44,19 +45,6 @@ func (e *Env) progressLine(done string) func(n, total int64) {
 			fmt.Fprint(e.Stderr, "\r\x1b[K")
 		}
 	}
-}
-
-// byteSize writes a size as registries and engines do: in powers of ten.
-func byteSize(n int64) string {
-	switch {
-	case n < 1000:
-		return fmt.Sprintf("%d B", n)
-	case n < 1000*1000:
-		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
-	case n < 1000*1000*1000:
-		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
-	}
-	return fmt.Sprintf("%.2f GB", float64(n)/1e9)
 }
 
 // openFile opens the image in a layout folder or an archive.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nix2gpu/image/daemon"
+	"nix2gpu/image/inspect"
 )
 
 type loadOptions struct {
@@ -100,9 +101,9 @@ func moved(r *daemon.Result) string {
 	case r.Layers:
 		return "it was there"
 	case 0:
-		return fmt.Sprintf("%s, %s sent", count(r.Layers, "layer"), byteSize(r.Sent))
+		return fmt.Sprintf("%s, %s sent", count(r.Layers, "layer"), inspect.Bytes(r.Sent))
 	}
-	return fmt.Sprintf("%s, %d there already, %s sent", count(r.Layers, "layer"), r.Reused, byteSize(r.Sent))
+	return fmt.Sprintf("%s, %d there already, %s sent", count(r.Layers, "layer"), r.Reused, inspect.Bytes(r.Sent))
 }
 
 // names are what the image is to be called. The definition is read only for what

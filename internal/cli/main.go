@@ -124,6 +124,7 @@ process-compose.yaml of the current folder is taken.`,
 	add(groupImage,
 		newPush(env),
 		newLoad(env),
+		newImage(env),
 	)
 	add(groupProgram,
 		newVersion(env),

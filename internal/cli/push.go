@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/spf13/cobra"
 
+	"nix2gpu/image/inspect"
 	"nix2gpu/image/registry"
 )
 
@@ -113,7 +114,7 @@ func traffic(r *registry.Report) string {
 	}
 	parts := []string{count(int(r.Sent), "blob") + " sent"}
 	if r.Sent > 0 {
-		parts[0] += " (" + byteSize(r.Bytes) + ")"
+		parts[0] += " (" + inspect.Bytes(r.Bytes) + ")"
 	}
 	if r.Mounted > 0 {
 		parts = append(parts, fmt.Sprintf("%d taken from another repository", r.Mounted))

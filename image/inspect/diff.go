@@ -1,0 +1,267 @@
+package inspect
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"nix2gpu/debian"
+)
+
+// A Difference is what is another in image B than in image A.
+type Difference struct {
+	A Side `json:"a"`
+	B Side `json:"b"`
+
+	Packages []PackageChange `json:"packages"`
+	SameP    int             `json:"samePackages"`
+	Config   []Change        `json:"config"`
+	Layers   []LayerChange   `json:"layers"` // those of one image only, from the bottom
+	Shared   Shared          `json:"shared"`
+	// Pull is what has to be pulled for B by who has A.
+	Pull int64 `json:"pull"`
+
+	Files     []FileChange `json:"files,omitempty"`
+	FilesRead bool         `json:"filesRead"`
+}
+
+// A Side names one of the images.
+type Side struct {
+	Name     string `json:"name"`
+	Digest   string `json:"digest"`
+	Platform string `json:"platform"`
+	Size     int64  `json:"size"`
+}
+
+// Shared are the layers that both have.
+type Shared struct {
+	Layers int   `json:"layers"`
+	Size   int64 `json:"size"`
+}
+
+// What became of something. Only packages are upgraded and downgraded.
+const (
+	Added      = "added"
+	Removed    = "removed"
+	Changed    = "changed"
+	Upgraded   = "upgraded"
+	Downgraded = "downgraded"
+)
+
+// A PackageChange is a package that is not the same; a version is "" where it
+// is not there.
+type PackageChange struct {
+	What string `json:"what"`
+	Name string `json:"name"`
+	Arch string `json:"arch"`
+	Old  string `json:"old,omitempty"`
+	New  string `json:"new,omitempty"`
+}
+
+// A Change is a part of the configuration that is not the same.
+type Change struct {
+	What string `json:"what"`
+	Name string `json:"name"` // "env PATH", "entrypoint"
+	Old  string `json:"old,omitempty"`
+	New  string `json:"new,omitempty"`
+}
+
+// A LayerChange is a layer that one of the images has.
+type LayerChange struct {
+	What string `json:"what"`
+	Layer
+}
+
+// A FileChange is a file that is not the same.
+type FileChange struct {
+	What string `json:"what"`
+	Path string `json:"path"`
+	Old  *File  `json:"old,omitempty"`
+	New  *File  `json:"new,omitempty"`
+}
+
+// Same reports whether the two are one image.
+func (d *Difference) Same() bool { return d.A.Digest == d.B.Digest }
+
+// Diff compares two images.
+func Diff(a, b *Image) *Difference {
+	d := &Difference{
+		A: Side{a.Name, a.Digest, a.Platform, a.Size}, B: Side{b.Name, b.Digest, b.Platform, b.Size},
+		Packages: []PackageChange{}, Config: []Change{}, Layers: []LayerChange{},
+	}
+	d.packages(a.Packages, b.Packages)
+	d.config(settings(a), settings(b))
+	d.layers(a, b)
+	if a.Files != nil && b.Files != nil {
+		d.FilesRead = true
+		d.files(a.Files, b.Files)
+	}
+	return d
+}
+
+func (d *Difference) packages(a, b []Package) {
+	type key struct{ name, arch string }
+	old, now := map[key]string{}, map[key]string{}
+	for _, p := range a {
+		old[key{p.Name, p.Arch}] = p.Version
+	}
+	for _, p := range b {
+		now[key{p.Name, p.Arch}] = p.Version
+	}
+	for _, k := range union(old, now, func(x, y key) int { return cmp.Or(cmp.Compare(x.name, y.name), cmp.Compare(x.arch, y.arch)) }) {
+		c := PackageChange{Name: k.name, Arch: k.arch, Old: old[k], New: now[k]}
+		switch {
+		case c.Old == c.New:
+			d.SameP++
+			continue
+		case c.Old == "":
+			c.What = Added
+		case c.New == "":
+			c.What = Removed
+		case debian.Compare(c.Old, c.New) < 0:
+			c.What = Upgraded
+		default:
+			c.What = Downgraded
+		}
+		d.Packages = append(d.Packages, c)
+	}
+}
+
+// union are the keys of two maps, sorted.
+func union[K comparable, V, W any](a map[K]V, b map[K]W, compare func(x, y K) int) []K {
+	all := slices.Collect(maps.Keys(a))
+	for k := range b {
+		if _, ok := a[k]; !ok {
+			all = append(all, k)
+		}
+	}
+	slices.SortFunc(all, compare)
+	return all
+}
+
+func (d *Difference) config(a, b map[string]string) {
+	for _, k := range union(a, b, strings.Compare) {
+		old, had := a[k]
+		now, has := b[k]
+		switch {
+		case !had:
+			d.Config = append(d.Config, Change{What: Added, Name: k, New: now})
+		case !has:
+			d.Config = append(d.Config, Change{What: Removed, Name: k, Old: old})
+		case old != now:
+			d.Config = append(d.Config, Change{Changed, k, old, now})
+		}
+	}
+}
+
+// settings are an image's configuration as single things that can differ.
+func settings(img *Image) map[string]string {
+	c, out := img.Config, map[string]string{}
+	set := func(name, value string) {
+		if value != "" {
+			out[name] = value
+		}
+	}
+	for _, e := range c.Env {
+		name, value, _ := strings.Cut(e, "=")
+		out["env "+name] = value
+	}
+	for name, value := range c.Labels {
+		out["label "+name] = value
+	}
+	for name, value := range img.Notes {
+		out["annotation "+name] = value
+	}
+	for port := range c.ExposedPorts {
+		out["port "+port] = ""
+	}
+	for v := range c.Volumes {
+		out["volume "+v] = ""
+	}
+	set("entrypoint", words(c.Entrypoint))
+	set("cmd", words(c.Cmd))
+	set("user", c.User)
+	set("working dir", c.WorkingDir)
+	set("stop signal", c.StopSignal)
+	set("health check", health(c.Healthcheck))
+	set("platform", img.Platform)
+	return out
+}
+
+func health(h *v1.HealthConfig) string {
+	if h == nil {
+		return ""
+	}
+	parts := []string{words(h.Test)}
+	if h.Interval > 0 {
+		parts = append(parts, "every "+h.Interval.String())
+	}
+	if h.Timeout > 0 {
+		parts = append(parts, "timeout "+h.Timeout.String())
+	}
+	if h.StartPeriod > 0 {
+		parts = append(parts, "start period "+h.StartPeriod.String())
+	}
+	return strings.Join(parts, ", ")
+}
+
+// words writes a command as a shell would read it.
+func words(args []string) string {
+	var out []string
+	for _, a := range args {
+		if a == "" || strings.ContainsAny(a, " \t\n\"'\\$`") {
+			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+		out = append(out, a)
+	}
+	return strings.Join(out, " ")
+}
+
+func (d *Difference) layers(a, b *Image) {
+	in := func(all []Layer) map[string]bool {
+		m := map[string]bool{}
+		for _, l := range all {
+			m[l.Digest] = true
+		}
+		return m
+	}
+	ofA, ofB := in(a.Layers), in(b.Layers)
+	counted := map[string]bool{}
+	for _, l := range a.Layers {
+		if !ofB[l.Digest] {
+			d.Layers = append(d.Layers, LayerChange{Removed, l})
+		} else if !counted[l.Digest] {
+			counted[l.Digest] = true
+			d.Shared.Layers++
+			d.Shared.Size += l.Size
+		}
+	}
+	if a.Digest != b.Digest {
+		d.Pull = b.Size // the config is another, too
+	}
+	for _, l := range b.Layers {
+		if !ofA[l.Digest] {
+			d.Layers = append(d.Layers, LayerChange{Added, l})
+		} else if a.Digest != b.Digest {
+			d.Pull -= l.Size
+		}
+	}
+}
+
+func (d *Difference) files(a, b map[string]File) {
+	for _, p := range union(a, b, strings.Compare) {
+		old, had := a[p]
+		now, has := b[p]
+		switch {
+		case !had:
+			d.Files = append(d.Files, FileChange{Added, p, nil, &now})
+		case !has:
+			d.Files = append(d.Files, FileChange{Removed, p, &old, nil})
+		case old != now:
+			d.Files = append(d.Files, FileChange{Changed, p, &old, &now})
+		}
+	}
+}

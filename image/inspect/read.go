@@ -1,0 +1,340 @@
+package inspect
+
+import (
+	"archive/tar"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"nix2gpu/debian"
+	"nix2gpu/image/source"
+)
+
+const (
+	statusFile   = "var/lib/dpkg/status"
+	statusFolder = "var/lib/dpkg/status.d/" // of images that are built without dpkg
+
+	maxStatus = 64 << 20 // a machine with everything installed has 10 MB
+)
+
+// A Reader gathers facts. The zero value is ready; it is for one goroutine.
+type Reader struct {
+	Files bool // also read what each layer holds
+
+	layers map[v1.Hash]*content
+}
+
+// Read gathers the facts of an image. Without a list of dpkg's in it, the
+// packages are those that listed gives, which may be nil.
+func (r *Reader) Read(ctx context.Context, name string, v source.Variant, listed func() ([]debian.Locked, error)) (*Image, error) {
+	manifest, err := v.Image.Manifest()
+	if err != nil {
+		return nil, err
+	}
+	config, err := v.Image.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	digest, err := v.Image.Digest()
+	if err != nil {
+		return nil, err
+	}
+	size, err := source.Size(v.Image)
+	if err != nil {
+		return nil, err
+	}
+	img := &Image{
+		Name: name, Digest: digest.String(), Platform: v.Platform.String(), Created: config.Created.UTC(), Size: size,
+		Config: config.Config, Notes: manifest.Annotations, Layers: []Layer{}, Packages: []Package{},
+	}
+	comments := comments(config)
+	for i, d := range manifest.Layers {
+		l := Layer{Digest: d.Digest.String(), Size: d.Size}
+		if len(comments) == len(manifest.Layers) {
+			l.Comment = comments[i]
+		}
+		img.Layers = append(img.Layers, l)
+	}
+	layers, err := v.Image.Layers()
+	if err != nil {
+		return nil, err
+	}
+	if !r.Files && listed != nil {
+		if img.Packages, err = fromList(listed); err != nil {
+			return nil, err
+		}
+		if len(img.Packages) > 0 {
+			img.Known = "sbom"
+			return img, nil
+		}
+	}
+	all, err := r.contents(ctx, layers)
+	if err != nil {
+		return nil, err
+	}
+	if status := statusOf(all); status != nil {
+		img.Packages, img.Known = packagesOf(status), "dpkg"
+	} else if listed != nil {
+		if img.Packages, err = fromList(listed); err != nil {
+			return nil, err
+		}
+		if len(img.Packages) > 0 {
+			img.Known = "sbom"
+		}
+	}
+	if r.Files {
+		img.Files = overlay(all)
+	}
+	return img, nil
+}
+
+// comments are what the config's history says of the layers.
+func comments(config *v1.ConfigFile) []string {
+	var out []string
+	for _, h := range config.History {
+		if h.EmptyLayer {
+			continue
+		}
+		text := h.CreatedBy
+		if h.Comment != "" {
+			text = h.Comment
+		}
+		out = append(out, strings.Join(strings.Fields(text), " "))
+	}
+	return out
+}
+
+func fromList(listed func() ([]debian.Locked, error)) ([]Package, error) {
+	locked, err := listed()
+	if err != nil {
+		return nil, err
+	}
+	out := []Package{}
+	for _, p := range locked {
+		out = append(out, Package{p.Name, p.Version, p.Arch, p.Source})
+	}
+	sortPackages(out)
+	return out, nil
+}
+
+func sortPackages(all []Package) {
+	slices.SortFunc(all, func(a, b Package) int {
+		return strings.Compare(a.Name+" "+a.Arch, b.Name+" "+b.Arch)
+	})
+}
+
+// content is what a layer holds.
+type content struct {
+	entries []entry
+	status  map[string][]byte // dpkg's lists, by path
+}
+
+type entry struct {
+	path   string
+	file   File
+	gone   bool // a whiteout: path is not there any more
+	opaque bool // nor is anything that layers below have in it
+}
+
+// contents reads the layers, from the bottom. Without files only the uppermost
+// list of dpkg's counts, so layers below it are not read.
+func (r *Reader) contents(ctx context.Context, layers []v1.Layer) ([]*content, error) {
+	all := make([]*content, len(layers))
+	for i := len(layers) - 1; i >= 0; i-- {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		c, err := r.content(layers[i])
+		if err != nil {
+			return nil, err
+		}
+		all[i] = c
+		if !r.Files && c.status[statusFile] != nil {
+			return all[i:], nil
+		}
+	}
+	return all, nil
+}
+
+func (r *Reader) content(l v1.Layer) (*content, error) {
+	h, err := l.Digest()
+	if err != nil {
+		return nil, err
+	}
+	if c := r.layers[h]; c != nil {
+		return c, nil
+	}
+	blob, err := l.Uncompressed()
+	if err != nil {
+		return nil, err
+	}
+	defer blob.Close()
+	c, err := readTar(blob, r.Files)
+	if err != nil {
+		return nil, fmt.Errorf("layer %s: %w", h, err)
+	}
+	if r.layers == nil {
+		r.layers = map[v1.Hash]*content{}
+	}
+	r.layers[h] = c
+	return c, nil
+}
+
+func readTar(blob io.Reader, files bool) (*content, error) {
+	c := &content{status: map[string][]byte{}}
+	for tr := tar.NewReader(blob); ; {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return c, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		name := path.Clean("/" + h.Name)[1:]
+		if name == "" {
+			continue // the root itself
+		}
+		if h.Typeflag == tar.TypeReg && (name == statusFile || strings.HasPrefix(name, statusFolder) && !strings.HasSuffix(name, ".md5sums")) {
+			data, err := io.ReadAll(io.LimitReader(tr, maxStatus))
+			if err != nil {
+				return nil, err
+			}
+			c.status[name] = data
+			if files {
+				sum := sha256.Sum256(data)
+				c.entries = append(c.entries, entry{path: name, file: fileOf(h, hex.EncodeToString(sum[:]))})
+			}
+			continue
+		}
+		if !files && !strings.HasPrefix(name, "var/lib/dpkg/.wh.") {
+			continue // but for what takes the list away
+		}
+		e, err := entryOf(tr, h, name)
+		if err != nil {
+			return nil, err
+		}
+		c.entries = append(c.entries, e)
+	}
+}
+
+func entryOf(r io.Reader, h *tar.Header, name string) (entry, error) {
+	dir, base := path.Split(name)
+	if base == ".wh..wh..opq" {
+		return entry{path: path.Clean(dir), opaque: true}, nil
+	}
+	if hidden, ok := strings.CutPrefix(base, ".wh."); ok {
+		return entry{path: dir + hidden, gone: true}, nil
+	}
+	sum := ""
+	if h.Typeflag == tar.TypeReg {
+		hash := sha256.New()
+		if _, err := io.Copy(hash, r); err != nil {
+			return entry{}, err
+		}
+		sum = hex.EncodeToString(hash.Sum(nil))
+	}
+	return entry{path: name, file: fileOf(h, sum)}, nil
+}
+
+func fileOf(h *tar.Header, sum string) File {
+	f := File{Kind: "file", Mode: h.Mode & 0o7777, UID: h.Uid, GID: h.Gid, Size: h.Size, SHA256: sum}
+	switch h.Typeflag {
+	case tar.TypeDir:
+		f.Kind = "dir"
+	case tar.TypeSymlink:
+		f.Kind, f.Target, f.Mode = "link", h.Linkname, 0o777
+	case tar.TypeLink:
+		f.Kind, f.Target = "hardlink", path.Clean("/" + h.Linkname)[1:]
+	case tar.TypeChar, tar.TypeBlock:
+		f.Kind = "device"
+	case tar.TypeFifo:
+		f.Kind = "fifo"
+	}
+	return f
+}
+
+// overlay is what a container sees of layers, given from the bottom.
+func overlay(layers []*content) map[string]File {
+	root := map[string]File{}
+	for _, c := range layers {
+		for _, e := range c.entries { // what a layer takes away, it takes from those below
+			if !e.gone && !e.opaque {
+				continue
+			}
+			for p := range root {
+				if e.gone && p == e.path || strings.HasPrefix(p, e.path+"/") {
+					delete(root, p)
+				}
+			}
+		}
+		for _, e := range c.entries {
+			if e.gone || e.opaque {
+				continue
+			}
+			if old, ok := root[e.path]; ok && old.Kind == "dir" && e.file.Kind != "dir" {
+				for p := range root {
+					if strings.HasPrefix(p, e.path+"/") {
+						delete(root, p)
+					}
+				}
+			}
+			f := e.file
+			if f.Kind == "hardlink" { // another name of a file of this layer or of one below
+				if to, ok := root[f.Target]; ok {
+					f = to
+				}
+			}
+			root[e.path] = f
+		}
+	}
+	return root
+}
+
+// statusOf is dpkg's list as a container sees it, nil if there is none.
+func statusOf(layers []*content) []byte {
+	found := map[string][]byte{}
+	for _, c := range layers {
+		if c == nil {
+			continue
+		}
+		maps.Copy(found, c.status)
+		for _, e := range c.entries {
+			if e.gone {
+				delete(found, e.path)
+			}
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	var all []byte
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		all = append(append(all, found[name]...), '\n', '\n')
+	}
+	return all
+}
+
+// packagesOf are those that are installed.
+func packagesOf(status []byte) []Package {
+	out := []Package{}
+	for s := range debian.Stanzas(status) {
+		p := Package{Name: s.Get("Package"), Version: s.Get("Version"), Arch: s.Get("Architecture")}
+		// "deinstall ok config-files" leaves nothing but configuration.
+		if state := s.Get("Status"); p.Name == "" || p.Version == "" || state != "" && !strings.HasSuffix(state, " installed") {
+			continue
+		}
+		p.Source, _, _ = strings.Cut(s.Get("Source"), " ")
+		out = append(out, p)
+	}
+	sortPackages(out)
+	return out
+}
