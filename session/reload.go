@@ -118,10 +118,15 @@ func (s *session) evaluate() (project.Valid, error) {
 	said := make(chan []byte, 1)
 	go func() {
 		text, _ := io.ReadAll(io.LimitReader(complaint, 64<<10))
+		_, _ = io.Copy(io.Discard, complaint) // or the child would wait for us
 		said <- text
 	}()
-	data, err := io.ReadAll(io.LimitReader(out, maxEvaluated))
+	data, err := io.ReadAll(io.LimitReader(out, maxEvaluated+1))
+	if err == nil && len(data) > maxEvaluated {
+		err = fmt.Errorf("the project has more than %d MiB", maxEvaluated>>20)
+	}
 	if err != nil {
+		child.Kill()
 		return project.Valid{}, err
 	}
 	why := strings.TrimSpace(string(<-said))

@@ -56,7 +56,8 @@ type session struct {
 }
 
 // Run runs the job, and returns the code that the project ended with. The error
-// says why it could not be run, or not be ended.
+// says why it could not be run, or not be ended. The end of ctx stops the
+// project in order, as TERM does.
 func Run(ctx context.Context, opts Options, j *Job) (code int, err error) {
 	if j.Socket != "" {
 		opts.RunDir.Socket = j.Socket
@@ -276,9 +277,9 @@ func (s *session) run(ctx context.Context) supervisor.Result {
 		}
 	})
 	defer end()
-	if ctx.Err() != nil {
-		s.engine.Down() // it came while the parts were being opened
-	}
+	// Signals that came before these were listened to have ended ctx, as those
+	// to come do.
+	defer context.AfterFunc(ctx, asked{s.engine, s}.Down)()
 	go s.whenAbandoned(running)
 	go s.watch.run(running, s.log, s.hub.Say)
 	return s.engine.Run(running)

@@ -169,7 +169,7 @@ func (b *boot) job(ids []project.ID, refused map[project.ID]string, stay bool) *
 // is no memory to give back, and no moment in which a signal would be lost.
 func (b *boot) supervise(ctx context.Context, j *session.Job) error {
 	if !process.IsInit() {
-		return become(b.env, j)
+		return become(ctx, b.env, j)
 	}
 	self, err := b.env.selfPath()
 	if err != nil {

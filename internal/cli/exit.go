@@ -77,9 +77,12 @@ func exitCode(err error) int {
 	var e *exitError
 	var wrong *invalid
 	var name *project.NameError
+	var by *interruption
 	switch {
 	case errors.As(err, &e):
 		return e.code
+	case errors.As(err, &by):
+		return by.code()
 	case errors.As(err, &wrong):
 		return exitUsage
 	case errors.As(err, &name):

@@ -32,7 +32,7 @@ func runHidden(ctx context.Context, env *Env, args []string) (ran bool, err erro
 	case "supervise":
 		return true, runSupervise(ctx, env, args[1:])
 	case "guard":
-		return true, runGuard(env, args[1:])
+		return true, runGuard(ctx, env, args[1:])
 	case "launch":
 		return true, process.LaunchMain(args[1:])
 	case "provision":
@@ -46,9 +46,12 @@ const attached = "-"
 
 // runGuard runs our own program with args as the supervisor, and returns its
 // exit code as an error.
-func runGuard(env *Env, args []string) error {
+func runGuard(ctx context.Context, env *Env, args []string) error {
 	if len(args) < 2 || args[0] != "supervise" {
 		return errors.New("guard is used by \"up\", not by hand")
+	}
+	if err := handOver(ctx); err != nil { // the guard listens itself
+		return err
 	}
 	code, err := process.GuardMain(env.Self, append([]string{env.Args[0]}, args...))
 	if err == nil && code == 0 {

@@ -172,7 +172,7 @@ func (a *ascent) begin(ctx context.Context) error {
 	if a.opts.detach || a.opts.wait {
 		return detach(ctx, a.env, a.opts, a.job, a.layout)
 	}
-	return become(a.env, a.job)
+	return become(ctx, a.env, a.job)
 }
 
 // writeNotes prints what a reader of the definition should know.
@@ -218,7 +218,7 @@ func dryRun(env *Env, p *project.Project, ids []project.ID) error {
 
 // become replaces this process, and all that evaluation has left in its
 // memory, by the guard of the one that supervises or, as PID 1, by that one.
-func become(env *Env, j *session.Job) error {
+func become(ctx context.Context, env *Env, j *session.Job) error {
 	f, err := j.File()
 	if err != nil {
 		return err
@@ -229,6 +229,9 @@ func become(env *Env, j *session.Job) error {
 	args := []string{env.Args[0], "guard", "supervise", fmt.Sprint(f.Fd()), attached}
 	if process.IsInit() { // its end is the container's
 		args = []string{env.Args[0], "supervise", fmt.Sprint(f.Fd())}
+	}
+	if err := handOver(ctx); err != nil {
+		return err
 	}
 	err = syscall.Exec(env.Self, args, env.Environ)
 	return fmt.Errorf("cannot execute %s anew: %v", env.Self, err)
