@@ -19,6 +19,7 @@ func TestGPUs(t *testing.T) {
 		{`environment.CUDA_VISIBLE_DEVICES = "1";`, "", "1", ""}, // the definition reads it
 		{`gpus = [ ];`, "", "", `hint: gpus = "none"`},
 		{`gpus = 0;`, "", "", "gpus"},
+		{`gpus = 1025;`, "", "", "at most 1024, not 1025"},
 		{`gpus = 5000;`, "", "", "at most 1024"},
 		{`gpus = "some";`, "", "", "gpus"},
 		{`gpus = [ "0,1" ];`, "", "", `not "0,1"`},
@@ -43,6 +44,13 @@ func TestGPUs(t *testing.T) {
 				t.Errorf("sees %q, want %q", got, c.visible)
 			}
 		})
+	}
+	most, err := generate(t, "t.nix", fmt.Sprintf(`{ services.custom.a = { enable = true; command = "x"; gpus = %d; }; }`, 1024))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen := most.Processes["a"].Env["CUDA_VISIBLE_DEVICES"].Text.String(); !strings.HasSuffix(seen, ",1022,1023") {
+		t.Errorf("of as many as can be it sees %s", seen)
 	}
 	for body, want := range map[string]string{`acceleration = "cuda";`: "all ", `acceleration = false;`: " -1", `acceleration = "rocm";`: " ", `acceleration = false; gpus = [ 1 ];`: "[1] 1"} {
 		p, err := generate(t, "t.nix", `{ services.ollama.a = { enable = true; `+body+` }; }`)

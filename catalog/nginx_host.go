@@ -20,9 +20,15 @@ func (n *nginx) host(h *module.Config) {
 	if (secure || anySSL) && (!h.Has("sslCertificate") || !h.Has("sslCertificateKey")) {
 		h.Errorf("virtual host %q serves TLS, and needs sslCertificate and sslCertificateKey", h.Name())
 	}
+	if secure && !anySSL && !topLevel(h.String("extraConfig"))["listen"] {
+		h.Errorf("virtual host %q serves TLS, and none of its listen has ssl = true", h.Name())
+	}
+	// A server that is told of no port would listen on *:80.
+	plain := slices.DeleteFunc(slices.Clone(listens), func(l hostListen) bool { return l.ssl })
 	if h.Bool("forceSSL") {
-		plain := slices.DeleteFunc(slices.Clone(listens), func(l hostListen) bool { return l.ssl })
 		listens = slices.DeleteFunc(listens, func(l hostListen) bool { return !l.ssl })
+	}
+	if h.Bool("forceSSL") && len(plain) > 0 {
 		n.open("server")
 		n.names(h, plain)
 		n.open("location /")

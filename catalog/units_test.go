@@ -64,6 +64,25 @@ func TestNginxStatements(t *testing.T) {
 	}
 }
 
+func TestNginxToken(t *testing.T) {
+	for text, want := range map[string]string{
+		`a\ b c`: `a\ b`, `a\`: `a\`, `a\;b;`: `a\;b`, `"a\"b" c`: `a"b`, `'a\`: `a\`, `"a`: "a", `${x}y`: "${x}y", "a{": "a",
+	} {
+		if got, end := ngxToken(text, 0); got != want || end < len(want) {
+			t.Errorf("ngxToken(%q) = %q up to %d, want %q", text, got, end, want)
+		}
+	}
+}
+
+// An Erlang name has letters, digits, "_" and "-".
+func TestNodeName(t *testing.T) {
+	for instance, want := range map[string]string{"azAZ09_-": "azAZ09_-", "a.b c": "a_b_c", "`{@[/:é": "_______"} {
+		if got := nodeName(instance); got != want {
+			t.Errorf("nodeName(%q) = %q, want %q", instance, got, want)
+		}
+	}
+}
+
 func FuzzNginxStatements(f *testing.F) {
 	for _, seed := range []string{"server { listen 80; }", `a "b\"c" 'd';`, "x ${y}z;", "}{;", "# c", `\`, `"`} {
 		f.Add(seed)

@@ -226,6 +226,40 @@ func TestWaitersAreApart(t *testing.T) {
 	})
 }
 
+// Who waits for the end of some services need not wait for the others.
+func TestStopped(t *testing.T) {
+	play(t, services("a", "b"), nil, Options{Stay: true}, func(s *scene) {
+		s.must(s.Stop(ctx, []project.ID{"a"}))
+		s.must(s.Stopped(ctx, []project.ID{"a"}))
+		s.wantState("b", control.Running, "")
+		all := make(chan error, 1)
+		go func() { all <- s.Stopped(ctx, nil) }()
+		s.pass(time.Hour)
+		if len(all) > 0 {
+			t.Error("all have stopped while b runs")
+		}
+		s.must(s.Stop(ctx, []project.ID{"b"}))
+		s.must(<-all)
+	})
+}
+
+// A copy of the log and each way to say "ready" cost a descriptor more.
+func TestFilesNeeded(t *testing.T) {
+	p := services("a", "b: +setup +setup", "c")
+	p.Processes["a"].Log.File = project.Lit("/log")
+	p.Processes["b-setup2"].Log.File = project.Lit("/log")
+	p.Processes["c"].Readiness = &project.Probe{Notify: &project.NotifyCheck{FD: 3}}
+	p.Processes["c"].Liveness = &project.Probe{Notify: &project.NotifyCheck{Socket: true}}
+	for id, want := range map[project.ID]int{"a": filesRun + 1, "b": 2*filesRun + 1, "c": filesRun + 2, "none": 0} {
+		if got := FilesNeeded(p, []project.ID{id}); got != want {
+			t.Errorf("%s needs %d, want %d", id, got, want)
+		}
+	}
+	if got, want := FilesNeeded(p, []project.ID{"a", "b", "c"}), 4*filesRun+4; got != want {
+		t.Errorf("all need %d, want %d", got, want)
+	}
+}
+
 func TestStatusSaysWhatItWaitsFor(t *testing.T) {
 	play(t, services("db: +probe", "api: db=ready", "b"), map[project.ID]any{"db": act{ready: time.Second}}, Options{}, func(s *scene) {
 		want := control.Unmet{Service: "db", Label: "db", Condition: project.Ready, Why: "is starting"}
