@@ -210,7 +210,7 @@ func (c *check) ports(held []project.Port) {
 			switch {
 			case errors.Is(err, syscall.EADDRINUSE):
 				who := "another program"
-				if h, ok := process.Listener(p.Port); ok && h.PID != 0 {
+				if h, ok := process.Listener(p.Port); ok && h.PID != 0 && p.Protocol != "udp" { // it knows TCP
 					who = fmt.Sprintf("%s (pid %d)", h.Name, h.PID)
 				}
 				c.fail(PortTaken, s, p.Pos, "stop it, or give the service another port", "port %d is in use by %s", p.Port, who)

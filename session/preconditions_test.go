@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -101,6 +102,42 @@ func TestPreconditions(t *testing.T) {
 				t.Errorf("looking left %v in the definition's folder (%v)", entries, err)
 			}
 		})
+	}
+}
+
+// Who has a UDP port is not who has the TCP port of the same number.
+func TestWhoHasAnUDPPort(t *testing.T) {
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := tcp.(*net.TCPListener).File()
+	tcp.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := exec.Command("sleep", "1000")
+	other.ExtraFiles = []*os.File{file}
+	err = other.Start()
+	file.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { other.Process.Kill(); other.Wait() }()
+	port := tcp.Addr().(*net.TCPAddr).Port
+	udp, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	m := session.Machine{Layout: rundir.Locate(rundir.Env{UID: os.Getuid()}, "test", t.TempDir()), Self: "/bin/true", Environ: []string{"PATH=/usr/bin:/bin"}}
+	for protocol, who := range map[string]string{"udp": "another program", "tcp": fmt.Sprintf("sleep (pid %d)", other.Process.Pid)} {
+		unmet, err := m.Preconditions(one(func(s *project.Service, q *project.Process) {
+			s.Ports = []project.Port{{Port: port, Protocol: protocol}}
+		}), []project.ID{"api"}, nil)
+		if want := fmt.Sprintf("port %d is in use by %s", port, who); err != nil || len(unmet) != 1 || unmet[0].Msg != want {
+			t.Errorf("%s: %v, %v; want %q", protocol, unmet, err, want)
+		}
 	}
 }
 

@@ -88,6 +88,12 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 	if opts.noDeps && len(opts.target.services) == 0 {
 		return usageError("--no-deps needs the name of a service")
 	}
+	switch limit := opts.waitTimeout; {
+	case limit < 0:
+		return usageError("--wait-timeout must be more than 0, is %v", limit)
+	case limit > 0 && !opts.wait && !opts.detach:
+		return usageError("--wait-timeout needs --wait or --detach")
+	}
 	l, err := opts.target.load(ctx, env)
 	if err != nil {
 		return err
