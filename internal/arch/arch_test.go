@@ -51,6 +51,7 @@ var mayImport = map[string][]string{
 	"control/client":   {"control", "project", "rundir"},
 	"control/server":   {"control", "supervisor", "servicelog", "project", "rundir"},
 	"session":          {"project", "process", "packages", "rundir", "safefile", "stage", "servicelog", "supervisor", "control", "control/server"},
+	"deploy":           {"project"},
 	"image/source":     {},
 	"image/registry":   {"image/source"},
 	"image/daemon":     {"image/source"},

@@ -125,6 +125,7 @@ process-compose.yaml of the current folder is taken.`,
 		newPush(env),
 		newLoad(env),
 		newImage(env),
+		newDeploy(env),
 	)
 	add(groupProgram,
 		newVersion(env),
