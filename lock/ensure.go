@@ -70,6 +70,9 @@ func Ensure(ctx context.Context, opts Options) (*Result, error) {
 		return nil, err
 	}
 	fresh := old == nil
+	if fresh && opts.Frozen {
+		return nil, fmt.Errorf("there is no %s, and --locked (or CI=1) permits none to be made\nhint: nix2gpu lock, and put the file under version control", opts.File)
+	}
 	if fresh {
 		old = &File{Suite: opts.Suite}
 		if old.Suite == "" {
@@ -96,9 +99,6 @@ func Ensure(ctx context.Context, opts Options) (*Result, error) {
 		return r, nil
 	}
 	if opts.Frozen {
-		if fresh {
-			return nil, fmt.Errorf("there is no %s, and --locked (or CI=1) permits none to be made\nhint: nix2gpu lock, and put the file under version control", opts.File)
-		}
 		return nil, fmt.Errorf("%s does not fit the definition, and --locked (or CI=1) permits no change:%s\nhint: nix2gpu lock", opts.File, orContainers(summary(r.Changes)))
 	}
 	if err := safefile.Replace(opts.File, data, 0o644); err != nil {
@@ -177,7 +177,7 @@ func (e *ensurer) containers(ctx context.Context) error {
 		}
 	}
 	if len(errs) > 0 {
-		return errors.Join(errs...)
+		return joined(errs)
 	}
 	if !e.opts.All {
 		for name, arches := range e.old.Containers {
@@ -401,13 +401,14 @@ func inTheWay(err error) []string {
 	return slices.Compact(names)
 }
 
-// explain adds to each problem who wants the package, and the cure.
+// explain adds to each problem who wants the package, and the cure: what is left
+// are [project.Errors].
 func (e *ensurer) explain(err error, wants []Want) error {
 	var all debian.Problems
 	if !errors.As(err, &all) {
 		return err
 	}
-	var out []error
+	var out project.Errors
 	for _, p := range all {
 		name := ""
 		var unknown *debian.UnknownError
@@ -421,27 +422,39 @@ func (e *ensurer) explain(err error, wants []Want) error {
 		case errors.As(p, &conflict):
 			name = conflict.Why[0][0]
 		}
-		text := p.Error()
-		for _, w := range wants {
-			if w.Name != name {
-				continue
-			}
-			if w.Attr != "" && w.Attr != w.Name {
-				head, rest, _ := strings.Cut(text, "\n")
-				text = fmt.Sprintf("%s (for pkgs.%s)", head, w.Attr)
-				if rest != "" {
-					text += "\n" + rest
+		found := &project.Error{Msg: p.Error()}
+		if i := slices.IndexFunc(wants, func(w Want) bool { return w.Name == name }); i >= 0 {
+			found.Pos = wants[i].Pos
+			if attr := wants[i].Attr; attr != "" && attr != name {
+				head, rest, more := strings.Cut(found.Msg, "\n")
+				if found.Msg = fmt.Sprintf("%s (for pkgs.%s)", head, attr); more {
+					found.Msg += "\n" + rest
 				}
 			}
-			if place := w.Pos.String(); place != "" {
-				text = place + ": " + text
-			}
-			break
 		}
 		if blocked != nil && len(blocked.Held) > 0 {
-			text += "\nhint: nix2gpu lock --update " + strings.Join(slices.Compact(slices.Sorted(slices.Values(blocked.Held))), " ")
+			found.Hint = "nix2gpu lock --update " + strings.Join(slices.Compact(slices.Sorted(slices.Values(blocked.Held))), " ")
 		}
-		out = append(out, errors.New(text))
+		out = append(out, found)
 	}
-	return errors.Join(out...)
+	return out
+}
+
+// joined are the errors of several containers as one: what is wrong in the
+// definition comes once, by its places.
+func joined(errs []error) error {
+	var all project.Errors
+	for _, err := range errs {
+		var found project.Errors
+		if !errors.As(err, &found) {
+			return errors.Join(errs...)
+		}
+		for _, e := range found {
+			if !slices.ContainsFunc(all, func(have *project.Error) bool { return *have == *e }) {
+				all = append(all, e)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *project.Error) int { return a.Pos.Compare(b.Pos) })
+	return all
 }

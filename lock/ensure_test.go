@@ -170,7 +170,7 @@ func TestBlockedByLockedVersion(t *testing.T) {
 	d.ensure()
 	d.packages = []string{"app 2\nDepends: lib (>= 2)", "lib 2", "tool 1\nDepends: app, lib (>= 2)"}
 	d.want("app", "tool")
-	d.fails("f.nix:4:1: package \"tool\" cannot be had: lib is locked at 1\n  tool 1 depends on lib (>= 2)\nhint: nix2gpu lock --update lib")
+	d.fails("f.nix:4:1: package \"tool\" cannot be had: lib is locked at 1\n  tool 1 depends on lib (>= 2)\n  hint: nix2gpu lock --update lib")
 	d.want("app")
 	d.opts.Update = []string{"app"}
 	d.is(d.ensure(), "app=2 lib=2")
@@ -203,8 +203,8 @@ func TestFrozen(t *testing.T) {
 
 func TestProblemsHavePlaces(t *testing.T) {
 	d := newDesk(t, "app 1\nDepends: none", "postgresql 15", "a 1\nConflicts: b", "b 1").want("app", "postgresq")
-	d.fails("f.nix:9:1: there is no package \"postgresq\" for amd64; did you mean \"postgresql\"?\n" +
-		"f.nix:3:1: package \"app\" cannot be had: there is no none for amd64\n  app 1 depends on none")
+	d.fails("f.nix:3:1: package \"app\" cannot be had: there is no none for amd64\n  app 1 depends on none\n" +
+		"f.nix:9:1: there is no package \"postgresq\" for amd64; did you mean \"postgresql\"?")
 	d.want("a", "b")
 	d.fails("f.nix:1:1: a 1 conflicts with b, which is 1")
 	d.want()

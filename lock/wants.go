@@ -1,7 +1,6 @@
 package lock
 
 import (
-	"errors"
 	"fmt"
 
 	"nix2gpu/packages"
@@ -21,13 +20,13 @@ func base() []string {
 const sshd = "openssh"
 
 // Wants lists the Debian packages that the image of a container needs: those of
-// its enabled services, of the container around them, and of every image. The
-// error names all attributes that Debian has no package for.
+// its enabled services, of the container around them, and of every image. The error,
+// [project.Errors], names all attributes that Debian has no package for.
 func Wants(p *project.Project) ([]Want, error) {
 	refs := packages.Needed(p, p.Select(p.Enabled(), false)...)
 	refs = append(refs, project.PackageRef{Attr: sshd})
 	var wants []Want
-	var errs []error
+	var wrong project.Errors
 	seen := map[string]bool{}
 	add := func(w Want) {
 		if !seen[w.Name] {
@@ -38,11 +37,7 @@ func Wants(p *project.Project) ([]Want, error) {
 	for _, ref := range refs {
 		row := packages.Lookup(ref.Attr)
 		if row.From != "" {
-			place := ref.Pos.String()
-			if place != "" {
-				place += ": "
-			}
-			errs = append(errs, fmt.Errorf("%spackage %q cannot be put into an image: Debian has no package of it; see %s", place, ref.Attr, row.From))
+			wrong = append(wrong, &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: Debian has no package of it", ref.Attr), Hint: "see " + row.From})
 			continue
 		}
 		for _, name := range row.Debian {
@@ -52,5 +47,8 @@ func Wants(p *project.Project) ([]Want, error) {
 	for _, name := range base() {
 		add(Want{Name: name})
 	}
-	return wants, errors.Join(errs...)
+	if len(wrong) > 0 {
+		return nil, wrong
+	}
+	return wants, nil
 }

@@ -44,8 +44,8 @@ func TestWants(t *testing.T) {
 	}
 	p.Container.SystemPkgs = []project.PackageRef{{Attr: "grafana", Pos: project.Pos{File: "f.nix", Line: 9, Col: 1}}, {Attr: "tailscale"}}
 	_, err = lock.Wants(p)
-	want := "f.nix:9:1: package \"grafana\" cannot be put into an image: Debian has no package of it; see https://grafana.com/docs/grafana/latest/setup-grafana/installation/\n" +
-		"package \"tailscale\" cannot be put into an image: Debian has no package of it; see https://tailscale.com/download/linux"
+	want := "f.nix:9:1: package \"grafana\" cannot be put into an image: Debian has no package of it\n  hint: see https://grafana.com/docs/grafana/latest/setup-grafana/installation/\n" +
+		"package \"tailscale\" cannot be put into an image: Debian has no package of it\n  hint: see https://tailscale.com/download/linux"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}

@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("HOME", e.WorkDir)
 			e.Values["t"] = e.T() // a *testing.T, for what makes images
+			e.Values["archive"] = &archive{}
 			// Sockets of one script are not seen by another.
 			run := filepath.Join(e.WorkDir, ".run")
 			e.Setenv("XDG_RUNTIME_DIR", run)
@@ -60,6 +61,7 @@ func TestScripts(t *testing.T) {
 			"listen":   cmdListen,
 			"registry": cmdRegistry,
 			"layout":   cmdLayout,
+			"archive":  cmdArchive,
 		},
 	})
 }

@@ -122,10 +122,12 @@ process-compose.yaml of the current folder is taken.`,
 		newOptions(env),
 	)
 	add(groupImage,
+		newLock(env),
 		newPush(env),
 		newLoad(env),
 		newImage(env),
 		newDeploy(env),
+		newCache(env),
 	)
 	add(groupProgram,
 		newVersion(env),

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"nix2gpu/internal/debtest"
+)
+
+// An archive is the Debian mirror of one script.
+type archive struct {
+	key    *debtest.Key
+	server *debtest.Server
+	date   time.Time
+}
+
+// cmdArchive serves packages as Debian does, until the script ends: each line
+// of the file is "name version arch", and may go on with what it depends on.
+// $MIRROR and $KEYRING are for --mirror and --keyring. A second call replaces
+// what is served, at a later date.
+//
+//	archive packages.txt
+func cmdArchive(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: archive file")
+	}
+	t := ts.Value("t").(testing.TB)
+	a := ts.Value("archive").(*archive)
+	if a.server == nil {
+		// Signatures are compared with this machine's clock.
+		a.key, a.date = debtest.NewKey(t, 0), time.Now().Add(-48*time.Hour)
+		a.server = debtest.Serve(t, nil)
+		ts.Setenv("MIRROR", a.server.URL+"/debian")
+		ts.Setenv("KEYRING", ts.MkAbs("archive.asc"))
+		ts.Check(os.WriteFile(ts.MkAbs("archive.asc"), a.key.Public(t), 0o644))
+	}
+	a.date = a.date.Add(time.Minute)
+	var debs []debtest.Deb
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		words := strings.SplitN(strings.TrimSpace(line), " ", 4)
+		if len(words) < 3 {
+			continue
+		}
+		d := debtest.Deb{Name: words[0], Version: words[1], Arch: words[2], Compression: "gz", Entries: []debtest.Entry{debtest.Exec("usr/bin/"+words[0], words[1])}}
+		if len(words) > 3 {
+			d.Depends = words[3]
+		}
+		debs = append(debs, d)
+	}
+	release := debtest.Archive{Keys: []*debtest.Key{a.key}, Date: a.date, Debs: debs}
+	updates, security := release, release
+	updates.Codename, updates.Debs = "bookworm-updates", nil
+	security.Codename, security.Debs = "bookworm-security", nil
+	tree := debtest.Tree{}.Add("debian", release.Tree(t)).Add("debian", updates.Tree(t)).Add("debian-security", security.Tree(t))
+	a.server.Set(tree)
+}

@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nix2gpu/cache"
+	"nix2gpu/debian/repo"
+	"nix2gpu/lock"
+	"nix2gpu/project"
+)
+
+// archiveFlags say where Debian's packages come from.
+type archiveFlags struct {
+	mirror, suite, keyring string
+	offline                bool
+}
+
+func (f *archiveFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.mirror, "mirror", "", "`URL` of Debian's archive, its security archive beside it; default: $NIX2GPU_MIRROR, else this machine's apt sources")
+	cmd.Flags().StringVar(&f.suite, "suite", "", "`name` of Debian's release; default: that of the lock, else "+repo.DefaultSuite)
+	cmd.Flags().StringVar(&f.keyring, "keyring", "", "`file` with the keys that the archive is signed by, instead of Debian's")
+	cmd.Flags().BoolVar(&f.offline, "offline", false, "use what the cache has, and no network")
+	cmd.RegisterFlagCompletionFunc("mirror", cobra.NoFileCompletions)
+	cmd.RegisterFlagCompletionFunc("suite", cobra.FixedCompletions([]string{"bullseye", "bookworm", "trixie"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// client opens archives and cache for a definition whose lock, if it has one,
+// is given. It must be closed.
+func (f *archiveFlags) client(ctx context.Context, env *Env, file *lock.File) (*repo.Client, error) {
+	place := repo.Place{Suite: f.suite, Mirror: orElse(f.mirror, env.Getenv("NIX2GPU_MIRROR"))}
+	if place.Suite == "" && file != nil {
+		place.Suite = file.Suite
+	}
+	var err error
+	if f.keyring != "" {
+		if place.Keyring, err = os.ReadFile(env.path(f.keyring)); err != nil {
+			return nil, usageError("--keyring: %v", err)
+		}
+	}
+	if place.Mirror == "" {
+		if place.Sources, err = repo.ReadSources("/"); err != nil {
+			return nil, hint(err, "correct it, or name a mirror with --mirror URL")
+		}
+	}
+	archives, err := place.Archives()
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	dir, err := cache.Locate(env.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	return repo.NewClient(ctx, repo.Options{
+		Cache: dir, Archives: archives, Offline: f.offline, Snapshot: env.Getenv("NIX2GPU_SNAPSHOT"), Now: env.Now,
+	})
+}
+
+// lockName is how the lock calls the container of a definition.
+func (l *loaded) lockName() string { return orElse(l.container, l.project.Name) }
+
+// lockFile is the path of the definition's lock.
+func (l *loaded) lockFile() string { return filepath.Join(l.root, lock.Name) }
+
+// wants are the Debian packages that a container's image needs.
+func (l *loaded) wants() ([]lock.Want, error) {
+	wants, err := lock.Wants(l.project)
+	return wants, lockError(l.root, err)
+}
+
+// lockError tells what is wrong in the definition from what failed elsewhere.
+func lockError(root string, err error) error {
+	var wrong project.Errors
+	if errors.As(err, &wrong) {
+		return &invalid{root, wrong}
+	}
+	return err
+}
+
+// architectures are those that --platform names, in Debian's words.
+func architectures(platforms []string) ([]string, error) {
+	var out []string
+	for _, p := range platforms {
+		arch := strings.TrimPrefix(p, "linux/")
+		switch arch {
+		case "amd64", "arm64":
+			out = append(out, arch)
+		default:
+			return nil, usageError("--platform must be linux/amd64 or linux/arm64, is %q", p)
+		}
+	}
+	return out, nil
+}
+
+// hostArchitecture is that of this machine, as far as images are made for it.
+func hostArchitecture() (string, error) {
+	switch runtime.GOARCH {
+	case "amd64", "arm64":
+		return runtime.GOARCH, nil
+	}
+	return "", hint(fmt.Errorf("images are not made for %s", runtime.GOARCH), "name another with --platform linux/amd64")
+}

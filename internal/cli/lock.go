@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nix2gpu/definition"
+	"nix2gpu/lock"
+)
+
+type lockFlags struct {
+	archiveFlags
+	update    bool
+	frozen    bool
+	platforms []string
+}
+
+func newLock(env *Env) *cobra.Command {
+	var t target
+	var f lockFlags
+	cmd := &cobra.Command{
+		Use:   "lock [DEFINITION] [--update [PACKAGE...]]",
+		Short: "Choose the exact packages that images are made of",
+		Long: `Writes nix2gpu.lock beside the definition: each Debian package that its containers
+need, by version and SHA-256. "build" takes exactly these, so that the same image can
+be made again in a year; put the file under version control.
+
+What the lock has stays as it is. What is new in the definition is added, what nobody
+needs any more is taken out. With --update the newest versions are taken: of the named
+packages and of what they need, or of all.`,
+		Example: `  nix2gpu lock                        add what the definition needs
+  nix2gpu lock --update               take the newest version of everything
+  nix2gpu lock --update libssl3       of one package
+  nix2gpu lock --platform linux/arm64 lock another architecture too`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := t.take(args); err != nil {
+				return err
+			}
+			if !f.update && len(t.services) > 0 {
+				return hint(usageError("lock takes a definition, and %q does not look like one", t.services[0]), "packages are named behind --update")
+			}
+			return runLock(cmd.Context(), env, &t, &f)
+		},
+	}
+	addTargetFlags(cmd, &t, "f")
+	addModuleFlag(cmd, &t)
+	f.add(cmd)
+	cmd.Flags().BoolVarP(&f.update, "update", "u", false, "take the newest versions: of the packages named, else of all")
+	cmd.Flags().BoolVar(&f.frozen, "locked", false, "change nothing, and fail if something would")
+	cmd.Flags().StringSliceVar(&f.platforms, "platform", nil, "`platform` to lock beside those of the lock: linux/amd64, linux/arm64; default: this machine's")
+	cmd.RegisterFlagCompletionFunc("platform", cobra.FixedCompletions([]string{"linux/amd64", "linux/arm64"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return lockedNames(env, args, f.update)
+	}
+	return cmd
+}
+
+// lockedNames completes the packages of --update.
+func lockedNames(env *Env, args []string, update bool) ([]string, cobra.ShellCompDirective) {
+	if !update {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	var t target
+	if t.take(slices.DeleteFunc(slices.Clone(args), func(a string) bool { return !definition.IsRef(a) })) != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	file, err := lock.Read((&loaded{root: t.folder(env)}).lockFile())
+	if err != nil || file == nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	names := map[string]bool{}
+	for _, list := range file.Packages {
+		for _, p := range list {
+			names[p.Name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names)), cobra.ShellCompDirectiveNoFileComp
+}
+
+func runLock(ctx context.Context, env *Env, t *target, f *lockFlags) error {
+	var all []*loaded
+	var err error
+	if t.container != "" {
+		var one *loaded
+		one, err = t.load(ctx, env)
+		all = []*loaded{one}
+	} else {
+		all, err = t.loadAll(ctx, env)
+	}
+	if err != nil {
+		return err
+	}
+	root := all[0].root
+	opts := lock.Options{
+		File: all[0].lockFile(), Suite: f.suite, All: t.container == "", Frozen: f.frozen, Wants: map[string][]lock.Want{},
+		Update: t.services, UpdateAll: f.update && len(t.services) == 0,
+	}
+	for _, l := range all {
+		l.writeNotes(env)
+		switch {
+		case l.none:
+			return usageError("%s defines no container: there is nothing to lock", l.name)
+		case l.config == nil:
+			return usageError("%s is a file for process-compose: only container definitions have a lock", l.name)
+		}
+		if opts.Wants[l.lockName()], err = l.wants(); err != nil {
+			return err
+		}
+	}
+	file, err := lock.Read(opts.File)
+	if err != nil {
+		return err
+	}
+	if opts.Arches, err = f.arches(file, slices.Sorted(maps.Keys(opts.Wants))); err != nil {
+		return err
+	}
+	client, err := f.client(ctx, env, file)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	opts.Index = client.Index
+	result, err := lock.Ensure(ctx, opts)
+	if err != nil {
+		return lockError(root, err)
+	}
+	for _, c := range result.Changes {
+		fmt.Fprintln(env.Stdout, c)
+	}
+	fmt.Fprintln(env.Stdout, lockSummary(env, opts, result))
+	return nil
+}
+
+// arches are those to lock: the ones that the file has and those that were
+// asked for, else that of this machine.
+func (f *lockFlags) arches(file *lock.File, containers []string) ([]string, error) {
+	arches, err := architectures(f.platforms)
+	if err != nil {
+		return nil, err
+	}
+	if file != nil {
+		for _, name := range containers {
+			arches = append(arches, slices.Collect(maps.Keys(file.Containers[name]))...)
+		}
+		if len(arches) == 0 { // a container that is new has what the others have
+			arches = slices.Collect(maps.Keys(file.Packages))
+		}
+	}
+	if len(arches) == 0 {
+		host, err := hostArchitecture()
+		return []string{host}, err
+	}
+	slices.Sort(arches)
+	return slices.Compact(arches), nil
+}
+
+// lockSummary says what the lock has now.
+func lockSummary(env *Env, opts lock.Options, r *lock.Result) string {
+	var parts []string
+	for _, arch := range opts.Arches {
+		names := map[string]bool{}
+		for container := range opts.Wants {
+			for _, p := range r.Packages(container, arch) {
+				names[p.Name] = true
+			}
+		}
+		parts = append(parts, fmt.Sprintf("%s for %s", count(len(names), "package"), arch))
+	}
+	text := within(env.Dir, opts.File) + ": " + strings.Join(parts, ", ")
+	if !r.Wrote {
+		text += ", unchanged"
+	}
+	return text
+}
