@@ -78,6 +78,8 @@ func TestErrors(t *testing.T) {
 		{"no command", `{ services.custom.a.enable = true; }`, "command"},
 		{"empty command", `{ services.custom.a = { enable = true; command = ""; }; }`, `command of "a" must not be empty`},
 		{"unknown dependency", `{ services.custom.a = { enable = true; command = "x"; depends_on.b = "ready"; }; }`, `"a" depends on "b": no service "b"`},
+		{"disabled dependency by its instance", `{ services.custom.a = { enable = true; command = "x"; depends_on.r = "ready"; }; services.redis.r = { }; }`, `"a" depends on "redis.r", which is disabled`},
+		{"the first of the disabled", `{ services.custom.a = { enable = true; command = "x"; depends_on.redis = "ready"; }; services.redis = { z = { }; y = { }; x = { }; q = { }; r = { }; s = { }; t = { }; }; }`, `"a" depends on "redis.q", which is disabled`},
 		{"disabled dependency", `{ services.custom.a = { enable = true; command = "x"; depends_on.redis = "ready"; }; services.redis.r = { }; }`, `"a" depends on "redis.r", which is disabled`},
 		{"condition", `{ services.custom.a = { enable = true; command = "x"; depends_on.b = "redy"; }; services.custom.b = { enable = true; command = "x"; }; }`, `condition must be one of "started", "ready"`},
 		{"restart", `{ services.custom.a = { enable = true; command = "x"; restart = "sometimes"; }; }`, `not "sometimes"`},

@@ -3,6 +3,7 @@ package catalog
 import (
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -245,7 +246,7 @@ func (in *Instance) resolveDependencies(disabled map[project.ID]bool) {
 }
 
 func (in *Instance) findDisabled(name string, disabled map[project.ID]bool) (project.ID, bool) {
-	for id := range disabled {
+	for _, id := range slices.Sorted(maps.Keys(disabled)) {
 		typ, instance, _ := strings.Cut(string(id), ".")
 		if string(id) == name || instance == name || typ == project.CanonicalType(name) {
 			return id, true

@@ -26,6 +26,7 @@ func TestText(t *testing.T) {
 		{s: "/home/me/other/x", context: []string{"source:/home/me/other/x"}, want: `[{"root":"/../other/x"}]`},
 		{s: "cd /workspace; ls", want: `["cd ",{"root":""},"; ls"]`},
 		{s: "--dir=/workspace/a:/workspaces:/x/workspace", want: `["--dir=",{"root":"/a"},":/workspaces:/x/workspace"]`},
+		{s: "/workspace/azAZ09._-+@%é:/workspace/a`{[ /workspace/b[c", want: `[{"root":"/azAZ09._-+@%é"},":",{"root":"/a"},"` + "`" + `{[ ",{"root":"/b"},"[c"]`},
 		{s: "/home/me/app/data", want: `[{"root":"/data"}]`},
 		{s: "http://host/workspace", want: `"http://host/workspace"`},
 	} {

@@ -212,3 +212,27 @@ func TestTableBelow(t *testing.T) {
 		}
 	}
 }
+
+// A limit that the kernel does not take is told; the group is made all the same.
+func TestLimitsOfCgroupsV1(t *testing.T) {
+	for file, kept := range map[string]bool{"pids.max": true, "memory.limit_in_bytes": false} {
+		own := t.TempDir()
+		if err := os.MkdirAll(filepath.Join(own, "group", file), 0o755); err != nil { // no file can be written there
+			t.Fatal(err)
+		}
+		c := &cgroups{v1: map[string]string{"memory": own}}
+		g, err := c.makeV1("group", Limits{Memory: 1 << 20})
+		if g == nil || len(g.dirs) != 1 || (err == nil) != kept {
+			t.Errorf("%s: %+v, %v; want it kept: %v", file, g, err, kept)
+		}
+		limit := filepath.Join(own, "group", "memory.limit_in_bytes")
+		os.Chmod(limit, 0o600) // the kernel makes the real ones
+		if text, _ := os.ReadFile(limit); kept && string(text) != "1048576" {
+			t.Errorf("the limit is %q", text)
+		}
+	}
+	g, err := (&cgroups{}).makeV1("group", Limits{Pids: 1, CPUs: 1})
+	if g != nil || err == nil || !strings.Contains(err.Error(), "no cpu cgroup") || !strings.Contains(err.Error(), "no pids cgroup") {
+		t.Errorf("without controllers: %+v, %v", g, err)
+	}
+}

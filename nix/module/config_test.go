@@ -16,7 +16,7 @@ const sample = `{ config, lib, pkgs, ... }:
     port = lib.mkDefault 7000;
     bind = "${pkgs.hello}/x";
     tags = [ "one" "two" ];
-    settings = { maxmemory = 10; nested = { deep = [ 1.5 null true ./f ]; }; };
+    settings = { maxmemory = 10; nested = { deep = [ 1.5 null true ./f [ [ 1 ] ] ]; }; };
     extend = ps: [ ps.hello "lit" ];
     delay = 0;
   };
@@ -49,7 +49,7 @@ func TestConfig(t *testing.T) {
 		{"list path", a.List("tags")[1].Path(), []string{"services", "redis", "a", "tags", "[1]"}},
 		{"freeform", a.Any("settings"), map[string]any{
 			"maxmemory": int64(10),
-			"nested":    map[string]any{"deep": []any{1.5, nil, true, module.Str{S: "/f", Context: []string{"source:/f"}}}},
+			"nested":    map[string]any{"deep": []any{1.5, nil, true, module.Str{S: "/f", Context: []string{"source:/f"}}, []any{[]any{int64(1)}}}},
 		}},
 		{"freeform step", a.Int("settings", "maxmemory"), 10},
 		{"default from Go", a.String("dataDir"), "./data/redis/a"},
@@ -66,6 +66,7 @@ func TestConfig(t *testing.T) {
 		{"missing int", c.Int("env", "OTHER"), 0},
 		{"path", c.String("tls", "cert"), "/c"},
 		{"shown", a.Show("settings"), "{ maxmemory = 10; nested = { deep = [ … ]; }; }"},
+		{"a list shown", a.Show("settings", "nested", "deep"), "[ 1.5 null true /f [ [ … ] ] ]"},
 		{"shown missing", a.Show("nothing"), "null"},
 		{"set", a.IsSet("port"), true},
 		{"not set", a.IsSet("dataDir"), false},
