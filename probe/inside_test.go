@@ -1,6 +1,9 @@
 package probe
 
 import (
+	"bytes"
+	"encoding/binary"
+	"io"
 	"net"
 	"path/filepath"
 	"strings"
@@ -136,5 +139,16 @@ func TestWatchdog(t *testing.T) {
 	n.mu.Unlock()
 	if err := w.Check(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "has not sent WATCHDOG=1 for 1h") {
 		t.Errorf("an hour later: %v", err)
+	}
+}
+
+// A message may be as long as a server would make one for a person, not more.
+func TestPostgresMessageBounds(t *testing.T) {
+	for size, ok := range map[int]bool{-1: false, 0: true, 1: true, 64 << 10: true, 64<<10 + 1: false} {
+		head := binary.BigEndian.AppendUint32([]byte{'R'}, uint32(size+4))
+		kind, body, err := postgresMessage(io.MultiReader(bytes.NewReader(head), strings.NewReader(strings.Repeat("x", max(size, 0)))))
+		if (err == nil) != ok || ok && (kind != 'R' || len(body) != size) {
+			t.Errorf("of %d bytes: %q, %d bytes, %v", size, kind, len(body), err)
+		}
 	}
 }

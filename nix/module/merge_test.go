@@ -195,3 +195,26 @@ func TestUnread(t *testing.T) {
 		}
 	}
 }
+
+// A number that is out of range is so in quotes too: no hint says to write them.
+func TestHintForNumbers(t *testing.T) {
+	for name, c := range map[string]struct {
+		typ  module.Type
+		hint string
+	}{
+		"words":               {module.String, `hint: write "70000"`},
+		"a port or words":     {module.NullOr(module.OneOf(module.Port, module.String)), ""},
+		"words or more words": {module.NullOr(module.OneOf(module.String, module.AttrsOf(module.Port))), `hint: write "70000"`},
+		"words or many":       {module.OneOf(module.String, module.ListOf(module.Port)), `hint: write "70000"`},
+	} {
+		ev, sys := newSystem()
+		e := sys.Evaluate(t.Context(), module.Spec{Modules: []module.Module{
+			module.Declare(module.Options{"o": {Type: c.typ}}, nil),
+			module.FromValue(nix(t, ev, sys, "f.nix", "{ o = 70000; }"), "f.nix"),
+		}})
+		err := e.Check()
+		if err == nil || !strings.Contains(err.Error(), "is not of type") || !strings.Contains(err.Error(), c.hint) || c.hint == "" && strings.Contains(err.Error(), "hint") {
+			t.Errorf("%s: %v, want %q", name, err, c.hint)
+		}
+	}
+}

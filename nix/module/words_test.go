@@ -110,12 +110,21 @@ func TestFreeformOrder(t *testing.T) {
 		`{ open = lib.mkIf true (lib.mkIf true { z = [ 4 ]; }); }`,
 		`{ open = { ... }: { config = lib.mkIf true (lib.mkIf true { z = [ 5 ]; }); }; }`,
 		`{ open.x = lib.mkBefore [ 1 ]; open.y = lib.mkIf false [ 9 ]; }`)
-	var got []int
-	for _, n := range e.Config().List("open", "x") {
-		got = append(got, n.Int())
+	ints := func(e *module.Evaluation, path ...string) (list []int) {
+		for _, n := range e.Config().List(path...) {
+			list = append(list, n.Int())
+		}
+		return list
 	}
-	if !slices.Equal(got, []int{1, 2, 3}) {
+	if got := ints(e, "open", "x"); !slices.Equal(got, []int{1, 2, 3}) {
 		t.Errorf("open.x = %v", got)
+	}
+	// An order that a whole set has holds for what is in it.
+	after := `{ required = ""; open = { ... }: { config = lib.mkAfter { w = [ 2 ]; }; }; }`
+	for _, modules := range [][]string{{after, `{ open.w = [ 1 ]; }`}, {`{ open.w = [ 1 ]; }`, after}} {
+		if got := ints(wordyWith(t, modules...), "open", "w"); !slices.Equal(got, []int{1, 2}) {
+			t.Errorf("open.w = %v of %q", got, modules)
+		}
 	}
 	if z := e.Config().List("open", "z"); len(z) != 2 {
 		t.Errorf("open.z has %d elements, want 2", len(z))
