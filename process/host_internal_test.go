@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestNothingIsHeldForEver: while a zombie is held, the reaper asks for every
@@ -28,6 +31,47 @@ func TestNothingIsHeldForEver(t *testing.T) {
 	defer h.mu.Unlock()
 	if h.held != 0 || len(h.procs) != 0 {
 		t.Errorf("%d zombies are held, %d processes known, when all has ended", h.held, len(h.procs))
+	}
+}
+
+// TestUmaskNeedsNoHelper where the thread that forks may have one of its own.
+func TestUmaskNeedsNoHelper(t *testing.T) {
+	h, err := New(Options{}) // without a helper
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	may := make(chan bool)
+	go func() {
+		runtime.LockOSThread() // and ends with the goroutine
+		may <- unix.Unshare(unix.CLONE_FS) == nil
+	}()
+	want := <-may
+	dir, umask := t.TempDir(), 0o027
+	ours := func(name string) os.FileMode {
+		if err := os.WriteFile(dir+"/"+name, nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(dir + "/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Mode()
+	}
+	before := ours("before")
+	p, err := h.Start(Spec{Argv: []string{"/bin/sh", "-c", "echo > " + dir + "/file"}, Umask: &umask})
+	if (err == nil) != want {
+		t.Fatalf("a thread may have a umask: %v; Start = %v", want, err)
+	}
+	if !want {
+		return
+	}
+	<-p.Done()
+	if info, err := os.Stat(dir + "/file"); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("made with umask 027: %v, %v", info, err)
+	}
+	if after := ours("after"); after != before {
+		t.Errorf("our own files are made as %v now, before as %v", after, before)
 	}
 }
 

@@ -158,27 +158,34 @@ func TestNoDescendantOutlivesACrash(t *testing.T) {
 }
 
 func TestOnlyMainLeavesDescendantsUntilClose(t *testing.T) {
-	h, err := process.New(process.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	spec := shell(daemon + inGroup + "wait")
-	spec.Mode = process.OnlyMain
-	p, pids := printing(t, h, spec, 2)
-	p.Terminate(0, false)
-	await(t, "done", p.Done())
-	for _, pid := range pids {
-		if !alive(pid) {
-			t.Errorf("%d went with the main process", pid)
-		}
-	}
-	if err := h.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for _, pid := range pids {
-		if alive(pid) {
-			t.Errorf("%d is alive after Close", pid)
-		}
+	for how, end := range map[string]func(*process.Process){
+		"TERM": func(p *process.Process) { p.Terminate(0, false) },
+		"KILL": (*process.Process).Kill,
+	} {
+		t.Run(how, func(t *testing.T) {
+			h, err := process.New(process.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			spec := shell(daemon + inGroup + "wait")
+			spec.Mode = process.OnlyMain
+			p, pids := printing(t, h, spec, 2)
+			end(p)
+			await(t, "done", p.Done())
+			for _, pid := range pids {
+				if !alive(pid) {
+					t.Errorf("%d went with the main process", pid)
+				}
+			}
+			if err := h.Close(); err != nil {
+				t.Fatal(err)
+			}
+			for _, pid := range pids {
+				if alive(pid) {
+					t.Errorf("%d is alive after Close", pid)
+				}
+			}
+		})
 	}
 }
 
