@@ -2,7 +2,9 @@ package process_test
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -97,6 +99,23 @@ func TestNoDescendantOutlivesAStop(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestNoFalseAlarm: what could be ended is not told as what could not.
+func TestNoFalseAlarm(t *testing.T) {
+	var said bytes.Buffer
+	h := newHost(t, process.Options{Log: slog.New(slog.NewTextHandler(&said, nil))})
+	spec := shell(stubborn + "while [ ! -e $0 ]; do sleep 0.01; done")
+	spec.Argv = append(spec.Argv, filepath.Join(t.TempDir(), "end"))
+	spec.LeftoverGrace = time.Nanosecond
+	p, pids := printing(t, h, spec, 1)
+	if err := os.WriteFile(spec.Argv[3], nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "done", p.Done())
+	if alive(pids[0]) || said.Len() > 0 {
+		t.Errorf("alive: %v, and it said %s", alive(pids[0]), said.String())
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
@@ -83,4 +84,26 @@ func TestFramingLosesNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What is no time is none, whichever digit is missing; ours is read as the
+// standard library reads it.
+func TestParseTime(t *testing.T) {
+	const ours = "2026-11-25T01:02:03.000000004Z"
+	want, err := time.Parse(time.RFC3339Nano, ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := parseTime([]byte(ours)); !ok || !got.Equal(want) {
+		t.Errorf("%s is read as %v, %v", ours, got, ok)
+	}
+	for i, c := range ours {
+		if c < '0' || c > '9' {
+			continue
+		}
+		text := ours[:i] + "x" + ours[i+1:]
+		if got, ok := parseTime([]byte(text)); ok {
+			t.Errorf("%s is read as %v", text, got)
+		}
+	}
 }
