@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"nix2gpu/container"
 	"nix2gpu/internal/engine"
 	"nix2gpu/internal/testkit"
 )
@@ -18,21 +17,16 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// image builds a plain image from a definition, as an image builder does: the
-// project is evaluated here, and lies ready in there.
+// image is engine.PlainOf a definition.
 func image(t *testing.T, e *engine.Engine, name, definition string, more ...map[string]string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "nix2gpu.nix")
 	if err := os.WriteFile(file, []byte(definition), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	stdout, stderr, code := e.ExecCommand(testkit.Binary(t), "config", "--output", "project", file)
-	if code != 0 {
-		t.Fatalf("the definition: exit code %d\n%s", code, stderr)
-	}
-	files := container.ImageFiles()
+	files := map[string]string{}
 	for _, m := range more {
 		maps.Copy(files, m)
 	}
-	return e.Plain(engine.Plain{Name: name, Project: []byte(stdout), Files: files, Env: container.ImageEnv()})
+	return e.PlainOf(name, file, files)
 }

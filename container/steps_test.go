@@ -175,6 +175,54 @@ func TestStopBetweenSteps(t *testing.T) {
 	}
 }
 
+// A TERM in any step ends boot with it.
+func TestStopInEachStep(t *testing.T) {
+	for i, s := range container.Steps() {
+		f := newFake(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		f.Log = slog.New(watching{slog.NewTextHandler(&f.log, &slog.HandlerOptions{Level: slog.LevelDebug}), func(step string) {
+			if step == s.Name {
+				cancel()
+			}
+		}})
+		if err := f.Run(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("a stop in %s: Run = %v", s.Name, err)
+		}
+		for _, later := range container.Steps()[i+1:] {
+			if strings.Contains(f.log.String(), "msg=begins step="+later.Name+"\n") {
+				t.Errorf("a stop in %s: %s was begun", s.Name, later.Name)
+			}
+		}
+		f.run() // and the next boot does what is missing
+		if _, err := os.Stat(f.path("/tmp/process-compose.yaml")); err != nil {
+			t.Errorf("after a stop in %s: %v", s.Name, err)
+		}
+	}
+}
+
+// watching tells which step begins.
+type watching struct {
+	slog.Handler
+	begins func(step string)
+}
+
+func (w watching) WithAttrs(attrs []slog.Attr) slog.Handler {
+	for _, a := range attrs {
+		if a.Key == "step" {
+			begins, step := w.begins, a.Value.String()
+			return watching{w.Handler.WithAttrs(attrs), func(string) { begins(step) }}
+		}
+	}
+	return watching{w.Handler.WithAttrs(attrs), w.begins}
+}
+
+func (w watching) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "begins" {
+		w.begins("")
+	}
+	return w.Handler.Handle(ctx, r)
+}
+
 func TestAccounts(t *testing.T) {
 	f := newFake(t)
 	f.Project.Users = map[string]project.User{"postgres": project.SystemUsers()["postgres"]}

@@ -198,6 +198,13 @@ func (c *core) counted(ids []project.ID) (n int) {
 	return n
 }
 
+// owe lets a summary follow what was asked of services of the project.
+func (c *core) owe(list []*service) {
+	if slices.ContainsFunc(list, func(s *service) bool { return !s.spec.System }) {
+		c.summary.due = true
+	}
+}
+
 // want marks services as wanted and lets each begin that is not refused.
 func (c *core) want(ids []project.ID, noDeps bool, refused map[project.ID]string) {
 	var list []*service
@@ -211,7 +218,7 @@ func (c *core) want(ids []project.ID, noDeps bool, refused map[project.ID]string
 			list = append(list, s)
 		}
 	}
-	c.summary.due = c.summary.due || len(list) > 0
+	c.owe(list)
 	slices.SortStableFunc(list, func(a, b *service) int { return cmp.Compare(c.rank(a), c.rank(b)) })
 	for _, s := range list {
 		switch {

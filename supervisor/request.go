@@ -108,7 +108,7 @@ func (c *core) restart(ids []project.ID) error {
 		s.wanted = true
 		c.feed(s, Restart)
 	}
-	c.summary.due = true
+	c.owe(list)
 	_, err = c.start(begin, StartOptions{})
 	return err
 }

@@ -15,11 +15,13 @@ func TestSystemServicesDoNotCount(t *testing.T) {
 	play(t, p, map[project.ID]any{
 		"db":   act{ready: time.Second, lasts: 20 * time.Second},
 		"job":  act{lasts: 5 * time.Second},
-		"sshd": []act{{lasts: 3 * time.Second, code: 255}, {}},
+		"sshd": []act{{lasts: 3 * time.Second, code: 255}, {}, {}},
 	}, Options{}, func(s *scene) {
 		s.pass(2 * time.Second)
 		s.wantState("sshd", control.Running, "")
-		s.pass(28 * time.Second)
+		s.pass(2 * time.Second) // it is restarted
+		s.must(s.Restart(ctx, []project.ID{"sshd"}))
+		s.pass(26 * time.Second)
 		s.wantLines(`
 			0s starting process-compose with 2 services
 			0s db: starting

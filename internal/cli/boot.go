@@ -178,10 +178,13 @@ func (b *boot) supervise(ctx context.Context, j *session.Job) error {
 	code, err := session.Run(ctx, session.Options{
 		RunDir: b.env.rundirEnv(), Environ: b.env.Environ, Self: self, Stdout: b.env.Stdout, Version: Version,
 	}, j)
-	if err == nil && code != 0 {
-		err = &exitError{code: code}
+	if err != nil {
+		return &endError{err}
 	}
-	return err
+	if code != 0 {
+		return &endError{&exitError{code: code}}
+	}
+	return nil
 }
 
 // startsSSHD reports whether the container's own sshd is to run, and says why

@@ -24,14 +24,15 @@ const (
 
 // exitCodes is their reference; docs/reference/exit-codes.md is made of it.
 var exitCodes = []struct{ code, meaning string }{
-	{"0", "Done. Also `up` after an orderly stop by SIGTERM, SIGQUIT, Ctrl-C or `down`, whatever failed before."},
+	{"0", "Done. Also `up` and `boot` after an orderly stop by SIGTERM, SIGQUIT, Ctrl-C or `down`, whatever failed before, and a shell of `boot` that `docker stop` has ended."},
 	{"1", "It ran and failed: a service could not run on this machine, or failed; a request was refused."},
 	{"2", "Wrong usage, or an invalid definition."},
 	{"3", "Nothing is running."},
 	{"4", "There is no such service."},
 	{"124", "It did not happen in time."},
+	{"126, 127", "The command of `boot` could not be executed; it was not found. Else `boot` has the command's own code."},
 	{"128+n", "Killed by signal n."},
-	{"130", "Interrupted by Ctrl-C, in any verb but `up`; 143 by SIGTERM, 131 by SIGQUIT."},
+	{"130", "Interrupted by Ctrl-C, in any verb but `up` and `boot`; 143 by SIGTERM, 131 by SIGQUIT."},
 }
 
 // An exitError ends the program with a code of its own. A nil err prints
@@ -49,6 +50,13 @@ func (e *exitError) Error() string {
 }
 
 func (e *exitError) Unwrap() error { return e.err }
+
+// An endError says how what we ran has ended. It holds also when a signal came
+// meanwhile: that was passed on.
+type endError struct{ err error }
+
+func (e *endError) Error() string { return e.err.Error() }
+func (e *endError) Unwrap() error { return e.err }
 
 // usageError is a mistake on the command line itself.
 func usageError(format string, args ...any) error {

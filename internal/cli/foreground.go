@@ -52,7 +52,7 @@ func (b *boot) foreground(ctx context.Context, ids []project.ID, refused map[pro
 	case exit.Success() || shell && asked:
 		return nil
 	}
-	return &exitError{code: exit.Code}
+	return &endError{&exitError{code: exit.Code}}
 }
 
 // launch finds the command, and the environment that it gets.

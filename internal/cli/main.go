@@ -40,7 +40,8 @@ func Main(ctx context.Context, env *Env) int {
 	}
 	// Whatever a request that was cut off says: it was the signal.
 	var by *interruption
-	if errors.As(context.Cause(ctx), &by) {
+	var end *endError
+	if errors.As(context.Cause(ctx), &by) && !errors.As(err, &end) {
 		return by.code()
 	}
 	report(env, root.Name(), err)

@@ -7,6 +7,9 @@
 //	```nix nix2gpu.nix     the file of that name; any language will do
 //	```console             "$ command" lines, each followed by what it prints
 //	```console in=DIR      the same, in examples/DIR, copied
+//	```nix nix2gpu.nix image=shop:latest
+//	                       the file, and an image of it that docker has; the page's
+//	                       commands are typed beside an engine of the test's
 //
 // A shown line must appear in the output, after the lines shown before it;
 // "…" stands for anything, within a line or for whole lines. A command that

@@ -3,15 +3,18 @@ package doctest
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"nix2gpu/internal/engine"
 	"nix2gpu/internal/testkit"
 )
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	engine.Stop()
 	testkit.RemoveBinary()
 	os.Exit(code)
 }
@@ -45,6 +48,12 @@ func follow(t *testing.T, page string) {
 	}
 	stacks := map[string]*testkit.Stack{} // by example; "" is the reader's own folder
 	running := map[string][]*testkit.Run{}
+	var docker *engine.Engine // of a page with images
+	if slices.ContainsFunc(steps, func(st step) bool { return st.image != "" }) {
+		docker = engine.Docker(t)
+		docker.Env = append(docker.Env, "PATH="+filepath.Dir(testkit.Binary(t))+":"+docker.Path())
+		stacks[""] = docker.Stack
+	}
 	for _, st := range steps {
 		s := stacks[st.example]
 		if s == nil {
@@ -58,6 +67,9 @@ func follow(t *testing.T, page string) {
 		switch {
 		case st.file != "":
 			s.Write(st.file, st.content)
+			if st.image != "" {
+				docker.PlainOf(st.image, filepath.Join(s.Dir, st.file), nil)
+			}
 			continue
 		case st.command == "^C":
 			runs := running[st.example]
@@ -86,7 +98,9 @@ func follow(t *testing.T, page string) {
 			run.Signal(syscall.SIGINT)
 			run.Wait()
 		}
-		stacks[example].WantNothingLeft()
+		if docker == nil {
+			stacks[example].WantNothingLeft()
+		}
 	}
 }
 

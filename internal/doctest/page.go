@@ -11,6 +11,7 @@ type step struct {
 	line int // in the page
 
 	file, content string // write this file, or
+	image         string // and have an image of it, or
 
 	example string   // the folder under examples to be in; "" for the reader's own
 	command string   // type this, "^C" to end what goes on
@@ -48,8 +49,12 @@ func parsePage(text string) ([]step, error) {
 				return nil, err
 			}
 			steps = append(steps, more...)
-		case len(words) == 2:
-			steps = append(steps, step{line: start, file: words[1], content: strings.Join(body, "\n") + "\n"})
+		case len(words) == 2 || len(words) == 3 && strings.HasPrefix(words[2], "image="):
+			st := step{line: start, file: words[1], content: strings.Join(body, "\n") + "\n"}
+			if len(words) == 3 {
+				st.image = strings.TrimPrefix(words[2], "image=")
+			}
+			steps = append(steps, st)
 		}
 	}
 	return steps, nil

@@ -79,7 +79,7 @@ func Docker(t testing.TB) *Engine {
 		T: t, Net: d.net, Dir: t.TempDir(), Bin: CLI, Client: d.net.Client(),
 		// Neither a context nor a login of whoever runs the tests.
 		Env: []string{"DOCKER_HOST=unix://" + d.socket(), "DOCKER_CONFIG=" + filepath.Join(d.dir, "config"), "NO_COLOR=1",
-			"PATH=" + filepath.Join(d.dir, "bin") + ":" + os.Getenv("PATH")},
+			"PATH=" + d.path()},
 	}}
 	before := e.containers()
 	t.Cleanup(func() { e.clean(before) })
@@ -96,6 +96,11 @@ func Stop() {
 		running.daemon = nil
 	}
 }
+
+// Path is the PATH of what is typed beside the engine.
+func (e *Engine) Path() string { return e.daemon.path() }
+
+func (d *daemon) path() string { return filepath.Join(d.dir, "bin") + ":" + os.Getenv("PATH") }
 
 func (d *daemon) socket() string { return filepath.Join(d.dir, "docker.sock") }
 
@@ -118,7 +123,7 @@ func startDocker() (*daemon, error) {
 	// comes, the kernel ends the containers, and with them go their mounts.
 	d.cmd = exec.Command("sh", "-ec", `mount --make-rprivate /; mount -t proc proc /proc; exec "$@"`, "sh",
 		"dockerd", "--data-root", dir+"/data", "--exec-root", dir+"/exec", "--host", "unix://"+d.socket(), "--pidfile", dir+"/pid",
-		"--cgroup-parent", "/"+parent(), "--log-level", "warn", "--config-file", dir+"/daemon.json")
+		"--cgroup-parent", "/"+parent(), "--log-level", "warn", "--init-path", "/usr/bin/catatonit", "--config-file", dir+"/daemon.json")
 	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS,

@@ -18,6 +18,7 @@ import (
 	"sync"
 	"syscall"
 
+	"nix2gpu/container"
 	"nix2gpu/internal/testkit"
 	"nix2gpu/packages"
 	"nix2gpu/project"
@@ -79,6 +80,19 @@ func (e *Engine) Plain(img Plain) (name string) {
 		l.data = nil
 	}
 	return img.Name
+}
+
+// PlainOf makes the plain image of a definition, with more files, as an image
+// builder does: the project is evaluated here, and lies ready in there.
+func (e *Engine) PlainOf(name, definition string, more map[string]string) string {
+	e.T.Helper()
+	project, errs, code := e.ExecCommand(testkit.Binary(e.T), "config", "--output", "project", definition)
+	if code != 0 {
+		e.T.Fatalf("the definition: exit code %d\n%s", code, errs)
+	}
+	files := container.ImageFiles()
+	maps.Copy(files, more)
+	return e.Plain(Plain{Name: name, Project: []byte(project), Files: files, Env: container.ImageEnv()})
 }
 
 // A layer is an uncompressed tar. The engine needs the data once.

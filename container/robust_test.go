@@ -1,0 +1,278 @@
+package container_test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"nix2gpu/internal/engine"
+	"nix2gpu/internal/testkit"
+)
+
+const healthyJob = `[nix2gpu] container initialization starting...
+[nix2gpu] starting process-compose with 1 service
+[nix2gpu] job: starting
+[nix2gpu] all services healthy`
+
+// A root that takes no files, and folders whose programs may not be executed.
+func TestReadOnlyRoot(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", withAPI, map[string]string{"/usr/local/bin/my-api": myAPI})
+	l := newLogin(t, e)
+	e.Type("docker volume create kept")
+	t.Cleanup(func() { e.Exec("volume", "rm", "kept") })
+	id := e.Container("--read-only", "--tmpfs", "/run", "--tmpfs", "/tmp", "-v", "kept:/workspace", "-p", "2225:22", "-p", "8082:8080",
+		"-e", "PUBLIC_KEY="+l.public, "my-container:latest")
+	logs := e.WaitLogs(id, "all services healthy")
+	if strings.Contains(logs, "boot goes on") || strings.Contains(logs, "cannot") {
+		t.Errorf("logs:\n%s", logs)
+	}
+	e.WantBody("http://127.0.0.1:8082/", "hello")
+	if !testkit.Eventually(func() bool { _, _, code := l.ssh("2225", "-i", l.key, "root@127.0.0.1", "true"); return code == 0 }) {
+		t.Errorf("no login:\n%s", e.Type("docker exec "+id+" process-compose logs sshd"))
+	}
+	key := e.Type("docker exec " + id + " cat /run/sshd/ssh_host_ed25519_key.pub")
+	e.Type("docker stop " + id)
+	if code := e.ExitCode(id); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	// Another container over the same volume is the same host, with the same data.
+	e.Type("docker rm " + id)
+	id = e.Container("--read-only", "--tmpfs", "/run", "--tmpfs", "/tmp", "-v", "kept:/workspace", "-e", "PUBLIC_KEY="+l.public, "my-container:latest")
+	if logs := e.WaitLogs(id, "all services healthy"); strings.Contains(logs, "making a database cluster") {
+		t.Errorf("the data was not found again:\n%s", logs)
+	}
+	if again := e.Type("docker exec " + id + " cat /run/sshd/ssh_host_ed25519_key.pub"); again != key {
+		t.Errorf("host key %q became %q", key, again)
+	}
+	e.Type("docker rm -f " + id)
+}
+
+func TestUserOfTheEngine(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", `{ perSystem.nix2gpu."my-container".services = {
+		redis."cache".enable = true;
+		custom."job" = { enable = true; command = "id -u; exec sleep infinity"; };
+	}; }`)
+	e.Type("docker volume create users")
+	t.Cleanup(func() { e.Exec("volume", "rm", "users") })
+	e.Type("docker run --rm -v users:/workspace --entrypoint bash my-container:latest -c 'touch /workspace/kept; chown 1000 /workspace'") // docker makes an empty one like the image's folder
+	id := e.Container("--user", "1000", "-v", "users:/workspace", "-e", "PUBLIC_KEY=ssh-ed25519 x", "my-container:latest")
+	logs := e.WaitLogs(id, "all services healthy")
+	if n := strings.Count(logs, "[nix2gpu] not run as root: left out accounts, host-keys, authorized-keys, environment\n"); n != 1 {
+		t.Errorf("said %d times what was left out, want once:\n%s", n, logs)
+	}
+	if !strings.Contains(logs, "[job] 1000\n") {
+		t.Errorf("logs:\n%s", logs)
+	}
+	if status := e.Type("docker exec " + id + " process-compose status"); !regexp.MustCompile(`(?m)^redis +running +healthy`).MatchString(status) {
+		t.Errorf("status:\n%s", status)
+	}
+	e.Type("docker stop " + id)
+	if code := e.ExitCode(id); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	e.Type("docker rm " + id)
+}
+
+// What is wrong with a volume is said with what to set.
+func TestVolumes(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", `{ perSystem.nix2gpu."my-container".services.redis."cache".enable = true; }`)
+	for name, c := range map[string]struct {
+		prepare string // in the volume, as root
+		args    []string
+		healthy bool
+		say     []string
+	}{
+		"root's":         {"true", nil, true, nil},
+		"another's":      {"chown 1234 /workspace", nil, true, nil},
+		"another's own":  {"chown 1234 /workspace; chmod 700 /workspace", nil, false, []string{"closed to the users that services run as (mode 0700, uid 1234)", "chmod o+x"}},
+		"root's, not us": {"true", []string{"--user", "1000"}, false, []string{"/workspace belongs to uid 0, and this container runs as uid 1000", "chown 1000 the folder"}},
+		"read-only":      {"true", []string{"--ro"}, false, []string{"/workspace is read-only", "mount it without :ro, or set dataDir"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := engine.Docker(t)
+			volume := "v-" + strings.Trim(regexp.MustCompile(`[^a-z]+`).ReplaceAllString(name, "-"), "-")
+			e.MustExec("volume", "create", volume)
+			t.Cleanup(func() { e.Exec("volume", "rm", "-f", volume) })
+			e.MustExec("run", "--rm", "-v", volume+":/workspace", "--entrypoint", "bash", "my-container:latest", "-c", "touch /workspace/kept; "+c.prepare)
+			mount, args := volume+":/workspace", c.args
+			if len(args) > 0 && args[0] == "--ro" {
+				mount, args = mount+":ro", nil
+			}
+			id := e.Container(append(append([]string{"-v", mount}, args...), "my-container:latest")...)
+			var logs string
+			if c.healthy {
+				logs = e.WaitLogs(id, "all services healthy")
+			} else {
+				for _, want := range c.say {
+					logs = e.WaitLogs(id, want)
+				}
+			}
+			if c.healthy && (strings.Contains(logs, "belongs to") || strings.Contains(logs, "closed")) {
+				t.Errorf("logs:\n%s", logs)
+			}
+			e.MustExec("rm", "-f", id)
+		})
+	}
+}
+
+// Below an init of the engine's, or of a platform's, boot is not PID 1.
+func TestBelowAnInit(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", oneService)
+	id := e.Container("--init", "my-container:latest")
+	wantOwn(t, e.WaitLogs(id, "all services healthy"), healthyJob)
+	if out := e.MustExec("exec", id, "bash", "-c", "ps -o comm= -p 1"); strings.Contains(out, "nix2gpu") {
+		t.Errorf("PID 1 is %s", out)
+	}
+	e.MustExec("stop", id)
+	if code := e.ExitCode(id); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	wantOwn(t, e.Logs(id), healthyJob+"\n[nix2gpu] stopping 1 service\n[nix2gpu] all services stopped")
+
+	if out, _, code := e.Exec("run", "--rm", "--init", "my-container:latest", "bash", "-c", "echo hi; exit 7"); code != 7 || !strings.HasSuffix(out, "hi\n") {
+		t.Errorf("a command: %d, %q", code, out)
+	}
+}
+
+func TestAThousandOrphans(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", `{ perSystem.nix2gpu."my-container".services = {
+		custom."job" = { enable = true; command = "sleep infinity"; };
+		custom."forks" = { enable = true; restart = "no"; command = ''
+			for i in $(seq 1000); do (setsid sleep 0.1 &); done; echo forked
+		''; };
+	}; }`)
+	id := e.Container("my-container:latest")
+	e.WaitLogs(id, "forks: completed")
+	var left string
+	if !testkit.Eventually(func() bool {
+		left = e.MustExec("exec", id, "bash", "-c", "ps -eo stat,args --no-headers | while read s a; do case $s:$a in Z*|*'sleep 0.1') echo $s $a;; esac; done")
+		return left == ""
+	}) {
+		t.Errorf("left:\n%s", left)
+	}
+	if status := e.MustExec("exec", id, "process-compose", "status"); !regexp.MustCompile(`(?m)^job +running`).MatchString(status) {
+		t.Errorf("status:\n%s", status)
+	}
+	e.MustExec("stop", id)
+	if code := e.ExitCode(id); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
+// The definition's script runs once before the services, and what it leaves in
+// the background goes on; one that fails is the end.
+func TestStartupScript(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", `{ perSystem.nix2gpu."my-container" = {
+		extraStartupScript = ''
+			echo "in $PWD as $(id -un)"
+			sleep 12345 &
+		'';
+		services.custom."job" = { enable = true; command = "sleep infinity"; };
+	}; }`)
+	id := e.Container("my-container:latest")
+	logs := e.WaitLogs(id, "all services healthy")
+	if want := "[nix2gpu] container initialization starting...\nin /workspace as root\n[nix2gpu] starting process-compose"; !strings.HasPrefix(logs, want) {
+		t.Errorf("logs:\n%s\nwant first\n%s", logs, want)
+	}
+	e.MustExec("exec", id, "nix2gpu", "boot", "true")
+	if n := strings.Count(e.MustExec("exec", id, "bash", "-c", "ps -eo args"), "sleep 12345"); n != 1 {
+		t.Errorf("what the script has started runs %d times, want once", n)
+	}
+
+	image(t, e, "fails:latest", `{ perSystem.nix2gpu."my-container" = {
+		extraStartupScript = "echo no disk >&2; exit 3";
+		services.custom."job" = { enable = true; command = "sleep infinity"; };
+	}; }`)
+	id = e.Container("fails:latest")
+	if code := e.ExitCode(id); code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+	if logs := e.Logs(id); !strings.Contains(logs, "no disk\n") || !strings.Contains(logs, "startup-script: exit code 3; boot does not go on") {
+		t.Errorf("logs:\n%s", logs)
+	}
+}
+
+// A stop during the initialisation is an orderly end, however deaf its script.
+func TestStopDuringBoot(t *testing.T) {
+	e := engine.Docker(t)
+	for i, script := range []string{"echo here; sleep 10000", "trap '' TERM INT; echo here; sleep 10000; sleep 10000"} {
+		name := fmt.Sprintf("slow-%d:latest", i)
+		image(t, e, name, `{ perSystem.nix2gpu."my-container" = { extraStartupScript = "`+script+`";
+			services.custom."job" = { enable = true; command = "sleep infinity"; }; }; }`)
+		id := e.Container(name)
+		e.WaitLogs(id, "here")
+		e.MustExec("stop", "-t", "600", id) // only our own end makes this short
+		if code := e.ExitCode(id); code != 0 {
+			t.Errorf("%q: exit code %d, want 0", script, code)
+		}
+		wantOwn(t, e.Logs(id), "[nix2gpu] container initialization starting...\n[nix2gpu] stopped during initialization")
+	}
+	// And at any other moment after the first line.
+	image(t, e, "my-container:latest", oneService)
+	for range 5 {
+		id := e.Container("my-container:latest")
+		e.WaitLogs(id, "container initialization starting...")
+		e.MustExec("stop", "-t", "600", id)
+		if code := e.ExitCode(id); code != 0 {
+			t.Errorf("exit code %d, want 0:\n%s", code, e.Logs(id))
+		}
+	}
+}
+
+// With a command: the steps, then it, and no service; RunPod's start command.
+func TestCommand(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", oneService)
+	l := newLogin(t, e)
+	out, errs, code := e.Exec("run", "--rm", "my-container:latest", "bash", "-c", "echo $MODE; ls /tmp/process-compose.yaml; ps -eo args; exit 9", "--", "-x")
+	if want := "[nix2gpu] container initialization starting...\nfast and \"loose\"\n/tmp/process-compose.yaml\n"; code != 9 || !strings.HasPrefix(out, want) || strings.Contains(out, "sleep infinity") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+	if _, errs, code := e.Exec("run", "--rm", "my-container:latest", "no-such-program"); code != 127 || !strings.Contains(errs, `"no-such-program"`) {
+		t.Errorf("a missing command: %d\n%s", code, errs)
+	}
+
+	id := e.Container("-p", "2226:22", "-e", "PUBLIC_KEY="+l.public, "my-container:latest",
+		"bash", "-c", "trap 'echo bye; exit 4' TERM; echo ready; while :; do sleep 0.1; done")
+	e.WaitLogs(id, "ready")
+	if !testkit.Eventually(func() bool { _, _, code := l.ssh("2226", "-i", l.key, "root@127.0.0.1", "true"); return code == 0 }) {
+		t.Errorf("no login beside the command:\n%s", e.Logs(id))
+	}
+	e.MustExec("stop", "-t", "600", id)
+	if code := e.ExitCode(id); code != 4 {
+		t.Errorf("exit code %d, want the command's 4", code)
+	}
+	wantOwn(t, e.Logs(id), "[nix2gpu] container initialization starting...")
+
+	id = e.Container("my-container:latest", "--with-services", "bash", "-c", "until process-compose status | while read n s r; do [ $n:$s = job:running ] && exit 7; done; [ $? = 7 ]; do sleep 0.1; done; echo both; exit 6")
+	e.WaitLogs(id, "both")
+	if code := e.ExitCode(id); code != 6 {
+		t.Errorf("exit code %d, want the command's 6", code)
+	}
+	if logs := e.Logs(id); !strings.Contains(logs, "[nix2gpu] all services stopped") {
+		t.Errorf("the services did not stop with the command:\n%s", logs)
+	}
+}
+
+// What can't run is refused with its reason, as by up; the others run.
+func TestRefusedService(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", `{ perSystem.nix2gpu."my-container".services = {
+		custom."job" = { enable = true; command = "sleep infinity"; };
+		custom."gone" = { enable = true; command = "no-such-server --port 1"; };
+	}; }`)
+	id := e.Container("my-container:latest", "--log-level", "debug")
+	logs := e.WaitLogs(id, "1 of 2 services healthy; skipped: gone")
+	for _, want := range []string{`no-such-server`, `level=DEBUG msg=begins step=folders`} {
+		if !strings.Contains(logs, want) {
+			t.Errorf("logs lack %q:\n%s", want, logs)
+		}
+	}
+}
