@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
@@ -50,7 +51,7 @@ func commonOptions(t *ServiceType) module.Options {
 			Description: "Files of KEY=VALUE lines, read at each start. One that begins with \"-\" may be missing."},
 		"environmentFiles": def(module.ListOf(filePath), []any{}, "More of environmentFile."),
 		"working_dir":      opt(filePath, "The folder in which the service starts, relative to the definition's folder."),
-		"depends_on": {Type: module.AttrsOf(module.OneOf(module.String, dependencySchema)), Default: map[string]any{}, Example: map[string]any{"postgresql": "ready"},
+		"depends_on": {Type: module.AttrsOf(module.OneOf(module.String, dependencySchema())), Default: map[string]any{}, Example: map[string]any{"postgresql": "ready"},
 			Description: "What to wait for before a start: a service, by its type or instance, and the condition \"started\", \"ready\", \"completed\", \"exited\" or \"log_ready\"."},
 
 		"restart":               opt(module.String, "After which exits the service is started again: \"no\", \"on_failure\" (the default), \"always\", \"unless_stopped\" or \"exit_on_failure\"."),
@@ -58,11 +59,11 @@ func commonOptions(t *ServiceType) module.Options {
 		"restart_delay_max":     opt(seconds, "The longest wait before a restart."),
 		"restart_delay_backoff": opt(module.PositiveNumber, "The factor from one wait to the next. The default is 2, but 1 when restart_delay is set."),
 		"max_restarts":          opt(module.UnsignedInt, "How many restarts of one streak of failures are tried. null or 0 is no limit."),
-		"availability":          opt(module.Submodule(module.Schema{Options: availability}), "The same in the words of process-compose."),
+		"availability":          opt(module.Submodule(module.Schema{Options: availability()}), "The same in the words of process-compose."),
 
-		"readiness_probe": opt(probeType, "When the service is ready."),
-		"liveness_probe":  opt(probeType, "Whether the service is still alive; when not, it is restarted."),
-		"startup_probe":   opt(probeType, "Whether the service has started; until then the other probes wait."),
+		"readiness_probe": opt(probeType(), "When the service is ready."),
+		"liveness_probe":  opt(probeType(), "Whether the service is still alive; when not, it is restarted."),
+		"startup_probe":   opt(probeType(), "Whether the service has started; until then the other probes wait."),
 		"ready_log_line":  opt(module.String, "A part of the line of output that says the service is ready."),
 
 		"shutdown": {Set: module.Options{
@@ -90,54 +91,62 @@ func commonOptions(t *ServiceType) module.Options {
 	return options
 }
 
-var dependencySchema = module.Submodule(module.Schema{Options: module.Options{
-	"condition": opt(module.String, "What to wait for; \"ready\" unless set."),
-	"restart":   def(module.Bool, false, "Restart this service when the other one restarts."),
-}})
+var dependencySchema = sync.OnceValue(func() module.Type {
+	return module.Submodule(module.Schema{Options: module.Options{
+		"condition": opt(module.String, "What to wait for; \"ready\" unless set."),
+		"restart":   def(module.Bool, false, "Restart this service when the other one restarts."),
+	}})
+})
 
-var availability = module.Options{
-	"restart":         opt(module.String, "As restart."),
-	"backoff_seconds": opt(seconds, "As restart_delay."),
-	"max_restarts":    opt(module.UnsignedInt, "As max_restarts."),
-	"exit_on_end":     def(module.Bool, false, "End everything when this service has ended."),
-	"exit_on_skipped": def(module.Bool, false, "End everything when this service cannot be started."),
-}
+var availability = sync.OnceValue(func() module.Options {
+	return module.Options{
+		"restart":         opt(module.String, "As restart."),
+		"backoff_seconds": opt(seconds, "As restart_delay."),
+		"max_restarts":    opt(module.UnsignedInt, "As max_restarts."),
+		"exit_on_end":     def(module.Bool, false, "End everything when this service has ended."),
+		"exit_on_skipped": def(module.Bool, false, "End everything when this service cannot be started."),
+	}
+})
 
-var probeType = module.Submodule(module.Schema{Options: module.Options{
-	"exec": opt(module.Submodule(module.Schema{Options: module.Options{
-		"command":     {Type: program, Description: "Succeeds when it exits with 0."},
-		"working_dir": opt(filePath, "Where it runs; as the service unless set."),
-	}}), "Run a command."),
-	"http_get": opt(module.Submodule(module.Schema{Options: module.Options{
-		"host":        def(module.String, "127.0.0.1", "The host to ask."),
-		"scheme":      def(module.Enum("http", "https", "HTTP", "HTTPS"), "http", "How to ask."),
-		"path":        def(module.String, "/", "The path to ask for."),
-		"port":        {Type: module.OneOf(module.Port, module.String), Description: "The port to ask."},
-		"headers":     def(module.NullOr(module.AttrsOf(module.String)), map[string]any{}, "Headers of the request."),
-		"status_code": opt(module.Int, "The status that is a success; any 2xx or 3xx unless set."),
-	}}), "Ask a web server."),
-	"tcp_socket": opt(tcpType, "Connect to a port."),
-	"tcp":        opt(tcpType, "Connect to a port."),
-	"grpc": opt(module.Submodule(module.Schema{Options: module.Options{
-		"host":    def(module.String, "127.0.0.1", "The host to ask."),
-		"port":    {Type: module.OneOf(module.Port, module.String), Description: "The port to ask."},
-		"service": def(module.String, "", "The service to ask about."),
-	}}), "Ask the health service of a gRPC server."),
-	"log_line": opt(module.String, "Succeeds once a line of output contains this."),
-	"log":      opt(module.String, "Succeeds once a line of output matches this regular expression."),
-	"notify":   opt(module.OneOf(module.Bool, module.Int), "Succeeds when the service says so: true for sd_notify, a number for a newline on that descriptor."),
+var probeType = sync.OnceValue(func() module.Type {
+	return module.Submodule(module.Schema{Options: module.Options{
+		"exec": opt(module.Submodule(module.Schema{Options: module.Options{
+			"command":     {Type: program, Description: "Succeeds when it exits with 0."},
+			"working_dir": opt(filePath, "Where it runs; as the service unless set."),
+		}}), "Run a command."),
+		"http_get": opt(module.Submodule(module.Schema{Options: module.Options{
+			"host":        def(module.String, "127.0.0.1", "The host to ask."),
+			"scheme":      def(module.Enum("http", "https", "HTTP", "HTTPS"), "http", "How to ask."),
+			"path":        def(module.String, "/", "The path to ask for."),
+			"port":        {Type: module.OneOf(module.Port, module.String), Description: "The port to ask."},
+			"headers":     def(module.NullOr(module.AttrsOf(module.String)), map[string]any{}, "Headers of the request."),
+			"status_code": opt(module.Int, "The status that is a success; any 2xx or 3xx unless set."),
+		}}), "Ask a web server."),
+		"tcp_socket": opt(tcpType(), "Connect to a port."),
+		"tcp":        opt(tcpType(), "Connect to a port."),
+		"grpc": opt(module.Submodule(module.Schema{Options: module.Options{
+			"host":    def(module.String, "127.0.0.1", "The host to ask."),
+			"port":    {Type: module.OneOf(module.Port, module.String), Description: "The port to ask."},
+			"service": def(module.String, "", "The service to ask about."),
+		}}), "Ask the health service of a gRPC server."),
+		"log_line": opt(module.String, "Succeeds once a line of output contains this."),
+		"log":      opt(module.String, "Succeeds once a line of output matches this regular expression."),
+		"notify":   opt(module.OneOf(module.Bool, module.Int), "Succeeds when the service says so: true for sd_notify, a number for a newline on that descriptor."),
 
-	"initial_delay_seconds": opt(seconds, "How long to wait before the first attempt. With 0, and unless set, attempts begin at once and in quick succession."),
-	"period_seconds":        opt(seconds, "The time between two attempts; 10 seconds unless set."),
-	"timeout_seconds":       opt(seconds, "How long one attempt may take; 1 second unless set."),
-	"success_threshold":     opt(module.PositiveInt, "How many successes in a row are a success; 1 unless set."),
-	"failure_threshold":     opt(module.PositiveInt, "How many failures in a row are a failure; 3 unless set."),
-}})
+		"initial_delay_seconds": opt(seconds, "How long to wait before the first attempt. With 0, and unless set, attempts begin at once and in quick succession."),
+		"period_seconds":        opt(seconds, "The time between two attempts; 10 seconds unless set."),
+		"timeout_seconds":       opt(seconds, "How long one attempt may take; 1 second unless set."),
+		"success_threshold":     opt(module.PositiveInt, "How many successes in a row are a success; 1 unless set."),
+		"failure_threshold":     opt(module.PositiveInt, "How many failures in a row are a failure; 3 unless set."),
+	}})
+})
 
-var tcpType = module.Submodule(module.Schema{Options: module.Options{
-	"host": def(module.String, "127.0.0.1", "The host to connect to."),
-	"port": {Type: module.OneOf(module.Port, module.String), Description: "The port to connect to."},
-}})
+var tcpType = sync.OnceValue(func() module.Type {
+	return module.Submodule(module.Schema{Options: module.Options{
+		"host": def(module.String, "127.0.0.1", "The host to connect to."),
+		"port": {Type: module.OneOf(module.Port, module.String), Description: "The port to connect to."},
+	}})
+})
 
 // applyCommon lays what the user set over what the type has made.
 func (in *Instance) applyCommon(main *project.Process) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
@@ -95,7 +96,9 @@ type httpd struct {
 }
 
 // httpdListen finds what a text of the user's listens on.
-var httpdListen = regexp.MustCompile(`(?im)^[ \t]*Listen[ \t]+"?([^\s"]+)`)
+var httpdListen = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?im)^[ \t]*Listen[ \t]+"?([^\s"]+)`)
+})
 
 func generateHttpd(in *Instance) {
 	h := &httpd{Instance: in, textBuilder: &textBuilder{}}
@@ -223,7 +226,7 @@ func (h *httpd) hosts() {
 	for _, c := range hosts {
 		h.host(c)
 	}
-	for _, m := range httpdListen.FindAllStringSubmatch(h.String("extraConfig"), -1) {
+	for _, m := range httpdListen().FindAllStringSubmatch(h.String("extraConfig"), -1) {
 		if addr, port, ok := splitHostPort(m[1]); ok {
 			h.own = append(h.own, listener{addr, port, []string{"extraConfig"}})
 		}

@@ -15,11 +15,11 @@ import (
 // back with Known false.
 func Lookup(attr string) Package {
 	row, name := attr, attr
-	e, known := table[row]
+	e, known := table()[row]
 	for known && strings.HasPrefix(e.debian, "@") { // an alias of another row
 		row = e.debian[1:]
 		name = row
-		e = table[row]
+		e = table()[row]
 	}
 	if !known {
 		if set, child, ok := cutSet(attr); ok {
@@ -82,7 +82,7 @@ func IsSet(attr string) bool {
 }
 
 func setRule(attr string) (func(string) entry, bool) {
-	if rule, ok := sets[attr]; ok {
+	if rule, ok := sets()[attr]; ok {
 		return rule, true
 	}
 	if strings.HasPrefix(attr, "cudaPackages_") && !strings.Contains(attr, ".") {
@@ -112,11 +112,11 @@ func MainProgram(attr string) string {
 
 // Attrs lists every attribute of the table, sorted; the sets are among them.
 func Attrs() []string {
-	out := make([]string, 0, len(table)+len(sets))
-	for attr := range table {
+	out := make([]string, 0, len(table())+len(sets()))
+	for attr := range table() {
 		out = append(out, attr)
 	}
-	for attr := range sets {
+	for attr := range sets() {
 		out = append(out, attr)
 	}
 	slices.Sort(out)
@@ -145,11 +145,11 @@ func ProgramCure(attr, program string) string {
 // Owner returns the attribute of the table that brings a program, or "". Of
 // several it is the one of the program's own name, else the first.
 func Owner(program string) string {
-	if e, ok := table[program]; ok && e.programs == "" {
+	if e, ok := table()[program]; ok && e.programs == "" {
 		return program
 	}
 	for _, attr := range Attrs() {
-		if e, ok := table[attr]; !ok || strings.HasPrefix(e.debian, "@") {
+		if e, ok := table()[attr]; !ok || strings.HasPrefix(e.debian, "@") {
 			continue
 		}
 		if _, ok := Lookup(attr).Programs[program]; ok {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Mask stands where a secret stood.
@@ -84,23 +85,27 @@ func SecretName(name string) bool {
 }
 
 // urlPassword finds the password of "scheme://user:password@host".
-var urlPassword = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^/\s:@"']*):([^/\s"']+)@`)
+var urlPassword = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^/\s:@"']*):([^/\s"']+)@`)
+})
 
 // assignment finds "name=value" and "name: value".
-var assignment = regexp.MustCompile(`([A-Za-z][A-Za-z0-9_.-]*)("?[ \t]*[=:][ \t]*)("[^"\n]*"|'[^'\n]*'|[^\s"',;&|()]+)`)
+var assignment = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`([A-Za-z][A-Za-z0-9_.-]*)("?[ \t]*[=:][ \t]*)("[^"\n]*"|'[^'\n]*'|[^\s"',;&|()]+)`)
+})
 
 // MaskString hides the passwords of the URLs in s, and what is assigned to a
 // name whose last word says that it is a secret: "--api-token=x",
 // "password: x". A reference ($X) or a path is none.
 func MaskString(s string) string {
 	if strings.Contains(s, "://") {
-		s = urlPassword.ReplaceAllString(s, "${1}:"+Mask+"@")
+		s = urlPassword().ReplaceAllString(s, "${1}:"+Mask+"@")
 	}
 	if !strings.ContainsAny(s, "=:") {
 		return s
 	}
-	return assignment.ReplaceAllStringFunc(s, func(found string) string {
-		m := assignment.FindStringSubmatch(found)
+	return assignment().ReplaceAllStringFunc(s, func(found string) string {
+		m := assignment().FindStringSubmatch(found)
 		if value := strings.Trim(m[3], `"'`); !namesSecret(m[1]) || value == "" || strings.ContainsAny(value[:1], "$/.<") {
 			return found
 		}

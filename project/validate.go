@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"nix2gpu/spelling"
 )
@@ -60,13 +61,15 @@ func (p *Project) label(id ID) string {
 
 // goodName is what can be a file's name, a word of the command line and part
 // of a log line without surprise.
-var goodName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:@+-]*$`)
+var goodName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:@+-]*$`)
+})
 
 func (e *Errors) checkName(pos Pos, id ID, what string) {
 	switch {
 	case len(id) > 128:
 		e.add(pos, id, "", "%s %.20q… must have at most 128 characters", what, id)
-	case !goodName.MatchString(string(id)):
+	case !goodName().MatchString(string(id)):
 		e.add(pos, id, "", "%s %q must consist of letters, digits and any of _ . : @ + -, and begin with a letter or digit", what, id)
 	}
 }
@@ -192,10 +195,12 @@ func (e *Errors) checkProcess(p *Project, id ID, q *Process) {
 }
 
 // goodUser is what useradd takes for a name, and what is a number.
-var goodUser = regexp.MustCompile(`^([a-z_][a-z0-9_.-]*\$?|[0-9]+)$`)
+var goodUser = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([a-z_][a-z0-9_.-]*\$?|[0-9]+)$`)
+})
 
 func (e *Errors) checkUser(s *Service, who, user string) {
-	if user != "" && (len(user) > 256 || !goodUser.MatchString(strings.ToLower(user))) {
+	if user != "" && (len(user) > 256 || !goodUser().MatchString(strings.ToLower(user))) {
 		e.add(s.Pos, s.ID, "", "the user of %s must be a name or a number, is %q", who, user)
 	}
 }

@@ -10,16 +10,19 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // aptName is what apt takes for a package, and no option.
-var aptName = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]*(:[a-z0-9]+)?$`)
+var aptName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]*(:[a-z0-9]+)?$`)
+})
 
 // Install installs Debian packages. Their servers are not started: they are
 // to run under a supervisor, with another configuration.
 func Install(ctx context.Context, names []string, stdio Stdio) error {
 	for _, name := range names {
-		if !aptName.MatchString(name) {
+		if !aptName().MatchString(name) {
 			return fmt.Errorf("apt: %q is no package name", name)
 		}
 	}

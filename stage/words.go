@@ -1,6 +1,9 @@
 package stage
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // plainWords splits a shell line into words when executing them means exactly
 // what the shell would have made of the line: nothing but plain or quoted
@@ -48,9 +51,9 @@ func plainWords(line string) ([]string, bool) {
 	switch {
 	case len(words) == 0 || words[0] == "":
 		return nil, false
-	case strings.Contains(words[0], "="), !quoted && shellWords[words[0]]:
+	case strings.Contains(words[0], "="), !quoted && shellWords()[words[0]]:
 		return nil, false // an assignment; a keyword or builtin
-	case quoted && shellWords[words[0]]:
+	case quoted && shellWords()[words[0]]:
 		return nil, false // quotes do not hide a builtin
 	}
 	return words, true
@@ -60,13 +63,15 @@ func plainWords(line string) ([]string, bool) {
 // program. Those that are programs as well, and do the same, are not among
 // them: echo, printf, kill, true, false, test, pwd stay with the shell all the
 // same, since the programs differ in details.
-var shellWords = set(`! . : [ [[ ]] { } alias bg bind break builtin caller case cd
+var shellWords = sync.OnceValue(func() map[string]bool {
+	return set(`! . : [ [[ ]] { } alias bg bind break builtin caller case cd
 	command compgen complete compopt continue coproc declare dirs disown do done
 	echo elif else enable esac eval exec exit export false fc fg fi for function
 	getopts hash help history if in jobs kill let local logout mapfile popd printf
 	pushd pwd read readarray readonly return select set shift shopt source suspend
 	test then time times trap true type typeset ulimit umask unalias unset until
 	wait while`)
+})
 
 func set(words string) map[string]bool {
 	out := map[string]bool{}

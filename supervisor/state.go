@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"fmt"
+	"sync"
 
 	"nix2gpu/control"
 )
@@ -162,7 +163,7 @@ type edge struct {
 }
 
 // arrows is rules, one entry a state and kind.
-var arrows = flatten(rules)
+var arrows = sync.OnceValue(func() map[edge]arrow { return flatten(rules) })
 
 func flatten(rules []arrow) map[edge]arrow {
 	flat := make(map[edge]arrow)
@@ -181,7 +182,7 @@ func flatten(rules []arrow) map[edge]arrow {
 // next is pure: the same state and kind always give the same answer. What
 // means nothing in a state changes nothing, and ok is false.
 func next(s control.ServiceState, k Kind) (to control.ServiceState, effects []Effect, ok bool) {
-	a, ok := arrows[edge{s, k}]
+	a, ok := arrows()[edge{s, k}]
 	if !ok {
 		return s, nil, false
 	}

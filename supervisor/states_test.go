@@ -53,7 +53,7 @@ func TestArrows(t *testing.T) {
 func TestArrowsLeadOn(t *testing.T) {
 	reached := map[control.ServiceState]bool{control.Stopped: true}
 	for range states() {
-		for e, a := range arrows {
+		for e, a := range arrows() {
 			if reached[e.state] {
 				reached[a.to] = true
 			}

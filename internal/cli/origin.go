@@ -6,13 +6,16 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
 
 // packagePath is what a package is in a string until it is known where it lies.
-var packagePath = regexp.MustCompile(`/nix2gpu/packages/([A-Za-z0-9_.+-]+)`)
+var packagePath = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`/nix2gpu/packages/([A-Za-z0-9_.+-]+)`)
+})
 
 // writeOrigins prints every value that a definition assigns, with the place
 // that gave it and those that it overrides.
@@ -34,7 +37,7 @@ func writeOrigins(w io.Writer, l *loaded) {
 			return
 		}
 		path := c.Path()[base:]
-		value := packagePath.ReplaceAllString(c.Show(), "$${pkgs.$1}")
+		value := packagePath().ReplaceAllString(c.Show(), "$${pkgs.$1}")
 		if project.SecretName(c.Name()) {
 			value = project.Mask
 		}

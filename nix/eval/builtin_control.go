@@ -3,6 +3,7 @@ package eval
 import (
 	"fmt"
 	"regexp"
+	"sync"
 )
 
 func controlBuiltins() []*Builtin {
@@ -80,10 +81,12 @@ func controlBuiltins() []*Builtin {
 	}
 }
 
-var colors = regexp.MustCompile("\x1b\\[[0-9;]*m")
+var colors = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile("\x1b\\[[0-9;]*m")
+})
 
 // plainText takes the colors out of a message that libraries put in.
-func plainText(s string) string { return colors.ReplaceAllString(s, "") }
+func plainText(s string) string { return colors().ReplaceAllString(s, "") }
 
 // tell writes a line where the traces of programs go.
 func (t *Thread) tell(line string) { fmt.Fprintln(t.ev.opts.TraceTo, line) }
