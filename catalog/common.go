@@ -15,11 +15,12 @@ import (
 var (
 	nullStr   = module.NullOr(module.String)
 	filePath  = module.OneOf(module.String, module.Path)
+	keyFile   = module.OneOf(module.String, module.Path, secretRef) // what others must not read
 	program   = module.OneOf(module.String, module.Path, module.Package, module.ListOf(module.OneOf(module.String, module.Path, module.Package)))
 	seconds   = module.OneOf(module.Number, module.String) // 5, 0.5, "5s", "1m30s"
 	envValue  = module.NullOr(module.OneOf(module.String, module.Bool, module.Number, module.Path, module.Package, secretRef))
 	secretRef = module.Submodule(module.Schema{Options: module.Options{
-		"secret": {Type: module.String, Description: "The name of the secret whose content is the value."},
+		"secret": {Type: module.String, Description: "The name of a secret, one of the container's secrets."},
 	}})
 )
 
@@ -46,7 +47,9 @@ func commonOptions(t *ServiceType) module.Options {
 		"user": {Type: module.NullOr(module.OneOf(module.String, module.Int)), Default: module.Null,
 			Description: "Who the service runs as, where nix2gpu runs as root. A name or a number; null is the type's own user, or the container's."},
 		"environment": {Type: module.OneOf(module.ListOf(module.String), module.AttrsOf(envValue)), Default: map[string]any{}, Example: map[string]any{"PORT": "8080"},
-			Description: "Environment variables. null leaves a variable as it is; `{ secret = \"name\"; }` takes the value from a secret."},
+			Description: "Environment variables. null leaves a variable as it is; `{ secret = \"name\"; }` takes the value from a secret of the container."},
+		"credentials": {Type: module.OneOf(module.ListOf(module.String), module.AttrsOf(module.OneOf(module.String, secretRef))), Default: []any{}, Example: []any{"hf"},
+			Description: "Secrets that the service finds as files in the folder $CREDENTIALS_DIRECTORY, which it alone can read: their names, or the name of each file with that of its secret."},
 		"environmentFile": {Type: module.NullOr(module.OneOf(module.String, module.Path, module.ListOf(filePath))), Default: module.Null,
 			Description: "Files of KEY=VALUE lines, read at each start. One that begins with \"-\" may be missing."},
 		"environmentFiles": def(module.ListOf(filePath), []any{}, "More of environmentFile."),
@@ -196,13 +199,15 @@ func (in *Instance) addEnvironment(proc *project.Process) {
 	default:
 		for _, c := range in.Each("environment") {
 			if c.Kind() == module.KindAttrs {
-				name := c.String("secret")
-				proc.Env[c.Name()] = project.Value{Text: project.Text{{Secret: &name}}, Secret: true}
+				if name := in.secretName(c.Get("secret")); name != "" {
+					proc.Env[c.Name()] = project.Value{Text: project.SecretContent(name), Secret: true}
+				}
 			} else if c.Has() {
 				proc.Env[c.Name()] = project.Value{Text: in.scalar(c)}
 			}
 		}
 	}
+	in.addCredentials(proc)
 	files := in.Get("environmentFile")
 	list := in.List("environmentFiles")
 	if files.Kind() == module.KindList {

@@ -38,6 +38,11 @@ func generate(t *testing.T, name, text string) (*project.Project, error) {
 		Args: map[string]eval.Value{"pkgs": set},
 	})
 	p := &project.Project{Version: project.Version, Name: "test"}
+	for _, secret := range []string{"api-token", "user-secret"} {
+		if strings.Contains(text, secret) {
+			p.Secrets = map[string]project.Secret{secret: {File: project.Lit("/run/secrets/" + secret)}}
+		}
+	}
 	catalog.Generate(e.Config().Get("services"), p, catalog.Place{Root: "/definition"})
 	if err := e.Err(); err != nil {
 		return p, err

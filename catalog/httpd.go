@@ -49,7 +49,7 @@ func httpdType() *ServiceType {
 		"forceSSL":       flag("Not supported: set ssl in listen, and globalRedirect in another host."),
 		"enableACME":     flag("Not supported: get the certificate yourself."),
 		"sslServerCert":  opt(filePath, "The certificate."),
-		"sslServerKey":   opt(filePath, "Its key."),
+		"sslServerKey":   opt(keyFile, "Its key."),
 		"sslServerChain": opt(filePath, "Certificates between it and the authority."),
 		"logFormat":      opt(module.String, "How requests are logged: common, combined, or none unless set."),
 	}})
@@ -289,7 +289,7 @@ func (h *httpd) hostBody(c *module.Config, ssl bool) {
 		h.line("Protocols h2 http/1.1")
 		for _, d := range [][3]string{{"SSLCertificateFile", "sslServerCert", "cert"}, {"SSLCertificateKeyFile", "sslServerKey", "key"}, {"SSLCertificateChainFile", "sslServerChain", "chain"}} {
 			if c.Has(d[1]) {
-				h.directive(d[0], h.Lend(h.main, d[2], h.place.Path(c.Str(d[1]))), "")
+				h.directive(d[0], h.Lend(h.main, d[2], h.keyFile(c.Get(d[1]))), "")
 			}
 		}
 	}

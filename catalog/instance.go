@@ -188,15 +188,6 @@ func (in *Instance) Generated(name string, content project.Text) project.Text {
 	return project.FilePath(full)
 }
 
-// SecretFile is the content of the file that the option at path names. It is
-// read at each start, and is no part of the project.
-func (in *Instance) SecretFile(path ...string) project.Text {
-	name := strings.ReplaceAll(string(in.ID), "/", "-") + "/" + strings.Join(path, ".")
-	in.project.Secrets = orNew(in.project.Secrets)
-	in.project.Secrets[name] = project.Secret{File: in.Path(path...)}
-	return project.SecretContent(name)
-}
-
 // Lend lets a process find a file of the user's that only root may be able to
 // read, and returns where. kind is a word for what it is.
 func (in *Instance) Lend(proc *project.Process, kind string, source project.Text) project.Text {

@@ -45,7 +45,7 @@ func (n *nginx) host(h *module.Config) {
 	if secure || anySSL {
 		for _, d := range [][3]string{{"ssl_certificate", "sslCertificate", "cert"}, {"ssl_certificate_key", "sslCertificateKey", "key"}, {"ssl_trusted_certificate", "sslTrustedCertificate", "trusted"}} {
 			if h.Has(d[1]) {
-				n.directive(d[0], n.Lend(n.main, d[2], n.place.Path(h.Str(d[1]))))
+				n.directive(d[0], n.Lend(n.main, d[2], n.keyFile(h.Get(d[1]))))
 			}
 		}
 	}
@@ -217,7 +217,7 @@ func ngxRegexp(s string) string { return `"` + strings.ReplaceAll(s, `"`, `\"`) 
 func (n *nginx) basicAuth(c *module.Config) {
 	if c.Has("basicAuthFile") {
 		n.line(`auth_basic "secured";`)
-		n.directive("auth_basic_user_file", n.Lend(n.main, "users", n.place.Path(c.Str("basicAuthFile"))))
+		n.directive("auth_basic_user_file", n.Lend(n.main, "users", n.keyFile(c.Get("basicAuthFile"))))
 		return
 	}
 	users := c.Each("basicAuth")

@@ -62,6 +62,7 @@ func nginxType() *ServiceType {
 
 func virtualHostOptions() module.Options {
 	flag := func(doc string) module.Option { return def(module.Bool, false, doc) }
+	key := func(doc string) module.Option { return opt(keyFile, doc) }
 	file := func(doc string) module.Option { return opt(filePath, doc) }
 	return module.Options{
 		"serverName":    opt(module.String, "The name the host answers to; its own in virtualHosts unless set."),
@@ -84,7 +85,7 @@ func virtualHostOptions() module.Options {
 		"forceSSL":              flag("Send http to https."),
 		"rejectSSL":             flag("Refuse TLS for this name."),
 		"sslCertificate":        file("The certificate."),
-		"sslCertificateKey":     file("Its key."),
+		"sslCertificateKey":     key("Its key."),
 		"sslTrustedCertificate": file("Certificates of authorities."),
 		"enableACME":            flag("Not supported: get the certificate yourself."),
 		"useACMEHost":           opt(module.String, "Not supported: get the certificate yourself."),
@@ -97,7 +98,7 @@ func virtualHostOptions() module.Options {
 		"globalRedirect":        opt(module.String, "Send everyone to this host."),
 		"redirectCode":          def(module.IntRange("", 300, 399), 301, "The status of redirects."),
 		"basicAuth":             def(module.AttrsOf(module.String), map[string]any{}, "Passwords by user. Everyone who reads the definition reads them; see basicAuthFile."),
-		"basicAuthFile":         file("A file of users and passwords, as htpasswd writes it."),
+		"basicAuthFile":         key("A file of users and passwords, as htpasswd writes it."),
 	}
 }
 
@@ -115,7 +116,7 @@ func locationOptions() module.Options {
 		"priority":                 def(module.Int, 1000, "Locations are written in this order, lower ones first."),
 		"fastcgiParams":            def(module.AttrsOf(module.String), map[string]any{}, "Parameters for a FastCGI server."),
 		"basicAuth":                def(module.AttrsOf(module.String), map[string]any{}, "Passwords by user."),
-		"basicAuthFile":            opt(filePath, "A file of users and passwords."),
+		"basicAuthFile":            opt(keyFile, "A file of users and passwords."),
 	}
 }
 

@@ -24,7 +24,7 @@ func redisType() *ServiceType {
 			"settings":       def(module.AttrsOf(setting), map[string]any{}, "Lines of redis.conf by keyword. A list gives a keyword several times."),
 			"extraConfig":    def(module.Lines, "", "More lines of redis.conf."),
 			"requirePass":    opt(module.String, "The password. Everyone who reads the definition reads it; see requirePassFile."),
-			"requirePassFile": opt(filePath, "A file that holds the password, read at each start with the rights of whoever starts nix2gpu: "+
+			"requirePassFile": opt(keyFile, "A file that holds the password, read at each start with the rights of whoever starts nix2gpu: "+
 				"it may be root's alone."),
 			"databases":     def(module.PositiveInt, 16, "How many databases there are."),
 			"logLevel":      def(module.Enum("debug", "verbose", "notice", "warning"), "notice", "How much is logged."),
@@ -178,7 +178,7 @@ func (r *redisConfig) password() {
 	case r.Has("requirePass"):
 		r.setText("requirepass", redisQuoteText(r.Text("requirePass")))
 	case r.Has("requirePassFile"):
-		r.setText("requirepass", redisQuoteText(r.SecretFile("requirePassFile")))
+		r.setText("requirepass", redisQuoteText(r.secretContent("requirePassFile")))
 	}
 }
 

@@ -52,7 +52,7 @@ func newMachine(t *testing.T) *machine {
 	if err := os.Mkdir(m.root, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	at := stage.Places{Root: m.root, State: filepath.Join(top, "state"), Run: filepath.Join(top, "run"), Self: "/nonexistent"}
+	at := stage.Places{Root: m.root, State: filepath.Join(top, "state"), Run: filepath.Join(top, "run"), Secrets: filepath.Join(testkit.Memory(t), "secrets", "key"), Self: "/nonexistent"}
 	m.stage = stage.New(at, &packages.Host{Dir: filepath.Join(top, "packages")}, stage.Options{})
 	return m
 }

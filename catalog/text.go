@@ -12,17 +12,21 @@ import (
 )
 
 // What a string says where it refers to something: a package, a generated
-// file. The context of the string has "package:<attr>" or "file:<name>" then,
-// and "source:<path>" for a path of the definition, which stands for itself.
+// file, the file of a secret. The context of the string has "package:<attr>",
+// "file:<name>" or "secret:<name>" then, and "source:<path>" for a path of the definition, which stands for itself.
 const (
 	PackagesPrefix = "/nix2gpu/packages/"
 	FilesPrefix    = "/nix2gpu/files/"
+	SecretsPrefix  = "/nix2gpu/secrets/"
 )
 
 // A Place says what the paths in a definition are relative to.
 type Place struct {
 	Root       string // the definition's folder, absolute
 	WorkingDir string // what the definition calls that folder; default: /workspace
+
+	// Links are further paths of the files of secrets, and the secrets' names.
+	Links map[string]string
 
 	// MainProgram names the program of a package, where a definition says no
 	// more than the package; nil: it is called as the package is.
@@ -125,6 +129,10 @@ func (p Place) marks(context []string) []mark {
 			marks = append(marks, mark{text: FilesPrefix + name, part: func(string) project.Part {
 				return project.Part{File: &name}
 			}})
+		case "secret":
+			marks = append(marks, mark{text: SecretsPrefix + name, part: func(string) project.Part {
+				return project.Part{SecretFile: &name}
+			}})
 		case "source":
 			marks = append(marks, mark{text: name, sub: true, part: root(relative(p.Root, name))})
 		}
@@ -133,6 +141,11 @@ func (p Place) marks(context []string) []mark {
 	slices.SortStableFunc(marks, func(a, b mark) int { return cmp.Compare(len(b.text), len(a.text)) })
 	if p.Root != "" && p.Root != "/" {
 		marks = append(marks, mark{text: p.Root, sub: true, free: true, part: root("")})
+	}
+	for link, name := range p.Links {
+		marks = append(marks, mark{text: link, free: true, part: func(string) project.Part {
+			return project.Part{SecretFile: &name}
+		}})
 	}
 	if dir := path.Clean(cmp.Or(p.WorkingDir, "/workspace")); dir != "/" && dir != p.Root {
 		marks = append(marks, mark{text: dir, sub: true, free: true, part: root("")})

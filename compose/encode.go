@@ -436,6 +436,11 @@ func (e *encoder) extra(svc *project.Service, proc *project.Process, x *mapping)
 	}
 	x.add("files", files)
 	x.add("lent", lent)
+	credentials := mapping{}
+	for _, file := range slices.Sorted(maps.Keys(proc.Credentials)) {
+		credentials.add(file, proc.Credentials[file])
+	}
+	x.add("credentials", credentials)
 	var packages []string
 	for _, p := range proc.Packages {
 		packages = append(packages, p.Attr)
@@ -467,6 +472,23 @@ func (e *encoder) extra(svc *project.Service, proc *project.Process, x *mapping)
 	}
 }
 
+// secret says where a secret is, not what.
+func (e *encoder) secret(s project.Secret) mapping {
+	m := mapping{}
+	m.add("file", e.show(s.File))
+	m.add("age", e.show(s.Age))
+	m.add("env", s.Env)
+	var identities []string
+	for _, file := range s.Identities {
+		identities = append(identities, e.show(file))
+	}
+	m.add("identities", identities)
+	m.add("owner", s.Owner)
+	m.add("mode", s.Mode)
+	m.add("link", e.show(s.Link))
+	return m
+}
+
 // projectExtra is what the format can't say of a project.
 func (e *encoder) projectExtra() mapping {
 	x, p := mapping{}, e.p
@@ -486,7 +508,7 @@ func (e *encoder) projectExtra() mapping {
 	x.add("files", files)
 	secrets := mapping{}
 	for _, name := range slices.Sorted(maps.Keys(p.Secrets)) {
-		secrets.add(name, e.show(p.Secrets[name].File)) // where it is, not what
+		secrets.add(name, e.secret(p.Secrets[name]))
 	}
 	x.add("secrets", secrets)
 	users := mapping{}

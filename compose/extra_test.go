@@ -35,7 +35,7 @@ func TestEncodeShowsWhatTheFormatLacks(t *testing.T) {
 	got := strings.Join(strings.Fields(string(out)), " ")
 	for _, want := range []string{
 		"keep: - ./data files:", "lent: <run>/key: ./key.pem", "<run>/conf: <secret a/pass>", `gpus: devices: - "0" - GPU-1`, "gpus: all: true", "gpus: count: 2",
-		"secrets: a/pass: ./pass", "users: redis: 901:902:/h",
+		"secrets: a/pass: file: ./pass", "users: redis: 901:902:/h",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, out)

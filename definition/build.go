@@ -32,6 +32,7 @@ func (e *evaluation) build(c *module.Config, name string) (*project.Project, []n
 		Container: project.Container{User: c.String("user"), WorkingDir: dir, Tag: c.String("tag")},
 	}
 	b.stopTimeout()
+	b.secrets()
 	b.container()
 	catalog.Generate(c.Get("services"), b.project, b.place)
 	for _, proc := range b.project.Processes {
@@ -147,9 +148,6 @@ func (b *builder) container() {
 	out.SSHDConfig = b.String("sshdConfig")
 	if b.Has("home") {
 		b.note("home", "not supported by this build, and left out: home")
-	}
-	if len(b.Keys("age")) > 0 {
-		b.note("age", "not supported by this build, and left out: age")
 	}
 }
 

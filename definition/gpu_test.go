@@ -19,6 +19,7 @@ func TestGPUsOfServices(t *testing.T) {
 	}{
 		{"a container with CUDA", `
 		  cudaPackages = pkgs.cudaPackages_12_8;
+		  secrets.which.env = "WHICH";
 		  services.custom = {
 		    quiet = { enable = true; command = "x"; };
 		    first = { enable = true; command = "x"; environment.CUDA_VISIBLE_DEVICES = "0"; };

@@ -54,16 +54,11 @@ func (p *Project) fingerprint(id ID) string {
 	}
 	for _, name := range p.Uses(walks...) {
 		parts = append(parts, name, p.Files[name])
-		walks = append(walks, p.Files[name].EachText)
 	}
-	for _, walk := range walks {
-		walk(func(_ Owner, t *Text) {
-			for _, part := range *t {
-				if part.Secret != nil {
-					parts = append(parts, p.Secrets[*part.Secret])
-				}
-			}
-		})
+	for _, id := range s.ProcessIDs() {
+		for _, use := range p.SecretUses(p.Processes[id]) {
+			parts = append(parts, p.Secrets[use.Secret])
+		}
 	}
 	data, err := json.Marshal(withoutPos(parts))
 	if err != nil {

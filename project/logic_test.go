@@ -412,7 +412,7 @@ func TestFilesAndSecretsAreWhole(t *testing.T) {
 	}
 	p.Secrets = map[string]project.Secret{"api/x": {}, "api/y": {File: project.RootPath("/y")}}
 	err := p.Validate()
-	for want, n := range map[string]int{`file "<run>/b" of "api" must have either content or a source`: 1, `<run>/a`: 0, `secret "api/x" has no file`: 1, `api/y`: 0} {
+	for want, n := range map[string]int{`file "<run>/b" of "api" must have either content or a source`: 1, `<run>/a`: 0, `secret "api/x" has no source`: 1, `api/y`: 0} {
 		if got := strings.Count(fmt.Sprint(err), want); got != n {
 			t.Errorf("%d times %q in %v, want %d", got, want, err, n)
 		}

@@ -21,9 +21,9 @@ type Project struct {
 	// known: what to make them with where a machine lacks them.
 	Users map[string]User `json:"users,omitempty"`
 
-	// Secrets are files of the user's whose content texts name by Part.Secret.
-	// The content is read at each start, with the rights of whoever started
-	// nix2gpu, and never becomes part of the project.
+	// Secrets are what texts name by Part.Secret and Part.SecretFile, and
+	// processes by Credentials. They are read at each start, with the rights of
+	// whoever started nix2gpu, and never become part of the project.
 	Secrets map[string]Secret `json:"secrets,omitempty"`
 
 	WhenDone    WhenDone  `json:"whenDone,omitempty"`    // default: exit
@@ -176,18 +176,21 @@ type Process struct {
 	Service ID   `json:"service"`
 	Role    Role `json:"role"`
 
-	Command     Command          `json:"command"`
-	Env         map[string]Value `json:"env,omitempty"`
-	EnvFiles    []Text           `json:"envFiles,omitempty"` // read at each start; Env wins over them
-	Dir         Text             `json:"dir,omitempty"`      // default: the root
-	Path        []Text           `json:"path,omitempty"`     // folders that come first in PATH, where they exist
-	User        string           `json:"user,omitempty"`     // name or uid, of Users or of the machine; only when we are root
-	NoNewPrivs  bool             `json:"noNewPrivs,omitempty"`
-	Files       []File           `json:"files,omitempty"` // written before each start
-	Dirs        []Dir            `json:"dirs,omitempty"`  // made before each start
-	Packages    []PackageRef     `json:"packages,omitempty"`
-	Restart     Restart          `json:"restart,omitzero"`
-	SuccessCode []int            `json:"successExitCodes,omitempty"` // beside 0
+	Command  Command          `json:"command"`
+	Env      map[string]Value `json:"env,omitempty"`
+	EnvFiles []Text           `json:"envFiles,omitempty"` // read at each start; Env wins over them
+	// Credentials are secrets that the process finds as files in the folder
+	// CREDENTIALS_DIRECTORY, which nobody else can read: by the file's name.
+	Credentials map[string]string `json:"credentials,omitempty"`
+	Dir         Text              `json:"dir,omitempty"`  // default: the root
+	Path        []Text            `json:"path,omitempty"` // folders that come first in PATH, where they exist
+	User        string            `json:"user,omitempty"` // name or uid, of Users or of the machine; only when we are root
+	NoNewPrivs  bool              `json:"noNewPrivs,omitempty"`
+	Files       []File            `json:"files,omitempty"` // written before each start
+	Dirs        []Dir             `json:"dirs,omitempty"`  // made before each start
+	Packages    []PackageRef      `json:"packages,omitempty"`
+	Restart     Restart           `json:"restart,omitzero"`
+	SuccessCode []int             `json:"successExitCodes,omitempty"` // beside 0
 
 	Readiness *Probe `json:"readiness,omitempty"`
 	Liveness  *Probe `json:"liveness,omitempty"`
@@ -244,11 +247,6 @@ type Log struct {
 	File      Text `json:"file,omitempty"` // a copy beside our own file
 	MaxSizeMB int  `json:"maxSizeMB,omitempty"`
 	MaxFiles  int  `json:"maxFiles,omitempty"`
-}
-
-// A Secret is a file with one line that is not for every reader.
-type Secret struct {
-	File Text `json:"file"`
 }
 
 // A File is written before a process starts.

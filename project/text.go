@@ -25,7 +25,9 @@ type Part struct {
 	Run     *string      // our folder of this run: sockets, pid files
 	File    *string      // the path of a generated file, by its name in Project.Files
 	Self    bool         // the nix2gpu binary
-	Secret  *string      // the content of the named secret: of Project.Secrets, or one that the container brings
+	Secret  *string      // the content of the named secret, without the line end: of Project.Secrets
+
+	SecretFile *string // the path of the named secret's file, which is there while the process runs
 }
 
 // PackagePart is a path inside a package: Attr "python3", Sub "/bin/python".
@@ -52,6 +54,9 @@ func PackagePath(attr, sub string) Text { return Text{{Package: &PackagePart{att
 // SecretContent is the content of the secret of that name.
 func SecretContent(name string) Text { return Text{{Secret: &name}} }
 
+// SecretPath is the path of the file of the secret of that name.
+func SecretPath(name string) Text { return Text{{SecretFile: &name}} }
+
 // Self is the path of the nix2gpu binary.
 func Self() Text { return Text{{Self: true}} }
 
@@ -73,7 +78,7 @@ func Join(texts ...Text) Text {
 // IsLiteral reports whether p is plain characters.
 func (p Part) IsLiteral() bool {
 	return p.Package == nil && p.Root == nil && p.State == nil && p.Run == nil &&
-		p.File == nil && !p.Self && p.Secret == nil
+		p.File == nil && !p.Self && p.Secret == nil && p.SecretFile == nil
 }
 
 // Literal returns t's characters, and whether t is nothing but them.
@@ -125,6 +130,8 @@ func (t Text) String() string {
 			b.WriteString("nix2gpu")
 		case p.Secret != nil:
 			b.WriteString("<secret " + *p.Secret + ">")
+		case p.SecretFile != nil:
+			b.WriteString("<secrets>/" + *p.SecretFile)
 		default:
 			b.WriteString(p.Literal)
 		}
@@ -142,6 +149,8 @@ type partJSON struct {
 	File    *string `json:"file,omitempty"`
 	Self    bool    `json:"self,omitempty"`
 	Secret  *string `json:"secret,omitempty"`
+
+	SecretFile *string `json:"secretFile,omitempty"`
 }
 
 // MarshalJSON writes a string when t is one literal or empty, else a list.
@@ -155,7 +164,7 @@ func (t Text) MarshalJSON() ([]byte, error) {
 			list[i] = p.Literal
 			continue
 		}
-		j := partJSON{Root: p.Root, State: p.State, Run: p.Run, File: p.File, Self: p.Self, Secret: p.Secret}
+		j := partJSON{Root: p.Root, State: p.State, Run: p.Run, File: p.File, Self: p.Self, Secret: p.Secret, SecretFile: p.SecretFile}
 		if p.Package != nil {
 			j.Package, j.Sub = &p.Package.Attr, p.Package.Sub
 		}
@@ -202,7 +211,7 @@ func unmarshalPart(raw json.RawMessage) (Part, error) {
 	if err := dec.Decode(&j); err != nil {
 		return Part{}, fmt.Errorf("part of a text: %v", err)
 	}
-	p := Part{Root: j.Root, State: j.State, Run: j.Run, File: j.File, Self: j.Self, Secret: j.Secret}
+	p := Part{Root: j.Root, State: j.State, Run: j.Run, File: j.File, Self: j.Self, Secret: j.Secret, SecretFile: j.SecretFile}
 	if j.Package != nil {
 		p.Package = &PackagePart{*j.Package, j.Sub}
 	}

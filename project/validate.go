@@ -42,11 +42,7 @@ func (p *Project) Validate() error {
 		found.add(pos, ring[0], "remove one of these dependencies", "services wait for each other: %s", strings.Join(names, " → "))
 	}
 	found.checkFiles(p)
-	for _, name := range slices.Sorted(maps.Keys(p.Secrets)) {
-		if p.Secrets[name].File.IsEmpty() {
-			found.add(Pos{}, "", "", "secret %q has no file", name)
-		}
-	}
+	found.checkSecrets(p)
 	found.checkPorts(p)
 	return found.asError()
 }

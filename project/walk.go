@@ -29,12 +29,7 @@ func (p *Project) EachText(visit TextVisitor) {
 		p.Files[name].eachText(Owner{File: name, Field: "files"}, visit)
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Secrets)) {
-		file := p.Secrets[name].File
-		before := file
-		visit(Owner{Field: "secrets", Name: name}, &file)
-		if !sameText(before, file) {
-			p.Secrets[name] = Secret{File: file}
-		}
+		p.eachOfSecret(Owner{Field: "secrets", Name: name}, name, visit)
 	}
 }
 
@@ -129,10 +124,11 @@ func (p *Project) Uses(walks ...func(TextVisitor)) []string {
 	var visit TextVisitor
 	visit = func(_ Owner, t *Text) {
 		for _, part := range *t {
-			if part.Secret != nil && !secrets[*part.Secret] {
-				secrets[*part.Secret] = true
-				file := p.Secrets[*part.Secret].File
-				visit(Owner{}, &file)
+			for _, name := range []*string{part.Secret, part.SecretFile} {
+				if name != nil && !secrets[*name] {
+					secrets[*name] = true
+					p.eachOfSecret(Owner{}, *name, visit)
+				}
 			}
 			if part.File == nil {
 				continue

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"nix2gpu/secret"
 )
 
 // maxPath is how long a socket's path may be. The kernel takes 107 bytes;
@@ -55,6 +57,10 @@ type Layout struct {
 	Socket string // the control socket
 	Run    string // what services keep for one run: their sockets and pid files
 
+	// Secrets is for files with secrets in them, for one run: in memory, and on
+	// no disk. "": there is no such place.
+	Secrets string
+
 	State    string // what outlives a run
 	Logs     string // in State
 	Packages string // in State: the farm of package links
@@ -91,6 +97,7 @@ func Locate(e Env, container, root string) Layout {
 	l.Socket = filepath.Join(l.base, l.Key+".sock")
 	l.Run = filepath.Join(e.runBase(l.base), l.Key)
 	l.State = e.stateFolder(name, root, l.Key)
+	l.Secrets = e.secretsFolder(l.base, l.Key)
 	if e.InContainer {
 		l.Socket = filepath.Join(l.base, "control.sock")
 		l.Run = e.runBase(l.base)
@@ -154,6 +161,23 @@ func (e Env) runBase(base string) string {
 		return filepath.Join("/", e.Root, "run/nix2gpu-services")
 	}
 	return filepath.Join(base, "services")
+}
+
+// secretsFolder is beside the run folders where those are in memory, else in
+// the machine's shared memory. Under root other users pass through it, to what
+// is theirs.
+func (e Env) secretsFolder(base, key string) string {
+	beside := filepath.Join(base, "secrets")
+	if base == filepath.Join("/", e.Root, "run/nix2gpu") {
+		beside = filepath.Join("/", e.Root, "run/nix2gpu-secrets")
+	}
+	shared := filepath.Join("/", e.Root, "dev/shm", "nix2gpu-secrets-"+strconv.Itoa(e.UID))
+	for _, dir := range []string{beside, shared} {
+		if secret.InMemory(dir) && writable(dir) {
+			return filepath.Join(dir, key)
+		}
+	}
+	return ""
 }
 
 func (e Env) stateFolder(name, root, key string) string {

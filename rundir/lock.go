@@ -92,7 +92,7 @@ func (l Layout) Lock() (*Lock, error) {
 		}
 		k.held = append(k.held, heldFile{want, f})
 	}
-	if err := l.emptyRun(); err != nil {
+	if err := cmp.Or(l.emptyRun(), l.ClearSecrets()); err != nil {
 		k.Release()
 		return nil, err
 	}

@@ -245,8 +245,34 @@ func checkSocket(path string) error {
 // still may be somebody else's. Call it with the lock held, when nothing runs
 // any more.
 func (l Layout) Clear() error {
-	err := os.RemoveAll(l.Run)
+	err := errors.Join(os.RemoveAll(l.Run), l.ClearSecrets())
 	os.Remove(filepath.Dir(l.Run)) // the last one turns off the light; Release removes base
+	return err
+}
+
+// SecretLinks is the folder in Layout.Secrets whose links lead to links, outside
+// the run's folders, to secrets.
+const SecretLinks = "links"
+
+// ClearSecrets removes the folder of secrets, and the links to what is in it,
+// as far as it is ours: in shared memory anybody can make one of that name.
+func (l Layout) ClearSecrets() error {
+	if l.Secrets == "" || safefile.CheckFolder(filepath.Dir(l.Secrets)) != nil {
+		return nil
+	}
+	links := filepath.Join(l.Secrets, SecretLinks)
+	entries, _ := os.ReadDir(links) // most runs have none
+	for _, entry := range entries {
+		at, err := os.Readlink(filepath.Join(links, entry.Name()))
+		if err != nil {
+			continue
+		}
+		if target, err := os.Readlink(at); err == nil && strings.HasPrefix(target, l.Secrets+"/") {
+			os.Remove(at)
+		}
+	}
+	err := os.RemoveAll(l.Secrets)
+	os.Remove(filepath.Dir(l.Secrets))
 	return err
 }
 

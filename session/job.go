@@ -67,6 +67,13 @@ func (j *Job) File() (*os.File, error) {
 	return f, nil
 }
 
+// PeekJob says where the job in a file runs, and leaves it to its reader.
+func PeekJob(f io.ReaderAt) (container, root, socket string, err error) {
+	var j struct{ Container, Root, Socket string }
+	err = json.NewDecoder(io.NewSectionReader(f, 0, 1<<40)).Decode(&j)
+	return j.Container, j.Root, j.Socket, err
+}
+
 // ErrNotAJob is for a person who has tried a verb that is not theirs.
 var ErrNotAJob = errors.New("supervise is used by \"up\", not by hand")
 

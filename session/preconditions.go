@@ -30,7 +30,7 @@ type Machine struct {
 
 // Stage prepares what runs on the machine.
 func (m Machine) Stage() *stage.Stage {
-	return stage.New(stage.Places{Root: m.Root, State: m.Layout.State, Run: m.Layout.Run, Self: m.Self},
+	return stage.New(stage.Places{Root: m.Root, State: m.Layout.State, Run: m.Layout.Run, Secrets: m.Layout.Secrets, Self: m.Self},
 		provider(m.Layout, m.Layout.Packages), stage.Options{Environ: m.Environ})
 }
 
@@ -46,6 +46,7 @@ const (
 	CommandMissing                 // a program or folder that does not exist
 	UserMissing                    // a user that does not exist
 	LogRefused                     // a file for the log that can't be written to, or was planted
+	SecretMissing                  // a secret that can't be read, or not be handed on
 )
 
 // A Precondition is one that is not met: what would make a service fail at
@@ -143,6 +144,7 @@ func (m Machine) Preconditions(p *project.Project, ids []project.ID, held []proj
 	c.ports(held)
 	c.folders()
 	c.logFiles()
+	c.secrets()
 	c.packages()
 	c.commands()
 	slices.SortStableFunc(c.unmet, func(a, b Precondition) int { return a.Pos.Compare(b.Pos) })
@@ -316,11 +318,11 @@ func tryFolder(dir string) error {
 
 // stage is a stage that writes nothing where a run would.
 func (c *check) stage() *stage.Stage {
-	at := stage.Places{Root: c.Root, State: c.Layout.State, Run: c.Layout.Run, Self: c.Self}
+	at := stage.Places{Root: c.Root, State: c.Layout.State, Run: c.Layout.Run, Secrets: c.Layout.Secrets, Self: c.Self}
 	if c.scratch != "" {
-		at.Run, at.Secrets = filepath.Join(c.scratch, "run"), filepath.Join(c.Layout.Run, "secrets")
+		at.Run = filepath.Join(c.scratch, "run")
 	}
-	return stage.New(at, c.provider(), stage.Options{Environ: c.Environ})
+	return stage.New(at, c.provider(), stage.Options{Environ: c.Environ, Looking: true})
 }
 
 // provider finds packages with what an earlier run has left for this one, so
@@ -341,6 +343,46 @@ func provider(l rundir.Layout, dir string) packages.Provider {
 		return host
 	}
 	return &packages.Baked{Dir: l.Baked, Next: host}
+}
+
+// secrets finds those that can't be read, or not be written to where no disk
+// keeps them. One that a service makes which must have ended before is left to
+// the start.
+func (c *check) secrets() {
+	st := c.stage()
+	why := map[string]error{}
+	c.services(func(s *project.Service) {
+		later := false
+		for _, d := range s.DependsOn {
+			later = later || d.Condition == project.Completed || d.Condition == project.Exited
+		}
+		seen := map[string]bool{}
+		for _, id := range s.ProcessIDs() {
+			for _, use := range c.project.SecretUses(c.project.Processes[id]) {
+				own, ok := c.project.Secrets[use.Secret]
+				if !ok || seen[use.Secret] {
+					continue
+				}
+				seen[use.Secret] = true
+				if _, looked := why[use.Secret]; !looked {
+					why[use.Secret] = st.CheckSecret(c.project, use.Secret)
+				}
+				err := why[use.Secret]
+				if err == nil && (use.Path || use.Field == "files") {
+					err = st.CheckMemory()
+				}
+				var e *stage.Error
+				if !errors.As(err, &e) || later && errors.Is(err, fs.ErrNotExist) {
+					continue
+				}
+				pos := own.Pos
+				if pos == (project.Pos{}) {
+					pos = s.Pos
+				}
+				c.fail(SecretMissing, s, pos, e.Hint, "%s", e.Msg)
+			}
+		}
+	})
 }
 
 // logFiles finds the copies of logs that can't be written, or would be written

@@ -12,6 +12,7 @@ import (
 
 	"nix2gpu/dotenv"
 	"nix2gpu/project"
+	"nix2gpu/safefile"
 )
 
 type environment map[string]string
@@ -40,6 +41,11 @@ func (s *Stage) env(p *project.Project, proc *project.Process, user *account, cw
 	delete(env, "NOTIFY_SOCKET") // ours, not theirs
 	delete(env, "LISTEN_FDS")
 	delete(env, "LISTEN_PID")
+	for _, own := range p.Secrets {
+		if own.Env != "" { // who names it gets it, and nobody else
+			delete(env, own.Env)
+		}
+	}
 	if env["PATH"] == "" {
 		env["PATH"] = defaultPath
 	}
@@ -64,6 +70,13 @@ func (s *Stage) env(p *project.Project, proc *project.Process, user *account, cw
 			return nil, err
 		}
 	}
+	if len(proc.Credentials) > 0 {
+		dir, err := s.credentialsDir(proc)
+		if err != nil {
+			return nil, err
+		}
+		env["CREDENTIALS_DIRECTORY"] = dir
+	}
 	inherited := env["PATH"]
 	if err := s.addEnv(p, env, proc.Env); err != nil {
 		return nil, err
@@ -78,6 +91,9 @@ func (s *Stage) addEnv(p *project.Project, env environment, values map[string]pr
 	for _, k := range slices.Sorted(maps.Keys(values)) {
 		v, err := s.Resolve(p, values[k].Text)
 		if err != nil {
+			return err
+		}
+		if err := checkSecretValue(k, values[k].Text, v); err != nil {
 			return err
 		}
 		if k == "" || strings.ContainsAny(k, "=\x00") || strings.ContainsRune(v, 0) {
@@ -115,6 +131,10 @@ func (s *Stage) bins(p *project.Project, proc *project.Process) ([]string, error
 	return dirs, nil
 }
 
+// maxEnvFile bounds what is read of an environment file: no process can be
+// given more.
+const maxEnvFile = 4 << 20
+
 // addEnvFile reads one env file. A path that begins with "-" may be missing.
 func (s *Stage) addEnvFile(p *project.Project, env environment, file project.Text) error {
 	name, err := s.Resolve(p, file)
@@ -125,7 +145,7 @@ func (s *Stage) addEnvFile(p *project.Project, env environment, file project.Tex
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(s.at.Root, name)
 	}
-	data, err := os.ReadFile(name)
+	data, err := safefile.ReadNamed(name, maxEnvFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && optional:
 		return nil

@@ -13,6 +13,7 @@ import (
 
 	"nix2gpu/project"
 	"nix2gpu/safefile"
+	"nix2gpu/secret"
 )
 
 // makeDir makes a folder and gives it to its user. One that exists keeps its
@@ -158,7 +159,7 @@ func (s *Stage) writeFile(p *project.Project, f *project.File, user *account) er
 		if content, err = s.resolve(p, f.Content, escaping(f.Escape), 0); err != nil {
 			return err
 		}
-		err = s.put(path, content, f.Mode, owner)
+		err = s.putText(path, f.Content, content, f.Mode, owner)
 	}
 	if err != nil {
 		return err
@@ -191,11 +192,14 @@ func (s *Stage) lend(p *project.Project, path string, f *project.File, owner *ac
 	if !s.root || owner.may(info, 4) && owner.closed(source) == "" {
 		return link(path, source)
 	}
-	data, err := readRegular(source, maxLent)
+	data, err := safefile.ReadNamed(source, maxLent)
 	if err != nil {
 		return fileError(BadFile, "cannot read file", source, err)
 	}
-	return s.put(path, string(data), f.Mode, owner)
+	if s.at.Secrets == "" && !secret.InMemory(source) { // one more copy on a disk is no worse
+		return s.put(path, string(data), f.Mode, owner)
+	}
+	return s.putAside(path, string(data), f.Mode, owner)
 }
 
 // link makes path a link to target, by renaming.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"nix2gpu/project"
+	"nix2gpu/secret"
 )
 
 // What a secret holds becomes part of a file of the process, escaped, without
@@ -19,7 +20,7 @@ func TestSecretsBecomePartOfAFile(t *testing.T) {
 		{"no line end", "pw", `"`, "a pw b", ""},
 		{"several lines", "one\ntwo\n", "", "a one\ntwo b", ""},
 		{"several lines where one is meant", "one\nrename-command FLUSHALL x\n", `"`, "", "must not hold a line end"},
-		{"empty", "\n", "", "", "it is empty"},
+		{"empty", "\n", "", "", "is empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newStage(t)
@@ -60,7 +61,7 @@ func TestSecretsThatCannotBeRead(t *testing.T) {
 			t.Errorf("%s: got %v, want %q with the path", file, err, want)
 		}
 	}
-	if _, err := s.Resolve(&project.Project{}, project.SecretContent("../x")); err == nil || !strings.Contains(err.Error(), "plain name") {
+	if _, err := s.Resolve(&project.Project{}, project.SecretPath("../x")); err == nil || !strings.Contains(err.Error(), "plain name") {
 		t.Errorf("a secret that leaves its folder: %v", err)
 	}
 }
@@ -104,9 +105,9 @@ func TestLentFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if isLink := info.Mode()&os.ModeSymlink != 0; isLink != (mode == 0o644) {
-			t.Errorf("run %d: %v for an original with mode %o", i, info.Mode(), mode)
-		} else if !isLink && (info.Mode().Perm() != 0o400 || ownerOf(info) != 65534) {
+		if target, _ := os.Readlink(lent); (target == source) != (mode == 0o644) {
+			t.Errorf("run %d: a link to %q for an original with mode %o", i, target, mode)
+		} else if info, err = os.Stat(lent); err != nil || target != source && (info.Mode().Perm() != 0o400 || ownerOf(info) != 65534 || !secret.InMemory(filepath.Dir(target))) {
 			t.Errorf("run %d: the copy has mode %v and owner %d", i, info.Mode(), ownerOf(info))
 		}
 		if got, _ := os.ReadFile(lent); string(got) != content {

@@ -20,12 +20,15 @@ type Places struct {
 	State   string // outlives a run
 	Run     string // of this run: sockets, rendered configuration
 	Self    string // the nix2gpu binary
-	Secrets string // one file a secret; default: Run/secrets
+	Secrets string // of this run, in memory and on no disk: files with secrets in them; "": there is none
 }
 
 // Options tunes a Stage. The zero value is ready to use.
 type Options struct {
 	Environ []string // what every process inherits, "K=V"; default: os.Environ()
+	// Looking is for those who only want to know what is wrong with a command:
+	// no secret is read for it.
+	Looking bool
 }
 
 // A Stage prepares the processes of one project on this machine.
@@ -35,19 +38,19 @@ type Stage struct {
 	environ  []string
 	root     bool // we may become other users
 	search   bool // we may let them pass through closed folders
+	looking  bool
 }
 
 // New returns a stage over these places. With a nil provider the packages are
 // those installed on this machine, linked below the state folder.
 func New(at Places, provider packages.Provider, o Options) *Stage {
-	at.Secrets = cmp.Or(at.Secrets, filepath.Join(at.Run, "secrets"))
 	if provider == nil {
 		provider = &packages.Host{Dir: filepath.Join(at.State, "packages")}
 	}
 	if o.Environ == nil {
 		o.Environ = os.Environ()
 	}
-	return &Stage{at: at, provider: provider, environ: o.Environ, root: os.Geteuid() == 0, search: mayPassOn(unix.CAP_DAC_READ_SEARCH)}
+	return &Stage{at: at, provider: provider, environ: o.Environ, root: os.Geteuid() == 0, search: mayPassOn(unix.CAP_DAC_READ_SEARCH), looking: o.Looking}
 }
 
 // A Launch is what is needed to spawn a process: nothing in it has to be
@@ -79,6 +82,9 @@ func (s *Stage) Prepare(p *project.Project, proc *project.Process) (*Launch, err
 		return nil, err
 	}
 	if err := s.enterable(user); err != nil {
+		return nil, err
+	}
+	if err := s.secretFiles(p, proc, user); err != nil {
 		return nil, err
 	}
 	for _, d := range proc.Dirs {
@@ -201,6 +207,7 @@ const (
 	BadUser                       // there is no such user, or we may not become one
 	BadPackage                    // a package is not installed
 	BadText                       // a text names what does not exist
+	BadSecret                     // a secret cannot be read, or not be handed on
 )
 
 // An Error says why a process cannot be started.

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/packages"
 	"nix2gpu/project"
 )
@@ -17,7 +18,7 @@ import (
 func newStage(t *testing.T) *Stage {
 	t.Helper()
 	top := t.TempDir()
-	at := Places{Root: filepath.Join(top, "my project"), State: filepath.Join(top, "state"), Run: filepath.Join(top, "run"), Self: "/opt/nix2gpu"}
+	at := Places{Root: filepath.Join(top, "my project"), State: filepath.Join(top, "state"), Run: filepath.Join(top, "run"), Secrets: filepath.Join(testkit.Memory(t), "secrets", "key"), Self: "/opt/nix2gpu"}
 	for _, dir := range []string{at.Root, at.State, at.Run} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
@@ -214,7 +215,7 @@ func TestWhatCannotStart(t *testing.T) {
 		{"package", project.Process{Command: project.Command{Exec: []project.Text{project.PackagePath("no-such-thing", "/bin/x")}}}, BadPackage, "apt-get install"},
 		{"package without the program", project.Process{Command: project.Command{Exec: []project.Text{project.PackagePath("bash", "/bin/none")}}}, BadPackage, `has no program "none"`},
 		{"generated file", project.Process{Command: project.Command{Exec: []project.Text{project.FilePath("none")}}}, BadText, "no generated file"},
-		{"secret", project.Process{Command: exe("true").Command, Env: map[string]project.Value{"S": {Text: project.Text{{Secret: ptr("key")}}}}}, BadFile, `secret "key" cannot be read`},
+		{"secret", project.Process{Command: exe("true").Command, Env: map[string]project.Value{"S": {Text: project.Text{{Secret: ptr("key")}}}}}, BadSecret, `there is no secret "key"`},
 		{"mode", project.Process{Command: exe("true").Command, Dirs: []project.Dir{{Path: project.Lit("x"), Mode: "rwx"}}}, BadText, "octal"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

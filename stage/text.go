@@ -1,15 +1,10 @@
 package stage
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"nix2gpu/packages"
 	"nix2gpu/project"
@@ -72,6 +67,9 @@ func (s *Stage) place(p *project.Project, part project.Part, depth int) (string,
 	case part.File != nil:
 		return s.generated(p, *part.File, depth)
 	}
+	if part.SecretFile != nil {
+		return s.secretPath(*part.SecretFile)
+	}
 	return s.secret(p, *part.Secret, depth)
 }
 
@@ -119,58 +117,6 @@ func (s *Stage) generated(p *project.Project, name string, depth int) (string, e
 		return "", &Error{Kind: BadText, Msg: fmt.Sprintf("the project has no generated file %q", name)}
 	}
 	return path, nil
-}
-
-// maxSecret bounds what is read of the file of a secret.
-const maxSecret = 1 << 20
-
-// secret reads a secret of the project, or one that the container brings. The
-// line end at its end does not belong to it.
-func (s *Stage) secret(p *project.Project, name string, depth int) (string, error) {
-	path := filepath.Join(s.at.Secrets, name)
-	what := fmt.Sprintf("secret %q cannot be read from", name)
-	if own, ok := p.Secrets[name]; ok {
-		file, err := s.resolve(p, own.File, plain, depth+1)
-		if err != nil {
-			return "", err
-		}
-		path = s.absolute(file)
-	} else if !filepath.IsLocal(name) {
-		return "", &Error{Kind: BadText, Msg: fmt.Sprintf("secret %q must have a plain name", name)}
-	}
-	data, err := readRegular(path, maxSecret)
-	if err != nil {
-		e := fileError(BadFile, what, path, err)
-		if errors.Is(err, fs.ErrNotExist) {
-			e.Hint = "make it, or correct its path"
-		}
-		return "", e
-	}
-	content := strings.TrimRight(string(data), "\r\n")
-	if content == "" {
-		return "", &Error{Kind: BadFile, Msg: fmt.Sprintf("%s %q: it is empty", what, path), Hint: "write the secret into it"}
-	}
-	return content, nil
-}
-
-// readRegular reads a file that must be a plain one, and no larger than limit:
-// nothing else ends for sure.
-func readRegular(path string, limit int64) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // no waiting for the other end of a FIFO
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, errors.New("it is no plain file")
-	case info.Size() > limit:
-		return nil, fmt.Errorf("it is larger than %d bytes", limit)
-	}
-	return io.ReadAll(io.LimitReader(f, limit))
 }
 
 // plain leaves what a place stands for as it is.

@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"safeyaml":    {},
 	"process":     {"safefile", "project"}, // of project its words: Signal, Exit
 	"servicelog":  {"safefile"},
-	"rundir":      {"safefile"},
+	"rundir":      {"safefile", "secret"},
 	"control":     {"project"}, // its words
 	"nix/syntax":  {},
 	"nix/lib":     {},
@@ -43,7 +43,8 @@ var mayImport = map[string][]string{
 	"catalog":     {"nix/module", "project"},
 	"definition":  {"nix/...", "catalog", "packages", "project", "safeyaml"},
 	"probe":       {"project", "process", "packages", "rundir"},
-	"stage":       {"dotenv", "project", "process", "packages", "rundir", "safefile"},
+	"secret":      {"safefile"},
+	"stage":       {"dotenv", "project", "process", "packages", "rundir", "safefile", "secret"},
 	"provision":   {"project", "process", "packages", "rundir"},
 	// Of control it has the types that travel: a service's status is one type from
 	// the engine to whoever asks, and a refusal carries its code.
@@ -90,6 +91,7 @@ var neverImport = map[string][]string{
 	"control/server": {"os/exec"},
 	"rundir":         {"os/exec"},
 	"session":        {"os/exec"},
+	"secret":         {"os/exec", "net", "net/http"},
 	"safefile":       {"os/exec"},
 	"debian/deb":     {"os", "os/exec", "net/http"},
 	"image":          {"os/exec", "net/http"},

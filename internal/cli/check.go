@@ -5,16 +5,26 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"nix2gpu/control/client"
+	"nix2gpu/project"
+	"nix2gpu/rundir"
+	"nix2gpu/session"
 )
 
 func newCheck(env *Env) *cobra.Command {
 	var t target
+	here := false
 	cmd := &cobra.Command{
 		Use:   "check [DEFINITION]",
 		Short: "Report everything that is wrong with a definition",
 		Long: `Evaluates a definition, or reads a process-compose.yaml, without running anything,
 and reports every error with its place, all at once. Exit code 0 when there is none,
-else 2.`,
+else 2.
+
+With --here, also what would fail on this machine now: ports that are taken, and
+packages, programs, users, folders and secrets that are not there. The exit code is 1
+then.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := t.take(args); err != nil {
 				return err
@@ -22,15 +32,16 @@ else 2.`,
 			if len(t.services) > 0 {
 				return usageError("check takes a definition, and %q does not look like one", t.services[0])
 			}
-			return runCheck(cmd.Context(), env, &t)
+			return runCheck(cmd.Context(), env, &t, here)
 		},
 	}
 	addTargetFlags(cmd, &t, "f")
 	addModuleFlag(cmd, &t)
+	cmd.Flags().BoolVar(&here, "here", false, "report as well what would fail on this machine now")
 	return cmd
 }
 
-func runCheck(ctx context.Context, env *Env, t *target) error {
+func runCheck(ctx context.Context, env *Env, t *target, here bool) error {
 	all, err := t.loadAll(ctx, env)
 	for _, l := range all {
 		l.writeNotes(env)
@@ -49,7 +60,49 @@ func runCheck(ctx context.Context, env *Env, t *target) error {
 			fmt.Fprintln(env.Stderr, text)
 		}
 	}
+	if err != nil || !here {
+		return err
+	}
+	for _, l := range all {
+		if refusal, failed := lookHere(ctx, env, l); failed != nil {
+			return failed
+		} else if refusal != nil {
+			writeFaults(env.Stderr, env.Dir, l.root, faults(refusal))
+			err = &exitError{code: exitFailed}
+		}
+	}
 	return err
+}
+
+// lookHere says what would make services of l fail at once on this machine. The
+// ports of those that run already are no obstacle.
+func lookHere(ctx context.Context, env *Env, l *loaded) (*session.Refusal, error) {
+	if l.none {
+		return nil, nil
+	}
+	self, err := env.selfPath()
+	if err != nil {
+		return nil, err
+	}
+	layout := rundir.Locate(env.rundirEnv(), l.container, l.root)
+	var held []project.Port
+	if layout.Holder() != 0 {
+		state, err := client.New(layout.Socket).State(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range state.Services {
+			if s.PID != 0 {
+				held = append(held, s.Ports...)
+			}
+		}
+	}
+	m := session.Machine{Layout: layout, Root: l.root, Self: self, Environ: env.Environ}
+	unmet, err := m.Preconditions(l.project, l.project.Select(l.project.Enabled(), false), held)
+	if err != nil || len(unmet) == 0 {
+		return nil, err
+	}
+	return &session.Refusal{Root: l.root, Unmet: unmet}, nil
 }
 
 func count(n int, what string) string {

@@ -190,7 +190,7 @@ func writeColumns(env *Env, rows [][]string) {
 			}
 			text := cell + strings.Repeat(" ", widths[i]-len(runes)+2)
 			used += widths[i] + 2
-			if color && n > 0 && i == 1 {
+			if color && n > 0 && i == 1 && rows[0][1] == "STATE" {
 				text = paint(cell) + text[len(cell):]
 			}
 			b.WriteString(text)

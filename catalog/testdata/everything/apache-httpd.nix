@@ -6,7 +6,7 @@
       hostName = "x"; serverAliases = [ "y" ]; listen = [ { ip = "127.0.0.1"; port = 6012; ssl = true; } ]; documentRoot = "./user-public";
       servedDirs = [ { urlPath = "/d"; dir = "./user-dir"; } ]; servedFiles = [ { urlPath = "/f"; file = "./user-file"; } ];
       locations."/" = { proxyPass = "http://127.0.0.1:1/"; index = "i"; extraConfig = "Require all granted"; priority = 1; }; locations."/a".alias = "./user-alias";
-      globalRedirect = "http://x/"; extraConfig = "UseCanonicalName On"; adminAddr = "c@d"; sslServerCert = "./user-cert"; sslServerKey = "./user-key"; sslServerChain = "./user-chain"; logFormat = "combined";
+      globalRedirect = "http://x/"; extraConfig = "UseCanonicalName On"; adminAddr = "c@d"; sslServerCert = "./user-cert"; sslServerKey.secret = "user-secret"; sslServerChain = "./user-chain"; logFormat = "combined";
     };
   };
   services.apache-httpd.own = { enable = true; configFile = "./user.conf"; };

@@ -4,7 +4,7 @@
     description = "d"; namespace = "n"; dataDir = "./user-data"; user = "user"; command = [ "./user-program" "--flag" ]; packages = [ pkgs.python3 ];
     ports = [ 1 ]; privileged = false;
     environment = { A = "1"; B = { secret = "user-secret"; }; C = ./user-file; D = null; E = 2; F = true; };
-    environmentFile = "./user-env"; environmentFiles = [ "-./user-more" ]; working_dir = "./user-dir";
+    credentials = { one = "user-secret"; two.secret = "user-secret"; }; environmentFile = "./user-env"; environmentFiles = [ "-./user-more" ]; working_dir = "./user-dir";
     depends_on.other = { condition = "completed"; restart = true; };
     restart = "always"; restart_delay = "1s"; restart_delay_max = 5; restart_delay_backoff = 2; max_restarts = 3;
     readiness_probe = {
@@ -18,7 +18,7 @@
     successExitCodes = [ 3 ]; gpus = [ 0 "GPU-1" ];
   };
   services.custom.other = {
-    enable = true; command = "x"; environment = [ "A=1" ];
+    enable = true; command = "x"; environment = [ "A=1" ]; credentials = [ "user-secret" ];
     availability = { restart = "on_failure"; backoff_seconds = 2; max_restarts = 5; exit_on_end = true; exit_on_skipped = true; };
     ready_log_line = "ready"; startup_probe.log_line = "up"; liveness_probe.tcp.port = 2;
   };

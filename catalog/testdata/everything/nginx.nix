@@ -18,7 +18,7 @@
       locations."/b" = { alias = "./user-alias/"; return = 404; };
     };
     virtualHosts.f = { listenAddresses = [ "127.0.0.1" ]; forceSSL = true; sslCertificate = "./user-cert"; sslCertificateKey = "./user-key"; redirectCode = 302; basicAuthFile = "./user-auth"; };
-    virtualHosts.g = { onlySSL = true; sslCertificate = "./user-cert"; sslCertificateKey = "./user-key"; globalRedirect = "x"; };
+    virtualHosts.g = { onlySSL = true; sslCertificate = "./user-cert"; sslCertificateKey.secret = "user-secret"; globalRedirect = "x"; };
   };
   services.nginx.own = { enable = true; config = "events { } http { server { listen 6009; root /workspace/user-root; } }"; };
 }

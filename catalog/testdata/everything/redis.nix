@@ -4,4 +4,5 @@
     requirePassFile = "./user-pass"; databases = 3; logLevel = "verbose"; maxclients = 10; appendOnly = true; appendFsync = "always"; save = [ [ 900 1 ] ]; slowLogMaxLen = 3;
   };
   services.redis.socket = { enable = true; port = 0; unixSocket = "user.sock"; requirePass = "x"; };
+  services.redis.secret = { enable = true; port = 0; unixSocket = "user.sock"; requirePassFile.secret = "user-secret"; };
 }

@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nix2gpu/rundir"
+	"nix2gpu/session"
+)
+
+func newSecret(env *Env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "secret",
+		Short: "Look at the secrets of a definition",
+		Long:  `Says which secrets a definition has, and who gets them. What they are is never shown.`,
+	}
+	cmd.AddCommand(newSecretList(env))
+	return cmd
+}
+
+func newSecretList(env *Env) *cobra.Command {
+	var t target
+	output := ""
+	cmd := &cobra.Command{
+		Use:     "ls [DEFINITION]",
+		Aliases: []string{"list"},
+		Short:   "List secrets: where they come from, who gets them, and whether they are there",
+		Long: `Lists the secrets of a definition, and its environment files: where each comes from,
+which services get it and how, and whether it can be read on this machine, by you,
+now. What a secret is, is not shown.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := t.take(args); err != nil {
+				return err
+			}
+			if len(t.services) > 0 {
+				return usageError("secret ls takes a definition, and %q does not look like one", t.services[0])
+			}
+			return runSecretList(cmd.Context(), env, &t, output)
+		},
+	}
+	addTargetFlags(cmd, &t, "f")
+	addModuleFlag(cmd, &t)
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "`format`: table or json")
+	return cmd
+}
+
+func runSecretList(ctx context.Context, env *Env, t *target, output string) error {
+	if err := oneOf("output", output, "table", "json"); err != nil {
+		return err
+	}
+	l, err := t.load(ctx, env)
+	if err != nil {
+		return err
+	}
+	self, err := env.selfPath()
+	if err != nil {
+		return err
+	}
+	m := session.Machine{Layout: rundir.Locate(env.rundirEnv(), l.container, l.root), Root: l.root, Self: self, Environ: env.Environ}
+	found := m.Secrets(l.project)
+	if output == "json" {
+		if found == nil {
+			found = []session.SecretReport{}
+		}
+		return writeJSON(env.Stdout, found)
+	}
+	rows := [][]string{{"NAME", "SOURCE", "READ BY", "STATE"}}
+	for _, s := range found {
+		state := "present"
+		if !s.Present {
+			state = s.Why
+		}
+		rows = append(rows, []string{dash(s.Name), s.Source, dash(strings.Join(s.Readers, ", ")), state})
+	}
+	writeColumns(env, rows)
+	return nil
+}

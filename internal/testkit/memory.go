@@ -1,0 +1,21 @@
+package testkit
+
+import (
+	"os"
+	"testing"
+)
+
+// Memory is a new folder that is on no disk, which every user may pass
+// through. It goes when the test ends.
+func Memory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "nix2gpu-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}

@@ -1,0 +1,252 @@
+package project
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nix2gpu/spelling"
+)
+
+// A Secret is a text that is not for every reader: where it comes from, and
+// never what it is. Exactly one of File, Age and Env is set.
+type Secret struct {
+	File Text   `json:"file,omitempty"` // a file
+	Age  Text   `json:"age,omitempty"`  // a file that is encrypted with age
+	Env  string `json:"env,omitempty"`  // a variable of whoever starts nix2gpu; no process inherits it
+
+	// Identities are the files of keys with which Age may be decrypted. They are
+	// tried in order; one that cannot be read is passed over.
+	Identities []Text `json:"identities,omitempty"`
+
+	// Owner and Mode are those of the file that SecretFile names, and Link is a
+	// further path of it.
+	Owner string `json:"owner,omitempty"` // default: the user of the processes that name it
+	Mode  string `json:"mode,omitempty"`  // octal, "0400" unless set
+	Link  Text   `json:"link,omitempty"`
+
+	Pos Pos `json:"pos,omitzero"`
+}
+
+// Source says in a word or two where s comes from.
+func (s Secret) Source() string {
+	switch {
+	case len(s.File) > 0:
+		return "file " + s.File.String()
+	case len(s.Age) > 0:
+		return "age " + s.Age.String()
+	}
+	return "env " + s.Env
+}
+
+// eachOfSecret visits the texts of a secret. It stores it only when one was
+// assigned: readers may walk one project at the same time.
+func (p *Project) eachOfSecret(o Owner, name string, visit TextVisitor) {
+	s, ok := p.Secrets[name]
+	if !ok {
+		return
+	}
+	changed := false
+	each := func(t *Text) {
+		before := *t
+		visit(o, t)
+		changed = changed || !sameText(before, *t)
+	}
+	each(&s.File)
+	each(&s.Age)
+	identities := slices.Clone(s.Identities)
+	for i := range identities {
+		each(&identities[i])
+	}
+	each(&s.Link)
+	if changed {
+		s.Identities = identities
+		p.Secrets[name] = s
+	}
+}
+
+// A SecretUse is one way in which a process gets a secret.
+type SecretUse struct {
+	Secret  string
+	Process ID
+	Field   string // as that of an Owner: "env", "files", …; "credentials"
+	Name    string // the variable of "env", the file of "credentials"
+	Path    bool   // by the path of its file; else its content
+}
+
+// SecretUses lists the secrets that a process gets: through its own texts,
+// those of every process of the container, and those of the generated files
+// that these name. Whoever is not in this list gets nothing.
+func (p *Project) SecretUses(q *Process) []SecretUse {
+	if q == nil {
+		return nil
+	}
+	var uses []SecretUse
+	add := func(use SecretUse) {
+		use.Process = q.ID
+		if !slices.Contains(uses, use) {
+			uses = append(uses, use)
+		}
+	}
+	visit := func(o Owner, t *Text) {
+		for _, part := range *t {
+			switch {
+			case part.Secret != nil:
+				add(SecretUse{Secret: *part.Secret, Field: o.Field, Name: o.Name})
+			case part.SecretFile != nil:
+				add(SecretUse{Secret: *part.SecretFile, Field: o.Field, Name: o.Name, Path: true})
+			}
+		}
+	}
+	p.Container.eachEnv(visit)
+	q.EachText(visit)
+	for _, name := range p.Uses(p.Container.eachEnv, q.EachText) {
+		p.Files[name].eachText(Owner{File: name, Field: "files"}, visit)
+	}
+	for _, file := range slices.Sorted(maps.Keys(q.Credentials)) {
+		add(SecretUse{Secret: q.Credentials[file], Field: "credentials", Name: file, Path: true})
+	}
+	return uses
+}
+
+// SecretOwner is who the file of a secret belongs to: the user of the processes
+// that name its path, root apart, who reads everything. Several are an error
+// unless the secret says whose it is; then all of them are returned.
+func (p *Project) SecretOwner(name string) (owner string, several []string) {
+	if s := p.Secrets[name]; s.Owner != "" {
+		return s.Owner, nil
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.Processes)) {
+		q := p.Processes[id]
+		if q.User == "" || q.User == "root" || q.User == "0" || slices.Contains(several, q.User) {
+			continue
+		}
+		if slices.ContainsFunc(p.SecretUses(q), func(u SecretUse) bool {
+			return u.Secret == name && u.Path && u.Field != "credentials"
+		}) {
+			several = append(several, q.User)
+		}
+	}
+	if len(several) > 1 {
+		slices.Sort(several)
+		return "", several
+	}
+	return strings.Join(several, ""), nil
+}
+
+// SecretNames are what secrets may be called by users, sorted.
+func (p *Project) SecretNames() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(p.Secrets)), func(name string) bool {
+		return strings.Contains(name, "/") // an option that names a file by itself
+	})
+}
+
+// UnknownSecret says that there is no secret of that name, and which is meant.
+func (p *Project) UnknownSecret(name string) (msg, hint string) {
+	known := p.SecretNames()
+	msg = fmt.Sprintf("there is no secret %q", name)
+	switch near := spelling.Nearest(name, known); {
+	case near != "":
+		hint = fmt.Sprintf("did you mean %q?", near)
+	case len(known) > 0:
+		hint = "the secrets are " + strings.Join(known, ", ")
+	default:
+		hint = fmt.Sprintf("say where it comes from: secrets.%q.file = \"/run/secrets/%s\"", name, name)
+	}
+	return msg, hint
+}
+
+// goodVariable is a name that every shell can set.
+var goodVariable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func (e *Errors) checkSecrets(p *Project) {
+	for _, name := range slices.Sorted(maps.Keys(p.Secrets)) {
+		s := p.Secrets[name]
+		for _, part := range strings.Split(name, "/") {
+			if !goodName.MatchString(part) {
+				e.add(s.Pos, "", "", "secret name %q must consist of letters, digits and any of _ . : @ + -, and begin with a letter or digit", name)
+				break
+			}
+		}
+		var sources []string
+		for source, set := range map[string]bool{"file": !s.File.IsEmpty(), "age": !s.Age.IsEmpty(), "env": s.Env != ""} {
+			if set {
+				sources = append(sources, source)
+			}
+		}
+		slices.Sort(sources)
+		switch {
+		case len(sources) == 0:
+			e.add(s.Pos, "", "give it one of file, age and env", "secret %q has no source", name)
+		case len(sources) > 1:
+			e.add(s.Pos, "", "leave one", "secret %q must have one source, and has %s", name, strings.Join(sources, " and "))
+		case s.Env != "" && !goodVariable.MatchString(s.Env):
+			e.add(s.Pos, "", "", "the variable of secret %q must be a name such as %q, is %q", name, "HF_TOKEN", s.Env)
+		case !s.Age.IsEmpty() && len(s.Identities) == 0:
+			e.add(s.Pos, "", "set age.identityPaths", "secret %q is encrypted, and there is no identity to decrypt it with", name)
+		}
+		if n, err := strconv.ParseUint(s.Mode, 8, 32); s.Mode != "" && (err != nil || n > 0o777) {
+			e.add(s.Pos, "", "", "the mode of secret %q must be octal, such as \"0440\", is %q", name, s.Mode)
+		}
+		if s.Owner != "" && !goodUser.MatchString(strings.ToLower(s.Owner)) {
+			e.add(s.Pos, "", "", "the owner of secret %q must be the name of a user or a number, is %q", name, s.Owner)
+		}
+		if _, several := p.SecretOwner(name); len(several) > 1 {
+			e.add(s.Pos, "", "set its owner and mode, or give each service a file of its own with credentials",
+				"the file of secret %q is read by several users: %s", name, strings.Join(several, ", "))
+		}
+	}
+	e.checkSecretUses(p)
+}
+
+// checkSecretUses wants each secret that is named, and its content nowhere but
+// in variables and in files: what is executed, everyone on the machine reads.
+func (e *Errors) checkSecretUses(p *Project) {
+	unknown := func(pos Pos, service ID, who, name string) {
+		if _, ok := p.Secrets[name]; !ok {
+			msg, hint := p.UnknownSecret(name)
+			e.add(pos, service, hint, "%s: %s", who, msg)
+		}
+	}
+	about := func(o Owner) (pos Pos, service ID, who string) {
+		switch {
+		case o.File != "":
+			return pos, "", fmt.Sprintf("generated file %q", o.File)
+		case o.Process == "":
+			return pos, "", "the container"
+		}
+		service = p.Processes[o.Process].Service
+		if s := p.Services[service]; s != nil {
+			pos = s.Pos
+		}
+		return pos, service, fmt.Sprintf("process %q", o.Process)
+	}
+	p.EachText(func(o Owner, t *Text) {
+		pos, service, who := about(o)
+		for _, part := range *t {
+			for _, name := range []*string{part.Secret, part.SecretFile} {
+				if name != nil {
+					unknown(pos, service, who, *name)
+				}
+			}
+			switch {
+			case part.Secret != nil && (o.Field != "env" && o.Field != "files" || o.File != ""):
+				e.add(pos, service, "pass it in a variable, or in a file of the process", "%s: the content of secret %q must not stand in %s, where others read it", who, *part.Secret, o.Field)
+			case part.SecretFile != nil && o.Field == "secrets":
+				e.add(p.Secrets[o.Name].Pos, "", "", "secret %q cannot come from another secret", o.Name)
+			}
+		}
+	})
+	for _, id := range slices.Sorted(maps.Keys(p.Processes)) {
+		pos, service, who := about(Owner{Process: id})
+		for _, file := range slices.Sorted(maps.Keys(p.Processes[id].Credentials)) {
+			if !goodName.MatchString(file) {
+				e.add(pos, service, "", "%s: the credential %q must have a plain name", who, file)
+			}
+			unknown(pos, service, who, p.Processes[id].Credentials[file])
+		}
+	}
+}

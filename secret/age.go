@@ -1,0 +1,102 @@
+package secret
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"filippo.io/age"
+	"filippo.io/age/agessh"
+	"filippo.io/age/armor"
+	"golang.org/x/crypto/ssh"
+)
+
+// decrypt reads an age file, armored or not. Identities that cannot be used
+// are passed over, and named when none of the others fits.
+func (s Source) decrypt() ([]byte, error) {
+	cipher, err := readFile(s.Age, 2*MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	var keys []age.Identity
+	var tried []string
+	for _, path := range s.Identities {
+		found, err := readIdentities(path)
+		if err != nil {
+			tried = append(tried, fmt.Sprintf("%q (%v)", path, err))
+			continue
+		}
+		tried = append(tried, fmt.Sprintf("%q", path))
+		keys = append(keys, found...)
+	}
+	const hint = "encrypt it to one of them, or add its identity to age.identityPaths"
+	if len(keys) == 0 {
+		return nil, &Error{Msg: fmt.Sprintf("%q cannot be decrypted, as no identity can be read: %s", s.Age, strings.Join(tried, ", ")), Hint: hint}
+	}
+	plain, err := decrypt(cipher, keys)
+	var none *age.NoIdentityMatchError
+	switch {
+	case errors.As(err, &none):
+		return nil, &Error{Msg: fmt.Sprintf("%q is encrypted to none of the identities: %s", s.Age, strings.Join(tried, ", ")), Hint: hint}
+	case err != nil && !isAge(cipher):
+		return nil, &Error{Msg: fmt.Sprintf("%q is no age file", s.Age), Hint: "if it is the secret itself, name it as file"}
+	case err != nil: // which may show what it has found instead
+		return nil, &Error{Msg: fmt.Sprintf("%q is damaged", s.Age), Hint: "encrypt it anew"}
+	case len(plain) > MaxSize:
+		return nil, &Error{Msg: fmt.Sprintf("%q holds more than %d bytes", s.Age, MaxSize)}
+	}
+	return plain, nil
+}
+
+// isAge reports whether a file at least begins as age's do.
+func isAge(data []byte) bool {
+	return isArmored(data) || bytes.HasPrefix(data, []byte("age-encryption.org/"))
+}
+
+func isArmored(data []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte(armor.Header))
+}
+
+func decrypt(cipher []byte, keys []age.Identity) ([]byte, error) {
+	var in io.Reader = bufio.NewReader(bytes.NewReader(cipher))
+	if isArmored(cipher) {
+		in = armor.NewReader(in)
+	}
+	out, err := age.Decrypt(in, keys...)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(out, MaxSize+1))
+}
+
+// readIdentities reads the keys of a file: lines of age's own, or one key of
+// ssh without a passphrase.
+func readIdentities(path string) ([]age.Identity, error) {
+	data, err := readFile(path, MaxSize)
+	if err != nil {
+		var e *Error
+		if errors.As(err, &e) && e.cause != nil {
+			return nil, reason(e.cause)
+		}
+		return nil, err
+	}
+	if bytes.Contains(data, []byte("-----BEGIN ")) {
+		key, err := agessh.ParseIdentity(data)
+		var locked *ssh.PassphraseMissingError
+		switch {
+		case errors.As(err, &locked):
+			return nil, errors.New("it needs a passphrase")
+		case err != nil:
+			return nil, errors.New("it is no ssh key of type ed25519 or rsa") // err may show parts of it
+		}
+		return []age.Identity{key}, nil
+	}
+	keys, err := age.ParseIdentities(bytes.NewReader(data))
+	if err != nil {
+		return nil, errors.New("it is no file of identities")
+	}
+	return keys, nil
+}

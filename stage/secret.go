@@ -1,0 +1,330 @@
+package stage
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"nix2gpu/project"
+	"nix2gpu/rundir"
+	"nix2gpu/safefile"
+	"nix2gpu/secret"
+)
+
+// What is in the folder of secrets.
+const (
+	pathFolder        = "files"       // those that SecretFile names
+	credentialsFolder = "credentials" // a folder a process
+	asideFolder       = "aside"       // generated files with secrets in them
+)
+
+// CheckSecret says why a secret cannot be read. What it is, is forgotten.
+func (s *Stage) CheckSecret(p *project.Project, name string) error {
+	_, err := s.readSecret(p, name, 0)
+	return err
+}
+
+// CheckEnvFile says why an environment file cannot be read.
+func (s *Stage) CheckEnvFile(p *project.Project, file project.Text) error {
+	if slices.ContainsFunc(file, func(part project.Part) bool { return part.SecretFile != nil }) {
+		return nil // it is made for the process: the secret says whether it can be
+	}
+	return s.addEnvFile(p, environment{}, file)
+}
+
+// secret is the content of a secret. The line end at its end does not belong
+// to it.
+func (s *Stage) secret(p *project.Project, name string, depth int) (string, error) {
+	if s.looking {
+		return project.Mask, nil
+	}
+	data, err := s.readSecret(p, name, depth)
+	return strings.TrimRight(string(data), "\r\n"), err
+}
+
+func (s *Stage) readSecret(p *project.Project, name string, depth int) ([]byte, error) {
+	own, ok := p.Secrets[name]
+	if !ok {
+		msg, hint := p.UnknownSecret(name)
+		return nil, &Error{Kind: BadSecret, Msg: msg, Hint: hint}
+	}
+	source := secret.Source{Env: own.Env}
+	err := s.sourcePath(p, own.File, &source.File, depth)
+	if err == nil {
+		err = s.sourcePath(p, own.Age, &source.Age, depth)
+	}
+	source.Identities = make([]string, len(own.Identities))
+	for i := range own.Identities {
+		if err == nil {
+			err = s.sourcePath(p, own.Identities[i], &source.Identities[i], depth)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	data, err := source.Read(s.environ)
+	var e *secret.Error
+	if errors.As(err, &e) {
+		return nil, &Error{Kind: BadSecret, Msg: fmt.Sprintf("secret %q: %s", name, e.Msg), Hint: e.Hint, cause: e}
+	}
+	return data, err
+}
+
+// sourcePath resolves the path of a file of the user's; "~/" is the home of
+// whoever runs nix2gpu.
+func (s *Stage) sourcePath(p *project.Project, t project.Text, to *string, depth int) error {
+	if len(t) == 0 {
+		return nil
+	}
+	path, err := s.resolve(p, t, plain, depth+1)
+	if err != nil {
+		return err
+	}
+	if below, ok := strings.CutPrefix(path, "~/"); ok {
+		for _, kv := range s.environ {
+			if home, ok := strings.CutPrefix(kv, "HOME="); ok {
+				path = filepath.Join(home, below)
+			}
+		}
+	}
+	*to = s.absolute(path)
+	return nil
+}
+
+// maxVariable is how long "NAME=value" may be for Linux, with its end.
+const maxVariable = 128 << 10
+
+// checkSecretValue says why a value with a secret in it cannot be a variable.
+func checkSecretValue(name string, t project.Text, value string) error {
+	i := slices.IndexFunc(t, func(part project.Part) bool { return part.Secret != nil })
+	if i < 0 {
+		return nil
+	}
+	why := ""
+	switch {
+	case strings.ContainsRune(value, 0):
+		why = "it holds a zero byte"
+	case len(name)+1+len(value)+1 > maxVariable:
+		why = fmt.Sprintf("it has %d bytes, and Linux takes less than %d", len(value), maxVariable)
+	default:
+		return nil
+	}
+	return &Error{Kind: BadSecret, Msg: fmt.Sprintf("secret %q cannot be the environment variable %s: %s", *t[i].Secret, name, why),
+		Hint: fmt.Sprintf("give the service its file instead: credentials = [ %q ]", *t[i].Secret)}
+}
+
+// secretFiles writes the files of secrets that proc names, anew at each start,
+// and nobody else's.
+func (s *Stage) secretFiles(p *project.Project, proc *project.Process, user *account) error {
+	for _, use := range p.SecretUses(proc) {
+		if !use.Path || use.Field == "credentials" {
+			continue
+		}
+		if err := s.writeSecret(p, use.Secret, user); err != nil {
+			return err
+		}
+	}
+	if len(proc.Credentials) > 0 {
+		return s.writeCredentials(p, proc, user)
+	}
+	return nil
+}
+
+// secretPath is where the file of a secret is.
+func (s *Stage) secretPath(name string) (string, error) {
+	if !filepath.IsLocal(name) {
+		return "", &Error{Kind: BadText, Msg: fmt.Sprintf("secret %q must have a plain name", name)}
+	}
+	return s.inMemory(pathFolder, name)
+}
+
+// writeSecret makes the file of a secret, and its link. user must be able to
+// read it.
+func (s *Stage) writeSecret(p *project.Project, name string, user *account) error {
+	path, err := s.secretPath(name)
+	if err != nil {
+		return err
+	}
+	data, err := s.readSecret(p, name, 0)
+	if err != nil {
+		return err
+	}
+	own := p.Secrets[name]
+	ownerName, _ := p.SecretOwner(name)
+	owner, err := s.user(p, ownerName)
+	if err != nil {
+		return err
+	}
+	if err := s.makeSecrets(pathFolder, user.other || owner.other); err != nil {
+		return err
+	}
+	own.Mode = cmp.Or(own.Mode, "0400")
+	if err := s.put(path, string(data), own.Mode, owner); err != nil {
+		return err
+	}
+	if info, err := os.Stat(path); err == nil && s.root && !user.may(info, 4) {
+		return &Error{Kind: BadSecret, Msg: fmt.Sprintf("the file of secret %q is for user %q with mode %s: user %q cannot read it", name, owner, own.Mode, user),
+			Hint: "correct owner or mode, or give the service a file of its own with credentials"}
+	}
+	if len(own.Link) == 0 {
+		return nil
+	}
+	at, err := s.path(p, own.Link)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Lstat(at); err == nil && info.Mode()&os.ModeSymlink == 0 {
+		return &Error{Kind: BadSecret, Msg: fmt.Sprintf("secret %q cannot be linked from %q: there is something else", name, at), Hint: "remove it, or correct the path"}
+	}
+	// Whoever clears the folder of secrets removes the link with it, also when
+	// our end was sudden, and finds it here.
+	if err := s.makeSecrets(rundir.SecretLinks, false); err != nil {
+		return err
+	}
+	if err := link(filepath.Join(s.at.Secrets, rundir.SecretLinks, digest(at)), at); err != nil {
+		return err
+	}
+	return link(at, path)
+}
+
+// digest is a short name for a path.
+func digest(path string) string {
+	sum := sha256.Sum256([]byte(path))
+	return hex.EncodeToString(sum[:8])
+}
+
+// credentialsDir is the folder of the credentials of a process.
+func (s *Stage) credentialsDir(proc *project.Process) (string, error) {
+	return s.inMemory(credentialsFolder, string(proc.ID))
+}
+
+// writeCredentials makes the folder of the credentials of a process, which only
+// its user can enter. What an earlier start has left in it goes.
+func (s *Stage) writeCredentials(p *project.Project, proc *project.Process, user *account) error {
+	dir, err := s.credentialsDir(proc)
+	if err != nil {
+		return err
+	}
+	if err := s.makeSecrets(credentialsFolder, user.other); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return makeError(dir, err)
+	}
+	for file, name := range proc.Credentials {
+		data, err := s.readSecret(p, name, 0)
+		if err != nil {
+			return err
+		}
+		if err := s.put(filepath.Join(dir, file), string(data), "0400", user); err != nil {
+			return err
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return makeError(dir, err)
+	}
+	for _, entry := range entries {
+		if _, named := proc.Credentials[entry.Name()]; !named {
+			os.Remove(filepath.Join(dir, entry.Name()))
+		}
+	}
+	return s.give(dir, user)
+}
+
+// putText is put of what a text has come to. With a secret in it, it is
+// written to memory, and the path becomes a link.
+func (s *Stage) putText(path string, t project.Text, content, mode string, owner *account) error {
+	if !slices.ContainsFunc(t, func(part project.Part) bool { return part.Secret != nil }) {
+		return s.put(path, content, mode, owner)
+	}
+	return s.putAside(path, content, cmp.Or(mode, "0400"), owner)
+}
+
+// putAside writes content to memory, and makes path a link to it.
+func (s *Stage) putAside(path, content, mode string, owner *account) error {
+	aside, err := s.inMemory(asideFolder, digest(path)+"-"+filepath.Base(path))
+	if err != nil {
+		return err
+	}
+	if err := s.makeSecrets(asideFolder, owner.other); err != nil {
+		return err
+	}
+	if err := s.put(aside, content, mode, owner); err != nil {
+		return err
+	}
+	return link(path, aside)
+}
+
+// inMemory is a path below the folder of secrets.
+func (s *Stage) inMemory(folder, name string) (string, error) {
+	if s.at.Secrets == "" {
+		return "", noMemory("neither /run nor /dev/shm is in memory")
+	}
+	return filepath.Join(s.at.Secrets, folder, name), nil
+}
+
+// CheckMemory says why there is no place for the files of secrets.
+func (s *Stage) CheckMemory() error {
+	if _, err := s.inMemory("", ""); err != nil {
+		return err
+	}
+	if !secret.InMemory(s.at.Secrets) {
+		return noMemory(fmt.Sprintf("%q is not in memory", s.at.Secrets))
+	}
+	return nil
+}
+
+func noMemory(why string) *Error {
+	return &Error{Kind: BadSecret, Msg: "there is no place for secrets that is on no disk: " + why,
+		Hint: "mount one: docker run --tmpfs /run, or: mount -t tmpfs tmpfs /dev/shm"}
+}
+
+// makeSecrets makes a folder of the folder of secrets. Other users, where one
+// has something there, may pass through it and not look around.
+func (s *Stage) makeSecrets(folder string, others bool) error {
+	mode := os.FileMode(0o700)
+	if others && s.root {
+		mode = 0o711
+	}
+	err := s.makeFolders(mode, filepath.Dir(s.at.Secrets), s.at.Secrets, filepath.Join(s.at.Secrets, folder))
+	for try := 0; errors.Is(err, fs.ErrNotExist) && try < 1000; try++ { // another project has ended just now, and took the first away
+		err = s.makeFolders(mode, filepath.Dir(s.at.Secrets), s.at.Secrets, filepath.Join(s.at.Secrets, folder))
+	}
+	if err != nil {
+		return err
+	}
+	return s.CheckMemory()
+}
+
+func (s *Stage) makeFolders(mode os.FileMode, dirs ...string) error {
+	for _, dir := range dirs {
+		if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+			return makeError(dir, err)
+		}
+		if err := safefile.MakeFolder(dir, mode); err != nil {
+			return &Error{Kind: BadSecret, Msg: fmt.Sprintf("secrets cannot be kept: %v", err), cause: err}
+		}
+		info, err := os.Stat(dir)
+		if err != nil {
+			return makeError(dir, err)
+		}
+		// One of an earlier start may be open less than is needed now; more
+		// only if somebody has opened it.
+		if perm := info.Mode().Perm(); s.owns(info) && (perm|mode != perm || perm&^0o711 != 0) {
+			if err := os.Chmod(dir, perm&0o711|mode); err != nil {
+				return makeError(dir, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Stage) owns(info os.FileInfo) bool { return ownerOf(info) == uint32(os.Geteuid()) }
