@@ -50,10 +50,7 @@ func runGuard(ctx context.Context, env *Env, args []string) error {
 	if len(args) < 2 || args[0] != "supervise" {
 		return errors.New("guard is used by \"up\", not by hand")
 	}
-	layout, err := guarded(env, args[1])
-	if err != nil {
-		return err
-	}
+	layout := guarded(env, args[1])
 	if err := handOver(ctx); err != nil { // the guard listens itself
 		return err
 	}
@@ -61,7 +58,7 @@ func runGuard(ctx context.Context, env *Env, args []string) error {
 	if err == nil && code == 0 {
 		return nil
 	}
-	if err != nil { // it was killed, and could not clear up. Unless another began already:
+	if err != nil && layout != nil { // it was killed, and could not clear up. Unless another began already:
 		if lock, err := layout.Lock(); err == nil {
 			layout.Clear()
 			lock.Release()
@@ -71,25 +68,26 @@ func runGuard(ctx context.Context, env *Env, args []string) error {
 }
 
 // guarded are the places of the job in the descriptor fd, which stays as it is
-// for the supervisor.
-func guarded(env *Env, fd string) (rundir.Layout, error) {
+// for the supervisor; nil where there is none, which the supervisor says.
+func guarded(env *Env, fd string) *rundir.Layout {
 	n, err := strconv.Atoi(fd)
 	if err != nil || n < 3 {
-		return rundir.Layout{}, session.ErrNotAJob
+		return nil
 	}
 	dup, err := unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
-		return rundir.Layout{}, session.ErrNotAJob
+		return nil
 	}
 	f := os.NewFile(uintptr(dup), "job")
 	defer f.Close()
 	container, root, socket, err := session.PeekJob(f)
 	if err != nil {
-		return rundir.Layout{}, session.ErrNotAJob
+		return nil
 	}
 	renv := env.rundirEnv()
 	renv.Socket = cmp.Or(socket, renv.Socket)
-	return rundir.Locate(renv, container, root), nil
+	layout := rundir.Locate(renv, container, root)
+	return &layout
 }
 
 // runSupervise runs the job in the descriptor args[0], and returns its exit
