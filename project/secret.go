@@ -3,7 +3,6 @@ package project
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -159,14 +158,22 @@ func (p *Project) UnknownSecret(name string) (msg, hint string) {
 	return msg, hint
 }
 
-// goodVariable is a name that every shell can set.
-var goodVariable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+// goodVariable reports whether a name is one that every shell can set.
+func goodVariable(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		if c != '_' && !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z') && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return name != ""
+}
 
 func (e *Errors) checkSecrets(p *Project) {
 	for _, name := range slices.Sorted(maps.Keys(p.Secrets)) {
 		s := p.Secrets[name]
 		for _, part := range strings.Split(name, "/") {
-			if !goodName.MatchString(part) {
+			if !goodName().MatchString(part) {
 				e.add(s.Pos, "", "", "secret name %q must consist of letters, digits and any of _ . : @ + -, and begin with a letter or digit", name)
 				break
 			}
@@ -183,7 +190,7 @@ func (e *Errors) checkSecrets(p *Project) {
 			e.add(s.Pos, "", "give it one of file, age and env", "secret %q has no source", name)
 		case len(sources) > 1:
 			e.add(s.Pos, "", "leave one", "secret %q must have one source, and has %s", name, strings.Join(sources, " and "))
-		case s.Env != "" && !goodVariable.MatchString(s.Env):
+		case s.Env != "" && !goodVariable(s.Env):
 			e.add(s.Pos, "", "", "the variable of secret %q must be a name such as %q, is %q", name, "HF_TOKEN", s.Env)
 		case !s.Age.IsEmpty() && len(s.Identities) == 0:
 			e.add(s.Pos, "", "set age.identityPaths", "secret %q is encrypted, and there is no identity to decrypt it with", name)
@@ -191,7 +198,7 @@ func (e *Errors) checkSecrets(p *Project) {
 		if n, err := strconv.ParseUint(s.Mode, 8, 32); s.Mode != "" && (err != nil || n > 0o777) {
 			e.add(s.Pos, "", "", "the mode of secret %q must be octal, such as \"0440\", is %q", name, s.Mode)
 		}
-		if s.Owner != "" && !goodUser.MatchString(strings.ToLower(s.Owner)) {
+		if s.Owner != "" && !goodUser().MatchString(strings.ToLower(s.Owner)) {
 			e.add(s.Pos, "", "", "the owner of secret %q must be the name of a user or a number, is %q", name, s.Owner)
 		}
 		if _, several := p.SecretOwner(name); len(several) > 1 {
@@ -243,7 +250,7 @@ func (e *Errors) checkSecretUses(p *Project) {
 	for _, id := range slices.Sorted(maps.Keys(p.Processes)) {
 		pos, service, who := about(Owner{Process: id})
 		for _, file := range slices.Sorted(maps.Keys(p.Processes[id].Credentials)) {
-			if !goodName.MatchString(file) {
+			if !goodName().MatchString(file) {
 				e.add(pos, service, "", "%s: the credential %q must have a plain name", who, file)
 			}
 			unknown(pos, service, who, p.Processes[id].Credentials[file])
