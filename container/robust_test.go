@@ -261,6 +261,47 @@ func TestCommand(t *testing.T) {
 	}
 }
 
+// The container's user is that of custom services, of commands and shells.
+func TestUserOfTheDefinition(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", `{ perSystem.nix2gpu."my-container" = { user = "www-data"; services = { }; }; }`)
+	if out := e.MustExec("run", "--rm", "my-container:latest", "bash", "-c", "id -un; echo $HOME; pwd"); !strings.HasSuffix(out, "\nwww-data\n/var/www\n/workspace\n") {
+		t.Errorf("a command prints\n%s", out)
+	}
+	if out := e.MustExec("run", "--rm", "--init", "--workdir", "/tmp", "my-container:latest", "bash", "-c", "id -un; pwd"); !strings.HasSuffix(out, "\nwww-data\n/tmp\n") {
+		t.Errorf("below an init a command prints\n%s", out)
+	}
+	tm := e.Terminal("docker run -it my-container:latest")
+	tm.WaitFor("www-data@container:/workspace$ ")
+	tm.Type("exit")
+	tm.Wait()
+}
+
+// up where boot supervises finds all as it should be; so does a reload.
+func TestUpBesideBoot(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", oneService)
+	l := newLogin(t, e)
+	id := e.Container("-e", "PUBLIC_KEY="+l.public, "my-container:latest")
+	e.WaitLogs(id, "all services healthy")
+	pids := func() string {
+		return e.MustExec("exec", id, "bash", "-c", "ps -eo pid,args --no-headers | while read p a; do case $a in sleep*|sshd:*) echo $p $a;; esac; done")
+	}
+	before := pids()
+	if strings.Count(before, "\n") != 2 {
+		t.Fatalf("not the service and sshd:\n%s", before)
+	}
+	out, errs, code := e.Exec("exec", id, "process-compose", "up", "-D")
+	if code != 0 || !strings.Contains(errs, "already running as pid 1") || strings.Contains(errs, "changed") || strings.Contains(errs, "removed") {
+		t.Errorf("up: exit code %d\n%s%s", code, out, errs)
+	}
+	e.MustExec("kill", "-s", "HUP", id)
+	e.WaitLogs(id, "[nix2gpu] reloaded: nothing has changed")
+	if after := pids(); after != before {
+		t.Errorf("running before:\n%s\nafter\n%s", before, after)
+	}
+}
+
 // What can't run is refused with its reason, as by up; the others run.
 func TestRefusedService(t *testing.T) {
 	e := engine.Docker(t)

@@ -75,6 +75,11 @@ func say(w io.Writer, format string, args ...any) {
 }
 
 func runBoot(ctx context.Context, env *Env, opts bootOptions) error {
+	// It changes accounts and keys: nobody may do that to a machine by mistake.
+	if !env.inContainer() {
+		return hint(usageError("boot is for the inside of an image, and this machine is none: there is no %s", env.Baked),
+			"here, services are started by \"nix2gpu up\"")
+	}
 	say(env.Stdout, "container initialization starting...")
 	if err := oneOf("log-level", opts.logLevel, "info", "debug"); err != nil {
 		return err
