@@ -34,6 +34,27 @@ func TestNothingIsHeldForEver(t *testing.T) {
 	}
 }
 
+// TestEarlierKillsAreNotBlamed: what the kernel killed for want of memory before
+// a process began says nothing of its end.
+func TestEarlierKillsAreNotBlamed(t *testing.T) {
+	h, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	h.mu.Lock()
+	h.oomSeen = -1 // as if one had been killed since
+	h.mu.Unlock()
+	p, err := h.Start(Spec{Argv: []string{"/bin/sh", "-c", "kill -KILL $$"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	if exit := p.Exit(); exit.Signal != 9 || exit.OOM {
+		t.Errorf("ended with %+v, want KILL and not for want of memory", exit)
+	}
+}
+
 // TestUmaskNeedsNoHelper where the thread that forks may have one of its own.
 func TestUmaskNeedsNoHelper(t *testing.T) {
 	h, err := New(Options{}) // without a helper
