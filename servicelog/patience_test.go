@@ -78,3 +78,32 @@ func TestPatience(t *testing.T) {
 		}
 	})
 }
+
+// TestQueueIsBounded: what waits for stdout takes no more memory than it may,
+// and is filled to the last byte.
+func TestQueueIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		free := make(chan struct{})
+		h, err := Open(Options{Stdout: blocked{new(bytes.Buffer), free}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Say("x")
+		synctest.Wait() // it is being written
+		h.Say(strings.Repeat("b", outputLimit/2))
+		const frame = len("[nix2gpu] \n")
+		o := h.out
+		h.Say(strings.Repeat("c", outputLimit-len(o.queue)-frame))
+		if len(o.queue) != outputLimit || o.behind != nil {
+			t.Errorf("%d bytes wait, behind them %v; want %d and nothing", len(o.queue), o.behind, outputLimit)
+		}
+		h.Say("d")
+		if len(o.queue) != outputLimit || o.behind == nil {
+			t.Errorf("%d bytes wait, behind them %v; want %d and a backlog", len(o.queue), o.behind, outputLimit)
+		}
+		close(free)
+		if err := h.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
