@@ -15,6 +15,9 @@ type Error struct {
 	Path string
 	Why  string // "it is a FIFO"
 	Hint string
+	// InUse tells of a folder or a device: others need it, so a person who has
+	// named the path is better told to name another.
+	InUse bool
 }
 
 func (e *Error) Error() string {
@@ -175,7 +178,9 @@ func openFile(path string, flag int, mode fs.FileMode, r rule) (*os.File, error)
 func (w *place) check(path string, st *unix.Stat_t, writes bool, r rule) error {
 	bad := func(why, hint string) error { return &Error{Path: path, Why: why, Hint: hint} }
 	if kind := kind(st.Mode); kind != "" {
-		return bad("it is "+kind, "remove it")
+		format := st.Mode & unix.S_IFMT
+		return &Error{Path: path, Why: "it is " + kind, Hint: "remove it",
+			InUse: format == unix.S_IFDIR || format == unix.S_IFCHR || format == unix.S_IFBLK}
 	}
 	switch {
 	case writes && !ours(st.Uid), r != anyone && !trusted(st.Uid):

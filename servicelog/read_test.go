@@ -87,6 +87,16 @@ func TestQueries(t *testing.T) {
 	}
 }
 
+// A run that fills its file to the end is not followed by lines of the next.
+func TestPreviousRunEndsWithItsFile(t *testing.T) {
+	dir := t.TempDir()
+	writeLog(t, dir, "web.log.1", noon, "nix2gpu F start", "stdout F w1", "stdout F w2")
+	writeLog(t, dir, "web.log", noon.Add(3*time.Second), "nix2gpu F start", "stdout F w4")
+	if got := strings.Join(read(t, servicelog.NewReader(dir), servicelog.Query{Previous: true}), " "); got != "w1 w2" {
+		t.Errorf("the run before printed %q, want w1 w2", got)
+	}
+}
+
 // TestPlantedFilesAreNotRead puts what is no log in a log's place: reading must
 // neither follow it nor wait for it.
 func TestPlantedFilesAreNotRead(t *testing.T) {

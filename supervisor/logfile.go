@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"nix2gpu/process"
 	"nix2gpu/project"
 	"nix2gpu/safefile"
 	"nix2gpu/stage"
@@ -26,9 +27,10 @@ func (e *LogFileError) Error() string {
 }
 
 // noLogFile are the places for which no copy is written: stdout has the lines
-// already.
+// already. Images name that of PID 1, too, which we are there.
 func noLogFile(path string) bool {
-	return slices.Contains([]string{"/dev/stdout", "/dev/stderr", "/dev/null"}, path)
+	own := []string{"/dev/stdout", "/dev/stderr", "/dev/null", "/dev/fd/1", "/dev/fd/2", "/proc/self/fd/1", "/proc/self/fd/2"}
+	return slices.Contains(own, path) || process.IsInit() && (path == "/proc/1/fd/1" || path == "/proc/1/fd/2")
 }
 
 // CheckLogFile says, without making anything, why the copy of its log that a
@@ -73,7 +75,9 @@ func logFileError(path string, err error) error {
 	var failed *fs.PathError
 	switch {
 	case errors.As(err, &refused):
-		e.Why, e.Hint = refused.Why, refused.Hint
+		if e.Why = refused.Why; !refused.InUse {
+			e.Hint = refused.Hint
+		}
 	case errors.As(err, &failed):
 		e.Why = failed.Err.Error()
 	default:

@@ -427,7 +427,10 @@ func TestCheckLogFile(t *testing.T) {
 		dir + "/fifo":     {Path: dir + "/fifo", Why: "it is a FIFO", Hint: "remove it"},
 		dir + "/link":     {Path: dir + "/link", Why: "it is a FIFO", Hint: "remove it"},
 		dir + "/fifo/x":   {Path: dir + "/fifo/x", Why: "not a directory", Hint: "set log_location to a file that can be written to"},
-		dir:               {Path: dir, Why: "it is a folder", Hint: "remove it"},
+		dir:               {Path: dir, Why: "it is a folder", Hint: "set log_location to a file that can be written to"},
+		"/dev/full":       {Path: "/dev/full", Why: "it is a device", Hint: "set log_location to a file that can be written to"},
+		"/dev/fd/1":       nil,
+		"/proc/self/fd/2": nil,
 	} {
 		p := services("a")
 		p.Processes["a"].Log.File = project.Lit(location)
@@ -536,6 +539,69 @@ func TestMachineKillMode(t *testing.T) {
 			info, err := process.Inspect(pid)
 			if lives := err == nil && info.State != 'Z'; lives != want {
 				t.Errorf("its descendant lives: %v, want %v", lives, want)
+			}
+		})
+	}
+}
+
+// A link of ours is followed; what is on stdout already gets no file; nothing
+// that was planted is written to, or waited for.
+func TestMachineLogLocation(t *testing.T) {
+	const stranger = 4242
+	for _, tt := range []struct {
+		name  string
+		make  func(t *testing.T, dir string) (location string)
+		wrote string // the file below dir that has the lines; "": none
+		why   string // the run's error
+	}{
+		{name: "link of ours", wrote: "target", make: func(t *testing.T, dir string) string {
+			return link(t, "target", dir+"/log")
+		}},
+		{name: "stdout", make: func(*testing.T, string) string { return "/dev/stdout" }},
+		{name: "stderr", make: func(*testing.T, string) string { return "/dev/stderr" }},
+		{name: "stdout by its number", make: func(*testing.T, string) string { return "/proc/self/fd/1" }},
+		{name: "null", make: func(*testing.T, string) string { return "/dev/null" }},
+		{name: "link of a stranger", why: "is a link", make: func(t *testing.T, dir string) string {
+			if os.Geteuid() != 0 {
+				t.Skip("only root can make a link for another user")
+			}
+			path := link(t, "target", dir+"/log")
+			if err := os.Lchown(path, stranger, stranger); err != nil {
+				t.Fatal(err)
+			}
+			return path
+		}},
+		{name: "FIFO", why: "is a FIFO", make: func(t *testing.T, dir string) string {
+			if err := syscall.Mkfifo(dir+"/log", 0o666); err != nil {
+				t.Fatal(err)
+			}
+			return dir + "/log"
+		}},
+		{name: "device", why: "is a device", make: func(*testing.T, string) string { return "/dev/zero" }},
+		{name: "folder", why: "is a folder", make: func(_ *testing.T, dir string) string { return dir }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			p := services("b: restart=no")
+			p.Processes["b"].Command = sh("echo hello; true")
+			p.Processes["b"].Log.File = project.Lit(tt.make(t, dir))
+			result := <-onMachine(t, p, Options{}).result
+			if tt.why == "" != (result.Code == 0) || !strings.Contains(result.Reason, tt.why) {
+				t.Errorf("result = %+v, want %q", result, tt.why)
+			}
+			for _, name := range []string{"target", "log"} {
+				info, err := os.Lstat(filepath.Join(dir, name))
+				if err != nil || !info.Mode().IsRegular() {
+					continue
+				}
+				if data, err := os.ReadFile(filepath.Join(dir, name)); err != nil || name != tt.wrote || string(data) != "hello\n" {
+					t.Errorf("%s has %q, %v", name, data, err)
+				}
+			}
+			if tt.wrote != "" {
+				if _, err := os.Stat(filepath.Join(dir, tt.wrote)); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}
