@@ -117,17 +117,26 @@ func (m *machine) start(p *project.Project, id project.ID) {
 // get asks until something answers.
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
-	for deadline := time.Now().Add(testkit.Patience); ; time.Sleep(10 * time.Millisecond) {
-		resp, err := http.Get(url)
-		if err == nil {
-			body, _ := io.ReadAll(resp.Body)
-			resp.Body.Close()
-			return resp.StatusCode, string(body)
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
+	var resp *http.Response
+	var err error
+	if !testkit.Eventually(func() bool { resp, err = http.Get(url); return err == nil }) {
+		t.Fatal(err)
 	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(body)
+}
+
+// dial asks until something listens. The connection is closed with the test.
+func dial(t *testing.T, network, addr string) net.Conn {
+	t.Helper()
+	var c net.Conn
+	var err error
+	if !testkit.Eventually(func() bool { c, err = net.Dial(network, addr); return err == nil }) {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
 }
 
 func freePort(t *testing.T) int {
@@ -270,19 +279,10 @@ func TestRedisServes(t *testing.T) {
 		m.start(p, id)
 	}
 	ask := func(network, addr, question string) string {
-		for deadline := time.Now().Add(testkit.Patience); ; time.Sleep(10 * time.Millisecond) {
-			c, err := net.Dial(network, addr)
-			if err != nil {
-				if time.Now().After(deadline) {
-					t.Fatal(err)
-				}
-				continue
-			}
-			defer c.Close()
-			io.WriteString(c, question+"QUIT\r\n")
-			out, _ := io.ReadAll(c)
-			return string(out)
-		}
+		c := dial(t, network, addr)
+		io.WriteString(c, question+"QUIT\r\n")
+		out, _ := io.ReadAll(c)
+		return string(out)
 	}
 	if got := ask("tcp", fmt.Sprintf("127.0.0.1:%d", port), "AUTH \"p \\\"w\"\r\nCONFIG GET maxmemory\r\n"); !strings.Contains(got, "10485760") {
 		t.Errorf("tcp answered %q", got)
@@ -311,13 +311,8 @@ func TestPrometheusServes(t *testing.T) {
 	m := newMachine(t)
 	m.start(p, "prometheus.m")
 	url := fmt.Sprintf("http://127.0.0.1:%d", port)
-	for deadline := time.Now().Add(testkit.Patience); ; time.Sleep(20 * time.Millisecond) {
-		if status, _ := get(t, url+"/-/ready"); status == 200 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("never ready")
-		}
+	if !testkit.Eventually(func() bool { status, _ := get(t, url+"/-/ready"); return status == 200 }) {
+		t.Fatal("never ready")
 	}
 	if _, body := get(t, url+"/api/v1/rules"); !strings.Contains(body, "up:sum") {
 		t.Errorf("rules: %s", body)
@@ -413,20 +408,11 @@ func TestRabbitMQServes(t *testing.T) {
 	})
 	m := newMachine(t)
 	m.start(p, "rabbitmq.q")
-	for deadline := time.Now().Add(testkit.Patience); ; time.Sleep(50 * time.Millisecond) {
-		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			defer c.Close()
-			io.WriteString(c, "AMQP\x00\x00\x09\x01")
-			head := make([]byte, 11)
-			if _, err := io.ReadFull(c, head); err != nil || head[0] != 1 || head[8] != 10 { // connection.start
-				t.Errorf("answered %q, %v", head, err)
-			}
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
+	c := dial(t, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	io.WriteString(c, "AMQP\x00\x00\x09\x01")
+	head := make([]byte, 11)
+	if _, err := io.ReadFull(c, head); err != nil || head[0] != 1 || head[8] != 10 { // connection.start
+		t.Errorf("answered %q, %v", head, err)
 	}
 }
 
@@ -444,21 +430,11 @@ func TestSmallServersAnswer(t *testing.T) {
 				t.Fatal(err)
 			}
 			newMachine(t).start(p, project.ID(c.service))
-			for deadline := time.Now().Add(testkit.Patience); ; time.Sleep(10 * time.Millisecond) {
-				conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-				if err != nil {
-					if time.Now().After(deadline) {
-						t.Fatal(err)
-					}
-					continue
-				}
-				defer conn.Close()
-				io.WriteString(conn, c.question)
-				answer := make([]byte, len(c.want))
-				if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != c.want {
-					t.Errorf("answered %q, %v; want %q", answer, err, c.want)
-				}
-				return
+			conn := dial(t, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+			io.WriteString(conn, c.question)
+			answer := make([]byte, len(c.want))
+			if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != c.want {
+				t.Errorf("answered %q, %v; want %q", answer, err, c.want)
 			}
 		})
 	}

@@ -32,6 +32,16 @@ func newSource(file, dir string) *source {
 		files: &files{named: file, sources: map[string]*syntax.Source{}}}
 }
 
+// A NoContainerError says that a definition has no container of a name: another
+// file may have it.
+type NoContainerError struct {
+	Errors
+	File  string   // as messages call it
+	Names []string // those that it has; "" is one without a name
+}
+
+func (e *NoContainerError) Unwrap() error { return e.Errors }
+
 // noSuch says that a container must be named, or that there is none of a name.
 func (s *source) noSuch(name string, names []string) error {
 	file := shorten(s.file, s.dir)
@@ -54,6 +64,9 @@ func (s *source) noSuch(name string, names []string) error {
 				e.Hint = fmt.Sprintf("did you mean %q?", n)
 			}
 		}
+	}
+	if name != "" {
+		return &NoContainerError{Errors{e}, file, names}
 	}
 	return Errors{e}
 }

@@ -27,6 +27,8 @@ func (t *target) ref(d located) definition.Ref {
 func definitionError(root string, err error) error {
 	var wrong definition.Errors
 	switch {
+	case err == nil:
+		return nil
 	case errors.As(err, &wrong):
 		return &invalid{root, err}
 	case errors.Is(err, context.Canceled):
@@ -61,7 +63,11 @@ func (t *target) loadAll(ctx context.Context, env *Env) (all []*loaded, err erro
 	if err != nil {
 		return nil, err
 	}
+	search := search{name: t.container}
 	for _, d := range candidates {
+		if search.passes(d, candidates) {
+			continue
+		}
 		if d.isCompose() || len(d.files) > 1 {
 			l, err := t.loadFrom(ctx, env, d)
 			if err != nil {
@@ -73,12 +79,18 @@ func (t *target) loadAll(ctx context.Context, env *Env) (all []*loaded, err erro
 		for _, r := range results {
 			all = append(all, fromDefinition(r, d.files[0]))
 		}
+		if err = definitionError(d.root, err); search.failed(err) {
+			continue
+		}
 		if err != nil {
-			return all, definitionError(d.root, err)
+			return all, err
 		}
 		if len(all) > 0 {
 			return all, nil
 		}
+	}
+	if len(search.found) > 0 {
+		return nil, search.err()
 	}
 	d := candidates[len(candidates)-1]
 	return []*loaded{{root: d.root, name: d.files[0], none: true}}, nil

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"nix2gpu/compose"
@@ -44,15 +45,74 @@ func (t *target) load(ctx context.Context, env *Env) (l *loaded, err error) {
 	if err != nil {
 		return nil, err
 	}
+	search := search{name: t.container}
 	for _, d := range candidates {
-		if l, err = t.loadFrom(ctx, env, d); err != nil {
+		if search.passes(d, candidates) {
+			continue
+		}
+		if l, err = t.loadFrom(ctx, env, d); search.failed(err) {
+			continue
+		}
+		if err != nil {
 			return nil, err
 		}
 		if !l.none {
 			break
 		}
 	}
+	if l == nil {
+		return nil, search.err()
+	}
 	return l, nil
+}
+
+// A search is for a container that was named, through the definitions of a
+// folder.
+type search struct {
+	name  string
+	found []string // what was looked at instead, and has
+	last  error
+}
+
+// passes over files of process-compose, which have no containers, where there
+// are others.
+func (s *search) passes(d located, all []located) bool {
+	if s.name == "" || len(all) == 1 || !d.isCompose() {
+		return false
+	}
+	s.found = append(s.found, d.files[0]+" is for process-compose")
+	return true
+}
+
+// failed reports whether a file does not have the container, so that the next
+// one may.
+func (s *search) failed(err error) bool {
+	var none *definition.NoContainerError
+	if !errors.As(err, &none) {
+		return false
+	}
+	s.last = err
+	has := "none"
+	if len(none.Names) > 0 {
+		quoted := make([]string, len(none.Names))
+		for i, n := range none.Names {
+			quoted[i] = strconv.Quote(n)
+		}
+		has = strings.Join(quoted, ", ")
+		if slices.Equal(none.Names, []string{""}) {
+			has = "one without a name"
+		}
+	}
+	s.found = append(s.found, fmt.Sprintf("%s has %s", none.File, has))
+	return true
+}
+
+// err says where the container was looked for, and what there is.
+func (s *search) err() error {
+	if len(s.found) == 1 && s.last != nil {
+		return s.last
+	}
+	return usageError("no container %q: %s", s.name, strings.Join(s.found, ", "))
 }
 
 func (t *target) loadFrom(ctx context.Context, env *Env, d located) (l *loaded, err error) {
