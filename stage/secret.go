@@ -294,9 +294,14 @@ func (s *Stage) makeSecrets(folder string, others bool) error {
 	if others && s.root {
 		mode = 0o711
 	}
-	err := s.makeFolders(mode, filepath.Dir(s.at.Secrets), s.at.Secrets, filepath.Join(s.at.Secrets, folder))
-	for try := 0; errors.Is(err, fs.ErrNotExist) && try < 1000; try++ { // another project has ended just now, and took the first away
+	// Other projects have the first as well: the last that ends takes it away,
+	// maybe (then it "exists") between the two steps of os.MkdirAll.
+	var err error
+	for try := 0; try < 1000; try++ {
 		err = s.makeFolders(mode, filepath.Dir(s.at.Secrets), s.at.Secrets, filepath.Join(s.at.Secrets, folder))
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
+			break
+		}
 	}
 	if err != nil {
 		return err

@@ -368,3 +368,37 @@ func TestNoPlaceForSecrets(t *testing.T) {
 		}
 	}
 }
+
+// TestSecretsWhileOthersComeAndGo: the folder above ours is every project's. The
+// first makes it and the last removes it, which may come between any two of our
+// steps.
+func TestSecretsWhileOthersComeAndGo(t *testing.T) {
+	s := newStage(t)
+	if err := s.CheckMemory(); err != nil {
+		t.Fatal(err)
+	}
+	s.at.Secrets = filepath.Join(filepath.Dir(s.at.Secrets), "shared", "ours")
+	shared := filepath.Dir(s.at.Secrets)
+	stop, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				os.Remove(shared) // no more than an empty folder goes
+				os.Mkdir(shared, 0o711)
+			}
+		}
+	}()
+	for range 3000 {
+		if err := s.makeSecrets("env", false); err != nil {
+			t.Errorf("makeSecrets = %v", err)
+			break
+		}
+		os.RemoveAll(s.at.Secrets)
+	}
+	close(stop)
+	<-ended
+}
