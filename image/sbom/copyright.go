@@ -17,25 +17,24 @@ const maxCopyright = 4 << 20
 
 const docs = "usr/share/doc/"
 
-// Copyrights are the texts of the copyright files in layers, by package. A
-// package whose documentation is that of another, by a link, has its text.
-func Copyrights(layers ...v1.Layer) (map[string]string, error) {
-	texts, links := map[string]string{}, map[string]string{}
-	for _, l := range layers {
-		if err := readCopyrights(l, texts, links); err != nil {
-			return nil, err
+// Copyrights are the texts of the copyright files in a layer, by package, and
+// links: a package whose documentation is that of another, which may be in
+// another layer.
+func Copyrights(l v1.Layer) (texts, links map[string]string, err error) {
+	texts, links = map[string]string{}, map[string]string{}
+	return texts, links, readCopyrights(l, texts, links)
+}
+
+// Lookup is the text of a package among those of all layers, "" without one.
+func Lookup(name string, texts, links map[string]string) string {
+	// A chain of links that is longer than this leads nowhere.
+	for n := 0; n < 8 && name != ""; n++ {
+		if text := texts[name]; text != "" {
+			return text
 		}
+		name = links[name]
 	}
-	for name := range links {
-		// A chain of links that is longer than this leads nowhere.
-		for to, n := links[name], 0; to != "" && n < 8; to, n = links[to], n+1 {
-			if text := texts[to]; text != "" {
-				texts[name] = text
-				break
-			}
-		}
-	}
-	return texts, nil
+	return ""
 }
 
 func readCopyrights(l v1.Layer, texts, links map[string]string) error {

@@ -259,9 +259,15 @@ func TestCopyrights(t *testing.T) {
 		"usr/share/doc/out -> ../../../etc":                 "",
 		"usr/share/doc/libx/copyright -> ../curl/copyright": "",
 	})
-	got, err := sbom.Copyrights(l)
+	texts, links, err := sbom.Copyrights(l)
 	if err != nil {
 		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, name := range []string{"curl", "zlib1g", "gcc-12-base", "libgcc-s1", "libx", "loop", "out", "x", "none"} {
+		if text := sbom.Lookup(name, texts, links); text != "" {
+			got[name] = text
+		}
 	}
 	want := map[string]string{"curl": "of curl", "zlib1g": "of zlib", "gcc-12-base": "of gcc", "libgcc-s1": "of gcc", "libx": "of curl"}
 	if diff := cmp.Diff(want, got); diff != "" {
