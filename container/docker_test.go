@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 }
 
 // image is engine.PlainOf a definition.
-func image(t *testing.T, e *engine.Engine, name, definition string, more ...map[string]string) string {
+func image(t testing.TB, e *engine.Engine, name, definition string, more ...map[string]string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "nix2gpu.nix")
 	if err := os.WriteFile(file, []byte(definition), 0o644); err != nil {

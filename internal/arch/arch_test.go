@@ -62,7 +62,7 @@ var mayImport = map[string][]string{
 	"internal/cli":     {"..."},
 	"internal/testkit": {"..."},
 	"internal/debtest": {},
-	"internal/engine":  {"container", "internal/testkit", "packages", "project"},
+	"internal/engine":  {"internal/testkit", "packages", "project"},
 	"internal/arch":    {},
 	"internal/faults":  {"..."},
 	"internal/doctest": {},

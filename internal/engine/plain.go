@@ -18,7 +18,6 @@ import (
 	"sync"
 	"syscall"
 
-	"nix2gpu/container"
 	"nix2gpu/internal/testkit"
 	"nix2gpu/packages"
 	"nix2gpu/project"
@@ -90,9 +89,10 @@ func (e *Engine) PlainOf(name, definition string, more map[string]string) string
 	if code != 0 {
 		e.T.Fatalf("the definition: exit code %d\n%s", code, errs)
 	}
-	files := container.ImageFiles()
+	// As in our own images: Debian's file would set a prompt whatever PS1 is.
+	files := map[string]string{"/etc/bash.bashrc": "shopt -s checkwinsize\n"}
 	maps.Copy(files, more)
-	return e.Plain(Plain{Name: name, Project: []byte(project), Files: files, Env: container.ImageEnv()})
+	return e.Plain(Plain{Name: name, Project: []byte(project), Files: files, Env: []string{`PS1=\u@container:\w\$ `}})
 }
 
 // A layer is an uncompressed tar. The engine needs the data once.
