@@ -57,6 +57,23 @@ func emit(t *testing.T, s *servicelog.Source, output string) {
 	}
 }
 
+func TestQuietSourceIsKeptInItsFileAlone(t *testing.T) {
+	var out screen
+	dir := filepath.Join(t.TempDir(), "logs")
+	h := openHub(t, servicelog.Options{Dir: dir, Stdout: &out})
+	emit(t, h.Source("sshd", "sshd", servicelog.SourceOptions{Quiet: true}), "listening\n")
+	emit(t, h.Source("api", "api", servicelog.SourceOptions{}), "hello\n")
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := out.String(), "[api] hello\n"; got != want {
+		t.Errorf("stdout: got %q, want %q", got, want)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "sshd.log")); err != nil || !strings.Contains(string(b), "listening") {
+		t.Errorf("file: %q, %v", b, err)
+	}
+}
+
 func TestLinesReachStdoutAndFile(t *testing.T) {
 	var out screen
 	dir := filepath.Join(t.TempDir(), "logs")
