@@ -60,7 +60,8 @@ type Stop struct {
 	ExitCode   int       `json:"exitCode,omitempty"` // with which the project will end
 }
 
-// An Event is one change of state.
+// An Event is one change of state or, with From the same, of the process in it:
+// the next one-shot, or a main process that was started and is not ready yet.
 type Event struct {
 	Seq     uint64       `json:"seq"`
 	From    ServiceState `json:"from"`

@@ -60,7 +60,9 @@ func (c *core) spawnedFact(r *run, pid int) {
 	c.world.Probe(r.ID)
 	if !s.probed() {
 		c.ready(s)
+		return
 	}
+	c.publish(s, s.state) // no change of state, and yet what "up -d" waits for
 }
 
 // ready is told when the main process is ready, by its probe or by being there.

@@ -136,6 +136,29 @@ func TestEventsAreNumbered(t *testing.T) {
 	})
 }
 
+// TestStartIsAnEvent: whoever waits for a program that has a probe hears of its
+// start, which changes no state.
+func TestStartIsAnEvent(t *testing.T) {
+	play(t, services("a: +probe delay=1s"), map[project.ID]any{"a": act{linger: time.Second}}, Options{}, func(s *scene) {
+		_, events, cancel, err := s.Subscribe(ctx)
+		s.must(err)
+		defer cancel()
+		s.must(s.Restart(ctx, []project.ID{"a"}))
+		s.pass(5 * time.Second)
+		for {
+			select {
+			case ev := <-events:
+				if ev.From == control.Starting && ev.Service.State == control.Starting && ev.Service.PID != 0 {
+					return
+				}
+			default:
+				t.Error("no event says that the program was started")
+				return
+			}
+		}
+	})
+}
+
 // What a probe says of a process that is to stop is not heard.
 func TestVerdictsWhileStopping(t *testing.T) {
 	play(t, services("a: +probe", "b"), map[project.ID]any{"a": act{linger: 5 * time.Second}}, Options{}, func(s *scene) {

@@ -49,8 +49,9 @@ type arrival struct {
 // without --wait, some take their time. It says once for whom it waits.
 func (a *arrival) follow(ctx context.Context, c *client.Client, attached func()) error {
 	messages, failed := stream(ctx, c)
-	// The start of a program is no change of state, so it is looked for.
-	look := time.NewTicker(20 * time.Millisecond)
+	// A service without a probe is known to stay up by waiting, and a stream that
+	// is read too slowly loses events: so the whole is looked at now and then.
+	look := time.NewTicker(calm / 2)
 	defer look.Stop()
 	report := time.NewTimer(patience)
 	defer report.Stop()

@@ -69,6 +69,9 @@ func runEvents(ctx context.Context, env *Env, opts eventsOptions) error {
 			if ev.Lost > 0 {
 				fmt.Fprintf(env.Stdout, "%d events lost\n", ev.Lost)
 			}
+			if ev.From == ev.Service.State {
+				break // a process of it began
+			}
 			fmt.Fprintf(env.Stdout, "%s %s: %s -> %s\n", clock(ev.Service.Since), ev.Service.Label, ev.From, describe(ev.Service))
 		case m.End != nil:
 			fmt.Fprintf(env.Stdout, "the project ended: %s\n", m.End.Reason)
