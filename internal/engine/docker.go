@@ -107,10 +107,26 @@ func (d *daemon) socket() string { return filepath.Join(d.dir, "docker.sock") }
 // parent is the control group that the engine's containers are in.
 func parent() string { return fmt.Sprintf("nix2gpu-test-%d", os.Getpid()) }
 
+// dirPrefix and the number of the test binary begin the name of its folder.
+const dirPrefix = "nix2gpu-engine-"
+
+// sweep removes what test binaries that were killed have left. Their engines
+// and mounts went with them.
+func sweep() {
+	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*"))
+	for _, dir := range dirs {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), dirPrefix), "-")
+		if _, err := os.Stat("/proc/" + pid); pid != "" && errors.Is(err, os.ErrNotExist) {
+			_ = os.RemoveAll(dir)
+		}
+	}
+}
+
 func startDocker() (*daemon, error) {
 	// Not t.TempDir, which is the test's that happens to be first. Its path is
 	// short: sockets lie in it.
-	dir, err := os.MkdirTemp("", "engine-")
+	sweep()
+	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", dirPrefix, os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
