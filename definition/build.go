@@ -132,7 +132,7 @@ func (b *builder) container() {
 	}
 	out.CUDA = b.cuda()
 	out.Registries = b.Strings("registries")
-	if n := b.Int("maxLayers"); n > 127 || n < 5 {
+	if n := b.Int("maxLayers"); n != 0 && (n > 127 || n < 5) { // 0: it cannot be read, which is said already
 		b.Get("maxLayers").Errorf("maxLayers must be from 5 to 127, which is what engines can mount; is %d", n)
 	} else if n != 50 {
 		out.MaxLayers = n
