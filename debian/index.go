@@ -30,6 +30,17 @@ type Index struct {
 // used.
 func NewIndex(arch string, tables ...*Table) *Index { return &Index{arch, tables} }
 
+// Only is the index without the archives for which keep is false.
+func (ix *Index) Only(keep func(archive string) bool) *Index {
+	out := &Index{arch: ix.arch}
+	for _, t := range ix.tables {
+		if keep(t.archive) {
+			out.tables = append(out.tables, t)
+		}
+	}
+	return out
+}
+
 // Arch is the architecture that the index is for.
 func (ix *Index) Arch() string { return ix.arch }
 

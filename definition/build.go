@@ -33,6 +33,7 @@ func (e *evaluation) build(c *module.Config, name string) (*project.Project, []n
 	}
 	b.stopTimeout()
 	b.secrets()
+	b.checkAptSources()
 	b.container()
 	catalog.Generate(c.Get("services"), b.project, b.place)
 	for _, proc := range b.project.Processes {

@@ -31,6 +31,9 @@ type Options struct {
 	// named stay as they are, unless All says that there are no others.
 	Wants map[string][]Want
 	All   bool
+	// Sources are the archives beyond Debian's that each container may take
+	// packages from, by its name.
+	Sources map[string][]string
 	// Index reads what can be had; see [repo.Client.Index].
 	Index func(ctx context.Context, arch string) (*debian.Index, []repo.Origin, error)
 	// Frozen makes it an error that the file would change.
@@ -149,6 +152,8 @@ type ensurer struct {
 func (e *ensurer) containers(ctx context.Context) error {
 	e.now.Containers = map[string]map[string]Container{}
 	packages := map[string]map[string]Package{} // by architecture and name
+	var errs []error
+	owner := map[string]string{} // by architecture and name, the first container that has a package
 	put := func(container, arch string, c Container, list []Package) {
 		if e.now.Containers[container] == nil {
 			e.now.Containers[container] = map[string]Container{}
@@ -158,14 +163,20 @@ func (e *ensurer) containers(ctx context.Context) error {
 			packages[arch] = map[string]Package{}
 		}
 		for _, p := range list {
-			if have, ok := packages[arch][p.Name]; ok {
+			have, ok := packages[arch][p.Name]
+			if ok && have.SHA256 != p.SHA256 {
+				errs = append(errs, fmt.Errorf("not supported: package %q in two versions: container %q takes %s of %q, and %q takes %s of %q\nhint: name the same apt sources in both",
+					p.Name, owner[arch+" "+p.Name], have.Version, have.Archive, container, p.Version, p.Archive))
+			}
+			if !ok {
+				owner[arch+" "+p.Name] = container
+			} else {
 				// Another container's alternatives may have led elsewhere.
 				p.Needs = slices.Compact(slices.Sorted(slices.Values(slices.Concat(p.Needs, have.Needs))))
 			}
 			packages[arch][p.Name] = p
 		}
 	}
-	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(e.opts.Wants)) {
 		for _, arch := range e.arches(name) {
 			c, list, err := e.container(ctx, name, arch)
@@ -185,16 +196,19 @@ func (e *ensurer) containers(ctx context.Context) error {
 				if _, done := e.now.Containers[name][arch]; !done {
 					var list []Package
 					for _, p := range c.Packages {
-						if have, ok := packages[arch][p]; ok {
-							list = append(list, have) // one version for all containers
-						} else {
-							list = append(list, *e.old.find(arch, p))
+						kept := *e.old.find(arch, p)
+						if have, ok := packages[arch][p]; ok && have.Archive == kept.Archive {
+							kept = have // one version for all containers
 						}
+						list = append(list, kept)
 					}
 					put(name, arch, c, list)
 				}
 			}
 		}
+	}
+	if len(errs) > 0 {
+		return errors.Join(errs...)
 	}
 	e.now.Packages = map[string][]Package{}
 	for arch, byName := range packages {
@@ -232,6 +246,7 @@ func (e *ensurer) container(ctx context.Context, name, arch string) (Container, 
 	if err != nil {
 		return Container{}, nil, err
 	}
+	ix = ix.Only(func(archive string) bool { return e.mayUse(name, archive) })
 	old := e.old.Containers[name][arch]
 	wishes := debian.Wishes{Held: e.held(name, arch)}
 	asked := map[string]string{} // the name that is resolved, by the one that is wanted
@@ -339,11 +354,19 @@ func (e *ensurer) held(container, arch string) map[string]debian.Chosen {
 				continue
 			}
 			p := e.old.find(arch, n)
+			if !e.mayUse(container, p.Archive) {
+				continue
+			}
 			needs := slices.DeleteFunc(slices.Clone(p.Needs), func(n string) bool { return !slices.Contains(has, n) })
 			held[n] = debian.Chosen{Locked: p.Locked, Needs: needs, Provides: p.Provides}
 		}
 	}
 	return held
+}
+
+// mayUse reports whether a container takes packages from an archive.
+func (e *ensurer) mayUse(container, archive string) bool {
+	return archive == repo.Main || archive == repo.Security || slices.Contains(e.opts.Sources[container], archive)
 }
 
 // freed are the names whose version may change: those to update, and what is

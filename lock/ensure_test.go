@@ -314,3 +314,36 @@ func TestAnyHistory(t *testing.T) {
 		}
 	}
 }
+
+// What a container's apt source has is for that container, newer or not.
+func TestSourcesAreOfTheirContainer(t *testing.T) {
+	d := newDesk(t, "app 1").wantIn("web", "app").wantIn("other", "app")
+	plain := d.opts.Index
+	d.opts.Index = func(ctx context.Context, arch string) (*debian.Index, []repo.Origin, error) {
+		_, origins, err := plain(ctx, arch)
+		var tables []*debian.Table
+		for archive, version := range map[string]string{"debian": "1", "vendor": "2"} {
+			text := fmt.Sprintf("Package: app\nVersion: %s\nArchitecture: all\nFilename: app.deb\nSize: 1\nSHA256: %064s\n", version, version)
+			table, err := debian.ReadPackages(strings.NewReader(text), archive)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tables = append(tables, table)
+		}
+		return debian.NewIndex(arch, tables...), origins, err
+	}
+	d.opts.Sources = map[string][]string{"web": {"vendor"}}
+	d.fails("not supported: package \"app\" in two versions: container \"other\" takes 1 of \"debian\", and \"web\" takes 2 of \"vendor\"\nhint: name the same apt sources in both")
+	delete(d.opts.Wants, "other")
+	d.is(d.ensure(), "app=2")
+	d.opts.Wants = map[string][]lock.Want{"other": {{Name: "app"}}}
+	d.fails("not supported: package \"app\" in two versions: container \"other\" takes 1 of \"debian\", and \"web\" takes 2 of \"vendor\"\nhint: name the same apt sources in both")
+	fresh := d.opts
+	fresh.File += ".other"
+	fresh.Wants = map[string][]lock.Want{"other": {{Name: "app"}}}
+	r, err := lock.Ensure(t.Context(), fresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.is(d.print(r, "other", "amd64"), "app=1")
+}

@@ -21,8 +21,10 @@ const sshd = "openssh"
 
 // Wants lists the Debian packages that the image of a container needs: those of
 // its enabled services, of the container around them, and of every image. The error,
-// [project.Errors], names all attributes that Debian has no package for.
-func Wants(p *project.Project) ([]Want, error) {
+// [project.Errors], names all attributes that Debian has no package for and that
+// no source stands for: sources are the packages of the container's apt sources,
+// by their names.
+func Wants(p *project.Project, sources map[string][]string) ([]Want, error) {
 	refs := packages.Needed(p, p.Select(p.Enabled(), false)...)
 	refs = append(refs, project.PackageRef{Attr: sshd})
 	var wants []Want
@@ -36,8 +38,15 @@ func Wants(p *project.Project) ([]Want, error) {
 	}
 	for _, ref := range refs {
 		row := packages.Lookup(ref.Attr)
+		if named, ok := sources[ref.Attr]; ok {
+			for _, name := range named {
+				add(Want{name, ref.Attr, ref.Pos})
+			}
+			continue
+		}
 		if row.From != "" {
-			wrong = append(wrong, &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: Debian has no package of it", ref.Attr), Hint: "see " + row.From})
+			wrong = append(wrong, &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: Debian has no package of it", ref.Attr),
+				Hint: fmt.Sprintf("name a repository that has it by aptSources.%s = { url; suite; components; key; }; see %s", ref.Attr, row.From)})
 			continue
 		}
 		for _, name := range row.Debian {

@@ -39,8 +39,32 @@ func cmdArchive(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(os.WriteFile(ts.MkAbs("archive.asc"), a.key.Public(t), 0o644))
 	}
 	a.date = a.date.Add(time.Minute)
+	debs := readDebs(ts, args[0])
+	release := debtest.Archive{Keys: []*debtest.Key{a.key}, Date: a.date, Debs: debs}
+	updates, security := release, release
+	updates.Codename, updates.Debs = "bookworm-updates", nil
+	security.Codename, security.Debs = "bookworm-security", nil
+	a.server.Set(debtest.Tree{}.Add("debian", release.Tree(t)).Add("debian", updates.Tree(t)).Add("debian-security", security.Tree(t)))
+}
+
+// cmdVendor serves the repository of a vendor, in the same way: $VENDOR is its
+// URL, its suite "stable" with the component "main", and vendor.asc its key.
+//
+//	vendor packages.txt
+func cmdVendor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: vendor file")
+	}
+	t := ts.Value("t").(testing.TB)
+	key := debtest.NewKey(t, 0)
+	suite := debtest.Archive{Keys: []*debtest.Key{key}, Codename: "stable", Suite: "stable", Date: time.Now().Add(-time.Hour), Debs: readDebs(ts, args[0])}
+	ts.Setenv("VENDOR", debtest.Serve(t, suite.Tree(t)).URL)
+	ts.Check(os.WriteFile(ts.MkAbs("vendor.asc"), key.Public(t), 0o644))
+}
+
+func readDebs(ts *testscript.TestScript, file string) []debtest.Deb {
 	var debs []debtest.Deb
-	for line := range strings.Lines(ts.ReadFile(args[0])) {
+	for line := range strings.Lines(ts.ReadFile(file)) {
 		words := strings.SplitN(strings.TrimSpace(line), " ", 4)
 		if len(words) < 3 {
 			continue
@@ -51,10 +75,5 @@ func cmdArchive(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		debs = append(debs, d)
 	}
-	release := debtest.Archive{Keys: []*debtest.Key{a.key}, Date: a.date, Debs: debs}
-	updates, security := release, release
-	updates.Codename, updates.Debs = "bookworm-updates", nil
-	security.Codename, security.Debs = "bookworm-security", nil
-	tree := debtest.Tree{}.Add("debian", release.Tree(t)).Add("debian", updates.Tree(t)).Add("debian-security", security.Tree(t))
-	a.server.Set(tree)
+	return debs
 }

@@ -62,6 +62,7 @@ func TestScripts(t *testing.T) {
 			"registry": cmdRegistry,
 			"layout":   cmdLayout,
 			"archive":  cmdArchive,
+			"vendor":   cmdVendor,
 			"age":      cmdAge,
 		},
 	})

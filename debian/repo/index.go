@@ -164,7 +164,11 @@ func (c *Client) release(ctx context.Context, a Archive) (signed []byte, r *rele
 	if bytes.Equal(signed, last) {
 		text = plaintext(signed) // these keys have signed it: it was looked at when it came
 	} else if text, err = Verify(signed, a.Keys, now); err != nil {
-		return nil, nil, fmt.Errorf("%w\nhint: take another mirror with --mirror, or name the archive's own keys with --keyring FILE", err)
+		cure := "take another mirror with --mirror, or name the archive's own keys with --keyring FILE"
+		if a.Name != Main && a.Name != Security {
+			cure = fmt.Sprintf("give the key that its vendor publishes by aptSources.%s.key", a.Name)
+		}
+		return nil, nil, fmt.Errorf("%w\nhint: %s", err, cure)
 	}
 	if r, err = parseRelease(text); err != nil {
 		return nil, nil, err

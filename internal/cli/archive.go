@@ -7,12 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"nix2gpu/cache"
 	"nix2gpu/debian/repo"
+	"nix2gpu/definition"
 	"nix2gpu/lock"
 	"nix2gpu/project"
 )
@@ -32,14 +34,17 @@ func (f *archiveFlags) add(cmd *cobra.Command) {
 	cmd.RegisterFlagCompletionFunc("suite", cobra.FixedCompletions([]string{"bullseye", "bookworm", "trixie"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// client opens archives and cache for a definition whose lock, if it has one,
-// is given. It must be closed.
-func (f *archiveFlags) client(ctx context.Context, env *Env, file *lock.File) (*repo.Client, error) {
-	place := repo.Place{Suite: f.suite, Mirror: orElse(f.mirror, env.Getenv("NIX2GPU_MIRROR"))}
+// client opens archives and cache for containers of a definition whose lock, if
+// it has one, is given. It must be closed.
+func (f *archiveFlags) client(ctx context.Context, env *Env, file *lock.File, containers ...*loaded) (*repo.Client, error) {
+	others, err := aptSources(containers)
+	if err != nil {
+		return nil, err
+	}
+	place := repo.Place{Suite: f.suite, Mirror: orElse(f.mirror, env.Getenv("NIX2GPU_MIRROR")), Others: others}
 	if place.Suite == "" && file != nil {
 		place.Suite = file.Suite
 	}
-	var err error
 	if f.keyring != "" {
 		if place.Keyring, err = os.ReadFile(env.path(f.keyring)); err != nil {
 			return nil, usageError("--keyring: %v", err)
@@ -71,8 +76,66 @@ func (l *loaded) lockFile() string { return filepath.Join(l.root, lock.Name) }
 
 // wants are the Debian packages that a container's image needs.
 func (l *loaded) wants() ([]lock.Want, error) {
-	wants, err := lock.Wants(l.project)
+	named := map[string][]string{}
+	if l.config != nil {
+		for _, s := range definition.AptSources(l.config) {
+			named[s.Name] = s.Packages
+		}
+	}
+	wants, err := lock.Wants(l.project, named)
 	return wants, lockError(l.root, err)
+}
+
+// sources are the archives beyond Debian's that each container may use, by its
+// name, for [lock.Options].
+func sources(containers ...*loaded) map[string][]string {
+	out := map[string][]string{}
+	for _, l := range containers {
+		if l.config == nil {
+			continue
+		}
+		for _, s := range definition.AptSources(l.config) {
+			out[l.lockName()] = append(out[l.lockName()], s.Name)
+		}
+	}
+	return out
+}
+
+// aptSources are the archives beyond Debian's that containers name. Several may
+// name the same one.
+func aptSources(containers []*loaded) ([]repo.Archive, error) {
+	var out []repo.Archive
+	have := map[string]definition.AptSource{}
+	for _, l := range containers {
+		if l.config == nil {
+			continue
+		}
+		for _, s := range definition.AptSources(l.config) {
+			s.Pos = strings.TrimPrefix(s.Pos, l.root+"/")
+			if other, ok := have[s.Name]; ok {
+				if other.URL != s.URL || other.Suite != s.Suite || other.Key != s.Key || !slices.Equal(other.Components, s.Components) {
+					return nil, &exitError{exitUsage, fmt.Errorf("%s: apt source %q is another than at %s: one name must mean one repository", s.Pos, s.Name, other.Pos)}
+				}
+				continue
+			}
+			have[s.Name] = s
+			data := []byte(s.Key)
+			if !strings.Contains(s.Key, "-----BEGIN PGP") {
+				var err error
+				if data, err = os.ReadFile(absolute(l.root, s.Key)); err != nil {
+					return nil, &exitError{exitUsage, fmt.Errorf("%s: cannot read the key of apt source %q: %w", s.Pos, s.Name, err)}
+				}
+			}
+			keys, err := repo.NewKeyring(data)
+			if err != nil {
+				return nil, &exitError{exitUsage, fmt.Errorf("%s: the key of apt source %q: %w", s.Pos, s.Name, err)}
+			}
+			out = append(out, repo.Archive{
+				Name: s.Name, URL: strings.TrimRight(s.URL, "/"), Suite: s.Suite, Components: s.Components, Keys: keys, Expires: true, From: s.Pos,
+			})
+		}
+	}
+	return out, nil
 }
 
 // lockError tells what is wrong in the definition from what failed elsewhere.

@@ -32,7 +32,12 @@ be made again in a year; put the file under version control.
 
 What the lock has stays as it is. What is new in the definition is added, what nobody
 needs any more is taken out. With --update the newest versions are taken: of the named
-packages and of what they need, or of all.`,
+packages and of what stands in their way, or of all.
+
+Packages come from this machine's apt sources for Debian, from --mirror, or from Debian
+itself, and from the aptSources of the definition. Versions that have left them are
+looked for at $NIX2GPU_SNAPSHOT, a URL in which {archive} is "debian" or
+"debian-security".`,
 		Example: `  nix2gpu lock                        add what the definition needs
   nix2gpu lock --update               take the newest version of everything
   nix2gpu lock --update libssl3       of one package
@@ -97,7 +102,7 @@ func runLock(ctx context.Context, env *Env, t *target, f *lockFlags) error {
 	}
 	root := all[0].root
 	opts := lock.Options{
-		File: all[0].lockFile(), Suite: f.suite, All: t.container == "", Frozen: f.frozen, Wants: map[string][]lock.Want{},
+		File: all[0].lockFile(), Suite: f.suite, All: t.container == "", Frozen: f.frozen, Wants: map[string][]lock.Want{}, Sources: sources(all...),
 		Update: t.services, UpdateAll: f.update && len(t.services) == 0,
 	}
 	for _, l := range all {
@@ -119,7 +124,7 @@ func runLock(ctx context.Context, env *Env, t *target, f *lockFlags) error {
 	if opts.Arches, err = f.arches(file, slices.Sorted(maps.Keys(opts.Wants))); err != nil {
 		return err
 	}
-	client, err := f.client(ctx, env, file)
+	client, err := f.client(ctx, env, file, all...)
 	if err != nil {
 		return err
 	}
