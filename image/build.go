@@ -45,7 +45,10 @@ type Spec struct {
 	MaxLayers   int         // default: the project's, else DefaultMaxLayers
 	Epoch       *time.Time  // no time in the image is later; nil: times are the packages' own
 	Labels      map[string]string
-	Annotations map[string]string // of the manifest
+	Annotations map[string]string    // of the manifest
+	Env         []string             // beside that of the project: what boot needs
+	Files       map[string]string    // by absolute path: what boot needs
+	More        []project.PackageRef // packages that the farm has beside those of the project
 
 	Cache string // the folder of the cache
 	// Progress is told of each layer that had to be made; nil: nobody is.
@@ -235,14 +238,27 @@ func (b *builder) fixLayer(ctx context.Context, groups []*group, keys []string, 
 	users := map[string]project.User{}
 	maps.Copy(users, project.SystemUsers())
 	maps.Copy(users, b.project.Users)
-	key := key("fix-ups", b.spec.Compression, b.epochKey(), b.spec.Arch, keys, users, b.project.Container.User, workingDir(b.project))
+	key := key("fix-ups", b.spec.Compression, b.epochKey(), b.spec.Arch, keys, users, b.project.Container.User, workingDir(b.project), b.spec.Files)
 	return b.ownLayer("accounts, certificates, loader", key, func() ([]*node, error) {
 		s, err := b.readSystem(ctx, groups, keys)
 		if err != nil {
 			return nil, err
 		}
-		return fix(s)
+		return b.fixed(s)
 	})
+}
+
+// fixed are the nodes of all fix-ups, and over them those of the caller.
+func (b *builder) fixed(s *system) ([]*node, error) {
+	nodes, err := fix(s)
+	if err != nil {
+		return nil, err
+	}
+	var more []*node
+	for name, content := range b.spec.Files {
+		more = append(more, file(strings.TrimPrefix(name, "/"), content))
+	}
+	return mergeNodes(nodes, more), nil
 }
 
 // readSystem is what the layers of packages hold. Whether they were made now or
@@ -304,7 +320,8 @@ func (b *builder) programLayer(context.Context, []*group, []string, *copied) (*L
 // farmLayer has the farm, and what the user copies to the root. A warning is
 // part of what is kept, so that a build from the cache says it again.
 func (b *builder) farmLayer(ctx context.Context, groups []*group, keys []string, copies *copied) (*Layer, error) {
-	parts := farmInputs(b.project)
+	wanted := wantedBy(b.project, b.spec.More)
+	parts := farmInputs(b.project, wanted)
 	key := key("farm", b.spec.Compression, b.epochKey(), b.spec.Arch, keys, parts, copies.digest)
 	var kept struct{ Warnings []string }
 	if data, err := os.ReadFile(b.cache.factsFile(key)); err == nil && json.Unmarshal(data, &kept) == nil && b.cache.find(key) != nil {
@@ -315,17 +332,17 @@ func (b *builder) farmLayer(ctx context.Context, groups []*group, keys []string,
 	if err != nil {
 		return nil, err
 	}
-	fixed, err := fix(s) // into the tree
+	fixed, err := b.fixed(s)
 	if err != nil {
 		return nil, err
 	}
-	nodes, warnings := farm(b.project, s.tree, s.packages)
+	nodes, warnings := farm(b.project, wanted, s.tree, s.packages)
 	more, wrong := copies.check(s.tree, fixed, b.spec.Arch)
 	if wrong != nil {
 		return nil, wrong
 	}
 	kept.Warnings = append(warnings, more...)
-	l, err := b.ownLayer("packages by name, files", key, func() ([]*node, error) { return mergeNodes(nodes, copies.nodes) })
+	l, err := b.ownLayer("packages by name, files", key, func() ([]*node, error) { return mergeNodes(nodes, copies.nodes), nil })
 	if err != nil {
 		return nil, err
 	}
@@ -334,9 +351,9 @@ func (b *builder) farmLayer(ctx context.Context, groups []*group, keys []string,
 }
 
 // farmInputs is everything of the project that the farm depends on.
-func farmInputs(p *project.Project) []string {
+func farmInputs(p *project.Project, wanted []project.PackageRef) []string {
 	var parts []string
-	for _, ref := range Wanted(p) {
+	for _, ref := range wanted {
 		parts = append(parts, ref.Attr, place(ref.Pos))
 	}
 	subs := map[string]bool{}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // formatVersion is part of every layer's key. It goes up with each change of
@@ -67,7 +68,18 @@ func (c *cache) find(key string) *record {
 	if info, err := os.Stat(c.blobFile(r.Digest)); err != nil || info.Size() != r.Size {
 		return nil
 	}
+	c.used(c.recordFile(key), c.factsFile(key), c.blobFile(r.Digest))
 	return r
+}
+
+// used notes that files were of use, so that pruning spares them.
+func (c *cache) used(files ...string) {
+	now := time.Now()
+	for _, file := range files {
+		if info, err := os.Stat(file); err == nil && now.Sub(info.ModTime()) > time.Hour {
+			_ = os.Chtimes(file, now, now) // a cache that can only be read isn't pruned
+		}
+	}
 }
 
 // facts reads what was learnt while the layer was made; nil when it is gone.

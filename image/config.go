@@ -35,13 +35,16 @@ func workingDir(p *project.Project) string {
 // environment is the Env of the image, for shells and for programs that the
 // engine starts. Services have it from their project. What is secret, or known
 // only once the container runs, is left out; the first is a warning.
-func environment(p *project.Project) (env []string, warnings []string) {
+func environment(p *project.Project, more []string) (env []string, warnings []string) {
 	values := map[string]string{
 		"PATH": searchPath(),
 		"LANG": "C.UTF-8",
-		"PS1":  `\u@container:\w\$ `,
 
 		"SSL_CERT_FILE": "/etc/ssl/certs/ca-bundle.crt",
+	}
+	for _, line := range more {
+		name, value, _ := strings.Cut(line, "=")
+		values[name] = value
 	}
 	if p.Container.CUDA != "" {
 		values["NVIDIA_VISIBLE_DEVICES"] = "all"
@@ -116,7 +119,7 @@ func exposedPorts(p *project.Project) (map[string]struct{}, error) {
 // config is the configuration of the image.
 func (b *builder) config(layers []*Layer) (*v1.ConfigFile, error) {
 	p := b.project
-	env, warnings := environment(p)
+	env, warnings := environment(p, b.spec.Env)
 	b.warn(warnings...)
 	ports, err := exposedPorts(p)
 	if err != nil {
@@ -131,11 +134,13 @@ func (b *builder) config(layers []*Layer) (*v1.ConfigFile, error) {
 		Config: v1.Config{
 			Env: env, ExposedPorts: ports, Labels: labels, User: "root", WorkingDir: workingDir(p), StopSignal: "SIGTERM",
 			Entrypoint: []string{"/" + programPath, "boot"},
-			Healthcheck: &v1.HealthConfig{
-				Test: []string{"CMD", "/" + programPath, "ready"}, Interval: 10 * time.Second, Timeout: 5 * time.Second, StartPeriod: 5 * time.Minute, Retries: 3,
-			},
 		},
 		RootFS: v1.RootFS{Type: "layers"},
+	}
+	if len(p.Enabled()) > 0 { // else there is nothing to ask for
+		c.Config.Healthcheck = &v1.HealthConfig{
+			Test: []string{"CMD", "/" + programPath, "ready"}, Interval: 10 * time.Second, Timeout: 5 * time.Second, StartPeriod: 5 * time.Minute, Retries: 3,
+		}
 	}
 	for _, l := range layers {
 		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, l.DiffID)

@@ -267,7 +267,7 @@ func missingLoader(n *node, t *tree, arch string) (string, error) {
 }
 
 // mergeNodes puts the user's nodes over ours.
-func mergeNodes(ours, theirs []*node) ([]*node, error) {
+func mergeNodes(ours, theirs []*node) []*node {
 	all := map[string]*node{}
 	for _, list := range [][]*node{ours, theirs} {
 		for _, n := range list {
@@ -278,5 +278,5 @@ func mergeNodes(ours, theirs []*node) ([]*node, error) {
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		out = append(out, all[name])
 	}
-	return out, nil
+	return out
 }

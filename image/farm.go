@@ -29,13 +29,13 @@ const linksDir = "opt/nix2gpu/bin"
 // farm makes the folder of each package that the project names, as a machine has
 // it while it runs the project: bakedDir/<attr>/bin/<program>. What a
 // text names and no folder has is a warning.
-func farm(p *project.Project, t *tree, all []*packageFacts) (nodes []*node, warnings []string) {
+func farm(p *project.Project, wanted []project.PackageRef, t *tree, all []*packageFacts) (nodes []*node, warnings []string) {
 	owned := ownedPrograms(all)
 	root := strings.TrimPrefix(bakedDir, "/")
 	nodes = append(nodes, dir(root, 0o755))
 	programs := map[string]string{}
 	folders := map[string]map[string]string{}
-	for _, ref := range Wanted(p) {
+	for _, ref := range wanted {
 		row := packages.Lookup(ref.Attr)
 		links, ok := row.In(t)
 		for _, name := range row.Debian {
@@ -131,10 +131,16 @@ func under(links map[string]string, sub string) bool {
 	return false
 }
 
-// Wanted are the packages that an image of the project has: those that its
-// services and its container name, each once, sorted.
-func Wanted(p *project.Project) []project.PackageRef {
-	return packages.Needed(p, slices.Sorted(maps.Keys(p.Services))...)
+// wantedBy are the packages that an image of the project has: those that its
+// enabled services and its container name, and more; each once.
+func wantedBy(p *project.Project, more []project.PackageRef) []project.PackageRef {
+	list := packages.Needed(p, p.Select(p.Enabled(), false)...)
+	for _, ref := range more {
+		if !slices.ContainsFunc(list, func(r project.PackageRef) bool { return r.Attr == ref.Attr }) {
+			list = append(list, ref)
+		}
+	}
+	return list
 }
 
 // place is how messages begin that have a place.

@@ -374,17 +374,12 @@ func osRelease(s *system) ([]*node, error) {
 	return nodes, nil
 }
 
-// shell sets up interactive shells: the prompt is that of the environment, and
-// root's home has what Debian gives to it.
+// shell sets up login shells. Debian's own file would set PATH anew.
 func shell(s *system) ([]*node, error) {
 	if !s.tree.has("usr/bin/bash") {
 		return nil, nil
 	}
 	return []*node{
-		file("etc/bash.bashrc", `# Of every interactive bash. The prompt is PS1 of the environment.
-[ -z "${PS1-}" ] && return
-shopt -s checkwinsize
-`),
 		file("etc/profile", `# Of every login shell.
 if [ -d /etc/profile.d ]; then
   for i in /etc/profile.d/*.sh; do
