@@ -11,7 +11,7 @@ GOTEST      := $(GO) run ./scripts/testgate scripts/skips.txt
 # What "make mutate" looks at, and how: make mutate PACKAGES=project MUTATE='-seed 2'
 PACKAGES    ?= project supervisor probe servicelog process stage nix/module catalog
 
-.PHONY: all deps deps-all build run test check test-load mutate bench bench-compare lint generate clean
+.PHONY: all deps deps-all build build-all run test check test-load mutate bench bench-compare lint generate clean
 
 all: build
 
@@ -26,6 +26,13 @@ build:
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/nix2gpu ./cmd/nix2gpu
 	@ln -sf nix2gpu bin/process-compose
+
+# The same for every platform that images are made for: "build --platform" finds
+# these beside bin/nix2gpu.
+build-all: build
+	@for arch in amd64 arm64; do \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/nix2gpu-linux-$$arch ./cmd/nix2gpu || exit 1; \
+	done
 
 # The main job: a stack of real servers and small programs. Ctrl-C ends it. At
 # a terminal it runs as a job of its own, so that Ctrl-C reaches it alone and

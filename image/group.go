@@ -33,26 +33,19 @@ const ownLayers = 4
 // own: a new version of it, or of its neighbours, then moves nothing else.
 const bigPackage = 1_500_000
 
-// basePackages are Debian's essential packages as far as a container without
-// package scripts has a use for them. Every image has them all; what else they
-// need is part of the same layer, by baseNames.
-func basePackages() []string {
+// baseNames are the packages of the first layer, in any release: what every
+// image has, and what that needs. A package that is not listed has its own
+// group, which costs a layer and breaks nothing.
+func baseNames() []string {
 	return []string{
 		"base-files", "base-passwd", "bash", "ca-certificates", "coreutils", "dash", "debianutils", "diffutils", "findutils",
 		"grep", "gzip", "hostname", "libc-bin", "mawk", "ncurses-base", "netbase", "procps", "sed", "tar",
-	}
-}
 
-// baseNames are the packages of the first layer, in any release: basePackages
-// and what these need. A package that is not listed has its own group, which
-// costs a layer and breaks nothing.
-func baseNames() []string {
-	return append(basePackages(),
-		"debconf", "gcc-12-base", "gcc-14-base", "libacl1", "libattr1", "libbz2-1.0", "libc6", "libcrypt1", "libdebconfclient0",
-		"libgcc-s1", "libgmp10", "liblzma5", "libncurses6", "libncursesw6", "libpcre2-8-0", "libproc2-0", "libselinux1", "libssl3", "libssl3t64",
-		"libsystemd0", "libtinfo6", "libzstd1", "libcap2", "libgcrypt20", "libgpg-error0", "liblz4-1", "openssl", "perl-base", "zlib1g", "libaudit1", "libaudit-common", "libcap-ng0",
-		"openssl-provider-legacy",
-	)
+		"debconf", "gcc-12-base", "gcc-14-base", "libacl1", "libattr1", "libaudit-common", "libaudit1", "libbz2-1.0", "libc6", "libcap-ng0", "libcap2",
+		"libcrypt1", "libdebconfclient0", "libgcc-s1", "libgcrypt20", "libgmp10", "libgpg-error0", "liblz4-1", "liblzma5", "libncurses6", "libncursesw6",
+		"libpcre2-8-0", "libproc2-0", "libselinux1", "libssl3", "libssl3t64", "libsystemd0", "libtinfo6", "libzstd1", "openssl", "openssl-provider-legacy",
+		"perl-base", "zlib1g",
+	}
 }
 
 // A group is what becomes one layer of packages.

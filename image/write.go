@@ -153,14 +153,8 @@ func cutTag(name string) (repository, tag string, ok bool) {
 // this one's content: blobs that are there stay, those of other images go. Any
 // other folder that is not empty is refused.
 func (o *Output) WriteLayout(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := CanHoldLayout(dir); err != nil {
 		return err
-	}
-	if len(entries) > 0 {
-		if _, err := os.Stat(filepath.Join(dir, "oci-layout")); err != nil {
-			return fmt.Errorf("%s is not empty, and no OCI layout", dir)
-		}
 	}
 	members, err := o.members()
 	if err != nil {
@@ -182,6 +176,22 @@ func (o *Output) WriteLayout(dir string) error {
 			if err := os.Remove(filepath.Join(dir, "blobs", "sha256", e.Name())); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// CanHoldLayout says why a layout cannot be written to dir; nil when it can.
+func CanHoldLayout(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if len(entries) > 0 {
+		if _, err := os.Stat(filepath.Join(dir, "oci-layout")); err != nil {
+			return fmt.Errorf("%s is not empty, and no OCI layout", dir)
 		}
 	}
 	return nil

@@ -16,8 +16,8 @@ func base() []string {
 	}
 }
 
-// sshd is what lets in whoever has a key: every image has it.
-const sshd = "openssh"
+// SSHD is what lets in whoever has a key: every image has it.
+const SSHD = "openssh"
 
 // Wants lists the Debian packages that the image of a container needs: those of
 // its enabled services, of the container around them, and of every image. The error,
@@ -26,7 +26,8 @@ const sshd = "openssh"
 // by their names.
 func Wants(p *project.Project, sources map[string][]string) ([]Want, error) {
 	refs := packages.Needed(p, p.Select(p.Enabled(), false)...)
-	refs = append(refs, project.PackageRef{Attr: sshd})
+	refs = append(refs, packages.BareWords(p).Refs...)
+	refs = append(refs, project.PackageRef{Attr: SSHD})
 	var wants []Want
 	var wrong project.Errors
 	seen := map[string]bool{}

@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script/*.txtar: the command line as it is typed,
 // with real processes.
 func TestScripts(t *testing.T) {
+	t.Cleanup(testkit.RemoveBinary)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -64,8 +65,20 @@ func TestScripts(t *testing.T) {
 			"archive":  cmdArchive,
 			"vendor":   cmdVendor,
 			"age":      cmdAge,
+			"static":   cmdStatic,
 		},
 	})
+}
+
+// cmdStatic builds the program as it ships, and puts its path into $NIX2GPU: an
+// image takes no other.
+//
+//	static
+func cmdStatic(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: static")
+	}
+	ts.Setenv("NIX2GPU", testkit.Binary(ts.Value("t").(testing.TB)))
 }
 
 // downAll ends the runs that a script has left, as one that fails does: at

@@ -1,0 +1,389 @@
+package cli
+
+import (
+	"context"
+	"debug/buildinfo"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/spf13/cobra"
+
+	"nix2gpu/cache"
+	"nix2gpu/container"
+	"nix2gpu/debian"
+	"nix2gpu/debian/repo"
+	"nix2gpu/image"
+	"nix2gpu/image/inspect"
+	"nix2gpu/lock"
+	"nix2gpu/packages"
+	"nix2gpu/project"
+)
+
+type buildOptions struct {
+	target target
+	archiveFlags
+	output      string
+	tags        []string
+	imageRefs   string
+	labels      map[string]string
+	annotations map[string]string
+	platforms   []string
+	binaries    map[string]string
+	compression string
+	variant     string
+	frozen      bool
+	explain     bool
+}
+
+func newBuild(env *Env) *cobra.Command {
+	var opts buildOptions
+	cmd := &cobra.Command{
+		Use:   "build [DEFINITION]",
+		Short: "Make the image of a container",
+		Long: `Makes the OCI image of a container definition from Debian packages: no Nix, no
+daemon, no root, and no script of a package. The versions are those of nix2gpu.lock
+beside the definition, which is written where there is none. The same lock gives the
+same image, byte for byte, on any machine.
+
+-o names the result: a folder becomes an OCI layout, a file that ends in .tar an
+archive that "docker load", podman and skopeo read, and - writes that to stdout.
+Without it the layout is CONTAINER.oci in the current folder.
+
+The digest goes to stdout, with -o - to stderr. SOURCE_DATE_EPOCH is respected.`,
+		Example: `  nix2gpu build                                  the layout web.oci
+  nix2gpu build -o - | docker load               into docker
+  nix2gpu build --platform linux/amd64,linux/arm64 -o web.tar`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.target.takeOne(cmd, args); err != nil {
+				return err
+			}
+			return runBuild(cmd.Context(), env, &opts)
+		},
+	}
+	addTargetFlags(cmd, &opts.target, "f")
+	addModuleFlag(cmd, &opts.target)
+	opts.add(cmd)
+	f := cmd.Flags()
+	f.StringVarP(&opts.output, "output", "o", "", "where the image goes: a `path`, or -")
+	f.StringArrayVar(&opts.tags, "tag", nil, "call it this `name` (web:dev) or, without a colon, CONTAINER with this tag")
+	f.StringVar(&opts.imageRefs, "image-refs", "", "write the names of the images, by digest, to this `file`, one a line")
+	f.StringToStringVar(&opts.labels, "label", nil, "add a label, as `name=value`; may be repeated")
+	f.StringToStringVar(&opts.annotations, "annotation", nil, "add an annotation of the manifest, as `name=value`; may be repeated")
+	f.StringSliceVar(&opts.platforms, "platform", nil, "make it for this `platform`: linux/amd64, linux/arm64; default: this machine's")
+	f.StringToStringVar(&opts.binaries, "binary", nil, "nix2gpu itself for another platform, as `arch=file`; default: nix2gpu-linux-ARCH beside this program")
+	f.StringVar(&opts.compression, "compression", "gzip", "of layers: gzip or zstd")
+	f.StringVar(&opts.variant, "variant", "", "`how much` of the packages: slim or full; default: the definition's")
+	f.BoolVar(&opts.frozen, "locked", false, "fail if nix2gpu.lock would change; also with CI=1")
+	f.BoolVar(&opts.explain, "explain", false, "say which option asks for each package")
+	cmd.RegisterFlagCompletionFunc("compression", cobra.FixedCompletions([]string{"gzip", "zstd"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("variant", cobra.FixedCompletions([]string{"slim", "full"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("platform", cobra.FixedCompletions([]string{"linux/amd64", "linux/arm64"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func runBuild(ctx context.Context, env *Env, opts *buildOptions) error {
+	l, err := opts.target.load(ctx, env)
+	if err != nil {
+		return err
+	}
+	l.writeNotes(env)
+	if place := opts.place(l); place != "-" && !strings.HasSuffix(place, ".tar") { // known before the work is done
+		if err := image.CanHoldLayout(env.path(place)); err != nil {
+			return hint(&exitError{exitUsage, err}, "name another folder with -o")
+		}
+	}
+	out, err := opts.build(ctx, env, l)
+	if err != nil {
+		return err
+	}
+	digest, err := out.Digest()
+	if err != nil {
+		return err
+	}
+	if err := opts.write(env, l, out); err != nil {
+		return err
+	}
+	if opts.imageRefs != "" {
+		repository, _, _ := strings.Cut(out.Name, ":")
+		if err := os.WriteFile(env.path(opts.imageRefs), []byte(repository+"@"+digest.String()+"\n"), 0o666); err != nil {
+			return fmt.Errorf("built, but cannot write %q: %w", opts.imageRefs, cause(err))
+		}
+	}
+	to := env.Stdout
+	if opts.output == "-" {
+		to = env.Stderr
+	}
+	_, err = fmt.Fprintln(to, digest)
+	return err
+}
+
+// place is where the image goes: a folder, an archive, or "-".
+func (o *buildOptions) place(l *loaded) string { return orElse(o.output, l.imageName()+".oci") }
+
+// write puts the image where -o says.
+func (o *buildOptions) write(env *Env, l *loaded, out *image.Output) error {
+	var err error
+	switch place := o.place(l); {
+	case place == "-":
+		err = out.WriteArchive(env.Stdout, runtime.GOARCH)
+	case strings.HasSuffix(place, ".tar"):
+		err = out.WriteArchiveFile(env.path(place), runtime.GOARCH)
+	default:
+		if err = out.WriteLayout(env.path(place)); err == nil {
+			fmt.Fprintf(env.Stderr, "%s: %s\n", place, out.Name)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write the image: %w", err)
+	}
+	return nil
+}
+
+// build makes the images of all platforms. They lie in the cache.
+func (o *buildOptions) build(ctx context.Context, env *Env, l *loaded) (*image.Output, error) {
+	switch {
+	case l.none:
+		return nil, usageError("%s defines no container: there is nothing to build", l.name)
+	case l.config == nil:
+		return nil, usageError("%s is a file for process-compose: only container definitions have an image", l.name)
+	}
+	spec, err := o.spec(env, l)
+	if err != nil {
+		return nil, err
+	}
+	arches, err := architectures(o.platforms)
+	if err != nil {
+		return nil, err
+	}
+	if len(arches) == 0 {
+		host, err := hostArchitecture()
+		if err != nil {
+			return nil, err
+		}
+		arches = []string{host}
+	}
+	slices.Sort(arches)
+	arches = slices.Compact(arches)
+	ref, err := o.name(l)
+	if err != nil {
+		return nil, err
+	}
+	binaries := map[string]string{}
+	for _, arch := range arches {
+		if binaries[arch], err = o.binary(env, arch); err != nil {
+			return nil, err
+		}
+	}
+	locked, client, err := o.locked(ctx, env, l, arches)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	out := &image.Output{Name: ref, Annotations: o.annotations}
+	for _, arch := range arches {
+		if err := client.Fetch(ctx, locked[arch]); err != nil {
+			return nil, err
+		}
+		s := *spec
+		s.Arch, s.Binary = arch, binaries[arch]
+		for _, p := range locked[arch] {
+			s.Packages = append(s.Packages, image.Package{Locked: p, Open: func(ctx context.Context) (io.ReadCloser, error) { return client.Open(ctx, p) }})
+		}
+		built, err := image.Build(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range built.Warnings {
+			if len(arches) > 1 {
+				w = "linux/" + arch + ": " + w
+			}
+			fmt.Fprintln(env.Stderr, warning(w))
+		}
+		out.Platforms = append(out.Platforms, image.Platform{Arch: arch, Built: built})
+	}
+	return out, nil
+}
+
+// warning puts the word where editors still find the place.
+func warning(text string) string {
+	if startsWithPlace(text) {
+		at, what, _ := strings.Cut(text, ": ")
+		return at + ": warning: " + what
+	}
+	return "warning: " + text
+}
+
+// spec is what the images of all platforms have in common.
+func (o *buildOptions) spec(env *Env, l *loaded) (*image.Spec, error) {
+	s := &image.Spec{
+		Project: l.valid, Root: l.root, Labels: o.labels, Annotations: o.annotations, Env: container.ImageEnv(), Files: container.ImageFiles(),
+		More: append([]project.PackageRef{{Attr: lock.SSHD}}, packages.BareWords(l.project).Refs...),
+	}
+	var err error
+	if s.Compression, err = image.ParseCompression(o.compression); err != nil {
+		return nil, usageError("--%v", err)
+	}
+	if s.Variant, err = image.ParseVariant(orElse(o.variant, l.project.Container.Variant)); err != nil {
+		return nil, usageError("--%v", err)
+	}
+	if text := env.Getenv("SOURCE_DATE_EPOCH"); text != "" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < 0 {
+			return nil, usageError("SOURCE_DATE_EPOCH must be a number of seconds since 1970, is %q", text)
+		}
+		at := time.Unix(n, 0).UTC()
+		s.Epoch = &at
+	}
+	if s.Cache, err = cache.Locate(env.Getenv); err != nil {
+		return nil, err
+	}
+	if env.StderrTTY {
+		s.Progress = func(title string, size int64) {
+			fmt.Fprintf(env.Stderr, "packing %s (%s)\n", title, inspect.Bytes(size))
+		}
+	}
+	return s, nil
+}
+
+// name is what engines call the image.
+func (o *buildOptions) name(l *loaded) (string, error) {
+	tag := orElse(l.project.Container.Tag, "latest")
+	if len(o.tags) > 1 {
+		return "", hint(usageError("an image is written under one name"), "give it others when it is there: load --tag, push --tag")
+	}
+	if len(o.tags) == 1 {
+		tag = o.tags[0]
+	}
+	ref := tag
+	if untagged(tag) {
+		ref = l.imageName() + ":" + tag
+	}
+	if _, err := name.NewTag(ref); err != nil || strings.Contains(ref, "@") {
+		return "", hint(usageError("%q is no name for an image", ref), "write NAME:TAG: names in lower case, tags of letters, digits, dots and dashes")
+	}
+	return ref, nil
+}
+
+// binary is the file of our own program for an architecture: this one's own, or
+// one of the same version.
+func (o *buildOptions) binary(env *Env, arch string) (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("where is this program: %v", err)
+	}
+	file := self
+	if given := o.binaries[arch]; given != "" {
+		file = env.path(given)
+	} else if arch != runtime.GOARCH {
+		file = filepath.Join(filepath.Dir(self), "nix2gpu-linux-"+arch)
+		if _, err := os.Stat(file); err != nil {
+			return "", hint(usageError("an image for linux/%s needs nix2gpu for it, and there is no %s", arch, file), "make build-all, or name it: --binary %s=FILE", arch)
+		}
+	} else {
+		return file, nil
+	}
+	ours, err := buildinfo.ReadFile(self)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", self, err)
+	}
+	theirs, err := buildinfo.ReadFile(file)
+	if err != nil || theirs.Path != ours.Path {
+		return "", usageError("%s is not nix2gpu", file)
+	}
+	revision := func(info *buildinfo.BuildInfo) string {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				return s.Value
+			}
+		}
+		return ""
+	}
+	if revision(ours) != revision(theirs) {
+		return "", hint(usageError("%s is of another version than this program", file), "make build-all")
+	}
+	return file, nil
+}
+
+// locked are the packages of each architecture as the lock has them, once it fits
+// the definition, and what gets them.
+func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches []string) (map[string][]debian.Locked, *repo.Client, error) {
+	wants, err := l.wants()
+	if err != nil {
+		return nil, nil, err
+	}
+	writeBareWords(env, l)
+	file, err := lock.Read(l.lockFile())
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := o.client(ctx, env, file)
+	if err != nil {
+		return nil, nil, err
+	}
+	result, err := lock.Ensure(ctx, lock.Options{
+		File: l.lockFile(), Suite: o.suite, Arches: arches, Wants: map[string][]lock.Want{l.lockName(): wants}, Index: client.Index,
+		Frozen: o.frozen || env.Getenv("CI") == "1",
+	})
+	if err != nil {
+		return nil, nil, errors.Join(lockError(l.root, err), client.Close())
+	}
+	if result.Wrote {
+		fmt.Fprintf(env.Stderr, "%s: %s\n", within(env.Dir, l.lockFile()), count(len(result.Changes), "change"))
+	}
+	out := map[string][]debian.Locked{}
+	for _, arch := range arches {
+		out[arch] = result.Packages(l.lockName(), arch)
+	}
+	if o.explain {
+		o.writeReasons(env, l, wants, result, out)
+	}
+	return out, client, nil
+}
+
+// writeReasons says what asked for each package.
+func (o *buildOptions) writeReasons(env *Env, l *loaded, wants []lock.Want, r *lock.Result, all map[string][]debian.Locked) {
+	for _, arch := range slices.Sorted(maps.Keys(all)) {
+		reasons := map[string][]string{}
+		for _, w := range wants {
+			why := "every image"
+			if w.Attr != "" {
+				why = "pkgs." + w.Attr
+				if w.Pos.File != "" {
+					why += fmt.Sprintf(" (%s:%d:%d)", w.Pos.File, w.Pos.Line, w.Pos.Col)
+				}
+			}
+			p := r.Wanted(l.lockName(), arch, w.Name)
+			if !slices.Contains(reasons[p], why) {
+				reasons[p] = append(reasons[p], why)
+			}
+		}
+		for _, p := range all[arch] {
+			why := strings.Join(reasons[p.Name], ", ")
+			fmt.Fprintf(env.Stderr, "%-28s %-28s %9s  %s\n", p.Name, p.Version, inspect.Bytes(p.Size), orElse(why, "needed by others"))
+		}
+	}
+}
+
+// writeBareWords warns of programs that commands name and no package is known to
+// have.
+func writeBareWords(env *Env, l *loaded) {
+	for _, w := range packages.BareWords(l.project).Unknown {
+		text := fmt.Sprintf("the image may lack the program %q: no package is known that has it", w.Word)
+		if w.Pos.File != "" {
+			text = fmt.Sprintf("%s:%d:%d: warning: %s", w.Pos.File, w.Pos.Line, w.Pos.Col, text)
+		} else {
+			text = "warning: " + text
+		}
+		fmt.Fprintf(env.Stderr, "%s\nhint: it can come from systemPackages, from copyToRoot, or from a volume at %s/bin\n", text, orElse(l.project.Container.WorkingDir, image.DefaultWorkingDir))
+	}
+}

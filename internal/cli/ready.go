@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nix2gpu/control"
+)
+
+type readyOptions struct {
+	target  target
+	timeout time.Duration
+}
+
+func newReady(env *Env) *cobra.Command {
+	var opts readyOptions
+	cmd := &cobra.Command{
+		Use:   "ready [DEFINITION] [SERVICE...]",
+		Short: "Tell by the exit code whether services are healthy, now",
+		Long: `Ends with 0 when all of the services (without names: all that were started) are
+healthy or done, else with 1 and a line for each that is not. It waits for nothing: it
+is what an image's HEALTHCHECK and a readiness probe of Kubernetes run.`,
+		ValidArgsFunction: completeServices(env),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.target.take(args); err != nil {
+				return err
+			}
+			return runReady(cmd.Context(), env, opts)
+		},
+	}
+	addTargetFlags(cmd, &opts.target, "f")
+	cmd.Flags().DurationVarP(&opts.timeout, "timeout", "t", 4*time.Second, "give up after this `duration` without an answer; exit code 124")
+	return cmd
+}
+
+func runReady(ctx context.Context, env *Env, opts readyOptions) error {
+	ctx, cancel := limited(ctx, opts.timeout)
+	defer cancel()
+	c, err := opts.target.running(ctx, env)
+	if err != nil {
+		return err
+	}
+	state, err := c.State(ctx)
+	if err != nil {
+		return err
+	}
+	services := state.Services
+	if names := opts.target.services; len(names) > 0 {
+		if services, err = pickServices(services, names); err != nil {
+			return err
+		}
+	}
+	unready := 0
+	for _, s := range services {
+		if len(opts.target.services) == 0 && !s.Wanted || isHealthy(s) {
+			continue
+		}
+		unready++
+		fmt.Fprintf(env.Stdout, "%s: %s\n", s.Label, describe(s)) // engines keep what a check prints
+	}
+	if unready > 0 {
+		return &exitError{code: exitFailed}
+	}
+	return nil
+}
+
+// isHealthy reports whether a service is as it should be: it runs and its probe,
+// if it has one, says so; or it has done what it was for.
+func isHealthy(s control.Service) bool {
+	return s.State == control.Running || s.State == control.Completed
+}
+
+func newLive(env *Env) *cobra.Command {
+	var opts readyOptions
+	cmd := &cobra.Command{
+		Use:   "live [DEFINITION]",
+		Short: "Tell by the exit code whether the supervisor answers",
+		Long: `Ends with 0 when the supervisor of the services answers, whatever they do: what a
+liveness probe of Kubernetes runs. Services that fail are the supervisor's affair.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.target.takeOne(cmd, args); err != nil {
+				return err
+			}
+			ctx, cancel := limited(cmd.Context(), opts.timeout)
+			defer cancel()
+			c, err := opts.target.running(ctx, env)
+			if err != nil {
+				return err
+			}
+			_, err = c.State(ctx)
+			return err
+		},
+	}
+	addTargetFlags(cmd, &opts.target, "f")
+	cmd.Flags().DurationVarP(&opts.timeout, "timeout", "t", 4*time.Second, "give up after this `duration` without an answer; exit code 124")
+	return cmd
+}
