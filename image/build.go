@@ -46,8 +46,6 @@ type Spec struct {
 	Epoch       *time.Time  // no time in the image is later; nil: times are the packages' own
 	Labels      map[string]string
 	Annotations map[string]string    // of the manifest
-	Env         []string             // beside that of the project: what boot needs
-	Files       map[string]string    // by absolute path: what boot needs
 	More        []project.PackageRef // packages that the farm has beside those of the project
 
 	Cache string // the folder of the cache
@@ -238,27 +236,14 @@ func (b *builder) fixLayer(ctx context.Context, groups []*group, keys []string, 
 	users := map[string]project.User{}
 	maps.Copy(users, project.SystemUsers())
 	maps.Copy(users, b.project.Users)
-	key := key("fix-ups", b.spec.Compression, b.epochKey(), b.spec.Arch, keys, users, b.project.Container.User, workingDir(b.project), b.spec.Files)
+	key := key("fix-ups", b.spec.Compression, b.epochKey(), b.spec.Arch, keys, users, b.project.Container.User, workingDir(b.project))
 	return b.ownLayer("accounts, certificates, loader", key, func() ([]*node, error) {
 		s, err := b.readSystem(ctx, groups, keys)
 		if err != nil {
 			return nil, err
 		}
-		return b.fixed(s)
+		return fix(s)
 	})
-}
-
-// fixed are the nodes of all fix-ups, and over them those of the caller.
-func (b *builder) fixed(s *system) ([]*node, error) {
-	nodes, err := fix(s)
-	if err != nil {
-		return nil, err
-	}
-	var more []*node
-	for name, content := range b.spec.Files {
-		more = append(more, file(strings.TrimPrefix(name, "/"), content))
-	}
-	return mergeNodes(nodes, more), nil
 }
 
 // readSystem is what the layers of packages hold. Whether they were made now or
@@ -332,7 +317,7 @@ func (b *builder) farmLayer(ctx context.Context, groups []*group, keys []string,
 	if err != nil {
 		return nil, err
 	}
-	fixed, err := b.fixed(s)
+	fixed, err := fix(s) // into the tree
 	if err != nil {
 		return nil, err
 	}

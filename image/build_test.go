@@ -405,7 +405,7 @@ func TestConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := strings.Join(c.Config.Env, "\n") + "\n"
-	for _, line := range []string{"TZ=UTC\n", "LANG=C.UTF-8\n", "PYTHON=/opt/nix2gpu/pkgs/python3/bin/python\n", "MODELS=/workspace/models\n", "NVIDIA_REQUIRE_CUDA=cuda>=12.8\n", "NVIDIA_VISIBLE_DEVICES=all\n"} {
+	for _, line := range []string{"TZ=UTC\n", "LANG=C.UTF-8\n", "PYTHON=/opt/nix2gpu/pkgs/python3/bin/python\n", "MODELS=/workspace/models\n", "NVIDIA_REQUIRE_CUDA=cuda>=12.8\n", "NVIDIA_VISIBLE_DEVICES=all\n", "PS1=\\u@container:\\w\\$ \n"} {
 		if !strings.Contains(env, line) {
 			t.Errorf("Env lacks %q:\n%s", line, env)
 		}

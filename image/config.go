@@ -35,16 +35,13 @@ func workingDir(p *project.Project) string {
 // environment is the Env of the image, for shells and for programs that the
 // engine starts. Services have it from their project. What is secret, or known
 // only once the container runs, is left out; the first is a warning.
-func environment(p *project.Project, more []string) (env []string, warnings []string) {
+func environment(p *project.Project) (env []string, warnings []string) {
 	values := map[string]string{
 		"PATH": searchPath(),
 		"LANG": "C.UTF-8",
+		"PS1":  `\u@container:\w\$ `,
 
 		"SSL_CERT_FILE": "/etc/ssl/certs/ca-bundle.crt",
-	}
-	for _, line := range more {
-		name, value, _ := strings.Cut(line, "=")
-		values[name] = value
 	}
 	if p.Container.CUDA != "" {
 		values["NVIDIA_VISIBLE_DEVICES"] = "all"
@@ -119,7 +116,7 @@ func exposedPorts(p *project.Project) (map[string]struct{}, error) {
 // config is the configuration of the image.
 func (b *builder) config(layers []*Layer) (*v1.ConfigFile, error) {
 	p := b.project
-	env, warnings := environment(p, b.spec.Env)
+	env, warnings := environment(p)
 	b.warn(warnings...)
 	ports, err := exposedPorts(p)
 	if err != nil {

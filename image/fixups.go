@@ -374,12 +374,14 @@ func osRelease(s *system) ([]*node, error) {
 	return nodes, nil
 }
 
-// shell sets up login shells. Debian's own file would set PATH anew.
+// shell sets up shells: Debian's own files would set a prompt whatever PS1 is,
+// and PATH anew.
 func shell(s *system) ([]*node, error) {
 	if !s.tree.has("usr/bin/bash") {
 		return nil, nil
 	}
 	return []*node{
+		file("etc/bash.bashrc", "shopt -s checkwinsize\n"),
 		file("etc/profile", `# Of every login shell.
 if [ -d /etc/profile.d ]; then
   for i in /etc/profile.d/*.sh; do

@@ -19,7 +19,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"nix2gpu/cache"
-	"nix2gpu/container"
 	"nix2gpu/debian"
 	"nix2gpu/debian/repo"
 	"nix2gpu/image"
@@ -226,7 +225,7 @@ func warning(text string) string {
 // spec is what the images of all platforms have in common.
 func (o *buildOptions) spec(env *Env, l *loaded) (*image.Spec, error) {
 	s := &image.Spec{
-		Project: l.valid, Root: l.root, Labels: o.labels, Annotations: o.annotations, Env: container.ImageEnv(), Files: container.ImageFiles(),
+		Project: l.valid, Root: l.root, Labels: o.labels, Annotations: o.annotations,
 		More: append([]project.PackageRef{{Attr: lock.SSHD}}, packages.BareWords(l.project).Refs...),
 	}
 	var err error
