@@ -47,6 +47,8 @@ func TestWhatIsWritten(t *testing.T) {
 		{"postgres plain superuser", `postgresql.a = { enable = true; superuser = "az_09"; authentication = lib.mkForce "local all all reject"; };`, []string{"local all az_09 peer map=nix2gpu\nlocal all all reject\n", "nix2gpu /^(.*)$ az_09\n"}, nil},
 		{"postgres quoted superuser", `postgresql.a = { enable = true; superuser = "A\"b"; authentication = lib.mkForce "local all all reject"; };`, []string{`local all "A""b" peer map=nix2gpu`}, nil},
 		{"postgres rules that let in", `postgresql.a = { enable = true; authentication = lib.mkForce "local all all trust"; };`, []string{"local all all trust\n"}, []string{"peer", "127.0.0.1/32"}},
+		{"postgres rules that let the superuser in", `postgresql.a = { enable = true; superuser = "boss"; authentication = lib.mkForce "local all \"boss\" trust"; };`, []string{"local all \"boss\" trust\n"}, []string{"peer"}},
+		{"postgres rules that let somebody else in", `postgresql.a = { enable = true; superuser = "boss"; authentication = lib.mkForce "local all other trust"; };`, []string{"local all boss peer map=nix2gpu\nlocal all other trust\n"}, nil},
 		{"postgres sockets for others", `postgresql.a = { enable = true; socketDir = "./s"; authentication = lib.mkForce "local all all reject"; };`, []string{"nix2gpu root postgres\nnix2gpu postgres postgres\n"}, []string{"/^(.*)$"}},
 		{"postgres settings", `postgresql.a = { enable = true; settings = { jit = true; a = false; b = 1.5; c = "it's \\ x"; d = null; log_timezone = null; }; };`,
 			[]string{"jit = on\n", "a = off\n", "b = 1.5\n", `c = 'it''s \\ x'`}, []string{"log_timezone", "d ="}},

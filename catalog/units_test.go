@@ -95,3 +95,22 @@ func FuzzNginxStatements(f *testing.F) {
 		}
 	})
 }
+
+func TestSplitHostPort(t *testing.T) {
+	type parts struct {
+		host string
+		port int
+	}
+	for text, want := range map[string]parts{
+		"127.0.0.1:80": {"127.0.0.1", 80}, " :80 ": {"*", 80}, "[::1]:1": {"::1", 1}, "80": {"*", 80}, "0.0.0.0:7": {"*", 7},
+	} {
+		if host, port, ok := splitHostPort(text); !ok || host != want.host || port != want.port {
+			t.Errorf("splitHostPort(%q) = %q, %d, %v; want %v", text, host, port, ok, want)
+		}
+	}
+	for _, text := range []string{"", "0", "-1", "a:0", "a:-1", "a:b", "a", "::1:80"} {
+		if host, port, ok := splitHostPort(text); ok {
+			t.Errorf("splitHostPort(%q) = %q, %d, want none", text, host, port)
+		}
+	}
+}
