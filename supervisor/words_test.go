@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"errors"
+	"net"
 	"testing"
 	"time"
 
@@ -112,6 +113,17 @@ func TestPortHint(t *testing.T) {
 	} {
 		if got := hintPort(80, h); got != want {
 			t.Errorf("%+v: %q, want %q", h, got, want)
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for protocol, want := range map[string]bool{"": true, "tcp": true, "udp": false} {
+		s := &project.Service{Ports: []project.Port{{Port: l.Addr().(*net.TCPAddr).Port, Protocol: protocol}}}
+		if got := portHint(s); (got != "") != want {
+			t.Errorf("protocol %q: %q", protocol, got)
 		}
 	}
 }
