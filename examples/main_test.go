@@ -7,11 +7,13 @@ import (
 	"os"
 	"testing"
 
+	"nix2gpu/internal/engine"
 	"nix2gpu/internal/testkit"
 )
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	engine.Stop()
 	testkit.RemoveBinary()
 	os.Exit(code)
 }

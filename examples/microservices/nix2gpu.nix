@@ -9,7 +9,7 @@
       "8080/tcp" = {};   # API gateway
     };
 
-    systemPackages = [ pkgs.postgresql ];   # psql, for the programs
+    systemPackages = [ pkgs.postgresql pkgs.python3 ];   # psql and python3, for the programs
 
     services = {
       # database tier
