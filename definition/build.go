@@ -147,6 +147,9 @@ func (b *builder) container() {
 		}
 	}
 	out.SSHDConfig = b.String("sshdConfig")
+	if c := b.Get("nixConfig"); c.Kind() == module.KindAttrs || c.String() != "" {
+		b.note("nixConfig", "not supported by this build, and left out: nixConfig: an image has no Nix")
+	}
 	if b.Has("home") {
 		b.note("home", "not supported by this build, and left out: home")
 	}

@@ -46,6 +46,10 @@ func TestImageOptions(t *testing.T) {
 	if c.MaxLayers != 20 || c.Variant != "full" || len(c.Registries) != 1 {
 		t.Errorf("container is %+v", c)
 	}
+	r, err = load(`{ nixConfig = "sandbox = false"; services = {}; }`)
+	if err != nil || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0].Msg, "left out: nixConfig") {
+		t.Errorf("nixConfig: %v, %v", r, err)
+	}
 	for text, want := range map[string]string{
 		`{ maxLayers = 128; services = {}; }`:       "maxLayers must be from 5 to 127",
 		`{ maxLayers = 4; services = {}; }`:         "maxLayers must be from 5 to 127",

@@ -11,26 +11,38 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
+// built runs "nix2gpu build" for a copy of a folder. All tests share what they
+// download and pack.
+func built(t *testing.T, dir string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	build := exec.CommandContext(t.Context(), testkit.Binary(t), append([]string{"build", dir}, args...)...)
+	build.Env = append(os.Environ(), "CI=", "XDG_CACHE_HOME="+filepath.Join(filepath.Dir(testkit.Binary(t)), "cache"))
+	var out, errs strings.Builder
+	build.Stdout, build.Stderr = &out, &errs
+	err = build.Run()
+	return out.String(), errs.String(), err
+}
+
+func copied(t *testing.T, from string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), filepath.Base(from))
+	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // The main example as an image: built from Debian's packages, loaded into docker,
 // healthy by the same definition, and each server answers.
 func TestMicroservicesImage(t *testing.T) {
 	e := engine.Docker(t)
-	dir := filepath.Join(t.TempDir(), "microservices")
-	if err := os.CopyFS(dir, os.DirFS("microservices")); err != nil {
-		t.Fatal(err)
-	}
+	dir := copied(t, "microservices")
 	archive := filepath.Join(dir, "image.tar")
-	build := exec.CommandContext(t.Context(), testkit.Binary(t), "build", "-o", archive, dir)
-	build.Env = append(os.Environ(), "CI=", "XDG_CACHE_HOME="+t.TempDir())
-	var stdout, stderr strings.Builder
-	build.Stdout, build.Stderr = &stdout, &stderr
-	if err := build.Run(); err != nil {
-		t.Fatalf("build: %v\n%s", err, stderr.String())
+	stdout, stderr, err := built(t, dir, "-o", archive)
+	if err != nil || !strings.HasPrefix(stdout, "sha256:") {
+		t.Fatalf("build: %v, %q\n%s", err, stdout, stderr)
 	}
-	if !strings.HasPrefix(stdout.String(), "sha256:") {
-		t.Errorf("build printed %q", stdout.String())
-	}
-	for line := range strings.Lines(stderr.String()) {
+	for line := range strings.Lines(stderr) {
 		if strings.Contains(line, "warning:") && !strings.Contains(line, "-service") { // those lie in ./bin
 			t.Errorf("build warns: %s", line)
 		}
@@ -60,5 +72,56 @@ func TestMicroservicesImage(t *testing.T) {
 	e.MustExec("stop", c)
 	if code := e.ExitCode(c); code != 0 {
 		t.Errorf("it ended with %d", code)
+	}
+}
+
+// Every example is an image, and so is every block of the page whose packages
+// Debian has; the others are refused with the reason.
+func TestEverythingBuilds(t *testing.T) {
+	refused := map[string]string{
+		"01-inputs": "there is nothing to build", "04-databases": `"clickhouse" cannot be put into an image`,
+		"06-monitoring": `"grafana" cannot be put into an image`, "07-queues": `"apacheKafka" cannot be put into an image`,
+		"08-custom-app": `no service "postgresql"`, // which another block of the page has
+	}
+	check := func(name, dir string) {
+		t.Run(name, func(t *testing.T) {
+			stdout, stderr, err := built(t, dir, "-o", filepath.Join(t.TempDir(), "out"))
+			want, isRefused := refused[name]
+			switch {
+			case isRefused && (err == nil || !strings.Contains(stderr, want)):
+				t.Errorf("build: %v, want %s\n%s", err, want, stderr)
+			case !isRefused && (err != nil || !strings.HasPrefix(stdout, "sha256:")):
+				t.Errorf("build: %v\n%s", err, stderr)
+			}
+		})
+	}
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := 0
+	for _, e := range entries {
+		if e.IsDir() && e.Name() != "testdata" {
+			examples++
+			check(e.Name(), copied(t, e.Name()))
+		}
+	}
+	if examples < 10 {
+		t.Errorf("only %d examples were found", examples)
+	}
+	pages, err := filepath.Glob("../definition/testdata/page/*.nix")
+	if err != nil || len(pages) != 18 {
+		t.Fatalf("the page has %d blocks, %v", len(pages), err)
+	}
+	for _, page := range pages {
+		data, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "nix2gpu.nix"), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		check(strings.TrimSuffix(filepath.Base(page), ".nix"), dir)
 	}
 }

@@ -113,7 +113,24 @@ type builder struct {
 
 func (b *builder) warn(texts ...string) { b.warnings = append(b.warnings, texts...) }
 
+// lacking says what the project asks for and no package of the image brings.
+func (b *builder) lacking() {
+	has := func(prefixes ...string) bool {
+		return slices.ContainsFunc(b.spec.Packages, func(p Package) bool {
+			return slices.ContainsFunc(prefixes, func(s string) bool { return strings.HasPrefix(p.Name, s) })
+		})
+	}
+	c := b.project.Container
+	if c.CUDA != "" && !has("cuda-", "nvidia-cuda-", "libcudart") {
+		b.warn(fmt.Sprintf("%s: the image has no CUDA libraries of its own; the driver's come from the host", c.CUDA))
+	}
+	if c.Tailscale != nil && !has("tailscale") {
+		b.warn("tailscale: the image has no tailscale: Debian has no package of it")
+	}
+}
+
 func (b *builder) build(ctx context.Context) (*Built, error) {
+	b.lacking()
 	groups := groups(b.spec.Packages, b.spec.MaxLayers-ownLayers)
 	layers, keys, err := b.packageLayers(ctx, groups)
 	if err != nil {

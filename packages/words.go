@@ -38,7 +38,7 @@ func BareWords(p *project.Project) Words {
 			}
 			seen[word] = true
 			pos := svc.OptionPos("command")
-			if attr := Owner(word); attr != "" {
+			if attr := Owner(word); attr != "" && Lookup(attr).From == "" {
 				out.Refs = append(out.Refs, project.PackageRef{Attr: attr, Pos: pos})
 			} else if !inBase(word) {
 				out.Unknown = append(out.Unknown, Word{word, pos})

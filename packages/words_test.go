@@ -15,7 +15,7 @@ func TestBareWords(t *testing.T) {
 		refs, unknown string
 	}{
 		{shell(project.Lit("python -m training.train --config x")), "python", ""},
-		{shell(project.Lit("mlflow server --host 0.0.0.0")), "mlflow-server", ""},
+		{shell(project.Lit("mlflow server --host 0.0.0.0")), "", "mlflow"},
 		{shell(project.Lit("curl -f http://x/")), "curl", ""},
 		{shell(project.Lit("user-service --port 3001")), "", "user-service"},
 		{shell(project.Lit("nvidia-smi")), "", ""},
