@@ -46,7 +46,7 @@ func TestImageOptions(t *testing.T) {
 	if c.MaxLayers != 20 || c.Variant != "full" || len(c.Registries) != 1 {
 		t.Errorf("container is %+v", c)
 	}
-	r, err = load(`{ nixConfig = "sandbox = false"; services = {}; }`)
+	r, err = load(`{ perSystem.nix2gpu."web" = { nixConfig = "sandbox = false"; services = {}; }; }`)
 	if err != nil || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0].Msg, "left out: nixConfig") {
 		t.Errorf("nixConfig: %v, %v", r, err)
 	}
