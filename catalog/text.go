@@ -137,15 +137,15 @@ func (p Place) marks(context []string) []mark {
 			marks = append(marks, mark{text: name, sub: true, part: root(relative(p.Root, name))})
 		}
 	}
-	// The longest first, since one may begin another: python3, python3Packages.
-	slices.SortStableFunc(marks, func(a, b mark) int { return cmp.Compare(len(b.text), len(a.text)) })
-	if p.Root != "" && p.Root != "/" {
-		marks = append(marks, mark{text: p.Root, sub: true, free: true, part: root("")})
-	}
 	for link, name := range p.Links {
 		marks = append(marks, mark{text: link, free: true, part: func(string) project.Part {
 			return project.Part{SecretFile: &name}
 		}})
+	}
+	// The longest first, since one may begin another: python3, python3Packages.
+	slices.SortStableFunc(marks, func(a, b mark) int { return cmp.Compare(len(b.text), len(a.text)) })
+	if p.Root != "" && p.Root != "/" {
+		marks = append(marks, mark{text: p.Root, sub: true, free: true, part: root("")})
 	}
 	if dir := path.Clean(cmp.Or(p.WorkingDir, "/workspace")); dir != "/" && dir != p.Root {
 		marks = append(marks, mark{text: dir, sub: true, free: true, part: root("")})

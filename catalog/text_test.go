@@ -69,3 +69,20 @@ func TestTextAtTheRoot(t *testing.T) {
 		}
 	}
 }
+
+// A path that a secret is linked from means the secret, also below the root;
+// no longer path does.
+func TestLinkOfASecretIsTheSecret(t *testing.T) {
+	place := catalog.Place{Root: "/root/project", Links: map[string]string{"/root/project/token": "a", "/run/agenix/db": "b"}}
+	for s, want := range map[string]string{
+		"cat /root/project/token":       `["cat ",{"secretFile":"a"}]`,
+		"--file=/run/agenix/db":         `["--file=",{"secretFile":"b"}]`,
+		"/run/agenix/db.old":            `"/run/agenix/db.old"`,
+		"/root/project/token2":          `[{"root":"/token2"}]`,
+		"/run/agenix/db:/run/agenix/db": `[{"secretFile":"b"},":",{"secretFile":"b"}]`,
+	} {
+		if got, err := json.Marshal(place.Text(module.Str{S: s})); err != nil || string(got) != want {
+			t.Errorf("%s: got %s (%v), want %s", s, got, err, want)
+		}
+	}
+}

@@ -57,6 +57,9 @@ func (m *Machine) shared() map[string]string {
 		}
 	}
 	if m.Project != nil {
+		for _, s := range m.Project.Secrets {
+			delete(vars, s.Env)
+		}
 		for name, v := range m.Project.Container.Env {
 			value, literal := v.Text.Literal()
 			if v.Secret || !literal {

@@ -346,7 +346,8 @@ func TestEnvironmentIsSharedWithoutSecrets(t *testing.T) {
 		"MODE":   {Text: project.Lit("fast")},
 		"HIDDEN": {Text: project.Lit("s3cret-1"), Secret: true},
 	}
-	f.Environ = append(f.Environ, "HF_TOKEN=s3cret-2", "DATABASE_URL=postgresql://u:s3cret-3@db/x", `WEIRD=a'b "c" \d $e`, "LINES=a\nb", "HIDDEN=s3cret-1", "no-name=1")
+	f.Project.Secrets = map[string]project.Secret{"plain": {Env: "PLAIN"}}
+	f.Environ = append(f.Environ, "PLAIN=s3cret-4", "HF_TOKEN=s3cret-2", "DATABASE_URL=postgresql://u:s3cret-3@db/x", `WEIRD=a'b "c" \d $e`, "LINES=a\nb", "HIDDEN=s3cret-1", "no-name=1")
 	f.run()
 	if got, want := f.read("/etc/profile.d/nix2gpu.sh"), `# Written by nix2gpu at boot: the container's environment, without secrets.
 [ -n "${MODE+x}" ] || export MODE='fast'

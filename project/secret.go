@@ -242,6 +242,8 @@ func (e *Errors) checkSecretUses(p *Project) {
 			switch {
 			case part.Secret != nil && (o.Field != "env" && o.Field != "files" || o.File != ""):
 				e.add(pos, service, "pass it in a variable, or in a file of the process", "%s: the content of secret %q must not stand in %s, where others read it", who, *part.Secret, o.Field)
+			case part.SecretFile != nil && o.Field == "startup":
+				e.add(Pos{}, "", "let a service do it", "extraStartupScript cannot read the file of secret %q: files of secrets are made when a service that names them starts", *part.SecretFile)
 			case part.SecretFile != nil && o.Field == "secrets":
 				e.add(p.Secrets[o.Name].Pos, "", "", "secret %q cannot come from another secret", o.Name)
 			}

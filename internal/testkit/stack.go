@@ -315,11 +315,11 @@ func (s *Stack) owns(file string) bool {
 	return i > 0 && rundir.Key(key[:i], s.Dir) == key
 }
 
-// runFiles lists what runs of root keep while they run: sockets, locks and
-// the folders of services.
+// runFiles lists what runs of root keep while they run: sockets, locks, the
+// folders of services and those of secrets.
 func runFiles() []string {
 	var all []string
-	for _, pattern := range []string{"/run/nix2gpu/*", "/run/nix2gpu-services/*"} {
+	for _, pattern := range []string{"/run/nix2gpu/*", "/run/nix2gpu-services/*", "/run/nix2gpu-secrets/*", "/dev/shm/nix2gpu-secrets-0/*"} {
 		files, _ := filepath.Glob(pattern) // the patterns are well-formed
 		all = append(all, files...)
 	}
