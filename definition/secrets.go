@@ -136,7 +136,7 @@ func (b *builder) ageSecrets() {
 		"package":           "nix2gpu decrypts by itself",
 		"secretsMountPoint": "secrets lie in memory, where config.age.secrets.<name>.path says",
 	} {
-		if age.Has(option) {
+		if age.IsSet(option) {
 			b.notes = append(b.notes, note{age.Pos(option), fmt.Sprintf("not used: age.%s; %s", option, why)})
 		}
 	}
