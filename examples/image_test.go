@@ -13,7 +13,7 @@ import (
 
 // built runs "nix2gpu build" for a copy of a folder. All tests share what they
 // download and pack.
-func built(t *testing.T, dir string, args ...string) (stdout, stderr string, err error) {
+func built(t testing.TB, dir string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	build := exec.CommandContext(t.Context(), testkit.Binary(t), append([]string{"build", dir}, args...)...)
 	build.Env = append(os.Environ(), "CI=", "XDG_CACHE_HOME="+filepath.Join(filepath.Dir(testkit.Binary(t)), "cache"))
@@ -23,7 +23,7 @@ func built(t *testing.T, dir string, args ...string) (stdout, stderr string, err
 	return out.String(), errs.String(), err
 }
 
-func copied(t *testing.T, from string) string {
+func copied(t testing.TB, from string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), filepath.Base(from))
 	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -96,6 +97,9 @@ func runBuild(ctx context.Context, env *Env, opts *buildOptions) error {
 		return err
 	}
 	l.writeNotes(env)
+	// Main lets the heap of short commands grow. This one has windows of decoders
+	// in it, which leave little garbage beside them.
+	debug.SetGCPercent(50)
 	if place := opts.place(l); place != "-" && !strings.HasSuffix(place, ".tar") { // known before the work is done
 		if err := image.CanHoldLayout(env.path(place)); err != nil {
 			return hint(&exitError{exitUsage, err}, "name another folder with -o")

@@ -7,6 +7,7 @@
 //	```nix nix2gpu.nix     the file of that name; any language will do
 //	```console             "$ command" lines, each followed by what it prints
 //	```console in=DIR      the same, in examples/DIR, copied
+//	```console online      the same, beside Debian's archive, as nothing else is
 //	```nix nix2gpu.nix image=shop:latest
 //	                       the file, and an image of it that docker has; the page's
 //	                       commands are typed beside an engine of the test's

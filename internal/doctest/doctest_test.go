@@ -2,6 +2,7 @@ package doctest
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -82,6 +83,15 @@ func follow(t *testing.T, page string) {
 			last.Wait()
 			continue
 		}
+		if st.online {
+			cmd := exec.CommandContext(t.Context(), "bash", "-c", "exec 2>&1; "+st.command)
+			cmd.Dir, cmd.Env = s.Dir, append(os.Environ(), s.Env...)
+			out, _ := cmd.Output() // a failure shows in what it printed
+			if n := missing(st, func() string { return string(out) }, func() bool { return true }); n >= 0 {
+				t.Fatalf("%s:%d: %s\ndoes not print %q after the lines before it; it printed\n%s", page, st.line+n+1, st.command, st.prints[n], out)
+			}
+			continue
+		}
 		run := s.StartCommand("bash", "-c", "exec 2>&1; "+execIfSimple(st.command))
 		if goesOn(st.command) {
 			running[st.example] = append(running[st.example], run)
@@ -114,6 +124,15 @@ func execIfSimple(command string) string {
 
 func wantShown(t *testing.T, page string, st step, run *testkit.Run) {
 	t.Helper()
+	if n := missing(st, func() string { return run.Stdout() }, func() bool { return !run.Running() }); n >= 0 {
+		t.Errorf("%s:%d: %s\ndoes not print %q after the lines before it; it printed\n%s",
+			page, st.line+n+1, st.command, st.prints[n], run.Stdout())
+	}
+}
+
+// missing is the number of the first shown line that a command did not print
+// after those before it; -1 when all are there.
+func missing(st step, printed func() string, hasEnded func() bool) int {
 	at := 0 // in the output: what earlier lines have used
 	for n, shown := range st.prints {
 		if s := strings.TrimSpace(shown); s == "" || s == "…" {
@@ -122,19 +141,18 @@ func wantShown(t *testing.T, page string, st step, run *testkit.Run) {
 		want := pattern(strings.TrimRight(shown, " "))
 		found := false
 		testkit.Eventually(func() bool {
-			ended := !run.Running() // asked first: what it printed last must be looked at
-			if where := want.FindStringIndex(trimLines(run.Stdout())[at:]); where != nil {
+			ended := hasEnded() // asked first: what it printed last must be looked at
+			if where := want.FindStringIndex(trimLines(printed())[at:]); where != nil {
 				at += where[1]
 				found = true
 			}
 			return found || ended
 		})
 		if !found {
-			t.Errorf("%s:%d: %s\ndoes not print %q after the lines before it; it printed\n%s",
-				page, st.line+n+1, st.command, shown, run.Stdout())
-			return
+			return n
 		}
 	}
+	return -1
 }
 
 // trimLines drops spaces at the ends of lines, which a page can't show.

@@ -16,6 +16,7 @@ type step struct {
 	example string   // the folder under examples to be in; "" for the reader's own
 	command string   // type this, "^C" to end what goes on
 	prints  []string // and see this
+	online  bool     // the command needs Debian's archive
 }
 
 var fence = regexp.MustCompile("^( *)```(.*)$")
@@ -40,13 +41,16 @@ func parsePage(text string) ([]step, error) {
 		words := strings.Fields(open[2])
 		switch {
 		case len(words) > 0 && words[0] == "console":
-			example := ""
-			if len(words) > 1 {
+			example, online := "", len(words) > 1 && words[1] == "online"
+			if len(words) > 1 && !online {
 				example = strings.TrimPrefix(words[1], "in=")
 			}
 			more, err := parseConsole(body, start+1, example)
 			if err != nil {
 				return nil, err
+			}
+			for i := range more {
+				more[i].online = online
 			}
 			steps = append(steps, more...)
 		case len(words) == 2 || len(words) == 3 && strings.HasPrefix(words[2], "image="):
