@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"nix2gpu/internal/engine"
@@ -123,5 +124,49 @@ func TestEverythingBuilds(t *testing.T) {
 			t.Fatal(err)
 		}
 		check(strings.TrimSuffix(filepath.Base(page), ".nix"), dir)
+	}
+}
+
+// Another user, in another folder, with a cache of its own, builds the same image
+// from the same lock.
+func TestBuildAsAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("another user needs root")
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "nix2gpu.nix"), []byte("{ perSystem.nix2gpu.\"web\" = { systemPackages = [ pkgs.jq ]; services = {}; }; }\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	want, stderr, err := built(t, dir, "-o", filepath.Join(dir, "out"))
+	if err != nil {
+		t.Fatalf("build: %v\n%s", err, stderr)
+	}
+	home, err := os.MkdirTemp("", "nix2gpu-test-") // that the other user can get to
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(home) })
+	for _, name := range []string{"nix2gpu.nix", "nix2gpu.lock"} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(home, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(filepath.Join(home, name), 1000, 1000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chown(home, 1000, 1000); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.CommandContext(t.Context(), testkit.Binary(t), "build", "--locked", "-o", filepath.Join(home, "out"), home)
+	build.Dir = home
+	build.Env = append(os.Environ(), "HOME="+home, "XDG_CACHE_HOME=", "GOMAXPROCS=8")
+	build.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1000, Gid: 1000}}
+	got, err := build.CombinedOutput()
+	if err != nil || !strings.Contains(string(got), strings.TrimSpace(want)) {
+		t.Errorf("as another user: %v\n%s\nwant %s", err, got, want)
 	}
 }
