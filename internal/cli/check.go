@@ -49,6 +49,9 @@ func runCheck(ctx context.Context, env *Env, t *target, here bool) error {
 			fmt.Fprintf(env.Stdout, "%s: ok, no containers\n", l.name)
 			continue
 		}
+		if l.config != nil { // of process-compose there is no image
+			writeBareWords(env, l)
+		}
 		enabled := 0
 		for _, s := range l.project.Services {
 			if !s.Disabled {
