@@ -108,7 +108,6 @@ type builder struct {
 	cache    *cache
 	memory   *budget
 	warnings []string
-	system   *system // what the layers of packages hold; read when it is needed
 }
 
 func (b *builder) warn(texts ...string) { b.warnings = append(b.warnings, texts...) }
