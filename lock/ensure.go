@@ -315,6 +315,9 @@ func (e *ensurer) fromFile(name, arch string, wants []Want) (Container, []Packag
 		}
 		seen[p] = true
 		found := *e.old.find(arch, p)
+		if !e.mayUse(name, found.Archive) {
+			return Container{}, nil, false // the definition no longer names where it comes from
+		}
 		list = append(list, found)
 		queue = append(queue, found.Needs...)
 	}

@@ -338,6 +338,10 @@ func TestSourcesAreOfTheirContainer(t *testing.T) {
 	d.is(d.ensure(), "app=2")
 	d.opts.Wants = map[string][]lock.Want{"other": {{Name: "app"}}}
 	d.fails("not supported: package \"app\" in two versions: container \"other\" takes 1 of \"debian\", and \"web\" takes 2 of \"vendor\"\nhint: name the same apt sources in both")
+	// A source that the definition no longer names has nothing in the lock either.
+	d.opts.Wants, d.opts.Sources = nil, nil
+	d.want("app")
+	d.is(d.ensure(), "app=1")
 	fresh := d.opts
 	fresh.File += ".other"
 	fresh.Wants = map[string][]lock.Want{"other": {{Name: "app"}}}

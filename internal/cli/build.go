@@ -329,13 +329,13 @@ func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches [
 	if err != nil {
 		return nil, nil, err
 	}
-	client, err := o.client(ctx, env, file)
+	client, err := o.client(ctx, env, file, l)
 	if err != nil {
 		return nil, nil, err
 	}
 	result, err := lock.Ensure(ctx, lock.Options{
 		File: l.lockFile(), Suite: o.suite, Arches: arches, Wants: map[string][]lock.Want{l.lockName(): wants}, Index: client.Index,
-		Frozen: o.frozen || env.Getenv("CI") == "1",
+		Sources: sources(l), Frozen: o.frozen || env.Getenv("CI") == "1",
 	})
 	if err != nil {
 		return nil, nil, errors.Join(lockError(l.root, err), client.Close())
