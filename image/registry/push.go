@@ -2,12 +2,16 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	wire "github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"nix2gpu/image/source"
@@ -23,6 +27,9 @@ type Pushed struct {
 // A Report is what a push did.
 type Report struct {
 	Pushed []Pushed // one a target, in their order
+
+	// Refused are repositories that have the image and take no artifacts.
+	Refused []string
 
 	Sent    int64 // blobs that were uploaded
 	There   int64 // blobs that the registry had
@@ -73,7 +80,9 @@ func (c *Client) Push(ctx context.Context, s *source.Source, targets []name.Refe
 				return nil, err
 			}
 			ref := repo.Digest(d.String())
-			if err := pusher.Push(ctx, ref, a); err != nil {
+			if err := pusher.Push(ctx, ref, a); refusesArtifacts(err) {
+				report.Refused = append(report.Refused, target.Context().String())
+			} else if err != nil {
 				return nil, c.explain(err, ref, pushing)
 			}
 		}
@@ -83,6 +92,20 @@ func (c *Client) Push(ctx context.Context, s *source.Source, targets []name.Refe
 	report.Sent, report.There = after.sent-before.sent, after.there-before.there
 	report.Mounted, report.Bytes = after.mounted-before.mounted, after.bytes-before.bytes
 	return report, nil
+}
+
+// refusesArtifacts reports whether a registry says of a manifest that it knows no
+// such thing. The image is there: that is no failure.
+func refusesArtifacts(err error) bool {
+	var answer *wire.Error
+	if !errors.As(err, &answer) || answer.Request == nil || !strings.Contains(answer.Request.URL.Path, "/manifests/") {
+		return false
+	}
+	switch answer.StatusCode {
+	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		return true
+	}
+	return false
 }
 
 type numbers struct{ sent, there, mounted, bytes int64 }

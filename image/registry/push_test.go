@@ -2,7 +2,9 @@ package registry_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -19,6 +21,7 @@ import (
 	reg "github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 
@@ -252,16 +255,8 @@ func TestSeveralTagsAndRepositories(t *testing.T) {
 
 func TestArtifactsFollow(t *testing.T) {
 	s, img := serve(t, nil), web(t, "amd64")
-	size, err := img.Size()
-	if err != nil {
-		t.Fatal(err)
-	}
-	media, err := img.MediaType()
-	if err != nil {
-		t.Fatal(err)
-	}
-	note := mutate.Subject(testkit.Image(t, "amd64", v1.Config{}), v1.Descriptor{MediaType: media, Size: size, Digest: digest(t, img)}).(v1.Image)
-	from := source.FromImage("x", img, note)
+	artifact := note(t, img)
+	from := source.FromImage("x", img, artifact)
 	if _, err := client(nil).Push(t.Context(), from, refs(t, s.host+"/me/web:v1")); err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +269,7 @@ func TestArtifactsFollow(t *testing.T) {
 		t.Fatal(err)
 	}
 	m, err := found.IndexManifest()
-	if err != nil || len(m.Manifests) != 1 || m.Manifests[0].Digest != digest(t, note) {
+	if err != nil || len(m.Manifests) != 1 || m.Manifests[0].Digest != digest(t, artifact) {
 		t.Errorf("referrers %+v, %v, want the artifact", m, err)
 	}
 	s.forget()
@@ -284,6 +279,32 @@ func TestArtifactsFollow(t *testing.T) {
 	if got := s.asked(""); len(got) != 3 || len(s.asked("HEAD")) != 2 {
 		t.Errorf("pushed again it asked %v, want a greeting and two HEADs", got)
 	}
+}
+
+// A registry that knows nothing of artifacts has the image all the same.
+func TestArtifactsAreRefused(t *testing.T) {
+	byDigest := func(r *http.Request) bool {
+		return r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/manifests/sha256:")
+	}
+	s, img := serve(t, refuse(byDigest, 400, "MANIFEST_INVALID", "unknown media type")), web(t, "amd64")
+	from := source.FromImage("x", img, note(t, img))
+	report, err := client(nil).Push(t.Context(), from, refs(t, s.host+"/me/web:v1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Refused) != 1 || report.Refused[0] != s.host+"/me/web" || pulled(t, s.host+"/me/web:v1").Digest != digest(t, img) {
+		t.Errorf("report %+v, want the image there and its artifact refused", report)
+	}
+}
+
+// note is an artifact that refers to an image.
+func note(t *testing.T, img v1.Image) v1.Image {
+	t.Helper()
+	subject, err := partial.Descriptor(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mutate.Subject(testkit.Image(t, "amd64", v1.Config{}), *subject).(v1.Image)
 }
 
 // The layers of a base are not in the layout: the registry takes them from the
@@ -522,5 +543,79 @@ func TestLayersAreReadOnceEach(t *testing.T) {
 	lines := strings.Fields(out.String())
 	if len(lines) < 2 || lines[len(lines)-1] != lines[len(lines)-2] {
 		t.Errorf("progress ended at %v, want all of it done", lines)
+	}
+}
+
+// A push that is cancelled ends at once, in whatever it was: also while it waits
+// for a registry that is busy.
+func TestCancel(t *testing.T) {
+	for what, middle := range map[string]func(stop func()) func(http.Handler) http.Handler{
+		"in an upload": func(stop func()) func(http.Handler) http.Handler {
+			return func(h http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.Method == http.MethodPatch {
+						io.Copy(io.Discard, r.Body) // only then is it noticed that nobody waits any more
+						stop()
+						<-r.Context().Done()
+						return
+					}
+					h.ServeHTTP(w, r)
+				})
+			}
+		},
+		"between two attempts": func(stop func()) func(http.Handler) http.Handler {
+			return func(http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("Retry-After", "3600")
+					w.WriteHeader(http.StatusServiceUnavailable)
+					time.AfterFunc(10*time.Millisecond, stop)
+				})
+			}
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			s := serve(t, middle(cancel))
+			_, err := client(nil).Push(ctx, source.FromImage("x", web(t, "amd64")), refs(t, s.host+"/me/web:v1"))
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("Push = %v, want context.Canceled", err)
+			}
+		})
+	}
+}
+
+// A registry that says how long to wait is left alone for so long.
+func TestRetryAfter(t *testing.T) {
+	var mu sync.Mutex
+	var waits []time.Duration
+	first := true
+	s := serve(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			busy := first
+			first = false
+			mu.Unlock()
+			if busy {
+				w.Header().Set("Retry-After", "1")
+				w.WriteHeader(http.StatusTooManyRequests)
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	})
+	c := registry.New(registry.Options{Backoff: time.Millisecond, Retrying: func(_, why string, wait time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		waits = append(waits, wait)
+		if why != "429 Too Many Requests" {
+			t.Errorf("why: %q", why)
+		}
+	}})
+	if _, err := c.Push(t.Context(), source.FromImage("x", web(t, "amd64")), refs(t, s.host+"/me/web:v1")); err != nil {
+		t.Fatal(err)
+	}
+	if len(waits) != 1 || waits[0] != time.Second {
+		t.Errorf("waited %v, want one second, once", waits)
 	}
 }
