@@ -66,7 +66,7 @@ func ContainerOptions() module.Options {
 		"user":            {Type: module.String, Default: "root", Description: "Who custom services and shells run as."},
 		"workingDir":      {Type: module.Path, Default: "/workspace", Description: "The folder that processes start in. On a laptop it stands for the folder of the definition."},
 		"tag":             {Type: module.String, Default: "latest", Description: "The tag of the image."},
-		"registries":      {Type: module.ListOf(module.String), Default: []any{}, Example: []any{"ghcr.io/me"}, Description: "Where the image is pushed to."},
+		"registries":      {Type: module.ListOf(module.String), Default: []any{}, Example: []any{"ghcr.io/me"}, Description: "Where the image is pushed to. The container's name and tag are added, unless an entry ends in that name or has a tag."},
 		"maxLayers":       {Type: module.PositiveInt, Default: 50, Description: "How many layers the image may have, at most 127."},
 		"variant":         {Type: module.Enum("slim", "full"), Default: "slim", Description: "How much of its packages the image has: all, or without manuals, translations and documentation other than licences."},
 		"serviceModules":  {Type: module.ListOf(module.Raw), Default: []any{}, Example: module.Expr("[ ./my-server.nix ]"), Description: "Modules in the style of services-flake, each a type of service called as its file."},

@@ -22,6 +22,9 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	engine.Stop()
 	testkit.RemoveBinary()
+	if dir, err := packages(); err == nil {
+		os.RemoveAll(dir)
+	}
 	os.Exit(code)
 }
 

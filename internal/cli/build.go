@@ -35,6 +35,7 @@ type buildOptions struct {
 	output      string
 	tags        []string
 	imageRefs   string
+	sbom        string
 	labels      map[string]string
 	annotations map[string]string
 	platforms   []string
@@ -70,25 +71,32 @@ The digest goes to stdout, with -o - to stderr. SOURCE_DATE_EPOCH is respected.`
 			return runBuild(cmd.Context(), env, &opts)
 		},
 	}
-	addTargetFlags(cmd, &opts.target, "f")
-	addModuleFlag(cmd, &opts.target)
-	opts.add(cmd)
+	opts.addFlags(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&opts.output, "output", "o", "", "where the image goes: a `path`, or -")
 	f.StringArrayVar(&opts.tags, "tag", nil, "call it this `name` (web:dev) or, without a colon, CONTAINER with this tag")
 	f.StringVar(&opts.imageRefs, "image-refs", "", "write the names of the images, by digest, to this `file`, one a line")
-	f.StringToStringVar(&opts.labels, "label", nil, "add a label, as `name=value`; may be repeated")
-	f.StringToStringVar(&opts.annotations, "annotation", nil, "add an annotation of the manifest, as `name=value`; may be repeated")
-	f.StringSliceVar(&opts.platforms, "platform", nil, "make it for this `platform`: linux/amd64, linux/arm64; default: this machine's")
-	f.StringToStringVar(&opts.binaries, "binary", nil, "nix2gpu itself for another platform, as `arch=file`; default: nix2gpu-linux-ARCH beside this program")
-	f.StringVar(&opts.compression, "compression", "gzip", "of layers: gzip or zstd")
-	f.StringVar(&opts.variant, "variant", "", "`how much` of the packages: slim or full; default: the definition's")
-	f.BoolVar(&opts.frozen, "locked", false, "fail if nix2gpu.lock would change; also with CI=1")
+	f.StringVar(&opts.sbom, "sbom", "", "write the SBOM, an SPDX document, to this `file`; of several platforms one each, with the architecture before the ending")
 	f.BoolVar(&opts.explain, "explain", false, "say which option asks for each package")
+	return cmd
+}
+
+// addFlags adds the flags of every verb that builds.
+func (o *buildOptions) addFlags(cmd *cobra.Command) {
+	addTargetFlags(cmd, &o.target, "f")
+	addModuleFlag(cmd, &o.target)
+	o.add(cmd)
+	f := cmd.Flags()
+	f.StringToStringVar(&o.labels, "label", nil, "add a label, as `name=value`; may be repeated")
+	f.StringToStringVar(&o.annotations, "annotation", nil, "add an annotation of the manifest, as `name=value`; may be repeated")
+	f.StringSliceVar(&o.platforms, "platform", nil, "make it for this `platform`: linux/amd64, linux/arm64; default: this machine's")
+	f.StringToStringVar(&o.binaries, "binary", nil, "nix2gpu itself for another platform, as `arch=file`; default: nix2gpu-linux-ARCH beside this program")
+	f.StringVar(&o.compression, "compression", "gzip", "of layers: gzip or zstd")
+	f.StringVar(&o.variant, "variant", "", "`how much` of the packages: slim or full; default: the definition's")
+	f.BoolVar(&o.frozen, "locked", false, "fail if nix2gpu.lock would change; also with CI=1")
 	cmd.RegisterFlagCompletionFunc("compression", cobra.FixedCompletions([]string{"gzip", "zstd"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("variant", cobra.FixedCompletions([]string{"slim", "full"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("platform", cobra.FixedCompletions([]string{"linux/amd64", "linux/arm64"}, cobra.ShellCompDirectiveNoFileComp))
-	return cmd
 }
 
 func runBuild(ctx context.Context, env *Env, opts *buildOptions) error {
@@ -97,9 +105,6 @@ func runBuild(ctx context.Context, env *Env, opts *buildOptions) error {
 		return err
 	}
 	l.writeNotes(env)
-	// Main lets the heap of short commands grow. This one has windows of decoders
-	// in it, which leave little garbage beside them.
-	debug.SetGCPercent(50)
 	if place := opts.place(l); place != "-" && !strings.HasSuffix(place, ".tar") { // known before the work is done
 		if err := image.CanHoldLayout(env.path(place)); err != nil {
 			return hint(&exitError{exitUsage, err}, "name another folder with -o")
@@ -115,6 +120,11 @@ func runBuild(ctx context.Context, env *Env, opts *buildOptions) error {
 	}
 	if err := opts.write(env, l, out); err != nil {
 		return err
+	}
+	if opts.sbom != "" {
+		if err := opts.writeSBOM(ctx, env, out); err != nil {
+			return err
+		}
 	}
 	if opts.imageRefs != "" {
 		repository, _, _ := strings.Cut(out.Name, ":")
@@ -154,6 +164,9 @@ func (o *buildOptions) write(env *Env, l *loaded, out *image.Output) error {
 
 // build makes the images of all platforms. They lie in the cache.
 func (o *buildOptions) build(ctx context.Context, env *Env, l *loaded) (*image.Output, error) {
+	// Main lets the heap of short commands grow. This one has windows of decoders
+	// in it, which leave little garbage beside them.
+	debug.SetGCPercent(50)
 	switch {
 	case l.none:
 		return nil, usageError("%s defines no container: there is nothing to build", l.name)

@@ -14,21 +14,20 @@ import (
 )
 
 type loadOptions struct {
-	target   target
-	from     string
-	into     string
-	tags     []string
-	platform string
+	buildOptions
+	from string
+	into string
 }
 
 func newLoad(env *Env) *cobra.Command {
 	var opts loadOptions
 	cmd := &cobra.Command{
 		Use:   "load [DEFINITION]",
-		Short: "Load an image into docker or podman",
-		Long: `Loads an image into the container engine of this machine, by its socket: docker
-where it is there, else podman, also without a service. It is called
-CONTAINER:TAG, with the definition's tag, which is latest unless it says otherwise.
+		Short: "Build the image and load it into docker or podman",
+		Long: `Builds the image as "build" does, or takes the one named with --from, and loads it
+into the container engine of this machine, by its socket: docker where it is there,
+else podman, also without a service. It is called CONTAINER:TAG, with the
+definition's tag, which is latest unless it says otherwise.
 
 What the engine has already is not sent: an image that is there is only tagged, and
 docker gets no layer that the image of the same name has.
@@ -39,15 +38,16 @@ machine, and so is CONTAINER_HOST for podman. The name goes to stdout.`,
 			if err := opts.target.takeOne(cmd, args); err != nil {
 				return err
 			}
+			if err := opts.builtAlready(cmd, opts.from, "platform"); err != nil {
+				return err
+			}
 			return runLoad(cmd.Context(), env, &opts)
 		},
 	}
-	addTargetFlags(cmd, &opts.target, "f")
-	addModuleFlag(cmd, &opts.target)
-	cmd.Flags().StringVar(&opts.from, "from", "", "load this `image`: an OCI layout folder, or an archive")
+	opts.addFlags(cmd)
+	cmd.Flags().StringVar(&opts.from, "from", "", "load this `image` and build none: an OCI layout folder, or an archive")
 	cmd.Flags().StringVar(&opts.into, "into", "", "the `engine`: docker or podman")
 	cmd.Flags().StringArrayVar(&opts.tags, "tag", nil, "call it this `name` (web:dev) or, without a colon, CONTAINER with this tag; may be repeated")
-	cmd.Flags().StringVar(&opts.platform, "platform", "", "load the image for this `platform`, such as linux/arm64; default: the engine's own")
 	cmd.RegisterFlagCompletionFunc("into", cobra.FixedCompletions([]string{"docker", "podman"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -58,24 +58,28 @@ func runLoad(ctx context.Context, env *Env, opts *loadOptions) error {
 			return err
 		}
 	}
-	if opts.from == "" {
-		return hint(usageError("which image?"), "name it: %s load --from LAYOUT", env.name())
+	if len(opts.platforms) > 1 {
+		return usageError("an engine takes the image for one platform, and --platform names %s", strings.Join(opts.platforms, " and "))
 	}
-	names, err := opts.names(ctx, env)
+	l, err := opts.definition(ctx, env)
 	if err != nil {
 		return err
 	}
-	src, err := env.openFile(opts.from)
+	names, err := opts.names(l)
 	if err != nil {
 		return err
 	}
-	defer src.Close()
 	engine, err := daemon.Find(opts.into, env.daemonOptions())
 	if err != nil {
 		return imageError(err)
 	}
+	src, err := opts.image(ctx, env, l, opts.from)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
 	for _, ref := range names {
-		r, err := engine.Load(ctx, daemon.Request{Source: src, Ref: ref, Platform: opts.platform})
+		r, err := engine.Load(ctx, daemon.Request{Source: src, Ref: ref, Platform: strings.Join(opts.platforms, "")})
 		if err != nil {
 			return imageError(err)
 		}
@@ -106,24 +110,31 @@ func moved(r *daemon.Result) string {
 	return fmt.Sprintf("%s, %d there already, %s sent", count(r.Layers, "layer"), r.Reused, inspect.Bytes(r.Sent))
 }
 
-// names are what the image is to be called. The definition is read only for what
-// the command line leaves open.
-func (o *loadOptions) names(ctx context.Context, env *Env) ([]string, error) {
+// definition reads the definition, unless the command line says everything.
+func (o *loadOptions) definition(ctx context.Context, env *Env) (*loaded, error) {
+	if o.from != "" && len(o.tags) > 0 && !slices.ContainsFunc(o.tags, untagged) {
+		return nil, nil
+	}
+	l, err := o.target.load(ctx, env)
+	if err != nil && o.from != "" && len(o.tags) > 0 {
+		return nil, hint(err, "a name with a tag needs no definition: --tag NAME:%s", o.tags[0])
+	}
+	if err != nil {
+		return nil, err
+	}
+	l.writeNotes(env)
+	return l, nil
+}
+
+// names are what the image is to be called.
+func (o *loadOptions) names(l *loaded) ([]string, error) {
 	tags, names := o.tags, []string{}
 	container := ""
-	if len(tags) == 0 || slices.ContainsFunc(tags, untagged) {
-		l, err := o.target.load(ctx, env)
-		if err != nil && len(tags) > 0 {
-			return nil, hint(err, "a name with a tag needs no definition: --tag NAME:%s", tags[0])
-		}
-		if err != nil {
-			return nil, err
-		}
-		l.writeNotes(env)
+	if l != nil {
 		container = l.imageName()
-		if len(tags) == 0 {
-			tags = []string{l.project.Container.Tag}
-		}
+	}
+	if len(tags) == 0 {
+		tags = []string{l.project.Container.Tag}
 	}
 	for _, tag := range tags {
 		ref := tag

@@ -13,24 +13,25 @@ import (
 
 	"nix2gpu/image/inspect"
 	"nix2gpu/image/registry"
+	"nix2gpu/image/source"
 )
 
 type pushOptions struct {
-	target    target
-	from      string
-	to        []string
-	tags      []string
-	imageRefs string
+	buildOptions
+	from string
+	to   []string
 }
 
 func newPush(env *Env) *cobra.Command {
 	var opts pushOptions
 	cmd := &cobra.Command{
 		Use:   "push [DEFINITION]",
-		Short: "Push an image to registries",
-		Long: `Pushes an image to the registries that the definition names, or to those named
-with --to. What a registry has already is not sent again, and a registry that is
-busy or fails is asked again for about a minute.
+		Short: "Build the image and push it to registries",
+		Long: `Builds the image as "build" does, or takes the one named with --from, and pushes it
+to the registries that the definition names, or to those named with --to. What a
+registry has already is not sent again, and a registry that is busy or fails is
+asked again for about a minute. The SBOM of what was built goes along: registries
+list it among the image's referrers.
 
 An entry of the option registries is where images are kept (ghcr.io/me): the
 container's name and tag are added. One that ends in the container's name, or has a
@@ -44,12 +45,14 @@ The digest goes to stdout; everything else to stderr.`,
 			if err := opts.target.takeOne(cmd, args); err != nil {
 				return err
 			}
+			if err := opts.builtAlready(cmd, opts.from); err != nil {
+				return err
+			}
 			return runPush(cmd.Context(), env, &opts)
 		},
 	}
-	addTargetFlags(cmd, &opts.target, "f")
-	addModuleFlag(cmd, &opts.target)
-	cmd.Flags().StringVar(&opts.from, "from", "", "push this `image`: an OCI layout folder, or an archive")
+	opts.addFlags(cmd)
+	cmd.Flags().StringVar(&opts.from, "from", "", "push this `image` and build none: an OCI layout folder, or an archive")
 	cmd.Flags().StringArrayVar(&opts.to, "to", nil, "push to this `reference` (ghcr.io/me/web:v1), whatever the definition names; may be repeated")
 	cmd.Flags().StringArrayVar(&opts.tags, "tag", nil, "use this `tag` instead of the definition's; may be repeated")
 	cmd.Flags().StringVar(&opts.imageRefs, "image-refs", "", "write what was pushed to this `file`, by digest, one a line")
@@ -68,14 +71,15 @@ func (t *target) takeOne(cmd *cobra.Command, args []string) error {
 }
 
 func runPush(ctx context.Context, env *Env, opts *pushOptions) error {
-	if opts.from == "" {
-		return hint(usageError("which image?"), "name it: %s push --from LAYOUT", env.name())
-	}
-	targets, err := opts.targets(ctx, env)
+	l, err := opts.definition(ctx, env)
 	if err != nil {
 		return err
 	}
-	src, err := env.openFile(opts.from)
+	targets, err := opts.targets(l)
+	if err != nil {
+		return err
+	}
+	src, err := opts.image(ctx, env, l, opts.from)
 	if err != nil {
 		return err
 	}
@@ -90,6 +94,10 @@ func runPush(ctx context.Context, env *Env, opts *pushOptions) error {
 		fmt.Fprintln(&byName, p.ByName)
 	}
 	fmt.Fprintln(env.Stderr, traffic(report))
+	slices.Sort(report.Refused)
+	for _, repo := range slices.Compact(report.Refused) {
+		fmt.Fprintf(env.Stderr, "warning: %s takes no artifacts: it has the image without its SBOM\n", repo)
+	}
 	if opts.imageRefs != "" {
 		if err := os.WriteFile(env.path(opts.imageRefs), []byte(byName.String()), 0o666); err != nil {
 			return fmt.Errorf("pushed, but cannot write %q: %w", opts.imageRefs, cause(err))
@@ -125,26 +133,61 @@ func traffic(r *registry.Report) string {
 	return strings.Join(parts, ", ")
 }
 
-// targets are the references to push to, without doubles. The definition is
-// read only for what the command line leaves open.
-func (o *pushOptions) targets(ctx context.Context, env *Env) ([]name.Reference, error) {
+// definition reads the definition, unless the command line says everything.
+func (o *pushOptions) definition(ctx context.Context, env *Env) (*loaded, error) {
+	if o.from != "" && len(o.to) > 0 && (len(o.tags) > 0 || !slices.ContainsFunc(o.to, untagged)) {
+		return nil, nil
+	}
+	l, err := o.target.load(ctx, env)
+	if err != nil && o.from != "" && len(o.to) > 0 {
+		return nil, hint(err, "a reference with a tag needs no definition: --to %s:TAG", o.to[0])
+	}
+	if err != nil {
+		return nil, err
+	}
+	l.writeNotes(env)
+	return l, nil
+}
+
+// builtAlready refuses flags that say how to build beside an image that is built.
+func (o *buildOptions) builtAlready(cmd *cobra.Command, from string, allowed ...string) error {
+	if from == "" {
+		return nil
+	}
+	for _, name := range []string{"label", "annotation", "platform", "binary", "compression", "variant", "locked", "mirror", "suite", "keyring", "offline"} {
+		if cmd.Flags().Changed(name) && !slices.Contains(allowed, name) {
+			return usageError("--%s says how to build an image, and --from names one that is built", name)
+		}
+	}
+	return nil
+}
+
+// image opens the image at from, or builds that of the definition.
+func (o *buildOptions) image(ctx context.Context, env *Env, l *loaded, from string) (*source.Source, error) {
+	if from != "" {
+		return env.openFile(from)
+	}
+	// The name in the image's own papers; where it goes is another matter.
+	tags := o.tags
+	o.tags = nil
+	defer func() { o.tags = tags }()
+	out, err := o.build(ctx, env, l)
+	if err != nil {
+		return nil, err
+	}
+	return env.built(ctx, out)
+}
+
+// targets are the references to push to, without doubles.
+func (o *pushOptions) targets(l *loaded) ([]name.Reference, error) {
 	texts, tags := o.to, o.tags
-	if len(texts) == 0 || len(tags) == 0 && slices.ContainsFunc(texts, untagged) {
-		l, err := o.target.load(ctx, env)
-		if err != nil && len(texts) > 0 {
-			return nil, hint(err, "a reference with a tag needs no definition: --to %s:TAG", texts[0])
-		}
-		if err != nil {
+	if len(tags) == 0 && l != nil {
+		tags = []string{l.project.Container.Tag}
+	}
+	if len(texts) == 0 {
+		var err error
+		if texts, err = l.registries(); err != nil {
 			return nil, err
-		}
-		l.writeNotes(env)
-		if len(tags) == 0 {
-			tags = []string{l.project.Container.Tag}
-		}
-		if len(texts) == 0 {
-			if texts, err = l.registries(); err != nil {
-				return nil, err
-			}
 		}
 	}
 	var out []name.Reference

@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
+
+	"nix2gpu/cache"
+	"nix2gpu/image"
+	"nix2gpu/image/sbom"
+	"nix2gpu/image/source"
+)
+
+// built is what was built, as it is pushed and loaded, with its SBOMs beside it.
+func (e *Env) built(ctx context.Context, out *image.Output) (*source.Source, error) {
+	var artifacts []v1.Image
+	for _, p := range out.Platforms {
+		doc, err := e.sbomOf(ctx, out.Name, p)
+		if err != nil {
+			return nil, err
+		}
+		subject, err := partial.Descriptor(p.Built.Image)
+		if err != nil {
+			return nil, err
+		}
+		a, err := sbom.Artifact(doc, *subject)
+		if err != nil {
+			return nil, err
+		}
+		artifacts = append(artifacts, a)
+	}
+	if len(out.Platforms) == 1 {
+		return source.FromImage(out.Name, out.Platforms[0].Built.Image, artifacts...), nil
+	}
+	idx, err := out.ImageIndex()
+	if err != nil {
+		return nil, err
+	}
+	return source.FromIndex(out.Name, idx, artifacts...), nil
+}
+
+// sbomOf is the SBOM of the image for one platform.
+func (e *Env) sbomOf(ctx context.Context, name string, p image.Platform) ([]byte, error) {
+	digest, err := p.Built.Image.Digest()
+	if err != nil {
+		return nil, err
+	}
+	config, err := p.Built.Image.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	img := sbom.Image{Name: name, Digest: digest, Arch: p.Arch, Created: config.Created.Time, Tool: "nix2gpu-" + Version}
+	dir, err := cache.Locate(e.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	store, err := cache.Open(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	texts, links := map[string]string{}, map[string]string{}
+	for _, l := range p.Built.Layers {
+		img.Layers = append(img.Layers, l.Digest)
+		if len(l.Packages) == 0 {
+			continue
+		}
+		found, err := copyrights(store, p.Built.Image, l)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(texts, found.Texts)
+		maps.Copy(links, found.Links)
+	}
+	for _, l := range p.Built.Layers {
+		for _, pkg := range l.Packages {
+			img.Packages = append(img.Packages, sbom.Package{Locked: pkg.Locked, Layer: l.Digest, Copyright: sbom.Lookup(pkg.Name, texts, links)})
+		}
+	}
+	return sbom.Document(img)
+}
+
+// copyrightFolder is where the cache keeps what layers say of licences: reading
+// it out of them takes as long as unpacking the image.
+const copyrightFolder = "copyrights"
+
+// copyrights are the copyright files of a layer.
+func copyrights(store *cache.Dir, img v1.Image, l *image.Layer) (*copyrightTexts, error) {
+	file := l.Digest.Hex + ".json"
+	var out copyrightTexts
+	data, err := os.ReadFile(store.Path(copyrightFolder, file))
+	if err == nil && json.Unmarshal(data, &out) == nil {
+		store.Used(copyrightFolder, file, time.Now())
+		return &out, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot use the cache: %w", err)
+	}
+	layer, err := img.LayerByDigest(l.Digest)
+	if err != nil {
+		return nil, err
+	}
+	if out.Texts, out.Links, err = sbom.Copyrights(layer); err != nil {
+		return nil, err
+	}
+	if data, err = json.Marshal(out); err != nil {
+		return nil, err
+	}
+	_ = store.Write(copyrightFolder, file, data) // a cache that can't be written costs time alone
+	return &out, nil
+}
+
+// copyrightTexts is a layer's part, as the cache keeps it.
+type copyrightTexts struct {
+	Texts map[string]string `json:"texts"`
+	Links map[string]string `json:"links"`
+}
+
+// writeSBOM writes the SBOM of each image to a file.
+func (o *buildOptions) writeSBOM(ctx context.Context, env *Env, out *image.Output) error {
+	for _, p := range out.Platforms {
+		doc, err := env.sbomOf(ctx, out.Name, p)
+		if err != nil {
+			return err
+		}
+		file := env.path(o.sbom)
+		if len(out.Platforms) > 1 {
+			ext := filepath.Ext(file)
+			file = strings.TrimSuffix(file, ext) + "." + p.Arch + ext
+		}
+		if err := os.WriteFile(file, doc, 0o666); err != nil {
+			return fmt.Errorf("built, but cannot write %q: %w", within(env.Dir, file), cause(err))
+		}
+	}
+	return nil
+}
