@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"nix2gpu/debian"
+	"nix2gpu/packages"
 )
 
 // A Package is one that the image has. Open reads its .deb file; it may be
@@ -37,15 +38,12 @@ const bigPackage = 1_500_000
 // image has, and what that needs. A package that is not listed has its own
 // group, which costs a layer and breaks nothing.
 func baseNames() []string {
-	return []string{
-		"base-files", "base-passwd", "bash", "ca-certificates", "coreutils", "dash", "debianutils", "diffutils", "findutils",
-		"grep", "gzip", "hostname", "libc-bin", "mawk", "ncurses-base", "netbase", "procps", "sed", "tar",
-
+	return append(packages.Base(),
 		"debconf", "gcc-12-base", "gcc-14-base", "libacl1", "libattr1", "libaudit-common", "libaudit1", "libbz2-1.0", "libc6", "libcap-ng0", "libcap2",
 		"libcrypt1", "libdebconfclient0", "libgcc-s1", "libgcrypt20", "libgmp10", "libgpg-error0", "liblz4-1", "liblzma5", "libncurses6", "libncursesw6",
 		"libpcre2-8-0", "libproc2-0", "libselinux1", "libssl3", "libssl3t64", "libsystemd0", "libtinfo6", "libzstd1", "openssl", "openssl-provider-legacy",
 		"perl-base", "zlib1g",
-	}
+	)
 }
 
 // A group is what becomes one layer of packages.

@@ -7,15 +7,6 @@ import (
 	"nix2gpu/project"
 )
 
-// base are Debian's essential packages as far as a container without package
-// scripts has a use for them. Every image has them.
-func base() []string {
-	return []string{
-		"base-files", "base-passwd", "bash", "ca-certificates", "coreutils", "dash", "debianutils", "diffutils", "findutils",
-		"grep", "gzip", "hostname", "libc-bin", "mawk", "ncurses-base", "netbase", "procps", "sed", "tar",
-	}
-}
-
 // SSHD is what lets in whoever has a key: every image has it.
 const SSHD = "openssh"
 
@@ -54,7 +45,7 @@ func Wants(p *project.Project, sources map[string][]string) ([]Want, error) {
 			add(Want{name, ref.Attr, ref.Pos})
 		}
 	}
-	for _, name := range base() {
+	for _, name := range packages.Base() {
 		add(Want{Name: name})
 	}
 	if len(wrong) > 0 {

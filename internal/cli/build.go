@@ -91,6 +91,9 @@ func (o *buildOptions) addFlags(cmd *cobra.Command) {
 	f.StringToStringVar(&o.annotations, "annotation", nil, "add an annotation of the manifest, as `name=value`; may be repeated")
 	f.StringSliceVar(&o.platforms, "platform", nil, "make it for this `platform`: linux/amd64, linux/arm64; default: this machine's")
 	f.StringToStringVar(&o.binaries, "binary", nil, "nix2gpu itself for another platform, as `arch=file`; default: nix2gpu-linux-ARCH beside this program")
+	for _, name := range []string{"label", "annotation", "binary"} {
+		f.Lookup(name).DefValue = "" // else help shows it, as []
+	}
 	f.StringVar(&o.compression, "compression", "gzip", "of layers: gzip or zstd")
 	f.StringVar(&o.variant, "variant", "", "`how much` of the packages: slim or full; default: the definition's")
 	f.BoolVar(&o.frozen, "locked", false, "fail if nix2gpu.lock would change; also with CI=1")
