@@ -94,6 +94,9 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 	case limit > 0 && !opts.wait && !opts.detach:
 		return usageError("--wait-timeout needs --wait or --detach")
 	}
+	if opts.logFormat != "text" && (opts.wait || opts.detach) {
+		return hint(usageError("--log-format is for output that is shown, and with --detach or --wait there is none"), "nix2gpu logs -o json")
+	}
 	l, err := opts.target.load(ctx, env)
 	if err != nil {
 		return err
