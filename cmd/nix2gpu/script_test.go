@@ -27,13 +27,20 @@ func TestMain(m *testing.M) {
 			main()
 		}
 	}
-	testscript.Main(m, map[string]func(){"nix2gpu": main, "process-compose": main})
+	testscript.Main(tidy{m}, map[string]func(){"nix2gpu": main, "process-compose": main})
+}
+
+// tidy removes what the tests have built when all have run.
+type tidy struct{ *testing.M }
+
+func (t tidy) Run() int {
+	defer testkit.RemoveBinary()
+	return t.M.Run()
 }
 
 // TestScripts runs testdata/script/*.txtar: the command line as it is typed,
 // with real processes.
 func TestScripts(t *testing.T) {
-	t.Cleanup(testkit.RemoveBinary)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
