@@ -74,7 +74,7 @@ func (m *Machine) openStamp(ctx context.Context) (*stamp, error) {
 		s.done = lines[1:]
 		return s, nil
 	}
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = f.WriteString(life + "\n")
 	}
 	if err != nil {
