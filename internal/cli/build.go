@@ -356,8 +356,11 @@ func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches [
 	if err != nil {
 		return nil, nil, errors.Join(lockError(l.root, err), client.Close())
 	}
-	if result.Wrote {
-		fmt.Fprintf(env.Stderr, "%s: %s\n", within(env.Dir, l.lockFile()), count(len(result.Changes), "change"))
+	switch name := within(env.Dir, l.lockFile()); {
+	case result.Wrote && file == nil:
+		fmt.Fprintf(env.Stderr, "wrote %s: %s; keep it with the definition\n", name, count(len(result.Changes), "package"))
+	case result.Wrote:
+		fmt.Fprintf(env.Stderr, "%s: %s\n", name, count(len(result.Changes), "change"))
 	}
 	out := map[string][]debian.Locked{}
 	for _, arch := range arches {
