@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -235,10 +236,10 @@ func escape(s string) string {
 	return b.String()
 }
 
-var notID = regexp.MustCompile(`[^A-Za-z0-9.-]+`)
+var notID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[^A-Za-z0-9.-]+`) })
 
 // idPart makes of a name what an identifier of SPDX may have. Names of packages
 // differ in no more than + from that, which is spelt.
 func idPart(s string) string {
-	return notID.ReplaceAllString(strings.ReplaceAll(s, "+", ".plus."), "-")
+	return notID().ReplaceAllString(strings.ReplaceAll(s, "+", ".plus."), "-")
 }

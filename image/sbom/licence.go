@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"nix2gpu/debian"
 )
@@ -155,21 +156,23 @@ func join(left, op, right string) string {
 	return left + " " + op + " " + right
 }
 
-var gnu = regexp.MustCompile(`^(A|L)?GPL-?V?([0-9](?:\.[0-9])?)(\+)?$`)
+var gnu = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(A|L)?GPL-?V?([0-9](?:\.[0-9])?)(\+)?$`)
+})
 
 // listed is SPDX's identifier of a licence that Debian knows by a short name, ""
 // where there is none that is certain.
 func listed(name string) string {
 	key := strings.ToLower(name)
-	if m := gnu.FindStringSubmatch(strings.ToUpper(strings.TrimSuffix(key, "-only"))); m == nil {
+	if m := gnu().FindStringSubmatch(strings.ToUpper(strings.TrimSuffix(key, "-only"))); m == nil {
 		// "GPL-2.0-or-later" and the like are SPDX's own.
-		if m = gnu.FindStringSubmatch(strings.ToUpper(strings.TrimSuffix(key, "-or-later"))); m != nil && strings.HasSuffix(key, "-or-later") {
+		if m = gnu().FindStringSubmatch(strings.ToUpper(strings.TrimSuffix(key, "-or-later"))); m != nil && strings.HasSuffix(key, "-or-later") {
 			return gnuID(m[1], m[2], true)
 		}
 	} else {
 		return gnuID(m[1], m[2], m[3] != "")
 	}
-	return shortNames[key]
+	return shortNames()[key]
 }
 
 func gnuID(kind, version string, later bool) string {
@@ -190,50 +193,52 @@ func gnuID(kind, version string, later bool) string {
 // shortNames are Debian's names, in lower case, whose licence SPDX has as well.
 // Names that packages use for several texts (MIT variants, "BSD", "permissive",
 // "public-domain") are not here.
-var shortNames = map[string]string{
-	"afl-2.1":                        "AFL-2.1",
-	"apache-2":                       "Apache-2.0",
-	"apache-2.0":                     "Apache-2.0",
-	"bsd-1-clause":                   "BSD-1-Clause",
-	"bsd-2-clause":                   "BSD-2-Clause",
-	"bsd-3-clause":                   "BSD-3-Clause",
-	"bsd-4-clause":                   "BSD-4-Clause",
-	"bsd-4-clause-uc":                "BSD-4-Clause-UC",
-	"bsl-1.0":                        "BSL-1.0",
-	"bzip2-1.0.6":                    "bzip2-1.0.6",
-	"cc-by-3.0":                      "CC-BY-3.0",
-	"cc-by-4.0":                      "CC-BY-4.0",
-	"cc-by-sa-3.0":                   "CC-BY-SA-3.0",
-	"cc-by-sa-4.0":                   "CC-BY-SA-4.0",
-	"cc0":                            "CC0-1.0",
-	"cc0-1.0":                        "CC0-1.0",
-	"curl":                           "curl",
-	"expat":                          "MIT",
-	"fsfap":                          "FSFAP",
-	"fsful":                          "FSFUL",
-	"fsfullr":                        "FSFULLR",
-	"ftl":                            "FTL",
-	"gfdl-1.2":                       "GFDL-1.2-only",
-	"gfdl-1.2+":                      "GFDL-1.2-or-later",
-	"gfdl-1.3":                       "GFDL-1.3-only",
-	"gfdl-1.3+":                      "GFDL-1.3-or-later",
-	"gfdl-niv-1.3":                   "GFDL-1.3-no-invariants-only",
-	"gfdl-niv-1.3+":                  "GFDL-1.3-no-invariants-or-later",
-	"isc":                            "ISC",
-	"libpng":                         "Libpng",
-	"mit":                            "MIT",
-	"mpl-1.1":                        "MPL-1.1",
-	"mpl-2.0":                        "MPL-2.0",
-	"ncsa":                           "NCSA",
-	"ntp":                            "NTP",
-	"ofl-1.1":                        "OFL-1.1",
-	"oldap-2.8":                      "OLDAP-2.8",
-	"openldap-2.8":                   "OLDAP-2.8",
-	"openssl":                        "OpenSSL",
-	"postgresql":                     "PostgreSQL",
-	"unicode-dfs-2016":               "Unicode-DFS-2016",
-	"w3c":                            "W3C",
-	"x11":                            "X11",
-	"zlib":                           "Zlib",
-	"apache-2.0 with llvm exception": "Apache-2.0 WITH LLVM-exception",
-}
+var shortNames = sync.OnceValue(func() map[string]string {
+	return map[string]string{
+		"afl-2.1":                        "AFL-2.1",
+		"apache-2":                       "Apache-2.0",
+		"apache-2.0":                     "Apache-2.0",
+		"bsd-1-clause":                   "BSD-1-Clause",
+		"bsd-2-clause":                   "BSD-2-Clause",
+		"bsd-3-clause":                   "BSD-3-Clause",
+		"bsd-4-clause":                   "BSD-4-Clause",
+		"bsd-4-clause-uc":                "BSD-4-Clause-UC",
+		"bsl-1.0":                        "BSL-1.0",
+		"bzip2-1.0.6":                    "bzip2-1.0.6",
+		"cc-by-3.0":                      "CC-BY-3.0",
+		"cc-by-4.0":                      "CC-BY-4.0",
+		"cc-by-sa-3.0":                   "CC-BY-SA-3.0",
+		"cc-by-sa-4.0":                   "CC-BY-SA-4.0",
+		"cc0":                            "CC0-1.0",
+		"cc0-1.0":                        "CC0-1.0",
+		"curl":                           "curl",
+		"expat":                          "MIT",
+		"fsfap":                          "FSFAP",
+		"fsful":                          "FSFUL",
+		"fsfullr":                        "FSFULLR",
+		"ftl":                            "FTL",
+		"gfdl-1.2":                       "GFDL-1.2-only",
+		"gfdl-1.2+":                      "GFDL-1.2-or-later",
+		"gfdl-1.3":                       "GFDL-1.3-only",
+		"gfdl-1.3+":                      "GFDL-1.3-or-later",
+		"gfdl-niv-1.3":                   "GFDL-1.3-no-invariants-only",
+		"gfdl-niv-1.3+":                  "GFDL-1.3-no-invariants-or-later",
+		"isc":                            "ISC",
+		"libpng":                         "Libpng",
+		"mit":                            "MIT",
+		"mpl-1.1":                        "MPL-1.1",
+		"mpl-2.0":                        "MPL-2.0",
+		"ncsa":                           "NCSA",
+		"ntp":                            "NTP",
+		"ofl-1.1":                        "OFL-1.1",
+		"oldap-2.8":                      "OLDAP-2.8",
+		"openldap-2.8":                   "OLDAP-2.8",
+		"openssl":                        "OpenSSL",
+		"postgresql":                     "PostgreSQL",
+		"unicode-dfs-2016":               "Unicode-DFS-2016",
+		"w3c":                            "W3C",
+		"x11":                            "X11",
+		"zlib":                           "Zlib",
+		"apache-2.0 with llvm exception": "Apache-2.0 WITH LLVM-exception",
+	}
+})
