@@ -63,6 +63,20 @@ func (l Layout) again(do func() error) error {
 
 const maxTries = 1000
 
+// Within does what makes something in the folders that Prepare has made, and
+// both once more when another project's end has taken them away meanwhile.
+func (l Layout) Within(do func() error) error {
+	return l.again(func() error {
+		err := do()
+		if errors.Is(err, fs.ErrNotExist) {
+			if failed := l.prepare(); failed != nil {
+				return failed
+			}
+		}
+		return err
+	})
+}
+
 // CheckState says why the state folder can't be trusted, before anything in it
 // is read: that it is there and somebody else made it.
 func (l Layout) CheckState() error {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"sync"
@@ -236,16 +235,12 @@ func (s *session) serve() error {
 // listen opens the control socket. Whoever ends last takes the shared folder of
 // the sockets away: when that comes between its making and the socket's, both
 // are made again.
-func listen(layout rundir.Layout) (net.Listener, error) {
-	for try := 0; ; try++ {
-		l, err := server.Listen(layout.Socket)
-		if !errors.Is(err, fs.ErrNotExist) || try == 9 {
-			return l, err
-		}
-		if err := layout.Prepare(); err != nil {
-			return nil, err
-		}
-	}
+func listen(layout rundir.Layout) (l net.Listener, err error) {
+	err = layout.Within(func() (err error) {
+		l, err = server.Listen(layout.Socket)
+		return err
+	})
+	return l, err
 }
 
 // run runs the engine to its end, and meanwhile does what signals ask for.
