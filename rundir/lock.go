@@ -69,7 +69,7 @@ func (e *LockedError) Error() string {
 // On a full disk the state folder may stay without its lock, which Check says.
 func (l Layout) Lock() (*Lock, error) {
 	k := &Lock{layout: l}
-	if err := l.again(l.prepareBase); err != nil {
+	if err := Again(l.prepareBase); err != nil {
 		return nil, err
 	}
 	if k.lost = l.prepareState(); k.lost != nil && !full(k.lost) {
@@ -109,7 +109,7 @@ func (l Layout) take(want lockFile) (*os.File, error) {
 		f, err := safefile.OpenFile(want.path, os.O_RDWR|os.O_CREATE, 0o644)
 		if errors.Is(err, fs.ErrNotExist) && want.what != stateLock && try < maxTries {
 			// The last project of the folder has ended, and removed it.
-			if try++; l.again(l.prepareBase) == nil {
+			if try++; Again(l.prepareBase) == nil {
 				continue
 			}
 		}

@@ -42,16 +42,16 @@ func (l Layout) Prepare() error {
 			Hint: "name a shorter one with --socket",
 		}
 	}
-	return l.again(l.prepare)
+	return Again(l.prepare)
 }
 
-// again does what makes folders, and once more when one was taken away
+// Again does what makes folders, and once more when one was taken away
 // meanwhile: projects share two of them, and the Clear of the last one removes
 // them, which may come between the making of one and of what lies in it, or
 // (then the folder "exists") between the two steps of os.MkdirAll. Each
 // further try means that another project has ended just then; the bound is for
 // places such as /proc, where a folder never comes to exist.
-func (l Layout) again(do func() error) error {
+func Again(do func() error) error {
 	for try := 0; ; try++ {
 		err := do()
 		taken := errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist)
@@ -66,7 +66,7 @@ const maxTries = 1000
 // Within does what makes something in the folders that Prepare has made, and
 // both once more when another project's end has taken them away meanwhile.
 func (l Layout) Within(do func() error) error {
-	return l.again(func() error {
+	return Again(func() error {
 		err := do()
 		if errors.Is(err, fs.ErrNotExist) {
 			if failed := l.prepare(); failed != nil {

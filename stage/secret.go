@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -294,15 +293,10 @@ func (s *Stage) makeSecrets(folder string, others bool) error {
 	if others && s.root {
 		mode = 0o711
 	}
-	// Other projects have the first as well: the last that ends takes it away,
-	// maybe (then it "exists") between the two steps of os.MkdirAll.
-	var err error
-	for try := 0; try < 1000; try++ {
-		err = s.makeFolders(mode, filepath.Dir(s.at.Secrets), s.at.Secrets, filepath.Join(s.at.Secrets, folder))
-		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
-			break
-		}
-	}
+	// Other projects have the first as well: the last that ends takes it away.
+	err := rundir.Again(func() error {
+		return s.makeFolders(mode, filepath.Dir(s.at.Secrets), s.at.Secrets, filepath.Join(s.at.Secrets, folder))
+	})
 	if err != nil {
 		return err
 	}
