@@ -86,9 +86,10 @@ func TestSecretsAreNowhere(t *testing.T) {
 		}
 		found(args, out+err)
 	}
-	events := s.Start("events")
+	events := s.Start("events", "-o", "json")
+	events.WaitLine(`"state"`) // only now it is told what happens
 	s.MustExec("restart", "svc")
-	events.WaitLine("svc")
+	events.WaitLine(`"event"`)
 	layout := rundir.Locate(rundir.Env{UID: os.Geteuid()}, "", s.Dir)
 	for _, path := range []string{"/v1/state", "/processes", "/process/svc", "/process/info/svc", "/project/state"} {
 		found(path, ask(layout.Socket, path))
