@@ -97,11 +97,14 @@ func TestParseTime(t *testing.T) {
 	if got, ok := parseTime([]byte(ours)); !ok || !got.Equal(want) {
 		t.Errorf("%s is read as %v, %v", ours, got, ok)
 	}
-	for i, c := range ours {
-		if c < '0' || c > '9' {
-			continue
-		}
-		text := ours[:i] + "x" + ours[i+1:]
+	wrong := []string{
+		"2026-13-25T01:02:03.000000004Z", "2026-00-25T01:02:03.000000004Z", "2026-02-30T01:02:03.000000004Z",
+		"2026-11-25T24:02:03.000000004Z", "2026-11-25T01:60:03.000000004Z", "2026-11-25T01:02:60.000000004Z",
+	}
+	for i := range ours {
+		wrong = append(wrong, ours[:i]+"x"+ours[i+1:])
+	}
+	for _, text := range wrong {
 		if got, ok := parseTime([]byte(text)); ok {
 			t.Errorf("%s is read as %v", text, got)
 		}

@@ -128,7 +128,7 @@ func parseRecord(b []byte) Record {
 // with it.
 func parseTime(b []byte) (time.Time, bool) {
 	const ours = len("2006-01-02T15:04:05.000000000Z")
-	if len(b) == ours && b[ours-1] == 'Z' && b[19] == '.' {
+	if len(b) == ours && b[4] == '-' && b[7] == '-' && b[10] == 'T' && b[13] == ':' && b[16] == ':' && b[19] == '.' && b[ours-1] == 'Z' {
 		n := func(from, to int) int {
 			v := 0
 			for _, c := range b[from:to] {
@@ -141,8 +141,11 @@ func parseTime(b []byte) (time.Time, bool) {
 		}
 		year, month, day := n(0, 4), n(5, 7), n(8, 10)
 		hour, minute, sec, nano := n(11, 13), n(14, 16), n(17, 19), n(20, 29)
-		if year >= 0 && month >= 1 && day >= 1 && hour >= 0 && minute >= 0 && sec >= 0 && nano >= 0 {
-			return time.Date(year, time.Month(month), day, hour, minute, sec, nano, time.UTC), true
+		at := time.Date(year, time.Month(month), day, hour, minute, sec, nano, time.UTC)
+		// Date takes the 32nd for the 1st of the next month; a record does not.
+		if at.Year() == year && at.Month() == time.Month(month) && at.Day() == day &&
+			at.Hour() == hour && at.Minute() == minute && at.Second() == sec && at.Nanosecond() == nano {
+			return at, true
 		}
 	}
 	at, err := time.Parse(time.RFC3339Nano, string(b))
