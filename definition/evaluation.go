@@ -81,9 +81,17 @@ const (
 	shapeFlake                  // outputs
 )
 
-// flakeKeys are attributes of a flake.nix beside outputs: they make no
-// container.
-var flakeKeys = []string{"description", "inputs", "nixConfig"}
+// ofFlake tells whether an attribute belongs to a flake.nix and makes no
+// container. A nixConfig in a container's own attributes is an option of it.
+func ofFlake(set *eval.Attrs, name string) bool {
+	switch name {
+	case "description", "inputs":
+		return true
+	case "nixConfig":
+		return set.Has("perSystem") || set.Has("flake") || set.Has("nix2gpu")
+	}
+	return false
+}
 
 // open evaluates the file as far as the names of its containers.
 func (e *evaluation) open(ctx context.Context) (*containers, error) {
@@ -150,7 +158,7 @@ func (e *evaluation) evaluate(t *eval.Thread) eval.Value {
 	}
 	rest := eval.NewAttrs(set.Len())
 	for i := range set.Len() {
-		if name, v, pos := set.At(i); !slices.Contains(flakeKeys, name) {
+		if name, v, pos := set.At(i); !ofFlake(set, name) {
 			rest.SetAt(name, v, pos)
 		}
 	}

@@ -46,9 +46,16 @@ func TestImageOptions(t *testing.T) {
 	if c.MaxLayers != 20 || c.Variant != "full" || len(c.Registries) != 1 {
 		t.Errorf("container is %+v", c)
 	}
-	r, err = load(`{ perSystem.nix2gpu."web" = { nixConfig = "sandbox = false"; services = {}; }; }`)
-	if err != nil || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0].Msg, "left out: nixConfig") {
-		t.Errorf("nixConfig: %v, %v", r, err)
+	for text, notes := range map[string]int{
+		`{ perSystem.nix2gpu."web" = { nixConfig = "sandbox = false"; services = {}; }; }`: 1,
+		`{ nixConfig = "sandbox = false"; services = {}; }`:                                1,
+		// That of a flake, beside a container of it.
+		`{ nixConfig.sandbox = false; perSystem.nix2gpu."web".services = {}; }`: 0,
+	} {
+		r, err = load(text)
+		if err != nil || len(r.Warnings) != notes || notes > 0 && !strings.Contains(r.Warnings[0].Msg, "left out: nixConfig") {
+			t.Errorf("%s: %v, %v", text, r, err)
+		}
 	}
 	for text, want := range map[string]string{
 		`{ maxLayers = 128; services = {}; }`:       "maxLayers must be from 5 to 127",
