@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"nix2gpu/safefile"
 	"os"
 	"path/filepath"
 	"time"
@@ -48,7 +49,7 @@ func Open(ctx context.Context, path string) (*Dir, error) {
 	if err != nil {
 		return nil, explain(path, err)
 	}
-	if err := Flock(ctx, f, unix.LOCK_SH); err != nil {
+	if err := safefile.Flock(ctx, f, unix.LOCK_SH); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("cannot lock the cache %s: %w", path, err)
 	}
@@ -117,22 +118,4 @@ func explain(path string, err error) error {
 
 func readOnly(err error) bool {
 	return errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrPermission)
-}
-
-// Flock locks a file, waiting for others until ctx is done: how is LOCK_SH or
-// LOCK_EX. The system's own waiting can't be interrupted.
-func Flock(ctx context.Context, f *os.File, how int) error {
-	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
-		switch err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB); {
-		case err == nil:
-			return nil
-		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR):
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(wait):
-		}
-	}
 }

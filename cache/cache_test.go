@@ -15,6 +15,7 @@ import (
 
 	"nix2gpu/cache"
 	"nix2gpu/internal/testkit"
+	"nix2gpu/safefile"
 )
 
 func TestLocate(t *testing.T) {
@@ -127,7 +128,7 @@ func TestOpenWaitsForPruning(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pruning.Close()
-	if err := cache.Flock(t.Context(), pruning, unix.LOCK_EX); err != nil {
+	if err := safefile.Flock(t.Context(), pruning, unix.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -20,6 +20,7 @@ import (
 
 	"nix2gpu/cache"
 	"nix2gpu/debian"
+	"nix2gpu/safefile"
 )
 
 // Options tunes a Client.
@@ -280,7 +281,7 @@ func (c *Client) part(ctx context.Context, place string, size int64) (*os.File, 
 		if err != nil {
 			return nil, c.cache.Explain(err)
 		}
-		if err := cache.Flock(ctx, f, unix.LOCK_EX); err != nil {
+		if err := safefile.Flock(ctx, f, unix.LOCK_EX); err != nil {
 			f.Close()
 			return nil, err
 		}

@@ -24,9 +24,9 @@ var mayImport = map[string][]string{
 	"safefile":    {},
 	"dotenv":      {},
 	"debian":      {},
-	"cache":       {},
+	"cache":       {"safefile"},
 	"lock":        {"debian", "debian/repo", "packages", "project", "safefile"},
-	"debian/repo": {"cache", "debian"},
+	"debian/repo": {"cache", "debian", "safefile"},
 	"safeyaml":    {},
 	"process":     {"safefile", "project"}, // of project its words: Signal, Exit
 	"servicelog":  {"safefile"},
