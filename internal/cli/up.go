@@ -173,6 +173,7 @@ func (a *ascent) begin(ctx context.Context) error {
 	if err != nil {
 		return err // which says more than the notes
 	}
+	a.job.Refused = nil // what an earlier try has found
 	if refusal != nil {
 		writeFaults(a.env.Stderr, a.env.Dir, a.def.root, faults(refusal))
 		a.job.Refused = session.Reasons(refusal.Unmet)
