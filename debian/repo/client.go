@@ -1,26 +1,20 @@
 package repo
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"nix2gpu/cache"
 	"nix2gpu/debian"
-	"nix2gpu/safefile"
+	"nix2gpu/download"
 )
 
 // Options tunes a Client.
@@ -32,23 +26,20 @@ type Options struct {
 	// in which {archive} stands for the archive's name; "" for nowhere.
 	Snapshot string
 
-	Transport http.RoundTripper // default: the environment's proxy, 8 connections
+	Transport http.RoundTripper // default: the environment's proxy
 	Now       func() time.Time  // default: time.Now
 	Stall     time.Duration     // without a sign of life; default: 30 s
 	Backoff   time.Duration     // before a second try; default: 500 ms
 }
-
-// parallel is how many downloads run at once.
-const parallel = 8
 
 // largestInRelease bounds what is read before a signature was seen.
 const largestInRelease = 16 << 20
 
 // A Client gets indexes and packages. It must be closed.
 type Client struct {
-	opts    Options
-	cache   *cache.Dir
-	fetcher fetcher
+	opts     Options
+	cache    *cache.Dir
+	download *download.Client
 
 	mu    sync.Mutex
 	there map[string]*debian.Index // by architecture, what archives have instead of what is gone
@@ -60,28 +51,17 @@ func NewClient(ctx context.Context, opts Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if opts.Transport == nil {
-		opts.Transport = &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: 15 * time.Second}).DialContext,
-			TLSHandshakeTimeout:   15 * time.Second,
-			MaxIdleConnsPerHost:   parallel,
-			DisableCompression:    true, // a .gz is wanted as it lies there
-			ResponseHeaderTimeout: time.Minute,
-		}
-	}
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Client{opts: opts, cache: dir, fetcher: fetcher{
-		http: &http.Client{Transport: opts.Transport}, stall: cmp.Or(opts.Stall, 30*time.Second),
-		backoff: cmp.Or(opts.Backoff, 500*time.Millisecond), slots: make(chan struct{}, parallel),
-	}}, nil
+	return &Client{opts: opts, cache: dir, download: download.New(dir, download.Options{
+		Transport: opts.Transport, Stall: opts.Stall, Backoff: opts.Backoff, Hint: "another mirror with --mirror URL, or --offline with what the cache has",
+	})}, nil
 }
 
 // Close lets go of the cache and of idle connections.
 func (c *Client) Close() error {
-	c.fetcher.http.CloseIdleConnections()
+	c.download.Close()
 	return c.cache.Close()
 }
 
@@ -199,7 +179,7 @@ func (c *Client) fetch(ctx context.Context, p debian.Locked) error {
 		return fmt.Errorf("package %s: %w", p, err)
 	}
 	place := c.cache.Path(packagesFolder, name(p))
-	if c.have(place, p.Size) {
+	if download.Have(place, p.Size) {
 		c.cache.Used(packagesFolder, name(p), c.opts.Now())
 		return nil
 	}
@@ -211,9 +191,8 @@ func (c *Client) fetch(ctx context.Context, p debian.Locked) error {
 		return err
 	}
 	for i, root := range roots {
-		err = c.download(ctx, root+"/"+escape(p.Path), p.Size, p.SHA256, place)
-		var status *statusError
-		if !errors.As(err, &status) || status.code != http.StatusNotFound && status.code != http.StatusGone {
+		err = c.download.Fetch(ctx, download.File{URL: root + "/" + escape(p.Path), Size: p.Size, SHA256: p.SHA256}, place)
+		if !download.IsGone(err) {
 			return err
 		}
 		if i == len(roots)-1 {
@@ -221,12 +200,6 @@ func (c *Client) fetch(ctx context.Context, p debian.Locked) error {
 		}
 	}
 	return err
-}
-
-// have reports whether a file is there; its digest was looked at when it came.
-func (c *Client) have(place string, size int64) bool {
-	info, err := os.Lstat(place)
-	return err == nil && info.Mode().IsRegular() && info.Size() == size
 }
 
 // roots are where an archive's files are to be found, the first before others.
@@ -246,56 +219,3 @@ func (c *Client) roots(p debian.Locked) ([]string, error) {
 // escape makes a path fit for a URL: archives have names with + and ~, which
 // stay, and with %, which would be read as something else.
 func escape(path string) string { return strings.ReplaceAll(path, "%", "%25") }
-
-// download puts a file into its place. Of several programs that want it one
-// downloads, and the others wait for it.
-func (c *Client) download(ctx context.Context, url string, size int64, sum, place string) error {
-	if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
-		return c.cache.Explain(err)
-	}
-	part, err := c.part(ctx, place, size)
-	if part == nil {
-		return err
-	}
-	defer part.Close() // ends the lock
-	if err := c.fetcher.file(ctx, url, size, sum, part); err != nil {
-		var disk *fs.PathError
-		if errors.As(err, &disk) {
-			os.Remove(part.Name()) // it would fill the disk for nothing
-			return c.cache.Explain(err)
-		}
-		return err
-	}
-	err = part.Sync()
-	if err == nil {
-		err = os.Rename(part.Name(), place)
-	}
-	return c.cache.Explain(err)
-}
-
-// part opens the file that becomes place, and locks it: nil when somebody has
-// meanwhile made place. What a killed program left in it is gone on with.
-func (c *Client) part(ctx context.Context, place string, size int64) (*os.File, error) {
-	for {
-		f, err := os.OpenFile(place+".part", os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
-		if err != nil {
-			return nil, c.cache.Explain(err)
-		}
-		if err := safefile.Flock(ctx, f, unix.LOCK_EX); err != nil {
-			f.Close()
-			return nil, err
-		}
-		if c.have(place, size) {
-			f.Close()
-			return nil, nil
-		}
-		// Its last holder may have renamed it, and somebody removed that.
-		mine, err := f.Stat()
-		if err == nil {
-			if now, err := os.Lstat(f.Name()); err == nil && os.SameFile(mine, now) {
-				return f, nil
-			}
-		}
-		f.Close()
-	}
-}

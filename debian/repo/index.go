@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -21,6 +20,7 @@ import (
 	"github.com/xi2/xz"
 
 	"nix2gpu/debian"
+	"nix2gpu/download"
 )
 
 // An Origin says which state of an archive an index was made from.
@@ -152,9 +152,10 @@ func (c *Client) release(ctx context.Context, a Archive) (signed []byte, r *rele
 			return nil, nil, &OfflineError{"the index"}
 		}
 		signed = last
-	} else if signed, err = c.fetcher.memory(ctx, a.dir()+"InRelease", largestInRelease); err != nil {
-		var status *statusError
-		if errors.As(err, &status) && status.code == http.StatusNotFound && a.Name == Security {
+	} else if page, err := c.download.Page(ctx, a.dir()+"InRelease", "", largestInRelease); err == nil {
+		signed = page.Data
+	} else {
+		if download.IsGone(err) && a.Name == Security {
 			err = fmt.Errorf("%w\nhint: the security archive is looked for beside the mirror, with \"-security\" behind its name", err)
 		}
 		return nil, nil, err
@@ -229,12 +230,12 @@ func (c *Client) tableOnce(ctx context.Context, a Archive, r *release, dir strin
 		return nil, &OfflineError{"the index"}
 	}
 	place := c.cache.Path(indexFolder, packed.sha256+".packages")
-	if !c.have(place, packed.size) {
+	if !download.Have(place, packed.size) {
 		url := a.dir() + packed.name
 		if r.byHash {
 			url = a.dir() + dir + "by-hash/SHA256/" + packed.sha256
 		}
-		if err := c.download(ctx, url, packed.size, packed.sha256, place); err != nil {
+		if err := c.download.Fetch(ctx, download.File{URL: url, Size: packed.size, SHA256: packed.sha256}, place); err != nil {
 			return nil, err
 		}
 	}

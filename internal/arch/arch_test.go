@@ -26,7 +26,8 @@ var mayImport = map[string][]string{
 	"debian":      {},
 	"cache":       {"safefile"},
 	"lock":        {"debian", "debian/repo", "packages", "project", "safefile"},
-	"debian/repo": {"cache", "debian", "safefile"},
+	"download":    {"cache", "safefile"},
+	"debian/repo": {"cache", "debian", "download"},
 	"safeyaml":    {},
 	"process":     {"safefile", "project"}, // of project its words: Signal, Exit
 	"servicelog":  {"safefile"},

@@ -1,4 +1,4 @@
-package repo
+package download
 
 import (
 	"context"
@@ -9,19 +9,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 )
-
-// A fetcher downloads, with patience for a bad network and none for a dead one.
-type fetcher struct {
-	http    *http.Client
-	stall   time.Duration // in which something must arrive
-	backoff time.Duration // before the second try; doubles
-	slots   chan struct{} // how many at once
-}
 
 // tries is how often a download is begun or gone on with.
 const tries = 4
@@ -29,18 +22,24 @@ const tries = 4
 // A slow server sends at least that much in the time of a stall.
 const leastBytes = 4 << 10
 
-// A statusError is an answer that is no file.
-type statusError struct {
-	url  string
-	code int
+// A StatusError is an answer that is no file.
+type StatusError struct {
+	URL  string
+	Code int
 }
 
-func (e *statusError) Error() string {
-	return fmt.Sprintf("cannot get %s: the server answers %d %s", e.url, e.code, http.StatusText(e.code))
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("cannot get %s: the server answers %d %s", e.URL, e.Code, http.StatusText(e.Code))
 }
 
 // passing reports whether the server may have it later.
-func (e *statusError) passing() bool { return e.code >= 500 || e.code == 429 || e.code == 408 }
+func (e *StatusError) passing() bool { return e.Code >= 500 || e.Code == 429 || e.Code == 408 }
+
+// IsGone reports whether a server says that it does not have a file.
+func IsGone(err error) bool {
+	var status *StatusError
+	return errors.As(err, &status) && (status.Code == http.StatusNotFound || status.Code == http.StatusGone)
+}
 
 // errStalled is the cause that ends a transfer which brings nothing.
 type errStalled struct{ after time.Duration }
@@ -49,21 +48,30 @@ func (e errStalled) Error() string {
 	return fmt.Sprintf("less than %d KiB came in %s", leastBytes>>10, e.after)
 }
 
-// memory gets a file whose size nobody has told, up to limit.
-func (f *fetcher) memory(ctx context.Context, url string, limit int64) ([]byte, error) {
-	var data []byte
-	err := f.retry(ctx, url, func() error {
-		data = nil
-		return f.get(ctx, url, 0, func(_ int64, body io.Reader) error {
+// A Page is a small file as a server sent it.
+type Page struct {
+	Data []byte
+	Type string   // its media type, as the server says it
+	URL  *url.URL // where it came from in the end
+}
+
+// Page gets a file whose size nobody has told, up to limit. Accept is what the
+// server is told that we read; "" for anything.
+func (c *Client) Page(ctx context.Context, url, accept string, limit int64) (*Page, error) {
+	p := &Page{}
+	err := c.retry(ctx, url, func() error {
+		p.Data = nil
+		return c.get(ctx, url, accept, 0, func(_ int64, answer *http.Response, body io.Reader) error {
 			var err error
-			data, err = io.ReadAll(io.LimitReader(body, limit+1))
-			if err == nil && int64(len(data)) > limit {
+			p.Data, err = io.ReadAll(io.LimitReader(body, limit+1))
+			if err == nil && int64(len(p.Data)) > limit {
 				return fmt.Errorf("cannot get %s: it is larger than %d bytes", url, limit)
 			}
+			p.Type, p.URL = answer.Header.Get("Content-Type"), answer.Request.URL
 			return err
 		})
 	})
-	return data, err
+	return p, err
 }
 
 // A digestError says that a file is not the one that was asked for.
@@ -73,15 +81,22 @@ func (e *digestError) Error() string {
 	return fmt.Sprintf("cannot get %s: its SHA-256 is %s, not %s", e.url, e.got, e.want)
 }
 
-// file gets a file into an open one, which may have its beginning already. A
+// A File is what a URL is expected to be.
+type File struct {
+	URL    string
+	Size   int64  // at most that is read when the digest is not known
+	SHA256 string // hexadecimal; "" when nobody has told: Size is a limit then
+}
+
+// into gets a file into an open one, which may have its beginning already. A
 // file that turns out wrong is got once anew: its beginning may have been bad.
 // What has come stays when the network fails, to be gone on with.
-func (f *fetcher) file(ctx context.Context, url string, size int64, sum string, out *os.File) error {
-	err := f.whole(ctx, url, size, sum, out)
+func (c *Client) into(ctx context.Context, f File, out *os.File) error {
+	err := c.whole(ctx, f, out)
 	var wrong *digestError
 	if errors.As(err, &wrong) {
 		if err = out.Truncate(0); err == nil {
-			err = f.whole(ctx, url, size, sum, out)
+			err = c.whole(ctx, f, out)
 		}
 		if errors.As(err, &wrong) {
 			if failed := out.Truncate(0); failed != nil {
@@ -92,19 +107,20 @@ func (f *fetcher) file(ctx context.Context, url string, size int64, sum string, 
 	return err
 }
 
-func (f *fetcher) whole(ctx context.Context, url string, size int64, sum string, out *os.File) error {
-	if err := f.retry(ctx, url, func() error {
+func (c *Client) whole(ctx context.Context, f File, out *os.File) error {
+	exact := f.SHA256 != ""
+	if err := c.retry(ctx, f.URL, func() error {
 		have, err := out.Seek(0, io.SeekEnd)
 		if err != nil {
 			return err
 		}
-		if have > size {
+		if have > f.Size || !exact { // of an unknown file nobody can tell what a part belongs to
 			have = 0
 		}
-		if have == size && size > 0 {
+		if have == f.Size && f.Size > 0 {
 			return nil
 		}
-		return f.get(ctx, url, have, func(from int64, body io.Reader) error {
+		return c.get(ctx, f.URL, "", have, func(from int64, answer *http.Response, body io.Reader) error {
 			if err := out.Truncate(from); err != nil {
 				return err
 			}
@@ -112,13 +128,16 @@ func (f *fetcher) whole(ctx context.Context, url string, size int64, sum string,
 				return err
 			}
 			// One byte more than there may be shows a file that is too long.
-			n, err := io.Copy(out, io.LimitReader(body, size-from+1))
-			if err == nil && from+n < size {
+			n, err := io.Copy(out, io.LimitReader(body, f.Size-from+1))
+			if err == nil && exact && from+n < f.Size {
 				err = io.ErrUnexpectedEOF
+			}
+			if err == nil && !exact && from+n > f.Size {
+				err = fmt.Errorf("cannot get %s: it is larger than %d bytes", f.URL, f.Size)
 			}
 			return err
 		})
-	}); err != nil {
+	}); err != nil || !exact {
 		return err
 	}
 	if _, err := out.Seek(0, io.SeekStart); err != nil {
@@ -128,23 +147,23 @@ func (f *fetcher) whole(ctx context.Context, url string, size int64, sum string,
 	if _, err := io.Copy(h, out); err != nil {
 		return err
 	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != sum {
-		return &digestError{url, sum, got}
+	if got := hex.EncodeToString(h.Sum(nil)); got != f.SHA256 {
+		return &digestError{f.URL, f.SHA256, got}
 	}
 	return nil
 }
 
 // retry tries again what may pass: connections that end early, servers that are
 // busy.
-func (f *fetcher) retry(ctx context.Context, url string, try func() error) error {
-	wait := f.backoff
+func (c *Client) retry(ctx context.Context, url string, try func() error) error {
+	wait := c.backoff
 	for n := 1; ; n++ {
 		err := try()
 		if err == nil || ctx.Err() != nil || n == tries || !passing(err) {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			return describe(url, err)
+			return c.describe(url, err)
 		}
 		select {
 		case <-ctx.Done():
@@ -157,7 +176,7 @@ func (f *fetcher) retry(ctx context.Context, url string, try func() error) error
 
 // passing reports whether an error may be gone at the next try.
 func passing(err error) bool {
-	var status *statusError
+	var status *StatusError
 	if errors.As(err, &status) {
 		return status.passing()
 	}
@@ -172,15 +191,15 @@ func passing(err error) bool {
 }
 
 // describe says what a failed transfer means to a person.
-func describe(url string, err error) error {
-	var status *statusError
+func (c *Client) describe(url string, err error) error {
+	var status *StatusError
 	var path *os.PathError
 	var dns *net.DNSError
 	switch {
 	case err == nil || errors.As(err, &status) || errors.As(err, &path):
 		return err
 	case errors.As(err, &dns):
-		return fmt.Errorf("cannot get %s: there is no address for %q: %w\nhint: another mirror with --mirror URL, or --offline with what the cache has", url, dns.Name, err)
+		return fmt.Errorf("cannot get %s: there is no address for %q: %w\nhint: %s", url, dns.Name, err, c.hint)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("cannot get %s: the connection ended before the file did, %d times", url, tries)
 	case strings.HasPrefix(err.Error(), "cannot get "):
@@ -191,19 +210,19 @@ func describe(url string, err error) error {
 
 // get asks for a file from an offset on and hands over its body with the offset
 // that it really begins at.
-func (f *fetcher) get(ctx context.Context, url string, from int64, take func(from int64, body io.Reader) error) error {
+func (c *Client) get(ctx context.Context, url, accept string, from int64, take func(from int64, answer *http.Response, body io.Reader) error) error {
 	select {
-	case f.slots <- struct{}{}:
-		defer func() { <-f.slots }()
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watch := newWatchdog(f.stall, cancel)
+	watch := newWatchdog(c.stall, cancel)
 	defer watch.stop()
 	for {
-		answer, err := f.ask(ctx, url, from)
+		answer, err := c.ask(ctx, url, accept, from)
 		if err != nil {
 			return whyEnded(ctx, err)
 		}
@@ -217,22 +236,25 @@ func (f *fetcher) get(ctx context.Context, url string, from int64, take func(fro
 			from = 0 // not the part that was asked for: the whole then
 			continue
 		default:
-			return &statusError{url, answer.StatusCode}
+			return &StatusError{url, answer.StatusCode}
 		}
-		return whyEnded(ctx, take(from, watch.reader(answer.Body)))
+		return whyEnded(ctx, take(from, answer, watch.reader(answer.Body)))
 	}
 }
 
-func (f *fetcher) ask(ctx context.Context, url string, from int64) (*http.Response, error) {
+func (c *Client) ask(ctx context.Context, url, accept string, from int64) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("User-Agent", "nix2gpu")
+	if accept != "" {
+		req.Header.Set("Accept", accept)
+	}
 	if from > 0 {
 		req.Header.Set("Range", "bytes="+strconv.FormatInt(from, 10)+"-")
 	}
-	return f.http.Do(req)
+	return c.http.Do(req)
 }
 
 // whyEnded is the cause of a transfer that was ended from here.

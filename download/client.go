@@ -1,0 +1,125 @@
+package download
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nix2gpu/cache"
+	"nix2gpu/safefile"
+)
+
+// Parallel is how many downloads of a client run at once.
+const Parallel = 8
+
+// Options tunes a Client. The zero value is ready to use.
+type Options struct {
+	Transport http.RoundTripper // default: the environment's proxy, [Parallel] connections
+	Stall     time.Duration     // in which something must arrive; default: 30 s
+	Backoff   time.Duration     // before a second try; doubles; default: 500 ms
+	Hint      string            // what to do when a server's name has no address
+}
+
+// A Client downloads into a cache. It may be used by several goroutines.
+type Client struct {
+	cache   *cache.Dir
+	http    *http.Client
+	stall   time.Duration
+	backoff time.Duration
+	hint    string
+	slots   chan struct{}
+}
+
+// New makes a client. It should be closed; the cache stays open.
+func New(dir *cache.Dir, opts Options) *Client {
+	if opts.Transport == nil {
+		opts.Transport = Transport()
+	}
+	return &Client{
+		cache: dir, http: &http.Client{Transport: opts.Transport}, stall: cmp.Or(opts.Stall, 30*time.Second), backoff: cmp.Or(opts.Backoff, 500*time.Millisecond),
+		hint: cmp.Or(opts.Hint, "--offline takes what the cache has"), slots: make(chan struct{}, Parallel),
+	}
+}
+
+// Transport is what clients use unless they are given another.
+func Transport() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 15 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   15 * time.Second,
+		MaxIdleConnsPerHost:   Parallel,
+		DisableCompression:    true, // a .gz is wanted as it lies there
+		ResponseHeaderTimeout: time.Minute,
+	}
+}
+
+// Close lets go of idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Have reports whether a file of that size is there; its digest was looked at
+// when it came.
+func Have(place string, size int64) bool {
+	info, err := os.Lstat(place)
+	return err == nil && info.Mode().IsRegular() && info.Size() == size
+}
+
+// Fetch puts a file into its place, a path of the cache, unless it is there. Of
+// several programs that want it one downloads, and the others wait for it.
+func (c *Client) Fetch(ctx context.Context, f File, place string) error {
+	if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
+		return c.cache.Explain(err)
+	}
+	part, err := c.part(ctx, place, f.Size)
+	if part == nil {
+		return err
+	}
+	defer part.Close() // ends the lock
+	if err := c.into(ctx, f, part); err != nil {
+		var disk *fs.PathError
+		if errors.As(err, &disk) {
+			os.Remove(part.Name()) // it would fill the disk for nothing
+			return c.cache.Explain(err)
+		}
+		return err
+	}
+	err = part.Sync()
+	if err == nil {
+		err = os.Rename(part.Name(), place)
+	}
+	return c.cache.Explain(err)
+}
+
+// part opens the file that becomes place, and locks it: nil when somebody has
+// meanwhile made place. What a killed program left in it is gone on with.
+func (c *Client) part(ctx context.Context, place string, size int64) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(place+".part", os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+		if err != nil {
+			return nil, c.cache.Explain(err)
+		}
+		if err := safefile.Flock(ctx, f, unix.LOCK_EX); err != nil {
+			f.Close()
+			return nil, err
+		}
+		if Have(place, size) {
+			f.Close()
+			return nil, nil
+		}
+		// Its last holder may have renamed it, and somebody removed that.
+		mine, err := f.Stat()
+		if err == nil {
+			if now, err := os.Lstat(f.Name()); err == nil && os.SameFile(mine, now) {
+				return f, nil
+			}
+		}
+		f.Close()
+	}
+}
