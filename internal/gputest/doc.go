@@ -1,0 +1,10 @@
+// Package gputest stands in for NVIDIA's GPUs, their driver and its programs
+// on a machine that has none.
+//
+// [New] makes a folder with device nodes, versioned driver libraries that the
+// loader really opens, and an nvidia-smi that needs them, answers queries, and
+// hangs or fails when told to. [Standin.Docker] lends them to a container as
+// one of NVIDIA's runtimes does; [Standin.Path] to a process on this machine.
+//
+// Only tests import it.
+package gputest
