@@ -30,6 +30,9 @@ type Machine struct {
 
 	// Startup runs the definition's extraStartupScript to its end.
 	Startup func(ctx context.Context) error
+	// Exec runs a program with an environment to its end, and returns all that it
+	// printed and its exit code. The error is that of ctx when that has ended it.
+	Exec func(ctx context.Context, environ []string, argv ...string) (out string, code int, err error)
 	// Tell says a line to whoever started the container; hint is the cure.
 	Tell func(line, hint string)
 	Log  *slog.Logger
@@ -54,6 +57,7 @@ type Step struct {
 func Steps() []Step {
 	return []Step{
 		{Name: "folders", Doc: "makes /run, /run/sshd, /tmp, the user's runtime folder and the working directory", Always: true, do: folders},
+		{Name: "gpu", Doc: "links the driver's libraries that the host has lent, tells the loader of them, and looks at NVIDIA_VISIBLE_DEVICES and CUDA's compatibility libraries", Always: true, do: gpus},
 		{Name: "tun", Doc: "looks for /dev/net/tun, where tailscale is enabled", do: tun},
 		{Name: "accounts", Doc: "locks accounts without a password, adds those of services, and refuses ROOT_PASSWORD", Root: true, Always: true, do: accounts},
 		{Name: "host-keys", Doc: "makes the ssh host key, or takes the one that the volume has", Root: true, do: hostKeys},

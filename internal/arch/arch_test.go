@@ -59,12 +59,13 @@ var mayImport = map[string][]string{
 	"image/daemon":     {"image/source"},
 	"image/inspect":    {"debian", "image/source"},
 	"image/sbom":       {"debian"},
-	"container":        {"compose", "project", "safefile"},
+	"container":        {"compose", "gpu", "project", "safefile"},
 	"internal/cli":     {"..."},
 	"internal/testkit": {"..."},
 	"internal/debtest": {},
 	"internal/engine":  {"internal/testkit", "packages", "project"},
 	"internal/gputest": {},
+	"gpu":              {"project"},
 	"internal/arch":    {},
 	"internal/faults":  {"..."},
 	"internal/doctest": {},
@@ -97,6 +98,7 @@ var neverImport = map[string][]string{
 	"safefile":       {"os/exec"},
 	"debian/deb":     {"os", "os/exec", "net/http"},
 	"image":          {"os/exec", "net/http"},
+	"gpu":            {"os/exec", "net", "net/http"},
 }
 
 func TestImportLaw(t *testing.T) {

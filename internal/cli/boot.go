@@ -264,6 +264,7 @@ func (l *loaded) initialise(ctx context.Context, env *Env, level string) (*conta
 		},
 	}
 	m.Project = l.asDefined()
+	m.Exec = execTool
 	m.Startup = func(ctx context.Context) error { return l.startup(ctx, env, m) }
 	err := m.Run(ctx)
 	var failed *container.StepError

@@ -7,9 +7,9 @@ import (
 	"runtime"
 )
 
-// library is a shared object without a symbol, of the machine's own kind, that
+// Library is a shared object without a symbol, of the machine's own kind, that
 // the loader opens and ldconfig puts into its cache.
-func library(soname string) []byte {
+func Library(soname string) []byte {
 	const (
 		head     = 64
 		segments = 3

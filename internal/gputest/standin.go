@@ -138,7 +138,7 @@ func New(t testing.TB, cards []Card) *Standin {
 	s.write("asked", "", 0o666)
 	for _, soname := range sonames {
 		file := strings.TrimSuffix(soname, "1") + Driver
-		s.write("lib/"+file, string(library(soname)), 0o755)
+		s.write("lib/"+file, string(Library(soname)), 0o755)
 		if err := os.Symlink("../lib/"+file, filepath.Join(dir, "links", soname)); err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,285 @@
+package container
+
+import (
+	"bytes"
+	"context"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"nix2gpu/gpu"
+	"nix2gpu/safefile"
+)
+
+// cudaVisibleVar is the variable by which CUDA is told which GPUs there are.
+const cudaVisibleVar = "CUDA_VISIBLE_DEVICES"
+
+// gpus makes programs find the driver that the host has lent. What is wrong
+// stands in the boot log: who needs a GPU and has none says so itself.
+func gpus(ctx context.Context, m *Machine) error {
+	seen := m.seeGPUs()
+	if len(seen.devices) > 0 || len(seen.folders) > 0 {
+		var folders []string
+		for _, f := range seen.folders {
+			folders = append(folders, f.dir)
+		}
+		m.Log.Info("looked for GPUs", "devices", seen.devices, "libraries", folders, "driver", seen.driver, gpu.VisibleVar, seen.visible)
+	}
+	if err := m.doGPUs(ctx, planLibraries(seen)); err != nil {
+		return err
+	}
+	var cards []gpu.Card
+	if seen.asksForCards() {
+		var err error
+		if cards, err = gpu.Cards(ctx, m.askGPUs); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			var e *gpu.Error
+			hint := ""
+			if errors.As(err, &e) {
+				hint = e.Hint
+			}
+			m.Log.Warn("nothing is known of the GPUs", "err", err, "hint", hint)
+		}
+		for _, c := range cards {
+			m.Log.Info("found", "gpu", c.String(), "uuid", c.UUID, "memory", gpu.Bytes(c.Memory), "capability", c.Capability)
+		}
+	}
+	return m.doGPUs(ctx, planCards(seen, cards))
+}
+
+// askGPUs runs nvidia-smi with the environment that services get.
+func (m *Machine) askGPUs(ctx context.Context, args ...string) (string, int, error) {
+	program, ok := gpu.Find(m.Root, m.getenv("PATH"))
+	if !ok || m.Exec == nil {
+		return "", 0, gpu.Absent(true)
+	}
+	return m.Exec(ctx, m.Environ, append([]string{m.path(program)}, args...)...)
+}
+
+func (m *Machine) doGPUs(ctx context.Context, p gpuPlan) error {
+	for _, n := range p.notes {
+		m.Log.Warn(n.text, "hint", n.hint)
+	}
+	var failed []error
+	for _, l := range p.links {
+		if err := m.linkLibrary(l); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	if p.conf != nil {
+		if err := m.runLdconfig(ctx, p.conf); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			m.Log.Warn("the loader's cache stays as it is; services get LD_LIBRARY_PATH", "err", err)
+			p.libraryPath = append(p.libraryPath, p.conf...)
+		}
+	}
+	if len(p.libraryPath) > 0 {
+		old := slices.DeleteFunc(filepath.SplitList(m.getenv("LD_LIBRARY_PATH")), func(dir string) bool {
+			return dir == "" || slices.Contains(p.libraryPath, dir)
+		})
+		m.setenv("LD_LIBRARY_PATH", strings.Join(append(p.libraryPath, old...), ":"))
+	}
+	if p.path != "" {
+		m.setenv("PATH", strings.TrimPrefix(m.getenv("PATH")+":"+p.path, ":"))
+	}
+	if p.cudaVisible != "" {
+		m.setenv(cudaVisibleVar, p.cudaVisible)
+		m.Log.Info("services see what "+gpu.VisibleVar+" names", cudaVisibleVar, p.cudaVisible)
+	}
+	return errors.Join(failed...)
+}
+
+// linkLibrary makes a link, in place of one that leads nowhere.
+func (m *Machine) linkLibrary(l gpuLink) error {
+	at := m.path(l.path)
+	if filepath.Dir(l.path) == m.gpuLinksDir() {
+		mode := fs.FileMode(0o700)
+		if m.UID == 0 {
+			mode = 0o755 // for services of any user
+		}
+		if err := safefile.MakeFolder(filepath.Dir(at), mode); err != nil {
+			return err
+		}
+	}
+	if to, err := os.Readlink(at); err == nil {
+		if _, err := os.Stat(at); to == l.to || err == nil {
+			return nil
+		}
+		if err := os.Remove(at); err != nil {
+			return err
+		}
+	}
+	if err := os.Symlink(l.to, at); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	m.Log.Info("linked", "library", l.path, "to", l.to)
+	return nil
+}
+
+// runLdconfig lets the loader's cache know the folders.
+func (m *Machine) runLdconfig(ctx context.Context, folders []string) error {
+	err := m.edit(gpuConf, 0o644, func(lines []string) []string {
+		for _, f := range folders {
+			if !slices.Contains(lines, f) {
+				lines = append(lines, f)
+			}
+		}
+		return lines
+	})
+	if err != nil {
+		return err
+	}
+	program := m.ldconfig()
+	if program == "" || m.Exec == nil {
+		return errors.New("ldconfig cannot be run")
+	}
+	limited, cancel := context.WithTimeout(ctx, gpu.Limit)
+	defer cancel()
+	out, code, err := m.Exec(limited, m.Environ, m.path(program))
+	switch {
+	case err != nil:
+		return fmt.Errorf("ldconfig: %w", err)
+	case code != 0:
+		return fmt.Errorf("ldconfig: exit code %d: %s", code, strings.Join(strings.Fields(out), " "))
+	}
+	m.Log.Info("ran ldconfig", "folders", folders)
+	return nil
+}
+
+func (m *Machine) ldconfig() string {
+	for _, name := range []string{"/sbin/ldconfig", "/usr/sbin/ldconfig"} {
+		if info, err := os.Stat(m.path(name)); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return name
+		}
+	}
+	return ""
+}
+
+// gpuLinksDir is where links to libraries are when their folder takes none.
+func (m *Machine) gpuLinksDir() string {
+	if m.UID == 0 {
+		return "/run/nix2gpu-gpu"
+	}
+	return "/tmp/nix2gpu-" + strconv.Itoa(m.UID) + "-gpu"
+}
+
+// seeGPUs looks at what there is.
+func (m *Machine) seeGPUs() gpuSeen {
+	s := gpuSeen{
+		wanted: m.wantsGPUs(), visible: m.getenv(gpu.VisibleVar), devices: gpu.Devices(m.path("/")),
+		linksDir: m.gpuLinksDir(), ldconfig: m.ldconfig() != "" && m.mayWrite("/etc"),
+	}
+	_, s.cudaVisible = m.lookupEnv(cudaVisibleVar)
+	cache, _ := os.ReadFile(m.path("/etc/ld.so.cache")) // without one nothing is known
+	seen := map[string]bool{}
+	for _, dir := range gpuFolders {
+		real, err := filepath.EvalSymlinks(m.path(dir))
+		if err != nil || seen[real] {
+			continue
+		}
+		seen[real] = true
+		if f := m.seeFolder(dir, cache); len(f.libraries) > 0 {
+			s.folders = append(s.folders, f)
+		}
+	}
+	if len(s.devices) == 0 && len(s.folders) == 0 {
+		return s // nothing else matters
+	}
+	s.driver = m.driverVersion(s.folders)
+	if program, ok := gpu.Find(m.path("/"), m.getenv("PATH")); ok {
+		s.smi, s.inPath = program, slices.Contains(filepath.SplitList(m.getenv("PATH")), filepath.Dir(program))
+	}
+	entries, _ := os.ReadDir(m.path(compatFolder)) // mostly there is none
+	for _, e := range entries {
+		if v := compatVersion.FindStringSubmatch(e.Name()); v != nil {
+			s.compat = v[1]
+		}
+	}
+	hook, _ := filepath.Glob(m.path("/etc/ld.so.conf.d/00-compat-*.conf")) // the pattern is well-formed
+	s.compatHook = len(hook) > 0
+	s.compatSet = slices.Contains(filepath.SplitList(m.getenv("LD_LIBRARY_PATH")), compatFolder)
+	return s
+}
+
+// wantsGPUs reports whether something in the container is to use one.
+func (m *Machine) wantsGPUs() bool {
+	if m.Project == nil {
+		return false
+	}
+	for _, s := range m.Project.Services {
+		if s.GPUs != nil && !s.Disabled {
+			return true
+		}
+	}
+	return m.Project.Container.CUDA != ""
+}
+
+func (m *Machine) mayWrite(dir string) bool { return unix.Access(m.path(dir), unix.W_OK) == nil }
+
+// seeFolder looks for libraries of the driver in a folder.
+func (m *Machine) seeFolder(dir string, cache []byte) gpuFolder {
+	f := gpuFolder{dir: dir, writable: m.mayWrite(dir), cached: true}
+	entries, err := os.ReadDir(m.path(dir))
+	if err != nil {
+		return f
+	}
+	for _, e := range entries {
+		if !libraryName.MatchString(e.Name()) || !e.Type().IsRegular() {
+			continue
+		}
+		l := gpuLibrary{file: e.Name(), soname: m.soname(filepath.Join(dir, e.Name()))}
+		if l.soname == "" || l.soname == l.file {
+			continue
+		}
+		if real, err := filepath.EvalSymlinks(m.path(filepath.Join(dir, l.soname))); err == nil {
+			l.linked = filepath.Base(real)
+		}
+		// The cache has whole paths, each with its end.
+		f.cached = f.cached && bytes.Contains(cache, []byte("\x00"+filepath.Join(dir, l.soname)+"\x00"))
+		f.libraries = append(f.libraries, l)
+	}
+	return f
+}
+
+// soname is the name by which programs ask for a library; "" where it has none.
+func (m *Machine) soname(library string) string {
+	file, err := elf.Open(m.path(library))
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	names, err := file.DynString(elf.DT_SONAME)
+	if err != nil || len(names) != 1 || strings.ContainsAny(names[0], "/\x00") {
+		return ""
+	}
+	return names[0]
+}
+
+// driverVersion is that of the driver that runs: the kernel's, else that of the
+// library that speaks to it.
+func (m *Machine) driverVersion(folders []gpuFolder) string {
+	text, _ := os.ReadFile(m.path("/proc/driver/nvidia/version")) // WSL has none
+	if v := driverVersion.FindSubmatch(text); v != nil {
+		return string(v[1])
+	}
+	for _, f := range folders {
+		for _, l := range f.libraries {
+			if v, ok := strings.CutPrefix(l.file, "libnvidia-ml.so."); ok && major(v) >= 100 {
+				return v
+			}
+		}
+	}
+	return ""
+}

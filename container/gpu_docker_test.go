@@ -1,0 +1,77 @@
+package container_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"nix2gpu/internal/engine"
+	"nix2gpu/internal/gputest"
+)
+
+// What a GPU program does first: nvidia-smi opens the driver's library by its
+// name, and so does a program of CUDA.
+const gpuServices = `{ perSystem.nix2gpu."my-container" = {
+  services.custom."gpu-check" = {
+    enable = true;
+    command = "nvidia-smi -L";
+    restart = "no";
+  };
+  services.custom."inference-api" = {
+    enable = true;
+    command = [ "python3" "-c" "import ctypes, signal; ctypes.CDLL('libcuda.so.1'); ctypes.CDLL('libcuda.so'); print('cuda is loaded', flush=True); signal.pause()" ];
+    depends_on.gpu-check = "completed";
+  };
+}; }`
+
+const gpuTranscript = `[nix2gpu] container initialization starting...
+[nix2gpu] starting process-compose with 2 services
+[nix2gpu] gpu-check: starting
+[nix2gpu] inference-api: waiting for dependencies
+[nix2gpu] gpu-check: completed
+[nix2gpu] inference-api: starting
+[nix2gpu] all services healthy`
+
+// However a runtime lends the driver, programs find it, and boot says nothing of it.
+func TestLentGPU(t *testing.T) {
+	e := engine.Docker(t)
+	cache, err := os.ReadFile("/etc/ld.so.cache") // of a machine without the driver: stale
+	if err != nil {
+		t.Fatal(err)
+	}
+	image(t, e, "my-container:latest", gpuServices, map[string]string{"/etc/ld.so.cache": string(cache)})
+	s := gputest.New(t, gputest.H100())
+	ldconfig := []string{"-v", "/sbin/ldconfig:/usr/sbin/ldconfig:ro"}
+	readOnly := []string{"--read-only", "--tmpfs", "/run", "--tmpfs", "/tmp"}
+	load := []string{"python3", "-c", "import ctypes; ctypes.CDLL('libcuda.so.1'); print('loaded')"}
+	for _, c := range []struct {
+		name   string
+		folder string
+		args   []string
+		exec   bool // programs beside the services find it too
+	}{
+		{"CDI", gputest.LibDir(), ldconfig, true},
+		{"CDI without ldconfig", gputest.LibDir(), nil, true}, // the loader looks there by itself
+		{"read-only", gputest.LibDir(), append(readOnly, ldconfig...), false},
+		{"another user", gputest.LibDir(), append([]string{"--user", "1000"}, ldconfig...), false},
+		{"GKE", "/usr/local/nvidia/lib64", ldconfig, true},
+		{"WSL", "/usr/lib/wsl/lib", ldconfig, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			id := e.Container(append(append(s.Docker(c.folder), c.args...), "my-container:latest")...)
+			logs := e.WaitLogs(id, "all services healthy")
+			if c.name != "another user" { // which is told what is left out
+				wantOwn(t, logs, gpuTranscript)
+			}
+			if !strings.Contains(logs, "[gpu-check] GPU 0: NVIDIA H100 80GB HBM3 (UUID: "+gputest.UUID0+")\n") {
+				t.Errorf("nvidia-smi did not answer:\n%s", logs)
+			}
+			e.WaitLogs(id, "[inference-api] cuda is loaded\n")
+			out, _, code := e.Exec(append([]string{"exec", id}, load...)...)
+			if found := code == 0 && out == "loaded\n"; found != c.exec {
+				t.Errorf("beside the services: found is %t, want %t", found, c.exec)
+			}
+			e.MustExec("stop", id)
+		})
+	}
+}

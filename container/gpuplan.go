@@ -1,0 +1,203 @@
+package container
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nix2gpu/gpu"
+)
+
+// This file decides what is to be done about GPUs: gpu.go looks, and does it.
+
+// gpuFolders are where runtimes put the driver's libraries: Debian's folders
+// and Red Hat's, GKE's and WSL's.
+var gpuFolders = [...]string{"/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/local/nvidia/lib64", "/usr/lib/wsl/lib"}
+
+// compatFolder is where CUDA's compatibility package has its libraries.
+const compatFolder = "/usr/local/cuda/compat"
+
+// gpuConf names the folders to ldconfig. It sorts after the system's own: of two
+// libraries of one name, the one is taken that was taken before.
+const gpuConf = "/etc/ld.so.conf.d/zz-nix2gpu-gpu.conf"
+
+// A gpuLibrary is one of the driver's, of one version.
+type gpuLibrary struct {
+	file   string // "libcuda.so.570.133.20"
+	soname string // "libcuda.so.1", by which programs ask for it
+	linked string // what a file of that name in the folder leads to; "": there is none
+}
+
+// A gpuFolder has libraries of the driver.
+type gpuFolder struct {
+	dir       string
+	libraries []gpuLibrary
+	writable  bool
+	cached    bool // the loader's cache leads to all of them
+}
+
+// gpuSeen is what there is of GPUs.
+type gpuSeen struct {
+	wanted   bool   // something in the project needs one
+	visible  string // NVIDIA_VISIBLE_DEVICES
+	devices  []string
+	folders  []gpuFolder
+	driver   string // its version; "": not known
+	ldconfig bool   // it is there, and may write its cache
+	smi      string // the path of nvidia-smi; "": there is none
+	inPath   bool   // and PATH leads to it
+	linksDir string // where links can be made when a folder takes none
+
+	compat     string // the version of the libraries in compatFolder; "": there are none
+	compatHook bool   // the runtime has seen to them
+	compatSet  bool   // LD_LIBRARY_PATH names them
+
+	cudaVisible bool // CUDA_VISIBLE_DEVICES is set
+}
+
+// A gpuLink is one that a library is missing.
+type gpuLink struct{ path, to string }
+
+// A gpuNote is for the boot log.
+type gpuNote struct{ text, hint string }
+
+// gpuPlan is what is to be done.
+type gpuPlan struct {
+	links       []gpuLink
+	conf        []string // the lines of gpuConf, and ldconfig is to be run; nil: neither
+	libraryPath []string // folders that come first in LD_LIBRARY_PATH
+	path        string   // a folder that comes last in PATH
+	cudaVisible string   // CUDA_VISIBLE_DEVICES
+	notes       []gpuNote
+}
+
+func (p *gpuPlan) note(hint, format string, args ...any) {
+	p.notes = append(p.notes, gpuNote{fmt.Sprintf(format, args...), hint})
+}
+
+const lendGPUs = "run with --gpus all, or with --device nvidia.com/gpu=all"
+
+// planLibraries makes programs find what the runtime has lent.
+func planLibraries(s gpuSeen) gpuPlan {
+	var p gpuPlan
+	wish := gpu.ParseVisible(s.visible)
+	switch {
+	case len(s.devices) == 0 && len(s.folders) == 0:
+		if s.wanted && wish.None {
+			p.note("-e "+gpu.VisibleVar+"=all", "%s is none: there is no GPU here, and services need one", gpu.VisibleVar)
+		} else if s.wanted {
+			p.note(lendGPUs, "there is no GPU here, and services need one")
+		}
+		return p
+	case len(s.folders) == 0:
+		p.note(lendGPUs, "%s: the devices are here, and the driver's libraries are not", strings.Join(s.devices, ", "))
+		return p
+	case len(s.devices) == 0 && !wish.None && s.wanted:
+		p.note(lendGPUs, "the driver's libraries are here, and no device is")
+	}
+	var tell []string // folders that the loader is to be told of
+	for _, f := range s.folders {
+		if p.planFolder(f, s.linksDir) {
+			tell = append(tell, f.dir)
+		}
+	}
+	if s.ldconfig {
+		p.conf = tell
+	} else {
+		p.libraryPath = append(p.libraryPath, tell...)
+	}
+	if s.smi == "" {
+		p.note("let NVIDIA_DRIVER_CAPABILITIES have utility, as compute,utility", "nvidia-smi is not here: of the GPUs nothing can be told")
+	} else if !s.inPath {
+		p.path = path.Dir(s.smi)
+	}
+	return p
+}
+
+// missing are the libraries that no link of the folder leads to.
+func (f gpuFolder) missing() []gpuLibrary {
+	return slices.DeleteFunc(slices.Clone(f.libraries), func(l gpuLibrary) bool { return l.linked != "" })
+}
+
+// planFolder plans the links of a folder, and reports whether the loader has to
+// be told of it.
+func (p *gpuPlan) planFolder(f gpuFolder, linksDir string) (tell bool) {
+	for _, l := range f.libraries {
+		if l.linked != "" && l.linked != l.file && strings.HasPrefix(l.soname, "libcuda.so") {
+			p.note("leave libcuda out of the image: it comes with the driver", "%s/%s leads to %s, which is not the driver's %s", f.dir, l.soname, l.linked, l.file)
+		}
+	}
+	missing := f.missing()
+	if len(missing) == 0 {
+		return !f.cached
+	}
+	dir := f.dir
+	if !f.writable {
+		dir = linksDir
+		if !slices.Contains(p.libraryPath, linksDir) {
+			p.libraryPath = append(p.libraryPath, linksDir)
+		}
+	}
+	for _, l := range missing {
+		to := l.file
+		if !f.writable {
+			to = path.Join(f.dir, l.file)
+		}
+		p.links = append(p.links, gpuLink{path.Join(dir, l.soname), to})
+		if l.soname == "libcuda.so.1" { // some programs open it by the name of developers
+			p.links = append(p.links, gpuLink{path.Join(dir, "libcuda.so"), l.soname})
+		}
+	}
+	return f.writable || len(missing) < len(f.libraries)
+}
+
+// asksForCards reports whether what is left to decide needs to know the cards:
+// asking can take a second or more.
+func (s gpuSeen) asksForCards() bool {
+	if s.smi == "" || len(s.devices) == 0 {
+		return false
+	}
+	wish := gpu.ParseVisible(s.visible)
+	return s.compatFits() || !s.cudaVisible && len(wish.Devices) > 0 && len(wish.Devices) < len(s.devices)
+}
+
+// compatFits reports whether CUDA's compatibility libraries are newer than the
+// driver, and nobody has seen to them.
+func (s gpuSeen) compatFits() bool {
+	return s.compat != "" && !s.compatHook && !s.compatSet && s.driver != "" && major(s.compat) > major(s.driver)
+}
+
+// planCards decides what depends on which cards there are.
+func planCards(s gpuSeen, cards []gpu.Card) gpuPlan {
+	var p gpuPlan
+	wish := gpu.ParseVisible(s.visible)
+	if !s.cudaVisible && len(s.devices) > 0 && (wish.None || len(cards) > 0) {
+		p.cudaVisible = wish.Visible(cards)
+	}
+	if !s.compatFits() || len(cards) == 0 {
+		return p
+	}
+	if i := slices.IndexFunc(cards, func(c gpu.Card) bool { return !c.DataCentre() }); i >= 0 {
+		p.note("upgrade the host's driver", "the driver %s is older than CUDA's own %s, and its compatibility libraries are for cards of data centres, not for %s", s.driver, s.compat, cards[i])
+		return p
+	}
+	p.libraryPath = []string{compatFolder}
+	p.note("", "the driver %s is older than CUDA's own %s: services use the compatibility libraries in %s", s.driver, s.compat, compatFolder)
+	return p
+}
+
+// major is the first number of a version, by which drivers are older or newer.
+func major(version string) int {
+	first, _, _ := strings.Cut(version, ".")
+	n, _ := strconv.Atoi(first) // of versions that were matched
+	return n
+}
+
+var (
+	libraryName   = regexp.MustCompile(`^lib(?:cuda|cudadebugger|nvcuvid|nvoptix|nvidia-[a-z0-9-]+)\.so\.[0-9]+(?:\.[0-9]+)+$`)
+	driverVersion = regexp.MustCompile(`\s([0-9]{3,}\.[0-9]+(?:\.[0-9]+)?)(?:\s|$)`)
+	compatVersion = regexp.MustCompile(`^libcuda\.so\.([0-9]{3,}\.[0-9]+(?:\.[0-9]+)?)$`)
+)

@@ -1,0 +1,174 @@
+package gpu
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nix2gpu/project"
+)
+
+// A Memory says which memory of a card a need is about.
+type Memory bool
+
+// Of a machine that is chosen, all of it counts; of a service that is about to
+// use it, what is free.
+const (
+	Total Memory = false
+	Free  Memory = true
+)
+
+// A device is what a program sees as one GPU: a card, or a part of one.
+type device struct {
+	card   *Card
+	part   *Part
+	memory int64 // -1: not known
+}
+
+func (d device) String() string {
+	if d.part != nil {
+		return "MIG " + d.part.Profile + " of " + d.card.String()
+	}
+	return d.card.String()
+}
+
+func devices(cards []Card, which Memory) []device {
+	var all []device
+	for i := range cards {
+		c := &cards[i]
+		if len(c.Parts) == 0 {
+			d := device{c, nil, c.Memory}
+			if which == Free {
+				d.memory = c.Free
+			}
+			all = append(all, d)
+			continue
+		}
+		for j := range c.Parts {
+			d := device{c, &c.Parts[j], -1}
+			if which == Total { // what is free of a part, nobody says
+				d.memory = partMemory(c.Parts[j].Profile)
+			}
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+var profileMemory = regexp.MustCompile(`\.(\d+)gb`)
+
+// partMemory is the size in a profile's name: "3g.40gb".
+func partMemory(profile string) int64 {
+	m := profileMemory.FindStringSubmatch(profile)
+	if m == nil {
+		return -1
+	}
+	n, err := strconv.ParseInt(m[1], 10, 20)
+	if err != nil {
+		return -1
+	}
+	return n << 30
+}
+
+// Pick returns the cards that a service with the need uses: all, the first ones,
+// or those that it names.
+func Pick(need *project.GPUs, cards []Card) []Card {
+	switch {
+	case need == nil:
+		return nil
+	case need.Count > 0:
+		return cards[:min(need.Count, len(cards))]
+	case len(need.Devices) > 0:
+		return slices.DeleteFunc(slices.Clone(cards), func(c Card) bool {
+			return !slices.ContainsFunc(need.Devices, func(d string) bool {
+				return named(c, d) || slices.ContainsFunc(c.Parts, func(p Part) bool { return p.UUID == d })
+			})
+		})
+	}
+	return cards
+}
+
+// Lack says what a need lacks on a machine with these cards; nil when nothing.
+func Lack(need *project.GPUs, cards []Card, which Memory) *Error {
+	all := devices(cards, which)
+	var chosen []device
+	switch {
+	case need.Count > 0:
+		if len(all) < need.Count {
+			return &Error{None, fmt.Sprintf("needs %s, and there %s", gpus(need.Count), are(len(all))), lendAll + ", or on a machine that has them"}
+		}
+		if need.Memory > 0 { // any of them will do, since it sees them by number
+			chosen = all[:need.Count]
+		}
+	case len(need.Devices) > 0:
+		for _, name := range need.Devices {
+			i := slices.IndexFunc(all, func(d device) bool {
+				if d.part != nil && strings.HasPrefix(name, "MIG-") {
+					return d.part.UUID == name
+				}
+				return named(*d.card, name)
+			})
+			if i < 0 {
+				return &Error{None, fmt.Sprintf("needs GPU %s, and here %s", name, list(all)), lendAll + ", or name one that is here"}
+			}
+			chosen = append(chosen, all[i])
+		}
+	default:
+		if len(all) == 0 {
+			return &Error{None, "needs a GPU, and there is none", lendAll}
+		}
+		chosen = all
+	}
+	for _, d := range chosen {
+		if need.Memory > 0 && d.memory >= 0 && d.memory < need.Memory {
+			has, cure := "has", "use another machine, or ask for less"
+			if which == Free {
+				has, cure = "has free", "stop what holds it; nvidia-smi shows who does"
+			}
+			return &Error{None, fmt.Sprintf("needs %s of a GPU, and %s %s %s", Bytes(need.Memory), d, has, Bytes(d.memory)), cure}
+		}
+	}
+	return nil
+}
+
+func gpus(n int) string {
+	if n == 1 {
+		return "a GPU"
+	}
+	return fmt.Sprintf("%d GPUs", n)
+}
+
+func are(n int) string {
+	switch n {
+	case 0:
+		return "is none"
+	case 1:
+		return "is one"
+	}
+	return fmt.Sprintf("are %d", n)
+}
+
+// list names what is there.
+func list(all []device) string {
+	if len(all) == 0 {
+		return "is none"
+	}
+	var names []string
+	for _, d := range all {
+		names = append(names, d.String())
+	}
+	if len(names) == 1 {
+		return "is " + names[0]
+	}
+	return "are " + strings.Join(names, ", ")
+}
+
+// Bytes is a size of memory for people: "512 MiB", "79.6 GiB".
+func Bytes(n int64) string {
+	if n < 1<<30 {
+		return fmt.Sprintf("%d MiB", n/mib)
+	}
+	return strings.TrimSuffix(strconv.FormatFloat(float64(n)/(1<<30), 'f', 1, 64), ".0") + " GiB"
+}

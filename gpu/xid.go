@@ -1,0 +1,73 @@
+package gpu
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// An Xid is an error that the driver has reported to the kernel's log.
+type Xid struct {
+	At   time.Duration // since the machine's boot
+	Bus  string        // of the card, "0000:1b:00"
+	Code int
+	Text string // what else the line says
+}
+
+var xidLine = regexp.MustCompile(`NVRM: Xid \((?:PCI:)?([0-9A-Fa-f:.]+)\): (\d+)(?:, (.*))?$`)
+
+// ParseXid reads one record of /dev/kmsg: "4,1234,5678901,-;NVRM: Xid (PCI:…): 79, …".
+func ParseXid(record string) (Xid, bool) {
+	head, text, ok := strings.Cut(record, ";")
+	if !ok {
+		return Xid{}, false
+	}
+	text, _, _ = strings.Cut(text, "\n") // what follows are the record's own variables
+	m := xidLine.FindStringSubmatch(strings.TrimSpace(text))
+	parts := strings.Split(head, ",")
+	if m == nil || len(parts) < 3 {
+		return Xid{}, false
+	}
+	at, err := strconv.ParseInt(parts[2], 10, 64)
+	code, err2 := strconv.Atoi(m[2])
+	if err != nil || err2 != nil || at < 0 || at > int64(1<<62)/int64(time.Microsecond) {
+		return Xid{}, false
+	}
+	return Xid{At: time.Duration(at) * time.Microsecond, Bus: strings.ToLower(m[1]), Code: code, Text: m[3]}, true
+}
+
+// meanings are what NVIDIA documents of the codes that are met most, in a few
+// words, and whose affair they are.
+var meanings = map[int]string{
+	13:  "a program did something illegal on the GPU",
+	31:  "a program accessed memory of the GPU that is not its own",
+	32:  "the GPU got a wrong command buffer",
+	43:  "a program was ended on the GPU by an error of its own",
+	45:  "the work of a program was removed from the GPU, mostly after another error",
+	48:  "the GPU's memory has an error that cannot be corrected: restart the host",
+	61:  "the GPU's own controller failed: restart the host",
+	62:  "the GPU's own controller failed: restart the host",
+	63:  "a bad page of the GPU's memory was put out of use",
+	64:  "a bad page of the GPU's memory could not be put out of use: restart the host",
+	74:  "a link between GPUs failed: restart the host",
+	79:  "the GPU has fallen off the bus: restart the host",
+	92:  "the GPU's memory has many errors that were corrected",
+	94:  "the GPU's memory had an error that ended the program which used it",
+	95:  "the GPU's memory had an error that reached other programs: restart the host",
+	119: "the GPU's system processor does not answer: restart the host",
+	120: "the GPU's system processor failed: restart the host",
+}
+
+// String says it to a person.
+func (x Xid) String() string {
+	text := meanings[x.Code]
+	if text == "" {
+		text = x.Text
+	}
+	if text == "" {
+		text = "see NVIDIA's list of Xid errors"
+	}
+	return fmt.Sprintf("the driver reported Xid %d of GPU %s: %s", x.Code, x.Bus, text)
+}

@@ -1,0 +1,44 @@
+package gputest
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// Ask runs the stand-in's nvidia-smi on this machine, as package gpu wants it.
+func (s *Standin) Ask(ctx context.Context, args ...string) (string, int, error) {
+	return run(ctx, filepath.Join(s.Dir, "bin", "nvidia-smi"), s.Env(os.Getenv("PATH")), args)
+}
+
+func run(ctx context.Context, program string, env, args []string) (string, int, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = env
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return "", 0, ctx.Err()
+	case errors.As(err, &exit):
+		return string(out), exit.ExitCode(), nil
+	}
+	return string(out), 0, err
+}
+
+// Here asks the machine's own GPU where it has one, else a stand-in: for tests
+// of what is true of both.
+func Here(t testing.TB) func(ctx context.Context, args ...string) (string, int, error) {
+	t.Helper()
+	real, err := exec.LookPath("nvidia-smi")
+	if _, missing := os.Stat("/dev/nvidiactl"); err == nil && missing == nil {
+		return func(ctx context.Context, args ...string) (string, int, error) {
+			return run(ctx, real, os.Environ(), args)
+		}
+	}
+	return New(t, H100()).Ask
+}
