@@ -34,6 +34,7 @@ func (e *evaluation) build(c *module.Config, name string) (*project.Project, []n
 	b.stopTimeout()
 	b.secrets()
 	b.checkAptSources()
+	b.archives()
 	b.container()
 	catalog.Generate(c.Get("services"), b.project, b.place)
 	for _, proc := range b.project.Processes {
@@ -51,7 +52,7 @@ func (e *evaluation) build(c *module.Config, name string) (*project.Project, []n
 			b.notes = append(b.notes, note{b.position(svc.Pos), "not supported: " + strings.TrimPrefix(svc.Unsupported, "not supported: ")})
 		}
 	}
-	b.notes = append(b.notes, e.host(e.opts.System).notes()...)
+	b.notes = append(b.notes, e.host(e.opts.System).notes(b.Keys("archives"), b.Keys("aptSources"))...)
 	slices.SortFunc(b.notes, func(x, y note) int {
 		if x.pos.Offset != y.pos.Offset {
 			return x.pos.Offset - y.pos.Offset

@@ -328,10 +328,14 @@ func goInner(t *eval.Thread, v eval.Value, ctx **eval.Context) any {
 	return s.Text()
 }
 
-// notes are the warnings about packages nobody knows.
-func (h *host) notes() []note {
+// notes are the warnings about packages nobody knows. Those that the definition
+// itself brings are known.
+func (h *host) notes(brought ...[]string) []note {
 	var out []note
 	for attr, pos := range h.unknown {
+		if slices.Contains(slices.Concat(brought...), attr) {
+			continue
+		}
 		text := fmt.Sprintf("package %q is not in the table; it is taken for a program and a Debian package of that name", attr)
 		if meant := packages.Suggest(attr); meant != "" {
 			text += fmt.Sprintf(" (did you mean %q?)", meant)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"net/http"
@@ -44,7 +45,7 @@ func New(dir *cache.Dir, opts Options) *Client {
 		opts.Transport = Transport()
 	}
 	return &Client{
-		cache: dir, http: &http.Client{Transport: opts.Transport}, stall: cmp.Or(opts.Stall, 30*time.Second), backoff: cmp.Or(opts.Backoff, 500*time.Millisecond),
+		cache: dir, http: &http.Client{Transport: opts.Transport, CheckRedirect: noDowngrade}, stall: cmp.Or(opts.Stall, 30*time.Second), backoff: cmp.Or(opts.Backoff, 500*time.Millisecond),
 		hint: cmp.Or(opts.Hint, "--offline takes what the cache has"), slots: make(chan struct{}, Parallel),
 	}
 }
@@ -59,6 +60,17 @@ func Transport() *http.Transport {
 		DisableCompression:    true, // a .gz is wanted as it lies there
 		ResponseHeaderTimeout: time.Minute,
 	}
+}
+
+// noDowngrade follows redirections, but for those that leave https.
+func noDowngrade(req *http.Request, via []*http.Request) error {
+	if len(via) >= 10 {
+		return errors.New("it is redirected 10 times")
+	}
+	if via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
+		return fmt.Errorf("it is redirected from https to %s", req.URL.Redacted())
+	}
+	return nil
 }
 
 // Close lets go of idle connections.

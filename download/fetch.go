@@ -74,11 +74,18 @@ func (c *Client) Page(ctx context.Context, url, accept string, limit int64) (*Pa
 	return p, err
 }
 
-// A digestError says that a file is not the one that was asked for.
-type digestError struct{ url, want, got string }
+// sizeWord is of the [ChangedError] that is known before the file has come.
+const sizeWord = "size"
 
-func (e *digestError) Error() string {
-	return fmt.Sprintf("cannot get %s: its SHA-256 is %s, not %s", e.url, e.got, e.want)
+// A ChangedError says that a server has another file than the one that was asked
+// for.
+type ChangedError struct {
+	URL             string
+	What, Want, Got string // "SHA-256", or "size"
+}
+
+func (e *ChangedError) Error() string {
+	return fmt.Sprintf("cannot get %s: its %s is %s, not %s", e.URL, e.What, e.Got, e.Want)
 }
 
 // A File is what a URL is expected to be.
@@ -93,8 +100,8 @@ type File struct {
 // What has come stays when the network fails, to be gone on with.
 func (c *Client) into(ctx context.Context, f File, out *os.File) error {
 	err := c.whole(ctx, f, out)
-	var wrong *digestError
-	if errors.As(err, &wrong) {
+	var wrong *ChangedError
+	if errors.As(err, &wrong) && wrong.What != sizeWord {
 		if err = out.Truncate(0); err == nil {
 			err = c.whole(ctx, f, out)
 		}
@@ -121,6 +128,9 @@ func (c *Client) whole(ctx context.Context, f File, out *os.File) error {
 			return nil
 		}
 		return c.get(ctx, f.URL, "", have, func(from int64, answer *http.Response, body io.Reader) error {
+			if n := answer.ContentLength; exact && answer.StatusCode == http.StatusOK && n >= 0 && n != f.Size {
+				return &ChangedError{f.URL, sizeWord, strconv.FormatInt(f.Size, 10), strconv.FormatInt(n, 10)}
+			}
 			if err := out.Truncate(from); err != nil {
 				return err
 			}
@@ -148,7 +158,7 @@ func (c *Client) whole(ctx context.Context, f File, out *os.File) error {
 		return err
 	}
 	if got := hex.EncodeToString(h.Sum(nil)); got != f.SHA256 {
-		return &digestError{f.URL, f.SHA256, got}
+		return &ChangedError{f.URL, "SHA-256", f.SHA256, got}
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"nix2gpu/debian/deb"
+	"nix2gpu/packages"
 	"nix2gpu/project"
 )
 
@@ -323,6 +324,13 @@ func (b *builder) programLayer(context.Context, []*group, []string, *copied) (*L
 func (b *builder) farmLayer(ctx context.Context, groups []*group, keys []string, copies *copied) (*Layer, error) {
 	wanted := wantedBy(b.project, b.spec.More)
 	parts := farmInputs(b.project, wanted)
+	archives := map[string]*packages.Archive{}
+	for _, p := range b.spec.Packages {
+		if p.Archive != nil {
+			archives[p.Name] = p.Archive
+			parts = append(parts, fmt.Sprintf("%s %q", p.Name, p.Archive.Bin))
+		}
+	}
 	key := key("farm", b.spec.Compression, b.epochKey(), b.spec.Arch, keys, parts, copies.digest)
 	var kept struct{ Warnings []string }
 	if data, err := os.ReadFile(b.cache.factsFile(key)); err == nil && json.Unmarshal(data, &kept) == nil && b.cache.find(key) != nil {
@@ -337,7 +345,10 @@ func (b *builder) farmLayer(ctx context.Context, groups []*group, keys []string,
 	if err != nil {
 		return nil, err
 	}
-	nodes, warnings := farm(b.project, wanted, s.tree, s.packages)
+	nodes, warnings, err := farm(b.project, wanted, s.tree, s.packages, archives)
+	if err != nil {
+		return nil, err
+	}
 	more, wrong := copies.check(s.tree, fixed, b.spec.Arch)
 	if wrong != nil {
 		return nil, wrong

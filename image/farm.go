@@ -29,7 +29,7 @@ const linksDir = "opt/nix2gpu/bin"
 // farm makes the folder of each package that the project names, as a machine has
 // it while it runs the project: bakedDir/<attr>/bin/<program>. What a
 // text names and no folder has is a warning.
-func farm(p *project.Project, wanted []project.PackageRef, t *tree, all []*packageFacts) (nodes []*node, warnings []string) {
+func farm(p *project.Project, wanted []project.PackageRef, t *tree, all []*packageFacts, archives map[string]*packages.Archive) (nodes []*node, warnings []string, err error) {
 	owned := ownedPrograms(all)
 	root := strings.TrimPrefix(bakedDir, "/")
 	nodes = append(nodes, dir(root, 0o755))
@@ -37,7 +37,15 @@ func farm(p *project.Project, wanted []project.PackageRef, t *tree, all []*packa
 	folders := map[string]map[string]string{}
 	for _, ref := range wanted {
 		row := packages.Lookup(ref.Attr)
-		links, ok := row.In(t)
+		links, ok := map[string]string{}, true
+		if a := archives[ref.Attr]; a != nil {
+			if links, err = archiveLinks(t, path.Join(archivesDir, ref.Attr), a); err != nil {
+				return nil, nil, err
+			}
+			row.Debian = nil
+		} else {
+			links, ok = row.In(t)
+		}
 		for _, name := range row.Debian {
 			for base, place := range owned[name] {
 				if _, there := links["bin/"+base]; !there {
@@ -70,7 +78,7 @@ func farm(p *project.Project, wanted []project.PackageRef, t *tree, all []*packa
 			nodes = append(nodes, link(linksDir+"/"+base, programs[base]))
 		}
 	}
-	return nodes, warnings
+	return nodes, warnings, nil
 }
 
 // ownedPrograms are the programs in the usual folders, by package.

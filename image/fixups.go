@@ -442,6 +442,9 @@ func loader(s *system) ([]*node, error) {
 func dpkgStatus(s *system) ([]*node, error) {
 	var b strings.Builder
 	for _, p := range s.packages {
+		if p.Archive != "" {
+			continue // dpkg knows nothing of it
+		}
 		sums := map[string]string{}
 		for _, f := range p.Facts {
 			if f.MD5 != "" {

@@ -17,6 +17,9 @@ import (
 type Package struct {
 	debian.Locked
 	Open func(ctx context.Context) (io.ReadCloser, error)
+	// Archive says that the file is no .deb, but that of an archive: Name is then
+	// its attribute, and what Open returns can be read in parts ([io.ReaderAt]).
+	Archive *packages.Archive
 }
 
 // The most layers that engines can mount, and what an image has unless its
@@ -63,6 +66,8 @@ func (g *group) size() (n int64) {
 // from the image, so that two images with a package share its layer.
 func groupName(p Package) string {
 	switch {
+	case p.Archive != nil:
+		return "archive " + p.Name
 	case slices.Contains(baseNames(), p.Name):
 		return "base"
 	case p.Size >= bigPackage:
@@ -120,6 +125,9 @@ func boolCompare(a, b bool) int {
 func (g *group) title() string {
 	if g.name == "base" {
 		return "base of Debian"
+	}
+	if len(g.packages) == 1 && g.packages[0].Archive != nil {
+		return g.name
 	}
 	names := make([]string, 0, len(g.packages))
 	for _, p := range g.packages {

@@ -51,7 +51,8 @@ type fact struct {
 type packageFacts struct {
 	Name         string            `json:"name"`
 	SHA256       string            `json:"sha256"`
-	Stanza       string            `json:"stanza"`
+	Stanza       string            `json:"stanza,omitempty"`  // of a Debian package
+	Archive      string            `json:"archive,omitempty"` // the folder of software that is none
 	Conffiles    []string          `json:"conffiles,omitempty"`
 	Alternatives []deb.Alternative `json:"alternatives,omitempty"`
 	Facts        []fact            `json:"facts"`
@@ -369,7 +370,11 @@ func (b *builder) makePackages(ctx context.Context, g *group, key string) (*reco
 		r, err := b.cache.make(key, b.spec.Compression, func(w *layerWriter) error {
 			w.clamp, w.facts = b.spec.Epoch, &layerFacts{}
 			for _, p := range packages {
-				if err := w.addPackage(ctx, p, b.spec.Variant, b.memory.take); err != nil {
+				add := w.addPackage
+				if p.Archive != nil {
+					add = w.addArchive
+				}
+				if err := add(ctx, p, b.spec.Variant, b.memory.take); err != nil {
 					return err
 				}
 			}
@@ -406,6 +411,9 @@ func (b *builder) groupKey(g *group) string {
 	var digests []string
 	for _, p := range g.packages {
 		digests = append(digests, p.SHA256)
+		if p.Archive != nil {
+			digests = append(digests, archiveKey(p))
+		}
 	}
 	return key("packages", b.spec.Variant, b.spec.Compression, b.epochKey(), digests)
 }

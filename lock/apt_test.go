@@ -121,7 +121,7 @@ func TestLockIsApts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wants, err := lock.Wants(example.Project, nil)
+	wants, _, err := lock.Wants(example.Project, lock.Sources{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,13 +8,23 @@ import (
 	"strings"
 )
 
-// A Change is what happened to a package of the lock.
+// A Change is what happened to a package of the lock, or to an archive: then Arch
+// is "", Name its URL, and digests stand for versions.
 type Change struct {
 	Arch, Name string
 	From, To   string // versions; From is "" for a new package, To for one that left
 }
 
 func (c Change) String() string {
+	if c.Arch == "" {
+		switch {
+		case c.From == "":
+			return fmt.Sprintf("+ %s sha256:%s", c.Name, c.To)
+		case c.To == "":
+			return fmt.Sprintf("- %s sha256:%s", c.Name, c.From)
+		}
+		return fmt.Sprintf("~ %s sha256:%s -> sha256:%s", c.Name, c.From, c.To)
+	}
 	switch {
 	case c.From == "":
 		return fmt.Sprintf("+ %s %s (%s)", c.Name, c.To, c.Arch)
@@ -49,6 +59,19 @@ func changes(old, now *File) []Change {
 			if old.find(arch, p.Name) == nil {
 				out = append(out, Change{arch, p.Name, "", p.Version})
 			}
+		}
+	}
+	for _, a := range old.Archives {
+		switch b := now.archive(a.URL); {
+		case b == nil:
+			out = append(out, Change{Name: a.URL, From: a.SHA256})
+		case b.SHA256 != a.SHA256:
+			out = append(out, Change{Name: a.URL, From: a.SHA256, To: b.SHA256})
+		}
+	}
+	for _, a := range now.Archives {
+		if old.archive(a.URL) == nil {
+			out = append(out, Change{Name: a.URL, To: a.SHA256})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Change) int { return cmp.Or(cmpStrings(a.Name, b.Name), cmpStrings(a.Arch, b.Arch)) })

@@ -10,6 +10,7 @@ import (
 
 	"nix2gpu/debian"
 	"nix2gpu/debian/repo"
+	"nix2gpu/packages"
 	"nix2gpu/project"
 	"nix2gpu/safefile"
 	"nix2gpu/spelling"
@@ -34,6 +35,14 @@ type Options struct {
 	// Sources are the archives beyond Debian's that each container may take
 	// packages from, by its name.
 	Sources map[string][]string
+	// Archives are the software that each container wants and no Debian package
+	// brings, by its name.
+	Archives map[string][]packages.Archive
+	// Learn downloads a file, and says its digest and size; see [repo.Client.Learn].
+	Learn func(ctx context.Context, url, sha256 string) (repo.File, error)
+	// Believe lets digests into the lock that neither the definition nor the lock
+	// has.
+	Believe bool
 	// Index reads what can be had; see [repo.Client.Index].
 	Index func(ctx context.Context, arch string) (*debian.Index, []repo.Origin, error)
 	// Frozen makes it an error that the file would change.
@@ -56,6 +65,17 @@ func (r *Result) Packages(container, arch string) []debian.Locked {
 	var out []debian.Locked
 	for _, name := range r.file.Containers[container][arch].Packages {
 		out = append(out, r.file.find(arch, name).Locked)
+	}
+	return out
+}
+
+// Archives are the files of a container's software that is no Debian package, by
+// attribute.
+func (r *Result) Archives(container, arch string) map[string]repo.File {
+	out := map[string]repo.File{}
+	for attr, url := range r.file.Containers[container][arch].Archives {
+		a := r.file.archive(url)
+		out[attr] = repo.File{URL: a.URL, SHA256: a.SHA256, Size: a.Size}
 	}
 	return out
 }
@@ -92,7 +112,7 @@ func Ensure(ctx context.Context, opts Options) (*Result, error) {
 	if err := checkUpdates(old, opts); err != nil {
 		return nil, err
 	}
-	e := &ensurer{opts: opts, old: old, now: now, indexes: map[string]*debian.Index{}}
+	e := &ensurer{opts: opts, old: old, now: now, indexes: map[string]*debian.Index{}, archives: map[string]Archive{}}
 	if err := e.containers(ctx); err != nil {
 		return nil, err
 	}
@@ -127,6 +147,11 @@ func checkUpdates(f *File, opts Options) error {
 			names = append(names, p.Name)
 		}
 	}
+	for _, list := range opts.Archives {
+		for _, a := range list {
+			names = append(names, a.Attr)
+		}
+	}
 	for _, name := range opts.Update {
 		if slices.Contains(names, name) {
 			continue
@@ -146,6 +171,7 @@ type ensurer struct {
 	old, now *File
 	indexes  map[string]*debian.Index
 	free     map[string]map[string]bool // by architecture: names whose version may change
+	archives map[string]Archive         // by URL
 }
 
 // containers goes through all containers and architectures that the file is to have.
@@ -180,6 +206,9 @@ func (e *ensurer) containers(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(e.opts.Wants)) {
 		for _, arch := range e.arches(name) {
 			c, list, err := e.container(ctx, name, arch)
+			if err == nil {
+				c.Archives, err = e.lockArchives(ctx, name, arch)
+			}
 			if err != nil {
 				errs = append(errs, err)
 				continue
@@ -203,12 +232,20 @@ func (e *ensurer) containers(ctx context.Context) error {
 						list = append(list, kept)
 					}
 					put(name, arch, c, list)
+					for _, url := range c.Archives {
+						if _, ok := e.archives[url]; !ok {
+							e.archives[url] = *e.old.archive(url)
+						}
+					}
 				}
 			}
 		}
 	}
 	if len(errs) > 0 {
 		return errors.Join(errs...)
+	}
+	for _, url := range slices.Sorted(maps.Keys(e.archives)) {
+		e.now.Archives = append(e.now.Archives, e.archives[url])
 	}
 	e.now.Packages = map[string][]Package{}
 	for arch, byName := range packages {

@@ -28,6 +28,15 @@ type File struct {
 	Containers map[string]map[string]Container
 	// Packages by architecture, sorted by name, each once.
 	Packages map[string][]Package
+	Archives []Archive // sorted by URL, each once
+}
+
+// An Archive is a file that its vendor publishes, as it was when somebody
+// believed it.
+type Archive struct {
+	URL    string `json:"url"`
+	SHA256 string `json:"sha256"`
+	Size   int64  `json:"size"`
 }
 
 // An Index is the state of an archive.
@@ -43,6 +52,8 @@ type Container struct {
 	Wants map[string]string `json:"wants"`
 	// Packages are the names of all it consists of, sorted.
 	Packages []string `json:"packages"`
+	// Archives are the URLs of its software that is no Debian package, by attribute.
+	Archives map[string]string `json:"archives,omitempty"`
 }
 
 // A Package is one locked file, with what it led to when it was resolved.
@@ -59,6 +70,7 @@ type wire struct {
 	Indexes    []Index                         `json:"indexes"`
 	Containers map[string]map[string]Container `json:"containers"`
 	Packages   map[string][]Package            `json:"packages"`
+	Archives   []Archive                       `json:"archives,omitempty"`
 }
 
 // Decode reads a lock file. It is believed as far as its digests go; names and
@@ -82,7 +94,7 @@ func Decode(data []byte) (*File, error) {
 	if _, err := d.Token(); err != io.EOF {
 		return nil, errors.New("no lock file: more stands behind its end")
 	}
-	f := &File{w.Suite, w.Indexes, w.Containers, w.Packages}
+	f := &File{Suite: w.Suite, Indexes: w.Indexes, Containers: w.Containers, Packages: w.Packages, Archives: w.Archives}
 	return f, f.check()
 }
 
@@ -128,8 +140,21 @@ func (f *File) check() error {
 			}
 		}
 	}
+	for i, a := range f.Archives {
+		if !isDigest(a.SHA256) || a.Size < 0 {
+			return fmt.Errorf("archive %q needs size and SHA-256", a.URL)
+		}
+		if i > 0 && a.URL <= f.Archives[i-1].URL {
+			return fmt.Errorf("archive %q must stand behind %q: the list is sorted, each URL once", a.URL, f.Archives[i-1].URL)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(f.Containers)) {
 		for arch, c := range f.Containers[name] {
+			for attr, url := range c.Archives {
+				if f.archive(url) == nil {
+					return fmt.Errorf("container %q has %q from %q, which is missing", name, attr, url)
+				}
+			}
 			for _, p := range c.Packages {
 				if f.find(arch, p) == nil {
 					return fmt.Errorf("container %q has package %q, which is missing for %s", name, p, arch)
@@ -164,6 +189,15 @@ func (f *File) find(arch, name string) *Package {
 		return nil
 	}
 	return &list[i]
+}
+
+// archive is the locked file of that URL; nil when there is none.
+func (f *File) archive(url string) *Archive {
+	i, ok := slices.BinarySearchFunc(f.Archives, url, func(a Archive, url string) int { return cmpStrings(a.URL, url) })
+	if !ok {
+		return nil
+	}
+	return &f.Archives[i]
 }
 
 // Encode writes the file: one line for each package, so that a change of a
@@ -211,6 +245,10 @@ func (f *File) Encode() []byte {
 		packages := f.Packages[arches[i]]
 		list("    ", "[", "]", len(packages), func(j int) { b.Write(line(packages[j])) })
 	})
+	if len(f.Archives) > 0 {
+		b.WriteString(",\n  \"archives\": ")
+		list("  ", "[", "]", len(f.Archives), func(i int) { b.Write(line(f.Archives[i])) })
+	}
 	b.WriteString("\n}\n")
 	return b.Bytes()
 }

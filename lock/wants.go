@@ -2,6 +2,7 @@ package lock
 
 import (
 	"fmt"
+	"slices"
 
 	"nix2gpu/packages"
 	"nix2gpu/project"
@@ -10,16 +11,23 @@ import (
 // SSHD is what lets in whoever has a key: every image has it.
 const SSHD = "openssh"
 
+// Sources are what a container's definition brings beside Debian's packages.
+type Sources struct {
+	// Packages are those of its apt sources, by the attribute that stands for them.
+	Packages map[string][]string
+	Archives []packages.Archive
+}
+
 // Wants lists the Debian packages that the image of a container needs: those of
-// its enabled services, of the container around them, and of every image. The error,
-// [project.Errors], names all attributes that Debian has no package for and that
-// no source stands for: sources are the packages of the container's apt sources,
-// by their names.
-func Wants(p *project.Project, sources map[string][]string) ([]Want, error) {
+// its enabled services, of the container around them, and of every image; and the
+// archives that it needs. The error, [project.Errors], names all attributes that
+// nothing stands for.
+func Wants(p *project.Project, sources Sources) ([]Want, []packages.Archive, error) {
 	refs := packages.Needed(p, p.Select(p.Enabled(), false)...)
 	refs = append(refs, packages.BareWords(p).Refs...)
 	refs = append(refs, project.PackageRef{Attr: SSHD})
 	var wants []Want
+	var archives []packages.Archive
 	var wrong project.Errors
 	seen := map[string]bool{}
 	add := func(w Want) {
@@ -29,8 +37,14 @@ func Wants(p *project.Project, sources map[string][]string) ([]Want, error) {
 		}
 	}
 	for _, ref := range refs {
+		if i := slices.IndexFunc(sources.Archives, func(a packages.Archive) bool { return a.Attr == ref.Attr }); i >= 0 {
+			if a := sources.Archives[i]; !slices.ContainsFunc(archives, func(b packages.Archive) bool { return a.Attr == b.Attr }) {
+				archives = append(archives, a)
+			}
+			continue
+		}
 		row := packages.Lookup(ref.Attr)
-		if named, ok := sources[ref.Attr]; ok {
+		if named, ok := sources.Packages[ref.Attr]; ok {
 			for _, name := range named {
 				add(Want{name, ref.Attr, ref.Pos})
 			}
@@ -38,7 +52,7 @@ func Wants(p *project.Project, sources map[string][]string) ([]Want, error) {
 		}
 		if row.From != "" {
 			wrong = append(wrong, &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: Debian has no package of it", ref.Attr),
-				Hint: fmt.Sprintf("name a repository that has it by aptSources.%s = { url; suite; components; key; }; see %s", ref.Attr, row.From)})
+				Hint: fmt.Sprintf("name a repository that has it by aptSources.%s = { url; suite; components; key; }, or its file by archives.%s = { url; sha256; }; see %s", ref.Attr, ref.Attr, row.From)})
 			continue
 		}
 		for _, name := range row.Debian {
@@ -49,7 +63,7 @@ func Wants(p *project.Project, sources map[string][]string) ([]Want, error) {
 		add(Want{Name: name})
 	}
 	if len(wrong) > 0 {
-		return nil, wrong
+		return nil, nil, wrong
 	}
-	return wants, nil
+	return wants, archives, nil
 }

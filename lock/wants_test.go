@@ -20,7 +20,7 @@ func TestWants(t *testing.T) {
 		},
 		Container: project.Container{SystemPkgs: []project.PackageRef{{Attr: "python3"}, {Attr: "some-debian-package"}}},
 	}
-	wants, err := lock.Wants(p, nil)
+	wants, _, err := lock.Wants(p, lock.Sources{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,9 +43,9 @@ func TestWants(t *testing.T) {
 		t.Errorf("postgresql without its place: %v", wants)
 	}
 	p.Container.SystemPkgs = []project.PackageRef{{Attr: "grafana", Pos: project.Pos{File: "f.nix", Line: 9, Col: 1}}, {Attr: "tailscale"}}
-	_, err = lock.Wants(p, nil)
-	want := "f.nix:9:1: package \"grafana\" cannot be put into an image: Debian has no package of it\n  hint: name a repository that has it by aptSources.grafana = { url; suite; components; key; }; see https://grafana.com/docs/grafana/latest/setup-grafana/installation/\n" +
-		"package \"tailscale\" cannot be put into an image: Debian has no package of it\n  hint: name a repository that has it by aptSources.tailscale = { url; suite; components; key; }; see https://tailscale.com/download/linux"
+	_, _, err = lock.Wants(p, lock.Sources{})
+	want := "f.nix:9:1: package \"grafana\" cannot be put into an image: Debian has no package of it\n  hint: name a repository that has it by aptSources.grafana = { url; suite; components; key; }, or its file by archives.grafana = { url; sha256; }; see https://grafana.com/docs/grafana/latest/setup-grafana/installation/\n" +
+		"package \"tailscale\" cannot be put into an image: Debian has no package of it\n  hint: name a repository that has it by aptSources.tailscale = { url; suite; components; key; }, or its file by archives.tailscale = { url; sha256; }; see https://tailscale.com/download/linux"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}

@@ -28,6 +28,7 @@ type MissingError struct {
 	From     string // where to get it, when there is no Debian package
 	Meant    string // a known attribute that looks like this one
 	Unknown  bool   // the table lacks it: program and Debian package are guesses
+	Archive  bool   // images get it as a file of its vendor
 }
 
 func (e *MissingError) Error() string {
@@ -42,7 +43,7 @@ func (e *MissingError) Error() string {
 func (e *MissingError) Reason() string {
 	var b strings.Builder
 	switch {
-	case e.Unknown:
+	case e.Unknown && !e.Archive:
 		fmt.Fprintf(&b, "package %q is not known", e.Attr)
 		if len(e.Programs) > 0 {
 			fmt.Fprintf(&b, ", and there is no program %q on this machine", e.Programs[0])
@@ -52,7 +53,7 @@ func (e *MissingError) Reason() string {
 	default:
 		fmt.Fprintf(&b, "package %q is not installed", e.Attr)
 	}
-	if e.Meant != "" {
+	if e.Meant != "" && !e.Archive {
 		fmt.Fprintf(&b, "; did you mean %q?", e.Meant)
 	}
 	return b.String()
@@ -60,6 +61,13 @@ func (e *MissingError) Reason() string {
 
 // Cure says how to get the package.
 func (e *MissingError) Cure() string {
+	if e.Archive {
+		program := e.Attr
+		if len(e.Programs) > 0 {
+			program = e.Programs[0]
+		}
+		return fmt.Sprintf("archives.%s is for images: put a program %q into the PATH, or run the container's image", e.Attr, program)
+	}
 	text := cure(e.Debian, e.From)
 	if e.Unknown {
 		text = "if Debian has it: " + text

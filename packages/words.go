@@ -38,7 +38,9 @@ func BareWords(p *project.Project) Words {
 			}
 			seen[word] = true
 			pos := svc.OptionPos("command")
-			if attr := Owner(word); attr != "" && Lookup(attr).From == "" {
+			if i := slices.IndexFunc(p.Container.Archives, func(a project.Archive) bool { return a.Attr == word || slices.Contains(a.Programs, word) }); i >= 0 {
+				out.Refs = append(out.Refs, project.PackageRef{Attr: p.Container.Archives[i].Attr, Pos: pos})
+			} else if attr := Owner(word); attr != "" && Lookup(attr).From == "" {
 				out.Refs = append(out.Refs, project.PackageRef{Attr: attr, Pos: pos})
 			} else if !inBase(word) {
 				out.Unknown = append(out.Unknown, Word{word, pos})

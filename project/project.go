@@ -1,5 +1,7 @@
 package project
 
+import "slices"
+
 // Version is the format of the JSON that this build writes and reads.
 const Version = 1
 
@@ -80,11 +82,25 @@ type Container struct {
 	Startup      Text              `json:"startup,omitempty"`    // extraStartupScript
 	SSHDConfig   string            `json:"sshdConfig,omitempty"` // instead of our own
 	SystemPkgs   []PackageRef      `json:"systemPackages,omitempty"`
+	Archives     []Archive         `json:"archives,omitempty"`   // packages that images get as files of their vendors, sorted
 	CUDA         string            `json:"cuda,omitempty"`       // the cudaPackages attribute, "cudaPackages_12_8"
 	CopyToRoot   []Text            `json:"copyToRoot,omitempty"` // packages, generated files, and files of the definition's folder
 	Registries   []string          `json:"registries,omitempty"` // where the image is pushed to
 	MaxLayers    int               `json:"maxLayers,omitempty"`  // default: 50
 	Variant      string            `json:"variant,omitempty"`    // "slim" (default) or "full"
+}
+
+// An Archive is a package of images that is no Debian package, but software that
+// its vendor publishes as a file.
+type Archive struct {
+	Attr     string   `json:"attr"`
+	Programs []string `json:"programs,omitempty"` // that the definition names
+	Pos      Pos      `json:"pos,omitzero"`
+}
+
+// HasArchive reports whether an archive stands for an attribute.
+func (c *Container) HasArchive(attr string) bool {
+	return slices.ContainsFunc(c.Archives, func(a Archive) bool { return a.Attr == attr })
 }
 
 // Tailscale is the container's membership of a tailnet.

@@ -409,6 +409,7 @@ func (c *check) packages() {
 		return
 	}
 	for _, m := range missing {
+		m.Archive = c.project.Container.HasArchive(m.Attr)
 		if _, ok := names(packages.Needed(c.project), m.Attr); ok { // the container itself
 			c.fail(PackageMissing, nil, m.Pos, m.Cure(), "%s", m.Reason()).Missing = m
 			continue

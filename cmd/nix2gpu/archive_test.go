@@ -1,7 +1,9 @@
 package main
 
 import (
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +18,59 @@ type archive struct {
 	key    *debtest.Key
 	server *debtest.Server
 	date   time.Time
+	files  *debtest.Server // of a vendor
+}
+
+// cmdFiles serves what a vendor publishes as files, until the script ends, at
+// $FILES: what lies in the folder, and of folders that are called as archives the
+// archives. A second call replaces all of it.
+//
+//	files folder
+func cmdFiles(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: files folder")
+	}
+	t := ts.Value("t").(testing.TB)
+	a := ts.Value("archive").(*archive)
+	if a.files == nil {
+		a.files = debtest.Serve(t, nil)
+		ts.Setenv("FILES", a.files.URL)
+	}
+	root := ts.MkAbs(args[0])
+	entries, err := os.ReadDir(root)
+	ts.Check(err)
+	tree := debtest.Tree{}
+	for _, e := range entries {
+		file := filepath.Join(root, e.Name())
+		switch filepath.Ext(e.Name()) {
+		case ".tgz":
+			tree[e.Name()] = debtest.Compress(t, "gz", debtest.Tar(t, entriesOf(ts, file)))
+		case ".zip":
+			tree[e.Name()] = debtest.Zip(t, entriesOf(ts, file))
+		default:
+			tree[e.Name()] = []byte(ts.ReadFile(file))
+		}
+	}
+	a.files.Set(tree)
+}
+
+// entriesOf are the files of a folder; what begins as a script is a program.
+func entriesOf(ts *testscript.TestScript, folder string) []debtest.Entry {
+	var out []debtest.Entry
+	ts.Check(filepath.WalkDir(folder, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(folder, file)
+		body := ts.ReadFile(file)
+		one := debtest.File(name, body)
+		if strings.HasPrefix(body, "#!") {
+			one = debtest.Exec(name, body)
+		}
+		out = append(out, one)
+		return err
+	}))
+	return out
 }
 
 // cmdArchive serves packages as Debian does, until the script ends: each line

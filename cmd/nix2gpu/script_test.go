@@ -71,6 +71,7 @@ func TestScripts(t *testing.T) {
 			"layout":   cmdLayout,
 			"archive":  cmdArchive,
 			"vendor":   cmdVendor,
+			"files":    cmdFiles,
 			"age":      cmdAge,
 			"static":   cmdStatic,
 		},

@@ -6,25 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 // An Error says what is wrong with a package, and where in it.
 type Error struct {
 	Package string
+	Archive bool   // it is no Debian package
 	Path    string // of the entry; "" when it is about the whole
 	Err     error
 }
 
 func (e *Error) Error() string {
-	if e.Path != "" {
-		return fmt.Sprintf("package %q: %q: %v", e.Package, e.Path, e.Err)
+	what := "package"
+	if e.Archive {
+		what = "archive"
 	}
-	return fmt.Sprintf("package %q: %v", e.Package, e.Err)
+	if e.Path != "" {
+		return fmt.Sprintf("%s %q: %q: %v", what, e.Package, e.Path, e.Err)
+	}
+	return fmt.Sprintf("%s %q: %v", what, e.Package, e.Err)
 }
 
 func (e *Error) Unwrap() error { return e.Err }
@@ -86,12 +88,9 @@ type Reader struct {
 	opts    Options
 	control Control
 	ar      *arReader
-	in      *counter // what was read of the data part, compressed
-	out     *counter // and what that came to
+	paths   paths
 	data    io.ReadCloser
 	tar     *tar.Reader
-	seen    map[string]Kind
-	links   int64 // bytes of all names and links, which memory holds
 	now     string
 	done    bool
 }
@@ -100,7 +99,7 @@ type Reader struct {
 // demands: the version, the control part, the data.
 func NewReader(r io.Reader, opts Options) (*Reader, error) {
 	opts.setDefaults()
-	d := &Reader{opts: opts, seen: map[string]Kind{}}
+	d := &Reader{opts: opts, paths: paths{max: opts.MaxEntries, seen: map[string]Kind{}}}
 	if err := d.open(r); err != nil {
 		d.Close()
 		return nil, d.wrap(err)
@@ -167,22 +166,30 @@ const maxControl = 64 << 20
 
 // decompressed is the present member, unpacked, within limits.
 func (d *Reader) decompressed(name string, limit int64) (io.ReadCloser, error) {
-	d.in = &counter{r: d.ar}
-	z, err := decompress(name, d.in, d.opts.Reserve)
+	return unpacked(name, d.ar, limit, d.opts.Reserve)
+}
+
+// unpacked is what r holds, decompressed by the ending of its name, within limits.
+func unpacked(name string, r io.Reader, limit int64, reserve func(int64) func()) (io.ReadCloser, error) {
+	in := &counter{r: r}
+	z, err := decompress(name, in, reserve)
 	if err != nil {
 		return nil, err
 	}
-	d.out = &counter{r: z}
-	d.out.check = func(n int64) error {
-		if n > limit {
-			return fmt.Errorf("%s unpacks to more than %d bytes", name, limit)
-		}
-		if n > bombFree+bombFactor*d.in.n {
-			return fmt.Errorf("it unpacks to more than %d times its size", bombFactor)
-		}
-		return nil
+	out := &counter{r: z}
+	out.check = func(n int64) error { return bomb(name, n, in.n, limit) }
+	return closer{out, func() { z.Close() }}, nil
+}
+
+// bomb is an error when what was read comes to more than it may.
+func bomb(name string, out, in, limit int64) error {
+	if out > limit {
+		return fmt.Errorf("%s unpacks to more than %d bytes", name, limit)
 	}
-	return closer{d.out, func() { z.Close() }}, nil
+	if out > bombFree+bombFactor*in {
+		return fmt.Errorf("it unpacks to more than %d times its size", bombFactor)
+	}
+	return nil
 }
 
 // Control is what the package says of itself.
@@ -205,7 +212,7 @@ func (d *Reader) Next() (*Entry, error) {
 			return nil, d.wrap(truncated(err))
 		}
 		d.now = h.Name
-		e, err := d.entry(h)
+		e, err := d.paths.entry(h)
 		if err != nil {
 			return nil, d.wrap(err)
 		}
@@ -254,196 +261,7 @@ func (d *Reader) wrap(err error) error {
 	if _, ok := errors.AsType[*Error](err); ok || err == io.EOF {
 		return err
 	}
-	return &Error{d.opts.Name, d.now, err}
-}
-
-// maxNames is what the names of all entries may have together.
-const maxNames = 256 << 20
-
-// entry checks one entry; nil stands for one that comes to nothing.
-func (d *Reader) entry(h *tar.Header) (*Entry, error) {
-	e := &Entry{
-		Mode: h.Mode & 0o7777, ModTime: time.Unix(max(h.ModTime.Unix(), 0), 0).UTC(),
-		UID: h.Uid, GID: h.Gid, Owner: h.Uname, Group: h.Gname,
-	}
-	name, err := cleanName(h.Name)
-	if err != nil {
-		return nil, err
-	}
-	e.Name = MergeUsr(name)
-	d.links += int64(len(name) + len(h.Linkname))
-	if len(d.seen) >= d.opts.MaxEntries || d.links > maxNames {
-		return nil, errors.New("it has more paths than any package needs")
-	}
-	switch h.Typeflag {
-	case tar.TypeDir:
-		e.Kind = Dir
-		if e.Name == "." {
-			return nil, nil
-		}
-	case tar.TypeReg:
-		e.Kind, e.Size = File, h.Size
-		if h.PAXRecords["GNU.sparse.major"] != "" || h.PAXRecords["GNU.sparse.map"] != "" {
-			return nil, errors.New("it is a sparse file")
-		}
-		if e.Mode&0o6000 != 0 && !keepsSetuid(e.Name) {
-			e.Mode &^= 0o6000
-		}
-	case tar.TypeSymlink:
-		e.Kind, e.Mode = Symlink, 0o777
-		if e.Link, err = mergeLink(name, h.Linkname); err != nil {
-			return nil, err
-		}
-		if target := path.Join(path.Dir(e.Name), e.Link); target == e.Name || e.Link == "/"+e.Name {
-			return nil, nil // "bin", which the merge has made, or a link from bin to usr/bin
-		}
-	case tar.TypeLink:
-		e.Kind = Hardlink
-		target, err := cleanName(h.Linkname)
-		if err != nil {
-			return nil, fmt.Errorf("it is a link to %q: %v", h.Linkname, err)
-		}
-		e.Link = MergeUsr(target)
-		if kind := d.seen[e.Link]; kind != File && kind != Hardlink {
-			return nil, fmt.Errorf("it is a hard link to %q, which is no file before it", e.Link)
-		}
-		if e.Link == e.Name {
-			return nil, errors.New("it is a link to itself")
-		}
-	case tar.TypeChar, tar.TypeBlock:
-		return nil, errors.New("it is a device")
-	case tar.TypeFifo:
-		return nil, errors.New("it is a pipe")
-	default:
-		return nil, fmt.Errorf("it is of a kind %q that no package needs", h.Typeflag)
-	}
-	if e.Name == "." {
-		return nil, errors.New("it is the root, and no folder")
-	}
-	return d.place(e)
-}
-
-// place makes sure that an entry has a place of its own.
-func (d *Reader) place(e *Entry) (*Entry, error) {
-	for dir := path.Dir(e.Name); dir != "."; dir = path.Dir(dir) {
-		if kind, ok := d.seen[dir]; ok {
-			if kind != Dir {
-				return nil, fmt.Errorf("it lies below %q, which is no folder", dir)
-			}
-			break // whose own place was looked at
-		}
-	}
-	if before, ok := d.seen[e.Name]; ok {
-		if before == Dir && e.Kind == Dir {
-			return nil, nil
-		}
-		return nil, errors.New("it is there twice")
-	}
-	d.seen[e.Name] = e.Kind
-	return e, nil
-}
-
-// keepsSetuid lists the programs that may become another user: those whose
-// purpose it is, and which people expect to work in a container.
-func keepsSetuid(name string) bool {
-	switch name {
-	case "usr/bin/su", "usr/bin/sudo", "usr/bin/newuidmap", "usr/bin/newgidmap":
-		return true
-	}
-	return false
-}
-
-// cleanName is a name of the archive without "./" and slashes at its end.
-func cleanName(name string) (string, error) {
-	switch {
-	case name == "":
-		return "", errors.New("it has no name")
-	case len(name) > 4096:
-		return "", errors.New("its name is too long")
-	case strings.HasPrefix(name, "/"):
-		return "", errors.New("its name is absolute")
-	case !utf8.ValidString(name):
-		return "", errors.New("its name is not UTF-8")
-	case strings.ContainsFunc(name, unicode.IsControl):
-		return "", errors.New("its name has control characters")
-	}
-	for part := range strings.SplitSeq(name, "/") {
-		if part == ".." {
-			return "", errors.New("its name leads out of the package")
-		}
-		if len(part) > 255 {
-			return "", errors.New("its name is too long")
-		}
-	}
-	return path.Clean(name), nil
-}
-
-// MergeUsr is the place of a name in a system whose bin is a link to usr/bin.
-func MergeUsr(name string) string {
-	switch top, _, _ := strings.Cut(name, "/"); top {
-	case "bin", "sbin", "lib", "lib32", "lib64", "libx32", "libo32":
-		return "usr/" + name
-	}
-	return name
-}
-
-// mergeLink is the text of a symbolic link at name, given that both its ends
-// may have moved.
-func mergeLink(name, link string) (string, error) {
-	switch {
-	case link == "":
-		return "", errors.New("it is a link to nothing")
-	case len(link) > 4095 || strings.ContainsFunc(link, unicode.IsControl) || !utf8.ValidString(link):
-		return "", fmt.Errorf("it is a link to %.100q, which is no path", link)
-	case strings.HasPrefix(link, "/"):
-		if leadsOut(link[1:]) {
-			return "", fmt.Errorf("it is a link to %q, which leads out of the root", link)
-		}
-		clean := path.Clean(link)
-		if merged := MergeUsr(clean[1:]); merged != clean[1:] {
-			return "/" + merged, nil
-		}
-		return link, nil
-	}
-	dir := path.Dir(name)
-	if leadsOut(dir + "/" + link) {
-		return "", fmt.Errorf("it is a link to %q, which leads out of the root", link)
-	}
-	target := MergeUsr(path.Join(dir, link))
-	from := path.Dir(MergeUsr(name))
-	if path.Join(from, link) == target {
-		return link, nil
-	}
-	return relative(from, target), nil
-}
-
-// leadsOut reports whether a path climbs above where it begins, at any point.
-func leadsOut(p string) bool {
-	depth := 0
-	for part := range strings.SplitSeq(p, "/") {
-		switch part {
-		case "", ".":
-		case "..":
-			if depth--; depth < 0 {
-				return true
-			}
-		default:
-			depth++
-		}
-	}
-	return false
-}
-
-// relative is the way from a folder to a target, both clean and below the root.
-func relative(dir, target string) string {
-	from, to := strings.Split(dir, "/"), strings.Split(target, "/")
-	if dir == "." {
-		from = nil
-	}
-	for len(from) > 0 && len(to) > 1 && from[0] == to[0] {
-		from, to = from[1:], to[1:]
-	}
-	return strings.Repeat("../", len(from)) + strings.Join(to, "/")
+	return &Error{Package: d.opts.Name, Path: d.now, Err: err}
 }
 
 // A counter counts what is read through it.

@@ -6,6 +6,8 @@
 // package of an archive never holds is an [Error] that names the package: names
 // that lead out, devices, archives that unpack without end. Memory is bounded
 // whatever the package; [Options.Reserve] bounds that of several readers.
+// [NewArchive] reads what is no Debian package, but an archive of some vendor, by
+// the same rules.
 //
-// It knows nothing of archives, locks or images.
+// It knows nothing of repositories, locks or images.
 package deb

@@ -117,7 +117,7 @@ func Read(doc []byte) ([]debian.Locked, error) {
 	var out []debian.Locked
 	for _, e := range d.Packages {
 		for _, ref := range e.ExternalRefs {
-			if ref.Type != "purl" || !strings.HasPrefix(ref.Locator, "pkg:deb/") {
+			if ref.Type != "purl" || !strings.HasPrefix(ref.Locator, "pkg:deb/") && !strings.HasPrefix(ref.Locator, "pkg:generic/") {
 				continue
 			}
 			p := debian.Locked{Name: e.Name, Version: e.Version}

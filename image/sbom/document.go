@@ -22,6 +22,8 @@ type Package struct {
 	debian.Locked
 	Layer     v1.Hash // the digest of the layer that it is in
 	Copyright string  // the text of its copyright file; "" if it has none
+	// Download is where its vendor publishes it, of software that is no Debian package.
+	Download string
 }
 
 // An Image is what a document is about.
@@ -162,6 +164,12 @@ func packageElement(img Image, p Package, texts map[string]extracted) element {
 		Supplier: supplier(p.Archive), DownloadLocation: unknown,
 		LicenseConcluded: unknown, LicenseDeclared: unknown, CopyrightText: unknown, Purpose: "INSTALL",
 		ExternalRefs: []externalRef{purl(PURL(p.Locked, img.Suite))},
+	}
+	if p.Download != "" {
+		e.SPDXID, e.FileName = "SPDXRef-Archive-"+idPart(p.Name+"-"+p.Arch), p.Download[strings.LastIndexByte(p.Download, '/')+1:]
+		e.Supplier, e.DownloadLocation = unknown, p.Download
+		e.ExternalRefs = []externalRef{purl(fmt.Sprintf("pkg:generic/%s?%s", escape(p.Name),
+			qualifiers("arch", p.Arch, "checksum", "sha256:"+p.SHA256, "download_url", p.Download)))}
 	}
 	if p.SHA256 != "" {
 		e.Checksums = []checksum{{"SHA256", p.SHA256}}

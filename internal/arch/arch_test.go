@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"dotenv":      {},
 	"debian":      {},
 	"cache":       {"safefile"},
-	"lock":        {"debian", "debian/repo", "packages", "project", "safefile"},
+	"lock":        {"debian", "debian/repo", "download", "packages", "project", "safefile"},
 	"download":    {"cache", "safefile"},
 	"debian/repo": {"cache", "debian", "download"},
 	"safeyaml":    {},

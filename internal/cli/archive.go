@@ -16,6 +16,7 @@ import (
 	"nix2gpu/debian/repo"
 	"nix2gpu/definition"
 	"nix2gpu/lock"
+	"nix2gpu/packages"
 	"nix2gpu/project"
 )
 
@@ -74,16 +75,24 @@ func (l *loaded) lockName() string { return orElse(l.container, l.project.Name) 
 // lockFile is the path of the definition's lock.
 func (l *loaded) lockFile() string { return filepath.Join(l.root, lock.Name) }
 
-// wants are the Debian packages that a container's image needs.
-func (l *loaded) wants() ([]lock.Want, error) {
-	named := map[string][]string{}
+// wants are the Debian packages that a container's image needs, and its archives.
+func (l *loaded) wants() ([]lock.Want, []packages.Archive, error) {
+	sources := lock.Sources{Packages: map[string][]string{}}
 	if l.config != nil {
 		for _, s := range definition.AptSources(l.config) {
-			named[s.Name] = s.Packages
+			sources.Packages[s.Name] = s.Packages
+		}
+		sources.Archives = definition.Archives(l.config)
+	}
+	for i, a := range sources.Archives {
+		for _, placed := range l.project.Container.Archives {
+			if placed.Attr == a.Attr {
+				sources.Archives[i].Pos = placed.Pos
+			}
 		}
 	}
-	wants, err := lock.Wants(l.project, named)
-	return wants, lockError(l.root, err)
+	wants, archives, err := lock.Wants(l.project, sources)
+	return wants, archives, lockError(l.root, err)
 }
 
 // sources are the archives beyond Debian's that each container may use, by its
@@ -143,6 +152,10 @@ func lockError(root string, err error) error {
 	var wrong project.Errors
 	if errors.As(err, &wrong) {
 		return &invalid{root, wrong}
+	}
+	var one *project.Error
+	if errors.As(err, &one) {
+		return &invalid{root, project.Errors{one}}
 	}
 	return err
 }

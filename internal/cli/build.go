@@ -203,7 +203,7 @@ func (o *buildOptions) build(ctx context.Context, env *Env, l *loaded) (*image.O
 			return nil, err
 		}
 	}
-	locked, client, err := o.locked(ctx, env, l, arches)
+	locked, archives, client, err := o.locked(ctx, env, l, arches)
 	if err != nil {
 		return nil, err
 	}
@@ -213,11 +213,16 @@ func (o *buildOptions) build(ctx context.Context, env *Env, l *loaded) (*image.O
 		if err := client.Fetch(ctx, locked[arch]); err != nil {
 			return nil, err
 		}
+		files, err := fetchArchives(ctx, l, client, arch, archives[arch])
+		if err != nil {
+			return nil, err
+		}
 		s := *spec
 		s.Arch, s.Binary = arch, binaries[arch]
 		for _, p := range locked[arch] {
 			s.Packages = append(s.Packages, image.Package{Locked: p, Open: func(ctx context.Context) (io.ReadCloser, error) { return client.Open(ctx, p) }})
 		}
+		s.Packages = append(s.Packages, files...)
 		built, err := image.Build(ctx, s)
 		if err != nil {
 			return nil, err
@@ -333,28 +338,50 @@ func (o *buildOptions) binary(env *Env, arch string) (string, error) {
 	return file, nil
 }
 
-// locked are the packages of each architecture as the lock has them, once it fits
-// the definition, and what gets them.
-func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches []string) (map[string][]debian.Locked, *repo.Client, error) {
-	wants, err := l.wants()
+// A lockedArchive is an archive with its file, as the lock has it.
+type lockedArchive struct {
+	packages.Archive
+	file repo.File
+}
+
+// fetchArchives gets the files of archives, as packages of an image.
+func fetchArchives(ctx context.Context, l *loaded, client *repo.Client, arch string, archives []lockedArchive) ([]image.Package, error) {
+	var out []image.Package
+	for _, a := range archives {
+		if err := client.FetchFiles(ctx, []repo.File{a.file}); err != nil {
+			return nil, lockError(l.root, lock.ExplainArchive(a.Archive, err))
+		}
+		out = append(out, image.Package{
+			Locked:  debian.Locked{Name: a.Attr, Arch: arch, Size: a.file.Size, SHA256: a.file.SHA256},
+			Archive: &a.Archive,
+			Open:    func(ctx context.Context) (io.ReadCloser, error) { return client.OpenFile(ctx, a.file) },
+		})
+	}
+	return out, nil
+}
+
+// locked are the packages of each architecture and the archives as the lock has
+// them, once it fits the definition, and what gets them.
+func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches []string) (map[string][]debian.Locked, map[string][]lockedArchive, *repo.Client, error) {
+	wants, archives, err := l.wants()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	writeBareWords(env, l)
 	file, err := lock.Read(l.lockFile())
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	client, err := o.client(ctx, env, file, l)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	result, err := lock.Ensure(ctx, lock.Options{
 		File: l.lockFile(), Suite: o.suite, Arches: arches, Wants: map[string][]lock.Want{l.lockName(): wants}, Index: client.Index,
-		Sources: sources(l), Frozen: o.frozen || env.Getenv("CI") == "1",
+		Archives: map[string][]packages.Archive{l.lockName(): archives}, Learn: client.Learn, Sources: sources(l), Frozen: o.frozen || env.Getenv("CI") == "1",
 	})
 	if err != nil {
-		return nil, nil, errors.Join(lockError(l.root, err), client.Close())
+		return nil, nil, nil, errors.Join(lockError(l.root, err), client.Close())
 	}
 	switch name := within(env.Dir, l.lockFile()); {
 	case result.Wrote && file == nil:
@@ -362,14 +389,18 @@ func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches [
 	case result.Wrote:
 		fmt.Fprintf(env.Stderr, "%s: %s\n", name, count(len(result.Changes), "change"))
 	}
-	out := map[string][]debian.Locked{}
+	out, files := map[string][]debian.Locked{}, map[string][]lockedArchive{}
 	for _, arch := range arches {
 		out[arch] = result.Packages(l.lockName(), arch)
+		found := result.Archives(l.lockName(), arch)
+		for _, a := range archives {
+			files[arch] = append(files[arch], lockedArchive{a, found[a.Attr]})
+		}
 	}
 	if o.explain {
 		o.writeReasons(env, l, wants, result, out)
 	}
-	return out, client, nil
+	return out, files, client, nil
 }
 
 // writeReasons says what asked for each package.

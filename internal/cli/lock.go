@@ -11,6 +11,7 @@ import (
 
 	"nix2gpu/definition"
 	"nix2gpu/lock"
+	"nix2gpu/packages"
 )
 
 type lockFlags struct {
@@ -27,12 +28,14 @@ func newLock(env *Env) *cobra.Command {
 		Use:   "lock [DEFINITION] [--update [PACKAGE...]]",
 		Short: "Choose the exact packages that images are made of",
 		Long: `Writes nix2gpu.lock beside the definition: each Debian package that its containers
-need, by version and SHA-256. "build" takes exactly these, so that the same image can
-be made again in a year; put the file under version control.
+need, by version and SHA-256, and each file of its archives. "build" takes exactly
+these, so that the same image can be made again in a year; put the file under version
+control.
 
 What the lock has stays as it is. What is new in the definition is added, what nobody
 needs any more is taken out. With --update the newest versions are taken: of the named
-packages and of what stands in their way, or of all.
+packages and of what stands in their way, or of all; of archives without a sha256 what
+is at their URL now.
 
 Packages come from this machine's apt sources for Debian, from --mirror, or from Debian
 itself, and from the aptSources of the definition. Versions that have left them are
@@ -103,7 +106,7 @@ func runLock(ctx context.Context, env *Env, t *target, f *lockFlags) error {
 	root := all[0].root
 	opts := lock.Options{
 		File: all[0].lockFile(), Suite: f.suite, All: t.container == "", Frozen: f.frozen, Wants: map[string][]lock.Want{}, Sources: sources(all...),
-		Update: t.services, UpdateAll: f.update && len(t.services) == 0,
+		Archives: map[string][]packages.Archive{}, Believe: true, Update: t.services, UpdateAll: f.update && len(t.services) == 0,
 	}
 	for _, l := range all {
 		l.writeNotes(env)
@@ -113,7 +116,7 @@ func runLock(ctx context.Context, env *Env, t *target, f *lockFlags) error {
 		case l.config == nil:
 			return usageError("%s is a file for process-compose: only container definitions have a lock", l.name)
 		}
-		if opts.Wants[l.lockName()], err = l.wants(); err != nil {
+		if opts.Wants[l.lockName()], opts.Archives[l.lockName()], err = l.wants(); err != nil {
 			return err
 		}
 	}
@@ -129,7 +132,7 @@ func runLock(ctx context.Context, env *Env, t *target, f *lockFlags) error {
 		return err
 	}
 	defer client.Close()
-	opts.Index = client.Index
+	opts.Index, opts.Learn = client.Index, client.Learn
 	result, err := lock.Ensure(ctx, opts)
 	if err != nil {
 		return lockError(root, err)
@@ -174,7 +177,17 @@ func lockSummary(env *Env, opts lock.Options, r *lock.Result) string {
 				names[p.Name] = true
 			}
 		}
-		parts = append(parts, fmt.Sprintf("%s for %s", count(len(names), "package"), arch))
+		files := map[string]bool{}
+		for container := range opts.Wants {
+			for _, f := range r.Archives(container, arch) {
+				files[f.URL] = true
+			}
+		}
+		text := count(len(names), "package")
+		if len(files) > 0 {
+			text += " and " + count(len(files), "archive")
+		}
+		parts = append(parts, text+" for "+arch)
 	}
 	text := within(env.Dir, opts.File) + ": " + strings.Join(parts, ", ")
 	if !r.Wrote {

@@ -19,6 +19,7 @@ import (
 	"nix2gpu/image"
 	"nix2gpu/image/sbom"
 	"nix2gpu/image/source"
+	"nix2gpu/packages"
 )
 
 // built is what was built, as it is pushed and loaded, with its SBOMs beside it.
@@ -84,7 +85,11 @@ func (e *Env) sbomOf(ctx context.Context, name string, p image.Platform) ([]byte
 	}
 	for _, l := range p.Built.Layers {
 		for _, pkg := range l.Packages {
-			img.Packages = append(img.Packages, sbom.Package{Locked: pkg.Locked, Layer: l.Digest, Copyright: sbom.Lookup(pkg.Name, texts, links)})
+			one := sbom.Package{Locked: pkg.Locked, Layer: l.Digest, Copyright: sbom.Lookup(pkg.Name, texts, links)}
+			if pkg.Archive != nil {
+				one.Copyright, one.Download = "", packages.For(pkg.Archive.URL, p.Arch)
+			}
+			img.Packages = append(img.Packages, one)
 		}
 	}
 	return sbom.Document(img)

@@ -2,6 +2,7 @@ package debtest
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"bytes"
 	"cmp"
 	"compress/gzip"
@@ -167,6 +168,32 @@ func Tar(tb testing.TB, entries []Entry) []byte {
 		}
 		if _, err := io.WriteString(w, e.Body); err != nil {
 			tb.Fatalf("tar entry %q: %v", h.Name, err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// Zip is a zip archive of entries.
+func Zip(tb testing.TB, entries []Entry) []byte {
+	tb.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, e := range entries {
+		h := &zip.FileHeader{Name: e.Name, Method: zip.Deflate, Modified: ModTime()}
+		h.SetMode(e.FileInfo().Mode())
+		body := e.Body
+		if e.Typeflag == tar.TypeSymlink {
+			body = e.Linkname
+		}
+		f, err := w.CreateHeader(h)
+		if err == nil {
+			_, err = io.WriteString(f, body)
+		}
+		if err != nil {
+			tb.Fatalf("zip entry %q: %v", e.Name, err)
 		}
 	}
 	if err := w.Close(); err != nil {

@@ -1,0 +1,147 @@
+package repo
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"sync"
+
+	"nix2gpu/download"
+)
+
+// A File is one that somebody publishes at a URL, without a signature: its digest
+// says which it is.
+type File struct {
+	URL    string
+	SHA256 string
+	Size   int64
+}
+
+// largestFile bounds what is downloaded before anybody has said how large it is.
+const largestFile = 16 << 30
+
+// filesFolder is where the cache has files, by their digests.
+const filesFolder = "files"
+
+// Learn downloads a file whose size nobody knows, and its digest neither unless
+// want says it, and keeps it. What nobody vouches for must come by https.
+func (c *Client) Learn(ctx context.Context, address, want string) (File, error) {
+	if want != "" {
+		if !isDigest(want) {
+			return File{}, fmt.Errorf("%q is no SHA-256", want)
+		}
+		if info, err := os.Lstat(c.cache.Path(filesFolder, want)); err == nil && info.Mode().IsRegular() {
+			c.cache.Used(filesFolder, want, c.opts.Now())
+			return File{address, want, info.Size()}, nil
+		}
+	}
+	if c.opts.Offline {
+		return File{}, &OfflineError{"the file " + address}
+	}
+	if want == "" && !private(address) {
+		return File{}, fmt.Errorf("cannot believe %s: on the way here, anybody can change what has no digest and does not come by https", address)
+	}
+	name := sha256.Sum256([]byte(address))
+	place := c.cache.Path(filesFolder, "new-"+hex.EncodeToString(name[:8]))
+	// What an earlier try has left is of another time.
+	if err := os.Remove(place); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return File{}, c.cache.Explain(err)
+	}
+	if err := c.download.Fetch(ctx, download.File{URL: address, Size: largestFile}, place); err != nil {
+		return File{}, err
+	}
+	f, err := os.Open(place)
+	if err != nil {
+		return File{}, c.cache.Explain(err)
+	}
+	defer f.Close()
+	size, sum, err := sumOf(f)
+	if err == nil && want != "" && sum != want {
+		os.Remove(place)
+		return File{}, &download.ChangedError{URL: address, What: "SHA-256", Want: want, Got: sum}
+	}
+	if err == nil {
+		err = os.Rename(place, c.cache.Path(filesFolder, sum))
+	}
+	return File{address, sum, size}, c.cache.Explain(err)
+}
+
+// sumOf reads a file from its beginning.
+func sumOf(f *os.File) (size int64, sum string, err error) {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return 0, "", err
+	}
+	h := sha256.New()
+	size, err = io.Copy(h, f)
+	return size, hex.EncodeToString(h.Sum(nil)), err
+}
+
+// FetchFiles downloads all files that the cache lacks, and reports every failure.
+func (c *Client) FetchFiles(ctx context.Context, files []File) error {
+	var wg sync.WaitGroup
+	errs := make([]error, len(files))
+	for i, f := range files {
+		wg.Go(func() { errs[i] = c.fetchFile(ctx, f) })
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Client) fetchFile(ctx context.Context, f File) error {
+	if !isDigest(f.SHA256) {
+		return fmt.Errorf("%s: %q is no SHA-256", f.URL, f.SHA256)
+	}
+	place := c.cache.Path(filesFolder, f.SHA256)
+	if download.Have(place, f.Size) {
+		c.cache.Used(filesFolder, f.SHA256, c.opts.Now())
+		return nil
+	}
+	if c.opts.Offline {
+		return &OfflineError{"the file " + f.URL}
+	}
+	return c.download.Fetch(ctx, download.File{URL: f.URL, Size: f.Size, SHA256: f.SHA256}, place)
+}
+
+// OpenFile opens a file, having downloaded it when the cache lacks it, and looked
+// at its digest: disks rot.
+func (c *Client) OpenFile(ctx context.Context, f File) (*os.File, error) {
+	if err := c.fetchFile(ctx, f); err != nil {
+		return nil, err
+	}
+	in, err := os.Open(c.cache.Path(filesFolder, f.SHA256))
+	if err != nil {
+		return nil, c.cache.Explain(err)
+	}
+	if _, sum, err := sumOf(in); err != nil || sum != f.SHA256 {
+		in.Close()
+		if err == nil {
+			err = fmt.Errorf("the file %s in the cache is damaged: it is removed\nhint: run it again: it is then downloaded anew", f.URL)
+			if removed := os.Remove(in.Name()); removed != nil {
+				err = fmt.Errorf("the file %s in the cache is damaged, and cannot be removed: %w", f.URL, removed)
+			}
+		}
+		return nil, err
+	}
+	return in, nil
+}
+
+// private reports whether nobody on the way can change what comes from a URL: by
+// https, or from this machine.
+func private(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	host := u.Hostname()
+	return u.Scheme == "https" || host == "localhost" || net.ParseIP(host).IsLoopback()
+}

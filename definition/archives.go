@@ -1,0 +1,129 @@
+package definition
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"nix2gpu/nix/module"
+	"nix2gpu/packages"
+	"nix2gpu/project"
+)
+
+func archiveOptions() module.Options {
+	byArch := module.OneOf(module.String, module.AttrsOf(module.String))
+	return module.Options{
+		"url": {Type: byArch, Example: module.Expr(`{ amd64 = "https://example.org/tool-1.2-x86_64.tar.gz"; arm64 = "https://example.org/tool-1.2-aarch64.tar.gz"; }`),
+			Description: "Where the file is: one address for every machine, or one for each architecture, amd64 and arm64. It is a tar archive, plain or packed by gz, xz or zst, a zip archive, or one program."},
+		"sha256": {Type: module.NullOr(byArch), Default: module.Null, Example: "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+			Description: "The SHA-256 of the file, in hexadecimal digits or as Nix writes it; of several files by architecture. Without it \"nix2gpu lock\" writes what it finds into the lock; \"build\" believes nobody."},
+		"strip": {Type: module.UnsignedInt, Default: 1, Example: 0,
+			Description: "How many folders to take away at the front of each name in the archive."},
+		"bin": {Type: module.NullOr(module.OneOf(module.AttrsOf(module.String), module.ListOf(module.String))), Default: module.Null, Example: []any{"tool"},
+			Description: "The programs, by their paths in the archive, or, as a set, by the names that they shall have; a folder stands for all that are in it. Default: those of the folder bin, else those at its top. Of a file that is one program, its name."},
+	}
+}
+
+// Archives are those of a container's options, sorted by attribute. Their places
+// are in the project.
+func Archives(container *module.Config) []packages.Archive {
+	var out []packages.Archive
+	for _, c := range container.Each("archives") {
+		a := packages.Archive{Attr: c.Name(), URL: byArch(c.Get("url")), SHA256: byArch(c.Get("sha256")), Strip: c.Int("strip")}
+		for arch, text := range a.SHA256 {
+			if sum, ok := digest(text); ok {
+				a.SHA256[arch] = sum
+			}
+		}
+		bin := c.Get("bin")
+		if bin.Kind() == module.KindAttrs {
+			for _, b := range bin.Each() {
+				a.Bin = append(a.Bin, packages.Bin{Name: b.Name(), Path: b.String()})
+			}
+		} else if bin.Kind() == module.KindList {
+			for _, p := range bin.Strings() {
+				a.Bin = append(a.Bin, packages.Bin{Path: p})
+			}
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// byArch is text for every architecture, under "", or for each.
+func byArch(c *module.Config) map[string]string {
+	out := map[string]string{}
+	switch c.Kind() {
+	case module.KindStr:
+		out[""] = c.String()
+	case module.KindAttrs:
+		for _, one := range c.Each() {
+			out[one.Name()] = one.String()
+		}
+	}
+	return out
+}
+
+// digest is a SHA-256 in hexadecimal digits, of what people write.
+func digest(text string) (string, bool) {
+	if coded, ok := strings.CutPrefix(text, "sha256-"); ok {
+		sum, err := base64.StdEncoding.DecodeString(coded)
+		return hex.EncodeToString(sum), err == nil && len(sum) == 32
+	}
+	sum, err := hex.DecodeString(text)
+	return strings.ToLower(text), err == nil && len(sum) == 32
+}
+
+// archives says what is wrong with the container's archives, and notes for which
+// attributes there are some.
+func (b *builder) archives() {
+	all := Archives(b.Config)
+	for _, c := range b.Each("archives") {
+		name := c.Name()
+		if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" {
+			c.Errorf("an archive must be called as the attribute that it stands for, by letters, digits, \"_\" and \"-\"; is %q", name)
+			continue
+		}
+		urls, sums := byArch(c.Get("url")), byArch(c.Get("sha256"))
+		for arch, text := range urls {
+			if u, err := url.Parse(text); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Fragment != "" {
+				c.Get("url").Errorf("url must be that of a file, as %q; is %q", "https://example.org/tool-1.2.tar.gz", text)
+			}
+			if arch != "" && arch != "amd64" && arch != "arm64" {
+				c.Get("url").Errorf("an architecture must be \"amd64\" or \"arm64\", is %q", arch)
+			}
+		}
+		for arch, text := range sums {
+			if _, ok := digest(text); !ok {
+				c.Get("sha256").Errorf("sha256 must be 64 hexadecimal digits, or \"sha256-\" and base64; is %q", text)
+			}
+			if _, ok := urls[arch]; !ok && len(urls) > 0 {
+				c.Get("sha256").Errorf("sha256 must be by architecture as url is: %q has no url", arch)
+			}
+		}
+		bin := c.Get("bin")
+		paths := []string{}
+		switch bin.Kind() {
+		case module.KindList:
+			paths = bin.Strings()
+		case module.KindAttrs:
+			for _, one := range bin.Each() {
+				paths = append(paths, one.String())
+				if strings.Contains(one.Name(), "/") {
+					bin.Errorf("a program's name has no slash: %q", one.Name())
+				}
+			}
+		}
+		for _, p := range paths {
+			if p == "" || path.IsAbs(p) || slices.Contains(strings.Split(p, "/"), "..") {
+				bin.Errorf("bin must name paths below the top of the archive; is %q", p)
+			}
+		}
+		i := slices.IndexFunc(all, func(a packages.Archive) bool { return a.Attr == name })
+		b.project.Container.Archives = append(b.project.Container.Archives,
+			project.Archive{Attr: name, Programs: all[i].Programs(), Pos: b.projectPos(c.Pos())})
+	}
+}

@@ -1,0 +1,86 @@
+package lock
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"nix2gpu/download"
+	"nix2gpu/packages"
+	"nix2gpu/project"
+)
+
+// lockArchives notes the files of a container's software that is no Debian
+// package, and says where each attribute's comes from. A digest is the
+// definition's, else that of the lock, else one that is learnt.
+func (e *ensurer) lockArchives(ctx context.Context, container, arch string) (map[string]string, error) {
+	var out map[string]string
+	var wrong project.Errors
+	for _, a := range e.opts.Archives[container] {
+		file, err := e.lockArchive(ctx, a, arch)
+		var one *project.Error
+		if errors.As(err, &one) {
+			wrong = append(wrong, one)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if out == nil {
+			out = map[string]string{}
+		}
+		e.archives[file.URL], out[a.Attr] = file, file.URL
+	}
+	if len(wrong) > 0 {
+		return nil, wrong
+	}
+	return out, nil
+}
+
+func (e *ensurer) lockArchive(ctx context.Context, a packages.Archive, arch string) (Archive, error) {
+	bad := func(hint, format string, args ...any) error {
+		return &project.Error{Pos: a.Pos, Msg: fmt.Sprintf(format, args...), Hint: hint}
+	}
+	url, want := packages.For(a.URL, arch), packages.For(a.SHA256, arch)
+	if url == "" {
+		return Archive{}, bad("", "package %q has no candidate for %s: archives.%s.url is for %s", a.Attr, arch, a.Attr, strings.Join(a.Arches(), " and "))
+	}
+	if have, ok := e.archives[url]; ok {
+		if want != "" && want != have.SHA256 {
+			return Archive{}, bad("", "two digests for %s: archives.%s.sha256 is %s, and another is %s", url, a.Attr, want, have.SHA256)
+		}
+		return have, nil
+	}
+	anew := want == "" && (e.opts.UpdateAll || slices.Contains(e.opts.Update, a.Attr))
+	if old := e.old.archive(url); old != nil && !anew && (want == "" || want == old.SHA256) {
+		return *old, nil
+	}
+	if want == "" && !e.opts.Believe {
+		return Archive{}, bad("nix2gpu lock, which writes down what it finds; or say it by archives."+a.Attr+".sha256",
+			"nobody vouches for the file of package %q: archives.%s has no sha256, and %s knows none", a.Attr, a.Attr, Name)
+	}
+	if e.opts.Frozen { // it is an error anyway, which says what changes
+		return Archive{url, cmp.Or(want, "not known"), 0}, nil
+	}
+	f, err := e.opts.Learn(ctx, url, want)
+	if err != nil {
+		return Archive{}, ExplainArchive(a, err)
+	}
+	return Archive{f.URL, f.SHA256, f.Size}, nil
+}
+
+// ExplainArchive adds to an error about the file of an archive what to do.
+func ExplainArchive(a packages.Archive, err error) error {
+	var changed *download.ChangedError
+	if !errors.As(err, &changed) {
+		return err
+	}
+	hint := fmt.Sprintf("if its vendor says that it has changed: nix2gpu lock --update %s", a.Attr)
+	if len(a.SHA256) > 0 {
+		hint = fmt.Sprintf("if its vendor says that it has changed: change archives.%s.sha256", a.Attr)
+	}
+	return &project.Error{Pos: a.Pos, Msg: err.Error(), Hint: hint}
+}
