@@ -33,6 +33,7 @@ func TestReadOnlyRoot(t *testing.T) {
 		t.Errorf("no login:\n%s", e.Type("docker exec "+id+" process-compose logs sshd"))
 	}
 	key := e.Type("docker exec " + id + " cat /run/sshd/ssh_host_ed25519_key.pub")
+	e.Type("docker exec " + id + " touch /workspace/data/postgresql/db/kept")
 	e.Type("docker stop " + id)
 	if code := e.ExitCode(id); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
@@ -40,9 +41,8 @@ func TestReadOnlyRoot(t *testing.T) {
 	// Another container over the same volume is the same host, with the same data.
 	e.Type("docker rm " + id)
 	id = e.Container("--read-only", "--tmpfs", "/run", "--tmpfs", "/tmp", "-v", "kept:/workspace", "-e", "PUBLIC_KEY="+l.public, "my-container:latest")
-	if logs := e.WaitLogs(id, "all services healthy"); strings.Contains(logs, "making a database cluster") {
-		t.Errorf("the data was not found again:\n%s", logs)
-	}
+	e.WaitLogs(id, "all services healthy")
+	e.Type("docker exec " + id + " ls /workspace/data/postgresql/db/kept") // the same data
 	if again := e.Type("docker exec " + id + " cat /run/sshd/ssh_host_ed25519_key.pub"); again != key {
 		t.Errorf("host key %q became %q", key, again)
 	}
@@ -214,6 +214,21 @@ func TestStopDuringBoot(t *testing.T) {
 		}
 		wantOwn(t, e.Logs(id), "[nix2gpu] container initialization starting...\n[nix2gpu] stopped during initialization")
 	}
+	// Where boot is not PID 1, nothing of the script outlives it either.
+	for _, name := range []string{"slow-0:latest", "slow-1:latest"} {
+		id := e.Container("--entrypoint", "sleep", name, "infinity")
+		boot := e.Start("exec", id, "nix2gpu", "boot")
+		boot.WaitLine("here")
+		e.MustExec("exec", id, "bash", "-c", "ps -eo pid,args --no-headers | while read p a; do [[ $a == *'nix2gpu boot' ]] && kill $p; done; true")
+		if code := boot.Wait(); code != 0 {
+			t.Errorf("exit code %d, want 0:\n%s", code, boot.Output())
+		}
+		wantOwn(t, boot.Stdout(), "[nix2gpu] container initialization starting...\n[nix2gpu] stopped during initialization")
+		if left := e.MustExec("exec", id, "ps", "-eo", "pid,args"); strings.Contains(left, "sleep 10000") {
+			t.Errorf("left by boot:\n%s", left)
+		}
+		e.MustExec("rm", "-f", id)
+	}
 	// And at any other moment after the first line.
 	image(t, e, "my-container:latest", oneService)
 	for range 5 {
@@ -224,6 +239,48 @@ func TestStopDuringBoot(t *testing.T) {
 			t.Errorf("exit code %d, want 0:\n%s", code, e.Logs(id))
 		}
 	}
+}
+
+// Whoever asks while a container still boots is told so, or waits as asked.
+func TestAskedWhileBooting(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", `{ perSystem.nix2gpu."my-container" = {
+		extraStartupScript = "until [ -e /tmp/go ]; do sleep 0.1; done";
+		services.custom."job" = { enable = true; command = "sleep infinity"; }; }; }`)
+	for name, args := range map[string][]string{"PID 1": nil, "below an init": {"--init"}} {
+		id := e.Container(append(args, "my-container:latest")...)
+		for _, verb := range []string{"status", "ready", "ps", "restart"} {
+			out, errs, code := e.Exec("exec", id, "nix2gpu", verb, "job")
+			if code != 3 || !strings.Contains(errs, "still booting: the services have not been started yet") || out != "" {
+				t.Errorf("%s: %s: exit code %d\n%s%s", name, verb, code, out, errs)
+			}
+		}
+		if out, errs, code := e.Exec("exec", id, "nix2gpu", "wait", "--timeout", "100ms"); code != 124 || !strings.Contains(errs, "still booting") {
+			t.Errorf("%s: wait with a timeout: exit code %d\n%s%s", name, code, out, errs)
+		}
+		wait := e.Start("exec", id, "nix2gpu", "wait", "job", "--for", "running")
+		e.MustExec("exec", id, "touch", "/tmp/go")
+		if code := wait.Wait(); code != 0 {
+			t.Errorf("%s: wait: exit code %d\n%s", name, code, wait.Output())
+		}
+		e.MustExec("rm", "-f", id)
+	}
+	// At once after "docker run -d", whatever has happened by then.
+	image(t, e, "quick:latest", oneService)
+	for range 3 {
+		id := e.Container("quick:latest")
+		if out, errs, code := e.Exec("exec", id, "nix2gpu", "wait"); code != 0 {
+			t.Errorf("wait: exit code %d\n%s%s", code, out, errs)
+		}
+		e.MustExec("rm", "-f", id)
+	}
+	// A command without services is no boot any more.
+	id := e.Container("quick:latest", "bash", "-c", "echo here; sleep infinity")
+	e.WaitLogs(id, "here")
+	if out, errs, code := e.Exec("exec", id, "nix2gpu", "wait"); code != 3 || !strings.Contains(errs, "nothing is running here") {
+		t.Errorf("wait beside a command: exit code %d\n%s%s", code, out, errs)
+	}
+	e.MustExec("rm", "-f", id)
 }
 
 // With a command: the steps, then it, and no service; RunPod's start command.

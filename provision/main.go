@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// Stdio is where a piece of work reports: what a person should know, line by
-// line. It becomes the log of the service.
+// Stdio is where a piece of work writes. It becomes the log of the service, which
+// shows what programs wrote and has no line of ours: work that goes well says
+// nothing, but for what the user's own scripts print.
 type Stdio struct {
 	Out io.Writer
 	Err io.Writer
@@ -39,7 +40,7 @@ func Main(ctx context.Context, args []string, stdio Stdio) error {
 		if err := parse(o.flags(), args[2:]); err != nil {
 			return err
 		}
-		return initPostgres(ctx, o, stdio)
+		return initPostgres(ctx, o)
 	case kind == "postgresql setup":
 		var o setupOptions
 		if err := parse(o.flags(), args[2:]); err != nil {
@@ -51,7 +52,7 @@ func Main(ctx context.Context, args []string, stdio Stdio) error {
 		if err := parse(o.flags("init"), args[2:]); err != nil {
 			return err
 		}
-		return initMySQL(ctx, o, stdio)
+		return initMySQL(ctx, o)
 	case kind == "mysql setup":
 		var o mysqlOptions
 		if err := parse(o.flags("setup"), args[2:]); err != nil {

@@ -52,7 +52,7 @@ type mysqlUser struct {
 }
 
 // initMySQL makes the data folder, with the tool of MariaDB or of MySQL.
-func initMySQL(ctx context.Context, o mysqlOptions, stdio Stdio) error {
+func initMySQL(ctx context.Context, o mysqlOptions) error {
 	if os.Geteuid() == 0 {
 		return errors.New("mysql: a server does not run as root\nhint: set the service's user to another one, such as \"mysql\"")
 	}
@@ -60,7 +60,6 @@ func initMySQL(ctx context.Context, o mysqlOptions, stdio Stdio) error {
 		return nil
 	}
 	return buildAside(o.data, "mysql", "mysql", func(dir string) error {
-		fmt.Fprintf(stdio.Out, "making a data folder in %s\n", o.data)
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return fmt.Errorf("mysql: %v", err)
 		}
@@ -180,7 +179,6 @@ func (s *mysqlSetup) ensureDatabases(ctx context.Context, wanted []mysqlDatabase
 		if err := os.Remove(s.pending(db.Name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("mysql: %v", err)
 		}
-		fmt.Fprintf(s.stdio.Out, "made database %q\n", db.Name)
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ func (o *initOptions) flags() *flag.FlagSet {
 
 // initPostgres makes the data folder ready for a server: initialised, of the
 // right version, with nobody else on it.
-func initPostgres(ctx context.Context, o initOptions, stdio Stdio) error {
+func initPostgres(ctx context.Context, o initOptions) error {
 	if os.Geteuid() == 0 {
 		return errors.New("postgresql: a server does not run as root\nhint: set the service's user to another one, such as \"postgres\"")
 	}
@@ -39,7 +39,7 @@ func initPostgres(ctx context.Context, o initOptions, stdio Stdio) error {
 	have, err := os.ReadFile(filepath.Join(o.data, "PG_VERSION"))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return makeCluster(ctx, o, stdio)
+		return makeCluster(ctx, o)
 	case err != nil:
 		return fmt.Errorf("postgresql: %v", err)
 	}
@@ -52,19 +52,18 @@ func initPostgres(ctx context.Context, o initOptions, stdio Stdio) error {
 			return fmt.Errorf("postgresql: data folder %q must be private: %v\nhint: chmod 700 %s", o.data, err, o.data)
 		}
 	}
-	return clearStalePid(o.data, stdio)
+	return clearStalePid(o.data)
 }
 
-func makeCluster(ctx context.Context, o initOptions, stdio Stdio) error {
-	return buildAside(o.data, "postgresql", "PG_VERSION", func(build string) error { return runInitdb(ctx, o, build, stdio) })
+func makeCluster(ctx context.Context, o initOptions) error {
+	return buildAside(o.data, "postgresql", "PG_VERSION", func(build string) error { return runInitdb(ctx, o, build) })
 }
 
-func runInitdb(ctx context.Context, o initOptions, build string, stdio Stdio) error {
+func runInitdb(ctx context.Context, o initOptions, build string) error {
 	if _, err := user.LookupId(strconv.Itoa(os.Geteuid())); err != nil {
 		// The server itself does without.
 		return fmt.Errorf("postgresql: initdb needs an entry in /etc/passwd for its user, and number %d has none\nhint: useradd --system --uid %[1]d postgres", os.Geteuid())
 	}
-	fmt.Fprintf(stdio.Out, "making a database cluster in %s\n", o.data)
 	args := append([]string{"--no-sync", "--no-instructions", "--auth=trust", "--username=" + o.superuser, "--pgdata=" + build}, o.args...)
 	cmd := exec.CommandContext(ctx, filepath.Join(o.bin, "initdb"), args...)
 	cmd.Env = withoutPG(os.Environ())
@@ -105,7 +104,7 @@ func checkVersion(ctx context.Context, o initOptions, cluster string) error {
 // clearStalePid removes what a killed server left. The server does so itself
 // unless the process number has been given to someone else meanwhile, which
 // in a container, where numbers are few, is the usual case.
-func clearStalePid(data string, stdio Stdio) error {
+func clearStalePid(data string) error {
 	file := filepath.Join(data, "postmaster.pid")
 	content, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -119,7 +118,6 @@ func clearStalePid(data string, stdio Stdio) error {
 	if err == nil && pid > 0 && servesFrom(pid, data) {
 		return fmt.Errorf("postgresql: data folder %q is in use by process %d\nhint: stop that server first, or set dataDir to another folder", data, pid)
 	}
-	fmt.Fprintf(stdio.Out, "removing the mark that a killed server left: %s\n", file)
 	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("postgresql: %v", err)
 	}

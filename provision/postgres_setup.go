@@ -235,7 +235,6 @@ func (s *setup) ensureDatabases(ctx context.Context) error {
 		if err := s.exec(ctx, "ALTER DATABASE "+quote(scratch(name))+" RENAME TO "+quote(name)); err != nil {
 			return err
 		}
-		fmt.Fprintf(s.stdio.Out, "made database %q\n", name)
 	}
 	return s.createDatabases(ctx, plain)
 }
@@ -266,11 +265,6 @@ func (s *setup) createDatabases(ctx context.Context, names []string) error {
 		})
 	}
 	wait.Wait()
-	for i, name := range names {
-		if errs[i] == nil {
-			fmt.Fprintf(s.stdio.Out, "made database %q\n", name)
-		}
-	}
 	return errors.Join(errs...)
 }
 
