@@ -41,6 +41,7 @@ type core struct {
 
 	waiters     []*waiter
 	subscribers []*subscriber
+	catching    timerID // when slow subscribers are looked at again
 	seq         uint64
 	last        control.Snapshot // the final one; read by others once done is closed
 }
@@ -505,6 +506,7 @@ func (c *core) ended() bool { return c.finished }
 func (c *core) close() {
 	c.last = c.snapshot()
 	for _, s := range c.subscribers {
+		s.send() // what still has room
 		close(s.ch)
 	}
 	c.subscribers = nil

@@ -89,8 +89,12 @@ func (c *core) calmIn(s *service) time.Duration {
 
 // A subscriber is one reader of events. Only the engine sends and closes.
 type subscriber struct {
-	ch   chan control.Event
-	lost int
+	ch chan control.Event
+	// late are the events that the channel had no room for: of each service the
+	// latest alone, by Seq. So a slow reader loses what lies between, never how
+	// it ended.
+	late []control.Event
+	lost int // events that no one of late stands for, before its first
 }
 
 func (c *core) subscribe() *subscriber {
@@ -114,14 +118,49 @@ func (c *core) publish(s *service, from control.ServiceState) {
 	}
 	ev := control.Event{Seq: c.seq, From: from, Service: c.status(s)}
 	for _, sub := range c.subscribers {
+		sub.add(ev)
+	}
+	c.catchUp()
+}
+
+// catchUpEvery is how soon a slow reader gets what waits for it.
+const catchUpEvery = 100 * time.Millisecond
+
+// catchUp sends what waits for slow readers, and looks again while something does.
+func (c *core) catchUp() {
+	late := false
+	for _, sub := range c.subscribers {
+		late = !sub.send() || late
+	}
+	if _, armed := c.timers[c.catching]; late && !armed {
+		c.catching = c.after(catchUpEvery, timer{kind: catchUpDue})
+	}
+}
+
+// add lets an event be the next to be sent.
+func (sub *subscriber) add(ev control.Event) {
+	if i := slices.IndexFunc(sub.late, func(l control.Event) bool { return l.Service.ID == ev.Service.ID }); i >= 0 {
+		sub.lost++
+		ev.From = sub.late[i].From // where the reader believes it to be
+		sub.late = slices.Delete(sub.late, i, i+1)
+	}
+	sub.late = append(sub.late, ev)
+}
+
+// send sends as much as there is room for, and reports whether that was all.
+func (sub *subscriber) send() bool {
+	for len(sub.late) > 0 {
+		ev := sub.late[0]
 		ev.Lost = sub.lost
 		select {
 		case sub.ch <- ev:
-			sub.lost = 0
+			sub.late, sub.lost = sub.late[1:], 0
 		default:
-			sub.lost++
+			return false
 		}
 	}
+	sub.late = nil
+	return true
 }
 
 // A waiter asks a question again after each change until it has an answer.

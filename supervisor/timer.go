@@ -30,6 +30,7 @@ const (
 	budgetOver                  // the whole stop should be over
 	reportDue                   // whom the stop waits for is to be said
 	calmOver                    // a service may be called healthy; settle looks again
+	catchUpDue                  // readers that are slow may have room again
 )
 
 // after sets a timer.
@@ -73,6 +74,8 @@ func (c *core) fire(id timerID) {
 		c.stopLevels(t.level)
 	case budgetOver:
 		c.killAll()
+	case catchUpDue:
+		c.catchUp()
 	case reportDue:
 		c.sayWaiting()
 	}
