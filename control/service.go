@@ -45,10 +45,12 @@ type Unmet struct {
 
 // A Probe is the last verdict of a probe.
 type Probe struct {
-	Role   project.ProbeRole `json:"role"`
-	OK     bool              `json:"ok"`               // what its checks add up to
-	Output string            `json:"output,omitempty"` // why not, in one line
-	At     time.Time         `json:"at,omitzero"`
+	Role project.ProbeRole `json:"role"`
+	OK   bool              `json:"ok"` // what its checks add up to
+	// Failing: so many have failed in a row that it counts; before, it is not OK yet.
+	Failing bool      `json:"failing,omitempty"`
+	Output  string    `json:"output,omitempty"` // why not, in one line
+	At      time.Time `json:"at,omitzero"`
 }
 
 // Health is what the probes say of a service, in the words of docker. It is

@@ -99,6 +99,7 @@ func (c *core) probed(r *run, p control.Probe, news bool) {
 		if !c.feed(s, Lost) && s.state == control.Starting && !s.noted {
 			s.noted = true
 			c.say(s, "not ready yet: "+s.whyUnready())
+			c.publish(s, s.state) // no change of state: whoever waits for one may give up
 		}
 	}
 }

@@ -27,7 +27,7 @@ func TestSystemServicesDoNotCount(t *testing.T) {
 			0s db: starting
 			0s job: starting
 			1s all services healthy
-			3s sshd: exit code 255; restarting in 500ms
+			3s sshd: exit code 255; tried again until it stays up
 			5s job: completed
 			20s db: completed`)
 		s.wantEnd(0, allCompleted)

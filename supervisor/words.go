@@ -71,8 +71,11 @@ func (c *core) say(s *service, line string) { c.world.Say(serviceLine(s.spec, li
 
 // line says a change of state to the operator; "" when it says nothing new.
 func (c *core) line(s *service, from, to control.ServiceState, k Kind) string {
-	if s.spec.System && to != control.Failed && to != control.Backoff {
-		return ""
+	if s.spec.System && to != control.Failed {
+		if to != control.Backoff || s.streak.n > 0 {
+			return "" // it is tried again in silence
+		}
+		return cmp.Or(s.exit.Hint, s.reason()) + "; tried again until it stays up"
 	}
 	switch to {
 	case control.Waiting:
@@ -120,7 +123,10 @@ func (c *core) line(s *service, from, to control.ServiceState, k Kind) string {
 
 // hint is the cure for a failure that was announced, the first time in a row.
 func (s *service) hint(to control.ServiceState) string {
-	if s.exit == nil || to != control.Failed && (to != control.Backoff || s.streak.n > 0) {
+	if s.exit == nil || s.spec.System && to != control.Failed { // whose line has it
+		return ""
+	}
+	if to != control.Failed && (to != control.Backoff || s.streak.n > 0) {
 		return ""
 	}
 	return s.exit.Hint

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -93,14 +92,14 @@ func runStart(ctx context.Context, env *Env, c *client.Client, opts *actOptions)
 	if _, err := c.Start(ctx, opts.target.services, opts.noDeps); err != nil || opts.noWait {
 		return err
 	}
-	return settled(ctx, env, c, opts.target.services)
+	return settled(ctx, env, c, opts.target.services, true)
 }
 
 func runRestart(ctx context.Context, env *Env, c *client.Client, opts *actOptions) error {
 	if _, err := c.Restart(ctx, opts.target.services); err != nil || opts.noWait {
 		return err
 	}
-	return settled(ctx, env, c, opts.target.services)
+	return settled(ctx, env, c, opts.target.services, true)
 }
 
 func runStop(ctx context.Context, env *Env, c *client.Client, opts *actOptions) error {
@@ -139,34 +138,6 @@ func patient(ctx context.Context, env *Env, c *client.Client, names []string, co
 		writeMissing(env, c, names, cond, "")
 	}
 	return services, err
-}
-
-// settled waits until services have become what they will be, and says what
-// did not become well.
-func settled(ctx context.Context, env *Env, c *client.Client, names []string) error {
-	services, err := patient(ctx, env, c, names, control.ForSettled)
-	for err == nil && slices.ContainsFunc(services, func(s control.Service) bool {
-		return s.State == control.Running && !hasArrived(s, true, env.Now())
-	}) {
-		select {
-		case <-time.After(calm / 10):
-		case <-ctx.Done():
-		}
-		services, err = patient(ctx, env, c, names, control.ForSettled)
-	}
-	if err != nil {
-		return err
-	}
-	var bad []string
-	for _, s := range services {
-		if s.State == control.Failed || s.State == control.Skipped {
-			bad = append(bad, fmt.Sprintf("%s: %s", s.Label, describe(s)))
-		}
-	}
-	if len(bad) > 0 {
-		return &exitError{exitFailed, fmt.Errorf("%s", strings.Join(bad, "\n"))}
-	}
-	return nil
 }
 
 // describe is a service's state with its reason.

@@ -182,7 +182,7 @@ func runIsReady(ctx context.Context, env *Env, wait bool) error {
 		if err != nil {
 			return err
 		}
-		return settled(ctx, env, c, names)
+		return settled(ctx, env, c, names, false)
 	}
 	state, err := c.State(ctx)
 	if err != nil {
