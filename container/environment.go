@@ -32,6 +32,7 @@ func environment(_ context.Context, m *Machine) error {
 		}
 		sshd.WriteString(" " + sshdQuote(name+"="+value))
 	}
+	shell.WriteString(m.prompt())
 	conf := ""
 	if sshd.Len() > 0 {
 		conf = "SetEnv" + sshd.String() + "\n"
@@ -46,6 +47,19 @@ func environment(_ context.Context, m *Machine) error {
 		}
 	}
 	return err
+}
+
+// defaultPrompt is that of our images, in whose names there is nothing to learn.
+const defaultPrompt = `\u@container:\w\$ `
+
+// prompt gives a shell that has a default one, of bash or of Debian, the prompt
+// of the container. Any other is somebody's own.
+func (m *Machine) prompt() string {
+	ours, ok := m.lookupEnv("PS1")
+	if !ok {
+		ours = defaultPrompt
+	}
+	return `case "${PS1-}" in '\s-\v\$ ' | *'\u@\h:\w\$ ') PS1=` + shellQuote(ours) + " ;; esac\n"
 }
 
 // shared is what everybody in the container may know of its environment.

@@ -75,6 +75,20 @@ func TestSSHDAnswersKeysAlone(t *testing.T) {
 		t.Errorf("login shell: %d\n%s%s", code, out, errs)
 	}
 
+	// At a terminal: the prompt of the page, whatever the host's name is.
+	for _, c := range []struct{ set, want string }{
+		{"true", "root@container:~# "},
+		{`echo "PS1='mine> '" >/root/.profile`, "\nmine> "},
+	} {
+		e.MustExec("exec", id, "bash", "-c", c.set)
+		tm := e.Terminal("ssh -tt -F none -p 2222 -i " + l.key + " -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR root@127.0.0.1")
+		tm.WaitFor(c.want)
+		tm.Type("exit 6")
+		if code := tm.Wait(); code != 6 {
+			t.Errorf("exit code of the session: %d, want 6", code)
+		}
+	}
+
 	// No password, not an empty one either, and no other key.
 	other := newLogin(t, e)
 	askpass := filepath.Join(t.TempDir(), "askpass")
@@ -214,13 +228,7 @@ func TestAnotherSSHD(t *testing.T) {
 	}
 	first := e.Start("exec", id, "nix2gpu", "boot")
 	first.WaitLine("all services healthy")
-	wantOwn(t, first.Stdout(), `[nix2gpu] container initialization starting...
-[nix2gpu] starting process-compose with 1 service
-[nix2gpu] job: starting
-[nix2gpu] all services healthy`)
-	if n := strings.Count(first.Stderr(), "sshd is not started: port 22 is in use by"); n != 1 {
-		t.Errorf("said %d times, want once:\n%s", n, first.Stderr())
-	}
+	wantPortTold(t, "sshd", healthyJob, first.Stdout)
 	out := e.MustExec("exec", id, "nix2gpu", "boot")
 	wantOwn(t, out, "[nix2gpu] container initialization starting...\n[nix2gpu] already running as pid "+holder(e, id))
 	if n := strings.Count(e.MustExec("exec", id, "bash", "-c", "ps -eo args"), "sleep infinity"); n != 1 {
@@ -236,7 +244,51 @@ func TestAnotherSSHD(t *testing.T) {
 	}
 }
 
+// wantPortTold wants one line about who has the port of sshd, whenever that is
+// tried, beside the others.
+func wantPortTold(t *testing.T, by, others string, output func() string) {
+	t.Helper()
+	var told, rest []string
+	testkit.Eventually(func() bool {
+		told, rest = nil, nil
+		for line := range strings.SplitSeq(own(output()), "\n") {
+			if strings.HasPrefix(line, "[nix2gpu] sshd: ") {
+				told = append(told, line)
+			} else {
+				rest = append(rest, line)
+			}
+		}
+		return len(told) > 0
+	})
+	if len(told) != 1 || !strings.HasPrefix(told[0], "[nix2gpu] sshd: port 22 is used by "+by+" (pid ") || !strings.HasSuffix(told[0], "); tried again until it stays up") {
+		t.Errorf("of sshd is said %q", told)
+	}
+	if got := strings.Join(rest, "\n"); got != others {
+		t.Errorf("lines of nix2gpu beside sshd's:\n%s\nwant\n%s", got, others)
+	}
+}
+
 // holder is the pid of the supervisor, as its lock says it.
 func holder(e *engine.Engine, id string) string {
 	return strings.TrimSpace(e.MustExec("exec", id, "bash", "-c", "head -n1 /var/lib/nix2gpu/supervisor.lock"))
+}
+
+// A port that somebody else has is told once; when it is free, sshd has it.
+func TestSSHDTakesAFreedPort(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", oneService)
+	l := newLogin(t, e)
+	id := e.Container("-p", "2227:22", "-e", "PUBLIC_KEY="+l.public, "--init", "--entrypoint", "bash", "my-container:latest", "-c",
+		"python3 -m http.server --bind :: 22 >/dev/null 2>&1 & taker=$!; "+
+			"until bash -c 'exec 3<>/dev/tcp/127.0.0.1/22' 2>/dev/null; do sleep 0.1; done; "+
+			"nix2gpu boot & while [ ! -e /tmp/free ]; do sleep 0.1; done; kill $taker; wait")
+	e.WaitLogs(id, "all services healthy")
+	wantPortTold(t, "python3", healthyJob, func() string { return e.Logs(id) })
+	e.MustExec("exec", id, "touch", "/tmp/free")
+	if !testkit.Eventually(func() bool { _, _, code := l.ssh("2227", "-i", l.key, "root@127.0.0.1", "true"); return code == 0 }) {
+		t.Fatalf("no login:\n%s", e.Type("docker exec "+id+" process-compose status sshd"))
+	}
+	if n := strings.Count(e.Logs(id), "sshd"); n != 1 {
+		t.Errorf("the transcript speaks %d times of sshd, want once:\n%s", n, e.Logs(id))
+	}
 }

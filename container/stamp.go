@@ -91,12 +91,16 @@ func (s *stamp) close() {
 // always 1 and whose start is not.
 func (m *Machine) life() string {
 	boot, _ := os.ReadFile(m.path("/proc/sys/kernel/random/boot_id"))
-	stat, _ := os.ReadFile(m.path("/proc/1/stat"))
-	start := ""
+	return fmt.Sprintf("%s/%s", strings.TrimSpace(string(boot)), m.began(1))
+}
+
+// began is when a process did, in the kernel's ticks; "" when it is no more.
+func (m *Machine) began(pid int) string {
+	stat, _ := os.ReadFile(m.path("/proc/" + strconv.Itoa(pid) + "/stat"))
 	if i := strings.LastIndexByte(string(stat), ')'); i >= 0 { // the name may hold anything
 		if f := strings.Fields(string(stat)[i+1:]); len(f) > 19 {
-			start = f[19]
+			return f[19]
 		}
 	}
-	return fmt.Sprintf("%s/%s", strings.TrimSpace(string(boot)), start)
+	return ""
 }

@@ -353,6 +353,7 @@ func TestEnvironmentIsSharedWithoutSecrets(t *testing.T) {
 [ -n "${MODE+x}" ] || export MODE='fast'
 export PATH='/bin'
 [ -n "${WEIRD+x}" ] || export WEIRD='a'\''b "c" \d $e'
+case "${PS1-}" in '\s-\v\$ ' | *'\u@\h:\w\$ ') PS1='\u@container:\w\$ ' ;; esac
 `; got != want {
 		t.Errorf("profile:\n%s\nwant\n%s", got, want)
 	}

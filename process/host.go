@@ -13,10 +13,30 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nix2gpu/project"
 )
 
 // IsInit reports whether we are PID 1.
 func IsInit() bool { return os.Getpid() == 1 }
+
+// IsMachineInit reports whether we are the first process of the machine itself,
+// a virtual one say, and not that of a container.
+func IsMachineInit() bool {
+	const first = "pid:[4026531836]" // of every kernel
+	ns, err := os.Readlink("/proc/self/ns/pid")
+	return IsInit() && err == nil && ns == first
+}
+
+// PowerOff ends the machine, and returns only when it can't.
+func PowerOff() error {
+	unix.Sync()
+	return unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+}
+
+// SignalGroup signals a process group that no Host has started; 0 asks whether
+// anything of it is left.
+func SignalGroup(leader int, sig project.Signal) error { return unix.Kill(-leader, unix.Signal(sig)) }
 
 // Options tunes a Host. The zero value is ready to use, without a guard and
 // without a journal.

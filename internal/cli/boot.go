@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -81,6 +82,7 @@ func runBoot(ctx context.Context, env *Env, opts bootOptions) error {
 			"here, services are started by \"nix2gpu up\"")
 	}
 	say(env.Stdout, "container initialization starting...")
+	marked := container.MarkBoot(env.UID, true)
 	if err := oneOf("log-level", opts.logLevel, "info", "debug"); err != nil {
 		return err
 	}
@@ -91,7 +93,7 @@ func runBoot(ctx context.Context, env *Env, opts bootOptions) error {
 	if err != nil {
 		return err
 	}
-	m, err := l.initialise(ctx, env, opts.logLevel)
+	m, err := l.initialise(ctx, env, opts.logLevel, marked)
 	if ctx.Err() != nil {
 		say(env.Stdout, "stopped during initialization")
 		return nil // as it was asked to
@@ -208,6 +210,8 @@ func (b *boot) startsSSHD() bool {
 	}
 	m := session.Machine{Layout: b.layout, Root: b.root, Self: self, Environ: b.env.Environ}
 	unmet, err := m.Preconditions(b.project, []project.ID{catalog.SSHD}, nil)
+	// A port may be freed: the supervisor says who has it, and tries again.
+	unmet = slices.DeleteFunc(unmet, func(u session.Precondition) bool { return u.Kind == session.PortTaken })
 	if err == nil && len(unmet) > 0 {
 		err = errors.New(unmet[0].Msg)
 	}
@@ -251,9 +255,13 @@ func (b *boot) checkSSHD(m session.Machine) error {
 }
 
 // initialise runs the boot steps that have not run.
-func (l *loaded) initialise(ctx context.Context, env *Env, level string) (*container.Machine, error) {
+// marked is why others can't be told that we boot, if they can't.
+func (l *loaded) initialise(ctx context.Context, env *Env, level string, marked error) (*container.Machine, error) {
 	log, end := l.bootLog(env, level)
 	defer end()
+	if marked != nil {
+		log.Info("others are not told of this boot", "err", marked)
+	}
 	m := &container.Machine{
 		UID: env.UID, Environ: env.Environ, CPUs: runtime.NumCPU(), Log: log,
 		Tell: func(line, hint string) {
@@ -313,9 +321,22 @@ func (l *loaded) startup(ctx context.Context, env *Env, m *container.Machine) er
 	cmd.Args[0], cmd.Env, cmd.Dir = launch.Argv[0], launch.Env, launch.Dir
 	cmd.Stdin = nil
 	cmd.Stdout, cmd.Stderr = env.Stdout, env.Stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	// A group of its own: a shell waits for what it runs before it heeds a signal,
+	// and unless we are PID 1, what it runs would outlive us.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var deadline time.Time
+	cmd.Cancel = func() error {
+		deadline = time.Now().Add(scriptGrace)
+		return process.SignalGroup(cmd.Process.Pid, project.SIGTERM)
+	}
 	cmd.WaitDelay = scriptGrace
 	err = cmd.Run()
+	if !deadline.IsZero() && !process.IsInit() { // whose end is that of all others
+		for process.SignalGroup(cmd.Process.Pid, 0) == nil && time.Now().Before(deadline) {
+			time.Sleep(5 * time.Millisecond)
+		}
+		_ = process.SignalGroup(cmd.Process.Pid, project.SIGKILL) // nothing may be left of it
+	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return errors.New(strings.Replace(exit.String(), "exit status", "exit code", 1))

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"nix2gpu/container"
 	"nix2gpu/process"
 	"nix2gpu/project"
 	"nix2gpu/session"
@@ -27,6 +28,9 @@ func (b *boot) foreground(ctx context.Context, ids []project.ID, refused map[pro
 		return &exitError{127, err}
 	}
 	j := b.job(ids, refused, true)
+	if len(ids) == 0 { // nobody is to wait for services
+		_ = container.MarkBoot(b.env.UID, false) // as far as the first mark could be left
+	}
 	if !process.IsInit() {
 		return b.inPlace(ctx, launch, j)
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"nix2gpu/container"
 	"nix2gpu/control"
 	"nix2gpu/control/client"
 	"nix2gpu/rundir"
@@ -63,6 +65,9 @@ func (t *target) find(ctx context.Context, env *Env) (*client.Client, rundir.Lay
 	layout := rundir.Locate(renv, t.container, root)
 	c := client.New(layout.Socket)
 	_, err := c.State(ctx)
+	if renv.InContainer && renv.Socket == "" && errors.Is(err, control.ErrNotRunning) {
+		return c, layout, orBooting(ctx, env, c, layout, err)
+	}
 	if err == nil || t.container != "" || renv.Socket != "" || renv.InContainer {
 		return c, layout, err
 	}
@@ -84,6 +89,45 @@ func (t *target) find(ctx context.Context, env *Env) (*client.Client, rundir.Lay
 		return c, last, awaitSocket(ctx, c, last, pid)
 	}
 	return nil, last, err
+}
+
+// errBooting says that nothing runs yet, and will soon.
+var errBooting = &control.Error{Code: control.CodeNotRunning, Msg: "still booting: the services have not been started yet",
+	Hint: "wait for them with \"nix2gpu wait\""}
+
+// orBooting finds out, in a container where nothing answers, whether something
+// will: err is that nothing runs.
+func orBooting(ctx context.Context, env *Env, c *client.Client, layout rundir.Layout, err error) error {
+	if pid := layout.Holder(); pid != 0 {
+		return awaitSocket(ctx, c, layout, pid)
+	}
+	if !container.IsBooting(env.UID) {
+		return err
+	}
+	// Between the two questions it may have begun.
+	if _, err := c.State(ctx); err == nil {
+		return nil
+	}
+	return errBooting
+}
+
+// booted is running that waits for a container that is still booting.
+func (t *target) booted(ctx context.Context, env *Env) (*client.Client, error) {
+	for {
+		c, err := t.running(ctx, env)
+		if err != error(errBooting) {
+			return c, err
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			cause := context.Cause(ctx)
+			if exitCode(cause) == exitTimeout {
+				fmt.Fprintln(env.Stderr, "the container is still booting")
+			}
+			return nil, cause
+		}
+	}
 }
 
 // awaitSocket waits for a supervisor that has its lock and does not answer: it

@@ -110,7 +110,7 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 		return dryRun(env, l.asDefined(), ids)
 	}
 	if l.baked { // what boot does, as far as it has not run
-		m, err := l.initialise(ctx, env, "info")
+		m, err := l.initialise(ctx, env, "info", nil)
 		if err != nil {
 			return err
 		}

@@ -40,7 +40,8 @@ func newWait(env *Env) *cobra.Command {
 		Use:   "wait [DEFINITION] [SERVICE...]",
 		Short: "Wait until services are ready, completed or stopped",
 		Long: `Waits until all of the services (without names: all that were started) are what
---for says, and fails at once when one of them never will be.
+--for says, and fails at once when one of them never will be. In a container that is
+still booting, it waits for that first.
 
 With --for completed or exited the exit code is the service's own. When --timeout
 passes, it is 124.`,
@@ -65,12 +66,12 @@ func runWait(ctx context.Context, env *Env, opts waitOptions) error {
 	if err := oneOf("for", opts.cond, waitWords()...); err != nil {
 		return err
 	}
-	c, err := opts.target.running(ctx, env)
+	ctx, cancel := limited(ctx, opts.timeout)
+	defer cancel()
+	c, err := opts.target.booted(ctx, env)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := limited(ctx, opts.timeout)
-	defer cancel()
 	names := opts.target.services
 	if len(names) == 0 {
 		if names, err = wanted(ctx, c); err != nil {

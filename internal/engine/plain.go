@@ -90,7 +90,7 @@ func (e *Engine) PlainOf(name, definition string, more map[string]string) string
 		e.T.Fatalf("the definition: exit code %d\n%s", code, errs)
 	}
 	// As in our own images: Debian's file would set a prompt whatever PS1 is.
-	files := map[string]string{"/etc/bash.bashrc": "shopt -s checkwinsize\n"}
+	files := map[string]string{"/etc/bash.bashrc": "shopt -s checkwinsize\n", "/etc/profile": "for i in /etc/profile.d/*.sh; do . $i; done\n"}
 	maps.Copy(files, more)
 	return e.Plain(Plain{Name: name, Project: []byte(project), Files: files, Env: []string{`PS1=\u@container:\w\$ `}})
 }
