@@ -86,12 +86,22 @@ func commonOptions(t *ServiceType) module.Options {
 			Description: "The GPUs that the service needs: a list of numbers or UUIDs, a number of GPUs (the first ones), \"all\" or \"none\". " +
 				"It sees these only, by CUDA_VISIBLE_DEVICES. Unless set, it is taken from that variable, " +
 				"and a custom service of a container with cudaPackages needs all."},
+		"gpu":              {Set: needOptions()},
 		"successExitCodes": def(module.ListOf(module.U8), []any{}, "Exit codes beside 0 that are a success."),
 	}
 	if t.Package != "" {
 		options["package"] = module.PackageOption(t.Package)
 	}
 	return options
+}
+
+// needOptions are those by which GPUs are asked for.
+func needOptions() module.Options {
+	return module.Options{
+		"count":  opt(module.PositiveInt, "How many GPUs there must be."),
+		"memory": opt(module.OneOf(module.PositiveInt, module.String), "How much memory each of them must have, used or not: bytes, or text such as \"24G\"."),
+		"uuid":   opt(module.OneOf(module.String, module.ListOf(module.String)), "The UUIDs of certain GPUs or MIG devices, as nvidia-smi -L shows them."),
+	}
 }
 
 var dependencySchema = sync.OnceValue(func() module.Type {
@@ -134,6 +144,7 @@ var probeType = sync.OnceValue(func() module.Type {
 		}}), "Ask the health service of a gRPC server."),
 		"log_line": opt(module.String, "Succeeds once a line of output contains this."),
 		"log":      opt(module.String, "Succeeds once a line of output matches this regular expression."),
+		"gpu":      opt(module.Submodule(module.Schema{Options: needOptions()}), "Succeeds when nvidia-smi shows these GPUs: count, memory, uuid; one, unless told. An attempt may take 20 seconds unless set."),
 		"notify":   opt(module.OneOf(module.Bool, module.Int), "Succeeds when the service says so: true for sd_notify, a number for a newline on that descriptor."),
 
 		"initial_delay_seconds": opt(seconds, "How long to wait before the first attempt. With 0, and unless set, attempts begin at once and in quick succession."),

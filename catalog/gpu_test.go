@@ -24,6 +24,23 @@ func TestGPUs(t *testing.T) {
 		{`gpus = "some";`, "", "", "gpus"},
 		{`gpus = [ "0,1" ];`, "", "", `not "0,1"`},
 		{`gpus = [ "-1" ];`, "", "", `not "-1"`},
+		{`gpu = { count = 2; memory = "24G"; };`, "2 of 24", "0,1", ""},
+		{`gpu.count = 1025;`, "", "", "count must be at most 1024, not 1025"},
+		{`gpu.uuid = "GPU-8932f937";`, "[GPU-8932f937]", "GPU-8932f937", ""},
+		{`gpu = { uuid = [ "GPU-8932f937" "MIG-1" ]; memory = 1073741824; };`, "[GPU-8932f937 MIG-1] of 1", "GPU-8932f937,MIG-1", ""},
+		{`gpu = { uuid = [ "GPU-1" "GPU-2" ]; count = 2; };`, "[GPU-1 GPU-2]", "GPU-1,GPU-2", ""},
+		{`gpu = { uuid = "GPU-1"; count = 2; };`, "", "", "count must be left out beside uuid"},
+		{`gpu.uuid = [ ];`, "", "", "uuid must name a GPU"},
+		{`gpu.uuid = "0";`, "", "", `not "0"`},
+		{`gpu.uuid = "GPU-1,GPU-2";`, "", "", `not "GPU-1,GPU-2"`},
+		{`gpu.memory = "much";`, "", "", `not "much"`},
+		{`gpu.memory = "8G";`, "all of 8", "", ""}, // of whatever it sees
+		{`gpu.memory = "8G"; gpus = [ 1 ];`, "[1] of 8", "1", ""},
+		{`gpu.memory = "8G"; gpus = "none";`, "", "-1", ""},
+		{`gpu.memory = "8G"; environment.CUDA_VISIBLE_DEVICES = "0,1";`, "[0 1] of 8", "0,1", ""},
+		{`gpu.count = 1; gpus = 1;`, "", "", "gpus and gpu must not be set both"},
+		{`gpu.count = 1; environment.CUDA_VISIBLE_DEVICES = "0";`, "", "", "gpu and CUDA_VISIBLE_DEVICES must not be set both"},
+		{`gpu = { };`, "", "", ""},
 		{`gpus = 1; environment.CUDA_VISIBLE_DEVICES = "0";`, "", "", "must not be set both"},
 	} {
 		t.Run(c.option, func(t *testing.T) {
@@ -76,13 +93,40 @@ func TestGPUsOf(t *testing.T) {
 }
 
 func needed(g *project.GPUs) string {
-	switch {
-	case g == nil:
+	if g == nil {
 		return ""
-	case g.All:
-		return "all"
-	case g.Count > 0:
-		return fmt.Sprint(g.Count)
 	}
-	return fmt.Sprint(g.Devices)
+	text := fmt.Sprint(g.Devices)
+	switch {
+	case g.All:
+		text = "all"
+	case g.Count > 0:
+		text = fmt.Sprint(g.Count)
+	}
+	if g.Memory > 0 {
+		text += fmt.Sprintf(" of %d", g.Memory>>30)
+	}
+	return text
+}
+
+// A probe asks in the same words.
+func TestGPUProbe(t *testing.T) {
+	for option, want := range map[string]string{
+		`{ count = 2; memory = "24G"; }`: "2 of 24", `{ }`: "1", `{ memory = "8G"; }`: "1 of 8", `{ uuid = "GPU-1"; }`: "[GPU-1]",
+	} {
+		p, err := generate(t, "t.nix", `{ services.custom.a = { enable = true; command = "x"; readiness_probe.gpu = `+option+`; }; }`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := needed(p.Processes["a"].Readiness.GPU); got != want {
+			t.Errorf("%s: %q, want %q", option, got, want)
+		}
+		if p.Services["a"].GPUs != nil {
+			t.Errorf("%s: the service itself needs %v", option, p.Services["a"].GPUs)
+		}
+	}
+	_, err := generate(t, "t.nix", `{ services.custom.a = { enable = true; command = "x"; readiness_probe = { gpu = { }; tcp.port = 1; }; }; }`)
+	if err == nil || !strings.Contains(err.Error(), "notify and gpu; it has 2") {
+		t.Errorf("two checks: %v", err)
+	}
 }

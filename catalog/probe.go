@@ -57,6 +57,15 @@ func (in *Instance) probe(name string) *project.Probe {
 		checks++
 		p.Log = &project.LogCheck{Pattern: c.String("log")}
 	}
+	if c.Has("gpu") {
+		checks++
+		p.GPU = &project.GPUs{Count: 1}
+		if n := in.need(c.Get("gpu")); n != nil && n.chosen() {
+			p.GPU = &n.GPUs
+		} else if n != nil {
+			p.GPU.Memory = n.Memory
+		}
+	}
 	switch c.Kind("notify") {
 	case module.KindBool:
 		if c.Bool("notify") {
@@ -68,7 +77,7 @@ func (in *Instance) probe(name string) *project.Probe {
 		p.Notify = &project.NotifyCheck{FD: c.Int("notify")}
 	}
 	if checks != 1 {
-		c.Errorf("%s must have exactly one of exec, http_get, tcp_socket, grpc, log_line, log and notify; it has %d", name, checks)
+		c.Errorf("%s must have exactly one of exec, http_get, tcp_socket, grpc, log_line, log, notify and gpu; it has %d", name, checks)
 	}
 	p.InitialDelay = pause(c.Get("initial_delay_seconds"))
 	p.Period = value(pause(c.Get("period_seconds")))

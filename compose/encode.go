@@ -375,6 +375,8 @@ func (e *encoder) otherCheck(p *project.Probe) string {
 		return "notify socket"
 	case p.Notify != nil:
 		return fmt.Sprintf("notify descriptor %d", p.Notify.FD)
+	case p.GPU != nil:
+		return "gpu"
 	}
 	return "none"
 }

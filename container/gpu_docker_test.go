@@ -32,6 +32,23 @@ const gpuTranscript = `[nix2gpu] container initialization starting...
 [nix2gpu] inference-api: starting
 [nix2gpu] all services healthy`
 
+// Without a GPU the check fails, with what to do, and what waits for it is skipped.
+func TestPageGPUCheck(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", gpuServices)
+	id := strings.TrimSpace(e.Type("docker run -d my-container:latest"))
+	if code := e.ExitCode(id); code != 127 {
+		t.Errorf("exit code %d, want 127", code)
+	}
+	wantOwn(t, e.Logs(id), `[nix2gpu] container initialization starting...
+[nix2gpu] starting process-compose with 2 services
+[nix2gpu] gpu-check: starting
+[nix2gpu] inference-api: waiting for dependencies
+[nix2gpu] gpu-check: failed: no GPU here: run with --gpus all
+[nix2gpu] inference-api: skipped: gpu-check failed (no GPU here: run with --gpus all)
+[nix2gpu] 0 of 2 services healthy; failed: gpu-check (no GPU here: run with --gpus all); skipped: inference-api`)
+}
+
 // However a runtime lends the driver, programs find it, and boot says nothing of it.
 func TestLentGPU(t *testing.T) {
 	e := engine.Docker(t)

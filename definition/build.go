@@ -248,13 +248,13 @@ func (b *builder) placeServices() {
 }
 
 // machineOptions are the options whose values a machine can fail to meet.
-var machineOptions = [...]string{"command", "dataDir", "package", "user", "working_dir"}
+var machineOptions = [...]string{"command", "dataDir", "gpu.count", "gpu.memory", "gpu.uuid", "gpus", "package", "user", "working_dir"}
 
 // placeOptions says where each service sets them.
 func (b *builder) placeOptions() {
 	for _, svc := range b.project.Services {
 		for _, option := range machineOptions {
-			pos := b.Pos("services", svc.Type, svc.Instance, option)
+			pos := b.Pos(append([]string{"services", svc.Type, svc.Instance}, strings.Split(option, ".")...)...)
 			if !pos.IsValid() || strings.HasPrefix(pos.File(), "<") {
 				continue // not set, or by a default
 			}

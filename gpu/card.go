@@ -51,6 +51,9 @@ var noField = regexp.MustCompile(`Field "([a-z_.]+)" is not a valid field`)
 
 // Cards asks for the GPUs. The error is an *Error, or that of the context.
 func Cards(ctx context.Context, a Ask) ([]Card, error) {
+	if a == nil {
+		return nil, Absent(false)
+	}
 	asked := fields
 	var out string
 	for {

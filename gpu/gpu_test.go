@@ -217,30 +217,28 @@ func TestLack(t *testing.T) {
 	for _, c := range []struct {
 		need  project.GPUs
 		cards []gpu.Card
-		which gpu.Memory
 		want  string
 	}{
-		{project.GPUs{All: true}, two(t), gpu.Total, ""},
-		{project.GPUs{All: true}, nil, gpu.Total, "needs a GPU, and there is none"},
-		{project.GPUs{Count: 2}, two(t), gpu.Total, ""},
-		{project.GPUs{Count: 3}, two(t), gpu.Total, "needs 3 GPUs, and there are 2"},
-		{project.GPUs{Count: 2}, two(t)[:1], gpu.Total, "needs 2 GPUs, and there is one"},
-		{project.GPUs{Count: 1}, nil, gpu.Total, "needs a GPU, and there is none"},
-		{project.GPUs{Devices: []string{"1", "GPU-aa11"}}, two(t), gpu.Total, ""},
-		{project.GPUs{Devices: []string{"GPU-bb"}}, two(t), gpu.Total, ""}, // CUDA takes the begin of one
-		{project.GPUs{Devices: []string{"GPU-"}}, two(t), gpu.Total, "needs GPU GPU-, and here are GPU 0 (NVIDIA A), GPU 1 (NVIDIA B)"},
-		{project.GPUs{Devices: []string{"2"}}, two(t)[:1], gpu.Total, "needs GPU 2, and here is GPU 0 (NVIDIA A)"},
-		{project.GPUs{Devices: []string{"0"}}, nil, gpu.Total, "needs GPU 0, and here is none"},
-		{project.GPUs{Count: 1, Memory: 40 * gib}, two(t), gpu.Total, "needs 40 GiB of a GPU, and GPU 0 (NVIDIA A) has 24 GiB"},
-		{project.GPUs{Devices: []string{"1"}, Memory: 40 * gib}, two(t), gpu.Total, ""},
-		{project.GPUs{Count: 1, Memory: 20 * gib}, two(t), gpu.Total, ""},
-		{project.GPUs{Count: 1, Memory: 20 * gib}, two(t), gpu.Free, "needs 20 GiB of a GPU, and GPU 0 (NVIDIA A) has free 2 GiB"},
-		{project.GPUs{Count: 2}, sliced, gpu.Total, ""},
-		{project.GPUs{Devices: []string{"MIG-2"}, Memory: 40 * gib}, sliced, gpu.Total, ""},
-		{project.GPUs{Devices: []string{"MIG-1"}, Memory: 40 * gib}, sliced, gpu.Total, "needs 40 GiB of a GPU, and MIG 1g.10gb of GPU 0 (H) has 10 GiB"},
-		{project.GPUs{Devices: []string{"MIG-3"}}, sliced, gpu.Total, "needs GPU MIG-3, and here are MIG 1g.10gb of GPU 0 (H), MIG 3g.40gb of GPU 0 (H)"},
+		{project.GPUs{All: true}, two(t), ""},
+		{project.GPUs{All: true}, nil, "needs a GPU, and there is none"},
+		{project.GPUs{Count: 2}, two(t), ""},
+		{project.GPUs{Count: 3}, two(t), "needs 3 GPUs, and there are 2"},
+		{project.GPUs{Count: 2}, two(t)[:1], "needs 2 GPUs, and there is one"},
+		{project.GPUs{Count: 1}, nil, "needs a GPU, and there is none"},
+		{project.GPUs{Devices: []string{"1", "GPU-aa11"}}, two(t), ""},
+		{project.GPUs{Devices: []string{"GPU-bb"}}, two(t), ""}, // CUDA takes the begin of one
+		{project.GPUs{Devices: []string{"GPU-"}}, two(t), "needs GPU GPU-, and here are GPU 0 (NVIDIA A), GPU 1 (NVIDIA B)"},
+		{project.GPUs{Devices: []string{"2"}}, two(t)[:1], "needs GPU 2, and here is GPU 0 (NVIDIA A)"},
+		{project.GPUs{Devices: []string{"0"}}, nil, "needs GPU 0, and here is none"},
+		{project.GPUs{Count: 1, Memory: 40 * gib}, two(t), "needs 40 GiB of a GPU, and GPU 0 (NVIDIA A) has 24 GiB"},
+		{project.GPUs{Devices: []string{"1"}, Memory: 40 * gib}, two(t), ""},
+		{project.GPUs{Count: 1, Memory: 20 * gib}, two(t), ""},
+		{project.GPUs{Count: 2}, sliced, ""},
+		{project.GPUs{Devices: []string{"MIG-2"}, Memory: 40 * gib}, sliced, ""},
+		{project.GPUs{Devices: []string{"MIG-1"}, Memory: 40 * gib}, sliced, "needs 40 GiB of a GPU, and MIG 1g.10gb of GPU 0 (H) has 10 GiB"},
+		{project.GPUs{Devices: []string{"MIG-3"}}, sliced, "needs GPU MIG-3, and here are MIG 1g.10gb of GPU 0 (H), MIG 3g.40gb of GPU 0 (H)"},
 	} {
-		e := gpu.Lack(&c.need, c.cards, c.which)
+		e := gpu.Lack(&c.need, c.cards)
 		if got := fmt.Sprint(e); c.want == "" && e != nil || c.want != "" && got != c.want {
 			t.Errorf("%+v: got %v, want %q", c.need, e, c.want)
 		}
@@ -367,7 +365,7 @@ func FuzzAnswers(f *testing.F) {
 			}
 		}
 		_, _ = gpu.Apps(t.Context(), ask)
-		_ = gpu.Lack(&project.GPUs{Count: 1, Memory: gib}, cards, gpu.Free)
+		_ = gpu.Lack(&project.GPUs{Count: 1, Memory: gib}, cards)
 		if x, ok := gpu.ParseXid(out); ok && x.At < 0 {
 			t.Errorf("xid %+v", x)
 		}

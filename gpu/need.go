@@ -10,16 +10,6 @@ import (
 	"nix2gpu/project"
 )
 
-// A Memory says which memory of a card a need is about.
-type Memory bool
-
-// Of a machine that is chosen, all of it counts; of a service that is about to
-// use it, what is free.
-const (
-	Total Memory = false
-	Free  Memory = true
-)
-
 // A device is what a program sees as one GPU: a card, or a part of one.
 type device struct {
 	card   *Card
@@ -34,24 +24,16 @@ func (d device) String() string {
 	return d.card.String()
 }
 
-func devices(cards []Card, which Memory) []device {
+func devices(cards []Card) []device {
 	var all []device
 	for i := range cards {
 		c := &cards[i]
 		if len(c.Parts) == 0 {
-			d := device{c, nil, c.Memory}
-			if which == Free {
-				d.memory = c.Free
-			}
-			all = append(all, d)
+			all = append(all, device{c, nil, c.Memory})
 			continue
 		}
 		for j := range c.Parts {
-			d := device{c, &c.Parts[j], -1}
-			if which == Total { // what is free of a part, nobody says
-				d.memory = partMemory(c.Parts[j].Profile)
-			}
-			all = append(all, d)
+			all = append(all, device{c, &c.Parts[j], partMemory(c.Parts[j].Profile)})
 		}
 	}
 	return all
@@ -91,17 +73,15 @@ func Pick(need *project.GPUs, cards []Card) []Card {
 }
 
 // Lack says what a need lacks on a machine with these cards; nil when nothing.
-func Lack(need *project.GPUs, cards []Card, which Memory) *Error {
-	all := devices(cards, which)
+func Lack(need *project.GPUs, cards []Card) *Error {
+	all := devices(cards)
 	var chosen []device
 	switch {
 	case need.Count > 0:
 		if len(all) < need.Count {
 			return &Error{None, fmt.Sprintf("needs %s, and there %s", gpus(need.Count), are(len(all))), lendAll + ", or on a machine that has them"}
 		}
-		if need.Memory > 0 { // any of them will do, since it sees them by number
-			chosen = all[:need.Count]
-		}
+		chosen = all[:need.Count] // those that it sees
 	case len(need.Devices) > 0:
 		for _, name := range need.Devices {
 			i := slices.IndexFunc(all, func(d device) bool {
@@ -123,11 +103,7 @@ func Lack(need *project.GPUs, cards []Card, which Memory) *Error {
 	}
 	for _, d := range chosen {
 		if need.Memory > 0 && d.memory >= 0 && d.memory < need.Memory {
-			has, cure := "has", "use another machine, or ask for less"
-			if which == Free {
-				has, cure = "has free", "stop what holds it; nvidia-smi shows who does"
-			}
-			return &Error{None, fmt.Sprintf("needs %s of a GPU, and %s %s %s", Bytes(need.Memory), d, has, Bytes(d.memory)), cure}
+			return &Error{None, fmt.Sprintf("needs %s of a GPU, and %s has %s", Bytes(need.Memory), d, Bytes(d.memory)), "use a larger GPU, or ask for less"}
 		}
 	}
 	return nil

@@ -32,6 +32,8 @@ func NewChecker(p *project.Probe, deps Deps) (Checker, error) {
 		return newGRPCCheck(p.GRPC)
 	case p.Server != nil:
 		return newServerCheck(p.Server, deps.Resolve)
+	case p.GPU != nil:
+		return gpuCheck{p.GPU, deps.GPU}, nil
 	}
 	return nil, errors.New("names no check")
 }

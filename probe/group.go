@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"nix2gpu/gpu"
 	"nix2gpu/project"
 )
 
@@ -44,6 +45,7 @@ type Deps struct {
 	Resolve func(project.Text) (string, error) // of sockets' paths
 	Notify  *Notify                            // the process's notification socket
 	FD      *ReadyFD                           // the process's notification descriptor
+	GPU     gpu.Ask                            // asks nvidia-smi
 }
 
 // ResourceError says that a check could not be made for lack of something of
@@ -110,6 +112,9 @@ func (g *Group) prober(role project.ProbeRole, p *project.Probe, deps Deps) (*pr
 	pr := &prober{role: role, timeout: time.Duration(p.Timeout)}
 	if pr.timeout <= 0 {
 		pr.timeout = time.Second
+		if p.GPU != nil {
+			pr.timeout = gpu.Limit
+		}
 	}
 	var initial time.Duration
 	if p.InitialDelay != nil {

@@ -36,12 +36,13 @@ type Probe struct {
 	Server *ServerCheck `json:"server,omitempty"`
 	Log    *LogCheck    `json:"log,omitempty"`
 	Notify *NotifyCheck `json:"notify,omitempty"`
+	GPU    *GPUs        `json:"gpu,omitempty"` // succeeds when nvidia-smi shows these
 
 	// InitialDelay nil or 0 means: at once, then at intervals that grow with
 	// the age of the process, from 5 ms up to Period, until the first success.
 	InitialDelay     *Duration `json:"initialDelay,omitempty"`
 	Period           Duration  `json:"period,omitempty"`           // default: 10s
-	Timeout          Duration  `json:"timeout,omitempty"`          // default: 1s
+	Timeout          Duration  `json:"timeout,omitempty"`          // default: 1s; 20s of a GPU
 	SuccessThreshold int       `json:"successThreshold,omitempty"` // default: 1
 	FailureThreshold int       `json:"failureThreshold,omitempty"` // default: 3
 

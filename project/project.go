@@ -159,15 +159,14 @@ type Dependency struct {
 	Pos       Pos       `json:"pos,omitzero"`
 }
 
-// GPUs is what a service needs of the machine's GPUs. Exactly one of All, Count and Devices
-// is set. It is what the definition says, for those who choose the machine or
-// make the image: which GPUs a process sees is its environment's affair.
+// GPUs is what a service needs of the machine's GPUs. Exactly one of All, Count
+// and Devices is set. It is what the definition says, for those who choose the
+// machine or make the image: which GPUs a process sees is its environment's affair.
 type GPUs struct {
 	All     bool     `json:"all,omitempty"`     // all that there are, and at least one
 	Count   int      `json:"count,omitempty"`   // so many
 	Devices []string `json:"devices,omitempty"` // these: numbers as nvidia-smi has them, or UUIDs
-	// Memory is how many bytes each of them must have; 0: any. It may be set beside the others.
-	Memory int64 `json:"memory,omitempty"`
+	Memory  int64    `json:"memory,omitempty"`  // bytes that each of them must have, used or not; 0: any
 }
 
 // A Port is one that a service listens on.

@@ -85,16 +85,8 @@ func (e *Errors) checkService(p *Project, id ID, s *Service) {
 			}
 		}
 	}
-	if g := s.GPUs; g != nil {
-		n := 0
-		for _, set := range []bool{g.All, g.Count != 0, len(g.Devices) > 0} {
-			if set {
-				n++
-			}
-		}
-		if n != 1 || g.Count < 0 {
-			e.add(s.Pos, id, "", "service %q must need either all GPUs, a number of them, or certain ones", p.label(id))
-		}
+	if s.GPUs != nil {
+		e.checkGPUs(s, fmt.Sprintf("service %q", p.label(id)), s.GPUs)
 	}
 	for _, dep := range slices.Sorted(maps.Keys(s.DependsOn)) {
 		e.checkDependency(p, s, dep, s.DependsOn[dep])
@@ -287,6 +279,10 @@ func (e *Errors) checkProbe(s *Service, what string, pr *Probe) {
 	if pr.Notify != nil {
 		n++
 	}
+	if pr.GPU != nil {
+		n++
+		e.checkGPUs(s, what, pr.GPU)
+	}
 	if n != 1 {
 		e.add(s.Pos, s.ID, "", "%s must have exactly one check, has %d", what, n)
 	}
@@ -298,6 +294,21 @@ func (e *Errors) checkProbe(s *Service, what string, pr *Probe) {
 	}
 	if pr.SuccessThreshold < 0 || pr.FailureThreshold < 0 {
 		e.add(s.Pos, s.ID, "", "the thresholds of %s must not be negative", what)
+	}
+}
+
+func (e *Errors) checkGPUs(s *Service, what string, g *GPUs) {
+	n := 0
+	for _, set := range []bool{g.All, g.Count != 0, len(g.Devices) > 0} {
+		if set {
+			n++
+		}
+	}
+	if n != 1 || g.Count < 0 {
+		e.add(s.Pos, s.ID, "", "%s must need either all GPUs, a number of them, or certain ones", what)
+	}
+	if g.Memory < 0 {
+		e.add(s.Pos, s.ID, "", "the memory that %s needs of a GPU must not be negative", what)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"nix2gpu/gpu"
 	"nix2gpu/packages"
 	"nix2gpu/process"
 	"nix2gpu/project"
@@ -26,12 +27,13 @@ type Machine struct {
 	Root    string // the definition's folder
 	Self    string // the path of our own binary
 	Environ []string
+	GPU     gpu.Ask // asks nvidia-smi; nil: nobody can
 }
 
 // Stage prepares what runs on the machine.
 func (m Machine) Stage() *stage.Stage {
 	return stage.New(stage.Places{Root: m.Root, State: m.Layout.State, Run: m.Layout.Run, Secrets: m.Layout.Secrets, Self: m.Self},
-		provider(m.Layout, m.Layout.Packages), stage.Options{Environ: m.Environ})
+		provider(m.Layout, m.Layout.Packages), stage.Options{Environ: m.Environ, Container: m.inside()})
 }
 
 // A Kind is what a precondition is about.
@@ -47,6 +49,7 @@ const (
 	UserMissing                    // a user that does not exist
 	LogRefused                     // a file for the log that can't be written to, or was planted
 	SecretMissing                  // a secret that can't be read, or not be handed on
+	GPUMissing                     // a GPU that is not here, or not as it is needed
 )
 
 // A Precondition is one that is not met: what would make a service fail at
@@ -145,6 +148,7 @@ func (m Machine) Preconditions(p *project.Project, ids []project.ID, held []proj
 	c.folders()
 	c.logFiles()
 	c.secrets()
+	c.gpus()
 	c.packages()
 	c.commands()
 	slices.SortStableFunc(c.unmet, func(a, b Precondition) int { return a.Pos.Compare(b.Pos) })
@@ -322,7 +326,7 @@ func (c *check) stage() *stage.Stage {
 	if c.scratch != "" {
 		at.Run = filepath.Join(c.scratch, "run")
 	}
-	return stage.New(at, c.provider(), stage.Options{Environ: c.Environ, Looking: true})
+	return stage.New(at, c.provider(), stage.Options{Environ: c.Environ, Looking: true, Container: c.inside()})
 }
 
 // provider finds packages with what an earlier run has left for this one, so
@@ -460,6 +464,10 @@ func (c *check) commands() {
 			kind, option, later := CommandMissing, "command", len(s.DependsOn)+len(proc.Dirs)+len(proc.Files) > 0 || proc.Role != project.Init && len(s.Init) > 0
 			switch {
 			case e.Kind == stage.BadPackage:
+			case e.Kind == stage.NoGPU && c.inside():
+				continue // the service is there to fail then, and says so
+			case e.Kind == stage.NoGPU:
+				kind = GPUMissing
 			case e.Kind == stage.BadUser:
 				kind, option = UserMissing, "user"
 			case later && e.Path != "": // another may make it

@@ -69,6 +69,13 @@ func TestPreconditions(t *testing.T) {
 			kind: session.LogRefused, want: `nix2gpu.nix:2:3: service "api": cannot write the log to "/dev/zero": it is a device`},
 		{name: "log to a folder", change: func(s *project.Service, q *project.Process) { q.Log.File = project.Lit("/tmp") },
 			kind: session.LogRefused, want: `nix2gpu.nix:2:3: service "api": cannot write the log to "/tmp": it is a folder`},
+		{name: "the driver's program", change: func(s *project.Service, q *project.Process) {
+			q.Command.Exec = []project.Text{project.Lit("nvidia-smi")}
+		}, kind: session.GPUMissing, want: `nix2gpu.nix:4:5: service "api": no GPU here: nvidia-smi is not installed`},
+		{name: "GPU", change: func(s *project.Service, q *project.Process) {
+			s.GPUs, s.Options["gpus"] = &project.GPUs{Count: 1}, project.Pos{File: "nix2gpu.nix", Line: 7, Col: 8}
+		}, kind: session.GPUMissing, want: `nix2gpu.nix:7:8: service "api": no GPU here: nvidia-smi is not installed`},
+		{name: "GPU that only CUDA's variable names", change: func(s *project.Service, q *project.Process) { s.GPUs = &project.GPUs{Devices: []string{"0"}} }},
 		{name: "everything at once, by place", change: func(s *project.Service, q *project.Process) {
 			s.Ports, s.Unsupported = []project.Port{taken}, "it"
 		}, kind: session.Unsupported, want: `nix2gpu.nix:2:3: `, more: 1},

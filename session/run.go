@@ -129,6 +129,7 @@ func (s *session) processes() error {
 		return err
 	}
 	s.host = host
+	s.GPU = s.askGPUs
 	s.onClose(host.Close)
 	s.watch.add("the journal cannot be written", host.CheckJournal)
 	return nil
@@ -197,7 +198,7 @@ func (s *session) supervise() error {
 	st := s.Stage()
 	opts := supervisor.Options{
 		Services: s.job.Services, NoDeps: s.job.NoDeps, Refused: s.job.Refused, Stay: s.job.Stay, Log: s.log,
-		World: supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub}.World,
+		World: supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub, GPU: s.GPU}.World,
 	}
 	if process.IsInit() {
 		opts.StopBudget = pid1Budget

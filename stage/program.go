@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"nix2gpu/gpu"
 	"nix2gpu/packages"
 )
 
@@ -49,6 +50,21 @@ func findProgram(name, searchPath, cwd string, user *account) (string, error) {
 		return "", found
 	}
 	return "", &Error{Kind: NoCommand, Msg: fmt.Sprintf("command %q does not exist", name), Hint: cureFor(name, searchPath), cause: fs.ErrNotExist}
+}
+
+// findProgram is the function of that name, but for the driver's own program:
+// it comes with a GPU, and nobody installs it into a container.
+func (s *Stage) findProgram(name, searchPath, cwd string, user *account) (string, error) {
+	path, err := findProgram(name, searchPath, cwd, user)
+	if name == gpu.Program && isKind(err, NoCommand) {
+		e := gpu.Absent(s.inside)
+		found := &Error{Kind: NoGPU, Msg: e.Msg, Hint: e.Hint, cause: fs.ErrNotExist}
+		if s.inside { // the whole of it in one line: there is nothing else to know
+			found.Msg, found.Hint = e.InLine(), ""
+		}
+		return path, found
+	}
+	return path, err
 }
 
 // cureFor says what to do about a command that does not exist.

@@ -26,6 +26,9 @@ type Places struct {
 // Options tunes a Stage. The zero value is ready to use.
 type Options struct {
 	Environ []string // what every process inherits, "K=V"; default: os.Environ()
+	// Container says that this is the inside of one: what is missing of a GPU is
+	// lent by who runs it.
+	Container bool
 	// Looking is for those who only want to know what is wrong with a command:
 	// no secret is read for it.
 	Looking bool
@@ -39,6 +42,7 @@ type Stage struct {
 	root     bool // we may become other users
 	search   bool // we may let them pass through closed folders
 	looking  bool
+	inside   bool // of a container
 }
 
 // New returns a stage over these places. With a nil provider the packages are
@@ -50,7 +54,7 @@ func New(at Places, provider packages.Provider, o Options) *Stage {
 	if o.Environ == nil {
 		o.Environ = os.Environ()
 	}
-	return &Stage{at: at, provider: provider, environ: o.Environ, root: os.Geteuid() == 0, search: mayPassOn(unix.CAP_DAC_READ_SEARCH), looking: o.Looking}
+	return &Stage{at: at, provider: provider, environ: o.Environ, root: os.Geteuid() == 0, search: mayPassOn(unix.CAP_DAC_READ_SEARCH), looking: o.Looking, inside: o.Container}
 }
 
 // A Launch is what is needed to spawn a process: nothing in it has to be
@@ -162,7 +166,7 @@ func (s *Stage) command(p *project.Project, cmd project.Command, env environment
 				return "", nil, err
 			}
 		}
-		path, err := findProgram(argv[0], env["PATH"], cwd, user)
+		path, err := s.findProgram(argv[0], env["PATH"], cwd, user)
 		return path, argv, err
 	}
 	line, err := s.resolveShell(p, cmd.Shell)
@@ -174,7 +178,7 @@ func (s *Stage) command(p *project.Project, cmd project.Command, env environment
 	}
 	if len(cmd.ShellArgv) == 0 {
 		if words, ok := plainWords(line); ok {
-			path, err := findProgram(words[0], env["PATH"], cwd, user)
+			path, err := s.findProgram(words[0], env["PATH"], cwd, user)
 			if !isKind(err, NoFormat) { // a script without "#!" is the shell's to run
 				return path, words, err
 			}
@@ -208,6 +212,7 @@ const (
 	BadPackage                    // a package is not installed
 	BadText                       // a text names what does not exist
 	BadSecret                     // a secret cannot be read, or not be handed on
+	NoGPU                         // the program comes with the driver of a GPU, and there is none
 )
 
 // An Error says why a process cannot be started.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"nix2gpu/control"
+	"nix2gpu/gpu"
 	"nix2gpu/probe"
 	"nix2gpu/process"
 	"nix2gpu/project"
@@ -30,6 +31,9 @@ type Machine struct {
 	// NotifyDir is the folder of notification sockets, which services of any
 	// user must reach. Empty: abstract sockets.
 	NotifyDir string
+
+	// GPU asks nvidia-smi; nil: nobody can.
+	GPU gpu.Ask
 
 	// Files shares out our descriptors; nil: those that the system allows.
 	Files *process.Files
@@ -314,6 +318,7 @@ func (x *execution) spec(l *stage.Launch) (*process.Spec, error) {
 		Resolve: func(t project.Text) (string, error) { return x.m.Stage.Resolve(x.Project, t) },
 		Notify:  x.notify,
 		FD:      x.readyFD,
+		GPU:     x.m.GPU,
 	})
 	return spec, err
 }

@@ -20,7 +20,7 @@ func preflight(ctx context.Context, env *Env, l *loaded, layout rundir.Layout, i
 	if err != nil {
 		return nil, err
 	}
-	m := session.Machine{Layout: layout, Root: l.root, Self: self, Environ: env.Environ}
+	m := session.Machine{Layout: layout, Root: l.root, Self: self, Environ: env.Environ, GPU: askGPUs(env)}
 	if err := m.Recover(); err != nil {
 		return nil, err
 	}

@@ -6,11 +6,24 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"nix2gpu/gpu"
 )
 
 // toolGrace is what a program gets to die in that was killed: one that a driver
 // keeps in the kernel never does.
 const toolGrace = time.Second
+
+// askGPUs asks nvidia-smi, before anything is supervised.
+func askGPUs(env *Env) gpu.Ask {
+	return func(ctx context.Context, args ...string) (string, int, error) {
+		program, ok := gpu.Find("/", env.Getenv("PATH"))
+		if !ok {
+			return "", 0, gpu.Absent(env.inContainer())
+		}
+		return execTool(ctx, env.Environ, append([]string{program}, args...)...)
+	}
+}
 
 // execTool runs one of the machine's own programs to its end, with an
 // environment, and returns all that it printed and its exit code. At the end of

@@ -1,0 +1,117 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"nix2gpu/gpu"
+	"nix2gpu/process"
+	"nix2gpu/project"
+)
+
+// inside reports whether the machine is the inside of a container that an image
+// was made for.
+func (m Machine) inside() bool { return m.Layout.Baked != "" }
+
+// gpus finds services whose own options ask for GPUs that are not here. What
+// was only taken from the container, or from what CUDA is told, is no reason to
+// refuse a service: it may work without.
+func (c *check) gpus() {
+	var cards []gpu.Card
+	var failed *gpu.Error
+	asked := false
+	c.services(func(s *project.Service) {
+		pos, ok := project.Pos{}, false
+		for _, option := range []string{"gpu.memory", "gpu.uuid", "gpu.count", "gpus"} {
+			if at, set := s.Options[option]; set {
+				pos, ok = at, true
+			}
+		}
+		if !ok || s.GPUs == nil {
+			return
+		}
+		if !asked {
+			asked = true
+			cards, failed = c.cards()
+		}
+		e := failed
+		if e == nil {
+			e = gpu.Lack(s.GPUs, cards)
+		}
+		if e != nil {
+			c.fail(GPUMissing, s, pos, c.cure(e), "%s", e.Msg)
+		}
+	})
+}
+
+// cards asks for the GPUs, once for all services.
+func (c *check) cards() ([]gpu.Card, *gpu.Error) {
+	if c.GPU == nil {
+		return nil, gpu.Absent(c.inside())
+	}
+	cards, err := gpu.Cards(context.Background(), c.GPU) // it has a limit of its own
+	var e *gpu.Error
+	if err != nil && !errors.As(err, &e) {
+		e = &gpu.Error{Kind: gpu.Failed, Msg: err.Error()}
+	}
+	return cards, e
+}
+
+// cure is what to do about e here: to lend a container more is no cure on a
+// machine that runs services by itself.
+func (c *check) cure(e *gpu.Error) string {
+	switch lacks := e.Kind == gpu.None || e.Kind == gpu.Missing; {
+	case lacks && c.inside() && gpu.ParseVisible(getenv(c.Environ, gpu.VisibleVar)).None:
+		return "run with -e " + gpu.VisibleVar + "=all"
+	case e.Kind == gpu.None && !c.inside():
+		return "ask for what is here, or run it on another machine"
+	}
+	return e.Hint
+}
+
+func getenv(environ []string, name string) (value string) {
+	for _, kv := range environ {
+		if v, ok := strings.CutPrefix(kv, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+// askGPUs runs nvidia-smi as a child of the supervising process.
+func (s *session) askGPUs(ctx context.Context, args ...string) (string, int, error) {
+	program, ok := gpu.Find("/", getenv(s.Environ, "PATH"))
+	if !ok {
+		return "", 0, gpu.Absent(s.inside())
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return "", 0, err
+	}
+	p, err := s.host.Start(process.Spec{Name: gpu.Program, Path: program, Argv: append([]string{program}, args...), Env: s.Environ, Stdout: w, Stderr: w})
+	w.Close()
+	if err != nil {
+		r.Close()
+		return "", 0, err
+	}
+	printed := make(chan string, 1)
+	go func() {
+		defer r.Close()
+		data, _ := io.ReadAll(io.LimitReader(r, maxAnswer)) // what came until its end
+		printed <- string(data)
+	}()
+	select {
+	case <-p.Done():
+	case <-ctx.Done():
+		p.Kill() // a driver can keep it for ever: it is not waited for
+		return "", 0, ctx.Err()
+	}
+	out, exit := <-printed, p.Exit()
+	return out, exit.Code, nil
+}
+
+// maxAnswer is more than nvidia-smi says of any machine.
+const maxAnswer = 1 << 20
