@@ -61,7 +61,8 @@ func postgresqlType() *ServiceType {
 			"initdbArgs": def(module.ListOf(module.String), []any{"--locale=C", "--encoding=UTF8"}, "Arguments of initdb."),
 			"superuser":  opt(module.String, "The name of the first role; \"postgres\" unless set."),
 			"superUser":  {AliasOf: []string{"superuser"}},
-			"enableJIT":  def(module.Bool, false, "Whether queries may be compiled."),
+			"enableJIT": def(module.Bool, false, "Whether queries may be compiled. The image then has LLVM, which it else leaves out; "+
+				"settings.jit does the same, and so does pkgs.postgresql_jit for servers of your own."),
 			"extensions": {Type: module.Unspecified, Default: module.Null,
 				Description: "Not supported: extensions come with the installed server; load them with settings.shared_preload_libraries and CREATE EXTENSION."},
 			"extraPlugins": {AliasOf: []string{"extensions"}},
@@ -192,6 +193,13 @@ func (pg *pgOptions) main() {
 		{Path: pg.RunDir("/pg_hba.conf"), Content: pg.rules(), Mode: "0640"},
 		{Path: pg.RunDir("/pg_ident.conf"), Content: pg.idents(), Mode: "0640"},
 	}
+	if pg.jit() {
+		for _, ref := range slices.Clone(proc.Packages) {
+			if strings.HasPrefix(ref.Attr, "postgresql") && !strings.HasSuffix(ref.Attr, "_jit") {
+				proc.Packages = append(proc.Packages, project.PackageRef{Attr: ref.Attr + "_jit", Pos: ref.Pos})
+			}
+		}
+	}
 	proc.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "postgresql", Port: pg.port,
 		Socket:     pg.RunDir("/.s.PGSQL." + strconv.Itoa(pg.port)),
 		StatusFile: project.Join(pg.DataDir(), project.Lit("/postmaster.pid"))}}
@@ -228,6 +236,23 @@ func (pg *pgOptions) settings() project.Text {
 		b.add(project.Lit(name+" = "), all[name], project.Lit("\n"))
 	}
 	return b.text
+}
+
+// jit reports whether queries may be compiled. An image then has what that takes.
+func (pg *pgOptions) jit() bool {
+	if !pg.Has("settings", "jit") {
+		return pg.Bool("enableJIT")
+	}
+	switch c := pg.Get("settings", "jit"); c.Kind() {
+	case module.KindBool:
+		return c.Bool()
+	case module.KindInt:
+		return c.Int() != 0
+	case module.KindStr: // as the server reads it
+		word := strings.ToLower(strings.TrimSpace(c.String()))
+		return word == "1" || word == "on" || word != "" && (strings.HasPrefix("true", word) || strings.HasPrefix("yes", word))
+	}
+	return false
 }
 
 func pgBool(v bool) string {

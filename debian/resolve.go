@@ -26,6 +26,9 @@ type Wishes struct {
 	// Held are packages whose version must not change, by name. What they need
 	// is held as well.
 	Held map[string]Chosen
+	// Cut reports whether a package is to do without another that it depends on;
+	// nil: none is.
+	Cut func(name, need string) bool
 }
 
 // A Solution is what a set of names needs.
@@ -42,7 +45,7 @@ type Solution struct {
 //
 // The error is a [Problems].
 func Resolve(ix *Index, w Wishes) (*Solution, error) {
-	s := &solver{ix: ix, held: w.Held, chosen: map[string]*choice{}, names: map[string][]*choice{}, hopeless: map[string]*UnsatisfiableError{}}
+	s := &solver{ix: ix, held: w.Held, cut: w.Cut, chosen: map[string]*choice{}, names: map[string][]*choice{}, hopeless: map[string]*UnsatisfiableError{}}
 	wanted := map[string]string{}
 	var problems Problems
 	names := slices.Sorted(slices.Values(w.Names))
@@ -106,6 +109,7 @@ func (c *choice) provides() string {
 type solver struct {
 	ix       *Index
 	held     map[string]Chosen
+	cut      func(name, need string) bool
 	chosen   map[string]*choice
 	names    map[string][]*choice // chosen, by what they provide
 	trail    []*choice            // in the order they were chosen, to take back
@@ -143,6 +147,9 @@ func (s *solver) needs(c *choice) *UnsatisfiableError {
 		return &UnsatisfiableError{Reason: err.Error(), Steps: []Step{{Package: c.Locked}}}
 	}
 	for _, group := range groups {
+		if s.cut != nil && !slices.ContainsFunc(group, func(r Relation) bool { return !s.cut(c.Name, r.Name) }) {
+			continue
+		}
 		if err := s.satisfy(c, group); err != nil {
 			return &UnsatisfiableError{Steps: append([]Step{{c.Locked, group.String()}}, err.Steps...), Reason: err.Reason, Held: err.Held}
 		}
@@ -154,6 +161,9 @@ func (s *solver) needs(c *choice) *UnsatisfiableError {
 // index, so its relations are not known.
 func (s *solver) heldNeeds(c *choice) *UnsatisfiableError {
 	for _, name := range c.held.Needs {
+		if s.cut != nil && s.cut(c.Name, name) {
+			continue
+		}
 		c.led = append(c.led, name)
 		if s.chosen[name] != nil {
 			continue

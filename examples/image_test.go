@@ -61,6 +61,8 @@ func TestMicroservicesImage(t *testing.T) {
 		{"dpkg-query -W -f '${Status}' postgresql-15", "install ok installed"},
 		{"stat -c '%U' /workspace/data/postgresql/userdb", "postgres"},
 		{"ldconfig -p | grep -c libssl.so.3", "1"},
+		{"psql -U postgres -h 127.0.0.1 -Atc 'set jit = on; set jit_above_cost = 0; select pg_jit_available(), sum(n) from generate_series(1, 9) n' users", "SET\nSET\nf|45"},
+		{"dpkg-query -W -f '${Package}\n' | grep -cE 'libllvm|libz3|perl-modules'; ! ls /usr/lib/postgresql/15/lib | grep -cE 'llvmjit|bitcode'", "0\n0"},
 	} {
 		out, errs, code := e.Exec("exec", c, "sh", "-c", check.command)
 		if code != 0 || strings.TrimSpace(out) != check.want {

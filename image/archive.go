@@ -25,7 +25,7 @@ func archiveKey(p Package) string {
 
 // addArchive writes the paths of an archive, below its folder. What it returns at
 // its end the reader of its file has compared with the digest.
-func (w *layerWriter) addArchive(ctx context.Context, p Package, _ Variant, reserve func(int64) func()) error {
+func (w *layerWriter) addArchive(ctx context.Context, p Package, reserve func(int64) func()) error {
 	in, err := p.Open(ctx)
 	if err != nil {
 		return archiveError(p.Archive, "archive %q: %w", p.Name, err)

@@ -39,7 +39,10 @@ type Spec struct {
 	Root     string    // the definition's folder, which paths of copyToRoot are below
 	Arch     string    // "amd64" or "arm64"
 	Packages []Package // everything that the image has, dependencies included
-	Binary   string    // the file of our own program for Arch
+	// Recipes leave out parts of packages. What only those parts need is not among
+	// Packages.
+	Recipes []packages.Recipe
+	Binary  string // the file of our own program for Arch
 
 	Variant     Variant     // default: Slim
 	Compression Compression // default: Gzip
@@ -269,7 +272,7 @@ func (b *builder) readSystem(ctx context.Context, groups []*group, keys []string
 	users := map[string]project.User{}
 	maps.Copy(users, project.SystemUsers())
 	maps.Copy(users, b.project.Users)
-	s := &system{arch: b.spec.Arch, tree: newTree(), users: users, user: b.project.Container.User, workdir: workingDir(b.project)}
+	s := &system{arch: b.spec.Arch, tree: newTree(), recipes: b.spec.Recipes, users: users, user: b.project.Container.User, workdir: workingDir(b.project)}
 	owners := map[string]*packageFacts{}
 	for i, g := range groups {
 		facts, err := b.cache.facts(keys[i])

@@ -14,7 +14,7 @@ import (
 
 // formatVersion is part of every layer's key. It goes up with each change of
 // what a layer of the same inputs has.
-const formatVersion = 1
+const formatVersion = 2
 
 // A record is what the cache knows of a layer beside its bytes.
 type record struct {

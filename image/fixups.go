@@ -8,7 +8,9 @@ import (
 	"slices"
 	"strings"
 
+	"nix2gpu/debian"
 	"nix2gpu/debian/deb"
+	"nix2gpu/packages"
 	"nix2gpu/project"
 )
 
@@ -17,6 +19,7 @@ type system struct {
 	arch     string
 	tree     *tree
 	packages []*packageFacts // sorted by name
+	recipes  []packages.Recipe
 	users    map[string]project.User
 	user     string // of custom services and shells; "" and "root" need no account
 	workdir  string
@@ -438,6 +441,40 @@ func loader(s *system) ([]*node, error) {
 	return append(nodes, file("etc/ld.so.cache", string(ldCache(entries)))), nil
 }
 
+// spared is the stanza of a package without the dependencies that a recipe has
+// cut: else apt would call the system broken. What cannot be read stays.
+func (s *system) spared(p *packageFacts) string {
+	recipes := slices.DeleteFunc(slices.Clone(s.recipes), func(r packages.Recipe) bool { return !r.For(p.Name) })
+	if len(recipes) == 0 {
+		return p.Stanza
+	}
+	cut := func(r debian.Relation) bool {
+		return slices.ContainsFunc(recipes, func(recipe packages.Recipe) bool { return recipe.Cuts(p.Name, r.Name) }) &&
+			!slices.ContainsFunc(s.packages, func(p *packageFacts) bool { return p.Name == r.Name })
+	}
+	var out strings.Builder
+	for text := strings.ReplaceAll(p.Stanza, "\n ", "\x00"); text != ""; { // a field a line
+		var line string
+		line, text, _ = strings.Cut(text, "\n")
+		field, value, _ := strings.Cut(line, ":")
+		groups, err := debian.ParseRelations(strings.TrimSpace(strings.ReplaceAll(value, "\x00", " ")))
+		if field != "Depends" && field != "Pre-Depends" || err != nil {
+			out.WriteString(strings.ReplaceAll(line, "\x00", "\n ") + "\n")
+			continue
+		}
+		var kept []string
+		for _, group := range groups {
+			if slices.ContainsFunc(group, func(r debian.Relation) bool { return !cut(r) }) {
+				kept = append(kept, group.String())
+			}
+		}
+		if len(kept) > 0 {
+			out.WriteString(field + ": " + strings.Join(kept, ", ") + "\n")
+		}
+	}
+	return out.String()
+}
+
 // dpkgStatus is the database of what is installed, for scanners and for apt.
 func dpkgStatus(s *system) ([]*node, error) {
 	var b strings.Builder
@@ -452,7 +489,7 @@ func dpkgStatus(s *system) ([]*node, error) {
 			}
 		}
 		status := false
-		for line := range strings.Lines(p.Stanza) {
+		for line := range strings.Lines(s.spared(p)) {
 			b.WriteString(line)
 			if !status && strings.HasPrefix(line, "Package:") {
 				b.WriteString("Status: install ok installed\n")

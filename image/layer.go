@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"nix2gpu/debian/deb"
+	"nix2gpu/packages"
 	"nix2gpu/project"
 )
 
@@ -88,6 +89,7 @@ type layerWriter struct {
 	clamp  *time.Time
 	facts  *layerFacts
 	scan   elfScanner
+	keeps  func(pkg, name string) bool // whether the image has a path of a package
 }
 
 func newLayerWriter(t *tar.Writer) *layerWriter {
@@ -200,7 +202,7 @@ func (w *layerWriter) addNodes(nodes []*node) error {
 
 // addPackage writes the paths of one package, read from its file, whose digest
 // must be the one that is known.
-func (w *layerWriter) addPackage(ctx context.Context, p Package, v Variant, reserve func(int64) func()) (err error) {
+func (w *layerWriter) addPackage(ctx context.Context, p Package, reserve func(int64) func()) (err error) {
 	in, err := p.Open(ctx)
 	if err != nil {
 		return fmt.Errorf("package %q: %w", p.Name, err)
@@ -225,7 +227,7 @@ func (w *layerWriter) addPackage(ctx context.Context, p Package, v Variant, rese
 		} else if err != nil {
 			return cmpErr(ctx, err)
 		}
-		if !v.keeps(e.Name) {
+		if !w.keeps(p.Name, e.Name) {
 			continue
 		}
 		list = append(list, "/"+e.Name)
@@ -365,32 +367,37 @@ func owner(id int, name string, group bool) int {
 // makePackages makes the layer of a group. Where two packages have the same path,
 // the one that says that it replaces the other keeps it, and so comes first.
 func (b *builder) makePackages(ctx context.Context, g *group, key string) (*record, error) {
-	packages := slices.Clone(g.packages)
+	list := slices.Clone(g.packages)
 	for tries := 0; ; tries++ {
 		r, err := b.cache.make(key, b.spec.Compression, func(w *layerWriter) error {
-			w.clamp, w.facts = b.spec.Epoch, &layerFacts{}
-			for _, p := range packages {
+			w.clamp, w.facts, w.keeps = b.spec.Epoch, &layerFacts{}, b.keeps
+			for _, p := range list {
 				add := w.addPackage
 				if p.Archive != nil {
 					add = w.addArchive
 				}
-				if err := add(ctx, p, b.spec.Variant, b.memory.take); err != nil {
+				if err := add(ctx, p, b.memory.take); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 		clash, ok := errors.AsType[*clashError](err)
-		if !ok || !clash.replaced || tries > len(packages) {
+		if !ok || !clash.replaced || tries > len(list) {
 			return r, err
 		}
 		at := func(name string) int {
-			return slices.IndexFunc(packages, func(p Package) bool { return p.Name == name })
+			return slices.IndexFunc(list, func(p Package) bool { return p.Name == name })
 		}
-		second := packages[at(clash.second)]
-		packages = slices.Delete(packages, at(clash.second), at(clash.second)+1)
-		packages = slices.Insert(packages, at(clash.first), second)
+		second := list[at(clash.second)]
+		list = slices.Delete(list, at(clash.second), at(clash.second)+1)
+		list = slices.Insert(list, at(clash.first), second)
 	}
+}
+
+// keeps reports whether the image has a path of a package.
+func (b *builder) keeps(name, file string) bool {
+	return b.spec.Variant.keeps(file) && !slices.ContainsFunc(b.spec.Recipes, func(r packages.Recipe) bool { return r.Drops(name, file) })
 }
 
 // replaces reports whether a package says that its files may take the place of
@@ -413,6 +420,11 @@ func (b *builder) groupKey(g *group) string {
 		digests = append(digests, p.SHA256)
 		if p.Archive != nil {
 			digests = append(digests, archiveKey(p))
+		}
+		for _, r := range b.spec.Recipes {
+			if r.For(p.Name) {
+				digests = append(digests, r.Name)
+			}
 		}
 	}
 	return key("packages", b.spec.Variant, b.spec.Compression, b.epochKey(), digests)

@@ -43,6 +43,9 @@ type Options struct {
 	// Believe lets digests into the lock that neither the definition nor the lock
 	// has.
 	Believe bool
+	// Recipes are those by which each container leaves out parts of its packages,
+	// by its name.
+	Recipes map[string][]packages.Recipe
 	// Index reads what can be had; see [repo.Client.Index].
 	Index func(ctx context.Context, arch string) (*debian.Index, []repo.Origin, error)
 	// Frozen makes it an error that the file would change.
@@ -285,7 +288,11 @@ func (e *ensurer) container(ctx context.Context, name, arch string) (Container, 
 	}
 	ix = ix.Only(func(archive string) bool { return e.mayUse(name, archive) })
 	old := e.old.Containers[name][arch]
-	wishes := debian.Wishes{Held: e.held(name, arch)}
+	without := map[string]bool{}
+	wishes := debian.Wishes{Held: e.held(name, arch), Cut: func(p, need string) bool { return e.cut(name, p, need, without) }}
+	if err := e.whole(name, arch, ix, wishes.Held); err != nil {
+		return Container{}, nil, err
+	}
 	asked := map[string]string{} // the name that is resolved, by the one that is wanted
 	for _, w := range wants {
 		asked[w.Name] = w.Name
@@ -316,7 +323,56 @@ func (e *ensurer) container(ctx context.Context, name, arch string) (Container, 
 		c.Packages = append(c.Packages, p.Name)
 		list = append(list, Package{p.Locked, p.Needs, p.Provides})
 	}
+	c.Without = e.applied(name, without)
 	return c, list, nil
+}
+
+// cut reports whether a container's recipes spare a package what it needs, and
+// notes in used which did.
+func (e *ensurer) cut(container, name, need string, used map[string]bool) bool {
+	found := false
+	for _, r := range e.opts.Recipes[container] {
+		if r.Cuts(name, need) {
+			used[r.Name], found = true, true
+		}
+	}
+	return found
+}
+
+// applied are the names of recipes that were used, in the order of the recipes.
+func (e *ensurer) applied(container string, used map[string]bool) (names []string) {
+	for _, r := range e.opts.Recipes[container] {
+		if used[r.Name] {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+// lifted are the recipes that the file has applied to a container and that are
+// not for it any more.
+func (e *ensurer) lifted(container, arch string) []string {
+	return slices.DeleteFunc(slices.Clone(e.old.Containers[container][arch].Without), func(name string) bool {
+		return slices.ContainsFunc(e.opts.Recipes[container], func(r packages.Recipe) bool { return r.Name == name })
+	})
+}
+
+// whole wants that what a lifted recipe had cut can be learnt: the file does not
+// have it, so the index must have the package in the version that is held.
+func (e *ensurer) whole(container, arch string, ix *debian.Index, held map[string]debian.Chosen) error {
+	if len(e.lifted(container, arch)) == 0 {
+		return nil
+	}
+	for _, name := range e.old.Containers[container][arch].Packages {
+		h, ok := held[name]
+		if !ok || !slices.ContainsFunc(packages.Recipes(nil), func(r packages.Recipe) bool { return r.For(name) }) {
+			continue
+		}
+		if !slices.ContainsFunc(ix.Versions(name), func(p *debian.Package) bool { return p.Version == h.Version }) {
+			return fmt.Errorf("package %q is locked without what it needs to be whole, and its version %s has left the archive\nhint: nix2gpu lock --update %s", name, h.Version, name)
+		}
+	}
+	return nil
 }
 
 func hasKey[V any](m map[string]V, key string) bool { _, ok := m[key]; return ok }
@@ -328,7 +384,11 @@ func (e *ensurer) fromFile(name, arch string, wants []Want) (Container, []Packag
 	if !ok || e.now.Suite != e.old.Suite {
 		return Container{}, nil, false
 	}
+	if len(e.lifted(name, arch)) > 0 {
+		return Container{}, nil, false // the file does not have what was left out
+	}
 	c := Container{Wants: map[string]string{}}
+	without := map[string]bool{}
 	var queue []string
 	for _, w := range wants {
 		led, ok := old.Wants[w.Name]
@@ -356,8 +416,18 @@ func (e *ensurer) fromFile(name, arch string, wants []Want) (Container, []Packag
 			return Container{}, nil, false // the definition no longer names where it comes from
 		}
 		list = append(list, found)
-		queue = append(queue, found.Needs...)
+		for _, r := range old.Without { // what was left out once still is
+			if slices.ContainsFunc(e.opts.Recipes[name], func(now packages.Recipe) bool { return now.Name == r && now.For(p) }) {
+				without[r] = true
+			}
+		}
+		for _, need := range found.Needs {
+			if !e.cut(name, p, need, without) {
+				queue = append(queue, need)
+			}
+		}
 	}
+	c.Without = e.applied(name, without)
 	c.Packages = slices.Sorted(maps.Keys(seen))
 	return c, list, true
 }

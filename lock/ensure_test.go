@@ -13,6 +13,7 @@ import (
 	"nix2gpu/debian"
 	"nix2gpu/debian/repo"
 	"nix2gpu/lock"
+	"nix2gpu/packages"
 	"nix2gpu/project"
 )
 
@@ -350,4 +351,62 @@ func TestSourcesAreOfTheirContainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.is(d.print(r, "other", "amd64"), "app=1")
+}
+
+// What a recipe leaves out is not locked, and comes back when it is wanted.
+func TestRecipesLeaveTheLock(t *testing.T) {
+	d := newDesk(t, "postgresql 15\nDepends: postgresql-15", "postgresql-15 15.1\nDepends: libicu, libllvm14, locales | locales-all", "libicu 1", "libllvm14 14\nDepends: libz3", "libz3 4", "locales 2", "locales-all 2", "tool 1\nDepends: libz3")
+	d.want("postgresql")
+	slim := map[string][]packages.Recipe{"web": packages.Recipes(nil)}
+	jit := map[string][]packages.Recipe{"web": packages.Recipes([]project.PackageRef{{Attr: "postgresql_jit"}})}
+	d.opts.Recipes = slim
+	d.is(d.ensure(), "libicu=1 postgresql=15 postgresql-15=15.1")
+	text, err := os.ReadFile(d.opts.File)
+	if err != nil || !strings.Contains(string(text), `"without":["jit","clusters"]`) || strings.Contains(string(text), "llvm") {
+		t.Errorf("%v, the lock is\n%s", err, text)
+	}
+	reads := d.reads
+	d.opts.Frozen = true
+	d.is(d.ensure(), "libicu=1 postgresql=15 postgresql-15=15.1") // nothing to do
+	d.opts.Recipes = jit
+	d.fails("LOCK does not fit the definition, and --locked (or CI=1) permits no change:\n  + libllvm14 14 (amd64)\n  + libz3 4 (amd64)\nhint: nix2gpu lock")
+	d.opts.Frozen = false
+	d.is(d.ensure(), "libicu=1 libllvm14=14 libz3=4 postgresql=15 postgresql-15=15.1")
+	if d.reads == reads {
+		t.Error("what was left out came back without an index")
+	}
+	reads = d.reads
+	d.opts.Recipes = slim
+	d.is(d.ensure(), "libicu=1 postgresql=15 postgresql-15=15.1")
+	d.want("postgresql", "libz3") // what is asked for by name is there
+	d.is(d.ensure(), "libicu=1 libz3=4 postgresql=15 postgresql-15=15.1")
+	d.want("postgresql")
+	d.is(d.ensure(), "libicu=1 postgresql=15 postgresql-15=15.1")
+	// Another container's recipes are its own.
+	d.wantIn("whole", "postgresql")
+	r, err := lock.Ensure(t.Context(), d.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.is(d.print(r, "web", "amd64"), "libicu=1 postgresql=15 postgresql-15=15.1")
+	d.is(d.print(r, "whole", "amd64"), "libicu=1 libllvm14=14 libz3=4 locales=2 postgresql=15 postgresql-15=15.1")
+	d.opts.Frozen = true
+	if r, err = lock.Ensure(t.Context(), d.opts); err != nil {
+		t.Fatal(err)
+	}
+	d.is(d.print(r, "web", "amd64"), "libicu=1 postgresql=15 postgresql-15=15.1")
+}
+
+// A package that is locked without what it needs to be whole cannot be made whole
+// once its version has left: the cure is named.
+func TestLiftedRecipeNeedsIndex(t *testing.T) {
+	d := newDesk(t, "postgresql-15 15.1\nDepends: libllvm14", "libllvm14 14").want("postgresql-15")
+	d.opts.Recipes = map[string][]packages.Recipe{"web": packages.Recipes(nil)}
+	d.is(d.ensure(), "postgresql-15=15.1")
+	d.packages = []string{"postgresql-15 15.2\nDepends: libllvm14", "libllvm14 14"}
+	d.is(d.ensure(), "postgresql-15=15.1")
+	d.opts.Recipes = nil
+	d.fails("package \"postgresql-15\" is locked without what it needs to be whole, and its version 15.1 has left the archive\nhint: nix2gpu lock --update postgresql-15")
+	d.opts.Update = []string{"postgresql-15"}
+	d.is(d.ensure(), "libllvm14=14 postgresql-15=15.2")
 }

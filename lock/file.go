@@ -54,6 +54,8 @@ type Container struct {
 	Packages []string `json:"packages"`
 	// Archives are the URLs of its software that is no Debian package, by attribute.
 	Archives map[string]string `json:"archives,omitempty"`
+	// Without names the recipes that have left packages out.
+	Without []string `json:"without,omitempty"`
 }
 
 // A Package is one locked file, with what it led to when it was resolved.

@@ -18,14 +18,23 @@ type Sources struct {
 	Archives []packages.Archive
 }
 
+// named are the packages of the image of a container, by attribute.
+func named(p *project.Project) []project.PackageRef {
+	refs := packages.Needed(p, p.Select(p.Enabled(), false)...)
+	refs = append(refs, packages.BareWords(p).Refs...)
+	return append(refs, project.PackageRef{Attr: SSHD})
+}
+
+// Recipes are those by which the image of a container leaves out parts of its
+// packages, unless its variant has all of them.
+func Recipes(p *project.Project) []packages.Recipe { return packages.Recipes(named(p)) }
+
 // Wants lists the Debian packages that the image of a container needs: those of
 // its enabled services, of the container around them, and of every image; and the
 // archives that it needs. The error, [project.Errors], names all attributes that
 // nothing stands for.
 func Wants(p *project.Project, sources Sources) ([]Want, []packages.Archive, error) {
-	refs := packages.Needed(p, p.Select(p.Enabled(), false)...)
-	refs = append(refs, packages.BareWords(p).Refs...)
-	refs = append(refs, project.PackageRef{Attr: SSHD})
+	refs := named(p)
 	var wants []Want
 	var archives []packages.Archive
 	var wrong project.Errors

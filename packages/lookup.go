@@ -16,6 +16,7 @@ import (
 func Lookup(attr string) Package {
 	row, name := attr, attr
 	e, known := table()[row]
+	keeps := e.keeps
 	for known && strings.HasPrefix(e.debian, "@") { // an alias of another row
 		row = e.debian[1:]
 		name = row
@@ -36,6 +37,7 @@ func Lookup(attr string) Package {
 		Links:    map[string][]string{},
 		From:     e.from,
 		Users:    strings.Fields(e.users),
+		Keeps:    keeps,
 		Known:    known,
 	}
 	if e.from != "" {

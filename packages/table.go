@@ -21,6 +21,7 @@ type Package struct {
 	Links map[string][]string
 
 	Users []string // that its servers run as, of project.SystemUsers
+	Keeps string   // the recipe that is not applied to an image with this package
 	From  string   // where to get it, when Debian has no package of it: Debian is then empty
 	Main  string   // the program that runs when only the package is named
 	// Known is false for an attribute that no table has: it is then taken for a
@@ -38,6 +39,7 @@ type entry struct {
 	links    string // words: sub=path
 	from     string // where to get it, when Debian has no package of it
 	users    string // words: whom its servers run as
+	keeps    string // a recipe, of this row itself where it is an alias
 }
 
 // table is the attributes that definitions use, most of all those of the
@@ -184,17 +186,24 @@ var table = sync.OnceValue(func() map[string]entry {
 		// Servers of the catalogue, and their clients.
 		"postgresql": {users: "postgres", debian: "postgresql", dirs: "/usr/lib/postgresql/*/bin /usr/local/pgsql/bin /opt/homebrew/opt/postgresql*/bin",
 			programs: "postgres initdb psql pg_ctl pg_isready createdb pg_dump pg_restore"},
-		"postgresql_13": {users: "postgres", debian: "postgresql-13", dirs: "/usr/lib/postgresql/13/bin", programs: "-"},
-		"postgresql_14": {users: "postgres", debian: "postgresql-14", dirs: "/usr/lib/postgresql/14/bin", programs: "-"},
-		"postgresql_15": {users: "postgres", debian: "postgresql-15", dirs: "/usr/lib/postgresql/15/bin", programs: "-"},
-		"postgresql_16": {users: "postgres", debian: "postgresql-16", dirs: "/usr/lib/postgresql/16/bin", programs: "-"},
-		"postgresql_17": {users: "postgres", debian: "postgresql-17", dirs: "/usr/lib/postgresql/17/bin", programs: "-"},
-		"postgresql_18": {users: "postgres", debian: "postgresql-18", dirs: "/usr/lib/postgresql/18/bin", programs: "-"},
-		"pgbouncer":     {globs: "/usr/sbin"},
-		"pgcli":         {},
-		"sqlite":        {debian: "sqlite3", programs: "sqlite3"},
-		"redis":         {users: "redis", debian: "redis-server", programs: "redis-server redis-cli redis-benchmark redis-sentinel redis-check-aof redis-check-rdb"},
-		"valkey":        {debian: "valkey-server", programs: "valkey-server valkey-cli"},
+		"postgresql_13":     {users: "postgres", debian: "postgresql-13", dirs: "/usr/lib/postgresql/13/bin", programs: "-"},
+		"postgresql_14":     {users: "postgres", debian: "postgresql-14", dirs: "/usr/lib/postgresql/14/bin", programs: "-"},
+		"postgresql_15":     {users: "postgres", debian: "postgresql-15", dirs: "/usr/lib/postgresql/15/bin", programs: "-"},
+		"postgresql_16":     {users: "postgres", debian: "postgresql-16", dirs: "/usr/lib/postgresql/16/bin", programs: "-"},
+		"postgresql_17":     {users: "postgres", debian: "postgresql-17", dirs: "/usr/lib/postgresql/17/bin", programs: "-"},
+		"postgresql_18":     {users: "postgres", debian: "postgresql-18", dirs: "/usr/lib/postgresql/18/bin", programs: "-"},
+		"postgresql_jit":    {debian: "@postgresql", keeps: "jit"},
+		"postgresql_13_jit": {debian: "@postgresql_13", keeps: "jit"},
+		"postgresql_14_jit": {debian: "@postgresql_14", keeps: "jit"},
+		"postgresql_15_jit": {debian: "@postgresql_15", keeps: "jit"},
+		"postgresql_16_jit": {debian: "@postgresql_16", keeps: "jit"},
+		"postgresql_17_jit": {debian: "@postgresql_17", keeps: "jit"},
+		"postgresql_18_jit": {debian: "@postgresql_18", keeps: "jit"},
+		"pgbouncer":         {globs: "/usr/sbin"},
+		"pgcli":             {},
+		"sqlite":            {debian: "sqlite3", programs: "sqlite3"},
+		"redis":             {users: "redis", debian: "redis-server", programs: "redis-server redis-cli redis-benchmark redis-sentinel redis-check-aof redis-check-rdb"},
+		"valkey":            {debian: "valkey-server", programs: "valkey-server valkey-cli"},
 		"mariadb": {users: "mysql", debian: "mariadb-server", globs: "/usr/sbin",
 			programs: "mariadbd mysqld:mariadbd mysql_install_db:mariadb-install-db mariadb-install-db mysql:mariadb mariadb mysqladmin:mariadb-admin mariadb-admin mysqldump:mariadb-dump"},
 		"mysql":         {debian: "@mariadb"},

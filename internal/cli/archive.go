@@ -15,6 +15,7 @@ import (
 	"nix2gpu/cache"
 	"nix2gpu/debian/repo"
 	"nix2gpu/definition"
+	"nix2gpu/image"
 	"nix2gpu/lock"
 	"nix2gpu/packages"
 	"nix2gpu/project"
@@ -93,6 +94,15 @@ func (l *loaded) wants() ([]lock.Want, []packages.Archive, error) {
 	}
 	wants, archives, err := lock.Wants(l.project, sources)
 	return wants, archives, lockError(l.root, err)
+}
+
+// recipes are those by which the image leaves out parts of packages; variant is
+// that of the command line, or "".
+func (l *loaded) recipes(variant string) []packages.Recipe {
+	if orElse(variant, l.project.Container.Variant) == string(image.Full) {
+		return nil
+	}
+	return lock.Recipes(l.project)
 }
 
 // sources are the archives beyond Debian's that each container may use, by its

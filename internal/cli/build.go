@@ -250,7 +250,7 @@ func warning(text string) string {
 // spec is what the images of all platforms have in common.
 func (o *buildOptions) spec(env *Env, l *loaded) (*image.Spec, error) {
 	s := &image.Spec{
-		Project: l.valid, Root: l.root, Labels: o.labels, Annotations: o.annotations,
+		Project: l.valid, Root: l.root, Recipes: l.recipes(o.variant), Labels: o.labels, Annotations: o.annotations,
 		More: append([]project.PackageRef{{Attr: lock.SSHD}}, packages.BareWords(l.project).Refs...),
 	}
 	var err error
@@ -379,6 +379,7 @@ func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches [
 	result, err := lock.Ensure(ctx, lock.Options{
 		File: l.lockFile(), Suite: o.suite, Arches: arches, Wants: map[string][]lock.Want{l.lockName(): wants}, Index: client.Index,
 		Archives: map[string][]packages.Archive{l.lockName(): archives}, Learn: client.Learn, Sources: sources(l), Frozen: o.frozen || env.Getenv("CI") == "1",
+		Recipes: map[string][]packages.Recipe{l.lockName(): l.recipes(o.variant)},
 	})
 	if err != nil {
 		return nil, nil, nil, errors.Join(lockError(l.root, err), client.Close())

@@ -107,6 +107,7 @@ func runLock(ctx context.Context, env *Env, t *target, f *lockFlags) error {
 	opts := lock.Options{
 		File: all[0].lockFile(), Suite: f.suite, All: t.container == "", Frozen: f.frozen, Wants: map[string][]lock.Want{}, Sources: sources(all...),
 		Archives: map[string][]packages.Archive{}, Believe: true, Update: t.services, UpdateAll: f.update && len(t.services) == 0,
+		Recipes: map[string][]packages.Recipe{},
 	}
 	for _, l := range all {
 		l.writeNotes(env)
@@ -119,6 +120,7 @@ func runLock(ctx context.Context, env *Env, t *target, f *lockFlags) error {
 		if opts.Wants[l.lockName()], opts.Archives[l.lockName()], err = l.wants(); err != nil {
 			return err
 		}
+		opts.Recipes[l.lockName()] = l.recipes("")
 	}
 	file, err := lock.Read(opts.File)
 	if err != nil {
