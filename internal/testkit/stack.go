@@ -359,7 +359,7 @@ func (s *Stack) WantBody(url, text string) {
 // Patience is how long a test waits for a fact before it says that it will not
 // come. It is far more than the slowest machine under the heaviest load needs:
 // no test is about time, and one that passes never waits it out.
-const Patience = 5 * time.Minute
+const Patience = 15 * time.Minute
 
 // Eventually asks until the answer is yes, or patience ends.
 func Eventually(yes func() bool) bool {
