@@ -74,25 +74,19 @@ func (d *Dir) Write(folder, name string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
 		return explain(d.path, err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(place), name+".*.part")
+	f, err := safefile.Create(filepath.Dir(place))
 	if err != nil {
 		return explain(d.path, err)
 	}
-	defer os.Remove(f.Name())
+	defer f.Close()
 	_, err = f.Write(data)
 	if err == nil {
 		err = f.Sync()
 	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
 	if err == nil {
-		err = os.Rename(f.Name(), place)
+		err = f.Publish(place, 0o600)
 	}
-	if err != nil {
-		return explain(d.path, err)
-	}
-	return nil
+	return explain(d.path, err)
 }
 
 // Used notes that a file was of use, so that pruning spares it.

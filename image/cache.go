@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"nix2gpu/safefile"
 	"os"
 	"path/filepath"
 	"time"
@@ -99,13 +101,12 @@ func (c *cache) facts(key string) (*layerFacts, error) {
 
 // make makes a layer by write, which is given the archive to fill.
 func (c *cache) make(key string, pack Compression, write func(w *layerWriter) error) (*record, error) {
-	f, err := os.CreateTemp(c.dir, "new-")
+	f, err := safefile.Create(c.dir)
 	if err != nil {
 		return nil, fmt.Errorf("cannot write to the cache of layers: %w", err)
 	}
-	defer os.Remove(f.Name()) // gone by its new name when all went well
 	defer f.Close()
-	p, err := newPacker(f, pack)
+	p, err := newPacker(f.File, pack)
 	if err != nil {
 		return nil, err
 	}
@@ -116,11 +117,8 @@ func (c *cache) make(key string, pack Compression, write func(w *layerWriter) er
 	if err := p.close(); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(f.Chmod(0o644), f.Close()); err != nil {
-		return nil, err
-	}
 	r := &record{Key: key, Digest: p.packed.digest(), DiffID: p.plain.digest(), Size: p.packed.n, Unpacked: p.plain.n, Packed: pack, Newest: w.newest}
-	if err := os.Rename(f.Name(), c.blobFile(r.Digest)); err != nil {
+	if err := f.Publish(c.blobFile(r.Digest), 0o644); err != nil {
 		return nil, err
 	}
 	// The record comes last: where it is, the rest is.
@@ -137,14 +135,8 @@ func (c *cache) write(file string, v any) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(c.dir, "new-")
-	if err != nil {
+	return replaceFile(file, func(w io.Writer) error {
+		_, err := w.Write(data)
 		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
+	})
 }

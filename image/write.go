@@ -3,19 +3,23 @@ package image
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"nix2gpu/safefile"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"golang.org/x/sys/unix"
 )
 
 // A Platform is one image of those that are written together.
@@ -151,13 +155,25 @@ func cutTag(name string) (repository, tag string, ok bool) {
 
 // WriteLayout writes an OCI layout. A folder that has one already is brought to
 // this one's content: blobs that are there stay, those of other images go. Any
-// other folder that is not empty is refused.
-func (o *Output) WriteLayout(dir string) error {
-	if err := CanHoldLayout(dir); err != nil {
-		return err
-	}
+// other folder that is not empty is refused. Builds that write to the same folder
+// wait for each other.
+func (o *Output) WriteLayout(ctx context.Context, dir string) error {
 	members, err := o.members()
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	lock, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := safefile.Flock(ctx, lock, unix.LOCK_EX); err != nil {
+		return fmt.Errorf("cannot lock %s: %w", dir, err)
+	}
+	if err := CanHoldLayout(dir); err != nil {
 		return err
 	}
 	keep := map[string]bool{}
@@ -167,14 +183,16 @@ func (o *Output) WriteLayout(dir string) error {
 			return err
 		}
 	}
-	old, err := os.ReadDir(filepath.Join(dir, "blobs", "sha256"))
-	if err != nil {
-		return err
-	}
-	for _, e := range old {
-		if !keep["blobs/sha256/"+e.Name()] {
-			if err := os.Remove(filepath.Join(dir, "blobs", "sha256", e.Name())); err != nil {
-				return err
+	for _, folder := range []string{".", "blobs/sha256"} {
+		old, err := os.ReadDir(filepath.Join(dir, folder))
+		if err != nil {
+			return err
+		}
+		for _, e := range old {
+			if name := path.Join(folder, e.Name()); !keep[name] && (folder != "." || safefile.Unfinished(name)) {
+				if err := os.Remove(filepath.Join(dir, name)); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -189,6 +207,7 @@ func CanHoldLayout(dir string) error {
 	} else if err != nil {
 		return err
 	}
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return safefile.Unfinished(e.Name()) })
 	if len(entries) > 0 {
 		if _, err := os.Stat(filepath.Join(dir, "oci-layout")); err != nil {
 			return fmt.Errorf("%s is not empty, and no OCI layout", dir)
@@ -218,16 +237,15 @@ func writeMember(file string, m member) error {
 
 // replaceFile writes a file whose name others see only once it is whole.
 func replaceFile(file string, write func(w io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-")
+	f, err := safefile.Create(filepath.Dir(file))
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
-	err = write(f)
-	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+	defer f.Close()
+	if err := write(f); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), file)
+	return f.Publish(file, 0o644)
 }
 
 func copyAll(w io.Writer, r io.Reader, m member) error {

@@ -6,7 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
 
 	"nix2gpu/image"
 	"nix2gpu/image/source"
@@ -25,9 +29,9 @@ func TestOutputsAreRead(t *testing.T) {
 	one := &image.Output{Name: o.Name, Platforms: o.Platforms[:1]}
 	dir := t.TempDir()
 	for name, write := range map[string]func(file string) (*image.Output, error){
-		"folder":          func(f string) (*image.Output, error) { return one, one.WriteLayout(f) },
+		"folder":          func(f string) (*image.Output, error) { return one, one.WriteLayout(t.Context(), f) },
 		"archive":         func(f string) (*image.Output, error) { return one, one.WriteArchiveFile(f, "amd64") },
-		"folder of both":  func(f string) (*image.Output, error) { return o, o.WriteLayout(f) },
+		"folder of both":  func(f string) (*image.Output, error) { return o, o.WriteLayout(t.Context(), f) },
 		"archive of both": func(f string) (*image.Output, error) { return o, o.WriteArchiveFile(f, "arm64") },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -110,25 +114,69 @@ func TestArchiveIsReproducible(t *testing.T) {
 func TestLayoutIsReplaced(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
 	o := both(t)
-	if err := o.WriteLayout(dir); err != nil {
+	if err := o.WriteLayout(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
 	one := &image.Output{Name: o.Name, Platforms: o.Platforms[:1]}
-	if err := one.WriteLayout(dir); err != nil {
+	if err := one.WriteLayout(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
 	blobs, err := os.ReadDir(filepath.Join(dir, "blobs", "sha256"))
 	if err != nil || len(blobs) != len(o.Platforms[0].Built.Layers)+2 {
 		t.Errorf("%d blobs are left, %v", len(blobs), err)
 	}
+	// What a killed build has left is in the way of none, and goes.
+	left := filepath.Join(t.TempDir(), "out")
+	for _, d := range []string{dir, filepath.Join(dir, "blobs", "sha256"), left} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(d, ".new-1"), []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, d := range []string{dir, left} {
+		if err := one.WriteLayout(t.Context(), d); err != nil {
+			t.Error(err)
+		}
+		for _, sub := range []string{".", "blobs/sha256"} {
+			if _, err := os.Stat(filepath.Join(d, sub, ".new-1")); err == nil {
+				t.Errorf("%s/.new-1 is left", filepath.Join(d, sub))
+			}
+		}
+	}
 	other := t.TempDir()
 	if err := os.WriteFile(filepath.Join(other, "precious"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := one.WriteLayout(other); err == nil || !strings.Contains(err.Error(), "is not empty, and no OCI layout") {
+	if err := one.WriteLayout(t.Context(), other); err == nil || !strings.Contains(err.Error(), "is not empty, and no OCI layout") {
 		t.Errorf("a folder of the user's: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(other, "precious")); err != nil {
+		t.Error(err)
+	}
+}
+
+// Two builds may write to one folder: in the end it is the image of one of them,
+// and whole.
+func TestLayoutOfTwo(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "out")
+	o := both(t)
+	one := &image.Output{Name: o.Name, Platforms: o.Platforms[:1]}
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			if err := []*image.Output{o, one}[i%2].WriteLayout(t.Context(), dir); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	index, err := layout.ImageIndexFromPath(dir)
+	if err == nil {
+		err = validate.Index(index)
+	}
+	if err != nil {
 		t.Error(err)
 	}
 }

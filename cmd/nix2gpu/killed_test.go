@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
@@ -11,19 +12,30 @@ import (
 	"testing"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
+
 	"nix2gpu/internal/debtest"
 	"nix2gpu/internal/testkit"
 )
 
-// A lock that is killed in the middle of a download leaves nothing half-written,
-// and the next one goes on where it stood.
-func TestKilledLock(t *testing.T) {
+// A stand is a definition with a folder and a cache of its own, and the archive
+// that has what it needs.
+type stand struct {
+	t      *testing.T
+	server *debtest.Server
+	dir    string
+}
+
+func newStand(t *testing.T) *stand {
+	t.Helper()
 	key := debtest.NewKey(t, 0)
 	date := time.Now().Add(-time.Hour)
 	debs := []debtest.Deb{}
 	for _, name := range strings.Fields("tool openssh-client openssh-server base-files base-passwd bash ca-certificates coreutils dash debianutils diffutils " +
 		"findutils grep gzip hostname libc-bin mawk ncurses-base netbase procps sed tar") {
-		debs = append(debs, debtest.Deb{Name: name, Compression: "gz"})
+		debs = append(debs, debtest.Deb{Name: name, Compression: "gz", Entries: []debtest.Entry{debtest.Exec("usr/bin/"+name, strings.Repeat(name, 5000))}})
 	}
 	tree := debtest.Tree{}
 	for _, suite := range []string{"bookworm", "bookworm-updates", "bookworm-security"} {
@@ -37,20 +49,32 @@ func TestKilledLock(t *testing.T) {
 		}
 		tree.Add(root, a.Tree(t))
 	}
-	server := debtest.Serve(t, tree)
-	dir := t.TempDir()
+	s := &stand{t, debtest.Serve(t, tree), t.TempDir()}
 	for name, text := range map[string]string{
-		"nix2gpu.nix": "{ perSystem.nix2gpu.web = { pkgs, ... }: { systemPackages = [ pkgs.tool ]; }; }\n", "key.asc": string(key.Public(t)),
+		"nix2gpu.nix": "{ perSystem.nix2gpu.web = { pkgs, ... }: { systemPackages = [ pkgs.tool ]; services = {}; }; }\n", "key.asc": string(key.Public(t)),
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	lock := func() *exec.Cmd {
-		cmd := exec.CommandContext(t.Context(), testkit.Binary(t), "lock", "--mirror", server.URL+"/debian", "--keyring", "key.asc", "--platform", "linux/amd64")
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), "XDG_CACHE_HOME="+dir)
-		return cmd
-	}
+	return s
+}
+
+// command is a verb that reads the archive.
+func (s *stand) command(args ...string) *exec.Cmd {
+	s.t.Helper()
+	args = append(args, "--mirror", s.server.URL+"/debian", "--keyring", "key.asc", "--platform", "linux/amd64")
+	cmd := exec.CommandContext(s.t.Context(), testkit.Binary(s.t), args...)
+	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), "XDG_CACHE_HOME="+s.dir, "CI=")
+	return cmd
+}
+
+// A lock that is killed in the middle of a download leaves nothing half-written,
+// and the next one goes on where it stood.
+func TestKilledLock(t *testing.T) {
+	s := newStand(t)
+	server, dir := s.server, s.dir
+	lock := func() *exec.Cmd { return s.command("lock") }
 
 	// The list of packages comes by half, and then nothing.
 	half := make(chan int, 1)
@@ -104,5 +128,117 @@ func TestKilledLock(t *testing.T) {
 	}
 	if left := parts(); len(left) > 0 {
 		t.Errorf("it left %q", left)
+	}
+}
+
+// names are the files and folders of the stand itself, and what is hidden in the
+// layout.
+func (s *stand) names() string {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	inside, err := filepath.Glob(filepath.Join(s.dir, "web.oci", ".*"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	list := inside
+	for _, e := range entries {
+		list = append(list, e.Name())
+	}
+	return strings.Join(list, " ")
+}
+
+// build builds as often as wanted, side by side, and wants one digest of all.
+func (s *stand) build(times int) string {
+	s.t.Helper()
+	var running []*exec.Cmd
+	var out, errs []*strings.Builder
+	for range times {
+		cmd := s.command("build")
+		out, errs = append(out, &strings.Builder{}), append(errs, &strings.Builder{})
+		cmd.Stdout, cmd.Stderr = out[len(out)-1], errs[len(errs)-1]
+		if err := cmd.Start(); err != nil {
+			s.t.Fatal(err)
+		}
+		running = append(running, cmd)
+	}
+	for i, cmd := range running {
+		if err := cmd.Wait(); err != nil {
+			s.t.Errorf("build: %v\n%s", err, errs[i])
+		} else if out[i].String() != out[0].String() {
+			s.t.Errorf("built %s beside %s", out[i], out[0])
+		}
+	}
+	return out[0].String()
+}
+
+// whole wants the layout to have the image with that digest, with all its bytes.
+func (s *stand) whole(digest string) {
+	s.t.Helper()
+	index, err := layout.ImageIndexFromPath(filepath.Join(s.dir, "web.oci"))
+	if err != nil {
+		s.t.Errorf("the layout: %v", err)
+		return
+	}
+	hash, err := v1.NewHash(strings.TrimSpace(digest))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	img, err := index.Image(hash)
+	if err == nil {
+		err = validate.Image(img)
+	}
+	if err != nil {
+		s.t.Errorf("the layout is not whole: %v", err)
+	}
+}
+
+// A build that is killed, whenever that is, is in the way of no later one.
+func TestKilledBuild(t *testing.T) {
+	s := newStand(t)
+	began := time.Now()
+	want := s.build(1)
+	took := time.Since(began)
+	whole := s.names()
+
+	const kills = 24
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range kills {
+		// From nothing, with packages but no layers, or with all of it and another
+		// image in the place of the new one.
+		switch i % 3 {
+		case 0:
+			os.RemoveAll(filepath.Join(s.dir, "nix2gpu"))
+			os.RemoveAll(filepath.Join(s.dir, "nix2gpu.lock"))
+			os.RemoveAll(filepath.Join(s.dir, "web.oci"))
+		case 1:
+			os.RemoveAll(filepath.Join(s.dir, "nix2gpu", "layers"))
+		}
+		// When does not matter to what is wanted, so a machine may be slow.
+		after := time.Duration(random.Int64N(int64(took) + 1))
+		cmd := s.command("build")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(after, func() { cmd.Process.Kill() })
+		cmd.Wait()
+		if got := s.build(1); got != want {
+			t.Errorf("killed after %v: then built %s, want %s", after, got, want)
+		}
+		s.whole(want)
+		if got := s.names(); got != whole {
+			t.Errorf("killed after %v: left %s, want %s", after, got, whole)
+		}
+	}
+}
+
+// Builds may use one cache and one lock, and write one layout.
+func TestBuildsAtOnce(t *testing.T) {
+	s := newStand(t)
+	want := s.build(4)
+	s.whole(want)
+	if got := s.names(); got != "key.asc nix2gpu nix2gpu.lock nix2gpu.nix web.oci" {
+		t.Errorf("there is %s", got)
 	}
 }

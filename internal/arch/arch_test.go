@@ -71,7 +71,7 @@ var mayImport = map[string][]string{
 	"internal/doctest": {},
 	"cmd/nix2gpu":      {"internal/cli"},
 	"debian/deb":       {},
-	"image":            {"debian", "debian/deb", "packages", "project"},
+	"image":            {"debian", "debian/deb", "packages", "project", "safefile"},
 	"scripts/...":      {}, // programs that build and test this one
 }
 

@@ -121,7 +121,7 @@ func runBuild(ctx context.Context, env *Env, opts *buildOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := opts.write(env, l, out); err != nil {
+	if err := opts.write(ctx, env, l, out); err != nil {
 		return err
 	}
 	if opts.sbom != "" {
@@ -147,7 +147,7 @@ func runBuild(ctx context.Context, env *Env, opts *buildOptions) error {
 func (o *buildOptions) place(l *loaded) string { return orElse(o.output, l.imageName()+".oci") }
 
 // write puts the image where -o says.
-func (o *buildOptions) write(env *Env, l *loaded, out *image.Output) error {
+func (o *buildOptions) write(ctx context.Context, env *Env, l *loaded, out *image.Output) error {
 	var err error
 	switch place := o.place(l); {
 	case place == "-":
@@ -155,7 +155,7 @@ func (o *buildOptions) write(env *Env, l *loaded, out *image.Output) error {
 	case strings.HasSuffix(place, ".tar"):
 		err = out.WriteArchiveFile(env.path(place), runtime.GOARCH)
 	default:
-		if err = out.WriteLayout(env.path(place)); err == nil {
+		if err = out.WriteLayout(ctx, env.path(place)); err == nil {
 			fmt.Fprintf(env.Stderr, "%s: %s\n", place, out.Name)
 		}
 	}

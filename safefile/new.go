@@ -1,0 +1,111 @@
+package safefile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A New is a file that gets its name when it is whole. Until then it has none
+// where the file system can do that, so that a program which is killed leaves
+// nothing.
+type New struct {
+	*os.File
+	dir      string
+	nameless bool
+	done     bool // it has its name, or is given up
+}
+
+// Create begins a file in a folder, readable for us alone. It must be closed,
+// published or not.
+func Create(dir string) (*New, error) {
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	switch {
+	case err == nil:
+		f := os.NewFile(uintptr(fd), filepath.Join(dir, "(new)"))
+		if _, err := os.Stat(link(f)); err == nil {
+			return &New{File: f, dir: dir, nameless: true}, nil
+		}
+		f.Close() // without /proc it could get no name
+	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EISDIR), errors.Is(err, unix.EINVAL):
+	default:
+		return nil, &fs.PathError{Op: "create", Path: dir, Err: err}
+	}
+	return createNamed(dir)
+}
+
+// createNamed is for file systems where each file has a name.
+func createNamed(dir string) (*New, error) {
+	f, err := os.CreateTemp(dir, newPrefix)
+	if err != nil {
+		return nil, err
+	}
+	return &New{File: f, dir: dir}, nil
+}
+
+// newPrefix begins the names of files that are not whole.
+const newPrefix = ".new-"
+
+// Unfinished tells whether a name is of a file that was to become a New and never
+// did: a program that was killed has left it.
+func Unfinished(name string) bool { return strings.HasPrefix(name, newPrefix) }
+
+// link is where the kernel shows an open file.
+func link(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
+
+// Publish gives the file its name, in place of what has it, and closes it. The
+// name must be on the file system of the folder.
+func (f *New) Publish(name string, mode fs.FileMode) error {
+	if f.done {
+		return &fs.PathError{Op: "publish", Path: name, Err: fs.ErrClosed}
+	}
+	if err := f.Chmod(mode); err != nil {
+		return err
+	}
+	if !f.nameless {
+		if err := f.File.Close(); err != nil {
+			return err
+		}
+		if err := os.Rename(f.Name(), name); err != nil {
+			return err
+		}
+		f.done = true
+		return nil
+	}
+	err := unix.Linkat(unix.AT_FDCWD, link(f.File), unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW)
+	if err == unix.EEXIST { // a link replaces nothing: only a rename does
+		passing := filepath.Join(f.dir, fmt.Sprintf("%s%016x", newPrefix, rand.Uint64()))
+		if err = unix.Linkat(unix.AT_FDCWD, link(f.File), unix.AT_FDCWD, passing, unix.AT_SYMLINK_FOLLOW); err == nil {
+			if err := os.Rename(passing, name); err != nil {
+				return errors.Join(err, os.Remove(passing))
+			}
+		}
+	}
+	if err != nil {
+		return &fs.PathError{Op: "publish", Path: name, Err: err}
+	}
+	f.done = true
+	return f.File.Close()
+}
+
+// Close gives up what was not published; after Publish it does nothing.
+func (f *New) Close() error {
+	if f.done {
+		return nil
+	}
+	f.done = true
+	err := f.File.Close()
+	if errors.Is(err, fs.ErrClosed) { // by a Publish that failed
+		err = nil
+	}
+	if !f.nameless {
+		err = errors.Join(err, os.Remove(f.Name()))
+	}
+	return err
+}

@@ -1,0 +1,69 @@
+package safefile
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestNew(t *testing.T) {
+	for how, create := range map[string]func(string) (*New, error){"nameless": Create, "named": createNamed} {
+		t.Run(how, func(t *testing.T) {
+			dir := t.TempDir()
+			names := func() string {
+				t.Helper()
+				entries, err := os.ReadDir(dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var list []string
+				for _, e := range entries {
+					list = append(list, e.Name())
+				}
+				return strings.Join(list, " ")
+			}
+			file := filepath.Join(dir, "file")
+			for i, text := range []string{"one", "another"} { // the second replaces the first
+				f, err := create(dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if f.nameless && names() != []string{"", "file"}[i] {
+					t.Errorf("while it is written there is %q", names())
+				}
+				if _, err := f.WriteString(text); err != nil {
+					t.Fatal(err)
+				}
+				if err := f.Publish(file, 0o640); err != nil {
+					t.Fatal(err)
+				}
+				if err := f.Close(); err != nil {
+					t.Error(err)
+				}
+				if err := f.Publish(file, 0o640); err == nil {
+					t.Error("it is published twice")
+				}
+				data, err := os.ReadFile(file)
+				info, _ := os.Stat(file)
+				if err != nil || string(data) != text || info.Mode() != 0o640 || names() != "file" {
+					t.Errorf("%q, %v, %v, beside %q", data, err, info.Mode(), names())
+				}
+			}
+			// What is given up, or can't have its name, leaves nothing.
+			f, err := create(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Publish(filepath.Join(dir, "no", "file"), 0o600); err == nil {
+				t.Error("published into a folder that is not there")
+			}
+			if err := f.Close(); err != nil || names() != "file" {
+				t.Errorf("%v, and there is %q", err, names())
+			}
+			if _, err := create(filepath.Join(dir, "no")); !os.IsNotExist(err) {
+				t.Errorf("in no folder: %v", err)
+			}
+		})
+	}
+}
