@@ -71,6 +71,8 @@ func (s *solver) lacking(group Alternatives) *UnsatisfiableError {
 			reasons = append(reasons, fmt.Sprintf("%s is locked at %s", r.Name, have.Version))
 		case have != nil:
 			reasons = append(reasons, fmt.Sprintf("%s is wanted at %s", r.Name, have.Version))
+		case s.never(r.Name) != "":
+			reasons = append(reasons, fmt.Sprintf("%s %s", r.Name, s.never(r.Name)))
 		default:
 			if h, ok := s.held[r.Name]; ok {
 				e.Held = append(e.Held, r.Name)

@@ -29,6 +29,11 @@ type Wishes struct {
 	// Cut reports whether a package is to do without another that it depends on;
 	// nil: none is.
 	Cut func(name, need string) bool
+	// Admits says by name which versions of a package will do; default: all.
+	Admits map[string]func(version string) bool
+	// Never says why a package must not be taken; "" when it may be, as all may be
+	// where it is nil.
+	Never func(name string) string
 }
 
 // A Solution is what a set of names needs.
@@ -45,7 +50,7 @@ type Solution struct {
 //
 // The error is a [Problems].
 func Resolve(ix *Index, w Wishes) (*Solution, error) {
-	s := &solver{ix: ix, held: w.Held, cut: w.Cut, chosen: map[string]*choice{}, names: map[string][]*choice{}, hopeless: map[string]*UnsatisfiableError{}}
+	s := &solver{ix: ix, held: w.Held, cut: w.Cut, admits: w.Admits, refuse: w.Never, chosen: map[string]*choice{}, names: map[string][]*choice{}, hopeless: map[string]*UnsatisfiableError{}}
 	wanted := map[string]string{}
 	var problems Problems
 	names := slices.Sorted(slices.Values(w.Names))
@@ -110,6 +115,8 @@ type solver struct {
 	ix       *Index
 	held     map[string]Chosen
 	cut      func(name, need string) bool
+	admits   map[string]func(version string) bool
+	refuse   func(name string) string
 	chosen   map[string]*choice
 	names    map[string][]*choice // chosen, by what they provide
 	trail    []*choice            // in the order they were chosen, to take back
@@ -262,7 +269,7 @@ func (s *solver) candidates(r Relation) []*choice {
 	// What the lock holds may have left the index.
 	for _, name := range slices.Sorted(maps.Keys(s.held)) {
 		h := s.held[name]
-		if name != r.Name && h.Provides != "" && providesWhat(h.Provides, r) && !slices.ContainsFunc(out, func(c *choice) bool { return c.Name == name }) {
+		if name != r.Name && h.Provides != "" && s.never(name) == "" && providesWhat(h.Provides, r) && !slices.ContainsFunc(out, func(c *choice) bool { return c.Name == name }) {
 			out = append(out, s.fromLock(h))
 		}
 	}
@@ -270,15 +277,39 @@ func (s *solver) candidates(r Relation) []*choice {
 }
 
 // candidate is the package of that name, of the version that is held, else the
-// newest.
+// newest that will do.
 func (s *solver) candidate(name string) *choice {
+	if s.never(name) != "" {
+		return nil
+	}
 	if h, ok := s.held[name]; ok {
 		return s.fromLock(h)
 	}
-	if p := s.ix.Newest(name); p != nil {
+	if p := s.newest(name); p != nil {
 		return &choice{Locked: p.Locked, pkg: p}
 	}
 	return nil
+}
+
+func (s *solver) newest(name string) *Package {
+	admits := s.admits[name]
+	if admits == nil {
+		return s.ix.Newest(name)
+	}
+	for _, p := range s.ix.Versions(name) {
+		if admits(p.Version) {
+			return p
+		}
+	}
+	return nil
+}
+
+// never says why a package must not be taken; "" when it may be.
+func (s *solver) never(name string) string {
+	if s.refuse == nil {
+		return ""
+	}
+	return s.refuse(name)
 }
 
 func (s *solver) fromLock(h Chosen) *choice {
@@ -353,7 +384,22 @@ func better(a, b *Package) int {
 	return cmp.Or(cmp.Compare(b.priority, a.priority), strings.Compare(a.Name, b.Name))
 }
 
-// unknown says that nothing has a name, and what was meant.
+// unknown says that nothing has a name, and what was meant; or why what has it
+// will not do.
 func (s *solver) unknown(name string) error {
+	if why := s.never(name); why != "" {
+		return &UnsatisfiableError{Want: name, Reason: "it " + why}
+	}
+	if all := s.ix.Versions(name); len(all) > 0 {
+		e := &UnsatisfiableError{Want: name, Reason: "none of its versions will do:"}
+		for i, p := range all {
+			if i == 5 {
+				e.Reason += fmt.Sprintf(" and %d more", len(all)-i)
+				break
+			}
+			e.Reason += " " + p.Version
+		}
+		return e
+	}
 	return &UnknownError{Name: name, Arch: s.ix.arch, Meant: spelling.Nearest(name, s.ix.Names())}
 }

@@ -259,3 +259,38 @@ func checkClosed(t *testing.T, ix *debian.Index, s *debian.Solution) {
 		}
 	}
 }
+
+// Versions that will not do are passed over, and packages that must not be taken are
+// as if they were not there, with the reason.
+func TestResolveAdmitsAndNever(t *testing.T) {
+	ix := index(t, "nccl 2+cuda13", "nccl 1+cuda12", "app 1\nDepends: driver | nccl", "gpu 1\nDepends: driver", "driver 1", "other 1\nProvides: driver")
+	wishes := func(names ...string) debian.Wishes {
+		return debian.Wishes{
+			Names:  names,
+			Admits: map[string]func(string) bool{"nccl": func(v string) bool { return strings.HasSuffix(v, "+cuda12") }},
+			Never: func(name string) string {
+				if name == "driver" || name == "other" {
+					return "is the host's"
+				}
+				return ""
+			},
+		}
+	}
+	s, err := debian.Resolve(ix, wishes("nccl", "app"))
+	if err != nil || chosen(s) != "app=1 nccl=1+cuda12" {
+		t.Errorf("resolved to %v, %v", s, err)
+	}
+	for name, want := range map[string]string{
+		"gpu":    "package \"gpu\" cannot be had: driver is the host's\n  gpu 1 depends on driver",
+		"driver": `package "driver" cannot be had: it is the host's`,
+	} {
+		if _, err := debian.Resolve(ix, wishes(name)); err == nil || err.Error() != want {
+			t.Errorf("%s: %v\nwant %s", name, err, want)
+		}
+	}
+	w := wishes("nccl")
+	w.Admits["nccl"] = func(string) bool { return false }
+	if _, err := debian.Resolve(ix, w); err == nil || err.Error() != `package "nccl" cannot be had: none of its versions will do: 2+cuda13 1+cuda12` {
+		t.Errorf("no version will do: %v", err)
+	}
+}

@@ -132,7 +132,7 @@ func (b *builder) container() {
 	for _, c := range b.List("systemPackages") {
 		b.systemPackage(c)
 	}
-	out.CUDA = b.cuda()
+	out.CUDA, out.CUDAPos = b.cuda()
 	out.Registries = b.Strings("registries")
 	if n := b.Int("maxLayers"); n != 0 && (n > 127 || n < 5) { // 0: it cannot be read, which is said already
 		b.Get("maxLayers").Errorf("maxLayers must be from 5 to 127, which is what engines can mount; is %d", n)
@@ -202,35 +202,6 @@ func (b *builder) copyToRoot(text project.Text) {
 	for _, attr := range strings.Split(text[0].Package.Attr, joiner) {
 		*out = append(*out, project.PackagePath(attr, ""))
 	}
-}
-
-// cuda is the attribute of the CUDA packages.
-func (b *builder) cuda() string {
-	for _, path := range [][]string{{"cudaPackages"}, {"cuda", "packages"}} {
-		c := b.Get(path...)
-		switch c.Kind() {
-		case module.KindAttrs:
-			if set := c.String("_nix2gpuSet"); set != "" {
-				return set
-			}
-			c.Errorf("%s must be a set of packages such as pkgs.cudaPackages_12_8", strings.Join(path, "."))
-		case module.KindStr:
-			if !strings.HasPrefix(c.String(), "cudaPackages") {
-				c.Errorf("%s must be a set of packages such as pkgs.cudaPackages_12_8", strings.Join(path, "."))
-			}
-			return c.String()
-		case module.Missing, module.KindNull:
-		default:
-			c.Errorf("%s must be a set of packages such as pkgs.cudaPackages_12_8", strings.Join(path, "."))
-		}
-	}
-	if v := b.String("cuda", "version"); v != "" {
-		return "cudaPackages_" + strings.ReplaceAll(v, ".", "_")
-	}
-	if b.Bool("cuda", "enable") {
-		return "cudaPackages"
-	}
-	return ""
 }
 
 // placeServices says of the processes of serviceModules which instance of the

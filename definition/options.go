@@ -38,9 +38,9 @@ func ContainerOptions() module.Options {
 			Default: map[string]any{}, Example: map[string]any{"8080/tcp": map[string]any{}},
 			Description: "Ports that the container offers to the outside, as \"8080/tcp\"."},
 		"cudaPackages": {Type: module.NullOr(module.Raw), Default: module.Null, Example: module.Expr("pkgs.cudaPackages_12_8"),
-			Description: "The set of CUDA packages that the container uses."},
+			Description: "The set of CUDA packages that the container uses: its image has the libraries that programs load, of NVIDIA's apt repository, and asks the host for GPUs. A part by name, such as pkgs.cudaPackages_12_8.cuda_nvcc in systemPackages, brings what compiles."},
 		"cuda": {Set: module.Options{
-			"enable":   {Type: module.NullOr(module.Bool), Default: module.Null, Description: "Whether the container has CUDA."},
+			"enable":   {Type: module.NullOr(module.Bool), Default: module.Null, Description: "Whether the container has CUDA; false overrules the other options."},
 			"packages": {Type: module.NullOr(module.Raw), Default: module.Null, Description: "The set of CUDA packages; the same as cudaPackages."},
 			"version":  {Type: module.NullOr(module.String), Default: module.Null, Example: "12.8", Description: "The version of CUDA, instead of a set of packages."},
 		}},

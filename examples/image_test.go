@@ -88,7 +88,11 @@ func TestEverythingBuilds(t *testing.T) {
 	}
 	check := func(name, dir string) {
 		t.Run(name, func(t *testing.T) {
-			stdout, stderr, err := built(t, dir, "-o", filepath.Join(t.TempDir(), "out"))
+			args := []string{"-o", filepath.Join(t.TempDir(), "out")}
+			if asksCUDA(t, dir) {
+				args = append(args, "--module", nvidia(t))
+			}
+			stdout, stderr, err := built(t, dir, args...)
 			want, isRefused := refused[name]
 			switch {
 			case isRefused && (err == nil || !strings.Contains(stderr, want)):

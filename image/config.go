@@ -43,13 +43,7 @@ func environment(p *project.Project) (env []string, warnings []string) {
 
 		"SSL_CERT_FILE": "/etc/ssl/certs/ca-bundle.crt",
 	}
-	if p.Container.CUDA != "" {
-		values["NVIDIA_VISIBLE_DEVICES"] = "all"
-		values["NVIDIA_DRIVER_CAPABILITIES"] = "compute,utility"
-		if version := strings.TrimPrefix(p.Container.CUDA, "cudaPackages_"); version != p.Container.CUDA {
-			values["NVIDIA_REQUIRE_CUDA"] = "cuda>=" + strings.ReplaceAll(version, "_", ".")
-		}
-	}
+	maps.Copy(values, cudaEnv(p.Container.CUDA))
 	for _, name := range slices.Sorted(maps.Keys(p.Container.Env)) {
 		v := p.Container.Env[name]
 		text, ok := inContainer(p, v.Text)
@@ -122,7 +116,8 @@ func (b *builder) config(layers []*Layer) (*v1.ConfigFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	labels := map[string]string{"org.opencontainers.image.title": p.Name}
+	labels := cudaLabels(p.Container.CUDA)
+	labels["org.opencontainers.image.title"] = p.Name
 	maps.Copy(labels, p.Container.Labels)
 	maps.Copy(labels, b.spec.Labels)
 	created := v1.Time{Time: b.created(layers)}

@@ -163,6 +163,9 @@ func (c *collector) generated(named string) error {
 }
 
 func (c *collector) add(n *node) error {
+	if n.Kind != deb.Dir && isOfDriver(n.Name) {
+		return driverError(n.Name)
+	}
 	if before, ok := c.made[n.Name]; ok && (before.Kind != deb.Dir || n.Kind != deb.Dir) {
 		return fmt.Errorf("%q comes twice", "/"+n.Name)
 	}

@@ -71,6 +71,7 @@ func fixups() []fixup {
 		{"name services", nameServices},
 		{"os-release", osRelease},
 		{"shell", shell},
+		{"cuda", cuda},
 		{"loader", loader},
 		{"dpkg status", dpkgStatus},
 	}
@@ -412,6 +413,7 @@ func loader(s *system) ([]*node, error) {
 		nodes = append(nodes, file("etc/ld.so.conf", "include /etc/ld.so.conf.d/*.conf\n"))
 	}
 	conf := s.texts(func(name string) bool { return path.Dir(name) == "etc/ld.so.conf.d" })
+	conf = append(conf, cudaConf(s))
 	var entries []ldEntry
 	seen := map[string]bool{}
 	for _, folder := range ldFolders(conf, s.arch) {

@@ -285,6 +285,9 @@ func (s stoppable) Read(p []byte) (int, error) {
 
 // addEntry writes one path of a package.
 func (w *layerWriter) addEntry(p Package, r io.Reader, e *deb.Entry, out *packageFacts) error {
+	if e.Kind != deb.Dir && isOfDriver(e.Name) {
+		return driverError(e.Name)
+	}
 	if kind, ok := w.kinds[e.Name]; ok {
 		if kind == deb.Dir && e.Kind == deb.Dir {
 			out.Facts = append(out.Facts, fact{Path: e.Name, Kind: e.Kind, Mode: e.Mode})

@@ -21,6 +21,8 @@ type Want struct {
 	Name string
 	Attr string      // the attribute that stands for it; "" for what every image has
 	Pos  project.Pos // where it stands in the definition, as far as that is known
+	// Admits says which versions will do; nil: all.
+	Admits func(version string) bool
 }
 
 // Options says what to lock.
@@ -289,12 +291,18 @@ func (e *ensurer) container(ctx context.Context, name, arch string) (Container, 
 	ix = ix.Only(func(archive string) bool { return e.mayUse(name, archive) })
 	old := e.old.Containers[name][arch]
 	without := map[string]bool{}
-	wishes := debian.Wishes{Held: e.held(name, arch), Cut: func(p, need string) bool { return e.cut(name, p, need, without) }}
+	wishes := debian.Wishes{
+		Held: e.held(name, arch, wants), Admits: map[string]func(string) bool{}, Never: ofDriver,
+		Cut: func(p, need string) bool { return e.cut(name, p, need, without) },
+	}
 	if err := e.whole(name, arch, ix, wishes.Held); err != nil {
 		return Container{}, nil, err
 	}
 	asked := map[string]string{} // the name that is resolved, by the one that is wanted
 	for _, w := range wants {
+		if w.Admits != nil {
+			wishes.Admits[w.Name] = w.Admits
+		}
 		asked[w.Name] = w.Name
 		// What a name led to before is held too.
 		if led, ok := old.Wants[w.Name]; ok && hasKey(wishes.Held, led) {
@@ -308,7 +316,7 @@ func (e *ensurer) container(ctx context.Context, name, arch string) (Container, 
 		if !e.release(arch, err) {
 			break
 		}
-		wishes.Held = e.held(name, arch)
+		wishes.Held = e.held(name, arch, wants)
 		solution, err = debian.Resolve(ix, wishes)
 	}
 	if err != nil {
@@ -399,6 +407,9 @@ func (e *ensurer) fromFile(name, arch string, wants []Want) (Container, []Packag
 			}
 			led = w.Name
 		}
+		if w.Admits != nil && led == w.Name && !w.Admits(e.old.find(arch, led).Version) {
+			return Container{}, nil, false
+		}
 		c.Wants[w.Name] = led
 		queue = append(queue, led)
 	}
@@ -451,7 +462,8 @@ func (e *ensurer) index(ctx context.Context, arch string) (*debian.Index, error)
 
 // held are the packages whose versions must stay. Of what a package needs in
 // several containers that of this one counts, else that of the first.
-func (e *ensurer) held(container, arch string) map[string]debian.Chosen {
+// What the container wants otherwise than it is, is not held.
+func (e *ensurer) held(container, arch string, wants []Want) map[string]debian.Chosen {
 	held := map[string]debian.Chosen{}
 	if e.opts.UpdateAll {
 		return held
@@ -469,6 +481,11 @@ func (e *ensurer) held(container, arch string) map[string]debian.Chosen {
 			}
 			needs := slices.DeleteFunc(slices.Clone(p.Needs), func(n string) bool { return !slices.Contains(has, n) })
 			held[n] = debian.Chosen{Locked: p.Locked, Needs: needs, Provides: p.Provides}
+		}
+	}
+	for _, w := range wants {
+		if w.Admits != nil && hasKey(held, w.Name) && !w.Admits(held[w.Name].Version) {
+			delete(held, w.Name)
 		}
 	}
 	return held

@@ -410,3 +410,22 @@ func TestLiftedRecipeNeedsIndex(t *testing.T) {
 	d.opts.Update = []string{"postgresql-15"}
 	d.is(d.ensure(), "libllvm14=14 postgresql-15=15.2")
 }
+
+// What is wanted in another version than the lock has is resolved anew, and nothing
+// else moves.
+func TestLockAdmits(t *testing.T) {
+	d := newDesk(t, "nccl 1+cuda12", "nccl 2+cuda13", "app 1").want("nccl", "app")
+	admit := func(suffix string) {
+		d.want("nccl", "app")
+		d.opts.Wants["web"][0].Admits = func(v string) bool { return strings.HasSuffix(v, suffix) }
+	}
+	admit("+cuda12")
+	d.is(d.ensure(), "app=1 nccl=1+cuda12")
+	d.packages = append(d.packages, "app 2")
+	d.is(d.ensure(), "app=1 nccl=1+cuda12")
+	if d.reads != 1 {
+		t.Errorf("the index was read %d times for a lock that fits", d.reads)
+	}
+	admit("+cuda13")
+	d.is(d.ensure(), "app=1 nccl=2+cuda13")
+}

@@ -22,6 +22,11 @@ type Sources struct {
 func named(p *project.Project) []project.PackageRef {
 	refs := packages.Needed(p, p.Select(p.Enabled(), false)...)
 	refs = append(refs, packages.BareWords(p).Refs...)
+	if set := p.Container.CUDA; set != "" {
+		for _, part := range packages.CUDARuntime(set) {
+			refs = append(refs, project.PackageRef{Attr: set + "." + part, Pos: p.Container.CUDAPos})
+		}
+	}
 	return append(refs, project.PackageRef{Attr: SSHD})
 }
 
@@ -55,7 +60,7 @@ func Wants(p *project.Project, sources Sources) ([]Want, []packages.Archive, err
 		row := packages.Lookup(ref.Attr)
 		if named, ok := sources.Packages[ref.Attr]; ok {
 			for _, name := range named {
-				add(Want{name, ref.Attr, ref.Pos})
+				add(Want{Name: name, Attr: ref.Attr, Pos: ref.Pos})
 			}
 			continue
 		}
@@ -65,7 +70,7 @@ func Wants(p *project.Project, sources Sources) ([]Want, []packages.Archive, err
 			continue
 		}
 		for _, name := range row.Debian {
-			add(Want{name, ref.Attr, ref.Pos})
+			add(Want{Name: name, Attr: ref.Attr, Pos: ref.Pos, Admits: row.Admits})
 		}
 	}
 	for _, name := range packages.Base() {
@@ -75,4 +80,12 @@ func Wants(p *project.Project, sources Sources) ([]Want, []packages.Archive, err
 		return nil, nil, wrong
 	}
 	return wants, archives, nil
+}
+
+// ofDriver says why an image has no part of NVIDIA's driver.
+func ofDriver(name string) string {
+	if !packages.OfDriver(name) {
+		return ""
+	}
+	return "is of NVIDIA's driver, which the host lends to a container"
 }

@@ -36,6 +36,8 @@ func Lookup(attr string) Package {
 		Dirs:     strings.Fields(e.dirs),
 		Links:    map[string][]string{},
 		From:     e.from,
+		Archive:  e.archive,
+		Admits:   e.admits,
 		Users:    strings.Fields(e.users),
 		Keeps:    keeps,
 		Known:    known,
@@ -88,7 +90,7 @@ func setRule(attr string) (func(string) entry, bool) {
 		return rule, true
 	}
 	if strings.HasPrefix(attr, "cudaPackages_") && !strings.Contains(attr, ".") {
-		return cudaPackage, true
+		return func(child string) entry { return cudaPackage(CUDAVersion(attr), child) }, true
 	}
 	return nil, false
 }

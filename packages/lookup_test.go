@@ -34,10 +34,11 @@ func TestIsSet(t *testing.T) {
 // Parts of CUDA are views of the one folder that NVIDIA installs.
 func TestLookupOfSets(t *testing.T) {
 	for attr, want := range map[string]string{
-		"cudaPackages_12_8.cudatoolkit": "nvidia-cuda-toolkit /usr/local/cuda*/bin",
-		"cudaPackages.cudnn":            "nvidia-cudnn ",
+		"cudaPackages_12_8.cudatoolkit": "cuda-compiler-12-8 cuda-libraries-12-8 cuda-libraries-dev-12-8 /usr/local/cuda-12.8/bin /usr/local/cuda*/bin",
+		"cudaPackages.cudnn":            "libcudnn9-cuda-12 ",
 		"cudaPackages.nccl":             "libnccl2 ",
-		"cudaPackages.libcublas":        "nvidia-cuda-toolkit ",
+		"cudaPackages_13_0.libcublas":   "libcublas-13-0 ",
+		"cudaPackages_13_0.cuda_new":    "cuda-new-13-0 ", // NVIDIA's own way to call them
 		"python3Packages.Flask_Cors":    "python3-flask-cors ",
 		"nodePackages.typescript":       "node-typescript ",
 		"perlPackages.DBI":              "libdbi-perl ",

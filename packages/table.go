@@ -24,6 +24,10 @@ type Package struct {
 	Keeps string   // the recipe that is not applied to an image with this package
 	From  string   // where to get it, when Debian has no package of it: Debian is then empty
 	Main  string   // the program that runs when only the package is named
+	// Archive is whose packages Debian names, where those are another's.
+	Archive string
+	// Admits, where it is set, says which versions of the packages will do.
+	Admits func(version string) bool
 	// Known is false for an attribute that no table has: it is then taken for a
 	// Debian package with one program of its own name.
 	Known bool
@@ -40,6 +44,8 @@ type entry struct {
 	from     string // where to get it, when Debian has no package of it
 	users    string // words: whom its servers run as
 	keeps    string // a recipe, of this row itself where it is an alias
+	archive  string // whose packages they are; default: Debian's
+	admits   func(version string) bool
 }
 
 // table is the attributes that definitions use, most of all those of the
@@ -266,26 +272,10 @@ var sets = sync.OnceValue(func() map[string]func(child string) entry {
 		"linuxPackages": func(child string) entry { return entry{programs: child} },
 		"xorg":          func(child string) entry { return entry{programs: child} },
 		"darwin":        func(child string) entry { return entry{programs: child} },
-		"cudaPackages":  cudaPackage,
+		"cudaPackages":  func(child string) entry { return cudaPackage(CUDAVersion("cudaPackages"), child) },
 	}
 })
 
 func pythonPackage(child string) entry {
 	return entry{debian: "python3-" + strings.ToLower(strings.ReplaceAll(child, "_", "-")), programs: child + "?"}
-}
-
-// cudaPackage is one part of the CUDA toolkit. NVIDIA's own packages install
-// the whole of it as one folder, so every part is a view of that folder.
-func cudaPackage(child string) entry {
-	e := entry{debian: "nvidia-cuda-toolkit", programs: "-",
-		links: "/lib=/usr/local/cuda*/lib64 /lib64=/usr/local/cuda*/lib64 /include=/usr/local/cuda*/include"}
-	switch child {
-	case "cudatoolkit", "cuda_nvcc", "cudatoolkit-unsplit":
-		e.dirs, e.programs = "/usr/local/cuda*/bin", "nvcc"
-	case "cudnn":
-		e.debian = "nvidia-cudnn"
-	case "nccl":
-		e.debian = "libnccl2"
-	}
-	return e
 }

@@ -117,6 +117,19 @@ func cmdVendor(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs("vendor.asc"), key.Public(t), 0o644))
 }
 
+// cmdNVIDIA serves a repository as NVIDIA's are, with CUDA 12.8 for amd64: $NVIDIA
+// is its URL, and nvidia.asc its key.
+func cmdNVIDIA(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: nvidia")
+	}
+	t := ts.Value("t").(testing.TB)
+	key := debtest.NewKey(t, 0)
+	tree := debtest.NVIDIA(t, key, time.Now().Add(-time.Hour), "x86_64", debtest.CUDA("12.8")...)
+	ts.Setenv("NVIDIA", debtest.Serve(t, debtest.Tree{}.Add("debian12/x86_64", tree)).URL+"/debian12/x86_64")
+	ts.Check(os.WriteFile(ts.MkAbs("nvidia.asc"), key.Public(t), 0o644))
+}
+
 func readDebs(ts *testscript.TestScript, file string) []debtest.Deb {
 	var debs []debtest.Deb
 	for line := range strings.Lines(ts.ReadFile(file)) {

@@ -72,6 +72,7 @@ func TestScripts(t *testing.T) {
 			"archive":  cmdArchive,
 			"vendor":   cmdVendor,
 			"files":    cmdFiles,
+			"nvidia":   cmdNVIDIA,
 			"age":      cmdAge,
 			"static":   cmdStatic,
 		},

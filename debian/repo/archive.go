@@ -16,8 +16,14 @@ type Archive struct {
 	Suite      string // below dists; one that ends in a slash is a folder of the root itself
 	Components []string
 	Keys       Keyring
-	Expires    bool   // whether Valid-Until counts
-	From       string // where it was configured: "/etc/apt/sources.list:3", or ""
+	Arches     []string // that it has packages for; none: any
+	Expires    bool     // whether Valid-Until counts
+	From       string   // where it was configured: "/etc/apt/sources.list:3", or ""
+}
+
+// serves reports whether an archive may have packages for an architecture.
+func (a Archive) serves(arch string) bool {
+	return len(a.Arches) == 0 || arch == "all" || slices.Contains(a.Arches, arch)
 }
 
 // The words for where Debian's packages come from.

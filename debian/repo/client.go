@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -186,34 +187,41 @@ func (c *Client) fetch(ctx context.Context, p debian.Locked) error {
 	if c.opts.Offline {
 		return &OfflineError{"package " + p.String()}
 	}
-	roots, err := c.roots(p)
+	roots, own, err := c.roots(p)
 	if err != nil {
 		return err
 	}
 	for i, root := range roots {
 		err = c.download.Fetch(ctx, download.File{URL: root + "/" + escape(p.Path), Size: p.Size, SHA256: p.SHA256}, place)
+		last := i == len(roots)-1
 		if !download.IsGone(err) {
-			return err
+			if err == nil || i >= own-1 || ctx.Err() != nil {
+				return err
+			}
+			continue // the archive for another architecture may have it
 		}
-		if i == len(roots)-1 {
+		if last {
 			return c.gone(ctx, p, err)
 		}
 	}
 	return err
 }
 
-// roots are where an archive's files are to be found, the first before others.
-func (c *Client) roots(p debian.Locked) ([]string, error) {
+// roots are where an archive's files are to be found, the first before others. The
+// first own of them are the archive itself, which may have one for each architecture.
+func (c *Client) roots(p debian.Locked) (roots []string, own int, err error) {
 	for _, a := range c.opts.Archives {
-		if a.Name == p.Archive {
-			roots := []string{a.URL}
-			if c.opts.Snapshot != "" {
-				roots = append(roots, strings.TrimRight(strings.ReplaceAll(c.opts.Snapshot, "{archive}", p.Archive), "/"))
-			}
-			return roots, nil
+		if a.Name == p.Archive && a.serves(p.Arch) && !slices.Contains(roots, a.URL) {
+			roots = append(roots, a.URL)
 		}
 	}
-	return nil, fmt.Errorf("package %s is of the archive %q, which the definition does not name", p, p.Archive)
+	if own = len(roots); own > 0 {
+		if c.opts.Snapshot != "" {
+			roots = append(roots, strings.TrimRight(strings.ReplaceAll(c.opts.Snapshot, "{archive}", p.Archive), "/"))
+		}
+		return roots, own, nil
+	}
+	return nil, 0, fmt.Errorf("package %s is of the archive %q, which the definition does not name", p, p.Archive)
 }
 
 // escape makes a path fit for a URL: archives have names with + and ~, which

@@ -54,9 +54,10 @@ func (c *Client) Index(ctx context.Context, arch string) (*debian.Index, []Origi
 		origin Origin
 		err    error
 	}
-	answers := make([]answer, len(c.opts.Archives))
+	archives := slices.DeleteFunc(slices.Clone(c.opts.Archives), func(a Archive) bool { return !a.serves(arch) })
+	answers := make([]answer, len(archives))
 	var wg sync.WaitGroup
-	for i, a := range c.opts.Archives {
+	for i, a := range archives {
 		wg.Go(func() {
 			out := &answers[i]
 			if out.tables, out.origin, out.err = c.archive(ctx, a, arch); out.err != nil && ctx.Err() == nil {

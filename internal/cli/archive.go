@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -39,13 +40,10 @@ func (f *archiveFlags) add(cmd *cobra.Command) {
 // client opens archives and cache for containers of a definition whose lock, if
 // it has one, is given. It must be closed.
 func (f *archiveFlags) client(ctx context.Context, env *Env, file *lock.File, containers ...*loaded) (*repo.Client, error) {
-	others, err := aptSources(containers)
-	if err != nil {
+	place := repo.Place{Suite: f.suiteOf(file), Mirror: orElse(f.mirror, env.Getenv("NIX2GPU_MIRROR"))}
+	var err error
+	if place.Others, err = aptSources(containers, place.Suite); err != nil {
 		return nil, err
-	}
-	place := repo.Place{Suite: f.suite, Mirror: orElse(f.mirror, env.Getenv("NIX2GPU_MIRROR")), Others: others}
-	if place.Suite == "" && file != nil {
-		place.Suite = file.Suite
 	}
 	if f.keyring != "" {
 		if place.Keyring, err = os.ReadFile(env.path(f.keyring)); err != nil {
@@ -68,6 +66,15 @@ func (f *archiveFlags) client(ctx context.Context, env *Env, file *lock.File, co
 	return repo.NewClient(ctx, repo.Options{
 		Cache: dir, Archives: archives, Offline: f.offline, Snapshot: env.Getenv("NIX2GPU_SNAPSHOT"), Now: env.Now,
 	})
+}
+
+// suiteOf is the release that packages are of.
+func (f *archiveFlags) suiteOf(file *lock.File) string {
+	suite := f.suite
+	if suite == "" && file != nil {
+		suite = file.Suite
+	}
+	return orElse(suite, repo.DefaultSuite)
 }
 
 // lockName is how the lock calls the container of a definition.
@@ -110,51 +117,75 @@ func (l *loaded) recipes(variant string) []packages.Recipe {
 func sources(containers ...*loaded) map[string][]string {
 	out := map[string][]string{}
 	for _, l := range containers {
-		if l.config == nil {
-			continue
-		}
-		for _, s := range definition.AptSources(l.config) {
+		for _, s := range l.aptSources(repo.DefaultSuite) {
 			out[l.lockName()] = append(out[l.lockName()], s.Name)
 		}
 	}
 	return out
 }
 
-// aptSources are the archives beyond Debian's that containers name. Several may
-// name the same one.
-func aptSources(containers []*loaded) ([]repo.Archive, error) {
+// aptSources are the repositories that the container's definition names, and
+// those that the package table knows of.
+func (l *loaded) aptSources(suite string) []definition.AptSource {
+	if l.config == nil {
+		return nil
+	}
+	all := definition.AptSources(l.config)
+	for i := range all {
+		all[i].Pos = strings.TrimPrefix(all[i].Pos, l.root+"/")
+	}
+	return withNVIDIA(l.project, all, suite)
+}
+
+// aptSources are the archives beyond Debian's that containers take packages from.
+// Several may name the same one.
+func aptSources(containers []*loaded, suite string) ([]repo.Archive, error) {
 	var out []repo.Archive
 	have := map[string]definition.AptSource{}
 	for _, l := range containers {
-		if l.config == nil {
-			continue
-		}
-		for _, s := range definition.AptSources(l.config) {
-			s.Pos = strings.TrimPrefix(s.Pos, l.root+"/")
+		for _, s := range l.aptSources(suite) {
 			if other, ok := have[s.Name]; ok {
-				if other.URL != s.URL || other.Suite != s.Suite || other.Key != s.Key || !slices.Equal(other.Components, s.Components) {
+				if !maps.Equal(other.URL, s.URL) || other.Suite != s.Suite || other.Key != s.Key || !slices.Equal(other.Components, s.Components) {
 					return nil, &exitError{exitUsage, fmt.Errorf("%s: apt source %q is another than at %s: one name must mean one repository", s.Pos, s.Name, other.Pos)}
 				}
 				continue
 			}
 			have[s.Name] = s
-			data := []byte(s.Key)
-			if !strings.Contains(s.Key, "-----BEGIN PGP") {
-				var err error
-				if data, err = os.ReadFile(absolute(l.root, s.Key)); err != nil {
-					return nil, &exitError{exitUsage, fmt.Errorf("%s: cannot read the key of apt source %q: %w", s.Pos, s.Name, err)}
-				}
-			}
-			keys, err := repo.NewKeyring(data)
+			keys, err := keysOf(l.root, s, suite)
 			if err != nil {
-				return nil, &exitError{exitUsage, fmt.Errorf("%s: the key of apt source %q: %w", s.Pos, s.Name, err)}
+				return nil, &exitError{exitUsage, err}
 			}
-			out = append(out, repo.Archive{
-				Name: s.Name, URL: strings.TrimRight(s.URL, "/"), Suite: s.Suite, Components: s.Components, Keys: keys, Expires: true, From: s.Pos,
-			})
+			for _, arch := range slices.Sorted(maps.Keys(s.URL)) {
+				a := repo.Archive{
+					Name: s.Name, URL: strings.TrimRight(s.URL[arch], "/"), Suite: s.Suite, Components: s.Components, Keys: keys, Expires: true, From: s.Pos,
+				}
+				if arch != "" {
+					a.Arches = []string{arch}
+				}
+				out = append(out, a)
+			}
 		}
 	}
 	return out, nil
+}
+
+// keysOf reads the keys that a repository is signed by.
+func keysOf(root string, s definition.AptSource, suite string) (repo.Keyring, error) {
+	if s.Key == "" && s.Name == packages.NVIDIA {
+		return repo.Keyring{}, noNVIDIAKey(s, suite)
+	}
+	data := []byte(s.Key)
+	if !strings.Contains(s.Key, "-----BEGIN PGP") {
+		var err error
+		if data, err = os.ReadFile(absolute(root, s.Key)); err != nil {
+			return repo.Keyring{}, fmt.Errorf("%s: cannot read the key of apt source %q: %w", s.Pos, s.Name, err)
+		}
+	}
+	keys, err := repo.NewKeyring(data)
+	if err != nil {
+		return repo.Keyring{}, fmt.Errorf("%s: the key of apt source %q: %w", s.Pos, s.Name, err)
+	}
+	return keys, nil
 }
 
 // lockError tells what is wrong in the definition from what failed elsewhere.

@@ -372,6 +372,9 @@ func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches [
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	if err := l.checkNVIDIA(o.suiteOf(file), arches); err != nil {
+		return nil, nil, nil, err
+	}
 	client, err := o.client(ctx, env, file, l)
 	if err != nil {
 		return nil, nil, nil, err

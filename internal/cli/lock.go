@@ -129,6 +129,11 @@ func runLock(ctx context.Context, env *Env, t *target, f *lockFlags) error {
 	if opts.Arches, err = f.arches(file, slices.Sorted(maps.Keys(opts.Wants))); err != nil {
 		return err
 	}
+	for _, l := range all {
+		if err := l.checkNVIDIA(f.suiteOf(file), opts.Arches); err != nil {
+			return err
+		}
+	}
 	client, err := f.client(ctx, env, file, all...)
 	if err != nil {
 		return err

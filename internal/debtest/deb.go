@@ -32,6 +32,7 @@ type Deb struct {
 	// Scripts are maintainer scripts and other files of the control part, by name.
 	Scripts     map[string]string
 	Compression string // of both parts: "xz" (default), "gz", "zst", "none"
+	Signed      bool   // with a member that holds a signature, as NVIDIA's have
 	// Data stands in for the whole data.tar, uncompressed: for damage that
 	// Entries can't express.
 	Data []byte
@@ -112,11 +113,15 @@ func (d Deb) Bytes(tb testing.TB) []byte {
 		data = Tar(tb, entries)
 	}
 	suffix := map[string]string{"": ".xz", "xz": ".xz", "gz": ".gz", "zst": ".zst", "none": ""}[d.Compression]
-	return Ar(
-		Member{"debian-binary", []byte("2.0\n")},
-		Member{"control.tar" + suffix, Compress(tb, d.Compression, Tar(tb, control))},
-		Member{"data.tar" + suffix, Compress(tb, d.Compression, data)},
-	)
+	members := []Member{
+		{"debian-binary", []byte("2.0\n")},
+		{"control.tar" + suffix, Compress(tb, d.Compression, Tar(tb, control))},
+		{"data.tar" + suffix, Compress(tb, d.Compression, data)},
+	}
+	if d.Signed {
+		members = append(members, Member{"_gpgbuilder", []byte("-----BEGIN PGP SIGNED MESSAGE-----\n")})
+	}
+	return Ar(members...)
 }
 
 // withParents writes names as dpkg does, "./usr/bin/x", after the folders above.
