@@ -64,6 +64,7 @@ var mayImport = map[string][]string{
 	"internal/testkit": {"..."},
 	"internal/debtest": {},
 	"internal/engine":  {"internal/testkit", "packages", "project"},
+	"internal/guest":   {"internal/testkit"},
 	"internal/gputest": {},
 	"gpu":              {"project"},
 	"internal/arch":    {},

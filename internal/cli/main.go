@@ -10,11 +10,24 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"nix2gpu/process"
 	"nix2gpu/spelling"
 )
 
-// Main runs the command that env.Args names and returns the exit code.
+// Main runs the command that env.Args names and returns the exit code. As the
+// first process of a machine, and not of a container, it powers that off: without
+// it the kernel can only panic, and nobody waits for the code.
 func Main(ctx context.Context, env *Env) int {
+	code := run(ctx, env)
+	if process.IsMachineInit() {
+		say(env.Stderr, "powering off (exit code %d)", code)
+		err := process.PowerOff()
+		say(env.Stderr, "cannot power off: %v", err)
+	}
+	return code
+}
+
+func run(ctx context.Context, env *Env) int {
 	if ran, err := runHidden(ctx, env, arguments(env)); ran {
 		if err != nil {
 			report(env, "nix2gpu", err)
