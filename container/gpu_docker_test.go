@@ -2,6 +2,9 @@ package container_test
 
 import (
 	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -90,5 +93,51 @@ func TestLentGPU(t *testing.T) {
 			}
 			e.MustExec("stop", id)
 		})
+	}
+}
+
+// In a container nvidia-smi tells the host's process numbers: memory is told by
+// service where a number is one of ours for sure, and else not at all.
+func TestGPUMemoryInContainer(t *testing.T) {
+	e := engine.Docker(t)
+	s := gputest.New(t, gputest.H100())
+	image(t, e, "my-container:latest", `{ perSystem.nix2gpu."my-container".services = {
+  custom."train" = { enable = true; command = "`+s.Hold(2048, 0)+`"; gpu.count = 1; };
+  custom."web" = { enable = true; command = "sleep infinity"; };
+  custom."broken" = { enable = true; command = "bash -c 'exit 3'"; gpu.count = 1; restart = "no"; depends_on.web = "started"; };
+}; }`)
+	kmsg := filepath.Join(t.TempDir(), "kmsg")
+	if err := os.WriteFile(kmsg, []byte("6,1,5,-;usb 1-1: new device\n4,2,9000000000000,-;NVRM: Xid (PCI:0000:1b:00): 79, GPU has fallen off the bus.\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	id := e.Container(append(s.Docker(gputest.LibDir()), "-v", kmsg+":/dev/kmsg:ro", "my-container:latest")...)
+	logs := e.WaitLogs(id, "2 of 3 services healthy; failed: broken (exit code 3)")
+	if want := "[nix2gpu] broken: the driver reported Xid 79 of GPU 0000:1b:00: the GPU has fallen off the bus: restart the host\n"; !strings.Contains(logs, want) {
+		t.Errorf("the Xid is not told:\n%s", logs)
+	}
+	e.WaitLogs(id, "[train] holds 2048 MiB")
+	top := func() string { t.Helper(); return e.MustExec("exec", id, "nix2gpu", "top") }
+	const unknown = "1 program holds 2 GiB of the GPUs, and of which service is not known: nvidia-smi tells the host's process numbers; run with --pid=host to see them by service"
+	if out := top(); !strings.Contains(out, "2 GiB of GPU 0\n") || strings.Contains(out, unknown) || !strings.Contains(out, "note: the driver reported Xid 79") {
+		t.Errorf("a driver that tells our numbers:\n%s", out)
+	}
+	s.State.PIDOffset = 1 << 20
+	s.Save()
+	if out := top(); strings.Contains(out, "of GPU 0\n") || !strings.Contains(out, "note: "+unknown+"\n") {
+		t.Errorf("a driver that tells the host's numbers:\n%s", out)
+	}
+	// By accident one of the host's numbers is that of a service that has no GPU.
+	web := regexp.MustCompile(`pid: +([0-9]+)`).FindStringSubmatch(e.MustExec("exec", id, "nix2gpu", "status", "web"))
+	if web == nil {
+		t.Fatal("status shows no pid of web")
+	}
+	pid, err := strconv.Atoi(web[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.State.Apps = []gputest.App{{PID: pid, UUID: gputest.UUID0, Used: 7000}}
+	s.Save()
+	if out := top(); strings.Contains(out, "of GPU 0\n") || !strings.Contains(out, "note: 2 programs hold 8.8 GiB") {
+		t.Errorf("another's number:\n%s", out)
 	}
 }

@@ -32,6 +32,7 @@ type Service struct {
 	Exit     *project.Exit  `json:"exit,omitempty"`   // the last end of one of its processes that mattered
 	Probe    *Probe         `json:"probe,omitempty"`  // the last verdict
 	Ports    []project.Port `json:"ports,omitempty"`
+	GPU      bool           `json:"gpu,omitempty"` // it uses GPUs
 }
 
 // An Unmet is a dependency that holds a service back.

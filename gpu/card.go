@@ -186,6 +186,32 @@ func addParts(cards []Card, list string) {
 	}
 }
 
+// Others are programs that hold memory and whose process is nobody's.
+type Others struct {
+	Programs int
+	Used     int64 // as far as the driver says
+}
+
+// Share sums up who holds how much of which card, by the owners of processes.
+func Share(apps []App, owner func(pid int) (name string, ok bool)) (used map[string]map[string]int64, others Others) {
+	used = map[string]map[string]int64{}
+	strangers := map[int]bool{}
+	for _, a := range apps {
+		name, ok := owner(a.PID)
+		if !ok {
+			strangers[a.PID] = true
+			others.Used += max(a.Used, 0)
+			continue
+		}
+		if used[name] == nil {
+			used[name] = map[string]int64{}
+		}
+		used[name][a.Card] += max(a.Used, 0)
+	}
+	others.Programs = len(strangers)
+	return used, others
+}
+
 // An App is a program that holds memory of a GPU.
 type App struct {
 	PID  int    // of the host, in whatever namespace we are

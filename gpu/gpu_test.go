@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -301,28 +302,59 @@ func TestDataCentre(t *testing.T) {
 }
 
 func TestBusy(t *testing.T) {
-	cards := []gpu.Card{{Index: 0, UUID: "GPU-a", Name: "A", Memory: 80 * gib, Used: 20 * gib, Free: 60 * gib}}
+	card := gpu.Card{UUID: "GPU-a", Name: "A", Memory: 80 * gib, Used: 20 * gib}
 	for _, c := range []struct {
 		name   string
 		before gpu.Before
-		needed int64
-		dead   []gpu.App
 		want   string
 	}{
-		{"as before", gpu.Before{"GPU-a": 20 * gib}, 0, nil, ""},
-		{"the driver's own", gpu.Before{"GPU-a": 20*gib - 60<<20}, 0, nil, ""},
-		{"still held", gpu.Before{"GPU-a": 5 * gib}, 0, nil, "GPU 0 (A) has 20 GiB in use, 15 GiB more than before"},
-		{"others have used it", gpu.Before{}, 0, nil, ""},
-		{"not enough is free", gpu.Before{}, 70 * gib, nil, "GPU 0 (A) has 60 GiB free of the 70 GiB that it needs"},
-		{"enough is free", gpu.Before{}, 60 * gib, nil, ""},
-		{"held by the dead", gpu.Before{}, 0, []gpu.App{{1, "GPU-a", 3 * gib}, {2, "GPU-b", gib}, {3, "GPU-a", -1}}, "GPU 0 (A) has 3 GiB in use by programs that have ended"},
+		{"as before", gpu.Before{"GPU-a": 20 * gib}, ""},
+		{"less than before", gpu.Before{"GPU-a": 30 * gib}, ""},
+		{"the driver's own", gpu.Before{"GPU-a": 20*gib - 60<<20}, ""},
+		{"still held", gpu.Before{"GPU-a": 5 * gib}, "GPU 0 (A) has 20 GiB in use, 15 GiB more than before"},
+		{"others have used it", gpu.Before{"GPU-b": 0}, ""},
 	} {
-		if got := gpu.Busy(cards, c.before, c.needed, c.dead); got != c.want {
+		if got := gpu.Busy([]gpu.Card{card}, c.before); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
-	if got := gpu.Busy([]gpu.Card{{UUID: "GPU-a", Used: -1, Free: -1}}, gpu.Before{"GPU-a": 0}, gib, nil); got != "" {
+	card.Used = -1
+	if got := gpu.Busy([]gpu.Card{card}, gpu.Before{"GPU-a": 0}); got != "" {
 		t.Errorf("what is not known: %q", got)
+	}
+}
+
+// Apps are told apart by who their process is of, or not at all.
+func TestShare(t *testing.T) {
+	apps := []gpu.App{{1, "GPU-a", gib}, {2, "GPU-a", 2 * gib}, {2, "GPU-b", -1}, {3, "GPU-b", 4 * gib}, {9, "GPU-a", 8 * gib}, {8, "GPU-a", -1}}
+	owner := func(pid int) (string, bool) {
+		name := map[int]string{1: "api", 2: "api", 3: "train"}[pid]
+		return name, name != ""
+	}
+	used, others := gpu.Share(apps, owner)
+	if want := (map[string]map[string]int64{"api": {"GPU-a": 3 * gib, "GPU-b": 0}, "train": {"GPU-b": 4 * gib}}); !maps.EqualFunc(used, want, maps.Equal) {
+		t.Errorf("by owner: %v, want %v", used, want)
+	}
+	if others.Programs != 2 || others.Used != 8*gib {
+		t.Errorf("others: %+v", others)
+	}
+}
+
+// The kernel's log is read to its end, and what is older is left out.
+func TestXids(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "kmsg")
+	line := func(second, code int) string {
+		return fmt.Sprintf("4,1,%d000000,-;NVRM: Xid (PCI:0000:1b:00): %d, text\n SUBSYSTEM=pci\n", second, code)
+	}
+	if err := os.WriteFile(file, []byte(line(10, 13)+"6,2,11000000,-;usb 1-1: new device\n"+line(20, 79)+line(21, 48)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	xids, err := gpu.Xids(file, 15*time.Second)
+	if err != nil || len(xids) != 2 || xids[0].Code != 79 || xids[1].Code != 48 {
+		t.Errorf("got %v, %v", xids, err)
+	}
+	if _, err := gpu.Xids(file+".none", 0); err == nil {
+		t.Error("a log that is not there was read")
 	}
 }
 

@@ -215,8 +215,8 @@ func (s *session) serve() error {
 	}
 	s.server = server.New(server.Options{
 		Engine: asked{s.engine, s}, Resolve: (*project.Project).ResolveAll, Reload: s.reload, Logs: s.hub.Reader(),
-		Degraded: s.watch.look,
-		Root:     s.Root, Definition: s.job.Definition, Version: s.opts.Version, Log: s.log,
+		Degraded: s.watch.look, Usage: s.usage,
+		Root: s.Root, Definition: s.job.Definition, Version: s.opts.Version, Log: s.log,
 	})
 	served := make(chan struct{})
 	go func() {

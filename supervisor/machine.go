@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"nix2gpu/control"
@@ -59,6 +60,8 @@ type machine struct {
 	mu     sync.Mutex
 	runs   map[RunID]*execution
 	warned map[project.ID]bool // a limit that is not kept was announced
+
+	memory gpuMemory
 }
 
 // execution is one run on this machine.
@@ -73,6 +76,8 @@ type execution struct {
 	// Set before Spawned is reported, read after it.
 	proc   *process.Process
 	probes *probe.Group
+
+	told atomic.Bool // somebody has asked it to end
 
 	notify  *probe.Notify
 	readyFD *probe.ReadyFD
@@ -143,6 +148,7 @@ func (m *machine) Signal(id RunID, signal project.Signal, group bool) {
 	if x == nil {
 		return
 	}
+	x.told.Store(true)
 	if !group {
 		_ = x.proc.Signal(signal) // it may have ended just now
 		return
@@ -167,6 +173,7 @@ func (m *machine) Shutdown(id RunID, c project.Command) {
 	if x == nil {
 		return
 	}
+	x.told.Store(true)
 	go func() {
 		f := Fact{Kind: ShutdownDone, Run: id}
 		if err := x.shutdown(c); err != nil {
@@ -198,6 +205,9 @@ func (x *execution) live() project.Exit {
 func (x *execution) begin() (*process.Process, *servicelog.Run, error) {
 	launch, err := patiently(x.cancel, x.prepare)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := x.awaitGPU(); err != nil {
 		return nil, nil, err
 	}
 	begun, err := x.takeFiles()
@@ -397,6 +407,9 @@ func (x *execution) exit(p *process.Process) project.Exit {
 	exit := p.Exit()
 	if left := p.Left(); len(left) > 0 {
 		x.m.say(x, sayLeft(len(left)))
+	}
+	if !exit.Success() && !p.Killed() && !x.told.Load() {
+		x.sayXids(time.Duration(exit.Ran))
 	}
 	if x.Process.Role == project.Main && !exit.Success() && !p.Killed() && time.Duration(exit.Ran) < 10*time.Second {
 		exit.Hint = portHint(x.Service)

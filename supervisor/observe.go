@@ -214,7 +214,7 @@ func (c *core) status(s *service) control.Service {
 		ID: s.id, Label: s.spec.Label, Type: s.spec.Type, Namespace: s.spec.Namespace,
 		Disabled: s.spec.Disabled, Wanted: s.wanted,
 		State: s.state, Since: s.since, Health: s.health(), Why: c.why(s),
-		Starts: s.starts, Restarts: s.restarts, Streak: s.streak.n, Next: s.pause.until,
+		GPU: s.spec.GPUs != nil, Starts: s.starts, Restarts: s.restarts, Streak: s.streak.n, Next: s.pause.until,
 	}
 	for _, p := range s.spec.Ports {
 		st.Ports = append(st.Ports, project.Port{Port: p.Port, Protocol: p.Protocol, Address: p.Address})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nix2gpu/control"
+	"nix2gpu/gpu"
 	"nix2gpu/process"
 	"nix2gpu/project"
 )
@@ -149,6 +150,19 @@ func hintPort(port int, h process.Holder) string {
 		who = fmt.Sprintf("%s (pid %d)", h.Name, h.PID)
 	}
 	return fmt.Sprintf("port %d is used by %s", port, who)
+}
+
+// What is said of the GPUs of a service.
+func sayGPUBusy(busy string) string { return "waits until the memory of its last run is free: " + busy }
+
+func sayGPUFree(after time.Duration) string { return "the memory is free after " + seconds(after) }
+
+func sayGPUStillBusy(after time.Duration, busy string) string {
+	return fmt.Sprintf("starts although its memory is not free after %s: %s", seconds(after), busy)
+}
+
+func sayNoKmsg(err error) string {
+	return fmt.Sprintf("it uses a GPU and failed; Xid errors of the driver are not seen here: %s: %v; %s", gpu.Kmsg, err, gpu.KmsgHint)
 }
 
 // Why a process could not be started.

@@ -46,6 +46,12 @@ func (c *Client) State(ctx context.Context) (*control.State, error) {
 	return &s, c.call(ctx, http.MethodGet, "/v1/state", nil, &s)
 }
 
+// Usage asks for what services use now. It can take as long as nvidia-smi may.
+func (c *Client) Usage(ctx context.Context) (*control.Usage, error) {
+	var u control.Usage
+	return &u, c.call(ctx, http.MethodGet, "/v1/usage", nil, &u)
+}
+
 // Start starts services, and what they depend on unless noDeps. It does not
 // wait for them.
 func (c *Client) Start(ctx context.Context, services []string, noDeps bool) ([]control.Service, error) {

@@ -32,6 +32,8 @@ type Options struct {
 	// able to run here.
 	Reload func(ctx context.Context, p *project.Project) (project.Valid, error)
 
+	// Usage, when set, looks up what services use.
+	Usage func(ctx context.Context) (control.Usage, error)
 	// Degraded, when set, is what the supervisor can't do at present.
 	Degraded func() []control.Degraded
 
@@ -117,6 +119,7 @@ func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]handler{
 		"GET /v1/state":    s.getState,
+		"GET /v1/usage":    s.getUsage,
 		"GET /v1/events":   s.getEvents,
 		"POST /v1/start":   s.action(s.start),
 		"POST /v1/stop":    s.action(s.stop),
@@ -185,6 +188,18 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 
 func (s *Server) getState(w http.ResponseWriter, r *http.Request) error {
 	writeJSON(w, http.StatusOK, s.state(s.opts.Engine.Snapshot()))
+	return nil
+}
+
+func (s *Server) getUsage(w http.ResponseWriter, r *http.Request) error {
+	var usage control.Usage
+	if s.opts.Usage != nil {
+		var err error
+		if usage, err = s.opts.Usage(r.Context()); err != nil {
+			return err
+		}
+	}
+	writeJSON(w, http.StatusOK, usage)
 	return nil
 }
 

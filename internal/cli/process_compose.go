@@ -40,7 +40,7 @@ terminal interface and no HTTP port; flags about them are accepted and change no
 		RunE:              func(cmd *cobra.Command, args []string) error { return upOpts.run(cmd.Context(), args) },
 	}
 	upOpts.addFlags(upCmd)
-	addVerbs(root, upCmd, newDown(env), newPs(env), newStatus(env), newLogs(env), newStart(env), newStop(env), newRestart(env),
+	addVerbs(root, upCmd, newDown(env), newPs(env), newStatus(env), newTop(env), newLogs(env), newStart(env), newStop(env), newRestart(env),
 		newKill(env), newWait(env), newEvents(env), newCheck(env), newConfig(env),
 		newPCProcess(env), newPCProject(env), newPCNamespace(env),
 		newVersion(env), newCompletion(env))

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nix2gpu/control"
+	"nix2gpu/gpu"
 	"nix2gpu/project"
 )
 
@@ -18,6 +19,7 @@ type psOptions struct {
 	target target
 	output string
 	quiet  bool
+	gpus   bool // say below the table who holds memory of GPUs
 }
 
 func newPs(env *Env) *cobra.Command {
@@ -54,7 +56,7 @@ func newStatus(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [DEFINITION] [SERVICE...]",
 		Short: "Say how the project is, or all about one service",
-		Long: `Without a service, the same list as ps. With services, a block for each: what it is
+		Long: `Without a service, the same list as ps, and who holds memory of GPUs. With services, a block for each: what it is
 doing, since when and why, its processes, ports, last exit and probe, and its last
 lines of output; the exit code is 1 when one of them has failed or was skipped.`,
 		ValidArgsFunction: completeServices(env),
@@ -63,6 +65,7 @@ lines of output; the exit code is 1 when one of them has failed or was skipped.`
 				return err
 			}
 			if len(opts.target.services) == 0 || opts.output != "table" {
+				opts.gpus = opts.output == "table" && !opts.quiet
 				return runPs(cmd.Context(), env, opts)
 			}
 			return runStatus(cmd.Context(), env, opts)
@@ -96,6 +99,9 @@ func runPs(ctx context.Context, env *Env, opts psOptions) error {
 		}
 	default:
 		writeTable(env, state, opts.output == "wide")
+		if opts.gpus {
+			writeGPUMemory(env.Stdout, usageOf(ctx, env, c, state.Services))
+		}
 	}
 	return nil
 }
@@ -159,6 +165,21 @@ func writeTable(env *Env, state *control.State, wide bool) {
 	}
 	writeColumns(env, rows)
 	writeDegraded(env.Stdout, state)
+}
+
+// writeGPUMemory says who holds memory of GPUs, and what of it is not known.
+func writeGPUMemory(w io.Writer, usage *control.Usage) {
+	if usage == nil {
+		return
+	}
+	for _, u := range usage.Services {
+		for _, share := range u.GPU {
+			fmt.Fprintf(w, "%s: %s of %s\n", u.Label, gpu.Bytes(share.Memory), cardName(usage, share.Index))
+		}
+	}
+	for _, note := range usage.Notes {
+		fmt.Fprintf(w, "note: %s\n", note)
+	}
 }
 
 // writeDegraded says what the supervisor can't do at present.

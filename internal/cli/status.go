@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"nix2gpu/control"
+	"nix2gpu/control/client"
+	"nix2gpu/gpu"
 )
 
 // statusLines is how much of a service's output its status shows.
@@ -25,12 +28,14 @@ func runStatus(ctx context.Context, env *Env, opts psOptions) error {
 	if err != nil {
 		return err
 	}
+	usage := usageOf(ctx, env, c, services)
 	code := exitOK
 	for i, s := range services {
 		if i > 0 {
 			fmt.Fprintln(env.Stdout)
 		}
 		writeStatus(env.Stdout, state, s)
+		writeShares(env.Stdout, usage, s)
 		if err := tailOf(ctx, env, &opts.target, s, state.Since, statusLines); err != nil {
 			fmt.Fprintf(env.Stderr, "log of %s: %v\n", s.Label, err)
 		}
@@ -38,11 +43,54 @@ func runStatus(ctx context.Context, env *Env, opts psOptions) error {
 			code = exitFailed
 		}
 	}
+	if usage != nil {
+		for _, note := range usage.Notes {
+			fmt.Fprintf(env.Stdout, "note: %s\n", note)
+		}
+	}
 	writeDegraded(env.Stdout, state)
 	if code != exitOK {
 		return &exitError{code: code}
 	}
 	return nil
+}
+
+// usageOf asks for what services use, where one of them runs on GPUs: how much
+// of their memory it holds is nowhere else to be seen. nil: nobody was asked.
+func usageOf(ctx context.Context, env *Env, c *client.Client, services []control.Service) *control.Usage {
+	if !slices.ContainsFunc(services, func(s control.Service) bool { return s.GPU && s.PID != 0 }) {
+		return nil
+	}
+	usage, err := c.Usage(ctx)
+	if err != nil {
+		fmt.Fprintf(env.Stderr, "memory of GPUs: %v\n", err)
+		return nil
+	}
+	return usage
+}
+
+// writeShares prints what a service holds of GPUs.
+func writeShares(w io.Writer, usage *control.Usage, s control.Service) {
+	if usage == nil {
+		return
+	}
+	for _, u := range usage.Services {
+		if u.ID != s.ID {
+			continue
+		}
+		for _, share := range u.GPU {
+			fmt.Fprintf(w, "  %-10s %s of %s\n", "gpu:", gpu.Bytes(share.Memory), cardName(usage, share.Index))
+		}
+	}
+}
+
+func cardName(usage *control.Usage, index int) string {
+	for _, card := range usage.GPUs {
+		if card.Index == index {
+			return gpu.Card{Index: card.Index, Name: card.Name}.String()
+		}
+	}
+	return fmt.Sprintf("GPU %d", index)
 }
 
 // writeStatus prints all that is known of a service, and nothing that isn't.

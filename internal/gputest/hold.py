@@ -6,10 +6,11 @@ HOME = "@HOME@"
 
 with open(HOME + "/state.json") as f:
     card = json.load(f)["cards"][int(sys.argv[2]) if len(sys.argv) > 2 else 0]
-try:
-    device = open("/dev/nvidia%d" % card["index"], "rb")
-except OSError:
-    device = open(HOME + "/dev/nvidia%d" % card["index"], "rb")
+device = None
+for path in ("/dev/nvidia%d" % card["index"], HOME + "/dev/nvidia%d" % card["index"]):
+    if os.path.exists(path):  # not on a machine that lends it to nobody
+        device = open(path, "rb")
+        break
 path = "%s/held/%d" % (HOME, os.getpid())
 with open(path + ".new", "w") as f:
     f.write("%s %s\n" % (card["uuid"], sys.argv[1]))

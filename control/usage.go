@@ -1,0 +1,43 @@
+package control
+
+import (
+	"time"
+
+	"nix2gpu/project"
+)
+
+// A Usage is what services use at one moment. It is looked up when somebody
+// asks, and at no other time.
+type Usage struct {
+	At       time.Time      `json:"at"`
+	Services []ServiceUsage `json:"services"`        // those that run, by label
+	GPUs     []GPU          `json:"gpus,omitempty"`  // of the machine, as far as they are known
+	Notes    []string       `json:"notes,omitempty"` // what could not be found out, and why
+}
+
+// A ServiceUsage is what one service uses, with all processes of it.
+type ServiceUsage struct {
+	ID     project.ID       `json:"id"`
+	Label  string           `json:"label"`
+	PIDs   []int            `json:"pids"`
+	CPU    project.Duration `json:"cpu"`    // of the processes that live
+	Memory int64            `json:"memory"` // resident, in bytes
+	GPU    []GPUShare       `json:"gpu,omitempty"`
+}
+
+// A GPUShare is the memory of one GPU that a service holds.
+type GPUShare struct {
+	Index  int    `json:"index"`
+	UUID   string `json:"uuid"`
+	Memory int64  `json:"memory"` // bytes
+}
+
+// A GPU is one card as nvidia-smi shows it. Sizes are in bytes, -1 where the
+// driver does not say.
+type GPU struct {
+	Index  int    `json:"index"`
+	UUID   string `json:"uuid"`
+	Name   string `json:"name"`
+	Memory int64  `json:"memory"`
+	Used   int64  `json:"used"`
+}

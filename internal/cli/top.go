@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nix2gpu/control"
+	"nix2gpu/gpu"
+)
+
+func newTop(env *Env) *cobra.Command {
+	var opts psOptions
+	cmd := &cobra.Command{
+		Use:   "top [DEFINITION] [SERVICE...]",
+		Short: "Show what services use now: CPU time, memory, memory of GPUs",
+		Long: `Shows once what each service that runs uses, with all of its processes: CPU time,
+resident memory (what processes share counts for each), and memory of GPUs where
+nvidia-smi is here; then the GPUs. Only this command asks for it: nothing is measured
+while nobody looks.
+
+nvidia-smi tells the host's process numbers. In a container whose numbers are its own,
+memory of GPUs can't be told by service, and a note says so: run it with --pid=host.`,
+		ValidArgsFunction: completeServices(env),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.target.take(args); err != nil {
+				return err
+			}
+			return runTop(cmd.Context(), env, opts)
+		},
+	}
+	addTargetFlags(cmd, &opts.target, "f")
+	cmd.Flags().StringVarP(&opts.output, "output", "o", "table", "`format`: table or json")
+	return cmd
+}
+
+func runTop(ctx context.Context, env *Env, opts psOptions) error {
+	if err := oneOf("output", opts.output, "table", "json"); err != nil {
+		return err
+	}
+	c, err := opts.target.running(ctx, env)
+	if err != nil {
+		return err
+	}
+	state, err := c.State(ctx)
+	if err != nil {
+		return err
+	}
+	services, err := pickServices(state.Services, opts.target.services)
+	if err != nil {
+		return err
+	}
+	usage, err := c.Usage(ctx)
+	if err != nil {
+		return err
+	}
+	usage.Services = slices.DeleteFunc(usage.Services, func(u control.ServiceUsage) bool {
+		return !slices.ContainsFunc(services, func(s control.Service) bool { return s.ID == u.ID })
+	})
+	if opts.output == "json" {
+		return writeJSON(env.Stdout, usage)
+	}
+	head := []string{"NAME", "PROCESSES", "CPU", "MEMORY"}
+	if len(usage.GPUs) > 0 {
+		head = append(head, "GPU MEMORY")
+	}
+	rows := [][]string{head}
+	for _, u := range usage.Services {
+		row := []string{u.Label, fmt.Sprint(len(u.PIDs)), lasted(u.CPU), memory(u.Memory)}
+		if len(usage.GPUs) > 0 {
+			row = append(row, dash(gpuShares(u)))
+		}
+		rows = append(rows, row)
+	}
+	writeColumns(env, rows)
+	writeGPUs(env.Stdout, usage)
+	return nil
+}
+
+// gpuShares says how much of which GPU a service holds.
+func gpuShares(u control.ServiceUsage) string {
+	var parts []string
+	for _, share := range u.GPU {
+		parts = append(parts, fmt.Sprintf("%s of GPU %d", gpu.Bytes(share.Memory), share.Index))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// writeGPUs prints the GPUs of the machine, and what could not be found out.
+func writeGPUs(w io.Writer, u *control.Usage) {
+	for _, card := range u.GPUs {
+		line := gpu.Card{Index: card.Index, Name: card.Name}.String()
+		if card.Used >= 0 && card.Memory >= 0 {
+			line += fmt.Sprintf(": %s of %s in use", gpu.Bytes(card.Used), gpu.Bytes(card.Memory))
+		}
+		fmt.Fprintln(w, line)
+	}
+	for _, note := range u.Notes {
+		fmt.Fprintf(w, "note: %s\n", note)
+	}
+}

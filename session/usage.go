@@ -1,0 +1,126 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nix2gpu/control"
+	"nix2gpu/gpu"
+	"nix2gpu/process"
+	"nix2gpu/project"
+)
+
+// usage looks up what services use now. It runs for whoever asks, and never by itself.
+func (s *session) usage(ctx context.Context) (control.Usage, error) {
+	p, err := s.engine.Project(ctx)
+	if err != nil {
+		return control.Usage{}, err
+	}
+	u := control.Usage{At: time.Now(), Services: []control.ServiceUsage{}}
+	owners := map[int]project.ID{}
+	all := map[project.ID]*control.ServiceUsage{}
+	for _, use := range s.host.Usage() {
+		proc := p.Processes[project.ID(use.Name)]
+		if proc == nil || p.Services[proc.Service] == nil {
+			continue // a probe, or what a reload has left
+		}
+		own := all[proc.Service]
+		if own == nil {
+			own = &control.ServiceUsage{ID: proc.Service, Label: p.Services[proc.Service].Label}
+			all[proc.Service] = own
+		}
+		own.PIDs = append(own.PIDs, use.PIDs...)
+		own.CPU += project.Duration(use.CPU)
+		own.Memory += use.Memory
+		for _, pid := range use.PIDs {
+			owners[pid] = proc.Service
+		}
+	}
+	if err := s.gpuUsage(ctx, &u, all, owners); err != nil {
+		return control.Usage{}, err
+	}
+	for _, own := range all {
+		slices.Sort(own.PIDs)
+		u.Services = append(u.Services, *own)
+	}
+	slices.SortFunc(u.Services, func(a, b control.ServiceUsage) int {
+		return cmp.Or(strings.Compare(a.Label, b.Label), cmp.Compare(a.ID, b.ID))
+	})
+	return u, nil
+}
+
+// gpuUsage adds what is known of GPUs; the error is that of ctx. Where there is
+// no nvidia-smi it adds nothing.
+func (s *session) gpuUsage(ctx context.Context, u *control.Usage, all map[project.ID]*control.ServiceUsage, owners map[int]project.ID) error {
+	cards, err := gpu.Cards(ctx, s.GPU)
+	var apps []gpu.App
+	if err == nil {
+		apps, err = gpu.Apps(ctx, s.GPU)
+	}
+	var e *gpu.Error
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &e) && e.Kind == gpu.Missing:
+		return nil
+	case errors.As(err, &e):
+		u.Notes = append(u.Notes, e.InLine())
+	case err != nil:
+		u.Notes = append(u.Notes, err.Error())
+	}
+	index := map[string]int{}
+	for _, c := range cards {
+		index[c.UUID] = c.Index
+		u.GPUs = append(u.GPUs, control.GPU{Index: c.Index, UUID: c.UUID, Name: c.Name, Memory: c.Memory, Used: c.Used})
+	}
+	// nvidia-smi tells the host's numbers. In a namespace of our own one of
+	// them may be by accident that of a process of ours, which then has no
+	// device open.
+	hostPIDs := process.HostPIDs()
+	used, others := gpu.Share(apps, func(pid int) (string, bool) {
+		id, ok := owners[pid]
+		return string(id), ok && (hostPIDs || process.HasOpen(pid, "/dev/nvidia"))
+	})
+	for id, shares := range used {
+		own := all[project.ID(id)]
+		for uuid, memory := range shares {
+			own.GPU = append(own.GPU, control.GPUShare{Index: index[uuid], UUID: uuid, Memory: memory})
+		}
+		slices.SortFunc(own.GPU, func(a, b control.GPUShare) int { return a.Index - b.Index })
+	}
+	if others.Programs > 0 {
+		u.Notes = append(u.Notes, othersNote(others, hostPIDs))
+	}
+	if len(gpu.Devices("/")) == 0 {
+		return nil
+	}
+	xids, err := gpu.Xids(gpu.Kmsg, gpu.Uptime()-time.Since(s.engine.Snapshot().Since))
+	if err != nil {
+		u.Notes = append(u.Notes, fmt.Sprintf("Xid errors of the driver are not seen: %s: %v; %s", gpu.Kmsg, err, gpu.KmsgHint))
+	}
+	for _, x := range xids {
+		u.Notes = append(u.Notes, x.String())
+	}
+	return nil
+}
+
+// othersNote says what can't be told of by service.
+func othersNote(others gpu.Others, hostPIDs bool) string {
+	who, belong := "1 program holds", "belongs"
+	if others.Programs > 1 {
+		who, belong = fmt.Sprintf("%d programs hold", others.Programs), "belong"
+	}
+	what := "memory"
+	if others.Used > 0 {
+		what = gpu.Bytes(others.Used)
+	}
+	if hostPIDs {
+		return fmt.Sprintf("%s %s of the GPUs and %s to no service here", who, what, belong)
+	}
+	return fmt.Sprintf("%s %s of the GPUs, and of which service is not known: nvidia-smi tells the host's process numbers; run with --pid=host to see them by service", who, what)
+}
