@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/spf13/cobra"
@@ -18,38 +19,84 @@ type deployOptions struct {
 	image  string
 	output string
 	strict bool
+	deploy.Options
 }
 
 func newDeploy(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "deploy <compose>",
+		Use:   "deploy <compose|k8s-pod|vast|runpod>",
 		Short: "Write files that run the image elsewhere",
 		Long: `Writes files that run a container's image on other engines. Nothing is deployed:
-the file is yours to read, and to give to the engine.`,
+the file is yours to read, and to give to the engine. It has the image by its digest
+and no secret: where the definition has one, the file refers to it.
+
+What such a file can't say is told on stderr, with its place; with --strict that is
+an error, and no file is written.
+
+The digest is that of the image in the first of the definition's registries, which
+is asked for it, unless --image names another.`,
 		Args: unknownVerb,
 		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
-	addVerbs(cmd, newDeployCompose(env))
+	addVerbs(cmd, newDeployCompose(env), newDeployKubernetes(env), newDeployVast(env), newDeployRunPod(env))
 	return cmd
 }
 
 func newDeployCompose(env *Env) *cobra.Command {
-	var opts deployOptions
-	cmd := &cobra.Command{
-		Use:   "compose [DEFINITION]",
-		Short: "Write a compose.yaml",
-		Long: `Writes a compose.yaml: the image by its digest, the ports that the definition
-exposes, a volume for each folder whose content is to be kept, a health check, the
-time that stopping takes, and the GPUs. What such a file can't say is told on
-stderr, with its place; with --strict that is an error, and no file is written.
+	cmd, _ := newDeployTo(env, deploy.Compose, "Write a compose.yaml",
+		`Writes a compose.yaml: the ports that the definition exposes, a volume for each
+folder whose content is to be kept, secrets as files beside it and as variables to
+pass on, a health check, the time that stopping takes, and the GPUs.`)
+	return cmd
+}
 
-The digest is that of the image in the first of the definition's registries, which
-is asked for it, unless --image names another.`,
+func newDeployKubernetes(env *Env) *cobra.Command {
+	cmd, opts := newDeployTo(env, deploy.Kubernetes, "Write the objects of Kubernetes",
+		`Writes a Pod, or where something is to be kept a StatefulSet with a claim for it, and
+a Service for the ports that the definition exposes: with probes, GPUs, shared memory,
+the time that stopping takes, and references to a Secret, whose making the file's
+first lines show. "podman play kube" takes the Pod as well.`)
+	cmd.Flags().IntVar(&opts.Volume, "volume", 10, "the size of the claim in `GB`")
+	return cmd
+}
+
+func newDeployVast(env *Env) *cobra.Command {
+	cmd, opts := newDeployTo(env, deploy.Vast, "Write a template of vast.ai",
+		`Writes a template as vast.ai's API takes it: ports, disk, the number of GPUs and what
+their driver must know. An instance runs in vast.ai's ssh mode, with "nix2gpu boot" as
+its onstart; with --entrypoint it runs as the image says, with our own sshd.`)
+	cmd.Flags().BoolVar(&opts.Entrypoint, "entrypoint", false, "run the image's own entrypoint instead of the ssh mode")
+	cmd.Flags().IntVar(&opts.Disk, "disk", 32, "the size of the disk in `GB`")
+	return cmd
+}
+
+func newDeployRunPod(env *Env) *cobra.Command {
+	cmd, opts := newDeployTo(env, deploy.RunPod, "Write a template of RunPod",
+		`Writes a template as RunPod's API takes it: ports, disk, a volume at the working
+directory where something is to be kept, and references to RunPod's secrets. Ports
+that speak HTTP, as far as the definition shows, go through RunPod's proxy.`)
+	cmd.Flags().IntVar(&opts.Disk, "disk", 32, "the size of the disk in `GB`")
+	cmd.Flags().IntVar(&opts.Volume, "volume", 10, "the size of the volume in `GB`")
+	return cmd
+}
+
+// newDeployTo is the verb of a platform.
+func newDeployTo(env *Env, p deploy.Platform, short, long string) (*cobra.Command, *deployOptions) {
+	opts := &deployOptions{}
+	cmd := &cobra.Command{
+		Use:   string(p) + " [DEFINITION]",
+		Short: short,
+		Long:  long,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.takeOne(cmd, args); err != nil {
 				return err
 			}
-			return runDeployCompose(cmd.Context(), env, &opts)
+			for _, size := range []string{"disk", "volume"} {
+				if f := cmd.Flags().Lookup(size); f != nil && (opts.Disk < 0 || opts.Volume < 0 || f.Value.String() == "0") {
+					return usageError("--%s must be a number of GB above 0, is %s", size, f.Value)
+				}
+			}
+			return runDeploy(cmd.Context(), env, p, opts)
 		},
 	}
 	addTargetFlags(cmd, &opts.target, "f")
@@ -57,10 +104,10 @@ is asked for it, unless --image names another.`,
 	cmd.Flags().StringVar(&opts.image, "image", "", "the image's `reference`; its registry is asked for the digest unless it has one")
 	cmd.Flags().StringVarP(&opts.output, "output", "o", "", "write to this `file` instead of stdout")
 	cmd.Flags().BoolVar(&opts.strict, "strict", false, "fail when the file can't say all of the definition")
-	return cmd
+	return cmd, opts
 }
 
-func runDeployCompose(ctx context.Context, env *Env, opts *deployOptions) error {
+func runDeploy(ctx context.Context, env *Env, p deploy.Platform, opts *deployOptions) error {
 	l, err := opts.target.load(ctx, env)
 	if err != nil {
 		return err
@@ -79,7 +126,8 @@ func runDeployCompose(ctx context.Context, env *Env, opts *deployOptions) error 
 	if ref, err = env.byDigest(ctx, ref); err != nil {
 		return err
 	}
-	text, notes, err := deploy.Compose(l.valid, deploy.Options{Image: ref, From: l.name})
+	opts.Image, opts.From, opts.Place = ref, l.name, l.optionPos
+	text, notes, err := deploy.Write(p, l.valid, opts.Options)
 	if err != nil {
 		return err
 	}
@@ -105,6 +153,19 @@ func runDeployCompose(ctx context.Context, env *Env, opts *deployOptions) error 
 		return fmt.Errorf("cannot write %q: %w", opts.output, cause(err))
 	}
 	return nil
+}
+
+// optionPos is where the definition sets an option; the zero Pos when it doesn't.
+func (l *loaded) optionPos(option ...string) project.Pos {
+	if l.config == nil {
+		return project.Pos{}
+	}
+	pos := l.config.Pos(option...)
+	if !pos.IsValid() || strings.HasPrefix(pos.File(), "<") {
+		return project.Pos{}
+	}
+	line, col := pos.LineCol()
+	return project.Pos{File: within(l.root, pos.File()), Line: line, Col: col}
 }
 
 // byDigest is a reference by the digest that its registry has for it now.

@@ -41,6 +41,9 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 tmp_dir = "`+dir+`/tmp"
+[network]
+network_backend = "cni"
+network_config_dir = "`+dir+`/net"
 [containers]
 default_ulimits = ["nofile=4096:4096", "nproc=8192:8192"]
 `)

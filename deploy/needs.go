@@ -1,0 +1,432 @@
+package deploy
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"nix2gpu/project"
+)
+
+// A need is one thing that a project asks of whoever runs its image.
+type need struct {
+	ask     ask
+	pos     project.Pos
+	service project.ID
+	text    string // what is asked, for messages
+}
+
+// needs are all of them, and what the files are made of.
+type needs struct {
+	p     *project.Project
+	place func(option ...string) project.Pos
+	all   []need
+
+	ports     []port
+	folders   []string // whose content is to be kept; none inside another
+	files     []mount
+	variables []variable
+	gpus      gpus
+	stop      time.Duration // until everything has stopped
+	ends      bool          // the project can be done
+	services  bool          // there are any
+}
+
+// A port is one that the container offers.
+type port struct {
+	number   int
+	protocol string // "tcp", "udp", "sctp"
+	http     bool   // what listens there speaks HTTP, as far as is known
+}
+
+// A mount is a file that the image has not.
+type mount struct {
+	key    string // a short name, unlike all others
+	path   string // in the container
+	source string // beside the definition: "./web.env"; "" where it is not of its folder
+	why    string // for people
+}
+
+// A variable has a value that no file may show.
+type variable struct {
+	name     string
+	optional bool
+	why      string
+}
+
+// gpus are what all services need together: the GPUs of a container are seen by
+// all of them.
+type gpus struct {
+	all     bool
+	count   int
+	devices []string
+}
+
+// number is how many that are, 1 for all.
+func (g gpus) number() int {
+	n := max(g.count, len(g.devices))
+	if n == 0 && g.all {
+		n = 1
+	}
+	return n
+}
+
+const (
+	// ssh is the port of sshd. On a machine it is taken.
+	ssh = 22
+	// defaultStop is what boot takes at most to stop everything.
+	defaultStop = 9 * time.Second
+	// stopMargin is what an engine has to wait longer than the project needs, so
+	// that the kill comes from inside, in order.
+	stopMargin = time.Second
+	// shortStop fits the grace of all platforms that have one.
+	shortStop = 4 * time.Second
+)
+
+// command asks or runs what is in the image.
+const command = "/usr/bin/nix2gpu"
+
+func needsOf(p *project.Project, place func(option ...string) project.Pos) (*needs, error) {
+	n := &needs{p: p, place: place, services: len(p.Enabled()) > 0}
+	if err := n.addPorts(); err != nil {
+		return nil, err
+	}
+	n.addFolders()
+	n.addSecrets()
+	n.addServiceFiles()
+	n.addTailscale()
+	n.addGPUs()
+	n.addTimes()
+	n.addRest()
+	return n, nil
+}
+
+func (n *needs) add(a ask, pos project.Pos, service project.ID, format string, args ...any) {
+	n.all = append(n.all, need{a, pos, service, fmt.Sprintf(format, args...)})
+}
+
+// enabled are the services that run, by their ids.
+func (n *needs) enabled() []*project.Service {
+	var out []*project.Service
+	for _, id := range n.p.Enabled() {
+		out = append(out, n.p.Services[id])
+	}
+	return out
+}
+
+// option is where an option of a service was set; else where the service was.
+func (n *needs) option(s *project.Service, name ...string) project.Pos {
+	pos := n.place(append([]string{"services", s.Type, s.Instance}, name...)...)
+	if pos == (project.Pos{}) {
+		return s.OptionPos(name[0])
+	}
+	return pos
+}
+
+func (n *needs) addPorts() error {
+	http := n.httpPorts()
+	for _, text := range n.p.Container.ExposedPorts {
+		numbers, protocol, _ := strings.Cut(text, "/")
+		protocol = cmp.Or(protocol, "tcp")
+		low, high, isRange := strings.Cut(numbers, "-")
+		if !isRange {
+			high = low
+		}
+		from, err := strconv.Atoi(low)
+		if err != nil {
+			return fmt.Errorf("exposed port %q is no port", text)
+		}
+		to, err := strconv.Atoi(high)
+		if err != nil || to < from {
+			return fmt.Errorf("exposed port %q is no port", text)
+		}
+		for i := from; i <= to; i++ {
+			n.ports = append(n.ports, port{i, protocol, protocol == "tcp" && http[i]})
+		}
+		a := map[string]ask{"tcp": askTCP, "udp": askUDP, "sctp": askSCTP}[protocol]
+		n.add(a, n.place("exposedPorts"), "", "port %s", text)
+		if protocol == "tcp" && from <= ssh && ssh <= to {
+			n.variables = append(n.variables, variable{name: "SSH_PUBLIC_KEYS", optional: true, why: "who may log in by ssh"})
+		}
+	}
+	return nil
+}
+
+// httpTypes are the services that speak HTTP wherever they listen.
+var httpTypes = [...]string{"nginx", "apache-httpd", "caddy", "prometheus", "grafana", "jaeger", "ollama", "minio"}
+
+func (n *needs) httpPorts() map[int]bool {
+	out := map[int]bool{}
+	for _, s := range n.enabled() {
+		if slices.Contains(httpTypes[:], s.Type) {
+			for _, p := range s.Ports {
+				out[p.Port] = true
+			}
+		}
+		for _, probe := range n.p.Processes[s.Main].Probes() {
+			if probe.HTTP != nil {
+				out[probe.HTTP.Port] = true
+			}
+		}
+	}
+	return out
+}
+
+// addFolders looks for what must outlive the container.
+func (n *needs) addFolders() {
+	type owner struct {
+		service *project.Service
+		text    string
+	}
+	found := map[string]owner{}
+	for _, s := range n.enabled() {
+		for _, id := range s.ProcessIDs() {
+			for _, d := range n.p.Processes[id].Dirs {
+				if !d.Keep {
+					continue
+				}
+				where, ok := n.inContainer(d.Path)
+				if !ok {
+					n.add(askFolderUnknown, n.option(s, "dataDir"), s.ID, "%s keeps its data in %s, a place that only the container knows", s.Label, d.Path)
+					continue
+				}
+				found[where] = owner{s, fmt.Sprintf("%s keeps its data in %s", s.Label, where)}
+			}
+		}
+	}
+	for _, where := range slices.Sorted(maps.Keys(found)) {
+		a := askFolder
+		if !below(where, n.workingDir()) {
+			a = askFolderElsewhere
+		}
+		s := found[where].service
+		n.add(a, n.option(s, "dataDir"), s.ID, "%s", found[where].text)
+		if !slices.ContainsFunc(n.folders, func(around string) bool { return below(where, around) }) {
+			n.folders = append(n.folders, where) // else what is around it keeps it, too
+		}
+	}
+}
+
+func below(where, dir string) bool { return where == dir || strings.HasPrefix(where, dir+"/") }
+
+func (n *needs) workingDir() string { return cmp.Or(n.p.Container.WorkingDir, "/workspace") }
+
+// inContainer is a text as the container has it, where that is known before.
+func (n *needs) inContainer(t project.Text) (string, bool) {
+	var b strings.Builder
+	for _, part := range t {
+		switch {
+		case part.IsLiteral():
+			b.WriteString(part.Literal)
+		case part.Root != nil:
+			b.WriteString(n.workingDir() + *part.Root)
+		default:
+			return "", false
+		}
+	}
+	where := b.String()
+	if !path.IsAbs(where) {
+		where = path.Join(n.workingDir(), where)
+	}
+	return path.Clean(where), true
+}
+
+// addFile notes a file that the image has not.
+func (n *needs) addFile(pos project.Pos, service project.ID, key string, t project.Text, why string) {
+	where, ok := n.inContainer(t)
+	if !ok {
+		n.add(askFileUnknown, pos, service, "%s is the file %s, at a place that only the container knows", why, t)
+		return
+	}
+	n.add(askFile, pos, service, "%s is the file %s", why, where)
+	if slices.ContainsFunc(n.files, func(m mount) bool { return m.path == where }) {
+		return
+	}
+	m := mount{key: idOf(key), path: where, why: why}
+	if len(t) == 1 && t[0].Root != nil {
+		m.source = "." + *t[0].Root
+	}
+	for slices.ContainsFunc(n.files, func(o mount) bool { return o.key == m.key }) {
+		m.key += "-2"
+	}
+	n.files = append(n.files, m)
+}
+
+func (n *needs) addSecrets() {
+	identities := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(n.p.Secrets)) {
+		s := n.p.Secrets[name]
+		why := fmt.Sprintf("secret %q", name)
+		switch {
+		case s.Env != "":
+			n.add(askVariable, s.Pos, "", "%s is the variable %s", why, s.Env)
+			n.addVariable(variable{name: s.Env, why: why})
+		case len(s.File) > 0:
+			n.addFile(s.Pos, "", path.Base(name), s.File, why)
+		case len(s.Age) > 0 && len(s.Identities) > 0:
+			first := s.Identities[0]
+			if identities[first.String()] {
+				break
+			}
+			identities[first.String()] = true
+			n.addFile(n.place("age", "identityPaths"), "", "identity", first, fmt.Sprintf("the key that decrypts %s", why))
+			if len(s.Identities) > 1 {
+				n.add(askIdentities, n.place("age", "identityPaths"), "", "the key that decrypts %s can be one of %d files", why, len(s.Identities))
+			}
+		}
+	}
+}
+
+func (n *needs) addVariable(v variable) {
+	if !slices.ContainsFunc(n.variables, func(o variable) bool { return o.name == v.name }) {
+		n.variables = append(n.variables, v)
+	}
+}
+
+// addServiceFiles looks for files that services read and the image has not.
+func (n *needs) addServiceFiles() {
+	for _, s := range n.enabled() {
+		for _, id := range s.ProcessIDs() {
+			proc := n.p.Processes[id]
+			for _, f := range proc.EnvFiles {
+				n.addFile(n.option(s, "environmentFile"), s.ID, path.Base(f.String()), f, "the environment file of "+s.Label)
+			}
+			for _, f := range proc.Files {
+				if len(f.Source) > 0 {
+					n.addFile(s.Pos, s.ID, path.Base(f.Source.String()), f.Source, "what "+s.Label+" reads")
+				}
+			}
+		}
+	}
+}
+
+func (n *needs) addTailscale() {
+	t := n.p.Container.Tailscale
+	if t == nil {
+		return
+	}
+	n.add(askTailnet, n.place("tailscale", "enable"), "", "tailscale")
+	if t.AuthKeyFile != "" {
+		n.addFile(n.place("tailscale", "authKeyFile"), "", "tailscale", project.Lit(t.AuthKeyFile), "the key of tailscale")
+		return
+	}
+	const key = "TAILSCALE_AUTHKEY"
+	n.add(askVariable, n.place("tailscale", "enable"), "", "the key of tailscale is the variable %s", key)
+	n.addVariable(variable{name: key, optional: true, why: "the key of tailscale"})
+}
+
+func (n *needs) addGPUs() {
+	devices := map[string]bool{}
+	var counted, named, wantsAll *project.Service
+	for _, s := range n.enabled() {
+		switch {
+		case s.GPUs == nil:
+		case s.GPUs.All:
+			wantsAll = cmp.Or(wantsAll, s)
+		case s.GPUs.Count > 0:
+			if s.GPUs.Count > n.gpus.count {
+				n.gpus.count, counted = s.GPUs.Count, s
+			}
+		default:
+			for _, d := range s.GPUs.Devices {
+				devices[d], named = true, s
+			}
+		}
+	}
+	n.gpus.devices = slices.Sorted(maps.Keys(devices))
+	at := func(s *project.Service) project.Pos { return n.option(s, "gpus") }
+	switch {
+	case wantsAll != nil:
+		n.gpus.all = true
+		n.add(askGPUAll, at(wantsAll), wantsAll.ID, "%s wants all GPUs", wantsAll.Label)
+	case counted != nil && named != nil:
+		n.add(askGPUMixed, at(counted), counted.ID, "%s wants a number of GPUs, and %s certain ones", counted.Label, named.Label)
+		n.gpus.all = true
+	case named != nil:
+		n.add(askGPUDevices, at(named), named.ID, "%s wants the GPUs %s", named.Label, strings.Join(n.gpus.devices, ", "))
+	case counted != nil:
+		n.add(askGPUCount, at(counted), counted.ID, "%s wants %d GPUs", counted.Label, n.gpus.count)
+	case n.p.Container.CUDA != "":
+		n.gpus.all = true
+		n.add(askGPUAll, n.p.Container.CUDAPos, "", "CUDA is for all GPUs")
+	}
+}
+
+func (n *needs) addTimes() {
+	n.stop = defaultStop
+	if t := n.p.StopTimeout; t != nil {
+		n.stop = time.Duration(*t)
+		a := askStop
+		if n.stop > shortStop {
+			a = askLongStop
+		}
+		n.add(a, n.place("stopTimeout"), "", "stopping takes up to %s", n.stop)
+	}
+	n.ends = n.services && n.p.WhenDone != project.WhenDoneStay
+	for _, s := range n.enabled() {
+		switch n.p.Processes[s.Main].Restart.Policy {
+		case project.RestartAlways, project.RestartUnlessStopped, project.RestartOnFailure:
+			n.ends = false // it runs until it is stopped
+		}
+	}
+	if n.ends {
+		a := askEnd
+		if len(n.folders) > 0 {
+			a = askEndWithFolders
+		}
+		n.add(a, n.place("whenDone"), "", "the container ends when all is done")
+	}
+}
+
+func (n *needs) addRest() {
+	for _, s := range n.enabled() {
+		if s.Unsupported != "" {
+			n.add(askUnsupported, s.Pos, s.ID, "%s: %s", s.Label, s.Unsupported)
+		}
+		for _, id := range s.ProcessIDs() {
+			l := n.p.Processes[id].Limits
+			for limit, set := range map[string]bool{"memory": l.Memory > 0, "cpus": l.CPUs > 0, "pids": l.Pids > 0} {
+				if set {
+					n.add(askLimits, n.option(s, "limits", limit), s.ID, "the limit of the %s of %s is for one service of several", limit, s.Label)
+				}
+			}
+		}
+	}
+}
+
+// volume is the name of what keeps a folder, without the working directory.
+func (n *needs) volume(where string) string {
+	return idOf(strings.TrimPrefix(strings.TrimPrefix(where, n.workingDir()), "/"))
+}
+
+// volumes are the names of those of all folders, each its own.
+func (n *needs) volumes() []string {
+	var names []string
+	for _, where := range n.folders {
+		v := n.volume(where)
+		for slices.Contains(names, v) {
+			v += "-2"
+		}
+		names = append(names, v)
+	}
+	return names
+}
+
+// idOf makes of a name or a path one that compose and Kubernetes take, also as a
+// key in YAML: 1e3 would be a number.
+func idOf(s string) string {
+	s = strings.Trim(notID().ReplaceAllString(strings.ToLower(s), "-"), "-")
+	if isNumber(s) {
+		s = "n" + s
+	}
+	return cmp.Or(s, "data")
+}
+
+var notID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[^a-z0-9]+`) })
