@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -405,30 +404,6 @@ func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches [
 		o.writeReasons(env, l, wants, result, out)
 	}
 	return out, files, client, nil
-}
-
-// writeReasons says what asked for each package.
-func (o *buildOptions) writeReasons(env *Env, l *loaded, wants []lock.Want, r *lock.Result, all map[string][]debian.Locked) {
-	for _, arch := range slices.Sorted(maps.Keys(all)) {
-		reasons := map[string][]string{}
-		for _, w := range wants {
-			why := "every image"
-			if w.Attr != "" {
-				why = "pkgs." + w.Attr
-				if w.Pos.File != "" {
-					why += fmt.Sprintf(" (%s:%d:%d)", w.Pos.File, w.Pos.Line, w.Pos.Col)
-				}
-			}
-			p := r.Wanted(l.lockName(), arch, w.Name)
-			if !slices.Contains(reasons[p], why) {
-				reasons[p] = append(reasons[p], why)
-			}
-		}
-		for _, p := range all[arch] {
-			why := strings.Join(reasons[p.Name], ", ")
-			fmt.Fprintf(env.Stderr, "%-28s %-28s %9s  %s\n", p.Name, p.Version, inspect.Bytes(p.Size), orElse(why, "needed by others"))
-		}
-	}
 }
 
 // writeBareWords warns of programs that commands name and no package is known to
