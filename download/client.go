@@ -27,6 +27,7 @@ type Options struct {
 	Stall     time.Duration     // in which something must arrive; default: 30 s
 	Backoff   time.Duration     // before a second try; doubles; default: 500 ms
 	Hint      string            // what to do when a server's name has no address
+	Came      func(bytes int)   // told of each piece that comes, from several goroutines; nil: nobody is
 }
 
 // A Client downloads into a cache. It may be used by several goroutines.
@@ -36,6 +37,7 @@ type Client struct {
 	stall   time.Duration
 	backoff time.Duration
 	hint    string
+	came    func(bytes int)
 	slots   chan struct{}
 }
 
@@ -46,7 +48,7 @@ func New(dir *cache.Dir, opts Options) *Client {
 	}
 	return &Client{
 		cache: dir, http: &http.Client{Transport: opts.Transport, CheckRedirect: noDowngrade}, stall: cmp.Or(opts.Stall, 30*time.Second), backoff: cmp.Or(opts.Backoff, 500*time.Millisecond),
-		hint: cmp.Or(opts.Hint, "--offline takes what the cache has"), slots: make(chan struct{}, Parallel),
+		hint: cmp.Or(opts.Hint, "--offline takes what the cache has"), came: opts.Came, slots: make(chan struct{}, Parallel),
 	}
 }
 

@@ -248,7 +248,11 @@ func (c *Client) get(ctx context.Context, url, accept string, from int64, take f
 		default:
 			return &StatusError{url, answer.StatusCode}
 		}
-		return whyEnded(ctx, take(from, answer, watch.reader(answer.Body)))
+		body := watch.reader(answer.Body)
+		if c.came != nil {
+			body = &counted{body, c.came}
+		}
+		return whyEnded(ctx, take(from, answer, body))
 	}
 }
 
@@ -284,6 +288,18 @@ func begins(header string) int64 {
 		return -1
 	}
 	return n
+}
+
+// A counted reader tells how much comes.
+type counted struct {
+	io.Reader
+	came func(bytes int)
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.came(n)
+	return n, err
 }
 
 // A watchdog ends a transfer that brings less than leastBytes in a while: also

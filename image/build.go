@@ -53,8 +53,9 @@ type Spec struct {
 	More        []project.PackageRef // packages that the farm has beside those of the project
 
 	Cache string // the folder of the cache
-	// Progress is told of each layer that had to be made; nil: nobody is.
-	Progress func(title string, size int64)
+	// Progress is told of each layer that has to be made, when that begins and ends:
+	// bytes of packages that are packed, of all that have to be. nil: nobody is.
+	Progress func(title string, done, total int64)
 }
 
 // A Layer is one layer of an image that was built.
@@ -171,13 +172,14 @@ func (b *builder) packageLayers(ctx context.Context, groups []*group) ([]*Layer,
 	for i, g := range groups {
 		order[i], keys[i] = i, b.groupKey(g)
 	}
+	made := b.progress(groups, keys)
 	slices.SortFunc(order, func(i, j int) int { return cmp.Or(cmp.Compare(groups[j].size(), groups[i].size()), i-j) })
 	next := make(chan int)
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(groups)) {
 		workers.Go(func() {
 			for i := range next {
-				if layers[i], errs[i] = b.packageLayer(ctx, groups[i], keys[i]); errs[i] != nil {
+				if layers[i], errs[i] = b.packageLayer(ctx, groups[i], keys[i], made); errs[i] != nil {
 					cancel(errs[i])
 				}
 			}
@@ -194,20 +196,42 @@ func (b *builder) packageLayers(ctx context.Context, groups []*group) ([]*Layer,
 	return layers, keys, nil
 }
 
-func (b *builder) packageLayer(ctx context.Context, g *group, key string) (*Layer, error) {
+// progress tells Spec.Progress of layers that begin and end, among those that the
+// cache lacks.
+func (b *builder) progress(groups []*group, keys []string) func(g *group, ended bool) {
+	if b.spec.Progress == nil {
+		return func(*group, bool) {}
+	}
+	var mu sync.Mutex
+	done, total := int64(0), int64(0)
+	for i, g := range groups {
+		if b.cache.find(keys[i]) == nil {
+			total += g.size()
+		}
+	}
+	return func(g *group, ended bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if ended {
+			done += g.size()
+		}
+		b.spec.Progress(g.title(), done, total)
+	}
+}
+
+func (b *builder) packageLayer(ctx context.Context, g *group, key string, made func(g *group, ended bool)) (*Layer, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	r := b.cache.find(key)
 	cached := r != nil
 	if r == nil {
-		if b.spec.Progress != nil {
-			b.spec.Progress(g.title(), g.size())
-		}
+		made(g, false)
 		var err error
 		if r, err = b.makePackages(ctx, g, key); err != nil {
 			return nil, err
 		}
+		made(g, true)
 	}
 	l, err := b.layer(r, g.title())
 	if err != nil {

@@ -352,12 +352,23 @@ func TestReproducible(t *testing.T) {
 // A change of the definition alone is a new last layer, and nothing else.
 func TestDefinitionComesLast(t *testing.T) {
 	s := spec(t, shop())
+	var made []string
+	var reached, all int64
+	s.Progress = func(title string, done, total int64) {
+		made = append(made, title)
+		if done < reached || total <= 0 || all > 0 && total != all {
+			t.Errorf("progress %d of %d after %d of %d", done, total, reached, all)
+		}
+		reached, all = done, total
+	}
 	before := build(t, s)
+	if len(made) == 0 || reached != all {
+		t.Errorf("all layers are made, and the progress is %d of %d: %q", reached, all, made)
+	}
 	p := shop()
 	p.Services["web"].Description = "changed"
 	s.Project = valid(t, p)
-	var made []string
-	s.Progress = func(title string, _ int64) { made = append(made, title) }
+	made = nil
 	after := build(t, s)
 	for i, l := range after.Layers[:len(after.Layers)-1] {
 		if l.Digest != before.Layers[i].Digest {
@@ -605,7 +616,7 @@ func TestUserOfServices(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	s := spec(t, shop())
 	ctx, cancel := context.WithCancel(t.Context())
-	s.Progress = func(string, int64) { cancel() }
+	s.Progress = func(string, int64, int64) { cancel() }
 	if _, err := image.Build(ctx, s); err != context.Canceled {
 		t.Errorf("error is %v, want %v", err, context.Canceled)
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"nix2gpu/cache"
@@ -31,6 +32,10 @@ type Options struct {
 	Now       func() time.Time  // default: time.Now
 	Stall     time.Duration     // without a sign of life; default: 30 s
 	Backoff   time.Duration     // before a second try; default: 500 ms
+
+	// Progress is told of the bytes of packages that have come, out of those that
+	// the cache lacked, from several goroutines; nil: nobody is.
+	Progress func(done, total int64)
 }
 
 // largestInRelease bounds what is read before a signature was seen.
@@ -41,6 +46,8 @@ type Client struct {
 	opts     Options
 	cache    *cache.Dir
 	download *download.Client
+
+	came, total atomic.Int64 // bytes of packages, while Fetch gets them
 
 	mu    sync.Mutex
 	there map[string]*debian.Index // by architecture, what archives have instead of what is gone
@@ -55,9 +62,20 @@ func NewClient(ctx context.Context, opts Options) (*Client, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Client{opts: opts, cache: dir, download: download.New(dir, download.Options{
+	c := &Client{opts: opts, cache: dir}
+	c.download = download.New(dir, download.Options{
 		Transport: opts.Transport, Stall: opts.Stall, Backoff: opts.Backoff, Hint: "another mirror with --mirror URL, or --offline with what the cache has",
-	})}, nil
+		Came: c.progress,
+	})
+	return c, nil
+}
+
+// progress counts what comes. A part that was bad and came anew counts twice.
+func (c *Client) progress(bytes int) {
+	total := c.total.Load()
+	if done := c.came.Add(int64(bytes)); total > 0 {
+		c.opts.Progress(min(done, total), total)
+	}
 }
 
 // Close lets go of the cache and of idle connections.
@@ -127,6 +145,20 @@ func (c *Client) gone(ctx context.Context, p debian.Locked, err error) error {
 func (c *Client) Fetch(ctx context.Context, packages []debian.Locked) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if c.opts.Progress != nil {
+		total := int64(0)
+		for _, p := range packages {
+			if !download.Have(c.cache.Path(packagesFolder, name(p)), p.Size) {
+				total += p.Size
+			}
+		}
+		c.came.Store(0)
+		c.total.Store(total)
+		defer func() {
+			c.total.Store(0)
+			c.opts.Progress(total, total) // another program may have got some of it
+		}()
+	}
 	var wg sync.WaitGroup
 	errs := make([]error, len(packages))
 	for i, p := range packages {

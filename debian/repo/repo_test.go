@@ -585,6 +585,45 @@ func TestSharedCache(t *testing.T) {
 	wg.Wait()
 }
 
+// Progress is told of packages alone, and of those that the cache lacked.
+func TestFetchTellsItsProgress(t *testing.T) {
+	s := newStand(t)
+	packages := s.mustLock("app")
+	var size int64
+	for _, p := range packages {
+		size += p.Size
+	}
+	var mu sync.Mutex
+	var most, all int64
+	told := 0
+	s.opts.Progress = func(done, total int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		most, all = max(most, done), total
+		told++
+	}
+	c := s.client()
+	if err := c.Fetch(t.Context(), packages); err != nil {
+		t.Fatal(err)
+	}
+	if most != size || all != size || told < 2 {
+		t.Errorf("told %d times, up to %d of %d; want %d", told, most, all, size)
+	}
+	told = 0
+	if _, _, err := c.Index(t.Context(), "amd64"); err != nil {
+		t.Fatal(err)
+	}
+	if told > 0 {
+		t.Errorf("told %d times of an index", told)
+	}
+	if err := c.Fetch(t.Context(), packages); err != nil {
+		t.Fatal(err)
+	}
+	if all != 0 {
+		t.Errorf("with all in the cache: of %d, want of nothing", all)
+	}
+}
+
 // What a killed program left is gone on with; what it left wrongly is not used.
 func TestLeftovers(t *testing.T) {
 	s := newStand(t)

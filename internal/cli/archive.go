@@ -65,6 +65,7 @@ func (f *archiveFlags) client(ctx context.Context, env *Env, file *lock.File, co
 	}
 	return repo.NewClient(ctx, repo.Options{
 		Cache: dir, Archives: archives, Offline: f.offline, Snapshot: env.Getenv("NIX2GPU_SNAPSHOT"), Now: env.Now,
+		Progress: env.progressOf("downloading"),
 	})
 }
 

@@ -22,7 +22,6 @@ import (
 	"nix2gpu/debian"
 	"nix2gpu/debian/repo"
 	"nix2gpu/image"
-	"nix2gpu/image/inspect"
 	"nix2gpu/lock"
 	"nix2gpu/packages"
 	"nix2gpu/project"
@@ -270,10 +269,8 @@ func (o *buildOptions) spec(env *Env, l *loaded) (*image.Spec, error) {
 	if s.Cache, err = cache.Locate(env.Getenv); err != nil {
 		return nil, err
 	}
-	if env.StderrTTY {
-		s.Progress = func(title string, size int64) {
-			fmt.Fprintf(env.Stderr, "packing %s (%s)\n", title, inspect.Bytes(size))
-		}
+	if bar := env.progress(); bar != nil {
+		s.Progress = func(title string, done, total int64) { bar.set("packing "+title, done, total) }
 	}
 	return s, nil
 }

@@ -34,6 +34,8 @@ type Env struct {
 
 	colors string // the value of --color
 	socket string // the value of --socket
+
+	bar *bar // on the terminal of Stderr, once there is one
 }
 
 // OSEnv is the Env of this process.

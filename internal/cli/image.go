@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"nix2gpu/image/daemon"
-	"nix2gpu/image/inspect"
 	"nix2gpu/image/registry"
 	"nix2gpu/image/source"
 )
@@ -24,27 +23,8 @@ func (e *Env) registryClient() *registry.Client {
 			fmt.Fprintf(e.Stderr, "%s: %s, trying again in %s\n", host, why, wait.Round(100*time.Millisecond))
 		},
 	}
-	if e.StderrTTY {
-		opts.Progress = e.progressLine("pushed")
-	}
+	opts.Progress = e.progressOf("pushing")
 	return registry.New(opts)
-}
-
-// progressLine draws how many bytes are done over and over on one line of the
-// terminal, and leaves it when all are.
-func (e *Env) progressLine(done string) func(n, total int64) {
-	last := ""
-	return func(n, total int64) {
-		line := fmt.Sprintf("%s %s of %s", done, inspect.Bytes(n), inspect.Bytes(total))
-		if line == last || total == 0 {
-			return
-		}
-		last = line
-		fmt.Fprintf(e.Stderr, "\r\x1b[K%s", line)
-		if n >= total {
-			fmt.Fprint(e.Stderr, "\r\x1b[K")
-		}
-	}
 }
 
 // openFile opens the image in a layout folder or an archive.

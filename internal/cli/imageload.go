@@ -93,9 +93,7 @@ func runLoad(ctx context.Context, env *Env, opts *loadOptions) error {
 
 func (e *Env) daemonOptions() daemon.Options {
 	opts := daemon.Options{Getenv: e.Getenv, UID: e.UID, Environ: e.Environ}
-	if e.StderrTTY {
-		opts.Progress = e.progressLine("sent")
-	}
+	opts.Progress = e.progressOf("loading")
 	return opts
 }
 

@@ -39,6 +39,7 @@ func run(ctx context.Context, env *Env) int {
 	if env.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
+	defer env.endProgress()
 	root := newRoot(env)
 	if env.name() == processCompose {
 		root = newProcessCompose(env)

@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"nix2gpu/image/inspect"
+)
+
+// A bar shows on the last line of a terminal how far something is. It stands before
+// what is written there, so that nothing is written into its line.
+type bar struct {
+	w     io.Writer
+	width func() int
+	now   func() time.Time
+
+	mu      sync.Mutex
+	subject string
+	begun   time.Time // of the subject's first word
+	drawn   time.Time
+	line    string // that is shown; "" when none is
+}
+
+// progress is the bar of stderr: nil where that is no terminal which can move back
+// in a line, and in CI, whose logs are no terminals whatever they say.
+func (e *Env) progress() *bar {
+	if e.bar == nil && e.StderrTTY && e.Getenv("TERM") != "dumb" && e.Getenv("TERM") != "" && (e.Getenv("CI") == "" || e.Getenv("CI") == "false") {
+		e.bar = &bar{w: e.Stderr, width: widthOf(e.Stderr), now: e.Now}
+		e.Stderr = e.bar
+	}
+	return e.bar
+}
+
+// endProgress removes the bar, for good.
+func (e *Env) endProgress() {
+	if e.bar != nil {
+		e.bar.clear()
+		e.Stderr = e.bar.w
+		e.bar = nil
+	}
+}
+
+// progressOf tells the bar how far something is, by the bytes of all of it; nil
+// where there is no bar.
+func (e *Env) progressOf(subject string) func(done, total int64) {
+	bar := e.progress()
+	if bar == nil {
+		return nil
+	}
+	return func(done, total int64) { bar.set(subject, done, total) }
+}
+
+// widthOf asks for the width of a terminal each time: people change it.
+func widthOf(w io.Writer) func() int {
+	return func() int {
+		if f, ok := w.(*os.File); ok {
+			if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+				return width
+			}
+		}
+		return 80
+	}
+}
+
+// redrawAfter is how long a line stands at least: who draws more often, waits for
+// the terminal.
+const redrawAfter = 100 * time.Millisecond
+
+// set shows how far the subject is. What is done is not shown.
+func (b *bar) set(subject string, done, total int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if total <= 0 || done >= total {
+		b.erase()
+		b.begun = time.Time{}
+		return
+	}
+	now := b.now()
+	// "packing a" and "packing b" are one thing.
+	if verb, _, _ := strings.Cut(subject, " "); b.begun.IsZero() || !strings.HasPrefix(b.subject, verb) {
+		b.begun = now
+	} else if b.line != "" && now.Sub(b.drawn) < redrawAfter {
+		return
+	}
+	b.subject = subject
+	line := drawBar(subject, done, total, now.Sub(b.begun), b.width())
+	if line == b.line {
+		return
+	}
+	b.line, b.drawn = line, now
+	fmt.Fprintf(b.w, "\r%s\x1b[K", line)
+}
+
+func (b *bar) clear() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.erase()
+}
+
+func (b *bar) erase() {
+	if b.line != "" {
+		fmt.Fprint(b.w, "\r\x1b[K")
+		b.line = ""
+	}
+}
+
+// Write writes to the terminal in the place of the bar, which comes back below.
+func (b *bar) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.erase()
+	return b.w.Write(p)
+}
+
+// drawBar is the line: as much of it as there is room for, so that it never goes on
+// in the next one.
+func drawBar(subject string, done, total int64, took time.Duration, width int) string {
+	room := width - 1 // some terminals begin a line when the last column is used
+	percent := fmt.Sprintf("%3d%%", done*100/total)
+	amount := fmt.Sprintf("%s of %s", inspect.Bytes(done), inspect.Bytes(total))
+	rate := ""
+	if took >= time.Second && done > 0 {
+		rate = "  " + inspect.Bytes(int64(float64(done)/took.Seconds())) + "/s"
+	}
+	const bars, longest = 20, 36
+	subject = shortened(subject, longest)
+	filled := int(bars * done / total)
+	picture := "  [" + strings.Repeat("=", filled) + strings.Repeat(" ", bars-filled) + "]"
+	for _, line := range []string{
+		subject + picture + " " + percent + "  " + amount + rate,
+		subject + picture + " " + percent + "  " + amount,
+		subject + " " + percent + "  " + amount,
+		subject + " " + percent,
+		strings.TrimSpace(percent),
+	} {
+		if utf8.RuneCountInString(line) <= room {
+			return line
+		}
+	}
+	return ""
+}
+
+// shortened is a text of at most so many characters.
+func shortened(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
+}
