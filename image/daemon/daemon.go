@@ -28,6 +28,7 @@ type Options struct {
 	Dial         func(ctx context.Context, network, addr string) (net.Conn, error)
 	LookPath     func(program string) (string, error)
 	DockerSocket string // where docker listens unless it was told otherwise
+	Root         string // of the machine whose devices are looked for; "" is this one
 }
 
 // A Request says what to load, and as what.
@@ -51,8 +52,13 @@ type Result struct {
 type Engine interface {
 	// Name is "docker" or "podman".
 	Name() string
+	// Ready reports what keeps the engine from answering: to be asked before work is
+	// done for it.
+	Ready(context.Context) error
 	// Load brings an image into the engine and names it.
 	Load(context.Context, Request) (*Result, error)
+	// Run runs an image until its command has ended, and gives its exit code.
+	Run(context.Context, Run) (code int, err error)
 }
 
 // An Error is what is wrong with an engine, for the person who must act on it.

@@ -110,6 +110,12 @@ func contextHost(opts Options) (host, from string, err error) {
 // Name implements Engine.
 func (a *api) Name() string { return a.name }
 
+// Ready implements Engine.
+func (a *api) Ready(ctx context.Context) error {
+	_, err := a.hello(ctx)
+	return err
+}
+
 // Load implements Engine.
 func (a *api) Load(ctx context.Context, req Request) (*Result, error) {
 	ver, err := a.hello(ctx)
@@ -307,14 +313,19 @@ func (a *api) get(ctx context.Context, path string, into any) error {
 	return nil
 }
 
-// do asks the engine; an answer that is no success is a *refusal.
+// do asks the engine; an answer that is no success is a *refusal. A body is an
+// archive.
 func (a *api) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	return a.ask(ctx, method, path, "application/x-tar", body)
+}
+
+func (a *api) ask(ctx context.Context, method, path, contentType string, body io.Reader) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://engine"+path, body)
 	if err != nil {
 		return nil, err
 	}
 	if body != nil {
-		req.Header.Set("Content-Type", "application/x-tar")
+		req.Header.Set("Content-Type", contentType)
 	}
 	resp, err := a.client.Do(req)
 	if err != nil {
@@ -324,6 +335,11 @@ func (a *api) do(ctx context.Context, method, path string, body io.Reader) (*htt
 		return resp, nil
 	}
 	defer resp.Body.Close()
+	return nil, refusalOf(resp)
+}
+
+// refusalOf reads what an engine says beside a status that is no success.
+func refusalOf(resp *http.Response) *refusal {
 	data, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // as much as there is
 	var said struct{ Message, Cause string }
 	if json.Unmarshal(data, &said) != nil || said.Message == "" {
@@ -332,7 +348,7 @@ func (a *api) do(ctx context.Context, method, path string, body io.Reader) (*htt
 	if said.Message == "" {
 		said.Message = resp.Status
 	}
-	return nil, &refusal{resp.StatusCode, said.Message}
+	return &refusal{resp.StatusCode, said.Message}
 }
 
 // explain says what an error of the socket or of the engine means.

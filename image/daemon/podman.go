@@ -57,6 +57,9 @@ type command struct {
 // Name implements Engine.
 func (c *command) Name() string { return "podman" }
 
+// Ready implements Engine: the program is there.
+func (c *command) Ready(context.Context) error { return nil }
+
 // Load implements Engine.
 func (c *command) Load(ctx context.Context, req Request) (*Result, error) {
 	want := req.Platform
@@ -128,4 +131,43 @@ func (c *command) run(ctx context.Context, stdin io.Reader, args ...string) erro
 		e.Hint = "free some: podman system df shows what takes it, podman system prune removes what nothing uses"
 	}
 	return e
+}
+
+// Run implements Engine: podman's own program is at the terminal.
+func (c *command) Run(ctx context.Context, run Run) (int, error) {
+	args := []string{"run", "--rm", "--interactive"}
+	if run.Size != nil {
+		args = append(args, "--tty")
+	}
+	for _, e := range run.Env {
+		args = append(args, "--env", e)
+	}
+	for _, b := range run.Binds {
+		mount := fmt.Sprintf("type=bind,source=%s,target=%s", b.From, b.To)
+		if b.ReadOnly {
+			mount += ",readonly"
+		}
+		args = append(args, "--mount", mount)
+	}
+	for _, p := range run.Ports {
+		number := fmt.Sprintf("%d:%d/%s", p.Number, p.Number, p.Protocol)
+		if p.Any {
+			number = fmt.Sprintf("%d/%s", p.Number, p.Protocol)
+		}
+		args = append(args, "--publish", number)
+	}
+	if run.GPUs {
+		args = append(args, "--device", cdiGPUs)
+	}
+	args = append(append(args, strings.TrimPrefix(run.Image, "sha256:")), run.Cmd...)
+	cmd := exec.CommandContext(ctx, c.path, args...)
+	cmd.Env = c.opts.Environ
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = run.Stdin, run.Stdout, run.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && ctx.Err() == nil {
+		return exit.ExitCode(), nil // what is wrong, podman has said
+	}
+	return 0, err
 }

@@ -69,9 +69,9 @@ func runLoad(ctx context.Context, env *Env, opts *loadOptions) error {
 	if err != nil {
 		return err
 	}
-	engine, err := daemon.Find(opts.into, env.daemonOptions())
+	engine, err := env.engine(ctx, opts.into, opts.from == "")
 	if err != nil {
-		return imageError(err)
+		return err
 	}
 	src, err := opts.image(ctx, env, l, opts.from)
 	if err != nil {
@@ -89,6 +89,16 @@ func runLoad(ctx context.Context, env *Env, opts *loadOptions) error {
 		}
 	}
 	return nil
+}
+
+// engine finds the engine of that name. Before long work it is asked whether it
+// answers.
+func (e *Env) engine(ctx context.Context, name string, ask bool) (daemon.Engine, error) {
+	engine, err := daemon.Find(name, e.daemonOptions())
+	if err == nil && ask {
+		err = engine.Ready(ctx)
+	}
+	return engine, imageError(err)
 }
 
 func (e *Env) daemonOptions() daemon.Options {

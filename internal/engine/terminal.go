@@ -32,15 +32,21 @@ type Terminal struct {
 // Terminal types a line, such as "docker run -it …", in a shell at a terminal.
 func (e *Engine) Terminal(line string) *Terminal {
 	e.T.Helper()
-	tm := &Terminal{t: e.T, cmd: exec.Command("bash", "-c", "exec "+line), done: make(chan struct{})}
-	tm.cmd.Dir = e.Dir
-	tm.cmd.Env = append(append(os.Environ(), "TERM=xterm"), e.Env...)
-	err := e.Net.Do(func() (err error) {
+	return OpenTerminal(e.Stack, line)
+}
+
+// OpenTerminal types a line in a shell at a terminal, beside a stack.
+func OpenTerminal(s *testkit.Stack, line string) *Terminal {
+	s.T.Helper()
+	tm := &Terminal{t: s.T, cmd: exec.Command("bash", "-c", "exec "+line), done: make(chan struct{})}
+	tm.cmd.Dir = s.Dir
+	tm.cmd.Env = append(append(os.Environ(), "TERM=xterm"), s.Env...)
+	err := s.Net.Do(func() (err error) {
 		tm.pty, err = pty.StartWithSize(tm.cmd, &pty.Winsize{Rows: 50, Cols: 200})
 		return err
 	})
 	if err != nil {
-		e.T.Fatalf("%s: %v", line, err)
+		s.T.Fatalf("%s: %v", line, err)
 	}
 	read := make(chan struct{})
 	go func() {
@@ -61,7 +67,7 @@ func (e *Engine) Terminal(line string) *Terminal {
 		<-read
 		close(tm.done)
 	}()
-	e.T.Cleanup(func() {
+	s.T.Cleanup(func() {
 		_ = tm.cmd.Process.Signal(syscall.SIGKILL) // it may have ended
 		<-tm.done
 		tm.pty.Close()
@@ -134,6 +140,21 @@ func (tm *Terminal) Press(keys string) {
 	if _, err := tm.pty.WriteString(keys); err != nil {
 		tm.t.Fatal(err)
 	}
+}
+
+// Resize gives the terminal another size, of which its program is told.
+func (tm *Terminal) Resize(columns, rows uint16) {
+	tm.t.Helper()
+	if err := pty.Setsize(tm.pty, &pty.Winsize{Rows: rows, Cols: columns}); err != nil {
+		tm.t.Fatal(err)
+	}
+}
+
+// Raw is all that the program has written, with what moves the cursor.
+func (tm *Terminal) Raw() string {
+	tm.mu.Lock()
+	defer tm.mu.Unlock()
+	return tm.out.String()
 }
 
 // Ended reports whether the program is over and all that it printed was read.
