@@ -8,6 +8,7 @@
 //	```console             "$ command" lines, each followed by what it prints
 //	```console in=DIR      the same, in examples/DIR, copied
 //	```console online      the same, beside Debian's archive, as nothing else is
+//	```console gpu         the same, on a machine with a GPU, as gputest has one
 //	```nix nix2gpu.nix image=shop:latest
 //	                       the file, and an image of it that docker has; the page's
 //	                       commands are typed beside an engine of the test's

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"nix2gpu/internal/engine"
+	"nix2gpu/internal/gputest"
 	"nix2gpu/internal/testkit"
 )
 
@@ -49,7 +50,8 @@ func follow(t *testing.T, page string) {
 	}
 	stacks := map[string]*testkit.Stack{} // by example; "" is the reader's own folder
 	running := map[string][]*testkit.Run{}
-	var docker *engine.Engine // of a page with images
+	var docker *engine.Engine    // of a page with images
+	var standin *gputest.Standin // of a page with a GPU
 	if slices.ContainsFunc(steps, func(st step) bool { return st.image != "" }) {
 		docker = engine.Docker(t)
 		docker.Env = append(docker.Env, "PATH="+filepath.Dir(testkit.Binary(t))+":"+docker.Path())
@@ -92,7 +94,18 @@ func follow(t *testing.T, page string) {
 			}
 			continue
 		}
+		env := s.Env
+		if st.gpu {
+			if standin == nil {
+				standin = gputest.New(t, gputest.H100())
+				if docker != nil {
+					standin.DockerCommand(engine.CLI)
+				}
+			}
+			s.Env = append(slices.Clone(env), standin.Env(pathOf(env))...)
+		}
 		run := s.StartCommand("bash", "-c", "exec 2>&1; "+execIfSimple(st.command))
+		s.Env = env
 		if goesOn(st.command) {
 			running[st.example] = append(running[st.example], run)
 		} else {
@@ -112,6 +125,17 @@ func follow(t *testing.T, page string) {
 			stacks[example].WantNothingLeft()
 		}
 	}
+}
+
+// pathOf is the PATH that commands have, the last that is set.
+func pathOf(env []string) string {
+	path := os.Getenv("PATH")
+	for _, kv := range env {
+		if p, ok := strings.CutPrefix(kv, "PATH="); ok {
+			path = p
+		}
+	}
+	return path
 }
 
 // execIfSimple lets a signal reach the program instead of a shell around it.

@@ -17,6 +17,7 @@ type step struct {
 	command string   // type this, "^C" to end what goes on
 	prints  []string // and see this
 	online  bool     // the command needs Debian's archive
+	gpu     bool     // the command needs a GPU
 }
 
 var fence = regexp.MustCompile("^( *)```(.*)$")
@@ -41,8 +42,8 @@ func parsePage(text string) ([]step, error) {
 		words := strings.Fields(open[2])
 		switch {
 		case len(words) > 0 && words[0] == "console":
-			example, online := "", len(words) > 1 && words[1] == "online"
-			if len(words) > 1 && !online {
+			example, online, gpu := "", len(words) > 1 && words[1] == "online", len(words) > 1 && words[1] == "gpu"
+			if len(words) > 1 && !online && !gpu {
 				example = strings.TrimPrefix(words[1], "in=")
 			}
 			more, err := parseConsole(body, start+1, example)
@@ -50,7 +51,7 @@ func parsePage(text string) ([]step, error) {
 				return nil, err
 			}
 			for i := range more {
-				more[i].online = online
+				more[i].online, more[i].gpu = online, gpu
 			}
 			steps = append(steps, more...)
 		case len(words) == 2 || len(words) == 3 && strings.HasPrefix(words[2], "image="):

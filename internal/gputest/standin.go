@@ -238,6 +238,18 @@ func (s *Standin) Docker(libs string) []string {
 	return args
 }
 
+// DockerCommand puts a docker beside nvidia-smi that does for "--gpus all" what
+// NVIDIA's runtime does; all else is cli's.
+func (s *Standin) DockerCommand(cli string) {
+	s.t.Helper()
+	quoted := ""
+	for _, arg := range s.Docker(LibDir()) {
+		quoted += " '" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+	}
+	s.write("bin/docker", "#!/bin/bash\nargs=()\nwhile [ $# -gt 0 ]; do\n  if [ \"$1 $2\" = '--gpus all' ]; then args+=("+quoted+
+		"); shift; else args+=(\"$1\"); fi\n  shift\ndone\nexec "+cli+" \"${args[@]}\"\n", 0o755)
+}
+
 // smi is where a runtime that lends libraries there puts nvidia-smi.
 func (s *Standin) smi(libs string) string {
 	switch libs {
