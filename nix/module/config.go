@@ -210,7 +210,14 @@ func scalarAt[T any](c *Config, path []string, want Kind) T {
 		return zero
 	}
 	v, err := at.n.scalar()
-	if at.errs.addAt(at.n.path(), err) {
+	if err != nil {
+		placed := asErrors(err) // a path that leads nowhere fails only here
+		for _, e := range placed {
+			if !e.Pos.IsValid() {
+				e.Pos = at.Pos()
+			}
+		}
+		at.errs.addAt(at.n.path(), placed)
 		return zero
 	}
 	t, ok := v.(T)
