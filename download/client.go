@@ -78,11 +78,11 @@ func noDowngrade(req *http.Request, via []*http.Request) error {
 // Close lets go of idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Have reports whether a file of that size is there; its digest was looked at
-// when it came.
+// Have reports whether a file of that size, or with -1 of any, is there; its
+// digest was looked at when it came.
 func Have(place string, size int64) bool {
 	info, err := os.Lstat(place)
-	return err == nil && info.Mode().IsRegular() && info.Size() == size
+	return err == nil && info.Mode().IsRegular() && (size < 0 || info.Size() == size)
 }
 
 // Fetch puts a file into its place, a path of the cache, unless it is there. Of
@@ -91,7 +91,7 @@ func (c *Client) Fetch(ctx context.Context, f File, place string) error {
 	if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
 		return c.cache.Explain(err)
 	}
-	part, err := c.part(ctx, place, f.Size)
+	part, err := c.part(ctx, place, f)
 	if part == nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (c *Client) Fetch(ctx context.Context, f File, place string) error {
 
 // part opens the file that becomes place, and locks it: nil when somebody has
 // meanwhile made place. What a killed program left in it is gone on with.
-func (c *Client) part(ctx context.Context, place string, size int64) (*os.File, error) {
+func (c *Client) part(ctx context.Context, place string, want File) (*os.File, error) {
 	for {
 		f, err := os.OpenFile(place+".part", os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 		if err != nil {
@@ -123,7 +123,7 @@ func (c *Client) part(ctx context.Context, place string, size int64) (*os.File, 
 			f.Close()
 			return nil, err
 		}
-		if Have(place, size) {
+		if want.SHA256 != "" && Have(place, want.Size) {
 			f.Close()
 			return nil, nil
 		}

@@ -91,9 +91,12 @@ func (e *ChangedError) Error() string {
 // A File is what a URL is expected to be.
 type File struct {
 	URL    string
-	Size   int64  // at most that is read when the digest is not known
-	SHA256 string // hexadecimal; "" when nobody has told: Size is a limit then
+	Size   int64  // -1 when nobody has told: then at most [Largest] is read
+	SHA256 string // hexadecimal; "" when nobody has told
 }
+
+// Largest is the most that is read of a file whose size nobody has told.
+const Largest = 16 << 30
 
 // into gets a file into an open one, which may have its beginning already. A
 // file that turns out wrong is got once anew: its beginning may have been bad.
@@ -115,20 +118,23 @@ func (c *Client) into(ctx context.Context, f File, out *os.File) error {
 }
 
 func (c *Client) whole(ctx context.Context, f File, out *os.File) error {
-	exact := f.SHA256 != ""
+	limit, known := f.Size, f.Size >= 0
+	if !known {
+		limit = Largest
+	}
 	if err := c.retry(ctx, f.URL, func() error {
 		have, err := out.Seek(0, io.SeekEnd)
 		if err != nil {
 			return err
 		}
-		if have > f.Size || !exact { // of an unknown file nobody can tell what a part belongs to
+		if have > limit || f.SHA256 == "" { // nobody could tell what a part belongs to
 			have = 0
 		}
-		if have == f.Size && f.Size > 0 {
+		if known && have == limit && limit > 0 {
 			return nil
 		}
 		return c.get(ctx, f.URL, "", have, func(from int64, answer *http.Response, body io.Reader) error {
-			if n := answer.ContentLength; exact && answer.StatusCode == http.StatusOK && n >= 0 && n != f.Size {
+			if n := answer.ContentLength; known && answer.StatusCode == http.StatusOK && n >= 0 && n != f.Size {
 				return &ChangedError{f.URL, sizeWord, strconv.FormatInt(f.Size, 10), strconv.FormatInt(n, 10)}
 			}
 			if err := out.Truncate(from); err != nil {
@@ -138,16 +144,17 @@ func (c *Client) whole(ctx context.Context, f File, out *os.File) error {
 				return err
 			}
 			// One byte more than there may be shows a file that is too long.
-			n, err := io.Copy(out, io.LimitReader(body, f.Size-from+1))
-			if err == nil && exact && from+n < f.Size {
+			n, err := io.Copy(out, io.LimitReader(body, limit-from+1))
+			switch {
+			case err != nil:
+			case known && from+n < limit:
 				err = io.ErrUnexpectedEOF
-			}
-			if err == nil && !exact && from+n > f.Size {
-				err = fmt.Errorf("cannot get %s: it is larger than %d bytes", f.URL, f.Size)
+			case !known && from+n > limit:
+				err = fmt.Errorf("cannot get %s: it is larger than %d bytes", f.URL, limit)
 			}
 			return err
 		})
-	}); err != nil || !exact {
+	}); err != nil || f.SHA256 == "" {
 		return err
 	}
 	if _, err := out.Seek(0, io.SeekStart); err != nil {

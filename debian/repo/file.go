@@ -24,9 +24,6 @@ type File struct {
 	Size   int64
 }
 
-// largestFile bounds what is downloaded before anybody has said how large it is.
-const largestFile = 16 << 30
-
 // filesFolder is where the cache has files, by their digests.
 const filesFolder = "files"
 
@@ -54,7 +51,7 @@ func (c *Client) Learn(ctx context.Context, address, want string) (File, error) 
 	if err := os.Remove(place); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return File{}, c.cache.Explain(err)
 	}
-	if err := c.download.Fetch(ctx, download.File{URL: address, Size: largestFile}, place); err != nil {
+	if err := c.download.Fetch(ctx, download.File{URL: address, Size: -1}, place); err != nil {
 		return File{}, err
 	}
 	f, err := os.Open(place)
