@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"dotenv":      {},
 	"debian":      {},
 	"cache":       {"safefile"},
-	"lock":        {"debian", "debian/repo", "download", "packages", "project", "safefile"},
+	"lock":        {"debian", "debian/repo", "download", "packages", "project", "safefile", "wheel"},
 	"download":    {"cache", "safefile"},
 	"debian/repo": {"cache", "debian", "download"},
 	"safeyaml":    {},
@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 	"packages":    {"debian", "project"},
 	"compose":     {"dotenv", "project", "safeyaml"},
 	"catalog":     {"nix/module", "project"},
-	"definition":  {"nix/...", "catalog", "packages", "project", "safeyaml"},
+	"definition":  {"nix/...", "catalog", "packages", "project", "safeyaml", "wheel"},
 	"probe":       {"gpu", "project", "process", "packages", "rundir"},
 	"secret":      {"safefile"},
 	"stage":       {"gpu", "dotenv", "project", "process", "packages", "rundir", "safefile", "secret"},
@@ -58,7 +58,7 @@ var mayImport = map[string][]string{
 	"image/registry":   {"image/source"},
 	"image/daemon":     {"image/source"},
 	"image/inspect":    {"debian", "image/source"},
-	"image/sbom":       {"debian"},
+	"image/sbom":       {"debian", "wheel"},
 	"container":        {"compose", "gpu", "project", "safefile"},
 	"internal/cli":     {"..."},
 	"internal/testkit": {"..."},
@@ -72,8 +72,13 @@ var mayImport = map[string][]string{
 	"internal/doctest": {},
 	"cmd/nix2gpu":      {"internal/cli"},
 	"debian/deb":       {},
-	"image":            {"debian", "debian/deb", "packages", "project", "safefile"},
+	"image":            {"debian", "debian/deb", "packages", "project", "safefile", "wheel", "wheel/archive"},
 	"scripts/...":      {}, // programs that build and test this one
+
+	"wheel":              {"project"}, // of project its places and errors
+	"wheel/archive":      {"wheel"},
+	"wheel/index":        {"cache", "download", "wheel", "wheel/archive"},
+	"internal/wheeltest": {"wheel"},
 }
 
 // neverImport bans packages of the standard library (and os/exec above all:
@@ -98,6 +103,8 @@ var neverImport = map[string][]string{
 	"secret":         {"os/exec", "net", "net/http"},
 	"safefile":       {"os/exec"},
 	"debian/deb":     {"os", "os/exec", "net/http"},
+	"wheel":          {"os", "os/exec", "net", "net/http", "time"},
+	"wheel/archive":  {"os", "os/exec", "net", "net/http", "time"},
 	"image":          {"os/exec", "net/http"},
 	"gpu":            {"os/exec", "net", "net/http"},
 }

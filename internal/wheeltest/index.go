@@ -1,0 +1,168 @@
+package wheeltest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"html"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"nix2gpu/wheel"
+)
+
+// A File is one that an index has.
+type File struct {
+	Name           string
+	Data           []byte
+	RequiresPython string
+	Yanked         bool
+	NoHash         bool // the index does not tell its digest
+}
+
+// Of is a wheel as an index has it.
+func Of(tb testing.TB, w Wheel) File { return File{Name: w.File(), Data: w.Bytes(tb)} }
+
+// An Index serves wheels on loopback, as PEP 503 and PEP 691 have it.
+type Index struct {
+	URL string // of the index: "http://127.0.0.1:1234/root/simple"
+
+	mu     sync.Mutex
+	files  []File
+	html   bool
+	user   string
+	pass   string
+	asked  []string
+	spoil  func(w http.ResponseWriter, r *http.Request, data []byte) bool
+	server *httptest.Server
+}
+
+// Serve starts an index that ends with the test.
+func Serve(tb testing.TB, files ...File) *Index {
+	tb.Helper()
+	x := &Index{files: files}
+	x.server = httptest.NewServer(http.HandlerFunc(x.serve))
+	x.URL = x.server.URL + "/root/simple"
+	tb.Cleanup(func() {
+		x.server.CloseClientConnections()
+		x.server.Close()
+	})
+	return x
+}
+
+// Set replaces what it has.
+func (x *Index) Set(files ...File) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.files = files
+}
+
+// Password lets it want a user and a password.
+func (x *Index) Password(user, pass string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.user, x.pass = user, pass
+}
+
+// HTML lets it answer in HTML alone.
+func (x *Index) HTML() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.html = true
+}
+
+// Spoil hands each request for a file to f first, with what would be sent; f
+// answers it and returns true, or leaves it.
+func (x *Index) Spoil(f func(w http.ResponseWriter, r *http.Request, data []byte) bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.spoil = f
+}
+
+// Asked lists the paths that were asked for since the last call.
+func (x *Index) Asked() []string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	out := x.asked
+	x.asked = nil
+	return out
+}
+
+func (x *Index) serve(w http.ResponseWriter, r *http.Request) {
+	x.mu.Lock()
+	files, onlyHTML, spoil := x.files, x.html, x.spoil
+	x.asked = append(x.asked, r.URL.Path)
+	if user, pass, ok := r.BasicAuth(); x.user != "" && (!ok || user != x.user || pass != x.pass) {
+		x.mu.Unlock()
+		http.Error(w, "who are you?", http.StatusUnauthorized)
+		return
+	}
+	x.mu.Unlock()
+	if name, ok := strings.CutPrefix(r.URL.Path, "/root/files/"); ok {
+		for _, f := range files {
+			if f.Name == name {
+				if spoil != nil && spoil(w, r, f.Data) {
+					return
+				}
+				http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.Data))
+				return
+			}
+		}
+	}
+	project, ok := strings.CutPrefix(strings.TrimSuffix(r.URL.Path, "/"), "/root/simple/")
+	var found []File
+	for _, f := range files {
+		stem, _, _ := strings.Cut(f.Name, "-")
+		if ok && wheel.Normalize(stem) == project {
+			found = append(found, f)
+		}
+	}
+	switch {
+	case len(found) == 0:
+		http.NotFound(w, r)
+	case !onlyHTML && strings.Contains(r.Header.Get("Accept"), "application/vnd.pypi.simple.v1+json"):
+		writeJSON(w, project, found)
+	default:
+		writeHTML(w, project, found)
+	}
+}
+
+func writeJSON(w http.ResponseWriter, project string, files []File) {
+	type file map[string]any
+	var list []file
+	for _, f := range files {
+		one := file{"filename": f.Name, "url": "../../files/" + f.Name, "hashes": map[string]string{}, "size": len(f.Data), "yanked": f.Yanked}
+		if !f.NoHash {
+			one["hashes"] = map[string]string{"sha256": SHA256(f.Data)}
+		}
+		if f.RequiresPython != "" {
+			one["requires-python"] = f.RequiresPython
+		}
+		list = append(list, one)
+	}
+	w.Header().Set("Content-Type", "application/vnd.pypi.simple.v1+json")
+	json.NewEncoder(w).Encode(map[string]any{"meta": map[string]string{"api-version": "1.1"}, "name": project, "files": list})
+}
+
+func writeHTML(w http.ResponseWriter, project string, files []File) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	fmt.Fprintf(w, "<!DOCTYPE html>\n<html><head><title>Links for %s</title></head><body>\n<!-- <a href=\"no\">no</a> -->\n", project)
+	for _, f := range files {
+		sum, more := "#sha256="+SHA256(f.Data), ""
+		if f.NoHash {
+			sum = ""
+		}
+		if f.RequiresPython != "" {
+			more += fmt.Sprintf(" data-requires-python=\"%s\"", html.EscapeString(f.RequiresPython))
+		}
+		if f.Yanked {
+			more += " data-yanked=\"bad\""
+		}
+		fmt.Fprintf(w, "<a href=\"../../files/%s%s\"%s>%s</a><br/>\n", f.Name, sum, more, f.Name)
+	}
+	fmt.Fprint(w, "</body></html>\n")
+}

@@ -1,0 +1,70 @@
+package index
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"nix2gpu/wheel"
+)
+
+// fileScheme begins what stands for the URL of a file of a folder.
+const fileScheme = "file:"
+
+// inFolders lists what the folders have of a project: wheels, and sources for those
+// who say why there is no wheel.
+func (c *Client) inFolders(project string) ([]wheel.File, error) {
+	var out []wheel.File
+	for _, dir := range c.opts.Folders {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the wheels of --find-links: %w", err)
+		}
+		for _, e := range entries {
+			f := wheel.File{Name: e.Name(), Size: -1, URL: fileScheme + filepath.Join(dir, e.Name())}
+			if name, err := wheel.ParseFilename(e.Name()); err == nil {
+				if name.Name != project {
+					continue
+				}
+				if f.SHA256, err = digestOf(filepath.Join(dir, e.Name())); err != nil {
+					return nil, fmt.Errorf("cannot read the wheels of --find-links: %w", err)
+				}
+			} else if !wheel.IsSourceOf(project, e.Name()) {
+				continue
+			}
+			out = append(out, f)
+		}
+	}
+	return out, nil
+}
+
+// copy puts a file of a folder into the cache, whole or not at all.
+func (c *Client) copy(file, sum string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	place := c.place(sum)
+	if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
+		return c.cache.Explain(err)
+	}
+	out, err := os.CreateTemp(filepath.Dir(place), "copy.*.part")
+	if err != nil {
+		return c.cache.Explain(err)
+	}
+	defer os.Remove(out.Name()) // gone by its new name when all went well
+	h := sha256.New()
+	_, err = io.Copy(io.MultiWriter(out, h), f)
+	if err := errors.Join(err, out.Close()); err != nil {
+		return c.cache.Explain(err)
+	}
+	if hex.EncodeToString(h.Sum(nil)) != sum {
+		return errors.New(file + " has changed while it was read")
+	}
+	return c.cache.Explain(os.Rename(out.Name(), place))
+}

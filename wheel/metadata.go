@@ -1,0 +1,167 @@
+package wheel
+
+import (
+	"cmp"
+	"fmt"
+	"net/textproto"
+	"slices"
+	"strings"
+)
+
+// Metadata is what a wheel says of itself in METADATA.
+type Metadata struct {
+	Name           string // normalized
+	Version        Version
+	RequiresPython string
+	Requires       []*Requirement
+	License        string
+}
+
+// ParseMetadata reads METADATA: headers as those of a letter, then a text that
+// does not count.
+func ParseMetadata(data []byte) (*Metadata, error) {
+	m := &Metadata{}
+	var licence, expression string
+	for key, value := range headers(string(data)) {
+		switch key {
+		case "Name":
+			if !IsName(value) {
+				return nil, fmt.Errorf("its name is %q", value)
+			}
+			m.Name = Normalize(value)
+		case "Version":
+			var err error
+			if m.Version, err = ParseVersion(value); err != nil {
+				return nil, err
+			}
+		case "Requires-Python":
+			m.RequiresPython = value
+		case "Requires-Dist":
+			r, err := ParseRequirement(value)
+			if err != nil {
+				return nil, fmt.Errorf("it requires %q: %w", value, err)
+			}
+			m.Requires = append(m.Requires, r)
+		case "License":
+			licence = value
+		case "License-Expression":
+			expression = value
+		}
+	}
+	if m.Name == "" || m.Version.String() == "" {
+		return nil, fmt.Errorf("its METADATA has no name or no version")
+	}
+	m.License = cmp.Or(expression, licence)
+	return m, nil
+}
+
+// headers goes through the lines before the first empty one.
+func headers(text string) func(yield func(key, value string) bool) {
+	return func(yield func(key, value string) bool) {
+		key, value := "", ""
+		for line := range strings.Lines(text) {
+			line = strings.TrimRight(line, "\r\n")
+			if line != "" && (line[0] == ' ' || line[0] == '\t') {
+				value += "\n" + strings.TrimSpace(line)
+				continue
+			}
+			if key != "" && !yield(key, value) {
+				return
+			}
+			if line == "" {
+				return
+			}
+			k, v, _ := strings.Cut(line, ":")
+			key, value = textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(k)), strings.TrimSpace(v)
+		}
+		if key != "" {
+			yield(key, value)
+		}
+	}
+}
+
+// Needs are what the wheel requires on a target with some extras, each once,
+// sorted.
+func (m *Metadata) Needs(t Target, extras []string) []string {
+	var out []string
+	for _, r := range m.Requires {
+		if r.Applies(t, extras...) {
+			out = append(out, r.String())
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Layout is what the file WHEEL says.
+type Layout struct {
+	Major, Minor int
+}
+
+// ParseLayout reads the file WHEEL. Purelib or platlib is no difference here:
+// both are one folder on Debian.
+func ParseLayout(data []byte) (Layout, error) {
+	for key, value := range headers(string(data)) {
+		if key == "Wheel-Version" {
+			var l Layout
+			if _, err := fmt.Sscanf(value, "%d.%d", &l.Major, &l.Minor); err != nil {
+				return l, fmt.Errorf("its Wheel-Version is %q", value)
+			}
+			return l, nil
+		}
+	}
+	return Layout{}, fmt.Errorf("its file WHEEL names no Wheel-Version")
+}
+
+// A Script is a program that an entry point asks for.
+type Script struct {
+	Name         string // of the program
+	Module, Attr string // what it calls: "package.cli" and "main"
+}
+
+// ParseEntryPoints reads the programs of entry_points.txt, in its order.
+func ParseEntryPoints(data []byte) ([]Script, error) {
+	var out []Script
+	section := ""
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' || line[0] == ';' {
+			continue
+		}
+		if line[0] == '[' {
+			section = strings.TrimSpace(strings.Trim(line, "[]"))
+			continue
+		}
+		if section != "console_scripts" && section != "gui_scripts" {
+			continue
+		}
+		name, value, ok := strings.Cut(line, "=")
+		name = strings.TrimSpace(name)
+		value, _, _ = strings.Cut(value, "[") // the extras that it needs
+		module, attr, called := strings.Cut(strings.TrimSpace(value), ":")
+		s := Script{name, strings.TrimSpace(module), strings.TrimSpace(attr)}
+		if !ok || !called || !isDotted(s.Module) || !isDotted(s.Attr) {
+			return nil, fmt.Errorf("its entry point %q must be NAME = MODULE:FUNCTION", line)
+		}
+		if name == "" || strings.ContainsAny(name, "/\\\x00") || name[0] == '.' || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) {
+			return nil, fmt.Errorf("its entry point %q has no name for a program", line)
+		}
+		if slices.ContainsFunc(out, func(o Script) bool { return o.Name == name }) {
+			continue // a program with and without a window
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// isDotted reports whether a text is names of Python with dots between them.
+func isDotted(s string) bool {
+	for part := range strings.SplitSeq(s, ".") {
+		if part == "" || part[0] >= '0' && part[0] <= '9' || strings.ContainsFunc(part, func(r rune) bool {
+			return r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r < 0x80
+		}) {
+			return false
+		}
+	}
+	return true
+}
