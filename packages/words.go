@@ -19,12 +19,30 @@ type Word struct {
 	Pos  project.Pos
 }
 
-// BareWords finds the first words of the commands of p's enabled services: what
-// people type as "python -m x" brings the package of python. Each package and
-// each unknown word comes once, sorted.
+// BareWords finds the programs that commands of p's enabled services name, and
+// the start-up script: what people type as "python -m x" brings the package of
+// python. Probes and what stops a service count too. Each package and each
+// unknown word comes once, sorted.
 func BareWords(p *project.Project) Words {
 	var out Words
 	seen := map[string]bool{}
+	take := func(c project.Command, pos project.Pos) {
+		for _, word := range programs(c) {
+			if seen[word] || ofDriver(word) || inBase(word) {
+				continue
+			}
+			seen[word] = true
+			if i := slices.IndexFunc(p.Container.Archives, func(a project.Archive) bool { return a.Attr == word || slices.Contains(a.Programs, word) }); i >= 0 {
+				out.Refs = append(out.Refs, project.PackageRef{Attr: p.Container.Archives[i].Attr, Pos: pos})
+			} else if attr := Owner(word); attr != "" && Lookup(attr).From == "" {
+				if !baseHas(attr) {
+					out.Refs = append(out.Refs, project.PackageRef{Attr: attr, Pos: pos})
+				}
+			} else {
+				out.Unknown = append(out.Unknown, Word{word, pos})
+			}
+		}
+	}
 	for _, id := range p.Select(p.Enabled(), false) {
 		svc := p.Services[id]
 		for _, proc := range svc.ProcessIDs() {
@@ -32,21 +50,18 @@ func BareWords(p *project.Project) Words {
 			if c == nil {
 				continue
 			}
-			word := firstWord(c.Command)
-			if word == "" || seen[word] || ofDriver(word) {
-				continue
+			take(c.Command, svc.OptionPos("command"))
+			for _, probe := range c.Probes() {
+				if probe.Exec != nil {
+					take(probe.Exec.Command, svc.Pos)
+				}
 			}
-			seen[word] = true
-			pos := svc.OptionPos("command")
-			if i := slices.IndexFunc(p.Container.Archives, func(a project.Archive) bool { return a.Attr == word || slices.Contains(a.Programs, word) }); i >= 0 {
-				out.Refs = append(out.Refs, project.PackageRef{Attr: p.Container.Archives[i].Attr, Pos: pos})
-			} else if attr := Owner(word); attr != "" && Lookup(attr).From == "" {
-				out.Refs = append(out.Refs, project.PackageRef{Attr: attr, Pos: pos})
-			} else if !inBase(word) {
-				out.Unknown = append(out.Unknown, Word{word, pos})
+			if c.Shutdown.Command != nil {
+				take(*c.Shutdown.Command, svc.Pos)
 			}
 		}
 	}
+	take(project.Command{Shell: p.Container.Startup}, project.Pos{})
 	slices.SortFunc(out.Refs, func(a, b project.PackageRef) int { return strings.Compare(a.Attr, b.Attr) })
 	out.Refs = slices.CompactFunc(out.Refs, func(a, b project.PackageRef) bool { return a.Attr == b.Attr })
 	slices.SortFunc(out.Unknown, func(a, b Word) int { return strings.Compare(a.Word, b.Word) })
@@ -59,53 +74,42 @@ func ofDriver(word string) bool { return strings.HasPrefix(word, "nvidia-") }
 
 // inBase reports whether every image has a program without being asked.
 func inBase(word string) bool {
-	return word == "nix2gpu" || word == "process-compose" || slices.Contains([]string{"env", "exec", "test", "[", "awk", "hostname"}, word)
+	return slices.Contains([]string{"nix2gpu", "process-compose", "awk", "hostname", "which", "ldconfig"}, word)
 }
 
-// firstWord is the name of the program that a command runs first; "" where that
-// is a path, or known only when it runs.
-func firstWord(c project.Command) string {
+// baseHas reports whether every image has all that an attribute stands for.
+func baseHas(attr string) bool {
+	return !slices.ContainsFunc(Lookup(attr).Debian, func(name string) bool { return !slices.Contains(Base(), name) })
+}
+
+// programs are the names, without a path, of what a command runs.
+func programs(c project.Command) []string {
+	text := func(t project.Text) shellWord {
+		var b strings.Builder
+		for _, part := range t {
+			if part.IsLiteral() {
+				b.WriteString(part.Literal)
+			} else {
+				b.WriteByte(elsewhere)
+			}
+		}
+		return shellWord{text: b.String(), open: strings.IndexByte(b.String(), elsewhere) >= 0}
+	}
 	if len(c.Exec) > 0 {
-		word, ok := c.Exec[0].Literal()
-		if !ok || strings.Contains(word, "/") {
-			return ""
+		s := &shellReader{}
+		var words []shellWord
+		for _, arg := range c.Exec {
+			words = append(words, text(arg))
 		}
-		return word
+		s.program(words, 0)
+		return slices.DeleteFunc(s.found, func(word string) bool { return s.defined[word] })
 	}
-	var line strings.Builder
-	for _, part := range c.Shell {
-		if part.IsLiteral() {
-			line.WriteString(part.Literal)
-		} else {
-			line.WriteString("/") // a path
-		}
+	if len(c.Shell) == 0 {
+		return nil
 	}
-	text := strings.NewReplacer("\\\n", " ", "&&", "\n", "||", "\n", ";", "\n").Replace(line.String())
-	for simple := range strings.Lines(text) {
-		words := strings.Fields(simple)
-		for len(words) > 0 && (words[0] == "exec" || isAssignment(words[0])) {
-			words = words[1:]
-		}
-		if len(words) == 0 || strings.HasPrefix(words[0], "#") || isBuiltin(words[0]) {
-			continue
-		}
-		word := words[0]
-		if strings.ContainsAny(word, "/$`\"'(){}<>|&*?~=") {
-			return ""
-		}
-		return word
+	var out []string
+	if len(c.ShellArgv) > 0 && !strings.Contains(c.ShellArgv[0], "/") {
+		out = append(out, c.ShellArgv[0])
 	}
-	return ""
-}
-
-func isAssignment(word string) bool {
-	name, _, ok := strings.Cut(word, "=")
-	return ok && name != "" && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == ""
-}
-
-// isBuiltin reports whether the shell itself knows a word: what runs comes later.
-func isBuiltin(word string) bool {
-	const words = "cd export set unset source . : trap ulimit umask shift local declare typeset readonly alias shopt eval wait " +
-		"if then else elif fi for while until do done case esac function { } ( ) [ [[ true false echo printf read"
-	return slices.Contains(strings.Fields(words), word)
+	return append(out, shellPrograms(text(c.Shell).text)...)
 }
