@@ -23,6 +23,7 @@ import (
 	"nix2gpu/debian/deb"
 	"nix2gpu/packages"
 	"nix2gpu/project"
+	"nix2gpu/wheel"
 )
 
 // Where the image has what boot looks for.
@@ -42,7 +43,9 @@ type Spec struct {
 	// Recipes leave out parts of packages. What only those parts need is not among
 	// Packages.
 	Recipes []packages.Recipe
-	Binary  string // the file of our own program for Arch
+	Binary  string       // the file of our own program for Arch
+	Wheels  []Wheel      // that are installed beside Debian's Python
+	Python  wheel.Target // which Python that is, where there are wheels
 
 	Variant     Variant     // default: Slim
 	Compression Compression // default: Gzip
@@ -62,6 +65,7 @@ type Spec struct {
 type Layer struct {
 	Title    string
 	Packages []Package // those that it has; none for our own layers
+	Wheels   []wheel.Locked
 	Digest   v1.Hash
 	DiffID   v1.Hash
 	Size     int64 // compressed
@@ -93,8 +97,8 @@ func Build(ctx context.Context, spec Spec) (*Built, error) {
 	if b.spec.MaxLayers > HardMaxLayers {
 		return nil, fmt.Errorf("maxLayers must be at most %d, which is what engines can mount; is %d", HardMaxLayers, b.spec.MaxLayers)
 	}
-	if b.spec.MaxLayers <= ownLayers {
-		return nil, fmt.Errorf("maxLayers must be at least %d, is %d", ownLayers+1, b.spec.MaxLayers)
+	if least := ownLayers + 1 + min(len(spec.Wheels), 1); b.spec.MaxLayers < least {
+		return nil, fmt.Errorf("maxLayers must be at least %d, is %d", least, b.spec.MaxLayers)
 	}
 	if _, _, err := ldFlags(spec.Arch); err != nil {
 		return nil, err
@@ -112,6 +116,7 @@ type builder struct {
 	project  *project.Project
 	cache    *cache
 	memory   *budget
+	wheels   []*wheelGroup
 	warnings []string
 }
 
@@ -135,11 +140,19 @@ func (b *builder) lacking() {
 
 func (b *builder) build(ctx context.Context) (*Built, error) {
 	b.lacking()
-	groups := groups(b.spec.Packages, b.spec.MaxLayers-ownLayers)
+	groups := groups(b.spec.Packages, b.spec.MaxLayers-ownLayers-b.wheelLayerLimit())
 	layers, keys, err := b.packageLayers(ctx, groups)
 	if err != nil {
 		return nil, err
 	}
+	wheels, more, err := b.wheelLayers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.warnOfWheels(ctx, more); err != nil {
+		return nil, err
+	}
+	layers, keys = append(layers, wheels...), append(keys, more...)
 	copies, err := b.copies()
 	if err != nil {
 		return nil, err
@@ -329,7 +342,7 @@ func (b *builder) readSystem(ctx context.Context, groups []*group, keys []string
 		}
 	}
 	slices.SortFunc(s.packages, func(x, y *packageFacts) int { return strings.Compare(x.Name, y.Name) })
-	return s, nil
+	return s, b.addWheels(ctx, s.tree)
 }
 
 // programLayer has our own program.

@@ -45,6 +45,7 @@ type fact struct {
 	Link    string   `json:"l,omitempty"`
 	Lib     *library `json:"lib,omitempty"`
 	MD5     string   `json:"md5,omitempty"` // of a conffile
+	Hash    string   `json:"h,omitempty"`   // of a file of a wheel
 	Package int      `json:"-"`             // index in System.packages
 }
 
@@ -58,6 +59,9 @@ type packageFacts struct {
 	Alternatives []deb.Alternative `json:"alternatives,omitempty"`
 	Facts        []fact            `json:"facts"`
 	Texts        map[string]string `json:"texts,omitempty"` // of files that fix-ups read
+	// Of a wheel: a file that is a library of CUDA, and what is odd about it.
+	CUDA    string   `json:"cuda,omitempty"`
+	Clashes []string `json:"clashes,omitempty"`
 }
 
 // layerFacts is what is to know of the packages of a layer.

@@ -15,6 +15,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"nix2gpu/debian"
+	"nix2gpu/wheel"
 )
 
 // A Package is one of an image.
@@ -24,6 +25,12 @@ type Package struct {
 	Copyright string  // the text of its copyright file; "" if it has none
 	// Download is where its vendor publishes it, of software that is no Debian package.
 	Download string
+}
+
+// A Wheel is a package of Python in an image.
+type Wheel struct {
+	wheel.Locked
+	Layer v1.Hash // the digest of the layer that it is in
 }
 
 // An Image is what a document is about.
@@ -36,6 +43,7 @@ type Image struct {
 	Tool     string    // who made it: "nix2gpu-1.2.3"
 	Layers   []v1.Hash // their digests, from the bottom
 	Packages []Package
+	Wheels   []Wheel
 }
 
 // The document as SPDX 2.3 names its parts, in the order of the specification.
@@ -145,6 +153,17 @@ func Document(img Image) ([]byte, error) {
 		d.Packages = append(d.Packages, e)
 		d.Relationships = append(d.Relationships, relationship{layer, "CONTAINS", e.SPDXID})
 	}
+	wheels := slices.Clone(img.Wheels)
+	slices.SortFunc(wheels, func(a, b Wheel) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.File, b.File)) })
+	for _, w := range wheels {
+		layer, ok := layers[w.Layer]
+		if !ok {
+			return nil, fmt.Errorf("wheel %s is in the layer %s, which the image has not", w, w.Layer)
+		}
+		e := wheelElement(w)
+		d.Packages = append(d.Packages, e)
+		d.Relationships = append(d.Relationships, relationship{layer, "CONTAINS", e.SPDXID})
+	}
 	for _, id := range slices.Sorted(maps.Keys(texts)) {
 		d.Licenses = append(d.Licenses, texts[id])
 	}
@@ -186,6 +205,17 @@ func packageElement(img Image, p Package, texts map[string]extracted) element {
 		}
 	}
 	return e
+}
+
+// wheelElement is a wheel, with the package URL of what indexes call it:
+// pkg:pypi/flask@3.0.2.
+func wheelElement(w Wheel) element {
+	return element{
+		SPDXID: "SPDXRef-Wheel-" + idPart(w.Name), Name: w.Name, Version: w.Version, FileName: w.File,
+		Supplier: unknown, DownloadLocation: unknown, Checksums: []checksum{{"SHA256", w.SHA256}},
+		LicenseConcluded: unknown, LicenseDeclared: unknown, CopyrightText: unknown, Purpose: "INSTALL",
+		ExternalRefs: []externalRef{purl(fmt.Sprintf("pkg:pypi/%s@%s?%s", escape(w.Name), escape(w.Version), qualifiers("file_name", w.File)))},
+	}
 }
 
 // supplier is who publishes an archive, where we know it.
