@@ -50,6 +50,9 @@ type Options struct {
 	Recipes map[string][]packages.Recipe
 	// Index reads what can be had; see [repo.Client.Index].
 	Index func(ctx context.Context, arch string) (*debian.Index, []repo.Origin, error)
+	// Python are the wheels of containers that have some, by its name. With Believe
+	// the index says which version and hash is meant where requirements do not.
+	Python map[string]Requirements
 	// Frozen makes it an error that the file would change.
 	Frozen bool
 	// Update lets these packages change, and all of one source with them;
@@ -64,6 +67,9 @@ type Result struct {
 	Wrote   bool
 	file    *File
 }
+
+// File is what the lock says now.
+func (r *Result) File() *File { return r.file }
 
 // Packages lists what a container consists of on an architecture, sorted by name.
 func (r *Result) Packages(container, arch string) []debian.Locked {
@@ -121,7 +127,7 @@ func Ensure(ctx context.Context, opts Options) (*Result, error) {
 	if err := e.containers(ctx); err != nil {
 		return nil, err
 	}
-	r := &Result{Changes: changes(old, now), file: now}
+	r := &Result{Changes: append(changes(old, now), wheelChanges(old, now)...), file: now}
 	data := now.Encode()
 	if !fresh && string(data) == string(old.Encode()) {
 		return r, nil
@@ -157,6 +163,13 @@ func checkUpdates(f *File, opts Options) error {
 			names = append(names, a.Attr)
 		}
 	}
+	for _, arches := range f.Wheels {
+		for _, w := range arches {
+			for _, l := range w.Files {
+				names = append(names, l.Name)
+			}
+		}
+	}
 	for _, name := range opts.Update {
 		if slices.Contains(names, name) {
 			continue
@@ -182,6 +195,7 @@ type ensurer struct {
 // containers goes through all containers and architectures that the file is to have.
 func (e *ensurer) containers(ctx context.Context) error {
 	e.now.Containers = map[string]map[string]Container{}
+	e.now.Wheels = map[string]map[string]Wheels{}
 	packages := map[string]map[string]Package{} // by architecture and name
 	var errs []error
 	owner := map[string]string{} // by architecture and name, the first container that has a package
@@ -219,6 +233,13 @@ func (e *ensurer) containers(ctx context.Context) error {
 				continue
 			}
 			put(name, arch, c, list)
+			if _, ok := e.opts.Python[name]; ok {
+				w, err := e.wheels(ctx, name, arch, list)
+				if err != nil {
+					errs = append(errs, err)
+				}
+				e.putWheels(name, arch, w)
+			}
 		}
 	}
 	if len(errs) > 0 {
@@ -241,6 +262,9 @@ func (e *ensurer) containers(ctx context.Context) error {
 						if _, ok := e.archives[url]; !ok {
 							e.archives[url] = *e.old.archive(url)
 						}
+					}
+					if w, ok := e.old.Wheels[name][arch]; ok {
+						e.putWheels(name, arch, w)
 					}
 				}
 			}

@@ -29,6 +29,9 @@ type File struct {
 	// Packages by architecture, sorted by name, each once.
 	Packages map[string][]Package
 	Archives []Archive // sorted by URL, each once
+	// Wheels are those of containers that have python.requirements, by container,
+	// then by architecture.
+	Wheels map[string]map[string]Wheels
 }
 
 // An Archive is a file that its vendor publishes, as it was when somebody
@@ -73,6 +76,7 @@ type wire struct {
 	Containers map[string]map[string]Container `json:"containers"`
 	Packages   map[string][]Package            `json:"packages"`
 	Archives   []Archive                       `json:"archives,omitempty"`
+	Wheels     map[string]map[string]Wheels    `json:"wheels"`
 }
 
 // Decode reads a lock file. It is believed as far as its digests go; names and
@@ -96,7 +100,7 @@ func Decode(data []byte) (*File, error) {
 	if _, err := d.Token(); err != io.EOF {
 		return nil, errors.New("no lock file: more stands behind its end")
 	}
-	f := &File{Suite: w.Suite, Indexes: w.Indexes, Containers: w.Containers, Packages: w.Packages, Archives: w.Archives}
+	f := &File{Suite: w.Suite, Indexes: w.Indexes, Containers: w.Containers, Packages: w.Packages, Archives: w.Archives, Wheels: w.Wheels}
 	return f, f.check()
 }
 
@@ -169,6 +173,13 @@ func (f *File) check() error {
 			}
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(f.Wheels)) {
+		for _, arch := range slices.Sorted(maps.Keys(f.Wheels[name])) {
+			if err := f.Wheels[name][arch].check(arch); err != nil {
+				return fmt.Errorf("container %q: %w", name, err)
+			}
+		}
+	}
 	return nil
 }
 
@@ -201,6 +212,9 @@ func (f *File) archive(url string) *Archive {
 	}
 	return &f.Archives[i]
 }
+
+// listWriter writes a list or an object of JSON, an item a line.
+type listWriter func(indent, open, shut string, n int, item func(i int))
 
 // Encode writes the file: one line for each package, so that a change of a
 // version is a change of a line.
@@ -251,6 +265,7 @@ func (f *File) Encode() []byte {
 		b.WriteString(",\n  \"archives\": ")
 		list("  ", "[", "]", len(f.Archives), func(i int) { b.Write(line(f.Archives[i])) })
 	}
+	f.encodeWheels(list, func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }, line)
 	b.WriteString("\n}\n")
 	return b.Bytes()
 }
