@@ -13,11 +13,12 @@ import (
 	"nix2gpu/nix/module"
 	"nix2gpu/packages"
 	"nix2gpu/project"
+	"nix2gpu/wheel"
 )
 
 // build makes the project of a container. What is wrong is kept with the
-// errors of the evaluation.
-func (e *evaluation) build(c *module.Config, name string) (*project.Project, []note) {
+// errors of the evaluation, but for what is wrong in other files.
+func (e *evaluation) build(c *module.Config, name string) *builder {
 	b := &builder{evaluation: e, Config: c}
 	dir := c.String("workingDir")
 	b.place = catalog.Place{Root: e.root, WorkingDir: dir, MainProgram: mainProgram}
@@ -36,6 +37,7 @@ func (e *evaluation) build(c *module.Config, name string) (*project.Project, []n
 	b.checkAptSources()
 	b.archives()
 	b.container()
+	b.requirements, b.wrong = b.python()
 	catalog.Generate(c.Get("services"), b.project, b.place)
 	for _, proc := range b.project.Processes {
 		proc.Path = append(proc.Path, b.path...)
@@ -59,7 +61,7 @@ func (e *evaluation) build(c *module.Config, name string) (*project.Project, []n
 		}
 		return strings.Compare(x.text, y.text)
 	})
-	return b.project, b.notes
+	return b
 }
 
 // mainProgram names the program of a package; a join has that of its first.
@@ -75,6 +77,9 @@ type builder struct {
 	project *project.Project
 	notes   []note
 	path    []project.Text // programs that every process finds
+
+	requirements *wheel.Requirements // of Python; nil: none
+	wrong        project.Errors
 }
 
 func (b *builder) note(path string, format string, args ...any) {

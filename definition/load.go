@@ -12,6 +12,7 @@ import (
 
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
+	"nix2gpu/wheel"
 )
 
 // Options tunes [Load]. The zero value works.
@@ -61,6 +62,8 @@ type Result struct {
 	Valid project.Valid
 	// Config is the container's options; nil with Project nil.
 	Config *module.Config
+	// Requirements are the wheels of python.requirements; nil without.
+	Requirements *wheel.Requirements
 	// Evaluation is what Config belongs to.
 	Evaluation *module.Evaluation
 	// Warnings are what is no error and should be known.
@@ -147,7 +150,9 @@ func (e *evaluation) load(found *containers, name string) (*Result, error) {
 	}
 	merged, c := found.at(name)
 	c.Check()
-	p, notes := e.build(c, cmp.Or(name, filepath.Base(e.root)))
+	b := e.build(c, cmp.Or(name, filepath.Base(e.root)))
+	p, notes := b.project, b.notes
+	wrong = append(wrong, asErrors(b.wrong, e.position)...)
 	broken := map[project.ID]bool{} // services whose options are wrong
 	var many module.Errors
 	if err := merged.Err(); errors.As(err, &many) {
@@ -185,7 +190,7 @@ func (e *evaluation) load(found *containers, name string) (*Result, error) {
 	if len(wrong) > 0 {
 		return nil, e.errors(wrong)
 	}
-	r := &Result{File: e.file, Root: e.root, Container: name, Project: p, Valid: valid, Config: c, Evaluation: merged}
+	r := &Result{File: e.file, Root: e.root, Container: name, Project: p, Valid: valid, Config: c, Requirements: b.requirements, Evaluation: merged}
 	for _, n := range notes {
 		r.Warnings = append(r.Warnings, Note{e.display(n.pos), n.text})
 		p.Notes = append(p.Notes, project.Note{Pos: e.projectPos(n.pos), Text: n.text})

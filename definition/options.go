@@ -64,6 +64,7 @@ func ContainerOptions() module.Options {
 		"archives": {Type: module.AttrsOf(module.Submodule(module.Schema{Options: archiveOptions()})), Default: map[string]any{},
 			Example:     map[string]any{"tool": map[string]any{"url": "https://example.org/tool-1.2.tar.gz", "bin": []any{"tool"}}},
 			Description: "Software that its vendor publishes as a file, by the attribute of pkgs that it stands for in images. It is fetched when something names that attribute."},
+		"python":          {Set: pythonOptions()},
 		"copyToRoot":      copyOf("Packages, generated files and paths that the image has at its root: of a folder its content; a program lies in /usr/local/bin."),
 		"extraCopyToRoot": copyOf("More of copyToRoot."),
 		"user":            {Type: module.String, Default: "root", Description: "Who custom services and shells run as."},

@@ -185,7 +185,7 @@ func (b *builder) packageLayers(ctx context.Context, groups []*group) ([]*Layer,
 	for i, g := range groups {
 		order[i], keys[i] = i, b.groupKey(g)
 	}
-	made := b.progress(groups, keys)
+	made := progress(b, groups, keys)
 	slices.SortFunc(order, func(i, j int) int { return cmp.Or(cmp.Compare(groups[j].size(), groups[i].size()), i-j) })
 	next := make(chan int)
 	var workers sync.WaitGroup
@@ -209,11 +209,17 @@ func (b *builder) packageLayers(ctx context.Context, groups []*group) ([]*Layer,
 	return layers, keys, nil
 }
 
+// A layered is what becomes one layer: of packages, or of wheels.
+type layered interface {
+	title() string
+	size() int64
+}
+
 // progress tells Spec.Progress of layers that begin and end, among those that the
 // cache lacks.
-func (b *builder) progress(groups []*group, keys []string) func(g *group, ended bool) {
+func progress[G layered](b *builder, groups []G, keys []string) func(g G, ended bool) {
 	if b.spec.Progress == nil {
-		return func(*group, bool) {}
+		return func(G, bool) {}
 	}
 	var mu sync.Mutex
 	done, total := int64(0), int64(0)
@@ -222,7 +228,7 @@ func (b *builder) progress(groups []*group, keys []string) func(g *group, ended 
 			total += g.size()
 		}
 	}
-	return func(g *group, ended bool) {
+	return func(g G, ended bool) {
 		mu.Lock()
 		defer mu.Unlock()
 		if ended {

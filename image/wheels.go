@@ -120,13 +120,16 @@ func (b *builder) wheelLayers(ctx context.Context) (layers []*Layer, keys []stri
 	layers, keys = make([]*Layer, len(b.wheels)), make([]string, len(b.wheels))
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 	var workers sync.WaitGroup
-	for i, g := range b.wheels { // the largest first
+	for i, g := range b.wheels {
 		keys[i] = b.wheelKey(g)
+	}
+	made := progress(b, b.wheels, keys)
+	for i, g := range b.wheels { // the largest first
 		slots <- struct{}{}
 		workers.Go(func() {
 			defer func() { <-slots }()
 			var err error
-			if layers[i], err = b.wheelLayer(ctx, g, keys[i]); err != nil {
+			if layers[i], err = b.wheelLayer(ctx, g, keys[i], made); err != nil {
 				cancel(err)
 			}
 		})
@@ -138,20 +141,19 @@ func (b *builder) wheelLayers(ctx context.Context) (layers []*Layer, keys []stri
 	return layers, keys, nil
 }
 
-func (b *builder) wheelLayer(ctx context.Context, g *wheelGroup, key string) (*Layer, error) {
+func (b *builder) wheelLayer(ctx context.Context, g *wheelGroup, key string, made func(g *wheelGroup, ended bool)) (*Layer, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	r := b.cache.find(key)
 	cached := r != nil
 	if r == nil {
-		if b.spec.Progress != nil {
-			b.spec.Progress(g.title(), g.size())
-		}
+		made(g, false)
 		var err error
 		if r, err = b.makeWheels(ctx, g, key); err != nil {
 			return nil, err
 		}
+		made(g, true)
 	}
 	l, err := b.layer(r, g.title())
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"nix2gpu/internal/testkit"
+	"nix2gpu/internal/wheeltest"
 	"nix2gpu/rundir"
 )
 
@@ -50,6 +51,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			e.Values["t"] = e.T() // a *testing.T, for what makes images
 			e.Values["archive"] = &archive{}
+			e.Values["index"] = new(*wheeltest.Index)
 			// Sockets of one script are not seen by another.
 			run := filepath.Join(e.WorkDir, ".run")
 			e.Setenv("XDG_RUNTIME_DIR", run)
@@ -73,6 +75,7 @@ func TestScripts(t *testing.T) {
 			"vendor":   cmdVendor,
 			"files":    cmdFiles,
 			"nvidia":   cmdNVIDIA,
+			"index":    cmdIndex,
 			"age":      cmdAge,
 			"static":   cmdStatic,
 		},

@@ -26,6 +26,7 @@ import (
 type archiveFlags struct {
 	mirror, suite, keyring string
 	offline                bool
+	indexes                indexFlags
 }
 
 func (f *archiveFlags) add(cmd *cobra.Command) {
@@ -33,6 +34,7 @@ func (f *archiveFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.suite, "suite", "", "`name` of Debian's release; default: that of the lock, else "+repo.DefaultSuite)
 	cmd.Flags().StringVar(&f.keyring, "keyring", "", "`file` with the keys that the archive is signed by, instead of Debian's")
 	cmd.Flags().BoolVar(&f.offline, "offline", false, "use what the cache has, and no network")
+	f.indexes.add(cmd)
 	cmd.RegisterFlagCompletionFunc("mirror", cobra.NoFileCompletions)
 	cmd.RegisterFlagCompletionFunc("suite", cobra.FixedCompletions([]string{"bullseye", "bookworm", "trixie"}, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -101,7 +103,7 @@ func (l *loaded) wants() ([]lock.Want, []packages.Archive, error) {
 		}
 	}
 	wants, archives, err := lock.Wants(l.project, sources)
-	return wants, archives, lockError(l.root, err)
+	return l.wantPython(wants), archives, lockError(l.root, err)
 }
 
 // recipes are those by which the image leaves out parts of packages; variant is

@@ -25,6 +25,7 @@ import (
 	"nix2gpu/lock"
 	"nix2gpu/packages"
 	"nix2gpu/project"
+	"nix2gpu/wheel"
 )
 
 type buildOptions struct {
@@ -201,23 +202,30 @@ func (o *buildOptions) build(ctx context.Context, env *Env, l *loaded) (*image.O
 			return nil, err
 		}
 	}
-	locked, archives, client, err := o.locked(ctx, env, l, arches)
+	locked, client, err := o.locked(ctx, env, l, arches)
 	if err != nil {
 		return nil, err
 	}
 	defer client.Close()
+	defer locked.house.Close()
 	out := &image.Output{Name: ref, Annotations: o.annotations}
 	for _, arch := range arches {
-		if err := client.Fetch(ctx, locked[arch]); err != nil {
+		list := locked.Packages(l.lockName(), arch)
+		if err := client.Fetch(ctx, list); err != nil {
 			return nil, err
 		}
-		files, err := fetchArchives(ctx, l, client, arch, archives[arch])
+		files, err := fetchArchives(ctx, l, client, arch, locked.archives[arch])
 		if err != nil {
 			return nil, err
 		}
 		s := *spec
 		s.Arch, s.Binary = arch, binaries[arch]
-		for _, p := range locked[arch] {
+		var wheels []wheel.Locked
+		wheels, s.Python = locked.Wheels(l.lockName(), arch)
+		if s.Wheels, err = locked.house.images(ctx, l.lockName(), wheels); err != nil {
+			return nil, err
+		}
+		for _, p := range list {
 			s.Packages = append(s.Packages, image.Package{Locked: p, Open: func(ctx context.Context) (io.ReadCloser, error) { return client.Open(ctx, p) }})
 		}
 		s.Packages = append(s.Packages, files...)
@@ -356,32 +364,43 @@ func fetchArchives(ctx context.Context, l *loaded, client *repo.Client, arch str
 	return out, nil
 }
 
-// locked are the packages of each architecture and the archives as the lock has
-// them, once it fits the definition, and what gets them.
-func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches []string) (map[string][]debian.Locked, map[string][]lockedArchive, *repo.Client, error) {
+// locked is what the lock has, with the archives that it is about, and who has
+// the wheels of it.
+type locked struct {
+	*lock.Result
+	archives map[string][]lockedArchive // by architecture
+	house    *wheelhouse
+}
+
+// locked is what the lock has once it fits the definition, and what gets it.
+func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches []string) (*locked, *repo.Client, error) {
 	wants, archives, err := l.wants()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	writeBareWords(env, l)
 	file, err := lock.Read(l.lockFile())
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	if err := l.checkNVIDIA(o.suiteOf(file), arches); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	client, err := o.client(ctx, env, file, l)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
+	}
+	house, err := o.wheelhouse(ctx, env, l)
+	if err != nil {
+		return nil, nil, errors.Join(err, client.Close())
 	}
 	result, err := lock.Ensure(ctx, lock.Options{
 		File: l.lockFile(), Suite: o.suite, Arches: arches, Wants: map[string][]lock.Want{l.lockName(): wants}, Index: client.Index,
-		Archives: map[string][]packages.Archive{l.lockName(): archives}, Learn: client.Learn, Sources: sources(l), Frozen: o.frozen || env.Getenv("CI") == "1",
+		Archives: map[string][]packages.Archive{l.lockName(): archives}, Learn: client.Learn, Sources: sources(l), Python: house.requirements(l),
+		Frozen:  o.frozen || env.Getenv("CI") == "1",
 		Recipes: map[string][]packages.Recipe{l.lockName(): l.recipes(o.variant)},
 	})
 	if err != nil {
-		return nil, nil, nil, errors.Join(lockError(l.root, err), client.Close())
+		return nil, nil, errors.Join(lockError(l.root, err), client.Close(), house.Close())
 	}
 	switch name := within(env.Dir, l.lockFile()); {
 	case result.Wrote && file == nil:
@@ -389,30 +408,20 @@ func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches [
 	case result.Wrote:
 		fmt.Fprintf(env.Stderr, "%s: %s\n", name, count(len(result.Changes), "change"))
 	}
-	out, files := map[string][]debian.Locked{}, map[string][]lockedArchive{}
+	files := map[string][]lockedArchive{}
 	for _, arch := range arches {
-		out[arch] = result.Packages(l.lockName(), arch)
 		found := result.Archives(l.lockName(), arch)
 		for _, a := range archives {
 			files[arch] = append(files[arch], lockedArchive{a, found[a.Attr]})
 		}
 	}
+	l.writeWords(env, result.File())
 	if o.explain {
+		out := map[string][]debian.Locked{}
+		for _, arch := range arches {
+			out[arch] = result.Packages(l.lockName(), arch)
+		}
 		o.writeReasons(env, l, wants, result, out)
 	}
-	return out, files, client, nil
-}
-
-// writeBareWords warns of programs that commands name and no package is known to
-// have.
-func writeBareWords(env *Env, l *loaded) {
-	for _, w := range packages.BareWords(l.project).Unknown {
-		text := fmt.Sprintf("the image may lack the program %q: no package is known that has it", w.Word)
-		if w.Pos.File != "" {
-			text = fmt.Sprintf("%s:%d:%d: warning: %s", w.Pos.File, w.Pos.Line, w.Pos.Col, text)
-		} else {
-			text = "warning: " + text
-		}
-		fmt.Fprintf(env.Stderr, "%s\nhint: it can come from systemPackages, from copyToRoot, or from a volume at %s/bin\n", text, orElse(l.project.Container.WorkingDir, image.DefaultWorkingDir))
-	}
+	return &locked{result, files, house}, client, nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nix2gpu/control/client"
+	"nix2gpu/lock"
 	"nix2gpu/project"
 	"nix2gpu/rundir"
 	"nix2gpu/session"
@@ -50,7 +51,11 @@ func runCheck(ctx context.Context, env *Env, t *target, here bool) error {
 			continue
 		}
 		if l.config != nil { // of process-compose there is no image
-			writeBareWords(env, l)
+			file, err := lock.Read(l.lockFile())
+			if err != nil {
+				file = nil // build says so; what a lock knows of wheels is no error of the definition
+			}
+			l.writeWords(env, file)
 		}
 		enabled := 0
 		for _, s := range l.project.Services {

@@ -39,7 +39,7 @@ func definitionError(root string, err error) error {
 
 func fromDefinition(result *definition.Result, file string) *loaded {
 	l := &loaded{project: result.Project, valid: result.Valid, root: result.Root, name: file, config: result.Config,
-		none: result.Project == nil, container: result.Container}
+		none: result.Project == nil, container: result.Container, python: result.Requirements}
 	if l.none {
 		l.project = emptyProject(result.Root)
 	}

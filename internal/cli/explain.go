@@ -35,6 +35,10 @@ func (o *buildOptions) writeReasons(env *Env, l *loaded, wants []lock.Want, r *l
 			why := strings.Join(reasons[p.Name], ", ")
 			fmt.Fprintf(env.Stderr, "%-28s %-28s %9s  %s\n", p.Name, p.Version, inspect.Bytes(p.Size), orElse(why, "needed by others"))
 		}
+		wheels, _ := r.Wheels(l.lockName(), arch)
+		for _, w := range wheels {
+			fmt.Fprintf(env.Stderr, "%-28s %-28s %9s  %s\n", w.Name, w.Version, inspect.Bytes(w.Size), "python.requirements ("+l.python.Place(w.Name)+")")
+		}
 	}
 }
 
@@ -51,6 +55,14 @@ func (l *loaded) askers() map[string][]string {
 	}
 	for _, ref := range l.project.Container.SystemPkgs {
 		add(ref.Attr, "systemPackages", ref.Pos)
+	}
+	if l.python != nil {
+		add(lock.Python, "python.requirements", l.python.Pos)
+	}
+	idle := *l.project
+	idle.Services = nil // what is left is the container's
+	for _, ref := range packages.BareWords(&idle).Refs {
+		add(ref.Attr, "extraStartupScript", l.optionPos("extraStartupScript"))
 	}
 	names := map[string]string{"startup": "extraStartupScript"}
 	l.project.Container.EachText(func(o project.Owner, t *project.Text) {

@@ -16,18 +16,20 @@ import (
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
 	"nix2gpu/spelling"
+	"nix2gpu/wheel"
 )
 
 // A loaded definition is a project with the place that it came from.
 type loaded struct {
 	project *project.Project
-	valid   project.Valid  // the same, once it is known to be valid
-	root    string         // the definition's folder
-	name    string         // the definition as messages call it: "flake.nix#web"
-	notes   []string       // what its reader should know, with places
-	config  *module.Config // of a definition in Nix: its options
-	none    bool           // the file defines no container
-	files   []string       // absolute
+	valid   project.Valid       // the same, once it is known to be valid
+	root    string              // the definition's folder
+	name    string              // the definition as messages call it: "flake.nix#web"
+	notes   []string            // what its reader should know, with places
+	config  *module.Config      // of a definition in Nix: its options
+	none    bool                // the file defines no container
+	python  *wheel.Requirements // nil: it has no python.requirements
+	files   []string            // absolute
 
 	container string // its name, also where the user left it out; "" where it has none
 	baked     bool   // it is the one that our image was built from

@@ -40,7 +40,11 @@ is at their URL now.
 Packages come from this machine's apt sources for Debian, from --mirror, or from Debian
 itself, and from the aptSources of the definition. Versions that have left them are
 looked for at $NIX2GPU_SNAPSHOT, a URL in which {archive} is "debian" or
-"debian-security".`,
+"debian-security".
+
+The wheels of python.requirements are locked as well, and downloaded for that. Where a
+requirement has no hash, the index is believed about it now, and the lock from then on;
+where it has no version, the newest that fits is taken.`,
 		Example: `  nix2gpu lock                        add what the definition needs
   nix2gpu lock --update               take the newest version of everything
   nix2gpu lock --update libssl3       of one package
@@ -140,6 +144,12 @@ func runLock(ctx context.Context, env *Env, t *target, f *lockFlags) error {
 	}
 	defer client.Close()
 	opts.Index, opts.Learn = client.Index, client.Learn
+	house, err := f.wheelhouse(ctx, env, all...)
+	if err != nil {
+		return err
+	}
+	defer house.Close()
+	opts.Python = house.requirements(all...)
 	result, err := lock.Ensure(ctx, opts)
 	if err != nil {
 		return lockError(root, err)
@@ -190,9 +200,16 @@ func lockSummary(env *Env, opts lock.Options, r *lock.Result) string {
 				files[f.URL] = true
 			}
 		}
-		text := count(len(names), "package")
+		counts := []string{count(len(names), "package")}
 		if len(files) > 0 {
-			text += " and " + count(len(files), "archive")
+			counts = append(counts, count(len(files), "archive"))
+		}
+		if n := r.CountWheels(arch, slices.Collect(maps.Keys(opts.Python))); n > 0 {
+			counts = append(counts, count(n, "wheel"))
+		}
+		text := counts[len(counts)-1]
+		if before := counts[:len(counts)-1]; len(before) > 0 {
+			text = strings.Join(before, ", ") + " and " + text
 		}
 		parts = append(parts, text+" for "+arch)
 	}

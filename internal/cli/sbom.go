@@ -73,6 +73,9 @@ func (e *Env) sbomOf(ctx context.Context, name string, p image.Platform) ([]byte
 	texts, links := map[string]string{}, map[string]string{}
 	for _, l := range p.Built.Layers {
 		img.Layers = append(img.Layers, l.Digest)
+		for _, w := range l.Wheels {
+			img.Wheels = append(img.Wheels, sbom.Wheel{Locked: w, Layer: l.Digest})
+		}
 		if len(l.Packages) == 0 {
 			continue
 		}

@@ -119,7 +119,10 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 	a := &ascent{
 		env: env, opts: &opts, def: l, job: opts.job(env, l, ids),
 		layout: rundir.Locate(env.rundirEnv(), l.container, l.root),
-		notes:  sync.OnceFunc(func() { l.writeNotes(env) }),
+		notes: sync.OnceFunc(func() {
+			l.writeNotes(env)
+			l.writeHostPython(env)
+		}),
 	}
 	return untilOurs(ctx, a.layout, a.join, a.begin)
 }

@@ -1,0 +1,46 @@
+package definition
+
+import (
+	"path/filepath"
+
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+	"nix2gpu/wheel"
+)
+
+func pythonOptions() module.Options {
+	return module.Options{
+		"requirements": {Type: module.NullOr(module.Path), Default: module.Null, Example: module.Expr("./requirements.txt"),
+			Description: "A requirements file as pip reads it, whose wheels the image has in a layer of their own, beside Debian's Python. It must name everything, with versions; hashes that it lacks are learnt by \"nix2gpu lock\" alone."},
+	}
+}
+
+// python reads the requirements of the container; nil where it has none.
+func (b *builder) python() (*wheel.Requirements, project.Errors) {
+	c := b.Get("python")
+	if !c.Has("requirements") || c.Kind("requirements") != module.KindStr {
+		return nil, nil
+	}
+	file := c.String("requirements")
+	if file == "" {
+		return nil, nil // it is not there, which is said
+	}
+	at := b.projectPos(c.Pos("requirements"))
+	reqs, wrong := wheel.Parse(shorten(file, b.root), func(name string) ([]byte, error) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(b.root, name)
+		}
+		s, err := b.source.files.read(name)
+		if err != nil {
+			return nil, err
+		}
+		return []byte(s.Text), nil
+	})
+	reqs.Pos = at
+	for _, e := range wrong {
+		if e.Pos.File == "" {
+			e.Pos = at
+		}
+	}
+	return reqs, wrong
+}
