@@ -115,7 +115,7 @@ func runDeploy(ctx context.Context, env *Env, p deploy.Platform, opts *deployOpt
 	l.writeNotes(env)
 	ref := opts.image
 	if ref == "" {
-		all, err := l.registries()
+		all, err := l.registries("--image")
 		if err != nil {
 			return err
 		}

@@ -186,7 +186,7 @@ func (o *pushOptions) targets(l *loaded) ([]name.Reference, error) {
 	}
 	if len(texts) == 0 {
 		var err error
-		if texts, err = l.registries(); err != nil {
+		if texts, err = l.registries("--to"); err != nil {
 			return nil, err
 		}
 	}
@@ -217,14 +217,15 @@ func (o *pushOptions) targets(l *loaded) ([]name.Reference, error) {
 	return out, nil
 }
 
-// registries are the repositories that a definition names for its image.
-func (l *loaded) registries() ([]string, error) {
+// registries are the repositories that a definition names for its image. The verb
+// has a flag that names another.
+func (l *loaded) registries(flag string) ([]string, error) {
 	var texts []string
 	if l.config != nil {
 		texts = l.config.Strings("registries")
 	}
 	if len(texts) == 0 {
-		return nil, hint(usageError("%s names no registries", l.name), `write registries = [ "ghcr.io/me" ] there, or name one: --to ghcr.io/me/%s`, l.imageName())
+		return nil, hint(usageError("%s names no registries", l.name), `write registries = [ "ghcr.io/me" ] there, or name one: %s ghcr.io/me/%s`, flag, l.imageName())
 	}
 	for i, text := range texts {
 		text = strings.TrimSuffix(text, "/")
