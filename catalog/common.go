@@ -13,13 +13,14 @@ import (
 
 // Shorthands for the declarations of this package.
 var (
-	nullStr   = module.NullOr(module.String)
-	filePath  = module.OneOf(module.String, module.Path)
-	keyFile   = module.OneOf(module.String, module.Path, secretRef) // what others must not read
-	program   = module.OneOf(module.String, module.Path, module.Package, module.ListOf(module.OneOf(module.String, module.Path, module.Package)))
-	seconds   = module.OneOf(module.Number, module.String) // 5, 0.5, "5s", "1m30s"
-	envValue  = module.NullOr(module.OneOf(module.String, module.Bool, module.Number, module.Path, module.Package, secretRef))
-	secretRef = module.Submodule(module.Schema{Options: module.Options{
+	nullStr    = module.NullOr(module.String)
+	filePath   = module.OneOf(module.String, module.Path)
+	secretText = module.OneOf(module.String, secretRef)              // a password, which had better be a secret
+	keyFile    = module.OneOf(module.String, module.Path, secretRef) // what others must not read
+	program    = module.OneOf(module.String, module.Path, module.Package, module.ListOf(module.OneOf(module.String, module.Path, module.Package)))
+	seconds    = module.OneOf(module.Number, module.String) // 5, 0.5, "5s", "1m30s"
+	envValue   = module.NullOr(module.OneOf(module.String, module.Bool, module.Number, module.Path, module.Package, secretRef))
+	secretRef  = module.Submodule(module.Schema{Options: module.Options{
 		"secret": {Type: module.String, Description: "The name of a secret, one of the container's secrets."},
 	}})
 )

@@ -14,8 +14,10 @@ func minioType() *ServiceType {
 			"host":           def(module.String, "127.0.0.1", "The address to listen on."),
 			"port":           def(module.Port, 9000, "The port to listen on."),
 			"consoleAddress": def(module.String, "127.0.0.1:9001", "Where the web interface listens."),
-			"accessKey":      def(module.String, "minioadmin", "The name of the first user."),
-			"secretKey":      def(module.String, "minioadmin", "Its password. Everyone who reads the definition reads it; see environmentFile."),
+			"accessKey":      opt(secretText, "The name of the first user; MinIO's own default unless set. Also `{ secret = \"name\"; }`."),
+			"accessKeyFile":  opt(keyFile, "A file that holds it."),
+			"secretKey":      opt(secretText, "Its password; MinIO's own default, which everyone knows, unless set. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."),
+			"secretKeyFile":  opt(keyFile, "A file that holds the password, read at each start with the rights of whoever starts nix2gpu."),
 			"region":         def(module.String, "us-east-1", "The region."),
 			"browser":        def(module.Bool, true, "Whether there is a web interface."),
 			"buckets":        def(module.ListOf(module.Matching("[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "name of a bucket")), []any{}, "Buckets to make."),
@@ -28,8 +30,11 @@ func minioType() *ServiceType {
 			for _, bucket := range in.Strings("buckets") { // a folder is a bucket
 				main.Dirs = append(main.Dirs, project.Dir{Path: in.Data("/data/" + bucket), Mode: "0750"})
 			}
-			main.Env["MINIO_ROOT_USER"] = project.Value{Text: in.Text("accessKey"), Secret: true}
-			main.Env["MINIO_ROOT_PASSWORD"] = project.Value{Text: in.Text("secretKey"), Secret: true}
+			user, password := in.secretText(in.Config, "accessKey", "accessKey"), in.secretText(in.Config, "secretKey", "secretKey")
+			if user != nil || password != nil { // it wants both
+				main.Env["MINIO_ROOT_USER"] = project.Value{Text: orText(user, minioDefault)}
+				main.Env["MINIO_ROOT_PASSWORD"] = project.Value{Text: orText(password, minioDefault), Secret: true}
+			}
 			main.Env["MINIO_REGION"] = project.Value{Text: project.Lit(in.String("region"))}
 			main.Env["MINIO_BROWSER"] = project.Value{Text: project.Lit(onOff(in.Bool("browser")))}
 			main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(host), Port: port, Path: "/minio/health/live"}, Period: slowStart}
@@ -39,4 +44,14 @@ func minioType() *ServiceType {
 			}
 		},
 	}
+}
+
+// minioDefault is the name and the password of the first user, unless one is set.
+const minioDefault = "minioadmin"
+
+func orText(t project.Text, def string) project.Text {
+	if t == nil {
+		return project.Lit(def)
+	}
+	return t
 }

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,8 +19,9 @@ func mysqlType() *ServiceType {
 		"schemas": opt(module.ListOf(filePath), "Several of them."),
 	}})
 	user := module.Submodule(module.Schema{Options: module.Options{
-		"name":     {Type: module.String, Description: "The name of the user, on this machine."},
-		"password": opt(module.String, "The password. Everyone who reads the definition reads it."),
+		"name":         {Type: module.String, Description: "The name of the user, on this machine."},
+		"password":     opt(secretText, "The password. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."),
+		"passwordFile": opt(keyFile, "A file that holds the password, read at each start with the rights of whoever starts nix2gpu."),
 		"ensurePermissions": {Type: module.AttrsOf(module.String), Default: map[string]any{}, Example: map[string]any{"users.*": "ALL PRIVILEGES"},
 			Description: "What the user may do, by what it is on."},
 	}})
@@ -173,8 +175,12 @@ func mysqlSetup(in *Instance, setup *project.Process) map[string]any {
 		}
 		add(c, c.String("name"), schemas)
 	}
-	for _, c := range in.List("ensureUsers") {
-		users = append(users, map[string]any{"name": text(c.String("name")), "password": c.Str("password"), "permissions": c.Any("ensurePermissions")})
+	for i, c := range in.List("ensureUsers") {
+		password := in.secretText(c, "password", fmt.Sprintf("user-%d", i+1))
+		if password == nil {
+			password = project.Lit("")
+		}
+		users = append(users, map[string]any{"name": text(c.String("name")), "password": password, "permissions": c.Any("ensurePermissions")})
 	}
 	for _, name := range in.users {
 		roles = append(roles, text(name))

@@ -226,14 +226,14 @@ func (n *nginx) basicAuth(c *module.Config) {
 	}
 	b := &textBuilder{}
 	for _, u := range users {
-		if strings.ContainsAny(u.Name()+u.String(), ":\n") && strings.Contains(u.Name(), ":") {
+		if strings.Contains(u.Name(), ":") {
 			u.Errorf("user name %q must not hold a colon", u.Name())
 		}
-		b.add(project.Lit(u.Name()+":{PLAIN}"), n.place.Text(u.Str()), project.Lit("\n"))
+		b.add(project.Lit(u.Name()+":{PLAIN}"), n.textOrSecret(u), project.Lit("\n"))
 	}
 	n.auths++
 	file := fmt.Sprintf("htpasswd.%d", n.auths)
-	n.main.Files = append(n.main.Files, project.File{Path: n.Data("/" + file), Content: b.text, Mode: "0640"})
+	n.main.Files = append(n.main.Files, project.File{Path: n.Data("/" + file), Content: b.text, Mode: "0640", Escape: "\n"})
 	n.line(`auth_basic "secured";`)
 	n.line("auth_basic_user_file %s;", file)
 }

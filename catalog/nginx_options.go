@@ -97,7 +97,7 @@ func virtualHostOptions() module.Options {
 		"reuseport":             flag("Let every worker listen by itself."),
 		"globalRedirect":        opt(module.String, "Send everyone to this host."),
 		"redirectCode":          def(module.IntRange("", 300, 399), 301, "The status of redirects."),
-		"basicAuth":             def(module.AttrsOf(module.String), map[string]any{}, "Passwords by user. Everyone who reads the definition reads them; see basicAuthFile."),
+		"basicAuth":             def(module.AttrsOf(secretText), map[string]any{}, "Passwords by user. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret. See basicAuthFile."),
 		"basicAuthFile":         key("A file of users and passwords, as htpasswd writes it."),
 	}
 }
@@ -115,7 +115,7 @@ func locationOptions() module.Options {
 		"extraConfig":              def(module.Lines, "", "More lines."),
 		"priority":                 def(module.Int, 1000, "Locations are written in this order, lower ones first."),
 		"fastcgiParams":            def(module.AttrsOf(module.String), map[string]any{}, "Parameters for a FastCGI server."),
-		"basicAuth":                def(module.AttrsOf(module.String), map[string]any{}, "Passwords by user."),
+		"basicAuth":                def(module.AttrsOf(secretText), map[string]any{}, "Passwords by user, as those of the host."),
 		"basicAuthFile":            opt(keyFile, "A file of users and passwords."),
 	}
 }

@@ -22,7 +22,8 @@ func rabbitmqType() *ServiceType {
 			"nodeName":      opt(module.String, "The name of the node; made of the instance's unless set."),
 			"distPort":      opt(module.Port, "The port for other nodes; port + 20000 unless set."),
 			"distAddress":   def(module.String, "127.0.0.1", "The address to listen on for other nodes, an IPv4 address; \"*\" is all."),
-			"cookie":        def(module.String, "", "The secret that nodes share. Everyone who reads the definition reads it."),
+			"cookie":        opt(secretText, "The secret that nodes share. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."),
+			"cookieFile":    opt(keyFile, "A file that holds the cookie, read at each start with the rights of whoever starts nix2gpu."),
 			"configItems":   def(module.AttrsOf(value), map[string]any{}, "Lines of rabbitmq.conf."),
 			"config":        def(module.Lines, "", "The advanced configuration, in Erlang."),
 			"plugins":       def(module.ListOf(module.String), []any{}, "Plugins to enable."),
@@ -115,8 +116,8 @@ func generateRabbitMQ(in *Instance) {
 		}
 		env["RABBITMQ_PLUGINS_DIR"] = list
 	}
-	if in.String("cookie") != "" {
-		main.Files = append(main.Files, project.File{Path: in.Data("/.erlang.cookie"), Content: in.Text("cookie"), Mode: "0400"})
+	if cookie := in.secretText(in.Config, "cookie", "cookie"); !cookie.IsEmpty() {
+		main.Files = append(main.Files, project.File{Path: in.Data("/.erlang.cookie"), Content: cookie, Mode: "0400"})
 	}
 	for name, text := range env {
 		main.Env[name] = project.Value{Text: text}

@@ -23,7 +23,7 @@ func redisType() *ServiceType {
 			"unixSocketPerm": def(module.Int, 660, "The mode of the socket, its octal digits."),
 			"settings":       def(module.AttrsOf(setting), map[string]any{}, "Lines of redis.conf by keyword. A list gives a keyword several times."),
 			"extraConfig":    def(module.Lines, "", "More lines of redis.conf."),
-			"requirePass":    opt(module.String, "The password. Everyone who reads the definition reads it; see requirePassFile."),
+			"requirePass":    opt(secretText, "The password. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."),
 			"requirePassFile": opt(keyFile, "A file that holds the password, read at each start with the rights of whoever starts nix2gpu: "+
 				"it may be root's alone."),
 			"databases":     def(module.PositiveInt, 16, "How many databases there are."),
@@ -171,14 +171,8 @@ func (r *redisConfig) persistence() {
 }
 
 func (r *redisConfig) password() {
-	if r.Has("requirePass") && r.Has("requirePassFile") {
-		r.Get("requirePassFile").Errorf("requirePass and requirePassFile must not be set both")
-	}
-	switch {
-	case r.Has("requirePass"):
-		r.setText("requirepass", redisQuoteText(r.Text("requirePass")))
-	case r.Has("requirePassFile"):
-		r.setText("requirepass", redisQuoteText(r.secretContent("requirePassFile")))
+	if text := r.secretText(r.Config, "requirePass", "requirePassFile"); text != nil {
+		r.setText("requirepass", redisQuoteText(text))
 	}
 }
 

@@ -19,6 +19,9 @@ func (in *Instance) secretName(c *module.Config) string {
 	return ""
 }
 
+// SecretRef is the type of `{ secret = "name"; }`, in the place of a text.
+func SecretRef() module.Type { return secretRef }
+
 // keyFile is the path of a file that others must not read: one of the user's,
 // or that of a secret.
 func (in *Instance) keyFile(c *module.Config) project.Text {
@@ -31,17 +34,41 @@ func (in *Instance) keyFile(c *module.Config) project.Text {
 	return project.Lit("/") // an error is known
 }
 
-// secretContent is what is in such a file, without the line end. It is read at
-// each start, and is no part of the project.
-func (in *Instance) secretContent(option string) project.Text {
-	file := in.keyFile(in.Get(option))
+// secretText is what c has for a secret, in the option of that name or, as a
+// file, in its twin that ends in File; nil: in neither. What is in a file is read
+// at each start, without the line end, and is no part of the project: it is the
+// secret that this instance has under name.
+func (in *Instance) secretText(c *module.Config, option, name string) project.Text {
+	twin := option + "File"
+	if !c.Has(twin) {
+		if !c.Has(option) {
+			return nil
+		}
+		return in.textOrSecret(c.Get(option))
+	}
+	if c.Has(option) {
+		c.Get(twin).Errorf("%s and %s must not be set both", option, twin)
+	}
+	file := in.keyFile(c.Get(twin))
 	if len(file) == 1 && file[0].SecretFile != nil {
 		return project.SecretContent(*file[0].SecretFile)
 	}
-	name := strings.ReplaceAll(string(in.ID), "/", "-") + "/" + option
+	name = strings.ReplaceAll(string(in.ID), "/", "-") + "/" + name
 	in.project.Secrets = orNew(in.project.Secrets)
-	in.project.Secrets[name] = project.Secret{File: file, Pos: in.place.pos(in.Pos(option))}
+	in.project.Secrets[name] = project.Secret{File: file, Pos: in.place.pos(c.Pos(twin))}
 	return project.SecretContent(name)
+}
+
+// textOrSecret is a text of the definition, or the content of a secret that c
+// names; of an unknown one, which is said, no text.
+func (in *Instance) textOrSecret(c *module.Config) project.Text {
+	if c.Kind() != module.KindAttrs {
+		return in.place.Text(c.Str())
+	}
+	if name := in.secretName(c.Get("secret")); name != "" {
+		return project.SecretContent(name)
+	}
+	return project.Lit("")
 }
 
 // addCredentials gives a process the secrets that the option credentials names.
@@ -62,4 +89,45 @@ func (in *Instance) addCredentials(proc *project.Process) {
 			add(c.Name(), c)
 		}
 	}
+}
+
+// Passwords lists the options of enabled services that hold a password as text
+// which becomes part of a file, for every reader of the project.
+func Passwords(services *module.Config) []*module.Config {
+	var found []*module.Config
+	add := func(c *module.Config) {
+		if c.Kind() == module.KindStr && c.String() != "" {
+			found = append(found, c)
+		}
+	}
+	basicAuth := func(c *module.Config) {
+		for _, user := range c.Each("basicAuth") {
+			add(user)
+		}
+	}
+	for _, t := range Types() {
+		for _, c := range services.Each(t.Name) {
+			if !c.Bool("enable") {
+				continue
+			}
+			switch t.Name {
+			case "redis":
+				add(c.Get("requirePass"))
+			case "rabbitmq":
+				add(c.Get("cookie"))
+			case "mysql":
+				for _, user := range c.List("ensureUsers") {
+					add(user.Get("password"))
+				}
+			case "nginx":
+				for _, host := range c.Each("virtualHosts") {
+					basicAuth(host)
+					for _, location := range host.Each("locations") {
+						basicAuth(location)
+					}
+				}
+			}
+		}
+	}
+	return found
 }

@@ -108,7 +108,7 @@ func (b *builder) container() {
 	out.Env = map[string]project.Value{}
 	for _, set := range []string{"env", "extraEnv"} {
 		for _, c := range b.Each(set) {
-			out.Env[c.Name()] = project.Value{Text: b.place.Scalar(c)}
+			out.Env[c.Name()] = b.variable(c)
 		}
 	}
 	out.Labels = map[string]string{}

@@ -20,8 +20,8 @@ var serviceSource string
 // ContainerOptions declares everything that a container definition can set.
 func ContainerOptions() module.Options {
 	text := module.OneOf(module.String, module.Bool, module.Number)
-	envOf := module.Option{Type: module.AttrsOf(text), Default: map[string]any{}, Example: map[string]any{"TZ": "UTC"},
-		Description: "Environment variables of every process of the container."}
+	envOf := module.Option{Type: module.AttrsOf(module.OneOf(text, catalog.SecretRef())), Default: map[string]any{}, Example: map[string]any{"TZ": "UTC"},
+		Description: "Environment variables of every process of the container; `{ secret = \"name\"; }` takes the value from a secret."}
 	labelsOf := module.Option{Type: module.AttrsOf(module.String), Default: map[string]any{},
 		Description: "Labels of the image."}
 	packagesOf := func(doc string) module.Option {

@@ -123,6 +123,20 @@ func (b *builder) secretFile(c *module.Config, option string) project.Text {
 	return text
 }
 
+// variable is one of the container's.
+func (b *builder) variable(c *module.Config) project.Value {
+	if c.Kind() != module.KindAttrs {
+		return project.Value{Text: b.place.Scalar(c)}
+	}
+	name := c.String("secret")
+	if _, ok := b.project.Secrets[name]; !ok || strings.Contains(name, "/") {
+		msg, hint := b.project.UnknownSecret(name)
+		c.Get("secret").Errorf("%s\n  hint: %s", msg, hint)
+		return project.Value{Text: project.Lit("")}
+	}
+	return project.Value{Text: project.SecretContent(name), Secret: true}
+}
+
 func (b *builder) ageSecrets() {
 	age := b.Get("age")
 	secrets := age.Each("secrets")

@@ -1,0 +1,85 @@
+package catalog_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"nix2gpu/project"
+)
+
+// passwords are the options for passwords of all types: each takes a text, a
+// secret by its name, or a file.
+var passwords = []struct {
+	name, definition string // %s is `OPTION = VALUE;`
+	option           string
+	file             bool // has a twin for a file that takes the same
+	where            string
+}{
+	{"redis", `{ services.redis.db = { enable = true; %s }; }`, "requirePass", true, `requirepass "§"`},
+	{"mysql", `{ services.mysql.db = { enable = true; ensureUsers = [ { name = "app"; %s } ]; }; }`, "password", true, `"password": "§"`},
+	{"minio", `{ services.minio.db = { enable = true; %s }; }`, "secretKey", true, `MINIO_ROOT_PASSWORD=§`},
+	{"minio's user", `{ services.minio.db = { enable = true; %s }; }`, "accessKey", true, `MINIO_ROOT_USER=§`},
+	{"rabbitmq", `{ services.rabbitmq.db = { enable = true; %s }; }`, "cookie", true, `§`},
+	{"nginx", `{ services.nginx.db = { enable = true; virtualHosts.x = { basicAuth = { %s }; }; }; }`, "me", false, "me:{PLAIN}§\n"},
+	{"nginx's location", `{ services.nginx.db = { enable = true; virtualHosts.x.locations."/" = { basicAuth = { %s }; }; }; }`, "me", false, "me:{PLAIN}§\n"},
+}
+
+func TestPasswordsAreSecrets(t *testing.T) {
+	for _, c := range passwords {
+		t.Run(c.name, func(t *testing.T) {
+			holds := func(p *project.Project, secret string) bool {
+				found := false
+				look := func(t project.Text) {
+					found = found || strings.Contains(t.String(), strings.ReplaceAll(c.where, "§", secret))
+				}
+				for _, proc := range p.Processes {
+					for name, v := range proc.Env {
+						look(project.Join(project.Lit(name+"="), v.Text))
+					}
+					for _, f := range proc.Files {
+						look(f.Content)
+					}
+				}
+				return found
+			}
+			p, err := generate(t, "/definition/t.nix", fmt.Sprintf(c.definition, c.option+` = "plain-text";`))
+			if err != nil || !holds(p, "plain-text") {
+				t.Errorf("as a text: %v", err)
+			}
+			for _, option := range []string{c.option, c.option + "File"} {
+				if option != c.option && !c.file {
+					continue
+				}
+				if p, err = generate(t, "/definition/t.nix", fmt.Sprintf(c.definition, option+`.secret = "api-token";`)); err != nil || !holds(p, "<secret api-token>") {
+					t.Errorf("%s, of a secret: %v", option, err)
+				}
+				_, err = generate(t, "/definition/t.nix", fmt.Sprintf(c.definition, option+`.secret = "another";`))
+				if err == nil || !strings.Contains(err.Error(), `there is no secret "another"`) || !strings.Contains(err.Error(), "t.nix:1:") {
+					t.Errorf("%s, of no secret: %v", option, err)
+				}
+			}
+			if !c.file {
+				return
+			}
+			if p, err = generate(t, "/definition/t.nix", fmt.Sprintf(c.definition, c.option+`File = "./pass";`)); err != nil {
+				t.Fatal(err)
+			}
+			for name, s := range p.Secrets {
+				if s.File.String() != "./pass" || !holds(p, "<secret "+name+">") {
+					t.Errorf("the secret %q is that of %s, and is not where it should be", name, s.File)
+				}
+				if s.Pos.Line != 1 || p.SecretNames() != nil && len(p.SecretNames()) > 0 {
+					t.Errorf("the secret %q is at %v, and users may name %v", name, s.Pos, p.SecretNames())
+				}
+			}
+			if len(p.Secrets) != 1 {
+				t.Errorf("%d secrets, want one", len(p.Secrets))
+			}
+			_, err = generate(t, "/definition/t.nix", fmt.Sprintf(c.definition, c.option+` = "plain-text"; `+c.option+`File = "./pass";`))
+			if want := fmt.Sprintf("%s and %sFile must not be set both", c.option, c.option); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("both: %v, want %q", err, want)
+			}
+		})
+	}
+}
