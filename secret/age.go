@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
+	"sync"
 
 	"filippo.io/age"
 	"filippo.io/age/agessh"
@@ -32,7 +34,7 @@ func (s Source) decrypt() ([]byte, error) {
 		tried = append(tried, fmt.Sprintf("%q", path))
 		keys = append(keys, found...)
 	}
-	const hint = "encrypt it to one of them, or add its identity to age.identityPaths"
+	const hint = "encrypt it to one of them, or add its identity to age.identityPaths; in a container, mount that"
 	if len(keys) == 0 {
 		return nil, &Error{Msg: fmt.Sprintf("%q cannot be decrypted, as no identity can be read: %s", s.Age, strings.Join(tried, ", ")), Hint: hint}
 	}
@@ -42,7 +44,7 @@ func (s Source) decrypt() ([]byte, error) {
 	case errors.As(err, &none):
 		return nil, &Error{Msg: fmt.Sprintf("%q is encrypted to none of the identities: %s", s.Age, strings.Join(tried, ", ")), Hint: hint}
 	case err != nil && !isAge(cipher):
-		return nil, &Error{Msg: fmt.Sprintf("%q is no age file", s.Age), Hint: "if it is the secret itself, name it as file"}
+		return nil, notAge(s.Age)
 	case err != nil: // which may show what it has found instead
 		return nil, &Error{Msg: fmt.Sprintf("%q is damaged", s.Age), Hint: "encrypt it anew"}
 	case len(plain) > MaxSize:
@@ -50,6 +52,28 @@ func (s Source) decrypt() ([]byte, error) {
 	}
 	return plain, nil
 }
+
+// ReadEncrypted gives an encrypted file as it is, for those who hand it on. What
+// is none, such as the secret itself by mistake, is an error.
+func ReadEncrypted(path string) ([]byte, error) {
+	data, err := readFile(path, 2*MaxSize)
+	if err == nil && !isAge(data) {
+		return nil, notAge(path)
+	}
+	return data, err
+}
+
+func notAge(path string) error {
+	return &Error{Msg: fmt.Sprintf("%q is no age file", path), Hint: "if it is the secret itself, name it as file"}
+}
+
+// identity is a key of age's own, as its files have it.
+var identity = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`AGE-SECRET-KEY-(PQ-)?1[02-9AC-HJ-NP-Z]{58}`)
+})
+
+// HoldsIdentity reports whether text has a key of age's own in it.
+func HoldsIdentity(text []byte) bool { return identity().Match(text) }
 
 // isAge reports whether a file at least begins as age's do.
 func isAge(data []byte) bool {
