@@ -425,18 +425,29 @@ func farmInputs(p *project.Project, wanted []project.PackageRef) []string {
 	return append(parts, slices.Sorted(maps.Keys(subs))...)
 }
 
-// definitionLayer has the project. It is the last, and the smallest: a change of
-// the definition that needs no other package changes nothing else.
+// definitionLayer has the project, and its encrypted secrets. It is the last, and
+// the smallest: a change of the definition that needs no other package changes
+// nothing else.
 func (b *builder) definitionLayer(context.Context, []*group, []string, *copied) (*Layer, error) {
 	data, err := b.project.Encode()
 	if err != nil {
 		return nil, err
 	}
+	if holdsIdentity(data) {
+		return nil, identityInside("the definition")
+	}
+	nodes, err := b.encrypted()
+	if err != nil {
+		return nil, err
+	}
 	n := file(projectPath, string(data))
 	n.Mode = 0o644
-	return b.ownLayer("definition", key("definition", b.spec.Compression, b.epochKey(), string(data)), func() ([]*node, error) {
-		return []*node{n}, nil
-	})
+	nodes = append(nodes, n)
+	inputs := []any{b.spec.Compression, b.epochKey()}
+	for _, n := range nodes {
+		inputs = append(inputs, n.Name, n.Content)
+	}
+	return b.ownLayer("definition", key("definition", inputs...), func() ([]*node, error) { return nodes, nil })
 }
 
 // assemble makes the image of its configuration and layers.

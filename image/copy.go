@@ -29,7 +29,7 @@ type copied struct {
 // program in /usr/local/bin, another file at the root. Packages are among the
 // packages of the image, at the root as all of them are.
 func (b *builder) copies() (*copied, error) {
-	c := &collector{b: b, made: map[string]*node{}, sum: sha256.New()}
+	c := &collector{b: b, made: map[string]*node{}, sum: sha256.New(), kept: keptOf(b.project, b.spec.Root)}
 	for _, t := range b.project.Container.CopyToRoot {
 		if err := c.text(t); err != nil {
 			return nil, fmt.Errorf("copyToRoot: %w", err)
@@ -45,6 +45,7 @@ func (b *builder) copies() (*copied, error) {
 type collector struct {
 	b    *builder
 	made map[string]*node
+	kept kept
 	sum  interface {
 		io.Writer
 		Sum([]byte) []byte
@@ -106,6 +107,9 @@ func (c *collector) folder(from string) error {
 // keeps counts, and no time: the same content gives the same image.
 func (c *collector) path(from, name string, info fs.FileInfo) error {
 	n := &node{Name: name, Kind: deb.File, Mode: 0o644}
+	if err := c.kept.refuse(from, name); err != nil {
+		return err
+	}
 	switch {
 	case info.IsDir():
 		n.Kind, n.Mode = deb.Dir, 0o755
@@ -174,17 +178,26 @@ func (c *collector) add(n *node) error {
 	if n.Kind != deb.File {
 		return nil
 	}
+	var identity identityFinder
+	to := io.MultiWriter(c.sum, &identity)
 	if n.Open == nil {
-		_, err := c.sum.Write(n.Content)
-		return err
+		if _, err := to.Write(n.Content); err != nil {
+			return err
+		}
+	} else {
+		r, err := n.Open()
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		if _, err := io.Copy(to, r); err != nil {
+			return err
+		}
 	}
-	r, err := n.Open()
-	if err != nil {
-		return err
+	if identity.found {
+		return identityInside(fmt.Sprintf("%q", "/"+n.Name))
 	}
-	defer r.Close()
-	_, err = io.Copy(c.sum, r)
-	return err
+	return nil
 }
 
 // check looks at the copied files beside what the image has: a folder cannot

@@ -41,6 +41,10 @@ func (s Secret) Source() string {
 	return "env " + s.Env
 }
 
+// Ships reports whether the encrypted file of s is one of the definition's, which
+// an image has.
+func (s Secret) Ships() bool { return len(s.Age) > 0 && s.Age[0].Root != nil }
+
 // eachOfSecret visits the texts of a secret. It stores it only when one was
 // assigned: readers may walk one project at the same time.
 func (p *Project) eachOfSecret(o Owner, name string, visit TextVisitor) {

@@ -65,6 +65,7 @@ type Layout struct {
 	Logs     string // in State
 	Packages string // in State: the farm of package links
 	Baked    string // the farm that an image was built with; "" outside of a container
+	Shipped  string // the encrypted secrets that an image was built with; "" outside of a container
 	Log      string // in State: the supervisor's own
 	Project  string // in State: the project of the last run, without its secrets
 	LockFile string // in State, while a supervisor runs
@@ -102,6 +103,7 @@ func Locate(e Env, container, root string) Layout {
 		l.Socket = filepath.Join(l.base, "control.sock")
 		l.Run = e.runBase(l.base)
 		l.Baked = filepath.Join("/", e.Root, "opt/nix2gpu/pkgs")
+		l.Shipped = filepath.Join("/", e.Root, "etc/nix2gpu/secrets")
 	}
 	if e.Socket != "" {
 		l.Socket = absolute(e.Socket)

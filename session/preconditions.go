@@ -32,7 +32,7 @@ type Machine struct {
 
 // Stage prepares what runs on the machine.
 func (m Machine) Stage() *stage.Stage {
-	return stage.New(stage.Places{Root: m.Root, State: m.Layout.State, Run: m.Layout.Run, Secrets: m.Layout.Secrets, Self: m.Self},
+	return stage.New(stage.Places{Root: m.Root, State: m.Layout.State, Run: m.Layout.Run, Shipped: m.Layout.Shipped, Secrets: m.Layout.Secrets, Self: m.Self},
 		provider(m.Layout, m.Layout.Packages), stage.Options{Environ: m.Environ, Container: m.inside()})
 }
 
@@ -322,7 +322,7 @@ func tryFolder(dir string) error {
 
 // stage is a stage that writes nothing where a run would.
 func (c *check) stage() *stage.Stage {
-	at := stage.Places{Root: c.Root, State: c.Layout.State, Run: c.Layout.Run, Secrets: c.Layout.Secrets, Self: c.Self}
+	at := stage.Places{Root: c.Root, State: c.Layout.State, Run: c.Layout.Run, Shipped: c.Layout.Shipped, Secrets: c.Layout.Secrets, Self: c.Self}
 	if c.scratch != "" {
 		at.Run = filepath.Join(c.scratch, "run")
 	}

@@ -57,7 +57,7 @@ func (s *Stage) readSecret(p *project.Project, name string, depth int) ([]byte, 
 	source := secret.Source{Env: own.Env}
 	err := s.sourcePath(p, own.File, &source.File, depth)
 	if err == nil {
-		err = s.sourcePath(p, own.Age, &source.Age, depth)
+		err = s.encrypted(p, own, name, &source.Age, depth)
 	}
 	source.Identities = make([]string, len(own.Identities))
 	for i := range own.Identities {
@@ -74,6 +74,19 @@ func (s *Stage) readSecret(p *project.Project, name string, depth int) ([]byte, 
 		return nil, &Error{Kind: BadSecret, Msg: fmt.Sprintf("secret %q: %s", name, e.Msg), Hint: e.Hint, cause: e}
 	}
 	return data, err
+}
+
+// encrypted is the encrypted file of a secret: that of our image, where it has
+// one, since a volume may lie where the definition's folder was.
+func (s *Stage) encrypted(p *project.Project, own project.Secret, name string, to *string, depth int) error {
+	if s.at.Shipped != "" && own.Ships() {
+		shipped := filepath.Join(s.at.Shipped, name+".age")
+		if _, err := os.Lstat(shipped); err == nil {
+			*to = shipped
+			return nil
+		}
+	}
+	return s.sourcePath(p, own.Age, to, depth)
 }
 
 // sourcePath resolves the path of a file of the user's; "~/" is the home of

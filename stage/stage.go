@@ -20,6 +20,7 @@ type Places struct {
 	State   string // outlives a run
 	Run     string // of this run: sockets, rendered configuration
 	Self    string // the nix2gpu binary
+	Shipped string // the encrypted files of secrets, NAME.age, that our image has; "": we are in none
 	Secrets string // of this run, in memory and on no disk: files with secrets in them; "": there is none
 }
 

@@ -63,7 +63,7 @@ var mayImport = map[string][]string{
 	"internal/cli":     {"..."},
 	"internal/testkit": {"..."},
 	"internal/debtest": {},
-	"internal/engine":  {"internal/testkit", "packages", "project"},
+	"internal/engine":  {"internal/debtest", "internal/testkit", "packages", "project"},
 	"internal/guest":   {"internal/testkit"},
 	"internal/gputest": {},
 	"gpu":              {"project"},
@@ -72,7 +72,7 @@ var mayImport = map[string][]string{
 	"internal/doctest": {},
 	"cmd/nix2gpu":      {"internal/cli"},
 	"debian/deb":       {},
-	"image":            {"debian", "debian/deb", "packages", "project", "safefile", "wheel", "wheel/archive"},
+	"image":            {"debian", "debian/deb", "packages", "project", "safefile", "secret", "wheel", "wheel/archive"},
 	"scripts/...":      {}, // programs that build and test this one
 
 	"wheel":              {"project"}, // of project its places and errors

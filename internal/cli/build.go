@@ -175,6 +175,10 @@ func (o *buildOptions) build(ctx context.Context, env *Env, l *loaded) (*image.O
 	case l.config == nil:
 		return nil, usageError("%s is a file for process-compose: only container definitions have an image", l.name)
 	}
+	l, err := l.forImage(env)
+	if err != nil {
+		return nil, err
+	}
 	spec, err := o.spec(env, l)
 	if err != nil {
 		return nil, err
@@ -230,6 +234,9 @@ func (o *buildOptions) build(ctx context.Context, env *Env, l *loaded) (*image.O
 		}
 		s.Packages = append(s.Packages, files...)
 		built, err := image.Build(ctx, s)
+		if _, placed := errors.AsType[project.Errors](err); placed {
+			return nil, &invalid{l.root, err}
+		}
 		if err != nil {
 			return nil, err
 		}

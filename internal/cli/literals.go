@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"nix2gpu/catalog"
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+// forImage is the definition as its image holds it: without the secrets that
+// stand as text in its environments. These, what looks like a secret in other
+// places, and what the image will not find, is said.
+func (l *loaded) forImage(env *Env) (*loaded, error) {
+	p, found := l.project.WithoutLiterals()
+	for _, lit := range found {
+		l.warnOfLiteral(env, lit)
+	}
+	for _, c := range catalog.Passwords(l.config.Get("services")) {
+		path := strings.Join(c.Path()[len(l.config.Path()):], ".")
+		l.warn(env, l.projectPos(c.Pos()), path+" is a password in plain text, and the image has it, for whoever gets the image",
+			fmt.Sprintf(`%s = { secret = "NAME"; }`, path))
+	}
+	l.warnOfPlaces(env)
+	if p == l.project {
+		return l, nil
+	}
+	out := *l
+	out.project = p
+	var err error
+	if out.valid, err = project.Validated(p); err != nil {
+		return nil, &invalid{l.root, err}
+	}
+	return &out, nil
+}
+
+func (l *loaded) warn(env *Env, pos project.Pos, text, cure string) {
+	at := ""
+	if pos.File != "" {
+		pos.File = within(env.Dir, absolute(l.root, pos.File))
+		at = pos.String() + ": "
+	}
+	fmt.Fprintf(env.Stderr, "%swarning: %s\nhint: %s\n", at, text, cure)
+}
+
+func (l *loaded) warnOfLiteral(env *Env, lit project.Literal) {
+	proc, label, pos := l.project.Processes[lit.Process], "", project.Pos{}
+	var svc *project.Service
+	if proc != nil {
+		if svc = l.project.Services[proc.Service]; svc != nil {
+			label, pos = svc.Label, svc.Pos
+		}
+	}
+	if lit.Field != "env" {
+		what := fmt.Sprintf("the %s of %q", lit.Field, label)
+		switch {
+		case proc == nil && lit.Field == "files":
+			what = fmt.Sprintf("the generated file %q", lit.Name)
+		case proc == nil:
+			what = "the " + lit.Field + " of the container"
+		}
+		l.warn(env, pos, what+" has what looks like a secret, and so has the image, for whoever gets it",
+			"pass it as a secret: in a variable, or by the path of its file")
+		return
+	}
+	what, at := "env."+lit.Name, [][]string{{"env", lit.Name}, {"extraEnv", lit.Name}}
+	if svc != nil {
+		what = fmt.Sprintf("%s of %q", lit.Name, label)
+		at = [][]string{{"services", svc.Type, svc.Instance, "environment", lit.Name}, {"services", svc.Type, svc.Instance, "environment"}}
+	}
+	for _, path := range at {
+		if p := l.projectPos(l.config.Pos(path...)); p.File != "" && !strings.HasPrefix(p.File, "<") {
+			pos = p
+			break
+		}
+	}
+	l.warn(env, pos, fmt.Sprintf("%s is a secret in plain text: the image does not have it, and a container must be given it", what),
+		fmt.Sprintf("docker run -e %s; or say where it comes from: secrets.NAME.file = \"/run/secrets/NAME\" and { secret = \"NAME\"; } in the place of the text", lit.From))
+}
+
+// warnOfPlaces names the files of the definition's folder that services read
+// secrets from: the image has none of them.
+func (l *loaded) warnOfPlaces(env *Env) {
+	dir := orElse(l.project.Container.WorkingDir, "/workspace")
+	said := map[string]bool{}
+	say := func(pos project.Pos, what string, file project.Text) {
+		file = slices.Clone(file)
+		if len(file) == 0 || file[0].Root == nil || said[file.String()] {
+			return
+		}
+		said[file.String()] = true
+		l.warn(env, pos, fmt.Sprintf("%s is read from %s, which the image has not", what, file),
+			fmt.Sprintf("mount it: docker run -v %s:%s%s:ro; or name it by its path in the container: \"/run/secrets/NAME\"", file, dir, strings.TrimPrefix(file.String(), ".")))
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.project.Secrets)) {
+		s := l.project.Secrets[name]
+		say(s.Pos, fmt.Sprintf("secret %q", name), s.File)
+	}
+	for _, id := range l.project.Enabled() {
+		svc := l.project.Services[id]
+		for _, proc := range svc.ProcessIDs() {
+			for _, file := range l.project.Processes[proc].EnvFiles {
+				say(svc.Pos, fmt.Sprintf("environmentFile of %q", svc.Label), file)
+			}
+		}
+	}
+}
+
+// projectPos is a place of the definition, relative to its folder.
+func (l *loaded) projectPos(p module.Pos) project.Pos {
+	if !p.IsValid() {
+		return project.Pos{}
+	}
+	line, col := p.LineCol()
+	return project.Pos{File: within(l.root, p.File()), Line: line, Col: col}
+}

@@ -1,0 +1,182 @@
+package project
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Literal is a secret that stands in a project as text, for every reader.
+type Literal struct {
+	Process ID     // whose it is; empty: the container's, or a generated file's
+	Field   string // as that of an Owner: "env", "command", …
+	Name    string // the variable, of "env"; the generated file, of "files"
+	From    string // of "env": the variable that the value comes from instead
+}
+
+// WithoutLiterals is p as an image may hold it: where an environment has a secret
+// as text, it is taken from a variable of whoever starts the container, of the
+// same name where that can mean one value only. found lists these, and after them
+// what looks like a secret in other places, where it stays. p is not changed, and
+// is returned itself where no environment has one.
+func (p *Project) WithoutLiterals() (q *Project, found []Literal) {
+	values := map[string]string{} // by variable: what it stands for
+	for _, env := range p.environments() {
+		for _, name := range slices.Sorted(maps.Keys(env.values)) {
+			if v := env.values[name]; v.literal(name) {
+				found = append(found, Literal{Process: env.process, Field: "env", Name: name, From: p.free(values, env.process, name, v.Text.String())})
+			}
+		}
+	}
+	q = p
+	if len(found) > 0 {
+		q = p.withSecrets(found)
+	}
+	return q, append(found, p.literalsElsewhere()...)
+}
+
+type environment struct {
+	process ID
+	values  map[string]Value
+}
+
+// environments are those of p, in a stable order.
+func (p *Project) environments() []environment {
+	all := []environment{{"", p.Container.Env}}
+	for _, id := range slices.Sorted(maps.Keys(p.Processes)) {
+		all = append(all, environment{id, p.Processes[id].Env})
+	}
+	return all
+}
+
+// free is a variable that stands for value, and for nothing else.
+func (p *Project) free(values map[string]string, process ID, name, value string) string {
+	plain := func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if r == '_' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' {
+				return r
+			}
+			return '_'
+		}, s)
+	}
+	own := plain(strings.ToUpper(string(process))) + "_" + plain(name)
+	for n := 1; ; n++ {
+		from := plain(name)
+		if n == 2 {
+			from = own
+		} else if n > 2 {
+			from = fmt.Sprintf("%s_%d", own, n)
+		}
+		if from[0] == '_' || from[0] >= '0' && from[0] <= '9' { // a secret's name begins with a letter
+			from = "V" + from
+		}
+		if have, taken := values[from]; !taken || have == value {
+			values[from] = value
+			return from
+		}
+	}
+}
+
+// withSecrets is a copy of p in which the variables of found are secrets.
+func (p *Project) withSecrets(found []Literal) *Project {
+	q := *p
+	q.Secrets = maps.Clone(p.Secrets)
+	if q.Secrets == nil {
+		q.Secrets = map[string]Secret{}
+	}
+	q.Container.Env = maps.Clone(p.Container.Env)
+	q.Processes = maps.Clone(p.Processes)
+	copied := map[ID]bool{}
+	for _, l := range found {
+		env := q.Container.Env
+		var pos Pos
+		if l.Process != "" {
+			if !copied[l.Process] {
+				proc := *q.Processes[l.Process]
+				proc.Env = maps.Clone(proc.Env)
+				q.Processes[l.Process], copied[l.Process] = &proc, true
+			}
+			env = q.Processes[l.Process].Env
+			if s := p.Services[q.Processes[l.Process].Service]; s != nil {
+				pos = s.Pos
+			}
+		}
+		name := "env/" + l.From
+		if _, there := q.Secrets[name]; !there {
+			q.Secrets[name] = Secret{Env: l.From, Pos: pos}
+		}
+		env[l.Name] = Value{Text: SecretContent(name), Secret: true}
+	}
+	return &q
+}
+
+// literal reports whether v is text that is masked wherever it is shown. What
+// names a place, or counts something, is no secret, whatever it is called.
+func (v Value) literal(name string) bool {
+	text := ""
+	for _, part := range v.Text {
+		if part.Secret != nil || part.SecretFile != nil {
+			return false
+		}
+		text += part.Literal
+	}
+	if text == "" || MaskString(text) != text {
+		return text != ""
+	}
+	if v.Secret {
+		return true
+	}
+	if !SecretName(name) || !v.Text[0].IsLiteral() || strings.ContainsAny(text[:1], "/$") {
+		return false
+	}
+	switch strings.ToLower(text) {
+	case "true", "false", "yes", "no", "on", "off", "none", "0", "1":
+		return false
+	}
+	_, err := strconv.ParseFloat(text, 64)
+	return err != nil || !strings.HasSuffix(strings.ToUpper(name), "TOKENS")
+}
+
+// literalsElsewhere lists what Masked would hide outside of environments.
+func (p *Project) literalsElsewhere() []Literal {
+	var found []Literal
+	add := func(l Literal) {
+		if !slices.Contains(found, l) {
+			found = append(found, l)
+		}
+	}
+	p.EachText(func(o Owner, t *Text) {
+		if o.Field == "env" {
+			return
+		}
+		for _, part := range *t {
+			if part.Literal != "" && MaskString(part.Literal) != part.Literal {
+				add(Literal{Process: o.Process, Field: o.Field, Name: o.File})
+			}
+		}
+	})
+	for _, id := range slices.Sorted(maps.Keys(p.Processes)) {
+		q := p.Processes[id]
+		for i, arg := range q.Command.Exec {
+			flag, ok := arg.Literal()
+			if ok && strings.HasPrefix(flag, "-") && i+1 < len(q.Command.Exec) && namesSecret(strings.TrimLeft(flag, "-")) {
+				if _, literal := q.Command.Exec[i+1].Literal(); literal {
+					add(Literal{Process: id, Field: "command"})
+				}
+			}
+		}
+		for role, probe := range q.Probes() {
+			if probe.HTTP == nil {
+				continue
+			}
+			shown := maps.Clone(probe.HTTP.Headers)
+			maskHeaders(shown)
+			if !maps.Equal(shown, probe.HTTP.Headers) {
+				add(Literal{Process: id, Field: string(role)})
+			}
+		}
+	}
+	return found
+}
