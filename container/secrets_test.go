@@ -89,7 +89,7 @@ func secretShop(t *testing.T) (dir, mounts string) {
       credentials = [ "sealed" "hf" ];
       environmentFile = "/run/secrets/env";
       command = "/usr/local/bin/app env:HF_TOKEN=`+mark("file")+` env:KEY=`+mark("env")+` env:SEALED=`+mark("age")+` env:FROM_ENV_FILE=`+mark("envfile")+
-		` env:ALL_TOKEN=`+mark("all")+` env:OWN_PASSWORD=`+mark("own")+` named:DB_FILE=`+mark("agenix")+` named:HF_FILE=`+mark("file")+` file:/srv/agenix/db=`+mark("agenix")+
+		` env:ALL_TOKEN=`+mark("all")+` env:OWN_PASSWORD=`+mark("own")+` named:DB_FILE=`+mark("agenix")+` named:HF_FILE=`+mark("file")+` file:/srv//agenix/db=`+mark("agenix")+
 		` credential:sealed=`+mark("age")+` credential:hf=`+mark("file")+` none:API_KEY stay";
     };
     services.custom."other" = {
@@ -98,7 +98,7 @@ func secretShop(t *testing.T) (dir, mounts string) {
       depends_on.reader = "started";
       environment.OWN_PASSWORD = "`+hunter+`theirs";
       command = "/usr/local/bin/app env:OWN_PASSWORD=`+mark("theirs")+` none:API_KEY none:KEY none:HF_TOKEN none:SEALED none:FROM_ENV_FILE none:DATABASE_URL none:CREDENTIALS_DIRECTORY " +
-        "closed:/dev/shm/nix2gpu-secrets-0/*/*/* closed:/dev/shm/nix2gpu-secrets-0/*/*/*/* closed:/run/nix2gpu-secrets/*/*/* closed:/run/nix2gpu-secrets/*/*/*/* closed:/srv/agenix/* closed:/proc/1/environ stay";
+        "closed:/dev/shm/nix2gpu-secrets-0/+/+/+ closed:/dev/shm/nix2gpu-secrets-0/+/+/+/+ closed:/run/nix2gpu-secrets/+/+/+ closed:/run/nix2gpu-secrets/+/+/+/+ closed:/srv/agenix/+ closed:/proc/1/environ stay";
     };
   };
 }
@@ -108,7 +108,7 @@ func secretShop(t *testing.T) (dir, mounts string) {
 
 // given is how the container gets what its image has not.
 func given(mounts string) []string {
-	args := []string{"-e", "API_KEY=" + hunter + "env", "-e", "ALL_TOKEN=" + hunter + "all", "-e", "OTHER_OWN_PASSWORD=" + hunter + "theirs",
+	args := []string{"-e", "API_KEY=" + hunter + "env", "-e", "ALL_TOKEN=" + hunter + "all",
 		"-e", "READER_OWN_PASSWORD=" + hunter + "own", "-e", "OWN_PASSWORD=" + hunter + "theirs", "-e", "DATABASE_URL=postgresql://u:" + hunter + "url@localhost/x"}
 	for _, name := range []string{"identity", "hf", "env"} {
 		args = append(args, "-v", filepath.Join(mounts, name)+":/run/secrets/"+name+":ro")
@@ -168,7 +168,7 @@ func TestSecretsInAContainer(t *testing.T) {
 	dir, mounts := secretShop(t)
 	said := e.Built(dir, "secret-shop:latest")
 	for _, want := range []string{
-		`nix2gpu.nix:12:5: warning: env.ALL_TOKEN is a secret in plain text: the image does not have it, and a container must be given it`,
+		`nix2gpu.nix:12:9: warning: env.ALL_TOKEN is a secret in plain text: the image does not have it, and a container must be given it`,
 		`warning: OWN_PASSWORD of "reader" is a secret in plain text`, `hint: docker run -e READER_OWN_PASSWORD;`, `warning: DATABASE_URL of "reader"`,
 	} {
 		if !strings.Contains(said, want) {
@@ -202,7 +202,7 @@ func TestSecretsInAContainer(t *testing.T) {
 			e.WaitLogs(id, "[other] all was looked at")
 			logs := e.WaitLogs(id, "[reader] all was looked at")
 			for _, want := range []string{"ok env:HF_TOKEN", "ok env:KEY", "ok env:SEALED", "ok env:FROM_ENV_FILE", "ok env:ALL_TOKEN", "ok env:OWN_PASSWORD", "ok named:DB_FILE", "DB_FILE has mode 440 of user 1234",
-				"ok named:HF_FILE", "HF_FILE has mode 400 of user 1234", "ok file:/srv/agenix/db", "ok credential:sealed", "ok credential:hf"} {
+				"ok named:HF_FILE", "HF_FILE has mode 400 of user 1234", "ok file:/srv//agenix/db", "ok credential:sealed", "ok credential:hf"} {
 				if !strings.Contains(logs, "[reader] "+want) {
 					t.Errorf("the logs lack %q:\n%s", want, logs)
 				}

@@ -50,7 +50,7 @@ func environment(p *project.Project) (env []string, warnings []string) {
 		switch {
 		case !ok:
 			continue
-		case v.Secret || v.Shown(name) != v.Text.String():
+		case v.HoldsSecret(name):
 			warnings = append(warnings, fmt.Sprintf("env.%s looks like a secret: it is not in the image's Env; services have it", name))
 			continue
 		}

@@ -25,7 +25,7 @@ func (p *Project) WithoutLiterals() (q *Project, found []Literal) {
 	values := map[string]string{} // by variable: what it stands for
 	for _, env := range p.environments() {
 		for _, name := range slices.Sorted(maps.Keys(env.values)) {
-			if v := env.values[name]; v.literal(name) {
+			if v := env.values[name]; v.HoldsSecret(name) {
 				found = append(found, Literal{Process: env.process, Field: "env", Name: name, From: p.free(values, env.process, name, v.Text.String())})
 			}
 		}
@@ -112,9 +112,9 @@ func (p *Project) withSecrets(found []Literal) *Project {
 	return &q
 }
 
-// literal reports whether v is text that is masked wherever it is shown. What
-// names a place, or counts something, is no secret, whatever it is called.
-func (v Value) literal(name string) bool {
+// HoldsSecret reports whether v, the variable of that name, is a secret as text.
+// What names a place, or counts something, is none, whatever it is called.
+func (v Value) HoldsSecret(name string) bool {
 	text := ""
 	for _, part := range v.Text {
 		if part.Secret != nil || part.SecretFile != nil {
@@ -152,7 +152,7 @@ func (p *Project) literalsElsewhere() []Literal {
 			return
 		}
 		for _, part := range *t {
-			if part.Literal != "" && MaskString(part.Literal) != part.Literal {
+			if MaskString(part.Literal) != part.Literal || o.Field == "command" && maskLine(part.Literal) != part.Literal {
 				add(Literal{Process: o.Process, Field: o.Field, Name: o.File})
 			}
 		}

@@ -65,6 +65,12 @@ func TestLiteralsElsewhere(t *testing.T) {
 		t.Errorf("found %v, want %s", found, want)
 	}
 	p = build(t, "api")
+	p.Processes["api"].Command = project.Command{Shell: project.Lit(`exec x --db-password "hunter 6" -v --token hunter-7 --token $TOKEN --password /run/secrets/x`)}
+	_, found = p.WithoutLiterals()
+	if shown := p.Masked().Processes["api"].Command.Shell.String(); fmt.Sprint(found) != "[{api command  }]" ||
+		shown != `exec x --db-password ******** -v --token ******** --token $TOKEN --password /run/secrets/x` {
+		t.Errorf("found %v in %s", found, shown)
+	}
 	p.Processes["api"].Command = project.Command{Exec: []project.Text{project.Lit("x"), project.Lit("--password-file"), project.SecretPath("s"), project.Lit("--token"), project.SecretPath("s")}}
 	if _, found = p.WithoutLiterals(); len(found) > 0 {
 		t.Errorf("found %v, want nothing", found)

@@ -72,7 +72,7 @@ func SecretName(name string) bool {
 		case "PASS", "PW", "KEY", "KEYS", "TOKENS", "CREDS", "AUTH", "PAT":
 			return true
 		}
-		for _, part := range []string{"PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "CREDENTIAL", "APIKEY", "PRIVATEKEY", "ACCESSKEY"} {
+		for _, part := range []string{"PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "CREDENTIAL", "APIKEY", "AUTHKEY", "PRIVATEKEY", "ACCESSKEY"} {
 			if strings.Contains(w, part) {
 				return true
 			}
@@ -89,6 +89,11 @@ var urlPassword = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^/\s:@"']*):([^/\s"']+)@`)
 })
 
+// tailscaleKey finds a key of tailscale, which says what it is.
+var tailscaleKey = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`tskey-[A-Za-z0-9-]{4,}`)
+})
+
 // assignment finds "name=value" and "name: value".
 var assignment = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`([A-Za-z][A-Za-z0-9_.-]*)("?[ \t]*[=:][ \t]*)("[^"\n]*"|'[^'\n]*'|[^\s"',;&|()]+)`)
@@ -100,6 +105,9 @@ var assignment = sync.OnceValue(func() *regexp.Regexp {
 func MaskString(s string) string {
 	if strings.Contains(s, "://") {
 		s = urlPassword().ReplaceAllString(s, "${1}:"+Mask+"@")
+	}
+	if strings.Contains(s, "tskey-") {
+		s = tailscaleKey().ReplaceAllString(s, Mask)
 	}
 	if !strings.ContainsAny(s, "=:") {
 		return s
@@ -154,8 +162,27 @@ func maskHeaders(headers map[string]string) {
 	}
 }
 
+// flagAndWord finds "--flag word" in a line for the shell.
+var flagAndWord = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(^|[ \t])(--?[A-Za-z][A-Za-z0-9_.-]*)([ \t]+)("[^"$\n]+"|'[^'\n]+'|[^\s"'$/.<;&|()-][^\s"';&|()]*)`)
+})
+
+// maskLine hides the words after flags such as "--password" in a line for the shell.
+func maskLine(s string) string {
+	return flagAndWord().ReplaceAllStringFunc(s, func(found string) string {
+		m := flagAndWord().FindStringSubmatch(found)
+		if !namesSecret(strings.TrimLeft(m[2], "-")) {
+			return found
+		}
+		return m[1] + m[2] + m[3] + Mask
+	})
+}
+
 // maskFlags hides the word after a flag such as "--password".
 func maskFlags(c *Command) {
+	for i := range c.Shell {
+		c.Shell[i].Literal = maskLine(c.Shell[i].Literal)
+	}
 	for i, arg := range c.Exec {
 		if flag, ok := arg.Literal(); ok && strings.HasPrefix(flag, "-") && i+1 < len(c.Exec) && namesSecret(strings.TrimLeft(flag, "-")) {
 			c.Exec[i+1] = Lit(Mask)

@@ -78,7 +78,7 @@ func (l *loaded) warnOfLiteral(env *Env, lit project.Literal) {
 		}
 	}
 	l.warn(env, pos, fmt.Sprintf("%s is a secret in plain text: the image does not have it, and a container must be given it", what),
-		fmt.Sprintf("docker run -e %s; or say where it comes from: secrets.NAME.file = \"/run/secrets/NAME\" and { secret = \"NAME\"; } in the place of the text", lit.From))
+		fmt.Sprintf("docker run -e %s; or name a secret in the place of the text: { secret = \"NAME\"; }, with secrets.NAME.file = \"/run/secrets/NAME\"", lit.From))
 }
 
 // warnOfPlaces names the files of the definition's folder that services read

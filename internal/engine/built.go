@@ -33,7 +33,7 @@ func (e *Engine) Built(dir, name string) (said string) {
 	}
 	cmd := exec.Command(testkit.Binary(e.T), "build", "--mirror", mirror.URL+"/debian", "--keyring", keyring, "--tag", name, "-o", archive)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(work, "cache"), "NO_COLOR=1", "CI=")
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(e.daemon.dir, "cache"), "NO_COLOR=1", "CI=")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		e.T.Fatalf("build: %v\n%s", err, out)

@@ -6,8 +6,10 @@
 //	file:PATH=DIGEST       a file
 //	credential:NAME=DIGEST a file in $CREDENTIALS_DIRECTORY
 //	none:NAME              there is no such variable
-//	closed:PATTERN         nothing that matches can be read
+//	closed:PATTERN         nothing that matches can be read; + is a star, for which a shell would be needed
 //	environ                the environment is printed
+//	arguments              those of all processes are printed
+//	touch:PATH             the file is made
 //	stay                   goes on until it is told to stop
 package main
 
@@ -46,7 +48,7 @@ func main() {
 				fmt.Printf("WRONG %s is %d bytes\n", name, len(value))
 			}
 		case "closed":
-			found, _ := filepath.Glob(name)
+			found, _ := filepath.Glob(strings.ReplaceAll(name, "+", "*"))
 			for _, path := range found {
 				if _, err := os.ReadFile(path); err == nil {
 					fmt.Println("WRONG", path, "can be read")
@@ -54,6 +56,16 @@ func main() {
 			}
 		case "environ":
 			fmt.Println(strings.Join(os.Environ(), "\n"))
+		case "arguments":
+			found, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+			for _, path := range found {
+				data, _ := os.ReadFile(path) // one that has ended has none
+				fmt.Println(strings.ReplaceAll(string(data), "\x00", " "))
+			}
+		case "touch":
+			if err := os.WriteFile(name, nil, 0o644); err != nil {
+				fmt.Println("WRONG", err)
+			}
 		case "stay":
 			fmt.Println("all was looked at")
 			end := make(chan os.Signal, 1)
