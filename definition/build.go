@@ -38,7 +38,9 @@ func (e *evaluation) build(c *module.Config, name string) *builder {
 	b.archives()
 	b.container()
 	b.requirements, b.wrong = b.python()
+	b.tailscale()
 	catalog.Generate(c.Get("services"), b.project, b.place)
+	b.tailnet()
 	for _, proc := range b.project.Processes {
 		proc.Path = append(proc.Path, b.path...)
 	}
@@ -115,20 +117,6 @@ func (b *builder) container() {
 	for _, set := range []string{"labels", "extraLabels"} {
 		for _, c := range b.Each(set) {
 			out.Labels[c.Name()] = c.String()
-		}
-	}
-	if t := b.Get("tailscale"); t.Bool("enable") {
-		out.Tailscale = &project.Tailscale{
-			Hostname:    t.String("hostname"),
-			Tags:        t.Strings("tags"),
-			AuthKeyFile: t.String("authKeyFile"),
-		}
-		if out.Tailscale.Hostname == "" {
-			out.Tailscale.Hostname = b.project.Name
-		}
-		if t.Has("authKey") {
-			out.Env["TS_AUTHKEY"] = project.Value{Text: b.place.Text(t.Str("authKey")), Secret: true}
-			b.notes = append(b.notes, note{t.Pos("authKey"), "the key of tailscale.authKey becomes part of the project; authKeyFile keeps it out"})
 		}
 	}
 	if s := b.Str("extraStartupScript"); s.S != "" {

@@ -263,13 +263,19 @@ func (n *needs) addSecrets() {
 	identities := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(n.p.Secrets)) {
 		s := n.p.Secrets[name]
-		why := fmt.Sprintf("secret %q", name)
+		why, key := fmt.Sprintf("secret %q", name), path.Base(name)
+		if name == project.TailscaleSecret && n.p.Container.Tailscale != nil {
+			why, key = "the key of tailscale", "tailscale"
+		}
+		if len(s.Age) > 0 && !s.Ships() {
+			n.addFile(s.Pos, "", key, s.Age, why+", encrypted,")
+		}
 		switch {
 		case s.Env != "":
 			n.add(askVariable, s.Pos, "", "%s is the variable %s", why, s.Env)
-			n.addVariable(variable{name: s.Env, why: why})
+			n.addVariable(variable{name: s.Env, optional: s.Optional, why: why})
 		case len(s.File) > 0:
-			n.addFile(s.Pos, "", path.Base(name), s.File, why)
+			n.addFile(s.Pos, "", key, s.File, why)
 		case len(s.Age) > 0 && len(s.Identities) > 0:
 			first := s.Identities[0]
 			if identities[first.String()] {
@@ -312,14 +318,7 @@ func (n *needs) addTailscale() {
 	if t == nil {
 		return
 	}
-	n.add(askTailnet, n.place("tailscale", "enable"), "", "tailscale")
-	if t.AuthKeyFile != "" {
-		n.addFile(n.place("tailscale", "authKeyFile"), "", "tailscale", project.Lit(t.AuthKeyFile), "the key of tailscale")
-		return
-	}
-	const key = "TAILSCALE_AUTHKEY"
-	n.add(askVariable, n.place("tailscale", "enable"), "", "the key of tailscale is the variable %s", key)
-	n.addVariable(variable{name: key, optional: true, why: "the key of tailscale"})
+	n.add(askTailnet, t.Pos, "", "tailscale")
 }
 
 func (n *needs) addGPUs() {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path"
 	"runtime"
 	"slices"
 	"strings"
@@ -123,7 +124,7 @@ type builder struct {
 func (b *builder) warn(texts ...string) { b.warnings = append(b.warnings, texts...) }
 
 // lacking says what the project asks for and no package of the image brings.
-func (b *builder) lacking() {
+func (b *builder) lacking(copies *copied) {
 	has := func(prefixes ...string) bool {
 		return slices.ContainsFunc(b.spec.Packages, func(p Package) bool {
 			return slices.ContainsFunc(prefixes, func(s string) bool { return strings.HasPrefix(p.Name, s) })
@@ -133,13 +134,14 @@ func (b *builder) lacking() {
 	if c.CUDA != "" && !has("cuda-", "nvidia-cuda-", "libcudart") {
 		b.warn(fmt.Sprintf("%s: the image has no CUDA libraries of its own; the driver's come from the host", c.CUDA))
 	}
-	if c.Tailscale != nil && !has("tailscale") {
-		b.warn("tailscale: the image has no tailscale: Debian has no package of it")
+	copied := slices.ContainsFunc(copies.nodes, func(n *node) bool { return path.Base(n.Name) == "tailscaled" })
+	named := slices.ContainsFunc(b.spec.More, func(ref project.PackageRef) bool { return ref.Attr == packages.Tailscale })
+	if c.Tailscale != nil && !named && !copied {
+		b.warn(place(c.Tailscale.Pos) + "tailscale: the image has no tailscale: Debian has no package of it")
 	}
 }
 
 func (b *builder) build(ctx context.Context) (*Built, error) {
-	b.lacking()
 	groups := groups(b.spec.Packages, b.spec.MaxLayers-ownLayers-b.wheelLayerLimit())
 	layers, keys, err := b.packageLayers(ctx, groups)
 	if err != nil {
@@ -157,6 +159,7 @@ func (b *builder) build(ctx context.Context) (*Built, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.lacking(copies)
 	for _, step := range []func(context.Context, []*group, []string, *copied) (*Layer, error){b.fixLayer, b.programLayer, b.farmLayer, b.definitionLayer} {
 		l, err := step(ctx, groups, keys, copies)
 		if err != nil {

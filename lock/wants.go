@@ -27,6 +27,9 @@ func named(p *project.Project) []project.PackageRef {
 			refs = append(refs, project.PackageRef{Attr: set + "." + part, Pos: p.Container.CUDAPos})
 		}
 	}
+	if t := p.Container.Tailscale; t != nil {
+		refs = append(refs, project.PackageRef{Attr: packages.Tailscale, Pos: t.Pos})
+	}
 	return append(refs, project.PackageRef{Attr: SSHD})
 }
 
@@ -63,6 +66,9 @@ func Wants(p *project.Project, sources Sources) ([]Want, []packages.Archive, err
 				add(Want{Name: name, Attr: ref.Attr, Pos: ref.Pos})
 			}
 			continue
+		}
+		if ref.Attr == packages.Tailscale && p.Container.Tailscale != nil {
+			continue // the build warns, and services go on without
 		}
 		if row.From != "" {
 			wrong = append(wrong, &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: Debian has no package of it", ref.Attr),

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"nix2gpu/lock"
+	"nix2gpu/packages"
 	"nix2gpu/project"
 )
 
@@ -48,5 +49,26 @@ func TestWants(t *testing.T) {
 		"package \"tailscale\" cannot be put into an image: Debian has no package of it\n  hint: name a repository that has it by aptSources.tailscale = { url; suite; components; key; }, or its file by archives.tailscale = { url; sha256; }; see https://tailscale.com/download/linux"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
+	}
+}
+
+// Tailscale comes from what the definition brings; without that an image does
+// without it.
+func TestWantsOfATailnet(t *testing.T) {
+	p := &project.Project{Container: project.Container{Tailscale: &project.Tailscale{Hostname: "h", Pos: project.Pos{File: "f.nix", Line: 2, Col: 3}}}}
+	is := func(w lock.Want) bool { return w.Attr == "tailscale" && w.Pos.Line == 2 }
+	for _, c := range []struct {
+		sources lock.Sources
+		wanted  bool
+		archive bool
+	}{
+		{lock.Sources{}, false, false},
+		{lock.Sources{Packages: map[string][]string{"tailscale": {"tailscale"}}}, true, false},
+		{lock.Sources{Archives: []packages.Archive{{Attr: "tailscale"}}}, false, true},
+	} {
+		wants, archives, err := lock.Wants(p, c.sources)
+		if err != nil || slices.ContainsFunc(wants, is) != c.wanted || (len(archives) > 0) != c.archive {
+			t.Errorf("%v: %v, %v", c.sources, archives, err)
+		}
 	}
 }

@@ -39,6 +39,7 @@ func protocols() map[string]protocol {
 		"cassandra":  {9042, askCassandra},
 		"mongodb":    {27017, askMongoDB},
 		"mqtt":       {1883, askMQTT},
+		"tailscale":  {0, new(tailscale).ask},
 	}
 }
 

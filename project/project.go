@@ -104,11 +104,19 @@ func (c *Container) HasArchive(attr string) bool {
 	return slices.ContainsFunc(c.Archives, func(a Archive) bool { return a.Attr == attr })
 }
 
+// TailscaleKey is the variable with the key by which a container joins its
+// tailnet. No process inherits it.
+const TailscaleKey = "TAILSCALE_AUTHKEY"
+
+// TailscaleSecret is the secret that the key is, where the definition names no
+// other.
+const TailscaleSecret = "tailscale.authKey"
+
 // Tailscale is the container's membership of a tailnet.
 type Tailscale struct {
-	Hostname    string   `json:"hostname,omitempty"`
-	Tags        []string `json:"tags,omitempty"`
-	AuthKeyFile string   `json:"authKeyFile,omitempty"`
+	Hostname string   `json:"hostname,omitempty"`
+	Tags     []string `json:"tags,omitempty"`
+	Pos      Pos      `json:"pos,omitzero"`
 }
 
 // A Service is what a definition names: one main process, and one-shots

@@ -43,6 +43,8 @@ func (p *Project) AssignLabels() {
 	}
 	for _, s := range p.Services {
 		switch {
+		case s.System:
+			s.Label = string(s.ID)
 		case s.Type == "custom":
 			s.Label = s.Instance
 		case !s.Disabled && instances[s.Type] == 1 && !taken[s.Type]:

@@ -27,6 +27,9 @@ type Secret struct {
 	Mode  string `json:"mode,omitempty"`  // octal, "0400" unless set
 	Link  Text   `json:"link,omitempty"`
 
+	// Optional: where it is not there, processes start without its file.
+	Optional bool `json:"optional,omitempty"`
+
 	Pos Pos `json:"pos,omitzero"`
 }
 

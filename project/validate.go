@@ -108,7 +108,7 @@ func (e *Errors) checkDependency(p *Project, s *Service, id ID, d Dependency) {
 		e.add(pos, s.ID, hint, "%q depends on %q, which does not exist", who, id)
 		return
 	}
-	if dep.Disabled && !s.Disabled {
+	if dep.Disabled && !s.Disabled && !dep.System {
 		e.add(pos, s.ID, fmt.Sprintf("enable %q, or remove the dependency", p.label(id)), "%q depends on %q, which is disabled", who, p.label(id))
 	}
 	oneOf(e, pos, s.ID, fmt.Sprintf("the condition of %q in the dependencies of %q", p.label(id), who), d.Condition,

@@ -22,6 +22,8 @@ const usage = `nix2gpu provision postgresql init  --bin DIR --data DIR [--superu
        nix2gpu provision postgresql setup --bin DIR --data DIR --socket DIR --port N [...]
        nix2gpu provision mysql init  --bin DIR --data DIR
        nix2gpu provision mysql setup --bin DIR --data DIR --socket PATH --spec FILE
+       nix2gpu provision tailscale daemon --socket PATH --program PATH --state DIR --volume DIR --fallback DIR [--proxy ADDRESS]
+       nix2gpu provision tailscale join   --socket PATH --program PATH --hostname NAME [--tag TAG]... --key FILE --key-from OPTION
        nix2gpu provision apt PACKAGE...`
 
 // Main does the piece of work that args name: "postgresql", "init", and its
@@ -59,6 +61,15 @@ func Main(ctx context.Context, args []string, stdio Stdio) error {
 			return err
 		}
 		return setupMySQL(ctx, o, stdio)
+	case kind == "tailscale daemon", kind == "tailscale join":
+		var o tailscaleOptions
+		if err := parse(o.flags(args[1]), args[2:]); err != nil {
+			return err
+		}
+		if args[1] == "daemon" {
+			return becomeTailscaled(o, stdio)
+		}
+		return joinTailnet(ctx, o, stdio)
 	case len(args) > 1 && args[0] == "apt":
 		return Install(ctx, args[1:], stdio)
 	}

@@ -376,7 +376,7 @@ func (c *check) secrets() {
 					err = st.CheckMemory()
 				}
 				var e *stage.Error
-				if !errors.As(err, &e) || later && errors.Is(err, fs.ErrNotExist) {
+				if !errors.As(err, &e) || (later || own.Optional) && errors.Is(err, fs.ErrNotExist) {
 					continue
 				}
 				pos := own.Pos

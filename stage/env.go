@@ -46,6 +46,9 @@ func (s *Stage) env(p *project.Project, proc *project.Process, user *account, cw
 			delete(env, own.Env)
 		}
 	}
+	if p.Container.Tailscale != nil {
+		delete(env, project.TailscaleKey)
+	}
 	if env["PATH"] == "" {
 		env["PATH"] = defaultPath
 	}

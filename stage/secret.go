@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -164,11 +165,17 @@ func (s *Stage) writeSecret(p *project.Project, name string, user *account) erro
 	if err != nil {
 		return err
 	}
+	own := p.Secrets[name]
 	data, err := s.readSecret(p, name, 0)
+	if own.Optional && errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) { // of an earlier start
+			return err
+		}
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	own := p.Secrets[name]
 	ownerName, _ := p.SecretOwner(name)
 	owner, err := s.user(p, ownerName)
 	if err != nil {

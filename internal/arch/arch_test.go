@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 	"probe":       {"gpu", "project", "process", "packages", "rundir"},
 	"secret":      {"safefile"},
 	"stage":       {"gpu", "dotenv", "project", "process", "packages", "rundir", "safefile", "secret"},
-	"provision":   {"project", "process", "packages", "rundir"},
+	"provision":   {"project", "process", "packages", "probe", "rundir"},
 	// Of control it has the types that travel: a service's status is one type from
 	// the engine to whoever asks, and a refusal carries its code.
 	"supervisor":       {"gpu", "control", "project", "process", "probe", "servicelog", "stage", "safefile"},

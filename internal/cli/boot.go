@@ -152,6 +152,7 @@ func (b *boot) run(ctx context.Context) error {
 	if b.startsSSHD() {
 		ids = append(slices.Clone(ids), catalog.SSHD)
 	}
+	ids, refused = b.withTailscale(ids, refused)
 	if len(b.opts.command) > 0 {
 		return b.foreground(ctx, ids, refused, shell)
 	}

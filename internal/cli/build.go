@@ -264,7 +264,7 @@ func warning(text string) string {
 func (o *buildOptions) spec(env *Env, l *loaded) (*image.Spec, error) {
 	s := &image.Spec{
 		Project: l.valid, Root: l.root, Recipes: l.recipes(o.variant), Labels: o.labels, Annotations: o.annotations,
-		More: append([]project.PackageRef{{Attr: lock.SSHD}}, packages.BareWords(l.project).Refs...),
+		More: slices.Concat([]project.PackageRef{{Attr: lock.SSHD}}, l.tailscaleRefs(), packages.BareWords(l.project).Refs),
 	}
 	var err error
 	if s.Compression, err = image.ParseCompression(o.compression); err != nil {

@@ -127,7 +127,11 @@ func runDeploy(ctx context.Context, env *Env, p deploy.Platform, opts *deployOpt
 		return err
 	}
 	opts.Image, opts.From, opts.Place = ref, l.name, l.optionPos
-	text, notes, err := deploy.Write(p, l.valid, opts.Options)
+	valid, _, err := l.withoutLiterals()
+	if err != nil {
+		return err
+	}
+	text, notes, err := deploy.Write(p, valid, opts.Options)
 	if err != nil {
 		return err
 	}

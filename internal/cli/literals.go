@@ -15,7 +15,10 @@ import (
 // stand as text in its environments. These, what looks like a secret in other
 // places, and what the image will not find, is said.
 func (l *loaded) forImage(env *Env) (*loaded, error) {
-	p, found := l.project.WithoutLiterals()
+	valid, found, err := l.withoutLiterals()
+	if err != nil {
+		return nil, err
+	}
 	for _, lit := range found {
 		l.warnOfLiteral(env, lit)
 	}
@@ -25,16 +28,22 @@ func (l *loaded) forImage(env *Env) (*loaded, error) {
 			fmt.Sprintf(`%s = { secret = "NAME"; }`, path))
 	}
 	l.warnOfPlaces(env)
-	if p == l.project {
-		return l, nil
-	}
 	out := *l
-	out.project = p
-	var err error
-	if out.valid, err = project.Validated(p); err != nil {
-		return nil, &invalid{l.root, err}
-	}
+	out.project, out.valid = valid.Project(), valid
 	return &out, nil
+}
+
+// withoutLiterals is the project that images of the definition have.
+func (l *loaded) withoutLiterals() (project.Valid, []project.Literal, error) {
+	p, found := l.project.WithoutLiterals()
+	if p == l.project {
+		return l.valid, found, nil
+	}
+	valid, err := project.Validated(p)
+	if err != nil {
+		return project.Valid{}, nil, &invalid{l.root, err}
+	}
+	return valid, found, nil
 }
 
 func (l *loaded) warn(env *Env, pos project.Pos, text, cure string) {

@@ -71,7 +71,7 @@ func follow(t *testing.T, page string) {
 		case st.file != "":
 			s.Write(st.file, st.content)
 			if st.image != "" {
-				docker.PlainOf(st.image, filepath.Join(s.Dir, st.file), nil)
+				docker.PlainOf(st.image, filepath.Join(s.Dir, st.file), standIns(t, page))
 			}
 			continue
 		case st.command == "^C":
@@ -136,6 +136,20 @@ func pathOf(env []string) string {
 		}
 	}
 	return path
+}
+
+// standIns are programs that the images of a page have beside Debian's: the page on
+// tailscale has a stand-in of it.
+func standIns(t *testing.T, page string) map[string]string {
+	t.Helper()
+	if filepath.Base(page) != "tailscale.md" {
+		return nil
+	}
+	program, err := os.ReadFile(engine.Program(t, filepath.Join(testkit.Root(), "container/testdata/tailscale")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]string{"/usr/local/bin/tailscale": string(program), "/usr/local/bin/tailscaled": string(program)}
 }
 
 // execIfSimple lets a signal reach the program instead of a shell around it.

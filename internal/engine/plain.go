@@ -27,7 +27,7 @@ import (
 type Plain struct {
 	Name       string            // "shop:latest"
 	Project    []byte            // /etc/nix2gpu/project.json; nil: none
-	Files      map[string]string // more files by path; "#!" at the begin makes one executable
+	Files      map[string]string // more files by path; a script or a program is executable
 	Env        []string          // "NAME=value"
 	Entrypoint []string          // nil: boot
 	WorkingDir string            // "": /workspace
@@ -198,7 +198,7 @@ func (img *Plain) layer() ([]byte, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(img.Files)) {
 		mode := fs.FileMode(0o644)
-		if strings.HasPrefix(img.Files[name], "#!") {
+		if strings.HasPrefix(img.Files[name], "#!") || strings.HasPrefix(img.Files[name], "\x7fELF") {
 			mode = 0o755
 		}
 		w.file(strings.TrimPrefix(name, "/"), []byte(img.Files[name]), mode, 0, 0)

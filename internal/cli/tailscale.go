@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"nix2gpu/catalog"
+	"nix2gpu/lock"
+	"nix2gpu/packages"
+	"nix2gpu/project"
+	"nix2gpu/session"
+)
+
+// withTailscale adds the membership of the tailnet to the services of a boot.
+// Where it can't be had, it says why; those that depend on it are refused with it.
+func (b *boot) withTailscale(ids []project.ID, refused map[project.ID]string) ([]project.ID, map[project.ID]string) {
+	s := b.project.Services[catalog.Tailscale]
+	awaited := slices.Contains(ids, catalog.Tailscale)
+	if s == nil || !s.System || refused[catalog.Tailscale] != "" { // that of a dependency was looked at with the others
+		return ids, refused
+	}
+	msg, cure, err := b.lacksTailscale()
+	if err != nil {
+		msg = err.Error()
+	}
+	if msg == "" {
+		b.linkTailscale()
+		if !awaited {
+			ids = append(slices.Clone(ids), catalog.Tailscale)
+		}
+		return ids, refused
+	}
+	at := s.Pos.String()
+	if at != "" {
+		at += ": "
+	}
+	say(b.env.Stderr, "%stailscale is not started: %s", at, msg)
+	if cure != "" {
+		say(b.env.Stderr, "hint: %s", cure)
+	}
+	if awaited {
+		refused = maps.Clone(refused)
+		if refused == nil {
+			refused = map[project.ID]string{}
+		}
+		refused[catalog.Tailscale] = msg
+	}
+	return ids, refused
+}
+
+// lacksTailscale says what is missing on this machine, and the cure.
+func (b *boot) lacksTailscale() (msg, cure string, err error) {
+	self, err := b.env.selfPath()
+	if err != nil {
+		return "", "", err
+	}
+	m := session.Machine{Layout: b.layout, Root: b.root, Self: self, Environ: b.env.Environ}
+	unmet, err := m.Preconditions(b.project, []project.ID{catalog.Tailscale}, nil)
+	if err != nil {
+		return "", "", err
+	}
+	if len(unmet) > 0 {
+		return unmet[0].Msg, unmet[0].Hint, nil
+	}
+	st := m.Stage()
+	for _, id := range b.project.Services[catalog.Tailscale].ProcessIDs() {
+		for _, use := range b.project.SecretUses(b.project.Processes[id]) {
+			if !use.Path || !b.project.Secrets[use.Secret].Optional {
+				continue
+			}
+			missing := st.CheckSecret(b.project, use.Secret)
+			if missing == nil || !errors.Is(missing, fs.ErrNotExist) || b.joinedBefore(st.Resolve) {
+				continue
+			}
+			why, cure, _ := strings.Cut(missing.Error(), "\nhint: ")
+			return fmt.Sprintf("there is no key to join with: %s", strings.TrimPrefix(why, fmt.Sprintf("secret %q: ", use.Secret))), cure, nil
+		}
+	}
+	return "", "", nil
+}
+
+// tailscaleRefs is the package by which an image joins a tailnet, where something
+// brings it.
+func (l *loaded) tailscaleRefs() []project.PackageRef {
+	t := l.project.Container.Tailscale
+	wants, archives, err := l.wants() // an error is told by whoever needs them
+	if t == nil || err != nil {
+		return nil
+	}
+	if slices.ContainsFunc(wants, func(w lock.Want) bool { return w.Attr == packages.Tailscale }) ||
+		slices.ContainsFunc(archives, func(a packages.Archive) bool { return a.Attr == packages.Tailscale }) {
+		return []project.PackageRef{{Attr: packages.Tailscale, Pos: t.Pos}}
+	}
+	return nil
+}
+
+// joinedBefore reports whether an earlier life of the container has left what it
+// was in the tailnet.
+func (b *boot) joinedBefore(resolve func(*project.Project, project.Text) (string, error)) bool {
+	kept, err := resolve(b.project, catalog.TailscaleState())
+	return slices.ContainsFunc([]string{kept, catalog.TailscaleVolume}, func(dir string) bool {
+		info, no := os.Stat(filepath.Join(dir, "tailscaled.state"))
+		return err == nil && no == nil && info.Size() > 0
+	})
+}
+
+// linkTailscale lets "tailscale status" find the socket without being told.
+func (b *boot) linkTailscale() {
+	if b.env.UID == 0 {
+		_ = os.Symlink(filepath.Join(b.layout.Run, "tailscale"), "/run/tailscale") // one that is there is somebody's
+	}
+}
