@@ -47,7 +47,7 @@ type Client struct {
 	cache    *cache.Dir
 	download *download.Client
 
-	came, total atomic.Int64 // bytes of packages, while Fetch gets them
+	came, total atomic.Int64 // bytes of packages and files, while they are got
 
 	mu    sync.Mutex
 	there map[string]*debian.Index // by architecture, what archives have instead of what is gone
@@ -68,6 +68,19 @@ func NewClient(ctx context.Context, opts Options) (*Client, error) {
 		Came: c.progress,
 	})
 	return c, nil
+}
+
+// expect begins to tell of so many bytes that will come, until it is done.
+func (c *Client) expect(total int64) (done func()) {
+	if c.opts.Progress == nil {
+		return func() {}
+	}
+	c.came.Store(0)
+	c.total.Store(total)
+	return func() {
+		c.total.Store(0)
+		c.opts.Progress(total, total) // another program may have got some of it
+	}
 }
 
 // progress counts what comes. A part that was bad and came anew counts twice.
@@ -145,20 +158,13 @@ func (c *Client) gone(ctx context.Context, p debian.Locked, err error) error {
 func (c *Client) Fetch(ctx context.Context, packages []debian.Locked) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if c.opts.Progress != nil {
-		total := int64(0)
-		for _, p := range packages {
-			if !download.Have(c.cache.Path(packagesFolder, name(p)), p.Size) {
-				total += p.Size
-			}
+	total := int64(0)
+	for _, p := range packages {
+		if !download.Have(c.cache.Path(packagesFolder, name(p)), p.Size) {
+			total += p.Size
 		}
-		c.came.Store(0)
-		c.total.Store(total)
-		defer func() {
-			c.total.Store(0)
-			c.opts.Progress(total, total) // another program may have got some of it
-		}()
 	}
+	defer c.expect(total)()
 	var wg sync.WaitGroup
 	errs := make([]error, len(packages))
 	for i, p := range packages {

@@ -82,6 +82,13 @@ func sumOf(f *os.File) (size int64, sum string, err error) {
 
 // FetchFiles downloads all files that the cache lacks, and reports every failure.
 func (c *Client) FetchFiles(ctx context.Context, files []File) error {
+	total := int64(0)
+	for _, f := range files {
+		if !download.Have(c.cache.Path(filesFolder, f.SHA256), f.Size) {
+			total += f.Size
+		}
+	}
+	defer c.expect(total)()
 	var wg sync.WaitGroup
 	errs := make([]error, len(files))
 	for i, f := range files {

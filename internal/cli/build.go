@@ -428,7 +428,9 @@ func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches [
 		for _, arch := range arches {
 			out[arch] = result.Packages(l.lockName(), arch)
 		}
-		o.writeReasons(env, l, wants, result, out)
+		if err := writeReasons(ctx, env, l, wants, result, client, out, files); err != nil {
+			return nil, nil, errors.Join(err, client.Close())
+		}
 	}
 	return &locked{result, files, house}, client, nil
 }

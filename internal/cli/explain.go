@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -8,38 +9,158 @@ import (
 	"strings"
 
 	"nix2gpu/debian"
+	"nix2gpu/debian/deb"
+	"nix2gpu/debian/repo"
 	"nix2gpu/image/inspect"
 	"nix2gpu/lock"
 	"nix2gpu/packages"
 	"nix2gpu/project"
 )
 
-// writeReasons says which options asked for each package.
-func (o *buildOptions) writeReasons(env *Env, l *loaded, wants []lock.Want, r *lock.Result, all map[string][]debian.Locked) {
+// writeReasons says which options asked for each package and archive; of a package
+// that none asked for, which other needs it, and what that is there for.
+func writeReasons(ctx context.Context, env *Env, l *loaded, wants []lock.Want, r *lock.Result, client *repo.Client,
+	all map[string][]debian.Locked, archives map[string][]lockedArchive) error {
 	options := l.askers()
 	for _, arch := range slices.Sorted(maps.Keys(all)) {
-		reasons := map[string][]string{}
+		if err := client.Fetch(ctx, all[arch]); err != nil { // they are wanted in any case
+			return err
+		}
+		asked, order := map[string][]string{}, []string{}
 		for _, w := range wants {
-			why := []string{"every image"}
-			if w.Attr != "" && w.Attr != lock.SSHD {
-				why = options[w.Attr]
-			}
+			why := reasonsOf(w, options)
 			p := r.Wanted(l.lockName(), arch, w.Name)
+			if asked[p] == nil {
+				order = append(order, p)
+			}
 			for _, one := range why {
-				if !slices.Contains(reasons[p], one) {
-					reasons[p] = append(reasons[p], one)
+				if !slices.Contains(asked[p], one) {
+					asked[p] = append(asked[p], one)
 				}
 			}
 		}
+		needs, err := dependencies(ctx, client, all[arch])
+		if err != nil {
+			return err
+		}
+		// What every image has comes first: what that needs, no option brings.
+		slices.SortStableFunc(order, func(a, b string) int {
+			return strings.Compare(strconv.FormatBool(asked[b][0] == everyImage), strconv.FormatBool(asked[a][0] == everyImage))
+		})
+		from := reachedFrom(order, needs)
+		line := func(name, version string, size int64, why string) {
+			fmt.Fprintf(env.Stderr, "%-28s %-28s %9s  %s\n", name, version, inspect.Bytes(size), why)
+		}
 		for _, p := range all[arch] {
-			why := strings.Join(reasons[p.Name], ", ")
-			fmt.Fprintf(env.Stderr, "%-28s %-28s %9s  %s\n", p.Name, p.Version, inspect.Bytes(p.Size), orElse(why, "needed by others"))
+			why := strings.Join(asked[p.Name], ", ")
+			if why == "" {
+				root := p.Name
+				for from[root] != "" {
+					root = from[root]
+				}
+				why = "needed by " + orElse(from[p.Name], "others")
+				if len(asked[root]) > 0 {
+					why += ", for " + strings.Join(asked[root], ", ")
+				}
+			}
+			line(p.Name, p.Version, p.Size, why)
+		}
+		for _, a := range archives[arch] {
+			line(a.Attr, "archive", a.file.Size, strings.Join(options[a.Attr], ", "))
 		}
 		wheels, _ := r.Wheels(l.lockName(), arch)
 		for _, w := range wheels {
-			fmt.Fprintf(env.Stderr, "%-28s %-28s %9s  %s\n", w.Name, w.Version, inspect.Bytes(w.Size), "python.requirements ("+l.python.Place(w.Name)+")")
+			line(w.Name, w.Version, w.Size, "python.requirements ("+l.python.Place(w.Name)+")")
 		}
 	}
+	return nil
+}
+
+// everyImage is the reason of what no option can leave out.
+const everyImage = "every image"
+
+// reasonsOf are all reasons for what is wanted: several attributes may stand for it,
+// and a base package may be asked for as well.
+func reasonsOf(w lock.Want, options map[string][]string) []string {
+	var why []string
+	if w.Attr == "" || w.Attr == lock.SSHD || slices.Contains(packages.Base(), w.Name) {
+		why = append(why, everyImage)
+	}
+	why = append(why, options[w.Attr]...)
+	for _, attr := range slices.Sorted(maps.Keys(options)) {
+		if attr != w.Attr && slices.Contains(packages.Lookup(attr).Debian, w.Name) {
+			why = append(why, options[attr]...)
+		}
+	}
+	if len(why) == 0 {
+		why = append(why, "pkgs."+w.Attr)
+	}
+	return why
+}
+
+// dependencies are the packages that each of a set needs of it, by their names, as
+// the packages themselves say.
+func dependencies(ctx context.Context, client *repo.Client, set []debian.Locked) (map[string][]string, error) {
+	there := map[string][]string{} // the packages that a name stands for
+	depends := map[string][]string{}
+	for _, p := range set {
+		file, err := client.Open(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		d, err := deb.NewReader(file, deb.Options{})
+		if err != nil {
+			file.Close()
+			return nil, fmt.Errorf("package %s: %w", p, err)
+		}
+		control := d.Control()
+		depends[p.Name] = []string{control.Field("Pre-Depends"), control.Field("Depends")}
+		there[p.Name] = append([]string{p.Name}, there[p.Name]...)
+		provides, err := debian.ParseRelations(control.Field("Provides"))
+		if err == nil {
+			for _, one := range provides {
+				there[one[0].Name] = append(there[one[0].Name], p.Name)
+			}
+		}
+		d.Close()
+		file.Close()
+	}
+	out := map[string][]string{}
+	for name, fields := range depends {
+		for _, field := range fields {
+			groups, err := debian.ParseRelations(field)
+			if err != nil {
+				continue // it was resolved once; here it is only told
+			}
+			for _, alternatives := range groups {
+				for _, one := range alternatives {
+					out[name] = append(out[name], there[one.Name]...)
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// reachedFrom says from which package each one was reached first, by the shortest
+// way from those in order.
+func reachedFrom(order []string, needs map[string][]string) map[string]string {
+	from := map[string]string{}
+	seen := map[string]bool{}
+	for _, root := range order {
+		seen[root] = true
+	}
+	for _, root := range order { // one after another: the first keeps what it needs
+		for queue := []string{root}; len(queue) > 0; queue = queue[1:] {
+			for _, next := range needs[queue[0]] {
+				if !seen[next] {
+					seen[next], from[next] = true, queue[0]
+					queue = append(queue, next)
+				}
+			}
+		}
+	}
+	return from
 }
 
 // askers are the options that ask for each attribute, with their places.
@@ -63,6 +184,11 @@ func (l *loaded) askers() map[string][]string {
 	idle.Services = nil // what is left is the container's
 	for _, ref := range packages.BareWords(&idle).Refs {
 		add(ref.Attr, "extraStartupScript", l.optionPos("extraStartupScript"))
+	}
+	if set := l.project.Container.CUDA; set != "" {
+		for _, part := range packages.CUDARuntime(set) {
+			add(set+"."+part, "cudaPackages", l.project.Container.CUDAPos)
+		}
 	}
 	names := map[string]string{"startup": "extraStartupScript"}
 	l.project.Container.EachText(func(o project.Owner, t *project.Text) {
