@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"nix2gpu/cache"
@@ -37,6 +38,10 @@ type Options struct {
 	Folders []string // that have wheels too
 	Offline bool     // nothing is asked of the network
 
+	// Progress is told of the bytes that have come, out of those that are known to
+	// be needed; nil: nobody is. It may be called by several goroutines at once.
+	Progress func(done, total int64)
+
 	Transport http.RoundTripper // default: the environment's proxy
 	Now       func() time.Time  // default: time.Now
 	Stall     time.Duration     // see [download.Options]
@@ -56,6 +61,8 @@ type Client struct {
 	roots    []*url.URL // without user and password, with a slash at the end
 	cache    *cache.Dir
 	download *download.Client
+
+	came, total atomic.Int64 // of wheels that are or were downloaded
 
 	mu    sync.Mutex
 	pages map[string][]wheel.File
@@ -95,8 +102,17 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	c.download = download.New(c.cache, download.Options{
 		Transport: &authorized{transport, users}, Stall: opts.Stall, Backoff: opts.Backoff,
 		Hint: "name another index with --index-url or PIP_INDEX_URL, or --offline with what the cache has",
+		Came: c.progress,
 	})
 	return c, nil
+}
+
+// progress counts what comes. A part that was bad and came anew counts twice.
+func (c *Client) progress(bytes int) {
+	done, total := c.came.Add(int64(bytes)), c.total.Load()
+	if c.opts.Progress != nil && total > 0 { // pages come before any wheel
+		c.opts.Progress(min(done, total), total)
+	}
 }
 
 // Close lets go of the cache and of idle connections.
@@ -265,6 +281,9 @@ func (c *Client) fetch(ctx context.Context, from string, size int64, sum string)
 	}
 	if file, ok := strings.CutPrefix(from, fileScheme); ok {
 		return c.copy(file, sum)
+	}
+	if size > 0 {
+		c.total.Add(size)
 	}
 	return explain(c.download.Fetch(ctx, download.File{URL: from, Size: size, SHA256: sum}, place))
 }

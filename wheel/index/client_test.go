@@ -154,6 +154,22 @@ func TestFetch(t *testing.T) {
 	}
 }
 
+// Who watches is told of all bytes in the end.
+func TestProgress(t *testing.T) {
+	w := tool()
+	var mu sync.Mutex
+	var last [2]int64
+	x := wheeltest.Serve(t, wheeltest.Of(t, w))
+	locked(t, client(t, index.Options{Index: x.URL, Progress: func(done, total int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		last = [2]int64{done, total}
+	}}), "tool")
+	if size := int64(len(w.Bytes(t))); last != [2]int64{size, size} {
+		t.Errorf("told of %v, want %d", last, size)
+	}
+}
+
 // A transfer that ends early goes on where it ended.
 func TestResume(t *testing.T) {
 	for _, html := range []bool{false, true} { // an index in HTML tells no sizes
