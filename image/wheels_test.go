@@ -15,6 +15,7 @@ import (
 	"nix2gpu/image"
 	"nix2gpu/internal/debtest"
 	"nix2gpu/internal/wheeltest"
+	"nix2gpu/project"
 	"nix2gpu/wheel"
 )
 
@@ -98,6 +99,13 @@ func TestWheelLayers(t *testing.T) {
 			if before == nil || before.Digest != l.Digest {
 				t.Errorf("layer %q is another beside one more wheel", l.Title)
 			}
+		}
+	}
+	arm := s
+	arm.Arch, arm.Binary, arm.Python.Arch, arm.Wheels = "arm64", standIn(t, elf.EM_AARCH64), "arm64", small[:2]
+	for _, l := range build(t, arm).Layers {
+		if strings.HasPrefix(l.Title, "Python: ") && l.Digest != layers["Python: click, flask"].Digest {
+			t.Errorf("on another architecture layer %q is another", l.Title)
 		}
 	}
 	newer := s
@@ -207,5 +215,34 @@ func TestWheelLibraries(t *testing.T) {
 	_, content := root(t, build(t, s))
 	if !strings.Contains(content["etc/ld.so.cache"], "/usr/local/lib/libx.so.1") {
 		t.Error("the loader does not know the library")
+	}
+}
+
+// A wheel that brings CUDA, whatever it is called, is told of where the image has
+// CUDA too; an attribute that a wheel stands for has its programs.
+func TestWheelsBeside(t *testing.T) {
+	p := shop()
+	p.Container.CUDA = "cudaPackages_12_8"
+	p.Container.SystemPkgs = []project.PackageRef{{Attr: "mlflow-server"}}
+	s := spec(t, p)
+	s.Python = python311()
+	s.Wheels = []image.Wheel{
+		wheelOf(t, wheeltest.Wheel{Name: "own-torch", Files: map[string]string{"own_torch/lib/libcudart-d0da41ae.so.12": "x"}}),
+		wheelOf(t, wheeltest.Wheel{Name: "mlflow", Scripts: []string{"mlflow = mlflow:main"}}),
+	}
+	for range 2 { // the second from the cache
+		b := build(t, s)
+		const want = "cudaPackages_12_8: the wheel of own-torch brings CUDA too (libcudart-d0da41ae.so.12): the image has it twice"
+		if !slices.Contains(b.Warnings, want) {
+			t.Errorf("warnings are %q", b.Warnings)
+		}
+		if shown, _ := root(t, b); shown["opt/nix2gpu/pkgs/mlflow-server/bin/mlflow"] != "2 0777 0:0 /usr/local/bin/mlflow" {
+			t.Errorf("mlflow of the farm is %q", shown["opt/nix2gpu/pkgs/mlflow-server/bin/mlflow"])
+		}
+	}
+	p.Container.CUDA = ""
+	s.Project = valid(t, p)
+	if b := build(t, s); strings.Contains(strings.Join(b.Warnings, "\n"), "CUDA") {
+		t.Errorf("without CUDA of its own it warns: %q", b.Warnings)
 	}
 }

@@ -16,6 +16,7 @@ type Sources struct {
 	// Packages are those of its apt sources, by the attribute that stands for them.
 	Packages map[string][]string
 	Archives []packages.Archive
+	Wheels   []string // the projects of its python.requirements
 }
 
 // named are the packages of the image of a container, by attribute.
@@ -69,6 +70,14 @@ func Wants(p *project.Project, sources Sources) ([]Want, []packages.Archive, err
 		}
 		if ref.Attr == packages.Tailscale && p.Container.Tailscale != nil {
 			continue // the build warns, and services go on without
+		}
+		if row.Wheel != "" && slices.Contains(sources.Wheels, row.Wheel) {
+			continue
+		}
+		if row.Wheel != "" {
+			wrong = append(wrong, &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: Debian has no package of it", ref.Attr),
+				Hint: fmt.Sprintf("it comes as a wheel: name %q, and what it needs, in a file, and the file by python.requirements = ./requirements.txt; see %s", row.Wheel, row.From)})
+			continue
 		}
 		if row.From != "" {
 			wrong = append(wrong, &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: Debian has no package of it", ref.Attr),

@@ -50,6 +50,16 @@ func TestWants(t *testing.T) {
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
+	// What comes as a wheel is there when the requirements name it.
+	p.Container.SystemPkgs = []project.PackageRef{{Attr: "mlflow-server", Pos: project.Pos{File: "f.nix", Line: 9, Col: 1}}}
+	want = "f.nix:9:1: package \"mlflow-server\" cannot be put into an image: Debian has no package of it\n" +
+		"  hint: it comes as a wheel: name \"mlflow\", and what it needs, in a file, and the file by python.requirements = ./requirements.txt; see https://mlflow.org"
+	if _, _, err := lock.Wants(p, lock.Sources{}); err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+	if _, _, err := lock.Wants(p, lock.Sources{Wheels: []string{"mlflow"}}); err != nil {
+		t.Error(err)
+	}
 }
 
 // Tailscale comes from what the definition brings; without that an image does

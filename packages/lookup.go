@@ -36,6 +36,7 @@ func Lookup(attr string) Package {
 		Dirs:     strings.Fields(e.dirs),
 		Links:    map[string][]string{},
 		From:     e.from,
+		Wheel:    e.wheel,
 		Archive:  e.archive,
 		Admits:   e.admits,
 		Users:    strings.Fields(e.users),

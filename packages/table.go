@@ -23,6 +23,7 @@ type Package struct {
 	Users []string // that its servers run as, of project.SystemUsers
 	Keeps string   // the recipe that is not applied to an image with this package
 	From  string   // where to get it, when Debian has no package of it: Debian is then empty
+	Wheel string   // the project of Python's index that is it, then; "" for none
 	Main  string   // the program that runs when only the package is named
 	// Archive is whose packages Debian names, where those are another's.
 	Archive string
@@ -42,6 +43,7 @@ type entry struct {
 	dirs     string // words: folders linked whole
 	links    string // words: sub=path
 	from     string // where to get it, when Debian has no package of it
+	wheel    string // the project of Python's index that is it, then
 	users    string // words: whom its servers run as
 	keeps    string // a recipe, of this row itself where it is an alias
 	archive  string // whose packages they are; default: Debian's
@@ -150,7 +152,7 @@ var table = sync.OnceValue(func() map[string]entry {
 		"uv":             {programs: "uv uvx"},
 		"poetry":         {debian: "python3-poetry", programs: "poetry"},
 		"pipx":           {},
-		"mlflow-server":  {programs: "mlflow", from: "https://mlflow.org"},
+		"mlflow-server":  {programs: "mlflow", from: "https://mlflow.org", wheel: "mlflow"},
 		"nodejs":         {programs: "node npm npx corepack"},
 		"nodejs_18":      {debian: "@nodejs"},
 		"nodejs_20":      {debian: "@nodejs"},

@@ -102,6 +102,11 @@ func (l *loaded) wants() ([]lock.Want, []packages.Archive, error) {
 			}
 		}
 	}
+	if l.python != nil {
+		for _, line := range l.python.Lines {
+			sources.Wheels = append(sources.Wheels, line.Name)
+		}
+	}
 	wants, archives, err := lock.Wants(l.project, sources)
 	return l.wantPython(wants), archives, lockError(l.root, err)
 }
