@@ -74,6 +74,9 @@ func (s *solver) lacking(group Alternatives) *UnsatisfiableError {
 		case s.never(r.Name) != "":
 			reasons = append(reasons, fmt.Sprintf("%s %s", r.Name, s.never(r.Name)))
 		default:
+			if c := s.have[r.Name]; c != nil {
+				reasons = append(reasons, fmt.Sprintf("the base has %s %s", r.Name, c.Version))
+			}
 			if h, ok := s.held[r.Name]; ok {
 				e.Held = append(e.Held, r.Name)
 				reasons = append(reasons, fmt.Sprintf("%s is locked at %s", r.Name, h.Version))
@@ -141,6 +144,9 @@ func (s *solver) excluded(c *choice, r Relation) []*choice {
 		if other != c && other.Name != r.Name && providesWhat(other.provides(), r) {
 			out = append(out, other)
 		}
+	}
+	if other := s.there(Relation{Name: r.Name, Op: r.Op, Version: r.Version}); other != nil && other.Name != c.Name {
+		out = append(out, other)
 	}
 	return out
 }

@@ -19,6 +19,9 @@ type Chosen struct {
 	Provides string
 }
 
+// An Installed package is one that is there already, and need not be chosen.
+type Installed struct{ Name, Version, Arch, MultiArch, Provides string }
+
 // Wishes are what to resolve.
 type Wishes struct {
 	// Names of packages, or of what packages provide.
@@ -31,6 +34,9 @@ type Wishes struct {
 	Cut func(name, need string) bool
 	// Admits says by name which versions of a package will do; default: all.
 	Admits map[string]func(version string) bool
+	// There is what is installed already. It is left as it is, unless something that
+	// is chosen needs another version.
+	There []Installed
 	// Never says why a package must not be taken; "" when it may be, as all may be
 	// where it is nil.
 	Never func(name string) string
@@ -41,6 +47,8 @@ type Solution struct {
 	Packages []Chosen // sorted by name
 	// Wanted says which package each name of the wishes led to.
 	Wanted map[string]string
+	// There are the names of the wishes that what is installed fulfils, sorted.
+	There []string
 }
 
 // Resolve finds the packages of all names and everything that they depend on:
@@ -51,7 +59,9 @@ type Solution struct {
 // The error is a [Problems].
 func Resolve(ix *Index, w Wishes) (*Solution, error) {
 	s := &solver{ix: ix, held: w.Held, cut: w.Cut, admits: w.Admits, refuse: w.Never, chosen: map[string]*choice{}, names: map[string][]*choice{}, hopeless: map[string]*UnsatisfiableError{}}
+	s.base(w.There)
 	wanted := map[string]string{}
+	var there []string
 	var problems Problems
 	names := slices.Sorted(slices.Values(w.Names))
 	names = slices.Compact(names)
@@ -59,6 +69,10 @@ func Resolve(ix *Index, w Wishes) (*Solution, error) {
 	// between alternatives.
 	var roots []*choice
 	for _, name := range names {
+		if have := s.there(Relation{Name: name}); have != nil && (w.Admits[name] == nil || w.Admits[name](have.Version)) {
+			there = append(there, name)
+			continue
+		}
 		var c *choice
 		for _, p := range s.candidates(Relation{Name: name}) {
 			c = p
@@ -86,7 +100,7 @@ func Resolve(ix *Index, w Wishes) (*Solution, error) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	out := &Solution{Wanted: wanted}
+	out := &Solution{Wanted: wanted, There: there}
 	for _, name := range slices.Sorted(maps.Keys(s.chosen)) {
 		c := s.chosen[name]
 		slices.Sort(c.led)
@@ -101,6 +115,8 @@ type choice struct {
 	pkg  *Package // nil when it is known from the lock alone
 	held *Chosen
 	led  []string // the names its dependencies led to
+
+	multi string // Multi-Arch of what is installed
 }
 
 func (c *choice) provides() string {
@@ -117,6 +133,8 @@ type solver struct {
 	cut      func(name, need string) bool
 	admits   map[string]func(version string) bool
 	refuse   func(name string) string
+	have     map[string]*choice   // installed, by name
+	provided map[string][]*choice // installed, by what they provide
 	chosen   map[string]*choice
 	names    map[string][]*choice // chosen, by what they provide
 	trail    []*choice            // in the order they were chosen, to take back
@@ -168,7 +186,7 @@ func (s *solver) needs(c *choice) *UnsatisfiableError {
 // index, so its relations are not known.
 func (s *solver) heldNeeds(c *choice) *UnsatisfiableError {
 	for _, name := range c.held.Needs {
-		if s.cut != nil && s.cut(c.Name, name) {
+		if s.cut != nil && s.cut(c.Name, name) || s.chosen[name] == nil && s.there(Relation{Name: name}) != nil {
 			continue
 		}
 		c.led = append(c.led, name)
@@ -192,6 +210,9 @@ func (s *solver) satisfy(by *choice, group Alternatives) *UnsatisfiableError {
 	for _, r := range group {
 		if c := s.satisfied(r); c != nil {
 			by.led = append(by.led, c.Name)
+			return nil
+		}
+		if s.there(r) != nil {
 			return nil
 		}
 	}
@@ -237,6 +258,35 @@ func (s *solver) satisfied(r Relation) *choice {
 	}
 	for _, c := range s.names[r.Name] {
 		if c.Name != r.Name && providesWhat(c.provides(), r) && s.qualified(Relation{Qual: plainQual(r.Qual)}, c) {
+			return c
+		}
+	}
+	return nil
+}
+
+// base notes what is installed.
+func (s *solver) base(list []Installed) {
+	s.have, s.provided = map[string]*choice{}, map[string][]*choice{}
+	for _, i := range list {
+		if i.Arch != s.ix.arch && i.Arch != "all" {
+			continue
+		}
+		c := &choice{Locked: Locked{Name: i.Name, Version: i.Version, Arch: i.Arch}, held: &Chosen{Provides: i.Provides}, multi: i.MultiArch}
+		s.have[i.Name] = c
+		for _, p := range parsedProvides(i.Provides) {
+			s.provided[p.Name] = append(s.provided[p.Name], c)
+		}
+	}
+}
+
+// there is the installed package that fulfils r; nil when none does. One that was
+// chosen in another version is no longer there.
+func (s *solver) there(r Relation) *choice {
+	if c := s.have[r.Name]; c != nil && s.chosen[r.Name] == nil && r.Admits(c.Version) && s.qualified(r, c) {
+		return c
+	}
+	for _, c := range s.provided[r.Name] {
+		if s.chosen[c.Name] == nil && providesWhat(c.provides(), r) {
 			return c
 		}
 	}
@@ -328,7 +378,7 @@ func (s *solver) qualified(r Relation, c *choice) bool {
 	case "", "native", s.ix.arch:
 		return true
 	case "any":
-		return c.pkg == nil || c.pkg.MultiArch == "allowed"
+		return c.pkg == nil && c.multi == "" || c.multi == "allowed" || c.pkg != nil && c.pkg.MultiArch == "allowed"
 	}
 	return false
 }

@@ -294,3 +294,53 @@ func TestResolveAdmitsAndNever(t *testing.T) {
 		t.Errorf("no version will do: %v", err)
 	}
 }
+
+// What is installed is left as it is, unless another version of it is needed.
+func TestResolveOnBase(t *testing.T) {
+	there := []debian.Installed{
+		{Name: "libc6", Version: "2.39", Arch: "amd64", MultiArch: "same", Provides: "libc6-dev-helper (= 2), awk"},
+		{Name: "perl", Version: "5.38", Arch: "amd64", MultiArch: "allowed"}, {Name: "old", Version: "1", Arch: "amd64"}, {Name: "libc6", Version: "9", Arch: "i386"}, {Name: "data", Version: "1", Arch: "all"},
+	}
+	for _, test := range []struct {
+		name     string
+		packages []string
+		wishes   string
+		want     string
+		ofBase   string
+	}{
+		{"there", []string{"libc6 3"}, "libc6", "", "libc6"},
+		{"what it depends on", []string{"a 1\nDepends: libc6 (>= 2.34), data, perl:any", "libc6 3", "data 2", "perl 6"}, "a", "a=1", ""},
+		{"what it provides", []string{"a 1\nDepends: awk, libc6-dev-helper (>= 2)", "mawk 1\nProvides: awk"}, "a awk", "a=1", "awk"},
+		{"alternatives", []string{"a 1\nDepends: b | old", "b 1"}, "a", "a=1", ""},
+		{"a newer one is needed", []string{"a 1\nDepends: old (>= 2)", "old 2\nDepends: more", "more 1"}, "a", "a=1 more=1 old=2", ""},
+		{"then the newer one counts", []string{"a 1\nDepends: old (>= 2), b", "b 1\nDepends: old", "old 2"}, "a", "a=1 old=2 b=1", ""},
+	} {
+		s, err := debian.Resolve(index(t, test.packages...), debian.Wishes{Names: strings.Fields(test.wishes), There: there})
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		got := strings.Fields(chosen(s))
+		want := strings.Fields(test.want)
+		slices.Sort(want)
+		if !slices.Equal(got, want) || strings.Join(s.There, " ") != test.ofBase {
+			t.Errorf("%s: got %v, %v of the base; want %q, %q", test.name, got, s.There, test.want, test.ofBase)
+		}
+		for _, p := range s.Packages {
+			for _, n := range p.Needs {
+				if !slices.ContainsFunc(s.Packages, func(q debian.Chosen) bool { return q.Name == n }) {
+					t.Errorf("%s: %s needs %s, which is of the base", test.name, p.Name, n)
+				}
+			}
+		}
+	}
+	for name, c := range map[string]struct{ list, want string }{
+		"conflict": {"a 1\nConflicts: old", "a 1 conflicts with old, which is 1"},
+		"breaks":   {"a 1\nBreaks: libc6 (<< 2.40)", "a 1 breaks libc6 (<< 2.40), which is 2.39"},
+		"too old":  {"a 1\nDepends: perl (>= 6)", "package \"a\" cannot be had: the base has perl 5.38, and there is no perl for amd64\n  a 1 depends on perl (>= 6)"},
+	} {
+		if _, err := debian.Resolve(index(t, c.list), debian.Wishes{Names: []string{"a"}, There: there}); err == nil || err.Error() != c.want {
+			t.Errorf("%s: %v\nwant %s", name, err, c.want)
+		}
+	}
+}

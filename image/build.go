@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,7 +42,8 @@ type Spec struct {
 	Project  project.Valid
 	Root     string    // the definition's folder, which paths of copyToRoot are below
 	Arch     string    // "amd64" or "arm64"
-	Packages []Package // everything that the image has, dependencies included
+	Base     *Base     // that the image is put on; nil: none
+	Packages []Package // everything that the image has beside its base, dependencies included
 	// Recipes leave out parts of packages. What only those parts need is not among
 	// Packages.
 	Recipes []packages.Recipe
@@ -73,13 +76,23 @@ type Layer struct {
 	Unpacked int64
 	Media    types.MediaType
 
-	file   string // in the cache
-	newest int64
-	cached bool
+	file string // in the cache
+	// elsewhere reads a layer of a base, which is not in the cache.
+	elsewhere func() (io.ReadCloser, error)
+	newest    int64
+	cached    bool
 }
 
 // Open reads the compressed layer.
-func (l *Layer) Open() (io.ReadCloser, error) { return os.Open(l.file) }
+func (l *Layer) Open() (io.ReadCloser, error) {
+	if l.elsewhere != nil {
+		return l.elsewhere()
+	}
+	return os.Open(l.file)
+}
+
+// Here reports whether the layer was made here: those of a base are in a registry.
+func (l *Layer) Here() bool { return l.elsewhere == nil }
 
 // A Built image lies in the cache until it is written or pushed.
 type Built struct {
@@ -115,6 +128,7 @@ func Build(ctx context.Context, spec Spec) (*Built, error) {
 type builder struct {
 	spec     Spec
 	project  *project.Project
+	under    *v1.ConfigFile // of the base; nil: none
 	cache    *cache
 	memory   *budget
 	wheels   []*wheelGroup
@@ -131,7 +145,7 @@ func (b *builder) lacking(copies *copied) {
 		})
 	}
 	c := b.project.Container
-	if c.CUDA != "" && !has("cuda-", "nvidia-cuda-", "libcudart") {
+	if c.CUDA != "" && !has("cuda-", "nvidia-cuda-", "libcudart") && (b.spec.Base == nil || len(b.spec.Base.CUDA()) == 0) {
 		b.warn(fmt.Sprintf("%s: the image has no CUDA libraries of its own; the driver's come from the host", c.CUDA))
 	}
 	copied := slices.ContainsFunc(copies.nodes, func(n *node) bool { return path.Base(n.Name) == "tailscaled" })
@@ -142,7 +156,17 @@ func (b *builder) lacking(copies *copied) {
 }
 
 func (b *builder) build(ctx context.Context) (*Built, error) {
-	groups := groups(b.spec.Packages, b.spec.MaxLayers-ownLayers-b.wheelLayerLimit())
+	var below []*Layer
+	if b.spec.Base != nil {
+		var err error
+		if below, b.under, err = b.spec.Base.layers(); err != nil {
+			return nil, err
+		}
+		if b.spec.MaxLayers-ownLayers-b.wheelLayerLimit()-len(below) < 1 {
+			return nil, fmt.Errorf("the base has %d layers already, of %d that the image may have\nhint: raise maxLayers; engines mount %d", len(below), b.spec.MaxLayers, HardMaxLayers)
+		}
+	}
+	groups := groups(b.spec.Packages, b.spec.MaxLayers-ownLayers-b.wheelLayerLimit()-len(below))
 	layers, keys, err := b.packageLayers(ctx, groups)
 	if err != nil {
 		return nil, err
@@ -155,6 +179,7 @@ func (b *builder) build(ctx context.Context) (*Built, error) {
 		return nil, err
 	}
 	layers, keys = append(layers, wheels...), append(keys, more...)
+	layers = append(below, layers...)
 	copies, err := b.copies()
 	if err != nil {
 		return nil, err
@@ -171,7 +196,7 @@ func (b *builder) build(ctx context.Context) (*Built, error) {
 	if err != nil {
 		return nil, err
 	}
-	img, err := assemble(config, layers, b.spec.Annotations)
+	img, err := assemble(config, layers, b.annotations())
 	if err != nil {
 		return nil, err
 	}
@@ -290,6 +315,30 @@ func (b *builder) ownLayer(title, key string, nodes func() ([]*node, error)) (*L
 	return b.layer(r, title)
 }
 
+// baseKey tells layers apart that depend on what the base has.
+func (b *builder) baseKey() string {
+	if b.spec.Base == nil {
+		return ""
+	}
+	return key("base", string(b.spec.Base.Manifest))
+}
+
+// annotations are those of the manifest. By the name of the base a push knows where
+// a registry has its layers.
+func (b *builder) annotations() map[string]string {
+	if b.spec.Base == nil {
+		return b.spec.Annotations
+	}
+	all := maps.Clone(b.spec.Annotations)
+	if all == nil {
+		all = map[string]string{}
+	}
+	sum := sha256.Sum256(b.spec.Base.Manifest)
+	all["org.opencontainers.image.base.name"] = b.spec.Base.Ref
+	all["org.opencontainers.image.base.digest"] = "sha256:" + hex.EncodeToString(sum[:])
+	return all
+}
+
 func (b *builder) epochKey() int64 {
 	if b.spec.Epoch == nil {
 		return -1
@@ -302,7 +351,7 @@ func (b *builder) fixLayer(ctx context.Context, groups []*group, keys []string, 
 	users := map[string]project.User{}
 	maps.Copy(users, project.SystemUsers())
 	maps.Copy(users, b.project.Users)
-	key := key("fix-ups", b.spec.Compression, b.epochKey(), b.spec.Arch, keys, users, b.project.Container.User, workingDir(b.project))
+	key := key("fix-ups", b.spec.Compression, b.epochKey(), b.spec.Arch, keys, users, b.project.Container.User, workingDir(b.project), b.baseKey())
 	return b.ownLayer("accounts, certificates, loader", key, func() ([]*node, error) {
 		s, err := b.readSystem(ctx, groups, keys)
 		if err != nil {
@@ -319,6 +368,10 @@ func (b *builder) readSystem(ctx context.Context, groups []*group, keys []string
 	maps.Copy(users, project.SystemUsers())
 	maps.Copy(users, b.project.Users)
 	s := &system{arch: b.spec.Arch, tree: newTree(), recipes: b.spec.Recipes, users: users, user: b.project.Container.User, workdir: workingDir(b.project)}
+	var base *tree
+	if s.base = b.spec.Base; s.base != nil {
+		base, s.tree = s.base.tree(), s.base.tree()
+	}
 	owners := map[string]*packageFacts{}
 	for i, g := range groups {
 		facts, err := b.cache.facts(keys[i])
@@ -334,6 +387,11 @@ func (b *builder) readSystem(ctx context.Context, groups []*group, keys []string
 			return nil, errors.New("the cache of layers loses what is written to it")
 		}
 		for _, p := range facts.Packages {
+			if base != nil {
+				if err := s.checkBase(p, base); err != nil {
+					return nil, err
+				}
+			}
 			for _, f := range p.Facts {
 				before := owners[f.Path]
 				if before != nil && f.Kind != deb.Dir && !replaces(p.Stanza, before.Name) {
@@ -380,7 +438,7 @@ func (b *builder) farmLayer(ctx context.Context, groups []*group, keys []string,
 			parts = append(parts, fmt.Sprintf("%s %q", p.Name, p.Archive.Bin))
 		}
 	}
-	key := key("farm", b.spec.Compression, b.epochKey(), b.spec.Arch, keys, parts, copies.digest)
+	key := key("farm", b.spec.Compression, b.epochKey(), b.spec.Arch, keys, parts, copies.digest, b.baseKey())
 	var kept struct{ Warnings []string }
 	if data, err := os.ReadFile(b.cache.factsFile(key)); err == nil && json.Unmarshal(data, &kept) == nil && b.cache.find(key) != nil {
 		b.warn(kept.Warnings...)
@@ -506,3 +564,6 @@ func (b blob) DiffID() (v1.Hash, error)            { return b.l.DiffID, nil }
 func (b blob) Size() (int64, error)                { return b.l.Size, nil }
 func (b blob) MediaType() (types.MediaType, error) { return b.l.Media, nil }
 func (b blob) Compressed() (io.ReadCloser, error)  { return b.l.Open() }
+
+// Exists is what the library asks before it sends a layer.
+func (b blob) Exists() (bool, error) { return b.l.Here(), nil }

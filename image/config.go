@@ -134,7 +134,15 @@ func (b *builder) config(layers []*Layer) (*v1.ConfigFile, error) {
 			Test: []string{"CMD", "/" + programPath, "ready"}, Interval: 10 * time.Second, Timeout: 5 * time.Second, StartPeriod: 5 * time.Minute, Retries: 3,
 		}
 	}
+	if b.under != nil {
+		joinConfig(&c.Config, b.under.Config)
+		c.History = slices.Clone(b.under.History)
+	}
 	for _, l := range layers {
+		if !l.Here() {
+			c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, l.DiffID)
+			continue // the base has its own history
+		}
 		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, l.DiffID)
 		c.History = append(c.History, v1.History{Created: created, CreatedBy: "nix2gpu build", Comment: l.Title})
 	}

@@ -23,6 +23,7 @@ type system struct {
 	users    map[string]project.User
 	user     string // of custom services and shells; "" and "root" need no account
 	workdir  string
+	base     *Base // that all of it is put on; nil: none
 }
 
 // text is the content of a file that fix-ups read.
@@ -80,7 +81,11 @@ func fixups() []fixup {
 // fix applies all fix-ups. Of two nodes with one path the later one stays.
 func fix(s *system) ([]*node, error) {
 	made := map[string]*node{}
-	for _, f := range fixups() {
+	all := fixups()
+	if s.base != nil {
+		all = onBase()
+	}
+	for _, f := range all {
 		nodes, err := f.do(s)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.name, err)
@@ -192,11 +197,19 @@ func (s *system) account(name string) (project.User, error) {
 		}
 		return u, nil
 	}
-	return project.User{UID: firstUser, GID: firstUser, Home: "/home/" + name}, nil
+	number := uint32(firstUser)
+	if s.base != nil {
+		number = s.base.freeUser(s.tree)
+	}
+	return project.User{UID: number, GID: number, Home: "/home/" + name}, nil
 }
 
 // masters are the accounts that Debian has on every system, a line each.
 func (s *system) masters(kind string) []string {
+	if s.base != nil {
+		lines, _ := s.base.lines(s.tree, "etc/"+kind)
+		return slices.DeleteFunc(lines, func(line string) bool { return strings.Count(line, ":") < 3 })
+	}
 	text, ok := s.text("usr/share/base-passwd/" + kind + ".master")
 	if !ok { // an image without Debian's base
 		text = map[string]string{

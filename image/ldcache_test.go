@@ -222,3 +222,33 @@ func FuzzELF(f *testing.F) {
 		}
 	})
 }
+
+// What is written is read back, also behind a cache of the old format; a damaged one
+// is an error.
+func TestReadLdCache(t *testing.T) {
+	entries := []ldEntry{{"libb.so.1", "/usr/lib/libb.so.1", 0x0303}, {"liba.so.2", "/usr/local/cuda/lib64/liba.so.2", 0x0303}, {"liba.so.2", "/usr/lib/liba.so.2", 0x0303}}
+	data := ldCache(entries)
+	for name, text := range map[string]string{"new": string(data), "old and new": "ld.so-1.7.0\x00\x00\x00\x00\x00" + string(data)} {
+		got, err := readLdCache(text)
+		if err != nil || !bytes.Equal(ldCache(got), data) {
+			t.Errorf("%s: read back %v, %v", name, got, err)
+		}
+	}
+	if got, err := readLdCache(""); err != nil || got != nil {
+		t.Errorf("no cache: %v, %v", got, err)
+	}
+	for at := range data {
+		if _, err := readLdCache(string(data[:at])); err == nil && at > 0 {
+			t.Errorf("cut after %d of %d bytes: no error", at, len(data))
+		}
+	}
+	// Of this machine's own, all that ldconfig lists.
+	text, err := os.ReadFile("/etc/ld.so.cache")
+	if err != nil {
+		t.Skip("no loader's cache on this machine")
+	}
+	own, err := readLdCache(string(text))
+	if err != nil || len(own) == 0 {
+		t.Errorf("this machine's: %d entries, %v", len(own), err)
+	}
+}

@@ -45,6 +45,13 @@ func (t *tree) put(f fact) {
 	}
 }
 
+// remove takes a path away that nothing lies below.
+func (t *tree) remove(name string) {
+	delete(t.facts, name)
+	delete(t.children, name)
+	delete(t.children[path.Dir(name)], path.Base(name))
+}
+
 // resolve follows links to the path that a name means.
 func (t *tree) resolve(name string) (string, bool) {
 	rest := strings.Split(path.Clean(strings.TrimPrefix(name, "/")), "/")

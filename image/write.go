@@ -33,6 +33,7 @@ type Output struct {
 	Platforms   []Platform
 	Name        string            // "web:latest"
 	Annotations map[string]string // of the index, where there is more than one image
+	WithoutBase bool              // leave out the layers of bases, which registries have
 }
 
 // Index is the images as one, each for its platform.
@@ -99,6 +100,9 @@ func (o *Output) members() ([]member, error) {
 	}
 	for _, p := range o.Platforms {
 		for _, l := range p.Built.Layers {
+			if o.WithoutBase && !l.Here() {
+				continue
+			}
 			add(l.Digest, member{blobPath(l.Digest), l.Size, l.Open})
 		}
 		config, err := p.Built.Image.RawConfigFile()

@@ -48,6 +48,9 @@ type Options struct {
 	// Recipes are those by which each container leaves out parts of its packages,
 	// by its name.
 	Recipes map[string][]packages.Recipe
+	// Bases are the images that containers are put on, by their names and by
+	// architecture.
+	Bases map[string]map[string]Base
 	// Index reads what can be had; see [repo.Client.Index].
 	Index func(ctx context.Context, arch string) (*debian.Index, []repo.Origin, error)
 	// Python are the wheels of containers that have some, by its name. With Believe
@@ -59,6 +62,12 @@ type Options struct {
 	// UpdateAll lets every package change.
 	Update    []string
 	UpdateAll bool
+}
+
+// A Base is an image that a container is put on.
+type Base struct {
+	Digest    string
+	Installed []debian.Installed
 }
 
 // A Result is what the lock says now.
@@ -333,6 +342,8 @@ func (e *ensurer) container(ctx context.Context, name, arch string) (Container, 
 			asked[w.Name] = led
 		}
 	}
+	base := e.opts.Bases[name][arch]
+	wishes.There = base.Installed
 	wishes.Names = slices.Collect(maps.Values(asked))
 	solution, err := debian.Resolve(ix, wishes)
 	for tries := 0; err != nil && len(e.opts.Update) > 0 && tries < 100; tries++ {
@@ -346,11 +357,16 @@ func (e *ensurer) container(ctx context.Context, name, arch string) (Container, 
 	if err != nil {
 		return Container{}, nil, e.explain(err, wants)
 	}
-	c := Container{Wants: map[string]string{}}
+	c := Container{Wants: map[string]string{}, Base: base.Digest}
 	var list []Package
 	for want, ask := range asked {
-		c.Wants[want] = solution.Wanted[ask]
+		if led, ok := solution.Wanted[ask]; ok {
+			c.Wants[want] = led
+		} else {
+			c.OfBase = append(c.OfBase, want)
+		}
 	}
+	slices.Sort(c.OfBase)
 	for _, p := range solution.Packages {
 		c.Packages = append(c.Packages, p.Name)
 		list = append(list, Package{p.Locked, p.Needs, p.Provides})
@@ -413,16 +429,20 @@ func hasKey[V any](m map[string]V, key string) bool { _, ok := m[key]; return ok
 // is no longer needed is left out.
 func (e *ensurer) fromFile(name, arch string, wants []Want) (Container, []Package, bool) {
 	old, ok := e.old.Containers[name][arch]
-	if !ok || e.now.Suite != e.old.Suite {
+	if !ok || e.now.Suite != e.old.Suite || old.Base != e.opts.Bases[name][arch].Digest {
 		return Container{}, nil, false
 	}
 	if len(e.lifted(name, arch)) > 0 {
 		return Container{}, nil, false // the file does not have what was left out
 	}
-	c := Container{Wants: map[string]string{}}
+	c := Container{Wants: map[string]string{}, Base: old.Base}
 	without := map[string]bool{}
 	var queue []string
 	for _, w := range wants {
+		if slices.Contains(old.OfBase, w.Name) {
+			c.OfBase = append(c.OfBase, w.Name)
+			continue
+		}
 		led, ok := old.Wants[w.Name]
 		if !ok {
 			// One that came along with another is there already.
@@ -463,6 +483,7 @@ func (e *ensurer) fromFile(name, arch string, wants []Want) (Container, []Packag
 		}
 	}
 	c.Without = e.applied(name, without)
+	slices.Sort(c.OfBase)
 	c.Packages = slices.Sorted(maps.Keys(seen))
 	return c, list, true
 }
@@ -517,7 +538,7 @@ func (e *ensurer) held(container, arch string, wants []Want) map[string]debian.C
 
 // mayUse reports whether a container takes packages from an archive.
 func (e *ensurer) mayUse(container, archive string) bool {
-	return archive == repo.Main || archive == repo.Security || slices.Contains(e.opts.Sources[container], archive)
+	return repo.IsRelease(archive) || slices.Contains(e.opts.Sources[container], archive)
 }
 
 // freed are the names whose version may change: those to update, and what is

@@ -429,3 +429,29 @@ func TestLockAdmits(t *testing.T) {
 	admit("+cuda13")
 	d.is(d.ensure(), "app=1 nccl=2+cuda13")
 }
+
+// A container on a base locks what that one lacks. Another base is looked at anew.
+func TestLockOnBase(t *testing.T) {
+	d := newDesk(t, "app 1\nDepends: lib", "lib 1", "tool 1").want("app", "tool")
+	on := func(digest string, names ...string) {
+		base := lock.Base{Digest: digest}
+		for _, n := range names {
+			base.Installed = append(base.Installed, debian.Installed{Name: n, Version: "1", Arch: "amd64"})
+		}
+		d.opts.Bases = map[string]map[string]lock.Base{"web": {"amd64": base}}
+	}
+	on("sha256:aa", "lib", "tool")
+	d.is(d.ensure(), "app=1")
+	d.is(d.ensure(), "app=1")
+	if d.reads != 1 {
+		t.Errorf("the index was read %d times for a lock that fits", d.reads)
+	}
+	data, err := os.ReadFile(d.opts.File)
+	if err != nil || !strings.Contains(string(data), `"base":"sha256:aa","ofBase":["tool"]`) {
+		t.Errorf("the lock is %s, %v", data, err)
+	}
+	on("sha256:bb", "lib")
+	d.is(d.ensure(), "app=1 tool=1")
+	d.opts.Bases = nil
+	d.is(d.ensure(), "app=1 lib=1 tool=1")
+}

@@ -53,12 +53,16 @@ type Index struct {
 type Container struct {
 	// Wants says which package each wanted name led to: most often itself.
 	Wants map[string]string `json:"wants"`
-	// Packages are the names of all it consists of, sorted.
+	// Packages are the names of all it consists of beside its base, sorted.
 	Packages []string `json:"packages"`
 	// Archives are the URLs of its software that is no Debian package, by attribute.
 	Archives map[string]string `json:"archives,omitempty"`
 	// Without names the recipes that have left packages out.
 	Without []string `json:"without,omitempty"`
+	// Base is the digest of the image that it is put on, "sha256:…", and OfBase what
+	// of its wants that one has.
+	Base   string   `json:"base,omitempty"`
+	OfBase []string `json:"ofBase,omitempty"`
 }
 
 // A Package is one locked file, with what it led to when it was resolved.

@@ -82,9 +82,11 @@ type Container struct {
 	Startup      Text              `json:"startup,omitempty"`    // extraStartupScript
 	SSHDConfig   string            `json:"sshdConfig,omitempty"` // instead of our own
 	SystemPkgs   []PackageRef      `json:"systemPackages,omitempty"`
-	Archives     []Archive         `json:"archives,omitempty"`   // packages that images get as files of their vendors, sorted
-	CUDA         string            `json:"cuda,omitempty"`       // the cudaPackages attribute, "cudaPackages_12_8"
-	CUDAPos      Pos               `json:"cudaPos,omitzero"`     // where it was set
+	Archives     []Archive         `json:"archives,omitempty"`  // packages that images get as files of their vendors, sorted
+	CUDA         string            `json:"cuda,omitempty"`      // the cudaPackages attribute, "cudaPackages_12_8"
+	CUDAPos      Pos               `json:"cudaPos,omitzero"`    // where it was set
+	FromImage    string            `json:"fromImage,omitempty"` // what the image is put on
+	FromImagePos Pos               `json:"fromImagePos,omitzero"`
 	CopyToRoot   []Text            `json:"copyToRoot,omitempty"` // packages, generated files, and files of the definition's folder
 	Registries   []string          `json:"registries,omitempty"` // where the image is pushed to
 	MaxLayers    int               `json:"maxLayers,omitempty"`  // default: 50

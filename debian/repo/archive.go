@@ -41,8 +41,9 @@ const debianURL = "http://deb.debian.org/debian"
 // A Place says where Debian's archives are to be found, and whom to believe.
 type Place struct {
 	Suite   string    // default: [DefaultSuite]
-	Mirror  string    // the root of the main archive; its security is beside it
+	Mirror  string    // the root of the main archive; Debian's security is beside it
 	Keyring []byte    // keys that replace Debian's
+	Trusted []byte    // keys of a distribution whose own are not known here
 	Sources []Source  // of the machine
 	Root    string    // of the files that Sources name; default "/"
 	Others  []Archive // beyond Debian
@@ -58,6 +59,9 @@ func (p Place) Archives() ([]Archive, error) {
 	}
 	if strings.ContainsAny(suite, "/ \t?#") || strings.HasPrefix(suite, ".") {
 		return nil, fmt.Errorf("suite %q must be the name of a Debian release such as %q", suite, DefaultSuite)
+	}
+	if IsUbuntu(suite) {
+		return p.ubuntu()
 	}
 	keys := DebianKeyring()
 	if p.Keyring != nil {

@@ -1,13 +1,7 @@
 package registry_test
 
 import (
-	"bytes"
 	"fmt"
-	"net"
-	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -19,56 +13,10 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// distribution starts Debian's docker-registry, and gives its host.
-func distribution(t testing.TB) string {
-	t.Helper()
-	program, err := exec.LookPath("docker-registry")
-	if err != nil {
-		t.Skip("needs docker-registry: make deps-all")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	host := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	config := filepath.Join(dir, "reg.yml")
-	text := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s/data}}\nhttp: {addr: %s}\n", dir, host)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var out bytes.Buffer
-	cmd := exec.Command(program, "serve", config)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	if !testkit.Eventually(func() bool {
-		resp, err := http.Get("http://" + host + "/v2/")
-		if err != nil {
-			return false
-		}
-		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	}) {
-		cmd.Process.Kill()
-		cmd.Wait()
-		t.Fatalf("docker-registry does not answer:\n%s", out.String())
-	}
-	return host
-}
-
 // TestDistribution does with the registry that most run what the others do with
 // one in memory.
 func TestDistribution(t *testing.T) {
-	host := distribution(t)
+	host := testkit.Distribution(t)
 	idx := testkit.Index(t, web(t, "amd64"), web(t, "arm64"))
 	src, err := source.Open("layout", testkit.Layout(t, idx))
 	if err != nil {
@@ -107,7 +55,7 @@ func many(t testing.TB, arch string) v1.Image {
 // BenchmarkPushAgain is a push of an image that the registry has: 20 layers, two
 // platforms, with the process's start left out.
 func BenchmarkPushAgain(b *testing.B) {
-	host := distribution(b)
+	host := testkit.Distribution(b)
 	src := source.FromIndex("x", testkit.Index(b, many(b, "amd64"), many(b, "arm64")))
 	target, err := registry.ParseRef(host + "/me/web:v1")
 	if err != nil {

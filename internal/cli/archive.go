@@ -40,11 +40,14 @@ func (f *archiveFlags) add(cmd *cobra.Command) {
 }
 
 // client opens archives and cache for containers of a definition whose lock, if
-// it has one, is given. It must be closed.
-func (f *archiveFlags) client(ctx context.Context, env *Env, file *lock.File, containers ...*loaded) (*repo.Client, error) {
-	place := repo.Place{Suite: f.suiteOf(file), Mirror: orElse(f.mirror, env.Getenv("NIX2GPU_MIRROR"))}
+// it has one, is given, and so is the base of its images. It must be closed.
+func (f *archiveFlags) client(ctx context.Context, env *Env, file *lock.File, base *image.Base, containers ...*loaded) (*repo.Client, error) {
+	place := repo.Place{Suite: f.suiteOf(file, base), Mirror: orElse(f.mirror, env.Getenv("NIX2GPU_MIRROR"))}
+	if base != nil {
+		place.Trusted = trusted(base, base.Distribution)
+	}
 	var err error
-	if place.Others, err = aptSources(containers, place.Suite); err != nil {
+	if place.Others, err = aptSources(containers, place.Suite, base); err != nil {
 		return nil, err
 	}
 	if f.keyring != "" {
@@ -71,8 +74,11 @@ func (f *archiveFlags) client(ctx context.Context, env *Env, file *lock.File, co
 	})
 }
 
-// suiteOf is the release that packages are of.
-func (f *archiveFlags) suiteOf(file *lock.File) string {
+// suiteOf is the release that packages are of: that of the base, where there is one.
+func (f *archiveFlags) suiteOf(file *lock.File, base *image.Base) string {
+	if base != nil {
+		return base.Suite
+	}
 	suite := f.suite
 	if suite == "" && file != nil {
 		suite = file.Suite
@@ -147,7 +153,7 @@ func (l *loaded) aptSources(suite string) []definition.AptSource {
 
 // aptSources are the archives beyond Debian's that containers take packages from.
 // Several may name the same one.
-func aptSources(containers []*loaded, suite string) ([]repo.Archive, error) {
+func aptSources(containers []*loaded, suite string, base *image.Base) ([]repo.Archive, error) {
 	var out []repo.Archive
 	have := map[string]definition.AptSource{}
 	for _, l := range containers {
@@ -159,7 +165,7 @@ func aptSources(containers []*loaded, suite string) ([]repo.Archive, error) {
 				continue
 			}
 			have[s.Name] = s
-			keys, err := keysOf(l.root, s, suite)
+			keys, err := keysOf(l.root, s, suite, base)
 			if err != nil {
 				return nil, &exitError{exitUsage, err}
 			}
@@ -178,8 +184,13 @@ func aptSources(containers []*loaded, suite string) ([]repo.Archive, error) {
 }
 
 // keysOf reads the keys that a repository is signed by.
-func keysOf(root string, s definition.AptSource, suite string) (repo.Keyring, error) {
+func keysOf(root string, s definition.AptSource, suite string, base *image.Base) (repo.Keyring, error) {
 	if s.Key == "" && s.Name == packages.NVIDIA {
+		if base != nil {
+			if keys, err := repo.NewKeyring(trusted(base, "cuda")); err == nil {
+				return keys, nil // the base, which the definition names by its digest, has them
+			}
+		}
 		return repo.Keyring{}, noNVIDIAKey(s, suite)
 	}
 	data := []byte(s.Key)
@@ -194,6 +205,43 @@ func keysOf(root string, s definition.AptSource, suite string) (repo.Keyring, er
 		return repo.Keyring{}, fmt.Errorf("%s: the key of apt source %q: %w", s.Pos, s.Name, err)
 	}
 	return keys, nil
+}
+
+// checkSuite wants every package to be one that the release has, as far as the
+// package table knows.
+func (l *loaded) checkSuite(wants []lock.Want, suite string) error {
+	var wrong project.Errors
+	seen := map[string]bool{}
+	for _, w := range wants {
+		has, lacks := packages.NotIn(suite, w.Attr)
+		if !lacks || seen[w.Attr] {
+			continue
+		}
+		seen[w.Attr] = true
+		e := &project.Error{Pos: w.Pos, Msg: fmt.Sprintf("package %q is not in %s: %s", w.Attr, packages.Release(suite), inReleases(has))}
+		if l.project.Container.FromImage != "" {
+			e.Hint = "take a base of that release, or another package"
+		} else {
+			e.Hint = "--suite " + has[0] + ", or another package"
+		}
+		wrong = append(wrong, e)
+	}
+	if len(wrong) > 0 {
+		return &invalid{l.root, wrong}
+	}
+	return nil
+}
+
+// inReleases says in words which releases have something.
+func inReleases(suites []string) string {
+	var names []string
+	for _, s := range suites {
+		names = append(names, packages.Release(s))
+	}
+	if len(names) == 1 {
+		return names[0] + " has it"
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " have it"
 }
 
 // lockError tells what is wrong in the definition from what failed elsewhere.

@@ -43,6 +43,7 @@ type buildOptions struct {
 	variant     string
 	frozen      bool
 	explain     bool
+	withoutBase bool
 }
 
 func newBuild(env *Env) *cobra.Command {
@@ -76,6 +77,7 @@ The digest goes to stdout, with -o - to stderr. SOURCE_DATE_EPOCH is respected.`
 	f.StringArrayVar(&opts.tags, "tag", nil, "call it this `name` (web:dev) or, without a colon, CONTAINER with this tag")
 	f.StringVar(&opts.imageRefs, "image-refs", "", "write the names of the images, by digest, to this `file`, one a line")
 	f.StringVar(&opts.sbom, "sbom", "", "write the SBOM, an SPDX document, to this `file`; of several platforms one each, with the architecture before the ending")
+	f.BoolVar(&opts.withoutBase, "without-base", false, "leave the layers of fromImage out of a layout: \"push --from\" has the registry take them from where they are")
 	f.BoolVar(&opts.explain, "explain", false, "say which option asks for each package")
 	return cmd
 }
@@ -111,6 +113,8 @@ func runBuild(ctx context.Context, env *Env, opts *buildOptions) error {
 		if err := image.CanHoldLayout(env.path(place)); err != nil {
 			return hint(&exitError{exitUsage, err}, "name another folder with -o")
 		}
+	} else if opts.withoutBase {
+		return hint(usageError("--without-base is for layouts: an archive is loaded by engines, which want every layer"), "name a folder with -o")
 	}
 	out, err := opts.build(ctx, env, l)
 	if err != nil {
@@ -206,13 +210,20 @@ func (o *buildOptions) build(ctx context.Context, env *Env, l *loaded) (*image.O
 			return nil, err
 		}
 	}
-	locked, client, err := o.locked(ctx, env, l, arches)
+	bases, err := o.bases(ctx, env, l, arches)
+	if err != nil {
+		return nil, err
+	}
+	locked, client, err := o.locked(ctx, env, l, arches, bases)
 	if err != nil {
 		return nil, err
 	}
 	defer client.Close()
 	defer locked.house.Close()
-	out := &image.Output{Name: ref, Annotations: o.annotations}
+	for _, w := range baseWarnings(l.project, anyBase(bases)) {
+		fmt.Fprintln(env.Stderr, warning(w))
+	}
+	out := &image.Output{Name: ref, Annotations: o.annotations, WithoutBase: o.withoutBase}
 	for _, arch := range arches {
 		list := locked.Packages(l.lockName(), arch)
 		if err := client.Fetch(ctx, list); err != nil {
@@ -223,7 +234,7 @@ func (o *buildOptions) build(ctx context.Context, env *Env, l *loaded) (*image.O
 			return nil, err
 		}
 		s := *spec
-		s.Arch, s.Binary = arch, binaries[arch]
+		s.Arch, s.Binary, s.Base = arch, binaries[arch], bases[arch]
 		var wheels []wheel.Locked
 		wheels, s.Python = locked.Wheels(l.lockName(), arch)
 		if s.Wheels, err = locked.house.images(ctx, l.lockName(), wheels); err != nil {
@@ -380,7 +391,7 @@ type locked struct {
 }
 
 // locked is what the lock has once it fits the definition, and what gets it.
-func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches []string) (*locked, *repo.Client, error) {
+func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches []string, bases map[string]*image.Base) (*locked, *repo.Client, error) {
 	wants, archives, err := l.wants()
 	if err != nil {
 		return nil, nil, err
@@ -389,10 +400,18 @@ func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches [
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := l.checkNVIDIA(o.suiteOf(file), arches); err != nil {
+	base := anyBase(bases)
+	suite := o.suite
+	if base != nil {
+		suite = base.Suite
+	}
+	if err := l.checkNVIDIA(o.suiteOf(file, base), arches); err != nil {
 		return nil, nil, err
 	}
-	client, err := o.client(ctx, env, file, l)
+	if err := l.checkSuite(wants, o.suiteOf(file, base)); err != nil {
+		return nil, nil, err
+	}
+	client, err := o.client(ctx, env, file, base, l)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -401,10 +420,11 @@ func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches [
 		return nil, nil, errors.Join(err, client.Close())
 	}
 	result, err := lock.Ensure(ctx, lock.Options{
-		File: l.lockFile(), Suite: o.suite, Arches: arches, Wants: map[string][]lock.Want{l.lockName(): wants}, Index: client.Index,
+		File: l.lockFile(), Suite: suite, Arches: arches, Wants: map[string][]lock.Want{l.lockName(): wants}, Index: client.Index,
 		Archives: map[string][]packages.Archive{l.lockName(): archives}, Learn: client.Learn, Sources: sources(l), Python: house.requirements(l),
 		Frozen:  o.frozen || env.Getenv("CI") == "1",
 		Recipes: map[string][]packages.Recipe{l.lockName(): l.recipes(o.variant)},
+		Bases:   map[string]map[string]lock.Base{l.lockName(): lockBases(bases)},
 	})
 	if err != nil {
 		return nil, nil, errors.Join(lockError(l.root, err), client.Close(), house.Close())

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nix2gpu/definition"
+	"nix2gpu/image"
 	"nix2gpu/lock"
 	"nix2gpu/packages"
 )
@@ -133,12 +134,11 @@ func runLock(ctx context.Context, env *Env, t *target, f *lockFlags) error {
 	if opts.Arches, err = f.arches(file, slices.Sorted(maps.Keys(opts.Wants))); err != nil {
 		return err
 	}
-	for _, l := range all {
-		if err := l.checkNVIDIA(f.suiteOf(file), opts.Arches); err != nil {
-			return err
-		}
+	base, err := f.lockBases(ctx, env, file, all, &opts)
+	if err != nil {
+		return err
 	}
-	client, err := f.client(ctx, env, file, all...)
+	client, err := f.client(ctx, env, file, base, all...)
 	if err != nil {
 		return err
 	}
@@ -159,6 +159,37 @@ func runLock(ctx context.Context, env *Env, t *target, f *lockFlags) error {
 	}
 	fmt.Fprintln(env.Stdout, lockSummary(env, opts, result))
 	return nil
+}
+
+// lockBases reads the bases of containers. A lock is of one release, and so are
+// they: the returned one stands for all.
+func (f *lockFlags) lockBases(ctx context.Context, env *Env, file *lock.File, all []*loaded, opts *lock.Options) (*image.Base, error) {
+	opts.Bases = map[string]map[string]lock.Base{}
+	var base *image.Base
+	for i, l := range all {
+		bases, err := f.bases(ctx, env, l, opts.Arches)
+		if err != nil {
+			return nil, err
+		}
+		this := anyBase(bases)
+		if first := base; i > 0 && (this == nil) != (first == nil) || this != nil && first != nil && this.Suite != first.Suite {
+			return nil, hint(&exitError{exitUsage, fmt.Errorf("not supported: containers of several releases in one lock: %q is of %s, %q of %s",
+				all[0].lockName(), f.suiteOf(file, first), l.lockName(), f.suiteOf(file, this))}, "put them into folders of their own")
+		}
+		base = this
+		opts.Bases[l.lockName()] = lockBases(bases)
+		if base != nil {
+			opts.Suite = base.Suite
+		}
+		suite := f.suiteOf(file, base)
+		if err := l.checkNVIDIA(suite, opts.Arches); err != nil {
+			return nil, err
+		}
+		if err := l.checkSuite(opts.Wants[l.lockName()], suite); err != nil {
+			return nil, err
+		}
+	}
+	return base, nil
 }
 
 // arches are those to lock: the ones that the file has and those that were

@@ -60,9 +60,10 @@ func (k *Key) Public(tb testing.TB) []byte {
 
 // An Archive is one suite of a signed repository.
 type Archive struct {
-	Codename  string // default: "bookworm"
-	Suite     string // default: "oldstable"
-	Component string // default: "main"
+	Codename  string   // default: "bookworm"
+	Suite     string   // default: "oldstable"
+	Component string   // default: "main"
+	More      []string // other components, with nothing in them
 	// Prefix comes before the component's name in Components, as Debian's security
 	// archive has "updates/".
 	Prefix     string
@@ -116,6 +117,13 @@ func (a Archive) Tree(tb testing.TB) Tree {
 			listed[dir+"Packages."+kind] = Compress(tb, kind, list.Bytes())
 		}
 	}
+	for _, component := range a.More {
+		for _, arch := range arches {
+			dir := component + "/binary-" + arch + "/"
+			listed[dir+"Packages"] = nil
+			listed[dir+"Packages.gz"] = Compress(tb, "gz", nil)
+		}
+	}
 	root := ""
 	if !a.Flat {
 		root = "dists/" + cmp.Or(a.Codename, "bookworm") + "/"
@@ -147,7 +155,8 @@ func (a Archive) release(arches []string, listed map[string][]byte) []byte {
 	if !a.NoByHash {
 		b.WriteString("Acquire-By-Hash: yes\n")
 	}
-	fmt.Fprintf(&b, "Architectures: %s\nComponents: %s%s\n", strings.Join(arches, " "), a.Prefix, cmp.Or(a.Component, "main"))
+	components := strings.Join(append([]string{a.Prefix + cmp.Or(a.Component, "main")}, a.More...), " ")
+	fmt.Fprintf(&b, "Architectures: %s\nComponents: %s\n", strings.Join(arches, " "), components)
 	b.WriteString("MD5Sum:\n")
 	for _, name := range sortedKeys(listed) {
 		fmt.Fprintf(&b, " %x %8d %s\n", md5.Sum(listed[name]), len(listed[name]), name)

@@ -1,0 +1,84 @@
+package packages
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// releases are those of Debian and Ubuntu that images can be of, by code name, in
+// the order in which a cure names them.
+var releases = sync.OnceValue(func() [][2]string {
+	return [][2]string{
+		{"bookworm", "Debian 12"}, {"trixie", "Debian 13"}, {"bullseye", "Debian 11"}, {"noble", "Ubuntu 24.04"}, {"jammy", "Ubuntu 22.04"},
+	}
+})
+
+// Release is what people call a release, "Debian 12 (bookworm)".
+func Release(suite string) string {
+	for _, r := range releases() {
+		if r[0] == suite {
+			return fmt.Sprintf("%s (%s)", r[1], suite)
+		}
+	}
+	return suite
+}
+
+// inSuites are the releases that have the packages of a row, where not all have: what
+// differs is the version in a name, and what came or went between two releases. Debian's
+// are those of its indexes of 2026; "?" stands where Ubuntu's are not known.
+var inSuites = sync.OnceValue(func() map[string]string {
+	return map[string]string{
+		"python39":  "bullseye",
+		"python310": "jammy",
+		"python311": "bookworm",
+		"python312": "noble",
+		"python313": "trixie",
+
+		"postgresql_13": "bullseye",
+		"postgresql_14": "jammy",
+		"postgresql_15": "bookworm",
+		"postgresql_16": "noble",
+		"postgresql_17": "trixie",
+
+		"btop":          "bookworm trixie ?",
+		"caddy":         "bookworm trixie ?",
+		"consul":        "bullseye ?",
+		"gh":            "bookworm trixie ?",
+		"jdk17":         "bookworm bullseye ?",
+		"minio-client":  "trixie ?",
+		"mysql80":       "jammy noble",
+		"nats-server":   "bookworm trixie ?",
+		"nvtopPackages": "trixie ?",
+		"pgcli":         "bookworm trixie ?",
+		"pipx":          "bookworm trixie ?",
+		"poetry":        "bookworm trixie ?",
+		"valkey":        "trixie ?",
+		"yq-go":         "bookworm trixie ?",
+	}
+})
+
+// NotIn reports whether a release is known to have no packages of an attribute, and
+// which have, the first to be taken first.
+func NotIn(suite, attr string) (has []string, lacks bool) {
+	row := strings.TrimSuffix(attr, "_jit")
+	for {
+		e, ok := table()[row]
+		if !ok || !strings.HasPrefix(e.debian, "@") {
+			break
+		}
+		row = e.debian[1:]
+	}
+	words := strings.Fields(inSuites()[row])
+	known, ofDebian := false, false
+	for _, r := range releases() {
+		known = known || r[0] == suite
+		if slices.Contains(words, r[0]) {
+			has = append(has, r[0])
+		}
+		ofDebian = ofDebian || r[0] == suite && strings.HasPrefix(r[1], "Debian")
+	}
+	lacks = known && len(words) > 0 && !slices.Contains(has, suite) && (ofDebian || !slices.Contains(words, "?"))
+	return has, lacks
+}
