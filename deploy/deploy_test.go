@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"nix2gpu/catalog"
 	"nix2gpu/definition"
 	"nix2gpu/deploy"
 	"nix2gpu/internal/testkit"
@@ -50,6 +51,11 @@ var definitions = map[string]string{
 	"devices": `{
   perSystem.nix2gpu.web.services.custom = {
     "train" = { enable = true; command = "train"; gpus = [ 0 2 ]; };
+  };
+}`,
+	"memory": `{
+  perSystem.nix2gpu.web.services.custom = {
+    "train" = { enable = true; command = "train"; gpu = { count = 2; memory = "24G"; }; };
   };
 }`,
 	"cuda": `{
@@ -277,6 +283,10 @@ var inside = map[string]string{
 	"Project": "Version Name Services Processes Files Users OnFailed Container Notes",
 	// Registries, Tag and the like are for who builds.
 	"Container": "Env Labels User WorkingDir Tag Startup SSHDConfig SystemPkgs CopyToRoot Archives Registries MaxLayers Variant",
+	"Tailscale": "Hostname Tags Pos",
+	"Secret":    "Owner Mode Link Pos",
+	"Dir":       "Mode Owner",
+	"Limits":    "NoFile", // set for the process alone
 	"Service":   "ID Type Instance Label Description Namespace Disabled System Init Main Setup DependsOn Pos Options",
 	"Process": "ID Service Role Command Env Credentials Dir Path User NoNewPrivs Packages SuccessCode " +
 		"Readiness Liveness Startup Shutdown KillMode Log ExitOnEnd ExitOnSkipped",
@@ -286,6 +296,10 @@ var inside = map[string]string{
 var needed = map[string]string{
 	"Project":   "Secrets WhenDone StopTimeout",
 	"Container": "ExposedPorts Tailscale CUDA CUDAPos",
+	"Secret":    "File Age Env Identities Optional",
+	"Dir":       "Path Keep",
+	"Limits":    "Memory CPUs Pids",
+	"GPUs":      "All Count Devices Memory",
 	"Service":   "Ports GPUs Unsupported",
 	"Process":   "EnvFiles Files Dirs Limits Restart",
 }
@@ -293,7 +307,8 @@ var needed = map[string]string{
 // TestEveryFieldIsThoughtOf wants each field of a project in one of the lists: one
 // that is new asks something of a platform, or it does not.
 func TestEveryFieldIsThoughtOf(t *testing.T) {
-	for _, v := range []any{project.Project{}, project.Container{}, project.Service{}, project.Process{}} {
+	for _, v := range []any{project.Project{}, project.Container{}, project.Service{}, project.Process{},
+		project.Tailscale{}, project.Secret{}, project.Dir{}, project.Limits{}, project.GPUs{}} {
 		typ := reflect.TypeOf(v)
 		known := strings.Fields(inside[typ.Name()] + " " + needed[typ.Name()])
 		for f := range typ.Fields() {
@@ -346,4 +361,16 @@ func TestReferenceIsFresh(t *testing.T) {
 		"definition for each platform; where a platform can't keep something, that is the\nwarning, or with `--strict` the error. " +
 		"All other options are kept by the image itself.\n\n" + deploy.Table()
 	testkit.Golden(t, filepath.Join(testkit.Root(), "docs/reference/platforms.md"), []byte(page))
+}
+
+// The state of tailscale is kept where the catalogue puts it.
+func TestTailscaleStateIsWhereItIs(t *testing.T) {
+	where, _ := catalog.TailscaleState().Literal()
+	if parts := catalog.TailscaleState(); where != "" || len(parts) != 1 || parts[0].Root == nil {
+		t.Fatalf("the state is at %s, which is not below the working directory", parts)
+	}
+	file, _ := write(t, deploy.Compose, definitions["secrets"], deploy.Options{})
+	if want := "target: /workspace" + *catalog.TailscaleState()[0].Root + "\n"; !strings.Contains(file, want) {
+		t.Errorf("no %q in\n%s", want, file)
+	}
 }

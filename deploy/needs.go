@@ -67,6 +67,7 @@ type gpus struct {
 	all     bool
 	count   int
 	devices []string
+	memory  int64 // bytes that each must have
 }
 
 // number is how many that are, 1 for all.
@@ -89,6 +90,10 @@ const (
 	// shortStop fits the grace of all platforms that have one.
 	shortStop = 4 * time.Second
 )
+
+// tailscaleState is where a container keeps what it is in the tailnet, below its
+// working directory.
+const tailscaleState = "/data/tailscale"
 
 // command asks or runs what is in the image.
 const command = "/usr/bin/nix2gpu"
@@ -182,7 +187,8 @@ func (n *needs) httpPorts() map[int]bool {
 // addFolders looks for what must outlive the container.
 func (n *needs) addFolders() {
 	type owner struct {
-		service *project.Service
+		pos     project.Pos
+		service project.ID
 		text    string
 	}
 	found := map[string]owner{}
@@ -197,17 +203,20 @@ func (n *needs) addFolders() {
 					n.add(askFolderUnknown, n.option(s, "dataDir"), s.ID, "%s keeps its data in %s, a place that only the container knows", s.Label, d.Path)
 					continue
 				}
-				found[where] = owner{s, fmt.Sprintf("%s keeps its data in %s", s.Label, where)}
+				found[where] = owner{n.option(s, "dataDir"), s.ID, fmt.Sprintf("%s keeps its data in %s", s.Label, where)}
 			}
 		}
+	}
+	if t := n.p.Container.Tailscale; t != nil {
+		where := n.workingDir() + tailscaleState
+		found[where] = owner{t.Pos, "", "tailscale keeps who it is in " + where}
 	}
 	for _, where := range slices.Sorted(maps.Keys(found)) {
 		a := askFolder
 		if !below(where, n.workingDir()) {
 			a = askFolderElsewhere
 		}
-		s := found[where].service
-		n.add(a, n.option(s, "dataDir"), s.ID, "%s", found[where].text)
+		n.add(a, found[where].pos, found[where].service, "%s", found[where].text)
 		if !slices.ContainsFunc(n.folders, func(around string) bool { return below(where, around) }) {
 			n.folders = append(n.folders, where) // else what is around it keeps it, too
 		}
@@ -340,7 +349,20 @@ func (n *needs) addGPUs() {
 		}
 	}
 	n.gpus.devices = slices.Sorted(maps.Keys(devices))
-	at := func(s *project.Service) project.Pos { return n.option(s, "gpus") }
+	at := func(s *project.Service) project.Pos { // several options say it
+		for _, option := range [][]string{{"gpus"}, {"gpu", "count"}, {"gpu", "uuid"}} {
+			if pos := n.option(s, option...); pos != s.OptionPos(option[0]) {
+				return pos
+			}
+		}
+		return s.OptionPos("gpus")
+	}
+	for _, s := range n.enabled() {
+		if s.GPUs != nil && s.GPUs.Memory > 0 {
+			n.gpus.memory = max(n.gpus.memory, s.GPUs.Memory)
+			n.add(askGPUMemory, n.option(s, "gpu", "memory"), s.ID, "%s wants GPUs of %d MiB", s.Label, s.GPUs.Memory>>20)
+		}
+	}
 	switch {
 	case wantsAll != nil:
 		n.gpus.all = true

@@ -94,6 +94,7 @@ const (
 	askGPUCount        // so many GPUs
 	askGPUAll          // all GPUs
 	askGPUDevices      // certain GPUs
+	askGPUMemory       // GPUs of so much memory
 	askGPUMixed        // a number here, certain ones there
 	askStop            // a time to stop, up to shortStop
 	askLongStop        // a longer one
@@ -140,15 +141,19 @@ func rules() map[ask]rule {
 		askVariable: {"`secrets.<name>.env`", map[Platform]string{Compose: kept, Kubernetes: kept, RunPod: kept,
 			Vast: "a template would show its value; set it among the environment variables of your account"}},
 		askIdentities: {"several `age.identityPaths`", same("the first is expected there; if it is another, change that")},
-		askGPUCount: {"`gpus = 2`", map[Platform]string{Compose: kept, Kubernetes: kept, Vast: kept,
+		askGPUCount: {"`gpus = 2`, `gpu.count`", map[Platform]string{Compose: kept, Kubernetes: kept, Vast: kept,
 			RunPod: "a template has no number of GPUs; choose it with the pod"}},
 		askGPUAll: {"`gpus = \"all\"`, `cudaPackages`", map[Platform]string{Compose: kept, Vast: kept, RunPod: kept,
 			Kubernetes: "Kubernetes wants a number; 1 is asked for"}},
-		askGPUDevices: {"`gpus = [ \"0\" ]`", map[Platform]string{Compose: kept,
+		askGPUDevices: {"`gpus = [ \"0\" ]`, `gpu.uuid`", map[Platform]string{Compose: kept,
 			Kubernetes: "Kubernetes chooses them; as many are asked for",
 			Vast:       "vast.ai chooses them; as many are asked for",
 			RunPod:     "RunPod chooses them; a template has no number of GPUs either"}},
-		askGPUMixed: {"both of them", map[Platform]string{Compose: "the container gets all GPUs",
+		askGPUMemory: {"`gpu.memory`", map[Platform]string{Vast: kept,
+			Compose:    "compose knows no memory of GPUs; choose the machine",
+			Kubernetes: "Kubernetes knows no memory of GPUs; choose the nodes by a nodeSelector",
+			RunPod:     "a template has no kind of GPU; choose it with the pod"}},
+		askGPUMixed: {"a number of GPUs in one service, certain ones in another", map[Platform]string{Compose: "the container gets all GPUs",
 			Kubernetes: "Kubernetes chooses; as many are asked for", Vast: "vast.ai chooses; as many are asked for",
 			RunPod: "RunPod chooses; a template has no number of GPUs either"}},
 		askStop: {"`stopTimeout`, up to 4 s", map[Platform]string{Compose: kept, Kubernetes: kept, RunPod: kept,

@@ -49,6 +49,9 @@ func vastFile(n *needs, opts Options) ([]byte, error) {
 	if c := max(n.gpus.count, len(n.gpus.devices)); c > 0 {
 		t.Filters["num_gpus"] = map[string]any{"eq": c}
 	}
+	if n.gpus.memory > 0 {
+		t.Filters["gpu_ram"] = map[string]any{"gte": n.gpus.memory >> 20} // MiB, as the driver says it
+	}
 	if version, ok := cudaVersion(n.p.Container.CUDA); ok {
 		t.Filters["cuda_max_good"] = map[string]any{"gte": version}
 	}
