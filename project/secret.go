@@ -107,7 +107,7 @@ func (p *Project) SecretUses(q *Process) []SecretUse {
 			}
 		}
 	}
-	p.Container.eachEnv(visit)
+	eachValue(Owner{Field: "env"}, p.SharedEnv(q), visit)
 	q.EachText(visit)
 	for _, name := range p.Uses(p.Container.eachEnv, q.EachText) {
 		p.Files[name].eachText(Owner{File: name, Field: "files"}, visit)
@@ -116,6 +116,21 @@ func (p *Project) SecretUses(q *Process) []SecretUse {
 		add(SecretUse{Secret: q.Credentials[file], Field: "credentials", Name: file, Path: true})
 	}
 	return uses
+}
+
+// SharedEnv is what a process has of the container's environment: what the
+// container has beside the services of its definition gets no secret of theirs, and
+// is not stopped by one that is missing.
+func (p *Project) SharedEnv(q *Process) map[string]Value {
+	s := p.Services[q.Service]
+	if s == nil || !s.System {
+		return p.Container.Env
+	}
+	env := maps.Clone(p.Container.Env)
+	maps.DeleteFunc(env, func(_ string, v Value) bool {
+		return slices.ContainsFunc(v.Text, func(part Part) bool { return part.Secret != nil || part.SecretFile != nil })
+	})
+	return env
 }
 
 // SecretOwner is who the file of a secret belongs to: the user of the processes

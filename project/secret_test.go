@@ -28,6 +28,13 @@ func TestSecretUses(t *testing.T) {
 			t.Errorf("%s gets %s, want %s", id, got, want)
 		}
 	}
+	p.Services["db"].System = true // the container's own gets what is no secret
+	p.Container.Env["MODE"] = project.Value{Text: project.Lit("fast")}
+	if got := p.SecretUses(p.Processes["db"]); len(got) > 0 || len(p.SharedEnv(p.Processes["db"])) != 1 || len(p.SharedEnv(p.Processes["api"])) != 2 {
+		t.Errorf("a system service gets %v, and of variables %v", got, p.SharedEnv(p.Processes["db"]))
+	}
+	p.Services["db"].System = false
+	delete(p.Container.Env, "MODE")
 	// Another identity, owner or source of one restarts those that get it.
 	q := build(t, "api", "web", "db")
 	q.Secrets = map[string]project.Secret{"one": {Env: "ONE"}, "two": {Env: "OTHER"}, "three": {Env: "THREE"}}

@@ -52,7 +52,7 @@ func (s *Stage) env(p *project.Project, proc *project.Process, user *account, cw
 	if env["PATH"] == "" {
 		env["PATH"] = defaultPath
 	}
-	if err := s.addEnv(p, env, p.Container.Env); err != nil {
+	if err := s.addEnv(p, env, p.SharedEnv(proc)); err != nil {
 		return nil, err
 	}
 	if user.other {

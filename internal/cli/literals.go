@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"nix2gpu/catalog"
-	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
 
@@ -23,8 +22,9 @@ func (l *loaded) forImage(env *Env) (*loaded, error) {
 		l.warnOfLiteral(env, lit)
 	}
 	for _, c := range catalog.Passwords(l.config.Get("services")) {
-		path := strings.Join(c.Path()[len(l.config.Path()):], ".")
-		l.warn(env, l.projectPos(c.Pos()), path+" is a password in plain text, and the image has it, for whoever gets the image",
+		at := c.Path()[len(l.config.Path()):]
+		path := strings.Join(at, ".")
+		l.warn(env, l.optionPos(at...), path+" is a password in plain text, and the image has it, for whoever gets the image",
 			fmt.Sprintf(`%s = { secret = "NAME"; }`, path))
 	}
 	l.warnOfPlaces(env)
@@ -81,7 +81,7 @@ func (l *loaded) warnOfLiteral(env *Env, lit project.Literal) {
 		at = [][]string{{"services", svc.Type, svc.Instance, "environment", lit.Name}, {"services", svc.Type, svc.Instance, "environment"}}
 	}
 	for _, path := range at {
-		if p := l.projectPos(l.config.Pos(path...)); p.File != "" && !strings.HasPrefix(p.File, "<") {
+		if p := l.optionPos(path...); p.File != "" {
 			pos = p
 			break
 		}
@@ -116,13 +116,4 @@ func (l *loaded) warnOfPlaces(env *Env) {
 			}
 		}
 	}
-}
-
-// projectPos is a place of the definition, relative to its folder.
-func (l *loaded) projectPos(p module.Pos) project.Pos {
-	if !p.IsValid() {
-		return project.Pos{}
-	}
-	line, col := p.LineCol()
-	return project.Pos{File: within(l.root, p.File()), Line: line, Col: col}
 }

@@ -85,6 +85,17 @@ func (b *boot) lacksTailscale() (msg, cure string, err error) {
 	return "", "", nil
 }
 
+// noteTailscale says that up leaves the tailnet to boot, unless it is asked for.
+func (l *loaded) noteTailscale(env *Env, ids []project.ID) {
+	t, s := l.project.Container.Tailscale, l.project.Services[catalog.Tailscale]
+	if t == nil || s == nil || slices.Contains(ids, catalog.Tailscale) {
+		return
+	}
+	pos := t.Pos
+	pos.File = within(env.Dir, absolute(l.root, pos.File))
+	fmt.Fprintf(env.Stderr, "%s: note: the container joins its tailnet when it boots; with the services of \"up\" by name: %s up tailscale\n", pos, env.name())
+}
+
 // tailscaleRefs is the package by which an image joins a tailnet, where something
 // brings it.
 func (l *loaded) tailscaleRefs() []project.PackageRef {

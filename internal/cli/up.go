@@ -122,6 +122,7 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 		notes: sync.OnceFunc(func() {
 			l.writeNotes(env)
 			l.writeHostPython(env)
+			l.noteTailscale(env, ids)
 		}),
 	}
 	return untilOurs(ctx, a.layout, a.join, a.begin)
