@@ -171,11 +171,21 @@ func (h *Host) remains(p *Process) []Info {
 	}
 	h.mu.Lock()
 	leaders := make(map[int]bool, len(h.procs))
-	for pid := range h.procs {
+	var groups []*cgroup // of others
+	for pid, q := range h.procs {
 		leaders[pid] = true
+		if q != p && q.cgroup != nil {
+			groups = append(groups, q.cgroup)
+		}
 	}
 	known := maps.Clone(p.known)
 	h.mu.Unlock()
+	others := make(map[int]bool)
+	for _, g := range groups {
+		for _, pid := range g.pids() {
+			others[pid] = true
+		}
+	}
 
 	set := make(map[int]Info)
 	if !p.hasExited() {
@@ -191,7 +201,7 @@ func (h *Host) remains(p *Process) []Info {
 	}
 	leader := t.byPID[p.pid]
 	for _, root := range h.strayRoots(t) {
-		if _, seen := set[root]; leaders[root] || seen {
+		if _, seen := set[root]; leaders[root] || seen || others[root] {
 			continue
 		}
 		stray := make(map[int]Info)
@@ -234,7 +244,7 @@ func (p *Process) owns(leader Info, tree map[int]Info) bool {
 			marked = true
 		}
 	}
-	if marked || leader.PID == 0 {
+	if marked || leader.PID == 0 || p.cgroup != nil { // whose own it has, marked or not
 		return false
 	}
 	for pid, info := range tree {

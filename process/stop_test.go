@@ -222,6 +222,32 @@ func TestAServicesDescendantsAreNotAnothers(t *testing.T) {
 	}
 }
 
+// What has nothing by which it could be told is its group's, whatever else ends
+// that has the same program and user.
+func TestAGroupsDescendantsAreNotAnothers(t *testing.T) {
+	h := newHost(t, process.Options{})
+	bash := func(script string) process.Spec {
+		return process.Spec{Argv: []string{"/bin/bash", "-c", script}, Env: os.Environ()}
+	}
+	other := start(t, h, bash("while :; do sleep 1000; done"))
+	spec := bash("(env -i setsid bash -c 'echo $$; while :; do sleep 1000; done' &); while :; do sleep 1000; done")
+	spec.Limits.Pids = 50
+	grouped, pids := printing(t, h, spec, 1)
+	if err := grouped.Unlimited(); err != nil {
+		t.Skip(err)
+	}
+	other.Kill()
+	await(t, "done", other.Done())
+	if !alive(pids[0]) {
+		t.Errorf("%d went with another service, which has its program and user", pids[0])
+	}
+	grouped.Kill()
+	await(t, "done", grouped.Done())
+	if alive(pids[0]) {
+		t.Errorf("%d is left after its own service's end", pids[0])
+	}
+}
+
 func TestTermReachesAStoppedProcess(t *testing.T) {
 	h := newHost(t, process.Options{})
 	p, _ := printing(t, h, shell("trap 'exit 5' TERM; echo $$; kill -STOP $$; sleep 1000"), 1)

@@ -38,7 +38,7 @@ type Options struct {
 func Boot() []string { return []string{"/nix2gpu", "boot"} }
 
 // limit bounds a guest that nobody ends, in seconds; a test has its own patience.
-const limit = 600
+const limit = 1200
 
 // Start boots a guest. Its console is the output of the run, which ends when the
 // guest is powered off, with 0, or its kernel panics.
