@@ -246,11 +246,27 @@ func (m *Machine) seeFolder(dir string, cache []byte) gpuFolder {
 		if real, err := filepath.EvalSymlinks(m.path(filepath.Join(dir, l.soname))); err == nil {
 			l.linked = filepath.Base(real)
 		}
-		// The cache has whole paths, each with its end.
-		f.cached = f.cached && bytes.Contains(cache, []byte("\x00"+filepath.Join(dir, l.soname)+"\x00"))
+		f.cached = f.cached && m.inCache(cache, dir, l.soname)
 		f.libraries = append(f.libraries, l)
 	}
 	return f
+}
+
+// inCache reports whether the loader's cache leads to a library of a folder. It
+// has whole paths, each with its end; where /lib is a link, Debian's ldconfig
+// names the folder by that.
+func (m *Machine) inCache(cache []byte, dir, soname string) bool {
+	dirs := []string{dir}
+	if short, ok := strings.CutPrefix(dir, "/usr"); ok {
+		a, errA := os.Stat(m.path(dir))
+		b, errB := os.Stat(m.path(short))
+		if errA == nil && errB == nil && os.SameFile(a, b) {
+			dirs = append(dirs, short)
+		}
+	}
+	return slices.ContainsFunc(dirs, func(d string) bool {
+		return bytes.Contains(cache, []byte("\x00"+filepath.Join(d, soname)+"\x00"))
+	})
 }
 
 // soname is the name by which programs ask for a library; "" where it has none.

@@ -168,6 +168,28 @@ func TestGPULegacyRuntime(t *testing.T) {
 	}
 }
 
+// Debian's ldconfig names a folder by the link /lib that leads to it.
+func TestGPUCacheOfMergedUsr(t *testing.T) {
+	f := newGPU(t)
+	f.lend(debian, gputest.Driver)
+	f.ldconfig()
+	f.run()
+	f.execs = nil
+	f.write("/etc/ld.so.cache", "\x00/lib/x86_64-linux-gnu/libcuda.so.1\x00/lib/x86_64-linux-gnu/libnvidia-ml.so.1\x00")
+	f.run()
+	if len(f.execs) == 0 {
+		t.Error("a library of another folder was taken for the driver's")
+	}
+	f.execs = nil
+	if err := os.Symlink("usr/lib", f.path("/lib")); err != nil {
+		t.Fatal(err)
+	}
+	f.run()
+	if len(f.execs) > 0 {
+		t.Errorf("the loader knows it, and yet it ran %q", f.execs)
+	}
+}
+
 // A link of an earlier driver that leads nowhere now is replaced; a library of
 // the image's own in the driver's place is named.
 func TestGPUOldLinks(t *testing.T) {

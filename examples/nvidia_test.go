@@ -75,4 +75,5 @@ func TestGPUImage(t *testing.T) {
 	if out := e.MustExec("inspect", "-f", "{{index .Config.Labels \"com.nvidia.volumes.needed\"}}", c); strings.TrimSpace(out) != "nvidia_driver" {
 		t.Errorf("the label of platforms is %q", out)
 	}
+	lendGPU(t, e, dir)
 }
