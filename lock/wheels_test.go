@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"nix2gpu/internal/testkit"
@@ -20,11 +21,19 @@ import (
 type shelf struct {
 	t      *testing.T
 	wheels []wheeltest.Wheel
-	asked  int
+
+	mu    sync.Mutex // lines are looked up side by side
+	asked int
+}
+
+func (s *shelf) ask() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked++
 }
 
 func (s *shelf) Files(_ context.Context, project string) ([]wheel.File, error) {
-	s.asked++
+	s.ask()
 	var out []wheel.File
 	for _, w := range s.wheels {
 		if data := w.Bytes(s.t); wheel.Normalize(w.Name) == project {
@@ -43,7 +52,7 @@ func (s *shelf) Again(_ context.Context, l wheel.Locked) (*wheel.Inspected, erro
 }
 
 func (s *shelf) look(file string) (*wheel.Inspected, error) {
-	s.asked++
+	s.ask()
 	for _, w := range s.wheels {
 		if w.File() != file {
 			continue

@@ -182,9 +182,12 @@ func (l *loaded) writeWords(env *Env, file *lock.File) {
 	provided := l.programs(file)
 	for _, w := range packages.BareWords(l.project).Unknown {
 		if !slices.Contains(provided, w.Word) {
-			writeWarning(env, w.Pos, fmt.Sprintf("the image may lack the program %q: no package is known that has it", w.Word),
-				fmt.Sprintf("it can come from systemPackages, from copyToRoot, from a wheel of python.requirements, or from a volume at %s/bin",
-					orElse(l.project.Container.WorkingDir, image.DefaultWorkingDir)))
+			cure := fmt.Sprintf("it can come from systemPackages, from copyToRoot, from a wheel of python.requirements, or from a volume at %s/bin",
+				orElse(l.project.Container.WorkingDir, image.DefaultWorkingDir))
+			if attr := packages.Owner(w.Word); attr != "" && packages.Lookup(attr).Wheel != "" {
+				cure = fmt.Sprintf("it comes as a wheel: name %q, and what it needs, in a file, and the file by python.requirements = ./requirements.txt", packages.Lookup(attr).Wheel)
+			}
+			writeWarning(env, w.Pos, fmt.Sprintf("the image may lack the program %q: no package is known that has it", w.Word), cure)
 		}
 	}
 	cuda, ok := asksNVIDIA(l.project)
