@@ -22,6 +22,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"nix2gpu/cache"
+	"nix2gpu/debian"
 	"nix2gpu/image"
 	"nix2gpu/image/registry"
 	"nix2gpu/lock"
@@ -233,19 +234,27 @@ func trusted(b *image.Base, word string) []byte {
 	return all
 }
 
-// baseWarnings says where CUDA would come twice.
+// baseWarnings says where CUDA would come twice: in another version than the base
+// has, or in the same where the base's is of no package, so that ours come beside it.
 func baseWarnings(p *project.Project, b *image.Base) []string {
 	set := p.Container.CUDA
 	if b == nil || set == "" {
 		return nil
 	}
 	want, has := packages.CUDAVersion(set), b.CUDA()
-	if len(has) == 0 || slices.Equal(has, []string{want}) {
+	if len(has) == 0 {
 		return nil
 	}
-	pos := p.Container.CUDAPos
-	text := fmt.Sprintf("CUDA comes twice: %s in the base, and %s by cudaPackages; take a base with %s or without any, or cuda.enable = false", strings.Join(has, ", "), want, want)
-	if pos.File != "" {
+	cure := fmt.Sprintf("take a base with %s or without any, or cuda.enable = false", want)
+	if slices.Equal(has, []string{want}) {
+		names := packages.Lookup(set + ".cuda_cudart").Debian
+		if slices.ContainsFunc(b.Installed(), func(i debian.Installed) bool { return slices.Contains(names, i.Name) }) {
+			return nil
+		}
+		cure = "the base's is of no package; set cuda.enable = false where it has all that programs load"
+	}
+	text := fmt.Sprintf("CUDA comes twice: %s in the base, and %s by cudaPackages; %s", strings.Join(has, ", "), want, cure)
+	if pos := p.Container.CUDAPos; pos.File != "" {
 		text = fmt.Sprintf("%s:%d:%d: %s", pos.File, pos.Line, pos.Col, text)
 	}
 	return []string{text}
