@@ -70,7 +70,7 @@ func TestTailscaleInAContainer(t *testing.T) {
 
 	// Who does not wait for the tailnet runs at once, who does when it is there; and
 	// nothing else is said of it.
-	logs := e.WaitLogs(id, "[free] all was looked at")
+	e.WaitLogs(id, "[free] all was looked at")
 	const first = `[nix2gpu] container initialization starting...
 [nix2gpu] starting process-compose with 2 services
 [nix2gpu] free: starting
@@ -90,7 +90,7 @@ func TestTailscaleInAContainer(t *testing.T) {
 	tailscale("tailscaled: tun=userspace-networking state=/workspace/data/tailscale/tailscaled.state socks=127.0.0.1:1055 proxy=127.0.0.1:1055")
 	wantOwn(t, e.Logs(id), first)
 	e.MustExec("exec", id, "/usr/local/bin/app", "touch:/workspace/reached")
-	logs = e.WaitLogs(id, "[nix2gpu] all services healthy")
+	logs := e.WaitLogs(id, "[nix2gpu] all services healthy")
 	wantOwn(t, logs, first+"\n[nix2gpu] api: starting\n[nix2gpu] all services healthy")
 	tailscale("in the tailnet as shop")
 	if !strings.Contains(logs, "[free] ALL_PROXY=socks5h://127.0.0.1:1055\n") || strings.Contains(logs, "WRONG") {

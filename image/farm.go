@@ -37,7 +37,8 @@ func farm(p *project.Project, wanted []project.PackageRef, t *tree, all []*packa
 	folders := map[string]map[string]string{}
 	for _, ref := range wanted {
 		row := packages.Lookup(ref.Attr)
-		links, ok := map[string]string{}, true
+		var links map[string]string
+		ok := true
 		if a := archives[ref.Attr]; a != nil {
 			if links, err = archiveLinks(t, path.Join(archivesDir, ref.Attr), a); err != nil {
 				return nil, nil, err

@@ -378,6 +378,9 @@ func TestRecipesLeaveTheLock(t *testing.T) {
 	reads = d.reads
 	d.opts.Recipes = slim
 	d.is(d.ensure(), "libicu=1 postgresql=15 postgresql-15=15.1")
+	if d.reads != reads {
+		t.Error("an index was read to leave something out")
+	}
 	d.want("postgresql", "libz3") // what is asked for by name is there
 	d.is(d.ensure(), "libicu=1 libz3=4 postgresql=15 postgresql-15=15.1")
 	d.want("postgresql")
