@@ -68,7 +68,7 @@ func ContainerOptions() module.Options {
 		"tag":            {Type: module.String, Default: "latest", Description: "The tag of the image."},
 		"registries":     {Type: module.ListOf(module.String), Default: []any{}, Example: []any{"ghcr.io/me"}, Description: "Where the image is pushed to. The container's name and tag are added, unless an entry ends in that name or has a tag."},
 		"maxLayers":      {Type: module.PositiveInt, Default: 50, Description: "How many layers the image may have, at most 127."},
-		"variant":        {Type: module.Enum("slim", "full"), Default: "slim", Description: "How much of its packages the image has: all, or without manuals, translations, documentation other than licences, and without large parts that few need, such as the compiler of queries of PostgreSQL."},
+		"variant":        {Type: module.Enum("slim", "full", "minimal"), Default: "slim", Description: "How much of its packages the image has. slim leaves out manuals, translations, documentation other than licences, and large parts that few need, such as the compiler of queries of PostgreSQL. full is everything. minimal is the programs that the definition names, and what they need."},
 		"serviceModules": {Type: module.ListOf(module.Raw), Default: []any{}, Example: module.Expr("[ ./my-server.nix ]"), Description: "Modules in the style of services-flake, each a type of service called as its file."},
 		"secrets":        {Type: module.AttrsOf(module.Submodule(module.Schema{Options: secretOptions()})), Default: map[string]any{}, Example: map[string]any{"hf": map[string]any{"file": "/run/secrets/hf"}}, Description: "Secrets, by name: each with one source, file, age or env. A service gets those that it names."},
 		"age":            {Set: ageOptions()},

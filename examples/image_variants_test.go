@@ -40,3 +40,56 @@ func TestPostgreSQLWithJIT(t *testing.T) {
 		t.Errorf("without LLVM the server says %q, %q", out, errs)
 	}
 }
+
+// The servers of the catalogue that Debian has start from the smallest image of
+// them, and answer.
+func TestServersOfAMinimalImage(t *testing.T) {
+	e := engine.Docker(t)
+	dir := t.TempDir()
+	definition := `{ perSystem.nix2gpu."servers" = {
+  variant = "minimal";
+  services = {
+    postgresql."a" = { enable = true; databases = [ "shop" ]; };
+    redis."a".enable = true;
+    nginx."a".enable = true;
+    mysql."a".enable = true;
+    apache-httpd."a".enable = true;
+    caddy."a".enable = true;
+    prometheus."a".enable = true;
+    rabbitmq."a".enable = true;
+    memcached."a".enable = true;
+    nats."a".enable = true;
+    custom."py" = { enable = true; command = "python3 -m http.server 8099 --bind 127.0.0.1"; readiness_probe.http_get.port = 8099; };
+  };
+}; }
+`
+	if err := os.WriteFile(filepath.Join(dir, "nix2gpu.nix"), []byte(definition), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	archive := filepath.Join(dir, "image.tar")
+	_, stderr, err := built(t, dir, "-o", archive, "--sbom", filepath.Join(dir, "sbom.json"))
+	if err != nil || strings.Contains(stderr, "warning:") {
+		t.Fatalf("build: %v\n%s", err, stderr)
+	}
+	e.Load(archive)
+	c := e.Container("servers:latest")
+	e.WaitLogs(c, "[nix2gpu] all services healthy")
+	for _, check := range []struct{ command, want string }{
+		{"psql -U postgres -h 127.0.0.1 -Atc \"select 6*7, now() at time zone 'Europe/Berlin' is not null\" shop", "42|t"},
+		{"redis-cli ping", "PONG"},
+		{"python3 -c 'import ssl, sqlite3, ctypes, json, urllib.request, asyncio, decimal, zoneinfo; print(zoneinfo.ZoneInfo(\"Europe/Berlin\"))'", "Europe/Berlin"},
+		{"/usr/sbin/sshd -t -f /dev/null -h /dev/null 2>&1 | grep -c 'cannot open shared'", "0"},
+		{"ls /usr/bin/perl /usr/share/locale /usr/bin/dpkg 2>/dev/null | wc -l", "0"},
+		{"grep -c '^Package: perl' /var/lib/dpkg/status", "0"},
+		{"cat /etc/ssl/certs/ca-certificates.crt | grep -c BEGIN | sed 's/[0-9][0-9][0-9]*/many/'", "many"},
+	} {
+		out, errs, _ := e.Exec("exec", c, "bash", "-c", check.command)
+		if strings.TrimSpace(out) != check.want {
+			t.Errorf("%s: %q, want %q\n%s", check.command, out, check.want, errs)
+		}
+	}
+	e.MustExec("stop", c)
+	if code := e.ExitCode(c); code != 0 {
+		t.Errorf("it ended with %d", code)
+	}
+}

@@ -64,14 +64,23 @@ func (w *layerWriter) addArchive(ctx context.Context, p Package, reserve func(in
 		if err := w.header(p.Name, n); err != nil {
 			return archiveError(p.Archive, "archive %q: %w", p.Name, err)
 		}
+		var found *needs
 		if e.Kind == deb.File {
-			if got, err := io.Copy(w.tar, r); err != nil {
+			to := io.Writer(w.tar)
+			if w.deep {
+				w.scan.reset()
+				to = io.MultiWriter(w.tar, &w.scan)
+			}
+			if got, err := io.Copy(to, r); err != nil {
 				return archiveErr(ctx, p.Archive, err)
 			} else if got != e.Size {
 				return archiveError(p.Archive, "archive %q: %q is shorter than it says", p.Name, e.Name)
 			}
 		}
-		out.Facts = append(out.Facts, fact{Path: n.Name, Kind: n.Kind, Mode: n.Mode, Link: n.Link})
+		if e.Kind == deb.File && w.deep {
+			found = w.needs(n.Mode)
+		}
+		out.Facts = append(out.Facts, fact{Path: n.Name, Kind: n.Kind, Mode: n.Mode, Link: n.Link, Needs: found})
 	}
 	if len(out.Facts) == 0 {
 		return archiveError(p.Archive, "archive %q: nothing is left of it without %d folders at the front of its names\nhint: archives.%s.strip says how many", p.Name, p.Archive.Strip, p.Name)

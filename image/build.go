@@ -47,9 +47,12 @@ type Spec struct {
 	// Recipes leave out parts of packages. What only those parts need is not among
 	// Packages.
 	Recipes []packages.Recipe
-	Binary  string       // the file of our own program for Arch
-	Wheels  []Wheel      // that are installed beside Debian's Python
-	Python  wheel.Target // which Python that is, where there are wheels
+	// Asked are the packages that stand for attributes; default: those of the
+	// table of packages.
+	Asked  map[string][]string
+	Binary string       // the file of our own program for Arch
+	Wheels []Wheel      // that are installed beside Debian's Python
+	Python wheel.Target // which Python that is, where there are wheels
 
 	Variant     Variant     // default: Slim
 	Compression Compression // default: Gzip
@@ -99,6 +102,7 @@ type Built struct {
 	Image    v1.Image
 	Layers   []*Layer
 	Warnings []string // what the reader of the definition should know, with places
+	Partial  bool     // of packages the image has only what its programs need
 }
 
 // Build makes the image. Layers that the cache has are not made again; nothing
@@ -133,6 +137,9 @@ type builder struct {
 	memory   *budget
 	wheels   []*wheelGroup
 	warnings []string
+
+	chosen *selection // nil: everything
+	all    []Package  // that there are, chosen or not, when some are chosen
 }
 
 func (b *builder) warn(texts ...string) { b.warnings = append(b.warnings, texts...) }
@@ -166,12 +173,19 @@ func (b *builder) build(ctx context.Context) (*Built, error) {
 			return nil, fmt.Errorf("the base has %d layers already, of %d that the image may have\nhint: raise maxLayers; engines mount %d", len(below), b.spec.MaxLayers, HardMaxLayers)
 		}
 	}
-	groups := groups(b.spec.Packages, b.spec.MaxLayers-ownLayers-b.wheelLayerLimit()-len(below))
-	layers, keys, err := b.packageLayers(ctx, groups)
+	copies, err := b.copies()
 	if err != nil {
 		return nil, err
 	}
 	wheels, more, err := b.wheelLayers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if b.chosen, err = b.selected(ctx, copies, more); err != nil {
+		return nil, err
+	}
+	groups := groups(b.spec.Packages, b.spec.MaxLayers-ownLayers-b.wheelLayerLimit()-len(below))
+	layers, keys, err := b.packageLayers(ctx, groups)
 	if err != nil {
 		return nil, err
 	}
@@ -180,10 +194,6 @@ func (b *builder) build(ctx context.Context) (*Built, error) {
 	}
 	layers, keys = append(layers, wheels...), append(keys, more...)
 	layers = append(below, layers...)
-	copies, err := b.copies()
-	if err != nil {
-		return nil, err
-	}
 	b.lacking(copies)
 	for _, step := range []func(context.Context, []*group, []string, *copied) (*Layer, error){b.fixLayer, b.programLayer, b.farmLayer, b.definitionLayer} {
 		l, err := step(ctx, groups, keys, copies)
@@ -200,7 +210,7 @@ func (b *builder) build(ctx context.Context) (*Built, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Built{Image: img, Layers: layers, Warnings: b.warnings}, nil
+	return &Built{Image: img, Layers: layers, Warnings: b.warnings, Partial: b.chosen != nil}, nil
 }
 
 // packageLayers makes the layers of all groups, several at a time, the largest
@@ -351,7 +361,7 @@ func (b *builder) fixLayer(ctx context.Context, groups []*group, keys []string, 
 	users := map[string]project.User{}
 	maps.Copy(users, project.SystemUsers())
 	maps.Copy(users, b.project.Users)
-	key := key("fix-ups", b.spec.Compression, b.epochKey(), b.spec.Arch, keys, users, b.project.Container.User, workingDir(b.project), b.baseKey())
+	key := key("fix-ups", b.spec.Compression, b.epochKey(), b.spec.Arch, keys, b.allDigests(), users, b.project.Container.User, workingDir(b.project), b.baseKey())
 	return b.ownLayer("accounts, certificates, loader", key, func() ([]*node, error) {
 		s, err := b.readSystem(ctx, groups, keys)
 		if err != nil {
@@ -364,13 +374,10 @@ func (b *builder) fixLayer(ctx context.Context, groups []*group, keys []string, 
 // readSystem is what the layers of packages hold. Whether they were made now or
 // are of the cache makes no difference.
 func (b *builder) readSystem(ctx context.Context, groups []*group, keys []string) (*system, error) {
-	users := map[string]project.User{}
-	maps.Copy(users, project.SystemUsers())
-	maps.Copy(users, b.project.Users)
-	s := &system{arch: b.spec.Arch, tree: newTree(), recipes: b.spec.Recipes, users: users, user: b.project.Container.User, workdir: workingDir(b.project)}
+	s := b.newSystem()
 	var base *tree
-	if s.base = b.spec.Base; s.base != nil {
-		base, s.tree = s.base.tree(), s.base.tree()
+	if s.base != nil {
+		base = s.base.tree()
 	}
 	owners := map[string]*packageFacts{}
 	for i, g := range groups {
@@ -409,7 +416,47 @@ func (b *builder) readSystem(ctx context.Context, groups []*group, keys []string
 		}
 	}
 	slices.SortFunc(s.packages, func(x, y *packageFacts) int { return strings.Compare(x.Name, y.Name) })
+	var err error
+	if s.unchosen, err = b.unchosen(ctx); err != nil {
+		return nil, err
+	}
 	return s, b.addWheels(ctx, s.tree)
+}
+
+// newSystem is a system of no packages.
+func (b *builder) newSystem() *system {
+	users := map[string]project.User{}
+	maps.Copy(users, project.SystemUsers())
+	maps.Copy(users, b.project.Users)
+	s := &system{arch: b.spec.Arch, tree: newTree(), recipes: b.spec.Recipes, users: users, user: b.project.Container.User, workdir: workingDir(b.project)}
+	if s.base = b.spec.Base; s.base != nil {
+		s.tree = s.base.tree()
+	}
+	return s
+}
+
+// unchosen are the packages of which the image has nothing. Fix-ups still read
+// what they say: of the bundle of certificates, its parts need not be there.
+func (b *builder) unchosen(ctx context.Context) (out []*packageFacts, err error) {
+	for _, p := range b.all {
+		facts, err := b.scanPackage(ctx, p, b.scanKey(p))
+		if err != nil {
+			return nil, err
+		}
+		if len(facts.Texts) > 0 {
+			out = append(out, facts)
+		}
+	}
+	return out, nil
+}
+
+// allDigests are those of the packages that there are, chosen or not, when some
+// are chosen.
+func (b *builder) allDigests() (out []string) {
+	for _, p := range b.all {
+		out = append(out, p.SHA256)
+	}
+	return out
 }
 
 // programLayer has our own program.
@@ -431,14 +478,11 @@ func (b *builder) programLayer(context.Context, []*group, []string, *copied) (*L
 func (b *builder) farmLayer(ctx context.Context, groups []*group, keys []string, copies *copied) (*Layer, error) {
 	wanted := wantedBy(b.project, b.spec.More)
 	parts := farmInputs(b.project, wanted)
-	archives := map[string]*packages.Archive{}
-	for _, p := range b.spec.Packages {
-		if p.Archive != nil {
-			archives[p.Name] = p.Archive
-			parts = append(parts, fmt.Sprintf("%s %q", p.Name, p.Archive.Bin))
-		}
+	archives := b.archives()
+	for _, name := range slices.Sorted(maps.Keys(archives)) {
+		parts = append(parts, fmt.Sprintf("%s %q", name, archives[name].Bin))
 	}
-	key := key("farm", b.spec.Compression, b.epochKey(), b.spec.Arch, keys, parts, copies.digest, b.baseKey())
+	key := key("farm", b.spec.Compression, b.epochKey(), b.spec.Arch, keys, b.allDigests(), parts, copies.digest, b.baseKey())
 	var kept struct{ Warnings []string }
 	if data, err := os.ReadFile(b.cache.factsFile(key)); err == nil && json.Unmarshal(data, &kept) == nil && b.cache.find(key) != nil {
 		b.warn(kept.Warnings...)
@@ -467,6 +511,17 @@ func (b *builder) farmLayer(ctx context.Context, groups []*group, keys []string,
 	}
 	b.warn(kept.Warnings...)
 	return l, b.cache.write(b.cache.factsFile(key), kept)
+}
+
+// archives are the packages that are no Debian packages, by attribute.
+func (b *builder) archives() map[string]*packages.Archive {
+	out := map[string]*packages.Archive{}
+	for _, p := range b.spec.Packages {
+		if p.Archive != nil {
+			out[p.Name] = p.Archive
+		}
+	}
+	return out
 }
 
 // farmInputs is everything of the project that the farm depends on.

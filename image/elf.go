@@ -15,6 +15,15 @@ type library struct {
 	Soname  string      `json:"soname,omitempty"` // "" when it has none
 }
 
+// What an executable needs before it can begin.
+type needs struct {
+	Loader string   `json:"loader,omitempty"` // of an ELF file, or the interpreter of a script
+	Libs   []string `json:"libs,omitempty"`
+	Dirs   []string `json:"dirs,omitempty"` // where it looks for them first; may begin with $ORIGIN
+}
+
+func (n *needs) empty() bool { return n.Loader == "" && len(n.Libs) == 0 }
+
 // isLibraryName reports whether ldconfig would look at a file of that name.
 func isLibraryName(base string) bool {
 	return (strings.HasPrefix(base, "lib") || strings.HasPrefix(base, "ld-") || strings.HasPrefix(base, "ld64.") || strings.HasPrefix(base, "ld.so")) &&
@@ -30,12 +39,20 @@ const elfHead = 8 << 20
 type elfScanner struct {
 	head bytes.Buffer
 	pos  int64
-	bad  bool // it is no shared object of 64 bits
+	bad  bool // it is no program or shared object of 64 bits
 
+	shared  bool
 	lib     library
 	loads   []elf.Prog64
 	dynamic span
-	name    span // where the soname is, when that lies ahead
+	loader  span
+	names   []named
+}
+
+// A named is a string that the dynamic section names.
+type named struct {
+	tag elf.DynTag
+	span
 }
 
 // A span is a part of a file that is waited for, and what of it has come.
@@ -79,10 +96,13 @@ func (s *elfScanner) Write(p []byte) (int, error) {
 		s.start()
 	}
 	s.dynamic.take(p, s.pos)
-	s.name.take(p, s.pos)
+	s.loader.take(p, s.pos)
+	for i := range s.names {
+		s.names[i].take(p, s.pos)
+	}
 	s.pos += int64(n)
-	if s.dynamic.complete() && s.name.size == 0 && s.lib.Soname == "" {
-		s.findName()
+	if s.dynamic.complete() {
+		s.findNames()
 	}
 	return n, nil
 }
@@ -95,7 +115,8 @@ func (s *elfScanner) start() {
 		return
 	}
 	var head elf.Header64
-	if _, err := binary.Decode(h, binary.LittleEndian, &head); err != nil || elf.Type(head.Type) != elf.ET_DYN || head.Phentsize != 56 {
+	if _, err := binary.Decode(h, binary.LittleEndian, &head); err != nil || head.Phentsize != 56 ||
+		elf.Type(head.Type) != elf.ET_DYN && elf.Type(head.Type) != elf.ET_EXEC {
 		s.bad = true
 		return
 	}
@@ -107,6 +128,7 @@ func (s *elfScanner) start() {
 	if uint64(len(h)) < end {
 		return // the next piece will have it
 	}
+	s.shared = elf.Type(head.Type) == elf.ET_DYN
 	s.lib.Machine, s.lib.Class = elf.Machine(head.Machine), elf.ELFCLASS64
 	s.loads = []elf.Prog64{}
 	for at := head.Phoff; at < end; at += 56 {
@@ -125,6 +147,9 @@ func (s *elfScanner) start() {
 			}
 			s.dynamic = span{off: int64(p.Off), size: int64(p.Filesz)}
 			s.fromHead(&s.dynamic)
+		case elf.PT_INTERP:
+			s.loader = span{off: int64(p.Off), size: int64(min(p.Filesz, maxPath))}
+			s.fromHead(&s.loader)
 		}
 	}
 }
@@ -137,12 +162,20 @@ func (s *elfScanner) fromHead(p *span) {
 }
 
 // maxSoname bounds the name of a library; file names have 255 bytes at most.
-const maxSoname = 256
+// maxPath bounds a list of folders, and the name of a loader.
+const (
+	maxSoname = 256
+	maxPath   = 4096
+)
 
-// findName reads the dynamic section.
-func (s *elfScanner) findName() {
-	var table, name, size uint64
-	found := false
+// findNames reads the dynamic section.
+func (s *elfScanner) findNames() {
+	var table, size uint64
+	type entry struct {
+		tag   elf.DynTag
+		value uint64
+	}
+	var found []entry
 	for d := s.dynamic.data; len(d) >= 16; d = d[16:] {
 		tag, value := elf.DynTag(binary.LittleEndian.Uint64(d)), binary.LittleEndian.Uint64(d[8:])
 		switch tag {
@@ -150,38 +183,103 @@ func (s *elfScanner) findName() {
 			table = value
 		case elf.DT_STRSZ:
 			size = value
-		case elf.DT_SONAME:
-			name, found = value, true
+		case elf.DT_SONAME, elf.DT_NEEDED, elf.DT_RPATH, elf.DT_RUNPATH:
+			found = append(found, entry{tag, value})
 		case elf.DT_NULL:
 			d = d[:16]
 		}
 	}
 	s.dynamic.size = 0 // it is read
-	if !found || name >= size {
-		return
-	}
 	for _, p := range s.loads {
-		if at := table - p.Vaddr; table >= p.Vaddr && at < p.Filesz {
-			s.name = span{off: int64(p.Off + at + name), size: int64(min(maxSoname, size-name))}
-			s.fromHead(&s.name)
-			return
+		at := table - p.Vaddr
+		if table < p.Vaddr || at >= p.Filesz {
+			continue
 		}
+		for _, e := range found {
+			if e.value >= size {
+				continue
+			}
+			most := uint64(maxSoname)
+			if e.tag == elf.DT_RPATH || e.tag == elf.DT_RUNPATH {
+				most = maxPath
+			}
+			n := named{e.tag, span{off: int64(p.Off + at + e.value), size: int64(min(most, size-e.value))}}
+			s.fromHead(&n.span)
+			s.names = append(s.names, n)
+		}
+		return
 	}
 }
 
 // library is what was found once the whole file has gone by; nil when it is no
 // shared object, or one whose name lies where nobody looked.
 func (s *elfScanner) library() *library {
-	if s.bad || s.loads == nil {
+	if s.bad || s.loads == nil || !s.shared {
 		return nil
 	}
-	if s.name.size > 0 {
-		name, _, ok := bytes.Cut(s.name.data, []byte{0})
-		if !ok || len(name) == 0 || path.Base(string(name)) != string(name) {
+	for _, n := range s.names {
+		if n.tag != elf.DT_SONAME {
+			continue
+		}
+		name, ok := n.text()
+		if !ok || name == "" || path.Base(name) != name {
 			return nil
 		}
-		s.lib.Soname = string(name)
+		s.lib.Soname = name
+		break
 	}
 	lib := s.lib
 	return &lib
+}
+
+// text is the string that a span begins with.
+func (s *span) text() (string, bool) {
+	text, _, ok := bytes.Cut(s.data, []byte{0})
+	return string(text), ok
+}
+
+// needs is what the file needs; nil when it is no program and no library, or
+// needs nothing.
+func (s *elfScanner) needs() *needs {
+	if s.bad || s.loads == nil {
+		return nil
+	}
+	var n needs
+	n.Loader, _ = s.loader.text()
+	for i := range s.names {
+		text, ok := s.names[i].text()
+		switch tag := s.names[i].tag; {
+		case !ok || text == "":
+		case tag == elf.DT_NEEDED:
+			n.Libs = append(n.Libs, text)
+		case tag == elf.DT_RPATH || tag == elf.DT_RUNPATH:
+			n.Dirs = append(n.Dirs, strings.Split(text, ":")...)
+		}
+	}
+	if n.empty() {
+		return nil
+	}
+	return &n
+}
+
+// interpreter is what runs a script, by the beginning of it.
+func interpreter(head []byte) string {
+	line, ok := strings.CutPrefix(string(head), "#!")
+	if !ok {
+		return ""
+	}
+	line, _, _ = strings.Cut(line, "\n")
+	words := strings.Fields(line)
+	switch {
+	case len(words) == 0:
+		return ""
+	case path.Base(words[0]) != "env":
+		return words[0]
+	}
+	for _, word := range words[1:] { // env -S python3 -u
+		if !strings.HasPrefix(word, "-") && !strings.Contains(word, "=") {
+			return word
+		}
+	}
+	return words[0]
 }

@@ -46,6 +46,7 @@ func farm(p *project.Project, wanted []project.PackageRef, t *tree, all []*packa
 			row.Debian = nil
 		} else {
 			links, ok = row.In(t)
+			ok = ok || packages.BootPrograms(ref.Attr) != nil && len(links) > 0 // that suffices where nobody named it
 		}
 		for _, name := range row.Debian {
 			for base, place := range owned[name] {

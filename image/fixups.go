@@ -19,6 +19,7 @@ type system struct {
 	arch     string
 	tree     *tree
 	packages []*packageFacts // sorted by name
+	unchosen []*packageFacts // whose files it need not have, and whose texts count
 	recipes  []packages.Recipe
 	users    map[string]project.User
 	user     string // of custom services and shells; "" and "root" need no account
@@ -28,7 +29,7 @@ type system struct {
 
 // text is the content of a file that fix-ups read.
 func (s *system) text(name string) (string, bool) {
-	for _, p := range s.packages {
+	for _, p := range slices.Concat(s.packages, s.unchosen) {
 		if text, ok := p.Texts[name]; ok {
 			return text, true
 		}
@@ -40,7 +41,7 @@ func (s *system) text(name string) (string, bool) {
 // order of the names.
 func (s *system) texts(want func(name string) bool) (out []string) {
 	all := map[string]string{}
-	for _, p := range s.packages {
+	for _, p := range slices.Concat(s.packages, s.unchosen) {
 		for name, text := range p.Texts {
 			if want(name) {
 				all[name] = text

@@ -44,9 +44,10 @@ type fact struct {
 	Mode    int64    `json:"m"`
 	Link    string   `json:"l,omitempty"`
 	Lib     *library `json:"lib,omitempty"`
-	MD5     string   `json:"md5,omitempty"` // of a conffile
-	Hash    string   `json:"h,omitempty"`   // of a file of a wheel
-	Package int      `json:"-"`             // index in System.packages
+	Needs   *needs   `json:"needs,omitempty"` // where the layer's writer looks for it
+	MD5     string   `json:"md5,omitempty"`   // of a conffile
+	Hash    string   `json:"h,omitempty"`     // of a file of a wheel
+	Package int      `json:"-"`               // index in System.packages
 }
 
 // packageFacts is what is to know of one package.
@@ -94,6 +95,7 @@ type layerWriter struct {
 	facts  *layerFacts
 	scan   elfScanner
 	keeps  func(pkg, name string) bool // whether the image has a path of a package
+	deep   bool                        // learn what files need
 }
 
 func newLayerWriter(t *tar.Writer) *layerWriter {
@@ -327,7 +329,7 @@ func (w *layerWriter) addEntry(p Package, r io.Reader, e *deb.Entry, out *packag
 func (w *layerWriter) content(r io.Reader, e *deb.Entry, f *fact, out *packageFacts) error {
 	to := []io.Writer{w.tar}
 	lib := isLibraryName(path.Base(e.Name))
-	if lib {
+	if lib || w.deep {
 		w.scan.reset()
 		to = append(to, &w.scan)
 	}
@@ -346,11 +348,29 @@ func (w *layerWriter) content(r io.Reader, e *deb.Entry, f *fact, out *packageFa
 	if lib {
 		f.Lib = w.scan.library()
 	}
+	if w.deep {
+		f.Needs = w.needs(e.Mode)
+	}
 	if text.Len() > 0 {
 		out.Texts[e.Name] = text.String()
 	}
 	if isConf {
 		f.MD5 = hex.EncodeToString(conf.Sum(nil))
+	}
+	return nil
+}
+
+// needs is what the file that was just scanned needs.
+func (w *layerWriter) needs(mode int64) *needs {
+	if n := w.scan.needs(); n != nil {
+		return n
+	}
+	if mode&0o111 == 0 {
+		return nil
+	}
+	h := w.scan.head.Bytes()
+	if loader := interpreter(h[:min(len(h), 256)]); loader != "" {
+		return &needs{Loader: loader}
 	}
 	return nil
 }
@@ -404,7 +424,15 @@ func (b *builder) makePackages(ctx context.Context, g *group, key string) (*reco
 
 // keeps reports whether the image has a path of a package.
 func (b *builder) keeps(name, file string) bool {
-	return b.spec.Variant.keeps(file) && !slices.ContainsFunc(b.spec.Recipes, func(r packages.Recipe) bool { return r.Drops(name, file) })
+	if b.chosen != nil {
+		return b.chosen.keeps(name, file)
+	}
+	return b.spec.Variant.keeps(file) && !b.dropped(name, file)
+}
+
+// dropped reports whether a recipe leaves out a path of a package.
+func (b *builder) dropped(name, file string) bool {
+	return slices.ContainsFunc(b.spec.Recipes, func(r packages.Recipe) bool { return r.Drops(name, file) })
 }
 
 // replaces reports whether a package says that its files may take the place of
@@ -422,17 +450,26 @@ func replaces(stanza, other string) bool {
 
 // groupKey is the key of a group's layer.
 func (b *builder) groupKey(g *group) string {
-	var digests []string
+	var inputs []string
 	for _, p := range g.packages {
-		digests = append(digests, p.SHA256)
-		if p.Archive != nil {
-			digests = append(digests, archiveKey(p))
-		}
-		for _, r := range b.spec.Recipes {
-			if r.For(p.Name) {
-				digests = append(digests, r.Name)
-			}
+		inputs = append(inputs, b.packageKey(p)...)
+		if b.chosen != nil {
+			inputs = append(inputs, strings.Join(b.chosen.Paths[p.Name], "\x00"))
 		}
 	}
-	return key("packages", b.spec.Variant, b.spec.Compression, b.epochKey(), digests)
+	return key("packages", b.spec.Variant, b.spec.Compression, b.epochKey(), inputs)
+}
+
+// packageKey is what the paths of a package follow from, beside the variant.
+func (b *builder) packageKey(p Package) []string {
+	inputs := []string{p.SHA256}
+	if p.Archive != nil {
+		inputs = append(inputs, archiveKey(p))
+	}
+	for _, r := range b.spec.Recipes {
+		if r.For(p.Name) {
+			inputs = append(inputs, r.Name)
+		}
+	}
+	return inputs
 }

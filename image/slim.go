@@ -16,6 +16,8 @@ const (
 	// Slim leaves out what people read and programs do not: manuals, translations,
 	// documentation but for the licences.
 	Slim Variant = "slim"
+	// Minimal has the programs that the definition names, and what they need.
+	Minimal Variant = "minimal"
 )
 
 // ParseVariant reads a variant; "" is Slim.
@@ -23,10 +25,10 @@ func ParseVariant(s string) (Variant, error) {
 	switch v := Variant(s); v {
 	case "":
 		return Slim, nil
-	case Full, Slim:
+	case Full, Slim, Minimal:
 		return v, nil
 	}
-	return "", fmt.Errorf("variant must be \"slim\" or \"full\", is %q", s)
+	return "", fmt.Errorf("variant must be \"slim\", \"full\" or \"minimal\", is %q", s)
 }
 
 // keeps reports whether an image of the variant has a path of a package.

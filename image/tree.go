@@ -53,7 +53,10 @@ func (t *tree) remove(name string) {
 }
 
 // resolve follows links to the path that a name means.
-func (t *tree) resolve(name string) (string, bool) {
+func (t *tree) resolve(name string) (string, bool) { return t.follow(name, nil) }
+
+// follow is resolve; each link on the way is told to via.
+func (t *tree) follow(name string, via func(link string)) (string, bool) {
 	rest := strings.Split(path.Clean(strings.TrimPrefix(name, "/")), "/")
 	at := "."
 	for links := 0; len(rest) > 0; {
@@ -74,6 +77,9 @@ func (t *tree) resolve(name string) (string, bool) {
 		if f.Kind == deb.Symlink {
 			if links++; links > 40 {
 				return "", false
+			}
+			if via != nil {
+				via(next)
 			}
 			if strings.HasPrefix(f.Link, "/") {
 				at = "."

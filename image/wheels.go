@@ -228,8 +228,8 @@ func (w *layerWriter) addWheel(ctx context.Context, one Wheel, t wheel.Target, h
 		w.scan.reset()
 		n.Open = func() (io.ReadCloser, error) {
 			r, err := e.Open()
-			if err != nil || !lib {
-				return r, err
+			if err != nil {
+				return nil, err
 			}
 			return watched{io.TeeReader(r, &w.scan), r}, nil
 		}
@@ -237,7 +237,7 @@ func (w *layerWriter) addWheel(ctx context.Context, one Wheel, t wheel.Target, h
 			return fmt.Errorf("wheel %s: %w", one.File, err)
 		}
 		w.seen[n.Name] = one.Name
-		fact := fact{Path: n.Name, Kind: n.Kind, Mode: n.Mode, Hash: e.Hash}
+		fact := fact{Path: n.Name, Kind: n.Kind, Mode: n.Mode, Hash: e.Hash, Needs: w.needs(n.Mode)}
 		if lib {
 			fact.Lib = w.scan.library()
 		}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sys/unix"
 )
@@ -32,6 +33,7 @@ type Platform struct {
 type Output struct {
 	Platforms   []Platform
 	Name        string            // "web:latest"
+	Suite       string            // Debian's release of the packages: "bookworm"
 	Annotations map[string]string // of the index, where there is more than one image
 	WithoutBase bool              // leave out the layers of bases, which registries have
 }
@@ -87,8 +89,9 @@ func bytesMember(name string, data []byte) member {
 
 func blobPath(h v1.Hash) string { return "blobs/" + h.Algorithm + "/" + h.Hex }
 
-// members are the files of the OCI layout, each once.
-func (o *Output) members() ([]member, error) {
+// members are the files of the OCI layout, each once. Artifacts refer to images
+// of it.
+func (o *Output) members(artifacts ...v1.Image) ([]member, error) {
 	list := []member{bytesMember("oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`))}
 	top := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}
 	have := map[v1.Hash]bool{}
@@ -141,6 +144,35 @@ func (o *Output) members() ([]member, error) {
 			"io.containerd.image.name":          "docker.io/library/" + o.Name,
 		}
 	}
+	for _, a := range artifacts {
+		d, err := partial.Descriptor(a)
+		if err != nil {
+			return nil, err
+		}
+		m, err := a.Manifest()
+		if err != nil {
+			return nil, err
+		}
+		raw, err := a.RawManifest()
+		if err != nil {
+			return nil, err
+		}
+		config, err := a.RawConfigFile()
+		if err != nil {
+			return nil, err
+		}
+		add(d.Digest, bytesMember(blobPath(d.Digest), raw))
+		add(m.Config.Digest, bytesMember(blobPath(m.Config.Digest), config))
+		for _, l := range m.Layers {
+			layer, err := a.LayerByDigest(l.Digest)
+			if err != nil {
+				return nil, err
+			}
+			add(l.Digest, member{blobPath(l.Digest), l.Size, layer.Compressed})
+		}
+		d.ArtifactType = m.ArtifactType
+		top.Manifests = append(top.Manifests, *d)
+	}
 	raw, err := json.Marshal(top)
 	if err != nil {
 		return nil, err
@@ -160,9 +192,9 @@ func cutTag(name string) (repository, tag string, ok bool) {
 // WriteLayout writes an OCI layout. A folder that has one already is brought to
 // this one's content: blobs that are there stay, those of other images go. Any
 // other folder that is not empty is refused. Builds that write to the same folder
-// wait for each other.
-func (o *Output) WriteLayout(ctx context.Context, dir string) error {
-	members, err := o.members()
+// wait for each other. Artifacts, such as SBOMs, refer to images of it.
+func (o *Output) WriteLayout(ctx context.Context, dir string, artifacts ...v1.Image) error {
+	members, err := o.members(artifacts...)
 	if err != nil {
 		return err
 	}

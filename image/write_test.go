@@ -9,10 +9,13 @@ import (
 	"sync"
 	"testing"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 
 	"nix2gpu/image"
+	"nix2gpu/image/sbom"
 	"nix2gpu/image/source"
 )
 
@@ -179,4 +182,59 @@ func TestLayoutOfTwo(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// A layout has the SBOM of each of its images beside it, as a registry has.
+func TestLayoutHasSBOMs(t *testing.T) {
+	for name, o := range map[string]*image.Output{"both": both(t), "one": {Name: "shop:v1", Platforms: both(t).Platforms[:1]}} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "shop.oci")
+			plain := *o
+			var artifacts []v1.Image
+			for _, p := range o.Platforms {
+				subject, err := partial.Descriptor(p.Built.Image)
+				if err != nil {
+					t.Fatal(err)
+				}
+				a, err := sbom.Artifact([]byte(`{"spdxVersion":"SPDX-2.3","name":"`+p.Arch+`"}`), *subject)
+				if err != nil {
+					t.Fatal(err)
+				}
+				artifacts = append(artifacts, a)
+			}
+			if err := o.WriteLayout(t.Context(), dir, artifacts...); err != nil {
+				t.Fatal(err)
+			}
+			s, err := source.Open("shop", dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if got, err := s.Digest(); err != nil || got.String() != outputDigest(t, &plain) {
+				t.Errorf("the layout is %v, %v", got, err)
+			}
+			for _, p := range o.Platforms {
+				d, err := p.Built.Image.Digest()
+				if err != nil {
+					t.Fatal(err)
+				}
+				found, err := s.Referrers(t.Context(), d)
+				if err != nil || len(found) != 1 {
+					t.Fatalf("%d refer to the image for %s, %v", len(found), p.Arch, err)
+				}
+				if doc, err := sbom.Of(found[0]); err != nil || !strings.Contains(string(doc), p.Arch) {
+					t.Errorf("the SBOM is %s, %v", doc, err)
+				}
+			}
+		})
+	}
+}
+
+func outputDigest(t testing.TB, o *image.Output) string {
+	t.Helper()
+	d, err := o.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.String()
 }

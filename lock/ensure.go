@@ -100,6 +100,9 @@ func (r *Result) Archives(container, arch string) map[string]repo.File {
 	return out
 }
 
+// Suite is Debian's release that the packages are of.
+func (r *Result) Suite() string { return r.file.Suite }
+
 // Wanted says which package a wanted name led to.
 func (r *Result) Wanted(container, arch, name string) string {
 	return r.file.Containers[container][arch].Wants[name]

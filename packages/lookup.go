@@ -46,6 +46,7 @@ func Lookup(attr string) Package {
 	if e.from != "" {
 		p.Debian = nil
 	}
+	p.Data, p.Reduced = reduced(row)
 	if e.programs != "-" {
 		p.addPrograms(cmp.Or(e.programs, name), strings.Fields(e.globs))
 	}

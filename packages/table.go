@@ -22,9 +22,14 @@ type Package struct {
 
 	Users []string // that its servers run as, of project.SystemUsers
 	Keeps string   // the recipe that is not applied to an image with this package
-	From  string   // where to get it, when Debian has no package of it: Debian is then empty
-	Wheel string   // the project of Python's index that is it, then; "" for none
-	Main  string   // the program that runs when only the package is named
+	// Data are patterns of what its programs open by name, folders with all that is
+	// in them. Reduced says that it is complete, so that a minimal image can have the
+	// programs and this alone.
+	Data    []string
+	Reduced bool
+	From    string // where to get it, when Debian has no package of it: Debian is then empty
+	Wheel   string // the project of Python's index that is it, then; "" for none
+	Main    string // the program that runs when only the package is named
 	// Archive is whose packages Debian names, where those are another's.
 	Archive string
 	// Admits, where it is set, says which versions of the packages will do.

@@ -90,7 +90,7 @@ type Container struct {
 	CopyToRoot   []Text            `json:"copyToRoot,omitempty"` // packages, generated files, and files of the definition's folder
 	Registries   []string          `json:"registries,omitempty"` // where the image is pushed to
 	MaxLayers    int               `json:"maxLayers,omitempty"`  // default: 50
-	Variant      string            `json:"variant,omitempty"`    // "slim" (default) or "full"
+	Variant      string            `json:"variant,omitempty"`    // "slim" (default), "full" or "minimal"
 }
 
 // An Archive is a package of images that is no Debian package, but software that

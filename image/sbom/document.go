@@ -44,6 +44,7 @@ type Image struct {
 	Layers   []v1.Hash // their digests, from the bottom
 	Packages []Package
 	Wheels   []Wheel
+	Partial  bool // of packages it has only the files that its programs need
 }
 
 // The document as SPDX 2.3 names its parts, in the order of the specification.
@@ -76,6 +77,7 @@ type (
 		LicenseConcluded string        `json:"licenseConcluded"`
 		LicenseDeclared  string        `json:"licenseDeclared"`
 		CopyrightText    string        `json:"copyrightText"`
+		Comment          string        `json:"comment,omitempty"`
 		ExternalRefs     []externalRef `json:"externalRefs,omitempty"`
 		Purpose          string        `json:"primaryPackagePurpose,omitempty"`
 	}
@@ -189,6 +191,9 @@ func packageElement(img Image, p Package, texts map[string]extracted) element {
 		e.Supplier, e.DownloadLocation = unknown, p.Download
 		e.ExternalRefs = []externalRef{purl(fmt.Sprintf("pkg:generic/%s?%s", escape(p.Name),
 			qualifiers("arch", p.Arch, "checksum", "sha256:"+p.SHA256, "download_url", p.Download)))}
+	}
+	if img.Partial {
+		e.Comment = "The image has only those files of the package that its programs need."
 	}
 	if p.SHA256 != "" {
 		e.Checksums = []checksum{{"SHA256", p.SHA256}}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 
 	"nix2gpu/cache"
@@ -96,10 +97,10 @@ func (o *buildOptions) addFlags(cmd *cobra.Command) {
 		f.Lookup(name).DefValue = "" // else help shows it, as []
 	}
 	f.StringVar(&o.compression, "compression", "gzip", "of layers: gzip or zstd")
-	f.StringVar(&o.variant, "variant", "", "`how much` of the packages: slim or full; default: the definition's")
+	f.StringVar(&o.variant, "variant", "", "`how much` of the packages: slim, full or minimal; default: the definition's")
 	f.BoolVar(&o.frozen, "locked", false, "fail if nix2gpu.lock would change; also with CI=1")
 	cmd.RegisterFlagCompletionFunc("compression", cobra.FixedCompletions([]string{"gzip", "zstd"}, cobra.ShellCompDirectiveNoFileComp))
-	cmd.RegisterFlagCompletionFunc("variant", cobra.FixedCompletions([]string{"slim", "full"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("variant", cobra.FixedCompletions([]string{"slim", "full", "minimal"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("platform", cobra.FixedCompletions([]string{"linux/amd64", "linux/arm64"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -158,7 +159,11 @@ func (o *buildOptions) write(ctx context.Context, env *Env, l *loaded, out *imag
 	case strings.HasSuffix(place, ".tar"):
 		err = out.WriteArchiveFile(env.path(place), runtime.GOARCH)
 	default:
-		if err = out.WriteLayout(ctx, env.path(place)); err == nil {
+		var artifacts []v1.Image
+		if artifacts, err = env.artifacts(ctx, out); err != nil {
+			return err
+		}
+		if err = out.WriteLayout(ctx, env.path(place), artifacts...); err == nil {
 			fmt.Fprintf(env.Stderr, "%s: %s\n", place, out.Name)
 		}
 	}
@@ -225,6 +230,7 @@ func (o *buildOptions) build(ctx context.Context, env *Env, l *loaded) (*image.O
 	}
 	out := &image.Output{Name: ref, Annotations: o.annotations, WithoutBase: o.withoutBase}
 	for _, arch := range arches {
+		out.Suite = locked.Suite()
 		list := locked.Packages(l.lockName(), arch)
 		if err := client.Fetch(ctx, list); err != nil {
 			return nil, err
@@ -234,7 +240,7 @@ func (o *buildOptions) build(ctx context.Context, env *Env, l *loaded) (*image.O
 			return nil, err
 		}
 		s := *spec
-		s.Arch, s.Binary, s.Base = arch, binaries[arch], bases[arch]
+		s.Arch, s.Binary, s.Base, s.Asked = arch, binaries[arch], bases[arch], locked.asked[arch]
 		var wheels []wheel.Locked
 		wheels, s.Python = locked.Wheels(l.lockName(), arch)
 		if s.Wheels, err = locked.house.images(ctx, l.lockName(), wheels); err != nil {
@@ -388,6 +394,7 @@ type locked struct {
 	*lock.Result
 	archives map[string][]lockedArchive // by architecture
 	house    *wheelhouse
+	asked    map[string]map[string][]string // by architecture: the packages that stand for attributes
 }
 
 // locked is what the lock has once it fits the definition, and what gets it.
@@ -435,11 +442,15 @@ func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches [
 	case result.Wrote:
 		fmt.Fprintf(env.Stderr, "%s: %s\n", name, count(len(result.Changes), "change"))
 	}
-	files := map[string][]lockedArchive{}
+	files, asked := map[string][]lockedArchive{}, map[string]map[string][]string{}
 	for _, arch := range arches {
+		asked[arch] = map[string][]string{}
 		found := result.Archives(l.lockName(), arch)
 		for _, a := range archives {
 			files[arch] = append(files[arch], lockedArchive{a, found[a.Attr]})
+		}
+		for _, w := range wants {
+			asked[arch][w.Attr] = append(asked[arch][w.Attr], result.Wanted(l.lockName(), arch, w.Name))
 		}
 	}
 	l.writeWords(env, result.File())
@@ -452,5 +463,5 @@ func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches [
 			return nil, nil, errors.Join(err, client.Close())
 		}
 	}
-	return &locked{result, files, house}, client, nil
+	return &locked{result, files, house, asked}, client, nil
 }

@@ -24,21 +24,9 @@ import (
 
 // built is what was built, as it is pushed and loaded, with its SBOMs beside it.
 func (e *Env) built(ctx context.Context, out *image.Output) (*source.Source, error) {
-	var artifacts []v1.Image
-	for _, p := range out.Platforms {
-		doc, err := e.sbomOf(ctx, out.Name, p)
-		if err != nil {
-			return nil, err
-		}
-		subject, err := partial.Descriptor(p.Built.Image)
-		if err != nil {
-			return nil, err
-		}
-		a, err := sbom.Artifact(doc, *subject)
-		if err != nil {
-			return nil, err
-		}
-		artifacts = append(artifacts, a)
+	artifacts, err := e.artifacts(ctx, out)
+	if err != nil {
+		return nil, err
 	}
 	if len(out.Platforms) == 1 {
 		return source.FromImage(out.Name, out.Platforms[0].Built.Image, artifacts...), nil
@@ -50,8 +38,29 @@ func (e *Env) built(ctx context.Context, out *image.Output) (*source.Source, err
 	return source.FromIndex(out.Name, idx, artifacts...), nil
 }
 
+// artifacts are the SBOMs of the images, as what refers to them.
+func (e *Env) artifacts(ctx context.Context, out *image.Output) ([]v1.Image, error) {
+	var list []v1.Image
+	for _, p := range out.Platforms {
+		doc, err := e.sbomOf(ctx, out, p)
+		if err != nil {
+			return nil, err
+		}
+		subject, err := partial.Descriptor(p.Built.Image)
+		if err != nil {
+			return nil, err
+		}
+		a, err := sbom.Artifact(doc, *subject)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, a)
+	}
+	return list, nil
+}
+
 // sbomOf is the SBOM of the image for one platform.
-func (e *Env) sbomOf(ctx context.Context, name string, p image.Platform) ([]byte, error) {
+func (e *Env) sbomOf(ctx context.Context, out *image.Output, p image.Platform) ([]byte, error) {
 	digest, err := p.Built.Image.Digest()
 	if err != nil {
 		return nil, err
@@ -60,7 +69,7 @@ func (e *Env) sbomOf(ctx context.Context, name string, p image.Platform) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	img := sbom.Image{Name: name, Digest: digest, Arch: p.Arch, Created: config.Created.Time, Tool: "nix2gpu-" + Version}
+	img := sbom.Image{Name: out.Name, Digest: digest, Arch: p.Arch, Suite: out.Suite, Partial: p.Built.Partial, Created: config.Created.Time, Tool: "nix2gpu-" + Version}
 	dir, err := cache.Locate(e.Getenv)
 	if err != nil {
 		return nil, err
@@ -137,7 +146,7 @@ type copyrightTexts struct {
 // writeSBOM writes the SBOM of each image to a file.
 func (o *buildOptions) writeSBOM(ctx context.Context, env *Env, out *image.Output) error {
 	for _, p := range out.Platforms {
-		doc, err := env.sbomOf(ctx, out.Name, p)
+		doc, err := env.sbomOf(ctx, out, p)
 		if err != nil {
 			return err
 		}

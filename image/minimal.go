@@ -1,0 +1,462 @@
+package image
+
+import (
+	"archive/tar"
+	"cmp"
+	"context"
+	"encoding/json"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"nix2gpu/debian"
+	"nix2gpu/debian/deb"
+	"nix2gpu/packages"
+	"nix2gpu/project"
+)
+
+// This file chooses what an image of the variant Minimal has: the programs that
+// its definition names, and what these need. All packages are read once to learn
+// what their files need; what that was is kept in the cache, by package.
+
+// A selection is what is chosen: of each package its paths, and the packages
+// whose texts fix-ups read although nothing of them is in the image.
+type selection struct {
+	Key   string              `json:"key"` // of what it was chosen from
+	Paths map[string][]string `json:"paths"`
+	texts []*packageFacts
+
+	has map[string]map[string]bool
+}
+
+// keeps reports whether the image has a path of a package.
+func (s *selection) keeps(name, file string) bool { return s.has[name][file] }
+
+// selected chooses what the image has; nil, which is everything, unless it is
+// minimal. The packages of which nothing is chosen leave the spec.
+func (b *builder) selected(ctx context.Context, copies *copied, wheels []string) (*selection, error) {
+	if b.spec.Variant != Minimal {
+		return nil, nil
+	}
+	scans := make([]string, len(b.spec.Packages))
+	for i, p := range b.spec.Packages {
+		scans[i] = b.scanKey(p)
+	}
+	wanted := wantedBy(b.project, b.spec.More)
+	s := &selection{Key: key("minimal", b.spec.Arch, scans, farmInputs(b.project, wanted), b.spec.Asked, wheels, b.baseKey(), b.project.Container.SSHDConfig, copies.digest, packages.MinimalBase())}
+	file := b.cache.factsFile(s.Key)
+	data, err := os.ReadFile(file)
+	if err != nil || json.Unmarshal(data, s) != nil || s.Paths == nil {
+		facts, err := b.scan(ctx, scans)
+		if err != nil {
+			return nil, err
+		}
+		if s.Paths, err = b.choose(ctx, facts, wanted, copies); err != nil {
+			return nil, err
+		}
+		if err := b.cache.write(file, s); err != nil {
+			return nil, err
+		}
+	}
+	b.cache.used(file)
+	s.has = map[string]map[string]bool{}
+	for name, paths := range s.Paths {
+		s.has[name] = map[string]bool{}
+		for _, p := range paths {
+			s.has[name][p] = true
+		}
+	}
+	b.all = b.spec.Packages
+	b.spec.Packages = slices.DeleteFunc(slices.Clone(b.all), func(p Package) bool { return len(s.Paths[p.Name]) == 0 })
+	return s, nil
+}
+
+// scanKey is the key of what is learnt of a package.
+func (b *builder) scanKey(p Package) string { return key("scan", b.packageKey(p), Slim) }
+
+// scan learns what the files of all packages need, several at a time.
+func (b *builder) scan(ctx context.Context, keys []string) ([]*packageFacts, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	out := make([]*packageFacts, len(keys))
+	order := make([]int, len(keys))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(b.spec.Packages[j].Size, b.spec.Packages[i].Size) })
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(keys)) {
+		workers.Go(func() {
+			for i := range next {
+				if ctx.Err() != nil {
+					continue
+				}
+				var err error
+				if out[i], err = b.scanPackage(ctx, b.spec.Packages[i], keys[i]); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for _, i := range order {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+	return out, context.Cause(ctx)
+}
+
+func (b *builder) scanPackage(ctx context.Context, p Package, key string) (*packageFacts, error) {
+	if facts, err := b.cache.facts(key); err != nil || facts != nil && len(facts.Packages) == 1 {
+		if err != nil {
+			return nil, err
+		}
+		return facts.Packages[0], nil
+	}
+	w := newLayerWriter(tar.NewWriter(io.Discard))
+	w.facts, w.deep = &layerFacts{}, true
+	w.keeps = func(name, file string) bool { return Slim.keeps(file) && !b.dropped(name, file) }
+	add := w.addPackage
+	if p.Archive != nil {
+		add = w.addArchive
+	}
+	if err := add(ctx, p, b.memory.take); err != nil {
+		return nil, err
+	}
+	return w.facts.Packages[0], b.cache.write(b.cache.factsFile(key), w.facts)
+}
+
+// A chooser follows what files need through a tree.
+type chooser struct {
+	tree  *tree
+	dirs  []string // that the loader searches
+	kept  map[string]bool
+	needs map[string]*needs
+	queue []string
+}
+
+// choose decides which paths of each package the image has.
+func (b *builder) choose(ctx context.Context, facts []*packageFacts, wanted []project.PackageRef, copies *copied) (map[string][]string, error) {
+	s := b.newSystem()
+	c := &chooser{tree: s.tree, kept: map[string]bool{}, needs: map[string]*needs{}}
+	for _, p := range facts {
+		for _, f := range p.Facts {
+			s.tree.put(f)
+			if f.Needs != nil {
+				c.needs[f.Path] = f.Needs
+			}
+		}
+		s.packages = append(s.packages, p)
+	}
+	slices.SortFunc(s.packages, func(x, y *packageFacts) int { return strings.Compare(x.Name, y.Name) })
+	if _, err := fix(s); err != nil { // links of the usr merge and their like
+		return nil, err
+	}
+	for _, folder := range ldFolders(s.texts(func(name string) bool { return path.Dir(name) == "etc/ld.so.conf.d" }), b.spec.Arch) {
+		c.dirs = append(c.dirs, strings.TrimPrefix(folder, "/"))
+	}
+	archives := b.archives()
+	nodes, _, err := farm(b.project, wanted, s.tree, s.packages, archives)
+	if err != nil {
+		return nil, err
+	}
+	c.patterns(packages.MinimalBase()...)
+	c.programs(b.project, wanted, nodes)
+	if strings.Contains(b.project.Container.SSHDConfig, "UsePAM") {
+		c.patterns("usr/lib/*/security", "etc/pam.d", "etc/security", "etc/login.defs")
+	}
+	if err := c.copied(copies); err != nil {
+		return nil, err
+	}
+	wheels, err := b.wheelFacts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.wheels(wheels)
+	whole := b.whole(wanted, s.packages)
+	for _, p := range s.packages {
+		if whole[p.Name] || p.Archive != "" {
+			for _, f := range p.Facts {
+				c.keep(f.Path)
+			}
+		}
+	}
+	c.drain()
+	// Who has a file of a package has its licence.
+	for _, p := range s.packages {
+		if slices.ContainsFunc(p.Facts, func(f fact) bool { return f.Kind != deb.Dir && c.kept[f.Path] }) {
+			c.keep("usr/share/doc/" + p.Name + "/copyright")
+		}
+	}
+	return c.paths(s.packages), nil
+}
+
+// programs keeps what the folders of the named packages lead to.
+func (c *chooser) programs(p *project.Project, wanted []project.PackageRef, nodes []*node) {
+	named := map[string]bool{} // "postgresql/bin/pg_dump"
+	p.EachText(func(_ project.Owner, t *project.Text) {
+		for _, part := range *t {
+			if part.Package != nil {
+				named[part.Package.Attr+part.Package.Sub] = true
+			}
+		}
+	})
+	own := map[string]bool{} // that the definition itself names
+	for _, ref := range wantedBy(p, nil) {
+		own[ref.Attr] = true
+	}
+	limits := map[string]func(program string) bool{}
+	for _, ref := range wanted {
+		row := packages.Lookup(ref.Attr)
+		list := row.Kept()
+		if boot := packages.BootPrograms(ref.Attr); boot != nil && !own[ref.Attr] && ref.Pos == (project.Pos{}) {
+			list = boot
+		} else if !row.Reduced || len(list) == 0 {
+			continue
+		}
+		limits[ref.Attr] = func(program string) bool { return slices.Contains(list, program) }
+	}
+	for _, ref := range wanted {
+		for _, pattern := range packages.Lookup(ref.Attr).Data {
+			c.patterns(strings.TrimPrefix(pattern, "/"))
+		}
+	}
+	for _, n := range nodes {
+		sub, ok := strings.CutPrefix("/"+n.Name, bakedDir+"/")
+		if n.Kind != deb.Symlink || !ok {
+			continue
+		}
+		attr, rest, _ := strings.Cut(sub, "/")
+		if program, ok := strings.CutPrefix(rest, "bin/"); ok && limits[attr] != nil && !limits[attr](program) && !named[sub] {
+			continue
+		}
+		c.all(n.Link)
+	}
+}
+
+// whole are the packages that stay as they are: those that the table cannot
+// reduce, and all that they depend on.
+func (b *builder) whole(wanted []project.PackageRef, all []*packageFacts) map[string]bool {
+	byName := map[string][]*packageFacts{}
+	for _, p := range all {
+		byName[p.Name] = append(byName[p.Name], p)
+		control := deb.Control{Stanza: p.Stanza}
+		for _, group := range relations(control.Field("Provides")) {
+			for _, r := range group {
+				byName[r.Name] = append(byName[r.Name], p)
+			}
+		}
+	}
+	out := map[string]bool{}
+	var queue []string
+	for _, ref := range wanted {
+		if row := packages.Lookup(ref.Attr); !row.Reduced && b.spec.Asked[ref.Attr] == nil {
+			queue = append(queue, row.Debian...)
+		}
+	}
+	for attr, names := range b.spec.Asked {
+		if attr != "" && !packages.Lookup(attr).Reduced {
+			queue = append(queue, names...)
+		}
+	}
+	for len(queue) > 0 {
+		name := queue[0]
+		queue = queue[1:]
+		for _, p := range byName[name] {
+			if out[p.Name] || packages.ForScripts(p.Name) {
+				continue
+			}
+			out[p.Name] = true
+			control := deb.Control{Stanza: p.Stanza}
+			for _, field := range []string{"Depends", "Pre-Depends"} {
+				for _, group := range relations(control.Field(field)) {
+					for _, r := range group {
+						queue = append(queue, r.Name)
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// relations reads a field of relations. What cannot be read names nothing.
+func relations(text string) []debian.Alternatives {
+	groups, _ := debian.ParseRelations(text)
+	return groups
+}
+
+// copied follows what the user's own files need.
+func (c *chooser) copied(copies *copied) error {
+	for _, n := range copies.nodes {
+		c.tree.put(fact{Path: n.Name, Kind: n.Kind, Mode: n.Mode, Link: n.Link})
+		if n.Kind != deb.File || n.Open == nil {
+			continue
+		}
+		found, err := nodeNeeds(n)
+		if err != nil {
+			return err
+		}
+		if found != nil {
+			c.needs[n.Name] = found
+		}
+	}
+	for _, n := range copies.nodes {
+		if n.Kind != deb.Dir {
+			c.all(n.Name)
+		}
+	}
+	return nil
+}
+
+// wheels follows what the files of wheels need, which the image has all.
+func (c *chooser) wheels(all []*packageFacts) {
+	if len(all) > 0 {
+		c.patterns("usr/bin/python3*")
+	}
+	for _, p := range all {
+		for _, f := range p.Facts {
+			c.tree.put(f)
+			if f.Needs != nil {
+				c.needs[f.Path] = f.Needs
+			}
+			c.keep(f.Path)
+		}
+	}
+}
+
+// nodeNeeds is what a file of the user's needs.
+func nodeNeeds(n *node) (*needs, error) {
+	r, err := n.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var w layerWriter
+	if _, err := io.Copy(&w.scan, r); err != nil {
+		return nil, err
+	}
+	return w.needs(n.Mode), nil
+}
+
+// patterns keeps all that patterns match, folders with what is in them.
+func (c *chooser) patterns(list ...string) {
+	for _, pattern := range list {
+		found, _ := fs.Glob(c.tree, pattern) // the tables' patterns are well-formed
+		for _, name := range found {
+			c.all(name)
+		}
+	}
+}
+
+// all keeps a path and, of a folder, what lies in it.
+func (c *chooser) all(name string) {
+	at, ok := c.keep(name)
+	if !ok || c.tree.facts[at].Kind != deb.Dir {
+		return
+	}
+	for base := range c.tree.children[at] {
+		if sub := path.Join(at, base); !c.kept[sub] && !packages.Needless(sub) {
+			c.all(sub)
+		}
+	}
+}
+
+// keep keeps a path, the links that lead to it, and what they lead to.
+func (c *chooser) keep(name string) (at string, ok bool) {
+	at, ok = c.tree.follow(name, func(link string) { c.kept[link] = true })
+	if !ok || at == "." || c.kept[at] {
+		return at, ok
+	}
+	c.kept[at] = true
+	switch f := c.tree.facts[at]; f.Kind {
+	case deb.Hardlink:
+		c.keep(f.Link)
+	case deb.File:
+		c.queue = append(c.queue, at)
+	}
+	return at, true
+}
+
+// drain follows what the kept files need until nothing is new.
+func (c *chooser) drain() {
+	for len(c.queue) > 0 {
+		at := c.queue[0]
+		c.queue = c.queue[1:]
+		c.patterns(packages.Companions(at)...)
+		n := c.needs[at]
+		if n == nil {
+			continue
+		}
+		if strings.Contains(n.Loader, "/") {
+			c.keep(n.Loader)
+		} else if n.Loader != "" { // env looks for it
+			for _, dir := range programDirs() {
+				if c.tree.has(dir + "/" + n.Loader) {
+					c.keep(dir + "/" + n.Loader)
+					break
+				}
+			}
+		}
+		for _, lib := range n.Libs {
+			c.library(at, lib, n.Dirs)
+		}
+	}
+}
+
+// library keeps the library that the loader would find for a file.
+func (c *chooser) library(at, lib string, first []string) {
+	if strings.Contains(lib, "/") {
+		c.keep(lib)
+		return
+	}
+	for _, dir := range slices.Concat(first, c.dirs) {
+		dir = strings.NewReplacer("${ORIGIN}", path.Dir(at), "$ORIGIN", path.Dir(at)).Replace(dir)
+		if file := path.Join(dir, lib); c.tree.has(file) {
+			c.keep(file)
+			return
+		}
+	}
+}
+
+// paths are those that are kept of each package: files and links, the folders
+// above them, and the empty ones that a package of which something is kept has
+// for its data.
+func (c *chooser) paths(all []*packageFacts) map[string][]string {
+	above := map[string]bool{}
+	for name := range c.kept {
+		for dir := path.Dir(name); dir != "." && !above[dir]; dir = path.Dir(dir) {
+			above[dir] = true
+		}
+	}
+	out := map[string][]string{}
+	for _, p := range all {
+		var paths []string
+		some := p.Name == "base-files" // the folders of the root
+		for _, f := range p.Facts {
+			if f.Kind != deb.Dir && c.kept[f.Path] {
+				some = true
+			}
+		}
+		if !some {
+			continue
+		}
+		for _, f := range p.Facts {
+			keep := c.kept[f.Path]
+			if f.Kind == deb.Dir {
+				keep = keep || above[f.Path] || p.Name == "base-files" || strings.HasPrefix(f.Path, "var/") || strings.HasPrefix(f.Path, "run/")
+			}
+			if keep {
+				paths = append(paths, f.Path)
+			}
+		}
+		out[p.Name] = paths
+	}
+	return out
+}
