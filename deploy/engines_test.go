@@ -26,7 +26,7 @@ const shop = `{
     %[1]s
     services.custom."site" = {
       enable = true;
-      command = "mkdir -p /tmp/site; cat $NOTE >/tmp/site/note; echo $TOKEN >/tmp/site/token; exec ${pkgs.python3}/bin/python -u -m http.server 8080 --directory /tmp/site";
+      command = "mkdir -p /tmp/site; cat $NOTE >/tmp/site/note; echo $WORD >/tmp/site/token; exec ${pkgs.python3}/bin/python -u -m http.server 8080 --directory /tmp/site";
       %[2]s
       readiness_probe.http_get = { path = "/token"; port = 8080; };
     };
@@ -84,7 +84,7 @@ func TestDockerComposeRunsIt(t *testing.T) {
 	docker := engine.Docker(t)
 	docker.Env = append(docker.Env, "SHOP_TOKEN=sesame", "PATH="+docker.Path())
 	pushed(t, docker, fmt.Sprintf(shop, `secrets.token.env = "SHOP_TOKEN"; secrets.note.file = "/run/secrets/note"; services.redis."cache".enable = true;`,
-		`environment = { TOKEN.secret = "token"; NOTE = "${config.secrets.note.path}"; };`))
+		`environment = { WORD.secret = "token"; NOTE = "${config.secrets.note.path}"; };`))
 	deployTo(t, docker.Stack, "compose", "compose.yaml")
 	docker.Write("secrets/note", "a note\n")
 	up := func() (id string) {
@@ -119,7 +119,7 @@ func TestDockerComposeRunsIt(t *testing.T) {
 // TestPodmanPlaysThePod gives the Pod to podman. It has no Secret: Podman 4.3 makes of
 // emptyDir a folder on the disk, also for /dev/shm, and boot puts no secret there.
 func TestPodmanPlaysThePod(t *testing.T) {
-	definition := fmt.Sprintf(shop, "", `environment = { TOKEN = "sesame"; NOTE = "/etc/hostname"; };`)
+	definition := fmt.Sprintf(shop, "", `environment = { WORD = "sesame"; NOTE = "/etc/hostname"; };`)
 	store := pushed(t, engine.Docker(t), definition)
 	podman := engine.Podman(t)
 	serveRegistry(t, podman, store)
