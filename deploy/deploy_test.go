@@ -282,7 +282,7 @@ func TestTableIsWhole(t *testing.T) {
 var inside = map[string]string{
 	"Project": "Version Name Services Processes Files Users OnFailed Container Notes",
 	// Registries, Tag and the like are for who builds.
-	"Container": "Env Labels User WorkingDir Tag Startup SSHDConfig SystemPkgs CopyToRoot Archives Registries MaxLayers Variant",
+	"Container": "Env Labels User WorkingDir Tag Startup SSHDConfig SystemPkgs CopyToRoot Archives FromImage FromImagePos Registries MaxLayers Variant",
 	"Tailscale": "Hostname Tags Pos",
 	"Secret":    "Owner Mode Link Pos",
 	"Dir":       "Mode Owner",
