@@ -58,6 +58,7 @@ type Spec struct {
 	Compression Compression // default: Gzip
 	MaxLayers   int         // default: the project's, else DefaultMaxLayers
 	Epoch       *time.Time  // no time in the image is later; nil: times are the packages' own
+	Plain       []string    // files of this machine that hold secrets as text: copyToRoot must not bring them
 	Labels      map[string]string
 	Annotations map[string]string    // of the manifest
 	More        []project.PackageRef // packages that the farm has beside those of the project

@@ -29,7 +29,7 @@ type copied struct {
 // program in /usr/local/bin, another file at the root. Packages are among the
 // packages of the image, at the root as all of them are.
 func (b *builder) copies() (*copied, error) {
-	c := &collector{b: b, made: map[string]*node{}, sum: sha256.New(), kept: keptOf(b.project, b.spec.Root)}
+	c := &collector{b: b, made: map[string]*node{}, sum: sha256.New(), kept: keptOf(b.project, b.spec.Root, b.spec.Plain)}
 	for _, t := range b.project.Container.CopyToRoot {
 		if err := c.text(t); err != nil {
 			return nil, fmt.Errorf("copyToRoot: %w", err)

@@ -68,10 +68,11 @@ func below(root string, t project.Text) (string, bool) {
 type kept struct {
 	sources    map[string]string // of this machine: which secret is read from it
 	identities map[string]string // of the container: which secret it decrypts
+	plain      []string          // of this machine: they hold secrets as text
 }
 
-func keptOf(p *project.Project, root string) kept {
-	k := kept{map[string]string{}, map[string]string{}}
+func keptOf(p *project.Project, root string, plain []string) kept {
+	k := kept{map[string]string{}, map[string]string{}, plain}
 	for name, s := range p.Secrets {
 		if path, ok := below(root, s.File); ok {
 			k.sources[path] = name
@@ -89,6 +90,9 @@ func keptOf(p *project.Project, root string) kept {
 func (k kept) refuse(from, name string) error {
 	if s, ok := k.sources[from]; ok {
 		return fmt.Errorf("%q is the secret %q, for whoever gets the image\nhint: leave it out, and mount it", "/"+name, s)
+	}
+	if slices.Contains(k.plain, from) {
+		return fmt.Errorf("%q holds secrets in plain text, for whoever gets the image\nhint: leave it out, or name secrets in their place", "/"+name)
 	}
 	if s, ok := k.identities["/"+name]; ok {
 		return fmt.Errorf("%q decrypts the secret %q, which would be inside the image beside it\nhint: leave it out, and mount it", "/"+name, s)

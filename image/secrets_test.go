@@ -111,6 +111,10 @@ func TestSecretsAreRefused(t *testing.T) {
 			p.Secrets["plain"] = project.Secret{File: project.RootPath("/rootfs/etc/plain")}
 			write(t, filepath.Join(s.Root, "rootfs/etc/plain"), []byte("hush-hush"))
 		}, []string{`"/etc/plain" is the secret "plain"`, "mount it"}},
+		"a definition with one": {func(p *project.Project, s *image.Spec) {
+			write(t, filepath.Join(s.Root, "rootfs/src/nix2gpu.nix"), []byte("hush-hush"))
+			s.Plain = []string{filepath.Join(s.Root, "rootfs/src/nix2gpu.nix")}
+		}, []string{`"/src/nix2gpu.nix" holds secrets in plain text`, "leave it out"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := shop()

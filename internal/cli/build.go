@@ -280,7 +280,7 @@ func warning(text string) string {
 // spec is what the images of all platforms have in common.
 func (o *buildOptions) spec(env *Env, l *loaded) (*image.Spec, error) {
 	s := &image.Spec{
-		Project: l.valid, Root: l.root, Recipes: l.recipes(o.variant), Labels: o.labels, Annotations: o.annotations,
+		Project: l.valid, Root: l.root, Plain: l.plain, Recipes: l.recipes(o.variant), Labels: o.labels, Annotations: o.annotations,
 		More: slices.Concat([]project.PackageRef{{Attr: lock.SSHD}}, l.tailscaleRefs(), packages.BareWords(l.project).Refs),
 	}
 	var err error

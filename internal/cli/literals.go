@@ -21,7 +21,8 @@ func (l *loaded) forImage(env *Env) (*loaded, error) {
 	for _, lit := range found {
 		l.warnOfLiteral(env, lit)
 	}
-	for _, c := range catalog.Passwords(l.config.Get("services")) {
+	passwords := catalog.Passwords(l.config.Get("services"))
+	for _, c := range passwords {
 		at := c.Path()[len(l.config.Path()):]
 		path := strings.Join(at, ".")
 		l.warn(env, l.optionPos(at...), path+" is a password in plain text, and the image has it, for whoever gets the image",
@@ -30,6 +31,9 @@ func (l *loaded) forImage(env *Env) (*loaded, error) {
 	l.warnOfPlaces(env)
 	out := *l
 	out.project, out.valid = valid.Project(), valid
+	if len(found)+len(passwords) > 0 {
+		out.plain = l.files
+	}
 	return &out, nil
 }
 

@@ -30,6 +30,7 @@ type loaded struct {
 	none    bool                // the file defines no container
 	python  *wheel.Requirements // nil: it has no python.requirements
 	files   []string            // absolute
+	plain   []string            // of these, those that hold secrets as text, once they were looked for
 
 	container string // its name, also where the user left it out; "" where it has none
 	baked     bool   // it is the one that our image was built from
