@@ -105,16 +105,23 @@ func (r *Result) CountWheels(arch string, containers []string) int {
 	return len(files)
 }
 
-// targetOf is the Python that a container's packages have.
-func targetOf(arch string, list []Package) (wheel.Target, error) {
+// targetOf is the Python that a container's packages have, or the image that it is
+// put on.
+func targetOf(arch string, list []Package, base Base) (wheel.Target, error) {
 	t := wheel.Target{Arch: arch}
-	for _, p := range list {
-		switch p.Name {
+	take := func(name, version string) {
+		switch name {
 		case Python:
-			t.Python = upstream(p.Version)
+			t.Python = upstream(version)
 		case "libc6":
-			t.Glibc = upstream(p.Version)
+			t.Glibc = upstream(version)
 		}
+	}
+	for _, p := range base.Installed {
+		take(p.Name, p.Version)
+	}
+	for _, p := range list { // which are put over those
+		take(p.Name, p.Version)
 	}
 	if err := t.Check(); err != nil {
 		return t, fmt.Errorf("wheels need packages %q and %q of the suite: %w", Python, "libc6", err)
@@ -140,7 +147,7 @@ func upstream(version string) string {
 // everything stays that still fits.
 func (e *ensurer) wheels(ctx context.Context, name, arch string, list []Package) (Wheels, error) {
 	reqs := e.opts.Python[name]
-	t, err := targetOf(arch, list)
+	t, err := targetOf(arch, list, e.opts.Bases[name][arch])
 	if err != nil {
 		return Wheels{}, project.Errors{{Pos: reqs.Pos, Msg: err.Error()}}
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"nix2gpu/debian"
 	"nix2gpu/internal/testkit"
 	"nix2gpu/internal/wheeltest"
 	"nix2gpu/lock"
@@ -216,6 +217,26 @@ func TestWheelsOfAnotherPython(t *testing.T) {
 	data, err := os.ReadFile(d.opts.File)
 	if err != nil || !strings.Contains(string(data), `"file":"a-1.0-cp313-cp313-manylinux_2_17_x86_64.whl"`) || strings.Contains(string(data), "cp311") {
 		t.Errorf("the lock is %s, %v", data, err)
+	}
+}
+
+// On another image its own libraries, and its Python, say which wheels fit.
+func TestWheelsOnABase(t *testing.T) {
+	s := &shelf{t: t, wheels: []wheeltest.Wheel{{Name: "a", Tag: "cp310-cp310-manylinux_2_35_x86_64"}, {Name: "a", Tag: "cp310-cp310-manylinux_2_36_x86_64"}}}
+	d := newDesk(t, "tool 1").want("tool", "python3").withPython(s, "a==1.0\n")
+	d.opts.Believe = true
+	d.opts.Bases = map[string]map[string]lock.Base{"web": {"amd64": {Digest: "sha256:" + strings.Repeat("b", 64), Installed: []debian.Installed{
+		{Name: "libc6", Version: "2.35-0ubuntu3.8", Arch: "amd64"}, {Name: "python3", Version: "3.10.6-1~22.04.1", Arch: "amd64"},
+	}}}}
+	for range 2 { // the second from the file
+		r, err := lock.Ensure(t.Context(), d.opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, target := r.Wheels("web", "amd64")
+		if len(list) != 1 || list[0].File != "a-1.0-cp310-cp310-manylinux_2_35_x86_64.whl" || target.Short() != "3.10" {
+			t.Errorf("for %v: %v", target, list)
+		}
 	}
 }
 
