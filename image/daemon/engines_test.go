@@ -48,19 +48,8 @@ func newWorkshop(t *testing.T, definition string) *workshop {
 		t.Fatal(err)
 	}
 	w.write("nix2gpu.nix", definition)
-	w.write("reg.yml", fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s/registry}}\nhttp: {addr: 127.0.0.1:5000}\n", w.Dir))
 	w.Env = append(w.Env, "PATH="+filepath.Dir(w.binary)+":"+os.Getenv("PATH"), "XDG_CACHE_HOME="+cache)
-	registry := w.StartCommand("docker-registry", "serve", "reg.yml")
-	t.Cleanup(func() {
-		registry.Signal(syscall.SIGKILL) // it has no better end
-		registry.Wait()
-	})
-	if !testkit.Eventually(func() bool {
-		resp, err := w.Client.Get("http://127.0.0.1:5000/v2/")
-		return err == nil && resp.Body.Close() == nil
-	}) {
-		t.Fatalf("docker-registry does not answer:\n%s", registry.Output())
-	}
+	serveRegistry(t, w.Engine)
 	// The engine's network is its own, without a way out: packages are fetched from
 	// here. With lock and cache the same is built there.
 	cmd := exec.Command(w.binary, "build", "-o", "answer.oci")
@@ -69,6 +58,23 @@ func newWorkshop(t *testing.T, definition string) *workshop {
 		t.Fatalf("nix2gpu build: %v\n%s", err, out)
 	}
 	return w
+}
+
+// serveRegistry starts docker-registry beside an engine, at 127.0.0.1:5000.
+func serveRegistry(t *testing.T, e *engine.Engine) {
+	t.Helper()
+	e.Write("reg.yml", fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s/registry}}\nhttp: {addr: 127.0.0.1:5000}\n", e.Dir))
+	registry := e.StartCommand("docker-registry", "serve", "reg.yml")
+	t.Cleanup(func() {
+		registry.Signal(syscall.SIGKILL) // it has no better end
+		registry.Wait()
+	})
+	if !testkit.Eventually(func() bool {
+		resp, err := e.Client.Get("http://127.0.0.1:5000/v2/")
+		return err == nil && resp.Body.Close() == nil
+	}) {
+		t.Fatalf("docker-registry does not answer:\n%s", registry.Output())
+	}
 }
 
 func (w *workshop) write(name, text string) {
