@@ -10,6 +10,7 @@ import (
 
 	"nix2gpu/internal/engine"
 	"nix2gpu/internal/gputest"
+	"nix2gpu/internal/testkit"
 )
 
 // What a GPU program does first: nvidia-smi opens the driver's library by its
@@ -94,6 +95,38 @@ func TestLentGPU(t *testing.T) {
 			e.MustExec("stop", id)
 		})
 	}
+}
+
+// What libnvidia-container has done already is left alone.
+func TestLegacyRuntime(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", gpuServices)
+	s := gputest.New(t, gputest.H100())
+	args := append(s.Docker(gputest.LibDir()), "-v", "/sbin/ldconfig:/usr/sbin/ldconfig:ro", "--entrypoint", "bash", "my-container:latest",
+		"-c", "ldconfig && ln -s libcuda.so.1 "+gputest.LibDir()+"/libcuda.so && exec nix2gpu boot") // ldconfig makes the other links
+	id := e.Container(args...)
+	wantOwn(t, e.WaitLogs(id, "all services healthy"), gpuTranscript)
+	log := e.MustExec("exec", id, "cat", "/var/lib/nix2gpu/boot.log")
+	if !strings.Contains(log, "looked for GPUs") || strings.Contains(log, "linked") || strings.Contains(log, "ran ldconfig") {
+		t.Errorf("the boot log has\n%s", log)
+	}
+}
+
+// A stop while the driver hangs is heeded at once.
+func TestStopWhileNvidiaSMIHangs(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", `{ perSystem.nix2gpu."my-container".services.custom."train" = { enable = true; command = "sleep infinity"; gpu.count = 1; }; }`)
+	s := gputest.New(t, gputest.H100())
+	s.SetMode(gputest.Hang)
+	id := e.Container(append(s.Docker(gputest.LibDir()), "my-container:latest")...)
+	if !testkit.Eventually(func() bool { return strings.Contains(s.Asked(), "--query-gpu") }) {
+		t.Fatal("nvidia-smi was not asked")
+	}
+	e.MustExec("kill", "--signal", "TERM", id)
+	if code := e.ExitCode(id); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	wantOwn(t, e.Logs(id), "[nix2gpu] container initialization starting...\n[nix2gpu] stopped during initialization")
 }
 
 // In a container nvidia-smi tells the host's process numbers: memory is told by

@@ -138,6 +138,10 @@ func (b *boot) run(ctx context.Context) error {
 		ids = nil
 	} else if len(ids) > 0 {
 		refusal, err := preflight(ctx, b.env, b.loaded, b.layout, ids, &upOptions{})
+		if ctx.Err() != nil {
+			say(b.env.Stdout, "stopped during initialization")
+			return nil // as it was asked to
+		}
 		if err != nil {
 			return err
 		}

@@ -105,7 +105,7 @@ func lookHere(ctx context.Context, env *Env, l *loaded) (*session.Refusal, error
 			}
 		}
 	}
-	m := session.Machine{Layout: layout, Root: l.root, Self: self, Environ: env.Environ, GPU: askGPUs(env)}
+	m := session.Machine{Layout: layout, Root: l.root, Self: self, Environ: env.Environ, GPU: askGPUs(ctx, env)}
 	unmet, err := m.Preconditions(l.project, l.project.Select(l.project.Enabled(), false), held)
 	if err != nil || len(unmet) == 0 {
 		return nil, err

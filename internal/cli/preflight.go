@@ -20,11 +20,14 @@ func preflight(ctx context.Context, env *Env, l *loaded, layout rundir.Layout, i
 	if err != nil {
 		return nil, err
 	}
-	m := session.Machine{Layout: layout, Root: l.root, Self: self, Environ: env.Environ, GPU: askGPUs(env)}
+	m := session.Machine{Layout: layout, Root: l.root, Self: self, Environ: env.Environ, GPU: askGPUs(ctx, env)}
 	if err := m.Recover(); err != nil {
 		return nil, err
 	}
 	unmet, err := m.Preconditions(l.project, ids, nil)
+	if ctx.Err() != nil { // what could not be asked to its end says nothing
+		return nil, ctx.Err()
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -14,14 +14,17 @@ import (
 // keeps in the kernel never does.
 const toolGrace = time.Second
 
-// askGPUs asks nvidia-smi, before anything is supervised.
-func askGPUs(env *Env) gpu.Ask {
-	return func(ctx context.Context, args ...string) (string, int, error) {
+// askGPUs asks nvidia-smi, before anything is supervised, until ctx is done.
+func askGPUs(ctx context.Context, env *Env) gpu.Ask {
+	return func(limit context.Context, args ...string) (string, int, error) {
+		limit, cancel := context.WithCancel(limit)
+		defer cancel()
+		defer context.AfterFunc(ctx, cancel)()
 		program, ok := gpu.Find("/", env.Getenv("PATH"))
 		if !ok {
 			return "", 0, gpu.Absent(env.inContainer())
 		}
-		return execTool(ctx, env.Environ, append([]string{program}, args...)...)
+		return execTool(limit, env.Environ, append([]string{program}, args...)...)
 	}
 }
 
