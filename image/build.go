@@ -501,7 +501,7 @@ func (b *builder) farmLayer(ctx context.Context, groups []*group, keys []string,
 	if err != nil {
 		return nil, err
 	}
-	more, wrong := copies.check(s.tree, fixed, b.spec.Arch)
+	more, wrong := copies.check(s, fixed)
 	if wrong != nil {
 		return nil, wrong
 	}

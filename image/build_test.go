@@ -580,6 +580,39 @@ func TestCopyToRoot(t *testing.T) {
 	}
 }
 
+// A program of the user's that cannot begin in the image is refused, with the cure.
+func TestCopiedProgramsBegin(t *testing.T) {
+	const loader = "/lib64/ld-linux-x86-64.so.2"
+	p := shop()
+	p.Container.CopyToRoot = []project.Text{project.RootPath("/app")}
+	s := spec(t, p)
+	write := func(content string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(s.Root, "app"), []byte(content), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fails := func(want string) {
+		t.Helper()
+		want = "copyToRoot: \"/usr/local/bin/app\" needs " + want + ", which the image has not\nhint: add the packages that have it to systemPackages, or link the program statically"
+		if _, err := image.Build(t.Context(), s); err == nil || err.Error() != want {
+			t.Errorf("got %v\nwant %s", err, want)
+		}
+	}
+	write(program(t, loader, "", "", "libc.so.6"))
+	fails(`the loader "/lib64/ld-linux-x86-64.so.2"`)
+	s.Packages = append(s.Packages, packaged(t, debtest.Deb{Name: "libc6", Arch: "amd64", Entries: []debtest.Entry{
+		debtest.Exec("lib64/ld-linux-x86-64.so.2", "l"), debtest.File("lib/x86_64-linux-gnu/libc.so.6", "c"), debtest.File("opt/app/lib/libown.so", "o"),
+	}}))
+	build(t, s)
+	write(program(t, loader, "", "", "libc.so.6", "libown.so", "libmissing.so.2"))
+	fails(`the library "libown.so", the library "libmissing.so.2"`)
+	write(program(t, loader, "", "$ORIGIN/../../../opt/app/lib", "libc.so.6", "libown.so", "libcuda.so.1")) // the last is lent
+	build(t, s)
+	write(program(t, "", "", "", "libmissing.so.2")) // nobody executes a library
+	build(t, s)
+}
+
 // What a definition names and the image has not is a warning.
 func TestMissingPrograms(t *testing.T) {
 	p := shop()

@@ -201,8 +201,9 @@ func (c *collector) add(n *node) error {
 }
 
 // check looks at the copied files beside what the image has: a folder cannot
-// take the place of a file, and a program needs its loader.
-func (c *copied) check(t *tree, fixed []*node, arch string) (warnings []string, err error) {
+// take the place of a file, and a program that cannot begin is no program.
+func (c *copied) check(s *system, fixed []*node) (warnings []string, err error) {
+	t := s.tree
 	for _, n := range fixed {
 		t.put(fact{Path: n.Name, Kind: n.Kind, Mode: n.Mode, Link: n.Link})
 	}
@@ -220,66 +221,94 @@ func (c *copied) check(t *tree, fixed []*node, arch string) (warnings []string, 
 	for _, n := range c.nodes {
 		t.put(fact{Path: n.Name, Kind: n.Kind, Mode: n.Mode, Link: n.Link})
 	}
+	var wrong []error
 	for _, n := range c.nodes {
 		if n.Kind != deb.File || n.Open == nil || n.Mode&0o111 == 0 {
 			continue
 		}
-		text, err := missingLoader(n, t, arch)
+		odd, lacks, err := c.begins(n, s)
 		if err != nil {
 			return nil, fmt.Errorf("copyToRoot: %q: %w", "/"+n.Name, err)
 		}
-		if text != "" {
-			warnings = append(warnings, fmt.Sprintf("copyToRoot: %q %s", "/"+n.Name, text))
+		if odd != "" {
+			warnings = append(warnings, fmt.Sprintf("copyToRoot: %q %s", "/"+n.Name, odd))
 		}
+		if len(lacks) > 0 {
+			wrong = append(wrong, fmt.Errorf("copyToRoot: %q needs %s, which the image has not", "/"+n.Name, strings.Join(lacks, ", ")))
+		}
+	}
+	if len(wrong) > 0 {
+		return nil, fmt.Errorf("%w\nhint: add the packages that have it to systemPackages, or link the program statically", errors.Join(wrong...))
 	}
 	return warnings, nil
 }
 
-// missingLoader says what an executable needs before it can begin, and the image
-// has not: the loader of an ELF file, or the interpreter of a script.
-func missingLoader(n *node, t *tree, arch string) (string, error) {
+// begins says what an executable needs before it can begin and the image lacks:
+// the loader and the libraries of an ELF file. What a script is run by, and a
+// program for another machine, is merely odd: a folder may have more than is used.
+func (c *copied) begins(n *node, s *system) (odd string, lacks []string, err error) {
 	r, err := n.Open()
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	defer r.Close()
 	at, ok := r.(io.ReaderAt)
 	if !ok {
-		return "", errors.New("it cannot be read in parts")
+		return "", nil, errors.New("it cannot be read in parts")
 	}
 	var head [256]byte
 	size, err := at.ReadAt(head[:], 0)
 	if err != nil && err != io.EOF {
-		return "", err
+		return "", nil, err
 	}
 	if line, ok := strings.CutPrefix(string(head[:size]), "#!"); ok {
 		line, _, _ = strings.Cut(line, "\n")
-		if words := strings.Fields(line); len(words) > 0 && !t.has(words[0]) {
-			return fmt.Sprintf("is run by %q, which the image has not", words[0]), nil
+		if words := strings.Fields(line); len(words) > 0 && !s.tree.has(words[0]) {
+			return fmt.Sprintf("is run by %q, which the image has not", words[0]), nil, nil
 		}
-		return "", nil
+		return "", nil, nil
 	}
 	e, err := elf.NewFile(at)
 	if err != nil {
-		return "", nil // of no kind that is known here
+		return "", nil, nil // of no kind that is known here
 	}
 	defer e.Close()
-	if machine, _, err := ldFlags(arch); err != nil || e.Machine != machine {
-		return fmt.Sprintf("is a program for %s, and the image is for %s", e.Machine, arch), err
+	if machine, _, err := ldFlags(s.arch); err != nil || e.Machine != machine {
+		return fmt.Sprintf("is a program for %s, and the image is for %s", e.Machine, s.arch), nil, err
 	}
-	for _, p := range e.Progs {
-		if p.Type != elf.PT_INTERP || p.Filesz > 4096 {
-			continue
-		}
-		name := make([]byte, p.Filesz)
-		if _, err := p.ReadAt(name, 0); err != nil {
-			return "", err
-		}
-		if loader := strings.TrimRight(string(name), "\x00"); !t.has(loader) {
-			return fmt.Sprintf("needs the loader %q, which the image has not", loader), nil
+	found, err := nodeNeeds(n) // by what the loader reads: sections may be stripped
+	if err != nil || found == nil || found.Loader == "" {
+		return "", nil, err // static, or a library
+	}
+	if !s.tree.has(found.Loader) {
+		return "", []string{fmt.Sprintf("the loader %q", found.Loader)}, nil // and what that would look for says nothing
+	}
+	for _, lib := range found.Libs {
+		if !c.has(s, n, lib, found.Dirs) {
+			lacks = append(lacks, fmt.Sprintf("the library %q", lib))
 		}
 	}
-	return "", nil
+	return "", lacks, nil
+}
+
+// has reports whether a program finds a library: in the folders that it names, in
+// those of the loader, or among the user's own files, which a variable may lead to.
+// Those of NVIDIA's driver come from the host.
+func (c *copied) has(s *system, n *node, lib string, first []string) bool {
+	if isOfDriver(lib) || slices.ContainsFunc(c.nodes, func(other *node) bool { return path.Base(other.Name) == path.Base(lib) }) {
+		return true
+	}
+	if strings.Contains(lib, "/") {
+		return s.tree.has(lib)
+	}
+	conf := s.texts(func(name string) bool { return path.Dir(name) == "etc/ld.so.conf.d" })
+	for _, dir := range slices.Concat(first, ldFolders(append(conf, cudaConf(s)), s.arch)) {
+		dir = strings.NewReplacer("${ORIGIN}", path.Dir("/"+n.Name), "$ORIGIN", path.Dir("/"+n.Name)).Replace(dir)
+		if s.tree.has(path.Join(dir, lib)) {
+			return true
+		}
+	}
+	return false
 }
 
 // mergeNodes puts the user's nodes over ours.
