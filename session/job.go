@@ -27,6 +27,7 @@ type Job struct {
 	Definition string                // as messages call it
 	Socket     string                // as it was named
 	Detached   bool                  // nobody reads our stdout
+	Once       bool                  // one that was faster is enough: nobody follows it
 	LogJSON    bool
 	Color      string // labels, never; empty: what services print passes
 	// Reload evaluates the definition again: arguments of our own program that

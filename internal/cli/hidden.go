@@ -126,7 +126,13 @@ func runSupervise(ctx context.Context, env *Env, args []string) error {
 	renv.Socket = cmp.Or(j.Socket, renv.Socket)
 	layout := rundir.Locate(renv, j.Container, j.Root)
 	return untilOurs(ctx, layout,
-		func(ctx context.Context) error { return followHere(ctx, env, j, layout) },
+		func(ctx context.Context) error {
+			if j.Once {
+				say(env.Stdout, "already running as pid %d", layout.Holder())
+				return nil
+			}
+			return followHere(ctx, env, j, layout)
+		},
 		func(ctx context.Context) error { return supervise(ctx, env, j, session.Options{Guard: guard}) })
 }
 
