@@ -4,6 +4,8 @@
 #
 #   nix2gpu up        then: curl http://127.0.0.1:8080/
 {
+  systemPackages = [ pkgs.python3 ];   # for the program, in an image
+
   services.custom."app" = {
     enable = true;
     command = "my-app";

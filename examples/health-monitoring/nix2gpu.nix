@@ -3,6 +3,8 @@
 #
 #   nix2gpu up        then: nix2gpu status monitored-service
 {
+  systemPackages = [ pkgs.python3 ];   # for the program, in an image
+
   services.custom."monitored-service" = {
     enable = true;
     command = "web-server --port 8080";

@@ -2,7 +2,7 @@
 #
 #   nix2gpu up        then: curl http://127.0.0.1:8080/
 {
-  systemPackages = [ pkgs.postgresql ];   # psql, for the programs
+  systemPackages = [ pkgs.postgresql pkgs.python3 ];   # psql and python3, for the programs
 
   services = {
     postgresql."db" = {

@@ -3,6 +3,8 @@
 #
 #   nix2gpu up        then: nix2gpu logs memory-intensive
 {
+  systemPackages = [ pkgs.python3 ];   # for the program, in an image
+
   services.custom."memory-intensive" = {
     enable = true;
     command = "big-ml-model --memory-limit 8G";

@@ -2,6 +2,8 @@
 #
 #   nix2gpu up        then, several times: curl http://127.0.0.1:8080/
 {
+  systemPackages = [ pkgs.python3 ];   # for the program, in an image
+
   services = {
     custom."worker-1" = {
       enable = true;
