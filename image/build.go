@@ -62,6 +62,7 @@ type Spec struct {
 	Labels      map[string]string
 	Annotations map[string]string    // of the manifest
 	More        []project.PackageRef // packages that the farm has beside those of the project
+	Stand       map[string][]string  // the packages that attributes stand for, where Debian has none
 
 	Cache string // the folder of the cache
 	// Progress is told of each layer that has to be made, when that begins and ends:
@@ -479,6 +480,9 @@ func (b *builder) programLayer(context.Context, []*group, []string, *copied) (*L
 func (b *builder) farmLayer(ctx context.Context, groups []*group, keys []string, copies *copied) (*Layer, error) {
 	wanted := wantedBy(b.project, b.spec.More)
 	parts := farmInputs(b.project, wanted)
+	for _, attr := range slices.Sorted(maps.Keys(b.spec.Stand)) {
+		parts = append(parts, fmt.Sprintf("%s %q", attr, b.spec.Stand[attr]))
+	}
 	archives := b.archives()
 	for _, name := range slices.Sorted(maps.Keys(archives)) {
 		parts = append(parts, fmt.Sprintf("%s %q", name, archives[name].Bin))
@@ -497,7 +501,7 @@ func (b *builder) farmLayer(ctx context.Context, groups []*group, keys []string,
 	if err != nil {
 		return nil, err
 	}
-	nodes, warnings, err := farm(b.project, wanted, s.tree, s.packages, archives)
+	nodes, warnings, err := farm(b.project, wanted, s.tree, s.packages, b.spec.Stand, archives)
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ const linksDir = "opt/nix2gpu/bin"
 // farm makes the folder of each package that the project names, as a machine has
 // it while it runs the project: bakedDir/<attr>/bin/<program>. What a
 // text names and no folder has is a warning.
-func farm(p *project.Project, wanted []project.PackageRef, t *tree, all []*packageFacts, archives map[string]*packages.Archive) (nodes []*node, warnings []string, err error) {
+func farm(p *project.Project, wanted []project.PackageRef, t *tree, all []*packageFacts, stand map[string][]string, archives map[string]*packages.Archive) (nodes []*node, warnings []string, err error) {
 	owned := ownedPrograms(all)
 	root := strings.TrimPrefix(bakedDir, "/")
 	nodes = append(nodes, dir(root, 0o755))
@@ -37,6 +37,9 @@ func farm(p *project.Project, wanted []project.PackageRef, t *tree, all []*packa
 	folders := map[string]map[string]string{}
 	for _, ref := range wanted {
 		row := packages.Lookup(ref.Attr)
+		if names, ok := stand[ref.Attr]; ok {
+			row.Debian = names
+		}
 		var links map[string]string
 		ok := true
 		if a := archives[ref.Attr]; a != nil {

@@ -162,7 +162,7 @@ func (b *builder) choose(ctx context.Context, facts []*packageFacts, wanted []pr
 		c.dirs = append(c.dirs, strings.TrimPrefix(folder, "/"))
 	}
 	archives := b.archives()
-	nodes, _, err := farm(b.project, wanted, s.tree, s.packages, archives)
+	nodes, _, err := farm(b.project, wanted, s.tree, s.packages, b.spec.Stand, archives)
 	if err != nil {
 		return nil, err
 	}

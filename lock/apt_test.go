@@ -121,10 +121,11 @@ func TestLockIsApts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wants, _, err := lock.Wants(example.Project, lock.Sources{})
+	needs, err := lock.FindNeeds(example.Project, lock.Brought{Suite: "bookworm"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	wants := needs.Wants
 	arches := []string{"amd64", "arm64"}
 	locked, err := lock.Ensure(t.Context(), lock.Options{
 		File: filepath.Join(t.TempDir(), lock.Name), Arches: arches, Wants: map[string][]lock.Want{"web": wants}, Index: client.Index,

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A Change is what happened to a package of the lock, or to an archive: then Arch
-// is "", Name its URL, and digests stand for versions.
+// A Change is what happened to a package of the lock; without Arch to an archive,
+// whose Name is its URL, or a key: then digests and fingerprints stand for versions.
 type Change struct {
 	Arch, Name string
 	From, To   string // versions; From is "" for a new package, To for one that left
@@ -19,11 +19,11 @@ func (c Change) String() string {
 	if c.Arch == "" {
 		switch {
 		case c.From == "":
-			return fmt.Sprintf("+ %s sha256:%s", c.Name, c.To)
+			return fmt.Sprintf("+ %s %s", c.Name, c.To)
 		case c.To == "":
-			return fmt.Sprintf("- %s sha256:%s", c.Name, c.From)
+			return fmt.Sprintf("- %s %s", c.Name, c.From)
 		}
-		return fmt.Sprintf("~ %s sha256:%s -> sha256:%s", c.Name, c.From, c.To)
+		return fmt.Sprintf("~ %s %s -> %s", c.Name, c.From, c.To)
 	}
 	switch {
 	case c.From == "":
@@ -61,20 +61,34 @@ func changes(old, now *File) []Change {
 			}
 		}
 	}
-	for _, a := range old.Archives {
-		switch b := now.archive(a.URL); {
-		case b == nil:
-			out = append(out, Change{Name: a.URL, From: a.SHA256})
-		case b.SHA256 != a.SHA256:
-			out = append(out, Change{Name: a.URL, From: a.SHA256, To: b.SHA256})
-		}
-	}
-	for _, a := range now.Archives {
-		if old.archive(a.URL) == nil {
-			out = append(out, Change{Name: a.URL, To: a.SHA256})
-		}
-	}
+	out = append(out, others(old.others(), now.others())...)
 	slices.SortStableFunc(out, func(a, b Change) int { return cmp.Or(cmpStrings(a.Name, b.Name), cmpStrings(a.Arch, b.Arch)) })
+	return out
+}
+
+// others is what the file has beside packages, by the name that changes give it.
+func (f *File) others() map[string]string {
+	out := map[string]string{}
+	for _, a := range f.Archives {
+		out[a.URL] = "sha256:" + a.SHA256
+	}
+	for _, k := range f.Keys {
+		out["key of "+k.Source] = strings.Join(k.Fingerprints, ", ")
+	}
+	return out
+}
+
+func others(old, now map[string]string) (out []Change) {
+	for name, value := range old {
+		if now[name] != value {
+			out = append(out, Change{Name: name, From: value, To: now[name]})
+		}
+	}
+	for name, value := range now {
+		if _, ok := old[name]; !ok {
+			out = append(out, Change{Name: name, To: value})
+		}
+	}
 	return out
 }
 

@@ -51,6 +51,8 @@ type Options struct {
 	// Bases are the images that containers are put on, by their names and by
 	// architecture.
 	Bases map[string]map[string]Base
+	// Keys are those of all sources; see [Keys].
+	Keys []Key
 	// Index reads what can be had; see [repo.Client.Index].
 	Index func(ctx context.Context, arch string) (*debian.Index, []repo.Origin, error)
 	// Python are the wheels of containers that have some, by its name. With Believe
@@ -139,6 +141,7 @@ func Ensure(ctx context.Context, opts Options) (*Result, error) {
 	if err := e.containers(ctx); err != nil {
 		return nil, err
 	}
+	now.Keys = e.keys()
 	r := &Result{Changes: append(changes(old, now), wheelChanges(old, now)...), file: now}
 	data := now.Encode()
 	if !fresh && string(data) == string(old.Encode()) {
@@ -152,6 +155,19 @@ func Ensure(ctx context.Context, opts Options) (*Result, error) {
 	}
 	r.Wrote = true
 	return r, nil
+}
+
+// keys are those of the sources that are named, and of the lock's others unless
+// there are no others.
+func (e *ensurer) keys() []Key {
+	out := slices.Clone(e.opts.Keys)
+	for _, k := range e.old.Keys {
+		if !e.opts.All && !slices.ContainsFunc(out, func(have Key) bool { return have.Source == k.Source }) {
+			out = append(out, k)
+		}
+	}
+	slices.SortFunc(out, func(a, b Key) int { return cmpStrings(a.Source, b.Source) })
+	return out
 }
 
 // orContainers says what changes when no package does.

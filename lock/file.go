@@ -9,8 +9,10 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 
 	"nix2gpu/debian"
+	"nix2gpu/debian/repo"
 	"nix2gpu/safefile"
 )
 
@@ -32,6 +34,14 @@ type File struct {
 	// Wheels are those of containers that have python.requirements, by container,
 	// then by architecture.
 	Wheels map[string]map[string]Wheels
+	Keys   []Key // sorted by source, each once
+}
+
+// A Key is what the index of an apt source is to be signed by.
+type Key struct {
+	Source       string   `json:"source"`
+	Fingerprints []string `json:"fingerprints"`
+	Key          string   `json:"key"` // in ASCII armour
 }
 
 // An Archive is a file that its vendor publishes, as it was when somebody
@@ -81,6 +91,7 @@ type wire struct {
 	Packages   map[string][]Package            `json:"packages"`
 	Archives   []Archive                       `json:"archives,omitempty"`
 	Wheels     map[string]map[string]Wheels    `json:"wheels"`
+	Keys       []Key                           `json:"keys,omitempty"`
 }
 
 // Decode reads a lock file. It is believed as far as its digests go; names and
@@ -104,7 +115,7 @@ func Decode(data []byte) (*File, error) {
 	if _, err := d.Token(); err != io.EOF {
 		return nil, errors.New("no lock file: more stands behind its end")
 	}
-	f := &File{Suite: w.Suite, Indexes: w.Indexes, Containers: w.Containers, Packages: w.Packages, Archives: w.Archives, Wheels: w.Wheels}
+	f := &File{Suite: w.Suite, Indexes: w.Indexes, Containers: w.Containers, Packages: w.Packages, Archives: w.Archives, Wheels: w.Wheels, Keys: w.Keys}
 	return f, f.check()
 }
 
@@ -148,6 +159,18 @@ func (f *File) check() error {
 					return bad(fmt.Errorf("it needs %q, which is missing", need))
 				}
 			}
+		}
+	}
+	for i, k := range f.Keys {
+		if i > 0 && k.Source <= f.Keys[i-1].Source {
+			return fmt.Errorf("the key of %q must stand behind that of %q: the list is sorted, each source once", k.Source, f.Keys[i-1].Source)
+		}
+		ring, err := repo.NewKeyring([]byte(k.Key))
+		if err != nil {
+			return fmt.Errorf("the key of %q: %w", k.Source, err)
+		}
+		if prints, err := ring.Fingerprints(); err != nil || !slices.Equal(prints, k.Fingerprints) {
+			return fmt.Errorf("the key of %q is %s, and not %s", k.Source, strings.Join(prints, ", "), strings.Join(k.Fingerprints, ", "))
 		}
 	}
 	for i, a := range f.Archives {
@@ -206,6 +229,18 @@ func (f *File) find(arch, name string) *Package {
 		return nil
 	}
 	return &list[i]
+}
+
+// key is the locked key of that source; nil when there is none.
+func (f *File) key(source string) *Key {
+	if f == nil {
+		return nil
+	}
+	i := slices.IndexFunc(f.Keys, func(k Key) bool { return k.Source == source })
+	if i < 0 {
+		return nil
+	}
+	return &f.Keys[i]
 }
 
 // archive is the locked file of that URL; nil when there is none.
@@ -268,6 +303,10 @@ func (f *File) Encode() []byte {
 	if len(f.Archives) > 0 {
 		b.WriteString(",\n  \"archives\": ")
 		list("  ", "[", "]", len(f.Archives), func(i int) { b.Write(line(f.Archives[i])) })
+	}
+	if len(f.Keys) > 0 {
+		b.WriteString(",\n  \"keys\": ")
+		list("  ", "[", "]", len(f.Keys), func(i int) { b.Write(line(f.Keys[i])) })
 	}
 	f.encodeWheels(list, func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }, line)
 	b.WriteString("\n}\n")

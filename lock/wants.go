@@ -3,6 +3,7 @@ package lock
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"nix2gpu/packages"
 	"nix2gpu/project"
@@ -11,90 +12,150 @@ import (
 // SSHD is what lets in whoever has a key: every image has it.
 const SSHD = "openssh"
 
-// Sources are what a container's definition brings beside Debian's packages.
-type Sources struct {
-	// Packages are those of its apt sources, by the attribute that stands for them.
-	Packages map[string][]string
+// Brought is what a container's definition brings beside Debian's packages.
+type Brought struct {
+	Suite    string // of Debian
+	Sources  []packages.AptSource
 	Archives []packages.Archive
 	Wheels   []string // the projects of its python.requirements
 }
 
-// named are the packages of the image of a container, by attribute.
-func named(p *project.Project) []project.PackageRef {
-	refs := packages.Needed(p, p.Select(p.Enabled(), false)...)
-	refs = append(refs, packages.BareWords(p).Refs...)
+// named are the packages of the image of a container, by attribute, and those of
+// them that are in the image beside what its services and the container name.
+func named(p *project.Project) (all, more []project.PackageRef) {
+	more = append([]project.PackageRef{{Attr: SSHD}}, packages.BareWords(p).Refs...)
+	if t := p.Container.Tailscale; t != nil && !copies(p, "tailscaled") {
+		more = append(more, project.PackageRef{Attr: packages.Tailscale, Pos: t.Pos})
+	}
+	all = append(packages.Needed(p, p.Select(p.Enabled(), false)...), more...)
 	if set := p.Container.CUDA; set != "" {
 		for _, part := range packages.CUDARuntime(set) {
-			refs = append(refs, project.PackageRef{Attr: set + "." + part, Pos: p.Container.CUDAPos})
+			all = append(all, project.PackageRef{Attr: set + "." + part, Pos: p.Container.CUDAPos})
 		}
 	}
-	if t := p.Container.Tailscale; t != nil {
-		refs = append(refs, project.PackageRef{Attr: packages.Tailscale, Pos: t.Pos})
-	}
-	return append(refs, project.PackageRef{Attr: SSHD})
+	return all, more
+}
+
+// copies reports whether copyToRoot names a program.
+func copies(p *project.Project, program string) bool {
+	return slices.ContainsFunc(p.Container.CopyToRoot, func(t project.Text) bool { return strings.HasSuffix(t.String(), "/"+program) })
 }
 
 // Recipes are those by which the image of a container leaves out parts of its
 // packages, unless its variant has all of them.
-func Recipes(p *project.Project) []packages.Recipe { return packages.Recipes(named(p)) }
+func Recipes(p *project.Project) []packages.Recipe {
+	all, _ := named(p)
+	return packages.Recipes(all)
+}
 
-// Wants lists the Debian packages that the image of a container needs: those of
-// its enabled services, of the container around them, and of every image; and the
-// archives that it needs. The error, [project.Errors], names all attributes that
-// nothing stands for.
-func Wants(p *project.Project, sources Sources) ([]Want, []packages.Archive, error) {
-	refs := named(p)
-	var wants []Want
-	var archives []packages.Archive
-	var wrong project.Errors
-	seen := map[string]bool{}
-	add := func(w Want) {
-		if !seen[w.Name] {
-			seen[w.Name] = true
-			wants = append(wants, w)
-		}
+// Needs is what the image of a container needs.
+type Needs struct {
+	Wants    []Want
+	Archives []packages.Archive
+	// Sources are the definition's, and those of vendors that the table names.
+	Sources []packages.AptSource
+	// Stand are the packages that attributes stand for, where Debian has none.
+	Stand map[string][]string
+	// More are the attributes that others do not run without, and those of every image.
+	More []project.PackageRef
+}
+
+// FindNeeds lists what the image of a container needs: for its enabled services,
+// for the container around them, and for every image. The error, [project.Errors],
+// names all attributes that nothing stands for.
+func FindNeeds(p *project.Project, brought Brought) (*Needs, error) {
+	n := &Needs{Stand: map[string][]string{}}
+	for _, s := range brought.Sources {
+		n.Sources = append(n.Sources, s.Completed(brought.Suite))
 	}
-	for _, ref := range refs {
-		if i := slices.IndexFunc(sources.Archives, func(a packages.Archive) bool { return a.Attr == ref.Attr }); i >= 0 {
-			if a := sources.Archives[i]; !slices.ContainsFunc(archives, func(b packages.Archive) bool { return a.Attr == b.Attr }) {
-				archives = append(archives, a)
+	queue, more := named(p)
+	n.More = more
+	seen := map[string]bool{}
+	var wrong project.Errors
+	for len(queue) > 0 {
+		ref := queue[0]
+		queue = queue[1:]
+		if seen[ref.Attr] {
+			continue
+		}
+		seen[ref.Attr] = true
+		if err := n.find(ref, brought); err != nil {
+			wrong = append(wrong, err)
+			continue
+		}
+		for _, attr := range packages.Lookup(ref.Attr).Needs {
+			if !seen[attr] {
+				more := project.PackageRef{Attr: attr, Pos: ref.Pos}
+				queue, n.More = append(queue, more), append(n.More, more)
 			}
-			continue
-		}
-		row := packages.Lookup(ref.Attr)
-		if named, ok := sources.Packages[ref.Attr]; ok {
-			for _, name := range named {
-				add(Want{Name: name, Attr: ref.Attr, Pos: ref.Pos})
-			}
-			continue
-		}
-		if ref.Attr == packages.Tailscale && p.Container.Tailscale != nil {
-			continue // the build warns, and services go on without
-		}
-		if row.Wheel != "" && slices.Contains(sources.Wheels, row.Wheel) {
-			continue
-		}
-		if row.Wheel != "" {
-			wrong = append(wrong, &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: Debian has no package of it", ref.Attr),
-				Hint: fmt.Sprintf("it comes as a wheel: name %q, and what it needs, in a file, and the file by python.requirements = ./requirements.txt; see %s", row.Wheel, row.From)})
-			continue
-		}
-		if row.From != "" {
-			wrong = append(wrong, &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: Debian has no package of it", ref.Attr),
-				Hint: fmt.Sprintf("name a repository that has it by aptSources.%s = { url; suite; components; key; }, or its file by archives.%s = { url; sha256; }; see %s", ref.Attr, ref.Attr, row.From)})
-			continue
-		}
-		for _, name := range row.Debian {
-			add(Want{Name: name, Attr: ref.Attr, Pos: ref.Pos, Admits: row.Admits})
 		}
 	}
 	for _, name := range packages.Base() {
-		add(Want{Name: name})
+		n.add(Want{Name: name})
 	}
 	if len(wrong) > 0 {
-		return nil, nil, wrong
+		return nil, wrong
 	}
-	return wants, archives, nil
+	return n, nil
+}
+
+func (n *Needs) add(w Want) {
+	if !slices.ContainsFunc(n.Wants, func(have Want) bool { return have.Name == w.Name }) {
+		n.Wants = append(n.Wants, w)
+	}
+}
+
+// find adds what one attribute stands for: the definition's own word, else the
+// vendor's that the table names, else Debian's package.
+func (n *Needs) find(ref project.PackageRef, brought Brought) *project.Error {
+	attr, row := ref.Attr, packages.Lookup(ref.Attr)
+	if i := slices.IndexFunc(brought.Archives, func(a packages.Archive) bool { return a.Attr == attr }); i >= 0 {
+		n.Archives = append(n.Archives, brought.Archives[i])
+		return nil
+	}
+	named := func(name string) int {
+		return slices.IndexFunc(n.Sources, func(s packages.AptSource) bool { return s.Name == name })
+	}
+	switch {
+	case named(attr) >= 0:
+		n.Stand[attr] = n.Sources[named(attr)].Packages
+	case row.Source != "":
+		if named(row.Source) < 0 {
+			s, _ := packages.VendorSource(row.Source, brought.Suite)
+			s.Packages, s.Pos = row.Vendor, ref.Pos
+			switch {
+			case len(s.URL) == 0:
+				return &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: %s has no packages for %s", attr, s.Name, brought.Suite),
+					Hint: fmt.Sprintf("name a repository that has, and its key: aptSources.%s = { url; key; }", s.Name)}
+			case len(s.Fingerprints) == 0:
+				return &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: nobody has told whose key signs the repository of %s", attr, s.Name),
+					Hint: fmt.Sprintf("give it by aptSources.%s.key; see %s", s.Name, row.From)}
+			}
+			n.Sources = append(n.Sources, s)
+		}
+		n.Stand[attr] = row.Vendor
+	case row.Archive != nil:
+		a := *row.Archive
+		a.Pos = ref.Pos
+		n.Archives = append(n.Archives, a)
+		return nil
+	case row.Wheel != "" && slices.Contains(brought.Wheels, row.Wheel):
+		return nil
+	case row.Wheel != "":
+		return &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: Debian has no package of it", attr),
+			Hint: fmt.Sprintf("it comes as a wheel: name %q, and what it needs, in a file, and the file by python.requirements = ./requirements.txt; see %s", row.Wheel, row.From)}
+	case row.From != "":
+		return &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: Debian has no package of it", attr),
+			Hint: fmt.Sprintf("name a repository that has it by aptSources.%s = { url; suite; components; key; }, or its file by archives.%s = { url; sha256; }; see %s", attr, attr, row.From)}
+	}
+	names := row.Debian
+	if stand, ok := n.Stand[attr]; ok {
+		names = stand
+	}
+	for _, name := range names {
+		n.add(Want{Name: name, Attr: attr, Pos: ref.Pos, Admits: row.Admits})
+	}
+	return nil
 }
 
 // ofDriver says why an image has no part of NVIDIA's driver.

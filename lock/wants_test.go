@@ -21,10 +21,11 @@ func TestWants(t *testing.T) {
 		},
 		Container: project.Container{SystemPkgs: []project.PackageRef{{Attr: "python3"}, {Attr: "some-debian-package"}}},
 	}
-	wants, _, err := lock.Wants(p, lock.Sources{})
+	needs, err := lock.FindNeeds(p, lock.Brought{Suite: "bookworm"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	wants := needs.Wants
 	got := map[string]lock.Want{}
 	for _, w := range wants {
 		if _, twice := got[w.Name]; twice {
@@ -43,10 +44,34 @@ func TestWants(t *testing.T) {
 	if !slices.ContainsFunc(wants, func(w lock.Want) bool { return w.Attr == "postgresql" && w.Pos.Line == 3 }) {
 		t.Errorf("postgresql without its place: %v", wants)
 	}
-	p.Container.SystemPkgs = []project.PackageRef{{Attr: "grafana", Pos: project.Pos{File: "f.nix", Line: 9, Col: 1}}, {Attr: "tailscale"}}
-	_, _, err = lock.Wants(p, lock.Sources{})
-	want := "f.nix:9:1: package \"grafana\" cannot be put into an image: Debian has no package of it\n  hint: name a repository that has it by aptSources.grafana = { url; suite; components; key; }, or its file by archives.grafana = { url; sha256; }; see https://grafana.com/docs/grafana/latest/setup-grafana/installation/\n" +
-		"package \"tailscale\" cannot be put into an image: Debian has no package of it\n  hint: name a repository that has it by aptSources.tailscale = { url; suite; components; key; }, or its file by archives.tailscale = { url; sha256; }; see https://tailscale.com/download/linux"
+	// What Debian has not comes from the vendor that the table names, with what it
+	// needs; one whose key nobody has told, and one that nobody has, are refused.
+	p.Container.SystemPkgs = []project.PackageRef{{Attr: "loki"}, {Attr: "clickhouse"}, {Attr: "apacheKafka"}}
+	if needs, err = lock.FindNeeds(p, lock.Brought{Suite: "bookworm"}); err != nil {
+		t.Fatal(err)
+	}
+	var sources, names []string
+	for _, s := range needs.Sources {
+		sources = append(sources, s.Name)
+	}
+	for _, w := range needs.Wants {
+		names = append(names, w.Name)
+	}
+	if slices.Sort(sources); !slices.Equal(sources, []string{"clickhouse", "grafana"}) {
+		t.Errorf("sources are %q", sources)
+	}
+	for _, name := range []string{"loki", "promtail", "clickhouse-server", "clickhouse-client", "default-jre-headless"} {
+		if !slices.Contains(names, name) {
+			t.Errorf("%q is not wanted: %q", name, names)
+		}
+	}
+	if len(needs.Archives) != 1 || needs.Archives[0].Attr != "apacheKafka" || slices.Contains(names, "apachekafka") {
+		t.Errorf("archives are %v", needs.Archives)
+	}
+	p.Container.SystemPkgs = []project.PackageRef{{Attr: "mongodb", Pos: project.Pos{File: "f.nix", Line: 9, Col: 1}}, {Attr: "ollama"}}
+	_, err = lock.FindNeeds(p, lock.Brought{Suite: "bookworm"})
+	want := "f.nix:9:1: package \"mongodb\" cannot be put into an image: nobody has told whose key signs the repository of mongodb\n  hint: give it by aptSources.mongodb.key; see https://www.mongodb.com/docs/manual/installation/\n" +
+		"package \"ollama\" cannot be put into an image: Debian has no package of it\n  hint: name a repository that has it by aptSources.ollama = { url; suite; components; key; }, or its file by archives.ollama = { url; sha256; }; see https://ollama.com/download"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
@@ -54,31 +79,43 @@ func TestWants(t *testing.T) {
 	p.Container.SystemPkgs = []project.PackageRef{{Attr: "mlflow-server", Pos: project.Pos{File: "f.nix", Line: 9, Col: 1}}}
 	want = "f.nix:9:1: package \"mlflow-server\" cannot be put into an image: Debian has no package of it\n" +
 		"  hint: it comes as a wheel: name \"mlflow\", and what it needs, in a file, and the file by python.requirements = ./requirements.txt; see https://mlflow.org"
-	if _, _, err := lock.Wants(p, lock.Sources{}); err == nil || err.Error() != want {
+	if _, err := lock.FindNeeds(p, lock.Brought{}); err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
-	if _, _, err := lock.Wants(p, lock.Sources{Wheels: []string{"mlflow"}}); err != nil {
+	if _, err := lock.FindNeeds(p, lock.Brought{Wheels: []string{"mlflow"}}); err != nil {
 		t.Error(err)
 	}
 }
 
-// Tailscale comes from what the definition brings; without that an image does
-// without it.
+// Tailscale comes from its vendor, unless the definition brings it.
 func TestWantsOfATailnet(t *testing.T) {
 	p := &project.Project{Container: project.Container{Tailscale: &project.Tailscale{Hostname: "h", Pos: project.Pos{File: "f.nix", Line: 2, Col: 3}}}}
-	is := func(w lock.Want) bool { return w.Attr == "tailscale" && w.Pos.Line == 2 }
+	is := func(w lock.Want) bool { return w.Name == "tailscale" && w.Attr == "tailscale" && w.Pos.Line == 2 }
 	for _, c := range []struct {
-		sources lock.Sources
-		wanted  bool
+		brought lock.Brought
+		url     string
 		archive bool
 	}{
-		{lock.Sources{}, false, false},
-		{lock.Sources{Packages: map[string][]string{"tailscale": {"tailscale"}}}, true, false},
-		{lock.Sources{Archives: []packages.Archive{{Attr: "tailscale"}}}, false, true},
+		{lock.Brought{Suite: "bookworm"}, "https://pkgs.tailscale.com/stable/debian", false},
+		{lock.Brought{Sources: []packages.AptSource{{Name: "tailscale", URL: map[string]string{"": "https://mirror"}, Packages: []string{"tailscale"}}}}, "https://mirror", false},
+		{lock.Brought{Archives: []packages.Archive{{Attr: "tailscale"}}}, "", true},
 	} {
-		wants, archives, err := lock.Wants(p, c.sources)
-		if err != nil || slices.ContainsFunc(wants, is) != c.wanted || (len(archives) > 0) != c.archive {
-			t.Errorf("%v: %v, %v", c.sources, archives, err)
+		n, err := lock.FindNeeds(p, c.brought)
+		if err != nil {
+			t.Errorf("%v: %v", c.brought, err)
+			continue
 		}
+		url := ""
+		if len(n.Sources) > 0 {
+			url = n.Sources[0].URL[""]
+		}
+		if slices.ContainsFunc(n.Wants, is) == c.archive || (len(n.Archives) > 0) != c.archive || url != c.url {
+			t.Errorf("%v: %v, from %q", c.brought, n, url)
+		}
+	}
+	root := "/tailscaled"
+	p.Container.CopyToRoot = []project.Text{{{Root: &root}}}
+	if n, err := lock.FindNeeds(p, lock.Brought{Suite: "bookworm"}); err != nil || len(n.Sources)+len(n.Archives) > 0 {
+		t.Errorf("with the program of copyToRoot: %v, %v", n, err)
 	}
 }

@@ -111,7 +111,7 @@ func CUDAParts() []string { return slices.Sorted(maps.Keys(cudaParts())) }
 // as one folder, so most parts are a view of that; cuDNN and NCCL lie beside the
 // system's own libraries.
 func cudaPackage(version, child string) entry {
-	e := entry{archive: NVIDIA, programs: "-"}
+	e := entry{source: NVIDIA, programs: "-"}
 	major, _, _ := strings.Cut(version, ".")
 	expand := strings.NewReplacer("{v}", strings.ReplaceAll(version, ".", "-"), "{m}", major)
 	if e.debian = expand.Replace(cudaParts()[child]); e.debian == "" {

@@ -28,8 +28,8 @@ func TestCUDARuntime(t *testing.T) {
 		var got []string
 		for _, part := range packages.CUDARuntime(set) {
 			p := packages.Lookup(set + "." + part)
-			if !p.Known || p.Archive != packages.NVIDIA || !slices.Contains(packages.CUDAParts(), part) {
-				t.Errorf("%s.%s is of archive %q, known: %t", set, part, p.Archive, p.Known)
+			if !p.Known || p.Source != packages.NVIDIA || !slices.Contains(packages.CUDAParts(), part) {
+				t.Errorf("%s.%s is of source %q, known: %t", set, part, p.Source, p.Known)
 			}
 			got = append(got, p.Debian...)
 		}

@@ -37,11 +37,20 @@ func Lookup(attr string) Package {
 		Links:    map[string][]string{},
 		From:     e.from,
 		Wheel:    e.wheel,
-		Archive:  e.archive,
 		Admits:   e.admits,
 		Users:    strings.Fields(e.users),
 		Keeps:    keeps,
 		Known:    known,
+		Needs:    strings.Fields(e.needs),
+	}
+	if source, names, ok := strings.Cut(e.source, ": "); ok {
+		p.Source, p.Vendor = source, strings.Fields(names)
+	} else if e.source != "" { // the same names as a machine's
+		p.Source, p.Vendor = e.source, p.Debian
+	}
+	if a, ok := vendorArchives()[row]; ok {
+		a.Attr = attr
+		p.Archive = &a
 	}
 	if e.from != "" {
 		p.Debian = nil
@@ -56,6 +65,9 @@ func Lookup(attr string) Package {
 	}
 	return p
 }
+
+// InImages reports whether an image can get the package without more words.
+func (p Package) InImages() bool { return p.From == "" || p.Source != "" || p.Archive != nil }
 
 // addPrograms reads a row's words: "name", "name:stand-in", and "name?" for
 // one that the package may lack.

@@ -1,6 +1,7 @@
 package packages
 
 import (
+	"cmp"
 	"maps"
 	"path"
 	"slices"
@@ -8,6 +9,46 @@ import (
 
 	"nix2gpu/project"
 )
+
+// An AptSource is a signed apt repository beyond Debian's.
+type AptSource struct {
+	Name       string
+	URL        map[string]string // by architecture; what stands under "" is for every one
+	Suite      string            // "{suite}" in it is Debian's
+	Components []string
+	// Key is the file with the keys that sign it, the keys themselves in ASCII
+	// armour, or the URL where its vendor publishes them.
+	Key          string
+	Fingerprints []string // of the keys that count, in capital digits; none: all of Key
+	Packages     []string // what the attribute of the source's name stands for
+	Pos          project.Pos
+}
+
+// Completed is the source with what its definition leaves out: that of the vendor
+// whom the table knows by its name, for a release of Debian.
+func (s AptSource) Completed(suite string) AptSource {
+	if known, ok := VendorSource(s.Name, suite); ok {
+		if s.Key == "" {
+			s.Key = known.Key
+			if s.Fingerprints == nil {
+				s.Fingerprints = known.Fingerprints
+			}
+		}
+		if len(s.URL) == 0 {
+			s.URL = known.URL
+		}
+		if s.Suite == "" && len(s.Components) == 0 {
+			s.Suite, s.Components = known.Suite, known.Components
+		}
+	}
+	s.Suite = strings.ReplaceAll(cmp.Or(s.Suite, "./"), "{suite}", suite)
+	return s
+}
+
+// HasURL reports whether the key is to be fetched.
+func (s *AptSource) HasURL() bool {
+	return strings.HasPrefix(s.Key, "https://") || strings.HasPrefix(s.Key, "http://")
+}
 
 // An Archive is software that its vendor publishes as a file: it stands for an
 // attribute in images.

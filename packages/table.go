@@ -29,11 +29,15 @@ type Package struct {
 	Reduced bool
 	From    string // where to get it, when Debian has no package of it: Debian is then empty
 	Wheel   string // the project of Python's index that is it, then; "" for none
-	Main    string // the program that runs when only the package is named
-	// Archive is whose packages Debian names, where those are another's.
-	Archive string
+	// Source is the vendor's repository that images get it from, and Vendor the
+	// packages there; Archive is what a vendor publishes instead.
+	Source  string
+	Vendor  []string
+	Archive *Archive
 	// Admits, where it is set, says which versions of the packages will do.
 	Admits func(version string) bool
+	Needs  []string // attributes that it does not run without, of Debian's
+	Main   string   // the program that runs when only the package is named
 	// Known is false for an attribute that no table has: it is then taken for a
 	// Debian package with one program of its own name.
 	Known bool
@@ -49,9 +53,10 @@ type entry struct {
 	links    string // words: sub=path
 	from     string // where to get it, when Debian has no package of it
 	wheel    string // the project of Python's index that is it, then
+	source   string // "name: words": the vendor's repository, and the packages there; default: those of debian
+	needs    string // words: attributes that it does not run without
 	users    string // words: whom its servers run as
 	keeps    string // a recipe, of this row itself where it is an alias
-	archive  string // whose packages they are; default: Debian's
 	admits   func(version string) bool
 }
 
@@ -135,7 +140,7 @@ var table = sync.OnceValue(func() map[string]entry {
 		"rsync":          {},
 		"openssh": {debian: "openssh-client openssh-server", programs: "ssh scp sftp ssh-keygen ssh-agent ssh-add ssh-keyscan sshd",
 			globs: "/usr/sbin"},
-		"tailscale":   {programs: "tailscale tailscaled", globs: "/usr/sbin", from: "https://tailscale.com/download/linux"},
+		"tailscale":   {programs: "tailscale tailscaled", globs: "/usr/sbin", source: "tailscale: tailscale", from: "https://tailscale.com/download/linux"},
 		"restic":      {},
 		"rclone":      {},
 		"ffmpeg":      {programs: "ffmpeg ffprobe"},
@@ -185,7 +190,7 @@ var table = sync.OnceValue(func() map[string]entry {
 		"perl":           {},
 		"php":            {debian: "php-cli php-fpm", programs: "php php-fpm", globs: "/usr/sbin"},
 		"lua":            {debian: "lua5.4", programs: "lua:lua5.4"},
-		"openjdk":        {debian: "default-jre-headless", programs: "java"},
+		"openjdk":        {debian: "default-jre-headless", programs: "java", globs: "/usr/lib/jvm/*/bin"},
 		"jdk":            {debian: "default-jdk-headless", programs: "java javac jar"},
 		"jre":            {debian: "@openjdk"},
 		"jre_headless":   {debian: "@openjdk"},
@@ -222,8 +227,8 @@ var table = sync.OnceValue(func() map[string]entry {
 		"mysql":         {debian: "@mariadb"},
 		"mysql80":       {users: "mysql", debian: "mysql-server", programs: "mysqld mysql mysqladmin mysqldump", globs: "/usr/sbin"},
 		"mysql84":       {debian: "@mysql80"},
-		"clickhouse":    {users: "clickhouse", programs: "clickhouse clickhouse-server clickhouse-client", from: "https://clickhouse.com/docs/install"},
-		"mongodb":       {programs: "mongod mongosh", from: "https://www.mongodb.com/docs/manual/installation/"},
+		"clickhouse":    {users: "clickhouse", programs: "clickhouse clickhouse-server clickhouse-client", source: "clickhouse: clickhouse-server clickhouse-client", from: "https://clickhouse.com/docs/install"},
+		"mongodb":       {programs: "mongod mongosh", source: "mongodb: mongodb-org", from: "https://www.mongodb.com/docs/manual/installation/"},
 		"memcached":     {users: "memcache"},
 		"nginx":         {users: "www-data", globs: "/usr/sbin /usr/local/nginx/sbin", links: "/conf/mime.types=/etc/nginx/mime.types /conf/fastcgi_params=/etc/nginx/fastcgi_params /conf/fastcgi.conf=/etc/nginx/fastcgi.conf"},
 		"nginxStable":   {debian: "@nginx"},
@@ -238,12 +243,12 @@ var table = sync.OnceValue(func() map[string]entry {
 		"prometheus":               {users: "prometheus", programs: "prometheus promtool"},
 		"prometheus-node-exporter": {},
 		"grafana": {users: "grafana", programs: "grafana grafana-server grafana-cli", globs: "/usr/share/grafana/bin /usr/sbin", links: "/share/grafana=/usr/share/grafana",
-			from: "https://grafana.com/docs/grafana/latest/setup-grafana/installation/"},
+			source: "grafana: grafana", from: "https://grafana.com/docs/grafana/latest/setup-grafana/installation/"},
 		"jaeger":          {users: "jaeger", programs: "jaeger-all-in-one", from: "https://www.jaegertracing.io/download/"},
-		"loki":            {programs: "loki promtail", from: "https://grafana.com/docs/loki/latest/setup/install/"},
+		"loki":            {programs: "loki promtail", source: "grafana: loki promtail", from: "https://grafana.com/docs/loki/latest/setup/install/"},
 		"rabbitmq-server": {users: "rabbitmq", dirs: "/usr/lib/rabbitmq/bin", globs: "/usr/sbin", programs: "rabbitmq-server rabbitmqctl rabbitmq-diagnostics rabbitmq-plugins"},
 		"apacheKafka": {users: "kafka", programs: "kafka-server-start.sh kafka-storage.sh kafka-topics.sh", globs: "/opt/kafka*/bin /usr/share/kafka/bin",
-			from: "https://kafka.apache.org/downloads"},
+			needs: "jre", from: "https://kafka.apache.org/downloads"},
 		"zookeeper":       {programs: "zkServer.sh", globs: "/usr/share/zookeeper/bin"},
 		"nats-server":     {users: "nats", globs: "/usr/sbin"},
 		"natscli":         {programs: "nats"},

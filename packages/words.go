@@ -34,7 +34,7 @@ func BareWords(p *project.Project) Words {
 			seen[word] = true
 			if i := slices.IndexFunc(p.Container.Archives, func(a project.Archive) bool { return a.Attr == word || slices.Contains(a.Programs, word) }); i >= 0 {
 				out.Refs = append(out.Refs, project.PackageRef{Attr: p.Container.Archives[i].Attr, Pos: pos})
-			} else if attr := Owner(word); attr != "" && Lookup(attr).From == "" {
+			} else if attr := Owner(word); attr != "" && Lookup(attr).InImages() {
 				if !baseHas(attr) {
 					out.Refs = append(out.Refs, project.PackageRef{Attr: attr, Pos: pos})
 				}

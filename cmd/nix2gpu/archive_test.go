@@ -19,6 +19,7 @@ type archive struct {
 	server *debtest.Server
 	date   time.Time
 	files  *debtest.Server // of a vendor
+	vendor *debtest.Server
 }
 
 // cmdFiles serves what a vendor publishes as files, until the script ends, at
@@ -103,7 +104,9 @@ func cmdArchive(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // cmdVendor serves the repository of a vendor, in the same way: $VENDOR is its
-// URL, its suite "stable" with the component "main", and vendor.asc its key.
+// URL, its suite "stable" with the component "main", and vendor.asc its key, which
+// $VENDOR/key.asc is as well and whose fingerprint is $FINGERPRINT. A second call
+// replaces what is served, signed by another key.
 //
 //	vendor packages.txt
 func cmdVendor(ts *testscript.TestScript, neg bool, args []string) {
@@ -111,9 +114,17 @@ func cmdVendor(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: vendor file")
 	}
 	t := ts.Value("t").(testing.TB)
+	a := ts.Value("archive").(*archive)
+	if a.vendor == nil {
+		a.vendor = debtest.Serve(t, nil)
+		ts.Setenv("VENDOR", a.vendor.URL)
+	}
 	key := debtest.NewKey(t, 0)
 	suite := debtest.Archive{Keys: []*debtest.Key{key}, Codename: "stable", Suite: "stable", Date: time.Now().Add(-time.Hour), Debs: readDebs(ts, args[0])}
-	ts.Setenv("VENDOR", debtest.Serve(t, suite.Tree(t)).URL)
+	tree := suite.Tree(t)
+	tree["key.asc"] = key.Public(t)
+	a.vendor.Set(tree)
+	ts.Setenv("FINGERPRINT", key.Fingerprint())
 	ts.Check(os.WriteFile(ts.MkAbs("vendor.asc"), key.Public(t), 0o644))
 }
 

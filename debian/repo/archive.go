@@ -19,6 +19,7 @@ type Archive struct {
 	Arches     []string // that it has packages for; none: any
 	Expires    bool     // whether Valid-Until counts
 	From       string   // where it was configured: "/etc/apt/sources.list:3", or ""
+	KeyCure    string   // what to do when another key has signed it; "" for the usual
 }
 
 // serves reports whether an archive may have packages for an architecture.

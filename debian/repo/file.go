@@ -70,6 +70,22 @@ func (c *Client) Learn(ctx context.Context, address, want string) (File, error) 
 	return File{address, sum, size}, c.cache.Explain(err)
 }
 
+// Page downloads a small file, such as a key. What nobody vouches for must come by
+// https.
+func (c *Client) Page(ctx context.Context, address string, vouched bool) ([]byte, error) {
+	if c.opts.Offline {
+		return nil, &OfflineError{"the file " + address}
+	}
+	if !vouched && !private(address) {
+		return nil, fmt.Errorf("cannot believe %s: on the way here, anybody can change what does not come by https", address)
+	}
+	p, err := c.download.Page(ctx, address, "", largestInRelease)
+	if err != nil {
+		return nil, err
+	}
+	return p.Data, nil
+}
+
 // sumOf reads a file from its beginning.
 func sumOf(f *os.File) (size int64, sum string, err error) {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {

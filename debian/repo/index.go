@@ -168,7 +168,12 @@ func (c *Client) release(ctx context.Context, a Archive) (signed []byte, r *rele
 	} else if text, err = Verify(signed, a.Keys, now); err != nil {
 		cure := "take another mirror with --mirror, or name the archive's own keys with --keyring FILE"
 		if a.Name != Main && a.Name != Security {
-			cure = fmt.Sprintf("give the key that its vendor publishes by aptSources.%s.key", a.Name)
+			if known, failed := a.Keys.Fingerprints(); failed == nil {
+				err = fmt.Errorf("%w; known is %s", err, strings.Join(known, ", "))
+			}
+			if cure = a.KeyCure; cure == "" {
+				cure = fmt.Sprintf("give the key that its vendor publishes by aptSources.%s.key", a.Name)
+			}
 		}
 		return nil, nil, fmt.Errorf("%w\nhint: %s", err, cure)
 	}

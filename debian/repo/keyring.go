@@ -60,6 +60,29 @@ func (k Keyring) Fingerprints() ([]string, error) {
 	return out, err
 }
 
+// Armoured is the keys as text, without those that do not count.
+func (k Keyring) Armoured() (string, error) {
+	keys, err := k.keys()
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, e := range keys {
+		w, err := armor.Encode(&b, openpgp.PublicKeyType, nil)
+		if err == nil {
+			err = e.Serialize(w)
+		}
+		if err == nil {
+			err = w.Close()
+		}
+		if err != nil {
+			return "", err
+		}
+		b.WriteByte('\n')
+	}
+	return b.String(), nil
+}
+
 func fingerprint(e *openpgp.Entity) string {
 	return strings.ToUpper(hex.EncodeToString(e.PrimaryKey.Fingerprint))
 }

@@ -39,15 +39,38 @@ func (f *archiveFlags) add(cmd *cobra.Command) {
 	cmd.RegisterFlagCompletionFunc("suite", cobra.FixedCompletions([]string{"bullseye", "bookworm", "trixie"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// client opens archives and cache for containers of a definition whose lock, if
-// it has one, is given, and so is the base of its images. It must be closed.
-func (f *archiveFlags) client(ctx context.Context, env *Env, file *lock.File, base *image.Base, containers ...*loaded) (*repo.Client, error) {
+// keys are those that sign the apt sources: of the lock, which may be nil, or the
+// definition's.
+func (f *archiveFlags) keys(ctx context.Context, env *Env, root string, file *lock.File, sources []packages.AptSource, believe bool, take []string) ([]lock.Key, error) {
+	opts := lock.KeyOptions{
+		Sources: sources, Believe: believe, Take: take,
+		Read: func(path string) ([]byte, error) { return os.ReadFile(absolute(root, path)) },
+		Get: func(ctx context.Context, url string, vouched bool) ([]byte, error) {
+			dir, err := cache.Locate(env.Getenv)
+			if err != nil {
+				return nil, err
+			}
+			client, err := repo.NewClient(ctx, repo.Options{Cache: dir, Offline: f.offline, Now: env.Now})
+			if err != nil {
+				return nil, err
+			}
+			defer client.Close()
+			return client.Page(ctx, url, vouched)
+		},
+	}
+	keys, err := lock.Keys(ctx, file, opts)
+	return keys, lockError(root, err)
+}
+
+// client opens archives and cache for a definition whose lock, if it has one, is
+// given, and so is the base of its images. It must be closed.
+func (f *archiveFlags) client(ctx context.Context, env *Env, file *lock.File, base *image.Base, sources []packages.AptSource, keys []lock.Key) (*repo.Client, error) {
 	place := repo.Place{Suite: f.suiteOf(file, base), Mirror: orElse(f.mirror, env.Getenv("NIX2GPU_MIRROR"))}
 	if base != nil {
 		place.Trusted = trusted(base, base.Distribution)
 	}
 	var err error
-	if place.Others, err = aptSources(containers, place.Suite, base); err != nil {
+	if place.Others, err = archives(sources, keys); err != nil {
 		return nil, err
 	}
 	if f.keyring != "" {
@@ -92,29 +115,35 @@ func (l *loaded) lockName() string { return orElse(l.container, l.project.Name) 
 // lockFile is the path of the definition's lock.
 func (l *loaded) lockFile() string { return filepath.Join(l.root, lock.Name) }
 
-// wants are the Debian packages that a container's image needs, and its archives.
-func (l *loaded) wants() ([]lock.Want, []packages.Archive, error) {
-	sources := lock.Sources{Packages: map[string][]string{}}
+// needs is what a container's image needs, of a release and beside a base, which may
+// be nil.
+func (l *loaded) needs(suite string, base *image.Base) (*lock.Needs, error) {
+	brought := lock.Brought{Suite: suite}
 	if l.config != nil {
-		for _, s := range definition.AptSources(l.config) {
-			sources.Packages[s.Name] = s.Packages
-		}
-		sources.Archives = definition.Archives(l.config)
+		brought = lock.Brought{Suite: suite, Sources: definition.AptSources(l.config), Archives: definition.Archives(l.config)}
 	}
-	for i, a := range sources.Archives {
+	for i, s := range brought.Sources {
+		brought.Sources[i].Pos.File = strings.TrimPrefix(s.Pos.File, l.root+"/")
+	}
+	for i, a := range brought.Archives {
 		for _, placed := range l.project.Container.Archives {
 			if placed.Attr == a.Attr {
-				sources.Archives[i].Pos = placed.Pos
+				brought.Archives[i].Pos = placed.Pos
 			}
 		}
 	}
 	if l.python != nil {
 		for _, line := range l.python.Lines {
-			sources.Wheels = append(sources.Wheels, line.Name)
+			brought.Wheels = append(brought.Wheels, line.Name)
 		}
 	}
-	wants, archives, err := lock.Wants(l.project, sources)
-	return l.wantPython(wants), archives, lockError(l.root, err)
+	needs, err := lock.FindNeeds(l.project, brought)
+	if err != nil {
+		return nil, lockError(l.root, err)
+	}
+	needs.Wants = l.wantPython(needs.Wants)
+	vouchedByBase(needs, brought, base)
+	return needs, nil
 }
 
 // recipes are those by which the image leaves out parts of packages; variant is
@@ -126,85 +155,84 @@ func (l *loaded) recipes(variant string) []packages.Recipe {
 	return lock.Recipes(l.project)
 }
 
-// sources are the archives beyond Debian's that each container may use, by its
-// name, for [lock.Options].
-func sources(containers ...*loaded) map[string][]string {
+// vouchedByBase takes the key of NVIDIA's repository from a base that has it, unless
+// the definition names one: the definition names the base by its digest.
+func vouchedByBase(needs *lock.Needs, brought lock.Brought, base *image.Base) {
+	if base == nil || slices.ContainsFunc(brought.Sources, func(s packages.AptSource) bool { return s.Name == packages.NVIDIA && s.Key != "" }) {
+		return
+	}
+	for i, s := range needs.Sources {
+		if s.Name != packages.NVIDIA {
+			continue
+		}
+		if ring, err := repo.NewKeyring(trusted(base, "cuda")); err == nil {
+			if text, err := ring.Armoured(); err == nil {
+				needs.Sources[i].Key, needs.Sources[i].Fingerprints = text, nil
+			}
+		}
+	}
+}
+
+// sourceNames are the archives beyond Debian's that each container may use, for
+// [lock.Options].
+func sourceNames(needs map[string]*lock.Needs) map[string][]string {
 	out := map[string][]string{}
-	for _, l := range containers {
-		for _, s := range l.aptSources(repo.DefaultSuite) {
-			out[l.lockName()] = append(out[l.lockName()], s.Name)
+	for container, n := range needs {
+		for _, s := range n.Sources {
+			out[container] = append(out[container], s.Name)
 		}
 	}
 	return out
 }
 
-// aptSources are the repositories that the container's definition names, and
-// those that the package table knows of.
-func (l *loaded) aptSources(suite string) []definition.AptSource {
-	if l.config == nil {
-		return nil
-	}
-	all := definition.AptSources(l.config)
-	for i := range all {
-		all[i].Pos = strings.TrimPrefix(all[i].Pos, l.root+"/")
-	}
-	return withNVIDIA(l.project, all, suite)
-}
-
-// aptSources are the archives beyond Debian's that containers take packages from.
-// Several may name the same one.
-func aptSources(containers []*loaded, suite string, base *image.Base) ([]repo.Archive, error) {
-	var out []repo.Archive
-	have := map[string]definition.AptSource{}
-	for _, l := range containers {
-		for _, s := range l.aptSources(suite) {
-			if other, ok := have[s.Name]; ok {
-				if !maps.Equal(other.URL, s.URL) || other.Suite != s.Suite || other.Key != s.Key || !slices.Equal(other.Components, s.Components) {
-					return nil, &exitError{exitUsage, fmt.Errorf("%s: apt source %q is another than at %s: one name must mean one repository", s.Pos, s.Name, other.Pos)}
-				}
+// aptSources are the apt sources of all containers. Several may name the same one.
+func aptSources(root string, needs map[string]*lock.Needs) ([]packages.AptSource, error) {
+	var out []packages.AptSource
+	for _, container := range slices.Sorted(maps.Keys(needs)) {
+		for _, s := range needs[container].Sources {
+			i := slices.IndexFunc(out, func(have packages.AptSource) bool { return have.Name == s.Name })
+			if i < 0 {
+				out = append(out, s)
 				continue
 			}
-			have[s.Name] = s
-			keys, err := keysOf(l.root, s, suite, base)
-			if err != nil {
-				return nil, &exitError{exitUsage, err}
-			}
-			for _, arch := range slices.Sorted(maps.Keys(s.URL)) {
-				a := repo.Archive{
-					Name: s.Name, URL: strings.TrimRight(s.URL[arch], "/"), Suite: s.Suite, Components: s.Components, Keys: keys, Expires: true, From: s.Pos,
-				}
-				if arch != "" {
-					a.Arches = []string{arch}
-				}
-				out = append(out, a)
+			other := out[i]
+			if !maps.Equal(other.URL, s.URL) || other.Suite != s.Suite || other.Key != s.Key || !slices.Equal(other.Components, s.Components) || !slices.Equal(other.Fingerprints, s.Fingerprints) {
+				return nil, lockError(root, &project.Error{Pos: s.Pos,
+					Msg: fmt.Sprintf("apt source %q is another than at %s:%d:%d: one name must mean one repository", s.Name, other.Pos.File, other.Pos.Line, other.Pos.Col)})
 			}
 		}
 	}
 	return out, nil
 }
 
-// keysOf reads the keys that a repository is signed by.
-func keysOf(root string, s definition.AptSource, suite string, base *image.Base) (repo.Keyring, error) {
-	if s.Key == "" && s.Name == packages.NVIDIA {
-		if base != nil {
-			if keys, err := repo.NewKeyring(trusted(base, "cuda")); err == nil {
-				return keys, nil // the base, which the definition names by its digest, has them
+// archives are the apt sources with the keys that sign them.
+func archives(sources []packages.AptSource, keys []lock.Key) ([]repo.Archive, error) {
+	var out []repo.Archive
+	for _, s := range sources {
+		a := repo.Archive{Name: s.Name, Suite: s.Suite, Components: s.Components, Expires: true}
+		if s.Pos.File != "" {
+			a.From = fmt.Sprintf("%s:%d:%d", s.Pos.File, s.Pos.Line, s.Pos.Col)
+		}
+		if s.HasURL() {
+			a.KeyCure = fmt.Sprintf("if its vendor signs with another key now: nix2gpu lock --take-key %s", s.Name)
+		}
+		for _, k := range keys {
+			if k.Source != s.Name {
+				continue
+			}
+			var err error
+			if a.Keys, err = repo.NewKeyring([]byte(k.Key)); err != nil {
+				return nil, fmt.Errorf("the key of apt source %q: %w", s.Name, err)
 			}
 		}
-		return repo.Keyring{}, noNVIDIAKey(s, suite)
-	}
-	data := []byte(s.Key)
-	if !strings.Contains(s.Key, "-----BEGIN PGP") {
-		var err error
-		if data, err = os.ReadFile(absolute(root, s.Key)); err != nil {
-			return repo.Keyring{}, fmt.Errorf("%s: cannot read the key of apt source %q: %w", s.Pos, s.Name, err)
+		for _, arch := range slices.Sorted(maps.Keys(s.URL)) {
+			if a.URL, a.Arches = strings.TrimRight(s.URL[arch], "/"), nil; arch != "" {
+				a.Arches = []string{arch}
+			}
+			out = append(out, a)
 		}
 	}
-	keys, err := repo.NewKeyring(data)
-	if err != nil {
-		return repo.Keyring{}, fmt.Errorf("%s: the key of apt source %q: %w", s.Pos, s.Name, err)
-	}
-	return keys, nil
+	return out, nil
 }
 
 // checkSuite wants every package to be one that the release has, as far as the

@@ -219,7 +219,16 @@ func (o *buildOptions) build(ctx context.Context, env *Env, l *loaded) (*image.O
 	if err != nil {
 		return nil, err
 	}
-	locked, client, err := o.locked(ctx, env, l, arches, bases)
+	file, err := lock.Read(l.lockFile())
+	if err != nil {
+		return nil, err
+	}
+	needs, err := l.needs(o.suiteOf(file, anyBase(bases)), anyBase(bases))
+	if err != nil {
+		return nil, err
+	}
+	spec.More, spec.Stand = needs.More, needs.Stand
+	locked, client, err := o.locked(ctx, env, l, file, needs, arches, bases)
 	if err != nil {
 		return nil, err
 	}
@@ -281,7 +290,6 @@ func warning(text string) string {
 func (o *buildOptions) spec(env *Env, l *loaded) (*image.Spec, error) {
 	s := &image.Spec{
 		Project: l.valid, Root: l.root, Plain: l.plain, Recipes: l.recipes(o.variant), Labels: o.labels, Annotations: o.annotations,
-		More: slices.Concat([]project.PackageRef{{Attr: lock.SSHD}}, l.tailscaleRefs(), packages.BareWords(l.project).Refs),
 	}
 	var err error
 	if s.Compression, err = image.ParseCompression(o.compression); err != nil {
@@ -398,27 +406,28 @@ type locked struct {
 }
 
 // locked is what the lock has once it fits the definition, and what gets it.
-func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches []string, bases map[string]*image.Base) (*locked, *repo.Client, error) {
-	wants, archives, err := l.wants()
-	if err != nil {
-		return nil, nil, err
-	}
-	file, err := lock.Read(l.lockFile())
-	if err != nil {
-		return nil, nil, err
-	}
+func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, file *lock.File, needs *lock.Needs, arches []string, bases map[string]*image.Base) (*locked, *repo.Client, error) {
 	base := anyBase(bases)
 	suite := o.suite
 	if base != nil {
 		suite = base.Suite
 	}
-	if err := l.checkNVIDIA(o.suiteOf(file, base), arches); err != nil {
+	if err := l.checkNVIDIA(needs, o.suiteOf(file, base), arches); err != nil {
 		return nil, nil, err
 	}
-	if err := l.checkSuite(wants, o.suiteOf(file, base)); err != nil {
+	if err := l.checkSuite(needs.Wants, o.suiteOf(file, base)); err != nil {
 		return nil, nil, err
 	}
-	client, err := o.client(ctx, env, file, base, l)
+	all := map[string]*lock.Needs{l.lockName(): needs}
+	sources, err := aptSources(l.root, all)
+	if err != nil {
+		return nil, nil, err
+	}
+	keys, err := o.keys(ctx, env, l.root, file, sources, false, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := o.client(ctx, env, file, base, sources, keys)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -427,9 +436,9 @@ func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches [
 		return nil, nil, errors.Join(err, client.Close())
 	}
 	result, err := lock.Ensure(ctx, lock.Options{
-		File: l.lockFile(), Suite: suite, Arches: arches, Wants: map[string][]lock.Want{l.lockName(): wants}, Index: client.Index,
-		Archives: map[string][]packages.Archive{l.lockName(): archives}, Learn: client.Learn, Sources: sources(l), Python: house.requirements(l),
-		Frozen:  o.frozen || env.Getenv("CI") == "1",
+		File: l.lockFile(), Suite: suite, Arches: arches, Wants: map[string][]lock.Want{l.lockName(): needs.Wants}, Index: client.Index,
+		Archives: map[string][]packages.Archive{l.lockName(): needs.Archives}, Learn: client.Learn, Sources: sourceNames(all), Keys: keys,
+		Python: house.requirements(l), Frozen: o.frozen || env.Getenv("CI") == "1",
 		Recipes: map[string][]packages.Recipe{l.lockName(): l.recipes(o.variant)},
 		Bases:   map[string]map[string]lock.Base{l.lockName(): lockBases(bases)},
 	})
@@ -446,10 +455,10 @@ func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches [
 	for _, arch := range arches {
 		asked[arch] = map[string][]string{}
 		found := result.Archives(l.lockName(), arch)
-		for _, a := range archives {
+		for _, a := range needs.Archives {
 			files[arch] = append(files[arch], lockedArchive{a, found[a.Attr]})
 		}
-		for _, w := range wants {
+		for _, w := range needs.Wants {
 			asked[arch][w.Attr] = append(asked[arch][w.Attr], result.Wanted(l.lockName(), arch, w.Name))
 		}
 	}
@@ -459,7 +468,7 @@ func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, arches [
 		for _, arch := range arches {
 			out[arch] = result.Packages(l.lockName(), arch)
 		}
-		if err := writeReasons(ctx, env, l, wants, result, client, out, files); err != nil {
+		if err := writeReasons(ctx, env, l, needs.Wants, result, client, out, files); err != nil {
 			return nil, nil, errors.Join(err, client.Close())
 		}
 	}

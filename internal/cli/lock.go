@@ -19,6 +19,7 @@ type lockFlags struct {
 	archiveFlags
 	update    bool
 	frozen    bool
+	takeKeys  []string
 	platforms []string
 }
 
@@ -29,14 +30,14 @@ func newLock(env *Env) *cobra.Command {
 		Use:   "lock [DEFINITION] [--update [PACKAGE...]]",
 		Short: "Choose the exact packages that images are made of",
 		Long: `Writes nix2gpu.lock beside the definition: each Debian package that its containers
-need, by version and SHA-256, and each file of its archives. "build" takes exactly
-these, so that the same image can be made again in a year; put the file under version
-control.
+need, by version and SHA-256, each file of its archives, and the keys that sign its
+apt sources. "build" takes exactly these, so that the same image can be made again in
+a year; put the file under version control.
 
 What the lock has stays as it is. What is new in the definition is added, what nobody
 needs any more is taken out. With --update the newest versions are taken: of the named
 packages and of what stands in their way, or of all; of archives without a sha256 what
-is at their URL now.
+is at their URL now. A key changes by --take-key alone.
 
 Packages come from this machine's apt sources for Debian, from --mirror, or from Debian
 itself, and from the aptSources of the definition. Versions that have left them are
@@ -65,6 +66,7 @@ where it has no version, the newest that fits is taken.`,
 	f.add(cmd)
 	cmd.Flags().BoolVarP(&f.update, "update", "u", false, "take the newest versions: of the packages named, else of all")
 	cmd.Flags().BoolVar(&f.frozen, "locked", false, "change nothing, and fail if something would")
+	cmd.Flags().StringSliceVar(&f.takeKeys, "take-key", nil, "take the key that this `source` is signed by now, instead of the lock's")
 	cmd.Flags().StringSliceVar(&f.platforms, "platform", nil, "`platform` to lock beside those of the lock: linux/amd64, linux/arm64; default: this machine's")
 	cmd.RegisterFlagCompletionFunc("platform", cobra.FixedCompletions([]string{"linux/amd64", "linux/arm64"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -110,10 +112,15 @@ func runLock(ctx context.Context, env *Env, t *target, f *lockFlags) error {
 	}
 	root := all[0].root
 	opts := lock.Options{
-		File: all[0].lockFile(), Suite: f.suite, All: t.container == "", Frozen: f.frozen, Wants: map[string][]lock.Want{}, Sources: sources(all...),
+		File: all[0].lockFile(), Suite: f.suite, All: t.container == "", Frozen: f.frozen, Wants: map[string][]lock.Want{},
 		Archives: map[string][]packages.Archive{}, Believe: true, Update: t.services, UpdateAll: f.update && len(t.services) == 0,
 		Recipes: map[string][]packages.Recipe{},
 	}
+	file, err := lock.Read(opts.File)
+	if err != nil {
+		return err
+	}
+	needs := map[string]*lock.Needs{}
 	for _, l := range all {
 		l.writeNotes(env)
 		switch {
@@ -122,23 +129,38 @@ func runLock(ctx context.Context, env *Env, t *target, f *lockFlags) error {
 		case l.config == nil:
 			return usageError("%s is a file for process-compose: only container definitions have a lock", l.name)
 		}
-		if opts.Wants[l.lockName()], opts.Archives[l.lockName()], err = l.wants(); err != nil {
-			return err
-		}
 		opts.Recipes[l.lockName()] = l.recipes("")
 	}
-	file, err := lock.Read(opts.File)
-	if err != nil {
-		return err
-	}
-	if opts.Arches, err = f.arches(file, slices.Sorted(maps.Keys(opts.Wants))); err != nil {
+	if opts.Arches, err = f.arches(file, slices.Sorted(maps.Keys(opts.Recipes))); err != nil {
 		return err
 	}
 	base, err := f.lockBases(ctx, env, file, all, &opts)
 	if err != nil {
 		return err
 	}
-	client, err := f.client(ctx, env, file, base, all...)
+	suite := f.suiteOf(file, base)
+	for _, l := range all {
+		n, err := l.needs(suite, base)
+		if err != nil {
+			return err
+		}
+		needs[l.lockName()], opts.Wants[l.lockName()], opts.Archives[l.lockName()] = n, n.Wants, n.Archives
+		if err := l.checkNVIDIA(n, suite, opts.Arches); err != nil {
+			return err
+		}
+		if err := l.checkSuite(n.Wants, suite); err != nil {
+			return err
+		}
+	}
+	sources, err := aptSources(root, needs)
+	if err != nil {
+		return err
+	}
+	opts.Sources = sourceNames(needs)
+	if opts.Keys, err = f.keys(ctx, env, root, file, sources, true, f.takeKeys); err != nil {
+		return err
+	}
+	client, err := f.client(ctx, env, file, base, sources, opts.Keys)
 	if err != nil {
 		return err
 	}
@@ -180,13 +202,6 @@ func (f *lockFlags) lockBases(ctx context.Context, env *Env, file *lock.File, al
 		opts.Bases[l.lockName()] = lockBases(bases)
 		if base != nil {
 			opts.Suite = base.Suite
-		}
-		suite := f.suiteOf(file, base)
-		if err := l.checkNVIDIA(suite, opts.Arches); err != nil {
-			return nil, err
-		}
-		if err := l.checkSuite(opts.Wants[l.lockName()], suite); err != nil {
-			return nil, err
 		}
 	}
 	return base, nil

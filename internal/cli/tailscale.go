@@ -11,8 +11,6 @@ import (
 	"strings"
 
 	"nix2gpu/catalog"
-	"nix2gpu/lock"
-	"nix2gpu/packages"
 	"nix2gpu/project"
 	"nix2gpu/session"
 )
@@ -94,21 +92,6 @@ func (l *loaded) noteTailscale(env *Env, ids []project.ID) {
 	pos := t.Pos
 	pos.File = within(env.Dir, absolute(l.root, pos.File))
 	fmt.Fprintf(env.Stderr, "%s: note: the container joins its tailnet when it boots; with the services of \"up\" by name: %s up tailscale\n", pos, env.name())
-}
-
-// tailscaleRefs is the package by which an image joins a tailnet, where something
-// brings it.
-func (l *loaded) tailscaleRefs() []project.PackageRef {
-	t := l.project.Container.Tailscale
-	wants, archives, err := l.wants() // an error is told by whoever needs them
-	if t == nil || err != nil {
-		return nil
-	}
-	if slices.ContainsFunc(wants, func(w lock.Want) bool { return w.Attr == packages.Tailscale }) ||
-		slices.ContainsFunc(archives, func(a packages.Archive) bool { return a.Attr == packages.Tailscale }) {
-		return []project.PackageRef{{Attr: packages.Tailscale, Pos: t.Pos}}
-	}
-	return nil
 }
 
 // joinedBefore reports whether an earlier life of the container has left what it

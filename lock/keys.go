@@ -1,0 +1,121 @@
+package lock
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"nix2gpu/debian/repo"
+	"nix2gpu/packages"
+	"nix2gpu/project"
+)
+
+// KeyOptions says whose keys are wanted.
+type KeyOptions struct {
+	Sources []packages.AptSource
+	// Read reads the file of a key; Get fetches one from its URL, and knows whether
+	// a fingerprint vouches for it.
+	Read func(path string) ([]byte, error)
+	Get  func(ctx context.Context, url string, vouched bool) ([]byte, error)
+	// Believe takes keys from URLs that no fingerprint vouches for.
+	Believe bool
+	// Take names the sources whose keys may change.
+	Take []string
+}
+
+// Keys finds the keys of apt sources: those of the lock, which may be nil, and of
+// new sources those that their definition names. A key is fetched once: then the
+// lock has it, and a definition that means another is an error. The errors are
+// [project.Errors].
+func Keys(ctx context.Context, file *File, opts KeyOptions) ([]Key, error) {
+	var out []Key
+	var wrong project.Errors
+	for _, name := range opts.Take {
+		if !slices.ContainsFunc(opts.Sources, func(s packages.AptSource) bool { return s.Name == name }) {
+			return nil, fmt.Errorf("the definition has no apt source %q whose key could be taken", name)
+		}
+	}
+	for _, s := range opts.Sources {
+		key, err := opts.key(ctx, file.key(s.Name), s)
+		var one *project.Error
+		if errors.As(err, &one) {
+			wrong = append(wrong, one)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, *key)
+	}
+	if len(wrong) > 0 {
+		return nil, wrong
+	}
+	slices.SortFunc(out, func(a, b Key) int { return cmp.Compare(a.Source, b.Source) })
+	return out, nil
+}
+
+func (o *KeyOptions) key(ctx context.Context, locked *Key, s packages.AptSource) (*Key, error) {
+	bad := func(hint, format string, args ...any) error {
+		return &project.Error{Pos: s.Pos, Msg: fmt.Sprintf(format, args...), Hint: hint}
+	}
+	take := fmt.Sprintf("if its vendor says so: nix2gpu lock --take-key %s", s.Name)
+	pinned := func(prints []string) bool {
+		return len(s.Fingerprints) == 0 || !slices.ContainsFunc(prints, func(p string) bool { return !slices.Contains(s.Fingerprints, p) })
+	}
+	if slices.Contains(o.Take, s.Name) {
+		locked = nil
+	}
+	var data []byte
+	var err error
+	switch {
+	case s.HasURL() && locked != nil && pinned(locked.Fingerprints):
+		return locked, nil
+	case s.HasURL() && locked != nil:
+		return nil, bad(take, "the key of apt source %q has changed: the definition wants %s, and %s has %s",
+			s.Name, strings.Join(s.Fingerprints, ", "), Name, strings.Join(locked.Fingerprints, ", "))
+	case s.HasURL() && len(s.Fingerprints) == 0 && !o.Believe:
+		return nil, bad(fmt.Sprintf("nix2gpu lock, which writes down the key that it finds; or say whose it is by aptSources.%s.fingerprint", s.Name),
+			"nobody vouches for the key of apt source %q: it has no fingerprint, and %s knows no key", s.Name, Name)
+	case s.HasURL():
+		if data, err = o.Get(ctx, s.Key, len(s.Fingerprints) > 0); err != nil {
+			text, _, _ := strings.Cut(err.Error(), "\nhint: ")
+			return nil, bad(fmt.Sprintf("save the key that its vendor publishes, and name the file: aptSources.%s.key = ./%s.asc", s.Name, s.Name), "the key of apt source %q: %s", s.Name, text)
+		}
+	case strings.Contains(s.Key, "-----BEGIN PGP"):
+		data = []byte(s.Key)
+	default:
+		if data, err = o.Read(s.Key); err != nil {
+			return nil, bad("", "cannot read the key of apt source %q: %v", s.Name, err)
+		}
+	}
+	ring, err := repo.NewKeyring(data)
+	if err != nil {
+		return nil, bad("", "the key of apt source %q: %v", s.Name, err)
+	}
+	there, err := ring.Fingerprints()
+	if err != nil {
+		return nil, bad("", "the key of apt source %q: %v", s.Name, err)
+	}
+	if len(s.Fingerprints) > 0 {
+		ring = ring.Only(s.Fingerprints...)
+	}
+	key := &Key{Source: s.Name}
+	if key.Fingerprints, err = ring.Fingerprints(); err == nil && len(key.Fingerprints) == 0 {
+		return nil, bad(fmt.Sprintf("if its vendor publishes that fingerprint: aptSources.%s.fingerprint = %q", s.Name, there[0]),
+			"the key of apt source %q is %s, and not %s", s.Name, strings.Join(there, ", "), strings.Join(s.Fingerprints, ", "))
+	}
+	if err == nil {
+		key.Key, err = ring.Armoured()
+	}
+	if err != nil {
+		return nil, bad("", "the key of apt source %q: %v", s.Name, err)
+	}
+	if locked != nil && !slices.Equal(locked.Fingerprints, key.Fingerprints) {
+		return nil, bad(take, "the key of apt source %q has changed: it is %s, and %s has %s",
+			s.Name, strings.Join(key.Fingerprints, ", "), Name, strings.Join(locked.Fingerprints, ", "))
+	}
+	return key, nil
+}

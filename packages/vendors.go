@@ -1,0 +1,81 @@
+package packages
+
+import (
+	"strings"
+	"sync"
+)
+
+// vendorSources are the apt repositories of vendors whose packages Debian does not
+// have. Each fingerprint is from the public page that stands beside it; one that
+// could not be learnt is missing, and its packages are refused until a definition
+// gives the key.
+var vendorSources = sync.OnceValue(func() map[string]AptSource {
+	list := []AptSource{
+		{
+			// https://apt.grafana.com; the fingerprint: https://github.com/voxpupuli/puppet-grafana/pull/336
+			Name: "grafana", URL: map[string]string{"": "https://apt.grafana.com"}, Suite: "stable", Components: []string{"main"},
+			Key: "https://apt.grafana.com/gpg.key", Fingerprints: []string{"B53AE77BADB630A683046005963FA27710458545"},
+		},
+		{
+			// https://clickhouse.com/docs/install; the fingerprint:
+			// https://github.com/ClickHouse/ClickHouse/blob/master/docker/server/Dockerfile.ubuntu
+			Name: "clickhouse", URL: map[string]string{"": "https://packages.clickhouse.com/deb"}, Suite: "stable", Components: []string{"main"},
+			Key: "https://packages.clickhouse.com/rpm/lts/repodata/repomd.xml.key", Fingerprints: []string{"3A9EA1193A97B548BE1457D48919F6BD2B48D754"},
+		},
+		{
+			// https://tailscale.com/install.sh; the fingerprint: https://michael-prokop.at/blog/2021/02/16/
+			// how-to-properly-use-3rd-party-debian-repository-signing-keys-with-apt/
+			Name: "tailscale", URL: map[string]string{"": "https://pkgs.tailscale.com/stable/debian"}, Suite: "{suite}", Components: []string{"main"},
+			Key: "https://pkgs.tailscale.com/stable/debian/bookworm.noarmor.gpg", Fingerprints: []string{"2596A99EAAB33821893C0A79458CA832957F5868"},
+		},
+		{
+			// https://www.mongodb.com/docs/manual/tutorial/install-mongodb-on-debian/ names no fingerprint.
+			Name: "mongodb", URL: map[string]string{"": "https://repo.mongodb.org/apt/debian"}, Suite: "{suite}/mongodb-org/8.0", Components: []string{"main"},
+			Key: "https://pgp.mongodb.com/server-8.0.asc",
+		},
+	}
+	out := map[string]AptSource{}
+	for _, s := range list {
+		out[s.Name] = s
+	}
+	return out
+})
+
+// VendorSource is the repository that the table knows by a name, for a release of
+// Debian; without a URL where the vendor has none for that.
+func VendorSource(name, suite string) (AptSource, bool) {
+	if name == NVIDIA {
+		r := NVIDIAFor(suite)
+		s := AptSource{Name: name, URL: r.URLs, Suite: "./", Key: r.KeyURL}
+		if r.Fingerprint != "" {
+			s.Fingerprints = []string{r.Fingerprint}
+		}
+		return s, true
+	}
+	s, ok := vendorSources()[name]
+	s.Suite = strings.ReplaceAll(s.Suite, "{suite}", suite)
+	return s, ok
+}
+
+// vendorArchives are what vendors publish as files, by attribute. A digest is from
+// the public page that stands beside it; where none was found, "nix2gpu lock"
+// writes down what it finds.
+var vendorArchives = sync.OnceValue(func() map[string]Archive {
+	return map[string]Archive{
+		// The digest: https://github.com/Homebrew/homebrew-core/blob/HEAD/Formula/k/kafka.rb, in its version 3.9.0.
+		"apacheKafka": {
+			Attr:   "apacheKafka",
+			URL:    map[string]string{"": "https://archive.apache.org/dist/kafka/3.9.0/kafka_2.13-3.9.0.tgz"},
+			SHA256: map[string]string{"": "abc44402ddf103e38f19b0e4b44e65da9a831ba9e58fd7725041b1aa168ee8d1"}, Strip: 1,
+		},
+		// https://www.jaegertracing.io/download/; the last line of version 1, which services.jaeger runs.
+		"jaeger": {
+			Attr: "jaeger",
+			URL: map[string]string{
+				"amd64": "https://github.com/jaegertracing/jaeger/releases/download/v1.62.0/jaeger-1.62.0-linux-amd64.tar.gz",
+				"arm64": "https://github.com/jaegertracing/jaeger/releases/download/v1.62.0/jaeger-1.62.0-linux-arm64.tar.gz",
+			},
+			Strip: 1, Bin: []Bin{{Path: "jaeger-all-in-one"}},
+		},
+	}
+})
