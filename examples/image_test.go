@@ -78,58 +78,31 @@ func TestMicroservicesImage(t *testing.T) {
 	}
 }
 
-// Every example is an image, and so is every block of the page whose packages
-// Debian has; the others are refused with the reason.
+// Every example is an image. Those of the page's blocks boot, in TestPageImages.
 func TestEverythingBuilds(t *testing.T) {
-	refused := map[string]string{
-		"01-inputs": "there is nothing to build", "04-databases": `"clickhouse" cannot be put into an image`,
-		"06-monitoring": `"grafana" cannot be put into an image`, "07-queues": `"apacheKafka" cannot be put into an image`,
-		"08-custom-app": `no service "postgresql"`, // which another block of the page has
-	}
-	check := func(name, dir string) {
-		t.Run(name, func(t *testing.T) {
-			args := []string{"-o", filepath.Join(t.TempDir(), "out")}
-			if asksCUDA(t, dir) {
-				args = append(args, "--module", nvidia(t))
-			}
-			stdout, stderr, err := built(t, dir, args...)
-			want, isRefused := refused[name]
-			switch {
-			case isRefused && (err == nil || !strings.Contains(stderr, want)):
-				t.Errorf("build: %v, want %s\n%s", err, want, stderr)
-			case !isRefused && (err != nil || !strings.HasPrefix(stdout, "sha256:")):
-				t.Errorf("build: %v\n%s", err, stderr)
-			}
-		})
-	}
 	entries, err := os.ReadDir(".")
 	if err != nil {
 		t.Fatal(err)
 	}
 	examples := 0
 	for _, e := range entries {
-		if e.IsDir() && e.Name() != "testdata" {
-			examples++
-			check(e.Name(), copied(t, e.Name()))
+		if !e.IsDir() || e.Name() == "testdata" {
+			continue
 		}
+		examples++
+		t.Run(e.Name(), func(t *testing.T) {
+			dir, args := copied(t, e.Name()), []string{"-o", filepath.Join(t.TempDir(), "out")}
+			if asksCUDA(t, dir) {
+				args = append(args, "--module", nvidia(t))
+			}
+			stdout, stderr, err := built(t, dir, args...)
+			if err != nil || !strings.HasPrefix(stdout, "sha256:") {
+				t.Errorf("build: %v\n%s", err, stderr)
+			}
+		})
 	}
 	if examples < 10 {
 		t.Errorf("only %d examples were found", examples)
-	}
-	pages, err := filepath.Glob("../definition/testdata/page/*.nix")
-	if err != nil || len(pages) != 18 {
-		t.Fatalf("the page has %d blocks, %v", len(pages), err)
-	}
-	for _, page := range pages {
-		data, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "nix2gpu.nix"), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		check(strings.TrimSuffix(filepath.Base(page), ".nix"), dir)
 	}
 }
 

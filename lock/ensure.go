@@ -142,6 +142,16 @@ func Ensure(ctx context.Context, opts Options) (*Result, error) {
 		return nil, err
 	}
 	now.Keys = e.keys()
+	if opts.All { // nobody else names what these containers do not
+		now.Indexes = slices.DeleteFunc(slices.Clone(now.Indexes), func(ix Index) bool {
+			for container := range now.Containers {
+				if e.mayUse(container, ix.Archive) {
+					return false
+				}
+			}
+			return true
+		})
+	}
 	r := &Result{Changes: append(changes(old, now), wheelChanges(old, now)...), file: now}
 	data := now.Encode()
 	if !fresh && string(data) == string(old.Encode()) {
