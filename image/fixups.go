@@ -313,7 +313,15 @@ func certificates(s *system) ([]*node, error) {
 	if !s.tree.has("usr/lib/ssl/cert.pem") { // where OpenSSL looks first
 		nodes = append(nodes, link("usr/lib/ssl/cert.pem", "/etc/ssl/certs/ca-certificates.crt"))
 	}
-	return nodes, nil
+	all := map[string]string{}
+	for _, p := range s.packages {
+		for name, text := range p.Texts {
+			if strings.HasPrefix(name, "usr/share/ca-certificates/") {
+				all[name] = text
+			}
+		}
+	}
+	return append(nodes, hashLinks(s, all)...), nil
 }
 
 // alternatives makes the links that packages ask update-alternatives for, where
