@@ -3,7 +3,6 @@ package lock
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"nix2gpu/packages"
 	"nix2gpu/project"
@@ -24,7 +23,7 @@ type Brought struct {
 // them that are in the image beside what its services and the container name.
 func named(p *project.Project) (all, more []project.PackageRef) {
 	more = append([]project.PackageRef{{Attr: SSHD}}, packages.BareWords(p).Refs...)
-	if t := p.Container.Tailscale; t != nil && !copies(p, "tailscaled") {
+	if t := p.Container.Tailscale; t != nil {
 		more = append(more, project.PackageRef{Attr: packages.Tailscale, Pos: t.Pos})
 	}
 	all = append(packages.Needed(p, p.Select(p.Enabled(), false)...), more...)
@@ -34,11 +33,6 @@ func named(p *project.Project) (all, more []project.PackageRef) {
 		}
 	}
 	return all, more
-}
-
-// copies reports whether copyToRoot names a program.
-func copies(p *project.Project, program string) bool {
-	return slices.ContainsFunc(p.Container.CopyToRoot, func(t project.Text) bool { return strings.HasSuffix(t.String(), "/"+program) })
 }
 
 // Recipes are those by which the image of a container leaves out parts of its
@@ -79,7 +73,7 @@ func FindNeeds(p *project.Project, brought Brought) (*Needs, error) {
 			continue
 		}
 		seen[ref.Attr] = true
-		if err := n.find(ref, brought); err != nil {
+		if err := n.find(ref, brought, p.Container.Tailscale != nil); err != nil {
 			wrong = append(wrong, err)
 			continue
 		}
@@ -107,7 +101,9 @@ func (n *Needs) add(w Want) {
 
 // find adds what one attribute stands for: the definition's own word, else the
 // vendor's that the table names, else Debian's package.
-func (n *Needs) find(ref project.PackageRef, brought Brought) *project.Error {
+// A tailnet that a container joins is no reason to ask a vendor: joins says that it
+// does.
+func (n *Needs) find(ref project.PackageRef, brought Brought, joins bool) *project.Error {
 	attr, row := ref.Attr, packages.Lookup(ref.Attr)
 	if i := slices.IndexFunc(brought.Archives, func(a packages.Archive) bool { return a.Attr == attr }); i >= 0 {
 		n.Archives = append(n.Archives, brought.Archives[i])
@@ -119,6 +115,9 @@ func (n *Needs) find(ref project.PackageRef, brought Brought) *project.Error {
 	switch {
 	case named(attr) >= 0:
 		n.Stand[attr] = n.Sources[named(attr)].Packages
+	case attr == packages.Tailscale && joins:
+		n.More = slices.DeleteFunc(n.More, func(r project.PackageRef) bool { return r.Attr == attr })
+		return nil // the build warns, and services go on without
 	case row.Source != "":
 		if named(row.Source) < 0 {
 			s, _ := packages.VendorSource(row.Source, brought.Suite)

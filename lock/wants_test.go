@@ -87,7 +87,8 @@ func TestWants(t *testing.T) {
 	}
 }
 
-// Tailscale comes from its vendor, unless the definition brings it.
+// Tailscale comes from what the definition brings, of a vendor by the name alone;
+// without that an image does without it.
 func TestWantsOfATailnet(t *testing.T) {
 	p := &project.Project{Container: project.Container{Tailscale: &project.Tailscale{Hostname: "h", Pos: project.Pos{File: "f.nix", Line: 2, Col: 3}}}}
 	is := func(w lock.Want) bool { return w.Name == "tailscale" && w.Attr == "tailscale" && w.Pos.Line == 2 }
@@ -96,7 +97,7 @@ func TestWantsOfATailnet(t *testing.T) {
 		url     string
 		archive bool
 	}{
-		{lock.Brought{Suite: "bookworm"}, "https://pkgs.tailscale.com/stable/debian", false},
+		{lock.Brought{Suite: "bookworm", Sources: []packages.AptSource{{Name: "tailscale", Packages: []string{"tailscale"}}}}, "https://pkgs.tailscale.com/stable/debian", false},
 		{lock.Brought{Sources: []packages.AptSource{{Name: "tailscale", URL: map[string]string{"": "https://mirror"}, Packages: []string{"tailscale"}}}}, "https://mirror", false},
 		{lock.Brought{Archives: []packages.Archive{{Attr: "tailscale"}}}, "", true},
 	} {
@@ -113,9 +114,7 @@ func TestWantsOfATailnet(t *testing.T) {
 			t.Errorf("%v: %v, from %q", c.brought, n, url)
 		}
 	}
-	root := "/tailscaled"
-	p.Container.CopyToRoot = []project.Text{{{Root: &root}}}
-	if n, err := lock.FindNeeds(p, lock.Brought{Suite: "bookworm"}); err != nil || len(n.Sources)+len(n.Archives) > 0 {
-		t.Errorf("with the program of copyToRoot: %v, %v", n, err)
+	if n, err := lock.FindNeeds(p, lock.Brought{Suite: "bookworm"}); err != nil || len(n.Sources)+len(n.Archives) > 0 || slices.ContainsFunc(n.Wants, is) {
+		t.Errorf("without a source: %v, %v", n, err)
 	}
 }
