@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/template"
 	"time"
 
+	"nix2gpu/compose/template"
 	"nix2gpu/project"
 	"nix2gpu/spelling"
 )
@@ -370,20 +370,12 @@ func (r *one) render(key, s string) string {
 	if r.plain || !strings.Contains(s, "{{") {
 		return s
 	}
-	var b strings.Builder
-	t, err := template.New(key).Option("missingkey=error").Parse(s)
-	if err == nil {
-		err = t.Execute(&b, r.vars)
-	}
+	text, err := template.Expand(key, s, r.vars)
 	if err != nil {
-		_, msg, _ := strings.Cut(err.Error(), ": ")
-		if _, why, ok := strings.Cut(msg, ">: "); ok { // "executing … at <.NAME>: why"
-			msg = why
-		}
-		r.l.fail(r.f.pos(key), "template of %s: %s", key, msg)
+		r.l.fail(r.f.pos(key), "template of %s: %s", key, strings.TrimPrefix(err.Error(), "template: "))
 		return s
 	}
-	return b.String()
+	return text
 }
 
 // resolve turns the names in depends_on into services: a group of replicas

@@ -2,9 +2,9 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
-	"text/template"
 
 	"github.com/spf13/cobra"
 )
@@ -36,37 +36,44 @@ func verbs(cmd *cobra.Command) []*cobra.Command {
 
 // writeUsage prints how cmd is used.
 func writeUsage(cmd *cobra.Command) error {
-	t, err := template.New("usage").Funcs(template.FuncMap{
-		"verbs":                   verbs,
-		"rpad":                    func(s string, width int) string { return fmt.Sprintf("%-*s", width, s) },
-		"trimTrailingWhitespaces": func(s string) string { return strings.TrimRight(s, " \n") },
-	}).Parse(usageTemplate)
-	if err != nil {
-		return err
+	var b strings.Builder
+	b.WriteString("Usage:")
+	if cmd.Runnable() {
+		b.WriteString("\n  " + cmd.UseLine())
 	}
-	return t.Execute(cmd.OutOrStderr(), cmd)
+	// The usage of the program itself says already that it takes a verb.
+	if cmd.HasAvailableSubCommands() && cmd.HasParent() {
+		b.WriteString("\n  " + cmd.CommandPath() + " VERB")
+	}
+	if cmd.HasExample() {
+		b.WriteString("\n\nExamples:\n" + cmd.Example)
+	}
+	if cmd.HasAvailableSubCommands() {
+		list := func(title string, listed func(c *cobra.Command) bool) {
+			b.WriteString("\n\n" + title)
+			for _, c := range verbs(cmd) {
+				if listed(c) {
+					fmt.Fprintf(&b, "\n  %-*s %s", c.NamePadding(), c.Name(), c.Short)
+				}
+			}
+		}
+		if len(cmd.Groups()) == 0 {
+			list("Verbs:", func(*cobra.Command) bool { return true })
+		}
+		for _, group := range cmd.Groups() {
+			list(group.Title, func(c *cobra.Command) bool { return c.GroupID == group.ID })
+		}
+	}
+	if cmd.HasAvailableLocalFlags() {
+		b.WriteString("\n\nFlags:\n" + strings.TrimRight(cmd.LocalFlags().FlagUsages(), " \n"))
+	}
+	if cmd.HasAvailableInheritedFlags() {
+		b.WriteString("\n\nFlags of every verb:\n" + strings.TrimRight(cmd.InheritedFlags().FlagUsages(), " \n"))
+	}
+	if cmd.HasAvailableSubCommands() {
+		b.WriteString("\n\n\"" + cmd.CommandPath() + " VERB --help\" says more about a verb.")
+	}
+	b.WriteString("\n")
+	_, err := io.WriteString(cmd.OutOrStderr(), b.String())
+	return err
 }
-
-// usageTemplate is cobra's, without the line that shows the program with any
-// command: the usage of the program itself says that already.
-const usageTemplate = `Usage:{{if .Runnable}}
-  {{.UseLine}}{{end}}{{if and .HasAvailableSubCommands .HasParent}}
-  {{.CommandPath}} VERB{{end}}{{if .HasExample}}
-
-Examples:
-{{.Example}}{{end}}{{if .HasAvailableSubCommands}}{{$cmds := verbs .}}{{if eq (len .Groups) 0}}
-
-Verbs:{{range $cmds}}{{if .IsAvailableCommand}}
-  {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{else}}{{range $group := .Groups}}
-
-{{.Title}}{{range $cmds}}{{if and (eq .GroupID $group.ID) .IsAvailableCommand}}
-  {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
-
-Flags:
-{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableInheritedFlags}}
-
-Flags of every verb:
-{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
-
-"{{.CommandPath}} VERB --help" says more about a verb.{{end}}
-`
