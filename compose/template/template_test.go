@@ -132,7 +132,7 @@ func FuzzTemplate(f *testing.F) {
 		// Long loops, escaping for JavaScript, and the name of a type are the library's alone.
 		for _, no := range []string{"js", "%", "range", "template", "block", "define"} {
 			if strings.Contains(text, no) {
-				t.Skip()
+				return
 			}
 		}
 		like(t, text)
