@@ -203,7 +203,7 @@ func (m *Machine) seeGPUs() gpuSeen {
 	}
 	entries, _ := os.ReadDir(m.path(compatFolder)) // mostly there is none
 	for _, e := range entries {
-		if v := compatVersion.FindStringSubmatch(e.Name()); v != nil {
+		if v := compatVersion().FindStringSubmatch(e.Name()); v != nil {
 			s.compat = v[1]
 		}
 	}
@@ -236,7 +236,7 @@ func (m *Machine) seeFolder(dir string, cache []byte) gpuFolder {
 		return f
 	}
 	for _, e := range entries {
-		if !libraryName.MatchString(e.Name()) || !e.Type().IsRegular() {
+		if !libraryName().MatchString(e.Name()) || !e.Type().IsRegular() {
 			continue
 		}
 		l := gpuLibrary{file: e.Name(), soname: m.soname(filepath.Join(dir, e.Name()))}
@@ -287,7 +287,7 @@ func (m *Machine) soname(library string) string {
 // library that speaks to it.
 func (m *Machine) driverVersion(folders []gpuFolder) string {
 	text, _ := os.ReadFile(m.path("/proc/driver/nvidia/version")) // WSL has none
-	if v := driverVersion.FindSubmatch(text); v != nil {
+	if v := driverVersion().FindSubmatch(text); v != nil {
 		return string(v[1])
 	}
 	for _, f := range folders {

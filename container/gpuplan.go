@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"nix2gpu/gpu"
 )
@@ -197,7 +198,9 @@ func major(version string) int {
 }
 
 var (
-	libraryName   = regexp.MustCompile(`^lib(?:cuda|cudadebugger|nvcuvid|nvoptix|nvidia-[a-z0-9-]+)\.so\.[0-9]+(?:\.[0-9]+)+$`)
-	driverVersion = regexp.MustCompile(`\s([0-9]{3,}\.[0-9]+(?:\.[0-9]+)?)(?:\s|$)`)
-	compatVersion = regexp.MustCompile(`^libcuda\.so\.([0-9]{3,}\.[0-9]+(?:\.[0-9]+)?)$`)
+	libraryName = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^lib(?:cuda|cudadebugger|nvcuvid|nvoptix|nvidia-[a-z0-9-]+)\.so\.[0-9]+(?:\.[0-9]+)+$`)
+	})
+	driverVersion = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\s([0-9]{3,}\.[0-9]+(?:\.[0-9]+)?)(?:\s|$)`) })
+	compatVersion = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^libcuda\.so\.([0-9]{3,}\.[0-9]+(?:\.[0-9]+)?)$`) })
 )

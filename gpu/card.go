@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // A Card is one GPU. Sizes are in bytes, -1 where the driver does not say.
@@ -47,7 +48,7 @@ var fields = []string{"index", "uuid", "memory.total", "memory.used", "memory.fr
 
 var needed = []string{"index", "uuid", "memory.total", "memory.used", "name"}
 
-var noField = regexp.MustCompile(`Field "([a-z_.]+)" is not a valid field`)
+var noField = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`Field "([a-z_.]+)" is not a valid field`) })
 
 // Cards asks for the GPUs. The error is an *Error, or that of the context.
 func Cards(ctx context.Context, a Ask) ([]Card, error) {
@@ -63,7 +64,7 @@ func Cards(ctx context.Context, a Ask) ([]Card, error) {
 		out, err = ask(ctx, func(ctx context.Context, args ...string) (string, int, error) {
 			out, c, err := a(ctx, args...)
 			code = c
-			if err == nil && c == 2 && noField.MatchString(out) {
+			if err == nil && c == 2 && noField().MatchString(out) {
 				return out, 0, nil
 			}
 			return out, c, err
@@ -74,7 +75,7 @@ func Cards(ctx context.Context, a Ask) ([]Card, error) {
 		if code == 0 {
 			break
 		}
-		unknown := noField.FindStringSubmatch(out)[1]
+		unknown := noField().FindStringSubmatch(out)[1]
 		if !slices.Contains(asked, unknown) || slices.Contains(needed, unknown) {
 			return nil, &Error{Unreadable, fmt.Sprintf("%s of this driver does not know the field %q", Program, unknown), "upgrade the host's driver"}
 		}
@@ -166,8 +167,10 @@ func size(value string) (int64, error) {
 }
 
 var (
-	cardLine = regexp.MustCompile(`^GPU (\d+): .*\(UUID: (GPU-[^)]+)\)$`)
-	partLine = regexp.MustCompile(`^\s+MIG (\S+)\s+Device\s+\d+: \(UUID: (MIG-[^)]+)\)$`)
+	cardLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^GPU (\d+): .*\(UUID: (GPU-[^)]+)\)$`) })
+	partLine = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^\s+MIG (\S+)\s+Device\s+\d+: \(UUID: (MIG-[^)]+)\)$`)
+	})
 )
 
 // addParts reads the list of cards and their parts.
@@ -175,12 +178,12 @@ func addParts(cards []Card, list string) {
 	var of *Card
 	for line := range strings.Lines(list) {
 		line = strings.TrimRight(line, "\r\n ")
-		if m := cardLine.FindStringSubmatch(line); m != nil {
+		if m := cardLine().FindStringSubmatch(line); m != nil {
 			of = nil
 			if i := slices.IndexFunc(cards, func(c Card) bool { return c.UUID == m[2] }); i >= 0 {
 				of = &cards[i]
 			}
-		} else if m := partLine.FindStringSubmatch(line); m != nil && of != nil {
+		} else if m := partLine().FindStringSubmatch(line); m != nil && of != nil {
 			of.Parts = append(of.Parts, Part{m[1], m[2]})
 		}
 	}

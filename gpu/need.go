@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"nix2gpu/project"
 )
@@ -39,11 +40,11 @@ func devices(cards []Card) []device {
 	return all
 }
 
-var profileMemory = regexp.MustCompile(`\.(\d+)gb`)
+var profileMemory = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\.(\d+)gb`) })
 
 // partMemory is the size in a profile's name: "3g.40gb".
 func partMemory(profile string) int64 {
-	m := profileMemory.FindStringSubmatch(profile)
+	m := profileMemory().FindStringSubmatch(profile)
 	if m == nil {
 		return -1
 	}

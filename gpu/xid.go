@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -16,7 +17,9 @@ type Xid struct {
 	Text string // what else the line says
 }
 
-var xidLine = regexp.MustCompile(`NVRM: Xid \((?:PCI:)?([0-9A-Fa-f:.]+)\): (\d+)(?:, (.*))?$`)
+var xidLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`NVRM: Xid \((?:PCI:)?([0-9A-Fa-f:.]+)\): (\d+)(?:, (.*))?$`)
+})
 
 // ParseXid reads one record of /dev/kmsg: "4,1234,5678901,-;NVRM: Xid (PCI:…): 79, …".
 func ParseXid(record string) (Xid, bool) {
@@ -25,7 +28,7 @@ func ParseXid(record string) (Xid, bool) {
 		return Xid{}, false
 	}
 	text, _, _ = strings.Cut(text, "\n") // what follows are the record's own variables
-	m := xidLine.FindStringSubmatch(strings.TrimSpace(text))
+	m := xidLine().FindStringSubmatch(strings.TrimSpace(text))
 	parts := strings.Split(head, ",")
 	if m == nil || len(parts) < 3 {
 		return Xid{}, false
@@ -40,29 +43,31 @@ func ParseXid(record string) (Xid, bool) {
 
 // meanings are what NVIDIA documents of the codes that are met most, in a few
 // words, and whose affair they are.
-var meanings = map[int]string{
-	13:  "a program did something illegal on the GPU",
-	31:  "a program accessed memory of the GPU that is not its own",
-	32:  "the GPU got a wrong command buffer",
-	43:  "a program was ended on the GPU by an error of its own",
-	45:  "the work of a program was removed from the GPU, mostly after another error",
-	48:  "the GPU's memory has an error that cannot be corrected: restart the host",
-	61:  "the GPU's own controller failed: restart the host",
-	62:  "the GPU's own controller failed: restart the host",
-	63:  "a bad page of the GPU's memory was put out of use",
-	64:  "a bad page of the GPU's memory could not be put out of use: restart the host",
-	74:  "a link between GPUs failed: restart the host",
-	79:  "the GPU has fallen off the bus: restart the host",
-	92:  "the GPU's memory has many errors that were corrected",
-	94:  "the GPU's memory had an error that ended the program which used it",
-	95:  "the GPU's memory had an error that reached other programs: restart the host",
-	119: "the GPU's system processor does not answer: restart the host",
-	120: "the GPU's system processor failed: restart the host",
-}
+var meanings = sync.OnceValue(func() map[int]string {
+	return map[int]string{
+		13:  "a program did something illegal on the GPU",
+		31:  "a program accessed memory of the GPU that is not its own",
+		32:  "the GPU got a wrong command buffer",
+		43:  "a program was ended on the GPU by an error of its own",
+		45:  "the work of a program was removed from the GPU, mostly after another error",
+		48:  "the GPU's memory has an error that cannot be corrected: restart the host",
+		61:  "the GPU's own controller failed: restart the host",
+		62:  "the GPU's own controller failed: restart the host",
+		63:  "a bad page of the GPU's memory was put out of use",
+		64:  "a bad page of the GPU's memory could not be put out of use: restart the host",
+		74:  "a link between GPUs failed: restart the host",
+		79:  "the GPU has fallen off the bus: restart the host",
+		92:  "the GPU's memory has many errors that were corrected",
+		94:  "the GPU's memory had an error that ended the program which used it",
+		95:  "the GPU's memory had an error that reached other programs: restart the host",
+		119: "the GPU's system processor does not answer: restart the host",
+		120: "the GPU's system processor failed: restart the host",
+	}
+})
 
 // String says it to a person.
 func (x Xid) String() string {
-	text := meanings[x.Code]
+	text := meanings()[x.Code]
 	if text == "" {
 		text = x.Text
 	}

@@ -24,12 +24,10 @@ import (
 // its definition names, and what these need. All packages are read once to learn
 // what their files need; what that was is kept in the cache, by package.
 
-// A selection is what is chosen: of each package its paths, and the packages
-// whose texts fix-ups read although nothing of them is in the image.
+// A selection is what is chosen: of each package its paths.
 type selection struct {
 	Key   string              `json:"key"` // of what it was chosen from
 	Paths map[string][]string `json:"paths"`
-	texts []*packageFacts
 
 	has map[string]map[string]bool
 }

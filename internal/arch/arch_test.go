@@ -192,6 +192,32 @@ func TestNoInit(t *testing.T) {
 	}
 }
 
+// TestNothingIsCompiledAtStart wants regular expressions made when they are first
+// asked for: each start of the program would pay for those of all rooms.
+func TestNothingIsCompiledAtStart(t *testing.T) {
+	for _, f := range sources(t) {
+		if f.test || strings.HasPrefix(f.pkg, "internal/") && f.pkg != "internal/cli" {
+			continue
+		}
+		for _, d := range f.ast.Decls {
+			if _, ok := d.(*ast.FuncDecl); ok {
+				continue
+			}
+			ast.Inspect(d, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.FuncLit:
+					return false // called later, as that of a sync.OnceValue is
+				case *ast.SelectorExpr:
+					if x, ok := n.X.(*ast.Ident); ok && x.Name == "regexp" && n.Sel.Name == "MustCompile" {
+						t.Errorf("%s: made at every start: use sync.OnceValue", f.pos(n))
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
 // TestFileLength keeps files readable.
 func TestFileLength(t *testing.T) {
 	const limit = 800
