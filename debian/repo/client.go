@@ -156,8 +156,6 @@ func (c *Client) gone(ctx context.Context, p debian.Locked, err error) error {
 
 // Fetch downloads all packages that the cache lacks, and reports every failure.
 func (c *Client) Fetch(ctx context.Context, packages []debian.Locked) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	total := int64(0)
 	for _, p := range packages {
 		if !download.Have(c.cache.Path(packagesFolder, name(p)), p.Size) {
@@ -165,26 +163,7 @@ func (c *Client) Fetch(ctx context.Context, packages []debian.Locked) error {
 		}
 	}
 	defer c.expect(total)()
-	var wg sync.WaitGroup
-	errs := make([]error, len(packages))
-	for i, p := range packages {
-		wg.Go(func() {
-			if errs[i] = c.fetch(ctx, p); errs[i] != nil && !isGone(errs[i]) {
-				cancel() // what is gone is told of all of them; else the first suffices
-			}
-		})
-	}
-	wg.Wait()
-	var found []error
-	for _, err := range errs {
-		if err != nil && !errors.Is(err, context.Canceled) {
-			found = append(found, err)
-		}
-	}
-	if len(found) == 0 && ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return errors.Join(found...)
+	return download.All(ctx, packages, isGone, c.fetch)
 }
 
 func isGone(err error) bool {

@@ -357,29 +357,11 @@ func (e *GoneError) Error() string {
 
 // Fetch downloads all wheels that the cache lacks, and reports every failure.
 func (c *Client) Fetch(ctx context.Context, wheels []wheel.Locked) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var wg sync.WaitGroup
-	errs := make([]error, len(wheels))
-	for i, l := range wheels {
-		wg.Go(func() {
-			var gone *GoneError
-			if errs[i] = c.fetchLocked(ctx, l); errs[i] != nil && !errors.As(errs[i], &gone) {
-				cancel() // what is gone is told of all of them; else the first suffices
-			}
-		})
+	gone := func(err error) bool {
+		var gone *GoneError
+		return errors.As(err, &gone)
 	}
-	wg.Wait()
-	var found []error
-	for _, err := range errs {
-		if err != nil && !errors.Is(err, context.Canceled) {
-			found = append(found, err)
-		}
-	}
-	if len(found) == 0 && ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return errors.Join(found...)
+	return download.All(ctx, wheels, gone, c.fetchLocked)
 }
 
 // fetchLocked gets a wheel from where it lay, or from where an index has it now.

@@ -1,0 +1,34 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// All gets each of the files at once, and reports every failure. What is gone is
+// told of all of them; any other failure ends the rest, since it suffices.
+func All[T any](ctx context.Context, files []T, gone func(error) bool, get func(ctx context.Context, file T) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	errs := make([]error, len(files))
+	for i, f := range files {
+		wg.Go(func() {
+			if errs[i] = get(ctx, f); errs[i] != nil && !gone(errs[i]) {
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	var found []error
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			found = append(found, err)
+		}
+	}
+	if len(found) == 0 && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return errors.Join(found...)
+}
