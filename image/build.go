@@ -215,15 +215,23 @@ func (b *builder) build(ctx context.Context) (*Built, error) {
 	return &Built{Image: img, Layers: layers, Warnings: b.warnings, Partial: b.chosen != nil}, nil
 }
 
-// packageLayers makes the layers of all groups, several at a time, the largest
-// first: xz is most of the work, and one package keeps one processor busy.
+// packageLayers makes the layers of all groups of packages, and tells the key of
+// each.
 func (b *builder) packageLayers(ctx context.Context, groups []*group) ([]*Layer, []string, error) {
+	return makeLayers(ctx, b, groups, b.groupKey, b.makePackages, func(l *Layer, g *group) { l.Packages = g.packages })
+}
+
+// makeLayers makes the layers of all groups that the cache lacks, several at a
+// time, the largest first: decompressing is most of the work, and one group keeps
+// one processor busy. A finished layer is told what it is of.
+func makeLayers[G layered](ctx context.Context, b *builder, groups []G, key func(G) string,
+	create func(ctx context.Context, g G, key string) (*record, error), finish func(l *Layer, g G)) ([]*Layer, []string, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	layers, keys, errs := make([]*Layer, len(groups)), make([]string, len(groups)), make([]error, len(groups))
+	layers, keys := make([]*Layer, len(groups)), make([]string, len(groups))
 	order := make([]int, len(groups))
 	for i, g := range groups {
-		order[i], keys[i] = i, b.groupKey(g)
+		order[i], keys[i] = i, key(g)
 	}
 	made := progress(b, groups, keys)
 	slices.SortFunc(order, func(i, j int) int { return cmp.Or(cmp.Compare(groups[j].size(), groups[i].size()), i-j) })
@@ -232,9 +240,13 @@ func (b *builder) packageLayers(ctx context.Context, groups []*group) ([]*Layer,
 	for range min(runtime.GOMAXPROCS(0), len(groups)) {
 		workers.Go(func() {
 			for i := range next {
-				if layers[i], errs[i] = b.packageLayer(ctx, groups[i], keys[i], made); errs[i] != nil {
-					cancel(errs[i])
+				l, err := makeLayer(ctx, b, groups[i], keys[i], made, create)
+				if err != nil {
+					cancel(err)
+					continue
 				}
+				finish(l, groups[i])
+				layers[i] = l
 			}
 		})
 	}
@@ -247,6 +259,27 @@ func (b *builder) packageLayers(ctx context.Context, groups []*group) ([]*Layer,
 		return nil, nil, err
 	}
 	return layers, keys, nil
+}
+
+// makeLayer makes the layer of a group, or finds it in the cache.
+func makeLayer[G layered](ctx context.Context, b *builder, g G, key string, made func(g G, ended bool),
+	create func(ctx context.Context, g G, key string) (*record, error)) (*Layer, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	r := b.cache.find(key)
+	cached := r != nil
+	if r == nil {
+		made(g, false)
+		var err error
+		if r, err = create(ctx, g, key); err != nil {
+			return nil, err
+		}
+		made(g, true)
+	}
+	l := b.layer(r, g.title())
+	l.cached = cached
+	return l, nil
 }
 
 // A layered is what becomes one layer: of packages, or of wheels.
@@ -278,34 +311,12 @@ func progress[G layered](b *builder, groups []G, keys []string) func(g G, ended 
 	}
 }
 
-func (b *builder) packageLayer(ctx context.Context, g *group, key string, made func(g *group, ended bool)) (*Layer, error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	r := b.cache.find(key)
-	cached := r != nil
-	if r == nil {
-		made(g, false)
-		var err error
-		if r, err = b.makePackages(ctx, g, key); err != nil {
-			return nil, err
-		}
-		made(g, true)
-	}
-	l, err := b.layer(r, g.title())
-	if err != nil {
-		return nil, err
-	}
-	l.Packages, l.cached = g.packages, cached
-	return l, nil
-}
-
 // layer is a layer of the cache as the image has it.
-func (b *builder) layer(r *record, title string) (*Layer, error) {
+func (b *builder) layer(r *record, title string) *Layer {
 	return &Layer{
 		Title: title, Size: r.Size, Unpacked: r.Unpacked, Media: r.Packed.mediaType(), newest: r.Newest, file: b.cache.blobFile(r.Digest),
 		Digest: v1.Hash{Algorithm: "sha256", Hex: r.Digest}, DiffID: v1.Hash{Algorithm: "sha256", Hex: r.DiffID},
-	}, nil
+	}
 }
 
 // ownLayer makes one of our own layers, unless the cache has it.
@@ -324,7 +335,7 @@ func (b *builder) ownLayer(title, key string, nodes func() ([]*node, error)) (*L
 			return nil, err
 		}
 	}
-	return b.layer(r, title)
+	return b.layer(r, title), nil
 }
 
 // baseKey tells layers apart that depend on what the base has.

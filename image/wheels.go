@@ -9,10 +9,8 @@ import (
 	"io"
 	"os"
 	"path"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
 	"nix2gpu/debian/deb"
 	"nix2gpu/wheel"
@@ -115,55 +113,11 @@ func (b *builder) wheelLayers(ctx context.Context) (layers []*Layer, keys []stri
 	if err := b.spec.Python.Check(); err != nil {
 		return nil, nil, fmt.Errorf("wheels: %w", err)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	layers, keys = make([]*Layer, len(b.wheels)), make([]string, len(b.wheels))
-	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
-	var workers sync.WaitGroup
-	for i, g := range b.wheels {
-		keys[i] = b.wheelKey(g)
-	}
-	made := progress(b, b.wheels, keys)
-	for i, g := range b.wheels { // the largest first
-		slots <- struct{}{}
-		workers.Go(func() {
-			defer func() { <-slots }()
-			var err error
-			if layers[i], err = b.wheelLayer(ctx, g, keys[i], made); err != nil {
-				cancel(err)
-			}
-		})
-	}
-	workers.Wait()
-	if err := context.Cause(ctx); err != nil {
-		return nil, nil, err
-	}
-	return layers, keys, nil
-}
-
-func (b *builder) wheelLayer(ctx context.Context, g *wheelGroup, key string, made func(g *wheelGroup, ended bool)) (*Layer, error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	r := b.cache.find(key)
-	cached := r != nil
-	if r == nil {
-		made(g, false)
-		var err error
-		if r, err = b.makeWheels(ctx, g, key); err != nil {
-			return nil, err
+	return makeLayers(ctx, b, b.wheels, b.wheelKey, b.makeWheels, func(l *Layer, g *wheelGroup) {
+		for _, w := range g.wheels {
+			l.Wheels = append(l.Wheels, w.Locked)
 		}
-		made(g, true)
-	}
-	l, err := b.layer(r, g.title())
-	if err != nil {
-		return nil, err
-	}
-	for _, w := range g.wheels {
-		l.Wheels = append(l.Wheels, w.Locked)
-	}
-	l.cached = cached
-	return l, nil
+	})
 }
 
 func (b *builder) wheelKey(g *wheelGroup) string {
