@@ -18,15 +18,16 @@ const maxDepth = 1000
 // Expand is the text of a template for these variables. A name that is not there
 // is an error. Values are strings, integers, booleans, []any and map[string]any.
 func Expand(name, text string, vars map[string]any) (string, error) {
+	funcs := functions()
 	known := map[string]any{"and": true, "or": true} // the parser wants to know the names
-	for name := range functions() {
+	for name := range funcs {
 		known[name] = true
 	}
 	trees, err := parse.Parse(name, text, "", "", known)
 	if err != nil {
 		return "", err
 	}
-	e := &expansion{trees: trees}
+	e := &expansion{trees: trees, funcs: funcs}
 	if tree := trees[name]; tree != nil { // a text of definitions alone has none
 		err = e.run(tree, vars)
 	}
@@ -36,7 +37,7 @@ func Expand(name, text string, vars map[string]any) (string, error) {
 // An expansion is the state of one.
 type expansion struct {
 	trees map[string]*parse.Tree
-	funcs map[string]function // made with the first call
+	funcs map[string]function
 	out   strings.Builder
 	vars  []variable // innermost last
 	depth int
@@ -322,9 +323,6 @@ func (e *expansion) call(name string, args []parse.Node, dot, last any, piped bo
 			v = last
 		}
 		return v, nil
-	}
-	if e.funcs == nil {
-		e.funcs = functions()
 	}
 	var values []any
 	for _, n := range args {
