@@ -23,16 +23,20 @@ import (
 // A stand is a definition with a folder and a cache of its own, and the archive
 // that has what it needs.
 type stand struct {
-	t      *testing.T
-	server *debtest.Server
-	dir    string
+	t         *testing.T
+	server    *debtest.Server
+	dir       string
+	bin       string
+	platforms string
 }
 
-func newStand(t *testing.T) *stand {
+// newStand has an archive of the packages of every image, of pkgs.tool, and of
+// what else is given.
+func newStand(t *testing.T, more ...debtest.Deb) *stand {
 	t.Helper()
 	key := debtest.NewKey(t, 0)
 	date := time.Now().Add(-time.Hour)
-	debs := []debtest.Deb{}
+	debs := more
 	for _, name := range strings.Fields("tool openssh-client openssh-server base-files base-passwd bash ca-certificates coreutils dash debianutils diffutils " +
 		"findutils grep gzip hostname libc-bin mawk ncurses-base netbase procps sed tar") {
 		debs = append(debs, debtest.Deb{Name: name, Compression: "gz", Entries: []debtest.Entry{debtest.Exec("usr/bin/"+name, strings.Repeat(name, 5000))}})
@@ -49,7 +53,7 @@ func newStand(t *testing.T) *stand {
 		}
 		tree.Add(root, a.Tree(t))
 	}
-	s := &stand{t, debtest.Serve(t, tree), t.TempDir()}
+	s := &stand{t, debtest.Serve(t, tree), t.TempDir(), testkit.Binary(t), "linux/amd64"}
 	for name, text := range map[string]string{
 		"nix2gpu.nix": "{ perSystem.nix2gpu.web = { pkgs, ... }: { systemPackages = [ pkgs.tool ]; services = {}; }; }\n", "key.asc": string(key.Public(t)),
 	} {
@@ -63,8 +67,8 @@ func newStand(t *testing.T) *stand {
 // command is a verb that reads the archive.
 func (s *stand) command(args ...string) *exec.Cmd {
 	s.t.Helper()
-	args = append(args, "--mirror", s.server.URL+"/debian", "--keyring", "key.asc", "--platform", "linux/amd64")
-	cmd := exec.CommandContext(s.t.Context(), testkit.Binary(s.t), args...)
+	args = append(args, "--mirror", s.server.URL+"/debian", "--keyring", "key.asc", "--platform", s.platforms)
+	cmd := exec.CommandContext(s.t.Context(), s.bin, args...)
 	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), "XDG_CACHE_HOME="+s.dir, "CI=")
 	return cmd
 }

@@ -360,7 +360,16 @@ func (o *buildOptions) binary(env *Env, arch string) (string, error) {
 	if err != nil || theirs.Path != ours.Path {
 		return "", usageError("%s is not nix2gpu", file)
 	}
-	revision := func(info *buildinfo.BuildInfo) string {
+	if !sameVersion(ours, theirs) {
+		return "", hint(usageError("%s is of another version than this program", file), "make build-all")
+	}
+	return file, nil
+}
+
+// sameVersion reports whether two programs were made of the same commit, as far as
+// they say of which, and with the same libraries.
+func sameVersion(a, b *buildinfo.BuildInfo) bool {
+	commit := func(info *buildinfo.BuildInfo) string {
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
 				return s.Value
@@ -368,10 +377,14 @@ func (o *buildOptions) binary(env *Env, arch string) (string, error) {
 		}
 		return ""
 	}
-	if revision(ours) != revision(theirs) {
-		return "", hint(usageError("%s is of another version than this program", file), "make build-all")
+	libraries := map[string]string{}
+	for _, m := range a.Deps {
+		libraries[m.Path] = m.Version
 	}
-	return file, nil
+	return commit(a) == commit(b) && !slices.ContainsFunc(b.Deps, func(m *debug.Module) bool {
+		version, both := libraries[m.Path] // a machine may need another one
+		return both && version != m.Version
+	})
 }
 
 // A lockedArchive is an archive with its file, as the lock has it.

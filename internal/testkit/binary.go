@@ -29,11 +29,8 @@ var build = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "nix2gpu")
-	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "./cmd/nix2gpu")
-	cmd.Dir = Root()
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %v\n%s", err, out)
+	if err := compile(path, runtime.GOARCH); err != nil {
+		return "", err
 	}
 	if err := readSources(); err != nil {
 		return "", err
@@ -47,6 +44,27 @@ func Binary(t testing.TB) string {
 	t.Helper()
 	path, err := build()
 	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// compile makes the program as it ships, for a machine.
+func compile(path, arch string) error {
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "./cmd/nix2gpu")
+	cmd.Dir = Root()
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %v\n%s", err, out)
+	}
+	return nil
+}
+
+// BinaryFor builds the program for images of another machine.
+func BinaryFor(t testing.TB, arch string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "nix2gpu-linux-"+arch)
+	if err := compile(path, arch); err != nil {
 		t.Fatal(err)
 	}
 	return path
