@@ -9,6 +9,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"nix2gpu/debian"
+	"nix2gpu/wheel"
 )
 
 // A Difference is what is another in image B than in image A.
@@ -18,9 +19,11 @@ type Difference struct {
 
 	Packages []PackageChange `json:"packages"`
 	SameP    int             `json:"samePackages"`
-	Config   []Change        `json:"config"`
-	Layers   []LayerChange   `json:"layers"` // those of one image only, from the bottom
-	Shared   Shared          `json:"shared"`
+	// Wheels are compared where both images have an SBOM; nil: they are not.
+	Wheels *WheelChanges `json:"wheels,omitempty"`
+	Config []Change      `json:"config"`
+	Layers []LayerChange `json:"layers"` // those of one image only, from the bottom
+	Shared Shared        `json:"shared"`
 	// Pull is what has to be pulled for B by who has A.
 	Pull int64 `json:"pull"`
 
@@ -56,9 +59,15 @@ const (
 type PackageChange struct {
 	What string `json:"what"`
 	Name string `json:"name"`
-	Arch string `json:"arch"`
+	Arch string `json:"arch,omitempty"` // not of wheels
 	Old  string `json:"old,omitempty"`
 	New  string `json:"new,omitempty"`
+}
+
+// WheelChanges are the packages of Python that are not the same.
+type WheelChanges struct {
+	Changed []PackageChange `json:"changed"`
+	Same    int             `json:"same"`
 }
 
 // A Change is a part of the configuration that is not the same.
@@ -90,9 +99,13 @@ func (d *Difference) Same() bool { return d.A.Digest == d.B.Digest }
 func Diff(a, b *Image) *Difference {
 	d := &Difference{
 		A: Side{a.Name, a.Digest, a.Platform, a.Size}, B: Side{b.Name, b.Digest, b.Platform, b.Size},
-		Packages: []PackageChange{}, Config: []Change{}, Layers: []LayerChange{},
+		Config: []Change{}, Layers: []LayerChange{},
 	}
-	d.packages(a.Packages, b.Packages)
+	d.Packages, d.SameP = packages(a.Packages, b.Packages)
+	if a.Wheels != nil && b.Wheels != nil {
+		d.Wheels = &WheelChanges{}
+		d.Wheels.Changed, d.Wheels.Same = wheels(a.Wheels, b.Wheels)
+	}
 	d.config(settings(a), settings(b))
 	d.layers(a, b)
 	if a.Files != nil && b.Files != nil {
@@ -102,32 +115,59 @@ func Diff(a, b *Image) *Difference {
 	return d
 }
 
-func (d *Difference) packages(a, b []Package) {
-	type key struct{ name, arch string }
-	old, now := map[key]string{}, map[key]string{}
-	for _, p := range a {
-		old[key{p.Name, p.Arch}] = p.Version
+func packages(a, b []Package) ([]PackageChange, int) {
+	versions := func(all []Package) map[named]string {
+		m := map[named]string{}
+		for _, p := range all {
+			m[named{p.Name, p.Arch}] = p.Version
+		}
+		return m
 	}
-	for _, p := range b {
-		now[key{p.Name, p.Arch}] = p.Version
+	return changes(versions(a), versions(b), debian.Compare)
+}
+
+func wheels(a, b []Wheel) ([]PackageChange, int) {
+	versions := func(all []Wheel) map[named]string {
+		m := map[named]string{}
+		for _, w := range all {
+			m[named{w.Name, ""}] = w.Version
+		}
+		return m
 	}
-	for _, k := range union(old, now, func(x, y key) int { return cmp.Or(cmp.Compare(x.name, y.name), cmp.Compare(x.arch, y.arch)) }) {
-		c := PackageChange{Name: k.name, Arch: k.arch, Old: old[k], New: now[k]}
+	return changes(versions(a), versions(b), compareWheels)
+}
+
+// compareWheels compares versions of Python's packages; one that is none is older.
+func compareWheels(a, b string) int {
+	x, _ := wheel.ParseVersion(a)
+	y, _ := wheel.ParseVersion(b)
+	return x.Compare(y)
+}
+
+// A named is what is upgraded: packages of two architectures are two.
+type named struct{ name, arch string }
+
+// changes are what differs between two lists of versions, and how many do not.
+func changes(a, b map[named]string, compare func(a, b string) int) (out []PackageChange, same int) {
+	out = []PackageChange{}
+	for _, k := range union(a, b, func(x, y named) int { return cmp.Or(cmp.Compare(x.name, y.name), cmp.Compare(x.arch, y.arch)) }) {
+		c := PackageChange{Name: k.name, Arch: k.arch, Old: a[k], New: b[k]}
 		switch {
 		case c.Old == c.New:
-			d.SameP++
+			same++
 			continue
 		case c.Old == "":
 			c.What = Added
 		case c.New == "":
 			c.What = Removed
-		case debian.Compare(c.Old, c.New) < 0:
+		case compare(c.Old, c.New) < 0:
 			c.What = Upgraded
 		default:
 			c.What = Downgraded
 		}
-		d.Packages = append(d.Packages, c)
+		out = append(out, c)
 	}
+	return out, same
 }
 
 // union are the keys of two maps, sorted.

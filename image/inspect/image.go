@@ -21,6 +21,8 @@ type Image struct {
 	// Known says where Packages come from: "dpkg" or "sbom"; "" if the image
 	// says nothing of packages.
 	Known string `json:"packagesFrom,omitempty"`
+	// Wheels are what an SBOM says of packages of Python; nil: there is no SBOM.
+	Wheels []Wheel `json:"wheels,omitempty"`
 
 	Files map[string]File `json:"files,omitempty"` // by path without a leading slash; nil: not read
 }
@@ -38,6 +40,12 @@ type Package struct {
 	Version string `json:"version"`
 	Arch    string `json:"arch"`
 	Source  string `json:"source,omitempty"`
+}
+
+// A Wheel is a package of Python.
+type Wheel struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
 }
 
 // A File is one path of the root file system, as the layers above leave it.

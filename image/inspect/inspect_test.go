@@ -15,6 +15,7 @@ import (
 	"nix2gpu/image/inspect"
 	"nix2gpu/image/source"
 	"nix2gpu/internal/testkit"
+	"nix2gpu/wheel"
 )
 
 const status = `Package: curl
@@ -227,11 +228,49 @@ func TestPackagesOfAnSBOM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := new(inspect.Reader).Read(t.Context(), "x", v, func() ([]debian.Locked, error) {
-		return []debian.Locked{{Name: "curl", Version: "1", Arch: "amd64"}}, nil
-	})
+	got, err := new(inspect.Reader).Read(t.Context(), "x", v, &inspect.List{Packages: []debian.Locked{{Name: "curl", Version: "1", Arch: "amd64"}}})
 	if err != nil || got.Known != "sbom" || len(got.Packages) != 1 {
 		t.Errorf("%+v, %v, want the package of the SBOM", got, err)
+	}
+}
+
+// Wheels are shown and compared where an SBOM tells of them. An image without one
+// does not lack them.
+func TestWheelsOfAnSBOM(t *testing.T) {
+	v, err := source.FromImage("x", before(t)).ForPlatform("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(name string, files bool, wheels ...wheel.Locked) *inspect.Image {
+		t.Helper()
+		img, err := (&inspect.Reader{Files: files}).Read(t.Context(), name, v, &inspect.List{Packages: []debian.Locked{{Name: "curl", Version: "1", Arch: "amd64"}}, Wheels: wheels})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return img
+	}
+	a := read("a", false, wheel.Locked{Name: "flask", Version: "3.0.9"}, wheel.Locked{Name: "click", Version: "8.1.0"}, wheel.Locked{Name: "six", Version: "1.16.0"}, wheel.Locked{Name: "torch", Version: "2.5.1"})
+	b := read("b", true, wheel.Locked{Name: "flask", Version: "3.0.10"}, wheel.Locked{Name: "click", Version: "8.1.0"}, wheel.Locked{Name: "jinja2", Version: "3.1"}, wheel.Locked{Name: "torch", Version: "2.5.1rc1"})
+	b.Digest = "another"
+	var out bytes.Buffer
+	if err := a.Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	if want := "\n4 wheels of Python:\n  click  8.1.0\n  flask  3.0.9\n  six    1.16.0\n  torch  2.5.1\n"; !strings.Contains(out.String(), want) {
+		t.Errorf("shown:\n%s\nwant%s", &out, want)
+	}
+	out.Reset()
+	if err := inspect.Diff(a, b).Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	want := "\nwheels of Python: 1 added, 1 removed, 1 upgraded, 1 downgraded, 1 the same\n" +
+		"  ~ flask   3.0.9 → 3.0.10\n  + jinja2  3.1\n  - six     1.16.0\n  ! torch   2.5.1 → 2.5.1rc1 (older)\n"
+	if !strings.Contains(out.String(), want) {
+		t.Errorf("compared:\n%s\nwant%s", &out, want)
+	}
+	b.Wheels = nil
+	if d := inspect.Diff(a, b); d.Wheels != nil {
+		t.Errorf("without an SBOM: %+v", d.Wheels)
 	}
 }
 

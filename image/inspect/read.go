@@ -17,6 +17,7 @@ import (
 
 	"nix2gpu/debian"
 	"nix2gpu/image/source"
+	"nix2gpu/wheel"
 )
 
 const (
@@ -33,9 +34,15 @@ type Reader struct {
 	layers map[v1.Hash]*content
 }
 
-// Read gathers the facts of an image. Without a list of dpkg's in it, the
-// packages are those that listed gives, which may be nil.
-func (r *Reader) Read(ctx context.Context, name string, v source.Variant, listed func() ([]debian.Locked, error)) (*Image, error) {
+// A List is what an SBOM says of an image.
+type List struct {
+	Packages []debian.Locked
+	Wheels   []wheel.Locked
+}
+
+// Read gathers the facts of an image. An SBOM, which is nil where there is none,
+// spares reading layers for dpkg's list; of wheels nothing else tells.
+func (r *Reader) Read(ctx context.Context, name string, v source.Variant, sbom *List) (*Image, error) {
 	manifest, err := v.Image.Manifest()
 	if err != nil {
 		return nil, err
@@ -68,12 +75,9 @@ func (r *Reader) Read(ctx context.Context, name string, v source.Variant, listed
 	if err != nil {
 		return nil, err
 	}
-	if !r.Files && listed != nil {
-		if img.Packages, err = fromList(listed); err != nil {
-			return nil, err
-		}
-		if len(img.Packages) > 0 {
-			img.Known = "sbom"
+	if sbom != nil {
+		img.list(sbom)
+		if !r.Files && len(img.Packages) > 0 {
 			return img, nil
 		}
 	}
@@ -83,13 +87,6 @@ func (r *Reader) Read(ctx context.Context, name string, v source.Variant, listed
 	}
 	if status := statusOf(all); status != nil {
 		img.Packages, img.Known = packagesOf(status), "dpkg"
-	} else if listed != nil {
-		if img.Packages, err = fromList(listed); err != nil {
-			return nil, err
-		}
-		if len(img.Packages) > 0 {
-			img.Known = "sbom"
-		}
 	}
 	if r.Files {
 		img.Files = overlay(all)
@@ -113,17 +110,18 @@ func comments(config *v1.ConfigFile) []string {
 	return out
 }
 
-func fromList(listed func() ([]debian.Locked, error)) ([]Package, error) {
-	locked, err := listed()
-	if err != nil {
-		return nil, err
+// list takes in what an SBOM says.
+func (img *Image) list(l *List) {
+	for _, p := range l.Packages {
+		img.Packages = append(img.Packages, Package{p.Name, p.Version, p.Arch, p.Source})
+		img.Known = "sbom"
 	}
-	out := []Package{}
-	for _, p := range locked {
-		out = append(out, Package{p.Name, p.Version, p.Arch, p.Source})
+	sortPackages(img.Packages)
+	img.Wheels = []Wheel{}
+	for _, w := range l.Wheels {
+		img.Wheels = append(img.Wheels, Wheel{w.Name, w.Version})
 	}
-	sortPackages(out)
-	return out, nil
+	slices.SortFunc(img.Wheels, func(a, b Wheel) int { return strings.Compare(a.Name, b.Name) })
 }
 
 func sortPackages(all []Package) {

@@ -64,6 +64,14 @@ func (img *Image) Write(w io.Writer) error {
 		}
 		table(&b, rows)
 	}
+	if len(img.Wheels) > 0 {
+		fmt.Fprintf(&b, "\n%s of Python:\n", count(len(img.Wheels), "wheel"))
+		rows = nil
+		for _, w := range img.Wheels {
+			rows = append(rows, []string{"  " + w.Name, w.Version})
+		}
+		table(&b, rows)
+	}
 	if img.Files != nil {
 		fmt.Fprintf(&b, "\n%s:\n", count(len(img.Files), "file"))
 		for _, p := range slices.Sorted(maps.Keys(img.Files)) {
@@ -91,21 +99,12 @@ func (d *Difference) Write(w io.Writer) error {
 		_, err := io.WriteString(w, trimEnds(b.String()))
 		return err
 	}
-	fmt.Fprintf(&b, "\npackages: %s\n", d.packageCounts())
-	rows = nil
-	for _, c := range d.Packages {
-		switch c.What {
-		case Added:
-			rows = append(rows, []string{"  + " + c.Name, c.New})
-		case Removed:
-			rows = append(rows, []string{"  - " + c.Name, c.Old})
-		case Downgraded:
-			rows = append(rows, []string{"  ! " + c.Name, c.Old + " → " + c.New + " (older)"})
-		default:
-			rows = append(rows, []string{"  ~ " + c.Name, c.Old + " → " + c.New})
-		}
+	fmt.Fprintf(&b, "\npackages: %s\n", packageCounts(d.Packages, d.SameP))
+	table(&b, packageRows(d.Packages))
+	if d.Wheels != nil && d.Wheels.Same+len(d.Wheels.Changed) > 0 {
+		fmt.Fprintf(&b, "\nwheels of Python: %s\n", packageCounts(d.Wheels.Changed, d.Wheels.Same))
+		table(&b, packageRows(d.Wheels.Changed))
 	}
-	table(&b, rows)
 	if len(d.Config) == 0 {
 		fmt.Fprintln(&b, "\nconfig: the same")
 	} else {
@@ -148,9 +147,25 @@ func (d *Difference) Write(w io.Writer) error {
 	return err
 }
 
-func (d *Difference) packageCounts() string {
+func packageRows(changes []PackageChange) (rows [][]string) {
+	for _, c := range changes {
+		switch c.What {
+		case Added:
+			rows = append(rows, []string{"  + " + c.Name, c.New})
+		case Removed:
+			rows = append(rows, []string{"  - " + c.Name, c.Old})
+		case Downgraded:
+			rows = append(rows, []string{"  ! " + c.Name, c.Old + " → " + c.New + " (older)"})
+		default:
+			rows = append(rows, []string{"  ~ " + c.Name, c.Old + " → " + c.New})
+		}
+	}
+	return rows
+}
+
+func packageCounts(changes []PackageChange, same int) string {
 	n := map[string]int{}
-	for _, c := range d.Packages {
+	for _, c := range changes {
 		n[c.What]++
 	}
 	var parts []string
@@ -159,7 +174,7 @@ func (d *Difference) packageCounts() string {
 			parts = append(parts, fmt.Sprintf("%d %s", n[what], what))
 		}
 	}
-	return strings.Join(append(parts, fmt.Sprintf("%d the same", d.SameP)), ", ")
+	return strings.Join(append(parts, fmt.Sprintf("%d the same", same)), ", ")
 }
 
 func (d *Difference) fileCounts() string {

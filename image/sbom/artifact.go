@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"nix2gpu/debian"
+	"nix2gpu/wheel"
 )
 
 // MediaType is that of SPDX documents in JSON.
@@ -107,35 +108,45 @@ func Of(a v1.Image) ([]byte, error) {
 	return nil, ErrNoDocument
 }
 
-// Read is what a document of ours says about packages: their names, versions,
-// architectures, sources and digests.
-func Read(doc []byte) ([]debian.Locked, error) {
+// Contents are what a document of ours says is in an image.
+type Contents struct {
+	Packages []debian.Locked // names, versions, architectures, sources and digests
+	Wheels   []wheel.Locked  // names, versions, files and digests
+}
+
+// Read reads a document of ours.
+func Read(doc []byte) (*Contents, error) {
 	var d document
 	if err := json.Unmarshal(doc, &d); err != nil || !strings.HasPrefix(d.SPDXVersion, "SPDX-2.") {
 		return nil, ErrNoDocument
 	}
-	var out []debian.Locked
+	out := &Contents{}
 	for _, e := range d.Packages {
+		digest := ""
+		for _, c := range e.Checksums {
+			if c.Algorithm == "SHA256" {
+				digest = c.Value
+			}
+		}
 		for _, ref := range e.ExternalRefs {
-			if ref.Type != "purl" || !strings.HasPrefix(ref.Locator, "pkg:deb/") && !strings.HasPrefix(ref.Locator, "pkg:generic/") {
-				continue
-			}
-			p := debian.Locked{Name: e.Name, Version: e.Version}
-			_, query, _ := strings.Cut(ref.Locator, "?")
-			for q := range strings.SplitSeq(query, "&") {
-				if arch, ok := strings.CutPrefix(q, "arch="); ok {
-					p.Arch = arch
+			kind, _, _ := strings.Cut(strings.TrimPrefix(ref.Locator, "pkg:"), "/")
+			switch {
+			case ref.Type != "purl":
+			case kind == "pypi":
+				out.Wheels = append(out.Wheels, wheel.Locked{Name: e.Name, Version: e.Version, File: e.FileName, SHA256: digest})
+			case kind == "deb" || kind == "generic":
+				p := debian.Locked{Name: e.Name, Version: e.Version, SHA256: digest}
+				_, query, _ := strings.Cut(ref.Locator, "?")
+				for q := range strings.SplitSeq(query, "&") {
+					if arch, ok := strings.CutPrefix(q, "arch="); ok {
+						p.Arch = arch
+					}
 				}
-			}
-			if rest, ok := strings.CutPrefix(e.SourceInfo, "built from the source package "); ok {
-				p.Source, p.SourceVersion, _ = strings.Cut(rest, " ")
-			}
-			for _, c := range e.Checksums {
-				if c.Algorithm == "SHA256" {
-					p.SHA256 = c.Value
+				if rest, ok := strings.CutPrefix(e.SourceInfo, "built from the source package "); ok {
+					p.Source, p.SourceVersion, _ = strings.Cut(rest, " ")
 				}
+				out.Packages = append(out.Packages, p)
 			}
-			out = append(out, p)
 		}
 	}
 	return out, nil

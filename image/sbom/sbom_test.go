@@ -314,7 +314,7 @@ func TestArtifact(t *testing.T) {
 			want[i].SourceVersion = want[i].Version
 		}
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(&sbom.Contents{Packages: want}, got); diff != "" {
 		t.Error(diff)
 	}
 	if _, err := sbom.Read([]byte(`{"spdxVersion":"SPDX-3.0"}`)); err != sbom.ErrNoDocument {

@@ -59,7 +59,7 @@ var mayImport = map[string][]string{
 	"image/source":     {},
 	"image/registry":   {"image/source"},
 	"image/daemon":     {"image/source"},
-	"image/inspect":    {"debian", "image/source"},
+	"image/inspect":    {"debian", "image/source", "wheel"},
 	"image/sbom":       {"debian", "wheel"},
 	"container":        {"compose", "gpu", "project", "safefile"},
 	"internal/cli":     {"..."},

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nix2gpu/debian"
 	"nix2gpu/image/inspect"
 	"nix2gpu/image/sbom"
 	"nix2gpu/image/source"
@@ -71,7 +70,7 @@ func newImageShow(env *Env) *cobra.Command {
 		Use:   "show IMAGE",
 		Short: "Show an image: configuration, layers, packages",
 		Long: `Shows what an image holds: its configuration, its layers with their sizes, and its
-packages, from its SBOM or from dpkg's list in it.`,
+packages, from its SBOM or from dpkg's list in it; wheels of Python from its SBOM.`,
 		Args: wants(1, "an image"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runImageShow(cmd.Context(), env, &opts, args[0]) },
 	}
@@ -84,9 +83,9 @@ func newImageDiff(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff A B",
 		Short: "Show what differs between two images",
-		Long: `Shows what differs between two images: packages added, removed and upgraded, the
-configuration, the layers, and how much has to be pulled for the second by who has
-the first.`,
+		Long: `Shows what differs between two images: packages added, removed and upgraded,
+wheels of Python where both have an SBOM, the configuration, the
+layers, and how much has to be pulled for the second by who has the first.`,
 		Example: "  nix2gpu image diff ghcr.io/me/web:v1 ./layout",
 		Args:    wants(2, "two images"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -108,12 +107,16 @@ func (o *imageOptions) facts(ctx context.Context, env *Env, r *inspect.Reader, n
 	if err != nil {
 		return nil, err
 	}
-	img, err := r.Read(ctx, name, v, func() ([]debian.Locked, error) { return listed(ctx, src, v) })
+	list, err := listed(ctx, src, v)
+	if err != nil {
+		return nil, imageError(err)
+	}
+	img, err := r.Read(ctx, name, v, list)
 	return img, imageError(err)
 }
 
-// listed are the packages that an SBOM beside an image names, none without one.
-func listed(ctx context.Context, src *source.Source, v source.Variant) ([]debian.Locked, error) {
+// listed is what an SBOM beside an image names; nil without one.
+func listed(ctx context.Context, src *source.Source, v source.Variant) (*inspect.List, error) {
 	digest, err := v.Image.Digest()
 	if err != nil {
 		return nil, err
@@ -130,7 +133,11 @@ func listed(ctx context.Context, src *source.Source, v source.Variant) ([]debian
 		if err != nil {
 			return nil, err
 		}
-		return sbom.Read(doc)
+		found, err := sbom.Read(doc)
+		if err != nil {
+			return nil, err
+		}
+		return &inspect.List{Packages: found.Packages, Wheels: found.Wheels}, nil
 	}
 	return nil, nil
 }
