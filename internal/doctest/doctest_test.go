@@ -193,11 +193,12 @@ func missing(st step, printed func() string, hasEnded func() bool) int {
 	return -1
 }
 
-// trimLines drops spaces at the ends of lines, which a page can't show.
+// trimLines drops what a page can't show at the ends of lines: spaces, and the
+// carriage returns of HTTP.
 func trimLines(s string) string {
 	lines := strings.Split(s, "\n")
 	for i, l := range lines {
-		lines[i] = strings.TrimRight(l, " ")
+		lines[i] = strings.TrimRight(l, " \r")
 	}
 	return strings.Join(lines, "\n")
 }
