@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -176,10 +178,38 @@ func (l *loaded) programs(file *lock.File) []string {
 	return names
 }
 
+// copied are the programs that copyToRoot brings, as the image will have them: a
+// file that may be executed is in /usr/local/bin, a folder is the root.
+func (l *loaded) copied() []string {
+	var names []string
+	for _, text := range l.project.Container.CopyToRoot {
+		if len(text) == 0 || text[0].Root == nil || len(text) > 1 {
+			continue // packages are looked up; "build" says what is no path
+		}
+		file := filepath.Join(l.root, *text[0].Root)
+		info, err := os.Stat(file)
+		switch {
+		case err != nil: // as well
+		case !info.IsDir():
+			if info.Mode()&0o111 != 0 {
+				names = append(names, filepath.Base(file))
+			}
+		default:
+			for _, dir := range []string{"bin", "usr/bin", "usr/local/bin"} {
+				entries, _ := os.ReadDir(filepath.Join(file, dir)) // most folders have none
+				for _, e := range entries {
+					names = append(names, e.Name())
+				}
+			}
+		}
+	}
+	return names
+}
+
 // writeWords warns of programs that commands name and nothing in the image is
 // known to have, and of CUDA that comes twice.
 func (l *loaded) writeWords(env *Env, file *lock.File) {
-	provided := l.programs(file)
+	provided := append(l.programs(file), l.copied()...)
 	for _, w := range packages.BareWords(l.project).Unknown {
 		if !slices.Contains(provided, w.Word) {
 			cure := fmt.Sprintf("it can come from systemPackages, from copyToRoot, from a wheel of python.requirements, or from a volume at %s/bin",
