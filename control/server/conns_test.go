@@ -15,6 +15,7 @@ import (
 
 	"nix2gpu/control"
 	"nix2gpu/control/server"
+	"nix2gpu/internal/testkit"
 )
 
 // dial opens a connection and sends the beginning of something.
@@ -42,7 +43,8 @@ func TestIdleConnectionsLockNobodyOut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake()
-			c, _, socket := serve(t, f)
+			c, srv, socket := serve(t, f)
+			srv.SetBodyTime(testkit.Patience) // it is not time that ends a connection here
 			first := dial(t, socket, begin)
 			for range server.MaxConns + 50 {
 				dial(t, socket, begin)
