@@ -95,6 +95,7 @@ type Host struct {
 	reaped  int              // orphans so far
 	oomSeen int64
 	seq     int
+	lent    map[int]uint64 // pid to start time of what is not our child and ends with us, see Lend; nil: there never was any
 	closed  bool
 }
 

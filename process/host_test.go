@@ -36,6 +36,8 @@ var helpers = map[string]func(args []string) int{
 	"init":      asInit,
 	"noproc":    withoutProc,
 	"launch":    func(args []string) int { return status(process.LaunchMain(args)) },
+	"exec":      execMain,
+	"lend":      lendMain,
 }
 
 func status(err error) int {

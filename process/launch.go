@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime"
 	"strconv"
@@ -42,13 +43,7 @@ type launchError struct {
 // that only the process itself can do. The report's read end is in req.
 func (h *Host) throughLaunch(spec *Spec, req *forkRequest) error {
 	box := spec.Sandbox
-	rlimits := make(map[int]unix.Rlimit, len(spec.Limits.Rlimits)+1)
-	for which, limit := range spec.Limits.Rlimits {
-		rlimits[which] = limit
-	}
-	if n := spec.Limits.NoFile; n > 0 {
-		rlimits[unix.RLIMIT_NOFILE] = unix.Rlimit{Cur: n, Max: n}
-	}
+	rlimits := spec.rlimits()
 	var umask *int
 	if spec.Umask != nil && !h.plain.ownFS { // containers may forbid threads one of their own
 		umask, req.umask = spec.Umask, nil
@@ -82,6 +77,16 @@ func (h *Host) throughLaunch(spec *Spec, req *forkRequest) error {
 	return nil
 }
 
+// rlimits are all limits of the process itself, by number.
+func (s *Spec) rlimits() map[int]unix.Rlimit {
+	out := make(map[int]unix.Rlimit, len(s.Limits.Rlimits)+1)
+	maps.Copy(out, s.Limits.Rlimits)
+	if n := s.Limits.NoFile; n > 0 {
+		out[unix.RLIMIT_NOFILE] = unix.Rlimit{Cur: n, Max: n}
+	}
+	return out
+}
+
 // awaitLaunch waits until the program runs, or returns why it does not.
 func (r *forkRequest) awaitLaunch(spec *Spec) error {
 	r.reportEnd.Close()
@@ -97,14 +102,20 @@ func (r *forkRequest) awaitLaunch(spec *Spec) error {
 	if failed.Step == "" {
 		return unix.Errno(failed.Errno) // of the exec itself
 	}
-	reason := Failed
-	if errno := unix.Errno(failed.Errno); errno == unix.ENOSYS || errno == unix.EOPNOTSUPP {
-		reason = Unsupported
+	var cause error = errors.New(failed.Text)
+	if failed.Errno != 0 {
+		cause = unix.Errno(failed.Errno)
 	}
-	return &StartError{
-		Program: spec.Argv[0], Reason: reason, Errno: unix.Errno(failed.Errno),
-		Detail: fmt.Sprintf("cannot %s: %s", failed.Step, failed.Text),
+	return launchFailed(spec.Argv[0], failed.Step, cause)
+}
+
+// launchFailed says which step before the program itself could not be done.
+func launchFailed(program, step string, err error) *StartError {
+	e := &StartError{Program: program, Reason: Failed, Detail: fmt.Sprintf("cannot %s: %v", step, err)}
+	if errors.As(err, &e.Errno) && (e.Errno == unix.ENOSYS || e.Errno == unix.EOPNOTSUPP) {
+		e.Reason = Unsupported
 	}
+	return e
 }
 
 func (r *forkRequest) close() {
@@ -129,6 +140,10 @@ func LaunchMain(args []string) error {
 	runtime.LockOSThread()
 	step, err := set.apply()
 	if err == nil {
+		step, err = "start", set.tie()
+	}
+	if err == nil {
+		step = ""
 		err = syscall.Exec(set.Path, args[1:], os.Environ())
 	}
 	failed := launchError{Step: step, Text: err.Error()}
@@ -180,12 +195,17 @@ func (s *settings) apply() (step string, err error) {
 			return "restrict its view of the file system", err
 		}
 	}
-	// The kernel forgets the signal when the user changes.
+	return "", nil
+}
+
+// tie makes this process end with the supervisor. It comes last: the kernel forgets
+// the signal when the user changes.
+func (s *settings) tie() error {
 	unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(s.Signal), 0, 0, 0)
 	if unix.Getppid() != s.Parent && s.Parent != 1 {
-		return "start", errors.New("the supervisor has died")
+		return errors.New("the supervisor has died")
 	}
-	return "", nil
+	return nil
 }
 
 // noSetuidFixup is SECBIT_NO_SETUID_FIXUP of linux/securebits.h.

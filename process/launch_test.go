@@ -108,6 +108,13 @@ func TestPrivileges(t *testing.T) {
 				t.Fatalf("%v: %s", p.Exit(), out)
 			}
 			c.check(t, out)
+
+			// The same for a program that becomes it.
+			became, err := becoming(t, spec).CombinedOutput()
+			if err != nil {
+				t.Fatalf("Exec: %v: %s", err, became)
+			}
+			c.check(t, string(became))
 		})
 	}
 }

@@ -92,10 +92,15 @@ func sweep(find func(*table) map[int]Info, signals map[int]project.Signal, grace
 	}
 }
 
+// lentGrace is what somebody's command in the surroundings of a service gets between
+// the signal and SIGKILL: its terminal may have to be put right.
+const lentGrace = 500 * time.Millisecond
+
 // sweepOwn kills what is left of this run, by cookie and, as its subreaper,
 // by descent. As PID 1 orphans may be a user's, not ours.
 func (h *Host) sweepOwn() []Info {
-	if h.childless() {
+	lent := h.livingLent()
+	if h.childless() && lent == nil {
 		return nil
 	}
 	find := func(t *table) map[int]Info {
@@ -105,13 +110,43 @@ func (h *Host) sweepOwn() []Info {
 				t.below(pid, set)
 			}
 		}
+		for pid := range lent {
+			if info, ok := t.byPID[pid]; ok && info.Start == h.lent[pid] {
+				t.below(pid, set)
+			}
+		}
+		for pid := range ancestors(t) {
+			delete(set, pid)
+		}
 		return set
 	}
-	_, err := sweep(find, nil, 0)
+	grace := time.Duration(0)
+	if len(lent) > 0 {
+		grace = lentGrace
+	}
+	_, err := sweep(find, lent, grace)
 	if survivors, ok := err.(*SurvivorError); ok {
 		return survivors.Left
 	}
 	return nil
+}
+
+// livingLent are the commands that were lent to us and live, with the signal that
+// ends them: a shell at a terminal ignores TERM. It is nil when none was ever lent;
+// what they have started may live when they do not.
+func (h *Host) livingLent() map[int]project.Signal {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.lent == nil {
+		return nil
+	}
+	out := map[int]project.Signal{}
+	for pid, start := range h.lent {
+		if info, err := Inspect(pid); err == nil && info.Start == start && !info.dead() {
+			out[pid] = project.SIGHUP
+		}
+	}
+	return out
 }
 
 // childless reports that nothing below us lives: what loses its parent comes

@@ -215,7 +215,7 @@ func (s *session) serve() error {
 	}
 	s.server = server.New(server.Options{
 		Engine: asked{s.engine, s}, Resolve: (*project.Project).ResolveAll, Reload: s.reload, Logs: s.hub.Reader(),
-		Degraded: s.watch.look, Usage: s.usage,
+		Degraded: s.watch.look, Usage: s.usage, Exec: s.exec,
 		Root: s.Root, Definition: s.job.Definition, Version: s.opts.Version, Log: s.log,
 	})
 	served := make(chan struct{})

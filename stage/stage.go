@@ -106,7 +106,7 @@ func (s *Stage) Prepare(p *project.Project, proc *project.Process) (*Launch, err
 }
 
 // PrepareExec is Prepare for another command in the surroundings of proc: an
-// exec probe, a shutdown command, `nix2gpu exec`. No folder is made and no file
+// exec probe, a shutdown command. No folder is made and no file
 // of the process written. An empty dir is the process's own.
 func (s *Stage) PrepareExec(p *project.Project, proc *project.Process, cmd project.Command, dir project.Text) (*Launch, error) {
 	user, err := s.userOf(p, proc)
@@ -119,24 +119,46 @@ func (s *Stage) PrepareExec(p *project.Project, proc *project.Process, cmd proje
 	return s.launch(p, proc, user, cmd, dir)
 }
 
-func (s *Stage) launch(p *project.Project, proc *project.Process, user *account, cmd project.Command, dir project.Text) (*Launch, error) {
-	cwd, err := s.path(p, dir)
+// Surroundings are those of a Launch of proc, without a program: for a command of
+// somebody's own. An empty dir is the process's own.
+func (s *Stage) Surroundings(p *project.Project, proc *project.Process, dir project.Text) (*Launch, error) {
+	user, err := s.userOf(p, proc)
 	if err != nil {
 		return nil, err
 	}
+	if dir.IsEmpty() {
+		dir = proc.Dir
+	}
+	l, _, err := s.surroundings(p, proc, user, dir)
+	return l, err
+}
+
+func (s *Stage) surroundings(p *project.Project, proc *project.Process, user *account, dir project.Text) (*Launch, environment, error) {
+	cwd, err := s.path(p, dir)
+	if err != nil {
+		return nil, nil, err
+	}
 	if err := checkDir(cwd, user); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	env, err := s.env(p, proc, user, cwd)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	l := &Launch{Dir: cwd, Env: env.list(), NoNewPrivs: proc.NoNewPrivs, Limits: proc.Limits}
 	if user.other {
 		l.SetUser, l.UID, l.GID, l.Groups = true, user.uid, user.gid, user.groups
 		l.Caps = capsOf(p, proc, user)
 	}
-	l.Path, l.Argv, err = s.command(p, cmd, env, cwd, user)
+	return l, env, nil
+}
+
+func (s *Stage) launch(p *project.Project, proc *project.Process, user *account, cmd project.Command, dir project.Text) (*Launch, error) {
+	l, env, err := s.surroundings(p, proc, user, dir)
+	if err != nil {
+		return nil, err
+	}
+	l.Path, l.Argv, err = s.command(p, cmd, env, l.Dir, user)
 	if err != nil {
 		return nil, err
 	}

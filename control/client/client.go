@@ -91,6 +91,17 @@ func (c *Client) Down(ctx context.Context, now bool) error {
 	return err
 }
 
+// Exec asks for the surroundings of a service that runs. Our process counts as one of
+// the project's from then on, and ends with it at the latest.
+func (c *Client) Exec(ctx context.Context, req control.ExecRequest) (*control.Surroundings, error) {
+	body, err := json.Marshal(req)
+	if err != nil {
+		return nil, err
+	}
+	var s control.Surroundings
+	return &s, c.call(ctx, http.MethodPost, "/v1/exec", body, &s)
+}
+
 // Reload makes the supervisor run the project whose JSON is given.
 func (c *Client) Reload(ctx context.Context, project []byte) (*control.Changes, error) {
 	var changes control.Changes

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"nix2gpu/control"
 	"nix2gpu/project"
 	"nix2gpu/servicelog"
@@ -34,6 +36,9 @@ type Options struct {
 
 	// Usage, when set, looks up what services use.
 	Usage func(ctx context.Context) (control.Usage, error)
+	// Exec, when set, looks up the surroundings of a service's main process, for a
+	// command that the process pid becomes.
+	Exec func(ctx context.Context, id project.ID, req control.ExecRequest, pid int) (*control.Surroundings, error)
 	// Degraded, when set, is what the supervisor can't do at present.
 	Degraded func() []control.Degraded
 
@@ -125,6 +130,7 @@ func (s *Server) handler() http.Handler {
 		"POST /v1/stop":    s.action(s.stop),
 		"POST /v1/restart": s.action(s.restart),
 		"POST /v1/kill":    s.action(s.kill),
+		"POST /v1/exec":    s.exec,
 		"POST /v1/wait":    s.action(s.wait),
 		"POST /v1/down":    s.action(s.down),
 		"POST /v1/reload":  s.reload,
@@ -397,6 +403,32 @@ func (s *Server) down(_ context.Context, _ []project.ID, a control.Action) error
 	} else {
 		s.opts.Engine.Down()
 	}
+	return nil
+}
+
+// exec answers with what the asking process needs to become a command of a service.
+func (s *Server) exec(w http.ResponseWriter, r *http.Request) error {
+	var req control.ExecRequest
+	if err := s.decode(w, r, maxBody, &req); err != nil {
+		return err
+	}
+	if s.opts.Exec == nil || req.Service == "" {
+		return &control.Error{Code: control.CodeInvalid, Msg: "exec needs the name of a service"}
+	}
+	ids, err := s.resolve(r.Context(), []string{req.Service})
+	if err != nil {
+		return err
+	}
+	if len(ids) != 1 {
+		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("%q are %d services", req.Service, len(ids)), Hint: "name one of them"}
+	}
+	peer := r.Context().Value(peerKey{}).(*unix.Ucred) // guard has looked at it
+	s.opts.Log.Info("request", "path", r.URL.Path, "services", ids, "peer", fmt.Sprintf("%+v", peer))
+	surroundings, err := s.opts.Exec(r.Context(), ids[0], req, int(peer.Pid))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, surroundings)
 	return nil
 }
 

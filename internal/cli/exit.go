@@ -19,6 +19,9 @@ const (
 	exitNotRunning  = 3
 	exitNoService   = 4
 	exitTimeout     = 124
+	exitOurs        = 125 // of exec: it is we who failed, and not the command
+	exitNotExec     = 126
+	exitNotFound    = 127
 	exitInterrupted = 130
 )
 
@@ -30,7 +33,8 @@ var exitCodes = []struct{ code, meaning string }{
 	{"3", "Nothing is running."},
 	{"4", "There is no such service."},
 	{"124", "It did not happen in time."},
-	{"126, 127", "The command of `boot` could not be executed; it was not found. Else `boot` has the command's own code."},
+	{"125", "`exec`: something else went wrong before the command was executed."},
+	{"126, 127", "The command of `boot` or `exec` could not be executed; it was not found. Else they have the command's own code."},
 	{"128+n", "Killed by signal n."},
 	{"130", "Interrupted by Ctrl-C, in any verb but `up` and `boot`; 143 by SIGTERM, 131 by SIGQUIT."},
 }

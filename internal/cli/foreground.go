@@ -25,7 +25,7 @@ const stopGrace = 8 * time.Second
 func (b *boot) foreground(ctx context.Context, ids []project.ID, refused map[project.ID]string, shell bool) error {
 	launch, err := b.launch(shell)
 	if err != nil {
-		return &exitError{127, err}
+		return &exitError{exitNotFound, err}
 	}
 	j := b.job(ids, refused, true)
 	if len(ids) == 0 { // nobody is to wait for services
@@ -52,7 +52,7 @@ func (b *boot) foreground(ctx context.Context, ids []project.ID, refused map[pro
 	}
 	switch {
 	case err != nil:
-		return &exitError{127, err}
+		return &exitError{exitNotFound, err}
 	case exit.Success() || shell && asked:
 		return nil
 	}
@@ -181,5 +181,5 @@ func (b *boot) inPlace(ctx context.Context, l *stage.Launch, j *session.Job) err
 		return err
 	}
 	err := syscall.Exec(l.Path, l.Argv, l.Env)
-	return &exitError{126, fmt.Errorf("cannot execute %s: %v", l.Path, err)}
+	return &exitError{exitNotExec, fmt.Errorf("cannot execute %s: %v", l.Path, err)}
 }

@@ -120,6 +120,7 @@ process-compose.yaml of the current folder is taken.`,
 		newStop(env),
 		newRestart(env),
 		newKill(env),
+		newExec(env),
 		newBoot(env),
 	)
 	add(groupLook,

@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nix2gpu/control"
+	"nix2gpu/definition"
+	"nix2gpu/process"
+)
+
+type execOptions struct {
+	target  target
+	command []string
+	env     []string
+	dir     string
+	user    string
+	tty     bool
+}
+
+func newExec(env *Env) *cobra.Command {
+	var opts execOptions
+	cmd := &cobra.Command{
+		Use:   "exec [DEFINITION] SERVICE [--] COMMAND [ARGUMENT...]",
+		Short: "Run a command as a service that runs does",
+		Long: `Runs a command with the environment of a service, its secrets included, in its folder,
+as its user and under its limits. The service must run; nothing of it is started or
+stopped. Flags of exec come before the name of the service.
+
+The command takes the place of nix2gpu, at your terminal: no flag is needed for an
+interactive one, and its exit code is its own. -i and -t are taken as those of docker
+are; with -t stdin must be a terminal. It ends with the project at the latest, and with
+the service where that has limits of memory, CPUs or processes.`,
+		Example: `  nix2gpu exec postgresql -- psql shop       a client, as the server's own user
+  nix2gpu exec api env                       what the service finds in its environment
+  nix2gpu exec -u root -w /tmp api bash      a shell beside it, as another user`,
+		ValidArgsFunction: completeServices(env),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.take(args); err != nil {
+				return err
+			}
+			return execFailed(runExec(cmd.Context(), env, opts))
+		},
+	}
+	addTargetFlags(cmd, &opts.target, "f")
+	cmd.Flags().SetInterspersed(false)
+	cmd.Flags().StringArrayVarP(&opts.env, "env", "e", nil, "set a variable, as `name=value`; the name alone takes ours; may be repeated")
+	cmd.Flags().StringVarP(&opts.dir, "workdir", "w", "", "start in this `folder`")
+	cmd.Flags().StringVarP(&opts.user, "user", "u", "", "run as this `user`, a name or a number")
+	cmd.Flags().BoolP("interactive", "i", false, "accepted: stdin is always the command's")
+	cmd.Flags().BoolVarP(&opts.tty, "tty", "t", false, "fail unless stdin is a terminal")
+	return cmd
+}
+
+// take sorts the arguments: a definition, a service, and the command.
+func (opts *execOptions) take(args []string) error {
+	n := slices.IndexFunc(args, func(arg string) bool { return arg == "--" || !definition.IsRef(arg) })
+	if n >= 0 && args[n] != "--" {
+		n++
+	}
+	if n < 0 {
+		n = len(args)
+	}
+	if err := opts.target.take(args[:n]); err != nil {
+		return err
+	}
+	if len(opts.target.services) == 0 {
+		return usageError("exec needs the name of a service")
+	}
+	opts.command = args[n:]
+	if len(opts.command) > 0 && opts.command[0] == "--" {
+		opts.command = opts.command[1:]
+	}
+	if len(opts.command) == 0 {
+		return hint(usageError("exec needs a command"), "nix2gpu exec %s -- COMMAND", opts.target.services[0])
+	}
+	return nil
+}
+
+// runExec becomes the command, and returns only when it can't.
+func runExec(ctx context.Context, env *Env, opts execOptions) error {
+	if opts.tty && !env.StdinTTY {
+		return hint(usageError("stdin is not a terminal"), "leave -t out: a command needs it only to be told so")
+	}
+	own, err := opts.variables(env)
+	if err != nil {
+		return err
+	}
+	c, err := opts.target.running(ctx, env)
+	if err != nil {
+		return err
+	}
+	s, err := c.Exec(ctx, control.ExecRequest{Service: opts.target.services[0], User: opts.user, Dir: opts.dir})
+	if err != nil {
+		return err
+	}
+	if err := process.JoinGroups(s.Cgroups); err != nil {
+		fmt.Fprintf(env.Stderr, "nix2gpu: the limits of the service do not hold for this command: %v\n", err)
+	}
+	spec := process.Spec{
+		Argv: opts.command, Env: overlay(s.Env, own), Dir: s.Dir,
+		User:       &process.User{UID: s.UID, GID: s.GID, Groups: s.Groups},
+		NoNewPrivs: s.NoNewPrivs, Limits: process.Limits{NoFile: s.NoFile},
+	}
+	if len(s.Caps) > 0 {
+		spec.Sandbox = process.Sandbox{DropCaps: true, Caps: s.Caps}
+	}
+	return process.Exec(spec)
+}
+
+// variables are those of the command line, and what names our terminal: the
+// supervisor's is another, or none.
+func (opts *execOptions) variables(env *Env) ([]string, error) {
+	var out []string
+	if term, ok := env.LookupEnv("TERM"); ok && env.StdinTTY {
+		out = append(out, "TERM="+term)
+	}
+	for _, kv := range opts.env {
+		name, _, given := strings.Cut(kv, "=")
+		if name == "" {
+			return nil, usageError("--env must be name=value or the name of a variable, is %q", kv)
+		}
+		if !given {
+			value, ok := env.LookupEnv(name)
+			if !ok {
+				return nil, usageError("--env names %q, which is not set here", name)
+			}
+			kv = name + "=" + value
+		}
+		out = append(out, kv)
+	}
+	return out, nil
+}
+
+// overlay is a list of variables with others laid over it, each name once.
+func overlay(below, above []string) []string {
+	set := map[string]bool{}
+	var out []string
+	for i := len(above) - 1; i >= 0; i-- { // the last one wins
+		if name, _, _ := strings.Cut(above[i], "="); !set[name] {
+			set[name] = true
+			out = append(out, above[i])
+		}
+	}
+	for _, kv := range below {
+		if name, _, _ := strings.Cut(kv, "="); !set[name] {
+			out = append(out, kv)
+		}
+	}
+	return out
+}
+
+// execFailed gives an error of exec the code that users of docker know: what is not
+// said by the other verbs' codes for "nothing runs" and "no such service" is 125, and
+// what the command itself can't be, 126 or 127.
+func execFailed(err error) error {
+	var start *process.StartError
+	if errors.As(err, &start) {
+		code := exitOurs
+		switch start.Reason {
+		case process.NotFound:
+			code = exitNotFound
+		case process.NotExecutable, process.BadFormat, process.NoInterpreter:
+			code = exitNotExec
+		}
+		return &exitError{code, &control.Error{Msg: fmt.Sprintf("cannot start %q: %s", start.Program, start.Detail), Hint: start.Hint}}
+	}
+	if code := exitCode(err); code == exitFailed || code == exitTimeout {
+		return &exitError{exitOurs, err}
+	}
+	return err
+}

@@ -1,0 +1,81 @@
+package process
+
+import (
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Exec becomes the program of spec, in place of our own: with its environment,
+// folder, user, limits of files and sandbox, and with our descriptors 0 to 2 and our
+// terminal. It returns only when that failed; the error is a *StartError.
+func Exec(spec Spec) error {
+	if len(spec.Argv) == 0 {
+		return &StartError{Reason: NotFound, Detail: "the command is empty"}
+	}
+	program, err := spec.program()
+	if err != nil {
+		return err
+	}
+	set := settings{Path: program, Rlimits: spec.rlimits(), Umask: spec.Umask,
+		DropCaps: spec.Sandbox.DropCaps, Caps: spec.Sandbox.Caps, Read: spec.Sandbox.ReadOnly, Write: spec.Sandbox.ReadWrite}
+	if spec.User != nil && !spec.User.isUs() {
+		set.User = spec.User
+	}
+	// What follows is of this thread alone, and it is the one that survives.
+	runtime.LockOSThread()
+	if spec.NoNewPrivs {
+		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+			return &StartError{Program: spec.Argv[0], Reason: Unsupported, Detail: "this kernel has no no_new_privs"}
+		}
+	}
+	if step, err := set.apply(); err != nil {
+		return launchFailed(spec.Argv[0], step, err)
+	}
+	if spec.Dir != "" {
+		if err := unix.Chdir(spec.Dir); err != nil {
+			return spec.explain(err, program)
+		}
+	}
+	return spec.explain(syscall.Exec(program, spec.Argv, spec.Env), program)
+}
+
+// JoinGroups puts our own process, and so what it becomes, into cgroups. The error
+// says that their limits do not hold for it.
+func JoinGroups(dirs []string) error {
+	for _, dir := range dirs {
+		if err := put(dir, "cgroup.procs", unix.Getpid()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Lend lets a process that is not our child, and may become any program, count as one
+// of ours: it is to have the cookie in its environment, and ends with the Host. dirs
+// are the cgroups of the running process of that name, whose limits it may join.
+func (h *Host) Lend(name string, pid int) (cookie string, dirs []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.seq++
+	if h.lent == nil {
+		h.lent = make(map[int]uint64)
+	}
+	for old, start := range h.lent {
+		if info, err := Inspect(old); err != nil || info.Start != start {
+			delete(h.lent, old)
+		}
+	}
+	if info, err := Inspect(pid); err == nil {
+		h.lent[pid] = info.Start
+	}
+	for _, p := range h.procs {
+		if p.spec.Name == name && p.cgroup != nil {
+			dirs = append(dirs, p.cgroup.dirs...)
+		}
+	}
+	return CookieVar + "=" + h.opts.Run + "/" + cookieName(filepath.Base(name)) + "-exec#" + strconv.Itoa(h.seq), dirs
+}

@@ -1,0 +1,168 @@
+package process_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"nix2gpu/process"
+	"nix2gpu/project"
+)
+
+// execMain becomes the program of the spec in its argument.
+func execMain(args []string) int {
+	var spec process.Spec
+	if err := json.Unmarshal([]byte(args[0]), &spec); err != nil {
+		return status(err)
+	}
+	err := process.Exec(spec)
+	var failed *process.StartError
+	if errors.As(err, &failed) {
+		fmt.Fprintln(os.Stderr, failed.Reason)
+	}
+	return status(err)
+}
+
+// becoming is a program that becomes spec.
+func becoming(t *testing.T, spec process.Spec) *exec.Cmd {
+	t.Helper()
+	spec.StopSignal = project.SIGTERM // the zero value can't be written down
+	text, err := json.Marshal(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0], string(text))
+	cmd.Env = append(os.Environ(), "HELPER=exec")
+	return cmd
+}
+
+// What becomes another program is still the same process, with its streams.
+func TestExecIsTheSameProcess(t *testing.T) {
+	spec := shell("echo $$; pwd; echo $COLOUR; cat; exit 42")
+	spec.Dir, spec.Env = t.TempDir(), append(spec.Env, "COLOUR=red")
+	cmd := becoming(t, spec)
+	var out strings.Builder
+	cmd.Stdin, cmd.Stdout = strings.NewReader("from stdin\n"), &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	want := fmt.Sprintf("%d\n%s\nred\nfrom stdin\n", cmd.Process.Pid, spec.Dir)
+	if out.String() != want || cmd.ProcessState.ExitCode() != 42 {
+		t.Errorf("exit code %d, printed %q, want 42 and %q", cmd.ProcessState.ExitCode(), out.String(), want)
+	}
+}
+
+func TestExecSaysWhy(t *testing.T) {
+	plain := filepath.Join(t.TempDir(), "plain")
+	if err := os.WriteFile(plain, []byte("no program\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		spec   process.Spec
+		reason process.Reason
+		want   string
+	}{
+		"no command":     {process.Spec{}, process.NotFound, "the command is empty"},
+		"not in PATH":    {process.Spec{Argv: []string{"no-such"}, Env: []string{"PATH=/bin"}}, process.NotFound, "not found in PATH (/bin)"},
+		"not executable": {process.Spec{Argv: []string{plain}}, process.NotExecutable, "is not executable"},
+		"no folder":      {process.Spec{Argv: []string{"/bin/true"}, Dir: "/no/such"}, process.BadDir, "the working directory /no/such does not exist"},
+		"no capability": {process.Spec{Argv: []string{"/bin/true"}, Sandbox: process.Sandbox{DropCaps: true, Caps: []string{"fly"}}},
+			process.Failed, `cannot drop capabilities: unknown capability "fly"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := becoming(t, c.spec).CombinedOutput()
+			reason, text, _ := strings.Cut(string(out), "\n")
+			if err == nil || reason != string(c.reason) || !strings.Contains(text, c.want) {
+				t.Errorf("%v, reason %q, said %q; want %q: %s", err, reason, text, c.reason, c.want)
+			}
+		})
+	}
+}
+
+// lendMain is a supervisor: it says the cookie for the process in its argument, and
+// ends when its stdin does.
+func lendMain(args []string) int {
+	h, err := process.New(process.Options{Run: "lend-test"})
+	if err != nil {
+		return status(err)
+	}
+	pid, _ := strconv.Atoi(args[0])
+	cookie, _ := h.Lend("db", pid)
+	fmt.Println(cookie)
+	io.Copy(io.Discard, os.Stdin)
+	return status(h.Close())
+}
+
+// A command that was lent ends with the Host, and so does what it has started, also
+// when its parent is gone; before, nothing of it is touched.
+func TestLentEndsWithTheHost(t *testing.T) {
+	// It ignores TERM, as a shell at a terminal does, and begins when it is told to.
+	command := exec.Command("/bin/sh", "-c", `trap "" TERM; read cookie; export "$cookie"
+		setsid sleep 1000 & echo $!; (setsid sleep 1000 & echo $!); echo ready; wait`)
+	stdin, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer command.Process.Kill()
+
+	lender := exec.Command(os.Args[0], strconv.Itoa(command.Process.Pid))
+	lender.Env, lender.Stderr = append(os.Environ(), "HELPER=lend"), os.Stderr
+	end, err := lender.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	says, err := lender.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lender.Start(); err != nil {
+		t.Fatal(err)
+	}
+	cookie, err := bufio.NewReader(says).ReadString('\n')
+	if err != nil || !strings.HasPrefix(cookie, process.CookieVar+"=lend-test/db-exec#") {
+		t.Fatalf("the cookie is %q, %v", cookie, err)
+	}
+	io.WriteString(stdin, cookie)
+	lines := bufio.NewScanner(stdout)
+	pids := readPIDs(t, lines, 2)
+	if lines.Scan(); lines.Text() != "ready" {
+		t.Fatalf("it says %q", lines.Text())
+	}
+	for _, pid := range append(pids, command.Process.Pid) {
+		if !alive(pid) {
+			t.Errorf("%d has ended before the Host", pid)
+		}
+	}
+	end.Close()
+	if err := lender.Wait(); err != nil {
+		t.Errorf("the Host ends with %v", err)
+	}
+	for _, pid := range pids {
+		if alive(pid) {
+			t.Errorf("%d lives on", pid)
+			unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+	if err := command.Wait(); err == nil || command.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGHUP {
+		t.Errorf("the command ended with %v, want SIGHUP", err)
+	}
+}

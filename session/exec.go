@@ -1,0 +1,70 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"nix2gpu/control"
+	"nix2gpu/project"
+	"nix2gpu/stage"
+)
+
+// exec looks up what a command needs that is to run as the main process of a service
+// does. Who asked becomes it, so nothing is started here.
+func (s *session) exec(ctx context.Context, id project.ID, req control.ExecRequest, pid int) (*control.Surroundings, error) {
+	p, err := s.engine.Project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.mainRuns(id); err != nil {
+		return nil, err
+	}
+	proc := *p.Processes[p.Services[id].Main]
+	if req.User != "" {
+		proc.User = req.User
+	}
+	launch, err := s.Stage().Surroundings(p, &proc, project.Lit(req.Dir))
+	if err != nil {
+		return nil, stageError(err)
+	}
+	out := &control.Surroundings{Env: launch.Env, Dir: launch.Dir, UID: os.Geteuid(), GID: os.Getegid(),
+		NoNewPrivs: launch.NoNewPrivs, Caps: launch.Caps, NoFile: launch.Limits.NoFile}
+	if out.Groups, err = os.Getgroups(); err != nil {
+		return nil, err
+	}
+	if launch.SetUser {
+		out.UID, out.GID, out.Groups = int(launch.UID), int(launch.GID), nil
+		for _, g := range launch.Groups {
+			out.Groups = append(out.Groups, int(g))
+		}
+	}
+	cookie, groups := s.host.Lend(string(proc.ID), pid)
+	out.Env, out.Cgroups = append(out.Env, cookie), groups
+	return out, nil
+}
+
+// mainRuns says why a service has no main process that a command could join.
+func (s *session) mainRuns(id project.ID) error {
+	services := s.engine.Snapshot().Services
+	i := slices.IndexFunc(services, func(svc control.Service) bool { return svc.ID == id })
+	if i < 0 {
+		return &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no service %q", id)}
+	}
+	if services[i].PID != 0 {
+		return nil
+	}
+	return &control.Error{Code: control.CodeConflict, Msg: fmt.Sprintf("%s does not run: it is %s", services[i].Label, services[i].State),
+		Hint: fmt.Sprintf("start it with \"nix2gpu start %s\"", services[i].Label)}
+}
+
+// stageError is an error of package stage as it travels.
+func stageError(err error) error {
+	var e *stage.Error
+	if errors.As(err, &e) {
+		return &control.Error{Code: control.CodeFailed, Msg: e.Msg, Hint: e.Hint}
+	}
+	return err
+}
