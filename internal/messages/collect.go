@@ -300,25 +300,25 @@ func (c *collector) add(at ast.Node, text string, cures []string, code int) {
 	}
 	text, _, _ = strings.Cut(text, "\nusage: ")
 	text = strings.Join(strings.Fields(text), " ")
-	if !tells(text) {
+	if words(text) < 2 {
 		return
 	}
-	cures = slices.DeleteFunc(compact(cures), func(s string) bool { return !tells(s) && strings.Contains(s, "<") })
+	cures = slices.DeleteFunc(compact(cures), func(s string) bool { return words(s) == 0 })
 	c.found = append(c.found, Message{Text: text, Cure: strings.Join(strings.Fields(strings.Join(cures, "; or ")), " "), Pos: c.fset.Position(at.Pos()), Code: code})
 }
 
-// tells reports whether a text has two words of its own, beside placeholders.
-func tells(text string) bool {
-	words := 0
+// words counts the words of a text beside its placeholders.
+func words(text string) int {
+	n := 0
 	for rest := text; ; {
 		before, after, found := strings.Cut(rest, "<")
 		for _, w := range strings.Fields(before) {
 			if strings.ContainsFunc(w, func(r rune) bool { return r >= 'a' && r <= 'z' }) {
-				words++
+				n++
 			}
 		}
 		if !found {
-			return words >= 2
+			return n
 		}
 		_, rest, _ = strings.Cut(after, ">")
 	}
