@@ -244,25 +244,18 @@ func (s *Stage) put(path, content, mode string, owner *account) error {
 	if err := makeParents(dir); err != nil {
 		return makeError(dir, err)
 	}
-	tmp, err := os.CreateTemp(dir, ".new-*")
+	f, err := safefile.Create(dir)
 	if err != nil {
 		return writeError(path, err)
 	}
-	defer os.Remove(tmp.Name()) // nothing is left of it after the rename
-	_, err = tmp.WriteString(content)
-	// By descriptor: in a folder of a service the name may be another file's by
-	// now. The mode comes after the owner, whose change would take setuid away.
+	defer f.Close() // which gives up what did not get its name
+	_, err = f.WriteString(content)
+	// The mode, which is set last, comes after the owner: that would take setuid away.
 	if err == nil && s.root {
-		err = tmp.Chown(int(owner.uid), int(owner.gid))
+		err = f.Chown(int(owner.uid), int(owner.gid))
 	}
 	if err == nil {
-		err = tmp.Chmod(perm)
-	}
-	if closing := tmp.Close(); err == nil {
-		err = closing
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
+		err = f.Publish(path, perm)
 	}
 	if err != nil {
 		return writeError(path, err)
