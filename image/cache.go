@@ -16,7 +16,7 @@ import (
 
 // formatVersion is part of every layer's key. It goes up with each change of
 // what a layer of the same inputs has.
-const formatVersion = 4
+const formatVersion = 5
 
 // A record is what the cache knows of a layer beside its bytes.
 type record struct {

@@ -72,6 +72,7 @@ func TestSlim(t *testing.T) {
 		"usr/share/doc/x": true, "usr/share/doc/x/copyright": true, "usr/share/doc/x/changelog.gz": false, "usr/share/doc/x/a/copyright": false,
 		"usr/share/doc/x/examples": false, "usr/share/info/x.gz": false, "usr/share/lintian/overrides/x": false, "usr/share/zoneinfo/UTC": true, "usr/lib/locale/C.utf8/LC_CTYPE": true,
 		"usr/share": true, "usr/share/docs/x/y": true,
+		"usr/share/postgresql/15/man": true, "usr/share/postgresql/15/man/man7": false, "usr/share/postgresql/15/man/man7/ABORT.7.gz": false, "usr/share/x/man/manual.txt": true, "srv/man/man1/x": true,
 	} {
 		if got := Slim.keeps(name); got != kept {
 			t.Errorf("slim keeps %q: %t, want %t", name, got, kept)

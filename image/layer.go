@@ -2,6 +2,7 @@ package image
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"crypto/md5"
 	"crypto/sha256"
@@ -96,6 +97,9 @@ type layerWriter struct {
 	scan   elfScanner
 	keeps  func(pkg, name string) bool // whether the image has a path of a package
 	deep   bool                        // learn what files need
+
+	copies map[string]bool   // the programs of the package that are there under several names, as its sums say
+	twins  map[string]string // what was written of these: a path, by what the file is
 }
 
 func newLayerWriter(t *tar.Writer) *layerWriter {
@@ -226,6 +230,7 @@ func (w *layerWriter) addPackage(ctx context.Context, p Package, reserve func(in
 		return fmt.Errorf("package %q: its file is that of %q", p.Name, name)
 	}
 	list, sums := []string{"/."}, ""
+	w.copies, w.twins = copiesIn(control.MD5), map[string]string{}
 	for {
 		e, err := r.Next()
 		if err == io.EOF {
@@ -312,17 +317,61 @@ func (w *layerWriter) addEntry(p Package, r io.Reader, e *deb.Entry, out *packag
 	}
 	n := &node{Name: e.Name, Kind: e.Kind, Mode: e.Mode, Link: e.Link, Size: e.Size, Time: e.ModTime}
 	n.UID, n.GID = owner(e.UID, e.Owner, false), owner(e.GID, e.Group, true)
+	if w.copies[e.Name] && e.Kind == deb.File && e.Size <= maxTwin {
+		var err error
+		if r, err = w.twin(r, n); err != nil {
+			return err
+		}
+	}
 	if err := w.header(p.Name, n); err != nil {
 		return err
 	}
-	f := fact{Path: e.Name, Kind: e.Kind, Mode: e.Mode, Link: e.Link}
-	if e.Kind == deb.File {
+	f := fact{Path: n.Name, Kind: n.Kind, Mode: n.Mode, Link: n.Link}
+	if n.Kind == deb.File {
 		if err := w.content(r, e, &f, out); err != nil {
 			return err
 		}
 	}
 	out.Facts = append(out.Facts, f)
 	return nil
+}
+
+// maxTwin bounds a program that is held in memory, to be compared.
+const maxTwin = 16 << 20
+
+// copiesIn are the programs whose sum is that of another one. Sums only say what to
+// look at: the files themselves are compared.
+func copiesIn(sums map[string]string) map[string]bool {
+	program := func(name string) bool { return path.Dir(name) == "usr/bin" || path.Dir(name) == "usr/sbin" }
+	times := map[string]int{}
+	for name, sum := range sums {
+		if program(name) {
+			times[sum]++
+		}
+	}
+	out := map[string]bool{}
+	for name, sum := range sums {
+		if program(name) && times[sum] > 1 {
+			out[name] = true
+		}
+	}
+	return out
+}
+
+// twin makes of a program that was written already, under another name, a hard link
+// to that: redis-tools has one of 2 MB twice. It returns what the file holds.
+func (w *layerWriter) twin(r io.Reader, n *node) (io.Reader, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	what := fmt.Sprintf("%x %o %d:%d", sha256.Sum256(data), n.Mode, n.UID, n.GID)
+	if first, ok := w.twins[what]; ok {
+		n.Kind, n.Link, n.Size = deb.Hardlink, first, 0
+	} else {
+		w.twins[what] = n.Name
+	}
+	return bytes.NewReader(data), nil
 }
 
 // content writes the bytes of a file, and looks at those that matter.

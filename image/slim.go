@@ -36,6 +36,9 @@ func (v Variant) keeps(name string) bool {
 	if v != Slim {
 		return true
 	}
+	if isManual(name) {
+		return false
+	}
 	sub, ok := strings.CutPrefix(name, "usr/share/")
 	if !ok {
 		return true
@@ -50,4 +53,14 @@ func (v Variant) keeps(name string) bool {
 		return !below || !strings.Contains(rest, "/") || path.Base(rest) == "copyright" && (strings.Count(rest, "/") == 1)
 	}
 	return true
+}
+
+// isManual reports whether a path is of a manual that lies with its software, as that
+// of PostgreSQL does, usr/share/postgresql/15/man/man7, instead of with the others.
+func isManual(name string) bool {
+	if !strings.HasPrefix(name, "usr/") {
+		return false
+	}
+	_, section, ok := strings.Cut(name, "/man/man")
+	return ok && section != "" && section[0] >= '1' && section[0] <= '9' && (len(section) == 1 || section[1] == '/')
 }

@@ -101,13 +101,13 @@ func companions() []companion {
 }
 
 // needless are paths that companions would bring and that programs do not use:
-// tests, an editor, what translates Python 2, and what asks for a database of its own
-// for a few passwords or keys.
+// tests, an editor, what translates Python 2, what builds extensions of PostgreSQL,
+// time with leap seconds, and what asks for a database of its own for a few passwords or keys.
 func needless() []string {
 	return []string{
 		"usr/lib/python3.*/test", "usr/lib/python3.*/idlelib", "usr/lib/python3.*/lib2to3", "usr/lib/python3.*/pydoc_data", "usr/lib/python3.*/turtledemo",
 		"usr/lib/python3.*/turtle.py", "usr/lib/python3.*/ensurepip", "usr/lib/python3.*/tkinter", "usr/lib/python3.*/lib-dynload/_test*", "usr/lib/python3.*/lib-dynload/_xx*",
-		"usr/lib/*/sasl2/libsasldb.*", "usr/lib/python3.*/lib-dynload/nis.*", "usr/lib/python3.*/lib-dynload/_dbm.*",
+		"usr/lib/postgresql/*/lib/pgxs", "usr/share/zoneinfo/right", "usr/lib/*/sasl2/libsasldb.*", "usr/lib/python3.*/lib-dynload/nis.*", "usr/lib/python3.*/lib-dynload/_dbm.*",
 	}
 }
 
