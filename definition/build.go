@@ -148,6 +148,9 @@ func (b *builder) container() {
 	if b.Has("home") {
 		b.note("home", "not supported by this build, and left out: home")
 	}
+	if b.Has("nimiSettings") {
+		b.note("nimiSettings", "not supported by this build, and left out: nimiSettings: services restart by their option restart, and the container ends by whenDone and onFailed")
+	}
 }
 
 func (b *builder) exposedPorts(out *project.Container) {

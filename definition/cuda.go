@@ -9,39 +9,56 @@ import (
 )
 
 // cuda is the set of CUDA packages that the container has, and where it was set;
-// "" for none. cuda.enable = false overrules every other option.
+// "" for none. cuda.enable = false overrules every other option. Options that name
+// different sets contradict each other.
 func (b *builder) cuda() (string, project.Pos) {
 	if b.Has("cuda", "enable") && !b.Bool("cuda", "enable") {
 		return "", project.Pos{}
 	}
-	for _, path := range [][]string{{"cudaPackages"}, {"cuda", "packages"}} {
-		c := b.Get(path...)
-		if c.Kind() == module.Missing || c.Kind() == module.KindNull {
-			continue
-		}
-		set := ""
-		switch c.Kind() {
-		case module.KindAttrs:
-			set = c.String("_nix2gpuSet")
-		case module.KindStr:
-			set = c.String()
-		}
-		if packages.CUDAVersion(set) == "" {
-			c.Errorf("%s must be a set of packages such as pkgs.cudaPackages_12_8", strings.Join(path, "."))
+	set, first := "", ""
+	var pos project.Pos
+	for _, path := range [][]string{{"cudaPackages"}, {"cuda", "packages"}, {"cuda", "version"}} {
+		name := strings.Join(path, ".")
+		named, ok := b.cudaSet(path)
+		switch {
+		case !ok:
+		case named == "":
 			return "", project.Pos{}
+		case set == "":
+			set, first, pos = named, name, b.projectPos(b.Pos(path...))
+		case named != set:
+			b.Get(path...).Errorf("%s is CUDA %s, and %s is CUDA %s: only one can be in the image", name, packages.CUDAVersion(named), first, packages.CUDAVersion(set))
 		}
-		return set, b.projectPos(b.Pos(path...))
 	}
-	if v := b.String("cuda", "version"); v != "" {
-		set := "cudaPackages_" + strings.ReplaceAll(v, ".", "_")
-		if packages.CUDAVersion(set) == "" {
-			b.Get("cuda", "version").Errorf("cuda.version must be like \"12.8\", is %q", v)
-			return "", project.Pos{}
-		}
-		return set, b.projectPos(b.Pos("cuda", "version"))
-	}
-	if b.Bool("cuda", "enable") {
+	if set == "" && b.Bool("cuda", "enable") {
 		return "cudaPackages", b.projectPos(b.Pos("cuda", "enable"))
 	}
-	return "", project.Pos{}
+	return set, pos
+}
+
+// cudaSet is the set that one option names, "" where it names none by mistake, which
+// is told. It is not ok where the option is not set.
+func (b *builder) cudaSet(path []string) (set string, ok bool) {
+	c := b.Get(path...)
+	version := path[len(path)-1] == "version"
+	switch c.Kind() {
+	case module.Missing, module.KindNull:
+		return "", false
+	case module.KindAttrs:
+		set = c.String("_nix2gpuSet")
+	case module.KindStr:
+		set = c.String()
+		if version {
+			set = "cudaPackages_" + strings.ReplaceAll(set, ".", "_")
+		}
+	}
+	switch {
+	case packages.CUDAVersion(set) != "":
+		return set, true
+	case version:
+		c.Errorf("cuda.version must be like \"12.8\", is %q", c.String())
+	default:
+		c.Errorf("%s must be a set of packages such as pkgs.cudaPackages_12_8", strings.Join(path, "."))
+	}
+	return "", true
 }

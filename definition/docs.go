@@ -69,7 +69,7 @@ func below(docs []module.Doc, path ...string) []module.Doc {
 // WriteReference writes the page of the reference.
 func WriteReference(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString("# Options\n\nEverything that a [definition](definitions.md) can set. `nix2gpu options TYPE` prints the same.\n")
+	b.WriteString("# Options\n\nEverything that a [definition](definitions.md) can set. `nix2gpu options TYPE` prints the same. What those of a container do to its image has [a page of its own](image.md).\n")
 	for _, c := range Reference() {
 		title := map[string]string{"container": "Containers", "service": "Every service"}[c.Name]
 		if title == "" {

@@ -73,6 +73,7 @@ func ContainerOptions() module.Options {
 		"secrets":        {Type: module.AttrsOf(module.Submodule(module.Schema{Options: secretOptions()})), Default: map[string]any{}, Example: map[string]any{"hf": map[string]any{"file": "/run/secrets/hf"}}, Description: "Secrets, by name: each with one source, file, age or env. A service gets those that it names."},
 		"age":            {Set: ageOptions()},
 		"home":           {Type: module.NullOr(module.Raw), Default: module.Null, Description: "A home-manager configuration. Accepted, and not used by this build."},
+		"nimiSettings":   {Type: module.NullOr(module.Raw), Default: module.Null, Description: "Settings of nimi, another supervisor. Accepted, and not used: restart, availability and whenDone say the same."},
 		"nixConfig":      {Type: module.OneOf(module.String, module.AttrsOf(module.Anything)), Default: "", Description: "The configuration of Nix inside the container."},
 		"whenDone":       {Type: module.Enum("exit", "stay"), Default: "exit", Description: "What happens when nothing runs and nothing can start any more."},
 		"onFailed":       {Type: module.Enum("continue", "exit"), Default: "continue", Description: "What the first service that fails for good does to the others."},

@@ -20,6 +20,10 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
+// everyImage are the packages that every image has.
+const everyImage = "openssh-client openssh-server base-files base-passwd bash ca-certificates coreutils dash debianutils diffutils " +
+	"findutils grep gzip hostname libc-bin mawk ncurses-base netbase procps sed tar"
+
 // A stand is a definition with a folder and a cache of its own, and the archive
 // that has what it needs.
 type stand struct {
@@ -37,8 +41,7 @@ func newStand(t *testing.T, more ...debtest.Deb) *stand {
 	key := debtest.NewKey(t, 0)
 	date := time.Now().Add(-time.Hour)
 	debs := more
-	for _, name := range strings.Fields("tool openssh-client openssh-server base-files base-passwd bash ca-certificates coreutils dash debianutils diffutils " +
-		"findutils grep gzip hostname libc-bin mawk ncurses-base netbase procps sed tar") {
+	for _, name := range strings.Fields("tool " + everyImage) {
 		debs = append(debs, debtest.Deb{Name: name, Compression: "gz", Entries: []debtest.Entry{debtest.Exec("usr/bin/"+name, strings.Repeat(name, 5000))}})
 	}
 	tree := debtest.Tree{}

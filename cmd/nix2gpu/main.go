@@ -1,6 +1,8 @@
 // Command nix2gpu runs the services of a container definition written in Nix.
 package main
 
+//go:generate go test . -run "^TestImageOptions$" -update
+
 import (
 	"context"
 	"os"
