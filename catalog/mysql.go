@@ -59,6 +59,7 @@ func generateMySQL(in *Instance) {
 	}
 
 	init := in.Before(provision("init"))
+	init.Doing = "making the data folder"
 	init.Dirs = []project.Dir{in.KeptData("0700")}
 
 	main := in.Main(project.Command{Exec: []project.Text{in.Program("mysqld"), flag("defaults-file", in.RunDir("/my.cnf")),
@@ -72,6 +73,7 @@ func generateMySQL(in *Instance) {
 	}
 
 	setup := in.After(provision("setup", flag("socket", socket), flag("spec", in.RunDir("/setup.json"))))
+	setup.Doing = "making databases and users"
 	setup.User = ""                                           // as whoever started us, who becomes a user of the database
 	spec := in.jsonFile("/setup.json", mysqlSetup(in, setup)) // which adds a file of its own
 	spec.Mode = "0600"

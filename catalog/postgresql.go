@@ -163,6 +163,7 @@ func (pg *pgOptions) init() {
 		words = append(words, flag("initdb-arg", pg.place.Text(arg)))
 	}
 	proc := pg.Before(project.Command{Exec: words})
+	proc.Doing = "making the database cluster"
 	proc.Dirs = []project.Dir{pg.KeptData("0700")}
 }
 
@@ -386,6 +387,7 @@ func (pg *pgOptions) setup() {
 	}
 	words = append(words, pg.scripts()...)
 	proc := pg.After(project.Command{Exec: words})
+	proc.Doing = "making databases and users"
 	proc.User = "" // as whoever started us: that is the role to make
 }
 

@@ -85,7 +85,7 @@ func AddTailscale(c *module.Config, p *project.Project, place Place) {
 		Readiness: &project.Probe{Server: &project.ServerCheck{Protocol: "tailscale", Socket: socket}},
 	}
 	p.Processes[setup] = &project.Process{
-		ID: setup, Service: Tailscale, Role: project.Setup, User: "root", Command: join, Packages: packages,
+		ID: setup, Service: Tailscale, Role: project.Setup, Doing: "joining the tailnet", User: "root", Command: join, Packages: packages,
 	}
 }
 

@@ -288,7 +288,7 @@ var inside = map[string]string{
 	"Dir":       "Mode Owner",
 	"Limits":    "NoFile", // set for the process alone
 	"Service":   "ID Type Instance Label Description Namespace Disabled System Init Main Setup DependsOn Pos Options",
-	"Process": "ID Service Role Command Env Credentials Dir Path User NoNewPrivs Packages SuccessCode " +
+	"Process": "ID Service Role Doing Command Env Credentials Dir Path User NoNewPrivs Packages SuccessCode " +
 		"Readiness Liveness Startup Shutdown KillMode Log ExitOnEnd ExitOnSkipped",
 }
 

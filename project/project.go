@@ -200,9 +200,10 @@ const (
 
 // A Process is one thing to execute.
 type Process struct {
-	ID      ID   `json:"id"`
-	Service ID   `json:"service"`
-	Role    Role `json:"role"`
+	ID      ID     `json:"id"`
+	Service ID     `json:"service"`
+	Role    Role   `json:"role"`
+	Doing   string `json:"doing,omitempty"` // what a one-shot is at, for people: "making the database cluster"
 
 	Command  Command          `json:"command"`
 	Env      map[string]Value `json:"env,omitempty"`

@@ -289,17 +289,3 @@ func (l Layout) ClearSecrets() error {
 	os.Remove(filepath.Dir(l.Secrets))
 	return err
 }
-
-// Find lists the control sockets of this user's projects, by key. One may be
-// a dead supervisor's.
-func Find(e Env) map[string]string {
-	found := make(map[string]string)
-	base := e.base()
-	entries, _ := os.ReadDir(base)
-	for _, entry := range entries {
-		if key, ok := strings.CutSuffix(entry.Name(), ".sock"); ok && entry.Type()&fs.ModeSocket != 0 {
-			found[key] = filepath.Join(base, entry.Name())
-		}
-	}
-	return found
-}

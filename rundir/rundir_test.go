@@ -133,6 +133,9 @@ func TestNothingIsLeftAfterACleanStop(t *testing.T) {
 	if got := rundir.Find(env); got[l.Key] != l.Socket {
 		t.Errorf("Find = %v, want %s", got, l.Socket)
 	}
+	if got := rundir.All(env); len(got) != 1 || got[0].PID != os.Getpid() || got[0].Socket != l.Socket || !strings.HasPrefix(got[0].Owner, `"`) {
+		t.Errorf("All = %+v, want our lock", got)
+	}
 	os.WriteFile(l.Run+"/db.pid", []byte("1\n"), 0o644)
 
 	listener.Close()
@@ -141,6 +144,9 @@ func TestNothingIsLeftAfterACleanStop(t *testing.T) {
 	}
 	if err := lock.Release(); err != nil {
 		t.Fatal(err)
+	}
+	if got := rundir.All(env); len(got) != 0 {
+		t.Errorf("All after the end = %+v", got)
 	}
 	for _, path := range files(t, env.Root) {
 		for _, gone := range []string{"sock", "lock", "pid", "services", l.Key} {

@@ -32,7 +32,8 @@ func Distance(a, b string) int {
 func Limit(word string) int { return max(1, min(len(word)/3, 3)) }
 
 // Nearest returns the known word that was most likely meant, the first of
-// several, or "". Case does not count as a slip.
+// several, or "". Case does not count as a slip, and the first letters of one word
+// alone stand for it.
 func Nearest(word string, known []string) string {
 	best, limit := "", Limit(word)+1
 	low := strings.ToLower(word)
@@ -40,9 +41,47 @@ func Nearest(word string, known []string) string {
 		if len(k)-len(word) >= limit || len(word)-len(k) >= limit {
 			continue // more slips than can be made good, without counting them
 		}
-		if d := Distance(low, strings.ToLower(k)); d < limit {
+		if d := Distance(low, strings.ToLower(k)); d < limit && !far(low, strings.ToLower(k)) {
 			best, limit = k, d
 		}
 	}
+	if best == "" && len(word) > 2 {
+		if begun := Begun(word, known); len(begun) == 1 {
+			return begun[0]
+		}
+	}
 	return best
+}
+
+// Near reports whether word is likely a slip for the known one.
+func Near(word, known string) bool {
+	a, b := strings.ToLower(word), strings.ToLower(known)
+	return Distance(a, b) <= Limit(word) && !far(a, b)
+}
+
+// far reports whether short words have too little in common for one slip to part
+// them: of a single letter anything is a slip away, and of two each is half the word.
+func far(a, b string) bool {
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	switch len(a) {
+	case 0, 1:
+		return a != b
+	case 2:
+		swapped := len(b) == 2 && a[0] == b[1] && a[1] == b[0]
+		return a != b && !swapped && len(b) != 3
+	}
+	return false
+}
+
+// Begun returns the known words that begin with a word of at least two letters, as
+// people type who expect the rest to be understood.
+func Begun(word string, known []string) (words []string) {
+	for _, k := range known {
+		if len(word) >= 2 && strings.HasPrefix(strings.ToLower(k), strings.ToLower(word)) {
+			words = append(words, k)
+		}
+	}
+	return words
 }

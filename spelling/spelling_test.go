@@ -1,6 +1,7 @@
 package spelling_test
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -43,12 +44,23 @@ func TestDistanceIsADistance(t *testing.T) {
 }
 
 func TestNearest(t *testing.T) {
-	known := []string{"postgresql", "redis", "nginx", "listen", "listenAddresses"}
+	known := []string{"postgresql", "redis", "nginx", "listen", "listenAddresses", "b", "up", "ps"}
 	for word, want := range map[string]string{
-		"postgrsql": "postgresql", "Redis": "redis", "ngnix": "nginx", "lsiten": "listen", "mysql": "", "": "",
+		"postgrsql": "postgresql", "Redis": "redis", "ngnix": "nginx", "lsiten": "listen", "mysql": "", "": "", "postgres": "postgresql", "post": "postgresql", "lis": "",
+		// short words are near only to what has their letters
+		"db": "", "B": "b", "a": "", "upp": "up", "sp": "ps", "pz": "",
 	} {
 		if got := spelling.Nearest(word, known); got != want {
 			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
+		}
+	}
+}
+
+func TestBegun(t *testing.T) {
+	known := []string{"start", "stop", "status", "up"}
+	for word, want := range map[string][]string{"sta": {"start", "status"}, "statu": {"status"}, "u": nil, "x": nil, "": nil} {
+		if got := spelling.Begun(word, known); !slices.Equal(got, want) {
+			t.Errorf("Begun(%q) = %q, want %q", word, got, want)
 		}
 	}
 }

@@ -20,12 +20,12 @@ func TestTranscriptOfThePage(t *testing.T) {
 		"postgresql.db-init":  act{lasts: time.Second},
 		"postgresql.db-setup": act{lasts: time.Second},
 	}, Options{}, func(s *scene) {
-		s.wantState("nginx.web", control.Waiting, "waits for postgresql to be ready (it is starting)")
-		s.wantState("postgresql.db", control.Init, "runs postgresql.db-init")
+		s.wantState("nginx.web", control.Waiting, "waits for postgresql (starting, 0 s)")
+		s.wantState("postgresql.db", control.Init, "preparing: runs postgresql.db-init (0 s)")
 		s.pass(1500 * time.Millisecond)
 		s.wantState("postgresql.db", control.Starting, "its readiness probe has not passed yet")
 		s.pass(time.Second)
-		s.wantState("postgresql.db", control.Setup, "runs postgresql.db-setup")
+		s.wantState("postgresql.db", control.Setup, "setting up: runs postgresql.db-setup (0 s)")
 		s.pass(2 * time.Second)
 		s.wantState("postgresql.db", control.Running, "")
 		s.wantState("nginx.web", control.Running, "")
@@ -73,7 +73,7 @@ func TestFailedDependencySkips(t *testing.T) {
 		{ready: time.Second},
 	}}, Options{Seed: 1}, func(s *scene) {
 		s.pass(1200 * time.Millisecond)
-		s.wantState("api", control.Waiting, "waits for db to be ready (it is restarting (exit code 3))")
+		s.wantState("api", control.Waiting, "waits for db (restarting: exit code 3, 0 s)")
 		s.pass(10 * time.Second)
 		s.wantState("db", control.Failed, `gave up after 2 restarts: no program "pg"`)
 		s.wantState("api", control.Skipped, `db failed (gave up after 2 restarts: no program "pg")`)
@@ -90,7 +90,7 @@ func TestSkippedWaitsAgain(t *testing.T) {
 		_, err := s.Start(ctx, []project.ID{"db"}, StartOptions{})
 		s.must(err)
 		s.pass(500 * time.Millisecond)
-		s.wantState("api", control.Waiting, "waits for db to be ready (it is starting)")
+		s.wantState("api", control.Waiting, "waits for db (starting, 0 s)")
 		s.pass(5 * time.Second)
 		s.wantState("api", control.Running, "")
 		s.wantLines(`
@@ -160,7 +160,7 @@ func TestLateStarterLooksAtNow(t *testing.T) {
 		_, err := s.Start(ctx, []project.ID{"late"}, StartOptions{})
 		s.must(err)
 		s.pass(time.Second)
-		s.wantState("late", control.Waiting, "waits for db to be ready (it is not ready)")
+		s.wantState("late", control.Waiting, "waits for db (not ready, 1 s)")
 		s.world.news(t, "db", control.Probe{Role: project.ReadinessProbe, OK: true})
 		s.wantState("late", control.Running, "")
 		if st := s.status("db"); st.Starts != 1 {

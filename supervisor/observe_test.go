@@ -182,7 +182,7 @@ func TestNotReadyIsSaidOnce(t *testing.T) {
 			s.world.news(t, "a", control.Probe{Role: project.ReadinessProbe, Output: "status 503"})
 			s.world.news(t, "b", control.Probe{Role: project.ReadinessProbe, Output: "status 503"})
 		}
-		s.wantState("b", control.Setup, "runs b-setup")
+		s.wantState("b", control.Setup, "setting up: runs b-setup (0 s)")
 		s.wantLines(`
 			0s starting process-compose with 2 services
 			0s a: starting
@@ -338,7 +338,7 @@ func TestRestartOfSeveral(t *testing.T) {
 func TestReloadOfADependency(t *testing.T) {
 	play(t, services("a", "x", "w: x=completed"), nil, Options{}, func(s *scene) {
 		s.pass(time.Second)
-		s.wantState("w", control.Waiting, "waits for x to be completed (it is running)")
+		s.wantState("w", control.Waiting, "waits for x (running, 1 s; not completed yet)")
 		_, err := s.Reload(ctx, project.TakenAsValid(services("a", "x", "w: a=ready")))
 		s.must(err)
 		s.pass(time.Second)

@@ -208,12 +208,12 @@ func (c *core) why(s *service) string {
 	case control.Waiting:
 		var parts []string
 		for _, u := range c.unmet(s) {
-			parts = append(parts, fmt.Sprintf("%s to be %s (it %s)", u.Label, u.Condition, u.Why))
+			parts = append(parts, c.chain(u, now))
 		}
 		return "waits for " + strings.Join(parts, ", ")
 	case control.Init, control.Setup:
 		if s.oneshot != nil {
-			return "runs " + string(s.oneshot.Process.ID)
+			return s.oneshot.doing(now)
 		}
 	case control.Starting:
 		v := s.verdict()
@@ -251,6 +251,48 @@ func (c *core) why(s *service) string {
 		}
 	}
 	return ""
+}
+
+// chain names a dependency that is not met and, where that waits itself, those
+// behind it; of the last one it says how it is: "api ← migrate ← db (starting, 8 s)".
+func (c *core) chain(u control.Unmet, now time.Time) string {
+	labels := []string{u.Label}
+	seen := map[project.ID]bool{u.Service: true}
+	at := c.services[u.Service]
+	for at != nil && at.state == control.Waiting {
+		behind := c.unmet(at)
+		if len(behind) == 0 || seen[behind[0].Service] {
+			break
+		}
+		u = behind[0]
+		seen[u.Service] = true
+		labels = append(labels, u.Label)
+		at = c.services[u.Service]
+	}
+	how := strings.TrimPrefix(u.Why, "is ")
+	if what, why, ok := strings.Cut(how, " ("); ok {
+		how = what + ": " + strings.TrimSuffix(why, ")")
+	}
+	if at != nil && !at.since.IsZero() && at.state != control.Stopped {
+		how += ", " + elapsed(now.Sub(at.since))
+	}
+	if u.Condition == project.Completed || u.Condition == project.Exited {
+		how += "; not " + string(u.Condition) + " yet"
+	}
+	return strings.Join(labels, " ← ") + " (" + how + ")"
+}
+
+// doing says what a one-shot is at, and since when.
+func (r *run) doing(now time.Time) string {
+	text := "preparing: "
+	if r.role == project.Setup {
+		text = "setting up: "
+	}
+	text += cmp.Or(r.Process.Doing, "runs "+string(r.Process.ID))
+	if !r.since.IsZero() {
+		text += " (" + elapsed(now.Sub(r.since)) + ")"
+	}
+	return text
 }
 
 // reason says in a few words why a service failed or was skipped.
@@ -362,6 +404,17 @@ func count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// elapsed is how long something has lasted so far: "8 s", "3 min".
+func elapsed(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s", d/time.Second)
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	}
+	return fmt.Sprintf("%d h", d/time.Hour)
 }
 
 // seconds rounds a duration for people: "3s", "500ms", "1m30s".

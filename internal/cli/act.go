@@ -54,7 +54,7 @@ func newAct(env *Env, verb, short string, opts *actOptions, run func(context.Con
 		Short:             short,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.target.take(args); err != nil {
+			if err := opts.target.take(cmd.Context(), env, args); err != nil {
 				return err
 			}
 			if len(opts.target.services) == 0 {
@@ -74,7 +74,7 @@ func newAct(env *Env, verb, short string, opts *actOptions, run func(context.Con
 			return run(ctx, env, c, opts)
 		},
 	}
-	addTargetFlags(cmd, &opts.target, "f")
+	addTargetFlags(env, cmd, &opts.target, "f")
 	cmd.Flags().BoolVar(&opts.noWait, "no-wait", false, "return at once")
 	cmd.Flags().DurationVarP(&opts.timeout, "timeout", "t", 0, "give up waiting after this `duration`")
 	return cmd
@@ -89,25 +89,103 @@ func limited(ctx context.Context, d time.Duration) (context.Context, context.Can
 }
 
 func runStart(ctx context.Context, env *Env, c *client.Client, opts *actOptions) error {
-	if _, err := c.Start(ctx, opts.target.services, opts.noDeps); err != nil || opts.noWait {
-		return err
-	}
-	return settled(ctx, env, c, opts.target.services, true)
+	return act(ctx, env, c, opts, "started", func() error {
+		if _, err := c.Start(ctx, opts.target.services, opts.noDeps); err != nil || opts.noWait {
+			return err
+		}
+		return settled(ctx, env, c, opts.target.services, true)
+	})
 }
 
 func runRestart(ctx context.Context, env *Env, c *client.Client, opts *actOptions) error {
-	if _, err := c.Restart(ctx, opts.target.services); err != nil || opts.noWait {
-		return err
-	}
-	return settled(ctx, env, c, opts.target.services, true)
+	return act(ctx, env, c, opts, "restarted", func() error {
+		if _, err := c.Restart(ctx, opts.target.services); err != nil || opts.noWait {
+			return err
+		}
+		return settled(ctx, env, c, opts.target.services, true)
+	})
 }
 
 func runStop(ctx context.Context, env *Env, c *client.Client, opts *actOptions) error {
-	if _, err := c.Stop(ctx, opts.target.services); err != nil || opts.noWait {
+	return act(ctx, env, c, opts, "stopped", func() error {
+		if _, err := c.Stop(ctx, opts.target.services); err != nil || opts.noWait {
+			return err
+		}
+		_, err := patient(ctx, env, c, opts.target.services, control.ForStopped)
+		return err
+	})
+}
+
+// act does something with services and says what has become of them.
+func act(ctx context.Context, env *Env, c *client.Client, opts *actOptions, done string, do func() error) error {
+	look := func() ([]control.Service, error) {
+		state, err := c.State(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return pickServices(state.Services, opts.target.services)
+	}
+	before, err := look()
+	if err != nil {
 		return err
 	}
-	_, err := patient(ctx, env, c, opts.target.services, control.ForStopped)
-	return err
+	began := env.Now()
+	if err := do(); err != nil {
+		return err // which names those that did not become well
+	}
+	after, err := look()
+	if err != nil {
+		return err
+	}
+	was := make(map[project.ID]control.Service, len(before))
+	for _, s := range before {
+		was[s.ID] = s
+	}
+	for _, s := range after {
+		fmt.Fprintf(env.Stdout, "%s: %s\n", s.Label, outcome(done, was[s.ID], s, began))
+	}
+	return nil
+}
+
+// outcome says what has become of a service, in the word for what was asked.
+func outcome(done string, before, after control.Service, began time.Time) string {
+	took := fmt.Sprintf(" (%s)", briefly(after.Since.Sub(began)))
+	switch {
+	case done == "stopped" && !after.State.Live() && !before.State.Active() && before.State != control.Waiting:
+		if before.State == control.Stopped {
+			return "already stopped"
+		}
+		return "stopped (it had " + past(before) + ")"
+	case done == "stopped" && after.State == control.Stopped:
+		return done + took
+	case done == "started" && after.PID != 0 && after.PID == before.PID:
+		return "already " + string(after.State)
+	case after.State == control.Running:
+		return done + took
+	case after.State == control.Completed:
+		return string(after.State) + took
+	}
+	return describe(after) // it was not waited for
+}
+
+// past is how a service that had ended already had done so.
+func past(s control.Service) string {
+	switch s.State {
+	case control.Skipped:
+		return "been skipped"
+	}
+	return string(s.State)
+}
+
+// briefly is how long a verb took, to the tenth of a second.
+func briefly(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d < 50*time.Millisecond:
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return span(d)
 }
 
 // toSend is the signal of kill.
@@ -124,7 +202,10 @@ func runKill(ctx context.Context, env *Env, c *client.Client, opts *actOptions) 
 	if err != nil {
 		return err
 	}
-	_, err = c.Kill(ctx, opts.target.services, signal)
+	services, err := c.Kill(ctx, opts.target.services, signal)
+	for _, s := range services {
+		fmt.Fprintf(env.Stdout, "%s: got %s\n", s.Label, signal)
+	}
 	return err
 }
 
@@ -150,29 +231,4 @@ func describe(s control.Service) string {
 		return s.Why
 	}
 	return state + " (" + s.Why + ")"
-}
-
-// completeServices completes the names of services that run.
-func completeServices(env *Env) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		var t target
-		if t.take(args) != nil {
-			return nil, cobra.ShellCompDirectiveDefault
-		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
-		defer cancel()
-		c, err := t.running(ctx, env)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveDefault
-		}
-		state, err := c.State(ctx)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveDefault
-		}
-		var names []string
-		for _, s := range state.Services {
-			names = append(names, s.Label)
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	}
 }

@@ -65,7 +65,7 @@ func stepsDoc() string {
 	var b strings.Builder
 	b.WriteString("The initialisation, in this order:\n")
 	for _, s := range container.Steps() {
-		fmt.Fprintf(&b, "\n    %-16s %s", s.Name, s.Doc)
+		fmt.Fprintf(&b, "\n    %-16s %s", s.Name, hanging(s.Doc, helpWidth, 21))
 	}
 	return b.String()
 }

@@ -66,13 +66,13 @@ The digest goes to stdout, with -o - to stderr. SOURCE_DATE_EPOCH is respected.`
   nix2gpu build -o - | docker load               into docker
   nix2gpu build --platform linux/amd64,linux/arm64 -o web.tar`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.target.takeOne(cmd, args); err != nil {
+			if err := opts.target.takeOne(cmd, env, args); err != nil {
 				return err
 			}
 			return runBuild(cmd.Context(), env, &opts)
 		},
 	}
-	opts.addFlags(cmd)
+	opts.addFlags(env, cmd)
 	f := cmd.Flags()
 	f.StringVarP(&opts.output, "output", "o", "", "where the image goes: a `path`, or -")
 	f.StringArrayVar(&opts.tags, "tag", nil, "call it this `name` (web:dev) or, without a colon, CONTAINER with this tag")
@@ -84,8 +84,8 @@ The digest goes to stdout, with -o - to stderr. SOURCE_DATE_EPOCH is respected.`
 }
 
 // addFlags adds the flags of every verb that builds.
-func (o *buildOptions) addFlags(cmd *cobra.Command) {
-	addTargetFlags(cmd, &o.target, "f")
+func (o *buildOptions) addFlags(env *Env, cmd *cobra.Command) {
+	addTargetFlags(env, cmd, &o.target, "f")
 	addModuleFlag(cmd, &o.target)
 	o.add(cmd)
 	f := cmd.Flags()

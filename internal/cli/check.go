@@ -27,7 +27,7 @@ With --here, also what would fail on this machine now: ports that are taken, and
 packages, programs, users, folders and secrets that are not there. The exit code is 1
 then.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := t.take(args); err != nil {
+			if err := t.take(cmd.Context(), env, args); err != nil {
 				return err
 			}
 			if len(t.services) > 0 {
@@ -36,7 +36,7 @@ then.`,
 			return runCheck(cmd.Context(), env, &t, here)
 		},
 	}
-	addTargetFlags(cmd, &t, "f")
+	addTargetFlags(env, cmd, &t, "f")
 	addModuleFlag(cmd, &t)
 	cmd.Flags().BoolVar(&here, "here", false, "report as well what would fail on this machine now")
 	return cmd

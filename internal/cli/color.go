@@ -8,8 +8,10 @@ func (e *Env) color() bool {
 	case "never":
 		return false
 	}
-	if v := e.Getenv("CLICOLOR_FORCE"); v != "" && v != "0" {
-		return true
+	for _, name := range []string{"CLICOLOR_FORCE", "FORCE_COLOR"} {
+		if v := e.Getenv(name); v != "" && v != "0" && v != "false" {
+			return true
+		}
 	}
 	return e.StdoutTTY && e.Getenv("NO_COLOR") == "" && e.Getenv("TERM") != "dumb"
 }

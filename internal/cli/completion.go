@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"io"
+	"strings"
+
 	"github.com/spf13/cobra"
 )
 
@@ -8,7 +11,8 @@ func newCompletion(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish",
 		Short: "Print the completion script of a shell",
-		Long: `Prints a script that makes the shell complete verbs, flags and services.
+		Long: `Prints a script that makes the shell complete verbs, flags and services. That of bash
+needs nothing else: where the package bash-completion is not there, it does without.
 
     source <(nix2gpu completion bash)
     nix2gpu completion zsh > "${fpath[1]}/_nix2gpu"
@@ -20,7 +24,7 @@ func newCompletion(env *Env) *cobra.Command {
 			}
 			switch root := cmd.Root(); args[0] {
 			case "bash":
-				return root.GenBashCompletionV2(env.Stdout, true)
+				return writeBashCompletion(env.Stdout, root)
 			case "zsh":
 				return root.GenZshCompletion(env.Stdout)
 			case "fish":
@@ -30,3 +34,42 @@ func newCompletion(env *Env) *cobra.Command {
 		},
 	}
 }
+
+// writeBashCompletion writes cobra's script, with a part of bash-completion that it
+// takes for granted.
+func writeBashCompletion(w io.Writer, root *cobra.Command) error {
+	var b strings.Builder
+	if err := root.GenBashCompletionV2(&b, true); err != nil {
+		return err
+	}
+	const wanted = "_get_comp_words_by_ref"
+	own := "__" + root.Name() + "_get_words"
+	script := strings.ReplaceAll(b.String(), wanted, own)
+	_, err := io.WriteString(w, strings.ReplaceAll(bashWords, "OWN", own)+script)
+	return err
+}
+
+// bashWords tells what is typed, as bash-completion does: its function where it is
+// there, else our own. Bash takes : and = for ends of words; we join again what it
+// has parted there.
+const bashWords = `OWN() {
+    if declare -F _get_comp_words_by_ref >/dev/null; then
+        _get_comp_words_by_ref "$@"
+        return
+    fi
+    local i last
+    words=() cword=0
+    for ((i = 0; i < ${#COMP_WORDS[@]}; i++)); do
+        last=$((${#words[@]} - 1))
+        if ((last > 0)) && [[ ${COMP_WORDS[i]} == [:=]* || ${words[last]} == *[:=] ]]; then
+            words[last]+=${COMP_WORDS[i]}
+        else
+            words+=("${COMP_WORDS[i]}")
+        fi
+        ((i == COMP_CWORD)) && cword=$((${#words[@]} - 1))
+    done
+    cur=${words[cword]} prev=
+    ((cword > 0)) && prev=${words[cword - 1]}
+}
+
+`

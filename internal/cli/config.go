@@ -24,7 +24,7 @@ modules merged, secrets masked. As process-compose YAML, or with -o json in our 
 form. With --show-origin, the options themselves: each value that the definition
 sets, with the file and line that set it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.target.take(args); err != nil {
+			if err := opts.target.take(cmd.Context(), env, args); err != nil {
 				return err
 			}
 			if len(opts.target.services) > 0 {
@@ -33,9 +33,9 @@ sets, with the file and line that set it.`,
 			return runConfig(cmd.Context(), env, opts)
 		},
 	}
-	addTargetFlags(cmd, &opts.target, "f")
+	addTargetFlags(env, cmd, &opts.target, "f")
 	addModuleFlag(cmd, &opts.target)
-	cmd.Flags().StringVarP(&opts.output, "output", "o", "yaml", "`format`: yaml or json")
+	addOutputFlag(cmd, &opts.output, "yaml", "json")
 	cmd.Flags().BoolVar(&opts.origin, "show-origin", false, "print each option that is set, and where")
 	return cmd
 }

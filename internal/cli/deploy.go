@@ -88,7 +88,7 @@ func newDeployTo(env *Env, p deploy.Platform, short, long string) (*cobra.Comman
 		Short: short,
 		Long:  long,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.target.takeOne(cmd, args); err != nil {
+			if err := opts.target.takeOne(cmd, env, args); err != nil {
 				return err
 			}
 			for _, size := range []string{"disk", "volume"} {
@@ -99,7 +99,7 @@ func newDeployTo(env *Env, p deploy.Platform, short, long string) (*cobra.Comman
 			return runDeploy(cmd.Context(), env, p, opts)
 		},
 	}
-	addTargetFlags(cmd, &opts.target, "f")
+	addTargetFlags(env, cmd, &opts.target, "f")
 	addModuleFlag(cmd, &opts.target)
 	cmd.Flags().StringVar(&opts.image, "image", "", "the image's `reference`; its registry is asked for the digest unless it has one")
 	cmd.Flags().StringVarP(&opts.output, "output", "o", "", "write to this `file` instead of stdout")

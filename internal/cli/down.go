@@ -11,6 +11,7 @@ import (
 
 	"nix2gpu/control"
 	"nix2gpu/control/client"
+	"nix2gpu/project"
 	"nix2gpu/rundir"
 )
 
@@ -28,7 +29,7 @@ func newDown(env *Env) *cobra.Command {
 		Long: `Stops all services of a running project, in reverse order of their dependencies,
 and its supervisor. Returns when nothing is left, and says meanwhile for whom it waits.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.target.take(args); err != nil {
+			if err := opts.target.take(cmd.Context(), env, args); err != nil {
 				return err
 			}
 			if len(opts.target.services) > 0 {
@@ -36,13 +37,17 @@ and its supervisor. Returns when nothing is left, and says meanwhile for whom it
 					"to stop only %s: nix2gpu stop %[1]s", strings.Join(opts.target.services, " "))
 			}
 			c, layout, err := opts.target.find(cmd.Context(), env)
+			if errors.Is(err, control.ErrNotRunning) && err != error(errBooting) {
+				fmt.Fprintln(env.Stdout, "nothing is running here") // as was wanted
+				return nil
+			}
 			if err != nil {
 				return err
 			}
 			return runDown(cmd.Context(), env, c, layout, opts)
 		},
 	}
-	addTargetFlags(cmd, &opts.target, "f")
+	addTargetFlags(env, cmd, &opts.target, "f")
 	cmd.Flags().BoolVar(&opts.now, "now", false, "kill at once, without grace")
 	cmd.Flags().DurationVarP(&opts.timeout, "timeout", "t", 0, "kill what is left after this `duration`")
 	return cmd
@@ -52,14 +57,22 @@ and its supervisor. Returns when nothing is left, and says meanwhile for whom it
 const tellAfter = time.Second
 
 func runDown(ctx context.Context, env *Env, c *client.Client, layout rundir.Layout, opts downOptions) error {
-	ended := make(chan struct{})
-	go func() {
-		err := c.Events(ctx, func(control.Message) error { return nil })
+	follow, cancel := context.WithCancel(ctx)
+	defer cancel()
+	messages, failed := stream(follow, c)
+	d := descent{env: env, began: env.Now()}
+	select {
+	case m := <-messages: // the state: what stops from now on is seen
+		d.take(m)
+	case err := <-failed:
 		if !errors.Is(err, control.ErrBusy) { // then the ticker sees the end
-			close(ended)
+			return err
 		}
-	}()
-	if err := c.Down(ctx, opts.now); err != nil {
+		messages, failed = nil, nil
+	}
+	if err := c.Down(ctx, opts.now); errors.Is(err, control.ErrNotRunning) {
+		return d.end(ctx, c, layout) // it was ending already
+	} else if err != nil {
 		return err
 	}
 	var kill <-chan time.Time
@@ -71,8 +84,12 @@ func runDown(ctx context.Context, env *Env, c *client.Client, layout rundir.Layo
 	said := ""
 	for {
 		select {
-		case <-ended: // or it went away before it could say so
-			return gone(ctx, c, layout)
+		case m := <-messages:
+			if d.take(m); m.End != nil {
+				return d.end(ctx, c, layout)
+			}
+		case <-failed: // it went away before it could say so
+			return d.end(ctx, c, layout)
 		case <-kill:
 			if err := c.Down(ctx, true); err != nil {
 				return err
@@ -80,7 +97,7 @@ func runDown(ctx context.Context, env *Env, c *client.Client, layout rundir.Layo
 		case <-tell.C:
 			state, err := c.State(ctx)
 			if errors.Is(err, control.ErrNotRunning) {
-				return gone(ctx, c, layout)
+				return d.end(ctx, c, layout)
 			}
 			if err != nil || state.Stop == nil || len(state.Stop.WaitingFor) == 0 {
 				continue
@@ -89,8 +106,43 @@ func runDown(ctx context.Context, env *Env, c *client.Client, layout rundir.Layo
 				fmt.Fprintln(env.Stderr, line)
 				said = line
 			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
+}
+
+// A descent says what stops, as it does.
+type descent struct {
+	env   *Env
+	began time.Time
+	name  string              // of the project
+	live  map[project.ID]bool // what has not stopped yet
+}
+
+func (d *descent) take(m control.Message) {
+	switch {
+	case m.State != nil:
+		d.name, d.live = m.State.Project, map[project.ID]bool{}
+		for _, s := range m.State.Services {
+			d.live[s.ID] = s.State.Live()
+		}
+	case m.Event != nil:
+		s := m.Event.Service
+		if d.live[s.ID] && !s.State.Live() {
+			fmt.Fprintf(d.env.Stdout, "%s: %s (%s)\n", s.Label, s.State, briefly(s.Since.Sub(d.began)))
+		}
+		d.live[s.ID] = s.State.Live()
+	}
+}
+
+// end waits for the end of the supervisor itself.
+func (d *descent) end(ctx context.Context, c *client.Client, layout rundir.Layout) error {
+	if err := gone(ctx, c, layout); err != nil {
+		return err
+	}
+	fmt.Fprintf(d.env.Stdout, "%s: down (%s)\n", orElse(d.name, "the project"), briefly(d.env.Now().Sub(d.began)))
+	return nil
 }
 
 // gone returns when the supervisor neither answers nor holds its lock, so that

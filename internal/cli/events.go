@@ -25,14 +25,14 @@ func newEvents(env *Env) *cobra.Command {
 Ctrl-C. With -o json one JSON object a line, beginning with the state of everything.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.target.take(args); err != nil {
+			if err := opts.target.take(cmd.Context(), env, args); err != nil {
 				return err
 			}
 			return runEvents(cmd.Context(), env, opts)
 		},
 	}
-	addTargetFlags(cmd, &opts.target, "f")
-	cmd.Flags().StringVarP(&opts.output, "output", "o", "text", "`format`: text or json")
+	addTargetFlags(env, cmd, &opts.target, "f")
+	addOutputFlag(cmd, &opts.output, "text", "json")
 	return cmd
 }
 

@@ -35,7 +35,7 @@ docker gets no layer that the image of the same name has.
 DOCKER_HOST and docker's contexts are followed where they name a socket of this
 machine, and so is CONTAINER_HOST for podman. The name goes to stdout.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.target.takeOne(cmd, args); err != nil {
+			if err := opts.target.takeOne(cmd, env, args); err != nil {
 				return err
 			}
 			if err := opts.builtAlready(cmd, opts.from, "platform"); err != nil {
@@ -44,7 +44,7 @@ machine, and so is CONTAINER_HOST for podman. The name goes to stdout.`,
 			return runLoad(cmd.Context(), env, &opts)
 		},
 	}
-	opts.addFlags(cmd)
+	opts.addFlags(env, cmd)
 	cmd.Flags().StringVar(&opts.from, "from", "", "load this `image` and build none: an OCI layout folder, or an archive")
 	cmd.Flags().StringVar(&opts.into, "into", "", "the `engine`: docker or podman")
 	cmd.Flags().StringArrayVar(&opts.tags, "tag", nil, "call it this `name` (web:dev) or, without a colon, CONTAINER with this tag; may be repeated")

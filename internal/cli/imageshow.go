@@ -45,7 +45,7 @@ func wants(n int, what string) cobra.PositionalArgs {
 }
 
 func (o *imageOptions) addFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "`format`: text or json")
+	addOutputFlag(cmd, &o.output, "text", "json")
 	cmd.Flags().StringVar(&o.platform, "platform", "", "of several, the image for this `platform`, such as linux/arm64; default: this machine's")
 	cmd.Flags().BoolVar(&o.files, "files", false, "also the files: this reads every layer")
 }
@@ -60,7 +60,7 @@ size. A repository without a tag is listed tag by tag.`,
 		Args: wants(1, "an image"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runImageLs(cmd.Context(), env, &opts, args[0]) },
 	}
-	cmd.Flags().StringVarP(&opts.output, "output", "o", "text", "`format`: text or json")
+	addOutputFlag(cmd, &opts.output, "text", "json")
 	return cmd
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"nix2gpu/control"
@@ -87,12 +89,35 @@ func converge(ctx context.Context, env *Env, j *session.Job, c *client.Client, l
 	if j.Named {
 		start = c.Start // what is asked for by name runs again, completed or not
 	}
-	fmt.Fprintf(env.Stderr, "already running as pid %d: starting what is missing\n", state.PID)
+	if j.Detached {
+		fmt.Fprintf(env.Stderr, "already running as pid %d\n", state.PID)
+	} else {
+		fmt.Fprintln(env.Stderr, "attached; Ctrl-C leaves it running")
+	}
 	if len(j.Services) == 0 {
 		return nil
 	}
+	if state, err = c.State(ctx); err != nil {
+		return err
+	}
+	if idle := idle(state.Services, j); len(idle) > 0 {
+		fmt.Fprintf(env.Stderr, "starting: %s\n", strings.Join(idle, ", "))
+	}
 	_, err = start(ctx, names(j.Services), j.NoDeps)
 	return err
+}
+
+// idle are the labels of those services of a job that a start of them begins.
+func idle(all []control.Service, j *session.Job) (labels []string) {
+	for _, s := range all {
+		switch {
+		case !slices.Contains(j.Services, s.ID), s.State.Live() && s.State != control.Stopping, s.State == control.Waiting:
+		case s.State == control.Completed && !j.Named:
+		default:
+			labels = append(labels, s.Label)
+		}
+	}
+	return labels
 }
 
 // names are ids as requests have them.

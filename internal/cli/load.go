@@ -177,7 +177,7 @@ type located struct {
 // the likeliest first.
 func (t *target) locate(env *Env) ([]located, error) {
 	if len(t.files) == 0 {
-		return discover(env, env.Dir)
+		return discoverAbove(env)
 	}
 	var d located
 	for _, f := range t.files {
@@ -226,17 +226,26 @@ func noDefinition(env *Env, name, full string) error {
 	return hint(err, "write it, or name another")
 }
 
-// discover looks for definitions in a folder. Under the name process-compose,
-// its files come first.
+// discover looks for definitions in a folder that was named.
 func discover(env *Env, dir string) ([]located, error) {
+	found, err := definitionsIn(env, dir)
+	if err == nil && len(found) == 0 {
+		err = hint(usageError("no definition in %s", dir),
+			"write a nix2gpu.nix or flake.nix there, or name one: %s up FILE", env.name())
+	}
+	return found, err
+}
+
+// definitionsIn looks for definitions in a folder; there may be none. Under the
+// name process-compose, its files come first.
+func definitionsIn(env *Env, dir string) ([]located, error) {
 	names := slices.Concat(definition.FileNames(), compose.DiscoveryNames())
 	if env.name() == processCompose {
 		names = slices.Concat(compose.DiscoveryNames(), definition.FileNames())
 	}
 	found, err := definition.Discover(dir, names)
 	if errors.Is(err, definition.ErrNoDefinition) {
-		return nil, hint(&exitError{exitUsage, fmt.Errorf("no definition in %s", dir)},
-			"write a nix2gpu.nix or flake.nix there, or name one: %s up FILE", env.name())
+		return nil, nil
 	}
 	if err != nil {
 		return nil, &exitError{exitUsage, err}

@@ -52,7 +52,7 @@ where it has no version, the newest that fits is taken.`,
   nix2gpu lock --update libssl3       of one package
   nix2gpu lock --platform linux/arm64 lock another architecture too`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := t.take(args); err != nil {
+			if err := t.take(cmd.Context(), env, args); err != nil {
 				return err
 			}
 			if !f.update && len(t.services) > 0 {
@@ -61,7 +61,7 @@ where it has no version, the newest that fits is taken.`,
 			return runLock(cmd.Context(), env, &t, &f)
 		},
 	}
-	addTargetFlags(cmd, &t, "f")
+	addTargetFlags(env, cmd, &t, "f")
 	addModuleFlag(cmd, &t)
 	f.add(cmd)
 	cmd.Flags().BoolVarP(&f.update, "update", "u", false, "take the newest versions: of the packages named, else of all")
@@ -69,19 +69,19 @@ where it has no version, the newest that fits is taken.`,
 	cmd.Flags().StringSliceVar(&f.takeKeys, "take-key", nil, "take the key that this `source` is signed by now, instead of the lock's")
 	cmd.Flags().StringSliceVar(&f.platforms, "platform", nil, "`platform` to lock beside those of the lock: linux/amd64, linux/arm64; default: this machine's")
 	cmd.RegisterFlagCompletionFunc("platform", cobra.FixedCompletions([]string{"linux/amd64", "linux/arm64"}, cobra.ShellCompDirectiveNoFileComp))
-	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return lockedNames(env, args, f.update)
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return lockedNames(cmd.Context(), env, args, f.update)
 	}
 	return cmd
 }
 
 // lockedNames completes the packages of --update.
-func lockedNames(env *Env, args []string, update bool) ([]string, cobra.ShellCompDirective) {
+func lockedNames(ctx context.Context, env *Env, args []string, update bool) ([]string, cobra.ShellCompDirective) {
 	if !update {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
 	var t target
-	if t.take(slices.DeleteFunc(slices.Clone(args), func(a string) bool { return !definition.IsRef(a) })) != nil {
+	if t.take(ctx, env, slices.DeleteFunc(slices.Clone(args), func(a string) bool { return !definition.IsRef(a) })) != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	file, err := lock.Read((&loaded{root: t.folder(env)}).lockFile())

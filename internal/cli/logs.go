@@ -53,13 +53,13 @@ such as 2026-11-22 or 2026-11-22T15:04:05Z.`,
   nix2gpu logs --previous api            the run before the last restart`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.target.take(args); err != nil {
+			if err := opts.target.take(cmd.Context(), env, args); err != nil {
 				return err
 			}
 			return runLogs(cmd.Context(), env, opts)
 		},
 	}
-	addTargetFlags(cmd, &opts.target, "")
+	addTargetFlags(env, cmd, &opts.target, "")
 	addLogsFlags(cmd, &opts)
 	return cmd
 }
@@ -72,7 +72,7 @@ func addLogsFlags(cmd *cobra.Command, opts *logsOptions) {
 	f.StringVar(&opts.until, "until", "", "only lines until `time`")
 	f.BoolVarP(&opts.timestamps, "timestamps", "t", false, "print the time of each line")
 	f.StringVarP(&opts.grep, "grep", "g", "", "only lines that match the regular `expression`; without capitals, case is ignored")
-	f.StringVarP(&opts.output, "output", "o", "text", "`format`: text or json")
+	addOutputFlag(cmd, &opts.output, "text", "json")
 	f.BoolVarP(&opts.previous, "previous", "p", false, "the run before the last one")
 	f.BoolVar(&opts.noPrefix, "no-log-prefix", false, "do not print the service before each line")
 	f.BoolVar(&opts.raw, "raw", false, "print exactly the bytes of the services")

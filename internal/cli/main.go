@@ -87,19 +87,21 @@ func newRoot(env *Env) *cobra.Command {
 and runs its services: in order, watched, restarted when they fail.
 
     nix2gpu up                  run everything in flake.nix, here, until Ctrl-C
-    nix2gpu up -d --wait        the same in the background; returns when all is healthy
+    nix2gpu up -d --wait        in the background, until all is healthy
     nix2gpu ps                  what runs, what waits, and why
     nix2gpu logs -f api         follow what a service prints
     nix2gpu down                stop everything
 
 DEFINITION is a file or a folder, with #NAME for one container of several. It is
 told from a service by its look: it contains # or /, starts with a dot, or ends in
-.nix, .yaml, .yml or .json. Without one, flake.nix, nix2gpu.nix or
-process-compose.yaml of the current folder is taken.`,
+.nix, .yaml, .yml or .json; or it is a folder with a definition, and no service has
+its name. Without one, flake.nix, nix2gpu.nix or process-compose.yaml of the current
+folder is taken, or of the nearest folder above it that has one.`,
 		Args: unknownVerb,
 		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
 	configure(env, root)
+	addVersionFlag(env, root)
 	root.AddGroup(
 		&cobra.Group{ID: groupRun, Title: "Run services:"},
 		&cobra.Group{ID: groupLook, Title: "See what they do:"},
@@ -125,6 +127,7 @@ process-compose.yaml of the current folder is taken.`,
 	)
 	add(groupLook,
 		newPs(env),
+		newLs(env),
 		newStatus(env),
 		newTop(env),
 		newLogs(env),
@@ -174,10 +177,12 @@ func configure(env *Env, root *cobra.Command) {
 		return flagError(cmd, err)
 	})
 	root.SetUsageFunc(writeUsage)
+	root.SetHelpFunc(writeHelp)
 	root.PersistentFlags().StringVar(&env.colors, "color", "auto", "colour the output: auto, always or never")
 	root.PersistentFlags().StringVar(&env.socket, "socket", "", "`path` of the control socket, instead of the project's own")
 	noColor := root.PersistentFlags().Bool("no-color", false, "the same as --color never")
 	root.PersistentFlags().MarkHidden("no-color")
+	root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		if *noColor {
 			env.colors = "never"
@@ -233,6 +238,14 @@ func unknownVerb(cmd *cobra.Command, args []string) error {
 	var names []string
 	for _, v := range verbs(cmd) {
 		names = append(append(names, v.Name()), v.Aliases...)
+	}
+	if cmd.Root() == cmd {
+		if cure := foreignVerb(args[0], cmd.Name()); cure != "" {
+			return hint(err, "%s", cure)
+		}
+	}
+	if near := spelling.Begun(args[0], names); len(near) > 0 {
+		return hint(err, "did you mean %s?", alternatives(near))
 	}
 	if near := spelling.Nearest(args[0], names); near != "" {
 		return hint(err, "did you mean %q?", near)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,15 +18,18 @@ import (
 func newOptions(env *Env) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
-		Use:   "options [TYPE] [WORD]",
+		Use:   "options [TYPE] [WORD...]",
 		Short: "Look up the options of containers and services",
-		Long: `Without TYPE, lists what there is: the types of services, "service" for what all of
-them have, and "container". With a type, prints its options: type, default, example.
-WORD keeps those whose name holds it.`,
+		Long: `Without arguments, lists what there is: the types of services, "service" for what all
+of them have, and "container". With a type, prints its options: type, default, example.
+Words keep the options in whose name or description all of them are; without a type,
+those of all types, and what several types share once.
+
+At a terminal, $PAGER shows what is longer than the screen.`,
 		Example: `  nix2gpu options
   nix2gpu options nginx
   nix2gpu options postgresql port
-  nix2gpu options service restart`,
+  nix2gpu options secret`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			var names []string
 			for _, c := range definition.Reference() {
@@ -35,7 +39,7 @@ WORD keeps those whose name holds it.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return runOptions(env, output, args) },
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "`format`: text, markdown or json")
+	addOutputFlag(cmd, &output, "text", "markdown", "json")
 	return cmd
 }
 
@@ -44,45 +48,145 @@ func runOptions(env *Env, output string, args []string) error {
 		return err
 	}
 	chapters := definition.Reference()
-	switch len(args) {
-	case 0:
-		return listChapters(env.Stdout, chapters)
-	case 1, 2:
-	default:
-		return usageError("options takes a type and a word, got %d arguments", len(args))
-	}
-	c := findChapter(chapters, args[0])
-	if c == nil {
-		var names []string
-		for _, c := range chapters {
-			names = append(names, c.Name)
+	if len(args) == 0 {
+		if output == "text" {
+			return listChapters(env.Stdout, chapters)
 		}
-		err := usageError("no type of service %q", args[0])
-		if near := spelling.Nearest(args[0], names); near != "" {
-			return hint(err, "did you mean %q?", near)
-		}
-		return hint(err, "see \"nix2gpu options\" for all")
+		return writeOptions(env, output, chapters)
 	}
-	docs := c.Options
-	if len(args) == 2 {
-		word := strings.ToLower(args[1])
-		docs = slices.DeleteFunc(slices.Clone(docs), func(d module.Doc) bool {
-			return !strings.Contains(strings.ToLower(d.String()), word)
-		})
-		if len(docs) == 0 {
-			return usageError("%s has no option whose name holds %q", c.Name, args[1])
+	if c := findChapter(chapters, args[0]); c != nil {
+		found := *c
+		if len(args) > 1 {
+			found.Doc, found.Options = "", matching(c.Options, args[1:])
+		}
+		if len(found.Options) == 0 {
+			return usageError("%s has no option with %s in its name or description", c.Name, quoted(args[1:]))
+		}
+		return writeOptions(env, output, []definition.Chapter{found})
+	}
+	var found []definition.Chapter
+	for _, c := range shareOptions(chapters) {
+		if c.Options = matching(c.Options, args); len(c.Options) > 0 {
+			c.Doc = ""
+			found = append(found, c)
 		}
 	}
+	if len(found) > 0 {
+		return writeOptions(env, output, found)
+	}
+	var names []string
+	for _, c := range chapters {
+		names = append(names, c.Name)
+	}
+	err := usageError("no type of service is called %q, and no option has %s in its name or description", args[0], quoted(args))
+	if near := spelling.Nearest(args[0], names); near != "" {
+		return hint(err, "did you mean %q?", near)
+	}
+	return hint(err, "see \"nix2gpu options\" for all types")
+}
+
+func quoted(words []string) string {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = strconv.Quote(word)
+	}
+	return strings.Join(quoted, " and ")
+}
+
+// matching are the options in whose name or description all words are.
+func matching(docs []module.Doc, words []string) []module.Doc {
+	return slices.DeleteFunc(slices.Clone(docs), func(d module.Doc) bool {
+		text := strings.ToLower(d.String() + "\n" + d.Description)
+		return slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(text, strings.ToLower(word)) })
+	})
+}
+
+// shared is the name of the chapter of options that several types have.
+const shared = "several types"
+
+// shareOptions moves options that several types have alike into a chapter of
+// their own.
+func shareOptions(chapters []definition.Chapter) []definition.Chapter {
+	key := func(d module.Doc) string {
+		if len(d.Path) < 4 || d.Path[0] != "services" {
+			return ""
+		}
+		return strings.Join(append(slices.Clone(d.Path[3:]), d.Type, d.Description), "\x00")
+	}
+	types := map[string][]string{}
+	for _, c := range chapters {
+		for _, d := range c.Options {
+			if k := key(d); k != "" && c.Name != "service" {
+				types[k] = append(types[k], c.Name)
+			}
+		}
+	}
+	var out []definition.Chapter
+	common := definition.Chapter{Name: shared}
+	for _, c := range chapters {
+		own := c
+		own.Options = nil
+		for _, d := range c.Options {
+			of := types[key(d)]
+			switch {
+			case len(of) < 2:
+				own.Options = append(own.Options, d)
+			case of[0] == c.Name:
+				d.Path = append([]string{"services", "<type>"}, d.Path[2:]...)
+				d.Description = strings.TrimSpace(d.Description + "\nOf " + strings.Join(of, ", ") + ".")
+				d.Default = strings.ReplaceAll(d.Default, c.Name, "<type>")
+				common.Options = append(common.Options, d)
+			}
+		}
+		out = append(out, own)
+	}
+	return append(out, common)
+}
+
+// writeOptions prints chapters of options, each under its name.
+func writeOptions(env *Env, output string, chapters []definition.Chapter) error {
 	switch output {
 	case "json":
+		var docs []module.Doc
+		for _, c := range chapters {
+			docs = append(docs, c.Options...)
+		}
 		return writeJSON(env.Stdout, optionsJSON(docs))
 	case "markdown":
-		return module.WriteMarkdown(env.Stdout, docs)
+		for i, c := range chapters {
+			if len(chapters) > 1 {
+				fmt.Fprintf(env.Stdout, "%s## %s\n\n", strings.Repeat("\n", min(i, 1)), c.Name)
+			}
+			if err := module.WriteMarkdown(env.Stdout, c.Options); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	if len(args) == 1 {
-		fmt.Fprintf(env.Stdout, "%s\n\n", strings.TrimSpace(c.Doc))
-	}
-	return module.WriteText(env.Stdout, docs)
+	return env.page(func(w io.Writer) error {
+		for i, c := range chapters {
+			if i > 0 {
+				fmt.Fprintln(w)
+			}
+			if len(chapters) > 1 {
+				fmt.Fprintf(w, "%s\n%s\n\n", c.Name, strings.Repeat("-", len(c.Name)))
+			}
+			if c.Doc != "" {
+				fmt.Fprintf(w, "%s\n\n", reflow(strings.TrimSpace(c.Doc), helpWidth))
+			}
+			docs := slices.Clone(c.Options)
+			for i := range docs {
+				docs[i].Description = reflow(docs[i].Description, helpWidth-4)
+			}
+			if err := module.WriteText(w, docs); err != nil {
+				return err
+			}
+		}
+		if len(chapters) == 1 && chapters[0].Doc != "" && chapters[0].Name != "container" && chapters[0].Name != "service" {
+			fmt.Fprintf(w, "\nAnd those that every service has: \"nix2gpu options service\".\n")
+		}
+		return nil
+	})
 }
 
 func findChapter(chapters []definition.Chapter, name string) *definition.Chapter {

@@ -43,7 +43,7 @@ func (e *Env) isBaked() bool {
 // folder is the definition's folder, which is found without reading it.
 func (t *target) folder(env *Env) string {
 	if len(t.files) == 0 {
-		return env.Dir
+		return env.home()
 	}
 	full := env.path(t.files[0])
 	if info, err := os.Stat(full); err == nil && info.IsDir() {

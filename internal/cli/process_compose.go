@@ -31,6 +31,7 @@ terminal interface and no HTTP port; flags about them are accepted and change no
 	}
 	configure(env, root)
 	up.addFlags(root)
+	addVersionFlag(env, root)
 
 	upOpts := pcOptions{env: env}
 	upCmd := &cobra.Command{
@@ -40,7 +41,9 @@ terminal interface and no HTTP port; flags about them are accepted and change no
 		RunE:              func(cmd *cobra.Command, args []string) error { return upOpts.run(cmd.Context(), args) },
 	}
 	upOpts.addFlags(upCmd)
-	addVerbs(root, upCmd, newDown(env), newPs(env), newStatus(env), newTop(env), newLogs(env), newStart(env), newStop(env), newRestart(env),
+	ps := newPs(env)
+	ps.Aliases = append(ps.Aliases, "ls") // as that tool has it
+	addVerbs(root, upCmd, newDown(env), ps, newStatus(env), newTop(env), newLogs(env), newStart(env), newStop(env), newRestart(env),
 		newKill(env), newWait(env), newEvents(env), newCheck(env), newConfig(env),
 		newPCProcess(env), newPCProject(env), newPCNamespace(env),
 		newVersion(env), newCompletion(env))
@@ -104,7 +107,7 @@ func (o *pcOptions) run(ctx context.Context, args []string) error {
 	o.fromEnvironment()
 	t := &o.up.target
 	t.namespaces, t.noDotEnv = o.namespaces, o.dotenv
-	if err := t.take(args); err != nil {
+	if err := t.take(ctx, o.env, args); err != nil {
 		return err
 	}
 	return runUp(ctx, o.env, o.up)
@@ -134,7 +137,7 @@ func (o *pcOptions) fromEnvironment() {
 func newPCProcess(env *Env) *cobra.Command {
 	cmd := &cobra.Command{Use: "process", Short: "Look at and act on processes", Args: unknownVerb, RunE: help}
 	list := newPs(env)
-	list.Use = "list"
+	list.Use, list.Aliases = "list", []string{"ls", "ps"}
 	var get psOptions
 	getCmd := &cobra.Command{
 		Use: "get PROCESS", Short: "Print the state of a process", ValidArgsFunction: completeServices(env),
@@ -146,7 +149,7 @@ func newPCProcess(env *Env) *cobra.Command {
 			return runPs(cmd.Context(), env, get)
 		},
 	}
-	addPsFlags(getCmd, &get)
+	addPsFlags(env, getCmd, &get)
 	addVerbs(cmd, list, getCmd, newStart(env), newStop(env), newRestart(env), newLogs(env))
 	return cmd
 }

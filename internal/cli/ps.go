@@ -7,17 +7,22 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"nix2gpu/control"
+	"nix2gpu/control/client"
 	"nix2gpu/gpu"
 	"nix2gpu/project"
+	"nix2gpu/spelling"
 )
 
 type psOptions struct {
 	target target
 	output string
+	format string
+	watch  bool
 	quiet  bool
 	gpus   bool // say below the table who holds memory of GPUs
 }
@@ -26,26 +31,28 @@ func newPs(env *Env) *cobra.Command {
 	var opts psOptions
 	cmd := &cobra.Command{
 		Use:     "ps [DEFINITION] [SERVICE...]",
-		Aliases: []string{"list", "ls"},
+		Aliases: []string{"list"},
 		Short:   "List services: state, health, restarts, and why",
 		Long: `Lists the services of the project that runs here: their state and health, how
 often they were restarted, and in the last column why they are so: what a service
 waits for, how it ended, what its probe said.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.target.take(args); err != nil {
+			if err := opts.target.take(cmd.Context(), env, args); err != nil {
 				return err
 			}
 			return runPs(cmd.Context(), env, opts)
 		},
 	}
-	addPsFlags(cmd, &opts)
+	addPsFlags(env, cmd, &opts)
+	cmd.Flags().StringVar(&opts.format, "format", "", "a `format` as of --output, or a template for each service, such as '{{.Name}} {{.State}}'")
+	cmd.Flags().BoolVarP(&opts.watch, "watch", "w", false, "stay, and show each change")
 	return cmd
 }
 
-func addPsFlags(cmd *cobra.Command, opts *psOptions) {
-	addTargetFlags(cmd, &opts.target, "f")
-	cmd.Flags().StringVarP(&opts.output, "output", "o", "table", "`format`: table, wide, json or name")
+func addPsFlags(env *Env, cmd *cobra.Command, opts *psOptions) {
+	addTargetFlags(env, cmd, &opts.target, "f")
+	addOutputFlag(cmd, &opts.output, "table", "wide", "json", "yaml", "name")
 	cmd.Flags().BoolVarP(&opts.quiet, "quiet", "q", false, "only names")
 	cmd.Flags().BoolP("all", "a", true, "also services that do not run")
 	cmd.Flags().MarkHidden("all")
@@ -61,7 +68,7 @@ doing, since when and why, its processes, ports, last exit and probe, and its la
 lines of output; the exit code is 1 when one of them has failed or was skipped.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.target.take(args); err != nil {
+			if err := opts.target.take(cmd.Context(), env, args); err != nil {
 				return err
 			}
 			if len(opts.target.services) == 0 || opts.output != "table" {
@@ -71,17 +78,23 @@ lines of output; the exit code is 1 when one of them has failed or was skipped.`
 			return runStatus(cmd.Context(), env, opts)
 		},
 	}
-	addPsFlags(cmd, &opts)
+	addPsFlags(env, cmd, &opts)
 	return cmd
 }
 
 func runPs(ctx context.Context, env *Env, opts psOptions) error {
-	if err := oneOf("output", opts.output, "table", "wide", "json", "name"); err != nil {
+	if !strings.Contains(opts.format, "{{") && opts.format != "" {
+		opts.output, opts.format = opts.format, "" // as docker has it
+	}
+	if err := oneOf("output", opts.output, "table", "wide", "json", "yaml", "name"); err != nil {
 		return err
 	}
 	c, err := opts.target.running(ctx, env)
 	if err != nil {
 		return err
+	}
+	if opts.watch {
+		return watchPs(ctx, env, c, opts)
 	}
 	state, err := c.State(ctx)
 	if err != nil {
@@ -90,9 +103,18 @@ func runPs(ctx context.Context, env *Env, opts psOptions) error {
 	if state.Services, err = pickServices(state.Services, opts.target.services); err != nil {
 		return err
 	}
+	return writePs(ctx, env, c, state, opts)
+}
+
+// writePs prints the services of a state.
+func writePs(ctx context.Context, env *Env, c *client.Client, state *control.State, opts psOptions) error {
 	switch {
+	case opts.format != "":
+		return writeFormat(env, state, opts.format)
 	case opts.output == "json":
 		return writeJSON(env.Stdout, state)
+	case opts.output == "yaml":
+		return writeYAML(env.Stdout, state)
 	case opts.output == "name" || opts.quiet:
 		for _, s := range state.Services {
 			fmt.Fprintln(env.Stdout, s.Label)
@@ -125,7 +147,7 @@ func pickServices(all []control.Service, names []string) ([]control.Service, err
 		for _, match := range []func(control.Service) bool{
 			func(s control.Service) bool { return string(s.ID) == name || s.Label == name },
 			func(s control.Service) bool { return strings.TrimPrefix(string(s.ID), s.Type+".") == name },
-			func(s control.Service) bool { return s.Type == name && s.Type != "custom" },
+			func(s control.Service) bool { return s.Type == project.CanonicalType(name) && s.Type != "custom" },
 		} {
 			for _, s := range all {
 				if match(s) {
@@ -141,16 +163,34 @@ func pickServices(all []control.Service, names []string) ([]control.Service, err
 			for _, s := range all {
 				labels = append(labels, s.Label)
 			}
-			return nil, &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no service %q", name),
-				Hint: "the services are " + strings.Join(labels, ", ")}
+			cure := "the services are " + strings.Join(labels, ", ")
+			if near := spelling.Nearest(name, labels); near != "" {
+				cure = fmt.Sprintf("did you mean %q?", near)
+			}
+			return nil, &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no service %q", name), Hint: cure}
 		}
 	}
 	return out, nil
 }
 
+// longestWhy is how much of a reason a table shows where nothing else bounds it. A
+// probe may have answered with a page of HTML; status has all of it.
+const longestWhy = 200
+
+func firstLine(text string) string {
+	first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return first
+}
+
 // writeTable prints one line a service. The last column takes what is left of
 // a terminal; without one nothing is cut.
 func writeTable(env *Env, state *control.State, wide bool) {
+	writeColumns(env, psRows(state, wide))
+	writeDegraded(env.Stdout, state)
+}
+
+// psRows are the rows of the table, the first of which is its head.
+func psRows(state *control.State, wide bool) [][]string {
 	head := []string{"NAME", "STATE", "HEALTH", "RESTARTS", "PID", "AGE"}
 	if wide {
 		head = append(head, "ID", "PORTS", "SINCE")
@@ -161,10 +201,9 @@ func writeTable(env *Env, state *control.State, wide bool) {
 		if wide {
 			row = append(row, string(s.ID), dash(ports(s)), clock(s.Since))
 		}
-		rows = append(rows, append(row, s.Why))
+		rows = append(rows, append(row, shortened(firstLine(s.Why), longestWhy)))
 	}
-	writeColumns(env, rows)
-	writeDegraded(env.Stdout, state)
+	return rows
 }
 
 // writeGPUMemory says who holds memory of GPUs, and what of it is not known.
@@ -190,14 +229,28 @@ func writeDegraded(w io.Writer, state *control.State) {
 }
 
 func writeColumns(env *Env, rows [][]string) {
+	writeRows(env, rows, columnWidths(rows, nil), 0)
+}
+
+// columnWidths are the widths that rows need; at least those of before.
+func columnWidths(rows [][]string, before []int) []int {
 	widths := make([]int, len(rows[0]))
+	copy(widths, before)
 	for _, row := range rows {
 		for i, cell := range row {
-			widths[i] = max(widths[i], len([]rune(cell)))
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
+	return widths
+}
+
+// writeRows prints a table, or what of it comes after the first rows.
+func writeRows(env *Env, rows [][]string, widths []int, first int) {
 	color := env.color()
 	for n, row := range rows {
+		if n < first {
+			continue
+		}
 		var b strings.Builder
 		used := 0
 		for i, cell := range row {

@@ -42,7 +42,7 @@ GITHUB_TOKEN will do. TLS is demanded everywhere but on loopback.
 
 The digest goes to stdout; everything else to stderr.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.target.takeOne(cmd, args); err != nil {
+			if err := opts.target.takeOne(cmd, env, args); err != nil {
 				return err
 			}
 			if err := opts.builtAlready(cmd, opts.from); err != nil {
@@ -51,7 +51,7 @@ The digest goes to stdout; everything else to stderr.`,
 			return runPush(cmd.Context(), env, &opts)
 		},
 	}
-	opts.addFlags(cmd)
+	opts.addFlags(env, cmd)
 	cmd.Flags().StringVar(&opts.from, "from", "", "push this `image` and build none: an OCI layout folder, or an archive")
 	cmd.Flags().StringArrayVar(&opts.to, "to", nil, "push to this `reference` (ghcr.io/me/web:v1), whatever the definition names; may be repeated")
 	cmd.Flags().StringArrayVar(&opts.tags, "tag", nil, "use this `tag` instead of the definition's; may be repeated")
@@ -60,8 +60,8 @@ The digest goes to stdout; everything else to stderr.`,
 }
 
 // takeOne takes the definition that a verb without services is about.
-func (t *target) takeOne(cmd *cobra.Command, args []string) error {
-	if err := t.take(args); err != nil {
+func (t *target) takeOne(cmd *cobra.Command, env *Env, args []string) error {
+	if err := t.take(cmd.Context(), env, args); err != nil {
 		return err
 	}
 	if len(t.services) > 0 {

@@ -25,13 +25,13 @@ healthy or done, else with 1 and a line for each that is not. It waits for nothi
 is what an image's HEALTHCHECK and a readiness probe of Kubernetes run.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.target.take(args); err != nil {
+			if err := opts.target.take(cmd.Context(), env, args); err != nil {
 				return err
 			}
 			return runReady(cmd.Context(), env, opts)
 		},
 	}
-	addTargetFlags(cmd, &opts.target, "f")
+	addTargetFlags(env, cmd, &opts.target, "f")
 	cmd.Flags().DurationVarP(&opts.timeout, "timeout", "t", 4*time.Second, "give up after this `duration` without an answer; exit code 124")
 	return cmd
 }
@@ -81,7 +81,7 @@ func newLive(env *Env) *cobra.Command {
 		Long: `Ends with 0 when the supervisor of the services answers, whatever they do: what a
 liveness probe of Kubernetes runs. Services that fail are the supervisor's affair.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.target.takeOne(cmd, args); err != nil {
+			if err := opts.target.takeOne(cmd, env, args); err != nil {
 				return err
 			}
 			ctx, cancel := limited(cmd.Context(), opts.timeout)
@@ -94,7 +94,7 @@ liveness probe of Kubernetes runs. Services that fail are the supervisor's affai
 			return err
 		},
 	}
-	addTargetFlags(cmd, &opts.target, "f")
+	addTargetFlags(env, cmd, &opts.target, "f")
 	cmd.Flags().DurationVarP(&opts.timeout, "timeout", "t", 4*time.Second, "give up after this `duration` without an answer; exit code 124")
 	return cmd
 }

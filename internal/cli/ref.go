@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"nix2gpu/definition"
@@ -23,10 +25,10 @@ type target struct {
 
 // addTargetFlags adds the flags that say explicitly what an argument can.
 // The short form is given to --file where no other flag has it.
-func addTargetFlags(cmd *cobra.Command, t *target, short string) {
+func addTargetFlags(env *Env, cmd *cobra.Command, t *target, short string) {
 	cmd.Flags().StringArrayVarP(&t.files, "file", short, nil, "`definition`: a file or folder, with #NAME for one of several containers")
 	cmd.Flags().StringVar(&t.container, "container", "", "`name` of the container, where the definition has several")
-	cmd.RegisterFlagCompletionFunc("container", cobra.NoFileCompletions)
+	cmd.RegisterFlagCompletionFunc("container", completeContainers(env))
 }
 
 // addModuleFlag adds the flag for verbs that evaluate.
@@ -37,10 +39,10 @@ func addModuleFlag(cmd *cobra.Command, t *target) {
 }
 
 // take sorts positional arguments into the definition and the services.
-func (t *target) take(args []string) error {
+func (t *target) take(ctx context.Context, env *Env, args []string) error {
 	fromFlag := len(t.files) > 0
 	for _, arg := range args {
-		if !definition.IsRef(arg) {
+		if !definition.IsRef(arg) && (len(t.files) > 0 || !t.isFolder(ctx, env, arg)) {
 			t.services = append(t.services, arg)
 			continue
 		}
@@ -56,6 +58,9 @@ func (t *target) take(args []string) error {
 		ref := definition.ParseRef(file)
 		if t.files[i] = ref.Path; ref.Path == "" {
 			t.files[i] = "."
+			if found, err := discoverAbove(env); err == nil && found[0].root != env.Dir {
+				t.files[i] = found[0].root
+			}
 		}
 		if ref.Container == "" {
 			continue

@@ -6,6 +6,7 @@ import (
 )
 
 func TestTake(t *testing.T) {
+	env := &Env{Dir: t.TempDir(), Args: []string{"nix2gpu"}}
 	for _, c := range []struct {
 		args, files []string
 		container   string
@@ -23,7 +24,7 @@ func TestTake(t *testing.T) {
 		{args: []string{"process-compose.yml"}, files: []string{"process-compose.yml"}},
 	} {
 		var got target
-		if err := got.take(c.args); err != nil {
+		if err := got.take(t.Context(), env, c.args); err != nil {
 			t.Errorf("take(%q): %v", c.args, err)
 		}
 		if !slices.Equal(got.files, c.files) || got.container != c.container || !slices.Equal(got.services, c.services) {
@@ -31,7 +32,7 @@ func TestTake(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{{"a.nix", "b.nix"}, {"./a#x", "./b"}} {
-		if err := new(target).take(args); exitCode(err) != exitUsage {
+		if err := new(target).take(t.Context(), env, args); exitCode(err) != exitUsage {
 			t.Errorf("take(%q) = %v, want a usage error", args, err)
 		}
 	}

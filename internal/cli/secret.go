@@ -31,7 +31,7 @@ func newSecretList(env *Env) *cobra.Command {
 which services get it and how, and whether it can be read on this machine, by you,
 now. What a secret is, is not shown.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := t.take(args); err != nil {
+			if err := t.take(cmd.Context(), env, args); err != nil {
 				return err
 			}
 			if len(t.services) > 0 {
@@ -40,9 +40,9 @@ now. What a secret is, is not shown.`,
 			return runSecretList(cmd.Context(), env, &t, output)
 		},
 	}
-	addTargetFlags(cmd, &t, "f")
+	addTargetFlags(env, cmd, &t, "f")
 	addModuleFlag(cmd, &t)
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "`format`: table or json")
+	addOutputFlag(cmd, &output, "table", "json")
 	return cmd
 }
 

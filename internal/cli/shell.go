@@ -44,7 +44,7 @@ where the definition uses them and this machine has some. Secrets come from wher
 file, and nothing of a variable.
 
 With a COMMAND that is run instead of a shell. The exit code is the command's.`,
-		Example: `  nix2gpu shell                      a shell in the only container of this folder
+		Example: `  nix2gpu shell                      a shell in this folder's only container
   nix2gpu shell .#web -- nvidia-smi  a command in that of web`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if n := cmd.ArgsLenAtDash(); n >= 0 {
@@ -53,7 +53,7 @@ With a COMMAND that is run instead of a shell. The exit code is the command's.`,
 					return usageError("no command after --")
 				}
 			}
-			if err := opts.target.takeOne(cmd, args); err != nil {
+			if err := opts.target.takeOne(cmd, env, args); err != nil {
 				return err
 			}
 			if err := opts.builtAlready(cmd, opts.from, "platform"); err != nil {
@@ -65,7 +65,7 @@ With a COMMAND that is run instead of a shell. The exit code is the command's.`,
 			return runShell(cmd.Context(), env, &opts)
 		},
 	}
-	opts.addFlags(cmd)
+	opts.addFlags(env, cmd)
 	cmd.Flags().StringVar(&opts.from, "from", "", "take this `image` and build none: an OCI layout folder, or an archive")
 	cmd.Flags().StringVar(&opts.into, "into", "", "the `engine`: docker or podman")
 	cmd.Flags().StringVar(&opts.gpus, "gpus", "auto", "`which`: all, none, or auto: all where the definition uses them and there are some")

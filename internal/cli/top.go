@@ -27,14 +27,14 @@ nvidia-smi tells the host's process numbers. In a container whose numbers are it
 memory of GPUs can't be told by service, and a note says so: run it with --pid=host.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.target.take(args); err != nil {
+			if err := opts.target.take(cmd.Context(), env, args); err != nil {
 				return err
 			}
 			return runTop(cmd.Context(), env, opts)
 		},
 	}
-	addTargetFlags(cmd, &opts.target, "f")
-	cmd.Flags().StringVarP(&opts.output, "output", "o", "table", "`format`: table or json")
+	addTargetFlags(env, cmd, &opts.target, "f")
+	addOutputFlag(cmd, &opts.output, "table", "json")
 	return cmd
 }
 

@@ -56,13 +56,13 @@ what is missing and then follows the logs.`,
   nix2gpu up --dry-run               print what would run`,
 		ValidArgsFunction: completeDefined(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.target.take(args); err != nil {
+			if err := opts.target.take(cmd.Context(), env, args); err != nil {
 				return err
 			}
 			return runUp(cmd.Context(), env, opts)
 		},
 	}
-	addTargetFlags(cmd, &opts.target, "f")
+	addTargetFlags(env, cmd, &opts.target, "f")
 	addModuleFlag(cmd, &opts.target)
 	addUpFlags(cmd, &opts, "d")
 	return cmd
@@ -79,6 +79,7 @@ func addUpFlags(cmd *cobra.Command, opts *upOptions, detach string) {
 	f.BoolVar(&opts.install, "install", false, "install missing packages with apt-get")
 	f.BoolVar(&opts.strict, "strict", false, "start nothing when one of the services can't run on this machine")
 	f.StringVar(&opts.logFormat, "log-format", "text", "`format` of the output: text or json")
+	cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 func runUp(ctx context.Context, env *Env, opts upOptions) error {
@@ -144,7 +145,7 @@ func (o *upOptions) job(env *Env, l *loaded, ids []project.ID) *session.Job {
 		Project: l.valid, Services: ids, Named: len(o.target.services) > 0, NoDeps: o.noDeps, Stay: o.keep,
 		Root: l.root, Container: l.container, Definition: l.name, Socket: env.rundirEnv().Socket,
 		LogJSON: o.logFormat == "json", Color: env.colorMode(),
-		Reload: o.target.again(env, l),
+		Reload: o.target.again(env, l), Detached: o.detach || o.wait,
 	}
 }
 
@@ -268,13 +269,4 @@ func (t *target) again(env *Env, l *loaded) []string {
 		args = append(args, "--module", env.path(m))
 	}
 	return args
-}
-
-// completeDefined completes files and, where something runs, its services.
-func completeDefined(env *Env) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	services := completeServices(env)
-	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		names, _ := services(cmd, args, typed)
-		return names, cobra.ShellCompDirectiveDefault
-	}
 }

@@ -53,7 +53,7 @@ func writeUsage(cmd *cobra.Command) error {
 			b.WriteString("\n\n" + title)
 			for _, c := range verbs(cmd) {
 				if listed(c) {
-					fmt.Fprintf(&b, "\n  %-*s %s", c.NamePadding(), c.Name(), c.Short)
+					fmt.Fprintf(&b, "\n  %-*s %s", c.NamePadding(), c.Name(), hanging(c.Short, helpWidth, c.NamePadding()+3))
 				}
 			}
 		}
@@ -65,10 +65,10 @@ func writeUsage(cmd *cobra.Command) error {
 		}
 	}
 	if cmd.HasAvailableLocalFlags() {
-		b.WriteString("\n\nFlags:\n" + strings.TrimRight(cmd.LocalFlags().FlagUsages(), " \n"))
+		b.WriteString("\n\nFlags:\n" + strings.TrimRight(cmd.LocalFlags().FlagUsagesWrapped(helpWidth), " \n"))
 	}
 	if cmd.HasAvailableInheritedFlags() {
-		b.WriteString("\n\nFlags of every verb:\n" + strings.TrimRight(cmd.InheritedFlags().FlagUsages(), " \n"))
+		b.WriteString("\n\nFlags of every verb:\n" + strings.TrimRight(cmd.InheritedFlags().FlagUsagesWrapped(helpWidth), " \n"))
 	}
 	if cmd.HasAvailableSubCommands() {
 		b.WriteString("\n\n\"" + cmd.CommandPath() + " VERB --help\" says more about a verb.")

@@ -25,9 +25,22 @@ func newVersion(env *Env) *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return runVersion(env, opts) },
 	}
-	cmd.Flags().StringVarP(&opts.output, "output", "o", "text", "text or json")
+	addOutputFlag(cmd, &opts.output, "text", "json")
 	cmd.Flags().BoolVarP(&opts.short, "short", "s", false, "only the number")
 	return cmd
+}
+
+// addVersionFlag makes --version and -v, which every program has, do what the verb
+// does.
+func addVersionFlag(env *Env, root *cobra.Command) {
+	asked := root.Flags().BoolP("version", "v", false, "print the version")
+	run := root.RunE
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if *asked {
+			return runVersion(env, versionOptions{output: "text"})
+		}
+		return run(cmd, args)
+	}
 }
 
 func runVersion(env *Env, opts versionOptions) error {

@@ -47,14 +47,15 @@ With --for completed or exited the exit code is the service's own. When --timeou
 passes, it is 124.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.target.take(args); err != nil {
+			if err := opts.target.take(cmd.Context(), env, args); err != nil {
 				return err
 			}
 			return runWait(cmd.Context(), env, opts)
 		},
 	}
-	addTargetFlags(cmd, &opts.target, "f")
+	addTargetFlags(env, cmd, &opts.target, "f")
 	cmd.Flags().StringVar(&opts.cond, "for", "ready", "`condition`: "+strings.Join(waitWords(), ", "))
+	cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions(waitWords(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().DurationVarP(&opts.timeout, "timeout", "t", 0, "give up after this `duration`; exit code 124")
 	return cmd
 }

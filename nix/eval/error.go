@@ -252,8 +252,8 @@ func didYouMean(name string, known []string) string {
 	}
 	var near []candidate
 	for _, k := range known {
-		if d := spelling.Distance(name, k); d <= spelling.Limit(name) && k != name {
-			near = append(near, candidate{k, d})
+		if k != name && spelling.Near(name, k) {
+			near = append(near, candidate{k, spelling.Distance(name, k)})
 		}
 	}
 	if len(near) == 0 {

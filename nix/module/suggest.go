@@ -17,7 +17,7 @@ func didYouMean(name string, known []string) string {
 	var near []candidate
 	for _, k := range known {
 		d := spelling.Distance(strings.ToLower(name), strings.ToLower(k))
-		if d <= spelling.Limit(name) {
+		if spelling.Near(name, k) {
 			near = append(near, candidate{k, d})
 		} else if shorter := min(len(name), len(k)); shorter >= 4 && (strings.HasPrefix(k, name) || strings.HasPrefix(name, k)) {
 			near = append(near, candidate{k, 4})

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// completePatience is how long somebody who has pressed the tabulator waits.
+const completePatience = 2 * time.Second
+
+type completer = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)
+
+// completeServices completes the names of services: of those that run, else of
+// those that are defined.
+func completeServices(env *Env) completer {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		names := serviceNames(cmd, env, args)
+		if names == nil {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeDefined completes services, and files.
+func completeDefined(env *Env) completer {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return serviceNames(cmd, env, args), cobra.ShellCompDirectiveDefault
+	}
+}
+
+// completeContainers completes the containers of a definition.
+func completeContainers(env *Env) completer {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		t, ctx, cancel, ok := completed(cmd, env, args)
+		if !ok {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		defer cancel()
+		t.container = ""
+		all, _ := t.loadAll(ctx, env) // what is right comes along with the error
+		var names []string
+		for _, l := range all {
+			if l.container != "" {
+				names = append(names, l.container)
+			}
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completed is the target of a command line that is being typed.
+func completed(cmd *cobra.Command, env *Env, args []string) (t *target, ctx context.Context, cancel func(), ok bool) {
+	t = &target{}
+	for _, name := range []string{"file", "config"} {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
+			t.files, _ = cmd.Flags().GetStringArray(name)
+		}
+	}
+	if f := cmd.Flags().Lookup("container"); f != nil && f.Changed {
+		t.container = f.Value.String()
+	}
+	ctx, cancel = context.WithTimeout(cmd.Context(), completePatience)
+	if t.take(ctx, env, args) != nil {
+		cancel()
+		return nil, nil, nil, false
+	}
+	return t, ctx, cancel, true
+}
+
+func serviceNames(cmd *cobra.Command, env *Env, args []string) (names []string) {
+	t, ctx, cancel, ok := completed(cmd, env, args)
+	if !ok {
+		return nil
+	}
+	defer cancel()
+	if c, err := t.running(ctx, env); err == nil {
+		if state, err := c.State(ctx); err == nil {
+			for _, s := range state.Services {
+				names = append(names, s.Label)
+			}
+		}
+	}
+	if names == nil {
+		l, err := t.load(ctx, env)
+		if err != nil {
+			return nil
+		}
+		names = l.project.Names()
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(t.services, name) })
+}

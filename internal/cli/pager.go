@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"golang.org/x/term"
+)
+
+// page prints what write writes; at a terminal that is too low for it, through a
+// pager as other tools do: $PAGER, else less. Without one it is just printed.
+func (e *Env) page(write func(io.Writer) error) error {
+	out, isFile := e.Stdout.(*os.File)
+	if !e.StdoutTTY || !isFile || e.Getenv("PAGER") == "cat" {
+		return write(e.Stdout)
+	}
+	var text bytes.Buffer
+	if err := write(&text); err != nil {
+		return err
+	}
+	if _, height, err := term.GetSize(int(out.Fd())); err == nil && bytes.Count(text.Bytes(), []byte("\n")) < height {
+		_, err := text.WriteTo(out)
+		return err
+	}
+	cmd := exec.Command("less", "-FRX")
+	if pager := e.Getenv("PAGER"); pager != "" {
+		cmd = exec.Command("sh", "-c", pager)
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = bytes.NewReader(text.Bytes()), out, e.Stderr, e.Environ
+	err := cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case err == nil, errors.Is(err, syscall.EPIPE): // who has seen enough, quits
+		return nil
+	case errors.As(err, &exit) && exit.ExitCode() != 127:
+		return nil
+	}
+	_, err = text.WriteTo(out)
+	return err
+}

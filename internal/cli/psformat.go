@@ -1,0 +1,169 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"nix2gpu/compose/template"
+	"nix2gpu/control"
+	"nix2gpu/control/client"
+)
+
+// writeYAML prints what writeJSON would, as YAML.
+func writeYAML(w io.Writer, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if data, err = yaml.JSONToYAML(data); err != nil {
+		return err
+	}
+	_, err = w.Write(append(bytes.TrimRight(data, "\n"), '\n'))
+	return err
+}
+
+// writeFormat prints a line for each service, made of a template.
+func writeFormat(env *Env, state *control.State, format string) error {
+	for _, s := range state.Services {
+		line, err := template.Expand("--format", format, fields(state, s))
+		if err != nil {
+			cure := "the fields are " + strings.Join(fieldNames(), ", ")
+			return hint(usageError("%v", err), "%s", cure)
+		}
+		fmt.Fprintln(env.Stdout, line)
+	}
+	return nil
+}
+
+// fields are what a template can name, in the words of docker's.
+func fields(state *control.State, s control.Service) map[string]any {
+	code := ""
+	if s.Exit != nil {
+		code = fmt.Sprint(s.Exit.Code)
+	}
+	return map[string]any{
+		"Name": s.Label, "ID": string(s.ID), "Type": s.Type, "Namespace": s.Namespace, "State": string(s.State),
+		"Health": string(s.Health), "Status": describe(s), "Why": s.Why, "PID": s.PID, "Restarts": s.Restarts, "Starts": s.Starts,
+		"ExitCode": code, "Ports": ports(s), "Age": age(state.At, s), "Since": clock(s.Since), "Project": state.Project,
+	}
+}
+
+func fieldNames() []string {
+	var names []string
+	for name := range fields(&control.State{}, control.Service{}) {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// redraw is how often a table that is watched is drawn anew, for its ages.
+const redraw = time.Second
+
+// watchPs shows the services until the project ends or Ctrl-C: at a terminal one
+// table that changes, else the table and then a line for each change.
+func watchPs(ctx context.Context, env *Env, c *client.Client, opts psOptions) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	messages, failed := stream(ctx, c)
+	w := &watching{env: env, client: c, opts: opts, live: env.StdoutTTY && opts.format == "" && (opts.output == "table" || opts.output == "wide")}
+	tick := time.NewTicker(redraw)
+	defer tick.Stop()
+	for {
+		select {
+		case m := <-messages:
+			if m.End != nil {
+				fmt.Fprintf(env.Stderr, "the project ended: %s\n", m.End.Reason)
+				return nil
+			}
+			if err := w.take(ctx, m); err != nil {
+				return err
+			}
+		case <-tick.C:
+			if err := w.draw(ctx); err != nil {
+				return err
+			}
+		case err := <-failed:
+			return err
+		}
+	}
+}
+
+// A watching is what "ps -w" knows and shows.
+type watching struct {
+	env    *Env
+	client *client.Client
+	opts   psOptions
+	live   bool  // one table is drawn again and again
+	widths []int // of the columns so far
+}
+
+func (w *watching) take(ctx context.Context, m control.Message) error {
+	switch {
+	case w.live:
+		return w.draw(ctx)
+	case m.State != nil:
+		state := *m.State
+		var err error
+		if state.Services, err = pickServices(state.Services, w.opts.target.services); err != nil {
+			return err
+		}
+		w.widths = columnWidths(psRows(&state, w.opts.output == "wide"), nil)
+		return writePs(ctx, w.env, w.client, &state, w.opts)
+	case m.Event != nil:
+		return w.line(ctx, m.Event.Service)
+	}
+	return nil
+}
+
+// line prints the news of one service in the form of the table before it.
+func (w *watching) line(ctx context.Context, s control.Service) error {
+	if picked, err := pickServices([]control.Service{s}, w.opts.target.services); err != nil || len(picked) == 0 {
+		return nil // of another service
+	}
+	state := &control.State{Snapshot: control.Snapshot{At: w.env.Now(), Services: []control.Service{s}}}
+	if w.opts.format == "" && (w.opts.output == "table" || w.opts.output == "wide") {
+		rows := psRows(state, w.opts.output == "wide")
+		w.widths = columnWidths(rows, w.widths)
+		writeRows(w.env, rows, w.widths, 1)
+		return nil
+	}
+	if w.opts.output == "json" { // one object a line, as of every stream
+		enc := json.NewEncoder(w.env.Stdout)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(s)
+	}
+	return writePs(ctx, w.env, w.client, state, w.opts)
+}
+
+// draw shows the whole table in the place of the last one.
+func (w *watching) draw(ctx context.Context) error {
+	if !w.live {
+		return nil
+	}
+	state, err := w.client.State(ctx)
+	if errors.Is(err, control.ErrNotRunning) {
+		return nil // the stream says how it ended
+	}
+	if err != nil {
+		return err
+	}
+	if state.Services, err = pickServices(state.Services, w.opts.target.services); err != nil {
+		return err
+	}
+	var page bytes.Buffer
+	env := *w.env
+	env.Stdout = &page
+	writeTable(&env, state, w.opts.output == "wide")
+	_, err = fmt.Fprintf(w.env.Stdout, "\x1b[H\x1b[2J%s", page.String())
+	return err
+}
