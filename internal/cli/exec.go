@@ -37,17 +37,17 @@ interactive one, and its exit code is its own. -i and -t are taken as those of d
 are; with -t stdin must be a terminal. It ends with the project at the latest, and with
 the service where that has limits of memory, CPUs or processes.`,
 		Example: `  nix2gpu exec postgresql -- psql shop       a client, as the server's own user
-  nix2gpu exec api env                       what the service finds in its environment
+  nix2gpu exec api env                       what the service's environment is
   nix2gpu exec -u root -w /tmp api bash      a shell beside it, as another user`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.take(args); err != nil {
+			if err := opts.take(cmd.Context(), env, args); err != nil {
 				return err
 			}
 			return execFailed(runExec(cmd.Context(), env, opts))
 		},
 	}
-	addTargetFlags(cmd, &opts.target, "f")
+	addTargetFlags(env, cmd, &opts.target, "f")
 	cmd.Flags().SetInterspersed(false)
 	cmd.Flags().StringArrayVarP(&opts.env, "env", "e", nil, "set a variable, as `name=value`; the name alone takes ours; may be repeated")
 	cmd.Flags().StringVarP(&opts.dir, "workdir", "w", "", "start in this `folder`")
@@ -58,15 +58,17 @@ the service where that has limits of memory, CPUs or processes.`,
 }
 
 // take sorts the arguments: a definition, a service, and the command.
-func (opts *execOptions) take(args []string) error {
-	n := slices.IndexFunc(args, func(arg string) bool { return arg == "--" || !definition.IsRef(arg) })
+func (opts *execOptions) take(ctx context.Context, env *Env, args []string) error {
+	n := slices.IndexFunc(args, func(arg string) bool {
+		return arg == "--" || !definition.IsRef(arg) && !opts.target.isFolder(ctx, env, arg)
+	})
 	if n >= 0 && args[n] != "--" {
 		n++
 	}
 	if n < 0 {
 		n = len(args)
 	}
-	if err := opts.target.take(args[:n]); err != nil {
+	if err := opts.target.take(ctx, env, args[:n]); err != nil {
 		return err
 	}
 	if len(opts.target.services) == 0 {

@@ -28,8 +28,8 @@ func foreignVerb(verb, name string) string {
 		return use("check") + "; with --here it looks at this machine as well"
 	case "reload", "update", "apply", "daemon-reload", "switch":
 		return use("up -d") + ": it brings what runs to what the definition says now"
-	case "exec", "ssh", "bash", "sh", "enter":
-		return "no verb runs a command in a service: here, just type it; in a running container: docker exec; \"" + name + " shell\" is a shell in the image"
+	case "ssh", "bash", "sh", "enter":
+		return use("exec SERVICE COMMAND") + "; \"" + name + " shell\" is a shell in the image"
 	case "init", "new", "create":
 		return "no verb writes a definition: begin with a nix2gpu.nix as docs/tutorial/1-a-web-server.md has it; \"" + name + " options\" lists what it can say"
 	case "images", "rmi":
@@ -44,8 +44,6 @@ func foreignVerb(verb, name string) string {
 		return "a service is switched in its definition: services.TYPE.\"NAME\".enable = true;"
 	case "scale":
 		return "a service has as many processes as its definition says: replicas = 3;"
-	case "graph", "analyze":
-		return "there is no picture; \"" + name + " ps\" says who waits for whom, and \"" + name + " config\" has every depends_on"
 	}
 	return ""
 }

@@ -36,15 +36,15 @@ services, only these and what they wait for.
   nix2gpu graph -o dot | dot -Tsvg >g.svg  a picture`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.target.take(args); err != nil {
+			if err := opts.target.take(cmd.Context(), env, args); err != nil {
 				return err
 			}
 			return runGraph(cmd.Context(), env, opts)
 		},
 	}
-	addTargetFlags(cmd, &opts.target, "f")
+	addTargetFlags(env, cmd, &opts.target, "f")
 	addModuleFlag(cmd, &opts.target)
-	cmd.Flags().StringVarP(&opts.output, "output", "o", "tree", "`format`: tree, dot, mermaid or json")
+	addOutputFlag(cmd, &opts.output, "tree", "dot", "mermaid", "json")
 	return cmd
 }
 

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"os"
 	"path/filepath"
@@ -42,7 +41,7 @@ func discoverAbove(env *Env) ([]located, error) {
 		}
 		return found, nil
 	}
-	return nil, hint(&exitError{exitUsage, fmt.Errorf("no definition in %s or a folder above it", env.Dir)},
+	return nil, hint(usageError("no definition in %s or a folder above it", env.Dir),
 		"write a nix2gpu.nix or flake.nix there, or name one: %s up FILE", env.name())
 }
 

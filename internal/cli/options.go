@@ -60,7 +60,8 @@ func runOptions(env *Env, output string, args []string) error {
 			found.Doc, found.Options = "", matching(c.Options, args[1:])
 		}
 		if len(found.Options) == 0 {
-			return usageError("%s has no option with %s in its name or description", c.Name, quoted(args[1:]))
+			return hint(usageError("%s has no option with %s in its name or description", c.Name, quoted(args[1:])),
+				"\"nix2gpu options %s\" lists all of them", c.Name)
 		}
 		return writeOptions(env, output, []definition.Chapter{found})
 	}
