@@ -120,7 +120,7 @@ type Route struct{ Method, Path, Doc string }
 func Routes() []Route {
 	return []Route{
 		{"GET", "/v1/state", "The state of everything: a State."},
-		{"GET", "/v1/usage", "What services use now, GPUs too, which nvidia-smi is asked for: a Usage."},
+		{"GET", "/v1/usage", "What services use now, and where they listen; GPUs too, which nvidia-smi is asked for: a Usage."},
 		{"GET", "/v1/events", "A stream of Messages, one JSON object a line: the State, then each change."},
 		{"POST", "/v1/start", "Starts services and what they depend on. Body: Action; answers a Reply at once."},
 		{"POST", "/v1/stop", "Tells services to stop. Body: Action."},

@@ -23,6 +23,17 @@ type ServiceUsage struct {
 	CPU    project.Duration `json:"cpu"`    // of the processes that live
 	Memory int64            `json:"memory"` // resident, in bytes
 	GPU    []GPUShare       `json:"gpu,omitempty"`
+	// Listens are the sockets of TCP on which it listens, and those of UDP that it is
+	// bound to.
+	Listens []Listen `json:"listens,omitempty"`
+}
+
+// A Listen is a socket at which a service can be reached.
+type Listen struct {
+	Protocol string `json:"protocol"` // tcp or udp
+	Address  string `json:"address"`  // "127.0.0.1"; "0.0.0.0" and "::" are all
+	Port     int    `json:"port"`
+	PID      int    `json:"pid"`
 }
 
 // A GPUShare is the memory of one GPU that a service holds.

@@ -1,7 +1,7 @@
 package process
 
 import (
-	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -35,7 +35,6 @@ func Listener(port int) (holder Holder, ok bool) {
 
 // listenerIn reads a table of /proc/net/tcp.
 func listenerIn(table string, port int) (h Holder, inode string, ok bool) {
-	const listening = "0A"
 	for line := range strings.Lines(table) {
 		f := strings.Fields(line)
 		if len(f) < 10 || f[3] != listening {
@@ -54,19 +53,10 @@ func listenerIn(table string, port int) (h Holder, inode string, ok bool) {
 // socketOwner finds a process that has the socket open; 0 when none is ours
 // to see.
 func socketOwner(inode string) int {
-	want := "socket:[" + inode + "]"
 	all, _ := pids()
 	for _, pid := range all {
-		dir, err := os.Open(procDir(pid) + "/fd")
-		if err != nil {
-			continue
-		}
-		fds, _ := dir.Readdirnames(-1)
-		dir.Close()
-		for _, fd := range fds {
-			if link, err := os.Readlink(procDir(pid) + "/fd/" + fd); err == nil && link == want {
-				return pid
-			}
+		if slices.Contains(socketsOf(pid), inode) {
+			return pid
 		}
 	}
 	return 0

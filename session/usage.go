@@ -46,6 +46,10 @@ func (s *session) usage(ctx context.Context) (control.Usage, error) {
 	}
 	for _, own := range all {
 		slices.Sort(own.PIDs)
+		for _, socket := range process.Sockets(own.PIDs) {
+			own.Listens = append(own.Listens, control.Listen{
+				Protocol: socket.Protocol, Address: socket.Addr.Addr().String(), Port: int(socket.Addr.Port()), PID: socket.PID})
+		}
 		u.Services = append(u.Services, *own)
 	}
 	slices.SortFunc(u.Services, func(a, b control.ServiceUsage) int {

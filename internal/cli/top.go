@@ -39,28 +39,10 @@ memory of GPUs can't be told by service, and a note says so: run it with --pid=h
 }
 
 func runTop(ctx context.Context, env *Env, opts psOptions) error {
-	if err := oneOf("output", opts.output, "table", "json"); err != nil {
-		return err
-	}
-	c, err := opts.target.running(ctx, env)
+	_, usage, err := opts.use(ctx, env)
 	if err != nil {
 		return err
 	}
-	state, err := c.State(ctx)
-	if err != nil {
-		return err
-	}
-	services, err := pickServices(state.Services, opts.target.services)
-	if err != nil {
-		return err
-	}
-	usage, err := c.Usage(ctx)
-	if err != nil {
-		return err
-	}
-	usage.Services = slices.DeleteFunc(usage.Services, func(u control.ServiceUsage) bool {
-		return !slices.ContainsFunc(services, func(s control.Service) bool { return s.ID == u.ID })
-	})
 	if opts.output == "json" {
 		return writeJSON(env.Stdout, usage)
 	}
@@ -79,6 +61,33 @@ func runTop(ctx context.Context, env *Env, opts psOptions) error {
 	writeColumns(env, rows)
 	writeGPUs(env.Stdout, usage)
 	return nil
+}
+
+// use asks for the services that were named, or all, and for what they use now.
+func (opts *psOptions) use(ctx context.Context, env *Env) ([]control.Service, *control.Usage, error) {
+	if err := oneOf("output", opts.output, "table", "json"); err != nil {
+		return nil, nil, err
+	}
+	c, err := opts.target.running(ctx, env)
+	if err != nil {
+		return nil, nil, err
+	}
+	state, err := c.State(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	services, err := pickServices(state.Services, opts.target.services)
+	if err != nil {
+		return nil, nil, err
+	}
+	usage, err := c.Usage(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	usage.Services = slices.DeleteFunc(usage.Services, func(u control.ServiceUsage) bool {
+		return !slices.ContainsFunc(services, func(s control.Service) bool { return s.ID == u.ID })
+	})
+	return services, usage, nil
 }
 
 // gpuShares says how much of which GPU a service holds.

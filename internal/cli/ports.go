@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nix2gpu/control"
+	"nix2gpu/project"
+)
+
+func newPorts(env *Env) *cobra.Command {
+	var opts psOptions
+	cmd := &cobra.Command{
+		Use:   "ports [DEFINITION] [SERVICE...]",
+		Short: "Show who listens where: as defined, and as found",
+		Long: `Shows the ports of the services of a running project: those that the definition gives
+them, and those on which their processes listen now. "*" stands for all addresses.
+
+A port that nobody defined may be one of a plugin, or one left open by mistake. Of UDP
+only what is defined is shown: a client that has sent something looks the same.`,
+		ValidArgsFunction: completeServices(env),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.target.take(args); err != nil {
+				return err
+			}
+			return runPorts(cmd.Context(), env, opts)
+		},
+	}
+	addTargetFlags(cmd, &opts.target, "f")
+	cmd.Flags().StringVarP(&opts.output, "output", "o", "table", "`format`: table or json")
+	return cmd
+}
+
+func runPorts(ctx context.Context, env *Env, opts psOptions) error {
+	services, usage, err := opts.use(ctx, env)
+	if err != nil {
+		return err
+	}
+	list := portsOf(services, usage.Services)
+	if opts.output == "json" {
+		return writeJSON(env.Stdout, list)
+	}
+	rows := [][]string{{"NAME", "ADDRESS", "PORT", "PROTOCOL", "STATE"}}
+	for _, p := range list {
+		rows = append(rows, []string{p.Label, p.Address, strconv.Itoa(p.Port), p.Protocol, p.state()})
+	}
+	writeColumns(env, rows)
+	return nil
+}
+
+// A servicePort is a port of a service: one that the definition gives it, one on which
+// it listens, or both.
+type servicePort struct {
+	ID        project.ID `json:"id"`
+	Label     string     `json:"label"`
+	Protocol  string     `json:"protocol"`
+	Address   string     `json:"address"` // where it listens, else as defined; "*" is all
+	Port      int        `json:"port"`
+	Defined   bool       `json:"defined"`
+	Listening bool       `json:"listening"`
+	PID       int        `json:"pid,omitempty"` // of who listens
+
+	service control.ServiceState
+}
+
+// state is what a person wants to know of a port.
+func (p *servicePort) state() string {
+	switch {
+	case p.Listening && p.Defined:
+		return "listening"
+	case p.Listening:
+		return "listening, not in the definition"
+	case p.service.Live():
+		return "nobody listens"
+	}
+	return "the service is " + string(p.service)
+}
+
+// portsOf puts together what is defined and what was found.
+func portsOf(services []control.Service, usage []control.ServiceUsage) []*servicePort {
+	list := []*servicePort{}
+	for _, s := range services {
+		var found []control.Listen
+		for _, u := range usage {
+			if u.ID == s.ID {
+				found = u.Listens
+			}
+		}
+		used := make([]bool, len(found))
+		for _, port := range s.Ports {
+			p := &servicePort{ID: s.ID, Label: s.Label, Protocol: cmp.Or(port.Protocol, "tcp"), Address: anyAddress(cmp.Or(port.Address, "127.0.0.1")),
+				Port: port.Port, Defined: true, service: s.State}
+			var at []string
+			for i, l := range found {
+				if l.Port == port.Port && l.Protocol == p.Protocol {
+					used[i], p.Listening, p.PID = true, true, l.PID
+					at = append(at, anyAddress(l.Address))
+				}
+			}
+			if len(at) > 0 {
+				slices.Sort(at)
+				p.Address = strings.Join(slices.Compact(at), ", ")
+			}
+			list = append(list, p)
+		}
+		for i, l := range found {
+			if !used[i] && l.Protocol == "tcp" {
+				list = append(list, &servicePort{ID: s.ID, Label: s.Label, Protocol: l.Protocol, Address: anyAddress(l.Address),
+					Port: l.Port, Listening: true, PID: l.PID, service: s.State})
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *servicePort) int {
+		return cmp.Or(strings.Compare(a.Label, b.Label), cmp.Compare(a.Port, b.Port), strings.Compare(a.Protocol, b.Protocol))
+	})
+	return slices.CompactFunc(list, func(a, b *servicePort) bool { // one port at two addresses, both in the definition or both not
+		return *a == *b || a.ID == b.ID && a.Port == b.Port && a.Protocol == b.Protocol && a.Defined && b.Defined && a.Listening
+	})
+}
+
+// anyAddress is an address, or "*" for all of them.
+func anyAddress(text string) string {
+	if ip, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil && ip.IsUnspecified() {
+		return "*"
+	}
+	return text
+}
