@@ -32,7 +32,7 @@ only what is defined is shown: a client that has sent something looks the same.`
 			return runPorts(cmd.Context(), env, opts)
 		},
 	}
-	addTargetFlags(cmd, &opts.target, "f")
+	addTargetFlags(env, cmd, &opts.target, "f")
 	cmd.Flags().StringVarP(&opts.output, "output", "o", "table", "`format`: table or json")
 	return cmd
 }
