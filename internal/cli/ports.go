@@ -26,7 +26,7 @@ A port that nobody defined may be one of a plugin, or one left open by mistake. 
 only what is defined is shown: a client that has sent something looks the same.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.target.take(args); err != nil {
+			if err := opts.target.take(cmd.Context(), env, args); err != nil {
 				return err
 			}
 			return runPorts(cmd.Context(), env, opts)
