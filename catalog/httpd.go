@@ -335,6 +335,8 @@ func (h *httpd) granted(dir project.Text) {
 
 func (h *httpd) location(l *module.Config) {
 	if l.Has("proxyPass") {
+		proxyTarget(l.Get("proxyPass"), h.place.Text(l.Str("proxyPass")), "http://", "https://", "ws://", "wss://", "fcgi://", "ajp://", "h2://", "h2c://",
+			"uwsgi://", "scgi://", "balancer://", "unix:", "!")
 		h.directive("ProxyPass "+l.Name(), h.place.Text(l.Str("proxyPass")), "")
 		h.directive("ProxyPassReverse "+l.Name(), h.place.Text(l.Str("proxyPass")), "")
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nix2gpu/nix/module"
+	"nix2gpu/project"
 )
 
 // settingInt is an integer of freeform settings, and whether it is there; also
@@ -114,4 +115,17 @@ func flagValue(args []string, names ...string) (value string, found bool) {
 		value, found = rest, true
 	}
 	return value, found
+}
+
+// proxyTarget reports a target of a proxy that the server would not take: one that
+// begins with none of the schemes, as people write an address.
+func proxyTarget(c *module.Config, target project.Text, schemes ...string) project.Text {
+	if len(target) == 0 || target[0].Literal == "" {
+		return target // a path, which is known when it runs
+	}
+	text := target[0].Literal
+	if !slices.ContainsFunc(schemes, func(scheme string) bool { return strings.HasPrefix(strings.ToLower(text), scheme) }) {
+		c.Errorf("proxyPass must begin with http:// or https://, is %q\n  hint: write \"http://%s\"", text, strings.TrimLeft(text, "/"))
+	}
+	return target
 }

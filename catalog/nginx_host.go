@@ -159,7 +159,7 @@ func (n *nginx) location(l *module.Config) {
 	}
 	n.open("location %s", path)
 	if l.Has("proxyPass") {
-		n.directive("proxy_pass", n.place.Text(l.Str("proxyPass")))
+		n.directive("proxy_pass", proxyTarget(l.Get("proxyPass"), n.place.Text(l.Str("proxyPass")), "http://", "https://", "$"))
 		if l.Bool("proxyWebsockets") {
 			n.line("proxy_http_version 1.1;")
 			n.line("proxy_set_header Upgrade $http_upgrade;")

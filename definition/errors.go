@@ -167,11 +167,25 @@ func fromModule(e *module.Error) *Error {
 	if msg, hint, ok := strings.Cut(e.Msg, "\n  hint: "); ok && e.Hint == "" {
 		out.Msg, out.Hint = msg, hint
 	}
+	if e.Wants != "" {
+		out.Msg = mustBe(e)
+		if cure := cureOf(e); cure != "" {
+			out.Hint = cure
+		}
+	}
 	if n := len(e.Path); n > 1 && e.Path[n-2] == "services" && strings.HasPrefix(e.Msg, "unknown option") && out.Hint == "" {
 		out.Hint = "a program of your own is services.custom." + syntax.QuoteName(e.Path[n-1])
 	}
 	if n := len(e.Path); n > 2 && e.Path[n-3] == "services" && strings.Contains(e.Msg, "not of type `submodule'") && out.Hint == "" {
 		out.Hint = "a service needs a name: services." + e.Path[n-2] + `."main".` + e.Path[n-1]
+	}
+	if strings.HasPrefix(e.Msg, "unknown option") {
+		if cure := foreignOption(e.Path); cure != "" {
+			out.Hint = cure
+		}
+	}
+	if e.Msg == "no module argument is called `pkgs'" && out.Hint == "" {
+		out.Hint = pkgsHint
 	}
 	if strings.HasPrefix(e.Msg, "unknown option") && out.Hint == "" {
 		out.Hint = knownOptionsHint(e.Path)
@@ -210,6 +224,9 @@ func fromEval(e *eval.Error) *Error {
 	if name, ok := strings.CutPrefix(e.Msg, "undefined variable '"); ok && isShellVariable(e.Pos, strings.TrimSuffix(name, "'")) {
 		name = strings.TrimSuffix(name, "'")
 		out.Hint = "a variable of the shell is written $" + name + `, or \${` + name + `} in double quotes and ''${` + name + `} in two single ones`
+	}
+	if e.Msg == "undefined variable 'pkgs'" && out.Hint == "" {
+		out.Hint = pkgsHint
 	}
 	if isUser(e.Pos) {
 		return out

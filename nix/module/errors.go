@@ -32,6 +32,9 @@ type Error struct {
 	Hint string   // the cure, when there is one: `did you mean "port"?`
 	// Also are the other places concerned, as the other sides of a conflict.
 	Also []Note
+	// Wants and Got say it in plain words where a value is of the wrong type: what
+	// the option takes ("a whole number, 0 or more"), and the value as Nix source.
+	Wants, Got string
 	// Cause is the evaluator's error when the definition could not be
 	// evaluated; it may carry a trace.
 	Cause error

@@ -310,6 +310,7 @@ func (m *merging) mergeChecked(typ *typeInfo, loc []string, defs []def) result {
 
 func (m *merging) wrongType(typ *typeInfo, loc []string, d def) *Error {
 	e := errorf(loc, d.place(), "a definition for option %s is not of type `%s': %s", quotePath(loc), typ.text(maxShown), m.show(d.val))
+	e.Wants, e.Got = typ.plain(maxShown), m.show(d.val)
 	e.Hint = m.cure(typ, d.val)
 	return e
 }

@@ -42,9 +42,10 @@ type typeInfo struct {
 	elems []*typeInfo // the types this one is made of
 	sub   *submodule  // of a submodule
 	// with makes the same type of other elems; nil when there are none.
-	with func(elems []*typeInfo) *typeInfo
-	enum []eval.Value // of an enum
-	face *eval.Attrs  // of a type declared in Nix
+	with      func(elems []*typeInfo) *typeInfo
+	enum      []eval.Value // of an enum
+	low, high int64        // of a whole number, what it is between
+	face      *eval.Attrs  // of a type declared in Nix
 }
 
 // maxShown is how deeply descriptions of types go.
@@ -224,10 +225,12 @@ func IntRange(description string, lo, hi int64) Type {
 	if description == "" {
 		description = fmt.Sprintf("integer between %d and %d (both inclusive)", lo, hi)
 	}
-	return simple("intBetween", description, func(_ *merging, v eval.Value) bool {
+	t := simple("intBetween", description, func(_ *merging, v eval.Value) bool {
 		n, ok := v.(eval.Int)
 		return ok && lo <= int64(n) && int64(n) <= hi
 	})
+	t.low, t.high = lo, hi
+	return t
 }
 
 // NumberRange is a number from lo to hi, both included.

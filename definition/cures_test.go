@@ -1,0 +1,28 @@
+package definition
+
+import (
+	"testing"
+
+	"nix2gpu/catalog"
+)
+
+// What a foreign word is said to be called here is an option that services have, and
+// no word is an option itself: then it would never be asked for.
+func TestForeignOptionsExist(t *testing.T) {
+	custom, ok := catalog.Find("custom")
+	if !ok {
+		t.Fatal("no type custom")
+	}
+	options := custom.Schema().Options
+	for word, f := range foreignOptions() {
+		if (f.option == "") == (f.text == "") {
+			t.Errorf("%s: want an option or a text", word)
+		}
+		if _, ok := options[f.option]; !ok && f.text == "" {
+			t.Errorf("%s: there is no option %q", word, f.option)
+		}
+		if _, ok := options[word]; ok {
+			t.Errorf("%s is an option", word)
+		}
+	}
+}
