@@ -243,7 +243,7 @@ type caddyLine struct {
 	words []string
 }
 
-// caddyLines takes a Caddyfile apart, as far as it can: what is wrong in it,
+// caddyLines splits a Caddyfile, as far as it can: what is wrong in it,
 // caddy itself will say.
 func caddyLines(text string) []caddyLine {
 	var out []caddyLine
@@ -291,7 +291,7 @@ func (c *caddy) portsOf(address string) []int {
 // portOption is a port of the global options.
 func (c *caddy) portOption(global, option string) int {
 	if words := c.global[global]; len(words) > 0 {
-		n, _ := strconv.Atoi(words[0]) // what is no number, caddy refuses
+		n, _ := strconv.Atoi(words[0]) // caddy refuses anything that is not a number
 		return n
 	}
 	return c.Int(option)

@@ -75,7 +75,7 @@ func (t *ServiceType) Schema() module.Schema {
 	return module.Schema{Options: options, Freeform: t.Freeform}
 }
 
-// Generate adds to p what the evaluated services come to, labels them, and
+// Generate adds to p what the evaluated services generate, labels them, and
 // resolves what they depend on. services is the config at "services".
 func Generate(services *module.Config, p *project.Project, place Place) {
 	p.Services = orNew(p.Services)

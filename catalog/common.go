@@ -88,7 +88,7 @@ func commonOptions(t *ServiceType) module.Options {
 				"It sees these only, by CUDA_VISIBLE_DEVICES. Unless set, it is taken from that variable, " +
 				"and a custom service of a container with cudaPackages needs all."},
 		"gpu":              {Set: needOptions()},
-		"successExitCodes": def(module.ListOf(module.U8), []any{}, "Exit codes beside 0 that are a success."),
+		"successExitCodes": def(module.ListOf(module.U8), []any{}, "Further exit codes that mean success; 0 always does."),
 	}
 	if t.Package != "" {
 		options["package"] = module.PackageOption(t.Package)
@@ -96,7 +96,7 @@ func commonOptions(t *ServiceType) module.Options {
 	return options
 }
 
-// needOptions are those by which GPUs are asked for.
+// needOptions are the options that ask for GPUs.
 func needOptions() module.Options {
 	return module.Options{
 		"count":  opt(module.PositiveInt, "How many GPUs there must be."),
@@ -179,7 +179,7 @@ func (in *Instance) applyCommon(main *project.Process) {
 	}
 	if in.Has("ready_log_line") {
 		if in.Has("readiness_probe") {
-			in.Get("ready_log_line").Errorf("ready_log_line and readiness_probe must not be set both")
+			in.Get("ready_log_line").Errorf("ready_log_line and readiness_probe must not both be set")
 		}
 		main.Readiness = &project.Probe{Log: &project.LogCheck{Contains: in.String("ready_log_line")}}
 	}

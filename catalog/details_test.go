@@ -109,7 +109,7 @@ func TestMoreErrors(t *testing.T) {
 		{`mysql.a = { enable = true; databases = [ "" ]; };`, "must have 1 to 64 bytes"},
 		{`mysql.a = { enable = true; databases = [ "x` + long + `" ]; };`, "must have 1 to 64 bytes"},
 		{`postgresql.a = { enable = true; databases = [ "` + long + `" ]; };`, "must have 1 to 63 bytes"},
-		{`redis.a = { enable = true; requirePass = "a"; requirePassFile = "b"; };`, "must not be set both"},
+		{`redis.a = { enable = true; requirePass = "a"; requirePassFile = "b"; };`, "must not both be set"},
 		{`redis.a = { enable = true; save = [ [ 1 ] ]; };`, "pairs of seconds and changes"},
 		{`redis.a = { enable = true; save = [ [ ] ]; };`, "pairs of seconds and changes"},
 		{`rabbitmq.a = { enable = true; port = 50000; };`, "leaves no number"},
@@ -122,12 +122,12 @@ func TestMoreErrors(t *testing.T) {
 		{`httpd.a = { enable = true; virtualHosts.x.robotsEntries = "y"; };`, "not supported: robotsEntries"},
 		{`httpd.a = { enable = true; virtualHosts.x.forceSSL = true; };`, "not supported: forceSSL"},
 		{`nginx.a = { enable = true; virtualHosts.x = { forceSSL = true; listen = [{ addr = "127.0.0.1"; port = 8081; }]; sslCertificate = "/c"; sslCertificateKey = "/k"; }; };`, "none of its listen has ssl = true"},
-		{`nginx.a = { enable = true; virtualHosts.x.basicAuth."a:b" = "c"; };`, "must not hold a colon"},
+		{`nginx.a = { enable = true; virtualHosts.x.basicAuth."a:b" = "c"; };`, "must not contain a colon"},
 		{`custom.a = { enable = true; command = "x"; readiness_probe.http_get.port = "0"; };`, "port must be between 1 and 65535"},
 		{`custom.a = { enable = true; command = "x"; readiness_probe.http_get.port = "65536"; };`, "port must be between 1 and 65535"},
 		{`custom.a = { enable = true; command = "x"; limits.cpus = "0"; };`, "cpus must be a number such as 1.5"},
 		{`custom.a = { enable = true; command = "x"; restart_delay = -1; };`, "must be a number of seconds, 0 or more"},
-		{`custom.a = { enable = true; command = "x"; ready_log_line = "a"; readiness_probe.log_line = "b"; };`, "must not be set both"},
+		{`custom.a = { enable = true; command = "x"; ready_log_line = "a"; readiness_probe.log_line = "b"; };`, "must not both be set"},
 		{`custom.a = { enable = true; command = "x"; environment = [ "A" ]; };`, `must be "NAME=VALUE"`},
 	} {
 		_, err := generate(t, "t.nix", "{ services."+c.instance+" }")

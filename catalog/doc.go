@@ -1,5 +1,5 @@
 // Package catalog holds the types of services: for each one its options, and
-// what an instance of it comes to: processes, files, folders, probes.
+// what each instance generates: processes, files, folders, probes.
 //
 // [Options] declares services.<type>.<instance> for the module system, and
 // [Generate] reads the evaluated options into a project. A type is a value of

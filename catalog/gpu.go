@@ -22,7 +22,7 @@ func (in *Instance) applyGPUs() {
 	c, chosen, visible := in.Get("gpus"), in.Has("gpus"), ""
 	switch {
 	case asked != nil && asked.chosen() && chosen:
-		c.Errorf("gpus and gpu must not be set both\n  hint: gpu.memory may stand beside gpus")
+		c.Errorf("gpus and gpu must not both be set\n  hint: gpu.memory may stand beside gpus")
 		return
 	case chosen:
 		in.service.GPUs, visible = in.listedGPUs(c)
@@ -52,7 +52,7 @@ func (in *Instance) applyGPUs() {
 	for _, id := range in.service.ProcessIDs() {
 		proc := in.project.Processes[id]
 		if _, ok := proc.Env[VisibleDevices]; ok {
-			c.Errorf("%s and %s must not be set both", c.Name(), VisibleDevices)
+			c.Errorf("%s and %s must not both be set", c.Name(), VisibleDevices)
 			return
 		}
 		if visible != "" {
@@ -151,7 +151,7 @@ func (in *Instance) need(c *module.Config) *gpuNeed {
 		n.Devices = append(n.Devices, text)
 	}
 	if n.Count > 0 && n.Count != len(n.Devices) {
-		c.Get("count").Errorf("count must be left out beside uuid, which names the GPUs")
+		c.Get("count").Errorf("count must be left out when uuid names the GPUs")
 	}
 	n.Count = 0
 	return n
@@ -161,7 +161,7 @@ func (in *Instance) need(c *module.Config) *gpuNeed {
 const maxGPUs = 1024
 
 // GPUsOf is what a value of CUDA_VISIBLE_DEVICES says that a process needs; nil
-// when it sees none. CUDA reads the list up to the first device that is none.
+// when it sees none. CUDA reads the list up to the first entry that is not a device.
 func GPUsOf(visible string) *project.GPUs {
 	if strings.TrimSpace(visible) == "all" {
 		return &project.GPUs{All: true}

@@ -29,7 +29,7 @@ func TestGPUs(t *testing.T) {
 		{`gpu.uuid = "GPU-8932f937";`, "[GPU-8932f937]", "GPU-8932f937", ""},
 		{`gpu = { uuid = [ "GPU-8932f937" "MIG-1" ]; memory = 1073741824; };`, "[GPU-8932f937 MIG-1] of 1", "GPU-8932f937,MIG-1", ""},
 		{`gpu = { uuid = [ "GPU-1" "GPU-2" ]; count = 2; };`, "[GPU-1 GPU-2]", "GPU-1,GPU-2", ""},
-		{`gpu = { uuid = "GPU-1"; count = 2; };`, "", "", "count must be left out beside uuid"},
+		{`gpu = { uuid = "GPU-1"; count = 2; };`, "", "", "count must be left out when uuid names"},
 		{`gpu.uuid = [ ];`, "", "", "uuid must name a GPU"},
 		{`gpu.uuid = "0";`, "", "", `not "0"`},
 		{`gpu.uuid = "GPU-1,GPU-2";`, "", "", `not "GPU-1,GPU-2"`},
@@ -38,10 +38,10 @@ func TestGPUs(t *testing.T) {
 		{`gpu.memory = "8G"; gpus = [ 1 ];`, "[1] of 8", "1", ""},
 		{`gpu.memory = "8G"; gpus = "none";`, "", "-1", ""},
 		{`gpu.memory = "8G"; environment.CUDA_VISIBLE_DEVICES = "0,1";`, "[0 1] of 8", "0,1", ""},
-		{`gpu.count = 1; gpus = 1;`, "", "", "gpus and gpu must not be set both"},
-		{`gpu.count = 1; environment.CUDA_VISIBLE_DEVICES = "0";`, "", "", "gpu and CUDA_VISIBLE_DEVICES must not be set both"},
+		{`gpu.count = 1; gpus = 1;`, "", "", "gpus and gpu must not both be set"},
+		{`gpu.count = 1; environment.CUDA_VISIBLE_DEVICES = "0";`, "", "", "gpu and CUDA_VISIBLE_DEVICES must not both be set"},
 		{`gpu = { };`, "", "", ""},
-		{`gpus = 1; environment.CUDA_VISIBLE_DEVICES = "0";`, "", "", "must not be set both"},
+		{`gpus = 1; environment.CUDA_VISIBLE_DEVICES = "0";`, "", "", "must not both be set"},
 	} {
 		t.Run(c.option, func(t *testing.T) {
 			p, err := generate(t, "t.nix", `{ services.custom.a = { enable = true; command = "x"; `+c.option+` }; }`)

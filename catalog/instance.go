@@ -120,7 +120,7 @@ func (in *Instance) Listen(port int, address string, path ...string) {
 	in.listen(port, "", address, path...)
 }
 
-// listen is Listen for any protocol; "" is TCP. Port 0 is none.
+// listen is Listen for any protocol; "" is TCP. Port 0 is not a port.
 func (in *Instance) listen(port int, protocol, address string, path ...string) {
 	if port > 0 {
 		in.service.Ports = append(in.service.Ports, project.Port{Port: port, Protocol: protocol, Address: address, Pos: in.place.pos(in.Pos(path...))})
@@ -205,7 +205,7 @@ func (in *Instance) Lend(proc *project.Process, kind string, source project.Text
 	return path
 }
 
-// quotes are what a backslash is put before, between double quotes.
+// quotes are the characters that need a backslash inside double quotes.
 const quotes = `"\`
 
 // resolveDependencies turns the names of depends_on into services.

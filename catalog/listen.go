@@ -59,7 +59,7 @@ func wildcard(addr string) bool {
 	return slices.Contains([]string{"*", "0.0.0.0", "[::]", "::", "[::0]", "::0"}, addr)
 }
 
-// everywhere is address, or "*" where it stands for all of them, as nothing
+// everywhere is address, or "*" where it stands for all of them, as an empty one
 // does in many programs.
 func everywhere(address string) string {
 	if address == "" || wildcard(address) {

@@ -34,7 +34,7 @@ func generateMemcached(in *Instance) {
 	}
 	port, portPath := in.Int("port"), []string{"port"}
 	if v, ok := flagValue(own, "-p", "--port"); ok {
-		port, _ = strconv.Atoi(v) // what is no number, the server refuses
+		port, _ = strconv.Atoi(v) // the server refuses anything that is not a number
 		portPath = []string{"startArgs"}
 	}
 	words := []project.Text{in.Program("memcached"), litFlag("port", strconv.Itoa(port)),

@@ -391,7 +391,7 @@ func topLevel(text string) map[string]bool {
 	return out
 }
 
-// ngxStatements takes a configuration text apart, as far as it can: what is
+// ngxStatements splits a configuration text, as far as it can: what is
 // wrong in it, nginx itself will say.
 func ngxStatements(text string) []statement {
 	var out []statement

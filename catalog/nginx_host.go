@@ -210,7 +210,7 @@ func aliasPath(typed string, path project.Text) project.Text {
 	return path
 }
 
-// ngxRegexp quotes an expression; a backslash in it is no escape of nginx's.
+// ngxRegexp quotes an expression; a backslash in it is not an escape of nginx's.
 func ngxRegexp(s string) string { return `"` + strings.ReplaceAll(s, `"`, `\"`) + `"` }
 
 // basicAuth writes the lines and the file for passwords of a host or location.
@@ -227,7 +227,7 @@ func (n *nginx) basicAuth(c *module.Config) {
 	b := &textBuilder{}
 	for _, u := range users {
 		if strings.Contains(u.Name(), ":") {
-			u.Errorf("user name %q must not hold a colon", u.Name())
+			u.Errorf("user name %q must not contain a colon", u.Name())
 		}
 		b.add(project.Lit(u.Name()+":{PLAIN}"), n.textOrSecret(u), project.Lit("\n"))
 	}

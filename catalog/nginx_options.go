@@ -80,7 +80,7 @@ func virtualHostOptions() module.Options {
 		"locations":       def(module.AttrsOf(module.Submodule(module.Schema{Options: locationOptions()})), map[string]any{}, "What is served below a path."),
 		"extraConfig":     def(module.Lines, "", "More lines."),
 
-		"addSSL":                flag("Serve https beside http."),
+		"addSSL":                flag("Serve both http and https."),
 		"onlySSL":               flag("Serve https only."),
 		"forceSSL":              flag("Send http to https."),
 		"rejectSSL":             flag("Refuse TLS for this name."),

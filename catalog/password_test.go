@@ -77,7 +77,7 @@ func TestPasswordsAreSecrets(t *testing.T) {
 				t.Errorf("%d secrets, want one", len(p.Secrets))
 			}
 			_, err = generate(t, "/definition/t.nix", fmt.Sprintf(c.definition, c.option+` = "plain-text"; `+c.option+`File = "./pass";`))
-			if want := fmt.Sprintf("%s and %sFile must not be set both", c.option, c.option); err == nil || !strings.Contains(err.Error(), want) {
+			if want := fmt.Sprintf("%s and %sFile must not both be set", c.option, c.option); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("both: %v, want %q", err, want)
 			}
 		})

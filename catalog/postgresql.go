@@ -116,7 +116,7 @@ func generatePostgres(in *Instance) {
 	pg.setup()
 }
 
-// listenList takes listen_addresses apart; every way to say "all" is "*".
+// listenList splits listen_addresses; every way to say "all" becomes "*".
 func listenList(addresses string) []string {
 	var out []string
 	for _, a := range strings.Split(addresses, ",") {

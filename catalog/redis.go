@@ -196,7 +196,7 @@ func (r *redisConfig) addresses() []string {
 func (r *redisConfig) listening(main *project.Process) {
 	number := func(keyword string, ours int) int {
 		words := r.effective(keyword, strconv.Itoa(ours))
-		n, _ := strconv.Atoi(strings.Join(words, " ")) // what is no number, the server refuses
+		n, _ := strconv.Atoi(strings.Join(words, " ")) // the server refuses anything that is not a number
 		return n
 	}
 	addresses := r.addresses()

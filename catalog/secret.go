@@ -36,7 +36,7 @@ func (in *Instance) keyFile(c *module.Config) project.Text {
 
 // secretText is what c has for a secret, in the option of that name or, as a
 // file, in its twin that ends in File; nil: in neither. What is in a file is read
-// at each start, without the line end, and is no part of the project: it is the
+// at each start, without the line end, and is not part of the project: it is the
 // secret that this instance has under name.
 func (in *Instance) secretText(c *module.Config, option, name string) project.Text {
 	twin := option + "File"
@@ -47,7 +47,7 @@ func (in *Instance) secretText(c *module.Config, option, name string) project.Te
 		return in.textOrSecret(c.Get(option))
 	}
 	if c.Has(option) {
-		c.Get(twin).Errorf("%s and %s must not be set both", option, twin)
+		c.Get(twin).Errorf("%s and %s must not both be set", option, twin)
 	}
 	file := in.keyFile(c.Get(twin))
 	if len(file) == 1 && file[0].SecretFile != nil {

@@ -92,7 +92,7 @@ func AddTailscale(c *module.Config, p *project.Project, place Place) {
 // tailscaleAddress is where the proxy listens.
 const tailscaleAddress = "127.0.0.1:1055"
 
-// TailscaleState is where a container keeps what it is in the tailnet.
+// TailscaleState is where a container keeps its identity in the tailnet.
 func TailscaleState() project.Text { return project.RootPath("/data/tailscale") }
 
 // TailscaleVolume is where tailscale's own images keep it. A volume that is mounted
@@ -103,7 +103,7 @@ const TailscaleVolume = "/var/lib/tailscale"
 func (t tailscale) option() string {
 	switch key, file := t.Has("authKey"), t.Has("authKeyFile"); {
 	case key && file:
-		t.Get("authKeyFile").Errorf("authKey and authKeyFile mean the same and must not be set both")
+		t.Get("authKeyFile").Errorf("authKey and authKeyFile mean the same and must not both be set")
 		return "authKeyFile"
 	case key:
 		return "authKey"
@@ -137,7 +137,7 @@ func (t tailscale) key() string {
 		s = project.Secret{File: t.place.Path(c.Str()), Optional: true, Pos: t.place.pos(t.Pos(option))}
 	}
 	if _, taken := t.project.Secrets[name]; taken {
-		t.Errorf("a secret has the name %q, which is that of tailscale's key\n  hint: call it otherwise", name)
+		t.Errorf("a secret has the name %q, which is that of tailscale's key\n  hint: give it another name", name)
 	}
 	t.project.Secrets = orNew(t.project.Secrets)
 	t.project.Secrets[name] = s
@@ -166,7 +166,7 @@ func ProxyToTailnet(c *module.Config, p *project.Project) {
 		}
 		for _, id := range ids {
 			if p.Services[id].System {
-				name.Errorf("tailscale.proxy: %q is no service of the definition", name.String())
+				name.Errorf("tailscale.proxy: %q is not a service of the definition", name.String())
 				continue
 			}
 			for _, proc := range p.Services[id].ProcessIDs() {

@@ -112,11 +112,11 @@ func TestTailscaleService(t *testing.T) {
 
 func TestTailscaleErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		`{ tailscale = { enable = true; authKey = "/a"; authKeyFile = "/b"; }; }`:                                         "must not be set both",
+		`{ tailscale = { enable = true; authKey = "/a"; authKeyFile = "/b"; }; }`:                                         "must not both be set",
 		`{ tailscale = { enable = true; authKeyFile.secret = "tss"; }; }`:                                                 `there is no secret "tss"`,
 		`{ tailscale = { enable = true; tags = [ "api" ]; }; }`:                                                           "tag such as tag:api",
 		`{ tailscale = { enable = true; proxy = [ "apo" ]; }; services.custom.api = { enable = true; command = "x"; }; }`: `did you mean "api"`,
-		`{ tailscale = { enable = true; proxy = [ "tailscale" ]; }; }`:                                                    "no service of the definition",
+		`{ tailscale = { enable = true; proxy = [ "tailscale" ]; }; }`:                                                    "is not a service of the definition",
 		`{ tailscale.enable = true; services.custom.tailscale = { enable = true; command = "x"; }; }`:                     `another service has the name "tailscale"`,
 		`{ services.custom.api = { enable = true; command = "x"; depends_on.tailscale = "ready"; }; }`:                    `"api" depends on "tailscale"`,
 	} {

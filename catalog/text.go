@@ -95,7 +95,7 @@ type mark struct {
 }
 
 // Scalar is a string, number or truth value as a program is given it; anything
-// else, null among it, is no text at all.
+// else, null included, is not text.
 func (p Place) Scalar(c *module.Config) project.Text {
 	switch c.Kind() {
 	case module.KindStr:

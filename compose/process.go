@@ -14,7 +14,7 @@ import (
 	"nix2gpu/spelling"
 )
 
-// maxReplicas bounds a slip of the keyboard.
+// maxReplicas catches a slip of the keyboard.
 const maxReplicas = 1000
 
 // replicas reads one entry of processes, as often as it says, and returns
@@ -142,7 +142,7 @@ func (r *one) command(proc *project.Process, fd *field) {
 	switch {
 	case line != "":
 		if len(argv) > 0 {
-			r.l.note(r.id, r.f.pos("entrypoint"), "entrypoint has no effect beside command")
+			r.l.note(r.id, r.f.pos("entrypoint"), "entrypoint has no effect, since command is set")
 		}
 		proc.Command = r.l.shellCommand(line)
 	case len(argv) > 0:
@@ -396,7 +396,7 @@ func (l *loader) resolve(p *project.Project, groups map[string][]project.ID, pro
 				if near := spelling.Nearest(string(name), others); near != "" {
 					hint = fmt.Sprintf("did you mean %q?", near)
 				}
-				l.failHint(dep.Pos, hint, "process %q depends on %q, which there is not", id, name)
+				l.failHint(dep.Pos, hint, "process %q depends on %q, which does not exist", id, name)
 				continue
 			}
 			for _, target := range ids {

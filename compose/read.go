@@ -9,7 +9,7 @@ import (
 	"nix2gpu/spelling"
 )
 
-// A reader collects what is wrong and what is remarkable while a tree is
+// A reader collects errors and notes while a tree is
 // turned into a project.
 type reader struct {
 	errs  Errors
@@ -31,7 +31,7 @@ func (r *reader) note(service project.ID, pos project.Pos, format string, args .
 	}
 }
 
-// A fields reads the keys of one object, and knows which nobody asked for.
+// A fields reads the keys of one object, and knows which were not asked for.
 type fields struct {
 	r     *reader
 	n     *node

@@ -111,7 +111,7 @@ func planLibraries(s gpuSeen) gpuPlan {
 		p.libraryPath = append(p.libraryPath, tell...)
 	}
 	if s.smi == "" {
-		p.note("let NVIDIA_DRIVER_CAPABILITIES have utility, as compute,utility", "nvidia-smi is not here: of the GPUs nothing can be told")
+		p.note("let NVIDIA_DRIVER_CAPABILITIES have utility, as compute,utility", "nvidia-smi is not here, so nothing can be told about the GPUs")
 	} else if !s.inPath {
 		p.path = path.Dir(s.smi)
 	}

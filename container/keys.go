@@ -131,7 +131,7 @@ func authorizedKeys(_ context.Context, m *Machine) error {
 				continue
 			}
 			if _, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line)); err != nil {
-				m.Tell(fmt.Sprintf("%s has a line that is no public key: %q", name, shorten(line)), `a key is one line such as "ssh-ed25519 AAAA… name"`)
+				m.Tell(fmt.Sprintf("%s has a line that is not a public key: %q", name, shorten(line)), `a key is one line such as "ssh-ed25519 AAAA… name"`)
 				continue
 			}
 			given = append(given, line)

@@ -252,7 +252,7 @@ func TestTailscaleOnAHost(t *testing.T) {
 	s.Write("key", goodKey+"\n")
 	up = s.Start("up")
 	up.WaitLine("all services healthy")
-	if out := s.MustExec("logs", "tailscale"); !strings.Contains(out, "userspace mode, as this is no container") || !strings.Contains(out, "tun=userspace-networking") || !strings.Contains(out, "in the tailnet as laptop") {
+	if out := s.MustExec("logs", "tailscale"); !strings.Contains(out, "userspace mode, as this is not a container") || !strings.Contains(out, "tun=userspace-networking") || !strings.Contains(out, "in the tailnet as laptop") {
 		t.Errorf("logs tailscale:\n%s", out)
 	}
 	if strings.Contains(up.Output(), "tailscale") || !strings.Contains(up.Output(), "with 2 services") {

@@ -124,7 +124,7 @@ func Routes() []Route {
 		{"GET", "/v1/events", "A stream of Messages, one JSON object a line: the State, then each change."},
 		{"POST", "/v1/start", "Starts services and what they depend on. Body: Action; answers a Reply at once."},
 		{"POST", "/v1/stop", "Tells services to stop. Body: Action."},
-		{"POST", "/v1/restart", "Stops services that run, and starts them anew. Body: Action."},
+		{"POST", "/v1/restart", "Stops services that run, and starts them again. Body: Action."},
 		{"POST", "/v1/kill", "Sends Action.signal to services."},
 		{"POST", "/v1/exec", "The surroundings of a service, for a command. Body: ExecRequest; answers Surroundings, secrets included."},
 		{"POST", "/v1/wait", "Answers when the services meet Action.for: settled, stopped, or a condition."},

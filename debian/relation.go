@@ -92,11 +92,11 @@ func parseRelation(text string) (Relation, error) {
 	if i := strings.IndexByte(name, ':'); i >= 0 {
 		r.Name, r.Qual = name[:i], name[i+1:]
 		if !isName(r.Qual) {
-			return Relation{}, fmt.Errorf("relation %q: %q is no architecture", text, r.Qual)
+			return Relation{}, fmt.Errorf("relation %q: %q is not an architecture", text, r.Qual)
 		}
 	}
 	if !isName(r.Name) {
-		return Relation{}, fmt.Errorf("relation %q: %q is no name of a package", text, r.Name)
+		return Relation{}, fmt.Errorf("relation %q: %q is not the name of a package", text, r.Name)
 	}
 	if rest == "" {
 		return r, nil
@@ -120,7 +120,7 @@ func parseRelation(text string) (Relation, error) {
 		return Relation{}, fmt.Errorf("relation %q: %q must be <<, <=, =, >= or >>", text, op)
 	}
 	if r.Version == "" || strings.ContainsAny(r.Version, " \t\n()") {
-		return Relation{}, fmt.Errorf("relation %q: %q is no version", text, r.Version)
+		return Relation{}, fmt.Errorf("relation %q: %q is not a version", text, r.Version)
 	}
 	return r, nil
 }
@@ -140,7 +140,7 @@ func isName(s string) bool {
 // CheckName says what is wrong with the name of a package.
 func CheckName(s string) error {
 	if !isName(s) {
-		return fmt.Errorf("%q is no name of a package: letters, digits, +, - and . only, a letter or digit first", s)
+		return fmt.Errorf("%q is not the name of a package: letters, digits, +, - and . only, a letter or digit first", s)
 	}
 	return nil
 }

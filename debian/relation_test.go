@@ -24,18 +24,18 @@ func TestParseRelations(t *testing.T) {
 
 func TestParseRelationsRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"a |":         `relation "": "" is no name of a package`,
+		"a |":         `relation "": "" is not the name of a package`,
 		"a (1)":       `relation "a (1)": "" must be <<, <=, =, >= or >>`,
-		"a (>= )":     `relation "a (>= )": "" is no version`,
+		"a (>= )":     `relation "a (>= )": "" is not a version`,
 		"a (>= 1":     `relation "a (>= 1": after the name there must be a version in parentheses`,
 		"a [amd64]":   `relation "a [amd64]": after the name there must be a version in parentheses`,
-		"a:":          `relation "a:": "" is no architecture`,
-		"../a":        `relation "../a": "../a" is no name of a package`,
+		"a:":          `relation "a:": "" is not an architecture`,
+		"../a":        `relation "../a": "../a" is not the name of a package`,
 		"a (>< 1)":    `relation "a (>< 1)": "><" must be <<, <=, =, >= or >>`,
-		"a (>= 1 2)":  `relation "a (>= 1 2)": "1 2" is no version`,
+		"a (>= 1 2)":  `relation "a (>= 1 2)": "1 2" is not a version`,
 		"a, b c":      `relation "b c": after the name there must be a version in parentheses`,
-		"(>= 1)":      `relation "(>= 1)": "" is no name of a package`,
-		"a (>= 1)(b)": `relation "a (>= 1)(b)": "1)(b" is no version`,
+		"(>= 1)":      `relation "(>= 1)": "" is not the name of a package`,
+		"a (>= 1)(b)": `relation "a (>= 1)(b)": "1)(b" is not a version`,
 	} {
 		if _, err := debian.ParseRelations(text); err == nil || err.Error() != want {
 			t.Errorf("ParseRelations(%q): %v, want %s", text, err, want)

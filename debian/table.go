@@ -149,7 +149,7 @@ func (b *builder) add(s Stanza) error {
 		return fmt.Errorf("package %d of the index, %q: %s", b.count()+1, name, fmt.Sprintf(format, args...))
 	}
 	if !isName(string(name)) {
-		return bad("no name of a package")
+		return bad("not the name of a package")
 	}
 	if err := CheckVersion(string(version)); err != nil {
 		return bad("%v", err)
@@ -231,7 +231,7 @@ func isPath(s string) bool {
 // CheckPath says what is wrong with a path below an archive's root.
 func CheckPath(s string) error {
 	if !isPath(s) {
-		return fmt.Errorf("%q is no path below an archive's root", s)
+		return fmt.Errorf("%q is not a path below an archive's root", s)
 	}
 	return nil
 }
@@ -265,7 +265,7 @@ func (b *builder) table() (*Table, error) {
 func OpenTable(text string) (*Table, error) {
 	body, ok := strings.CutPrefix(text, tableMagic)
 	if !ok || len(body) < 4+1+8 {
-		return nil, errors.New("no table of packages")
+		return nil, errors.New("not a table of packages")
 	}
 	// A checksum against cut-off and rotten files; not against enemies, who would
 	// need to write into the user's own cache.

@@ -74,7 +74,7 @@ func TestReadPackages(t *testing.T) {
 
 func TestReadPackagesRefuses(t *testing.T) {
 	for _, test := range []struct{ old, new, want string }{
-		{"Package: plain", "Package: ../x", `package 2 of the index, "../x": no name of a package`},
+		{"Package: plain", "Package: ../x", `package 2 of the index, "../x": not the name of a package`},
 		{"Version: 1\n", "", `package 2 of the index, "plain": version is empty`},
 		{"Version: 1\n", "Version: 1 2\n", `package 2 of the index, "plain": version "1 2": ' ' is not permitted`},
 		{"Architecture: all", "Arch: all", `package 2 of the index, "plain": architecture ""`},

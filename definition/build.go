@@ -309,7 +309,7 @@ func listenOption(svc *project.Service) string {
 	return "it to listen on 0.0.0.0"
 }
 
-// resolveJoins takes joins of packages apart: a path goes to the package that
+// resolveJoins splits joins of packages: a path goes to the package that
 // has its program, a list gets all of them.
 func resolveJoins(p *project.Project) {
 	split := func(refs []project.PackageRef) []project.PackageRef {

@@ -92,7 +92,7 @@ func (es Errors) sorted() error {
 	return slices.CompactFunc(es, func(a, b *Error) bool { return a.Pos == b.Pos && a.Msg == b.Msg })
 }
 
-// asErrors takes any error of the language wing apart. sources finds the text
+// asErrors splits any error of the language wing. sources finds the text
 // of a project's positions; it may be nil.
 func asErrors(err error, sources func(project.Pos) syntax.Pos) Errors {
 	if err == nil {

@@ -60,7 +60,7 @@ func (e *evaluation) host(system string) *host {
 	return h
 }
 
-// A set of containers is what a file comes to: their names, and how to get at
+// A set of containers is what a file defines: their names, and how to get at
 // the configuration of each. One that has no name is called "".
 type containers struct {
 	names []string
@@ -100,7 +100,7 @@ func (e *evaluation) open(ctx context.Context) (*containers, error) {
 		return nil, err
 	}
 	// Types of services are options, which must be known before anything is
-	// evaluated; so a definition that brings some along is evaluated anew.
+	// evaluated; so a definition that brings some along is evaluated again.
 	if e.services, err = serviceModules(found); err != nil || len(e.services) == 0 {
 		return found, err
 	}
@@ -402,7 +402,7 @@ func (e *evaluation) openFlake(t *eval.Thread, v eval.Value) *containers {
 func (e *evaluation) getFlake(t *eval.Thread, args []eval.Value) eval.Value {
 	ref := strings.TrimPrefix(t.Interpolate(args[0]).Text(), "path:")
 	if !filepath.IsAbs(ref) {
-		t.Unsupported("builtins.getFlake of %q, which is no absolute path", ref)
+		t.Unsupported("builtins.getFlake of %q, which is not an absolute path", ref)
 	}
 	return t.Force(flake.Load(t, filepath.Clean(ref), flake.Options{FS: e.files, StandIns: e.standIns()}).Self)
 }

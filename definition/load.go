@@ -66,7 +66,7 @@ type Result struct {
 	Requirements *wheel.Requirements
 	// Evaluation is what Config belongs to.
 	Evaluation *module.Evaluation
-	// Warnings are what is no error and should be known.
+	// Warnings are non-fatal findings.
 	Warnings []Note
 }
 

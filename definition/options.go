@@ -135,7 +135,7 @@ func serviceModules(found *containers) (map[string]string, error) {
 			}
 			typ, _, _ := strings.Cut(path.Base(file), ".")
 			if _, ok := catalog.Find(typ); ok {
-				wrong = append(wrong, &Error{Pos: c.Pos("serviceModules"), Msg: fmt.Sprintf("there is a type of service %q already; call the file otherwise", typ)})
+				wrong = append(wrong, &Error{Pos: c.Pos("serviceModules"), Msg: fmt.Sprintf("there is a type of service %q already; give the file another name", typ)})
 			}
 			services[typ] = file
 		}

@@ -21,7 +21,7 @@ import (
 var pkgsSource string
 
 // joiner stands between the packages of a join: "python3+curl". No attribute
-// has it in its name. [resolveJoins] takes joins apart again.
+// has it in its name. [resolveJoins] splits joins again.
 const joiner = "+"
 
 // A host is what the values of one evaluation refer to: the generated files,
@@ -30,7 +30,7 @@ type host struct {
 	system  string
 	lib     eval.Value
 	files   map[string]hostFile   // by the name project.Files uses
-	unknown map[string]syntax.Pos // attributes nobody has heard of, where first named
+	unknown map[string]syntax.Pos // unknown attributes, and where each is first named
 	pkgs    eval.Value
 }
 
@@ -288,7 +288,7 @@ func (h *host) farm(t *eval.Thread, name string, entries *eval.List) eval.Value 
 		Done()
 }
 
-// goValue takes a value apart for an encoder, and adds the contexts of its
+// goValue converts a value for an encoder, and adds the contexts of its
 // strings to ctx.
 func goValue(t *eval.Thread, v eval.Value, ctx **eval.Context) (x any) {
 	t.Descend(func() { x = goInner(t, t.Force(v), ctx) })
@@ -328,7 +328,7 @@ func goInner(t *eval.Thread, v eval.Value, ctx **eval.Context) any {
 	return s.Text()
 }
 
-// notes are the warnings about packages nobody knows. Those that the definition
+// notes are the warnings about unknown packages. Those that the definition
 // itself brings are known.
 func (h *host) notes(brought ...[]string) []note {
 	var out []note

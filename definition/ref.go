@@ -11,7 +11,7 @@ type Ref struct {
 	Container string // "" where the file has one container
 }
 
-// ParseRef takes a reference apart. A name as flakes write it, such as
+// ParseRef parses a reference. A name as flakes write it, such as
 // `.#nix2gpu.web`, means the same container.
 func ParseRef(s string) Ref {
 	path, container, _ := strings.Cut(s, "#")

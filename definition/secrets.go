@@ -79,7 +79,7 @@ func (b *builder) secrets() {
 // secret is what both ways of writing one have in common.
 func (b *builder) secret(c *module.Config) project.Secret {
 	if strings.Contains(c.Name(), "/") { // as those of options that name a file by themselves
-		c.Errorf("the name of secret %q must not hold a slash", c.Name())
+		c.Errorf("the name of secret %q must not contain a slash", c.Name())
 	}
 	s := project.Secret{Owner: c.String("owner"), Mode: c.String("mode"), Pos: b.projectPos(c.Pos())}
 	if c.IsSet("path") {

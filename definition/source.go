@@ -42,7 +42,7 @@ type NoContainerError struct {
 
 func (e *NoContainerError) Unwrap() error { return e.Errors }
 
-// noSuch says that a container must be named, or that there is none of a name.
+// noSuch says that a container must be named, or that none has the given name.
 func (s *source) noSuch(name string, names []string) error {
 	file := shorten(s.file, s.dir)
 	e := &Error{}

@@ -79,7 +79,7 @@ func deployTo(t *testing.T, s *testkit.Stack, platform, file string) {
 }
 
 // TestDockerComposeRunsIt starts a project by Debian's docker-compose, takes it down
-// and starts it anew: what is kept is still there.
+// and starts it again: what is kept is still there.
 func TestDockerComposeRunsIt(t *testing.T) {
 	docker := engine.Docker(t)
 	docker.Env = append(docker.Env, "SHOP_TOKEN=sesame", "PATH="+docker.Path())

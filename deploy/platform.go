@@ -163,7 +163,7 @@ func rules() map[ask]rule {
 		askEnd: {"`whenDone = \"exit\"`, where all services can end", map[Platform]string{Compose: kept, Kubernetes: kept,
 			Vast: "the instance costs until it is destroyed", RunPod: "the pod costs until it is stopped"}},
 		askEndWithFolders: {"the same, with data", map[Platform]string{Compose: kept,
-			Kubernetes: "a StatefulSet starts it anew",
+			Kubernetes: "a StatefulSet starts it again",
 			Vast:       "the instance costs until it is destroyed", RunPod: "the pod costs until it is stopped"}},
 		askLimits: {"`limits` of a service", same("a platform limits the container as a whole; they hold only where the container may make control groups")},
 		askTailnet: {"`tailscale`", map[Platform]string{

@@ -32,7 +32,7 @@ func Parse(text string) (vars []Variable, bad []*Error) {
 		}
 		refuse := func(msg string) { bad = append(bad, &Error{line, msg}) }
 		if strings.Contains(row, "\x00") {
-			refuse("must not hold a zero byte")
+			refuse("must not contain a zero byte")
 			continue
 		}
 		name, value, ok := strings.Cut(withoutExport(row), "=")

@@ -30,7 +30,7 @@ func TestParse(t *testing.T) {
 		"A=$HOME ${X:-y} $$":         `1 A="$HOME ${X:-y} $$"`,
 
 		"A\nB=2\n=3":          `2 B="2"; 1: must be NAME=value, a comment or empty; 3: must be NAME=value, a comment or empty`,
-		"A=x\x00\nB='\n\x00'": `; 1: must not hold a zero byte; 2: the quote is never closed, or holds a zero byte; 3: must not hold a zero byte`,
+		"A=x\x00\nB='\n\x00'": `; 1: must not contain a zero byte; 2: the quote is never closed, or holds a zero byte; 3: must not contain a zero byte`,
 		"A B=1":               `; 1: must be NAME=value, a comment or empty`,
 		"A'=1":                `; 1: must be NAME=value, a comment or empty`,
 		"A=\"never\nB=2":      `2 B="2"; 1: the quote is never closed, or holds a zero byte`,

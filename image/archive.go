@@ -59,7 +59,7 @@ func (w *layerWriter) addArchive(ctx context.Context, p Package, reserve func(in
 			if kind == deb.Dir && e.Kind == deb.Dir {
 				continue // it came with what lies in it
 			}
-			return archiveError(p.Archive, "archive %q: %q is there twice", p.Name, e.Name)
+			return archiveError(p.Archive, "archive %q: %q appears twice", p.Name, e.Name)
 		}
 		if err := w.header(p.Name, n); err != nil {
 			return archiveError(p.Archive, "archive %q: %w", p.Name, err)

@@ -239,7 +239,7 @@ func (b *Base) identify() error {
 	}
 	for _, top := range []string{"bin", "sbin", "lib"} {
 		if f, ok := t.facts[top]; !ok || f.Kind != deb.Symlink {
-			return fmt.Errorf("not supported: its /%s is no link to /usr/%s: packages are put into /usr alone", top, top)
+			return fmt.Errorf("not supported: its /%s is not a link to /usr/%s: packages are put into /usr alone", top, top)
 		}
 	}
 	return nil

@@ -107,7 +107,7 @@ func TestReadBase(t *testing.T) {
 		"another architecture": {"arm64", nil, "it is for linux/arm64, and not for linux/amd64"},
 		"no os-release":        {"amd64", func(f map[string]string) { delete(f, "usr/lib/os-release") }, "it has no /etc/os-release"},
 		"rpm":                  {"amd64", func(f map[string]string) { f["usr/lib/os-release"] = "PRETTY_NAME=\"Rocky Linux 9\"\nID=rocky\n" }, "it is Rocky Linux 9: only bases of Debian and Ubuntu are supported"},
-		"before the usr merge": {"amd64", func(f map[string]string) { delete(f, "bin -> usr/bin"); f["bin/bash"] = "bash" }, "not supported: its /bin is no link to /usr/bin"},
+		"before the usr merge": {"amd64", func(f map[string]string) { delete(f, "bin -> usr/bin"); f["bin/bash"] = "bash" }, "not supported: its /bin is not a link to /usr/bin"},
 	} {
 		_, err := image.ReadBase(t.Context(), "x", "amd64", cudaBase(t, c.arch, c.change))
 		if err == nil || !strings.Contains(err.Error(), c.want) {

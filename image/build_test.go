@@ -479,7 +479,7 @@ func TestRefusesWhatIsNoImage(t *testing.T) {
 			if err := os.WriteFile(s.Binary, []byte("#!/bin/sh\n"), 0o755); err != nil {
 				t.Fatal(err)
 			}
-		}, `it is no program for Linux`},
+		}, `it is not a program for Linux`},
 		"not static": {func(t *testing.T, s *image.Spec) { s.Binary = "/bin/ls" }, map[bool]string{true: `it is not static`, false: `it is a program for`}[runtime.GOARCH == "amd64"]},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -546,7 +546,7 @@ func TestCopyToRoot(t *testing.T) {
 	if content["usr/bin/hi"] != "#!/opt/nix2gpu/pkgs/python3/bin/python" || content["motd"] != "hello" {
 		t.Errorf("generated files are %q and %q", content["usr/bin/hi"], content["motd"])
 	}
-	if got := strings.Join(b.Warnings, "\n"); !strings.Contains(got, `"/usr/bin/app" is run by "/bin/nope", which the image has not`) {
+	if got := strings.Join(b.Warnings, "\n"); !strings.Contains(got, `"/usr/bin/app" is run by "/bin/nope", which the image lacks`) {
 		t.Errorf("warnings: %s", got)
 	}
 	if again := build(t, s); digest(t, again) != digest(t, b) || !slices.Equal(again.Warnings, b.Warnings) {
@@ -594,7 +594,7 @@ func TestCopiedProgramsBegin(t *testing.T) {
 	}
 	fails := func(want string) {
 		t.Helper()
-		want = "copyToRoot: \"/usr/local/bin/app\" needs " + want + ", which the image has not\nhint: add the packages that have it to systemPackages, or link the program statically"
+		want = "copyToRoot: \"/usr/local/bin/app\" needs " + want + ", which the image lacks\nhint: add the packages that have it to systemPackages, or link the program statically"
 		if _, err := image.Build(t.Context(), s); err == nil || err.Error() != want {
 			t.Errorf("got %v\nwant %s", err, want)
 		}

@@ -130,7 +130,7 @@ func (c *collector) path(from, name string, info fs.FileInfo) error {
 		n.Size = info.Size()
 		n.Open = func() (io.ReadCloser, error) { return os.Open(from) }
 	default:
-		return fmt.Errorf("%s is no file, folder or link", from)
+		return fmt.Errorf("%s is not a file, folder or link", from)
 	}
 	return c.add(n)
 }
@@ -214,7 +214,7 @@ func (c *copied) check(s *system, fixed []*node) (warnings []string, err error) 
 		}
 		for dir := path.Dir(n.Name); dir != "."; dir = path.Dir(dir) {
 			if f, ok := t.facts[dir]; ok && f.Kind != deb.Dir {
-				return nil, fmt.Errorf("copyToRoot: %q lies below %q, which is no folder of the image", "/"+n.Name, "/"+dir)
+				return nil, fmt.Errorf("copyToRoot: %q lies below %q, which is not a folder of the image", "/"+n.Name, "/"+dir)
 			}
 		}
 	}
@@ -234,7 +234,7 @@ func (c *copied) check(s *system, fixed []*node) (warnings []string, err error) 
 			warnings = append(warnings, fmt.Sprintf("copyToRoot: %q %s", "/"+n.Name, odd))
 		}
 		if len(lacks) > 0 {
-			wrong = append(wrong, fmt.Errorf("copyToRoot: %q needs %s, which the image has not", "/"+n.Name, strings.Join(lacks, ", ")))
+			wrong = append(wrong, fmt.Errorf("copyToRoot: %q needs %s, which the image lacks", "/"+n.Name, strings.Join(lacks, ", ")))
 		}
 	}
 	if len(wrong) > 0 {
@@ -264,7 +264,7 @@ func (c *copied) begins(n *node, s *system) (odd string, lacks []string, err err
 	if line, ok := strings.CutPrefix(string(head[:size]), "#!"); ok {
 		line, _, _ = strings.Cut(line, "\n")
 		if words := strings.Fields(line); len(words) > 0 && !s.tree.has(words[0]) {
-			return fmt.Sprintf("is run by %q, which the image has not", words[0]), nil, nil
+			return fmt.Sprintf("is run by %q, which the image lacks", words[0]), nil, nil
 		}
 		return "", nil, nil
 	}

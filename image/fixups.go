@@ -247,7 +247,7 @@ func accounts(s *system) ([]*node, error) {
 	for _, line := range s.masters("passwd") {
 		f := strings.Split(line, ":")
 		if len(f) != 7 {
-			return nil, fmt.Errorf("line %q of passwd.master has not 7 fields", line)
+			return nil, fmt.Errorf("line %q of passwd.master does not have 7 fields", line)
 		}
 		if f[0] == "root" {
 			f[6] = hasShell("/bin/bash")

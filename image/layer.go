@@ -171,7 +171,7 @@ func (w *layerWriter) add(n *node) error {
 		if n.Kind == deb.Dir && w.kinds[n.Name] == deb.Dir {
 			return nil
 		}
-		return fmt.Errorf("%q is there twice", n.Name)
+		return fmt.Errorf("%q appears twice", n.Name)
 	}
 	if n.Open == nil {
 		n.Size = int64(len(n.Content))

@@ -66,7 +66,7 @@ func checkProgram(r io.ReaderAt, arch string) error {
 	}
 	e, err := elf.NewFile(r)
 	if err != nil {
-		return fmt.Errorf("it is no program for Linux: %v", err)
+		return fmt.Errorf("it is not a program for Linux: %v", err)
 	}
 	defer e.Close()
 	if e.Machine != machine || e.Class != elf.ELFCLASS64 || e.Type != elf.ET_EXEC && e.Type != elf.ET_DYN {

@@ -92,7 +92,7 @@ func TestSecretsAreRefused(t *testing.T) {
 			[]string{"nix2gpu.nix:3:5", `secret "hf": cannot read`, "no such file"}},
 		"not encrypted": {func(p *project.Project, s *image.Spec) {
 			write(t, filepath.Join(s.Root, "hf.age"), []byte("hush-hush"))
-		}, []string{"nix2gpu.nix:3:5", "hf.age", "is no age file", "name it as file"}},
+		}, []string{"nix2gpu.nix:3:5", "hf.age", "is not an age file", "name it as file"}},
 		"an identity in a file": {func(p *project.Project, s *image.Spec) {
 			write(t, filepath.Join(s.Root, "rootfs/etc/keys.txt"), []byte(strings.Repeat("#", 32<<10-20)+"\n"+key+"\n"+strings.Repeat("#", 100<<10)))
 		}, []string{`copyToRoot: "/etc/keys.txt" holds an age identity`, "hint: leave it out, and mount it"}},

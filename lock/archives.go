@@ -60,7 +60,7 @@ func (e *ensurer) lockArchive(ctx context.Context, a packages.Archive, arch stri
 	}
 	if want == "" && !e.opts.Believe {
 		return Archive{}, bad("nix2gpu lock, which writes down what it finds; or say it by archives."+a.Attr+".sha256",
-			"nobody vouches for the file of package %q: archives.%s has no sha256, and %s knows none", a.Attr, a.Attr, Name)
+			"the file of package %q cannot be verified: archives.%s has no sha256, and %s knows none", a.Attr, a.Attr, Name)
 	}
 	if e.opts.Frozen { // it is an error anyway, which says what changes
 		return Archive{url, cmp.Or(want, "not known"), 0}, nil

@@ -103,17 +103,17 @@ func Decode(data []byte) (*File, error) {
 		Version int `json:"version"`
 	}
 	if err := json.Unmarshal(data, &version); err != nil {
-		return nil, fmt.Errorf("no lock file: %w", err)
+		return nil, fmt.Errorf("not a lock file: %w", err)
 	}
 	if version.Version != format {
 		return nil, fmt.Errorf("its version is %d, and this nix2gpu reads version %d", version.Version, format)
 	}
 	d.DisallowUnknownFields()
 	if err := d.Decode(&w); err != nil {
-		return nil, fmt.Errorf("no lock file: %w", err)
+		return nil, fmt.Errorf("not a lock file: %w", err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return nil, errors.New("no lock file: more stands behind its end")
+		return nil, errors.New("not a lock file: there is text after its end")
 	}
 	f := &File{Suite: w.Suite, Indexes: w.Indexes, Containers: w.Containers, Packages: w.Packages, Archives: w.Archives, Wheels: w.Wheels, Keys: w.Keys}
 	return f, f.check()
@@ -139,7 +139,7 @@ func (f *File) check() error {
 				return bad(err)
 			}
 			if p.Name <= last {
-				return bad(fmt.Errorf("it must stand behind %q: the list is sorted, each name once", last))
+				return bad(fmt.Errorf("it must come after %q: the list is sorted, each name once", last))
 			}
 			last = p.Name
 			if err := debian.CheckVersion(p.Version); err != nil {
@@ -163,7 +163,7 @@ func (f *File) check() error {
 	}
 	for i, k := range f.Keys {
 		if i > 0 && k.Source <= f.Keys[i-1].Source {
-			return fmt.Errorf("the key of %q must stand behind that of %q: the list is sorted, each source once", k.Source, f.Keys[i-1].Source)
+			return fmt.Errorf("the key of %q must come after that of %q: the list is sorted, each source once", k.Source, f.Keys[i-1].Source)
 		}
 		ring, err := repo.NewKeyring([]byte(k.Key))
 		if err != nil {
@@ -178,7 +178,7 @@ func (f *File) check() error {
 			return fmt.Errorf("archive %q needs size and SHA-256", a.URL)
 		}
 		if i > 0 && a.URL <= f.Archives[i-1].URL {
-			return fmt.Errorf("archive %q must stand behind %q: the list is sorted, each URL once", a.URL, f.Archives[i-1].URL)
+			return fmt.Errorf("archive %q must come after %q: the list is sorted, each URL once", a.URL, f.Archives[i-1].URL)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Containers)) {
@@ -327,7 +327,7 @@ func Read(path string) (*File, error) {
 	}
 	f, err := Decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w\nhint: take it back from version control, or remove it: it is then made anew", path, err)
+		return nil, fmt.Errorf("%s: %w\nhint: take it back from version control, or remove it: it is then made again", path, err)
 	}
 	return f, nil
 }

@@ -33,12 +33,12 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 	for _, test := range []struct{ old, new, want string }{
 		{`"version": 1`, `"version": 2`, "its version is 2, and this nix2gpu reads version 1"},
-		{`"suite": "bookworm",`, `"suite": "bookworm", "host": "x",`, `no lock file: json: unknown field "host"`},
+		{`"suite": "bookworm",`, `"suite": "bookworm", "host": "x",`, `not a lock file: json: unknown field "host"`},
 		{`"suite": "bookworm"`, `"suite": ""`, "it names no suite"},
-		{"{", "[", "no lock file: "},
-		{`"path":"pool/app_1.deb"`, `"path":"../app_1.deb"`, `package "app" of amd64: "../app_1.deb" is no path below an archive's root`},
-		{`"name":"app"`, `"name":"../x"`, `package "../x" of amd64: "../x" is no name of a package`},
-		{`"name":"app"`, `"name":"zzz"`, `package "lib" of amd64: it must stand behind "zzz": the list is sorted, each name once`},
+		{"{", "[", "not a lock file: "},
+		{`"path":"pool/app_1.deb"`, `"path":"../app_1.deb"`, `package "app" of amd64: "../app_1.deb" is not a path below an archive's root`},
+		{`"name":"app"`, `"name":"../x"`, `package "../x" of amd64: "../x" is not the name of a package`},
+		{`"name":"app"`, `"name":"zzz"`, `package "lib" of amd64: it must come after "zzz": the list is sorted, each name once`},
 		{`"version":"1"`, `"version":"x"`, `package "app" of amd64: version "x" must begin with a digit`},
 		{`"arch":"amd64"`, `"arch":"arm64"`, `package "app" of amd64: it is for "arm64"`},
 		{`"archive":"debian","path"`, `"archive":"","path"`, `package "app" of amd64: it needs archive, size and SHA-256`},
@@ -65,7 +65,7 @@ func TestReadSaysWhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := lock.Read(file)
-	if err == nil || !strings.HasPrefix(err.Error(), file+": no lock file: ") || !strings.Contains(err.Error(), "hint: take it back from version control") {
+	if err == nil || !strings.HasPrefix(err.Error(), file+": not a lock file: ") || !strings.Contains(err.Error(), "hint: take it back from version control") {
 		t.Errorf("got %v", err)
 	}
 }

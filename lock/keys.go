@@ -78,7 +78,7 @@ func (o *KeyOptions) key(ctx context.Context, locked *Key, s packages.AptSource)
 			s.Name, strings.Join(s.Fingerprints, ", "), Name, strings.Join(locked.Fingerprints, ", "))
 	case s.HasURL() && len(s.Fingerprints) == 0 && !o.Believe:
 		return nil, bad(fmt.Sprintf("nix2gpu lock, which writes down the key that it finds; or say whose it is by aptSources.%s.fingerprint", s.Name),
-			"nobody vouches for the key of apt source %q: it has no fingerprint, and %s knows no key", s.Name, Name)
+			"the key of apt source %q cannot be verified: it has no fingerprint, and %s knows no key", s.Name, Name)
 	case s.HasURL():
 		if data, err = o.Get(ctx, s.Key, len(s.Fingerprints) > 0); err != nil {
 			text, _, _ := strings.Cut(err.Error(), "\nhint: ")

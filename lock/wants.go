@@ -127,7 +127,7 @@ func (n *Needs) find(ref project.PackageRef, brought Brought, joins bool) *proje
 				return &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: %s has no packages for %s", attr, s.Name, brought.Suite),
 					Hint: fmt.Sprintf("name a repository that has, and its key: aptSources.%s = { url; key; }", s.Name)}
 			case len(s.Fingerprints) == 0:
-				return &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: nobody has told whose key signs the repository of %s", attr, s.Name),
+				return &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: it is not known whose key signs the repository of %s", attr, s.Name),
 					Hint: fmt.Sprintf("give it by aptSources.%s.key; see %s", s.Name, row.From)}
 			}
 			n.Sources = append(n.Sources, s)

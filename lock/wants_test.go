@@ -70,7 +70,7 @@ func TestWants(t *testing.T) {
 	}
 	p.Container.SystemPkgs = []project.PackageRef{{Attr: "mongodb", Pos: project.Pos{File: "f.nix", Line: 9, Col: 1}}, {Attr: "ollama"}}
 	_, err = lock.FindNeeds(p, lock.Brought{Suite: "bookworm"})
-	want := "f.nix:9:1: package \"mongodb\" cannot be put into an image: nobody has told whose key signs the repository of mongodb\n  hint: give it by aptSources.mongodb.key; see https://www.mongodb.com/docs/manual/installation/\n" +
+	want := "f.nix:9:1: package \"mongodb\" cannot be put into an image: it is not known whose key signs the repository of mongodb\n  hint: give it by aptSources.mongodb.key; see https://www.mongodb.com/docs/manual/installation/\n" +
 		"package \"ollama\" cannot be put into an image: Debian has no package of it\n  hint: name a repository that has it by aptSources.ollama = { url; suite; components; key; }, or its file by archives.ollama = { url; sha256; }; see https://ollama.com/download"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)

@@ -54,7 +54,7 @@ func (w Wheels) check(arch string) error {
 			return fmt.Errorf("wheel %q of %s: %w", l.Name, arch, err)
 		}
 		if l.Name <= last {
-			return fmt.Errorf("wheel %q of %s must stand behind %q: the list is sorted, each name once", l.Name, arch, last)
+			return fmt.Errorf("wheel %q of %s must come after %q: the list is sorted, each name once", l.Name, arch, last)
 		}
 		last = l.Name
 	}

@@ -197,12 +197,12 @@ func TestWheelsRefused(t *testing.T) {
 	d := newDesk(t, python()...).want("python3", "libc6")
 	d.withPython(s, "a==1.0 --hash=sha256:"+strings.Repeat("0", 64)+"\nb==1.0 --hash=sha256:"+strings.Repeat("0", 64)+"\nc==1.0 --hash=sha256:"+strings.Repeat("0", 64)+"\n")
 	d.fails("r.txt:1:1: the wheel of \"a==1.0\" for Python 3.11 on linux/amd64 with glibc 2.36 has none of the hashes: a-1.0-py3-none-any.whl is sha256:" + wheeltest.SHA256(a.Bytes(t)) +
-		"\n  hint: was it published anew, or is its hash missing in the file? pip-compile --generate-hashes writes those of all wheels" +
+		"\n  hint: was it published again, or is its hash missing in the file? pip-compile --generate-hashes writes those of all wheels" +
 		"\nr.txt:2:1: \"b==1.0\" has no wheel for Python 3.11 on linux/amd64 with glibc 2.36: there is b-1.0-cp311-cp311-win_amd64.whl\n  hint: take a version that has one, or build the wheel yourself (pip wheel), into a folder that --find-links names" +
 		"\nr.txt:3:1: the index has no project \"c\"\n  hint: is the name right? --index-url or --extra-index-url names another index")
-	d.withPython(s, "a==1.0\na>=1\n").fails("r.txt:2:1: \"a\" comes twice: r.txt:1:1 has \"a==1.0\"\n  hint: keep one of them")
+	d.withPython(s, "a==1.0\na>=1\n").fails("r.txt:2:1: \"a\" appears twice: r.txt:1:1 has \"a==1.0\"\n  hint: keep one of them")
 	d = newDesk(t, "tool 1").want("tool")
-	d.withPython(s, "a==1.0\n").fails(`f.nix:7:3: wheels need packages "python3" and "libc6" of the suite: "" is no version of Python such as "3.11.2"`)
+	d.withPython(s, "a==1.0\n").fails(`f.nix:7:3: wheels need packages "python3" and "libc6" of the suite: "" is not a version of Python such as "3.11.2"`)
 }
 
 // A newer Python may want other wheels.
@@ -252,8 +252,8 @@ func TestDecodeRefusesWheels(t *testing.T) {
 		{`"file":"Flask-3.0`, `"file":"../Flask-3.0`, "is not the name of a wheel"},
 		{`"name":"flask"`, `"name":"flask2"`, "its file is"},
 		{`"name":"click","version":"8.1"`, `"name":"click","version":"8.2"`, "its file is"},
-		{`"python": "3.11.2"`, `"python": "x"`, "no version of Python"},
-		{`"glibc": "2.36"`, `"glibc": "2.999999999"`, "no version of glibc"},
+		{`"python": "3.11.2"`, `"python": "x"`, "not a version of Python"},
+		{`"glibc": "2.36"`, `"glibc": "2.999999999"`, "not a version of glibc"},
 		{`"needs":["click>=8"]`, `"needs":["click >>8"]`, "it needs"},
 		{`"programs":["flask"]`, `"programs":["../flask"]`, "its programs are"},
 	} {

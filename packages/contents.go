@@ -15,7 +15,7 @@ type Contents struct {
 	// Own names the units of Closure that are the package itself.
 	Own []string
 	// Closure is every unit that has to be there for it, itself included. A unit
-	// comes after those that it depends on, as far as they are no circle.
+	// comes after those that it depends on, except in a circle.
 	Closure []Unit
 	// Loose are paths of the package that no unit has: software that was installed
 	// by hand, and links that the script of some unit has made.

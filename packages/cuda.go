@@ -18,7 +18,7 @@ var cudaMajors = sync.OnceValue(func() map[string]string {
 })
 
 // CUDAVersion is the version of CUDA that a set of packages has, "12.8" for
-// "cudaPackages_12_8"; "" for what is no such set.
+// "cudaPackages_12_8"; "" for anything else.
 func CUDAVersion(set string) string {
 	rest, ok := strings.CutPrefix(set, "cudaPackages")
 	if !ok || rest != "" && rest[0] != '_' || strings.Contains(rest, ".") {

@@ -171,7 +171,7 @@ func holds(file, want string) bool {
 	return err == nil && inVenv(want) && string(data) == launcher(want)
 }
 
-// write makes the folder anew beside the old one and exchanges them, so that
+// write makes a new folder beside the old one and exchanges them, so that
 // nobody ever sees a half-made package.
 func (h *Host) write(farm string, links map[string]string) error {
 	if err := makeOpen(h.Dir); err != nil {

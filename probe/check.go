@@ -67,7 +67,7 @@ func (c tcpCheck) Check(ctx context.Context) error {
 	return conn.Close()
 }
 
-// dial connects, and words the error for a person: the address and why.
+// dial connects; its error says the address and why.
 func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, network, addr)

@@ -218,7 +218,7 @@ func TestChecksThatCannotWork(t *testing.T) {
 		{project.Probe{HTTP: &project.HTTPCheck{Port: 80, Path: "/%zz"}}, `path "/%zz"`},
 		{project.Probe{Server: &project.ServerCheck{Protocol: "gopher"}}, "protocol must be one of cassandra, kafka"},
 		{project.Probe{Exec: &project.ExecCheck{}}, "commands cannot be run here"},
-		{project.Probe{Log: &project.LogCheck{Pattern: "("}}, "no regular expression"},
+		{project.Probe{Log: &project.LogCheck{Pattern: "("}}, "invalid regular expression"},
 		{project.Probe{Log: &project.LogCheck{}}, "would match anything"},
 		{project.Probe{Notify: &project.NotifyCheck{Socket: true}}, "no notification socket"},
 	} {

@@ -17,7 +17,7 @@ import (
 type Verdict struct {
 	Role    project.ProbeRole
 	State   State
-	Changed bool // the state is news: act on it
+	Changed bool // the state has changed: act on it
 	OK      bool // this check's own result
 	Message string
 	Latency time.Duration
@@ -55,7 +55,7 @@ type ResourceError struct{ Err error }
 func (e *ResourceError) Error() string { return "cannot check: " + e.Err.Error() }
 func (e *ResourceError) Unwrap() error { return e.Err }
 
-// isResource finds out whether we are to blame.
+// isResource reports whether err is our own lack of resources.
 func isResource(err error) bool {
 	var res *ResourceError
 	if errors.As(err, &res) {

@@ -64,7 +64,7 @@ func newLogWatch(c *project.LogCheck) (*logWatch, error) {
 	case c.Pattern != "":
 		re, err := regexp.Compile(c.Pattern)
 		if err != nil {
-			return nil, fmt.Errorf("the pattern of the ready line is no regular expression: %v", err)
+			return nil, fmt.Errorf("invalid regular expression in the ready line: %v", err)
 		}
 		return &logWatch{matches: re.Match}, nil
 	case c.Contains != "":

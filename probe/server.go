@@ -115,7 +115,7 @@ func (s *serverCheck) Check(ctx context.Context) error {
 	return nil
 }
 
-// cutShort words the ways in which a server hangs up: a reset is what the
+// cutShort describes the ways in which a server hangs up: a reset is what the
 // kernel makes of a close before our question was read.
 func cutShort(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
@@ -180,7 +180,7 @@ func (p *postgres) ask(rw io.ReadWriter) error {
 			return err
 		case 'S', 'K', 'N', 'v': // parameters, key, notices
 		default:
-			return fmt.Errorf("is no PostgreSQL server: it answered with %q", kind)
+			return fmt.Errorf("not a PostgreSQL server: it replied with %q", kind)
 		}
 	}
 }
@@ -205,7 +205,7 @@ func postgresMessage(in io.Reader) (kind byte, body []byte, err error) {
 	}
 	size := int(binary.BigEndian.Uint32(head[1:])) - 4
 	if size < 0 || size > 64<<10 {
-		return 0, nil, fmt.Errorf("is no PostgreSQL server: it answered with %q", head[0])
+		return 0, nil, fmt.Errorf("not a PostgreSQL server: it replied with %q", head[0])
 	}
 	body = make([]byte, size)
 	_, err = io.ReadFull(in, body)
@@ -223,7 +223,7 @@ func askTLS(rw io.ReadWriter) error {
 	return err
 }
 
-// askRedis sends PING. A password that we do not have is no reason to doubt.
+// askRedis sends PING. That it wants a password shows that it serves.
 func askRedis(rw io.ReadWriter) error {
 	if _, err := io.WriteString(rw, "PING\r\n"); err != nil {
 		return err
@@ -237,7 +237,7 @@ func askRedis(rw io.ReadWriter) error {
 	case strings.HasPrefix(answer, "+PONG"), strings.HasPrefix(answer, "-"):
 		return nil
 	}
-	return fmt.Errorf("is no Redis server: it answered %q", answer)
+	return fmt.Errorf("not a Redis server: it replied %q", answer)
 }
 
 // askMySQL reads the handshake that a server sends first.
@@ -257,7 +257,7 @@ func askMySQL(rw io.ReadWriter) error {
 		}
 		return fmt.Errorf("the server refuses: %q", body[min(2, n):n])
 	}
-	return errors.New("is no MySQL server")
+	return errors.New("not a MySQL server")
 }
 
 func askMemcached(rw io.ReadWriter) error {
@@ -316,7 +316,7 @@ func askKafka(rw io.ReadWriter) error {
 		return err
 	}
 	if binary.BigEndian.Uint32(head[4:]) != id {
-		return errors.New("is no Kafka broker")
+		return errors.New("not a Kafka broker")
 	}
 	return nil
 }
@@ -360,7 +360,7 @@ func askMongoDB(rw io.ReadWriter) error {
 		return err
 	}
 	if binary.LittleEndian.Uint32(head[8:]) != id {
-		return errors.New("is no MongoDB server")
+		return errors.New("not a MongoDB server")
 	}
 	return nil
 }
@@ -377,7 +377,7 @@ func askMQTT(rw io.ReadWriter) error {
 		return err
 	}
 	if ack[0] != 0x20 {
-		return errors.New("is no MQTT broker")
+		return errors.New("not an MQTT broker")
 	}
 	if ack[3] == 3 {
 		return errors.New("the broker says it is unavailable")

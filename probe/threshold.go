@@ -22,7 +22,7 @@ type Threshold struct {
 	failures  int
 }
 
-// Add counts a result, and reports the state and whether that is news.
+// Add counts a result, and reports the state and whether it has changed.
 func (t *Threshold) Add(ok bool) (state State, news bool) {
 	if ok {
 		t.failures = 0

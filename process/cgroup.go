@@ -140,7 +140,7 @@ func (c *cgroups) delegate() error {
 		return err
 	}
 	for _, pid := range strings.Fields(string(data)) {
-		put(leaf, "cgroup.procs", pid) // one that ended meanwhile is no loss
+		put(leaf, "cgroup.procs", pid) // one may have ended meanwhile
 	}
 	return put(c.v2, "cgroup.subtree_control", want)
 }

@@ -75,7 +75,7 @@ func (l ledger) add(line string) bool {
 // The Host's lock guards it.
 //
 // A full disk must stop no service: what cannot be written is kept in mind,
-// and the whole file written anew once there is space. Until then the cookies
+// and the whole file written again once there is space. Until then the cookies
 // find what it lacks.
 type journal struct {
 	path  string
@@ -252,8 +252,8 @@ func (j *journal) ended(pid int) {
 	j.write(fmt.Sprintf("- %d\n", pid))
 }
 
-// write appends one line. Half a line, and what would follow it, is no record:
-// after a failure the file is written anew.
+// write appends one line. Half a line, and what would follow it, is not a record:
+// after a failure the file is written again.
 func (j *journal) write(line string) {
 	switch {
 	case j.done:

@@ -62,13 +62,13 @@ func (p *Project) fingerprint(id ID) string {
 	}
 	data, err := json.Marshal(withoutPos(parts))
 	if err != nil {
-		return err.Error() // a project that can't be written is no project
+		return err.Error() // a project that can't be written is not a project
 	}
 	return string(data)
 }
 
 // withoutPos goes through JSON to drop every "pos": moving a service in its
-// file is no change.
+// file is not a change.
 func withoutPos(v any) any {
 	data, err := json.Marshal(v)
 	if err != nil {

@@ -62,8 +62,8 @@ func TestValidateLimits(t *testing.T) {
 		{"no command of what can't run", func(p *project.Project) {
 			main(p).Command, p.Services["a"].Unsupported = project.Command{}, "it"
 		}, ""},
-		{"an empty variable", func(p *project.Project) { main(p).Env = map[string]project.Value{"": {}} }, "is no name of a variable"},
-		{"a variable with =", func(p *project.Project) { main(p).Env = map[string]project.Value{"A=B": {}} }, `"A=B" is no name of a variable`},
+		{"an empty variable", func(p *project.Project) { main(p).Env = map[string]project.Value{"": {}} }, "is not the name of a variable"},
+		{"a variable with =", func(p *project.Project) { main(p).Env = map[string]project.Value{"A=B": {}} }, `"A=B" is not the name of a variable`},
 		{"longest user", func(p *project.Project) { main(p).User = strings.Repeat("u", 256) }, ""},
 		{"too long a user", func(p *project.Project) { main(p).User = strings.Repeat("u", 257) }, `the user of "a" must be a name or a number`},
 		{"longest name", func(p *project.Project) { rename(p, strings.Repeat("n", 128)) }, ""},

@@ -113,7 +113,7 @@ func (p *Project) withSecrets(found []Literal) *Project {
 }
 
 // HoldsSecret reports whether v, the variable of that name, is a secret as text.
-// What names a place, or counts something, is none, whatever it is called.
+// What names a place, or counts something, is not a secret, whatever it is called.
 func (v Value) HoldsSecret(name string) bool {
 	text := ""
 	for _, part := range v.Text {

@@ -168,7 +168,7 @@ nix2gpu.nix:1:1: the pattern of the readiness probe of "a": error parsing regexp
 nix2gpu.nix:1:1: the port of the liveness probe of "a" must be between 1 and 65535, is 0
 nix2gpu.nix:1:1: the thresholds of the liveness probe of "a" must not be negative
 nix2gpu.nix:1:1: the times of the readiness probe of "a" must not be negative
-nix2gpu.nix:2:1: environment of "b": "A=B" is no name of a variable
+nix2gpu.nix:2:1: environment of "b": "A=B" is not the name of a variable
 nix2gpu.nix:2:1: the port of the liveness probe of "b" must be between 1 and 65535, is 70000
 nix2gpu.nix:2:1: the shutdown command of "b" must be either a program with arguments or a line for the shell, and not empty
 nix2gpu.nix:2:1: the shutdown timeout of "b" must not be negative`,

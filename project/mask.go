@@ -50,7 +50,7 @@ func (v Value) Shown(name string) string {
 	return MaskString(v.Text.String())
 }
 
-// hidden reports whether v is kept from readers. An empty value is no secret.
+// hidden reports whether v is kept from readers. An empty value is not a secret.
 func (v Value) hidden(name string) bool {
 	return (v.Secret || SecretName(name)) && !v.Text.IsEmpty()
 }
@@ -101,7 +101,7 @@ var assignment = sync.OnceValue(func() *regexp.Regexp {
 
 // MaskString hides the passwords of the URLs in s, and what is assigned to a
 // name whose last word says that it is a secret: "--api-token=x",
-// "password: x". A reference ($X) or a path is none.
+// "password: x". A reference ($X) or a path is not a secret.
 func MaskString(s string) string {
 	if strings.Contains(s, "://") {
 		s = urlPassword().ReplaceAllString(s, "${1}:"+Mask+"@")
@@ -125,7 +125,7 @@ func MaskString(s string) string {
 	})
 }
 
-// namesSecret is stricter than SecretName, for texts that are no environment:
+// namesSecret is stricter than SecretName, for texts that are not an environment:
 // password_encryption and auth are words of configuration.
 func namesSecret(name string) bool {
 	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return r == '_' || r == '-' || r == '.' })

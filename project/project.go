@@ -33,7 +33,7 @@ type Project struct {
 	StopTimeout *Duration `json:"stopTimeout,omitempty"` // budget of the whole stop; nil: 9s as PID 1, else unbounded by it
 
 	Container Container `json:"container"`
-	Notes     []Note    `json:"notes,omitempty"` // what a reader of the definition should know, and is no error
+	Notes     []Note    `json:"notes,omitempty"` // non-fatal findings for the reader of the definition
 }
 
 // WhenDone says what happens when nothing runs and nothing can start.
@@ -93,7 +93,7 @@ type Container struct {
 	Variant      string            `json:"variant,omitempty"`    // "slim" (default), "full" or "minimal"
 }
 
-// An Archive is a package of images that is no Debian package, but software that
+// An Archive is a package of images that is not Debian's, but software that
 // its vendor publishes as a file.
 type Archive struct {
 	Attr     string   `json:"attr"`
@@ -301,7 +301,7 @@ type Dir struct {
 	Mode  string `json:"mode,omitempty"`  // octal, "0755" unless set
 	Owner string `json:"owner,omitempty"` // default: the process's user
 	// Keep says that its content must outlive the container, or the machine: it
-	// belongs on a volume. What is in other folders can be made anew.
+	// belongs on a volume. What is in other folders can be made again.
 	Keep bool `json:"keep,omitempty"`
 }
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// A Signal is one of Linux's signals, by number; 0 is none. As text, also in
+// A Signal is one of Linux's signals, by number; 0 is not a signal. As text, also in
 // JSON, it is its name: "SIGTERM".
 type Signal int
 

@@ -177,7 +177,7 @@ func (e *Errors) checkProcess(p *Project, id ID, q *Process) {
 	}
 	for name := range q.Env {
 		if name == "" || strings.ContainsAny(name, "=\x00") {
-			e.add(s.Pos, s.ID, "", "environment of %s: %q is no name of a variable", who, name)
+			e.add(s.Pos, s.ID, "", "environment of %s: %q is not the name of a variable", who, name)
 		}
 	}
 }

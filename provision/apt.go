@@ -23,7 +23,7 @@ var aptName = sync.OnceValue(func() *regexp.Regexp {
 func Install(ctx context.Context, names []string, stdio Stdio) error {
 	for _, name := range names {
 		if !aptName().MatchString(name) {
-			return fmt.Errorf("apt: %q is no package name", name)
+			return fmt.Errorf("apt: %q is not the name of a package", name)
 		}
 	}
 	byHand := "apt-get install --no-install-recommends " + strings.Join(names, " ")
@@ -43,7 +43,7 @@ func Install(ctx context.Context, names []string, stdio Stdio) error {
 		args = append([]string{"-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0", "-q", "-y"}, args...)
 		cmd := exec.CommandContext(ctx, apt, args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_MODE=l")
-		cmd.Stdout, cmd.Stderr = stdio.Err, stdio.Err // progress is no data
+		cmd.Stdout, cmd.Stderr = stdio.Err, stdio.Err // progress is not data
 		return cmd.Run()
 	}
 	install := append([]string{"install", "--no-install-recommends", "--"}, names...)

@@ -48,7 +48,7 @@ func TestInstallSaysWhatToType(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "nginx redis-server") || !strings.Contains(err.Error(), "hint: ") {
 		t.Errorf("Install = %v", err)
 	}
-	if err := Install(t.Context(), []string{"--force-yes"}, Stdio{}); err == nil || !strings.Contains(err.Error(), "is no package name") {
+	if err := Install(t.Context(), []string{"--force-yes"}, Stdio{}); err == nil || !strings.Contains(err.Error(), "is not the name of a package") {
 		t.Errorf("an option as a package: %v", err)
 	}
 }

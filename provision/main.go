@@ -73,7 +73,7 @@ func Main(ctx context.Context, args []string, stdio Stdio) error {
 	case len(args) > 1 && args[0] == "apt":
 		return Install(ctx, args[1:], stdio)
 	}
-	return fmt.Errorf("provision: unknown work %q\nusage: %s", kind, usage)
+	return fmt.Errorf("provision: unknown task %q\nusage: %s", kind, usage)
 }
 
 func parse(flags *flag.FlagSet, args []string) error {

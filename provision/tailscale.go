@@ -25,7 +25,7 @@ import (
 type tailscaleOptions struct {
 	socket, program string
 
-	state    string // where tailscaled keeps what it is in the tailnet
+	state    string // where tailscaled keeps its identity in the tailnet
 	volume   string // the same, where a volume is mounted there
 	fallback string // the same, where that cannot be written to; of this run only
 	proxy    string // where it takes connections of those who ask for a proxy; "": nowhere
@@ -108,7 +108,7 @@ const imageFile = "/etc/nix2gpu/project.json"
 // would be that of somebody's own machine, with its routes and its name service.
 func lacksTUN() error {
 	if _, err := os.Stat(imageFile); err != nil {
-		return errors.New("this is no container")
+		return errors.New("this is not a container")
 	}
 	f, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
 	if err != nil {
@@ -126,7 +126,7 @@ func lacksTUN() error {
 		if mask, ok := strings.CutPrefix(line, "CapEff:"); ok {
 			caps, err := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
 			if err == nil && caps&(1<<unix.CAP_NET_ADMIN) == 0 {
-				err = errors.New("the capability NET_ADMIN is lacking")
+				err = errors.New("the capability NET_ADMIN is missing")
 			}
 			return err
 		}

@@ -74,7 +74,7 @@ func ReadNamed(path string, limit int64) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
-		return nil, errors.New("it is no plain file")
+		return nil, errors.New("it is not a plain file")
 	case info.Size() > limit:
 		return nil, fmt.Errorf("it is larger than %d bytes", limit)
 	}

@@ -46,7 +46,7 @@ func (s Source) decrypt() ([]byte, error) {
 	case err != nil && !isAge(cipher):
 		return nil, notAge(s.Age)
 	case err != nil: // which may show what it has found instead
-		return nil, &Error{Msg: fmt.Sprintf("%q is damaged", s.Age), Hint: "encrypt it anew"}
+		return nil, &Error{Msg: fmt.Sprintf("%q is damaged", s.Age), Hint: "encrypt it again"}
 	case len(plain) > MaxSize:
 		return nil, &Error{Msg: fmt.Sprintf("%q holds more than %d bytes", s.Age, MaxSize)}
 	}
@@ -64,7 +64,7 @@ func ReadEncrypted(path string) ([]byte, error) {
 }
 
 func notAge(path string) error {
-	return &Error{Msg: fmt.Sprintf("%q is no age file", path), Hint: "if it is the secret itself, name it as file"}
+	return &Error{Msg: fmt.Sprintf("%q is not an age file", path), Hint: "if it is the secret itself, name it as file"}
 }
 
 // identity is a key of age's own, as its files have it.
@@ -114,13 +114,13 @@ func readIdentities(path string) ([]age.Identity, error) {
 		case errors.As(err, &locked):
 			return nil, errors.New("it needs a passphrase")
 		case err != nil:
-			return nil, errors.New("it is no ssh key of type ed25519 or rsa") // err may show parts of it
+			return nil, errors.New("it is not an ssh key of type ed25519 or rsa") // err may show parts of it
 		}
 		return []age.Identity{key}, nil
 	}
 	keys, err := age.ParseIdentities(bytes.NewReader(data))
 	if err != nil {
-		return nil, errors.New("it is no file of identities")
+		return nil, errors.New("it is not a file of identities")
 	}
 	return keys, nil
 }

@@ -173,7 +173,7 @@ type stretch struct {
 	}
 }
 
-// A turn is where the times of a file begin anew, since the clock was set back.
+// A turn is where the times of a file begin again, since the clock was set back.
 type turn struct {
 	at  spot
 	era int

@@ -81,7 +81,7 @@ func (c *cursor) open() error {
 	return nil
 }
 
-// A fileID is a file, whatever it is called. The zero value is none.
+// A fileID is a file, whatever it is called. The zero value is no file.
 type fileID struct{ dev, ino uint64 }
 
 // openAll opens a log's files that are newer than own, or all, oldest first.

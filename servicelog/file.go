@@ -123,7 +123,7 @@ func newFile(dir *folder, name string, max int64, keep int) *file {
 	return &file{dir: dir, name: name, max: max, keep: keep, fd: -1}
 }
 
-// A batch is some whole records. A mark is no line.
+// A batch is some whole records. A mark is not a line.
 type batch struct {
 	records []byte
 	n       int

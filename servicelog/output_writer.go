@@ -75,7 +75,7 @@ type fdWriter struct {
 
 // newFDWriter prepares f without changing it. The descriptor's own
 // non-blocking flag is shared with every process that has it, such as the
-// shell that started us, so a pipe or terminal is opened anew instead.
+// shell that started us, so a pipe or terminal is opened again instead.
 func newFDWriter(f *os.File) (*fdWriter, bool) {
 	conn, err := f.SyscallConn()
 	if err != nil {

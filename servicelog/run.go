@@ -156,7 +156,7 @@ func newPipe(r *Run, stream Stream) (*pipe, *os.File, error) {
 		return nil, nil, err
 	}
 	_, _ = unix.FcntlInt(uintptr(fds[1]), unix.F_SETPIPE_SZ, pipeSize)
-	// Servers open /dev/stderr anew, also after they have become another user.
+	// Servers open /dev/stderr again, also after they have become another user.
 	_ = unix.Fchmod(fds[1], 0o666)
 	s := r.source
 	p := &pipe{run: r, stream: stream, done: make(chan struct{}), credit: patience}

@@ -35,7 +35,7 @@ func TestGPUPreconditions(t *testing.T) {
 		{"none is wished for", project.GPUs{All: true}, inside, "", "none", false, "no GPU here", "run with -e NVIDIA_VISIBLE_DEVICES=all"},
 		{"none, and CDI says void", project.GPUs{All: true}, inside, "", "void", false, "no GPU here", "run with --gpus all"},
 		{"broken", project.GPUs{All: true}, inside, gputest.Mismatch, "", true, "the driver's libraries are of another version than the driver that runs", "restart the host, whose driver was upgraded, then the container"},
-		{"taken away", project.GPUs{All: true}, outside, gputest.Unknown, "", true, "the GPUs were taken away from this container", "start the container anew; a reload of the host's systemd takes them away where docker uses it for cgroups"},
+		{"taken away", project.GPUs{All: true}, outside, gputest.Unknown, "", true, "the GPUs were taken away from this container", "restart the container; a reload of the host's systemd takes them away where docker uses it for cgroups"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := session.Machine{Layout: c.layout, Root: dir, Self: "/bin/true", Environ: []string{"PATH=/usr/bin:/bin", "NVIDIA_VISIBLE_DEVICES=" + c.env}}

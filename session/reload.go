@@ -23,7 +23,7 @@ func (s *session) evaluateAgain(ctx context.Context) {
 		err = s.preflight(ctx, p)
 	}
 	if err != nil {
-		s.hub.Say("reload failed, all goes on as before: " + strings.ReplaceAll(err.Error(), "\n  hint:", "\nhint:"))
+		s.hub.Say("reload failed; nothing was changed: " + strings.ReplaceAll(err.Error(), "\n  hint:", "\nhint:"))
 		s.log.Warn("reload failed", "err", err)
 		return
 	}

@@ -456,7 +456,7 @@ func TestCureFor(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"python": `"python3" is there`, "pip": `"pip3" is there`, "tool": "install it, or name it by its whole path", "nginx": "apt-get install",
+		"python": `"python3" is there`, "pip": `"pip3" is there`, "tool": "install it, or name it by its full path", "nginx": "apt-get install",
 	} {
 		if got := cureFor(name, "/none:"+dir); !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", name, got, want)

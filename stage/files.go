@@ -196,7 +196,7 @@ func (s *Stage) lend(p *project.Project, path string, f *project.File, owner *ac
 	if err != nil {
 		return fileError(BadFile, "cannot read file", source, err)
 	}
-	if s.at.Secrets == "" && !secret.InMemory(source) { // one more copy on a disk is no worse
+	if s.at.Secrets == "" && !secret.InMemory(source) { // it is on a disk already
 		return s.put(path, string(data), f.Mode, owner)
 	}
 	return s.putAside(path, string(data), f.Mode, owner)

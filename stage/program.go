@@ -79,7 +79,7 @@ func cureFor(name, searchPath string) string {
 	if attr := packages.Owner(name); attr != "" {
 		return fmt.Sprintf("%s, or use ${pkgs.%s}/bin/%s", packages.Cure(attr), attr, name)
 	}
-	return "install it, or name it by its whole path"
+	return "install it, or name it by its full path"
 }
 
 func checkProgram(name, path string, user *account) error {
@@ -115,7 +115,7 @@ func checkInterpreter(name, path string) error {
 	}
 	defer f.Close()
 	head := make([]byte, 256)
-	n, _ := io.ReadFull(f, head) // a short file is no error here
+	n, _ := io.ReadFull(f, head) // a short file is not an error here
 	head = head[:n]
 	switch {
 	case bytes.HasPrefix(head, []byte("#!")):

@@ -133,7 +133,7 @@ func checkSecretValue(name string, t project.Text, value string) error {
 		Hint: fmt.Sprintf("give the service its file instead: credentials = [ %q ]", *t[i].Secret)}
 }
 
-// secretFiles writes the files of secrets that proc names, anew at each start,
+// secretFiles writes the files of secrets that proc names, again at each start,
 // and nobody else's.
 func (s *Stage) secretFiles(p *project.Project, proc *project.Process, user *account) error {
 	for _, use := range p.SecretUses(proc) {
@@ -258,7 +258,7 @@ func (s *Stage) writeCredentials(p *project.Project, proc *project.Process, user
 	return s.give(dir, user)
 }
 
-// putText is put of what a text has come to. With a secret in it, it is
+// putText is put for the text t, which has become content. With a secret in it, it is
 // written to memory, and the path becomes a link.
 func (s *Stage) putText(path string, t project.Text, content, mode string, owner *account) error {
 	if !slices.ContainsFunc(t, func(part project.Part) bool { return part.Secret != nil }) {

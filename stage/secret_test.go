@@ -19,7 +19,7 @@ func TestSecretsBecomePartOfAFile(t *testing.T) {
 		{"windows line end", "pw\r\n", "", "a pw b", ""},
 		{"no line end", "pw", `"`, "a pw b", ""},
 		{"several lines", "one\ntwo\n", "", "a one\ntwo b", ""},
-		{"several lines where one is meant", "one\nrename-command FLUSHALL x\n", `"`, "", "must not hold a line end"},
+		{"several lines where one is meant", "one\nrename-command FLUSHALL x\n", `"`, "", "must not contain a line end"},
 		{"empty", "\n", "", "", "is empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestSecretsThatCannotBeRead(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(s.at.Root, "dir"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for file, want := range map[string]string{"/none": "hint: make it", "/dir": "no plain file"} {
+	for file, want := range map[string]string{"/none": "hint: make it", "/dir": "not a plain file"} {
 		p := &project.Project{Secrets: map[string]project.Secret{"s": {File: project.RootPath(file)}}}
 		if _, err := s.Resolve(p, project.SecretContent("s")); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), s.at.Root) {
 			t.Errorf("%s: got %v, want %q with the path", file, err, want)

@@ -228,7 +228,7 @@ const (
 	NoCommand     Kind = iota + 1 // the program does not exist
 	NotExecutable                 // it does, and may not be executed
 	NoInterpreter                 // what its first line names does not exist
-	NoFormat                      // it is no program at all
+	NoFormat                      // it is not a program
 	BadFolder                     // a folder is missing or closed to the user
 	BadFile                       // a file cannot be written or read
 	BadUser                       // there is no such user, or we may not become one

@@ -129,7 +129,7 @@ func escaping(chars string) quoter {
 	}
 	return func(_, place string) (string, error) {
 		if strings.ContainsAny(place, "\r\n") {
-			return "", &Error{Kind: BadText, Msg: "a path or secret that becomes part of a line must not hold a line end"}
+			return "", &Error{Kind: BadText, Msg: "a path or secret that becomes part of a line must not contain a line end"}
 		}
 		var b strings.Builder
 		for i := range len(place) {
@@ -150,7 +150,7 @@ func (s *Stage) path(p *project.Project, t project.Text) (string, error) {
 		return "", err
 	}
 	if strings.ContainsRune(path, 0) {
-		return "", &Error{Kind: BadText, Msg: fmt.Sprintf("path %q must not hold a zero byte", path)}
+		return "", &Error{Kind: BadText, Msg: fmt.Sprintf("path %q must not contain a zero byte", path)}
 	}
 	return s.absolute(path), nil
 }

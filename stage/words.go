@@ -7,7 +7,7 @@ import (
 
 // plainWords splits a shell line into words when executing them means exactly
 // what the shell would have made of the line: nothing but plain or quoted
-// words, and a program that is no word of the shell's own.
+// words, and a program that is not a word of the shell's own.
 func plainWords(line string) ([]string, bool) {
 	var words []string
 	var word strings.Builder

@@ -144,7 +144,7 @@ func (e *Engine) Stop(ctx context.Context, ids []project.ID) error {
 	return err
 }
 
-// Restart stops services that run and starts them anew, and starts those that
+// Restart stops services that run and starts them again, and starts those that
 // do not run. Their streaks of failures are forgotten. However many ask, one
 // process of each service lives.
 func (e *Engine) Restart(ctx context.Context, ids []project.ID) error {

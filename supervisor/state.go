@@ -56,7 +56,7 @@ var kindMeanings = [kindCount]string{
 	GaveUp:     "all of it has ended, with a failure, for good",
 	Gone:       "all of it has ended, as requested",
 	Start:      "a request to start it",
-	Restart:    "a request to start it anew",
+	Restart:    "a request to start it again",
 	Stop:       "a request to stop it",
 }
 

@@ -176,7 +176,10 @@ func errNotifyFD(err error) error {
 	return fmt.Errorf("cannot open the notification descriptor: %w", err)
 }
 
-func sayImmortal(pid int) string { return fmt.Sprintf("process %d can't be killed", pid) }
+// unkillable is a process that waits in the kernel, mostly for a disk or a device.
+const unkillable = "unkillable: still alive after SIGKILL"
+
+func sayImmortal(pid int) string { return fmt.Sprintf("process %d is %s", pid, unkillable) }
 
 // ended says how a service ended, as the reason for the project's end.
 func (s *service) ended() string { return s.spec.Label + " " + s.facts().describe() }
@@ -380,8 +383,11 @@ func (r *run) progress(now time.Time) string {
 
 // stopText says what a process that is to stop was told, and what comes next.
 func (r *run) stopText(now time.Time) string {
-	if r.killed {
-		return "killed, not gone yet"
+	switch {
+	case r.immortal:
+		return unkillable
+	case r.killed:
+		return "killed, still exiting"
 	}
 	told := "is still being started"
 	if r.how != "" {

@@ -51,7 +51,8 @@ func TestDescribe(t *testing.T) {
 func TestStopText(t *testing.T) {
 	now := time.Unix(100, 0)
 	for want, s := range map[string]stop{
-		"killed, not gone yet":                   {killed: true, how: "SIGTERM"},
+		"unkillable: still alive after SIGKILL":  {killed: true, immortal: true, how: "SIGTERM"},
+		"killed, still exiting":                  {killed: true, how: "SIGTERM"},
 		"is still being started, killed in 2s":   {killAt: now.Add(2 * time.Second)},
 		"got SIGTERM, killed in 2s":              {how: "SIGTERM", killAt: now.Add(2 * time.Second)},
 		"got its shutdown command, killed in 0s": {how: shutdownCommand, killAt: now.Add(-time.Second)},

@@ -180,7 +180,7 @@ func (s *refusals) explain(t Target, r *Requirement) error {
 		f := s.digest[0]
 		return &ChoiceError{
 			fmt.Sprintf("the wheel of %q for %s has none of the hashes: %s is sha256:%s", r, target, f.Name, f.SHA256),
-			"was it published anew, or is its hash missing in the file? pip-compile --generate-hashes writes those of all wheels",
+			"was it published again, or is its hash missing in the file? pip-compile --generate-hashes writes those of all wheels",
 		}
 	case len(s.other) > 0:
 		slices.Sort(s.other)

@@ -58,7 +58,7 @@ func (r *Requirements) Twice(t Target) project.Errors {
 	first := map[string]Line{}
 	for _, l := range r.Active(t) {
 		if before, ok := first[l.Name]; ok {
-			wrong = append(wrong, &project.Error{Pos: l.Pos, Msg: fmt.Sprintf("%q comes twice: %s has %q", l.Name, before.Pos, before.String()), Hint: "keep one of them"})
+			wrong = append(wrong, &project.Error{Pos: l.Pos, Msg: fmt.Sprintf("%q appears twice: %s has %q", l.Name, before.Pos, before.String()), Hint: "keep one of them"})
 			continue
 		}
 		first[l.Name] = l

@@ -20,7 +20,7 @@ func (t Target) Check() error {
 	}
 	var major, minor int
 	if _, err := fmt.Sscanf(t.Glibc, "%d.%d", &major, &minor); err != nil || major != 2 || minor < 5 || minor > 999 {
-		return fmt.Errorf("%q is no version of glibc such as \"2.36\"", t.Glibc)
+		return fmt.Errorf("%q is not a version of glibc such as \"2.36\"", t.Glibc)
 	}
 	if t.machine() == "" {
 		return fmt.Errorf("wheels for %q are not known", t.Arch)
@@ -31,7 +31,7 @@ func (t Target) Check() error {
 func (t Target) minor() (minor int, short string, err error) {
 	var major int
 	if _, err := fmt.Sscanf(t.Python, "%d.%d", &major, &minor); err != nil || major != 3 || minor < 2 || minor > 99 {
-		return 0, "", fmt.Errorf("%q is no version of Python such as \"3.11.2\"", t.Python)
+		return 0, "", fmt.Errorf("%q is not a version of Python such as \"3.11.2\"", t.Python)
 	}
 	return minor, fmt.Sprintf("3.%d", minor), nil
 }
@@ -144,7 +144,7 @@ func ParseFilename(file string) (*Filename, error) {
 	}
 	f := &Filename{Name: Normalize(parts[0])}
 	if !IsName(parts[0]) {
-		return nil, fmt.Errorf("%q is not the name of a wheel: %q is no name", file, parts[0])
+		return nil, fmt.Errorf("%q is not the name of a wheel: %q is not a name", file, parts[0])
 	}
 	var err error
 	// In names of files an underscore stands for a dash.

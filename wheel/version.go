@@ -33,7 +33,7 @@ var versionForm = sync.OnceValue(func() *regexp.Regexp {
 // ParseVersion reads a version.
 func ParseVersion(s string) (Version, error) {
 	m := versionForm().FindStringSubmatch(strings.ToLower(strings.TrimSpace(s)))
-	bad := fmt.Errorf("%q is no version", s)
+	bad := fmt.Errorf("%q is not a version", s)
 	if m == nil {
 		return Version{}, bad
 	}
@@ -214,7 +214,7 @@ func ParseSpecifiers(s string) (Specifiers, error) {
 func parseSpecifier(s string) (Specifier, error) {
 	end := strings.IndexFunc(s, func(r rune) bool { return !strings.ContainsRune("=!<>~", r) })
 	if end <= 0 {
-		return Specifier{}, fmt.Errorf("%q is no condition on a version, such as \">=1.2\"", s)
+		return Specifier{}, fmt.Errorf("%q is not a condition on a version, such as \">=1.2\"", s)
 	}
 	c := Specifier{Op: s[:end], Text: strings.TrimSpace(s[end:])}
 	switch c.Op {
@@ -224,20 +224,20 @@ func parseSpecifier(s string) (Specifier, error) {
 		c.Text, c.Any = strings.CutSuffix(c.Text, ".*")
 	case "<=", ">=", "<", ">", "~=":
 	default:
-		return c, fmt.Errorf("%q is no condition on a version: there is no %q", s, c.Op)
+		return c, fmt.Errorf("%q is not a condition on a version: there is no %q", s, c.Op)
 	}
 	var err error
 	if c.version, err = ParseVersion(c.Text); err != nil {
-		return c, fmt.Errorf("%q is no condition on a version: %w", s, err)
+		return c, fmt.Errorf("%q is not a condition on a version: %w", s, err)
 	}
 	v := c.version
 	switch {
 	case c.Any && (v.pre != "" || v.post >= 0 || v.dev >= 0 || len(v.local) > 0):
-		return c, fmt.Errorf("%q is no condition on a version: only a release can end in .*", s)
+		return c, fmt.Errorf("%q is not a condition on a version: only a release can end in .*", s)
 	case len(v.local) > 0 && c.Op != "==" && c.Op != "!=":
-		return c, fmt.Errorf("%q is no condition on a version: \"+%s\" goes with == only", s, v.Local())
+		return c, fmt.Errorf("%q is not a condition on a version: \"+%s\" goes with == only", s, v.Local())
 	case c.Op == "~=" && len(v.release) < 2:
-		return c, fmt.Errorf("%q is no condition on a version: ~= needs two numbers, as in \"~=1.2\"", s)
+		return c, fmt.Errorf("%q is not a condition on a version: ~= needs two numbers, as in \"~=1.2\"", s)
 	}
 	return c, nil
 }

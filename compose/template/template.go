@@ -34,7 +34,7 @@ func Expand(name, text string, vars map[string]any) (string, error) {
 	return e.out.String(), err
 }
 
-// An expansion is the state of one.
+// An expansion is the state of one run of Expand.
 type expansion struct {
 	trees map[string]*parse.Tree
 	funcs map[string]function
@@ -243,7 +243,7 @@ func (e *expansion) command(c *parse.CommandNode, dot, last any, piped bool) (an
 	return e.arg(first, dot)
 }
 
-// arg is the value of what stands for one.
+// arg is the value of an argument.
 func (e *expansion) arg(n parse.Node, dot any) (any, error) {
 	switch n := n.(type) {
 	case *parse.DotNode:
@@ -412,7 +412,7 @@ func functions() map[string]function {
 		}},
 		"urlquery": {0, 0, func(args []any) (any, error) { return url.QueryEscape(joined(args)), nil }},
 		"js":       {0, 0, func([]any) (any, error) { return nil, errors.New("not supported") }},
-		"call":     {1, 0, func([]any) (any, error) { return nil, errors.New("a value of YAML is no function") }},
+		"call":     {1, 0, func([]any) (any, error) { return nil, errors.New("a value of YAML is not a function") }},
 		"printf": {1, 0, func(args []any) (any, error) {
 			format, ok := args[0].(string)
 			if !ok {
@@ -440,7 +440,7 @@ func functions() map[string]function {
 	}
 }
 
-// joined is what escaping functions escape.
+// joined is the text that functions such as html escape: all arguments in one.
 func joined(args []any) string {
 	if len(args) == 1 {
 		if s, ok := args[0].(string); ok {

@@ -68,7 +68,7 @@ func (c *Client) Stop(ctx context.Context, services []string) ([]control.Service
 	return c.act(ctx, "stop", control.Action{Services: services})
 }
 
-// Restart stops services that run and starts them anew, without waiting.
+// Restart stops services that run and starts them again, without waiting.
 func (c *Client) Restart(ctx context.Context, services []string) ([]control.Service, error) {
 	return c.act(ctx, "restart", control.Action{Services: services})
 }
@@ -218,7 +218,7 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	case connected, errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return none
 	case errors.Is(err, os.ErrPermission):
-		return &control.Error{Code: control.CodeForbidden, Msg: fmt.Sprintf("may not open the control socket %q", c.socket)}
+		return &control.Error{Code: control.CodeForbidden, Msg: fmt.Sprintf("not permitted to open the control socket %q", c.socket)}
 	}
 	return fmt.Errorf("control socket %q: %v", c.socket, err)
 }

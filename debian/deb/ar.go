@@ -20,7 +20,7 @@ const arMagic = "!<arch>\n"
 func newArReader(r io.Reader) (*arReader, error) {
 	magic := make([]byte, len(arMagic))
 	if _, err := io.ReadFull(r, magic); err != nil || string(magic) != arMagic {
-		return nil, errors.New("it is no ar archive")
+		return nil, errors.New("it is not an ar archive")
 	}
 	return &arReader{r: r}, nil
 }

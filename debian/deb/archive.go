@@ -81,7 +81,7 @@ func (a *Archive) open(r io.ReaderAt) error {
 	case begins(zipMagic):
 		z, err := zip.NewReader(r, a.size)
 		if err != nil {
-			return fmt.Errorf("it is no zip archive: %w", err)
+			return fmt.Errorf("it is not a zip archive: %w", err)
 		}
 		a.zip = z.File
 		return nil
@@ -90,7 +90,7 @@ func (a *Archive) open(r io.ReaderAt) error {
 		a.content = io.NopCloser(whole)
 		return nil
 	default:
-		return fmt.Errorf("it is no tar or zip archive and no program: it begins with %.32q", head)
+		return fmt.Errorf("it is neither a tar or zip archive nor a program: it begins with %.32q", head)
 	}
 	if a.data, err = unpacked("data.tar"+ending, whole, a.opts.MaxSize, a.opts.Reserve); err != nil {
 		return err
@@ -152,7 +152,7 @@ func (a *Archive) header() (*tar.Header, error) {
 			return nil, io.EOF
 		}
 		if errors.Is(err, tar.ErrHeader) {
-			return nil, errors.New("it holds no tar archive")
+			return nil, errors.New("it does not contain a tar archive")
 		}
 		if err != nil {
 			return nil, truncated(err)
@@ -192,7 +192,7 @@ func (a *Archive) zipHeader() (*tar.Header, error) {
 		return h, nil
 	case kind == 0, kind == fs.ModeSymlink:
 	default:
-		return nil, errors.New("it is no file, folder or link")
+		return nil, errors.New("it is not a file, folder or link")
 	}
 	// A reader that gives more than the size that was told, or another checksum,
 	// ends in an error.

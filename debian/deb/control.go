@@ -106,7 +106,7 @@ func stanza(text string) (string, error) {
 	text = strings.Trim(text, "\n")
 	switch {
 	case !utf8.ValidString(text) || strings.ContainsAny(text, "\x00\r"):
-		return "", errors.New("its control file is no text")
+		return "", errors.New("its control file is not text")
 	case strings.Contains(text, "\n\n"):
 		return "", errors.New("its control file has an empty line")
 	}
@@ -118,7 +118,7 @@ func stanza(text string) (string, error) {
 				return "", fmt.Errorf("line %d of its control file continues nothing", i+1)
 			}
 		case !ok || field == "" || strings.ContainsAny(field, " \t"):
-			return "", fmt.Errorf("line %d of its control file is no field: %q", i+1, line)
+			return "", fmt.Errorf("line %d of its control file is not a field: %q", i+1, line)
 		}
 	}
 	return text + "\n", nil

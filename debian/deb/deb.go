@@ -120,7 +120,7 @@ func (d *Reader) open(r io.Reader) (err error) {
 		return err
 	}
 	if name != "debian-binary" || !strings.HasPrefix(string(version), "2.") {
-		return fmt.Errorf("it is no Debian package of format 2: it begins with %q", name)
+		return fmt.Errorf("it is not a Debian package of format 2: it begins with %q", name)
 	}
 	if name, err = d.member(); err != nil {
 		return err

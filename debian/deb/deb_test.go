@@ -167,21 +167,21 @@ func TestHostile(t *testing.T) {
 		"link out":        {link("./usr/bin/x", "../../../etc/shadow"), `it is a link to "../../../etc/shadow", which leads out of the root`},
 		"link out and in": {link("./x", "../x/y"), `leads out of the root`},
 		"absolute out":    {link("./x", "/../etc"), `leads out of the root`},
-		"empty link":      {link("./x", "\n"), `which is no path`},
-		"root as a link":  {link("./", "/tmp"), `it is the root, and no folder`},
+		"empty link":      {link("./x", "\n"), `which is not a path`},
+		"root as a link":  {link("./", "/tmp"), `it is the root, and not a folder`},
 		"through a link": {func(t *testing.T) []byte {
 			return made("gz").Link("./var/run", "/etc").File("./var/run/passwd", "root").Bytes(t)
-		}, `"./var/run/passwd": it lies below "var/run", which is no folder`},
+		}, `"./var/run/passwd": it lies below "var/run", which is not a folder`},
 		"deep through a link": {func(t *testing.T) []byte {
 			return made("gz").Link("./var/run", "/etc").File("./var/run/a/b/passwd", "root").Bytes(t)
 		}, `it lies below "var/run"`},
 		"twice": {func(t *testing.T) []byte {
 			return made("gz").File("./a", "1").File("./a", "2").Bytes(t)
-		}, `it is there twice`},
+		}, `it appears twice`},
 		"twice after the merge": {func(t *testing.T) []byte {
 			return made("gz").File("./bin/a", "1").File("./usr/bin/a", "2").Bytes(t)
-		}, `it is there twice`},
-		"hard link to nothing": {one(tar.Header{Name: "./a", Linkname: "./etc/shadow", Typeflag: tar.TypeLink}), `it is a hard link to "etc/shadow", which is no file before it`},
+		}, `it appears twice`},
+		"hard link to nothing": {one(tar.Header{Name: "./a", Linkname: "./etc/shadow", Typeflag: tar.TypeLink}), `it is a hard link to "etc/shadow", which is not an earlier file`},
 		"hard link out":        {one(tar.Header{Name: "./a", Linkname: "../etc/shadow", Typeflag: tar.TypeLink}), `its name leads out of the package`},
 		"bomb": {func(t *testing.T) []byte {
 			return made("zst").File("./zeros", strings.Repeat("\x00", 80<<20)).Bytes(t)
@@ -200,9 +200,9 @@ func TestHostile(t *testing.T) {
 			b := made("xz").File("./a", strings.Repeat("x", 4000)).Bytes(t)
 			return b[:len(b)-30]
 		}, `it is truncated`},
-		"no archive": {func(*testing.T) []byte { return []byte("<html>") }, `it is no ar archive`},
-		"empty":      {func(*testing.T) []byte { return nil }, `it is no ar archive`},
-		"other":      {func(*testing.T) []byte { return ar("debian-binary", []byte("3.0\n")) }, `no Debian package of format 2`},
+		"no archive": {func(*testing.T) []byte { return []byte("<html>") }, `it is not an ar archive`},
+		"empty":      {func(*testing.T) []byte { return nil }, `it is not an ar archive`},
+		"other":      {func(*testing.T) []byte { return ar("debian-binary", []byte("3.0\n")) }, `not a Debian package of format 2`},
 		"no data":    {func(*testing.T) []byte { return ar("debian-binary", []byte("2.0\n")) }, `it is truncated`},
 		"lzma": {func(*testing.T) []byte {
 			return ar("debian-binary", []byte("2.0\n"), "control.tar.lzma", []byte{1})
@@ -214,7 +214,7 @@ func TestHostile(t *testing.T) {
 		"two stanzas": {func(t *testing.T) []byte {
 			return (&draft{debtest.Deb{Name: "x", Fields: []string{"A: b", "", "Package: other"}}}).Bytes(t)
 		}, `its control file has an empty line`},
-		"bad stanza": {func(t *testing.T) []byte { return (&draft{debtest.Deb{Name: "x", Fields: []string{"what"}}}).Bytes(t) }, `line 5 of its control file is no field`},
+		"bad stanza": {func(t *testing.T) []byte { return (&draft{debtest.Deb{Name: "x", Fields: []string{"what"}}}).Bytes(t) }, `line 5 of its control file is not a field`},
 		"bad size":   {func(*testing.T) []byte { return []byte("!<arch>\n" + strings.Repeat("-", 58) + "`\n") }, `has the size`},
 	} {
 		t.Run(name, func(t *testing.T) {

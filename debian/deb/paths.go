@@ -86,7 +86,7 @@ func (d *paths) entry(h *tar.Header) (*Entry, error) {
 			}
 		}
 		if kind := d.seen[e.Link]; kind != File && kind != Hardlink {
-			return nil, fmt.Errorf("it is a hard link to %q, which is no file before it", e.Link)
+			return nil, fmt.Errorf("it is a hard link to %q, which is not an earlier file", e.Link)
 		}
 		if e.Link == e.Name {
 			return nil, errors.New("it is a link to itself")
@@ -99,7 +99,7 @@ func (d *paths) entry(h *tar.Header) (*Entry, error) {
 		return nil, fmt.Errorf("it is of a kind %q that no package needs", h.Typeflag)
 	}
 	if e.Name == "." {
-		return nil, errors.New("it is the root, and no folder")
+		return nil, errors.New("it is the root, and not a folder")
 	}
 	return d.place(e)
 }
@@ -132,7 +132,7 @@ func (d *paths) place(e *Entry) (*Entry, error) {
 	for dir := path.Dir(e.Name); dir != "."; dir = path.Dir(dir) {
 		if kind, ok := d.seen[dir]; ok {
 			if kind != Dir {
-				return nil, fmt.Errorf("it lies below %q, which is no folder", dir)
+				return nil, fmt.Errorf("it lies below %q, which is not a folder", dir)
 			}
 			break // whose own place was looked at
 		}
@@ -141,7 +141,7 @@ func (d *paths) place(e *Entry) (*Entry, error) {
 		if before == Dir && e.Kind == Dir {
 			return nil, nil
 		}
-		return nil, errors.New("it is there twice")
+		return nil, errors.New("it appears twice")
 	}
 	d.seen[e.Name] = e.Kind
 	return e, nil
@@ -197,7 +197,7 @@ func innerLink(name, link string) (string, error) {
 	case link == "":
 		return "", errors.New("it is a link to nothing")
 	case len(link) > 4095 || strings.ContainsFunc(link, unicode.IsControl) || !utf8.ValidString(link):
-		return "", fmt.Errorf("it is a link to %.100q, which is no path", link)
+		return "", fmt.Errorf("it is a link to %.100q, which is not a path", link)
 	case strings.HasPrefix(link, "/") || leadsOut(path.Dir(name)+"/"+link):
 		return "", fmt.Errorf("it is a link to %q, which leads out of the archive", link)
 	}
@@ -211,7 +211,7 @@ func mergeLink(name, link string) (string, error) {
 	case link == "":
 		return "", errors.New("it is a link to nothing")
 	case len(link) > 4095 || strings.ContainsFunc(link, unicode.IsControl) || !utf8.ValidString(link):
-		return "", fmt.Errorf("it is a link to %.100q, which is no path", link)
+		return "", fmt.Errorf("it is a link to %.100q, which is not a path", link)
 	case strings.HasPrefix(link, "/"):
 		if leadsOut(link[1:]) {
 			return "", fmt.Errorf("it is a link to %q, which leads out of the root", link)

@@ -173,7 +173,7 @@ func checkURL(text string) (string, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%q is no URL: %w", text, err)
+		return "", fmt.Errorf("%q is not a URL: %w", text, err)
 	case u.Scheme != "http" && u.Scheme != "https":
 		return "", fmt.Errorf("not supported: an archive at %q: its URL must begin with http:// or https://\nhint: name a mirror with --mirror URL", text)
 	case u.Host == "" || u.RawQuery != "" || u.Fragment != "":

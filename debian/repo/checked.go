@@ -21,7 +21,7 @@ func (c *checked) Read(b []byte) (int, error) {
 	n, err := c.f.Read(b)
 	c.hash.Write(b[:n])
 	if err == io.EOF && hex.EncodeToString(c.hash.Sum(nil)) != c.p.SHA256 {
-		err = fmt.Errorf("package %s in the cache is damaged: its file is removed\nhint: run it again: it is then downloaded anew", c.p)
+		err = fmt.Errorf("package %s in the cache is damaged: its file is removed\nhint: run it again: it is then downloaded again", c.p)
 		if removed := os.Remove(c.f.Name()); removed != nil {
 			err = fmt.Errorf("package %s in the cache is damaged, and cannot be removed: %w", c.p, removed)
 		}

@@ -191,7 +191,7 @@ func name(p debian.Locked) string { return p.SHA256 + ".deb" }
 // fetch makes sure that the cache has a package.
 func (c *Client) fetch(ctx context.Context, p debian.Locked) error {
 	if !isDigest(p.SHA256) {
-		return fmt.Errorf("package %s: %q is no SHA-256: an archive that names none cannot be used", p, p.SHA256)
+		return fmt.Errorf("package %s: %q is not a SHA-256 digest: an archive that names none cannot be used", p, p.SHA256)
 	}
 	if err := debian.CheckPath(p.Path); err != nil {
 		return fmt.Errorf("package %s: %w", p, err)

@@ -32,7 +32,7 @@ const filesFolder = "files"
 func (c *Client) Learn(ctx context.Context, address, want string) (File, error) {
 	if want != "" {
 		if !isDigest(want) {
-			return File{}, fmt.Errorf("%q is no SHA-256", want)
+			return File{}, fmt.Errorf("%q is not a SHA-256 digest", want)
 		}
 		if info, err := os.Lstat(c.cache.Path(filesFolder, want)); err == nil && info.Mode().IsRegular() {
 			c.cache.Used(filesFolder, want, c.opts.Now())
@@ -43,7 +43,7 @@ func (c *Client) Learn(ctx context.Context, address, want string) (File, error) 
 		return File{}, &OfflineError{"the file " + address}
 	}
 	if want == "" && !private(address) {
-		return File{}, fmt.Errorf("cannot believe %s: on the way here, anybody can change what has no digest and does not come by https", address)
+		return File{}, fmt.Errorf("cannot believe %s: anybody on the way can change what has no digest and does not come by https", address)
 	}
 	name := sha256.Sum256([]byte(address))
 	place := c.cache.Path(filesFolder, "new-"+hex.EncodeToString(name[:8]))
@@ -77,7 +77,7 @@ func (c *Client) Page(ctx context.Context, address string, vouched bool) ([]byte
 		return nil, &OfflineError{"the file " + address}
 	}
 	if !vouched && !private(address) {
-		return nil, fmt.Errorf("cannot believe %s: on the way here, anybody can change what does not come by https", address)
+		return nil, fmt.Errorf("cannot believe %s: anybody on the way can change what does not come by https", address)
 	}
 	p, err := c.download.Page(ctx, address, "", largestInRelease)
 	if err != nil {
@@ -119,7 +119,7 @@ func (c *Client) FetchFiles(ctx context.Context, files []File) error {
 
 func (c *Client) fetchFile(ctx context.Context, f File) error {
 	if !isDigest(f.SHA256) {
-		return fmt.Errorf("%s: %q is no SHA-256", f.URL, f.SHA256)
+		return fmt.Errorf("%s: %q is not a SHA-256 digest", f.URL, f.SHA256)
 	}
 	place := c.cache.Path(filesFolder, f.SHA256)
 	if download.Have(place, f.Size) {
@@ -145,7 +145,7 @@ func (c *Client) OpenFile(ctx context.Context, f File) (*os.File, error) {
 	if _, sum, err := sumOf(in); err != nil || sum != f.SHA256 {
 		in.Close()
 		if err == nil {
-			err = fmt.Errorf("the file %s in the cache is damaged: it is removed\nhint: run it again: it is then downloaded anew", f.URL)
+			err = fmt.Errorf("the file %s in the cache is damaged: it is removed\nhint: run it again: it is then downloaded again", f.URL)
 			if removed := os.Remove(in.Name()); removed != nil {
 				err = fmt.Errorf("the file %s in the cache is damaged, and cannot be removed: %w", f.URL, removed)
 			}

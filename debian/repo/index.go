@@ -185,7 +185,7 @@ func (c *Client) release(ctx context.Context, a Archive) (signed []byte, r *rele
 	}
 	if last != nil {
 		if before, err := parseRelease(plaintext(last)); err == nil && r.date.Before(before.date) {
-			return nil, nil, fmt.Errorf("it is of %s, older than that of %s which was there before: it is replayed, or the mirror fell behind\nhint: try again later, or take another mirror with --mirror",
+			return nil, nil, fmt.Errorf("it is of %s, older than that of %s seen before: it is being replayed, or the mirror has fallen behind\nhint: try again later, or take another mirror with --mirror",
 				stamp(r.date), stamp(before.date))
 		}
 	}

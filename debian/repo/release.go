@@ -64,7 +64,7 @@ func (r *release) check(suite string, now time.Time, expires bool) error {
 	}
 	// A clock may be slow; but what was made in a year is a lie or a clock to set.
 	if r.date.After(now.Add(24 * time.Hour)) {
-		return fmt.Errorf("it is of %s, which is yet to come\nhint: set the clock of this machine: it says %s", stamp(r.date), stamp(now))
+		return fmt.Errorf("it is of %s, which is in the future\nhint: set the clock of this machine: it says %s", stamp(r.date), stamp(now))
 	}
 	if expires && !r.validUntil.IsZero() && now.After(r.validUntil) {
 		return fmt.Errorf("it expired at %s\nhint: take another mirror with --mirror: this one is no longer kept up to date", stamp(r.validUntil))

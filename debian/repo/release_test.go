@@ -59,7 +59,7 @@ func TestReleaseCheck(t *testing.T) {
 		want    string
 	}{
 		{"stable", date, true, `it is that of suite "oldstable" (bookworm), not of "stable"`},
-		{"bookworm", date.AddDate(0, 0, -2), true, "it is of 2026-08-01 00:00 UTC, which is yet to come\nhint: set the clock"},
+		{"bookworm", date.AddDate(0, 0, -2), true, "it is of 2026-08-01 00:00 UTC, which is in the future\nhint: set the clock"},
 		{"bookworm", date.AddDate(0, 0, 8), true, "it expired at 2026-08-08 00:00 UTC"},
 		{"bookworm", date.AddDate(0, 0, 8), false, ""},
 	} {

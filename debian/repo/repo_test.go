@@ -327,7 +327,7 @@ func TestReplayIsRefused(t *testing.T) {
 	s.suite.Date = time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 	s.server.Set(s.suite.Tree(t))
 	_, err := s.lock("app")
-	wantError(t, err, "it is of 2026-05-01 00:00 UTC, older than that of 2026-06-01 12:00 UTC which was there before", "replayed", "hint: ")
+	wantError(t, err, "it is of 2026-05-01 00:00 UTC, older than that of 2026-06-01 12:00 UTC seen before", "replayed", "hint: ")
 	s.opts.Offline = true
 	s.mustLock("app")
 	s.opts.Offline = false

@@ -67,7 +67,7 @@ func findDocker(opts Options) (*api, error) {
 	a := newAPI("docker", socket, opts)
 	a.chosen, a.partial = host != "", true
 	a.start = "start it: systemctl start docker"
-	a.username = "join the group docker (usermod -aG docker $USER, then log in anew), or run this as root"
+	a.username = "join the group docker (usermod -aG docker $USER, then log in again), or run this as root"
 	return a, nil
 }
 

@@ -36,7 +36,7 @@ const (
 )
 
 func badRef(ref string, err error) error {
-	e := &Error{Msg: fmt.Sprintf("%q is no image reference", ref), Err: err,
+	e := &Error{Msg: fmt.Sprintf("%q is not an image reference", ref), Err: err,
 		Hint: "write HOST/NAME:TAG, such as ghcr.io/me/web:v1: names in lower case, tags of letters, digits, dots and dashes"}
 	if strings.Contains(ref, "://") {
 		e.Hint = "leave out the scheme: write ghcr.io/me/web:v1"
@@ -79,7 +79,7 @@ func (c *Client) explain(err error, ref name.Reference, doing action) error {
 	switch {
 	case errors.As(err, &creds):
 		say("%v", creds)
-		return hint("mend or remove that entry, or log in anew: docker login %s", host)
+		return hint("mend or remove that entry, or log in again: docker login %s", host)
 	case errors.As(err, &dns):
 		say("cannot find the host %q", dns.Name)
 		return hint("is the name right, and does this machine reach a name server?")

@@ -149,7 +149,7 @@ func Document(img Image) ([]byte, error) {
 	for _, p := range sorted {
 		layer, ok := layers[p.Layer]
 		if !ok {
-			return nil, fmt.Errorf("package %s is in the layer %s, which the image has not", p, p.Layer)
+			return nil, fmt.Errorf("package %s is in the layer %s, which the image lacks", p, p.Layer)
 		}
 		e := packageElement(img, p, texts)
 		d.Packages = append(d.Packages, e)
@@ -160,7 +160,7 @@ func Document(img Image) ([]byte, error) {
 	for _, w := range wheels {
 		layer, ok := layers[w.Layer]
 		if !ok {
-			return nil, fmt.Errorf("wheel %s is in the layer %s, which the image has not", w, w.Layer)
+			return nil, fmt.Errorf("wheel %s is in the layer %s, which the image lacks", w, w.Layer)
 		}
 		e := wheelElement(w)
 		d.Packages = append(d.Packages, e)

@@ -94,7 +94,7 @@ func TestReadByTheSpecification(t *testing.T) {
 		}
 		for _, ref := range []common.DocElementID{r.RefA, r.RefB} {
 			if ref.ElementRefID != "DOCUMENT" && by[ref.ElementRefID] == "" {
-				t.Errorf("a relationship names %q, which there is not", ref.ElementRefID)
+				t.Errorf("a relationship names %q, which does not exist", ref.ElementRefID)
 			}
 		}
 	}

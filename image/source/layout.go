@@ -91,7 +91,7 @@ func openLayout(in files) (*Source, error) {
 	case d.MediaType.IsImage():
 		s.Image, err = newImage(in, d.Digest, d.MediaType)
 	default:
-		err = fmt.Errorf("%s is of the type %q, which is no image", d.Digest, d.MediaType)
+		err = fmt.Errorf("%s is of the type %q, which is not an image", d.Digest, d.MediaType)
 	}
 	return s, err
 }

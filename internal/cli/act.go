@@ -36,7 +36,7 @@ func newStop(env *Env) *cobra.Command {
 
 func newRestart(env *Env) *cobra.Command {
 	var opts actOptions
-	return newAct(env, "restart", "Stop services of a running project and start them anew", &opts, runRestart)
+	return newAct(env, "restart", "Stop services of a running project and start them again", &opts, runRestart)
 }
 
 func newKill(env *Env) *cobra.Command {

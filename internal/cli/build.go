@@ -329,7 +329,7 @@ func (o *buildOptions) name(l *loaded) (string, error) {
 		ref = l.imageName() + ":" + tag
 	}
 	if _, err := name.NewTag(ref); err != nil || strings.Contains(ref, "@") {
-		return "", hint(usageError("%q is no name for an image", ref), "write NAME:TAG: names in lower case, tags of letters, digits, dots and dashes")
+		return "", hint(usageError("%q is not a valid name for an image", ref), "write NAME:TAG: names in lower case, tags of letters, digits, dots and dashes")
 	}
 	return ref, nil
 }

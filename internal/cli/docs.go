@@ -112,7 +112,7 @@ Some verbs pass on the code of a service:
   which did not end well.
 
 A service that can't run on this machine lacks a package, a program, a user, a
-port or a folder, or needs an option of process-compose that this program has not.
+port or a folder, or needs an option of process-compose that this program does not support.
 ` + "`ps`" + ` says why, and the others run. When nothing of what was asked for can run, and
 with ` + "`up --strict`" + `, nothing is started, and the code is 1.
 

@@ -150,7 +150,7 @@ func evalFailed(err error) error {
 func nixSource(env *Env, expr string, args []string) (name, text, dir string, err error) {
 	switch {
 	case expr != "" && len(args) > 0:
-		return "", "", "", usageError("a file is named beside --expr")
+		return "", "", "", usageError("a file and --expr exclude each other")
 	case expr != "":
 		return "«expr»", expr, env.Dir, nil
 	case len(args) > 1:

@@ -150,7 +150,7 @@ func (o *loadOptions) names(l *loaded) ([]string, error) {
 			ref = container + ":" + tag
 		}
 		if _, err := name.NewTag(ref); err != nil || strings.Contains(ref, "@") {
-			return nil, hint(usageError("%q is no name for an image", ref), "write NAME:TAG: names in lower case, tags of letters, digits, dots and dashes")
+			return nil, hint(usageError("%q is not a valid name for an image", ref), "write NAME:TAG: names in lower case, tags of letters, digits, dots and dashes")
 		}
 		names = append(names, ref)
 	}

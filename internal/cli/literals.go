@@ -105,7 +105,7 @@ func (l *loaded) warnOfPlaces(env *Env) {
 			return
 		}
 		said[file.String()] = true
-		l.warn(env, pos, fmt.Sprintf("%s is read from %s, which the image has not", what, file),
+		l.warn(env, pos, fmt.Sprintf("%s is read from %s, which the image lacks", what, file),
 			fmt.Sprintf("mount it: docker run -v %s:%s%s:ro; or name it by its path in the container: \"/run/secrets/NAME\"", file, dir, strings.TrimPrefix(file.String(), ".")))
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.project.Secrets)) {

@@ -190,7 +190,7 @@ func (t *target) locate(env *Env) ([]located, error) {
 			return nil, &exitError{exitUsage, err}
 		case info.IsDir():
 			if len(t.files) > 1 {
-				return nil, usageError("%q is a folder beside another definition", f)
+				return nil, usageError("%q is a folder, and another definition is named as well", f)
 			}
 			return discover(env, full)
 		}

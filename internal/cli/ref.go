@@ -47,7 +47,7 @@ func (t *target) take(ctx context.Context, env *Env, args []string) error {
 			continue
 		}
 		if fromFlag {
-			return usageError("definition %q is named beside --file", arg)
+			return usageError("definition %q and --file exclude each other", arg)
 		}
 		if len(t.files) > 0 {
 			return usageError("two definitions are named: %q and %q", t.files[0], arg)

@@ -184,11 +184,11 @@ func shellPorts(p *project.Project) ([]daemon.Port, error) {
 		}
 		from, err := strconv.Atoi(low)
 		if err != nil {
-			return nil, fmt.Errorf("exposed port %q is no port", text)
+			return nil, fmt.Errorf("exposed port %q is not a port", text)
 		}
 		to, err := strconv.Atoi(high)
 		if err != nil {
-			return nil, fmt.Errorf("exposed port %q is no port", text)
+			return nil, fmt.Errorf("exposed port %q is not a port", text)
 		}
 		for n := from; n <= to; n++ {
 			out = append(out, daemon.Port{Number: n, Protocol: orElse(protocol, "tcp"), Any: n == 22})
@@ -208,7 +208,7 @@ func shellSecrets(env *Env, l *loaded) (binds []daemon.Bind, variables map[strin
 		}
 		from, err := filepath.EvalSymlinks(name)
 		if err != nil {
-			fmt.Fprintf(env.Stderr, "warning: the container has not %s: there is no file %s here\n", what, name)
+			fmt.Fprintf(env.Stderr, "warning: the container lacks %s: there is no file %s here\n", what, name)
 			return
 		}
 		binds = append(binds, daemon.Bind{From: from, To: name, ReadOnly: true})
@@ -221,7 +221,7 @@ func shellSecrets(env *Env, l *loaded) (binds []daemon.Bind, variables map[strin
 			if value, ok := env.LookupEnv(s.Env); ok {
 				variables[s.Env] = value
 			} else {
-				fmt.Fprintf(env.Stderr, "warning: the container has not %s: %s is not set here\n", what, s.Env)
+				fmt.Fprintf(env.Stderr, "warning: the container lacks %s: %s is not set here\n", what, s.Env)
 			}
 		case len(s.File) > 0:
 			file(what, s.File)
@@ -232,7 +232,7 @@ func shellSecrets(env *Env, l *loaded) (binds []daemon.Bind, variables map[strin
 				return ok && err == nil
 			})
 			if there < 0 {
-				fmt.Fprintf(env.Stderr, "warning: the container has not %s: none of its keys is here\n", what)
+				fmt.Fprintf(env.Stderr, "warning: the container lacks %s: none of its keys is here\n", what)
 				continue
 			}
 			file("the key of "+what, s.Identities[there])

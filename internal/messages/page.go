@@ -103,7 +103,7 @@ func saysItself(text string) bool {
 // isPart reports whether a text has no subject of its own, as it is the end of
 // another message.
 func isPart(text string) bool {
-	for _, begin := range []string{"it ", "its ", "is ", "has ", "does ", "not ", "or ", "a name "} {
+	for _, begin := range []string{"it ", "its ", "is ", "has ", "does ", "not a ", "not an ", "not the ", "or ", "a name "} {
 		if strings.HasPrefix(text, begin) {
 			return true
 		}

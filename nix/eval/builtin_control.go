@@ -69,7 +69,7 @@ func controlBuiltins() []*Builtin {
 				}
 				return args[1]
 			}},
-		{Name: "traceVerbose", Args: []string{"message", "x"}, Doc: "x. The message is for --trace-verbose, which there is not, so it is not printed.",
+		{Name: "traceVerbose", Args: []string{"message", "x"}, Doc: "x. The message is for --trace-verbose, which does not exist, so it is not printed.",
 			Fn: func(t *Thread, args []Value) Value { return args[1] }},
 		{Name: "warn", Args: []string{"message", "x"}, Doc: "x, after the message has been printed as a warning.",
 			Fn: func(t *Thread, args []Value) Value {

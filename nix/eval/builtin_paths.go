@@ -140,7 +140,7 @@ func (t *Thread) fileArg(v Value) string {
 	return path.Clean(name)
 }
 
-// refersToOutput gives an element of a context that is no source, so that the
+// refersToOutput gives an element of a context that is not a source, so that the
 // files behind the string do not exist yet; "" if there is none.
 func refersToOutput(ctx *Context) string {
 	for _, e := range ctx.Elems() {

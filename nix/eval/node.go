@@ -6,7 +6,7 @@ import (
 	"nix2gpu/nix/syntax"
 )
 
-// lambdaNode is a function. Either it takes one argument apart (formals), or
+// lambdaNode is a function. Either it destructures one argument (formals), or
 // it takes one or more plain arguments: x: y: … is a single node, so that a
 // call with all arguments makes one env.
 type lambdaNode struct {
@@ -46,7 +46,7 @@ func (n *lambdaNode) formalNames() []string {
 	return names
 }
 
-// unknownTo gives the names in set that are no formals.
+// unknownTo gives the names in set that are not formals.
 func (n *lambdaNode) unknownTo(set *Attrs) (unknown []string) {
 next:
 	for _, name := range set.Names() {
@@ -372,7 +372,7 @@ func (n *attrsNode) withOverrides(t *Thread, vals []Value, inner *env, k int) Va
 			inner.slots[i] = nil
 		}
 	}
-	for i, v := range n.vals { // anew, for they may have taken over what is replaced
+	for i, v := range n.vals { // again, for they may have taken over what is replaced
 		if inner.slots[i] == nil && !v.outer {
 			inner.slots[i] = v.code.delay(t, inner)
 		} else if inner.slots[i] == nil {

@@ -256,7 +256,7 @@ func (t *Thread) run(code *lambdaNode, e *env, site node) Value {
 	return v
 }
 
-// bindFormals takes the argument of a function apart.
+// bindFormals destructures the argument of a function.
 func (t *Thread) bindFormals(code *lambdaNode, e *env, arg Value) {
 	arg = t.Force(arg)
 	set, ok := arg.(*Attrs)
@@ -306,7 +306,7 @@ type FormalArg struct {
 }
 
 // FunctionArgs gives the argument pattern of a function, sorted by name. It
-// is nil for functions without a pattern and for values that are none. Like
+// is nil for functions without a pattern and for values that are not functions. Like
 // lib.functionArgs it honours __functionArgs.
 func (t *Thread) FunctionArgs(fn Value) []FormalArg {
 	t.enter() // a set may be its own __functor

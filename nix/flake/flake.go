@@ -206,7 +206,7 @@ func (l *loader) follow(t *eval.Thread, f *Flake, s spec) eval.Value {
 			known = append(known, name)
 		}
 		slices.Sort(known)
-		t.Fail(s.pos, "input %q follows %q, which is no input; the inputs are %s", s.name, steps[0], strings.Join(known, ", "))
+		t.Fail(s.pos, "input %q follows %q, which is not an input; the inputs are %s", s.name, steps[0], strings.Join(known, ", "))
 	}
 	return t.Select(v, slices.Concat(interleave("inputs", steps[1:]))...)
 }

@@ -56,7 +56,7 @@ func TestInputs(t *testing.T) {
 		"foreign and unused": {files: map[string]string{
 			"flake.nix": `{ inputs.hm.url = "github:nix-community/home-manager"; outputs = { hm, ... }: { x = "fine"; }; }`}, want: "fine"},
 		"bad follows": {files: map[string]string{
-			"flake.nix": `{ inputs.a.follows = "b"; outputs = { a, ... }: { x = a.y; }; }`}, err: `input "a" follows "b", which is no input`},
+			"flake.nix": `{ inputs.a.follows = "b"; outputs = { a, ... }: { x = a.y; }; }`}, err: `input "a" follows "b", which is not an input`},
 		"itself": {files: map[string]string{
 			"flake.nix": `{ inputs.me.url = "path:."; outputs = { me, ... }: me; }`}, err: "nest more than 30 levels deep"},
 		"through a link": {files: map[string]string{

@@ -8,7 +8,7 @@ import (
 
 // Check reads every option, down to the elements of lists and sets and into
 // submodules, and gives everything that is wrong, as [Errors], sorted. An
-// option without a value is no error until it is needed. What modules in Nix
+// option without a value is not an error until it is needed. What modules in Nix
 // declare and nobody assigns is left alone, as in Nix: nobody may read it.
 func (e *Evaluation) Check() error {
 	e.checkTree(e.tree)

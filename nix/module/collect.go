@@ -131,7 +131,7 @@ func internalOptions() Options {
 	}}}
 }
 
-// load takes one module apart.
+// load reads the parts of one module.
 func (tr *tree) load(m *merging, src Module) *mod {
 	x := &mod{file: src.file}
 	if src.options != nil {
@@ -190,7 +190,7 @@ func (tr *tree) loadValue(m *merging, x *mod, v eval.Value, pos Pos) {
 		})
 	}
 	if set, ok := v.(*eval.Attrs); ok && set.Has("_type") && property(t, set) == "flake" {
-		m.fail(&Error{Pos: pos, Msg: "a flake is no module", Hint: "import one of its modules: inputs.x.flakeModules.default"})
+		m.fail(&Error{Pos: pos, Msg: "a flake is not a module", Hint: "import one of its modules: inputs.x.flakeModules.default"})
 	}
 	if eval.IsFunction(v) {
 		if l, ok := v.(*eval.Lambda); ok && x.file == "" {
@@ -261,7 +261,7 @@ func (tr *tree) loadSet(m *merging, x *mod, set *eval.Attrs, pos Pos) {
 			SetAt("_module", eval.NewAttrs(1).SetAt("freeformType", v, set.Pos("freeformType")).Done(), set.Pos("freeformType")).Done()})
 	}
 	full := set.Has("config") || set.Has("options")
-	if !full { // everything that is no key of a module is assigned
+	if !full { // everything that is not a key of a module is assigned
 		b := eval.NewAttrs(set.Len())
 		for i := range set.Len() {
 			name, v, at := set.At(i)
@@ -276,7 +276,7 @@ func (tr *tree) loadSet(m *merging, x *mod, set *eval.Attrs, pos Pos) {
 	for i := range set.Len() {
 		if name, _, at := set.At(i); !slices.Contains(moduleKeys, name) {
 			wrong = append(wrong, &Error{Pos: at, Msg: fmt.Sprintf("a module with config or options cannot have the attribute `%s' beside them", name),
-				Hint: fmt.Sprintf("write config.%s instead, or leave config and options away", showPath([]string{name}))})
+				Hint: fmt.Sprintf("write config.%s instead, or leave out config and options", showPath([]string{name}))})
 		}
 	}
 	if wrong != nil {

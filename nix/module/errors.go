@@ -177,7 +177,7 @@ func (l *errorList) isMisspelt(e *Error) bool {
 	})
 }
 
-// asErrors takes an error apart into those of this package.
+// asErrors splits an error into those of this package.
 func asErrors(err error) Errors {
 	var many Errors
 	if errors.As(err, &many) {
@@ -192,7 +192,7 @@ func asErrors(err error) Errors {
 		return Errors{{Msg: err.Error(), Cause: err}}
 	}
 	e := &Error{Pos: ev.Pos, Msg: ev.Msg, Hint: ev.Hint, Cause: ev}
-	// A place in the library, or none, helps nobody: what led to it does.
+	// A place in the library, or none, helps no reader: what led to it does.
 	for _, f := range ev.Trace {
 		if e.Pos.IsValid() && !strings.HasPrefix(e.Pos.File(), libPrefix) {
 			break

@@ -262,7 +262,7 @@ func Separated(sep, description string) Type {
 }
 
 // Matching is text that the regular expression matches as a whole; a
-// description of "" shows the expression. It panics when pattern is none.
+// description of "" shows the expression. It panics when pattern is not a regular expression.
 func Matching(pattern, description string) Type {
 	t, err := matching(pattern, description)
 	if err != nil {

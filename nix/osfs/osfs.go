@@ -1,7 +1,7 @@
 // Package osfs is the machine's files as an evaluation sees them.
 //
 // A program in the Nix language names files freely, so reading must end: of
-// what is no regular file, such as a device or a named pipe, nothing is read,
+// anything but a regular file, such as a device or a named pipe, nothing is read,
 // and of a regular one no more than [MaxFile].
 package osfs
 

@@ -116,7 +116,7 @@ type lexer struct {
 // A run is text[start:end].
 type run struct{ start, end int }
 
-// at returns how long the run is from i on; it is measured anew outside r.
+// at returns how long the run is from i on; it is measured again outside r.
 func (r *run) at(text string, i int, ok func(byte) bool) int {
 	if i < r.start || i >= r.end {
 		*r = run{i, i + span(text[i:], ok)}

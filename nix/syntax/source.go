@@ -62,7 +62,7 @@ func (s *Source) AtByte(line, col int) Pos {
 	return Pos{s, min(s.lines[line-1]+max(col-1, 0), len(s.Text))}
 }
 
-// A Pos is a place in a source. The zero Pos is no place.
+// A Pos is a place in a source. The zero Pos is not a place.
 type Pos struct {
 	Source *Source
 	Offset int // in bytes
@@ -137,7 +137,7 @@ func (es Errors) Unwrap() []error {
 //	3 |   port = prot;
 //	  |          ^
 //
-// It ends with a newline, and is "" where p is no place. Long lines are cut
+// It ends with a newline, and is "" where p is not a place. Long lines are cut
 // around the caret.
 func Excerpt(p Pos) string {
 	if p.Source == nil {

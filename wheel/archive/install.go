@@ -122,7 +122,7 @@ func (in *install) place(name string) (to string, script bool, err error) {
 	}
 	scheme, rest, _ := strings.Cut(rest, "/")
 	if rest == "" {
-		return "", false, fmt.Errorf("%q is no file of purelib, platlib, headers, scripts or data", name)
+		return "", false, fmt.Errorf("%q is not a file of purelib, platlib, headers, scripts or data", name)
 	}
 	switch scheme {
 	case "purelib", "platlib":
@@ -135,7 +135,7 @@ func (in *install) place(name string) (to string, script bool, err error) {
 	case "data":
 		return path.Join(prefix, rest), false, nil
 	}
-	return "", false, fmt.Errorf("%q is no file of purelib, platlib, headers, scripts or data", name)
+	return "", false, fmt.Errorf("%q is not a file of purelib, platlib, headers, scripts or data", name)
 }
 
 // script gives a script of Python the interpreter that the image has.

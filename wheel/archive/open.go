@@ -70,7 +70,7 @@ func open(file string, r io.ReaderAt, size int64) (*Wheel, error) {
 	}
 	z, err := zip.NewReader(r, size)
 	if err != nil {
-		return nil, fmt.Errorf("it is no zip archive: %w", err)
+		return nil, fmt.Errorf("it is not a zip archive: %w", err)
 	}
 	w := &Wheel{Filename: *name, file: file}
 	if err := w.list(z, size); err != nil {
@@ -122,10 +122,10 @@ func (w *Wheel) list(z *zip.Reader, size int64) error {
 			continue
 		}
 		if t := f.Mode().Type(); t != 0 {
-			return fmt.Errorf("%q is no plain file: a wheel has no links and devices", f.Name)
+			return fmt.Errorf("%q is not a plain file: a wheel has no links and devices", f.Name)
 		}
 		if w.members[f.Name] != nil {
-			return fmt.Errorf("%q is there twice", f.Name)
+			return fmt.Errorf("%q appears twice", f.Name)
 		}
 		w.members[f.Name] = f
 		for dir := path.Dir(f.Name); dir != "." && !dirs[dir]; dir = path.Dir(dir) {
@@ -145,7 +145,7 @@ func checkName(name string) error {
 	plain := strings.TrimSuffix(name, "/")
 	switch {
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) || strings.Contains(name, "\\"):
-		return fmt.Errorf("%q is no name for a file", name)
+		return fmt.Errorf("%q is not a valid name for a file", name)
 	case plain == "" || path.IsAbs(plain) || plain != path.Clean(plain) || plain == ".." || strings.HasPrefix(plain, "../"):
 		return fmt.Errorf("%q leads out of the wheel", name)
 	case len(plain) > 4000 || slices.ContainsFunc(strings.Split(plain, "/"), func(part string) bool { return len(part) > 255 }):
@@ -170,7 +170,7 @@ func (w *Wheel) findStem() error {
 	w.stem = found[0]
 	at := strings.LastIndexByte(w.stem, '-')
 	if at < 0 || wheel.Normalize(w.stem[:at]) != w.Name {
-		return fmt.Errorf("its metadata are those of another project: %s.dist-info", w.stem)
+		return fmt.Errorf("its metadata is that of another project: %s.dist-info", w.stem)
 	}
 	return nil
 }
@@ -218,7 +218,7 @@ func (w *Wheel) readLayout() error {
 		return err
 	}
 	if w.Metadata.Name != w.Name || w.Metadata.Version.Compare(w.Version) != 0 {
-		return fmt.Errorf("its metadata are those of %s %s", w.Metadata.Name, w.Metadata.Version)
+		return fmt.Errorf("its metadata is that of %s %s", w.Metadata.Name, w.Metadata.Version)
 	}
 	return nil
 }
@@ -251,7 +251,7 @@ func (w *Wheel) readRecord() error {
 		case f == nil && strings.HasSuffix(name, "/"):
 			continue // a folder, as some builders list them
 		case f == nil:
-			return fmt.Errorf("its RECORD names %q, which it has not", name)
+			return fmt.Errorf("its RECORD names %q, which it does not contain", name)
 		case w.unrecorded(name):
 		case entry.size >= 0 && uint64(entry.size) != f.UncompressedSize64:
 			return fmt.Errorf("%q has %d bytes, and %d by its RECORD", name, f.UncompressedSize64, entry.size)
@@ -288,11 +288,11 @@ func (r recorded) digest() (hash.Hash, []byte, error) {
 	case "sha512":
 		h = sha512.New()
 	default:
-		return nil, nil, fmt.Errorf("%q is no hash by SHA-256 or better", r.hash)
+		return nil, nil, fmt.Errorf("%q is not a hash by SHA-256 or better", r.hash)
 	}
 	want, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(text, "="))
 	if err != nil || len(want) != h.Size() {
-		return nil, nil, fmt.Errorf("%q is no hash", r.hash)
+		return nil, nil, fmt.Errorf("%q is not a hash", r.hash)
 	}
 	return h, want, nil
 }

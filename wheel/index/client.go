@@ -131,7 +131,7 @@ func parseRoot(text string) (*url.URL, *url.Userinfo, error) {
 	u.User = nil
 	switch {
 	case u.Scheme == "http" && u.Host != "" && !isLoopback(u.Hostname()):
-		return nil, nil, fmt.Errorf("the Python index %s must be reached by https: what comes by http anybody can change", u)
+		return nil, nil, fmt.Errorf("the Python index %s must be reached by https: anybody on the way can change what comes by http", u)
 	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
 		return nil, nil, fmt.Errorf("%q must be the URL of a Python index, as %s", u, Default)
 	}
@@ -432,7 +432,7 @@ func (c *Client) Open(ctx context.Context, l wheel.Locked) (*File, error) {
 		return nil, c.cache.Explain(err)
 	}
 	if sum != l.SHA256 {
-		err := fmt.Errorf("wheel %s in the cache is damaged: its file is removed\nhint: run it again: it is then downloaded anew", l.File)
+		err := fmt.Errorf("wheel %s in the cache is damaged: its file is removed\nhint: run it again: it is then downloaded again", l.File)
 		if removed := os.Remove(c.place(l.SHA256)); removed != nil {
 			err = fmt.Errorf("wheel %s in the cache is damaged, and cannot be removed: %w", l.File, removed)
 		}
