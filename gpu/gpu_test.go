@@ -293,7 +293,8 @@ func TestDataCentre(t *testing.T) {
 		"NVIDIA H100 80GB HBM3": true, "NVIDIA A100-SXM4-80GB": true, "Tesla V100-SXM2-16GB": true, "Tesla T4": true, "NVIDIA L40S": true, "NVIDIA L4": true,
 		"NVIDIA A10G": true, "NVIDIA H200": true, "NVIDIA B200": true, "NVIDIA GH200 480GB": true, "Tesla P100-PCIE-16GB": true,
 		"NVIDIA GeForce RTX 4090": false, "NVIDIA RTX A6000": false, "NVIDIA RTX 6000 Ada Generation": false, "Quadro P4000": false, "NVIDIA TITAN RTX": false,
-		"NVIDIA T1000": false, "NVIDIA T400 4GB": false, "NVIDIA GeForce MX450": false, "NVIDIA GB10": false, "": false,
+		"NVIDIA T1000": false, "NVIDIA T400 4GB": false, "NVIDIA GeForce MX450": false,
+		"NVIDIA RTX PRO 6000 Blackwell Server Edition": true, "NVIDIA RTX PRO 6000 Blackwell Workstation Edition": false, "NVIDIA GB10": false, "": false,
 	} {
 		if got := (gpu.Card{Name: name}).DataCentre(); got != want {
 			t.Errorf("%q: %t", name, got)

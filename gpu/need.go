@@ -42,7 +42,9 @@ func devices(cards []Card) []device {
 
 var profileMemory = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\.(\d+)gb`) })
 
-// partMemory is the size in a profile's name: "3g.40gb".
+// partMemory is the size in a profile's name, "3g.40gb", "1c.3g.20gb" or
+// "1g.10gb+me": nvidia-smi has no query for that of a part, and the name tells it
+// in whole GB (docs.nvidia.com/datacenter/tesla/mig-user-guide, "device names").
 func partMemory(profile string) int64 {
 	m := profileMemory().FindStringSubmatch(profile)
 	if m == nil {

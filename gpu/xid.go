@@ -41,29 +41,34 @@ func ParseXid(record string) (Xid, bool) {
 	return Xid{At: time.Duration(at) * time.Microsecond, Bus: strings.ToLower(m[1]), Code: code, Text: m[3]}, true
 }
 
-// meanings are what NVIDIA documents of the codes that are met most, in a few
-// words, and whose affair they are.
+// meanings are the codes that are met most, in a few words: numbers and names by
+// the driver's own source, src/common/sdk/nvidia/inc/nverror.h of
+// github.com/NVIDIA/open-gpu-kernel-modules, what they mean by NVIDIA's catalogue,
+// docs.nvidia.com/deploy/xid-errors/analyzing-xid-catalog.html.
 var meanings = sync.OnceValue(func() map[int]string {
 	return map[int]string{
 		13:  "a program did something illegal on the GPU",
 		31:  "a program accessed memory of the GPU that is not its own",
 		32:  "the GPU got a wrong command buffer",
-		43:  "a program was ended on the GPU by an error of its own",
+		43:  "the GPU stopped working for a program",
 		45:  "the work of a program was removed from the GPU, mostly after another error",
-		48:  "the GPU's memory has an error that cannot be corrected: restart the host",
-		61:  "the GPU's own controller failed: restart the host",
-		62:  "the GPU's own controller failed: restart the host",
-		63:  "a bad page of the GPU's memory was put out of use",
-		64:  "a bad page of the GPU's memory could not be put out of use: restart the host",
-		74:  "a link between GPUs failed: restart the host",
+		48:  "the GPU's memory has an error that cannot be corrected" + forTheHost,
+		61:  "the GPU's own controller stopped at a breakpoint",
+		62:  "the GPU's own controller halted" + forTheHost,
+		63:  "a bad page or row of the GPU's memory was put out of use",
+		64:  "a bad page or row of the GPU's memory could not be put out of use" + forTheHost,
+		74:  "a link between GPUs failed" + forTheHost,
 		79:  "the GPU has fallen off the bus: restart the host",
 		92:  "the GPU's memory has many errors that were corrected",
 		94:  "the GPU's memory had an error that ended the program which used it",
-		95:  "the GPU's memory had an error that reached other programs: restart the host",
-		119: "the GPU's system processor does not answer: restart the host",
-		120: "the GPU's system processor failed: restart the host",
+		95:  "the GPU's memory had an error that may have reached other programs" + forTheHost,
+		119: "the GPU's system processor does not answer" + forTheHost,
+		120: "the GPU's system processor failed" + forTheHost,
 	}
 })
+
+// forTheHost ends the meaning of an error that nothing in a container cures.
+const forTheHost = ": whoever runs the host has to look at it"
 
 // String says it to a person.
 func (x Xid) String() string {
