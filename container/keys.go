@@ -28,6 +28,10 @@ const (
 	maxKeyFile     = 1 << 20
 )
 
+// keyVars are the variables that hold public keys: ours, the same in the singular,
+// and RunPod's.
+var keyVars = [...]string{"SSH_PUBLIC_KEYS", "SSH_PUBLIC_KEY", "PUBLIC_KEY"}
+
 // hostKeys gives sshd its host key: the one on the volume, so that a new
 // container is the same host to its clients; else that of the image's own
 // folder; else a new one.
@@ -122,7 +126,7 @@ func (m *Machine) isVolume(dir string) bool {
 // also stand in /run, where a read-only root can't keep them out.
 func authorizedKeys(_ context.Context, m *Machine) error {
 	var given []string
-	for _, name := range []string{"SSH_PUBLIC_KEYS", "PUBLIC_KEY"} {
+	for _, name := range keyVars {
 		value := m.getenv(name)
 		// Platforms that take a variable on one line write \n for its end.
 		for line := range strings.Lines(strings.ReplaceAll(value, `\n`, "\n")) {

@@ -61,7 +61,7 @@ func Steps() []Step {
 		{Name: "tun", Doc: "looks for /dev/net/tun, where tailscale is enabled", do: tun},
 		{Name: "accounts", Doc: "locks accounts without a password, adds those of services, and refuses ROOT_PASSWORD", Root: true, Always: true, do: accounts},
 		{Name: "host-keys", Doc: "makes the ssh host key, or takes the one that the volume has", Root: true, do: hostKeys},
-		{Name: "authorized-keys", Doc: "adds the keys in SSH_PUBLIC_KEYS and PUBLIC_KEY", Root: true, Always: true, do: authorizedKeys},
+		{Name: "authorized-keys", Doc: "adds the keys in SSH_PUBLIC_KEYS, SSH_PUBLIC_KEY and PUBLIC_KEY", Root: true, Always: true, do: authorizedKeys},
 		{Name: "threads", Doc: "sets OMP_NUM_THREADS, GOMAXPROCS and their like to what the container may use", Always: true, do: threads},
 		{Name: "environment", Doc: "gives ssh sessions the container's environment, without secrets", Root: true, do: environment},
 		{Name: "startup-script", Doc: "runs extraStartupScript", Fatal: true, do: startup},

@@ -113,6 +113,7 @@ func (f *fake) tree() string {
 
 const (
 	adaKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMJnOd2EyC4cGnWJ/r8bzHoCbQH0k1jJH8a4p2YXd3Ym ada@home"
+	eveKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK93TrV7KavrJcfQ0yJHPa5E8jWqXE82k6ssnViIqLqp eve@home"
 	bobKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1zQq9i3uJ7fQF6kAqQn1GfQz5kqz4xF2s5k6m7n8o9 bob"
 )
 
@@ -263,15 +264,15 @@ func TestAuthorizedKeys(t *testing.T) {
 	if err := os.Chmod(f.path("/root/.ssh"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	f.Environ = append(f.Environ, `SSH_PUBLIC_KEYS=`+adaKey+`\n# a remark\n`+bobKey+` again`, "PUBLIC_KEY="+adaKey+"\nnonsense\n")
+	f.Environ = append(f.Environ, `SSH_PUBLIC_KEYS=`+adaKey+`\n# a remark\n`+bobKey+` again`, "PUBLIC_KEY="+adaKey+"\nnonsense\n", "SSH_PUBLIC_KEY="+eveKey)
 	f.run()
-	if got, want := f.read("/root/.ssh/authorized_keys"), "# mine\n"+bobKey+"\n"+adaKey+"\n"; got != want {
+	if got, want := f.read("/root/.ssh/authorized_keys"), "# mine\n"+bobKey+"\n"+adaKey+"\n"+eveKey+"\n"; got != want {
 		t.Errorf("authorized_keys:\n%s\nwant\n%s", got, want)
 	}
 	if !f.HasKeys {
 		t.Error("with keys nobody may log in")
 	}
-	if got, want := f.read("/run/sshd/authorized_keys"), adaKey+"\n"+bobKey+" again\n"+adaKey+"\n"; got != want {
+	if got, want := f.read("/run/sshd/authorized_keys"), adaKey+"\n"+bobKey+" again\n"+eveKey+"\n"+adaKey+"\n"; got != want {
 		t.Errorf("keys in /run:\n%s\nwant\n%s", got, want)
 	}
 	if len(f.told) != 1 || !strings.Contains(f.told[0], `"nonsense"`) {
