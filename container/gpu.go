@@ -246,6 +246,10 @@ func (m *Machine) seeFolder(dir string, cache []byte) gpuFolder {
 		if real, err := filepath.EvalSymlinks(m.path(filepath.Join(dir, l.soname))); err == nil {
 			l.linked = filepath.Base(real)
 		}
+		if l.soname == cudaName {
+			_, err := os.Stat(m.path(filepath.Join(dir, strings.TrimSuffix(cudaName, ".1"))))
+			l.bare = err == nil
+		}
 		f.cached = f.cached && m.inCache(cache, dir, l.soname)
 		f.libraries = append(f.libraries, l)
 	}

@@ -53,6 +53,87 @@ func TestPageGPUCheck(t *testing.T) {
 [nix2gpu] 0 of 2 services healthy; failed: gpu-check (no GPU here: run with --gpus all); skipped: inference-api`)
 }
 
+// The same where a shell looks for it, whatever stands beside it.
+func TestGPUCheckByAShell(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", `{ perSystem.nix2gpu."my-container".services = {
+  custom."gpu-check" = { enable = true; restart = "no"; command = "nvidia-smi && echo there is one"; };
+  custom."strict" = { enable = true; restart = "no"; command = [ "bash" "-ec" "nvidia-smi -L; echo there is one" ]; };
+  custom."piped" = { enable = true; restart = "no"; command = "nvidia-smi -L | { read card; }"; };
+  custom."careful" = { enable = true; restart = "no"; command = "nvidia-smi || echo goes on without"; };
+  custom."asks" = { enable = true; restart = "no"; command = "command -v nvidia-smi >/dev/null; exit 127"; };
+}; }`)
+	id := strings.TrimSpace(e.Type("docker run -d my-container:latest"))
+	e.ExitCode(id)
+	logs := e.Logs(id)
+	for _, want := range []string{
+		"[gpu-check] bash: line 1: nvidia-smi: command not found\n", // and whoever reads on:
+		"[nix2gpu] gpu-check: failed: no GPU here: run with --gpus all\n",
+		"[nix2gpu] strict: failed: no GPU here: run with --gpus all\n",
+		"[nix2gpu] piped: failed: exit code 1\n", "[nix2gpu] piped: hint: nvidia-smi, which its command runs, is missing: no GPU here: run with --gpus all\n",
+		"[careful] goes on without\n", "[nix2gpu] careful: completed\n",
+		"[nix2gpu] asks: failed: exit code 127\n",
+	} {
+		if !strings.Contains(logs, want) {
+			t.Errorf("logs lack %q:\n%s", want, logs)
+		}
+	}
+}
+
+// "docker run --gpus" as it is typed: the engine calls the runtime's hook before
+// the container starts. What the hook leaves undone boot does, and what it has
+// done is left alone.
+func TestGPUsByTheRuntimesHook(t *testing.T) {
+	e := engine.Docker(t)
+	cache, err := os.ReadFile("/etc/ld.so.cache") // of a machine without the driver: stale
+	if err != nil {
+		t.Fatal(err)
+	}
+	ldconfig, err := os.ReadFile("/sbin/ldconfig")
+	if err != nil {
+		t.Fatal(err)
+	}
+	image(t, e, "my-container:latest", gpuServices, map[string]string{"/etc/ld.so.cache": string(cache), "/usr/sbin/ldconfig": string(ldconfig)})
+	for _, c := range []struct {
+		name     string
+		args     string
+		cards    []gputest.Card
+		ldconfig bool   // the hook runs it
+		seen     string // the UUID of the one card that services see
+		by       string // what boot has done, in its log or in the environment of services
+	}{
+		{"without links", "--gpus all", gputest.H100(), false, gputest.UUID0, "ran ldconfig"},
+		{"with links", "--gpus all", gputest.H100(), true, gputest.UUID0, "looked for GPUs"},
+		{"read-only", "--gpus all --read-only --tmpfs /run --tmpfs /tmp", gputest.H100(), false, gputest.UUID0, "LD_LIBRARY_PATH=/run/nix2gpu-gpu"},
+		{"another user", "--gpus all --user 1000", gputest.H100(), false, gputest.UUID0, "LD_LIBRARY_PATH=/tmp/nix2gpu-1000-gpu"},
+		{"one of two", "--gpus device=1", gputest.Two(), false, gputest.UUID1, "ran ldconfig"},
+		{"by UUID", "--gpus device=" + gputest.UUID0, gputest.Two(), false, gputest.UUID0, "ran ldconfig"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := gputest.New(t, c.cards)
+			e.LendGPUs(t, s.Hook(c.ldconfig))
+			id := strings.TrimSpace(e.Type("docker run -d " + c.args + " my-container:latest"))
+			logs := e.WaitLogs(id, "all services healthy")
+			if c.name != "another user" { // which is told what is left out
+				wantOwn(t, logs, gpuTranscript)
+			}
+			if strings.Count(logs, "[gpu-check] GPU ") != 1 || !strings.Contains(logs, "[gpu-check] GPU 0: "+c.cards[0].Name+" (UUID: "+c.seen+")\n") {
+				t.Errorf("nvidia-smi does not show the one card:\n%s", logs)
+			}
+			e.WaitLogs(id, "[inference-api] cuda is loaded\n")
+			environ := e.MustExec("exec", id, "bash", "-c", "tr '\\0' '\\n' </proc/$(pgrep -of signal.pause)/environ")
+			if strings.Contains(environ, "CUDA_VISIBLE_DEVICES=") {
+				t.Errorf("services are told of GPUs that the runtime keeps away by itself:\n%s", environ)
+			}
+			log := e.MustExec("exec", id, "bash", "-c", "cat /var/lib/nix2gpu/boot.log 2>/dev/null || true") // kept where the root takes files
+			if !strings.Contains(log+environ, c.by) || c.ldconfig && (strings.Contains(log, "linked") || strings.Contains(log, "ran ldconfig")) {
+				t.Errorf("want %q in the boot log\n%s\nor in the environment\n%s", c.by, log, environ)
+			}
+			e.MustExec("rm", "-f", id)
+		})
+	}
+}
+
 // However a runtime lends the driver, programs find it, and boot says nothing of it.
 func TestLentGPU(t *testing.T) {
 	e := engine.Docker(t)

@@ -166,6 +166,10 @@ func TestGPULegacyRuntime(t *testing.T) {
 	if _, err := os.Lstat(f.path("/etc/ld.so.conf.d/zz-nix2gpu-gpu.conf")); err == nil {
 		t.Error("the loader was configured anew")
 	}
+	// But for the name without a version, which ldconfig makes for nobody.
+	if to := f.linked(debian + "/libcuda.so"); to != "libcuda.so.1" {
+		t.Errorf("libcuda.so leads to %q", to)
+	}
 }
 
 // Debian's ldconfig names a folder by the link /lib that leads to it.
@@ -318,15 +322,27 @@ func TestCUDACompat(t *testing.T) {
 // Where a runtime shows more devices than NVIDIA_VISIBLE_DEVICES names, CUDA
 // keeps to it; "void" is CDI's word, which lends what is there.
 func TestNvidiaVisibleDevices(t *testing.T) {
-	for _, c := range []struct{ value, set, want string }{
-		{"all", "", ""}, {"void", "", ""}, {"", "", ""},
-		{"none", "", "-1"},
-		{"1", "", "GPU-bb22"}, {"GPU-aa11", "", "GPU-aa11"}, {"0,1", "", ""},
-		{"1", "0", "0"}, {"none", "0", "0"}, // what is set stays
+	for _, c := range []struct {
+		value, set, want string
+		wsl              bool
+	}{
+		{value: "all"}, {value: "void"}, {value: ""},
+		{value: "none", want: "-1"},
+		{value: "1", want: "GPU-bb22"}, {value: "GPU-aa11", want: "GPU-aa11"}, {value: "0,1"},
+		{value: "1", set: "0", want: "0"}, {value: "none", set: "0", want: "0"}, // what is set stays
+		{value: "1", want: "GPU-bb22", wsl: true}, {value: "0,1", wsl: true}, {value: "all", wsl: true}, // one device for all cards
 	} {
 		f := newGPU(t)
 		f.lend(debian, gputest.Driver)
 		f.write("/dev/nvidia1", "")
+		if c.wsl {
+			for _, node := range []string{"nvidia0", "nvidia1", "nvidiactl"} {
+				if err := os.Remove(f.path("/dev/" + node)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			f.write("/dev/dxg", "")
+		}
 		f.cards = ""
 		for i, uuid := range []string{"GPU-aa11", "GPU-bb22"} {
 			f.cards += fmt.Sprintf("%d, %s, 24564, 1, 24563, 0%d:00.0, %s, Disabled, 8.9, NVIDIA GeForce RTX 4090\n", i, uuid, i, gputest.Driver)
@@ -337,7 +353,7 @@ func TestNvidiaVisibleDevices(t *testing.T) {
 		}
 		f.run()
 		if got := f.env("CUDA_VISIBLE_DEVICES"); got != c.want {
-			t.Errorf("%q: CUDA_VISIBLE_DEVICES=%q, want %q\n%s", c.value, got, c.want, f.log.String())
+			t.Errorf("%q (WSL: %t): CUDA_VISIBLE_DEVICES=%q, want %q\n%s", c.value, c.wsl, got, c.want, f.log.String())
 		}
 	}
 }

@@ -30,7 +30,11 @@ type gpuLibrary struct {
 	file   string // "libcuda.so.570.133.20"
 	soname string // "libcuda.so.1", by which programs ask for it
 	linked string // what a file of that name in the folder leads to; "": there is none
+	bare   bool   // there is one of the name without a version, by which some programs ask
 }
+
+// cudaName is the library of CUDA's, by its SONAME.
+const cudaName = "libcuda.so.1"
 
 // A gpuFolder has libraries of the driver.
 type gpuFolder struct {
@@ -118,21 +122,32 @@ func planLibraries(s gpuSeen) gpuPlan {
 	return p
 }
 
-// missing are the libraries that no link of the folder leads to.
-func (f gpuFolder) missing() []gpuLibrary {
-	return slices.DeleteFunc(slices.Clone(f.libraries), func(l gpuLibrary) bool { return l.linked != "" })
+// missing are the links that a folder lacks, as if they were made in it, and how
+// many of them are a SONAME. Of the names without a version only CUDA's is asked
+// for: some programs open it by that.
+func (f gpuFolder) missing() (links []gpuLink, names int) {
+	for _, l := range f.libraries {
+		if l.linked == "" {
+			links = append(links, gpuLink{l.soname, l.file})
+			names++
+		}
+		if l.soname == cudaName && !l.bare {
+			links = append(links, gpuLink{strings.TrimSuffix(cudaName, ".1"), cudaName})
+		}
+	}
+	return links, names
 }
 
 // planFolder plans the links of a folder, and reports whether the loader has to
 // be told of it.
 func (p *gpuPlan) planFolder(f gpuFolder, linksDir string) (tell bool) {
 	for _, l := range f.libraries {
-		if l.linked != "" && l.linked != l.file && strings.HasPrefix(l.soname, "libcuda.so") {
+		if l.linked != "" && l.linked != l.file && l.soname == cudaName {
 			p.note("leave libcuda out of the image: it comes with the driver", "%s/%s leads to %s, which is not the driver's %s", f.dir, l.soname, l.linked, l.file)
 		}
 	}
-	missing := f.missing()
-	if len(missing) == 0 {
+	links, names := f.missing()
+	if len(links) == 0 {
 		return !f.cached
 	}
 	dir := f.dir
@@ -142,17 +157,17 @@ func (p *gpuPlan) planFolder(f gpuFolder, linksDir string) (tell bool) {
 			p.libraryPath = append(p.libraryPath, linksDir)
 		}
 	}
-	for _, l := range missing {
-		to := l.file
-		if !f.writable {
-			to = path.Join(f.dir, l.file)
+	for _, l := range links {
+		to := l.to
+		if !f.writable && (to != cudaName || slices.ContainsFunc(f.libraries, func(l gpuLibrary) bool { return l.soname == cudaName && l.linked != "" })) {
+			to = path.Join(f.dir, to)
 		}
-		p.links = append(p.links, gpuLink{path.Join(dir, l.soname), to})
-		if l.soname == "libcuda.so.1" { // some programs open it by the name of developers
-			p.links = append(p.links, gpuLink{path.Join(dir, "libcuda.so"), l.soname})
-		}
+		p.links = append(p.links, gpuLink{path.Join(dir, l.path), to})
 	}
-	return f.writable || len(missing) < len(f.libraries)
+	if names == 0 { // the loader finds them by SONAME already, if it does
+		return !f.cached
+	}
+	return f.writable || names < len(f.libraries)
 }
 
 // asksForCards reports whether what is left to decide needs to know the cards:
@@ -162,7 +177,8 @@ func (s gpuSeen) asksForCards() bool {
 		return false
 	}
 	wish := gpu.ParseVisible(s.visible)
-	return s.compatFits() || !s.cudaVisible && len(wish.Devices) > 0 && len(wish.Devices) < len(s.devices)
+	maybeMore := len(wish.Devices) < len(s.devices) || slices.Contains(s.devices, gpu.WSLDevice) // which does not tell how many
+	return s.compatFits() || !s.cudaVisible && len(wish.Devices) > 0 && maybeMore
 }
 
 // compatFits reports whether CUDA's compatibility libraries are newer than the

@@ -20,9 +20,9 @@ func lendGPU(t *testing.T, e *engine.Engine, dir string) {
 		t.Errorf("without a GPU it says\n%s", logs)
 	}
 	s := gputest.New(t, gputest.H100())
-	for _, folder := range []string{gputest.LibDir(), "/usr/local/nvidia/lib64"} {
-		args := append(s.Docker(folder), "-v", dir+":/workspace", "ml-inference:latest")
-		c := e.Container(args...)
+	e.LendGPUs(t, s.Hook(false))
+	for folder, args := range map[string][]string{gputest.LibDir(): {"--gpus", "all"}, "/usr/local/nvidia/lib64": s.Docker("/usr/local/nvidia/lib64")} {
+		c := e.Container(append(args, "-v", dir+":/workspace", "ml-inference:latest")...)
 		if logs := e.WaitLogs(c, "[nix2gpu] all services healthy"); !strings.Contains(logs, "[nix2gpu] gpu-check: completed\n") {
 			t.Errorf("with the driver in %s it says\n%s", folder, logs)
 		}
@@ -41,5 +41,11 @@ func lendGPU(t *testing.T, e *engine.Engine, dir string) {
 			t.Errorf("the boot log has\n%s", log)
 		}
 		e.MustExec("rm", "-f", c)
+	}
+	// The image says which CUDA it has, and a host whose driver is older refuses it.
+	s.State.CUDA = [2]int{12, 4}
+	s.Save()
+	if _, errs, code := e.Exec("run", "--rm", "--gpus", "all", "ml-inference:latest"); code == 0 || !strings.Contains(errs, "unsatisfied condition: cuda>=12.8") {
+		t.Errorf("on an older driver: exit code %d\n%s", code, errs)
 	}
 }

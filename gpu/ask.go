@@ -43,10 +43,13 @@ func Find(root, path string) (string, bool) {
 	return "", false
 }
 
-// Devices lists the cards' device nodes, or WSL's one for all of them.
+// WSLDevice is WSL's device node, one for all cards.
+const WSLDevice = "/dev/dxg"
+
+// Devices lists the cards' device nodes, or WSL's.
 func Devices(root string) []string {
 	var found []string
-	for _, pattern := range []string{"/dev/nvidia[0-9]*", "/dev/dxg"} {
+	for _, pattern := range []string{"/dev/nvidia[0-9]*", WSLDevice} {
 		nodes, _ := filepath.Glob(filepath.Join("/", root, pattern)) // the patterns are well-formed
 		for _, node := range nodes {
 			found = append(found, "/dev/"+filepath.Base(node))

@@ -27,7 +27,7 @@ func BareWords(p *project.Project) Words {
 	var out Words
 	seen := map[string]bool{}
 	take := func(c project.Command, pos project.Pos) {
-		for _, word := range programs(c) {
+		for _, word := range Programs(c) {
 			if seen[word] || ofDriver(word) || inBase(word) {
 				continue
 			}
@@ -82,8 +82,9 @@ func baseHas(attr string) bool {
 	return !slices.ContainsFunc(Lookup(attr).Debian, func(name string) bool { return !slices.Contains(Base(), name) })
 }
 
-// programs are the names, without a path, of what a command runs.
-func programs(c project.Command) []string {
+// Programs are the names, without a path, of what a command runs, as a shell
+// reads it.
+func Programs(c project.Command) []string {
 	text := func(t project.Text) shellWord {
 		var b strings.Builder
 		for _, part := range t {

@@ -88,7 +88,7 @@ func (s *session) gpuUsage(ctx context.Context, u *control.Usage, all map[projec
 	hostPIDs := process.HostPIDs()
 	used, others := gpu.Share(apps, func(pid int) (string, bool) {
 		id, ok := owners[pid]
-		return string(id), ok && (hostPIDs || process.HasOpen(pid, "/dev/nvidia") || process.HasOpen(pid, "/dev/dxg"))
+		return string(id), ok && (hostPIDs || process.HasOpen(pid, "/dev/nvidia") || process.HasOpen(pid, gpu.WSLDevice))
 	})
 	for id, shares := range used {
 		own := all[project.ID(id)]

@@ -11,10 +11,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"nix2gpu/gpu"
 	"nix2gpu/packages"
+	"nix2gpu/project"
 )
 
 // findProgram finds what name stands for, as execvp does, and says precisely
@@ -65,6 +67,20 @@ func (s *Stage) findProgram(name, searchPath, cwd string, user *account) (string
 		return path, found
 	}
 	return path, err
+}
+
+// lacksGPU looks for the driver's own program where a shell is to run it, among
+// others, and returns what is to be said of it when it is not here.
+func (s *Stage) lacksGPU(cmd project.Command, argv []string, searchPath, cwd string, user *account) *Error {
+	if !slices.ContainsFunc(argv[1:], func(arg string) bool { return strings.Contains(arg, gpu.Program) }) || !slices.Contains(packages.Programs(cmd), gpu.Program) {
+		return nil
+	}
+	_, err := s.findProgram(gpu.Program, searchPath, cwd, user)
+	var lacks *Error
+	if !isKind(err, NoGPU) || !errors.As(err, &lacks) {
+		return nil
+	}
+	return lacks
 }
 
 // cureFor says what to do about a command that does not exist.

@@ -75,6 +75,10 @@ type Launch struct {
 	NoNewPrivs bool
 	Limits     project.Limits
 
+	// Lacks is the driver's own program, which the command runs by a shell and
+	// which is not here: nil unless that is so. The shell goes on without.
+	Lacks *Error
+
 	// Caps, when there are any, are the capabilities that the process keeps
 	// although it becomes another user: "net_bind_service".
 	Caps []string
@@ -162,6 +166,7 @@ func (s *Stage) launch(p *project.Project, proc *project.Process, user *account,
 	if err != nil {
 		return nil, err
 	}
+	l.Lacks = s.lacksGPU(cmd, l.Argv, env["PATH"], l.Dir, user)
 	if user.passes {
 		// access(2) ignores capabilities, and with it programs look for their
 		// own folder: they get the name that needs none. That is where our link

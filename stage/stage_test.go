@@ -399,3 +399,30 @@ func TestUmask(t *testing.T) {
 		}
 	}
 }
+
+// TestLacksGPU tells of the driver's own program where a shell is to run it.
+func TestLacksGPU(t *testing.T) {
+	s := newStage(t)
+	s.inside = true
+	s.environ = []string{"PATH=" + t.TempDir() + ":/usr/bin:/bin"}
+	for line, want := range map[string]bool{
+		"nvidia-smi && true": true, "true; exec nvidia-smi -L": true, "echo nvidia-smi; true": false, "command -v nvidia-smi || true": false, "true; false": false,
+	} {
+		l, err := s.Prepare(&project.Project{}, &project.Process{Command: project.Command{Shell: project.Lit(line)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (l.Lacks != nil) != want || want && (l.Lacks.Kind != NoGPU || l.Lacks.Error() != "no GPU here: run with --gpus all") {
+			t.Errorf("%q: %v, want one: %t", line, l.Lacks, want)
+		}
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/nvidia-smi", []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.environ = []string{"PATH=" + dir + ":/usr/bin:/bin"}
+	l, err := s.Prepare(&project.Project{}, &project.Process{Command: project.Command{Exec: []project.Text{project.Lit("sh"), project.Lit("-c"), project.Lit("nvidia-smi; true")}}})
+	if err != nil || l.Lacks != nil {
+		t.Errorf("with the program: %+v, %v", l, err)
+	}
+}

@@ -76,6 +76,7 @@ type execution struct {
 	// Set before Spawned is reported, read after it.
 	proc   *process.Process
 	probes *probe.Group
+	lacks  *stage.Error // as in stage.Launch
 
 	told atomic.Bool // somebody has asked it to end
 
@@ -210,6 +211,7 @@ func (x *execution) begin() (*process.Process, *servicelog.Run, error) {
 	if err := x.awaitGPU(); err != nil {
 		return nil, nil, err
 	}
+	x.lacks = launch.Lacks
 	begun, err := x.takeFiles()
 	if err != nil {
 		return nil, nil, err
@@ -414,7 +416,21 @@ func (x *execution) exit(p *process.Process) project.Exit {
 	if x.Process.Role == project.Main && !exit.Success() && !p.Killed() && time.Duration(exit.Ran) < 10*time.Second {
 		exit.Hint = portHint(x.Service)
 	}
+	blameLack(&exit, x.lacks)
 	return exit
+}
+
+// blameLack tells of a program of the driver's that a shell did not find: where
+// it ended with its code for that, as if the program had been started without one.
+func blameLack(exit *project.Exit, lacks *stage.Error) {
+	const notFound = 127
+	switch {
+	case lacks == nil || exit.Success():
+	case exit.Code == notFound && exit.Signal == 0:
+		exit.Error, exit.Hint = lacks.Msg, lacks.Hint
+	case exit.Hint == "":
+		exit.Hint = sayLacksGPU(lacks)
+	}
 }
 
 // portHint names who listens where a service that has just died wanted to.

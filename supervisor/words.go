@@ -11,6 +11,7 @@ import (
 	"nix2gpu/gpu"
 	"nix2gpu/process"
 	"nix2gpu/project"
+	"nix2gpu/stage"
 )
 
 // The words of the supervisor: all that it says to the operator and all
@@ -135,6 +136,10 @@ func (s *service) hint(to control.ServiceState) string {
 
 func sayKilled(after time.Duration, how string) string {
 	return fmt.Sprintf("killed, still running %s after %s", seconds(after), cmp.Or(how, "the request to stop"))
+}
+
+func sayLacksGPU(lacks *stage.Error) string {
+	return "nvidia-smi, which its command runs, is missing: " + text(lacks.Msg, lacks.Hint)
 }
 
 func sayShutdownFailed(err error) string { return "shutdown command: " + err.Error() }

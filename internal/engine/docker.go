@@ -104,6 +104,19 @@ func (d *daemon) path() string { return filepath.Join(d.dir, "bin") + ":" + os.G
 
 func (d *daemon) socket() string { return filepath.Join(d.dir, "docker.sock") }
 
+// hook is the program that does for "docker run --gpus" what NVIDIA's does.
+func (d *daemon) hook() string { return filepath.Join(d.dir, "hook") }
+
+// LendGPUs makes "docker run --gpus" lend what the hook does, which the engine
+// runs before a container starts, until the test's end.
+func (e *Engine) LendGPUs(t testing.TB, hook string) {
+	t.Helper()
+	if err := os.Symlink(hook, e.daemon.hook()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(e.daemon.hook()) })
+}
+
 // parent is the control group that the engine's containers are in.
 func parent() string { return fmt.Sprintf("nix2gpu-test-%d", os.Getpid()) }
 
@@ -155,6 +168,13 @@ func startDocker() (*daemon, error) {
 	if err := os.Symlink(CLI, dir+"/bin/docker"); err != nil {
 		return nil, err
 	}
+	// dockerd takes "--gpus" where it finds this program, and makes it a prestart
+	// hook of the container.
+	hook := "#!/bin/sh\n[ -e " + d.hook() + " ] || { echo no test lends a GPU >&2; exit 1; }\nexec " + d.hook() + " \"$@\"\n"
+	if err := os.WriteFile(dir+"/bin/nvidia-container-runtime-hook", []byte(hook), 0o755); err != nil {
+		return nil, err
+	}
+	d.cmd.Env = append(os.Environ(), "PATH="+d.path())
 	started := make(chan error, 1)
 	go func() {
 		// The signal of a parent's death comes when its thread dies, so this

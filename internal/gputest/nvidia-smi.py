@@ -16,6 +16,17 @@ def fail(code, text):
     sys.exit(code)
 
 
+def visible(cards):
+    """Those whose devices the hook has lent, counted from 0; else all."""
+    try:
+        if os.stat("/dev/nvidiactl").st_rdev != os.makedev(1, 3):
+            return cards  # of a real driver
+    except OSError:
+        return cards
+    found = [c for c in cards if os.path.exists("/dev/nvidia%d" % c["index"])]
+    return [dict(c, index=i) for i, c in enumerate(found)]
+
+
 def alive(pid):
     try:
         with open("/proc/%d/stat" % pid) as f:
@@ -75,7 +86,7 @@ def main():
         fail(255, "Failed to initialize NVML: Unknown Error")
     if mode == "no-driver":
         fail(9, "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA driver is installed and running.")
-    cards = state["cards"] or []
+    cards = visible(state["cards"] or [])
     if not cards:
         fail(6, "No devices were found")
     memory = held(state)

@@ -62,6 +62,7 @@ const (
 type State struct {
 	Mode   string `json:"mode"`
 	Driver string `json:"driver"`
+	CUDA   [2]int `json:"cuda"` // the newest that the driver knows
 	Cards  []Card `json:"cards"`
 	Apps   []App  `json:"apps"` // beside the programs that hold memory
 	// Unknown are query fields that this driver's nvidia-smi does not have.
@@ -108,6 +109,9 @@ var smiSource string
 //go:embed hold.py
 var holdSource string
 
+//go:embed hook.py
+var hookSource string
+
 // sonames are the libraries that NVIDIA's runtimes lend, as far as tests need
 // them: what CUDA, nvidia-smi and the compiler of kernels open.
 var sonames = [...]string{"libcuda.so.1", "libnvidia-ml.so.1", "libnvidia-ptxjitcompiler.so.1"}
@@ -120,7 +124,7 @@ func New(t testing.TB, cards []Card) *Standin {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	s := &Standin{Dir: dir, State: State{Mode: OK, Driver: Driver, Cards: cards, Release: 3}, t: t}
+	s := &Standin{Dir: dir, State: State{Mode: OK, Driver: Driver, CUDA: [2]int{12, 8}, Cards: cards, Release: 3}, t: t}
 	for _, d := range []string{"", "bin", "lib", "links", "dev", "held"} {
 		mode := os.FileMode(0o755)
 		if d == "held" {
@@ -220,11 +224,7 @@ func LibDir() string {
 func (s *Standin) Docker(libs string) []string {
 	s.t.Helper()
 	args := []string{"-v", s.Dir + ":" + s.Dir, "-v", filepath.Join(s.Dir, "bin/nvidia-smi") + ":" + s.smi(libs) + ":ro"}
-	nodes := []string{"nvidiactl", "nvidia-uvm"}
-	for _, c := range s.State.Cards {
-		nodes = append(nodes, fmt.Sprintf("nvidia%d", c.Index))
-	}
-	for _, node := range nodes {
+	for _, node := range s.nodes(libs) {
 		path := s.node(node)
 		args = append(args, "--device", path+":/dev/"+node)
 	}
@@ -236,6 +236,22 @@ func (s *Standin) Docker(libs string) []string {
 		args = append(args, "-v", filepath.Join(s.Dir, "lib", f.Name())+":"+libs+"/"+f.Name()+":ro")
 	}
 	return args
+}
+
+// Hook is a program that does for a container what NVIDIA's runtime hook does, by
+// its environment, before it starts. The libraries come versioned; with ldconfig
+// it makes their links and the loader's cache, as the hook does that is not CDI's.
+func (s *Standin) Hook(ldconfig bool) (program string) {
+	s.t.Helper()
+	for _, node := range s.nodes(LibDir()) {
+		s.node(node)
+	}
+	run := ""
+	if ldconfig {
+		run = "yes"
+	}
+	s.write("bin/hook", strings.NewReplacer("@HOME@", s.Dir, "@LIBS@", LibDir(), "@LDCONFIG@", run).Replace(hookSource), 0o755)
+	return filepath.Join(s.Dir, "bin", "hook")
 }
 
 // DockerCommand puts a docker beside nvidia-smi that does for "--gpus all" what
@@ -259,6 +275,18 @@ func (s *Standin) smi(libs string) string {
 		return libs + "/nvidia-smi"
 	}
 	return "/usr/bin/nvidia-smi"
+}
+
+// nodes are the device nodes that come with libraries in that folder.
+func (s *Standin) nodes(libs string) []string {
+	if libs == "/usr/lib/wsl/lib" {
+		return []string{"dxg"}
+	}
+	nodes := []string{"nvidiactl", "nvidia-uvm"}
+	for _, c := range s.State.Cards {
+		nodes = append(nodes, fmt.Sprintf("nvidia%d", c.Index))
+	}
+	return nodes
 }
 
 // node makes a device node: the kernel's null device under another name.
