@@ -89,19 +89,12 @@ func runPs(ctx context.Context, env *Env, opts psOptions) error {
 	if err := oneOf("output", opts.output, "table", "wide", "json", "yaml", "name"); err != nil {
 		return err
 	}
-	c, err := opts.target.running(ctx, env)
+	c, state, err := askState(ctx, env, &opts.target)
 	if err != nil {
 		return err
 	}
 	if opts.watch {
 		return watchPs(ctx, env, c, opts)
-	}
-	state, err := c.State(ctx)
-	if err != nil {
-		return err
-	}
-	if state.Services, err = pickServices(state.Services, opts.target.services); err != nil {
-		return err
 	}
 	return writePs(ctx, env, c, state, opts)
 }
@@ -126,6 +119,21 @@ func writePs(ctx context.Context, env *Env, c *client.Client, state *control.Sta
 		}
 	}
 	return nil
+}
+
+// askState asks the project that runs for its state, with those services alone
+// that were named; all, where none was.
+func askState(ctx context.Context, env *Env, t *target) (*client.Client, *control.State, error) {
+	c, err := t.running(ctx, env)
+	if err != nil {
+		return nil, nil, err
+	}
+	state, err := c.State(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	state.Services, err = pickServices(state.Services, t.services)
+	return c, state, err
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -16,21 +16,13 @@ import (
 const statusLines = 5
 
 func runStatus(ctx context.Context, env *Env, opts psOptions) error {
-	c, err := opts.target.running(ctx, env)
+	c, state, err := askState(ctx, env, &opts.target)
 	if err != nil {
 		return err
 	}
-	state, err := c.State(ctx)
-	if err != nil {
-		return err
-	}
-	services, err := pickServices(state.Services, opts.target.services)
-	if err != nil {
-		return err
-	}
-	usage := usageOf(ctx, env, c, services)
+	usage := usageOf(ctx, env, c, state.Services)
 	code := exitOK
-	for i, s := range services {
+	for i, s := range state.Services {
 		if i > 0 {
 			fmt.Fprintln(env.Stdout)
 		}

@@ -68,15 +68,7 @@ func (opts *psOptions) use(ctx context.Context, env *Env) ([]control.Service, *c
 	if err := oneOf("output", opts.output, "table", "json"); err != nil {
 		return nil, nil, err
 	}
-	c, err := opts.target.running(ctx, env)
-	if err != nil {
-		return nil, nil, err
-	}
-	state, err := c.State(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	services, err := pickServices(state.Services, opts.target.services)
+	c, state, err := askState(ctx, env, &opts.target)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -85,9 +77,9 @@ func (opts *psOptions) use(ctx context.Context, env *Env) ([]control.Service, *c
 		return nil, nil, err
 	}
 	usage.Services = slices.DeleteFunc(usage.Services, func(u control.ServiceUsage) bool {
-		return !slices.ContainsFunc(services, func(s control.Service) bool { return s.ID == u.ID })
+		return !slices.ContainsFunc(state.Services, func(s control.Service) bool { return s.ID == u.ID })
 	})
-	return services, usage, nil
+	return state.Services, usage, nil
 }
 
 // gpuShares says how much of which GPU a service holds.
