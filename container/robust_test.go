@@ -374,3 +374,23 @@ func TestRefusedService(t *testing.T) {
 		}
 	}
 }
+
+// A container that is out of memory: a service's own program says so by its end,
+// and of any other it is told that it was killed, and counted.
+func TestOutOfMemory(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", `{ perSystem.nix2gpu."my-container".services.custom = {
+		"worker" = { enable = true; command = "python3 -c 'x = bytearray(900 << 20)'; echo it was killed; sleep infinity"; };
+		"big" = { enable = true; restart = "no"; command = [ "python3" "-c" "x = bytearray(900 << 20)" ]; depends_on.worker = "log_ready"; };
+		"worker".ready_log_line = "it was killed";
+	}; }`)
+	id := e.Container("-m", "300m", "--memory-swap", "300m", "my-container:latest")
+	e.WaitLogs(id, "[nix2gpu] out of memory: the kernel has killed a process of this container, and services go on; nix2gpu top shows who uses how much\n")
+	logs := e.WaitLogs(id, "[nix2gpu] big: failed: out of memory (killed)\n")
+	if n := strings.Count(logs, "[nix2gpu] out of memory"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, logs)
+	}
+	if out, _, _ := e.Exec("exec", id, "nix2gpu", "status"); !strings.Contains(out, "note: out of memory: the kernel has killed 1 process of this container, the last ") {
+		t.Errorf("status:\n%s", out)
+	}
+}

@@ -20,19 +20,28 @@ type Service struct {
 	Health Health       `json:"health,omitempty"`
 	Why    string       `json:"why,omitempty"` // one line: what it waits for, how it ended, what its probe said
 
-	WaitsFor []Unmet        `json:"waitsFor,omitempty"`
-	PID      int            `json:"pid,omitempty"`  // of the main process
-	Step     project.ID     `json:"step,omitempty"` // the one-shot that runs
-	Started  time.Time      `json:"started,omitzero"`
-	Starts   int            `json:"starts"`           // of the main process, all in all
-	Restarts int            `json:"restarts"`         // automatic ones, all in all
-	Streak   int            `json:"streak,omitempty"` // automatic ones without a good run between
-	Next     time.Time      `json:"next,omitzero"`    // of the next restart, in backoff
-	KillAt   time.Time      `json:"killAt,omitzero"`  // while stopping
-	Exit     *project.Exit  `json:"exit,omitempty"`   // the last end of one of its processes that mattered
-	Probe    *Probe         `json:"probe,omitempty"`  // the last verdict
-	Ports    []project.Port `json:"ports,omitempty"`
-	GPU      bool           `json:"gpu,omitempty"` // it uses GPUs
+	WaitsFor []Unmet       `json:"waitsFor,omitempty"`
+	PID      int           `json:"pid,omitempty"`  // of the main process
+	Step     project.ID    `json:"step,omitempty"` // the one-shot that runs
+	Started  time.Time     `json:"started,omitzero"`
+	Starts   int           `json:"starts"`           // of the main process, all in all
+	Restarts int           `json:"restarts"`         // automatic ones, all in all
+	Streak   int           `json:"streak,omitempty"` // automatic ones without a good run between
+	Next     time.Time     `json:"next,omitzero"`    // of the next restart, in backoff
+	KillAt   time.Time     `json:"killAt,omitzero"`  // while stopping
+	Exit     *project.Exit `json:"exit,omitempty"`   // the last end of one of its processes that mattered
+	Probe    *Probe        `json:"probe,omitempty"`  // the last verdict
+	// OutOfMemory: the kernel has killed some of its processes while its main
+	// process went on, in its present life or the last one.
+	OutOfMemory *OutOfMemory   `json:"outOfMemory,omitempty"`
+	Ports       []project.Port `json:"ports,omitempty"`
+	GPU         bool           `json:"gpu,omitempty"` // it uses GPUs
+}
+
+// An OutOfMemory counts processes that the kernel has killed for lack of memory.
+type OutOfMemory struct {
+	Kills int       `json:"kills"`
+	Last  time.Time `json:"last"`
 }
 
 // An Unmet is a dependency that holds a service back.

@@ -15,6 +15,9 @@ type State struct {
 	Version    string `json:"version"`              // of nix2gpu
 	Snapshot
 	Degraded []Degraded `json:"degraded,omitempty"` // what the supervisor can't do at present, oldest first
+	// OutOfMemory: processes of the container, beside the main ones of services
+	// and beside those of services with limits of their own.
+	OutOfMemory *OutOfMemory `json:"outOfMemory,omitempty"`
 }
 
 // A Degraded is something that the supervisor can't do at present, while the

@@ -72,6 +72,8 @@ type cgroup struct {
 	v2   bool
 	fd   int    // of dirs[0], in v2
 	mem  string // the file that counts out-of-memory kills
+	told int64  // of these, which somebody knows of; under host.mu
+	mute bool   // it does not tell when it changes, and somebody wants to know; under host.mu
 }
 
 // make makes a group with the limits. unbound says which limit cannot be kept.
@@ -257,50 +259,6 @@ func (g *cgroup) remove() {
 	for _, dir := range g.dirs {
 		os.Remove(dir)
 	}
-}
-
-// wasOOM reports whether memory was the reason of a SIGKILL that is not ours.
-// A group of its own knows for sure; the container's count, or the machine's,
-// tells that somebody was killed since the last look. Called with the lock.
-func (h *Host) wasOOM(p *Process) bool {
-	if p.cgroup != nil && p.cgroup.mem != "" {
-		return h.oomKills(p.cgroup.mem) > 0
-	}
-	n := h.oomKills("")
-	was := n > h.oomSeen
-	h.oomSeen = n
-	return was
-}
-
-// oomKills counts out-of-memory kills: of the group with that file, else of
-// our own group, else of the machine.
-func (h *Host) oomKills(file string) int64 {
-	files := []string{file}
-	if file == "" {
-		files = files[:0]
-		if c := h.cgroups; c != nil {
-			if c.v2 != "" {
-				files = append(files, c.v2+"/memory.events")
-			}
-			if dir := c.v1["memory"]; dir != "" {
-				files = append(files, dir+"/memory.oom_control")
-			}
-		}
-		files = append(files, "/proc/vmstat")
-	}
-	for _, file := range files {
-		data, err := readProc(file)
-		if err != nil {
-			continue
-		}
-		for line := range strings.Lines(string(data)) {
-			if v, ok := strings.CutPrefix(line, "oom_kill "); ok {
-				n, _ := strconv.ParseInt(strings.TrimSpace(v), 10, 64)
-				return n
-			}
-		}
-	}
-	return 0
 }
 
 // close removes what delegate made, as far as it is empty.

@@ -53,6 +53,10 @@ type Options struct {
 	// GuardGrace is what services get from the guard between their StopSignal
 	// and SIGKILL; default: 800ms.
 	GuardGrace time.Duration
+	// OutOfMemory is told of programs that the kernel has killed for lack of memory
+	// in our control group, beside the leaders, whose own end tells it, and beside
+	// those of Specs with limits. nil: nobody is. It is called one at a time.
+	OutOfMemory func(kills int)
 	// Launch is the command that runs LaunchMain: []string{self, "launch"}.
 	// Without it, specs that need it cannot be started.
 	Launch []string
@@ -93,7 +97,10 @@ type Host struct {
 	forking int              // forks whose pid is not yet in procs
 	held    int              // zombies that are kept
 	reaped  int              // orphans so far
-	oomSeen int64
+	oomSeen int64            // kills for lack of memory at the last start, or at the end of a leader
+	oomTold int64            // those that were told of
+	oomGone int64            // those in groups of ours that are removed
+	oom     oomWatch
 	seq     int
 	lent    map[int]uint64 // pid to start time of what is not our child and ends with us, see Lend; nil: there never was any
 	closed  bool
@@ -120,8 +127,9 @@ func New(opts Options) (*Host, error) {
 		h.log.Warn("orphans will not come to us", "err", err)
 	}
 	h.ownScore = ownOOMScore()
-	h.oomSeen = h.oomKills("")
 	h.cgroups = newCgroups(opts.Run)
+	h.oomSeen = h.looseOOM()
+	h.oomTold, h.oom.wake = h.oomSeen, make(chan struct{}, 1)
 
 	var err error
 	if h.devNull, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {
@@ -146,6 +154,10 @@ func New(opts Options) (*Host, error) {
 
 	signal.Notify(h.sigs, unix.SIGCHLD)
 	go h.run()
+	if file, v2 := h.cgroups.ownMemory(); opts.OutOfMemory != nil && file != machineOOM {
+		h.oom.mute = !h.watchOOM(file, v2)
+	}
+	go h.runOOM()
 	return h, nil
 }
 
@@ -194,6 +206,9 @@ func (h *Host) Close() error {
 	h.plain.stop()
 	h.nnp.stop()
 	h.cgroups.close()
+	if h.oom.notify != nil {
+		h.oom.notify.Close()
+	}
 	h.devNull.Close()
 	if len(left) > 0 {
 		return &SurvivorError{Left: left} // the journal stays: the next Host tries again

@@ -26,6 +26,7 @@ type Process struct {
 	killNow chan struct{} // Kill was called
 	exit    project.Exit
 	byUs    bool           // it had our SIGKILL
+	starved int            // of its descendants, killed for lack of memory, that nobody was told of
 	left    []Info         // what could not be ended
 	killed  bool           // under host.mu: we sent SIGKILL
 	told    bool           // under host.mu: the group was told to stop
@@ -67,6 +68,14 @@ func (p *Process) Left() []Info {
 func (p *Process) Killed() bool {
 	<-p.exited
 	return p.byUs
+}
+
+// OutOfMemory is how many of its descendants the kernel has killed for lack of
+// memory and the Spec's function was not told of. It waits for the program's end.
+// Only a process with limits knows of any.
+func (p *Process) OutOfMemory() int {
+	<-p.exited
+	return p.starved
 }
 
 func (p *Process) hasExited() bool {

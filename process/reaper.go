@@ -169,9 +169,7 @@ func peek(idType, id int) (pid int, exit project.Exit, ok bool) {
 func (h *Host) leaderExited(p *Process, exit project.Exit) {
 	exit.Ran = project.Duration(exit.At.Sub(p.started))
 	p.byUs = p.killed
-	if exit.Signal == project.SIGKILL && !p.killed {
-		exit.OOM = h.wasOOM(p)
-	}
+	exit.OOM, p.starved = h.settleOOM(p, exit.Signal == project.SIGKILL && !p.killed)
 	p.exit = exit
 	close(p.exited)
 	h.held++
@@ -211,6 +209,12 @@ func (h *Host) release(p *Process) {
 	wait(p.pid)
 	h.held--
 	delete(h.procs, p.pid)
+	if mem := p.cgroup.memory(); mem != "" {
+		h.oomGone += oomKills(mem)
+		if h.oom.notify != nil {
+			_ = h.oom.notify.Remove(mem) // one that is not watched is none the worse
+		}
+	}
 	p.cgroup.remove()
 	close(p.done)
 	h.again()

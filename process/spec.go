@@ -51,6 +51,10 @@ type Spec struct {
 
 	Limits  Limits
 	Sandbox Sandbox
+	// OutOfMemory is told of descendants that the kernel has killed for lack of
+	// memory while the program itself lives, where Limits make a group for them.
+	// nil: nobody is. It is called one at a time.
+	OutOfMemory func(kills int)
 
 	Mode Mode
 	// StopSignal is sent to the group when we die without having stopped it,

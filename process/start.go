@@ -120,8 +120,11 @@ func (h *Host) fork(thread *forker, req *forkRequest, p *Process) error {
 // noteStart records a start where it survives us. Called with the lock, so
 // the pid is the process's own.
 func (h *Host) noteStart(p *Process) {
-	if n := h.oomKills(""); n > h.oomSeen {
+	if n := h.looseOOM(); n > h.oomSeen {
 		h.oomSeen = n
+	}
+	if mem := p.cgroup.memory(); mem != "" && p.spec.OutOfMemory != nil {
+		p.cgroup.mute = !h.watchOOM(mem, p.cgroup.v2)
 	}
 	if score := p.spec.OOMScore; score != nil {
 		setOOMScore(p.pid, *score)

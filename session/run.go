@@ -49,6 +49,7 @@ type session struct {
 	engine *supervisor.Engine
 	server *server.Server
 	watch  watch
+	memory starvation
 	wishes wishes
 	flush  func()         // writes the output to its end, once
 	closes []func() error // undo what was opened, last first
@@ -121,10 +122,14 @@ func (s *session) lock() error {
 
 // processes begins to reap, and ends what a killed session has left.
 func (s *session) processes() error {
-	host, err := process.New(process.Options{
+	opts := process.Options{
 		Run: s.Layout.Key, Journal: s.Layout.Journal, Log: s.log,
 		Guard: s.opts.Guard, Launch: []string{s.Self, "launch"},
-	})
+	}
+	if s.inside() { // elsewhere our control group is that of a login, with others in it
+		opts.OutOfMemory = s.memory.add
+	}
+	host, err := process.New(opts)
 	if err != nil {
 		return err
 	}
@@ -162,6 +167,7 @@ func (s *session) logs() error {
 		return err
 	}
 	s.hub = hub
+	s.memory.begin(hub.Say)
 	s.flush = sync.OnceFunc(func() {
 		// Whoever reads stdout gets all of it, unless somebody has enough.
 		ctx, cancel := context.WithCancel(context.Background())
@@ -215,7 +221,7 @@ func (s *session) serve() error {
 	}
 	s.server = server.New(server.Options{
 		Engine: asked{s.engine, s}, Resolve: (*project.Project).ResolveAll, Reload: s.reload, Logs: s.hub.Reader(),
-		Degraded: s.watch.look, Usage: s.usage, Exec: s.exec,
+		Degraded: s.watch.look, Usage: s.usage, Exec: s.exec, OutOfMemory: s.memory.told,
 		Root: s.Root, Definition: s.job.Definition, Version: s.opts.Version, Log: s.log,
 	})
 	served := make(chan struct{})

@@ -95,6 +95,7 @@ type attempt struct {
 	probeReady bool            // its readiness
 	wasReady   bool            // it was ready once
 	noted      bool            // a failing first readiness was announced
+	memory     *control.OutOfMemory
 
 	pending *end   // what Ending will judge, when everything is gone
 	cause   string // why it is restarting, for the announcement

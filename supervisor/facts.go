@@ -26,6 +26,8 @@ func (c *core) fact(f Fact) {
 		c.exited(r, f.Exit)
 	case Probed:
 		c.probed(r, f.Probe, f.News)
+	case OutOfMemory:
+		c.starved(r, f.Kills)
 	case ShutdownDone:
 		// One that worked may have asked the process to end in its own way:
 		// that gets half of the grace.
@@ -144,6 +146,17 @@ func (c *core) exited(r *run, x project.Exit) {
 		s.why = ""
 		c.judge(s, e)
 	}
+}
+
+// starved is told when the kernel has killed descendants of a process that lives.
+func (c *core) starved(r *run, kills int) {
+	s := r.service
+	if s.memory == nil {
+		s.memory = &control.OutOfMemory{}
+	}
+	s.memory.Kills += kills
+	s.memory.Last = c.world.Now()
+	c.say(s, sayStarved(kills, r.Process.Limits.Memory))
 }
 
 // bury forgets a run.

@@ -321,6 +321,7 @@ func (x *execution) spec(l *stage.Launch) (*process.Spec, error) {
 		spec.Mode = process.OnlyMain
 	}
 	spec.StopSignal = x.Process.Shutdown.Signal
+	spec.OutOfMemory = func(kills int) { x.m.report(Fact{Kind: OutOfMemory, Run: x.ID, Kills: kills}) }
 	if err := x.notifiers(spec); err != nil {
 		return nil, err
 	}
@@ -415,6 +416,14 @@ func (x *execution) exit(p *process.Process) project.Exit {
 	}
 	if x.Process.Role == project.Main && !exit.Success() && !p.Killed() && time.Duration(exit.Ran) < 10*time.Second {
 		exit.Hint = portHint(x.Service)
+	}
+	if kills := p.OutOfMemory(); kills > 0 && !p.Killed() {
+		// Nobody was told of it in its life. In a failure it may be the reason.
+		if line := sayStarved(kills, x.Process.Limits.Memory); exit.Success() {
+			x.m.say(x, line)
+		} else {
+			exit.Hint = line
+		}
 	}
 	blameLack(&exit, x.lacks)
 	return exit

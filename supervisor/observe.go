@@ -235,6 +235,10 @@ func (c *core) status(s *service) control.Service {
 		x := *s.exit
 		st.Exit = &x
 	}
+	if s.memory != nil {
+		memory := *s.memory
+		st.OutOfMemory = &memory
+	}
 	st.Probe = s.verdict()
 	return st
 }

@@ -138,6 +138,16 @@ func sayKilled(after time.Duration, how string) string {
 	return fmt.Sprintf("killed, still running %s after %s", seconds(after), cmp.Or(how, "the request to stop"))
 }
 
+// sayStarved tells of kills for lack of memory; limit is that of the service, in
+// bytes, or 0.
+func sayStarved(kills int, limit int64) string {
+	text := fmt.Sprintf("out of memory: the kernel has killed %s of it", count(kills, "process"))
+	if limit > 0 {
+		text += fmt.Sprintf("; limits.memory is %s", size(limit))
+	}
+	return text
+}
+
 func sayLacksGPU(lacks *stage.Error) string {
 	return "nvidia-smi, which its command runs, is missing: " + text(lacks.Msg, lacks.Hint)
 }
@@ -414,6 +424,9 @@ func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
+	if strings.HasSuffix(noun, "s") {
+		noun += "e"
+	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
@@ -426,6 +439,15 @@ func elapsed(d time.Duration) string {
 		return fmt.Sprintf("%d min", d/time.Minute)
 	}
 	return fmt.Sprintf("%d h", d/time.Hour)
+}
+
+// size is a number of bytes for people: "24 MiB".
+func size(n int64) string {
+	units := []string{"bytes", "KiB", "MiB", "GiB", "TiB"}
+	for ; n >= 1024 && n%1024 == 0 && len(units) > 1; units = units[1:] {
+		n /= 1024
+	}
+	return fmt.Sprintf("%d %s", n, units[0])
 }
 
 // seconds rounds a duration for people: "3s", "500ms", "1m30s".

@@ -61,6 +61,7 @@ type Fact struct {
 	Exit  project.Exit  // Exited, with its time when the program ran; ShutdownDone
 	Probe control.Probe // Probed
 	News  bool          // Probed: the probe changed its mind
+	Kills int           // OutOfMemory
 	timer timerID
 }
 
@@ -73,5 +74,6 @@ const (
 	Exited                       // a process and its descendants are gone
 	Probed                       // a probe has checked
 	ShutdownDone                 // a shutdown command ended, any way
+	OutOfMemory                  // the kernel has killed descendants of a process, which itself goes on
 	timerFired
 )

@@ -34,5 +34,8 @@ func (s *Server) state(snap control.Snapshot) *control.State {
 	if s.opts.Degraded != nil {
 		state.Degraded = s.opts.Degraded()
 	}
+	if s.opts.OutOfMemory != nil {
+		state.OutOfMemory = s.opts.OutOfMemory()
+	}
 	return state
 }

@@ -41,6 +41,8 @@ type Options struct {
 	Exec func(ctx context.Context, id project.ID, req control.ExecRequest, pid int) (*control.Surroundings, error)
 	// Degraded, when set, is what the supervisor can't do at present.
 	Degraded func() []control.Degraded
+	// OutOfMemory, when set, is what was killed in the container for lack of memory.
+	OutOfMemory func() *control.OutOfMemory
 
 	Root       string // the definition's folder
 	Definition string // as it was asked for

@@ -134,6 +134,9 @@ func writeStatus(w io.Writer, state *control.State, s control.Service) {
 			line("it used", "%s of CPU time, at most %s of memory", lasted(x.CPU), memory(x.Memory))
 		}
 	}
+	if m := s.OutOfMemory; m != nil {
+		line("memory", "the kernel has killed %s of it for lack of memory, the last %s ago", processes(m.Kills), span(state.At.Sub(m.Last)))
+	}
 	if p := s.Probe; p != nil {
 		verdict := "passed"
 		if !p.OK {

@@ -50,6 +50,7 @@ ls /mnt /workspace; echo "$(stat -fc %T /run /tmp)"; echo o >/proc/sysrq-trigger
 const box = `{ perSystem.nix2gpu.box = { workingDir = "/var/work"; services.custom = {
   hog = { enable = true; restart = "no"; limits.memory = "24M"; command = "exec tail /dev/zero"; };
   child = { enable = true; restart = "no"; limits.memory = "24M"; command = "tail /dev/zero; echo the child has ended with $?"; };
+  goeson = { enable = true; limits.memory = "24M"; command = "tail /dev/zero; echo goes on; sleep 1000"; };
   forks = { enable = true; restart = "no"; limits.pids = 4; command = "/opt/forks"; };
   half = { enable = true; restart = "no"; limits.cpus = 0.5; command = "cat /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/cpu.max"; };
   many = { enable = true; restart = "no"; limits.nofile = 100000; command = "ulimit -n"; };
@@ -78,7 +79,8 @@ group=/sys/fs/cgroup$(/nix2gpu logs tree | grep -o 'grown in .*' | cut -d' ' -f3
 [ $(ps -eo comm | grep -c '^sleep$') -ge 18 ] && echo they live
 echo "in the group: at most $(cat $group/pids.max)"
 /nix2gpu status hog child
-/nix2gpu stop tree forks && echo stopped
+until /nix2gpu status goeson | grep 'for lack of memory'; do sleep 0.2; done
+/nix2gpu stop tree forks goeson && echo stopped
 echo "living: $(ps -eo comm | grep -c '^sleep$')"
 [ -e $group ] || echo the group is gone
 touch /etc/x && echo the root takes files
@@ -112,6 +114,9 @@ exec unshare --cgroup --mount bash -c 'umount /sys/fs/cgroup && mount -t cgroup2
 				"[half] 50000 100000\n", "[many] 100000\n", "[few] 64\n",
 				"[nix2gpu] hog: failed: out of memory (killed)\n", "[child] the child has ended with 137\n",
 				"[check] hog: failed (out of memory (killed))\n",
+				"[nix2gpu] child: out of memory: the kernel has killed 1 process of it; limits.memory is 24 MiB\n",
+				"[nix2gpu] goeson: out of memory: the kernel has killed 1 process of it; limits.memory is 24 MiB\n",
+				"[check]   memory:    the kernel has killed 1 process of it for lack of memory, the last ",
 				"[check] they live\n", "[check] in the group: at most 200\n", "[check] stopped\n", "[check] living: 0\n", "[check] the group is gone\n",
 				"[nix2gpu] all services stopped\n[nix2gpu] powering off (exit code 0)\n", "\nreboot: ",
 			} {
