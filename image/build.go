@@ -448,7 +448,7 @@ func (b *builder) newSystem() *system {
 	return s
 }
 
-// unchosen are the packages of which the image lackshing. Fix-ups still read
+// unchosen are the packages of which the image has nothing. Fix-ups still read
 // what they say: of the bundle of certificates, its parts need not be there.
 func (b *builder) unchosen(ctx context.Context) (out []*packageFacts, err error) {
 	for _, p := range b.all {

@@ -39,7 +39,7 @@ func detach(ctx context.Context, env *Env, opts *upOptions, j *session.Job, layo
 		Path:       env.Self,
 		Args:       []string{env.Args[0], "guard", "supervise", fmt.Sprint(jobFD), fmt.Sprint(readyFD)},
 		Env:        env.Environ,
-		Dir:        "/", // it must not contain a file system that the user wants to unmount
+		Dir:        "/", // it must not hold a file system that the user wants to unmount
 		Stdin:      null,
 		Stdout:     null,
 		Stderr:     null,

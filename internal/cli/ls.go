@@ -45,7 +45,7 @@ func runLs(ctx context.Context, env *Env, output string) error {
 	}
 	found := rundir.All(env.rundirEnv())
 	all := make([]projectRow, len(found))
-	var asked sync.WaitGroup // one that hangs must not contain up the others
+	var asked sync.WaitGroup // one that hangs must not hold up the others
 	for i, f := range found {
 		asked.Go(func() { all[i] = look(ctx, f) })
 	}
