@@ -36,14 +36,14 @@ func foreignVerb(verb, name string) string {
 		return use("image ls")
 	case "pull", "fetch", "download":
 		return use("lock") + ", which fetches what an image needs"
-	case "port", "ports":
-		return use("ps -o wide")
+	case "port":
+		return use("ports")
 	case "watch":
 		return use("ps -w")
 	case "enable", "disable":
 		return "a service is switched in its definition: services.TYPE.\"NAME\".enable = true;"
 	case "scale":
-		return "a service has as many processes as its definition says: replicas = 3;"
+		return "no verb does: docs/how-to/scaling.md makes a service for each in the definition; a process-compose.yaml has replicas"
 	}
 	return ""
 }
