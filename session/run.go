@@ -204,7 +204,8 @@ func (s *session) supervise() error {
 	st := s.Stage()
 	opts := supervisor.Options{
 		Services: s.job.Services, NoDeps: s.job.NoDeps, Refused: s.job.Refused, Stay: s.job.Stay, Log: s.log,
-		World: supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub, GPU: s.GPU}.World,
+		Settled: func() { go giveBack() },
+		World:   supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub, GPU: s.GPU}.World,
 	}
 	if process.IsInit() {
 		opts.StopBudget = pid1Budget

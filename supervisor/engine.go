@@ -34,11 +34,18 @@ type Options struct {
 	Settle     time.Duration // how long a service without a probe must run to count as healthy; default: 500ms
 	Seed       uint64        // of the jitter of restarts
 	Log        *slog.Logger  // changes of state; nil: discard
+
+	// Settled is called each time when all that was asked for has come about, or has
+	// failed: a moment after which little happens. It must not wait.
+	Settled func()
 }
 
 func (o *Options) setDefaults() {
 	o.Grace = cmp.Or(o.Grace, 10*time.Second)
 	o.Settle = cmp.Or(o.Settle, 500*time.Millisecond)
+	if o.Settled == nil {
+		o.Settled = func() {}
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -31,6 +31,7 @@ func (c *core) announceSummary() {
 	if kind := whole.text(false); kind != c.summary.said || whole.healthy() {
 		c.summary.said = kind
 		c.world.Say(whole.text(true))
+		c.opts.Settled()
 	}
 }
 

@@ -360,3 +360,23 @@ func TestReloadOfADependency(t *testing.T) {
 			1.5s all services healthy`)
 	})
 }
+
+// Whoever runs an engine hears when little is left to happen: with each summary that
+// is said, and not with each that is not.
+func TestSettled(t *testing.T) {
+	said := 0
+	opts := Options{Settled: func() { said++ }} // by the engine, which stands still while it is looked at
+	p := services("db: +probe", "api: db=ready", "loop: restart=always delay=1s")
+	acts := map[project.ID]any{"db": act{ready: time.Second}, "loop": act{lasts: time.Millisecond, code: 1}}
+	play(t, p, acts, opts, func(s *scene) {
+		s.pass(time.Minute) // and a minute of failures, which are one piece of news
+		if said != 1 {
+			t.Errorf("told %d times, want once", said)
+		}
+		s.must(s.Stop(ctx, []project.ID{"loop"}))
+		s.pass(time.Second)
+		if said != 2 {
+			t.Errorf("told %d times, want once more when all is well", said)
+		}
+	})
+}

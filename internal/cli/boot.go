@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -186,6 +187,9 @@ func (b *boot) supervise(ctx context.Context, j *session.Job) error {
 	self, err := b.env.selfPath()
 	if err != nil {
 		return err
+	}
+	if b.env.Getenv("GOGC") == "" { // what run has set is for commands, which are over soon
+		debug.SetGCPercent(100)
 	}
 	code, err := session.Run(ctx, session.Options{
 		RunDir: b.env.rundirEnv(), Environ: b.env.Environ, Self: self, Stdout: b.env.Stdout, Version: Version,
