@@ -11,7 +11,7 @@ GOTEST      := $(GO) run ./scripts/testgate scripts/skips.txt
 # What "make mutate" looks at, and how: make mutate PACKAGES=project MUTATE='-seed 2'
 PACKAGES    ?= project supervisor probe servicelog process stage nix/module catalog
 
-.PHONY: all deps deps-all build build-all run test check test-load mutate bench bench-compare lint generate clean
+.PHONY: all deps deps-all deps-bench build build-all run test check test-load mutate bench bench-image bench-boot bench-compare lint generate clean
 
 all: build
 
@@ -21,6 +21,9 @@ deps:
 
 deps-all: deps
 	@scripts/deps all
+
+deps-bench: deps-all
+	@scripts/deps bench
 
 build:
 	@mkdir -p bin
@@ -58,10 +61,22 @@ test-load: deps build
 mutate: deps
 	$(GO) run ./scripts/mutate $(MUTATE) $(PACKAGES)
 
-# Times, side by side with the same work done by hand. Nothing here can fail on a slow machine.
-bench: deps build
-	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v '/examples$$')
-	$(GO) test -run '^$$' -bench . -benchtime 5x -timeout 20m ./examples
+# Times, side by side with the same work done by hand. Nothing here can fail on a slow
+# machine. All of it takes an hour; bench-image and bench-boot are the parts about images.
+bench: deps build bench-image bench-boot
+	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -vE '/(examples|lock|image/registry)$$')
+	$(GO) test -run '^$$' -bench 'Microservices|ServerChain|Chain|Sleepers|Idle|Restart|Ps|Output|Version|Program' -benchtime 5x -timeout 20m ./examples
+
+# What an image costs to make, to make again and to push, and what other tools take for
+# the same; then the index of packages. It downloads 250 MB.
+bench-image: deps-bench build
+	$(GO) test -run '^$$' -bench 'BenchmarkBuild|Rebuild|Shared|Beside' -benchtime 3x -timeout 60m ./examples
+	$(GO) test -run '^$$' -bench 'Index|Locked' -benchtime 5x -timeout 20m ./lock
+	$(GO) test -run '^$$' -bench PushAgain ./image/registry
+
+# What a container costs from its start on, in a docker engine of its own.
+bench-boot: deps-all build
+	$(GO) test -run '^$$' -bench Boot -benchtime 5x -timeout 20m ./examples
 
 # The same, beside another commit: make bench-compare COMMIT=v0.1.0
 bench-compare: deps build
