@@ -99,8 +99,10 @@ func (c *Client) Fetch(ctx context.Context, f File, place string) error {
 	if err := c.into(ctx, f, part); err != nil {
 		var disk *fs.PathError
 		if errors.As(err, &disk) {
+			err = c.cache.Explain(err)
 			os.Remove(part.Name()) // it would fill the disk for nothing
-			return c.cache.Explain(err)
+		} else if info, failed := part.Stat(); failed == nil && info.Size() == 0 {
+			os.Remove(part.Name()) // there is nothing to go on with
 		}
 		return err
 	}

@@ -61,7 +61,7 @@ func (c *Client) Page(ctx context.Context, url, accept string, limit int64) (*Pa
 	p := &Page{}
 	err := c.retry(ctx, url, func() error {
 		p.Data = nil
-		return c.get(ctx, url, accept, 0, func(_ int64, answer *http.Response, body io.Reader) error {
+		return c.get(ctx, url, accept, part{}, func(_ int64, answer *http.Response, body io.Reader) error {
 			var err error
 			p.Data, err = io.ReadAll(io.LimitReader(body, limit+1))
 			if err == nil && int64(len(p.Data)) > limit {
@@ -122,20 +122,27 @@ func (c *Client) whole(ctx context.Context, f File, out *os.File) error {
 	if !known {
 		limit = Largest
 	}
+	of := validator{} // of what has come: without a digest nothing else says that a rest belongs to it
 	if err := c.retry(ctx, f.URL, func() error {
 		have, err := out.Seek(0, io.SeekEnd)
 		if err != nil {
 			return err
 		}
-		if have > limit || f.SHA256 == "" { // nobody could tell what a part belongs to
+		if have > limit || f.SHA256 == "" && of == (validator{}) {
 			have = 0
 		}
 		if known && have == limit && limit > 0 {
 			return nil
 		}
-		return c.get(ctx, f.URL, "", have, func(from int64, answer *http.Response, body io.Reader) error {
+		return c.get(ctx, f.URL, "", part{have, of}, func(from int64, answer *http.Response, body io.Reader) error {
 			if n := answer.ContentLength; known && answer.StatusCode == http.StatusOK && n >= 0 && n != f.Size {
 				return &ChangedError{f.URL, sizeWord, strconv.FormatInt(f.Size, 10), strconv.FormatInt(n, 10)}
+			}
+			if f.SHA256 == "" {
+				if !known && endsWithConnection(answer) {
+					return fmt.Errorf("cannot get %s: the server does not say where it ends, and it has no digest: one that is cut would look whole", f.URL)
+				}
+				of = validatorOf(answer.Header)
 			}
 			if err := out.Truncate(from); err != nil {
 				return err
@@ -225,9 +232,16 @@ func (c *Client) describe(url string, err error) error {
 	return fmt.Errorf("cannot get %s: %w", url, err)
 }
 
-// get asks for a file from an offset on and hands over its body with the offset
-// that it really begins at.
-func (c *Client) get(ctx context.Context, url, accept string, from int64, take func(from int64, answer *http.Response, body io.Reader) error) error {
+// A part is what there is of a file: its length, and what it is of where no digest
+// will say so.
+type part struct {
+	from int64
+	of   validator
+}
+
+// get asks for the rest of a file and hands over its body with the offset that it
+// really begins at.
+func (c *Client) get(ctx context.Context, url, accept string, have part, take func(from int64, answer *http.Response, body io.Reader) error) error {
 	select {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
@@ -239,7 +253,7 @@ func (c *Client) get(ctx context.Context, url, accept string, from int64, take f
 	watch := newWatchdog(c.stall, cancel)
 	defer watch.stop()
 	for {
-		answer, err := c.ask(ctx, url, accept, from)
+		answer, err := c.ask(ctx, url, accept, have)
 		if err != nil {
 			return whyEnded(ctx, err)
 		}
@@ -247,10 +261,10 @@ func (c *Client) get(ctx context.Context, url, accept string, from int64, take f
 		partial := answer.StatusCode == http.StatusPartialContent
 		switch {
 		case answer.StatusCode == http.StatusOK:
-			from = 0
-		case partial && begins(answer.Header.Get("Content-Range")) == from:
-		case from > 0 && (partial || answer.StatusCode == http.StatusRequestedRangeNotSatisfiable):
-			from = 0 // not the part that was asked for: the whole then
+			have = part{}
+		case partial && begins(answer.Header.Get("Content-Range")) == have.from && have.of.admits(answer.Header):
+		case have.from > 0 && (partial || answer.StatusCode == http.StatusRequestedRangeNotSatisfiable):
+			have = part{} // not the part that was asked for, or of another file: the whole then
 			continue
 		default:
 			return &StatusError{url, answer.StatusCode}
@@ -259,11 +273,11 @@ func (c *Client) get(ctx context.Context, url, accept string, from int64, take f
 		if c.came != nil {
 			body = &counted{body, c.came}
 		}
-		return whyEnded(ctx, take(from, answer, body))
+		return whyEnded(ctx, take(have.from, answer, body))
 	}
 }
 
-func (c *Client) ask(ctx context.Context, url, accept string, from int64) (*http.Response, error) {
+func (c *Client) ask(ctx context.Context, url, accept string, have part) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
@@ -272,8 +286,9 @@ func (c *Client) ask(ctx context.Context, url, accept string, from int64) (*http
 	if accept != "" {
 		req.Header.Set("Accept", accept)
 	}
-	if from > 0 {
-		req.Header.Set("Range", "bytes="+strconv.FormatInt(from, 10)+"-")
+	if have.from > 0 {
+		req.Header.Set("Range", "bytes="+strconv.FormatInt(have.from, 10)+"-")
+		have.of.require(req.Header)
 	}
 	return c.http.Do(req)
 }

@@ -34,15 +34,19 @@ func (c *Client) Learn(ctx context.Context, address, want string) (File, error) 
 		if !isDigest(want) {
 			return File{}, fmt.Errorf("%q is not a SHA-256 digest", want)
 		}
-		if info, err := os.Lstat(c.cache.Path(filesFolder, want)); err == nil && info.Mode().IsRegular() {
-			c.cache.Used(filesFolder, want, c.opts.Now())
-			return File{address, want, info.Size()}, nil
+		if err := c.fetchFile(ctx, File{address, want, -1}); err != nil {
+			return File{}, err
 		}
+		info, err := os.Lstat(c.cache.Path(filesFolder, want))
+		if err != nil {
+			return File{}, c.cache.Explain(err)
+		}
+		return File{address, want, info.Size()}, nil
 	}
 	if c.opts.Offline {
 		return File{}, &OfflineError{"the file " + address}
 	}
-	if want == "" && !private(address) {
+	if !private(address) {
 		return File{}, fmt.Errorf("cannot believe %s: anybody on the way can change what has no digest and does not come by https", address)
 	}
 	name := sha256.Sum256([]byte(address))
@@ -51,7 +55,7 @@ func (c *Client) Learn(ctx context.Context, address, want string) (File, error) 
 	if err := os.Remove(place); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return File{}, c.cache.Explain(err)
 	}
-	if err := c.download.Fetch(ctx, download.File{URL: address, Size: -1}, place); err != nil {
+	if err := c.files.Fetch(ctx, download.File{URL: address, Size: -1}, place); err != nil {
 		return File{}, err
 	}
 	f, err := os.Open(place)
@@ -60,10 +64,6 @@ func (c *Client) Learn(ctx context.Context, address, want string) (File, error) 
 	}
 	defer f.Close()
 	size, sum, err := sumOf(f)
-	if err == nil && want != "" && sum != want {
-		os.Remove(place)
-		return File{}, &download.ChangedError{URL: address, What: "SHA-256", Want: want, Got: sum}
-	}
 	if err == nil {
 		err = os.Rename(place, c.cache.Path(filesFolder, sum))
 	}
@@ -79,7 +79,7 @@ func (c *Client) Page(ctx context.Context, address string, vouched bool) ([]byte
 	if !vouched && !private(address) {
 		return nil, fmt.Errorf("cannot believe %s: anybody on the way can change what does not come by https", address)
 	}
-	p, err := c.download.Page(ctx, address, "", largestInRelease)
+	p, err := c.files.Page(ctx, address, "", largestInRelease)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (c *Client) fetchFile(ctx context.Context, f File) error {
 	if c.opts.Offline {
 		return &OfflineError{"the file " + f.URL}
 	}
-	return c.download.Fetch(ctx, download.File{URL: f.URL, Size: f.Size, SHA256: f.SHA256}, place)
+	return c.files.Fetch(ctx, download.File{URL: f.URL, Size: f.Size, SHA256: f.SHA256}, place)
 }
 
 // OpenFile opens a file, having downloaded it when the cache lacks it, and looked
