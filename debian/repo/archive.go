@@ -11,9 +11,10 @@ import (
 
 // An Archive is one suite of a repository, and whom to believe about it.
 type Archive struct {
-	Name       string // as [debian.Locked.Archive] has it
-	URL        string // its root, without a slash at the end
-	Suite      string // below dists; one that ends in a slash is a folder of the root itself
+	Name       string   // as [debian.Locked.Archive] has it
+	URL        string   // its root, without a slash at the end
+	Mirrors    []string // roots that are asked when that one does not answer, or fell behind
+	Suite      string   // below dists; one that ends in a slash is a folder of the root itself
 	Components []string
 	Keys       Keyring
 	Arches     []string // that it has packages for; none: any
@@ -21,6 +22,9 @@ type Archive struct {
 	From       string   // where it was configured: "/etc/apt/sources.list:3", or ""
 	KeyCure    string   // what to do when another key has signed it; "" for the usual
 }
+
+// roots are where it is to be had, in the order in which they are asked.
+func (a Archive) roots() []string { return append([]string{a.URL}, a.Mirrors...) }
 
 // serves reports whether an archive may have packages for an architecture.
 func (a Archive) serves(arch string) bool {
@@ -95,10 +99,13 @@ func (p Place) Archives() ([]Archive, error) {
 	}
 	release.URL = root
 	if updates.URL == "" {
-		updates.URL, updates.Keys, updates.Expires = release.URL, release.Keys, release.Expires
+		updates.URL, updates.Mirrors, updates.Keys, updates.Expires = release.URL, release.Mirrors, release.Keys, release.Expires
 	}
 	if security.URL == "" {
 		security.URL, security.Keys, security.Expires = release.URL+"-security", release.Keys, release.Expires
+		for _, m := range release.Mirrors {
+			security.Mirrors = append(security.Mirrors, m+"-security")
+		}
 	}
 	var out []Archive
 	for _, a := range all {
@@ -110,25 +117,45 @@ func (p Place) Archives() ([]Archive, error) {
 	return append(out, p.Others...), nil
 }
 
-// fromSources takes URL and keys from the machine's entry for the suite of a.
+// fromSources takes URLs and keys from the machine's entry for the suite of a. What
+// further URLs it names, and other entries that believe the same keys, are mirrors:
+// where files come from does not matter to what they are.
 func (p Place) fromSources(a *Archive) error {
-	for _, s := range p.Sources {
+	var first *Source
+	var roots []string
+	var unusable error
+	for i, s := range p.Sources {
 		if !slices.Contains(s.Suites, a.Suite) || !slices.Contains(s.Components, "main") {
 			continue
 		}
-		a.From = fmt.Sprintf("%s:%d", s.File, s.Line)
-		a.URL, a.Expires = s.URLs[0], s.CheckValidUntil
-		if p.Keyring == nil && s.SignedBy != "" {
-			keys, err := p.signedBy(s.SignedBy)
-			if err != nil {
-				return fmt.Errorf("%s: Signed-By: %w", a.From, err)
+		if first == nil {
+			first = &p.Sources[i]
+		} else if s.SignedBy != first.SignedBy || s.CheckValidUntil != first.CheckValidUntil {
+			continue
+		}
+		for _, text := range s.URLs {
+			root, err := checkURL(text)
+			if err == nil && !slices.Contains(roots, root) {
+				roots = append(roots, root)
+			} else if err != nil && unusable == nil {
+				unusable = fmt.Errorf("%s:%d: %w", s.File, s.Line, err)
 			}
-			a.Keys = keys
 		}
-		if _, err := checkURL(a.URL); err != nil {
-			return fmt.Errorf("%s: %w", a.From, err)
-		}
+	}
+	if first == nil {
 		return nil
+	}
+	if len(roots) == 0 {
+		return unusable
+	}
+	a.From = fmt.Sprintf("%s:%d", first.File, first.Line)
+	a.URL, a.Mirrors, a.Expires = roots[0], roots[1:], first.CheckValidUntil
+	if p.Keyring == nil && first.SignedBy != "" {
+		keys, err := p.signedBy(first.SignedBy)
+		if err != nil {
+			return fmt.Errorf("%s: Signed-By: %w", a.From, err)
+		}
+		a.Keys = keys
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -28,7 +29,9 @@ type Options struct {
 	// in which {archive} stands for the archive's name; "" for nowhere.
 	Snapshot string
 
-	Transport http.RoundTripper // default: the environment's proxy
+	// Proxy chooses the proxy for archives, as [Proxies.For]; nil: the environment's.
+	Proxy     func(*http.Request) (*url.URL, error)
+	Transport http.RoundTripper // of all that is asked; default: by those proxies
 	Now       func() time.Time  // default: time.Now
 	Stall     time.Duration     // without a sign of life; default: 30 s
 	Backoff   time.Duration     // before a second try; default: 500 ms
@@ -45,7 +48,8 @@ const largestInRelease = 16 << 20
 type Client struct {
 	opts     Options
 	cache    *cache.Dir
-	download *download.Client
+	download *download.Client // of archives
+	files    *download.Client // of what is not apt's, and does not go by its proxies
 
 	came, total atomic.Int64 // bytes of packages and files, while they are got
 
@@ -63,10 +67,16 @@ func NewClient(ctx context.Context, opts Options) (*Client, error) {
 		opts.Now = time.Now
 	}
 	c := &Client{opts: opts, cache: dir}
-	c.download = download.New(dir, download.Options{
+	how := download.Options{
 		Transport: opts.Transport, Stall: opts.Stall, Backoff: opts.Backoff, Hint: "another mirror with --mirror URL, or --offline with what the cache has",
 		Came: c.progress,
-	})
+	}
+	c.files = download.New(dir, how)
+	if opts.Transport == nil && opts.Proxy != nil {
+		t := download.Transport()
+		t.Proxy, how.Transport = opts.Proxy, t
+	}
+	c.download = download.New(dir, how)
 	return c, nil
 }
 
@@ -94,6 +104,7 @@ func (c *Client) progress(bytes int) {
 // Close lets go of the cache and of idle connections.
 func (c *Client) Close() error {
 	c.download.Close()
+	c.files.Close()
 	return c.cache.Close()
 }
 
@@ -215,7 +226,7 @@ func (c *Client) fetch(ctx context.Context, p debian.Locked) error {
 			if err == nil || i >= own-1 || ctx.Err() != nil {
 				return err
 			}
-			continue // the archive for another architecture may have it
+			continue // a further mirror, or the archive for another architecture, may have it
 		}
 		if last {
 			return c.gone(ctx, p, err)
@@ -228,8 +239,13 @@ func (c *Client) fetch(ctx context.Context, p debian.Locked) error {
 // first own of them are the archive itself, which may have one for each architecture.
 func (c *Client) roots(p debian.Locked) (roots []string, own int, err error) {
 	for _, a := range c.opts.Archives {
-		if a.Name == p.Archive && a.serves(p.Arch) && !slices.Contains(roots, a.URL) {
-			roots = append(roots, a.URL)
+		if a.Name != p.Archive || !a.serves(p.Arch) {
+			continue
+		}
+		for _, root := range a.roots() {
+			if !slices.Contains(roots, root) {
+				roots = append(roots, root)
+			}
 		}
 	}
 	if own = len(roots); own > 0 {

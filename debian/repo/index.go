@@ -60,9 +60,7 @@ func (c *Client) Index(ctx context.Context, arch string) (*debian.Index, []Origi
 	for i, a := range archives {
 		wg.Go(func() {
 			out := &answers[i]
-			if out.tables, out.origin, out.err = c.archive(ctx, a, arch); out.err != nil && ctx.Err() == nil {
-				out.err = &IndexError{a, out.err}
-			}
+			out.tables, out.origin, out.err = c.archive(ctx, a, arch)
 		})
 	}
 	wg.Wait()
@@ -84,9 +82,27 @@ func (c *Client) Index(ctx context.Context, arch string) (*debian.Index, []Origi
 	return debian.NewIndex(arch, tables...), origins, nil
 }
 
-// archive reads one suite.
+// archive reads one suite, from the first of its roots that has it. The error says
+// of each what is wrong with it.
 func (c *Client) archive(ctx context.Context, a Archive, arch string) ([]*debian.Table, Origin, error) {
-	signed, r, err := c.release(ctx, a)
+	var errs []error
+	for _, root := range a.roots() {
+		tables, origin, err := c.archiveAt(ctx, a, root, arch)
+		if err == nil || ctx.Err() != nil {
+			return tables, origin, err
+		}
+		at := a
+		at.URL = root
+		errs = append(errs, &IndexError{at, err})
+		if c.opts.Offline {
+			break // the cache knows the archive, not its mirrors
+		}
+	}
+	return nil, Origin{}, errors.Join(errs...)
+}
+
+func (c *Client) archiveAt(ctx context.Context, a Archive, root, arch string) ([]*debian.Table, Origin, error) {
+	signed, r, err := c.release(ctx, a, root)
 	if err != nil {
 		return nil, Origin{}, err
 	}
@@ -94,7 +110,7 @@ func (c *Client) archive(ctx context.Context, a Archive, arch string) ([]*debian
 	origin := Origin{a.Name, a.Suite, hex.EncodeToString(sum[:]), r.date}
 	var tables []*debian.Table
 	for _, dir := range packageDirs(a, r, arch) {
-		t, err := c.table(ctx, a, r, dir)
+		t, err := c.table(ctx, a, root, r, dir)
 		if err != nil {
 			return nil, Origin{}, err
 		}
@@ -122,19 +138,20 @@ func packageDirs(a Archive, r *release, arch string) []string {
 	return dirs
 }
 
-// dir is the URL of the folder of an archive's Release, with a slash.
-func (a Archive) dir() string {
+// dir is the URL of the folder of an archive's Release below a root, with a slash.
+func (a Archive) dir(root string) string {
 	if flat, ok := strings.CutSuffix(a.Suite, "/"); ok {
 		if flat = strings.TrimPrefix(flat+"/", "./"); flat == "/" {
 			flat = ""
 		}
-		return a.URL + "/" + flat
+		return root + "/" + flat
 	}
-	return a.URL + "/dists/" + a.Suite + "/"
+	return root + "/dists/" + a.Suite + "/"
 }
 
 // accepted is the name in the cache of the newest InRelease of an archive that
-// these keys have signed.
+// these keys have signed, wherever it came from: a mirror may not go back behind
+// another.
 func (a Archive) accepted() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%s\n%q\n", a.URL, a.Suite, a.Keys.only)
@@ -143,7 +160,7 @@ func (a Archive) accepted() string {
 }
 
 // release gets what an archive's Release says, having verified it.
-func (c *Client) release(ctx context.Context, a Archive) (signed []byte, r *release, err error) {
+func (c *Client) release(ctx context.Context, a Archive, root string) (signed []byte, r *release, err error) {
 	last, err := os.ReadFile(c.cache.Path(indexFolder, a.accepted()))
 	if err != nil {
 		last = nil // never seen, or not to be read: it is verified then
@@ -153,7 +170,7 @@ func (c *Client) release(ctx context.Context, a Archive) (signed []byte, r *rele
 			return nil, nil, &OfflineError{"the index"}
 		}
 		signed = last
-	} else if page, err := c.download.Page(ctx, a.dir()+"InRelease", "", largestInRelease); err == nil {
+	} else if page, err := c.download.Page(ctx, a.dir(root)+"InRelease", "", largestInRelease); err == nil {
 		signed = page.Data
 	} else {
 		if download.IsGone(err) && a.Name == Security {
@@ -199,9 +216,9 @@ func (c *Client) release(ctx context.Context, a Archive) (signed []byte, r *rele
 }
 
 // table makes the table of one Packages file, or finds it in the cache.
-func (c *Client) table(ctx context.Context, a Archive, r *release, dir string) (*debian.Table, error) {
+func (c *Client) table(ctx context.Context, a Archive, root string, r *release, dir string) (*debian.Table, error) {
 	for {
-		t, err := c.tableOnce(ctx, a, r, dir)
+		t, err := c.tableOnce(ctx, a, root, r, dir)
 		// Another program has made the table and removed what it was made of.
 		if !errors.Is(err, fs.ErrNotExist) || ctx.Err() != nil {
 			return t, err
@@ -209,7 +226,7 @@ func (c *Client) table(ctx context.Context, a Archive, r *release, dir string) (
 	}
 }
 
-func (c *Client) tableOnce(ctx context.Context, a Archive, r *release, dir string) (*debian.Table, error) {
+func (c *Client) tableOnce(ctx context.Context, a Archive, root string, r *release, dir string) (*debian.Table, error) {
 	found, err := r.find(dir+"Packages", dir+"Packages.gz", dir+"Packages.xz")
 	if err != nil {
 		return nil, err
@@ -237,9 +254,9 @@ func (c *Client) tableOnce(ctx context.Context, a Archive, r *release, dir strin
 	}
 	place := c.cache.Path(indexFolder, packed.sha256+".packages")
 	if !download.Have(place, packed.size) {
-		url := a.dir() + packed.name
+		url := a.dir(root) + packed.name
 		if r.byHash {
-			url = a.dir() + dir + "by-hash/SHA256/" + packed.sha256
+			url = a.dir(root) + dir + "by-hash/SHA256/" + packed.sha256
 		}
 		if err := c.download.Fetch(ctx, download.File{URL: url, Size: packed.size, SHA256: packed.sha256}, place); err != nil {
 			return nil, err

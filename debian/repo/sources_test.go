@@ -156,7 +156,7 @@ func archives(t *testing.T, p repo.Place) string {
 	}
 	var out []string
 	for _, a := range all {
-		out = append(out, a.Name+" "+a.URL+" "+a.Suite)
+		out = append(out, strings.Join(append([]string{a.Name, a.URL, a.Suite}, a.Mirrors...), " "))
 	}
 	return strings.Join(out, "\n")
 }
@@ -165,6 +165,7 @@ func TestPlace(t *testing.T) {
 	source := func(url string, suites ...string) repo.Source {
 		return repo.Source{File: "/f", Line: 1, URLs: []string{url}, Suites: suites, Components: []string{"main"}, CheckValidUntil: true}
 	}
+	several := func(s repo.Source, urls ...string) repo.Source { s.URLs = urls; return s }
 	for name, test := range map[string]struct {
 		place repo.Place
 		want  string
@@ -175,7 +176,15 @@ func TestPlace(t *testing.T) {
 		},
 		"the machine's sources": {
 			repo.Place{Sources: []repo.Source{source("http://other", "stable"), source("http://a.example/d/", "bookworm", "bookworm-updates"), source("https://b.example/s", "bookworm-security"), source("http://late", "bookworm")}},
-			"debian http://a.example/d bookworm\ndebian http://a.example/d bookworm-updates\ndebian-security https://b.example/s bookworm-security",
+			"debian http://a.example/d bookworm http://late\ndebian http://a.example/d bookworm-updates\ndebian-security https://b.example/s bookworm-security",
+		},
+		"several URLs, some that cannot be used": {
+			repo.Place{Sources: []repo.Source{several(source("", "bookworm"), "file:/srv", "http://a.example/d", "http://b.example/d/", "http://a.example/d/")}},
+			"debian http://a.example/d bookworm http://b.example/d\ndebian http://a.example/d bookworm-updates http://b.example/d\ndebian-security http://a.example/d-security bookworm-security http://b.example/d-security",
+		},
+		"an entry that believes other keys is no mirror": {
+			repo.Place{Sources: []repo.Source{source("http://a.example/d", "bookworm"), {URLs: []string{"http://b.example/d"}, Suites: []string{"bookworm"}, Components: []string{"main"}, SignedBy: "/k.asc", CheckValidUntil: true}}},
+			"debian http://a.example/d bookworm\ndebian http://a.example/d bookworm-updates\ndebian-security http://a.example/d-security bookworm-security",
 		},
 		"a source for the release alone": {
 			repo.Place{Sources: []repo.Source{source("http://a.example/debian", "bookworm")}},
@@ -198,7 +207,7 @@ func TestPlace(t *testing.T) {
 		{repo.Place{Mirror: "http://x?y"}, `"http://x?y" must be the URL of a folder`},
 		{repo.Place{Suite: "../x"}, `suite "../x" must be the name of a Debian release`},
 		{repo.Place{Keyring: []byte("no keys")}, "keyring: no OpenPGP key"},
-		{repo.Place{Sources: []repo.Source{source("cdrom:x", "bookworm")}}, `/f:1: not supported: an archive at "cdrom:x"`},
+		{repo.Place{Sources: []repo.Source{several(source("", "bookworm"), "cdrom:x", "cdrom:y")}}, `/f:1: not supported: an archive at "cdrom:x"`},
 	} {
 		_, err := test.place.Archives()
 		wantError(t, err, test.want)

@@ -1,0 +1,196 @@
+package repo
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Proxies are those that apt is configured to reach its archives by.
+type Proxies struct {
+	options map[string]aptOption // by name in lower case, as "acquire::http::proxy"
+	direct  string               // $no_proxy
+}
+
+// An aptOption is a value of apt's configuration, and where it stands.
+type aptOption struct{ value, place string }
+
+// ReadProxies reads apt's configuration on the machine whose root folder is given.
+func ReadProxies(root string, getenv func(string) string) (*Proxies, error) {
+	p := &Proxies{map[string]aptOption{}, getenv("no_proxy")}
+	var files []string
+	entries, err := os.ReadDir(filepath.Join(root, "etc/apt/apt.conf.d"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot read apt's configuration: %w", err)
+	}
+	for _, e := range entries {
+		if ext := filepath.Ext(e.Name()); ext == "" || ext == ".conf" { // apt reads no others
+			files = append(files, "/etc/apt/apt.conf.d/"+e.Name())
+		}
+	}
+	for _, name := range append(files, "/etc/apt/apt.conf") { // the last word counts
+		data, err := os.ReadFile(filepath.Join(root, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = p.read(name, string(data))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot read apt's configuration: %w", err)
+		}
+	}
+	return p, nil
+}
+
+// For is the proxy for a request, nil for none, as apt chooses it: what is said of
+// the host before what is said of all, what is said of https before what is said of
+// http, and that before the environment. This machine itself needs none.
+func (p *Proxies) For(r *http.Request) (*url.URL, error) {
+	host := r.URL.Hostname()
+	if host == "localhost" || net.ParseIP(host).IsLoopback() {
+		return nil, nil
+	}
+	schemes := []string{r.URL.Scheme, "http"}
+	for _, rest := range []string{"::proxy::" + strings.ToLower(host), "::proxy"} {
+		for _, scheme := range schemes {
+			if o := p.options["acquire::"+scheme+rest]; o.value != "" {
+				if o.value == "DIRECT" || endsInOneOf(host, p.direct) {
+					return nil, nil
+				}
+				return o.proxy()
+			}
+		}
+	}
+	return http.ProxyFromEnvironment(r)
+}
+
+// proxy is the URL that an option is. A password in it goes into no message.
+func (o aptOption) proxy() (*url.URL, error) {
+	u, err := url.Parse(o.value)
+	switch {
+	case err != nil || u.Host == "":
+		return nil, fmt.Errorf("%s: apt's proxy must be a URL such as \"http://proxy.example.org:3142\"", o.place)
+	case !slices.Contains([]string{"http", "https", "socks5h"}, u.Scheme):
+		return nil, fmt.Errorf("%s: not supported: a proxy by %q", o.place, u.Scheme)
+	}
+	return u, nil
+}
+
+// endsInOneOf reports whether a host ends in one of the names of $no_proxy, as apt
+// reads it.
+func endsInOneOf(host, list string) bool {
+	for name := range strings.SplitSeq(list, ",") {
+		if name != "" && strings.HasSuffix(strings.ToLower(host), strings.ToLower(name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// read takes in a file of apt's configuration.
+func (p *Proxies) read(file, text string) error {
+	var scopes []string // the names that enclose what is read
+	var words []string  // of the statement that is read
+	line, began := 1, 1
+	bad := func(at int, what string) error { return fmt.Errorf("%s:%d: %s", file, at, what) }
+	name := func() string { return strings.ToLower(strings.Join(append(slices.Clone(scopes), words[0]), "::")) }
+	for i := 0; i < len(text); i++ {
+		rest := text[i:]
+		switch c := text[i]; {
+		case c == '\n':
+			line++
+		case c == ' ' || c == '\t' || c == '\r':
+		case strings.HasPrefix(rest, "//") || c == '#' && !strings.HasPrefix(rest, "#clear") && !strings.HasPrefix(rest, "#include"):
+			if end := strings.IndexByte(rest, '\n'); end >= 0 {
+				i += end - 1
+			} else {
+				i = len(text)
+			}
+		case strings.HasPrefix(rest, "/*"):
+			end := strings.Index(rest, "*/")
+			if end < 0 {
+				return bad(line, "a remark has no end: \"*/\" is missing")
+			}
+			line += strings.Count(rest[:end], "\n")
+			i += end + 1
+		case c == '"':
+			end := strings.IndexByte(rest[1:], '"')
+			if end < 0 {
+				return bad(line, "a text has no end: a '\"' is missing")
+			}
+			if len(words) == 0 {
+				began = line
+			}
+			words = append(words, rest[1:1+end])
+			line += strings.Count(rest[:1+end], "\n")
+			i += end + 1
+		case c == '{':
+			if len(words) == 0 {
+				words = []string{""}
+			}
+			if scopes = append(scopes, words[0]); len(scopes) > 100 {
+				return bad(line, "more than 100 scopes in each other")
+			}
+			if len(words) > 1 { // apt lets a scope have a value
+				p.set(strings.Join(scopes, "::"), words[1], fmt.Sprintf("%s:%d", file, began))
+			}
+			words = nil
+		case c == '}':
+			if len(scopes) == 0 {
+				return bad(line, "a \"}\" closes nothing")
+			}
+			scopes, words = scopes[:len(scopes)-1], nil
+		case c == ';':
+			switch {
+			case len(words) > 1 && words[0] == "#clear":
+				for _, cleared := range words[1:] {
+					p.clear(cleared)
+				}
+			case len(words) > 0 && words[0] == "#include":
+				return bad(began, "not supported: #include")
+			case len(words) > 1:
+				p.set(name(), words[1], fmt.Sprintf("%s:%d", file, began))
+			}
+			words = nil
+		default:
+			end := strings.IndexAny(rest, " \t\r\n;{}\"")
+			if end < 0 {
+				end = len(rest)
+			}
+			if remark := strings.Index(rest[:end], "//"); remark > 0 {
+				end = remark
+			}
+			if len(words) == 0 {
+				began = line
+			}
+			words = append(words, rest[:end])
+			i += end - 1
+		}
+	}
+	if len(scopes) > 0 {
+		return bad(line, fmt.Sprintf("the scope %q has no end: a \"}\" is missing", scopes[len(scopes)-1]))
+	}
+	return nil
+}
+
+func (p *Proxies) set(name, value, place string) {
+	p.options[strings.ToLower(name)] = aptOption{value, place}
+}
+
+// clear forgets an option, and all below it.
+func (p *Proxies) clear(name string) {
+	name = strings.ToLower(name)
+	for have := range p.options {
+		if have == name || strings.HasPrefix(have, name+"::") {
+			delete(p.options, have)
+		}
+	}
+}
