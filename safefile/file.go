@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -103,23 +104,62 @@ func Rewrite(path string, data []byte, mode fs.FileMode) (*os.File, error) {
 	if err := unix.Unlinkat(w.dir, next, 0); err != nil && err != unix.ENOENT {
 		return nil, &fs.PathError{Op: "remove", Path: path + ".new", Err: err}
 	}
-	// With O_EXCL nothing is opened that somebody puts there meanwhile.
-	fd, err := open(w.dir, next, unix.O_WRONLY|unix.O_APPEND|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, uint32(mode.Perm()))
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: path + ".new", Err: err}
+	// A file that has no name yet gets it when it is whole: two programs that write the
+	// same one never give each other's half the name.
+	f := w.nameless(path, mode)
+	publish := w.publish
+	if f == nil {
+		// With O_EXCL nothing is opened that somebody puts there meanwhile.
+		fd, failed := open(w.dir, next, unix.O_WRONLY|unix.O_APPEND|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, uint32(mode.Perm()))
+		if failed != nil {
+			return nil, &fs.PathError{Op: "open", Path: path + ".new", Err: failed}
+		}
+		f = os.NewFile(uintptr(fd), path)
+		publish = func(*os.File) error { return unix.Renameat(w.dir, next, w.dir, w.name) }
+		defer func() {
+			if err != nil {
+				unix.Unlinkat(w.dir, next, 0)
+			}
+		}()
 	}
-	f := os.NewFile(uintptr(fd), path)
 	if _, err = f.Write(data); err == nil {
-		if errno := unix.Renameat(w.dir, next, w.dir, w.name); errno != nil {
-			err = &fs.PathError{Op: "rename", Path: path, Err: errno}
+		if err = publish(f); err != nil {
+			err = &fs.PathError{Op: "rename", Path: path, Err: err}
 		}
 	}
 	if err != nil {
 		f.Close()
-		unix.Unlinkat(w.dir, next, 0)
 		return nil, err
 	}
 	return f, nil
+}
+
+// nameless makes a file without a name in the folder; nil where there are none, and
+// without /proc, by which it would get one.
+func (w *place) nameless(path string, mode fs.FileMode) *os.File {
+	fd, err := open(w.dir, ".", unix.O_WRONLY|unix.O_APPEND|unix.O_TMPFILE, uint32(mode.Perm()))
+	if err != nil {
+		return nil
+	}
+	f := os.NewFile(uintptr(fd), path)
+	if _, err := os.Stat(link(f)); err != nil {
+		f.Close()
+		return nil
+	}
+	return f
+}
+
+// publish gives a file without a name that of the place, in place of what has it: by
+// way of a name that nobody else takes, since a link replaces nothing.
+func (w *place) publish(f *os.File) error {
+	passing := fmt.Sprintf("%s%016x", newPrefix, rand.Uint64())
+	err := unix.Linkat(unix.AT_FDCWD, link(f), w.dir, passing, unix.AT_SYMLINK_FOLLOW)
+	if err == nil {
+		if err = unix.Renameat(w.dir, passing, w.dir, w.name); err != nil {
+			unix.Unlinkat(w.dir, passing, 0)
+		}
+	}
+	return err
 }
 
 // A rule is what a file may be beside regular and ours.

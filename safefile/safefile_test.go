@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -343,5 +344,35 @@ func TestMakeFolder(t *testing.T) {
 	must(t, os.Chown(dir+"/new", stranger, stranger))
 	if err := safefile.MakeFolder(dir+"/new", 0o700); !errors.As(err, &e) || !strings.Contains(e.Why, "belongs to user 65534") {
 		t.Errorf("a stranger's folder: %v", err)
+	}
+}
+
+// Programs that write one file at the same time leave that of one of them, whole, and
+// nothing else; who reads meanwhile sees a whole one too.
+func TestReplaceAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	whole := func(data []byte) bool {
+		return len(data) == 100_000 && strings.Count(string(data), string(data[:1])) == len(data)
+	}
+	if err := safefile.Replace(path, []byte(strings.Repeat("x", 100_000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for range 50 {
+				if err := safefile.Replace(path, []byte(strings.Repeat(string(rune('a'+i)), 100_000)), 0o600); err != nil {
+					t.Error(err)
+				}
+				if data, err := os.ReadFile(path); err != nil || !whole(data) {
+					t.Errorf("%v: %d bytes that are not of one writer", err, len(data))
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("there is %v, %v", entries, err)
 	}
 }
