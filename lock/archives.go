@@ -18,26 +18,17 @@ import (
 // definition's, else that of the lock, else one that is learnt.
 func (e *ensurer) lockArchives(ctx context.Context, container, arch string) (map[string]string, error) {
 	var out map[string]string
-	var wrong project.Errors
-	for _, a := range e.opts.Archives[container] {
+	_, err := each(e.opts.Archives[container], func(a packages.Archive) (Archive, error) {
 		file, err := e.lockArchive(ctx, a, arch)
-		var one *project.Error
-		if errors.As(err, &one) {
-			wrong = append(wrong, one)
-			continue
+		if err == nil {
+			if out == nil {
+				out = map[string]string{}
+			}
+			e.archives[file.URL], out[a.Attr] = file, file.URL
 		}
-		if err != nil {
-			return nil, err
-		}
-		if out == nil {
-			out = map[string]string{}
-		}
-		e.archives[file.URL], out[a.Attr] = file, file.URL
-	}
-	if len(wrong) > 0 {
-		return nil, wrong
-	}
-	return out, nil
+		return file, err
+	})
+	return out, err
 }
 
 func (e *ensurer) lockArchive(ctx context.Context, a packages.Archive, arch string) (Archive, error) {

@@ -31,29 +31,41 @@ type KeyOptions struct {
 // lock has it, and a definition that means another is an error. The errors are
 // [project.Errors].
 func Keys(ctx context.Context, file *File, opts KeyOptions) ([]Key, error) {
-	var out []Key
-	var wrong project.Errors
 	for _, name := range opts.Take {
 		if !slices.ContainsFunc(opts.Sources, func(s packages.AptSource) bool { return s.Name == name }) {
 			return nil, fmt.Errorf("the definition has no apt source %q whose key could be taken", name)
 		}
 	}
-	for _, s := range opts.Sources {
+	out, err := each(opts.Sources, func(s packages.AptSource) (Key, error) {
 		key, err := opts.key(ctx, file.key(s.Name), s)
-		var one *project.Error
-		if errors.As(err, &one) {
+		if err != nil {
+			return Key{}, err
+		}
+		return *key, nil
+	})
+	slices.SortFunc(out, func(a, b Key) int { return cmp.Compare(a.Source, b.Source) })
+	return out, err
+}
+
+// each does something with all of a list, and reports all that is wrong with it in
+// the definition, as [project.Errors]; any other error is the only one.
+func each[T, R any](list []T, do func(T) (R, error)) ([]R, error) {
+	var out []R
+	var wrong project.Errors
+	for _, item := range list {
+		done, err := do(item)
+		if one, ok := errors.AsType[*project.Error](err); ok {
 			wrong = append(wrong, one)
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, *key)
+		out = append(out, done)
 	}
 	if len(wrong) > 0 {
 		return nil, wrong
 	}
-	slices.SortFunc(out, func(a, b Key) int { return cmp.Compare(a.Source, b.Source) })
 	return out, nil
 }
 
