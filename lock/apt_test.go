@@ -128,7 +128,7 @@ func TestLockIsApts(t *testing.T) {
 	wants := needs.Wants
 	arches := []string{"amd64", "arm64"}
 	locked, err := lock.Ensure(t.Context(), lock.Options{
-		File: filepath.Join(t.TempDir(), lock.Name), Arches: arches, Wants: map[string][]lock.Want{"web": wants}, Index: client.Index,
+		File: filepath.Join(t.TempDir(), lock.Name), Arches: arches, Wants: map[string][]lock.Want{"web": wants}, Index: lock.OneRelease(client.Index),
 	})
 	if err != nil {
 		t.Fatal(err)

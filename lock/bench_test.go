@@ -71,7 +71,7 @@ func benchmarkLock(b *testing.B, cacheOf, lockOf func() string) {
 		}
 		defer client.Close()
 		r, err := lock.Ensure(context.Background(), lock.Options{
-			File: file, Arches: []string{"amd64"}, Wants: map[string][]lock.Want{"web": set()}, Index: client.Index,
+			File: file, Arches: []string{"amd64"}, Wants: map[string][]lock.Want{"web": set()}, Index: lock.OneRelease(client.Index),
 		})
 		if err != nil {
 			b.Fatal(err)

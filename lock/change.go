@@ -11,7 +11,7 @@ import (
 // A Change is what happened to a package of the lock; without Arch to an archive,
 // whose Name is its URL, or a key: then digests and fingerprints stand for versions.
 type Change struct {
-	Arch, Name string
+	Arch, Name string // "amd64", or of another release than the lock's "noble/amd64"
 	From, To   string // versions; From is "" for a new package, To for one that left
 }
 
@@ -39,31 +39,48 @@ func (c Change) String() string {
 // changes compares the packages of two files, sorted by name.
 func changes(old, now *File) []Change {
 	var out []Change
-	arches := map[string]bool{}
-	for arch := range old.Packages {
-		arches[arch] = true
-	}
-	for arch := range now.Packages {
-		arches[arch] = true
-	}
-	for _, arch := range slices.Sorted(maps.Keys(arches)) {
-		for _, p := range old.Packages[arch] {
-			switch q := now.find(arch, p.Name); {
-			case q == nil:
-				out = append(out, Change{arch, p.Name, p.Version, ""})
-			case q.SHA256 != p.SHA256:
-				out = append(out, Change{arch, p.Name, p.Version, q.Version})
+	for _, at := range slices.Sorted(maps.Keys(now.Packages)) {
+		before := old.before(now, at)
+		for _, p := range now.Packages[at] {
+			if old.find(before, p.Name) == nil {
+				out = append(out, Change{at, p.Name, "", p.Version})
 			}
 		}
-		for _, p := range now.Packages[arch] {
-			if old.find(arch, p.Name) == nil {
-				out = append(out, Change{arch, p.Name, "", p.Version})
+	}
+	compared := map[string]string{} // the new shelf, by the old one
+	for at := range now.Packages {
+		compared[old.before(now, at)] = at
+	}
+	for _, before := range slices.Sorted(maps.Keys(old.Packages)) {
+		at, ok := compared[before]
+		if !ok {
+			at = before
+		}
+		for _, p := range old.Packages[before] {
+			switch q := now.find(at, p.Name); {
+			case q == nil || !ok:
+				out = append(out, Change{at, p.Name, p.Version, ""})
+			case q.SHA256 != p.SHA256:
+				out = append(out, Change{at, p.Name, p.Version, q.Version})
 			}
 		}
 	}
 	out = append(out, others(old.others(), now.others())...)
 	slices.SortStableFunc(out, func(a, b Change) int { return cmp.Or(cmpStrings(a.Name, b.Name), cmpStrings(a.Arch, b.Arch)) })
 	return out
+}
+
+// before is the shelf of the old file f that became one of the new file: that of the
+// same release, and of containers on no image whatever release they had.
+func (f *File) before(now *File, at string) string {
+	suite, arch := splitShelf(at)
+	if suite == "" {
+		suite = now.Suite
+	}
+	if was := f.Release(); was != "" && suite == now.Release() {
+		suite = was
+	}
+	return f.shelf(suite, arch)
 }
 
 // others is what the file has beside packages, by the name that changes give it.

@@ -28,7 +28,7 @@ type Want struct {
 // Options says what to lock.
 type Options struct {
 	File   string   // the path of nix2gpu.lock; required
-	Suite  string   // default: the lock's, else [repo.DefaultSuite]
+	Suite  string   // of containers on no image; default: the lock's, else [repo.DefaultSuite]
 	Arches []string // Debian's words: "amd64"; required
 	// Wants of each container, by its name. Containers of the lock that are not
 	// named stay as they are, unless All says that there are no others.
@@ -53,8 +53,8 @@ type Options struct {
 	Bases map[string]map[string]Base
 	// Keys are those of all sources; see [Keys].
 	Keys []Key
-	// Index reads what can be had; see [repo.Client.Index].
-	Index func(ctx context.Context, arch string) (*debian.Index, []repo.Origin, error)
+	// Index reads what can be had of a release; see [repo.Client.Index].
+	Index func(ctx context.Context, suite, arch string) (*debian.Index, []repo.Origin, error)
 	// Python are the wheels of containers that have some, by its name. With Believe
 	// the index says which version and hash is meant where requirements do not.
 	Python map[string]Requirements
@@ -69,6 +69,7 @@ type Options struct {
 // A Base is an image that a container is put on.
 type Base struct {
 	Digest    string
+	Suite     string // its release
 	Installed []debian.Installed
 }
 
@@ -86,7 +87,7 @@ func (r *Result) File() *File { return r.file }
 func (r *Result) Packages(container, arch string) []debian.Locked {
 	var out []debian.Locked
 	for _, name := range r.file.Containers[container][arch].Packages {
-		out = append(out, r.file.find(arch, name).Locked)
+		out = append(out, r.file.find(r.file.of(container, arch), name).Locked)
 	}
 	return out
 }
@@ -102,8 +103,10 @@ func (r *Result) Archives(container, arch string) map[string]repo.File {
 	return out
 }
 
-// Suite is Debian's release that the packages are of.
-func (r *Result) Suite() string { return r.file.Suite }
+// Suite is the release that the packages of a container are of.
+func (r *Result) Suite(container, arch string) string {
+	return r.file.suiteOf(r.file.Containers[container][arch])
+}
 
 // Wanted says which package a wanted name led to.
 func (r *Result) Wanted(container, arch, name string) string {
@@ -122,36 +125,23 @@ func Ensure(ctx context.Context, opts Options) (*Result, error) {
 		return nil, fmt.Errorf("there is no %s, and --locked (or CI=1) permits none to be made\nhint: nix2gpu lock, and put the file under version control", opts.File)
 	}
 	if fresh {
-		old = &File{Suite: opts.Suite}
-		if old.Suite == "" {
-			old.Suite = repo.DefaultSuite
-		}
+		old = &File{}
 	}
-	now := &File{Suite: old.Suite, Indexes: old.Indexes}
-	if opts.Suite != "" && opts.Suite != old.Suite {
-		if !opts.UpdateAll {
-			return nil, fmt.Errorf("%s is of suite %q, not of %q\nhint: nix2gpu lock --update --suite %s", opts.File, old.Suite, opts.Suite, opts.Suite)
-		}
-		now.Suite = opts.Suite
+	now := &File{}
+	if was := old.Release(); opts.Suite != "" && was != "" && opts.Suite != was && !opts.UpdateAll {
+		return nil, fmt.Errorf("%s is of suite %q, not of %q\nhint: nix2gpu lock --update --suite %s", opts.File, was, opts.Suite, opts.Suite)
 	}
 	if err := checkUpdates(old, opts); err != nil {
 		return nil, err
 	}
 	e := &ensurer{opts: opts, old: old, now: now, indexes: map[string]*debian.Index{}, archives: map[string]Archive{}}
+	e.chooseSuite()
+	now.Indexes = e.carriedIndexes()
 	if err := e.containers(ctx); err != nil {
 		return nil, err
 	}
 	now.Keys = e.keys()
-	if opts.All { // nobody else names what these containers do not
-		now.Indexes = slices.DeleteFunc(slices.Clone(now.Indexes), func(ix Index) bool {
-			for container := range now.Containers {
-				if e.mayUse(container, ix.Archive) {
-					return false
-				}
-			}
-			return true
-		})
-	}
+	now.Indexes = e.wantedIndexes()
 	r := &Result{Changes: append(changes(old, now), wheelChanges(old, now)...), file: now}
 	data := now.Encode()
 	if !fresh && string(data) == string(old.Encode()) {
@@ -225,8 +215,9 @@ func checkUpdates(f *File, opts Options) error {
 type ensurer struct {
 	opts     Options
 	old, now *File
-	indexes  map[string]*debian.Index
-	free     map[string]map[string]bool // by architecture: names whose version may change
+	release  string                     // of containers on no image
+	indexes  map[string]*debian.Index   // by release and architecture
+	free     map[string]map[string]bool // by shelf of the old file: names whose version may change
 	archives map[string]Archive         // by URL
 }
 
@@ -234,30 +225,31 @@ type ensurer struct {
 func (e *ensurer) containers(ctx context.Context) error {
 	e.now.Containers = map[string]map[string]Container{}
 	e.now.Wheels = map[string]map[string]Wheels{}
-	packages := map[string]map[string]Package{} // by architecture and name
+	packages := map[string]map[string]Package{} // by shelf and name
 	var errs []error
-	owner := map[string]string{} // by architecture and name, the first container that has a package
+	owner := map[string]string{} // by shelf and name, the first container that has a package
 	put := func(container, arch string, c Container, list []Package) {
 		if e.now.Containers[container] == nil {
 			e.now.Containers[container] = map[string]Container{}
 		}
 		e.now.Containers[container][arch] = c
-		if packages[arch] == nil {
-			packages[arch] = map[string]Package{}
+		at := e.now.of(container, arch)
+		if packages[at] == nil {
+			packages[at] = map[string]Package{}
 		}
 		for _, p := range list {
-			have, ok := packages[arch][p.Name]
+			have, ok := packages[at][p.Name]
 			if ok && have.SHA256 != p.SHA256 {
 				errs = append(errs, fmt.Errorf("not supported: package %q in two versions: container %q takes %s of %q, and %q takes %s of %q\nhint: name the same apt sources in both",
-					p.Name, owner[arch+" "+p.Name], have.Version, have.Archive, container, p.Version, p.Archive))
+					p.Name, owner[at+" "+p.Name], have.Version, have.Archive, container, p.Version, p.Archive))
 			}
 			if !ok {
-				owner[arch+" "+p.Name] = container
+				owner[at+" "+p.Name] = container
 			} else {
 				// Another container's alternatives may have led elsewhere.
 				p.Needs = slices.Compact(slices.Sorted(slices.Values(slices.Concat(p.Needs, have.Needs))))
 			}
-			packages[arch][p.Name] = p
+			packages[at][p.Name] = p
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.opts.Wants)) {
@@ -288,9 +280,12 @@ func (e *ensurer) containers(ctx context.Context) error {
 			for arch, c := range arches {
 				if _, done := e.now.Containers[name][arch]; !done {
 					var list []Package
+					from := e.old.of(name, arch)
+					c.Suite = e.now.noted(e.old.suiteOf(c))
+					at := e.now.shelf(c.Suite, arch)
 					for _, p := range c.Packages {
-						kept := *e.old.find(arch, p)
-						if have, ok := packages[arch][p]; ok && have.Archive == kept.Archive {
+						kept := *e.old.find(from, p)
+						if have, ok := packages[at][p]; ok && have.Archive == kept.Archive {
 							kept = have // one version for all containers
 						}
 						list = append(list, kept)
@@ -315,12 +310,12 @@ func (e *ensurer) containers(ctx context.Context) error {
 		e.now.Archives = append(e.now.Archives, e.archives[url])
 	}
 	e.now.Packages = map[string][]Package{}
-	for arch, byName := range packages {
+	for at, byName := range packages {
 		for _, name := range slices.Sorted(maps.Keys(byName)) {
 			p := byName[name]
 			// What a container that is gone had led to is no need of anybody.
 			p.Needs = slices.DeleteFunc(slices.Clone(p.Needs), func(n string) bool { _, ok := byName[n]; return !ok })
-			e.now.Packages[arch] = append(e.now.Packages[arch], p)
+			e.now.Packages[at] = append(e.now.Packages[at], p)
 		}
 	}
 	return nil
@@ -346,7 +341,7 @@ func (e *ensurer) container(ctx context.Context, name, arch string) (Container, 
 			return c, list, nil
 		}
 	}
-	ix, err := e.index(ctx, arch)
+	ix, err := e.index(ctx, e.suite(name, arch), arch)
 	if err != nil {
 		return Container{}, nil, err
 	}
@@ -377,7 +372,7 @@ func (e *ensurer) container(ctx context.Context, name, arch string) (Container, 
 	solution, err := debian.Resolve(ix, wishes)
 	for tries := 0; err != nil && len(e.opts.Update) > 0 && tries < 100; tries++ {
 		// An update may move what stands in its way.
-		if !e.release(arch, err) {
+		if !e.releaseHeld(e.old.shelf(e.suite(name, arch), arch), err) {
 			break
 		}
 		wishes.Held = e.held(name, arch, wants)
@@ -386,7 +381,7 @@ func (e *ensurer) container(ctx context.Context, name, arch string) (Container, 
 	if err != nil {
 		return Container{}, nil, e.explain(err, wants)
 	}
-	c := Container{Wants: map[string]string{}, Base: base.Digest}
+	c := Container{Wants: map[string]string{}, Base: base.Digest, Suite: e.now.noted(e.suite(name, arch))}
 	var list []Package
 	for want, ask := range asked {
 		if led, ok := solution.Wanted[ask]; ok {
@@ -458,13 +453,14 @@ func hasKey[V any](m map[string]V, key string) bool { _, ok := m[key]; return ok
 // is no longer needed is left out.
 func (e *ensurer) fromFile(name, arch string, wants []Want) (Container, []Package, bool) {
 	old, ok := e.old.Containers[name][arch]
-	if !ok || e.now.Suite != e.old.Suite || old.Base != e.opts.Bases[name][arch].Digest {
+	if !ok || e.old.suiteOf(old) != e.suite(name, arch) || old.Base != e.opts.Bases[name][arch].Digest {
 		return Container{}, nil, false
 	}
 	if len(e.lifted(name, arch)) > 0 {
 		return Container{}, nil, false // the file does not have what was left out
 	}
-	c := Container{Wants: map[string]string{}, Base: old.Base}
+	c := Container{Wants: map[string]string{}, Base: old.Base, Suite: e.now.noted(e.suite(name, arch))}
+	at := e.old.of(name, arch)
 	without := map[string]bool{}
 	var queue []string
 	for _, w := range wants {
@@ -480,7 +476,7 @@ func (e *ensurer) fromFile(name, arch string, wants []Want) (Container, []Packag
 			}
 			led = w.Name
 		}
-		if w.Admits != nil && led == w.Name && !w.Admits(e.old.find(arch, led).Version) {
+		if w.Admits != nil && led == w.Name && !w.Admits(e.old.find(at, led).Version) {
 			return Container{}, nil, false
 		}
 		c.Wants[w.Name] = led
@@ -495,7 +491,7 @@ func (e *ensurer) fromFile(name, arch string, wants []Want) (Container, []Packag
 			continue // that was another container's way
 		}
 		seen[p] = true
-		found := *e.old.find(arch, p)
+		found := *e.old.find(at, p)
 		if !e.mayUse(name, found.Archive) {
 			return Container{}, nil, false // the definition no longer names where it comes from
 		}
@@ -518,19 +514,17 @@ func (e *ensurer) fromFile(name, arch string, wants []Want) (Container, []Packag
 }
 
 // index reads an index once, and notes its state in the file.
-func (e *ensurer) index(ctx context.Context, arch string) (*debian.Index, error) {
-	if ix := e.indexes[arch]; ix != nil {
+func (e *ensurer) index(ctx context.Context, suite, arch string) (*debian.Index, error) {
+	key := suite + "/" + arch
+	if ix := e.indexes[key]; ix != nil {
 		return ix, nil
 	}
-	ix, origins, err := e.opts.Index(ctx, arch)
+	ix, origins, err := e.opts.Index(ctx, suite, arch)
 	if err != nil {
 		return nil, err
 	}
-	e.indexes[arch] = ix
-	e.now.Indexes = nil
-	for _, o := range origins {
-		e.now.Indexes = append(e.now.Indexes, Index{o.Archive, o.Suite, o.InRelease})
-	}
+	e.indexes[key] = ix
+	e.noteIndexes(suite, origins)
 	return ix, nil
 }
 
@@ -542,14 +536,20 @@ func (e *ensurer) held(container, arch string, wants []Want) map[string]debian.C
 	if e.opts.UpdateAll {
 		return held
 	}
-	free := e.freed(arch)
+	suite := e.suite(container, arch)
+	at := e.old.shelf(suite, arch)
+	free := e.freed(at)
 	for _, name := range append([]string{container}, slices.Sorted(maps.Keys(e.old.Containers))...) {
-		has := e.old.Containers[name][arch].Packages
+		c := e.old.Containers[name][arch]
+		has := c.Packages
+		if e.old.suiteOf(c) != suite {
+			continue
+		}
 		for _, n := range has {
 			if hasKey(held, n) || free[n] {
 				continue
 			}
-			p := e.old.find(arch, n)
+			p := e.old.find(at, n)
 			if !e.mayUse(container, p.Archive) {
 				continue
 			}
@@ -572,41 +572,41 @@ func (e *ensurer) mayUse(container, archive string) bool {
 
 // freed are the names whose version may change: those to update, and what is
 // built of the same source, since such packages want each other's exact version.
-func (e *ensurer) freed(arch string) map[string]bool {
+func (e *ensurer) freed(at string) map[string]bool {
 	if e.free == nil {
 		e.free = map[string]map[string]bool{}
 	}
-	free := e.free[arch]
+	free := e.free[at]
 	if free == nil {
 		free = map[string]bool{}
-		e.free[arch] = free
+		e.free[at] = free
 		for _, name := range e.opts.Update {
-			e.freeSource(arch, name)
+			e.freeSource(at, name)
 		}
 	}
 	return free
 }
 
-func (e *ensurer) freeSource(arch, name string) {
-	p := e.old.find(arch, name)
+func (e *ensurer) freeSource(at, name string) {
+	p := e.old.find(at, name)
 	if p == nil {
 		return
 	}
-	for _, q := range e.old.Packages[arch] {
+	for _, q := range e.old.Packages[at] {
 		if q.Source == p.Source {
-			e.free[arch][q.Name] = true
+			e.free[at][q.Name] = true
 		}
 	}
 }
 
-// release lets the packages change that an update failed for, and reports
+// releaseHeld lets the packages change that an update failed for, and reports
 // whether there were any.
-func (e *ensurer) release(arch string, err error) bool {
-	before := len(e.freed(arch))
+func (e *ensurer) releaseHeld(at string, err error) bool {
+	before := len(e.freed(at))
 	for _, name := range inTheWay(err) {
-		e.freeSource(arch, name)
+		e.freeSource(at, name)
 	}
-	return len(e.free[arch]) > before
+	return len(e.free[at]) > before
 }
 
 // inTheWay names the locked packages that an error is about.

@@ -21,8 +21,9 @@ import (
 type desk struct {
 	t        *testing.T
 	opts     lock.Options
-	packages []string // "name version [arch]" and lines of fields
-	reads    int      // how often an index was read
+	packages []string            // "name version [arch]" and lines of fields
+	others   map[string][]string // those of other releases
+	reads    int                 // how often an index was read
 }
 
 func newDesk(t *testing.T, packages ...string) *desk {
@@ -31,10 +32,14 @@ func newDesk(t *testing.T, packages ...string) *desk {
 	return d
 }
 
-func (d *desk) index(_ context.Context, arch string) (*debian.Index, []repo.Origin, error) {
+func (d *desk) index(_ context.Context, suite, arch string) (*debian.Index, []repo.Origin, error) {
 	d.reads++
 	var b strings.Builder
-	for _, p := range d.packages {
+	list := d.packages
+	if others, ok := d.others[suite]; ok {
+		list = others
+	}
+	for _, p := range list {
 		head, fields, _ := strings.Cut(p, "\n")
 		words := strings.Fields(head)
 		if len(words) == 2 {
@@ -50,7 +55,7 @@ func (d *desk) index(_ context.Context, arch string) (*debian.Index, []repo.Orig
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	return debian.NewIndex(arch, table), []repo.Origin{{Archive: "debian", Suite: "bookworm", InRelease: fmt.Sprintf("%064x", d.reads)}}, nil
+	return debian.NewIndex(arch, table), []repo.Origin{{Archive: "debian", Suite: suite, InRelease: fmt.Sprintf("%064x", d.reads)}}, nil
 }
 
 // want sets what the only container wants.
@@ -212,7 +217,7 @@ func TestProblemsHavePlaces(t *testing.T) {
 	d.opts.Wants["web"] = []lock.Want{{Name: "postgresq", Attr: "pg"}}
 	d.fails("there is no package \"postgresq\" for amd64; did you mean \"postgresql\"? (for pkgs.pg)")
 	broken := errors.New("no network")
-	d.opts.Index = func(context.Context, string) (*debian.Index, []repo.Origin, error) { return nil, nil, broken }
+	d.opts.Index = func(context.Context, string, string) (*debian.Index, []repo.Origin, error) { return nil, nil, broken }
 	d.fails("no network")
 }
 
@@ -320,8 +325,8 @@ func TestAnyHistory(t *testing.T) {
 func TestSourcesAreOfTheirContainer(t *testing.T) {
 	d := newDesk(t, "app 1").wantIn("web", "app").wantIn("other", "app")
 	plain := d.opts.Index
-	d.opts.Index = func(ctx context.Context, arch string) (*debian.Index, []repo.Origin, error) {
-		_, origins, err := plain(ctx, arch)
+	d.opts.Index = func(ctx context.Context, suite, arch string) (*debian.Index, []repo.Origin, error) {
+		_, origins, err := plain(ctx, suite, arch)
 		var tables []*debian.Table
 		for archive, version := range map[string]string{"debian": "1", "vendor": "2"} {
 			text := fmt.Sprintf("Package: app\nVersion: %s\nArchitecture: all\nFilename: app.deb\nSize: 1\nSHA256: %064s\n", version, version)

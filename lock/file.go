@@ -24,11 +24,12 @@ const format = 1
 
 // A File is what nix2gpu.lock says.
 type File struct {
-	Suite   string
+	Suite   string  // the release that entries are of unless they name another
 	Indexes []Index // what the packages were last resolved against
 	// Containers by name, then by architecture.
 	Containers map[string]map[string]Container
-	// Packages by architecture, sorted by name, each once.
+	// Packages by architecture, of another release than Suite by that and it, as
+	// "noble/amd64"; sorted by name, each once.
 	Packages map[string][]Package
 	Archives []Archive // sorted by URL, each once
 	// Wheels are those of containers that have python.requirements, by container,
@@ -57,6 +58,7 @@ type Index struct {
 	Archive   string `json:"archive"`
 	Suite     string `json:"suite"`
 	InRelease string `json:"inRelease"` // SHA-256 of the signed file
+	Release   string `json:"release,omitempty"`
 }
 
 // A Container is what one container wants on one architecture, and has.
@@ -73,6 +75,7 @@ type Container struct {
 	// of its wants that one has.
 	Base   string   `json:"base,omitempty"`
 	OfBase []string `json:"ofBase,omitempty"`
+	Suite  string   `json:"suite,omitempty"` // the release of that image
 }
 
 // A Package is one locked file, with what it led to when it was resolved.
@@ -124,9 +127,13 @@ func (f *File) check() error {
 	if f.Suite == "" {
 		return errors.New("it names no suite")
 	}
-	for arch, list := range f.Packages {
+	for at, list := range f.Packages {
+		suite, arch := splitShelf(at)
 		if err := debian.CheckName(arch); err != nil {
 			return fmt.Errorf("architecture %w", err)
+		}
+		if suite == f.Suite || suite == "" && at != arch {
+			return fmt.Errorf("packages of %q: it must be an architecture, or of another release that and it", at)
 		}
 		have := map[string]bool{}
 		for _, p := range list {
@@ -134,7 +141,7 @@ func (f *File) check() error {
 		}
 		last := ""
 		for _, p := range list {
-			bad := func(err error) error { return fmt.Errorf("package %q of %s: %w", p.Name, arch, err) }
+			bad := func(err error) error { return fmt.Errorf("package %q of %s: %w", p.Name, at, err) }
 			if err := debian.CheckName(p.Name); err != nil {
 				return bad(err)
 			}
@@ -189,8 +196,8 @@ func (f *File) check() error {
 				}
 			}
 			for _, p := range c.Packages {
-				if f.find(arch, p) == nil {
-					return fmt.Errorf("container %q has package %q, which is missing for %s", name, p, arch)
+				if at := f.of(name, arch); f.find(at, p) == nil {
+					return fmt.Errorf("container %q has package %q, which is missing for %s", name, p, at)
 				}
 			}
 			for want, p := range c.Wants {
@@ -219,9 +226,9 @@ func isDigest(s string) bool {
 	return len(s) == 64
 }
 
-// find is the locked package of that name; nil when there is none.
-func (f *File) find(arch, name string) *Package {
-	list := f.Packages[arch]
+// find is the locked package of that name on a shelf; nil when there is none.
+func (f *File) find(at, name string) *Package {
+	list := f.Packages[at]
 	i, ok := slices.BinarySearchFunc(list, name, func(p Package, name string) int {
 		return cmpStrings(p.Name, name)
 	})

@@ -78,23 +78,26 @@ func (f *archiveFlags) client(ctx context.Context, env *Env, file *lock.File, ba
 			return nil, usageError("--keyring: %v", err)
 		}
 	}
-	if place.Mirror == "" {
-		if place.Sources, err = repo.ReadSources("/"); err != nil {
+	opts := repo.Options{
+		Offline: f.offline, Snapshot: env.Getenv("NIX2GPU_SNAPSHOT"), Now: env.Now, Progress: env.progressOf("downloading"),
+	}
+	if place.Mirror == "" { // as apt on this machine
+		var proxies *repo.Proxies
+		if place.Sources, err = repo.ReadSources("/"); err == nil {
+			proxies, err = repo.ReadProxies("/", env.Getenv)
+		}
+		if err != nil {
 			return nil, hint(err, "correct it, or name a mirror with --mirror URL")
 		}
+		opts.Proxy = proxies.For
 	}
-	archives, err := place.Archives()
-	if err != nil {
+	if opts.Archives, err = place.Archives(); err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
-	dir, err := cache.Locate(env.Getenv)
-	if err != nil {
+	if opts.Cache, err = cache.Locate(env.Getenv); err != nil {
 		return nil, err
 	}
-	return repo.NewClient(ctx, repo.Options{
-		Cache: dir, Archives: archives, Offline: f.offline, Snapshot: env.Getenv("NIX2GPU_SNAPSHOT"), Now: env.Now,
-		Progress: env.progressOf("downloading"),
-	})
+	return repo.NewClient(ctx, opts)
 }
 
 // suiteOf is the release that packages are of: that of the base, where there is one.
@@ -102,11 +105,7 @@ func (f *archiveFlags) suiteOf(file *lock.File, base *image.Base) string {
 	if base != nil {
 		return base.Suite
 	}
-	suite := f.suite
-	if suite == "" && file != nil {
-		suite = file.Suite
-	}
-	return orElse(suite, repo.DefaultSuite)
+	return orElse(f.suite, orElse(file.Release(), repo.DefaultSuite))
 }
 
 // lockName is how the lock calls the container of a definition.

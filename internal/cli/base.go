@@ -217,7 +217,7 @@ func lockBases(bases map[string]*image.Base) map[string]lock.Base {
 	out := map[string]lock.Base{}
 	for arch, b := range bases {
 		_, digest, _ := strings.Cut(b.Ref, "@")
-		out[arch] = lock.Base{Digest: digest, Installed: b.Installed()}
+		out[arch] = lock.Base{Digest: digest, Suite: b.Suite, Installed: b.Installed()}
 	}
 	return out
 }

@@ -239,7 +239,7 @@ func (o *buildOptions) build(ctx context.Context, env *Env, l *loaded) (*image.O
 	}
 	out := &image.Output{Name: ref, Annotations: o.annotations, WithoutBase: o.withoutBase}
 	for _, arch := range arches {
-		out.Suite = locked.Suite()
+		out.Suite = locked.Suite(l.lockName(), arch)
 		list := locked.Packages(l.lockName(), arch)
 		if err := client.Fetch(ctx, list); err != nil {
 			return nil, err
@@ -423,7 +423,7 @@ func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, file *lo
 	base := anyBase(bases)
 	suite := o.suite
 	if base != nil {
-		suite = base.Suite
+		suite = "" // it is the base's
 	}
 	if err := l.checkNVIDIA(needs, o.suiteOf(file, base), arches); err != nil {
 		return nil, nil, err
@@ -449,7 +449,7 @@ func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, file *lo
 		return nil, nil, errors.Join(err, client.Close())
 	}
 	result, err := lock.Ensure(ctx, lock.Options{
-		File: l.lockFile(), Suite: suite, Arches: arches, Wants: map[string][]lock.Want{l.lockName(): needs.Wants}, Index: client.Index,
+		File: l.lockFile(), Suite: suite, Arches: arches, Wants: map[string][]lock.Want{l.lockName(): needs.Wants}, Index: lock.OneRelease(client.Index),
 		Archives: map[string][]packages.Archive{l.lockName(): needs.Archives}, Learn: client.Learn, Sources: sourceNames(all), Keys: keys,
 		Python: house.requirements(l), Frozen: o.frozen || env.Getenv("CI") == "1",
 		Recipes: map[string][]packages.Recipe{l.lockName(): l.recipes(o.variant)},

@@ -39,10 +39,10 @@ needs any more is taken out. With --update the newest versions are taken: of the
 packages and of what stands in their way, or of all; of archives without a sha256 what
 is at their URL now. A key changes by --take-key alone.
 
-Packages come from this machine's apt sources for Debian, from --mirror, or from Debian
-itself, and from the aptSources of the definition. Versions that have left them are
-looked for at $NIX2GPU_SNAPSHOT, a URL in which {archive} is "debian" or
-"debian-security".
+Packages come from this machine's apt sources for Debian, by apt's proxies, from
+--mirror, or from Debian itself, and from the aptSources of the definition. Versions
+that have left them are looked for at $NIX2GPU_SNAPSHOT, a URL in which {archive} is
+"debian" or "debian-security".
 
 The wheels of python.requirements are locked as well, and downloaded for that. Where a
 requirement has no hash, the index is believed about it now, and the lock from then on;
@@ -134,16 +134,20 @@ func runLock(ctx context.Context, env *Env, t *target, f *lockFlags) error {
 	if opts.Arches, err = f.arches(file, slices.Sorted(maps.Keys(opts.Recipes))); err != nil {
 		return err
 	}
-	base, err := f.lockBases(ctx, env, file, all, &opts)
+	bases, err := f.lockBases(ctx, env, all, &opts)
 	if err != nil {
 		return err
 	}
-	suite := f.suiteOf(file, base)
+	of := releases{}
+	defer of.close()
 	for _, l := range all {
+		base := bases[l.lockName()]
+		suite := f.suiteOf(file, base)
 		n, err := l.needs(suite, base)
 		if err != nil {
 			return err
 		}
+		of.add(suite, base, l.lockName(), n)
 		needs[l.lockName()], opts.Wants[l.lockName()], opts.Archives[l.lockName()] = n, n.Wants, n.Archives
 		if err := l.checkNVIDIA(n, suite, opts.Arches); err != nil {
 			return err
@@ -152,20 +156,18 @@ func runLock(ctx context.Context, env *Env, t *target, f *lockFlags) error {
 			return err
 		}
 	}
-	sources, err := aptSources(root, needs)
+	opts.Sources = sourceNames(needs)
+	sources, err := of.sources(root)
 	if err != nil {
 		return err
 	}
-	opts.Sources = sourceNames(needs)
 	if opts.Keys, err = f.keys(ctx, env, root, file, sources, true, f.takeKeys); err != nil {
 		return err
 	}
-	client, err := f.client(ctx, env, file, base, sources, opts.Keys)
-	if err != nil {
+	if err := of.open(ctx, env, f, file, opts.Keys); err != nil {
 		return err
 	}
-	defer client.Close()
-	opts.Index, opts.Learn = client.Index, client.Learn
+	opts.Index, opts.Learn = of.index, of.learn
 	house, err := f.wheelhouse(ctx, env, all...)
 	if err != nil {
 		return err
@@ -183,28 +185,27 @@ func runLock(ctx context.Context, env *Env, t *target, f *lockFlags) error {
 	return nil
 }
 
-// lockBases reads the bases of containers. A lock is of one release, and so are
-// they: the returned one stands for all.
-func (f *lockFlags) lockBases(ctx context.Context, env *Env, file *lock.File, all []*loaded, opts *lock.Options) (*image.Base, error) {
+// lockBases reads the bases of containers, by their names. Those that have none are
+// of the release that --suite names.
+func (f *lockFlags) lockBases(ctx context.Context, env *Env, all []*loaded, opts *lock.Options) (map[string]*image.Base, error) {
 	opts.Bases = map[string]map[string]lock.Base{}
-	var base *image.Base
-	for i, l := range all {
-		bases, err := f.bases(ctx, env, l, opts.Arches)
+	out := map[string]*image.Base{}
+	own := f.archiveFlags
+	if slices.ContainsFunc(all, func(l *loaded) bool { return l.project.Container.FromImage == "" }) {
+		own.suite = "" // it is said of others
+	} else {
+		opts.Suite = ""
+	}
+	for _, l := range all {
+		bases, err := own.bases(ctx, env, l, opts.Arches)
 		if err != nil {
 			return nil, err
 		}
-		this := anyBase(bases)
-		if first := base; i > 0 && (this == nil) != (first == nil) || this != nil && first != nil && this.Suite != first.Suite {
-			return nil, hint(&exitError{exitUsage, fmt.Errorf("not supported: containers of several releases in one lock: %q is of %s, %q of %s",
-				all[0].lockName(), f.suiteOf(file, first), l.lockName(), f.suiteOf(file, this))}, "put them into folders of their own")
-		}
-		base = this
-		opts.Bases[l.lockName()] = lockBases(bases)
-		if base != nil {
-			opts.Suite = base.Suite
+		if base := anyBase(bases); base != nil {
+			out[l.lockName()], opts.Bases[l.lockName()] = base, lockBases(bases)
 		}
 	}
-	return base, nil
+	return out, nil
 }
 
 // arches are those to lock: the ones that the file has and those that were
@@ -219,7 +220,7 @@ func (f *lockFlags) arches(file *lock.File, containers []string) ([]string, erro
 			arches = append(arches, slices.Collect(maps.Keys(file.Containers[name]))...)
 		}
 		if len(arches) == 0 { // a container that is new has what the others have
-			arches = slices.Collect(maps.Keys(file.Packages))
+			arches = file.Arches()
 		}
 	}
 	if len(arches) == 0 {
