@@ -105,6 +105,8 @@ type Built struct {
 	Layers   []*Layer
 	Warnings []string // what the reader of the definition should know, with places
 	Partial  bool     // of packages the image has only what its programs need
+	// Licenses are those of its wheels, by name.
+	Licenses map[string]wheel.License
 }
 
 // Build makes the image. Layers that the cache has are not made again; nothing
@@ -191,7 +193,8 @@ func (b *builder) build(ctx context.Context) (*Built, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.warnOfWheels(ctx, more); err != nil {
+	licenses, err := b.tellOfWheels(ctx, more)
+	if err != nil {
 		return nil, err
 	}
 	layers, keys = append(layers, wheels...), append(keys, more...)
@@ -212,7 +215,7 @@ func (b *builder) build(ctx context.Context) (*Built, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Built{Image: img, Layers: layers, Warnings: b.warnings, Partial: b.chosen != nil}, nil
+	return &Built{Image: img, Layers: layers, Warnings: b.warnings, Partial: b.chosen != nil, Licenses: licenses}, nil
 }
 
 // packageLayers makes the layers of all groups of packages, and tells the key of

@@ -15,8 +15,8 @@ import (
 )
 
 // formatVersion is part of every layer's key. It goes up with each change of
-// what a layer of the same inputs has.
-const formatVersion = 5
+// what a layer of the same inputs has, or of what is noted beside it.
+const formatVersion = 6
 
 // A record is what the cache knows of a layer beside its bytes.
 type record struct {

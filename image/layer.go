@@ -18,6 +18,7 @@ import (
 	"nix2gpu/debian/deb"
 	"nix2gpu/packages"
 	"nix2gpu/project"
+	"nix2gpu/wheel"
 )
 
 // A node is one path of the image that we make ourselves.
@@ -61,9 +62,10 @@ type packageFacts struct {
 	Alternatives []deb.Alternative `json:"alternatives,omitempty"`
 	Facts        []fact            `json:"facts"`
 	Texts        map[string]string `json:"texts,omitempty"` // of files that fix-ups read
-	// Of a wheel: a file that is a library of CUDA, and what is odd about it.
-	CUDA    string   `json:"cuda,omitempty"`
-	Clashes []string `json:"clashes,omitempty"`
+	// Of a wheel: a file that is a library of CUDA, what is odd about it, and its licence.
+	CUDA    string        `json:"cuda,omitempty"`
+	Clashes []string      `json:"clashes,omitempty"`
+	License wheel.License `json:"license,omitzero"`
 }
 
 // layerFacts is what is to know of the packages of a layer.

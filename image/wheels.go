@@ -159,7 +159,7 @@ func (w *layerWriter) addWheel(ctx context.Context, one Wheel, t wheel.Target, h
 	if err != nil {
 		return err
 	}
-	facts := &packageFacts{Name: one.Name, SHA256: one.SHA256, CUDA: a.CUDA()}
+	facts := &packageFacts{Name: one.Name, SHA256: one.SHA256, CUDA: a.CUDA(), License: a.Metadata.License}
 	for _, e := range entries {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -243,27 +243,33 @@ func (b *builder) addWheels(ctx context.Context, t *tree) error {
 	return nil
 }
 
-// warnOfWheels says what is odd about the wheels. It is kept with the layers, so
-// that a build from the cache says it again, and reads nothing else for it.
-func (b *builder) warnOfWheels(ctx context.Context, keys []string) error {
+// tellOfWheels says what is odd about the wheels, and what their licences are, by
+// name. It is kept with the layers, so that a build from the cache says it again, and
+// reads nothing else for it.
+func (b *builder) tellOfWheels(ctx context.Context, keys []string) (map[string]wheel.License, error) {
 	if len(keys) == 0 {
-		return nil
+		return nil, nil
 	}
-	memo := b.cache.factsFile(key("wheels' warnings", keys, b.project.Container.CUDA))
-	var kept struct{ Warnings []string }
+	memo := b.cache.factsFile(key("of wheels", keys, b.project.Container.CUDA))
+	var kept struct {
+		Warnings []string
+		Licenses map[string]wheel.License
+	}
 	if data, err := os.ReadFile(memo); err == nil && json.Unmarshal(data, &kept) == nil {
 		b.warn(kept.Warnings...)
-		return nil
+		return kept.Licenses, nil
 	}
 	all, err := b.wheelFacts(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	kept.Licenses = map[string]wheel.License{}
 	type owner struct{ wheel, hash string }
 	owners := map[string]owner{}
 	known := slices.ContainsFunc(b.spec.Wheels, func(w Wheel) bool { return wheel.BringsCUDA(w.Name, w.Version) }) // which the requirements say
 	for _, p := range all {
 		kept.Warnings = append(kept.Warnings, p.Clashes...)
+		kept.Licenses[p.Name] = p.License
 		for _, f := range p.Facts {
 			before, ok := owners[f.Path]
 			if ok && before.hash != f.Hash { // a later layer has it anew
@@ -277,7 +283,7 @@ func (b *builder) warnOfWheels(ctx context.Context, keys []string) error {
 		}
 	}
 	b.warn(kept.Warnings...)
-	return b.cache.write(memo, kept)
+	return kept.Licenses, b.cache.write(memo, kept)
 }
 
 // clashText says that a file of a wheel is not in the image.

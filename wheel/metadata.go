@@ -1,7 +1,6 @@
 package wheel
 
 import (
-	"cmp"
 	"fmt"
 	"net/textproto"
 	"slices"
@@ -14,14 +13,20 @@ type Metadata struct {
 	Version        Version
 	RequiresPython string
 	Requires       []*Requirement
-	License        string
+	License        License
+}
+
+// A License is what METADATA says of it: an expression of SPDX or, as older wheels
+// have it, a name or the whole text.
+type License struct {
+	Expression string `json:"expression,omitempty"`
+	Text       string `json:"text,omitempty"`
 }
 
 // ParseMetadata reads METADATA: headers as those of a letter, then a text that
 // does not count.
 func ParseMetadata(data []byte) (*Metadata, error) {
 	m := &Metadata{}
-	var licence, expression string
 	for key, value := range headers(string(data)) {
 		switch key {
 		case "Name":
@@ -43,15 +48,14 @@ func ParseMetadata(data []byte) (*Metadata, error) {
 			}
 			m.Requires = append(m.Requires, r)
 		case "License":
-			licence = value
+			m.License.Text = value
 		case "License-Expression":
-			expression = value
+			m.License.Expression = value
 		}
 	}
 	if m.Name == "" || m.Version.String() == "" {
 		return nil, fmt.Errorf("its METADATA has no name or no version")
 	}
-	m.License = cmp.Or(expression, licence)
 	return m, nil
 }
 

@@ -30,7 +30,8 @@ type Package struct {
 // A Wheel is a package of Python in an image.
 type Wheel struct {
 	wheel.Locked
-	Layer v1.Hash // the digest of the layer that it is in
+	Layer   v1.Hash // the digest of the layer that it is in
+	License wheel.License
 }
 
 // An Image is what a document is about.
@@ -162,7 +163,7 @@ func Document(img Image) ([]byte, error) {
 		if !ok {
 			return nil, fmt.Errorf("wheel %s is in the layer %s, which the image lacks", w, w.Layer)
 		}
-		e := wheelElement(w)
+		e := wheelElement(w, texts)
 		d.Packages = append(d.Packages, e)
 		d.Relationships = append(d.Relationships, relationship{layer, "CONTAINS", e.SPDXID})
 	}
@@ -210,17 +211,6 @@ func packageElement(img Image, p Package, texts map[string]extracted) element {
 		}
 	}
 	return e
-}
-
-// wheelElement is a wheel, with the package URL of what indexes call it:
-// pkg:pypi/flask@3.0.2.
-func wheelElement(w Wheel) element {
-	return element{
-		SPDXID: "SPDXRef-Wheel-" + idPart(w.Name), Name: w.Name, Version: w.Version, FileName: w.File,
-		Supplier: unknown, DownloadLocation: unknown, Checksums: []checksum{{"SHA256", w.SHA256}},
-		LicenseConcluded: unknown, LicenseDeclared: unknown, CopyrightText: unknown, Purpose: "INSTALL",
-		ExternalRefs: []externalRef{purl(fmt.Sprintf("pkg:pypi/%s@%s?%s", escape(w.Name), escape(w.Version), qualifiers("file_name", w.File)))},
-	}
 }
 
 // supplier is who publishes an archive, where we know it.

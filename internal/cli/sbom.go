@@ -83,7 +83,7 @@ func (e *Env) sbomOf(ctx context.Context, out *image.Output, p image.Platform) (
 	for _, l := range p.Built.Layers {
 		img.Layers = append(img.Layers, l.Digest)
 		for _, w := range l.Wheels {
-			img.Wheels = append(img.Wheels, sbom.Wheel{Locked: w, Layer: l.Digest})
+			img.Wheels = append(img.Wheels, sbom.Wheel{Locked: w, Layer: l.Digest, License: p.Built.Licenses[w.Name]})
 		}
 		if len(l.Packages) == 0 {
 			continue
