@@ -186,9 +186,12 @@ func (b *builder) choose(ctx context.Context, facts []*packageFacts, wanted []pr
 		}
 	}
 	c.drain()
+	if b.spec.Base != nil {
+		c.upgrades(s.packages, b.spec.Base.Installed())
+	}
 	// Who has a file of a package has its licence.
 	for _, p := range s.packages {
-		if slices.ContainsFunc(p.Facts, func(f fact) bool { return f.Kind != deb.Dir && c.kept[f.Path] }) {
+		if c.has(p) {
 			c.keep("usr/share/doc/" + p.Name + "/copyright")
 		}
 	}
@@ -288,6 +291,33 @@ func (b *builder) whole(wanted []project.PackageRef, all []*packageFacts) map[st
 func relations(text string) []debian.Alternatives {
 	groups, _ := debian.ParseRelations(text)
 	return groups
+}
+
+// upgrades keeps packages whole that take the place of a base's: else the image had
+// some files of the one and some of the other.
+func (c *chooser) upgrades(all []*packageFacts, below []debian.Installed) {
+	left := slices.DeleteFunc(slices.Clone(all), func(p *packageFacts) bool {
+		return !slices.ContainsFunc(below, func(i debian.Installed) bool { return i.Name == p.Name })
+	})
+	for more := true; more; {
+		more = false
+		left = slices.DeleteFunc(left, func(p *packageFacts) bool {
+			if !c.has(p) {
+				return false
+			}
+			for _, f := range p.Facts {
+				c.keep(f.Path)
+			}
+			more = true
+			return true
+		})
+		c.drain()
+	}
+}
+
+// has reports whether some file of a package is kept.
+func (c *chooser) has(p *packageFacts) bool {
+	return slices.ContainsFunc(p.Facts, func(f fact) bool { return f.Kind != deb.Dir && c.kept[f.Path] })
 }
 
 // copied follows what the user's own files need.
@@ -436,13 +466,7 @@ func (c *chooser) paths(all []*packageFacts) map[string][]string {
 	out := map[string][]string{}
 	for _, p := range all {
 		var paths []string
-		some := p.Name == "base-files" // the folders of the root
-		for _, f := range p.Facts {
-			if f.Kind != deb.Dir && c.kept[f.Path] {
-				some = true
-			}
-		}
-		if !some {
+		if p.Name != "base-files" && !c.has(p) { // that has the folders of the root
 			continue
 		}
 		for _, f := range p.Facts {

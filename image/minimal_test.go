@@ -12,6 +12,7 @@ import (
 
 	"nix2gpu/image"
 	"nix2gpu/internal/debtest"
+	"nix2gpu/internal/wheeltest"
 	"nix2gpu/project"
 )
 
@@ -139,5 +140,112 @@ func TestMinimal(t *testing.T) {
 	s.Cache = t.TempDir()
 	if again := digest(t, build(t, s)); again != digest(t, b) {
 		t.Errorf("made anew it is %s, not %s", again, digest(t, b))
+	}
+}
+
+// kept wants paths to be there, or not to be.
+func kept(t *testing.T, there func(name string) bool, want map[string]bool) {
+	t.Helper()
+	for name, want := range want {
+		if got := there(name); got != want {
+			t.Errorf("%s is there: %v", name, got)
+		}
+	}
+}
+
+// Wheels are in a minimal image as they are, with Python and the libraries of Debian
+// that their files load; what they bring themselves is theirs.
+func TestMinimalWithWheels(t *testing.T) {
+	const loader = "/lib64/ld-linux-x86-64.so.2"
+	lib := "usr/lib/x86_64-linux-gnu/"
+	elf := func(soname string, libs ...string) string { return program(t, "", soname, "", libs...) }
+	s := spec(t, shop())
+	s.Packages = slices.DeleteFunc(s.Packages, func(p image.Package) bool { return p.Name == "python3" })
+	for _, d := range []debtest.Deb{
+		{Name: "libc6", Arch: "amd64", Entries: []debtest.Entry{debtest.Exec("lib64/ld-linux-x86-64.so.2", elf("ld-linux-x86-64.so.2")), debtest.File(lib+"libc.so.6", elf("libc.so.6"))}},
+		{Name: "python3.11", Arch: "amd64", Entries: []debtest.Entry{debtest.Symlink("usr/bin/python3", "python3.11"), debtest.Exec("usr/bin/python3.11", program(t, loader, "", "", "libc.so.6")), debtest.File("usr/lib/python3.11/os.py", "o"), debtest.File("usr/lib/python3.11/test/t.py", "t")}},
+		{Name: "libgomp1", Arch: "amd64", Entries: []debtest.Entry{debtest.File(lib+"libgomp.so.1", elf("libgomp.so.1", "libdeep.so.1"))}},
+		{Name: "libdeep", Arch: "amd64", Entries: []debtest.Entry{debtest.File(lib+"libdeep.so.1", elf("libdeep.so.1"))}},
+		{Name: "libblas", Arch: "amd64", Entries: []debtest.Entry{debtest.File(lib+"libblas.so.3", elf("libblas.so.3"))}},
+	} {
+		s.Packages = append(s.Packages, packaged(t, d))
+	}
+	p := shop()
+	p.Processes["web"].Command.Exec = []project.Text{project.Lit("serve")}
+	s.Project, s.Variant, s.Python = valid(t, p), image.Minimal, python311()
+	s.Wheels = []image.Wheel{wheelOf(t, wheeltest.Wheel{
+		Name: "fast", Tag: "cp311-cp311-manylinux_2_17_x86_64", Scripts: []string{"serve = fast:main"},
+		Files: map[string]string{"fast/core.so": program(t, "", "core.so", "$ORIGIN/../fast.libs", "libgomp.so.1", "libblas.so.3"), "fast.libs/libblas.so.3": elf("libblas.so.3"), "fast/data.txt": "d"},
+	})}
+	b := build(t, s)
+	shown, content := root(t, b)
+	const site = "usr/local/lib/python3.11/dist-packages/"
+	kept(t, func(name string) bool { return shown[name] != "" }, map[string]bool{
+		site + "fast/core.so": true, site + "fast/data.txt": true, site + "fast.libs/libblas.so.3": true, "usr/local/bin/serve": true,
+		"usr/bin/python3": true, "usr/bin/python3.11": true, "usr/lib/python3.11/os.py": true, "usr/lib/python3.11/test/t.py": false,
+		lib + "libgomp.so.1": true, lib + "libdeep.so.1": true, lib + "libblas.so.3": false, "usr/lib/server/bin/server": false,
+	})
+	if status := content["var/lib/dpkg/status"]; !strings.Contains(status, "Package: libgomp1\n") || strings.Contains(status, "Package: libblas\n") {
+		t.Errorf("packages are\n%s", status)
+	}
+	if len(b.Warnings) > 0 {
+		t.Errorf("warnings: %q", b.Warnings)
+	}
+	if again := digest(t, build(t, s)); again != digest(t, b) {
+		t.Errorf("from the cache it is %s, not %s", again, digest(t, b))
+	}
+	// Another wheel that needs what was left out brings it.
+	s.Wheels = append(s.Wheels, wheelOf(t, wheeltest.Wheel{Name: "slow", Tag: "cp311-cp311-manylinux_2_17_x86_64", Files: map[string]string{"slow.so": elf("slow.so", "libblas.so.3")}}))
+	if shown, _ = root(t, build(t, s)); shown[lib+"libblas.so.3"] == "" {
+		t.Error("a library that a new wheel needs is not there")
+	}
+}
+
+// On a base a minimal image has of packages what programs need and the base has not.
+// What takes the place of a package of the base is whole: there is no mixture of two
+// versions.
+func TestMinimalOnBase(t *testing.T) {
+	const loader = "/lib64/ld-linux-x86-64.so.2"
+	lib := "usr/lib/x86_64-linux-gnu/"
+	elf := func(soname string, libs ...string) string { return program(t, "", soname, "", libs...) }
+	p := shop()
+	p.Processes["web"].Command.Exec = []project.Text{project.PackagePath("nginx", "/bin/nginx")}
+	s := spec(t, p)
+	s.Base = readBase(t, cudaBase(t, "amd64", func(f map[string]string) {
+		f[lib+"libc.so.6"], f[lib+"libof.so.1"], f[lib+"libssl.so.3"], f["etc/ssl.conf"] = "base", "base", "base", "base"
+		f["var/lib/dpkg/status"] += "Package: libssl3\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\nMaintainer: Nobody\nDescription: of the base\n\n" +
+			"Package: libidle\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\nMaintainer: Nobody\nDescription: of the base\n\n"
+	}))
+	s.Variant, s.Packages = image.Minimal, nil
+	for _, d := range []debtest.Deb{
+		{Name: "nginx", Arch: "amd64", Entries: []debtest.Entry{debtest.Exec("usr/sbin/nginx", program(t, loader, "", "", "liba.so.1", "libof.so.1", "libssl.so.3", "libc.so.6"))}},
+		{Name: "liba", Arch: "amd64", Entries: []debtest.Entry{debtest.File(lib+"liba.so.1", elf("liba.so.1")), debtest.File(lib+"liba-extra.so.1", elf("liba-extra.so.1"))}},
+		{Name: "libunused", Arch: "amd64", Entries: []debtest.Entry{debtest.File(lib+"libunused.so.1", elf("libunused.so.1"))}},
+		{Name: "libssl3", Version: "2", Arch: "amd64", Entries: []debtest.Entry{debtest.File(lib+"libssl.so.3", elf("libssl.so.3")), debtest.File("etc/ssl.conf", "new"), debtest.File(lib+"engine.so", elf("engine.so", "libengine.so.1"))}},
+		{Name: "libengine", Arch: "amd64", Entries: []debtest.Entry{debtest.File(lib+"libengine.so.1", elf("libengine.so.1"))}},
+		{Name: "libidle", Version: "2", Arch: "amd64", Entries: []debtest.Entry{debtest.File(lib+"libidle.so.1", elf("libidle.so.1"))}},
+	} {
+		s.Packages = append(s.Packages, packaged(t, d))
+	}
+	b := build(t, s)
+	kinds, content := over(t, b)
+	kept(t, func(name string) bool { _, ok := kinds[name]; return ok }, map[string]bool{
+		"usr/sbin/nginx": true, lib + "liba.so.1": true, lib + "liba-extra.so.1": false, lib + "libunused.so.1": false, lib + "libof.so.1": true, "opt/vendor/c": true,
+		lib + "engine.so": true, lib + "libengine.so.1": true, lib + "libidle.so.1": false,
+	})
+	if content["etc/ssl.conf"] != "new" || content[lib+"libssl.so.3"] == "base" || content[lib+"libc.so.6"] != "base" {
+		t.Errorf("libssl3 is of two versions: %q", content["etc/ssl.conf"])
+	}
+	status := content["var/lib/dpkg/status"]
+	for text, want := range map[string]bool{
+		"Package: nginx\n": true, "Package: libunused\n": false, "Package: bash\n": true, "Package: libssl3\nStatus: install ok installed\nVersion: 2\n": true,
+		"Package: libidle\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n": true,
+	} {
+		if strings.Contains(status, text) != want {
+			t.Errorf("the list of packages has %q: %v\n%s", text, !want, status)
+		}
+	}
+	if again := digest(t, build(t, s)); again != digest(t, b) {
+		t.Errorf("from the cache it is %s, not %s", again, digest(t, b))
 	}
 }
