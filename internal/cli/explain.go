@@ -200,7 +200,8 @@ func (l *loaded) askers() map[string][]string {
 	for _, id := range l.project.Select(l.project.Enabled(), false) {
 		s := l.project.Services[id]
 		own := *l.project
-		own.Container = project.Container{} // what is left is the service's
+		// What is left is the service's: a bare word of it may be an archive's program.
+		own.Container = project.Container{Archives: l.project.Container.Archives}
 		option := "services." + s.Type + "." + strconv.Quote(s.Instance)
 		for _, ref := range packages.Needed(&own, id) {
 			pos := ref.Pos
