@@ -80,7 +80,7 @@ var mayImport = map[string][]string{
 	"wheel":              {"project"}, // of project its places and errors
 	"wheel/archive":      {"wheel"},
 	"wheel/index":        {"cache", "download", "wheel", "wheel/archive"},
-	"internal/wheeltest": {"wheel"},
+	"internal/wheeltest": {"internal/debtest", "wheel"},
 	"internal/messages":  {"control"}, // its table of exit codes
 }
 

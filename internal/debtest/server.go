@@ -10,27 +10,72 @@ import (
 	"time"
 )
 
-// A Server serves a tree on loopback, with ranges, and can spoil answers.
+// A Spoiler is a server on loopback whose answers can be spoiled, and which remembers
+// what it was asked for. It is part of a server that knows what to answer.
+type Spoiler struct {
+	mu    sync.Mutex
+	spoil func(w http.ResponseWriter, r *http.Request, data []byte) bool
+	asked []string
+}
+
+// Start serves until the test ends, and returns the URL of the root.
+func (s *Spoiler) Start(tb testing.TB, answer http.HandlerFunc) string {
+	tb.Helper()
+	server := httptest.NewServer(answer)
+	tb.Cleanup(func() {
+		server.CloseClientConnections() // also those that stand still on purpose
+		server.Close()
+	})
+	return server.URL
+}
+
+// Spoil hands each request to f first, with what would be sent; f answers it
+// and returns true, or leaves it. A nil f ends that.
+func (s *Spoiler) Spoil(f func(w http.ResponseWriter, r *http.Request, data []byte) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.spoil = f
+}
+
+// Spoiled reports whether a request was answered in the server's place.
+func (s *Spoiler) Spoiled(w http.ResponseWriter, r *http.Request, data []byte) bool {
+	s.mu.Lock()
+	spoil := s.spoil
+	s.mu.Unlock()
+	return spoil != nil && spoil(w, r, data)
+}
+
+// Note remembers what was asked for.
+func (s *Spoiler) Note(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, what)
+}
+
+// Asked lists what was asked for since the last call.
+func (s *Spoiler) Asked() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := s.asked
+	s.asked = nil
+	return out
+}
+
+// A Server serves a tree, with ranges. It notes paths, with " RANGE" behind those
+// that were asked for a part.
 type Server struct {
+	Spoiler
 	URL string
 
-	mu     sync.Mutex
-	tree   Tree
-	spoil  func(w http.ResponseWriter, r *http.Request, data []byte) bool
-	asked  []string
-	server *httptest.Server
+	mu   sync.Mutex
+	tree Tree
 }
 
 // Serve starts a server that ends with the test.
 func Serve(tb testing.TB, tree Tree) *Server {
 	tb.Helper()
 	s := &Server{tree: tree}
-	s.server = httptest.NewServer(http.HandlerFunc(s.serve))
-	s.URL = s.server.URL
-	tb.Cleanup(func() {
-		s.server.CloseClientConnections() // also those that stand still on purpose
-		s.server.Close()
-	})
+	s.URL = s.Start(tb, s.serve)
 	return s
 }
 
@@ -41,36 +86,13 @@ func (s *Server) Set(tree Tree) {
 	s.tree = tree
 }
 
-// Spoil hands each request to f first, with what would be sent; f answers it
-// and returns true, or leaves it. A nil f ends that.
-func (s *Server) Spoil(f func(w http.ResponseWriter, r *http.Request, data []byte) bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.spoil = f
-}
-
-// Asked lists the paths that were asked for since the last call, with
-// " RANGE" behind those that were for a part.
-func (s *Server) Asked() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := s.asked
-	s.asked = nil
-	return out
-}
-
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, "/")
 	s.mu.Lock()
 	data, ok := s.tree[name]
-	spoil := s.spoil
-	asked := name
-	if value := r.Header.Get("Range"); value != "" {
-		asked += " " + value
-	}
-	s.asked = append(s.asked, asked)
 	s.mu.Unlock()
-	if spoil != nil && spoil(w, r, data) {
+	s.Note(strings.TrimSpace(name + " " + r.Header.Get("Range")))
+	if s.Spoiled(w, r, data) {
 		return
 	}
 	if !ok {

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"html"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"nix2gpu/internal/debtest"
 	"nix2gpu/wheel"
 )
 
@@ -27,30 +27,24 @@ type File struct {
 // Of is a wheel as an index has it.
 func Of(tb testing.TB, w Wheel) File { return File{Name: w.File(), Data: w.Bytes(tb)} }
 
-// An Index serves wheels on loopback, as PEP 503 and PEP 691 have it.
+// An Index serves wheels on loopback, as PEP 503 and PEP 691 have it. Its files can be
+// spoiled, its pages not.
 type Index struct {
+	debtest.Spoiler
 	URL string // of the index: "http://127.0.0.1:1234/root/simple"
 
-	mu     sync.Mutex
-	files  []File
-	html   bool
-	user   string
-	pass   string
-	asked  []string
-	spoil  func(w http.ResponseWriter, r *http.Request, data []byte) bool
-	server *httptest.Server
+	mu    sync.Mutex
+	files []File
+	html  bool
+	user  string
+	pass  string
 }
 
 // Serve starts an index that ends with the test.
 func Serve(tb testing.TB, files ...File) *Index {
 	tb.Helper()
 	x := &Index{files: files}
-	x.server = httptest.NewServer(http.HandlerFunc(x.serve))
-	x.URL = x.server.URL + "/root/simple"
-	tb.Cleanup(func() {
-		x.server.CloseClientConnections()
-		x.server.Close()
-	})
+	x.URL = x.Start(tb, x.serve) + "/root/simple"
 	return x
 }
 
@@ -75,37 +69,19 @@ func (x *Index) HTML() {
 	x.html = true
 }
 
-// Spoil hands each request for a file to f first, with what would be sent; f
-// answers it and returns true, or leaves it.
-func (x *Index) Spoil(f func(w http.ResponseWriter, r *http.Request, data []byte) bool) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.spoil = f
-}
-
-// Asked lists the paths that were asked for since the last call.
-func (x *Index) Asked() []string {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	out := x.asked
-	x.asked = nil
-	return out
-}
-
 func (x *Index) serve(w http.ResponseWriter, r *http.Request) {
 	x.mu.Lock()
-	files, onlyHTML, spoil := x.files, x.html, x.spoil
-	x.asked = append(x.asked, r.URL.Path)
-	if user, pass, ok := r.BasicAuth(); x.user != "" && (!ok || user != x.user || pass != x.pass) {
-		x.mu.Unlock()
+	files, onlyHTML, wantUser, wantPass := x.files, x.html, x.user, x.pass
+	x.mu.Unlock()
+	x.Note(r.URL.Path)
+	if user, pass, ok := r.BasicAuth(); wantUser != "" && (!ok || user != wantUser || pass != wantPass) {
 		http.Error(w, "who are you?", http.StatusUnauthorized)
 		return
 	}
-	x.mu.Unlock()
 	if name, ok := strings.CutPrefix(r.URL.Path, "/root/files/"); ok {
 		for _, f := range files {
 			if f.Name == name {
-				if spoil != nil && spoil(w, r, f.Data) {
+				if x.Spoiled(w, r, f.Data) {
 					return
 				}
 				http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.Data))
