@@ -26,7 +26,7 @@ type Options struct {
 	Transport http.RoundTripper // default: the environment's proxy, [Parallel] connections
 	Stall     time.Duration     // in which something must arrive; default: 30 s
 	Backoff   time.Duration     // before a second try; doubles; default: 500 ms
-	Hint      string            // what to do when a server's name has no address
+	Hint      string            // what to do when a server does not do its part
 	Came      func(bytes int)   // told of each piece that comes, from several goroutines; nil: nobody is
 }
 
@@ -104,7 +104,7 @@ func (c *Client) Fetch(ctx context.Context, f File, place string) error {
 		} else if info, failed := part.Stat(); failed == nil && info.Size() == 0 {
 			os.Remove(part.Name()) // there is nothing to go on with
 		}
-		return err
+		return c.cure(ctx, err)
 	}
 	err = part.Sync()
 	if err == nil {

@@ -181,3 +181,39 @@ func TestNothingIsLeftOfNothing(t *testing.T) {
 		t.Errorf("it left %v", left)
 	}
 }
+
+// A client downloads eight files at once, and no more.
+func TestEightAtOnce(t *testing.T) {
+	var mu sync.Mutex
+	running, most := 0, 0
+	full := make(chan struct{}) // closed when eight run at the same time
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		running++
+		if most = max(most, running); running == download.Parallel {
+			select {
+			case <-full:
+			default:
+				close(full)
+			}
+		}
+		mu.Unlock()
+		<-full
+		mu.Lock()
+		running-- // before the answer: the client goes on when it has that
+		mu.Unlock()
+		w.Write([]byte("x"))
+	}))
+	t.Cleanup(s.Close)
+	c, dir := newClient(t, t.TempDir()), t.TempDir()
+	files := make([]int, 24)
+	for i := range files {
+		files[i] = i
+	}
+	err := download.All(t.Context(), files, download.IsGone, func(ctx context.Context, i int) error {
+		return c.Fetch(ctx, download.File{URL: s.URL, Size: 1}, filepath.Join(dir, fmt.Sprint(i)))
+	})
+	if err != nil || most != 8 {
+		t.Errorf("%v: %d at once", err, most)
+	}
+}

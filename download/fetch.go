@@ -71,7 +71,7 @@ func (c *Client) Page(ctx context.Context, url, accept string, limit int64) (*Pa
 			return err
 		})
 	})
-	return p, err
+	return p, c.cure(ctx, err)
 }
 
 // sizeWord is of the [ChangedError] that is known before the file has come.
@@ -215,21 +215,40 @@ func passing(err error) bool {
 }
 
 // describe says what a failed transfer means to a person.
-func (c *Client) describe(url string, err error) error {
+func (c *Client) describe(address string, err error) error {
 	var status *StatusError
 	var path *os.PathError
 	var dns *net.DNSError
+	var request *url.Error
 	switch {
 	case err == nil || errors.As(err, &status) || errors.As(err, &path):
 		return err
 	case errors.As(err, &dns):
-		return fmt.Errorf("cannot get %s: there is no address for %q: %w\nhint: %s", url, dns.Name, err, c.hint)
+		return fmt.Errorf("cannot get %s: there is no address for %q: %w", address, dns.Name, dns)
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("cannot get %s: the connection ended before the file did, %d times", url, tries)
+		return fmt.Errorf("cannot get %s: the connection ended before the file did, %d times", address, tries)
 	case strings.HasPrefix(err.Error(), "cannot get "):
 		return err
+	case errors.As(err, &request): // which names the address again
+		err = request.Err
 	}
-	return fmt.Errorf("cannot get %s: %w", url, err)
+	return fmt.Errorf("cannot get %s: %w", address, err)
+}
+
+// cure adds to an error what to do about it. What a server has no more, and whom it
+// wants to know, its callers know better.
+func (c *Client) cure(ctx context.Context, err error) error {
+	var status *StatusError
+	var path *os.PathError
+	switch {
+	case err == nil || ctx.Err() != nil || errors.As(err, &path) || strings.Contains(err.Error(), "\nhint: "):
+		return err
+	case errors.As(err, &status) && (IsGone(err) || status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden):
+		return err
+	case errors.As(err, &status) && status.passing():
+		return fmt.Errorf("%w\nhint: try again later, or %s", err, c.hint)
+	}
+	return fmt.Errorf("%w\nhint: %s", err, c.hint)
 }
 
 // A part is what there is of a file: its length, and what it is of where no digest

@@ -73,5 +73,5 @@ func ExplainArchive(a packages.Archive, err error) error {
 	if len(a.SHA256) > 0 {
 		hint = fmt.Sprintf("if its vendor says that it has changed: change archives.%s.sha256", a.Attr)
 	}
-	return &project.Error{Pos: a.Pos, Msg: err.Error(), Hint: hint}
+	return &project.Error{Pos: a.Pos, Msg: changed.Error(), Hint: hint}
 }

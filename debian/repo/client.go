@@ -224,13 +224,22 @@ func (c *Client) fetch(ctx context.Context, p debian.Locked) error {
 		last := i == len(roots)-1
 		if !download.IsGone(err) {
 			if err == nil || i >= own-1 || ctx.Err() != nil {
-				return err
+				return refused(err)
 			}
 			continue // a further mirror, or the archive for another architecture, may have it
 		}
 		if last {
 			return c.gone(ctx, p, err)
 		}
+	}
+	return err
+}
+
+// refused adds to an answer of 401 or 403 what to do about it.
+func refused(err error) error {
+	var status *download.StatusError
+	if errors.As(err, &status) && (status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden) {
+		return fmt.Errorf("%w\nhint: is a proxy in the way? else another mirror with --mirror URL", err)
 	}
 	return err
 }

@@ -173,8 +173,13 @@ func (c *Client) release(ctx context.Context, a Archive, root string) (signed []
 	} else if page, err := c.download.Page(ctx, a.dir(root)+"InRelease", "", largestInRelease); err == nil {
 		signed = page.Data
 	} else {
-		if download.IsGone(err) && a.Name == Security {
+		switch {
+		case download.IsGone(err) && a.Name == Security:
 			err = fmt.Errorf("%w\nhint: the security archive is looked for beside the mirror, with \"-security\" behind its name", err)
+		case download.IsGone(err):
+			err = fmt.Errorf("%w\nhint: the URL must be that of the folder which has %s in it", err, strings.TrimPrefix(a.dir(""), "/"))
+		default:
+			err = refused(err)
 		}
 		return nil, nil, err
 	}
