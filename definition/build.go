@@ -110,6 +110,9 @@ func (b *builder) container() {
 	out.Env = map[string]project.Value{}
 	for _, set := range []string{"env", "extraEnv"} {
 		for _, c := range b.Each(set) {
+			if name := c.Name(); name == "" || strings.ContainsAny(name, "=\x00") {
+				c.Errorf("%q is no name of a variable", name)
+			}
 			out.Env[c.Name()] = b.variable(c)
 		}
 	}

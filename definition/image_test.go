@@ -28,6 +28,7 @@ func TestImageOptions(t *testing.T) {
 		extraCopyToRoot = ./other;
 		registries = [ "ghcr.io/me" ];
 		maxLayers = 20;
+		env.lower_case = "is a name too";
 		variant = "full";
 		services = {};
 	}`)
@@ -42,6 +43,9 @@ func TestImageOptions(t *testing.T) {
 	got := strings.Join(texts, " ")
 	if _, after, ok := strings.Cut(got, "-x> "); !ok || !strings.HasPrefix(got, "./rootfs <file ") || after != "<curl> <jq> ./other" {
 		t.Errorf("copyToRoot is %s", got)
+	}
+	if text, _ := c.Env["lower_case"].Text.Literal(); text != "is a name too" {
+		t.Errorf("env is %v", c.Env)
 	}
 	if c.MaxLayers != 20 || c.Variant != "full" || len(c.Registries) != 1 {
 		t.Errorf("container is %+v", c)
@@ -60,6 +64,7 @@ func TestImageOptions(t *testing.T) {
 	for text, want := range map[string]string{
 		`{ maxLayers = 128; services = {}; }`:       "maxLayers must be from 5 to 127",
 		`{ maxLayers = 4; services = {}; }`:         "maxLayers must be from 5 to 127",
+		`{ extraEnv."a=b" = "c"; services = {}; }`:  `"a=b" is no name of a variable`,
 		`{ variant = "tiny"; services = {}; }`:      "variant",
 		`{ copyToRoot = [ "no" ]; services = {}; }`: "copyToRoot",
 	} {

@@ -60,7 +60,7 @@ func ReadBase(ctx context.Context, ref, arch string, img v1.Image) (*Base, error
 		return nil, err
 	}
 	if config.OS != "linux" || config.Architecture != arch {
-		return nil, fmt.Errorf("it is for %s/%s, and not for linux/%s", config.OS, config.Architecture, arch)
+		return nil, fmt.Errorf("it is for %s/%s, and not for linux/%s\nhint: take the digest of one for linux/%s, or of an index that has several", config.OS, config.Architecture, arch, arch)
 	}
 	layers, err := img.Layers()
 	if err != nil {

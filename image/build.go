@@ -99,6 +99,15 @@ func (l *Layer) Open() (io.ReadCloser, error) {
 // Here reports whether the layer was made here: those of a base are in a registry.
 func (l *Layer) Here() bool { return l.elsewhere == nil }
 
+// An OptionError is about an option of the definition, which knows its place.
+type OptionError struct {
+	Option string
+	Err    error
+}
+
+func (e *OptionError) Error() string { return e.Err.Error() }
+func (e *OptionError) Unwrap() error { return e.Err }
+
 // A Built image lies in the cache until it is written or pushed.
 type Built struct {
 	Image    v1.Image
@@ -174,7 +183,7 @@ func (b *builder) build(ctx context.Context) (*Built, error) {
 			return nil, err
 		}
 		if b.spec.MaxLayers-ownLayers-b.wheelLayerLimit()-len(below) < 1 {
-			return nil, fmt.Errorf("the base has %d layers already, of %d that the image may have\nhint: raise maxLayers; engines mount %d", len(below), b.spec.MaxLayers, HardMaxLayers)
+			return nil, &OptionError{"fromImage", fmt.Errorf("the base has %d layers already, of %d that the image may have\nhint: raise maxLayers; engines mount %d", len(below), b.spec.MaxLayers, HardMaxLayers)}
 		}
 	}
 	copies, err := b.copies()

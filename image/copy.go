@@ -32,7 +32,7 @@ func (b *builder) copies() (*copied, error) {
 	c := &collector{b: b, made: map[string]*node{}, sum: sha256.New(), kept: keptOf(b.project, b.spec.Root, b.spec.Plain)}
 	for _, t := range b.project.Container.CopyToRoot {
 		if err := c.text(t); err != nil {
-			return nil, fmt.Errorf("copyToRoot: %w", err)
+			return nil, &OptionError{"copyToRoot", fmt.Errorf("copyToRoot: %w", err)}
 		}
 	}
 	out := &copied{digest: hex.EncodeToString(c.sum.Sum(nil))}
@@ -203,6 +203,13 @@ func (c *collector) add(n *node) error {
 // check looks at the copied files beside what the image has: a folder cannot
 // take the place of a file, and a program that cannot begin is no program.
 func (c *copied) check(s *system, fixed []*node) (warnings []string, err error) {
+	if warnings, err = c.fits(s, fixed); err != nil {
+		return nil, &OptionError{"copyToRoot", err}
+	}
+	return warnings, nil
+}
+
+func (c *copied) fits(s *system, fixed []*node) (warnings []string, err error) {
 	t := s.tree
 	for _, n := range fixed {
 		t.put(fact{Path: n.Name, Kind: n.Kind, Mode: n.Mode, Link: n.Link})

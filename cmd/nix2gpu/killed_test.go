@@ -29,6 +29,8 @@ const everyImage = "openssh-client openssh-server base-files base-passwd bash ca
 type stand struct {
 	t         *testing.T
 	server    *debtest.Server
+	release   debtest.Archive   // bookworm
+	others    []debtest.Archive // other releases
 	dir       string
 	bin       string
 	platforms string
@@ -44,19 +46,9 @@ func newStand(t *testing.T, more ...debtest.Deb) *stand {
 	for _, name := range strings.Fields("tool " + everyImage) {
 		debs = append(debs, debtest.Deb{Name: name, Compression: "gz", Entries: []debtest.Entry{debtest.Exec("usr/bin/"+name, strings.Repeat(name, 5000))}})
 	}
-	tree := debtest.Tree{}
-	for _, suite := range []string{"bookworm", "bookworm-updates", "bookworm-security"} {
-		a := debtest.Archive{Keys: []*debtest.Key{key}, Date: date, Codename: suite}
-		root := "debian"
-		switch suite {
-		case "bookworm":
-			a.Debs = debs
-		case "bookworm-security":
-			root = "debian-security"
-		}
-		tree.Add(root, a.Tree(t))
-	}
-	s := &stand{t, debtest.Serve(t, tree), t.TempDir(), testkit.Binary(t), "linux/amd64"}
+	s := &stand{t: t, dir: t.TempDir(), bin: testkit.Binary(t), platforms: "linux/amd64",
+		release: debtest.Archive{Keys: []*debtest.Key{key}, Date: date, Codename: "bookworm", Debs: debs}}
+	s.server = debtest.Serve(t, s.tree())
 	for name, text := range map[string]string{
 		"nix2gpu.nix": "{ perSystem.nix2gpu.web = { pkgs, ... }: { systemPackages = [ pkgs.tool ]; services = {}; }; }\n", "key.asc": string(key.Public(t)),
 	} {
@@ -67,10 +59,31 @@ func newStand(t *testing.T, more ...debtest.Deb) *stand {
 	return s
 }
 
-// command is a verb that reads the archive.
+// tree is what the archive's server has: releases, and their updates and security,
+// which are empty.
+func (s *stand) tree() debtest.Tree {
+	tree := debtest.Tree{}
+	for _, release := range append([]debtest.Archive{s.release}, s.others...) {
+		updates, security := release, release
+		updates.Codename, updates.Debs = release.Codename+"-updates", nil
+		security.Codename, security.Debs = release.Codename+"-security", nil
+		tree.Add("debian", release.Tree(s.t)).Add("debian", updates.Tree(s.t)).Add("debian-security", security.Tree(s.t))
+	}
+	return tree
+}
+
+// deb is the package of that name, to be changed.
+func (s *stand) deb(name string) *debtest.Deb {
+	i := slices.IndexFunc(s.release.Debs, func(d debtest.Deb) bool { return d.Name == name })
+	return &s.release.Debs[i]
+}
+
+// command is a verb; one that reads the archive is told where that is.
 func (s *stand) command(args ...string) *exec.Cmd {
 	s.t.Helper()
-	args = append(args, "--mirror", s.server.URL+"/debian", "--keyring", "key.asc", "--platform", s.platforms)
+	if args[0] == "lock" || args[0] == "build" {
+		args = slices.Insert(slices.Clone(args), 1, "--mirror", s.server.URL+"/debian", "--keyring", "key.asc", "--platform", s.platforms)
+	}
 	cmd := exec.CommandContext(s.t.Context(), s.bin, args...)
 	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), "XDG_CACHE_HOME="+s.dir, "CI=")
 	return cmd

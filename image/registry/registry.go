@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"net/http"
 	"slices"
@@ -93,6 +94,9 @@ func ParseRef(ref string) (name.Reference, error) {
 	r, err := name.ParseReference(ref)
 	if err != nil {
 		return nil, badRef(ref, err)
+	}
+	if tag, ok := r.(name.Tag); ok && (tag.TagStr()[0] == '.' || tag.TagStr()[0] == '-') { // which engines refuse
+		return nil, badRef(ref, errors.New("a tag begins with a dot or a dash"))
 	}
 	if isLoopback(r.Context().RegistryStr()) {
 		r, err = name.ParseReference(ref, name.Insecure)

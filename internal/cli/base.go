@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"net"
 	"os"
 	"path"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"nix2gpu/cache"
 	"nix2gpu/debian"
@@ -59,7 +61,7 @@ func (f *archiveFlags) bases(ctx context.Context, env *Env, l *loaded, arches []
 	for _, arch := range arches {
 		b, err := readBase(ctx, env, client, c.FromImage, arch, f.offline)
 		if err != nil {
-			return nil, err
+			return nil, l.buildError(err)
 		}
 		if b == nil {
 			return nil, wrong("run it once without --offline", "%s is not in the cache, and --offline asks for no network", c.FromImage)
@@ -111,7 +113,12 @@ func readBase(ctx context.Context, env *Env, client *registry.Client, ref, arch 
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
 			}
-			return nil, fmt.Errorf("cannot use the base %s: %w", ref, err)
+			var network net.Error
+			var answer *transport.Error
+			if errors.As(err, &network) || errors.As(err, &answer) || errors.Is(err, io.ErrUnexpectedEOF) {
+				return nil, hint(fmt.Errorf("cannot read the base %s: %w", ref, err), "try again: is its registry busy?")
+			}
+			return nil, &image.OptionError{Option: "fromImage", Err: fmt.Errorf("cannot use the base %s: %w", ref, err)}
 		}
 		data, err := encodeBase(b)
 		if err != nil {

@@ -13,16 +13,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 
 	"nix2gpu/cache"
 	"nix2gpu/debian"
+	"nix2gpu/debian/deb"
 	"nix2gpu/debian/repo"
 	"nix2gpu/image"
+	"nix2gpu/image/registry"
 	"nix2gpu/lock"
 	"nix2gpu/packages"
 	"nix2gpu/project"
@@ -167,7 +169,10 @@ func (o *buildOptions) write(ctx context.Context, env *Env, l *loaded, out *imag
 			fmt.Fprintf(env.Stderr, "%s: %s\n", place, out.Name)
 		}
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS):
+		return hint(fmt.Errorf("cannot write the image: %w", err), "name another place with -o")
+	case err != nil:
 		return fmt.Errorf("cannot write the image: %w", err)
 	}
 	return nil
@@ -260,11 +265,8 @@ func (o *buildOptions) build(ctx context.Context, env *Env, l *loaded) (*image.O
 		}
 		s.Packages = append(s.Packages, files...)
 		built, err := image.Build(ctx, s)
-		if _, placed := errors.AsType[project.Errors](err); placed {
-			return nil, &invalid{l.root, err}
-		}
 		if err != nil {
-			return nil, err
+			return nil, l.buildError(err)
 		}
 		for _, w := range built.Warnings {
 			if len(arches) > 1 {
@@ -275,6 +277,22 @@ func (o *buildOptions) build(ctx context.Context, env *Env, l *loaded) (*image.O
 		out.Platforms = append(out.Platforms, image.Platform{Arch: arch, Built: built})
 	}
 	return out, nil
+}
+
+// buildError adds to an error of a build the place of the option that it is about, or
+// what to do about a package that can't be used.
+func (l *loaded) buildError(err error) error {
+	if _, placed := errors.AsType[project.Errors](err); placed {
+		return &invalid{l.root, err}
+	}
+	if about, ok := errors.AsType[*image.OptionError](err); ok {
+		msg, cure, _ := strings.Cut(err.Error(), "\nhint: ")
+		return &invalid{l.root, project.Errors{{Pos: l.optionPos(about.Option), Msg: msg, Hint: cure}}}
+	}
+	if wrong, ok := errors.AsType[*deb.Error](err); ok && !wrong.Archive {
+		return hint(err, "whoever publishes it made it so: leave it out, or take another version when there is one: nix2gpu lock --update %s", wrong.Package)
+	}
+	return err
 }
 
 // warning puts the word where editors still find the place.
@@ -328,8 +346,12 @@ func (o *buildOptions) name(l *loaded) (string, error) {
 	if untagged(tag) {
 		ref = l.imageName() + ":" + tag
 	}
-	if _, err := name.NewTag(ref); err != nil || strings.Contains(ref, "@") {
-		return "", hint(usageError("%q is not a valid name for an image", ref), "write NAME:TAG: names in lower case, tags of letters, digits, dots and dashes")
+	if _, err := registry.ParseRef(ref); err != nil || strings.Contains(ref, "@") {
+		const cure = "write NAME:TAG: names in lower case, tags of letters, digits, dots and dashes"
+		if len(o.tags) == 0 {
+			return "", &invalid{l.root, project.Errors{{Pos: l.optionPos("tag"), Msg: fmt.Sprintf("%q is not a valid name for an image", ref), Hint: cure}}}
+		}
+		return "", hint(usageError("%q is not a valid name for an image", ref), cure)
 	}
 	return ref, nil
 }

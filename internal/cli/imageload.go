@@ -6,11 +6,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/spf13/cobra"
 
 	"nix2gpu/image/daemon"
 	"nix2gpu/image/inspect"
+	"nix2gpu/image/registry"
 )
 
 type loadOptions struct {
@@ -149,7 +149,7 @@ func (o *loadOptions) names(l *loaded) ([]string, error) {
 		if untagged(tag) {
 			ref = container + ":" + tag
 		}
-		if _, err := name.NewTag(ref); err != nil || strings.Contains(ref, "@") {
+		if _, err := registry.ParseRef(ref); err != nil || strings.Contains(ref, "@") {
 			return nil, hint(usageError("%q is not a valid name for an image", ref), "write NAME:TAG: names in lower case, tags of letters, digits, dots and dashes")
 		}
 		names = append(names, ref)
