@@ -98,11 +98,14 @@ func TestCheckVersion(t *testing.T) {
 	}
 }
 
-// FuzzCompare wants an order: of any three, sorted two ways, the same.
+// FuzzCompare wants an order: of any three, sorted two ways, the same; and of versions
+// the one that dpkg has.
 func FuzzCompare(f *testing.F) {
+	dpkg, missing := exec.LookPath("dpkg")
 	f.Add("1.0~rc1", "1.0", "1:0")
 	f.Add("1-", "1-0", ":")
 	f.Add("1é", "1~~", "1+b\x00")
+	f.Add("0:1.0-1", "1.0-01", "00:1.0-1")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
 		for _, p := range [][2]string{{a, b}, {b, c}, {a, c}} {
 			if sign(debian.Compare(p[0], p[1])) != -sign(debian.Compare(p[1], p[0])) {
@@ -113,6 +116,13 @@ func FuzzCompare(f *testing.F) {
 		slices.SortFunc(sorted, debian.Compare)
 		if debian.Compare(sorted[0], sorted[2]) > 0 {
 			t.Errorf("%q is not in order", sorted)
+		}
+		if missing != nil || debian.CheckVersion(a) != nil || debian.CheckVersion(b) != nil {
+			return
+		}
+		relation := map[int]string{-1: "lt", 0: "eq", 1: "gt"}[sign(debian.Compare(a, b))]
+		if err := exec.CommandContext(t.Context(), dpkg, "--compare-versions", a, relation, b).Run(); err != nil {
+			t.Errorf("Compare(%q, %q) says %s, dpkg does not", a, b, relation)
 		}
 	})
 }

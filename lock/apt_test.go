@@ -159,14 +159,10 @@ func TestLockIsApts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			attrs := []string{
+			for _, attr := range []string{
 				"postgresql", "redis", "mariadb", "nginx", "apacheHttpd", "caddy", "prometheus", "rabbitmq-server", "memcached", "nats-server",
 				"python3", "openssh", "nodejs", "ffmpeg", "git", "imagemagick",
-			}
-			if arch != "amd64" { // the same rules: some suffice
-				attrs = []string{"postgresql", "rabbitmq-server", "ffmpeg"}
-			}
-			for _, attr := range attrs {
+			} {
 				names := packages.Lookup(attr).Debian
 				solution, err := debian.Resolve(ix, debian.Wishes{Names: names})
 				if err != nil {

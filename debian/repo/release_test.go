@@ -44,6 +44,30 @@ func TestParseReleaseRefuses(t *testing.T) {
 	}
 }
 
+// FuzzRelease wants of any text an error, or a file whose lists can be read, and which
+// is good at its own date.
+func FuzzRelease(f *testing.F) {
+	sum := strings.Repeat("0a", 32)
+	f.Add("Suite: oldstable\nDate: Sat,  1 Aug 2026 10:16:37 UTC\nValid-Until: Sat, 08 Aug 2026 10:16:37 GMT\nSHA256:\n " + sum + " 7 main/Packages\n")
+	f.Add("Date: Sat, 1 Aug 2026 10:16:37 +0000\nSHA256: " + sum + " 7 ./Packages\n " + sum + " -1 x\n")
+	f.Add("date: Sat, 1 Aug 2026 10:16:37 Z\n\nDate: x\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := parseRelease([]byte(text))
+		if err != nil {
+			return
+		}
+		found, err := r.find("Packages", "main/Packages", "x")
+		for _, l := range found {
+			if err == nil && l.name != "" && (l.size < 0 || !isDigest(l.sha256)) {
+				t.Errorf("%q lists %+v", text, l)
+			}
+		}
+		if err := r.check(r.suite, r.date, true); err != nil && !r.validUntil.Before(r.date) {
+			t.Errorf("%q is refused at its own time: %v", text, err)
+		}
+	})
+}
+
 func TestReleaseCheck(t *testing.T) {
 	date := time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC)
 	r := &release{suite: "oldstable", codename: "bookworm", date: date, validUntil: date.AddDate(0, 0, 7)}
