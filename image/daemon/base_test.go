@@ -65,7 +65,7 @@ func TestWheelsOnABase(t *testing.T) {
 		}
 	}
 	// The engine's network has no way out, so all is made here and loaded there.
-	run := func(folder string, args ...string) string {
+	run := func(t *testing.T, folder string, args ...string) string {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), binary, args...)
 		cmd.Dir = filepath.Join(docker.Dir, folder)
@@ -78,10 +78,10 @@ func TestWheelsOnABase(t *testing.T) {
 		}
 		return strings.TrimSpace(string(out))
 	}
-	write("base/nix2gpu.nix", `{ perSystem.nix2gpu.base = { pkgs, ... }: { systemPackages = [ pkgs.python3 ]; copyToRoot = [ ./root ]; services = { }; }; }`)
+	write("base/nix2gpu.nix", `{ perSystem.nix2gpu.base = { pkgs, ... }: { systemPackages = [ pkgs.python3 ]; copyToRoot = [ ./root ]; maxLayers = 12; services = { }; }; }`)
 	write("base/root/etc/of-the-base", "the base\n")
-	digest := run("base", "build", "-o", "base.oci")
-	run("base", "push", "--from", "base.oci", "--to", host+"/me/base:1")
+	digest := run(t, "base", "build", "-o", "base.oci")
+	run(t, "base", "push", "--from", "base.oci", "--to", host+"/me/base:1")
 	write("ml/requirements.txt", fmt.Sprintf("counts==1.0 --hash=sha256:%s\nhelps==1.0 --hash=sha256:%s\n", wheeltest.SHA256(w.Bytes(t)), wheeltest.SHA256(helps.Bytes(t))))
 	write("ml/nix2gpu.nix", fmt.Sprintf(`{
   perSystem.nix2gpu.ml = {
@@ -94,7 +94,7 @@ func TestWheelsOnABase(t *testing.T) {
 	for _, variant := range []string{"slim", "minimal"} {
 		t.Run(variant, func(t *testing.T) {
 			name := "ml:" + variant
-			run("ml", "build", "--variant", variant, "--tag", variant, "-o", variant+".tar")
+			run(t, "ml", "build", "--variant", variant, "--tag", variant, "-o", variant+".tar")
 			docker.Load(filepath.Join(docker.Dir, "ml", variant+".tar"))
 			id := docker.Container("--network", "none", name)
 			docker.WaitLogs(id, "[nix2gpu] all services healthy")
