@@ -135,6 +135,7 @@ func TestLockIsApts(t *testing.T) {
 	}
 	for _, arch := range arches {
 		t.Run(arch, func(t *testing.T) {
+			t.Parallel() // apt-get decides alone, and takes its time
 			apt := newApt(t, arch, archives)
 			var names []string
 			for _, w := range wants {

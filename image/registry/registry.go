@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"net"
 	"net/http"
 	"slices"
@@ -96,7 +95,7 @@ func ParseRef(ref string) (name.Reference, error) {
 		return nil, badRef(ref, err)
 	}
 	if tag, ok := r.(name.Tag); ok && (tag.TagStr()[0] == '.' || tag.TagStr()[0] == '-') { // which engines refuse
-		return nil, badRef(ref, errors.New("a tag begins with a dot or a dash"))
+		return nil, badRef(ref, nil)
 	}
 	if isLoopback(r.Context().RegistryStr()) {
 		r, err = name.ParseReference(ref, name.Insecure)
