@@ -140,7 +140,7 @@ func (c *Client) whole(ctx context.Context, f File, out *os.File) error {
 			}
 			if f.SHA256 == "" {
 				if !known && endsWithConnection(answer) {
-					return fmt.Errorf("cannot get %s: the server does not say where it ends, and it has no digest: one that is cut would look whole\nhint: name its SHA-256 in the definition", f.URL)
+					return fmt.Errorf("cannot get %s: the server does not say where it ends, and it has no digest: a part would pass for the whole\nhint: name its SHA-256 in the definition", f.URL)
 				}
 				of = validatorOf(answer.Header)
 			}

@@ -133,7 +133,7 @@ func (f *File) check() error {
 			return fmt.Errorf("architecture %w", err)
 		}
 		if suite == f.Suite || suite == "" && at != arch {
-			return fmt.Errorf("packages of %q: it must be an architecture, or of another release that and it", at)
+			return fmt.Errorf("packages of %q: it must be an architecture, or another release and an architecture", at)
 		}
 		have := map[string]bool{}
 		for _, p := range list {
