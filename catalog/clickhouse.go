@@ -12,7 +12,7 @@ import (
 func clickhouseType() *ServiceType {
 	database := module.Submodule(module.Schema{Options: module.Options{
 		"name":    {Type: module.String, Description: "The name of the database."},
-		"schemas": opt(module.ListOf(filePath), "Files of SQL to run in it at each start; they must bear being repeated."),
+		"schemas": opt(module.ListOf(filePath), "Files of SQL to run in it at each start; they must be safe to repeat."),
 	}})
 	return &ServiceType{
 		Name: "clickhouse", Package: "clickhouse", User: "clickhouse",

@@ -18,7 +18,7 @@ func aptSourceOptions() module.Options {
 			Description: "The folder below dists; one that ends in a slash is a folder of the root itself, as in flat repositories. {suite} in it is the name of Debian's release."},
 		"components": {Type: module.ListOf(module.String), Default: []any{}, Example: []any{"main"}, Description: "The parts of the suite; a flat repository has none."},
 		"key": {Type: module.NullOr(module.OneOf(module.Path, module.String)), Default: module.Null, Example: module.Expr("./key.asc"),
-			Description: "The file with the keys that sign the repository, the keys themselves in ASCII armour, or the URL where its vendor publishes them. nix2gpu.lock keeps them: no other is believed until \"nix2gpu lock --take-key\" says so."},
+			Description: "The file with the keys that sign the repository, the keys themselves in ASCII armour, or the URL where its vendor publishes them. nix2gpu.lock keeps them: no other key is trusted until \"nix2gpu lock --take-key\" says so."},
 		"fingerprint": {Type: module.NullOr(module.OneOf(module.String, module.ListOf(module.String))), Default: module.Null, Example: "B53AE77BADB630A683046005963FA27710458545",
 			Description: "The fingerprint of the key that counts, or of several: 40 hexadecimal digits."},
 		"packages": {Type: module.NullOr(module.ListOf(module.String)), Default: module.Null, Example: []any{"clickhouse-server", "clickhouse-client"}, Description: "What the attribute of the source's name stands for; default: the package of that name."},

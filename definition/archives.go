@@ -19,7 +19,7 @@ func archiveOptions() module.Options {
 		"url": {Type: byArch, Example: module.Expr(`{ amd64 = "https://example.org/tool-1.2-x86_64.tar.gz"; arm64 = "https://example.org/tool-1.2-aarch64.tar.gz"; }`),
 			Description: "Where the file is: one address for every machine, or one for each architecture, amd64 and arm64. It is a tar archive, plain or packed by gz, xz or zst, a zip archive, or one program."},
 		"sha256": {Type: module.NullOr(byArch), Default: module.Null, Example: "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
-			Description: "The SHA-256 of the file, in hexadecimal digits or as Nix writes it; of several files by architecture. Without it \"nix2gpu lock\" writes what it finds into the lock; \"build\" believes nobody."},
+			Description: "The SHA-256 of the file, in hexadecimal digits or as Nix writes it; of several files by architecture. Without it \"nix2gpu lock\" writes what it finds into the lock; \"build\" never trusts what it finds."},
 		"strip": {Type: module.UnsignedInt, Default: 1, Example: 0,
 			Description: "How many folders to take away at the front of each name in the archive."},
 		"bin": {Type: module.NullOr(module.OneOf(module.AttrsOf(module.String), module.ListOf(module.String))), Default: module.Null, Example: []any{"tool"},
