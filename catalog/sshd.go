@@ -79,12 +79,14 @@ func AddSystem(p *project.Project) {
 	}
 }
 
-// sshdPorts are those that a configuration names, outside of conditional blocks.
+// sshdPorts are those that a configuration names, outside of conditional blocks. It
+// listens there on all addresses, unless it has its own.
 func sshdPorts(config string) []project.Port {
 	var ports []project.Port
+	address := "*"
 	add := func(n int) {
 		if !slices.ContainsFunc(ports, func(p project.Port) bool { return p.Port == n }) {
-			ports = append(ports, project.Port{Port: n, Address: "*"})
+			ports = append(ports, project.Port{Port: n})
 		}
 	}
 	for line := range strings.Lines(config) {
@@ -95,6 +97,9 @@ func sshdPorts(config string) []project.Port {
 		if strings.EqualFold(words[0], "match") {
 			break
 		}
+		if strings.EqualFold(words[0], "listenaddress") {
+			address = ""
+		}
 		if strings.EqualFold(words[0], "port") {
 			if n, err := strconv.Atoi(words[1]); err == nil && n > 0 && n < 65536 {
 				add(n)
@@ -103,6 +108,9 @@ func sshdPorts(config string) []project.Port {
 	}
 	if len(ports) == 0 {
 		add(22)
+	}
+	for i := range ports {
+		ports[i].Address = address
 	}
 	return ports
 }

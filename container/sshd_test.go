@@ -273,22 +273,26 @@ func holder(e *engine.Engine, id string) string {
 	return strings.TrimSpace(e.MustExec("exec", id, "bash", "-c", "head -n1 /var/lib/nix2gpu/supervisor.lock"))
 }
 
-// A port that somebody else has is told once; when it is free, sshd has it.
+// A port that somebody else has, be it for one family of addresses, is told once;
+// when it is free, sshd has it, for all.
 func TestSSHDTakesAFreedPort(t *testing.T) {
 	e := engine.Docker(t)
 	image(t, e, "my-container:latest", oneService)
 	l := newLogin(t, e)
-	id := e.Container("-p", "2227:22", "-e", "PUBLIC_KEY="+l.public, "--init", "--entrypoint", "bash", "my-container:latest", "-c",
-		"python3 -m http.server --bind :: 22 >/dev/null 2>&1 & taker=$!; "+
-			"until bash -c 'exec 3<>/dev/tcp/127.0.0.1/22' 2>/dev/null; do sleep 0.1; done; "+
-			"nix2gpu boot & while [ ! -e /tmp/free ]; do sleep 0.1; done; kill $taker; wait")
-	e.WaitLogs(id, "all services healthy")
-	wantPortTold(t, "python3", healthyJob, func() string { return e.Logs(id) })
-	e.MustExec("exec", id, "touch", "/tmp/free")
-	if !testkit.Eventually(func() bool { _, _, code := l.ssh("2227", "-i", l.key, "root@127.0.0.1", "true"); return code == 0 }) {
-		t.Fatalf("no login:\n%s", e.Type("docker exec "+id+" process-compose status sshd"))
-	}
-	if n := strings.Count(e.Logs(id), "sshd"); n != 1 {
-		t.Errorf("the transcript speaks %d times of sshd, want once:\n%s", n, e.Logs(id))
+	for _, address := range []string{"::", "0.0.0.0", "127.0.0.1"} {
+		id := e.Container("-p", "2227:22", "-e", "PUBLIC_KEY="+l.public, "--init", "--entrypoint", "bash", "my-container:latest", "-c",
+			"python3 -m http.server --bind "+address+" 22 >/dev/null 2>&1 & taker=$!; "+
+				"until bash -c 'exec 3<>/dev/tcp/127.0.0.1/22' 2>/dev/null; do sleep 0.1; done; "+
+				"nix2gpu boot & while [ ! -e /tmp/free ]; do sleep 0.1; done; kill $taker; wait")
+		e.WaitLogs(id, "all services healthy")
+		wantPortTold(t, "python3", healthyJob, func() string { return e.Logs(id) })
+		e.MustExec("exec", id, "touch", "/tmp/free")
+		if !testkit.Eventually(func() bool { _, _, code := l.ssh("2227", "-i", l.key, "root@127.0.0.1", "true"); return code == 0 }) {
+			t.Fatalf("%s: no login:\n%s", address, e.Type("docker exec "+id+" process-compose status sshd"))
+		}
+		if n := strings.Count(e.Logs(id), "sshd"); n != 1 {
+			t.Errorf("%s: the transcript speaks %d times of sshd, want once:\n%s", address, n, e.Logs(id))
+		}
+		e.MustExec("rm", "-f", id)
 	}
 }

@@ -211,6 +211,9 @@ func (x *execution) begin() (*process.Process, *servicelog.Run, error) {
 	if err := x.awaitGPU(); err != nil {
 		return nil, nil, err
 	}
+	if err := x.checkPorts(); err != nil {
+		return nil, nil, err
+	}
 	x.lacks = launch.Lacks
 	begun, err := x.takeFiles()
 	if err != nil {
@@ -442,6 +445,26 @@ func blameLack(exit *project.Exit, lacks *stage.Error) {
 	}
 }
 
+// checkPorts keeps a service of the container's own from starting while somebody
+// listens on its port. sshd binds each family of addresses by itself, and goes on
+// with one: it would answer at half of what it stands for until its end.
+func (x *execution) checkPorts() error {
+	if !x.Service.System {
+		return nil
+	}
+	for _, port := range x.Service.Ports {
+		if h, ok := process.Listener(port.Port); ok && port.Address == "*" {
+			return &portTakenError{hintPort(port.Port, h)}
+		}
+	}
+	return nil
+}
+
+// A portTakenError says who has the port.
+type portTakenError struct{ hint string }
+
+func (e *portTakenError) Error() string { return e.hint }
+
 // portHint names who listens where a service that has just died wanted to.
 func portHint(s *project.Service) string {
 	for _, port := range s.Ports {
@@ -461,7 +484,10 @@ func startError(err error) project.Exit {
 	var staged *stage.Error
 	var refused *process.StartError
 	var logFile *LogFileError
+	var taken *portTakenError
 	switch {
+	case errors.As(err, &taken):
+		exit.Hint = taken.hint
 	case errors.As(err, &logFile):
 		exit.Hint = logFile.Hint
 	case errors.As(err, &staged):
