@@ -12,7 +12,7 @@ import (
 )
 
 // ownVars are about one process or one session, not about the container.
-var ownVars = [...]string{"HOME", "PWD", "OLDPWD", "HOSTNAME", "TERM", "SHLVL", "_", "USER", "LOGNAME", "SHELL", "SSH_PUBLIC_KEYS", "SSH_PUBLIC_KEY", "PUBLIC_KEY", "XDG_RUNTIME_DIR", "PS1"}
+var ownVars = [...]string{"HOME", "PWD", "OLDPWD", "HOSTNAME", "TERM", "SHLVL", "_", "USER", "LOGNAME", "SHELL", "SSH_PUBLIC_KEYS", "SSH_PUBLIC_KEY", "PUBLIC_KEY", "XDG_RUNTIME_DIR", "PS1", "PROMPT_COMMAND"}
 
 // environment gives those who log in what the container's processes have: by
 // PAM and cron, by login shells, and by our own sshd. Secrets stay out: these

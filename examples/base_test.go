@@ -73,6 +73,8 @@ func nvidiaCUDA(t testing.TB, arch string, ubuntu, nvidia *debtest.Key) v1.Image
 		"etc/passwd": "root:x:0:0:root:/root:/bin/bash\nubuntu:x:1000:1000:Ubuntu:/home/ubuntu:/bin/bash\n", "etc/group": "root:x:0:\nshadow:x:42:\nubuntu:x:1000:\n",
 		"etc/shadow": "root:*:19000:0:99999:7:::\nubuntu:!:19000:0:99999:7:::\n", "var/lib/dpkg/status": status,
 		"usr/share/keyrings/ubuntu-archive-keyring.gpg": string(ubuntu.Public(t)),
+		// Both set a prompt whatever PS1 is.
+		"etc/bash.bashrc": "PS1='\\u@\\h:\\w\\$ '\n", "root/.bashrc": "PS1='${debian_chroot:+($debian_chroot)}\\u@\\h:\\w\\$ '\nPS1=\"\\[\\e]0;\\u@\\h: \\w\\a\\]$PS1\"\n",
 	} {
 		files[name] = text
 	}
@@ -275,6 +277,18 @@ func TestForeignBase(t *testing.T) {
 		if code != 0 || strings.TrimSpace(out) != check.want {
 			t.Errorf("%s: exit code %d, %q, want %q\n%s", check.command, code, out, check.want, errs)
 		}
+	}
+	for line, prompt := range map[string]string{
+		"docker run -it --rm --entrypoint bash gpu:latest": "root@container:/workspace# ", "docker run -it --rm -e 'PS1=mine> ' --entrypoint bash gpu:latest": "mine> ", "docker exec -it " + c + " bash": "root@container:/workspace# ",
+	} {
+		tm := e.Terminal(line)
+		if before := tm.WaitFor(prompt); strings.Contains(before, "@") {
+			t.Errorf("%s prints first\n%s", line, before)
+		}
+		tm.Type("PS1='\\u@\\h is ''set '")
+		tm.WaitFor(" is set ")
+		tm.Type("exit 0")
+		tm.Wait()
 	}
 	e.MustExec("stop", c)
 

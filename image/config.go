@@ -136,6 +136,9 @@ func (b *builder) config(layers []*Layer) (*v1.ConfigFile, error) {
 	}
 	if b.under != nil {
 		joinConfig(&c.Config, b.under.Config)
+		if !slices.ContainsFunc(c.Config.Env, func(kv string) bool { return strings.HasPrefix(kv, "PROMPT_COMMAND=") }) {
+			c.Config.Env = append(c.Config.Env, "PROMPT_COMMAND="+keepPrompt)
+		}
 		c.History = slices.Clone(b.under.History)
 	}
 	for _, l := range layers {
@@ -148,6 +151,12 @@ func (b *builder) config(layers []*Layer) (*v1.ConfigFile, error) {
 	}
 	return c, nil
 }
+
+// keepPrompt is what bash runs before its first prompt, after the files of a base:
+// those of Debian and Ubuntu set a prompt whatever PS1 is. A prompt that names the
+// host, which in a container is a number, gives way to the PS1 that the shell was
+// started with; any other is somebody's own.
+const keepPrompt = `case "$PS1" in *'\u@\h'*) while IFS= read -r -d '' REPLY; do case "$REPLY" in PS1=*) PS1=${REPLY#PS1=} ;; esac; done </proc/$$/environ ;; esac; unset PROMPT_COMMAND`
 
 // created is the time of the image: SOURCE_DATE_EPOCH, else that of its newest
 // file.
