@@ -330,6 +330,10 @@ func (f *file) close() {
 	f.mu.Unlock()
 }
 
+// FileName is the name of the file that has the output of a process now, below the
+// folder of logs.
+func FileName(id string) string { return fileName(id) }
+
 // fileName is the name of a source's file: any id is a good file name after it.
 func fileName(id string) string {
 	var b strings.Builder

@@ -141,6 +141,7 @@ type pipe struct {
 	done      chan struct{}
 
 	frame  framer
+	last   last
 	stream Stream
 	credit time.Duration // for which it may wait for stdout
 }
@@ -363,6 +364,7 @@ func (p *pipe) deliver(buf *buffers, wait bool) {
 			}
 			r.once.Unlock()
 		}
+		p.last.add(part)
 		size := 0
 		if wait && p.out != nil {
 			size = p.view.size(part)
