@@ -16,6 +16,8 @@ type Exit struct {
 	OOM     bool   `json:"oom,omitempty"`    // the kernel killed it for lack of memory, as far as can be known
 	Error   string `json:"error,omitempty"`  // why it could not be started
 
+	Said    string `json:"said,omitempty"`    // the line that it printed last and that tells most of why it failed
+	Final   bool   `json:"final,omitempty"`   // it would fail in the same way again: it is not retried
 	Hint    string `json:"hint,omitempty"`    // what may be to blame, or the cure
 	Because string `json:"because,omitempty"` // why we ended it: "liveness probe failed: status 500"
 
@@ -25,6 +27,10 @@ type Exit struct {
 	CPU    Duration `json:"cpu,omitempty"`    // user and system time
 	Memory int64    `json:"memory,omitempty"` // the most that was resident, in bytes
 }
+
+// CannotPass is the exit code of a one-shot that would fail in the same way
+// again, until somebody mends what it is made of: EX_CONFIG of sysexits.h.
+const CannotPass = 78
 
 // KilledBy is the exit of a process that a signal ended.
 func KilledBy(s Signal) Exit { return Exit{Code: 128 + int(s), Signal: s} }

@@ -75,8 +75,8 @@ func checkEmpty(data, server string) error {
 		if e.Name() == "lost+found" { // of a volume
 			continue
 		}
-		return fmt.Errorf("%s: data folder %q is not a data folder of this server, and is not empty: it holds %q\nhint: set dataDir to another folder, or empty this one",
-			server, data, e.Name())
+		return lasting(fmt.Errorf("%s: data folder %q is not a data folder of this server, and is not empty: it holds %q\nhint: set dataDir to another folder, or empty this one",
+			server, data, e.Name()))
 	}
 	return nil
 }

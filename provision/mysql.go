@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -54,7 +55,7 @@ type mysqlUser struct {
 // initMySQL makes the data folder, with the tool of MariaDB or of MySQL.
 func initMySQL(ctx context.Context, o mysqlOptions) error {
 	if os.Geteuid() == 0 {
-		return errors.New("mysql: a server does not run as root\nhint: set the service's user to another one, such as \"mysql\"")
+		return lasting(errors.New("mysql: a server does not run as root\nhint: set the service's user to another one, such as \"mysql\""))
 	}
 	if _, err := os.Stat(filepath.Join(o.data, "mysql")); err == nil {
 		return nil
@@ -139,9 +140,29 @@ func (s *mysqlSetup) client(ctx context.Context, database string, input *os.File
 		if strings.Contains(message, "Access denied") {
 			message += "\nhint: the set-up connects as root over the socket, without a password"
 		}
-		return "", fmt.Errorf("%v\n%s", err, message)
+		err = fmt.Errorf("%w\n%s", err, message)
+		if mysqlRefused(message) {
+			err = lasting(err)
+		}
+		return "", err
 	}
 	return out.String(), nil
+}
+
+// mysqlRefused reports whether the server has refused a statement: its errors have
+// numbers from 1000 on, those of the connection from 2000. Some pass by themselves:
+// too many connections, a full disk, a lock that somebody else has.
+func mysqlRefused(message string) bool {
+	for _, line := range strings.Split(message, "\n") {
+		rest, ok := strings.CutPrefix(line, "ERROR ")
+		number, _, _ := strings.Cut(rest, " ")
+		n, err := strconv.Atoi(number)
+		if !ok || err != nil {
+			continue
+		}
+		return (n < 2000 || n >= 3000) && !slices.Contains([]int{1021, 1040, 1041, 1053, 1203, 1205, 1213}, n)
+	}
+	return false
 }
 
 // pending is the mark of a database whose schema is being loaded.
@@ -205,7 +226,7 @@ func (s *mysqlSetup) ensureUsers(ctx context.Context, spec mysqlSpec) error {
 		return nil
 	}
 	if _, err := s.client(ctx, "", nil, sql.String()); err != nil {
-		return fmt.Errorf("mysql: cannot ensure the users: %v", err)
+		return fmt.Errorf("mysql: cannot ensure the users: %w", err)
 	}
 	return nil
 }
@@ -215,7 +236,7 @@ func (s *mysqlSetup) runFile(ctx context.Context, database, path string) error {
 	files := []string{path}
 	info, err := os.Stat(path)
 	if err != nil {
-		return fmt.Errorf("mysql: %v", err)
+		return lasting(fmt.Errorf("mysql: %v", err))
 	}
 	if info.IsDir() {
 		if files, err = filepath.Glob(filepath.Join(globEscape(path), "*.sql")); err != nil {
@@ -225,12 +246,12 @@ func (s *mysqlSetup) runFile(ctx context.Context, database, path string) error {
 	for _, file := range files {
 		f, err := os.Open(file)
 		if err != nil {
-			return fmt.Errorf("mysql: %v", err)
+			return lasting(fmt.Errorf("mysql: %v", err))
 		}
 		out, err := s.client(ctx, database, f, "")
 		f.Close()
 		if err != nil {
-			return fmt.Errorf("mysql: script %s: %v", file, err)
+			return fmt.Errorf("mysql: script %s: %w", file, err)
 		}
 		fmt.Fprint(s.stdio.Out, out)
 	}

@@ -33,7 +33,7 @@ func (o *initOptions) flags() *flag.FlagSet {
 // right version, with nobody else on it.
 func initPostgres(ctx context.Context, o initOptions) error {
 	if os.Geteuid() == 0 {
-		return errors.New("postgresql: a server does not run as root\nhint: set the service's user to another one, such as \"postgres\"")
+		return lasting(errors.New("postgresql: a server does not run as root\nhint: set the service's user to another one, such as \"postgres\""))
 	}
 	o.bin = realFolder(o.bin, "initdb")
 	have, err := os.ReadFile(filepath.Join(o.data, "PG_VERSION"))
@@ -62,7 +62,7 @@ func makeCluster(ctx context.Context, o initOptions) error {
 func runInitdb(ctx context.Context, o initOptions, build string) error {
 	if _, err := user.LookupId(strconv.Itoa(os.Geteuid())); err != nil {
 		// The server itself does without.
-		return fmt.Errorf("postgresql: initdb needs an entry in /etc/passwd for its user, and number %d has none\nhint: useradd --system --uid %[1]d postgres", os.Geteuid())
+		return lasting(fmt.Errorf("postgresql: initdb needs an entry in /etc/passwd for its user, and number %d has none\nhint: useradd --system --uid %[1]d postgres", os.Geteuid()))
 	}
 	args := append([]string{"--no-sync", "--no-instructions", "--auth=trust", "--username=" + o.superuser, "--pgdata=" + build}, o.args...)
 	cmd := exec.CommandContext(ctx, filepath.Join(o.bin, "initdb"), args...)
@@ -97,8 +97,8 @@ func checkVersion(ctx context.Context, o initOptions, cluster string) error {
 		strings.HasPrefix(server, cluster+"rc") || strings.HasPrefix(server, cluster+"devel") {
 		return nil
 	}
-	return fmt.Errorf("postgresql: data folder %q was made by version %s, but the server is version %s\n"+
-		"hint: use package = pkgs.postgresql_%s, or pg_upgrade the data, or set dataDir to an empty folder", o.data, cluster, server, cluster)
+	return lasting(fmt.Errorf("postgresql: data folder %q was made by version %s, but the server is version %s\n"+
+		"hint: use package = pkgs.postgresql_%s, or pg_upgrade the data, or set dataDir to an empty folder", o.data, cluster, server, cluster))
 }
 
 // clearStalePid removes what a killed server left. The server does so itself

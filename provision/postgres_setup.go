@@ -136,9 +136,9 @@ func connect(ctx context.Context, o *setupOptions) (*pgconn.PgConn, *pgconn.Conf
 		}
 	}
 	if pgErr, ok := errors.AsType[*pgconn.PgError](firstErr); ok && strings.HasPrefix(pgErr.Code, "28") {
-		return nil, nil, fmt.Errorf("postgresql: cannot connect as %q to set the server up: %s\n"+
+		return nil, nil, lasting(fmt.Errorf("postgresql: cannot connect as %q to set the server up: %s\n"+
 			"hint: let authentication begin with \"local all %s trust\", or set superuser to the role that made the data folder",
-			o.superuser, pgErr.Message, o.superuser)
+			o.superuser, pgErr.Message, o.superuser))
 	}
 	return nil, nil, fmt.Errorf("postgresql: cannot connect to set the server up: %v", firstErr)
 }
@@ -260,7 +260,7 @@ func (s *setup) createDatabases(ctx context.Context, names []string) error {
 			}
 			_, err := conn.Exec(ctx, "CREATE DATABASE "+quote(name)).ReadAll()
 			if err != nil {
-				errs[i] = fmt.Errorf("postgresql: cannot make database %q: %v", name, err)
+				errs[i] = lastingSQL(fmt.Errorf("postgresql: cannot make database %q: %w", name, err))
 			}
 		})
 	}
@@ -279,7 +279,7 @@ func (s *setup) schemasOf(database string) ([]string, error) {
 		}
 		info, err := os.Stat(path)
 		if err != nil {
-			return nil, fmt.Errorf("postgresql: schema of database %q: %v", database, err)
+			return nil, lasting(fmt.Errorf("postgresql: schema of database %q: %v", database, err))
 		}
 		if !info.IsDir() {
 			files = append(files, path)
@@ -302,7 +302,7 @@ func (s *setup) ensureUsers(ctx context.Context) error {
 	for _, text := range s.o.users {
 		var u ensuredUser
 		if err := json.Unmarshal([]byte(text), &u); err != nil || u.Name == "" {
-			return fmt.Errorf("postgresql: ensured user %q must be JSON with a name: %v", text, err)
+			return lasting(fmt.Errorf("postgresql: ensured user %q must be JSON with a name: %v", text, err))
 		}
 		have, err := s.column(ctx, "SELECT rolname FROM pg_roles WHERE rolname = "+literal(u.Name))
 		if err != nil {
@@ -345,7 +345,11 @@ func (s *setup) runAll(ctx context.Context, database string, files []string) err
 		var errs bytes.Buffer
 		cmd.Stdout, cmd.Stderr = s.stdio.Out, &errs
 		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("postgresql: script %s: %v\n%s", file, err, strings.TrimSpace(errs.String()))
+			err = fmt.Errorf("postgresql: script %s: %w\n%s", file, err, strings.TrimSpace(errs.String()))
+			if badScript(err, file) {
+				err = lasting(err)
+			}
+			return err
 		}
 		if errs.Len() > 0 { // notices
 			fmt.Fprint(s.stdio.Err, errs.String())
@@ -354,10 +358,24 @@ func (s *setup) runAll(ctx context.Context, database string, files []string) err
 	return nil
 }
 
+// badScript reports whether psql failed because of the script: it says so by its
+// exit code, but for one that it can't open.
+func badScript(err error, file string) bool {
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if ok && exit.ExitCode() == 3 {
+		return true
+	}
+	f, unreadable := os.Open(file)
+	if unreadable == nil {
+		f.Close()
+	}
+	return ok && unreadable != nil
+}
+
 func (s *setup) exec(ctx context.Context, sql string) error {
 	_, err := s.conn.Exec(ctx, sql).ReadAll()
 	if err != nil {
-		return fmt.Errorf("postgresql: %s: %v", sql, err)
+		return lastingSQL(fmt.Errorf("postgresql: %s: %w", sql, err))
 	}
 	return nil
 }
