@@ -13,8 +13,15 @@ import (
 type Usage struct {
 	Name   string // of its Spec
 	PIDs   []int
+	Procs  []Proc        // of PIDs
 	CPU    time.Duration // user and system time of those that live
 	Memory int64         // resident, in bytes; what several share counts for each
+}
+
+// A Proc is one process as others see it.
+type Proc struct {
+	PID, Parent int
+	Command     string // its arguments, or its name in brackets
 }
 
 // Usage looks at everything that runs.
@@ -59,8 +66,19 @@ func (u *Usage) add(pid int) {
 		return n
 	}
 	u.PIDs = append(u.PIDs, pid)
+	u.Procs = append(u.Procs, Proc{PID: pid, Parent: int(number(1)), Command: commandOf(pid, text)})
 	u.CPU += time.Duration(number(11)+number(12)) * time.Second / clockTicks
 	u.Memory += number(21) * int64(unix.Getpagesize())
+}
+
+// commandOf is what a process was started with; stat has its name.
+func commandOf(pid int, stat string) string {
+	data, err := readProc(procDir(pid) + "/cmdline")
+	if words := strings.Fields(strings.ReplaceAll(string(data), "\x00", " ")); err == nil && len(words) > 0 {
+		return strings.Join(words, " ")
+	}
+	_, name, _ := strings.Cut(stat[:strings.LastIndexByte(stat, ')')], "(")
+	return "[" + name + "]"
 }
 
 // initialPIDs is the kernel's number of the first namespace of processes.
