@@ -72,6 +72,11 @@ func generateCaddy(in *Instance) {
 	if adapter != "" {
 		main.Command.Exec = append(main.Command.Exec, project.Lit("--adapter"), project.Lit(adapter))
 	}
+	main.Test = &project.ConfigTest{
+		Command:      project.Command{Exec: slices.Clone(main.Command.Exec)},
+		Inconclusive: []string{"no such host", "connection refused", "network is unreachable"},
+	}
+	main.Test.Command.Exec[1] = project.Lit("validate")
 	main.Dirs = []project.Dir{in.KeptData("0700")}
 	for name, sub := range map[string]string{"XDG_DATA_HOME": "", "XDG_CONFIG_HOME": "/config", "HOME": ""} {
 		main.Env[name] = project.Value{Text: in.Data(sub)}

@@ -16,7 +16,7 @@ func customType() *ServiceType {
 			"packages": {Type: module.ListOf(module.Package), Default: []any{}, Example: module.Expr("[ pkgs.jq pkgs.curl ]"),
 				Description: "Packages whose programs the command finds in its PATH."},
 			"ports": {Type: module.ListOf(module.Port), Default: []any{},
-				Description: "Ports the command listens on, so that clashes are found before a start."},
+				Description: "Ports the command listens on, so that clashes are found before a start. It is ready once it listens on the first of them, unless a readiness_probe, startup_probe or ready_log_line says otherwise; readiness_probe = null asks nothing of it."},
 			"privileged": def(module.Bool, true, "Whether the command may gain privileges, as through sudo."),
 		},
 		Generate: func(in *Instance) {
@@ -37,8 +37,11 @@ func customType() *ServiceType {
 					main.Path = append(main.Path, project.Join(text, project.Lit("/bin")))
 				}
 			}
-			for _, c := range in.List("ports") {
+			for i, c := range in.List("ports") {
 				in.Listen(c.Int(), "*", "ports")
+				if i == 0 && !in.IsSet("readiness_probe") && !in.Has("startup_probe") && !in.Has("ready_log_line") {
+					main.Readiness = &project.Probe{TCP: &project.TCPCheck{Port: c.Int()}}
+				}
 			}
 		},
 	}

@@ -111,6 +111,10 @@ func generateHttpd(in *Instance) {
 	}
 	h.main = in.Main(project.Command{Exec: []project.Text{in.Program("httpd"), project.Lit("-DFOREGROUND"), project.Lit("-d"), in.DataDir(), project.Lit("-f"), file}})
 	h.main.Dirs = []project.Dir{{Path: in.DataDir()}, {Path: in.RunDir("")}}
+	h.main.Test = &project.ConfigTest{
+		Command:      project.Command{Exec: []project.Text{in.Program("httpd"), project.Lit("-t"), project.Lit("-d"), in.DataDir(), project.Lit("-f"), file}},
+		Inconclusive: []string{"Could not resolve host"},
+	}
 	if !in.Has("configFile") {
 		body := &textBuilder{}
 		head := h.textBuilder

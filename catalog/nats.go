@@ -50,6 +50,7 @@ func generateNATS(in *Instance) {
 	}
 	main := in.Main(project.Command{Exec: []project.Text{in.Program("nats-server"), project.Lit("-c"), in.RunDir("/nats.conf"),
 		project.Lit("-sd"), in.DataDir()}})
+	main.Test = &project.ConfigTest{Command: project.Command{Exec: append(slices.Clone(main.Command.Exec), project.Lit("-t"))}}
 	main.Dirs = []project.Dir{in.KeptData("0750")}
 	main.Files = []project.File{in.jsonFile("/nats.conf", mergeDeep(config, settings))}
 

@@ -34,6 +34,10 @@ func generateNginx(in *Instance) {
 	}
 	n.main = in.Main(project.Command{Exec: []project.Text{in.Program("nginx"), project.Lit("-p"), project.Join(in.DataDir(), project.Lit("/")),
 		project.Lit("-c"), in.Data("/nginx.conf"), project.Lit("-e"), project.Lit("stderr")}})
+	n.main.Test = &project.ConfigTest{
+		Command:      project.Command{Exec: append(slices.Clone(n.main.Command.Exec), project.Lit("-t"), project.Lit("-q"))},
+		Inconclusive: []string{"host not found", "could not be resolved", "bind() to"},
+	}
 	n.rejectUnsupported()
 	n.write()
 	n.declarePorts()

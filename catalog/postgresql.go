@@ -177,6 +177,8 @@ func (pg *pgOptions) main() {
 		project.Lit("-c"), project.Join(project.Lit("ident_file="), conf, project.Lit("/pg_ident.conf"))}
 	sockets := project.Join(project.Lit(`unix_socket_directories="`), conf, project.Lit(`"`))
 	proc := pg.Main(project.Command{})
+	test := append([]project.Text{words[0], project.Lit("-C"), project.Lit("port"), project.Lit("-D"), conf}, words[3:]...)
+	proc.Test = &project.ConfigTest{Command: project.Command{Exec: test}}
 	mode := "0755"
 	if pg.private {
 		mode = "0700"

@@ -79,6 +79,7 @@ func generatePrometheus(in *Instance) {
 		words = append(words, in.place.Text(s))
 	}
 	main.Command.Exec = words
+	main.Test = &project.ConfigTest{Command: project.Command{Exec: []project.Text{in.Program("promtool"), project.Lit("check"), project.Lit("config"), in.RunDir("/prometheus.yml")}}}
 	main.Dirs = []project.Dir{in.KeptData("0750")}
 	main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(host), Port: port, Path: prometheusPrefix(in, own) + "/-/ready"}, Period: slowStart}
 	if _, ok := flagValue(own, "--web.config.file", "-web.config.file"); ok { // TLS, or passwords

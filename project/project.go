@@ -225,6 +225,9 @@ type Process struct {
 	Liveness  *Probe `json:"liveness,omitempty"`
 	Startup   *Probe `json:"startup,omitempty"`
 
+	// Test is how the program tests its configuration; nil: it can't.
+	Test *ConfigTest `json:"test,omitempty"`
+
 	Shutdown Shutdown `json:"shutdown,omitzero"`
 	KillMode KillMode `json:"killMode,omitempty"` // default: group
 	Limits   Limits   `json:"limits,omitzero"`
@@ -244,6 +247,16 @@ type Command struct {
 	Shell Text   `json:"shell,omitempty"`
 	// ShellArgv starts the shell, "bash -c" unless set; the line is appended.
 	ShellArgv []string `json:"shellArgv,omitempty"`
+}
+
+// A ConfigTest is how a server tests its own configuration, without serving. It is
+// run with the files and the rights of the process, where neither its data nor a
+// network is.
+type ConfigTest struct {
+	Command Command `json:"command"`
+	// Inconclusive are texts of its output that say that it failed for lack of what
+	// is no part of the configuration, such as a name that only a network knows.
+	Inconclusive []string `json:"inconclusive,omitempty"`
 }
 
 // Shutdown says how a process is told to stop.

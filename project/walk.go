@@ -69,6 +69,9 @@ func (q *Process) EachText(visit TextVisitor) {
 	for role, probe := range q.Probes() {
 		probe.eachText(at(string(role)), visit)
 	}
+	if q.Test != nil {
+		eachOfCommand(at("test"), &q.Test.Command, visit)
+	}
 	if q.Shutdown.Command != nil {
 		eachOfCommand(at("shutdown"), q.Shutdown.Command, visit)
 	}
