@@ -18,7 +18,9 @@ type Service struct {
 	State  ServiceState `json:"state"`
 	Since  time.Time    `json:"since"`
 	Health Health       `json:"health,omitempty"`
-	Why    string       `json:"why,omitempty"` // one line: what it waits for, how it ended, what its probe said
+	// Refused says that it can't run on this machine, of the state skipped.
+	Refused bool   `json:"refused,omitempty"`
+	Why     string `json:"why,omitempty"` // one line: what it waits for, how it ended, what its probe said
 
 	WaitsFor []Unmet       `json:"waitsFor,omitempty"`
 	PID      int           `json:"pid,omitempty"`  // of the main process
@@ -58,9 +60,11 @@ type Probe struct {
 	Role project.ProbeRole `json:"role"`
 	OK   bool              `json:"ok"` // what its checks add up to
 	// Failing: so many have failed in a row that it counts; before, it is not OK yet.
-	Failing bool      `json:"failing,omitempty"`
-	Output  string    `json:"output,omitempty"` // why not, in one line
-	At      time.Time `json:"at,omitzero"`
+	Failing bool `json:"failing,omitempty"`
+	// Failed says that the check itself did, whatever the checks add up to.
+	Failed bool      `json:"failed,omitempty"`
+	Output string    `json:"output,omitempty"` // why not, in one line
+	At     time.Time `json:"at,omitzero"`
 }
 
 // Health is what the probes say of a service, in the words of docker. It is

@@ -33,11 +33,12 @@ type Snapshot struct {
 	At       time.Time `json:"at"`
 	Since    time.Time `json:"since"` // when the engine began
 	Phase    Phase     `json:"phase"`
-	Summary  string    `json:"summary,omitempty"` // "2 of 3 services healthy; failed: nginx (exit code 1)"
-	Healthy  bool      `json:"healthy"`           // every wanted service is ready or has completed
-	Settled  bool      `json:"settled"`           // none is on its way to another state
-	Stop     *Stop     `json:"stop,omitempty"`    // while the project stops
-	Services []Service `json:"services"`          // sorted by label
+	Summary  string    `json:"summary,omitempty"`  // "2 of 3 services healthy; failed: nginx (exit code 1)"
+	Healthy  bool      `json:"healthy"`            // every wanted service is ready or has completed, and none is restarted again and again
+	Unprobed []string  `json:"unprobed,omitempty"` // labels of those that run, and no probe asks how they are
+	Settled  bool      `json:"settled"`            // none is on its way to another state
+	Stop     *Stop     `json:"stop,omitempty"`     // while the project stops
+	Services []Service `json:"services"`           // sorted by label
 }
 
 // SchemaVersion is the version of State that this build writes.
@@ -123,7 +124,8 @@ type Route struct{ Method, Path, Doc string }
 func Routes() []Route {
 	return []Route{
 		{"GET", "/v1/state", "The state of everything: a State."},
-		{"GET", "/v1/usage", "What services use now, and where they listen; GPUs too, which nvidia-smi is asked for: a Usage."},
+		{"GET", "/v1/usage", "What services use now, and where they listen; GPUs too, which nvidia-smi is asked for unless it is called with ?gpus=no: a Usage."},
+		{"GET", "/v1/details", "What a close look at each service shows beside its state: a list of Details."},
 		{"GET", "/v1/events", "A stream of Messages, one JSON object a line: the State, then each change."},
 		{"POST", "/v1/start", "Starts services and what they depend on. Body: Action; answers a Reply at once."},
 		{"POST", "/v1/stop", "Tells services to stop. Body: Action."},

@@ -17,12 +17,14 @@ type Usage struct {
 
 // A ServiceUsage is what one service uses, with all processes of it.
 type ServiceUsage struct {
-	ID     project.ID       `json:"id"`
-	Label  string           `json:"label"`
-	PIDs   []int            `json:"pids"`
-	CPU    project.Duration `json:"cpu"`    // of the processes that live
-	Memory int64            `json:"memory"` // resident, in bytes
-	GPU    []GPUShare       `json:"gpu,omitempty"`
+	ID    project.ID `json:"id"`
+	Label string     `json:"label"`
+	PIDs  []int      `json:"pids"`
+	// Processes are those of PIDs, with what each runs.
+	Processes []ProcessInfo    `json:"processes,omitempty"`
+	CPU       project.Duration `json:"cpu"`    // of the processes that live
+	Memory    int64            `json:"memory"` // resident, in bytes
+	GPU       []GPUShare       `json:"gpu,omitempty"`
 	// Listens are the sockets of TCP on which it listens, and those of UDP that it is
 	// bound to.
 	Listens []Listen `json:"listens,omitempty"`
@@ -34,6 +36,13 @@ type Listen struct {
 	Address  string `json:"address"`  // "127.0.0.1"; "0.0.0.0" and "::" are all
 	Port     int    `json:"port"`
 	PID      int    `json:"pid"`
+}
+
+// A ProcessInfo is one process of a service.
+type ProcessInfo struct {
+	PID     int    `json:"pid"`
+	Parent  int    `json:"parent"`
+	Command string `json:"command"` // its arguments, or its name in brackets
 }
 
 // A GPUShare is the memory of one GPU that a service holds.

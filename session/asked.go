@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"nix2gpu/control"
@@ -27,7 +28,7 @@ func (a asked) Start(ctx context.Context, ids []project.ID, opts supervisor.Star
 	}
 	snap := a.Snapshot()
 	_, starts := split(snap, p.Select(ids, opts.NoDeps))
-	unmet, err := a.session.Preconditions(p, starts, held(p, snap))
+	unmet, err := a.session.Preconditions(ctx, p, starts, held(p, snap))
 	if err != nil {
 		return nil, err
 	}
@@ -43,6 +44,20 @@ func (a asked) Restart(ctx context.Context, ids []project.ID) error {
 	}
 	_, err := a.Start(ctx, starts, supervisor.StartOptions{})
 	return err
+}
+
+// Reload makes the engine run another project, unless something that it would
+// start can't run on this machine.
+func (a asked) Reload(ctx context.Context, p project.Valid) (project.Changes, error) {
+	refused, err := a.session.preflight(ctx, p.Project())
+	var unmet *Refusal
+	if errors.As(err, &unmet) {
+		err = &control.Error{Code: control.CodeConflict, Msg: unmet.Error()}
+	}
+	if err != nil {
+		return project.Changes{}, err
+	}
+	return a.Engine.Reload(ctx, p, refused)
 }
 
 // Down ends the project for somebody who waits for that: a reader of stdout

@@ -87,11 +87,26 @@ func (s *session) askGPUs(ctx context.Context, args ...string) (string, int, err
 	if !ok {
 		return "", 0, gpu.Absent(s.inside())
 	}
+	return s.listenTo(ctx, process.Spec{Name: gpu.Program, Path: program, Argv: append([]string{program}, args...), Env: s.Environ})
+}
+
+// runTrial runs a test of a configuration as a child of the supervising process.
+func (s *session) runTrial(ctx context.Context, t process.Trial, env []string) (string, int, error) {
+	args, err := t.Args()
+	if err != nil {
+		return "", 0, err
+	}
+	return s.listenTo(ctx, process.Spec{Name: "trial", Path: s.Self, Argv: append([]string{s.Self}, args...), Env: env, Dir: "/"})
+}
+
+// listenTo runs a program, and returns what it printed and its exit code.
+func (s *session) listenTo(ctx context.Context, spec process.Spec) (string, int, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return "", 0, err
 	}
-	p, err := s.host.Start(process.Spec{Name: gpu.Program, Path: program, Argv: append([]string{program}, args...), Env: s.Environ, Stdout: w, Stderr: w})
+	spec.Stdout, spec.Stderr = w, w
+	p, err := s.host.Start(spec)
 	w.Close()
 	if err != nil {
 		r.Close()
@@ -106,12 +121,13 @@ func (s *session) askGPUs(ctx context.Context, args ...string) (string, int, err
 	select {
 	case <-p.Done():
 	case <-ctx.Done():
-		p.Kill() // a driver can keep it for ever: it is not waited for
+		p.Kill() // a driver can keep nvidia-smi for ever: it is not waited for
 		return "", 0, ctx.Err()
 	}
 	out, exit := <-printed, p.Exit()
 	return out, exit.Code, nil
 }
 
-// maxAnswer is more than nvidia-smi says of any machine.
+// maxAnswer is more than nvidia-smi says of any machine, or a server of a
+// configuration.
 const maxAnswer = 1 << 20

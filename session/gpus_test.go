@@ -47,7 +47,7 @@ func TestGPUPreconditions(t *testing.T) {
 				s.GPUs = &c.need
 				s.Options["gpu.count"] = project.Pos{File: "nix2gpu.nix", Line: 7, Col: 8}
 			})
-			unmet, err := m.Preconditions(p, []project.ID{"api"}, nil)
+			unmet, err := m.Preconditions(t.Context(), p, []project.ID{"api"}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

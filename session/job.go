@@ -33,6 +33,9 @@ type Job struct {
 	// Reload evaluates the definition again: arguments of our own program that
 	// make it print a project. None: it is not known how.
 	Reload []string
+
+	// Tested are digests of configurations that have passed their servers' own tests.
+	Tested map[project.ID]string
 }
 
 // wireJob is a Job as it travels.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +29,13 @@ type Machine struct {
 	Self    string // the path of our own binary
 	Environ []string
 	GPU     gpu.Ask // asks nvidia-smi; nil: nobody can
+
+	// Trial runs the tests that servers have for their configuration; nil: none is
+	// run. Without Anew that is left out for what has passed and is as it was.
+	Trial  Tester
+	Anew   bool
+	Passed func(id project.ID, digest string)         // told of what has passed now; may be nil
+	Note   func(s *project.Service, notTested string) // told why a test says nothing; may be nil
 }
 
 // Stage prepares what runs on the machine.
@@ -50,6 +58,8 @@ const (
 	LogRefused                     // a file for the log that can't be written to, or was planted
 	SecretMissing                  // a secret that can't be read, or not be handed on
 	GPUMissing                     // a GPU that is not here, or not as it is needed
+	ConfigRejected                 // a configuration that its server does not take
+	FileMissing                    // a file of the user's that a service is lent, and can't be read
 )
 
 // A Precondition is one that is not met: what would make a service fail at
@@ -134,7 +144,7 @@ func (e *Refusal) Error() string {
 // make the services ids fail at once, and returns everything that it finds,
 // sorted by place: nothing has to be cleaned up after. The ports in held are
 // ours already.
-func (m Machine) Preconditions(p *project.Project, ids []project.ID, held []project.Port) ([]Precondition, error) {
+func (m Machine) Preconditions(ctx context.Context, p *project.Project, ids []project.ID, held []project.Port) ([]Precondition, error) {
 	c := &check{Machine: m, project: p, ids: ids}
 	if scratch, err := os.MkdirTemp("", "nix2gpu-"); err == nil {
 		defer os.RemoveAll(scratch)
@@ -143,14 +153,17 @@ func (m Machine) Preconditions(p *project.Project, ids []project.ID, held []proj
 		}
 		c.scratch = scratch
 	}
+	await := c.trials(ctx)
 	c.unsupported()
 	c.ports(held)
 	c.folders()
+	c.lent()
 	c.logFiles()
 	c.secrets()
 	c.gpus()
 	c.packages()
 	c.commands()
+	await()
 	slices.SortStableFunc(c.unmet, func(a, b Precondition) int { return a.Pos.Compare(b.Pos) })
 	return c.unmet, nil
 }
@@ -318,6 +331,45 @@ func tryFolder(dir string) error {
 		return fmt.Errorf("%q takes no new folders", filepath.Dir(dir)) // as /proc says it
 	}
 	return errors.Unwrap(err)
+}
+
+// lent finds files of the user's that a service is to find, such as the key of a
+// certificate, and that can't be read. One that a service makes which must have
+// ended before is left to the start.
+func (c *check) lent() {
+	st := c.stage()
+	c.services(func(s *project.Service) {
+		for _, d := range s.DependsOn {
+			if d.Condition == project.Completed || d.Condition == project.Exited {
+				return
+			}
+		}
+		for _, id := range s.ProcessIDs() {
+			for _, f := range c.project.Processes[id].Files {
+				if len(f.Source) == 0 {
+					continue
+				}
+				path, err := st.Resolve(c.project, f.Source)
+				if err != nil {
+					continue // the start says it
+				}
+				file, err := os.Open(path)
+				if err == nil {
+					file.Close()
+					continue
+				}
+				cure := "make it readable, or correct its path"
+				if errors.Is(err, fs.ErrNotExist) {
+					cure = "make it, or correct its path"
+				}
+				pos := s.Pos
+				if at, ok := c.origin(s, filepath.Base(path)); ok {
+					pos = at
+				}
+				c.fail(FileMissing, s, pos, cure, "cannot read file %q: %v", path, errors.Unwrap(err))
+			}
+		}
+	})
 }
 
 // stage is a stage that writes nothing where a run would.

@@ -86,7 +86,7 @@ func TestPreconditions(t *testing.T) {
 				Layout: rundir.Locate(rundir.Env{UID: os.Getuid()}, "test", root), Root: root, Self: "/bin/true",
 				Environ: []string{"PATH=/usr/bin:/bin"},
 			}
-			unmet, err := m.Preconditions(one(tt.change), []project.ID{"api"}, tt.held)
+			unmet, err := m.Preconditions(t.Context(), one(tt.change), []project.ID{"api"}, tt.held)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -139,7 +139,7 @@ func TestWhoHasAnUDPPort(t *testing.T) {
 	defer udp.Close()
 	m := session.Machine{Layout: rundir.Locate(rundir.Env{UID: os.Getuid()}, "test", t.TempDir()), Self: "/bin/true", Environ: []string{"PATH=/usr/bin:/bin"}}
 	for protocol, who := range map[string]string{"udp": "another program", "tcp": fmt.Sprintf("sleep (pid %d)", other.Process.Pid)} {
-		unmet, err := m.Preconditions(one(func(s *project.Service, q *project.Process) {
+		unmet, err := m.Preconditions(t.Context(), one(func(s *project.Service, q *project.Process) {
 			s.Ports = []project.Port{{Port: port, Protocol: protocol}}
 		}), []project.ID{"api"}, nil)
 		if want := fmt.Sprintf("port %d is in use by %s", port, who); err != nil || len(unmet) != 1 || unmet[0].Msg != want {

@@ -19,18 +19,14 @@ import (
 // What is wrong with it is said, and changes nothing.
 func (s *session) evaluateAgain(ctx context.Context) {
 	p, err := s.evaluate()
+	var changes project.Changes
 	if err == nil {
-		err = s.preflight(ctx, p)
+		changes, err = asked{s.engine, s}.Reload(ctx, p)
 	}
-	if err != nil {
-		s.hub.Say("reload failed; nothing was changed: " + strings.ReplaceAll(err.Error(), "\n  hint:", "\nhint:"))
-		s.log.Warn("reload failed", "err", err)
-		return
-	}
-	changes, err := s.engine.Reload(ctx, p)
 	switch {
 	case err != nil:
-		s.hub.Say("reload failed: " + err.Error())
+		s.hub.Say("reload failed; nothing was changed: " + strings.ReplaceAll(err.Error(), "\n  hint:", "\nhint:"))
+		s.log.Warn("reload failed", "err", err)
 	case changes.IsEmpty():
 		s.hub.Say("reloaded: nothing has changed")
 	default:
@@ -39,40 +35,55 @@ func (s *session) evaluateAgain(ctx context.Context) {
 }
 
 // reload is asked before the engine takes a project that came through the
-// socket: it must be valid, and able to run here.
-func (s *session) reload(ctx context.Context, p *project.Project) (project.Valid, error) {
+// socket.
+func (s *session) reload(_ context.Context, p *project.Project) (project.Valid, error) {
 	valid, err := project.Validated(p)
 	if err != nil {
 		return valid, &control.Error{Code: control.CodeInvalid, Msg: err.Error()}
-	}
-	if err := s.preflight(ctx, valid); err != nil {
-		return valid, &control.Error{Code: control.CodeConflict, Msg: err.Error()}
 	}
 	return valid, nil
 }
 
 // preflight asks of a reload what is asked of a start, for what it would
 // start: an unmet precondition is a *Refusal. Ports that services hold now are
-// no obstacle: two that want the same one are no valid project.
-func (s *session) preflight(ctx context.Context, next project.Valid) error {
+// no obstacle: two that want the same one are no valid project. What can't run
+// already stands in nobody's way, and is refused again when it still can't.
+func (s *session) preflight(ctx context.Context, next *project.Project) (refused map[project.ID]string, err error) {
 	now, err := s.engine.Project(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	changes := now.Diff(next.Project())
+	changes := now.Diff(next)
 	snap := s.engine.Snapshot()
-	ids := slices.DeleteFunc(slices.Concat(changes.Added, changes.Changed), func(id project.ID) bool {
-		return next.Project().Services[id].Disabled ||
-			slices.ContainsFunc(snap.Services, func(st control.Service) bool { return st.ID == id && !st.Wanted }) // left as it is
-	})
-	unmet, err := s.Preconditions(next.Project(), ids, held(now, snap))
-	if err == nil && len(unmet) > 0 {
-		err = &Refusal{s.Root, unmet}
+	was := make(map[project.ID]control.Service, len(snap.Services))
+	for _, st := range snap.Services {
+		was[st.ID] = st
 	}
-	for _, short := range Shortages(next.Project(), next.Project().Enabled()) {
+	var ids, down []project.ID
+	for id, service := range next.Services {
+		st, known := was[id]
+		switch {
+		case service.Disabled, known && !st.Wanted: // left as it is
+		case st.State == control.Skipped, st.State == control.Failed && st.Exit != nil && st.Exit.Final:
+			down = append(down, id)
+		case slices.Contains(changes.Added, id), slices.Contains(changes.Changed, id):
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	slices.Sort(down)
+	unmet, err := s.Preconditions(ctx, next, slices.Concat(ids, down), held(now, snap))
+	if err != nil {
+		return nil, err
+	}
+	refused = Reasons(unmet)
+	if unmet = slices.DeleteFunc(unmet, func(u Precondition) bool { return slices.Contains(down, u.Service) }); len(unmet) > 0 {
+		return nil, &Refusal{s.Root, unmet}
+	}
+	for _, short := range Shortages(next, next.Enabled()) {
 		s.hub.Say("warning: " + short.Msg + "; " + short.Hint)
 	}
-	return err
+	return refused, nil
 }
 
 // held are the ports of what runs.

@@ -71,6 +71,9 @@ func Run(ctx context.Context, opts Options, j *Job) (code int, err error) {
 			return 0, err
 		}
 	}
+	for id, digest := range j.Tested {
+		keepTested(s.Layout, id, digest)
+	}
 	s.watch.add("the project cannot be kept", keepProject(s.Layout, j.Project.Project()))
 	if opts.Up != nil {
 		opts.Up()
@@ -135,6 +138,8 @@ func (s *session) processes() error {
 	}
 	s.host = host
 	s.GPU = s.askGPUs
+	s.Trial = s.runTrial
+	s.Passed = func(id project.ID, digest string) { keepTested(s.Layout, id, digest) }
 	s.onClose(host.Close)
 	s.watch.add("the journal cannot be written", host.CheckJournal)
 	return nil

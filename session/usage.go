@@ -16,7 +16,7 @@ import (
 )
 
 // usage looks up what services use now. It runs for whoever asks, and never by itself.
-func (s *session) usage(ctx context.Context) (control.Usage, error) {
+func (s *session) usage(ctx context.Context, gpus bool) (control.Usage, error) {
 	p, err := s.engine.Project(ctx)
 	if err != nil {
 		return control.Usage{}, err
@@ -35,14 +35,19 @@ func (s *session) usage(ctx context.Context) (control.Usage, error) {
 			all[proc.Service] = own
 		}
 		own.PIDs = append(own.PIDs, use.PIDs...)
+		for _, p := range use.Procs {
+			own.Processes = append(own.Processes, control.ProcessInfo{PID: p.PID, Parent: p.Parent, Command: p.Command})
+		}
 		own.CPU += project.Duration(use.CPU)
 		own.Memory += use.Memory
 		for _, pid := range use.PIDs {
 			owners[pid] = proc.Service
 		}
 	}
-	if err := s.gpuUsage(ctx, &u, all, owners); err != nil {
-		return control.Usage{}, err
+	if gpus {
+		if err := s.gpuUsage(ctx, &u, all, owners); err != nil {
+			return control.Usage{}, err
+		}
 	}
 	for _, own := range all {
 		slices.Sort(own.PIDs)

@@ -33,6 +33,9 @@ type Options struct {
 	// Looking is for those who only want to know what is wrong with a command:
 	// no secret is read for it.
 	Looking bool
+	// Beside are folders that the processes must be able to enter as they must the
+	// places, for a stage whose places only stand for others.
+	Beside []string
 }
 
 // A Stage prepares the processes of one project on this machine.
@@ -44,6 +47,7 @@ type Stage struct {
 	search   bool // we may let them pass through closed folders
 	looking  bool
 	inside   bool // of a container
+	beside   []string
 }
 
 // New returns a stage over these places. With a nil provider the packages are
@@ -55,7 +59,7 @@ func New(at Places, provider packages.Provider, o Options) *Stage {
 	if o.Environ == nil {
 		o.Environ = os.Environ()
 	}
-	return &Stage{at: at, provider: provider, environ: o.Environ, root: os.Geteuid() == 0, search: mayPassOn(unix.CAP_DAC_READ_SEARCH), looking: o.Looking, inside: o.Container}
+	return &Stage{at: at, provider: provider, environ: o.Environ, root: os.Geteuid() == 0, search: mayPassOn(unix.CAP_DAC_READ_SEARCH), looking: o.Looking, inside: o.Container, beside: o.Beside}
 }
 
 // A Launch is what is needed to spawn a process: nothing in it has to be
@@ -242,6 +246,10 @@ const (
 	BadSecret                     // a secret cannot be read, or not be handed on
 	NoGPU                         // the program comes with the driver of a GPU, and there is none
 )
+
+// Lasts reports whether a failure of the kind stays until somebody mends it: no
+// time makes a user or a package.
+func (k Kind) Lasts() bool { return k == BadUser || k == BadPackage || k == BadText }
 
 // An Error says why a process cannot be started.
 type Error struct {

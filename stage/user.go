@@ -36,7 +36,7 @@ func (s *Stage) userOf(p *project.Project, proc *project.Process) (*account, err
 	if svc := p.Services[proc.Service]; svc == nil || svc.Type == "" || svc.Type == "custom" {
 		return a, nil
 	}
-	for _, place := range []string{s.at.Root, s.at.State, s.at.Self} {
+	for _, place := range append([]string{s.at.Root, s.at.State, s.at.Self}, s.beside...) {
 		if filepath.IsAbs(place) && a.closed(place+"/x") != "" {
 			a.passes = true
 		}

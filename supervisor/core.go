@@ -48,9 +48,10 @@ type core struct {
 
 // summary is what the operator was told of the whole.
 type summary struct {
-	said string  // the last one
-	due  bool    // one is to come, once everything is settled
-	calm timerID // when a service without a probe may be called healthy
+	said   string    // the last one
+	due    bool      // one is to come, once everything is settled
+	calm   timerID   // when time alone may have changed it
+	calmAt time.Time // of that timer
 }
 
 // service is one service's record. Only core touches it. What has a lifetime
@@ -69,6 +70,8 @@ type service struct {
 	restarts int
 	failedAt int           // its place among the failures
 	exit     *project.Exit // the last end that mattered
+
+	results []control.Probe // of the last checks, oldest first
 
 	request
 	attempt
@@ -310,15 +313,19 @@ func (c *core) feed(s *service, k Kind) bool {
 	if !ok {
 		return false
 	}
+	from := s.state
 	c.enter(s, to, k)
 	for _, f := range effects {
 		c.launch(s, f)
+	}
+	if from != to {
+		c.publish(s, from) // with what the effects have made of it
 	}
 	return true
 }
 
 // enter is the one place where a state changes, so the one place that
-// announces it: to the operator, the log and the observers.
+// announces it to the operator and the log; feed tells the observers.
 func (c *core) enter(s *service, to control.ServiceState, k Kind) {
 	from := s.state
 	now := c.world.Now()
@@ -361,7 +368,6 @@ func (c *core) enter(s *service, to control.ServiceState, k Kind) {
 		attrs = append(attrs, "why", r)
 	}
 	c.log.Info("state changed", attrs...)
-	c.publish(s, from)
 }
 
 // launch does one effect.

@@ -24,8 +24,8 @@ Retry. The table in state.go says where the Kind leads and with which effects;
 feed enters the state and launches them. Guards are therefore never in the
 table, and the table never has a condition.
 
-enter is the only place where a state changes. It speaks to the operator,
-writes the log and tells observers, so these can't disagree. After each fact
+enter is the only place where a state changes. It speaks to the operator and
+writes the log; feed, its only caller, tells the observers: these can't disagree. After each fact
 or request, settle lets the change have its consequences: dependants look
 again, waiting callers are answered, a project with nothing left to do ends.
 Dependants are looked at from a list and not by recursion, so that a chain of

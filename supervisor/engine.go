@@ -194,6 +194,11 @@ func (e *Engine) Snapshot() control.Snapshot {
 	return s
 }
 
+// Details looks closely at every service, by label.
+func (e *Engine) Details(ctx context.Context) ([]control.Detail, error) {
+	return ask(ctx, e, func(c *core) ([]control.Detail, error) { return c.details(), nil })
+}
+
 // Subscribe returns the events from now on, and a snapshot that they continue.
 // A reader that is too slow loses events, and is told how many; nothing waits
 // for it. The channel is closed by cancel, and at the end of the project.
@@ -300,9 +305,11 @@ func (e *Engine) await(ctx context.Context, check func(*core) (done bool, err er
 }
 
 // Reload makes the engine run p instead: services that are gone are stopped,
-// new ones are started, changed ones are restarted; all others go on.
-func (e *Engine) Reload(ctx context.Context, p project.Valid) (project.Changes, error) {
-	return ask(ctx, e, func(c *core) (project.Changes, error) { return c.reload(p.Project()) })
+// new ones are started, changed ones are restarted; all others go on. Those that
+// were refused, or failed in a way that is not retried, are tried again: what was
+// wrong may be mended. Refused is as in [Options].
+func (e *Engine) Reload(ctx context.Context, p project.Valid, refused map[project.ID]string) (project.Changes, error) {
+	return ask(ctx, e, func(c *core) (project.Changes, error) { return c.reload(p.Project(), refused) })
 }
 
 // Project returns the project that runs. It must not be changed.

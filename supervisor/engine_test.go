@@ -14,8 +14,9 @@ import (
 
 // The transcript is the one that users know, to the letter.
 func TestTranscriptOfThePage(t *testing.T) {
-	p := services("postgresql.db: +probe +init +setup", "redis.cache", "nginx.web: postgresql.db=ready")
+	p := services("postgresql.db: +probe +init +setup", "redis.cache: +probe", "nginx.web: postgresql.db=ready +probe")
 	play(t, p, map[project.ID]any{
+		"nginx.web":           act{ready: 500 * time.Millisecond},
 		"postgresql.db":       act{ready: time.Second},
 		"postgresql.db-init":  act{lasts: time.Second},
 		"postgresql.db-setup": act{lasts: time.Second},
@@ -58,6 +59,7 @@ func TestPartialStart(t *testing.T) {
 			1s nginx: ready
 			1s web: starting
 			1.5s all services healthy
+			1.5s without a probe: nginx, other, web
 			2s nginx: failed: exit code 1`)
 		s.wantState("nginx", control.Failed, "exit code 1")
 		if got, want := s.Snapshot().Summary, "3 of 4 services healthy; failed: nginx (exit code 1)"; got != want {
@@ -105,7 +107,8 @@ func TestSkippedWaitsAgain(t *testing.T) {
 			2s api: waiting for dependencies
 			3s db: ready
 			3s api: starting
-			3.5s all services healthy`)
+			3.5s all services healthy
+			3.5s without a probe: api, other`)
 	})
 }
 
@@ -180,6 +183,7 @@ func TestRestartPace(t *testing.T) {
 			0s starting process-compose with 1 service
 			0s a: starting
 			500ms all services healthy
+			500ms without a probe: a
 			1s a: exit code 7; restarting in 5s
 			6s a: starting (restart 1)
 			7s a: exit code 7; restarting in 5s
@@ -191,6 +195,7 @@ func TestRestartPace(t *testing.T) {
 			0s starting process-compose with 1 service
 			0s a: starting
 			500ms all services healthy
+			500ms without a probe: a
 			1s a: completed`,
 		},
 		{
@@ -198,6 +203,7 @@ func TestRestartPace(t *testing.T) {
 			0s starting process-compose with 1 service
 			0s a: starting
 			500ms all services healthy
+			500ms without a probe: a
 			1s a: exit code 0; restarting in 1s
 			2s a: starting (restart 1)
 			3s a: failed: gave up after 1 restart: exit code 0`,
@@ -208,6 +214,7 @@ func TestRestartPace(t *testing.T) {
 			0s starting process-compose with 1 service
 			0s a: starting
 			500ms all services healthy
+			500ms without a probe: a
 			1s a: exit code 1; restarting in 1s
 			2s a: starting (restart 1)
 			12s a: exit code 1; restarting in 1s
@@ -228,6 +235,7 @@ func TestRestartPace(t *testing.T) {
 			0s starting process-compose with 1 service
 			0s a: starting
 			500ms all services healthy
+			500ms without a probe: a
 			15s a: exit code 1; restarting in 20s
 			35s a: starting (restart 1)
 			50s a: failed: gave up after 1 restart: exit code 1`,
@@ -237,6 +245,7 @@ func TestRestartPace(t *testing.T) {
 			0s starting process-compose with 1 service
 			0s a: starting
 			500ms all services healthy
+			500ms without a probe: a
 			1s a: failed: killed by SIGKILL`,
 		},
 	} {
@@ -297,6 +306,7 @@ func TestLivenessRestarts(t *testing.T) {
 			0s a: ready
 			0s user: starting
 			500ms all services healthy
+			500ms without a probe: user
 			1s a: liveness probe failed: status 500
 			2s a: liveness probe failed: status 500; restarting in 1s
 			3s a: starting (restart 1)
@@ -322,7 +332,8 @@ func TestRequests(t *testing.T) {
 				0s a: restarting
 				10s a: killed, still running 10s after SIGTERM
 				10s a: starting
-				10.5s all services healthy`)
+				10.5s all services healthy
+				10.5s without a probe: a, b`)
 		})
 	})
 	t.Run("stop in backoff is immediate", func(t *testing.T) {
@@ -455,13 +466,15 @@ func TestDependencyRestarts(t *testing.T) {
 			1s plain: starting
 			1s tied: starting
 			1.5s all services healthy
+			1.5s without a probe: plain, tied
 			2s db: restarting
 			2s db: starting
 			2s tied: restarting: db restarted
 			2s tied: waiting for dependencies
 			3s db: ready
 			3s tied: starting
-			3.5s all services healthy`)
+			3.5s all services healthy
+			3.5s without a probe: plain, tied`)
 	})
 }
 
@@ -548,6 +561,7 @@ func TestDown(t *testing.T) {
 					1ms api: ready
 					1ms web: starting
 					501ms all services healthy
+					501ms without a probe: api, cache, db, web
 					1s stopping 4 services
 					5s still stopping: waiting for db (got SIGTERM, killed in 7.9s)
 					5.9s all services stopped`)
@@ -571,6 +585,7 @@ func TestDown(t *testing.T) {
 				0s db: ready
 				0s api: starting
 				500ms all services healthy
+				500ms without a probe: api, db
 				1s stopping 2 services
 				3s still stopping: waiting for api (got SIGTERM, killed in 6s)
 				9s api: killed, still running 8s after SIGTERM
@@ -623,6 +638,7 @@ func TestDown(t *testing.T) {
 				0s starting process-compose with 1 service
 				0s a: starting
 				500ms all services healthy
+				500ms without a probe: a
 				1s stopping 1 service
 				1s (shutdown command: bye)
 				3s still stopping: waiting for a (got its shutdown command, killed in 8s)
@@ -668,7 +684,7 @@ func TestReload(t *testing.T) {
 		s.pass(time.Second)
 		q := services("a", "b", "new: b=ready", "w: b=started", "off: +disabled", "on")
 		q.Processes["b"].Command = project.Command{Shell: project.Lit("another")}
-		changes, err := s.Reload(ctx, project.TakenAsValid(q))
+		changes, err := s.Reload(ctx, project.TakenAsValid(q), nil)
 		s.must(err)
 		if len(changes.Added) != 1 || len(changes.Removed) != 1 || len(changes.Changed) != 1 {
 			t.Errorf("changes = %+v", changes)

@@ -85,6 +85,7 @@ func (c *core) probed(r *run, p control.Probe, news bool) {
 	if p.At.IsZero() {
 		p.At = c.world.Now()
 	}
+	s.results = append(s.results[max(0, len(s.results)+1-keptResults):], p)
 	s.verdicts = append(slices.DeleteFunc(s.verdicts, func(v control.Probe) bool { return v.Role == p.Role }), p)
 	if !news {
 		return
@@ -106,6 +107,9 @@ func (c *core) probed(r *run, p control.Probe, news bool) {
 	}
 }
 
+// keptResults is how many results of checks are kept of a service.
+const keptResults = 5
+
 // probed reports whether something has to pass before a main process that
 // runs is ready.
 func (s *service) probed() bool { return s.main.Readiness != nil || s.main.Startup != nil }
@@ -122,6 +126,9 @@ func (c *core) exited(r *run, x project.Exit) {
 	x.Process = r.Process.ID
 	if x.At.IsZero() { // it never ran, or cannot be ended
 		x.At = c.world.Now()
+	}
+	if r.role != project.Main && x.Code == project.CannotPass && x.Error == "" {
+		x.Final = true
 	}
 	c.bury(r)
 	e := end{exit: x, success: r.Process.SuccessCode}

@@ -18,6 +18,7 @@ import (
 type act struct {
 	err     string         // it can't be started
 	hint    string         // and this may help
+	said    string         // the line that tells why it ended
 	lasts   time.Duration  // then it ends by itself; 0: it runs on
 	code    int            // with this exit code
 	signal  project.Signal // or this signal
@@ -80,7 +81,7 @@ func (w *fake) Spawn(r Run) {
 
 func (w *fake) live(p *fakeProc, pid int) {
 	a := w.scripted(p.run.Process.ID, p.run.Attempt)
-	exit := project.Exit{Code: a.code}
+	exit := project.Exit{Code: a.code, Said: a.said}
 	if a.signal != 0 {
 		exit = project.KilledBy(a.signal)
 	}

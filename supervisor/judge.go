@@ -79,10 +79,12 @@ func (e end) failed() bool {
 func verdict(e end) (k Kind, worn bool) {
 	failed := e.failed()
 	again := false
-	switch e.restart.Policy {
-	case project.RestartAlways, project.RestartUnlessStopped:
+	switch {
+	case failed && e.exit.Final:
+		return GaveUp, false
+	case e.restart.Policy == project.RestartAlways, e.restart.Policy == project.RestartUnlessStopped:
 		again = true // every exit counts as one to restart
-	case project.RestartOnFailure:
+	case e.restart.Policy == project.RestartOnFailure:
 		again = failed
 	}
 	switch {
@@ -98,7 +100,9 @@ func verdict(e end) (k Kind, worn bool) {
 
 // good reports whether a run that was ready was long enough to end a streak of
 // failures: at least 10 s and the last wait.
-func good(ran, lastWait time.Duration) bool { return ran >= max(10*time.Second, lastWait) }
+func good(ran, lastWait time.Duration) bool { return ran >= longEnough(lastWait) }
+
+func longEnough(lastWait time.Duration) time.Duration { return max(10*time.Second, lastWait) }
 
 // jitter varies a wait by up to a tenth. The share is between 0 and 1.
 func jitter(wait time.Duration, share float64) time.Duration {

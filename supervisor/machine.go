@@ -164,7 +164,7 @@ func (m *machine) Probe(id RunID) {
 	}
 	go x.probes.Run(x.over, func(v probe.Verdict) {
 		m.report(Fact{Kind: Probed, Run: id, News: v.Changed, Probe: control.Probe{
-			Role: v.Role, OK: v.State == probe.Passing, Failing: v.State == probe.Failing, Output: oneLine(v.Message), At: time.Now(),
+			Role: v.Role, OK: v.State == probe.Passing, Failing: v.State == probe.Failing, Failed: !v.OK, Output: oneLine(v.Message), At: time.Now(),
 		}})
 	})
 }
@@ -199,7 +199,7 @@ func (x *execution) live() project.Exit {
 	x.m.mu.Unlock()
 	x.m.report(Fact{Kind: Spawned, Run: x.ID, PID: p.PID()})
 	x.await(p, log)
-	return x.exit(p)
+	return x.exit(p, log)
 }
 
 // begin starts the program, and opens all that it needs.
@@ -409,8 +409,11 @@ func (x *execution) watch(copyTo *os.File) servicelog.Watch {
 }
 
 // exit says how a run ended, and what may be to blame.
-func (x *execution) exit(p *process.Process) project.Exit {
+func (x *execution) exit(p *process.Process, log *servicelog.Run) project.Exit {
 	exit := p.Exit()
+	if !exit.Success() && !p.Killed() && !x.told.Load() {
+		exit.Said = telling(log.Last())
+	}
 	if left := p.Left(); len(left) > 0 {
 		x.m.say(x, sayLeft(len(left)))
 	}
@@ -492,6 +495,7 @@ func startError(err error) project.Exit {
 		exit.Hint = logFile.Hint
 	case errors.As(err, &staged):
 		exit.Error, exit.Hint = staged.Msg, staged.Hint
+		exit.Final = staged.Kind.Lasts()
 		if staged.Kind == stage.NotExecutable || staged.Kind == stage.NoFormat {
 			exit.Code = 126
 		}

@@ -22,8 +22,9 @@ func (c *core) announceSummary() {
 	if c.stopping != nil || !c.summary.due {
 		return
 	}
-	whole := c.tally(true)
-	if !whole.settled || whole.all == 0 {
+	whole := c.tally()
+	c.lookAgain(whole.again)
+	if !whole.settled || whole.restless || whole.all == 0 {
 		return
 	}
 	c.summary.due = !whole.healthy() // a partial one is completed later
@@ -31,24 +32,51 @@ func (c *core) announceSummary() {
 	if kind := whole.text(false); kind != c.summary.said || whole.healthy() {
 		c.summary.said = kind
 		c.world.Say(whole.text(true))
+		if line := sayUnprobed(whole.unprobed); whole.healthy() && line != "" {
+			c.world.Say(line)
+		}
 		c.opts.Settled()
 	}
+}
+
+// lookAgain lets the summary be looked at again after d, or sooner; 0 is never.
+func (c *core) lookAgain(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	at := c.world.Now().Add(d)
+	if _, armed := c.timers[c.summary.calm]; armed {
+		if !c.summary.calmAt.After(at) {
+			return
+		}
+		c.cancel(c.summary.calm)
+	}
+	c.summary.calm, c.summary.calmAt = c.after(d, timer{kind: calmOver}), at
 }
 
 // tally sums up the wanted services.
 type tally struct {
 	all, good                int // how many
 	failed, looping, skipped []*service
-	settled                  bool // none is on its way to another state
+	unprobed                 []string      // labels of those that run, and nothing asks how they are
+	settled                  bool          // none is on its way to another state
+	restless                 bool          // and yet one may die in its first moments
+	again                    time.Duration // when time alone may change some of this; 0: never
 }
 
 func (t *tally) healthy() bool { return t.good == t.all }
 
-// tally sums up the wanted services. With calm, a service without a probe is
-// not settled before it has run for a moment: one that dies at once must not
-// be called healthy.
-func (c *core) tally(calm bool) tally {
+// tally sums up the wanted services. A service without a probe is restless until
+// it has run for a moment: one that dies at once must not be called healthy. One
+// that was restarted again and again counts as restarting until it has run as
+// long as ends its streak: else the summary would change with each restart.
+func (c *core) tally() tally {
 	t := tally{settled: true}
+	later := func(d time.Duration) {
+		if t.again == 0 || d < t.again {
+			t.again = d
+		}
+	}
 	for _, s := range c.order {
 		if !s.wanted || s.spec.System {
 			continue
@@ -56,11 +84,17 @@ func (c *core) tally(calm bool) tally {
 		t.all++
 		switch s.state {
 		case control.Running:
-			if wait := c.calmIn(s); calm && wait > 0 {
-				t.settled = false
-				if _, armed := c.timers[c.summary.calm]; !armed {
-					c.summary.calm = c.after(wait, timer{kind: calmOver})
-				}
+			if wait := c.calmIn(s); wait > 0 {
+				t.restless = true
+				later(wait)
+			}
+			if wait := s.goodIn(c.world.Now()); wait > 0 {
+				t.looping = append(t.looping, s)
+				later(wait)
+				break
+			}
+			if s.unprobed() {
+				t.unprobed = append(t.unprobed, s.spec.Label)
 			}
 			t.good++
 		case control.Completed:
@@ -70,7 +104,7 @@ func (c *core) tally(calm bool) tally {
 		case control.Skipped:
 			t.skipped = append(t.skipped, s)
 		default:
-			if s.streak.n < 3 {
+			if s.streak.n < manyRestarts {
 				t.settled = false
 				break
 			}
@@ -79,6 +113,21 @@ func (c *core) tally(calm bool) tally {
 	}
 	return t
 }
+
+// manyRestarts is how many restarts in a row make a service one that is restarting.
+const manyRestarts = 3
+
+// goodIn is how much longer one that was restarted again and again has to run.
+func (s *service) goodIn(now time.Time) time.Duration {
+	if s.streak.n < manyRestarts {
+		return 0
+	}
+	return longEnough(s.streak.wait) - now.Sub(s.since)
+}
+
+// unprobed reports whether nothing asks how a service is: that it is well is only
+// known from its being there.
+func (s *service) unprobed() bool { return !s.probed() && s.main.Liveness == nil }
 
 // calmIn is how much longer a service without a probe has to run.
 func (c *core) calmIn(s *service) time.Duration {
@@ -187,10 +236,10 @@ func (c *core) answer() {
 }
 
 func (c *core) snapshot() control.Snapshot {
-	whole := c.tally(false)
+	whole := c.tally()
 	snap := control.Snapshot{
 		Project: c.project.Name, At: c.world.Now(), Since: c.began, Phase: control.PhaseRunning,
-		Summary: whole.text(true), Settled: whole.settled, Healthy: whole.healthy(),
+		Summary: whole.text(true), Settled: whole.settled, Healthy: whole.healthy(), Unprobed: whole.unprobed,
 	}
 	if st := c.stopping; st != nil {
 		snap.Phase = control.PhaseStopping
@@ -220,6 +269,7 @@ func (c *core) status(s *service) control.Service {
 	for _, p := range s.spec.Ports {
 		st.Ports = append(st.Ports, project.Port{Port: p.Port, Protocol: p.Protocol, Address: p.Address})
 	}
+	st.Refused = s.state == control.Skipped && (s.refused != "" || s.spec.Unsupported != "")
 	if s.state == control.Waiting {
 		st.WaitsFor = c.unmet(s)
 	}

@@ -51,7 +51,7 @@ func TestSummaryOfALoop(t *testing.T) {
 func TestReloadOfTheSame(t *testing.T) {
 	play(t, services("a"), nil, Options{}, func(s *scene) {
 		s.pass(time.Second)
-		changes, err := s.Reload(ctx, project.TakenAsValid(services("a")))
+		changes, err := s.Reload(ctx, project.TakenAsValid(services("a")), nil)
 		s.must(err)
 		s.pass(time.Second)
 		if !changes.IsEmpty() {
@@ -60,7 +60,8 @@ func TestReloadOfTheSame(t *testing.T) {
 		s.wantLines(`
 			0s starting process-compose with 1 service
 			0s a: starting
-			500ms all services healthy`)
+			500ms all services healthy
+			500ms without a probe: a`)
 	})
 }
 
@@ -90,7 +91,7 @@ func TestARequestForgets(t *testing.T) {
 		_, err := s.Start(ctx, []project.ID{"a"}, StartOptions{})
 		s.must(err)
 		s.pass(time.Second)
-		_, err = s.Reload(ctx, project.TakenAsValid(services("a", "b", "c: a=started")))
+		_, err = s.Reload(ctx, project.TakenAsValid(services("a", "b", "c: a=started")), nil)
 		s.must(err)
 		s.pass(10 * time.Second)
 		s.wantState("a", control.Completed, "")
@@ -339,7 +340,7 @@ func TestReloadOfADependency(t *testing.T) {
 	play(t, services("a", "x", "w: x=completed"), nil, Options{}, func(s *scene) {
 		s.pass(time.Second)
 		s.wantState("w", control.Waiting, "waits for x (running, 1 s; not completed yet)")
-		_, err := s.Reload(ctx, project.TakenAsValid(services("a", "x", "w: a=ready")))
+		_, err := s.Reload(ctx, project.TakenAsValid(services("a", "x", "w: a=ready")), nil)
 		s.must(err)
 		s.pass(time.Second)
 		s.wantState("w", control.Running, "")
@@ -348,16 +349,18 @@ func TestReloadOfADependency(t *testing.T) {
 		s.pass(time.Second)
 		q := services("a")
 		q.Processes["a"].Command = project.Command{Shell: project.Lit("another")}
-		_, err := s.Reload(ctx, project.TakenAsValid(q))
+		_, err := s.Reload(ctx, project.TakenAsValid(q), nil)
 		s.must(err)
 		s.pass(time.Second)
 		s.wantLines(`
 			0s starting process-compose with 1 service
 			0s a: starting
 			500ms all services healthy
+			500ms without a probe: a
 			1s a: restarting: its definition changed
 			1s a: starting
-			1.5s all services healthy`)
+			1.5s all services healthy
+			1.5s without a probe: a`)
 	})
 }
 

@@ -133,7 +133,7 @@ func (c *core) signal(ids []project.ID, signal project.Signal) error {
 }
 
 // reload makes p the project. What differs in nothing that runs goes on.
-func (c *core) reload(p *project.Project) (project.Changes, error) {
+func (c *core) reload(p *project.Project, refused map[project.ID]string) (project.Changes, error) {
 	if err := c.errStopping(); err != nil {
 		return project.Changes{}, err
 	}
@@ -172,8 +172,13 @@ func (c *core) reload(p *project.Project) (project.Changes, error) {
 			begin = append(begin, id)
 		}
 	}
+	for _, s := range c.order {
+		if s.wanted && !slices.Contains(begin, s.id) && (s.refused != "" || s.state == control.Failed && s.exit.Final) {
+			begin = append(begin, s.id)
+		}
+	}
 	c.summary.due = c.summary.due || !changes.IsEmpty()
-	c.want(begin, false, nil)
+	c.want(begin, false, refused)
 	for _, s := range c.order { // what they wait for may have changed
 		if s.state == control.Waiting || s.state == control.Skipped && s.wanted {
 			c.look(s)

@@ -461,7 +461,7 @@ func (s *sim) request() {
 		c.signal(ids, project.SIGTERM)
 	case r < 0.95:
 		s.note("reload")
-		c.reload(s.project())
+		c.reload(s.project(), nil)
 		c.settle()
 		s.check()
 	case r < 0.953:

@@ -38,6 +38,7 @@ func TestStopOfNothing(t *testing.T) {
 			0s starting process-compose with 1 service
 			0s a: starting
 			500ms all services healthy
+			500ms without a probe: a
 			1s a: completed`)
 	})
 }
@@ -76,6 +77,7 @@ func TestWaitingIsSaidAfterASecond(t *testing.T) {
 			0s web: waiting for dependencies
 			0s web: starting
 			500ms all services healthy
+			500ms without a probe: api, web
 			1s stopping 2 services
 			3s still stopping: waiting for api (got SIGTERM, killed in 9s)
 			10s all services stopped`)
@@ -112,7 +114,8 @@ func TestBackoffIsAnnounced(t *testing.T) {
 				waits = append(waits, ev.Service.Why)
 			}
 		}
-		if want := []string{"no program; restarts in 1s", "no program; restarts in 2s"}; !slices.Equal(waits, want) {
+		// With the jitter, of which the announcement has none.
+		if want := []string{"no program; restarts in 980ms", "no program; restarts in 2.1s"}; !slices.Equal(waits, want) {
 			t.Errorf("events say %q, want %q", waits, want)
 		}
 	})

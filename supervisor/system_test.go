@@ -27,6 +27,7 @@ func TestSystemServicesDoNotCount(t *testing.T) {
 			0s db: starting
 			0s job: starting
 			1s all services healthy
+			1s without a probe: job
 			3s sshd: exit code 255; tried again until it stays up
 			5s job: completed
 			20s db: completed`)
@@ -48,6 +49,7 @@ func TestSystemServiceFails(t *testing.T) {
 			0s starting process-compose with 1 service
 			0s job: starting
 			500ms all services healthy
+			500ms without a probe: job
 			1s sshd: failed: exit code 255
 			5s job: completed`)
 		s.wantEnd(0, allCompleted)

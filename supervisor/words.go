@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,14 @@ const (
 
 func sayBegin(services int) string {
 	return "starting process-compose with " + count(services, "service")
+}
+
+// sayUnprobed follows allHealthy where it is known of some only that they run.
+func sayUnprobed(labels []string) string {
+	if len(labels) == 0 {
+		return ""
+	}
+	return "without a probe: " + strings.Join(labels, ", ")
 }
 
 func sayStopping(services int, st *shutdown) string {
@@ -248,10 +257,7 @@ func (c *core) why(s *service) string {
 		return s.whyUnready()
 	case control.Backoff:
 		wait := max(s.pause.until.Sub(now), 0)
-		if s.pause.until.IsZero() { // told before the effects of the change
-			wait = s.main.Restart.Wait(s.streak.n + 1)
-		}
-		return fmt.Sprintf("%s; restarts in %s", s.reason(), seconds(wait))
+		return fmt.Sprintf("%s; restarts in %s", s.whole(), seconds(wait))
 	case control.Ending, control.Restarting, control.Stopping:
 		for _, r := range []*run{s.process, s.oneshot} {
 			if r != nil && r.stopping {
@@ -259,7 +265,9 @@ func (c *core) why(s *service) string {
 			}
 		}
 		return s.why
-	case control.Failed, control.Skipped:
+	case control.Failed:
+		return s.whole()
+	case control.Skipped:
 		return s.reason()
 	case control.Completed:
 		return strings.Trim(paren(s.exit), " ()")
@@ -319,6 +327,32 @@ func (s *service) reason() string {
 		return s.exit.String()
 	}
 	return s.why
+}
+
+// whole is the reason of a failure with what the process said of it. The line
+// itself stands above what is announced, so that only status has it.
+func (s *service) whole() string {
+	if s.exit == nil {
+		return s.reason()
+	}
+	return text(s.reason(), s.exit.Said)
+}
+
+// telling is the line of an output's end that tells most of why it is the end: the
+// last that speaks of an error, else the last.
+func telling(lines []string) string {
+	for _, line := range slices.Backward(lines) {
+		low := strings.ToLower(line)
+		for _, word := range []string{"error", "fatal", "emerg", "cannot", "can't", "failed", "failure", "panic", "exception", "denied", "no such", "not found", "invalid", "unknown"} {
+			if strings.Contains(low, word) && !strings.HasPrefix(low, "hint:") {
+				return oneLine(line)
+			}
+		}
+	}
+	if len(lines) == 0 {
+		return ""
+	}
+	return oneLine(lines[len(lines)-1])
 }
 
 func (s *service) lastEnd() string {

@@ -24,7 +24,7 @@ import (
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] { // the program starts itself by its path, not by a name
-		case "supervise", "guard", "launch", "provision":
+		case "supervise", "guard", "launch", "provision", "trial":
 			main()
 		}
 	}

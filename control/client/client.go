@@ -118,6 +118,18 @@ func (c *Client) act(ctx context.Context, verb string, action control.Action) ([
 	return reply.Services, err
 }
 
+// OwnUsage is Usage without the GPUs: nvidia-smi is not asked.
+func (c *Client) OwnUsage(ctx context.Context) (*control.Usage, error) {
+	var u control.Usage
+	return &u, c.call(ctx, http.MethodGet, "/v1/usage?gpus=no", nil, &u)
+}
+
+// Details looks closely at every service.
+func (c *Client) Details(ctx context.Context) ([]control.Detail, error) {
+	var details []control.Detail
+	return details, c.call(ctx, http.MethodGet, "/v1/details", nil, &details)
+}
+
 // Events calls each for every message of the event stream, until it returns
 // an error or the stream ends: with the project, when the last message was an
 // End, or because the supervisor died, which is control.ErrNotRunning.

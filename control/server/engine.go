@@ -12,6 +12,7 @@ import (
 type Engine interface {
 	Project(ctx context.Context) (*project.Project, error)
 	Snapshot() control.Snapshot
+	Details(ctx context.Context) ([]control.Detail, error)
 	Subscribe(ctx context.Context) (control.Snapshot, <-chan control.Event, func(), error)
 	Start(ctx context.Context, ids []project.ID, opts supervisor.StartOptions) ([]project.ID, error)
 	Stop(ctx context.Context, ids []project.ID) error

@@ -35,7 +35,7 @@ type Options struct {
 	Reload func(ctx context.Context, p *project.Project) (project.Valid, error)
 
 	// Usage, when set, looks up what services use.
-	Usage func(ctx context.Context) (control.Usage, error)
+	Usage func(ctx context.Context, gpus bool) (control.Usage, error)
 	// Exec, when set, looks up the surroundings of a service's main process, for a
 	// command that the process pid becomes.
 	Exec func(ctx context.Context, id project.ID, req control.ExecRequest, pid int) (*control.Surroundings, error)
@@ -127,6 +127,7 @@ func (s *Server) handler() http.Handler {
 	for pattern, h := range map[string]handler{
 		"GET /v1/state":    s.getState,
 		"GET /v1/usage":    s.getUsage,
+		"GET /v1/details":  s.getDetails,
 		"GET /v1/events":   s.getEvents,
 		"POST /v1/start":   s.action(s.start),
 		"POST /v1/stop":    s.action(s.stop),
@@ -203,11 +204,20 @@ func (s *Server) getUsage(w http.ResponseWriter, r *http.Request) error {
 	var usage control.Usage
 	if s.opts.Usage != nil {
 		var err error
-		if usage, err = s.opts.Usage(r.Context()); err != nil {
+		if usage, err = s.opts.Usage(r.Context(), r.URL.Query().Get("gpus") != "no"); err != nil {
 			return err
 		}
 	}
 	writeJSON(w, http.StatusOK, usage)
+	return nil
+}
+
+func (s *Server) getDetails(w http.ResponseWriter, r *http.Request) error {
+	details, err := s.opts.Engine.Details(r.Context())
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, details)
 	return nil
 }
 

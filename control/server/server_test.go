@@ -79,6 +79,10 @@ func (f *fake) Settled(_ context.Context, ids []project.ID) ([]control.Service, 
 	return nil, f.ask("settled", ids)
 }
 func (f *fake) Stopped(_ context.Context, ids []project.ID) error { return f.ask("stopped", ids) }
+func (f *fake) Details(context.Context) ([]control.Detail, error) {
+	return []control.Detail{{ID: "api", Label: "api", Command: "serve"}}, nil
+}
+
 func (f *fake) Reload(_ context.Context, p project.Valid) (project.Changes, error) {
 	return project.Changes{Added: []project.ID{"new"}}, f.ask("reload "+p.Project().Name, nil)
 }

@@ -11,6 +11,7 @@ import (
 	"nix2gpu/control"
 	"nix2gpu/control/client"
 	"nix2gpu/project"
+	"nix2gpu/rundir"
 )
 
 // actOptions are those of start, stop, restart and kill.
@@ -20,12 +21,15 @@ type actOptions struct {
 	noWait  bool
 	signal  string
 	timeout time.Duration
+	retries int
+	layout  rundir.Layout // of the project
 }
 
 func newStart(env *Env) *cobra.Command {
 	var opts actOptions
 	cmd := newAct(env, "start", "Start services of a running project, with what they depend on", &opts, runStart)
 	cmd.Flags().BoolVar(&opts.noDeps, "no-deps", false, "start only these, and let them wait for nothing")
+	addRetries(cmd, &opts.retries)
 	return cmd
 }
 
@@ -36,7 +40,9 @@ func newStop(env *Env) *cobra.Command {
 
 func newRestart(env *Env) *cobra.Command {
 	var opts actOptions
-	return newAct(env, "restart", "Stop services of a running project and start them again", &opts, runRestart)
+	cmd := newAct(env, "restart", "Stop services of a running project and start them again", &opts, runRestart)
+	addRetries(cmd, &opts.retries)
+	return cmd
 }
 
 func newKill(env *Env) *cobra.Command {
@@ -65,10 +71,14 @@ func newAct(env *Env, verb, short string, opts *actOptions, run func(context.Con
 					return err // before anything is looked for
 				}
 			}
-			c, err := opts.target.running(cmd.Context(), env)
+			if err := notNegative("retries", opts.retries); err != nil {
+				return err
+			}
+			c, layout, err := opts.target.find(cmd.Context(), env)
 			if err != nil {
 				return err
 			}
+			opts.layout = layout
 			ctx, cancel := limited(cmd.Context(), opts.timeout)
 			defer cancel()
 			return run(ctx, env, c, opts)
@@ -93,7 +103,7 @@ func runStart(ctx context.Context, env *Env, c *client.Client, opts *actOptions)
 		if _, err := c.Start(ctx, opts.target.services, opts.noDeps); err != nil || opts.noWait {
 			return err
 		}
-		return settled(ctx, env, c, opts.target.services, true)
+		return settled(ctx, env, c, opts.layout, opts.target.services, opts.retries)
 	})
 }
 
@@ -102,7 +112,7 @@ func runRestart(ctx context.Context, env *Env, c *client.Client, opts *actOption
 		if _, err := c.Restart(ctx, opts.target.services); err != nil || opts.noWait {
 			return err
 		}
-		return settled(ctx, env, c, opts.target.services, true)
+		return settled(ctx, env, c, opts.layout, opts.target.services, opts.retries)
 	})
 }
 
@@ -111,7 +121,10 @@ func runStop(ctx context.Context, env *Env, c *client.Client, opts *actOptions) 
 		if _, err := c.Stop(ctx, opts.target.services); err != nil || opts.noWait {
 			return err
 		}
-		_, err := patient(ctx, env, c, opts.target.services, control.ForStopped)
+		_, err := waitVigil(env, opts.target.services, control.ForStopped, 0).beside(ctx, c, func(ctx context.Context) error {
+			_, err := c.Wait(ctx, opts.target.services, control.ForStopped)
+			return err
+		})
 		return err
 	})
 }
@@ -207,18 +220,6 @@ func runKill(ctx context.Context, env *Env, c *client.Client, opts *actOptions) 
 		fmt.Fprintf(env.Stdout, "%s: got %s\n", s.Label, signal)
 	}
 	return err
-}
-
-// patient waits for what was asked for, and says once for whom when it takes
-// long, and when it took too long.
-func patient(ctx context.Context, env *Env, c *client.Client, names []string, cond string) ([]control.Service, error) {
-	report := time.AfterFunc(patience, func() { writeMissing(env, c, names, cond, "still ") })
-	services, err := c.Wait(ctx, names, cond)
-	report.Stop()
-	if err != nil && exitCode(err) == exitTimeout {
-		writeMissing(env, c, names, cond, "")
-	}
-	return services, err
 }
 
 // describe is a service's state with its reason.

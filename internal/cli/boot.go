@@ -114,7 +114,8 @@ type boot struct {
 	env    *Env
 	opts   bootOptions
 	layout rundir.Layout
-	keys   bool // somebody may log in
+	keys   bool                  // somebody may log in
+	tested map[project.ID]string // digests of configurations that have passed
 }
 
 func (b *boot) run(ctx context.Context) error {
@@ -138,7 +139,8 @@ func (b *boot) run(ctx context.Context) error {
 	if len(b.opts.command) > 0 && !b.opts.withServices {
 		ids = nil
 	} else if len(ids) > 0 {
-		refusal, err := preflight(ctx, b.env, b.loaded, b.layout, ids, &upOptions{})
+		b.tested = map[project.ID]string{}
+		refusal, err := preflight(ctx, b.env, b.loaded, b.layout, ids, &upOptions{}, func(id project.ID, digest string) { b.tested[id] = digest })
 		if ctx.Err() != nil {
 			say(b.env.Stdout, "stopped during initialization")
 			return nil // as it was asked to
@@ -154,10 +156,10 @@ func (b *boot) run(ctx context.Context) error {
 		say(b.env.Stdout, "no services defined, staying until stopped")
 	}
 	stay := len(ids) == 0
-	if b.startsSSHD() {
+	if b.startsSSHD(ctx) {
 		ids = append(slices.Clone(ids), catalog.SSHD)
 	}
-	ids, refused = b.withTailscale(ids, refused)
+	ids, refused = b.withTailscale(ctx, ids, refused)
 	if len(b.opts.command) > 0 {
 		return b.foreground(ctx, ids, refused, shell)
 	}
@@ -174,7 +176,7 @@ func (b *boot) job(ids []project.ID, refused map[project.ID]string, stay bool) *
 	return &session.Job{
 		Project: b.valid, Services: ids, Refused: refused, Stay: stay, Once: true, Root: b.root, Container: b.container,
 		Definition: b.name, Socket: b.env.rundirEnv().Socket, Color: b.env.colorMode(),
-		Reload: []string{"config", "--output", "project"},
+		Reload: []string{"config", "--output", "project"}, Tested: b.tested,
 	}
 }
 
@@ -205,7 +207,7 @@ func (b *boot) supervise(ctx context.Context, j *session.Job) error {
 
 // startsSSHD reports whether the container's own sshd is to run, and says why
 // not where somebody expects it to.
-func (b *boot) startsSSHD() bool {
+func (b *boot) startsSSHD(ctx context.Context) bool {
 	s := b.project.Services[catalog.SSHD]
 	switch {
 	case s == nil || !s.System || b.env.UID != 0:
@@ -218,7 +220,7 @@ func (b *boot) startsSSHD() bool {
 		return false
 	}
 	m := session.Machine{Layout: b.layout, Root: b.root, Self: self, Environ: b.env.Environ}
-	unmet, err := m.Preconditions(b.project, []project.ID{catalog.SSHD}, nil)
+	unmet, err := m.Preconditions(ctx, b.project, []project.ID{catalog.SSHD}, nil)
 	// A port may be freed: the supervisor says who has it, and tries again.
 	unmet = slices.DeleteFunc(unmet, func(u session.Precondition) bool { return u.Kind == session.PortTaken })
 	if err == nil && len(unmet) > 0 {

@@ -23,9 +23,14 @@ func newCheck(env *Env) *cobra.Command {
 and reports every error with its place, all at once. Exit code 0 when there is none,
 else 2.
 
-With --here, also what would fail on this machine now: ports that are taken, and
-packages, programs, users, folders and secrets that are not there. The exit code is 1
-then.`,
+The answer follows from the text alone: it is the same on every machine.
+
+With --here, also what would fail on this machine now: ports that are taken; packages,
+programs, Python modules, users, folders, keys and secrets that are not there or can't
+be used; and what servers say of their configuration, which those that can test it do
+(nginx -t, caddy validate, apachectl -t, promtool, nats-server -t, postgres -C): as the
+user of the service, on a copy, without a network, for five seconds at most. up, boot
+and reload look for the same before they start anything. The exit code is 1 then.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := t.take(cmd.Context(), env, args); err != nil {
 				return err
@@ -105,8 +110,8 @@ func lookHere(ctx context.Context, env *Env, l *loaded) (*session.Refusal, error
 			}
 		}
 	}
-	m := session.Machine{Layout: layout, Root: l.root, Self: self, Environ: env.Environ, GPU: askGPUs(ctx, env)}
-	unmet, err := m.Preconditions(l.project, l.project.Select(l.project.Enabled(), false), held)
+	m := l.machine(ctx, env, session.Machine{Layout: layout, Self: self, Anew: true, Note: noteUntested(env)})
+	unmet, err := m.Preconditions(ctx, l.project, l.project.Select(l.project.Enabled(), false), held)
 	if err != nil || len(unmet) == 0 {
 		return nil, err
 	}

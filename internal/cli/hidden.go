@@ -15,6 +15,7 @@ import (
 
 	"nix2gpu/control"
 	"nix2gpu/process"
+	"nix2gpu/project"
 	"nix2gpu/provision"
 	"nix2gpu/rundir"
 	"nix2gpu/session"
@@ -35,8 +36,15 @@ func runHidden(ctx context.Context, env *Env, args []string) (ran bool, err erro
 		return true, runGuard(ctx, env, args[1:])
 	case "launch":
 		return true, process.LaunchMain(args[1:])
+	case "trial":
+		return true, &exitError{process.TrialBroken, process.TrialMain(args[1:])}
 	case "provision":
-		return true, provision.Main(ctx, args[1:], provision.Stdio{Out: env.Stdout, Err: env.Stderr})
+		err := provision.Main(ctx, args[1:], provision.Stdio{Out: env.Stdout, Err: env.Stderr})
+		var lasting *provision.LastingError
+		if errors.As(err, &lasting) {
+			err = &exitError{project.CannotPass, err}
+		}
+		return true, err
 	}
 	return false, nil
 }

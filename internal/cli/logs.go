@@ -327,21 +327,12 @@ func (n naming) print(ctx context.Context, env *Env, reader *servicelog.Reader, 
 	return nil
 }
 
-// tailOf prints the end of a service's log, indented as part of its status.
-func tailOf(ctx context.Context, env *Env, t *target, s control.Service, began time.Time, lines int) error {
-	_, layout, err := t.find(ctx, env)
+// printTail prints the last lines of a service, or of one process of it, since its
+// project began, indented.
+func printTail(ctx context.Context, w io.Writer, layout rundir.Layout, names naming, of project.ID, began time.Time, lines int) error {
+	sources, err := names.sources([]string{string(of)}, nil)
 	if err != nil {
-		return err
-	}
-	return printTail(ctx, env.Stdout, layout, labels(layout), s, began, lines)
-}
-
-// printTail prints the last lines of a service since its project began,
-// indented.
-func printTail(ctx context.Context, w io.Writer, layout rundir.Layout, names naming, s control.Service, began time.Time, lines int) error {
-	sources, err := names.sources([]string{string(s.ID)}, nil)
-	if err != nil {
-		sources = []string{string(s.ID)}
+		sources = []string{string(of)}
 	}
 	var b lastBytes
 	out := servicelog.NewPrinter(&b, servicelog.PrintOptions{Terminal: true, Color: servicelog.ColorNever})

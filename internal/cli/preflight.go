@@ -15,16 +15,17 @@ import (
 // preflight says which of the services ids can't run on this machine, and why,
 // after it has installed what is missing if that was asked for; nil when all
 // can. The others run. Where there are none, or with --strict, it is the error.
-func preflight(ctx context.Context, env *Env, l *loaded, layout rundir.Layout, ids []project.ID, opts *upOptions) (*session.Refusal, error) {
+// Passed is told which configurations their servers have found right; it may be nil.
+func preflight(ctx context.Context, env *Env, l *loaded, layout rundir.Layout, ids []project.ID, opts *upOptions, passed func(project.ID, string)) (*session.Refusal, error) {
 	self, err := env.selfPath()
 	if err != nil {
 		return nil, err
 	}
-	m := session.Machine{Layout: layout, Root: l.root, Self: self, Environ: env.Environ, GPU: askGPUs(ctx, env)}
+	m := l.machine(ctx, env, session.Machine{Layout: layout, Self: self, Passed: passed})
 	if err := m.Recover(); err != nil {
 		return nil, err
 	}
-	unmet, err := m.Preconditions(l.project, ids, nil)
+	unmet, err := m.Preconditions(ctx, l.project, ids, nil)
 	if ctx.Err() != nil { // what could not be asked to its end says nothing
 		return nil, ctx.Err()
 	}
@@ -35,7 +36,7 @@ func preflight(ctx context.Context, env *Env, l *loaded, layout rundir.Layout, i
 		if err := installMissing(ctx, env, unmet); err != nil {
 			return nil, err
 		}
-		if unmet, err = m.Preconditions(l.project, ids, nil); err != nil {
+		if unmet, err = m.Preconditions(ctx, l.project, ids, nil); err != nil {
 			return nil, err
 		}
 	}

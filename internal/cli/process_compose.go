@@ -176,7 +176,7 @@ func newPCProject(env *Env) *cobra.Command {
 }
 
 func runIsReady(ctx context.Context, env *Env, wait bool) error {
-	c, err := new(target).running(ctx, env)
+	c, layout, err := new(target).find(ctx, env)
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func runIsReady(ctx context.Context, env *Env, wait bool) error {
 		if err != nil {
 			return err
 		}
-		return settled(ctx, env, c, names, false)
+		return settled(ctx, env, c, layout, names, 0)
 	}
 	state, err := c.State(ctx)
 	if err != nil {
@@ -233,11 +233,15 @@ func newPCNamespace(env *Env) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				_, layout, err := new(target).find(cmd.Context(), env)
+				if err != nil {
+					return err
+				}
 				ids, ok := members[args[0]]
 				if !ok {
 					return &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no namespace %q", args[0])}
 				}
-				return do(cmd.Context(), env, c, &actOptions{target: target{services: ids}})
+				return do(cmd.Context(), env, c, &actOptions{target: target{services: ids}, retries: manyExits, layout: layout})
 			},
 		})
 	}

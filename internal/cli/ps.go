@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -63,9 +64,15 @@ func newStatus(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [DEFINITION] [SERVICE...]",
 		Short: "Say how the project is, or all about one service",
-		Long: `Without a service, the same list as ps, and who holds memory of GPUs. With services, a block for each: what it is
-doing, since when and why, its processes, ports, last exit and probe, and its last
-lines of output; the exit code is 1 when one of them has failed or was skipped.`,
+		Long: `Without a service, the same list as ps, and who holds memory of GPUs.
+
+With services, a block for each: what it is doing, since when and why, where it is
+defined, its command, user and processes, ports, memory and CPU time, who depends on
+it, how often it was started and how it ended last, the last five results of its
+probes, and its log with the last ten lines. The exit code is 0 for one that is up or
+has completed with success, 1 for one that fails, restarts, or was refused or skipped,
+3 for one that is stopped, disabled or waits for others, and 4 when there is none of
+that name. Of several the worst counts: 1, then 3.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.take(cmd.Context(), env, args); err != nil {
@@ -114,6 +121,7 @@ func writePs(ctx context.Context, env *Env, c *client.Client, state *control.Sta
 		}
 	default:
 		writeTable(env, state, opts.output == "wide")
+		writeUnprobed(env.Stdout, state)
 		if opts.gpus {
 			writeGPUMemory(env.Stdout, usageOf(ctx, env, c, state.Services))
 		}
@@ -226,6 +234,20 @@ func writeGPUMemory(w io.Writer, usage *control.Usage) {
 	}
 	for _, note := range usage.Notes {
 		fmt.Fprintf(w, "note: %s\n", note)
+	}
+}
+
+// writeUnprobed names those of the services shown of which it is only known that
+// they run.
+func writeUnprobed(w io.Writer, state *control.State) {
+	var labels []string
+	for _, s := range state.Services {
+		if slices.Contains(state.Unprobed, s.Label) {
+			labels = append(labels, s.Label)
+		}
+	}
+	if len(labels) > 0 {
+		fmt.Fprintf(w, "without a probe: %s\n", strings.Join(labels, ", "))
 	}
 }
 

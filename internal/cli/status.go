@@ -4,47 +4,95 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"nix2gpu/control"
 	"nix2gpu/control/client"
 	"nix2gpu/gpu"
+	"nix2gpu/servicelog"
 )
 
-// statusLines is how much of a service's output its status shows.
-const statusLines = 5
+// statusLines is how much of a service's output its status shows, and failLines how
+// much is shown of one that failed.
+const (
+	statusLines = 10
+	failLines   = 5
+)
 
 func runStatus(ctx context.Context, env *Env, opts psOptions) error {
-	c, state, err := askState(ctx, env, &opts.target)
+	c, layout, err := opts.target.find(ctx, env)
+	if err != nil {
+		return err
+	}
+	state, err := c.State(ctx)
+	if err != nil {
+		return err
+	}
+	if state.Services, err = pickServices(state.Services, opts.target.services); err != nil {
+		return err
+	}
+	details, err := c.Details(ctx)
 	if err != nil {
 		return err
 	}
 	usage := usageOf(ctx, env, c, state.Services)
+	if usage == nil {
+		if usage, err = c.OwnUsage(ctx); err != nil {
+			return err
+		}
+	}
+	names := labels(layout)
 	code := exitOK
 	for i, s := range state.Services {
 		if i > 0 {
 			fmt.Fprintln(env.Stdout)
 		}
-		writeStatus(env.Stdout, state, s)
-		writeShares(env.Stdout, usage, s)
-		if err := tailOf(ctx, env, &opts.target, s, state.Since, statusLines); err != nil {
+		b := block{env: env, state: state, service: s, log: filepath.Join(layout.Logs, servicelog.FileName(string(s.ID)))}
+		for _, d := range details {
+			if d.ID == s.ID {
+				b.detail = d
+			}
+		}
+		for _, u := range usage.Services {
+			if u.ID == s.ID {
+				b.usage = &u
+			}
+		}
+		b.write(usage)
+		if err := printTail(ctx, env.Stdout, layout, names, s.ID, state.Since, statusLines); err != nil {
 			fmt.Fprintf(env.Stderr, "log of %s: %v\n", s.Label, err)
 		}
-		if s.State == control.Failed || s.State == control.Skipped {
-			code = exitFailed
+		if c := statusCode(s); code == exitOK || c == exitFailed {
+			code = c
 		}
 	}
-	if usage != nil {
-		for _, note := range usage.Notes {
-			fmt.Fprintf(env.Stdout, "note: %s\n", note)
-		}
+	for _, note := range usage.Notes {
+		fmt.Fprintf(env.Stdout, "note: %s\n", note)
 	}
 	writeDegraded(env.Stdout, state)
 	if code != exitOK {
 		return &exitError{code: code}
 	}
 	return nil
+}
+
+// statusCode is how a service is, as systemctl's exit codes say it: 0 it is up or has
+// completed with success, 1 it fails, 3 it does not run.
+func statusCode(s control.Service) int {
+	switch s.State {
+	case control.Running, control.Completed:
+		return exitOK
+	case control.Init, control.Starting, control.Setup:
+		if s.Streak > 0 || s.Probe != nil && s.Probe.Failing {
+			return exitFailed
+		}
+		return exitOK
+	case control.Stopped, control.Stopping, control.Waiting:
+		return exitNotRunning
+	}
+	return exitFailed
 }
 
 // usageOf asks for what services use, where one of them runs on GPUs: how much
@@ -71,7 +119,7 @@ func writeShares(w io.Writer, usage *control.Usage, s control.Service) {
 			continue
 		}
 		for _, share := range u.GPU {
-			fmt.Fprintf(w, "  %-10s %s of %s\n", "gpu:", gpu.Bytes(share.Memory), cardName(usage, share.Index))
+			fmt.Fprintf(w, "  %-11s %s of %s\n", "gpu:", gpu.Bytes(share.Memory), cardName(usage, share.Index))
 		}
 	}
 }
@@ -85,11 +133,23 @@ func cardName(usage *control.Usage, index int) string {
 	return fmt.Sprintf("GPU %d", index)
 }
 
-// writeStatus prints all that is known of a service, and nothing that isn't.
-func writeStatus(w io.Writer, state *control.State, s control.Service) {
-	line := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "  %-10s %s\n", name+":", fmt.Sprintf(format, args...))
-	}
+// A block is all that is known of a service.
+type block struct {
+	env     *Env
+	state   *control.State
+	service control.Service
+	detail  control.Detail
+	usage   *control.ServiceUsage // nil: nothing of it runs
+	log     string
+}
+
+func (b *block) line(name, format string, args ...any) {
+	fmt.Fprintf(b.env.Stdout, "  %-11s %s\n", name+":", fmt.Sprintf(format, args...))
+}
+
+// write prints what is known, and nothing that isn't.
+func (b *block) write(usage *control.Usage) {
+	s, d := b.service, b.detail
 	title := s.Label
 	if string(s.ID) != s.Label {
 		title += fmt.Sprintf(" (%s)", s.ID)
@@ -98,55 +158,130 @@ func writeStatus(w io.Writer, state *control.State, s control.Service) {
 	if len(s.WaitsFor) > 0 {
 		what = string(s.State) // each has a line below
 	}
-	fmt.Fprintf(w, "%s: %s\n", title, what)
+	fmt.Fprintf(b.env.Stdout, "%s: %s\n", title, what)
+	if pos := d.Pos.String(); pos != "" {
+		b.line("defined", "%s", pos)
+	}
 	if !s.Since.IsZero() {
-		line("since", "%s, %s ago", clock(s.Since), span(state.At.Sub(s.Since)))
+		b.line("since", "%s, %s ago", clock(s.Since), span(b.state.At.Sub(s.Since)))
+	}
+	if d.Command != "" {
+		b.line("command", "%s", shortened(d.Command, 200))
+	}
+	if d.User != "" {
+		b.line("user", "%s", d.User)
 	}
 	if s.Health != "" {
-		line("health", "%s", s.Health)
+		b.line("health", "%s", s.Health)
+	} else if slices.Contains(b.state.Unprobed, s.Label) {
+		b.line("health", "not known: it has no probe")
 	}
 	for _, u := range s.WaitsFor {
-		line("waits for", "%s to be %s: it %s", u.Label, u.Condition, u.Why)
+		b.line("waits for", "%s to be %s: it %s", u.Label, u.Condition, u.Why)
 	}
 	if s.PID != 0 {
-		line("pid", "%d", s.PID)
+		b.line("pid", "%d", s.PID)
 	}
 	if p := ports(s); p != "" {
-		line("ports", "%s", p)
+		b.line("ports", "%s", p)
 	}
+	if u := b.usage; u != nil {
+		b.line("memory", "%s", memory(u.Memory))
+		b.line("cpu", "%s", lasted(u.CPU))
+	}
+	writeShares(b.env.Stdout, usage, s)
 	if s.Starts > 0 {
-		line("starts", "%s", starts(s))
+		b.line("starts", "%s", starts(s))
 	}
-	if x := s.Exit; x != nil {
-		text := x.String()
-		if x.Process != "" && x.Process != s.ID {
-			text = string(x.Process) + ": " + text
-		}
-		if x.Ran != 0 {
-			text += " after " + lasted(x.Ran)
-		}
-		text += ", " + clock(x.At)
-		if x.Because != "" {
-			text += ": " + x.Because
-		}
-		line("last exit", "%s", text)
-		if x.Memory != 0 {
-			line("it used", "%s of CPU time, at most %s of memory", lasted(x.CPU), memory(x.Memory))
-		}
+	if len(d.Dependants) > 0 {
+		b.line("dependants", "%s", strings.Join(d.Dependants, ", "))
 	}
+	b.lastExit()
 	if m := s.OutOfMemory; m != nil {
-		line("memory", "the kernel has killed %s of it for lack of memory, the last %s ago", processes(m.Kills), span(state.At.Sub(m.Last)))
+		b.line("killed", "the kernel has killed %s of it for lack of memory, the last %s ago", processes(m.Kills), span(b.state.At.Sub(m.Last)))
 	}
-	if p := s.Probe; p != nil {
+	b.line("log", "%s", b.log)
+	for i, p := range d.Probes {
+		name := "probes"
+		if i > 0 {
+			name = ""
+		}
 		verdict := "passed"
-		if !p.OK {
+		if p.Failed {
 			verdict = "failed"
 			if p.Output != "" {
 				verdict += ": " + strings.TrimSpace(p.Output)
 			}
 		}
-		line("probe", "%s %s", p.Role, verdict)
+		fmt.Fprintf(b.env.Stdout, "  %-11s %s %s %s\n", strings.TrimPrefix(name+":", ":"), clock(p.At), p.Role, verdict)
 	}
+	if b.usage != nil {
+		b.tree()
+	}
+}
+
+func (b *block) lastExit() {
+	x := b.service.Exit
+	if x == nil {
+		return
+	}
+	text := x.String()
+	if x.Process != "" && x.Process != b.service.ID {
+		text = string(x.Process) + ": " + text
+	}
+	if x.Ran != 0 {
+		text += " after " + lasted(x.Ran)
+	}
+	text += ", " + clock(x.At)
+	if x.Because != "" {
+		text += ": " + x.Because
+	}
+	if x.Said != "" {
+		text += ": " + x.Said
+	}
+	b.line("last exit", "%s", text)
+	if x.Memory != 0 {
+		b.line("it used", "%s of CPU time, at most %s of memory", lasted(x.CPU), memory(x.Memory))
+	}
+}
+
+// tree prints the processes, each below the one that started it.
+func (b *block) tree() {
+	infos := b.usage.Processes
+	children := map[int][]control.ProcessInfo{}
+	ours := map[int]bool{}
+	for _, p := range infos {
+		ours[p.PID] = true
+	}
+	for _, p := range infos {
+		parent := p.Parent
+		if !ours[parent] {
+			parent = 0
+		}
+		children[parent] = append(children[parent], p)
+	}
+	name := "processes:"
+	room := 0
+	if b.env.Width > 0 {
+		room = b.env.Width - 14
+	}
+	var show func(parent int, indent string)
+	show = func(parent int, indent string) {
+		list := children[parent]
+		slices.SortFunc(list, func(a, b control.ProcessInfo) int { return a.PID - b.PID })
+		for _, p := range list {
+			text := fmt.Sprintf("%s%d %s", indent, p.PID, p.Command)
+			if room > 20 {
+				text = shortened(text, room)
+			} else {
+				text = shortened(text, 200)
+			}
+			fmt.Fprintf(b.env.Stdout, "  %-11s %s\n", name, text)
+			name = ""
+			show(p.PID, indent+"  ")
+		}
+	}
+	show(0, "")
 }
 
 // starts counts those that nobody asked for apart.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,13 +18,13 @@ import (
 
 // withTailscale adds the membership of the tailnet to the services of a boot.
 // Where it can't be had, it says why; those that depend on it are refused with it.
-func (b *boot) withTailscale(ids []project.ID, refused map[project.ID]string) ([]project.ID, map[project.ID]string) {
+func (b *boot) withTailscale(ctx context.Context, ids []project.ID, refused map[project.ID]string) ([]project.ID, map[project.ID]string) {
 	s := b.project.Services[catalog.Tailscale]
 	awaited := slices.Contains(ids, catalog.Tailscale)
 	if s == nil || !s.System || refused[catalog.Tailscale] != "" { // that of a dependency was looked at with the others
 		return ids, refused
 	}
-	msg, cure, err := b.lacksTailscale()
+	msg, cure, err := b.lacksTailscale(ctx)
 	if err != nil {
 		msg = err.Error()
 	}
@@ -53,13 +54,13 @@ func (b *boot) withTailscale(ids []project.ID, refused map[project.ID]string) ([
 }
 
 // lacksTailscale says what is missing on this machine, and the cure.
-func (b *boot) lacksTailscale() (msg, cure string, err error) {
+func (b *boot) lacksTailscale(ctx context.Context) (msg, cure string, err error) {
 	self, err := b.env.selfPath()
 	if err != nil {
 		return "", "", err
 	}
 	m := session.Machine{Layout: b.layout, Root: b.root, Self: self, Environ: b.env.Environ}
-	unmet, err := m.Preconditions(b.project, []project.ID{catalog.Tailscale}, nil)
+	unmet, err := m.Preconditions(ctx, b.project, []project.ID{catalog.Tailscale}, nil)
 	if err != nil {
 		return "", "", err
 	}

@@ -26,6 +26,7 @@ type upOptions struct {
 	detach      bool
 	wait        bool
 	waitTimeout time.Duration
+	retries     int
 	dryRun      bool
 	noDeps      bool
 	install     bool
@@ -74,6 +75,7 @@ func addUpFlags(cmd *cobra.Command, opts *upOptions, detach string) {
 	f.BoolVarP(&opts.detach, "detach", detach, false, "run in the background; return when the services were started")
 	f.BoolVar(&opts.wait, "wait", false, "run in the background; return when all are healthy")
 	f.DurationVar(&opts.waitTimeout, "wait-timeout", 0, "give up waiting after this `duration`; exit code 124")
+	addRetries(cmd, &opts.retries)
 	f.BoolVar(&opts.dryRun, "dry-run", false, "print what would run, as process-compose YAML with secrets masked")
 	f.BoolVar(&opts.noDeps, "no-deps", false, "run only the named services, and let them wait for nothing")
 	f.BoolVar(&opts.install, "install", false, "install missing packages with apt-get")
@@ -94,6 +96,9 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 		return usageError("--wait-timeout must be more than 0, is %v", limit)
 	case limit > 0 && !opts.wait && !opts.detach:
 		return usageError("--wait-timeout needs --wait or --detach")
+	}
+	if err := notNegative("retries", opts.retries); err != nil {
+		return err
 	}
 	if opts.logFormat != "text" && (opts.wait || opts.detach) {
 		return hint(usageError("--log-format is for output that is shown, and with --detach or --wait there is none"), "nix2gpu logs -o json")
@@ -170,7 +175,9 @@ func (a *ascent) begin(ctx context.Context) error {
 		fmt.Fprintln(a.env.Stderr, a.def.nothing())
 		return nil
 	}
-	refusal, err := preflight(ctx, a.env, a.def, a.layout, a.job.Services, a.opts)
+	a.job.Tested = map[project.ID]string{}
+	refusal, err := preflight(ctx, a.env, a.def, a.layout, a.job.Services, a.opts,
+		func(id project.ID, digest string) { a.job.Tested[id] = digest })
 	if (refusal != nil || err != nil) && a.layout.Holder() != 0 {
 		// What stands in the way may be of one that began meanwhile.
 		return &takenError{errors.New("another project began here")}

@@ -19,6 +19,7 @@ type waitOptions struct {
 	target  target
 	cond    string
 	timeout time.Duration
+	retries int
 }
 
 // waitStates are the states that can be waited for and have no condition.
@@ -40,8 +41,10 @@ func newWait(env *Env) *cobra.Command {
 		Use:   "wait [DEFINITION] [SERVICE...]",
 		Short: "Wait until services are ready, completed or stopped",
 		Long: `Waits until all of the services (without names: all that were started) are what
---for says, and fails at once when one of them never will be. In a container that is
-still booting, it waits for that first.
+--for says. It fails at once when one of them never will be, and after three exits in
+a row of one that is to become ready, or of one that it waits for itself: then it says
+how that ended, and the project goes on by its own policy. In a container that is still
+booting, it waits for that first. Every five seconds it says for whom it waits, and why.
 
 With --for completed or exited the exit code is the service's own. When --timeout
 passes, it is 124.`,
@@ -57,6 +60,7 @@ passes, it is 124.`,
 	cmd.Flags().StringVar(&opts.cond, "for", "ready", "`condition`: "+strings.Join(waitWords(), ", "))
 	cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions(waitWords(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().DurationVarP(&opts.timeout, "timeout", "t", 0, "give up after this `duration`; exit code 124")
+	addRetries(cmd, &opts.retries)
 	return cmd
 }
 
@@ -69,7 +73,14 @@ func runWait(ctx context.Context, env *Env, opts waitOptions) error {
 	}
 	ctx, cancel := limited(ctx, opts.timeout)
 	defer cancel()
+	if err := notNegative("retries", opts.retries); err != nil {
+		return err
+	}
 	c, err := opts.target.booted(ctx, env)
+	if err != nil {
+		return err
+	}
+	_, layout, err := opts.target.find(ctx, env)
 	if err != nil {
 		return err
 	}
@@ -79,43 +90,65 @@ func runWait(ctx context.Context, env *Env, opts waitOptions) error {
 			return err
 		}
 	}
-	if slices.Contains(waitStates(), opts.cond) {
-		err := waitState(ctx, c, names, opts.cond)
-		if err != nil && exitCode(err) == exitTimeout {
-			writeMissing(env, c, names, opts.cond, "")
+	v := waitVigil(env, names, opts.cond, opts.retries)
+	var services []control.Service
+	over, err := v.beside(ctx, c, func(ctx context.Context) (err error) {
+		if slices.Contains(waitStates(), opts.cond) {
+			return waitState(ctx, c, names, opts.cond)
 		}
+		services, err = c.Wait(ctx, names, opts.cond)
 		return err
+	})
+	if over {
+		return v.fail(ctx, layout)
 	}
-	services, err := c.Wait(ctx, names, opts.cond)
-	if err != nil && exitCode(err) == exitTimeout {
-		writeMissing(env, c, names, opts.cond, "")
-	}
-	if errors.Is(err, control.ErrFailed) || err == nil {
-		if opts.cond == "completed" || opts.cond == "exited" {
-			return ownCode(ctx, c, names, services, err)
+	if errors.Is(err, control.ErrFailed) {
+		if state, err := c.State(ctx); err == nil {
+			v.take(control.Message{State: state})
+			v.spared = false
+			v.explain(ctx, layout)
 		}
+	}
+	if (errors.Is(err, control.ErrFailed) || err == nil) && (opts.cond == "completed" || opts.cond == "exited") {
+		return ownCode(ctx, c, names, services, err)
 	}
 	return err
 }
 
-// writeMissing says what those are that a wait still waits for.
-func writeMissing(env *Env, c *client.Client, names []string, cond, still string) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	state, err := c.State(ctx)
-	if err != nil {
-		return
-	}
-	services, _ := pickServices(state.Services, names)
-	for _, s := range services {
-		there := string(s.State) == cond
-		if cond == control.ForSettled || cond == "ready" {
-			there = hasArrived(s, true, env.Now())
+// waitVigil is what accompanies a wait for cond. The supervisor knows best which
+// failure is its end, but for a service that is restarted again and again.
+func waitVigil(env *Env, names []string, cond string, retries int) *vigil {
+	v := &vigil{env: env, of: byName(names), arrived: hasSettled, retries: retries, spared: true}
+	switch cond {
+	case control.ForStopped:
+		v.retries = 0
+		v.arrived = func(s control.Service, _ time.Time) bool { return !s.State.Active() && s.State != control.Waiting }
+	case "completed":
+		v.arrived = func(s control.Service, _ time.Time) bool { return s.State == control.Completed }
+	case "exited":
+		v.arrived = func(s control.Service, _ time.Time) bool {
+			return s.State == control.Completed || s.State == control.Failed
 		}
-		if !there {
-			fmt.Fprintf(env.Stderr, "%s: %s%s\n", s.Label, still, describe(s))
+	case "ready", "log_ready", "started", control.ForSettled:
+	default: // a state
+		if cond != string(control.Running) {
+			v.retries = 0
 		}
+		v.arrived = func(s control.Service, _ time.Time) bool { return string(s.State) == cond }
 	}
+	return v
+}
+
+// addRetries adds the flag that says when a wait ends for lack of hope.
+func addRetries(cmd *cobra.Command, retries *int) {
+	cmd.Flags().IntVar(retries, "retries", manyExits, "stop waiting after so many exits in a row of a service that was not ready; 0: wait on")
+}
+
+func notNegative(flag string, n int) error {
+	if n < 0 {
+		return usageError("--%s must be 0 or more, is %d", flag, n)
+	}
+	return nil
 }
 
 // wanted are the ids of all services that were started.
@@ -155,6 +188,11 @@ func ownCode(ctx context.Context, c *client.Client, names []string, services []c
 	return cause
 }
 
+// isFinal reports whether a service stays in a state unless somebody asks for more.
+func isFinal(s control.ServiceState) bool {
+	return s == control.Completed || s == control.Failed || s == control.Skipped
+}
+
 // errSeen ends the stream of events when what was waited for has come.
 var errSeen = errors.New("seen")
 
@@ -164,6 +202,8 @@ func waitState(ctx context.Context, c *client.Client, names []string, state stri
 	seen := func(s control.Service) error {
 		if string(s.State) == state {
 			delete(missing, s.ID)
+		} else if missing[s.ID] && isFinal(s.State) {
+			return &control.Error{Code: control.CodeFailed, Msg: fmt.Sprintf("%s will not be %s: it is %s", s.Label, state, describe(s))}
 		}
 		if len(missing) == 0 {
 			return errSeen

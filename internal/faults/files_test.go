@@ -221,7 +221,7 @@ func TestSocketOfAnotherProject(t *testing.T) {
 
 // TestManyUpsAtOnce lets one begin, and the others join.
 func TestManyUpsAtOnce(t *testing.T) {
-	s := stack(t, `command = "sleep 1000"; ports = [ 18473 ];`)
+	s := stack(t, `command = "sleep 1000"; ports = [ 18473 ]; readiness_probe = null;`)
 	var ups []*testkit.Run
 	for range 6 {
 		ups = append(ups, s.Start("up", "-d"))

@@ -110,7 +110,7 @@ func TestGPUMemoryByService(t *testing.T) {
 	for command, want := range map[string][]string{
 		"top":               {"NAME   PROCESSES", "train  2 ", "2 GiB of GPU 0, 1 GiB of GPU 1\n", "web    1 ", "GPU 0 (NVIDIA GeForce RTX 4090): 2 GiB of 24 GiB in use\n", "note: 1 program holds 300 MiB of the GPUs and belongs to no service here\n"},
 		"status":            {"train: 2 GiB of GPU 0 (NVIDIA GeForce RTX 4090)\n", "train: 1 GiB of GPU 1 (NVIDIA GeForce RTX 4090)\n", "note: 1 program holds 300 MiB"},
-		"status train":      {"  gpu:       2 GiB of GPU 0 (NVIDIA GeForce RTX 4090)\n", "  gpu:       1 GiB of GPU 1 (NVIDIA GeForce RTX 4090)\n"},
+		"status train":      {"  gpu:        2 GiB of GPU 0 (NVIDIA GeForce RTX 4090)\n", "  gpu:        1 GiB of GPU 1 (NVIDIA GeForce RTX 4090)\n"},
 		"top train -o json": {`"label": "train"`, `"memory": 2147483648`, `"name": "NVIDIA GeForce RTX 4090"`},
 	} {
 		out := s.MustExec(strings.Fields(command)...)

@@ -1,0 +1,259 @@
+package session
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"nix2gpu/process"
+	"nix2gpu/project"
+	"nix2gpu/rundir"
+	"nix2gpu/safefile"
+	"nix2gpu/stage"
+)
+
+// A Tester runs a program once and returns what it printed and its exit code. The
+// error says why it could not be run, or that ctx is done.
+type Tester func(ctx context.Context, t process.Trial, env []string) (output string, code int, err error)
+
+const (
+	trialTime   = 5 * time.Second // for one test of a configuration
+	trialsAlike = 4               // at the same time
+)
+
+// An attempt is one test of a configuration.
+type attempt struct {
+	service *project.Service
+	failed  bool
+	pos     project.Pos
+	msg     string
+	hint    string
+	note    string // why nothing is known
+	digest  string // of what has passed
+}
+
+// trials begins to let servers test their own configuration, beside all else that is
+// looked at, and returns what waits for the outcome. What can't be tested is taken
+// for right: the server itself will say.
+func (c *check) trials(ctx context.Context) (await func()) {
+	if c.Trial == nil || c.scratch == "" {
+		return func() {}
+	}
+	var list []*attempt
+	var all sync.WaitGroup
+	slots := make(chan struct{}, trialsAlike)
+	c.services(func(s *project.Service) {
+		main := c.project.Processes[s.Main]
+		if main == nil || main.Test == nil || s.Unsupported != "" {
+			return
+		}
+		a := &attempt{service: s}
+		list = append(list, a)
+		all.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			c.trial(ctx, a, main)
+		})
+	})
+	return func() {
+		all.Wait()
+		for _, a := range list {
+			known := slices.ContainsFunc(c.unmet, func(u Precondition) bool { return u.Service == "" || u.Service == a.service.ID })
+			switch {
+			case known: // what is missing explains it better
+			case a.failed:
+				c.fail(ConfigRejected, a.service, a.pos, a.hint, "%s", a.msg)
+			case a.note != "" && c.Note != nil:
+				c.Note(a.service, a.note)
+			case a.digest != "" && c.Passed != nil:
+				c.Passed(a.service.ID, a.digest)
+			}
+		}
+	}
+}
+
+// trial lets one server test its configuration, on a copy.
+func (c *check) trial(ctx context.Context, a *attempt, main *project.Process) {
+	dir := filepath.Join(c.scratch, "trial", fmt.Sprintf("%x", sha256.Sum256([]byte(a.service.ID)))[:12])
+	at := stage.Places{Root: filepath.Join(dir, "root"), State: filepath.Join(dir, "state"), Run: filepath.Join(dir, "run"), Shipped: c.Layout.Shipped, Self: c.Self}
+	if c.Layout.Secrets != "" {
+		at.Secrets = filepath.Join(c.Layout.Secrets, "trial-"+filepath.Base(dir)+fmt.Sprintf("-%d", os.Getpid()))
+		defer os.RemoveAll(at.Secrets)
+	}
+	o, err := newOverlay(c.Root, at.Root, belowRoot(main.Dirs, func(d project.Dir) project.Text { return d.Path }),
+		belowRoot(main.Files, func(f project.File) project.Text { return f.Path }))
+	if err != nil {
+		a.note = err.Error()
+		return
+	}
+	st := stage.New(at, c.provider(), stage.Options{Environ: c.Environ, Container: c.inside(), Beside: []string{c.Root}})
+	own := *main
+	own.Command = main.Test.Command
+	own.Log.File = nil
+	launch, err := st.Prepare(c.project, &own)
+	var e *stage.Error
+	if errors.As(err, &e) {
+		a.note = e.Msg
+		return
+	} else if err != nil {
+		a.note = err.Error()
+		return
+	}
+	o.complete()
+	lent := c.lentPaths(st, &own)
+	o.names = append(lent, [2]string{at.Run, c.Layout.Run}, [2]string{at.State, c.Layout.State})
+	files := c.written(st, &own)
+	digest := c.digest(o, launch, files)
+	if !c.Anew && tested(c.Layout, a.service.ID) == digest {
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, trialTime)
+	defer cancel()
+	t := process.Trial{Path: launch.Path, Argv: launch.Argv, Dir: launch.Dir, Caps: launch.Caps, NoNewPrivs: launch.NoNewPrivs}
+	if launch.SetUser {
+		t.User = &process.User{UID: int(launch.UID), GID: int(launch.GID)}
+		for _, g := range launch.Groups {
+			t.User.Groups = append(t.User.Groups, int(g))
+		}
+	}
+	out, code, err := c.Trial(limited, t, launch.Env)
+	switch {
+	case err != nil && limited.Err() != nil:
+		a.note = fmt.Sprintf("the test of its configuration took longer than %v", trialTime)
+	case err != nil:
+		a.note = err.Error()
+	case code == 0:
+		a.digest = digest
+	case code == process.TrialBroken || slices.ContainsFunc(main.Test.Inconclusive, func(text string) bool { return strings.Contains(out, text) }):
+		a.note = complaintOf(out, nil).text
+	default:
+		a.failed = true
+		c.explain(a, o, files, lent, out)
+	}
+}
+
+// belowRoot are those of the paths that lie below the root, relative to it.
+func belowRoot[T any](list []T, pathOf func(T) project.Text) (paths []string) {
+	for _, of := range list {
+		t := pathOf(of)
+		if len(t) == 0 || t[0].Root == nil {
+			continue
+		}
+		rest, ok := t[1:].Literal()
+		if !ok {
+			continue
+		}
+		if path := strings.TrimPrefix(filepath.Clean("/"+*t[0].Root+rest), "/"); path != "" {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// A writtenFile is one of the generated files of a process, as the test sees it.
+type writtenFile struct{ path, content string }
+
+func (c *check) written(st *stage.Stage, proc *project.Process) (files []writtenFile) {
+	for _, f := range proc.Files {
+		path, err := st.Resolve(c.project, f.Path)
+		if err != nil || len(f.Source) > 0 {
+			continue
+		}
+		if data, err := os.ReadFile(path); err == nil {
+			files = append(files, writtenFile{path, string(data)})
+		}
+	}
+	return files
+}
+
+// lentPaths are where the process finds files of the user's, and which those are.
+func (c *check) lentPaths(st *stage.Stage, proc *project.Process) (lent [][2]string) {
+	for _, f := range proc.Files {
+		path, err := st.Resolve(c.project, f.Path)
+		source, err2 := st.Resolve(c.project, f.Source)
+		if len(f.Source) > 0 && err == nil && err2 == nil {
+			lent = append(lent, [2]string{path, source})
+		}
+	}
+	return lent
+}
+
+// digest is of all that decides how the test ends: the program, its arguments, the
+// files, and whatever they name that is there.
+func (c *check) digest(o *overlay, launch *stage.Launch, files []writtenFile) string {
+	h := sha256.New()
+	clean := func(text string) string { return strings.ReplaceAll(o.back(text), c.scratch, "") } // which has a new name each time
+	fmt.Fprintf(h, "%q %d\n", clean(strings.Join(launch.Argv, "\x00")), launch.UID)
+	identify(h, launch.Path)
+	for _, f := range files {
+		text := clean(f.content)
+		fmt.Fprintf(h, "%q %q\n", clean(f.path), text)
+		for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n\"'`;,{}()[]<>=", r) }) {
+			if filepath.IsAbs(word) {
+				identify(h, word)
+			}
+		}
+	}
+	for _, word := range launch.Argv[1:] {
+		if filepath.IsAbs(word) {
+			identify(h, o.back(word))
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// identify adds which file a path leads to, and when that was changed. A folder is
+// only there: servers write into theirs.
+func identify(h hash.Hash, path string) {
+	if i := strings.IndexAny(path, "*?"); i >= 0 {
+		matches, _ := filepath.Glob(path)
+		for _, m := range matches {
+			identify(h, m)
+		}
+		return
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return
+	}
+	stat, _ := info.Sys().(*syscall.Stat_t)
+	if info.IsDir() || stat == nil {
+		fmt.Fprintf(h, "%q folder\n", path)
+		return
+	}
+	fmt.Fprintf(h, "%q %d %d %d %d %o\n", filepath.Base(path), stat.Ino, info.Size(), info.ModTime().UnixNano(), stat.Uid, stat.Mode)
+}
+
+// testedName is where it is kept what has passed.
+func testedName(l rundir.Layout, id project.ID) string {
+	return filepath.Join(l.State, "tested", fmt.Sprintf("%x", sha256.Sum256([]byte(id)))[:16])
+}
+
+// tested is the digest of what has passed last.
+func tested(l rundir.Layout, id project.ID) string {
+	data, err := safefile.ReadNamed(testedName(l, id), 1<<10)
+	if err != nil {
+		return ""
+	}
+	return string(data)
+}
+
+// keepTested remembers what has passed. Where that is not possible it will be
+// tested again.
+func keepTested(l rundir.Layout, id project.ID, digest string) {
+	name := testedName(l, id)
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return
+	}
+	_ = safefile.Replace(name, []byte(digest), 0o600)
+}

@@ -1,0 +1,193 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"nix2gpu/process"
+	"nix2gpu/project"
+	"nix2gpu/rundir"
+)
+
+// In an overlay the folders on the way to what will be made are its own; all else is
+// what is there.
+func TestOverlay(t *testing.T) {
+	real, own := t.TempDir(), filepath.Join(t.TempDir(), "own")
+	for _, file := range []string{"site/index.html", "data/web/nginx.conf", "data/web/cache/a", "data/db/rows", "top"} {
+		write(t, filepath.Join(real, file), "real")
+	}
+	o, err := newOverlay(real, own, []string{"data/web"}, []string{"data/web/nginx.conf"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(own, "data/web")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("data/web is there before others make it: %v", err)
+	}
+	write(t, filepath.Join(own, "data/web/nginx.conf"), "ours")
+	o.complete()
+	for file, want := range map[string]string{
+		"site/index.html": "real", "data/web/nginx.conf": "ours", "data/web/cache/a": "real", "data/db/rows": "real", "top": "real",
+	} {
+		if got, err := os.ReadFile(filepath.Join(own, file)); err != nil || string(got) != want {
+			t.Errorf("%s = %q, %v; want %q", file, got, err, want)
+		}
+	}
+	if got, _ := os.ReadFile(filepath.Join(real, "data/web/nginx.conf")); string(got) != "real" {
+		t.Errorf("the real file holds %q", got)
+	}
+	if got, want := o.back("in "+own+"/data/x:3"), "in "+real+"/data/x:3"; got != want {
+		t.Errorf("back = %q, want %q", got, want)
+	}
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What servers of Debian 12 print.
+func TestComplaint(t *testing.T) {
+	for _, c := range []struct {
+		name, out string
+		want      complaint
+	}{
+		{"nginx", "2026/11/25 22:46:05 [emerg] 26968#26968: unknown directive \"proxy_pss\" in /x/n.conf:3\nnginx: configuration file /x/n.conf test failed\n",
+			complaint{`unknown directive "proxy_pss"`, "/x/n.conf", 3}},
+		{"nginx without a line", "2026/11/25 22:50:23 [emerg] 1#1: cannot load certificate key \"/x/key\": no PEM\nnginx: configuration file /x/n.conf test failed\n",
+			complaint{`cannot load certificate key "/x/key": no PEM`, "", 0}},
+		{"caddy", "{\"level\":\"info\",\"msg\":\"using provided configuration\",\"config_file\":\"/x/n.conf\"}\nError: adapting config using caddyfile: /x/n.conf:2: unrecognized directive: respnd\n",
+			complaint{"adapting config using caddyfile: unrecognized directive: respnd", "/x/n.conf", 2}},
+		{"apache", "AH00526: Syntax error on line 12 of /x/n.conf:\nInvalid command 'Foo', perhaps misspelled\n",
+			complaint{"Invalid command 'Foo', perhaps misspelled", "/x/n.conf", 12}},
+		{"promtool", "Checking /x/n.conf\n  FAILED: parsing YAML file /x/n.conf: yaml: unmarshal errors:\n  line 5: field globl not found in type config.plain\n",
+			complaint{"field globl not found in type config.plain", "/x/n.conf", 5}},
+		{"nats", "nats-server: /x/n.conf:4:6: max_mem_store: invalid syntax\n", complaint{"max_mem_store: invalid syntax", "/x/n.conf", 4}},
+		{"postgres", "2026-11-25 GMT [1] LOG:  unrecognized configuration parameter \"a\" in file \"/x/n.conf\" line 1\n2026-11-25 GMT [1] FATAL:  configuration file \"/x/n.conf\" contains errors\n",
+			complaint{`unrecognized configuration parameter "a"`, "/x/n.conf", 1}},
+		{"nothing", "", complaint{"it says nothing", "", 0}},
+	} {
+		if got := complaintOf(c.out, []string{"/x/n.conf"}); got != c.want && !(c.want.line == 0 && got.text == c.want.text && got.line == 0) {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}
+
+// trialMachine is a machine with a server whose test does what a function says.
+func trialMachine(t *testing.T, test Tester) (Machine, *project.Project) {
+	t.Helper()
+	root := t.TempDir()
+	write(t, filepath.Join(root, "def.nix"), "{ services.web.x = {\n  enable = true;\n  lines = ''\n    wrong thing;\n  ''; }; }\n")
+	write(t, filepath.Join(root, "included"), "a\n")
+	for _, dir := range []string{root, filepath.Dir(root)} {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := Machine{Layout: rundir.Locate(rundir.Env{UID: os.Getuid()}, "", root), Root: root, Self: "/bin/true", Trial: test}
+	conf := project.RootPath("/data/conf")
+	p := &project.Project{Version: project.Version, Name: "t",
+		Services: map[project.ID]*project.Service{"web": {ID: "web", Type: "web", Label: "web", Main: "web", Pos: project.Pos{File: "def.nix", Line: 2, Col: 3}}},
+		Processes: map[project.ID]*project.Process{"web": {ID: "web", Service: "web", Role: project.Main,
+			Command: project.Command{Exec: []project.Text{project.Lit("true")}},
+			Dirs:    []project.Dir{{Path: project.RootPath("/data")}},
+			Files:   []project.File{{Path: conf, Content: project.Join(project.Lit("wrong thing;\nworks;\ninclude "), project.RootPath("/included"), project.Lit(";\n"))}},
+			Test: &project.ConfigTest{Command: project.Command{Exec: []project.Text{project.Lit("true"), project.Lit("-t"), conf}},
+				Inconclusive: []string{"host not found"}},
+		}}}
+	return m, p
+}
+
+func TestTrials(t *testing.T) {
+	for _, c := range []struct {
+		name, out string
+		code      int
+		err       error
+		want      string // the place and the message; "": none
+		note      string
+	}{
+		{"right", "", 0, nil, "", ""},
+		{"the user's text", "error: no such thing in %s:1", 1, nil, `def.nix:4:5: service "web": web rejects its configuration: error: no such thing`, ""},
+		{"a line of ours", "error: bad in %s:2", 1, nil, `def.nix:2:3: service "web": web rejects its configuration: error: bad`, ""},
+		{"no network", "error: host not found in %s:1", 1, nil, "", "host not found"},
+		{"it can't be run", "cannot execute it", process.TrialBroken, nil, "", "cannot execute it"},
+		{"it can't be started", "", 0, errors.New("no processes"), "", "no processes"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, p := trialMachine(t, func(_ context.Context, tr process.Trial, _ []string) (string, int, error) {
+				conf := tr.Argv[len(tr.Argv)-1]
+				if text, err := os.ReadFile(conf); err != nil || !strings.HasPrefix(string(text), "wrong thing;\n") {
+					t.Errorf("the test finds %q, %v", text, err)
+				}
+				return strings.ReplaceAll(c.out, "%s", conf), c.code, c.err
+			})
+			note := ""
+			m.Note = func(_ *project.Service, why string) { note = why }
+			unmet, err := m.Preconditions(t.Context(), p, []project.ID{"web"}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, u := range unmet {
+				got += u.Pos.String() + ": " + u.String()
+			}
+			if got != c.want || !strings.Contains(note, c.note) || c.note == "" && note != "" {
+				t.Errorf("found %q and noted %q, want %q and %q", got, note, c.want, c.note)
+			}
+			if _, err := os.Stat(filepath.Join(m.Root, "data")); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("the test has left its folder: %v", err)
+			}
+		})
+	}
+}
+
+// A tool that is not there is a note, and no reason to refuse the service.
+func TestTrialWithoutItsTool(t *testing.T) {
+	m, p := trialMachine(t, func(context.Context, process.Trial, []string) (string, int, error) {
+		t.Error("it was run")
+		return "", 0, nil
+	})
+	p.Processes["web"].Test.Command.Exec[0] = project.Lit("no-such-tool")
+	note := ""
+	m.Note = func(_ *project.Service, why string) { note = why }
+	unmet, err := m.Preconditions(t.Context(), p, []project.ID{"web"}, nil)
+	if err != nil || len(unmet) > 0 || !strings.Contains(note, "no-such-tool") {
+		t.Errorf("unmet %v, noted %q, %v", unmet, note, err)
+	}
+}
+
+// What has passed is not tested again until it, or what it names, has changed.
+func TestTrialOnlyOfWhatChanged(t *testing.T) {
+	runs := 0
+	m, p := trialMachine(t, func(context.Context, process.Trial, []string) (string, int, error) { runs++; return "", 0, nil })
+	m.Passed = func(id project.ID, digest string) { keepTested(m.Layout, id, digest) }
+	look := func(want int, why string) {
+		t.Helper()
+		if _, err := m.Preconditions(t.Context(), p, []project.ID{"web"}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if runs != want {
+			t.Errorf("%s: %d runs, want %d", why, runs, want)
+		}
+	}
+	look(1, "new")
+	look(1, "the same")
+	write(t, filepath.Join(m.Root, "included"), "another\n")
+	look(2, "a file that it includes has changed")
+	look(2, "the same")
+	file := &p.Processes["web"].Files[0]
+	file.Content = slices.Concat(file.Content, project.Lit("more;\n"))
+	look(3, "its text has changed")
+	look(3, "the same")
+	m.Anew = true
+	look(4, "asked to test all")
+}
