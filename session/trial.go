@@ -113,7 +113,7 @@ func (c *check) trial(ctx context.Context, a *attempt, main *project.Process) {
 	lent := c.lentPaths(st, &own)
 	o.names = append(lent, [2]string{at.Run, c.Layout.Run}, [2]string{at.State, c.Layout.State})
 	files := c.written(st, &own)
-	digest := c.digest(o, launch, files)
+	digest := c.digest(o, launch, files, lent)
 	if !c.Anew && tested(c.Layout, a.service.ID) == digest {
 		return
 	}
@@ -190,30 +190,37 @@ func (c *check) lentPaths(st *stage.Stage, proc *project.Process) (lent [][2]str
 
 // digest is of all that decides how the test ends: the program, its arguments, the
 // files, and whatever they name that is there.
-func (c *check) digest(o *overlay, launch *stage.Launch, files []writtenFile) string {
+func (c *check) digest(o *overlay, launch *stage.Launch, files []writtenFile, lent [][2]string) string {
 	h := sha256.New()
 	clean := func(text string) string { return strings.ReplaceAll(o.back(text), c.scratch, "") } // which has a new name each time
 	fmt.Fprintf(h, "%q %d\n", clean(strings.Join(launch.Argv, "\x00")), launch.UID)
 	identify(h, launch.Path)
+	ours := map[string]bool{}
+	for _, f := range files {
+		ours[o.back(f.path)] = true // what is there is of an earlier run
+	}
+	for _, l := range lent {
+		identify(h, l[1])
+	}
 	for _, f := range files {
 		text := clean(f.content)
 		fmt.Fprintf(h, "%q %q\n", clean(f.path), text)
 		for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n\"'`;,{}()[]<>=", r) }) {
-			if filepath.IsAbs(word) {
+			if filepath.IsAbs(word) && !ours[word] {
 				identify(h, word)
 			}
 		}
 	}
 	for _, word := range launch.Argv[1:] {
-		if filepath.IsAbs(word) {
-			identify(h, o.back(word))
+		if word = o.back(word); filepath.IsAbs(word) && !ours[word] {
+			identify(h, word)
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// identify adds which file a path leads to, and when that was changed. A folder is
-// only there: servers write into theirs.
+// identify adds which file a path leads to, and when that was changed. Folders do
+// not count: servers write into theirs.
 func identify(h hash.Hash, path string) {
 	if i := strings.IndexAny(path, "*?"); i >= 0 {
 		matches, _ := filepath.Glob(path)
@@ -228,7 +235,6 @@ func identify(h hash.Hash, path string) {
 	}
 	stat, _ := info.Sys().(*syscall.Stat_t)
 	if info.IsDir() || stat == nil {
-		fmt.Fprintf(h, "%q folder\n", path)
 		return
 	}
 	fmt.Fprintf(h, "%q %d %d %d %d %o\n", filepath.Base(path), stat.Ino, info.Size(), info.ModTime().UnixNano(), stat.Uid, stat.Mode)
