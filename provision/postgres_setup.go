@@ -57,8 +57,13 @@ type ensuredUser struct {
 	Clauses map[string]bool `json:"ensureClauses"`
 }
 
-// setupMark says that the scripts of the first start have run.
-const setupMark = ".nix2gpu-setup"
+// Marks in the data folder: setupMark says that the scripts of the first start
+// have run, and beforeMark that those before the databases have, so that they
+// don't run a second time when what comes after them fails and is mended.
+const (
+	setupMark  = ".nix2gpu-setup"
+	beforeMark = ".nix2gpu-setup-before"
+)
 
 // setupPostgres brings a running server to what the definition asks for. It
 // runs after every start, so that a database added later is made as well.
@@ -69,15 +74,15 @@ func setupPostgres(ctx context.Context, o setupOptions, stdio Stdio) error {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	s := &setup{o: o, conn: conn, cfg: cfg, role: cfg.User, stdio: stdio}
-	first := false
-	if _, err := os.Stat(filepath.Join(o.data, setupMark)); errors.Is(err, fs.ErrNotExist) {
-		first = true
-	}
+	first := !s.marked(setupMark)
 	if err := s.ensureRoles(ctx); err != nil {
 		return err
 	}
-	if first {
+	if first && len(o.before) > 0 && !s.marked(beforeMark) {
 		if err := s.runAll(ctx, "postgres", o.before); err != nil {
+			return err
+		}
+		if err := s.mark(beforeMark); err != nil {
 			return err
 		}
 	}
@@ -93,7 +98,16 @@ func setupPostgres(ctx context.Context, o setupOptions, stdio Stdio) error {
 	if err := s.runAll(ctx, "postgres", o.after); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(o.data, setupMark), nil, 0o600); err != nil {
+	return s.mark(setupMark)
+}
+
+func (s *setup) marked(name string) bool {
+	_, err := os.Stat(filepath.Join(s.o.data, name))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+func (s *setup) mark(name string) error {
+	if err := os.WriteFile(filepath.Join(s.o.data, name), nil, 0o600); err != nil {
 		return fmt.Errorf("postgresql: cannot mark the set-up as done: %v", err)
 	}
 	return nil

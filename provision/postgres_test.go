@@ -186,6 +186,32 @@ func TestPostgresFromNothing(t *testing.T) {
 	}
 }
 
+// What has passed is not run again when a mistake after it was mended.
+func TestPostgresMendedScript(t *testing.T) {
+	c := newCluster(t)
+	write := func(name, sql string) string {
+		path := filepath.Join(c.dir, name)
+		if err := os.WriteFile(path, []byte(sql), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	must(t)(c.init())
+	c.start()
+	args := []string{"--before", write("before.sql", "create role app login;"), "--database", "users",
+		"--schema", "users=" + write("schema.sql", "creat table t (x int);"), "--after", write("after.sql", "create role later;")}
+	if out, err := c.setup(args...); err == nil || !strings.Contains(out, `syntax error at or near "creat"`) {
+		t.Fatalf("bad schema: %v, %s", err, out)
+	}
+	write("schema.sql", "create table t (x int);")
+	must(t)(c.setup(args...))
+	must(t)(c.setup(args...))
+	if got := c.query("users", "select count(*) from pg_roles where rolname in ('app', 'later')"); got != "2" {
+		t.Errorf("%s of 2 roles", got)
+	}
+	c.query("users", "select * from t")
+}
+
 func TestPostgresInitIsRepeatable(t *testing.T) {
 	c := newCluster(t)
 	must(t)(c.init())
