@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -116,15 +117,18 @@ func TestDockerComposeRunsIt(t *testing.T) {
 	docker.Type("docker-compose -f compose.yaml down -v")
 }
 
-// TestPodmanPlaysThePod gives the Pod to podman. It has no Secret: Podman 4.3 makes of
-// emptyDir a folder on the disk, also for /dev/shm, and boot puts no secret there.
+// TestPodmanPlaysThePod gives the Pod to podman, with a Secret that it refers to as a
+// variable. No file of a secret: Podman 4.3 makes of emptyDir a folder on the disk,
+// also for /dev/shm, and boot puts no secret there.
 func TestPodmanPlaysThePod(t *testing.T) {
-	definition := fmt.Sprintf(shop, "", `environment = { WORD = "sesame"; NOTE = "/etc/hostname"; };`)
+	definition := fmt.Sprintf(shop, `secrets.token.env = "SHOP_TOKEN";`, `environment = { WORD.secret = "token"; NOTE = "/etc/hostname"; };`)
 	store := pushed(t, engine.Docker(t), definition)
 	podman := engine.Podman(t)
 	serveRegistry(t, podman, store)
 	podman.Write("nix2gpu.nix", definition)
 	deployTo(t, podman, "k8s-pod", "pod.yaml")
+	podman.Write("secret.json", `{"SHOP_TOKEN":"`+base64.StdEncoding.EncodeToString([]byte("sesame"))+`"}`) // as podman 4.3 keeps a Secret
+	podman.MustExec("secret", "create", "shop", "secret.json")
 	podman.MustExec("play", "kube", "--tls-verify=false", "pod.yaml") // in a network of its own
 	if !testkit.Eventually(func() bool {
 		return strings.Contains(podman.MustExec("logs", "shop-shop"), "[nix2gpu] all services healthy")
