@@ -176,7 +176,7 @@ func TestPlainHTTPIsForLoopback(t *testing.T) {
 }
 
 func TestBadReferences(t *testing.T) {
-	for _, ref := range []string{"", "ghcr.io/Me/Web", "https://ghcr.io/me/web", "ghcr.io/me/web:a b", "ghcr.io/me/web@sha256:12"} {
+	for _, ref := range []string{"", "ghcr.io/Me/Web", "https://ghcr.io/me/web", "ghcr.io/me/web:a b", "ghcr.io/me/web@sha256:12", "ghcr.io/me/web:-x", "127.0.0.1:5000/web:.x"} {
 		_, err := registry.ParseRef(ref)
 		var e *registry.Error
 		if !errors.As(err, &e) || e.Hint == "" {
