@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -82,14 +84,16 @@ func (f *archiveFlags) client(ctx context.Context, env *Env, file *lock.File, ba
 		Offline: f.offline, Snapshot: env.Getenv("NIX2GPU_SNAPSHOT"), Now: env.Now, Progress: env.progressOf("downloading"),
 	}
 	if place.Mirror == "" { // as apt on this machine
-		var proxies *repo.Proxies
-		if place.Sources, err = repo.ReadSources("/"); err == nil {
-			proxies, err = repo.ReadProxies("/", env.Getenv)
-		}
-		if err != nil {
+		if place.Sources, err = repo.ReadSources("/"); err != nil {
 			return nil, hint(err, "correct it, or name a mirror with --mirror URL")
 		}
-		opts.Proxy = proxies.For
+		proxies, unreadable := repo.ReadProxies("/", env.Getenv)
+		opts.Proxy = func(r *http.Request) (*url.URL, error) {
+			if unreadable != nil { // which matters to nobody who asks for nothing
+				return nil, unreadable
+			}
+			return proxies.For(r)
+		}
 	}
 	if opts.Archives, err = place.Archives(); err != nil {
 		return nil, &exitError{exitUsage, err}
