@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -213,14 +214,18 @@ func BenchmarkRebuild(b *testing.B) {
 	b.Run("package", func(b *testing.B) {
 		x := &bench{b, x.dir, x.out, x.env}
 		up := newUpgrade(x, "redis-server")
-		up.next()
+		newer := func() {
+			up.next()
+			x.nix2gpu("lock", "--update", "redis-server")
+		}
+		newer()
 		x.build() // by the definition that has the repository
+		push(x)
 		before := map[string]int64{}
 		var took time.Duration
 		for b.Loop() {
 			b.StopTimer()
-			up.next()
-			x.nix2gpu("lock", "--update", "redis-server")
+			newer()
 			before, _ = x.layers(x.out)
 			b.StartTimer()
 			x.build("--locked")
@@ -243,6 +248,7 @@ type upgrade struct {
 	server  *debtest.Server
 	key     *debtest.Key
 	deb     debtest.Deb
+	files   []byte // its archive, without the end
 	version string
 	n       int
 }
@@ -260,9 +266,14 @@ func newUpgrade(x *bench, name string) *upgrade {
 		}
 		deb := filepath.Join(x.cache("packages"), p.SHA256+".deb")
 		up.version = p.Version
-		up.deb = debtest.Deb{Name: name, Compression: "xz", Data: []byte(dpkgDeb(x, "--fsys-tarfile", deb))}
+		up.deb = debtest.Deb{Name: name, Compression: "xz"}
+		up.files = bytes.TrimRight([]byte(dpkgDeb(x, "--fsys-tarfile", deb)), "\x00")
+		up.files = append(up.files, make([]byte, (512-len(up.files)%512)%512)...)
 		up.deb.Arch = strings.TrimSpace(dpkgDeb(x, "-f", deb, "Architecture"))
 		up.deb.Depends = strings.TrimSpace(dpkgDeb(x, "-f", deb, "Depends"))
+		if source := strings.TrimSpace(dpkgDeb(x, "-f", deb, "Source")); source != "" {
+			up.deb.Fields = []string{"Source: " + source}
+		}
 	}
 	if up.deb.Name == "" {
 		x.Fatalf("the lock has no %s", name)
@@ -272,11 +283,12 @@ func newUpgrade(x *bench, name string) *upgrade {
 	return up
 }
 
-// next publishes a version that is newer than all before.
+// next publishes a version that is newer than all before, and has a file that differs.
 func (u *upgrade) next() {
 	u.x.Helper()
 	u.n++
 	u.deb.Version = fmt.Sprintf("%s+newer%d", u.version, u.n)
+	u.deb.Data = slices.Concat(u.files, debtest.Tar(u.x, []debtest.Entry{debtest.File("./usr/lib/"+u.deb.Name+".build", u.deb.Version)}))
 	suite := debtest.Archive{Keys: []*debtest.Key{u.key}, Codename: "stable", Suite: "stable", Date: time.Now().Add(-time.Hour).Add(time.Duration(u.n) * time.Second), Debs: []debtest.Deb{u.deb}}
 	u.server.Set(suite.Tree(u.x))
 }

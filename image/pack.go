@@ -3,19 +3,23 @@ package image
 import (
 	"archive/tar"
 	"bufio"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"hash"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
-// A Compression is how layers are packed.
+// A Compression is how layers are packed: "gzip" or "zstd", with a level behind a
+// colon where that is not the usual one.
 type Compression string
 
 // The compressions. Gzip is what every engine reads.
@@ -25,22 +29,53 @@ const (
 )
 
 // gzipLevel makes layers 2 % smaller than the level that is usual, for half as much
-// time again; those above take far more time for a few bytes.
-const gzipLevel = 7
+// time again; those above take far more time for a few bytes. zstdLevel is zstd's own.
+const (
+	gzipLevel = 7
+	zstdLevel = 3
+)
 
 // ParseCompression reads a compression; "" is Gzip.
 func ParseCompression(s string) (Compression, error) {
-	switch c := Compression(s); c {
-	case "":
-		return Gzip, nil
-	case Gzip, Zstd:
+	kind, level, has := strings.Cut(cmp.Or(s, string(Gzip)), ":")
+	c := Compression(kind)
+	most, usual := 9, gzipLevel
+	switch c {
+	case Gzip:
+	case Zstd:
+		most, usual = 22, zstdLevel
+	default:
+		return "", fmt.Errorf("compression must be \"gzip\" or \"zstd\", is %q", s)
+	}
+	if !has {
 		return c, nil
 	}
-	return "", fmt.Errorf("compression must be \"gzip\" or \"zstd\", is %q", s)
+	n, err := strconv.Atoi(level)
+	switch {
+	case err != nil || n < 1 || n > most:
+		return "", fmt.Errorf("compression %q: the level of %s must be from 1 to %d", s, kind, most)
+	case n == usual: // is the same layer
+		return c, nil
+	}
+	return Compression(fmt.Sprintf("%s:%d", kind, n)), nil
+}
+
+// parts are the kind of compression, and its level.
+func (c Compression) parts() (kind Compression, level int) {
+	name, text, has := strings.Cut(string(c), ":")
+	kind = Compression(name)
+	level = gzipLevel
+	if kind == Zstd {
+		level = zstdLevel
+	}
+	if n, err := strconv.Atoi(text); has && err == nil {
+		level = n
+	}
+	return kind, level
 }
 
 func (c Compression) mediaType() types.MediaType {
-	if c == Zstd {
+	if kind, _ := c.parts(); kind == Zstd {
 		return types.OCILayerZStd
 	}
 	return types.OCILayer
@@ -73,11 +108,11 @@ func newPacker(f *os.File, c Compression) (*packer, error) {
 	p := &packer{plain: &summer{Hash: sha256.New()}, packed: &summer{Hash: sha256.New()}}
 	p.buffer = bufio.NewWriterSize(io.MultiWriter(f, p.packed), 256<<10)
 	var err error
-	switch c {
+	switch kind, level := c.parts(); kind {
 	case Zstd:
-		p.zip, err = zstd.NewWriter(p.buffer, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithWindowSize(4<<20))
+		p.zip, err = zstd.NewWriter(p.buffer, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(level)), zstd.WithWindowSize(4<<20))
 	default:
-		p.zip, err = gzip.NewWriterLevel(p.buffer, gzipLevel)
+		p.zip, err = gzip.NewWriterLevel(p.buffer, level)
 	}
 	if err != nil {
 		return nil, err

@@ -98,7 +98,7 @@ func (o *buildOptions) addFlags(env *Env, cmd *cobra.Command) {
 	for _, name := range []string{"label", "annotation", "binary"} {
 		f.Lookup(name).DefValue = "" // else help shows it, as []
 	}
-	f.StringVar(&o.compression, "compression", "gzip", "of layers: gzip or zstd")
+	f.StringVar(&o.compression, "compression", "gzip", "of layers: gzip or zstd, also with a level, as gzip:9 or zstd:19")
 	f.StringVar(&o.variant, "variant", "", "`how much` of the packages: slim, full or minimal; default: the definition's")
 	f.BoolVar(&o.frozen, "locked", false, "fail if nix2gpu.lock would change; also with CI=1")
 	cmd.RegisterFlagCompletionFunc("compression", cobra.FixedCompletions([]string{"gzip", "zstd"}, cobra.ShellCompDirectiveNoFileComp))
