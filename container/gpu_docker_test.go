@@ -34,7 +34,8 @@ const gpuTranscript = `[nix2gpu] container initialization starting...
 [nix2gpu] inference-api: waiting for dependencies
 [nix2gpu] gpu-check: completed
 [nix2gpu] inference-api: starting
-[nix2gpu] all services healthy`
+[nix2gpu] all services healthy
+[nix2gpu] without a probe: inference-api`
 
 // Without a GPU the check fails, with what to do, and what waits for it is skipped.
 func TestPageGPUCheck(t *testing.T) {
@@ -113,7 +114,7 @@ func TestGPUsByTheRuntimesHook(t *testing.T) {
 			s := gputest.New(t, c.cards)
 			e.LendGPUs(t, s.Hook(c.ldconfig))
 			id := strings.TrimSpace(e.Type("docker run -d " + c.args + " my-container:latest"))
-			logs := e.WaitLogs(id, "all services healthy")
+			logs := e.WaitLogs(id, "without a probe: inference-api")
 			if c.name != "another user" { // which is told what is left out
 				wantOwn(t, logs, gpuTranscript)
 			}
@@ -161,7 +162,7 @@ func TestLentGPU(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			id := e.Container(append(append(s.Docker(c.folder), c.args...), "my-container:latest")...)
-			logs := e.WaitLogs(id, "all services healthy")
+			logs := e.WaitLogs(id, "without a probe: inference-api")
 			if c.name != "another user" { // which is told what is left out
 				wantOwn(t, logs, gpuTranscript)
 			}
@@ -186,7 +187,7 @@ func TestLegacyRuntime(t *testing.T) {
 	args := append(s.Docker(gputest.LibDir()), "-v", "/sbin/ldconfig:/usr/sbin/ldconfig:ro", "--entrypoint", "bash", "my-container:latest",
 		"-c", "ldconfig && ln -s libcuda.so.1 "+gputest.LibDir()+"/libcuda.so && exec nix2gpu boot") // ldconfig makes the other links
 	id := e.Container(args...)
-	wantOwn(t, e.WaitLogs(id, "all services healthy"), gpuTranscript)
+	wantOwn(t, e.WaitLogs(id, "without a probe: inference-api"), gpuTranscript)
 	log := e.MustExec("exec", id, "cat", "/var/lib/nix2gpu/boot.log")
 	if !strings.Contains(log, "looked for GPUs") || strings.Contains(log, "linked") || strings.Contains(log, "ran ldconfig") {
 		t.Errorf("the boot log has\n%s", log)

@@ -13,7 +13,8 @@ import (
 const healthyJob = `[nix2gpu] container initialization starting...
 [nix2gpu] starting process-compose with 1 service
 [nix2gpu] job: starting
-[nix2gpu] all services healthy`
+[nix2gpu] all services healthy
+[nix2gpu] without a probe: job`
 
 // A root that takes no files, and folders whose programs may not be executed.
 func TestReadOnlyRoot(t *testing.T) {
@@ -124,7 +125,7 @@ func TestBelowAnInit(t *testing.T) {
 	e := engine.Docker(t)
 	image(t, e, "my-container:latest", oneService)
 	id := e.Container("--init", "my-container:latest")
-	wantOwn(t, e.WaitLogs(id, "all services healthy"), healthyJob)
+	wantOwn(t, e.WaitLogs(id, "without a probe: job"), healthyJob)
 	if out := e.MustExec("exec", id, "bash", "-c", "ps -o comm= -p 1"); strings.Contains(out, "nix2gpu") {
 		t.Errorf("PID 1 is %s", out)
 	}

@@ -53,10 +53,7 @@ func TestSSHDAnswersKeysAlone(t *testing.T) {
 	image(t, e, "my-container:latest", oneService)
 	l := newLogin(t, e)
 	id := e.Container("-p", "2222:22", "-e", "SSH_PUBLIC_KEYS="+l.public, "my-container:latest")
-	wantOwn(t, e.WaitLogs(id, "all services healthy"), `[nix2gpu] container initialization starting...
-[nix2gpu] starting process-compose with 1 service
-[nix2gpu] job: starting
-[nix2gpu] all services healthy`)
+	wantOwn(t, e.WaitLogs(id, "without a probe: job"), healthyJob)
 
 	var out, errs string
 	if !testkit.Eventually(func() bool {
@@ -227,7 +224,7 @@ func TestAnotherSSHD(t *testing.T) {
 		t.Fatalf("their sshd does not listen:\n%s", e.Logs(id))
 	}
 	first := e.Start("exec", id, "nix2gpu", "boot")
-	first.WaitLine("all services healthy")
+	first.WaitLine("without a probe: job")
 	wantPortTold(t, "sshd", healthyJob, first.Stdout)
 	out := e.MustExec("exec", id, "nix2gpu", "boot")
 	wantOwn(t, out, "[nix2gpu] container initialization starting...\n[nix2gpu] already running as pid "+holder(e, id))
@@ -284,7 +281,7 @@ func TestSSHDTakesAFreedPort(t *testing.T) {
 			"python3 -m http.server --bind "+address+" 22 >/dev/null 2>&1 & taker=$!; "+
 				"until bash -c 'exec 3<>/dev/tcp/127.0.0.1/22' 2>/dev/null; do sleep 0.1; done; "+
 				"nix2gpu boot & while [ ! -e /tmp/free ]; do sleep 0.1; done; kill $taker; wait")
-		e.WaitLogs(id, "all services healthy")
+		e.WaitLogs(id, "without a probe: job")
 		wantPortTold(t, "python3", healthyJob, func() string { return e.Logs(id) })
 		e.MustExec("exec", id, "touch", "/tmp/free")
 		if !testkit.Eventually(func() bool { _, _, code := l.ssh("2227", "-i", l.key, "root@127.0.0.1", "true"); return code == 0 }) {

@@ -90,8 +90,8 @@ func TestTailscaleInAContainer(t *testing.T) {
 	tailscale("tailscaled: tun=userspace-networking state=/workspace/data/tailscale/tailscaled.state socks=127.0.0.1:1055 proxy=127.0.0.1:1055")
 	wantOwn(t, e.Logs(id), first)
 	e.MustExec("exec", id, "/usr/local/bin/app", "touch:/workspace/reached")
-	logs := e.WaitLogs(id, "[nix2gpu] all services healthy")
-	wantOwn(t, logs, first+"\n[nix2gpu] api: starting\n[nix2gpu] all services healthy")
+	logs := e.WaitLogs(id, "[nix2gpu] without a probe: ")
+	wantOwn(t, logs, first+"\n[nix2gpu] api: starting\n[nix2gpu] all services healthy\n[nix2gpu] without a probe: api, free")
 	tailscale("in the tailnet as shop")
 	if !strings.Contains(logs, "[free] ALL_PROXY=socks5h://127.0.0.1:1055\n") || strings.Contains(logs, "WRONG") {
 		t.Errorf("what services get:\n%s", logs)

@@ -162,6 +162,7 @@ func (m Machine) Preconditions(ctx context.Context, p *project.Project, ids []pr
 	c.secrets()
 	c.gpus()
 	c.packages()
+	c.modules(ctx)
 	c.commands()
 	await()
 	slices.SortStableFunc(c.unmet, func(a, b Precondition) int { return a.Pos.Compare(b.Pos) })
@@ -278,6 +279,11 @@ func (c *check) folders() {
 					continue
 				}
 				seen[path] = true
+				var e *stage.Error
+				if errors.As(st.CheckDir(c.project, c.project.Processes[id], d), &e) {
+					c.fail(FolderClosed, s, s.OptionPos("dataDir"), e.Hint, "%s", e.Msg)
+					continue
+				}
 				if why := notWritable(path); why != nil {
 					cure := "set dataDir to a folder that can be written to"
 					if errors.Is(why, fs.ErrPermission) {

@@ -67,12 +67,46 @@ func (s *Stage) makeDir(p *project.Project, d project.Dir, user *account) error 
 		if err := s.give(path, owner); err != nil {
 			return err
 		}
-	case !owner.may(info, 7):
-		return &Error{Kind: BadFolder, Msg: fmt.Sprintf("folder %q cannot be written by user %q", path, owner),
-			Hint: fmt.Sprintf("chown -R %s %s", owner, path)}
+	default:
+		if err := unusable(path, info, owner); err != nil {
+			return err
+		}
 	}
 	if folder := owner.closed(path); folder != "" {
 		return closedError("folder", path, folder, owner)
+	}
+	return nil
+}
+
+// CheckDir says why a folder that exists can't be that of a process: it is another
+// user's, and not empty.
+func (s *Stage) CheckDir(p *project.Project, proc *project.Process, d project.Dir) error {
+	user, err := s.userOf(p, proc)
+	if err != nil {
+		return nil // which is said of itself
+	}
+	path, err := s.path(p, d.Path)
+	if err != nil {
+		return nil
+	}
+	owner := user
+	if d.Owner != "" {
+		if owner, err = s.user(p, d.Owner); err != nil {
+			return nil
+		}
+	}
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() || s.root && ownerOf(info) != owner.uid && isEmpty(path) {
+		return nil
+	}
+	return unusable(path, info, owner)
+}
+
+// unusable says why a folder that exists is closed to its user.
+func unusable(path string, info os.FileInfo, owner *account) error {
+	if !owner.may(info, 7) {
+		return &Error{Kind: BadFolder, Msg: fmt.Sprintf("folder %q cannot be written by user %q", path, owner),
+			Hint: fmt.Sprintf("chown -R %s %s", owner, path)}
 	}
 	return nil
 }
