@@ -36,10 +36,10 @@ func caddyType() *ServiceType {
 			"httpPort":     def(module.Port, 80, "The port of sites on http that name none."),
 			"httpsPort":    def(module.Port, 443, "The port of sites on https that name none."),
 			"logLevel":     def(module.String, "WARN", "From which level on caddy logs."),
-			"resume":       def(module.Bool, false, "Accepted for NixOS."),
-			"enableReload": def(module.Bool, true, "Accepted for NixOS."),
-			"group":        opt(module.String, "Accepted for NixOS; the group is that of the user."),
-			"logDir":       opt(module.String, "Accepted for NixOS; logs go to nix2gpu."),
+			"resume":       inert(module.Bool, "the configuration is that of the definition, at each start"),
+			"enableReload": inert(module.Bool, "a change restarts the service"),
+			"group":        inert(module.String, "the group is that of the user"),
+			"logDir":       inert(module.String, "logs go to nix2gpu"),
 		},
 		Generate: generateCaddy,
 	}
@@ -53,6 +53,7 @@ func generateCaddy(in *Instance) {
 	case len(in.attrs("settings")) > 0:
 		file, adapter = in.RunDir("/caddy.json"), ""
 		// Two instances would meet at the port of the admin interface.
+		in.whole("settings")
 		config := mergeDeep(map[string]any{"admin": map[string]any{"disabled": true}}, in.attrs("settings"))
 		if admin := in.attrs("settings", "admin"); admin["listen"] != nil && admin["disabled"] == nil {
 			config["admin"] = admin
@@ -61,11 +62,13 @@ func generateCaddy(in *Instance) {
 		c.fromJSON()
 	case in.Has("configFile"):
 		file = in.Path("configFile")
+		in.whole("configFile", "adapter")
 		if in.Has("adapter") {
 			adapter = in.String("adapter")
 		}
 	default:
 		c.write()
+		in.unusedPort(c.listens)
 		main.Files = []project.File{{Path: file, Content: c.text, Mode: "0640"}}
 	}
 	main.Command.Exec = []project.Text{in.Program("caddy"), project.Lit("run"), project.Lit("--config"), file}

@@ -35,6 +35,12 @@ func def(t module.Type, value any, doc string) module.Option {
 	return module.Option{Type: t, Default: value, Description: doc}
 }
 
+// inert is an option that is taken for the sake of definitions for NixOS, and changes
+// nothing, which its users are told.
+func inert(t module.Type, why string) module.Option {
+	return module.Option{Type: module.NullOr(t), Default: module.Null, NoEffect: why, Description: "Without effect: " + why + "."}
+}
+
 // commonOptions are those of every instance of a type.
 func commonOptions(t *ServiceType) module.Options {
 	typ := t.Name

@@ -20,6 +20,9 @@ func customType() *ServiceType {
 			"privileged": def(module.Bool, true, "Whether the command may gain privileges, as through sudo."),
 		},
 		Generate: func(in *Instance) {
+			if in.IsSet("dataDir") {
+				in.note(in.Get("dataDir"), "dataDir has no effect: nothing is known of the data of a command; name the folder there")
+			}
 			cmd := in.command(in.Get("command"))
 			if len(cmd.Exec) == 0 && cmd.Shell.IsEmpty() {
 				in.Get("command").Errorf("command of %q must not be empty", in.ID)

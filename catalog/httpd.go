@@ -71,9 +71,9 @@ func httpdType() *ServiceType {
 			"sslCiphers":          opt(module.String, "TLS ciphers."),
 			"configFile":          opt(filePath, "A configuration instead of everything else here."),
 			"enablePHP":           flag("Not supported: pass requests to php-fpm with proxyPass."),
-			"group":               opt(module.String, "Accepted for NixOS; the group is that of the user."),
-			"logDir":              opt(module.String, "Accepted for NixOS; logs go to nix2gpu."),
-			"logPerVirtualHost":   def(module.Bool, true, "Accepted for NixOS; logs go to nix2gpu."),
+			"group":               inert(module.String, "the group is that of the user"),
+			"logDir":              inert(module.String, "logs go to nix2gpu"),
+			"logPerVirtualHost":   inert(module.Bool, "logs go to nix2gpu, all in one"),
 		},
 		Generate: generateHttpd,
 	}
@@ -108,6 +108,7 @@ func generateHttpd(in *Instance) {
 	file := in.RunDir("/httpd.conf")
 	if in.Has("configFile") {
 		file = in.Path("configFile")
+		in.whole("configFile", "enablePHP")
 	}
 	h.main = in.Main(project.Command{Exec: []project.Text{in.Program("httpd"), project.Lit("-DFOREGROUND"), project.Lit("-d"), in.DataDir(), project.Lit("-f"), file}})
 	h.main.Dirs = []project.Dir{{Path: in.DataDir()}, {Path: in.RunDir("")}}
@@ -120,6 +121,7 @@ func generateHttpd(in *Instance) {
 		head := h.textBuilder
 		h.textBuilder = body // the hosts say which modules and ports are needed
 		h.hosts()
+		in.unusedPort(append(h.listens, h.own...))
 		h.textBuilder = head
 		h.head()
 		h.add(body.text)

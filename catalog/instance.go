@@ -97,6 +97,31 @@ func (in *Instance) process(id project.ID, role project.Role, cmd project.Comman
 	return proc
 }
 
+// note is told to whoever reads the definition, with the place of the option at path.
+func (in *Instance) note(c *module.Config, format string, args ...any) {
+	in.project.Notes = append(in.project.Notes, project.Note{Service: in.ID, Pos: in.place.pos(c.Pos()), Text: fmt.Sprintf(format, args...)})
+}
+
+// whole notes the options that have no effect, since one of them is the whole
+// configuration of the server; those of used have one beside it.
+func (in *Instance) whole(option string, used ...string) {
+	for _, name := range slices.Sorted(maps.Keys(in.Type.Options)) {
+		o := in.Type.Options[name]
+		if name != option && !slices.Contains(used, name) && in.IsSet(name) && in.Origin(name).IsOption && o.NoEffect == "" && o.AliasOf == nil {
+			in.note(in.Get(name), "%s has no effect: %s is the whole configuration", name, option)
+		}
+	}
+}
+
+// unusedPort notes a port that was set and at which nothing listens, since all that
+// listens says where itself.
+func (in *Instance) unusedPort(listens []listener) {
+	port := in.Int("port")
+	if in.IsSet("port") && !slices.ContainsFunc(listens, func(l listener) bool { return l.port == port }) {
+		in.note(in.Get("port"), "port has no effect: all that listens says where itself")
+	}
+}
+
 // userOf is who the main process runs as.
 func (in *Instance) userOf() string {
 	if user := in.configuredUser(); user != "" {

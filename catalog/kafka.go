@@ -25,7 +25,7 @@ func kafkaType() *ServiceType {
 			"settings":                     def(module.AttrsOf(value), map[string]any{}, "Lines of server.properties; null takes one away."),
 			"clusterId":                    opt(module.String, "The id of the cluster; made of the instance's name unless set."),
 			"formatLogDirs":                def(module.Bool, true, "Format the data folder before the first start."),
-			"formatLogDirsIgnoreFormatted": def(module.Bool, true, "Accepted for NixOS; what is formatted stays as it is."),
+			"formatLogDirsIgnoreFormatted": inert(module.Bool, "what is formatted stays as it is"),
 			"jvmOptions":                   def(module.ListOf(module.String), []any{}, "Options of the Java machine."),
 			"log4jProperties":              def(module.Lines, "", "How it logs; to the console unless set."),
 		},

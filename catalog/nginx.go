@@ -41,6 +41,13 @@ func generateNginx(in *Instance) {
 	n.rejectUnsupported()
 	n.write()
 	n.declarePorts()
+	switch {
+	case n.Has("config"):
+	case n.Has("defaultHTTPListenPort") && n.IsSet("port"):
+		n.note(n.Get("port"), "port has no effect: defaultHTTPListenPort says it")
+	default:
+		n.unusedPort(n.listens)
+	}
 	n.main.Dirs = []project.Dir{{Path: in.DataDir()}}
 	n.main.Files = append([]project.File{
 		{Path: in.Data("/nginx.conf"), Content: n.text, Escape: quotes},
@@ -76,6 +83,7 @@ func (n *nginx) write() {
 		n.unless(have, "pid", "pid nginx.pid;")
 		n.lines(own)
 		n.foundIn("config", nil)
+		n.whole("config")
 		return
 	}
 	outside := topLevel(n.String("prependConfig") + "\n" + n.String("appendConfig"))

@@ -98,6 +98,13 @@ func (n *nginx) listensOf(h *module.Config, secure bool) []hostListen {
 		l.words = append(l.words, c.Strings("extraParameters")...)
 		out = append(out, l)
 	}
+	if len(out) > 0 {
+		for _, name := range []string{"listenAddresses", "addSSL"} {
+			if h.IsSet(name) {
+				n.note(h.Get(name), "%s has no effect: listen says where and how", name)
+			}
+		}
+	}
 	if len(out) == 0 {
 		addresses := h.Strings("listenAddresses")
 		if len(addresses) == 0 {

@@ -66,7 +66,7 @@ func postgresqlType() *ServiceType {
 			"extensions": {Type: module.Unspecified, Default: module.Null,
 				Description: "Not supported: extensions come with the installed server; load them with settings.shared_preload_libraries and CREATE EXTENSION."},
 			"extraPlugins": {AliasOf: []string{"extensions"}},
-			"checkConfig":  def(module.Bool, true, "Accepted for NixOS; the server checks its configuration at each start."),
+			"checkConfig":  inert(module.Bool, "the server checks its configuration at each start"),
 		},
 		Generate: generatePostgres,
 	}
@@ -87,12 +87,19 @@ func generatePostgres(in *Instance) {
 	if s := in.String("superuser"); s != "" {
 		pg.superuser = s
 	}
-	if in.Bool("enableTCPIP") && !in.IsSet("listen_addresses") {
-		pg.listen = "*"
+	if in.Bool("enableTCPIP") {
+		if in.IsSet("listen_addresses") {
+			in.note(in.Get("enableTCPIP"), "enableTCPIP has no effect: listen_addresses says where the server listens")
+		} else {
+			pg.listen = "*"
+		}
 	}
 	portPath, listenPath := []string{"port"}, []string{"listen_addresses"}
 	if p, ok := settingInt(in, "settings", "port"); ok {
 		pg.port, portPath = p, []string{"settings", "port"}
+		if in.IsSet("port") {
+			in.note(in.Get("port"), "port has no effect: settings.port says it")
+		}
 	}
 	if in.Has("settings", "listen_addresses") {
 		pg.listen, listenPath = in.String("settings", "listen_addresses"), []string{"settings", "listen_addresses"}

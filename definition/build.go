@@ -18,7 +18,7 @@ import (
 
 // build makes the project of a container. What is wrong is kept with the
 // errors of the evaluation, but for what is wrong in other files.
-func (e *evaluation) build(c *module.Config, name string) *builder {
+func (e *evaluation) build(merged *module.Evaluation, c *module.Config, name string) *builder {
 	b := &builder{evaluation: e, Config: c}
 	dir := c.String("workingDir")
 	b.place = catalog.Place{Root: e.root, WorkingDir: dir, MainProgram: mainProgram}
@@ -56,6 +56,7 @@ func (e *evaluation) build(c *module.Config, name string) *builder {
 			b.notes = append(b.notes, note{b.position(svc.Pos), "not supported: " + strings.TrimPrefix(svc.Unsupported, "not supported: ")})
 		}
 	}
+	b.withoutEffect(merged)
 	b.notes = append(b.notes, e.host(e.opts.System).notes(b.Keys("archives"), b.Keys("aptSources"))...)
 	slices.SortFunc(b.notes, func(x, y note) int {
 		if x.pos.Offset != y.pos.Offset {
@@ -354,4 +355,17 @@ func resolveJoins(p *project.Project) {
 			(*t)[i].Package = &project.PackagePart{Attr: chosen, Sub: part.Package.Sub}
 		}
 	})
+}
+
+// withoutEffect notes the options that change nothing, where somebody sets them.
+func (b *builder) withoutEffect(merged *module.Evaluation) {
+	merged.EachSet(b.Config, func(o *module.Config, decl *module.Option) {
+		if decl.NoEffect != "" {
+			b.notes = append(b.notes, note{o.Pos(), o.Name() + " has no effect: " + decl.NoEffect})
+		}
+	})
+	for _, n := range b.project.Notes {
+		b.notes = append(b.notes, note{b.position(n.Pos), n.Text})
+	}
+	b.project.Notes = nil // which load fills with all of them, in order
 }

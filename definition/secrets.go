@@ -39,7 +39,7 @@ func ageOptions() module.Options {
 	file := module.OneOf(module.String, module.Path)
 	return module.Options{
 		"enable":  {Type: module.Bool, Default: true, Description: "Whether the secrets of age.secrets are there."},
-		"package": {Type: module.NullOr(module.Raw), Default: module.Null, Description: "Accepted for agenix, and not used: nix2gpu decrypts by itself."},
+		"package": {Type: module.NullOr(module.Raw), Default: module.Null, NoEffect: "nix2gpu decrypts by itself", Description: "Taken for agenix; without effect: nix2gpu decrypts by itself."},
 		"secrets": {Type: module.AttrsOf(module.Submodule(module.Schema{Options: module.Options{
 			"file":    {Type: file, Example: module.Expr("./hf.age"), Description: "The encrypted file."},
 			"name":    {Type: module.NullOr(module.String), Default: module.Null, Description: "The name of its file in age.secretsDir; that of the secret unless set."},
@@ -51,7 +51,7 @@ func ageOptions() module.Options {
 		"identityPaths": {Type: module.ListOf(file), Default: []any{"/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ed25519_key"},
 			Description: "Files of keys that decrypt secrets, age's own or ssh's, tried in order. They must not be in the definition's folder, so that no image holds them."},
 		"secretsDir":        {Type: module.NullOr(module.String), Default: module.Null, Example: "/run/agenix", Description: "A folder in which links lead to the secrets of age.secrets while services run."},
-		"secretsMountPoint": {Type: module.NullOr(module.String), Default: module.Null, Description: "Accepted for agenix, and not used: nix2gpu chooses a folder in memory."},
+		"secretsMountPoint": {Type: module.NullOr(module.String), Default: module.Null, NoEffect: "nix2gpu chooses a folder in memory", Description: "Taken for agenix; without effect: nix2gpu chooses a folder in memory."},
 	}
 }
 

@@ -51,6 +51,7 @@ func runCheck(ctx context.Context, env *Env, t *target, here bool) error {
 	all, err := t.loadAll(ctx, env)
 	for _, l := range all {
 		l.writeNotes(env)
+		l.writeRisks(env)
 		if l.none {
 			fmt.Fprintf(env.Stdout, "%s: ok, no containers\n", l.name)
 			continue
@@ -77,6 +78,7 @@ func runCheck(ctx context.Context, env *Env, t *target, here bool) error {
 		return err
 	}
 	for _, l := range all {
+		l.unusedUsers(env)
 		if refusal, failed := lookHere(ctx, env, l); failed != nil {
 			return failed
 		} else if refusal != nil {

@@ -95,6 +95,17 @@ func (l *loaded) noteTailscale(env *Env, ids []project.ID) {
 	fmt.Fprintf(env.Stderr, "%s: note: the container joins its tailnet when it boots; with the services of \"up\" by name: %s up tailscale\n", pos, env.name())
 }
 
+// noteStartup says that up leaves the startup script to boot: it is written for a
+// container, and runs as its root.
+func (l *loaded) noteStartup(env *Env) {
+	if l.project.Container.Startup.IsEmpty() || l.baked {
+		return
+	}
+	pos := l.optionPos("extraStartupScript")
+	pos.File = within(env.Dir, absolute(l.root, pos.File))
+	fmt.Fprintf(env.Stderr, "%s: note: extraStartupScript runs when a container boots, and not here\n", pos)
+}
+
 // joinedBefore reports whether an earlier life of the container has left what it
 // was in the tailnet.
 func (b *boot) joinedBefore(resolve func(*project.Project, project.Text) (string, error)) bool {

@@ -129,6 +129,7 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 			l.writeNotes(env)
 			l.writeHostPython(env)
 			l.noteTailscale(env, ids)
+			l.noteStartup(env)
 		}),
 	}
 	return untilOurs(ctx, a.layout, a.join, a.begin)

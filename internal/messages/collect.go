@@ -84,8 +84,9 @@ func (c *collector) call(call *ast.CallExpr) {
 			cures = c.scope.texts(call.Args[m.cure])
 		}
 		for _, text := range texts {
+			before := len(c.found)
 			c.add(call, text, cures, c.code(call))
-			if lower := strings.ToLower(name); len(c.found) > 0 && (strings.Contains(lower, "warn") || strings.Contains(lower, "note")) {
+			if lower := strings.ToLower(name); len(c.found) > before && (strings.Contains(lower, "warn") || strings.Contains(lower, "note")) {
 				c.found[len(c.found)-1].Note = true
 			}
 		}
@@ -252,8 +253,9 @@ func (c *collector) literal(lit *ast.CompositeLit) {
 		}
 	}
 	for _, text := range texts {
-		c.add(lit, text, cures, code)
-		if len(c.found) > 0 && (strings.Contains(typ, "Note") || strings.Contains(typ, "arning")) {
+		before := len(c.found)
+		c.add(lit, text, cures, code) // which takes none that has no words of its own
+		if len(c.found) > before && (strings.Contains(typ, "Note") || strings.Contains(typ, "arning")) {
 			c.found[len(c.found)-1].Note = true
 		}
 	}

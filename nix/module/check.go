@@ -204,6 +204,26 @@ func hasTrees(e *Evaluation, r result) bool {
 	return false
 }
 
+// EachSet calls f for every option at or below c that somebody has set, with its
+// declaration; options declared in Nix are left out.
+func (e *Evaluation) EachSet(c *Config, f func(o *Config, decl *Option)) {
+	below := c.Path()
+	e.Walk(func(o *Config) {
+		s, ok := o.n.(slotNode)
+		if !ok || s.s.opt == nil {
+			return
+		}
+		if path := o.Path(); len(path) < len(below) || !slices.Equal(path[:len(below)], below) {
+			return
+		}
+		for _, d := range s.s.opt.decls {
+			if d.goOpt != nil && o.IsSet() {
+				f(o, d.goOpt)
+			}
+		}
+	})
+}
+
 // Warnings are remarks about what is assigned: deprecated options, and the
 // option warnings where there is one.
 func (e *Evaluation) Warnings() []Note {

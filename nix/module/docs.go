@@ -15,6 +15,7 @@ type Doc struct {
 	Example     string // as Nix source; "" when there is none
 	Description string // Markdown
 	ReadOnly    bool
+	NoEffect    string // why it changes nothing, of an option that is taken for its users' sake
 	Deprecated  string // the cure, where the option should not be used any more
 	AliasOf     string // the path of the option that this is another name of
 	Declared    []Pos  // empty for options declared in Go
@@ -133,7 +134,7 @@ func (d *describer) inside(s *slot, typ *typeInfo, loc []string) {
 }
 
 func (doc *Doc) fromGo(g *Option, o *option) {
-	doc.Description, doc.Deprecated = g.Description, g.Deprecated
+	doc.Description, doc.Deprecated, doc.NoEffect = g.Description, g.Deprecated, g.NoEffect
 	if g.AliasOf != nil {
 		target := append(slices.Clone(o.level.loc), g.AliasOf...)
 		doc.AliasOf = showPath(target)

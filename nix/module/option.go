@@ -40,6 +40,9 @@ type Option struct {
 	// Default are not used.
 	AliasOf []string
 
+	// NoEffect says why a value changes nothing, of an option that is only taken
+	// since definitions for another program have it. Who sets it is told.
+	NoEffect string
 	// Deprecated is the cure to name in a warning when the option is assigned.
 	Deprecated string
 

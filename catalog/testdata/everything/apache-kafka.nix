@@ -1,1 +1,2 @@
-{ services.apache-kafka.all = { enable = true; port = 6033; controllerPort = 6034; listenAddress = "127.0.0.1"; settings."num.partitions" = 3; clusterId = "x"; formatLogDirs = true; formatLogDirsIgnoreFormatted = true; jvmOptions = [ "-Xmx1g" ]; log4jProperties = "log4j.rootLogger=INFO"; }; }
+{ services.apache-kafka.all = { enable = true; port = 6033; controllerPort = 6034; listenAddress = "127.0.0.2"; settings."num.partitions" = 3; clusterId = "x"; formatLogDirs = true; formatLogDirsIgnoreFormatted = true; jvmOptions = [ "-Xmx1g" ]; log4jProperties = "log4j.rootLogger=INFO"; }; 
+  services.apache-kafka.other = { enable = true; port = 6043; controllerPort = 6045; formatLogDirs = false; }; }

@@ -23,5 +23,6 @@
     ready_log_line = "ready"; startup_probe.log_line = "up"; liveness_probe.tcp.port = 2;
   };
   services.custom.gpu = { enable = true; command = "x"; gpu = { count = 2; memory = "24G"; }; readiness_probe.gpu = { uuid = [ "GPU-1" "MIG-2" ]; memory = 1; }; liveness_probe.gpu.count = 1; };
+  services.custom.restarts = { enable = true; command = "x"; availability.restart = "always"; liveness_probe.gpu = { count = 3; memory = 1; }; readiness_probe.gpu.count = 2; };
   services.custom.grpc = { enable = true; command = "x"; readiness_probe.grpc = { host = "h"; port = 1; service = "s"; }; startup_probe.log = "u.*"; liveness_probe.notify = 3; };
 }

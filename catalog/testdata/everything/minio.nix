@@ -1,2 +1,2 @@
-{ services.minio.all = { enable = true; port = 6038; host = "127.0.0.1"; consoleAddress = ":6039"; accessKey = "user"; secretKey = "password"; region = "r"; browser = true; buckets = [ "abc" ]; };
+{ services.minio.all = { enable = true; port = 6038; host = "127.0.0.2"; consoleAddress = ":6039"; accessKey = "user"; secretKey = "password"; region = "r"; browser = false; buckets = [ "abc" ]; };
   services.minio.secret = { enable = true; port = 6040; consoleAddress = ":6041"; accessKeyFile = "./user-name"; secretKeyFile.secret = "user-secret"; }; }

@@ -13,12 +13,13 @@
       serverName = "x"; serverAliases = [ "y" ]; listen = [ { addr = "127.0.0.1"; port = 6008; ssl = true; proxyProtocol = true; extraParameters = [ "so_keepalive=on" ]; } ];
       default = true; root = "./user-public"; extraConfig = "autoindex on;"; addSSL = true; rejectSSL = false; sslCertificate = "./user-cert"; sslCertificateKey = "./user-key"; sslTrustedCertificate = "./user-trusted";
       http2 = false; http3 = false; quic = false; kTLS = false; reuseport = true; basicAuth.me = "pw";
-      locations."/" = { proxyPass = "http://u"; proxyWebsockets = true; recommendedProxySettings = false; extraConfig = "etag off;"; priority = 1; basicAuthFile = "./user-auth"; };
+      locations."/" = { proxyPass = "http://u"; proxyWebsockets = true; recommendedProxySettings = false; extraConfig = "etag off;"; priority = 2000; basicAuthFile = "./user-auth"; };
       locations."/a" = { root = "./user-root"; index = "i"; tryFiles = "$uri =404"; fastcgiParams.A = "/workspace/user-b"; basicAuth.me = "pw"; };
       locations."/b" = { alias = "./user-alias/"; return = 404; };
     };
     virtualHosts.f = { listenAddresses = [ "127.0.0.1" ]; forceSSL = true; sslCertificate = "./user-cert"; sslCertificateKey = "./user-key"; redirectCode = 302; basicAuthFile = "./user-auth"; };
     virtualHosts.g = { onlySSL = true; sslCertificate = "./user-cert"; sslCertificateKey.secret = "user-secret"; globalRedirect = "x"; };
   };
+  services.nginx.more = { enable = true; port = 6015; virtualHosts.h = { listenAddresses = [ "127.0.0.2" ]; rejectSSL = true; }; virtualHosts.s = { addSSL = true; sslCertificate = "./user-cert"; sslCertificateKey = "./user-key"; }; defaultSSLListenPort = 6016; };
   services.nginx.own = { enable = true; config = "events { } http { server { listen 6009; root /workspace/user-root; } }"; };
 }

@@ -1,1 +1,1 @@
-{ services.ollama.all = { enable = true; port = 6037; host = "127.0.0.1"; keepAlive = "1m"; models = [ "m" ]; acceleration = "cuda"; environmentVariables.OLLAMA_DEBUG = "1"; }; }
+{ services.ollama.all = { enable = true; port = 6037; host = "127.0.0.2"; keepAlive = "1m"; models = [ "m" ]; acceleration = "cuda"; environmentVariables.OLLAMA_DEBUG = "1"; }; }

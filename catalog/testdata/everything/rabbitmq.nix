@@ -1,6 +1,6 @@
 {
   services.rabbitmq.all = {
-    enable = true; port = 6022; listenAddress = "*"; nodeName = "a@localhost"; distPort = 6023; distAddress = "127.0.0.1"; cookie.secret = "user-secret"; configItems.heartbeat = 3; config = "[]."; plugins = [ "rabbitmq_stomp" ]; pluginDirs = [ "./user-plugins" "/usr/lib/user" ];
+    enable = true; port = 6022; listenAddress = "*"; nodeName = "a@localhost"; distPort = 6023; distAddress = "127.0.0.2"; cookie.secret = "user-secret"; configItems.heartbeat = 3; config = "[]."; plugins = [ "rabbitmq_stomp" ]; pluginDirs = [ "./user-plugins" "/usr/lib/user" ];
     managementPlugin = { enable = true; port = 6024; };
   };
   services.rabbitmq.cookie = { enable = true; port = 6025; nodeName = "b@localhost"; distPort = 6026; cookieFile = "./user-pass"; };

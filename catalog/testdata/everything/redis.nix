@@ -1,6 +1,6 @@
 {
   services.redis.all = {
-    enable = true; bind = "127.0.0.1"; port = 6001; unixSocket = "./user.sock"; unixSocketPerm = 700; settings.maxmemory = "1mb"; extraConfig = "lazyfree-lazy-eviction yes";
+    enable = true; bind = "127.0.0.2"; port = 6001; unixSocket = "./user.sock"; unixSocketPerm = 700; settings.maxmemory = "1mb"; extraConfig = "lazyfree-lazy-eviction yes";
     requirePassFile = "./user-pass"; databases = 3; logLevel = "verbose"; maxclients = 10; appendOnly = true; appendFsync = "always"; save = [ [ 900 1 ] ]; slowLogMaxLen = 3;
   };
   services.redis.socket = { enable = true; port = 0; unixSocket = "user.sock"; requirePass = "x"; };

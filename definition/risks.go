@@ -1,0 +1,155 @@
+package definition
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+// A Risk is no error: it works, and lets in more than was meant.
+type Risk struct {
+	Pos       project.Pos
+	Msg, Hint string
+}
+
+// Risks lists what in a definition lets strangers in or gives secrets to more than
+// needs them, by place. c are the options of the container. What an image exposes
+// changes no address, so it is not looked at.
+func Risks(p *project.Project, c *module.Config) []Risk {
+	r := &risks{project: p, config: c}
+	for _, id := range slices.Sorted(maps.Keys(p.Services)) {
+		s := p.Services[id]
+		if s.Disabled || s.System {
+			continue
+		}
+		r.rootWithSecrets(s)
+		if r.service = s; r.at("enable").Kind() == module.Missing {
+			continue // it is not of the catalog
+		}
+		r.trust()
+		if r.isOpen() {
+			r.withoutPassword()
+		}
+	}
+	slices.SortStableFunc(r.found, func(a, b Risk) int {
+		return (a.Pos.Line-b.Pos.Line)*1000 + a.Pos.Col - b.Pos.Col
+	})
+	return r.found
+}
+
+type risks struct {
+	project *project.Project
+	config  *module.Config
+	service *project.Service
+	found   []Risk
+}
+
+func (r *risks) at(path ...string) *module.Config {
+	return r.config.Get(append([]string{"services", r.service.Type, r.service.Instance}, path...)...)
+}
+
+// add is a risk at an option, or at the service where nobody has set that.
+func (r *risks) add(option *module.Config, hint, format string, args ...any) {
+	pos := r.service.Pos
+	if at := option.Pos(); at.IsValid() && isUser(at) {
+		line, col := at.LineCol()
+		pos.Line, pos.Col = line, col
+	}
+	r.found = append(r.found, Risk{pos, fmt.Sprintf(format, args...), hint})
+}
+
+// isOpen reports whether a port of the service is reached from other machines.
+func (r *risks) isOpen() bool {
+	return slices.ContainsFunc(r.service.Ports, func(p project.Port) bool { return !onLoopback(p.Address) })
+}
+
+// trust finds rules of PostgreSQL that ask strangers for nothing.
+func (r *risks) trust() {
+	if r.service.Type != "postgresql" {
+		return
+	}
+	rule := func(option *module.Config, kind, address, method string) {
+		everywhere := slices.Contains([]string{"0.0.0.0/0", "::/0", "all"}, address)
+		if strings.HasPrefix(kind, "host") && everywhere && method == "trust" {
+			r.add(option, "write scram-sha-256 instead of trust, or the addresses that are meant",
+				"%s lets in whoever reaches its port, as any user, without a password: %s … %s trust", r.service.Label, kind, address)
+		}
+	}
+	auth := r.at("authentication")
+	for line := range strings.Lines(auth.String()) {
+		if f := strings.Fields(line); len(f) >= 5 {
+			rule(auth, f[0], f[3], f[4])
+		}
+	}
+	for _, one := range r.at("hbaConf").List() {
+		rule(r.at("hbaConf"), one.String("type"), one.String("address"), one.String("method"))
+	}
+}
+
+// withoutPassword finds servers on all addresses that ask nobody who he is.
+func (r *risks) withoutPassword() {
+	has := func(options ...string) bool {
+		return slices.ContainsFunc(options, func(name string) bool {
+			return r.at(name).Kind() != module.Missing && r.at(name).Kind() != module.KindNull
+		})
+	}
+	open := func(hint string) {
+		option := r.at("enable")
+		for _, name := range []string{"bind", "listen", "listenAddress", "host", "address"} {
+			if r.at(name).IsSet() {
+				option = r.at(name)
+				break
+			}
+		}
+		r.add(option, hint, "%s listens on all addresses and asks for no password", r.service.Label)
+	}
+	switch r.service.Type {
+	case "redis":
+		if !has("requirePass", "requirePassFile") && r.at("settings", "requirepass").Kind() == module.Missing && !strings.Contains(r.at("extraConfig").String(), "requirepass") {
+			open(`set requirePass = { secret = "NAME"; }, or bind = "127.0.0.1"`)
+		}
+	case "memcached":
+		open(`it knows no passwords: leave it on 127.0.0.1`)
+	case "mysql":
+		for i, u := range r.at("ensureUsers").List() {
+			if u.Kind("password") == module.KindNull && u.Kind("passwordFile") == module.KindNull {
+				r.add(u, `give the user a password = { secret = "NAME"; }, or set bind = "127.0.0.1"`,
+					"%s listens on all addresses, and user %q (number %d of ensureUsers) has no password", r.service.Label, u.String("name"), i+1)
+			}
+		}
+	case "clickhouse":
+		// Its user is let in from this machine alone, unless somebody says otherwise.
+		if text := fmt.Sprint(r.at("extraConfig").Any()); strings.Contains(text, "networks") && !strings.Contains(text, "password") {
+			open("give the user a password, or leave its networks alone")
+		}
+	case "nats-server":
+		if text := fmt.Sprint(r.at("settings").Any()); !strings.Contains(text, "authorization") && !strings.Contains(text, "accounts") && !strings.Contains(text, "operator") {
+			open("set settings.authorization, or leave it on 127.0.0.1")
+		}
+	}
+}
+
+// rootWithSecrets finds commands of the user's own that run as root, with secrets.
+func (r *risks) rootWithSecrets(s *project.Service) {
+	if s.Type != "custom" {
+		return
+	}
+	main := r.project.Processes[s.Main]
+	if main == nil || main.User != "" && main.User != "root" && main.User != "0" {
+		return
+	}
+	uses := r.project.SecretUses(main)
+	if len(uses) == 0 {
+		return
+	}
+	pos := s.Pos
+	if at, ok := s.Options["command"]; ok {
+		pos = at
+	}
+	r.found = append(r.found, Risk{pos, fmt.Sprintf("%s runs as root in a container, and reads the secret %q", s.Label, uses[0].Secret),
+		`set user to one that needs no more, such as user = "nobody"`})
+}
