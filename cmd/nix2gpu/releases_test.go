@@ -27,7 +27,7 @@ func TestReleasesInOneLock(t *testing.T) {
 }
 `, 0o644)
 	out, err := s.command("lock").CombinedOutput()
-	for _, want := range []string{"+ tool 1.0 (amd64)\n", "+ tool 13.0 (trixie/amd64)\n"} {
+	for _, want := range []string{"+ tool 1.0 (amd64)\n", "+ tool 13.0 (trixie/amd64)\n", ": 44 packages for amd64\n"} {
 		if err != nil || !strings.Contains(string(out), want) {
 			t.Fatalf("lock: %v, without %q\n%s", err, want, out)
 		}

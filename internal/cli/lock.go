@@ -238,7 +238,7 @@ func lockSummary(env *Env, opts lock.Options, r *lock.Result) string {
 		names := map[string]bool{}
 		for container := range opts.Wants {
 			for _, p := range r.Packages(container, arch) {
-				names[p.Name] = true
+				names[p.String()] = true // of several releases several
 			}
 		}
 		files := map[string]bool{}
