@@ -2,6 +2,7 @@ package container_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"regexp"
 	"strings"
 	"testing"
@@ -239,6 +240,43 @@ func TestStopDuringBoot(t *testing.T) {
 		if code := e.ExitCode(id); code != 0 {
 			t.Errorf("exit code %d, want 0:\n%s", code, e.Logs(id))
 		}
+	}
+}
+
+// A stop at any moment, from the first instruction of boot to its services, is an
+// orderly end that leaves nothing, and the next boot does it all.
+func TestStopAtAnyMoment(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", oneService)
+	l := newLogin(t, e)
+	seed := uint64(7)
+	random := rand.New(rand.NewPCG(seed, 0))
+	script := ""
+	for range 25 {
+		script += fmt.Sprintf("try 0.%03d\n", random.IntN(120))
+	}
+	id := e.Container("-e", "PUBLIC_KEY="+l.public, "--init", "--entrypoint", "bash", "my-container:latest", "-c", `
+try() {
+  rm -rf /run/nix2gpu-boot /run/sshd /etc/ssh/ssh_host_* # every step is to be done
+  nix2gpu boot >/tmp/out 2>&1 & boot=$!
+  sleep $1; kill -TERM $boot; wait $boot; code=$?
+  case $code:$(cat /tmp/out) in
+    0:*'[nix2gpu] stopped during initialization' | 0:*'[nix2gpu] all services stopped') ;;
+    143: | 143:'[nix2gpu] container initialization starting...') ;; # a program that has begun, or that becomes the supervisor, has nothing to end
+    *) echo "WRONG after $1 s: code $code"; cat /tmp/out ;;
+  esac
+  pgrep -x 'sleep|sshd' && echo "WRONG after $1 s: it has left something"
+}
+`+script+`echo all were tried
+exec nix2gpu boot`)
+	e.WaitLogs(id, "all were tried\n")
+	logs := e.WaitLogs(id, "[nix2gpu] all services healthy")
+	if strings.Contains(logs, "WRONG") {
+		t.Errorf("seed %d:\n%s", seed, logs)
+	}
+	e.MustExec("stop", id)
+	if code := e.ExitCode(id); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
 	}
 }
 

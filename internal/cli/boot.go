@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,7 +106,13 @@ func runBoot(ctx context.Context, env *Env, opts bootOptions) error {
 	env.Environ = m.Environ
 	layout := rundir.Locate(env.rundirEnv(), l.container, l.root)
 	b := &boot{env: env, opts: opts, loaded: l, layout: layout, keys: m.HasKeys}
-	return b.run(ctx)
+	err = b.run(ctx)
+	var ran *endError
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) && !errors.As(err, &ran) { // before anything was started
+		say(env.Stdout, "stopped during initialization")
+		return nil // as it was asked to
+	}
+	return err
 }
 
 // A boot is what is left to do once the container is initialised.
@@ -141,11 +148,7 @@ func (b *boot) run(ctx context.Context) error {
 	} else if len(ids) > 0 {
 		b.tested = map[project.ID]string{}
 		refusal, err := preflight(ctx, b.env, b.loaded, b.layout, ids, &upOptions{}, func(id project.ID, digest string) { b.tested[id] = digest })
-		if ctx.Err() != nil {
-			say(b.env.Stdout, "stopped during initialization")
-			return nil // as it was asked to
-		}
-		if err != nil {
+		if err := cmp.Or(ctx.Err(), err); err != nil {
 			return err
 		}
 		if refusal != nil {
