@@ -36,14 +36,42 @@ func (a asked) Start(ctx context.Context, ids []project.ID, opts supervisor.Star
 	return a.Engine.Start(ctx, ids, opts)
 }
 
-// Restart is a start of those that do not run.
+// Restart is a start of those that do not run. One that runs goes on with what it
+// has when its server rejects what it would get.
 func (a asked) Restart(ctx context.Context, ids []project.ID) error {
 	live, starts := split(a.Snapshot(), ids)
+	if err := a.takeConfiguration(ctx, live); err != nil {
+		return err
+	}
 	if err := a.Engine.Restart(ctx, live); err != nil || len(starts) == 0 {
 		return err
 	}
 	_, err := a.Start(ctx, starts, supervisor.StartOptions{})
 	return err
+}
+
+// takeConfiguration says of services that run which configuration is rejected.
+func (a asked) takeConfiguration(ctx context.Context, ids []project.ID) error {
+	p, err := a.Project(ctx)
+	if err != nil {
+		return err
+	}
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id project.ID) bool {
+		s := p.Services[id]
+		return s == nil || p.Processes[s.Main] == nil || p.Processes[s.Main].Test == nil
+	})
+	if len(ids) == 0 {
+		return nil
+	}
+	unmet, err := a.session.Preconditions(ctx, p, ids, held(p, a.Snapshot()))
+	if err != nil {
+		return err
+	}
+	unmet = slices.DeleteFunc(unmet, func(u Precondition) bool { return u.Kind != ConfigRejected })
+	if len(unmet) == 0 {
+		return nil
+	}
+	return &control.Error{Code: control.CodeConflict, Msg: (&Refusal{a.session.Root, unmet}).Error(), Hint: "mend it and restart again; it runs on as it was"}
 }
 
 // Reload makes the engine run another project, unless something that it would

@@ -30,7 +30,7 @@ var exitCodes = []struct{ code, meaning string }{
 	{"0", "Done. Also `up` and `boot` after an orderly stop by SIGTERM, SIGQUIT, Ctrl-C or `down`, whatever failed before, and a shell of `boot` that `docker stop` has ended."},
 	{"1", "It ran and failed: a service could not run on this machine, or failed; a request was refused."},
 	{"2", "Wrong usage, or an invalid definition."},
-	{"3", "Nothing is running."},
+	{"3", "Nothing is running. Of `status SERVICE`: it is stopped, disabled, or waits for others; 1 is then that it fails, restarts, or was refused or skipped."},
 	{"4", "There is no such service."},
 	{"124", "It did not happen in time."},
 	{"125", "`exec`: something else went wrong before the command was executed."},
