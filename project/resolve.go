@@ -103,6 +103,10 @@ func (p *Project) Resolve(name string) ([]ID, error) {
 			return []ID{id}, nil
 		}
 	}
+	// "worker" is all of worker-0, worker-1 and so on.
+	if found := p.matching(func(s *Service) bool { return IsReplica(string(s.ID), name) }); len(found) > 0 {
+		return found, nil
+	}
 	found := p.matching(func(s *Service) bool {
 		return !s.Disabled && s.Type != "custom" && s.Type == CanonicalType(name)
 	})
@@ -111,6 +115,12 @@ func (p *Project) Resolve(name string) ([]ID, error) {
 	}
 	known := p.Names()
 	return nil, &NameError{Name: name, Known: known, Near: spelling.Nearest(name, known)}
+}
+
+// IsReplica reports whether an id is that of one of several processes called name.
+func IsReplica(id, name string) bool {
+	number, ok := strings.CutPrefix(id, name+"-")
+	return ok && name != "" && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
 // ResolveOne is Resolve for where only one service can be meant.

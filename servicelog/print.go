@@ -67,7 +67,7 @@ func (p *Printer) append(dst []byte, rec Record) []byte {
 	p.open, p.source, p.stream = rec.Partial(), rec.Source, rec.Stream
 	if !continues {
 		if p.opts.Timestamps {
-			dst = rec.Time.UTC().AppendFormat(dst, timeLayout)
+			dst = rec.Time.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
 			dst = append(dst, ' ')
 		}
 		if labelled {
@@ -95,7 +95,7 @@ func (p *Printer) append(dst []byte, rec Record) []byte {
 // explain words a mark for a person.
 func explain(rec Record) string {
 	if rec.IsStart() {
-		return rec.Source + ": started"
+		return rec.Source + ": started " + rec.Time.UTC().Format("2006-01-02 15:04:05 UTC")
 	}
 	lines, why, _ := rec.Gap()
 	if lines == 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -33,6 +34,7 @@ type logsOptions struct {
 	grep       string
 	output     string
 	previous   bool
+	all        bool
 	noPrefix   bool
 	raw        bool
 }
@@ -42,8 +44,9 @@ func newLogs(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs [DEFINITION] [SERVICE...]",
 		Short: "Print what services have printed",
-		Long: `Prints the output of services, merged by time, from the files that are kept of it:
-also of an earlier run, and also when nothing runs.
+		Long: `Prints what services have printed since this "up" or boot, or since the last one
+when nothing runs, restarts included, merged by time. With --all, --since or --until
+also what was kept of earlier ones; --all says where each start of a service was.
 
 TIME is a span before now such as 10m or 2h, a time of day such as 15:04, or a date
 such as 2026-11-22 or 2026-11-22T15:04:05Z.`,
@@ -73,6 +76,7 @@ func addLogsFlags(cmd *cobra.Command, opts *logsOptions) {
 	f.BoolVarP(&opts.timestamps, "timestamps", "t", false, "print the time of each line")
 	f.StringVarP(&opts.grep, "grep", "g", "", "only lines that match the regular `expression`; without capitals, case is ignored")
 	addOutputFlag(cmd, &opts.output, "text", "json")
+	f.BoolVarP(&opts.all, "all", "a", false, "also what was printed before this \"up\" or boot, with a line at each start")
 	f.BoolVarP(&opts.previous, "previous", "p", false, "the run before the last one")
 	f.BoolVar(&opts.noPrefix, "no-log-prefix", false, "do not print the service before each line")
 	f.BoolVar(&opts.raw, "raw", false, "print exactly the bytes of the services")
@@ -91,6 +95,10 @@ func runLogs(ctx context.Context, env *Env, opts logsOptions) error {
 	if err != nil && !errors.Is(err, control.ErrNotRunning) {
 		return err
 	}
+	query.Marks = opts.all
+	if !opts.all && !opts.previous && opts.since == "" && opts.until == "" {
+		query.Since = runBegan(layout)
+	}
 	reader := servicelog.NewReader(layout.Logs)
 	if query.Sources, err = reader.Sources(); err != nil {
 		return err
@@ -102,6 +110,9 @@ func runLogs(ctx context.Context, env *Env, opts logsOptions) error {
 	if len(opts.target.services) > 0 {
 		if query.Sources, err = names.sources(opts.target.services, query.Sources); err != nil {
 			return err
+		}
+		if len(names.strangers(query.Sources)) > 0 && opts.since == "" {
+			query.Since = time.Time{} // of a service that is no more, all is of earlier runs
 		}
 	} else {
 		names.stale = names.strangers(query.Sources)
@@ -115,6 +126,16 @@ func runLogs(ctx context.Context, env *Env, opts logsOptions) error {
 		defer cancel()
 	}
 	return names.print(ctx, env, reader, query, opts)
+}
+
+// runBegan is when the project that runs, or ran last, was started; the zero time
+// where that is not known.
+func runBegan(layout rundir.Layout) time.Time {
+	info, err := os.Stat(layout.Project)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }
 
 // untilEnd ends with the project, a moment later: its last lines come first.

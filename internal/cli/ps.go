@@ -163,6 +163,7 @@ func pickServices(all []control.Service, names []string) ([]control.Service, err
 		for _, match := range []func(control.Service) bool{
 			func(s control.Service) bool { return string(s.ID) == name || s.Label == name },
 			func(s control.Service) bool { return strings.TrimPrefix(string(s.ID), s.Type+".") == name },
+			func(s control.Service) bool { return project.IsReplica(string(s.ID), name) },
 			func(s control.Service) bool { return s.Type == project.CanonicalType(name) && s.Type != "custom" },
 		} {
 			for _, s := range all {
