@@ -262,7 +262,8 @@ try() {
   sleep $1; kill -TERM $boot; wait $boot; code=$?
   case $code:$(cat /tmp/out) in
     0:*'[nix2gpu] stopped during initialization' | 0:*'[nix2gpu] all services stopped') ;;
-    143: | 143:'[nix2gpu] container initialization starting...') ;; # a program that has begun, or that becomes the supervisor, has nothing to end
+    143:*'[nix2gpu] starting process-compose'*) echo "WRONG after $1 s: services, and code $code"; cat /tmp/out ;;
+    143:*) ;; # a program that has just begun, boot's or the supervisor's, is ended by the signal itself, and has nothing to end
     *) echo "WRONG after $1 s: code $code"; cat /tmp/out ;;
   esac
   pgrep -x 'sleep|sshd' && echo "WRONG after $1 s: it has left something"
