@@ -178,7 +178,7 @@ func (b *boot) run(ctx context.Context) error {
 func (b *boot) job(ids []project.ID, refused map[project.ID]string, stay bool) *session.Job {
 	return &session.Job{
 		Project: b.valid, Services: ids, Refused: refused, Stay: stay, Once: true, Root: b.root, Container: b.container,
-		Definition: b.name, Socket: b.env.rundirEnv().Socket, Color: b.env.colorMode(),
+		Definition: b.name, Socket: b.env.rundirEnv().Socket, Color: b.env.bootColors(),
 		Reload: []string{"config", "--output", "project"}, Tested: b.tested,
 	}
 }

@@ -27,3 +27,12 @@ func (e *Env) colorMode() string {
 	}
 	return ""
 }
+
+// bootColors is colorMode for boot, whose own output is the same with a terminal
+// and without one: who reads a container's log knows nothing of its terminal.
+func (e *Env) bootColors() string {
+	if mode := e.colorMode(); mode != "labels" {
+		return mode
+	}
+	return ""
+}
