@@ -144,11 +144,14 @@ func followHere(ctx context.Context, env *Env, j *session.Job, layout rundir.Lay
 
 // awaitAnswer waits for a supervisor that holds the lock and has not opened
 // its socket yet, or is about to end.
-func awaitAnswer(ctx context.Context, c *client.Client, layout rundir.Layout) (*control.State, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+func awaitAnswer(asked context.Context, c *client.Client, layout rundir.Layout) (*control.State, error) {
+	ctx, cancel := context.WithTimeout(asked, 5*time.Second)
 	defer cancel()
 	for {
 		state, err := c.State(ctx)
+		if pid := layout.Holder(); err != nil && ctx.Err() != nil && asked.Err() == nil && pid != 0 {
+			return nil, elsewhere(layout, pid) // the time was up in the middle of a question
+		}
 		if err == nil || !errors.Is(err, control.ErrNotRunning) {
 			return state, err
 		}
