@@ -17,16 +17,26 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nix2gpu/process"
-	"nix2gpu/project"
 )
+
+// A written spec is what of one can be handed to another program.
+type written struct {
+	Argv, Env  []string
+	Dir        string
+	User       *process.User
+	NoNewPrivs bool
+	Umask      *int
+	Limits     process.Limits
+	Sandbox    process.Sandbox
+}
 
 // execMain becomes the program of the spec in its argument.
 func execMain(args []string) int {
-	var spec process.Spec
-	if err := json.Unmarshal([]byte(args[0]), &spec); err != nil {
+	var w written
+	if err := json.Unmarshal([]byte(args[0]), &w); err != nil {
 		return status(err)
 	}
-	err := process.Exec(spec)
+	err := process.Exec(process.Spec{Argv: w.Argv, Env: w.Env, Dir: w.Dir, User: w.User, NoNewPrivs: w.NoNewPrivs, Umask: w.Umask, Limits: w.Limits, Sandbox: w.Sandbox})
 	var failed *process.StartError
 	if errors.As(err, &failed) {
 		fmt.Fprintln(os.Stderr, failed.Reason)
@@ -37,14 +47,29 @@ func execMain(args []string) int {
 // becoming is a program that becomes spec.
 func becoming(t *testing.T, spec process.Spec) *exec.Cmd {
 	t.Helper()
-	spec.StopSignal = project.SIGTERM // the zero value can't be written down
-	text, err := json.Marshal(spec)
+	text, err := json.Marshal(written{spec.Argv, spec.Env, spec.Dir, spec.User, spec.NoNewPrivs, spec.Umask, spec.Limits, spec.Sandbox})
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0], string(text))
 	cmd.Env = append(os.Environ(), "HELPER=exec")
 	return cmd
+}
+
+// Without a Host, which would reap what os/exec waits for.
+func TestExecPrivileges(t *testing.T) {
+	for name, c := range privileges() {
+		t.Run(name, func(t *testing.T) {
+			needRoot(t)
+			spec := shell(c.script)
+			c.change(&spec)
+			out, err := becoming(t, spec).CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			c.check(t, string(out))
+		})
+	}
 }
 
 // What becomes another program is still the same process, with its streams.
