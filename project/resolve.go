@@ -75,6 +75,17 @@ func (e *NameError) Error() string {
 	return fmt.Sprintf("no service %q\n  hint: the services are %s", e.Name, strings.Join(e.Known, ", "))
 }
 
+// Labels lists the labels of the enabled services of the definition, in no order:
+// without those that each container has beside it.
+func (p *Project) Labels() (all []string) {
+	for _, s := range p.Services {
+		if !s.System && !s.Disabled {
+			all = append(all, s.Label)
+		}
+	}
+	return all
+}
+
 // Resolve finds the services that a person means by a name. It is tried as an
 // id or the name of a process, a label, an instance if only one service has
 // it, and a type, which means all of its enabled instances. The error is a

@@ -12,8 +12,7 @@ import (
 // what is in no file as much as memory may hold. It is filled under the lock
 // of the output; the goroutine that writes takes it whole, and reads it alone.
 type backlog struct {
-	format Format
-	color  Color
+	style  style
 	ranges map[*file]*stretch
 	order  []*stretch // the same, in the order of their beginnings
 	memory []held     // in the order of their stamps
@@ -30,9 +29,8 @@ type held struct {
 // size is what it costs in memory.
 func (h held) size() int { return len(h.text) + 64 }
 
-func newBacklog(format Format, color Color) *backlog {
-	return &backlog{format: format, color: color, ranges: map[*file]*stretch{},
-		own: newViewer(Self, Marks, format, color)}
+func newBacklog(s style) *backlog {
+	return &backlog{style: s, ranges: map[*file]*stretch{}, own: newViewer(Self, Marks, s)}
 }
 
 // extend notes a batch that is in a file.
@@ -48,7 +46,7 @@ func (b *backlog) extend(it item) {
 		s.turns, s.last = append(s.turns, turn{it.from, it.era}), it.era
 	}
 	if s.views[it.view.stream] == nil {
-		v := newViewer(it.view.label, it.view.stream, b.format, b.color)
+		v := newViewer(it.view.label, it.view.stream, b.style)
 		v.open = it.continues
 		if s.views == nil {
 			s.views = map[Stream]*viewer{}

@@ -23,7 +23,7 @@ func fileOf(t *testing.T, dir, name string, c *clock, max int64, records int) (*
 	}
 	f := newFile(d, name, max, 100)
 	t.Cleanup(func() { f.close(); d.close() })
-	b := newBacklog(Text, ColorPass)
+	b := newBacklog(style{})
 	addTo(t, b, f, c, 0, records)
 	return f, b
 }
@@ -37,7 +37,7 @@ func addTo(t *testing.T, b *backlog, f *file, c *clock, from, to int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.extend(item{stamp: at, view: newViewer(f.name, Stdout, Text, ColorPass), lines: 1, file: f, from: first, to: end})
+		b.extend(item{stamp: at, view: newViewer(f.name, Stdout, style{}), lines: 1, file: f, from: first, to: end})
 	}
 }
 
@@ -95,7 +95,7 @@ func TestShortOfDescriptors(t *testing.T) {
 func TestBacklogEndsWhereItEnded(t *testing.T) {
 	var c clock
 	f, first := fileOf(t, t.TempDir(), "a", &c, 1000, 10)
-	second := newBacklog(Text, ColorPass)
+	second := newBacklog(style{})
 	addTo(t, second, f, &c, 10, 50)
 	if n := first.left(); n != 10 {
 		t.Errorf("%d lines are left, want 10", n)
@@ -110,7 +110,7 @@ func TestBacklogEndsWhereItEnded(t *testing.T) {
 
 // TestManyFiles merges more files than a block of the usual size fits of.
 func TestManyFiles(t *testing.T) {
-	dir, c, b := t.TempDir(), &clock{}, newBacklog(Text, ColorPass)
+	dir, c, b := t.TempDir(), &clock{}, newBacklog(style{})
 	var files []*file
 	var want strings.Builder
 	for i := range 100 {
@@ -141,7 +141,7 @@ func TestManyFiles(t *testing.T) {
 // TestHeldIsInOrder keeps what two pipes hand on in the wrong order.
 func TestHeldIsInOrder(t *testing.T) {
 	var c clock
-	b, first, second := newBacklog(Text, ColorPass), c.next(), c.next()
+	b, first, second := newBacklog(style{}), c.next(), c.next()
 	cost := b.keep(held{stamp: second, text: []byte("two\n")}) + b.keep(held{stamp: first, text: []byte("one\n")})
 	text, freed, err := b.next(nil)
 	if string(text) != "one\ntwo\n" || freed != cost || cost <= 8 || err != nil {
@@ -247,7 +247,7 @@ func TestCutOffIsCountedOnce(t *testing.T) {
 	var c clock
 	dir := t.TempDir()
 	f, first := fileOf(t, dir, "a", &c, 1<<20, 10)
-	second := newBacklog(Text, ColorPass)
+	second := newBacklog(style{})
 	addTo(t, second, f, &c, 10, 15)
 	if err := os.Truncate(dir+"/a", 0); err != nil {
 		t.Fatal(err)

@@ -23,6 +23,7 @@ type Options struct {
 	Stdout io.Writer
 	Format Format
 	Color  Color
+	Labels *Labels // how labels stand; nil: as they are
 
 	MaxSize int64 // of one file; default: 10 MiB
 	Keep    int   // older files of one source; default: 5, negative: none
@@ -66,7 +67,7 @@ func Open(opts Options) (*Hub, error) {
 	opts.setDefaults()
 	h := &Hub{opts: opts, runs: map[*Run]struct{}{}, files: map[string]*file{}}
 	h.pool.New = func() any { return new(buffers) }
-	h.own = newViewer(Self, Marks, opts.Format, opts.Color)
+	h.own = newViewer(Self, Marks, opts.style())
 	if opts.Dir != "" {
 		dir, err := openFolder(opts.Dir, os.Geteuid())
 		if err != nil {
@@ -75,20 +76,23 @@ func Open(opts Options) (*Hub, error) {
 		h.dir = dir
 	}
 	if opts.Stdout != nil {
-		h.out = newOutput(opts.Stdout, opts.Stall, opts.Format, opts.Color)
+		h.out = newOutput(opts.Stdout, opts.Stall, opts.style())
 	}
 	return h, nil
 }
 
 // Say writes a line of our own to stdout, as "[nix2gpu] text"; each line of a
 // text of several becomes one. It never waits.
-func (h *Hub) Say(text string) {
+func (h *Hub) Say(text string) { h.SayAs(Plain, text) }
+
+// SayAs is Say in a tone.
+func (h *Hub) SayAs(tone Tone, text string) {
 	if h.out == nil {
 		return
 	}
 	var lines []line
 	for part := range strings.Lines(text) {
-		lines = append(lines, line{text: []byte(strings.TrimSuffix(part, "\n"))})
+		lines = append(lines, line{text: []byte(h.own.tint(strings.TrimSuffix(part, "\n"), tone))})
 	}
 	if text == "" {
 		lines = append(lines, line{})

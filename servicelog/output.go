@@ -31,10 +31,9 @@ const (
 // queued in memory. What does not fit is a [backlog], which is read back when
 // the queue is written.
 type output struct {
-	w      writer
-	stall  atomic.Int64 // a time.Duration. At the end: without movement for so long, no more is written
-	format Format
-	color  Color
+	w     writer
+	stall atomic.Int64 // a time.Duration. At the end: without movement for so long, no more is written
+	style style
 
 	late  atomic.Bool // there is a backlog: text would be made in vain
 	stuck atomic.Bool // stdout stands still
@@ -63,8 +62,8 @@ type writer interface {
 	close()
 }
 
-func newOutput(w io.Writer, stall time.Duration, format Format, color Color) *output {
-	o := &output{w: newWriter(w), format: format, color: color,
+func newOutput(w io.Writer, stall time.Duration, s style) *output {
+	o := &output{w: newWriter(w), style: s,
 		wake: make(chan struct{}, 1), done: make(chan struct{})}
 	o.stall.Store(int64(stall))
 	go o.run()
@@ -98,7 +97,7 @@ func (o *output) put(it item) {
 			o.poke()
 			return
 		}
-		o.behind = newBacklog(o.format, o.color)
+		o.behind = newBacklog(o.style)
 		o.late.Store(true)
 	}
 	defer o.poke()
@@ -287,7 +286,7 @@ func (o *output) giveUp(rest []byte, torn bool, more *backlog) error {
 	if torn {
 		mark = append(mark, '\n')
 	}
-	mark, _ = newViewer(Self, Marks, o.format, o.color).append(mark, []line{{text: []byte(err.Error())}}, time.Now())
+	mark, _ = newViewer(Self, Marks, o.style).append(mark, []line{{text: []byte(err.Error())}}, time.Now())
 	o.w.last(mark)
 	return err
 }

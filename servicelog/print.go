@@ -12,8 +12,9 @@ import (
 type PrintOptions struct {
 	Format     Format
 	Color      Color
-	Terminal   bool // show control characters, as on stdout
-	Timestamps bool // before each line
+	Labels     *Labels // how labels stand
+	Terminal   bool    // show control characters, as on stdout
+	Timestamps bool    // before each line
 	// Label returns what stands before each line, as "[label] "; nil: nothing
 	// in text, the source's id in JSON.
 	Label func(source string) string
@@ -71,7 +72,7 @@ func (p *Printer) append(dst []byte, rec Record) []byte {
 			dst = append(dst, ' ')
 		}
 		if labelled {
-			dst = appendPrefix(dst, label, p.opts.Color)
+			dst = appendPrefix(dst, label, style{p.opts.Format, p.opts.Color, p.opts.Labels})
 		}
 	}
 	if p.opts.Terminal {

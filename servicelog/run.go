@@ -165,7 +165,7 @@ func newPipe(r *Run, stream Stream) (*pipe, *os.File, error) {
 	p.r = os.NewFile(uintptr(fds[0]), s.id+" "+string(stream))
 	if s.hub.out != nil && !s.quiet {
 		p.out = s.hub.out
-		p.view = newViewer(s.label, stream, s.hub.opts.Format, s.hub.opts.Color)
+		p.view = newViewer(s.label, stream, s.hub.opts.style())
 	}
 	return p, os.NewFile(uintptr(fds[1]), s.id+" "+string(stream)), nil
 }

@@ -31,30 +31,20 @@ const (
 const Self = "nix2gpu"
 
 // appendPrefix appends "[label] ".
-func appendPrefix(dst []byte, label string, c Color) []byte {
-	if c == ColorLabels {
-		dst = append(dst, labelColor(label)...)
+func appendPrefix(dst []byte, label string, s style) []byte {
+	if s.color == ColorLabels {
+		dst = append(dst, "\x1b["+s.labels.color(label)+"m"...)
 	}
 	dst = append(dst, '[')
 	dst = appendSafe(dst, []byte(label), ColorNever)
 	dst = append(dst, ']')
-	if c == ColorLabels {
+	if s.color == ColorLabels {
 		dst = append(dst, "\x1b[0m"...)
 	}
+	for range s.labels.padding(label) {
+		dst = append(dst, ' ')
+	}
 	return append(dst, ' ')
-}
-
-// labelColor gives each label its colour, the same in every run.
-func labelColor(label string) string {
-	if label == Self {
-		return "\x1b[1m"
-	}
-	colors := [...]string{"36", "33", "32", "35", "34", "96", "93", "92", "95", "94"}
-	sum := uint32(2166136261)
-	for i := range len(label) {
-		sum = (sum ^ uint32(label[i])) * 16777619
-	}
-	return "\x1b[" + colors[sum%uint32(len(colors))] + "m"
 }
 
 // viewer shows the lines of one stream of one source. It keeps what must be
@@ -62,15 +52,13 @@ func labelColor(label string) string {
 type viewer struct {
 	label  string
 	stream Stream
-	format Format
-	color  Color
+	style
 	prefix []byte
 	open   bool // the last piece was cut: this one continues it
 }
 
-func newViewer(label string, stream Stream, format Format, color Color) *viewer {
-	return &viewer{label: label, stream: stream, format: format, color: color,
-		prefix: appendPrefix(nil, label, color)}
+func newViewer(label string, stream Stream, s style) *viewer {
+	return &viewer{label: label, stream: stream, style: s, prefix: appendPrefix(nil, label, s)}
 }
 
 // append appends lines as they are shown, and reports how many lines that

@@ -23,7 +23,7 @@ func show(t *testing.T, output string, f Format, c Color) string {
 	for i := range lines {
 		in = append(in, line{[]byte(lines[i]), ends[i]})
 	}
-	b, _ := newViewer("app", Stdout, f, c).append(nil, in, time.Unix(0, 0))
+	b, _ := newViewer("app", Stdout, style{format: f, color: c}).append(nil, in, time.Unix(0, 0))
 	return string(b)
 }
 

@@ -30,6 +30,7 @@ type Job struct {
 	Once       bool                  // one that was faster is enough: nobody follows it
 	LogJSON    bool
 	Color      string // labels, never; empty: what services print passes
+	Terminal   bool   // a person watches: labels in columns, colours of states, and times
 	// Reload evaluates the definition again: arguments of our own program that
 	// make it print a project. None: it is not known how.
 	Reload []string

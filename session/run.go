@@ -154,6 +154,9 @@ func (s *session) logs() error {
 	if s.job.LogJSON {
 		opts.Format = servicelog.JSON
 	}
+	if s.job.Terminal {
+		opts.Labels = servicelog.NewLabels(s.job.Project.Project().Labels())
+	}
 	switch s.job.Color {
 	case "labels":
 		opts.Color = servicelog.ColorLabels
@@ -208,7 +211,7 @@ func (s *session) hasten() {
 func (s *session) supervise() error {
 	st := s.Stage()
 	opts := supervisor.Options{
-		Services: s.job.Services, NoDeps: s.job.NoDeps, Refused: s.job.Refused, Stay: s.job.Stay, Log: s.log,
+		Services: s.job.Services, NoDeps: s.job.NoDeps, Refused: s.job.Refused, Stay: s.job.Stay, Timed: s.job.Terminal, Log: s.log,
 		Settled: func() { go giveBack() },
 		World:   supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub, GPU: s.GPU}.World,
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nix2gpu/project"
+	"nix2gpu/servicelog"
 )
 
 // instant is a world in which everything succeeds at once; its facts are
@@ -17,7 +18,7 @@ func (w *instant) Now() time.Time                   { return time.Unix(1e9, 0) }
 func (w *instant) After(time.Duration, Fact) func() { return func() {} }
 func (w *instant) Probe(RunID)                      {}
 func (w *instant) Shutdown(RunID, project.Command)  {}
-func (w *instant) Say(string)                       {}
+func (w *instant) Say(string, servicelog.Tone)      {}
 func (w *instant) Kill(id RunID)                    { w.Signal(id, 0, false) }
 func (w *instant) Cancel(id RunID)                  { w.Signal(id, 0, false) }
 func (w *instant) Spawn(r Run)                      { w.facts = append(w.facts, Fact{Kind: Spawned, Run: r.ID, PID: 1}) }

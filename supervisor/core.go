@@ -9,6 +9,7 @@ import (
 
 	"nix2gpu/control"
 	"nix2gpu/project"
+	"nix2gpu/servicelog"
 )
 
 // core is the engine without its goroutine: a plain object that is told facts
@@ -90,6 +91,7 @@ type request struct {
 // attempt is one life of a service, from its first one-shot on. What it has
 // come to is known until the next begins.
 type attempt struct {
+	began   time.Time
 	process *run // the main process, while it lives
 	oneshot *run // the init or setup one-shot, while it lives
 	step    int  // index of the one-shot in Init or Setup
@@ -187,7 +189,7 @@ func (c *core) begin() {
 	}
 	wanted := c.project.Select(ids, c.opts.NoDeps)
 	if n := c.counted(wanted); n > 0 {
-		c.world.Say(sayBegin(n))
+		c.world.Say(sayBegin(n), servicelog.Plain)
 	}
 	c.want(wanted, c.opts.NoDeps, c.opts.Refused)
 	c.settle()
@@ -335,7 +337,7 @@ func (c *core) enter(s *service, to control.ServiceState, k Kind) {
 		s.failedAt = c.failures
 	case control.Init, control.Starting:
 		if from != control.Init {
-			s.attempt = attempt{} // nothing of the last one lives
+			s.attempt = attempt{began: now} // nothing of the last one lives
 		}
 	case control.Running:
 		s.wasReady = true
@@ -355,9 +357,9 @@ func (c *core) enter(s *service, to control.ServiceState, k Kind) {
 	s.state, s.since = to, now
 	c.changed = append(c.changed, s)
 	if line := c.line(s, from, to, k); line != "" {
-		c.say(s, line)
+		c.world.Say(serviceLine(s.spec, line), tone(to))
 		if hint := s.hint(to); hint != "" {
-			c.say(s, "hint: "+hint)
+			c.world.Say(serviceLine(s.spec, "hint: "+hint), servicelog.Plain)
 		}
 	}
 	attrs := []any{"service", s.id, "from", from, "to", to}
@@ -466,7 +468,7 @@ func (c *core) finish() {
 		c.finished = true
 		c.result = c.stopping.result
 		if c.stopping.announced {
-			c.world.Say(allStopped)
+			c.world.Say(allStopped, servicelog.Plain)
 		}
 	case c.opts.Stay || c.project.WhenDone == project.WhenDoneStay || c.held():
 	case system:

@@ -26,6 +26,8 @@ type Options struct {
 	// and what depends on them are skipped, and the project does not end
 	// with 0 unless it is stopped by request.
 	Refused map[project.ID]string
+	// Timed says of what is ready, has completed or is healthy how long that took.
+	Timed bool
 	// Stay goes on when nothing runs any more, whatever the project says.
 	Stay bool
 

@@ -12,6 +12,7 @@ import (
 
 	"nix2gpu/control"
 	"nix2gpu/project"
+	"nix2gpu/servicelog"
 )
 
 // act is what a fake process does.
@@ -184,7 +185,7 @@ func (w *fake) Signal(id RunID, signal project.Signal, group bool) {
 }
 
 func (w *fake) Shutdown(id RunID, c project.Command) {
-	w.Say("(shutdown command: " + c.Shell.String() + ")")
+	w.Say("(shutdown command: "+c.Shell.String()+")", servicelog.Plain)
 	f := Fact{Kind: ShutdownDone, Run: id}
 	if p := w.find(id); p != nil && w.scripted(p.run.Process.ID, p.run.Attempt).refuses {
 		f.Exit.Code = 1
@@ -213,7 +214,7 @@ func (w *fake) Kill(id RunID) {
 }
 
 // Say keeps the line with the time since the beginning.
-func (w *fake) Say(line string) {
+func (w *fake) Say(line string, _ servicelog.Tone) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.lines = append(w.lines, fmt.Sprintf("%v %s", time.Since(w.began).Round(time.Millisecond), line))

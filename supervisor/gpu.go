@@ -9,6 +9,7 @@ import (
 
 	"nix2gpu/gpu"
 	"nix2gpu/project"
+	"nix2gpu/servicelog"
 )
 
 // How long a start waits at most until the memory that the service had before
@@ -123,7 +124,7 @@ func (x *execution) awaitGPU() error {
 		case busy != "":
 			x.m.say(x, sayGPUStillBusy(waited, busy))
 		case waits:
-			x.m.say(x, sayGPUFree(waited))
+			x.m.Say(serviceLine(x.Service, sayGPUFree(waited)), servicelog.Plain)
 		}
 		x.m.memory.begin(x.ID, x.Service.ID, cards)
 		x.onClose(func() { x.m.memory.end(x.ID) })

@@ -154,3 +154,23 @@ func TestTelling(t *testing.T) {
 		}
 	}
 }
+
+// For a person who watches, what was waited for has its time.
+func TestTimed(t *testing.T) {
+	p := services("db: +probe", "api: db=ready", "job: restart=no", "bad: restart=no")
+	acts := map[project.ID]any{"db": act{ready: 1200 * time.Millisecond}, "job": act{lasts: 40 * time.Millisecond}, "bad": []act{{lasts: time.Millisecond, code: 1}, {}}}
+	play(t, p, acts, Options{Timed: true}, func(s *scene) {
+		s.pass(3 * time.Second)
+		got := s.world.transcript()
+		for _, want := range []string{"db: ready (1.2 s)", "job: completed (0.0 s)", "3 of 4 services healthy; failed: bad (exit code 1)"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("said\n%s\nwant %s", got, want)
+			}
+		}
+		s.must(s.Restart(ctx, []project.ID{"bad"})) // what follows is not about the start
+		s.pass(time.Second)
+		if got := s.world.transcript(); strings.Contains(got, "all services healthy (") || !strings.Contains(got, "all services healthy") {
+			t.Errorf("said\n%s", got)
+		}
+	})
+}

@@ -94,10 +94,12 @@ func (m *machine) After(d time.Duration, f Fact) func() {
 	return func() { t.Stop() }
 }
 
-func (m *machine) Say(line string) { m.Hub.Say(line) }
+func (m *machine) Say(line string, tone servicelog.Tone) { m.Hub.SayAs(tone, line) }
 
-// say says a line of the service of a run.
-func (m *machine) say(x *execution, line string) { m.Say(serviceLine(x.Service, line)) }
+// say says a line of the service of a run: something that is not as it should be.
+func (m *machine) say(x *execution, line string) {
+	m.Say(serviceLine(x.Service, line), servicelog.Warning)
+}
 
 func (m *machine) Spawn(r Run) {
 	x := &execution{Run: r, m: m, cancel: make(chan struct{}), kill: make(chan struct{})}

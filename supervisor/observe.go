@@ -6,6 +6,7 @@ import (
 
 	"nix2gpu/control"
 	"nix2gpu/project"
+	"nix2gpu/servicelog"
 )
 
 // awaited reports whether another service waits for s to be ready.
@@ -30,10 +31,14 @@ func (c *core) announceSummary() {
 	c.summary.due = !whole.healthy() // a partial one is completed later
 	// A loop that fails in another way each time is no news.
 	if kind := whole.text(false); kind != c.summary.said || whole.healthy() {
+		line := whole.text(true)
+		if c.summary.said == "" && whole.healthy() { // later ones are about what came in between
+			line += c.took(c.began)
+		}
 		c.summary.said = kind
-		c.world.Say(whole.text(true))
+		c.world.Say(line, whole.tone())
 		if line := sayUnprobed(whole.unprobed); whole.healthy() && line != "" {
-			c.world.Say(line)
+			c.world.Say(line, servicelog.Plain)
 		}
 		c.opts.Settled()
 	}

@@ -12,6 +12,7 @@ import (
 
 	"nix2gpu/control"
 	"nix2gpu/project"
+	"nix2gpu/servicelog"
 )
 
 // TestSimulation drives the engine's core through random projects, faults and
@@ -182,7 +183,7 @@ func (s *sim) After(d time.Duration, f Fact) func() {
 	}
 }
 
-func (s *sim) Say(line string) { s.note("say  %s", line) }
+func (s *sim) Say(line string, _ servicelog.Tone) { s.note("say  %s", line) }
 
 func (s *sim) note(format string, args ...any) {
 	if len(s.history) > 400 {

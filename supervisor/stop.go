@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nix2gpu/project"
+	"nix2gpu/servicelog"
 )
 
 // unkillableAfter is how long a killed process may take to be gone before the
@@ -142,7 +143,7 @@ func (c *core) end(st *shutdown) {
 	}
 	if n := c.counted(live); n > 0 {
 		st.announced = true
-		c.world.Say(sayStopping(n, st))
+		c.world.Say(sayStopping(n, st), servicelog.Plain)
 	}
 	for _, s := range c.order {
 		if !s.state.Live() {
@@ -223,7 +224,7 @@ func (c *core) sayWaiting() {
 	for _, r := range c.told() {
 		if !r.named && c.world.Now().Sub(r.stopAt) >= patience/2 {
 			r.named = true
-			c.world.Say("still stopping: waiting for " + r.progress(c.world.Now()))
+			c.world.Say("still stopping: waiting for "+r.progress(c.world.Now()), servicelog.Warning)
 		}
 	}
 	c.after(patience, timer{kind: reportDue})

@@ -12,6 +12,7 @@ import (
 	"nix2gpu/gpu"
 	"nix2gpu/process"
 	"nix2gpu/project"
+	"nix2gpu/servicelog"
 	"nix2gpu/stage"
 )
 
@@ -77,8 +78,40 @@ func (t *tally) text(reasons bool) string {
 // serviceLine is a line about one service.
 func serviceLine(s *project.Service, line string) string { return s.Label + ": " + line }
 
-// say says a line of one service.
-func (c *core) say(s *service, line string) { c.world.Say(serviceLine(s.spec, line)) }
+// say says a line of one service: something that is not as it should be.
+func (c *core) say(s *service, line string) {
+	c.world.Say(serviceLine(s.spec, line), servicelog.Warning)
+}
+
+// tone is how a change of state is meant.
+func tone(to control.ServiceState) servicelog.Tone {
+	switch to {
+	case control.Failed, control.Skipped:
+		return servicelog.Failure
+	case control.Unready, control.Ending, control.Backoff:
+		return servicelog.Warning
+	}
+	return servicelog.Plain
+}
+
+// tone is how a summary is meant.
+func (t *tally) tone() servicelog.Tone {
+	switch {
+	case len(t.failed)+len(t.skipped) > 0:
+		return servicelog.Failure
+	case len(t.looping) > 0:
+		return servicelog.Warning
+	}
+	return servicelog.Plain
+}
+
+// took is how long something has taken since then, where that is to be said.
+func (c *core) took(since time.Time) string {
+	if !c.opts.Timed || since.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf(" (%.1f s)", c.world.Now().Sub(since).Seconds())
+}
 
 // line says a change of state to the operator; "" when it says nothing new.
 func (c *core) line(s *service, from, to control.ServiceState, k Kind) string {
@@ -100,8 +133,11 @@ func (c *core) line(s *service, from, to control.ServiceState, k Kind) string {
 		}
 		return "starting"
 	case control.Running:
-		if from == control.Unready || c.awaited(s) {
+		if from == control.Unready {
 			return "ready"
+		}
+		if c.awaited(s) {
+			return "ready" + c.took(s.began)
 		}
 	case control.Unready:
 		return "not ready: " + s.whyUnready()
@@ -123,7 +159,7 @@ func (c *core) line(s *service, from, to control.ServiceState, k Kind) string {
 			return "stopped"
 		}
 	case control.Completed:
-		return "completed" + paren(s.exit)
+		return "completed" + paren(s.exit) + c.took(s.began)
 	case control.Failed:
 		return "failed: " + s.reason()
 	case control.Skipped:

@@ -5,6 +5,7 @@ import (
 
 	"nix2gpu/control"
 	"nix2gpu/project"
+	"nix2gpu/servicelog"
 )
 
 // A World does what the engine decides: it starts processes, signals them,
@@ -37,8 +38,9 @@ type World interface {
 	// follows soon. One that has not been executed yet never is.
 	Kill(id RunID)
 
-	// Say prints one line to the operator, without prefix and newline.
-	Say(line string)
+	// Say prints one line to the operator, without prefix and newline. The tone is
+	// seen at a terminal only.
+	Say(line string, tone servicelog.Tone)
 }
 
 // A RunID names one execution of a process, and is never used twice.

@@ -25,6 +25,7 @@ import (
 )
 
 type logsOptions struct {
+	columns    bool // labels stand in columns, as those of "up" at a terminal
 	target     target
 	follow     bool
 	tail       string
@@ -299,6 +300,9 @@ func (n naming) strangers(there []string) map[string]bool {
 // print writes the records of a query.
 func (n naming) print(ctx context.Context, env *Env, reader *servicelog.Reader, query servicelog.Query, opts logsOptions) error {
 	show := servicelog.PrintOptions{Terminal: true, Timestamps: opts.timestamps, Label: n.label}
+	if opts.columns {
+		show.Labels = servicelog.NewLabels(n.project.Labels())
+	}
 	switch env.colorMode() {
 	case "labels":
 		show.Color = servicelog.ColorLabels
@@ -396,7 +400,7 @@ func followAll(ctx context.Context, env *Env, c *client.Client, layout rundir.La
 	if ids := names(j.Services); len(ids) > 0 {
 		query.Sources, _ = known.sources(ids, ids)
 	}
-	opts := logsOptions{}
+	opts := logsOptions{columns: j.Terminal}
 	if j.LogJSON {
 		opts.output = "json"
 	}
