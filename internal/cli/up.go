@@ -150,8 +150,9 @@ func (o *upOptions) job(env *Env, l *loaded, ids []project.ID) *session.Job {
 	return &session.Job{
 		Project: l.valid, Services: ids, Named: len(o.target.services) > 0, NoDeps: o.noDeps, Stay: o.keep,
 		Root: l.root, Container: l.container, Definition: l.name, Socket: env.rundirEnv().Socket,
-		LogJSON: o.logFormat == "json", Color: env.colorMode(), Terminal: env.StdoutTTY && o.logFormat != "json",
-		Reload: o.target.again(env, l), Detached: o.detach || o.wait,
+		LogJSON: o.logFormat == "json", Color: env.colorMode(),
+		Terminal: env.StdoutTTY && o.logFormat != "json" && !env.inContainer(), // where every log looks the same
+		Reload:   o.target.again(env, l), Detached: o.detach || o.wait,
 	}
 }
 
