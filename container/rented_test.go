@@ -70,7 +70,7 @@ func TestVastAfterARestart(t *testing.T) {
 	id := e.Container("--init", "-p", "2232:22", "-e", "PUBLIC_KEY="+l.public, "--entrypoint", "/entry.sh", "my-container:latest")
 	for range 2 {
 		// Two boots at the very same time are one as well.
-		if out, errs, code := e.Exec("exec", id, "bash", "-c", "until nix2gpu wait 2>/dev/null; do sleep 0.1; done; nix2gpu status"); code != 0 {
+		if out, errs, code := e.Exec("exec", id, "bash", "-c", "until nix2gpu wait 2>/dev/null; do sleep 0.1; done; nix2gpu ready && nix2gpu status"); code != 0 {
 			t.Fatalf("exit code %d\n%s%s", code, out, errs)
 		}
 		running := e.MustExec("exec", id, "ps", "-eo", "args", "--no-headers")

@@ -14,6 +14,9 @@ type Service struct {
 	Namespace string     `json:"namespace,omitempty"`
 	Disabled  bool       `json:"disabled,omitempty"`
 	Wanted    bool       `json:"wanted"` // part of what was asked to run
+	// System: each container has it beside the definition, as sshd. Nobody waits for it
+	// who does not name it, and it is in no summary.
+	System bool `json:"system,omitempty"`
 
 	State  ServiceState `json:"state"`
 	Since  time.Time    `json:"since"`

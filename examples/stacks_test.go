@@ -260,8 +260,8 @@ func TestHealthMonitoring(t *testing.T) {
 	if now := statusOf(t, s, "monitored-service"); now.PID != first.PID {
 		t.Error("losing readiness restarted the service")
 	}
-	if out := s.MustExec("status", "monitored-service"); !strings.Contains(out, "503") {
-		t.Errorf("status does not say what the probe saw:\n%s", out)
+	if out, _, code := s.Exec("status", "monitored-service"); !strings.Contains(out, "503") || code != 1 {
+		t.Errorf("status ends with %d, want 1, or does not say what the probe saw:\n%s", code, out)
 	}
 	os.Remove(filepath.Join(s.Dir, "not-ready"))
 	waitState(t, s, "monitored-service", "running")

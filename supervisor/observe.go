@@ -267,7 +267,7 @@ func (c *core) snapshot() control.Snapshot {
 func (c *core) status(s *service) control.Service {
 	st := control.Service{
 		ID: s.id, Label: s.spec.Label, Type: s.spec.Type, Namespace: s.spec.Namespace,
-		Disabled: s.spec.Disabled, Wanted: s.wanted,
+		Disabled: s.spec.Disabled, Wanted: s.wanted, System: s.spec.System,
 		State: s.state, Since: s.since, Health: s.health(), Why: c.why(s),
 		GPU: s.spec.GPUs != nil, Starts: s.starts, Restarts: s.restarts, Streak: s.streak.n, Next: s.pause.until,
 	}

@@ -98,7 +98,7 @@ func look(ctx context.Context, f rundir.Found) projectRow {
 		p.State = "starting"
 	}
 	for _, s := range state.Services {
-		if s.Wanted {
+		if s.Wanted && !s.System {
 			p.Services++
 		}
 	}

@@ -55,7 +55,7 @@ func runReady(ctx context.Context, env *Env, opts readyOptions) error {
 	}
 	unready := 0
 	for _, s := range services {
-		if len(opts.target.services) == 0 && !s.Wanted || isHealthy(s) {
+		if len(opts.target.services) == 0 && (!s.Wanted || s.System) || isHealthy(s) {
 			continue
 		}
 		unready++

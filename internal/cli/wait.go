@@ -151,7 +151,7 @@ func notNegative(flag string, n int) error {
 	return nil
 }
 
-// wanted are the ids of all services that were started.
+// wanted are the ids of all services of the definition that were started.
 func wanted(ctx context.Context, c *client.Client) ([]string, error) {
 	state, err := c.State(ctx)
 	if err != nil {
@@ -159,7 +159,7 @@ func wanted(ctx context.Context, c *client.Client) ([]string, error) {
 	}
 	var ids []string
 	for _, s := range state.Services {
-		if s.Wanted {
+		if s.Wanted && !s.System {
 			ids = append(ids, string(s.ID))
 		}
 	}
