@@ -115,7 +115,8 @@ func orBooting(ctx context.Context, env *Env, c *client.Client, layout rundir.La
 func (t *target) booted(ctx context.Context, env *Env) (*client.Client, error) {
 	for {
 		c, err := t.running(ctx, env)
-		if err != error(errBooting) {
+		inQuestion := err != nil && ctx.Err() != nil && container.IsBooting(env.UID) // the time was up in the middle of it
+		if err != error(errBooting) && !inQuestion {
 			return c, err
 		}
 		select {
