@@ -116,7 +116,7 @@ exec unshare --cgroup --mount bash -c 'umount /sys/fs/cgroup && mount -t cgroup2
 				"[check] hog: failed (out of memory (killed))\n",
 				"[nix2gpu] child: out of memory: the kernel has killed 1 process of it; limits.memory is 24 MiB\n",
 				"[nix2gpu] goeson: out of memory: the kernel has killed 1 process of it; limits.memory is 24 MiB\n",
-				"[check]   memory:    the kernel has killed 1 process of it for lack of memory, the last ",
+				"[check]   killed:     the kernel has killed 1 process of it for lack of memory, the last ",
 				"[check] they live\n", "[check] in the group: at most 200\n", "[check] stopped\n", "[check] living: 0\n", "[check] the group is gone\n",
 				"[nix2gpu] all services stopped\n[nix2gpu] powering off (exit code 0)\n", "\nreboot: ",
 			} {
