@@ -197,7 +197,8 @@ func opened(t *testing.T, path string) (files []string) {
 		t.Fatal(err)
 	}
 	for _, fd := range fds {
-		if to, _ := os.Readlink(fd); strings.HasPrefix(to, path) {
+		// One that was given its name when it was whole is shown by its folder alone.
+		if to, _ := os.Readlink(fd); strings.HasPrefix(to, filepath.Dir(path)+"/") {
 			files = append(files, to)
 		}
 	}
