@@ -125,16 +125,19 @@ func (c *Client) part(ctx context.Context, place string, want File) (*os.File, e
 			f.Close()
 			return nil, err
 		}
+		// Its last holder may have renamed it, and somebody removed that.
+		mine, err := f.Stat()
+		now, gone := os.Lstat(f.Name())
+		named := err == nil && gone == nil && os.SameFile(mine, now)
 		if want.SHA256 != "" && Have(place, want.Size) {
+			if named && mine.Size() == 0 { // by ourselves: it was made before we came to ask
+				os.Remove(f.Name())
+			}
 			f.Close()
 			return nil, nil
 		}
-		// Its last holder may have renamed it, and somebody removed that.
-		mine, err := f.Stat()
-		if err == nil {
-			if now, err := os.Lstat(f.Name()); err == nil && os.SameFile(mine, now) {
-				return f, nil
-			}
+		if named {
+			return f, nil
 		}
 		f.Close()
 	}

@@ -217,3 +217,29 @@ func TestEightAtOnce(t *testing.T) {
 		t.Errorf("%v: %d at once", err, most)
 	}
 }
+
+// Who comes when the file is there leaves nothing beside it.
+func TestFetchOfWhatIsThere(t *testing.T) {
+	c, dir := newClient(t, t.TempDir()), t.TempDir()
+	place := filepath.Join(dir, "file")
+	if err := os.WriteFile(place, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := download.File{URL: "http://nobody.invalid/", Size: 1, SHA256: strings.Repeat("0", 64)}
+	if err := c.Fetch(t.Context(), f, place); err != nil {
+		t.Error(err)
+	}
+	if left, err := filepath.Glob(place + ".*"); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
+	// What somebody has begun stays: its lock is on it.
+	if err := os.WriteFile(place+".part", []byte("begun"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Fetch(t.Context(), f, place); err != nil {
+		t.Error(err)
+	}
+	if data, err := os.ReadFile(place + ".part"); err != nil || string(data) != "begun" {
+		t.Errorf("the part holds %q, %v", data, err)
+	}
+}
