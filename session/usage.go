@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -49,12 +50,14 @@ func (s *session) usage(ctx context.Context, gpus bool) (control.Usage, error) {
 			return control.Usage{}, err
 		}
 	}
+	// The kernel's tables are of all: they are read once.
+	for _, socket := range process.Sockets(slices.Sorted(maps.Keys(owners))) {
+		own := all[owners[socket.PID]]
+		own.Listens = append(own.Listens, control.Listen{
+			Protocol: socket.Protocol, Address: socket.Addr.Addr().String(), Port: int(socket.Addr.Port()), PID: socket.PID})
+	}
 	for _, own := range all {
 		slices.Sort(own.PIDs)
-		for _, socket := range process.Sockets(own.PIDs) {
-			own.Listens = append(own.Listens, control.Listen{
-				Protocol: socket.Protocol, Address: socket.Addr.Addr().String(), Port: int(socket.Addr.Port()), PID: socket.PID})
-		}
 		u.Services = append(u.Services, *own)
 	}
 	slices.SortFunc(u.Services, func(a, b control.ServiceUsage) int {
