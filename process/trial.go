@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"runtime"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -39,21 +38,10 @@ func TrialMain(args []string) error {
 	if len(args) != 1 || json.Unmarshal([]byte(args[0]), &t) != nil || t.Path == "" {
 		return errors.New("this command is used by \"check\", not by hand")
 	}
-	runtime.LockOSThread() // what follows is of this thread, which survives the exec
+	runtime.LockOSThread() // the network is this thread's, which survives the exec
 	isolate()
-	if err := os.Chdir(t.Dir); err != nil {
-		return err
-	}
-	if t.NoNewPrivs {
-		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-			return err
-		}
-	}
-	set := settings{User: t.User, DropCaps: len(t.Caps) > 0, Caps: t.Caps, Signal: int(unix.SIGKILL), Parent: os.Getppid()}
-	if _, err := set.apply(); err != nil {
-		return err
-	}
-	return syscall.Exec(t.Path, t.Argv, os.Environ())
+	return Exec(Spec{Path: t.Path, Argv: t.Argv, Env: os.Environ(), Dir: t.Dir, User: t.User, NoNewPrivs: t.NoNewPrivs,
+		Sandbox: Sandbox{DropCaps: len(t.Caps) > 0, Caps: t.Caps}})
 }
 
 // isolate puts this thread into a network of its own. Where that may not be had it
