@@ -111,13 +111,13 @@ func orBooting(ctx context.Context, env *Env, c *client.Client, layout rundir.La
 	return errBooting
 }
 
-// booted is running that waits for a container that is still booting.
-func (t *target) booted(ctx context.Context, env *Env) (*client.Client, error) {
+// booted is find that waits for a container that is still booting.
+func (t *target) booted(ctx context.Context, env *Env) (*client.Client, rundir.Layout, error) {
 	for {
-		c, err := t.running(ctx, env)
+		c, layout, err := t.find(ctx, env)
 		inQuestion := err != nil && ctx.Err() != nil && container.IsBooting(env.UID) // the time was up in the middle of it
 		if err != error(errBooting) && !inQuestion {
-			return c, err
+			return c, layout, err
 		}
 		select {
 		case <-time.After(20 * time.Millisecond):
@@ -126,7 +126,7 @@ func (t *target) booted(ctx context.Context, env *Env) (*client.Client, error) {
 			if exitCode(cause) == exitTimeout {
 				fmt.Fprintln(env.Stderr, "the container is still booting")
 			}
-			return nil, cause
+			return nil, layout, cause
 		}
 	}
 }

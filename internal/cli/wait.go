@@ -76,11 +76,7 @@ func runWait(ctx context.Context, env *Env, opts waitOptions) error {
 	if err := notNegative("retries", opts.retries); err != nil {
 		return err
 	}
-	c, err := opts.target.booted(ctx, env)
-	if err != nil {
-		return err
-	}
-	_, layout, err := opts.target.find(ctx, env)
+	c, layout, err := opts.target.booted(ctx, env)
 	if err != nil {
 		return err
 	}
