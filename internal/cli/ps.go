@@ -256,18 +256,11 @@ func writeUnprobed(w io.Writer, state *control.State) {
 // container has lost.
 func writeDegraded(w io.Writer, state *control.State) {
 	if m := state.OutOfMemory; m != nil {
-		fmt.Fprintf(w, "note: out of memory: the kernel has killed %s of this container, the last %s ago\n", processes(m.Kills), span(state.At.Sub(m.Last)))
+		fmt.Fprintf(w, "note: out of memory: the kernel has killed %s of this container, the last %s ago\n", count(m.Kills, "process"), span(state.At.Sub(m.Last)))
 	}
 	for _, d := range state.Degraded {
 		fmt.Fprintf(w, "degraded: %s (since %s, %s ago)\n", d.Why, clock(d.Since), span(state.At.Sub(d.Since)))
 	}
-}
-
-func processes(n int) string {
-	if n == 1 {
-		return "1 process"
-	}
-	return fmt.Sprintf("%d processes", n)
 }
 
 func writeColumns(env *Env, rows [][]string) {

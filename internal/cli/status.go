@@ -198,7 +198,7 @@ func (b *block) write(usage *control.Usage) {
 	}
 	b.lastExit()
 	if m := s.OutOfMemory; m != nil {
-		b.line("killed", "the kernel has killed %s of it for lack of memory, the last %s ago", processes(m.Kills), span(b.state.At.Sub(m.Last)))
+		b.line("killed", "the kernel has killed %s of it for lack of memory, the last %s ago", count(m.Kills, "process"), span(b.state.At.Sub(m.Last)))
 	}
 	b.line("log", "%s", b.log)
 	for i, p := range d.Probes {
