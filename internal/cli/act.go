@@ -14,7 +14,7 @@ import (
 	"nix2gpu/rundir"
 )
 
-// actOptions are those of start, stop, restart and kill.
+// actOptions are the options of start, stop, restart and kill.
 type actOptions struct {
 	target  target
 	noDeps  bool
@@ -68,7 +68,7 @@ func newAct(env *Env, verb, short string, opts *actOptions, run func(context.Con
 			}
 			if opts.signal != "" {
 				if _, err := opts.toSend(); err != nil {
-					return err // before anything is looked for
+					return err // a wrong signal is a usage error, whatever runs
 				}
 			}
 			if err := notNegative("retries", opts.retries); err != nil {
@@ -90,7 +90,7 @@ func newAct(env *Env, verb, short string, opts *actOptions, run func(context.Con
 	return cmd
 }
 
-// limited bounds a context; zero is no bound.
+// limited ends ctx after d with a timeout error; zero means no limit.
 func limited(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if d <= 0 {
 		return context.WithCancel(ctx)
@@ -129,7 +129,7 @@ func runStop(ctx context.Context, env *Env, c *client.Client, opts *actOptions) 
 	})
 }
 
-// act does something with services and says what has become of them.
+// act runs do and prints the outcome for each service, in the past tense of done.
 func act(ctx context.Context, env *Env, c *client.Client, opts *actOptions, done string, do func() error) error {
 	look := func() ([]control.Service, error) {
 		state, err := c.State(ctx)
@@ -144,7 +144,7 @@ func act(ctx context.Context, env *Env, c *client.Client, opts *actOptions, done
 	}
 	began := env.Now()
 	if err := do(); err != nil {
-		return err // which names those that did not become well
+		return err // it names those that failed
 	}
 	after, err := look()
 	if err != nil {
@@ -160,7 +160,7 @@ func act(ctx context.Context, env *Env, c *client.Client, opts *actOptions, done
 	return nil
 }
 
-// outcome says what has become of a service, in the word for what was asked.
+// outcome describes what do has made of a service, in the word for what was asked.
 func outcome(done string, before, after control.Service, began time.Time) string {
 	took := fmt.Sprintf(" (%s)", briefly(after.Since.Sub(began)))
 	switch {
@@ -181,7 +181,7 @@ func outcome(done string, before, after control.Service, began time.Time) string
 	return describe(after) // it was not waited for
 }
 
-// past is how a service that had ended already had done so.
+// past describes a service that had already ended before it was asked to.
 func past(s control.Service) string {
 	switch s.State {
 	case control.Skipped:
@@ -190,7 +190,7 @@ func past(s control.Service) string {
 	return string(s.State)
 }
 
-// briefly is how long a verb took, to the tenth of a second.
+// briefly formats the time since began in tenths of a second.
 func briefly(d time.Duration) string {
 	switch d = max(d, 0); {
 	case d < 50*time.Millisecond:
@@ -201,7 +201,7 @@ func briefly(d time.Duration) string {
 	return span(d)
 }
 
-// toSend is the signal of kill.
+// toSend parses the signal that kill was asked to send.
 func (opts *actOptions) toSend() (project.Signal, error) {
 	s, err := project.ParseSignal(opts.signal)
 	if err != nil {
@@ -222,7 +222,7 @@ func runKill(ctx context.Context, env *Env, c *client.Client, opts *actOptions) 
 	return err
 }
 
-// describe is a service's state with its reason.
+// describe formats a service's state with the reason for it.
 func describe(s control.Service) string {
 	state := string(s.State)
 	switch {

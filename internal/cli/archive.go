@@ -41,8 +41,8 @@ func (f *archiveFlags) add(cmd *cobra.Command) {
 	cmd.RegisterFlagCompletionFunc("suite", cobra.FixedCompletions([]string{"bullseye", "bookworm", "trixie"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// keys are those that sign the apt sources: of the lock, which may be nil, or the
-// definition's.
+// keys returns the keys that sign the apt sources. They come from file, the lock,
+// which may be nil, or from the definition.
 func (f *archiveFlags) keys(ctx context.Context, env *Env, root string, file *lock.File, sources []packages.AptSource, believe bool, take []string) ([]lock.Key, error) {
 	opts := lock.KeyOptions{
 		Sources: sources, Believe: believe, Take: take,
@@ -64,8 +64,8 @@ func (f *archiveFlags) keys(ctx context.Context, env *Env, root string, file *lo
 	return keys, lockError(root, err)
 }
 
-// client opens archives and cache for a definition whose lock, if it has one, is
-// given, and so is the base of its images. It must be closed.
+// client opens the archives and the cache for a definition. Its lock and the base
+// of its images are nil where it has none. The client must be closed.
 func (f *archiveFlags) client(ctx context.Context, env *Env, file *lock.File, base *image.Base, sources []packages.AptSource, keys []lock.Key) (*repo.Client, error) {
 	place := repo.Place{Suite: f.suiteOf(file, base), Mirror: orElse(f.mirror, env.Getenv("NIX2GPU_MIRROR"))}
 	if base != nil {
@@ -89,7 +89,7 @@ func (f *archiveFlags) client(ctx context.Context, env *Env, file *lock.File, ba
 		}
 		proxies, unreadable := repo.ReadProxies("/", env.Getenv)
 		opts.Proxy = func(r *http.Request) (*url.URL, error) {
-			if unreadable != nil { // which matters to nobody who asks for nothing
+			if unreadable != nil { // reported only to those who use the network
 				return nil, unreadable
 			}
 			return proxies.For(r)
@@ -104,7 +104,7 @@ func (f *archiveFlags) client(ctx context.Context, env *Env, file *lock.File, ba
 	return repo.NewClient(ctx, opts)
 }
 
-// suiteOf is the release that packages are of: that of the base, where there is one.
+// suiteOf returns the release that packages come from: the base's, if there is a base.
 func (f *archiveFlags) suiteOf(file *lock.File, base *image.Base) string {
 	if base != nil {
 		return base.Suite
@@ -112,14 +112,14 @@ func (f *archiveFlags) suiteOf(file *lock.File, base *image.Base) string {
 	return orElse(f.suite, orElse(file.Release(), repo.DefaultSuite))
 }
 
-// lockName is how the lock calls the container of a definition.
+// lockName is the name of the container in the lock.
 func (l *loaded) lockName() string { return orElse(l.container, l.project.Name) }
 
 // lockFile is the path of the definition's lock.
 func (l *loaded) lockFile() string { return filepath.Join(l.root, lock.Name) }
 
-// needs is what a container's image needs, of a release and beside a base, which may
-// be nil.
+// needs lists what a container's image needs from the release suite, on top of
+// base, which may be nil.
 func (l *loaded) needs(suite string, base *image.Base) (*lock.Needs, error) {
 	brought := lock.Brought{Suite: suite}
 	if l.config != nil {
@@ -149,8 +149,8 @@ func (l *loaded) needs(suite string, base *image.Base) (*lock.Needs, error) {
 	return needs, nil
 }
 
-// recipes are those by which the image leaves out parts of packages; variant is
-// that of the command line, or "".
+// recipes returns the rules by which the image leaves out parts of packages.
+// variant is the one given on the command line, or "".
 func (l *loaded) recipes(variant string) []packages.Recipe {
 	if orElse(variant, l.project.Container.Variant) == string(image.Full) {
 		return nil
@@ -159,7 +159,8 @@ func (l *loaded) recipes(variant string) []packages.Recipe {
 }
 
 // vouchedByBase takes the key of NVIDIA's repository from a base that has it, unless
-// the definition names one: the definition names the base by its digest.
+// the definition gives one. The base can be trusted with that because the
+// definition pins it by digest.
 func vouchedByBase(needs *lock.Needs, brought lock.Brought, base *image.Base) {
 	if base == nil || slices.ContainsFunc(brought.Sources, func(s packages.AptSource) bool { return s.Name == packages.NVIDIA && s.Key != "" }) {
 		return
@@ -176,8 +177,8 @@ func vouchedByBase(needs *lock.Needs, brought lock.Brought, base *image.Base) {
 	}
 }
 
-// sourceNames are the archives beyond Debian's that each container may use, for
-// [lock.Options].
+// sourceNames returns the archives other than Debian's that each container may
+// use, for [lock.Options].
 func sourceNames(needs map[string]*lock.Needs) map[string][]string {
 	out := map[string][]string{}
 	for container, n := range needs {
@@ -188,7 +189,7 @@ func sourceNames(needs map[string]*lock.Needs) map[string][]string {
 	return out
 }
 
-// aptSources are the apt sources of all containers. Several may name the same one.
+// aptSources collects the apt sources of all containers, each one once.
 func aptSources(root string, needs map[string]*lock.Needs) ([]packages.AptSource, error) {
 	var out []packages.AptSource
 	for _, container := range slices.Sorted(maps.Keys(needs)) {
@@ -208,7 +209,7 @@ func aptSources(root string, needs map[string]*lock.Needs) ([]packages.AptSource
 	return out, nil
 }
 
-// archives are the apt sources with the keys that sign them.
+// archives joins the apt sources with the keys that sign them.
 func archives(sources []packages.AptSource, keys []lock.Key) ([]repo.Archive, error) {
 	var out []repo.Archive
 	for _, s := range sources {
@@ -238,8 +239,8 @@ func archives(sources []packages.AptSource, keys []lock.Key) ([]repo.Archive, er
 	return out, nil
 }
 
-// checkSuite wants every package to be one that the release has, as far as the
-// package table knows.
+// checkSuite rejects packages that the release lacks according to the package
+// table.
 func (l *loaded) checkSuite(wants []lock.Want, suite string) error {
 	var wrong project.Errors
 	seen := map[string]bool{}
@@ -263,7 +264,7 @@ func (l *loaded) checkSuite(wants []lock.Want, suite string) error {
 	return nil
 }
 
-// inReleases says in words which releases have something.
+// inReleases formats a list of releases for a message.
 func inReleases(suites []string) string {
 	var names []string
 	for _, s := range suites {
@@ -275,7 +276,7 @@ func inReleases(suites []string) string {
 	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " have it"
 }
 
-// lockError tells what is wrong in the definition from what failed elsewhere.
+// lockError makes an error of the definition an *invalid, and leaves others alone.
 func lockError(root string, err error) error {
 	var wrong project.Errors
 	if errors.As(err, &wrong) {
@@ -288,7 +289,7 @@ func lockError(root string, err error) error {
 	return err
 }
 
-// architectures are those that --platform names, in Debian's words.
+// architectures translates the values of --platform to Debian's names.
 func architectures(platforms []string) ([]string, error) {
 	var out []string
 	for _, p := range platforms {
@@ -303,7 +304,8 @@ func architectures(platforms []string) ([]string, error) {
 	return out, nil
 }
 
-// hostArchitecture is that of this machine, as far as images are made for it.
+// hostArchitecture returns Debian's name of this machine's architecture. It fails
+// where no images can be made for that.
 func hostArchitecture() (string, error) {
 	switch runtime.GOARCH {
 	case "amd64", "arm64":

@@ -13,9 +13,9 @@ import (
 	"nix2gpu/rundir"
 )
 
-// awaitUp waits until the services were started or, with --wait, have
-// settled, prints what is up, and fails with the last lines of what is not.
-// It calls attached when it will see whatever happens.
+// awaitUp waits until the services have been started or, with --wait, have
+// settled. It prints each with its state, and fails with the last lines of those
+// that are not up. It calls attached once it can no longer miss an event.
 func awaitUp(ctx context.Context, env *Env, opts *upOptions, c *client.Client, layout rundir.Layout, ids []project.ID, attached func()) error {
 	ctx, cancel := limited(ctx, opts.waitTimeout)
 	defer cancel()
@@ -60,13 +60,13 @@ func byID(ids []project.ID) func([]control.Service) ([]control.Service, error) {
 	}
 }
 
-// byName picks services by what people call them.
+// byName picks services by what a user may call them.
 func byName(names []string) func([]control.Service) ([]control.Service, error) {
 	return func(all []control.Service) ([]control.Service, error) { return pickServices(all, names) }
 }
 
-// write prints a line a service, those first that went wrong, and the end of
-// their logs.
+// write prints one line for each service. Those that failed come first, each with
+// the end of its log.
 func (v *vigil) write(ctx context.Context, layout rundir.Layout) ([]control.Service, error) {
 	list, err := v.services()
 	if err != nil {
@@ -80,11 +80,12 @@ func (v *vigil) write(ctx context.Context, layout rundir.Layout) ([]control.Serv
 	return list, nil
 }
 
-// tail prints the last lines of a service that went wrong by itself.
+// tail prints the last lines of a service that failed by itself, and not because
+// of another.
 func (v *vigil) tail(ctx context.Context, layout rundir.Layout, s control.Service) {
 	if v.rank(s) == 0 && s.State != control.Skipped {
 		of := s.ID
-		if s.Exit != nil && s.Exit.Process != "" { // a one-shot's own words, not how the rest ended then
+		if s.Exit != nil && s.Exit.Process != "" { // the output of the one-shot that failed, not of what ended because of it
 			of = s.Exit.Process
 		}
 		printTail(ctx, v.env.Stderr, layout, labels(layout), of, v.since, failLines)

@@ -13,8 +13,8 @@ import (
 	"nix2gpu/project"
 )
 
-// isBaked reports whether t means what the image that we run in was built from:
-// where no definition is named, there is no other.
+// isBaked reports whether t means the project of the image that we run in. That is
+// what is meant where no definition is named.
 func (t *target) isBaked(env *Env) bool {
 	return len(t.files)+len(t.modules) == 0 && env.isBaked()
 }
@@ -31,8 +31,8 @@ func (t *target) loadBaked(env *Env) (*loaded, error) {
 	return l, t.narrow(l)
 }
 
-// readBaked reads the project of an image, with the services that each
-// container has. A file that is not there is an image without a project.
+// readBaked reads the project of an image, and adds the services that each
+// container has. Where file does not exist, the image has no project.
 func readBaked(file string) (*loaded, error) {
 	l := &loaded{name: file, baked: true}
 	f, err := os.Open(file)
@@ -60,7 +60,7 @@ func readBaked(file string) (*loaded, error) {
 	return l, nil
 }
 
-// asDefined is the project without what containers have beside it.
+// asDefined returns the project without the services that each container has.
 func (l *loaded) asDefined() *project.Project {
 	if l.defined != nil {
 		return l.defined

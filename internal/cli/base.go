@@ -32,12 +32,12 @@ import (
 	"nix2gpu/project"
 )
 
-// baseFolder is where the cache keeps what was read of bases, and the layers of
-// those that were written into layouts and archives.
+// baseFolder is the folder of the cache for what was read from bases, and for the
+// layers of those that were written into layouts and archives.
 const baseFolder = "bases"
 
-// bases are the images that a container is put on, by architecture; nil for one on
-// nothing but our own.
+// bases reads the images that a container is put on, by architecture; nil for a
+// container without a base.
 func (f *archiveFlags) bases(ctx context.Context, env *Env, l *loaded, arches []string) (map[string]*image.Base, error) {
 	c := l.project.Container
 	if c.FromImage == "" {
@@ -81,8 +81,9 @@ func (f *archiveFlags) bases(ctx context.Context, env *Env, l *loaded, arches []
 	return out, nil
 }
 
-// readBase reads a base, or finds in the cache what was read before; nil when it is
-// not there and must not be asked for.
+// readBase reads a base, or takes from the cache what was read before: it is kept
+// under the digest, so it can't be out of date. It returns nil when the base is not
+// in the cache and offline forbids asking for it.
 func readBase(ctx context.Context, env *Env, client *registry.Client, ref, arch string, offline bool) (*image.Base, error) {
 	dir, err := cache.Locate(env.Getenv)
 	if err != nil {
@@ -134,8 +135,8 @@ func readBase(ctx context.Context, env *Env, client *registry.Client, ref, arch 
 	return b, nil
 }
 
-// readingBase says that a base is read, where somebody watches: all of its layers
-// go by once.
+// readingBase announces at a terminal that a base is read, which takes a while:
+// all of its layers are downloaded once.
 func (e *Env) readingBase(ref string, img v1.Image) {
 	if !e.StderrTTY {
 		return
@@ -172,9 +173,10 @@ func decodeBase(file string) (*image.Base, error) {
 	return b, json.NewDecoder(z).Decode(b)
 }
 
-// openBaseLayer opens a layer of a base for an image that is to hold all of its own:
-// it is fetched once. A push does not come here: the registry has it, or gets it as
-// it comes.
+// openBaseLayer opens a layer of a base for an image that has to contain it: a
+// layout or an archive. It is downloaded once and kept in the cache under its
+// digest. A push has no use for this: the registry mounts the layer, or is sent it
+// as it arrives.
 func openBaseLayer(ctx context.Context, dir string, client *registry.Client, ref string, digest v1.Hash) (io.ReadCloser, error) {
 	place := filepath.Join(dir, baseFolder, digest.Hex+".layer")
 	if f, err := os.Open(place); err == nil {
@@ -211,7 +213,8 @@ func openBaseLayer(ctx context.Context, dir string, client *registry.Client, ref
 	return os.Open(place)
 }
 
-// anyBase is one of the bases of a container: they are of one release.
+// anyBase returns one of the bases of a container. For what all have in common,
+// such as the release, any will do.
 func anyBase(bases map[string]*image.Base) *image.Base {
 	for _, arch := range slices.Sorted(maps.Keys(bases)) {
 		return bases[arch]
@@ -219,7 +222,7 @@ func anyBase(bases map[string]*image.Base) *image.Base {
 	return nil
 }
 
-// lockBases is what the lock has to know of bases.
+// lockBases is what the lock records about bases.
 func lockBases(bases map[string]*image.Base) map[string]lock.Base {
 	out := map[string]lock.Base{}
 	for arch, b := range bases {
@@ -229,8 +232,8 @@ func lockBases(bases map[string]*image.Base) map[string]lock.Base {
 	return out
 }
 
-// trusted are the keys by which a base knows the archive of its distribution, and
-// those by which it knows NVIDIA's.
+// trusted returns the keys in those keyrings of a base whose file names contain
+// word: the keys of its distribution's archive, or of NVIDIA's.
 func trusted(b *image.Base, word string) []byte {
 	var all []byte
 	for _, file := range slices.Sorted(maps.Keys(b.Keys())) {
@@ -241,8 +244,9 @@ func trusted(b *image.Base, word string) []byte {
 	return all
 }
 
-// baseWarnings says where CUDA would come twice: in another version than the base
-// has, or in the same where the base's is of no package, so that ours come beside it.
+// baseWarnings warns where an image would have CUDA twice: in another version than
+// the base's, or in the same one where the base's belongs to no package, so that
+// ours is installed beside it.
 func baseWarnings(p *project.Project, b *image.Base) []string {
 	set := p.Container.CUDA
 	if b == nil || set == "" {

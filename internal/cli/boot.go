@@ -57,7 +57,7 @@ A second boot does nothing twice.
 		},
 	}
 	f := cmd.Flags()
-	f.SetInterspersed(false) // what follows the command is the command's
+	f.SetInterspersed(false) // flags behind the command belong to the command
 	f.BoolVar(&opts.withServices, "with-services", false, "run the services beside the command")
 	f.StringVar(&opts.logLevel, "log-level", "info", "`level` of the boot log: info, or debug, which prints it as well")
 	return cmd
@@ -72,13 +72,13 @@ func stepsDoc() string {
 	return b.String()
 }
 
-// say prints a line of our own, before the supervisor does.
+// say prints a message in the form of the supervisor's, before that runs.
 func say(w io.Writer, format string, args ...any) {
 	fmt.Fprintf(w, "[nix2gpu] "+format+"\n", args...)
 }
 
 func runBoot(ctx context.Context, env *Env, opts bootOptions) error {
-	// It changes accounts and keys: nobody may do that to a machine by mistake.
+	// Boot changes accounts and keys, which must not happen to a host by mistake.
 	if !env.inContainer() {
 		return hint(usageError("boot is for the inside of an image, and this machine is none: there is no %s", env.Baked),
 			"here, services are started by \"nix2gpu up\"")
@@ -98,7 +98,7 @@ func runBoot(ctx context.Context, env *Env, opts bootOptions) error {
 	m, err := l.initialise(ctx, env, opts.logLevel, marked)
 	if ctx.Err() != nil {
 		say(env.Stdout, "stopped during initialization")
-		return nil // as it was asked to
+		return nil // stopped as it was asked to: exit code 0
 	}
 	if err != nil {
 		return err
@@ -110,19 +110,19 @@ func runBoot(ctx context.Context, env *Env, opts bootOptions) error {
 	var ran *endError
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) && !errors.As(err, &ran) { // before anything was started
 		say(env.Stdout, "stopped during initialization")
-		return nil // as it was asked to
+		return nil // stopped as it was asked to: exit code 0
 	}
 	return err
 }
 
-// A boot is what is left to do once the container is initialised.
+// A boot is the part of the verb that follows once the container is initialised.
 type boot struct {
 	*loaded
 	env    *Env
 	opts   bootOptions
 	layout rundir.Layout
-	keys   bool                  // somebody may log in
-	tested map[project.ID]string // digests of configurations that have passed
+	keys   bool                  // there are keys to log in with
+	tested map[project.ID]string // digests of configurations that have passed their server's own test
 }
 
 func (b *boot) run(ctx context.Context) error {
@@ -135,7 +135,7 @@ func (b *boot) run(ctx context.Context) error {
 		say(b.env.Stdout, "no services defined, starting interactive shell")
 		b.opts.command = []string{"bash"}
 	}
-	if pid := b.layout.Holder(); pid != 0 { // twice is once
+	if pid := b.layout.Holder(); pid != 0 { // a second boot changes nothing
 		if len(b.opts.command) > 0 {
 			return b.foreground(ctx, nil, nil, shell)
 		}
@@ -168,7 +168,7 @@ func (b *boot) run(ctx context.Context) error {
 	}
 	err = b.supervise(ctx, b.job(ids, refused, stay))
 	var locked *rundir.LockedError
-	if errors.As(err, &locked) && locked.Socket == "" { // another boot was faster
+	if errors.As(err, &locked) && locked.Socket == "" { // another boot got the lock first
 		say(b.env.Stdout, "already running as pid %d", locked.PID)
 		return nil
 	}
@@ -183,8 +183,8 @@ func (b *boot) job(ids []project.ID, refused map[project.ID]string, stay bool) *
 	}
 }
 
-// supervise runs the job. PID 1 does it at once: nothing was evaluated, so there
-// is no memory to give back, and no moment in which a signal would be lost.
+// supervise runs the job. PID 1 runs it in this process: nothing was evaluated, so
+// there is no memory to give back, and no signal is lost between two programs.
 func (b *boot) supervise(ctx context.Context, j *session.Job) error {
 	if !process.IsInit() {
 		return become(ctx, b.env, j)
@@ -193,7 +193,7 @@ func (b *boot) supervise(ctx context.Context, j *session.Job) error {
 	if err != nil {
 		return err
 	}
-	if b.env.Getenv("GOGC") == "" { // what run has set is for commands, which are over soon
+	if b.env.Getenv("GOGC") == "" { // Main lets the heap grow, for commands that end soon
 		debug.SetGCPercent(100)
 	}
 	code, err := session.Run(ctx, session.Options{
@@ -208,15 +208,15 @@ func (b *boot) supervise(ctx context.Context, j *session.Job) error {
 	return nil
 }
 
-// startsSSHD reports whether the container's own sshd is to run, and says why
-// not where somebody expects it to.
+// startsSSHD reports whether the container's own sshd is to run. Where somebody
+// could log in and it can't run, it prints why.
 func (b *boot) startsSSHD(ctx context.Context) bool {
 	s := b.project.Services[catalog.SSHD]
 	switch {
 	case s == nil || !s.System || b.env.UID != 0:
 		return false
 	case !b.keys && !namesKeys(b.project.Container.SSHDConfig):
-		return false // nobody could log in
+		return false // there is nothing to log in with
 	}
 	self, err := b.env.selfPath()
 	if err != nil {
@@ -224,7 +224,7 @@ func (b *boot) startsSSHD(ctx context.Context) bool {
 	}
 	m := session.Machine{Layout: b.layout, Root: b.root, Self: self, Environ: b.env.Environ}
 	unmet, err := m.Preconditions(ctx, b.project, []project.ID{catalog.SSHD}, nil)
-	// A port may be freed: the supervisor says who has it, and tries again.
+	// A port that is taken may become free: the supervisor names the holder and tries again.
 	unmet = slices.DeleteFunc(unmet, func(u session.Precondition) bool { return u.Kind == session.PortTaken })
 	if err == nil && len(unmet) > 0 {
 		err = errors.New(unmet[0].Msg)
@@ -239,7 +239,7 @@ func (b *boot) startsSSHD(ctx context.Context) bool {
 	return true
 }
 
-// namesKeys reports whether a configuration of sshd says where keys come from.
+// namesKeys reports whether a configuration of sshd names a source of keys.
 func namesKeys(config string) bool {
 	config = strings.ToLower(config)
 	for _, word := range []string{"authorizedkeysfile", "authorizedkeyscommand", "trustedusercakeys"} {
@@ -250,7 +250,7 @@ func namesKeys(config string) bool {
 	return false
 }
 
-// checkSSHD lets sshd look through its configuration.
+// checkSSHD lets sshd test its own configuration.
 func (b *boot) checkSSHD(m session.Machine) error {
 	proc := b.project.Processes[catalog.SSHD]
 	launch, err := m.Stage().PrepareExec(b.project, proc, proc.Command, nil)
@@ -268,8 +268,8 @@ func (b *boot) checkSSHD(m session.Machine) error {
 	return err
 }
 
-// initialise runs the boot steps that have not run.
-// marked is why others can't be told that we boot, if they can't.
+// initialise runs the boot steps that have not yet run in this life of the
+// container. marked is the error of marking that we boot, which others look for.
 func (l *loaded) initialise(ctx context.Context, env *Env, level string, marked error) (*container.Machine, error) {
 	log, end := l.bootLog(env, level)
 	defer end()
@@ -296,8 +296,8 @@ func (l *loaded) initialise(ctx context.Context, env *Env, level string, marked 
 	return m, err
 }
 
-// bootLog is the log of the boot steps: a file beside the supervisor's own, and
-// with debug the screen as well.
+// bootLog opens the log of the boot steps: a file beside the supervisor's log, and
+// at level debug stderr as well.
 func (l *loaded) bootLog(env *Env, level string) (log *slog.Logger, end func()) {
 	opts := &slog.HandlerOptions{}
 	var to []io.Writer
@@ -316,7 +316,8 @@ func (l *loaded) bootLog(env *Env, level string) (log *slog.Logger, end func()) 
 	return slog.New(slog.NewTextHandler(io.MultiWriter(to...), opts)), end
 }
 
-// startup runs extraStartupScript. What it leaves in the background goes on.
+// startup runs extraStartupScript. What it leaves in the background goes on
+// running, unless the script itself was stopped.
 func (l *loaded) startup(ctx context.Context, env *Env, m *container.Machine) error {
 	self, err := env.selfPath()
 	if err != nil {
@@ -335,8 +336,9 @@ func (l *loaded) startup(ctx context.Context, env *Env, m *container.Machine) er
 	cmd.Args[0], cmd.Env, cmd.Dir = launch.Argv[0], launch.Env, launch.Dir
 	cmd.Stdin = nil
 	cmd.Stdout, cmd.Stderr = env.Stdout, env.Stderr
-	// A group of its own: a shell waits for what it runs before it heeds a signal,
-	// and unless we are PID 1, what it runs would outlive us.
+	// The script has a process group of its own, so that a signal reaches what it
+	// runs: a shell waits for that before it acts on a signal. Unless we are PID 1,
+	// it would outlive us as well.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var deadline time.Time
 	cmd.Cancel = func() error {
@@ -345,11 +347,11 @@ func (l *loaded) startup(ctx context.Context, env *Env, m *container.Machine) er
 	}
 	cmd.WaitDelay = scriptGrace
 	err = cmd.Run()
-	if !deadline.IsZero() && !process.IsInit() { // whose end is that of all others
+	if !deadline.IsZero() && !process.IsInit() { // the end of PID 1 ends everything anyway
 		for process.SignalGroup(cmd.Process.Pid, 0) == nil && time.Now().Before(deadline) {
 			time.Sleep(5 * time.Millisecond)
 		}
-		_ = process.SignalGroup(cmd.Process.Pid, project.SIGKILL) // nothing may be left of it
+		_ = process.SignalGroup(cmd.Process.Pid, project.SIGKILL) // whatever is left of it
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
@@ -358,5 +360,5 @@ func (l *loaded) startup(ctx context.Context, env *Env, m *container.Machine) er
 	return err
 }
 
-// scriptGrace is what a script gets to end when the container is stopped.
+// scriptGrace is how long a script has, after SIGTERM, when the container is stopped.
 const scriptGrace = 500 * time.Millisecond

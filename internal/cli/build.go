@@ -96,7 +96,7 @@ func (o *buildOptions) addFlags(env *Env, cmd *cobra.Command) {
 	f.StringSliceVar(&o.platforms, "platform", nil, "make it for this `platform`: linux/amd64, linux/arm64; default: this machine's")
 	f.StringToStringVar(&o.binaries, "binary", nil, "nix2gpu itself for another platform, as `arch=file`; default: nix2gpu-linux-ARCH beside this program")
 	for _, name := range []string{"label", "annotation", "binary"} {
-		f.Lookup(name).DefValue = "" // else help shows it, as []
+		f.Lookup(name).DefValue = "" // or help prints it, as []
 	}
 	f.StringVar(&o.compression, "compression", "gzip", "of layers: gzip or zstd, also with a level, as gzip:9 or zstd:19")
 	f.StringVar(&o.variant, "variant", "", "`how much` of the packages: slim, full or minimal; default: the definition's")
@@ -112,7 +112,7 @@ func runBuild(ctx context.Context, env *Env, opts *buildOptions) error {
 		return err
 	}
 	l.writeNotes(env)
-	if place := opts.place(l); place != "-" && !strings.HasSuffix(place, ".tar") { // known before the work is done
+	if place := opts.place(l); place != "-" && !strings.HasSuffix(place, ".tar") { // refused before the work is done
 		if err := image.CanHoldLayout(env.path(place)); err != nil {
 			return hint(&exitError{exitUsage, err}, "name another folder with -o")
 		}
@@ -149,10 +149,10 @@ func runBuild(ctx context.Context, env *Env, opts *buildOptions) error {
 	return err
 }
 
-// place is where the image goes: a folder, an archive, or "-".
+// place returns where the image is written: a folder, an archive, or "-" for stdout.
 func (o *buildOptions) place(l *loaded) string { return orElse(o.output, l.imageName()+".oci") }
 
-// write puts the image where -o says.
+// write writes the image to the place that -o names.
 func (o *buildOptions) write(ctx context.Context, env *Env, l *loaded, out *image.Output) error {
 	var err error
 	switch place := o.place(l); {
@@ -178,10 +178,10 @@ func (o *buildOptions) write(ctx context.Context, env *Env, l *loaded, out *imag
 	return nil
 }
 
-// build makes the images of all platforms. They lie in the cache.
+// build makes the images of all platforms. Their layers are in the cache.
 func (o *buildOptions) build(ctx context.Context, env *Env, l *loaded) (*image.Output, error) {
-	// Main lets the heap of short commands grow. This one has windows of decoders
-	// in it, which leave little garbage beside them.
+	// Main lets the heap of short commands grow. Here most of it is the windows
+	// of decoders, which stay, so a smaller share of garbage is enough.
 	debug.SetGCPercent(50)
 	switch {
 	case l.none:
@@ -279,8 +279,8 @@ func (o *buildOptions) build(ctx context.Context, env *Env, l *loaded) (*image.O
 	return out, nil
 }
 
-// buildError adds to an error of a build the place of the option that it is about, or
-// what to do about a package that can't be used.
+// buildError adds to a build's error the position of the option that caused it, or
+// a cure for a package that can't be used.
 func (l *loaded) buildError(err error) error {
 	if _, placed := errors.AsType[project.Errors](err); placed {
 		return &invalid{l.root, err}
@@ -295,7 +295,8 @@ func (l *loaded) buildError(err error) error {
 	return err
 }
 
-// warning puts the word where editors still find the place.
+// warning inserts the word "warning" behind the position, where editors still
+// recognise it.
 func warning(text string) string {
 	if startsWithPlace(text) {
 		at, what, _ := strings.Cut(text, ": ")
@@ -333,7 +334,7 @@ func (o *buildOptions) spec(env *Env, l *loaded) (*image.Spec, error) {
 	return s, nil
 }
 
-// name is what engines call the image.
+// name returns the name by which engines know the image.
 func (o *buildOptions) name(l *loaded) (string, error) {
 	tag := orElse(l.project.Container.Tag, "latest")
 	if len(o.tags) > 1 {
@@ -356,8 +357,8 @@ func (o *buildOptions) name(l *loaded) (string, error) {
 	return ref, nil
 }
 
-// binary is the file of our own program for an architecture: this one's own, or
-// one of the same version.
+// binary finds the file of our own program for an architecture: the running one, or
+// one of the same version for another architecture.
 func (o *buildOptions) binary(env *Env, arch string) (string, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -388,8 +389,8 @@ func (o *buildOptions) binary(env *Env, arch string) (string, error) {
 	return file, nil
 }
 
-// sameVersion reports whether two programs were made of the same commit, as far as
-// they say of which, and with the same libraries.
+// sameVersion reports whether two programs were built from the same commit, if both
+// record one, and with the same libraries.
 func sameVersion(a, b *buildinfo.BuildInfo) bool {
 	commit := func(info *buildinfo.BuildInfo) string {
 		for _, s := range info.Settings {
@@ -404,18 +405,19 @@ func sameVersion(a, b *buildinfo.BuildInfo) bool {
 		libraries[m.Path] = m.Version
 	}
 	return commit(a) == commit(b) && !slices.ContainsFunc(b.Deps, func(m *debug.Module) bool {
-		version, both := libraries[m.Path] // a machine may need another one
+		version, both := libraries[m.Path] // an architecture may need a library of its own
 		return both && version != m.Version
 	})
 }
 
-// A lockedArchive is an archive with its file, as the lock has it.
+// A lockedArchive is an archive of the definition with the file that the lock
+// records for it.
 type lockedArchive struct {
 	packages.Archive
 	file repo.File
 }
 
-// fetchArchives gets the files of archives, as packages of an image.
+// fetchArchives downloads archives, and returns them as packages of an image.
 func fetchArchives(ctx context.Context, l *loaded, client *repo.Client, arch string, archives []lockedArchive) ([]image.Package, error) {
 	var out []image.Package
 	for _, a := range archives {
@@ -431,8 +433,8 @@ func fetchArchives(ctx context.Context, l *loaded, client *repo.Client, arch str
 	return out, nil
 }
 
-// locked is what the lock has, with the archives that it is about, and who has
-// the wheels of it.
+// locked is what the lock records for a container, with its archives, and the
+// client that has its wheels.
 type locked struct {
 	*lock.Result
 	archives map[string][]lockedArchive // by architecture
@@ -440,7 +442,8 @@ type locked struct {
 	asked    map[string]map[string][]string // by architecture: the packages that stand for attributes
 }
 
-// locked is what the lock has once it fits the definition, and what gets it.
+// locked reads what the lock records for the container, and updates the lock where
+// it no longer fits the definition.
 func (o *buildOptions) locked(ctx context.Context, env *Env, l *loaded, file *lock.File, needs *lock.Needs, arches []string, bases map[string]*image.Base) (*locked, *repo.Client, error) {
 	base := anyBase(bases)
 	suite := o.suite

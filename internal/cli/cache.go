@@ -75,7 +75,7 @@ func runCachePrune(env *Env, unused time.Duration) error {
 	}
 	since := env.Now().Add(-unused)
 	if unused == 0 {
-		since = time.Unix(1<<40, 0) // also what a wrong clock has dated
+		since = time.Unix(1<<40, 0) // later than any date, even one of a clock that ran ahead
 	}
 	gone, err := cache.Prune(dir, since)
 	if errors.Is(err, cache.ErrInUse) {

@@ -57,10 +57,10 @@ func runCheck(ctx context.Context, env *Env, t *target, here bool) error {
 			fmt.Fprintf(env.Stdout, "%s: ok, no containers\n", l.name)
 			continue
 		}
-		if l.config != nil { // of process-compose there is no image
+		if l.config != nil { // a file of process-compose has no image
 			file, err := lock.Read(l.lockFile())
 			if err != nil {
-				file = nil // build says so; what a lock knows of wheels is no error of the definition
+				file = nil // a bad lock is no error of the definition; build reports it
 			}
 			l.writeWords(env, file)
 		}
@@ -90,8 +90,8 @@ func runCheck(ctx context.Context, env *Env, t *target, here bool) error {
 	return err
 }
 
-// lookHere says what would make services of l fail at once on this machine. The
-// ports of those that run already are no obstacle.
+// lookHere finds what would make services of l fail at once on this machine. Ports
+// that are held by services of l that already run don't count.
 func lookHere(ctx context.Context, env *Env, l *loaded) (*session.Refusal, error) {
 	if l.none {
 		return nil, nil

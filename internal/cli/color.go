@@ -1,6 +1,6 @@
 package cli
 
-// color reports whether stdout gets colours.
+// color reports whether our own output on stdout is coloured.
 func (e *Env) color() bool {
 	switch e.colors {
 	case "always":
@@ -16,8 +16,8 @@ func (e *Env) color() bool {
 	return e.StdoutTTY && e.Getenv("NO_COLOR") == "" && e.Getenv("TERM") != "dumb"
 }
 
-// colorMode is what becomes of the colours of services in our output: a
-// reader that is no terminal gets theirs unless it refuses them.
+// colorMode says what happens to colours that services print. A reader that is no
+// terminal gets them unchanged unless it asks for none.
 func (e *Env) colorMode() string {
 	switch {
 	case e.color():
@@ -28,8 +28,8 @@ func (e *Env) colorMode() string {
 	return ""
 }
 
-// bootColors is colorMode for boot, whose own output is the same with a terminal
-// and without one: who reads a container's log knows nothing of its terminal.
+// bootColors is colorMode for boot. Its own output is the same with a terminal and
+// without one, since a container's log is read elsewhere.
 func (e *Env) bootColors() string {
 	if mode := e.colorMode(); mode != "labels" {
 		return mode

@@ -8,13 +8,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// completePatience is how long somebody who has pressed the tabulator waits.
+// completePatience limits how long a press of the tab key takes.
 const completePatience = 2 * time.Second
 
 type completer = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)
 
-// completeServices completes the names of services: of those that run, else of
-// those that are defined.
+// completeServices completes the names of services: those of the running project,
+// or else those of the definition.
 func completeServices(env *Env) completer {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		names := serviceNames(cmd, env, args)
@@ -25,7 +25,7 @@ func completeServices(env *Env) completer {
 	}
 }
 
-// completeDefined completes services, and files.
+// completeDefined completes the services of the definition, and files.
 func completeDefined(env *Env) completer {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return serviceNames(cmd, env, args), cobra.ShellCompDirectiveDefault
@@ -41,7 +41,7 @@ func completeContainers(env *Env) completer {
 		}
 		defer cancel()
 		t.container = ""
-		all, _ := t.loadAll(ctx, env) // what is right comes along with the error
+		all, _ := t.loadAll(ctx, env) // a container with errors does not hide the others
 		var names []string
 		for _, l := range all {
 			if l.container != "" {
@@ -52,7 +52,7 @@ func completeContainers(env *Env) completer {
 	}
 }
 
-// completed is the target of a command line that is being typed.
+// completed parses the target of a command line that is still being typed.
 func completed(cmd *cobra.Command, env *Env, args []string) (t *target, ctx context.Context, cancel func(), ok bool) {
 	t = &target{}
 	for _, name := range []string{"file", "config"} {

@@ -35,8 +35,8 @@ needs nothing else: where the package bash-completion is not there, it does with
 	}
 }
 
-// writeBashCompletion writes cobra's script, with a part of bash-completion that it
-// takes for granted.
+// writeBashCompletion writes cobra's script, together with the function of
+// bash-completion that it relies on and that a machine may lack.
 func writeBashCompletion(w io.Writer, root *cobra.Command) error {
 	var b strings.Builder
 	if err := root.GenBashCompletionV2(&b, true); err != nil {
@@ -49,9 +49,9 @@ func writeBashCompletion(w io.Writer, root *cobra.Command) error {
 	return err
 }
 
-// bashWords tells what is typed, as bash-completion does: its function where it is
-// there, else our own. Bash takes : and = for ends of words; we join again what it
-// has parted there.
+// bashWords splits the line that is typed into words: with bash-completion's
+// function if that is loaded, else with our own. Bash breaks words at : and =; we
+// join them again.
 const bashWords = `OWN() {
     if declare -F _get_comp_words_by_ref >/dev/null; then
         _get_comp_words_by_ref "$@"

@@ -41,7 +41,7 @@ sets, with the file and line that set it.`,
 }
 
 func runConfig(ctx context.Context, env *Env, opts configOptions) error {
-	// "project" is what a supervisor asks its child for: nothing is masked.
+	// A supervisor asks its child for "project"; only there nothing is masked.
 	if err := oneOf("output", opts.output, "yaml", "json", "project"); err != nil {
 		return err
 	}

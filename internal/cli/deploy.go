@@ -80,7 +80,7 @@ that speak HTTP, as far as the definition shows, go through RunPod's proxy.`)
 	return cmd
 }
 
-// newDeployTo is the verb of a platform.
+// newDeployTo makes the verb for one platform.
 func newDeployTo(env *Env, p deploy.Platform, short, long string) (*cobra.Command, *deployOptions) {
 	opts := &deployOptions{}
 	cmd := &cobra.Command{
@@ -159,7 +159,7 @@ func runDeploy(ctx context.Context, env *Env, p deploy.Platform, opts *deployOpt
 	return nil
 }
 
-// optionPos is where the definition sets an option; the zero Pos when it doesn't.
+// optionPos returns where the definition sets an option; the zero Pos when it does not.
 func (l *loaded) optionPos(option ...string) project.Pos {
 	if l.config == nil {
 		return project.Pos{}
@@ -172,7 +172,8 @@ func (l *loaded) optionPos(option ...string) project.Pos {
 	return project.Pos{File: within(l.root, pos.File()), Line: line, Col: col}
 }
 
-// byDigest is a reference by the digest that its registry has for it now.
+// byDigest asks the registry for the current digest of ref, and returns the
+// reference that names it.
 func (e *Env) byDigest(ctx context.Context, ref string) (string, error) {
 	r, err := registry.ParseRef(ref)
 	if err != nil {

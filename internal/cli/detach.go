@@ -15,9 +15,9 @@ import (
 	"nix2gpu/session"
 )
 
-// detach starts the supervisor as a process of its own session, waits until it
-// has opened its socket, and then for the services. The one that evaluated
-// ends; nothing is shared with its terminal.
+// detach starts the supervisor in a session of its own, so that it shares nothing
+// with our terminal. It waits until the control socket is open, and then for the
+// services.
 func detach(ctx context.Context, env *Env, opts *upOptions, j *session.Job, layout rundir.Layout) error {
 	j.Detached = true
 	f, err := j.File()
@@ -39,12 +39,12 @@ func detach(ctx context.Context, env *Env, opts *upOptions, j *session.Job, layo
 		Path:       env.Self,
 		Args:       []string{env.Args[0], "guard", "supervise", fmt.Sprint(jobFD), fmt.Sprint(readyFD)},
 		Env:        env.Environ,
-		Dir:        "/", // it must not hold a file system that the user wants to unmount
+		Dir:        "/", // so that it keeps no file system from being unmounted
 		Stdin:      null,
 		Stdout:     null,
 		Stderr:     null,
 		ExtraFiles: []*os.File{f, told},
-		// Its own session: no terminal's hang-up or Ctrl-C reaches it.
+		// In a session of its own, no hang-up and no Ctrl-C of a terminal reaches it.
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
 	err = cmd.Start()
@@ -52,7 +52,7 @@ func detach(ctx context.Context, env *Env, opts *upOptions, j *session.Job, layo
 	if err != nil {
 		return fmt.Errorf("cannot start the supervisor: %v", err)
 	}
-	go cmd.Wait() // so that one that dies early is no zombie of ours
+	go cmd.Wait() // reaps it if it dies early
 	var said handshake
 	if err := json.NewDecoder(ready).Decode(&said); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -73,19 +73,20 @@ func detach(ctx context.Context, env *Env, opts *upOptions, j *session.Job, layo
 	return awaitUp(ctx, env, opts, client.New(layout.Socket), layout, j.Services, func() { ready.Close() })
 }
 
-// handover names the descriptors that a detached supervisor inherits.
+// The descriptors that a detached supervisor inherits.
 const (
 	jobFD   = 3
 	readyFD = 4
 )
 
-// A handshake is what a detached supervisor says before it is on its own.
+// A handshake is the one message of a detached supervisor to the process that
+// started it: that it is up, or why not.
 type handshake struct {
 	Error string `json:"error,omitempty"`
 	Hint  string `json:"hint,omitempty"`
 	Code  int    `json:"code,omitempty"`
-	Taken bool   `json:"taken,omitempty"` // another was faster: it can be joined
+	Taken bool   `json:"taken,omitempty"` // another supervisor got the lock first, and can be joined
 }
 
-// devNull is what a detached supervisor has for streams.
+// devNull opens what a detached supervisor has for stdin, stdout and stderr.
 func devNull() (*os.File, error) { return os.OpenFile(os.DevNull, os.O_RDWR, 0) }

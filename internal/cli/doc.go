@@ -6,8 +6,8 @@
 // function, in a file of its own. Called under the name process-compose, the
 // program has that tool's verbs and flags instead; see newProcessCompose.
 //
-// The verbs that evaluate a definition never supervise: "up" hands the
-// resolved project to a fresh image of the same program, the hidden verb
+// A process that has evaluated a definition never supervises: "up" hands the
+// resolved project to a new process of the same program, by the hidden verb
 // supervise.
 package cli
 

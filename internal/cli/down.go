@@ -38,7 +38,7 @@ and its supervisor. Returns when nothing is left, and says meanwhile for whom it
 			}
 			c, layout, err := opts.target.find(cmd.Context(), env)
 			if errors.Is(err, control.ErrNotRunning) && err != error(errBooting) {
-				fmt.Fprintln(env.Stdout, "nothing is running here") // as was wanted
+				fmt.Fprintln(env.Stdout, "nothing is running here") // exit code 0: the aim is reached
 				return nil
 			}
 			if err != nil {
@@ -53,7 +53,7 @@ and its supervisor. Returns when nothing is left, and says meanwhile for whom it
 	return cmd
 }
 
-// tellAfter is how long a stop may take before down says what it waits for.
+// tellAfter is how long a stop takes before down names what it waits for.
 const tellAfter = time.Second
 
 func runDown(ctx context.Context, env *Env, c *client.Client, layout rundir.Layout, opts downOptions) error {
@@ -62,16 +62,16 @@ func runDown(ctx context.Context, env *Env, c *client.Client, layout rundir.Layo
 	messages, failed := stream(follow, c)
 	d := descent{env: env, began: env.Now()}
 	select {
-	case m := <-messages: // the state: what stops from now on is seen
+	case m := <-messages: // the first message is the state; no event after it is missed
 		d.take(m)
 	case err := <-failed:
-		if !errors.Is(err, control.ErrBusy) { // then the ticker sees the end
+		if !errors.Is(err, control.ErrBusy) { // with no stream left for us, the ticker below sees the end
 			return err
 		}
 		messages, failed = nil, nil
 	}
 	if err := c.Down(ctx, opts.now); errors.Is(err, control.ErrNotRunning) {
-		return d.end(ctx, c, layout) // it was ending already
+		return d.end(ctx, c, layout) // it stopped before we asked
 	} else if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func runDown(ctx context.Context, env *Env, c *client.Client, layout rundir.Layo
 			if d.take(m); m.End != nil {
 				return d.end(ctx, c, layout)
 			}
-		case <-failed: // it went away before it could say so
+		case <-failed: // the connection broke before the last message
 			return d.end(ctx, c, layout)
 		case <-kill:
 			if err := c.Down(ctx, true); err != nil {
@@ -112,12 +112,12 @@ func runDown(ctx context.Context, env *Env, c *client.Client, layout rundir.Layo
 	}
 }
 
-// A descent says what stops, as it does.
+// A descent prints what stops, as it stops.
 type descent struct {
 	env   *Env
 	began time.Time
 	name  string              // of the project
-	live  map[project.ID]bool // what has not stopped yet
+	live  map[project.ID]bool // the services that still run
 }
 
 func (d *descent) take(m control.Message) {
@@ -136,7 +136,7 @@ func (d *descent) take(m control.Message) {
 	}
 }
 
-// end waits for the end of the supervisor itself.
+// end waits until the supervisor itself has ended.
 func (d *descent) end(ctx context.Context, c *client.Client, layout rundir.Layout) error {
 	if err := gone(ctx, c, layout); err != nil {
 		return err

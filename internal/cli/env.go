@@ -12,37 +12,37 @@ import (
 	"nix2gpu/container"
 )
 
-// Env is the world as a command may see it. Nothing below Main reads the
-// process's own arguments, environment or standard streams.
+// Env is all that a command knows of the process that it runs in. Nothing below
+// [Main] reads the process's own arguments, environment or standard streams.
 type Env struct {
 	Args    []string // Args[0] decides whether we are nix2gpu or process-compose
 	Environ []string // "NAME=value"
 	Dir     string   // the current folder, absolute
 	UID     int
-	Self    string // path under which this very program can be executed anew
+	Self    string // path by which this program can be executed again
 
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	StdinTTY       bool
 	StdoutTTY      bool
 	StderrTTY      bool
-	Width          int // columns of the terminal; 0 when stdout is none
+	Width          int // columns of the terminal; 0 when stdout is not a terminal
 
 	Now func() time.Time
 
-	Baked string // the project that an image was built from, where we run in one
+	Baked string // file with the project that this image was built from; absent outside images
 
 	colors string // the value of --color
 	socket string // the value of --socket
 
-	bar *bar // on the terminal of Stderr, once there is one
+	bar *bar // progress on the terminal of Stderr; nil until it is needed
 }
 
-// OSEnv is the Env of this process.
+// OSEnv returns the Env of this process.
 func OSEnv() *Env {
 	dir, err := os.Getwd()
 	if err != nil {
-		dir = "/" // a removed folder; relative references then fail by name
+		dir = "/" // the folder was removed; relative references then fail with their name
 	}
 	env := &Env{
 		Args:      os.Args,
@@ -65,15 +65,15 @@ func OSEnv() *Env {
 	return env
 }
 
-// Getenv returns the value of the variable, or "".
+// Getenv returns the value of a variable, or "" when it is not set.
 func (e *Env) Getenv(name string) string {
 	value, _ := e.LookupEnv(name)
 	return value
 }
 
-// LookupEnv returns the value of the variable, and whether it is set.
+// LookupEnv returns the value of a variable, and whether it is set.
 func (e *Env) LookupEnv(name string) (string, bool) {
-	for i := len(e.Environ) - 1; i >= 0; i-- { // the last one wins, as in execve'd programs
+	for i := len(e.Environ) - 1; i >= 0; i-- { // the last one wins, as os/exec has it
 		if value, ok := strings.CutPrefix(e.Environ[i], name+"="); ok {
 			return value, true
 		}
@@ -81,7 +81,7 @@ func (e *Env) LookupEnv(name string) (string, bool) {
 	return "", false
 }
 
-// path makes a path that the user typed absolute.
+// path returns the absolute form of a path that the user typed.
 func (e *Env) path(p string) string {
 	if filepath.IsAbs(p) {
 		return filepath.Clean(p)
@@ -89,7 +89,7 @@ func (e *Env) path(p string) string {
 	return filepath.Join(e.Dir, p)
 }
 
-// name is the name we were called by.
+// name is the name that we were called by, without folders.
 func (e *Env) name() string {
 	if len(e.Args) == 0 {
 		return "nix2gpu"

@@ -57,8 +57,8 @@ FILE may be - for the standard input.`,
 	return cmd
 }
 
-// joinArgs turns "--arg name value", which takes two words in nix, into the
-// one word that the flag takes.
+// joinArgs joins the two words behind nix's --arg and --argstr into one, which is
+// all that a flag of ours can take.
 func joinArgs(args []string) []string {
 	var out []string
 	for i := 0; i < len(args); i++ {
@@ -82,12 +82,11 @@ func runEval(ctx context.Context, env *Env, opts evalOptions, args []string) err
 		Getenv: env.Getenv,
 		Now:    func() int64 { return env.Now().Unix() },
 		Home:   env.Getenv("HOME"),
-		// Traces are messages, so they go where messages go.
+		// A trace is a message, not a result.
 		TraceTo:   env.Stderr,
 		MaxMemory: memoryLimit(),
 	})
-	// The file's text is what the user may have piped in; a parse error is
-	// found first, for it has another exit code.
+	// The text is parsed first, because a parse error has an exit code of its own.
 	if _, err := syntax.Parse(name, text); err != nil {
 		return &invalid{dir, err}
 	}
@@ -146,7 +145,7 @@ func evalFailed(err error) error {
 	return err
 }
 
-// nixSource reads what is to be evaluated or parsed.
+// nixSource reads the text to be evaluated or parsed: an expression, a file or stdin.
 func nixSource(env *Env, expr string, args []string) (name, text, dir string, err error) {
 	switch {
 	case expr != "" && len(args) > 0:
@@ -169,15 +168,15 @@ func nixSource(env *Env, expr string, args []string) (name, text, dir string, er
 	if err != nil {
 		return "", "", "", &exitError{exitUsage, fmt.Errorf("cannot read %q: %v", args[0], errors.Unwrap(err))}
 	}
-	// Paths in it are relative to where it lies, not to a link to it.
+	// Paths in a file are relative to the file itself, not to a link to it.
 	if path, err = eval.FollowLinks(osfs.FS{}, path); err != nil {
 		return "", "", "", &exitError{exitUsage, fmt.Errorf("cannot read %q: %v", args[0], err)}
 	}
 	return args[0], string(data), filepath.Dir(path), nil
 }
 
-// argumentsOf evaluates --arg and --argstr. They were typed in dir, so that is
-// what paths in them are relative to.
+// argumentsOf evaluates --arg and --argstr. Paths in them are relative to dir, where
+// they were typed.
 func argumentsOf(t *eval.Thread, opts evalOptions, dir string) map[string]eval.Value {
 	given := map[string]eval.Value{}
 	for _, arg := range opts.args {
@@ -191,8 +190,8 @@ func argumentsOf(t *eval.Thread, opts evalOptions, dir string) map[string]eval.V
 	return given
 }
 
-// autoCall calls a function that takes a set, as nix does, if all that it
-// needs is given.
+// autoCall calls a function that takes a set, as nix does, if every argument without
+// a default is given.
 func autoCall(t *eval.Thread, v eval.Value, given map[string]eval.Value) eval.Value {
 	v = t.Force(v)
 	if !eval.IsFunction(v) {
@@ -213,7 +212,7 @@ func autoCall(t *eval.Thread, v eval.Value, given map[string]eval.Value) eval.Va
 	return t.Force(t.Call(v, eval.AttrsOf(args)))
 }
 
-// selectPath follows a path of attributes, and of positions in lists.
+// selectPath follows a path of attribute names and list positions.
 func selectPath(t *eval.Thread, v eval.Value, path string, given map[string]eval.Value) eval.Value {
 	for _, part := range splitPath(path) {
 		v = autoCall(t, v, given)

@@ -23,7 +23,7 @@ func (t *target) ref(d located) definition.Ref {
 	return definition.Ref{Path: absolute(d.root, d.files[0]), Container: t.container}
 }
 
-// definitionError says what an error of the language wing means here.
+// definitionError makes an error of the language wing one of this package.
 func definitionError(root string, err error) error {
 	var wrong definition.Errors
 	switch {
@@ -56,8 +56,8 @@ func fromDefinition(result *definition.Result, file string) *loaded {
 	return l
 }
 
-// loadAll is load for every container of a definition. What is right comes
-// along with the error.
+// loadAll loads every container of a definition. With an error it still returns
+// those containers that are valid.
 func (t *target) loadAll(ctx context.Context, env *Env) (all []*loaded, err error) {
 	candidates, err := t.locate(env)
 	if err != nil {

@@ -70,7 +70,7 @@ func runEvents(ctx context.Context, env *Env, opts eventsOptions) error {
 				fmt.Fprintf(env.Stdout, "%d events lost\n", ev.Lost)
 			}
 			if ev.From == ev.Service.State {
-				break // a process of it began
+				break // it is only that a process of the service has started
 			}
 			fmt.Fprintf(env.Stdout, "%s %s: %s -> %s\n", clock(ev.Service.Since), ev.Service.Label, ev.From, describe(ev.Service))
 		case m.End != nil:

@@ -84,7 +84,7 @@ func (opts *execOptions) take(ctx context.Context, env *Env, args []string) erro
 	return nil
 }
 
-// runExec becomes the command, and returns only when it can't.
+// runExec replaces this process by the command, and returns only if that fails.
 func runExec(ctx context.Context, env *Env, opts execOptions) error {
 	if opts.tty && !env.StdinTTY {
 		return hint(usageError("stdin is not a terminal"), "leave -t out: a command needs it only to be told so")
@@ -115,8 +115,8 @@ func runExec(ctx context.Context, env *Env, opts execOptions) error {
 	return process.Exec(spec)
 }
 
-// variables are those of the command line, and what names our terminal: the
-// supervisor's is another, or none.
+// variables are those of the command line, and those that describe our terminal:
+// the supervisor has another one, or none.
 func (opts *execOptions) variables(env *Env) ([]string, error) {
 	var out []string
 	if term, ok := env.LookupEnv("TERM"); ok && env.StdinTTY {
@@ -139,7 +139,7 @@ func (opts *execOptions) variables(env *Env) ([]string, error) {
 	return out, nil
 }
 
-// overlay is a list of variables with others laid over it, each name once.
+// overlay merges two lists of variables: each name once, above before below.
 func overlay(below, above []string) []string {
 	set := map[string]bool{}
 	var out []string
@@ -157,9 +157,9 @@ func overlay(below, above []string) []string {
 	return out
 }
 
-// execFailed gives an error of exec the code that users of docker know: what is not
-// said by the other verbs' codes for "nothing runs" and "no such service" is 125, and
-// what the command itself can't be, 126 or 127.
+// execFailed gives an error the exit code that docker exec has: 126 and 127 when the
+// command can't be run, 125 for our own failures. "nothing runs" and "no such
+// service" keep the codes that they have with all verbs.
 func execFailed(err error) error {
 	var start *process.StartError
 	if errors.As(err, &start) {

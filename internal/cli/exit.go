@@ -11,7 +11,7 @@ import (
 	"nix2gpu/session"
 )
 
-// The exit codes. Scripts depend on them, so they never change.
+// The exit codes. Scripts depend on them: they never change.
 const (
 	exitOK          = 0
 	exitFailed      = 1
@@ -19,13 +19,13 @@ const (
 	exitNotRunning  = 3
 	exitNoService   = 4
 	exitTimeout     = 124
-	exitOurs        = 125 // of exec: it is we who failed, and not the command
+	exitOurs        = 125 // of exec: nix2gpu failed, not the command
 	exitNotExec     = 126
 	exitNotFound    = 127
 	exitInterrupted = 130
 )
 
-// exitCodes is their reference; docs/reference/exit-codes.md is made of it.
+// exitCodes describes them; docs/reference/exit-codes.md is generated from it.
 var exitCodes = []struct{ code, meaning string }{
 	{"0", "Done. Also `up` and `boot` after an orderly stop by SIGTERM, SIGQUIT, Ctrl-C or `down`, whatever failed before, and a shell of `boot` that `docker stop` has ended."},
 	{"1", "It ran and failed: a service could not run on this machine, or failed; a request was refused."},
@@ -39,8 +39,8 @@ var exitCodes = []struct{ code, meaning string }{
 	{"130", "Interrupted by Ctrl-C, in any verb but `up` and `boot`; 143 by SIGTERM, 131 by SIGQUIT."},
 }
 
-// An exitError ends the program with a code of its own. A nil err prints
-// nothing: what there was to say has been said.
+// An exitError ends the program with a code of its own. Where err is nil, nothing
+// is printed: it has been said already.
 type exitError struct {
 	code int
 	err  error
@@ -55,8 +55,8 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// An endError says how what we ran has ended. It holds also when a signal came
-// meanwhile: that was passed on.
+// An endError says how the program that we ran has ended. A signal that came
+// meanwhile does not replace it, since it was passed on.
 type endError struct{ err error }
 
 func (e *endError) Error() string { return e.err.Error() }
@@ -67,7 +67,7 @@ func usageError(format string, args ...any) error {
 	return &exitError{exitUsage, fmt.Errorf(format, args...)}
 }
 
-// A hinted error names the cure, on a line of its own.
+// A hinted error carries its cure, which is printed on a line of its own.
 type hinted struct {
 	err  error
 	hint string
@@ -81,7 +81,7 @@ func hint(err error, format string, args ...any) error {
 	return &hinted{err, fmt.Sprintf(format, args...)}
 }
 
-// exitCode is the code that err ends the program with.
+// exitCode returns the code that the program ends with because of err.
 func exitCode(err error) int {
 	if err == nil {
 		return exitOK
@@ -112,7 +112,7 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// report prints err for the person who must act on it.
+// report prints err and its cure to stderr.
 func report(env *Env, program string, err error) {
 	w := env.Stderr
 	var e *exitError
@@ -120,7 +120,7 @@ func report(env *Env, program string, err error) {
 		return
 	}
 	if errors.Is(err, context.Canceled) {
-		return // whoever pressed Ctrl-C knows
+		return // whoever pressed Ctrl-C need not be told
 	}
 	var wrong *invalid
 	var refused *session.Refusal
@@ -142,13 +142,13 @@ func report(env *Env, program string, err error) {
 	if errors.As(err, &h) {
 		fmt.Fprintf(w, "hint: %s\n", h.hint)
 	} else if errors.As(err, &ce) && ce.Hint != "" {
-		// It names the program as it was called.
+		// A hint names the program by the name that it was called by.
 		fmt.Fprintf(w, "hint: %s\n", strings.ReplaceAll(ce.Hint, `"nix2gpu up"`, fmt.Sprintf("%q", program+" up")))
 	}
 }
 
-// startsWithPlace reports whether msg begins with "file:line:", which editors
-// jump to only when nothing stands before it.
+// startsWithPlace reports whether msg begins with "file:line:". Editors find that
+// only if nothing stands before it.
 func startsWithPlace(msg string) bool {
 	file, rest, ok := strings.Cut(msg, ":")
 	if !ok || file == "" || strings.ContainsAny(file, " \n") {

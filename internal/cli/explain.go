@@ -17,13 +17,14 @@ import (
 	"nix2gpu/project"
 )
 
-// writeReasons says which options asked for each package and archive; of a package
-// that none asked for, which other needs it, and what that is there for.
+// writeReasons prints which options asked for each package and archive. For a
+// package that none asked for, it prints which other one needs it, and why that is
+// there.
 func writeReasons(ctx context.Context, env *Env, l *loaded, wants []lock.Want, r *lock.Result, client *repo.Client,
 	all map[string][]debian.Locked, archives map[string][]lockedArchive) error {
 	options := l.askers()
 	for _, arch := range slices.Sorted(maps.Keys(all)) {
-		if err := client.Fetch(ctx, all[arch]); err != nil { // they are wanted in any case
+		if err := client.Fetch(ctx, all[arch]); err != nil { // the image needs them in any case
 			return err
 		}
 		asked, order := map[string][]string{}, []string{}
@@ -43,7 +44,8 @@ func writeReasons(ctx context.Context, env *Env, l *loaded, wants []lock.Want, r
 		if err != nil {
 			return err
 		}
-		// What every image has comes first: what that needs, no option brings.
+		// The packages of every image come first: what they need is not put
+		// down to an option.
 		slices.SortStableFunc(order, func(a, b string) int {
 			return strings.Compare(strconv.FormatBool(asked[b][0] == everyImage), strconv.FormatBool(asked[a][0] == everyImage))
 		})
@@ -76,11 +78,11 @@ func writeReasons(ctx context.Context, env *Env, l *loaded, wants []lock.Want, r
 	return nil
 }
 
-// everyImage is the reason of what no option can leave out.
+// everyImage is the reason for packages that no option can leave out.
 const everyImage = "every image"
 
-// reasonsOf are all reasons for what is wanted: several attributes may stand for it,
-// and a base package may be asked for as well.
+// reasonsOf returns all reasons for a wanted package: several attributes may stand
+// for it, and options may ask for one that every image has.
 func reasonsOf(w lock.Want, options map[string][]string) []string {
 	var why []string
 	if w.Attr == "" || w.Attr == lock.SSHD || slices.Contains(packages.Base(), w.Name) {
@@ -98,10 +100,10 @@ func reasonsOf(w lock.Want, options map[string][]string) []string {
 	return why
 }
 
-// dependencies are the packages that each of a set needs of it, by their names, as
-// the packages themselves say.
+// dependencies returns for each package of a set the others of the set that it
+// depends on, according to its control file.
 func dependencies(ctx context.Context, client *repo.Client, set []debian.Locked) (map[string][]string, error) {
-	there := map[string][]string{} // the packages that a name stands for
+	there := map[string][]string{} // the packages that provide a name
 	depends := map[string][]string{}
 	for _, p := range set {
 		file, err := client.Open(ctx, p)
@@ -130,7 +132,7 @@ func dependencies(ctx context.Context, client *repo.Client, set []debian.Locked)
 		for _, field := range fields {
 			groups, err := debian.ParseRelations(field)
 			if err != nil {
-				continue // it was resolved once; here it is only told
+				continue // the lock was resolved already; this only describes it
 			}
 			for _, alternatives := range groups {
 				for _, one := range alternatives {
@@ -142,15 +144,15 @@ func dependencies(ctx context.Context, client *repo.Client, set []debian.Locked)
 	return out, nil
 }
 
-// reachedFrom says from which package each one was reached first, by the shortest
-// way from those in order.
+// reachedFrom returns for each package the one that leads to it on the shortest way
+// from those in order, of which earlier ones win.
 func reachedFrom(order []string, needs map[string][]string) map[string]string {
 	from := map[string]string{}
 	seen := map[string]bool{}
 	for _, root := range order {
 		seen[root] = true
 	}
-	for _, root := range order { // one after another: the first keeps what it needs
+	for _, root := range order { // in turn: a package keeps the first root that leads to it
 		for queue := []string{root}; len(queue) > 0; queue = queue[1:] {
 			for _, next := range needs[queue[0]] {
 				if !seen[next] {
@@ -163,7 +165,7 @@ func reachedFrom(order []string, needs map[string][]string) map[string]string {
 	return from
 }
 
-// askers are the options that ask for each attribute, with their places.
+// askers returns the options that ask for each attribute, with their positions.
 func (l *loaded) askers() map[string][]string {
 	out := map[string][]string{}
 	add := func(attr, option string, pos project.Pos) {
@@ -181,7 +183,7 @@ func (l *loaded) askers() map[string][]string {
 		add(lock.Python, "python.requirements", l.python.Pos)
 	}
 	idle := *l.project
-	idle.Services = nil // what is left is the container's
+	idle.Services = nil // only the container's own needs are left
 	for _, ref := range packages.BareWords(&idle).Refs {
 		add(ref.Attr, "extraStartupScript", l.optionPos("extraStartupScript"))
 	}
@@ -200,7 +202,8 @@ func (l *loaded) askers() map[string][]string {
 	for _, id := range l.project.Select(l.project.Enabled(), false) {
 		s := l.project.Services[id]
 		own := *l.project
-		// What is left is the service's: a bare word of it may be an archive's program.
+		// Only this service's needs are left. The archives stay, because a bare
+		// word of its command may be a program of one.
 		own.Container = project.Container{Archives: l.project.Container.Archives}
 		option := "services." + s.Type + "." + strconv.Quote(s.Instance)
 		for _, ref := range packages.Needed(&own, id) {

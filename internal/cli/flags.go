@@ -6,8 +6,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// addOutputFlag adds -o with its formats, the first of which is the default, and
-// lets them be completed.
+// addOutputFlag adds -o and the completion of its formats. The first format is the
+// default.
 func addOutputFlag(cmd *cobra.Command, value *string, formats ...string) {
 	usage := "`format`: " + strings.Join(formats[:len(formats)-1], ", ") + " or " + formats[len(formats)-1]
 	cmd.Flags().StringVarP(value, "output", "o", formats[0], usage)

@@ -16,20 +16,20 @@ import (
 	"nix2gpu/stage"
 )
 
-// stopGrace is what a command gets between our stop signal and the kill: docker
-// gives us 10 s.
+// stopGrace is how long a command has between SIGTERM and SIGKILL. It is less than
+// the 10 s after which docker kills the container.
 const stopGrace = 8 * time.Second
 
-// foreground runs the command of boot, or the shell, beside the services ids,
-// and ends with its exit code. A shell that was told to stop ends with 0.
+// foreground runs the command of boot, or a shell, beside the services ids, and
+// ends with its exit code. A shell that was told to stop ends with 0.
 func (b *boot) foreground(ctx context.Context, ids []project.ID, refused map[project.ID]string, shell bool) error {
 	launch, err := b.launch(shell)
 	if err != nil {
 		return &exitError{exitNotFound, err}
 	}
 	j := b.job(ids, refused, true)
-	if len(ids) == 0 { // nobody is to wait for services
-		_ = container.MarkBoot(b.env.UID, false) // as far as the first mark could be left
+	if len(ids) == 0 { // "wait" must not wait for services that never come
+		_ = container.MarkBoot(b.env.UID, false) // if it could be set, it can be removed
 	}
 	if !process.IsInit() {
 		return b.inPlace(ctx, launch, j)
@@ -59,7 +59,7 @@ func (b *boot) foreground(ctx context.Context, ids []project.ID, refused map[pro
 	return &endError{&exitError{code: exit.Code}}
 }
 
-// launch finds the command, and the environment that it gets.
+// launch resolves the command and its environment.
 func (b *boot) launch(shell bool) (*stage.Launch, error) {
 	self, err := b.env.selfPath()
 	if err != nil {
@@ -68,7 +68,7 @@ func (b *boot) launch(shell bool) (*stage.Launch, error) {
 	m := session.Machine{Layout: b.layout, Root: b.root, Self: self, Environ: b.env.Environ}
 	st := m.Stage()
 	proc := &project.Process{ID: "command", Service: "command", Role: project.Main, User: b.project.Container.User}
-	dir := project.Lit(b.env.Dir) // the engine's --workdir
+	dir := project.Lit(b.env.Dir) // docker run --workdir sets it
 	words := func(argv ...string) project.Command {
 		var c project.Command
 		for _, arg := range argv {
@@ -97,12 +97,12 @@ func (b *boot) beside(host *process.Host, j *session.Job) (*process.Process, err
 	return host.Start(process.Spec{
 		Name: "supervisor", Path: self, Argv: []string{b.env.Args[0], "guard", "supervise", fmt.Sprint(jobFD), attached},
 		Env: b.env.Environ, Dir: "/", Stdout: os.Stdout, Stderr: os.Stderr, ExtraFiles: []*os.File{f},
-		Mode: process.OnlyMain, // it ends what it runs itself
+		Mode: process.OnlyMain, // the supervisor ends its own descendants
 	})
 }
 
-// attend runs the command to its end, and passes signals on. asked says that
-// one of them was to stop.
+// attend runs the command to its end, and passes signals on. asked reports that
+// one of them was SIGTERM.
 func (b *boot) attend(ctx context.Context, host *process.Host, l *stage.Launch) (exit project.Exit, asked bool, err error) {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
@@ -135,7 +135,7 @@ func (b *boot) attend(ctx context.Context, host *process.Host, l *stage.Launch) 
 		p.Terminate(project.SIGTERM, false)
 		time.AfterFunc(stopGrace, p.Kill)
 	}
-	if ctx.Err() != nil { // it came before we listened
+	if ctx.Err() != nil { // SIGTERM came before signals were passed on
 		stop()
 	}
 	for {
@@ -152,12 +152,13 @@ func (b *boot) attend(ctx context.Context, host *process.Host, l *stage.Launch) 
 	}
 }
 
-// inPlace starts the services in the background, where there are any, and
-// becomes the command: whoever is PID 1 reaps, and passes signals to it.
+// inPlace starts the services, if there are any, in the background and replaces
+// this process by the command. Another process is PID 1, which reaps and passes
+// signals on.
 func (b *boot) inPlace(ctx context.Context, l *stage.Launch, j *session.Job) error {
 	if len(j.Services) > 0 {
 		quiet := *b.env
-		quiet.Stdout = io.Discard // ps shows them
+		quiet.Stdout = io.Discard // stdout is the command's
 		if err := detach(ctx, &quiet, &upOptions{}, j, b.layout); err != nil {
 			return err
 		}

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// foreignVerb says what there is for a verb that other tools have, called by name;
-// "" where it is no such verb.
+// foreignVerb describes what does the work of a verb that other tools have; "" for
+// any other word. name is the name that our program was called by.
 func foreignVerb(verb, name string) string {
 	use := func(what string) string { return "here it is \"" + name + " " + what + "\"" }
 	switch verb {
@@ -48,7 +48,7 @@ func foreignVerb(verb, name string) string {
 	return ""
 }
 
-// alternatives are words of which one may be meant: "start" or "status".
+// alternatives lists words of which one may be meant: "start" or "status".
 func alternatives(words []string) string {
 	quoted := make([]string, len(words))
 	for i, word := range words {

@@ -81,8 +81,8 @@ func runGraph(ctx context.Context, env *Env, opts graphOptions) error {
 	return nil
 }
 
-// statesOf asks the project, if it runs, for the states of its services; nil: it
-// does not.
+// statesOf asks a running project for the states of its services; nil when none
+// runs.
 func statesOf(ctx context.Context, env *Env, t *target, l *loaded) (map[project.ID]control.ServiceState, error) {
 	own := *t
 	own.container = cmp.Or(own.container, l.container)
@@ -104,7 +104,7 @@ func statesOf(ctx context.Context, env *Env, t *target, l *loaded) (map[project.
 	return out, nil
 }
 
-// A serviceGraph is services with what they wait for, sorted by their labels.
+// A serviceGraph holds services and what they wait for, sorted by label.
 type serviceGraph struct {
 	Project  string         `json:"project"`
 	Services []*graphedNode `json:"services"`
@@ -113,7 +113,7 @@ type serviceGraph struct {
 type graphedNode struct {
 	ID        project.ID           `json:"id"`
 	Label     string               `json:"label"`
-	State     control.ServiceState `json:"state,omitempty"` // where the project runs
+	State     control.ServiceState `json:"state,omitempty"` // of a running project
 	DependsOn []graphedEdge        `json:"dependsOn"`
 
 	waitedFor bool
@@ -127,8 +127,8 @@ type graphedEdge struct {
 	to *graphedNode
 }
 
-// newServiceGraph is the graph of the services and of what they depend on; of all
-// that are enabled without ids.
+// newServiceGraph makes the graph of the services ids and all that they depend on.
+// Without ids it holds all enabled services.
 func newServiceGraph(p *project.Project, ids []project.ID, states map[project.ID]control.ServiceState) *serviceGraph {
 	if len(ids) == 0 {
 		ids = p.Enabled()
@@ -141,7 +141,7 @@ func newServiceGraph(p *project.Project, ids []project.ID, states map[project.ID
 	slices.SortFunc(g.Services, func(a, b *graphedNode) int { return strings.Compare(a.Label, b.Label) })
 	for _, n := range g.Services {
 		for id, d := range p.Services[n.ID].DependsOn {
-			to := nodes[id] // selected with n
+			to := nodes[id] // Select has added it, because n depends on it
 			to.waitedFor = true
 			n.DependsOn = append(n.DependsOn, graphedEdge{Service: id, Condition: d.Condition, Restart: d.Restart, to: to})
 		}
@@ -150,7 +150,7 @@ func newServiceGraph(p *project.Project, ids []project.ID, states map[project.ID
 	return g
 }
 
-// text is what a node says of itself: its label, and its state if that is known.
+// text is the label of a service, with its state if that is known.
 func (n *graphedNode) text() string {
 	if n.State == "" {
 		return n.Label
@@ -158,7 +158,7 @@ func (n *graphedNode) text() string {
 	return n.Label + " [" + string(n.State) + "]"
 }
 
-// text is what an edge says: what is waited for, and whether a restart is passed on.
+// text names the condition of a dependency, and whether a restart is passed on.
 func (e graphedEdge) text() string {
 	if e.Restart {
 		return string(e.Condition) + ", restarts with it"
@@ -166,8 +166,8 @@ func (e graphedEdge) text() string {
 	return string(e.Condition)
 }
 
-// writeTree shows each service below every one that waits for it; what it waits for
-// itself stands there the first time only.
+// writeTree prints each service below every other that waits for it. What it waits
+// for itself is printed only the first time.
 func (g *serviceGraph) writeTree(w io.Writer) {
 	shown := map[*graphedNode]bool{}
 	var below func(n *graphedNode, indent string)
@@ -196,7 +196,7 @@ func (g *serviceGraph) writeTree(w io.Writer) {
 	}
 }
 
-// writeDot is the graph in the language of Graphviz.
+// writeDot prints the graph in Graphviz's language.
 func (g *serviceGraph) writeDot(w io.Writer) {
 	quote := func(s string) string { return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"` }
 	fmt.Fprintf(w, "digraph %s {\n\trankdir=LR;\n", quote(g.Project))
@@ -211,7 +211,8 @@ func (g *serviceGraph) writeDot(w io.Writer) {
 	fmt.Fprintln(w, "}")
 }
 
-// writeMermaid is the graph in the language of Mermaid, whose names are plain words.
+// writeMermaid prints the graph in Mermaid's language. Its names must be plain
+// words, so they are numbered.
 func (g *serviceGraph) writeMermaid(w io.Writer) {
 	quote := func(s string) string { return `"` + strings.ReplaceAll(s, `"`, "#quot;") + `"` }
 	number := map[*graphedNode]int{}

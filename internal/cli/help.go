@@ -8,11 +8,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// helpWidth is how long the lines of help are at most: terminals have as many
-// columns, if no more.
+// helpWidth is the longest line of help, in columns: terminals have at least as
+// many.
 const helpWidth = 80
 
-// writeHelp prints what a verb is for, and how it is used.
+// writeHelp prints what a verb is for and how it is used.
 func writeHelp(cmd *cobra.Command, _ []string) {
 	text := cmd.Long
 	if text == "" {
@@ -21,14 +21,13 @@ func writeHelp(cmd *cobra.Command, _ []string) {
 	if text != "" {
 		fmt.Fprintln(cmd.OutOrStdout(), reflow(strings.TrimRight(text, " \n"), helpWidth)+"\n")
 	}
-	cmd.SetOut(cmd.OutOrStdout()) // where the usage goes, too
+	cmd.SetOut(cmd.OutOrStdout()) // usage goes to stderr otherwise
 	if cmd.Runnable() || cmd.HasSubCommands() {
 		_ = writeUsage(cmd)
 	}
 }
 
-// reflow fills the paragraphs of a text anew. Lines that are indented stay as they
-// are.
+// reflow wraps the paragraphs of a text at width. Indented lines stay as they are.
 func reflow(text string, width int) string {
 	var b strings.Builder
 	column := 0
@@ -64,7 +63,7 @@ func reflow(text string, width int) string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// hanging is text in lines of a width, those after the first indented.
+// hanging wraps text at width, with all lines but the first indented.
 func hanging(text string, width, indent int) string {
 	lines := strings.Split(reflow(text, width-indent), "\n")
 	return strings.Join(lines, "\n"+strings.Repeat(" ", indent))

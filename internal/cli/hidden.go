@@ -21,13 +21,14 @@ import (
 	"nix2gpu/session"
 )
 
-// runHidden runs the verbs that the program uses itself, if args name one.
+// runHidden runs the verb that args name, if it is one of those that the program
+// uses for itself.
 func runHidden(ctx context.Context, env *Env, args []string) (ran bool, err error) {
 	if len(args) == 0 {
 		return false, nil
 	}
-	// Executed anew by way of /proc/self/exe, we would be "exe" to ps, top and
-	// pgrep. Where it can't be written, that is all that is lost.
+	// Started by /proc/self/exe, we would be "exe" to ps, top and pgrep. If this
+	// fails, only the name is lost.
 	os.WriteFile("/proc/self/comm", []byte("nix2gpu"), 0)
 	switch args[0] {
 	case "supervise":
@@ -49,7 +50,7 @@ func runHidden(ctx context.Context, env *Env, args []string) (ran bool, err erro
 	return false, nil
 }
 
-// attached stands for the descriptor that nobody waits at.
+// attached stands in place of a descriptor: nobody waits for a handshake.
 const attached = "-"
 
 // runGuard runs our own program with args as the supervisor, and returns its
@@ -59,14 +60,14 @@ func runGuard(ctx context.Context, env *Env, args []string) error {
 		return errors.New("guard is used by \"up\", not by hand")
 	}
 	layout := guarded(env, args[1])
-	if err := handOver(ctx); err != nil { // the guard listens itself
+	if err := handOver(ctx); err != nil { // the guard handles signals itself
 		return err
 	}
 	code, err := process.GuardMain(env.Self, append([]string{env.Args[0]}, args...))
 	if err == nil && code == 0 {
 		return nil
 	}
-	if err != nil && layout != nil { // it was killed, and could not clear up. Unless another began already:
+	if err != nil && layout != nil { // it was killed: clear up in its place, unless another has begun already
 		if lock, err := layout.Lock(); err == nil {
 			layout.Clear()
 			lock.Release()
@@ -75,8 +76,9 @@ func runGuard(ctx context.Context, env *Env, args []string) error {
 	return &exitError{code: code, err: err}
 }
 
-// guarded are the places of the job in the descriptor fd, which stays as it is
-// for the supervisor; nil where there is none, which the supervisor says.
+// guarded returns the paths of the job in the descriptor fd. It does not move the
+// descriptor's position, because the supervisor reads it too. It returns nil where
+// there is no job: the supervisor reports that.
 func guarded(env *Env, fd string) *rundir.Layout {
 	n, err := strconv.Atoi(fd)
 	if err != nil || n < 3 {
@@ -98,10 +100,10 @@ func guarded(env *Env, fd string) *rundir.Layout {
 	return &layout
 }
 
-// runSupervise runs the job in the descriptor args[0], and returns its exit
-// code as an error. With args[1] it is detached, and says there when it is up;
-// else it joins a project that began faster. The descriptor args[2] leads to
-// the guard.
+// runSupervise runs the job in the descriptor args[0], and returns its exit code as
+// an error. With a descriptor in args[1] it is detached, and writes its handshake
+// there; otherwise, if another supervisor has the lock, it joins that one's project.
+// The descriptor args[2] leads to the guard.
 func runSupervise(ctx context.Context, env *Env, args []string) error {
 	in, err := descriptor(args, 0)
 	if err != nil {
@@ -144,7 +146,8 @@ func runSupervise(ctx context.Context, env *Env, args []string) error {
 		func(ctx context.Context) error { return supervise(ctx, env, j, session.Options{Guard: guard}) })
 }
 
-// supervise runs a job. The error is a *takenError when another was faster.
+// supervise runs a job. The error is a *takenError when another supervisor has the
+// lock.
 func supervise(ctx context.Context, env *Env, j *session.Job, opts session.Options) error {
 	self, err := env.selfPath()
 	if err != nil {
@@ -162,7 +165,7 @@ func supervise(ctx context.Context, env *Env, j *session.Job, opts session.Optio
 	return err
 }
 
-// A herald tells whoever started us how that went, once.
+// A herald sends the handshake of a detached supervisor, once.
 type herald struct {
 	out  *os.File
 	once sync.Once
@@ -194,9 +197,9 @@ func descriptor(args []string, i int) (*os.File, error) {
 	return nil, session.ErrNotAJob
 }
 
-// awaitReader waits until the other end of a pipe is closed, though not for
-// long: whoever started us has then seen what the project has become, however
-// short its life was.
+// awaitReader waits until the other end of a pipe is closed, for two seconds at
+// most. It lets whoever started us see how a project ended that ran only for a
+// moment.
 func awaitReader(out *os.File) {
 	fds := []unix.PollFd{{Fd: int32(out.Fd())}}
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {

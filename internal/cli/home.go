@@ -11,8 +11,8 @@ import (
 	"nix2gpu/rundir"
 )
 
-// above are the current folder and those that it lies in, up to the root of its
-// file system: as git, we go on in no other.
+// above yields the current folder and its parents. Like git's search, it stops at
+// the root of the file system.
 func (e *Env) above() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		device := deviceOf(e.Dir)
@@ -45,8 +45,8 @@ func discoverAbove(env *Env) ([]located, error) {
 		"write a nix2gpu.nix or flake.nix there, or name one: %s up FILE", env.name())
 }
 
-// home is the folder that a verb is about when none is named: the nearest that
-// has a definition, or in which something runs that was started by its name.
+// home is the folder that a verb is about when none is named: the nearest one that
+// has a definition, or in which a project runs that was started by name.
 func (e *Env) home() string {
 	for dir := range e.above() {
 		if found, _ := definitionsIn(e, dir); len(found) > 0 || runs(e.rundirEnv(), dir) {
@@ -56,7 +56,7 @@ func (e *Env) home() string {
 	return e.Dir
 }
 
-// runs reports whether a project of the folder runs whose state is kept there.
+// runs reports whether a project of the folder runs that keeps its state there.
 func runs(renv rundir.Env, dir string) bool {
 	entries, _ := os.ReadDir(filepath.Join(dir, ".nix2gpu"))
 	return slices.ContainsFunc(entries, func(entry os.DirEntry) bool {
@@ -64,9 +64,9 @@ func runs(renv rundir.Env, dir string) bool {
 	})
 }
 
-// trusts reports whether each of the files was put there by somebody whose
-// programs we would run anyway: by ourselves, by root, or by the owner of the
-// current folder. A stranger may write to folders above it, such as /tmp.
+// trusts reports whether each file belongs to somebody whose programs we would run
+// anyway: to us, to root, or to the owner of the current folder. Strangers may write
+// to parent folders, such as /tmp.
 func (e *Env) trusts(files ...string) bool {
 	here, _ := ownerOf(e.Dir)
 	return !slices.ContainsFunc(files, func(file string) bool {
@@ -89,9 +89,9 @@ func deviceOf(path string) uint64 {
 	return st.Dev
 }
 
-// isFolder reports whether a word of the command line that does not look like a
-// reference is one: the name of a folder with a definition, unless what is
-// defined here has a service of that name.
+// isFolder reports whether a word that could be a service's name means a folder:
+// there is a folder of that name with a definition, and the definition here has no
+// such service.
 func (t *target) isFolder(ctx context.Context, env *Env, word string) bool {
 	dir := env.path(word)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
@@ -101,11 +101,11 @@ func (t *target) isFolder(ctx context.Context, env *Env, word string) bool {
 		return false
 	}
 	if _, err := discoverAbove(env); err != nil && !env.isBaked() {
-		return true // there is nothing whose service it could be
+		return true // nothing is defined here that could have a service
 	}
 	l, err := (&target{container: t.container}).load(ctx, env)
 	if err != nil {
-		return false // which is said when it is used
+		return false // the definition is in error, which is reported when it is used
 	}
 	_, err = l.project.Resolve(word)
 	return err != nil

@@ -14,8 +14,8 @@ import (
 	"nix2gpu/image/source"
 )
 
-// registryClient is a client with the user's credentials, which says on stderr
-// why it waits, and on a terminal how far it is.
+// registryClient makes a client with the user's credentials. It prints to stderr
+// why it waits and, at a terminal, its progress.
 func (e *Env) registryClient() *registry.Client {
 	opts := registry.Options{
 		Getenv: e.Getenv,
@@ -36,8 +36,8 @@ func (e *Env) openFile(name string) (*source.Source, error) {
 	return s, nil
 }
 
-// openImage opens the image that a user names: what lies at a path, else one of
-// a registry by its reference.
+// openImage opens the image that a user names, by a path or else by a reference to
+// a registry.
 func (e *Env) openImage(ctx context.Context, what string) (*source.Source, error) {
 	if _, err := os.Stat(e.path(what)); err == nil || looksLikePath(what) {
 		return e.openFile(what)
@@ -46,12 +46,14 @@ func (e *Env) openImage(ctx context.Context, what string) (*source.Source, error
 	return s, imageError(err)
 }
 
-// looksLikePath tells a path from a reference where neither is there.
+// looksLikePath guesses from the form of a name whether a missing file was meant,
+// or a reference.
 func looksLikePath(s string) bool {
 	return filepath.IsAbs(s) || strings.HasPrefix(s, ".") || strings.HasSuffix(s, ".tar") || strings.HasSuffix(s, "/")
 }
 
-// imageError shows the cure that an error brings along.
+// imageError makes the cure that an error of package registry or daemon carries a
+// hint.
 func imageError(err error) error {
 	var r *registry.Error
 	var d *daemon.Error

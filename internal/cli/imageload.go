@@ -91,8 +91,8 @@ func runLoad(ctx context.Context, env *Env, opts *loadOptions) error {
 	return nil
 }
 
-// engine finds the engine of that name. Before long work it is asked whether it
-// answers.
+// engine finds the engine of that name. With ask, it fails unless the engine
+// answers, so that long work is not done in vain.
 func (e *Env) engine(ctx context.Context, name string, ask bool) (daemon.Engine, error) {
 	engine, err := daemon.Find(name, e.daemonOptions())
 	if err == nil && ask {
@@ -107,7 +107,7 @@ func (e *Env) daemonOptions() daemon.Options {
 	return opts
 }
 
-// moved says in words what a load sent.
+// moved formats how much of an image was sent to the engine.
 func moved(r *daemon.Result) string {
 	switch r.Reused {
 	case r.Layers:
@@ -118,7 +118,7 @@ func moved(r *daemon.Result) string {
 	return fmt.Sprintf("%s, %d there already, %s sent", count(r.Layers, "layer"), r.Reused, inspect.Bytes(r.Sent))
 }
 
-// definition reads the definition, unless the command line says everything.
+// definition loads the definition, unless the command line makes it unnecessary.
 func (o *loadOptions) definition(ctx context.Context, env *Env) (*loaded, error) {
 	if o.from != "" && len(o.tags) > 0 && !slices.ContainsFunc(o.tags, untagged) {
 		return nil, nil
@@ -134,7 +134,7 @@ func (o *loadOptions) definition(ctx context.Context, env *Env) (*loaded, error)
 	return l, nil
 }
 
-// names are what the image is to be called.
+// names returns the names that the image is to have.
 func (o *loadOptions) names(l *loaded) ([]string, error) {
 	tags, names := o.tags, []string{}
 	container := ""

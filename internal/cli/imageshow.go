@@ -34,7 +34,7 @@ reference of a registry. What lies at a path is taken from there.`,
 	return cmd
 }
 
-// wants refuses another number of arguments than n.
+// wants rejects any number of arguments but n; what describes them.
 func wants(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
@@ -96,7 +96,7 @@ layers, and how much has to be pulled for the second by who has the first.`,
 	return cmd
 }
 
-// facts opens an image and gathers what is known of it.
+// facts opens an image and collects what is known about it.
 func (o *imageOptions) facts(ctx context.Context, env *Env, r *inspect.Reader, name string) (*inspect.Image, error) {
 	src, err := env.openImage(ctx, name)
 	if err != nil {
@@ -115,7 +115,7 @@ func (o *imageOptions) facts(ctx context.Context, env *Env, r *inspect.Reader, n
 	return img, imageError(err)
 }
 
-// listed is what an SBOM beside an image names; nil without one.
+// listed reads the packages from an SBOM beside an image; nil if there is none.
 func listed(ctx context.Context, src *source.Source, v source.Variant) (*inspect.List, error) {
 	digest, err := v.Image.Digest()
 	if err != nil {
@@ -160,7 +160,7 @@ func runImageDiff(ctx context.Context, env *Env, opts *imageOptions, a, b string
 	if err := oneOf("output", opts.output, "text", "json"); err != nil {
 		return err
 	}
-	r := &inspect.Reader{Files: opts.files} // one for both: shared layers are read once
+	r := &inspect.Reader{Files: opts.files} // shared, so that layers which both images have are read once
 	of, err := opts.facts(ctx, env, r, a)
 	if err != nil {
 		return err
@@ -176,7 +176,7 @@ func runImageDiff(ctx context.Context, env *Env, opts *imageOptions, a, b string
 	return d.Write(env.Stdout)
 }
 
-// A listedImage is a line of "image ls".
+// A listedImage is a row of "image ls".
 type listedImage struct {
 	Name     string    `json:"name"`
 	Platform string    `json:"platform"`

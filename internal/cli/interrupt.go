@@ -8,9 +8,10 @@ import (
 	"syscall"
 )
 
-// Interruptible is ctx until the first signal by which people and machines end
-// a program: Ctrl-C, TERM, or QUIT, which images name as their stop signal.
-// What a session does with them, once it runs, is its own affair.
+// Interruptible returns a context that the first SIGINT, SIGTERM or SIGQUIT cancels
+// (the last is the stop signal of some images), with an *interruption as its cause.
+// stop stops listening and must be called. A session, once it runs, handles these
+// signals itself.
 func Interruptible(ctx context.Context) (until context.Context, stop func()) {
 	i := &interrupts{signals: make(chan os.Signal, 1), quit: make(chan struct{}), heard: make(chan struct{})}
 	i.stop = sync.OnceFunc(func() {
@@ -30,7 +31,7 @@ func Interruptible(ctx context.Context) (until context.Context, stop func()) {
 		case <-until.Done():
 		}
 		select {
-		case s := <-i.signals: // it came before the end
+		case s := <-i.signals: // it arrived before we stopped listening
 			cancel(&interruption{s.(syscall.Signal)})
 		default:
 		}
@@ -38,19 +39,19 @@ func Interruptible(ctx context.Context) (until context.Context, stop func()) {
 	return until, func() { i.stop(); cancel(nil) }
 }
 
-// interrupts are the signals that an interruptible context listens to.
+// interrupts is the listener of an interruptible context.
 type interrupts struct {
 	signals chan os.Signal
-	quit    chan struct{} // closed to end listening
-	heard   chan struct{} // closed when what came before has had its effect
+	quit    chan struct{} // closed to stop listening
+	heard   chan struct{} // closed once a signal that came before that has cancelled the context
 	stop    func()
 }
 
 type interruptsKey struct{}
 
-// handOver stops listening, for whoever takes signals from now on: until that
-// one does, they end us at once, as the system has it. The error is the
-// signal that has come already, which nobody else will hear of.
+// handOver stops listening, so that somebody else can handle signals. Until that
+// one listens, signals have their default effect and end us at once. The error is
+// the signal that has come already, since nobody else will see it.
 func handOver(ctx context.Context) error {
 	if i, ok := ctx.Value(interruptsKey{}).(*interrupts); ok {
 		i.stop()
@@ -58,11 +59,11 @@ func handOver(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// An interruption is the cause of a context that a signal ended.
+// An interruption is the cause of a context that a signal has cancelled.
 type interruption struct{ signal syscall.Signal }
 
 func (i *interruption) Error() string { return i.signal.String() }
 func (i *interruption) Unwrap() error { return context.Canceled }
 
-// code is what a shell gives for a program that the signal killed.
+// code is the exit code that shells give a program that the signal killed.
 func (i *interruption) code() int { return 128 + int(i.signal) }

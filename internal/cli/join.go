@@ -15,9 +15,9 @@ import (
 	"nix2gpu/session"
 )
 
-// untilOurs lets a project run here: by joining the one that does or, where
-// there is none, by beginning one. Whoever else tries the same meanwhile may be
-// faster, and what is joined may be about to end: then it is tried again.
+// untilOurs joins the project that runs here or, where none does, begins one. It
+// tries again when somebody else has begun one meanwhile, and when the one to join
+// is about to end.
 func untilOurs(ctx context.Context, layout rundir.Layout, join, begin func(context.Context) error) error {
 	for tries := 0; ; {
 		if layout.Holder() != 0 {
@@ -34,8 +34,8 @@ func untilOurs(ctx context.Context, layout rundir.Layout, join, begin func(conte
 		if !errors.As(err, &taken) {
 			return err
 		}
-		// It has not said who it is, or has ended already. One that never does,
-		// in another container say, can't be joined.
+		// The other one has not yet written its pid, or has ended already. One
+		// that never writes it, in another container say, can't be joined.
 		if tries++; tries > 50 {
 			return err
 		}
@@ -43,17 +43,18 @@ func untilOurs(ctx context.Context, layout rundir.Layout, join, begin func(conte
 	}
 }
 
-// A takenError says that another supervisor was faster.
+// A takenError says that another supervisor got the lock first.
 type takenError struct{ err error }
 
 func (e *takenError) Error() string { return e.err.Error() }
 func (e *takenError) Unwrap() error { return e.err }
 
-// errEnding says that what runs is about to end: it can't be joined, only
+// errEnding says that the running project is about to end. It can't be joined, only
 // waited for.
 var errEnding = errors.New("the project is ending")
 
-// converge brings a running project to what the job says.
+// converge makes a running project what the job says: it reloads it, and starts the
+// job's services.
 func converge(ctx context.Context, env *Env, j *session.Job, c *client.Client, layout rundir.Layout) error {
 	state, err := awaitAnswer(ctx, c, layout)
 	if err != nil {
@@ -72,7 +73,7 @@ func converge(ctx context.Context, env *Env, j *session.Job, c *client.Client, l
 	}
 	changes, err := c.Reload(ctx, data)
 	if errors.Is(err, control.ErrNotRunning) {
-		return errEnding // between the question and this
+		return errEnding // it began to end after it had answered
 	}
 	if err != nil {
 		return err
@@ -87,7 +88,7 @@ func converge(ctx context.Context, env *Env, j *session.Job, c *client.Client, l
 	}
 	start := c.StartMissing
 	if j.Named {
-		start = c.Start // what is asked for by name runs again, completed or not
+		start = c.Start // a service that was named runs again even if it has completed
 	}
 	if j.Detached {
 		fmt.Fprintf(env.Stderr, "already running as pid %d\n", state.PID)
@@ -107,7 +108,8 @@ func converge(ctx context.Context, env *Env, j *session.Job, c *client.Client, l
 	return err
 }
 
-// idle are the labels of those services of a job that a start of them begins.
+// idle returns the labels of those services of a job that starting them will in
+// fact start.
 func idle(all []control.Service, j *session.Job) (labels []string) {
 	for _, s := range all {
 		switch {
@@ -120,7 +122,7 @@ func idle(all []control.Service, j *session.Job) (labels []string) {
 	return labels
 }
 
-// names are ids as requests have them.
+// names converts ids to the strings that requests hold.
 func names(ids []project.ID) (list []string) {
 	for _, id := range ids {
 		list = append(list, string(id))
@@ -128,29 +130,29 @@ func names(ids []project.ID) (list []string) {
 	return list
 }
 
-// followHere is for one that was to supervise, in the foreground, when another
-// was faster: it joins that one, as its own "up" would have.
+// followHere is for a supervisor in the foreground that did not get the lock: it
+// joins the project of the one that did, as "up" would have done.
 func followHere(ctx context.Context, env *Env, j *session.Job, layout rundir.Layout) error {
 	c := client.New(layout.Socket)
 	if err := converge(ctx, env, j, c, layout); err != nil {
 		return err
 	}
-	asked := *env // the flags of "up" are in the job
+	asked := *env // the flags of "up" came with the job
 	if asked.colors = j.Color; j.Color == "labels" {
 		asked.colors = "always"
 	}
 	return followAll(ctx, &asked, c, layout, j)
 }
 
-// awaitAnswer waits for a supervisor that holds the lock and has not opened
-// its socket yet, or is about to end.
+// awaitAnswer waits for the answer of a supervisor that holds the lock. It may not
+// have opened its socket yet, or may be about to end. The limit is five seconds.
 func awaitAnswer(asked context.Context, c *client.Client, layout rundir.Layout) (*control.State, error) {
 	ctx, cancel := context.WithTimeout(asked, 5*time.Second)
 	defer cancel()
 	for {
 		state, err := c.State(ctx)
 		if pid := layout.Holder(); err != nil && ctx.Err() != nil && asked.Err() == nil && pid != 0 {
-			return nil, elsewhere(layout, pid) // the time was up in the middle of a question
+			return nil, elsewhere(layout, pid) // our limit ended in the middle of a request
 		}
 		if err == nil || !errors.Is(err, control.ErrNotRunning) {
 			return state, err

@@ -10,9 +10,9 @@ import (
 	"nix2gpu/project"
 )
 
-// forImage is the definition as its image holds it: without the secrets that
-// stand as text in its environments. These, what looks like a secret in other
-// places, and what the image will not find, is said.
+// forImage returns the definition as its image holds it: without secrets that stand
+// as text in environments. It prints which these are, what looks like a secret
+// elsewhere, and which files of secrets the image lacks.
 func (l *loaded) forImage(env *Env) (*loaded, error) {
 	valid, found, err := l.withoutLiterals()
 	if err != nil {
@@ -37,7 +37,8 @@ func (l *loaded) forImage(env *Env) (*loaded, error) {
 	return &out, nil
 }
 
-// withoutLiterals is the project that images of the definition have.
+// withoutLiterals returns the project for images, and the secrets that were taken
+// out of it.
 func (l *loaded) withoutLiterals() (project.Valid, []project.Literal, error) {
 	p, found := l.project.WithoutLiterals()
 	if p == l.project {
@@ -94,8 +95,8 @@ func (l *loaded) warnOfLiteral(env *Env, lit project.Literal) {
 		fmt.Sprintf("docker run -e %s; or name a secret in the place of the text: { secret = \"NAME\"; }, with secrets.NAME.file = \"/run/secrets/NAME\"", lit.From))
 }
 
-// warnOfPlaces names the files of the definition's folder that services read
-// secrets from: the image has none of them.
+// warnOfPlaces names the files in the definition's folder that services read secrets
+// from: the image has none of them.
 func (l *loaded) warnOfPlaces(env *Env) {
 	dir := orElse(l.project.Container.WorkingDir, "/workspace")
 	said := map[string]bool{}

@@ -19,27 +19,27 @@ import (
 	"nix2gpu/wheel"
 )
 
-// A loaded definition is a project with the place that it came from.
+// A loaded definition is a project and where it came from.
 type loaded struct {
 	project *project.Project
-	valid   project.Valid       // the same, once it is known to be valid
+	valid   project.Valid       // the same project, once it was validated
 	root    string              // the definition's folder
-	name    string              // the definition as messages call it: "flake.nix#web"
-	notes   []string            // what its reader should know, with places
-	config  *module.Config      // of a definition in Nix: its options
+	name    string              // what messages call the definition: "flake.nix#web"
+	notes   []string            // notes for its author, with positions
+	config  *module.Config      // the options of a definition in Nix; nil for others
 	none    bool                // the file defines no container
-	python  *wheel.Requirements // nil: it has no python.requirements
+	python  *wheel.Requirements // nil without python.requirements
 	files   []string            // absolute
-	plain   []string            // of these, those that hold secrets as text, once they were looked for
+	plain   []string            // those of files that hold secrets as text, once they were looked for
 
-	container string // its name, also where the user left it out; "" where it has none
-	baked     bool   // it is the one that our image was built from
+	container string // the container's name, even if the user did not type it; "" if it has none
+	baked     bool   // it is the project of the image that we run in
 
-	defined *project.Project // of a baked one: without what each container has beside it
+	defined *project.Project // of a baked project: without the services that each container has
 }
 
-// load reads and validates the definition of t: of a folder the first that has
-// containers. The error is an *invalid when the definition is wrong.
+// load reads and validates the definition of t. In a folder it takes the first one
+// that has containers. The error is an *invalid when the definition is wrong.
 func (t *target) load(ctx context.Context, env *Env) (l *loaded, err error) {
 	if t.isBaked(env) {
 		return t.loadBaked(env)
@@ -69,16 +69,15 @@ func (t *target) load(ctx context.Context, env *Env) (l *loaded, err error) {
 	return l, nil
 }
 
-// A search is for a container that was named, through the definitions of a
-// folder.
+// A search looks for a named container in the definitions of a folder.
 type search struct {
 	name  string
-	found []string // what was looked at instead, and has
+	found []string // for each file looked at, what it has instead
 	last  error
 }
 
-// passes over files of process-compose, which have no containers, where there
-// are others.
+// passes skips files of process-compose, which have no containers, if there are
+// other definitions.
 func (s *search) passes(d located, all []located) bool {
 	if s.name == "" || len(all) == 1 || !d.isCompose() {
 		return false
@@ -87,8 +86,8 @@ func (s *search) passes(d located, all []located) bool {
 	return true
 }
 
-// failed reports whether a file does not have the container, so that the next
-// one may.
+// failed reports whether err only says that this file lacks the container, so that
+// the next file is tried.
 func (s *search) failed(err error) bool {
 	var none *definition.NoContainerError
 	if !errors.As(err, &none) {
@@ -110,7 +109,8 @@ func (s *search) failed(err error) bool {
 	return true
 }
 
-// err says where the container was looked for, and what there is.
+// err returns the error for a container that no file has: it names the containers
+// that there are.
 func (s *search) err() error {
 	if len(s.found) == 1 && s.last != nil {
 		return s.last
@@ -137,7 +137,7 @@ func (t *target) loadFrom(ctx context.Context, env *Env, d located) (l *loaded, 
 		l.files = append(l.files, absolute(d.root, f))
 	}
 	if l.valid.Project() != nil && len(t.namespaces)+len(t.disabled) == 0 {
-		return l, nil // as it was evaluated
+		return l, nil // nothing to leave out, and validated already
 	}
 	if err := t.narrow(l); err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func (t *target) loadFrom(ctx context.Context, env *Env, d located) (l *loaded, 
 	return l, nil
 }
 
-// narrow disables what t leaves out of a definition, and validates the rest.
+// narrow disables the services that t leaves out, and validates the rest.
 func (t *target) narrow(l *loaded) (err error) {
 	t.keepNamespaces(l.project)
 	for _, name := range t.disabled {
@@ -166,15 +166,15 @@ func orElse(s, def string) string {
 	return s
 }
 
-// A located definition is a file, or several of process-compose that are
-// merged, which nobody has read yet.
+// A located definition is a file, or several of process-compose to be merged, that
+// has not been read yet.
 type located struct {
 	root  string   // the folder
-	files []string // by their names in there
+	files []string // relative to root
 }
 
-// locate finds the definition that t means. In a folder there may be several,
-// the likeliest first.
+// locate finds the definition that t means. A folder may have several; the likeliest
+// comes first.
 func (t *target) locate(env *Env) ([]located, error) {
 	if len(t.files) == 0 {
 		return discoverAbove(env)
@@ -206,12 +206,13 @@ func (t *target) locate(env *Env) ([]located, error) {
 	return []located{d}, nil
 }
 
-// noDefinition says that a file is not there, and which one may be meant.
+// noDefinition is the error for a file that does not exist, with the one that may
+// be meant.
 func noDefinition(env *Env, name, full string) error {
 	err := usageError("no definition %q", name)
 	dir, base := filepath.Split(full)
 	var names []string
-	entries, _ := os.ReadDir(dir) // a folder that is not there has none
+	entries, _ := os.ReadDir(dir) // a missing folder has no entries
 	for _, e := range entries {
 		if e.IsDir() || definition.IsRef(e.Name()) {
 			names = append(names, e.Name())
@@ -236,8 +237,8 @@ func discover(env *Env, dir string) ([]located, error) {
 	return found, err
 }
 
-// definitionsIn looks for definitions in a folder; there may be none. Under the
-// name process-compose, its files come first.
+// definitionsIn looks for definitions in a folder; there may be none. When we are
+// called process-compose, that tool's files come first.
 func definitionsIn(env *Env, dir string) ([]located, error) {
 	names := slices.Concat(definition.FileNames(), compose.DiscoveryNames())
 	if env.name() == processCompose {
@@ -264,8 +265,8 @@ func definitionsIn(env *Env, dir string) ([]located, error) {
 	return all, nil
 }
 
-// isCompose reports whether the file is process-compose's: YAML or JSON with
-// its one required key, or empty under its own name.
+// isCompose reports whether the file is process-compose's: YAML or JSON with the
+// key that it requires, or empty and of a name that it looks for.
 func (d located) isCompose() bool {
 	switch filepath.Ext(d.files[0]) {
 	case ".yaml", ".yml", ".json":
@@ -292,7 +293,7 @@ func (t *target) loadCompose(env *Env, root string, files []string) (*loaded, er
 			data, err := os.ReadFile(absolute(root, name))
 			var pe *fs.PathError
 			if errors.As(err, &pe) {
-				err = pe.Err // the name is in the message already
+				err = pe.Err // our message names the file already
 			}
 			return data, err
 		},
@@ -318,7 +319,7 @@ func (t *target) loadCompose(env *Env, root string, files []string) (*loaded, er
 	return l, nil
 }
 
-// emptyProject is what a file without containers comes to.
+// emptyProject is the project of a file without containers.
 func emptyProject(root string) *project.Project {
 	return &project.Project{
 		Version: project.Version, Name: filepath.Base(root),
@@ -327,8 +328,8 @@ func emptyProject(root string) *project.Project {
 	}
 }
 
-// keepNamespaces disables what is outside the chosen namespaces, and prunes
-// dependencies on it.
+// keepNamespaces disables services outside the chosen namespaces, and removes
+// dependencies on them.
 func (t *target) keepNamespaces(p *project.Project) {
 	if len(t.namespaces) == 0 {
 		return
@@ -348,8 +349,8 @@ func (t *target) keepNamespaces(p *project.Project) {
 	}
 }
 
-// selected are the services to run: those named, with what they depend on;
-// without names all that are enabled.
+// selected returns the services to run: those named and, unless noDeps, what they
+// depend on; without names all that are enabled.
 func (l *loaded) selected(names []string, noDeps bool) ([]project.ID, error) {
 	if len(names) == 0 {
 		return l.project.Select(l.project.Enabled(), false), nil

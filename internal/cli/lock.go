@@ -75,7 +75,7 @@ where it has no version, the newest that fits is taken.`,
 	return cmd
 }
 
-// lockedNames completes the packages of --update.
+// lockedNames completes the values of --update.
 func lockedNames(ctx context.Context, env *Env, args []string, update bool) ([]string, cobra.ShellCompDirective) {
 	if !update {
 		return nil, cobra.ShellCompDirectiveDefault
@@ -185,14 +185,14 @@ func runLock(ctx context.Context, env *Env, t *target, f *lockFlags) error {
 	return nil
 }
 
-// lockBases reads the bases of containers, by their names. Those that have none are
-// of the release that --suite names.
+// lockBases reads the bases of containers, by the containers' names. --suite holds
+// for containers without a base.
 func (f *lockFlags) lockBases(ctx context.Context, env *Env, all []*loaded, opts *lock.Options) (map[string]*image.Base, error) {
 	opts.Bases = map[string]map[string]lock.Base{}
 	out := map[string]*image.Base{}
 	own := f.archiveFlags
 	if slices.ContainsFunc(all, func(l *loaded) bool { return l.project.Container.FromImage == "" }) {
-		own.suite = "" // it is said of others
+		own.suite = "" // --suite is about containers without a base
 	} else {
 		opts.Suite = ""
 	}
@@ -208,8 +208,8 @@ func (f *lockFlags) lockBases(ctx context.Context, env *Env, all []*loaded, opts
 	return out, nil
 }
 
-// arches are those to lock: the ones that the file has and those that were
-// asked for, else that of this machine.
+// arches returns the architectures to lock: those in the file and those asked for,
+// or else that of this machine.
 func (f *lockFlags) arches(file *lock.File, containers []string) ([]string, error) {
 	arches, err := architectures(f.platforms)
 	if err != nil {
@@ -219,7 +219,7 @@ func (f *lockFlags) arches(file *lock.File, containers []string) ([]string, erro
 		for _, name := range containers {
 			arches = append(arches, slices.Collect(maps.Keys(file.Containers[name]))...)
 		}
-		if len(arches) == 0 { // a container that is new has what the others have
+		if len(arches) == 0 { // a new container is locked for what the others are
 			arches = file.Arches()
 		}
 	}
@@ -231,14 +231,14 @@ func (f *lockFlags) arches(file *lock.File, containers []string) ([]string, erro
 	return slices.Compact(arches), nil
 }
 
-// lockSummary says what the lock has now.
+// lockSummary describes what the lock holds now.
 func lockSummary(env *Env, opts lock.Options, r *lock.Result) string {
 	var parts []string
 	for _, arch := range opts.Arches {
 		names := map[string]bool{}
 		for container := range opts.Wants {
 			for _, p := range r.Packages(container, arch) {
-				names[p.String()] = true // of several releases several
+				names[p.String()] = true // one package may have several versions, of several releases
 			}
 		}
 		files := map[string]bool{}

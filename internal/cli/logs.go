@@ -25,7 +25,7 @@ import (
 )
 
 type logsOptions struct {
-	columns    bool // labels stand in columns, as those of "up" at a terminal
+	columns    bool // labels are padded to one width, as by "up" at a terminal
 	target     target
 	follow     bool
 	tail       string
@@ -113,12 +113,12 @@ func runLogs(ctx context.Context, env *Env, opts logsOptions) error {
 			return err
 		}
 		if len(names.strangers(query.Sources)) > 0 && opts.since == "" {
-			query.Since = time.Time{} // of a service that is no more, all is of earlier runs
+			query.Since = time.Time{} // a service that was removed printed only in earlier runs
 		}
 	} else {
 		names.stale = names.strangers(query.Sources)
 		if opts.follow {
-			query.Sources = nil // also those that begin later
+			query.Sources = nil // nil also takes logs that are created later
 		}
 	}
 	if opts.follow && running {
@@ -129,8 +129,8 @@ func runLogs(ctx context.Context, env *Env, opts logsOptions) error {
 	return names.print(ctx, env, reader, query, opts)
 }
 
-// runBegan is when the project that runs, or ran last, was started; the zero time
-// where that is not known.
+// runBegan returns when the project that runs, or ran last, was started: when its
+// file was written. It is the zero time where that is not known.
 func runBegan(layout rundir.Layout) time.Time {
 	info, err := os.Stat(layout.Project)
 	if err != nil {
@@ -139,8 +139,8 @@ func runBegan(layout rundir.Layout) time.Time {
 	return info.ModTime()
 }
 
-// untilEnd ends with the project, a moment later: its last lines come first.
-// How it ended is in the channel then.
+// untilEnd returns a context that ends shortly after the project, so that the last
+// lines can still be read. By then the channel holds how the project ended.
 func untilEnd(ctx context.Context, c *client.Client) (context.Context, <-chan control.End, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	ended := make(chan control.End, 1)
@@ -198,7 +198,7 @@ func (o *logsOptions) query(now time.Time) (servicelog.Query, error) {
 	return q, nil
 }
 
-// parseTime reads a span before now, a time of today, or a date.
+// parseTime parses a duration before now, a time of today, or a date.
 func parseTime(s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
@@ -230,14 +230,13 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("must be like 10m, 15:04 or 2006-01-02T15:04:05Z, is %q", s)
 }
 
-// A naming knows the project that ran last, so that logs have labels also when
-// nothing runs.
+// A naming knows the labels of the project that ran last, for when nothing runs.
 type naming struct {
 	project *project.Project
-	stale   map[string]bool // logs that are not shown unless they are named
+	stale   map[string]bool // logs that are shown only by name
 }
 
-// labels reads what a supervisor has kept of its project.
+// labels reads the project that a supervisor has left in its state folder.
 func labels(layout rundir.Layout) naming {
 	f, err := safefile.Peek(layout.Project)
 	if err != nil {
@@ -245,13 +244,13 @@ func labels(layout rundir.Layout) naming {
 	}
 	defer f.Close()
 	p, err := project.Decode(f)
-	if err != nil { // of another version of the program
+	if err != nil { // written by another version of the program
 		return naming{project: &project.Project{}}
 	}
 	return naming{project: p}
 }
 
-// label is what stands before the lines of a source.
+// label returns the label of a source, which is a process.
 func (n naming) label(source string) string {
 	if proc := n.project.Processes[project.ID(source)]; proc != nil {
 		if svc := n.project.Services[proc.Service]; svc != nil && svc.Label != "" {
@@ -261,13 +260,14 @@ func (n naming) label(source string) string {
 	return source
 }
 
-// sources are the logs that names stand for: all processes of each service.
+// sources returns the logs that names stand for: those of all processes of each
+// service.
 func (n naming) sources(names, there []string) ([]string, error) {
 	var out []string
 	for _, name := range names {
 		ids, err := n.project.Resolve(name)
 		if err != nil {
-			if slices.Contains(there, name) { // of a service that is no more
+			if slices.Contains(there, name) { // the log of a service that was removed
 				out = append(out, name)
 				continue
 			}
@@ -275,7 +275,7 @@ func (n naming) sources(names, there []string) ([]string, error) {
 		}
 		for _, id := range ids {
 			if n.project.Processes[project.ID(name)] != nil && project.ID(name) != id {
-				out = append(out, name) // one process of the service
+				out = append(out, name) // the name of a single process
 				continue
 			}
 			for _, pid := range n.project.Services[id].ProcessIDs() {
@@ -286,7 +286,7 @@ func (n naming) sources(names, there []string) ([]string, error) {
 	return out, nil
 }
 
-// strangers are the logs of services that the project no longer has.
+// strangers returns the logs of services that the project no longer has.
 func (n naming) strangers(there []string) map[string]bool {
 	out := map[string]bool{}
 	for _, source := range there {
@@ -297,7 +297,7 @@ func (n naming) strangers(there []string) map[string]bool {
 	return out
 }
 
-// print writes the records of a query.
+// print prints the records of a query to stdout.
 func (n naming) print(ctx context.Context, env *Env, reader *servicelog.Reader, query servicelog.Query, opts logsOptions) error {
 	show := servicelog.PrintOptions{Terminal: true, Timestamps: opts.timestamps, Label: n.label}
 	if opts.columns {
@@ -340,7 +340,7 @@ func (n naming) print(ctx context.Context, env *Env, reader *servicelog.Reader, 
 			continue
 		}
 		if err := out.Print(rec); err != nil {
-			return nil // nobody reads any more
+			return nil // the reader of our stdout has gone
 		}
 	}
 	if err := out.Flush(); err != nil {
@@ -352,8 +352,8 @@ func (n naming) print(ctx context.Context, env *Env, reader *servicelog.Reader, 
 	return nil
 }
 
-// printTail prints the last lines of a service, or of one process of it, since its
-// project began, indented.
+// printTail prints, indented, the last lines that a service or one of its processes
+// has printed since began.
 func printTail(ctx context.Context, w io.Writer, layout rundir.Layout, names naming, of project.ID, began time.Time, lines int) error {
 	sources, err := names.sources([]string{string(of)}, nil)
 	if err != nil {
@@ -380,7 +380,8 @@ func printTail(ctx context.Context, w io.Writer, layout rundir.Layout, names nam
 	return nil
 }
 
-// lastBytes keeps the end of what is written to it: a line may be endless.
+// lastBytes keeps the end of what is written to it, 64 KiB at least: a line may be
+// of any length.
 type lastBytes []byte
 
 func (l *lastBytes) Write(b []byte) (int, error) {
@@ -392,8 +393,8 @@ func (l *lastBytes) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// followAll prints what the services print from now on, until the project ends,
-// with its exit code, or until Ctrl-C: then they go on without us.
+// followAll prints what the services print from now on. It ends with the project,
+// and with its exit code, or at Ctrl-C, which leaves the services running.
 func followAll(ctx context.Context, env *Env, c *client.Client, layout rundir.Layout, j *session.Job) error {
 	known := labels(layout)
 	query := servicelog.Query{Tail: -1, Follow: true}

@@ -27,7 +27,7 @@ how it is, the pid of its supervisor, and the definition. Root sees everybody's.
 	return cmd
 }
 
-// A projectRow is a row of ls.
+// A projectRow is a row of "ls".
 type projectRow struct {
 	Name       string `json:"name"`
 	State      string `json:"state"` // "healthy", "not healthy", "stopping", "no answer"
@@ -45,7 +45,7 @@ func runLs(ctx context.Context, env *Env, output string) error {
 	}
 	found := rundir.All(env.rundirEnv())
 	all := make([]projectRow, len(found))
-	var asked sync.WaitGroup // one that hangs must not hold up the others
+	var asked sync.WaitGroup // all at once, because one may hang
 	for i, f := range found {
 		asked.Go(func() { all[i] = look(ctx, f) })
 	}
@@ -76,7 +76,7 @@ func runLs(ctx context.Context, env *Env, output string) error {
 	return nil
 }
 
-// look asks a project how it is.
+// look asks a project for its state.
 func look(ctx context.Context, f rundir.Found) projectRow {
 	p := projectRow{Name: f.Key, State: "no answer", PID: f.PID, Definition: f.Owner, Socket: f.Socket}
 	state, err := ask(ctx, client.New(f.Socket))

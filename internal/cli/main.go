@@ -14,9 +14,9 @@ import (
 	"nix2gpu/spelling"
 )
 
-// Main runs the command that env.Args names and returns the exit code. As the
-// first process of a machine, and not of a container, it powers that off: without
-// it the kernel can only panic, and nobody waits for the code.
+// Main runs the command that env.Args names and returns the exit code. Where we are
+// the first process of a machine, and not of a container, it powers the machine off
+// instead: the kernel panics when that process ends.
 func Main(ctx context.Context, env *Env) int {
 	code := run(ctx, env)
 	if process.IsMachineInit() {
@@ -34,8 +34,8 @@ func run(ctx context.Context, env *Env) int {
 		}
 		return exitCode(err)
 	}
-	// Commands are over soon: an evaluation of usual size ends before the
-	// first collection. What stays running was started anew, above.
+	// Most commands end before the first collection that this allows. What
+	// stays running is a process of its own, started above.
 	if env.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
@@ -52,7 +52,7 @@ func run(ctx context.Context, env *Env) int {
 	if err == nil {
 		return exitOK
 	}
-	// Whatever a request that was cut off says: it was the signal.
+	// A signal cuts requests off: it is the cause, whatever error came of it.
 	var by *interruption
 	var end *endError
 	if errors.As(context.Cause(ctx), &by) && !errors.As(err, &end) {
@@ -69,7 +69,7 @@ func arguments(env *Env) []string {
 	return env.Args[1:]
 }
 
-// The groups of the help page, in its order.
+// The groups of verbs on the help page, in its order.
 const (
 	groupRun     = "run"
 	groupLook    = "look"
@@ -78,7 +78,7 @@ const (
 	groupProgram = "program"
 )
 
-// newRoot is the command table of nix2gpu.
+// newRoot makes the command table of nix2gpu.
 func newRoot(env *Env) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "nix2gpu <verb> [DEFINITION] [SERVICE...]",
@@ -165,7 +165,7 @@ folder is taken, or of the nearest folder above it that has one.`,
 	return root
 }
 
-// configure sets what both command tables share.
+// configure sets what the command tables of both names have in common.
 func configure(env *Env, root *cobra.Command) {
 	root.SilenceErrors = true // Main prints them, once
 	root.SilenceUsage = true
@@ -192,7 +192,7 @@ func configure(env *Env, root *cobra.Command) {
 	}
 }
 
-// flagError says what is wrong with a flag, and which one was meant.
+// flagError adds to an error about a flag which one may be meant.
 func flagError(cmd *cobra.Command, err error) error {
 	cure := fmt.Sprintf("see %q", cmd.CommandPath()+" --help")
 	var unknown *pflag.NotExistError
@@ -230,7 +230,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return hint(&exitError{exitUsage, err}, "%s", cure)
 }
 
-// unknownVerb rejects arguments that no verb took.
+// unknownVerb rejects arguments that name no verb.
 func unknownVerb(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -254,7 +254,7 @@ func unknownVerb(cmd *cobra.Command, args []string) error {
 	return hint(err, "see %q", cmd.CommandPath()+" --help")
 }
 
-// noArgs is cobra.NoArgs in our own words.
+// noArgs is [cobra.NoArgs] with a message of our own.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usageError("%s takes no arguments, got %q", cmd.Name(), args[0])
@@ -262,7 +262,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// oneOf rejects a flag's value that is not among the permitted ones.
+// oneOf rejects a flag's value that is not one of the permitted ones.
 func oneOf(flag, value string, permitted ...string) error {
 	for _, p := range permitted {
 		if value == p {

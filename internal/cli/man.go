@@ -24,7 +24,7 @@ func newMan(env *Env) *cobra.Command {
 	}
 }
 
-// writeMan prints the command table as one page in roff.
+// writeMan prints the command table as a manual page, in roff.
 func writeMan(w io.Writer, root *cobra.Command) {
 	fmt.Fprintf(w, ".TH %s 1 \"\" \"nix2gpu %s\"\n", strings.ToUpper(root.Name()), Version)
 	fmt.Fprintf(w, ".SH NAME\n%s \\- %s\n", root.Name(), roff(root.Short))
@@ -47,7 +47,7 @@ func writeMan(w io.Writer, root *cobra.Command) {
 	}
 }
 
-// visible lists the verbs of root that its help shows, with their children.
+// visible returns the verbs that the help of root shows, with their subcommands.
 func visible(root *cobra.Command) []*cobra.Command {
 	var out []*cobra.Command
 	for _, cmd := range verbs(root) {
@@ -64,7 +64,7 @@ func longOf(cmd *cobra.Command) string {
 	return cmd.Short + "."
 }
 
-// flagName is "-n, --tail lines", as the help writes it.
+// flagName formats a flag as help does: "-n, --tail lines".
 func flagName(f *pflag.Flag) string {
 	name := "--" + f.Name
 	if f.Shorthand != "" {
@@ -76,7 +76,7 @@ func flagName(f *pflag.Flag) string {
 	return name
 }
 
-// roff escapes what its reader would take for a command.
+// roff escapes characters that have a meaning in roff.
 func roff(s string) string {
 	s = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(s)
 	lines := strings.Split(s, "\n")

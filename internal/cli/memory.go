@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What an evaluation may use at most and at least, whatever the machine has.
+// The bounds of what an evaluation may use, in bytes, whatever is free.
 const (
 	maxMemory = 2 << 30
 	minMemory = 128 << 20
 )
 
-// memoryLimit is what an evaluation may use of the machine's memory: half of
-// what is free, for the collector needs room, too.
+// memoryLimit returns how many bytes an evaluation may use: half of what is free,
+// because the garbage collector needs room as well.
 func memoryLimit() int64 {
 	free := int64(2 * maxMemory)
 	for _, f := range []func() (int64, bool){availableMemory, cgroupMemory, addressSpace} {
@@ -27,7 +27,8 @@ func memoryLimit() int64 {
 	return max(free/2, minMemory)
 }
 
-// availableMemory is what the kernel could give without swapping.
+// availableMemory returns the bytes that the kernel can give without swapping, from
+// /proc/meminfo.
 func availableMemory() (int64, bool) {
 	data, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
@@ -42,7 +43,7 @@ func availableMemory() (int64, bool) {
 	return kb << 10, err == nil
 }
 
-// cgroupMemory is what the limits of a container leave, seen from inside.
+// cgroupMemory returns the bytes that a container's limit leaves, as seen from inside.
 func cgroupMemory() (int64, bool) {
 	for _, c := range []struct{ dir, limit, used string }{
 		{"/sys/fs/cgroup", "memory.max", "memory.current"},
@@ -50,7 +51,7 @@ func cgroupMemory() (int64, bool) {
 	} {
 		limit, known := readNumber(filepath.Join(c.dir, c.limit))
 		if !known {
-			continue // there is none, or it is "max"
+			continue // no such file, or "max"
 		}
 		used, _ := readNumber(filepath.Join(c.dir, c.used))
 		return max(limit-used, 0), true
@@ -67,7 +68,7 @@ func readNumber(file string) (int64, bool) {
 	return n, err == nil
 }
 
-// addressSpace is what ulimit -v leaves.
+// addressSpace returns the bytes that ulimit -v leaves.
 func addressSpace() (int64, bool) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_AS, &limit); err != nil || limit.Cur == unix.RLIM_INFINITY {

@@ -11,8 +11,8 @@ import (
 	"nix2gpu/project"
 )
 
-// asksNVIDIA reports whether the container has packages of NVIDIA's, and where it
-// says so.
+// asksNVIDIA reports whether the container has packages from NVIDIA, and where the
+// definition asks for them.
 func asksNVIDIA(p *project.Project) (project.Pos, bool) {
 	if p.Container.CUDA != "" {
 		return p.Container.CUDAPos, true
@@ -25,7 +25,7 @@ func asksNVIDIA(p *project.Project) (project.Pos, bool) {
 	return project.Pos{}, false
 }
 
-// checkNVIDIA wants NVIDIA to have packages for all architectures.
+// checkNVIDIA fails unless NVIDIA has packages for all of the architectures.
 func (l *loaded) checkNVIDIA(needs *lock.Needs, suite string, arches []string) error {
 	pos, ok := asksNVIDIA(l.project)
 	if !ok {

@@ -94,7 +94,7 @@ func quoted(words []string) string {
 	return strings.Join(quoted, " and ")
 }
 
-// matching are the options in whose name or description all words are.
+// matching returns the options whose name or description contains all words.
 func matching(docs []module.Doc, words []string) []module.Doc {
 	return slices.DeleteFunc(slices.Clone(docs), func(d module.Doc) bool {
 		text := strings.ToLower(d.String() + "\n" + d.Description)
@@ -102,11 +102,11 @@ func matching(docs []module.Doc, words []string) []module.Doc {
 	})
 }
 
-// shared is the name of the chapter of options that several types have.
+// shared is the heading of options that several types have.
 const shared = "several types"
 
-// shareOptions moves options that several types have alike into a chapter of
-// their own.
+// shareOptions moves options that several types have in the same form into a
+// chapter of their own.
 func shareOptions(chapters []definition.Chapter) []definition.Chapter {
 	key := func(d module.Doc) string {
 		if len(d.Path) < 4 || d.Path[0] != "services" {
@@ -144,7 +144,7 @@ func shareOptions(chapters []definition.Chapter) []definition.Chapter {
 	return append(out, common)
 }
 
-// writeOptions prints chapters of options, each under its name.
+// writeOptions prints chapters of options, each under its heading.
 func writeOptions(env *Env, output string, chapters []definition.Chapter) error {
 	switch output {
 	case "json":
@@ -199,7 +199,7 @@ func findChapter(chapters []definition.Chapter, name string) *definition.Chapter
 	return nil
 }
 
-// listChapters prints a line for each: its name and the first sentence.
+// listChapters prints a line for each chapter: its name and its first sentence.
 func listChapters(w io.Writer, chapters []definition.Chapter) error {
 	width := 0
 	for _, c := range chapters {
@@ -215,7 +215,7 @@ func listChapters(w io.Writer, chapters []definition.Chapter) error {
 	return nil
 }
 
-// An optionJSON is an option for programs.
+// An optionJSON is an option as JSON.
 type optionJSON struct {
 	Name        string `json:"name"`
 	Type        string `json:"type"`

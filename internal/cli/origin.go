@@ -12,20 +12,21 @@ import (
 	"nix2gpu/project"
 )
 
-// packagePath is what a package is in a string until it is known where it lies.
+// packagePath matches what stands for a package in a string until the package's
+// path is known.
 var packagePath = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`/nix2gpu/packages/([A-Za-z0-9_.+-]+)`)
 })
 
-// writeOrigins prints every value that a definition assigns, with the place
-// that gave it and those that it overrides.
+// writeOrigins prints every value that a definition assigns, with the position of
+// the assignment and of those that it overrides.
 func writeOrigins(w io.Writer, l *loaded) {
 	base := len(l.config.Path())
 	var walk func(c *module.Config)
 	walk = func(c *module.Config) {
 		o := c.Origin()
 		if len(o.Assignments) == 0 && o.IsOption {
-			return // the declared default
+			return // the option has its default
 		}
 		if c.Kind() == module.KindAttrs && len(c.Keys()) > 0 {
 			for _, key := range c.Keys() {
@@ -53,7 +54,7 @@ func (l *loaded) overrides(o module.Origin) string {
 	return "\t# over " + l.places(o.Overridden)
 }
 
-// places names positions relative to the definition's folder.
+// places formats positions, with files relative to the definition's folder.
 func (l *loaded) places(list []module.Pos) string {
 	var out []string
 	for _, p := range list {

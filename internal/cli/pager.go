@@ -11,8 +11,8 @@ import (
 	"golang.org/x/term"
 )
 
-// page prints what write writes; at a terminal that is too low for it, through a
-// pager as other tools do: $PAGER, else less. Without one it is just printed.
+// page prints what write writes. At a terminal it goes through $PAGER, or else less,
+// if it has more lines than the terminal and there is such a program.
 func (e *Env) page(write func(io.Writer) error) error {
 	out, isFile := e.Stdout.(*os.File)
 	if !e.StdoutTTY || !isFile || e.Getenv("PAGER") == "cat" {
@@ -34,7 +34,7 @@ func (e *Env) page(write func(io.Writer) error) error {
 	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {
-	case err == nil, errors.Is(err, syscall.EPIPE): // who has seen enough, quits
+	case err == nil, errors.Is(err, syscall.EPIPE): // the user quit the pager before the end
 		return nil
 	case errors.As(err, &exit) && exit.ExitCode() != 127:
 		return nil

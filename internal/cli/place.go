@@ -17,7 +17,7 @@ import (
 	"nix2gpu/rundir"
 )
 
-// rundirEnv is what decides where things are.
+// rundirEnv returns what decides where sockets, state and logs are.
 func (e *Env) rundirEnv() rundir.Env {
 	env := rundir.FromEnv(e.Getenv, e.inContainer())
 	env.UID = e.UID
@@ -30,8 +30,8 @@ func (e *Env) rundirEnv() rundir.Env {
 	return env
 }
 
-// inContainer reports whether we run in an image of ours. Who logs in by ssh
-// may lack the variable.
+// inContainer reports whether we run in an image of ours. A login by ssh may lack
+// the variable.
 func (e *Env) inContainer() bool { return e.Getenv("NIX2GPU_CONTAINER") != "" || e.isBaked() }
 
 // isBaked reports whether the image that we run in has a project.
@@ -40,7 +40,7 @@ func (e *Env) isBaked() bool {
 	return e.Baked != "" && err == nil && info.Mode().IsRegular()
 }
 
-// folder is the definition's folder, which is found without reading it.
+// folder returns the definition's folder, without reading the definition.
 func (t *target) folder(env *Env) string {
 	if len(t.files) == 0 {
 		return env.home()
@@ -52,14 +52,14 @@ func (t *target) folder(env *Env) string {
 	return filepath.Dir(full)
 }
 
-// running finds the supervisor that t is about, without evaluating anything.
+// running connects to the supervisor of t. Nothing is evaluated.
 func (t *target) running(ctx context.Context, env *Env) (*client.Client, error) {
 	c, _, err := t.find(ctx, env)
 	return c, err
 }
 
-// find is running, with the places of the project. When the container is not
-// named, any of the folder's will do, if only one runs.
+// find is running, and returns the project's paths as well. If no container is
+// named, it finds the only project of the folder that runs.
 func (t *target) find(ctx context.Context, env *Env) (*client.Client, rundir.Layout, error) {
 	renv, root := env.rundirEnv(), t.folder(env)
 	layout := rundir.Locate(renv, t.container, root)
@@ -91,12 +91,12 @@ func (t *target) find(ctx context.Context, env *Env) (*client.Client, rundir.Lay
 	return nil, last, err
 }
 
-// errBooting says that nothing runs yet, and will soon.
+// errBooting says that nothing runs yet, but will soon.
 var errBooting = &control.Error{Code: control.CodeNotRunning, Msg: "still booting: the services have not been started yet",
 	Hint: "wait for them with \"nix2gpu wait\""}
 
-// orBooting finds out, in a container where nothing answers, whether something
-// will: err is that nothing runs.
+// orBooting finds out whether a container in which nothing answers is still booting.
+// If not, it returns err, which says that nothing runs.
 func orBooting(ctx context.Context, env *Env, c *client.Client, layout rundir.Layout, err error) error {
 	if pid := layout.Holder(); pid != 0 {
 		return awaitSocket(ctx, c, layout, pid)
@@ -104,18 +104,18 @@ func orBooting(ctx context.Context, env *Env, c *client.Client, layout rundir.La
 	if !container.IsBooting(env.UID) {
 		return err
 	}
-	// Between the two questions it may have begun.
+	// The boot may have ended since we asked for the state.
 	if _, err := c.State(ctx); err == nil {
 		return nil
 	}
 	return errBooting
 }
 
-// booted is find that waits for a container that is still booting.
+// booted is find, but waits while the container is booting.
 func (t *target) booted(ctx context.Context, env *Env) (*client.Client, rundir.Layout, error) {
 	for {
 		c, layout, err := t.find(ctx, env)
-		inQuestion := err != nil && ctx.Err() != nil && container.IsBooting(env.UID) // the time was up in the middle of it
+		inQuestion := err != nil && ctx.Err() != nil && container.IsBooting(env.UID) // the limit ended in the middle of a request
 		if err != error(errBooting) && !inQuestion {
 			return c, layout, err
 		}
@@ -131,9 +131,9 @@ func (t *target) booted(ctx context.Context, env *Env) (*client.Client, rundir.L
 	}
 }
 
-// awaitSocket waits for a supervisor that has its lock and does not answer: it
-// begins, or ends. One that never does is another user's, or was told to use
-// another socket.
+// awaitSocket waits for a supervisor that holds its lock and does not answer, because
+// it is starting or ending. One that does not answer within two seconds is another
+// user's, or was given another socket.
 func awaitSocket(ctx context.Context, c *client.Client, layout rundir.Layout, pid int) error {
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end) && layout.Holder() != 0; {
 		if _, err := c.State(ctx); err == nil || ctx.Err() != nil {
@@ -147,15 +147,14 @@ func awaitSocket(ctx context.Context, c *client.Client, layout rundir.Layout, pi
 	return elsewhere(layout, pid)
 }
 
-// elsewhere is said of a supervisor that holds its lock and does not answer.
+// elsewhere is the error for a supervisor that holds its lock and does not answer.
 func elsewhere(layout rundir.Layout, pid int) error {
 	return &control.Error{Code: control.CodeForbidden, Msg: fmt.Sprintf("a project runs here as pid %d, and its control socket is not at %s", pid, layout.Socket),
 		Hint: "ask as the user who started it, or name its socket with --socket"}
 }
 
-// runningIn finds the projects that run from a folder, by their names. What has
-// its state in the folder itself is known from there; only where it lies
-// elsewhere are all supervisors of this user asked.
+// runningIn finds the running projects of a folder, by name. Most keep their state
+// in the folder; only if none of those runs, all supervisors of this user are asked.
 func runningIn(ctx context.Context, renv rundir.Env, root string) map[string]rundir.Layout {
 	here := map[string]rundir.Layout{}
 	entries, err := os.ReadDir(filepath.Join(root, ".nix2gpu"))
@@ -171,7 +170,7 @@ func runningIn(ctx context.Context, renv rundir.Env, root string) map[string]run
 	if err == nil && len(here) > 0 {
 		return here
 	}
-	// It lies elsewhere, or was removed while the project runs.
+	// Their state is elsewhere, or was removed while they run.
 	for _, socket := range rundir.Find(renv) {
 		state, err := ask(ctx, client.New(socket))
 		if err == nil && sameFolder(state.Root, root) {
@@ -181,14 +180,14 @@ func runningIn(ctx context.Context, renv rundir.Env, root string) map[string]run
 	return here
 }
 
-// lastRun is the place of what ran in a folder and runs no more: that of its
-// only container, or of the one that ran last.
+// lastRun returns the paths of the project that ran last in a folder; layout if
+// there was none.
 func lastRun(renv rundir.Env, layout rundir.Layout, root string) rundir.Layout {
 	var latest time.Time
 	entries, _ := os.ReadDir(filepath.Join(root, ".nix2gpu"))
 	for _, e := range entries {
 		other := rundir.Locate(renv, e.Name(), root)
-		if e.Name() == filepath.Base(layout.State) { // the one without a name
+		if e.Name() == filepath.Base(layout.State) { // the container without a name
 			other = layout
 		}
 		info, err := os.Stat(other.Project)
@@ -199,7 +198,8 @@ func lastRun(renv rundir.Env, layout rundir.Layout, root string) rundir.Layout {
 	return layout
 }
 
-// ask asks a supervisor that may be somebody else's, or hang.
+// ask asks a supervisor for its state, for a second at most: it may be another
+// user's, or hang.
 func ask(ctx context.Context, c *client.Client) (*control.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -215,8 +215,7 @@ func sameFolder(a, b string) bool {
 	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
-// selfPath is a path under which the program can be started for as long as it
-// runs, by other users too.
+// selfPath returns the path of this program, by which other users can start it too.
 func (e *Env) selfPath() (string, error) {
 	path, err := os.Executable()
 	if err != nil {

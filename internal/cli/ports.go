@@ -54,22 +54,22 @@ func runPorts(ctx context.Context, env *Env, opts psOptions) error {
 	return nil
 }
 
-// A servicePort is a port of a service: one that the definition gives it, one on which
-// it listens, or both.
+// A servicePort is a port that the definition gives a service, one on which the
+// service listens, or both.
 type servicePort struct {
 	ID        project.ID `json:"id"`
 	Label     string     `json:"label"`
 	Protocol  string     `json:"protocol"`
-	Address   string     `json:"address"` // where it listens, else as defined; "*" is all
+	Address   string     `json:"address"` // where it listens, or else as defined; "*": all addresses
 	Port      int        `json:"port"`
 	Defined   bool       `json:"defined"`
 	Listening bool       `json:"listening"`
-	PID       int        `json:"pid,omitempty"` // of who listens
+	PID       int        `json:"pid,omitempty"` // the process that listens
 
 	service control.ServiceState
 }
 
-// state is what a person wants to know of a port.
+// state compares the definition of a port with what was found.
 func (p *servicePort) state() string {
 	switch {
 	case p.Listening && p.Defined:
@@ -82,7 +82,7 @@ func (p *servicePort) state() string {
 	return "the service is " + string(p.service)
 }
 
-// portsOf puts together what is defined and what was found.
+// portsOf merges the ports that are defined with those that were found.
 func portsOf(services []control.Service, usage []control.ServiceUsage) []*servicePort {
 	list := []*servicePort{}
 	for _, s := range services {
@@ -119,12 +119,12 @@ func portsOf(services []control.Service, usage []control.ServiceUsage) []*servic
 	slices.SortStableFunc(list, func(a, b *servicePort) int {
 		return cmp.Or(strings.Compare(a.Label, b.Label), cmp.Compare(a.Port, b.Port), strings.Compare(a.Protocol, b.Protocol))
 	})
-	return slices.CompactFunc(list, func(a, b *servicePort) bool { // one port at two addresses, both in the definition or both not
+	return slices.CompactFunc(list, func(a, b *servicePort) bool { // a port that is defined, or found, more than once
 		return *a == *b || a.ID == b.ID && a.Port == b.Port && a.Protocol == b.Protocol && a.Defined && b.Defined && a.Listening
 	})
 }
 
-// anyAddress is an address, or "*" for all of them.
+// anyAddress returns an address, or "*" for one that stands for all.
 func anyAddress(text string) string {
 	if ip, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil && ip.IsUnspecified() {
 		return "*"

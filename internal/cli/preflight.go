@@ -12,10 +12,10 @@ import (
 	"nix2gpu/session"
 )
 
-// preflight says which of the services ids can't run on this machine, and why,
-// after it has installed what is missing if that was asked for; nil when all
-// can. The others run. Where there are none, or with --strict, it is the error.
-// Passed is told which configurations their servers have found right; it may be nil.
+// preflight finds out which of the services ids can't run on this machine, and why;
+// nil when all can. With --install it first installs what is missing. The refusal is
+// the error when no service is left to run, and with --strict. passed is called for
+// each configuration that its server has found right; it may be nil.
 func preflight(ctx context.Context, env *Env, l *loaded, layout rundir.Layout, ids []project.ID, opts *upOptions, passed func(project.ID, string)) (*session.Refusal, error) {
 	self, err := env.selfPath()
 	if err != nil {
@@ -26,7 +26,7 @@ func preflight(ctx context.Context, env *Env, l *loaded, layout rundir.Layout, i
 		return nil, err
 	}
 	unmet, err := m.Preconditions(ctx, l.project, ids, nil)
-	if ctx.Err() != nil { // what could not be asked to its end says nothing
+	if ctx.Err() != nil { // we were stopped: the answers are incomplete
 		return nil, ctx.Err()
 	}
 	if err != nil {
@@ -48,7 +48,7 @@ func preflight(ctx context.Context, env *Env, l *loaded, layout rundir.Layout, i
 	}
 	refusal := &session.Refusal{Root: l.root, Unmet: unmet}
 	wanted := ids
-	if len(opts.target.services) > 0 { // what they depend on alone is of no use
+	if len(opts.target.services) > 0 { // their dependencies alone are of no use
 		if wanted, err = l.project.ResolveAll(opts.target.services); err != nil {
 			return nil, err
 		}
@@ -59,8 +59,7 @@ func preflight(ctx context.Context, env *Env, l *loaded, layout rundir.Layout, i
 	return refusal, nil
 }
 
-// installMissing lets apt install what is missing. It is the user's wish, so
-// its output is shown.
+// installMissing installs what is missing with apt, and shows apt's output.
 func installMissing(ctx context.Context, env *Env, unmet []session.Precondition) error {
 	var names []string
 	for _, u := range unmet {

@@ -15,9 +15,9 @@ import (
 // processCompose is the other name of the program.
 const processCompose = "process-compose"
 
-// newProcessCompose is the command table under the name process-compose: that
-// tool's verbs with its flags, and beside them our own spellings, which are
-// those of the container's documentation.
+// newProcessCompose makes the command table for the name process-compose: that
+// tool's verbs with its flags, and beside them the spellings of ours that people
+// type in a container.
 func newProcessCompose(env *Env) *cobra.Command {
 	up := pcOptions{env: env}
 	root := &cobra.Command{
@@ -42,7 +42,7 @@ terminal interface and no HTTP port; flags about them are accepted and change no
 	}
 	upOpts.addFlags(upCmd)
 	ps := newPs(env)
-	ps.Aliases = append(ps.Aliases, "ls") // as that tool has it
+	ps.Aliases = append(ps.Aliases, "ls") // as in process-compose
 	addVerbs(root, upCmd, newDown(env), ps, newStatus(env), newTop(env), newLogs(env), newStart(env), newStop(env), newRestart(env),
 		newKill(env), newWait(env), newEvents(env), newCheck(env), newConfig(env),
 		newPCProcess(env), newPCProject(env), newPCNamespace(env),
@@ -53,8 +53,8 @@ terminal interface and no HTTP port; flags about them are accepted and change no
 	return root
 }
 
-// acceptRemote adds flags that name an HTTP server: there is none, the
-// project is found by its folder or its socket.
+// acceptRemote accepts flags that name an HTTP server. They have no effect: there
+// is no such server, and the project is found by its folder or its socket.
 func acceptRemote(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		acceptRemote(sub)
@@ -69,7 +69,7 @@ func acceptRemote(cmd *cobra.Command) {
 	}
 }
 
-// pcOptions are the flags of "up" as process-compose has them.
+// pcOptions are the options of process-compose's "up".
 type pcOptions struct {
 	env        *Env
 	up         upOptions
@@ -85,11 +85,11 @@ func (o *pcOptions) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.up.target.container, "container", "", "`name` of the container, where a definition has several")
 	f.BoolVar(&o.dotenv, "disable-dotenv", false, "do not read .env")
 	f.BoolVarP(&o.up.detach, "detached", "D", false, "run in the background")
-	addUpFlags(cmd, &o.up, "") // -d is another flag there
+	addUpFlags(cmd, &o.up, "") // process-compose's -d means something else
 	f.BoolVar(&o.up.keep, "keep-project", false, "stay when nothing runs any more")
 	f.BoolP("hide-disabled", "d", false, "accepted; there is no terminal interface")
 	addModuleFlag(cmd, &o.up.target)
-	// What is about its terminal interface and its server.
+	// These are about its terminal interface and its server, which we don't have.
 	f.BoolP("tui", "t", false, "accepted; there is no terminal interface")
 	f.BoolP("use-uds", "U", true, "accepted; the control socket is always a unix socket")
 	f.StringVarP(&o.env.socket, "unix-socket", "u", o.env.socket, "`path` of the control socket")
@@ -113,7 +113,7 @@ func (o *pcOptions) run(ctx context.Context, args []string) error {
 	return runUp(ctx, o.env, o.up)
 }
 
-// fromEnvironment reads the PC_* variables of what no flag has set.
+// fromEnvironment reads PC_* variables for the flags that were not given.
 func (o *pcOptions) fromEnvironment() {
 	list := func(name string) []string {
 		if v := o.env.Getenv(name); v != "" {
@@ -133,7 +133,7 @@ func (o *pcOptions) fromEnvironment() {
 	}
 }
 
-// newPCProcess is "process-compose process …".
+// newPCProcess makes "process-compose process …".
 func newPCProcess(env *Env) *cobra.Command {
 	cmd := &cobra.Command{Use: "process", Short: "Look at and act on processes", Args: unknownVerb, RunE: help}
 	list := newPs(env)
@@ -156,7 +156,7 @@ func newPCProcess(env *Env) *cobra.Command {
 
 func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
-// newPCProject is "process-compose project …".
+// newPCProject makes "process-compose project …".
 func newPCProject(env *Env) *cobra.Command {
 	cmd := &cobra.Command{Use: "project", Short: "Look at the project", Args: unknownVerb, RunE: help}
 	addVerbs(cmd, &cobra.Command{
@@ -197,7 +197,7 @@ func runIsReady(ctx context.Context, env *Env, wait bool) error {
 	return nil
 }
 
-// newPCNamespace is "process-compose namespace …".
+// newPCNamespace makes "process-compose namespace …".
 func newPCNamespace(env *Env) *cobra.Command {
 	cmd := &cobra.Command{Use: "namespace", Aliases: []string{"ns"}, Short: "Act on all processes of a namespace", Args: unknownVerb, RunE: help}
 	addVerbs(cmd, &cobra.Command{
@@ -248,7 +248,7 @@ func newPCNamespace(env *Env) *cobra.Command {
 	return cmd
 }
 
-// namespaces lists the services that run, by namespace.
+// namespaces lists the running project's services by namespace.
 func namespaces(ctx context.Context, env *Env) (map[string][]string, *client.Client, error) {
 	c, err := new(target).running(ctx, env)
 	if err != nil {

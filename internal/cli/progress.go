@@ -14,8 +14,8 @@ import (
 	"nix2gpu/image/inspect"
 )
 
-// A bar shows on the last line of a terminal how far something is. It stands before
-// what is written there, so that nothing is written into its line.
+// A bar shows the progress of long work in the last line of a terminal. All that we
+// print there goes through its Write, so that nothing is printed into its line.
 type bar struct {
 	w     io.Writer
 	width func() int
@@ -23,13 +23,13 @@ type bar struct {
 
 	mu      sync.Mutex
 	subject string
-	begun   time.Time // of the subject's first word
+	begun   time.Time // when work of the subject's kind began
 	drawn   time.Time
-	line    string // that is shown; "" when none is
+	line    string // the line that is shown; "" if none is
 }
 
-// progress is the bar of stderr: nil where that is no terminal which can move back
-// in a line, and in CI, whose logs are no terminals whatever they say.
+// progress returns the bar of stderr. It is nil where stderr is not a terminal that
+// can go back to the start of a line, and in CI, where even a terminal is a log.
 func (e *Env) progress() *bar {
 	if e.bar == nil && e.StderrTTY && e.Getenv("TERM") != "dumb" && e.Getenv("TERM") != "" && (e.Getenv("CI") == "" || e.Getenv("CI") == "false") {
 		e.bar = &bar{w: e.Stderr, width: widthOf(e.Stderr), now: e.Now}
@@ -38,7 +38,7 @@ func (e *Env) progress() *bar {
 	return e.bar
 }
 
-// endProgress removes the bar, for good.
+// endProgress removes the bar and gives stderr back.
 func (e *Env) endProgress() {
 	if e.bar != nil {
 		e.bar.clear()
@@ -47,7 +47,7 @@ func (e *Env) endProgress() {
 	}
 }
 
-// progressOf tells the bar how far something is, by the bytes of all of it; nil
+// progressOf returns a function that shows the progress of subject, in bytes; nil
 // where there is no bar.
 func (e *Env) progressOf(subject string) func(done, total int64) {
 	bar := e.progress()
@@ -57,7 +57,7 @@ func (e *Env) progressOf(subject string) func(done, total int64) {
 	return func(done, total int64) { bar.set(subject, done, total) }
 }
 
-// widthOf asks for the width of a terminal each time: people change it.
+// widthOf returns a function that asks for the terminal's width, which may change.
 func widthOf(w io.Writer) func() int {
 	return func() int {
 		if f, ok := w.(*os.File); ok {
@@ -69,11 +69,11 @@ func widthOf(w io.Writer) func() int {
 	}
 }
 
-// redrawAfter is how long a line stands at least: who draws more often, waits for
-// the terminal.
+// redrawAfter is how long a line stays at least, so that the work does not wait for
+// a slow terminal.
 const redrawAfter = 100 * time.Millisecond
 
-// set shows how far the subject is. What is done is not shown.
+// set shows the progress of subject. When it is complete, the bar goes.
 func (b *bar) set(subject string, done, total int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -83,7 +83,7 @@ func (b *bar) set(subject string, done, total int64) {
 		return
 	}
 	now := b.now()
-	// "packing a" and "packing b" are one thing.
+	// "packing a" and "packing b" are the same kind of work, with one rate.
 	if verb, _, _ := strings.Cut(subject, " "); b.begun.IsZero() || !strings.HasPrefix(b.subject, verb) {
 		b.begun = now
 	} else if b.line != "" && now.Sub(b.drawn) < redrawAfter {
@@ -111,7 +111,8 @@ func (b *bar) erase() {
 	}
 }
 
-// Write writes to the terminal in the place of the bar, which comes back below.
+// Write removes the bar and writes p to the terminal. The next set draws the bar
+// below that.
 func (b *bar) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -119,10 +120,10 @@ func (b *bar) Write(p []byte) (int, error) {
 	return b.w.Write(p)
 }
 
-// drawBar is the line: as much of it as there is room for, so that it never goes on
-// in the next one.
+// drawBar formats the line. It leaves parts out until the rest fits into width, so
+// that the terminal never wraps it.
 func drawBar(subject string, done, total int64, took time.Duration, width int) string {
-	room := width - 1 // some terminals begin a line when the last column is used
+	room := width - 1 // some terminals begin a new line once the last column is used
 	percent := fmt.Sprintf("%3d%%", done*100/total)
 	amount := fmt.Sprintf("%s of %s", inspect.Bytes(done), inspect.Bytes(total))
 	rate := ""
@@ -147,7 +148,7 @@ func drawBar(subject string, done, total int64, took time.Duration, width int) s
 	return ""
 }
 
-// shortened is a text of at most so many characters.
+// shortened cuts text to at most as many characters as most.
 func shortened(text string, most int) string {
 	if runes := []rune(text); len(runes) > most {
 		return string(runes[:most-1]) + "…"

@@ -25,7 +25,7 @@ type psOptions struct {
 	format string
 	watch  bool
 	quiet  bool
-	gpus   bool // say below the table who holds memory of GPUs
+	gpus   bool // print below the table who holds memory of GPUs
 }
 
 func newPs(env *Env) *cobra.Command {
@@ -91,7 +91,7 @@ that name. Of several the worst counts: 1, then 3.`,
 
 func runPs(ctx context.Context, env *Env, opts psOptions) error {
 	if !strings.Contains(opts.format, "{{") && opts.format != "" {
-		opts.output, opts.format = opts.format, "" // as docker has it
+		opts.output, opts.format = opts.format, "" // docker's --format takes "json" and "table" too
 	}
 	if err := oneOf("output", opts.output, "table", "wide", "json", "yaml", "name"); err != nil {
 		return err
@@ -106,7 +106,7 @@ func runPs(ctx context.Context, env *Env, opts psOptions) error {
 	return writePs(ctx, env, c, state, opts)
 }
 
-// writePs prints the services of a state.
+// writePs prints the services of a state in the format of opts.
 func writePs(ctx context.Context, env *Env, c *client.Client, state *control.State, opts psOptions) error {
 	switch {
 	case opts.format != "":
@@ -129,8 +129,8 @@ func writePs(ctx context.Context, env *Env, c *client.Client, state *control.Sta
 	return nil
 }
 
-// askState asks the project that runs for its state, with those services alone
-// that were named; all, where none was.
+// askState asks the running project for its state, and keeps the services that t
+// names, or all if it names none.
 func askState(ctx context.Context, env *Env, t *target) (*client.Client, *control.State, error) {
 	c, err := t.running(ctx, env)
 	if err != nil {
@@ -151,8 +151,8 @@ func writeJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// pickServices keeps the services that the names stand for: an id, a label,
-// or all of a type.
+// pickServices returns the services that names stand for. A name is an id, a label,
+// or a type, for all services of that type.
 func pickServices(all []control.Service, names []string) ([]control.Service, error) {
 	if len(names) == 0 {
 		return all, nil
@@ -190,8 +190,8 @@ func pickServices(all []control.Service, names []string) ([]control.Service, err
 	return out, nil
 }
 
-// longestWhy is how much of a reason a table shows where nothing else bounds it. A
-// probe may have answered with a page of HTML; status has all of it.
+// longestWhy is how much of a reason a table shows at most, in characters. A probe
+// may have been answered with a page of HTML; status shows all of it.
 const longestWhy = 200
 
 func firstLine(text string) string {
@@ -199,14 +199,14 @@ func firstLine(text string) string {
 	return first
 }
 
-// writeTable prints one line a service. The last column takes what is left of
-// a terminal; without one nothing is cut.
+// writeTable prints one line for each service. At a terminal the last column is cut
+// to what is left of the line.
 func writeTable(env *Env, state *control.State, wide bool) {
 	writeColumns(env, psRows(state, wide))
 	writeDegraded(env.Stdout, state)
 }
 
-// psRows are the rows of the table, the first of which is its head.
+// psRows returns the rows of the table; the first is the header.
 func psRows(state *control.State, wide bool) [][]string {
 	head := []string{"NAME", "STATE", "HEALTH", "RESTARTS", "PID", "AGE"}
 	if wide {
@@ -223,7 +223,7 @@ func psRows(state *control.State, wide bool) [][]string {
 	return rows
 }
 
-// writeGPUMemory says who holds memory of GPUs, and what of it is not known.
+// writeGPUMemory prints who holds memory of GPUs, and what is not known about that.
 func writeGPUMemory(w io.Writer, usage *control.Usage) {
 	if usage == nil {
 		return
@@ -238,8 +238,7 @@ func writeGPUMemory(w io.Writer, usage *control.Usage) {
 	}
 }
 
-// writeUnprobed names those of the services shown of which it is only known that
-// they run.
+// writeUnprobed names those of the services shown that have no probe.
 func writeUnprobed(w io.Writer, state *control.State) {
 	var labels []string
 	for _, s := range state.Services {
@@ -252,8 +251,8 @@ func writeUnprobed(w io.Writer, state *control.State) {
 	}
 }
 
-// writeDegraded says what the supervisor can't do at present, and what the
-// container has lost.
+// writeDegraded prints what the kernel killed for lack of memory, and what the
+// supervisor can't do at present.
 func writeDegraded(w io.Writer, state *control.State) {
 	if m := state.OutOfMemory; m != nil {
 		fmt.Fprintf(w, "note: out of memory: the kernel has killed %s of this container, the last %s ago\n", count(m.Kills, "process"), span(state.At.Sub(m.Last)))
@@ -267,7 +266,7 @@ func writeColumns(env *Env, rows [][]string) {
 	writeRows(env, rows, columnWidths(rows, nil), 0)
 }
 
-// columnWidths are the widths that rows need; at least those of before.
+// columnWidths returns the widths of columns for rows, none below that in before.
 func columnWidths(rows [][]string, before []int) []int {
 	widths := make([]int, len(rows[0]))
 	copy(widths, before)
@@ -279,7 +278,7 @@ func columnWidths(rows [][]string, before []int) []int {
 	return widths
 }
 
-// writeRows prints a table, or what of it comes after the first rows.
+// writeRows prints the rows of a table from the index first on.
 func writeRows(env *Env, rows [][]string, widths []int, first int) {
 	color := env.color()
 	for n, row := range rows {
@@ -310,7 +309,7 @@ func writeRows(env *Env, rows [][]string, widths []int, first int) {
 
 // paint colours the name of a state.
 func paint(state string) string {
-	code := "33" // on its way
+	code := "33" // yellow: it is changing
 	switch state {
 	case "running", "completed":
 		code = "32"
@@ -331,7 +330,7 @@ func pid(s control.Service) string {
 	return fmt.Sprint(s.PID)
 }
 
-// age is how long a service has been what it is.
+// age formats how long a service has been in its state.
 func age(now time.Time, s control.Service) string {
 	if s.Since.IsZero() {
 		return "-"
@@ -339,7 +338,7 @@ func age(now time.Time, s control.Service) string {
 	return span(now.Sub(s.Since))
 }
 
-// span is a duration as people say it: 5s, 1m21s, 2h5m, 3d4h.
+// span formats a duration with its two largest units: 5s, 1m21s, 2h5m, 3d4h.
 func span(d time.Duration) string {
 	d = max(d, 0).Round(time.Second)
 	switch {
@@ -353,7 +352,7 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
 }
 
-// lasted is how long something took, as a person reads it: 145ms, 3.2s, 1h2m3s.
+// lasted formats how long something took: 145ms, 3.2s, 1h2m3s.
 func lasted(took project.Duration) string {
 	d := time.Duration(took)
 	switch {
@@ -369,7 +368,7 @@ func lasted(took project.Duration) string {
 	return d.String()
 }
 
-// memory is a size as a person reads it: 17 KiB, 3.2 MiB.
+// memory formats a number of bytes: 17 KiB, 3.2 MiB.
 func memory(n int64) string {
 	size, units := float64(n), []string{"bytes", "KiB", "MiB", "GiB", "TiB"}
 	for size >= 1024 && len(units) > 1 {

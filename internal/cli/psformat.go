@@ -18,7 +18,7 @@ import (
 	"nix2gpu/control/client"
 )
 
-// writeYAML prints what writeJSON would, as YAML.
+// writeYAML prints v as writeJSON would, but in YAML.
 func writeYAML(w io.Writer, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -31,7 +31,7 @@ func writeYAML(w io.Writer, v any) error {
 	return err
 }
 
-// writeFormat prints a line for each service, made of a template.
+// writeFormat prints a line for each service, from a template.
 func writeFormat(env *Env, state *control.State, format string) error {
 	for _, s := range state.Services {
 		line, err := template.Expand("--format", format, fields(state, s))
@@ -44,7 +44,7 @@ func writeFormat(env *Env, state *control.State, format string) error {
 	return nil
 }
 
-// fields are what a template can name, in the words of docker's.
+// fields returns what a template can name; the names are those of docker's.
 func fields(state *control.State, s control.Service) map[string]any {
 	code := ""
 	if s.Exit != nil {
@@ -66,11 +66,11 @@ func fieldNames() []string {
 	return names
 }
 
-// redraw is how often a table that is watched is drawn anew, for its ages.
+// redraw is how often "ps -w" draws its table again, because ages grow.
 const redraw = time.Second
 
-// watchPs shows the services until the project ends or Ctrl-C: at a terminal one
-// table that changes, else the table and then a line for each change.
+// watchPs shows the services until the project ends or Ctrl-C. At a terminal it is
+// one table that changes; elsewhere the table, and then a line for each change.
 func watchPs(ctx context.Context, env *Env, c *client.Client, opts psOptions) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -98,13 +98,13 @@ func watchPs(ctx context.Context, env *Env, c *client.Client, opts psOptions) er
 	}
 }
 
-// A watching is what "ps -w" knows and shows.
+// A watching is the state of "ps -w".
 type watching struct {
 	env    *Env
 	client *client.Client
 	opts   psOptions
-	live   bool  // one table is drawn again and again
-	widths []int // of the columns so far
+	live   bool  // the table is drawn again in its place
+	widths []int // of the columns; they only grow
 }
 
 func (w *watching) take(ctx context.Context, m control.Message) error {
@@ -125,10 +125,10 @@ func (w *watching) take(ctx context.Context, m control.Message) error {
 	return nil
 }
 
-// line prints the news of one service in the form of the table before it.
+// line prints a change of one service, in the format of opts.
 func (w *watching) line(ctx context.Context, s control.Service) error {
 	if picked, err := pickServices([]control.Service{s}, w.opts.target.services); err != nil || len(picked) == 0 {
-		return nil // of another service
+		return nil // a service that was not asked for
 	}
 	state := &control.State{Snapshot: control.Snapshot{At: w.env.Now(), Services: []control.Service{s}}}
 	if w.opts.format == "" && (w.opts.output == "table" || w.opts.output == "wide") {
@@ -137,7 +137,7 @@ func (w *watching) line(ctx context.Context, s control.Service) error {
 		writeRows(w.env, rows, w.widths, 1)
 		return nil
 	}
-	if w.opts.output == "json" { // one object a line, as of every stream
+	if w.opts.output == "json" { // one object in each line, as in all our streams
 		enc := json.NewEncoder(w.env.Stdout)
 		enc.SetEscapeHTML(false)
 		return enc.Encode(s)
@@ -145,14 +145,14 @@ func (w *watching) line(ctx context.Context, s control.Service) error {
 	return writePs(ctx, w.env, w.client, state, w.opts)
 }
 
-// draw shows the whole table in the place of the last one.
+// draw draws the whole table in place of the last one.
 func (w *watching) draw(ctx context.Context) error {
 	if !w.live {
 		return nil
 	}
 	state, err := w.client.State(ctx)
 	if errors.Is(err, control.ErrNotRunning) {
-		return nil // the stream says how it ended
+		return nil // the event stream says how it ended
 	}
 	if err != nil {
 		return err

@@ -59,7 +59,7 @@ The digest goes to stdout; everything else to stderr.`,
 	return cmd
 }
 
-// takeOne takes the definition that a verb without services is about.
+// takeOne parses the one argument of a verb that takes a definition and no services.
 func (t *target) takeOne(cmd *cobra.Command, env *Env, args []string) error {
 	if err := t.take(cmd.Context(), env, args); err != nil {
 		return err
@@ -107,7 +107,7 @@ func runPush(ctx context.Context, env *Env, opts *pushOptions) error {
 	return err
 }
 
-// cause is what a file error says beside the path.
+// cause returns the cause in a file error, which names the path as well.
 func cause(err error) error {
 	if pe, ok := err.(*fs.PathError); ok {
 		return pe.Err
@@ -115,7 +115,7 @@ func cause(err error) error {
 	return err
 }
 
-// traffic says in words what a push moved.
+// traffic formats how much a push has sent.
 func traffic(r *registry.Report) string {
 	if r.Sent+r.Mounted+r.There == 0 {
 		return "nothing had to be sent"
@@ -133,7 +133,7 @@ func traffic(r *registry.Report) string {
 	return strings.Join(parts, ", ")
 }
 
-// definition reads the definition, unless the command line says everything.
+// definition loads the definition, unless the command line makes it unnecessary.
 func (o *pushOptions) definition(ctx context.Context, env *Env) (*loaded, error) {
 	if o.from != "" && len(o.to) > 0 && (len(o.tags) > 0 || !slices.ContainsFunc(o.to, untagged)) {
 		return nil, nil
@@ -149,7 +149,8 @@ func (o *pushOptions) definition(ctx context.Context, env *Env) (*loaded, error)
 	return l, nil
 }
 
-// builtAlready refuses flags that say how to build beside an image that is built.
+// builtAlready rejects flags that say how to build, because --from names an image
+// that was built already.
 func (o *buildOptions) builtAlready(cmd *cobra.Command, from string, allowed ...string) error {
 	if from == "" {
 		return nil
@@ -162,12 +163,12 @@ func (o *buildOptions) builtAlready(cmd *cobra.Command, from string, allowed ...
 	return nil
 }
 
-// image opens the image at from, or builds that of the definition.
+// image opens the image at from, or else builds the definition's.
 func (o *buildOptions) image(ctx context.Context, env *Env, l *loaded, from string) (*source.Source, error) {
 	if from != "" {
 		return env.openFile(from)
 	}
-	// The name in the image's own papers; where it goes is another matter.
+	// The name inside the image. Where it is pushed to does not matter here.
 	tags := o.tags
 	o.tags = nil
 	defer func() { o.tags = tags }()
@@ -178,7 +179,7 @@ func (o *buildOptions) image(ctx context.Context, env *Env, l *loaded, from stri
 	return env.built(ctx, out)
 }
 
-// targets are the references to push to, without doubles.
+// targets returns the references to push to, each once.
 func (o *pushOptions) targets(l *loaded) ([]name.Reference, error) {
 	texts, tags := o.to, o.tags
 	if len(tags) == 0 && l != nil {
@@ -217,8 +218,8 @@ func (o *pushOptions) targets(l *loaded) ([]name.Reference, error) {
 	return out, nil
 }
 
-// registries are the repositories that a definition names for its image. The verb
-// has a flag that names another.
+// registries returns the repositories that a definition names for its image. flag is
+// the one of the verb that names another, for the hint.
 func (l *loaded) registries(flag string) ([]string, error) {
 	var texts []string
 	if l.config != nil {
@@ -237,7 +238,7 @@ func (l *loaded) registries(flag string) ([]string, error) {
 	return texts, nil
 }
 
-// imageName is what the container's image is called.
+// imageName is the name of the container's image, without a tag.
 func (l *loaded) imageName() string {
 	if l.container != "" {
 		return l.container
@@ -245,8 +246,8 @@ func (l *loaded) imageName() string {
 	return l.project.Name
 }
 
-// untagged reports whether a reference has neither tag nor digest; a colon
-// before the last slash is a port.
+// untagged reports whether a reference has neither a tag nor a digest. A colon
+// before the last slash belongs to a port.
 func untagged(ref string) bool {
 	return !strings.ContainsAny(ref[strings.LastIndexByte(ref, '/')+1:], ":@")
 }

@@ -36,11 +36,11 @@ func (f *indexFlags) add(cmd *cobra.Command) {
 	}
 }
 
-// A wheelhouse gets the wheels of several containers.
+// A wheelhouse downloads the wheels of several containers.
 type wheelhouse struct{ clients map[string]*index.Client } // by the lock's name of the container
 
-// wheelhouse opens the indexes of those containers that have requirements. It
-// must be closed.
+// wheelhouse opens the indexes of those containers that have requirements. The
+// caller must close it.
 func (f *archiveFlags) wheelhouse(ctx context.Context, env *Env, containers ...*loaded) (*wheelhouse, error) {
 	h := &wheelhouse{map[string]*index.Client{}}
 	for _, l := range containers {
@@ -56,8 +56,8 @@ func (f *archiveFlags) wheelhouse(ctx context.Context, env *Env, containers ...*
 	return h, nil
 }
 
-// wheels opens the indexes of a container. As pip has it, a requirements file
-// wins over the environment; what was typed wins over both.
+// wheels opens the indexes of a container. As with pip, a requirements file takes
+// precedence over the environment; flags take precedence over both.
 func (f *archiveFlags) wheels(ctx context.Context, env *Env, l *loaded) (*index.Client, error) {
 	dir, err := cache.Locate(env.Getenv)
 	if err != nil {
@@ -93,8 +93,8 @@ func (f *archiveFlags) wheels(ctx context.Context, env *Env, l *loaded) (*index.
 
 var variable = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\$\{([A-Z0-9_]+)\}`) })
 
-// expand puts variables into the URL of an index, as pip does: passwords stay
-// out of the file so.
+// expand replaces ${NAME} in the URL of an index by the variable, as pip does, so
+// that a requirements file need not hold a password.
 func expand(env *Env, url string) (string, error) {
 	var missing string
 	out := variable().ReplaceAllStringFunc(url, func(text string) string {
@@ -110,7 +110,7 @@ func expand(env *Env, url string) (string, error) {
 	return out, nil
 }
 
-// Close closes all of them.
+// Close closes the indexes of all containers.
 func (h *wheelhouse) Close() error {
 	var errs []error
 	for _, c := range h.clients {
@@ -119,7 +119,7 @@ func (h *wheelhouse) Close() error {
 	return errors.Join(errs...)
 }
 
-// requirements are what containers want of Python, for [lock.Options].
+// requirements returns the containers' requirements, for [lock.Options].
 func (h *wheelhouse) requirements(containers ...*loaded) map[string]lock.Requirements {
 	out := map[string]lock.Requirements{}
 	for _, l := range containers {
@@ -130,7 +130,7 @@ func (h *wheelhouse) requirements(containers ...*loaded) map[string]lock.Require
 	return out
 }
 
-// images downloads the locked wheels of a container, and gives them to its image.
+// images downloads the locked wheels of a container, and returns them for its image.
 func (h *wheelhouse) images(ctx context.Context, container string, locked []wheel.Locked) ([]image.Wheel, error) {
 	client := h.clients[container]
 	if client == nil {
@@ -143,7 +143,7 @@ func (h *wheelhouse) images(ctx context.Context, container string, locked []whee
 	for _, l := range locked {
 		out = append(out, image.Wheel{Locked: l, Open: func(ctx context.Context) (image.WheelFile, error) {
 			f, err := client.Open(ctx, l)
-			if err != nil { // and no file in an interface
+			if err != nil { // a nil *os.File would be a non-nil interface
 				return nil, err
 			}
 			return f, nil
@@ -152,7 +152,7 @@ func (h *wheelhouse) images(ctx context.Context, container string, locked []whee
 	return out, nil
 }
 
-// wantPython adds Debian's Python to what a container with wheels wants.
+// wantPython adds Debian's Python to the wants of a container that has wheels.
 func (l *loaded) wantPython(wants []lock.Want) []lock.Want {
 	if l.python == nil || slices.ContainsFunc(wants, func(w lock.Want) bool { return w.Name == lock.Python }) {
 		return wants
@@ -160,8 +160,8 @@ func (l *loaded) wantPython(wants []lock.Want) []lock.Want {
 	return append(wants, lock.Want{Name: lock.Python, Attr: lock.Python, Pos: l.python.Pos})
 }
 
-// programs are what the wheels of a container bring: as the lock has them, else
-// as the names of the requirements let one expect.
+// programs returns the programs in the wheels of a container: those that the lock
+// lists or, without a lock, the names of the requirements as a guess.
 func (l *loaded) programs(file *lock.File) []string {
 	if l.python == nil {
 		return nil
@@ -178,25 +178,25 @@ func (l *loaded) programs(file *lock.File) []string {
 	return names
 }
 
-// copied are the programs that copyToRoot brings, as the image will have them: a
-// file that may be executed is in /usr/local/bin, a folder is the root.
+// copied returns the programs that copyToRoot puts into the image: an executable
+// file goes to /usr/local/bin, and the content of a folder to the root.
 func (l *loaded) copied() []string {
 	var names []string
 	for _, text := range l.project.Container.CopyToRoot {
 		if len(text) == 0 || text[0].Root == nil || len(text) > 1 {
-			continue // packages are looked up; "build" says what is no path
+			continue // a package is known elsewhere; build rejects anything else
 		}
 		file := filepath.Join(l.root, *text[0].Root)
 		info, err := os.Stat(file)
 		switch {
-		case err != nil: // as well
+		case err != nil: // build reports it
 		case !info.IsDir():
 			if info.Mode()&0o111 != 0 {
 				names = append(names, filepath.Base(file))
 			}
 		default:
 			for _, dir := range []string{"bin", "usr/bin", "usr/local/bin"} {
-				entries, _ := os.ReadDir(filepath.Join(file, dir)) // most folders have none
+				entries, _ := os.ReadDir(filepath.Join(file, dir)) // an error means that there is no such folder
 				for _, e := range entries {
 					names = append(names, e.Name())
 				}
@@ -206,8 +206,8 @@ func (l *loaded) copied() []string {
 	return names
 }
 
-// writeWords warns of programs that commands name and nothing in the image is
-// known to have, and of CUDA that comes twice.
+// writeWords warns of programs that commands name but nothing in the image is known
+// to contain, and of CUDA that the image would have twice.
 func (l *loaded) writeWords(env *Env, file *lock.File) {
 	provided := append(l.programs(file), l.copied()...)
 	for _, w := range packages.BareWords(l.project).Unknown {
@@ -255,8 +255,8 @@ func writeWarning(env *Env, pos project.Pos, text, cure string) {
 	fmt.Fprintf(env.Stderr, "%swarning: %s\nhint: %s\n", place, text, cure)
 }
 
-// writeHostPython says what becomes of wheels where no image is. In a virtual
-// environment somebody has seen to them.
+// writeHostPython says that python.requirements has no effect outside an image. In a
+// virtual environment it is silent, because somebody has installed wheels there.
 func (l *loaded) writeHostPython(env *Env) {
 	if l.python == nil || l.baked || env.Getenv("VIRTUAL_ENV") != "" {
 		return

@@ -59,7 +59,7 @@ func runReady(ctx context.Context, env *Env, opts readyOptions) error {
 			continue
 		}
 		unready++
-		fmt.Fprintf(env.Stdout, "%s: %s\n", s.Label, describe(s)) // engines keep what a check prints
+		fmt.Fprintf(env.Stdout, "%s: %s\n", s.Label, describe(s)) // docker inspect shows what a health check printed
 	}
 	if unready > 0 {
 		return &exitError{code: exitFailed}
@@ -67,8 +67,8 @@ func runReady(ctx context.Context, env *Env, opts readyOptions) error {
 	return nil
 }
 
-// isHealthy reports whether a service is as it should be: it runs and its probe,
-// if it has one, says so; or it has done what it was for.
+// isHealthy reports whether a service is as it should be: it runs, and its probe
+// passes if it has one, or it has completed.
 func isHealthy(s control.Service) bool {
 	return s.State == control.Running || s.State == control.Completed
 }

@@ -8,37 +8,37 @@ import (
 	"nix2gpu/definition"
 )
 
-// A target is what a command is about: a definition, as the user named it,
-// and services of it.
+// A target is what a command is about: a definition, as the user named it, and
+// services of it.
 type target struct {
-	files     []string // as typed; none: to be discovered. Several only for process-compose files
+	files     []string // as typed; empty: to be discovered. Only process-compose has several
 	container string
 	services  []string
-	modules   []string // files merged into the definition
+	modules   []string // files to merge into the definition
 
-	// What only process-compose files have.
+	// Only files of process-compose have these.
 	envFiles   []string
 	noDotEnv   bool
 	namespaces []string
-	disabled   []string // processes that are not started unless named
+	disabled   []string // processes that start only if they are named
 }
 
-// addTargetFlags adds the flags that say explicitly what an argument can.
-// The short form is given to --file where no other flag has it.
+// addTargetFlags adds the flags that name a definition and its container, which an
+// argument can do as well. short is the one-letter form of --file, or "".
 func addTargetFlags(env *Env, cmd *cobra.Command, t *target, short string) {
 	cmd.Flags().StringArrayVarP(&t.files, "file", short, nil, "`definition`: a file or folder, with #NAME for one of several containers")
 	cmd.Flags().StringVar(&t.container, "container", "", "`name` of the container, where the definition has several")
 	cmd.RegisterFlagCompletionFunc("container", completeContainers(env))
 }
 
-// addModuleFlag adds the flag for verbs that evaluate.
+// addModuleFlag adds --module, for verbs that evaluate.
 func addModuleFlag(cmd *cobra.Command, t *target) {
 	cmd.Flags().StringArrayVar(&t.modules, "module", nil, "merge the options in this `file` into the definition; may be repeated")
 	cmd.Flags().StringArrayVar(&t.modules, "overlay", nil, "the same as --module")
 	cmd.Flags().MarkHidden("overlay")
 }
 
-// take sorts positional arguments into the definition and the services.
+// take separates the arguments into the definition and the services.
 func (t *target) take(ctx context.Context, env *Env, args []string) error {
 	fromFlag := len(t.files) > 0
 	for _, arg := range args {

@@ -13,13 +13,13 @@ import (
 	"nix2gpu/packages"
 )
 
-// releases are those that the containers of a definition are of, by suite: containers
-// on an image are of that image's.
+// releases holds the releases of Debian that the containers of a definition are made
+// of, by suite. A container on a base has the base's release.
 type releases map[string]*release
 
-// A release is where the packages of some containers come from.
+// A release is the source of packages for some of the containers.
 type release struct {
-	base    *image.Base // of the first of them that has one
+	base    *image.Base // of the first container that has one
 	needs   map[string]*lock.Needs
 	sources []packages.AptSource
 	client  *repo.Client
@@ -36,7 +36,7 @@ func (rs releases) add(suite string, base *image.Base, container string, needs *
 	r.needs[container] = needs
 }
 
-// sorted are the releases in one order each time.
+// sorted returns the releases ordered by suite, so that every run does the same.
 func (rs releases) sorted() (out []*release) {
 	for _, suite := range slices.Sorted(maps.Keys(rs)) {
 		out = append(out, rs[suite])
@@ -44,9 +44,9 @@ func (rs releases) sorted() (out []*release) {
 	return out
 }
 
-// sources are the apt sources of all releases, each name once, as their keys are: a
-// vendor signs what it has for each release with one key. Where a base has it and
-// another release names its URL, the latter counts.
+// sources returns the apt sources of all releases, each name once: this is for their
+// keys, and a vendor signs for all releases with one key. A source with a URL is
+// preferred to one that a base brings.
 func (rs releases) sources(root string) ([]packages.AptSource, error) {
 	var out []packages.AptSource
 	for _, r := range rs.sorted() {
@@ -87,12 +87,12 @@ func (rs releases) close() error {
 	return errors.Join(errs...)
 }
 
-// index is that of a release, for [lock.Options].
+// index returns the index of a release, for [lock.Options].
 func (rs releases) index(ctx context.Context, suite, arch string) (*debian.Index, []repo.Origin, error) {
 	return rs[suite].client.Index(ctx, arch)
 }
 
-// learn gets a file of a vendor, which is of no release.
+// learn downloads a vendor's file. It belongs to no release, so any client will do.
 func (rs releases) learn(ctx context.Context, url, sha256 string) (repo.File, error) {
 	return rs.sorted()[0].client.Learn(ctx, url, sha256)
 }

@@ -14,8 +14,8 @@ import (
 	"nix2gpu/session"
 )
 
-// An invalid error is everything that is wrong with a definition. The files
-// that its places name are relative to root.
+// An invalid error holds everything that is wrong with a definition. The files in
+// its positions are relative to root.
 type invalid struct {
 	root string
 	err  error
@@ -24,14 +24,14 @@ type invalid struct {
 func (e *invalid) Error() string { return e.err.Error() }
 func (e *invalid) Unwrap() error { return e.err }
 
-// A fault is one error with its place.
+// A fault is one error with its position.
 type fault struct {
 	pos       project.Pos
 	msg, hint string
-	line      string // of the source, where the error brought it along
+	line      string // the source line, if the error holds it
 }
 
-// faults takes an error apart into what can be shown one by one.
+// faults splits an error into those that it consists of.
 func faults(err error) []fault {
 	var ce compose.Errors
 	var pe project.Errors
@@ -57,7 +57,7 @@ func faults(err error) []fault {
 		}
 		return out
 	}
-	// The language wing's errors hold their source, and show themselves.
+	// The language wing's errors hold their source, and format themselves.
 	var self interface{ Report() string }
 	if errors.As(err, &self) {
 		return []fault{{msg: unindentHints(self.Report())}}
@@ -69,11 +69,11 @@ func faults(err error) []fault {
 	return []fault{{msg: err.Error()}}
 }
 
-// unindentHints gives every error the same form, whoever wrote it.
+// unindentHints gives all errors the same layout, whoever formatted them.
 func unindentHints(s string) string { return strings.ReplaceAll(s, "\n  hint: ", "\nhint: ") }
 
-// writeFaults prints each error with its line of the source, a caret under
-// the place, and the cure. Files are named as they are seen from the folder dir.
+// writeFaults prints each error with its source line, a caret under the position,
+// and the cure. Files are named relative to dir.
 func writeFaults(w io.Writer, dir, root string, faults []fault) {
 	for _, f := range faults {
 		pos := f.pos
@@ -92,7 +92,7 @@ func writeFaults(w io.Writer, dir, root string, faults []fault) {
 	}
 }
 
-// within names a file relative to dir when it is in there.
+// within returns the path of file relative to dir, if it is in dir.
 func within(dir, file string) string {
 	if rel, err := filepath.Rel(dir, file); err == nil && filepath.IsLocal(rel) {
 		return rel
@@ -100,7 +100,7 @@ func within(dir, file string) string {
 	return file
 }
 
-// writeExcerpt prints the source line of a fault, when it can be had.
+// writeExcerpt prints the source line of a fault, if it can be read.
 func writeExcerpt(w io.Writer, root string, f fault) {
 	if f.pos.Line <= 0 {
 		return

@@ -8,8 +8,9 @@ import (
 	"nix2gpu/definition"
 )
 
-// writeRisks warns of what is no error and lets strangers in, or gives away more
-// than it must. Only check does: at a start nobody reads it.
+// writeRisks warns of settings that are no errors but let strangers in, or give
+// services more rights than they need. Only check prints these: at a start nobody
+// reads them.
 func (l *loaded) writeRisks(env *Env) {
 	if l.config == nil {
 		return
@@ -21,8 +22,8 @@ func (l *loaded) writeRisks(env *Env) {
 	}
 }
 
-// unusedUsers says which services name a user that they can't become here: only root
-// starts programs as somebody else.
+// unusedUsers names the services whose user has no effect, because only root can
+// start programs as another user.
 func (l *loaded) unusedUsers(env *Env) {
 	if env.UID == 0 {
 		return

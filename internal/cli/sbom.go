@@ -22,7 +22,8 @@ import (
 	"nix2gpu/packages"
 )
 
-// built is what was built, as it is pushed and loaded, with its SBOMs beside it.
+// built returns what was built as an image to push and load, with its SBOMs beside
+// it.
 func (e *Env) built(ctx context.Context, out *image.Output) (*source.Source, error) {
 	artifacts, err := e.artifacts(ctx, out)
 	if err != nil {
@@ -38,7 +39,7 @@ func (e *Env) built(ctx context.Context, out *image.Output) (*source.Source, err
 	return source.FromIndex(out.Name, idx, artifacts...), nil
 }
 
-// artifacts are the SBOMs of the images, as what refers to them.
+// artifacts returns the SBOMs of the images, as artifacts that refer to the images.
 func (e *Env) artifacts(ctx context.Context, out *image.Output) ([]v1.Image, error) {
 	var list []v1.Image
 	for _, p := range out.Platforms {
@@ -59,7 +60,7 @@ func (e *Env) artifacts(ctx context.Context, out *image.Output) ([]v1.Image, err
 	return list, nil
 }
 
-// sbomOf is the SBOM of the image for one platform.
+// sbomOf makes the SBOM of the image for one platform.
 func (e *Env) sbomOf(ctx context.Context, out *image.Output, p image.Platform) ([]byte, error) {
 	digest, err := p.Built.Image.Digest()
 	if err != nil {
@@ -107,11 +108,12 @@ func (e *Env) sbomOf(ctx context.Context, out *image.Output, p image.Platform) (
 	return sbom.Document(img)
 }
 
-// copyrightFolder is where the cache keeps what layers say of licences: reading
-// it out of them takes as long as unpacking the image.
+// copyrightFolder is the folder of the cache for the copyright files of layers.
+// Without it each SBOM would take as long as unpacking the image.
 const copyrightFolder = "copyrights"
 
-// copyrights are the copyright files of a layer.
+// copyrights reads the copyright files of a layer, from the cache if it has them. The
+// key is the layer's digest, so an entry never goes stale.
 func copyrights(store *cache.Dir, img v1.Image, l *image.Layer) (*copyrightTexts, error) {
 	file := l.Digest.Hex + ".json"
 	var out copyrightTexts
@@ -133,11 +135,11 @@ func copyrights(store *cache.Dir, img v1.Image, l *image.Layer) (*copyrightTexts
 	if data, err = json.Marshal(out); err != nil {
 		return nil, err
 	}
-	_ = store.Write(copyrightFolder, file, data) // a cache that can't be written costs time alone
+	_ = store.Write(copyrightFolder, file, data) // without it, only time is lost
 	return &out, nil
 }
 
-// copyrightTexts is a layer's part, as the cache keeps it.
+// copyrightTexts holds the copyright files of a layer in the cache's format.
 type copyrightTexts struct {
 	Texts map[string]string `json:"texts"`
 	Links map[string]string `json:"links"`

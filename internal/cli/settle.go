@@ -12,8 +12,8 @@ import (
 	"nix2gpu/rundir"
 )
 
-// settled waits until services that were asked to start have become what they
-// will be, or it is known that waiting is of no use, and says why of those.
+// settled waits until services that were asked to start have reached a state that
+// lasts, or can no longer do so. It prints why for those that failed.
 func settled(ctx context.Context, env *Env, c *client.Client, layout rundir.Layout, names []string, retries int) error {
 	v := &vigil{env: env, of: byName(names), arrived: hasSettled, retries: retries, probes: retries > 0}
 	if err := v.follow(ctx, c, nil); err != nil {
@@ -25,8 +25,7 @@ func settled(ctx context.Context, env *Env, c *client.Client, layout rundir.Layo
 	return v.fail(ctx, layout)
 }
 
-// fail is the error of a wait that was of no use, once it was explained; nil: it was
-// of use.
+// fail explains a wait that failed, and returns its error; nil if it did not fail.
 func (v *vigil) fail(ctx context.Context, layout rundir.Layout) error {
 	list, err := v.services()
 	if err != nil {
@@ -42,8 +41,9 @@ func (v *vigil) fail(ctx context.Context, layout rundir.Layout) error {
 	return err
 }
 
-// explain says of each service that is lost why, with its last lines, and what
-// runs. It reports whether the project goes on with all of the former.
+// explain prints for each lost service why, with its last lines, and then what runs.
+// It reports whether all lost services may still recover, because the supervisor
+// goes on trying.
 func (v *vigil) explain(ctx context.Context, layout rundir.Layout) (lasting bool) {
 	list, _ := v.services()
 	slices.SortStableFunc(list, func(a, b control.Service) int { return cmp.Compare(v.rank(a), v.rank(b)) })

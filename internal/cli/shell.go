@@ -97,7 +97,7 @@ func runShell(ctx context.Context, env *Env, opts *shellOptions) error {
 		fmt.Fprintf(env.Stderr, "loaded into %s: %s\n", loaded.Engine, moved(loaded))
 	}
 	withGPUs := opts.wantsGPUs(env, l)
-	env.endProgress() // stderr is the container's now
+	env.endProgress() // from here on the container writes to stderr
 	run := daemon.Run{Image: loaded.ID, Stdin: env.Stdin, Stdout: env.Stdout, Stderr: env.Stderr, GPUs: withGPUs}
 	if !opts.noPorts {
 		if run.Ports, err = shellPorts(l.project); err != nil {
@@ -133,7 +133,7 @@ func runShell(ctx context.Context, env *Env, opts *shellOptions) error {
 	return nil
 }
 
-// prepare reads the definition and finds the engine, before anything is built.
+// prepare loads the definition and finds the engine, before anything is built.
 func (o *shellOptions) prepare(ctx context.Context, env *Env) (*loaded, daemon.Engine, error) {
 	if o.into != "" {
 		if err := oneOf("into", o.into, "docker", "podman"); err != nil {
@@ -172,8 +172,8 @@ func (o *shellOptions) wantsGPUs(env *Env, l *loaded) bool {
 
 func workingDirOf(p *project.Project) string { return orElse(p.Container.WorkingDir, "/workspace") }
 
-// shellPorts are those that the definition exposes, each under its own number; that
-// of ssh is taken on most machines.
+// shellPorts returns the ports that the definition exposes, each published under its
+// own number, without ssh's: on most machines that is taken.
 func shellPorts(p *project.Project) ([]daemon.Port, error) {
 	var out []daemon.Port
 	for _, text := range p.Container.ExposedPorts {
@@ -197,14 +197,15 @@ func shellPorts(p *project.Project) ([]daemon.Port, error) {
 	return out, nil
 }
 
-// shellSecrets are the files of secrets that lie outside the definition's folder,
-// and the variables, as far as they are there: what is not, the services will miss.
+// shellSecrets returns the files of secrets outside the definition's folder, and the
+// variables of secrets. Those that don't exist here are left out, and the services
+// will report them.
 func shellSecrets(env *Env, l *loaded) (binds []daemon.Bind, variables map[string]string) {
 	variables = map[string]string{}
 	file := func(what string, t project.Text) {
 		name, ok := t.Literal()
 		if !ok || !path.IsAbs(name) || slices.ContainsFunc(binds, func(b daemon.Bind) bool { return b.To == name }) {
-			return // in the folder, which the container has
+			return // the container has the folder
 		}
 		from, err := filepath.EvalSymlinks(name)
 		if err != nil {
@@ -241,18 +242,18 @@ func shellSecrets(env *Env, l *loaded) (binds []daemon.Bind, variables map[strin
 	return binds, variables
 }
 
-// variablesFile is where a shell in the container reads its variables: in the
-// engine's own records they would stay.
+// variablesFile is the file that a shell in the container reads secret variables
+// from. Given to the engine instead, they would stay in its records.
 const variablesFile = "/run/nix2gpu-variables"
 
-// writeVariables writes them for a shell, for root alone, in memory where there is
-// a place for that.
+// writeVariables writes variables to a file that only we can read, in memory if
+// there is a folder for that.
 func writeVariables(env *Env, variables map[string]string) (string, error) {
 	dir := env.Getenv("XDG_RUNTIME_DIR")
 	if dir == "" {
 		dir = "/dev/shm"
 	}
-	f, err := os.CreateTemp(dir, "nix2gpu-shell-") // 0600
+	f, err := os.CreateTemp(dir, "nix2gpu-shell-") // its mode is 0600
 	if err != nil {
 		if f, err = os.CreateTemp("", "nix2gpu-shell-"); err != nil {
 			return "", fmt.Errorf("cannot write the variables of secrets: %w", err)
@@ -272,7 +273,7 @@ func writeVariables(env *Env, variables map[string]string) (string, error) {
 	return f.Name(), err
 }
 
-// terminal says of a run that it is at ours, until it is undone.
+// terminal connects a run to our terminal, until undo is called.
 func (e *Env) terminal(run *daemon.Run) (undo func()) {
 	in, isFile := e.Stdin.(*os.File)
 	out, outIsFile := e.Stdout.(*os.File)
@@ -299,7 +300,7 @@ func (e *Env) terminal(run *daemon.Run) (undo func()) {
 		for range signals {
 			select {
 			case resized <- struct{}{}:
-			default: // it will ask for the newest size
+			default: // one is pending, and the reader asks for the newest size
 			}
 		}
 	}()

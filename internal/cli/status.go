@@ -14,8 +14,7 @@ import (
 	"nix2gpu/servicelog"
 )
 
-// statusLines is how much of a service's output its status shows, and failLines how
-// much is shown of one that failed.
+// How many lines of a service's output are shown: by status, and when it failed.
 const (
 	statusLines = 10
 	failLines   = 5
@@ -78,8 +77,8 @@ func runStatus(ctx context.Context, env *Env, opts psOptions) error {
 	return nil
 }
 
-// statusCode is how a service is, as systemctl's exit codes say it: 0 it is up or has
-// completed with success, 1 it fails, 3 it does not run.
+// statusCode returns an exit code as systemctl status has it: 0 if a service is up or
+// has completed, 1 if it is failing, 3 if it does not run.
 func statusCode(s control.Service) int {
 	switch s.State {
 	case control.Running, control.Completed:
@@ -95,8 +94,8 @@ func statusCode(s control.Service) int {
 	return exitFailed
 }
 
-// usageOf asks for what services use, where one of them runs on GPUs: how much
-// of their memory it holds is nowhere else to be seen. nil: nobody was asked.
+// usageOf asks for what services use, if one of them runs on GPUs: the state does not
+// tell how much of their memory it holds. It returns nil if none does.
 func usageOf(ctx context.Context, env *Env, c *client.Client, services []control.Service) *control.Usage {
 	if !slices.ContainsFunc(services, func(s control.Service) bool { return s.GPU && s.PID != 0 }) {
 		return nil
@@ -109,7 +108,7 @@ func usageOf(ctx context.Context, env *Env, c *client.Client, services []control
 	return usage
 }
 
-// writeShares prints what a service holds of GPUs.
+// writeShares prints how much memory of GPUs a service holds.
 func writeShares(w io.Writer, usage *control.Usage, s control.Service) {
 	if usage == nil {
 		return
@@ -133,13 +132,13 @@ func cardName(usage *control.Usage, index int) string {
 	return fmt.Sprintf("GPU %d", index)
 }
 
-// A block is all that is known of a service.
+// A block is what status prints about one service.
 type block struct {
 	env     *Env
 	state   *control.State
 	service control.Service
 	detail  control.Detail
-	usage   *control.ServiceUsage // nil: nothing of it runs
+	usage   *control.ServiceUsage // nil: no process of it runs
 	log     string
 }
 
@@ -147,7 +146,7 @@ func (b *block) line(name, format string, args ...any) {
 	fmt.Fprintf(b.env.Stdout, "  %-11s %s\n", name+":", fmt.Sprintf(format, args...))
 }
 
-// write prints what is known, and nothing that isn't.
+// write prints the block. Lines whose value is not known are left out.
 func (b *block) write(usage *control.Usage) {
 	s, d := b.service, b.detail
 	title := s.Label
@@ -156,7 +155,7 @@ func (b *block) write(usage *control.Usage) {
 	}
 	what := describe(s)
 	if len(s.WaitsFor) > 0 {
-		what = string(s.State) // each has a line below
+		what = string(s.State) // what it waits for has a line below
 	}
 	fmt.Fprintf(b.env.Stdout, "%s: %s\n", title, what)
 	if pos := d.Pos.String(); pos != "" {
@@ -245,7 +244,7 @@ func (b *block) lastExit() {
 	}
 }
 
-// tree prints the processes, each below the one that started it.
+// tree prints the processes, each below its parent.
 func (b *block) tree() {
 	infos := b.usage.Processes
 	children := map[int][]control.ProcessInfo{}
@@ -284,7 +283,8 @@ func (b *block) tree() {
 	show(0, "")
 }
 
-// starts counts those that nobody asked for apart.
+// starts formats how often a service was started, and how many of those were
+// restarts by the supervisor.
 func starts(s control.Service) string {
 	switch s.Restarts {
 	case 0:

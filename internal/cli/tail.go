@@ -2,18 +2,18 @@ package cli
 
 import "nix2gpu/servicelog"
 
-// A tail passes on only the last lines of each service of what is there
-// already: a service can have several logs, one a process, and of each of them
-// the last lines are read. It counts them first, so that none is held.
+// A tail selects the last lines of each service. A query reads the last lines of
+// each log, but a service has one log for each of its processes. A first pass counts
+// the lines, so that none has to be held in memory.
 type tail struct {
 	lines  int
 	label  func(source string) string
-	excess map[string]int // of each label, how many lines are left out
+	excess map[string]int // by label: how many lines to leave out
 }
 
-// count takes a record of the first pass.
+// count counts a record in the first pass.
 func (t *tail) count(rec servicelog.Record) {
-	if rec.Partial() { // a piece goes with the end of its line
+	if rec.Partial() { // a line is counted at its end
 		return
 	}
 	if t.excess == nil {
@@ -26,7 +26,7 @@ func (t *tail) count(rec servicelog.Record) {
 	t.excess[label]++
 }
 
-// skips reports whether a record of the second pass is left out.
+// skips reports whether the second pass leaves a record out.
 func (t *tail) skips(rec servicelog.Record) bool {
 	label := t.label(rec.Source)
 	if t.excess[label] <= 0 {

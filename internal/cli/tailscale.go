@@ -16,12 +16,12 @@ import (
 	"nix2gpu/session"
 )
 
-// withTailscale adds the membership of the tailnet to the services of a boot.
-// Where it can't be had, it says why; those that depend on it are refused with it.
+// withTailscale adds the service that joins the tailnet to those of a boot. If it
+// can't run here, it prints why, and refuses the services that depend on it.
 func (b *boot) withTailscale(ctx context.Context, ids []project.ID, refused map[project.ID]string) ([]project.ID, map[project.ID]string) {
 	s := b.project.Services[catalog.Tailscale]
 	awaited := slices.Contains(ids, catalog.Tailscale)
-	if s == nil || !s.System || refused[catalog.Tailscale] != "" { // that of a dependency was looked at with the others
+	if s == nil || !s.System || refused[catalog.Tailscale] != "" { // if it is refused, preflight has printed why
 		return ids, refused
 	}
 	msg, cure, err := b.lacksTailscale(ctx)
@@ -53,7 +53,8 @@ func (b *boot) withTailscale(ctx context.Context, ids []project.ID, refused map[
 	return ids, refused
 }
 
-// lacksTailscale says what is missing on this machine, and the cure.
+// lacksTailscale returns what this machine lacks to join a tailnet, and the cure; ""
+// if it lacks nothing.
 func (b *boot) lacksTailscale(ctx context.Context) (msg, cure string, err error) {
 	self, err := b.env.selfPath()
 	if err != nil {
@@ -84,7 +85,7 @@ func (b *boot) lacksTailscale(ctx context.Context) (msg, cure string, err error)
 	return "", "", nil
 }
 
-// noteTailscale says that up leaves the tailnet to boot, unless it is asked for.
+// noteTailscale prints that "up" does not join the tailnet, unless it was asked to.
 func (l *loaded) noteTailscale(env *Env, ids []project.ID) {
 	t, s := l.project.Container.Tailscale, l.project.Services[catalog.Tailscale]
 	if t == nil || s == nil || slices.Contains(ids, catalog.Tailscale) {
@@ -95,8 +96,8 @@ func (l *loaded) noteTailscale(env *Env, ids []project.ID) {
 	fmt.Fprintf(env.Stderr, "%s: note: the container joins its tailnet when it boots; with the services of \"up\" by name: %s up tailscale\n", pos, env.name())
 }
 
-// noteStartup says that up leaves the startup script to boot: it is written for a
-// container, and runs as its root.
+// noteStartup prints that "up" does not run the startup script, which is written for
+// a container and runs as root there.
 func (l *loaded) noteStartup(env *Env) {
 	if l.project.Container.Startup.IsEmpty() || l.baked {
 		return
@@ -106,8 +107,8 @@ func (l *loaded) noteStartup(env *Env) {
 	fmt.Fprintf(env.Stderr, "%s: note: extraStartupScript runs when a container boots, and not here\n", pos)
 }
 
-// joinedBefore reports whether an earlier life of the container has left what it
-// was in the tailnet.
+// joinedBefore reports whether there is the state of a node that has joined before,
+// which needs no key.
 func (b *boot) joinedBefore(resolve func(*project.Project, project.Text) (string, error)) bool {
 	kept, err := resolve(b.project, catalog.TailscaleState())
 	return slices.ContainsFunc([]string{kept, catalog.TailscaleVolume}, func(dir string) bool {
@@ -116,9 +117,9 @@ func (b *boot) joinedBefore(resolve func(*project.Project, project.Text) (string
 	})
 }
 
-// linkTailscale lets "tailscale status" find the socket without being told.
+// linkTailscale links the socket to the path where the tailscale command expects it.
 func (b *boot) linkTailscale() {
 	if b.env.UID == 0 {
-		_ = os.Symlink(filepath.Join(b.layout.Run, "tailscale"), "/run/tailscale") // one that is there is somebody's
+		_ = os.Symlink(filepath.Join(b.layout.Run, "tailscale"), "/run/tailscale") // an existing one is left alone
 	}
 }

@@ -10,11 +10,12 @@ import (
 	"nix2gpu/gpu"
 )
 
-// toolGrace is what a program gets to die in that was killed: one that a driver
-// keeps in the kernel never does.
+// toolGrace is how long we wait for a program that was killed: one that is stuck in a
+// driver never ends.
 const toolGrace = time.Second
 
-// askGPUs asks nvidia-smi, before anything is supervised, until ctx is done.
+// askGPUs returns a function that runs nvidia-smi, for as long as ctx lasts. It is
+// not for the process that supervises.
 func askGPUs(ctx context.Context, env *Env) gpu.Ask {
 	return func(limit context.Context, args ...string) (string, int, error) {
 		limit, cancel := context.WithCancel(limit)
@@ -28,10 +29,9 @@ func askGPUs(ctx context.Context, env *Env) gpu.Ask {
 	}
 }
 
-// execTool runs one of the machine's own programs to its end, with an
-// environment, and returns all that it printed and its exit code. At the end of
-// ctx the program is killed, and left behind when that does not end it. It is
-// not for the process that supervises.
+// execTool runs one of the machine's programs and returns what it printed and its
+// exit code. When ctx ends, the program is killed, and abandoned if that does not end
+// it. It is not for the process that supervises, which has one reaper.
 func execTool(ctx context.Context, environ []string, argv ...string) (out string, code int, err error) {
 	var printed strings.Builder
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)

@@ -63,7 +63,7 @@ func runTop(ctx context.Context, env *Env, opts psOptions) error {
 	return nil
 }
 
-// use asks for the services that were named, or all, and for what they use now.
+// use asks for the services that were named, or all, and for their current usage.
 func (opts *psOptions) use(ctx context.Context, env *Env) ([]control.Service, *control.Usage, error) {
 	if err := oneOf("output", opts.output, "table", "json"); err != nil {
 		return nil, nil, err
@@ -82,7 +82,7 @@ func (opts *psOptions) use(ctx context.Context, env *Env) ([]control.Service, *c
 	return state.Services, usage, nil
 }
 
-// gpuShares says how much of which GPU a service holds.
+// gpuShares formats how much memory of which GPU a service holds.
 func gpuShares(u control.ServiceUsage) string {
 	var parts []string
 	for _, share := range u.GPU {
@@ -91,7 +91,7 @@ func gpuShares(u control.ServiceUsage) string {
 	return strings.Join(parts, ", ")
 }
 
-// writeGPUs prints the GPUs of the machine, and what could not be found out.
+// writeGPUs prints the GPUs of the machine, and what is not known about them.
 func writeGPUs(w io.Writer, u *control.Usage) {
 	for _, card := range u.GPUs {
 		line := gpu.Card{Index: card.Index, Name: card.Name}.String()

@@ -13,7 +13,7 @@ import (
 	"nix2gpu/session"
 )
 
-// machine is where the services of l are to run, with all that can be asked here.
+// machine completes m with all that can be found out about this machine from here.
 func (l *loaded) machine(ctx context.Context, env *Env, m session.Machine) session.Machine {
 	m.Root, m.Environ, m.GPU = l.root, env.Environ, askGPUs(ctx, env)
 	m.Trial = func(ctx context.Context, t process.Trial, environ []string) (string, int, error) {
@@ -22,7 +22,8 @@ func (l *loaded) machine(ctx context.Context, env *Env, m session.Machine) sessi
 	return m
 }
 
-// runTrial runs the test of a configuration.
+// runTrial runs a server's test of its configuration, and returns what it printed and
+// its exit code.
 func runTrial(ctx context.Context, self string, t process.Trial, environ []string) (output string, code int, err error) {
 	args, err := t.Args()
 	if err != nil {
@@ -32,7 +33,7 @@ func runTrial(ctx context.Context, self string, t process.Trial, environ []strin
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Env, cmd.Dir = environ, "/"
 	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.WaitDelay = time.Second // whoever keeps the pipe open is not waited for
+	cmd.WaitDelay = time.Second // a descendant may keep the pipe open
 	err = cmd.Run()
 	if ctx.Err() != nil {
 		return "", 0, ctx.Err()
@@ -44,7 +45,8 @@ func runTrial(ctx context.Context, self string, t process.Trial, environ []strin
 	return out.String(), 0, err
 }
 
-// noteUntested says of which service the configuration could not be tested.
+// noteUntested returns a function that prints of which service the configuration was
+// not tested, and why.
 func noteUntested(env *Env) func(*project.Service, string) {
 	return func(s *project.Service, why string) {
 		fmt.Fprintf(env.Stderr, "note: the configuration of %s was not tested: %s\n", s.Label, why)

@@ -32,7 +32,7 @@ type upOptions struct {
 	install     bool
 	strict      bool
 	logFormat   string
-	keep        bool // stay when nothing runs any more, whatever the definition says
+	keep        bool // stay when no service runs any more, whatever the definition says
 }
 
 func newUp(env *Env) *cobra.Command {
@@ -69,7 +69,8 @@ what is missing and then follows the logs.`,
 	return cmd
 }
 
-// addUpFlags adds the flags of up that both names of the program have.
+// addUpFlags adds the flags of "up" that both names of the program have. detach is
+// the one-letter form of --detach, or "".
 func addUpFlags(cmd *cobra.Command, opts *upOptions, detach string) {
 	f := cmd.Flags()
 	f.BoolVarP(&opts.detach, "detach", detach, false, "run in the background; return when the services were started")
@@ -115,7 +116,7 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 		l.writeNotes(env)
 		return dryRun(env, l.asDefined(), ids)
 	}
-	if l.baked { // what boot does, as far as it has not run
+	if l.baked { // the steps of boot that have not run yet
 		m, err := l.initialise(ctx, env, "info", nil)
 		if err != nil {
 			return err
@@ -135,29 +136,29 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 	return untilOurs(ctx, a.layout, a.join, a.begin)
 }
 
-// An ascent is one "up" that knows what it wants to run.
+// An ascent is one run of "up", once it is known what to run.
 type ascent struct {
 	env    *Env
 	opts   *upOptions
 	def    *loaded
 	job    *session.Job
 	layout rundir.Layout
-	notes  func() // prints them, once
+	notes  func() // prints the notes, the first time
 }
 
-// job is what the supervisor is to do.
+// job describes for the supervisor what to run, and how.
 func (o *upOptions) job(env *Env, l *loaded, ids []project.ID) *session.Job {
 	return &session.Job{
 		Project: l.valid, Services: ids, Named: len(o.target.services) > 0, NoDeps: o.noDeps, Stay: o.keep,
 		Root: l.root, Container: l.container, Definition: l.name, Socket: env.rundirEnv().Socket,
 		LogJSON: o.logFormat == "json", Color: env.colorMode(),
-		Terminal: env.StdoutTTY && o.logFormat != "json" && !env.inContainer(), // where every log looks the same
+		Terminal: env.StdoutTTY && o.logFormat != "json" && !env.inContainer(), // a container's log is the same with and without a terminal
 		Reload:   o.target.again(env, l), Detached: o.detach || o.wait,
 	}
 }
 
-// join brings what runs here to what the definition says, and stays with it as
-// long as was asked for.
+// join makes the running project what the definition says, and follows it for as
+// long as the flags ask for.
 func (a *ascent) join(ctx context.Context) error {
 	a.notes()
 	c := client.New(a.layout.Socket)
@@ -170,7 +171,7 @@ func (a *ascent) join(ctx context.Context) error {
 	return followAll(ctx, a.env, c, a.layout, a.job)
 }
 
-// begin starts the supervisor, in the background or in our place.
+// begin starts the supervisor: in the background, or in place of this process.
 func (a *ascent) begin(ctx context.Context) error {
 	if len(a.job.Services) == 0 {
 		a.notes()
@@ -181,13 +182,13 @@ func (a *ascent) begin(ctx context.Context) error {
 	refusal, err := preflight(ctx, a.env, a.def, a.layout, a.job.Services, a.opts,
 		func(id project.ID, digest string) { a.job.Tested[id] = digest })
 	if (refusal != nil || err != nil) && a.layout.Holder() != 0 {
-		// What stands in the way may be of one that began meanwhile.
+		// The ports and folders may be taken by the one that began meanwhile.
 		return &takenError{errors.New("another project began here")}
 	}
 	if err != nil {
-		return err // which says more than the notes
+		return err // the notes would only distract from it
 	}
-	a.job.Refused = nil // what an earlier try has found
+	a.job.Refused = nil // an earlier try may have set it
 	if refusal != nil {
 		writeFaults(a.env.Stderr, a.env.Dir, a.def.root, faults(refusal))
 		a.job.Refused = session.Reasons(refusal.Unmet)
@@ -199,24 +200,24 @@ func (a *ascent) begin(ctx context.Context) error {
 	return become(ctx, a.env, a.job)
 }
 
-// writeNotes prints what a reader of the definition should know.
+// writeNotes prints the notes on a definition.
 func (l *loaded) writeNotes(env *Env) {
 	for _, n := range l.notes {
 		fmt.Fprintln(env.Stderr, n)
 	}
 }
 
-// nothingDefined is said of a definition without services.
+// nothingDefined is the message for a definition without services.
 const nothingDefined = "no services defined, nothing to run"
 
-// nothing says why there is nothing to run. A service that is not enabled is
-// no part of the project, so its options are looked through.
+// nothing returns why there is nothing to run. The project holds no service that is
+// not enabled, so these are looked for among the options.
 func (l *loaded) nothing() string {
 	var defined []string
 	if l.config != nil {
 		for _, typ := range l.config.Keys("services") {
 			if t, ok := catalog.Find(typ); ok && t.Name != typ {
-				continue // another name of a type that comes anyway
+				continue // an alias: its instances are listed under the type's name too
 			}
 			for _, instance := range l.config.Keys("services", typ) {
 				defined = append(defined, "services."+typ+"."+strconv.Quote(instance))
@@ -240,8 +241,8 @@ func dryRun(env *Env, p *project.Project, ids []project.ID) error {
 	return err
 }
 
-// become replaces this process, and all that evaluation has left in its
-// memory, by the guard of the one that supervises or, as PID 1, by that one.
+// become replaces this process by the guard of the supervisor or, if we are PID 1, by
+// the supervisor itself. This also frees the memory that the evaluation has used.
 func become(ctx context.Context, env *Env, j *session.Job) error {
 	f, err := j.File()
 	if err != nil {
@@ -251,7 +252,7 @@ func become(ctx context.Context, env *Env, j *session.Job) error {
 		return err
 	}
 	args := []string{env.Args[0], "guard", "supervise", fmt.Sprint(f.Fd()), attached}
-	if process.IsInit() { // its end is the container's
+	if process.IsInit() { // no guard: the end of PID 1 ends everything
 		args = []string{env.Args[0], "supervise", fmt.Sprint(f.Fd())}
 	}
 	if err := handOver(ctx); err != nil {
@@ -261,8 +262,8 @@ func become(ctx context.Context, env *Env, j *session.Job) error {
 	return fmt.Errorf("cannot execute %s anew: %v", env.Self, err)
 }
 
-// again are the arguments that evaluate the same definition anew, from any
-// folder; none when they can't say it.
+// again returns the arguments that evaluate the same definition again, from any
+// folder; nil if no arguments can.
 func (t *target) again(env *Env, l *loaded) []string {
 	if len(t.namespaces)+len(t.envFiles)+len(t.disabled) > 0 || t.noDotEnv {
 		return nil

@@ -9,11 +9,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// orderKey is the annotation that holds a verb's place in the lists: that of a
-// newcomer's need. Cobra sorts by name, unless a global is changed.
+// orderKey is the annotation that holds a verb's place in lists: what a newcomer
+// needs comes first. Cobra sorts by name unless a global variable is changed.
 const orderKey = "order"
 
-// addVerbs adds verbs to root, to be listed after those that it has.
+// addVerbs adds verbs to root, listed behind those that it has.
 func addVerbs(root *cobra.Command, verbs ...*cobra.Command) {
 	for _, v := range verbs {
 		if v.Annotations == nil {
@@ -24,8 +24,7 @@ func addVerbs(root *cobra.Command, verbs ...*cobra.Command) {
 	}
 }
 
-// verbs are the verbs of cmd that people are shown, in the order in which they
-// were added.
+// verbs returns the verbs of cmd that are not hidden, in the order of addVerbs.
 func verbs(cmd *cobra.Command) []*cobra.Command {
 	all := slices.Clone(cmd.Commands())
 	slices.SortStableFunc(all, func(a, b *cobra.Command) int {
@@ -34,14 +33,14 @@ func verbs(cmd *cobra.Command) []*cobra.Command {
 	return slices.DeleteFunc(all, func(c *cobra.Command) bool { return !c.IsAvailableCommand() })
 }
 
-// writeUsage prints how cmd is used.
+// writeUsage prints the usage of cmd.
 func writeUsage(cmd *cobra.Command) error {
 	var b strings.Builder
 	b.WriteString("Usage:")
 	if cmd.Runnable() {
 		b.WriteString("\n  " + cmd.UseLine())
 	}
-	// The usage of the program itself says already that it takes a verb.
+	// The usage line of the program itself contains VERB already.
 	if cmd.HasAvailableSubCommands() && cmd.HasParent() {
 		b.WriteString("\n  " + cmd.CommandPath() + " VERB")
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Version is the release that this tree becomes.
+// Version is the next release, without a "v".
 const Version = "0.1.0"
 
 type versionOptions struct {
@@ -30,8 +30,8 @@ func newVersion(env *Env) *cobra.Command {
 	return cmd
 }
 
-// addVersionFlag makes --version and -v, which every program has, do what the verb
-// does.
+// addVersionFlag makes --version and -v do what the verb does, as people expect of a
+// program.
 func addVersionFlag(env *Env, root *cobra.Command) {
 	asked := root.Flags().BoolP("version", "v", false, "print the version")
 	run := root.RunE

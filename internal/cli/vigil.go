@@ -13,67 +13,67 @@ import (
 	"nix2gpu/project"
 )
 
-// manyExits is how many exits in a row, without having become ready, end a wait
-// unless --retries says otherwise.
+// manyExits is the default of --retries: how many exits in a row, without being ready
+// in between, end a wait.
 const manyExits = 3
 
-// patience is how often a verb that waits says for whom.
+// patience is how often a verb that waits prints what it waits for.
 const patience = 5 * time.Second
 
-// startPatience is how long "up -d" waits for services whose dependencies are
-// slow, and any wait for the others once it is known that one will not become well.
+// startPatience limits how long "up -d" waits for services with slow dependencies,
+// and how long any wait goes on for the other services once one is lost.
 const startPatience = 10 * time.Second
 
 // calm is how long a service without a probe must run to count as healthy.
 const calm = 500 * time.Millisecond
 
-// watched is what a vigil sees a project by: a *client.Client.
+// watched is the part of [client.Client] that a vigil uses.
 type watched interface {
 	State(ctx context.Context) (*control.State, error)
 	Events(ctx context.Context, each func(control.Message) error) error
 }
 
-// A vigil is what is known of services while somebody waits for them. It never
-// lasts in silence, and not longer than waiting is of use.
+// A vigil watches services while a verb waits for them. It prints now and then what
+// is waited for, and ends when waiting has become useless.
 type vigil struct {
 	env *Env
-	of  func([]control.Service) ([]control.Service, error) // whom it is about, of all
-	// arrived reports whether a service is where it was to be brought.
+	of  func([]control.Service) ([]control.Service, error) // selects the services to watch from all
+	// arrived reports whether a service has reached the state that is waited for.
 	arrived func(s control.Service, now time.Time) bool
-	retries int  // exits in a row after which waiting is of no use; 0: it is always
-	probes  bool // a probe that has failed as often as counts is of the same kind
-	// brief gives up on services whose dependencies are slow, and names no failure
-	// before all have arrived.
+	retries int  // exits in a row after which a service is lost; 0: never
+	probes  bool // a service is lost, too, once its probe has reached its failure threshold
+	// brief gives up after startPatience, because dependencies may be slow.
 	brief bool
 
-	// spared is for waits that a failure may well be the aim of: a service that has
-	// failed or was skipped is not lost.
+	// spared is for waits whose aim may be a failure: a service that has failed or
+	// was skipped is not lost.
 	spared bool
 
-	began time.Time                      // the vigil
-	since time.Time                      // the project; zero before the first state
+	began time.Time                      // when the vigil began
+	since time.Time                      // when the project was started; zero before the first state
 	all   map[project.ID]control.Service // nil before the first state
 	first map[project.ID]sight
-	end   *control.End // of the project
+	end   *control.End // how the project ended; nil while it runs
 }
 
-// A sight is from where the restarts of a service are counted: from the vigil's own
-// begin, unless it was seen in the middle of a row of them.
+// A sight is the point from which the restarts of a service are counted: the vigil's
+// begin or, if the service was first seen in the middle of a row of exits, the
+// project's.
 type sight struct {
 	restarts int
 	at       time.Time
 }
 
-// follow returns when all services have arrived or are lost, the project has
-// ended, or the rest has had its time. It calls attached when it will see whatever
-// happens.
+// follow returns when all services have arrived or are lost, when the project has
+// ended, or when startPatience is over. It calls attached, which may be nil, once it
+// can no longer miss an event.
 func (v *vigil) follow(ctx context.Context, c watched, attached func()) error {
 	v.began = v.env.Now()
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // the stream ends with us
+	defer cancel() // ends the stream
 	messages, failed := stream(ctx, c)
-	// A service without a probe is known to stay up by waiting, and a stream that
-	// is read too slowly loses events: so the whole is looked at now and then.
+	// Only time tells that a service without a probe stays up, and a stream that is
+	// read too slowly loses events. So the whole state is asked for now and then.
 	look := time.NewTicker(calm / 2)
 	defer look.Stop()
 	report := time.NewTicker(patience)
@@ -82,7 +82,7 @@ func (v *vigil) follow(ctx context.Context, c watched, attached func()) error {
 	if v.brief {
 		giveUp = time.After(startPatience)
 	}
-	whole := false // what is known of all services is of one moment
+	whole := false // v.all is one state, and no event has come since
 	for {
 		missing, err := v.missing()
 		switch {
@@ -94,15 +94,16 @@ func (v *vigil) follow(ctx context.Context, c watched, attached func()) error {
 			if !v.anyLost() || whole {
 				return nil
 			}
-			// What was lost takes others with it, whose events are still to come.
+			// A lost service takes others with it, whose events may still be on
+			// their way. A whole state has them all.
 			state, err := c.State(ctx)
 			if whole = true; err == nil {
 				v.take(control.Message{State: state})
 			}
 			continue
 		case giveUp == nil && v.anyLost():
-			// What comes of the wait is known. The others are given the time that
-			// they need to be started, so that it can be said what runs.
+			// The wait has failed. The other services get time to start, so that
+			// the message can say what runs.
 			v.arrived = hasStarted
 			giveUp = time.After(startPatience)
 			continue
@@ -115,13 +116,13 @@ func (v *vigil) follow(ctx context.Context, c watched, attached func()) error {
 				attached()
 			}
 		case <-look.C:
-			if state, err := c.State(ctx); err == nil { // else the stream says why
+			if state, err := c.State(ctx); err == nil { // an error ends the stream as well
 				v.take(control.Message{State: state})
 			}
 		case <-report.C:
 			v.report("still ")
 		case <-giveUp:
-			return nil // they go on in the background, and what they wait for is printed
+			return nil // the services go on starting in the background
 		case err := <-failed:
 			if exitCode(err) == exitTimeout {
 				v.report("")
@@ -131,9 +132,9 @@ func (v *vigil) follow(ctx context.Context, c watched, attached func()) error {
 	}
 }
 
-// beside lasts as long as a request that is answered once what it waits for has
-// come. Meanwhile it says for whom is waited, and it ends the request when waiting
-// is of no use: then over is true.
+// beside makes a request that the supervisor answers once what is waited for has
+// happened. Meanwhile it prints what is waited for. When a service is lost, it
+// cancels the request, and over is true.
 func (v *vigil) beside(ctx context.Context, c watched, request func(context.Context) error) (over bool, err error) {
 	v.began = v.env.Now()
 	ctx, cancel := context.WithCancel(ctx)
@@ -157,12 +158,12 @@ func (v *vigil) beside(ctx context.Context, c watched, request func(context.Cont
 		case <-report.C:
 			v.report("still ")
 		case <-failed:
-			failed = nil // whatever it was, the request meets it as well
+			failed = nil // the request fails for the same reason
 		}
 	}
 }
 
-// take learns from a message of the event stream.
+// take updates the vigil from a message of the event stream.
 func (v *vigil) take(m control.Message) {
 	switch {
 	case m.End != nil:
@@ -187,7 +188,7 @@ func (v *vigil) take(m control.Message) {
 	}
 }
 
-// services are those that the vigil is about, by label.
+// services returns the services that are watched, by label.
 func (v *vigil) services() ([]control.Service, error) {
 	all := slices.SortedFunc(maps.Values(v.all), func(a, b control.Service) int {
 		return cmp.Or(cmp.Compare(a.Label, b.Label), cmp.Compare(a.ID, b.ID))
@@ -198,7 +199,7 @@ func (v *vigil) services() ([]control.Service, error) {
 	return v.of(all)
 }
 
-// missing are those that have not arrived, and may.
+// missing returns the services that have not arrived but still may.
 func (v *vigil) missing() ([]control.Service, error) {
 	list, err := v.services()
 	return slices.DeleteFunc(list, func(s control.Service) bool {
@@ -206,14 +207,14 @@ func (v *vigil) missing() ([]control.Service, error) {
 	}), err
 }
 
-// anyLost reports whether it is known of one that it will not become well.
+// anyLost reports whether one of the services is lost.
 func (v *vigil) anyLost() bool {
 	list, _ := v.services()
 	return slices.ContainsFunc(list, func(s control.Service) bool { return v.lost(s.ID) })
 }
 
-// lost reports whether waiting for a service is of no use: it has failed or was
-// skipped, has exited again and again, or waits for one that is lost itself.
+// lost reports whether waiting for a service is useless: it has failed, was skipped,
+// has exited again and again, or waits for another one that is lost.
 func (v *vigil) lost(id project.ID) bool { return v.lostBut(id, map[project.ID]bool{}) }
 
 func (v *vigil) lostBut(id project.ID, seen map[project.ID]bool) bool {
@@ -235,7 +236,7 @@ func (v *vigil) lostBut(id project.ID, seen map[project.ID]bool) bool {
 	return false
 }
 
-// report says for whom is waited, and why.
+// report prints what is waited for, and why.
 func (v *vigil) report(still string) {
 	missing, _ := v.missing()
 	for _, s := range missing {
@@ -243,8 +244,8 @@ func (v *vigil) report(still string) {
 	}
 }
 
-// reason says why a service has not arrived: how it ended, when it did so again and
-// again, else what it is at, and for how long.
+// reason returns why a service has not arrived: how it exits, if it does so again and
+// again, or else its state and for how long.
 func (v *vigil) reason(s control.Service, still string) string {
 	if text := v.exits(s); text != "" && s.State != control.Waiting {
 		return text
@@ -256,8 +257,8 @@ func (v *vigil) reason(s control.Service, still string) string {
 	return text
 }
 
-// exits says how a service ends again and again: "exit code 1, 3 restarts in 10 s:
-// cannot load certificate key". Empty: it does not.
+// exits describes a row of exits: "exit code 1, 3 restarts in 10 s: cannot load
+// certificate key". It is "" if there is none.
 func (v *vigil) exits(s control.Service) string {
 	first := v.first[s.ID]
 	n := s.Restarts - first.restarts
@@ -271,7 +272,7 @@ func (v *vigil) exits(s control.Service) string {
 	return text
 }
 
-// wordsOf is a span of time in a sentence: "8 s", "2 min 5 s", "1 h 2 min".
+// wordsOf formats a duration for a sentence: "8 s", "2 min 5 s", "1 h 2 min".
 func wordsOf(d time.Duration) string {
 	d = max(d, 0).Round(time.Second)
 	switch {
@@ -283,8 +284,8 @@ func wordsOf(d time.Duration) string {
 	return strings.TrimSuffix(fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute), " 0 min")
 }
 
-// rank orders services for a report: what went wrong by itself, what it took with
-// it, and what is well.
+// rank orders services for a report: first those that failed by themselves, then
+// those that failed because of others, then the rest.
 func (v *vigil) rank(s control.Service) int {
 	switch {
 	case !v.lost(s.ID):
@@ -295,7 +296,7 @@ func (v *vigil) rank(s control.Service) int {
 	return 0
 }
 
-// became says what became of a service.
+// became describes the state of a service at the end of a wait.
 func (v *vigil) became(s control.Service) string {
 	if text := v.exits(s); text != "" && s.State == control.Backoff && v.lost(s.ID) {
 		return "restarting (" + text + ")"
@@ -303,8 +304,8 @@ func (v *vigil) became(s control.Service) string {
 	return describe(s)
 }
 
-// outcome is how many of the services did not become well, as an error. A skipped
-// service has not failed.
+// outcome returns an error with the number of lost services; nil if there are none.
+// A skipped service is not counted as failed.
 func (v *vigil) outcome(list []control.Service) error {
 	failed, skipped, waiting := 0, 0, 0
 	for _, s := range list {
@@ -335,7 +336,8 @@ func (v *vigil) outcome(list []control.Service) error {
 	return &exitError{exitFailed, fmt.Errorf("%s", strings.Join(parts, ", "))}
 }
 
-// stream follows the events in the background. What ends them early is failed.
+// stream follows the events in the background. An error that ends them is sent on
+// failed.
 func stream(ctx context.Context, c watched) (messages <-chan control.Message, failed <-chan error) {
 	ms, errs := make(chan control.Message), make(chan error, 1)
 	go func() {
@@ -354,12 +356,12 @@ func stream(ctx context.Context, c watched) (messages <-chan control.Message, fa
 	return ms, errs
 }
 
-// hasSettled reports whether a service stays as it is, as far as can be known.
+// hasSettled reports whether a service stays in its state, as far as can be known.
 func hasSettled(s control.Service, now time.Time) bool {
 	switch s.State {
 	case control.Running:
-		// Without a probe, a program that dies in its first moments is only
-		// known by waiting them out.
+		// Without a probe, only waiting tells whether a program dies in its first
+		// moments.
 		return s.Health != "" || now.Sub(s.Since) > calm
 	case control.Completed, control.Failed, control.Skipped:
 		return true
@@ -369,8 +371,8 @@ func hasSettled(s control.Service, now time.Time) bool {
 	return false
 }
 
-// hasStarted reports whether the program of a service runs, or what keeps it from
-// that can last.
+// hasStarted reports whether the program of a service runs, or waits for something
+// that may take long.
 func hasStarted(s control.Service, now time.Time) bool {
 	switch s.State {
 	case control.Running, control.Setup, control.Unready, control.Backoff:
@@ -378,8 +380,7 @@ func hasStarted(s control.Service, now time.Time) bool {
 	case control.Starting:
 		return s.PID != 0
 	case control.Waiting:
-		// For the end of another service: that can be hours away, and needs
-		// nobody who waits for it here.
+		// The end of another service can be hours away.
 		return slices.ContainsFunc(s.WaitsFor, func(u control.Unmet) bool {
 			return u.Condition == project.Completed || u.Condition == project.Exited
 		})

@@ -22,12 +22,13 @@ type waitOptions struct {
 	retries int
 }
 
-// waitStates are the states that can be waited for and have no condition.
+// waitStates returns the states that can be waited for and are no conditions of
+// depends_on.
 func waitStates() []string {
 	return []string{"waiting", "starting", "running", "unready", "backoff", "stopping", "failed", "skipped"}
 }
 
-// waitWords are all that can be waited for, the conditions of depends_on first.
+// waitWords returns all that can be waited for, the conditions of depends_on first.
 func waitWords() (words []string) {
 	for _, c := range project.Conditions() {
 		words = append(words, string(c))
@@ -66,7 +67,7 @@ passes, it is 124.`,
 
 func runWait(ctx context.Context, env *Env, opts waitOptions) error {
 	if c, err := project.ParseCondition(opts.cond); err == nil {
-		opts.cond = string(c) // process-compose's word
+		opts.cond = string(c) // it was process-compose's name of a condition
 	}
 	if err := oneOf("for", opts.cond, waitWords()...); err != nil {
 		return err
@@ -111,8 +112,9 @@ func runWait(ctx context.Context, env *Env, opts waitOptions) error {
 	return err
 }
 
-// waitVigil is what accompanies a wait for cond. The supervisor knows best which
-// failure is its end, but for a service that is restarted again and again.
+// waitVigil makes the vigil for a wait for cond. Failures are left to the supervisor,
+// which answers the request; the vigil only ends waits for a service that exits
+// again and again.
 func waitVigil(env *Env, names []string, cond string, retries int) *vigil {
 	v := &vigil{env: env, of: byName(names), arrived: hasSettled, retries: retries, spared: true}
 	switch cond {
@@ -126,7 +128,7 @@ func waitVigil(env *Env, names []string, cond string, retries int) *vigil {
 			return s.State == control.Completed || s.State == control.Failed
 		}
 	case "ready", "log_ready", "started", control.ForSettled:
-	default: // a state
+	default: // the name of a state
 		if cond != string(control.Running) {
 			v.retries = 0
 		}
@@ -135,7 +137,7 @@ func waitVigil(env *Env, names []string, cond string, retries int) *vigil {
 	return v
 }
 
-// addRetries adds the flag that says when a wait ends for lack of hope.
+// addRetries adds --retries.
 func addRetries(cmd *cobra.Command, retries *int) {
 	cmd.Flags().IntVar(retries, "retries", manyExits, "stop waiting after so many exits in a row of a service that was not ready; 0: wait on")
 }
@@ -147,7 +149,7 @@ func notNegative(flag string, n int) error {
 	return nil
 }
 
-// wanted are the ids of all services of the definition that were started.
+// wanted returns the ids of all services of the definition that were started.
 func wanted(ctx context.Context, c *client.Client) ([]string, error) {
 	state, err := c.State(ctx)
 	if err != nil {
@@ -162,7 +164,8 @@ func wanted(ctx context.Context, c *client.Client) ([]string, error) {
 	return ids, nil
 }
 
-// ownCode ends with the exit code of the first service that did not end well.
+// ownCode returns an error with the exit code of the first service that failed; cause
+// if there is none.
 func ownCode(ctx context.Context, c *client.Client, names []string, services []control.Service, cause error) error {
 	if services == nil {
 		state, err := c.State(ctx)
@@ -184,15 +187,15 @@ func ownCode(ctx context.Context, c *client.Client, names []string, services []c
 	return cause
 }
 
-// isFinal reports whether a service stays in a state unless somebody asks for more.
+// isFinal reports whether a service leaves a state only on request.
 func isFinal(s control.ServiceState) bool {
 	return s == control.Completed || s == control.Failed || s == control.Skipped
 }
 
-// errSeen ends the stream of events when what was waited for has come.
+// errSeen ends the event stream once all services were seen in the state.
 var errSeen = errors.New("seen")
 
-// waitState waits until each service was seen in the state.
+// waitState waits until each service has been in the state at least once.
 func waitState(ctx context.Context, c *client.Client, names []string, state string) error {
 	missing := map[project.ID]bool{}
 	seen := func(s control.Service) error {
