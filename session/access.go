@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// accessible says why files can't be made in dir; nil when they can.
+// accessible returns why files can't be created in dir; nil when they can.
 func accessible(dir string) error {
 	return unix.Access(dir, unix.W_OK|unix.X_OK)
 }

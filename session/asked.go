@@ -10,14 +10,14 @@ import (
 	"nix2gpu/supervisor"
 )
 
-// asked is the engine for those who ask through the socket: what they start
-// has the same preconditions as what a session starts with, as they are now.
+// asked is the engine as the control socket sees it. What a request starts has the
+// same preconditions as what the session started with, looked up anew.
 type asked struct {
 	*supervisor.Engine
 	session *session
 }
 
-// Start refuses those of the services that can't run on this machine.
+// Start starts services. It refuses those that can't run on this machine.
 func (a asked) Start(ctx context.Context, ids []project.ID, opts supervisor.StartOptions) ([]project.ID, error) {
 	p, err := a.Project(ctx)
 	if err != nil {
@@ -36,8 +36,8 @@ func (a asked) Start(ctx context.Context, ids []project.ID, opts supervisor.Star
 	return a.Engine.Start(ctx, ids, opts)
 }
 
-// Restart is a start of those that do not run. One that runs goes on with what it
-// has when its server rejects what it would get.
+// Restart restarts services that run, and starts the others. It fails, and all go on
+// as they were, when a server rejects the configuration that it would get.
 func (a asked) Restart(ctx context.Context, ids []project.ID) error {
 	live, starts := split(a.Snapshot(), ids)
 	if err := a.takeConfiguration(ctx, live); err != nil {
@@ -50,7 +50,8 @@ func (a asked) Restart(ctx context.Context, ids []project.ID) error {
 	return err
 }
 
-// takeConfiguration says of services that run which configuration is rejected.
+// takeConfiguration fails if one of the running services would not accept its
+// configuration.
 func (a asked) takeConfiguration(ctx context.Context, ids []project.ID) error {
 	p, err := a.Project(ctx)
 	if err != nil {
@@ -74,8 +75,8 @@ func (a asked) takeConfiguration(ctx context.Context, ids []project.ID) error {
 	return &control.Error{Code: control.CodeConflict, Msg: (&Refusal{a.session.Root, unmet}).Error(), Hint: "mend it and restart again; it runs on as it was"}
 }
 
-// Reload makes the engine run another project, unless something that it would
-// start can't run on this machine.
+// Reload makes the engine run another project, unless something that this would
+// start can't run on this machine. What could not run before is refused again.
 func (a asked) Reload(ctx context.Context, p project.Valid) (project.Changes, error) {
 	refused, err := a.session.preflight(ctx, p.Project())
 	var unmet *Refusal
@@ -88,20 +89,20 @@ func (a asked) Reload(ctx context.Context, p project.Valid) (project.Changes, er
 	return a.Engine.Reload(ctx, p, refused)
 }
 
-// Down ends the project for somebody who waits for that: a reader of stdout
-// who stands still does not hold it up for long.
+// Down ends the project. Somebody waits for that, so a reader of stdout that has
+// stopped reading can't delay the end for long.
 func (a asked) Down() {
 	a.session.hasten()
 	a.Engine.Down()
 }
 
-// DownNow is Down without grace.
+// DownNow is Down without a grace period: it kills.
 func (a asked) DownNow() {
 	a.session.hasten()
 	a.Engine.DownNow()
 }
 
-// split parts services by whether they live.
+// split separates services that live from the others.
 func split(snap control.Snapshot, ids []project.ID) (live, rest []project.ID) {
 	live = []project.ID{}
 	for _, id := range ids {

@@ -10,15 +10,15 @@ import (
 	"nix2gpu/project"
 )
 
-// A complaint is what a server says of its configuration.
+// A complaint is a server's error about its configuration.
 type complaint struct {
 	text string // one line
-	file string // that it names; "": none
-	line int    // in that file; 0: none is named
+	file string // that the error names; "" if it names none
+	line int    // in that file; 0 if it names none
 }
 
-// complaintOf finds in an output the line that says what is wrong, and where. Files
-// are the paths that it may be about, the most likely first.
+// complaintOf finds the line of an output that says what is wrong, and where. files
+// are the paths that it may be about, the likeliest first.
 func complaintOf(out string, files []string) complaint {
 	lines := slices.DeleteFunc(strings.Split(out, "\n"), func(l string) bool { return strings.TrimSpace(l) == "" })
 	named := ""
@@ -37,7 +37,7 @@ func complaintOf(out string, files []string) complaint {
 				continue
 			}
 			text := plain(l)
-			if strings.HasSuffix(l, ":") && i+1 < len(lines) { // it goes on below
+			if strings.HasSuffix(l, ":") && i+1 < len(lines) { // the rest is on the next line
 				text = strings.TrimSpace(lines[i+1])
 			}
 			return complaint{withoutPlace(text, f, n), f, n}
@@ -46,7 +46,7 @@ func complaintOf(out string, files []string) complaint {
 	if len(files) > 0 && named == "" {
 		named = files[0]
 	}
-	for _, l := range lines { // a line alone, of the file that was named before
+	for _, l := range lines { // a line number without a file belongs to the file above
 		if n := numberAfter(l); n > 0 && named != "" {
 			return complaint{withoutPlace(plain(l), "", n), named, n}
 		}
@@ -64,8 +64,8 @@ func complaintOf(out string, files []string) complaint {
 	return complaint{text: plain(lines[len(lines)-1])}
 }
 
-// numberAfter is the number of a line in what follows the name of a file: ":12", or
-// "line 12" in any words.
+// numberAfter parses the line number in the text behind the name of a file: ":12", or
+// "line 12" among other words.
 func numberAfter(s string) int {
 	if rest, ok := strings.CutPrefix(s, ":"); ok {
 		if n := leading(rest); n > 0 {
@@ -78,7 +78,7 @@ func numberAfter(s string) int {
 	return 0
 }
 
-// numberBefore is that of "line 12 of".
+// numberBefore parses the line number in the text before a file's name: "line 12 of".
 func numberBefore(s string) int {
 	at := strings.LastIndex(s, "line ")
 	if at < 0 {
@@ -96,7 +96,7 @@ func leading(s string) int {
 	return n
 }
 
-// plain is a line without what a log puts before it.
+// plain removes what a log puts before the message of a line.
 func plain(l string) string {
 	for _, mark := range []string{"[emerg] ", "[error] ", "FATAL:  ", "ERROR:  ", "LOG:  ", "Error: ", "FAILED: "} {
 		if _, rest, ok := strings.Cut(l, mark); ok {
@@ -104,14 +104,14 @@ func plain(l string) string {
 			break
 		}
 	}
-	// nginx tells its process: "26968#26968: "
+	// nginx prints its pid and thread: "26968#26968: "
 	if id, rest, ok := strings.Cut(l, ": "); ok && strings.Trim(id, "0123456789#") == "" {
 		l = rest
 	}
 	return strings.TrimSpace(l)
 }
 
-// withoutPlace drops the place of a message that gets another.
+// withoutPlace removes the position from a message that is printed with another one.
 func withoutPlace(text, file string, line int) string {
 	n := strconv.Itoa(line)
 	if file != "" {
@@ -134,9 +134,9 @@ func withoutPlace(text, file string, line int) string {
 	return text
 }
 
-// explain says of a test that has failed what is wrong, and where in what the user
-// wrote: a file of theirs that the server names, or where the definition has what
-// stands in the generated line.
+// explain sets the message of a failed test and its position in what the user wrote:
+// in a file of theirs that the server names, or where the definition has the text
+// of the generated line.
 func (c *check) explain(a *attempt, o *overlay, files []writtenFile, lent [][2]string, out string) {
 	paths := make([]string, len(files))
 	for i, f := range files {
@@ -166,7 +166,7 @@ func (c *check) explain(a *attempt, o *overlay, files []writtenFile, lent [][2]s
 	a.msg = a.service.Type + " rejects its configuration: " + o.back(said.text)
 }
 
-// userFiles are the files below the root that an output names: they are the user's.
+// userFiles returns the files below the definition's folder that an output names.
 func userFiles(out string, o *overlay) (paths []string) {
 	for _, word := range strings.FieldsFunc(out, func(r rune) bool { return strings.ContainsRune(" \t\n\"'`,;()[]", r) }) {
 		word, _, _ = strings.Cut(word, ":")
@@ -179,8 +179,8 @@ func userFiles(out string, o *overlay) (paths []string) {
 	return paths
 }
 
-// origin finds the line of a generated file in the definition: as a whole, where it
-// is the user's own text, else by its longest word that stands in one place alone.
+// origin finds a line of a generated file in the definition: the whole line, if it is
+// the user's own text, or else its longest word that occurs only once.
 func (c *check) origin(s *project.Service, line string) (project.Pos, bool) {
 	var words []string
 	for _, w := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t\"';{}=,", r) }) {
@@ -212,7 +212,7 @@ func (c *check) origin(s *project.Service, line string) (project.Pos, bool) {
 	return project.Pos{}, false
 }
 
-// definitionFiles are the files in which a service and its options are written.
+// definitionFiles returns the files that define a service and its options.
 func definitionFiles(s *project.Service) (files []string) {
 	add := func(pos project.Pos) {
 		if pos.File != "" && !slices.Contains(files, pos.File) {

@@ -12,8 +12,9 @@ import (
 	"nix2gpu/stage"
 )
 
-// exec looks up what a command needs that is to run as the main process of a service
-// does. Who asked becomes it, so nothing is started here.
+// exec returns what a command needs in order to run as the main process of a service
+// does. Nothing is started: the client, whose process is pid, replaces itself by the
+// command.
 func (s *session) exec(ctx context.Context, id project.ID, req control.ExecRequest, pid int) (*control.Surroundings, error) {
 	p, err := s.engine.Project(ctx)
 	if err != nil {
@@ -46,7 +47,8 @@ func (s *session) exec(ctx context.Context, id project.ID, req control.ExecReque
 	return out, nil
 }
 
-// mainRuns says why a service has no main process that a command could join.
+// mainRuns returns why a service has no main process for a command to join; nil if it
+// has one.
 func (s *session) mainRuns(id project.ID) error {
 	services := s.engine.Snapshot().Services
 	i := slices.IndexFunc(services, func(svc control.Service) bool { return svc.ID == id })
@@ -60,7 +62,7 @@ func (s *session) mainRuns(id project.ID) error {
 		Hint: fmt.Sprintf("start it with \"nix2gpu start %s\"", services[i].Label)}
 }
 
-// stageError is an error of package stage as it travels.
+// stageError makes an error of package stage one of the control socket.
 func stageError(err error) error {
 	var e *stage.Error
 	if errors.As(err, &e) {

@@ -8,20 +8,20 @@ import (
 	"nix2gpu/supervisor"
 )
 
-// A Shortage is something that this machine has less of than the services
-// need when all of them run. They are started all the same: not all may run at
-// the same time, and what finds none says so.
+// A Shortage is something of which this machine has less than the services need
+// when all of them run. It is only a note: they may not all run at the same time,
+// and a service that runs short reports it itself.
 type Shortage struct {
 	Msg  string
 	Hint string // the cure
 }
 
-// Shortages reckons what the services ids need.
+// Shortages compares what the services ids need with what this machine has.
 func Shortages(p *project.Project, ids []project.ID) []Shortage {
 	return shortOfFiles(supervisor.FilesNeeded(p, ids), process.FileLimit(), len(ids))
 }
 
-// ownFiles is about how many descriptors a session has open for itself.
+// ownFiles is roughly how many descriptors a session has open for itself.
 const ownFiles = 32
 
 func shortOfFiles(need, limit, services int) []Shortage {

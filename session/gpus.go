@@ -12,13 +12,12 @@ import (
 	"nix2gpu/project"
 )
 
-// inside reports whether the machine is the inside of a container that an image
-// was made for.
+// inside reports whether the machine is a container that runs an image of ours.
 func (m Machine) inside() bool { return m.Layout.Baked != "" }
 
-// gpus finds services whose own options ask for GPUs that are not here. What
-// was only taken from the container, or from what CUDA is told, is no reason to
-// refuse a service: it may work without.
+// gpus finds services whose own options ask for GPUs that are not here. A need that
+// was only derived, from the container's options or CUDA's variables, refuses
+// nothing: the service may work without a GPU.
 func (c *check) gpus() {
 	var cards []gpu.Card
 	var failed *gpu.Error
@@ -47,12 +46,12 @@ func (c *check) gpus() {
 	})
 }
 
-// cards asks for the GPUs, once for all services.
+// cards asks for the GPUs, once for all services, because asking takes long.
 func (c *check) cards() ([]gpu.Card, *gpu.Error) {
 	if c.GPU == nil {
 		return nil, gpu.Absent(c.inside())
 	}
-	cards, err := gpu.Cards(context.Background(), c.GPU) // it has a limit of its own
+	cards, err := gpu.Cards(context.Background(), c.GPU) // gpu.Limit bounds it
 	var e *gpu.Error
 	if err != nil && !errors.As(err, &e) {
 		e = &gpu.Error{Kind: gpu.Failed, Msg: err.Error()}
@@ -60,8 +59,8 @@ func (c *check) cards() ([]gpu.Card, *gpu.Error) {
 	return cards, e
 }
 
-// cure is what to do about e here: to lend a container more is no cure on a
-// machine that runs services by itself.
+// cure returns what to do about e. Flags of docker run are no cure on a machine that
+// runs services itself.
 func (c *check) cure(e *gpu.Error) string {
 	switch lacks := e.Kind == gpu.None || e.Kind == gpu.Missing; {
 	case lacks && c.inside() && gpu.ParseVisible(getenv(c.Environ, gpu.VisibleVar)).None:
@@ -99,7 +98,8 @@ func (s *session) runTrial(ctx context.Context, t process.Trial, env []string) (
 	return s.listenTo(ctx, process.Spec{Name: "trial", Path: s.Self, Argv: append([]string{s.Self}, args...), Env: env, Dir: "/"})
 }
 
-// listenTo runs a program, and returns what it printed and its exit code.
+// listenTo runs a program and returns what it printed, up to maxAnswer, and its exit
+// code. When ctx ends, the program is killed and not waited for.
 func (s *session) listenTo(ctx context.Context, spec process.Spec) (string, int, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -115,19 +115,19 @@ func (s *session) listenTo(ctx context.Context, spec process.Spec) (string, int,
 	printed := make(chan string, 1)
 	go func() {
 		defer r.Close()
-		data, _ := io.ReadAll(io.LimitReader(r, maxAnswer)) // what came until its end
+		data, _ := io.ReadAll(io.LimitReader(r, maxAnswer)) // an error leaves what came before it
 		printed <- string(data)
 	}()
 	select {
 	case <-p.Done():
 	case <-ctx.Done():
-		p.Kill() // a driver can keep nvidia-smi for ever: it is not waited for
+		p.Kill() // nvidia-smi may be stuck in the driver and never end
 		return "", 0, ctx.Err()
 	}
 	out, exit := <-printed, p.Exit()
 	return out, exit.Code, nil
 }
 
-// maxAnswer is more than nvidia-smi says of any machine, or a server of a
-// configuration.
+// maxAnswer bounds the output that is read, in bytes. It is more than nvidia-smi
+// prints on any machine, or a server about a configuration.
 const maxAnswer = 1 << 20

@@ -13,40 +13,41 @@ import (
 	"nix2gpu/project"
 )
 
-// A Job is a project with all that decides how it is run. It travels from the
-// program that has evaluated the definition to the one that supervises.
+// A Job is a project with all that decides how it is run. The process that has
+// evaluated the definition hands it to the one that supervises.
 type Job struct {
 	Project    project.Valid
 	Services   []project.ID          // to start, dependencies included
-	Named      bool                  // they were named: those that have completed run again
-	NoDeps     bool                  // what is started waits for nothing
+	Named      bool                  // the user named them: those that have completed run again
+	NoDeps     bool                  // start without waiting for dependencies
 	Refused    map[project.ID]string // those of Services that can't run here, and why
-	Stay       bool                  // go on when nothing runs any more, whatever the definition says
+	Stay       bool                  // go on when no service runs any more, whatever the definition says
 	Root       string                // the definition's folder
-	Container  string                // as it was named
-	Definition string                // as messages call it
-	Socket     string                // as it was named
+	Container  string                // its name, or ""
+	Definition string                // what messages call it: "flake.nix#web"
+	Socket     string                // its path, if the user gave one
 	Detached   bool                  // nobody reads our stdout
-	Once       bool                  // one that was faster is enough: nobody follows it
+	Once       bool                  // if another supervisor has the lock, end instead of following it
 	LogJSON    bool
-	Color      string // labels, never; empty: what services print passes
-	Terminal   bool   // a person watches: labels in columns, colours of states, and times
-	// Reload evaluates the definition again: arguments of our own program that
-	// make it print a project. None: it is not known how.
+	Color      string // "labels", "never", or "" to pass on what services print
+	Terminal   bool   // stdout is a terminal: padded labels, coloured states, and times
+	// Reload holds the arguments by which our own program evaluates the definition
+	// again and prints the project; nil if that can't be repeated.
 	Reload []string
 
-	// Tested are digests of configurations that have passed their servers' own tests.
+	// Tested holds, by service, the digest of a configuration that has passed its
+	// server's own test.
 	Tested map[project.ID]string
 }
 
-// wireJob is a Job as it travels.
+// wireJob is the encoding of a Job.
 type wireJob struct {
 	Job
 	Project json.RawMessage
 }
 
-// File writes the job where only its reader can see it: a file without a name,
-// in memory, because a project can hold secrets.
+// File writes the job to a file in memory that has no name, because a project can
+// hold secrets. The descriptor is the only way to it.
 func (j *Job) File() (*os.File, error) {
 	data, err := j.Project.Project().Encode()
 	if err != nil {
@@ -72,17 +73,18 @@ func (j *Job) File() (*os.File, error) {
 	return f, nil
 }
 
-// PeekJob says where the job in a file runs, and leaves it to its reader.
+// PeekJob returns where the job in f runs, without moving the file's position: the
+// supervisor reads it afterwards.
 func PeekJob(f io.ReaderAt) (container, root, socket string, err error) {
 	var j struct{ Container, Root, Socket string }
 	err = json.NewDecoder(io.NewSectionReader(f, 0, 1<<40)).Decode(&j)
 	return j.Container, j.Root, j.Socket, err
 }
 
-// ErrNotAJob is for a person who has tried a verb that is not theirs.
+// ErrNotAJob is for people who type a verb that only "up" may use.
 var ErrNotAJob = errors.New("supervise is used by \"up\", not by hand")
 
-// ReadJob reads what File wrote, and closes f.
+// ReadJob reads what [Job.File] wrote, and closes f.
 func ReadJob(f *os.File) (*Job, error) {
 	defer f.Close()
 	var w wireJob

@@ -9,8 +9,9 @@ import (
 	"nix2gpu/safefile"
 )
 
-// keepProject leaves the project, without its secrets, for those who look when
-// nothing runs any more: labels for "logs". It is done once it has returned nil.
+// keepProject returns a function that writes the project, without its secrets, for
+// use when it runs no more: "logs" needs its labels. The function is called until it
+// returns nil, since a disk may be full.
 func keepProject(layout rundir.Layout, p *project.Project) func() error {
 	kept, began := false, time.Now()
 	return func() error {
@@ -21,7 +22,7 @@ func keepProject(layout rundir.Layout, p *project.Project) func() error {
 		if err == nil {
 			err = safefile.Replace(layout.Project, data, 0o600)
 		}
-		if err == nil { // its time is when this run began, however late it could be kept
+		if err == nil { // "logs" takes the file's time for the start of this run
 			err = os.Chtimes(layout.Project, began, began)
 		}
 		kept = err == nil

@@ -8,23 +8,23 @@ import (
 	"nix2gpu/control"
 )
 
-// A starvation counts what the kernel has killed in our container for lack of
-// memory and what is no service's main process: of whom it was, nobody knows.
-// The zero value has none.
+// A starvation counts processes that the kernel has killed in our container for lack
+// of memory and that are no service's main process: it does not tell which they
+// were. The zero value is ready to use.
 type starvation struct {
 	mu   sync.Mutex
 	past control.OutOfMemory
-	say  func(line string) // nil: nobody hears it yet
+	say  func(line string) // nil: there is no output yet
 }
 
-// begin lets everybody hear of kills.
+// begin makes add print kills with say from now on.
 func (m *starvation) begin(say func(string)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.say = say
 }
 
-// add is told of kills.
+// add counts kills, and prints them once there is an output.
 func (m *starvation) add(kills int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -39,7 +39,7 @@ func (m *starvation) add(kills int) {
 	}
 }
 
-// told is what there was; nil: nothing.
+// told returns all kills so far; nil if there were none.
 func (m *starvation) told() *control.OutOfMemory {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// An overlay is a folder that looks like another one, and in which a few folders and
-// files can be made without that anything is changed there: what is on the way to
-// them is a folder of its own, and everything else a link.
+// An overlay is a folder that looks like another one, and in which some folders and
+// files can be made without changing that one. The folders on the way to those are
+// real; everything else is a link to the original.
 type overlay struct {
 	real, own string
-	made      map[string]bool // below own, and not links: relative paths
-	left      []string        // of these, the folders that others make
-	names     [][2]string     // what else stands for what, in texts
+	made      map[string]bool // relative paths of what is not a link
+	left      []string        // those of made that others create
+	names     [][2]string     // further replacements for back: what is found, and the real path
 }
 
-// newOverlay makes an overlay of the folder real in own, where the relative paths of
-// folders and files may then be made.
+// newOverlay makes an overlay of the folder real in own. The relative paths folders
+// and files are left free there, to be created.
 func newOverlay(real, own string, folders, files []string) (*overlay, error) {
 	o := &overlay{real: real, own: own, made: map[string]bool{}, left: folders}
 	for _, path := range append(slices.Clone(folders), files...) {
@@ -29,12 +29,12 @@ func newOverlay(real, own string, folders, files []string) (*overlay, error) {
 	return o, o.fill(".")
 }
 
-// fill makes the folder at, and what leads on from it.
+// fill makes the folder at, and those below it that lead to a free path.
 func (o *overlay) fill(at string) error {
 	if err := os.MkdirAll(filepath.Join(o.own, at), 0o755); err != nil {
 		return err
 	}
-	if err := os.Chmod(filepath.Join(o.own, at), 0o755); err != nil { // whatever the umask is
+	if err := os.Chmod(filepath.Join(o.own, at), 0o755); err != nil { // MkdirAll obeys the umask
 		return err
 	}
 	o.link(at)
@@ -48,7 +48,7 @@ func (o *overlay) fill(at string) error {
 	return nil
 }
 
-// leadsOn reports whether another path that is made lies below path.
+// leadsOn reports whether a free path lies below path.
 func (o *overlay) leadsOn(path string) bool {
 	for other := range o.made {
 		if filepath.Dir(other) == path {
@@ -58,22 +58,23 @@ func (o *overlay) leadsOn(path string) bool {
 	return false
 }
 
-// link makes what the real folder has visible in that of ours, as far as it is not
-// there and will not be made.
+// link links the entries of the real folder at into ours, but for those that exist
+// there or are to be created.
 func (o *overlay) link(at string) {
 	entries, err := os.ReadDir(filepath.Join(o.real, at))
 	if err != nil {
-		return // it is not there, or closed to us: then there is nothing to be seen
+		return // the folder is missing or closed to us: nothing to link
 	}
 	for _, e := range entries {
 		if rel := filepath.Join(at, e.Name()); !o.made[rel] {
-			// One that exists was made by the process's own preparations.
+			// An existing entry was made by the preparations of the process.
 			_ = os.Symlink(filepath.Join(o.real, rel), filepath.Join(o.own, rel))
 		}
 	}
 }
 
-// complete links what is in the real folders beside what others have made in ours.
+// complete links what the real folders hold into the folders that others have created
+// in ours meanwhile.
 func (o *overlay) complete() {
 	for path := range o.made {
 		if info, err := os.Lstat(filepath.Join(o.own, path)); err == nil && info.IsDir() {
@@ -82,7 +83,7 @@ func (o *overlay) complete() {
 	}
 }
 
-// back turns what names a path of the overlay into what names the real one.
+// back replaces paths of the overlay in text by the real ones.
 func (o *overlay) back(text string) string {
 	for _, n := range o.names {
 		text = strings.ReplaceAll(text, n[0], n[1])

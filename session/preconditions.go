@@ -22,60 +22,60 @@ import (
 	"nix2gpu/supervisor"
 )
 
-// A Machine is where a project is to run.
+// A Machine describes where a project is to run.
 type Machine struct {
 	Layout  rundir.Layout
 	Root    string // the definition's folder
 	Self    string // the path of our own binary
 	Environ []string
-	GPU     gpu.Ask // asks nvidia-smi; nil: nobody can
+	GPU     gpu.Ask // runs nvidia-smi; nil: GPUs are not looked for
 
-	// Trial runs the tests that servers have for their configuration; nil: none is
-	// run. Without Anew that is left out for what has passed and is as it was.
+	// Trial runs servers' tests of their own configuration; nil: none is run. Unless
+	// Anew is set, a test that has passed is not repeated while nothing has changed.
 	Trial  Tester
 	Anew   bool
-	Passed func(id project.ID, digest string)         // told of what has passed now; may be nil
-	Note   func(s *project.Service, notTested string) // told why a test says nothing; may be nil
+	Passed func(id project.ID, digest string)         // called for each test that passes; may be nil
+	Note   func(s *project.Service, notTested string) // called with the reason when a test was inconclusive; may be nil
 }
 
-// Stage prepares what runs on the machine.
+// Stage returns the stage that prepares what runs on the machine.
 func (m Machine) Stage() *stage.Stage {
 	return stage.New(stage.Places{Root: m.Root, State: m.Layout.State, Run: m.Layout.Run, Shipped: m.Layout.Shipped, Secrets: m.Layout.Secrets, Self: m.Self},
 		provider(m.Layout, m.Layout.Packages), stage.Options{Environ: m.Environ, Container: m.inside()})
 }
 
-// A Kind is what a precondition is about.
+// A Kind tells what a precondition is about.
 type Kind int
 
-// The kinds.
+// The kinds of preconditions that are not met.
 const (
-	Unsupported    Kind = iota + 1 // the service itself, in this build
-	PortTaken                      // a port that somebody else has, or that only root may have
-	FolderClosed                   // a folder for data that can't be made or written to
-	PackageMissing                 // software that is not on this machine
-	CommandMissing                 // a program or folder that does not exist
-	UserMissing                    // a user that does not exist
-	LogRefused                     // a file for the log that can't be written to, or was planted
-	SecretMissing                  // a secret that can't be read, or not be handed on
-	GPUMissing                     // a GPU that is not here, or not as it is needed
-	ConfigRejected                 // a configuration that its server does not take
-	FileMissing                    // a file of the user's that a service is lent, and can't be read
+	Unsupported    Kind = iota + 1 // this build does not support the service
+	PortTaken                      // a port is taken, or only root may open it
+	FolderClosed                   // a folder for data can't be made or written to
+	PackageMissing                 // software is not installed
+	CommandMissing                 // a program or a folder does not exist
+	UserMissing                    // a user does not exist
+	LogRefused                     // a file for the log can't be written to, or somebody has planted it
+	SecretMissing                  // a secret can't be read, or not be handed on
+	GPUMissing                     // there is no GPU as the service needs it
+	ConfigRejected                 // the server rejects its configuration
+	FileMissing                    // a file of the user's for a service can't be read
 )
 
-// A Precondition is one that is not met: what would make a service fail at
-// once on this machine, although the definition is right.
+// A Precondition is one that is not met: a service would fail at once on this
+// machine, although the definition is right.
 type Precondition struct {
 	Kind    Kind
-	Service project.ID // empty: the container's
+	Service project.ID // "" for the container's
 	Label   string     // of the service
 	Pos     project.Pos
 	Msg     string
 	Hint    string // the cure
-	// Missing is the package, of the kind PackageMissing.
+	// Missing is the package, for the kind PackageMissing.
 	Missing *packages.MissingError
 }
 
-// String is the message with the service that it is about.
+// String returns the message, with the service that it is about.
 func (u Precondition) String() string {
 	if u.Service == "" {
 		return u.Msg
@@ -83,7 +83,7 @@ func (u Precondition) String() string {
 	return fmt.Sprintf("service %q: %s", u.Label, u.Msg)
 }
 
-// Reasons says in a line why each of the services can't run, with the cure.
+// Reasons returns for each service, in one line, why it can't run, with the cure.
 func Reasons(unmet []Precondition) map[project.ID]string {
 	why := make(map[project.ID]string)
 	for _, u := range unmet {
@@ -100,9 +100,9 @@ func Reasons(unmet []Precondition) map[project.ID]string {
 	return why
 }
 
-// Runnable lists those of ids that can run for all that is unmet: they are not
-// refused themselves and, where they wait for others, depend on none that is.
-// What the container lacks, all lack.
+// Runnable returns those of ids that can run although unmet are not met: neither they
+// nor, unless noDeps, what they depend on is refused. What the container lacks
+// refuses all.
 func Runnable(p *project.Project, ids []project.ID, unmet []Precondition, noDeps bool) []project.ID {
 	refused := make(map[project.ID]bool)
 	for _, u := range unmet {
@@ -116,10 +116,10 @@ func Runnable(p *project.Project, ids []project.ID, unmet []Precondition, noDeps
 	})
 }
 
-// A Refusal lists what stands in the way of a start or a reload. Unlike an
-// invalid definition it is the machine's fault.
+// A Refusal is the error of a start or a reload that this machine does not allow. The
+// definition is valid.
 type Refusal struct {
-	Root  string // that places are relative to
+	Root  string // the folder that positions are relative to
 	Unmet []Precondition
 }
 
@@ -140,15 +140,15 @@ func (e *Refusal) Error() string {
 	return b.String()
 }
 
-// Preconditions looks, before anything is started or written, for what would
-// make the services ids fail at once, and returns everything that it finds,
-// sorted by place: nothing has to be cleaned up after. The ports in held are
-// ours already.
+// Preconditions looks for what would make the services ids fail at once, and returns
+// all of it, sorted by position. It runs before anything is started or written, so
+// nothing has to be cleaned up when it finds something. The ports in held are ours
+// already. The error says why looking was not possible.
 func (m Machine) Preconditions(ctx context.Context, p *project.Project, ids []project.ID, held []project.Port) ([]Precondition, error) {
 	c := &check{Machine: m, project: p, ids: ids}
 	if scratch, err := os.MkdirTemp("", "nix2gpu-"); err == nil {
 		defer os.RemoveAll(scratch)
-		if err := os.Chmod(scratch, 0o755); err != nil { // users of services look too
+		if err := os.Chmod(scratch, 0o755); err != nil { // a server's test runs as the service's user
 			return nil, err
 		}
 		c.scratch = scratch
@@ -169,8 +169,8 @@ func (m Machine) Preconditions(ctx context.Context, p *project.Project, ids []pr
 	return c.unmet, nil
 }
 
-// Recover ends what a killed supervisor has left: it holds ports and folders.
-// One that is alive is the lock's business.
+// Recover ends what a killed supervisor has left running, since it holds ports and
+// folders. It leaves a supervisor that is alive alone: that one has the lock.
 func (m Machine) Recover() error {
 	if err := m.Layout.CheckState(); err != nil {
 		return err
@@ -189,7 +189,7 @@ type check struct {
 	ids     []project.ID
 	unmet   []Precondition
 
-	// scratch has what looking writes: a refusal leaves nothing behind.
+	// scratch is the folder for all that looking writes. It is removed afterwards.
 	scratch string
 }
 
@@ -219,7 +219,8 @@ func (c *check) unsupported() {
 	})
 }
 
-// ports tries to listen where services will, and names who does already.
+// ports tries to listen on the ports of services, and names the process that has a
+// port already.
 func (c *check) ports(held []project.Port) {
 	c.services(func(s *project.Service) {
 		for _, p := range s.Ports {
@@ -230,7 +231,7 @@ func (c *check) ports(held []project.Port) {
 			switch {
 			case errors.Is(err, syscall.EADDRINUSE):
 				who := "another program"
-				if h, ok := process.Listener(p.Port); ok && h.PID != 0 && p.Protocol != "udp" { // it knows TCP
+				if h, ok := process.Listener(p.Port); ok && h.PID != 0 && p.Protocol != "udp" { // Listener knows TCP only
 					who = fmt.Sprintf("%s (pid %d)", h.Name, h.PID)
 				}
 				c.fail(PortTaken, s, p.Pos, "stop it, or give the service another port", "port %d is in use by %s", p.Port, who)
@@ -241,7 +242,7 @@ func (c *check) ports(held []project.Port) {
 	})
 }
 
-// tryPort listens for a moment.
+// tryPort opens a port and closes it again.
 func tryPort(p project.Port) error {
 	host := p.Address
 	switch host {
@@ -267,7 +268,7 @@ func tryPort(p project.Port) error {
 	return err
 }
 
-// folders finds the folders for data that we could not make.
+// folders finds folders for data that can't be made.
 func (c *check) folders() {
 	st := c.stage()
 	seen := map[string]bool{}
@@ -296,11 +297,11 @@ func (c *check) folders() {
 	})
 }
 
-// notWritable says why files can't be made in a folder, or the folder itself
-// can't be made. It is tried: root may write everywhere, but not to a file
-// system that takes nothing.
+// notWritable returns why files can't be made in a folder, or why the folder itself
+// can't. It tries, because permissions don't tell: root may write anywhere, but not
+// to a read-only file system.
 func notWritable(path string) error {
-	missing := "" // the first folder that would have to be made
+	missing := "" // the topmost folder that would have to be made
 	for dir := path; ; {
 		info, err := os.Stat(dir)
 		switch {
@@ -308,7 +309,7 @@ func notWritable(path string) error {
 			return fmt.Errorf("%q is not a folder", dir)
 		case err == nil:
 			if dir == path && os.Geteuid() != 0 && !ownedByUs(info) {
-				return nil // it exists, and its owner is the service's affair
+				return nil // it exists; the service checks its owner
 			}
 			if err := accessible(dir); err != nil || missing == "" {
 				return err
@@ -325,23 +326,23 @@ func notWritable(path string) error {
 	}
 }
 
-// tryFolder makes a folder for a moment.
+// tryFolder makes a folder and removes it again.
 func tryFolder(dir string) error {
 	err := os.Mkdir(dir, 0o700)
 	switch {
 	case err == nil:
 		return os.Remove(dir)
 	case errors.Is(err, fs.ErrExist):
-		return nil // somebody was faster
+		return nil // somebody has just made it
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%q takes no new folders", filepath.Dir(dir)) // as /proc says it
+		return fmt.Errorf("%q takes no new folders", filepath.Dir(dir)) // the error of /proc, for one
 	}
 	return errors.Unwrap(err)
 }
 
-// lent finds files of the user's that a service is to find, such as the key of a
-// certificate, and that can't be read. One that a service makes which must have
-// ended before is left to the start.
+// lent finds files of the user's that a service is lent, such as the key of a
+// certificate, and that can't be read. A file may be made by a service that has to
+// end first; then the start reports it.
 func (c *check) lent() {
 	st := c.stage()
 	c.services(func(s *project.Service) {
@@ -357,7 +358,7 @@ func (c *check) lent() {
 				}
 				path, err := st.Resolve(c.project, f.Source)
 				if err != nil {
-					continue // the start says it
+					continue // the start reports it
 				}
 				file, err := os.Open(path)
 				if err == nil {
@@ -378,7 +379,7 @@ func (c *check) lent() {
 	})
 }
 
-// stage is a stage that writes nothing where a run would.
+// stage returns a stage that writes nothing outside the scratch folder.
 func (c *check) stage() *stage.Stage {
 	at := stage.Places{Root: c.Root, State: c.Layout.State, Run: c.Layout.Run, Shipped: c.Layout.Shipped, Secrets: c.Layout.Secrets, Self: c.Self}
 	if c.scratch != "" {
@@ -387,8 +388,8 @@ func (c *check) stage() *stage.Stage {
 	return stage.New(at, c.provider(), stage.Options{Environ: c.Environ, Looking: true, Container: c.inside()})
 }
 
-// provider finds packages with what an earlier run has left for this one, so
-// that nothing has to be written; on the first run, in the scratch folder.
+// provider finds packages by the links that an earlier run has left, so that nothing
+// has to be written. Before the first run it makes links in the scratch folder.
 func (c *check) provider() packages.Provider {
 	info, err := os.Stat(c.Layout.Packages)
 	if kept := err == nil && info.IsDir(); c.scratch != "" && !kept {
@@ -397,8 +398,8 @@ func (c *check) provider() packages.Provider {
 	return provider(c.Layout, c.Layout.Packages)
 }
 
-// provider finds packages in what the image brings, where there is one, and on
-// the machine, with links in the folder dir.
+// provider finds packages in the image, if we run in one, and on the machine. It makes
+// its links in the folder dir.
 func provider(l rundir.Layout, dir string) packages.Provider {
 	host := &packages.Host{Dir: dir}
 	if l.Baked == "" {
@@ -407,9 +408,9 @@ func provider(l rundir.Layout, dir string) packages.Provider {
 	return &packages.Baked{Dir: l.Baked, Next: host}
 }
 
-// secrets finds those that can't be read, or not be written to where no disk
-// keeps them. One that a service makes which must have ended before is left to
-// the start.
+// secrets finds secrets that can't be read, or that can't be handed on because there
+// is no folder in memory. A secret may be made by a service that has to end first;
+// then the start reports it.
 func (c *check) secrets() {
 	st := c.stage()
 	why := map[string]error{}
@@ -447,8 +448,8 @@ func (c *check) secrets() {
 	})
 }
 
-// logFiles finds the copies of logs that can't be written, or would be written
-// where somebody else has led us.
+// logFiles finds copies of logs that can't be written, or where somebody else has
+// planted a link.
 func (c *check) logFiles() {
 	st := c.stage()
 	c.services(func(s *project.Service) {
@@ -463,7 +464,7 @@ func (c *check) logFiles() {
 	})
 }
 
-// packages finds what is not installed.
+// packages finds packages that are not installed.
 func (c *check) packages() {
 	missing, err := packages.Missing(c.provider(), packages.Needed(c.project, c.ids...))
 	if err != nil {
@@ -472,7 +473,7 @@ func (c *check) packages() {
 	}
 	for _, m := range missing {
 		m.Archive = c.project.Container.HasArchive(m.Attr)
-		if _, ok := names(packages.Needed(c.project), m.Attr); ok { // the container itself
+		if _, ok := names(packages.Needed(c.project), m.Attr); ok { // the container needs it, and not a service
 			c.fail(PackageMissing, nil, m.Pos, m.Cure(), "%s", m.Reason()).Missing = m
 			continue
 		}
@@ -489,7 +490,7 @@ func (c *check) packages() {
 	}
 }
 
-// names finds a package among those that are named.
+// names finds the reference to a package.
 func names(refs []project.PackageRef, attr string) (project.PackageRef, bool) {
 	for _, r := range refs {
 		if r.Attr == attr {
@@ -499,9 +500,9 @@ func names(refs []project.PackageRef, attr string) (project.PackageRef, bool) {
 	return project.PackageRef{}, false
 }
 
-// commands finds users and programs that do not exist. A program that is named
-// by a path may be made by a service that runs before, so it is left to the
-// start. It may also be missing because its package is, which is known then.
+// commands finds users and programs that do not exist. A program that is named by a
+// path may be made by a service that runs first; then the start reports it. A program
+// whose package is missing is not reported a second time.
 func (c *check) commands() {
 	st := c.stage()
 	known := make(map[project.ID]bool)
@@ -523,12 +524,12 @@ func (c *check) commands() {
 			switch {
 			case e.Kind == stage.BadPackage:
 			case e.Kind == stage.NoGPU && c.inside():
-				continue // the service is there to fail then, and says so
+				continue // it exists to fail in that case, with a message of its own
 			case e.Kind == stage.NoGPU:
 				kind = GPUMissing
 			case e.Kind == stage.BadUser:
 				kind, option = UserMissing, "user"
-			case later && e.Path != "": // another may make it
+			case later && e.Path != "": // a service that runs first may make it
 				continue
 			case e.Kind == stage.BadFolder && errors.Is(e, fs.ErrNotExist):
 				option = "working_dir"

@@ -11,8 +11,8 @@ import (
 	"nix2gpu/project"
 )
 
-// lacks prints which of the modules that it is given Python does not find, neither as
-// what was installed under that name nor as what is imported by it.
+// lacks is a program for Python. It prints those of its arguments that are the name of
+// neither an installed distribution nor an importable module.
 const lacks = `
 import importlib.metadata, importlib.util, sys
 def there(name):
@@ -33,7 +33,8 @@ for name in sys.argv[1:]:
         print("lacks " + name)
 `
 
-// importName is what a module is installed as, where its attribute has another name.
+// importName returns the name that Python knows a package by, where the attribute has
+// another one.
 func importName(attr string) string {
 	name := attr
 	for _, variant := range []string{"-bin", "WithCuda", "WithRocm", "WithoutCuda"} {
@@ -49,13 +50,13 @@ func importName(attr string) string {
 }
 
 // modules finds the modules that withPackages names and this machine's Python lacks.
-// In a container they are the image's affair. One that can't be asked lacks nothing:
-// the service itself will say.
+// In a container nothing is asked: the image has them. A Python that can't be asked
+// counts as complete, and the service itself will report what it lacks.
 func (c *check) modules(ctx context.Context) {
 	if c.Trial == nil || c.inside() {
 		return
 	}
-	asked := map[string][]string{} // by attribute of Python, and the modules
+	asked := map[string][]string{} // the modules, by the attribute of their Python
 	c.services(func(s *project.Service) {
 		wanted := map[string][]string{}
 		at := map[string]project.PackageRef{}
@@ -87,11 +88,11 @@ func (c *check) modules(ctx context.Context) {
 	})
 }
 
-// lacking are those of the modules that a Python does not find.
+// lacking returns the modules that a Python does not find.
 func (c *check) lacking(ctx context.Context, python string, names []string) (missing []string) {
 	folder, err := c.provider().Path(python)
 	if err != nil {
-		return nil // that it is not there is said of itself
+		return nil // a missing Python is reported by commands
 	}
 	program := filepath.Join(folder, "bin", "python3")
 	limited, cancel := context.WithTimeout(ctx, trialTime)

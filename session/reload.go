@@ -15,8 +15,8 @@ import (
 	"nix2gpu/project"
 )
 
-// evaluateAgain reads the definition anew and hands the result to the engine.
-// What is wrong with it is said, and changes nothing.
+// evaluateAgain evaluates the definition again and hands the result to the engine. An
+// error is printed, and nothing changes.
 func (s *session) evaluateAgain(ctx context.Context) {
 	p, err := s.evaluate()
 	var changes project.Changes
@@ -34,8 +34,8 @@ func (s *session) evaluateAgain(ctx context.Context) {
 	}
 }
 
-// reload is asked before the engine takes a project that came through the
-// socket.
+// reload validates a project that came through the socket, before the engine takes
+// it.
 func (s *session) reload(_ context.Context, p *project.Project) (project.Valid, error) {
 	valid, err := project.Validated(p)
 	if err != nil {
@@ -44,10 +44,10 @@ func (s *session) reload(_ context.Context, p *project.Project) (project.Valid, 
 	return valid, nil
 }
 
-// preflight asks of a reload what is asked of a start, for what it would
-// start: an unmet precondition is a *Refusal. Ports that services hold now are
-// no obstacle: two that want the same one are no valid project. What can't run
-// already stands in nobody's way, and is refused again when it still can't.
+// preflight checks the preconditions of what a reload would start; one that is not
+// met is a *Refusal. Ports that our services hold don't count, since no two services
+// of a valid project have the same one. A service that could not run before does not
+// stop the reload: it is refused again if it still can't.
 func (s *session) preflight(ctx context.Context, next *project.Project) (refused map[project.ID]string, err error) {
 	now, err := s.engine.Project(ctx)
 	if err != nil {
@@ -63,7 +63,7 @@ func (s *session) preflight(ctx context.Context, next *project.Project) (refused
 	for id, service := range next.Services {
 		st, known := was[id]
 		switch {
-		case service.Disabled, known && !st.Wanted: // left as it is
+		case service.Disabled, known && !st.Wanted: // the reload leaves it as it is
 		case st.State == control.Skipped, st.State == control.Failed && st.Exit != nil && st.Exit.Final:
 			down = append(down, id)
 		case slices.Contains(changes.Added, id), slices.Contains(changes.Changed, id):
@@ -86,7 +86,7 @@ func (s *session) preflight(ctx context.Context, next *project.Project) (refused
 	return refused, nil
 }
 
-// held are the ports of what runs.
+// held returns the ports of the services that run.
 func held(p *project.Project, snap control.Snapshot) []project.Port {
 	var ports []project.Port
 	for _, st := range snap.Services {
@@ -97,11 +97,11 @@ func held(p *project.Project, snap control.Snapshot) []project.Port {
 	return ports
 }
 
-// maxEvaluated bounds what is read from the child.
+// maxEvaluated bounds what is read from the child, in bytes.
 const maxEvaluated = 64 << 20
 
-// evaluate runs our own program. Its memory, and what goes wrong in it, is not
-// ours.
+// evaluate runs our own program to evaluate the definition, so that its memory and its
+// failures are not the supervisor's.
 func (s *session) evaluate() (project.Valid, error) {
 	if len(s.job.Reload) == 0 {
 		return project.Valid{}, errors.New("not supported: a reload of what was started with namespaces or environment files")
@@ -129,7 +129,7 @@ func (s *session) evaluate() (project.Valid, error) {
 	said := make(chan []byte, 1)
 	go func() {
 		text, _ := io.ReadAll(io.LimitReader(complaint, 64<<10))
-		_, _ = io.Copy(io.Discard, complaint) // or the child would wait for us
+		_, _ = io.Copy(io.Discard, complaint) // so that the child never blocks in a write
 		said <- text
 	}()
 	data, err := io.ReadAll(io.LimitReader(out, maxEvaluated+1))

@@ -10,15 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// giveBack returns to the kernel what the start took and the long time after it does
-// not need: the heap that is free, and the pages of our own program that were mapped
-// because something ran once. Those stay in the page cache, and are mapped again when
-// they are used.
+// giveBack returns memory to the kernel that only the start has needed: free heap, and
+// pages of our own program. The pages stay in the page cache, and are mapped again
+// when they are used.
 func giveBack() {
 	debug.FreeOSMemory()
 	f, err := os.Open("/proc/self/smaps")
 	if err != nil {
-		return // what is not given back, works as well
+		return // it only saves memory
 	}
 	defer f.Close()
 	self, err := os.Readlink("/proc/self/exe")
@@ -31,7 +30,7 @@ func giveBack() {
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		line := lines.Text()
 		if field, value, ok := strings.Cut(line, ":"); ok && !strings.Contains(field, " ") {
-			// A page that was written to is not the file's any more, and would be lost.
+			// A page that was written to has no copy in the file: dropping it would lose it.
 			if at != nil && field == "Anonymous" && strings.TrimSpace(value) != "0 kB" {
 				clean, at = clean[:len(clean)-1], nil
 			}

@@ -22,23 +22,25 @@ import (
 	"nix2gpu/supervisor"
 )
 
-// pid1Budget is what a whole stop may take in a container: docker gives 10 s.
+// pid1Budget limits how long a whole stop takes in a container, which docker kills
+// after 10 s.
 const pid1Budget = 9 * time.Second
 
-// Options are the world of a session. Self, Stdout and RunDir are required.
+// Options are what a session knows of the process that it runs in. RunDir, Self and
+// Stdout are required.
 type Options struct {
 	RunDir  rundir.Env
-	Environ []string // of every service, and of the evaluation of a reload
+	Environ []string // "NAME=value"; for services, and for the evaluation of a reload
 	Self    string   // the path of our own binary, for as long as the session lasts
 	Stdout  io.Writer
 	Version string
 	Guard   int // the descriptor of our guard; 0: there is none
 
-	Up    func() // called once services are about to start, and can be asked for
-	Heard func() // called at the end: returns when whoever waits for Up has seen it
+	Up    func() // called once the control socket is open, just before services start; may be nil
+	Heard func() // called at the end; returns once the process that waited for Up has seen how it went; may be nil
 }
 
-// A session is what one run is made of, in the order in which it is opened.
+// A session holds the parts of one run, in the order in which they are opened.
 type session struct {
 	Machine
 	opts   Options
@@ -51,13 +53,13 @@ type session struct {
 	watch  watch
 	memory starvation
 	wishes wishes
-	flush  func()         // writes the output to its end, once
+	flush  func()         // writes what is left of the output, the first time
 	closes []func() error // undo what was opened, last first
 }
 
-// Run runs the job, and returns the code that the project ended with. The error
-// says why it could not be run, or not be ended. The end of ctx stops the
-// project in order, as TERM does.
+// Run runs the job, and returns the code that the project ended with. The error says
+// why it could not be run, or not be closed. When ctx ends, the project is stopped in
+// order, as by SIGTERM.
 func Run(ctx context.Context, opts Options, j *Job) (code int, err error) {
 	if j.Socket != "" {
 		opts.RunDir.Socket = j.Socket
@@ -83,11 +85,11 @@ func Run(ctx context.Context, opts Options, j *Job) (code int, err error) {
 		opts.Heard()
 	}
 	s.server.End(control.End{Code: result.Code, Reason: result.Reason})
-	s.flush() // while those who follow are still answered
+	s.flush() // before the server closes, so that followers get the last lines
 	return result.Code, nil
 }
 
-// onClose remembers how to undo a step.
+// onClose adds what undoes a step.
 func (s *session) onClose(f func() error) { s.closes = append(s.closes, f) }
 
 // close undoes every step that was done, and returns the first error.
@@ -98,7 +100,7 @@ func (s *session) close() (err error) {
 	return err
 }
 
-// lock makes the folders of the session and makes sure that it is the only one.
+// lock makes sure that this session is the only one, and makes its folders.
 func (s *session) lock() error {
 	lock, err := s.Layout.Lock()
 	if err != nil {
@@ -123,13 +125,13 @@ func (s *session) lock() error {
 	return nil
 }
 
-// processes begins to reap, and ends what a killed session has left.
+// processes starts to reap children, and ends what a killed session has left running.
 func (s *session) processes() error {
 	opts := process.Options{
 		Run: s.Layout.Key, Journal: s.Layout.Journal, Log: s.log,
 		Guard: s.opts.Guard, Launch: []string{s.Self, "launch"},
 	}
-	if s.inside() { // elsewhere our control group is that of a login, with others in it
+	if s.inside() { // elsewhere our control group is a login's, and kills in it may not be ours
 		opts.OutOfMemory = s.memory.add
 	}
 	host, err := process.New(opts)
@@ -165,7 +167,7 @@ func (s *session) logs() error {
 	}
 	hub, err := servicelog.Open(opts)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		// Not even the folder could be made: this run shows its output only.
+		// Not even the folder could be made. This run only prints its output.
 		unkept := fmt.Errorf("the output of services is not kept by this run: %w", err)
 		s.watch.add("", func() error { return unkept })
 		opts.Dir = ""
@@ -177,7 +179,7 @@ func (s *session) logs() error {
 	s.hub = hub
 	s.memory.begin(hub.Say)
 	s.flush = sync.OnceFunc(func() {
-		// Whoever reads stdout gets all of it, unless somebody has enough.
+		// The reader of stdout gets all of it, unless a signal cuts it short.
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		defer s.wishes.handle(s.log, func(w wish) {
@@ -197,8 +199,9 @@ func (s *session) logs() error {
 	return nil
 }
 
-// hasten is for an end that somebody has asked for: a stdout that stands still
-// is given up sooner, and in a container, which is killed after 10 s, soon.
+// hasten shortens how long we wait for a reader of stdout that has stopped reading,
+// because somebody waits for our end; most of all in a container, which is killed
+// after 10 s.
 func (s *session) hasten() {
 	stall := 10 * time.Second
 	if process.IsInit() {
@@ -207,7 +210,7 @@ func (s *session) hasten() {
 	s.hub.Hasten(stall)
 }
 
-// supervise makes the engine, which starts nothing yet.
+// supervise makes the engine. It starts nothing yet.
 func (s *session) supervise() error {
 	st := s.Stage()
 	opts := supervisor.Options{
@@ -248,9 +251,9 @@ func (s *session) serve() error {
 	return nil
 }
 
-// listen opens the control socket. Whoever ends last takes the shared folder of
-// the sockets away: when that comes between its making and the socket's, both
-// are made again.
+// listen opens the control socket. The last session that ends removes the folder that
+// sessions share for their sockets. If that happens just before the socket is made,
+// the folder and the socket are made again.
 func listen(layout rundir.Layout) (l net.Listener, err error) {
 	err = layout.Within(func() (err error) {
 		l, err = server.Listen(layout.Socket)
@@ -259,9 +262,9 @@ func listen(layout rundir.Layout) (l net.Listener, err error) {
 	return l, err
 }
 
-// run runs the engine to its end, and meanwhile does what signals ask for.
+// run runs the engine to its end, and handles signals meanwhile.
 func (s *session) run(ctx context.Context) supervisor.Result {
-	running, done := context.WithCancel(context.WithoutCancel(ctx)) // signals are handled here, one by one
+	running, done := context.WithCancel(context.WithoutCancel(ctx)) // the end of ctx must stop the project in order, and not the engine at once
 	defer done()
 	reloads := make(chan struct{}, 1)
 	go func() {
@@ -283,21 +286,20 @@ func (s *session) run(ctx context.Context) supervisor.Result {
 		case reload:
 			select {
 			case reloads <- struct{}{}:
-			default: // one is at work, and another waits: that one will see it all
+			default: // one is pending already, and will see all changes
 			}
 		}
 	})
 	defer end()
-	// Signals that came before these were listened to have ended ctx, as those
-	// to come do.
+	// A signal that came before handle listened has ended ctx.
 	defer context.AfterFunc(ctx, asked{s.engine, s}.Down)()
 	go s.whenAbandoned(running)
 	go s.watch.run(running, s.log, s.hub.Say)
 	return s.engine.Run(running)
 }
 
-// abandonedGrace is what services get between their stop signal and KILL when
-// somebody has killed our guard, and so means all of us.
+// abandonedGrace is how long services have between their stop signal and SIGKILL when
+// somebody has killed our guard: that was meant for all of us.
 const abandonedGrace = 800 * time.Millisecond
 
 func (s *session) whenAbandoned(ctx context.Context) {

@@ -8,18 +8,18 @@ import (
 	"nix2gpu/project"
 )
 
-// A SecretReport is a secret, or an environment file, as a person may know it:
-// where it comes from, who gets it, and whether it is there. Never what it is.
+// A SecretReport tells what may be shown of a secret or an environment file: where it
+// comes from, who gets it, and whether it can be read. It never holds the value.
 type SecretReport struct {
-	Name    string   `json:"name,omitempty"` // empty for a file that an option names by itself
+	Name    string   `json:"name,omitempty"` // "" for a file that an option names directly
 	Source  string   `json:"source"`         // "file /run/secrets/hf"
-	Readers []string `json:"readers"`        // "api (HF_TOKEN)", labels of services with how they get it
+	Readers []string `json:"readers"`        // "api (HF_TOKEN)": labels of services, with how they get it
 	Present bool     `json:"present"`
-	Why     string   `json:"why,omitempty"` // not
+	Why     string   `json:"why,omitempty"` // why it can't be read
 	Hint    string   `json:"hint,omitempty"`
 }
 
-// Secrets reports on the secrets of p on this machine, by name, then on its
+// Secrets reports on the secrets of p on this machine, sorted by name, and then on its
 // environment files.
 func (m Machine) Secrets(p *project.Project) []SecretReport {
 	st := m.Stage()
@@ -65,7 +65,7 @@ func (r *SecretReport) look(err error) {
 	}
 }
 
-// how says in a word how a process gets a secret.
+// how returns in a word how a process gets a secret.
 func how(use project.SecretUse) string {
 	switch {
 	case use.Field == "env" && use.Path:
@@ -80,7 +80,7 @@ func how(use project.SecretUse) string {
 	return "in a file of its own"
 }
 
-// eachProcess calls each with every process that is enabled, and its service's
+// eachProcess calls each for every process of enabled services, with the service's
 // label.
 func eachProcess(p *project.Project, each func(label string, proc *project.Process)) {
 	for _, id := range p.Enabled() {

@@ -8,31 +8,30 @@ import (
 	"time"
 )
 
-// onePress is how close two interrupts are when they are one Ctrl-C: a terminal
+// onePress is the time within which two SIGINT count as one press of Ctrl-C. A terminal
 // sends it to the whole group, and a program around us, such as timeout or npm,
-// passes it on at once. A person, and a script that means it, is slower.
+// passes it on at once. A person, or a script that means to, is slower.
 const onePress = 50 * time.Millisecond
 
-// A wish is what a signal asks of the session.
+// A wish is what a signal asks the session to do.
 type wish int
 
 const (
 	nothing wish = iota
 	stop
-	stopNow // kills what is left
+	stopNow // kill what is left
 	reload
 )
 
-// wishes turns signals into wishes.
+// wishes translates signals to wishes.
 //
-// TERM stops, however often it comes; so does QUIT, which images name as their
-// stop signal. INT, which a person types, stops, and kills the second time.
-// HUP stops what was started in a terminal, which has gone then and can no
-// longer be asked for; else it is for a reload.
+// SIGTERM stops, however often it comes, and so does SIGQUIT, the stop signal of some
+// images. SIGINT, which a person types, stops, and the second time kills. SIGHUP means
+// that our terminal is gone, which stops; without a terminal it means a reload.
 type wishes struct {
 	now         func() time.Time
-	terminal    bool      // we were started in one
-	interrupted time.Time // when Ctrl-C was pressed first
+	terminal    bool      // we were started in a terminal
+	interrupted time.Time // when Ctrl-C was first pressed
 }
 
 func (w *wishes) of(s os.Signal) wish {
@@ -53,14 +52,14 @@ func (w *wishes) of(s os.Signal) wish {
 		}
 		return reload
 	}
-	return nothing // SIGPIPE: nobody reads our stdout, which its writer knows
+	return nothing // SIGPIPE: the writer of stdout gets an error as well
 }
 
-// handle calls do for each wish, until end is called.
+// handle calls do for each wish, one at a time, until end is called.
 func (w *wishes) handle(log *slog.Logger, do func(wish)) (end func()) {
 	signals, done := make(chan os.Signal, 16), make(chan struct{})
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
-	gone := make(chan struct{}) // w is another's then
+	gone := make(chan struct{}) // closed when this handler no longer uses w
 	go func() {
 		defer close(gone)
 		for {
@@ -80,7 +79,7 @@ func (w *wishes) handle(log *slog.Logger, do func(wish)) (end func()) {
 	return func() { signal.Stop(signals); close(done); <-gone }
 }
 
-// hasTerminal reports whether a terminal controls us.
+// hasTerminal reports whether we have a controlling terminal.
 func hasTerminal() bool {
 	f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {

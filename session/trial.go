@@ -22,13 +22,13 @@ import (
 	"nix2gpu/stage"
 )
 
-// A Tester runs a program once and returns what it printed and its exit code. The
-// error says why it could not be run, or that ctx is done.
+// A Tester runs a program once, with the environment env, and returns what it printed
+// and its exit code. The error says why it could not be run, or that ctx has ended.
 type Tester func(ctx context.Context, t process.Trial, env []string) (output string, code int, err error)
 
 const (
-	trialTime   = 5 * time.Second // for one test of a configuration
-	trialsAlike = 4               // at the same time
+	trialTime   = 5 * time.Second // limit for one test
+	trialsAlike = 4               // how many tests run at a time
 )
 
 // An attempt is one test of a configuration.
@@ -38,13 +38,13 @@ type attempt struct {
 	pos     project.Pos
 	msg     string
 	hint    string
-	note    string // why nothing is known
-	digest  string // of what has passed
+	note    string // why the test was inconclusive
+	digest  string // of the configuration, if it has passed
 }
 
-// trials begins to let servers test their own configuration, beside all else that is
-// looked at, and returns what waits for the outcome. What can't be tested is taken
-// for right: the server itself will say.
+// trials starts servers' tests of their own configuration, which run while everything
+// else is checked, and returns a function that waits for them. A configuration that
+// can't be tested counts as right: the server itself will report what is wrong.
 func (c *check) trials(ctx context.Context) (await func()) {
 	if c.Trial == nil || c.scratch == "" {
 		return func() {}
@@ -70,7 +70,7 @@ func (c *check) trials(ctx context.Context) (await func()) {
 		for _, a := range list {
 			known := slices.ContainsFunc(c.unmet, func(u Precondition) bool { return u.Service == "" || u.Service == a.service.ID })
 			switch {
-			case known: // what is missing explains it better
+			case known: // the other failure is the cause
 			case a.failed:
 				c.fail(ConfigRejected, a.service, a.pos, a.hint, "%s", a.msg)
 			case a.note != "" && c.Note != nil:
@@ -82,7 +82,7 @@ func (c *check) trials(ctx context.Context) (await func()) {
 	}
 }
 
-// trial lets one server test its configuration, on a copy.
+// trial lets one server test a copy of its configuration.
 func (c *check) trial(ctx context.Context, a *attempt, main *project.Process) {
 	dir := filepath.Join(c.scratch, "trial", fmt.Sprintf("%x", sha256.Sum256([]byte(a.service.ID)))[:12])
 	at := stage.Places{Root: filepath.Join(dir, "root"), State: filepath.Join(dir, "state"), Run: filepath.Join(dir, "run"), Shipped: c.Layout.Shipped, Self: c.Self}
@@ -142,7 +142,7 @@ func (c *check) trial(ctx context.Context, a *attempt, main *project.Process) {
 	}
 }
 
-// belowRoot are those of the paths that lie below the root, relative to it.
+// belowRoot returns those paths that lie below the definition's folder, relative to it.
 func belowRoot[T any](list []T, pathOf func(T) project.Text) (paths []string) {
 	for _, of := range list {
 		t := pathOf(of)
@@ -160,7 +160,7 @@ func belowRoot[T any](list []T, pathOf func(T) project.Text) (paths []string) {
 	return paths
 }
 
-// A writtenFile is one of the generated files of a process, as the test sees it.
+// A writtenFile is a generated file of a process, as the test sees it.
 type writtenFile struct{ path, content string }
 
 func (c *check) written(st *stage.Stage, proc *project.Process) (files []writtenFile) {
@@ -176,7 +176,8 @@ func (c *check) written(st *stage.Stage, proc *project.Process) (files []written
 	return files
 }
 
-// lentPaths are where the process finds files of the user's, and which those are.
+// lentPaths returns pairs of paths: where the process finds a file of the user's, and
+// where that file is.
 func (c *check) lentPaths(st *stage.Stage, proc *project.Process) (lent [][2]string) {
 	for _, f := range proc.Files {
 		path, err := st.Resolve(c.project, f.Path)
@@ -188,16 +189,17 @@ func (c *check) lentPaths(st *stage.Stage, proc *project.Process) (lent [][2]str
 	return lent
 }
 
-// digest is of all that decides how the test ends: the program, its arguments, the
-// files, and whatever they name that is there.
+// digest returns the digest of all that decides the outcome of a test: the program, its
+// arguments, the generated files, and the files that these name. A test that has
+// passed is not repeated while its digest is the same.
 func (c *check) digest(o *overlay, launch *stage.Launch, files []writtenFile, lent [][2]string) string {
 	h := sha256.New()
-	clean := func(text string) string { return strings.ReplaceAll(o.back(text), c.scratch, "") } // which has a new name each time
+	clean := func(text string) string { return strings.ReplaceAll(o.back(text), c.scratch, "") } // scratch has another name each time
 	fmt.Fprintf(h, "%q %d\n", clean(strings.Join(launch.Argv, "\x00")), launch.UID)
 	identify(h, launch.Path)
 	ours := map[string]bool{}
 	for _, f := range files {
-		ours[o.back(f.path)] = true // what is there is of an earlier run
+		ours[o.back(f.path)] = true // the file at the real path is an earlier run's
 	}
 	for _, l := range lent {
 		identify(h, l[1])
@@ -219,8 +221,8 @@ func (c *check) digest(o *overlay, launch *stage.Launch, files []writtenFile, le
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// identify adds which file a path leads to, and when that was changed. Folders do
-// not count: servers write into theirs.
+// identify adds to h which file path leads to, and when that was last changed. Folders
+// are left out, because servers write into theirs.
 func identify(h hash.Hash, path string) {
 	if i := strings.IndexAny(path, "*?"); i >= 0 {
 		matches, _ := filepath.Glob(path)
@@ -240,12 +242,12 @@ func identify(h hash.Hash, path string) {
 	fmt.Fprintf(h, "%q %d %d %d %d %o\n", filepath.Base(path), stat.Ino, info.Size(), info.ModTime().UnixNano(), stat.Uid, stat.Mode)
 }
 
-// testedName is where it is kept what has passed.
+// testedName returns the file that keeps the digest of what has passed.
 func testedName(l rundir.Layout, id project.ID) string {
 	return filepath.Join(l.State, "tested", fmt.Sprintf("%x", sha256.Sum256([]byte(id)))[:16])
 }
 
-// tested is the digest of what has passed last.
+// tested returns the digest of the configuration that has passed last; "" if none has.
 func tested(l rundir.Layout, id project.ID) string {
 	data, err := safefile.ReadNamed(testedName(l, id), 1<<10)
 	if err != nil {
@@ -254,8 +256,8 @@ func tested(l rundir.Layout, id project.ID) string {
 	return string(data)
 }
 
-// keepTested remembers what has passed. Where that is not possible it will be
-// tested again.
+// keepTested keeps the digest of what has passed. If that fails, the test will only be
+// repeated.
 func keepTested(l rundir.Layout, id project.ID, digest string) {
 	name := testedName(l, id)
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {

@@ -16,7 +16,8 @@ import (
 	"nix2gpu/project"
 )
 
-// usage looks up what services use now. It runs for whoever asks, and never by itself.
+// usage looks up what services use now. It runs only on request, since it reads much
+// of /proc.
 func (s *session) usage(ctx context.Context, gpus bool) (control.Usage, error) {
 	p, err := s.engine.Project(ctx)
 	if err != nil {
@@ -28,7 +29,7 @@ func (s *session) usage(ctx context.Context, gpus bool) (control.Usage, error) {
 	for _, use := range s.host.Usage() {
 		proc := p.Processes[project.ID(use.Name)]
 		if proc == nil || p.Services[proc.Service] == nil {
-			continue // a probe, or what a reload has left
+			continue // a probe, or a process of a service that a reload has removed
 		}
 		own := all[proc.Service]
 		if own == nil {
@@ -50,7 +51,7 @@ func (s *session) usage(ctx context.Context, gpus bool) (control.Usage, error) {
 			return control.Usage{}, err
 		}
 	}
-	// The kernel's tables are of all: they are read once.
+	// Each of the kernel's tables lists the sockets of all processes: read them once.
 	for _, socket := range process.Sockets(slices.Sorted(maps.Keys(owners))) {
 		own := all[owners[socket.PID]]
 		own.Listens = append(own.Listens, control.Listen{
@@ -66,8 +67,8 @@ func (s *session) usage(ctx context.Context, gpus bool) (control.Usage, error) {
 	return u, nil
 }
 
-// gpuUsage adds what is known of GPUs; the error is that of ctx. Where there is
-// no nvidia-smi it adds nothing.
+// gpuUsage adds what is known about GPUs. Without nvidia-smi it adds nothing. The error
+// is that of ctx.
 func (s *session) gpuUsage(ctx context.Context, u *control.Usage, all map[project.ID]*control.ServiceUsage, owners map[int]project.ID) error {
 	cards, err := gpu.Cards(ctx, s.GPU)
 	var apps []gpu.App
@@ -90,9 +91,8 @@ func (s *session) gpuUsage(ctx context.Context, u *control.Usage, all map[projec
 		index[c.UUID] = c.Index
 		u.GPUs = append(u.GPUs, control.GPU{Index: c.Index, UUID: c.UUID, Name: c.Name, Memory: c.Memory, Used: c.Used})
 	}
-	// nvidia-smi tells the host's numbers. In a namespace of our own one of
-	// them may be by accident that of a process of ours, which then has no
-	// device open.
+	// nvidia-smi prints the host's pids. In a namespace of our own, such a pid may
+	// happen to be that of a process of ours, but that one has no device open.
 	hostPIDs := process.HostPIDs()
 	used, others := gpu.Share(apps, func(pid int) (string, bool) {
 		id, ok := owners[pid]
@@ -121,7 +121,7 @@ func (s *session) gpuUsage(ctx context.Context, u *control.Usage, all map[projec
 	return nil
 }
 
-// othersNote says what can't be told of by service.
+// othersNote describes the use of GPUs that can't be attributed to a service.
 func othersNote(others gpu.Others, hostPIDs bool) string {
 	who, belong := "1 program holds", "belongs"
 	if others.Programs > 1 {

@@ -13,21 +13,22 @@ import (
 	"nix2gpu/control"
 )
 
-// watchPace is how often the watch looks when nobody asks.
+// watchPace is how often the watch looks by itself.
 const watchPace = 5 * time.Second
 
-// A watch knows what the supervisor can't do at present while services go on:
-// a disk is full, a folder was removed. To look is to try again, too.
+// A watch knows what the supervisor can't do at present, while services go on: a disk
+// is full, a folder was removed. Its checks also try again what has failed.
 //
-// The zero value watches nothing. What is watched is added before it runs.
+// The zero value watches nothing. Checks must be added before it runs.
 type watch struct {
 	mu     sync.Mutex
 	checks []func() (why string, since time.Time)
-	found  []control.Degraded // by the last look, in the order of checks; Why is empty where all is well
-	said   []string           // of each check, what run has said
+	found  []control.Degraded // by the last look, in the order of checks; Why is "" where all is well
+	said   []string           // by check, what run has last printed
 }
 
-// addSince has the watch ask a check, whose reason is empty when all is well.
+// addSince adds a check that knows since when something is wrong. why is "" when all is
+// well.
 func (w *watch) addSince(check func() (why string, since time.Time)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -36,8 +37,7 @@ func (w *watch) addSince(check func() (why string, since time.Time)) {
 	w.said = append(w.said, "")
 }
 
-// add has the watch ask a check that keeps no time. What is said of its errors
-// begins with the words.
+// add adds a check that does not know since when. Its errors are printed behind words.
 func (w *watch) add(words string, check func() error) {
 	w.addSince(func() (string, time.Time) {
 		err := check()
@@ -46,9 +46,9 @@ func (w *watch) add(words string, check func() error) {
 		}
 		var at *fs.PathError
 		if errors.As(err, &at) && words != "" {
-			err = at.Err // the words have told which file
+			err = at.Err // words names the file already
 		}
-		why, _, _ := strings.Cut(err.Error(), "\n") // no hint, which is for a start
+		why, _, _ := strings.Cut(err.Error(), "\n") // without the hint, which is about a start
 		if words != "" {
 			why = words + ": " + why
 		}
@@ -56,7 +56,7 @@ func (w *watch) add(words string, check func() error) {
 	})
 }
 
-// look asks all checks, and returns what is wrong, oldest first.
+// look runs all checks, and returns what is wrong, oldest first.
 func (w *watch) look() []control.Degraded {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -79,7 +79,7 @@ func (w *watch) look() []control.Degraded {
 	return all
 }
 
-// run looks now and then, and says what has changed, until ctx ends.
+// run looks now and then, and prints what has changed, until ctx ends.
 func (w *watch) run(ctx context.Context, log *slog.Logger, say func(string)) {
 	pace := time.NewTicker(watchPace)
 	defer pace.Stop()
@@ -94,13 +94,13 @@ func (w *watch) run(ctx context.Context, log *slog.Logger, say func(string)) {
 	}
 }
 
-// tell says what has changed since it was called last.
+// tell prints what has changed since it was last called.
 func (w *watch) tell(log *slog.Logger, say func(string)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i, d := range w.found {
 		switch before := w.said[i]; {
-		case (before == "") == (d.Why == ""): // the words may differ: they count files, say
+		case (before == "") == (d.Why == ""): // no change, even if the text differs: it may hold a count
 			continue
 		case d.Why != "":
 			say("degraded: " + d.Why)
