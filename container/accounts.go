@@ -15,8 +15,8 @@ import (
 	"nix2gpu/safefile"
 )
 
-// accounts sees to it that nobody gets in by a password, and that the users of
-// services have entries: programs ask for the name of their own number.
+// accounts locks all passwords, and adds entries for the users of services: programs
+// look up the name of their own uid.
 func accounts(_ context.Context, m *Machine) error {
 	if _, given := m.lookupEnv("ROOT_PASSWORD"); given {
 		m.unsetenv("ROOT_PASSWORD")
@@ -35,7 +35,7 @@ func accounts(_ context.Context, m *Machine) error {
 	)
 }
 
-// edit replaces a file when its lines change. One that is missing has none.
+// edit replaces a file if change changes its lines. A missing file has no lines.
 func (m *Machine) edit(name string, mode fs.FileMode, change func(lines []string) []string) error {
 	path := m.path(name)
 	data, err := os.ReadFile(path)
@@ -60,7 +60,7 @@ func (m *Machine) edit(name string, mode fs.FileMode, change func(lines []string
 	return err
 }
 
-// put writes a file at once, never through somebody's link.
+// put replaces a file as a whole, and never follows a link that somebody has planted.
 func (m *Machine) put(name, text string, mode fs.FileMode) error {
 	if err := m.makeOpen(filepath.Dir(name)); err != nil {
 		return err
@@ -70,10 +70,11 @@ func (m *Machine) put(name, text string, mode fs.FileMode) error {
 		return err
 	}
 	defer f.Close()
-	return f.Chmod(mode) // whatever the umask is
+	return f.Chmod(mode) // Rewrite obeys the umask
 }
 
-// passwdLines adds the users that are missing, and sends every password to shadow.
+// passwdLines adds the users that are missing, and moves every password to
+// /etc/shadow.
 func passwdLines(lines []string, users map[string]project.User) []string {
 	names, ids := map[string]bool{}, map[string]bool{}
 	for i, line := range lines {
@@ -82,7 +83,7 @@ func passwdLines(lines []string, users map[string]project.User) []string {
 			continue
 		}
 		names[f[0]], ids[f[2]] = true, true
-		if f[1] == "" { // would let in everybody
+		if f[1] == "" { // an empty password lets everybody in
 			f[1] = "x"
 			lines[i] = strings.Join(f, ":")
 		}

@@ -14,18 +14,20 @@ import (
 	"nix2gpu/safefile"
 )
 
-// bootMark lies beside the stamp. Its lines are the life of the container, the
-// boot that wrote it, and whether a supervisor is to be expected of that.
+// bootMark is the name of a file beside the stamp. Its lines are the life of the
+// container, the pid and start of the boot that wrote it, and whether that boot is
+// going to start services.
 const bootMark = "boot"
 
-// What the last line of a mark says.
+// The values of the last line of a mark.
 const (
 	servicesToCome = "services"
 	noServices     = "command"
 )
 
-// MarkBoot tells others in this container, who ask [IsBooting], whether our
-// process is on its way to the services. What can't be remembered is not told.
+// MarkBoot records, for [IsBooting] in other processes of this container, whether our
+// process is going to start services. The error says why it can't be recorded; boot
+// goes on without.
 func MarkBoot(uid int, services bool) error {
 	m := &Machine{UID: uid}
 	dir := m.stampFolder()
@@ -46,8 +48,8 @@ func MarkBoot(uid int, services bool) error {
 	return f.Close()
 }
 
-// IsBooting reports whether a boot is on its way to the services. While none has
-// a control socket, that is the difference between "not yet" and "no more".
+// IsBooting reports whether a boot is going to start services. As long as there is no
+// control socket, it tells "not yet" from "no longer".
 func IsBooting(uid int) bool { return (&Machine{UID: uid}).isBooting() }
 
 func (m *Machine) isBooting() bool {
@@ -68,11 +70,11 @@ func (m *Machine) isBooting() bool {
 	return lines[2] == servicesToCome
 }
 
-// hasBegunToBoot reports whether the first process of the container is a boot,
-// or an init that starts one, that has not got as far as to leave its mark.
+// hasBegunToBoot reports whether the first process of the container is a boot, or an
+// init that starts one, that has not written its mark yet.
 func (m *Machine) hasBegunToBoot(dir string) bool {
 	if unix.Access(filepath.Dir(dir), unix.W_OK) != nil {
-		return false // it can't leave one
+		return false // this boot will never write a mark
 	}
 	line, err := os.ReadFile(m.path("/proc/1/cmdline"))
 	return err == nil && bytes.Contains(line, []byte("nix2gpu\x00boot\x00"))

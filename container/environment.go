@@ -11,12 +11,12 @@ import (
 	"nix2gpu/project"
 )
 
-// ownVars are about one process or one session, not about the container.
+// ownVars are variables of one process or one session, not of the container.
 var ownVars = [...]string{"HOME", "PWD", "OLDPWD", "HOSTNAME", "TERM", "SHLVL", "_", "USER", "LOGNAME", "SHELL", "SSH_PUBLIC_KEYS", "SSH_PUBLIC_KEY", "PUBLIC_KEY", "XDG_RUNTIME_DIR", "PS1", "PROMPT_COMMAND"}
 
-// environment gives those who log in what the container's processes have: by
-// PAM and cron, by login shells, and by our own sshd. Secrets stay out: these
-// files are for everybody.
+// environment gives logins the variables that the container's processes have: through
+// PAM and cron, through login shells, and through our own sshd. Secrets stay out,
+// because everybody can read these files.
 func environment(_ context.Context, m *Machine) error {
 	vars := m.shared()
 	names := slices.Sorted(maps.Keys(vars))
@@ -25,7 +25,7 @@ func environment(_ context.Context, m *Machine) error {
 	for _, name := range names {
 		value := vars[name]
 		pam.WriteString(name + `="` + value + `"` + "\n")
-		if name == "PATH" { // which /etc/profile has set to its own by now
+		if name == "PATH" { // /etc/profile has just set its own
 			shell.WriteString("export PATH=" + shellQuote(value) + "\n")
 		} else {
 			shell.WriteString(`[ -n "${` + name + `+x}" ] || export ` + name + "=" + shellQuote(value) + "\n")
@@ -49,11 +49,12 @@ func environment(_ context.Context, m *Machine) error {
 	return err
 }
 
-// defaultPrompt is that of our images, in whose names there is nothing to learn.
+// defaultPrompt is the prompt in our images. The host name, which engines make from
+// the container's id, would tell nobody anything.
 const defaultPrompt = `\u@container:\w\$ `
 
-// prompt gives a shell that has a default one, of bash or of Debian, the prompt
-// of the container. Any other is somebody's own.
+// prompt replaces a default prompt, bash's or Debian's, by that of our images. Any
+// other prompt is somebody's own choice.
 func (m *Machine) prompt() string {
 	ours, ok := m.lookupEnv("PS1")
 	if !ok {
@@ -62,7 +63,7 @@ func (m *Machine) prompt() string {
 	return `case "${PS1-}" in '\s-\v\$ ' | *'\u@\h:\w\$ ') PS1=` + shellQuote(ours) + " ;; esac\n"
 }
 
-// shared is what everybody in the container may know of its environment.
+// shared returns the variables that everybody in the container may read.
 func (m *Machine) shared() map[string]string {
 	vars := map[string]string{}
 	for _, kv := range m.Environ {
@@ -91,7 +92,7 @@ func (m *Machine) shared() map[string]string {
 	return vars
 }
 
-// isVariable reports whether a shell takes name for a variable.
+// isVariable reports whether name is valid for a shell's variable.
 func isVariable(name string) bool {
 	for i, r := range name {
 		if r != '_' && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && (i == 0 || r < '0' || r > '9') {
@@ -101,7 +102,7 @@ func isVariable(name string) bool {
 	return name != ""
 }
 
-// The marks around what is ours in a file that others may have lines in.
+// The marks around our part of a file in which others may have lines.
 const (
 	blockBegin = "# nix2gpu: the container's environment"
 	blockEnd   = "# nix2gpu: end"

@@ -14,8 +14,9 @@ import (
 	"nix2gpu/project"
 )
 
-// folders makes what programs expect to be there. A place that is somebody
-// else's, or read-only, is left: what needs it says so itself.
+// folders makes the folders that programs expect. What can't be made, because the
+// place is read-only or somebody else's, is left: the program that needs it will
+// report it.
 func folders(_ context.Context, m *Machine) error {
 	type folder struct {
 		path string
@@ -46,7 +47,7 @@ func folders(_ context.Context, m *Machine) error {
 		}
 		err := os.MkdirAll(path, f.mode.Perm())
 		if err == nil {
-			err = os.Chmod(path, f.mode) // whatever the umask is
+			err = os.Chmod(path, f.mode) // MkdirAll obeys the umask
 		}
 		switch {
 		case readOnly(err) || closed(err):
@@ -59,8 +60,8 @@ func folders(_ context.Context, m *Machine) error {
 	return errors.Join(failed...)
 }
 
-// lookAtWorkingDir says what is wrong with a volume that others have made,
-// before services fail with it one by one.
+// lookAtWorkingDir reports what is wrong with a volume at the working directory,
+// before services fail because of it one by one.
 func (m *Machine) lookAtWorkingDir() {
 	dir := m.workingDir()
 	var st unix.Stat_t
@@ -123,7 +124,7 @@ func usesRoot(proc *project.Process) (found bool) {
 	return found
 }
 
-// tun looks for the device that tailscale needs to be more than a proxy.
+// tun looks for the device without which tailscale is only a proxy.
 func tun(_ context.Context, m *Machine) error {
 	info, err := os.Stat(m.path("/dev/net/tun"))
 	there := err == nil && info.Mode()&fs.ModeCharDevice != 0

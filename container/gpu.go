@@ -19,11 +19,11 @@ import (
 	"nix2gpu/safefile"
 )
 
-// cudaVisibleVar is the variable by which CUDA is told which GPUs there are.
+// cudaVisibleVar is the variable that limits which GPUs CUDA uses.
 const cudaVisibleVar = "CUDA_VISIBLE_DEVICES"
 
-// gpus makes programs find the driver that the host has lent. What is wrong
-// stands in the boot log: who needs a GPU and has none says so itself.
+// gpus makes programs find the driver that the host has lent. What is wrong goes to
+// the boot log only: a service that needs a GPU will report it.
 func gpus(ctx context.Context, m *Machine) error {
 	seen := m.seeGPUs()
 	if len(seen.devices) > 0 || len(seen.folders) > 0 {
@@ -101,13 +101,13 @@ func (m *Machine) doGPUs(ctx context.Context, p gpuPlan) error {
 	return errors.Join(failed...)
 }
 
-// linkLibrary makes a link, in place of one that leads nowhere.
+// linkLibrary makes a link, also in place of one that leads nowhere.
 func (m *Machine) linkLibrary(l gpuLink) error {
 	at := m.path(l.path)
 	if filepath.Dir(l.path) == m.gpuLinksDir() {
 		mode := fs.FileMode(0o700)
 		if m.UID == 0 {
-			mode = 0o755 // for services of any user
+			mode = 0o755 // services of other users need it too
 		}
 		if err := safefile.MakeFolder(filepath.Dir(at), mode); err != nil {
 			return err
@@ -128,7 +128,7 @@ func (m *Machine) linkLibrary(l gpuLink) error {
 	return nil
 }
 
-// runLdconfig lets the loader's cache know the folders.
+// runLdconfig adds the folders to the loader's cache.
 func (m *Machine) runLdconfig(ctx context.Context, folders []string) error {
 	err := m.edit(gpuConf, 0o644, func(lines []string) []string {
 		for _, f := range folders {
@@ -167,7 +167,8 @@ func (m *Machine) ldconfig() string {
 	return ""
 }
 
-// gpuLinksDir is where links to libraries are when their folder takes none.
+// gpuLinksDir is the folder for links to libraries whose own folder can't be written
+// to.
 func (m *Machine) gpuLinksDir() string {
 	if m.UID == 0 {
 		return "/run/nix2gpu-gpu"
@@ -175,14 +176,14 @@ func (m *Machine) gpuLinksDir() string {
 	return "/tmp/nix2gpu-" + strconv.Itoa(m.UID) + "-gpu"
 }
 
-// seeGPUs looks at what there is.
+// seeGPUs collects the facts that a plan is made from.
 func (m *Machine) seeGPUs() gpuSeen {
 	s := gpuSeen{
 		wanted: m.wantsGPUs(), visible: m.getenv(gpu.VisibleVar), devices: gpu.Devices(m.path("/")),
 		linksDir: m.gpuLinksDir(), ldconfig: m.ldconfig() != "" && m.mayWrite("/etc"),
 	}
 	_, s.cudaVisible = m.lookupEnv(cudaVisibleVar)
-	cache, _ := os.ReadFile(m.path("/etc/ld.so.cache")) // without one nothing is known
+	cache, _ := os.ReadFile(m.path("/etc/ld.so.cache")) // without a cache, nothing is known to the loader
 	seen := map[string]bool{}
 	for _, dir := range gpuFolders {
 		real, err := filepath.EvalSymlinks(m.path(dir))
@@ -195,13 +196,13 @@ func (m *Machine) seeGPUs() gpuSeen {
 		}
 	}
 	if len(s.devices) == 0 && len(s.folders) == 0 {
-		return s // nothing else matters
+		return s // without a driver, nothing else matters
 	}
 	s.driver = m.driverVersion(s.folders)
 	if program, ok := gpu.Find(m.path("/"), m.getenv("PATH")); ok {
 		s.smi, s.inPath = program, slices.Contains(filepath.SplitList(m.getenv("PATH")), filepath.Dir(program))
 	}
-	entries, _ := os.ReadDir(m.path(compatFolder)) // mostly there is none
+	entries, _ := os.ReadDir(m.path(compatFolder)) // most images lack it
 	for _, e := range entries {
 		if v := compatVersion().FindStringSubmatch(e.Name()); v != nil {
 			s.compat = v[1]
@@ -213,7 +214,7 @@ func (m *Machine) seeGPUs() gpuSeen {
 	return s
 }
 
-// wantsGPUs reports whether something in the container is to use one.
+// wantsGPUs reports whether something in the container is to use a GPU.
 func (m *Machine) wantsGPUs() bool {
 	if m.Project == nil {
 		return false
@@ -228,7 +229,7 @@ func (m *Machine) wantsGPUs() bool {
 
 func (m *Machine) mayWrite(dir string) bool { return unix.Access(m.path(dir), unix.W_OK) == nil }
 
-// seeFolder looks for libraries of the driver in a folder.
+// seeFolder looks for the driver's libraries in a folder.
 func (m *Machine) seeFolder(dir string, cache []byte) gpuFolder {
 	f := gpuFolder{dir: dir, writable: m.mayWrite(dir), cached: true}
 	entries, err := os.ReadDir(m.path(dir))
@@ -256,9 +257,9 @@ func (m *Machine) seeFolder(dir string, cache []byte) gpuFolder {
 	return f
 }
 
-// inCache reports whether the loader's cache leads to a library of a folder. It
-// has whole paths, each with its end; where /lib is a link, Debian's ldconfig
-// names the folder by that.
+// inCache reports whether the loader's cache has a library of a folder. The cache
+// holds whole paths, each ended by a zero byte. Where /lib is a link, Debian's
+// ldconfig writes the path through that link.
 func (m *Machine) inCache(cache []byte, dir, soname string) bool {
 	dirs := []string{dir}
 	if short, ok := strings.CutPrefix(dir, "/usr"); ok {
@@ -273,7 +274,7 @@ func (m *Machine) inCache(cache []byte, dir, soname string) bool {
 	})
 }
 
-// soname is the name by which programs ask for a library; "" where it has none.
+// soname returns the SONAME of a library; "" if it has none.
 func (m *Machine) soname(library string) string {
 	file, err := elf.Open(m.path(library))
 	if err != nil {
@@ -287,10 +288,10 @@ func (m *Machine) soname(library string) string {
 	return names[0]
 }
 
-// driverVersion is that of the driver that runs: the kernel's, else that of the
-// library that speaks to it.
+// driverVersion returns the version of the running driver: as the kernel reports it,
+// or else that of the library that talks to it.
 func (m *Machine) driverVersion(folders []gpuFolder) string {
-	text, _ := os.ReadFile(m.path("/proc/driver/nvidia/version")) // WSL has none
+	text, _ := os.ReadFile(m.path("/proc/driver/nvidia/version")) // WSL has no such file
 	if v := driverVersion().FindSubmatch(text); v != nil {
 		return string(v[1])
 	}

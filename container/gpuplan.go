@@ -12,7 +12,7 @@ import (
 	"nix2gpu/gpu"
 )
 
-// This file decides what is to be done about GPUs: gpu.go looks, and does it.
+// This file decides what to do about GPUs. gpu.go collects the facts, and does it.
 
 // gpuFolders are where runtimes put the driver's libraries: Debian's folders
 // and Red Hat's, GKE's and WSL's.
@@ -21,60 +21,61 @@ var gpuFolders = [...]string{"/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linu
 // compatFolder is where CUDA's compatibility package has its libraries.
 const compatFolder = "/usr/local/cuda/compat"
 
-// gpuConf names the folders to ldconfig. It sorts after the system's own: of two
-// libraries of one name, the one is taken that was taken before.
+// gpuConf is the file that lists the folders for ldconfig. Its name sorts behind the
+// system's own, so that a library that the loader found before is still the one that
+// it finds.
 const gpuConf = "/etc/ld.so.conf.d/zz-nix2gpu-gpu.conf"
 
-// A gpuLibrary is one of the driver's, of one version.
+// A gpuLibrary is a library of the driver, in one version.
 type gpuLibrary struct {
 	file   string // "libcuda.so.570.133.20"
-	soname string // "libcuda.so.1", by which programs ask for it
-	linked string // what a file of that name in the folder leads to; "": there is none
-	bare   bool   // there is one of the name without a version, by which some programs ask
+	soname string // "libcuda.so.1": the name that programs load
+	linked string // the target of the link soname in the folder; "" if there is none
+	bare   bool   // there is a "libcuda.so" too, which some programs load
 }
 
-// cudaName is the library of CUDA's, by its SONAME.
+// cudaName is the SONAME of CUDA's library in the driver.
 const cudaName = "libcuda.so.1"
 
-// A gpuFolder has libraries of the driver.
+// A gpuFolder is a folder with libraries of the driver.
 type gpuFolder struct {
 	dir       string
 	libraries []gpuLibrary
 	writable  bool
-	cached    bool // the loader's cache leads to all of them
+	cached    bool // the loader's cache has all of them
 }
 
-// gpuSeen is what there is of GPUs.
+// gpuSeen holds the facts that a plan is made from.
 type gpuSeen struct {
-	wanted   bool   // something in the project needs one
+	wanted   bool   // something in the project needs a GPU
 	visible  string // NVIDIA_VISIBLE_DEVICES
 	devices  []string
 	folders  []gpuFolder
-	driver   string // its version; "": not known
-	ldconfig bool   // it is there, and may write its cache
-	smi      string // the path of nvidia-smi; "": there is none
-	inPath   bool   // and PATH leads to it
-	linksDir string // where links can be made when a folder takes none
+	driver   string // version of the running driver; "" if not known
+	ldconfig bool   // there is an ldconfig, and it can write its cache
+	smi      string // path of nvidia-smi; "" if there is none
+	inPath   bool   // PATH leads to it
+	linksDir string // for links to libraries whose folder can't be written to
 
-	compat     string // the version of the libraries in compatFolder; "": there are none
-	compatHook bool   // the runtime has seen to them
+	compat     string // version of the libraries in compatFolder; "" if there are none
+	compatHook bool   // the runtime has set them up
 	compatSet  bool   // LD_LIBRARY_PATH names them
 
 	cudaVisible bool // CUDA_VISIBLE_DEVICES is set
 }
 
-// A gpuLink is one that a library is missing.
+// A gpuLink is a link that a library lacks.
 type gpuLink struct{ path, to string }
 
-// A gpuNote is for the boot log.
+// A gpuNote is a message for the boot log.
 type gpuNote struct{ text, hint string }
 
-// gpuPlan is what is to be done.
+// gpuPlan is what to do about GPUs.
 type gpuPlan struct {
 	links       []gpuLink
-	conf        []string // the lines of gpuConf, and ldconfig is to be run; nil: neither
-	libraryPath []string // folders that come first in LD_LIBRARY_PATH
-	path        string   // a folder that comes last in PATH
+	conf        []string // the lines of gpuConf, for which ldconfig is run; nil: neither
+	libraryPath []string // folders to put first into LD_LIBRARY_PATH
+	path        string   // a folder to put last into PATH
 	cudaVisible string   // CUDA_VISIBLE_DEVICES
 	notes       []gpuNote
 }
@@ -85,7 +86,7 @@ func (p *gpuPlan) note(hint, format string, args ...any) {
 
 const lendGPUs = "run with --gpus all, or with --device nvidia.com/gpu=all"
 
-// planLibraries makes programs find what the runtime has lent.
+// planLibraries plans how programs find the libraries that the runtime has lent.
 func planLibraries(s gpuSeen) gpuPlan {
 	var p gpuPlan
 	wish := gpu.ParseVisible(s.visible)
@@ -103,7 +104,7 @@ func planLibraries(s gpuSeen) gpuPlan {
 	case len(s.devices) == 0 && !wish.None && s.wanted:
 		p.note(lendGPUs, "the driver's libraries are here, and no device is")
 	}
-	var tell []string // folders that the loader is to be told of
+	var tell []string // folders for the loader
 	for _, f := range s.folders {
 		if p.planFolder(f, s.linksDir) {
 			tell = append(tell, f.dir)
@@ -122,9 +123,9 @@ func planLibraries(s gpuSeen) gpuPlan {
 	return p
 }
 
-// missing are the links that a folder lacks, as if they were made in it, and how
-// many of them are a SONAME. Of the names without a version only CUDA's is asked
-// for: some programs open it by that.
+// missing returns the links that a folder lacks, as paths in it, and how many of them
+// are SONAMEs. Of the names without a version it has only CUDA's, which some programs
+// load.
 func (f gpuFolder) missing() (links []gpuLink, names int) {
 	for _, l := range f.libraries {
 		if l.linked == "" {
@@ -138,8 +139,8 @@ func (f gpuFolder) missing() (links []gpuLink, names int) {
 	return links, names
 }
 
-// planFolder plans the links of a folder, and reports whether the loader has to
-// be told of it.
+// planFolder plans the links of a folder, and reports whether the loader has to be
+// told about the folder.
 func (p *gpuPlan) planFolder(f gpuFolder, linksDir string) (tell bool) {
 	for _, l := range f.libraries {
 		if l.linked != "" && l.linked != l.file && l.soname == cudaName {
@@ -164,30 +165,30 @@ func (p *gpuPlan) planFolder(f gpuFolder, linksDir string) (tell bool) {
 		}
 		p.links = append(p.links, gpuLink{path.Join(dir, l.path), to})
 	}
-	if names == 0 { // the loader finds them by SONAME already, if it does
+	if names == 0 { // no SONAME is missing: links for the loader are complete
 		return !f.cached
 	}
 	return f.writable || names < len(f.libraries)
 }
 
-// asksForCards reports whether what is left to decide needs to know the cards:
-// asking can take a second or more.
+// asksForCards reports whether the rest of the plan depends on the cards. Asking for
+// them can take a second or more.
 func (s gpuSeen) asksForCards() bool {
 	if s.smi == "" || len(s.devices) == 0 {
 		return false
 	}
 	wish := gpu.ParseVisible(s.visible)
-	maybeMore := len(wish.Devices) < len(s.devices) || slices.Contains(s.devices, gpu.WSLDevice) // which does not tell how many
+	maybeMore := len(wish.Devices) < len(s.devices) || slices.Contains(s.devices, gpu.WSLDevice) // WSL's device does not tell how many there are
 	return s.compatFits() || !s.cudaVisible && len(wish.Devices) > 0 && maybeMore
 }
 
-// compatFits reports whether CUDA's compatibility libraries are newer than the
-// driver, and nobody has seen to them.
+// compatFits reports whether CUDA's compatibility libraries are newer than the driver,
+// and neither the runtime nor the user has set them up.
 func (s gpuSeen) compatFits() bool {
 	return s.compat != "" && !s.compatHook && !s.compatSet && s.driver != "" && major(s.compat) > major(s.driver)
 }
 
-// planCards decides what depends on which cards there are.
+// planCards plans what depends on the cards.
 func planCards(s gpuSeen, cards []gpu.Card) gpuPlan {
 	var p gpuPlan
 	wish := gpu.ParseVisible(s.visible)
@@ -206,10 +207,10 @@ func planCards(s gpuSeen, cards []gpu.Card) gpuPlan {
 	return p
 }
 
-// major is the first number of a version, by which drivers are older or newer.
+// major returns the first number of a version, by which drivers are compared.
 func major(version string) int {
 	first, _, _ := strings.Cut(version, ".")
-	n, _ := strconv.Atoi(first) // of versions that were matched
+	n, _ := strconv.Atoi(first) // versions were matched by a pattern of digits
 	return n
 }
 

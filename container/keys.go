@@ -18,8 +18,8 @@ import (
 	"nix2gpu/safefile"
 )
 
-// Where keys are. The host key that sshd reads lies in /run, which is always
-// there; it is a copy of one that lasts longer where there is a place for it.
+// The paths of keys. sshd reads its host key from /run, which is always there. That is
+// a copy of one that lasts longer, if there is a place for such a one.
 const (
 	sshFolder      = "/run/sshd"
 	hostKeyName    = "ssh_host_ed25519_key"
@@ -28,13 +28,11 @@ const (
 	maxKeyFile     = 1 << 20
 )
 
-// keyVars are the variables that hold public keys: ours, the same in the singular,
-// and RunPod's.
+// keyVars are the variables that hold public keys: ours, its singular, and RunPod's.
 var keyVars = [...]string{"SSH_PUBLIC_KEYS", "SSH_PUBLIC_KEY", "PUBLIC_KEY"}
 
-// hostKeys gives sshd its host key: the one on the volume, so that a new
-// container is the same host to its clients; else that of the image's own
-// folder; else a new one.
+// hostKeys gives sshd its host key: the one on the volume, so that clients recognise
+// a new container as the same host; or else that in /etc/ssh; or else a new one.
 func hostKeys(_ context.Context, m *Machine) error {
 	var kept []string
 	if m.isVolume(m.workingDir()) {
@@ -115,20 +113,20 @@ func newHostKey() ([]byte, error) {
 	return pem.EncodeToMemory(block), nil
 }
 
-// isVolume reports whether something is mounted at dir, or above it below the
-// root.
+// isVolume reports whether something is mounted at dir or at a parent of it other than
+// the root.
 func (m *Machine) isVolume(dir string) bool {
 	var here, root unix.Stat_t
 	return unix.Stat(m.path(dir), &here) == nil && unix.Stat(m.path("/"), &root) == nil && here.Dev != root.Dev
 }
 
-// authorizedKeys adds the keys of the environment to those that are there. They
-// also stand in /run, where a read-only root can't keep them out.
+// authorizedKeys adds the keys of the environment to root's. It also writes them to
+// /run, which can be written to even if the root is read-only.
 func authorizedKeys(_ context.Context, m *Machine) error {
 	var given []string
 	for _, name := range keyVars {
 		value := m.getenv(name)
-		// Platforms that take a variable on one line write \n for its end.
+		// Platforms whose variables have only one line write \n between keys.
 		for line := range strings.Lines(strings.ReplaceAll(value, `\n`, "\n")) {
 			line = strings.TrimSpace(line)
 			if line == "" || line[0] == '#' {
@@ -148,7 +146,7 @@ func authorizedKeys(_ context.Context, m *Machine) error {
 	}
 	merged := mergeKeys(string(have), given)
 	m.HasKeys = hasKey(merged)
-	if len(given) == 0 { // what an earlier life was given is no key of this one
+	if len(given) == 0 { // keys given to an earlier life are not valid in this one
 		err := os.Remove(m.path(filepath.Join(sshFolder, authorizedFile)))
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -175,7 +173,7 @@ func authorizedKeys(_ context.Context, m *Machine) error {
 	return err
 }
 
-// shorten keeps what may be a private key, given by mistake, out of the log.
+// shorten keeps out of the log what may be a private key, given by mistake.
 func shorten(line string) string {
 	const most = 20
 	if len(line) <= most {
@@ -184,7 +182,7 @@ func shorten(line string) string {
 	return line[:most] + "…"
 }
 
-// mergeKeys adds to a file of keys those that it lacks.
+// mergeKeys adds keys to a file of keys, unless it has them.
 func mergeKeys(file string, given []string) string {
 	known := map[string]bool{}
 	for line := range strings.Lines(file) {

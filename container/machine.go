@@ -14,46 +14,47 @@ import (
 	"nix2gpu/project"
 )
 
-// ProjectFile is the project that an image was built from.
+// ProjectFile is the path of the project that an image was built from.
 const ProjectFile = "/etc/nix2gpu/project.json"
 
-// WorkingDir is where processes start, unless the definition says otherwise.
+// WorkingDir is the folder in which processes start, unless the definition names
+// another one.
 const WorkingDir = "/workspace"
 
-// A Machine is the container as the steps see and change it.
+// A Machine is the container as the steps see and change it. It is for one goroutine.
 type Machine struct {
-	Root    string // put before every absolute path, in tests
+	Root    string // a folder put before every absolute path; set by tests
 	UID     int
-	Environ []string         // "NAME=value": in, what we were given; out, what services get
-	Project *project.Project // that the image was built from, without the container's own services
-	CPUs    int              // that we may use, as the kernel says
+	Environ []string         // "NAME=value"; before Run what we were given, after it what services get
+	Project *project.Project // the image's, without the services that each container has
+	CPUs    int              // how many CPUs the kernel lets us use
 
 	// Startup runs the definition's extraStartupScript to its end.
 	Startup func(ctx context.Context) error
-	// Exec runs a program with an environment to its end, and returns all that it
-	// printed and its exit code. The error is that of ctx when that has ended it.
+	// Exec runs a program with an environment to its end, and returns what it printed
+	// and its exit code. The error is that of ctx if ctx has ended it.
 	Exec func(ctx context.Context, environ []string, argv ...string) (out string, code int, err error)
-	// Tell says a line to whoever started the container; hint is the cure.
+	// Tell prints a line for whoever started the container; hint is the cure, or "".
 	Tell func(line, hint string)
 	Log  *slog.Logger
 
-	HasKeys bool // out: somebody may log in by ssh
+	HasKeys bool // set by Run: there are keys to log in with by ssh
 }
 
-// A Step is one thing that boot does.
+// A Step is one part of a boot.
 type Step struct {
 	Name string
 	Doc  string // what it does, in a few words
 	Root bool   // only root can do it
-	// Always does it again each time: it is about this process, not the container.
+	// Always repeats it in every run: it changes this process, not the container.
 	Always bool
-	// Fatal: without it, boot does not go on.
+	// Fatal ends the boot when the step fails.
 	Fatal bool
 
 	do func(ctx context.Context, m *Machine) error
 }
 
-// Steps is what boot does before the services, in this order.
+// Steps returns what a boot does before services start, in this order.
 func Steps() []Step {
 	return []Step{
 		{Name: "folders", Doc: "makes /run, /run/sshd, /tmp, the user's runtime folder and the working directory", Always: true, do: folders},
@@ -78,8 +79,9 @@ type StepError struct {
 func (e *StepError) Error() string { return e.Step + ": " + e.Err.Error() }
 func (e *StepError) Unwrap() error { return e.Err }
 
-// Run does the steps that have not been done in this life of the container. The
-// error is a *StepError of one without which boot does not go on, or that of ctx.
+// Run does the steps that have not been done in this life of the container. The error
+// is a *StepError when a fatal step fails, or that of ctx. Other failures are printed,
+// and these steps are tried again by the next run.
 func (m *Machine) Run(ctx context.Context) error {
 	stamp, err := m.openStamp(ctx)
 	if err != nil {
@@ -115,7 +117,7 @@ func (m *Machine) Run(ctx context.Context) error {
 		case err != nil:
 			log.Warn("failed, boot goes on", "err", err)
 			m.Tell(fmt.Sprintf("%s: %v; boot goes on", s.Name, err), "")
-			continue // and is tried again next time
+			continue // not recorded: the next run tries again
 		}
 		log.Debug("done")
 		if err := stamp.add(s.Name); err != nil {
@@ -131,13 +133,13 @@ func (m *Machine) Run(ctx context.Context) error {
 	return nil
 }
 
-// leftOut is remembered once it was said what is left out.
+// leftOut is recorded once the message about steps that need root was printed.
 const leftOut = "said-left-out"
 
-// path is an absolute path of the container.
+// path returns where an absolute path of the container is.
 func (m *Machine) path(p string) string { return filepath.Join("/", m.Root, p) }
 
-// workingDir is where processes start.
+// workingDir is the folder in which processes start.
 func (m *Machine) workingDir() string {
 	if m.Project != nil && m.Project.Container.WorkingDir != "" {
 		return m.Project.Container.WorkingDir
@@ -168,9 +170,9 @@ func (m *Machine) unsetenv(name string) {
 	m.Environ = slices.DeleteFunc(slices.Clone(m.Environ), func(kv string) bool { return strings.HasPrefix(kv, name+"=") })
 }
 
-// readOnly reports whether err is that of a place that takes no files: a
-// read-only root is a choice, no failure.
+// readOnly reports whether err is that of a read-only file system. A read-only root
+// is a choice, not a failure.
 func readOnly(err error) bool { return errors.Is(err, syscall.EROFS) }
 
-// closed reports whether err means that we are not root enough.
+// closed reports whether err means that we lack the rights, even as root.
 func closed(err error) bool { return errors.Is(err, fs.ErrPermission) }

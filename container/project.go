@@ -7,7 +7,7 @@ import (
 	"nix2gpu/compose"
 )
 
-// composeFile is where people look for what runs. Nothing reads it back.
+// composeFile is where people look up the configuration. We never read it.
 const composeFile = "/tmp/process-compose.yaml"
 
 func writeProject(_ context.Context, m *Machine) error {

@@ -15,15 +15,16 @@ import (
 	"nix2gpu/safefile"
 )
 
-// A stamp remembers which steps were done in this life of the container, and
-// keeps two boots from doing them at once. A nil one remembers nothing.
+// A stamp records which steps were done in this life of the container. While it is
+// open it is locked, so that no two boots do them at the same time. A nil stamp
+// records nothing.
 type stamp struct {
 	file *os.File
 	done []string
 }
 
-// stampFolder is ours alone. /run may outlive a stop of the container, so the
-// file names the life that it is about.
+// stampFolder is a folder that only we can write to. /run may outlive a stop of the
+// container, so the file in it names the life that it is about.
 func (m *Machine) stampFolder() string {
 	if m.UID == 0 {
 		return m.path("/run/nix2gpu-boot")
@@ -31,7 +32,7 @@ func (m *Machine) stampFolder() string {
 	return m.path("/tmp/nix2gpu-" + strconv.Itoa(m.UID) + "-boot")
 }
 
-// openStamp waits for another boot to end.
+// openStamp opens the stamp, after waiting for another boot to end.
 func (m *Machine) openStamp(ctx context.Context) (*stamp, error) {
 	dir := m.stampFolder()
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
@@ -83,21 +84,22 @@ func (s *stamp) add(name string) error {
 
 func (s *stamp) close() {
 	if s != nil {
-		s.file.Close() // and with it goes the lock
+		s.file.Close() // this releases the lock
 	}
 }
 
-// life names this run of the container: by its first process, whose number is
-// always 1 and whose start is not.
+// life identifies this run of the container, by the start of its first process and the
+// kernel's boot: the pid of that process is always 1.
 func (m *Machine) life() string {
 	boot, _ := os.ReadFile(m.path("/proc/sys/kernel/random/boot_id"))
 	return fmt.Sprintf("%s/%s", strings.TrimSpace(string(boot)), m.began(1))
 }
 
-// began is when a process did, in the kernel's ticks; "" when it is no more.
+// began returns when a process was started, in ticks since the kernel's boot; "" if
+// there is no such process.
 func (m *Machine) began(pid int) string {
 	stat, _ := os.ReadFile(m.path("/proc/" + strconv.Itoa(pid) + "/stat"))
-	if i := strings.LastIndexByte(string(stat), ')'); i >= 0 { // the name may hold anything
+	if i := strings.LastIndexByte(string(stat), ')'); i >= 0 { // the name may hold any character, even ")"
 		if f := strings.Fields(string(stat)[i+1:]); len(f) > 19 {
 			return f[19]
 		}

@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// threadVars are the variables by which libraries are told how many threads to
-// make. Without them they make one for each core of the host.
+// threadVars are the variables that tell libraries how many threads to make. Without
+// them, libraries make one for each core of the host.
 var threadVars = [...]string{"GOMAXPROCS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_MAX_THREADS", "RAYON_NUM_THREADS"}
 
-// threads tells libraries what the container may use, where that is less than
-// the machine has. What is set stays.
+// threads sets the variables when the container may use less than the machine has. A
+// variable that is set stays as it is.
 func threads(_ context.Context, m *Machine) error {
 	most := threadLimit(m.CPUs, m.cpuQuota(), m.pidsLimit())
 	m.Log.Info("looked for limits", "cpus", m.CPUs, "threads", most)
@@ -28,12 +28,12 @@ func threads(_ context.Context, m *Machine) error {
 	return nil
 }
 
-// threadsPerPid is how many of the processes that a container may have one
-// library should take at most: several do, and services have others.
+// threadsPerPid bounds what one library takes of the processes that a container may
+// have: one in so many. Several libraries do that, and services need processes too.
 const threadsPerPid = 16
 
-// threadLimit is how many threads a library should make; 0: it need not be told.
-// The quota is in CPUs; 0 and less are no limit, of it and of pids.
+// threadLimit returns how many threads a library should make; 0 if it need not be
+// told. quota is in CPUs. A quota, or pids, of 0 or less is no limit.
 func threadLimit(cpus int, quota float64, pids int) int {
 	most := cpus
 	if quota > 0 {
@@ -48,7 +48,8 @@ func threadLimit(cpus int, quota float64, pids int) int {
 	return most
 }
 
-// cpuQuota is how many CPUs the container may use; 0: as many as there are.
+// cpuQuota returns how many CPUs the container may use, by its control group; 0 if
+// there is no limit.
 func (m *Machine) cpuQuota() float64 {
 	if f := strings.Fields(m.cgroupFile("cpu.max", "cpu/cpu.max")); len(f) == 2 { // v2: "max 100000"
 		return ratio(f[0], f[1])
@@ -64,7 +65,7 @@ func (m *Machine) cpuQuota() float64 {
 }
 
 func ratio(quota, period string) float64 {
-	q, errQ := strconv.ParseFloat(quota, 64) // "max" is none
+	q, errQ := strconv.ParseFloat(quota, 64) // "max" does not parse
 	p, errP := strconv.ParseFloat(period, 64)
 	if errQ != nil || errP != nil || q <= 0 || p <= 0 {
 		return 0
@@ -72,7 +73,8 @@ func ratio(quota, period string) float64 {
 	return q / p
 }
 
-// pidsLimit is how many processes and threads the container may have; 0: no limit.
+// pidsLimit returns how many processes and threads the container may have; 0 if there
+// is no limit.
 func (m *Machine) pidsLimit() int {
 	n, err := strconv.Atoi(strings.TrimSpace(m.cgroupFile("pids.max", "pids/pids.max")))
 	if err != nil || n < 0 {
@@ -81,8 +83,8 @@ func (m *Machine) pidsLimit() int {
 	return n
 }
 
-// cgroupFile is the first of the files that is there: engines mount the
-// container's own group as the root of the tree.
+// cgroupFile reads the first of the files that exists. Engines mount the container's
+// own group as the root of the tree.
 func (m *Machine) cgroupFile(names ...string) string {
 	for _, name := range names {
 		if data, err := os.ReadFile(m.path("/sys/fs/cgroup/" + name)); err == nil {

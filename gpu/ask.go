@@ -12,24 +12,23 @@ import (
 	"time"
 )
 
-// Program is the driver's own program, which comes with it from the host.
+// Program is the driver's program for queries. A container gets it from the host.
 const Program = "nvidia-smi"
 
-// Limit is how long it may take to answer: a driver that nobody has open loads
-// each card anew. One that takes longer hangs.
+// Limit is how long nvidia-smi may take to answer. A driver that nobody has open
+// initialises each card first, which takes seconds; longer than this, it hangs.
 const Limit = 20 * time.Second
 
-// An Ask runs nvidia-smi with arguments and returns all that it printed and its
-// exit code. The error says why it has no answer: that of the context when it
-// was ended at its limit, an *Error or fs.ErrNotExist when there is no such program.
+// An Ask runs nvidia-smi with arguments and returns what it printed and its exit code.
+// The error is that of the context when it was ended at its limit, and an *Error or
+// fs.ErrNotExist when there is no such program.
 type Ask func(ctx context.Context, args ...string) (out string, code int, err error)
 
-// folders are where runtimes put the program outside of what PATH names: GKE's
-// and WSL's.
+// folders are where GKE and WSL put the program, outside of PATH.
 var folders = [...]string{"/usr/local/nvidia/bin", "/usr/lib/wsl/lib"}
 
-// Find looks for nvidia-smi in a PATH, then where runtimes put it. Root is put
-// before every folder of theirs.
+// Find looks for nvidia-smi in the folders of path, a PATH, and then where runtimes put
+// it. root is put before the latter.
 func Find(root, path string) (string, bool) {
 	dirs := filepath.SplitList(path)
 	for _, dir := range append(dirs, folders[:]...) {
@@ -43,10 +42,10 @@ func Find(root, path string) (string, bool) {
 	return "", false
 }
 
-// WSLDevice is WSL's device node, one for all cards.
+// WSLDevice is WSL's device node. There is one for all cards.
 const WSLDevice = "/dev/dxg"
 
-// Devices lists the cards' device nodes, or WSL's.
+// Devices lists the device nodes of cards, or WSL's.
 func Devices(root string) []string {
 	var found []string
 	for _, pattern := range []string{"/dev/nvidia[0-9]*", WSLDevice} {
@@ -59,25 +58,25 @@ func Devices(root string) []string {
 	return found
 }
 
-// A Kind is why nothing is known of the GPUs.
+// A Kind is a reason why nothing is known about GPUs, or why they don't suffice.
 type Kind int
 
-// The kinds.
+// The kinds of errors.
 const (
 	Missing    Kind = iota + 1 // there is no nvidia-smi
-	None                       // it finds no device
-	Mismatch                   // the libraries are not of the driver that runs
+	None                       // nvidia-smi finds no device
+	Mismatch                   // the libraries are of another version than the running driver
 	NoDriver                   // the driver does not run
-	NoLibrary                  // it does not find the driver's library
-	TakenAway                  // the devices were there, and may not be used any more
-	Refused                    // we may not use the devices
-	Fallen                     // a card is off the bus
-	Hangs                      // it does not answer
-	Unreadable                 // it answers what we can't read
+	NoLibrary                  // nvidia-smi does not find the driver's library
+	TakenAway                  // the container has lost its right to the devices
+	Refused                    // we have no right to use the devices
+	Fallen                     // a card has fallen off the bus
+	Hangs                      // nvidia-smi does not answer
+	Unreadable                 // nvidia-smi answers in a form that we don't know
 	Failed                     // anything else
 )
 
-// An Error says why nothing is known of the GPUs, and the cure.
+// An Error says why GPUs can't be used, and the cure.
 type Error struct {
 	Kind Kind
 	Msg  string
@@ -86,13 +85,13 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Msg }
 
-// The words for a place without a GPU, and what a container is to be run with.
+// The message where there is no GPU, and the flag that gives a container one.
 const (
 	noGPU   = "no GPU here"
 	lendAll = "run with --gpus all"
 )
 
-// Absent is the error of a place without nvidia-smi.
+// Absent returns the error for a machine, or a container, without nvidia-smi.
 func Absent(container bool) *Error {
 	if container {
 		return &Error{Missing, noGPU, lendAll}
@@ -100,7 +99,8 @@ func Absent(container bool) *Error {
 	return &Error{Missing, noGPU + ": " + Program + " is not installed", "install NVIDIA's driver"}
 }
 
-// InLine is the error with its cure in one line: "no GPU here: run with --gpus all".
+// InLine returns the error and its cure in one line: "no GPU here: run with --gpus
+// all".
 func (e *Error) InLine() string {
 	if e.Hint == "" {
 		return e.Msg
@@ -108,7 +108,7 @@ func (e *Error) InLine() string {
 	return e.Msg + ": " + e.Hint
 }
 
-// ask asks with the limit, and makes an error of any answer but exit code 0.
+// ask calls a within [Limit], and makes an *Error of any exit code but 0.
 func ask(ctx context.Context, a Ask, args ...string) (string, error) {
 	if a == nil {
 		return "", Absent(false)
@@ -134,7 +134,7 @@ func ask(ctx context.Context, a Ask, args ...string) (string, error) {
 	return out, nil
 }
 
-// failures are what it says, in the order in which they are looked for.
+// failures maps what nvidia-smi prints to kinds. The first that matches counts.
 var failures = [...]struct {
 	text string
 	kind Kind

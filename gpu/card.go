@@ -11,46 +11,46 @@ import (
 	"sync"
 )
 
-// A Card is one GPU. Sizes are in bytes, -1 where the driver does not say.
+// A Card is one GPU. Sizes are in bytes, -1 if the driver does not tell.
 type Card struct {
-	Index  int    `json:"index"` // as nvidia-smi counts
+	Index  int    `json:"index"` // nvidia-smi's number
 	UUID   string `json:"uuid"`
 	Name   string `json:"name"`
 	Bus    string `json:"bus,omitempty"`
-	Driver string `json:"driver,omitempty"` // its version
-	// Capability is CUDA's compute capability, "9.0"; empty with an old driver.
+	Driver string `json:"driver,omitempty"` // the driver's version
+	// Capability is CUDA's compute capability, "9.0"; "" with an old driver.
 	Capability string `json:"capability,omitempty"`
 	Memory     int64  `json:"memory"`
 	Used       int64  `json:"used"`
 	Free       int64  `json:"free"`
-	MIG        bool   `json:"mig,omitempty"` // it is used in parts
+	MIG        bool   `json:"mig,omitempty"` // it is divided into parts
 	Parts      []Part `json:"parts,omitempty"`
 }
 
-// A Part is what MIG makes of a card.
+// A Part is a part of a card, made by MIG (Multi-Instance GPU).
 type Part struct {
 	Profile string `json:"profile"` // "1g.10gb"
 	UUID    string `json:"uuid"`
 }
 
-// String names the card for people.
+// String returns "GPU 0 (NVIDIA H100)".
 func (c Card) String() string { return fmt.Sprintf("GPU %d (%s)", c.Index, c.Name) }
 
 const mib = 1 << 20
 
-// csv is the only form that is asked for: no header, no units.
+// csv is the format of all queries.
 const csv = "--format=csv,noheader,nounits"
 
-// fields are what is asked of each card, by nvidia-smi's names. The name is the
-// last: it alone may hold a comma. Optional ones are left out where an old
-// driver does not know them.
+// fields are the fields that are queried, by nvidia-smi's names. The name is the last,
+// because only it may hold a comma. The optional ones are left out if an old driver
+// does not know them.
 var fields = []string{"index", "uuid", "memory.total", "memory.used", "memory.free", "pci.bus_id", "driver_version", "mig.mode.current", "compute_cap", "name"}
 
 var needed = []string{"index", "uuid", "memory.total", "memory.used", "name"}
 
 var noField = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`Field "([a-z_.]+)" is not a valid field`) })
 
-// Cards asks for the GPUs. The error is an *Error, or that of the context.
+// Cards asks for the GPUs. The error is an *Error, or that of ctx.
 func Cards(ctx context.Context, a Ask) ([]Card, error) {
 	if a == nil {
 		return nil, Absent(false)
@@ -60,7 +60,7 @@ func Cards(ctx context.Context, a Ask) ([]Card, error) {
 	for {
 		var code int
 		var err error
-		// The answer is looked at here: code 2 names a field that it does not know.
+		// The exit code is handled here: 2 means that it does not know a field.
 		out, err = ask(ctx, func(ctx context.Context, args ...string) (string, int, error) {
 			out, c, err := a(ctx, args...)
 			code = c
@@ -157,7 +157,7 @@ func unreadable(line string) *Error {
 	return &Error{Unreadable, fmt.Sprintf("%s answers %q, which cannot be read", Program, line), "report it, with the version of the driver"}
 }
 
-// size reads MiB.
+// size parses a number of MiB, and returns bytes.
 func size(value string) (int64, error) {
 	n, err := strconv.ParseInt(value, 10, 40)
 	if err == nil && n < 0 {
@@ -173,7 +173,7 @@ var (
 	})
 )
 
-// addParts reads the list of cards and their parts.
+// addParts adds the parts of cards, from the output of nvidia-smi -L.
 func addParts(cards []Card, list string) {
 	var of *Card
 	for line := range strings.Lines(list) {
@@ -189,13 +189,14 @@ func addParts(cards []Card, list string) {
 	}
 }
 
-// Others are programs that hold memory and whose process is nobody's.
+// Others are programs that hold memory and whose process has no known owner.
 type Others struct {
 	Programs int
-	Used     int64 // as far as the driver says
+	Used     int64 // bytes, as far as the driver tells
 }
 
-// Share sums up who holds how much of which card, by the owners of processes.
+// Share sums up how much memory, in bytes, each owner of processes holds of which
+// card: used[name][UUID].
 func Share(apps []App, owner func(pid int) (name string, ok bool)) (used map[string]map[string]int64, others Others) {
 	used = map[string]map[string]int64{}
 	strangers := map[int]bool{}
@@ -217,12 +218,12 @@ func Share(apps []App, owner func(pid int) (name string, ok bool)) (used map[str
 
 // An App is a program that holds memory of a GPU.
 type App struct {
-	PID  int    // of the host, in whatever namespace we are
-	Card string // its UUID
-	Used int64  // bytes; -1 where the driver does not say
+	PID  int    // the host's pid, even if we have a namespace of our own
+	Card string // the card's UUID
+	Used int64  // bytes; -1 if the driver does not tell
 }
 
-// Apps asks who holds memory. The error is an *Error, or that of the context.
+// Apps asks which programs hold memory. The error is an *Error, or that of ctx.
 func Apps(ctx context.Context, a Ask) ([]App, error) {
 	out, err := ask(ctx, a, "--query-compute-apps=pid,gpu_uuid,used_gpu_memory", csv)
 	var e *Error

@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// slack is by how much the memory in use may differ from what it was before,
-// and yet all of a program's is free: the driver keeps some of its own.
+// slack is how much more memory may be in use than before, in bytes, although a
+// program has freed all of its own: the driver keeps some for itself.
 const slack = 64 * mib
 
-// A Before is how the cards of a service were before its last start: memory in
-// use, by UUID. A card that others have used since is not in it.
+// A Before holds, by the card's UUID, the bytes in use on the cards of a service before
+// its last start. Cards that others have used since are not in it.
 type Before map[string]int64
 
-// Busy says what still holds memory of a service that was stopped; "" when all
-// of it is free, or when nothing can be known of it.
+// Busy describes memory that a stopped service still holds; "" if all of it is free,
+// or if that is not known.
 func Busy(cards []Card, before Before) string {
 	var held []string
 	for _, c := range cards {

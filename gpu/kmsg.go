@@ -12,10 +12,10 @@ import (
 // Kmsg is the kernel's log.
 const Kmsg = "/dev/kmsg"
 
-// KmsgHint is what a container is run with so that it can read it.
+// KmsgHint is the cure for a container that can't read [Kmsg].
 const KmsgHint = "run with --device /dev/kmsg --cap-add SYSLOG"
 
-// Uptime is the time of the kernel's log: since the machine's boot.
+// Uptime returns the time on the clock of the kernel's log: since the machine's boot.
 func Uptime() time.Duration {
 	var now unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {
@@ -24,8 +24,8 @@ func Uptime() time.Duration {
 	return time.Duration(now.Nano())
 }
 
-// Xids reads what the driver has reported to the kernel's log since a time on
-// its clock, and waits for nothing.
+// Xids reads the driver's errors in the kernel's log from a time on its clock (see
+// [Uptime]) up to now. It does not wait for more.
 func Xids(file string, since time.Duration) ([]Xid, error) {
 	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -33,11 +33,11 @@ func Xids(file string, since time.Duration) ([]Xid, error) {
 	}
 	defer unix.Close(fd)
 	var text bytes.Buffer
-	buf := make([]byte, 16<<10) // one read is one record, and none is longer
+	buf := make([]byte, 16<<10) // each read returns one record, and none is longer
 	for text.Len() < maxLog {
 		n, err := unix.Read(fd, buf)
 		switch {
-		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EPIPE): // a record was overwritten: the next one follows
+		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EPIPE): // EPIPE: a record was overwritten; the next read gets the one after it
 			continue
 		case errors.Is(err, unix.EAGAIN), err == nil && n == 0:
 			return parseXids(text.String(), since), nil
@@ -51,7 +51,7 @@ func Xids(file string, since time.Duration) ([]Xid, error) {
 	return parseXids(text.String(), since), nil
 }
 
-// maxLog is more than the kernel keeps.
+// maxLog bounds what is read, in bytes. The kernel keeps less.
 const maxLog = 16 << 20
 
 func parseXids(text string, since time.Duration) (found []Xid) {

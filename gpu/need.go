@@ -11,11 +11,11 @@ import (
 	"nix2gpu/project"
 )
 
-// A device is what a program sees as one GPU: a card, or a part of one.
+// A device is what a program sees as a GPU: a card, or a part of one.
 type device struct {
 	card   *Card
 	part   *Part
-	memory int64 // -1: not known
+	memory int64 // bytes; -1 if not known
 }
 
 func (d device) String() string {
@@ -42,9 +42,9 @@ func devices(cards []Card) []device {
 
 var profileMemory = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\.(\d+)gb`) })
 
-// partMemory is the size in a profile's name, "3g.40gb", "1c.3g.20gb" or
-// "1g.10gb+me": nvidia-smi has no query for that of a part, and the name tells it
-// in whole GB (docs.nvidia.com/datacenter/tesla/mig-user-guide, "device names").
+// partMemory returns the size in a profile's name, such as "3g.40gb", "1c.3g.20gb" or
+// "1g.10gb+me". nvidia-smi has no query for the memory of a part; the name tells it in
+// whole GB (docs.nvidia.com/datacenter/tesla/mig-user-guide, "device names").
 func partMemory(profile string) int64 {
 	m := profileMemory().FindStringSubmatch(profile)
 	if m == nil {
@@ -57,8 +57,8 @@ func partMemory(profile string) int64 {
 	return n << 30
 }
 
-// Pick returns the cards that a service with the need uses: all, the first ones,
-// or those that it names.
+// Pick returns the cards that a service with this need uses: all, the first ones, or
+// those that it names.
 func Pick(need *project.GPUs, cards []Card) []Card {
 	switch {
 	case need == nil:
@@ -75,7 +75,7 @@ func Pick(need *project.GPUs, cards []Card) []Card {
 	return cards
 }
 
-// Lack says what a need lacks on a machine with these cards; nil when nothing.
+// Lack returns what a machine with these cards lacks for the need; nil if nothing.
 func Lack(need *project.GPUs, cards []Card) *Error {
 	all := devices(cards)
 	var chosen []device
@@ -84,7 +84,7 @@ func Lack(need *project.GPUs, cards []Card) *Error {
 		if len(all) < need.Count {
 			return &Error{None, fmt.Sprintf("needs %s, and there %s", gpus(need.Count), are(len(all))), lendAll + ", or on a machine that has them"}
 		}
-		chosen = all[:need.Count] // those that it sees
+		chosen = all[:need.Count] // the service sees only these
 	case len(need.Devices) > 0:
 		for _, name := range need.Devices {
 			i := slices.IndexFunc(all, func(d device) bool {
@@ -129,7 +129,7 @@ func are(n int) string {
 	return fmt.Sprintf("are %d", n)
 }
 
-// list names what is there.
+// list formats devices for a message.
 func list(all []device) string {
 	if len(all) == 0 {
 		return "is none"
@@ -144,7 +144,7 @@ func list(all []device) string {
 	return "are " + strings.Join(names, ", ")
 }
 
-// Bytes is a size of memory for people: "512 MiB", "79.6 GiB".
+// Bytes formats a size of memory: "512 MiB", "79.6 GiB".
 func Bytes(n int64) string {
 	if n < 1<<30 {
 		return fmt.Sprintf("%d MiB", n/mib)

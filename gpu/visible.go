@@ -6,22 +6,20 @@ import (
 	"strings"
 )
 
-// VisibleVar is the variable by which NVIDIA's runtimes are told which GPUs a
-// container is to get.
+// VisibleVar is the variable that tells NVIDIA's runtimes which GPUs a container gets.
 const VisibleVar = "NVIDIA_VISIBLE_DEVICES"
 
-// A Wish is what a value of NVIDIA_VISIBLE_DEVICES asks for. Exactly one of its
-// fields is set.
+// A Wish is a parsed value of NVIDIA_VISIBLE_DEVICES. Exactly one of its fields is set.
 type Wish struct {
-	// Nothing: unset, empty or "void". CDI sets "void" too, and lends devices by
-	// itself, so what is there then is meant to be.
+	// Nothing: unset, empty or "void". CDI sets "void" and adds devices by other
+	// means, so devices that are there are meant to be.
 	Nothing bool
-	None    bool     // "none": the driver's programs, and no GPU
+	None    bool     // "none": the driver's programs, but no GPU
 	All     bool     // "all"
-	Devices []string // numbers, UUIDs of GPUs or of parts
+	Devices []string // numbers, or UUIDs of GPUs or parts
 }
 
-// ParseVisible reads a value of NVIDIA_VISIBLE_DEVICES.
+// ParseVisible parses a value of NVIDIA_VISIBLE_DEVICES.
 func ParseVisible(value string) Wish {
 	switch value = strings.TrimSpace(value); value {
 	case "", "void":
@@ -43,9 +41,9 @@ func ParseVisible(value string) Wish {
 	return Wish{Devices: devices}
 }
 
-// Visible is the value of CUDA_VISIBLE_DEVICES that keeps to the wish on a
-// machine that shows these cards; "" when they are what was wished for. A
-// runtime that keeps to it itself shows no others, and counts those from 0.
+// Visible returns the value of CUDA_VISIBLE_DEVICES that fulfils the wish on a machine
+// that shows these cards; "" if they are what was wished for. A runtime that fulfils
+// it shows no other cards, and numbers these from 0.
 func (w Wish) Visible(cards []Card) string {
 	if w.None {
 		return "-1"
@@ -72,12 +70,13 @@ func (w Wish) Visible(cards []Card) string {
 		seen += max(1, len(c.Parts))
 	}
 	if seen <= len(w.Devices) || len(uuids) == 0 {
-		return "" // not more than was asked for
+		return "" // there are no more than were asked for
 	}
 	return strings.Join(uuids, ",")
 }
 
-// named reports whether a device is a card: by its number, or the begin of its UUID.
+// named reports whether device means the card c: by its number, or by the beginning of
+// its UUID.
 func named(c Card, device string) bool {
 	if n, err := strconv.Atoi(device); err == nil {
 		return c.Index == n

@@ -9,25 +9,26 @@ import (
 	"time"
 )
 
-// An Xid is an error that the driver has reported to the kernel's log.
+// An Xid is an error that NVIDIA's driver has written to the kernel's log.
 type Xid struct {
 	At   time.Duration // since the machine's boot
-	Bus  string        // of the card, "0000:1b:00"
+	Bus  string        // the card's PCI address, "0000:1b:00"
 	Code int
-	Text string // what else the line says
+	Text string // the rest of the line
 }
 
 var xidLine = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`NVRM: Xid \((?:PCI:)?([0-9A-Fa-f:.]+)\): (\d+)(?:, (.*))?$`)
 })
 
-// ParseXid reads one record of /dev/kmsg: "4,1234,5678901,-;NVRM: Xid (PCI:…): 79, …".
+// ParseXid parses a record of /dev/kmsg: "4,1234,5678901,-;NVRM: Xid (PCI:…): 79, …". It
+// reports whether the record is an Xid.
 func ParseXid(record string) (Xid, bool) {
 	head, text, ok := strings.Cut(record, ";")
 	if !ok {
 		return Xid{}, false
 	}
-	text, _, _ = strings.Cut(text, "\n") // what follows are the record's own variables
+	text, _, _ = strings.Cut(text, "\n") // the lines that follow are the record's properties
 	m := xidLine().FindStringSubmatch(strings.TrimSpace(text))
 	parts := strings.Split(head, ",")
 	if m == nil || len(parts) < 3 {
@@ -41,10 +42,10 @@ func ParseXid(record string) (Xid, bool) {
 	return Xid{At: time.Duration(at) * time.Microsecond, Bus: strings.ToLower(m[1]), Code: code, Text: m[3]}, true
 }
 
-// meanings are the codes that are met most, in a few words: numbers and names by
-// the driver's own source, src/common/sdk/nvidia/inc/nverror.h of
-// github.com/NVIDIA/open-gpu-kernel-modules, what they mean by NVIDIA's catalogue,
-// docs.nvidia.com/deploy/xid-errors/analyzing-xid-catalog.html.
+// meanings describes the commonest codes. Numbers and names are from the driver's
+// source, src/common/sdk/nvidia/inc/nverror.h of
+// github.com/NVIDIA/open-gpu-kernel-modules; the descriptions follow NVIDIA's
+// catalogue, docs.nvidia.com/deploy/xid-errors/analyzing-xid-catalog.html.
 var meanings = sync.OnceValue(func() map[int]string {
 	return map[int]string{
 		13:  "a program did something illegal on the GPU",
@@ -67,10 +68,10 @@ var meanings = sync.OnceValue(func() map[int]string {
 	}
 })
 
-// forTheHost ends the meaning of an error that nothing in a container cures.
+// forTheHost ends the description of an error that nothing in a container can cure.
 const forTheHost = ": whoever runs the host has to look at it"
 
-// String says it to a person.
+// String formats the error for people.
 func (x Xid) String() string {
 	text := meanings()[x.Code]
 	if text == "" {
