@@ -2,7 +2,7 @@
 // stanzas, versions, relations, the index of an archive's packages, and which
 // packages a set of names needs.
 //
-// It reads no file and no clock, and asks no network: package debian/repo does.
-// What the resolver decides on is a [Locked] package: its exact bytes, by
-// digest, and where an archive has them, without the name of any host.
+// It uses no file, no clock and no network; package debian/repo does. What the
+// resolver decides on is written down as [Locked] packages: exact files by their
+// digests, and their paths in an archive, without the name of any host.
 package debian

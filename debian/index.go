@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// A Package is what an index says of a binary package. The relations are text:
-// of 60,000 packages a few hundred are asked for theirs.
+// A Package is the entry of a binary package in an index. Its relations are left as
+// text, since of 60,000 packages only a few hundred are ever parsed.
 type Package struct {
 	Locked
 	MultiArch           string // "same", "foreign", "allowed" or ""
@@ -15,22 +15,22 @@ type Package struct {
 	Conflicts, Breaks   string
 	Provides            string
 
-	priority int // the higher, the more important
+	priority int // higher is more important
 }
 
-// An Index is all that can be installed on one architecture: the tables of a
-// release, of its updates and its security, and of other archives. It never
-// changes.
+// An Index holds all that can be installed on one architecture: the tables of a
+// release, of its updates and security updates, and of other archives. It is
+// immutable.
 type Index struct {
 	arch   string
 	tables []*Table
 }
 
-// NewIndex merges tables. Of the same version in several the first one's is
-// used.
+// NewIndex merges tables. If several have the same version of a package, that of the
+// first one is used.
 func NewIndex(arch string, tables ...*Table) *Index { return &Index{arch, tables} }
 
-// Only is the index without the archives for which keep is false.
+// Only returns the index without the archives for which keep is false.
 func (ix *Index) Only(keep func(archive string) bool) *Index {
 	out := &Index{arch: ix.arch}
 	for _, t := range ix.tables {
@@ -41,10 +41,10 @@ func (ix *Index) Only(keep func(archive string) bool) *Index {
 	return out
 }
 
-// Arch is the architecture that the index is for.
+// Arch returns the architecture that the index is for.
 func (ix *Index) Arch() string { return ix.arch }
 
-// Len is the number of packages, each version and archive counted.
+// Len returns the number of packages. Each version counts, in each archive.
 func (ix *Index) Len() int {
 	n := 0
 	for _, t := range ix.tables {
@@ -53,7 +53,7 @@ func (ix *Index) Len() int {
 	return n
 }
 
-// Versions are all packages of that name, the newest first.
+// Versions returns all packages of that name, newest first.
 func (ix *Index) Versions(name string) []*Package {
 	var all []*Package
 	for _, t := range ix.tables {
@@ -67,8 +67,7 @@ func (ix *Index) Versions(name string) []*Package {
 	return slices.CompactFunc(all, func(a, b *Package) bool { return Compare(a.Version, b.Version) == 0 })
 }
 
-// Newest is the package of that name that is installed when nothing else is
-// said; nil when there is none.
+// Newest returns the newest package of that name; nil if there is none.
 func (ix *Index) Newest(name string) *Package {
 	if all := ix.Versions(name); len(all) > 0 {
 		return all[0]
@@ -76,8 +75,8 @@ func (ix *Index) Newest(name string) *Package {
 	return nil
 }
 
-// Providers are the newest packages that provide a name, best first: the
-// essential before others, then by priority, then by name.
+// Providers returns the packages whose newest version provides a name, best first:
+// essential packages before others, then by priority, then by name.
 func (ix *Index) Providers(name string) []*Package {
 	found := map[string]*Package{}
 	for _, t := range ix.tables {
@@ -89,7 +88,7 @@ func (ix *Index) Providers(name string) []*Package {
 	}
 	var out []*Package
 	for _, p := range found {
-		if p != nil { // nil: only for another architecture
+		if p != nil { // nil if it is for another architecture only
 			out = append(out, p)
 		}
 	}
@@ -97,7 +96,7 @@ func (ix *Index) Providers(name string) []*Package {
 	return out
 }
 
-// Names are the names of all packages that can be installed, sorted.
+// Names returns the names of all packages that can be installed, sorted.
 func (ix *Index) Names() []string {
 	all := map[string]bool{}
 	for _, t := range ix.tables {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Problems are all reasons why a set of names cannot be resolved.
+// Problems holds all reasons why a set of names can't be resolved.
 type Problems []error
 
 func (p Problems) Error() string {
@@ -20,10 +20,10 @@ func (p Problems) Error() string {
 
 func (p Problems) Unwrap() []error { return p }
 
-// An UnknownError says that no package has or provides a name.
+// An UnknownError says that no package has a name or provides it.
 type UnknownError struct {
 	Name, Arch string
-	Meant      string // a name that looks like it, or ""
+	Meant      string // a similar name, or ""
 }
 
 func (e *UnknownError) Error() string {
@@ -34,18 +34,18 @@ func (e *UnknownError) Error() string {
 	return text
 }
 
-// A Step of a chain is a package with the dependency that led on.
+// A Step is a package in a chain of dependencies, with the one that leads on.
 type Step struct {
 	Package   Locked
 	DependsOn string // as its archive writes it
 }
 
-// An UnsatisfiableError says that something a wanted package depends on cannot be had.
+// An UnsatisfiableError says that a dependency of a wanted package can't be fulfilled.
 type UnsatisfiableError struct {
 	Want   string
 	Steps  []Step // from the wanted package to the one whose dependency fails
 	Reason string
-	Held   []string // packages whose locked version is in the way
+	Held   []string // packages whose locked version prevents it
 }
 
 func (e *UnsatisfiableError) Error() string {
@@ -60,7 +60,7 @@ func (e *UnsatisfiableError) Error() string {
 	return b.String()
 }
 
-// lacking says why nothing fulfils a group.
+// lacking returns why nothing fulfils a group.
 func (s *solver) lacking(group Alternatives) *UnsatisfiableError {
 	e := &UnsatisfiableError{}
 	var reasons []string
@@ -91,12 +91,12 @@ func (s *solver) lacking(group Alternatives) *UnsatisfiableError {
 	return e
 }
 
-// A ConflictError says that two packages cannot be installed together.
+// A ConflictError says that two packages can't be installed together.
 type ConflictError struct {
 	Package, With Locked
 	Word          string // "conflicts with" or "breaks"
 	Relation      string
-	Why           [2][]string // how each came in: the names from a wish to it
+	Why           [2][]string // for each, the chain of names that leads to it from a wish
 }
 
 func (e *ConflictError) Error() string {
@@ -118,7 +118,7 @@ func (s *solver) conflicts() Problems {
 	for _, name := range slices.Sorted(maps.Keys(s.chosen)) {
 		c := s.chosen[name]
 		if c.pkg == nil {
-			continue // from the lock, which was checked when it was made
+			continue // only the lock knows it, and the lock was checked when it was made
 		}
 		for _, field := range [][2]string{{"conflicts with", c.pkg.Conflicts}, {"breaks", c.pkg.Breaks}} {
 			for _, r := range parsedProvides(field[1]) {
@@ -134,7 +134,8 @@ func (s *solver) conflicts() Problems {
 	return found
 }
 
-// excluded are the chosen packages that r of c names: never c itself.
+// excluded returns the chosen packages that the relation r of c matches, never c
+// itself.
 func (s *solver) excluded(c *choice, r Relation) []*choice {
 	var out []*choice
 	if other := s.chosen[r.Name]; other != nil && other != c && r.Admits(other.Version) {
@@ -151,7 +152,7 @@ func (s *solver) excluded(c *choice, r Relation) []*choice {
 	return out
 }
 
-// why is the shortest way from a wish to a package, by names.
+// why returns the shortest chain of names from a wish to a package.
 func (s *solver) why(name string) []string {
 	type way struct {
 		name string
@@ -159,7 +160,7 @@ func (s *solver) why(name string) []string {
 	}
 	var queue []*way
 	seen := map[string]bool{}
-	for _, c := range s.trail { // wishes were chosen first
+	for _, c := range s.trail { // wishes stand first in the trail
 		queue = append(queue, &way{name: c.Name})
 		seen[c.Name] = true
 		if len(queue) == s.wishes {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// A Relation names a package, and may restrict its version.
+// A Relation names a package and may restrict its version.
 type Relation struct {
 	Name    string
 	Qual    string // after a colon: "any", "native", or an architecture
@@ -24,7 +24,7 @@ func (r Relation) String() string {
 	return text
 }
 
-// Admits reports whether a version is within the restriction.
+// Admits reports whether a version fulfils the restriction.
 func (r Relation) Admits(version string) bool {
 	if r.Op == "" {
 		return true
@@ -43,7 +43,7 @@ func (r Relation) Admits(version string) bool {
 	return c > 0
 }
 
-// Alternatives are relations of which one suffices.
+// Alternatives are relations of which one has to be fulfilled.
 type Alternatives []Relation
 
 func (a Alternatives) String() string {
@@ -57,8 +57,8 @@ func (a Alternatives) String() string {
 	return b.String()
 }
 
-// ParseRelations reads the value of a field such as Depends of a binary
-// package: "a (>= 1) | b, c:any". Empty groups mean nothing, as for dpkg.
+// ParseRelations parses the value of a field of a binary package, such as Depends:
+// "a (>= 1) | b, c:any". Empty groups are ignored, as by dpkg.
 func ParseRelations(text string) ([]Alternatives, error) {
 	var out []Alternatives
 	for len(text) > 0 {
@@ -114,7 +114,7 @@ func parseRelation(text string) (Relation, error) {
 	switch op {
 	case "<<", "<=", "=", ">=", ">>":
 		r.Op = op
-	case "<", ">": // dpkg reads these old ones as "or equal"
+	case "<", ">": // dpkg takes these obsolete operators for "or equal"
 		r.Op = op + "="
 	default:
 		return Relation{}, fmt.Errorf("relation %q: %q must be <<, <=, =, >= or >>", text, op)
@@ -125,9 +125,9 @@ func parseRelation(text string) (Relation, error) {
 	return r, nil
 }
 
-// isName reports whether s can be a package or an architecture. It is wider
-// than the policy (which wants two letters, all small): archives exist that
-// break it.
+// isName reports whether s can be the name of a package or an architecture. It allows
+// more than Debian's policy, which wants two characters and no capitals: there are
+// archives that break it.
 func isName(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; !isDigit(c) && !isLetter(c) && c != '+' && c != '-' && c != '.' && c != '_' {
@@ -137,7 +137,7 @@ func isName(s string) bool {
 	return s != "" && (isDigit(s[0]) || isLetter(s[0]))
 }
 
-// CheckName says what is wrong with the name of a package.
+// CheckName returns what is wrong with the name of a package; nil if it is valid.
 func CheckName(s string) error {
 	if !isName(s) {
 		return fmt.Errorf("%q is not the name of a package: letters, digits, +, - and . only, a letter or digit first", s)

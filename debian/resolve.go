@@ -10,51 +10,51 @@ import (
 	"nix2gpu/spelling"
 )
 
-// A Chosen package is one that the resolver took.
+// A Chosen package is one that the resolver has chosen.
 type Chosen struct {
 	Locked
-	// Needs names the packages that its dependencies led to, sorted.
+	// Needs holds the names of the packages that fulfil its dependencies, sorted.
 	Needs []string
-	// Provides are the names that it stands for, as its archive writes them.
+	// Provides is that field of the package, as text.
 	Provides string
 }
 
-// An Installed package is one that is there already, and need not be chosen.
+// An Installed package is on the base already and need not be chosen.
 type Installed struct{ Name, Version, Arch, MultiArch, Provides string }
 
-// Wishes are what to resolve.
+// Wishes is what to resolve.
 type Wishes struct {
-	// Names of packages, or of what packages provide.
+	// Names are names of packages, or names that packages provide.
 	Names []string
-	// Held are packages whose version must not change, by name. What they need
-	// is held as well.
+	// Held has the packages whose version must not change, by name, and so must not
+	// what fulfils their dependencies.
 	Held map[string]Chosen
-	// Cut reports whether a package is to do without another that it depends on;
-	// nil: none is.
+	// Cut reports whether a dependency of a package on another is to be ignored; nil:
+	// none is.
 	Cut func(name, need string) bool
-	// Admits says by name which versions of a package will do; default: all.
+	// Admits restricts the versions of packages, by name; without an entry any will do.
 	Admits map[string]func(version string) bool
-	// There is what is installed already. It is left as it is, unless something that
-	// is chosen needs another version.
+	// There lists what is installed already. It is not replaced, unless a chosen
+	// package needs another version.
 	There []Installed
-	// Never says why a package must not be taken; "" when it may be, as all may be
-	// where it is nil.
+	// Never returns why a package must not be chosen, or "" if it may be; nil: all may
+	// be.
 	Never func(name string) string
 }
 
-// A Solution is what a set of names needs.
+// A Solution is the result of a resolution.
 type Solution struct {
 	Packages []Chosen // sorted by name
-	// Wanted says which package each name of the wishes led to.
+	// Wanted has, by each wished name, the package that was chosen for it.
 	Wanted map[string]string
-	// There are the names of the wishes that what is installed fulfils, sorted.
+	// There lists the wished names that installed packages fulfil, sorted.
 	There []string
 }
 
-// Resolve finds the packages of all names and everything that they depend on:
-// the newest version of each, of alternatives the first that can be had. It
-// searches no further: packages that conflict are an error. The same index and
-// wishes give the same solution.
+// Resolve finds the wished packages and everything that they depend on: the newest
+// version of each, and of alternatives the first that can be had. It does not search
+// beyond that: packages that conflict are an error. The same index and wishes give
+// the same solution.
 //
 // The error is a [Problems].
 func Resolve(ix *Index, w Wishes) (*Solution, error) {
@@ -65,8 +65,8 @@ func Resolve(ix *Index, w Wishes) (*Solution, error) {
 	var problems Problems
 	names := slices.Sorted(slices.Values(w.Names))
 	names = slices.Compact(names)
-	// All that is wished for is chosen before what it depends on: it decides
-	// between alternatives.
+	// All wishes are chosen before dependencies, because they decide between
+	// alternatives.
 	var roots []*choice
 	for _, name := range names {
 		if have := s.there(Relation{Name: name}); have != nil && (w.Admits[name] == nil || w.Admits[name](have.Version)) {
@@ -109,14 +109,14 @@ func Resolve(ix *Index, w Wishes) (*Solution, error) {
 	return out, nil
 }
 
-// A choice is a package that may be taken.
+// A choice is a package that may be chosen.
 type choice struct {
 	Locked
-	pkg  *Package // nil when it is known from the lock alone
+	pkg  *Package // nil if only the lock knows it
 	held *Chosen
-	led  []string // the names its dependencies led to
+	led  []string // the names of packages that fulfil its dependencies
 
-	multi string // Multi-Arch of what is installed
+	multi string // Multi-Arch of an installed package
 }
 
 func (c *choice) provides() string {
@@ -126,7 +126,7 @@ func (c *choice) provides() string {
 	return c.held.Provides
 }
 
-// solver is the state of one resolution.
+// A solver is the state of one resolution.
 type solver struct {
 	ix       *Index
 	held     map[string]Chosen
@@ -136,13 +136,13 @@ type solver struct {
 	have     map[string]*choice   // installed, by name
 	provided map[string][]*choice // installed, by what they provide
 	chosen   map[string]*choice
-	names    map[string][]*choice // chosen, by what they provide
-	trail    []*choice            // in the order they were chosen, to take back
-	wishes   int                  // how many of them come first in the trail
+	names    map[string][]*choice // chosen, by the names that they provide
+	trail    []*choice            // chosen, in order, so that choices can be undone
+	wishes   int                  // how many of the trail's first entries are wishes
 	hopeless map[string]*UnsatisfiableError
 }
 
-// choose takes a package, without what it depends on.
+// choose chooses a package, without its dependencies.
 func (s *solver) choose(c *choice) {
 	s.chosen[c.Name] = c
 	s.trail = append(s.trail, c)
@@ -151,7 +151,7 @@ func (s *solver) choose(c *choice) {
 	}
 }
 
-// takeBack undoes all choices but the first n.
+// takeBack undoes all choices after the first n.
 func (s *solver) takeBack(n int) {
 	for _, c := range s.trail[n:] {
 		delete(s.chosen, c.Name)
@@ -162,7 +162,7 @@ func (s *solver) takeBack(n int) {
 	s.trail = s.trail[:n]
 }
 
-// needs chooses what a chosen package depends on.
+// needs chooses the dependencies of a chosen package.
 func (s *solver) needs(c *choice) *UnsatisfiableError {
 	if c.pkg == nil {
 		return s.heldNeeds(c)
@@ -182,8 +182,8 @@ func (s *solver) needs(c *choice) *UnsatisfiableError {
 	return nil
 }
 
-// heldNeeds chooses what the lock says that a package needs: it has left the
-// index, so its relations are not known.
+// heldNeeds chooses the dependencies of a package that is no longer in the index, so
+// that its relations are not known: the lock has what fulfilled them.
 func (s *solver) heldNeeds(c *choice) *UnsatisfiableError {
 	for _, name := range c.held.Needs {
 		if s.cut != nil && s.cut(c.Name, name) || s.chosen[name] == nil && s.there(Relation{Name: name}) != nil {
@@ -205,7 +205,8 @@ func (s *solver) heldNeeds(c *choice) *UnsatisfiableError {
 	return nil
 }
 
-// satisfy chooses for one group of alternatives, unless what is chosen does.
+// satisfy chooses a package for a group of alternatives, unless a chosen one fulfils
+// it already.
 func (s *solver) satisfy(by *choice, group Alternatives) *UnsatisfiableError {
 	for _, r := range group {
 		if c := s.satisfied(r); c != nil {
@@ -220,7 +221,7 @@ func (s *solver) satisfy(by *choice, group Alternatives) *UnsatisfiableError {
 	for _, r := range group {
 		all = append(all, s.candidates(r)...)
 	}
-	if by.held != nil { // what it led to before comes first
+	if by.held != nil { // prefer what has fulfilled it before
 		slices.SortStableFunc(all, func(a, b *choice) int {
 			return cmp.Compare(min(0, slices.Index(by.held.Needs, b.Name)), min(0, slices.Index(by.held.Needs, a.Name)))
 		})
@@ -228,7 +229,7 @@ func (s *solver) satisfy(by *choice, group Alternatives) *UnsatisfiableError {
 	var first *UnsatisfiableError
 	for _, c := range all {
 		if other := s.chosen[c.Name]; other != nil {
-			continue // of another version: a wish is not overruled
+			continue // chosen in another version, which stays
 		}
 		if h := s.hopeless[c.Name]; h != nil {
 			first = cmp.Or(first, h)
@@ -251,7 +252,7 @@ func (s *solver) satisfy(by *choice, group Alternatives) *UnsatisfiableError {
 	return first
 }
 
-// satisfied is the chosen package that fulfils r; nil when none does.
+// satisfied returns the chosen package that fulfils r; nil if none does.
 func (s *solver) satisfied(r Relation) *choice {
 	if c := s.chosen[r.Name]; c != nil && r.Admits(c.Version) && s.qualified(r, c) {
 		return c
@@ -264,7 +265,7 @@ func (s *solver) satisfied(r Relation) *choice {
 	return nil
 }
 
-// base notes what is installed.
+// base records what is installed.
 func (s *solver) base(list []Installed) {
 	s.have, s.provided = map[string]*choice{}, map[string][]*choice{}
 	for _, i := range list {
@@ -279,8 +280,8 @@ func (s *solver) base(list []Installed) {
 	}
 }
 
-// there is the installed package that fulfils r; nil when none does. One that was
-// chosen in another version is no longer there.
+// there returns the installed package that fulfils r; nil if none does. A package that
+// was chosen in another version counts as replaced.
 func (s *solver) there(r Relation) *choice {
 	if c := s.have[r.Name]; c != nil && s.chosen[r.Name] == nil && r.Admits(c.Version) && s.qualified(r, c) {
 		return c
@@ -293,7 +294,7 @@ func (s *solver) there(r Relation) *choice {
 	return nil
 }
 
-// plainQual drops the "any" that a provided name may be asked for with.
+// plainQual removes the qualifier "any", which a provided name fulfils too.
 func plainQual(q string) string {
 	if q == "any" {
 		return ""
@@ -301,7 +302,7 @@ func plainQual(q string) string {
 	return q
 }
 
-// candidates are the packages that fulfil r, best first: that of its name, then
+// candidates returns the packages that fulfil r, best first: the one of that name, then
 // those that provide it.
 func (s *solver) candidates(r Relation) []*choice {
 	var out []*choice
@@ -316,7 +317,7 @@ func (s *solver) candidates(r Relation) []*choice {
 			out = append(out, c)
 		}
 	}
-	// What the lock holds may have left the index.
+	// Held packages may no longer be in the index.
 	for _, name := range slices.Sorted(maps.Keys(s.held)) {
 		h := s.held[name]
 		if name != r.Name && h.Provides != "" && s.never(name) == "" && providesWhat(h.Provides, r) && !slices.ContainsFunc(out, func(c *choice) bool { return c.Name == name }) {
@@ -326,8 +327,8 @@ func (s *solver) candidates(r Relation) []*choice {
 	return out
 }
 
-// candidate is the package of that name, of the version that is held, else the
-// newest that will do.
+// candidate returns the package of that name: in the version that is held, or else in
+// the newest that is admitted.
 func (s *solver) candidate(name string) *choice {
 	if s.never(name) != "" {
 		return nil
@@ -354,7 +355,7 @@ func (s *solver) newest(name string) *Package {
 	return nil
 }
 
-// never says why a package must not be taken; "" when it may be.
+// never returns why a package must not be chosen; "" if it may be.
 func (s *solver) never(name string) string {
 	if s.refuse == nil {
 		return ""
@@ -366,13 +367,13 @@ func (s *solver) fromLock(h Chosen) *choice {
 	c := &choice{Locked: h.Locked, held: &h}
 	for _, p := range s.ix.Versions(h.Name) {
 		if p.Version == h.Version && p.SHA256 == h.SHA256 {
-			c.pkg = p // its conflicts are known
+			c.pkg = p // then its conflicts are known
 		}
 	}
 	return c
 }
 
-// qualified reports whether what follows the colon of r fits the package.
+// qualified reports whether a package matches the qualifier of r.
 func (s *solver) qualified(r Relation, c *choice) bool {
 	switch r.Qual {
 	case "", "native", s.ix.arch:
@@ -383,7 +384,7 @@ func (s *solver) qualified(r Relation, c *choice) bool {
 	return false
 }
 
-// dependencies are the groups that must be fulfilled for the package to work.
+// dependencies parses Pre-Depends and Depends.
 func (p *Package) dependencies() ([]Alternatives, error) {
 	pre, err := ParseRelations(p.PreDepends)
 	if err != nil {
@@ -396,7 +397,7 @@ func (p *Package) dependencies() ([]Alternatives, error) {
 	return append(groups, pre...), nil
 }
 
-// parsedProvides reads Provides. What cannot be read provides nothing.
+// parsedProvides parses a Provides field. One that can't be parsed provides nothing.
 func parsedProvides(text string) []Relation {
 	groups, err := ParseRelations(text)
 	if err != nil {
@@ -409,8 +410,8 @@ func parsedProvides(text string) []Relation {
 	return out
 }
 
-// providesWhat reports whether Provides has r: a version is only fulfilled by a
-// name that is provided with one.
+// providesWhat reports whether a Provides field fulfils r. Only a name that is provided
+// with a version fulfils a restriction of it.
 func providesWhat(text string, r Relation) bool {
 	if text == "" {
 		return false
@@ -423,7 +424,7 @@ func providesWhat(text string, r Relation) bool {
 	return false
 }
 
-// better orders packages that provide the same, the preferred first.
+// better orders packages that provide the same name; the preferred one is first.
 func better(a, b *Package) int {
 	if a.Essential != b.Essential {
 		if a.Essential {
@@ -434,8 +435,8 @@ func better(a, b *Package) int {
 	return cmp.Or(cmp.Compare(b.priority, a.priority), strings.Compare(a.Name, b.Name))
 }
 
-// unknown says that nothing has a name, and what was meant; or why what has it
-// will not do.
+// unknown returns the error for a name that can't be chosen: that there is none, with a
+// similar one, or why what there is can't be used.
 func (s *solver) unknown(name string) error {
 	if why := s.never(name); why != "" {
 		return &UnsatisfiableError{Want: name, Reason: "it " + why}

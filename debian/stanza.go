@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// A Stanza is one paragraph of a control file: the lines "Name: value", where a
-// line that begins with a space belongs to the one before. It shares its bytes
-// with the text that it was cut from: an index has 60,000 of them.
+// A Stanza is a paragraph of a control file: lines "Name: value", where a line that
+// begins with a space continues the one before. It shares its bytes with the text
+// that it comes from, because an index has 60,000 of them.
 type Stanza []byte
 
-// Stanzas cuts text at its empty lines. Lines that begin with # are no field's.
+// Stanzas splits text at empty lines. Lines that begin with # are comments.
 func Stanzas(text []byte) iter.Seq[Stanza] {
 	return func(yield func(Stanza) bool) {
 		for start := 0; start < len(text); {
@@ -24,8 +24,8 @@ func Stanzas(text []byte) iter.Seq[Stanza] {
 	}
 }
 
-// endOfStanza is where the empty line after start ends, or the text. A line of
-// blanks alone counts as empty, as dpkg reads it.
+// endOfStanza returns the end of the first empty line after start, or of the text. A
+// line of blanks counts as empty, as for dpkg.
 func endOfStanza(text []byte, start int) int {
 	for at := start; ; {
 		i := bytes.IndexByte(text[at:], '\n')
@@ -44,8 +44,8 @@ func endOfStanza(text []byte, start int) int {
 	}
 }
 
-// Fields are the names and values in their order. A value keeps the line
-// breaks and the indent of the lines that continue it.
+// Fields yields names and values in their order. A value keeps its line breaks and the
+// indent of its further lines.
 func (s Stanza) Fields() iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		for len(s) > 0 {
@@ -62,7 +62,7 @@ func (s Stanza) Fields() iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// cutField takes a line and those that continue it.
+// cutField cuts off a line and those that continue it.
 func cutField(s Stanza) (field, rest []byte) {
 	for at := 0; ; {
 		i := bytes.IndexByte(s[at:], '\n')
@@ -76,7 +76,7 @@ func cutField(s Stanza) (field, rest []byte) {
 	}
 }
 
-// Get is the value of a field, its name in any case; "" when it is not there.
+// Get returns the value of a field, whatever the case of its name; "" if there is none.
 func (s Stanza) Get(name string) string {
 	for n, value := range s.Fields() {
 		if len(n) == len(name) && strings.EqualFold(string(n), name) {
@@ -86,8 +86,8 @@ func (s Stanza) Get(name string) string {
 	return ""
 }
 
-// Lines are the values of a field that has one a line, such as a list of
-// files, without indent and without empty ones.
+// Lines returns the lines of a field such as a list of files, without indent and
+// without empty ones.
 func (s Stanza) Lines(name string) []string {
 	var out []string
 	for line := range strings.Lines(s.Get(name)) {

@@ -16,23 +16,23 @@ import (
 	"strings"
 )
 
-// A Table is what one Packages file says, as a single string: a record for each
-// package, then their places sorted by name, then those of the names that are
-// provided. Nothing is decoded before somebody asks for it, so a table of
-// 60,000 packages is there as soon as its bytes are. It never changes.
+// A Table is the content of one Packages file in a single string: a record for each
+// package, then their offsets sorted by name, then those by provided name. Records
+// are decoded on demand, so a table of 60,000 packages is ready as soon as its bytes
+// are read. It is immutable.
 type Table struct {
-	text      string // everything, with what encodes it
-	records   int    // how many
-	byName    int    // where 4 bytes for each record begin
-	provided  int    // where 12 bytes for each provided name begin
+	text      string // the whole encoding
+	records   int    // number of records
+	byName    int    // offset of 4 bytes for each record
+	provided  int    // offset of 12 bytes for each provided name
 	nProvided int
 	archive   string
 }
 
-// tableMagic begins a table. Its number is that of the format.
+// tableMagic is the beginning of a table. Its number is the version of the format.
 const tableMagic = "nix2gpu packages 1\n"
 
-// A record's flags: two bits of Multi-Arch, then Essential, then three bits of
+// The flags of a record: two bits for Multi-Arch, one for Essential, three for
 // Priority.
 const (
 	flagSame      = 1
@@ -42,11 +42,10 @@ const (
 	flagPriority  = 8
 )
 
-// maxStanza bounds what one package may say of itself.
+// maxStanza bounds the entry of a package, in bytes.
 const maxStanza = 4 << 20
 
-// ReadPackages makes a table of a Packages file. archive is the word for
-// [Locked.Archive].
+// ReadPackages makes a table from a Packages file. archive becomes [Locked.Archive].
 func ReadPackages(r io.Reader, archive string) (*Table, error) {
 	b := builder{out: append([]byte(tableMagic), 0, 0, 0, 0)}
 	b.string(archive)
@@ -88,8 +87,8 @@ func ReadPackages(r io.Reader, archive string) (*Table, error) {
 // A builder writes the records of a table.
 type builder struct {
 	out      []byte
-	places   []place    // of each record
-	provided []provides // of each provided name
+	places   []place    // one for each record
+	provided []provides // one for each provided name
 }
 
 type place struct{ name, record, nameLen uint32 }
@@ -108,7 +107,7 @@ func (b *builder) bytes(s []byte) {
 	b.out = append(b.out, s...)
 }
 
-// add writes the record of a package.
+// add writes a package's record.
 func (b *builder) add(s Stanza) error {
 	var name, version, arch, source, path, size, sum, multi, essential, priority, preDepends, depends, provided, conflicts, breaks []byte
 	for n, value := range s.Fields() {
@@ -182,7 +181,7 @@ func (b *builder) add(s Stanza) error {
 	b.out = append(b.out, flags)
 	b.out = binary.AppendUvarint(b.out, uint64(bytesOf))
 	b.bytes(digest)
-	// "Source: name (version)"; each is the package's own unless it says otherwise.
+	// "Source: name (version)". Each part defaults to the package's own.
 	sourceName, sourceVersion, _ := bytes.Cut(source, []byte(" ("))
 	for _, field := range [][]byte{version, arch, bytes.TrimSpace(sourceName), bytes.TrimSuffix(sourceVersion, []byte(")")), path, preDepends, depends, conflicts, breaks} {
 		b.bytes(field)
@@ -211,11 +210,10 @@ func (b *builder) add(s Stanza) error {
 
 func multiArch() []string { return []string{"same", "foreign", "allowed"} }
 
-// priorities are sorted: the most important last.
+// priorities returns the values of Priority, the most important last.
 func priorities() []string { return []string{"extra", "optional", "standard", "important", "required"} }
 
-// isPath reports whether s is a path below an archive's root, as is safe to
-// put behind a URL.
+// isPath reports whether s is a path below an archive's root that is safe in a URL.
 func isPath(s string) bool {
 	if s == "" || strings.HasPrefix(s, "/") || strings.HasSuffix(s, "/") {
 		return false
@@ -228,7 +226,8 @@ func isPath(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' || r == '?' || r == '#' })
 }
 
-// CheckPath says what is wrong with a path below an archive's root.
+// CheckPath returns what is wrong with a path below an archive's root; nil if it is
+// valid.
 func CheckPath(s string) error {
 	if !isPath(s) {
 		return fmt.Errorf("%q is not a path below an archive's root", s)
@@ -236,7 +235,7 @@ func CheckPath(s string) error {
 	return nil
 }
 
-// table sorts the places and writes them behind the records.
+// table sorts the offsets and writes them behind the records.
 func (b *builder) table() (*Table, error) {
 	text := b.out
 	name := func(at, n uint32) []byte { return text[at : at+n] }
@@ -260,15 +259,15 @@ func (b *builder) table() (*Table, error) {
 	return OpenTable(string(b.out))
 }
 
-// OpenTable takes what [Table.Encoded] gave. A text that is damaged or of
-// another format is an error: the table is then made anew.
+// OpenTable opens the result of [Table.Encoded]. The error says that the text is
+// damaged or of another format; then the table has to be made again.
 func OpenTable(text string) (*Table, error) {
 	body, ok := strings.CutPrefix(text, tableMagic)
 	if !ok || len(body) < 4+1+8 {
 		return nil, errors.New("not a table of packages")
 	}
-	// A checksum against cut-off and rotten files; not against enemies, who would
-	// need to write into the user's own cache.
+	// The checksum is against truncated and corrupt files. It need not stop an
+	// attacker, who would have to write to the user's own cache.
 	if crc32.Checksum([]byte(body[4:]), crc32.MakeTable(crc32.Castagnoli)) != read32(body, 0) {
 		return nil, errors.New("table of packages is damaged")
 	}
@@ -284,13 +283,13 @@ func OpenTable(text string) (*Table, error) {
 	return t, nil
 }
 
-// Encoded is the table as bytes to keep, for [OpenTable].
+// Encoded returns the table in a form to keep, for [OpenTable].
 func (t *Table) Encoded() string { return t.text }
 
-// Len is the number of packages.
+// Len returns the number of packages.
 func (t *Table) Len() int { return t.records }
 
-// Archive is the word that the table was made with.
+// Archive returns the archive that [ReadPackages] was given.
 func (t *Table) Archive() string { return t.archive }
 
 func read32(s string, at int) uint32 {
@@ -314,7 +313,7 @@ func readString(s string, at int) (string, int) {
 	return s[at : at+int(n)], at + int(n)
 }
 
-// named finds the records of that name.
+// named yields the packages of that name.
 func (t *Table) named(name string) iter.Seq[*Package] {
 	return func(yield func(*Package) bool) {
 		at := func(i int) int { return int(read32(t.text, t.byName+4*i)) }
@@ -327,7 +326,7 @@ func (t *Table) named(name string) iter.Seq[*Package] {
 	}
 }
 
-// providing finds the records that provide that name.
+// providing yields the packages that provide that name.
 func (t *Table) providing(name string) iter.Seq[*Package] {
 	return func(yield func(*Package) bool) {
 		nameOf := func(i int) string {
@@ -343,7 +342,7 @@ func (t *Table) providing(name string) iter.Seq[*Package] {
 	}
 }
 
-// packages are all records, sorted by name.
+// packages yields all packages, sorted by name.
 func (t *Table) packages() iter.Seq[*Package] {
 	return func(yield func(*Package) bool) {
 		for i := range t.records {
@@ -354,7 +353,7 @@ func (t *Table) packages() iter.Seq[*Package] {
 	}
 }
 
-// decode reads a record. Its strings are parts of the table.
+// decode decodes a record. Its strings share the table's memory.
 func (t *Table) decode(at int) *Package {
 	p := &Package{Locked: Locked{Archive: t.archive}}
 	p.Name, at = readString(t.text, at)

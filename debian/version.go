@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Compare orders two versions as dpkg does: negative when a is older than b,
-// zero when they are the same, positive when a is newer.
+// Compare compares two versions as dpkg does: negative if a is older than b, zero if
+// they are the same, positive if a is newer.
 func Compare(a, b string) int {
 	ea, ua, ra := splitVersion(a)
 	eb, ub, rb := splitVersion(b)
@@ -19,7 +19,7 @@ func Compare(a, b string) int {
 	return comparePart(ra, rb)
 }
 
-// splitVersion cuts "epoch:upstream-revision".
+// splitVersion splits "epoch:upstream-revision".
 func splitVersion(v string) (epoch, upstream, revision string) {
 	if i := strings.IndexByte(v, ':'); i >= 0 {
 		epoch, v = v[:i], v[i+1:]
@@ -30,14 +30,14 @@ func splitVersion(v string) (epoch, upstream, revision string) {
 	return epoch, v, revision
 }
 
-// comparePart compares by turns what is no digit and what is a number.
+// comparePart compares, in turn, text without digits and numbers.
 func comparePart(a, b string) int {
 	for a != "" || b != "" {
 		for a != "" && !isDigit(a[0]) || b != "" && !isDigit(b[0]) {
 			if d := rank(a) - rank(b); d != 0 {
 				return d
 			}
-			a, b = a[1:], b[1:] // of equal rank and no digits: neither is empty
+			a, b = a[1:], b[1:] // equal rank and no digit, so neither is empty
 		}
 		i, j := digits(a), digits(b)
 		if d := compareNumbers(a[:i], b[:j]); d != 0 {
@@ -48,8 +48,8 @@ func comparePart(a, b string) int {
 	return 0
 }
 
-// rank is where the first byte of a part sorts: ~ before the end and before
-// digits, letters after those, all else last.
+// rank returns where the first byte of s sorts: "~" before the end of the text and
+// before digits, then letters, then all else.
 func rank(s string) int {
 	switch {
 	case s == "" || isDigit(s[0]):
@@ -62,7 +62,7 @@ func rank(s string) int {
 	return int(s[0]) + 256
 }
 
-// compareNumbers compares digits of any length.
+// compareNumbers compares numbers with any number of digits.
 func compareNumbers(a, b string) int {
 	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
 	if len(a) != len(b) {
@@ -81,7 +81,8 @@ func digits(s string) int {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// CheckVersion says what is wrong with a version, as Debian's policy has it.
+// CheckVersion returns what is wrong with a version by Debian's policy; nil if it is
+// valid.
 func CheckVersion(v string) error {
 	epoch, upstream, revision := splitVersion(v)
 	switch {

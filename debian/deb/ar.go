@@ -8,11 +8,11 @@ import (
 	"strconv"
 )
 
-// arReader reads the members of an ar archive in turn.
+// An arReader reads the members of an ar archive one after another.
 type arReader struct {
 	r       io.Reader
-	left    int64 // bytes of the present member that nobody has read
-	padding bool  // an odd member is followed by one byte
+	left    int64 // unread bytes of the present member
+	padding bool  // a byte follows a member of odd size
 }
 
 const arMagic = "!<arch>\n"
@@ -25,7 +25,7 @@ func newArReader(r io.Reader) (*arReader, error) {
 	return &arReader{r: r}, nil
 }
 
-// next goes on to the next member. The error is io.EOF after the last.
+// next advances to the next member. The error is io.EOF after the last.
 func (a *arReader) next() (name string, err error) {
 	if _, err := io.Copy(io.Discard, a); err != nil {
 		return "", err
@@ -71,7 +71,7 @@ func (a *arReader) Read(p []byte) (int, error) {
 
 var errTruncated = errors.New("it is truncated")
 
-// truncated is err in words: an end that came too early.
+// truncated replaces an unexpected io.EOF by an error that says so.
 func truncated(err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return errTruncated

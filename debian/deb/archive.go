@@ -14,30 +14,30 @@ import (
 // ArchiveOptions tunes an Archive.
 type ArchiveOptions struct {
 	Options
-	// Strip is how many folders are taken away at the front of each name.
+	// Strip is how many folders are removed from the front of each name.
 	Strip int
-	// Program is the name below bin of a file that is no archive, but a program.
+	// Program is the name below bin for a file that is a program, not an archive.
 	Program string
 }
 
-// An Archive reads software that is no Debian package: a tar archive, plain or
-// compressed by gz, xz or zst, a zip archive, or one program. It refuses what a
-// Reader refuses, and links that lead out of the archive. Nothing in it keeps an
-// owner or a right to become another user. It is for one goroutine.
+// An Archive reads software that is not a Debian package: a tar archive, plain or
+// compressed as gz, xz or zst, a zip archive, or a single program. It rejects what a
+// [Reader] rejects, and links that lead out of the archive. Owners and the setuid and
+// setgid bits are dropped. It is for one goroutine.
 type Archive struct {
 	opts    ArchiveOptions
 	paths   paths
 	size    int64
-	out     int64 // bytes of the files of a zip archive
+	out     int64 // bytes of a zip archive's files so far
 	data    io.ReadCloser
 	tar     *tar.Reader
 	zip     []*zip.File
 	program *Entry
-	content io.ReadCloser // of the present file, where that is not tar
+	content io.ReadCloser // the present file, unless it is in a tar archive
 	now     string
 }
 
-// Sniffed beginnings of files.
+// The first bytes of files, by which the kind of archive is recognised.
 const (
 	gzipMagic = "\x1f\x8b"
 	xzMagic   = "\xfd7zXZ\x00"
@@ -48,8 +48,7 @@ const (
 	tarOffset = 257
 )
 
-// NewArchive reads the archive of that size in r. What kind it is, its first
-// bytes say.
+// NewArchive opens the archive in r, of size bytes. Its first bytes tell its kind.
 func NewArchive(r io.ReaderAt, size int64, opts ArchiveOptions) (*Archive, error) {
 	opts.setDefaults()
 	a := &Archive{opts: opts, size: size, paths: paths{max: opts.MaxEntries, seen: map[string]Kind{}, foreign: true, strip: opts.Strip}}
@@ -99,8 +98,8 @@ func (a *Archive) open(r io.ReaderAt) error {
 	return nil
 }
 
-// Next goes on to the next entry. The error is io.EOF after the last, when all of
-// the archive was read and found to be whole.
+// Next advances to the next entry. The error is io.EOF after the last one, once all of
+// the archive was read and its checksums are right.
 func (a *Archive) Next() (*Entry, error) {
 	for {
 		h, err := a.header()
@@ -111,7 +110,7 @@ func (a *Archive) Next() (*Entry, error) {
 			return nil, a.wrap(err)
 		}
 		if h.Typeflag == tar.TypeXGlobalHeader {
-			continue // git's own, about the whole
+			continue // the global header that git archive writes
 		}
 		e, err := a.paths.entry(h)
 		if err != nil {
@@ -132,7 +131,7 @@ func (a *Archive) Next() (*Entry, error) {
 	}
 }
 
-// header is the head of the next entry, whatever the archive.
+// header reads the header of the next entry from any kind of archive.
 func (a *Archive) header() (*tar.Header, error) {
 	switch {
 	case a.program != nil:
@@ -145,7 +144,7 @@ func (a *Archive) header() (*tar.Header, error) {
 	case a.tar != nil:
 		a.now = ""
 		h, err := a.tar.Next()
-		if err == io.EOF { // checksums come last
+		if err == io.EOF { // checksums are at the end
 			if _, err := io.Copy(io.Discard, a.data); err != nil {
 				return nil, truncated(err)
 			}
@@ -194,8 +193,8 @@ func (a *Archive) zipHeader() (*tar.Header, error) {
 	default:
 		return nil, errors.New("it is not a file, folder or link")
 	}
-	// A reader that gives more than the size that was told, or another checksum,
-	// ends in an error.
+	// The zip reader returns an error for content of another size or checksum
+	// than its header has.
 	r, err := f.Open()
 	if err != nil {
 		return nil, err
@@ -211,7 +210,7 @@ func (a *Archive) zipHeader() (*tar.Header, error) {
 	return h, nil
 }
 
-// Read reads the content of the present entry, a file.
+// Read reads the content of the present entry, which must be a [File].
 func (a *Archive) Read(p []byte) (n int, err error) {
 	if a.tar != nil {
 		n, err = a.tar.Read(p)
@@ -226,7 +225,7 @@ func (a *Archive) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Close gives back what the archive holds. It does not close what it reads.
+// Close frees what the archive holds. It does not close the file that it reads.
 func (a *Archive) Close() error {
 	if a.data != nil {
 		a.data.Close()

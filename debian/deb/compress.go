@@ -11,12 +11,12 @@ import (
 	"github.com/xi2/xz"
 )
 
-// maxWindow is what a decoder may keep of what it has written. xz -9 and zstd
-// -19 need no more; whoever needs more is refused.
+// maxWindow is the largest window of a decoder, in bytes. xz -9 and zstd -19 need no
+// more; anything larger is rejected.
 const maxWindow = 64 << 20
 
-// decompress reads a member named "data.tar.xz", or the same with .gz, .zst or
-// nothing. What it returns must be closed.
+// decompress reads a member by the ending of its name: .xz, .gz, .zst, or none. The
+// caller must close what it returns.
 func decompress(name string, r io.Reader, reserve func(int64) func()) (io.ReadCloser, error) {
 	b := bufio.NewReaderSize(r, 64<<10)
 	switch ending := strings.TrimPrefix(strings.TrimPrefix(name, "control.tar"), "data.tar"); ending {
@@ -57,8 +57,8 @@ type closer struct {
 
 func (c closer) Close() error { c.close(); return nil }
 
-// xzWindow reads the size of the window from the header of the first block of
-// an xz stream; a header that is not understood counts as the largest.
+// xzWindow reads the size of the window from the header of an xz stream's first block.
+// For a header that it does not understand it returns the largest.
 func xzWindow(head []byte) int64 {
 	const streamHeader = 12
 	if len(head) < streamHeader+2 {
@@ -77,10 +77,10 @@ func xzWindow(head []byte) int64 {
 		}
 		return v
 	}
-	if flags&0x40 != 0 { // the compressed size is there
+	if flags&0x40 != 0 { // the compressed size is present
 		number()
 	}
-	if flags&0x80 != 0 { // and the other
+	if flags&0x80 != 0 { // the uncompressed size is present
 		number()
 	}
 	for range int(flags&3) + 1 {

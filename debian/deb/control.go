@@ -13,20 +13,20 @@ import (
 	"unicode/utf8"
 )
 
-// Control is what a package says of itself.
+// Control is the control part of a package.
 type Control struct {
-	// Stanza is its control file: lines "Field: value", and their continuations.
+	// Stanza is the control file: lines "Field: value", and their continuations.
 	Stanza string
-	// Conffiles are the files that belong to the administrator once they are
-	// installed, as the names of entries are.
+	// Conffiles are the files that the administrator may change once they are
+	// installed, in the form of [Entry.Name].
 	Conffiles []string
-	// MD5 are the sums of its files, in hexadecimal, by the names of entries.
+	// MD5 has the MD5 sums of files, in hexadecimal, by [Entry.Name].
 	MD5 map[string]string
-	// Alternatives are the links that its script would ask update-alternatives for.
+	// Alternatives are the links that its script would have update-alternatives make.
 	Alternatives []Alternative
 }
 
-// Field is the value of a field of one line; "" when it is not there.
+// Field returns the value of a field of one line; "" if there is none.
 func (c *Control) Field(name string) string {
 	for line := range strings.Lines(c.Stanza) {
 		field, value, ok := strings.Cut(line, ":")
@@ -37,11 +37,11 @@ func (c *Control) Field(name string) string {
 	return ""
 }
 
-// maxControlFile is the most that a file of the control part may have; that of
-// libc6 has 6 KB, and its script 10.
+// maxControlFile bounds a file of the control part, in bytes. libc6 has 6 KB there, and
+// its script 10.
 const maxControlFile = 4 << 20
 
-// readControl reads the control part.
+// readControl reads the control part, a tar archive.
 func readControl(r io.Reader) (Control, error) {
 	var c Control
 	found, scripts := false, 0
@@ -77,7 +77,7 @@ func readControl(r io.Reader) (Control, error) {
 			}
 		case "conffiles":
 			for line := range strings.Lines(string(data)) {
-				// "remove-on-upgrade /etc/x" is of a file that the package no longer has.
+				// "remove-on-upgrade /etc/x" is about a file that the package no longer has.
 				if line = strings.TrimSpace(line); strings.HasPrefix(line, "/") {
 					c.Conffiles = append(c.Conffiles, MergeUsr(strings.TrimPrefix(path.Clean(line), "/")))
 				}
@@ -101,7 +101,8 @@ func readControl(r io.Reader) (Control, error) {
 	return c, nil
 }
 
-// stanza checks that text is one stanza, as others put it into a file of many.
+// stanza checks that text is exactly one stanza, because it is going to stand in a
+// file of many.
 func stanza(text string) (string, error) {
 	text = strings.Trim(text, "\n")
 	switch {
@@ -124,17 +125,15 @@ func stanza(text string) (string, error) {
 	return text + "\n", nil
 }
 
-// An Alternative is one way to provide a path that several packages can
-// provide: a link to Path is to stand at Link. Of several the one with the
-// highest priority wins.
+// An Alternative is a package's offer for a path that several packages can provide: a
+// link at Link to Path. The one with the highest priority wins.
 type Alternative struct {
-	Link, Path string // names of entries: "usr/bin/awk", "usr/bin/mawk"
+	Link, Path string // in the form of Entry.Name: "usr/bin/awk", "usr/bin/mawk"
 	Priority   int
 }
 
-// readAlternatives finds what a script would say to update-alternatives, as far
-// as it says so in plain words. The script is not run: a line with a variable in
-// its paths is passed over.
+// readAlternatives finds a script's calls of update-alternatives --install. The script
+// is not run, so a call with variables in its paths is ignored.
 func readAlternatives(script string) []Alternative {
 	var out []Alternative
 	script = strings.NewReplacer("\\\n", " ", ";", "\n", "&&", "\n").Replace(script)

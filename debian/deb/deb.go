@@ -13,8 +13,8 @@ import (
 // An Error says what is wrong with a package, and where in it.
 type Error struct {
 	Package string
-	Archive bool   // it is no Debian package
-	Path    string // of the entry; "" when it is about the whole
+	Archive bool   // it is not a Debian package
+	Path    string // of the entry; "" if the error is about the whole
 	Err     error
 }
 
@@ -31,10 +31,10 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// A Kind is what an entry is.
+// A Kind is the type of an entry.
 type Kind byte
 
-// The kinds of entries.
+// The types of entries.
 const (
 	File     Kind = 'f'
 	Dir      Kind = 'd'
@@ -44,27 +44,27 @@ const (
 
 // An Entry is one path of a package.
 type Entry struct {
-	Name    string // usr-merged, without a slash at either end
+	Name    string // usr-merged (see MergeUsr), without a slash at either end
 	Kind    Kind
-	Link    string // of a Symlink its text, of a Hardlink the name of an earlier file
+	Link    string // for a Symlink its text, for a Hardlink the name of an earlier file
 	Mode    int64  // permission bits, setuid, setgid and sticky
-	Size    int64  // of a File
+	Size    int64  // bytes, for a File
 	ModTime time.Time
 	UID     int
 	GID     int
-	Owner   string // their names, where the package has them
+	Owner   string // the names, if the package has them
 	Group   string
 }
 
 // Options tunes a Reader.
 type Options struct {
-	Name string // of the package, for messages
-	// MaxSize bounds what the package may unpack to; default: 32 GiB.
+	Name string // the package's name, for messages
+	// MaxSize bounds the unpacked package, in bytes; default: 32 GiB.
 	MaxSize int64
-	// MaxEntries bounds the number of its paths; default: a million.
+	// MaxEntries bounds the number of entries; default: a million.
 	MaxEntries int
-	// Reserve is asked for the memory of each decoder before it is made, and
-	// waits until that is free; what it returns gives it back. nil: no limit.
+	// Reserve is called for the memory of a decoder before that is made. It may wait
+	// until so much is free; release frees it. nil: no limit.
 	Reserve func(bytes int64) (release func())
 }
 
@@ -76,14 +76,15 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// A compressed archive grows by a factor of 3 to 10, text of one word more; an
-// archive that grows by more than this, beyond a size that harms nobody, is a bomb.
+// The limit for decompression bombs. Archives usually unpack to 3 to 10 times their
+// size, and repetitive text to more. One that exceeds the factor is rejected, once it
+// is beyond a size that does no harm.
 const (
 	bombFactor = 200
 	bombFree   = 64 << 20
 )
 
-// A Reader reads one package. It is for one goroutine.
+// A Reader reads one Debian package. It is for one goroutine.
 type Reader struct {
 	opts    Options
 	control Control
@@ -95,8 +96,8 @@ type Reader struct {
 	done    bool
 }
 
-// NewReader reads the package in r up to its data, in the order that the format
-// demands: the version, the control part, the data.
+// NewReader reads the package in r up to its data. The format has a fixed order: the
+// version, the control part, the data.
 func NewReader(r io.Reader, opts Options) (*Reader, error) {
 	opts.setDefaults()
 	d := &Reader{opts: opts, paths: paths{max: opts.MaxEntries, seen: map[string]Kind{}}}
@@ -150,8 +151,8 @@ func (d *Reader) open(r io.Reader) (err error) {
 	return nil
 }
 
-// member goes on to the next member that means something; those that begin with
-// an underscore are for future use.
+// member advances to the next member that has a meaning: names that begin with an
+// underscore are reserved for the future.
 func (d *Reader) member() (string, error) {
 	for {
 		name, err := d.ar.next()
@@ -161,15 +162,15 @@ func (d *Reader) member() (string, error) {
 	}
 }
 
-// maxControl is what the control part may unpack to: lists of files are in it.
+// maxControl bounds the unpacked control part, in bytes. It holds lists of files.
 const maxControl = 64 << 20
 
-// decompressed is the present member, unpacked, within limits.
+// decompressed returns the present member, decompressed, within limits.
 func (d *Reader) decompressed(name string, limit int64) (io.ReadCloser, error) {
 	return unpacked(name, d.ar, limit, d.opts.Reserve)
 }
 
-// unpacked is what r holds, decompressed by the ending of its name, within limits.
+// unpacked returns r, decompressed by the ending of its name, within limits.
 func unpacked(name string, r io.Reader, limit int64, reserve func(int64) func()) (io.ReadCloser, error) {
 	in := &counter{r: r}
 	z, err := decompress(name, in, reserve)
@@ -181,7 +182,7 @@ func unpacked(name string, r io.Reader, limit int64, reserve func(int64) func())
 	return closer{out, func() { z.Close() }}, nil
 }
 
-// bomb is an error when what was read comes to more than it may.
+// bomb returns an error if decompressed data exceeds a limit.
 func bomb(name string, out, in, limit int64) error {
 	if out > limit {
 		return fmt.Errorf("%s unpacks to more than %d bytes", name, limit)
@@ -192,12 +193,12 @@ func bomb(name string, out, in, limit int64) error {
 	return nil
 }
 
-// Control is what the package says of itself.
+// Control returns the control part of the package.
 func (d *Reader) Control() *Control { return &d.control }
 
-// Next goes on to the next entry. Folders that the package names twice come
-// once. The error is io.EOF after the last, when all of the file was read and
-// found to be whole.
+// Next advances to the next entry. A folder that the package has twice is returned
+// once. The error is io.EOF after the last entry, once all of the file was read and
+// its checksums are right.
 func (d *Reader) Next() (*Entry, error) {
 	for !d.done {
 		h, err := d.tar.Next()
@@ -223,7 +224,7 @@ func (d *Reader) Next() (*Entry, error) {
 	return nil, io.EOF
 }
 
-// Read reads the content of the present entry, a file.
+// Read reads the content of the present entry, which must be a [File].
 func (d *Reader) Read(p []byte) (int, error) {
 	n, err := d.tar.Read(p)
 	if err != nil && err != io.EOF {
@@ -232,7 +233,7 @@ func (d *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close gives back what the reader holds. It does not close what it reads.
+// Close frees what the reader holds. It does not close the file that it reads.
 func (d *Reader) Close() error {
 	if d.data != nil {
 		d.data.Close()
@@ -241,8 +242,8 @@ func (d *Reader) Close() error {
 	return nil
 }
 
-// finish reads to the end of the file: checksums of the compressed data come
-// last, and whoever computes the file's digest wants all of it.
+// finish reads to the end of the file: checksums of the compressed data come last, and
+// a digest of the file needs all of it.
 func (d *Reader) finish() error {
 	d.done, d.now = true, ""
 	if _, err := io.Copy(io.Discard, d.data); err != nil {
@@ -264,7 +265,7 @@ func (d *Reader) wrap(err error) error {
 	return &Error{Package: d.opts.Name, Path: d.now, Err: err}
 }
 
-// A counter counts what is read through it.
+// A counter counts the bytes that are read through it.
 type counter struct {
 	r     io.Reader
 	n     int64

@@ -11,21 +11,21 @@ import (
 	"unicode/utf8"
 )
 
-// paths checks the entries of one archive, and remembers them.
+// paths checks the entries of one archive against those that came before.
 type paths struct {
 	max   int // entries
 	seen  map[string]Kind
-	links int64 // bytes of all names and links, which memory holds
-	// foreign is of software that is no Debian package: it lies in a folder of its
-	// own, below which all its names stay as they are but for strip folders.
+	links int64 // bytes of all names and links, which are kept in memory
+	// foreign is set for an archive that is not a Debian package. It is unpacked into a
+	// folder of its own, where names stay as they are, but for strip leading folders.
 	foreign bool
 	strip   int
 }
 
-// maxNames is what the names of all entries may have together.
+// maxNames bounds the names of all entries together, in bytes.
 const maxNames = 256 << 20
 
-// entry checks one entry; nil stands for one that comes to nothing.
+// entry checks an entry. It returns nil for one that is to be ignored.
 func (d *paths) entry(h *tar.Header) (*Entry, error) {
 	e := &Entry{
 		Mode: h.Mode & 0o7777, ModTime: time.Unix(max(h.ModTime.Unix(), 0), 0).UTC(),
@@ -72,7 +72,7 @@ func (d *paths) entry(h *tar.Header) (*Entry, error) {
 			return nil, err
 		}
 		if target := path.Join(path.Dir(e.Name), e.Link); target == e.Name || e.Link == "/"+e.Name {
-			return nil, nil // "bin", which the merge has made, or a link from bin to usr/bin
+			return nil, nil // it leads to itself once merged, as does "bin" to "usr/bin"
 		}
 	case tar.TypeLink:
 		e.Kind = Hardlink
@@ -104,11 +104,11 @@ func (d *paths) entry(h *tar.Header) (*Entry, error) {
 	return d.place(e)
 }
 
-// ErrAboveStrip says that a file of an archive would lose its whole name.
+// ErrAboveStrip says that strip would remove the whole name of a file.
 var ErrAboveStrip = errors.New("it lies above what strip takes away")
 
-// stripped is a name without the folders that strip takes away; "" for those
-// folders themselves.
+// stripped returns a name without its first strip folders; "" for those folders
+// themselves.
 func (d *paths) stripped(name string, isDir bool) (string, error) {
 	rest := name
 	for range d.strip {
@@ -127,14 +127,14 @@ func (d *paths) stripped(name string, isDir bool) (string, error) {
 	return rest, nil
 }
 
-// place makes sure that an entry has a place of its own.
+// place makes sure that no two entries have the same name.
 func (d *paths) place(e *Entry) (*Entry, error) {
 	for dir := path.Dir(e.Name); dir != "."; dir = path.Dir(dir) {
 		if kind, ok := d.seen[dir]; ok {
 			if kind != Dir {
 				return nil, fmt.Errorf("it lies below %q, which is not a folder", dir)
 			}
-			break // whose own place was looked at
+			break // the folders above dir were checked for it
 		}
 	}
 	if before, ok := d.seen[e.Name]; ok {
@@ -147,8 +147,8 @@ func (d *paths) place(e *Entry) (*Entry, error) {
 	return e, nil
 }
 
-// keepsSetuid lists the programs that may become another user: those whose
-// purpose it is, and which people expect to work in a container.
+// keepsSetuid reports whether a program keeps its setuid bit: only those for which it is
+// the purpose, and which people expect to work in a container.
 func keepsSetuid(name string) bool {
 	switch name {
 	case "usr/bin/su", "usr/bin/sudo", "usr/bin/newuidmap", "usr/bin/newgidmap":
@@ -157,7 +157,8 @@ func keepsSetuid(name string) bool {
 	return false
 }
 
-// cleanName is a name of the archive without "./" and slashes at its end.
+// cleanName returns a name without a leading "./" and trailing slashes. The error says
+// why it is no valid name of an entry.
 func cleanName(name string) (string, error) {
 	switch {
 	case name == "":
@@ -182,7 +183,8 @@ func cleanName(name string) (string, error) {
 	return path.Clean(name), nil
 }
 
-// MergeUsr is the place of a name in a system whose bin is a link to usr/bin.
+// MergeUsr returns where a name is on a system on which bin, sbin and lib are links into
+// usr.
 func MergeUsr(name string) string {
 	switch top, _, _ := strings.Cut(name, "/"); top {
 	case "bin", "sbin", "lib", "lib32", "lib64", "libx32", "libo32":
@@ -191,7 +193,7 @@ func MergeUsr(name string) string {
 	return name
 }
 
-// innerLink is the text of a symbolic link that stays in its archive.
+// innerLink checks the text of a symbolic link that must not leave its archive.
 func innerLink(name, link string) (string, error) {
 	switch {
 	case link == "":
@@ -204,8 +206,8 @@ func innerLink(name, link string) (string, error) {
 	return link, nil
 }
 
-// mergeLink is the text of a symbolic link at name, given that both its ends
-// may have moved.
+// mergeLink returns the text of a symbolic link at name once [MergeUsr] has moved the
+// link and its target.
 func mergeLink(name, link string) (string, error) {
 	switch {
 	case link == "":
@@ -234,7 +236,7 @@ func mergeLink(name, link string) (string, error) {
 	return relative(from, target), nil
 }
 
-// leadsOut reports whether a path climbs above where it begins, at any point.
+// leadsOut reports whether a path climbs above its start, even if it comes back.
 func leadsOut(p string) bool {
 	depth := 0
 	for part := range strings.SplitSeq(p, "/") {
@@ -251,7 +253,8 @@ func leadsOut(p string) bool {
 	return false
 }
 
-// relative is the way from a folder to a target, both clean and below the root.
+// relative returns the relative path from a folder to a target. Both must be clean, and
+// relative to the root.
 func relative(dir, target string) string {
 	from, to := strings.Split(dir, "/"), strings.Split(target, "/")
 	if dir == "." {

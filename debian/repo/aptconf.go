@@ -13,16 +13,17 @@ import (
 	"strings"
 )
 
-// Proxies are those that apt is configured to reach its archives by.
+// Proxies holds the proxies of apt's configuration.
 type Proxies struct {
-	options map[string]aptOption // by name in lower case, as "acquire::http::proxy"
+	options map[string]aptOption // by name in lower case: "acquire::http::proxy"
 	direct  string               // $no_proxy
 }
 
-// An aptOption is a value of apt's configuration, and where it stands.
+// An aptOption is a value in apt's configuration and its position.
 type aptOption struct{ value, place string }
 
-// ReadProxies reads apt's configuration on the machine whose root folder is given.
+// ReadProxies reads apt's configuration below root, and variables with getenv. The error
+// has the file and line of what can't be read.
 func ReadProxies(root string, getenv func(string) string) (*Proxies, error) {
 	p := &Proxies{map[string]aptOption{}, getenv("no_proxy")}
 	var files []string
@@ -31,11 +32,11 @@ func ReadProxies(root string, getenv func(string) string) (*Proxies, error) {
 		return nil, fmt.Errorf("cannot read apt's configuration: %w", err)
 	}
 	for _, e := range entries {
-		if ext := filepath.Ext(e.Name()); ext == "" || ext == ".conf" { // apt reads no others
+		if ext := filepath.Ext(e.Name()); ext == "" || ext == ".conf" { // apt ignores other files
 			files = append(files, "/etc/apt/apt.conf.d/"+e.Name())
 		}
 	}
-	for _, name := range append(files, "/etc/apt/apt.conf") { // the last word counts
+	for _, name := range append(files, "/etc/apt/apt.conf") { // later files take precedence
 		data, err := os.ReadFile(filepath.Join(root, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -50,9 +51,9 @@ func ReadProxies(root string, getenv func(string) string) (*Proxies, error) {
 	return p, nil
 }
 
-// For is the proxy for a request, nil for none, as apt chooses it: what is said of
-// the host before what is said of all, what is said of https before what is said of
-// http, and that before the environment. This machine itself needs none.
+// For returns the proxy for a request, or nil for none, by apt's rules: an option for
+// the host takes precedence over one for all hosts, one for https over one for http,
+// and options over the environment. There is none for this machine itself.
 func (p *Proxies) For(r *http.Request) (*url.URL, error) {
 	host := r.URL.Hostname()
 	if host == "localhost" || net.ParseIP(host).IsLoopback() {
@@ -72,7 +73,8 @@ func (p *Proxies) For(r *http.Request) (*url.URL, error) {
 	return http.ProxyFromEnvironment(r)
 }
 
-// proxy is the URL that an option is. A password in it goes into no message.
+// proxy parses the URL in an option. Errors don't show it, because it may hold a
+// password.
 func (o aptOption) proxy() (*url.URL, error) {
 	u, err := url.Parse(o.value)
 	switch {
@@ -84,8 +86,8 @@ func (o aptOption) proxy() (*url.URL, error) {
 	return u, nil
 }
 
-// endsInOneOf reports whether a host ends in one of the names of $no_proxy, as apt
-// reads it.
+// endsInOneOf reports whether host ends in one of the names in list, apt's reading of
+// $no_proxy.
 func endsInOneOf(host, list string) bool {
 	for name := range strings.SplitSeq(list, ",") {
 		if name != "" && strings.HasSuffix(strings.ToLower(host), strings.ToLower(name)) {
@@ -95,10 +97,10 @@ func endsInOneOf(host, list string) bool {
 	return false
 }
 
-// read takes in a file of apt's configuration.
+// read parses a file of apt's configuration.
 func (p *Proxies) read(file, text string) error {
-	var scopes []string // the names that enclose what is read
-	var words []string  // of the statement that is read
+	var scopes []string // the enclosing names
+	var words []string  // of the present statement
 	line, began := 1, 1
 	bad := func(at int, what string) error { return fmt.Errorf("%s:%d: %s", file, at, what) }
 	name := func() string { return strings.ToLower(strings.Join(append(slices.Clone(scopes), words[0]), "::")) }
@@ -139,7 +141,7 @@ func (p *Proxies) read(file, text string) error {
 			if scopes = append(scopes, words[0]); len(scopes) > 100 {
 				return bad(line, "more than 100 scopes in each other")
 			}
-			if len(words) > 1 { // apt lets a scope have a value
+			if len(words) > 1 { // in apt, a scope may have a value of its own
 				p.set(strings.Join(scopes, "::"), words[1], fmt.Sprintf("%s:%d", file, began))
 			}
 			words = nil
@@ -185,7 +187,7 @@ func (p *Proxies) set(name, value, place string) {
 	p.options[strings.ToLower(name)] = aptOption{value, place}
 }
 
-// clear forgets an option, and all below it.
+// clear removes an option and all below it.
 func (p *Proxies) clear(name string) {
 	name = strings.ToLower(name)
 	for have := range p.options {

@@ -9,21 +9,21 @@ import (
 	"strings"
 )
 
-// An Archive is one suite of a repository, and whom to believe about it.
+// An Archive is one suite of a repository, with the keys that may sign it.
 type Archive struct {
-	Name       string   // as [debian.Locked.Archive] has it
+	Name       string   // the value for [debian.Locked.Archive]
 	URL        string   // its root, without a slash at the end
-	Mirrors    []string // roots that are asked when that one does not answer, or fell behind
-	Suite      string   // below dists; one that ends in a slash is a folder of the root itself
+	Mirrors    []string // other roots, for when URL does not answer or is out of date
+	Suite      string   // below dists; with a slash at its end, a folder of the root itself
 	Components []string
 	Keys       Keyring
-	Arches     []string // that it has packages for; none: any
-	Expires    bool     // whether Valid-Until counts
+	Arches     []string // architectures that it has packages for; empty: any
+	Expires    bool     // whether Valid-Until is enforced
 	From       string   // where it was configured: "/etc/apt/sources.list:3", or ""
-	KeyCure    string   // what to do when another key has signed it; "" for the usual
+	KeyCure    string   // the cure when another key has signed it; "" for the usual one
 }
 
-// roots are where it is to be had, in the order in which they are asked.
+// roots returns all roots of the archive, in the order in which they are tried.
 func (a Archive) roots() []string { return append([]string{a.URL}, a.Mirrors...) }
 
 // serves reports whether an archive may have packages for an architecture.
@@ -31,32 +31,32 @@ func (a Archive) serves(arch string) bool {
 	return len(a.Arches) == 0 || arch == "all" || slices.Contains(a.Arches, arch)
 }
 
-// The words for where Debian's packages come from.
+// The names of Debian's own archives.
 const (
 	Main     = "debian"
 	Security = "debian-security"
 )
 
-// DefaultSuite is the release that the package table is made for.
+// DefaultSuite is the release that the table in package packages is made for.
 const DefaultSuite = "bookworm"
 
-// Where Debian itself serves its archives, for a machine that has no other.
+// Debian's own server, for a machine without apt sources.
 const debianURL = "http://deb.debian.org/debian"
 
-// A Place says where Debian's archives are to be found, and whom to believe.
+// A Place says where Debian's archives are, and which keys may sign them.
 type Place struct {
 	Suite   string    // default: [DefaultSuite]
-	Mirror  string    // the root of the main archive; Debian's security is beside it
-	Keyring []byte    // keys that replace Debian's
-	Trusted []byte    // keys of a distribution whose own are not known here
-	Sources []Source  // of the machine
-	Root    string    // of the files that Sources name; default "/"
-	Others  []Archive // beyond Debian
+	Mirror  string    // root of the main archive; the security archive is beside it
+	Keyring []byte    // keys to use instead of Debian's
+	Trusted []byte    // keys of a distribution other than Debian, whose keys we don't have
+	Sources []Source  // the machine's apt sources
+	Root    string    // folder that paths in Sources are below; default: "/"
+	Others  []Archive // archives other than Debian's
 }
 
-// Archives lists the release, its updates and its security, then the others.
-// The mirror is the one that was given, else that of the machine's sources,
-// else Debian's own.
+// Archives lists the release, its updates and its security updates, then the others.
+// They are on the mirror if one is given, or else where the machine's sources say, or
+// else on Debian's own servers.
 func (p Place) Archives() ([]Archive, error) {
 	suite := p.Suite
 	if suite == "" {
@@ -117,9 +117,9 @@ func (p Place) Archives() ([]Archive, error) {
 	return append(out, p.Others...), nil
 }
 
-// fromSources takes URLs and keys from the machine's entry for the suite of a. What
-// further URLs it names, and other entries that believe the same keys, are mirrors:
-// where files come from does not matter to what they are.
+// fromSources takes URLs and keys from the machine's entry for the suite of a. Further
+// URLs of it, and other entries with the same keys, become mirrors: signatures decide
+// what a file is, so it does not matter where it comes from.
 func (p Place) fromSources(a *Archive) error {
 	var first *Source
 	var roots []string
@@ -160,14 +160,14 @@ func (p Place) fromSources(a *Archive) error {
 	return nil
 }
 
-// signedBy reads what Signed-By means: keys in place, files, or fingerprints of
-// keys that are known.
+// signedBy returns the keys that a Signed-By field means: it holds keys, the path of a
+// file of keys, or fingerprints of Debian's keys.
 func (p Place) signedBy(value string) (Keyring, error) {
 	if strings.Contains(value, "-----BEGIN PGP") {
 		var lines []string
 		for line := range strings.Lines(value) {
 			if line = strings.TrimSpace(line); line == "." {
-				line = "" // how deb822 writes an empty line
+				line = "" // deb822 writes an empty line as "."
 			}
 			lines = append(lines, line)
 		}
@@ -195,7 +195,8 @@ func (p Place) signedBy(value string) (Keyring, error) {
 	return keys, nil
 }
 
-// checkURL wants the root of an archive.
+// checkURL returns the root of an archive without slashes at its end. The error says why
+// text is no such URL.
 func checkURL(text string) (string, error) {
 	u, err := url.Parse(text)
 	switch {

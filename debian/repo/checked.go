@@ -10,7 +10,8 @@ import (
 	"nix2gpu/debian"
 )
 
-// checked reads a file of the cache, and at its end wants its digest: disks rot.
+// checked reads a file of the cache, and fails at its end if the digest is wrong, since
+// a disk may have corrupted it.
 type checked struct {
 	f    *os.File
 	hash hash.Hash

@@ -22,42 +22,44 @@ import (
 
 // Options tunes a Client.
 type Options struct {
-	Cache    string    // the folder of the cache; required
-	Archives []Archive // of [Place.Archives]; required
-	Offline  bool      // nothing is asked of the network
-	// Snapshot is where versions that left the archives are still to be had: a URL
-	// in which {archive} stands for the archive's name; "" for nowhere.
+	Cache    string    // folder of the cache; required
+	Archives []Archive // from [Place.Archives]; required
+	Offline  bool      // never use the network
+	// Snapshot is the URL of an archive of old versions, in which {archive} stands for
+	// the archive's name; "" for none.
 	Snapshot string
 
-	// Proxy chooses the proxy for archives, as [Proxies.For]; nil: the environment's.
+	// Proxy chooses the proxy for archives, as [Proxies.For] does; nil: by the
+	// environment.
 	Proxy     func(*http.Request) (*url.URL, error)
-	Transport http.RoundTripper // of all that is asked; default: by those proxies
+	Transport http.RoundTripper // for all requests; default: one that uses Proxy
 	Now       func() time.Time  // default: time.Now
-	Stall     time.Duration     // without a sign of life; default: 30 s
-	Backoff   time.Duration     // before a second try; default: 500 ms
+	Stall     time.Duration     // limit without any data from a server; default: 30 s
+	Backoff   time.Duration     // wait before the second try; default: 500 ms
 
-	// Progress is told of the bytes of packages that have come, out of those that
-	// the cache lacked, from several goroutines; nil: nobody is.
+	// Progress is called with the bytes downloaded so far, and with all that the cache
+	// lacked. It is called from several goroutines; nil: it is not called.
 	Progress func(done, total int64)
 }
 
-// largestInRelease bounds what is read before a signature was seen.
+// largestInRelease bounds, in bytes, what is read before its signature was verified.
 const largestInRelease = 16 << 20
 
-// A Client gets indexes and packages. It must be closed.
+// A Client downloads indexes and packages. It must be closed. Several goroutines may use
+// it.
 type Client struct {
 	opts     Options
 	cache    *cache.Dir
-	download *download.Client // of archives
-	files    *download.Client // of what is not apt's, and does not go by its proxies
+	download *download.Client // for archives
+	files    *download.Client // for all else, without apt's proxies
 
-	came, total atomic.Int64 // bytes of packages and files, while they are got
+	came, total atomic.Int64 // bytes of the present downloads, for Progress
 
 	mu    sync.Mutex
-	there map[string]*debian.Index // by architecture, what archives have instead of what is gone
+	there map[string]*debian.Index // by architecture; for GoneError, read at most once
 }
 
-// NewClient opens the cache.
+// NewClient opens the cache. Nothing is downloaded.
 func NewClient(ctx context.Context, opts Options) (*Client, error) {
 	dir, err := cache.Open(ctx, opts.Cache)
 	if err != nil {
@@ -80,7 +82,7 @@ func NewClient(ctx context.Context, opts Options) (*Client, error) {
 	return c, nil
 }
 
-// expect begins to tell of so many bytes that will come, until it is done.
+// expect adds total bytes to the progress, until done is called.
 func (c *Client) expect(total int64) (done func()) {
 	if c.opts.Progress == nil {
 		return func() {}
@@ -89,11 +91,11 @@ func (c *Client) expect(total int64) (done func()) {
 	c.total.Store(total)
 	return func() {
 		c.total.Store(0)
-		c.opts.Progress(total, total) // another program may have got some of it
+		c.opts.Progress(total, total) // another program may have downloaded some
 	}
 }
 
-// progress counts what comes. A part that was bad and came anew counts twice.
+// progress counts bytes that have arrived. What was bad and came again counts twice.
 func (c *Client) progress(bytes int) {
 	total := c.total.Load()
 	if done := c.came.Add(int64(bytes)); total > 0 {
@@ -101,7 +103,7 @@ func (c *Client) progress(bytes int) {
 	}
 }
 
-// Close lets go of the cache and of idle connections.
+// Close releases the cache and closes idle connections.
 func (c *Client) Close() error {
 	c.download.Close()
 	c.files.Close()
@@ -114,17 +116,17 @@ const (
 	indexFolder    = "indexes"
 )
 
-// An OfflineError says what only the network has.
+// An OfflineError names what is not in the cache while the network must not be used.
 type OfflineError struct{ What string }
 
 func (e *OfflineError) Error() string {
 	return fmt.Sprintf("%s is not in the cache, and --offline asks for no network\nhint: run it once without --offline", e.What)
 }
 
-// A GoneError says that an archive no longer has a package.
+// A GoneError says that an archive no longer has a locked package.
 type GoneError struct {
 	Package debian.Locked
-	There   string // the version that it has now; "" when it has none
+	There   string // the version that it has now; "" if it has none
 	Err     error
 }
 
@@ -140,12 +142,12 @@ func (e *GoneError) Error() string {
 
 func (e *GoneError) Unwrap() error { return e.Err }
 
-// gone finds out which version of a package is there instead.
+// gone makes a *GoneError, after looking up which version the archive has instead.
 func (c *Client) gone(ctx context.Context, p debian.Locked, err error) error {
 	e := &GoneError{Package: p, Err: err}
 	arch := p.Arch
 	if arch == "all" {
-		arch = "amd64" // every archive has it; the package is the same in all
+		arch = "amd64" // every archive has amd64, and "all" is the same everywhere
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -154,7 +156,7 @@ func (c *Client) gone(ctx context.Context, p debian.Locked, err error) error {
 	}
 	ix, asked := c.there[arch]
 	if !asked {
-		ix, _, _ = c.Index(ctx, arch) // without one the error says less
+		ix, _, _ = c.Index(ctx, arch) // without an index the error is only less helpful
 		c.there[arch] = ix
 	}
 	if ix != nil {
@@ -182,9 +184,9 @@ func isGone(err error) bool {
 	return errors.As(err, &gone)
 }
 
-// Open opens a package, having downloaded it when the cache lacks it. Who reads
-// to its end gets an error there when the file is not that of the digest; it is
-// then gone from the cache.
+// Open opens a package, after downloading it if the cache lacks it. Reading to the end
+// verifies the digest: if it is wrong, Read returns an error there, and the file is
+// removed from the cache.
 func (c *Client) Open(ctx context.Context, p debian.Locked) (io.ReadCloser, error) {
 	if err := c.fetch(ctx, p); err != nil {
 		return nil, err
@@ -196,10 +198,11 @@ func (c *Client) Open(ctx context.Context, p debian.Locked) (io.ReadCloser, erro
 	return &checked{f, sha256.New(), p}, nil
 }
 
-// name is that of a package's file in the cache.
+// name returns the name of a package's file in the cache. It is made of the digest, so
+// files never go stale.
 func name(p debian.Locked) string { return p.SHA256 + ".deb" }
 
-// fetch makes sure that the cache has a package.
+// fetch downloads a package if the cache lacks it.
 func (c *Client) fetch(ctx context.Context, p debian.Locked) error {
 	if !isDigest(p.SHA256) {
 		return fmt.Errorf("package %s: %q is not a SHA-256 digest: an archive that names none cannot be used", p, p.SHA256)
@@ -226,7 +229,7 @@ func (c *Client) fetch(ctx context.Context, p debian.Locked) error {
 			if err == nil || i >= own-1 || ctx.Err() != nil {
 				return refused(err)
 			}
-			continue // a further mirror, or the archive for another architecture, may have it
+			continue // another mirror may have it, or the archive of another architecture
 		}
 		if last {
 			return c.gone(ctx, p, err)
@@ -235,7 +238,7 @@ func (c *Client) fetch(ctx context.Context, p debian.Locked) error {
 	return err
 }
 
-// refused adds to an answer of 401 or 403 what to do about it.
+// refused adds the cure to an answer of 401 or 403.
 func refused(err error) error {
 	var status *download.StatusError
 	if errors.As(err, &status) && (status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden) {
@@ -244,8 +247,9 @@ func refused(err error) error {
 	return err
 }
 
-// roots are where an archive's files are to be found, the first before others. The
-// first own of them are the archive itself, which may have one for each architecture.
+// roots returns the roots for the files of a package's archive, in the order in which to
+// try them. The first own of them are the archive's own, one for each architecture;
+// the rest are mirrors and the snapshot.
 func (c *Client) roots(p debian.Locked) (roots []string, own int, err error) {
 	for _, a := range c.opts.Archives {
 		if a.Name != p.Archive || !a.serves(p.Arch) {
@@ -266,6 +270,6 @@ func (c *Client) roots(p debian.Locked) (roots []string, own int, err error) {
 	return nil, 0, fmt.Errorf("package %s is of the archive %q, which the definition does not name", p, p.Archive)
 }
 
-// escape makes a path fit for a URL: archives have names with + and ~, which
-// stay, and with %, which would be read as something else.
+// escape makes a path fit for a URL. Names in archives hold + and ~, which need no
+// escape, and %, which does.
 func escape(path string) string { return strings.ReplaceAll(path, "%", "%25") }

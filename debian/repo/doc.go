@@ -2,8 +2,8 @@
 // machine's apt sources, verifies what an archive signed, and downloads into
 // the shared cache.
 //
-// Nothing of an archive is believed before a key that is known has signed it:
-// InRelease first, then what it names by digest, then what that names. A
-// [Client] may be used by several goroutines, and several programs may use one
-// cache. The package knows nothing of definitions and locks.
+// Nothing from an archive is trusted unless a known key has signed it: first
+// InRelease, then files whose digests are in it, then packages whose digests are
+// in those. Several goroutines may use a [Client], and several programs a cache.
+// The package knows nothing of definitions and locks.
 package repo

@@ -16,19 +16,20 @@ import (
 	"nix2gpu/download"
 )
 
-// A File is one that somebody publishes at a URL, without a signature: its digest
-// says which it is.
+// A File is a file that somebody publishes at a URL without a signature. Its digest
+// identifies it.
 type File struct {
 	URL    string
 	SHA256 string
 	Size   int64
 }
 
-// filesFolder is where the cache has files, by their digests.
+// filesFolder is the folder of the cache for files, by their digests.
 const filesFolder = "files"
 
-// Learn downloads a file whose size nobody knows, and its digest neither unless
-// want says it, and keeps it. What nobody vouches for must come by https.
+// Learn downloads a file whose size is not known, keeps it in the cache, and returns its
+// size and digest. want is the digest in hexadecimal, or "" if that is not known
+// either; then the URL must be one of https.
 func (c *Client) Learn(ctx context.Context, address, want string) (File, error) {
 	if want != "" {
 		if !isDigest(want) {
@@ -51,7 +52,7 @@ func (c *Client) Learn(ctx context.Context, address, want string) (File, error) 
 	}
 	name := sha256.Sum256([]byte(address))
 	place := c.cache.Path(filesFolder, "new-"+hex.EncodeToString(name[:8]))
-	// What an earlier try has left is of another time.
+	// A part that an earlier try has left may be of another version.
 	if err := os.Remove(place); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return File{}, c.cache.Explain(err)
 	}
@@ -70,8 +71,8 @@ func (c *Client) Learn(ctx context.Context, address, want string) (File, error) 
 	return File{address, sum, size}, c.cache.Explain(err)
 }
 
-// Page downloads a small file, such as a key. What nobody vouches for must come by
-// https.
+// Page downloads a small file, such as a key. Unless something vouches for it, such as a
+// fingerprint, the URL must be one of https.
 func (c *Client) Page(ctx context.Context, address string, vouched bool) ([]byte, error) {
 	if c.opts.Offline {
 		return nil, &OfflineError{"the file " + address}
@@ -86,7 +87,7 @@ func (c *Client) Page(ctx context.Context, address string, vouched bool) ([]byte
 	return p.Data, nil
 }
 
-// sumOf reads a file from its beginning.
+// sumOf returns the size and the SHA-256 of a file, read from its beginning.
 func sumOf(f *os.File) (size int64, sum string, err error) {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return 0, "", err
@@ -132,8 +133,8 @@ func (c *Client) fetchFile(ctx context.Context, f File) error {
 	return c.files.Fetch(ctx, download.File{URL: f.URL, Size: f.Size, SHA256: f.SHA256}, place)
 }
 
-// OpenFile opens a file, having downloaded it when the cache lacks it, and looked
-// at its digest: disks rot.
+// OpenFile opens a file, after downloading it if the cache lacks it. Its digest is
+// always verified, since a disk may have corrupted it.
 func (c *Client) OpenFile(ctx context.Context, f File) (*os.File, error) {
 	if err := c.fetchFile(ctx, f); err != nil {
 		return nil, err
@@ -155,8 +156,8 @@ func (c *Client) OpenFile(ctx context.Context, f File) (*os.File, error) {
 	return in, nil
 }
 
-// private reports whether nobody on the way can change what comes from a URL: by
-// https, or from this machine.
+// private reports whether nobody on the way can change what a URL returns: it is one of
+// https, or of this machine.
 func private(address string) bool {
 	u, err := url.Parse(address)
 	if err != nil {

@@ -23,14 +23,14 @@ import (
 	"nix2gpu/download"
 )
 
-// An Origin says which state of an archive an index was made from.
+// An Origin names the state of an archive that an index was made from.
 type Origin struct {
 	Archive, Suite string
 	InRelease      string // SHA-256 of the signed file
 	Date           time.Time
 }
 
-// An IndexError says why the index of an archive cannot be used.
+// An IndexError says why the index of an archive can't be used.
 type IndexError struct {
 	Archive Archive
 	Err     error
@@ -46,8 +46,9 @@ func (e *IndexError) Error() string {
 
 func (e *IndexError) Unwrap() error { return e.Err }
 
-// Index reads what all archives have for one architecture. What is in the cache
-// under a signature that was seen before is not parsed again.
+// Index returns what all archives have for one architecture. Tables are cached by the
+// digest of the file that they were made from, so an unchanged one is not parsed
+// again.
 func (c *Client) Index(ctx context.Context, arch string) (*debian.Index, []Origin, error) {
 	type answer struct {
 		tables []*debian.Table
@@ -82,8 +83,8 @@ func (c *Client) Index(ctx context.Context, arch string) (*debian.Index, []Origi
 	return debian.NewIndex(arch, tables...), origins, nil
 }
 
-// archive reads one suite, from the first of its roots that has it. The error says
-// of each what is wrong with it.
+// archive reads one suite, from the first of its roots that has it. The error names
+// what is wrong with each root.
 func (c *Client) archive(ctx context.Context, a Archive, arch string) ([]*debian.Table, Origin, error) {
 	var errs []error
 	for _, root := range a.roots() {
@@ -95,7 +96,7 @@ func (c *Client) archive(ctx context.Context, a Archive, arch string) ([]*debian
 		at.URL = root
 		errs = append(errs, &IndexError{at, err})
 		if c.opts.Offline {
-			break // the cache knows the archive, not its mirrors
+			break // in the cache, all roots are the same
 		}
 	}
 	return nil, Origin{}, errors.Join(errs...)
@@ -119,9 +120,9 @@ func (c *Client) archiveAt(ctx context.Context, a Archive, root, arch string) ([
 	return tables, origin, nil
 }
 
-// packageDirs are the folders whose Packages count, below that of the Release.
-// Packages for every machine have a list of their own where the archive names
-// "all" as an architecture, and does not say that the other lists have them.
+// packageDirs returns the folders, below that of the Release, whose Packages files are
+// read. Packages of architecture "all" are in a file of their own if the Release
+// lists "all" and does not say that the other files have them too.
 func packageDirs(a Archive, r *release, arch string) []string {
 	if strings.HasSuffix(a.Suite, "/") {
 		return []string{""}
@@ -138,7 +139,8 @@ func packageDirs(a Archive, r *release, arch string) []string {
 	return dirs
 }
 
-// dir is the URL of the folder of an archive's Release below a root, with a slash.
+// dir returns the URL of the folder of an archive's Release below a root, with a slash
+// at its end.
 func (a Archive) dir(root string) string {
 	if flat, ok := strings.CutSuffix(a.Suite, "/"); ok {
 		if flat = strings.TrimPrefix(flat+"/", "./"); flat == "/" {
@@ -149,9 +151,9 @@ func (a Archive) dir(root string) string {
 	return root + "/dists/" + a.Suite + "/"
 }
 
-// accepted is the name in the cache of the newest InRelease of an archive that
-// these keys have signed, wherever it came from: a mirror may not go back behind
-// another.
+// accepted returns the name in the cache for the newest InRelease of an archive that
+// these keys have signed. Mirrors share it, so that none can present an older state
+// than another one did.
 func (a Archive) accepted() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%s\n%q\n", a.URL, a.Suite, a.Keys.only)
@@ -159,11 +161,11 @@ func (a Archive) accepted() string {
 	return hex.EncodeToString(h.Sum(nil)) + ".InRelease"
 }
 
-// release gets what an archive's Release says, having verified it.
+// release downloads, verifies and parses an archive's InRelease.
 func (c *Client) release(ctx context.Context, a Archive, root string) (signed []byte, r *release, err error) {
 	last, err := os.ReadFile(c.cache.Path(indexFolder, a.accepted()))
 	if err != nil {
-		last = nil // never seen, or not to be read: it is verified then
+		last = nil // none was accepted yet, or it can't be read
 	}
 	if c.opts.Offline {
 		if last == nil {
@@ -186,7 +188,7 @@ func (c *Client) release(ctx context.Context, a Archive, root string) (signed []
 	now := c.opts.Now()
 	text := signed
 	if bytes.Equal(signed, last) {
-		text = plaintext(signed) // these keys have signed it: it was looked at when it came
+		text = plaintext(signed) // it was verified when it was accepted
 	} else if text, err = Verify(signed, a.Keys, now); err != nil {
 		cure := "take another mirror with --mirror, or name the archive's own keys with --keyring FILE"
 		if a.Name != Main && a.Name != Security {
@@ -220,11 +222,11 @@ func (c *Client) release(ctx context.Context, a Archive, root string) (signed []
 	return signed, r, nil
 }
 
-// table makes the table of one Packages file, or finds it in the cache.
+// table returns the table of a Packages file, from the cache or made anew.
 func (c *Client) table(ctx context.Context, a Archive, root string, r *release, dir string) (*debian.Table, error) {
 	for {
 		t, err := c.tableOnce(ctx, a, root, r, dir)
-		// Another program has made the table and removed what it was made of.
+		// Another program has made the table and removed its source.
 		if !errors.Is(err, fs.ErrNotExist) || ctx.Err() != nil {
 			return t, err
 		}
@@ -249,7 +251,7 @@ func (c *Client) tableOnce(ctx context.Context, a Archive, root string, r *relea
 	word := sha256.Sum256([]byte(a.Name))
 	key := packed.sha256 + "-" + hex.EncodeToString(word[:4]) + ".table"
 	if data, err := os.ReadFile(c.cache.Path(indexFolder, key)); err == nil {
-		if t, err := debian.OpenTable(string(data)); err == nil { // else it is made anew
+		if t, err := debian.OpenTable(string(data)); err == nil { // a damaged one is made again
 			c.cache.Used(indexFolder, key, c.opts.Now())
 			return t, nil
 		}
@@ -280,8 +282,8 @@ func (c *Client) tableOnce(ctx context.Context, a Archive, root string, r *relea
 	return t, nil
 }
 
-// readTable unpacks a Packages file of the cache. It may become as large as the
-// Release says, and no larger.
+// readTable decompresses a Packages file of the cache. It must not exceed the size in
+// the Release.
 func readTable(place string, packed, plain listed, archive string) (*debian.Table, error) {
 	f, err := os.Open(place)
 	if err != nil {
@@ -310,7 +312,7 @@ func readTable(place string, packed, plain listed, archive string) (*debian.Tabl
 	return t, nil
 }
 
-// bounded is an error once more comes than there may be.
+// bounded fails once more is read than allowed.
 type bounded struct {
 	r    io.Reader
 	left int64
@@ -324,7 +326,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// plaintext is the text of a signed file whose signature was looked at.
+// plaintext returns the text of a signed file that was verified before.
 func plaintext(signed []byte) []byte {
 	if block, _ := clearsign.Decode(signed); block != nil {
 		return block.Plaintext

@@ -16,19 +16,19 @@ import (
 //go:embed debian.asc
 var debianKeys []byte
 
-// A Keyring is a set of keys that archives may be signed by, as text: it is
-// parsed when a signature is looked at. Two with the same text are the same.
+// A Keyring is a set of public keys that may sign archives. It is kept as text and
+// parsed when a signature is verified. The zero value has no keys.
 type Keyring struct {
 	text []byte
-	// only, where it is set, are the fingerprints that count, in capital digits.
+	// only restricts the ring to these fingerprints, in capital digits; nil: it does not.
 	only []string
 }
 
-// DebianKeyring has the keys of Debian 11, 12 and 13.
+// DebianKeyring returns the archive keys of Debian 11, 12 and 13.
 func DebianKeyring() Keyring { return Keyring{text: debianKeys} }
 
-// NewKeyring takes keys as files have them: in ASCII armour, also several blocks,
-// or in binary.
+// NewKeyring takes the keys of a file: in ASCII armour, with one or more blocks, or in
+// binary.
 func NewKeyring(data []byte) (Keyring, error) {
 	k := Keyring{text: data}
 	keys, err := k.keys()
@@ -41,7 +41,7 @@ func NewKeyring(data []byte) (Keyring, error) {
 	return k, nil
 }
 
-// Only is the keyring without all but the keys of these fingerprints.
+// Only returns the keyring restricted to these fingerprints.
 func (k Keyring) Only(fingerprints ...string) Keyring {
 	k.only = nil
 	for _, f := range fingerprints {
@@ -50,7 +50,7 @@ func (k Keyring) Only(fingerprints ...string) Keyring {
 	return k
 }
 
-// Fingerprints lists the keys, in capital digits.
+// Fingerprints lists the fingerprints of the keys, in capital digits.
 func (k Keyring) Fingerprints() ([]string, error) {
 	keys, err := k.keys()
 	var out []string
@@ -60,7 +60,7 @@ func (k Keyring) Fingerprints() ([]string, error) {
 	return out, err
 }
 
-// Armoured is the keys as text, without those that do not count.
+// Armoured returns the keys in ASCII armour, without those that [Keyring.Only] excludes.
 func (k Keyring) Armoured() (string, error) {
 	keys, err := k.keys()
 	if err != nil {

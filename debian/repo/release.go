@@ -10,15 +10,15 @@ import (
 	"nix2gpu/debian"
 )
 
-// A release is what an archive's Release file says.
+// A release is the content of an archive's Release file.
 type release struct {
 	suite, codename  string
-	date, validUntil time.Time // zero when it does not say
+	date, validUntil time.Time // zero if the file does not tell
 	byHash           bool
 	stanza           debian.Stanza
 }
 
-// A listed file is one that a Release names.
+// A listed file is one whose digest is in a Release.
 type listed struct {
 	name   string
 	size   int64
@@ -43,8 +43,7 @@ func parseRelease(text []byte) (*release, error) {
 	return r, nil
 }
 
-// parseDate reads the one form that archives write, with or without a zero
-// before the day.
+// parseDate parses the form that archives write, with or without a zero before the day.
 func parseDate(text string) (time.Time, error) {
 	for _, zone := range []string{"UTC", "GMT", "+0000", "Z"} {
 		if rest, ok := strings.CutSuffix(text, " "+zone); ok {
@@ -56,13 +55,13 @@ func parseDate(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q must be like %q", text, "Sat, 11 Jul 2026 10:16:37 UTC")
 }
 
-// check compares what the file says of itself with what was asked for: an
-// archive's server could send that of another suite, or an old one.
+// check compares the file with what was asked for: a server could send the validly
+// signed file of another suite, or an old one.
 func (r *release) check(suite string, now time.Time, expires bool) error {
 	if suite != r.suite && suite != r.codename && !strings.HasSuffix(suite, "/") {
 		return fmt.Errorf("it is that of suite %q (%s), not of %q", r.suite, r.codename, suite)
 	}
-	// A clock may be slow; but what was made in a year is a lie or a clock to set.
+	// A clock may be a little slow. Beyond a day, the date or the clock is wrong.
 	if r.date.After(now.Add(24 * time.Hour)) {
 		return fmt.Errorf("it is of %s, which is in the future\nhint: set the clock of this machine: it says %s", stamp(r.date), stamp(now))
 	}
@@ -74,7 +73,7 @@ func (r *release) check(suite string, now time.Time, expires bool) error {
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-// find looks for files by name, and returns them in the order of the names.
+// find returns the files of these names, in their order.
 func (r *release) find(names ...string) ([]listed, error) {
 	found := make([]listed, len(names))
 	for _, line := range r.stanza.Lines("SHA256") {

@@ -12,21 +12,20 @@ import (
 	"nix2gpu/debian"
 )
 
-// A Source is an entry of apt's configuration that brings packages.
+// A Source is an entry of apt's sources for binary packages.
 type Source struct {
-	File       string // where it stands
-	Line       int    // of a file in deb822 that of the paragraph's first
+	File       string // the file that has it
+	Line       int    // in deb822 the first line of the paragraph
 	URLs       []string
 	Suites     []string
 	Components []string
-	Arches     []string // none: all
-	// SignedBy is a file, fingerprints, or keys in ASCII armour, as apt takes them.
+	Arches     []string // empty: all
+	// SignedBy is that field or option: files, fingerprints, or keys in ASCII armour.
 	SignedBy        string
 	CheckValidUntil bool
 }
 
-// ReadSources reads the apt sources of the machine whose root folder is given
-// ("/"). One without apt has none.
+// ReadSources reads the apt sources below root. A machine without apt has none.
 func ReadSources(root string) ([]Source, error) {
 	var all []Source
 	files := []string{"etc/apt/sources.list"}
@@ -44,7 +43,7 @@ func ReadSources(root string) ([]Source, error) {
 		case ".sources":
 			parse = ParseSources
 		default:
-			continue // apt does not read it either
+			continue // apt ignores it too
 		}
 		data, err := os.ReadFile(filepath.Join(root, name))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -62,8 +61,8 @@ func ReadSources(root string) ([]Source, error) {
 	return all, nil
 }
 
-// ParseSourcesList reads the form of one line each: "deb [options] url suite
-// component…". Errors begin with file and line.
+// ParseSourcesList parses the one-line format: "deb [options] url suite component…".
+// Errors begin with file and line.
 func ParseSourcesList(file, text string) ([]Source, error) {
 	var all []Source
 	number := 0
@@ -109,7 +108,7 @@ func ParseSourcesList(file, text string) ([]Source, error) {
 	return all, nil
 }
 
-// ParseSources reads the form in paragraphs, deb822.
+// ParseSources parses the format in paragraphs, deb822. Errors begin with file and line.
 func ParseSources(file, text string) ([]Source, error) {
 	var all []Source
 	text, lines := withoutRemarks(text)
@@ -149,9 +148,8 @@ func ParseSources(file, text string) ([]Source, error) {
 	return all, nil
 }
 
-// withoutRemarks takes out the lines that begin with #: in deb822 they are
-// nobody's, also between the lines of one field. lines has the numbers of the
-// lines that stay.
+// withoutRemarks removes comments: lines that begin with #, which deb822 allows even
+// between the lines of a field. lines holds the numbers of the lines that stay.
 func withoutRemarks(text string) (kept string, lines []int) {
 	var b strings.Builder
 	number := 0
@@ -165,7 +163,7 @@ func withoutRemarks(text string) (kept string, lines []int) {
 	return b.String(), lines
 }
 
-// set takes an option by the name that both forms give it.
+// set sets an option, which has the same name in both formats.
 func (s *Source) set(key, value string) {
 	switch key {
 	case "arch":
@@ -181,8 +179,8 @@ func yes(value string) bool {
 	return slices.Contains([]string{"yes", "true", "with", "on", "enable", "1"}, strings.ToLower(value))
 }
 
-// check wants what apt wants: a suite that ends in a slash is a folder and has
-// no components, every other has some.
+// check applies apt's rule: a suite that ends in a slash is a folder and has no
+// components; any other has at least one.
 func (s *Source) check() error {
 	for _, suite := range s.Suites {
 		if strings.HasSuffix(suite, "/") != (len(s.Components) == 0) {

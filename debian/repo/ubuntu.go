@@ -6,27 +6,26 @@ import (
 	"slices"
 )
 
-// Ubuntu is the word for where Ubuntu's packages come from: one archive has a
-// release, its updates and its security.
+// Ubuntu is the name of Ubuntu's archive. It has releases, updates and security updates.
 const Ubuntu = "ubuntu"
 
-// IsUbuntu reports whether a suite is a release of Ubuntu: those with long support.
+// IsUbuntu reports whether a suite is a supported release of Ubuntu. Only those with
+// long-term support are.
 func IsUbuntu(suite string) bool { return slices.Contains([]string{"jammy", "noble"}, suite) }
 
-// IsRelease reports whether an archive is the distribution's own, and not one beside
-// it.
+// IsRelease reports whether an archive is the distribution's own.
 func IsRelease(archive string) bool {
 	return archive == Main || archive == Security || archive == Ubuntu
 }
 
-// Where Ubuntu itself serves its archive, by architecture.
+// Ubuntu's own servers, by architecture.
 const (
 	ubuntuURL      = "http://archive.ubuntu.com/ubuntu"
 	ubuntuPortsURL = "http://ports.ubuntu.com/ubuntu-ports"
 )
 
-// ubuntu lists the archives of a release of Ubuntu. Its keys are not known here: an
-// image that is named by its digest has them, and so has a machine with Ubuntu.
+// ubuntu lists the archives of a release of Ubuntu. We don't have its keys: they come
+// from an image, which is pinned by its digest, or from a machine that runs Ubuntu.
 func (p Place) ubuntu() ([]Archive, error) {
 	var keys Keyring
 	var err error

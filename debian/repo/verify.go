@@ -15,9 +15,9 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp"
 )
 
-// Verify returns what InRelease says once a key of the ring has signed it. An
-// archive signs with several keys, those of two releases: one that is known,
-// valid now, and right is enough.
+// Verify returns the text of an InRelease file if a key of the ring has signed it.
+// Archives sign with the keys of two releases; one valid signature of a known key is
+// enough. The error says why no signature counts.
 func Verify(inRelease []byte, ring Keyring, now time.Time) ([]byte, error) {
 	block, _ := clearsign.Decode(inRelease)
 	if block == nil {
@@ -60,7 +60,7 @@ func Verify(inRelease []byte, ring Keyring, now time.Time) ([]byte, error) {
 	return nil, errors.New(strings.Join(reasons, "; "))
 }
 
-// because says why a signature does not count.
+// because returns why a signature does not count.
 func because(err error, sig *packet.Signature, signer *openpgp.Entity) string {
 	key := "an unnamed key"
 	if sig.IssuerKeyId != nil {
