@@ -13,9 +13,9 @@ import (
 	"nix2gpu/project"
 )
 
-// lockArchives notes the files of a container's software that is no Debian
-// package, and says where each attribute's comes from. A digest is the
-// definition's, else that of the lock, else one that is learnt.
+// lockArchives locks the files of a container's software that is not a Debian package,
+// and returns their URLs by attribute. The digest is the definition's, or else the
+// lock's, or else that of the downloaded file, if [Options.Believe] allows that.
 func (e *ensurer) lockArchives(ctx context.Context, container, arch string) (map[string]string, error) {
 	var out map[string]string
 	_, err := each(e.opts.Archives[container], func(a packages.Archive) (Archive, error) {
@@ -53,7 +53,7 @@ func (e *ensurer) lockArchive(ctx context.Context, a packages.Archive, arch stri
 		return Archive{}, bad("nix2gpu lock, which writes down what it finds; or say it by archives."+a.Attr+".sha256",
 			"the file of package %q cannot be verified: archives.%s has no sha256, and %s knows none", a.Attr, a.Attr, Name)
 	}
-	if e.opts.Frozen { // it is an error anyway, which says what changes
+	if e.opts.Frozen { // the error of a frozen lock lists what would change
 		return Archive{url, cmp.Or(want, "not known"), 0}, nil
 	}
 	f, err := e.opts.Learn(ctx, url, want)
@@ -63,7 +63,7 @@ func (e *ensurer) lockArchive(ctx context.Context, a packages.Archive, arch stri
 	return Archive{f.URL, f.SHA256, f.Size}, nil
 }
 
-// ExplainArchive adds to an error about the file of an archive what to do.
+// ExplainArchive adds the cure to an error about the file of an archive.
 func ExplainArchive(a packages.Archive, err error) error {
 	var changed *download.ChangedError
 	if !errors.As(err, &changed) {

@@ -8,11 +8,12 @@ import (
 	"strings"
 )
 
-// A Change is what happened to a package of the lock; without Arch to an archive,
-// whose Name is its URL, or a key: then digests and fingerprints stand for versions.
+// A Change is a difference between two locks. It is about a package or, without Arch,
+// about an archive, whose Name is its URL, or a key. Of these, digests and fingerprints
+// take the place of versions.
 type Change struct {
-	Arch, Name string // "amd64", or of another release than the lock's "noble/amd64"
-	From, To   string // versions; From is "" for a new package, To for one that left
+	Arch, Name string // "amd64", or "noble/amd64" of another release than the lock's
+	From, To   string // versions; From is "" for a new package, To for one that is gone
 }
 
 func (c Change) String() string {
@@ -47,7 +48,7 @@ func changes(old, now *File) []Change {
 			}
 		}
 	}
-	compared := map[string]string{} // the new shelf, by the old one
+	compared := map[string]string{} // new shelf by old shelf
 	for at := range now.Packages {
 		compared[old.before(now, at)] = at
 	}
@@ -70,8 +71,9 @@ func changes(old, now *File) []Change {
 	return out
 }
 
-// before is the shelf of the old file f that became one of the new file: that of the
-// same release, and of containers on no image whatever release they had.
+// before returns the shelf of the old file f that became the shelf at of the new file:
+// the one of the same release or, for containers without a base, of whatever release
+// they had.
 func (f *File) before(now *File, at string) string {
 	suite, arch := splitShelf(at)
 	if suite == "" {
@@ -83,7 +85,7 @@ func (f *File) before(now *File, at string) string {
 	return f.shelf(suite, arch)
 }
 
-// others is what the file has beside packages, by the name that changes give it.
+// others returns what the file has beside packages, by the name that a [Change] has.
 func (f *File) others() map[string]string {
 	out := map[string]string{}
 	for _, a := range f.Archives {
@@ -111,7 +113,7 @@ func others(old, now map[string]string) (out []Change) {
 
 func cmpStrings(a, b string) int { return strings.Compare(a, b) }
 
-// summary is changes as an error shows them: the first ones.
+// summary formats the first of all changes for an error.
 func summary(all []Change) string {
 	const most = 10
 	var b strings.Builder

@@ -16,52 +16,52 @@ import (
 	"nix2gpu/spelling"
 )
 
-// A Want is a Debian package that a container asks for, and who asks.
+// A Want is a Debian package that a container asks for, and what asks for it.
 type Want struct {
 	Name string
-	Attr string      // the attribute that stands for it; "" for what every image has
-	Pos  project.Pos // where it stands in the definition, as far as that is known
-	// Admits says which versions will do; nil: all.
+	Attr string      // the attribute that stands for it; "" if every image has it
+	Pos  project.Pos // its position in the definition, if known
+	// Admits restricts the versions; nil: any will do.
 	Admits func(version string) bool
 }
 
-// Options says what to lock.
+// Options says what to lock, and how.
 type Options struct {
 	File   string   // the path of nix2gpu.lock; required
-	Suite  string   // of containers on no image; default: the lock's, else [repo.DefaultSuite]
-	Arches []string // Debian's words: "amd64"; required
-	// Wants of each container, by its name. Containers of the lock that are not
-	// named stay as they are, unless All says that there are no others.
+	Suite  string   // for containers without a base; default: the lock's, or else [repo.DefaultSuite]
+	Arches []string // Debian's names: "amd64"; required
+	// Wants has what each container asks for, by its name. Other containers in the
+	// lock stay as they are, unless All says that there are no others.
 	Wants map[string][]Want
 	All   bool
-	// Sources are the archives beyond Debian's that each container may take
-	// packages from, by its name.
+	// Sources has the archives other than Debian's that each container may take
+	// packages from, by the container's name.
 	Sources map[string][]string
-	// Archives are the software that each container wants and no Debian package
-	// brings, by its name.
+	// Archives has the software of each container that is not a Debian package, by the
+	// container's name.
 	Archives map[string][]packages.Archive
-	// Learn downloads a file, and says its digest and size; see [repo.Client.Learn].
+	// Learn downloads a file, and returns its digest and size; see [repo.Client.Learn].
 	Learn func(ctx context.Context, url, sha256 string) (repo.File, error)
-	// Believe lets digests into the lock that neither the definition nor the lock
-	// has.
+	// Believe allows a digest that neither the definition nor the lock has: the lock
+	// takes that of the downloaded file.
 	Believe bool
-	// Recipes are those by which each container leaves out parts of its packages,
-	// by its name.
+	// Recipes has the rules by which each container leaves out parts of its packages,
+	// by the container's name.
 	Recipes map[string][]packages.Recipe
-	// Bases are the images that containers are put on, by their names and by
+	// Bases has the images that containers are put on, by the container's name and by
 	// architecture.
 	Bases map[string]map[string]Base
-	// Keys are those of all sources; see [Keys].
+	// Keys are the keys of all sources; see [Keys].
 	Keys []Key
-	// Index reads what can be had of a release; see [repo.Client.Index].
+	// Index returns the packages of a release; see [repo.Client.Index].
 	Index func(ctx context.Context, suite, arch string) (*debian.Index, []repo.Origin, error)
-	// Python are the wheels of containers that have some, by its name. With Believe
-	// the index says which version and hash is meant where requirements do not.
+	// Python has the requirements of containers, by their names. With Believe the index
+	// chooses versions and hashes that the requirements do not have.
 	Python map[string]Requirements
-	// Frozen makes it an error that the file would change.
+	// Frozen forbids changes of the file: that it would change is an error.
 	Frozen bool
-	// Update lets these packages change, and all of one source with them;
-	// UpdateAll lets every package change.
+	// Update lets these packages change, with all that are built from the same source.
+	// UpdateAll lets all packages change.
 	Update    []string
 	UpdateAll bool
 }
@@ -69,21 +69,21 @@ type Options struct {
 // A Base is an image that a container is put on.
 type Base struct {
 	Digest    string
-	Suite     string // its release
+	Suite     string // the image's release
 	Installed []debian.Installed
 }
 
-// A Result is what the lock says now.
+// A Result is the outcome of [Ensure].
 type Result struct {
 	Changes []Change
 	Wrote   bool
 	file    *File
 }
 
-// File is what the lock says now.
+// File returns the lock as it is now.
 func (r *Result) File() *File { return r.file }
 
-// Packages lists what a container consists of on an architecture, sorted by name.
+// Packages returns the packages of a container on an architecture, sorted by name.
 func (r *Result) Packages(container, arch string) []debian.Locked {
 	var out []debian.Locked
 	for _, name := range r.file.Containers[container][arch].Packages {
@@ -92,8 +92,8 @@ func (r *Result) Packages(container, arch string) []debian.Locked {
 	return out
 }
 
-// Archives are the files of a container's software that is no Debian package, by
-// attribute.
+// Archives returns the files of a container's software that is not a Debian package,
+// by attribute.
 func (r *Result) Archives(container, arch string) map[string]repo.File {
 	out := map[string]repo.File{}
 	for attr, url := range r.file.Containers[container][arch].Archives {
@@ -103,18 +103,18 @@ func (r *Result) Archives(container, arch string) map[string]repo.File {
 	return out
 }
 
-// Suite is the release that the packages of a container are of.
+// Suite returns the release of a container's packages.
 func (r *Result) Suite(container, arch string) string {
 	return r.file.suiteOf(r.file.Containers[container][arch])
 }
 
-// Wanted says which package a wanted name led to.
+// Wanted returns the package that was chosen for a wanted name.
 func (r *Result) Wanted(container, arch, name string) string {
 	return r.file.Containers[container][arch].Wants[name]
 }
 
-// Ensure makes the lock fit what is wanted, and says what it has. Nothing is
-// written when there is an error.
+// Ensure brings the lock file up to date with what is wanted, and returns its content.
+// With an error, nothing is written.
 func Ensure(ctx context.Context, opts Options) (*Result, error) {
 	old, err := Read(opts.File)
 	if err != nil {
@@ -157,8 +157,8 @@ func Ensure(ctx context.Context, opts Options) (*Result, error) {
 	return r, nil
 }
 
-// keys are those of the sources that are named, and of the lock's others unless
-// there are no others.
+// keys returns the keys of the sources in the options, and those in the lock of other
+// sources, unless All says that there are no others.
 func (e *ensurer) keys() []Key {
 	out := slices.Clone(e.opts.Keys)
 	for _, k := range e.old.Keys {
@@ -170,7 +170,7 @@ func (e *ensurer) keys() []Key {
 	return out
 }
 
-// orContainers says what changes when no package does.
+// orContainers completes the message about changes when no package has changed.
 func orContainers(text string) string {
 	if text == "" {
 		return "\n  what its containers want"
@@ -178,7 +178,7 @@ func orContainers(text string) string {
 	return text
 }
 
-// checkUpdates wants that what is to be updated is there.
+// checkUpdates fails if a package to update is not in the lock.
 func checkUpdates(f *File, opts Options) error {
 	var names []string
 	for _, list := range f.Packages {
@@ -211,23 +211,23 @@ func checkUpdates(f *File, opts Options) error {
 	return nil
 }
 
-// An ensurer makes one file of another.
+// An ensurer makes the new file from the old one.
 type ensurer struct {
 	opts     Options
 	old, now *File
-	release  string                     // of containers on no image
-	indexes  map[string]*debian.Index   // by release and architecture
-	free     map[string]map[string]bool // by shelf of the old file: names whose version may change
+	release  string                     // of containers without a base
+	indexes  map[string]*debian.Index   // by release and architecture; each is read once
+	free     map[string]map[string]bool // by shelf of the old file: packages whose version may change
 	archives map[string]Archive         // by URL
 }
 
-// containers goes through all containers and architectures that the file is to have.
+// containers locks all containers for all architectures that the file is to have.
 func (e *ensurer) containers(ctx context.Context) error {
 	e.now.Containers = map[string]map[string]Container{}
 	e.now.Wheels = map[string]map[string]Wheels{}
 	packages := map[string]map[string]Package{} // by shelf and name
 	var errs []error
-	owner := map[string]string{} // by shelf and name, the first container that has a package
+	owner := map[string]string{} // by shelf and name: the first container that has the package
 	put := func(container, arch string, c Container, list []Package) {
 		if e.now.Containers[container] == nil {
 			e.now.Containers[container] = map[string]Container{}
@@ -246,7 +246,7 @@ func (e *ensurer) containers(ctx context.Context) error {
 			if !ok {
 				owner[at+" "+p.Name] = container
 			} else {
-				// Another container's alternatives may have led elsewhere.
+				// In another container, other packages may fulfil its dependencies.
 				p.Needs = slices.Compact(slices.Sorted(slices.Values(slices.Concat(p.Needs, have.Needs))))
 			}
 			packages[at][p.Name] = p
@@ -286,7 +286,7 @@ func (e *ensurer) containers(ctx context.Context) error {
 					for _, p := range c.Packages {
 						kept := *e.old.find(from, p)
 						if have, ok := packages[at][p]; ok && have.Archive == kept.Archive {
-							kept = have // one version for all containers
+							kept = have // all containers have the same version
 						}
 						list = append(list, kept)
 					}
@@ -313,7 +313,7 @@ func (e *ensurer) containers(ctx context.Context) error {
 	for at, byName := range packages {
 		for _, name := range slices.Sorted(maps.Keys(byName)) {
 			p := byName[name]
-			// What a container that is gone had led to is no need of anybody.
+			// Needs of containers that are gone don't count.
 			p.Needs = slices.DeleteFunc(slices.Clone(p.Needs), func(n string) bool { _, ok := byName[n]; return !ok })
 			e.now.Packages[at] = append(e.now.Packages[at], p)
 		}
@@ -321,8 +321,8 @@ func (e *ensurer) containers(ctx context.Context) error {
 	return nil
 }
 
-// arches are those to lock for a container: the wanted ones, and on an update
-// all that the file has.
+// arches returns the architectures to lock for a container: the wanted ones and, for an
+// update, all that the file has.
 func (e *ensurer) arches(container string) []string {
 	all := slices.Clone(e.opts.Arches)
 	if e.opts.UpdateAll || len(e.opts.Update) > 0 {
@@ -332,8 +332,8 @@ func (e *ensurer) arches(container string) []string {
 	return slices.Compact(all)
 }
 
-// container locks one container for one architecture, from the file alone where
-// that suffices.
+// container locks one container for one architecture, without an index if the file
+// has all that is wanted.
 func (e *ensurer) container(ctx context.Context, name, arch string) (Container, []Package, error) {
 	wants := e.opts.Wants[name]
 	if !e.opts.UpdateAll && len(e.opts.Update) == 0 {
@@ -355,13 +355,13 @@ func (e *ensurer) container(ctx context.Context, name, arch string) (Container, 
 	if err := e.whole(name, arch, ix, wishes.Held); err != nil {
 		return Container{}, nil, err
 	}
-	asked := map[string]string{} // the name that is resolved, by the one that is wanted
+	asked := map[string]string{} // resolved name by wanted name
 	for _, w := range wants {
 		if w.Admits != nil {
 			wishes.Admits[w.Name] = w.Admits
 		}
 		asked[w.Name] = w.Name
-		// What a name led to before is held too.
+		// What was chosen for a name before is held as well.
 		if led, ok := old.Wants[w.Name]; ok && hasKey(wishes.Held, led) {
 			asked[w.Name] = led
 		}
@@ -371,7 +371,7 @@ func (e *ensurer) container(ctx context.Context, name, arch string) (Container, 
 	wishes.Names = slices.Collect(maps.Values(asked))
 	solution, err := debian.Resolve(ix, wishes)
 	for tries := 0; err != nil && len(e.opts.Update) > 0 && tries < 100; tries++ {
-		// An update may move what stands in its way.
+		// An update may also change what stands in its way.
 		if !e.releaseHeld(e.old.shelf(e.suite(name, arch), arch), err) {
 			break
 		}
@@ -399,8 +399,8 @@ func (e *ensurer) container(ctx context.Context, name, arch string) (Container, 
 	return c, list, nil
 }
 
-// cut reports whether a container's recipes spare a package what it needs, and
-// notes in used which did.
+// cut reports whether a recipe of a container ignores a dependency of a package, and
+// records such recipes in used.
 func (e *ensurer) cut(container, name, need string, used map[string]bool) bool {
 	found := false
 	for _, r := range e.opts.Recipes[container] {
@@ -411,7 +411,7 @@ func (e *ensurer) cut(container, name, need string, used map[string]bool) bool {
 	return found
 }
 
-// applied are the names of recipes that were used, in the order of the recipes.
+// applied returns the names of the recipes that were used, in the recipes' order.
 func (e *ensurer) applied(container string, used map[string]bool) (names []string) {
 	for _, r := range e.opts.Recipes[container] {
 		if used[r.Name] {
@@ -421,16 +421,16 @@ func (e *ensurer) applied(container string, used map[string]bool) (names []strin
 	return names
 }
 
-// lifted are the recipes that the file has applied to a container and that are
-// not for it any more.
+// lifted returns the recipes that were applied to a container in the file and no longer
+// are for it.
 func (e *ensurer) lifted(container, arch string) []string {
 	return slices.DeleteFunc(slices.Clone(e.old.Containers[container][arch].Without), func(name string) bool {
 		return slices.ContainsFunc(e.opts.Recipes[container], func(r packages.Recipe) bool { return r.Name == name })
 	})
 }
 
-// whole wants that what a lifted recipe had cut can be learnt: the file does not
-// have it, so the index must have the package in the version that is held.
+// whole checks that dependencies which a lifted recipe had cut can be found again. The
+// file lacks them, so the index must still have the package in the held version.
 func (e *ensurer) whole(container, arch string, ix *debian.Index, held map[string]debian.Chosen) error {
 	if len(e.lifted(container, arch)) == 0 {
 		return nil
@@ -449,7 +449,7 @@ func (e *ensurer) whole(container, arch string, ix *debian.Index, held map[strin
 
 func hasKey[V any](m map[string]V, key string) bool { _, ok := m[key]; return ok }
 
-// fromFile answers without an index when the file has all that is wanted: what
+// fromFile locks a container without an index, if the file has all that is wanted. What
 // is no longer needed is left out.
 func (e *ensurer) fromFile(name, arch string, wants []Want) (Container, []Package, bool) {
 	old, ok := e.old.Containers[name][arch]
@@ -457,7 +457,7 @@ func (e *ensurer) fromFile(name, arch string, wants []Want) (Container, []Packag
 		return Container{}, nil, false
 	}
 	if len(e.lifted(name, arch)) > 0 {
-		return Container{}, nil, false // the file does not have what was left out
+		return Container{}, nil, false // the file lacks what the recipe left out
 	}
 	c := Container{Wants: map[string]string{}, Base: old.Base, Suite: e.now.noted(e.suite(name, arch))}
 	at := e.old.of(name, arch)
@@ -470,7 +470,7 @@ func (e *ensurer) fromFile(name, arch string, wants []Want) (Container, []Packag
 		}
 		led, ok := old.Wants[w.Name]
 		if !ok {
-			// One that came along with another is there already.
+			// A package that came as a dependency of another is in the list already.
 			if !slices.Contains(old.Packages, w.Name) {
 				return Container{}, nil, false
 			}
@@ -488,15 +488,15 @@ func (e *ensurer) fromFile(name, arch string, wants []Want) (Container, []Packag
 		p := queue[0]
 		queue = queue[1:]
 		if seen[p] || !slices.Contains(old.Packages, p) {
-			continue // that was another container's way
+			continue // another container needs it for this package, not this one
 		}
 		seen[p] = true
 		found := *e.old.find(at, p)
 		if !e.mayUse(name, found.Archive) {
-			return Container{}, nil, false // the definition no longer names where it comes from
+			return Container{}, nil, false // the definition no longer has its source
 		}
 		list = append(list, found)
-		for _, r := range old.Without { // what was left out once still is
+		for _, r := range old.Without { // recipes that are still the container's
 			if slices.ContainsFunc(e.opts.Recipes[name], func(now packages.Recipe) bool { return now.Name == r && now.For(p) }) {
 				without[r] = true
 			}
@@ -513,7 +513,7 @@ func (e *ensurer) fromFile(name, arch string, wants []Want) (Container, []Packag
 	return c, list, true
 }
 
-// index reads an index once, and notes its state in the file.
+// index reads an index, once, and records its state in the file.
 func (e *ensurer) index(ctx context.Context, suite, arch string) (*debian.Index, error) {
 	key := suite + "/" + arch
 	if ix := e.indexes[key]; ix != nil {
@@ -528,9 +528,9 @@ func (e *ensurer) index(ctx context.Context, suite, arch string) (*debian.Index,
 	return ix, nil
 }
 
-// held are the packages whose versions must stay. Of what a package needs in
-// several containers that of this one counts, else that of the first.
-// What the container wants otherwise than it is, is not held.
+// held returns the packages whose versions must not change. If several containers have
+// a package, its needs in this one count, or else those in the first. A package that
+// the wants no longer admit is not held.
 func (e *ensurer) held(container, arch string, wants []Want) map[string]debian.Chosen {
 	held := map[string]debian.Chosen{}
 	if e.opts.UpdateAll {
@@ -565,13 +565,13 @@ func (e *ensurer) held(container, arch string, wants []Want) map[string]debian.C
 	return held
 }
 
-// mayUse reports whether a container takes packages from an archive.
+// mayUse reports whether a container may take packages from an archive.
 func (e *ensurer) mayUse(container, archive string) bool {
 	return repo.IsRelease(archive) || slices.Contains(e.opts.Sources[container], archive)
 }
 
-// freed are the names whose version may change: those to update, and what is
-// built of the same source, since such packages want each other's exact version.
+// freed returns the packages whose version may change: those to update, and all that are
+// built from the same source, since these often depend on each other's exact version.
 func (e *ensurer) freed(at string) map[string]bool {
 	if e.free == nil {
 		e.free = map[string]map[string]bool{}
@@ -599,8 +599,8 @@ func (e *ensurer) freeSource(at, name string) {
 	}
 }
 
-// releaseHeld lets the packages change that an update failed for, and reports
-// whether there were any.
+// releaseHeld lets those packages change that an update has failed because of, and
+// reports whether there were any.
 func (e *ensurer) releaseHeld(at string, err error) bool {
 	before := len(e.freed(at))
 	for _, name := range inTheWay(err) {
@@ -609,7 +609,7 @@ func (e *ensurer) releaseHeld(at string, err error) bool {
 	return len(e.free[at]) > before
 }
 
-// inTheWay names the locked packages that an error is about.
+// inTheWay returns the locked packages that an error is about.
 func inTheWay(err error) []string {
 	var all debian.Problems
 	var names []string
@@ -625,8 +625,8 @@ func inTheWay(err error) []string {
 	return slices.Compact(names)
 }
 
-// explain adds to each problem who wants the package, and the cure: what is left
-// are [project.Errors].
+// explain makes [project.Errors] of the resolver's problems: each with the position of
+// what wants the package, and the cure.
 func (e *ensurer) explain(err error, wants []Want) error {
 	var all debian.Problems
 	if !errors.As(err, &all) {
@@ -664,8 +664,8 @@ func (e *ensurer) explain(err error, wants []Want) error {
 	return out
 }
 
-// joined are the errors of several containers as one: what is wrong in the
-// definition comes once, by its places.
+// joined joins the errors of several containers. Those of the definition are sorted by
+// position, each once.
 func joined(errs []error) error {
 	var all project.Errors
 	for _, err := range errs {

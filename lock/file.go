@@ -16,44 +16,44 @@ import (
 	"nix2gpu/safefile"
 )
 
-// Name is that of the file, which lies beside the definition.
+// Name is the name of the file, which is beside the definition.
 const Name = "nix2gpu.lock"
 
-// format is the number of the file's form.
+// format is the version of the file's format.
 const format = 1
 
-// A File is what nix2gpu.lock says.
+// A File is the content of nix2gpu.lock.
 type File struct {
-	Suite   string  // the release that entries are of unless they name another
-	Indexes []Index // what the packages were last resolved against
+	Suite   string  // the release of all entries that name no other
+	Indexes []Index // the state of archives that packages were last resolved with
 	// Containers by name, then by architecture.
 	Containers map[string]map[string]Container
-	// Packages by architecture, of another release than Suite by that and it, as
-	// "noble/amd64"; sorted by name, each once.
+	// Packages by architecture or, of another release than Suite, by both, as in
+	// "noble/amd64". Sorted by name, each once.
 	Packages map[string][]Package
 	Archives []Archive // sorted by URL, each once
-	// Wheels are those of containers that have python.requirements, by container,
-	// then by architecture.
+	// Wheels of containers that have python.requirements, by container, then by
+	// architecture.
 	Wheels map[string]map[string]Wheels
 	Keys   []Key // sorted by source, each once
 }
 
-// A Key is what the index of an apt source is to be signed by.
+// A Key is the key that has to sign the index of an apt source.
 type Key struct {
 	Source       string   `json:"source"`
 	Fingerprints []string `json:"fingerprints"`
 	Key          string   `json:"key"` // in ASCII armour
 }
 
-// An Archive is a file that its vendor publishes, as it was when somebody
-// believed it.
+// An Archive is a file that its vendor publishes, with the digest that it had when it
+// was locked.
 type Archive struct {
 	URL    string `json:"url"`
 	SHA256 string `json:"sha256"`
 	Size   int64  `json:"size"`
 }
 
-// An Index is the state of an archive.
+// An Index names the state of an archive.
 type Index struct {
 	Archive   string `json:"archive"`
 	Suite     string `json:"suite"`
@@ -61,31 +61,32 @@ type Index struct {
 	Release   string `json:"release,omitempty"`
 }
 
-// A Container is what one container wants on one architecture, and has.
+// A Container is what a container asks for on one architecture, and what it has.
 type Container struct {
-	// Wants says which package each wanted name led to: most often itself.
+	// Wants has the package that was chosen for each wanted name, most often itself.
 	Wants map[string]string `json:"wants"`
-	// Packages are the names of all it consists of beside its base, sorted.
+	// Packages are the names of all packages that it adds to its base, sorted.
 	Packages []string `json:"packages"`
-	// Archives are the URLs of its software that is no Debian package, by attribute.
+	// Archives are the URLs of its software that is not a Debian package, by attribute.
 	Archives map[string]string `json:"archives,omitempty"`
-	// Without names the recipes that have left packages out.
+	// Without are the names of recipes that have left packages out.
 	Without []string `json:"without,omitempty"`
-	// Base is the digest of the image that it is put on, "sha256:…", and OfBase what
-	// of its wants that one has.
+	// Base is the digest of the image that it is put on, "sha256:…". OfBase has those of
+	// its wants that this image fulfils.
 	Base   string   `json:"base,omitempty"`
 	OfBase []string `json:"ofBase,omitempty"`
-	Suite  string   `json:"suite,omitempty"` // the release of that image
+	Suite  string   `json:"suite,omitempty"` // that image's release
 }
 
-// A Package is one locked file, with what it led to when it was resolved.
+// A Package is a locked package, with what fulfilled its dependencies when it was
+// resolved.
 type Package struct {
 	debian.Locked
 	Needs    []string `json:"needs,omitempty"`
 	Provides string   `json:"provides,omitempty"`
 }
 
-// wire is the file as JSON has it.
+// wire is the encoding of a [File].
 type wire struct {
 	Version    int                             `json:"version"`
 	Suite      string                          `json:"suite"`
@@ -97,8 +98,8 @@ type wire struct {
 	Keys       []Key                           `json:"keys,omitempty"`
 }
 
-// Decode reads a lock file. It is believed as far as its digests go; names and
-// paths are checked, since they become those of files.
+// Decode decodes a lock file. Its digests are trusted. Names and paths are checked,
+// because they become names of files.
 func Decode(data []byte) (*File, error) {
 	var w wire
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -122,7 +123,8 @@ func Decode(data []byte) (*File, error) {
 	return f, f.check()
 }
 
-// check wants what Encode writes: every name that is used is there, once.
+// check verifies what Encode guarantees: every package that is referred to is there,
+// once.
 func (f *File) check() error {
 	if f.Suite == "" {
 		return errors.New("it names no suite")
@@ -226,7 +228,7 @@ func isDigest(s string) bool {
 	return len(s) == 64
 }
 
-// find is the locked package of that name on a shelf; nil when there is none.
+// find returns the package of that name on a shelf; nil if there is none.
 func (f *File) find(at, name string) *Package {
 	list := f.Packages[at]
 	i, ok := slices.BinarySearchFunc(list, name, func(p Package, name string) int {
@@ -238,7 +240,7 @@ func (f *File) find(at, name string) *Package {
 	return &list[i]
 }
 
-// key is the locked key of that source; nil when there is none.
+// key returns the key of a source; nil if there is none.
 func (f *File) key(source string) *Key {
 	if f == nil {
 		return nil
@@ -250,7 +252,7 @@ func (f *File) key(source string) *Key {
 	return &f.Keys[i]
 }
 
-// archive is the locked file of that URL; nil when there is none.
+// archive returns the archive of a URL; nil if there is none.
 func (f *File) archive(url string) *Archive {
 	i, ok := slices.BinarySearchFunc(f.Archives, url, func(a Archive, url string) int { return cmpStrings(a.URL, url) })
 	if !ok {
@@ -259,19 +261,19 @@ func (f *File) archive(url string) *Archive {
 	return &f.Archives[i]
 }
 
-// listWriter writes a list or an object of JSON, an item a line.
+// A listWriter writes a list or an object of JSON, one item in each line.
 type listWriter func(indent, open, shut string, n int, item func(i int))
 
-// Encode writes the file: one line for each package, so that a change of a
-// version is a change of a line.
+// Encode encodes the file, with one line for each package, so that a new version is a
+// change of one line.
 func (f *File) Encode() []byte {
 	var b bytes.Buffer
 	line := func(v any) []byte {
 		var one bytes.Buffer
 		e := json.NewEncoder(&one)
-		e.SetEscapeHTML(false) // relations have < and >
+		e.SetEscapeHTML(false) // < and > of relations stay readable
 		if err := e.Encode(v); err != nil {
-			panic(err) // plain values
+			panic(err) // plain values can't fail
 		}
 		return bytes.TrimSpace(one.Bytes())
 	}
@@ -320,10 +322,10 @@ func (f *File) Encode() []byte {
 	return b.Bytes()
 }
 
-// largest bounds what is read: a thousand packages take half a megabyte.
+// largest bounds what is read, in bytes. A thousand packages take half a megabyte.
 const largest = 64 << 20
 
-// Read reads the lock at a path; nil when there is none.
+// Read reads the lock at a path. It returns nil if there is none.
 func Read(path string) (*File, error) {
 	data, err := safefile.ReadFile(path, largest)
 	if errors.Is(err, fs.ErrNotExist) {

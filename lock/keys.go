@@ -13,23 +13,23 @@ import (
 	"nix2gpu/project"
 )
 
-// KeyOptions says whose keys are wanted.
+// KeyOptions says whose keys are wanted, and how to get them.
 type KeyOptions struct {
 	Sources []packages.AptSource
-	// Read reads the file of a key; Get fetches one from its URL, and knows whether
-	// a fingerprint vouches for it.
+	// Read reads the file of a key. Get downloads one from its URL; vouched tells it
+	// that a fingerprint identifies the key.
 	Read func(path string) ([]byte, error)
 	Get  func(ctx context.Context, url string, vouched bool) ([]byte, error)
-	// Believe takes keys from URLs that no fingerprint vouches for.
+	// Believe allows keys from URLs that no fingerprint identifies.
 	Believe bool
-	// Take names the sources whose keys may change.
+	// Take has the names of sources whose keys may change.
 	Take []string
 }
 
-// Keys finds the keys of apt sources: those of the lock, which may be nil, and of
-// new sources those that their definition names. A key is fetched once: then the
-// lock has it, and a definition that means another is an error. The errors are
-// [project.Errors].
+// Keys returns the keys of apt sources: from the lock, which may be nil, or for a new
+// source from where the definition says. A key is downloaded only once; afterwards it
+// is in the lock, and that the definition means another one is an error. The errors
+// are [project.Errors].
 func Keys(ctx context.Context, file *File, opts KeyOptions) ([]Key, error) {
 	for _, name := range opts.Take {
 		if !slices.ContainsFunc(opts.Sources, func(s packages.AptSource) bool { return s.Name == name }) {
@@ -47,8 +47,8 @@ func Keys(ctx context.Context, file *File, opts KeyOptions) ([]Key, error) {
 	return out, err
 }
 
-// each does something with all of a list, and reports all that is wrong with it in
-// the definition, as [project.Errors]; any other error is the only one.
+// each calls do for each item of a list. It collects errors of the definition into one
+// [project.Errors]; any other error ends it at once.
 func each[T, R any](list []T, do func(T) (R, error)) ([]R, error) {
 	var out []R
 	var wrong project.Errors

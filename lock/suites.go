@@ -10,12 +10,11 @@ import (
 	"nix2gpu/debian/repo"
 )
 
-// A lock is of one release for all containers that are on nothing but our own
-// packages. One that is put on an image is of that image's, and shares packages with
-// those of the same release alone.
+// All containers without a base have one release, the lock's. A container with a base
+// has the base's release, and shares packages with others of that release only.
 
-// shelf is where the file has the packages of a release for an architecture:
-// "amd64" of its own release, "noble/amd64" of another.
+// shelf returns the key in [File.Packages] for a release and an architecture: "amd64" for
+// the file's own release, "noble/amd64" for another one.
 func (f *File) shelf(suite, arch string) string {
 	if suite == "" || suite == f.Suite {
 		return arch
@@ -23,12 +22,12 @@ func (f *File) shelf(suite, arch string) string {
 	return suite + "/" + arch
 }
 
-// of is the shelf of what a container has.
+// of returns the shelf of a container's packages.
 func (f *File) of(container, arch string) string {
 	return f.shelf(f.Containers[container][arch].Suite, arch)
 }
 
-// suiteOf is the release of a container of the file.
+// suiteOf returns the release of a container of the file.
 func (f *File) suiteOf(c Container) string {
 	if c.Suite != "" {
 		return c.Suite
@@ -36,7 +35,8 @@ func (f *File) suiteOf(c Container) string {
 	return f.Suite
 }
 
-// splitShelf is the release, "" for the file's own, and the architecture of a shelf.
+// splitShelf returns the release of a shelf, "" for the file's own, and its
+// architecture.
 func splitShelf(at string) (suite, arch string) {
 	suite, arch, other := strings.Cut(at, "/")
 	if !other {
@@ -45,8 +45,8 @@ func splitShelf(at string) (suite, arch string) {
 	return suite, arch
 }
 
-// Release is that of the containers that are put on no image; "" when all are, or
-// when there is no file.
+// Release returns the release of containers without a base; "" if there are none, or if
+// f is nil.
 func (f *File) Release() string {
 	if f == nil {
 		return ""
@@ -61,7 +61,7 @@ func (f *File) Release() string {
 	return ""
 }
 
-// Arches are the architectures of which the file has packages, sorted.
+// Arches returns the architectures for which the file has packages, sorted.
 func (f *File) Arches() []string {
 	var out []string
 	for at := range f.Packages {
@@ -72,15 +72,15 @@ func (f *File) Arches() []string {
 	return slices.Compact(out)
 }
 
-// OneRelease is an index for [Options] of which all that is asked for is of one
-// release.
+// OneRelease makes an [Options.Index] from one that knows a single release, for callers
+// that need only that.
 func OneRelease(index func(ctx context.Context, arch string) (*debian.Index, []repo.Origin, error)) func(ctx context.Context, suite, arch string) (*debian.Index, []repo.Origin, error) {
 	return func(ctx context.Context, _, arch string) (*debian.Index, []repo.Origin, error) {
 		return index(ctx, arch)
 	}
 }
 
-// suite is the release of a container's packages: that of the image below it.
+// suite returns the release of a container's packages: its base's, if it has one.
 func (e *ensurer) suite(container, arch string) string {
 	if base := e.opts.Bases[container][arch]; base.Suite != "" {
 		return base.Suite
@@ -88,8 +88,8 @@ func (e *ensurer) suite(container, arch string) string {
 	return e.release
 }
 
-// chooseSuite decides which release is the new file's own: that of containers on no
-// image where there are some, else that of the first.
+// chooseSuite chooses the new file's own release: that of the containers without a base
+// or, if there are none, of the first container.
 func (e *ensurer) chooseSuite() {
 	e.release = e.opts.Suite
 	if e.release == "" {
@@ -140,7 +140,7 @@ func (e *ensurer) chooseSuite() {
 	}
 }
 
-// noted is a release as an entry of the file says it: nothing for the file's own.
+// noted returns how an entry of the file names a release: "" for the file's own.
 func (f *File) noted(suite string) string {
 	if suite == f.Suite {
 		return ""
@@ -148,8 +148,8 @@ func (f *File) noted(suite string) string {
 	return suite
 }
 
-// noteIndexes takes in the state of what was read for a release, in place of what
-// the file has of it.
+// noteIndexes records the state of the archives that were read for a release, instead of
+// the old state.
 func (e *ensurer) noteIndexes(suite string, origins []repo.Origin) {
 	kept := slices.DeleteFunc(e.now.Indexes, func(ix Index) bool { return ix.Release == e.now.noted(suite) })
 	for _, o := range origins {
@@ -158,7 +158,8 @@ func (e *ensurer) noteIndexes(suite string, origins []repo.Origin) {
 	e.now.Indexes = kept
 }
 
-// carriedIndexes are those of the old file, as the new one says their releases.
+// carriedIndexes returns the states in the old file, with their releases as the new file
+// names them.
 func (e *ensurer) carriedIndexes() []Index {
 	out := slices.Clone(e.old.Indexes)
 	for i, ix := range out {
@@ -171,8 +172,8 @@ func (e *ensurer) carriedIndexes() []Index {
 	return out
 }
 
-// wantedIndexes are those that a container may have packages of, its release's
-// first.
+// wantedIndexes returns the states of those archives that some container may have
+// packages from, those of the file's release first.
 func (e *ensurer) wantedIndexes() []Index {
 	out := slices.DeleteFunc(slices.Clone(e.now.Indexes), func(ix Index) bool {
 		for name, arches := range e.now.Containers {

@@ -8,19 +8,19 @@ import (
 	"nix2gpu/project"
 )
 
-// SSHD is what lets in whoever has a key: every image has it.
+// SSHD is the attribute of the SSH server, which every image has.
 const SSHD = "openssh"
 
-// Brought is what a container's definition brings beside Debian's packages.
+// Brought is what a container's definition brings that is not one of Debian's packages.
 type Brought struct {
-	Suite    string // of Debian
+	Suite    string // the release of Debian
 	Sources  []packages.AptSource
 	Archives []packages.Archive
-	Wheels   []string // the projects of its python.requirements
+	Wheels   []string // the names in its python.requirements
 }
 
-// named are the packages of the image of a container, by attribute, and those of
-// them that are in the image beside what its services and the container name.
+// named returns the attributes of all packages of a container's image, and those of them
+// that neither its services nor the container name.
 func named(p *project.Project) (all, more []project.PackageRef) {
 	more = append([]project.PackageRef{{Attr: SSHD}}, packages.BareWords(p).Refs...)
 	if t := p.Container.Tailscale; t != nil {
@@ -35,28 +35,29 @@ func named(p *project.Project) (all, more []project.PackageRef) {
 	return all, more
 }
 
-// Recipes are those by which the image of a container leaves out parts of its
-// packages, unless its variant has all of them.
+// Recipes returns the rules by which a container's image leaves out parts of its
+// packages, unless its variant keeps all of them.
 func Recipes(p *project.Project) []packages.Recipe {
 	all, _ := named(p)
 	return packages.Recipes(all)
 }
 
-// Needs is what the image of a container needs.
+// Needs lists what a container's image needs.
 type Needs struct {
 	Wants    []Want
 	Archives []packages.Archive
-	// Sources are the definition's, and those of vendors that the table names.
+	// Sources are the definition's, and those of vendors in the package table.
 	Sources []packages.AptSource
-	// Stand are the packages that attributes stand for, where Debian has none.
+	// Stand has the packages that attributes stand for if Debian has none.
 	Stand map[string][]string
-	// More are the attributes that others do not run without, and those of every image.
+	// More are attributes that other packages do not run without, and those of every
+	// image.
 	More []project.PackageRef
 }
 
-// FindNeeds lists what the image of a container needs: for its enabled services,
-// for the container around them, and for every image. The error, [project.Errors],
-// names all attributes that nothing stands for.
+// FindNeeds finds what the image of a container needs: for its enabled services, for the
+// container itself, and for every image. The error is a [project.Errors] with all
+// attributes that nothing is known for.
 func FindNeeds(p *project.Project, brought Brought) (*Needs, error) {
 	n := &Needs{Stand: map[string][]string{}}
 	for _, s := range brought.Sources {
@@ -99,10 +100,9 @@ func (n *Needs) add(w Want) {
 	}
 }
 
-// find adds what one attribute stands for: the definition's own word, else the
-// vendor's that the table names, else Debian's package.
-// A tailnet that a container joins is no reason to ask a vendor: joins says that it
-// does.
+// find adds what an attribute stands for: what the definition says, or else a vendor's
+// package in the table, or else Debian's. joins reports that only the container's
+// tailnet asks for it, which is no reason to use a vendor.
 func (n *Needs) find(ref project.PackageRef, brought Brought, joins bool) *project.Error {
 	attr, row := ref.Attr, packages.Lookup(ref.Attr)
 	if i := slices.IndexFunc(brought.Archives, func(a packages.Archive) bool { return a.Attr == attr }); i >= 0 {
@@ -117,7 +117,7 @@ func (n *Needs) find(ref project.PackageRef, brought Brought, joins bool) *proje
 		n.Stand[attr] = n.Sources[named(attr)].Packages
 	case attr == packages.Tailscale && joins:
 		n.More = slices.DeleteFunc(n.More, func(r project.PackageRef) bool { return r.Attr == attr })
-		return nil // the build warns, and services go on without
+		return nil // the build warns, and services run without it
 	case row.Source != "":
 		if named(row.Source) < 0 {
 			s, _ := packages.VendorSource(row.Source, brought.Suite)
@@ -157,7 +157,7 @@ func (n *Needs) find(ref project.PackageRef, brought Brought, joins bool) *proje
 	return nil
 }
 
-// ofDriver says why an image has no part of NVIDIA's driver.
+// ofDriver returns the error for a part of NVIDIA's driver, which no image may have.
 func ofDriver(name string) string {
 	if !packages.OfDriver(name) {
 		return ""

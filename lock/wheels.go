@@ -14,24 +14,24 @@ import (
 	"nix2gpu/wheel"
 )
 
-// Python is the Debian package whose version says which wheels fit.
+// Python is the Debian package whose version decides which wheels fit.
 const Python = "python3"
 
-// Requirements are what a container wants of Python, and who has it.
+// Requirements are a container's requirements, and the index that has the wheels.
 type Requirements struct {
 	*wheel.Requirements
 	Source wheel.Source
 }
 
-// Wheels are those of one container on one architecture.
+// Wheels are the wheels of one container for one architecture.
 type Wheels struct {
 	Python string `json:"python"` // the version that they were chosen for
 	Glibc  string `json:"glibc"`
-	// Files are the wheels, sorted by name, each once.
+	// Files are sorted by name, each once.
 	Files []wheel.Locked `json:"files"`
 }
 
-// target is what the wheels were chosen for.
+// target returns the Python and the architecture that the wheels were chosen for.
 func (w Wheels) target(arch string) wheel.Target {
 	return wheel.Target{Python: w.Python, Glibc: w.Glibc, Arch: arch}
 }
@@ -61,7 +61,7 @@ func (w Wheels) check(arch string) error {
 	return nil
 }
 
-// encodeWheels writes the section of wheels, one line for each.
+// encodeWheels encodes the section of wheels, with one line for each.
 func (f *File) encodeWheels(list listWriter, write func(format string, args ...any), line func(any) []byte) {
 	if len(f.Wheels) == 0 {
 		return
@@ -79,8 +79,8 @@ func (f *File) encodeWheels(list listWriter, write func(format string, args ...a
 	})
 }
 
-// Wheels are those that a container has on an architecture, and the Python that
-// they are for.
+// Wheels returns the wheels of a container for an architecture, and the Python that they
+// are for.
 func (r *Result) Wheels(container, arch string) ([]wheel.Locked, wheel.Target) {
 	w := r.file.Wheels[container][arch]
 	return w.Files, w.target(arch)
@@ -93,8 +93,8 @@ func (e *ensurer) putWheels(name, arch string, w Wheels) {
 	e.now.Wheels[name][arch] = w
 }
 
-// CountWheels is how many wheels some containers have on an architecture, each
-// file once.
+// CountWheels returns how many different wheels some containers have for an
+// architecture.
 func (r *Result) CountWheels(arch string, containers []string) int {
 	files := map[string]bool{}
 	for _, name := range containers {
@@ -105,8 +105,8 @@ func (r *Result) CountWheels(arch string, containers []string) int {
 	return len(files)
 }
 
-// targetOf is the Python that a container's packages have, or the image that it is
-// put on.
+// targetOf returns the Python of a container: the one among its packages, or else its
+// base's.
 func targetOf(arch string, list []Package, base Base) (wheel.Target, error) {
 	t := wheel.Target{Arch: arch}
 	take := func(name, version string) {
@@ -120,7 +120,7 @@ func targetOf(arch string, list []Package, base Base) (wheel.Target, error) {
 	for _, p := range base.Installed {
 		take(p.Name, p.Version)
 	}
-	for _, p := range list { // which are put over those
+	for _, p := range list { // packages replace those of the base
 		take(p.Name, p.Version)
 	}
 	if err := t.Check(); err != nil {
@@ -129,7 +129,7 @@ func targetOf(arch string, list []Package, base Base) (wheel.Target, error) {
 	return t, nil
 }
 
-// upstream is a Debian version without what Debian adds.
+// upstream returns a Debian version without its epoch and revision.
 func upstream(version string) string {
 	if _, rest, ok := strings.Cut(version, ":"); ok {
 		version = rest
@@ -143,8 +143,8 @@ func upstream(version string) string {
 	return version
 }
 
-// wheels locks those of one container for one architecture. Of what the file has
-// everything stays that still fits.
+// wheels locks the wheels of a container for one architecture. Those in the file stay if
+// they still fit.
 func (e *ensurer) wheels(ctx context.Context, name, arch string, list []Package) (Wheels, error) {
 	reqs := e.opts.Python[name]
 	t, err := targetOf(arch, list, e.opts.Bases[name][arch])
@@ -156,14 +156,14 @@ func (e *ensurer) wheels(ctx context.Context, name, arch string, list []Package)
 	}
 	c := &chooser{ensurer: e, reqs: reqs, target: t, old: e.old.Wheels[name][arch]}
 	if c.old.target(arch) != t || e.opts.UpdateAll {
-		c.old = Wheels{} // another Python: what fitted before may not
+		c.old = Wheels{} // another Python: old choices may not fit
 	}
 	for _, l := range reqs.Active(t) {
 		c.picks = append(c.picks, &pick{line: l})
 	}
 	slices.SortFunc(c.picks, func(a, b *pick) int { return strings.Compare(a.line.Name, b.line.Name) })
 	steps := []func(context.Context) error{c.choose, c.extras, c.complete}
-	if e.opts.Frozen && c.lacks() { // it is an error anyway, which says what changes
+	if e.opts.Frozen && c.lacks() { // the error of a frozen lock lists what would change
 		steps = nil
 	}
 	for _, step := range steps {
@@ -178,7 +178,7 @@ func (e *ensurer) wheels(ctx context.Context, name, arch string, list []Package)
 	return out, nil
 }
 
-// A chooser finds the wheel for each line of a requirements file.
+// A chooser chooses the wheel for each line of a requirements file.
 type chooser struct {
 	*ensurer
 	reqs   Requirements
@@ -187,15 +187,15 @@ type chooser struct {
 	picks  []*pick
 }
 
-// A pick is a line and its wheel.
+// A pick is a line with its wheel.
 type pick struct {
 	line   wheel.Line
 	locked wheel.Locked
-	meta   *wheel.Metadata // nil while it is as the file has it
+	meta   *wheel.Metadata // nil if the wheel is the file's, unchanged
 }
 
-// choose finds the wheel of each line: of the file where it fits, else of the
-// index. Several at a time, since most of the work is waiting.
+// choose chooses the wheel of each line: the file's if it fits, or else one of the index.
+// It works on several lines at a time, since it mostly waits for the network.
 func (c *chooser) choose(ctx context.Context) error {
 	var wg sync.WaitGroup
 	errs := make([]error, len(c.picks))
@@ -218,8 +218,8 @@ func (c *chooser) choose(ctx context.Context) error {
 	return asProject(errs)
 }
 
-// lacks reports whether the file has no wheel for some line. Each line has then
-// what can be said of its wheel.
+// lacks reports whether the file lacks the wheel of some line. Then each pick holds
+// what is known about its wheel.
 func (c *chooser) lacks() bool {
 	lacks := false
 	for _, p := range c.picks {
@@ -236,7 +236,7 @@ func (c *chooser) lacks() bool {
 	return lacks
 }
 
-// asProject are errors of lines, if that is all they are.
+// asProject makes [project.Errors] of errors about lines, if all errors are.
 func asProject(errs []error) error {
 	var wrong project.Errors
 	for _, err := range errs {
@@ -253,7 +253,7 @@ func asProject(errs []error) error {
 	return wrong
 }
 
-// kept is the file's wheel for a line, where it still is one; nil else.
+// kept returns the file's wheel for a line if it still fits; nil otherwise.
 func (c *chooser) kept(l wheel.Line) *wheel.Locked {
 	if slices.Contains(c.opts.Update, l.Name) {
 		return nil
@@ -269,7 +269,7 @@ func (c *chooser) kept(l wheel.Line) *wheel.Locked {
 	return have
 }
 
-// fromIndex chooses a wheel for a line, and gets it.
+// fromIndex chooses a wheel from the index for a line, and downloads it.
 func (c *chooser) fromIndex(ctx context.Context, p *pick) error {
 	l := p.line
 	wrong := func(hint, format string, args ...any) error {
@@ -304,10 +304,10 @@ func (c *chooser) fromIndex(ctx context.Context, p *pick) error {
 	return nil
 }
 
-// extras gives each wheel those extras that its line and other wheels ask for,
-// and with them what it needs.
+// extras gives each wheel the extras that its line and other wheels ask for, and with
+// those the requirements that they add.
 func (c *chooser) extras(ctx context.Context) error {
-	for range 1 + len(c.picks) { // each round but the last adds extras to some wheel
+	for range 1 + len(c.picks) { // each round but the last adds an extra to some wheel
 		asked := map[string][]string{}
 		for _, p := range c.picks {
 			asked[p.line.Name] = append(asked[p.line.Name], p.line.Extras...)
@@ -342,8 +342,8 @@ func (c *chooser) extras(ctx context.Context) error {
 	return nil
 }
 
-// complete wants that the file has everything that its wheels need: nobody adds
-// to it.
+// complete fails unless all that the wheels require is in the requirements file: we add
+// nothing to it.
 func (c *chooser) complete(context.Context) error {
 	have := map[string]*pick{}
 	for _, p := range c.picks {
@@ -374,7 +374,7 @@ func (c *chooser) complete(context.Context) error {
 	return wrong
 }
 
-// wheelChanges compares the wheels of two files.
+// wheelChanges returns the differences between the wheels of two files.
 func wheelChanges(old, now *File) []Change {
 	type id struct{ arch, name string }
 	collect := func(f *File) map[id]wheel.Locked {
@@ -409,7 +409,8 @@ func wheelChanges(old, now *File) []Change {
 	return out
 }
 
-// Programs are what the wheels of a container put into bin, on any architecture.
+// Programs returns the programs that the wheels of a container install, on any
+// architecture.
 func (f *File) Programs(container string) []string {
 	var out []string
 	for _, w := range f.Wheels[container] {
