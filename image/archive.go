@@ -14,17 +14,17 @@ import (
 	"nix2gpu/packages"
 )
 
-// archivesDir holds a folder for each package that is no Debian package, but
-// software that its vendor publishes as a file.
+// archivesDir has a folder for each package that is not a Debian package, but a file
+// that a vendor publishes.
 const archivesDir = "opt/nix2gpu/archives"
 
-// archiveKey is what of an archive goes into its layer beside its file.
+// archiveKey is what the layer of an archive depends on beside the archive's file.
 func archiveKey(p Package) string {
 	return fmt.Sprintf("archive %s strip %d program %s", p.Name, p.Archive.Strip, p.Archive.Main())
 }
 
-// addArchive writes the paths of an archive, below its folder. What it returns at
-// its end the reader of its file has compared with the digest.
+// addArchive writes the paths of an archive below its folder. The reader that p.Open
+// returns verifies the digest, so an error at its end is one of the archive.
 func (w *layerWriter) addArchive(ctx context.Context, p Package, reserve func(int64) func()) error {
 	in, err := p.Open(ctx)
 	if err != nil {
@@ -57,7 +57,7 @@ func (w *layerWriter) addArchive(ctx context.Context, p Package, reserve func(in
 		}
 		if kind, ok := w.kinds[n.Name]; ok {
 			if kind == deb.Dir && e.Kind == deb.Dir {
-				continue // it came with what lies in it
+				continue // the folder was added for a file in it
 			}
 			return archiveError(p.Archive, "archive %q: %q appears twice", p.Name, e.Name)
 		}
@@ -89,8 +89,8 @@ func (w *layerWriter) addArchive(ctx context.Context, p Package, reserve func(in
 	return nil
 }
 
-// archiveErr says where in the definition an archive stands that is wrong, and
-// adds the cure.
+// archiveErr adds to an error of an archive its position in the definition and the
+// cure.
 func archiveErr(ctx context.Context, a *packages.Archive, err error) error {
 	var wrong *deb.Error
 	if ctx.Err() != nil || !errors.As(err, &wrong) {
@@ -106,7 +106,7 @@ func archiveError(a *packages.Archive, format string, args ...any) error {
 	return fmt.Errorf("%s%w", place(a.Pos), fmt.Errorf(format, args...))
 }
 
-// stoppableAt ends with its context.
+// stoppableAt is a reader that fails once its context has ended.
 type stoppableAt struct {
 	ctx context.Context
 	r   io.ReaderAt
@@ -119,8 +119,8 @@ func (s stoppableAt) ReadAt(p []byte, off int64) (int, error) {
 	return s.r.ReadAt(p, off)
 }
 
-// archiveLinks is the folder of an archive's attribute: what lies at the top of
-// the archive, and its programs.
+// archiveLinks returns the links in the folder of an archive's attribute: to what is at
+// the top of the archive, and to its programs.
 func archiveLinks(t *tree, root string, a *packages.Archive) (map[string]string, error) {
 	links := map[string]string{}
 	for top := range t.children[root] {
@@ -150,7 +150,7 @@ func archiveLinks(t *tree, root string, a *packages.Archive) (map[string]string,
 		return links, nil
 	}
 	for _, b := range a.Bin {
-		// One without a folder may lie in bin; a file that is one program does.
+		// A bare name may be in bin; an archive that is a single program is.
 		file := path.Join(root, b.Path)
 		for _, other := range []string{path.Join(root, "bin", b.Path), path.Join(root, "bin", b.Name)} {
 			if !t.has(file) && t.isProgram(other) {
@@ -176,14 +176,14 @@ func archiveLinks(t *tree, root string, a *packages.Archive) (map[string]string,
 	return links, nil
 }
 
-// isProgram reports whether a name leads to a file that can be executed.
+// isProgram reports whether a name leads to an executable file.
 func (t *tree) isProgram(name string) bool {
 	at, ok := t.resolve(name)
 	f := t.facts[at]
 	return ok && (f.Kind == deb.File || f.Kind == deb.Hardlink) && f.Mode&0o111 != 0
 }
 
-// some names the first things in a folder.
+// some returns the names of a few entries of a folder, for a message.
 func (t *tree) some(dir string) string {
 	names := slices.Sorted(maps.Keys(t.children[dir]))
 	if len(names) > 8 {

@@ -19,33 +19,33 @@ import (
 	"nix2gpu/debian/deb"
 )
 
-// A Base is an image that others are put on, as far as they have to know it. Its
-// layers stay where they are: an image names them by their digests.
+// A Base is what is known of an image that others are put on. Its layers stay in their
+// registry: an image refers to them by digest.
 type Base struct {
-	Ref      string          `json:"ref"` // with the digest that was asked for
+	Ref      string          `json:"ref"` // reference with a digest
 	Manifest json.RawMessage `json:"manifest"`
 	Config   json.RawMessage `json:"config"`
 
 	Distribution string `json:"distribution"` // "debian" or "ubuntu"
-	Suite        string `json:"suite"`        // the code name of its release
-	Release      string `json:"release"`      // as it calls itself
+	Suite        string `json:"suite"`        // code name of its release
+	Release      string `json:"release"`      // what it calls its release
 
 	Paths []fact            `json:"paths"`
 	Texts map[string][]byte `json:"texts"` // contents of the files that matter, by path
 
-	// Open reads a layer as it is packed. It is not part of what is kept.
+	// Open opens a compressed layer. It is not part of what the cache keeps.
 	Open func(ctx context.Context, digest v1.Hash) (io.ReadCloser, error) `json:"-"`
 }
 
-// What a base may hold, so that a hostile one fills neither memory nor the cache.
+// Limits for a base, so that a hostile one fills neither the memory nor the cache.
 const (
 	maxBasePaths = 3_000_000
-	maxBaseText  = 64 << 20 // of one file
+	maxBaseText  = 64 << 20 // bytes of one file
 	maxBaseTexts = 256 << 20
 )
 
-// ReadBase reads what is to know of a base: all of its layers once, without keeping
-// them.
+// ReadBase reads all layers of an image once, and returns what is to be known of it.
+// The layers are not kept.
 func ReadBase(ctx context.Context, ref, arch string, img v1.Image) (*Base, error) {
 	b := &Base{Ref: ref, Texts: map[string][]byte{}}
 	var err error
@@ -83,12 +83,12 @@ func ReadBase(ctx context.Context, ref, arch string, img v1.Image) (*Base, error
 	return b, b.identify()
 }
 
-// A baseReader lays layers over each other.
+// A baseReader applies layers one after another.
 type baseReader struct {
 	tree  *tree
 	texts map[string][]byte
-	size  int64          // of all texts
-	layer map[string]int // which one a path is of
+	size  int64          // bytes of all texts
+	layer map[string]int // which layer a path comes from
 }
 
 func (r *baseReader) read(ctx context.Context, number int, l v1.Layer) error {
@@ -101,7 +101,7 @@ func (r *baseReader) read(ctx context.Context, number int, l v1.Layer) error {
 	for {
 		h, err := t.Next()
 		if err == io.EOF {
-			// What follows the archive has to be read too: its digest is looked at there.
+			// The digest is verified at the end of the layer, behind the archive.
 			_, err := io.Copy(io.Discard, stoppable{ctx, in})
 			return err
 		} else if err != nil {
@@ -147,7 +147,7 @@ func (r *baseReader) entry(number int, h *tar.Header, in io.Reader) error {
 			r.texts[name] = text
 		}
 	default:
-		return nil // a device, which a runtime makes anew
+		return nil // a device: runtimes make their own
 	}
 	if before, ok := r.tree.facts[name]; ok && before.Kind == deb.Dir && f.Kind != deb.Dir {
 		r.remove(name, number+1)
@@ -169,7 +169,7 @@ func (r *baseReader) entry(number int, h *tar.Header, in io.Reader) error {
 	return err
 }
 
-// remove takes away what earlier layers have at a path.
+// remove removes what earlier layers have at a path.
 func (r *baseReader) remove(name string, number int) {
 	for child := range r.tree.children[name] {
 		r.remove(path.Join(name, child), number)
@@ -181,13 +181,13 @@ func (r *baseReader) remove(name string, number int) {
 	}
 }
 
-// The files of a base that are read.
+// Files of a base whose content is kept.
 const (
 	baseStatus = "var/lib/dpkg/status"
 	baseCache  = "etc/ld.so.cache"
 )
 
-// ofBase reports whether a file of a base is kept.
+// ofBase reports whether the content of a file of a base is kept.
 func ofBase(name string) bool {
 	switch name {
 	case "etc/os-release", "usr/lib/os-release", "etc/passwd", "etc/group", "etc/shadow", baseStatus, "etc/ld.so.conf", baseCache, "etc/apt/sources.list":
@@ -202,13 +202,13 @@ func ofBase(name string) bool {
 	return false
 }
 
-// text is the content of a file of the base, through links; "" when it has none.
+// text returns the content of a file of the base, following links; "" if it has none.
 func (b *Base) text(t *tree, name string) string {
 	at, _ := t.resolve(name)
 	return string(b.Texts[at])
 }
 
-// tree is the paths of the base.
+// tree returns the paths of the base.
 func (b *Base) tree() *tree {
 	t := newTree()
 	for _, f := range b.Paths {
@@ -218,7 +218,7 @@ func (b *Base) tree() *tree {
 	return t
 }
 
-// identify finds out which release the base is of.
+// identify finds out the base's distribution and release.
 func (b *Base) identify() error {
 	t := b.tree()
 	fields := map[string]string{}
@@ -245,7 +245,7 @@ func (b *Base) identify() error {
 	return nil
 }
 
-// Installed are the packages that the base has.
+// Installed returns the packages that the base has.
 func (b *Base) Installed() []debian.Installed {
 	var out []debian.Installed
 	for s := range debian.Stanzas(b.Texts[baseStatus]) {
@@ -257,8 +257,8 @@ func (b *Base) Installed() []debian.Installed {
 	return out
 }
 
-// Keys are the keyrings by which the base itself knows its archives, by path. Who
-// names a base by its digest runs what is in it.
+// Keys returns the keyrings of the base's apt, by path. They can be trusted as far as
+// the base itself, which is named by its digest.
 func (b *Base) Keys() map[string][]byte {
 	out := map[string][]byte{}
 	for name, text := range b.Texts {
@@ -270,7 +270,7 @@ func (b *Base) Keys() map[string][]byte {
 	return out
 }
 
-// CUDA are the versions of CUDA that the base has, the newest first.
+// CUDA returns the versions of CUDA that the base has, newest first.
 func (b *Base) CUDA() []string {
 	var out []string
 	for _, root := range cudaRoots(b.tree()) {
@@ -279,7 +279,7 @@ func (b *Base) CUDA() []string {
 	return out
 }
 
-// layers are those of the base as an image has them. They are not fetched.
+// layers returns the base's layers, and its configuration. They are not downloaded.
 func (b *Base) layers() ([]*Layer, *v1.ConfigFile, error) {
 	var m v1.Manifest
 	config := &v1.ConfigFile{}
@@ -308,7 +308,8 @@ func (b *Base) layers() ([]*Layer, *v1.ConfigFile, error) {
 	return out, config, nil
 }
 
-// ociMedia is what OCI calls the type of a layer: an image has one family of types.
+// ociMedia translates a layer's media type to OCI's: an image must not mix them with
+// docker's.
 func ociMedia(m types.MediaType) (types.MediaType, error) {
 	switch m {
 	case types.OCILayer, types.DockerLayer:

@@ -2,11 +2,11 @@ package image
 
 import "sync"
 
-// decoderMemory is what the decoders of all packages that are read at one time
-// may have together. The largest alone may have 64 MiB.
+// decoderMemory bounds the memory of all decoders that run at a time, in bytes. A
+// single one may have 64 MiB.
 const decoderMemory = 128 << 20
 
-// A budget hands out memory, and makes those wait who ask for more than is left.
+// A budget is an amount of memory. Whoever takes more than is left has to wait.
 type budget struct {
 	mu   sync.Mutex
 	free *sync.Cond
@@ -19,7 +19,7 @@ func newBudget(size int64) *budget {
 	return b
 }
 
-// take waits until n bytes are left, and takes them.
+// take waits until n bytes are left and takes them, until release is called.
 func (b *budget) take(n int64) (release func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -29,51 +29,51 @@ import (
 	"nix2gpu/wheel"
 )
 
-// Where the image has what boot looks for.
+// Paths in the image that boot reads.
 const (
 	programPath = "usr/bin/nix2gpu"
 	aliasPath   = "usr/bin/process-compose"
 	projectPath = "etc/nix2gpu/project.json"
 )
 
-// A Spec is what an image is made of. All of it goes into the image's digest,
-// but for Cache.
+// A Spec is what an image is made of. All of it but Cache and Progress decides the
+// image's digest.
 type Spec struct {
 	Project  project.Valid
-	Root     string    // the definition's folder, which paths of copyToRoot are below
+	Root     string    // the definition's folder; paths of copyToRoot are below it
 	Arch     string    // "amd64" or "arm64"
-	Base     *Base     // that the image is put on; nil: none
-	Packages []Package // everything that the image has beside its base, dependencies included
-	// Recipes leave out parts of packages. What only those parts need is not among
-	// Packages.
+	Base     *Base     // the image that this one is put on; nil: none
+	Packages []Package // all packages beside the base's, with dependencies
+	// Recipes leave out parts of packages. Packages does not have what only those parts
+	// need.
 	Recipes []packages.Recipe
-	// Asked are the packages that stand for attributes; default: those of the
-	// table of packages.
+	// Asked has the packages that stand for attributes; default: those of the package
+	// table.
 	Asked  map[string][]string
-	Binary string       // the file of our own program for Arch
-	Wheels []Wheel      // that are installed beside Debian's Python
-	Python wheel.Target // which Python that is, where there are wheels
+	Binary string       // path of our own program for Arch
+	Wheels []Wheel      // wheels to install beside Debian's Python
+	Python wheel.Target // that Python, if there are wheels
 
 	Variant     Variant     // default: Slim
 	Compression Compression // default: Gzip
-	MaxLayers   int         // default: the project's, else DefaultMaxLayers
-	Epoch       *time.Time  // no time in the image is later; nil: times are the packages' own
-	Plain       []string    // files of this machine that hold secrets as text: copyToRoot must not bring them
+	MaxLayers   int         // default: the project's, or else DefaultMaxLayers
+	Epoch       *time.Time  // the latest time in the image; nil: times are as in the packages
+	Plain       []string    // files of this machine that hold secrets as text: copyToRoot must not copy them
 	Labels      map[string]string
 	Annotations map[string]string    // of the manifest
-	More        []project.PackageRef // packages that the farm has beside those of the project
-	Stand       map[string][]string  // the packages that attributes stand for, where Debian has none
+	More        []project.PackageRef // packages for the farm beside the project's
+	Stand       map[string][]string  // packages that attributes stand for if Debian has none
 
-	Cache string // the folder of the cache
-	// Progress is told of each layer that has to be made, when that begins and ends:
-	// bytes of packages that are packed, of all that have to be. nil: nobody is.
+	Cache string // folder of the cache; required
+	// Progress is called when work on a layer begins and ends, with the bytes of
+	// packages that are packed, and of all that have to be. nil: it is not called.
 	Progress func(title string, done, total int64)
 }
 
 // A Layer is one layer of an image that was built.
 type Layer struct {
 	Title    string
-	Packages []Package // those that it has; none for our own layers
+	Packages []Package // the packages in it; none for our own layers
 	Wheels   []wheel.Locked
 	Digest   v1.Hash
 	DiffID   v1.Hash
@@ -81,14 +81,14 @@ type Layer struct {
 	Unpacked int64
 	Media    types.MediaType
 
-	file string // in the cache
-	// elsewhere reads a layer of a base, which is not in the cache.
+	file string // its path in the cache
+	// elsewhere opens a layer of a base, which is not in the cache.
 	elsewhere func() (io.ReadCloser, error)
 	newest    int64
 	cached    bool
 }
 
-// Open reads the compressed layer.
+// Open opens the compressed layer. For a base's layer it may use the network.
 func (l *Layer) Open() (io.ReadCloser, error) {
 	if l.elsewhere != nil {
 		return l.elsewhere()
@@ -96,10 +96,11 @@ func (l *Layer) Open() (io.ReadCloser, error) {
 	return os.Open(l.file)
 }
 
-// Here reports whether the layer was made here: those of a base are in a registry.
+// Here reports whether the layer was made here. A base's layers are in a registry.
 func (l *Layer) Here() bool { return l.elsewhere == nil }
 
-// An OptionError is about an option of the definition, which knows its place.
+// An OptionError is an error in an option's value. The caller knows the option's
+// position.
 type OptionError struct {
 	Option string
 	Err    error
@@ -108,18 +109,18 @@ type OptionError struct {
 func (e *OptionError) Error() string { return e.Err.Error() }
 func (e *OptionError) Unwrap() error { return e.Err }
 
-// A Built image lies in the cache until it is written or pushed.
+// A Built image has its layers in the cache until it is written or pushed.
 type Built struct {
 	Image    v1.Image
 	Layers   []*Layer
-	Warnings []string // what the reader of the definition should know, with places
-	Partial  bool     // of packages the image has only what its programs need
-	// Licenses are those of its wheels, by name.
+	Warnings []string // for the definition's author, with positions
+	Partial  bool     // packages are reduced to what programs need
+	// Licenses has the licences of its wheels, by name.
 	Licenses map[string]wheel.License
 }
 
-// Build makes the image. Layers that the cache has are not made again; nothing
-// is written but to the cache.
+// Build makes the image. It writes to the cache only, and does not make a layer again
+// that the cache has. The same spec gives the same bytes.
 func Build(ctx context.Context, spec Spec) (*Built, error) {
 	spec.Variant = cmp.Or(spec.Variant, Slim)
 	spec.Compression = cmp.Or(spec.Compression, Gzip)
@@ -152,12 +153,12 @@ type builder struct {
 	warnings []string
 
 	chosen *selection // nil: everything
-	all    []Package  // that there are, chosen or not, when some are chosen
+	all    []Package  // all packages of the spec, if only some are chosen
 }
 
 func (b *builder) warn(texts ...string) { b.warnings = append(b.warnings, texts...) }
 
-// lacking says what the project asks for and no package of the image brings.
+// lacking warns of what the project asks for and no package of the image has.
 func (b *builder) lacking(copies *copied) {
 	has := func(prefixes ...string) bool {
 		return slices.ContainsFunc(b.spec.Packages, func(p Package) bool {
@@ -227,15 +228,15 @@ func (b *builder) build(ctx context.Context) (*Built, error) {
 	return &Built{Image: img, Layers: layers, Warnings: b.warnings, Partial: b.chosen != nil, Licenses: licenses}, nil
 }
 
-// packageLayers makes the layers of all groups of packages, and tells the key of
-// each.
+// packageLayers makes the layers of all groups of packages, and returns the key of each.
 func (b *builder) packageLayers(ctx context.Context, groups []*group) ([]*Layer, []string, error) {
 	return makeLayers(ctx, b, groups, b.groupKey, b.makePackages, func(l *Layer, g *group) { l.Packages = g.packages })
 }
 
-// makeLayers makes the layers of all groups that the cache lacks, several at a
-// time, the largest first: decompressing is most of the work, and one group keeps
-// one processor busy. A finished layer is told what it is of.
+// makeLayers makes the layers of all groups that the cache lacks. It works on several
+// at a time, because most of the work is decompressing, and a group uses only one
+// processor. The largest is first, so that it is not the one that all wait for. finish
+// is called for each layer that is found or made.
 func makeLayers[G layered](ctx context.Context, b *builder, groups []G, key func(G) string,
 	create func(ctx context.Context, g G, key string) (*record, error), finish func(l *Layer, g G)) ([]*Layer, []string, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -273,7 +274,7 @@ func makeLayers[G layered](ctx context.Context, b *builder, groups []G, key func
 	return layers, keys, nil
 }
 
-// makeLayer makes the layer of a group, or finds it in the cache.
+// makeLayer finds the layer of a group in the cache, or makes it.
 func makeLayer[G layered](ctx context.Context, b *builder, g G, key string, made func(g G, ended bool),
 	create func(ctx context.Context, g G, key string) (*record, error)) (*Layer, error) {
 	if ctx.Err() != nil {
@@ -294,14 +295,14 @@ func makeLayer[G layered](ctx context.Context, b *builder, g G, key string, made
 	return l, nil
 }
 
-// A layered is what becomes one layer: of packages, or of wheels.
+// A layered is a group that becomes one layer: of packages, or of wheels.
 type layered interface {
 	title() string
 	size() int64
 }
 
-// progress tells Spec.Progress of layers that begin and end, among those that the
-// cache lacks.
+// progress returns a function that reports to Spec.Progress when work on a group begins
+// and ends. Only groups that the cache lacks count.
 func progress[G layered](b *builder, groups []G, keys []string) func(g G, ended bool) {
 	if b.spec.Progress == nil {
 		return func(G, bool) {}
@@ -323,7 +324,7 @@ func progress[G layered](b *builder, groups []G, keys []string) func(g G, ended 
 	}
 }
 
-// layer is a layer of the cache as the image has it.
+// layer makes a layer of the image from a record of the cache.
 func (b *builder) layer(r *record, title string) *Layer {
 	return &Layer{
 		Title: title, Size: r.Size, Unpacked: r.Unpacked, Media: r.Packed.mediaType(), newest: r.Newest, file: b.cache.blobFile(r.Digest),
@@ -331,7 +332,7 @@ func (b *builder) layer(r *record, title string) *Layer {
 	}
 }
 
-// ownLayer makes one of our own layers, unless the cache has it.
+// ownLayer finds one of our own layers in the cache, or makes it.
 func (b *builder) ownLayer(title, key string, nodes func() ([]*node, error)) (*Layer, error) {
 	r := b.cache.find(key)
 	if r == nil {
@@ -350,7 +351,7 @@ func (b *builder) ownLayer(title, key string, nodes func() ([]*node, error)) (*L
 	return b.layer(r, title), nil
 }
 
-// baseKey tells layers apart that depend on what the base has.
+// baseKey is part of the key of layers that depend on what the base has.
 func (b *builder) baseKey() string {
 	if b.spec.Base == nil {
 		return ""
@@ -358,8 +359,8 @@ func (b *builder) baseKey() string {
 	return key("base", string(b.spec.Base.Manifest))
 }
 
-// annotations are those of the manifest. By the name of the base a push knows where
-// a registry has its layers.
+// annotations returns the annotations of the manifest. A push takes the base's name from
+// them, to mount the base's layers.
 func (b *builder) annotations() map[string]string {
 	if b.spec.Base == nil {
 		return b.spec.Annotations
@@ -381,7 +382,7 @@ func (b *builder) epochKey() int64 {
 	return b.spec.Epoch.Unix()
 }
 
-// fixLayer does what the packages' scripts would do.
+// fixLayer makes the layer with what the packages' scripts would have done.
 func (b *builder) fixLayer(ctx context.Context, groups []*group, keys []string, _ *copied) (*Layer, error) {
 	users := map[string]project.User{}
 	maps.Copy(users, project.SystemUsers())
@@ -396,8 +397,8 @@ func (b *builder) fixLayer(ctx context.Context, groups []*group, keys []string, 
 	})
 }
 
-// readSystem is what the layers of packages hold. Whether they were made now or
-// are of the cache makes no difference.
+// readSystem collects what the layers of packages hold. It reads the same facts whether
+// a layer was made now or comes from the cache.
 func (b *builder) readSystem(ctx context.Context, groups []*group, keys []string) (*system, error) {
 	s := b.newSystem()
 	var base *tree
@@ -407,7 +408,7 @@ func (b *builder) readSystem(ctx context.Context, groups []*group, keys []string
 	owners := map[string]*packageFacts{}
 	for i, g := range groups {
 		facts, err := b.cache.facts(keys[i])
-		if err == nil && facts == nil { // gone from the cache
+		if err == nil && facts == nil { // damaged, or pruned just now
 			if _, err = b.makePackages(ctx, g, keys[i]); err == nil {
 				facts, err = b.cache.facts(keys[i])
 			}
@@ -448,7 +449,7 @@ func (b *builder) readSystem(ctx context.Context, groups []*group, keys []string
 	return s, b.addWheels(ctx, s.tree)
 }
 
-// newSystem is a system of no packages.
+// newSystem makes a system without packages.
 func (b *builder) newSystem() *system {
 	users := map[string]project.User{}
 	maps.Copy(users, project.SystemUsers())
@@ -460,8 +461,8 @@ func (b *builder) newSystem() *system {
 	return s
 }
 
-// unchosen are the packages of which the image has nothing. Fix-ups still read
-// what they say: of the bundle of certificates, its parts need not be there.
+// unchosen returns the packages of which the image has no file. Fix-ups still read their
+// texts: the bundle of certificates is made without the certificates' own files.
 func (b *builder) unchosen(ctx context.Context) (out []*packageFacts, err error) {
 	for _, p := range b.all {
 		facts, err := b.scanPackage(ctx, p, b.scanKey(p))
@@ -475,8 +476,7 @@ func (b *builder) unchosen(ctx context.Context) (out []*packageFacts, err error)
 	return out, nil
 }
 
-// allDigests are those of the packages that there are, chosen or not, when some
-// are chosen.
+// allDigests returns the digests of all packages of the spec, if only some are chosen.
 func (b *builder) allDigests() (out []string) {
 	for _, p := range b.all {
 		out = append(out, p.SHA256)
@@ -484,7 +484,7 @@ func (b *builder) allDigests() (out []string) {
 	return out
 }
 
-// programLayer has our own program.
+// programLayer makes the layer with our own program.
 func (b *builder) programLayer(context.Context, []*group, []string, *copied) (*Layer, error) {
 	program, err := openProgram(b.spec.Binary, b.spec.Arch, b.cache)
 	if err != nil {
@@ -498,8 +498,8 @@ func (b *builder) programLayer(context.Context, []*group, []string, *copied) (*L
 	})
 }
 
-// farmLayer has the farm, and what the user copies to the root. A warning is
-// part of what is kept, so that a build from the cache says it again.
+// farmLayer makes the layer with the farm and copyToRoot. Its warnings are kept in the
+// cache with it, so that a build from the cache prints them again.
 func (b *builder) farmLayer(ctx context.Context, groups []*group, keys []string, copies *copied) (*Layer, error) {
 	wanted := wantedBy(b.project, b.spec.More)
 	parts := farmInputs(b.project, wanted)
@@ -520,7 +520,7 @@ func (b *builder) farmLayer(ctx context.Context, groups []*group, keys []string,
 	if err != nil {
 		return nil, err
 	}
-	fixed, err := fix(s) // into the tree
+	fixed, err := fix(s) // adds to s.tree, where the farm's links may lead
 	if err != nil {
 		return nil, err
 	}
@@ -541,7 +541,7 @@ func (b *builder) farmLayer(ctx context.Context, groups []*group, keys []string,
 	return l, b.cache.write(b.cache.factsFile(key), kept)
 }
 
-// archives are the packages that are no Debian packages, by attribute.
+// archives returns the packages that are vendors' archives, by attribute.
 func (b *builder) archives() map[string]*packages.Archive {
 	out := map[string]*packages.Archive{}
 	for _, p := range b.spec.Packages {
@@ -552,7 +552,7 @@ func (b *builder) archives() map[string]*packages.Archive {
 	return out
 }
 
-// farmInputs is everything of the project that the farm depends on.
+// farmInputs returns all of the project that the farm depends on, for its key.
 func farmInputs(p *project.Project, wanted []project.PackageRef) []string {
 	var parts []string
 	for _, ref := range wanted {
@@ -569,9 +569,9 @@ func farmInputs(p *project.Project, wanted []project.PackageRef) []string {
 	return append(parts, slices.Sorted(maps.Keys(subs))...)
 }
 
-// definitionLayer has the project, and its encrypted secrets. It is the last, and
-// the smallest: a change of the definition that needs no other package changes
-// nothing else.
+// definitionLayer makes the layer with the project and its encrypted secrets. It is the
+// last and the smallest: unless a change of the definition needs another package, it
+// changes nothing else.
 func (b *builder) definitionLayer(context.Context, []*group, []string, *copied) (*Layer, error) {
 	data, err := b.project.Encode()
 	if err != nil {
@@ -594,7 +594,7 @@ func (b *builder) definitionLayer(context.Context, []*group, []string, *copied) 
 	return b.ownLayer("definition", key("definition", inputs...), func() ([]*node, error) { return nodes, nil })
 }
 
-// assemble makes the image of its configuration and layers.
+// assemble makes an image from its configuration and layers.
 func assemble(config *v1.ConfigFile, layers []*Layer, annotations map[string]string) (v1.Image, error) {
 	raw, err := json.Marshal(config)
 	if err != nil {
@@ -620,7 +620,7 @@ func assemble(config *v1.ConfigFile, layers []*Layer, annotations map[string]str
 	return partial.CompressedToImage(&assembled{raw, manifest, byDigest})
 }
 
-// assembled is an image as go-containerregistry wants the core of one.
+// assembled implements go-containerregistry's interface for the core of an image.
 type assembled struct {
 	config, manifest []byte
 	layers           map[v1.Hash]*Layer
@@ -639,7 +639,7 @@ func (a *assembled) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
 	return nil, fmt.Errorf("the image has no blob %s", h)
 }
 
-// blob is a layer as go-containerregistry wants one.
+// blob implements go-containerregistry's interface for a layer.
 type blob struct{ l *Layer }
 
 func (b blob) Digest() (v1.Hash, error)            { return b.l.Digest, nil }
@@ -648,5 +648,6 @@ func (b blob) Size() (int64, error)                { return b.l.Size, nil }
 func (b blob) MediaType() (types.MediaType, error) { return b.l.Media, nil }
 func (b blob) Compressed() (io.ReadCloser, error)  { return b.l.Open() }
 
-// Exists is what the library asks before it sends a layer.
+// Exists reports whether the layer can be read here. The library asks before it sends
+// it.
 func (b blob) Exists() (bool, error) { return b.l.Here(), nil }

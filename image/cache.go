@@ -14,23 +14,24 @@ import (
 	"time"
 )
 
-// formatVersion is part of every layer's key. It goes up with each change of
-// what a layer of the same inputs has, or of what is noted beside it.
+// formatVersion is part of every layer's key. It has to be increased when the same
+// inputs give another layer, or other facts beside it, so that old entries of the
+// cache are no longer found.
 const formatVersion = 6
 
-// A record is what the cache knows of a layer beside its bytes.
+// A record describes a layer in the cache.
 type record struct {
 	Key      string      `json:"key"`
-	Digest   string      `json:"digest"` // of the compressed bytes, hexadecimal
-	DiffID   string      `json:"diffID"` // of the archive
+	Digest   string      `json:"digest"` // SHA-256 of the compressed bytes, in hexadecimal
+	DiffID   string      `json:"diffID"` // SHA-256 of the tar archive
 	Size     int64       `json:"size"`
 	Unpacked int64       `json:"unpacked"`
 	Packed   Compression `json:"packed"`
-	Newest   int64       `json:"newest"` // time of its newest entry
+	Newest   int64       `json:"newest"` // time of its newest entry, in seconds since 1970
 }
 
-// A cache keeps layers by what they were made of. Several builds may use one at
-// the same time: what is there is whole, because it got its name last.
+// A cache keeps layers under keys that are made from their inputs. Several builds may
+// use it at a time: a file gets its name last, so whatever has a name is complete.
 type cache struct{ dir string }
 
 func openCache(dir string) (*cache, error) {
@@ -41,11 +42,11 @@ func openCache(dir string) (*cache, error) {
 	return c, nil
 }
 
-// key is the digest of what a layer is made of.
+// key returns the digest of a layer's inputs.
 func key(kind string, inputs ...any) string {
 	data, err := json.Marshal([]any{formatVersion, kind, inputs})
 	if err != nil {
-		panic(err) // plain values
+		panic(err) // plain values can't fail
 	}
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
@@ -57,7 +58,7 @@ func (c *cache) blobFile(digest string) string {
 	return filepath.Join(c.dir, "sha256-"+digest)
 }
 
-// find looks for a layer. One whose bytes are gone is not there.
+// find looks for a layer. It returns nil if the record or the bytes are missing.
 func (c *cache) find(key string) *record {
 	data, err := os.ReadFile(c.recordFile(key))
 	if err != nil {
@@ -74,17 +75,18 @@ func (c *cache) find(key string) *record {
 	return r
 }
 
-// used notes that files were of use, so that pruning spares them.
+// used sets the time of files, because pruning removes those that were not used for
+// long.
 func (c *cache) used(files ...string) {
 	now := time.Now()
 	for _, file := range files {
 		if info, err := os.Stat(file); err == nil && now.Sub(info.ModTime()) > time.Hour {
-			_ = os.Chtimes(file, now, now) // a cache that can only be read isn't pruned
+			_ = os.Chtimes(file, now, now) // nobody prunes a cache that is read-only
 		}
 	}
 }
 
-// facts reads what was learnt while the layer was made; nil when it is gone.
+// facts reads what was learnt while the layer was made; nil if that is missing.
 func (c *cache) facts(key string) (*layerFacts, error) {
 	data, err := os.ReadFile(c.factsFile(key))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -94,12 +96,12 @@ func (c *cache) facts(key string) (*layerFacts, error) {
 	}
 	f := &layerFacts{}
 	if err := json.Unmarshal(data, f); err != nil {
-		return nil, nil // damaged: it is made anew
+		return nil, nil // damaged: the caller makes it again
 	}
 	return f, nil
 }
 
-// make makes a layer by write, which is given the archive to fill.
+// make makes a layer: write fills the archive.
 func (c *cache) make(key string, pack Compression, write func(w *layerWriter) error) (*record, error) {
 	f, err := safefile.Create(c.dir)
 	if err != nil {
@@ -121,7 +123,7 @@ func (c *cache) make(key string, pack Compression, write func(w *layerWriter) er
 	if err := f.Publish(c.blobFile(r.Digest), 0o644); err != nil {
 		return nil, err
 	}
-	// The record comes last: where it is, the rest is.
+	// The record is written last, so that find returns only complete layers.
 	if w.facts != nil {
 		if err := c.write(c.factsFile(key), w.facts); err != nil {
 			return nil, err

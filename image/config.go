@@ -14,17 +14,17 @@ import (
 	"nix2gpu/project"
 )
 
-// searchPath is the PATH of the image: the usual folders, where the runtime of
-// NVIDIA puts its programs, CUDA's, and our links.
+// searchPath returns the PATH of the image: the usual folders, the one in which NVIDIA's
+// runtime puts its programs, CUDA's, and our links.
 func searchPath() string {
 	dirs := []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/nvidia/bin", "/usr/local/cuda/bin", "/" + linksDir}
 	return strings.Join(dirs, ":")
 }
 
-// DefaultWorkingDir is where an image starts unless its definition says otherwise.
+// DefaultWorkingDir is the working directory unless the definition names another one.
 const DefaultWorkingDir = "/workspace"
 
-// workingDir is where everything in the container starts.
+// workingDir is the working directory of everything in the container.
 func workingDir(p *project.Project) string {
 	if p.Container.WorkingDir == "" {
 		return DefaultWorkingDir
@@ -32,9 +32,9 @@ func workingDir(p *project.Project) string {
 	return p.Container.WorkingDir
 }
 
-// environment is the Env of the image, for shells and for programs that the
-// engine starts. Services have it from their project. What is secret, or known
-// only once the container runs, is left out; the first is a warning.
+// environment returns the Env of the image, for shells and for programs that the engine
+// starts. Services get theirs from the project. Variables that are secret, or known
+// only once the container runs, are left out; for secret ones there is a warning.
 func environment(p *project.Project) (env []string, warnings []string) {
 	values := map[string]string{
 		"PATH": searchPath(),
@@ -62,8 +62,8 @@ func environment(p *project.Project) (env []string, warnings []string) {
 	return env, warnings
 }
 
-// inContainer is a text as the container has it, where that is known before it
-// runs.
+// inContainer resolves a text to its value in the container. It reports whether that is
+// known before the container runs.
 func inContainer(p *project.Project, t project.Text) (string, bool) {
 	var b strings.Builder
 	for _, part := range t {
@@ -83,7 +83,7 @@ func inContainer(p *project.Project, t project.Text) (string, bool) {
 	return b.String(), true
 }
 
-// exposedPorts are the ports of the image; a range comes to one each.
+// exposedPorts returns the ports of the image, with ranges expanded.
 func exposedPorts(p *project.Project) (map[string]struct{}, error) {
 	ports := map[string]struct{}{}
 	for _, exposed := range p.Container.ExposedPorts {
@@ -107,7 +107,7 @@ func exposedPorts(p *project.Project) (map[string]struct{}, error) {
 	return ports, nil
 }
 
-// config is the configuration of the image.
+// config makes the configuration of the image.
 func (b *builder) config(layers []*Layer) (*v1.ConfigFile, error) {
 	p := b.project
 	env, warnings := environment(p)
@@ -129,7 +129,7 @@ func (b *builder) config(layers []*Layer) (*v1.ConfigFile, error) {
 		},
 		RootFS: v1.RootFS{Type: "layers"},
 	}
-	if len(p.Enabled()) > 0 { // else there is nothing to ask for
+	if len(p.Enabled()) > 0 { // without services, nothing answers a health check
 		c.Config.Healthcheck = &v1.HealthConfig{
 			Test: []string{"CMD", "/" + programPath, "ready"}, Interval: 10 * time.Second, Timeout: 5 * time.Second, StartPeriod: 5 * time.Minute, Retries: 3,
 		}
@@ -152,14 +152,14 @@ func (b *builder) config(layers []*Layer) (*v1.ConfigFile, error) {
 	return c, nil
 }
 
-// keepPrompt is what bash runs before its first prompt, after the files of a base:
-// those of Debian and Ubuntu set a prompt whatever PS1 is. A prompt that names the
-// host, which in a container is a number, gives way to the PS1 that the shell was
-// started with; any other is somebody's own.
+// keepPrompt is run by bash before its first prompt, after the startup files of a base:
+// those of Debian and Ubuntu set a prompt whatever PS1 is. A prompt with the host name,
+// which in a container is an id, is replaced by the PS1 that the shell was started
+// with. Any other prompt is somebody's own choice.
 const keepPrompt = `case "$PS1" in *'\u@\h'*) while IFS= read -r -d '' REPLY; do case "$REPLY" in PS1=*) PS1=${REPLY#PS1=} ;; esac; done </proc/$$/environ ;; esac; unset PROMPT_COMMAND`
 
-// created is the time of the image: SOURCE_DATE_EPOCH, else that of its newest
-// file.
+// created returns the time of the image: SOURCE_DATE_EPOCH, or else that of its newest
+// file. The present time would make each build another image.
 func (b *builder) created(layers []*Layer) time.Time {
 	if b.spec.Epoch != nil {
 		return b.spec.Epoch.UTC()

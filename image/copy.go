@@ -19,15 +19,15 @@ import (
 	"nix2gpu/project"
 )
 
-// copied is what copyToRoot brings: files of the user's, and generated ones.
+// copied holds the files of copyToRoot: the user's, and generated ones.
 type copied struct {
 	nodes  []*node
 	digest string // of all of it
 }
 
-// copies collects what copyToRoot names. A folder's content lies at the root, a
-// program in /usr/local/bin, another file at the root. Packages are among the
-// packages of the image, at the root as all of them are.
+// copies collects the files of copyToRoot. The content of a folder goes to the root, an
+// executable file to /usr/local/bin, and any other file to the root. Packages are
+// among the image's packages already.
 func (b *builder) copies() (*copied, error) {
 	c := &collector{b: b, made: map[string]*node{}, sum: sha256.New(), kept: keptOf(b.project, b.spec.Root, b.spec.Plain)}
 	for _, t := range b.project.Container.CopyToRoot {
@@ -103,8 +103,8 @@ func (c *collector) folder(from string) error {
 	})
 }
 
-// path adds one file, folder or link. Of modes only what a clone of a repository
-// keeps counts, and no time: the same content gives the same image.
+// path adds a file, folder or link. It ignores times, and of modes it keeps only what a
+// clone of a repository has, so that the same content gives the same image.
 func (c *collector) path(from, name string, info fs.FileInfo) error {
 	n := &node{Name: name, Kind: deb.File, Mode: 0o644}
 	if err := c.kept.refuse(from, name); err != nil {
@@ -115,7 +115,7 @@ func (c *collector) path(from, name string, info fs.FileInfo) error {
 		n.Kind, n.Mode = deb.Dir, 0o755
 		switch name {
 		case "usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "tmp", "var/tmp", "root":
-			return nil // as they are
+			return nil // links are copied as they are
 		}
 	case info.Mode()&fs.ModeSymlink != 0:
 		to, err := os.Readlink(from)
@@ -135,7 +135,7 @@ func (c *collector) path(from, name string, info fs.FileInfo) error {
 	return c.add(n)
 }
 
-// generated adds the generated file of that name, or all that lie below it.
+// generated adds the generated file of that name, or all files below it.
 func (c *collector) generated(named string) error {
 	found := false
 	for _, name := range slices.Sorted(maps.Keys(c.b.project.Files)) {
@@ -146,7 +146,7 @@ func (c *collector) generated(named string) error {
 		}
 		found = true
 		if !below {
-			_, sub, _ = strings.Cut(name, "-") // what stands before it tells contents apart
+			_, sub, _ = strings.Cut(name, "-") // the part before it only identifies the content
 		}
 		content, ok := inContainer(c.b.project, f.Content)
 		if !ok {
@@ -200,8 +200,8 @@ func (c *collector) add(n *node) error {
 	return nil
 }
 
-// check looks at the copied files beside what the image has: a folder cannot
-// take the place of a file, and a program that cannot begin is no program.
+// check compares the copied files with the rest of the image. It is an error if a folder
+// would replace a file, or if a program can't be started in the image.
 func (c *copied) check(s *system, fixed []*node) (warnings []string, err error) {
 	if warnings, err = c.fits(s, fixed); err != nil {
 		return nil, &OptionError{"copyToRoot", err}
@@ -250,9 +250,9 @@ func (c *copied) fits(s *system, fixed []*node) (warnings []string, err error) {
 	return warnings, nil
 }
 
-// begins says what an executable needs before it can begin and the image lacks:
-// the loader and the libraries of an ELF file. What a script is run by, and a
-// program for another machine, is merely odd: a folder may have more than is used.
+// begins returns what an executable lacks in the image in order to start: the loader
+// and the libraries of an ELF file. A missing interpreter of a script, or another
+// architecture, is only odd: a folder may hold more than is used.
 func (c *copied) begins(n *node, s *system) (odd string, lacks []string, err error) {
 	r, err := n.Open()
 	if err != nil {
@@ -277,18 +277,18 @@ func (c *copied) begins(n *node, s *system) (odd string, lacks []string, err err
 	}
 	e, err := elf.NewFile(at)
 	if err != nil {
-		return "", nil, nil // of no kind that is known here
+		return "", nil, nil // neither an ELF file nor a script
 	}
 	defer e.Close()
 	if machine, _, err := ldFlags(s.arch); err != nil || e.Machine != machine {
 		return fmt.Sprintf("is a program for %s, and the image is for %s", e.Machine, s.arch), nil, err
 	}
-	found, err := nodeNeeds(n) // by what the loader reads: sections may be stripped
+	found, err := nodeNeeds(n) // from the dynamic segment, because sections may be stripped
 	if err != nil || found == nil || found.Loader == "" {
-		return "", nil, err // static, or a library
+		return "", nil, err // a static program, or a library
 	}
 	if !s.tree.has(found.Loader) {
-		return "", []string{fmt.Sprintf("the loader %q", found.Loader)}, nil // and what that would look for says nothing
+		return "", []string{fmt.Sprintf("the loader %q", found.Loader)}, nil // without the loader, its libraries don't matter
 	}
 	for _, lib := range found.Libs {
 		if !c.has(s, n, lib, found.Dirs) {
@@ -298,9 +298,9 @@ func (c *copied) begins(n *node, s *system) (odd string, lacks []string, err err
 	return "", lacks, nil
 }
 
-// has reports whether a program finds a library: in the folders that it names, in
-// those of the loader, or among the user's own files, which a variable may lead to.
-// Those of NVIDIA's driver come from the host.
+// has reports whether a program will find a library: in the folders that it names, in
+// the loader's, or among the user's own files, to which LD_LIBRARY_PATH may lead.
+// Libraries of NVIDIA's driver come from the host.
 func (c *copied) has(s *system, n *node, lib string, first []string) bool {
 	if isOfDriver(lib) || slices.ContainsFunc(c.nodes, func(other *node) bool { return path.Base(other.Name) == path.Base(lib) }) {
 		return true
@@ -318,7 +318,7 @@ func (c *copied) has(s *system, n *node, lib string, first []string) bool {
 	return false
 }
 
-// mergeNodes puts the user's nodes over ours.
+// mergeNodes merges nodes. The user's replace ours.
 func mergeNodes(ours, theirs []*node) []*node {
 	all := map[string]*node{}
 	for _, list := range [][]*node{ours, theirs} {

@@ -12,9 +12,9 @@ import (
 	"nix2gpu/packages"
 )
 
-// cudaEnv is what the runtime of NVIDIA reads from the image's Env, for a set of
-// CUDA packages: which GPUs and which parts of the driver it lends, and to which
-// drivers it does not lend at all.
+// cudaEnv returns the variables that NVIDIA's runtime reads from the image's Env, for a
+// set of CUDA packages: which GPUs and which parts of the driver to add, and which
+// drivers are too old.
 func cudaEnv(set string) map[string]string {
 	if set == "" {
 		return nil
@@ -27,7 +27,7 @@ func cudaEnv(set string) map[string]string {
 	return env
 }
 
-// cudaLabels are those by which platforms know an image for GPUs.
+// cudaLabels returns the labels by which platforms recognise an image for GPUs.
 func cudaLabels(set string) map[string]string {
 	labels := map[string]string{}
 	if version := packages.CUDAVersion(set); version != "" {
@@ -37,7 +37,7 @@ func cudaLabels(set string) map[string]string {
 	return labels
 }
 
-// cudaRoots are the folders of CUDA in the image, "usr/local/cuda-12.8", the newest
+// cudaRoots returns the folders of CUDA in the image, "usr/local/cuda-12.8", newest
 // first.
 func cudaRoots(t *tree) []string {
 	var roots []string
@@ -50,8 +50,8 @@ func cudaRoots(t *tree) []string {
 	return roots
 }
 
-// cuda makes the names that NVIDIA leaves to update-alternatives, /usr/local/cuda
-// and one for each major number, and tells the loader where its libraries are.
+// cuda makes the links that NVIDIA's scripts make with update-alternatives,
+// /usr/local/cuda and one for each major version, and the loader's configuration.
 func cuda(s *system) ([]*node, error) {
 	roots := cudaRoots(s.tree)
 	made := map[string]*node{}
@@ -72,8 +72,9 @@ func cuda(s *system) ([]*node, error) {
 
 const cudaConfFile = "etc/ld.so.conf.d/nix2gpu-cuda.conf"
 
-// cudaConf are the folders of CUDA that have libraries. That of cuda-compat, which
-// has a libcuda, is not among them: who wants that one says so when it runs.
+// cudaConf returns the folders of CUDA's libraries for the loader, without that of
+// cuda-compat. That has a libcuda, which must be chosen only when the container runs
+// and the driver is known.
 func cudaConf(s *system) string {
 	var conf strings.Builder
 	for _, root := range cudaRoots(s.tree) {
@@ -93,9 +94,8 @@ func cudaConf(s *system) string {
 	return conf.String()
 }
 
-// isOfDriver reports whether a file is a library of NVIDIA's driver. What lies in
-// the folders of cuda-compat, and of what the linker reads in its place, is where no
-// program finds it by itself.
+// isOfDriver reports whether a file is a library of NVIDIA's driver that programs would
+// find: not one of cuda-compat, nor one of the stubs for linking.
 func isOfDriver(name string) bool {
 	if strings.Contains(name, "/compat/") || strings.Contains(name, "/stubs/") {
 		return false

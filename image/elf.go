@@ -8,18 +8,18 @@ import (
 	"strings"
 )
 
-// A library is what the dynamic loader's cache says of a shared object.
+// A library holds what the dynamic loader's cache needs to know of a shared object.
 type library struct {
 	Machine elf.Machine `json:"machine"`
 	Class   elf.Class   `json:"class"`
-	Soname  string      `json:"soname,omitempty"` // "" when it has none
+	Soname  string      `json:"soname,omitempty"` // "" if it has none
 }
 
-// What an executable needs before it can begin.
+// needs is what a file needs in order to be started or loaded.
 type needs struct {
-	Loader string   `json:"loader,omitempty"` // of an ELF file, or the interpreter of a script
+	Loader string   `json:"loader,omitempty"` // the loader of an ELF file, or the interpreter of a script
 	Libs   []string `json:"libs,omitempty"`
-	Dirs   []string `json:"dirs,omitempty"` // where it looks for them first; may begin with $ORIGIN
+	Dirs   []string `json:"dirs,omitempty"` // RUNPATH or RPATH; may begin with $ORIGIN
 }
 
 func (n *needs) empty() bool { return n.Loader == "" && len(n.Libs) == 0 }
@@ -30,16 +30,17 @@ func isLibraryName(base string) bool {
 		strings.Contains(base, ".so") && !strings.HasSuffix(base, "-gdb.py") && !strings.HasPrefix(base, ".#")
 }
 
-// elfHead is how much of a shared object the scanner keeps. The string table of
-// its symbols lies near its beginning; in the largest ones it ends before 5 MB.
+// elfHead is how many bytes of a file's beginning the scanner keeps. The string table
+// of dynamic symbols is near it; in the largest libraries it ends before 5 MB.
 const elfHead = 8 << 20
 
-// An elfScanner reads the few facts of [library] from a file that streams by. It
-// keeps the head of the file, and the parts that it has learnt to wait for.
+// An elfScanner extracts the facts of [library] and [needs] from a file that is written
+// to it. It keeps the head of the file, and the parts further on that the headers point
+// to, so memory does not grow with the file.
 type elfScanner struct {
 	head bytes.Buffer
 	pos  int64
-	bad  bool // it is no program or shared object of 64 bits
+	bad  bool // it is not a 64-bit ELF program or library
 
 	shared  bool
 	lib     library
@@ -49,19 +50,19 @@ type elfScanner struct {
 	names   []named
 }
 
-// A named is a string that the dynamic section names.
+// A named is a string that the dynamic section refers to.
 type named struct {
 	tag elf.DynTag
 	span
 }
 
-// A span is a part of a file that is waited for, and what of it has come.
+// A span is a part of a file to be kept, and what of it has arrived.
 type span struct {
 	off, size int64
 	data      []byte
 }
 
-// take keeps what of p, which is at pos, belongs to s.
+// take keeps the bytes of p, which are at the offset pos, that belong to s.
 func (s *span) take(p []byte, pos int64) {
 	if s.size == 0 || int64(len(s.data)) == s.size {
 		return
@@ -76,13 +77,13 @@ func (s *span) take(p []byte, pos int64) {
 
 func (s *span) complete() bool { return s.size > 0 && int64(len(s.data)) == s.size }
 
-// reset makes the scanner ready for another file.
+// reset prepares the scanner for another file.
 func (s *elfScanner) reset() {
 	s.head.Reset()
 	*s = elfScanner{head: s.head}
 }
 
-// Write looks at the next piece of the file.
+// Write scans the next piece of the file. It never fails.
 func (s *elfScanner) Write(p []byte) (int, error) {
 	n := len(p)
 	if s.bad {
@@ -107,7 +108,7 @@ func (s *elfScanner) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// start reads the headers, once they are there.
+// start reads the headers, once they have arrived.
 func (s *elfScanner) start() {
 	h := s.head.Bytes()
 	if string(h[:4]) != elf.ELFMAG || elf.Class(h[4]) != elf.ELFCLASS64 || elf.Data(h[5]) != elf.ELFDATA2LSB {
@@ -126,7 +127,7 @@ func (s *elfScanner) start() {
 		return
 	}
 	if uint64(len(h)) < end {
-		return // the next piece will have it
+		return // not all headers are here yet
 	}
 	s.shared = elf.Type(head.Type) == elf.ET_DYN
 	s.lib.Machine, s.lib.Class = elf.Machine(head.Machine), elf.ELFCLASS64
@@ -154,7 +155,7 @@ func (s *elfScanner) start() {
 	}
 }
 
-// fromHead gives a span what of it has gone by already.
+// fromHead fills a span with what of it is in the head.
 func (s *elfScanner) fromHead(p *span) {
 	if h := s.head.Bytes(); p.off < int64(len(h)) && p.off >= 0 {
 		p.take(h, 0)
@@ -211,8 +212,8 @@ func (s *elfScanner) findNames() {
 	}
 }
 
-// library is what was found once the whole file has gone by; nil when it is no
-// shared object, or one whose name lies where nobody looked.
+// library returns what was found, once the whole file was written; nil if it is not a
+// shared object, or if its name is in a part that was not kept.
 func (s *elfScanner) library() *library {
 	if s.bad || s.loads == nil || !s.shared {
 		return nil
@@ -232,13 +233,13 @@ func (s *elfScanner) library() *library {
 	return &lib
 }
 
-// text is the string that a span begins with.
+// text returns the string at the beginning of a span.
 func (s *span) text() (string, bool) {
 	text, _, ok := bytes.Cut(s.data, []byte{0})
 	return string(text), ok
 }
 
-// needs is what the file needs; nil when it is no program and no library, or
+// needs returns what the file needs; nil if it is neither a program nor a library, or
 // needs nothing.
 func (s *elfScanner) needs() *needs {
 	if s.bad || s.loads == nil {
@@ -262,7 +263,7 @@ func (s *elfScanner) needs() *needs {
 	return &n
 }
 
-// interpreter is what runs a script, by the beginning of it.
+// interpreter returns the program that runs a script, from its first line.
 func interpreter(head []byte) string {
 	line, ok := strings.CutPrefix(string(head), "#!")
 	if !ok {

@@ -12,23 +12,22 @@ import (
 	"nix2gpu/project"
 )
 
-// bakedDir is where the session looks for packages in a container: a folder of
-// links for each.
+// bakedDir has a folder of links for each package. In a container, the session looks for
+// packages there.
 const bakedDir = "/opt/nix2gpu/pkgs"
 
-// programDirs hold what people type, in the order in which the image's PATH has
-// them.
+// programDirs returns the usual folders of programs, in the order of the image's PATH.
 func programDirs() []string {
 	return []string{"usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "usr/games"}
 }
 
-// linksDir has a link to each program of a package that lies outside the usual
-// folders, as PostgreSQL's do; it is the last of the image's PATH.
+// linksDir has links to programs of packages that are outside the usual folders, as
+// PostgreSQL's are. It is the last folder of the image's PATH.
 const linksDir = "opt/nix2gpu/bin"
 
-// farm makes the folder of each package that the project names, as a machine has
-// it while it runs the project: bakedDir/<attr>/bin/<program>. What a
-// text names and no folder has is a warning.
+// farm makes the folder of each package that the project names, with the same layout as
+// on a host: bakedDir/<attr>/bin/<program>. It warns of paths in the project's texts
+// that no folder has.
 func farm(p *project.Project, wanted []project.PackageRef, t *tree, all []*packageFacts, stand map[string][]string, archives map[string]*packages.Archive) (nodes []*node, warnings []string, err error) {
 	owned := ownedPrograms(all)
 	root := strings.TrimPrefix(bakedDir, "/")
@@ -49,7 +48,7 @@ func farm(p *project.Project, wanted []project.PackageRef, t *tree, all []*packa
 			row.Debian = nil
 		} else {
 			links, ok = row.In(t)
-			ok = ok || packages.BootPrograms(ref.Attr) != nil && len(links) > 0 // that suffices where nobody named it
+			ok = ok || packages.BootPrograms(ref.Attr) != nil && len(links) > 0 // boot's programs suffice if the definition does not name it
 		}
 		for _, name := range row.Debian {
 			for base, place := range owned[name] {
@@ -86,7 +85,7 @@ func farm(p *project.Project, wanted []project.PackageRef, t *tree, all []*packa
 	return nodes, warnings, nil
 }
 
-// ownedPrograms are the programs in the usual folders, by package.
+// ownedPrograms returns the programs in the usual folders, by package.
 func ownedPrograms(all []*packageFacts) map[string]map[string]string {
 	out := map[string]map[string]string{}
 	for _, p := range all {
@@ -101,8 +100,8 @@ func ownedPrograms(all []*packageFacts) map[string]map[string]string {
 	return out
 }
 
-// subPaths adds to the folders what texts name in a package beside its programs,
-// as "${pkgs.tzdata}/share/zoneinfo", where the package's files have it.
+// subPaths adds to the folders what texts name in a package other than programs, such as
+// "${pkgs.tzdata}/share/zoneinfo", if the package has it.
 func subPaths(p *project.Project, t *tree, folders map[string]map[string]string) (warnings []string) {
 	said := map[string]bool{}
 	p.EachText(func(_ project.Owner, text *project.Text) {
@@ -112,7 +111,7 @@ func subPaths(p *project.Project, t *tree, folders map[string]map[string]string)
 			}
 			links, ok := folders[part.Package.Attr]
 			if !ok {
-				continue // that the package is missing was said
+				continue // there is a warning about the missing package already
 			}
 			sub := strings.Trim(path.Clean(part.Package.Sub), "/")
 			if under(links, sub) {
@@ -134,7 +133,7 @@ func subPaths(p *project.Project, t *tree, folders map[string]map[string]string)
 	return warnings
 }
 
-// under reports whether a path is a link, or lies below one.
+// under reports whether a path is a link or is below one.
 func under(links map[string]string, sub string) bool {
 	for ; sub != "."; sub = path.Dir(sub) {
 		if _, ok := links[sub]; ok {
@@ -144,8 +143,8 @@ func under(links map[string]string, sub string) bool {
 	return false
 }
 
-// wantedBy are the packages that an image of the project has: those that its
-// enabled services and its container name, and more; each once.
+// wantedBy returns the packages that the project's enabled services and its container
+// name, and more, each once.
 func wantedBy(p *project.Project, more []project.PackageRef) []project.PackageRef {
 	list := packages.Needed(p, p.Select(p.Enabled(), false)...)
 	for _, ref := range more {
@@ -156,7 +155,7 @@ func wantedBy(p *project.Project, more []project.PackageRef) []project.PackageRe
 	return list
 }
 
-// place is how messages begin that have a place.
+// place formats a position for the beginning of a message.
 func place(pos project.Pos) string {
 	if pos.File == "" {
 		return ""

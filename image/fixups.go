@@ -14,20 +14,21 @@ import (
 	"nix2gpu/project"
 )
 
-// A system is the root that the packages make, and what the image wants of it.
+// A system is the root file system that the packages make, and what the image needs of
+// it.
 type system struct {
 	arch     string
 	tree     *tree
 	packages []*packageFacts // sorted by name
-	unchosen []*packageFacts // whose files it need not have, and whose texts count
+	unchosen []*packageFacts // packages without any file in the image, whose texts still count
 	recipes  []packages.Recipe
 	users    map[string]project.User
-	user     string // of custom services and shells; "" and "root" need no account
+	user     string // user of custom services and shells; "" and "root" need no account
 	workdir  string
-	base     *Base // that all of it is put on; nil: none
+	base     *Base // what all of it is put on; nil: nothing
 }
 
-// text is the content of a file that fix-ups read.
+// text returns the content of a file that fix-ups read, and whether there is one.
 func (s *system) text(name string) (string, bool) {
 	for _, p := range slices.Concat(s.packages, s.unchosen) {
 		if text, ok := p.Texts[name]; ok {
@@ -37,8 +38,7 @@ func (s *system) text(name string) (string, bool) {
 	return "", false
 }
 
-// texts are the contents of all files that a test of their names accepts, in the
-// order of the names.
+// texts returns the contents of all files whose names want accepts, ordered by name.
 func (s *system) texts(want func(name string) bool) (out []string) {
 	all := map[string]string{}
 	for _, p := range slices.Concat(s.packages, s.unchosen) {
@@ -54,14 +54,14 @@ func (s *system) texts(want func(name string) bool) (out []string) {
 	return out
 }
 
-// A fixup does one thing that packages leave to their scripts, to an
-// administrator, or to a machine. It is pure: its nodes follow from the system.
+// A fixup does one thing that packages leave to their scripts or to an administrator.
+// It is pure: its nodes depend on the system alone.
 type fixup struct {
 	name string
 	do   func(*system) ([]*node, error)
 }
 
-// fixups are all of them, in order: each sees what those before it have made.
+// fixups returns all fix-ups in their order: each sees what those before it have made.
 func fixups() []fixup {
 	return []fixup{
 		{"folders", folders},
@@ -79,7 +79,7 @@ func fixups() []fixup {
 	}
 }
 
-// fix applies all fix-ups. Of two nodes with one path the later one stays.
+// fix applies all fix-ups. Of two nodes with the same path, the later one stays.
 func fix(s *system) ([]*node, error) {
 	made := map[string]*node{}
 	all := fixups()
@@ -113,8 +113,7 @@ func file(name, content string) *node {
 	return &node{Name: name, Kind: deb.File, Mode: 0o644, Content: []byte(content)}
 }
 
-// folders are those that every system has, and the working directory. Sticky
-// ones are for everybody.
+// folders makes the folders of every system, and the working directory.
 func folders(s *system) ([]*node, error) {
 	nodes := []*node{
 		dir("tmp", 0o1777), dir("var/tmp", 0o1777), dir("root", 0o700), dir("run", 0o755), dir("run/lock", 0o1777),
@@ -149,7 +148,7 @@ func folders(s *system) ([]*node, error) {
 	return nodes, nil
 }
 
-// usrMerge makes /bin and its like links: packages have nothing there.
+// usrMerge makes /bin, /lib and the like links into /usr: packages have nothing there.
 func usrMerge(s *system) ([]*node, error) {
 	var nodes []*node
 	for _, top := range []string{"bin", "sbin", "lib"} {
@@ -166,11 +165,11 @@ func usrMerge(s *system) ([]*node, error) {
 	return nodes, nil
 }
 
-// firstUser is the number of the account that a container's user gets when
-// nobody has set another: that of the first user on a Debian machine.
+// firstUser is the uid of a container's user unless another is set. It is that of the
+// first user of a Debian machine.
 const firstUser = 1000
 
-// account is the user of a name.
+// account returns the user of a name.
 func (s *system) account(name string) (project.User, error) {
 	if u, ok := s.users[name]; ok {
 		return u, nil
@@ -187,7 +186,7 @@ func (s *system) account(name string) (project.User, error) {
 	if strings.ContainsAny(name, ":/,\n \t") || strings.HasPrefix(name, "-") {
 		return project.User{}, fmt.Errorf("user %q must be a name or a number", name)
 	}
-	if name[0] >= '0' && name[0] <= '9' { // a number: no account is needed
+	if name[0] >= '0' && name[0] <= '9' { // a uid needs no account
 		var u project.User
 		uid, gid, both := strings.Cut(name, ":")
 		if !both {
@@ -205,14 +204,15 @@ func (s *system) account(name string) (project.User, error) {
 	return project.User{UID: number, GID: number, Home: "/home/" + name}, nil
 }
 
-// masters are the accounts that Debian has on every system, a line each.
+// masters returns the accounts that Debian has on every system, as lines of passwd or
+// group.
 func (s *system) masters(kind string) []string {
 	if s.base != nil {
 		lines, _ := s.base.lines(s.tree, "etc/"+kind)
 		return slices.DeleteFunc(lines, func(line string) bool { return strings.Count(line, ":") < 3 })
 	}
 	text, ok := s.text("usr/share/base-passwd/" + kind + ".master")
-	if !ok { // an image without Debian's base
+	if !ok { // an image without base-passwd
 		text = map[string]string{
 			"passwd": "root::0:0:root:/root:/bin/sh\nnobody:*:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
 			"group":  "root:*:0:\nnogroup:*:65534:\n",
@@ -227,9 +227,9 @@ func (s *system) masters(kind string) []string {
 	return out
 }
 
-// accounts writes passwd, group and shadow: Debian's own, then the servers' with
-// their fixed numbers, so that a volume is readable by the next image, then the
-// container's user. All are locked; keys still let root in.
+// accounts writes passwd, group and shadow: Debian's own accounts, then the servers',
+// whose uids are fixed so that another image can read the same volume, then the
+// container's user. All passwords are locked; root can log in with a key.
 func accounts(s *system) ([]*node, error) {
 	var passwd, group, shadow strings.Builder
 	taken, groups := map[string]bool{}, map[string]bool{}
@@ -295,8 +295,8 @@ func accounts(s *system) ([]*node, error) {
 	return append(nodes, file("etc/passwd", passwd.String()), file("etc/group", group.String()), secret), nil
 }
 
-// certificates makes the bundle of all certificates, under the names by which
-// programs look for it.
+// certificates makes the bundle of all certificates, at the paths where programs look
+// for it.
 func certificates(s *system) ([]*node, error) {
 	certs := s.texts(func(name string) bool { return strings.HasPrefix(name, "usr/share/ca-certificates/") })
 	if len(certs) == 0 {
@@ -324,8 +324,8 @@ func certificates(s *system) ([]*node, error) {
 	return append(nodes, hashLinks(s, all)...), nil
 }
 
-// alternatives makes the links that packages ask update-alternatives for, where
-// nothing has the path and what it would lead to is there.
+// alternatives makes the links that packages' scripts make with update-alternatives,
+// unless the path exists or the target does not.
 func alternatives(s *system) ([]*node, error) {
 	var all []deb.Alternative
 	for _, p := range s.packages {
@@ -346,8 +346,8 @@ func alternatives(s *system) ([]*node, error) {
 	return nodes, nil
 }
 
-// programs makes the names that everybody types and that Debian leaves to a
-// script, or to a package of its own.
+// programs makes names that people type and that Debian leaves to a script or to another
+// package.
 func programs(s *system) ([]*node, error) {
 	var nodes []*node
 	for _, p := range []struct {
@@ -371,7 +371,7 @@ func programs(s *system) ([]*node, error) {
 	return nodes, nil
 }
 
-// nameServices says how names of hosts and users are looked up.
+// nameServices configures how names of hosts and users are looked up.
 func nameServices(s *system) ([]*node, error) {
 	if s.tree.has("etc/nsswitch.conf") {
 		return nil, nil
@@ -391,7 +391,7 @@ rpc:            files
 `)}, nil
 }
 
-// osRelease makes sure that scanners find which release this is.
+// osRelease makes sure that scanners can tell the release.
 func osRelease(s *system) ([]*node, error) {
 	var nodes []*node
 	if s.tree.has("usr/lib/os-release") && !s.tree.has("etc/os-release") {
@@ -400,8 +400,8 @@ func osRelease(s *system) ([]*node, error) {
 	return nodes, nil
 }
 
-// shell sets up shells: Debian's own files would set a prompt whatever PS1 is,
-// and PATH anew.
+// shell replaces Debian's startup files of shells, which would set a prompt whatever PS1
+// is, and reset PATH.
 func shell(s *system) ([]*node, error) {
 	if !s.tree.has("usr/bin/bash") {
 		return nil, nil
@@ -423,8 +423,8 @@ fi
 	}, nil
 }
 
-// loader writes what the dynamic loader reads, as ldconfig does. The folder of
-// its configuration is where the runtime of NVIDIA adds its own.
+// loader writes the dynamic loader's cache, as ldconfig does, and its configuration, to
+// whose folder NVIDIA's runtime adds.
 func loader(s *system) ([]*node, error) {
 	machine, flags, err := ldFlags(s.arch)
 	if err != nil {
@@ -465,8 +465,8 @@ func loader(s *system) ([]*node, error) {
 	return append(nodes, file("etc/ld.so.cache", string(ldCache(entries)))), nil
 }
 
-// spared is the stanza of a package without the dependencies that a recipe has
-// cut: else apt would call the system broken. What cannot be read stays.
+// spared returns the stanza of a package without dependencies that a recipe has cut,
+// because apt would call the system broken. A field that can't be parsed stays.
 func (s *system) spared(p *packageFacts) string {
 	recipes := slices.DeleteFunc(slices.Clone(s.recipes), func(r packages.Recipe) bool { return !r.For(p.Name) })
 	if len(recipes) == 0 {
@@ -477,7 +477,7 @@ func (s *system) spared(p *packageFacts) string {
 			!slices.ContainsFunc(s.packages, func(p *packageFacts) bool { return p.Name == r.Name })
 	}
 	var out strings.Builder
-	for text := strings.ReplaceAll(p.Stanza, "\n ", "\x00"); text != ""; { // a field a line
+	for text := strings.ReplaceAll(p.Stanza, "\n ", "\x00"); text != ""; { // one field in each line
 		var line string
 		line, text, _ = strings.Cut(text, "\n")
 		field, value, _ := strings.Cut(line, ":")
@@ -499,12 +499,12 @@ func (s *system) spared(p *packageFacts) string {
 	return out.String()
 }
 
-// dpkgStatus is the database of what is installed, for scanners and for apt.
+// dpkgStatus writes the database of installed packages, for scanners and for apt.
 func dpkgStatus(s *system) ([]*node, error) {
 	var b strings.Builder
 	for _, p := range s.packages {
 		if p.Archive != "" {
-			continue // dpkg knows nothing of it
+			continue // archives and wheels are not dpkg's
 		}
 		sums := map[string]string{}
 		for _, f := range p.Facts {

@@ -12,34 +12,33 @@ import (
 	"nix2gpu/packages"
 )
 
-// A Package is one that the image has. Open reads its .deb file; it may be
-// called more than once, and from several goroutines.
+// A Package is a package of the image. Open opens its .deb file. It may be called more
+// than once, and from several goroutines.
 type Package struct {
 	debian.Locked
 	Open func(ctx context.Context) (io.ReadCloser, error)
-	// Archive says that the file is no .deb, but that of an archive: Name is then
-	// its attribute, and what Open returns can be read in parts ([io.ReaderAt]).
+	// Archive is set if the file is not a .deb but a vendor's archive. Then Name is its
+	// attribute, and what Open returns is an [io.ReaderAt] too.
 	Archive *packages.Archive
 }
 
-// The most layers that engines can mount, and what an image has unless its
-// definition says otherwise.
+// How many layers engines can mount, and the default limit for an image.
 const (
 	HardMaxLayers    = 127
 	DefaultMaxLayers = 50
 )
 
-// ownLayers is how many layers come after those of packages: the fix-ups, our
-// program, the farm with the user's files, and the definition.
+// ownLayers is how many layers are above those of packages: the fix-ups, our program,
+// the farm with the user's files, and the definition.
 const ownLayers = 4
 
-// bigPackage is the size of a .deb from which on the package has a layer of its
-// own: a new version of it, or of its neighbours, then moves nothing else.
+// bigPackage is the size of a .deb, in bytes, from which a package has a layer of its
+// own, so that a new version of it or of its neighbours changes no other bytes.
 const bigPackage = 1_500_000
 
-// baseNames are the packages of the first layer, in any release: what every
-// image has, and what that needs. A package that is not listed has its own
-// group, which costs a layer and breaks nothing.
+// baseNames are the packages of the first layer, in any release: those of every image
+// and their dependencies. One that is missing here only gets a group of its own, which
+// costs a layer.
 func baseNames() []string {
 	return append(packages.Base(),
 		"debconf", "gcc-12-base", "gcc-14-base", "libacl1", "libattr1", "libaudit-common", "libaudit1", "libbz2-1.0", "libc6", "libcap-ng0", "libcap2",
@@ -49,7 +48,7 @@ func baseNames() []string {
 	)
 }
 
-// A group is what becomes one layer of packages.
+// A group becomes a layer of packages.
 type group struct {
 	name     string
 	packages []Package
@@ -62,8 +61,8 @@ func (g *group) size() (n int64) {
 	return n
 }
 
-// groupName is the group of a package. It follows from the package alone, never
-// from the image, so that two images with a package share its layer.
+// groupName returns the group of a package. It depends on the package alone, not on the
+// image, so that two images with a package share its layer.
 func groupName(p Package) string {
 	switch {
 	case p.Archive != nil:
@@ -76,9 +75,9 @@ func groupName(p Package) string {
 	return "source " + p.Source
 }
 
-// groups divides packages into at most limit groups. The base comes first, then
-// the others, the largest first. When there are too many, the smallest become
-// one: they hold the fewest bytes that sharing could save.
+// groups divides packages into at most limit groups. The base is first, then the others,
+// the largest first. If there are too many, the smallest are merged: they have the
+// fewest bytes that sharing could save.
 func groups(packages []Package, limit int) []*group {
 	byName := map[string]*group{}
 	for _, p := range packages {
@@ -121,7 +120,7 @@ func boolCompare(a, b bool) int {
 	return 1
 }
 
-// title says what the layer of a group has, for its line of history.
+// title describes the layer of a group, for its line of history.
 func (g *group) title() string {
 	if g.name == "base" {
 		return "base of Debian"

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// ImageIndex is the images as one index, with the digest that the layout has.
+// ImageIndex returns the images as one index, with the digest that the layout has.
 func (o *Output) ImageIndex() (v1.ImageIndex, error) {
 	raw, _, err := o.index()
 	if err != nil {
@@ -18,7 +18,7 @@ func (o *Output) ImageIndex() (v1.ImageIndex, error) {
 	return &imageIndex{raw, o.Platforms}, nil
 }
 
-// An imageIndex is the index as go-containerregistry wants one.
+// An imageIndex implements go-containerregistry's interface for an index.
 type imageIndex struct {
 	raw       []byte
 	platforms []Platform

@@ -21,54 +21,56 @@ import (
 	"nix2gpu/wheel"
 )
 
-// A node is one path of the image that we make ourselves.
+// A node is a path of the image that we make ourselves.
 type node struct {
-	Name     string // as entries of packages have it: "usr/bin/x"
+	Name     string // in the form of deb.Entry: "usr/bin/x"
 	Kind     deb.Kind
 	Mode     int64
 	UID, GID int
 	Link     string
 	Content  []byte
-	// Open, in place of Content, reads a file of Size bytes.
+	// Open opens a file of Size bytes. It is used instead of Content.
 	Open func() (io.ReadCloser, error)
 	Size int64
 	Time time.Time // default: ownTime
 }
 
-// ownTime is the time of what has none: files that are made by us would else
-// differ from one build to the next.
+// ownTime is the time of files that we make: with the present time, every build would
+// give another image.
 func ownTime() time.Time { return time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC) }
 
-// A fact is what later steps have to know of a path of a package.
+// A fact is what later steps need to know of a path of a package.
 type fact struct {
 	Path    string   `json:"p"`
 	Kind    deb.Kind `json:"k"`
 	Mode    int64    `json:"m"`
 	Link    string   `json:"l,omitempty"`
 	Lib     *library `json:"lib,omitempty"`
-	Needs   *needs   `json:"needs,omitempty"` // where the layer's writer looks for it
-	MD5     string   `json:"md5,omitempty"`   // of a conffile
-	Hash    string   `json:"h,omitempty"`     // of a file of a wheel
+	Needs   *needs   `json:"needs,omitempty"` // set if the layer's writer looks for it
+	MD5     string   `json:"md5,omitempty"`   // for a conffile
+	Hash    string   `json:"h,omitempty"`     // for a file of a wheel
 	Package int      `json:"-"`               // index in System.packages
 }
 
-// packageFacts is what is to know of one package.
+// packageFacts is what later steps need to know of a package.
 type packageFacts struct {
 	Name         string            `json:"name"`
 	SHA256       string            `json:"sha256"`
-	Stanza       string            `json:"stanza,omitempty"`  // of a Debian package
-	Archive      string            `json:"archive,omitempty"` // the folder of software that is none
+	Stanza       string            `json:"stanza,omitempty"`  // for a Debian package
+	Archive      string            `json:"archive,omitempty"` // for a vendor's archive: its folder
 	Conffiles    []string          `json:"conffiles,omitempty"`
 	Alternatives []deb.Alternative `json:"alternatives,omitempty"`
 	Facts        []fact            `json:"facts"`
-	Texts        map[string]string `json:"texts,omitempty"` // of files that fix-ups read
-	// Of a wheel: a file that is a library of CUDA, what is odd about it, and its licence.
+	Texts        map[string]string `json:"texts,omitempty"` // files that fix-ups read, by path
+	// For a wheel: a file that is a library of CUDA, what is odd about the wheel, and its
+	// licence.
 	CUDA    string        `json:"cuda,omitempty"`
 	Clashes []string      `json:"clashes,omitempty"`
 	License wheel.License `json:"license,omitzero"`
 }
 
-// layerFacts is what is to know of the packages of a layer.
+// layerFacts is what later steps need to know of the packages of a layer. It is kept
+// beside the layer in the cache, so that nothing has to be unpacked again.
 type layerFacts struct {
 	Packages []*packageFacts `json:"packages"`
 }
@@ -84,42 +86,42 @@ func wanted(name string) bool {
 	return dir == "etc/ld.so.conf.d" || strings.HasPrefix(name, "usr/share/ca-certificates/") && strings.HasSuffix(name, ".crt")
 }
 
-// maxText bounds what is kept of such a file.
+// maxText bounds a file that fix-ups read, in bytes.
 const maxText = 1 << 20
 
-// A layerWriter fills the archive of one layer. Each path comes once, after the
-// folder that it lies in: engines refuse a layer with a path twice.
+// A layerWriter writes the archive of a layer. Each path comes after its folder, and
+// only once: engines reject a layer that has a path twice.
 type layerWriter struct {
 	tar    *tar.Writer
-	seen   map[string]string // whose each path is: a package, or ""
+	seen   map[string]string // the package of each path, or ""
 	kinds  map[string]deb.Kind
 	newest int64
 	clamp  *time.Time
 	facts  *layerFacts
 	scan   elfScanner
-	keeps  func(pkg, name string) bool // whether the image has a path of a package
-	deep   bool                        // learn what files need
+	keeps  func(pkg, name string) bool // reports whether the image has a path of a package
+	deep   bool                        // find out what files need, for the variant Minimal
 
-	copies map[string]bool   // the programs of the package that are there under several names, as its sums say
-	twins  map[string]string // what was written of these: a path, by what the file is
+	copies map[string]bool   // programs of the package whose MD5 sum another one has
+	twins  map[string]string // those that were written: their path by their content
 }
 
 func newLayerWriter(t *tar.Writer) *layerWriter {
 	return &layerWriter{tar: t, seen: map[string]string{}, kinds: map[string]deb.Kind{}}
 }
 
-// A clashError says that two packages bring the same path.
+// A clashError says that two packages have the same path.
 type clashError struct {
 	path, first, second string
-	replaced            bool // the second says that it replaces files of the first
+	replaced            bool // the second one replaces files of the first, by its Replaces
 }
 
 func (e *clashError) Error() string {
 	return fmt.Sprintf("packages %q and %q both have %q", e.first, e.second, "/"+e.path)
 }
 
-// header writes the head of an entry, and of the folders above it that the
-// layer lacks.
+// header writes the header of an entry, after those of folders above it that the layer
+// lacks.
 func (w *layerWriter) header(owner string, n *node) error {
 	if base := path.Base(n.Name); strings.HasPrefix(base, ".wh.") {
 		return fmt.Errorf("%q: engines take a name that begins with \".wh.\" for the removal of a file", n.Name)
@@ -158,7 +160,7 @@ func (w *layerWriter) parents(dir string) error {
 		return fmt.Errorf("%q is a folder and something else (%c)", dir, kind)
 	}
 	mode := int64(0o755)
-	switch dir { // as base-files has them: a later layer must not change them
+	switch dir { // modes of base-files, which a later layer must not change
 	case "tmp", "var/tmp":
 		mode = 0o1777
 	case "root":
@@ -212,8 +214,7 @@ func (w *layerWriter) addNodes(nodes []*node) error {
 	return nil
 }
 
-// addPackage writes the paths of one package, read from its file, whose digest
-// must be the one that is known.
+// addPackage writes the paths of a package. The digest of its file must be the one in p.
 func (w *layerWriter) addPackage(ctx context.Context, p Package, reserve func(int64) func()) (err error) {
 	in, err := p.Open(ctx)
 	if err != nil {
@@ -268,7 +269,7 @@ func (w *layerWriter) addPackage(ctx context.Context, p Package, reserve func(in
 	return w.add(file(info+".md5sums", sums))
 }
 
-// listName is the name under which dpkg keeps the list of a package's files.
+// listName returns the name that dpkg gives the list of a package's files.
 func listName(p Package, c *deb.Control) string {
 	if c.Field("Multi-Arch") == "same" {
 		return p.Name + ":" + c.Field("Architecture")
@@ -276,7 +277,7 @@ func listName(p Package, c *deb.Control) string {
 	return p.Name
 }
 
-// cmpErr prefers that the build was interrupted to what came of it.
+// cmpErr returns the cause of the context's end instead of an error that it has caused.
 func cmpErr(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -296,7 +297,7 @@ func (s stoppable) Read(p []byte) (int, error) {
 	return s.r.Read(p)
 }
 
-// addEntry writes one path of a package.
+// addEntry writes a path of a package.
 func (w *layerWriter) addEntry(p Package, r io.Reader, e *deb.Entry, out *packageFacts) error {
 	if e.Kind != deb.Dir && isOfDriver(e.Name) {
 		return driverError(e.Name)
@@ -309,7 +310,7 @@ func (w *layerWriter) addEntry(p Package, r io.Reader, e *deb.Entry, out *packag
 		first := w.seen[e.Name]
 		for _, before := range w.facts.Packages {
 			if before.Name == first && replaces(before.Stanza, p.Name) {
-				return nil // the first keeps it
+				return nil // the first package keeps it
 			}
 		}
 		return &clashError{e.Name, first, p.Name, replaces(out.Stanza, first)}
@@ -338,11 +339,11 @@ func (w *layerWriter) addEntry(p Package, r io.Reader, e *deb.Entry, out *packag
 	return nil
 }
 
-// maxTwin bounds a program that is held in memory, to be compared.
+// maxTwin bounds, in bytes, a program that is held in memory to be compared.
 const maxTwin = 16 << 20
 
-// copiesIn are the programs whose sum is that of another one. Sums only say what to
-// look at: the files themselves are compared.
+// copiesIn returns the programs whose MD5 sum another one has. The sum only says which
+// files to compare: contents decide.
 func copiesIn(sums map[string]string) map[string]bool {
 	program := func(name string) bool { return path.Dir(name) == "usr/bin" || path.Dir(name) == "usr/sbin" }
 	times := map[string]int{}
@@ -360,8 +361,8 @@ func copiesIn(sums map[string]string) map[string]bool {
 	return out
 }
 
-// twin makes of a program that was written already, under another name, a hard link
-// to that: redis-tools has one of 2 MB twice. It returns what the file holds.
+// twin makes n a hard link if the same program was written under another name already:
+// redis-tools has one of 2 MB twice. It returns a reader of the content.
 func (w *layerWriter) twin(r io.Reader, n *node) (io.Reader, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
@@ -376,7 +377,7 @@ func (w *layerWriter) twin(r io.Reader, n *node) (io.Reader, error) {
 	return bytes.NewReader(data), nil
 }
 
-// content writes the bytes of a file, and looks at those that matter.
+// content writes the content of a file, and extracts facts from it.
 func (w *layerWriter) content(r io.Reader, e *deb.Entry, f *fact, out *packageFacts) error {
 	to := []io.Writer{w.tar}
 	lib := isLibraryName(path.Base(e.Name))
@@ -411,7 +412,7 @@ func (w *layerWriter) content(r io.Reader, e *deb.Entry, f *fact, out *packageFa
 	return nil
 }
 
-// needs is what the file that was just scanned needs.
+// needs returns what the file that was just scanned needs.
 func (w *layerWriter) needs(mode int64) *needs {
 	if n := w.scan.needs(); n != nil {
 		return n
@@ -426,8 +427,8 @@ func (w *layerWriter) needs(mode int64) *needs {
 	return nil
 }
 
-// owner is the number of a user or group of a package's file. Those below 100
-// are the same on every Debian system, others by their name's own number.
+// owner returns the uid or gid of a package's file. Ids below 100 are the same on every
+// Debian system; others are looked up by name among our fixed ids.
 func owner(id int, name string, group bool) int {
 	if id < 100 || id == 65534 {
 		return id
@@ -442,8 +443,8 @@ func owner(id int, name string, group bool) int {
 	return int(u.UID)
 }
 
-// makePackages makes the layer of a group. Where two packages have the same path,
-// the one that says that it replaces the other keeps it, and so comes first.
+// makePackages makes the layer of a group. If two packages have the same path, the one
+// that replaces the other keeps it, and so is written first.
 func (b *builder) makePackages(ctx context.Context, g *group, key string) (*record, error) {
 	list := slices.Clone(g.packages)
 	for tries := 0; ; tries++ {
@@ -486,8 +487,7 @@ func (b *builder) dropped(name, file string) bool {
 	return slices.ContainsFunc(b.spec.Recipes, func(r packages.Recipe) bool { return r.Drops(name, file) })
 }
 
-// replaces reports whether a package says that its files may take the place of
-// those of another.
+// replaces reports whether a package's Replaces names another one.
 func replaces(stanza, other string) bool {
 	control := deb.Control{Stanza: stanza}
 	for word := range strings.SplitSeq(control.Field("Replaces"), ",") {
@@ -499,7 +499,7 @@ func replaces(stanza, other string) bool {
 	return false
 }
 
-// groupKey is the key of a group's layer.
+// groupKey returns the key of a group's layer.
 func (b *builder) groupKey(g *group) string {
 	var inputs []string
 	for _, p := range g.packages {
@@ -511,7 +511,7 @@ func (b *builder) groupKey(g *group) string {
 	return key("packages", b.spec.Variant, b.spec.Compression, b.epochKey(), inputs)
 }
 
-// packageKey is what the paths of a package follow from, beside the variant.
+// packageKey returns what the paths of a package depend on, beside the variant.
 func (b *builder) packageKey(p Package) []string {
 	inputs := []string{p.SHA256}
 	if p.Archive != nil {

@@ -10,17 +10,16 @@ import (
 	"strings"
 )
 
-// This file does what ldconfig does to a root: it decides which shared object
-// answers to which name, and writes /etc/ld.so.cache. The bytes follow from the
-// files alone.
+// This file does what ldconfig does: it decides which shared object is found under
+// which name, and writes /etc/ld.so.cache. The result depends on the files alone.
 
-// An ldEntry is one line of the cache.
+// An ldEntry is an entry of the cache.
 type ldEntry struct {
 	name, path string
 	flags      int32
 }
 
-// ldFlags is what the cache says of libraries of an architecture, for glibc.
+// ldFlags returns the flags of glibc's libraries in the cache, by architecture.
 func ldFlags(arch string) (machine elf.Machine, flags int32, err error) {
 	switch arch {
 	case "amd64":
@@ -35,12 +34,12 @@ func ldFlags(arch string) (machine elf.Machine, flags int32, err error) {
 type ldCandidate struct {
 	base   string
 	isLink bool
-	lib    *library // of the file that a link leads to
+	lib    *library // facts of the file, or of the one that the link leads to
 }
 
-// ldFolder chooses the libraries of one folder as ldconfig does: a file before a
-// link, of two files the one with the higher number. The links that should lead
-// to them are returned as well, as far as they are not there.
+// ldFolder chooses the libraries of a folder as ldconfig does: a file is preferred to a
+// link, and of two files the one with the higher version. It also returns links to them
+// that are missing.
 func ldFolder(dir string, files []ldCandidate, machine elf.Machine, flags int32) (entries []ldEntry, links map[string]string) {
 	type choice struct {
 		base   string
@@ -54,8 +53,8 @@ func ldFolder(dir string, files []ldCandidate, machine elf.Machine, flags int32)
 		}
 		soname, isLink := cmp.Or(f.lib.Soname, f.base), f.isLink
 		if isLink {
-			// A link counts as one when it has the soname for a name, or is that for
-			// the linker, "libx.so": else it is a file by itself.
+			// A link counts as a link if its name is the SONAME, or the linker's name
+			// "libx.so". Any other one counts as a file.
 			if f.base != soname && !(strings.HasSuffix(f.base, ".so") && strings.HasPrefix(soname, f.base)) {
 				isLink = false
 			}
@@ -82,12 +81,12 @@ func ldFolder(dir string, files []ldCandidate, machine elf.Machine, flags int32)
 	return entries, links
 }
 
-// compareLibraries is the order of the cache, in which the loader searches:
-// digits count as numbers, and come after everything else.
+// compareLibraries compares names in the order of the cache, in which the loader does a
+// binary search: digits are compared as numbers, and sort after all else.
 func compareLibraries(a, b string) int {
 	digit := func(s string) bool { return s != "" && s[0] >= '0' && s[0] <= '9' }
 	number := func(s string) (int32, string) {
-		n := int32(0) // as the loader counts, overflow included
+		n := int32(0) // the loader's arithmetic, with its overflow
 		for digit(s) {
 			n = n*10 + int32(s[0]-'0')
 			s = s[1:]
@@ -122,8 +121,8 @@ func compareLibraries(a, b string) int {
 	return 0
 }
 
-// ldCache is the cache's file. Of entries with one name the loader takes the
-// first, so they stay in the order of the folders.
+// ldCache encodes the cache. Of several entries with one name the loader takes the first,
+// so these stay in the order of the folders.
 func ldCache(entries []ldEntry) []byte {
 	entries = slices.Clone(entries)
 	slices.SortStableFunc(entries, func(a, b ldEntry) int {
@@ -147,8 +146,8 @@ func ldCache(entries []ldEntry) []byte {
 		table = le.AppendUint32(table, uint32(e.flags))
 		table = le.AppendUint32(table, place(e.name))
 		table = le.AppendUint32(table, place(e.path))
-		table = le.AppendUint32(table, 0) // the kernel that it needs
-		table = le.AppendUint64(table, 0) // what it needs of the processor
+		table = le.AppendUint32(table, 0) // required kernel version
+		table = le.AppendUint64(table, 0) // required features of the processor
 	}
 	out := []byte("glibc-ld.so.cache1.1")
 	out = le.AppendUint32(out, uint32(len(entries)))
@@ -158,7 +157,7 @@ func ldCache(entries []ldEntry) []byte {
 	return append(append(out, table...), text...)
 }
 
-// ldFolders are the folders that the loader searches, in its order: those of the
+// ldFolders returns the folders that the loader searches, in its order: those of the
 // configuration, then its own.
 func ldFolders(conf []string, arch string) []string {
 	triplet := map[string]string{"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}[arch]

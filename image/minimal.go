@@ -20,13 +20,13 @@ import (
 	"nix2gpu/project"
 )
 
-// This file chooses what an image of the variant Minimal has: the programs that
-// its definition names, and what these need. All packages are read once to learn
-// what their files need; what that was is kept in the cache, by package.
+// This file chooses the content of an image of the variant Minimal: the programs that
+// its definition names, and what these need. Each package is read once to find out what
+// its files need. The cache keeps that by package.
 
-// A selection is what is chosen: of each package its paths.
+// A selection holds the chosen paths of each package.
 type selection struct {
-	Key   string              `json:"key"` // of what it was chosen from
+	Key   string              `json:"key"` // digest of what it was chosen from
 	Paths map[string][]string `json:"paths"`
 
 	has map[string]map[string]bool
@@ -35,8 +35,9 @@ type selection struct {
 // keeps reports whether the image has a path of a package.
 func (s *selection) keeps(name, file string) bool { return s.has[name][file] }
 
-// selected chooses what the image has; nil, which is everything, unless it is
-// minimal. The packages of which nothing is chosen leave the spec.
+// selected chooses the content of a minimal image; for other variants it returns nil,
+// which stands for everything. It removes packages without any chosen path from the
+// spec.
 func (b *builder) selected(ctx context.Context, copies *copied, wheels []string) (*selection, error) {
 	if b.spec.Variant != Minimal {
 		return nil, nil
@@ -74,10 +75,10 @@ func (b *builder) selected(ctx context.Context, copies *copied, wheels []string)
 	return s, nil
 }
 
-// scanKey is the key of what is learnt of a package.
+// scanKey returns the key of what was found out about a package.
 func (b *builder) scanKey(p Package) string { return key("scan", b.packageKey(p), Slim) }
 
-// scan learns what the files of all packages need, several at a time.
+// scan finds out what the files of all packages need, several packages at a time.
 func (b *builder) scan(ctx context.Context, keys []string) ([]*packageFacts, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -130,16 +131,16 @@ func (b *builder) scanPackage(ctx context.Context, p Package, key string) (*pack
 	return w.facts.Packages[0], b.cache.write(b.cache.factsFile(key), w.facts)
 }
 
-// A chooser follows what files need through a tree.
+// A chooser follows the needs of files through a tree.
 type chooser struct {
 	tree  *tree
-	dirs  []string // that the loader searches
+	dirs  []string // folders that the loader searches
 	kept  map[string]bool
 	needs map[string]*needs
 	queue []string
 }
 
-// choose decides which paths of each package the image has.
+// choose chooses the paths of each package.
 func (b *builder) choose(ctx context.Context, facts []*packageFacts, wanted []project.PackageRef, copies *copied) (map[string][]string, error) {
 	s := b.newSystem()
 	c := &chooser{tree: s.tree, kept: map[string]bool{}, needs: map[string]*needs{}}
@@ -153,7 +154,7 @@ func (b *builder) choose(ctx context.Context, facts []*packageFacts, wanted []pr
 		s.packages = append(s.packages, p)
 	}
 	slices.SortFunc(s.packages, func(x, y *packageFacts) int { return strings.Compare(x.Name, y.Name) })
-	if _, err := fix(s); err != nil { // links of the usr merge and their like
+	if _, err := fix(s); err != nil { // adds the links of the usr merge and others to s.tree
 		return nil, err
 	}
 	for _, folder := range ldFolders(s.texts(func(name string) bool { return path.Dir(name) == "etc/ld.so.conf.d" }), b.spec.Arch) {
@@ -189,7 +190,7 @@ func (b *builder) choose(ctx context.Context, facts []*packageFacts, wanted []pr
 	if b.spec.Base != nil {
 		c.upgrades(s.packages, b.spec.Base.Installed())
 	}
-	// Who has a file of a package has its licence.
+	// Every package of which there is a file needs its licence.
 	for _, p := range s.packages {
 		if c.has(p) {
 			c.keep("usr/share/doc/" + p.Name + "/copyright")
@@ -198,7 +199,7 @@ func (b *builder) choose(ctx context.Context, facts []*packageFacts, wanted []pr
 	return c.paths(s.packages), nil
 }
 
-// programs keeps what the folders of the named packages lead to.
+// programs keeps the programs in the farm's folders of the named packages.
 func (c *chooser) programs(p *project.Project, wanted []project.PackageRef, nodes []*node) {
 	named := map[string]bool{} // "postgresql/bin/pg_dump"
 	p.EachText(func(_ project.Owner, t *project.Text) {
@@ -208,7 +209,7 @@ func (c *chooser) programs(p *project.Project, wanted []project.PackageRef, node
 			}
 		}
 	})
-	own := map[string]bool{} // that the definition itself names
+	own := map[string]bool{} // packages that the definition itself names
 	for _, ref := range wantedBy(p, nil) {
 		own[ref.Attr] = true
 	}
@@ -241,8 +242,8 @@ func (c *chooser) programs(p *project.Project, wanted []project.PackageRef, node
 	}
 }
 
-// whole are the packages that stay as they are: those that the table cannot
-// reduce, and all that they depend on.
+// whole returns the packages that are not reduced: those that the table does not know
+// how to reduce, and all that they depend on.
 func (b *builder) whole(wanted []project.PackageRef, all []*packageFacts) map[string]bool {
 	byName := map[string][]*packageFacts{}
 	for _, p := range all {
@@ -287,14 +288,14 @@ func (b *builder) whole(wanted []project.PackageRef, all []*packageFacts) map[st
 	return out
 }
 
-// relations reads a field of relations. What cannot be read names nothing.
+// relations parses a field of relations. One that can't be parsed counts as empty.
 func relations(text string) []debian.Alternatives {
 	groups, _ := debian.ParseRelations(text)
 	return groups
 }
 
-// upgrades keeps packages whole that take the place of a base's: else the image had
-// some files of the one and some of the other.
+// upgrades keeps packages whole that replace one of the base: otherwise the image would
+// have a mixture of files of both.
 func (c *chooser) upgrades(all []*packageFacts, below []debian.Installed) {
 	left := slices.DeleteFunc(slices.Clone(all), func(p *packageFacts) bool {
 		return !slices.ContainsFunc(below, func(i debian.Installed) bool { return i.Name == p.Name })
@@ -320,7 +321,7 @@ func (c *chooser) has(p *packageFacts) bool {
 	return slices.ContainsFunc(p.Facts, func(f fact) bool { return f.Kind != deb.Dir && c.kept[f.Path] })
 }
 
-// copied follows what the user's own files need.
+// copied follows the needs of copyToRoot's files.
 func (c *chooser) copied(copies *copied) error {
 	for _, n := range copies.nodes {
 		c.tree.put(fact{Path: n.Name, Kind: n.Kind, Mode: n.Mode, Link: n.Link})
@@ -343,7 +344,7 @@ func (c *chooser) copied(copies *copied) error {
 	return nil
 }
 
-// wheels follows what the files of wheels need, which the image has all.
+// wheels follows the needs of wheels' files, all of which are in the image.
 func (c *chooser) wheels(all []*packageFacts) {
 	if len(all) > 0 {
 		c.patterns("usr/bin/python3*")
@@ -359,7 +360,7 @@ func (c *chooser) wheels(all []*packageFacts) {
 	}
 }
 
-// nodeNeeds is what a file of the user's needs.
+// nodeNeeds returns what a file of the user's needs.
 func nodeNeeds(n *node) (*needs, error) {
 	r, err := n.Open()
 	if err != nil {
@@ -373,17 +374,17 @@ func nodeNeeds(n *node) (*needs, error) {
 	return w.needs(n.Mode), nil
 }
 
-// patterns keeps all that patterns match, folders with what is in them.
+// patterns keeps all that the patterns match, folders with their content.
 func (c *chooser) patterns(list ...string) {
 	for _, pattern := range list {
-		found, _ := fs.Glob(c.tree, pattern) // the tables' patterns are well-formed
+		found, _ := fs.Glob(c.tree, pattern) // patterns of the package table are well-formed
 		for _, name := range found {
 			c.all(name)
 		}
 	}
 }
 
-// all keeps a path and, of a folder, what lies in it.
+// all keeps a path and, if it is a folder, its content.
 func (c *chooser) all(name string) {
 	at, ok := c.keep(name)
 	if !ok || c.tree.facts[at].Kind != deb.Dir {
@@ -396,7 +397,7 @@ func (c *chooser) all(name string) {
 	}
 }
 
-// keep keeps a path, the links that lead to it, and what they lead to.
+// keep keeps a path with all links on the way, and returns where it leads.
 func (c *chooser) keep(name string) (at string, ok bool) {
 	at, ok = c.tree.follow(name, func(link string) { c.kept[link] = true })
 	if !ok || at == "." || c.kept[at] {
@@ -412,7 +413,7 @@ func (c *chooser) keep(name string) (at string, ok bool) {
 	return at, true
 }
 
-// drain follows what the kept files need until nothing is new.
+// drain follows the needs of kept files until there is nothing new.
 func (c *chooser) drain() {
 	for len(c.queue) > 0 {
 		at := c.queue[0]
@@ -424,7 +425,7 @@ func (c *chooser) drain() {
 		}
 		if strings.Contains(n.Loader, "/") {
 			c.keep(n.Loader)
-		} else if n.Loader != "" { // env looks for it
+		} else if n.Loader != "" { // "env NAME": it is searched in PATH
 			for _, dir := range programDirs() {
 				if c.tree.has(dir + "/" + n.Loader) {
 					c.keep(dir + "/" + n.Loader)
@@ -438,7 +439,7 @@ func (c *chooser) drain() {
 	}
 }
 
-// library keeps the library that the loader would find for a file.
+// library keeps the library that the loader will find for a file.
 func (c *chooser) library(at, lib string, first []string) {
 	if strings.Contains(lib, "/") {
 		c.keep(lib)
@@ -453,9 +454,8 @@ func (c *chooser) library(at, lib string, first []string) {
 	}
 }
 
-// paths are those that are kept of each package: files and links, the folders
-// above them, and the empty ones that a package of which something is kept has
-// for its data.
+// paths returns the kept paths of each package: files and links, the folders above them,
+// and empty folders, which are for data, of packages of which something is kept.
 func (c *chooser) paths(all []*packageFacts) map[string][]string {
 	above := map[string]bool{}
 	for name := range c.kept {
@@ -466,7 +466,7 @@ func (c *chooser) paths(all []*packageFacts) map[string][]string {
 	out := map[string][]string{}
 	for _, p := range all {
 		var paths []string
-		if p.Name != "base-files" && !c.has(p) { // that has the folders of the root
+		if p.Name != "base-files" && !c.has(p) { // base-files has the folders of the root
 			continue
 		}
 		for _, f := range p.Facts {

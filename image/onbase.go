@@ -17,11 +17,11 @@ import (
 	"nix2gpu/project"
 )
 
-// This file is about images that are put on another: what the base has stays, and
-// what packages and fix-ups add is joined to it.
+// This file is about images with a base: what the base has stays, and what packages and
+// fix-ups add is merged into it.
 
-// onBase are the fix-ups of an image with a base. Its own packages' scripts have
-// run there, so only what is missing is made.
+// onBase returns the fix-ups of an image with a base. The scripts of the base's packages
+// have run, so only what is missing is made.
 func onBase() []fixup {
 	return []fixup{
 		{"folders", baseFolders},
@@ -37,8 +37,8 @@ func onBase() []fixup {
 	}
 }
 
-// baseFolders are the folders that the base lacks; the working directory with its
-// owner in any case.
+// baseFolders makes the folders that the base lacks, and always the working directory,
+// because of its owner.
 func baseFolders(s *system) ([]*node, error) {
 	nodes, err := folders(s)
 	work := strings.TrimPrefix(s.workdir, "/")
@@ -48,7 +48,8 @@ func baseFolders(s *system) ([]*node, error) {
 	}), err
 }
 
-// lines are those of a file of the base with a field for a name.
+// lines returns the lines of a file of the base such as /etc/passwd, and their fields by
+// name.
 func (b *Base) lines(t *tree, name string) (lines []string, fields map[string][]string) {
 	fields = map[string][]string{}
 	for line := range strings.Lines(b.text(t, name)) {
@@ -61,8 +62,8 @@ func (b *Base) lines(t *tree, name string) (lines []string, fields map[string][]
 	return lines, fields
 }
 
-// baseAccounts adds our accounts to those of the base. A name that the base has
-// keeps its number: files of the base bear it.
+// baseAccounts adds our accounts to the base's. A name that the base has keeps its id,
+// since files of the base have it.
 func baseAccounts(s *system) ([]*node, error) {
 	passwd, users := s.base.lines(s.tree, "etc/passwd")
 	group, groups := s.base.lines(s.tree, "etc/group")
@@ -104,7 +105,7 @@ func baseAccounts(s *system) ([]*node, error) {
 		home.UID, home.GID = int(u.UID), int(u.GID)
 		nodes = append(nodes, home)
 	}
-	// All are locked, as in every image: a base may let root in without a password.
+	// All passwords are locked, as in every image: in a base, root's may be empty.
 	for i, line := range shadow {
 		if f := strings.Split(line, ":"); len(f) == 9 && !strings.HasPrefix(f[1], "!") {
 			f[1] = "*"
@@ -122,8 +123,7 @@ func baseAccounts(s *system) ([]*node, error) {
 	return append(nodes, file("etc/passwd", text(passwd)), file("etc/group", text(group)), secret), nil
 }
 
-// freeUser is the first number from that of people on which the base has not given
-// to anybody.
+// freeUser returns the first uid, from [firstUser] on, that the base does not use.
 func (b *Base) freeUser(t *tree) uint32 {
 	taken := map[string]bool{}
 	for _, name := range []string{"etc/passwd", "etc/group"} {
@@ -141,8 +141,8 @@ func (b *Base) freeUser(t *tree) uint32 {
 	return n
 }
 
-// baseCertificates makes the names by which programs look for certificates, where
-// the base has a bundle; else all that certificates makes.
+// baseCertificates makes the paths where programs look for certificates if the base has
+// a bundle, or else all that certificates makes.
 func baseCertificates(s *system) ([]*node, error) {
 	if !s.tree.has("etc/ssl/certs/ca-certificates.crt") {
 		return certificates(s)
@@ -182,8 +182,8 @@ func baseLoader(s *system) ([]*node, error) {
 	return nodes, nil
 }
 
-// readLdCache reads a cache in the format that ldCache writes, which is that of
-// ldconfig since glibc 2.32. What stands behind the names is of no use here.
+// readLdCache parses a cache in the format of ldCache, which is ldconfig's since glibc
+// 2.32. What follows the names is not used.
 func readLdCache(text string) ([]ldEntry, error) {
 	const headSize, entrySize = 48, 24
 	if text == "" {
@@ -191,7 +191,7 @@ func readLdCache(text string) ([]ldEntry, error) {
 	}
 	data := []byte(text)
 	if at := bytes.Index(data, []byte("glibc-ld.so.cache1.1")); at > 0 {
-		data = data[at:] // behind a cache of the old format
+		data = data[at:] // the new format follows the old one
 	}
 	if len(data) < headSize || !bytes.HasPrefix(data, []byte("glibc-ld.so.cache1.1")) {
 		return nil, fmt.Errorf("its format is not known")
@@ -223,15 +223,15 @@ func readLdCache(text string) ([]ldEntry, error) {
 			return nil, err
 		}
 		if le.Uint64(e[16:]) != 0 {
-			continue // of a processor that not everybody has: it is found without the cache
+			continue // for certain processors only: the loader finds it without the cache
 		}
 		out = append(out, ldEntry{name, place, int32(le.Uint32(e))})
 	}
 	return out, nil
 }
 
-// baseDpkg adds our packages to the list of what is installed. One that the base has
-// in another version takes its place.
+// baseDpkg adds our packages to the base's database of installed packages. A package that
+// the base has in another version replaces that entry.
 func baseDpkg(s *system) ([]*node, error) {
 	nodes, err := dpkgStatus(s)
 	if err != nil {
@@ -259,8 +259,8 @@ func baseDpkg(s *system) ([]*node, error) {
 	return out, nil
 }
 
-// checkBase wants that no folder of a package takes the place of a link of the base,
-// and nothing that of a folder: what the base has there would be gone.
+// checkBase fails if a package's folder would replace a link of the base, or anything
+// else a folder: that would hide what the base has there.
 func (s *system) checkBase(p *packageFacts, base *tree) error {
 	for _, f := range p.Facts {
 		before, there := base.facts[f.Path]
@@ -276,8 +276,8 @@ func (s *system) checkBase(p *packageFacts, base *tree) error {
 	return nil
 }
 
-// joinConfig puts the configuration of an image on that of its base. Ours wins; of
-// PATH the folders of both count.
+// joinConfig merges the configuration of an image with its base's. Ours takes
+// precedence; PATH has the folders of both.
 func joinConfig(ours *v1.Config, base v1.Config) {
 	names := map[string]int{}
 	for i, line := range ours.Env {

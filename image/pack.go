@@ -18,24 +18,25 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// A Compression is how layers are packed: "gzip" or "zstd", with a level behind a
-// colon where that is not the usual one.
+// A Compression says how layers are compressed: "gzip" or "zstd", and a level behind a
+// colon if that is not the default.
 type Compression string
 
-// The compressions. Gzip is what every engine reads.
+// The compressions. Every engine reads gzip.
 const (
 	Gzip Compression = "gzip"
 	Zstd Compression = "zstd"
 )
 
-// gzipLevel makes layers 2 % smaller than the level that is usual, for half as much
-// time again; those above take far more time for a few bytes. zstdLevel is zstd's own.
+// The default levels. gzipLevel makes layers 2 % smaller than gzip's own default, in
+// half as much time again; higher levels take far more time for a few bytes. zstdLevel
+// is zstd's own default.
 const (
 	gzipLevel = 7
 	zstdLevel = 3
 )
 
-// ParseCompression reads a compression; "" is Gzip.
+// ParseCompression parses a compression; "" is Gzip.
 func ParseCompression(s string) (Compression, error) {
 	kind, level, has := strings.Cut(cmp.Or(s, string(Gzip)), ":")
 	c := Compression(kind)
@@ -54,13 +55,13 @@ func ParseCompression(s string) (Compression, error) {
 	switch {
 	case err != nil || n < 1 || n > most:
 		return "", fmt.Errorf("compression %q: the level of %s must be from 1 to %d", s, kind, most)
-	case n == usual: // is the same layer
+	case n == usual: // so that both spellings give the same layers
 		return c, nil
 	}
 	return Compression(fmt.Sprintf("%s:%d", kind, n)), nil
 }
 
-// parts are the kind of compression, and its level.
+// parts returns the kind of compression and its level.
 func (c Compression) parts() (kind Compression, level int) {
 	name, text, has := strings.Cut(string(c), ":")
 	kind = Compression(name)
@@ -81,8 +82,8 @@ func (c Compression) mediaType() types.MediaType {
 	return types.OCILayer
 }
 
-// A packer writes a tar archive, compressed, to a file, and computes the digests
-// of both. The same archive gives the same bytes on any number of processors.
+// A packer writes a compressed tar archive to a file, and computes the digests of the
+// archive and of the file. The bytes don't depend on the number of processors.
 type packer struct {
 	tar    *tar.Writer
 	plain  *summer // of the archive
@@ -121,7 +122,7 @@ func newPacker(f *os.File, c Compression) (*packer, error) {
 	return p, nil
 }
 
-// close ends the archive and the file.
+// close completes the archive and the file.
 func (p *packer) close() error {
 	for _, step := range []func() error{p.tar.Close, p.zip.Close, p.buffer.Flush} {
 		if err := step(); err != nil {

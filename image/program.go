@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// A program is our own binary as the image gets it.
+// A program is our own binary for the image.
 type program struct {
 	file   string
 	size   int64
@@ -20,10 +20,10 @@ type program struct {
 
 func (p *program) open() (io.ReadCloser, error) { return os.Open(p.file) }
 
-// openProgram looks at the file of our program: that it is one for the
-// architecture, and static, since it runs before any library is looked for. Its
-// digest is remembered by the file's identity: hashing it would be most of the
-// work when only a definition has changed.
+// openProgram checks the file of our program: it must be for the architecture, and
+// static, because it has to run in any image. The cache keeps its digest by the file's
+// inode, size and time: when only the definition has changed, hashing it would be most
+// of the work.
 func openProgram(name, arch string, c *cache) (*program, error) {
 	real, err := filepath.EvalSymlinks(name)
 	if err != nil {
@@ -58,7 +58,7 @@ func openProgram(name, arch string, c *cache) (*program, error) {
 	return p, c.write(memo, p.digest)
 }
 
-// checkProgram looks at the headers of an executable.
+// checkProgram checks the headers of an executable.
 func checkProgram(r io.ReaderAt, arch string) error {
 	machine, _, err := ldFlags(arch)
 	if err != nil {

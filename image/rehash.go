@@ -17,9 +17,9 @@ import (
 	"nix2gpu/debian/deb"
 )
 
-// hashLinks are what update-ca-certificates makes beside the bundle: a name for
-// each certificate in /etc/ssl/certs, and the link by the hash of its subject, by
-// which OpenSSL looks for it there. What is no certificate has none.
+// hashLinks makes what update-ca-certificates makes beside the bundle: for each
+// certificate a link in /etc/ssl/certs, and another one whose name is the hash of its
+// subject, by which OpenSSL finds it. Files that are no certificates are ignored.
 func hashLinks(s *system, certs map[string]string) (nodes []*node) {
 	taken := map[string]int{}
 	for _, file := range slices.Sorted(maps.Keys(certs)) {
@@ -34,9 +34,8 @@ func hashLinks(s *system, certs map[string]string) (nodes []*node) {
 	return nodes
 }
 
-// subjectHash is what "openssl x509 -hash" prints: the first bytes of the SHA-1 of
-// the subject in canonical form, in which case, spaces and the kind of string make
-// no difference.
+// subjectHash returns what "openssl x509 -hash" prints: the first bytes of the SHA-1 of
+// the subject in a canonical form, which ignores case, spaces and the type of string.
 func subjectHash(text string) (string, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil || block.Type != "CERTIFICATE" {
@@ -78,13 +77,12 @@ func subjectHash(text string) (string, error) {
 	return fmt.Sprintf("%08x", binary.LittleEndian.Uint32(sum[:])), nil
 }
 
-// plainText is the text of a string of ASN.1, where it is one that OpenSSL
-// compares as text.
+// plainText returns the text of an ASN.1 string of a type that OpenSSL compares as text.
 func plainText(v asn1.RawValue) (string, bool) {
 	switch v.Tag {
 	case asn1.TagUTF8String, asn1.TagPrintableString, asn1.TagIA5String, 26: // VisibleString
 		return string(v.Bytes), true
-	case asn1.TagT61String: // taken for Latin-1
+	case asn1.TagT61String: // OpenSSL takes it for Latin-1
 		runes := make([]rune, len(v.Bytes))
 		for i, c := range v.Bytes {
 			runes[i] = rune(c)
@@ -100,7 +98,7 @@ func plainText(v asn1.RawValue) (string, bool) {
 	return "", false
 }
 
-// lower and isSpace know ASCII alone, as OpenSSL does here.
+// lower and isSpace know only ASCII, as OpenSSL does here.
 func lower(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'A' && r <= 'Z' {

@@ -12,12 +12,12 @@ import (
 	"nix2gpu/secret"
 )
 
-// shippedDir has the encrypted files of secrets. The definition's own folder is
-// no place for them: volumes are mounted there.
+// shippedDir has the encrypted files of secrets. They are not in the working directory,
+// because a volume mounted there would hide them.
 const shippedDir = "etc/nix2gpu/secrets"
 
-// encrypted are the files of secrets that the image has as they are: boot
-// decrypts them, with an identity that comes from elsewhere.
+// encrypted returns the encrypted files of secrets. The image has them unchanged; the
+// identity that decrypts them is given to the container.
 func (b *builder) encrypted() ([]*node, error) {
 	var nodes []*node
 	var wrong project.Errors
@@ -48,7 +48,8 @@ func (b *builder) encrypted() ([]*node, error) {
 	return nodes, nil
 }
 
-// below is a path of the definition's folder, as this machine has it.
+// below returns the path on this machine of a text that is a path below the definition's
+// folder.
 func below(root string, t project.Text) (string, bool) {
 	if len(t) == 0 || t[0].Root == nil {
 		return "", false
@@ -63,12 +64,12 @@ func below(root string, t project.Text) (string, bool) {
 	return filepath.Clean(path), true
 }
 
-// kept are the paths that no image may have: what is there is secret, or decrypts
-// what is.
+// kept holds the paths of files that no image may have: secrets, and keys that decrypt
+// them.
 type kept struct {
-	sources    map[string]string // of this machine: which secret is read from it
-	identities map[string]string // of the container: which secret it decrypts
-	plain      []string          // of this machine: they hold secrets as text
+	sources    map[string]string // path on this machine: the secret that is read from it
+	identities map[string]string // path in the container: the secret that it decrypts
+	plain      []string          // paths on this machine that hold secrets as text
 }
 
 func keptOf(p *project.Project, root string, plain []string) kept {
@@ -86,7 +87,8 @@ func keptOf(p *project.Project, root string, plain []string) kept {
 	return k
 }
 
-// refuse says why a file that is copied from path to name must not be.
+// refuse returns why a file must not be copied from the path from to name; nil if it
+// may.
 func (k kept) refuse(from, name string) error {
 	if s, ok := k.sources[from]; ok {
 		return fmt.Errorf("%q is the secret %q, for whoever gets the image\nhint: leave it out, and mount it", "/"+name, s)
@@ -100,20 +102,20 @@ func (k kept) refuse(from, name string) error {
 	return nil
 }
 
-// An identityFinder looks for keys of age's own in what is written to it.
+// An identityFinder looks for age identities in what is written to it.
 type identityFinder struct {
 	rest  []byte
 	found bool
 }
 
-// longest is more than the length of a key.
+// longest is more than the length of an identity, in bytes.
 const longest = 128
 
 func (f *identityFinder) Write(p []byte) (int, error) {
 	if f.found {
 		return len(p), nil
 	}
-	// Most texts don't have even its beginning, and are searched where they are.
+	// An identity may begin in the last piece and end in this one.
 	f.rest = append(f.rest, p[:min(len(p), longest)]...)
 	f.found = holdsIdentity(f.rest) || holdsIdentity(p)
 	if len(p) >= longest {
@@ -128,7 +130,7 @@ func holdsIdentity(p []byte) bool {
 	return bytes.Contains(p, []byte("AGE-SECRET-KEY-")) && secret.HoldsIdentity(p)
 }
 
-// identityInside is the error of a thing that holds a key.
+// identityInside returns the error for something that holds an identity.
 func identityInside(what string) error {
 	return fmt.Errorf("%s holds an age identity, which would be inside the image, beside what it decrypts\nhint: leave it out, and mount it: age.identityPaths = [ \"/run/secrets/identity\" ]", what)
 }

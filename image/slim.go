@@ -6,21 +6,21 @@ import (
 	"strings"
 )
 
-// A Variant says how much of the packages an image has.
+// A Variant says how much of its packages an image has.
 type Variant string
 
 // The variants.
 const (
-	// Full has the packages as they are.
+	// Full has all of the packages.
 	Full Variant = "full"
-	// Slim leaves out what people read and programs do not: manuals, translations,
-	// documentation but for the licences.
+	// Slim leaves out what only people read: manuals, translations, and documentation
+	// except licences.
 	Slim Variant = "slim"
-	// Minimal has the programs that the definition names, and what they need.
+	// Minimal has the programs that the definition names and what they need.
 	Minimal Variant = "minimal"
 )
 
-// ParseVariant reads a variant; "" is Slim.
+// ParseVariant parses a variant; "" is Slim.
 func ParseVariant(s string) (Variant, error) {
 	switch v := Variant(s); v {
 	case "":
@@ -48,15 +48,15 @@ func (v Variant) keeps(name string) bool {
 	case "man", "info", "lintian", "doc-base", "bug", "gtk-doc", "locale":
 		return !below
 	case "doc":
-		// The folder of a package, or the link to that of another, and what is
-		// said there of its licence.
+		// Keep the folder of a package, or its link to another's folder, and the
+		// licence in there.
 		return !below || !strings.Contains(rest, "/") || path.Base(rest) == "copyright" && (strings.Count(rest, "/") == 1)
 	}
 	return true
 }
 
-// isManual reports whether a path is of a manual that lies with its software, as that
-// of PostgreSQL does, usr/share/postgresql/15/man/man7, instead of with the others.
+// isManual reports whether a path is of a manual that is in its software's own folder,
+// such as usr/share/postgresql/15/man/man7.
 func isManual(name string) bool {
 	if !strings.HasPrefix(name, "usr/") {
 		return false

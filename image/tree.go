@@ -12,8 +12,8 @@ import (
 	"nix2gpu/debian/deb"
 )
 
-// A tree is the paths of an image, as far as they are known. As a file system it
-// follows links and has no contents.
+// A tree holds the known paths of an image. It is a file system that follows links and
+// has no contents.
 type tree struct {
 	facts    map[string]fact
 	children map[string]map[string]bool
@@ -23,7 +23,7 @@ func newTree() *tree {
 	return &tree{facts: map[string]fact{}, children: map[string]map[string]bool{}}
 }
 
-// put adds a path; what was there before is replaced, as a later layer does.
+// put adds a path. Like a later layer, it replaces what was there.
 func (t *tree) put(f fact) {
 	t.facts[f.Path] = f
 	for name := f.Path; ; {
@@ -45,17 +45,17 @@ func (t *tree) put(f fact) {
 	}
 }
 
-// remove takes a path away that nothing lies below.
+// remove removes a path that has nothing below it.
 func (t *tree) remove(name string) {
 	delete(t.facts, name)
 	delete(t.children, name)
 	delete(t.children[path.Dir(name)], path.Base(name))
 }
 
-// resolve follows links to the path that a name means.
+// resolve follows links to the path that a name means. It reports whether there is one.
 func (t *tree) resolve(name string) (string, bool) { return t.follow(name, nil) }
 
-// follow is resolve; each link on the way is told to via.
+// follow is resolve, and calls via for each link on the way.
 func (t *tree) follow(name string, via func(link string)) (string, bool) {
 	rest := strings.Split(path.Clean(strings.TrimPrefix(name, "/")), "/")
 	at := "."
@@ -92,10 +92,10 @@ func (t *tree) follow(name string, via func(link string)) (string, bool) {
 	return at, true
 }
 
-// has reports whether a name leads to something.
+// has reports whether a name leads to an existing path.
 func (t *tree) has(name string) bool { _, ok := t.resolve(name); return ok }
 
-// Open implements [fs.FS]: the tree knows no contents.
+// Open implements [fs.FS]. It opens folders only: the tree has no contents.
 func (t *tree) Open(name string) (fs.File, error) {
 	return nil, &fs.PathError{Op: "open", Path: name, Err: errors.ErrUnsupported}
 }

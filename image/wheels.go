@@ -17,24 +17,24 @@ import (
 	"nix2gpu/wheel/archive"
 )
 
-// A WheelFile is a wheel that can be read in any order.
+// A WheelFile is the file of a wheel.
 type WheelFile interface {
 	io.ReaderAt
 	io.Closer
 	Size() int64
 }
 
-// A Wheel is one that the image has. Open opens its file, whose digest was
-// looked at; it may be called more than once, and from several goroutines.
+// A Wheel is a wheel of the image. Open opens its file, whose digest has been verified.
+// It may be called more than once, and from several goroutines.
 type Wheel struct {
 	wheel.Locked
 	Open func(ctx context.Context) (WheelFile, error)
 }
 
-// bigWheel is the size from which on a wheel has a layer of its own.
+// bigWheel is the size, in bytes, from which a wheel has a layer of its own.
 const bigWheel = 4_000_000
 
-// A wheelGroup is what becomes one layer of wheels.
+// A wheelGroup becomes a layer of wheels.
 type wheelGroup struct {
 	name   string
 	wheels []Wheel
@@ -58,10 +58,9 @@ func (g *wheelGroup) title() string {
 	return "Python: " + strings.Join(names, ", ")
 }
 
-// wheelGroups divides wheels into at most limit groups. That of a wheel follows
-// from the wheel alone: big ones are alone, small ones that are for every machine
-// are together, and so are the other small ones. Images of several architectures
-// share what is for every machine.
+// wheelGroups divides wheels into at most limit groups. Each big wheel is a group; the
+// small ones make two groups, one of those for every machine, which images of several
+// architectures share.
 func wheelGroups(wheels []Wheel, limit int) []*wheelGroup {
 	byName := map[string]*wheelGroup{}
 	var all []*wheelGroup
@@ -95,8 +94,8 @@ func wheelGroups(wheels []Wheel, limit int) []*wheelGroup {
 	return all
 }
 
-// wheelLayerLimit is how many layers are for wheels: of what the image may have a
-// third, at least one.
+// wheelLayerLimit returns how many layers wheels may have: a third of the image's limit,
+// and at least one.
 func (b *builder) wheelLayerLimit() int {
 	if len(b.spec.Wheels) == 0 {
 		return 0
@@ -104,7 +103,7 @@ func (b *builder) wheelLayerLimit() int {
 	return max(1, (b.spec.MaxLayers-ownLayers)/3)
 }
 
-// wheelLayers makes the layers of wheels, and tells the key of each.
+// wheelLayers makes the layers of wheels, and returns the key of each.
 func (b *builder) wheelLayers(ctx context.Context) (layers []*Layer, keys []string, failed error) {
 	b.wheels = wheelGroups(b.spec.Wheels, b.wheelLayerLimit())
 	if len(b.wheels) == 0 {
@@ -128,8 +127,7 @@ func (b *builder) wheelKey(g *wheelGroup) string {
 	return key("wheels", b.spec.Compression, b.epochKey(), b.spec.Python.Short(), digests)
 }
 
-// makeWheels makes the layer of a group. What is to be known of its files is kept
-// beside it.
+// makeWheels makes the layer of a group, and keeps the facts of its files beside it.
 func (b *builder) makeWheels(ctx context.Context, g *wheelGroup, key string) (*record, error) {
 	return b.cache.make(key, b.spec.Compression, func(w *layerWriter) error {
 		w.clamp, w.facts = b.spec.Epoch, &layerFacts{}
@@ -143,8 +141,8 @@ func (b *builder) makeWheels(ctx context.Context, g *wheelGroup, key string) (*r
 	})
 }
 
-// addWheel writes the files of an installed wheel. Where two wheels of a layer
-// have the same path with another content the first keeps it, which is noted.
+// addWheel writes the files of an installed wheel. If two wheels of a layer have the
+// same path with different contents, the first keeps it, and a warning is noted.
 func (w *layerWriter) addWheel(ctx context.Context, one Wheel, t wheel.Target, hashes map[string]string) error {
 	f, err := one.Open(ctx)
 	if err != nil {
@@ -165,7 +163,7 @@ func (w *layerWriter) addWheel(ctx context.Context, one Wheel, t wheel.Target, h
 			return context.Cause(ctx)
 		}
 		if e.Hash == "" {
-			e.Hash = one.Name // its own: RECORD
+			e.Hash = one.Name // RECORD is different in each wheel
 		}
 		if before, ok := hashes[e.Path]; ok {
 			if before != e.Hash {
@@ -201,19 +199,19 @@ func (w *layerWriter) addWheel(ctx context.Context, one Wheel, t wheel.Target, h
 	return nil
 }
 
-// watched is a file that is looked at while it is read.
+// watched is a file of a wheel that is scanned while it is read.
 type watched struct {
 	io.Reader
 	io.Closer
 }
 
-// wheelFacts are what is to be known of the wheels, layer by layer.
+// wheelFacts returns the facts of the wheels, layer by layer.
 func (b *builder) wheelFacts(ctx context.Context) ([]*packageFacts, error) {
 	var out []*packageFacts
 	for _, g := range b.wheels {
 		k := b.wheelKey(g)
 		facts, err := b.cache.facts(k)
-		if err == nil && facts == nil { // gone from the cache
+		if err == nil && facts == nil { // damaged, or pruned just now
 			if _, err = b.makeWheels(ctx, g, k); err == nil {
 				facts, err = b.cache.facts(k)
 			}
@@ -229,7 +227,7 @@ func (b *builder) wheelFacts(ctx context.Context) ([]*packageFacts, error) {
 	return out, nil
 }
 
-// addWheels puts the files of wheels into the tree of what the image has.
+// addWheels adds the files of wheels to the tree of the image.
 func (b *builder) addWheels(ctx context.Context, t *tree) error {
 	all, err := b.wheelFacts(ctx)
 	if err != nil {
@@ -243,9 +241,9 @@ func (b *builder) addWheels(ctx context.Context, t *tree) error {
 	return nil
 }
 
-// tellOfWheels says what is odd about the wheels, and what their licences are, by
-// name. It is kept with the layers, so that a build from the cache says it again, and
-// reads nothing else for it.
+// tellOfWheels warns of what is odd about the wheels, and returns their licences by
+// name. The cache keeps both, so that a build from the cache repeats them without
+// reading the wheels.
 func (b *builder) tellOfWheels(ctx context.Context, keys []string) (map[string]wheel.License, error) {
 	if len(keys) == 0 {
 		return nil, nil
@@ -266,13 +264,13 @@ func (b *builder) tellOfWheels(ctx context.Context, keys []string) (map[string]w
 	kept.Licenses = map[string]wheel.License{}
 	type owner struct{ wheel, hash string }
 	owners := map[string]owner{}
-	known := slices.ContainsFunc(b.spec.Wheels, func(w Wheel) bool { return wheel.BringsCUDA(w.Name, w.Version) }) // which the requirements say
+	known := slices.ContainsFunc(b.spec.Wheels, func(w Wheel) bool { return wheel.BringsCUDA(w.Name, w.Version) }) // there is a warning about the requirements already
 	for _, p := range all {
 		kept.Warnings = append(kept.Warnings, p.Clashes...)
 		kept.Licenses[p.Name] = p.License
 		for _, f := range p.Facts {
 			before, ok := owners[f.Path]
-			if ok && before.hash != f.Hash { // a later layer has it anew
+			if ok && before.hash != f.Hash { // a later layer replaces it
 				kept.Warnings = append(kept.Warnings, clashText(before.wheel, f.Path, p.Name))
 			}
 			owners[f.Path] = owner{p.Name, f.Hash}
@@ -286,7 +284,7 @@ func (b *builder) tellOfWheels(ctx context.Context, keys []string) (map[string]w
 	return kept.Licenses, b.cache.write(memo, kept)
 }
 
-// clashText says that a file of a wheel is not in the image.
+// clashText is the warning that a file of a wheel is not in the image.
 func clashText(loser, name, winner string) string {
 	return fmt.Sprintf("the wheels of %s and %s have different files at /%s: that of %s is there", loser, winner, name, winner)
 }

@@ -23,22 +23,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Platform is one image of those that are written together.
+// A Platform is one of several images that are written together.
 type Platform struct {
 	Arch  string
 	Built *Built
 }
 
-// An Output is images with the name under which engines are to load them.
+// An Output is a set of images, and the name under which engines load them.
 type Output struct {
 	Platforms   []Platform
 	Name        string            // "web:latest"
-	Suite       string            // Debian's release of the packages: "bookworm"
-	Annotations map[string]string // of the index, where there is more than one image
-	WithoutBase bool              // leave out the layers of bases, which registries have
+	Suite       string            // the packages' release: "bookworm"
+	Annotations map[string]string // of the index, if there are several images
+	WithoutBase bool              // leave out the layers of bases; for a push, since the registry has them
 }
 
-// Index is the images as one, each for its platform.
+// index makes an index of the images, each with its platform.
 func (o *Output) index() (raw []byte, digest v1.Hash, err error) {
 	m := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Annotations: o.Annotations}
 	for _, p := range o.Platforms {
@@ -65,8 +65,8 @@ func (p Platform) descriptor() (v1.Descriptor, error) {
 	return v1.Descriptor{MediaType: types.OCIManifestSchema1, Size: size, Digest: digest}, err
 }
 
-// Digest is what the output is pulled by: that of the image, or of the index of
-// several.
+// Digest returns the digest to pull the output by: the image's, or that of the index if
+// there are several.
 func (o *Output) Digest() (v1.Hash, error) {
 	if len(o.Platforms) == 1 {
 		d, err := o.Platforms[0].descriptor()
@@ -89,8 +89,8 @@ func bytesMember(name string, data []byte) member {
 
 func blobPath(h v1.Hash) string { return "blobs/" + h.Algorithm + "/" + h.Hex }
 
-// members are the files of the OCI layout, each once. Artifacts refer to images
-// of it.
+// members returns the files of the OCI layout, each once, with artifacts that refer to
+// its images.
 func (o *Output) members(artifacts ...v1.Image) ([]member, error) {
 	list := []member{bytesMember("oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`))}
 	top := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}
@@ -180,7 +180,7 @@ func (o *Output) members(artifacts ...v1.Image) ([]member, error) {
 	return append(list, bytesMember("index.json", raw)), nil
 }
 
-// cutTag takes a name with a tag apart. A colon before a slash is a port's.
+// cutTag splits a name at its tag. A colon before a slash belongs to a port.
 func cutTag(name string) (repository, tag string, ok bool) {
 	at := strings.LastIndexByte(name, ':')
 	if at < 0 || strings.Contains(name[at:], "/") {
@@ -189,10 +189,10 @@ func cutTag(name string) (repository, tag string, ok bool) {
 	return name[:at], name[at+1:], true
 }
 
-// WriteLayout writes an OCI layout. A folder that has one already is brought to
-// this one's content: blobs that are there stay, those of other images go. Any
-// other folder that is not empty is refused. Builds that write to the same folder
-// wait for each other. Artifacts, such as SBOMs, refer to images of it.
+// WriteLayout writes an OCI layout. In a folder that is a layout already, blobs of this
+// output stay and all others are removed. Any other folder that is not empty is
+// refused. The folder is locked: builds that write to the same one wait for each other.
+// artifacts, such as SBOMs, refer to the images.
 func (o *Output) WriteLayout(ctx context.Context, dir string, artifacts ...v1.Image) error {
 	members, err := o.members(artifacts...)
 	if err != nil {
@@ -235,7 +235,7 @@ func (o *Output) WriteLayout(ctx context.Context, dir string, artifacts ...v1.Im
 	return nil
 }
 
-// CanHoldLayout says why a layout cannot be written to dir; nil when it can.
+// CanHoldLayout returns why a layout can't be written to dir; nil if it can.
 func CanHoldLayout(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -252,8 +252,7 @@ func CanHoldLayout(dir string) error {
 	return nil
 }
 
-// writeMember writes a file under another name first, so that what has the right
-// name is whole. A blob that is there with its size is not written again.
+// writeMember writes a file, unless it is a blob that exists with the right size.
 func writeMember(file string, m member) error {
 	if info, err := os.Stat(file); err == nil && info.Size() == m.size && strings.HasPrefix(m.name, "blobs/") {
 		return nil
@@ -271,7 +270,8 @@ func writeMember(file string, m member) error {
 	})
 }
 
-// replaceFile writes a file whose name others see only once it is whole.
+// replaceFile writes a file under a temporary name and renames it, so that nobody sees
+// a part of it.
 func replaceFile(file string, write func(w io.Writer) error) error {
 	f, err := safefile.Create(filepath.Dir(file))
 	if err != nil {
@@ -292,8 +292,8 @@ func copyAll(w io.Writer, r io.Reader, m member) error {
 	return err
 }
 
-// WriteArchive writes a tar archive that is two things at once: an OCI archive,
-// and what "docker load" takes. Docker sees the image of one platform.
+// WriteArchive writes a tar archive that is both an OCI archive and one for "docker
+// load". The latter finds only the image of the given platform.
 func (o *Output) WriteArchive(w io.Writer, platform string) error {
 	members, err := o.members()
 	if err != nil {
@@ -331,12 +331,13 @@ func (o *Output) WriteArchive(w io.Writer, platform string) error {
 	return t.Close()
 }
 
-// WriteArchiveFile is WriteArchive to a file, which has its name once it is whole.
+// WriteArchiveFile is [Output.WriteArchive] to a file, which gets its name once it is
+// complete.
 func (o *Output) WriteArchiveFile(file, platform string) error {
 	return replaceFile(file, func(w io.Writer) error { return o.WriteArchive(w, platform) })
 }
 
-// dockerManifest is the table of what "docker load" takes.
+// dockerManifest returns manifest.json, which "docker load" reads.
 func (o *Output) dockerManifest(platform string) ([]byte, error) {
 	type entry struct {
 		Config   string
