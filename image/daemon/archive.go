@@ -12,16 +12,16 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// A bundle is an image as it is sent: an OCI layout whose members manifest.json
-// names in docker's old way as well. The same image gives the same bytes.
+// A bundle is an image in the form in which it is sent: an OCI layout with a
+// manifest.json for docker's old format. The same image gives the same bytes.
 type bundle struct {
 	ref    string
 	img    v1.Image
 	layers []v1.Layer
-	skip   int // layers of the bottom that are named and not sent
+	skip   int // how many layers from the bottom are listed but not sent
 
-	// plain is for engines that can't read how the layers are compressed: they
-	// get them as they are inside, in docker's old form alone.
+	// plain is for engines that don't know how the layers are compressed. They get them
+	// uncompressed, in docker's old format only.
 	plain bool
 }
 
@@ -38,7 +38,7 @@ func (b *bundle) zstd() bool {
 	})
 }
 
-// size is what the layers to send weigh.
+// size returns the bytes of the layers to send.
 func (b *bundle) size() (total int64, err error) {
 	for _, l := range b.layers[b.skip:] {
 		n, err := l.Size()
@@ -50,7 +50,7 @@ func (b *bundle) size() (total int64, err error) {
 	return total, nil
 }
 
-// write sends the bundle, and tells progress of each piece of a layer.
+// write writes the bundle, and calls progress with the bytes of each piece of a layer.
 func (b *bundle) write(w io.Writer, progress func(n int)) error {
 	tw := tar.NewWriter(w)
 	file := func(name string, data []byte) error {
@@ -100,13 +100,13 @@ func (b *bundle) write(w io.Writer, progress func(n int)) error {
 		{blob(manifest.Config.Digest), config},
 	} {
 		if b.plain && strings.HasSuffix(f.name, "index.json") {
-			continue // it would name layers that are not there
+			continue // the OCI manifest would refer to layers that are not sent
 		}
 		if err := file(f.name, f.data); err != nil {
 			return err
 		}
 	}
-	sent := map[string]bool{} // one blob may be several layers
+	sent := map[string]bool{} // several layers may be the same blob
 	for i, l := range b.layers {
 		if i < b.skip || sent[names[i]] {
 			continue
@@ -119,9 +119,9 @@ func (b *bundle) write(w io.Writer, progress func(n int)) error {
 	return tw.Close()
 }
 
-// names are those of the layers' members.
+// names returns the names of the layers' members.
 func (b *bundle) names() ([]string, error) {
-	names := []string{} // never null
+	names := []string{} // nil would be null in JSON
 	for _, l := range b.layers {
 		digest := l.Digest
 		if b.plain {
@@ -139,7 +139,7 @@ func (b *bundle) names() ([]string, error) {
 func (b *bundle) layer(tw *tar.Writer, l v1.Layer, name string, progress func(n int)) error {
 	size, content := l.Size, l.Compressed
 	if b.plain {
-		// Only reading it tells how long it is.
+		// The uncompressed size is known only after reading it.
 		size, content = func() (int64, error) { return partial.UncompressedSize(l) }, l.Uncompressed
 	}
 	n, err := size()
@@ -158,7 +158,7 @@ func (b *bundle) layer(tw *tar.Writer, l v1.Layer, name string, progress func(n 
 	return err
 }
 
-// descriptor names the manifest as podman and containerd look for it.
+// descriptor describes the manifest, with the name that podman and containerd look for.
 func (b *bundle) descriptor(raw []byte) (*v1.Descriptor, error) {
 	media, err := b.img.MediaType()
 	if err != nil {

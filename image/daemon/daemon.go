@@ -15,57 +15,58 @@ import (
 	"nix2gpu/image/source"
 )
 
-// Options say where engines are looked for. Getenv must be set.
+// Options says where to look for engines. Getenv must be set.
 type Options struct {
 	Getenv func(string) string
 	UID    int
-	// Environ is that of podman's command.
+	// Environ is the environment of the podman command.
 	Environ []string
-	// Progress is told of bytes that were sent, out of those to send.
+	// Progress is called with the bytes that were sent, and all that have to be; nil: it
+	// is not.
 	Progress func(done, total int64)
 
-	// The rest is replaced by tests.
+	// Tests set the rest.
 	Dial         func(ctx context.Context, network, addr string) (net.Conn, error)
 	LookPath     func(program string) (string, error)
-	DockerSocket string // where docker listens unless it was told otherwise
-	Root         string // of the machine whose devices are looked for; "" is this one
+	DockerSocket string // docker's default socket
+	Root         string // root folder of the machine whose devices are looked for; "": "/"
 }
 
-// A Request says what to load, and as what.
+// A Request says what to load, and under which name.
 type Request struct {
 	Source   *source.Source
 	Ref      string // "web:latest"; always with a tag
-	Platform string // of several in the source; "" is that of the engine
+	Platform string // if the source has several; "": the engine's
 }
 
-// A Result says what a load did.
+// A Result says what a load has done.
 type Result struct {
 	Engine string // "docker", "podman"
 	Ref    string
-	ID     string // of the image in the engine: the digest of its config
+	ID     string // the engine's id of the image: the digest of its config
 	Sent   int64  // bytes
 	Layers int
 	Reused int // layers that were there already
 }
 
-// An Engine is one that images can be loaded into.
+// An Engine is a container engine of this machine.
 type Engine interface {
 	// Name is "docker" or "podman".
 	Name() string
-	// Ready reports what keeps the engine from answering: to be asked before work is
-	// done for it.
+	// Ready returns why the engine does not answer; nil if it does. Callers ask before
+	// they do long work for it.
 	Ready(context.Context) error
-	// Load brings an image into the engine and names it.
+	// Load loads an image into the engine and gives it a name.
 	Load(context.Context, Request) (*Result, error)
-	// Run runs an image until its command has ended, and gives its exit code.
+	// Run runs an image until its command has ended, and returns the exit code.
 	Run(context.Context, Run) (code int, err error)
 }
 
-// An Error is what is wrong with an engine, for the person who must act on it.
+// An Error says what is wrong with an engine, in words for whoever has to act on it.
 type Error struct {
 	Msg  string
 	Hint string // the cure; may be ""
-	Err  error  // as it came; may be nil
+	Err  error  // the cause; may be nil
 }
 
 func (e *Error) Error() string { return e.Msg }
@@ -84,8 +85,8 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// Find is the engine called name, "docker" or "podman"; without a name docker
-// where its socket is there, else podman.
+// Find returns the engine called name, "docker" or "podman". For "" it returns docker if
+// its socket exists, or else podman.
 func Find(name string, opts Options) (Engine, error) {
 	opts.setDefaults()
 	switch name {
@@ -99,7 +100,7 @@ func Find(name string, opts Options) (Engine, error) {
 	}
 	d, err := findDocker(opts)
 	if err != nil {
-		return nil, err // DOCKER_HOST says what we can't do
+		return nil, err // DOCKER_HOST is of a kind that is not supported
 	}
 	if _, err := os.Stat(d.socket); err == nil || d.chosen {
 		return d, nil
@@ -113,11 +114,11 @@ func Find(name string, opts Options) (Engine, error) {
 	return p, nil
 }
 
-// platform is that of an engine's machine, by its architecture.
+// platform returns the platform of an engine by its architecture.
 func platform(arch string) string { return "linux/" + arch }
 
-// local is how podman calls an image that comes from this machine: else a short
-// name means one of Docker Hub, which might be pulled in its place.
+// local returns podman's name for an image of this machine. A short name would mean an
+// image on Docker Hub, which podman might pull instead.
 func local(ref string) string {
 	if host, _, ok := strings.Cut(ref, "/"); ok && (host == "localhost" || strings.ContainsAny(host, ".:")) {
 		return ref
@@ -125,7 +126,7 @@ func local(ref string) string {
 	return "localhost/" + ref
 }
 
-// full is a reference with the registry that a short one stands for.
+// full adds to a short reference the registry that it stands for.
 func full(ref string) string {
 	r, err := name.ParseReference(ref)
 	if err != nil {

@@ -21,12 +21,12 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// An api is an engine that speaks docker's HTTP over a unix socket.
+// An api is an engine with docker's HTTP API on a unix socket.
 type api struct {
 	name     string
 	socket   string
-	chosen   bool // by the user, not by custom
-	partial  bool // takes archives without the layers that it has
+	chosen   bool // the user has chosen the socket
+	partial  bool // it accepts archives without layers that it has
 	opts     Options
 	client   *http.Client
 	start    string // how to start it, for hints
@@ -34,9 +34,9 @@ type api struct {
 }
 
 const (
-	// oldest is the first API whose archives name layers by their content: Docker 1.10.
+	// oldest is the first version with content-addressed layers: Docker 1.10.
 	oldest = "1.22"
-	// zstdSince is the first one that loads layers in zstd: Docker 23.
+	// zstdSince is the first version that loads layers in zstd: Docker 23.
 	zstdSince = "1.42"
 )
 
@@ -71,8 +71,8 @@ func findDocker(opts Options) (*api, error) {
 	return a, nil
 }
 
-// contextHost is where the client's present context points to: rootless docker
-// and Docker Desktop set one up.
+// contextHost returns the host of the docker client's present context, and the file that
+// says so. Rootless docker and Docker Desktop set up a context.
 func contextHost(opts Options) (host, from string, err error) {
 	dir := opts.Getenv("DOCKER_CONFIG")
 	if dir == "" {
@@ -158,7 +158,7 @@ func (a *api) Load(ctx context.Context, req Request) (*Result, error) {
 	err = a.send(ctx, b, result)
 	var refused *refusal
 	if b.skip > 0 && errors.As(err, &refused) {
-		// Its store works in another way, or the layers went meanwhile.
+		// Its store works in another way, or the layers were removed meanwhile.
 		b.skip = 0
 		err = a.send(ctx, b, result)
 	}
@@ -166,13 +166,13 @@ func (a *api) Load(ctx context.Context, req Request) (*Result, error) {
 	return result, a.explain(err)
 }
 
-// stranger is the error of a socket at which something else answers.
+// stranger returns the error for a socket at which something else answers.
 func (a *api) stranger(err error) error {
 	return &Error{Msg: fmt.Sprintf("what answers at %s is not %s", a.socket, a.name), Err: err,
 		Hint: "name the engine's socket: DOCKER_HOST=unix:///PATH for docker, CONTAINER_HOST for podman"}
 }
 
-// hello asks who answers, and gives its architecture.
+// hello asks the engine for its version and architecture.
 func (a *api) hello(ctx context.Context) (v version, err error) {
 	if err := a.get(ctx, "/version", &v); err != nil {
 		return v, a.explain(err)
@@ -187,10 +187,10 @@ func (a *api) hello(ctx context.Context) (v version, err error) {
 	return v, nil
 }
 
-// A version is what an engine says of itself.
+// A version is the answer to "GET /version".
 type version struct{ APIVersion, Version, Arch string }
 
-// older compares versions such as 1.9 and 1.22.
+// older reports whether version a is older than b: 1.9 is older than 1.22.
 func older(a, b string) bool {
 	aMajor, aMinor, _ := strings.Cut(a, ".")
 	bMajor, bMinor, _ := strings.Cut(b, ".")
@@ -201,13 +201,13 @@ func older(a, b string) bool {
 	return number(aMinor) < number(bMinor)
 }
 
-// A stored image is one that the engine has.
+// A stored image is an image in the engine.
 type stored struct {
 	ID     string
 	RootFS struct{ Layers []string }
 }
 
-// inspect looks for an image, nil if it is not there.
+// inspect looks for an image; nil if the engine does not have it.
 func (a *api) inspect(ctx context.Context, name string) (*stored, error) {
 	var img stored
 	err := a.get(ctx, "/images/"+name+"/json", &img)
@@ -221,7 +221,8 @@ func (a *api) inspect(ctx context.Context, name string) (*stored, error) {
 	return &img, nil
 }
 
-// shared counts the layers at the bottom that the image now called ref has as well.
+// shared returns how many layers, from the bottom, are the same in the engine's image
+// ref.
 func (a *api) shared(ctx context.Context, ref string, img v1.Image) (int, error) {
 	old, err := a.inspect(ctx, ref)
 	if err != nil || old == nil {
@@ -249,7 +250,7 @@ func (a *api) tag(ctx context.Context, id, ref string) error {
 	return resp.Body.Close()
 }
 
-// send sends an archive and reads what the engine says of it.
+// send sends an archive and reads the engine's answer.
 func (a *api) send(ctx context.Context, b *bundle, result *Result) error {
 	total, err := b.size()
 	if err != nil {
@@ -270,14 +271,15 @@ func (a *api) send(ctx context.Context, b *bundle, result *Result) error {
 	if err == nil {
 		err = a.said(resp)
 	}
-	pr.Close() // whatever was not read is wanted by nobody
+	pr.Close() // ends the writer, if the engine did not read all
 	if wrote := <-written; wrote != nil && !errors.Is(wrote, io.ErrClosedPipe) {
-		return wrote // of our own: a blob that can't be read
+		return wrote // the error is ours: a blob that can't be read
 	}
 	return err
 }
 
-// said reads what the engine says while it loads; the status alone is no news.
+// said reads the messages of a load: its errors come in the body of an answer with
+// status 200.
 func (a *api) said(resp *http.Response) error {
 	defer resp.Body.Close()
 	for dec := json.NewDecoder(resp.Body); ; {
@@ -293,7 +295,7 @@ func (a *api) said(resp *http.Response) error {
 	}
 }
 
-// A refusal is an error of the engine's own.
+// A refusal is an error that the engine reports.
 type refusal struct {
 	status int
 	msg    string
@@ -313,8 +315,8 @@ func (a *api) get(ctx context.Context, path string, into any) error {
 	return nil
 }
 
-// do asks the engine; an answer that is no success is a *refusal. A body is an
-// archive.
+// do sends a request to the engine. A body is an archive. An answer without success is a
+// *refusal.
 func (a *api) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
 	return a.ask(ctx, method, path, "application/x-tar", body)
 }
@@ -338,9 +340,9 @@ func (a *api) ask(ctx context.Context, method, path, contentType string, body io
 	return nil, refusalOf(resp)
 }
 
-// refusalOf reads what an engine says beside a status that is no success.
+// refusalOf reads the message of an answer without success.
 func refusalOf(resp *http.Response) *refusal {
-	data, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // as much as there is
+	data, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // an error leaves what came before it
 	var said struct{ Message, Cause string }
 	if json.Unmarshal(data, &said) != nil || said.Message == "" {
 		said.Message = strings.TrimSpace(string(data))
@@ -351,7 +353,7 @@ func refusalOf(resp *http.Response) *refusal {
 	return &refusal{resp.StatusCode, said.Message}
 }
 
-// explain says what an error of the socket or of the engine means.
+// explain makes an [*Error] of an error of the socket or of the engine.
 func (a *api) explain(err error) error {
 	var done *Error
 	if err == nil || errors.As(err, &done) || errors.Is(err, context.Canceled) {

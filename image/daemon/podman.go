@@ -14,8 +14,8 @@ import (
 	"syscall"
 )
 
-// findPodman prefers a socket: what it has is known by asking, and no process
-// has to be started. Without one there is the command.
+// findPodman prefers podman's socket, which can be asked what it has without starting a
+// process. Without a socket it returns the command.
 func findPodman(opts Options) (Engine, error) {
 	host := opts.Getenv("CONTAINER_HOST")
 	if socket, ok := strings.CutPrefix(host, "unix://"); ok {
@@ -48,7 +48,7 @@ func podmanAPI(socket string, chosen bool, opts Options) *api {
 	return a
 }
 
-// A command is podman without a service: its own program does the work.
+// A command is podman without a socket: its program does the work.
 type command struct {
 	path string
 	opts Options
@@ -57,7 +57,7 @@ type command struct {
 // Name implements Engine.
 func (c *command) Name() string { return "podman" }
 
-// Ready implements Engine: the program is there.
+// Ready implements Engine. The program was found already.
 func (c *command) Ready(context.Context) error { return nil }
 
 // Load implements Engine.
@@ -108,7 +108,7 @@ func (c *command) Load(ctx context.Context, req Request) (*Result, error) {
 	return result, err
 }
 
-// run runs podman, and takes from its words what it says last of an error.
+// run runs podman. Its error has the last line that podman has printed.
 func (c *command) run(ctx context.Context, stdin io.Reader, args ...string) error {
 	cmd := exec.CommandContext(ctx, c.path, args...)
 	cmd.Env = c.opts.Environ
@@ -133,7 +133,7 @@ func (c *command) run(ctx context.Context, stdin io.Reader, args ...string) erro
 	return e
 }
 
-// Run implements Engine: podman's own program is at the terminal.
+// Run implements Engine. Podman's program uses the terminal itself.
 func (c *command) Run(ctx context.Context, run Run) (int, error) {
 	args := []string{"run", "--rm", "--interactive"}
 	if run.Size != nil {
@@ -167,7 +167,7 @@ func (c *command) Run(ctx context.Context, run Run) (int, error) {
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && ctx.Err() == nil {
-		return exit.ExitCode(), nil // what is wrong, podman has said
+		return exit.ExitCode(), nil // podman has printed what is wrong
 	}
 	return 0, err
 }

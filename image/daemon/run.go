@@ -16,45 +16,44 @@ import (
 	"strings"
 )
 
-// A Run is a container that lives as long as someone is attached to it: it is
-// removed when its command has ended.
+// A Run describes a container that is removed when its command has ended.
 type Run struct {
-	Image string // the id of an image that the engine has
+	Image string // id of an image in the engine
 	Cmd   []string
 	Env   []string // "NAME=value"; the engine keeps it in its records
 	Binds []Bind
 	Ports []Port
-	GPUs  bool // all that there are
+	GPUs  bool // give it all GPUs
 
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// Size is that of the terminal that the three are; nil: they are none. It is
-	// asked for once in the beginning, and again when Resized says so.
+	// Size returns the size of the terminal that Stdin, Stdout and Stderr are; nil if
+	// they are none. It is called at the start, and after each receive from Resized.
 	Size    func() (columns, rows int)
 	Resized <-chan struct{}
-	// Raw hands every key on, until it is undone. It is asked for by engines without
-	// a program of their own at the terminal.
+	// Raw puts the terminal into raw mode until undo is called. An engine whose own
+	// program uses the terminal does not call it.
 	Raw func() (undo func(), err error)
 }
 
-// A Bind shows a file or folder of this machine in a container.
+// A Bind mounts a file or folder of this machine in a container.
 type Bind struct {
 	From, To string
 	ReadOnly bool
 }
 
-// A Port of a container is published on this machine.
+// A Port is a port of a container that is published on this machine.
 type Port struct {
 	Number   int
 	Protocol string // "tcp", "udp", "sctp"
-	Any      bool   // under a number that the engine chooses
+	Any      bool   // as a port that the engine chooses, instead of the same number
 }
 
-// runSince is the first API that tells the exit code of a container which is
-// removed at once: Docker 17.05.
+// runSince is the first version that tells the exit code of a container that is removed
+// at once: Docker 17.05.
 const runSince = "1.30"
 
-// containerConfig is what creates a container.
+// containerConfig is the body of the request that creates a container.
 type containerConfig struct {
 	Image        string
 	Cmd          []string
@@ -108,8 +107,8 @@ func (a *api) Run(ctx context.Context, run Run) (int, error) {
 	if err := a.post(ctx, "/containers/create", config, &created); err != nil {
 		return 0, a.explainRun(err)
 	}
-	// Docker removes by itself what was started, even when we are killed. Podman's way
-	// of that loses codes.
+	// Docker removes the container itself once it was started, even when we are killed.
+	// Podman loses exit codes that way, so there we remove it.
 	started := false
 	defer func() {
 		if !started || !config.HostConfig.AutoRemove {
@@ -123,7 +122,8 @@ func (a *api) Run(ctx context.Context, run Run) (int, error) {
 	defer conn.Close()
 	ended := func() (*http.Response, error) { return a.wait(ctx, created.Id, "not-running") }
 	if config.HostConfig.AutoRemove {
-		// Asked before the start: it answers with its head now, with the code later.
+		// This has to be asked before the start. The header of the answer comes now, and
+		// the code at the end.
 		resp, err := a.wait(ctx, created.Id, "removed")
 		if err != nil {
 			return 0, a.explainRun(err)
@@ -136,7 +136,7 @@ func (a *api) Run(ctx context.Context, run Run) (int, error) {
 	}
 	started = true
 	stop := context.AfterFunc(ctx, func() {
-		a.remove(created.Id) // and with it go its processes
+		a.remove(created.Id) // this also ends its processes
 		conn.Close()
 	})
 	defer stop()
@@ -197,8 +197,8 @@ func (a *api) config(run Run) containerConfig {
 	return c
 }
 
-// gpus asks for all of them: by CDI where the engine reads its files and there are
-// some, else by NVIDIA's own hook.
+// gpus requests all GPUs: by CDI if the engine reads its files and there are some, or
+// else by NVIDIA's hook.
 func (a *api) gpus(ctx context.Context) deviceRequest {
 	var info struct{ CDISpecDirs []string }
 	if a.name == "podman" || a.get(ctx, "/info", &info) == nil && a.opts.hasCDI(info.CDISpecDirs) {
@@ -207,23 +207,23 @@ func (a *api) gpus(ctx context.Context) deviceRequest {
 	return deviceRequest{Count: -1, Capabilities: [][]string{{"gpu"}}}
 }
 
-// cdiGPUs is what all GPUs are called in NVIDIA's CDI files.
+// cdiGPUs is the name of all GPUs in NVIDIA's CDI files.
 const cdiGPUs = "nvidia.com/gpu=all"
 
-// wait asks for the exit code.
+// wait requests the exit code, which is sent once condition holds.
 func (a *api) wait(ctx context.Context, id, condition string) (*http.Response, error) {
 	return a.do(ctx, http.MethodPost, "/containers/"+id+"/wait?condition="+condition, nil)
 }
 
-// remove removes a container whatever it does, and its volumes.
+// remove removes a container and its volumes, even if it runs.
 func (a *api) remove(id string) {
 	resp, err := a.do(context.Background(), http.MethodDelete, "/containers/"+id+"?force=1&v=1", nil)
 	if err == nil {
-		resp.Body.Close() // what an engine that does not answer keeps is its own affair
+		resp.Body.Close() // an error can't be helped here
 	}
 }
 
-// resize tells the engine the size of the terminal, now and when it changes.
+// resize sets the size of the container's terminal, now and when ours changes.
 func (a *api) resize(ctx context.Context, id string, run Run) {
 	if run.Size == nil {
 		return
@@ -243,7 +243,7 @@ func (a *api) resize(ctx context.Context, id string, run Run) {
 	}
 }
 
-// post sends JSON and reads the answer, unless into is nil.
+// post sends body as JSON and decodes the answer into into, unless that is nil.
 func (a *api) post(ctx context.Context, path string, body, into any) error {
 	var r io.Reader
 	if body != nil {
@@ -267,20 +267,21 @@ func (a *api) post(ctx context.Context, path string, body, into any) error {
 	return nil
 }
 
-// An attachment is a connection that the engine has handed over: what is written is
-// the container's stdin, what is read its output.
+// An attachment is a connection to a container: what is written goes to its stdin, and
+// what is read is its output.
 type attachment struct {
 	net.Conn
 	read *bufio.Reader
 }
 
-// attach takes over a connection to the engine.
+// attach opens an attachment, by an HTTP upgrade.
 func (a *api) attach(ctx context.Context, id string) (*attachment, error) {
 	conn, err := a.opts.Dial(ctx, "unix", a.socket)
 	if err != nil {
 		return nil, err
 	}
-	// Else ctrl-p, which goes up a line in a shell, waits for the key after it.
+	// By default ctrl-p begins the detach sequence. In a shell it goes up a line, and
+	// would wait for the next key.
 	q := url.Values{"stream": {"1"}, "stdin": {"1"}, "stdout": {"1"}, "stderr": {"1"}, "detachKeys": {"ctrl-@,ctrl-@"}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://engine/containers/"+id+"/attach?"+q.Encode(), http.NoBody)
 	if err != nil {
@@ -308,12 +309,12 @@ func (a *api) attach(ctx context.Context, id string) (*attachment, error) {
 	return &attachment{conn, r}, nil
 }
 
-// copy carries all that is said between a run and its container, until the
-// container has ended.
+// copy copies input and output between a run and its container, until the container has
+// ended.
 func (c *attachment) copy(run Run) error {
 	go func() {
-		// It ends with the input, or with the connection. A read of a terminal can't
-		// be cut short: the program is over soon then.
+		// It ends with the input or the connection. A pending read of a terminal can't
+		// be interrupted, but the program ends soon after.
 		_, _ = io.Copy(c.Conn, run.Stdin)
 		if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 			_ = half.CloseWrite()
@@ -326,8 +327,8 @@ func (c *attachment) copy(run Run) error {
 	return demultiplex(c.read, run.Stdout, run.Stderr)
 }
 
-// demultiplex divides the output of a container without a terminal: pieces of
-// stdout and stderr, each behind a head of 8 bytes with its kind and length.
+// demultiplex splits the output of a container without a terminal into stdout and
+// stderr. Each piece follows a header of 8 bytes, with its stream and length.
 func demultiplex(r io.Reader, stdout, stderr io.Writer) error {
 	for {
 		var head [8]byte
@@ -351,7 +352,7 @@ func demultiplex(r io.Reader, stdout, stderr io.Writer) error {
 	}
 }
 
-// explainRun says what an error of a container that was to run means.
+// explainRun makes an [*Error] of an error of running a container.
 func (a *api) explainRun(err error) error {
 	var refused *refusal
 	if !errors.As(err, &refused) {
@@ -362,7 +363,7 @@ func (a *api) explainRun(err error) error {
 	return e
 }
 
-// runHint is the cure for what an engine says when it can't run something.
+// runHint returns the cure for an engine's error about running something.
 func runHint(said string) string {
 	switch {
 	case strings.Contains(said, "port is already allocated"), strings.Contains(said, "address already in use"):

@@ -12,19 +12,19 @@ import (
 	"nix2gpu/wheel"
 )
 
-// A Difference is what is another in image B than in image A.
+// A Difference lists what image B has other than image A.
 type Difference struct {
 	A Side `json:"a"`
 	B Side `json:"b"`
 
 	Packages []PackageChange `json:"packages"`
 	SameP    int             `json:"samePackages"`
-	// Wheels are compared where both images have an SBOM; nil: they are not.
+	// Wheels are compared if both images have an SBOM; nil otherwise.
 	Wheels *WheelChanges `json:"wheels,omitempty"`
 	Config []Change      `json:"config"`
-	Layers []LayerChange `json:"layers"` // those of one image only, from the bottom
+	Layers []LayerChange `json:"layers"` // layers that only one image has, from the bottom
 	Shared Shared        `json:"shared"`
-	// Pull is what has to be pulled for B by who has A.
+	// Pull is how many bytes have to be pulled for B if A is there.
 	Pull int64 `json:"pull"`
 
 	Files     []FileChange `json:"files,omitempty"`
@@ -39,13 +39,13 @@ type Side struct {
 	Size     int64  `json:"size"`
 }
 
-// Shared are the layers that both have.
+// Shared counts the layers that both images have.
 type Shared struct {
 	Layers int   `json:"layers"`
 	Size   int64 `json:"size"`
 }
 
-// What became of something. Only packages are upgraded and downgraded.
+// The kinds of changes. Only packages are upgraded and downgraded.
 const (
 	Added      = "added"
 	Removed    = "removed"
@@ -54,23 +54,23 @@ const (
 	Downgraded = "downgraded"
 )
 
-// A PackageChange is a package that is not the same; a version is "" where it
-// is not there.
+// A PackageChange is a package that differs. A version is "" if the image does not have
+// the package.
 type PackageChange struct {
 	What string `json:"what"`
 	Name string `json:"name"`
-	Arch string `json:"arch,omitempty"` // not of wheels
+	Arch string `json:"arch,omitempty"` // "" for wheels
 	Old  string `json:"old,omitempty"`
 	New  string `json:"new,omitempty"`
 }
 
-// WheelChanges are the packages of Python that are not the same.
+// WheelChanges lists packages of Python that differ.
 type WheelChanges struct {
 	Changed []PackageChange `json:"changed"`
 	Same    int             `json:"same"`
 }
 
-// A Change is a part of the configuration that is not the same.
+// A Change is a part of the configuration that differs.
 type Change struct {
 	What string `json:"what"`
 	Name string `json:"name"` // "env PATH", "entrypoint"
@@ -78,13 +78,13 @@ type Change struct {
 	New  string `json:"new,omitempty"`
 }
 
-// A LayerChange is a layer that one of the images has.
+// A LayerChange is a layer that only one of the images has.
 type LayerChange struct {
 	What string `json:"what"`
 	Layer
 }
 
-// A FileChange is a file that is not the same.
+// A FileChange is a file that differs.
 type FileChange struct {
 	What string `json:"what"`
 	Path string `json:"path"`
@@ -92,7 +92,7 @@ type FileChange struct {
 	New  *File  `json:"new,omitempty"`
 }
 
-// Same reports whether the two are one image.
+// Same reports whether both are the same image.
 func (d *Difference) Same() bool { return d.A.Digest == d.B.Digest }
 
 // Diff compares two images.
@@ -137,17 +137,19 @@ func wheels(a, b []Wheel) ([]PackageChange, int) {
 	return changes(versions(a), versions(b), compareWheels)
 }
 
-// compareWheels compares versions of Python's packages; one that is none is older.
+// compareWheels compares versions of Python's packages. What is no valid version sorts
+// as older.
 func compareWheels(a, b string) int {
 	x, _ := wheel.ParseVersion(a)
 	y, _ := wheel.ParseVersion(b)
 	return x.Compare(y)
 }
 
-// A named is what is upgraded: packages of two architectures are two.
+// A named identifies a package: one of two architectures is two packages.
 type named struct{ name, arch string }
 
-// changes are what differs between two lists of versions, and how many do not.
+// changes compares two lists of versions. It returns what differs, and how many are the
+// same.
 func changes(a, b map[named]string, compare func(a, b string) int) (out []PackageChange, same int) {
 	out = []PackageChange{}
 	for _, k := range union(a, b, func(x, y named) int { return cmp.Or(cmp.Compare(x.name, y.name), cmp.Compare(x.arch, y.arch)) }) {
@@ -170,7 +172,7 @@ func changes(a, b map[named]string, compare func(a, b string) int) (out []Packag
 	return out, same
 }
 
-// union are the keys of two maps, sorted.
+// union returns the keys of two maps, sorted.
 func union[K comparable, V, W any](a map[K]V, b map[K]W, compare func(x, y K) int) []K {
 	all := slices.Collect(maps.Keys(a))
 	for k := range b {
@@ -197,7 +199,7 @@ func (d *Difference) config(a, b map[string]string) {
 	}
 }
 
-// settings are an image's configuration as single things that can differ.
+// settings splits an image's configuration into parts that can be compared.
 func settings(img *Image) map[string]string {
 	c, out := img.Config, map[string]string{}
 	set := func(name, value string) {
@@ -248,7 +250,7 @@ func health(h *v1.HealthConfig) string {
 	return strings.Join(parts, ", ")
 }
 
-// words writes a command as a shell would read it.
+// words formats a command with a shell's quoting.
 func words(args []string) string {
 	var out []string
 	for _, a := range args {
@@ -280,7 +282,7 @@ func (d *Difference) layers(a, b *Image) {
 		}
 	}
 	if a.Digest != b.Digest {
-		d.Pull = b.Size // the config is another, too
+		d.Pull = b.Size // the config differs too
 	}
 	for _, l := range b.Layers {
 		if !ofA[l.Digest] {

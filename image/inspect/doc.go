@@ -1,7 +1,7 @@
-// Package inspect tells what an image holds, and what differs between two.
+// Package inspect finds out what an image holds, and what differs between two.
 //
-// [Read] gathers the facts of an image: layers, configuration, packages, and
-// files where they are asked for. [Diff] compares two sets of facts, and
-// [Image.Write] and [Difference.Write] print them for people: all three are
-// pure. A [Reader] reads a layer once, however many images have it.
+// [Reader.Read] collects the facts of an image: layers, configuration, packages
+// and, on request, files. It reads a layer once, however many images have it.
+// [Diff] compares the facts of two images. [Image.Write] and [Difference.Write]
+// print them for people.
 package inspect

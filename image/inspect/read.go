@@ -22,26 +22,26 @@ import (
 
 const (
 	statusFile   = "var/lib/dpkg/status"
-	statusFolder = "var/lib/dpkg/status.d/" // of images that are built without dpkg
+	statusFolder = "var/lib/dpkg/status.d/" // used by images that are built without dpkg
 
-	maxStatus = 64 << 20 // a machine with everything installed has 10 MB
+	maxStatus = 64 << 20 // bytes; a machine with many packages has 10 MB
 )
 
-// A Reader gathers facts. The zero value is ready; it is for one goroutine.
+// A Reader collects facts. The zero value is ready to use. It is for one goroutine.
 type Reader struct {
-	Files bool // also read what each layer holds
+	Files bool // read the files of all layers too
 
 	layers map[v1.Hash]*content
 }
 
-// A List is what an SBOM says of an image.
+// A List holds what an SBOM says about an image.
 type List struct {
 	Packages []debian.Locked
 	Wheels   []wheel.Locked
 }
 
-// Read gathers the facts of an image. An SBOM, which is nil where there is none,
-// spares reading layers for dpkg's list; of wheels nothing else tells.
+// Read collects the facts of an image. With an SBOM, which may be nil, it need not read
+// layers to find dpkg's database. Only an SBOM tells about wheels.
 func (r *Reader) Read(ctx context.Context, name string, v source.Variant, sbom *List) (*Image, error) {
 	manifest, err := v.Image.Manifest()
 	if err != nil {
@@ -94,7 +94,7 @@ func (r *Reader) Read(ctx context.Context, name string, v source.Variant, sbom *
 	return img, nil
 }
 
-// comments are what the config's history says of the layers.
+// comments returns the lines of the config's history that belong to layers.
 func comments(config *v1.ConfigFile) []string {
 	var out []string
 	for _, h := range config.History {
@@ -110,7 +110,7 @@ func comments(config *v1.ConfigFile) []string {
 	return out
 }
 
-// list takes in what an SBOM says.
+// list adds what an SBOM says.
 func (img *Image) list(l *List) {
 	for _, p := range l.Packages {
 		img.Packages = append(img.Packages, Package{p.Name, p.Version, p.Arch, p.Source})
@@ -130,21 +130,21 @@ func sortPackages(all []Package) {
 	})
 }
 
-// content is what a layer holds.
+// content is the content of a layer.
 type content struct {
 	entries []entry
-	status  map[string][]byte // dpkg's lists, by path
+	status  map[string][]byte // files of dpkg's database, by path
 }
 
 type entry struct {
 	path   string
 	file   File
-	gone   bool // a whiteout: path is not there any more
-	opaque bool // nor is anything that layers below have in it
+	gone   bool // a whiteout: the layer removes path
+	opaque bool // an opaque whiteout: the content of path in layers below goes too
 }
 
-// contents reads the layers, from the bottom. Without files only the uppermost
-// list of dpkg's counts, so layers below it are not read.
+// contents reads the layers and returns them from the bottom. Unless files are asked for,
+// it reads from the top and stops at the first layer that has dpkg's database.
 func (r *Reader) contents(ctx context.Context, layers []v1.Layer) ([]*content, error) {
 	all := make([]*content, len(layers))
 	for i := len(layers) - 1; i >= 0; i-- {
@@ -214,7 +214,7 @@ func readTar(blob io.Reader, files bool) (*content, error) {
 			continue
 		}
 		if !files && !strings.HasPrefix(name, "var/lib/dpkg/.wh.") {
-			continue // but for what takes the list away
+			continue // unless it removes the database
 		}
 		e, err := entryOf(tr, h, name)
 		if err != nil {
@@ -260,11 +260,11 @@ func fileOf(h *tar.Header, sum string) File {
 	return f
 }
 
-// overlay is what a container sees of layers, given from the bottom.
+// overlay applies layers, given from the bottom, and returns what a container sees.
 func overlay(layers []*content) map[string]File {
 	root := map[string]File{}
 	for _, c := range layers {
-		for _, e := range c.entries { // what a layer takes away, it takes from those below
+		for _, e := range c.entries { // whiteouts are about layers below
 			if !e.gone && !e.opaque {
 				continue
 			}
@@ -286,7 +286,7 @@ func overlay(layers []*content) map[string]File {
 				}
 			}
 			f := e.file
-			if f.Kind == "hardlink" { // another name of a file of this layer or of one below
+			if f.Kind == "hardlink" { // its file is in this layer or below
 				if to, ok := root[f.Target]; ok {
 					f = to
 				}
@@ -297,7 +297,7 @@ func overlay(layers []*content) map[string]File {
 	return root
 }
 
-// statusOf is dpkg's list as a container sees it, nil if there is none.
+// statusOf returns dpkg's database as a container sees it; nil if there is none.
 func statusOf(layers []*content) []byte {
 	found := map[string][]byte{}
 	for _, c := range layers {
@@ -321,12 +321,12 @@ func statusOf(layers []*content) []byte {
 	return all
 }
 
-// packagesOf are those that are installed.
+// packagesOf parses dpkg's database and returns the installed packages.
 func packagesOf(status []byte) []Package {
 	out := []Package{}
 	for s := range debian.Stanzas(status) {
 		p := Package{Name: s.Get("Package"), Version: s.Get("Version"), Arch: s.Get("Architecture")}
-		// "deinstall ok config-files" leaves nothing but configuration.
+		// "deinstall ok config-files" means that only configuration is left.
 		if state := s.Get("Status"); p.Name == "" || p.Version == "" || state != "" && !strings.HasSuffix(state, " installed") {
 			continue
 		}

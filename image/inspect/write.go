@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Bytes writes a size as registries and engines do: in powers of ten.
+// Bytes formats a size as registries and engines do, in powers of ten: "12.3 MB".
 func Bytes(n int64) string {
 	switch {
 	case n < 1000:
@@ -23,7 +23,7 @@ func Bytes(n int64) string {
 	return fmt.Sprintf("%.2f GB", float64(n)/1e9)
 }
 
-// table writes lines of columns that stand under one another.
+// table prints rows in aligned columns.
 func table(w io.Writer, rows [][]string) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
@@ -32,7 +32,7 @@ func table(w io.Writer, rows [][]string) {
 	tw.Flush()
 }
 
-// Write prints the image for a person.
+// Write prints the facts for people.
 func (img *Image) Write(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintln(&b, img.Name)
@@ -83,7 +83,7 @@ func (img *Image) Write(w io.Writer) error {
 	return err
 }
 
-// Write prints the difference for a person.
+// Write prints the difference for people.
 func (d *Difference) Write(w io.Writer) error {
 	var b strings.Builder
 	rows := [][]string{}
@@ -188,11 +188,11 @@ func (d *Difference) fileCounts() string {
 	return fmt.Sprintf("%d added, %d removed, %d changed", n[Added], n[Removed], n[Changed])
 }
 
-// describe is a file as ls would show it: kind, mode, owner, size.
+// describe formats a file like ls: kind, mode, owner, size.
 func describe(f *File) string {
 	sign := map[string]string{"file": "-", "dir": "d", "link": "l", "device": "c", "fifo": "p"}[f.Kind]
 	if sign == "" {
-		sign = "h" // another name of a file that is nowhere
+		sign = "h" // a hard link whose file was not found
 	}
 	return fmt.Sprintf("%s%04o %d:%d %9s", sign, f.Mode, f.UID, f.GID, Bytes(f.Size))
 }
@@ -204,7 +204,7 @@ func arrow(f *File) string {
 	return " → " + f.Target
 }
 
-// why says what of a file is another, where its description does not show it.
+// why returns what differs between two files, unless describe shows it.
 func why(old, now *File) string {
 	var parts []string
 	if old.Kind != now.Kind {
@@ -244,7 +244,7 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// trimEnds takes blanks away from the ends of lines, which columns leave.
+// trimEnds removes blanks at the ends of lines, which columns leave.
 func trimEnds(s string) string {
 	lines := strings.Split(s, "\n")
 	for i, l := range lines {

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// Digest is what a reference names now.
+// Digest asks the registry for the digest that a reference has now.
 func (c *Client) Digest(ctx context.Context, ref string) (v1.Hash, error) {
 	r, err := ParseRef(ref)
 	if err != nil {
@@ -23,7 +23,7 @@ func (c *Client) Digest(ctx context.Context, ref string) (v1.Hash, error) {
 	return d.Digest, nil
 }
 
-// Base opens the image for one architecture that a reference with a digest names.
+// Base opens the image for one architecture of a reference with a digest.
 func (c *Client) Base(ctx context.Context, ref, arch string) (v1.Image, error) {
 	r, err := ParseRef(ref)
 	if err != nil {
@@ -65,8 +65,8 @@ func (c *Client) Base(ctx context.Context, ref, arch string) (v1.Image, error) {
 	return nil, fmt.Errorf("%s has no image for linux/%s: it has %s", ref, arch, strings.Join(has, ", "))
 }
 
-// Blob opens a layer of the repository that a reference names, as it is packed. Who
-// reads to its end gets an error there when it is not that of the digest.
+// Blob opens a compressed layer in the repository of a reference. Reading to its end
+// verifies the digest.
 func (c *Client) Blob(ctx context.Context, ref string, digest v1.Hash) (v1.Layer, error) {
 	r, err := ParseRef(ref)
 	if err != nil {

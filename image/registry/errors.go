@@ -16,18 +16,17 @@ import (
 	wire "github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// An Error is what went wrong between us and a registry, for the person who
-// must act on it.
+// An Error says what went wrong with a registry, in words for whoever has to act on it.
 type Error struct {
 	Msg  string
 	Hint string // the cure; may be ""
-	Err  error  // as it came; may be nil
+	Err  error  // the cause; may be nil
 }
 
 func (e *Error) Error() string { return e.Msg }
 func (e *Error) Unwrap() error { return e.Err }
 
-// An action is what we were about to do.
+// An action is what failed, for messages.
 type action string
 
 const (
@@ -44,7 +43,7 @@ func badRef(ref string, err error) error {
 	return e
 }
 
-// explain says what an error of the library means for a reference.
+// explain makes an [*Error] of an error of the library.
 func (c *Client) explain(err error, ref name.Reference, doing action) error {
 	var done *Error
 	if err == nil || errors.As(err, &done) || errors.Is(err, context.Canceled) {
@@ -74,8 +73,8 @@ func (c *Client) explain(err error, ref name.Reference, doing action) error {
 		invalid x509.CertificateInvalidError
 		unknown x509.UnknownAuthorityError
 	)
-	// On loopback the library tries both ways, and the error is of both: a bad
-	// certificate says more than the answer to plain http.
+	// On loopback the library tries https and http, and the error has both: that of a
+	// bad certificate tells more than the answer to http.
 	switch {
 	case errors.As(err, &creds):
 		say("%v", creds)
@@ -113,7 +112,7 @@ func (c *Client) explain(err error, ref name.Reference, doing action) error {
 	return say("%v", err)
 }
 
-// explainAnswer says what a refusal of the registry means.
+// explainAnswer makes an [*Error] of the registry's answer.
 func (c *Client) explainAnswer(a *wire.Error, ref name.Reference, host string, doing action) error {
 	repo := ref.Context()
 	e := &Error{Err: a}
@@ -183,7 +182,7 @@ func (c *Client) explainAnswer(a *wire.Error, ref name.Reference, host string, d
 	return e
 }
 
-// reason is what a registry said, on one line.
+// reason returns the text of a registry's answer, on one line.
 func reason(a *wire.Error) string {
 	var words []string
 	for _, d := range a.Errors {

@@ -19,8 +19,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 )
 
-// A keychain finds the credentials that docker, podman and their helpers would
-// use, and those of a workflow on GitHub. It remembers where they came from.
+// A keychain finds the credentials that docker, podman and their helpers would use, and
+// those of a GitHub workflow. It records where they came from, for messages.
 type keychain struct {
 	getenv func(string) string
 
@@ -28,7 +28,7 @@ type keychain struct {
 	origin map[string]string // by registry
 }
 
-// A credentialsError is a file or helper that should give credentials and does not.
+// A credentialsError says that a file or a helper failed to give credentials.
 type credentialsError struct {
 	where string
 	err   error
@@ -37,8 +37,8 @@ type credentialsError struct {
 func (e *credentialsError) Error() string { return fmt.Sprintf("%s: %v", e.where, e.err) }
 func (e *credentialsError) Unwrap() error { return e.err }
 
-// files are where credentials may be, the strongest first: a user of podman
-// often has a file of docker's as well, without the registry in it.
+// files returns the files that may have credentials, in order of precedence. All are
+// read: a user of podman often has a file of docker's too, without the registry in it.
 func (k *keychain) files() []string {
 	home := k.getenv("HOME")
 	var out []string
@@ -83,7 +83,7 @@ func (k *keychain) ResolveContext(_ context.Context, what authn.Resource) (authn
 		k.remember(what, "GITHUB_TOKEN")
 		user := k.getenv("GITHUB_ACTOR")
 		if user == "" {
-			user = "token" // ghcr.io looks at the token alone, but wants a name
+			user = "token" // ghcr.io ignores the name, but requires one
 		}
 		return authn.FromConfig(authn.AuthConfig{Username: user, Password: token}), nil
 	}
@@ -99,15 +99,15 @@ func (k *keychain) remember(what authn.Resource, origin string) {
 	k.origin[what.RegistryStr()] = origin
 }
 
-// originOf is where the credentials for a registry came from, "" if there are none.
+// originOf returns where the credentials for a registry came from; "" if there are none.
 func (k *keychain) originOf(registry string) string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.origin[registry]
 }
 
-// fromFile looks for credentials in one file, nil if it has none. A helper that
-// the file names is run by the library.
+// fromFile looks for credentials in a file; nil if it has none. The library runs a helper
+// that the file names.
 func fromFile(file string, what authn.Resource) (authn.Authenticator, error) {
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -126,8 +126,8 @@ func fromFile(file string, what authn.Resource) (authn.Authenticator, error) {
 			return got, nil
 		}
 	}
-	// The library would take an entry for a part of a registry for one of the
-	// whole: only docker's old way to name registries, as URLs, is meant by that.
+	// The library would take an entry for a part of a registry for one of the whole.
+	// Only docker's old form of naming registries, a URL, means that.
 	maps.DeleteFunc(cf.AuthConfigs, func(key string, _ types.AuthConfig) bool {
 		return strings.Contains(key, "/") && !strings.Contains(key, "://")
 	})
@@ -140,7 +140,7 @@ func fromFile(file string, what authn.Resource) (authn.Authenticator, error) {
 		where := file
 		if helper := helperFor(cf, host); helper != "" {
 			where = fmt.Sprintf("%s names the credential helper %q", file, "docker-credential-"+helper)
-			if strings.Contains(err.Error(), exec.ErrNotFound.Error()) { // the library gives its text alone
+			if strings.Contains(err.Error(), exec.ErrNotFound.Error()) { // the library does not wrap the error
 				err = errors.New("it is not installed")
 			}
 		}
@@ -153,7 +153,7 @@ func fromFile(file string, what authn.Resource) (authn.Authenticator, error) {
 }
 
 func credentials(c types.AuthConfig) authn.Authenticator {
-	c.ServerAddress = "" // is set whatever was found
+	c.ServerAddress = "" // the library sets it even if nothing was found
 	if c == (types.AuthConfig{}) {
 		return nil
 	}
@@ -163,8 +163,8 @@ func credentials(c types.AuthConfig) authn.Authenticator {
 	})
 }
 
-// partsOf are the names below a registry under which podman may have credentials
-// for a repository, the longest first. Helpers know registries alone.
+// partsOf returns the names below a registry by which podman may have credentials for a
+// repository, the longest first. Helpers know only registries.
 func partsOf(what authn.Resource) []string {
 	full := what.String()
 	var parts []string

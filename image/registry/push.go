@@ -17,18 +17,18 @@ import (
 	"nix2gpu/image/source"
 )
 
-// A Pushed image is one target, as it can be pulled by anybody.
+// A Pushed image is a target of a push.
 type Pushed struct {
-	Ref    string // as asked for: ghcr.io/me/web:v1
+	Ref    string // as given: ghcr.io/me/web:v1
 	ByName string // by digest: ghcr.io/me/web@sha256:…
 	Digest v1.Hash
 }
 
-// A Report is what a push did.
+// A Report says what a push did.
 type Report struct {
-	Pushed []Pushed // one a target, in their order
+	Pushed []Pushed // one for each target, in their order
 
-	// Refused are repositories that have the image and take no artifacts.
+	// Refused has the repositories that took the image but do not take artifacts.
 	Refused []string
 
 	Sent    int64 // blobs that were uploaded
@@ -37,10 +37,10 @@ type Report struct {
 	Bytes   int64 // of the blobs that were uploaded
 }
 
-// Push brings what s holds to every target, with the artifacts that refer to it.
-// What a registry has already is not sent again: a target that is as it should
-// be costs one question. Of several targets on one registry, the later ones take
-// their blobs from the first.
+// Push pushes the image or index of s to every target, with the artifacts that refer to
+// it. What a registry has is not sent again: a target that is up to date costs one
+// request. Of several targets on one registry, the later ones mount the blobs of the
+// first.
 func (c *Client) Push(ctx context.Context, s *source.Source, targets []name.Reference) (*Report, error) {
 	digest, err := s.Digest()
 	if err != nil {
@@ -94,8 +94,8 @@ func (c *Client) Push(ctx context.Context, s *source.Source, targets []name.Refe
 	return report, nil
 }
 
-// refusesArtifacts reports whether a registry says of a manifest that it knows no
-// such thing. The image is there: that is no failure.
+// refusesArtifacts reports whether a registry rejects manifests of artifacts. The image
+// itself has been pushed, so this is not an error.
 func refusesArtifacts(err error) bool {
 	var answer *wire.Error
 	if !errors.As(err, &answer) || answer.Request == nil || !strings.Contains(answer.Request.URL.Path, "/manifests/") {
@@ -114,7 +114,7 @@ func (t *traffic) numbers() numbers {
 	return numbers{t.sent.Load(), t.there.Load(), t.mounted.Load(), t.bytes.Load()}
 }
 
-// progress passes the library's updates on; told is closed after the last.
+// progress passes the library's updates on. told is closed after the last one.
 func (c *Client) progress() (updates chan v1.Update, told chan struct{}) {
 	if c.opts.Progress == nil {
 		return nil, nil
@@ -131,8 +131,8 @@ func (c *Client) progress() (updates chan v1.Update, told chan struct{}) {
 	return updates, told
 }
 
-// A preparer tells each layer where a registry may take it from: another of its
-// repositories, or the base image.
+// A preparer tells the library for each layer which other repository of the registry it
+// can be mounted from: one that was pushed to, or the base image's.
 type preparer struct {
 	c    *Client
 	ctx  context.Context  // of the push that it is for
@@ -146,7 +146,7 @@ func (p *preparer) source(s *source.Source) (remote.Taggable, error) {
 	return p.image(s.Image)
 }
 
-// baseName is the annotation that says what an image stands on.
+// baseName is the annotation with the name of an image's base.
 const baseName = "org.opencontainers.image.base.name"
 
 func (p *preparer) image(img v1.Image) (v1.Image, error) {
@@ -169,7 +169,7 @@ func (p *preparer) image(img v1.Image) (v1.Image, error) {
 	return moved, nil
 }
 
-// A movedImage knows where its layers are besides here.
+// A movedImage is an image whose layers can be mounted from other repositories.
 type movedImage struct {
 	v1.Image
 	from, base *name.Repository // may be nil
@@ -190,7 +190,7 @@ func (m *movedImage) Layers() ([]v1.Layer, error) {
 	return layers, nil
 }
 
-// ConfigLayer is what the library asks for beside the interface.
+// ConfigLayer is called by the library, although it is not in the interface.
 func (m *movedImage) ConfigLayer() (v1.Layer, error) {
 	l, err := partial.ConfigLayer(m.Image)
 	if err != nil || m.from == nil {
@@ -199,9 +199,9 @@ func (m *movedImage) ConfigLayer() (v1.Layer, error) {
 	return mountable(l, m.from), nil
 }
 
-// mountable is a layer that the registry may take from another repository.
+// mountable returns a layer that the registry may mount from another repository.
 func mountable(l v1.Layer, from *name.Repository) v1.Layer {
-	return &remote.MountableLayer{Layer: l, Reference: from.Tag("latest")} // the tag is not looked at
+	return &remote.MountableLayer{Layer: l, Reference: from.Tag("latest")} // the library uses only the repository
 }
 
 func (m *movedImage) layer(l v1.Layer) (v1.Layer, error) {
@@ -232,8 +232,8 @@ func (m *movedImage) layer(l v1.Layer) (v1.Layer, error) {
 	return mountable(l, from), nil
 }
 
-// A described layer has the content of one and the description of another,
-// which need not be asked for.
+// A described layer has the content of one layer and the description of another, so that
+// the registry need not be asked for it.
 type described struct {
 	v1.Layer
 	as v1.Layer
@@ -249,7 +249,7 @@ type movedIndex struct {
 	p *preparer
 }
 
-// embedded has another name than the method ImageIndex, which the field's would hide.
+// embedded exists because an embedded field named ImageIndex would hide the method.
 type embedded interface{ v1.ImageIndex }
 
 var _ v1.ImageIndex = (*movedIndex)(nil)

@@ -17,21 +17,22 @@ import (
 	"nix2gpu/image/source"
 )
 
-// Options tunes a Client. The zero value is one without credentials.
+// Options tunes a Client. The zero value works, without credentials.
 type Options struct {
-	Getenv func(string) string // where credentials are looked for; default: nothing is set
+	Getenv func(string) string // for credentials; default: no variable is set
 
-	Backoff time.Duration  // before the first repetition; it doubles; default: 500ms
+	Backoff time.Duration  // wait before the first repetition; it doubles; default: 500ms
 	RootCAs *x509.CertPool // default: the machine's
 	Dial    func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// Retrying is told of each request that will be repeated.
+	// Retrying is called before a wait for the repetition of a request; nil: it is not.
 	Retrying func(registry string, why string, wait time.Duration)
-	// Progress is told of bytes that were sent, out of those known so far.
+	// Progress is called with the bytes that were sent, and with all that are known so
+	// far; nil: it is not.
 	Progress func(done, total int64)
 }
 
-// A Client talks to registries. It may be used by several goroutines.
+// A Client talks to registries. Several goroutines may use it.
 type Client struct {
 	opts  Options
 	keys  *keychain
@@ -62,7 +63,7 @@ func New(opts Options) *Client {
 				MaxIdleConnsPerHost:   jobs,
 				IdleConnTimeout:       90 * time.Second,
 				TLSHandshakeTimeout:   20 * time.Second,
-				ResponseHeaderTimeout: 5 * time.Minute, // a registry may think long about a large blob
+				ResponseHeaderTimeout: 5 * time.Minute, // a registry may take long over a large blob
 			},
 			backoff:  opts.Backoff,
 			retrying: opts.Retrying,
@@ -70,7 +71,7 @@ func New(opts Options) *Client {
 	}
 }
 
-// jobs is how many blobs travel at once.
+// jobs is how many blobs are transferred at a time.
 const jobs = 4
 
 func (c *Client) options(ctx context.Context) []remote.Option {
@@ -80,21 +81,21 @@ func (c *Client) options(ctx context.Context) []remote.Option {
 		remote.WithTransport(c.trans),
 		remote.WithJobs(jobs),
 		remote.WithUserAgent("nix2gpu"),
-		// Single requests are repeated by our transport; this is for whole uploads.
+		// Our transport repeats single requests; this repeats whole uploads.
 		remote.WithRetryStatusCodes(),
 		remote.WithRetryBackoff(remote.Backoff{Duration: c.opts.Backoff, Factor: 2, Jitter: 0.1, Steps: 6}),
 		remote.WithRetryPredicate(beginAnew),
 	}
 }
 
-// ParseRef reads a reference such as ghcr.io/me/web:v1. On loopback the registry
-// is spoken to without TLS.
+// ParseRef parses a reference such as ghcr.io/me/web:v1. A registry on loopback is used
+// without TLS.
 func ParseRef(ref string) (name.Reference, error) {
 	r, err := name.ParseReference(ref)
 	if err != nil {
 		return nil, badRef(ref, err)
 	}
-	if tag, ok := r.(name.Tag); ok && (tag.TagStr()[0] == '.' || tag.TagStr()[0] == '-') { // which engines refuse
+	if tag, ok := r.(name.Tag); ok && (tag.TagStr()[0] == '.' || tag.TagStr()[0] == '-') { // engines reject such a tag
 		return nil, badRef(ref, nil)
 	}
 	if isLoopback(r.Context().RegistryStr()) {
@@ -115,7 +116,7 @@ func isLoopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// Open opens an image of a registry. Its layers are fetched when they are read.
+// Open opens an image in a registry. Its layers are downloaded when they are read.
 func (c *Client) Open(ctx context.Context, ref string) (*source.Source, error) {
 	r, err := ParseRef(ref)
 	if err != nil {
@@ -169,7 +170,7 @@ func (c *Client) referrers(ctx context.Context, subject name.Digest) ([]v1.Image
 	return found, nil
 }
 
-// Tags are the tags of a repository, sorted.
+// Tags returns the tags of a repository, sorted.
 func (c *Client) Tags(ctx context.Context, repo string) ([]string, error) {
 	r, err := ParseRef(repo)
 	if err != nil {

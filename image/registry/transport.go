@@ -18,16 +18,16 @@ import (
 	wire "github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// A request is sent again for about a minute: 500ms, 1s, 2s, 4s and then 5s lie
-// between. That suffices where each second one fails, at random.
+// A request is repeated for about a minute, after 500ms, 1s, 2s, 4s and then every 5s.
+// That is enough even if every second request fails at random.
 const (
 	attempts = 15
-	slowest  = 10          // times the first pause
-	maxWait  = time.Minute // whatever the registry asks for
+	slowest  = 10          // longest wait, as a multiple of the first
+	maxWait  = time.Minute // longest wait, whatever Retry-After says
 )
 
-// A transport repeats requests that a registry was too busy for, and refuses to
-// talk without TLS to another machine.
+// A transport repeats requests that a registry was too busy for. It refuses plain HTTP
+// to another machine.
 type transport struct {
 	inner    http.RoundTripper
 	backoff  time.Duration
@@ -35,10 +35,10 @@ type transport struct {
 	traffic  traffic
 }
 
-// traffic counts what a push did.
+// traffic counts what became of blobs.
 type traffic struct{ sent, there, mounted, bytes atomic.Int64 }
 
-// A plainHTTPError is a request that would go over the network unprotected.
+// A plainHTTPError says that a request would cross the network without TLS.
 type plainHTTPError struct{ host string }
 
 func (e *plainHTTPError) Error() string {
@@ -59,7 +59,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return resp, err
 		}
 		if resp != nil {
-			io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be used again
+			io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be reused
 			resp.Body.Close()
 		}
 		pause := min(max(after, wait+rand.N(wait/4+1)), maxWait)
@@ -71,14 +71,14 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// failing says why a request may do better later, and how long the registry
-// wants to be left alone; "" means that it may not.
+// failing returns why a request may succeed later, and how long the registry asks to
+// wait; why is "" if it may not.
 func failing(resp *http.Response, err error) (why string, after time.Duration) {
 	if err != nil {
 		var ne net.Error
 		var dns *net.DNSError
 		switch {
-		case errors.As(err, &dns): // a resolver asks several times itself
+		case errors.As(err, &dns): // a resolver repeats queries itself
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 			errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 			return "the connection was cut", 0
@@ -90,7 +90,7 @@ func failing(resp *http.Response, err error) (why string, after time.Duration) {
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusRequestTimeout,
 		http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
-		522: // of Cloudflare: the registry behind it did not answer
+		522: // Cloudflare's code: the registry behind it did not answer
 		if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
 			after = time.Duration(s) * time.Second
 		}
@@ -99,7 +99,7 @@ func failing(resp *http.Response, err error) (why string, after time.Duration) {
 	return "", 0
 }
 
-// rewind makes a request ready to be sent again, where that can be done.
+// rewind prepares a request to be sent again. It reports whether that is possible.
 func rewind(req **http.Request) bool {
 	r := *req
 	if r.Body == nil || r.Body == http.NoBody {
@@ -129,7 +129,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// count learns from the requests of an upload what became of each blob.
+// count finds out from the requests of an upload what became of each blob.
 func (t *traffic) count(req *http.Request, resp *http.Response) {
 	if resp == nil || !strings.Contains(req.URL.Path, "/blobs/") {
 		return
@@ -146,16 +146,16 @@ func (t *traffic) count(req *http.Request, resp *http.Response) {
 	}
 }
 
-// beginAnew reports whether an upload that failed is worth beginning again: the
-// registry lost count of it, because an answer of its was lost or one of its
-// replicas knows nothing of the upload. A repeated request can't mend that.
+// beginAnew reports whether a failed upload should be started again from its beginning:
+// the registry has lost its state, because an answer was lost or a replica does not
+// know the upload. Repeating a single request can't cure that.
 func beginAnew(err error) bool {
 	var te *wire.Error
 	if !errors.As(err, &te) || te.Request == nil || !strings.Contains(te.Request.URL.Path, "/blobs/uploads/") {
 		return false
 	}
 	if te.StatusCode == http.StatusRequestedRangeNotSatisfiable || te.StatusCode == http.StatusNotFound {
-		return te.Request.Method != http.MethodPost // that one is "no such repository"
+		return te.Request.Method != http.MethodPost // for the first request it means "no such repository"
 	}
 	lost := []wire.ErrorCode{wire.BlobUploadUnknownErrorCode, wire.BlobUploadInvalidErrorCode, wire.DigestInvalidErrorCode}
 	return slices.ContainsFunc(te.Errors, func(d wire.Diagnostic) bool { return slices.Contains(lost, d.Code) })

@@ -16,11 +16,11 @@ import (
 	"nix2gpu/wheel"
 )
 
-// MediaType is that of SPDX documents in JSON.
+// MediaType is the media type of SPDX documents in JSON.
 const MediaType = "application/spdx+json"
 
-// Artifact makes of a document a manifest that refers to its image: registries
-// list it among the image's referrers.
+// Artifact wraps a document in a manifest that refers to its image. Registries list it
+// among the image's referrers.
 func Artifact(doc []byte, subject v1.Descriptor) (v1.Image, error) {
 	empty := []byte("{}")
 	blob, err := described(doc, MediaType)
@@ -47,7 +47,7 @@ func described(data []byte, media types.MediaType) (v1.Descriptor, error) {
 	return v1.Descriptor{MediaType: media, Digest: h, Size: n}, err
 }
 
-// An artifact is an image whose only layer is a document.
+// An artifact is an image whose only layer is the document.
 type artifact struct {
 	raw, config, doc []byte
 	blob             v1.Descriptor
@@ -74,13 +74,13 @@ func (l layer) Compressed() (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(l.a.doc)), nil
 }
 
-// ErrNoDocument is what Of says of an artifact that is something else.
+// ErrNoDocument is the error of [Of] for an artifact that is something else.
 var ErrNoDocument = errors.New("not an SPDX document")
 
-// maxDocument bounds a document that is read.
+// maxDocument bounds a document that is read, in bytes.
 const maxDocument = 64 << 20
 
-// Of is the document in an artifact.
+// Of returns the document in an artifact.
 func Of(a v1.Image) ([]byte, error) {
 	m, err := a.Manifest()
 	if err != nil {
@@ -108,13 +108,13 @@ func Of(a v1.Image) ([]byte, error) {
 	return nil, ErrNoDocument
 }
 
-// Contents are what a document of ours says is in an image.
+// Contents is what a document of ours says about an image.
 type Contents struct {
 	Packages []debian.Locked // names, versions, architectures, sources and digests
 	Wheels   []wheel.Locked  // names, versions, files and digests
 }
 
-// Read reads a document of ours.
+// Read parses a document that [Document] has made.
 func Read(doc []byte) (*Contents, error) {
 	var d document
 	if err := json.Unmarshal(doc, &d); err != nil || !strings.HasPrefix(d.SPDXVersion, "SPDX-2.") {

@@ -11,23 +11,23 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// maxCopyright bounds what is read of one copyright file: that of Boost, the
-// longest of Debian, is below.
+// maxCopyright bounds a copyright file, in bytes. The longest one in Debian, Boost's, is
+// shorter.
 const maxCopyright = 4 << 20
 
 const docs = "usr/share/doc/"
 
-// Copyrights are the texts of the copyright files in a layer, by package, and
-// links: a package whose documentation is that of another, which may be in
+// Copyrights returns the texts of the copyright files in a layer, by package, and links:
+// from packages whose documentation is a link to another package's, which may be in
 // another layer.
 func Copyrights(l v1.Layer) (texts, links map[string]string, err error) {
 	texts, links = map[string]string{}, map[string]string{}
 	return texts, links, readCopyrights(l, texts, links)
 }
 
-// Lookup is the text of a package among those of all layers, "" without one.
+// Lookup returns the text for a package among those of all layers; "" if there is none.
 func Lookup(name string, texts, links map[string]string) string {
-	// A chain of links that is longer than this leads nowhere.
+	// A longer chain of links is a loop.
 	for n := 0; n < 8 && name != ""; n++ {
 		if text := texts[name]; text != "" {
 			return text

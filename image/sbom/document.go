@@ -18,12 +18,12 @@ import (
 	"nix2gpu/wheel"
 )
 
-// A Package is one of an image.
+// A Package is a Debian package, or a vendor's archive, in an image.
 type Package struct {
 	debian.Locked
 	Layer     v1.Hash // the digest of the layer that it is in
 	Copyright string  // the text of its copyright file; "" if it has none
-	// Download is where its vendor publishes it, of software that is no Debian package.
+	// Download is the URL of a vendor's archive; "" for a Debian package.
 	Download string
 }
 
@@ -34,21 +34,21 @@ type Wheel struct {
 	License wheel.License
 }
 
-// An Image is what a document is about.
+// An Image is the image that a document describes.
 type Image struct {
 	Name     string  // "web:latest"
 	Digest   v1.Hash // of its manifest
 	Arch     string
 	Suite    string    // "bookworm"; may be ""
-	Created  time.Time // as the image says it; the zero time is 1970
-	Tool     string    // who made it: "nix2gpu-1.2.3"
+	Created  time.Time // the image's own time; the zero time counts as 1970
+	Tool     string    // what made it: "nix2gpu-1.2.3"
 	Layers   []v1.Hash // their digests, from the bottom
 	Packages []Package
 	Wheels   []Wheel
-	Partial  bool // of packages it has only the files that its programs need
+	Partial  bool // packages are reduced to what programs need
 }
 
-// The document as SPDX 2.3 names its parts, in the order of the specification.
+// The parts of a document, with SPDX 2.3's names, in the order of the specification.
 type (
 	document struct {
 		SPDXVersion       string         `json:"spdxVersion"`
@@ -109,11 +109,11 @@ const (
 	imageID    = "SPDXRef-Image"
 )
 
-// Document is the SBOM of an image, as SPDX 2.3 in JSON.
+// Document returns the SBOM of an image, as SPDX 2.3 in JSON.
 func Document(img Image) ([]byte, error) {
 	d := document{
 		SPDXVersion: "SPDX-2.3", DataLicense: "CC0-1.0", SPDXID: documentID, Name: img.Name,
-		// A name, not a place: it has to be another for each document.
+		// A name, not an address: each document needs one of its own.
 		DocumentNamespace: "https://spdx.org/spdxdocs/nix2gpu-" + img.Digest.Hex,
 		CreationInfo: creation{
 			Created:  cmp.Or(img.Created, time.Unix(0, 0)).UTC().Format(time.RFC3339),
@@ -132,7 +132,7 @@ func Document(img Image) ([]byte, error) {
 	layers := map[v1.Hash]string{}
 	for i, h := range img.Layers {
 		if layers[h] != "" {
-			continue // the same content twice
+			continue // two layers with the same content
 		}
 		id := fmt.Sprintf("SPDXRef-Layer-%d", i+1)
 		layers[h] = id
@@ -173,7 +173,7 @@ func Document(img Image) ([]byte, error) {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetIndent("", " ")
-	enc.SetEscapeHTML(false) // package URLs have & in them
+	enc.SetEscapeHTML(false) // & of package URLs stays readable
 	if err := enc.Encode(d); err != nil {
 		return nil, err
 	}
@@ -213,7 +213,7 @@ func packageElement(img Image, p Package, texts map[string]extracted) element {
 	return e
 }
 
-// supplier is who publishes an archive, where we know it.
+// supplier returns who publishes an archive, if that is known.
 func supplier(archive string) string {
 	if isDebian(archive) {
 		return "Organization: Debian"
@@ -227,7 +227,8 @@ func isDebian(archive string) bool {
 
 func purl(p string) externalRef { return externalRef{"PACKAGE-MANAGER", "purl", p} }
 
-// PURL is the package URL of a package: pkg:deb/debian/curl@7.88.1-10?arch=amd64.
+// PURL returns the package URL of a package:
+// pkg:deb/debian/curl@7.88.1-10?arch=amd64.
 func PURL(p debian.Locked, suite string) string {
 	vendor := "debian"
 	if !isDebian(p.Archive) {
@@ -244,7 +245,8 @@ func PURL(p debian.Locked, suite string) string {
 		qualifiers("arch", p.Arch, "distro", suite, "upstream", upstream))
 }
 
-// qualifiers are those with a value, in the order of their names, as they are given.
+// qualifiers formats the qualifiers of a package URL that have a value. They must be
+// given in the order of their names.
 func qualifiers(pairs ...string) string {
 	var out []string
 	for i := 0; i < len(pairs); i += 2 {
@@ -255,8 +257,8 @@ func qualifiers(pairs ...string) string {
 	return strings.Join(out, "&")
 }
 
-// escape writes what package URLs allow as it is: letters, digits, and . - _ ~.
-// A colon is left alone too.
+// escape escapes all but letters, digits, and the characters . - _ ~ and colon, which
+// package URLs allow.
 func escape(s string) string {
 	var b strings.Builder
 	for _, c := range []byte(s) {
@@ -271,8 +273,8 @@ func escape(s string) string {
 
 var notID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[^A-Za-z0-9.-]+`) })
 
-// idPart makes of a name what an identifier of SPDX may have. Names of packages
-// differ in no more than + from that, which is spelt.
+// idPart makes a name fit for an SPDX identifier. Of the characters in names of packages
+// only + is not allowed there; it is spelled out.
 func idPart(s string) string {
 	return notID().ReplaceAllString(strings.ReplaceAll(s, "+", ".plus."), "-")
 }

@@ -12,17 +12,17 @@ import (
 	"nix2gpu/debian"
 )
 
-// licences are what a copyright file says.
+// licences is the content of a copyright file.
 type licences struct {
 	expression string
-	extracted  map[string]extracted // by id: those that SPDX's list has not
+	extracted  map[string]extracted // licences that are not in SPDX's list, by id
 }
 
-// maxText bounds the text of a licence that a document repeats.
+// maxText bounds the text of a licence in a document, in bytes.
 const maxText = 16 << 10
 
-// readLicences reads a copyright file in the machine-readable form of Debian
-// (DEP-5). A file in another form says nothing: its prose is not guessed at.
+// readLicences parses a copyright file in Debian's machine-readable format (DEP-5). It
+// reports whether the file has that format: prose is not interpreted.
 func readLicences(text string) (licences, bool) {
 	l := licences{extracted: map[string]extracted{}}
 	first := true
@@ -80,8 +80,8 @@ func readLicences(text string) (licences, bool) {
 	return l, true
 }
 
-// isProse tells the text of a licence from its name: by the small words that
-// names have not, or by its length.
+// isProse reports whether a value is the text of a licence and not its name, by its
+// length or by small words, which names don't have.
 func isProse(name string) bool {
 	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return r == ' ' || r == ',' })
 	joints := 0
@@ -96,7 +96,7 @@ func isProse(name string) bool {
 	return len(words)-joints > 4*(joints+1)
 }
 
-// unfold takes the indent of continued lines away; a dot alone is an empty line.
+// unfold removes the indent of continued lines. A single dot is an empty line.
 func unfold(body string) string {
 	var lines []string
 	for line := range strings.Lines(body) {
@@ -109,9 +109,9 @@ func unfold(body string) string {
 	return strings.Trim(strings.Join(lines, "\n"), "\n")
 }
 
-// translate writes an expression of Debian's as one of SPDX. In Debian's, "and"
-// binds more tightly than "or", and a comma divides before both. Names that
-// SPDX's list has not are reported.
+// translate translates an expression of Debian's to SPDX. In Debian's, "and" binds more
+// tightly than "or", and a comma less tightly than both. unlisted is called for names
+// that are not in SPDX's list.
 func translate(expr string, unlisted func(id, debianName string)) string {
 	if left, op, right, ok := cutLast(expr, []string{", and ", ", or "}); ok {
 		return join(translate(left, unlisted), strings.ToUpper(strings.Trim(op, ", ")), translate(right, unlisted))
@@ -144,7 +144,7 @@ func cutLast(s string, seps []string) (left, sep, right string, ok bool) {
 	return s[:at], sep, s[at+len(sep):], true
 }
 
-// join joins two expressions: an OR within an AND stands in brackets.
+// join joins two expressions. An OR within an AND gets brackets.
 func join(left, op, right string) string {
 	if op == "AND" {
 		for _, side := range []*string{&left, &right} {
@@ -160,8 +160,8 @@ var gnu = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^(A|L)?GPL-?V?([0-9](?:\.[0-9])?)(\+)?$`)
 })
 
-// listed is SPDX's identifier of a licence that Debian knows by a short name, ""
-// where there is none that is certain.
+// listed returns the SPDX identifier for a short name of Debian's; "" if none is
+// certain.
 func listed(name string) string {
 	key := strings.ToLower(name)
 	if m := gnu().FindStringSubmatch(strings.ToUpper(strings.TrimSuffix(key, "-only"))); m == nil {
@@ -190,9 +190,9 @@ func gnuID(kind, version string, later bool) string {
 	return family + "-" + version + "-only"
 }
 
-// shortNames are Debian's names, in lower case, whose licence SPDX has as well.
-// Names that packages use for several texts (MIT variants, "BSD", "permissive",
-// "public-domain") are not here.
+// shortNames maps Debian's names, in lower case, to SPDX identifiers. Names that packages
+// use for several texts (MIT variants, "BSD", "permissive", "public-domain") are
+// missing on purpose.
 var shortNames = sync.OnceValue(func() map[string]string {
 	return map[string]string{
 		"afl-2.1":                        "AFL-2.1",

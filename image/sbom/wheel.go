@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// wheelElement is a wheel, with the package URL of what indexes call it:
+// wheelElement describes a wheel. Its package URL has the index's name:
 // pkg:pypi/flask@3.0.2.
 func wheelElement(w Wheel, texts map[string]extracted) element {
 	e := element{
@@ -16,7 +16,7 @@ func wheelElement(w Wheel, texts map[string]extracted) element {
 		LicenseConcluded: unknown, LicenseDeclared: unknown, CopyrightText: unknown, Purpose: "INSTALL",
 		ExternalRefs: []externalRef{purl(fmt.Sprintf("pkg:pypi/%s@%s?%s", escape(w.Name), escape(w.Version), qualifiers("file_name", w.File)))},
 	}
-	own := func(name, text string) string { // a licence that SPDX's list has not
+	own := func(name, text string) string { // a licence that is not in SPDX's list
 		id := "LicenseRef-" + idPart(w.Name+"-"+name)
 		if len(text) > maxText {
 			text = strings.ToValidUTF8(text[:maxText], "") + "…"
@@ -24,7 +24,7 @@ func wheelElement(w Wheel, texts map[string]extracted) element {
 		texts[id] = extracted{id, name, text}
 		return id
 	}
-	// The tools that write expressions look at them, and know SPDX's list.
+	// Packaging tools validate expressions against SPDX's list.
 	if expr, ok := expression(w.License.Expression, func(name string) string {
 		if strings.HasPrefix(name, "LicenseRef-") {
 			return own(strings.TrimPrefix(name, "LicenseRef-"), fmt.Sprintf("What the metadata of %s %s call %q.", w.Name, w.Version, name))
@@ -50,11 +50,11 @@ func wheelElement(w Wheel, texts map[string]extracted) element {
 
 var licenseID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9.-]+\+?$`) })
 
-// expression reads an expression of SPDX. Its licences are written as id says, which
-// is "" for one that it does not know.
+// expression parses an SPDX expression and replaces its licences by id, which returns ""
+// for one that it does not know. It reports whether the expression is valid.
 func expression(text string, id func(name string) string) (string, bool) {
 	var out strings.Builder
-	depth, operand := 0, true // what is wanted next
+	depth, operand := 0, true // whether an operand comes next
 	after := ""               // the word before
 	for word := range strings.FieldsSeq(strings.NewReplacer("(", " ( ", ")", " ) ").Replace(text)) {
 		operator := word == "AND" || word == "OR" || word == "WITH"
@@ -69,7 +69,7 @@ func expression(text string, id func(name string) string) (string, bool) {
 			operand = true
 			out.WriteString(" " + word + " ")
 		case operand && !operator && licenseID().MatchString(word):
-			if after != "WITH" { // else it names an exception
+			if after != "WITH" { // after WITH comes an exception
 				if word = id(word); word == "" {
 					return "", false
 				}
@@ -84,8 +84,8 @@ func expression(text string, id func(name string) string) (string, bool) {
 	return out.String(), depth == 0 && !operand
 }
 
-// listedByPython is SPDX's identifier of a licence as wheels name it, "" where there
-// is none that is certain: "BSD" and "GPL" are several licences, "Apache" is two.
+// listedByPython returns the SPDX identifier for a name in a wheel's metadata; "" if none
+// is certain: "BSD" and "GPL" are several licences, and "Apache" is two.
 func listedByPython(name string) string {
 	key := strings.ToLower(strings.Join(strings.Fields(name), " "))
 	key = strings.TrimPrefix(key, "the ")

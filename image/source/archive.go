@@ -13,11 +13,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// maxEntries bounds what an archive may make us remember: an image has a blob a
-// layer and a few files beside.
+// maxEntries bounds the members of an archive, which are kept in memory. An image has a
+// blob for each layer and a few other files.
 const maxEntries = 100_000
 
-// An archive is an uncompressed tar file whose members are read in place.
+// An archive is an uncompressed tar file. Its members are read in place.
 type archive struct {
 	file  *os.File
 	parts map[string]span
@@ -33,8 +33,8 @@ func (a *archive) open(name string) (io.ReadCloser, error) {
 	return io.NopCloser(io.NewSectionReader(a.file, s.offset, s.size)), nil
 }
 
-// openArchive reads an OCI archive, or an archive of docker save. Newer engines
-// write files that are both.
+// openArchive opens an OCI archive, or one of docker save. Newer engines write files
+// that are both.
 func openArchive(file string) (s *Source, err error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -66,8 +66,8 @@ func openArchive(file string) (s *Source, err error) {
 	return &Source{Image: img, close: f.Close}, nil
 }
 
-// scan remembers where each member lies. A member of the same name later on
-// takes the place of the first, as for tar itself.
+// scan records the offset of each member. A later member of the same name replaces an
+// earlier one, as for tar.
 func (a *archive) scan() error {
 	tr := tar.NewReader(a.file)
 	for {
@@ -77,15 +77,15 @@ func (a *archive) scan() error {
 		}
 		if err != nil {
 			if len(a.parts) == 0 {
-				return ErrNoImage // whatever it is
+				return ErrNoImage // it is not a tar file at all
 			}
 			return fmt.Errorf("broken archive: %w", err)
 		}
 		if h.Typeflag != tar.TypeReg {
 			continue
 		}
-		// The reader asks the file for no more than the header's blocks: here
-		// the content begins.
+		// The reader has read the header's blocks and no more, so this is the
+		// offset of the content.
 		at, err := a.file.Seek(0, io.SeekCurrent)
 		if err != nil {
 			return err

@@ -18,12 +18,12 @@ const (
 	layoutFile = "oci-layout"
 	indexFile  = "index.json"
 
-	// maxManifest bounds what is read whole: a manifest, a config. Registries
-	// refuse manifests above 4 MiB; a config has a history line a layer.
+	// maxManifest bounds, in bytes, what is read into memory: a manifest or a config.
+	// Registries refuse manifests above 4 MiB; a config has a line for each layer.
 	maxManifest = 8 << 20
 )
 
-// files are the named files of a layout, wherever they lie.
+// files gives access to the files of a layout: a folder or an archive.
 type files interface {
 	// open opens a file by its slash-separated name in the layout.
 	open(name string) (io.ReadCloser, error)
@@ -38,8 +38,8 @@ func (f folder) open(name string) (io.ReadCloser, error) {
 
 func blobName(h v1.Hash) string { return "blobs/" + h.Algorithm + "/" + h.Hex }
 
-// openLayout reads a layout's table. Its index.json is not itself an image but
-// says where to begin.
+// openLayout opens a layout. Its index.json is not an image itself: it lists those in
+// the layout.
 func openLayout(in files) (*Source, error) {
 	raw, err := readAll(in, indexFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -73,7 +73,7 @@ func openLayout(in files) (*Source, error) {
 	case len(images) == 0:
 		return nil, fmt.Errorf("its %s names no image: %w", indexFile, ErrNoImage)
 	case len(images) > 1:
-		// Several platforms side by side, or several tags of one image.
+		// They are platforms side by side, or tags of the same image.
 		for _, d := range images[1:] {
 			if d.Digest != images[0].Digest {
 				if len(s.Artifacts) > 0 {
@@ -116,7 +116,7 @@ func readAll(in files, name string) ([]byte, error) {
 	return data, nil
 }
 
-// checked reads a small blob and wants it to be what its name says.
+// checked reads a small blob and verifies its digest.
 func checked(in files, h v1.Hash) ([]byte, error) {
 	if h.Algorithm != "sha256" {
 		return nil, fmt.Errorf("digest %q must be a sha256", h)
@@ -135,7 +135,7 @@ func checked(in files, h v1.Hash) ([]byte, error) {
 	return data, nil
 }
 
-// An index is a v1.ImageIndex over files.
+// An index implements [v1.ImageIndex] over files.
 type index struct {
 	in     files
 	raw    []byte
@@ -176,7 +176,7 @@ func (i *index) mediaOf(h v1.Hash) types.MediaType {
 	return types.OCIManifestSchema1
 }
 
-// An image is the core of a v1.Image over files.
+// An image implements the core of [v1.Image] over files.
 type image struct {
 	in       files
 	raw      []byte
@@ -218,7 +218,7 @@ func (i *image) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
 	return nil, fmt.Errorf("no layer %s", h)
 }
 
-// A blob is a layer in its compressed form.
+// A blob implements a compressed layer over files.
 type blob struct {
 	in   files
 	desc v1.Descriptor
@@ -230,8 +230,7 @@ func (b *blob) MediaType() (types.MediaType, error) { return b.desc.MediaType, n
 func (b *blob) Descriptor() (*v1.Descriptor, error) { return &b.desc, nil }
 func (b *blob) Compressed() (io.ReadCloser, error)  { return b.in.open(blobName(b.desc.Digest)) }
 
-// Exists reports whether the blob lies here: of a foreign base only the
-// manifest says what its layers are.
+// Exists reports whether the blob is here. The layers of a base may be missing.
 func (b *blob) Exists() (bool, error) {
 	r, err := b.Compressed()
 	if errors.Is(err, fs.ErrNotExist) {

@@ -16,22 +16,22 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// A Source is an image, or an index of images for several platforms: exactly
-// one of Image and Index is set.
+// A Source is an image, or an index of images for several platforms. Exactly one of
+// Image and Index is set.
 type Source struct {
 	Name  string // as the user wrote it
 	Image v1.Image
 	Index v1.ImageIndex
 
-	// Artifacts are manifests with a subject in here, such as SBOMs.
+	// Artifacts are manifests that refer to an image of the source, such as SBOMs.
 	Artifacts []v1.Image
-	// Elsewhere, if set, finds artifacts that lie in other places.
+	// Elsewhere, if set, finds artifacts that are not in Artifacts.
 	Elsewhere func(ctx context.Context, subject v1.Hash) ([]v1.Image, error)
 
 	close func() error
 }
 
-// Referrers are the artifacts that refer to a manifest of the source.
+// Referrers returns the artifacts that refer to a manifest of the source.
 func (s *Source) Referrers(ctx context.Context, subject v1.Hash) ([]v1.Image, error) {
 	var found []v1.Image
 	for _, a := range s.Artifacts {
@@ -50,27 +50,27 @@ func (s *Source) Referrers(ctx context.Context, subject v1.Hash) ([]v1.Image, er
 	return append(found, more...), err
 }
 
-// FromImage is the source of an image that is at hand.
+// FromImage makes a source of an image.
 func FromImage(name string, img v1.Image, artifacts ...v1.Image) *Source {
 	return &Source{Name: name, Image: img, Artifacts: artifacts}
 }
 
-// FromIndex is the source of an index that is at hand.
+// FromIndex makes a source of an index.
 func FromIndex(name string, idx v1.ImageIndex, artifacts ...v1.Image) *Source {
 	return &Source{Name: name, Index: idx, Artifacts: artifacts}
 }
 
-// ErrNoImage is what Open says of a file or folder that holds no image.
+// ErrNoImage is the error of [Open] for a file or folder that holds no image.
 var ErrNoImage = errors.New("not an image: want an OCI layout folder, an archive of one, or an archive of docker save")
 
-// Open opens the layout folder or the archive at path, which name stands for.
-// Close it after the last blob was read.
+// Open opens the layout folder or the archive at path. name is what messages call it.
+// The source must be closed, after its last blob was read.
 func Open(name, path string) (*Source, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		var pe *fs.PathError
 		if errors.As(err, &pe) {
-			err = pe.Err // the name is said here
+			err = pe.Err // name takes the place of the path
 		}
 		return nil, fmt.Errorf("cannot open %q: %w", name, err)
 	}
@@ -93,7 +93,7 @@ func IsImage(dir string) bool {
 	return err == nil
 }
 
-// Close lets go of the archive's file.
+// Close closes the archive's file.
 func (s *Source) Close() error {
 	if s.close == nil {
 		return nil
@@ -101,7 +101,7 @@ func (s *Source) Close() error {
 	return s.close()
 }
 
-// Digest is that of the image's manifest, or of the index.
+// Digest returns the digest of the image's manifest, or of the index.
 func (s *Source) Digest() (v1.Hash, error) {
 	if s.Index != nil {
 		return s.Index.Digest()
@@ -109,14 +109,14 @@ func (s *Source) Digest() (v1.Hash, error) {
 	return s.Image.Digest()
 }
 
-// A Variant is the image for one platform.
+// A Variant is the image for a platform.
 type Variant struct {
 	Platform v1.Platform
 	Image    v1.Image
 }
 
-// Variants are the images of the source, one a platform, in the index's order.
-// What an index holds beside images (attestations, artifacts) is left out.
+// Variants returns the images of the source, one for each platform, in the index's
+// order. Attestations and artifacts in an index are left out.
 func (s *Source) Variants() ([]Variant, error) {
 	if s.Index == nil {
 		p, err := platformOf(s.Image)
@@ -148,7 +148,7 @@ func variants(idx v1.ImageIndex) ([]Variant, error) {
 			all = append(all, below...)
 		case d.MediaType.IsImage() && isImage(d.ArtifactType):
 			if d.Platform != nil && d.Platform.OS == "unknown" {
-				continue // an attestation, as buildkit marks them
+				continue // buildkit marks attestations so
 			}
 			img, err := idx.Image(d.Digest)
 			if err != nil {
@@ -166,14 +166,14 @@ func variants(idx v1.ImageIndex) ([]Variant, error) {
 	return all, nil
 }
 
-// isImage tells an image from another artifact by its type, which writers
-// leave out or take from the config.
+// isImage reports whether an artifact type is that of an image. Writers leave it out, or
+// take it from the config.
 func isImage(artifactType string) bool {
 	return artifactType == "" || types.MediaType(artifactType).IsConfig()
 }
 
-// ForPlatform is the variant for a platform such as linux/arm64; "" means this
-// machine's, or the only one there is.
+// ForPlatform returns the variant for a platform such as linux/arm64; for "" the one for
+// this machine, or the only one there is.
 func (s *Source) ForPlatform(want string) (Variant, error) {
 	all, err := s.Variants()
 	if err != nil {
@@ -210,7 +210,7 @@ func platformOf(img v1.Image) (v1.Platform, error) {
 	return v1.Platform{OS: c.OS, Architecture: c.Architecture, Variant: c.Variant}, nil
 }
 
-// Subject is what an artifact refers to.
+// Subject returns what an artifact refers to; nil if it does not.
 func Subject(artifact v1.Image) (*v1.Descriptor, error) {
 	m, err := artifact.Manifest()
 	if err != nil {
@@ -219,8 +219,7 @@ func Subject(artifact v1.Image) (*v1.Descriptor, error) {
 	return m.Subject, nil
 }
 
-// Size is what the blobs of an image weigh as they are transferred: its layers
-// and its config.
+// Size returns the bytes of an image's layers and config as they are transferred.
 func Size(img v1.Image) (int64, error) {
 	m, err := partial.Manifest(img)
 	if err != nil {
