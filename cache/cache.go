@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Locate is the folder of the cache, by the environment: $XDG_CACHE_HOME/nix2gpu,
-// else ~/.cache/nix2gpu.
+// Locate returns the folder of the cache: $XDG_CACHE_HOME/nix2gpu, or else
+// ~/.cache/nix2gpu.
 func Locate(getenv func(string) string) (string, error) {
 	if dir := getenv("XDG_CACHE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "nix2gpu"), nil
@@ -26,14 +26,14 @@ func Locate(getenv func(string) string) (string, error) {
 	return filepath.Join(home, ".cache", "nix2gpu"), nil
 }
 
-// A Dir is an open cache. It may be used by several goroutines.
+// A Dir is an open cache. Several goroutines may use it.
 type Dir struct {
 	path string
-	lock *os.File // nil where it cannot be locked: then nobody can prune it either
+	lock *os.File // nil if it can't be locked; then nobody can prune it either
 }
 
-// Open makes the folder and locks it against pruning. A folder that is there
-// and can only be read is good for reading.
+// Open makes the folder and takes a shared lock on it, so that it is not pruned. A
+// folder that exists and is read-only can be opened too.
 func Open(ctx context.Context, path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, explain(path, err)
@@ -57,7 +57,7 @@ func Open(ctx context.Context, path string) (*Dir, error) {
 	return d, nil
 }
 
-// Close lets others prune.
+// Close releases the lock.
 func (d *Dir) Close() error {
 	if d.lock == nil {
 		return nil
@@ -65,10 +65,10 @@ func (d *Dir) Close() error {
 	return d.lock.Close()
 }
 
-// Path is where a file of that name lies, in a folder of the cache.
+// Path returns the path of a file in a folder of the cache.
 func (d *Dir) Path(folder, name string) string { return filepath.Join(d.path, folder, name) }
 
-// Write puts a file in its place, whole or not at all.
+// Write writes a file. It appears complete or not at all.
 func (d *Dir) Write(folder, name string, data []byte) error {
 	place := d.Path(folder, name)
 	if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
@@ -89,13 +89,13 @@ func (d *Dir) Write(folder, name string, data []byte) error {
 	return explain(d.path, err)
 }
 
-// Used notes that a file was of use, so that pruning spares it.
+// Used sets the time of a file, by which [Prune] decides what to keep.
 func (d *Dir) Used(folder, name string, now time.Time) {
-	// A cache that can only be read isn't pruned.
+	// A read-only cache is never pruned.
 	_ = os.Chtimes(d.Path(folder, name), now, now)
 }
 
-// Explain adds to an error of writing to the cache what to do about it.
+// Explain adds the cure to an error of writing to the cache.
 func (d *Dir) Explain(err error) error { return explain(d.path, err) }
 
 func explain(path string, err error) error {

@@ -2,8 +2,8 @@
 // indexes, layers. They are shared by all projects of a user.
 //
 // A file appears complete or not at all: it is written under another name,
-// synced, and renamed. Several programs may use one cache at once: each holds a
-// shared lock on it ([Open]), and only who holds it alone removes files
-// ([Dir.Prune]). A lock ends with its holder, also by kill -9. The package knows
-// nothing of what the files mean.
+// synced, and renamed. Several programs may use one cache at a time: each holds a
+// shared lock on it ([Open]), and files are removed only under an exclusive lock
+// ([Prune]). The kernel releases a lock when its holder ends, even by kill -9. The
+// package does not know what the files mean.
 package cache

@@ -13,14 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Usage is what a folder of the cache holds.
+// A Usage is the content of a folder of the cache, in numbers.
 type Usage struct {
 	Folder string
 	Files  int
 	Bytes  int64
 }
 
-// Measure lists the folders of a cache, sorted. One that is not there is empty.
+// Measure lists the folders of a cache, sorted. A missing cache is empty.
 func Measure(path string) ([]Usage, error) {
 	found := map[string]*Usage{}
 	err := eachFile(path, func(folder, _ string, info fs.FileInfo) error {
@@ -41,17 +41,17 @@ func Measure(path string) ([]Usage, error) {
 	return out, err
 }
 
-// ErrInUse says that a build uses the cache.
+// ErrInUse says that another program has the cache open.
 var ErrInUse = errors.New("a build is using the cache")
 
-// Prune removes the files of a cache that were of no use since a moment, and
-// says how many and how large. Nothing is removed while somebody has the cache
-// open: the error is then [ErrInUse].
+// Prune removes the files of a cache that were last used before unusedSince, and returns
+// their number and size. While somebody has the cache open, it removes nothing and
+// returns [ErrInUse].
 func Prune(path string, unusedSince time.Time) (Usage, error) {
 	var gone Usage
 	f, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR|unix.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return gone, nil // never opened: there is nothing of ours
+		return gone, nil // no lock file: it was never opened, and nothing in it is ours
 	}
 	if err != nil {
 		return gone, explain(path, err)
@@ -76,7 +76,8 @@ func Prune(path string, unusedSince time.Time) (Usage, error) {
 	return gone, err
 }
 
-// lastUse is the later of a file's times: some file systems note who reads.
+// lastUse returns the later of a file's times of access and change. Not all file systems
+// record accesses.
 func lastUse(info fs.FileInfo) time.Time {
 	used := info.ModTime()
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
@@ -92,11 +93,11 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// eachFile visits the files in the folders of a cache, not the lock beside them.
+// eachFile visits the files in the folders of a cache, but not its lock.
 func eachFile(path string, visit func(folder, file string, info fs.FileInfo) error) error {
 	return filepath.WalkDir(path, func(file string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // removed this moment
+			return nil // somebody has just removed it
 		}
 		if err != nil {
 			return explain(path, err)

@@ -11,7 +11,7 @@ import (
 	"nix2gpu/project"
 )
 
-// composeFile is a compose.yaml.
+// composeFile writes a compose.yaml.
 func composeFile(n *needs, opts Options) ([]byte, error) {
 	service := yaml.MapSlice{{Key: "image", Value: opts.Image}}
 	add := func(key string, value any) { service = append(service, yaml.MapItem{Key: key, Value: value}) }
@@ -21,7 +21,7 @@ func composeFile(n *needs, opts Options) ([]byte, error) {
 	}
 	var before []string
 	if len(n.variables) > 0 {
-		var names []string // without a value: that of whoever starts it
+		var names []string // variables without a value: compose takes it from its own environment
 		for _, v := range n.variables {
 			names = append(names, v.name)
 			before = append(before, fmt.Sprintf("It passes on the variable %s: %s.", v.name, v.why))
@@ -47,14 +47,14 @@ func composeFile(n *needs, opts Options) ([]byte, error) {
 		}
 		add("secrets", uses)
 	}
-	if n.services { // else there is nothing to ask for
+	if n.services { // without services, nothing answers a health check
 		add("healthcheck", yaml.MapSlice{
 			{Key: "test", Value: []string{"CMD", command, "ready"}}, {Key: "interval", Value: "10s"}, {Key: "timeout", Value: "5s"},
 			{Key: "start_period", Value: "5m"}, {Key: "retries", Value: 3},
 		})
 	}
 	add("stop_grace_period", strconv.Itoa(wholeSeconds(n.stop+stopMargin))+"s")
-	restart := "on-failure" // a project that is done has ended well
+	restart := "on-failure" // a project that has completed must not run again
 	if n.p.WhenDone == project.WhenDoneStay {
 		restart = "unless-stopped"
 	}
@@ -77,11 +77,11 @@ func composeFile(n *needs, opts Options) ([]byte, error) {
 	return append([]byte(head(Compose, cmp.Or(opts.From, n.p.Name), before)), text...), err
 }
 
-// wholeSeconds is a length of time, rounded up.
+// wholeSeconds rounds a duration up to seconds.
 func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
-// composePorts publishes each port under its own number. That of ssh is taken on
-// most machines: the engine chooses one.
+// composePorts publishes each port under its own number, except ssh's, which is taken on
+// most machines: for that the engine chooses one.
 func composePorts(n *needs) []yaml.MapSlice {
 	var out []yaml.MapSlice
 	for _, p := range n.ports {
@@ -94,7 +94,7 @@ func composePorts(n *needs) []yaml.MapSlice {
 	return out
 }
 
-// composeGPUs reserves them.
+// composeGPUs makes the reservation of GPUs.
 func composeGPUs(g gpus) yaml.MapSlice {
 	request := yaml.MapSlice{{Key: "driver", Value: "nvidia"}}
 	switch {

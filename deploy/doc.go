@@ -1,9 +1,9 @@
 // Package deploy writes a project's image as files for other engines: a
 // compose.yaml, the objects of Kubernetes, the templates of vast.ai and RunPod.
 //
-// Each [Platform] is a function from what the project needs of whoever runs it
-// to a file. Which platform keeps which need is one table; what a platform does
-// not keep comes back as notes with places, so that nothing of a definition is
+// For each [Platform] a function makes a file from what the project needs of its
+// surroundings. A table says which platform fulfils which need. What it does not
+// fulfil is returned as notes with positions, so that nothing of a definition is
 // dropped in silence. The package is pure.
 package deploy
 

@@ -12,9 +12,9 @@ import (
 	"nix2gpu/project"
 )
 
-// kubernetesFile is the objects of Kubernetes, one document each: a Service for
-// the ports, and a Pod; where something is to be kept a StatefulSet, which keeps
-// its claims when it is deleted.
+// kubernetesFile writes Kubernetes objects, each a document: a Service for the ports and
+// a Pod or, if content has to be kept, a StatefulSet, whose volume claims stay when it
+// is deleted.
 func kubernetesFile(n *needs, opts Options) ([]byte, error) {
 	name := label(n.p.Name)
 	labels := pairs("app.kubernetes.io/name", name)
@@ -28,7 +28,7 @@ func kubernetesFile(n *needs, opts Options) ([]byte, error) {
 			ports = append(ports, pairs("name", portName(p), "port", p.number, "targetPort", portName(p), "protocol", strings.ToUpper(p.protocol)))
 		}
 		spec = append(spec, pairs("ports", ports)...)
-	case len(n.folders) > 0: // a StatefulSet has one in any case
+	case len(n.folders) > 0: // a StatefulSet must have a Service
 		spec = append(spec, pairs("clusterIP", "None")...)
 	}
 	if len(spec) > 1 {
@@ -58,7 +58,7 @@ func kubernetesFile(n *needs, opts Options) ([]byte, error) {
 	return out, nil
 }
 
-// kubernetesSecret is the command that makes the Secret which the pod refers to.
+// kubernetesSecret returns the command that makes the Secret for the pod.
 func kubernetesSecret(n *needs, name string) []string {
 	if len(n.files)+len(n.variables) == 0 {
 		return nil
@@ -90,7 +90,7 @@ const (
 	memoryVolume = "shm"
 )
 
-// podSpec is how the image runs.
+// podSpec makes the specification of the pod.
 func podSpec(n *needs, opts Options, name string) yaml.MapSlice {
 	c := pairs("name", name, "image", opts.Image)
 	if len(n.ports) > 0 {
@@ -114,43 +114,44 @@ func podSpec(n *needs, opts Options, name string) yaml.MapSlice {
 	if g := n.gpus.number(); g > 0 {
 		c = append(c, pairs("resources", pairs("limits", pairs("nvidia.com/gpu", g)))...)
 	}
-	if n.services { // else nobody answers
+	if n.services { // without services, nothing answers a probe
 		c = append(c, pairs(
-			"startupProbe", execProbe("live", 2, 150), // the first start of a database takes its time
+			"startupProbe", execProbe("live", 2, 150), // the first start of a database takes long
 			"readinessProbe", execProbe("ready", 10, 3),
 			"livenessProbe", execProbe("live", 10, 3))...)
 	}
 	mounts := []yaml.MapSlice{pairs("name", memoryVolume, "mountPath", "/dev/shm")}
 	volumes := []yaml.MapSlice{pairs("name", memoryVolume, "emptyDir", pairs("medium", "Memory"))}
 	for i, v := range n.volumes() {
-		// Below the volume's root, where file systems have a lost+found.
+		// A folder below the volume's root, because file systems have a lost+found
+		// there.
 		mounts = append(mounts, pairs("name", dataVolume, "mountPath", n.folders[i], "subPath", v))
 	}
 	secretMounts, items := mountsOf(n.files)
 	if len(items) > 0 {
 		mounts = append(mounts, secretMounts...)
-		// Podman 4.3 ends in a panic where optional is left out.
+		// Podman 4.3 panics if "optional" is left out.
 		volumes = append(volumes, pairs("name", secretVolume, "secret", pairs("secretName", name, "optional", false, "defaultMode", 0o400, "items", items)))
 	}
 	c = append(c, pairs("volumeMounts", mounts)...)
 	restart := "Always"
 	if len(n.folders) == 0 && n.p.WhenDone != project.WhenDoneStay {
-		restart = "OnFailure" // a project that is done has ended well
+		restart = "OnFailure" // a project that has completed must not run again
 	}
 	return pairs(
 		"restartPolicy", restart,
 		"terminationGracePeriodSeconds", wholeSeconds(n.stop+stopMargin),
-		"automountServiceAccountToken", false, // nothing in there speaks to the cluster
-		"enableServiceLinks", false, // variables of other services are not ours
+		"automountServiceAccountToken", false, // nothing in the pod talks to the cluster
+		"enableServiceLinks", false, // no variables about other services of the cluster
 		"containers", []yaml.MapSlice{c},
 		"volumes", volumes)
 }
 
-// secretsDir is where engines mount secrets: the folder is theirs.
+// secretsDir is the folder in which engines mount secrets. Nothing else can be there.
 const secretsDir = "/run/secrets"
 
-// mountsOf places files: those in the folder of secrets with that folder, each
-// other one by itself.
+// mountsOf makes the mounts of files: one for all in the folder of secrets, and one for
+// each other file.
 func mountsOf(files []mount) (mounts, items []yaml.MapSlice) {
 	whole := false
 	for _, f := range files {
@@ -174,8 +175,8 @@ func execProbe(verb string, period, failures int) yaml.MapSlice {
 
 func portName(p port) string { return p.protocol + "-" + strconv.Itoa(p.number) }
 
-// label is a name as Kubernetes takes it for all kinds of objects. The names of a
-// StatefulSet's pods are longer than its own.
+// label makes a name valid for all kinds of Kubernetes objects. It leaves room for the
+// suffix in names of a StatefulSet's pods.
 func label(name string) string {
 	const longest = 52
 	s := idOf(name)

@@ -15,62 +15,61 @@ import (
 	"nix2gpu/project"
 )
 
-// A need is one thing that a project asks of whoever runs its image.
+// A need is something that a project requires of the platform that runs its image.
 type need struct {
 	ask     ask
 	pos     project.Pos
 	service project.ID
-	text    string // what is asked, for messages
+	text    string // what is required, for messages
 }
 
-// needs are all of them, and what the files are made of.
+// needs holds all needs of a project, and what files are made from.
 type needs struct {
 	p     *project.Project
 	place func(option ...string) project.Pos
 	all   []need
 
 	ports     []port
-	folders   []string // whose content is to be kept; none inside another
+	folders   []string // folders to be kept; none is inside another
 	files     []mount
 	variables []variable
 	gpus      gpus
-	stop      time.Duration // until everything has stopped
-	ends      bool          // the project can be done
-	services  bool          // there are any
+	stop      time.Duration // how long it takes to stop everything
+	ends      bool          // the project may complete
+	services  bool          // there are services
 }
 
-// A port is one that the container offers.
+// A port is a port that the container exposes.
 type port struct {
 	number   int
 	protocol string // "tcp", "udp", "sctp"
-	http     bool   // what listens there speaks HTTP, as far as is known
+	http     bool   // the service there is known to speak HTTP
 }
 
-// A mount is a file that the image has not.
+// A mount is a file that the image lacks.
 type mount struct {
-	key    string // a short name, unlike all others
+	key    string // a short, unique name
 	path   string // in the container
-	source string // beside the definition: "./web.env"; "" where it is not of its folder
-	why    string // for people
+	source string // relative to the definition: "./web.env"; "" if it is not in its folder
+	why    string // what it is for, as text
 }
 
-// A variable has a value that no file may show.
+// A variable is one whose value must not be in a file.
 type variable struct {
 	name     string
 	optional bool
 	why      string
 }
 
-// gpus are what all services need together: the GPUs of a container are seen by
-// all of them.
+// gpus is what all services need together, since all of them see a container's GPUs.
 type gpus struct {
 	all     bool
 	count   int
 	devices []string
-	memory  int64 // bytes that each must have
+	memory  int64 // bytes that each GPU must have
 }
 
-// number is how many that are, 1 for all.
+// number returns how many GPUs are needed; 1 if all are asked for.
 func (g gpus) number() int {
 	n := max(g.count, len(g.devices))
 	if n == 0 && g.all {
@@ -80,22 +79,22 @@ func (g gpus) number() int {
 }
 
 const (
-	// ssh is the port of sshd. On a machine it is taken.
+	// ssh is the port of sshd. On most hosts it is taken.
 	ssh = 22
-	// defaultStop is what boot takes at most to stop everything.
+	// defaultStop is how long boot takes to stop everything, at most.
 	defaultStop = 9 * time.Second
-	// stopMargin is what an engine has to wait longer than the project needs, so
-	// that the kill comes from inside, in order.
+	// stopMargin is how much longer an engine has to wait than the project needs, so that
+	// the supervisor kills, in order, and not the engine.
 	stopMargin = time.Second
-	// shortStop fits the grace of all platforms that have one.
+	// shortStop is the longest stop that fits the grace period of every platform.
 	shortStop = 4 * time.Second
 )
 
-// tailscaleState is where a container keeps what it is in the tailnet, below its
-// working directory.
+// tailscaleState is the folder, below the working directory, with the state of the
+// container's node in the tailnet.
 const tailscaleState = "/data/tailscale"
 
-// command asks or runs what is in the image.
+// command is the path of our program in the image.
 const command = "/usr/bin/nix2gpu"
 
 func needsOf(p *project.Project, place func(option ...string) project.Pos) (*needs, error) {
@@ -117,7 +116,7 @@ func (n *needs) add(a ask, pos project.Pos, service project.ID, format string, a
 	n.all = append(n.all, need{a, pos, service, fmt.Sprintf(format, args...)})
 }
 
-// enabled are the services that run, by their ids.
+// enabled returns the enabled services, sorted by id.
 func (n *needs) enabled() []*project.Service {
 	var out []*project.Service
 	for _, id := range n.p.Enabled() {
@@ -126,7 +125,8 @@ func (n *needs) enabled() []*project.Service {
 	return out
 }
 
-// option is where an option of a service was set; else where the service was.
+// option returns where an option of a service was set, or else where the service was
+// defined.
 func (n *needs) option(s *project.Service, name ...string) project.Pos {
 	pos := n.place(append([]string{"services", s.Type, s.Instance}, name...)...)
 	if pos == (project.Pos{}) {
@@ -164,7 +164,7 @@ func (n *needs) addPorts() error {
 	return nil
 }
 
-// httpTypes are the services that speak HTTP wherever they listen.
+// httpTypes are the service types that speak HTTP on all of their ports.
 var httpTypes = [...]string{"nginx", "apache-httpd", "caddy", "prometheus", "grafana", "jaeger", "ollama", "minio"}
 
 func (n *needs) httpPorts() map[int]bool {
@@ -184,7 +184,7 @@ func (n *needs) httpPorts() map[int]bool {
 	return out
 }
 
-// addFolders looks for what must outlive the container.
+// addFolders finds folders that must outlive the container.
 func (n *needs) addFolders() {
 	type owner struct {
 		pos     project.Pos
@@ -218,7 +218,7 @@ func (n *needs) addFolders() {
 		}
 		n.add(a, found[where].pos, found[where].service, "%s", found[where].text)
 		if !slices.ContainsFunc(n.folders, func(around string) bool { return below(where, around) }) {
-			n.folders = append(n.folders, where) // else what is around it keeps it, too
+			n.folders = append(n.folders, where) // one inside another is kept with that
 		}
 	}
 }
@@ -227,7 +227,8 @@ func below(where, dir string) bool { return where == dir || strings.HasPrefix(wh
 
 func (n *needs) workingDir() string { return cmp.Or(n.p.Container.WorkingDir, "/workspace") }
 
-// inContainer is a text as the container has it, where that is known before.
+// inContainer resolves a text to its value in the container. It reports whether that is
+// known before the container runs.
 func (n *needs) inContainer(t project.Text) (string, bool) {
 	var b strings.Builder
 	for _, part := range t {
@@ -247,7 +248,7 @@ func (n *needs) inContainer(t project.Text) (string, bool) {
 	return path.Clean(where), true
 }
 
-// addFile notes a file that the image has not.
+// addFile adds a file that the image lacks.
 func (n *needs) addFile(pos project.Pos, service project.ID, key string, t project.Text, why string) {
 	where, ok := n.inContainer(t)
 	if !ok {
@@ -305,7 +306,7 @@ func (n *needs) addVariable(v variable) {
 	}
 }
 
-// addServiceFiles looks for files that services read and the image has not.
+// addServiceFiles finds files that services read and the image lacks.
 func (n *needs) addServiceFiles() {
 	for _, s := range n.enabled() {
 		for _, id := range s.ProcessIDs() {
@@ -349,7 +350,7 @@ func (n *needs) addGPUs() {
 		}
 	}
 	n.gpus.devices = slices.Sorted(maps.Keys(devices))
-	at := func(s *project.Service) project.Pos { // several options say it
+	at := func(s *project.Service) project.Pos { // one of several options may have set it
 		for _, option := range [][]string{{"gpus"}, {"gpu", "count"}, {"gpu", "uuid"}} {
 			if pos := n.option(s, option...); pos != s.OptionPos(option[0]) {
 				return pos
@@ -394,7 +395,7 @@ func (n *needs) addTimes() {
 	for _, s := range n.enabled() {
 		switch n.p.Processes[s.Main].Restart.Policy {
 		case project.RestartAlways, project.RestartUnlessStopped, project.RestartOnFailure:
-			n.ends = false // it runs until it is stopped
+			n.ends = false // a service that never completes
 		}
 	}
 	if n.ends {
@@ -422,12 +423,13 @@ func (n *needs) addRest() {
 	}
 }
 
-// volume is the name of what keeps a folder, without the working directory.
+// volume makes the name of a volume from the path of its folder below the working
+// directory.
 func (n *needs) volume(where string) string {
 	return idOf(strings.TrimPrefix(strings.TrimPrefix(where, n.workingDir()), "/"))
 }
 
-// volumes are the names of those of all folders, each its own.
+// volumes returns a name for the volume of each folder. All are different.
 func (n *needs) volumes() []string {
 	var names []string
 	for _, where := range n.folders {
@@ -440,8 +442,8 @@ func (n *needs) volumes() []string {
 	return names
 }
 
-// idOf makes of a name or a path one that compose and Kubernetes take, also as a
-// key in YAML: 1e3 would be a number.
+// idOf makes a name or a path valid as a name for compose and Kubernetes, and as a key in
+// YAML, where 1e3 would be a number.
 func idOf(s string) string {
 	s = strings.Trim(notID().ReplaceAllString(strings.ToLower(s), "-"), "-")
 	if isNumber(s) {

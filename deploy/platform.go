@@ -9,7 +9,7 @@ import (
 	"nix2gpu/project"
 )
 
-// A Platform is one that runs images, and has a kind of file that says how.
+// A Platform runs images as a file of its own format says.
 type Platform string
 
 // The platforms, by the names of their verbs.
@@ -23,7 +23,7 @@ const (
 // Platforms lists them in the order of the documentation.
 func Platforms() []Platform { return []Platform{Compose, Kubernetes, Vast, RunPod} }
 
-// Title is what people call p.
+// Title returns the usual name of p.
 func (p Platform) Title() string {
 	switch p {
 	case Compose:
@@ -36,20 +36,20 @@ func (p Platform) Title() string {
 	return "RunPod"
 }
 
-// Options say what a file is made for.
+// Options tunes the file that is written.
 type Options struct {
-	Image string // the reference, by digest: ghcr.io/me/web@sha256:…
-	From  string // the definition, for the first line
+	Image string // reference with a digest: ghcr.io/me/web@sha256:…
+	From  string // what to call the definition in the first line
 
-	// Place is where an option was set; the zero Pos when it was not. nil: nowhere
-	// is known.
+	// Place returns where an option was set; the zero Pos if it was not. nil: that is not
+	// known of any option.
 	Place func(option ...string) project.Pos
 
-	// Entrypoint runs vast.ai's instances by the image's own entrypoint, instead of
-	// its ssh mode.
+	// Entrypoint runs vast.ai's instances by the image's own entrypoint, and not in
+	// vast.ai's ssh mode.
 	Entrypoint bool
 	Disk       int // GB of a rented machine; default: 32
-	Volume     int // GB of what is kept; default: 10
+	Volume     int // GB for each volume; default: 10
 }
 
 func (o *Options) setDefaults() {
@@ -60,7 +60,8 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// Write is the file of platform p for a project, and what that file can't say.
+// Write returns the file of platform p for a project, and notes on what the file can't
+// express.
 func Write(p Platform, valid project.Valid, opts Options) ([]byte, []project.Note, error) {
 	opts.setDefaults()
 	n, err := needsOf(valid.Project(), opts.Place)
@@ -77,7 +78,7 @@ func Write(p Platform, valid project.Valid, opts Options) ([]byte, []project.Not
 	return text, n.notes(p), nil
 }
 
-// An ask is one kind of thing that a project needs of whoever runs its image.
+// An ask is a kind of [need].
 type ask int
 
 const (
@@ -105,22 +106,22 @@ const (
 	askUnsupported     // a service that this build does not run
 )
 
-// kept stands where a platform does what is asked.
+// kept says that a platform fulfils a need.
 const kept = ""
 
-// A rule is one row of the table: what each platform does with a need.
+// A rule is a row of the table: what each platform does about a kind of need.
 type rule struct {
 	what string // for the reference page
 	how  map[Platform]string
 }
 
-// same is what all platforms have in common.
+// same makes a rule that is the same for all platforms.
 func same(how string) map[Platform]string {
 	return map[Platform]string{Compose: how, Kubernetes: how, Vast: how, RunPod: how}
 }
 
-// rules is the table of what each platform keeps. Where it does not, the text says
-// why, and what to do.
+// rules returns the table of what each platform fulfils. For what it does not, the text
+// says why, and what to do.
 func rules() map[ask]rule {
 	return map[ask]rule{
 		askTCP: {"`exposedPorts`, TCP", same(kept)},
@@ -175,7 +176,7 @@ func rules() map[ask]rule {
 	}
 }
 
-// notes are the needs that p does not keep.
+// notes returns the needs that p does not fulfil.
 func (n *needs) notes(p Platform) []project.Note {
 	table := rules()
 	var notes []project.Note
@@ -190,7 +191,7 @@ func (n *needs) notes(p Platform) []project.Note {
 	return slices.Compact(notes)
 }
 
-// Table is the table for the reference: a row for each need, in Markdown.
+// Table returns the table for the reference page, in Markdown.
 func Table() string {
 	var b strings.Builder
 	b.WriteString("|")

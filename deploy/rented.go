@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// A vastTemplate is what vast.ai's API takes for a template.
+// A vastTemplate is a template in the format of vast.ai's API.
 type vastTemplate struct {
 	Name            string         `json:"name"`
 	Image           string         `json:"image"`
-	Env             string         `json:"env"` // flags of docker: ports
+	Env             string         `json:"env"` // flags of docker run: ports
 	OnStart         string         `json:"onstart,omitempty"`
 	RunType         string         `json:"runtype"`
 	UseSSH          bool           `json:"use_ssh"`
@@ -23,8 +23,8 @@ type vastTemplate struct {
 	Private         bool           `json:"private"`
 }
 
-// vastOnStart runs the boot beside vast.ai's own entrypoint, which waits for the
-// end of this script: a second start of it changes nothing.
+// vastOnStart runs boot in the background, because vast.ai's own entrypoint waits for
+// the end of this script. It runs at every start; a second boot changes nothing.
 const vastOnStart = command + " boot >>/var/log/nix2gpu.log 2>&1 &"
 
 func vastFile(n *needs, opts Options) ([]byte, error) {
@@ -38,7 +38,7 @@ func vastFile(n *needs, opts Options) ([]byte, error) {
 	var flags []string
 	for _, p := range n.ports {
 		switch {
-		case p.protocol == "sctp", p.number == ssh && t.UseSSH: // vast.ai's own sshd has it
+		case p.protocol == "sctp", p.number == ssh && t.UseSSH: // vast.ai's sshd has the port
 		case p.protocol == "udp":
 			flags = append(flags, fmt.Sprintf("-p %d:%d/udp", p.number, p.number))
 		default:
@@ -50,7 +50,7 @@ func vastFile(n *needs, opts Options) ([]byte, error) {
 		t.Filters["num_gpus"] = map[string]any{"eq": c}
 	}
 	if n.gpus.memory > 0 {
-		t.Filters["gpu_ram"] = map[string]any{"gte": n.gpus.memory >> 20} // MiB, as the driver says it
+		t.Filters["gpu_ram"] = map[string]any{"gte": n.gpus.memory >> 20} // in MiB, like nvidia-smi
 	}
 	if version, ok := cudaVersion(n.p.Container.CUDA); ok {
 		t.Filters["cuda_max_good"] = map[string]any{"gte": version}
@@ -58,14 +58,14 @@ func vastFile(n *needs, opts Options) ([]byte, error) {
 	return jsonText(t)
 }
 
-// cudaVersion is that of a set of packages such as cudaPackages_12_8.
+// cudaVersion returns the version of a set of packages such as cudaPackages_12_8.
 func cudaVersion(attr string) (json.Number, bool) {
 	version := strings.ReplaceAll(strings.TrimPrefix(attr, "cudaPackages_"), "_", ".")
 	_, err := strconv.ParseFloat(version, 64)
 	return json.Number(version), err == nil
 }
 
-// registryOf is the host of a reference, as engines know it.
+// registryOf returns the registry's host in a reference, as engines write it.
 func registryOf(image string) string {
 	host, _, ok := strings.Cut(image, "/")
 	if !ok || !strings.ContainsAny(host, ".:") && host != "localhost" {
@@ -74,8 +74,8 @@ func registryOf(image string) string {
 	return host
 }
 
-// A runpodTemplate is what RunPod's API takes for a template. Args, and with them
-// the command, are the image's own.
+// A runpodTemplate is a template in the format of RunPod's API. It has no arguments, so
+// the image's command runs.
 type runpodTemplate struct {
 	Name         string            `json:"name"`
 	Image        string            `json:"image"`
@@ -107,7 +107,7 @@ func runpodFile(n *needs, opts Options) ([]byte, error) {
 		default:
 			t.Ports = append(t.Ports, strconv.Itoa(p.number)+"/tcp")
 		}
-		// It gives the account's keys to the container, in PUBLIC_KEY.
+		// RunPod passes the account's keys to the container in PUBLIC_KEY.
 		t.StartSSH = t.StartSSH || p.number == ssh && p.protocol == "tcp"
 	}
 	for _, v := range n.variables {
@@ -126,7 +126,7 @@ func runpodFile(n *needs, opts Options) ([]byte, error) {
 func jsonText(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // the flags have a >
+	enc.SetEscapeHTML(false) // ">" stays readable
 	enc.SetIndent("", "  ")
 	err := enc.Encode(v)
 	return b.Bytes(), err

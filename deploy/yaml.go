@@ -9,7 +9,7 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// pairs is a mapping that keeps its order: pairs("kind", "Pod", …).
+// pairs makes a mapping that keeps its order: pairs("kind", "Pod", …).
 func pairs(keysAndValues ...any) yaml.MapSlice {
 	m := yaml.MapSlice{}
 	for i := 0; i < len(keysAndValues); i += 2 {
@@ -18,7 +18,7 @@ func pairs(keysAndValues ...any) yaml.MapSlice {
 	return m
 }
 
-// head is the first line of a file with comments, and what to do before it is used.
+// head returns the comment at the top of a file, with what to do before it is used.
 func head(p Platform, from string, before []string) string {
 	text := fmt.Sprintf("# Made by \"nix2gpu deploy %s\" of %s. Change the definition, not this file.\n", p, from)
 	for _, line := range before {
@@ -27,18 +27,18 @@ func head(p Platform, from string, before []string) string {
 	return text
 }
 
-// yamlText writes a document.
+// yamlText encodes a document.
 func yamlText(doc yaml.MapSlice) ([]byte, error) {
 	return yaml.MarshalWithOptions(quoteNumbers(doc), yaml.Indent(2), yaml.IndentSequence(true))
 }
 
-// quoted is a string that some readers would take for a number.
+// quoted is a string that some YAML readers would take for a number.
 type quoted string
 
-// MarshalYAML writes it so that none does.
+// MarshalYAML writes the string with quotes.
 func (q quoted) MarshalYAML() ([]byte, error) { return []byte(strconv.Quote(string(q))), nil }
 
-// quoteNumbers replaces strings such as 1e3, which the encoder leaves bare.
+// quoteNumbers replaces strings such as 1e3, which the encoder would not quote.
 func quoteNumbers(v any) any {
 	switch v := v.(type) {
 	case string:
@@ -67,7 +67,7 @@ func quoteNumbers(v any) any {
 	return v
 }
 
-// number matches what YAML 1.1 or 1.2 reads as one, and more.
+// number matches all that YAML 1.1 or 1.2 takes for a number, and more.
 var number = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[-+]?[0-9.][0-9a-fA-FxXoOeE_.:+-]*$`) })
 
 func isNumber(s string) bool { return number().MatchString(s) }

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// All gets each of the files at once, and reports every failure. What is gone is
-// told of all of them; any other failure ends the rest, since it suffices.
+// All calls get for all files at the same time. It reports every file that is gone, so
+// that all can be replaced at once; any other error cancels the rest.
 func All[T any](ctx context.Context, files []T, gone func(error) bool, get func(ctx context.Context, file T) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

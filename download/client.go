@@ -18,19 +18,19 @@ import (
 	"nix2gpu/safefile"
 )
 
-// Parallel is how many downloads of a client run at once.
+// Parallel is how many downloads of a client run at a time.
 const Parallel = 8
 
 // Options tunes a Client. The zero value is ready to use.
 type Options struct {
 	Transport http.RoundTripper // default: the environment's proxy, [Parallel] connections
-	Stall     time.Duration     // in which something must arrive; default: 30 s
-	Backoff   time.Duration     // before a second try; doubles; default: 500 ms
-	Hint      string            // what to do when a server does not do its part
-	Came      func(bytes int)   // told of each piece that comes, from several goroutines; nil: nobody is
+	Stall     time.Duration     // how long a server may send next to nothing; default: 30 s
+	Backoff   time.Duration     // wait before the second try; it doubles; default: 500 ms
+	Hint      string            // the cure for errors of a server
+	Came      func(bytes int)   // called for each piece that arrives, from several goroutines; may be nil
 }
 
-// A Client downloads into a cache. It may be used by several goroutines.
+// A Client downloads into a cache. Several goroutines may use it.
 type Client struct {
 	cache   *cache.Dir
 	http    *http.Client
@@ -41,7 +41,7 @@ type Client struct {
 	slots   chan struct{}
 }
 
-// New makes a client. It should be closed; the cache stays open.
+// New makes a client. It should be closed; that leaves the cache open.
 func New(dir *cache.Dir, opts Options) *Client {
 	if opts.Transport == nil {
 		opts.Transport = Transport()
@@ -52,19 +52,19 @@ func New(dir *cache.Dir, opts Options) *Client {
 	}
 }
 
-// Transport is what clients use unless they are given another.
+// Transport returns the default transport of clients.
 func Transport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 15 * time.Second}).DialContext,
 		TLSHandshakeTimeout:   15 * time.Second,
 		MaxIdleConnsPerHost:   Parallel,
-		DisableCompression:    true, // a .gz is wanted as it lies there
+		DisableCompression:    true, // a .gz file must arrive as it is
 		ResponseHeaderTimeout: time.Minute,
 	}
 }
 
-// noDowngrade follows redirections, but for those that leave https.
+// noDowngrade refuses redirections from https to http.
 func noDowngrade(req *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
 		return errors.New("it is redirected 10 times")
@@ -75,18 +75,18 @@ func noDowngrade(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// Close lets go of idle connections.
+// Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Have reports whether a file of that size, or with -1 of any, is there; its
-// digest was looked at when it came.
+// Have reports whether there is a file of that size, or of any size for -1. Its digest
+// was verified when it was downloaded.
 func Have(place string, size int64) bool {
 	info, err := os.Lstat(place)
 	return err == nil && info.Mode().IsRegular() && (size < 0 || info.Size() == size)
 }
 
-// Fetch puts a file into its place, a path of the cache, unless it is there. Of
-// several programs that want it one downloads, and the others wait for it.
+// Fetch downloads a file to place, a path in the cache, unless it is there. If several
+// programs want it, one downloads it and the others wait.
 func (c *Client) Fetch(ctx context.Context, f File, place string) error {
 	if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
 		return c.cache.Explain(err)
@@ -95,14 +95,14 @@ func (c *Client) Fetch(ctx context.Context, f File, place string) error {
 	if part == nil {
 		return err
 	}
-	defer part.Close() // ends the lock
+	defer part.Close() // releases the lock
 	if err := c.into(ctx, f, part); err != nil {
 		var disk *fs.PathError
 		if errors.As(err, &disk) {
 			err = c.cache.Explain(err)
-			os.Remove(part.Name()) // it would fill the disk for nothing
+			os.Remove(part.Name()) // the disk is full: don't keep the part
 		} else if info, failed := part.Stat(); failed == nil && info.Size() == 0 {
-			os.Remove(part.Name()) // there is nothing to go on with
+			os.Remove(part.Name()) // an empty part is of no use
 		}
 		return c.cure(ctx, err)
 	}
@@ -113,8 +113,9 @@ func (c *Client) Fetch(ctx context.Context, f File, place string) error {
 	return c.cache.Explain(err)
 }
 
-// part opens the file that becomes place, and locks it: nil when somebody has
-// meanwhile made place. What a killed program left in it is gone on with.
+// part opens and locks the file that will be renamed to place. It returns nil if
+// somebody has completed place meanwhile. A part that a killed program has left is
+// continued.
 func (c *Client) part(ctx context.Context, place string, want File) (*os.File, error) {
 	for {
 		f, err := os.OpenFile(place+".part", os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
@@ -125,12 +126,13 @@ func (c *Client) part(ctx context.Context, place string, want File) (*os.File, e
 			f.Close()
 			return nil, err
 		}
-		// Its last holder may have renamed it, and somebody removed that.
+		// The last holder of the lock may have renamed it, and the result may have
+		// been removed.
 		mine, err := f.Stat()
 		now, gone := os.Lstat(f.Name())
 		named := err == nil && gone == nil && os.SameFile(mine, now)
 		if want.SHA256 != "" && Have(place, want.Size) {
-			if named && mine.Size() == 0 { // by ourselves: it was made before we came to ask
+			if named && mine.Size() == 0 { // we have just created it, after place was completed
 				os.Remove(f.Name())
 			}
 			f.Close()

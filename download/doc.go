@@ -1,8 +1,8 @@
-// Package download gets files over HTTP: with patience for a bad network, and
-// none for a dead one.
+// Package download downloads files over HTTP. It is patient with a bad network, but
+// gives up on a dead one.
 //
-// A [Client] asks again where an error may pass, goes on where a transfer ended,
-// and puts a file in its place in the cache only when it has the digest that was
-// asked for. Of several programs that want one file one downloads, and the others
-// wait for it. What a file means, and where it is to be had, is its callers' affair.
+// A [Client] repeats what may succeed later, continues a transfer that broke off,
+// and puts a file into the cache only if its digest is right. If several programs
+// want the same file, one downloads it and the others wait. The package does not
+// know what files mean, nor where they come from.
 package download

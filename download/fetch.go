@@ -16,13 +16,13 @@ import (
 	"time"
 )
 
-// tries is how often a download is begun or gone on with.
+// tries is how often a download is started or continued.
 const tries = 4
 
-// A slow server sends at least that much in the time of a stall.
+// A server that sends fewer bytes than this within Options.Stall counts as dead.
 const leastBytes = 4 << 10
 
-// A StatusError is an answer that is no file.
+// A StatusError is an answer with a status other than success.
 type StatusError struct {
 	URL  string
 	Code int
@@ -32,31 +32,31 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("cannot get %s: the server answers %d %s", e.URL, e.Code, http.StatusText(e.Code))
 }
 
-// passing reports whether the server may have it later.
+// passing reports whether the request may succeed later.
 func (e *StatusError) passing() bool { return e.Code >= 500 || e.Code == 429 || e.Code == 408 }
 
-// IsGone reports whether a server says that it does not have a file.
+// IsGone reports whether err says that the server does not have the file.
 func IsGone(err error) bool {
 	var status *StatusError
 	return errors.As(err, &status) && (status.Code == http.StatusNotFound || status.Code == http.StatusGone)
 }
 
-// errStalled is the cause that ends a transfer which brings nothing.
+// errStalled is the cause of the end of a transfer that has stalled.
 type errStalled struct{ after time.Duration }
 
 func (e errStalled) Error() string {
 	return fmt.Sprintf("less than %d KiB came in %s", leastBytes>>10, e.after)
 }
 
-// A Page is a small file as a server sent it.
+// A Page is a small file, and how the server describes it.
 type Page struct {
 	Data []byte
-	Type string   // its media type, as the server says it
-	URL  *url.URL // where it came from in the end
+	Type string   // media type, according to the server
+	URL  *url.URL // where it came from, after redirections
 }
 
-// Page gets a file whose size nobody has told, up to limit. Accept is what the
-// server is told that we read; "" for anything.
+// Page downloads a file of at most limit bytes into memory. accept is the Accept header;
+// "" for none.
 func (c *Client) Page(ctx context.Context, url, accept string, limit int64) (*Page, error) {
 	p := &Page{}
 	err := c.retry(ctx, url, func() error {
@@ -74,11 +74,10 @@ func (c *Client) Page(ctx context.Context, url, accept string, limit int64) (*Pa
 	return p, c.cure(ctx, err)
 }
 
-// sizeWord is of the [ChangedError] that is known before the file has come.
+// sizeWord is [ChangedError.What] for an error that is known before the download.
 const sizeWord = "size"
 
-// A ChangedError says that a server has another file than the one that was asked
-// for.
+// A ChangedError says that the server's file is another one than was asked for.
 type ChangedError struct {
 	URL             string
 	What, Want, Got string // "SHA-256", or "size"
@@ -88,19 +87,19 @@ func (e *ChangedError) Error() string {
 	return fmt.Sprintf("cannot get %s: its %s is %s, not %s", e.URL, e.What, e.Got, e.Want)
 }
 
-// A File is what a URL is expected to be.
+// A File describes a file to download.
 type File struct {
 	URL    string
-	Size   int64  // -1 when nobody has told: then at most [Largest] is read
-	SHA256 string // hexadecimal; "" when nobody has told
+	Size   int64  // bytes; -1 if not known, and then [Largest] is the limit
+	SHA256 string // in hexadecimal; "" if not known
 }
 
-// Largest is the most that is read of a file whose size nobody has told.
+// Largest bounds a file whose size is not known, in bytes.
 const Largest = 16 << 30
 
-// into gets a file into an open one, which may have its beginning already. A
-// file that turns out wrong is got once anew: its beginning may have been bad.
-// What has come stays when the network fails, to be gone on with.
+// into downloads a file into out, which may have the beginning already. If the result
+// has the wrong digest, it starts again once, because that beginning may have been
+// wrong. When the network fails, what has arrived stays, to be continued.
 func (c *Client) into(ctx context.Context, f File, out *os.File) error {
 	err := c.whole(ctx, f, out)
 	var wrong *ChangedError
@@ -122,7 +121,7 @@ func (c *Client) whole(ctx context.Context, f File, out *os.File) error {
 	if !known {
 		limit = Largest
 	}
-	of := validator{} // of what has come: without a digest nothing else says that a rest belongs to it
+	of := validator{} // identifies the version of the part: without a digest, nothing else does
 	if err := c.retry(ctx, f.URL, func() error {
 		have, err := out.Seek(0, io.SeekEnd)
 		if err != nil {
@@ -150,7 +149,7 @@ func (c *Client) whole(ctx context.Context, f File, out *os.File) error {
 			if _, err := out.Seek(from, io.SeekStart); err != nil {
 				return err
 			}
-			// One byte more than there may be shows a file that is too long.
+			// Reading one byte more than allowed detects a file that is too long.
 			n, err := io.Copy(out, io.LimitReader(body, limit-from+1))
 			switch {
 			case err != nil:
@@ -177,8 +176,8 @@ func (c *Client) whole(ctx context.Context, f File, out *os.File) error {
 	return nil
 }
 
-// retry tries again what may pass: connections that end early, servers that are
-// busy.
+// retry repeats a try whose error may pass: a connection that ends early, a server that
+// is busy.
 func (c *Client) retry(ctx context.Context, url string, try func() error) error {
 	wait := c.backoff
 	for n := 1; ; n++ {
@@ -198,7 +197,7 @@ func (c *Client) retry(ctx context.Context, url string, try func() error) error 
 	}
 }
 
-// passing reports whether an error may be gone at the next try.
+// passing reports whether the next try may succeed.
 func passing(err error) bool {
 	var status *StatusError
 	if errors.As(err, &status) {
@@ -208,13 +207,13 @@ func passing(err error) bool {
 	if errors.As(err, &dns) && dns.IsNotFound {
 		return false
 	}
-	var path *os.PathError // of our own disk
+	var path *os.PathError // an error of our own disk
 	var stalled errStalled
 	var network net.Error
 	return !errors.As(err, &path) && (errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &stalled) || errors.As(err, &network))
 }
 
-// describe says what a failed transfer means to a person.
+// describe formats the error of a transfer for people.
 func (c *Client) describe(address string, err error) error {
 	var status *StatusError
 	var path *os.PathError
@@ -229,14 +228,14 @@ func (c *Client) describe(address string, err error) error {
 		return fmt.Errorf("cannot get %s: the connection ended before the file did, %d times", address, tries)
 	case strings.HasPrefix(err.Error(), "cannot get "):
 		return err
-	case errors.As(err, &request): // which names the address again
+	case errors.As(err, &request): // its text repeats the address
 		err = request.Err
 	}
 	return fmt.Errorf("cannot get %s: %w", address, err)
 }
 
-// cure adds to an error what to do about it. What a server has no more, and whom it
-// wants to know, its callers know better.
+// cure adds a cure to an error, but not to "gone" and "unauthorized": callers know
+// better ones for these.
 func (c *Client) cure(ctx context.Context, err error) error {
 	var status *StatusError
 	var path *os.PathError
@@ -251,15 +250,15 @@ func (c *Client) cure(ctx context.Context, err error) error {
 	return fmt.Errorf("%w\nhint: %s", err, c.hint)
 }
 
-// A part is what there is of a file: its length, and what it is of where no digest
-// will say so.
+// A part is the beginning of a file: its length, and the validator of its version if
+// there is no digest.
 type part struct {
 	from int64
 	of   validator
 }
 
-// get asks for the rest of a file and hands over its body with the offset that it
-// really begins at.
+// get requests the rest of a file, and calls take with the answer and the offset at
+// which its body begins: a server may send the whole file.
 func (c *Client) get(ctx context.Context, url, accept string, have part, take func(from int64, answer *http.Response, body io.Reader) error) error {
 	select {
 	case c.slots <- struct{}{}:
@@ -283,7 +282,7 @@ func (c *Client) get(ctx context.Context, url, accept string, have part, take fu
 			have = part{}
 		case partial && begins(answer.Header.Get("Content-Range")) == have.from && have.of.admits(answer.Header):
 		case have.from > 0 && (partial || answer.StatusCode == http.StatusRequestedRangeNotSatisfiable):
-			have = part{} // not the part that was asked for, or of another file: the whole then
+			have = part{} // another part, or of another version: ask for all of it
 			continue
 		default:
 			return &StatusError{url, answer.StatusCode}
@@ -312,7 +311,7 @@ func (c *Client) ask(ctx context.Context, url, accept string, have part) (*http.
 	return c.http.Do(req)
 }
 
-// whyEnded is the cause of a transfer that was ended from here.
+// whyEnded returns the cause if we have ended the transfer, or else err.
 func whyEnded(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -320,7 +319,7 @@ func whyEnded(ctx context.Context, err error) error {
 	return err
 }
 
-// begins is the first byte of a Content-Range; -1 when there is none.
+// begins returns the offset in a Content-Range header; -1 if there is none.
 func begins(header string) int64 {
 	rest, ok := strings.CutPrefix(header, "bytes ")
 	first, _, dash := strings.Cut(rest, "-")
@@ -331,7 +330,7 @@ func begins(header string) int64 {
 	return n
 }
 
-// A counted reader tells how much comes.
+// A counted reader reports how many bytes arrive.
 type counted struct {
 	io.Reader
 	came func(bytes int)
@@ -343,8 +342,8 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A watchdog ends a transfer that brings less than leastBytes in a while: also
-// one that sends a byte now and then.
+// A watchdog ends a transfer that brings fewer than leastBytes within Options.Stall.
+// This also ends one that sends a byte now and then.
 type watchdog struct {
 	timer *time.Timer
 	every time.Duration

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// A validator says which file of a server something is a part of: the strong one
-// of an ETag, else the date of a file that was not changed while it came. The zero
-// value says nothing, and admits every answer.
+// A validator identifies the version of a file on a server (RFC 9110, 13.1.5): by a
+// strong ETag, or by the date of its last change, if that was long enough before the
+// answer. The zero value identifies nothing, and admits every answer.
 type validator struct{ etag, date string }
 
-// validatorOf is what an answer says of its file. An ETag that begins with W/ is
-// for files that mean the same, not for the same bytes; and within a minute a file
-// may change without another date.
+// validatorOf returns the validator of an answer. An ETag that begins with W/ does not
+// guarantee the same bytes. A date is used only if the answer is at least a minute
+// younger: until then, the file may change again without a new date.
 func validatorOf(h http.Header) validator {
 	if tag := h.Get("ETag"); len(tag) > 2 && tag[0] == '"' && strings.HasSuffix(tag, `"`) {
 		return validator{etag: tag}
@@ -26,21 +26,22 @@ func validatorOf(h http.Header) validator {
 	return validator{date: h.Get("Last-Modified")}
 }
 
-// require lets a server send a part of that file, and of any other the whole.
+// require asks a server, by If-Range, to send a part of this version only, and the whole
+// of any other.
 func (v validator) require(h http.Header) {
 	if value := v.etag + v.date; value != "" {
 		h.Set("If-Range", value)
 	}
 }
 
-// admits reports whether a part that was sent is of that file: not every server
-// reads If-Range.
+// admits reports whether a part that was sent is of this version. Not every server
+// obeys If-Range.
 func (v validator) admits(h http.Header) bool {
 	return v.etag == "" && v.date == "" || v.etag != "" && h.Get("ETag") == v.etag || v.date != "" && h.Get("Last-Modified") == v.date
 }
 
-// endsWithConnection reports whether nothing but the end of the connection says
-// where an answer ends.
+// endsWithConnection reports whether only the end of the connection marks the end of an
+// answer, so that a broken connection looks like a complete file.
 func endsWithConnection(a *http.Response) bool {
 	return a.ContentLength < 0 && len(a.TransferEncoding) == 0 && a.ProtoMajor == 1
 }

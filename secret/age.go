@@ -16,8 +16,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// decrypt reads an age file, armored or not. Identities that cannot be used
-// are passed over, and named when none of the others fits.
+// decrypt reads an age file, armored or binary. Files of identities that can't be used
+// are skipped, and named in the error if no other identity fits.
 func (s Source) decrypt() ([]byte, error) {
 	cipher, err := readFile(s.Age, 2*MaxSize)
 	if err != nil {
@@ -45,7 +45,7 @@ func (s Source) decrypt() ([]byte, error) {
 		return nil, &Error{Msg: fmt.Sprintf("%q is encrypted to none of the identities: %s", s.Age, strings.Join(tried, ", ")), Hint: hint}
 	case err != nil && !isAge(cipher):
 		return nil, notAge(s.Age)
-	case err != nil: // which may show what it has found instead
+	case err != nil: // err may show what the file holds
 		return nil, &Error{Msg: fmt.Sprintf("%q is damaged", s.Age), Hint: "encrypt it again"}
 	case len(plain) > MaxSize:
 		return nil, &Error{Msg: fmt.Sprintf("%q holds more than %d bytes", s.Age, MaxSize)}
@@ -53,8 +53,8 @@ func (s Source) decrypt() ([]byte, error) {
 	return plain, nil
 }
 
-// ReadEncrypted gives an encrypted file as it is, for those who hand it on. What
-// is none, such as the secret itself by mistake, is an error.
+// ReadEncrypted reads an encrypted file without decrypting it. A file that is not
+// encrypted, perhaps the secret itself by mistake, is an error.
 func ReadEncrypted(path string) ([]byte, error) {
 	data, err := readFile(path, 2*MaxSize)
 	if err == nil && !isAge(data) {
@@ -67,15 +67,15 @@ func notAge(path string) error {
 	return &Error{Msg: fmt.Sprintf("%q is not an age file", path), Hint: "if it is the secret itself, name it as file"}
 }
 
-// identity is a key of age's own, as its files have it.
+// identity matches an age identity.
 var identity = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`AGE-SECRET-KEY-(PQ-)?1[02-9AC-HJ-NP-Z]{58}`)
 })
 
-// HoldsIdentity reports whether text has a key of age's own in it.
+// HoldsIdentity reports whether text contains an age identity.
 func HoldsIdentity(text []byte) bool { return identity().Match(text) }
 
-// isAge reports whether a file at least begins as age's do.
+// isAge reports whether data begins like an age file.
 func isAge(data []byte) bool {
 	return isArmored(data) || bytes.HasPrefix(data, []byte("age-encryption.org/"))
 }
@@ -96,8 +96,8 @@ func decrypt(cipher []byte, keys []age.Identity) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(out, MaxSize+1))
 }
 
-// readIdentities reads the keys of a file: lines of age's own, or one key of
-// ssh without a passphrase.
+// readIdentities reads a file of identities: age's, one in each line, or a single ssh
+// key without a passphrase.
 func readIdentities(path string) ([]age.Identity, error) {
 	data, err := readFile(path, MaxSize)
 	if err != nil {
@@ -114,7 +114,7 @@ func readIdentities(path string) ([]age.Identity, error) {
 		case errors.As(err, &locked):
 			return nil, errors.New("it needs a passphrase")
 		case err != nil:
-			return nil, errors.New("it is not an ssh key of type ed25519 or rsa") // err may show parts of it
+			return nil, errors.New("it is not an ssh key of type ed25519 or rsa") // err may show parts of the file
 		}
 		return []age.Identity{key}, nil
 	}

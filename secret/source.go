@@ -13,19 +13,19 @@ import (
 	"nix2gpu/safefile"
 )
 
-// MaxSize bounds a secret, and what is read to find one.
+// MaxSize bounds a secret, and each file that is read for it, in bytes.
 const MaxSize = 1 << 20
 
-// A Source says where a secret is. Exactly one of File, Age and Env is set;
-// paths are absolute.
+// A Source says where a secret is. Exactly one of File, Age and Env is set. Paths are
+// absolute.
 type Source struct {
 	File       string
 	Age        string   // a file that is encrypted with age
-	Identities []string // the files of keys that may decrypt it, tried in order
-	Env        string   // a variable
+	Identities []string // files of keys to decrypt Age with, tried in order
+	Env        string   // the name of a variable
 }
 
-// An Error says why a secret cannot be had.
+// An Error says why a secret can't be read.
 type Error struct {
 	Msg   string
 	Hint  string // the cure
@@ -39,10 +39,10 @@ func (e *Error) Error() string {
 	return e.Msg + "\nhint: " + e.Hint
 }
 
-// Unwrap gives the system's error.
+// Unwrap returns the system's error.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Read gives the secret. Variables are looked for in environ, a list of "K=V".
+// Read returns the secret. Variables are looked up in environ, a list of "NAME=value".
 func (s Source) Read(environ []string) ([]byte, error) {
 	var data []byte
 	var err error
@@ -68,7 +68,7 @@ func (s Source) Read(environ []string) ([]byte, error) {
 }
 
 func variable(name string, environ []string) ([]byte, error) {
-	for i := len(environ) - 1; i >= 0; i-- { // the last one counts
+	for i := len(environ) - 1; i >= 0; i-- { // the last one wins, as for os/exec
 		if value, ok := strings.CutPrefix(environ[i], name+"="); ok {
 			return []byte(value), nil
 		}
@@ -95,7 +95,7 @@ func readFile(path string, limit int64) ([]byte, error) {
 	return nil, e
 }
 
-// reason is err without the path, which the message has already.
+// reason returns err without the path, which the message has already.
 func reason(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
@@ -104,8 +104,8 @@ func reason(err error) error {
 	return err
 }
 
-// InMemory reports whether what is written to dir, or to the nearest folder
-// above it that exists, is in memory and on no disk.
+// InMemory reports whether files in dir are only in memory. If dir does not exist, the
+// nearest existing folder above it decides.
 func InMemory(dir string) bool {
 	for {
 		var st unix.Statfs_t
