@@ -1,5 +1,5 @@
-# What a program may use: told to it in its environment, and enforced by the
-# kernel where this machine lets us make cgroups.
+# What a program may use, told to it in its environment. (With limits.memory and
+# the like, the kernel enforces it.)
 #
 #   nix2gpu up        then: nix2gpu logs memory-intensive
 {
