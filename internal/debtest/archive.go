@@ -23,7 +23,7 @@ import (
 // A Key signs archives.
 type Key struct{ entity *openpgp.Entity }
 
-// NewKey makes a key that is valid from 2020 on, for life or without end when
+// NewKey makes a key that is valid from 2020 on, for the duration life, or for ever if
 // that is zero.
 func NewKey(tb testing.TB, life time.Duration) *Key {
 	tb.Helper()
@@ -37,10 +37,10 @@ func NewKey(tb testing.TB, life time.Duration) *Key {
 	return &Key{e}
 }
 
-// Fingerprint is the key's, in capital hexadecimal digits.
+// Fingerprint returns the fingerprint in capital hexadecimal digits.
 func (k *Key) Fingerprint() string { return fmt.Sprintf("%X", k.entity.PrimaryKey.Fingerprint) }
 
-// Public is the key as archives publish it, in ASCII armour.
+// Public returns the public key in ASCII armour, as archives publish it.
 func (k *Key) Public(tb testing.TB) []byte {
 	tb.Helper()
 	var b bytes.Buffer
@@ -63,7 +63,7 @@ type Archive struct {
 	Codename  string   // default: "bookworm"
 	Suite     string   // default: "oldstable"
 	Component string   // default: "main"
-	More      []string // other components, with nothing in them
+	More      []string // other components, which are empty
 	// Prefix comes before the component's name in Components, as Debian's security
 	// archive has "updates/".
 	Prefix     string
@@ -75,13 +75,13 @@ type Archive struct {
 	Pool       string   // default: "pool/main"
 	Indexes    []string // compressions offered: default gz and xz
 	NoByHash   bool
-	Flat       bool // without dists and pool: Packages lies beside InRelease
+	Flat       bool // without dists and pool: Packages is beside InRelease
 }
 
-// A Tree is the files of a server, by path without a slash at the start.
+// A Tree holds the files of a server, by path without a leading slash.
 type Tree map[string][]byte
 
-// Tree is everything that the archive's server has.
+// Tree returns all files of the archive's server.
 func (a Archive) Tree(tb testing.TB) Tree {
 	tb.Helper()
 	tree := Tree{}
@@ -197,7 +197,7 @@ func (a Archive) sign(tb testing.TB, release []byte) []byte {
 	return b.Bytes()
 }
 
-// Add takes in the files of another tree, below a folder.
+// Add adds the files of another tree, below the folder dir, and returns t.
 func (t Tree) Add(dir string, other Tree) Tree {
 	for name, data := range other {
 		t[path.Join(dir, name)] = data
@@ -205,7 +205,8 @@ func (t Tree) Add(dir string, other Tree) Tree {
 	return t
 }
 
-// Find is the one path that ends in suffix.
+// Find returns the only path that ends in suffix, and fails the test unless there is
+// exactly one.
 func (t Tree) Find(tb testing.TB, suffix string) string {
 	tb.Helper()
 	var found []string

@@ -19,22 +19,22 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// A Deb is a binary package. The zero value but for a name is version 1.0 of
-// an empty package for every machine.
+// A Deb is a binary package. With only a name it is version 1.0 of an empty package for
+// every architecture.
 type Deb struct {
 	Name, Version, Arch string
 	Depends, Provides   string
-	// Fields are others, in this order: "Multi-Arch: same".
+	// Fields are further fields, in their order: "Multi-Arch: same".
 	Fields []string
 	// Entries are its files. Folders above them are added unless Bare is set.
 	Entries []Entry
 	Bare    bool
 	// Scripts are maintainer scripts and other files of the control part, by name.
 	Scripts     map[string]string
-	Compression string // of both parts: "xz" (default), "gz", "zst", "none"
-	Signed      bool   // with a member that holds a signature, as NVIDIA's have
-	// Data stands in for the whole data.tar, uncompressed: for damage that
-	// Entries can't express.
+	Compression string // for both parts: "xz" (default), "gz", "zst", "none"
+	Signed      bool   // add a member with a signature, as in NVIDIA's packages
+	// Data replaces the whole data.tar, uncompressed, for damage that Entries can't
+	// express.
 	Data []byte
 }
 
@@ -44,19 +44,19 @@ type Entry struct {
 	Body string
 }
 
-// ModTime is that of every entry which has none of its own.
+// ModTime returns the time of entries that have none of their own.
 func ModTime() time.Time { return time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) }
 
-// File is a file that everybody may read.
+// File makes a file that everybody may read.
 func File(name, body string) Entry { return entry(tar.TypeReg, name, 0o644, body) }
 
-// Exec is a program.
+// Exec makes an executable file.
 func Exec(name, body string) Entry { return entry(tar.TypeReg, name, 0o755, body) }
 
-// Dir is a folder.
+// Dir makes a folder.
 func Dir(name string, mode fs.FileMode) Entry { return entry(tar.TypeDir, name, int64(mode), "") }
 
-// Symlink is a symbolic link.
+// Symlink makes a symbolic link.
 func Symlink(name, target string) Entry {
 	e := entry(tar.TypeSymlink, name, 0o777, "")
 	e.Linkname = target
@@ -70,7 +70,7 @@ func entry(kind byte, name string, mode int64, body string) Entry {
 func (d Deb) version() string { return cmp.Or(d.Version, "1.0") }
 func (d Deb) arch() string    { return cmp.Or(d.Arch, "all") }
 
-// File is the name of the package's file.
+// File returns the name of the package's file.
 func (d Deb) File() string {
 	_, version, epoch := strings.Cut(d.version(), ":")
 	if !epoch {
@@ -79,7 +79,7 @@ func (d Deb) File() string {
 	return fmt.Sprintf("%s_%s_%s.deb", d.Name, version, d.arch())
 }
 
-// Control is the package's control file, without an empty line at its end.
+// Control returns the package's control file, without an empty line at its end.
 func (d Deb) Control() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Package: %s\nVersion: %s\nArchitecture: %s\nMaintainer: Nobody <nobody@example.org>\n", d.Name, d.version(), d.arch())
@@ -97,7 +97,7 @@ func (d Deb) Control() string {
 	return b.String()
 }
 
-// Bytes is the .deb file.
+// Bytes makes the .deb file.
 func (d Deb) Bytes(tb testing.TB) []byte {
 	tb.Helper()
 	control := []Entry{Dir("./", 0o755), File("./control", d.Control())}
@@ -155,7 +155,7 @@ func withParents(entries []Entry) []Entry {
 	return out
 }
 
-// Tar is an archive of entries, exactly as they are.
+// Tar makes a tar archive of entries, exactly as they are.
 func Tar(tb testing.TB, entries []Entry) []byte {
 	tb.Helper()
 	var b bytes.Buffer
@@ -181,7 +181,7 @@ func Tar(tb testing.TB, entries []Entry) []byte {
 	return b.Bytes()
 }
 
-// Zip is a zip archive of entries.
+// Zip makes a zip archive of entries.
 func Zip(tb testing.TB, entries []Entry) []byte {
 	tb.Helper()
 	var b bytes.Buffer
@@ -207,7 +207,7 @@ func Zip(tb testing.TB, entries []Entry) []byte {
 	return b.Bytes()
 }
 
-// Compress packs data: "xz" (also ""), "gz", "zst", "none".
+// Compress compresses data. kind is "xz" (or ""), "gz", "zst" or "none".
 func Compress(tb testing.TB, kind string, data []byte) []byte {
 	tb.Helper()
 	var b bytes.Buffer
@@ -243,7 +243,7 @@ type Member struct {
 	Body []byte
 }
 
-// Ar is an archive as .deb files are.
+// Ar makes an ar archive, the format of .deb files.
 func Ar(members ...Member) []byte {
 	b := bytes.NewBufferString("!<arch>\n")
 	for _, m := range members {

@@ -1,6 +1,6 @@
-// Package debtest makes what tests need of Debian, in memory and on loopback:
-// .deb files, also hostile ones, archives of them with signed indexes, and a
-// server whose answers can be spoiled.
+// Package debtest makes, in memory and on loopback, what tests need of Debian:
+// .deb files, hostile ones too, archives with signed indexes, and a server whose
+// answers can be spoiled.
 //
-// Everything but signatures is the same bytes each time. Only tests import it.
+// Except for signatures, the bytes are the same each time. Only tests import it.
 package debtest

@@ -6,8 +6,8 @@ import (
 	"encoding/binary"
 )
 
-// Library is a shared object for a machine that a program can load, with no
-// symbols: as little as the loader takes.
+// Library makes a shared object for an architecture, without symbols, that a program can
+// load: the least that the loader accepts.
 func Library(soname string, machine elf.Machine) string {
 	const (
 		segments = 3
@@ -29,7 +29,7 @@ func Library(soname string, machine elf.Machine) string {
 		head,
 		elf.Prog64{Type: uint32(elf.PT_LOAD), Flags: writable, Filesz: size, Memsz: size, Align: 0x10000},
 		elf.Prog64{Type: uint32(elf.PT_DYNAMIC), Flags: writable, Off: dynamic, Vaddr: dynamic, Paddr: dynamic, Filesz: entries * 16, Memsz: entries * 16, Align: 8},
-		elf.Prog64{Type: uint32(elf.PT_GNU_STACK), Flags: writable, Align: 16}, // else the stack must be executable
+		elf.Prog64{Type: uint32(elf.PT_GNU_STACK), Flags: writable, Align: 16}, // without it the loader wants an executable stack
 		make([]byte, 8),
 		[entries]elf.Dyn64{
 			{Tag: int64(elf.DT_SONAME), Val: 1}, {Tag: int64(elf.DT_STRTAB), Val: text}, {Tag: int64(elf.DT_STRSZ), Val: uint64(len(names))},

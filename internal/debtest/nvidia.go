@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// NVIDIA is a repository laid out as NVIDIA's are: flat, its Release without the
-// names of a suite, Packages plain and in gzip, each package with a signature for a
-// last member. machine is "x86_64" or "sbsa".
+// NVIDIA makes a repository with the layout of NVIDIA's: flat, a Release without the
+// name of a suite, Packages plain and in gzip, and packages whose last member is a
+// signature. machine is "x86_64" or "sbsa".
 func NVIDIA(tb testing.TB, key *Key, date time.Time, machine string, debs ...Deb) Tree {
 	tb.Helper()
 	tree := Tree{}
@@ -44,8 +44,8 @@ func NVIDIA(tb testing.TB, key *Key, date time.Time, machine string, debs ...Deb
 	return tree
 }
 
-// CUDA are stand-ins of what NVIDIA's repository has of a version of CUDA, "12.8",
-// for amd64: the libraries can be loaded, and do nothing.
+// CUDA makes stand-ins for the packages of a version of CUDA, "12.8", for amd64. Their
+// libraries can be loaded, and do nothing.
 func CUDA(version string) []Deb {
 	dash := strings.ReplaceAll(version, ".", "-")
 	major, _, _ := strings.Cut(version, ".")

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A Spoiler is a server on loopback whose answers can be spoiled, and which remembers
-// what it was asked for. It is part of a server that knows what to answer.
+// A Spoiler is the part of a server on loopback that can spoil answers, and that records
+// requests. The server that embeds it knows the answers.
 type Spoiler struct {
 	mu    sync.Mutex
 	spoil func(w http.ResponseWriter, r *http.Request, data []byte) bool
@@ -29,15 +29,15 @@ func (s *Spoiler) Start(tb testing.TB, answer http.HandlerFunc) string {
 	return server.URL
 }
 
-// Spoil hands each request to f first, with what would be sent; f answers it
-// and returns true, or leaves it. A nil f ends that.
+// Spoil calls f for each request, with the answer that would be sent. f may answer
+// itself and return true. A nil f ends that.
 func (s *Spoiler) Spoil(f func(w http.ResponseWriter, r *http.Request, data []byte) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.spoil = f
 }
 
-// Spoiled reports whether a request was answered in the server's place.
+// Spoiled reports whether the function of [Spoiler.Spoil] has answered a request.
 func (s *Spoiler) Spoiled(w http.ResponseWriter, r *http.Request, data []byte) bool {
 	s.mu.Lock()
 	spoil := s.spoil
@@ -45,14 +45,14 @@ func (s *Spoiler) Spoiled(w http.ResponseWriter, r *http.Request, data []byte) b
 	return spoil != nil && spoil(w, r, data)
 }
 
-// Note remembers what was asked for.
+// Note records a request.
 func (s *Spoiler) Note(what string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, what)
 }
 
-// Asked lists what was asked for since the last call.
+// Asked returns the requests since the last call.
 func (s *Spoiler) Asked() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,8 +61,8 @@ func (s *Spoiler) Asked() []string {
 	return out
 }
 
-// A Server serves a tree, with ranges. It notes paths, with " RANGE" behind those
-// that were asked for a part.
+// A Server serves a tree, with range requests. It records paths, with " RANGE" behind
+// those of range requests.
 type Server struct {
 	Spoiler
 	URL string

@@ -12,9 +12,9 @@ import (
 	"nix2gpu/packages"
 )
 
-// Built builds the nix2gpu.nix of a folder as a user does, calls the image name,
-// loads it, and returns what the build had to say. The packages of the archive
-// that it is built from are there by name only: programs come by copyToRoot.
+// Built builds the nix2gpu.nix of a folder like a user, loads the image under name, and
+// returns what the build printed. The packages of its archive are empty: programs have
+// to come from copyToRoot.
 func (e *Engine) Built(dir, name string) (said string) {
 	e.T.Helper()
 	key := debtest.NewKey(e.T, 0)

@@ -3,9 +3,9 @@
 // own. Ports that tests publish never clash with anything, and whatever the
 // engine runs ends with the test binary, even when that is killed.
 //
-// A test takes the engine by [Docker] and types the same commands as a user;
-// TestMain ends it by [Stop]. [Engine.Plain] makes an image without any image
-// builder, of what is installed on this machine.
+// A test gets the engine from [Docker] and types the same commands as a user.
+// TestMain ends it with [Stop]. [Engine.Plain] makes an image without an image
+// builder, from what is installed on this machine.
 //
 // Only tests import it.
 package engine

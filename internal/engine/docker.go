@@ -18,8 +18,8 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// CLI is the client that tests use: Debian's, of the engine's own version,
-// whatever else is installed.
+// CLI is the docker client of the tests. It is Debian's, of the same version as the
+// engine, whatever else is installed.
 const CLI = "/usr/bin/docker"
 
 // An Engine is dockerd as one test sees it. It is a Stack whose program is the
@@ -53,8 +53,8 @@ type slot struct {
 // ours is the one slot: tests are functions, and the engine is all of theirs.
 var ours = sync.OnceValue(func() *slot { return &slot{} })
 
-// Docker returns the engine, started if it does not run yet. At the end of the
-// test its containers are removed, and what they printed is shown if it failed.
+// Docker returns the engine, and starts it if it does not run yet. At the end of the test
+// the test's containers are removed, and if it has failed their output is shown.
 func Docker(t testing.TB) *Engine {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -86,7 +86,7 @@ func Docker(t testing.TB) *Engine {
 	return e
 }
 
-// Stop ends the engine, if one was started. It is for TestMain, after the tests.
+// Stop ends the engine, if it was started. TestMain calls it after the tests.
 func Stop() {
 	running := ours()
 	running.Lock()
@@ -97,7 +97,7 @@ func Stop() {
 	}
 }
 
-// Path is the PATH of what is typed beside the engine.
+// Path is the PATH for commands that use the engine.
 func (e *Engine) Path() string { return e.daemon.path() }
 
 func (d *daemon) path() string { return filepath.Join(d.dir, "bin") + ":" + os.Getenv("PATH") }
@@ -107,8 +107,8 @@ func (d *daemon) socket() string { return filepath.Join(d.dir, "docker.sock") }
 // hook is the program that does for "docker run --gpus" what NVIDIA's does.
 func (d *daemon) hook() string { return filepath.Join(d.dir, "hook") }
 
-// LendGPUs makes "docker run --gpus" lend what the hook does, which the engine
-// runs before a container starts, until the test's end.
+// LendGPUs makes "docker run --gpus" run hook before a container starts, as NVIDIA's
+// runtime does, until the end of the test.
 func (e *Engine) LendGPUs(t testing.TB, hook string) {
 	t.Helper()
 	if err := os.Symlink(hook, e.daemon.hook()); err != nil {
@@ -266,13 +266,14 @@ func (e *Engine) clean(before map[string]bool) {
 	}
 }
 
-// Container starts one in the background, "docker run -d ARGS", and returns its id.
+// Container starts a container in the background, "docker run -d ARGS", and returns its
+// id.
 func (e *Engine) Container(args ...string) string {
 	e.T.Helper()
 	return strings.TrimSpace(e.MustExec(append([]string{"run", "-d"}, args...)...))
 }
 
-// Logs is what a container has printed so far, both streams in their order.
+// Logs returns what a container has printed so far, both streams in order.
 func (e *Engine) Logs(container string) string {
 	e.T.Helper()
 	run := e.StartCommand("sh", "-c", `exec "$0" logs "$1" 2>&1`, CLI, container)
@@ -282,8 +283,8 @@ func (e *Engine) Logs(container string) string {
 	return run.Stdout()
 }
 
-// WaitLogs waits until a container has printed text, and returns all it printed.
-// One that ends without is an error.
+// WaitLogs waits until a container has printed text, and returns all that it has printed.
+// The test fails if the container ends first.
 func (e *Engine) WaitLogs(container, text string) string {
 	e.T.Helper()
 	var logs string
@@ -305,7 +306,7 @@ func (e *Engine) Running(container string) bool {
 	return strings.TrimSpace(e.MustExec("inspect", "-f", "{{.State.Running}}", container)) == "true"
 }
 
-// ExitCode waits for a container's end.
+// ExitCode waits for the end of a container, and returns its exit code.
 func (e *Engine) ExitCode(container string) int {
 	e.T.Helper()
 	if !testkit.Eventually(func() bool { return !e.Running(container) }) {
@@ -319,8 +320,8 @@ func (e *Engine) ExitCode(container string) int {
 	return code
 }
 
-// Type types a line in a shell without a terminal, runs it to its end, and
-// returns what it printed, both streams in their order. It must succeed.
+// Type runs a line in a shell without a terminal, and returns what it printed, both
+// streams in order. The test fails if the line fails.
 func (e *Engine) Type(line string) string {
 	e.T.Helper()
 	run := e.StartCommand("bash", "-c", "exec 2>&1; "+line)
@@ -330,7 +331,7 @@ func (e *Engine) Type(line string) string {
 	return run.Stdout()
 }
 
-// Load loads a docker archive, and returns what docker says.
+// Load loads a docker archive, and returns what docker printed.
 func (e *Engine) Load(archive string) string {
 	e.T.Helper()
 	return e.MustExec("load", "-i", archive)

@@ -23,7 +23,7 @@ import (
 	"nix2gpu/project"
 )
 
-// Plain is what differs between images of [Engine.Plain].
+// Plain describes an image of [Engine.Plain].
 type Plain struct {
 	Name       string            // "shop:latest"
 	Project    []byte            // /etc/nix2gpu/project.json; nil: none
@@ -48,9 +48,9 @@ var needlessBelow = []string{"/usr/share/doc", "/usr/share/man", "/usr/share/loc
 	"/usr/share/bash-completion", "/usr/share/postgresql/15/man", "/usr/lib/postgresql/15/lib/bitcode", "/usr/share/bug",
 	"/usr/share/icons", "/usr/share/perl", "/usr/share/perl5", "/usr/share/debconf", "/var/lib/dpkg", "/etc/ssh/ssh_host_"}
 
-// Plain makes an image of what is installed on this machine, without running a
-// maintainer's script in it, and loads it. All plain images of a test binary
-// share the layers of the packages and of the program under test.
+// Plain makes an image from what is installed on this machine, without running
+// maintainers' scripts, and loads it. All plain images of a test binary share the layers
+// of the packages and of the program under test.
 func (e *Engine) Plain(img Plain) (name string) {
 	e.T.Helper()
 	if img.Name == "" {
@@ -81,8 +81,8 @@ func (e *Engine) Plain(img Plain) (name string) {
 	return img.Name
 }
 
-// PlainOf makes the plain image of a definition, with more files, as an image
-// builder does: the project is evaluated here, and lies ready in there.
+// PlainOf makes a plain image of a definition, with further files. The definition is
+// evaluated now, and the image has the project, as with an image builder.
 func (e *Engine) PlainOf(name, definition string, more map[string]string) string {
 	e.T.Helper()
 	project, errs, code := e.ExecCommand(testkit.Binary(e.T), "config", "--output", "project", definition)

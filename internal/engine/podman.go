@@ -10,9 +10,9 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// Podman is podman with a store of its own, for one test: a Stack whose program
-// is podman, so that Exec types its arguments. Its environment is in Env, for
-// programs that start podman themselves. At the end containers and images go.
+// Podman returns podman with a store of its own for one test: a Stack whose program is
+// podman, so that Exec runs it with the given arguments. Env has its environment, for
+// programs that start podman themselves. Containers and images are removed at the end.
 func Podman(t testing.TB) *testkit.Stack {
 	t.Helper()
 	if os.Geteuid() != 0 {

@@ -17,7 +17,7 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// A Terminal is a program at a terminal of its own, as a person has it.
+// A Terminal is a program at a terminal of its own.
 type Terminal struct {
 	t    testing.TB
 	cmd  *exec.Cmd
@@ -29,13 +29,13 @@ type Terminal struct {
 	cut int
 }
 
-// Terminal types a line, such as "docker run -it …", in a shell at a terminal.
+// Terminal runs a line, such as "docker run -it …", in a shell at a terminal.
 func (e *Engine) Terminal(line string) *Terminal {
 	e.T.Helper()
 	return OpenTerminal(e.Stack, line)
 }
 
-// OpenTerminal types a line in a shell at a terminal, beside a stack.
+// OpenTerminal runs a line in a shell at a terminal, in the namespace of a stack.
 func OpenTerminal(s *testkit.Stack, line string) *Terminal {
 	s.T.Helper()
 	tm := &Terminal{t: s.T, cmd: exec.Command("bash", "-c", "exec "+line), done: make(chan struct{})}
@@ -78,8 +78,8 @@ func OpenTerminal(s *testkit.Stack, line string) *Terminal {
 // escape is a sequence that only moves the cursor or sets a colour.
 var escape = regexp.MustCompile(`\x1b\[[0-9;?]*[a-zA-Z]`)
 
-// Output is all that has appeared, as a person sees it: without colours, and
-// with lines that a shell has drawn anew where they were.
+// Output returns all that has appeared, as a person sees it: without colours, and with
+// lines that a shell has drawn again in their place.
 func (tm *Terminal) Output() string {
 	tm.mu.Lock()
 	text := tm.out.String()
@@ -99,8 +99,8 @@ func (tm *Terminal) Output() string {
 	return strings.Join(lines, "\n")
 }
 
-// WaitFor waits until text appears after what earlier calls found, and returns
-// everything between.
+// WaitFor waits until text appears after what earlier calls have found, and returns all
+// that is between.
 func (tm *Terminal) WaitFor(text string) string {
 	tm.t.Helper()
 	var before string
@@ -134,7 +134,7 @@ func (tm *Terminal) Type(line string) {
 	}
 }
 
-// Press types what has no line end, such as "\x03" for Ctrl-C.
+// Press types keys without a line end, such as "\x03" for Ctrl-C.
 func (tm *Terminal) Press(keys string) {
 	tm.t.Helper()
 	if _, err := tm.pty.WriteString(keys); err != nil {
@@ -142,7 +142,7 @@ func (tm *Terminal) Press(keys string) {
 	}
 }
 
-// Resize gives the terminal another size, of which its program is told.
+// Resize changes the size of the terminal; its program gets SIGWINCH.
 func (tm *Terminal) Resize(columns, rows uint16) {
 	tm.t.Helper()
 	if err := pty.Setsize(tm.pty, &pty.Winsize{Rows: rows, Cols: columns}); err != nil {
@@ -150,14 +150,14 @@ func (tm *Terminal) Resize(columns, rows uint16) {
 	}
 }
 
-// Raw is all that the program has written, with what moves the cursor.
+// Raw returns all that the program has written, with escape sequences.
 func (tm *Terminal) Raw() string {
 	tm.mu.Lock()
 	defer tm.mu.Unlock()
 	return tm.out.String()
 }
 
-// Ended reports whether the program is over and all that it printed was read.
+// Ended reports whether the program has ended and all of its output was read.
 func (tm *Terminal) Ended() bool {
 	select {
 	case <-tm.done:
@@ -167,7 +167,7 @@ func (tm *Terminal) Ended() bool {
 	}
 }
 
-// Wait waits for the end, and returns the exit code.
+// Wait waits for the end of the program, and returns its exit code.
 func (tm *Terminal) Wait() int {
 	tm.t.Helper()
 	select {

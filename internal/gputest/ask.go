@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Ask runs the stand-in's nvidia-smi on this machine, as package gpu wants it.
+// Ask runs the stand-in's nvidia-smi on this machine. It is a gpu.Ask.
 func (s *Standin) Ask(ctx context.Context, args ...string) (string, int, error) {
 	return run(ctx, filepath.Join(s.Dir, "bin", "nvidia-smi"), s.Env(os.Getenv("PATH")), args)
 }
@@ -30,8 +30,8 @@ func run(ctx context.Context, program string, env, args []string) (string, int, 
 	return string(out), 0, err
 }
 
-// Here asks the machine's own GPU where it has one, else a stand-in: for tests
-// of what is true of both.
+// Here returns a gpu.Ask for the machine's own GPU if it has one, or else for a
+// stand-in. It is for tests of what holds for both.
 func Here(t testing.TB) func(ctx context.Context, args ...string) (string, int, error) {
 	t.Helper()
 	real, err := exec.LookPath("nvidia-smi")

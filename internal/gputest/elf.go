@@ -7,7 +7,7 @@ import (
 	"runtime"
 )
 
-// Library is a shared object without a symbol, of the machine's own kind, that
+// Library makes a shared object without symbols, for this machine's architecture, that
 // the loader opens and ldconfig puts into its cache.
 func Library(soname string) []byte {
 	const (

@@ -24,16 +24,16 @@ const (
 	MIG1  = "MIG-c1d84e97-25fb-5a60-9e3c-7b0f4d2a8e51"
 )
 
-// A Card is one GPU of the stand-in; sizes in MiB, as nvidia-smi has them.
+// A Card is a GPU of the stand-in. Sizes are in MiB, like nvidia-smi's.
 type Card struct {
 	Index  int    `json:"index"`
 	UUID   string `json:"uuid"`
 	Name   string `json:"name"`
 	Memory int    `json:"memory"`
-	Used   int    `json:"used"` // beside what programs of the stand-in hold
+	Used   int    `json:"used"` // without what the stand-in's programs hold
 	Cap    string `json:"cap"`
 	Bus    string `json:"bus"`
-	MIGs   []MIG  `json:"migs"` // not empty: MIG is enabled
+	MIGs   []MIG  `json:"migs"` // if not empty, MIG is enabled
 }
 
 // A MIG is a part of a card.
@@ -42,7 +42,7 @@ type MIG struct {
 	UUID    string `json:"uuid"`
 }
 
-// An App is a program that nvidia-smi lists.
+// An App is a program that nvidia-smi lists as holding memory.
 type App struct {
 	PID  int    `json:"pid"`
 	UUID string `json:"uuid"`
@@ -52,7 +52,7 @@ type App struct {
 // The modes of nvidia-smi.
 const (
 	OK       = "ok"
-	Hang     = "hang"     // it answers nobody, and no TERM ends it
+	Hang     = "hang"     // it does not answer, and SIGTERM does not end it
 	Mismatch = "mismatch" // Driver/library version mismatch
 	Unknown  = "unknown"  // Unknown Error: the devices were taken away
 	NoDriver = "no-driver"
@@ -62,25 +62,24 @@ const (
 type State struct {
 	Mode   string `json:"mode"`
 	Driver string `json:"driver"`
-	CUDA   [2]int `json:"cuda"` // the newest that the driver knows
+	CUDA   [2]int `json:"cuda"` // the newest version that the driver supports
 	Cards  []Card `json:"cards"`
-	Apps   []App  `json:"apps"` // beside the programs that hold memory
+	Apps   []App  `json:"apps"` // without the stand-in's programs
 	// Unknown are query fields that this driver's nvidia-smi does not have.
 	Unknown []string `json:"unknown"`
-	// PIDOffset lies between the numbers that programs have and those that
-	// nvidia-smi tells, which are the host's.
+	// PIDOffset is added to pids that nvidia-smi prints, as if they were the host's.
 	PIDOffset int `json:"pidOffset"`
-	// Release is how many seconds after its end, counted from when somebody
-	// looks, the memory of a program is free; less than 0: when the test says so.
+	// Release is how many seconds the memory of a program that has ended stays in use,
+	// from the first query on; if negative, until [Standin.Free].
 	Release float64 `json:"release"`
 }
 
-// H100 is one card as of a data centre.
+// H100 returns a card for data centres.
 func H100() []Card {
 	return []Card{{UUID: UUID0, Name: "NVIDIA H100 80GB HBM3", Memory: 81559, Used: 1, Cap: "9.0", Bus: "00000000:1B:00.0"}}
 }
 
-// Two are two cards for players.
+// Two returns two cards for gamers.
 func Two() []Card {
 	return []Card{
 		{UUID: UUID0, Name: "NVIDIA GeForce RTX 4090", Memory: 24564, Used: 12, Cap: "8.9", Bus: "00000000:01:00.0"},
@@ -88,14 +87,14 @@ func Two() []Card {
 	}
 }
 
-// Sliced is one card in two parts.
+// Sliced returns a card that MIG has divided into two parts.
 func Sliced() []Card {
 	cards := H100()
 	cards[0].MIGs = []MIG{{"1g.10gb", MIG0}, {"3g.40gb", MIG1}}
 	return cards
 }
 
-// A Standin is the driver of some cards, in a folder.
+// A Standin is a folder that stands in for a driver and its cards.
 type Standin struct {
 	Dir   string
 	State State
@@ -116,7 +115,7 @@ var hookSource string
 // them: what CUDA, nvidia-smi and the compiler of kernels open.
 var sonames = [...]string{"libcuda.so.1", "libnvidia-ml.so.1", "libnvidia-ptxjitcompiler.so.1"}
 
-// New makes a stand-in with the cards, which services of any user can reach.
+// New makes a stand-in with these cards. Services of any user can read its folder.
 func New(t testing.TB, cards []Card) *Standin {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "nix2gpu-gpu-") // not t.TempDir, which is ours alone
@@ -162,7 +161,7 @@ func (s *Standin) write(name, content string, mode os.FileMode) {
 	}
 }
 
-// Save makes nvidia-smi answer from the State as it is now.
+// Save makes nvidia-smi answer from the present State.
 func (s *Standin) Save() {
 	s.t.Helper()
 	data, err := json.Marshal(s.State)
@@ -182,14 +181,14 @@ func (s *Standin) SetMode(mode string) {
 	s.Save()
 }
 
-// Free gives back what programs that are dead hold.
+// Free frees the memory of programs that have ended.
 func (s *Standin) Free() {
 	s.t.Helper()
 	s.State.Release = 0
 	s.Save()
 }
 
-// Asked is what nvidia-smi was asked so far, a line each time.
+// Asked returns the arguments of all calls of nvidia-smi so far, one call in each line.
 func (s *Standin) Asked() string {
 	s.t.Helper()
 	data, err := os.ReadFile(filepath.Join(s.Dir, "asked"))
@@ -199,18 +198,18 @@ func (s *Standin) Asked() string {
 	return string(data)
 }
 
-// Env lends the driver to processes on this machine: PATH finds its programs
-// before others, and the loader its libraries.
+// Env returns variables by which processes on this machine use the driver: its programs
+// are first in PATH, a PATH to extend, and the loader finds its libraries.
 func (s *Standin) Env(path string) []string {
 	return []string{"PATH=" + filepath.Join(s.Dir, "bin") + ":" + path, "LD_LIBRARY_PATH=" + filepath.Join(s.Dir, "links")}
 }
 
-// Hold is the command of a program that holds memory of a card.
+// Hold returns the command of a program that holds mib MiB of memory of a card.
 func (s *Standin) Hold(mib, card int) string {
 	return fmt.Sprintf("%s %d %d", filepath.Join(s.Dir, "bin", "hold"), mib, card)
 }
 
-// LibDir is where libraries of this machine's architecture are in Debian.
+// LibDir returns Debian's folder for libraries of this machine's architecture.
 func LibDir() string {
 	if runtime.GOARCH == "arm64" {
 		return "/usr/lib/aarch64-linux-gnu"
@@ -218,9 +217,9 @@ func LibDir() string {
 	return "/usr/lib/x86_64-linux-gnu"
 }
 
-// Docker are the arguments of "docker run" by which a container gets the
-// driver's libraries in the folder libs as CDI lends them, versioned and
-// without links, beside the device nodes and nvidia-smi. It needs root.
+// Docker returns the arguments of "docker run" that give a container the device nodes,
+// nvidia-smi and, in the folder libs, the driver's libraries, versioned and without
+// links, like CDI. It needs root.
 func (s *Standin) Docker(libs string) []string {
 	s.t.Helper()
 	args := []string{"-v", s.Dir + ":" + s.Dir, "-v", filepath.Join(s.Dir, "bin/nvidia-smi") + ":" + s.smi(libs) + ":ro"}
@@ -238,9 +237,9 @@ func (s *Standin) Docker(libs string) []string {
 	return args
 }
 
-// Hook is a program that does for a container what NVIDIA's runtime hook does, by
-// its environment, before it starts. The libraries come versioned; with ldconfig
-// it makes their links and the loader's cache, as the hook does that is not CDI's.
+// Hook returns a program that does what NVIDIA's runtime hook does before a container
+// starts, according to the container's environment. It adds versioned libraries; with
+// ldconfig it also makes their links and the loader's cache, unlike CDI.
 func (s *Standin) Hook(ldconfig bool) (program string) {
 	s.t.Helper()
 	for _, node := range s.nodes(LibDir()) {
@@ -254,8 +253,8 @@ func (s *Standin) Hook(ldconfig bool) (program string) {
 	return filepath.Join(s.Dir, "bin", "hook")
 }
 
-// DockerCommand puts a docker beside nvidia-smi that does for "--gpus all" what
-// NVIDIA's runtime does; all else is cli's.
+// DockerCommand puts a docker command beside nvidia-smi that handles "--gpus all" like
+// NVIDIA's runtime, and passes everything else to cli.
 func (s *Standin) DockerCommand(cli string) {
 	s.t.Helper()
 	quoted := ""

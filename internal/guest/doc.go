@@ -3,10 +3,10 @@
 // machine's own kernel lacks is there: cgroup v2 with all controllers, every
 // capability, a root that is really read-only, file systems in memory.
 //
-// A test says by [Options] what lies in the root and what PID 1 becomes, and
-// reads the guest's console as the output of a [testkit.Run]. The machine's /usr
-// is the guest's, read-only; nothing that a guest does reaches the machine, and a
-// guest ends with its test.
+// A test says with [Options] what is in the root and what PID 1 becomes, and reads
+// the guest's console as the output of a [testkit.Run]. The guest has the machine's
+// /usr, read-only. Nothing that a guest does affects the machine, and a guest ends
+// with its test.
 //
 // Only tests import it.
 package guest

@@ -12,36 +12,36 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// Kernel is the program that is a kernel.
+// Kernel is the user-mode-linux kernel, an ordinary program.
 const Kernel = "/usr/bin/linux.uml"
 
-// Options says what a guest is.
+// Options describes a guest.
 type Options struct {
-	// Files are put into the root by their paths; "#!" at the begin makes one
-	// executable. Folders that a program may write to are file systems in
-	// memory, whatever the root is: /run (without execution), /tmp and /var.
+	// Files are put into the root, by path. One that begins with "#!" is executable.
+	// /run (mounted noexec), /tmp and /var are always writable file systems in memory.
 	Files map[string]string
 	// Links are symbolic links, by their paths.
 	Links map[string]string
-	// ReadOnly: the root takes no files.
+	// ReadOnly makes the root read-only.
 	ReadOnly bool
-	// Setup is run by bash, in the root, before PID 1 becomes Init: raised or
-	// lowered limits, more mounts. What it execs becomes PID 1 instead.
+	// Setup is a script that bash runs in the root before PID 1 becomes Init, to change
+	// limits or mount more. If it execs a program, that becomes PID 1 instead.
 	Setup string
 	// Init is what PID 1 becomes. The program under test is /nix2gpu.
 	Init []string
-	// MemoryMB is how much the guest has; default: 256.
+	// MemoryMB is the guest's memory in MiB; default: 256.
 	MemoryMB int
 }
 
-// Boot is the program under test as the only thing that runs.
+// Boot returns the Init that runs only the program under test.
 func Boot() []string { return []string{"/nix2gpu", "boot"} }
 
-// limit bounds a guest that nobody ends, in seconds; a test has its own patience.
+// limit ends a guest that was left running, in seconds. Tests have patience of their
+// own.
 const limit = 1200
 
-// Start boots a guest. Its console is the output of the run, which ends when the
-// guest is powered off, with 0, or its kernel panics.
+// Start boots a guest. Its console is the output of the run. The run ends with 0 when the
+// guest powers off, and with another code when its kernel panics.
 func Start(t testing.TB, o Options) *testkit.Run {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -77,13 +77,13 @@ func Start(t testing.TB, o Options) *testkit.Run {
 	return run
 }
 
-// Console is all that the guest has printed so far, with the line ends of a file.
+// Console returns all that the guest has printed so far, with "\n" for line ends.
 func Console(run *testkit.Run) string { return strings.ReplaceAll(run.Output(), "\r\n", "\n") }
 
-// fromHost are files of the machine that programs of its /usr look for.
+// fromHost are files of the machine that programs in /usr need.
 var fromHost = []string{"/etc/ld.so.cache", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/alternatives"}
 
-// build makes the root, and what PID 1 is at first.
+// build makes the root and the first PID 1.
 func (o *Options) build(dir, binary string) error {
 	root := filepath.Join(dir, "root")
 	for _, d := range []string{"dev", "etc", "mnt", "opt", "proc", "root", "run", "sys", "tmp", "usr", "var", "workspace"} {
@@ -132,8 +132,8 @@ func (o *Options) build(dir, binary string) error {
 	return put(filepath.Join(root, "setup"), "#!/bin/bash\n"+o.Setup+"\n"+`exec "$@"`+"\n")
 }
 
-// first is PID 1 to begin with: it goes over from the machine's root, which it
-// can only read, to the guest's.
+// first returns the script of the first PID 1. It changes from the machine's root, which
+// it has read-only, to the guest's.
 func (o *Options) first(root string) string {
 	mode := "rw"
 	if o.ReadOnly {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// Root is the repository's folder.
+// Root returns the repository's folder.
 func Root() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "..", "..")
@@ -24,7 +24,7 @@ var build = sync.OnceValues(func() (string, error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return "", err
 	}
-	// Services run as users of their own, and start this binary themselves.
+	// Services run as other users, and execute this binary too.
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return "", err
 	}
@@ -38,8 +38,8 @@ var build = sync.OnceValues(func() (string, error) {
 	return path, os.Symlink("nix2gpu", filepath.Join(dir, "process-compose"))
 })
 
-// Binary builds the program as it ships, static and without the race
-// detector, and returns its path. Beside it lies the link process-compose.
+// Binary builds the program as it ships, static and without the race detector, and
+// returns its path. Beside it is the link process-compose.
 func Binary(t testing.TB) string {
 	t.Helper()
 	path, err := build()
@@ -60,7 +60,7 @@ func compile(path, arch string) error {
 	return nil
 }
 
-// BinaryFor builds the program for images of another machine.
+// BinaryFor builds the program for another architecture.
 func BinaryFor(t testing.TB, arch string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "nix2gpu-linux-"+arch)
@@ -70,8 +70,8 @@ func BinaryFor(t testing.TB, arch string) string {
 	return path
 }
 
-// readSources looks at what the program is built from, so that "go test" does
-// not take an earlier result for that of a changed program.
+// readSources reads the program's sources, so that "go test" does not use a cached
+// result after they have changed.
 func readSources() error {
 	return filepath.WalkDir(Root(), func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -86,10 +86,10 @@ func readSources() error {
 	})
 }
 
-// RemoveBinary is for TestMain, after the tests.
+// RemoveBinary removes what [Binary] has built. TestMain calls it after the tests.
 func RemoveBinary() { os.RemoveAll(binaryDir()) }
 
-// binaryDir is where the program of this test process lies, if it was built.
+// binaryDir is the folder for the program of this test process.
 func binaryDir() string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("nix2gpu-bin-%d", os.Getpid()))
 }

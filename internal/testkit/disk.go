@@ -11,12 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Disk is a small one, mounted at Dir for one thread alone.
+// A Disk is a small file system, mounted at Dir for one thread only.
 type Disk struct{ Dir string }
 
-// WithDisk runs f with a disk of size bytes, on a thread with mounts of its
-// own: only f itself sees the disk, not other goroutines. It skips the test
-// where that can't be made.
+// WithDisk runs f with a disk of size bytes, on a thread with mounts of its own: only f
+// sees the disk, and no other goroutine. It skips the test if a disk can't be made.
 func WithDisk(t testing.TB, size int, f func(d Disk) error) {
 	t.Helper()
 	dir := t.TempDir()
@@ -44,7 +43,7 @@ func WithDisk(t testing.TB, size int, f func(d Disk) error) {
 
 func (d Disk) filler() string { return filepath.Join(d.Dir, "filler") }
 
-// Fill takes all space that is left, and all files that could be made.
+// Fill uses up all space and all inodes.
 func (d Disk) Fill() error {
 	if err := os.Mkdir(d.filler(), 0o700); err != nil {
 		return err
@@ -64,5 +63,5 @@ func (d Disk) Fill() error {
 	}
 }
 
-// Free gives back what Fill took.
+// Free frees what [Disk.Fill] has used.
 func (d Disk) Free() error { return os.RemoveAll(d.filler()) }

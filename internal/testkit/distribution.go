@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// Distribution starts Debian's docker-registry on loopback, and gives its host. It
-// ends with the test.
+// Distribution starts Debian's docker-registry on loopback, and returns its host and
+// port. It ends with the test.
 func Distribution(t testing.TB) string {
 	t.Helper()
 	program, err := exec.LookPath("docker-registry")

@@ -9,8 +9,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files with what the tests got")
 
-// Updating reports whether the tests were asked to rewrite what they compare
-// with, by -update.
+// Updating reports whether -update asks tests to rewrite their golden files.
 func Updating() bool { return *update }
 
 // Golden compares got with the file, or rewrites the file under -update.

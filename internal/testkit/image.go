@@ -21,8 +21,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// Layer is a layer of files, by their paths without a leading slash; a path that
-// ends in a slash is a folder, and "a -> b" a symbolic link. The same files give the same bytes.
+// Layer makes a layer of files, by their paths without a leading slash. A path that ends
+// in a slash is a folder, and "a -> b" is a symbolic link. The same files give the same
+// bytes.
 func Layer(t testing.TB, files map[string]string) v1.Layer {
 	t.Helper()
 	return LayerAs(t, types.OCILayer, files)
@@ -61,7 +62,7 @@ func LayerAs(t testing.TB, media types.MediaType, files map[string]string) v1.La
 	return l
 }
 
-// Image is an OCI image of layers for linux on arch.
+// Image makes an OCI image of layers for linux/arch.
 func Image(t testing.TB, arch string, config v1.Config, layers ...v1.Layer) v1.Image {
 	t.Helper()
 	img := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
@@ -76,7 +77,7 @@ func Image(t testing.TB, arch string, config v1.Config, layers ...v1.Layer) v1.I
 	return img
 }
 
-// Index is an index of images, each for the platform that its config names.
+// Index makes an index of images, each for the platform in its config.
 func Index(t testing.TB, images ...v1.Image) v1.ImageIndex {
 	t.Helper()
 	idx := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
@@ -90,7 +91,7 @@ func Index(t testing.TB, images ...v1.Image) v1.ImageIndex {
 	return idx
 }
 
-// Layout writes an image or an index as an OCI layout, and gives its folder.
+// Layout writes an image or an index as an OCI layout, and returns its folder.
 func Layout(t testing.TB, what mutate.Appendable) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "layout")

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Memory is a new folder that is on no disk, which every user may pass
-// through. It goes when the test ends.
+// Memory makes a folder in memory that every user may pass through. It is removed at the
+// end of the test.
 func Memory(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "nix2gpu-test-")

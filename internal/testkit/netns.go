@@ -23,8 +23,8 @@ type Net struct {
 	inode uint64
 }
 
-// NewNet makes a namespace and fails the test's leak check when a process is
-// still in it at the end. It skips the test where namespaces can't be made.
+// NewNet makes a namespace. The test fails if a process is still in it at the end. It
+// skips the test if namespaces can't be made.
 func NewNet(t testing.TB) *Net {
 	t.Helper()
 	n, err := OpenNet()
@@ -35,7 +35,7 @@ func NewNet(t testing.TB) *Net {
 	return n
 }
 
-// OpenNet makes a namespace that lasts until Close and its last process' end.
+// OpenNet makes a namespace. It lasts until Close and until its last process has ended.
 func OpenNet() (*Net, error) {
 	n := &Net{}
 	err := onOwnThread(func() error {
@@ -60,7 +60,7 @@ func OpenNet() (*Net, error) {
 	return n, nil
 }
 
-// Close lets go of the namespace.
+// Close releases the namespace.
 func (n *Net) Close() { n.file.Close() }
 
 // Do runs f on a thread inside the namespace. A process that f starts stays
@@ -82,7 +82,7 @@ func (n *Net) Enter() error {
 	return nil
 }
 
-// Client is an HTTP client whose connections are made inside the namespace.
+// Client returns an HTTP client whose connections are made inside the namespace.
 func (n *Net) Client() *http.Client {
 	return &http.Client{
 		Timeout: 10 * time.Second,
@@ -105,7 +105,7 @@ func (n *Net) Dial(ctx context.Context, network, addr string) (conn net.Conn, er
 	return conn, err
 }
 
-// Processes lists who is inside the namespace, as "pid command".
+// Processes lists the processes inside the namespace, as "pid command".
 func (n *Net) Processes() []string {
 	var found []string
 	entries, err := os.ReadDir("/proc")

@@ -20,8 +20,8 @@ import (
 	"nix2gpu/rundir"
 )
 
-// A Stack is one example, copied into a folder of its own and run by the real
-// binary inside a namespace of its own.
+// A Stack is a copy of an example in a folder of its own, run by the real binary in a
+// network namespace of its own.
 type Stack struct {
 	T      testing.TB
 	Net    *Net
@@ -31,10 +31,10 @@ type Stack struct {
 	Client *http.Client
 
 	runs   []*Run
-	before []string // sockets and locks of others, that were there already
+	before []string // sockets and locks that existed before
 }
 
-// NewStack copies examples/<name>. When the test ends, whatever still runs is
+// NewStack copies examples/<name>. At the end of the test, whatever still runs is
 // stopped, and a process, socket or lock that is left fails the test.
 func NewStack(t testing.TB, name string) *Stack {
 	t.Helper()
@@ -47,7 +47,7 @@ func NewStackFrom(t testing.TB, from string) *Stack {
 	s := &Stack{T: t, Net: NewNet(t), Bin: Binary(t)}
 	s.Client = s.Net.Client()
 	s.before = runFiles()
-	// Not t.TempDir: services run as users of their own and must get through.
+	// Not t.TempDir: services that run as other users have to pass through.
 	dir, err := os.MkdirTemp("", "nix2gpu-test-")
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +69,7 @@ func NewStackFrom(t testing.TB, from string) *Stack {
 	for _, left := range []string{"data", ".nix2gpu"} {
 		os.RemoveAll(filepath.Join(s.Dir, left))
 	}
-	// State and sockets of the test lie beside the copy, not with the user's own.
+	// Keep the test's state and sockets apart from the user's own.
 	s.Env = append(s.Env,
 		"PATH="+filepath.Dir(s.Bin)+":"+os.Getenv("PATH"),
 		"NO_COLOR=1",
@@ -102,7 +102,7 @@ func (s *Stack) Write(name, content string) {
 	}
 }
 
-// A Run is one started command.
+// A Run is a command that was started.
 type Run struct {
 	s    *Stack
 	args []string
@@ -116,8 +116,7 @@ type Run struct {
 	new chan struct{}
 }
 
-// Start runs "nix2gpu ARGS" (or another program: name it with an absolute
-// path or one on PATH in Command) in the background.
+// Start runs "nix2gpu ARGS", or the stack's other program, in the background.
 func (s *Stack) Start(args ...string) *Run {
 	s.T.Helper()
 	return s.StartCommand(s.Bin, args...)
@@ -181,24 +180,24 @@ func (r *Run) add(b *bytes.Buffer, p []byte) {
 	}
 }
 
-// Stdout is what was printed so far.
+// Stdout returns what was printed to stdout so far.
 func (r *Run) Stdout() string { r.mu.Lock(); defer r.mu.Unlock(); return r.out.String() }
 
-// Stderr is what was printed to stderr so far.
+// Stderr returns what was printed to stderr so far.
 func (r *Run) Stderr() string { r.mu.Lock(); defer r.mu.Unlock(); return r.err.String() }
 
-// Output is both, for messages.
+// Output returns both, for messages.
 func (r *Run) Output() string { return r.Stdout() + r.Stderr() }
 
-// CPU is what the command and its descendants have used, once it has ended.
+// CPU returns the processor time of the command and its descendants, once it has ended.
 func (r *Run) CPU() time.Duration {
 	return r.cmd.ProcessState.UserTime() + r.cmd.ProcessState.SystemTime()
 }
 
-// PID is the command's. Of a running "up" that is the guard.
+// PID returns the pid of the command. For a running "up" that is the guard's.
 func (r *Run) PID() int { return r.cmd.Process.Pid }
 
-// Supervisor is the pid of the supervisor that a running "up" guards.
+// Supervisor returns the pid of the supervisor below the guard of a running "up".
 func (r *Run) Supervisor() int {
 	r.s.T.Helper()
 	var pid int
@@ -250,7 +249,7 @@ func (r *Run) WaitLine(text string) {
 	}
 }
 
-// Signal sends one to the command alone.
+// Signal sends a signal to the command, but not to its descendants.
 func (r *Run) Signal(sig os.Signal) {
 	r.s.T.Helper()
 	if err := r.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -282,7 +281,8 @@ func (r *Run) Running() bool {
 	}
 }
 
-// Stop ends the stack as Ctrl-C does, wants exit code 0, and wants nothing left.
+// Stop ends the command like Ctrl-C. The test fails unless it ends with 0 and leaves
+// nothing behind.
 func (r *Run) Stop() {
 	r.s.T.Helper()
 	r.Signal(syscall.SIGINT)
@@ -326,7 +326,7 @@ func runFiles() []string {
 	return all
 }
 
-// Get fetches a page from inside the namespace.
+// Get requests a page from inside the namespace.
 func (s *Stack) Get(url string) (status int, body string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
@@ -343,7 +343,7 @@ func (s *Stack) Get(url string) (status int, body string, err error) {
 	return resp.StatusCode, string(raw), err
 }
 
-// WantBody fetches a page until it answers 200 with the text in it.
+// WantBody requests a page until the answer has status 200 and contains text.
 func (s *Stack) WantBody(url, text string) {
 	s.T.Helper()
 	var last string
@@ -356,12 +356,13 @@ func (s *Stack) WantBody(url, text string) {
 	}
 }
 
-// Patience is how long a test waits for a fact before it says that it will not
-// come. It is far more than the slowest machine under the heaviest load needs:
-// no test is about time, and one that passes never waits it out.
+// Patience is how long a test waits for a fact before it fails. It is far more than the
+// slowest machine needs under the heaviest load: no test is about time, and one that
+// passes never waits that long.
 const Patience = 15 * time.Minute
 
-// Eventually asks until the answer is yes, or patience ends.
+// Eventually calls yes until it returns true or [Patience] is over, and returns its last
+// answer.
 func Eventually(yes func() bool) bool {
 	for deadline := time.Now().Add(Patience); ; time.Sleep(20 * time.Millisecond) {
 		if yes() {

@@ -1,3 +1,3 @@
-// Package wheeltest makes wheels and indexes of Python packages for tests: right
-// ones, and ones with damage. It holds what tests need, and nothing that ships.
+// Package wheeltest makes wheels and indexes of Python packages for tests, valid and
+// damaged ones. Only tests import it.
 package wheeltest

@@ -15,7 +15,7 @@ import (
 	"nix2gpu/wheel"
 )
 
-// A File is one that an index has.
+// A File is a file in an index.
 type File struct {
 	Name           string
 	Data           []byte
@@ -24,11 +24,11 @@ type File struct {
 	NoHash         bool // the index does not tell its digest
 }
 
-// Of is a wheel as an index has it.
+// Of makes the file of a wheel.
 func Of(tb testing.TB, w Wheel) File { return File{Name: w.File(), Data: w.Bytes(tb)} }
 
-// An Index serves wheels on loopback, as PEP 503 and PEP 691 have it. Its files can be
-// spoiled, its pages not.
+// An Index serves wheels on loopback, as PEP 503 and PEP 691 define. Its files can be
+// spoiled, but not its pages.
 type Index struct {
 	debtest.Spoiler
 	URL string // of the index: "http://127.0.0.1:1234/root/simple"
@@ -48,21 +48,21 @@ func Serve(tb testing.TB, files ...File) *Index {
 	return x
 }
 
-// Set replaces what it has.
+// Set replaces the files.
 func (x *Index) Set(files ...File) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.files = files
 }
 
-// Password lets it want a user and a password.
+// Password makes the index require a user and a password.
 func (x *Index) Password(user, pass string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.user, x.pass = user, pass
 }
 
-// HTML lets it answer in HTML alone.
+// HTML makes the index answer in HTML only.
 func (x *Index) HTML() {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -16,32 +16,32 @@ import (
 	"time"
 )
 
-// A Wheel is one to make. The zero value but for a name is version 1.0 of a
-// module of that name, for every machine.
+// A Wheel describes a wheel to make. With only a name it is version 1.0 of a module of
+// that name, for every machine.
 type Wheel struct {
 	Name, Version string
 	Build         string
 	Tag           string // default: "py3-none-any"
-	// Metadata are more lines of METADATA: "Requires-Dist: werkzeug>=3".
+	// Metadata are further lines of METADATA: "Requires-Dist: werkzeug>=3".
 	Metadata []string
 	// Scripts are console scripts: "flask = flask.cli:main".
 	Scripts []string
-	// Files are others, by name; STEM stands for what the wheel is called, as in
-	// "STEM.data/scripts/tool". Executables are those that end in "*".
+	// Files are further files, by name. STEM stands for the wheel's name and version, as
+	// in "STEM.data/scripts/tool". A name that ends in "*" makes an executable.
 	Files map[string]string
-	// Record changes the lines of RECORD, for damage; nil: it is right.
+	// Record changes the lines of RECORD, for damage; nil: RECORD is right.
 	Record func(lines []string) []string
-	// Raw adds members that RECORD does not name unless Listed is set.
+	// Raw adds members. RECORD does not list them unless Listed is set.
 	Raw    []Member
 	Listed bool
 }
 
-// A Member is a member of the archive as it is.
+// A Member is a member of the archive, written as it is.
 type Member struct {
 	Name string
 	Body string
 	Mode fs.FileMode
-	// Header may change what the archive says of it.
+	// Header may change the member's header.
 	Header func(h *zip.FileHeader)
 }
 
@@ -51,7 +51,7 @@ func (w Wheel) stem() string {
 	return strings.ReplaceAll(w.Name, "-", "_") + "-" + w.version()
 }
 
-// File is the name of its file.
+// File returns the name of the wheel's file.
 func (w Wheel) File() string {
 	build := ""
 	if w.Build != "" {
@@ -133,7 +133,7 @@ func lines(list []string) string {
 	return b.String()
 }
 
-// SHA256 is the digest of a file, in hexadecimal digits.
+// SHA256 returns the digest of data in hexadecimal.
 func SHA256(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
