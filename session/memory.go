@@ -8,24 +8,24 @@ import (
 	"nix2gpu/control"
 )
 
-// A starvation counts processes that the kernel has killed in our container for lack
-// of memory and that are no service's main process: it does not tell which they
+// oomKills counts processes that the kernel has killed in our container for lack
+// of memory and that are no service's main process: it does not tell us which they
 // were. The zero value is ready to use.
-type starvation struct {
+type oomKills struct {
 	mu   sync.Mutex
 	past control.OutOfMemory
 	say  func(line string) // nil: there is no output yet
 }
 
-// begin makes add print kills with say from now on.
-func (m *starvation) begin(say func(string)) {
+// announce makes add print kills with say from now on.
+func (m *oomKills) announce(say func(string)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.say = say
 }
 
 // add counts kills, and prints them once there is an output.
-func (m *starvation) add(kills int) {
+func (m *oomKills) add(kills int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.past.Kills += kills
@@ -39,8 +39,8 @@ func (m *starvation) add(kills int) {
 	}
 }
 
-// told returns all kills so far; nil if there were none.
-func (m *starvation) told() *control.OutOfMemory {
+// report returns all kills so far; nil if there were none.
+func (m *oomKills) report() *control.OutOfMemory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.past.Kills == 0 {

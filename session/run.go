@@ -51,7 +51,7 @@ type session struct {
 	engine *supervisor.Engine
 	server *server.Server
 	watch  watch
-	memory starvation
+	memory oomKills
 	wishes wishes
 	flush  func()         // writes what is left of the output, the first time
 	closes []func() error // undo what was opened, last first
@@ -177,7 +177,7 @@ func (s *session) logs() error {
 		return err
 	}
 	s.hub = hub
-	s.memory.begin(hub.Say)
+	s.memory.announce(hub.Say)
 	s.flush = sync.OnceFunc(func() {
 		// The reader of stdout gets all of it, unless a signal cuts it short.
 		ctx, cancel := context.WithCancel(context.Background())
@@ -233,7 +233,7 @@ func (s *session) serve() error {
 	}
 	s.server = server.New(server.Options{
 		Engine: asked{s.engine, s}, Resolve: (*project.Project).ResolveAll, Reload: s.reload, Logs: s.hub.Reader(),
-		Degraded: s.watch.look, Usage: s.usage, Exec: s.exec, OutOfMemory: s.memory.told,
+		Degraded: s.watch.look, Usage: s.usage, Exec: s.exec, OutOfMemory: s.memory.report,
 		Root: s.Root, Definition: s.job.Definition, Version: s.opts.Version, Log: s.log,
 	})
 	served := make(chan struct{})

@@ -60,7 +60,7 @@ func runDown(ctx context.Context, env *Env, c *client.Client, layout rundir.Layo
 	follow, cancel := context.WithCancel(ctx)
 	defer cancel()
 	messages, failed := stream(follow, c)
-	d := descent{env: env, began: env.Now()}
+	d := stopPrinter{env: env, began: env.Now()}
 	select {
 	case m := <-messages: // the first message is the state; no event after it is missed
 		d.take(m)
@@ -112,15 +112,15 @@ func runDown(ctx context.Context, env *Env, c *client.Client, layout rundir.Layo
 	}
 }
 
-// A descent prints what stops, as it stops.
-type descent struct {
+// A stopPrinter prints what stops, as it stops.
+type stopPrinter struct {
 	env   *Env
 	began time.Time
 	name  string              // of the project
 	live  map[project.ID]bool // the services that still run
 }
 
-func (d *descent) take(m control.Message) {
+func (d *stopPrinter) take(m control.Message) {
 	switch {
 	case m.State != nil:
 		d.name, d.live = m.State.Project, map[project.ID]bool{}
@@ -137,7 +137,7 @@ func (d *descent) take(m control.Message) {
 }
 
 // end waits until the supervisor itself has ended.
-func (d *descent) end(ctx context.Context, c *client.Client, layout rundir.Layout) error {
+func (d *stopPrinter) end(ctx context.Context, c *client.Client, layout rundir.Layout) error {
 	if err := gone(ctx, c, layout); err != nil {
 		return err
 	}

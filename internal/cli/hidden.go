@@ -120,7 +120,7 @@ func runSupervise(ctx context.Context, env *Env, args []string) error {
 		if err != nil {
 			return err
 		}
-		h := herald{out: out}
+		h := reporter{out: out}
 		j, err := session.ReadJob(in)
 		if err == nil {
 			err = supervise(ctx, env, j, session.Options{Guard: guard, Up: func() { h.tell(nil) }, Heard: func() { awaitReader(out) }})
@@ -165,13 +165,13 @@ func supervise(ctx context.Context, env *Env, j *session.Job, opts session.Optio
 	return err
 }
 
-// A herald sends the handshake of a detached supervisor, once.
-type herald struct {
+// A reporter sends the handshake of a detached supervisor, once.
+type reporter struct {
 	out  *os.File
 	once sync.Once
 }
 
-func (h *herald) tell(err error) {
+func (h *reporter) tell(err error) {
 	h.once.Do(func() {
 		var said handshake
 		if err != nil {
