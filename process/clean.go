@@ -235,8 +235,8 @@ func (h *Host) strayRoots(t *table) []int {
 // has no cookie: then the leader's own name and user in a later process do.
 func (p *Process) owns(leader Info, tree map[int]Info) bool {
 	marked := false
-	for _, info := range tree {
-		switch p.host.cookie(info) {
+	for pid := range tree {
+		switch cookieOf(pid) {
 		case p.cookie:
 			return true
 		case "":
@@ -253,26 +253,6 @@ func (p *Process) owns(leader Info, tree map[int]Info) bool {
 		}
 	}
 	return false
-}
-
-// cookie is cookieOf with patience: a process that executes another program
-// has no environment for a moment, and may be gone from sight for ever if it
-// is taken for a stranger then.
-func (h *Host) cookie(info Info) string {
-	for try := 0; ; try++ {
-		cookie, bare := cookieOf(info.PID)
-		if !bare || info.dead() {
-			return cookie
-		}
-		if start, ok := h.bare.Load(info.PID); ok && start == info.Start {
-			return "" // waited for before
-		}
-		if try == 25 {
-			h.bare.Store(info.PID, info.Start)
-			return ""
-		}
-		time.Sleep(time.Millisecond)
-	}
 }
 
 // runsAs reports whether pid has the user that p was started as.

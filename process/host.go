@@ -85,7 +85,6 @@ type Host struct {
 	journal    *journal
 	guard      *guardLink
 	tables     tableCache
-	bare       sync.Map // pid to start time, of processes known to have no environment
 
 	sigs    chan os.Signal
 	poke    chan struct{} // asks for a pass of the reaper

@@ -4,12 +4,16 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"nix2gpu/internal/testkit"
 )
 
 // TestNothingIsHeldForEver: while a zombie is held, the reaper asks for every
@@ -96,26 +100,69 @@ func TestUmaskNeedsNoHelper(t *testing.T) {
 	}
 }
 
-// TestPatienceIsForEachProcess: that a process has no environment is found out
-// once, and says nothing of a later one with its number.
-func TestPatienceIsForEachProcess(t *testing.T) {
+// TestCookieDuringExec: a process that does nothing but execute programs shows its
+// cookie at each moment, also while the kernel has no environment to show.
+func TestCookieDuringExec(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "again")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec \"$0\"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(script)
+	cmd.Env = []string{CookieVar + "=run/again#1"}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { cmd.Process.Kill(); cmd.Wait() }()
+	for i := range 20_000 {
+		if got := cookieOf(cmd.Process.Pid); got != "run/again#1" {
+			t.Fatalf("look %d: the cookie is %q", i, got)
+		}
+	}
+}
+
+// TestHidesEnvironment: only an exec is waited for.
+func TestHidesEnvironment(t *testing.T) {
+	line := func(state string, flags int, code, begin, end string) []byte {
+		f := append([]string{state, "1", "7", "7", "0", "-1", strconv.Itoa(flags)}, slices.Repeat([]string{"0"}, 40)...)
+		f[22-3], f[27-3] = "100", code
+		return []byte("7 (a) b) " + strings.Join(append(f, begin, end, "0"), " "))
+	}
+	for name, tt := range map[string]struct {
+		stat []byte
+		want bool
+	}{
+		"the kernel makes its memory":    {line("R", 0x400000, "0", "0", "0"), true},
+		"its environment begins":         {line("D", 0x400000, "0", "140722", "140722"), true},
+		"it has been executed since":     {line("S", 0x400000, "93824", "140722", "140800"), true},
+		"it has an empty environment":    {line("S", 0x400000, "93824", "140722", "140722"), false},
+		"a thread of the kernel":         {line("S", 0x208040, "0", "0", "0"), false},
+		"it ends":                        {line("R", 0x400004, "0", "0", "0"), false},
+		"a zombie":                       {line("Z", 0x400000, "0", "0", "0"), false},
+		"a kernel that tells too little": {[]byte("7 (a) S 1 7 7 0 -1 4194304"), false},
+	} {
+		if got := hidesEnvironment(tt.stat); got != tt.want {
+			t.Errorf("%s: %v, want %v", name, got, tt.want)
+		}
+	}
+}
+
+// TestCookieOfABareProcess: one that was started without any environment has no
+// cookie, and nobody waits for one.
+func TestCookieOfABareProcess(t *testing.T) {
 	cmd := exec.Command("/bin/sleep", "1000")
 	cmd.Env = []string{}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer func() { cmd.Process.Kill(); cmd.Wait() }()
-	info, err := Inspect(cmd.Process.Pid)
-	if err != nil {
-		t.Fatal(err)
+	if !testkit.Eventually(func() bool { // once its exec is over
+		stat, err := readProc(procDir(cmd.Process.Pid) + "/stat")
+		return err == nil && !hidesEnvironment(stat)
+	}) {
+		t.Error("it would be waited for")
 	}
-	h := &Host{}
-	h.bare.Store(info.PID, info.Start-1)
-	if got := h.cookie(info); got != "" {
+	if got := cookieOf(cmd.Process.Pid); got != "" {
 		t.Errorf("cookie %q of a process without environment", got)
-	}
-	if start, _ := h.bare.Load(info.PID); start != info.Start {
-		t.Errorf("known is the process that started at %v, want the one at %d", start, info.Start)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -110,14 +111,59 @@ func pids() ([]int, error) {
 }
 
 // cookieOf reads the cookie from a process's environment; "" when it has none,
-// or has overwritten it, or is not ours to read. bare means that it has no
-// environment at all: maybe only for the moment of its exec.
-func cookieOf(pid int) (cookie string, bare bool) {
-	env, err := readProc(procDir(pid) + "/environ")
-	if err != nil {
-		return "", false
+// has overwritten it, or is not ours to read. A process in the middle of an exec
+// shows no environment, and may be gone from sight for ever if it is taken for a
+// stranger then: it is waited for.
+func cookieOf(pid int) string {
+	for begun := time.Now(); ; time.Sleep(time.Millisecond) {
+		env, err := readProc(procDir(pid) + "/environ")
+		if err != nil || len(env) > 0 {
+			return cookieIn(env)
+		}
+		stat, err := readProc(procDir(pid) + "/stat")
+		if err != nil || !hidesEnvironment(stat) || time.Since(begun) > execBudget {
+			return ""
+		}
+		if own, err := readProc("/proc/self/stat"); err != nil || statField(own, endOfCode) == "0" {
+			return "" // gVisor does not fill the fields in, nor does it show half an exec
+		}
 	}
-	return cookieIn(env), len(env) == 0
+}
+
+// execBudget is how long an exec is waited for. Only the file system that its program
+// comes from makes one last.
+const execBudget = 2 * time.Second
+
+// The fields of /proc/PID/stat by their numbers in proc_pid_stat(5).
+const (
+	processFlags  = 9
+	endOfCode     = 27 // set when the environment is laid out (load_elf_binary in fs/binfmt_elf.c)
+	environBegins = 50
+	environEnds   = 51
+)
+
+// statField returns a field of /proc/PID/stat after the name; "" when there is none.
+func statField(stat []byte, number int) string {
+	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if i := number - 3; i < len(f) {
+		return f[i]
+	}
+	return ""
+}
+
+// hidesEnvironment reports whether a process of which nothing could be read as
+// environment has one for all that: it executes a program, or has done so just now.
+func hidesEnvironment(stat []byte) bool {
+	const (
+		exiting = 0x4      // PF_EXITING in include/linux/sched.h
+		kernel  = 0x200000 // PF_KTHREAD
+	)
+	info, ok := parseStat(stat)
+	flags, err := strconv.ParseUint(statField(stat, processFlags), 10, 64)
+	if !ok || info.dead() || err != nil || flags&(exiting|kernel) != 0 {
+		return false
+	}
+	return statField(stat, endOfCode) == "0" || statField(stat, environBegins) != statField(stat, environEnds)
 }
 
 func cookieIn(env []byte) string {

@@ -19,7 +19,7 @@ func marked(t *table, prefix string) map[int]Info {
 		if spare[pid] {
 			continue
 		}
-		if cookie, _ := cookieOf(pid); strings.HasPrefix(cookie, prefix) {
+		if strings.HasPrefix(cookieOf(pid), prefix) {
 			t.below(pid, set)
 		}
 	}
