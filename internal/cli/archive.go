@@ -32,10 +32,10 @@ type archiveFlags struct {
 }
 
 func (f *archiveFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.mirror, "mirror", "", "`URL` of Debian's archive, its security archive beside it; default: $NIX2GPU_MIRROR, else this machine's apt sources")
-	cmd.Flags().StringVar(&f.suite, "suite", "", "`name` of Debian's release; default: that of the lock, else "+repo.DefaultSuite)
-	cmd.Flags().StringVar(&f.keyring, "keyring", "", "`file` with the keys that the archive is signed by, instead of Debian's")
-	cmd.Flags().BoolVar(&f.offline, "offline", false, "use what the cache has, and no network")
+	cmd.Flags().StringVar(&f.mirror, "mirror", "", "`URL` of Debian's archive, its security archive beside it; default: $NIX2GPU_MIRROR, or else this machine's apt sources")
+	cmd.Flags().StringVar(&f.suite, "suite", "", "`name` of Debian's release; default: the lock's, or else "+repo.DefaultSuite)
+	cmd.Flags().StringVar(&f.keyring, "keyring", "", "`file` with the keys that may sign the archive, instead of Debian's")
+	cmd.Flags().BoolVar(&f.offline, "offline", false, "use only the cache, and no network")
 	f.indexes.add(cmd)
 	cmd.RegisterFlagCompletionFunc("mirror", cobra.NoFileCompletions)
 	cmd.RegisterFlagCompletionFunc("suite", cobra.FixedCompletions([]string{"bullseye", "bookworm", "trixie"}, cobra.ShellCompDirectiveNoFileComp))

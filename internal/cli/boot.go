@@ -39,12 +39,12 @@ func newBoot(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "boot [COMMAND...]",
 		Short: "Initialise a container, then run its services or a command",
-		Long: `The entrypoint of an image: initialises the container, then runs the services that
-the image was built with. Where it has none, a shell follows at a terminal; without a
-terminal the container stays until it is stopped. With a command, that is run after
-the initialisation, and no service.
+		Long: `The entrypoint of an image. It initialises the container, then runs the services that
+the image was built with. If there are none, it runs a shell at a terminal; without a
+terminal the container stays until it is stopped. With a command, it initialises the
+container and runs the command, but no services.
 
-Nothing is evaluated: the project lies in the image, as ` + container.ProjectFile + `.
+Nothing is evaluated: the project is in the image, as ` + container.ProjectFile + `.
 A second boot does nothing twice.
 
 ` + stepsDoc(),

@@ -55,15 +55,15 @@ func newBuild(env *Env) *cobra.Command {
 		Use:   "build [DEFINITION]",
 		Short: "Make the image of a container",
 		Long: `Makes the OCI image of a container definition from Debian packages: no Nix, no
-daemon, no root, and no script of a package. The versions are those of nix2gpu.lock
-beside the definition, which is written where there is none. The same lock gives the
+daemon, no root, and no script of a package. The versions are those in nix2gpu.lock
+beside the definition; if there is no such file, it is written. The same lock gives the
 same image, byte for byte, on any machine.
 
--o names the result: a folder becomes an OCI layout, a file that ends in .tar an
-archive that "docker load", podman and skopeo read, and - writes that to stdout.
-Without it the layout is CONTAINER.oci in the current folder.
+-o says where the image goes: to a folder, as an OCI layout; to a file that ends in .tar,
+as an archive that "docker load", podman and skopeo read; or with - to stdout, as such an
+archive. The default is the layout CONTAINER.oci in the current folder.
 
-The digest goes to stdout, with -o - to stderr. SOURCE_DATE_EPOCH is respected.`,
+The digest is printed to stdout, or with -o - to stderr. SOURCE_DATE_EPOCH is respected.`,
 		Example: `  nix2gpu build                                  the layout web.oci
   nix2gpu build -o - | docker load               into docker
   nix2gpu build --platform linux/amd64,linux/arm64 -o web.tar`,
@@ -77,10 +77,10 @@ The digest goes to stdout, with -o - to stderr. SOURCE_DATE_EPOCH is respected.`
 	opts.addFlags(env, cmd)
 	f := cmd.Flags()
 	f.StringVarP(&opts.output, "output", "o", "", "where the image goes: a `path`, or -")
-	f.StringArrayVar(&opts.tags, "tag", nil, "call it this `name` (web:dev) or, without a colon, CONTAINER with this tag")
-	f.StringVar(&opts.imageRefs, "image-refs", "", "write the names of the images, by digest, to this `file`, one a line")
-	f.StringVar(&opts.sbom, "sbom", "", "write the SBOM, an SPDX document, to this `file`; of several platforms one each, with the architecture before the ending")
-	f.BoolVar(&opts.withoutBase, "without-base", false, "leave the layers of fromImage out of a layout: \"push --from\" has the registry take them from where they are")
+	f.StringArrayVar(&opts.tags, "tag", nil, "call the image this `name` (web:dev) or, without a colon, CONTAINER with this tag")
+	f.StringVar(&opts.imageRefs, "image-refs", "", "write the names of the images, by digest, to this `file`, one in each line")
+	f.StringVar(&opts.sbom, "sbom", "", "write the SBOM, an SPDX document, to this `file`; with several platforms one file each, with the architecture before the ending")
+	f.BoolVar(&opts.withoutBase, "without-base", false, "leave the layers of fromImage out of a layout; \"push --from\" takes them from their registry")
 	f.BoolVar(&opts.explain, "explain", false, "say which option asks for each package")
 	return cmd
 }
@@ -93,12 +93,12 @@ func (o *buildOptions) addFlags(env *Env, cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringToStringVar(&o.labels, "label", nil, "add a label, as `name=value`; may be repeated")
 	f.StringToStringVar(&o.annotations, "annotation", nil, "add an annotation of the manifest, as `name=value`; may be repeated")
-	f.StringSliceVar(&o.platforms, "platform", nil, "make it for this `platform`: linux/amd64, linux/arm64; default: this machine's")
+	f.StringSliceVar(&o.platforms, "platform", nil, "build for this `platform`: linux/amd64, linux/arm64; default: this machine's")
 	f.StringToStringVar(&o.binaries, "binary", nil, "nix2gpu itself for another platform, as `arch=file`; default: nix2gpu-linux-ARCH beside this program")
 	for _, name := range []string{"label", "annotation", "binary"} {
 		f.Lookup(name).DefValue = "" // or help prints it, as []
 	}
-	f.StringVar(&o.compression, "compression", "gzip", "of layers: gzip or zstd, also with a level, as gzip:9 or zstd:19")
+	f.StringVar(&o.compression, "compression", "gzip", "compress layers with gzip or zstd, at a level if one is given: gzip:9, zstd:19")
 	f.StringVar(&o.variant, "variant", "", "`how much` of the packages: slim, full or minimal; default: the definition's")
 	f.BoolVar(&o.frozen, "locked", false, "fail if nix2gpu.lock would change; also with CI=1")
 	cmd.RegisterFlagCompletionFunc("compression", cobra.FixedCompletions([]string{"gzip", "zstd"}, cobra.ShellCompDirectiveNoFileComp))

@@ -14,10 +14,10 @@ import (
 func newCache(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cache",
-		Short: "Show what the cache of packages and layers takes up",
+		Short: "Show how much the cache of packages and layers holds",
 		Long: `Shows the cache that all projects share, $XDG_CACHE_HOME/nix2gpu: Debian packages,
-their indexes, and the layers of images. All of it can be had again; "nix2gpu cache
-prune" removes what was not used for a while.`,
+their indexes, and the layers of images. All of it can be downloaded or made
+again; "nix2gpu cache prune" removes what has not been used for a while.`,
 		Args: unknownVerb,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runCache(env) },
 	}
@@ -49,9 +49,9 @@ func newCachePrune(env *Env) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "prune",
-		Short: "Remove what the cache has and nobody used for a while",
-		Long: `Removes the files of the cache that were not used for 30 days, or for the time that
---unused says. Nothing is removed while a build uses the cache.`,
+		Short: "Remove what has not been used for a while",
+		Long: `Removes files of the cache that have not been used for 30 days, or for the time given
+by --unused. Nothing is removed while a build uses the cache.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if all {
@@ -60,7 +60,7 @@ func newCachePrune(env *Env) *cobra.Command {
 			return runCachePrune(env, unused)
 		},
 	}
-	cmd.Flags().DurationVar(&unused, "unused", 30*24*time.Hour, "remove what was not used for this `time`")
+	cmd.Flags().DurationVar(&unused, "unused", 30*24*time.Hour, "remove what has not been used for this `time`")
 	cmd.Flags().BoolVar(&all, "all", false, "remove everything")
 	return cmd
 }

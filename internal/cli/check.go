@@ -21,17 +21,17 @@ func newCheck(env *Env) *cobra.Command {
 		Use:   "check [DEFINITION]",
 		Short: "Report everything that is wrong with a definition",
 		Long: `Evaluates a definition, or reads a process-compose.yaml, without running anything,
-and reports every error with its place, all at once. Exit code 0 when there is none,
-else 2.
+and reports all errors, each with its position. The exit code is 0 if there are none,
+and 2 otherwise.
 
-The answer follows from the text alone: it is the same on every machine.
+The answer depends on the text alone: it is the same on every machine.
 
-With --here, also what would fail on this machine now: ports that are taken; packages,
-programs, Python modules, users, folders, keys and secrets that are not there or can't
-be used; and what servers say of their configuration, which those that can test it do
+With --here, it also reports what would fail on this machine now: ports that are taken;
+packages, programs, Python modules, users, folders, keys and secrets that are missing or
+can't be used; and the errors of servers that can test their own configuration
 (nginx -t, caddy validate, apachectl -t, promtool, nats-server -t, postgres -C): as the
 user of the service, on a copy, without a network, for five seconds at most. up, boot
-and reload look for the same before they start anything. The exit code is 1 then.`,
+and reload check the same before they start anything. The exit code is then 1.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := t.take(cmd.Context(), env, args); err != nil {
 				return err
@@ -44,7 +44,7 @@ and reload look for the same before they start anything. The exit code is 1 then
 	}
 	addTargetFlags(env, cmd, &t, "f")
 	addModuleFlag(cmd, &t)
-	cmd.Flags().BoolVar(&here, "here", false, "report as well what would fail on this machine now")
+	cmd.Flags().BoolVar(&here, "here", false, "also report what would fail on this machine now")
 	return cmd
 }
 

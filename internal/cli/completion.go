@@ -11,8 +11,8 @@ func newCompletion(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish",
 		Short: "Print the completion script of a shell",
-		Long: `Prints a script that makes the shell complete verbs, flags and services. That of bash
-needs nothing else: where the package bash-completion is not there, it does without.
+		Long: `Prints a script that makes the shell complete verbs, flags and services. The one for
+bash does not need the package bash-completion.
 
     source <(nix2gpu completion bash)
     nix2gpu completion zsh > "${fpath[1]}/_nix2gpu"

@@ -19,10 +19,10 @@ func newConfig(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config [DEFINITION]",
 		Short: "Print what a definition means, merged and resolved",
-		Long: `Prints the project that a definition stands for: every default filled in, several
-modules merged, secrets masked. As process-compose YAML, or with -o json in our own
-form. With --show-origin, the options themselves: each value that the definition
-sets, with the file and line that set it.`,
+		Long: `Prints the project that a definition stands for: with all defaults, modules merged, and
+secrets masked. The format is process-compose YAML, or with -o json our own. With
+--show-origin it prints the options instead: each value that the definition sets, with
+the file and line that set it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.take(cmd.Context(), env, args); err != nil {
 				return err

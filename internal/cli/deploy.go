@@ -26,15 +26,15 @@ func newDeploy(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "deploy <compose|k8s-pod|vast|runpod>",
 		Short: "Write files that run the image elsewhere",
-		Long: `Writes files that run a container's image on other engines. Nothing is deployed:
-the file is yours to read, and to give to the engine. It has the image by its digest
-and no secret: where the definition has one, the file refers to it.
+		Long: `Writes files that run a container's image on other engines. It deploys nothing: you
+read the file, and give it to the engine. The file names the image by its digest. It
+contains no secrets, only references to them.
 
-What such a file can't say is told on stderr, with its place; with --strict that is
-an error, and no file is written.
+What such a file can't express is printed to stderr, with its position; with --strict
+that is an error, and no file is written.
 
-The digest is that of the image in the first of the definition's registries, which
-is asked for it, unless --image names another.`,
+The digest is that of the image in the first of the definition's registries, unless
+--image names another image. The registry is asked for it.`,
 		Args: unknownVerb,
 		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
@@ -44,37 +44,38 @@ is asked for it, unless --image names another.`,
 
 func newDeployCompose(env *Env) *cobra.Command {
 	cmd, _ := newDeployTo(env, deploy.Compose, "Write a compose.yaml",
-		`Writes a compose.yaml: the ports that the definition exposes, a volume for each
-folder whose content is to be kept, secrets as files beside it and as variables to
-pass on, a health check, the time that stopping takes, and the GPUs.`)
+		`Writes a compose.yaml with the ports that the definition exposes, a volume for each
+folder that has to be kept, secrets as files beside it and as variables to pass on, a
+health check, the time to stop, and GPUs.`)
 	return cmd
 }
 
 func newDeployKubernetes(env *Env) *cobra.Command {
-	cmd, opts := newDeployTo(env, deploy.Kubernetes, "Write the objects of Kubernetes",
-		`Writes a Pod, or where something is to be kept a StatefulSet with a claim for it, and
-a Service for the ports that the definition exposes: with probes, GPUs, shared memory,
-the time that stopping takes, and references to a Secret, whose making the file's
-first lines show. "podman play kube" takes the Pod as well.`)
+	cmd, opts := newDeployTo(env, deploy.Kubernetes, "Write Kubernetes objects",
+		`Writes a Pod, or if data has to be kept a StatefulSet with a volume claim, and a
+Service for the ports that the definition exposes: with probes, GPUs, shared memory, the
+time to stop, and references to a Secret. The first lines of the file show how to make
+that. "podman play kube" accepts the Pod, too.`)
 	cmd.Flags().IntVar(&opts.Volume, "volume", 10, "the size of the claim in `GB`")
 	return cmd
 }
 
 func newDeployVast(env *Env) *cobra.Command {
-	cmd, opts := newDeployTo(env, deploy.Vast, "Write a template of vast.ai",
-		`Writes a template as vast.ai's API takes it: ports, disk, the number of GPUs and what
-their driver must know. An instance runs in vast.ai's ssh mode, with "nix2gpu boot" as
-its onstart; with --entrypoint it runs as the image says, with our own sshd.`)
+	cmd, opts := newDeployTo(env, deploy.Vast, "Write a template for vast.ai",
+		`Writes a template for vast.ai's API: ports, disk, the number of GPUs, and the CUDA
+version that the driver must support. An instance runs in vast.ai's ssh mode, with
+"nix2gpu boot" as its onstart script; with --entrypoint it runs the image's entrypoint,
+with our own sshd.`)
 	cmd.Flags().BoolVar(&opts.Entrypoint, "entrypoint", false, "run the image's own entrypoint instead of the ssh mode")
 	cmd.Flags().IntVar(&opts.Disk, "disk", 32, "the size of the disk in `GB`")
 	return cmd
 }
 
 func newDeployRunPod(env *Env) *cobra.Command {
-	cmd, opts := newDeployTo(env, deploy.RunPod, "Write a template of RunPod",
-		`Writes a template as RunPod's API takes it: ports, disk, a volume at the working
-directory where something is to be kept, and references to RunPod's secrets. Ports
-that speak HTTP, as far as the definition shows, go through RunPod's proxy.`)
+	cmd, opts := newDeployTo(env, deploy.RunPod, "Write a template for RunPod",
+		`Writes a template for RunPod's API: ports, disk, a volume at the working directory if
+data has to be kept, and references to RunPod's secrets. Ports that speak HTTP, as far as
+the definition shows, are reached through RunPod's proxy.`)
 	cmd.Flags().IntVar(&opts.Disk, "disk", 32, "the size of the disk in `GB`")
 	cmd.Flags().IntVar(&opts.Volume, "volume", 10, "the size of the volume in `GB`")
 	return cmd
@@ -103,7 +104,7 @@ func newDeployTo(env *Env, p deploy.Platform, short, long string) (*cobra.Comman
 	addModuleFlag(cmd, &opts.target)
 	cmd.Flags().StringVar(&opts.image, "image", "", "the image's `reference`; its registry is asked for the digest unless it has one")
 	cmd.Flags().StringVarP(&opts.output, "output", "o", "", "write to this `file` instead of stdout")
-	cmd.Flags().BoolVar(&opts.strict, "strict", false, "fail when the file can't say all of the definition")
+	cmd.Flags().BoolVar(&opts.strict, "strict", false, "fail if the file can't express all of the definition")
 	return cmd, opts
 }
 

@@ -27,7 +27,8 @@ func newDown(env *Env) *cobra.Command {
 		Use:   "down [DEFINITION]",
 		Short: "Stop everything",
 		Long: `Stops all services of a running project, in reverse order of their dependencies,
-and its supervisor. Returns when nothing is left, and says meanwhile for whom it waits.`,
+and its supervisor. It returns when nothing is left. Meanwhile it prints what it waits
+for.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.take(cmd.Context(), env, args); err != nil {
 				return err
@@ -48,7 +49,7 @@ and its supervisor. Returns when nothing is left, and says meanwhile for whom it
 		},
 	}
 	addTargetFlags(env, cmd, &opts.target, "f")
-	cmd.Flags().BoolVar(&opts.now, "now", false, "kill at once, without grace")
+	cmd.Flags().BoolVar(&opts.now, "now", false, "kill at once, without a grace period")
 	cmd.Flags().DurationVarP(&opts.timeout, "timeout", "t", 0, "kill what is left after this `duration`")
 	return cmd
 }

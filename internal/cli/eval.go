@@ -35,10 +35,10 @@ func newEval(env *Env) *cobra.Command {
 		Use:   "eval [FILE | -E EXPRESSION] [flags]",
 		Short: "Evaluate Nix",
 		Long: `Evaluates a file in the Nix language, or an expression, and prints its value. Values
-that are not needed are not computed and print as <CODE>; --strict computes them all.
-A function is called with the arguments that --arg and --argstr give.
+that are not needed are not computed, and print as <CODE>; --strict computes them all.
+A function is called with the arguments of --arg and --argstr.
 
-FILE may be - for the standard input.`,
+FILE may be - for stdin.`,
 		Example: `  nix2gpu eval -E '1 + 1'
   nix2gpu eval --json -A services nix2gpu.nix
   nix2gpu eval -E '{ n }: n * 2' --arg n 21`,
@@ -52,8 +52,8 @@ FILE may be - for the standard input.`,
 	f.BoolVar(&opts.strict, "strict", false, "compute everything")
 	f.BoolVar(&opts.raw, "raw", false, "print a string without quotes")
 	f.StringArrayVarP(&opts.attrs, "attr", "A", nil, "print this `attribute`, such as services.nginx")
-	f.StringArrayVar(&opts.args, "arg", nil, "`name=expression` to call a function with; or two words, as nix has it")
-	f.StringArrayVar(&opts.strings, "argstr", nil, "`name=text` to call a function with; or two words, as nix has it")
+	f.StringArrayVar(&opts.args, "arg", nil, "`name=expression` to call a function with; or two words, as for nix")
+	f.StringArrayVar(&opts.strings, "argstr", nil, "`name=text` to call a function with; or two words, as for nix")
 	return cmd
 }
 

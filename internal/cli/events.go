@@ -22,7 +22,7 @@ func newEvents(env *Env) *cobra.Command {
 		Use:   "events [DEFINITION] [SERVICE...]",
 		Short: "Print changes of state as they happen",
 		Long: `Prints a line for each change of a service's state, until the project ends or
-Ctrl-C. With -o json one JSON object a line, beginning with the state of everything.`,
+Ctrl-C. With -o json it prints a JSON object in each line; the first is the whole state.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.take(cmd.Context(), env, args); err != nil {

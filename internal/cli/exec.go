@@ -27,15 +27,15 @@ func newExec(env *Env) *cobra.Command {
 	var opts execOptions
 	cmd := &cobra.Command{
 		Use:   "exec [DEFINITION] SERVICE [--] COMMAND [ARGUMENT...]",
-		Short: "Run a command as a service that runs does",
-		Long: `Runs a command with the environment of a service, its secrets included, in its folder,
-as its user and under its limits. The service must run; nothing of it is started or
+		Short: "Run a command in the environment of a running service",
+		Long: `Runs a command with the environment of a service, secrets included, in its folder, as
+its user and under its limits. The service must be running; it is neither started nor
 stopped. Flags of exec come before the name of the service.
 
-The command takes the place of nix2gpu, at your terminal: no flag is needed for an
-interactive one, and its exit code is its own. -i and -t are taken as those of docker
-are; with -t stdin must be a terminal. It ends with the project at the latest, and with
-the service where that has limits of memory, CPUs or processes.`,
+The command replaces nix2gpu at your terminal, so an interactive one needs no flag, and
+the exit code is the command's. -i and -t are accepted, as in docker; with -t, stdin must
+be a terminal. The command ends with the project at the latest, and with the service if
+that has limits of memory, CPUs or processes.`,
 		Example: `  nix2gpu exec postgresql -- psql shop       a client, as the server's own user
   nix2gpu exec api env                       what the service's environment is
   nix2gpu exec -u root -w /tmp api bash      a shell beside it, as another user`,

@@ -27,11 +27,11 @@ func newGraph(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "graph [DEFINITION] [SERVICE...]",
 		Short: "Show which services wait for which",
-		Long: `Shows what each service waits for before it starts, as a tree: what nothing waits
-for is at the left. Where the project runs, each service has its state beside it. With
-services, only these and what they wait for.
+		Long: `Shows as a tree what each service waits for before it starts. Services that nothing
+waits for are at the left. If the project runs, each service is shown with its state.
+With names, only those services and what they wait for are shown.
 
--o dot is for Graphviz, -o mermaid for pages that show such diagrams.`,
+-o dot is for Graphviz, -o mermaid for pages that can show such diagrams.`,
 		Example: `  nix2gpu graph                            the tree
   nix2gpu graph -o dot | dot -Tsvg >g.svg  a picture`,
 		ValidArgsFunction: completeServices(env),

@@ -25,15 +25,15 @@ func newLoad(env *Env) *cobra.Command {
 		Use:   "load [DEFINITION]",
 		Short: "Build the image and load it into docker or podman",
 		Long: `Builds the image as "build" does, or takes the one named with --from, and loads it
-into the container engine of this machine, by its socket: docker where it is there,
-else podman, also without a service. It is called CONTAINER:TAG, with the
-definition's tag, which is latest unless it says otherwise.
+into the container engine of this machine: docker by its socket if there is one, or else
+podman, with or without its socket. The image is called CONTAINER:TAG; the tag is the
+definition's, or latest.
 
 What the engine has already is not sent: an image that is there is only tagged, and
 docker gets no layer that the image of the same name has.
 
-DOCKER_HOST and docker's contexts are followed where they name a socket of this
-machine, and so is CONTAINER_HOST for podman. The name goes to stdout.`,
+DOCKER_HOST, docker's contexts, and CONTAINER_HOST for podman are used if they name a
+socket of this machine. The image's name is printed to stdout.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.takeOne(cmd, env, args); err != nil {
 				return err
@@ -45,9 +45,9 @@ machine, and so is CONTAINER_HOST for podman. The name goes to stdout.`,
 		},
 	}
 	opts.addFlags(env, cmd)
-	cmd.Flags().StringVar(&opts.from, "from", "", "load this `image` and build none: an OCI layout folder, or an archive")
+	cmd.Flags().StringVar(&opts.from, "from", "", "load this `image` instead of building one: an OCI layout folder or an archive")
 	cmd.Flags().StringVar(&opts.into, "into", "", "the `engine`: docker or podman")
-	cmd.Flags().StringArrayVar(&opts.tags, "tag", nil, "call it this `name` (web:dev) or, without a colon, CONTAINER with this tag; may be repeated")
+	cmd.Flags().StringArrayVar(&opts.tags, "tag", nil, "call the image this `name` (web:dev) or, without a colon, CONTAINER with this tag; may be repeated")
 	cmd.RegisterFlagCompletionFunc("into", cobra.FixedCompletions([]string{"docker", "podman"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

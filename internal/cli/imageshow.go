@@ -25,8 +25,8 @@ func newImage(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "image <ls|show|diff>",
 		Short: "Look into images",
-		Long: `Looks into images: an OCI layout folder, an archive (also one of docker save), or a
-reference of a registry. What lies at a path is taken from there.`,
+		Long: `Looks into images: an OCI layout folder, an archive (of docker save, too), or a
+reference to a registry. If there is a file or folder of that name, it is taken.`,
 		Args: unknownVerb,
 		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
@@ -47,18 +47,17 @@ func wants(n int, what string) cobra.PositionalArgs {
 func (o *imageOptions) addFlags(cmd *cobra.Command) {
 	addOutputFlag(cmd, &o.output, "text", "json")
 	cmd.Flags().StringVar(&o.platform, "platform", "", "of several, the image for this `platform`, such as linux/arm64; default: this machine's")
-	cmd.Flags().BoolVar(&o.files, "files", false, "also the files: this reads every layer")
+	cmd.Flags().BoolVar(&o.files, "files", false, "include files; this reads every layer")
 }
 
 func newImageLs(env *Env) *cobra.Command {
 	var opts imageOptions
 	cmd := &cobra.Command{
 		Use:   "ls IMAGE",
-		Short: "List the images that are there, one a platform",
-		Long: `Lists the images in a layout, an archive or behind a reference: platform, digest,
-size. A repository without a tag is listed tag by tag.`,
-		Args: wants(1, "an image"),
-		RunE: func(cmd *cobra.Command, args []string) error { return runImageLs(cmd.Context(), env, &opts, args[0]) },
+		Short: "List images, one for each platform",
+		Long:  `Lists the images in a layout or an archive, or of a reference: platform, digest, size. A repository without a tag is listed tag by tag.`,
+		Args:  wants(1, "an image"),
+		RunE:  func(cmd *cobra.Command, args []string) error { return runImageLs(cmd.Context(), env, &opts, args[0]) },
 	}
 	addOutputFlag(cmd, &opts.output, "text", "json")
 	return cmd
@@ -70,7 +69,7 @@ func newImageShow(env *Env) *cobra.Command {
 		Use:   "show IMAGE",
 		Short: "Show an image: configuration, layers, packages",
 		Long: `Shows what an image holds: its configuration, its layers with their sizes, and its
-packages, from its SBOM or from dpkg's list in it; wheels of Python from its SBOM.`,
+packages, from its SBOM or from dpkg's database; Python wheels only from an SBOM.`,
 		Args: wants(1, "an image"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runImageShow(cmd.Context(), env, &opts, args[0]) },
 	}
@@ -83,9 +82,9 @@ func newImageDiff(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff A B",
 		Short: "Show what differs between two images",
-		Long: `Shows what differs between two images: packages added, removed and upgraded,
-wheels of Python where both have an SBOM, the configuration, the
-layers, and how much has to be pulled for the second by who has the first.`,
+		Long: `Shows what differs between two images: packages added, removed and upgraded, Python
+wheels if both images have an SBOM, the configuration, the layers, and how much has to be
+pulled for the second image if the first is there.`,
 		Example: "  nix2gpu image diff ghcr.io/me/web:v1 ./layout",
 		Args:    wants(2, "two images"),
 		RunE: func(cmd *cobra.Command, args []string) error {

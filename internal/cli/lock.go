@@ -34,19 +34,19 @@ need, by version and SHA-256, each file of its archives, and the keys that sign 
 apt sources. "build" takes exactly these, so that the same image can be made again in
 a year; put the file under version control.
 
-What the lock has stays as it is. What is new in the definition is added, what nobody
-needs any more is taken out. With --update the newest versions are taken: of the named
-packages and of what stands in their way, or of all; of archives without a sha256 what
-is at their URL now. A key changes by --take-key alone.
+What the lock has stays as it is. What is new in the definition is added, and what is no
+longer needed is removed. --update takes the newest versions of the named packages, and
+of those that stand in their way, or of all packages; of an archive without a sha256 it
+takes the present file. Only --take-key changes a key.
 
-Packages come from this machine's apt sources for Debian, by apt's proxies, from
+Packages come from this machine's apt sources for Debian, through apt's proxies, from
 --mirror, or from Debian itself, and from the aptSources of the definition. Versions
-that have left them are looked for at $NIX2GPU_SNAPSHOT, a URL in which {archive} is
+that are no longer there are looked for at $NIX2GPU_SNAPSHOT, a URL in which {archive} is
 "debian" or "debian-security".
 
-The wheels of python.requirements are locked as well, and downloaded for that. Where a
-requirement has no hash, the index is believed about it now, and the lock from then on;
-where it has no version, the newest that fits is taken.`,
+The wheels of python.requirements are locked, too, and downloaded for that. If a
+requirement has no hash, the index is trusted once, and from then on the lock has the
+hash; if it has no version, the newest that fits is taken.`,
 		Example: `  nix2gpu lock                        add what the definition needs
   nix2gpu lock --update               take the newest version of everything
   nix2gpu lock --update libssl3       of one package
@@ -64,9 +64,9 @@ where it has no version, the newest that fits is taken.`,
 	addTargetFlags(env, cmd, &t, "f")
 	addModuleFlag(cmd, &t)
 	f.add(cmd)
-	cmd.Flags().BoolVarP(&f.update, "update", "u", false, "take the newest versions: of the packages named, else of all")
+	cmd.Flags().BoolVarP(&f.update, "update", "u", false, "take the newest versions: of the named packages, or else of all")
 	cmd.Flags().BoolVar(&f.frozen, "locked", false, "change nothing, and fail if something would")
-	cmd.Flags().StringSliceVar(&f.takeKeys, "take-key", nil, "take the key that this `source` is signed by now, instead of the lock's")
+	cmd.Flags().StringSliceVar(&f.takeKeys, "take-key", nil, "take the key that signs this `source` now, instead of the lock's")
 	cmd.Flags().StringSliceVar(&f.platforms, "platform", nil, "`platform` to lock beside those of the lock: linux/amd64, linux/arm64; default: this machine's")
 	cmd.RegisterFlagCompletionFunc("platform", cobra.FixedCompletions([]string{"linux/amd64", "linux/arm64"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -45,11 +45,11 @@ func newLogs(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs [DEFINITION] [SERVICE...]",
 		Short: "Print what services have printed",
-		Long: `Prints what services have printed since this "up" or boot, or since the last one
-when nothing runs, restarts included, merged by time. With --all, --since or --until
-also what was kept of earlier ones; --all says where each start of a service was.
+		Long: `Prints what services have printed since this "up" or boot, restarts included, merged by
+time; when nothing runs, since the last one. --all, --since and --until also print what
+is kept of earlier runs; --all marks each start of a service.
 
-TIME is a span before now such as 10m or 2h, a time of day such as 15:04, or a date
+TIME is a duration before now such as 10m or 2h, a time of day such as 15:04, or a date
 such as 2026-11-22 or 2026-11-22T15:04:05Z.`,
 		Example: `  nix2gpu logs -f api                    follow one service
   nix2gpu logs -n 50 api postgresql      the last 50 lines of two
@@ -70,7 +70,7 @@ such as 2026-11-22 or 2026-11-22T15:04:05Z.`,
 
 func addLogsFlags(cmd *cobra.Command, opts *logsOptions) {
 	f := cmd.Flags()
-	f.BoolVarP(&opts.follow, "follow", "f", false, "go on with what is printed from now on")
+	f.BoolVarP(&opts.follow, "follow", "f", false, "print new lines as they come")
 	f.StringVarP(&opts.tail, "tail", "n", "all", "only the last `lines` of each service")
 	f.StringVar(&opts.since, "since", "", "only lines since `time`")
 	f.StringVar(&opts.until, "until", "", "only lines until `time`")
@@ -78,7 +78,7 @@ func addLogsFlags(cmd *cobra.Command, opts *logsOptions) {
 	f.StringVarP(&opts.grep, "grep", "g", "", "only lines that match the regular `expression`; without capitals, case is ignored")
 	addOutputFlag(cmd, &opts.output, "text", "json")
 	f.BoolVarP(&opts.all, "all", "a", false, "also what was printed before this \"up\" or boot, with a line at each start")
-	f.BoolVarP(&opts.previous, "previous", "p", false, "the run before the last one")
+	f.BoolVarP(&opts.previous, "previous", "p", false, "print the run before the last one")
 	f.BoolVar(&opts.noPrefix, "no-log-prefix", false, "do not print the service before each line")
 	f.BoolVar(&opts.raw, "raw", false, "print exactly the bytes of the services")
 }

@@ -18,8 +18,8 @@ func newLs(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "List the projects that run on this machine",
-		Long: `Lists every project of yours that runs on this machine, wherever it was started from:
-how it is, the pid of its supervisor, and the definition. Root sees everybody's.`,
+		Long: `Lists all of your projects that run on this machine, wherever they were started: their
+state, the pid of the supervisor, and the definition. Root sees everybody's.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runLs(cmd.Context(), env, output) },
 	}

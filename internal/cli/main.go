@@ -92,11 +92,11 @@ and runs its services: in order, watched, restarted when they fail.
     nix2gpu logs -f api         follow what a service prints
     nix2gpu down                stop everything
 
-DEFINITION is a file or a folder, with #NAME for one container of several. It is
-told from a service by its look: it contains # or /, starts with a dot, or ends in
-.nix, .yaml, .yml or .json; or it is a folder with a definition, and no service has
-its name. Without one, flake.nix, nix2gpu.nix or process-compose.yaml of the current
-folder is taken, or of the nearest folder above it that has one.`,
+DEFINITION is a file or a folder, with #NAME for one of several containers. A word is a
+definition, and not a service, if it contains # or /, starts with a dot, or ends in .nix,
+.yaml, .yml or .json; or if it is a folder with a definition and no service has its name.
+Without one, nix2gpu takes flake.nix, nix2gpu.nix or process-compose.yaml of the current
+folder, or of the nearest parent folder that has one.`,
 		Args: unknownVerb,
 		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}

@@ -20,10 +20,10 @@ func newOptions(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "options [TYPE] [WORD...]",
 		Short: "Look up the options of containers and services",
-		Long: `Without arguments, lists what there is: the types of services, "service" for what all
-of them have, and "container". With a type, prints its options: type, default, example.
-Words keep the options in whose name or description all of them are; without a type,
-those of all types, and what several types share once.
+		Long: `Without arguments, lists the service types, "service" for the options that all of them
+have, and "container". With a type, it prints its options: type, default, example. With
+words, it prints only options whose name or description contains all words; without a
+type, it searches all types, and prints options that several share once.
 
 At a terminal, $PAGER shows what is longer than the screen.`,
 		Example: `  nix2gpu options

@@ -18,12 +18,12 @@ func newPorts(env *Env) *cobra.Command {
 	var opts psOptions
 	cmd := &cobra.Command{
 		Use:   "ports [DEFINITION] [SERVICE...]",
-		Short: "Show who listens where: as defined, and as found",
+		Short: "Show the ports of services: as defined, and as found",
 		Long: `Shows the ports of the services of a running project: those that the definition gives
-them, and those on which their processes listen now. "*" stands for all addresses.
+them, and those on which their processes listen now. "*" means all addresses.
 
-A port that nobody defined may be one of a plugin, or one left open by mistake. Of UDP
-only what is defined is shown: a client that has sent something looks the same.`,
+A port that is not defined may belong to a plugin, or be open by mistake. UDP ports are
+shown only if they are defined, because a client that has sent something looks the same.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.take(cmd.Context(), env, args); err != nil {

@@ -22,10 +22,10 @@ func newProcessCompose(env *Env) *cobra.Command {
 	up := pcOptions{env: env}
 	root := &cobra.Command{
 		Use:   "process-compose [verb]",
-		Short: "Run the processes of a process-compose.yaml, by nix2gpu",
-		Long: `This is nix2gpu under the name of process-compose: it takes that tool's files, verbs,
-flags and PC_* variables. Without a verb it runs everything, as "up" does. There is no
-terminal interface and no HTTP port; flags about them are accepted and change nothing.`,
+		Short: "Run the processes of a process-compose.yaml with nix2gpu",
+		Long: `This is nix2gpu under the name process-compose: it has that tool's files, verbs, flags
+and PC_* variables. Without a verb it runs everything, like "up". There is no terminal
+interface and no HTTP port; flags about them are accepted and have no effect.`,
 		Args: unknownVerb,
 		RunE: func(cmd *cobra.Command, args []string) error { return up.run(cmd.Context(), args) },
 	}
@@ -82,7 +82,7 @@ func (o *pcOptions) addFlags(cmd *cobra.Command) {
 	f.StringArrayVarP(&o.up.target.files, "config", "f", nil, "`file` to run; several are merged")
 	f.StringArrayVarP(&o.up.target.envFiles, "env", "e", nil, "environment `file`, instead of .env")
 	f.StringArrayVarP(&o.namespaces, "namespace", "n", nil, "run only processes of this `namespace`; may be repeated")
-	f.StringVar(&o.up.target.container, "container", "", "`name` of the container, where a definition has several")
+	f.StringVar(&o.up.target.container, "container", "", "`name` of the container, if a definition has several")
 	f.BoolVar(&o.dotenv, "disable-dotenv", false, "do not read .env")
 	f.BoolVarP(&o.up.detach, "detached", "D", false, "run in the background")
 	addUpFlags(cmd, &o.up, "") // process-compose's -d means something else

@@ -34,9 +34,9 @@ func newPs(env *Env) *cobra.Command {
 		Use:     "ps [DEFINITION] [SERVICE...]",
 		Aliases: []string{"list"},
 		Short:   "List services: state, health, restarts, and why",
-		Long: `Lists the services of the project that runs here: their state and health, how
-often they were restarted, and in the last column why they are so: what a service
-waits for, how it ended, what its probe said.`,
+		Long: `Lists the services of the project that runs here: their state and health, how often
+they were restarted, and in the last column the reason: what a service waits for, how
+it ended, what its probe reported.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.take(cmd.Context(), env, args); err != nil {
@@ -47,14 +47,14 @@ waits for, how it ended, what its probe said.`,
 	}
 	addPsFlags(env, cmd, &opts)
 	cmd.Flags().StringVar(&opts.format, "format", "", "a `format` as of --output, or a template for each service, such as '{{.Name}} {{.State}}'")
-	cmd.Flags().BoolVarP(&opts.watch, "watch", "w", false, "stay, and show each change")
+	cmd.Flags().BoolVarP(&opts.watch, "watch", "w", false, "keep running, and show each change")
 	return cmd
 }
 
 func addPsFlags(env *Env, cmd *cobra.Command, opts *psOptions) {
 	addTargetFlags(env, cmd, &opts.target, "f")
 	addOutputFlag(cmd, &opts.output, "table", "wide", "json", "yaml", "name")
-	cmd.Flags().BoolVarP(&opts.quiet, "quiet", "q", false, "only names")
+	cmd.Flags().BoolVarP(&opts.quiet, "quiet", "q", false, "print only names")
 	cmd.Flags().BoolP("all", "a", true, "also services that do not run")
 	cmd.Flags().MarkHidden("all")
 }
@@ -63,16 +63,16 @@ func newStatus(env *Env) *cobra.Command {
 	var opts psOptions
 	cmd := &cobra.Command{
 		Use:   "status [DEFINITION] [SERVICE...]",
-		Short: "Say how the project is, or all about one service",
+		Short: "Show the state of the project, or all about one service",
 		Long: `Without a service, the same list as ps, and who holds memory of GPUs.
 
-With services, a block for each: what it is doing, since when and why, where it is
-defined, its command, user and processes, ports, memory and CPU time, who depends on
-it, how often it was started and how it ended last, the last five results of its
-probes, and its log with the last ten lines. The exit code is 0 for one that is up or
-has completed with success, 1 for one that fails, restarts, or was refused or skipped,
-3 for one that is stopped, disabled or waits for others, and 4 when there is none of
-that name. Of several the worst counts: 1, then 3.`,
+With services, a block for each: its state, since when and why, where it is defined, its
+command, user and processes, ports, memory and CPU time, what depends on it, how often it
+was started and how it last ended, the last five results of its probes, and the last ten
+lines of its log. The exit code is 0 if the service is up or has completed with success,
+1 if it fails, restarts, or was refused or skipped, 3 if it is stopped, disabled or waits
+for others, and 4 if there is no such service. Of several services the worst counts: 1,
+then 3.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.take(cmd.Context(), env, args); err != nil {

@@ -29,18 +29,18 @@ func newPush(env *Env) *cobra.Command {
 		Short: "Build the image and push it to registries",
 		Long: `Builds the image as "build" does, or takes the one named with --from, and pushes it
 to the registries that the definition names, or to those named with --to. What a
-registry has already is not sent again, and a registry that is busy or fails is
-asked again for about a minute. The SBOM of what was built goes along: registries
-list it among the image's referrers.
+registry has already is not sent again. If a registry is busy or fails, requests are
+repeated for about a minute. The SBOM of an image that was built is pushed, too:
+registries list it among the image's referrers.
 
-An entry of the option registries is where images are kept (ghcr.io/me): the
-container's name and tag are added. One that ends in the container's name, or has a
+An entry of the option registries says where images are kept (ghcr.io/me): the
+container's name and tag are added. An entry that ends in the container's name, or has a
 tag, is taken as it is.
 
 Credentials are those of docker and podman, with their helpers; for ghcr.io
-GITHUB_TOKEN will do. TLS is demanded everywhere but on loopback.
+GITHUB_TOKEN is enough. TLS is required except on loopback.
 
-The digest goes to stdout; everything else to stderr.`,
+The digest is printed to stdout, everything else to stderr.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.takeOne(cmd, env, args); err != nil {
 				return err
@@ -52,10 +52,10 @@ The digest goes to stdout; everything else to stderr.`,
 		},
 	}
 	opts.addFlags(env, cmd)
-	cmd.Flags().StringVar(&opts.from, "from", "", "push this `image` and build none: an OCI layout folder, or an archive")
+	cmd.Flags().StringVar(&opts.from, "from", "", "push this `image` instead of building one: an OCI layout folder or an archive")
 	cmd.Flags().StringArrayVar(&opts.to, "to", nil, "push to this `reference` (ghcr.io/me/web:v1), whatever the definition names; may be repeated")
 	cmd.Flags().StringArrayVar(&opts.tags, "tag", nil, "use this `tag` instead of the definition's; may be repeated")
-	cmd.Flags().StringVar(&opts.imageRefs, "image-refs", "", "write what was pushed to this `file`, by digest, one a line")
+	cmd.Flags().StringVar(&opts.imageRefs, "image-refs", "", "write what was pushed to this `file`, by digest, one in each line")
 	return cmd
 }
 

@@ -29,8 +29,8 @@ type indexFlags struct {
 }
 
 func (f *indexFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.index, "index-url", "", "`URL` of the index of Python packages; default: that of the requirements file, else $PIP_INDEX_URL, else "+index.Default)
-	cmd.Flags().StringArrayVar(&f.extra, "extra-index-url", nil, "`URL` of an index to look into as well; also $PIP_EXTRA_INDEX_URL")
+	cmd.Flags().StringVar(&f.index, "index-url", "", "`URL` of the index of Python packages; default: the requirements file's, or else $PIP_INDEX_URL, or else "+index.Default)
+	cmd.Flags().StringArrayVar(&f.extra, "extra-index-url", nil, "`URL` of a further index; also $PIP_EXTRA_INDEX_URL")
 	for _, name := range []string{"index-url", "extra-index-url"} {
 		cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}

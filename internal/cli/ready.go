@@ -19,10 +19,10 @@ func newReady(env *Env) *cobra.Command {
 	var opts readyOptions
 	cmd := &cobra.Command{
 		Use:   "ready [DEFINITION] [SERVICE...]",
-		Short: "Tell by the exit code whether services are healthy, now",
-		Long: `Ends with 0 when all of the services (without names: all that were started) are
-healthy or done, else with 1 and a line for each that is not. It waits for nothing: it
-is what an image's HEALTHCHECK and a readiness probe of Kubernetes run.`,
+		Short: "Report by the exit code whether services are healthy now",
+		Long: `Ends with 0 if all of the services (without names: all that were started) are healthy or
+have completed; otherwise with 1, and a line for each that is not. It does not wait: it
+is for an image's HEALTHCHECK and a readiness probe of Kubernetes.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.take(cmd.Context(), env, args); err != nil {
@@ -77,9 +77,9 @@ func newLive(env *Env) *cobra.Command {
 	var opts readyOptions
 	cmd := &cobra.Command{
 		Use:   "live [DEFINITION]",
-		Short: "Tell by the exit code whether the supervisor answers",
-		Long: `Ends with 0 when the supervisor of the services answers, whatever they do: what a
-liveness probe of Kubernetes runs. Services that fail are the supervisor's affair.`,
+		Short: "Report by the exit code whether the supervisor answers",
+		Long: `Ends with 0 if the supervisor answers, whatever its services do. It is for a liveness
+probe of Kubernetes: services that fail are restarted by the supervisor.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.takeOne(cmd, env, args); err != nil {
 				return err

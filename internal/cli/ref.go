@@ -27,7 +27,7 @@ type target struct {
 // argument can do as well. short is the one-letter form of --file, or "".
 func addTargetFlags(env *Env, cmd *cobra.Command, t *target, short string) {
 	cmd.Flags().StringArrayVarP(&t.files, "file", short, nil, "`definition`: a file or folder, with #NAME for one of several containers")
-	cmd.Flags().StringVar(&t.container, "container", "", "`name` of the container, where the definition has several")
+	cmd.Flags().StringVar(&t.container, "container", "", "`name` of the container, if the definition has several")
 	cmd.RegisterFlagCompletionFunc("container", completeContainers(env))
 }
 

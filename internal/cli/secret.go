@@ -14,7 +14,8 @@ func newSecret(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "secret",
 		Short: "Look at the secrets of a definition",
-		Long:  `Says which secrets a definition has, and who gets them. What they are is never shown.`,
+		Long: `Shows which secrets a definition has, and which services get them, but never a secret
+itself.`,
 	}
 	cmd.AddCommand(newSecretList(env))
 	return cmd
@@ -26,10 +27,10 @@ func newSecretList(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "ls [DEFINITION]",
 		Aliases: []string{"list"},
-		Short:   "List secrets: where they come from, who gets them, and whether they are there",
+		Short:   "List secrets: where they come from, who gets them, and whether they can be read",
 		Long: `Lists the secrets of a definition, and its environment files: where each comes from,
-which services get it and how, and whether it can be read on this machine, by you,
-now. What a secret is, is not shown.`,
+which services get it and how, and whether you can read it on this machine now. The
+secrets themselves are not shown.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := t.take(cmd.Context(), env, args); err != nil {
 				return err

@@ -34,16 +34,15 @@ func newShell(env *Env) *cobra.Command {
 		Use:   "shell [DEFINITION] [-- COMMAND...]",
 		Short: "Open a shell in the image",
 		Long: `Opens a shell in a container of the image, in docker or podman, and removes it when
-the shell ends. The image is built and loaded first, where it changed. No service
+the shell ends. The image is built and loaded first, if it has changed. No service
 runs: "process-compose up" in the shell starts them.
 
 The container has the definition's folder as its working directory (/workspace), its
-exposed ports (that of ssh under a number which the engine chooses), and all GPUs
-where the definition uses them and this machine has some. Secrets come from where
-"up" takes them, their files and variables: the engine gets to know the path of a
-file, and nothing of a variable.
+exposed ports (ssh's under a number that the engine chooses), and all GPUs if the
+definition uses them and this machine has some. Secrets come from the same files and
+variables as with "up". The engine learns the path of a file, and nothing of a variable.
 
-With a COMMAND that is run instead of a shell. The exit code is the command's.`,
+With a COMMAND, that is run instead of a shell. The exit code is the command's.`,
 		Example: `  nix2gpu shell                      a shell in this folder's only container
   nix2gpu shell .#web -- nvidia-smi  a command in that of web`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -66,9 +65,9 @@ With a COMMAND that is run instead of a shell. The exit code is the command's.`,
 		},
 	}
 	opts.addFlags(env, cmd)
-	cmd.Flags().StringVar(&opts.from, "from", "", "take this `image` and build none: an OCI layout folder, or an archive")
+	cmd.Flags().StringVar(&opts.from, "from", "", "use this `image` instead of building one: an OCI layout folder or an archive")
 	cmd.Flags().StringVar(&opts.into, "into", "", "the `engine`: docker or podman")
-	cmd.Flags().StringVar(&opts.gpus, "gpus", "auto", "`which`: all, none, or auto: all where the definition uses them and there are some")
+	cmd.Flags().StringVar(&opts.gpus, "gpus", "auto", "`which` GPUs: all, none, or auto: all if the definition uses them and there are some")
 	cmd.Flags().BoolVar(&opts.noPorts, "no-ports", false, "publish no ports")
 	cmd.RegisterFlagCompletionFunc("into", cobra.FixedCompletions([]string{"docker", "podman"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("gpus", cobra.FixedCompletions([]string{"auto", "all", "none"}, cobra.ShellCompDirectiveNoFileComp))

@@ -18,13 +18,13 @@ func newTop(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "top [DEFINITION] [SERVICE...]",
 		Short: "Show what services use now: CPU time, memory, memory of GPUs",
-		Long: `Shows once what each service that runs uses, with all of its processes: CPU time,
-resident memory (what processes share counts for each), and memory of GPUs where
-nvidia-smi is here; then the GPUs. Only this command asks for it: nothing is measured
-while nobody looks.
+		Long: `Shows what each running service uses, with all of its processes: CPU time, resident
+memory (shared memory counts for each process), and memory of GPUs if there is an
+nvidia-smi; then the GPUs. It prints this once. Nothing is measured unless you ask.
 
-nvidia-smi tells the host's process numbers. In a container whose numbers are its own,
-memory of GPUs can't be told by service, and a note says so: run it with --pid=host.`,
+nvidia-smi prints the host's pids. In a container with pids of its own, it is not known
+which service holds memory of GPUs, and a note says so: run the container with
+--pid=host.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.take(cmd.Context(), env, args); err != nil {

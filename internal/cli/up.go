@@ -44,12 +44,12 @@ func newUp(env *Env) *cobra.Command {
 what they print. Ctrl-C stops them in reverse order; a second one kills them.
 
 With names, only those services and what they depend on. What can't run on this
-machine (a package, a program, a user or a port that is not there to be had) is
+machine (because a package, a program, a user or a port is missing) is
 refused: ps says why, the others run, and the exit code is 1 in the end; with
 --strict nothing is started.
 
-When the project already runs, up brings it to what the definition says now, starts
-what is missing and then follows the logs.`,
+When the project already runs, up makes it what the definition says now, starts
+what is missing, and then follows the logs.`,
 		Example: `  nix2gpu up                         everything in flake.nix or nix2gpu.nix
   nix2gpu up postgresql              only the database
   nix2gpu up ./stack.nix#web -d      in the background
@@ -80,7 +80,7 @@ func addUpFlags(cmd *cobra.Command, opts *upOptions, detach string) {
 	f.BoolVar(&opts.dryRun, "dry-run", false, "print what would run, as process-compose YAML with secrets masked")
 	f.BoolVar(&opts.noDeps, "no-deps", false, "run only the named services, and let them wait for nothing")
 	f.BoolVar(&opts.install, "install", false, "install missing packages with apt-get")
-	f.BoolVar(&opts.strict, "strict", false, "start nothing when one of the services can't run on this machine")
+	f.BoolVar(&opts.strict, "strict", false, "start nothing if one of the services can't run on this machine")
 	f.StringVar(&opts.logFormat, "log-format", "text", "`format` of the output: text or json")
 	cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }

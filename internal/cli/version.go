@@ -26,7 +26,7 @@ func newVersion(env *Env) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return runVersion(env, opts) },
 	}
 	addOutputFlag(cmd, &opts.output, "text", "json")
-	cmd.Flags().BoolVarP(&opts.short, "short", "s", false, "only the number")
+	cmd.Flags().BoolVarP(&opts.short, "short", "s", false, "print only the number")
 	return cmd
 }
 

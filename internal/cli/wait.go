@@ -41,14 +41,15 @@ func newWait(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "wait [DEFINITION] [SERVICE...]",
 		Short: "Wait until services are ready, completed or stopped",
-		Long: `Waits until all of the services (without names: all that were started) are what
---for says. It fails at once when one of them never will be, and after three exits in
-a row of one that is to become ready, or of one that it waits for itself: then it says
-how that ended, and the project goes on by its own policy. In a container that is still
-booting, it waits for that first. Every five seconds it says for whom it waits, and why.
+		Long: `Waits until all of the services (without names: all that were started) are in the state
+that --for names. It fails at once if one of them never will be, and after three exits in
+a row of one that has to become ready, or of another one that it waits for. Then it
+prints how that ended, and the project goes on by its own policy. In a container that is
+still booting, it waits for that first. Every five seconds it prints what it waits for,
+and why.
 
-With --for completed or exited the exit code is the service's own. When --timeout
-passes, it is 124.`,
+With --for completed or exited, the exit code is the service's own. After --timeout it is
+124.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.take(cmd.Context(), env, args); err != nil {
@@ -139,7 +140,7 @@ func waitVigil(env *Env, names []string, cond string, retries int) *vigil {
 
 // addRetries adds --retries.
 func addRetries(cmd *cobra.Command, retries *int) {
-	cmd.Flags().IntVar(retries, "retries", manyExits, "stop waiting after so many exits in a row of a service that was not ready; 0: wait on")
+	cmd.Flags().IntVar(retries, "retries", manyExits, "stop waiting after so many exits in a row of a service that was never ready; 0: wait on")
 }
 
 func notNegative(flag string, n int) error {
