@@ -44,7 +44,7 @@ func newUp(env *Env) *cobra.Command {
 what they print. Ctrl-C stops them in reverse order; a second one kills them.
 
 With names, only those services and what they depend on. What can't run on this
-machine (because a package, a program, a user or a port is missing) is
+machine (because a package, a program or a user is missing, or a port is taken) is
 refused: ps says why, the others run, and the exit code is 1 in the end; with
 --strict nothing is started.
 
