@@ -58,12 +58,12 @@ type Step struct {
 func Steps() []Step {
 	return []Step{
 		{Name: "folders", Doc: "makes /run, /run/sshd, /tmp, the user's runtime folder and the working directory", Always: true, do: folders},
-		{Name: "gpu", Doc: "links the driver's libraries that the host has lent, tells the loader of them, and looks at NVIDIA_VISIBLE_DEVICES and CUDA's compatibility libraries", Always: true, do: gpus},
-		{Name: "tun", Doc: "looks for /dev/net/tun, where tailscale is enabled", do: tun},
+		{Name: "gpu", Doc: "makes programs find the host's driver: links, the loader's cache, CUDA's compatibility libraries; obeys NVIDIA_VISIBLE_DEVICES", Always: true, do: gpus},
+		{Name: "tun", Doc: "looks for /dev/net/tun, if tailscale is enabled", do: tun},
 		{Name: "accounts", Doc: "locks accounts without a password, adds those of services, and refuses ROOT_PASSWORD", Root: true, Always: true, do: accounts},
-		{Name: "host-keys", Doc: "makes the ssh host key, or takes the one that the volume has", Root: true, do: hostKeys},
+		{Name: "host-keys", Doc: "makes the ssh host key, or takes the one on the volume", Root: true, do: hostKeys},
 		{Name: "authorized-keys", Doc: "adds the keys in SSH_PUBLIC_KEYS, SSH_PUBLIC_KEY and PUBLIC_KEY", Root: true, Always: true, do: authorizedKeys},
-		{Name: "threads", Doc: "sets OMP_NUM_THREADS, GOMAXPROCS and their like to what the container may use", Always: true, do: threads},
+		{Name: "threads", Doc: "sets OMP_NUM_THREADS, GOMAXPROCS and the like to what the container may use", Always: true, do: threads},
 		{Name: "environment", Doc: "gives ssh sessions the container's environment, without secrets", Root: true, do: environment},
 		{Name: "startup-script", Doc: "runs extraStartupScript", Fatal: true, do: startup},
 		{Name: "project", Doc: "writes what will run, with secrets masked, to /tmp/process-compose.yaml", do: writeProject},

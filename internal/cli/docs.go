@@ -101,22 +101,23 @@ has a meaning keeps it.
 const exitCodesOwn = `
 Some verbs pass on the code of a service:
 
-- ` + "`up`" + `, when all has ended by itself: that of the first service that failed
-  for good. When none has, 1 if a service was skipped, because it can't run on this
-  machine or because of what it depends on, and else 0. The code of a service that
-  a signal killed is 128+n; one that could not be started at all gives 127, or 126
-  when its program can't be executed.
-- ` + "`up`" + `, when a service has ended it (` + "`exit_on_end`, `exit_on_failure`" + `): that of this
-  service; 1 instead of 0 if another can't run on this machine.
-- ` + "`wait --for completed`" + ` and ` + "`wait --for exited`" + `: that of the first service
-  which did not end well.
+- ` + "`up`" + `, when everything has ended by itself: the code of the first service that failed
+  for good. If none has, 1 if a service was skipped, because it can't run on this
+  machine or because of what it depends on, or else 0. The code of a service that
+  a signal killed is 128+n. A service that could not be started gives 127, or 126
+  if its program can't be executed.
+- ` + "`up`" + `, when a service has ended it (` + "`exit_on_end`, `exit_on_failure`" + `): the code of that
+  service; 1 instead of 0 if another one can't run on this machine.
+- ` + "`wait --for completed`" + ` and ` + "`wait --for exited`" + `: the code of the first service
+  that failed.
 
-A service that can't run on this machine lacks a package, a program, a user, a
-port or a folder, or needs an option of process-compose that this program does not support.
-` + "`ps`" + ` says why, and the others run. When nothing of what was asked for can run, and
+A service can't run on this machine if a package, a program, a user or a folder is
+missing, if its port is taken, or if it needs an option of process-compose that is not
+supported.
+` + "`ps`" + ` says why, and the others run. If nothing that was asked for can run, and
 with ` + "`up --strict`" + `, nothing is started, and the code is 1.
 
-` + "`up -d`" + ` gives 1 when a service failed or was skipped while it was watched,
+` + "`up -d`" + ` gives 1 if a service failed or was skipped while it was watched,
 ` + "`status SERVICE`" + ` when it has failed or was skipped. A second Ctrl-C in ` + "`up`" + `
-kills what is left, and gives 0 as well: the project was stopped as asked.
+kills what is left, and gives 0 too: the project was stopped as asked.
 `

@@ -27,16 +27,16 @@ const (
 
 // exitCodes describes them; docs/reference/exit-codes.md is generated from it.
 var exitCodes = []struct{ code, meaning string }{
-	{"0", "Done. Also `up` and `boot` after an orderly stop by SIGTERM, SIGQUIT, Ctrl-C or `down`, whatever failed before, and a shell of `boot` that `docker stop` has ended."},
-	{"1", "It ran and failed: a service could not run on this machine, or failed; a request was refused."},
+	{"0", "Success. Also `up` and `boot` after an orderly stop by SIGTERM, SIGQUIT, Ctrl-C or `down`, whatever failed before, and a shell of `boot` that `docker stop` has ended."},
+	{"1", "Failure: a service could not run on this machine, or has failed, or a request was refused."},
 	{"2", "Wrong usage, or an invalid definition."},
-	{"3", "Nothing is running. Of `status SERVICE`: it is stopped, disabled, or waits for others; 1 is then that it fails, restarts, or was refused or skipped."},
+	{"3", "Nothing is running. With `status SERVICE`: the service is stopped, disabled, or waits for others; 1 then means that it fails, restarts, or was refused or skipped."},
 	{"4", "There is no such service."},
-	{"124", "It did not happen in time."},
-	{"125", "`exec`: something else went wrong before the command was executed."},
-	{"126, 127", "The command of `boot` or `exec` could not be executed; it was not found. Else they have the command's own code."},
+	{"124", "The time limit was reached first."},
+	{"125", "`exec`: any other failure before the command was executed."},
+	{"126, 127", "The command of `boot` or `exec` could not be executed; it was not found. Otherwise these verbs exit with the command's own code."},
 	{"128+n", "Killed by signal n."},
-	{"130", "Interrupted by Ctrl-C, in any verb but `up` and `boot`; 143 by SIGTERM, 131 by SIGQUIT."},
+	{"130", "Interrupted by Ctrl-C, with any verb but `up` and `boot`; 143 after SIGTERM, 131 after SIGQUIT."},
 }
 
 // An exitError ends the program with a code of its own. Where err is nil, nothing
