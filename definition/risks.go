@@ -99,9 +99,9 @@ func (r *risks) withoutPassword() {
 	}
 	open := func(hint string) {
 		option := r.at("enable")
-		for _, name := range []string{"bind", "listen", "listenAddress", "host", "address"} {
-			if r.at(name).IsSet() {
-				option = r.at(name)
+		for _, name := range []string{"bind", "listen", "listenAddress", "host", "address", "settings", "extraConfig", "startArgs"} {
+			if o := r.at(name); o.IsSet() && !(o.Kind() == module.KindStr && onLoopback(o.String())) {
+				option = o
 				break
 			}
 		}
@@ -123,14 +123,27 @@ func (r *risks) withoutPassword() {
 		}
 	case "clickhouse":
 		// Its user is let in from this machine alone, unless somebody says otherwise.
-		if text := fmt.Sprint(r.at("extraConfig").Any()); strings.Contains(text, "networks") && !strings.Contains(text, "password") {
+		if slices.ContainsFunc(r.at("extraConfig", "users").Each(), letsAllIn) {
 			open("give the user a password, or leave its networks alone")
 		}
 	case "nats-server":
-		if text := fmt.Sprint(r.at("settings").Any()); !strings.Contains(text, "authorization") && !strings.Contains(text, "accounts") && !strings.Contains(text, "operator") {
+		asks := func(setting string) bool {
+			return slices.Contains([]string{"authorization", "accounts", "operator"}, setting)
+		}
+		if !slices.ContainsFunc(r.at("settings").Keys(), asks) {
 			open("set settings.authorization, or leave it on 127.0.0.1")
 		}
 	}
+}
+
+// letsAllIn reports whether a user of ClickHouse is let in from everywhere, without a
+// password or another proof.
+func letsAllIn(user *module.Config) bool {
+	proves := func(setting string) bool {
+		empty := user.Kind(setting) == module.KindStr && user.String(setting) == ""
+		return strings.HasPrefix(setting, "password") && !empty || slices.Contains([]string{"ldap", "kerberos", "ssl_certificates", "ssh_keys"}, setting)
+	}
+	return strings.Contains(fmt.Sprint(user.Any("networks")), "/0") && !slices.ContainsFunc(user.Keys(), proves)
 }
 
 // rootWithSecrets finds commands of the user's own that run as root, with secrets.
