@@ -133,6 +133,9 @@ func plain(b []byte) bool {
 	return true
 }
 
+// Safe is a text of a program as a terminal may show it, without its colours.
+func Safe(text string) string { return string(appendSafe(nil, []byte(text), ColorNever)) }
+
 // appendSafe appends text so that it can change nothing but its own place on
 // a terminal. Colours pass when allowed and end with the line; ESC is shown
 // as ␛, other control characters, invalid UTF-8 and characters that reorder

@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -604,7 +604,8 @@ func (x *execution) shutdown(c project.Command) error {
 	return nil
 }
 
-// oneLine makes a text of several lines fit into a status.
+// oneLine makes a text of several lines, which programs have written, fit into a
+// status: without colours, and without what moves a terminal's cursor.
 func oneLine(text string) string {
-	return string(bytes.Join(bytes.Fields([]byte(text)), []byte(" ")))
+	return servicelog.Safe(strings.Join(strings.Fields(text), " "))
 }
