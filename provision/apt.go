@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // aptName is what apt takes for a package, and no option.
@@ -18,9 +21,24 @@ var aptName = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]*(:[a-z0-9]+)?$`)
 })
 
+// policyFile is where Debian's packages look for a policy before they start a server.
+const policyFile = "/usr/sbin/policy-rc.d"
+
+// A Step is how far apt is: what it does, in percent, and its own words for it.
+type Step struct {
+	Doing   string // "downloading" or "installing"
+	Text    string
+	Percent float64
+}
+
 // Install installs Debian packages. Their servers are not started: they are
-// to run under a supervisor, with another configuration.
-func Install(ctx context.Context, names []string, stdio Stdio) error {
+// to run under a supervisor, with another configuration. How far it is, tell is
+// told, unless that is nil.
+func Install(ctx context.Context, names []string, stdio Stdio, tell func(Step)) error {
+	return install(ctx, names, stdio, tell, policyFile)
+}
+
+func install(ctx context.Context, names []string, stdio Stdio, tell func(Step), policyAt string) error {
 	for _, name := range names {
 		if !aptName().MatchString(name) {
 			return fmt.Errorf("apt: %q is not the name of a package", name)
@@ -34,17 +52,25 @@ func Install(ctx context.Context, names []string, stdio Stdio) error {
 	if os.Geteuid() != 0 {
 		return errors.New("apt: only root can install packages\nhint: sudo " + byHand)
 	}
-	undo, err := denyStarts("/usr/sbin/policy-rc.d")
+	undo, err := denyStarts(policyAt)
 	if err != nil {
 		return fmt.Errorf("apt: cannot keep servers from being started: %v", err)
 	}
 	defer undo()
 	run := func(args ...string) error {
-		args = append([]string{"-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0", "-q", "-y"}, args...)
-		cmd := exec.CommandContext(ctx, apt, args...)
+		options := []string{"-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0", "-q", "-y"}
+		if tell != nil {
+			options = append(options, "-o", "APT::Status-Fd=3") // the first of ExtraFiles
+		}
+		cmd := exec.CommandContext(ctx, apt, append(options, args...)...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_MODE=l")
 		cmd.Stdout, cmd.Stderr = stdio.Err, stdio.Err // progress is not data
-		return cmd.Run()
+		cmd.WaitDelay = leftOpen
+		err := follow(cmd, tell)
+		if errors.Is(err, exec.ErrWaitDelay) {
+			return nil // apt itself has ended well
+		}
+		return err
 	}
 	install := append([]string{"install", "--no-install-recommends", "--"}, names...)
 	if lists, _ := filepath.Glob("/var/lib/apt/lists/*_Packages*"); len(lists) > 0 {
@@ -60,6 +86,57 @@ func Install(ctx context.Context, names []string, stdio Stdio) error {
 		return fmt.Errorf("apt: %v\nhint: %s", err, byHand)
 	}
 	return nil
+}
+
+// leftOpen is how long the pipes of an apt that has ended are read on: what a package
+// has started may hold them for ever.
+const leftOpen = 2 * time.Second
+
+// follow runs apt, and tells what it says on its status descriptor.
+func follow(cmd *exec.Cmd, tell func(Step)) error {
+	if tell == nil {
+		return cmd.Run()
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	cmd.ExtraFiles = []*os.File{w}
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		return err
+	}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for lines := bufio.NewScanner(r); lines.Scan(); {
+			if s, ok := parseStep(lines.Text()); ok {
+				tell(s)
+			}
+		}
+	}()
+	err = cmd.Wait()
+	_ = r.SetReadDeadline(time.Now().Add(leftOpen)) // a pipe has deadlines
+	<-read
+	return err
+}
+
+// parseStep reads a line of apt's status descriptor: "dlstatus:FILE:PERCENT:TEXT" or
+// "pmstatus:PACKAGE:PERCENT:TEXT". Errors and questions, which come there too, apt
+// prints itself.
+func parseStep(line string) (Step, bool) {
+	f := strings.SplitN(strings.ToValidUTF8(line, "?"), ":", 4)
+	doing := map[string]string{"dlstatus": "downloading", "pmstatus": "installing"}[f[0]]
+	if len(f) < 4 || doing == "" {
+		return Step{}, false
+	}
+	percent, err := strconv.ParseFloat(f[2], 64)
+	if err != nil || !(percent >= 0 && percent <= 100) {
+		return Step{}, false
+	}
+	return Step{doing, strings.TrimSpace(f[3]), percent}, true
 }
 
 // policy is the script that Debian's packages ask before they start a server.

@@ -71,7 +71,7 @@ func Main(ctx context.Context, args []string, stdio Stdio) error {
 		}
 		return joinTailnet(ctx, o, stdio)
 	case len(args) > 1 && args[0] == "apt":
-		return Install(ctx, args[1:], stdio)
+		return Install(ctx, args[1:], stdio, nil)
 	}
 	return fmt.Errorf("provision: unknown task %q\nusage: %s", kind, usage)
 }

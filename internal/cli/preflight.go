@@ -59,7 +59,8 @@ func preflight(ctx context.Context, env *Env, l *loaded, layout rundir.Layout, i
 	return refusal, nil
 }
 
-// installMissing installs what is missing with apt, and shows apt's output.
+// installMissing installs what is missing with apt, and shows apt's output; at a
+// terminal, a bar below it.
 func installMissing(ctx context.Context, env *Env, unmet []session.Precondition) error {
 	var names []string
 	for _, u := range unmet {
@@ -74,5 +75,10 @@ func installMissing(ctx context.Context, env *Env, unmet []session.Precondition)
 	slices.Sort(names)
 	names = slices.Compact(names)
 	fmt.Fprintf(env.Stderr, "installing %s\n", strings.Join(names, " "))
-	return provision.Install(ctx, names, provision.Stdio{Out: env.Stderr, Err: env.Stderr})
+	var tell func(provision.Step)
+	if bar := env.progress(); bar != nil {
+		defer env.endProgress()
+		tell = func(s provision.Step) { bar.share(s.Doing, s.Text, s.Percent) }
+	}
+	return provision.Install(ctx, names, provision.Stdio{Out: env.Stderr, Err: env.Stderr}, tell)
 }

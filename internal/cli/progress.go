@@ -26,6 +26,15 @@ type bar struct {
 	begun   time.Time // when work of the subject's kind began
 	drawn   time.Time
 	line    string // the line that is shown; "" if none is
+	midline bool   // the last text has not ended its line: there is no room for the bar
+}
+
+// A reading is how far something is.
+type reading struct {
+	subject     string
+	done, total int64
+	inBytes     bool
+	detail      string // what just happens, where that is not counted in bytes
 }
 
 // progress returns the bar of stderr. It is nil where stderr is not a terminal that
@@ -60,37 +69,61 @@ func (e *Env) progressOf(subject string) func(done, total int64) {
 // widthOf returns a function that asks for the terminal's width, which may change.
 func widthOf(w io.Writer) func() int {
 	return func() int {
-		if f, ok := w.(*os.File); ok {
-			if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
-				return width
-			}
-		}
-		return 80
+		width, _ := sizeOf(w)
+		return width
 	}
+}
+
+// sizeOf returns the width and height of a terminal, and the usual ones where it does
+// not say them.
+func sizeOf(w io.Writer) (width, height int) {
+	if f, ok := w.(*os.File); ok {
+		width, height, _ = term.GetSize(int(f.Fd()))
+	}
+	if width <= 0 {
+		width = 80
+	}
+	if height <= 0 {
+		height = 24
+	}
+	return width, height
 }
 
 // redrawAfter is how long a line stays at least, so that the work does not wait for
 // a slow terminal.
 const redrawAfter = 100 * time.Millisecond
 
-// set shows the progress of subject. When it is complete, the bar goes.
+// set shows how many bytes of the subject are done.
 func (b *bar) set(subject string, done, total int64) {
+	b.show(reading{subject: subject, done: done, total: total, inBytes: true})
+}
+
+// share shows how far the subject is, in percent, and what just happens.
+func (b *bar) share(subject, detail string, percent float64) {
+	b.show(reading{subject: subject, done: int64(percent * 100), total: 100 * 100, detail: detail})
+}
+
+// show draws a reading. When it is complete, the bar goes.
+func (b *bar) show(r reading) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if total <= 0 || done >= total {
+	if r.total <= 0 || r.done >= r.total {
 		b.erase()
 		b.begun = time.Time{}
 		return
 	}
 	now := b.now()
 	// "packing a" and "packing b" are the same kind of work, with one rate.
-	if verb, _, _ := strings.Cut(subject, " "); b.begun.IsZero() || !strings.HasPrefix(b.subject, verb) {
+	if verb, _, _ := strings.Cut(r.subject, " "); b.begun.IsZero() || !strings.HasPrefix(b.subject, verb) {
 		b.begun = now
 	} else if b.line != "" && now.Sub(b.drawn) < redrawAfter {
 		return
 	}
-	b.subject = subject
-	line := drawBar(subject, done, total, now.Sub(b.begun), b.width())
+	b.subject = r.subject
+	if b.midline {
+		return
+	}
+	line := drawBar(r, now.Sub(b.begun), b.width())
 	if line == b.line {
 		return
 	}
@@ -117,27 +150,34 @@ func (b *bar) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.erase()
+	if len(p) > 0 {
+		b.midline = p[len(p)-1] != '\n'
+	}
 	return b.w.Write(p)
 }
 
 // drawBar formats the line. It leaves parts out until the rest fits into width, so
 // that the terminal never wraps it.
-func drawBar(subject string, done, total int64, took time.Duration, width int) string {
+func drawBar(r reading, took time.Duration, width int) string {
+	const bars, longest, shortest = 20, 36, 12
 	room := width - 1 // some terminals begin a new line once the last column is used
-	percent := fmt.Sprintf("%3d%%", done*100/total)
-	amount := fmt.Sprintf("%s of %s", inspect.Bytes(done), inspect.Bytes(total))
-	rate := ""
-	if took >= time.Second && done > 0 {
-		rate = "  " + inspect.Bytes(int64(float64(done)/took.Seconds())) + "/s"
+	subject := shortened(r.subject, longest)
+	percent := fmt.Sprintf("%3d%%", r.done*100/r.total)
+	filled := int(bars * r.done / r.total)
+	picture := subject + "  [" + strings.Repeat("=", filled) + strings.Repeat(" ", bars-filled) + "] " + percent
+	amount, rate := "", ""
+	if r.inBytes {
+		amount = fmt.Sprintf("  %s of %s", inspect.Bytes(r.done), inspect.Bytes(r.total))
+		if took >= time.Second && r.done > 0 {
+			rate = "  " + inspect.Bytes(int64(float64(r.done)/took.Seconds())) + "/s"
+		}
+	} else if left := room - utf8.RuneCountInString(picture) - 2; r.detail != "" && left >= shortest {
+		amount = "  " + shortened(r.detail, left)
 	}
-	const bars, longest = 20, 36
-	subject = shortened(subject, longest)
-	filled := int(bars * done / total)
-	picture := "  [" + strings.Repeat("=", filled) + strings.Repeat(" ", bars-filled) + "]"
 	for _, line := range []string{
-		subject + picture + " " + percent + "  " + amount + rate,
-		subject + picture + " " + percent + "  " + amount,
-		subject + " " + percent + "  " + amount,
+		picture + amount + rate,
+		picture + amount,
+		subject + " " + percent + amount,
 		subject + " " + percent,
 		strings.TrimSpace(percent),
 	} {

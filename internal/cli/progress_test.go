@@ -20,15 +20,29 @@ func TestDrawBar(t *testing.T) {
 		10:  "45%",
 		3:   "",
 	} {
-		if got := drawBar("downloading", 45*mb, 100*mb, 3*time.Second, width); got != want {
+		if got := drawBar(reading{subject: "downloading", done: 45 * mb, total: 100 * mb, inBytes: true}, 3*time.Second, width); got != want {
+			t.Errorf("%d columns: %q, want %q", width, got, want)
+		}
+	}
+	for width, want := range map[int]string{
+		100: "installing  [=========           ]  45%  Preparing to configure redis-server (amd64)",
+		70:  "installing  [=========           ]  45%  Preparing to configure redi…",
+		50:  "installing  [=========           ]  45%",
+		30:  "installing  45%",
+	} {
+		apt := reading{subject: "installing", done: 4567, total: 10000, detail: "Preparing to configure redis-server (amd64)"}
+		if got := drawBar(apt, 3*time.Second, width); got != want {
 			t.Errorf("%d columns: %q, want %q", width, got, want)
 		}
 	}
 	// Whatever there is to say, it stays in its line.
 	for width := range 200 {
 		for _, subject := range []string{"pushing", "packing " + strings.Repeat("größer ", 20)} {
-			if line := drawBar(subject, 1, 3<<40, time.Hour, width); utf8.RuneCountInString(line) >= max(width, 1) {
-				t.Errorf("%d columns: %q", width, line)
+			for _, r := range []reading{{subject: subject, inBytes: true}, {subject: subject, detail: subject}} {
+				r.done, r.total = 1, 3<<40
+				if line := drawBar(r, time.Hour, width); utf8.RuneCountInString(line) >= max(width, 1) {
+					t.Errorf("%d columns: %q", width, line)
+				}
 			}
 		}
 	}
@@ -95,6 +109,29 @@ func TestBarMakesRoomForOthers(t *testing.T) {
 	}
 	if env.Stderr != out {
 		t.Error("stderr is not given back")
+	}
+}
+
+// A line that is not at its end yet, such as "Reading database ... ", is not written
+// over.
+func TestBarWaitsForTheEndOfALine(t *testing.T) {
+	env, out, now := aTerminal()
+	bar := env.progress()
+	bar.share("installing", "Unpacking hello", 20)
+	fmt.Fprint(env.Stderr, "Reading ")
+	*now = now.Add(time.Second)
+	bar.share("installing", "Configuring hello", 60)
+	if got := screen(out.String()); got != "Reading " {
+		t.Errorf("shown is %q, want the beginning of a line alone", got)
+	}
+	fmt.Fprintln(env.Stderr, "done")
+	bar.share("installing", "Configuring hello", 60)
+	if got := screen(out.String()); got != "Reading done\ninstalling  [============        ]  60%  Configuring hello" {
+		t.Errorf("shown is %q", got)
+	}
+	env.endProgress()
+	if got := screen(out.String()); got != "Reading done\n" {
+		t.Errorf("shown is %q after the end", got)
 	}
 }
 
