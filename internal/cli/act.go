@@ -222,14 +222,20 @@ func runKill(ctx context.Context, env *Env, c *client.Client, opts *actOptions) 
 	return err
 }
 
-// describe formats a service's state with the reason for it.
+// describe formats a service's state with the reason for it, cut after a line or two:
+// status has all of it.
 func describe(s control.Service) string {
-	state := string(s.State)
-	switch {
-	case s.Why == "":
-		return state
-	case strings.HasPrefix(s.Why, state):
-		return s.Why
+	return stateAnd(s.State, shortened(firstLine(s.Why), longestWhy))
+}
+
+// stateAnd formats a state with its reason, which may begin with the state.
+func stateAnd(state control.ServiceState, why string) string {
+	switch name := string(state); {
+	case why == "":
+		return name
+	case strings.HasPrefix(why, name):
+		return why
+	default:
+		return name + " (" + why + ")"
 	}
-	return state + " (" + s.Why + ")"
 }

@@ -67,7 +67,7 @@ func stepsDoc() string {
 	var b strings.Builder
 	b.WriteString("The initialisation, in this order:\n")
 	for _, s := range container.Steps() {
-		fmt.Fprintf(&b, "\n    %-16s %s", s.Name, hanging(s.Doc, helpWidth, 21))
+		fmt.Fprintf(&b, "\n    %-15s  %s", s.Name, s.Doc)
 	}
 	return b.String()
 }
@@ -152,7 +152,7 @@ func (b *boot) run(ctx context.Context) error {
 			return err
 		}
 		if refusal != nil {
-			writeFaults(b.env.Stderr, b.env.Dir, b.root, faults(refusal))
+			writeFaults(b.env, b.root, faults(refusal))
 			refused = session.Reasons(refusal.Unmet)
 		}
 	} else {

@@ -83,7 +83,7 @@ func runCheck(ctx context.Context, env *Env, t *target, here bool) error {
 		if refusal, failed := lookHere(ctx, env, l); failed != nil {
 			return failed
 		} else if refusal != nil {
-			writeFaults(env.Stderr, env.Dir, l.root, faults(refusal))
+			writeFaults(env, l.root, faults(refusal))
 			err = &exitError{code: exitFailed}
 		}
 	}

@@ -151,10 +151,11 @@ func TestWriteTable(t *testing.T) {
 		{Label: "api", State: "waiting", Since: now.Add(-time.Second), Why: "waits for postgresql to be ready: it is starting"},
 	}}}
 	var b bytes.Buffer
-	writeTable(&Env{Stdout: &b, Width: 70}, state, false)
-	want := `NAME        STATE    HEALTH   RESTARTS  PID  AGE    WHY
+	writeTable(&Env{Stdout: &b, Width: 70}, psRows(state, false), nil, state)
+	want := `NAME        STATE    HEALTH   RESTARTS  PID  AGE
 postgresql  running  healthy  1         42   1m21s
-api         waiting  -        0         -    1s     waits for postgre…
+api         waiting  -        0         -    1s
+    waits for postgresql to be ready: it is starting
 `
 	if b.String() != want {
 		t.Errorf("got\n%swant\n%s", b.String(), want)

@@ -126,17 +126,17 @@ func report(env *Env, program string, err error) {
 	var refused *session.Refusal
 	switch {
 	case errors.As(err, &wrong):
-		writeFaults(w, env.Dir, wrong.root, faults(wrong.err))
+		writeFaults(env, wrong.root, faults(wrong.err))
 		return
 	case errors.As(err, &refused):
-		writeFaults(w, env.Dir, refused.Root, faults(refused))
+		writeFaults(env, refused.Root, faults(refused))
 		return
 	}
 	msg := strings.TrimRight(err.Error(), "\n")
 	if !startsWithPlace(msg) {
 		msg = program + ": " + msg
 	}
-	fmt.Fprintln(w, unindentHints(msg))
+	fmt.Fprintln(w, env.narrow(unindentHints(msg)))
 	var ce *control.Error
 	var h *hinted
 	if errors.As(err, &h) {

@@ -97,6 +97,7 @@ func runLogs(ctx context.Context, env *Env, opts logsOptions) error {
 		return err
 	}
 	query.Marks = opts.all
+	opts.columns = env.StdoutTTY && len(opts.target.services) != 1 && !env.inContainer() // where every log looks the same
 	if !opts.all && !opts.previous && opts.since == "" && opts.until == "" {
 		query.Since = runBegan(layout)
 	}

@@ -177,8 +177,9 @@ func configure(env *Env, root *cobra.Command) {
 		}
 		return flagError(cmd, err)
 	})
-	root.SetUsageFunc(writeUsage)
-	root.SetHelpFunc(writeHelp)
+	root.SetHelpCommand(newHelp())
+	root.SetUsageFunc(func(cmd *cobra.Command) error { return writeUsage(cmd, env.helpWidth()) })
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(cmd, env.helpWidth()) })
 	root.PersistentFlags().StringVar(&env.colors, "color", "auto", "colour the output: auto, always or never")
 	root.PersistentFlags().StringVar(&env.socket, "socket", "", "`path` of the control socket, instead of the project's own")
 	noColor := root.PersistentFlags().Bool("no-color", false, "the same as --color never")

@@ -59,7 +59,7 @@ func visible(root *cobra.Command) []*cobra.Command {
 
 func longOf(cmd *cobra.Command) string {
 	if cmd.Long != "" {
-		return cmd.Long
+		return foldLines(cmd.Long, usualWidth)
 	}
 	return cmd.Short + "."
 }

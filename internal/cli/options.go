@@ -25,7 +25,8 @@ have, and "container". With a type, it prints its options: type, default, exampl
 words, it prints only options whose name or description contains all words; without a
 type, it searches all types, and prints options that several share once.
 
-At a terminal, $PAGER shows what is longer than the screen.`,
+At a terminal, $PAGER (else less) shows what is longer than the screen; with PAGER=cat
+or NO_PAGER=1 nothing does.`,
 		Example: `  nix2gpu options
   nix2gpu options nginx
   nix2gpu options postgresql port
@@ -50,7 +51,7 @@ func runOptions(env *Env, output string, args []string) error {
 	chapters := definition.Reference()
 	if len(args) == 0 {
 		if output == "text" {
-			return listChapters(env.Stdout, chapters)
+			return listChapters(env, chapters)
 		}
 		return writeOptions(env, output, chapters)
 	}
@@ -164,6 +165,7 @@ func writeOptions(env *Env, output string, chapters []definition.Chapter) error 
 		}
 		return nil
 	}
+	width := env.helpWidth()
 	return env.page(func(w io.Writer) error {
 		for i, c := range chapters {
 			if i > 0 {
@@ -173,11 +175,11 @@ func writeOptions(env *Env, output string, chapters []definition.Chapter) error 
 				fmt.Fprintf(w, "%s\n%s\n\n", c.Name, strings.Repeat("-", len(c.Name)))
 			}
 			if c.Doc != "" {
-				fmt.Fprintf(w, "%s\n\n", reflow(strings.TrimSpace(c.Doc), helpWidth))
+				fmt.Fprintf(w, "%s\n\n", reflow(strings.TrimSpace(c.Doc), width))
 			}
 			docs := slices.Clone(c.Options)
 			for i := range docs {
-				docs[i].Description = reflow(docs[i].Description, helpWidth-4)
+				docs[i].Description = reflow(docs[i].Description, width-4)
 			}
 			if err := module.WriteText(w, docs); err != nil {
 				return err
@@ -199,8 +201,9 @@ func findChapter(chapters []definition.Chapter, name string) *definition.Chapter
 	return nil
 }
 
-// listChapters prints a line for each chapter: its name and its first sentence.
-func listChapters(w io.Writer, chapters []definition.Chapter) error {
+// listChapters prints for each its name and the first sentence: a line, which a
+// terminal may be too narrow for.
+func listChapters(env *Env, chapters []definition.Chapter) error {
 	width := 0
 	for _, c := range chapters {
 		width = max(width, len(c.Name))
@@ -208,7 +211,11 @@ func listChapters(w io.Writer, chapters []definition.Chapter) error {
 	for _, c := range chapters {
 		first, _, _ := strings.Cut(strings.TrimSpace(c.Doc), ". ")
 		first, _, _ = strings.Cut(first, "\n")
-		if _, err := fmt.Fprintf(w, "%-*s  %s\n", width, c.Name, strings.TrimSuffix(first, ".")); err != nil {
+		first = strings.TrimSuffix(first, ".")
+		if env.Width > 0 {
+			first = hanging(first, env.helpWidth(), width+2)
+		}
+		if _, err := fmt.Fprintf(env.Stdout, "%-*s  %s\n", width, c.Name, first); err != nil {
 			return err
 		}
 	}

@@ -12,10 +12,13 @@ import (
 )
 
 // page prints what write writes. At a terminal it goes through $PAGER, or else less,
-// if it has more lines than the terminal and there is such a program.
+// if it has more lines than the terminal, there is such a program, and nobody has said
+// that he wants none.
 func (e *Env) page(write func(io.Writer) error) error {
 	out, isFile := e.Stdout.(*os.File)
-	if !e.StdoutTTY || !isFile || e.Getenv("PAGER") == "cat" {
+	pager, set := e.LookupEnv("PAGER")
+	none := set && (pager == "" || pager == "cat") || e.Getenv("NO_PAGER") != "" || e.Getenv("TERM") == "dumb"
+	if !e.StdoutTTY || !isFile || none {
 		return write(e.Stdout)
 	}
 	var text bytes.Buffer
@@ -27,7 +30,7 @@ func (e *Env) page(write func(io.Writer) error) error {
 		return err
 	}
 	cmd := exec.Command("less", "-FRX")
-	if pager := e.Getenv("PAGER"); pager != "" {
+	if set {
 		cmd = exec.Command("sh", "-c", pager)
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = bytes.NewReader(text.Bytes()), out, e.Stderr, e.Environ

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -33,7 +34,7 @@ shown only if they are defined, because a client that has sent something looks t
 		},
 	}
 	addTargetFlags(env, cmd, &opts.target, "f")
-	cmd.Flags().StringVarP(&opts.output, "output", "o", "table", "`format`: table or json")
+	addOutputFlag(cmd, &opts.output, "table", "json")
 	return cmd
 }
 
@@ -45,6 +46,10 @@ func runPorts(ctx context.Context, env *Env, opts psOptions) error {
 	list := portsOf(services, usage.Services)
 	if opts.output == "json" {
 		return writeJSON(env.Stdout, list)
+	}
+	if len(list) == 0 {
+		fmt.Fprintln(env.Stderr, "no port is defined, and nobody listens")
+		return nil
 	}
 	rows := [][]string{{"NAME", "ADDRESS", "PORT", "PROTOCOL", "STATE"}}
 	for _, p := range list {

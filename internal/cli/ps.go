@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -120,8 +119,7 @@ func writePs(ctx context.Context, env *Env, c *client.Client, state *control.Sta
 			fmt.Fprintln(env.Stdout, s.Label)
 		}
 	default:
-		writeTable(env, state, opts.output == "wide")
-		writeUnprobed(env.Stdout, state)
+		writeTable(env, psRows(state, opts.output == "wide"), nil, state)
 		if opts.gpus {
 			writeGPUMemory(env.Stdout, usageOf(ctx, env, c, state.Services))
 		}
@@ -199,11 +197,12 @@ func firstLine(text string) string {
 	return first
 }
 
-// writeTable prints one line for each service. At a terminal the last column is cut
-// to what is left of the line.
-func writeTable(env *Env, state *control.State, wide bool) {
-	writeColumns(env, psRows(state, wide))
+// writeTable prints a row for each service, and what concerns all of them. No column is
+// below its width in widths, which may be nil.
+func writeTable(env *Env, rows [][]string, widths []int, state *control.State) {
+	writeRows(env, rows, columnWidths(rows, widths), 0)
 	writeDegraded(env.Stdout, state)
+	writeUnprobed(env, state)
 }
 
 // psRows returns the rows of the table; the first is the header.
@@ -239,7 +238,7 @@ func writeGPUMemory(w io.Writer, usage *control.Usage) {
 }
 
 // writeUnprobed names those of the services shown that have no probe.
-func writeUnprobed(w io.Writer, state *control.State) {
+func writeUnprobed(env *Env, state *control.State) {
 	var labels []string
 	for _, s := range state.Services {
 		if slices.Contains(state.Unprobed, s.Label) {
@@ -247,7 +246,7 @@ func writeUnprobed(w io.Writer, state *control.State) {
 		}
 	}
 	if len(labels) > 0 {
-		fmt.Fprintf(w, "without a probe: %s\n", strings.Join(labels, ", "))
+		fmt.Fprintln(env.Stdout, env.fill("without a probe: "+strings.Join(labels, ", "), 2))
 	}
 }
 
@@ -260,65 +259,6 @@ func writeDegraded(w io.Writer, state *control.State) {
 	for _, d := range state.Degraded {
 		fmt.Fprintf(w, "degraded: %s (since %s, %s ago)\n", d.Why, clock(d.Since), span(state.At.Sub(d.Since)))
 	}
-}
-
-func writeColumns(env *Env, rows [][]string) {
-	writeRows(env, rows, columnWidths(rows, nil), 0)
-}
-
-// columnWidths returns the widths of columns for rows, none below that in before.
-func columnWidths(rows [][]string, before []int) []int {
-	widths := make([]int, len(rows[0]))
-	copy(widths, before)
-	for _, row := range rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	return widths
-}
-
-// writeRows prints the rows of a table from the index first on.
-func writeRows(env *Env, rows [][]string, widths []int, first int) {
-	color := env.color()
-	for n, row := range rows {
-		if n < first {
-			continue
-		}
-		var b strings.Builder
-		used := 0
-		for i, cell := range row {
-			runes := []rune(cell)
-			if i == len(row)-1 {
-				if room := env.Width - used; env.Width > 0 && room > 10 && len(runes) > room {
-					runes = append(runes[:room-1], '…')
-				}
-				b.WriteString(string(runes))
-				break
-			}
-			text := cell + strings.Repeat(" ", widths[i]-len(runes)+2)
-			used += widths[i] + 2
-			if color && n > 0 && i == 1 && rows[0][1] == "STATE" {
-				text = paint(cell) + text[len(cell):]
-			}
-			b.WriteString(text)
-		}
-		fmt.Fprintln(env.Stdout, strings.TrimRight(b.String(), " "))
-	}
-}
-
-// paint colours the name of a state.
-func paint(state string) string {
-	code := "33" // yellow: it is changing
-	switch state {
-	case "running", "completed":
-		code = "32"
-	case "failed", "skipped", "unready":
-		code = "31"
-	case "stopped":
-		code = "2"
-	}
-	return "\x1b[" + code + "m" + state + "\x1b[0m"
 }
 
 func dash(s string) string { return orElse(s, "-") }

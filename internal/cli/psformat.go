@@ -36,8 +36,11 @@ func writeFormat(env *Env, state *control.State, format string) error {
 	for _, s := range state.Services {
 		line, err := template.Expand("--format", format, fields(state, s))
 		if err != nil {
-			cure := "the fields are " + strings.Join(fieldNames(), ", ")
-			return hint(usageError("%v", err), "%s", cure)
+			names := strings.Join(fieldNames(), ", ")
+			if name, unknown := strings.CutPrefix(err.Error(), "map has no entry for key "); unknown {
+				return hint(usageError("--format: a service has no field %s", name), "the fields are %s", names)
+			}
+			return hint(usageError("%v", err), "the fields are %s", names)
 		}
 		fmt.Fprintln(env.Stdout, line)
 	}
@@ -75,7 +78,10 @@ func watchPs(ctx context.Context, env *Env, c *client.Client, opts psOptions) er
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	messages, failed := stream(ctx, c)
-	w := &watching{env: env, client: c, opts: opts, live: env.StdoutTTY && opts.format == "" && (opts.output == "table" || opts.output == "wide")}
+	w := &watching{env: env, client: c, opts: opts, table: opts.format == "" && (opts.output == "table" || opts.output == "wide")}
+	w.live = w.table && env.StdoutTTY && env.Getenv("TERM") != "dumb"
+	// What the columns will have to hold sooner or later: they are not to jump.
+	w.widths = []int{0, len(control.Restarting), len(control.HealthUnhealthy), 0, len("1234567"), len("59m59s")}
 	tick := time.NewTicker(redraw)
 	defer tick.Stop()
 	for {
@@ -103,7 +109,9 @@ type watching struct {
 	env    *Env
 	client *client.Client
 	opts   psOptions
+	table  bool  // a row for each service
 	live   bool  // the table is drawn again in its place
+	drawn  bool  // once at least
 	widths []int // of the columns; they only grow
 }
 
@@ -117,8 +125,13 @@ func (w *watching) take(ctx context.Context, m control.Message) error {
 		if state.Services, err = pickServices(state.Services, w.opts.target.services); err != nil {
 			return err
 		}
-		w.widths = columnWidths(psRows(&state, w.opts.output == "wide"), nil)
-		return writePs(ctx, w.env, w.client, &state, w.opts)
+		if !w.table {
+			return writePs(ctx, w.env, w.client, &state, w.opts)
+		}
+		rows := psRows(&state, w.opts.output == "wide")
+		w.widths = columnWidths(rows, w.widths)
+		writeTable(w.env, rows, w.widths, &state)
+		return nil
 	case m.Event != nil:
 		return w.line(ctx, m.Event.Service)
 	}
@@ -131,7 +144,7 @@ func (w *watching) line(ctx context.Context, s control.Service) error {
 		return nil // a service that was not asked for
 	}
 	state := &control.State{Snapshot: control.Snapshot{At: w.env.Now(), Services: []control.Service{s}}}
-	if w.opts.format == "" && (w.opts.output == "table" || w.opts.output == "wide") {
+	if w.table {
 		rows := psRows(state, w.opts.output == "wide")
 		w.widths = columnWidths(rows, w.widths)
 		writeRows(w.env, rows, w.widths, 1)
@@ -162,8 +175,26 @@ func (w *watching) draw(ctx context.Context) error {
 	}
 	var page bytes.Buffer
 	env := *w.env
-	env.Stdout = &page
-	writeTable(&env, state, w.opts.output == "wide")
-	_, err = fmt.Fprintf(w.env.Stdout, "\x1b[H\x1b[2J%s", page.String())
+	width, height := sizeOf(w.env.Stdout)
+	env.Stdout, env.Width = &page, width
+	rows := psRows(state, w.opts.output == "wide")
+	w.widths = columnWidths(rows, w.widths)
+	writeTable(&env, rows, w.widths, state)
+	erase := "\x1b[H"
+	if !w.drawn {
+		erase, w.drawn = "\x1b[H\x1b[2J", true
+	}
+	_, err = io.WriteString(w.env.Stdout, erase+onScreen(page.String(), height)+"\x1b[J")
 	return err
+}
+
+// onScreen is as much of a page as a screen of a height has room for, each line in the
+// place of one that may be longer.
+func onScreen(page string, height int) string {
+	lines := strings.Split(strings.TrimRight(page, "\n"), "\n")
+	if room := height - 1; room > 1 && len(lines) > room { // the cursor stands below
+		hidden := len(lines) - room + 1
+		lines = append(lines[:room-1], fmt.Sprintf("… and %s that this terminal is too low for", count(hidden, "line")))
+	}
+	return strings.Join(lines, "\x1b[K\n") + "\x1b[K\n"
 }

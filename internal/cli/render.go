@@ -6,7 +6,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"nix2gpu/compose"
 	"nix2gpu/nix/syntax"
@@ -73,23 +75,59 @@ func faults(err error) []fault {
 func unindentHints(s string) string { return strings.ReplaceAll(s, "\n  hint: ", "\nhint: ") }
 
 // writeFaults prints each error with its source line, a caret under the position,
-// and the cure. Files are named relative to dir.
-func writeFaults(w io.Writer, dir, root string, faults []fault) {
+// and the cure. Files are named relative to the current folder.
+func writeFaults(env *Env, root string, faults []fault) {
+	var b strings.Builder
 	for _, f := range faults {
 		pos := f.pos
 		if pos.File != "" && !filepath.IsAbs(pos.File) {
-			pos.File = within(dir, filepath.Join(root, pos.File))
+			pos.File = within(env.Dir, filepath.Join(root, pos.File))
 		}
 		place := pos.String()
 		if place != "" {
 			place += ": "
 		}
-		fmt.Fprintf(w, "%s%s\n", place, strings.TrimRight(f.msg, "\n"))
-		writeExcerpt(w, root, f)
+		fmt.Fprintf(&b, "%s%s\n", place, strings.TrimRight(f.msg, "\n"))
+		writeExcerpt(&b, root, f)
 		if f.hint != "" {
-			fmt.Fprintf(w, "hint: %s\n", f.hint)
+			fmt.Fprintf(&b, "hint: %s\n", f.hint)
 		}
 	}
+	io.WriteString(env.Stderr, env.narrow(b.String()))
+}
+
+// narrow cuts the excerpts in a message to what the terminal of stderr has room for: in
+// one that goes on in the next line, the caret points at nothing.
+func (e *Env) narrow(message string) string {
+	if !e.StderrTTY {
+		return message
+	}
+	w := e.Stderr
+	if e.bar != nil {
+		w = e.bar.w
+	}
+	return narrowed(message, widthOf(w)())
+}
+
+func narrowed(message string, width int) string {
+	lines := strings.Split(message, "\n")
+	for i := 0; i+1 < len(lines); i++ {
+		number, source, ok := strings.Cut(lines[i], " | ")
+		line, err := strconv.Atoi(strings.TrimLeft(number, " "))
+		below, pad, marked := strings.Cut(lines[i+1], " | ")
+		pad, caret := strings.CutSuffix(pad, "^")
+		room := width - len(number) - len(" | ")
+		switch {
+		case !ok || err != nil || !marked || !caret || strings.TrimLeft(below, " ") != "" || strings.Trim(pad, " \t") != "":
+		case utf8.RuneCountInString(source) <= room || room < shortestName:
+		default:
+			runes := []rune(source)
+			before := string(runes[:min(utf8.RuneCountInString(pad), len(runes))])
+			cut := strings.Split(syntax.ExcerptWithin(source, line, len(before)+1, room), "\n")
+			lines[i], lines[i+1] = cut[0], cut[1]
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // within returns the path of file relative to dir, if it is in dir.

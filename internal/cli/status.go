@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"nix2gpu/control"
 	"nix2gpu/control/client"
@@ -142,8 +143,19 @@ type block struct {
 	log     string
 }
 
+// blockIndent is where the second column of a block begins.
+const blockIndent = 14
+
 func (b *block) line(name, format string, args ...any) {
-	fmt.Fprintf(b.env.Stdout, "  %-11s %s\n", name+":", fmt.Sprintf(format, args...))
+	b.row(name+":", fmt.Sprintf(format, args...))
+}
+
+// row is a line of the block; at a terminal that is too narrow for it, several.
+func (b *block) row(head, text string) {
+	if room := b.env.Width - blockIndent; room >= shortestName && utf8.RuneCountInString(text) > room {
+		text = indented(text, room, blockIndent)
+	}
+	fmt.Fprintf(b.env.Stdout, "  %-11s %s\n", head, text)
 }
 
 // write prints the block. Lines whose value is not known are left out.
@@ -153,11 +165,11 @@ func (b *block) write(usage *control.Usage) {
 	if string(s.ID) != s.Label {
 		title += fmt.Sprintf(" (%s)", s.ID)
 	}
-	what := describe(s)
+	what := stateAnd(s.State, s.Why)
 	if len(s.WaitsFor) > 0 {
 		what = string(s.State) // what it waits for has a line below
 	}
-	fmt.Fprintf(b.env.Stdout, "%s: %s\n", title, what)
+	fmt.Fprintln(b.env.Stdout, b.env.fill(title+": "+what, 4))
 	if pos := d.Pos.String(); pos != "" {
 		b.line("defined", "%s", pos)
 	}
@@ -212,7 +224,7 @@ func (b *block) write(usage *control.Usage) {
 				verdict += ": " + strings.TrimSpace(p.Output)
 			}
 		}
-		fmt.Fprintf(b.env.Stdout, "  %-11s %s %s %s\n", strings.TrimPrefix(name+":", ":"), clock(p.At), p.Role, verdict)
+		b.row(strings.TrimPrefix(name+":", ":"), fmt.Sprintf("%s %s %s", clock(p.At), p.Role, verdict))
 	}
 	if b.usage != nil {
 		b.tree()
@@ -262,14 +274,14 @@ func (b *block) tree() {
 	name := "processes:"
 	room := 0
 	if b.env.Width > 0 {
-		room = b.env.Width - 14
+		room = b.env.Width - blockIndent
 	}
 	var show func(parent int, indent string)
 	show = func(parent int, indent string) {
 		list := children[parent]
 		slices.SortFunc(list, func(a, b control.ProcessInfo) int { return a.PID - b.PID })
 		for _, p := range list {
-			text := fmt.Sprintf("%s%d %s", indent, p.PID, p.Command)
+			text := fmt.Sprintf("%s%d %s", indent, p.PID, servicelog.Safe(p.Command))
 			if room > 20 {
 				text = shortened(text, room)
 			} else {
@@ -286,11 +298,15 @@ func (b *block) tree() {
 // starts formats how often a service was started, and how many of those were
 // restarts by the supervisor.
 func starts(s control.Service) string {
-	switch s.Restarts {
+	restarts := s.Restarts
+	if s.State == control.Backoff {
+		restarts-- // the last of them is still to come
+	}
+	switch restarts {
 	case 0:
 		return fmt.Sprint(s.Starts)
 	case 1:
 		return fmt.Sprintf("%d, 1 of them an automatic restart", s.Starts)
 	}
-	return fmt.Sprintf("%d, %d of them automatic restarts", s.Starts, s.Restarts)
+	return fmt.Sprintf("%d, %d of them automatic restarts", s.Starts, restarts)
 }

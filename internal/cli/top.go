@@ -46,6 +46,11 @@ func runTop(ctx context.Context, env *Env, opts psOptions) error {
 	if opts.output == "json" {
 		return writeJSON(env.Stdout, usage)
 	}
+	if len(usage.Services) == 0 {
+		fmt.Fprintln(env.Stderr, "no service runs now")
+		writeGPUs(env.Stdout, usage)
+		return nil
+	}
 	head := []string{"NAME", "PROCESSES", "CPU", "MEMORY"}
 	if len(usage.GPUs) > 0 {
 		head = append(head, "GPU MEMORY")

@@ -190,7 +190,7 @@ func (a *ascent) begin(ctx context.Context) error {
 	}
 	a.job.Refused = nil // an earlier try may have set it
 	if refusal != nil {
-		writeFaults(a.env.Stderr, a.env.Dir, a.def.root, faults(refusal))
+		writeFaults(a.env, a.def.root, faults(refusal))
 		a.job.Refused = session.Reasons(refusal.Unmet)
 	}
 	a.notes()

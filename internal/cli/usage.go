@@ -5,8 +5,10 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // orderKey is the annotation that holds a verb's place in lists: what a newcomer
@@ -34,25 +36,25 @@ func verbs(cmd *cobra.Command) []*cobra.Command {
 }
 
 // writeUsage prints the usage of cmd.
-func writeUsage(cmd *cobra.Command) error {
+func writeUsage(cmd *cobra.Command, width int) error {
 	var b strings.Builder
 	b.WriteString("Usage:")
 	if cmd.Runnable() {
-		b.WriteString("\n  " + cmd.UseLine())
+		b.WriteString("\n  " + hanging(cmd.UseLine(), width, 6))
 	}
 	// The usage line of the program itself contains VERB already.
 	if cmd.HasAvailableSubCommands() && cmd.HasParent() {
 		b.WriteString("\n  " + cmd.CommandPath() + " VERB")
 	}
 	if cmd.HasExample() {
-		b.WriteString("\n\nExamples:\n" + cmd.Example)
+		b.WriteString("\n\nExamples:\n" + foldLines(cmd.Example, width))
 	}
 	if cmd.HasAvailableSubCommands() {
 		list := func(title string, listed func(c *cobra.Command) bool) {
 			b.WriteString("\n\n" + title)
 			for _, c := range verbs(cmd) {
 				if listed(c) {
-					fmt.Fprintf(&b, "\n  %-*s %s", c.NamePadding(), c.Name(), hanging(c.Short, helpWidth, c.NamePadding()+3))
+					fmt.Fprintf(&b, "\n  %-*s %s", c.NamePadding(), c.Name(), hanging(c.Short, width, c.NamePadding()+3))
 				}
 			}
 		}
@@ -64,15 +66,47 @@ func writeUsage(cmd *cobra.Command) error {
 		}
 	}
 	if cmd.HasAvailableLocalFlags() {
-		b.WriteString("\n\nFlags:\n" + strings.TrimRight(cmd.LocalFlags().FlagUsagesWrapped(helpWidth), " \n"))
+		b.WriteString("\n\nFlags:" + listFlags(cmd.LocalFlags(), width))
 	}
 	if cmd.HasAvailableInheritedFlags() {
-		b.WriteString("\n\nFlags of every verb:\n" + strings.TrimRight(cmd.InheritedFlags().FlagUsagesWrapped(helpWidth), " \n"))
+		b.WriteString("\n\nFlags of every verb:" + listFlags(cmd.InheritedFlags(), width))
 	}
 	if cmd.HasAvailableSubCommands() {
-		b.WriteString("\n\n\"" + cmd.CommandPath() + " VERB --help\" says more about a verb.")
+		b.WriteString("\n\n" + reflow("\""+cmd.CommandPath()+" VERB --help\" says more about a verb.", width))
 	}
 	b.WriteString("\n")
 	_, err := io.WriteString(cmd.OutOrStderr(), b.String())
 	return err
+}
+
+// listFlags is a list of flags, and what each is for.
+func listFlags(flags *pflag.FlagSet, width int) string {
+	var names, usages []string
+	column := 0
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
+		name := "  " + flagName(f)
+		if f.Shorthand == "" {
+			name = "      " + flagName(f)
+		}
+		_, usage := pflag.UnquoteUsage(f)
+		switch f.DefValue {
+		case "", "false", "0", "0s", "[]": // it is off
+		default:
+			if f.Value.Type() == "string" {
+				usage += fmt.Sprintf(" (default %q)", f.DefValue)
+			} else {
+				usage += fmt.Sprintf(" (default %s)", f.DefValue)
+			}
+		}
+		names, usages = append(names, name), append(usages, usage)
+		column = max(column, utf8.RuneCountInString(name)+3)
+	})
+	var b strings.Builder
+	for i, name := range names {
+		b.WriteString("\n" + beside(name, usages[i], column, 10, width))
+	}
+	return b.String()
 }

@@ -153,16 +153,21 @@ const excerptWidth = 100
 // ExcerptLine is [Excerpt] for a text that is not a Source: the line's
 // characters, its number, and the column in bytes, both counted from 1.
 func ExcerptLine(text string, line, col int) string {
+	return ExcerptWithin(text, line, col, excerptWidth)
+}
+
+// ExcerptWithin is [ExcerptLine] with at most so many characters of the line.
+func ExcerptWithin(text string, line, col, width int) string {
 	before := min(max(col-1, 0), len(text))
 	for before > 0 && before < len(text) && !utf8.RuneStart(text[before]) {
 		before--
 	}
 	left, right := []rune(text[:before]), []rune(text[before:])
-	if over := len(left) + len(right) - excerptWidth; over > 0 {
-		if cut := min(over, max(0, len(left)-excerptWidth/2)); cut > 0 {
+	if over := len(left) + len(right) - width; over > 0 {
+		if cut := min(over, max(0, len(left)-width/2)); cut > 0 {
 			left = append([]rune("…"), left[cut+1:]...)
 		}
-		if keep := excerptWidth - len(left); len(right) > keep {
+		if keep := width - len(left); len(right) > keep {
 			right = append(right[:keep-1:keep-1], '…')
 		}
 	}
