@@ -91,7 +91,7 @@ func Generate(services *module.Config, p *project.Project, place Place) {
 				continue
 			}
 			if p.Services[in.ID] != nil {
-				c.Errorf("another service has the name %q already", in.ID)
+				c.Errorf("another service has the name %q already\n  hint: give one of the two another name", in.ID)
 				continue
 			}
 			p.Services[in.ID] = in.service

@@ -87,7 +87,7 @@ func (in *Instance) listedGPUs(c *module.Config) (needs *project.GPUs, visible s
 		return nil, noDevice
 	}
 	if _, ok := in.project.Container.Env[VisibleDevices]; ok {
-		c.Errorf("gpus = \"all\" contradicts %s of the container's env", VisibleDevices)
+		c.Errorf("gpus = \"all\" contradicts %s of the container's env\n  hint: leave out one of the two", VisibleDevices)
 	}
 	return &project.GPUs{All: true}, ""
 }

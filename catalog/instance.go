@@ -78,7 +78,7 @@ func (in *Instance) After(cmd project.Command) *project.Process {
 func (in *Instance) process(id project.ID, role project.Role, cmd project.Command) *project.Process {
 	proc := &project.Process{ID: id, Service: in.ID, Role: role, Command: cmd, Env: map[string]project.Value{}}
 	if in.project.Processes[id] != nil {
-		in.Errorf("another service has a process %q already", id)
+		in.Errorf("another service has a process %q already\n  hint: give one of the two services another name", id)
 	}
 	if in.Type.Package != "" {
 		proc.NoNewPrivs = true

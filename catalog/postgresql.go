@@ -429,7 +429,7 @@ func ensureUser(c *module.Config, databases []string) string {
 		Clauses map[string]bool `json:"ensureClauses,omitempty"`
 	}{Name: c.String("name"), Owns: c.Bool("ensureDBOwnership"), Clauses: map[string]bool{}}
 	if user.Owns && !slices.Contains(databases, user.Name) {
-		c.Errorf("user %q is to own the database of the same name, which is not among databases", user.Name)
+		c.Errorf("user %q is to own the database of the same name, which is not among databases\n  hint: add it to databases", user.Name)
 	}
 	for _, clause := range c.Each("ensureClauses") {
 		if !slices.Contains(clauses, clause.Name()) {

@@ -79,7 +79,7 @@ func generateRabbitMQ(in *Instance) {
 		check = secure
 	}
 	if check == nil {
-		in.Errorf("rabbitmq %q listens nowhere: listeners.tcp is \"none\", and there are no listeners.ssl", in.Name)
+		in.Errorf("rabbitmq %q listens nowhere: listeners.tcp is \"none\", and there are no listeners.ssl\n  hint: give it one of them", in.Name)
 	}
 	main.Readiness = &project.Probe{TCP: check, Period: slowStart}
 	plugins := r.plugins()

@@ -227,7 +227,7 @@ func (r *redisConfig) listening(main *project.Process) {
 	case tls > 0:
 		main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: reachable(addresses[0]), Port: tls}}
 	default:
-		r.Errorf("redis %q listens nowhere: port is 0 and unixSocket is not set", r.Name)
+		r.Errorf("redis %q listens nowhere: port is 0 and unixSocket is not set\n  hint: set one of them", r.Name)
 	}
 }
 

@@ -166,7 +166,7 @@ func ProxyToTailnet(c *module.Config, p *project.Project) {
 		}
 		for _, id := range ids {
 			if p.Services[id].System {
-				name.Errorf("tailscale.proxy: %q is not a service of the definition", name.String())
+				name.Errorf("tailscale.proxy: %q is not a service of the definition\n  hint: name one that is", name.String())
 				continue
 			}
 			for _, proc := range p.Services[id].ProcessIDs() {

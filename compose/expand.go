@@ -30,7 +30,7 @@ func expand(s string, lookup func(string) (string, bool), unset func(name, sourc
 		case strings.HasPrefix(rest, "{"):
 			end := closing(rest)
 			if end < 0 {
-				return "", fmt.Errorf("%q has no closing brace", "${")
+				return "", fmt.Errorf("%q has no closing brace; write %q for the text itself", "${", "$${")
 			}
 			source := s[i : i+2+end]
 			value, err := expandBraces(rest[1:end], source, lookup, unset)

@@ -63,7 +63,7 @@ func (l *loader) extended(root *node, chain []string) *node {
 		file = path.Clean(ext.text)
 	}
 	if slices.Contains(chain, file) {
-		l.fail(ext.pos, "extends is circular: %s", strings.Join(append(chain, file), " → "))
+		l.failHint(ext.pos, "take one of them out", "extends is circular: %s", strings.Join(append(chain, file), " → "))
 		return root
 	}
 	base := l.open(file, ext.pos)
@@ -114,10 +114,10 @@ func (l *loader) inherited(processes *node, name string, chain []string) *node {
 	base := processes.get(ext.text)
 	switch {
 	case ext.kind != scalar || base == nil:
-		l.failHint(ext.pos, "", "process %q extends %q, which does not exist", name, ext.text)
+		l.failHint(ext.pos, "name a process of this file", "process %q extends %q, which does not exist", name, ext.text)
 		return own
 	case slices.Contains(chain, ext.text):
-		l.fail(ext.pos, "extends is circular: %s", strings.Join(append(chain, ext.text), " → "))
+		l.failHint(ext.pos, "take one of them out", "extends is circular: %s", strings.Join(append(chain, ext.text), " → "))
 		return own
 	}
 	return merge(l.inherited(processes, ext.text, append(chain, ext.text)), own, "")

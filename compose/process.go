@@ -32,7 +32,7 @@ func (l *loader) replicas(p *project.Project, fd *field, n *node, logs project.L
 			id = project.ID(fmt.Sprintf("%s-%d", fd.key, i))
 		}
 		if p.Services[id] != nil {
-			l.fail(fd.pos, "process %q and a replica have the same name", id)
+			l.failHint(fd.pos, "give the process another name", "process %q and a replica have the same name", id)
 			continue
 		}
 		ids = append(ids, id)
@@ -150,9 +150,9 @@ func (r *one) command(proc *project.Process, fd *field) {
 			proc.Command.Exec = append(proc.Command.Exec, project.Lit(r.render("entrypoint", arg)))
 		}
 	case r.f.n.get("command") == nil && r.f.n.get("entrypoint") == nil:
-		r.l.fail(fd.pos, "process %q has no command", fd.key)
+		r.l.failHint(fd.pos, "write \"command: …\"", "process %q has no command", fd.key)
 	case len(r.l.errs) == 0: // there, and empty
-		r.l.fail(fd.pos, "the command of process %q is empty", fd.key)
+		r.l.failHint(fd.pos, "write \"command: …\"", "the command of process %q is empty", fd.key)
 	}
 }
 
@@ -298,7 +298,7 @@ func (r *one) execCheck(n *node) *project.ExecCheck {
 	f := r.l.fields(n, "exec")
 	check := &project.ExecCheck{Command: r.l.shellCommand(r.render("command", f.text("command", "")))}
 	if check.Command.Shell.IsEmpty() {
-		r.l.fail(n.pos, "exec has no command")
+		r.l.failHint(n.pos, "write \"exec: { command: … }\"", "exec has no command")
 	}
 	if wd := f.text("working_dir", ""); wd != "" {
 		check.Dir = placeText(r.render("working_dir", wd))

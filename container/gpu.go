@@ -143,7 +143,7 @@ func (m *Machine) runLdconfig(ctx context.Context, folders []string) error {
 	}
 	program := m.ldconfig()
 	if program == "" || m.Exec == nil {
-		return errors.New("ldconfig cannot be run")
+		return errors.New("the image has no ldconfig")
 	}
 	limited, cancel := context.WithTimeout(ctx, gpu.Limit)
 	defer cancel()

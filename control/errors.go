@@ -47,8 +47,8 @@ func Kinds() []Kind {
 // The sentinels, for errors.Is. An Error matches the one of its code.
 var (
 	ErrInvalid    = &Error{Code: CodeInvalid, Msg: "invalid request"}
-	ErrNotRunning = &Error{Code: CodeNotRunning, Msg: "nothing is running"}
-	ErrNotFound   = &Error{Code: CodeNotFound, Msg: "no such service"}
+	ErrNotRunning = &Error{Code: CodeNotRunning, Msg: "nothing is running", Hint: "start it with \"nix2gpu up\""}
+	ErrNotFound   = &Error{Code: CodeNotFound, Msg: "no such service", Hint: "\"nix2gpu ps\" has the names"}
 	ErrForbidden  = &Error{Code: CodeForbidden, Msg: "not allowed"}
 	ErrConflict   = &Error{Code: CodeConflict, Msg: "not possible in this state"}
 	ErrBusy       = &Error{Code: CodeBusy, Msg: "too many requests"}

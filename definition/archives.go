@@ -113,7 +113,7 @@ func (b *builder) archives() {
 			for _, one := range bin.Each() {
 				paths = append(paths, one.String())
 				if strings.Contains(one.Name(), "/") {
-					bin.Errorf("a program's name has no slash: %q", one.Name())
+					bin.Errorf("the name of a program must not contain a slash, is %q", one.Name())
 				}
 			}
 		}

@@ -112,7 +112,7 @@ func (b *builder) container() {
 	for _, set := range []string{"env", "extraEnv"} {
 		for _, c := range b.Each(set) {
 			if name := c.Name(); name == "" || strings.ContainsAny(name, "=\x00") {
-				c.Errorf("%q is not the name of a variable", name)
+				c.Errorf("the name of a variable must not be empty or hold \"=\", is %q", name)
 			}
 			out.Env[c.Name()] = b.variable(c)
 		}

@@ -70,7 +70,7 @@ func (d *dataReader) expr(n ast.Node) (syntax.Expr, error) {
 				return &syntax.Int{At: at, Value: int64(v)}, nil
 			}
 		}
-		return nil, d.fail(n, "integer %s does not fit in 64 bits", n.GetToken().Value)
+		return nil, d.fail(n, "integer %s does not fit in 64 bits; write it as text, in quotes", n.GetToken().Value)
 	case *ast.FloatNode:
 		return &syntax.Float{At: at, Value: n.Value}, nil
 	case *ast.StringNode:
@@ -102,7 +102,7 @@ func (d *dataReader) expr(n ast.Node) (syntax.Expr, error) {
 		if e, ok := d.anchors[name]; ok {
 			return e, nil
 		}
-		return nil, d.fail(n, "no anchor %q stands before this", name)
+		return nil, d.fail(n, "anchor %q must be defined before it is used", name)
 	case *ast.TagNode:
 		if n.Value == nil {
 			return word("null")
@@ -146,7 +146,7 @@ func (d *dataReader) mapping(at syntax.At, values []*ast.MappingValueNode) (synt
 		}
 		pos := d.pos(v.Key.GetToken())
 		if first, ok := place[key]; ok {
-			return nil, &syntax.Error{Pos: pos, Msg: fmt.Sprintf("attribute %q is already defined at %s", key, first)}
+			return nil, &syntax.Error{Pos: pos, Msg: fmt.Sprintf("attribute %q is defined twice, first at %s", key, first)}
 		}
 		place[key] = pos
 		set.Attrs = append(set.Attrs, syntax.Attr{Place: pos, Name: key, Value: e})

@@ -143,19 +143,20 @@ func serviceModules(found *containers) (map[string]string, error) {
 	return services, wrong.sorted()
 }
 
+const nameRule = "must have 2 to 254 characters of a-z, 0-9, \"_\", \".\" and \"-\", and begin and end with a letter or digit"
+
 // checkName says what is wrong with the name of a container, by the rules for
 // names of OCI images.
 func checkName(name string) error {
-	const rule = "a container name must have 2 to 254 characters of a-z, 0-9, \"_\", \".\" and \"-\", and begin and end with a letter or digit"
 	plain := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
 	if len(name) < 2 || len(name) > 254 {
-		return fmt.Errorf("container name %q: %s", name, rule)
+		return fmt.Errorf("container name %q %s", name, nameRule)
 	}
 	for i := range len(name) {
 		if plain(name[i]) || i > 0 && i < len(name)-1 && strings.IndexByte("_.-", name[i]) >= 0 {
 			continue
 		}
-		return fmt.Errorf("container name %q: %s", name, rule)
+		return fmt.Errorf("container name %q %s", name, nameRule)
 	}
 	return nil
 }

@@ -97,7 +97,7 @@ func (b *builder) link(c *module.Config, secret, at string) project.Text {
 	}
 	at = path.Clean(at)
 	if other, taken := b.place.Links[at]; taken {
-		c.Errorf("the secrets %q and %q have the same path %q", other, secret, at)
+		c.Errorf("the secrets %q and %q have the same path %q\n  hint: give one of them another path", other, secret, at)
 	}
 	b.place.Links[at] = secret
 	return project.Lit(at)
@@ -116,7 +116,7 @@ func (b *builder) secretFile(c *module.Config, option string) project.Text {
 			c.Get(option).Errorf("the file of secret %q is made by the definition, whose readers would read it too\n  hint: name a file that only you can read: \"/run/secrets/%s\"", c.Name(), c.Name())
 			return project.Lit("/")
 		case part.SecretFile != nil:
-			c.Get(option).Errorf("secret %q cannot come from the file of another", c.Name())
+			c.Get(option).Errorf("secret %q cannot come from the file of another\n  hint: name what that one comes from", c.Name())
 			return project.Lit("/")
 		}
 	}

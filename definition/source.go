@@ -49,6 +49,7 @@ func (s *source) noSuch(name string, names []string) error {
 	switch {
 	case len(names) == 0:
 		e.Msg = fmt.Sprintf("no container %q: %s defines none", name, file)
+		e.Hint = fmt.Sprintf("define it there: perSystem.nix2gpu.%q = { … };", name)
 	case name == "":
 		e.Msg = fmt.Sprintf("%s defines %d containers; name one", file, len(names))
 		e.Hint = references(file, names)

@@ -146,11 +146,11 @@ func (n *needs) addPorts() error {
 		}
 		from, err := strconv.Atoi(low)
 		if err != nil {
-			return fmt.Errorf("exposed port %q is not a port", text)
+			return fmt.Errorf("exposed port %q must be like \"8080/tcp\"", text)
 		}
 		to, err := strconv.Atoi(high)
 		if err != nil || to < from {
-			return fmt.Errorf("exposed port %q is not a port", text)
+			return fmt.Errorf("exposed port %q must be like \"8080/tcp\"", text)
 		}
 		for i := from; i <= to; i++ {
 			n.ports = append(n.ports, port{i, protocol, protocol == "tcp" && http[i]})

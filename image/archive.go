@@ -163,10 +163,10 @@ func archiveLinks(t *tree, root string, a *packages.Archive) (map[string]string,
 			return nil, archiveError(a, "archive %q has no %q\nhint: archives.%s.bin names paths below its top: it has %s", a.Attr, b.Path, a.Attr, t.some(root))
 		case t.facts[real].Kind == deb.Dir:
 			if !folder(file) {
-				return nil, archiveError(a, "archive %q has no program in %q", a.Attr, b.Path)
+				return nil, archiveError(a, "archive %q has no program in %q\nhint: archives.%s.bin says where they are", a.Attr, b.Path, a.Attr)
 			}
 		case !t.isProgram(file):
-			return nil, archiveError(a, "archive %q: %q cannot be executed", a.Attr, b.Path)
+			return nil, archiveError(a, "archive %q: %q cannot be executed\nhint: archives.%s.bin must name programs", a.Attr, b.Path, a.Attr)
 		case b.Name != "":
 			add(b.Name, file)
 		default:

@@ -161,7 +161,7 @@ func (r *baseReader) entry(number int, h *tar.Header, in io.Reader) error {
 		return nil
 	}
 	if h.Size > maxBaseText || r.size+h.Size > maxBaseTexts {
-		return fmt.Errorf("%q has %d bytes", "/"+name, h.Size)
+		return fmt.Errorf("%q is larger than what is read of a base: it has %d bytes", "/"+name, h.Size)
 	}
 	text, err := io.ReadAll(in)
 	r.texts[name] = text
@@ -299,7 +299,7 @@ func (b *Base) layers() ([]*Layer, *v1.ConfigFile, error) {
 			Title: "of " + b.Ref, Digest: d.Digest, DiffID: config.RootFS.DiffIDs[i], Size: d.Size, Media: media, cached: true,
 			elsewhere: func() (io.ReadCloser, error) {
 				if b.Open == nil {
-					return nil, fmt.Errorf("the layer %s of %s is not here", d.Digest, b.Ref)
+					return nil, fmt.Errorf("the layer %s of %s is not here\nhint: run it once without --offline", d.Digest, b.Ref)
 				}
 				return b.Open(context.Background(), d.Digest)
 			},

@@ -94,11 +94,11 @@ func exposedPorts(p *project.Project) (map[string]struct{}, error) {
 		}
 		from, err := strconv.Atoi(low)
 		if err != nil {
-			return nil, fmt.Errorf("exposed port %q is not a port", exposed)
+			return nil, fmt.Errorf("exposed port %q must be like \"8080/tcp\"", exposed)
 		}
 		to, err := strconv.Atoi(high)
 		if err != nil || to < from {
-			return nil, fmt.Errorf("exposed port %q is not a port", exposed)
+			return nil, fmt.Errorf("exposed port %q must be like \"8080/tcp\"", exposed)
 		}
 		for n := from; n <= to; n++ {
 			ports[fmt.Sprintf("%d/%s", n, protocol)] = struct{}{}

@@ -130,7 +130,7 @@ func (c *collector) path(from, name string, info fs.FileInfo) error {
 		n.Size = info.Size()
 		n.Open = func() (io.ReadCloser, error) { return os.Open(from) }
 	default:
-		return fmt.Errorf("%s is not a file, folder or link", from)
+		return fmt.Errorf("%s is not a file, folder or link\nhint: leave it out", from)
 	}
 	return c.add(n)
 }
@@ -217,11 +217,11 @@ func (c *copied) fits(s *system, fixed []*node) (warnings []string, err error) {
 	for _, n := range c.nodes {
 		before, there := t.facts[n.Name]
 		if there && before.Kind == deb.Dir && n.Kind != deb.Dir {
-			return nil, fmt.Errorf("copyToRoot: %q is a folder of the image", "/"+n.Name)
+			return nil, fmt.Errorf("copyToRoot: %q is a folder of the image\nhint: give the file another name", "/"+n.Name)
 		}
 		for dir := path.Dir(n.Name); dir != "."; dir = path.Dir(dir) {
 			if f, ok := t.facts[dir]; ok && f.Kind != deb.Dir {
-				return nil, fmt.Errorf("copyToRoot: %q lies below %q, which is not a folder of the image", "/"+n.Name, "/"+dir)
+				return nil, fmt.Errorf("copyToRoot: %q lies below %q, which is not a folder of the image\nhint: give the file another place", "/"+n.Name, "/"+dir)
 			}
 		}
 	}

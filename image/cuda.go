@@ -110,5 +110,5 @@ func isOfDriver(name string) bool {
 }
 
 func driverError(name string) error {
-	return fmt.Errorf("%q is of NVIDIA's driver, which the host lends to a container: in an image it would be of another version than the host's kernel", "/"+name)
+	return fmt.Errorf("%q is of NVIDIA's driver, which the host lends to a container: in an image it would be of another version than the host's kernel\nhint: leave it out", "/"+name)
 }

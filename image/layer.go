@@ -124,7 +124,7 @@ func (e *clashError) Error() string {
 // lacks.
 func (w *layerWriter) header(owner string, n *node) error {
 	if base := path.Base(n.Name); strings.HasPrefix(base, ".wh.") {
-		return fmt.Errorf("%q: engines take a name that begins with \".wh.\" for the removal of a file", n.Name)
+		return fmt.Errorf("%q: engines take a name that begins with \".wh.\" for the removal of a file\nhint: give the file another name", n.Name)
 	}
 	if err := w.parents(path.Dir(n.Name)); err != nil {
 		return err
@@ -157,7 +157,7 @@ func (w *layerWriter) parents(dir string) error {
 		return nil
 	}
 	if kind, ok := w.kinds[dir]; ok {
-		return fmt.Errorf("%q is a folder and something else (%c)", dir, kind)
+		return fmt.Errorf("%q is a folder and something else (%c)\nhint: two packages do not go together: leave out one of them", dir, kind)
 	}
 	mode := int64(0o755)
 	switch dir { // modes of base-files, which a later layer must not change
@@ -198,7 +198,7 @@ func (w *layerWriter) add(n *node) error {
 	if got, err := io.Copy(w.tar, r); err != nil {
 		return fmt.Errorf("%q: %w", n.Name, err)
 	} else if got != n.Size {
-		return fmt.Errorf("%q has changed while it was read", n.Name)
+		return fmt.Errorf("%q has changed while it was read\nhint: run it again when nobody writes to it", n.Name)
 	}
 	return nil
 }
@@ -259,7 +259,7 @@ func (w *layerWriter) addPackage(ctx context.Context, p Package, reserve func(in
 		}
 	}
 	if sum.digest() != p.SHA256 {
-		return fmt.Errorf("package %q: its file has the digest %s, and not %s as it should", p.Name, sum.digest(), p.SHA256)
+		return fmt.Errorf("package %q: its file has the digest %s, and not %s as it should\nhint: run it again: it is downloaded anew", p.Name, sum.digest(), p.SHA256)
 	}
 	w.facts.Packages = append(w.facts.Packages, out)
 	info := "var/lib/dpkg/info/" + listName(p, control)
@@ -316,7 +316,7 @@ func (w *layerWriter) addEntry(p Package, r io.Reader, e *deb.Entry, out *packag
 		return &clashError{e.Name, first, p.Name, replaces(out.Stanza, first)}
 	}
 	if e.Kind == deb.Hardlink && w.kinds[e.Link] != deb.File && w.kinds[e.Link] != deb.Hardlink {
-		return fmt.Errorf("%q is a hard link to %q, which this variant leaves out", e.Name, e.Link)
+		return fmt.Errorf("%q is a hard link to %q, which this variant leaves out\nhint: variant = \"full\" has it", e.Name, e.Link)
 	}
 	n := &node{Name: e.Name, Kind: e.Kind, Mode: e.Mode, Link: e.Link, Size: e.Size, Time: e.ModTime}
 	n.UID, n.GID = owner(e.UID, e.Owner, false), owner(e.GID, e.Group, true)

@@ -74,7 +74,7 @@ func baseAccounts(s *system) ([]*node, error) {
 		}
 		for other, f := range users {
 			if len(f) > 2 && f[2] == fmt.Sprint(u.UID) {
-				return fmt.Errorf("the base gives the number %d of user %q to %q", u.UID, name, other)
+				return fmt.Errorf("the base gives the number %d of user %q to %q\nhint: set the service's user to one that the base has", u.UID, name, other)
 			}
 		}
 		users[name] = []string{name, "x", fmt.Sprint(u.UID)}

@@ -287,7 +287,7 @@ func replaceFile(file string, write func(w io.Writer) error) error {
 func copyAll(w io.Writer, r io.Reader, m member) error {
 	n, err := io.Copy(w, r)
 	if err == nil && n != m.size {
-		err = fmt.Errorf("%s has %d bytes and not %d: it was changed in the cache", path.Base(m.name), n, m.size)
+		err = fmt.Errorf("%s has %d bytes and not %d: it was changed in the cache\nhint: nix2gpu cache prune --all, and run it again", path.Base(m.name), n, m.size)
 	}
 	return err
 }

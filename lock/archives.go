@@ -37,11 +37,11 @@ func (e *ensurer) lockArchive(ctx context.Context, a packages.Archive, arch stri
 	}
 	url, want := packages.For(a.URL, arch), packages.For(a.SHA256, arch)
 	if url == "" {
-		return Archive{}, bad("", "package %q has no candidate for %s: archives.%s.url is for %s", a.Attr, arch, a.Attr, strings.Join(a.Arches(), " and "))
+		return Archive{}, bad("add an address for that architecture", "package %q has no candidate for %s: archives.%s.url is for %s", a.Attr, arch, a.Attr, strings.Join(a.Arches(), " and "))
 	}
 	if have, ok := e.archives[url]; ok {
 		if want != "" && want != have.SHA256 {
-			return Archive{}, bad("", "two digests for %s: archives.%s.sha256 is %s, and another is %s", url, a.Attr, want, have.SHA256)
+			return Archive{}, bad("keep one of them", "two digests for %s: archives.%s.sha256 is %s, and another is %s", url, a.Attr, want, have.SHA256)
 		}
 		return have, nil
 	}

@@ -202,11 +202,10 @@ func checkUpdates(f *File, opts Options) error {
 		if slices.Contains(names, name) {
 			continue
 		}
-		err := fmt.Errorf("there is no package %q in the lock", name)
 		if near := spelling.Nearest(name, names); near != "" {
-			err = fmt.Errorf("%w; did you mean %q?", err, near)
+			return fmt.Errorf("there is no package %q in the lock; did you mean %q?", name, near)
 		}
-		return err
+		return fmt.Errorf("there is no package %q in the lock\nhint: %s has the names", name, Name)
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ type KeyOptions struct {
 func Keys(ctx context.Context, file *File, opts KeyOptions) ([]Key, error) {
 	for _, name := range opts.Take {
 		if !slices.ContainsFunc(opts.Sources, func(s packages.AptSource) bool { return s.Name == name }) {
-			return nil, fmt.Errorf("the definition has no apt source %q whose key could be taken", name)
+			return nil, fmt.Errorf("the definition has no apt source %q whose key could be taken\nhint: name one of aptSources", name)
 		}
 	}
 	out, err := each(opts.Sources, func(s packages.AptSource) (Key, error) {

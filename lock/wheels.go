@@ -298,7 +298,7 @@ func (c *chooser) fromIndex(ctx context.Context, p *pick) error {
 		return err
 	}
 	if len(l.Hashes) > 0 && !slices.Contains(l.Hashes, found.SHA256) {
-		return wrong("", "%s has the SHA-256 %s, which is none of the line's hashes", found.File, found.SHA256)
+		return wrong("take the file that the hash is of, or correct the hash", "%s has the SHA-256 %s, which is none of the line's hashes", found.File, found.SHA256)
 	}
 	p.locked, p.meta = found.Locked, found.Metadata
 	return nil

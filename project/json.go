@@ -30,7 +30,7 @@ func Decode(r io.Reader) (*Project, error) {
 		return nil, fmt.Errorf("project JSON: %v", err)
 	}
 	if p.Version != Version {
-		return nil, fmt.Errorf("project JSON has version %d, this build reads version %d", p.Version, Version)
+		return nil, fmt.Errorf("project JSON has version %d, this build reads version %d\nhint: build the image with the nix2gpu that runs it", p.Version, Version)
 	}
 	if err := p.noNulls(); err != nil {
 		return nil, err

@@ -267,7 +267,7 @@ func (e *Errors) checkSecretUses(p *Project) {
 			case part.SecretFile != nil && o.Field == "startup":
 				e.add(Pos{}, "", "let a service do it", "extraStartupScript cannot read the file of secret %q: files of secrets are made when a service that names them starts", *part.SecretFile)
 			case part.SecretFile != nil && o.Field == "secrets":
-				e.add(p.Secrets[o.Name].Pos, "", "", "secret %q cannot come from another secret", o.Name)
+				e.add(p.Secrets[o.Name].Pos, "", "name what that one comes from", "secret %q cannot come from another secret", o.Name)
 			}
 		}
 	})

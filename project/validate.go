@@ -166,7 +166,7 @@ func (e *Errors) checkProcess(p *Project, id ID, q *Process) {
 	for _, d := range q.Dirs {
 		e.checkUser(s, who, d.Owner)
 		if d.Keep && len(d.Path) > 0 && d.Path[0].Run != nil {
-			e.add(s.Pos, s.ID, "", "folder %q of %s cannot be kept: the run folder ends with the run", d.Path, who)
+			e.add(s.Pos, s.ID, "keep it elsewhere, with dataDir", "folder %q of %s cannot be kept: the run folder ends with the run", d.Path, who)
 		}
 	}
 	for _, f := range q.Files {
@@ -177,7 +177,7 @@ func (e *Errors) checkProcess(p *Project, id ID, q *Process) {
 	}
 	for name := range q.Env {
 		if name == "" || strings.ContainsAny(name, "=\x00") {
-			e.add(s.Pos, s.ID, "", "environment of %s: %q is not the name of a variable", who, name)
+			e.add(s.Pos, s.ID, "", "environment of %s: the name of a variable must not be empty or hold \"=\", is %q", who, name)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func Install(ctx context.Context, names []string, stdio Stdio, tell func(Step)) 
 func install(ctx context.Context, names []string, stdio Stdio, tell func(Step), policyAt string) error {
 	for _, name := range names {
 		if !aptName().MatchString(name) {
-			return fmt.Errorf("apt: %q is not the name of a package", name)
+			return fmt.Errorf("apt: %q is not the name of a package\nhint: install it by other means, and put its programs on PATH", name)
 		}
 	}
 	byHand := "apt-get install --no-install-recommends " + strings.Join(names, " ")

@@ -154,7 +154,7 @@ func connect(ctx context.Context, o *setupOptions) (*pgconn.PgConn, *pgconn.Conf
 			"hint: let authentication begin with \"local all %s trust\", or set superuser to the role that made the data folder",
 			o.superuser, pgErr.Message, o.superuser))
 	}
-	return nil, nil, fmt.Errorf("postgresql: cannot connect to set the server up: %v", firstErr)
+	return nil, nil, fmt.Errorf("postgresql: cannot connect to set the server up: %v\nhint: the server's own lines in the log say why", firstErr)
 }
 
 // connectPatiently waits out a server that is still coming up.

@@ -59,7 +59,7 @@ func Read(text []byte, build func(root ast.Node)) (err error) {
 			continue
 		}
 		if root != nil {
-			return at(doc.Body, "only one document is allowed in a file")
+			return at(doc.Body, "a file must hold one document only, and this is a second one")
 		}
 		root = doc.Body
 	}

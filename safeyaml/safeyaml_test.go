@@ -40,7 +40,7 @@ func TestRead(t *testing.T) {
 		"many aliases":     {laughs(12), "5:30: more than 50000 values, with aliases written out"},
 		"most values":      {"- x\n" + strings.Repeat("- x\n", safeyaml.MaxValues-2), ""},
 		"too many values":  {"- x\n" + strings.Repeat("- x\n", safeyaml.MaxValues-1), "50000:3: more than 50000 values, with aliases written out"},
-		"two documents":    {"a: 1\n---\nb: 2\n", "3:2: only one document is allowed in a file"},
+		"two documents":    {"a: 1\n---\nb: 2\n", "3:2: a file must hold one document only, and this is a second one"},
 		"not closed":       {"a: [1\n", "1:4: sequence end token ']' not found"},
 		"of the library's": {"a: !!x\n b: 1\n- c", "3:1: non-map value is specified"},
 	} {

@@ -37,7 +37,7 @@ func openFolder(path string, uid int) (*folder, error) {
 	}
 	if int(st.Uid) != uid {
 		unix.Close(fd)
-		return nil, fmt.Errorf("log folder %q belongs to user %d, not to us (user %d)", path, st.Uid, uid)
+		return nil, fmt.Errorf("log folder %q belongs to user %d, not to us (user %d)\nhint: remove it, or keep logs elsewhere with NIX2GPU_STATE", path, st.Uid, uid)
 	}
 	if st.Mode&0o077 != 0 {
 		if err := unix.Fchmod(fd, 0o700); err != nil {

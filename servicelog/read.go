@@ -33,7 +33,7 @@ type Query struct {
 }
 
 // ErrNoPrevious says that a source has not run twice.
-var ErrNoPrevious = errors.New("there is no earlier run in the log")
+var ErrNoPrevious = errors.New("there is no earlier run in the log\nhint: leave out --previous")
 
 // A Reader reads the files of a folder, of this run and of earlier ones.
 type Reader struct {

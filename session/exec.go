@@ -53,7 +53,7 @@ func (s *session) mainRuns(id project.ID) error {
 	services := s.engine.Snapshot().Services
 	i := slices.IndexFunc(services, func(svc control.Service) bool { return svc.ID == id })
 	if i < 0 {
-		return &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no service %q", id)}
+		return &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no service %q", id), Hint: "\"nix2gpu ps\" has the names"}
 	}
 	if services[i].PID != 0 {
 		return nil

@@ -348,7 +348,7 @@ func checkDir(dir string, user *account) error {
 	case err != nil:
 		return fileError(BadFolder, "cannot use working folder", dir, err)
 	case !info.IsDir():
-		return &Error{Kind: BadFolder, Msg: fmt.Sprintf("working folder %q is a file", dir)}
+		return &Error{Kind: BadFolder, Msg: fmt.Sprintf("working folder %q is a file", dir), Hint: "name a folder with working_dir"}
 	case !user.may(info, 1):
 		return closedError("working folder", dir, dir, user)
 	}

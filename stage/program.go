@@ -23,7 +23,7 @@ import (
 // what is wrong when it cannot be executed by user.
 func findProgram(name, searchPath, cwd string, user *account) (string, error) {
 	if name == "" {
-		return "", &Error{Kind: NoCommand, Msg: "the command is empty"}
+		return "", &Error{Kind: NoCommand, Msg: "the command is empty", Hint: "write one"}
 	}
 	if strings.Contains(name, "/") {
 		path := name
@@ -103,13 +103,14 @@ func checkProgram(name, path string, user *account) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if target, linkErr := os.Readlink(path); linkErr == nil {
-			return &Error{Kind: NoCommand, Msg: fmt.Sprintf("command %q is a link to %q, which does not exist", name, target), Path: path, cause: err}
+			return &Error{Kind: NoCommand, Msg: fmt.Sprintf("command %q is a link to %q, which does not exist", name, target),
+				Hint: "install what it leads to, or name another program", Path: path, cause: err}
 		}
 		return &Error{Kind: NoCommand, Msg: fmt.Sprintf("command %q does not exist", name), Path: path, cause: err}
 	case err != nil:
 		return fileError(NotExecutable, "cannot execute", path, err)
 	case info.IsDir():
-		return &Error{Kind: NotExecutable, Msg: fmt.Sprintf("command %q is a folder", name)}
+		return &Error{Kind: NotExecutable, Msg: fmt.Sprintf("command %q is a folder", name), Hint: "name the program in it"}
 	case !user.may(info, 1):
 		return &Error{Kind: NotExecutable, Msg: fmt.Sprintf("command %q is not executable", name), Hint: "chmod +x " + path, cause: fs.ErrPermission}
 	}

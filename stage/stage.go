@@ -206,7 +206,7 @@ func (s *Stage) command(p *project.Project, cmd project.Command, env environment
 		return "", nil, err
 	}
 	if strings.TrimSpace(line) == "" {
-		return "", nil, &Error{Kind: NoCommand, Msg: "the command is empty"}
+		return "", nil, &Error{Kind: NoCommand, Msg: "the command is empty", Hint: "write one"}
 	}
 	if len(cmd.ShellArgv) == 0 {
 		if words, ok := plainWords(line); ok {

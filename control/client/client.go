@@ -149,7 +149,8 @@ func (c *Client) Events(ctx context.Context, each func(control.Message) error) e
 			if c.listens(ctx) {
 				return &control.Error{Code: control.CodeBusy, Msg: "the supervisor closed the stream: it was not read in time", Hint: "try again"}
 			}
-			return &control.Error{Code: control.CodeNotRunning, Msg: "the supervisor went away"}
+			return &control.Error{Code: control.CodeNotRunning, Msg: "the supervisor went away",
+				Hint: "start the project anew with \"nix2gpu up\", which ends what is left of it"}
 		}
 		var m control.Message
 		if err := json.Unmarshal(line, &m); err != nil {
@@ -230,7 +231,8 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	case connected, errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return none
 	case errors.Is(err, os.ErrPermission):
-		return &control.Error{Code: control.CodeForbidden, Msg: fmt.Sprintf("not permitted to open the control socket %q", c.socket)}
+		return &control.Error{Code: control.CodeForbidden, Msg: fmt.Sprintf("not permitted to open the control socket %q", c.socket),
+			Hint: "ask as the user who started the project, or as root"}
 	}
 	return fmt.Errorf("control socket %q: %v", c.socket, err)
 }

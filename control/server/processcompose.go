@@ -123,7 +123,7 @@ func (s *Server) pcProcess(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 	}
-	return &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no process %q", r.PathValue("name"))}
+	return &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no process %q", r.PathValue("name")), Hint: "GET /processes lists them"}
 }
 
 // maxLogLines bounds what can be asked for, and nothing else: an answer is

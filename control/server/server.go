@@ -158,7 +158,8 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 // guard refuses strangers, and turns errors into answers.
 func (s *Server) guard(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := error(&control.Error{Code: control.CodeForbidden, Msg: "only root and the user who runs the project may ask"})
+		err := error(&control.Error{Code: control.CodeForbidden, Msg: "only root and the user who runs the project may ask",
+			Hint: "ask as one of them"})
 		if allowed(r) {
 			err = h(w, r)
 		}
@@ -181,7 +182,7 @@ func wireError(err error) *control.Error {
 	case errors.As(err, &wire):
 		e.Hint = wire.Hint
 	case !ok && errors.Is(err, context.DeadlineExceeded):
-		e.Code, e.Msg = control.CodeTimeout, "timed out"
+		e.Code, e.Msg, e.Hint = control.CodeTimeout, "timed out", "\"nix2gpu ps\" says what each service waits for"
 	}
 	return e
 }
@@ -327,7 +328,8 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request, limit int64) ([]by
 	case connOf(r.Context()).evicted():
 		return nil, evictedError()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, &control.Error{Code: control.CodeTimeout, Msg: fmt.Sprintf("the body of the request did not come within %v", s.bodyTime)}
+		return nil, &control.Error{Code: control.CodeTimeout, Msg: fmt.Sprintf("the body of the request did not come within %v", s.bodyTime),
+			Hint: "send it at once"}
 	}
 	return nil, &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("body: %v", err)}
 }

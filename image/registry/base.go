@@ -62,7 +62,7 @@ func (c *Client) Base(ctx context.Context, ref, arch string) (v1.Image, error) {
 		}
 		has = append(has, "linux/"+one.Platform.Architecture)
 	}
-	return nil, fmt.Errorf("%s has no image for linux/%s: it has %s", ref, arch, strings.Join(has, ", "))
+	return nil, fmt.Errorf("%s has no image for linux/%s: it has %s\nhint: name one of them with --platform", ref, arch, strings.Join(has, ", "))
 }
 
 // Blob opens a compressed layer in the repository of a reference. Reading to its end

@@ -95,7 +95,8 @@ func limited(ctx context.Context, d time.Duration) (context.Context, context.Can
 	if d <= 0 {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeoutCause(ctx, d, &control.Error{Code: control.CodeTimeout, Msg: fmt.Sprintf("timed out after %v", d)})
+	return context.WithTimeoutCause(ctx, d, &control.Error{Code: control.CodeTimeout, Msg: fmt.Sprintf("timed out after %v", d),
+		Hint: "\"nix2gpu ps\" says what each service waits for"})
 }
 
 func runStart(ctx context.Context, env *Env, c *client.Client, opts *actOptions) error {

@@ -250,11 +250,10 @@ func (l *loaded) checkSuite(wants []lock.Want, suite string) error {
 			continue
 		}
 		seen[w.Attr] = true
-		e := &project.Error{Pos: w.Pos, Msg: fmt.Sprintf("package %q is not in %s: %s", w.Attr, packages.Release(suite), inReleases(has))}
+		e := &project.Error{Pos: w.Pos, Msg: fmt.Sprintf("package %q is not in %s: %s", w.Attr, packages.Release(suite), inReleases(has)),
+			Hint: "--suite " + has[0] + ", or another package"}
 		if l.project.Container.FromImage != "" {
 			e.Hint = "take a base of that release, or another package"
-		} else {
-			e.Hint = "--suite " + has[0] + ", or another package"
 		}
 		wrong = append(wrong, e)
 	}

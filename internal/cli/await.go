@@ -48,7 +48,7 @@ func awaitUp(ctx context.Context, env *Env, opts *upOptions, c *client.Client, l
 	case v.end != nil && v.end.Code != 0:
 		return &exitError{code: v.end.Code}
 	case v.end != nil && stopped:
-		return &exitError{exitFailed, errors.New("the project was stopped meanwhile")}
+		return hint(&exitError{exitFailed, errors.New("the project was stopped meanwhile")}, "start it again with \"nix2gpu up\"")
 	}
 	return nil
 }

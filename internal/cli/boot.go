@@ -89,7 +89,7 @@ func runBoot(ctx context.Context, env *Env, opts bootOptions) error {
 		return err
 	}
 	if opts.withServices && len(opts.command) == 0 {
-		return usageError("--with-services is for a command: without one, the services run anyway")
+		return hint(usageError("--with-services is for a command: without one, the services run anyway"), "leave it out, or write a command behind it")
 	}
 	l, err := readBaked(env.Baked)
 	if err != nil {
@@ -291,7 +291,7 @@ func (l *loaded) initialise(ctx context.Context, env *Env, level string, marked 
 	err := m.Run(ctx)
 	var failed *container.StepError
 	if errors.As(err, &failed) {
-		err = fmt.Errorf("%w; boot does not go on", err)
+		err = hint(fmt.Errorf("%w; boot does not go on", err), "to look inside the image without booting it: docker run -it --entrypoint bash IMAGE")
 	}
 	return m, err
 }

@@ -185,7 +185,7 @@ func (o *buildOptions) build(ctx context.Context, env *Env, l *loaded) (*image.O
 	debug.SetGCPercent(50)
 	switch {
 	case l.none:
-		return nil, usageError("%s defines no container: there is nothing to build", l.name)
+		return nil, hint(usageError("%s defines no container: there is nothing to build", l.name), defineContainer)
 	case l.config == nil:
 		return nil, usageError("%s is a file for process-compose: only container definitions have an image", l.name)
 	}
@@ -381,7 +381,7 @@ func (o *buildOptions) binary(env *Env, arch string) (string, error) {
 	}
 	theirs, err := buildinfo.ReadFile(file)
 	if err != nil || theirs.Path != ours.Path {
-		return "", usageError("%s is not nix2gpu", file)
+		return "", hint(usageError("%s is not nix2gpu", file), "name a program that \"make build-all\" has made")
 	}
 	if !sameVersion(ours, theirs) {
 		return "", hint(usageError("%s is of another version than this program", file), "make build-all")

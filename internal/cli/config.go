@@ -51,7 +51,7 @@ func runConfig(ctx context.Context, env *Env, opts configOptions) error {
 	}
 	if opts.origin {
 		if l.config == nil {
-			return usageError("--show-origin is for definitions in Nix; %s is none", l.name)
+			return hint(usageError("--show-origin is for definitions in Nix, and %s is none", l.name), "leave it out: there, each value has one place")
 		}
 		writeOrigins(env.Stdout, l)
 		return nil

@@ -153,7 +153,7 @@ func nixSource(env *Env, expr string, args []string) (name, text, dir string, er
 	case expr != "":
 		return "«expr»", expr, env.Dir, nil
 	case len(args) > 1:
-		return "", "", "", usageError("one file at a time, got %d", len(args))
+		return "", "", "", usageError("at most one file can be named, got %d", len(args))
 	case len(args) == 0:
 		return "", "", "", hint(usageError("nothing to evaluate"), "name a file, or give an expression with -E")
 	case args[0] == "-":

@@ -130,7 +130,7 @@ func (opts *execOptions) variables(env *Env) ([]string, error) {
 		if !given {
 			value, ok := env.LookupEnv(name)
 			if !ok {
-				return nil, usageError("--env names %q, which is not set here", name)
+				return nil, hint(usageError("--env names %q, which is not set here", name), "export %s, or write --env %s=VALUE", name, name)
 			}
 			kv = name + "=" + value
 		}

@@ -115,18 +115,18 @@ func (s *search) err() error {
 	if len(s.found) == 1 && s.last != nil {
 		return s.last
 	}
-	return usageError("no container %q: %s", s.name, strings.Join(s.found, ", "))
+	return hint(usageError("no container %q: %s", s.name, strings.Join(s.found, ", ")), "take one of these names, or name another file with -f")
 }
 
 func (t *target) loadFrom(ctx context.Context, env *Env, d located) (l *loaded, err error) {
 	switch {
 	case d.isCompose():
 		if len(t.modules) > 0 {
-			return nil, usageError("--module is for definitions in Nix; %q is merged with another file by a second -f", d.files[0])
+			return nil, hint(usageError("--module is for definitions in Nix, and %q is a file for process-compose", d.files[0]), "merge another file with it by a second -f")
 		}
 		l, err = t.loadCompose(env, d.root, d.files)
 	case len(d.files) > 1:
-		return nil, usageError("only process-compose files can be merged by several -f; for %q use --module", d.files[0])
+		return nil, hint(usageError("several -f are for files for process-compose, and %q is a definition in Nix", d.files[0]), "name one of them with -f, and the others with --module")
 	default:
 		l, err = t.evaluate(ctx, env, d)
 	}
@@ -190,7 +190,7 @@ func (t *target) locate(env *Env) ([]located, error) {
 			return nil, &exitError{exitUsage, err}
 		case info.IsDir():
 			if len(t.files) > 1 {
-				return nil, usageError("%q is a folder, and another definition is named as well", f)
+				return nil, hint(usageError("%q is a folder, and another definition is named as well", f), "name one of them")
 			}
 			return discover(env, full)
 		}
@@ -307,7 +307,7 @@ func (t *target) loadCompose(env *Env, root string, files []string) (*loaded, er
 	}
 	l := &loaded{project: p, root: root, name: files[0]}
 	if t.container != "" {
-		return nil, usageError("%q is a file for process-compose: it has no container %q", files[0], t.container)
+		return nil, hint(usageError("%q is a file for process-compose: it has no container %q", files[0], t.container), "leave out the name of the container")
 	}
 	for _, n := range p.Notes {
 		place := n.Pos.String()
@@ -318,6 +318,9 @@ func (t *target) loadCompose(env *Env, root string, files []string) (*loaded, er
 	}
 	return l, nil
 }
+
+// defineContainer is the cure for a file without containers.
+const defineContainer = "define one there: perSystem.nix2gpu.NAME = { … };"
 
 // emptyProject is the project of a file without containers.
 func emptyProject(root string) *project.Project {

@@ -125,7 +125,7 @@ func runLock(ctx context.Context, env *Env, t *target, f *lockFlags) error {
 		l.writeNotes(env)
 		switch {
 		case l.none:
-			return usageError("%s defines no container: there is nothing to lock", l.name)
+			return hint(usageError("%s defines no container: there is nothing to lock", l.name), defineContainer)
 		case l.config == nil:
 			return usageError("%s is a file for process-compose: only container definitions have a lock", l.name)
 		}

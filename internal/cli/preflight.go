@@ -68,7 +68,8 @@ func installMissing(ctx context.Context, env *Env, unmet []session.Precondition)
 			continue
 		}
 		if len(u.Missing.Debian) == 0 {
-			return fmt.Errorf("cannot install package %q: no Debian package is known for it", u.Missing.Attr)
+			return hint(fmt.Errorf("cannot install package %q: no Debian package is known for it", u.Missing.Attr),
+				"install it by other means, and put its programs on PATH")
 		}
 		names = append(names, u.Missing.Debian...)
 	}

@@ -192,7 +192,7 @@ func runIsReady(ctx context.Context, env *Env, wait bool) error {
 		return err
 	}
 	if !state.Healthy {
-		return &exitError{exitFailed, fmt.Errorf("not ready: %s", orElse(state.Summary, "services are starting"))}
+		return hint(&exitError{exitFailed, fmt.Errorf("not ready: %s", orElse(state.Summary, "services are starting"))}, "--wait waits until they are")
 	}
 	return nil
 }
@@ -239,7 +239,7 @@ func newPCNamespace(env *Env) *cobra.Command {
 				}
 				ids, ok := members[args[0]]
 				if !ok {
-					return &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no namespace %q", args[0])}
+					return &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no namespace %q", args[0]), Hint: "\"process-compose namespace list\" shows them"}
 				}
 				return do(cmd.Context(), env, c, &actOptions{target: target{services: ids}, retries: manyExits, layout: layout})
 			},

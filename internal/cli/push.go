@@ -157,7 +157,7 @@ func (o *buildOptions) builtAlready(cmd *cobra.Command, from string, allowed ...
 	}
 	for _, name := range []string{"label", "annotation", "platform", "binary", "compression", "variant", "locked", "mirror", "suite", "keyring", "offline"} {
 		if cmd.Flags().Changed(name) && !slices.Contains(allowed, name) {
-			return usageError("--%s says how to build an image, and --from names one that is built", name)
+			return hint(usageError("--%s says how to build an image, and --from names one that is built", name), "leave out --%s, or --from", name)
 		}
 	}
 	return nil
@@ -200,7 +200,7 @@ func (o *pushOptions) targets(l *loaded) ([]name.Reference, error) {
 				all = append(all, strings.TrimSuffix(text, "/")+":"+tag)
 			}
 		} else if len(o.tags) > 0 {
-			return nil, usageError("%q has a tag, and --tag names another", text)
+			return nil, hint(usageError("%q has a tag, and --tag names another", text), "leave out --tag")
 		}
 		for _, ref := range all {
 			r, err := registry.ParseRef(ref)

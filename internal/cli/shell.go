@@ -49,7 +49,7 @@ With a COMMAND, that is run instead of a shell. The exit code is the command's.`
 			if n := cmd.ArgsLenAtDash(); n >= 0 {
 				args, opts.command = args[:n], args[n:]
 				if len(opts.command) == 0 {
-					return usageError("no command after --")
+					return hint(usageError("no command after --"), "write one, or leave out --")
 				}
 			}
 			if err := opts.target.takeOne(cmd, env, args); err != nil {
@@ -140,7 +140,7 @@ func (o *shellOptions) prepare(ctx context.Context, env *Env) (*loaded, daemon.E
 		}
 	}
 	if len(o.platforms) > 1 {
-		return nil, nil, usageError("a shell runs on one platform, and --platform names %s", strings.Join(o.platforms, " and "))
+		return nil, nil, hint(usageError("a shell runs on one platform, and --platform names %s", strings.Join(o.platforms, " and ")), "name one of them")
 	}
 	l, err := o.target.load(ctx, env)
 	if err != nil {
@@ -148,7 +148,7 @@ func (o *shellOptions) prepare(ctx context.Context, env *Env) (*loaded, daemon.E
 	}
 	l.writeNotes(env)
 	if l.none {
-		return nil, nil, usageError("%s defines no container: there is nothing to open a shell in", l.name)
+		return nil, nil, hint(usageError("%s defines no container: there is nothing to open a shell in", l.name), defineContainer)
 	}
 	engine, err := env.engine(ctx, o.into, true)
 	return l, engine, err
@@ -183,11 +183,11 @@ func shellPorts(p *project.Project) ([]daemon.Port, error) {
 		}
 		from, err := strconv.Atoi(low)
 		if err != nil {
-			return nil, fmt.Errorf("exposed port %q is not a port", text)
+			return nil, fmt.Errorf("exposed port %q must be like \"8080/tcp\"", text)
 		}
 		to, err := strconv.Atoi(high)
 		if err != nil {
-			return nil, fmt.Errorf("exposed port %q is not a port", text)
+			return nil, fmt.Errorf("exposed port %q must be like \"8080/tcp\"", text)
 		}
 		for n := from; n <= to; n++ {
 			out = append(out, daemon.Port{Number: n, Protocol: orElse(protocol, "tcp"), Any: n == 22})

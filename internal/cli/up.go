@@ -183,7 +183,7 @@ func (a *ascent) begin(ctx context.Context) error {
 		func(id project.ID, digest string) { a.job.Tested[id] = digest })
 	if (refusal != nil || err != nil) && a.layout.Holder() != 0 {
 		// The ports and folders may be taken by the one that began meanwhile.
-		return &takenError{errors.New("another project began here")}
+		return &takenError{hint(errors.New("another project began here"), "try again")}
 	}
 	if err != nil {
 		return err // the notes would only distract from it

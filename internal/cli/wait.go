@@ -203,7 +203,8 @@ func waitState(ctx context.Context, c *client.Client, names []string, state stri
 		if string(s.State) == state {
 			delete(missing, s.ID)
 		} else if missing[s.ID] && isFinal(s.State) {
-			return &control.Error{Code: control.CodeFailed, Msg: fmt.Sprintf("%s will not be %s: it is %s", s.Label, state, describe(s))}
+			return &control.Error{Code: control.CodeFailed, Msg: fmt.Sprintf("%s will not be %s: it is %s", s.Label, state, describe(s)),
+				Hint: fmt.Sprintf("\"nix2gpu status %s\" says why", s.Label)}
 		}
 		if len(missing) == 0 {
 			return errSeen

@@ -71,9 +71,18 @@ func (c *collector) call(call *ast.CallExpr) {
 		return
 	}
 	if name == "hint" && of == "" && len(call.Args) > 1 { // of an error that is made in it, or before
+		cures := c.scope.formatted(call.Args[1:])
+		if lit := literalOf(call.Args[0]); lit != nil && nameOf(lit.Type) != "exitError" {
+			c.taken[lit] = true
+			texts, _, code := c.fields(lit)
+			for _, text := range texts {
+				c.add(call, text, cures, code)
+			}
+			return
+		}
 		for _, inner := range c.behind(call.Args[0]) {
 			for _, text := range c.said(inner) {
-				c.add(call, text, c.scope.formatted(call.Args[1:]), c.code(inner))
+				c.add(call, text, cures, c.code(inner))
 			}
 		}
 		return
@@ -122,6 +131,14 @@ func (c *collector) said(call *ast.CallExpr) []string {
 
 // behind are the calls that made an error, and marks them as taken.
 func (c *collector) behind(e ast.Expr) []*ast.CallExpr {
+	if lit := literalOf(e); lit != nil && len(lit.Elts) == 2 { // an exitError
+		call, ok := lit.Elts[1].(*ast.CallExpr)
+		if !ok {
+			return nil
+		}
+		c.codes[call] = exits(lit.Elts[0])
+		e = call
+	}
 	switch e := e.(type) {
 	case *ast.CallExpr:
 		c.taken[e] = true
@@ -134,6 +151,15 @@ func (c *collector) behind(e ast.Expr) []*ast.CallExpr {
 			}
 		}
 		return out
+	}
+	return nil
+}
+
+// literalOf is the literal that e is the address of; nil where it is none.
+func literalOf(e ast.Expr) *ast.CompositeLit {
+	if address, ok := e.(*ast.UnaryExpr); ok {
+		lit, _ := address.X.(*ast.CompositeLit)
+		return lit
 	}
 	return nil
 }
@@ -225,14 +251,28 @@ func (c *collector) steps(list []ast.Stmt) {
 }
 
 func (c *collector) literal(lit *ast.CompositeLit) {
-	var texts, cures []string
-	typ, code := nameOf(lit.Type), 0
+	typ := nameOf(lit.Type)
 	if typ == "exitError" && len(lit.Elts) == 2 {
 		if call, ok := lit.Elts[1].(*ast.CallExpr); ok {
 			c.codes[call] = exits(lit.Elts[0])
 		}
 		return
 	}
+	if c.taken[lit] {
+		return
+	}
+	texts, cures, code := c.fields(lit)
+	for _, text := range texts {
+		before := len(c.found)
+		c.add(lit, text, cures, code) // which takes none that has no words of its own
+		if len(c.found) > before && (strings.Contains(typ, "Note") || strings.Contains(typ, "arning")) {
+			c.found[len(c.found)-1].Note = true
+		}
+	}
+}
+
+// fields are the messages, cures and exit code that a literal holds.
+func (c *collector) fields(lit *ast.CompositeLit) (texts, cures []string, code int) {
 	for _, el := range lit.Elts {
 		kv, ok := el.(*ast.KeyValueExpr)
 		if !ok {
@@ -252,13 +292,7 @@ func (c *collector) literal(lit *ast.CompositeLit) {
 			code = exits(kv.Value)
 		}
 	}
-	for _, text := range texts {
-		before := len(c.found)
-		c.add(lit, text, cures, code) // which takes none that has no words of its own
-		if len(c.found) > before && (strings.Contains(typ, "Note") || strings.Contains(typ, "arning")) {
-			c.found[len(c.found)-1].Note = true
-		}
-	}
+	return texts, cures, code
 }
 
 // take marks the calls in an expression as part of a message.

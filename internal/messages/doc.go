@@ -4,7 +4,7 @@
 //
 // Its law is that nobody is left alone: a message names a cure, or says itself
 // what must be otherwise, or is of a kind whose cure the page names for all of
-// them, or stands in testdata/unsaid.txt with what the page says of it.
+// them, or stands in testdata/unsaid.txt with the word of why it names none.
 package messages
 
 //go:generate go test . -run "^TestPageIsFresh$" -update

@@ -78,6 +78,32 @@ var kinds = []struct {
 	{"", "a part: what stands before it says of what", isPart},
 }
 
+// reasons are why a message gives no cure of its own, by the words of
+// testdata/unsaid.txt, with what the page says instead.
+var reasons = []struct{ word, says string }{
+	{"beside", "the hint that comes with it"}, // it differs from case to case, or whoever passes the error on adds it
+	{"damaged", "it is damaged where it comes from: take another version of it, or another source"},
+	{"defect", "a defect of nix2gpu: please report it"},
+	{"degraded", "somebody has removed files of a running project: stop it, and start it again"},
+	{"ending", "nothing: an end was asked for meanwhile"},
+	{"foreign", "nothing that nix2gpu makes of a definition is so: was the project written by hand?"},
+	{"image", "the base is made so: take another, or mend it there"},
+	{"inner", "never said by itself: it becomes another message"},
+	{"part", "a part: what stands before it says of what"},
+	{"platform", "what stands behind it: each platform has its own"},
+	{"relayed", "what stands behind it is said by the program that knows"},
+}
+
+// sayFor is what the page says for the word of a reason; "" for none.
+func sayFor(word string) string {
+	for _, r := range reasons {
+		if r.word == word {
+			return r.says
+		}
+	}
+	return ""
+}
+
 // wants are words by which a message names what must be otherwise.
 var wants = []string{"must ", "needs ", "wants ", "expected ", "takes ", " only ", "exclude each other", " both ", "is named beside", "are named", "twice", "not by hand",
 	"unknown ", "did you mean", "at most", "at least", "larger than", "more than", "longer than", "nest"}
@@ -146,7 +172,7 @@ func code(text string) string {
 }
 
 // Write writes the page of the messages in the source below root. Of those that
-// name no cure themselves, others has what to say.
+// name no cure themselves, others has the word of the reason.
 func Write(w io.Writer, root string, others map[string]string) error {
 	var b strings.Builder
 	b.WriteString(intro)
@@ -170,7 +196,7 @@ func Write(w io.Writer, root string, others map[string]string) error {
 			}
 			cure := s.cureOf(m)
 			if cure == "" {
-				cure = cell(others[m.Text])
+				cure = cell(sayFor(others[m.Text]))
 			}
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", code(m.Text), cure, exit)
 		}
