@@ -125,7 +125,7 @@ func proxyTarget(c *module.Config, target project.Text, schemes ...string) proje
 	}
 	text := target[0].Literal
 	if !slices.ContainsFunc(schemes, func(scheme string) bool { return strings.HasPrefix(strings.ToLower(text), scheme) }) {
-		c.Errorf("proxyPass must begin with http:// or https://, is %q\n  hint: write \"http://%s\"", text, strings.TrimLeft(text, "/"))
+		c.Errorf("proxyPass must begin with http:// or https://, not %q\n  hint: write \"http://%s\"", text, strings.TrimLeft(text, "/"))
 	}
 	return target
 }

@@ -101,7 +101,7 @@ func (l *loader) open(file string, from project.Pos) *node {
 		return nil
 	}
 	if n.kind != object && n.kind != null {
-		l.fail(n.pos, "must be a map with a key \"processes\", is %s", n.kind)
+		l.fail(n.pos, "must be a map with a key \"processes\", not %s", n.kind)
 		return nil
 	}
 	return n
@@ -223,7 +223,7 @@ func (l *loader) project(root *node) *project.Project {
 		return p
 	}
 	if processes.kind != object {
-		l.fail(processes.pos, "processes must be a map, is %s", processes.kind)
+		l.fail(processes.pos, "processes must be a map, not %s", processes.kind)
 		return p
 	}
 
@@ -329,7 +329,7 @@ func (l *loader) variables(n *node) map[string]any {
 		return out
 	}
 	if n.kind != object {
-		l.fail(n.pos, "vars must be a map, is %s", n.kind)
+		l.fail(n.pos, "vars must be a map, not %s", n.kind)
 		return out
 	}
 	for _, f := range n.fields {

@@ -192,7 +192,7 @@ func (r *one) dependencies(svc *project.Service) {
 		return
 	}
 	if n.kind != object {
-		r.l.failHint(n.pos, "write \"depends_on: { db: { condition: process_healthy } }\"", "depends_on must be a map, is %s", n.kind)
+		r.l.failHint(n.pos, "write \"depends_on: { db: { condition: process_healthy } }\"", "depends_on must be a map, not %s", n.kind)
 		return
 	}
 	svc.DependsOn = map[project.ID]project.Dependency{}
@@ -234,7 +234,7 @@ func (r *one) availability(proc *project.Process) {
 			proc.Restart.Policy = policy
 		case "false": // "no" as another writer of YAML spells it
 		default:
-			r.l.fail(n.pos, "restart must be no, on_failure, always, exit_on_failure or unless_stopped, is %q", n.text)
+			r.l.fail(n.pos, "restart must be no, on_failure, always, exit_on_failure or unless_stopped, not %q", n.text)
 		}
 	}
 	backoff := f.number("backoff_seconds", 1, 0, 1<<20)
@@ -332,7 +332,7 @@ func (r *one) httpCheck(n *node) *project.HTTPCheck {
 	if h := f.get("headers"); h != nil {
 		check.Headers = map[string]string{}
 		if h.kind != object {
-			r.l.fail(h.pos, "headers must be a map, is %s", h.kind)
+			r.l.fail(h.pos, "headers must be a map, not %s", h.kind)
 		}
 		for _, fd := range h.fields {
 			check.Headers[fd.key] = r.render("headers", fd.value.text)

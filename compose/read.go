@@ -46,7 +46,7 @@ func (r *reader) fields(n *node, where string) *fields {
 		n = &node{}
 	}
 	if n.kind != object && n.kind != null {
-		r.fail(n.pos, "%s must be a map, is %s", where, n.kind)
+		r.fail(n.pos, "%s must be a map, not %s", where, n.kind)
 		n = &node{kind: object, pos: n.pos}
 	}
 	return &fields{r: r, n: n, where: where}
@@ -87,7 +87,7 @@ func (f *fields) text(key, def string) string {
 		return def
 	}
 	if n.kind != scalar {
-		f.r.fail(n.pos, "%s must be text, is %s", key, n.kind)
+		f.r.fail(n.pos, "%s must be text, not %s", key, n.kind)
 		return def
 	}
 	return n.text
@@ -99,7 +99,7 @@ func (f *fields) boolean(key string) bool {
 		return false
 	}
 	if n.kind != scalar {
-		f.r.fail(n.pos, "%s must be true or false, is %s", key, n.kind)
+		f.r.fail(n.pos, "%s must be true or false, not %s", key, n.kind)
 		return false
 	}
 	v, err := asBool(n.text)
@@ -116,7 +116,7 @@ func (f *fields) number(key string, def, low, high int) int {
 		return def
 	}
 	if n.kind != scalar {
-		f.r.fail(n.pos, "%s must be a whole number, is %s", key, n.kind)
+		f.r.fail(n.pos, "%s must be a whole number, not %s", key, n.kind)
 		return def
 	}
 	v, err := asInt(n.text, low, high)
@@ -134,7 +134,7 @@ func (f *fields) texts(key string) []string {
 		return nil
 	}
 	if n.kind != list {
-		f.r.fail(n.pos, "%s must be a list, is %s", key, n.kind)
+		f.r.fail(n.pos, "%s must be a list, not %s", key, n.kind)
 		return nil
 	}
 	var out []string
@@ -168,13 +168,13 @@ func (f *fields) environment(key string) map[string]string {
 	case object:
 		for _, fd := range n.fields {
 			if fd.value.kind != scalar && fd.value.kind != null {
-				f.r.fail(fd.value.pos, "%s.%s must be text, is %s", key, fd.key, fd.value.kind)
+				f.r.fail(fd.value.pos, "%s.%s must be text, not %s", key, fd.key, fd.value.kind)
 				continue
 			}
 			out[fd.key] = fd.value.text
 		}
 	default:
-		f.r.fail(n.pos, "%s must be a list of \"NAME=value\", is %s", key, n.kind)
+		f.r.fail(n.pos, "%s must be a list of \"NAME=value\", not %s", key, n.kind)
 	}
 	return out
 }

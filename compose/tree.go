@@ -192,7 +192,7 @@ func (b *builder) merge(out, value *node) {
 	}
 	for _, s := range sources {
 		if s.kind != object {
-			b.fail(s.pos, "%q must be a map or a list of maps, is %s", "<<", s.kind)
+			b.fail(s.pos, "%q must be a map or a list of maps, not %s", "<<", s.kind)
 			continue
 		}
 		for _, f := range s.fields {
@@ -212,13 +212,13 @@ func asBool(s string) (bool, error) {
 	case "false", "no", "off":
 		return false, nil
 	}
-	return false, fmt.Errorf("must be true or false, is %q", s)
+	return false, fmt.Errorf("must be true or false, not %q", s)
 }
 
 func asInt(s string, low, high int) (int, error) {
 	n, err := strconv.Atoi(strings.TrimSpace(s))
 	if err != nil || n < low || n > high {
-		return 0, fmt.Errorf("must be a whole number from %d to %d, is %q", low, high, s)
+		return 0, fmt.Errorf("must be a whole number from %d to %d, not %q", low, high, s)
 	}
 	return n, nil
 }

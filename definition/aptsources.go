@@ -81,10 +81,10 @@ func (b *builder) checkAptSources() {
 		}
 		for arch, text := range byArch(c.Get("url")) {
 			if u, err := url.Parse(text); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-				c.Get("url").Errorf("url must be that of a repository, as %q; is %q", "https://apt.example.org/debian", text)
+				c.Get("url").Errorf("url must be that of a repository, such as %q, not %q", "https://apt.example.org/debian", text)
 			}
 			if arch != "" && arch != "amd64" && arch != "arm64" {
-				c.Get("url").Errorf("an architecture must be \"amd64\" or \"arm64\", is %q", arch)
+				c.Get("url").Errorf("an architecture must be \"amd64\" or \"arm64\", not %q", arch)
 			}
 		}
 		if flat := strings.HasSuffix(s.Suite, "/"); flat != (len(s.Components) == 0) {
@@ -92,7 +92,7 @@ func (b *builder) checkAptSources() {
 		}
 		for _, f := range s.Fingerprints {
 			if _, err := hex.DecodeString(f); err != nil || len(f) != 40 && len(f) != 64 {
-				c.Get("fingerprint").Errorf("fingerprint must be the 40 hexadecimal digits of a key; is %q", f)
+				c.Get("fingerprint").Errorf("fingerprint must be the 40 hexadecimal digits of a key, not %q", f)
 			}
 		}
 		if s.Key == "" && !known {

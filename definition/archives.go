@@ -84,21 +84,21 @@ func (b *builder) archives() {
 	for _, c := range b.Each("archives") {
 		name := c.Name()
 		if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" {
-			c.Errorf("an archive must be called as the attribute that it stands for, by letters, digits, \"_\" and \"-\"; is %q", name)
+			c.Errorf("the name of an archive must be the attribute that it stands for, of letters, digits, \"_\" and \"-\", not %q", name)
 			continue
 		}
 		urls, sums := byArch(c.Get("url")), byArch(c.Get("sha256"))
 		for arch, text := range urls {
 			if u, err := url.Parse(text); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Fragment != "" {
-				c.Get("url").Errorf("url must be that of a file, as %q; is %q", "https://example.org/tool-1.2.tar.gz", text)
+				c.Get("url").Errorf("url must be that of a file, such as %q, not %q", "https://example.org/tool-1.2.tar.gz", text)
 			}
 			if arch != "" && arch != "amd64" && arch != "arm64" {
-				c.Get("url").Errorf("an architecture must be \"amd64\" or \"arm64\", is %q", arch)
+				c.Get("url").Errorf("an architecture must be \"amd64\" or \"arm64\", not %q", arch)
 			}
 		}
 		for arch, text := range sums {
 			if _, ok := digest(text); !ok {
-				c.Get("sha256").Errorf("sha256 must be 64 hexadecimal digits, or \"sha256-\" and base64; is %q", text)
+				c.Get("sha256").Errorf("sha256 must be 64 hexadecimal digits, or \"sha256-\" and base64, not %q", text)
 			}
 			if _, ok := urls[arch]; !ok && len(urls) > 0 {
 				c.Get("sha256").Errorf("sha256 must be by architecture as url is: %q has no url", arch)
@@ -113,13 +113,13 @@ func (b *builder) archives() {
 			for _, one := range bin.Each() {
 				paths = append(paths, one.String())
 				if strings.Contains(one.Name(), "/") {
-					bin.Errorf("the name of a program must not contain a slash, is %q", one.Name())
+					bin.Errorf("the name of a program must not contain a slash: %q", one.Name())
 				}
 			}
 		}
 		for _, p := range paths {
 			if p == "" || path.IsAbs(p) || slices.Contains(strings.Split(p, "/"), "..") {
-				bin.Errorf("bin must name paths below the top of the archive; is %q", p)
+				bin.Errorf("bin must name paths below the top of the archive, not %q", p)
 			}
 		}
 		i := slices.IndexFunc(all, func(a packages.Archive) bool { return a.Attr == name })

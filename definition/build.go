@@ -112,7 +112,7 @@ func (b *builder) container() {
 	for _, set := range []string{"env", "extraEnv"} {
 		for _, c := range b.Each(set) {
 			if name := c.Name(); name == "" || strings.ContainsAny(name, "=\x00") {
-				c.Errorf("the name of a variable must not be empty or hold \"=\", is %q", name)
+				c.Errorf("the name of a variable must not be empty or hold \"=\": %q", name)
 			}
 			out.Env[c.Name()] = b.variable(c)
 		}
@@ -133,7 +133,7 @@ func (b *builder) container() {
 	b.fromImage(out)
 	out.Registries = b.Strings("registries")
 	if n := b.Int("maxLayers"); n != 0 && (n > 127 || n < 5) { // 0: it cannot be read, which is said already
-		b.Get("maxLayers").Errorf("maxLayers must be from 5 to 127, which is what engines can mount; is %d", n)
+		b.Get("maxLayers").Errorf("maxLayers must be from 5 to 127, which is what engines can mount, not %d", n)
 	} else if n != 50 {
 		out.MaxLayers = n
 	}

@@ -56,7 +56,7 @@ func (b *builder) cudaSet(path []string) (set string, ok bool) {
 	case packages.CUDAVersion(set) != "":
 		return set, true
 	case version:
-		c.Errorf("cuda.version must be like \"12.8\", is %q", c.String())
+		c.Errorf("cuda.version must be like \"12.8\", not %q", c.String())
 	default:
 		c.Errorf("%s must be a set of packages such as pkgs.cudaPackages_12_8", strings.Join(path, "."))
 	}

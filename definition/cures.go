@@ -25,7 +25,7 @@ func mustBe(e *module.Error) string {
 			}
 		}
 	}
-	return fmt.Sprintf("%s must be %s, is %s", name, e.Wants, e.Got)
+	return fmt.Sprintf("%s must be %s, not %s", name, e.Wants, e.Got)
 }
 
 // cureOf says how to write what was meant by a value of the wrong type, of options

@@ -16,7 +16,7 @@ func (b *builder) fromImage(out *project.Container) {
 	name, digest, pinned := strings.Cut(ref, "@")
 	hex, isDigest := strings.CutPrefix(digest, "sha256:")
 	if name == "" || strings.ContainsAny(ref, " \t\n") || pinned && (!isDigest || len(hex) != 64 || strings.Trim(hex, "0123456789abcdef") != "") {
-		b.Get("fromImage").Errorf("fromImage must be the name of an image with its digest, as \"ubuntu:24.04@sha256:…\"; is %q", ref)
+		b.Get("fromImage").Errorf("fromImage must be the name of an image with its digest, such as \"ubuntu:24.04@sha256:…\", not %q", ref)
 		return
 	}
 	if !pinned {

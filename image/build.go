@@ -127,10 +127,10 @@ func Build(ctx context.Context, spec Spec) (*Built, error) {
 	b := &builder{spec: spec, project: spec.Project.Project(), memory: newBudget(decoderMemory)}
 	b.spec.MaxLayers = cmp.Or(spec.MaxLayers, b.project.Container.MaxLayers, DefaultMaxLayers)
 	if b.spec.MaxLayers > HardMaxLayers {
-		return nil, fmt.Errorf("maxLayers must be at most %d, which is what engines can mount; is %d", HardMaxLayers, b.spec.MaxLayers)
+		return nil, fmt.Errorf("maxLayers must be at most %d, which is what engines can mount, not %d", HardMaxLayers, b.spec.MaxLayers)
 	}
 	if least := ownLayers + 1 + min(len(spec.Wheels), 1); b.spec.MaxLayers < least {
-		return nil, fmt.Errorf("maxLayers must be at least %d, is %d", least, b.spec.MaxLayers)
+		return nil, fmt.Errorf("maxLayers must be at least %d, not %d", least, b.spec.MaxLayers)
 	}
 	if _, _, err := ldFlags(spec.Arch); err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ func ParseCompression(s string) (Compression, error) {
 	case Zstd:
 		most, usual = 22, zstdLevel
 	default:
-		return "", fmt.Errorf("compression must be \"gzip\" or \"zstd\", is %q", s)
+		return "", fmt.Errorf("compression must be \"gzip\" or \"zstd\", not %q", s)
 	}
 	if !has {
 		return c, nil

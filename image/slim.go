@@ -28,7 +28,7 @@ func ParseVariant(s string) (Variant, error) {
 	case Full, Slim, Minimal:
 		return v, nil
 	}
-	return "", fmt.Errorf("variant must be \"slim\", \"full\" or \"minimal\", is %q", s)
+	return "", fmt.Errorf("variant must be \"slim\", \"full\" or \"minimal\", not %q", s)
 }
 
 // keeps reports whether an image of the variant has a path of a package.

@@ -127,7 +127,7 @@ func TestWheelsInFewLayers(t *testing.T) {
 		t.Errorf("%d layers", len(b.Layers))
 	}
 	s.MaxLayers = 5
-	if _, err := image.Build(t.Context(), s); err == nil || !strings.Contains(err.Error(), "maxLayers must be at least 6, is 5") {
+	if _, err := image.Build(t.Context(), s); err == nil || !strings.Contains(err.Error(), "maxLayers must be at least 6, not 5") {
 		t.Errorf("with 5 layers: %v", err)
 	}
 }

@@ -55,7 +55,7 @@ func ParseCondition(word string) (Condition, error) {
 		ours = append(ours, fmt.Sprintf("%q", string(w.condition)))
 	}
 	last := len(ours) - 1
-	return "", fmt.Errorf("must be one of %s or %s, is %q", strings.Join(ours[:last], ", "), ours[last], word)
+	return "", fmt.Errorf("must be one of %s or %s, not %q", strings.Join(ours[:last], ", "), ours[last], word)
 }
 
 // ProcessCompose is process-compose's word for the condition; "" when c is none.

@@ -22,7 +22,7 @@ func TestParseCondition(t *testing.T) {
 		}
 	}
 	_, err := project.ParseCondition("redy")
-	const want = `must be one of "started", "ready", "completed", "exited" or "log_ready", is "redy"`
+	const want = `must be one of "started", "ready", "completed", "exited" or "log_ready", not "redy"`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -165,11 +165,11 @@ func TestValidate(t *testing.T) {
 			},
 			want: `nix2gpu.nix:1:1: the command of the startup probe of "a" must be either a program with arguments or a line for the shell, and not empty
 nix2gpu.nix:1:1: the pattern of the readiness probe of "a": error parsing regexp: missing closing ): ` + "`(`" + `
-nix2gpu.nix:1:1: the port of the liveness probe of "a" must be between 1 and 65535, is 0
+nix2gpu.nix:1:1: the port of the liveness probe of "a" must be between 1 and 65535, not 0
 nix2gpu.nix:1:1: the thresholds of the liveness probe of "a" must not be negative
 nix2gpu.nix:1:1: the times of the readiness probe of "a" must not be negative
 nix2gpu.nix:2:1: environment of "b": "A=B" is not the name of a variable
-nix2gpu.nix:2:1: the port of the liveness probe of "b" must be between 1 and 65535, is 70000
+nix2gpu.nix:2:1: the port of the liveness probe of "b" must be between 1 and 65535, not 70000
 nix2gpu.nix:2:1: the shutdown command of "b" must be either a program with arguments or a line for the shell, and not empty
 nix2gpu.nix:2:1: the shutdown timeout of "b" must not be negative`,
 		},
@@ -183,7 +183,7 @@ nix2gpu.nix:2:1: the shutdown timeout of "b" must not be negative`,
 				p.Version = 7
 			},
 			want: `process "c" belongs to no service: "gone" does not exist
-version must be 1, is 7
+version must be 1, not 7
 nix2gpu.nix:1:1: service "a" has no process "nowhere"
 nix2gpu.nix:2:1: process "b" must be the init process of service "b"
 nix2gpu.nix:2:1: process "b" names the generated file "lost", which does not exist`,
@@ -197,15 +197,15 @@ nix2gpu.nix:2:1: process "b" names the generated file "lost", which does not exi
 				p.Processes["a"].Readiness = &project.Probe{HTTP: &project.HTTPCheck{Port: 99999}, TCP: &project.TCPCheck{Port: 1}}
 				p.Processes["c"].Command = project.Command{}
 			},
-			want: `onFailed must be one of "continue", "exit", is "panic"
+			want: `onFailed must be one of "continue", "exit", not "panic"
 nix2gpu.nix:1:1: max_restarts of "a" must not be negative
-nix2gpu.nix:1:1: restart_delay_backoff of "a" must be at least 1, is 0.5
+nix2gpu.nix:1:1: restart_delay_backoff of "a" must be at least 1, not 0.5
 nix2gpu.nix:1:1: the readiness probe of "a" must have exactly one check, has 2
-nix2gpu.nix:1:1: the restart policy of "a" must be one of "no", "on_failure", "always", "exit_on_failure", "unless_stopped", is "maybe"
-nix2gpu.nix:1:1: the shutdown signal of "a" must be from 1 to 64, is 65
+nix2gpu.nix:1:1: the restart policy of "a" must be one of "no", "on_failure", "always", "exit_on_failure", "unless_stopped", not "maybe"
+nix2gpu.nix:1:1: the shutdown signal of "a" must be from 1 to 64, not 65
 nix2gpu.nix:2:1: service name "../b" must consist of letters, digits and any of _ . : @ + -, and begin with a letter or digit
 nix2gpu.nix:3:1: the command of "c" must be either a program with arguments or a line for the shell, and not empty
-nix2gpu.nix:3:5: the condition of "a" in the dependencies of "c" must be one of "started", "ready", "completed", "exited", "log_ready", is "sometime"`,
+nix2gpu.nix:3:5: the condition of "a" in the dependencies of "c" must be one of "started", "ready", "completed", "exited", "log_ready", not "sometime"`,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -213,15 +213,15 @@ func (e *Errors) checkSecrets(p *Project) {
 		case len(sources) > 1:
 			e.add(s.Pos, "", "leave one", "secret %q must have one source, and has %s", name, strings.Join(sources, " and "))
 		case s.Env != "" && !goodVariable(s.Env):
-			e.add(s.Pos, "", "", "the variable of secret %q must be a name such as %q, is %q", name, "HF_TOKEN", s.Env)
+			e.add(s.Pos, "", "", "the variable of secret %q must be a name such as %q, not %q", name, "HF_TOKEN", s.Env)
 		case !s.Age.IsEmpty() && len(s.Identities) == 0:
 			e.add(s.Pos, "", "set age.identityPaths", "secret %q is encrypted, and there is no identity to decrypt it with", name)
 		}
 		if n, err := strconv.ParseUint(s.Mode, 8, 32); s.Mode != "" && (err != nil || n > 0o777) {
-			e.add(s.Pos, "", "", "the mode of secret %q must be octal, such as \"0440\", is %q", name, s.Mode)
+			e.add(s.Pos, "", "", "the mode of secret %q must be octal, such as \"0440\", not %q", name, s.Mode)
 		}
 		if s.Owner != "" && !goodUser().MatchString(strings.ToLower(s.Owner)) {
-			e.add(s.Pos, "", "", "the owner of secret %q must be the name of a user or a number, is %q", name, s.Owner)
+			e.add(s.Pos, "", "", "the owner of secret %q must be the name of a user or a number, not %q", name, s.Owner)
 		}
 		if _, several := p.SecretOwner(name); len(several) > 1 {
 			e.add(s.Pos, "", "set its owner and mode, or give each service a file of its own with credentials",

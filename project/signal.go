@@ -37,7 +37,7 @@ var (
 // ParseSignal reads a signal's name or number: "SIGTERM", "term", "15",
 // "SIGRTMIN+3", "SIGRTMAX-2".
 func ParseSignal(text string) (Signal, error) {
-	wrong := fmt.Errorf("must be a name such as SIGTERM or a number from 1 to %d, is %q", int(sigRTMAX), text)
+	wrong := fmt.Errorf("must be a name such as SIGTERM or a number from 1 to %d, not %q", int(sigRTMAX), text)
 	if n, err := strconv.Atoi(text); err == nil {
 		if s := Signal(n); s.Valid() {
 			return s, nil

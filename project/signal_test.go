@@ -76,7 +76,7 @@ func TestSignalInJSON(t *testing.T) {
 		}
 	}
 	err := json.Unmarshal([]byte(`{"signal":"SIGNOPE"}`), new(stop))
-	const want = `signal must be a name such as SIGTERM or a number from 1 to 64, is "SIGNOPE"`
+	const want = `signal must be a name such as SIGTERM or a number from 1 to 64, not "SIGNOPE"`
 	if err == nil || err.Error() != want {
 		t.Errorf("Unmarshal = %v, want %s", err, want)
 	}

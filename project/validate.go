@@ -16,7 +16,7 @@ import (
 func (p *Project) Validate() error {
 	var found Errors
 	if p.Version != Version {
-		found.add(Pos{}, "", "", "version must be %d, is %d", Version, p.Version)
+		found.add(Pos{}, "", "", "version must be %d, not %d", Version, p.Version)
 	}
 	oneOf(&found, Pos{}, "", "whenDone", p.WhenDone, WhenDoneExit, WhenDoneStay)
 	oneOf(&found, Pos{}, "", "onFailed", p.OnFailed, OnFailedContinue, OnFailedExit)
@@ -152,7 +152,7 @@ func (e *Errors) checkProcess(p *Project, id ID, q *Process) {
 		e.checkCommand(s, "the shutdown command of "+who, *q.Shutdown.Command)
 	}
 	if sig := q.Shutdown.Signal; sig != 0 && !sig.Valid() {
-		e.add(s.Pos, s.ID, "", "the shutdown signal of %s must be from 1 to %d, is %d", who, int(sigRTMAX), int(sig))
+		e.add(s.Pos, s.ID, "", "the shutdown signal of %s must be from 1 to %d, not %d", who, int(sigRTMAX), int(sig))
 	}
 	if t := q.Shutdown.Timeout; t != nil && *t < 0 {
 		e.add(s.Pos, s.ID, "", "the shutdown timeout of %s must not be negative", who)
@@ -177,7 +177,7 @@ func (e *Errors) checkProcess(p *Project, id ID, q *Process) {
 	}
 	for name := range q.Env {
 		if name == "" || strings.ContainsAny(name, "=\x00") {
-			e.add(s.Pos, s.ID, "", "environment of %s: the name of a variable must not be empty or hold \"=\", is %q", who, name)
+			e.add(s.Pos, s.ID, "", "environment of %s: the name of a variable must not be empty or hold \"=\": %q", who, name)
 		}
 	}
 }
@@ -189,7 +189,7 @@ var goodUser = sync.OnceValue(func() *regexp.Regexp {
 
 func (e *Errors) checkUser(s *Service, who, user string) {
 	if user != "" && (len(user) > 256 || !goodUser().MatchString(strings.ToLower(user))) {
-		e.add(s.Pos, s.ID, "", "the user of %s must be a name or a number, is %q", who, user)
+		e.add(s.Pos, s.ID, "", "the user of %s must be a name or a number, not %q", who, user)
 	}
 }
 
@@ -242,7 +242,7 @@ func (e *Errors) checkRestart(s *Service, who string, r Restart) {
 		e.add(s.Pos, s.ID, "", "max_restarts of %s must not be negative", who)
 	}
 	if r.Backoff != 0 && r.Backoff < 1 {
-		e.add(s.Pos, s.ID, "", "restart_delay_backoff of %s must be at least 1, is %v", who, r.Backoff)
+		e.add(s.Pos, s.ID, "", "restart_delay_backoff of %s must be at least 1, not %v", who, r.Backoff)
 	}
 	if r.Delay != nil && *r.Delay < 0 {
 		e.add(s.Pos, s.ID, "", "restart_delay of %s must not be negative", who)
@@ -287,7 +287,7 @@ func (e *Errors) checkProbe(s *Service, what string, pr *Probe) {
 		e.add(s.Pos, s.ID, "", "%s must have exactly one check, has %d", what, n)
 	}
 	if ported && (port < 1 || port > 65535) {
-		e.add(s.Pos, s.ID, "", "the port of %s must be between 1 and 65535, is %d", what, port)
+		e.add(s.Pos, s.ID, "", "the port of %s must be between 1 and 65535, not %d", what, port)
 	}
 	if pr.Period < 0 || pr.Timeout < 0 || pr.InitialDelay != nil && *pr.InitialDelay < 0 {
 		e.add(s.Pos, s.ID, "", "the times of %s must not be negative", what)
@@ -327,7 +327,7 @@ func (e *Errors) checkPorts(p *Project) {
 				pos, port.Pos = s.Pos, s.Pos
 			}
 			if port.Port < 1 || port.Port > 65535 {
-				e.add(pos, id, "", "port of %q must be between 1 and 65535, is %d", p.label(id), port.Port)
+				e.add(pos, id, "", "port of %q must be between 1 and 65535, not %d", p.label(id), port.Port)
 				continue
 			}
 			if s.Disabled {
@@ -398,5 +398,5 @@ func oneOf[T ~string](e *Errors, pos Pos, service ID, what string, got T, permit
 	for i, w := range permitted {
 		names[i] = fmt.Sprintf("%q", string(w))
 	}
-	e.add(pos, service, "", "%s must be one of %s, is %q", what, strings.Join(names, ", "), string(got))
+	e.add(pos, service, "", "%s must be one of %s, not %q", what, strings.Join(names, ", "), string(got))
 }

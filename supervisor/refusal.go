@@ -45,7 +45,7 @@ func (e *HopelessError) Unwrap() error { return control.ErrFailed }
 type SignalError struct{ Signal project.Signal }
 
 func (e *SignalError) Error() string {
-	return fmt.Sprintf("signal must be a number from 1 to 64, is %d", int(e.Signal))
+	return fmt.Sprintf("signal must be a number from 1 to 64, not %d", int(e.Signal))
 }
 
 // Unwrap says what kind of refusal it is.

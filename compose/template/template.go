@@ -416,7 +416,7 @@ func functions() map[string]function {
 		"printf": {1, 0, func(args []any) (any, error) {
 			format, ok := args[0].(string)
 			if !ok {
-				return nil, fmt.Errorf("the format must be a string, is %s", printed(args[0]))
+				return nil, fmt.Errorf("the format must be a string, not %s", printed(args[0]))
 			}
 			return fmt.Sprintf(format, args[1:]...), nil
 		}},

@@ -297,7 +297,7 @@ func architectures(platforms []string) ([]string, error) {
 		case "amd64", "arm64":
 			out = append(out, arch)
 		default:
-			return nil, usageError("--platform must be linux/amd64 or linux/arm64, is %q", p)
+			return nil, usageError("--platform must be linux/amd64 or linux/arm64, not %q", p)
 		}
 	}
 	return out, nil

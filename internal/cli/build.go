@@ -320,7 +320,7 @@ func (o *buildOptions) spec(env *Env, l *loaded) (*image.Spec, error) {
 	if text := env.Getenv("SOURCE_DATE_EPOCH"); text != "" {
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || n < 0 {
-			return nil, usageError("SOURCE_DATE_EPOCH must be a number of seconds since 1970, is %q", text)
+			return nil, usageError("SOURCE_DATE_EPOCH must be a number of seconds since 1970, not %q", text)
 		}
 		at := time.Unix(n, 0).UTC()
 		s.Epoch = &at

@@ -67,7 +67,7 @@ by --unused. Nothing is removed while a build uses the cache.`,
 
 func runCachePrune(env *Env, unused time.Duration) error {
 	if unused < 0 {
-		return usageError("--unused must not be negative, is %s", unused)
+		return usageError("--unused must be 0 or more, not %s", unused)
 	}
 	dir, err := cache.Locate(env.Getenv)
 	if err != nil {

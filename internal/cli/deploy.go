@@ -94,7 +94,7 @@ func newDeployTo(env *Env, p deploy.Platform, short, long string) (*cobra.Comman
 			}
 			for _, size := range []string{"disk", "volume"} {
 				if f := cmd.Flags().Lookup(size); f != nil && (opts.Disk < 0 || opts.Volume < 0 || f.Value.String() == "0") {
-					return usageError("--%s must be a number of GB above 0, is %s", size, f.Value)
+					return usageError("--%s must be a number of GB above 0, not %s", size, f.Value)
 				}
 			}
 			return runDeploy(cmd.Context(), env, p, opts)

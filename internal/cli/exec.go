@@ -125,7 +125,7 @@ func (opts *execOptions) variables(env *Env) ([]string, error) {
 	for _, kv := range opts.env {
 		name, _, given := strings.Cut(kv, "=")
 		if name == "" {
-			return nil, usageError("--env must be name=value or the name of a variable, is %q", kv)
+			return nil, usageError("--env must be name=value or the name of a variable, not %q", kv)
 		}
 		if !given {
 			value, ok := env.LookupEnv(name)

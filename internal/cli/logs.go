@@ -169,7 +169,7 @@ func (o *logsOptions) query(now time.Time) (servicelog.Query, error) {
 	if o.tail != "all" {
 		n, err := strconv.Atoi(o.tail)
 		if err != nil || n < 0 {
-			return q, usageError("--tail must be a number of lines or \"all\", is %q", o.tail)
+			return q, usageError("--tail must be a number of lines or \"all\", not %q", o.tail)
 		}
 		q.Tail = n
 		if n == 0 {
@@ -228,7 +228,7 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 			return time.Date(now.Year(), now.Month(), now.Day(), t.Hour(), t.Minute(), t.Second(), 0, now.Location()), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("must be like 10m, 15:04 or 2006-01-02T15:04:05Z, is %q", s)
+	return time.Time{}, fmt.Errorf("must be like 10m, 15:04 or 2006-01-02T15:04:05Z, not %q", s)
 }
 
 // A naming knows the labels of the project that ran last, for when nothing runs.

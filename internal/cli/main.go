@@ -225,7 +225,7 @@ func flagError(cmd *cobra.Command, err error) error {
 			"duration": "a length of time such as 500ms, 30s or 2m", "bool": "true or false", "int": "a whole number",
 		}[f.Value.Type()]
 		if kind != "" {
-			return hint(usageError("--%s must be %s, is %q", f.Name, kind, wrong.GetValue()), "%s", cure)
+			return hint(usageError("--%s must be %s, not %q", f.Name, kind, wrong.GetValue()), "%s", cure)
 		}
 	}
 	return hint(&exitError{exitUsage, err}, "%s", cure)
@@ -271,5 +271,5 @@ func oneOf(flag, value string, permitted ...string) error {
 		}
 	}
 	last := len(permitted) - 1
-	return usageError("--%s must be %s or %s, is %q", flag, strings.Join(permitted[:last], ", "), permitted[last], value)
+	return usageError("--%s must be %s or %s, not %q", flag, strings.Join(permitted[:last], ", "), permitted[last], value)
 }

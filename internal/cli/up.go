@@ -94,7 +94,7 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 	}
 	switch limit := opts.waitTimeout; {
 	case limit < 0:
-		return usageError("--wait-timeout must be more than 0, is %v", limit)
+		return usageError("--wait-timeout must be more than 0, not %v", limit)
 	case limit > 0 && !opts.wait && !opts.detach:
 		return usageError("--wait-timeout needs --wait or --detach")
 	}

@@ -145,7 +145,7 @@ func addRetries(cmd *cobra.Command, retries *int) {
 
 func notNegative(flag string, n int) error {
 	if n < 0 {
-		return usageError("--%s must be 0 or more, is %d", flag, n)
+		return usageError("--%s must be 0 or more, not %d", flag, n)
 	}
 	return nil
 }
