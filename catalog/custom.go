@@ -21,7 +21,7 @@ func customType() *ServiceType {
 		},
 		Generate: func(in *Instance) {
 			if in.IsSet("dataDir") {
-				in.note(in.Get("dataDir"), "dataDir has no effect: nothing is known of the data of a command; name the folder there")
+				in.note(in.Get("dataDir"), "dataDir has no effect on a custom service; name the folder in its command")
 			}
 			cmd := in.command(in.Get("command"))
 			if len(cmd.Exec) == 0 && cmd.Shell.IsEmpty() {

@@ -118,7 +118,7 @@ func (in *Instance) whole(option string, used ...string) {
 func (in *Instance) unusedPort(listens []listener) {
 	port := in.Int("port")
 	if in.IsSet("port") && !slices.ContainsFunc(listens, func(l listener) bool { return l.port == port }) {
-		in.note(in.Get("port"), "port has no effect: all that listens says where itself")
+		in.note(in.Get("port"), "port has no effect: everything that listens names its own port")
 	}
 }
 

@@ -21,7 +21,7 @@ func (n *nginx) host(h *module.Config) {
 		h.Errorf("virtual host %q serves TLS, and needs sslCertificate and sslCertificateKey", h.Name())
 	}
 	if secure && !anySSL && !topLevel(h.String("extraConfig"))["listen"] {
-		h.Errorf("virtual host %q serves TLS, and none of its listen has ssl = true\n  hint: write ssl = true beside its port", h.Name())
+		h.Errorf("virtual host %q serves TLS, and none of its listen entries has ssl = true\n  hint: write ssl = true beside its port", h.Name())
 	}
 	// A server that is told of no port would listen on *:80.
 	plain := slices.DeleteFunc(slices.Clone(listens), func(l hostListen) bool { return l.ssl })

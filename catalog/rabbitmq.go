@@ -221,7 +221,7 @@ func (r *rabbitmq) node(env map[string]project.Text) {
 		names = dist - 5000
 	}
 	if dist > 65535 {
-		r.Get("port").Errorf("port %d leaves no number for the nodes' own port, which is port + 20000; set distPort", r.Int("port"))
+		r.Get("port").Errorf("port %d leaves no room for the nodes' own port, which is port + 20000; set distPort", r.Int("port"))
 		return
 	}
 	address := everywhere(r.String("distAddress"))

@@ -137,7 +137,7 @@ func (t tailscale) key() string {
 		s = project.Secret{File: t.place.Path(c.Str()), Optional: true, Pos: t.place.pos(t.Pos(option))}
 	}
 	if _, taken := t.project.Secrets[name]; taken {
-		t.Errorf("a secret has the name %q, which is that of tailscale's key\n  hint: give it another name", name)
+		t.Errorf("secret %q has the name of tailscale's key\n  hint: give it another name", name)
 	}
 	t.project.Secrets = orNew(t.project.Secrets)
 	t.project.Secrets[name] = s

@@ -113,7 +113,7 @@ func (r *one) elsewhere(svc *project.Service) {
 	}
 	if r.f.boolean("is_foreground") {
 		svc.Disabled = true
-		r.l.note(r.id, r.f.pos("is_foreground"), "is_foreground: not started with the others, start it by its name")
+		r.l.note(r.id, r.f.pos("is_foreground"), "is_foreground: not started with the others; start it by name")
 	}
 }
 

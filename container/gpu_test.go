@@ -248,7 +248,7 @@ func TestHalfAGPU(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.run()
-	f.wantLog("let NVIDIA_DRIVER_CAPABILITIES have utility")
+	f.wantLog("add utility to NVIDIA_DRIVER_CAPABILITIES")
 	if err := os.Remove(f.path("/dev/nvidia0")); err != nil {
 		t.Fatal(err)
 	}

@@ -263,7 +263,7 @@ func TestSecretsThatAreNotThere(t *testing.T) {
 
 	disk := t.TempDir()
 	id = e.Container(append(given(mounts), "-v", disk+":/dev/shm", "secret-shop:latest")...)
-	logs = e.WaitLogs(id, "there is no place for secrets that is on no disk")
+	logs = e.WaitLogs(id, "there is no place in memory for secrets")
 	if !strings.Contains(logs, "docker run --tmpfs /run") {
 		t.Errorf("no cure in\n%s", logs)
 	}

@@ -88,7 +88,7 @@ func (b *builder) checkAptSources() {
 			}
 		}
 		if flat := strings.HasSuffix(s.Suite, "/"); flat != (len(s.Components) == 0) {
-			c.Errorf("components must name some of suite %q; only a suite that ends in a slash has none", s.Suite)
+			c.Errorf("components must name components of suite %q; only a suite that ends in a slash has none", s.Suite)
 		}
 		for _, f := range s.Fingerprints {
 			if _, err := hex.DecodeString(f); err != nil || len(f) != 40 && len(f) != 64 {

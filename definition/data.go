@@ -135,7 +135,7 @@ func (d *dataReader) mapping(at syntax.At, values []*ast.MappingValueNode) (synt
 		if _, ok := v.Key.(*ast.MergeKeyNode); ok {
 			base, ok := e.(*syntax.AttrSet)
 			if !ok {
-				return nil, d.fail(v.Key, "what is merged must be a map")
+				return nil, d.fail(v.Key, "the value of \"<<\" must be a map")
 			}
 			merged = append(merged, base)
 			continue

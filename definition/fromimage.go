@@ -20,7 +20,7 @@ func (b *builder) fromImage(out *project.Container) {
 		return
 	}
 	if !pinned {
-		b.note("fromImage", "fromImage has no digest, and what a tag names changes: build refuses it, and says which digest to write")
+		b.note("fromImage", "fromImage has no digest, and what a tag names may change: build refuses it, and says which digest to write")
 	}
 	out.FromImage, out.FromImagePos = ref, b.projectPos(b.Pos("fromImage"))
 }

@@ -113,7 +113,7 @@ func (b *builder) secretFile(c *module.Config, option string) project.Text {
 	for _, part := range text {
 		switch {
 		case part.File != nil:
-			c.Get(option).Errorf("the file of secret %q is made by the definition, whose readers would read it too\n  hint: name a file that only you can read: \"/run/secrets/%s\"", c.Name(), c.Name())
+			c.Get(option).Errorf("the file of secret %q is made by the definition: whoever reads that reads the secret too\n  hint: name a file that only you can read: \"/run/secrets/%s\"", c.Name(), c.Name())
 			return project.Lit("/")
 		case part.SecretFile != nil:
 			c.Get(option).Errorf("secret %q cannot come from the file of another\n  hint: name what that one comes from", c.Name())

@@ -144,7 +144,7 @@ var failures = [...]struct {
 	{"No devices were found", None, noGPU, lendAll},
 	{"Driver/library version mismatch", Mismatch, "the driver's libraries are of another version than the driver that runs", "restart the host, whose driver was upgraded, then the container"},
 	{"couldn't communicate with the NVIDIA driver", NoDriver, "the NVIDIA driver does not run", "load it on the host: modprobe nvidia"},
-	{"couldn't find libnvidia-ml", NoLibrary, Program + " does not find the driver's library libnvidia-ml.so.1", "let NVIDIA_DRIVER_CAPABILITIES have utility, as compute,utility"},
+	{"couldn't find libnvidia-ml", NoLibrary, Program + " does not find the driver's library libnvidia-ml.so.1", "add utility to NVIDIA_DRIVER_CAPABILITIES: compute,utility"},
 	{"Insufficient Permissions", Refused, "the GPUs may not be used by this user", "give it /dev/nvidia*, or run as root"},
 	{"Unknown Error", TakenAway, "the GPUs were taken away from this container", "restart the container; a reload of the host's systemd takes them away where docker uses it for cgroups"},
 	{"is lost", Fallen, "a GPU has fallen off the bus", "restart the host"},

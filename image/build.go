@@ -417,7 +417,7 @@ func (b *builder) readSystem(ctx context.Context, groups []*group, keys []string
 			return nil, err
 		}
 		if facts == nil {
-			return nil, errors.New("the cache of layers loses what is written to it\nhint: run it again when no other program cleans it up")
+			return nil, errors.New("what was written to the cache of layers is gone\nhint: run it again when no other program cleans it up")
 		}
 		for _, p := range facts.Packages {
 			if base != nil {

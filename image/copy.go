@@ -171,7 +171,7 @@ func (c *collector) add(n *node) error {
 		return driverError(n.Name)
 	}
 	if before, ok := c.made[n.Name]; ok && (before.Kind != deb.Dir || n.Kind != deb.Dir) {
-		return fmt.Errorf("%q comes twice", "/"+n.Name)
+		return fmt.Errorf("%q appears twice", "/"+n.Name)
 	}
 	c.made[n.Name] = n
 	fmt.Fprintf(c.sum, "%q %c %o %q %d ", n.Name, n.Kind, n.Mode, n.Link, n.Size)

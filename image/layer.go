@@ -198,7 +198,7 @@ func (w *layerWriter) add(n *node) error {
 	if got, err := io.Copy(w.tar, r); err != nil {
 		return fmt.Errorf("%q: %w", n.Name, err)
 	} else if got != n.Size {
-		return fmt.Errorf("%q has changed while it was read\nhint: run it again when nobody writes to it", n.Name)
+		return fmt.Errorf("%q changed while it was being read\nhint: run it again when nobody writes to it", n.Name)
 	}
 	return nil
 }

@@ -220,7 +220,7 @@ func (b *builder) wheelFacts(ctx context.Context) ([]*packageFacts, error) {
 			return nil, err
 		}
 		if facts == nil {
-			return nil, errors.New("the cache of layers loses what is written to it\nhint: run it again when no other program cleans it up")
+			return nil, errors.New("what was written to the cache of layers is gone\nhint: run it again when no other program cleans it up")
 		}
 		out = append(out, facts.Packages...)
 	}

@@ -440,7 +440,7 @@ func (e *ensurer) whole(container, arch string, ix *debian.Index, held map[strin
 			continue
 		}
 		if !slices.ContainsFunc(ix.Versions(name), func(p *debian.Package) bool { return p.Version == h.Version }) {
-			return fmt.Errorf("package %q is locked without what it needs to be whole, and its version %s has left the archive\nhint: nix2gpu lock --update %s", name, h.Version, name)
+			return fmt.Errorf("package %q is locked without all that it needs, and its version %s has left the archive\nhint: nix2gpu lock --update %s", name, h.Version, name)
 		}
 	}
 	return nil

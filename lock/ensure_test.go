@@ -414,7 +414,7 @@ func TestLiftedRecipeNeedsIndex(t *testing.T) {
 	d.packages = []string{"postgresql-15 15.2\nDepends: libllvm14", "libllvm14 14"}
 	d.is(d.ensure(), "postgresql-15=15.1")
 	d.opts.Recipes = nil
-	d.fails("package \"postgresql-15\" is locked without what it needs to be whole, and its version 15.1 has left the archive\nhint: nix2gpu lock --update postgresql-15")
+	d.fails("package \"postgresql-15\" is locked without all that it needs, and its version 15.1 has left the archive\nhint: nix2gpu lock --update postgresql-15")
 	d.opts.Update = []string{"postgresql-15"}
 	d.is(d.ensure(), "libllvm14=14 postgresql-15=15.2")
 }

@@ -48,7 +48,7 @@ func TailscaleState(rw io.ReadWriter) (string, error) {
 		return "", errors.New("tailscaled answers with no status")
 	}
 	if status.BackendState == "" || status.BackendState == "NoState" {
-		return "", errors.New("tailscaled begins")
+		return "", errors.New("tailscaled is starting")
 	}
 	return status.BackendState, nil
 }

@@ -97,11 +97,11 @@ func hasControllers(dir string) bool {
 // controllers down may have no processes itself, unless it is the root.
 func (c *cgroups) makeV2(name string, l Limits) (*cgroup, error) {
 	if err := c.delegate(); err != nil {
-		return nil, fmt.Errorf("limits are not kept: this container's cgroup cannot be changed: %v", err)
+		return nil, fmt.Errorf("limits are not enforced: this container's cgroup cannot be changed: %v", err)
 	}
 	dir := filepath.Join(c.v2, name)
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("limits are not kept: %v", err)
+		return nil, fmt.Errorf("limits are not enforced: %v", err)
 	}
 	g := &cgroup{dirs: []string{dir}, v2: true, fd: -1, mem: dir + "/memory.events"}
 	var err error
@@ -118,11 +118,11 @@ func (c *cgroups) makeV2(name string, l Limits) (*cgroup, error) {
 	fd, openErr := unix.Open(dir, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if openErr != nil {
 		g.remove()
-		return nil, fmt.Errorf("limits are not kept: %v", openErr)
+		return nil, fmt.Errorf("limits are not enforced: %v", openErr)
 	}
 	g.fd = fd
 	if err != nil {
-		err = fmt.Errorf("a limit is not kept: %v", err)
+		err = fmt.Errorf("a limit is not enforced: %v", err)
 	}
 	return g, err
 }
@@ -183,7 +183,7 @@ func (c *cgroups) makeV1(name string, l Limits) (*cgroup, error) {
 	}
 	err := errors.Join(failed...)
 	if err != nil {
-		err = fmt.Errorf("a limit is not kept: %v", err)
+		err = fmt.Errorf("a limit is not enforced: %v", err)
 	}
 	if len(g.dirs) == 0 {
 		return nil, err

@@ -133,7 +133,7 @@ func GuardMain(path string, argv []string) (code int, err error) {
 	signal.Notify(child, unix.SIGCHLD)
 	g := &guard{}
 	if unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != nil {
-		return 0, errors.New("this kernel gives us no orphans")
+		return 0, errors.New("this kernel does not let us adopt orphaned processes")
 	}
 	if err := g.start(path, argv); err != nil {
 		return 0, err

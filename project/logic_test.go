@@ -134,7 +134,7 @@ func TestValidate(t *testing.T) {
 		{
 			name: "completed of a daemon", lines: []string{"a", "b: a=completed"},
 			change: func(p *project.Project) { p.Processes["a"].Restart.Policy = project.RestartAlways },
-			want: `nix2gpu.nix:2:5: "b" waits for "a" to be completed, which never happens: it is always restarted
+			want: `nix2gpu.nix:2:5: "b" waits for "a" to complete, which never happens: it is always restarted
   hint: set restart = "on_failure" or "no" for "a", or wait for "ready"`,
 		},
 		{

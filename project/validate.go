@@ -124,7 +124,7 @@ func (e *Errors) checkDependency(p *Project, s *Service, id ID, d Dependency) {
 	switch {
 	case d.Condition == Completed && always:
 		e.add(pos, s.ID, fmt.Sprintf("set restart = \"on_failure\" or \"no\" for %q, or wait for \"ready\"", p.label(id)),
-			"%q waits for %q to be completed, which never happens: it is always restarted", who, p.label(id))
+			"%q waits for %q to complete, which never happens: it is always restarted", who, p.label(id))
 	case d.Condition == LogReady && (main.Readiness == nil || main.Readiness.Log == nil):
 		e.add(pos, s.ID, fmt.Sprintf("give %q a ready line, or wait for \"ready\"", p.label(id)),
 			"%q waits for the ready line of %q, which has none", who, p.label(id))

@@ -55,7 +55,7 @@ type mysqlUser struct {
 // initMySQL makes the data folder, with the tool of MariaDB or of MySQL.
 func initMySQL(ctx context.Context, o mysqlOptions) error {
 	if os.Geteuid() == 0 {
-		return lasting(errors.New("mysql: a server does not run as root\nhint: set the service's user to another one, such as \"mysql\""))
+		return lasting(errors.New("mysql: the server must not run as root\nhint: set the service's user to another one, such as \"mysql\""))
 	}
 	if _, err := os.Stat(filepath.Join(o.data, "mysql")); err == nil {
 		return nil
@@ -179,7 +179,7 @@ func (s *mysqlSetup) ensureDatabases(ctx context.Context, wanted []mysqlDatabase
 	for _, db := range wanted {
 		if _, err := os.Stat(s.pending(db.Name)); err == nil { // an earlier run was killed at it
 			if _, err := s.client(ctx, "", nil, "DROP DATABASE IF EXISTS "+mysqlName(db.Name)); err != nil {
-				return fmt.Errorf("mysql: cannot make database %q anew: %v", db.Name, err)
+				return fmt.Errorf("mysql: cannot make database %q again: %v", db.Name, err)
 			}
 		} else if slices.Contains(have, db.Name) {
 			continue

@@ -33,7 +33,7 @@ func (o *initOptions) flags() *flag.FlagSet {
 // right version, with nobody else on it.
 func initPostgres(ctx context.Context, o initOptions) error {
 	if os.Geteuid() == 0 {
-		return lasting(errors.New("postgresql: a server does not run as root\nhint: set the service's user to another one, such as \"postgres\""))
+		return lasting(errors.New("postgresql: the server must not run as root\nhint: set the service's user to another one, such as \"postgres\""))
 	}
 	o.bin = realFolder(o.bin, "initdb")
 	have, err := os.ReadFile(filepath.Join(o.data, "PG_VERSION"))

@@ -249,7 +249,7 @@ func checkSocket(path string) error {
 		return nil
 	}
 	return &FolderError{
-		Path: path, Use: "the control socket", Why: "there is something else of that name",
+		Path: path, Use: "the control socket", Why: "something else has that name",
 		Hint: "remove it, or name another with --socket",
 	}
 }

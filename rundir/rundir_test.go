@@ -235,7 +235,7 @@ func TestFoldersThatCannotBeUsed(t *testing.T) {
 		"socket is a file": {func(t *testing.T, l *rundir.Layout) {
 			os.MkdirAll(filepath.Dir(l.Socket), 0o700)
 			os.WriteFile(l.Socket, nil, 0o600)
-		}, "something else of that name"},
+		}, "something else has that name"},
 		"state is a file": {func(t *testing.T, l *rundir.Layout) {
 			os.MkdirAll(filepath.Dir(l.State), 0o755)
 			os.WriteFile(l.State, nil, 0o600)

@@ -228,7 +228,7 @@ func (w *place) check(path string, st *unix.Stat_t, writes bool, r rule) error {
 	case writes && st.Nlink > 1 && (!ours(w.folder.Uid) || w.folder.Mode&0o022 != 0):
 		// A name of ours for another file of ours: who may write in the folder
 		// can have made it, where the kernel does not prevent that.
-		return bad("it has other names too, and others may write in its folder", "remove it")
+		return bad("it has other names too (hard links), and others may write to its folder", "remove it")
 	}
 	return nil
 }

@@ -161,7 +161,7 @@ func (w *place) follow(path string, links *int, last bool) (string, error) {
 		return "", &fs.PathError{Op: "open", Path: path, Err: unix.ELOOP}
 	}
 	if !trusted(w.stat.Uid) {
-		return "", &Error{Path: path, Why: fmt.Sprintf("%q on its way is a link of %s", w.name, user(w.stat.Uid)), Hint: "name it without the link, or make the link yours"}
+		return "", &Error{Path: path, Why: fmt.Sprintf("%q on the way to it is a link of %s", w.name, user(w.stat.Uid)), Hint: "name it without the link, or make the link yours"}
 	}
 	w.linked = w.linked || last
 	if err := w.strange(path); err != nil {
@@ -181,7 +181,7 @@ func (w *place) strange(path string) error {
 	if !w.linked || w.foreign == "" {
 		return nil
 	}
-	return &Error{Path: path, Why: fmt.Sprintf("it is a link, and the folder %q on its way is another user's", w.foreign), Hint: "name what the link leads to"}
+	return &Error{Path: path, Why: fmt.Sprintf("it is a link, and the folder %q on the way to it is another user's", w.foreign), Hint: "name what the link leads to"}
 }
 
 // open is openat that a signal does not interrupt.

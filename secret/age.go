@@ -42,7 +42,7 @@ func (s Source) decrypt() ([]byte, error) {
 	var none *age.NoIdentityMatchError
 	switch {
 	case errors.As(err, &none):
-		return nil, &Error{Msg: fmt.Sprintf("%q is encrypted to none of the identities: %s", s.Age, strings.Join(tried, ", ")), Hint: hint}
+		return nil, &Error{Msg: fmt.Sprintf("%q is not encrypted to any of the identities: %s", s.Age, strings.Join(tried, ", ")), Hint: hint}
 	case err != nil && !isAge(cipher):
 		return nil, notAge(s.Age)
 	case err != nil: // err may show what the file holds

@@ -162,7 +162,7 @@ func TestReadErrors(t *testing.T) {
 		"no identity":        {secret.Source{Age: sealed}, []string{sealed, "no identity can be read"}, nil},
 		"identities unread":  {secret.Source{Age: sealed, Identities: []string{f.path("none"), locked}}, []string{f.path("none") + `" (no such file`, locked + `" (it needs a passphrase)`, "mount"}, nil},
 		"no identity's file": {secret.Source{Age: sealed, Identities: []string{f.path("empty"), f.write("pem", "-----BEGIN X-----\n"+hush)}}, []string{"it is not a file of identities", "not an ssh key"}, nil},
-		"another's":          {secret.Source{Age: sealed, Identities: []string{other}}, []string{"is encrypted to none of the identities", other}, nil},
+		"another's":          {secret.Source{Age: sealed, Identities: []string{other}}, []string{"is not encrypted to any of the identities", other}, nil},
 		"not encrypted":      {secret.Source{Age: f.write("plain.age", hush), Identities: []string{key}}, []string{"plain.age", "is not an age file", "hint: if it is the secret itself, name it as file"}, nil},
 		"cut short":          {secret.Source{Age: f.write("short.age", string(whole[:len(whole)-5])), Identities: []string{key}}, []string{"is damaged"}, nil},
 		"changed":            {secret.Source{Age: f.write("flip.age", string(whole[:len(whole)-3])+"zzz"), Identities: []string{key}}, []string{"is damaged"}, nil},

@@ -58,7 +58,7 @@ func (s *session) mainRuns(id project.ID) error {
 	if services[i].PID != 0 {
 		return nil
 	}
-	return &control.Error{Code: control.CodeConflict, Msg: fmt.Sprintf("%s does not run: it is %s", services[i].Label, services[i].State),
+	return &control.Error{Code: control.CodeConflict, Msg: fmt.Sprintf("%s is not running: it is %s", services[i].Label, services[i].State),
 		Hint: fmt.Sprintf("start it with \"nix2gpu start %s\"", services[i].Label)}
 }
 

@@ -335,7 +335,7 @@ func tryFolder(dir string) error {
 	case errors.Is(err, fs.ErrExist):
 		return nil // somebody has just made it
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%q takes no new folders", filepath.Dir(dir)) // the error of /proc, for one
+		return fmt.Errorf("no folder can be made in %q", filepath.Dir(dir)) // as /proc says it
 	}
 	return errors.Unwrap(err)
 }

@@ -134,7 +134,7 @@ func (s *session) evaluate() (project.Valid, error) {
 	}()
 	data, err := io.ReadAll(io.LimitReader(out, maxEvaluated+1))
 	if err == nil && len(data) > maxEvaluated {
-		err = fmt.Errorf("the project has more than %d MiB", maxEvaluated>>20)
+		err = fmt.Errorf("the project is larger than %d MiB", maxEvaluated>>20)
 	}
 	if err != nil {
 		child.Kill()
@@ -150,7 +150,7 @@ func (s *session) evaluate() (project.Valid, error) {
 	}
 	p, err := project.Decode(bytes.NewReader(data))
 	if err != nil {
-		return project.Valid{}, fmt.Errorf("what was evaluated: %v", err)
+		return project.Valid{}, fmt.Errorf("cannot read what was evaluated: %v", err)
 	}
 	return project.TakenAsValid(p), nil // the child has validated it
 }

@@ -21,8 +21,8 @@ func TestEvaluateOfMuchText(t *testing.T) {
 	for script, want := range map[string]string{
 		"echo 'x.nix:1:1: it is wrong' >&2; exit 2":                         "x.nix:1:1: it is wrong",
 		"echo first >&2; head -c 300000 /dev/zero | tr '\\0' x >&2; exit 2": "first",
-		"head -c 300000 /dev/zero | tr '\\0' x >&2":                         "what was evaluated: ",
-		"head -c 70000000 /dev/zero; exit 2":                                "the project has more than 64 MiB",
+		"head -c 300000 /dev/zero | tr '\\0' x >&2":                         "cannot read what was evaluated: ",
+		"head -c 70000000 /dev/zero; exit 2":                                "the project is larger than 64 MiB",
 		"exit 7":                                                            "exit code 7",
 	} {
 		s := &session{host: host, job: &Job{Reload: []string{"-c", script}}, Machine: Machine{Self: "/bin/sh", Environ: os.Environ()}}

@@ -168,7 +168,7 @@ func (s *session) logs() error {
 	hub, err := servicelog.Open(opts)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		// Not even the folder could be made. This run only prints its output.
-		unkept := fmt.Errorf("the output of services is not kept by this run: %w", err)
+		unkept := fmt.Errorf("this run does not keep the output of services: %w", err)
 		s.watch.add("", func() error { return unkept })
 		opts.Dir = ""
 		hub, err = servicelog.Open(opts)

@@ -105,7 +105,7 @@ func (s *Stage) CheckDir(p *project.Project, proc *project.Process, d project.Di
 // unusable says why a folder that exists is closed to its user.
 func unusable(path string, info os.FileInfo, owner *account) error {
 	if !owner.may(info, 7) {
-		return &Error{Kind: BadFolder, Msg: fmt.Sprintf("folder %q cannot be written by user %q", path, owner),
+		return &Error{Kind: BadFolder, Msg: fmt.Sprintf("user %q cannot write to folder %q", owner, path),
 			Hint: fmt.Sprintf("chown -R %s %s", owner, path)}
 	}
 	return nil

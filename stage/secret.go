@@ -302,7 +302,7 @@ func (s *Stage) CheckMemory() error {
 }
 
 func noMemory(why string) *Error {
-	return &Error{Kind: BadSecret, Msg: "there is no place for secrets that is on no disk: " + why,
+	return &Error{Kind: BadSecret, Msg: "there is no place in memory for secrets: " + why,
 		Hint: "mount one: docker run --tmpfs /run, or: mount -t tmpfs tmpfs /dev/shm"}
 }
 

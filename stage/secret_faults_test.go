@@ -145,7 +145,7 @@ func TestSourcesOfSecrets(t *testing.T) {
 		"armored":                   {sealed("armored.age", "own"), "=" + hunter},
 		"binary, the second of two": {sealed("binary.age", "other", "own"), "=" + hunter},
 		"by ssh":                    {sealed("ssh.age", "none", "key"), "=" + hunter},
-		"wrong identity":            {sealed("binary.age", "other", "none"), fmt.Sprintf("is encrypted to none of the identities: %q, %q (no such file or directory)", at("other"), at("none"))},
+		"wrong identity":            {sealed("binary.age", "other", "none"), fmt.Sprintf("is not encrypted to any of the identities: %q, %q (no such file or directory)", at("other"), at("none"))},
 		"no identity":               {sealed("binary.age", "none"), "no identity can be read"},
 		"a locked key":              {sealed("locked.age", "locked"), "it needs a passphrase"},
 		"no key":                    {sealed("binary.age", "wrong"), "it is not a file of identities"},

@@ -23,7 +23,7 @@ func (t Target) Check() error {
 		return fmt.Errorf("%q is not a version of glibc such as \"2.36\"", t.Glibc)
 	}
 	if t.machine() == "" {
-		return fmt.Errorf("wheels for %q are not known", t.Arch)
+		return fmt.Errorf("no wheels are known for %q", t.Arch)
 	}
 	return nil
 }

@@ -142,7 +142,7 @@ func TestBothPlatforms(t *testing.T) {
 	refused(other+"="+testkit.Binary(t), "it is a program for "+machines[runtime.GOARCH].elf.String()+", and the image is for "+other)
 	refused(other+"="+filepath.Join(s.dir, "nix2gpu.nix"), "nix2gpu.nix is not nix2gpu")
 	for _, file := range otherVersions(t, foreign) {
-		refused(other+"="+file, "is of another version than this program")
+		refused(other+"="+file, "is not of the same version as this program")
 	}
 	s.platforms = "linux/" + runtime.GOARCH
 	refused(runtime.GOARCH+"="+foreign, "it is a program for "+machines[other].elf.String()+", and the image is for "+runtime.GOARCH)

@@ -154,7 +154,7 @@ func (c *Client) Events(ctx context.Context, each func(control.Message) error) e
 		}
 		var m control.Message
 		if err := json.Unmarshal(line, &m); err != nil {
-			return fmt.Errorf("event stream: %v", err)
+			return fmt.Errorf("cannot read the event stream: %v", err)
 		}
 		if err := each(m); err != nil {
 			return err
@@ -176,7 +176,7 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, ans
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		return fmt.Errorf("answer of the supervisor: %v", err)
+		return fmt.Errorf("cannot read the supervisor's answer: %v", err)
 	}
 	return nil
 }

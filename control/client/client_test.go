@@ -123,7 +123,7 @@ func TestAnswersThatAreErrors(t *testing.T) {
 		"a page of another":   {502, "<html>", &control.Error{Code: control.CodeInternal}, "the supervisor answered 502"},
 		"an empty one":        {500, "", &control.Error{Code: control.CodeInternal}, "the supervisor answered 500"},
 		"JSON without a code": {418, `{"message":"teapot"}`, &control.Error{Code: control.CodeInternal}, "the supervisor answered 418"},
-		"no JSON at all":      {200, "hello", nil, "answer of the supervisor: "},
+		"no JSON at all":      {200, "hello", nil, "cannot read the supervisor's answer: "},
 	} {
 		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(tc.status)
@@ -161,7 +161,7 @@ func TestEvents(t *testing.T) {
 		t.Errorf("stopped by its reader: %v", err)
 	}
 	lines = []string{"nonsense"}
-	if err := c.Events(t.Context(), nil); err == nil || !strings.HasPrefix(err.Error(), "event stream: ") {
+	if err := c.Events(t.Context(), nil); err == nil || !strings.HasPrefix(err.Error(), "cannot read the event stream: ") {
 		t.Errorf("nonsense: %v", err)
 	}
 	lines = []string{`{"state":{}}`} // and then the end of the stream, though not of the project

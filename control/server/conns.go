@@ -157,7 +157,7 @@ func (c *conn) follow() (done func(), err error) {
 	if l.followers >= maxFollowers {
 		return nil, &control.Error{
 			Code: control.CodeBusy,
-			Msg:  fmt.Sprintf("%d requests follow events or wait already, and no more may", maxFollowers),
+			Msg:  fmt.Sprintf("%d requests follow events or wait already, and no more are allowed", maxFollowers),
 			Hint: "end one of them, or try again later",
 		}
 	}
@@ -180,7 +180,7 @@ func (c *conn) follow() (done func(), err error) {
 func evictedError() error {
 	return &control.Error{
 		Code: control.CodeBusy,
-		Msg:  fmt.Sprintf("too many connections: %d are open, and this one was silent for longest", maxConns),
+		Msg:  fmt.Sprintf("too many connections: %d are open, and this one was silent the longest", maxConns),
 		Hint: "try again",
 	}
 }

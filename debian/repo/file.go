@@ -48,7 +48,7 @@ func (c *Client) Learn(ctx context.Context, address, want string) (File, error) 
 		return File{}, &OfflineError{"the file " + address}
 	}
 	if !private(address) {
-		return File{}, fmt.Errorf("cannot believe %s: anybody on the way can change what has no digest and does not come by https", address)
+		return File{}, fmt.Errorf("cannot trust %s: anybody on the way can change what has no digest and does not come by https", address)
 	}
 	name := sha256.Sum256([]byte(address))
 	place := c.cache.Path(filesFolder, "new-"+hex.EncodeToString(name[:8]))
@@ -78,7 +78,7 @@ func (c *Client) Page(ctx context.Context, address string, vouched bool) ([]byte
 		return nil, &OfflineError{"the file " + address}
 	}
 	if !vouched && !private(address) {
-		return nil, fmt.Errorf("cannot believe %s: anybody on the way can change what does not come by https", address)
+		return nil, fmt.Errorf("cannot trust %s: anybody on the way can change what does not come by https", address)
 	}
 	p, err := c.files.Page(ctx, address, "", largestInRelease)
 	if err != nil {

@@ -193,7 +193,7 @@ func (c *Client) release(ctx context.Context, a Archive, root string) (signed []
 		cure := "take another mirror with --mirror, or name the archive's own keys with --keyring FILE"
 		if a.Name != Main && a.Name != Security {
 			if known, failed := a.Keys.Fingerprints(); failed == nil {
-				err = fmt.Errorf("%w; known is %s", err, strings.Join(known, ", "))
+				err = fmt.Errorf("%w; known: %s", err, strings.Join(known, ", "))
 			}
 			if cure = a.KeyCure; cure == "" {
 				cure = fmt.Sprintf("give the key that its vendor publishes by aptSources.%s.key", a.Name)

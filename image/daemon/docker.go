@@ -288,7 +288,7 @@ func (a *api) said(resp *http.Response) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return a.explain(fmt.Errorf("%s answers what is not JSON: %w", a.name, err))
+			return a.explain(fmt.Errorf("%s answers with something that is not JSON: %w", a.name, err))
 		case line.Error != "":
 			return &refusal{resp.StatusCode, line.Error}
 		}

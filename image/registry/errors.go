@@ -94,7 +94,7 @@ func (c *Client) explain(err error, ref name.Reference, doing action) error {
 	case errors.As(err, &answer):
 		return c.explainAnswer(answer, ref, host, doing)
 	case errors.As(err, &plain), errors.As(err, &notTLS), strings.Contains(err.Error(), "HTTP response to HTTPS client"):
-		say("%s speaks plain http, which is used on loopback only", host)
+		say("%s speaks plain http, which is allowed on loopback only", host)
 		return hint("give the registry a certificate, or reach it through a tunnel: ssh -L 5000:%s …, then localhost:5000/%s", host, ref.Context().RepositoryStr())
 	case errors.Is(err, syscall.ECONNREFUSED):
 		say("nothing listens at %s", host)
@@ -138,16 +138,16 @@ func (c *Client) explainAnswer(a *wire.Error, ref name.Reference, host string, d
 	}
 	switch status := a.StatusCode; {
 	case status == http.StatusUnauthorized && origin == "":
-		say("%s wants to know who you are, and there are no credentials for it", host)
+		say("%s asks for credentials, and there are none for it", host)
 		e.Hint = login
 	case status == http.StatusUnauthorized:
 		say("%s does not accept the credentials from %s", host, origin)
 		e.Hint = "they may have expired; " + login
 	case status == http.StatusForbidden && origin == "":
-		say("%s does not allow it without credentials", host)
+		say("%s does not allow this without credentials", host)
 		e.Hint = login
 	case status == http.StatusForbidden:
-		say("%s does not allow it to whom the credentials from %s belong", host, origin)
+		say("%s does not allow this with the credentials from %s", host, origin)
 		e.Hint = fmt.Sprintf("is %q the right name, and may this account write there?", repo.RepositoryStr())
 		if doing == reading {
 			e.Hint = fmt.Sprintf("is %q the right name, and may this account read it?", repo.RepositoryStr())
@@ -162,7 +162,7 @@ func (c *Client) explainAnswer(a *wire.Error, ref name.Reference, host string, d
 			e.Hint += "; who logs in is often allowed more"
 		}
 	case status == http.StatusRequestEntityTooLarge:
-		say("a layer is larger than %s takes", host)
+		say("a layer is larger than %s accepts", host)
 		e.Hint = "raise the limit of the registry, or of the proxy before it"
 	case status == http.StatusNotFound && doing == reading:
 		say("there is no such image")
@@ -171,7 +171,7 @@ func (c *Client) explainAnswer(a *wire.Error, ref name.Reference, host string, d
 		say("there is no repository %q", repo.RepositoryStr())
 		e.Hint = "create it there first: this registry does not do so by itself"
 	case has(wire.ManifestInvalidErrorCode) || has(wire.UnsupportedErrorCode) || status == http.StatusUnsupportedMediaType:
-		say("%s does not take images of this form: %s", host, reason(a))
+		say("%s does not accept images of this form: %s", host, reason(a))
 		e.Hint = "registries of before 2019 know no OCI images: use a newer one"
 	case status >= 500:
 		say("%s fails: %s, after %d attempts", host, reason(a), attempts)

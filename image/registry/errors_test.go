@@ -165,7 +165,7 @@ func TestPlainHTTPIsForLoopback(t *testing.T) {
 	}})
 	_, err := c.Push(t.Context(), source.FromImage("x", web(t, "amd64")), refs(t, "10.11.12.13:5000/me/web:v1"))
 	var e *registry.Error
-	if !errors.As(err, &e) || !strings.Contains(e.Msg, "10.11.12.13:5000 speaks plain http, which is used on loopback only") {
+	if !errors.As(err, &e) || !strings.Contains(e.Msg, "10.11.12.13:5000 speaks plain http, which is allowed on loopback only") {
 		t.Errorf("Push = %v, want it refused", err)
 	}
 	select {

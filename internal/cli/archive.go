@@ -202,7 +202,7 @@ func aptSources(root string, needs map[string]*lock.Needs) ([]packages.AptSource
 			other := out[i]
 			if !maps.Equal(other.URL, s.URL) || other.Suite != s.Suite || other.Key != s.Key || !slices.Equal(other.Components, s.Components) || !slices.Equal(other.Fingerprints, s.Fingerprints) {
 				return nil, lockError(root, &project.Error{Pos: s.Pos,
-					Msg: fmt.Sprintf("apt source %q is another than at %s:%d:%d: one name must mean one repository", s.Name, other.Pos.File, other.Pos.Line, other.Pos.Col)})
+					Msg: fmt.Sprintf("apt source %q is not the one at %s:%d:%d: one name must mean one repository", s.Name, other.Pos.File, other.Pos.Line, other.Pos.Col)})
 			}
 		}
 	}

@@ -49,13 +49,13 @@ func (f *archiveFlags) bases(ctx context.Context, env *Env, l *loaded, arches []
 	client := env.registryClient()
 	if !strings.Contains(c.FromImage, "@") {
 		if f.offline {
-			return nil, wrong("", "fromImage has no digest, and what a tag names changes")
+			return nil, wrong("", "fromImage has no digest, and what a tag names may change")
 		}
 		digest, err := client.Digest(ctx, c.FromImage)
 		if err != nil {
 			return nil, imageError(err)
 		}
-		return nil, wrong(fmt.Sprintf("write what it names now: fromImage = %q", c.FromImage+"@"+digest.String()), "fromImage has no digest, and what a tag names changes")
+		return nil, wrong(fmt.Sprintf("write what it names now: fromImage = %q", c.FromImage+"@"+digest.String()), "fromImage has no digest, and what a tag names may change")
 	}
 	out := map[string]*image.Base{}
 	for _, arch := range arches {

@@ -80,7 +80,7 @@ func say(w io.Writer, format string, args ...any) {
 func runBoot(ctx context.Context, env *Env, opts bootOptions) error {
 	// Boot changes accounts and keys, which must not happen to a host by mistake.
 	if !env.inContainer() {
-		return hint(usageError("boot is for the inside of an image, and this machine is none: there is no %s", env.Baked),
+		return hint(usageError("boot runs inside an image, and this machine is not one: there is no %s", env.Baked),
 			"here, services are started by \"nix2gpu up\"")
 	}
 	say(env.Stdout, "container initialization starting...")

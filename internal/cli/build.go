@@ -362,7 +362,7 @@ func (o *buildOptions) name(l *loaded) (string, error) {
 func (o *buildOptions) binary(env *Env, arch string) (string, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return "", fmt.Errorf("where is this program: %v", err)
+		return "", fmt.Errorf("cannot find the file of this program: %v", err)
 	}
 	file := self
 	if given := o.binaries[arch]; given != "" {
@@ -384,7 +384,7 @@ func (o *buildOptions) binary(env *Env, arch string) (string, error) {
 		return "", hint(usageError("%s is not nix2gpu", file), "name a program that \"make build-all\" has made")
 	}
 	if !sameVersion(ours, theirs) {
-		return "", hint(usageError("%s is of another version than this program", file), "make build-all")
+		return "", hint(usageError("%s is not of the same version as this program", file), "make build-all")
 	}
 	return file, nil
 }

@@ -219,7 +219,7 @@ func sameFolder(a, b string) bool {
 func (e *Env) selfPath() (string, error) {
 	path, err := os.Executable()
 	if err != nil {
-		return "", fmt.Errorf("where is this program: %v", err)
+		return "", fmt.Errorf("cannot find the file of this program: %v", err)
 	}
 	return path, nil
 }

@@ -36,7 +36,7 @@ func (v *vigil) fail(ctx context.Context, layout rundir.Layout) error {
 		return nil
 	}
 	if v.explain(ctx, layout) {
-		err = hint(err, "it goes on in the background, and \"nix2gpu wait --retries 0\" waits on")
+		err = hint(err, "it goes on in the background; \"nix2gpu wait --retries 0\" keeps waiting")
 	}
 	return err
 }

@@ -259,7 +259,7 @@ func become(ctx context.Context, env *Env, j *session.Job) error {
 		return err
 	}
 	err = syscall.Exec(env.Self, args, env.Environ)
-	return fmt.Errorf("cannot execute %s anew: %v", env.Self, err)
+	return fmt.Errorf("cannot execute %s again: %v", env.Self, err)
 }
 
 // again returns the arguments that evaluate the same definition again, from any

@@ -262,7 +262,7 @@ func fullStateDisk(t *testing.T, folders bool) {
 		i=0; while touch "$1/filler/$i" 2>/dev/null; do i=$((i+1)); done
 		exec "$2" up`, "sh", disk, s.Bin)
 	up.WaitLine("svc: starting")
-	const unkept = "the output of services is not kept by this run"
+	const unkept = "this run does not keep the output of services"
 	for _, verb := range [][]string{{"ps"}, {"status", "svc"}, {"ps", "-o", "json"}} {
 		got := s.MustExec(verb...)
 		for _, what := range []string{"the journal cannot be written", "the supervisor's log cannot be written", "the project cannot be kept"} {

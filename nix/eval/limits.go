@@ -58,7 +58,7 @@ func (t *Thread) checkLimits() {
 // checkSize ends the evaluation when a string or list gets too big.
 func (t *Thread) checkSize(n, limit int) {
 	if n > limit {
-		t.raise(&Error{Pos: t.Pos(), Kind: KindSize, Msg: "evaluation stopped: a string or list is bigger than permitted"})
+		t.raise(&Error{Pos: t.Pos(), Kind: KindSize, Msg: "evaluation stopped: a string or list is larger than permitted"})
 	}
 }
 

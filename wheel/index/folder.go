@@ -64,7 +64,7 @@ func (c *Client) copy(file, sum string) error {
 		return c.cache.Explain(err)
 	}
 	if hex.EncodeToString(h.Sum(nil)) != sum {
-		return errors.New(file + " has changed while it was read")
+		return errors.New(file + " changed while it was being read")
 	}
 	return c.cache.Explain(os.Rename(out.Name(), place))
 }
