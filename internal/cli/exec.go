@@ -102,7 +102,7 @@ func runExec(ctx context.Context, env *Env, opts execOptions) error {
 		return err
 	}
 	if err := process.JoinGroups(s.Cgroups); err != nil {
-		fmt.Fprintf(env.Stderr, "nix2gpu: the limits of the service do not hold for this command: %v\n", err)
+		fmt.Fprintf(env.Stderr, "nix2gpu: the limits of the service are not enforced on this command: %v\n", err)
 	}
 	spec := process.Spec{
 		Argv: opts.command, Env: overlay(s.Env, own), Dir: s.Dir,

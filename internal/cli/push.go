@@ -96,7 +96,7 @@ func runPush(ctx context.Context, env *Env, opts *pushOptions) error {
 	fmt.Fprintln(env.Stderr, traffic(report))
 	slices.Sort(report.Refused)
 	for _, repo := range slices.Compact(report.Refused) {
-		fmt.Fprintf(env.Stderr, "warning: %s takes no artifacts: it has the image without its SBOM\n", repo)
+		fmt.Fprintf(env.Stderr, "warning: %s accepts no artifacts: it has the image without its SBOM\n", repo)
 	}
 	if opts.imageRefs != "" {
 		if err := os.WriteFile(env.path(opts.imageRefs), []byte(byName.String()), 0o666); err != nil {
