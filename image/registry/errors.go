@@ -78,10 +78,10 @@ func (c *Client) explain(err error, ref name.Reference, doing action) error {
 	switch {
 	case errors.As(err, &creds):
 		say("%v", creds)
-		return hint("mend or remove that entry, or log in again: docker login %s", host)
+		return hint("correct or remove that entry, or log in again: docker login %s", host)
 	case errors.As(err, &dns):
 		say("cannot find the host %q", dns.Name)
-		return hint("is the name right, and does this machine reach a name server?")
+		return hint("check the name, and that this machine reaches a name server")
 	case errors.As(err, &cert):
 		say("the certificate of %s is not valid: %v", host, cert.Err)
 		switch {
@@ -98,16 +98,16 @@ func (c *Client) explain(err error, ref name.Reference, doing action) error {
 		return hint("give the registry a certificate, or reach it through a tunnel: ssh -L 5000:%s …, then localhost:5000/%s", host, ref.Context().RepositoryStr())
 	case errors.Is(err, syscall.ECONNREFUSED):
 		say("nothing listens at %s", host)
-		return hint("start the registry, or mend the address")
+		return hint("start the registry, or correct the address")
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
 		say("%s cannot be reached from here", host)
-		return hint("is this machine on line, or behind a proxy that HTTPS_PROXY should name?")
+		return hint("is this machine online, or behind a proxy that HTTPS_PROXY should name?")
 	case errors.As(err, &netErr) && netErr.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		say("%s does not answer in time", host)
-		return hint("try again later: what has arrived is kept there")
+		return hint("try again later: what has arrived there is kept")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		say("%s cut the connection, %d times in a row", host, attempts)
-		return hint("try again later: what has arrived is kept there")
+		return hint("try again later: what has arrived there is kept")
 	}
 	return say("%v", err)
 }
@@ -157,25 +157,25 @@ func (c *Client) explainAnswer(a *wire.Error, ref name.Reference, host string, d
 		}
 	case status == http.StatusTooManyRequests:
 		say("too many requests for %s, after %d attempts", host, attempts)
-		e.Hint = "wait a while and try again: what has arrived is kept there"
+		e.Hint = "wait a while and try again: what has arrived there is kept"
 		if origin == "" {
-			e.Hint += "; who logs in is often allowed more"
+			e.Hint += "; logging in often allows more"
 		}
 	case status == http.StatusRequestEntityTooLarge:
 		say("a layer is larger than %s accepts", host)
 		e.Hint = "raise the limit of the registry, or of the proxy before it"
 	case status == http.StatusNotFound && doing == reading:
 		say("there is no such image")
-		e.Hint = "is the name right, and the tag? Some registries say this to who may not look, too: " + login
+		e.Hint = "check the name and the tag; some registries also say this to those who may not look: " + login
 	case status == http.StatusNotFound:
 		say("there is no repository %q", repo.RepositoryStr())
 		e.Hint = "create it there first: this registry does not do so by itself"
 	case has(wire.ManifestInvalidErrorCode) || has(wire.UnsupportedErrorCode) || status == http.StatusUnsupportedMediaType:
 		say("%s does not accept images of this form: %s", host, reason(a))
-		e.Hint = "registries of before 2019 know no OCI images: use a newer one"
+		e.Hint = "registries from before 2019 know no OCI images: use a newer one"
 	case status >= 500:
 		say("%s fails: %s, after %d attempts", host, reason(a), attempts)
-		e.Hint = "try again later: what has arrived is kept there"
+		e.Hint = "try again later: what has arrived there is kept"
 	default:
 		say("%s refuses: %s", host, reason(a))
 	}

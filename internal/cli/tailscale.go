@@ -93,7 +93,7 @@ func (l *loaded) noteTailscale(env *Env, ids []project.ID) {
 	}
 	pos := t.Pos
 	pos.File = within(env.Dir, absolute(l.root, pos.File))
-	fmt.Fprintf(env.Stderr, "%s: note: the container joins its tailnet when it boots; with the services of \"up\" by name: %s up tailscale\n", pos, env.name())
+	fmt.Fprintf(env.Stderr, "%s: note: the container joins its tailnet when it boots; to join from here, name it: %s up tailscale\n", pos, env.name())
 }
 
 // noteStartup prints that "up" does not run the startup script, which is written for
