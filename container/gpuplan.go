@@ -116,7 +116,7 @@ func planLibraries(s gpuSeen) gpuPlan {
 		p.libraryPath = append(p.libraryPath, tell...)
 	}
 	if s.smi == "" {
-		p.note("add utility to NVIDIA_DRIVER_CAPABILITIES: compute,utility", "nvidia-smi is not here, so nothing can be told about the GPUs")
+		p.note("add utility to NVIDIA_DRIVER_CAPABILITIES: compute,utility", "nvidia-smi is not here, so nothing is known about the GPUs")
 	} else if !s.inPath {
 		p.path = path.Dir(s.smi)
 	}

@@ -96,7 +96,7 @@ func (b *builder) checkAptSources() {
 			}
 		}
 		if s.Key == "" && !known {
-			c.Errorf("aptSources.%s needs key: nothing is believed that no key has signed\n  hint: save the key that its vendor publishes, and name the file: key = ./%s.asc; or name its URL, and the fingerprint", name, name)
+			c.Errorf("aptSources.%s needs key: nothing unsigned is trusted\n  hint: save the key that its vendor publishes, and name the file: key = ./%s.asc; or name its URL, and the fingerprint", name, name)
 		}
 	}
 }

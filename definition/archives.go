@@ -101,7 +101,7 @@ func (b *builder) archives() {
 				c.Get("sha256").Errorf("sha256 must be 64 hexadecimal digits, or \"sha256-\" and base64, not %q", text)
 			}
 			if _, ok := urls[arch]; !ok && len(urls) > 0 {
-				c.Get("sha256").Errorf("sha256 must be by architecture as url is: %q has no url", arch)
+				c.Get("sha256").Errorf("sha256 must be given for each architecture, as url is: %q has no url", arch)
 			}
 		}
 		bin := c.Get("bin")

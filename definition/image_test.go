@@ -64,7 +64,7 @@ func TestImageOptions(t *testing.T) {
 	for text, want := range map[string]string{
 		`{ maxLayers = 128; services = {}; }`:       "maxLayers must be from 5 to 127",
 		`{ maxLayers = 4; services = {}; }`:         "maxLayers must be from 5 to 127",
-		`{ extraEnv."a=b" = "c"; services = {}; }`:  `"a=b" is not the name of a variable`,
+		`{ extraEnv."a=b" = "c"; services = {}; }`:  `the name of a variable must not be empty or hold "=": "a=b"`,
 		`{ variant = "tiny"; services = {}; }`:      "variant",
 		`{ copyToRoot = [ "no" ]; services = {}; }`: "copyToRoot",
 	} {

@@ -172,7 +172,7 @@ func (b *builder) lacking(copies *copied) {
 	copied := slices.ContainsFunc(copies.nodes, func(n *node) bool { return path.Base(n.Name) == "tailscaled" })
 	named := slices.ContainsFunc(b.spec.More, func(ref project.PackageRef) bool { return ref.Attr == packages.Tailscale })
 	if c.Tailscale != nil && !named && !copied {
-		b.warn(place(c.Tailscale.Pos) + "tailscale: the image has no tailscale: Debian has no package of it")
+		b.warn(place(c.Tailscale.Pos) + "tailscale: the image has no tailscale: Debian has no package for it")
 	}
 }
 

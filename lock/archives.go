@@ -50,7 +50,7 @@ func (e *ensurer) lockArchive(ctx context.Context, a packages.Archive, arch stri
 		return *old, nil
 	}
 	if want == "" && !e.opts.Believe {
-		return Archive{}, bad("nix2gpu lock, which writes down what it finds; or say it by archives."+a.Attr+".sha256",
+		return Archive{}, bad("nix2gpu lock, which writes down what it finds; or set archives."+a.Attr+".sha256",
 			"the file of package %q cannot be verified: archives.%s has no sha256, and %s knows none", a.Attr, a.Attr, Name)
 	}
 	if e.opts.Frozen { // the error of a frozen lock lists what would change

@@ -122,7 +122,7 @@ func Ensure(ctx context.Context, opts Options) (*Result, error) {
 	}
 	fresh := old == nil
 	if fresh && opts.Frozen {
-		return nil, fmt.Errorf("there is no %s, and --locked (or CI=1) permits none to be made\nhint: nix2gpu lock, and put the file under version control", opts.File)
+		return nil, fmt.Errorf("there is no %s, and --locked (or CI=1) allows none to be made\nhint: nix2gpu lock, and put the file under version control", opts.File)
 	}
 	if fresh {
 		old = &File{}
@@ -148,7 +148,7 @@ func Ensure(ctx context.Context, opts Options) (*Result, error) {
 		return r, nil
 	}
 	if opts.Frozen {
-		return nil, fmt.Errorf("%s does not fit the definition, and --locked (or CI=1) permits no change:%s\nhint: nix2gpu lock", opts.File, orContainers(summary(r.Changes)))
+		return nil, fmt.Errorf("%s does not fit the definition, and --locked (or CI=1) allows no change:%s\nhint: nix2gpu lock", opts.File, orContainers(summary(r.Changes)))
 	}
 	if err := safefile.Replace(opts.File, data, 0o644); err != nil {
 		return nil, fmt.Errorf("cannot write the lock: %w", err)

@@ -194,17 +194,17 @@ func TestGoneVersionIsHeld(t *testing.T) {
 func TestFrozen(t *testing.T) {
 	d := newDesk(t, "app 1\nDepends: lib", "lib 1", "tool 1").want("app")
 	d.opts.Frozen = true
-	d.fails("there is no LOCK, and --locked (or CI=1) permits none to be made\nhint: nix2gpu lock, and put the file under version control")
+	d.fails("there is no LOCK, and --locked (or CI=1) allows none to be made\nhint: nix2gpu lock, and put the file under version control")
 	d.opts.Frozen = false
 	d.ensure()
 	d.opts.Frozen = true
 	d.is(d.ensure(), "app=1 lib=1")
 	d.want("app", "tool")
-	d.fails("LOCK does not fit the definition, and --locked (or CI=1) permits no change:\n  + tool 1 (amd64)\nhint: nix2gpu lock")
+	d.fails("LOCK does not fit the definition, and --locked (or CI=1) allows no change:\n  + tool 1 (amd64)\nhint: nix2gpu lock")
 	d.want("app", "lib")
-	d.fails("LOCK does not fit the definition, and --locked (or CI=1) permits no change:\n  what its containers want\nhint: nix2gpu lock")
+	d.fails("LOCK does not fit the definition, and --locked (or CI=1) allows no change:\n  what its containers want\nhint: nix2gpu lock")
 	d.want()
-	d.fails("LOCK does not fit the definition, and --locked (or CI=1) permits no change:\n  - app 1 (amd64)\n  - lib 1 (amd64)\nhint: nix2gpu lock")
+	d.fails("LOCK does not fit the definition, and --locked (or CI=1) allows no change:\n  - app 1 (amd64)\n  - lib 1 (amd64)\nhint: nix2gpu lock")
 }
 
 func TestProblemsHavePlaces(t *testing.T) {
@@ -374,7 +374,7 @@ func TestRecipesLeaveTheLock(t *testing.T) {
 	d.opts.Frozen = true
 	d.is(d.ensure(), "libicu=1 postgresql=15 postgresql-15=15.1") // nothing to do
 	d.opts.Recipes = jit
-	d.fails("LOCK does not fit the definition, and --locked (or CI=1) permits no change:\n  + libllvm14 14 (amd64)\n  + libz3 4 (amd64)\nhint: nix2gpu lock")
+	d.fails("LOCK does not fit the definition, and --locked (or CI=1) allows no change:\n  + libllvm14 14 (amd64)\n  + libz3 4 (amd64)\nhint: nix2gpu lock")
 	d.opts.Frozen = false
 	d.is(d.ensure(), "libicu=1 libllvm14=14 libz3=4 postgresql=15 postgresql-15=15.1")
 	if d.reads == reads {

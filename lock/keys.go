@@ -89,7 +89,7 @@ func (o *KeyOptions) key(ctx context.Context, locked *Key, s packages.AptSource)
 		return nil, bad(take, "the key of apt source %q has changed: the definition wants %s, and %s has %s",
 			s.Name, strings.Join(s.Fingerprints, ", "), Name, strings.Join(locked.Fingerprints, ", "))
 	case s.HasURL() && len(s.Fingerprints) == 0 && !o.Believe:
-		return nil, bad(fmt.Sprintf("nix2gpu lock, which writes down the key that it finds; or say whose it is by aptSources.%s.fingerprint", s.Name),
+		return nil, bad(fmt.Sprintf("nix2gpu lock, which writes down the key that it finds; or set aptSources.%s.fingerprint", s.Name),
 			"the key of apt source %q cannot be verified: it has no fingerprint, and %s knows no key", s.Name, Name)
 	case s.HasURL():
 		if data, err = o.Get(ctx, s.Key, len(s.Fingerprints) > 0); err != nil {

@@ -128,7 +128,7 @@ func (n *Needs) find(ref project.PackageRef, brought Brought, joins bool) *proje
 					Hint: fmt.Sprintf("name a repository that has, and its key: aptSources.%s = { url; key; }", s.Name)}
 			case len(s.Fingerprints) == 0:
 				return &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: it is not known whose key signs the repository of %s", attr, s.Name),
-					Hint: fmt.Sprintf("give it by aptSources.%s.key; see %s", s.Name, row.From)}
+					Hint: fmt.Sprintf("set aptSources.%s.key; see %s", s.Name, row.From)}
 			}
 			n.Sources = append(n.Sources, s)
 		}
@@ -141,10 +141,10 @@ func (n *Needs) find(ref project.PackageRef, brought Brought, joins bool) *proje
 	case row.Wheel != "" && slices.Contains(brought.Wheels, row.Wheel):
 		return nil
 	case row.Wheel != "":
-		return &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: Debian has no package of it", attr),
+		return &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: Debian has no package for it", attr),
 			Hint: fmt.Sprintf("it comes as a wheel: name %q, and what it needs, in a file, and the file by python.requirements = ./requirements.txt; see %s", row.Wheel, row.From)}
 	case row.From != "":
-		return &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: Debian has no package of it", attr),
+		return &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: Debian has no package for it", attr),
 			Hint: fmt.Sprintf("name a repository that has it by aptSources.%s = { url; suite; components; key; }, or its file by archives.%s = { url; sha256; }; see %s", attr, attr, row.From)}
 	}
 	names := row.Debian

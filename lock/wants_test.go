@@ -70,14 +70,14 @@ func TestWants(t *testing.T) {
 	}
 	p.Container.SystemPkgs = []project.PackageRef{{Attr: "mongodb", Pos: project.Pos{File: "f.nix", Line: 9, Col: 1}}, {Attr: "ollama"}}
 	_, err = lock.FindNeeds(p, lock.Brought{Suite: "bookworm"})
-	want := "f.nix:9:1: package \"mongodb\" cannot be put into an image: it is not known whose key signs the repository of mongodb\n  hint: give it by aptSources.mongodb.key; see https://www.mongodb.com/docs/manual/installation/\n" +
-		"package \"ollama\" cannot be put into an image: Debian has no package of it\n  hint: name a repository that has it by aptSources.ollama = { url; suite; components; key; }, or its file by archives.ollama = { url; sha256; }; see https://ollama.com/download"
+	want := "f.nix:9:1: package \"mongodb\" cannot be put into an image: it is not known whose key signs the repository of mongodb\n  hint: set aptSources.mongodb.key; see https://www.mongodb.com/docs/manual/installation/\n" +
+		"package \"ollama\" cannot be put into an image: Debian has no package for it\n  hint: name a repository that has it by aptSources.ollama = { url; suite; components; key; }, or its file by archives.ollama = { url; sha256; }; see https://ollama.com/download"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
 	// What comes as a wheel is there when the requirements name it.
 	p.Container.SystemPkgs = []project.PackageRef{{Attr: "mlflow-server", Pos: project.Pos{File: "f.nix", Line: 9, Col: 1}}}
-	want = "f.nix:9:1: package \"mlflow-server\" cannot be put into an image: Debian has no package of it\n" +
+	want = "f.nix:9:1: package \"mlflow-server\" cannot be put into an image: Debian has no package for it\n" +
 		"  hint: it comes as a wheel: name \"mlflow\", and what it needs, in a file, and the file by python.requirements = ./requirements.txt; see https://mlflow.org"
 	if _, err := lock.FindNeeds(p, lock.Brought{}); err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)

@@ -135,7 +135,7 @@ func TestWheelsHold(t *testing.T) {
 	}
 
 	s.asked = 0
-	d.withPython(s, "flask==3.1\nclick==8.1\n").fails("LOCK does not fit the definition, and --locked (or CI=1) permits no change:\n  ~ flask 3.0 -> 3.1 (amd64, wheel)\nhint: nix2gpu lock")
+	d.withPython(s, "flask==3.1\nclick==8.1\n").fails("LOCK does not fit the definition, and --locked (or CI=1) allows no change:\n  ~ flask 3.0 -> 3.1 (amd64, wheel)\nhint: nix2gpu lock")
 	if s.asked > 0 {
 		t.Errorf("the index was asked %d times for what --locked refuses", s.asked)
 	}

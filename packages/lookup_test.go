@@ -68,13 +68,13 @@ func TestOwner(t *testing.T) {
 func TestCures(t *testing.T) {
 	for got, want := range map[string]string{
 		packages.Cure("redis"):                      "apt-get install --no-install-recommends redis-server",
-		packages.Cure("grafana"):                    "Debian has no package of it; see https://grafana.com/docs/grafana/latest/setup-grafana/installation/",
+		packages.Cure("grafana"):                    "Debian has no package for it; see https://grafana.com/docs/grafana/latest/setup-grafana/installation/",
 		packages.ProgramCure("redis", "redis-cli"):  "apt-get install --no-install-recommends redis-server",
 		packages.ProgramCure("redis", "redis-clj"):  `did you mean "redis-cli"?`,
 		packages.ProgramCure("redis", "psql"):       "it is in ${pkgs.postgresql}/bin/psql",
 		packages.ProgramCure("redis", "zzzzzzzzzz"): "correct its name, or install the Debian package that has it",
 		packages.ProgramCure("my-own", "other"):     "apt-get install --no-install-recommends my-own",
-		packages.ProgramCure("minio", "minio"):      "Debian has no package of it; see https://min.io/download",
+		packages.ProgramCure("minio", "minio"):      "Debian has no package for it; see https://min.io/download",
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -147,7 +147,7 @@ func TestMissing(t *testing.T) {
 	for attr, want := range map[string]string{
 		"nginx":      "package \"nginx\" is not installed: no program \"nginx\" on this machine\nhint: apt-get install --no-install-recommends nginx (or: nix2gpu up --install)",
 		"pyhton3":    `did you mean "python3"?`,
-		"grafana":    "hint: Debian has no package of it; see https://grafana.com/",
+		"grafana":    "hint: Debian has no package for it; see https://grafana.com/",
 		"postgresql": "apt-get install --no-install-recommends postgresql ",
 	} {
 		_, err := h.Path(attr)

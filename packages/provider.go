@@ -86,7 +86,7 @@ func Cure(attr string) string {
 
 func cure(debian []string, from string) string {
 	if from != "" {
-		return "Debian has no package of it; see " + from
+		return "Debian has no package for it; see " + from
 	}
 	return "apt-get install --no-install-recommends " + strings.Join(debian, " ")
 }

@@ -27,7 +27,7 @@ type Package struct {
 	// programs and this alone.
 	Data    []string
 	Reduced bool
-	From    string // where to get it, when Debian has no package of it: Debian is then empty
+	From    string // where to get it, when Debian has no package for it: Debian is then empty
 	Wheel   string // the project of Python's index that is it, then; "" for none
 	// Source is the vendor's repository that images get it from, and Vendor the
 	// packages there; Archive is what a vendor publishes instead.
@@ -51,7 +51,7 @@ type entry struct {
 	globs    string // words: folders searched for the programs beside PATH
 	dirs     string // words: folders linked whole
 	links    string // words: sub=path
-	from     string // where to get it, when Debian has no package of it
+	from     string // where to get it, when Debian has no package for it
 	wheel    string // the project of Python's index that is it, then
 	source   string // "name: words": the vendor's repository, and the packages there; default: those of debian
 	needs    string // words: attributes that it does not run without

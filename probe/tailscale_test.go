@@ -23,8 +23,8 @@ func TestTailscaleState(t *testing.T) {
 	for _, c := range []struct{ status, body, want, err string }{
 		{"200 OK", `{"BackendState":"Running","Self":{}}`, "Running", ""},
 		{"200 OK", `{"BackendState":"NeedsLogin"}`, "NeedsLogin", ""},
-		{"200 OK", `{"BackendState":"NoState"}`, "", "begins"},
-		{"200 OK", `{}`, "", "begins"},
+		{"200 OK", `{"BackendState":"NoState"}`, "", "is starting"},
+		{"200 OK", `{}`, "", "is starting"},
 		{"200 OK", `<html>`, "", "no status"},
 		{"403 Forbidden", `x`, "", "403 Forbidden"},
 	} {

@@ -298,7 +298,7 @@ func (s *Spec) explain(err error, program string) error {
 		if s.User != nil && !s.User.isUs() {
 			e.Reason = BadUser
 			e.Detail = fmt.Sprintf("not permitted to run it as user %d", s.User.UID)
-			e.Hint = "start the supervisor as root, or leave the user out"
+			e.Hint = "start nix2gpu as root, or leave out the user"
 		}
 	case unix.EAGAIN:
 		e.Reason, e.Detail = Exhausted, "no more processes are allowed here"

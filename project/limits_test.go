@@ -21,7 +21,7 @@ func TestValidateLimits(t *testing.T) {
 		change func(p *project.Project)
 		want   string // "": nothing is wrong
 	}{
-		{"version", func(p *project.Project) { p.Version++ }, fmt.Sprintf("version must be %d, is %d", project.Version, project.Version+1)},
+		{"version", func(p *project.Project) { p.Version++ }, fmt.Sprintf("version must be %d, not %d", project.Version, project.Version+1)},
 		{"no time to stop", func(p *project.Project) { p.StopTimeout = project.For(0) }, ""},
 		{"negative time to stop", func(p *project.Project) { p.StopTimeout = project.For(-1) }, "stopTimeout must not be negative"},
 		{"no grace", func(p *project.Project) { main(p).Shutdown.Timeout = project.For(0) }, ""},
@@ -62,8 +62,8 @@ func TestValidateLimits(t *testing.T) {
 		{"no command of what can't run", func(p *project.Project) {
 			main(p).Command, p.Services["a"].Unsupported = project.Command{}, "it"
 		}, ""},
-		{"an empty variable", func(p *project.Project) { main(p).Env = map[string]project.Value{"": {}} }, "is not the name of a variable"},
-		{"a variable with =", func(p *project.Project) { main(p).Env = map[string]project.Value{"A=B": {}} }, `"A=B" is not the name of a variable`},
+		{"an empty variable", func(p *project.Project) { main(p).Env = map[string]project.Value{"": {}} }, `must not be empty or hold "=": ""`},
+		{"a variable with =", func(p *project.Project) { main(p).Env = map[string]project.Value{"A=B": {}} }, `must not be empty or hold "=": "A=B"`},
 		{"longest user", func(p *project.Project) { main(p).User = strings.Repeat("u", 256) }, ""},
 		{"too long a user", func(p *project.Project) { main(p).User = strings.Repeat("u", 257) }, `the user of "a" must be a name or a number`},
 		{"longest name", func(p *project.Project) { rename(p, strings.Repeat("n", 128)) }, ""},

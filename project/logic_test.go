@@ -140,7 +140,7 @@ func TestValidate(t *testing.T) {
 		{
 			name: "log line that is not there", lines: []string{"a", "b: a=log_ready"},
 			want: `nix2gpu.nix:2:5: "b" waits for the ready line of "a", which has none
-  hint: give "a" a ready line, or wait for "ready"`,
+  hint: set ready_log_line for "a", or wait for "ready"`,
 		},
 		{
 			name: "port used twice", lines: []string{"a", "b", "c", "-d"},
@@ -168,7 +168,7 @@ nix2gpu.nix:1:1: the pattern of the readiness probe of "a": error parsing regexp
 nix2gpu.nix:1:1: the port of the liveness probe of "a" must be between 1 and 65535, not 0
 nix2gpu.nix:1:1: the thresholds of the liveness probe of "a" must not be negative
 nix2gpu.nix:1:1: the times of the readiness probe of "a" must not be negative
-nix2gpu.nix:2:1: environment of "b": "A=B" is not the name of a variable
+nix2gpu.nix:2:1: environment of "b": the name of a variable must not be empty or hold "=": "A=B"
 nix2gpu.nix:2:1: the port of the liveness probe of "b" must be between 1 and 65535, not 70000
 nix2gpu.nix:2:1: the shutdown command of "b" must be either a program with arguments or a line for the shell, and not empty
 nix2gpu.nix:2:1: the shutdown timeout of "b" must not be negative`,

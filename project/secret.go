@@ -209,9 +209,9 @@ func (e *Errors) checkSecrets(p *Project) {
 		slices.Sort(sources)
 		switch {
 		case len(sources) == 0:
-			e.add(s.Pos, "", "give it one of file, age and env", "secret %q has no source", name)
+			e.add(s.Pos, "", "set one of file, age and env", "secret %q has no source", name)
 		case len(sources) > 1:
-			e.add(s.Pos, "", "leave one", "secret %q must have one source, and has %s", name, strings.Join(sources, " and "))
+			e.add(s.Pos, "", "keep one of them", "secret %q must have one source, and has %s", name, strings.Join(sources, " and "))
 		case s.Env != "" && !goodVariable(s.Env):
 			e.add(s.Pos, "", "", "the variable of secret %q must be a name such as %q, not %q", name, "HF_TOKEN", s.Env)
 		case !s.Age.IsEmpty() && len(s.Identities) == 0:

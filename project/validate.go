@@ -126,7 +126,7 @@ func (e *Errors) checkDependency(p *Project, s *Service, id ID, d Dependency) {
 		e.add(pos, s.ID, fmt.Sprintf("set restart = \"on_failure\" or \"no\" for %q, or wait for \"ready\"", p.label(id)),
 			"%q waits for %q to complete, which never happens: it is always restarted", who, p.label(id))
 	case d.Condition == LogReady && (main.Readiness == nil || main.Readiness.Log == nil):
-		e.add(pos, s.ID, fmt.Sprintf("give %q a ready line, or wait for \"ready\"", p.label(id)),
+		e.add(pos, s.ID, fmt.Sprintf("set ready_log_line for %q, or wait for \"ready\"", p.label(id)),
 			"%q waits for the ready line of %q, which has none", who, p.label(id))
 	}
 }

@@ -47,7 +47,7 @@ func install(ctx context.Context, names []string, stdio Stdio, tell func(Step), 
 	byHand := "apt-get install --no-install-recommends " + strings.Join(names, " ")
 	apt, err := exec.LookPath("apt-get")
 	if err != nil {
-		return errors.New("apt: this machine has no apt-get\nhint: install by its own means: " + strings.Join(names, " "))
+		return errors.New("apt: this machine has no apt-get\nhint: install with its own package manager: " + strings.Join(names, " "))
 	}
 	if os.Geteuid() != 0 {
 		return errors.New("apt: only root can install packages\nhint: sudo " + byHand)

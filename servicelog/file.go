@@ -62,7 +62,7 @@ func (d *folder) create(name string) (fd int, st unix.Stat_t, err error) {
 		return fail("open", err)
 	}
 	if err = unix.Fstat(fd, &st); err == nil && (st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink > 1 || int(st.Uid) != os.Geteuid()) {
-		err = errors.New("not a plain file of our own") // a planted FIFO, device or hard link
+		err = errors.New("not a plain file that we own") // a planted FIFO, device or hard link
 	}
 	if err != nil {
 		unix.Close(fd)

@@ -72,7 +72,7 @@ func (a asked) takeConfiguration(ctx context.Context, ids []project.ID) error {
 	if len(unmet) == 0 {
 		return nil
 	}
-	return &control.Error{Code: control.CodeConflict, Msg: (&Refusal{a.session.Root, unmet}).Error(), Hint: "mend it and restart again; it runs on as it was"}
+	return &control.Error{Code: control.CodeConflict, Msg: (&Refusal{a.session.Root, unmet}).Error(), Hint: "correct it and restart again; it goes on as it was"}
 }
 
 // Reload makes the engine run another project, unless something that this would

@@ -101,7 +101,7 @@ func (s *Stage) addEnv(p *project.Project, env environment, values map[string]pr
 		}
 		if k == "" || strings.ContainsAny(k, "=\x00") || strings.ContainsRune(v, 0) {
 			return &Error{Kind: BadText, Msg: fmt.Sprintf("environment variable %q cannot be passed to a process", k),
-				Hint: "a name must not contain \"=\", nor name or value a zero byte"}
+				Hint: "a name must not contain \"=\", and neither may contain a zero byte"}
 		}
 		env[k] = v
 	}

@@ -142,7 +142,7 @@ func checkInterpreter(name, path string) error {
 			return nil
 		}
 		if strings.HasSuffix(line, "\r\n") {
-			return &Error{Kind: NoInterpreter, Msg: fmt.Sprintf("command %q has Windows line ends, so its interpreter %q does not exist", name, words[0]+"\r"),
+			return &Error{Kind: NoInterpreter, Msg: fmt.Sprintf("command %q has Windows line endings, so its interpreter %q does not exist", name, words[0]+"\r"),
 				Hint: "sed -i 's/\\r$//' " + path}
 		}
 		if _, err := os.Stat(words[0]); err != nil {

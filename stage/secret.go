@@ -200,7 +200,7 @@ func (s *Stage) writeSecret(p *project.Project, name string, user *account) erro
 		return err
 	}
 	if info, err := os.Lstat(at); err == nil && info.Mode()&os.ModeSymlink == 0 {
-		return &Error{Kind: BadSecret, Msg: fmt.Sprintf("secret %q cannot be linked from %q: there is something else", name, at), Hint: "remove it, or correct the path"}
+		return &Error{Kind: BadSecret, Msg: fmt.Sprintf("secret %q cannot be linked from %q: something else is there", name, at), Hint: "remove it, or correct the path"}
 	}
 	// Whoever clears the folder of secrets removes the link with it, also when
 	// our end was sudden, and finds it here.

@@ -283,7 +283,7 @@ func TestFilesOfSecrets(t *testing.T) {
 	if err := errors.Join(os.Remove(linked), os.WriteFile(linked, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Prepare(p, proc); !isKind(err, BadSecret) || !strings.Contains(err.Error(), "there is something else") {
+	if _, err := s.Prepare(p, proc); !isKind(err, BadSecret) || !strings.Contains(err.Error(), "something else is there") {
 		t.Errorf("a file in the way: %v", err)
 	}
 }

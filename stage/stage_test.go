@@ -207,7 +207,7 @@ func TestWhatCannotStart(t *testing.T) {
 		{"not executable", exe("./plain"), NotExecutable, "hint: chmod +x"},
 		{"folder", exe("/etc"), NotExecutable, `command "/etc" is a folder`},
 		{"interpreter", exe("./lost"), NoInterpreter, `needs interpreter "/no/such/interpreter", which does not exist`},
-		{"line ends", exe("./dos"), NoInterpreter, "Windows line ends"},
+		{"line ends", exe("./dos"), NoInterpreter, "Windows line endings"},
 		{"no format", exe("./text"), NoFormat, "#!"},
 		{"empty", project.Process{Command: project.Command{Shell: project.Lit("  ")}}, NoCommand, "the command is empty"},
 		{"working folder", project.Process{Dir: project.Lit("nowhere"), Command: exe("true").Command}, BadFolder, "does not exist\nhint: mkdir -p"},

@@ -434,7 +434,7 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if len(ids) != 1 {
-		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("%q are %d services", req.Service, len(ids)), Hint: "name one of them"}
+		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("%q means %d services", req.Service, len(ids)), Hint: "name one of them"}
 	}
 	peer := r.Context().Value(peerKey{}).(*unix.Ucred) // guard has looked at it
 	s.opts.Log.Info("request", "path", r.URL.Path, "services", ids, "peer", fmt.Sprintf("%+v", peer))

@@ -242,7 +242,7 @@ func (c *Client) fetch(ctx context.Context, p debian.Locked) error {
 func refused(err error) error {
 	var status *download.StatusError
 	if errors.As(err, &status) && (status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden) {
-		return fmt.Errorf("%w\nhint: is a proxy in the way? else another mirror with --mirror URL", err)
+		return fmt.Errorf("%w\nhint: is a proxy in the way? if not, take another mirror with --mirror URL", err)
 	}
 	return err
 }

@@ -153,7 +153,7 @@ func (c *Client) explainAnswer(a *wire.Error, ref name.Reference, host string, d
 			e.Hint = fmt.Sprintf("is %q the right name, and may this account read it?", repo.RepositoryStr())
 		}
 		if host == "ghcr.io" {
-			e.Hint += " The token needs the scope write:packages"
+			e.Hint += "; the token needs the scope write:packages"
 		}
 	case status == http.StatusTooManyRequests:
 		say("too many requests for %s, after %d attempts", host, attempts)

@@ -290,7 +290,7 @@ func (l *loaded) buildError(err error) error {
 		return &invalid{l.root, project.Errors{{Pos: l.optionPos(about.Option), Msg: msg, Hint: cure}}}
 	}
 	if wrong, ok := errors.AsType[*deb.Error](err); ok && !wrong.Archive {
-		return hint(err, "whoever publishes it made it so: leave it out, or take another version when there is one: nix2gpu lock --update %s", wrong.Package)
+		return hint(err, "that is how it was published: leave it out, or take another version when there is one: nix2gpu lock --update %s", wrong.Package)
 	}
 	return err
 }
@@ -338,7 +338,7 @@ func (o *buildOptions) spec(env *Env, l *loaded) (*image.Spec, error) {
 func (o *buildOptions) name(l *loaded) (string, error) {
 	tag := orElse(l.project.Container.Tag, "latest")
 	if len(o.tags) > 1 {
-		return "", hint(usageError("an image is written under one name"), "give it others when it is there: load --tag, push --tag")
+		return "", hint(usageError("an image is written under one name"), "give it more names afterwards: load --tag, push --tag")
 	}
 	if len(o.tags) == 1 {
 		tag = o.tags[0]

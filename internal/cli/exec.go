@@ -87,7 +87,7 @@ func (opts *execOptions) take(ctx context.Context, env *Env, args []string) erro
 // runExec replaces this process by the command, and returns only if that fails.
 func runExec(ctx context.Context, env *Env, opts execOptions) error {
 	if opts.tty && !env.StdinTTY {
-		return hint(usageError("stdin is not a terminal"), "leave -t out: a command needs it only to be told so")
+		return hint(usageError("stdin is not a terminal"), "leave out -t: a command gets the terminal wherever there is one")
 	}
 	own, err := opts.variables(env)
 	if err != nil {

@@ -124,8 +124,8 @@ exec unshare --cgroup --mount bash -c 'umount /sys/fs/cgroup && mount -t cgroup2
 					t.Errorf("%q is missing", want)
 				}
 			}
-			if strings.Contains(out, "is not kept") || strings.Contains(out, "are not kept") || strings.Contains(out, "the root takes files") == o.ReadOnly {
-				t.Error("limits are not kept, or the root is another")
+			if strings.Contains(out, "not enforced") || strings.Contains(out, "the root takes files") == o.ReadOnly {
+				t.Error("limits are not enforced, or the root is another")
 			}
 		})
 	}

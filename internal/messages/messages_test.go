@@ -149,6 +149,8 @@ func f(name string, err error) error {
 	_ = &Error{Msg: "of " + why, Hint: why + ", " + cure}
 	_ = &exitError{exitNoService, errors.New("no such thing")}
 	_ = hint(usageError("wrong word %s", name), "write %s", x.rightWord)
+	_ = hint(&Error{Code: CodeBusy, Msg: "held in a literal"}, "let %s go", name)
+	_ = hint(&exitError{exitFailed, errors.New("ended badly")}, "begin again")
 	return fmt.Errorf("cannot do it: %w\nhint: try %s again", err, x)
 }
 `
@@ -165,6 +167,8 @@ func f(name string, err error) error {
 	}
 	want := []string{
 		`cannot do it: <reason> | try <…> again | 0`,
+		`ended badly | begin again | 1`,
+		`held in a literal | let <name> go | 1`,
 		`no such thing |  | 4`,
 		`of it is empty | it is odd, take another; or it is empty, take another | 0`,
 		`of it is odd | it is odd, take another; or it is empty, take another | 0`,

@@ -42,7 +42,7 @@ var hashes = map[string]func() hash.Hash{"md5": md5.New, "sha1": sha1.New, "sha2
 func (t *Thread) hashType(v Value) string {
 	kind := t.Text(v)
 	if hashes[kind] == nil {
-		t.raise(&Error{Pos: t.Pos(), Msg: "unknown hash algorithm '" + kind + "'", Hint: "known are md5, sha1, sha256 and sha512"})
+		t.raise(&Error{Pos: t.Pos(), Msg: "unknown hash algorithm '" + kind + "'", Hint: "the known ones are md5, sha1, sha256 and sha512"})
 	}
 	return kind
 }
@@ -150,7 +150,7 @@ func convertHash(t *Thread, args []Value) Value {
 	case "sri":
 		return Str(d.kind + "-" + base64.StdEncoding.EncodeToString(d.sum))
 	default:
-		t.raise(&Error{Pos: t.Pos(), Msg: "unknown hash format '" + format + "'", Hint: "known are base16, nix32, base32, base64 and sri"})
+		t.raise(&Error{Pos: t.Pos(), Msg: "unknown hash format '" + format + "'", Hint: "the known ones are base16, nix32, base32, base64 and sri"})
 		return nil
 	}
 }

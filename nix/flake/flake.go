@@ -229,7 +229,7 @@ func (l *loader) failFetch(t *eval.Thread, s spec) {
 		Pos:  s.pos,
 		Kind: eval.KindUnsupported,
 		Msg:  fmt.Sprintf("not supported: fetching %s for input %q", strings.TrimSuffix(what, "/"), s.name),
-		Hint: fmt.Sprintf("check it out and say inputs.%s.url = \"path:./…\", or lock it to a path", syntax.QuoteName(s.name)),
+		Hint: fmt.Sprintf("check it out and write inputs.%s.url = \"path:./…\", or lock it to a path", syntax.QuoteName(s.name)),
 	}
 	t.Raise(err)
 }

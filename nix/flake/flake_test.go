@@ -81,7 +81,7 @@ func TestInputs(t *testing.T) {
 		"a list of systems":      {files: map[string]string{"flake.nix": `{ inputs.n.url = "github:nix-systems/x86_64-linux"; outputs = { n, ... }: { x = n.it; }; }`}, want: "all systems"},
 		"an owner alone":         {files: map[string]string{"flake.nix": `{ inputs.n.url = "github:nixpkgs"; outputs = { n, ... }: { x = n.it; }; }`}, err: `fetching github:nixpkgs for input "n"`},
 		"a stand-in as no flake": {files: map[string]string{"flake.nix": `{ inputs.nixpkgs = { url = "github:NixOS/nixpkgs"; flake = false; }; outputs = { nixpkgs, ... }: { x = nixpkgs.it; }; }`}, err: "not supported: fetching github:NixOS/nixpkgs"},
-		"an unknown name":        {files: map[string]string{"flake.nix": `{ outputs = { self, hm }: { x = hm.it; }; }`}, err: `not supported: fetching the input hm for input "hm"; check it out and say inputs.hm.url = "path:./…"`},
+		"an unknown name":        {files: map[string]string{"flake.nix": `{ outputs = { self, hm }: { x = hm.it; }; }`}, err: `not supported: fetching the input hm for input "hm"; check it out and write inputs.hm.url = "path:./…"`},
 		"no set":                 {files: map[string]string{"flake.nix": `[ ]`}, err: "/f/flake.nix must be a set with outputs, not a list"},
 		"without outputs":        {files: map[string]string{"flake.nix": `{ }`}, err: "attribute 'x' missing"},
 		"outputs that fail":      {files: map[string]string{"flake.nix": `{ outputs = _: 1; }`}, err: "expected a set but found an integer: 1"},
