@@ -314,7 +314,7 @@ func (p *parser) option(l logical, start int, above []string) {
 		takesValue = false
 	}
 	if !takesValue && (has || value != "") || takesValue && len(rest) > 0 {
-		p.errorf(l.pos(at[len(at)-1]), "one option a line", "%q does not belong to %s", list[len(list)-1], name)
+		p.errorf(l.pos(at[len(at)-1]), "write one option a line", "%q does not belong to %s", list[len(list)-1], name)
 		return
 	}
 	if takesValue && value == "" {

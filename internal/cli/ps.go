@@ -63,7 +63,7 @@ func newStatus(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [DEFINITION] [SERVICE...]",
 		Short: "Show the state of the project, or all about one service",
-		Long: `Without a service, the same list as ps, and who holds memory of GPUs.
+		Long: `Without a service, the same list as ps, and who holds GPU memory.
 
 With services, a block for each: its state, since when and why, where it is defined, its
 command, user and processes, ports, memory and CPU time, what depends on it, how often it

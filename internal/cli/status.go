@@ -103,7 +103,7 @@ func usageOf(ctx context.Context, env *Env, c *client.Client, services []control
 	}
 	usage, err := c.Usage(ctx)
 	if err != nil {
-		fmt.Fprintf(env.Stderr, "memory of GPUs: %v\n", err)
+		fmt.Fprintf(env.Stderr, "GPU memory: %v\n", err)
 		return nil
 	}
 	return usage

@@ -17,13 +17,13 @@ func newTop(env *Env) *cobra.Command {
 	var opts psOptions
 	cmd := &cobra.Command{
 		Use:   "top [DEFINITION] [SERVICE...]",
-		Short: "Show what services use now: CPU time, memory, memory of GPUs",
+		Short: "Show what services use now: CPU time, memory, GPU memory",
 		Long: `Shows what each running service uses, with all of its processes: CPU time, resident
-memory (shared memory counts for each process), and memory of GPUs if there is an
+memory (shared memory counts for each process), and GPU memory if there is an
 nvidia-smi; then the GPUs. It prints this once. Nothing is measured unless you ask.
 
 nvidia-smi prints the host's pids. In a container with pids of its own, it is not known
-which service holds memory of GPUs, and a note says so: run the container with
+which service holds GPU memory, and a note says so: run the container with
 --pid=host.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
