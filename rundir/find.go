@@ -11,8 +11,8 @@ import (
 	"nix2gpu/safefile"
 )
 
-// Find lists the control sockets of this user's projects, by key. One may be
-// a dead supervisor's.
+// Find returns the control sockets of this user's projects, by [Layout.Key]. Some may be
+// of supervisors that have died.
 func Find(e Env) map[string]string {
 	found := make(map[string]string)
 	base := e.base()
@@ -25,16 +25,16 @@ func Find(e Env) map[string]string {
 	return found
 }
 
-// A Found is a project that a supervisor of this machine has.
+// A Found is a project that runs on this machine.
 type Found struct {
 	Key    string
-	Owner  string // whose it is, as its lock says: `"web" in /srv/shop`
+	Owner  string // which project it is, according to its lock: `"web" in /srv/shop`
 	PID    int
-	Socket string // where its control socket is, unless it was told another place
+	Socket string // its control socket, unless it was given another path
 }
 
-// All lists the projects that run on this machine, by owner: those of this user,
-// for root everybody's. What another user says in a lock is his word only.
+// All returns the projects of this user, or for root of all users, that run on this
+// machine, sorted by Owner. What another user's lock says need not be true.
 func All(e Env) []Found {
 	bases := []string{e.base()}
 	if e.UID == 0 && !e.InContainer {

@@ -15,30 +15,30 @@ import (
 	"nix2gpu/secret"
 )
 
-// maxPath is how long a socket's path may be. The kernel takes 107 bytes;
-// services put their own sockets one level deeper than we do.
+// maxPath bounds the path of a socket, in bytes. The kernel allows 107, and services put
+// their own sockets one level deeper than ours.
 const maxPath = 100
 
-// maxName is how long "/<key>.sock" can be.
+// maxName is the greatest length of "/<key>.sock".
 const maxName = 1 + 24 + 9 + 5
 
-// An Env is what decides where things are.
+// An Env is what decides where the paths of a project are.
 type Env struct {
-	InContainer bool // one project, at fixed places
+	InContainer bool // there is one project, with fixed paths
 	UID         int
 
-	Socket     string // names the control socket: --socket, NIX2GPU_SOCKET or PC_SOCKET_PATH
-	State      string // names the state folder
+	Socket     string // path of the control socket: --socket, NIX2GPU_SOCKET or PC_SOCKET_PATH
+	State      string // path of the state folder
 	RuntimeDir string // XDG_RUNTIME_DIR
 	StateHome  string // XDG_STATE_HOME
 	Home       string
 
-	// Root is put before the absolute paths that are fixed, in tests.
+	// Root is put before fixed absolute paths. Tests set it.
 	Root string
 }
 
-// FromEnv fills an Env from environment variables, as getenv gives them, for
-// whoever runs this program.
+// FromEnv makes an Env for the user who runs this program, from environment variables
+// that getenv returns.
 func FromEnv(getenv func(string) string, inContainer bool) Env {
 	return Env{
 		InContainer: inContainer,
@@ -51,40 +51,40 @@ func FromEnv(getenv func(string) string, inContainer bool) Env {
 	}
 }
 
-// A Layout is the places of one project. All paths are absolute.
+// A Layout holds the paths of a project. All are absolute.
 type Layout struct {
-	Key    string // names the project on this machine
+	Key    string // identifies the project on this machine
 	Socket string // the control socket
-	Run    string // what services keep for one run: their sockets and pid files
+	Run    string // for services during one run: their sockets and pid files
 
-	// Secrets is for files with secrets in them, for one run: in memory, and on
-	// no disk. "": there is no such place.
+	// Secrets is for files with secrets, during one run. It is in memory; "" if there is
+	// no such folder.
 	Secrets string
 
 	State    string // what outlives a run
 	Logs     string // in State
-	Packages string // in State: the farm of package links
-	Baked    string // the farm that an image was built with; "" outside of a container
-	Shipped  string // the encrypted secrets that an image was built with; "" outside of a container
-	Log      string // in State: the supervisor's own
+	Packages string // in State: folders of links to packages
+	Baked    string // the same in an image; "" outside of a container
+	Shipped  string // the encrypted secrets in an image; "" outside of a container
+	Log      string // in State: the supervisor's own log
 	Project  string // in State: the project of the last run, without its secrets
 	LockFile string // in State, while a supervisor runs
 	Journal  string // in State, while a supervisor runs
 
-	base  string // the folder of sockets and run locks, ours alone
+	base  string // folder of sockets and run locks, which only we can enter
 	locks []lockFile
 	uid   int
 }
 
-// A lockFile is one of the locks that a supervisor holds.
+// A lockFile describes one of the locks that a supervisor holds.
 type lockFile struct {
 	path string
 	what lockKind
-	says string // its second line: whose it is
+	says string // its second line: which project holds it
 }
 
-// Locate says where the project of a container lives whose definition is in
-// the folder root. Container may be "" for the only one of a folder.
+// Locate returns the paths of a project: of the container in the definition in the folder
+// root. container may be "" for the only one.
 func Locate(e Env, container, root string) Layout {
 	root = absolute(root)
 	name := cmp.Or(container, filepath.Base(root))
@@ -92,8 +92,8 @@ func Locate(e Env, container, root string) Layout {
 	owner := fmt.Sprintf("%q in %s", name, root)
 
 	l.base = e.base()
-	// Whoever cleans the checkout takes the state folder's lock away; this one
-	// stays. That one is what two users have in common.
+	// Cleaning the checkout removes the lock in the state folder, but not this one. The
+	// one in the state folder is for two users, who don't share this one.
 	l.locks = []lockFile{{filepath.Join(l.base, l.Key+".lock"), runLock, owner}}
 	l.Socket = filepath.Join(l.base, l.Key+".sock")
 	l.Run = filepath.Join(e.runBase(l.base), l.Key)
@@ -122,8 +122,8 @@ func Locate(e Env, container, root string) Layout {
 	return l
 }
 
-// Key names a project: readable first, then a hash, so that it is short and
-// unique whatever the names are.
+// Key returns the key of a project: readable, and with a hash, so that it is short and
+// unique for any names.
 func Key(container, root string) string {
 	root = absolute(root)
 	container = cmp.Or(container, filepath.Base(root))
@@ -141,7 +141,7 @@ func Key(container, root string) string {
 	return name[:min(len(name), 24)] + "-" + hex.EncodeToString(sum[:4])
 }
 
-// base is the folder of sockets: the machine's if we may, else the user's.
+// base returns the folder of sockets: the machine's if we may use it, or else the user's.
 func (e Env) base() string {
 	run := filepath.Join("/", e.Root, "run/nix2gpu")
 	if e.UID == 0 || e.InContainer && owned(run, e.UID) {
@@ -152,12 +152,12 @@ func (e Env) base() string {
 			return dir
 		}
 	}
-	// Not TMPDIR: it may differ between two terminals.
+	// Not TMPDIR, which may differ between two terminals.
 	return filepath.Join("/", e.Root, "tmp", "nix2gpu-"+strconv.Itoa(e.UID))
 }
 
-// runBase is the folder of the services' run folders. Under root they may
-// belong to other users, who must not pass through the folder of sockets.
+// runBase returns the folder of the services' run folders. Under root these may belong to
+// other users, who must not pass through the folder of sockets.
 func (e Env) runBase(base string) string {
 	if base == filepath.Join("/", e.Root, "run/nix2gpu") {
 		return filepath.Join("/", e.Root, "run/nix2gpu-services")
@@ -165,9 +165,9 @@ func (e Env) runBase(base string) string {
 	return filepath.Join(base, "services")
 }
 
-// secretsFolder is beside the run folders where those are in memory, else in
-// the machine's shared memory. Under root other users pass through it, to what
-// is theirs.
+// secretsFolder returns a folder beside the run folders if these are in memory, or else
+// in the machine's shared memory. Under root, other users pass through it to their
+// files.
 func (e Env) secretsFolder(base, key string) string {
 	beside := filepath.Join(base, "secrets")
 	if base == filepath.Join("/", e.Root, "run/nix2gpu") {
@@ -199,14 +199,14 @@ func (e Env) stateFolder(name, root, key string) string {
 	home := e.StateHome
 	if home == "" || !filepath.IsAbs(home) {
 		if e.Home == "" {
-			return beside // Prepare says what is wrong with it
+			return beside // Prepare reports what is wrong with it
 		}
 		home = filepath.Join(e.Home, ".local/state")
 	}
 	return filepath.Join(home, "nix2gpu", key)
 }
 
-// writable reports whether we could make files in dir, once it is made.
+// writable reports whether we can make files in dir, or make dir.
 func writable(dir string) bool {
 	for {
 		err := unix.Access(dir, unix.W_OK|unix.X_OK)
@@ -223,8 +223,8 @@ func owned(dir string, uid int) bool {
 	return unix.Lstat(dir, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR && int(st.Uid) == uid
 }
 
-// absolute also resolves links, so that a project has one name however it is
-// reached.
+// absolute returns the absolute path without links, so that a project has the same key
+// by whatever path it is reached.
 func absolute(path string) string {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs

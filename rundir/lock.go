@@ -17,22 +17,22 @@ import (
 	"nix2gpu/safefile"
 )
 
-// A lockKind says what a lock keeps for its holder.
+// A lockKind says what a lock protects.
 type lockKind int
 
 const (
 	runLock    lockKind = iota // the project, among the runs of one user
-	socketLock                 // a control socket that was named
+	socketLock                 // a control socket that the user has named
 	stateLock                  // the state folder, among all users
 )
 
-// A Lock says that this program supervises a project.
+// A Lock holds the locks of the supervisor of a project.
 type Lock struct {
 	layout Layout
 
 	mu   sync.Mutex
 	held []heldFile
-	lost error // why the state folder has no lock of ours
+	lost error // why we don't hold the lock of the state folder
 }
 
 type heldFile struct {
@@ -40,11 +40,11 @@ type heldFile struct {
 	file *os.File
 }
 
-// A LockedError says who supervises the project, or has its socket, already.
+// A LockedError says that another supervisor has the project, or its socket.
 type LockedError struct {
 	Path   string
-	PID    int    // 0 when it has not said
-	Socket string // the control socket, when only that is taken
+	PID    int    // 0 if the lock does not tell yet
+	Socket string // the control socket, if only that is taken
 	Owner  string // the project that has it: `"web" in /srv/shop`
 }
 
@@ -60,13 +60,13 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("already running as %s\n  hint: stop it with \"nix2gpu down\"", by)
 }
 
-// Lock keeps other supervisors of the same project, the same control socket
-// and the same state out, until Release or our end, whichever way that comes.
-// When another is first, it is a *LockedError. The files themselves say
-// nothing: one without a holder is just taken, and the services' run folder
-// emptied of what an earlier run has left there.
+// Lock keeps out other supervisors of the same project, control socket or state, until
+// [Lock.Release] or our end, even by kill -9. If another one has the locks, the error is a
+// [*LockedError]. A lock file without a holder means nothing: it is taken, and what an
+// earlier run has left in the services' run folder is removed.
 //
-// On a full disk the state folder may stay without its lock, which Check says.
+// On a full disk the state folder may remain without its lock, which [Lock.Check]
+// reports.
 func (l Layout) Lock() (*Lock, error) {
 	k := &Lock{layout: l}
 	if err := Again(l.prepareBase); err != nil {
@@ -76,7 +76,7 @@ func (l Layout) Lock() (*Lock, error) {
 		k.Release()
 		return nil, k.lost
 	}
-	// Always in the same order: of several that begin at once, one gets all.
+	// Always in the same order, so that of several supervisors one gets all locks.
 	for _, want := range l.locks {
 		if want.what == stateLock && k.lost != nil {
 			continue
@@ -108,7 +108,7 @@ func (l Layout) take(want lockFile) (*os.File, error) {
 	for try := 0; ; {
 		f, err := safefile.OpenFile(want.path, os.O_RDWR|os.O_CREATE, 0o644)
 		if errors.Is(err, fs.ErrNotExist) && want.what != stateLock && try < maxTries {
-			// The last project of the folder has ended, and removed it.
+			// The last project of the folder has just ended and removed it.
 			if try++; Again(l.prepareBase) == nil {
 				continue
 			}
@@ -130,8 +130,8 @@ func (l Layout) take(want lockFile) (*os.File, error) {
 			f.Close()
 			return nil, fmt.Errorf("cannot lock %s: %v", want.path, err)
 		}
-		// Its last holder may have removed the file between our open and our
-		// lock: then it guards nothing.
+		// Its last holder may have removed the file between our open and our lock.
+		// Then our lock protects nothing.
 		if !sameFile(f, want.path) {
 			f.Close()
 			continue
@@ -148,8 +148,8 @@ func (l Layout) take(want lockFile) (*os.File, error) {
 	}
 }
 
-// say makes text the content of a file, in one write: whoever reads meanwhile
-// must not take the file for one whose holder has not said who it is.
+// say makes text the content of a file, with one write, so that no reader finds the file
+// empty and takes its holder for unknown.
 func say(f *os.File, text string) error {
 	if _, err := f.WriteAt([]byte(text), 0); err != nil {
 		return errors.Join(f.Truncate(0), err)
@@ -175,7 +175,7 @@ func sameFile(f *os.File, path string) bool {
 	return err == nil && os.SameFile(open, now)
 }
 
-// readLock reads who holds a lock; 0 when that is not known.
+// readLock reads the holder of a lock; 0 if it is not known.
 func readLock(f *os.File) (pid int, owner string) {
 	data, err := io.ReadAll(io.NewSectionReader(f, 0, 8<<10))
 	if err != nil {
@@ -186,9 +186,9 @@ func readLock(f *os.File) (pid int, owner string) {
 	return pid, strings.TrimSpace(rest)
 }
 
-// Check says what has become of the locks and the state folder, when others
-// could take what we hold: a folder that was removed, or a disk that was full.
-// Space that has returned heals.
+// Check returns an error if others could take what we hold: if the state folder or a lock
+// was removed, or the disk was full. Once there is space again, it takes the missing
+// lock.
 func (k *Lock) Check() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -219,14 +219,14 @@ func (k *Lock) Check() error {
 	return errors.Join(gone...)
 }
 
-// Release lets others in, and removes the files, and the folder of the run
-// locks when it was the last.
+// Release releases the locks and removes their files, and the folder of run locks if it
+// is then empty.
 func (k *Lock) Release() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var failed []error
 	for _, h := range k.held {
-		if sameFile(h.file, h.path) { // while it is still ours
+		if sameFile(h.file, h.path) { // as long as we still hold it
 			if err := os.Remove(h.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				failed = append(failed, err)
 			}
@@ -238,11 +238,11 @@ func (k *Lock) Release() error {
 	return errors.Join(failed...)
 }
 
-// Holder is the pid of the supervisor that has the project; 0 when none runs.
+// Holder returns the pid of the project's supervisor; 0 if none runs.
 func (l Layout) Holder() int {
 	for _, lock := range l.locks {
 		if lock.what == socketLock {
-			continue // who has that may run another project
+			continue // its holder may supervise another project
 		}
 		if pid := holder(lock.path); pid != 0 {
 			return pid
@@ -257,8 +257,8 @@ func holder(path string) int {
 		return 0
 	}
 	defer f.Close()
-	// A starting supervisor could take a shared lock, however short, for
-	// another's: so it is only tried while the pid in the file lives.
+	// To test a lock takes it for a moment, and a starting supervisor would find it
+	// held. So it is tested only while the pid in the file lives.
 	pid, _ := readLock(f)
 	if pid == 0 || errors.Is(unix.Access(filepath.Join("/proc", strconv.Itoa(pid)), unix.F_OK), unix.ENOENT) {
 		return 0

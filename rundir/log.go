@@ -10,25 +10,25 @@ import (
 	"nix2gpu/safefile"
 )
 
-// maxLog is when the supervisor's own log is begun anew.
+// maxLog is the size, in bytes, at which the supervisor's own log starts afresh.
 const maxLog = 4 << 20
 
-// A Log is the file of the supervisor's own log. Where it can't be written,
-// lines are lost and counted, and the supervisor goes on: services matter more.
+// A Log is the supervisor's own log. If it can't be written, lines are lost and counted,
+// and the supervisor goes on: services matter more.
 type Log struct {
 	path string
 
 	mu   sync.Mutex
-	file *os.File // nil: not open
-	torn bool     // the last line has no end
-	lost int      // lines since err
+	file *os.File // nil if not open
+	torn bool     // the last line in the file is incomplete
+	lost int      // lines lost since err
 	err  error    // why the last write failed
 
 	closed bool
 }
 
-// OpenLog opens the supervisor's own log. It fails when something else lies
-// there, a FIFO or a link; a full disk only degrades it.
+// OpenLog opens the supervisor's own log. It fails if there is something else, such as a
+// FIFO or a link; a full disk only degrades it.
 func (l Layout) OpenLog() (*Log, error) {
 	if info, err := os.Lstat(l.Log); err == nil && info.Mode().IsRegular() && info.Size() > maxLog {
 		os.Rename(l.Log, l.Log+".1")
@@ -47,7 +47,7 @@ func (g *Log) open() (err error) {
 	return err
 }
 
-// Write adds a line. It never fails: see Check.
+// Write appends a line. It never fails; see [Log.Check].
 func (g *Log) Write(line []byte) (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -60,7 +60,7 @@ func (g *Log) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Check says why lines are lost now; nil when they are written, again perhaps.
+// Check returns why lines are being lost; nil if they are written, or are again.
 func (g *Log) Check() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -68,7 +68,7 @@ func (g *Log) Check() error {
 	return g.err
 }
 
-// heal tries to go on after a failure, and tells in the file what it lacks.
+// heal tries to write again after a failure, and writes how many lines are missing.
 func (g *Log) heal() {
 	if g.err == nil || g.closed {
 		return
@@ -98,7 +98,7 @@ func (g *Log) write(text []byte) error {
 	return err
 }
 
-// Close ends the log. Lines that come later are lost.
+// Close closes the log. Later lines are lost.
 func (g *Log) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

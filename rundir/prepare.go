@@ -14,7 +14,7 @@ import (
 	"nix2gpu/safefile"
 )
 
-// A FolderError says why a folder cannot be used, and what to do.
+// A FolderError says why a folder can't be used, and what to do.
 type FolderError struct {
 	Path string
 	Use  string // "the state folder"
@@ -33,8 +33,8 @@ func (e *FolderError) Error() string {
 
 func (e *FolderError) Unwrap() error { return e.Err }
 
-// Prepare makes the folders. Those with our socket and logs are ours alone;
-// the others can be read by services, which may have users of their own.
+// Prepare makes the folders. Only we can enter those of our socket and logs. Services,
+// which may run as other users, can enter the others.
 func (l Layout) Prepare() error {
 	if len(l.Socket) >= maxPath {
 		return &FolderError{
@@ -45,12 +45,11 @@ func (l Layout) Prepare() error {
 	return Again(l.prepare)
 }
 
-// Again does what makes folders, and once more when one was taken away
-// meanwhile: projects share two of them, and the Clear of the last one removes
-// them, which may come between the making of one and of what lies in it, or
-// (then the folder "exists") between the two steps of os.MkdirAll. Each
-// further try means that another project has ended just then; the bound is for
-// places such as /proc, where a folder never comes to exist.
+// Again calls do, which makes folders, and again if one was removed meanwhile. Projects
+// share two folders, which the last one removes with Clear. That may happen after the
+// folder was made and before its content is, or between the two steps of os.MkdirAll
+// (then the folder "exists"). Each further try means that another project has just
+// ended. The tries are bounded for places such as /proc, where no folder can be made.
 func Again(do func() error) error {
 	for try := 0; ; try++ {
 		err := do()
@@ -63,8 +62,8 @@ func Again(do func() error) error {
 
 const maxTries = 1000
 
-// Within does what makes something in the folders that Prepare has made, and
-// both once more when another project's end has taken them away meanwhile.
+// Within calls do, which makes something in the folders of [Layout.Prepare]. If the end of
+// another project has removed them meanwhile, it makes them and calls do again.
 func (l Layout) Within(do func() error) error {
 	return Again(func() error {
 		err := do()
@@ -77,8 +76,8 @@ func (l Layout) Within(do func() error) error {
 	})
 }
 
-// CheckState says why the state folder can't be trusted, before anything in it
-// is read: that it is there and somebody else made it.
+// CheckState returns why the state folder can't be trusted: it exists, and somebody else
+// has made it. Call it before anything in there is read.
 func (l Layout) CheckState() error {
 	var refused *safefile.Error
 	if err := safefile.CheckFolder(l.State); errors.As(err, &refused) {
@@ -91,7 +90,7 @@ func (l Layout) prepare() error {
 	if err := l.prepareBase(); err != nil {
 		return err
 	}
-	// On a full disk services matter more than what is kept of them.
+	// On a full disk, running services matters more than keeping their state.
 	if err := l.prepareState(); err == nil {
 		err = makeFolder(l.Logs, "the log folder", 0o700, stateHint)
 		if err != nil && !full(err) {
@@ -116,11 +115,11 @@ func (l Layout) prepareState() error {
 	return nil
 }
 
-// full reports whether a disk without space was in the way: that passes.
+// full reports whether err is that of a full disk, which may pass.
 func full(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
 
-// prepareBase makes the folder of the control socket, and trusts one that is
-// there only when nobody else can have made or can change it.
+// prepareBase makes the folder of the control socket. It trusts an existing one only if
+// nobody else can have made it or can change it.
 func (l Layout) prepareBase() error {
 	if dir := filepath.Dir(l.Socket); dir != l.base {
 		if err := makeFolder(dir, "the folder of the control socket", 0o700, "name another socket with --socket"); err != nil {
@@ -136,8 +135,8 @@ func (l Layout) prepareBase() error {
 	return private(l.base, l.uid)
 }
 
-// private checks that dir is a real folder of uid's that nobody else may
-// enter, and closes one that is ours but open.
+// private checks that dir is a real folder of uid's that nobody else can enter. If the
+// mode allows it to others, it is corrected.
 func private(dir string, uid int) error {
 	bad := func(why string) *FolderError {
 		return &FolderError{
@@ -164,8 +163,8 @@ func private(dir string, uid int) error {
 	return nil
 }
 
-// emptyRun removes what an earlier run, whose end was sudden, has left to
-// mislead: sockets without a server, pid files of strangers.
+// emptyRun removes what an earlier run has left that was killed: sockets without a
+// server, and pid files, whose pids may now be of other processes.
 func (l Layout) emptyRun() error {
 	entries, err := os.ReadDir(l.Run)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -188,8 +187,8 @@ func (l Layout) prepareRun() error {
 	return makeFolder(l.Run, "the run folder", mode, "set XDG_RUNTIME_DIR to a folder of yours")
 }
 
-// ignore keeps a state folder beside the definition out of git, and out of
-// what a flake copies.
+// ignore keeps a state folder beside the definition out of git, and so out of what a
+// flake copies.
 func (l Layout) ignore() {
 	dir := filepath.Dir(l.State)
 	if filepath.Base(dir) != ".nix2gpu" {
@@ -202,7 +201,7 @@ func (l Layout) ignore() {
 	}
 }
 
-// makeFolder makes dir and sees to it that we can write there.
+// makeFolder makes dir and checks that we can write to it.
 func makeFolder(dir, use string, mode fs.FileMode, hint string) error {
 	err := os.MkdirAll(filepath.Dir(dir), 0o755)
 	if err == nil {
@@ -241,8 +240,8 @@ func folderError(dir, use, hint string, err error) error {
 	return &FolderError{Path: dir, Use: use, Why: why, Hint: hint, Err: err}
 }
 
-// checkSocket refuses to replace what is no socket. Whether a socket is a
-// living one shows only when the locks are held.
+// checkSocket refuses to replace what is not a socket. Whether a socket is in use is
+// known only once the locks are held.
 func checkSocket(path string) error {
 	st, err := os.Lstat(path)
 	if err != nil || st.Mode()&fs.ModeSocket != 0 {
@@ -254,28 +253,27 @@ func checkSocket(path string) error {
 	}
 }
 
-// Clear removes the services' run folder, and the folder of those when it is
-// empty after it. The socket is its listener's to remove: one that is there
-// still may be somebody else's. Call it with the lock held, when nothing runs
-// any more.
+// Clear removes the services' run folder, and its parent if that is then empty. It does
+// not remove the socket, which its listener does: one that still exists may be somebody
+// else's. Call it with the lock held, when nothing runs any more.
 func (l Layout) Clear() error {
 	err := errors.Join(os.RemoveAll(l.Run), l.ClearSecrets())
-	os.Remove(filepath.Dir(l.Run)) // the last one turns off the light; Release removes base
+	os.Remove(filepath.Dir(l.Run)) // fails unless it is empty; Release removes base
 	return err
 }
 
-// SecretLinks is the folder in Layout.Secrets whose links lead to links, outside
-// the run's folders, to secrets.
+// SecretLinks is a folder in Layout.Secrets. Its links lead to those links outside the
+// run's folders that lead to secrets.
 const SecretLinks = "links"
 
-// ClearSecrets removes the folder of secrets, and the links to what is in it,
-// as far as it is ours: in shared memory anybody can make one of that name.
+// ClearSecrets removes the folder of secrets, and the links to its files. It does so only
+// if the folder is ours: in shared memory anybody can make one of that name.
 func (l Layout) ClearSecrets() error {
 	if l.Secrets == "" || safefile.CheckFolder(filepath.Dir(l.Secrets)) != nil {
 		return nil
 	}
 	links := filepath.Join(l.Secrets, SecretLinks)
-	entries, _ := os.ReadDir(links) // most runs have none
+	entries, _ := os.ReadDir(links) // an error means that there are none
 	for _, entry := range entries {
 		at, err := os.Readlink(filepath.Join(links, entry.Name()))
 		if err != nil {

@@ -11,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An Error says why a file is not used, and what to do about it.
+// An Error says why a file is refused, and what to do about it.
 type Error struct {
 	Path string
 	Why  string // "it is a FIFO"
 	Hint string
-	// InUse tells of a folder or a device: others need it, so a person who has
-	// named the path is better told to name another.
+	// InUse is set for a folder or a device. Others need it, so the cure for a user who
+	// has named the path is to name another one.
 	InUse bool
 }
 
@@ -25,29 +25,29 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("cannot use %s: %s\n  hint: %s", e.Path, e.Why, e.Hint)
 }
 
-// OpenFile is os.OpenFile for a file that others may have put there: it must
-// be regular and ours, and the path's last name no link. It never waits.
+// OpenFile is [os.OpenFile] for a path where others may have put something: the file
+// must be regular and ours, and not a link. It never blocks.
 func OpenFile(path string, flag int, mode fs.FileMode) (*os.File, error) {
 	return openFile(path, flag, mode, nofollow)
 }
 
-// Peek opens a file to read it whosever it is: for what is only shown.
+// Peek opens a file for reading, whoever owns it. It is for content that is only shown.
 func Peek(path string) (*os.File, error) {
 	return openFile(path, os.O_RDONLY, 0, anyone)
 }
 
-// OpenLinked is OpenFile that also follows a link at the path's end, when the
-// link and every folder on its way are ours or root's.
+// OpenLinked is [OpenFile], but follows a link at the path's end if the link and every
+// folder on its way are ours or root's.
 func OpenLinked(path string, flag int, mode fs.FileMode) (*os.File, error) {
 	return openFile(path, flag, mode, linked)
 }
 
-// Append opens a file to add to it, and makes it when it is missing.
+// Append opens a file to append to it, and makes it if it is missing.
 func Append(path string, mode fs.FileMode) (*os.File, error) {
 	return OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, mode)
 }
 
-// ReadFile reads a file that has at most limit bytes.
+// ReadFile reads a file of at most limit bytes.
 func ReadFile(path string, limit int64) ([]byte, error) {
 	f, err := OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
@@ -61,11 +61,10 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	return data, err
 }
 
-// ReadNamed reads a file that a user has named, whosever it is and whatever
-// links lead there. It must be a plain one, and no larger than limit: nothing
-// else ends for sure.
+// ReadNamed reads a file that a user has named, whoever owns it and through any links.
+// It must be regular and of at most limit bytes, because nothing else is sure to end.
 func ReadNamed(path string, limit int64) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // no waiting for the other end of a FIFO
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // don't block on a FIFO
 	if err != nil {
 		return nil, err
 	}
@@ -82,9 +81,8 @@ func ReadNamed(path string, limit int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, limit))
 }
 
-// Replace makes data the content of a file, at once: whoever reads sees the
-// old file or the new one. Whatever has the path, or path+".new", is replaced,
-// unless it is a folder.
+// Replace makes data the content of a file, atomically: readers see the old file or the
+// new one. It replaces whatever has the path, or path+".new", unless it is a folder.
 func Replace(path string, data []byte, mode fs.FileMode) error {
 	f, err := Rewrite(path, data, mode)
 	if err != nil {
@@ -93,7 +91,7 @@ func Replace(path string, data []byte, mode fs.FileMode) error {
 	return f.Close()
 }
 
-// Rewrite is Replace that leaves the file open, to add to it.
+// Rewrite is [Replace], but returns the file, open for appending.
 func Rewrite(path string, data []byte, mode fs.FileMode) (*os.File, error) {
 	w, err := walk(path, false)
 	if err != nil {
@@ -104,12 +102,12 @@ func Rewrite(path string, data []byte, mode fs.FileMode) (*os.File, error) {
 	if err := unix.Unlinkat(w.dir, next, 0); err != nil && err != unix.ENOENT {
 		return nil, &fs.PathError{Op: "remove", Path: path + ".new", Err: err}
 	}
-	// A file that has no name yet gets it when it is whole: two programs that write the
-	// same one never give each other's half the name.
+	// A file without a name gets its name when it is complete. So two programs that
+	// write the same file never rename each other's half.
 	f := w.nameless(path, mode)
 	publish := w.publish
 	if f == nil {
-		// With O_EXCL nothing is opened that somebody puts there meanwhile.
+		// O_EXCL fails if somebody puts something there meanwhile.
 		fd, failed := open(w.dir, next, unix.O_WRONLY|unix.O_APPEND|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, uint32(mode.Perm()))
 		if failed != nil {
 			return nil, &fs.PathError{Op: "open", Path: path + ".new", Err: failed}
@@ -134,8 +132,8 @@ func Rewrite(path string, data []byte, mode fs.FileMode) (*os.File, error) {
 	return f, nil
 }
 
-// nameless makes a file without a name in the folder; nil where there are none, and
-// without /proc, by which it would get one.
+// nameless makes a file without a name in the folder. It returns nil if the file system
+// has no such files, or without /proc, which is needed to name it later.
 func (w *place) nameless(path string, mode fs.FileMode) *os.File {
 	fd, err := open(w.dir, ".", unix.O_WRONLY|unix.O_APPEND|unix.O_TMPFILE, uint32(mode.Perm()))
 	if err != nil {
@@ -149,8 +147,8 @@ func (w *place) nameless(path string, mode fs.FileMode) *os.File {
 	return f
 }
 
-// publish gives a file without a name that of the place, in place of what has it: by
-// way of a name that nobody else takes, since a link replaces nothing.
+// publish gives a file without a name the name of the place, replacing what has it. It
+// goes by a temporary name, because a link can't replace a file and a rename can.
 func (w *place) publish(f *os.File) error {
 	passing := fmt.Sprintf("%s%016x", newPrefix, rand.Uint64())
 	err := unix.Linkat(unix.AT_FDCWD, link(f), w.dir, passing, unix.AT_SYMLINK_FOLLOW)
@@ -162,13 +160,13 @@ func (w *place) publish(f *os.File) error {
 	return err
 }
 
-// A rule is what a file may be beside regular and ours.
+// A rule allows more than a regular file of ours.
 type rule int
 
 const (
 	nofollow rule = iota
-	linked        // a trusted link may lead to it
-	anyone        // it may be anyone's
+	linked        // it may be behind a trusted link
+	anyone        // anyone may own it
 )
 
 func openFile(path string, flag int, mode fs.FileMode, r rule) (*os.File, error) {
@@ -181,16 +179,16 @@ func openFile(path string, flag int, mode fs.FileMode, r rule) (*os.File, error)
 	if w.none && flag&os.O_CREATE == 0 {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: unix.ENOENT}
 	}
-	// Looked at before it is opened: to open a device can already do something.
+	// Check before opening: opening a device can have an effect.
 	if !w.none {
 		if err := w.check(path, &w.stat, writes, r); err != nil {
 			return nil, err
 		}
 	}
-	// Without O_TRUNC: it would come before the second look.
+	// Without O_TRUNC, which would act before the second check.
 	fd, err := open(w.dir, w.name, flag&^os.O_TRUNC|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, uint32(mode.Perm()))
 	if err != nil {
-		if w.look() == nil && !w.none { // planted meanwhile: say what it is
+		if w.look() == nil && !w.none { // it was planted meanwhile: report what it is
 			if err := w.check(path, &w.stat, writes, r); err != nil {
 				return nil, err
 			}
@@ -202,7 +200,7 @@ func openFile(path string, flag int, mode fs.FileMode, r rule) (*os.File, error)
 		err = w.check(path, &st, writes, r)
 	}
 	if err == nil {
-		err = unix.SetNonblock(fd, false) // for the programs that inherit it
+		err = unix.SetNonblock(fd, false) // programs that inherit it expect a blocking descriptor
 	}
 	if err == nil && flag&os.O_TRUNC != 0 {
 		err = unix.Ftruncate(fd, 0)
@@ -214,7 +212,7 @@ func openFile(path string, flag int, mode fs.FileMode, r rule) (*os.File, error)
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// check refuses what somebody else may have put there to mislead us.
+// check refuses what somebody else may have planted.
 func (w *place) check(path string, st *unix.Stat_t, writes bool, r rule) error {
 	bad := func(why, hint string) error { return &Error{Path: path, Why: why, Hint: hint} }
 	if kind := kind(st.Mode); kind != "" {
@@ -226,14 +224,14 @@ func (w *place) check(path string, st *unix.Stat_t, writes bool, r rule) error {
 	case writes && !ours(st.Uid), r != anyone && !trusted(st.Uid):
 		return bad("it belongs to "+user(st.Uid), "remove it, or make it yours")
 	case writes && st.Nlink > 1 && (!ours(w.folder.Uid) || w.folder.Mode&0o022 != 0):
-		// A name of ours for another file of ours: who may write in the folder
-		// can have made it, where the kernel does not prevent that.
+		// It may be another file of ours that was hard-linked here: whoever may write
+		// to the folder can do that, unless the kernel forbids it.
 		return bad("it has other names too (hard links), and others may write to its folder", "remove it")
 	}
 	return nil
 }
 
-// kind says what is there instead of a file; "" for a file.
+// kind returns what is there instead of a regular file; "" if it is one.
 func kind(mode uint32) string {
 	switch mode & unix.S_IFMT {
 	case unix.S_IFREG:

@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MakeFolder makes a folder in one that exists, with just that mode whatever
-// the umask is. One that is there already must be ours or root's, and no
-// stranger's link may be on the way to it.
+// MakeFolder makes a folder in an existing one, with exactly this mode, whatever the
+// umask. If it exists already, it must be ours or root's, and no link of another user may
+// be on the way to it.
 func MakeFolder(path string, mode fs.FileMode) error {
 	w, err := walk(path, true)
 	if err != nil {
@@ -18,19 +18,19 @@ func MakeFolder(path string, mode fs.FileMode) error {
 	if w.none {
 		err := unix.Mkdirat(w.dir, w.name, uint32(mode.Perm()))
 		switch {
-		case err == nil: // the mode may lack what the umask took
+		case err == nil: // mkdir obeys the umask
 			return pathError("chmod", path, unix.Fchmodat(w.dir, w.name, uint32(mode.Perm()), 0))
 		case err != unix.EEXIST:
 			return pathError("mkdir", path, err)
 		}
-		if err := w.look(); err != nil { // somebody was faster
+		if err := w.look(); err != nil { // somebody has just made it
 			return pathError("mkdir", path, err)
 		}
 	}
 	return w.checkFolder(path)
 }
 
-// CheckFolder says what MakeFolder would say of a folder that is there.
+// CheckFolder returns the error that [MakeFolder] would return for an existing folder.
 func CheckFolder(path string) error {
 	w, err := walk(path, true)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Flock locks a file, waiting for others until ctx is done: how is LOCK_SH or
-// LOCK_EX. The system's own waiting can't be interrupted.
+// Flock locks a file, and waits for other holders until ctx is done. how is LOCK_SH or
+// LOCK_EX. It polls, because flock's own waiting can't be interrupted.
 func Flock(ctx context.Context, f *os.File, how int) error {
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
 		switch err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB); {

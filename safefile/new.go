@@ -12,18 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A New is a file that gets its name when it is whole. Until then it has none
-// where the file system can do that, so that a program which is killed leaves
-// nothing.
+// A New is a file that gets its name when it is complete. Until then it has no name, if
+// the file system supports that, so that a program that is killed leaves nothing.
 type New struct {
 	*os.File
 	dir      string
 	nameless bool
-	done     bool // it has its name, or is given up
+	done     bool // it was published or given up
 }
 
-// Create begins a file in a folder, readable for us alone. It must be closed,
-// published or not.
+// Create makes a new file in a folder, readable only by us. It must be closed, published
+// or not.
 func Create(dir string) (*New, error) {
 	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	switch {
@@ -32,7 +31,7 @@ func Create(dir string) (*New, error) {
 		if _, err := os.Stat(link(f)); err == nil {
 			return &New{File: f, dir: dir, nameless: true}, nil
 		}
-		f.Close() // without /proc it could get no name
+		f.Close() // without /proc it can't be named
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EISDIR), errors.Is(err, unix.EINVAL):
 	default:
 		return nil, &fs.PathError{Op: "create", Path: dir, Err: err}
@@ -40,7 +39,7 @@ func Create(dir string) (*New, error) {
 	return createNamed(dir)
 }
 
-// createNamed is for file systems where each file has a name.
+// createNamed is for file systems that have no files without a name.
 func createNamed(dir string) (*New, error) {
 	f, err := os.CreateTemp(dir, newPrefix)
 	if err != nil {
@@ -49,18 +48,18 @@ func createNamed(dir string) (*New, error) {
 	return &New{File: f, dir: dir}, nil
 }
 
-// newPrefix begins the names of files that are not whole.
+// newPrefix begins the names of incomplete files.
 const newPrefix = ".new-"
 
-// Unfinished tells whether a name is of a file that was to become a New and never
-// did: a program that was killed has left it.
+// Unfinished reports whether a name is that of an incomplete file, which a killed
+// program has left.
 func Unfinished(name string) bool { return strings.HasPrefix(name, newPrefix) }
 
-// link is where the kernel shows an open file.
+// link is the path by which the kernel shows an open file.
 func link(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
 
-// Publish gives the file its name, in place of what has it, and closes it. The
-// name must be on the file system of the folder.
+// Publish gives the file its name, replacing what has it, and closes it. The name must be
+// on the folder's file system.
 func (f *New) Publish(name string, mode fs.FileMode) error {
 	if f.done {
 		return &fs.PathError{Op: "publish", Path: name, Err: fs.ErrClosed}
@@ -79,7 +78,7 @@ func (f *New) Publish(name string, mode fs.FileMode) error {
 		return nil
 	}
 	err := unix.Linkat(unix.AT_FDCWD, link(f.File), unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW)
-	if err == unix.EEXIST { // a link replaces nothing: only a rename does
+	if err == unix.EEXIST { // a link can't replace a file; a rename can
 		passing := filepath.Join(f.dir, fmt.Sprintf("%s%016x", newPrefix, rand.Uint64()))
 		if err = unix.Linkat(unix.AT_FDCWD, link(f.File), unix.AT_FDCWD, passing, unix.AT_SYMLINK_FOLLOW); err == nil {
 			if err := os.Rename(passing, name); err != nil {
@@ -94,14 +93,14 @@ func (f *New) Publish(name string, mode fs.FileMode) error {
 	return f.File.Close()
 }
 
-// Close gives up what was not published; after Publish it does nothing.
+// Close removes the file unless it was published. After [New.Publish] it does nothing.
 func (f *New) Close() error {
 	if f.done {
 		return nil
 	}
 	f.done = true
 	err := f.File.Close()
-	if errors.Is(err, fs.ErrClosed) { // by a Publish that failed
+	if errors.Is(err, fs.ErrClosed) { // a failed Publish has closed it
 		err = nil
 	}
 	if !f.nameless {

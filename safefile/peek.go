@@ -8,16 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Folder is for who peeks at many files of one folder: the way to it is
-// walked once and, where nobody else can plant anything in it, no file is
-// looked at twice.
+// A Folder is for peeking at many files of one folder. The path is walked once and, if
+// nobody else can plant anything in the folder, each file is checked once, not twice.
 type Folder struct {
 	path    string
 	dir     int  // descriptor, O_PATH
-	private bool // only we and root can change what is in it
+	private bool // only we and root can change its entries
 }
 
-// OpenFolder opens a folder, which may be anyone's.
+// OpenFolder opens a folder, whoever owns it.
 func OpenFolder(path string) (*Folder, error) {
 	w, err := walk(filepath.Join(path, "file"), false)
 	if err != nil {
@@ -26,10 +25,10 @@ func OpenFolder(path string) (*Folder, error) {
 	return &Folder{path, w.dir, trusted(w.folder.Uid) && w.folder.Mode&0o022 == 0}, nil
 }
 
-// Close lets the folder go. Its files stay open.
+// Close closes the folder. Files opened in it stay open.
 func (f *Folder) Close() error { return unix.Close(f.dir) }
 
-// Peek is [Peek] for a file in the folder. It says as well what the file is.
+// Peek is [Peek] for a file in the folder. It also returns the file's status.
 func (f *Folder) Peek(name string) (*os.File, unix.Stat_t, error) {
 	path := filepath.Join(f.path, name)
 	var st unix.Stat_t
@@ -37,7 +36,7 @@ func (f *Folder) Peek(name string) (*os.File, unix.Stat_t, error) {
 	if f.private {
 		fd, err = open(f.dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	}
-	if err == unix.ELOOP { // a link, say: it is not opened, and its kind is named
+	if err == unix.ELOOP { // a link, which is not opened: report what it is
 		file, err := Peek(path)
 		if err == nil {
 			err = unix.Fstat(int(file.Fd()), &st)

@@ -9,26 +9,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxLinks is how many links one path may lead through, as in the kernel.
+// maxLinks is how many links a path may lead through, as in the kernel.
 const maxLinks = 40
 
-// A place is a name in a folder that is held open: what others do to the
-// folders above no longer matters.
+// A place is a name in an open folder. Changes of the folders above it no longer matter.
 type place struct {
 	dir  int // descriptor, O_PATH
 	name string
-	stat unix.Stat_t // of what has the name
-	none bool        // nothing has it: stat is empty
+	stat unix.Stat_t // status of what has the name
+	none bool        // nothing has the name, and stat is empty
 
-	folder  unix.Stat_t // of dir
+	folder  unix.Stat_t // status of dir
 	foreign string      // the first folder on the way that is neither ours nor root's
 	linked  bool        // a link at the path's end was followed
 }
 
 func (p *place) close() { unix.Close(p.dir) }
 
-// walk goes to the folder of a path. Links between folders are followed when
-// they are ours or root's; one at the end is followed only if last allows it.
+// walk opens the folder of a path. It follows links on the way if they are ours or
+// root's, and a link at the end only if last is set.
 func walk(path string, last bool) (*place, error) {
 	full, err := filepath.Abs(path)
 	if err != nil {
@@ -81,9 +80,9 @@ func walk(path string, last bool) (*place, error) {
 	}
 }
 
-// straight is walk for the usual path, which leads through no link: one call
-// instead of three for each folder. It is nil when there is a link, when
-// anything fails, and on kernels before 5.6: then walk says more.
+// straight is walk for the usual path without any links, with one system call instead of
+// three for each folder. It returns nil if there is a link, if anything fails, and on
+// kernels before 5.6; then walk is needed.
 func straight(path string) *place {
 	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS}
 	fd, err := unix.Openat2(unix.AT_FDCWD, filepath.Dir(path), how)
@@ -101,7 +100,7 @@ func straight(path string) *place {
 	return w
 }
 
-// names are the parts of a path; that of the root has one, ".".
+// names returns the elements of a path; for the root, only ".".
 func names(path string) []string {
 	list := strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
 	if len(list) == 0 {
@@ -110,7 +109,7 @@ func names(path string) []string {
 	return list
 }
 
-// root begins anew at the root.
+// root restarts at the root.
 func (w *place) root() error {
 	fd, err := open(unix.AT_FDCWD, "/", unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
@@ -119,7 +118,7 @@ func (w *place) root() error {
 	return w.move(fd)
 }
 
-// enter goes into the folder that name is.
+// enter opens the folder that has the name.
 func (w *place) enter() error {
 	if w.none {
 		return unix.ENOENT
@@ -143,7 +142,7 @@ func (w *place) move(fd int) error {
 	return err
 }
 
-// look finds out what has the name now.
+// look gets the present status of the name.
 func (w *place) look() error {
 	w.stat, w.none = unix.Stat_t{}, false
 	err := unix.Fstatat(w.dir, w.name, &w.stat, unix.AT_SYMLINK_NOFOLLOW)
@@ -154,8 +153,8 @@ func (w *place) look() error {
 	return err
 }
 
-// follow is where a link leads, if it may be followed. At the end of a path
-// that needs more: that nobody else can have put the link there.
+// follow returns where a link leads, if it may be followed. For a link at the end of a
+// path, nobody else may have been able to put it there.
 func (w *place) follow(path string, links *int, last bool) (string, error) {
 	if *links++; *links > maxLinks {
 		return "", &fs.PathError{Op: "open", Path: path, Err: unix.ELOOP}
@@ -175,8 +174,7 @@ func (w *place) follow(path string, links *int, last bool) (string, error) {
 	return string(buf[:n]), nil
 }
 
-// strange refuses a path that ends in a link while a folder on its way, up to
-// here, is another user's.
+// strange refuses a link at a path's end if a folder on the way to it is another user's.
 func (w *place) strange(path string) error {
 	if !w.linked || w.foreign == "" {
 		return nil
@@ -184,7 +182,7 @@ func (w *place) strange(path string) error {
 	return &Error{Path: path, Why: fmt.Sprintf("it is a link, and the folder %q on the way to it is another user's", w.foreign), Hint: "name what the link leads to"}
 }
 
-// open is openat that a signal does not interrupt.
+// open is openat, repeated when a signal interrupts it.
 func open(dir int, name string, flag int, mode uint32) (int, error) {
 	for {
 		fd, err := unix.Openat(dir, name, flag|unix.O_CLOEXEC, mode)
@@ -194,10 +192,10 @@ func open(dir int, name string, flag int, mode uint32) (int, error) {
 	}
 }
 
-// ours reports whether a user is the one we run as.
+// ours reports whether uid is the one that we run as.
 func ours(uid uint32) bool { return int(uid) == unix.Geteuid() }
 
-// trusted reports whether a user is us or root, who could do all to us anyway.
+// trusted reports whether uid is ours or root's: root can do anything to us anyway.
 func trusted(uid uint32) bool { return uid == 0 || ours(uid) }
 
 func user(uid uint32) string { return fmt.Sprintf("user %d", uid) }
