@@ -7,33 +7,33 @@ import (
 	"strings"
 )
 
-// A File is one that an index has for a project.
+// A File is a file that an index has for a project.
 type File struct {
 	Name           string // of the file
-	SHA256         string // "" where the index names none
-	Size           int64  // -1 where the index names none
+	SHA256         string // "" if the index does not tell
+	Size           int64  // bytes; -1 if the index does not tell
 	RequiresPython string
-	Yanked         bool // taken back, but for those who name the version
+	Yanked         bool // withdrawn, except for those who pin the version
 	URL            string
 }
 
-// A ChoiceError says why none of an index's files will do.
+// A ChoiceError says why none of an index's files can be used.
 type ChoiceError struct {
 	Msg, Hint string
 }
 
 func (e *ChoiceError) Error() string { return e.Msg }
 
-// A Chosen file is the wheel for a requirement.
+// A Chosen is the wheel that was chosen for a requirement.
 type Chosen struct {
 	File
 	Filename
 }
 
-// Choose picks the wheel that pip would: of the newest version that meets the
-// conditions, one with a wanted digest before others, and of these the one whose
-// tag is the best for the target. The digests are those that the requirement
-// accepts, none for any. The error is a [*ChoiceError].
+// Choose chooses the wheel that pip would: of the newest version that meets the
+// conditions, the one whose tag is the best for the target, and one with a digest of the
+// requirement's before others. Without digests, any will do. pre allows versions before a
+// release. The error is a [*ChoiceError].
 func Choose(t Target, r *Requirement, digests []string, pre bool, files []File) (*Chosen, error) {
 	rank := map[string]int{}
 	for i, tag := range t.Tags() {
@@ -89,7 +89,7 @@ func Choose(t Target, r *Requirement, digests []string, pre bool, files []File) 
 	}
 	if !pre && !r.Specs.wantsPrerelease() {
 		final := slices.DeleteFunc(slices.Clone(all), func(c candidate) bool { return c.Version.IsPrerelease() })
-		if len(final) > 0 { // where there is no release, what comes before it will do
+		if len(final) > 0 { // without any release, pre-releases will do
 			all = final
 		}
 	}
@@ -128,27 +128,27 @@ func compareBuilds(a, b *Filename) int {
 func pythonFits(t Target, condition string) bool {
 	specs, err := ParseSpecifiers(condition)
 	if err != nil {
-		return true // pip leaves out what it can't read
+		return true // pip ignores what it can't parse
 	}
 	v, err := ParseVersion(t.Python)
 	return err != nil || specs.Has(v)
 }
 
-// IsSourceOf reports whether a file is an archive of a project's sources.
+// IsSourceOf reports whether a file is a source archive of a project.
 func IsSourceOf(project, file string) bool {
 	_, ok := sdistVersion(project, file)
 	return ok
 }
 
-// sdistVersion is the version of an archive of sources.
+// sdistVersion returns the version of a source archive.
 func sdistVersion(project, file string) (Version, bool) {
 	for _, end := range []string{".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz"} {
 		base, ok := strings.CutSuffix(file, end)
 		if !ok {
 			continue
 		}
-		// The name may have dashes itself: the version is behind the last that
-		// leaves the project's name.
+		// The name itself may have dashes: the version is behind the one that leaves
+		// the project's name.
 		for i := strings.IndexByte(base, '-'); i >= 0 && i < len(base); {
 			if Normalize(base[:i]) == project {
 				v, err := ParseVersion(base[i+1:])
@@ -164,13 +164,13 @@ func sdistVersion(project, file string) (Version, bool) {
 	return Version{}, false
 }
 
-// refusals are what was seen and not taken.
+// refusals collects files that were not chosen, for the error.
 type refusals struct {
 	files                 int
 	versions              []Version
 	sdist, python, yanked string
 	other                 []string // wheels for other machines
-	digest                []File   // wheels with another digest than the wanted ones
+	digest                []File   // wheels with a digest that the requirement does not have
 }
 
 func (s *refusals) explain(t Target, r *Requirement) error {
@@ -212,7 +212,7 @@ func (s *refusals) explain(t Target, r *Requirement) error {
 	return &ChoiceError{fmt.Sprintf("there is no %q: the index has wheels of %s", r, some(names)), ""}
 }
 
-// some lists the first of many.
+// some formats the first of many names.
 func some(names []string) string {
 	const most = 5
 	if len(names) > most {

@@ -9,28 +9,28 @@ import (
 	"strings"
 )
 
-// Locked is one wheel that a container consists of, as nix2gpu.lock has it.
+// Locked is a wheel in nix2gpu.lock.
 type Locked struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	File    string `json:"file"`
-	// Path is where the file lies, as a reference that is relative to the index;
-	// "" where the index refers to another host: it is asked again then.
+	// Path is the file's address relative to the index; "" if the index refers to
+	// another host. Then the index is asked again.
 	Path   string   `json:"path,omitempty"`
 	Size   int64    `json:"size"`
 	SHA256 string   `json:"sha256"`
 	Extras []string `json:"extras,omitempty"`
-	// Needs are what it requires with those extras: "werkzeug>=3".
+	// Needs are its requirements with those extras: "werkzeug>=3".
 	Needs []string `json:"needs,omitempty"`
-	// Programs are what it puts into bin.
+	// Programs are the programs that it installs.
 	Programs []string `json:"programs,omitempty"`
 }
 
-// String is "name version", as messages name a wheel.
+// String returns "name version", the form in messages.
 func (l Locked) String() string { return l.Name + " " + l.Version }
 
-// Check wants what can be believed: names and paths become those of files and
-// URLs.
+// Check returns what is wrong with the entry. Names and paths must be checked because
+// they become parts of files' names and of URLs.
 func (l Locked) Check() error {
 	f, err := ParseFilename(l.File)
 	switch {
@@ -64,24 +64,24 @@ func (l Locked) IsPure() bool {
 	return err == nil && f.IsPure()
 }
 
-// Inspected is a wheel that was looked at.
+// Inspected is a wheel whose content was read.
 type Inspected struct {
 	Locked   // without what depends on extras
 	Metadata *Metadata
 }
 
-// A Source has wheels.
+// A Source provides wheels: an index, or several.
 type Source interface {
-	// Files lists what there is of a project, in all indexes.
+	// Files lists the files of a project in all indexes.
 	Files(ctx context.Context, project string) ([]File, error)
-	// Inspect gets a file and looks at it.
+	// Inspect downloads a file and reads its content.
 	Inspect(ctx context.Context, f File) (*Inspected, error)
-	// Again looks at one that was locked.
+	// Again reads the content of a locked wheel.
 	Again(ctx context.Context, l Locked) (*Inspected, error)
 }
 
-// BringsCUDA says by its name and version that a wheel brings libraries of
-// CUDA, or was built to.
+// BringsCUDA reports whether a wheel's name and version say that it contains libraries
+// of CUDA, or requires wheels that do.
 func BringsCUDA(name string, version string) bool {
 	if rest, ok := strings.CutPrefix(name, "nvidia-"); ok {
 		for _, lib := range []string{"cublas", "cuda-", "cudnn", "cufft", "cufile", "curand", "cusolver", "cusparse", "nccl", "nvjitlink", "nvshmem"} {

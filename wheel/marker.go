@@ -4,10 +4,10 @@ import (
 	"strings"
 )
 
-// A marker is a condition on the machine: a comparison, or two markers with a
-// word between them.
+// A marker is a condition on the environment (PEP 508): a comparison, or two markers with
+// "and" or "or" between them.
 type marker struct {
-	op          string // "and", "or", or that of a comparison
+	op          string // "and", "or", or a comparison's operator
 	left, right *marker
 	a, b        operand
 }
@@ -17,7 +17,7 @@ type operand struct {
 	variable bool
 }
 
-// deepest bounds how far markers nest.
+// deepest bounds how deep markers nest.
 const deepest = 50
 
 func parseMarker(p *scanner) (*marker, error) { return parseOr(p, 0) }
@@ -116,11 +116,12 @@ func variables() []string {
 	return []string{
 		"python_version", "python_full_version", "os_name", "sys_platform", "platform_machine", "platform_python_implementation",
 		"platform_system", "platform_release", "platform_version", "implementation_name", "implementation_version", "extra",
-		"os.name", "sys.platform", "platform.machine", "platform.python_implementation", // as they were once called
+		"os.name", "sys.platform", "platform.machine", "platform.python_implementation", // their old names
 	}
 }
 
-// unknown is a variable of the kernel that an image will run on.
+// unknown returns a variable of the marker that is about the kernel on which an image
+// will run; "" if there is none.
 func (m *marker) unknown() string {
 	if m == nil {
 		return ""
@@ -165,7 +166,7 @@ func (m *marker) holds(t Target, extra string) bool {
 	case "===":
 		return a == b
 	}
-	// Versions where the right side is a condition on one, else text.
+	// A comparison of versions if the right side is one, or else of text.
 	if c, err := parseSpecifier(m.op + b); err == nil {
 		if v, err := ParseVersion(a); err == nil {
 			return c.has(v)

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Metadata is what a wheel says of itself in METADATA.
+// Metadata is the content of a wheel's METADATA.
 type Metadata struct {
 	Name           string // normalized
 	Version        Version
@@ -16,15 +16,15 @@ type Metadata struct {
 	License        License
 }
 
-// A License is what METADATA says of it: an expression of SPDX or, as older wheels
-// have it, a name or the whole text.
+// A License is the licence in METADATA: an SPDX expression or, in older wheels, a name or
+// the whole text.
 type License struct {
 	Expression string `json:"expression,omitempty"`
 	Text       string `json:"text,omitempty"`
 }
 
-// ParseMetadata reads METADATA: headers as those of a letter, then a text that
-// does not count.
+// ParseMetadata parses METADATA: headers like those of an email, then a text that is
+// ignored.
 func ParseMetadata(data []byte) (*Metadata, error) {
 	m := &Metadata{}
 	for key, value := range headers(string(data)) {
@@ -59,7 +59,7 @@ func ParseMetadata(data []byte) (*Metadata, error) {
 	return m, nil
 }
 
-// headers goes through the lines before the first empty one.
+// headers yields the headers, which end at the first empty line.
 func headers(text string) func(yield func(key, value string) bool) {
 	return func(yield func(key, value string) bool) {
 		key, value := "", ""
@@ -84,7 +84,7 @@ func headers(text string) func(yield func(key, value string) bool) {
 	}
 }
 
-// Needs are what the wheel requires on a target with some extras, each once,
+// Needs returns the requirements of the wheel on a target with some extras, each once,
 // sorted.
 func (m *Metadata) Needs(t Target, extras []string) []string {
 	var out []string
@@ -97,13 +97,13 @@ func (m *Metadata) Needs(t Target, extras []string) []string {
 	return slices.Compact(out)
 }
 
-// Layout is what the file WHEEL says.
+// Layout is the content of the file WHEEL.
 type Layout struct {
 	Major, Minor int
 }
 
-// ParseLayout reads the file WHEEL. Purelib or platlib is no difference here:
-// both are one folder on Debian.
+// ParseLayout parses the file WHEEL. Purelib or platlib makes no difference: both are the
+// same folder on Debian.
 func ParseLayout(data []byte) (Layout, error) {
 	for key, value := range headers(string(data)) {
 		if key == "Wheel-Version" {
@@ -117,13 +117,13 @@ func ParseLayout(data []byte) (Layout, error) {
 	return Layout{}, fmt.Errorf("its file WHEEL names no Wheel-Version")
 }
 
-// A Script is a program that an entry point asks for.
+// A Script is a program that an entry point defines.
 type Script struct {
-	Name         string // of the program
+	Name         string // the program's name
 	Module, Attr string // what it calls: "package.cli" and "main"
 }
 
-// ParseEntryPoints reads the programs of entry_points.txt, in its order.
+// ParseEntryPoints returns the programs in entry_points.txt, in its order.
 func ParseEntryPoints(data []byte) ([]Script, error) {
 	var out []Script
 	section := ""
@@ -151,14 +151,14 @@ func ParseEntryPoints(data []byte) ([]Script, error) {
 			return nil, fmt.Errorf("its entry point %q has no name for a program", line)
 		}
 		if slices.ContainsFunc(out, func(o Script) bool { return o.Name == name }) {
-			continue // a program with and without a window
+			continue // gui_scripts may name a program again
 		}
 		out = append(out, s)
 	}
 	return out, nil
 }
 
-// isDotted reports whether a text is names of Python with dots between them.
+// isDotted reports whether a text consists of Python identifiers with dots between them.
 func isDotted(s string) bool {
 	for part := range strings.SplitSeq(s, ".") {
 		if part == "" || part[0] >= '0' && part[0] <= '9' || strings.ContainsFunc(part, func(r rune) bool {

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// Normalize is a project's name as indexes have it: "Flask_Login" is
-// "flask-login".
+// Normalize returns the form that indexes give a project's name (PEP 503):
+// "Flask_Login" becomes "flask-login".
 func Normalize(name string) string {
 	var b strings.Builder
 	for part := range strings.FieldsFuncSeq(strings.ToLower(name), func(r rune) bool { return strings.ContainsRune("-_.", r) }) {
@@ -23,22 +23,22 @@ func Normalize(name string) string {
 
 var nameForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?`) })
 
-// IsName reports whether a text is the name of a project, or of an extra.
+// IsName reports whether a text is a valid name of a project or an extra.
 func IsName(s string) bool { return s != "" && nameForm().FindString(s) == s }
 
-// A Requirement names a project and which versions of it will do, as a line of a
-// requirements file does, or one of what a wheel needs.
+// A Requirement names a project and the versions of it that will do. It is a line of a
+// requirements file, or a wheel's Requires-Dist.
 type Requirement struct {
 	Name   string // normalized
 	Extras []string
 	Specs  Specifiers
-	URL    string // of "name @ url"; Specs are empty then
+	URL    string // from "name @ url"; then Specs is empty
 	marker *marker
 }
 
-// A SyntaxError says what is wrong with a text, and where in it.
+// A SyntaxError says what is wrong with a text, and where.
 type SyntaxError struct {
-	At  int // bytes from its beginning
+	At  int // offset in bytes
 	Msg string
 }
 
@@ -48,8 +48,8 @@ func syntaxError(at int, format string, args ...any) error {
 	return &SyntaxError{at, fmt.Sprintf(format, args...)}
 }
 
-// ParseRequirement reads "name[extra]>=1.0; python_version < '3.12'". The error
-// is a [*SyntaxError].
+// ParseRequirement parses a requirement by PEP 508, such as "name[extra]>=1.0;
+// python_version < '3.12'". The error is a [*SyntaxError].
 func ParseRequirement(text string) (*Requirement, error) {
 	p := scanner{text: text}
 	p.space()
@@ -123,7 +123,7 @@ func (r *Requirement) versions(p *scanner) error {
 	return nil
 }
 
-// String is the requirement as people write it, without its marker.
+// String returns the requirement as people write it, without its marker.
 func (r *Requirement) String() string {
 	text := r.Name
 	if len(r.Extras) > 0 {
@@ -135,8 +135,8 @@ func (r *Requirement) String() string {
 	return text + r.Specs.String()
 }
 
-// Applies reports whether the requirement counts on a target where some extras
-// of the project that has it are asked for.
+// Applies reports whether the requirement holds on a target, if extras of the project
+// that has it are asked for.
 func (r *Requirement) Applies(t Target, extras ...string) bool {
 	if r.marker == nil {
 		return true
@@ -149,11 +149,11 @@ func (r *Requirement) Applies(t Target, extras ...string) bool {
 	return false
 }
 
-// Unknown is the variable of the requirement's marker that nobody can know
-// before an image runs; "" for none.
+// Unknown returns a variable in the requirement's marker that is not known before an
+// image runs; "" if there is none.
 func (r *Requirement) Unknown() string { return r.marker.unknown() }
 
-// A scanner goes through a text.
+// A scanner reads a text from its beginning.
 type scanner struct {
 	text string
 	at   int
@@ -173,7 +173,7 @@ func (p *scanner) take(s string) bool {
 	return true
 }
 
-// word takes a word that nothing of a word follows.
+// word takes the word s, unless it is only the beginning of a longer one.
 func (p *scanner) word(s string) bool {
 	rest, ok := strings.CutPrefix(p.rest(), s)
 	if !ok || rest != "" && strings.IndexByte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789", rest[0]) >= 0 {

@@ -10,28 +10,28 @@ import (
 	"nix2gpu/project"
 )
 
-// Requirements are what a requirements file says, with those that it includes.
+// Requirements is the content of a requirements file and of those that it includes.
 type Requirements struct {
-	Pos   project.Pos // the option that names the file
-	File  string      // as it was named
+	Pos   project.Pos // position of the option that names the file
+	File  string      // its name in the definition
 	Lines []Line
-	// Index and Extra are the URLs of indexes that the file names, as it writes
-	// them: ${NAME} stands for a variable.
+	// Index and Extra are the URLs of indexes in the file, unchanged: ${NAME} stands for
+	// a variable.
 	Index   string
 	Extra   []string
-	NoIndex bool     // none is asked
-	Folders []string // that have wheels too
-	Pre     bool     // versions before a release will do
+	NoIndex bool     // --no-index: use no index
+	Folders []string // --find-links: folders with wheels
+	Pre     bool     // --pre: versions before a release will do
 }
 
-// A Line is one requirement of the file.
+// A Line is a requirement in the file.
 type Line struct {
 	*Requirement
-	Hashes []string // SHA-256 that will do, hexadecimal; none: not said
+	Hashes []string // SHA-256, in hexadecimal, that will do; empty if it has none
 	Pos    project.Pos
 }
 
-// Active are the lines that count on a target.
+// Active returns the lines that apply to a target.
 func (r *Requirements) Active(t Target) []Line {
 	var out []Line
 	for _, l := range r.Lines {
@@ -42,7 +42,7 @@ func (r *Requirements) Active(t Target) []Line {
 	return out
 }
 
-// Place is where a project is required: "requirements.txt:3:1".
+// Place returns where a project is required: "requirements.txt:3:1".
 func (r *Requirements) Place(project string) string {
 	for _, l := range r.Lines {
 		if l.Name == project {
@@ -52,7 +52,7 @@ func (r *Requirements) Place(project string) string {
 	return r.Pos.String()
 }
 
-// Twice says which projects several active lines name; pip refuses that too.
+// Twice reports projects that several active lines name; pip refuses that too.
 func (r *Requirements) Twice(t Target) project.Errors {
 	var wrong project.Errors
 	first := map[string]Line{}
@@ -66,12 +66,12 @@ func (r *Requirements) Twice(t Target) project.Errors {
 	return wrong
 }
 
-// Deepest bounds how far files include others.
+// deepestInclude bounds how deep files include others.
 const deepestInclude = 20
 
-// Parse reads a requirements file, as it is named, and the files that it names:
-// read gives their text. It reports everything that is wrong at once. What pip
-// would accept and an image cannot keep is wrong too, and says what to do.
+// Parse parses a requirements file and those that it includes; read returns a file's text
+// by its name. It reports all errors. What pip would accept but an image can't have is
+// an error too, with a cure.
 func Parse(file string, read func(name string) ([]byte, error)) (*Requirements, project.Errors) {
 	p := &parser{read: read, out: &Requirements{File: file}}
 	p.file(file, project.Pos{}, nil)
@@ -107,19 +107,19 @@ func (p *parser) file(name string, from project.Pos, above []string) {
 	}
 }
 
-// A logical line is one of the file, with those that it goes on with.
+// A logical line is a line of the file, with those that continue it.
 type logical struct {
 	text  string
 	file  string
-	parts []part // where its text comes from
+	parts []part // the lines that its text comes from
 }
 
 type part struct {
-	at        int // in the text
+	at        int // offset in the text
 	line, col int
 }
 
-// pos is the place of a byte of the text.
+// pos returns the position of a byte of the text in the file.
 func (l *logical) pos(at int) project.Pos {
 	from := l.parts[0]
 	for _, p := range l.parts {
@@ -130,8 +130,7 @@ func (l *logical) pos(at int) project.Pos {
 	return project.Pos{File: l.file, Line: from.line, Col: from.col + at - from.at}
 }
 
-// logicalLines puts lines together that end in a backslash, and takes comments
-// away, as pip does.
+// logicalLines joins lines that end in a backslash, and removes comments, like pip.
 func logicalLines(file, text string) []logical {
 	var out []logical
 	var now *logical
@@ -149,7 +148,7 @@ func logicalLines(file, text string) []logical {
 		if now == nil {
 			now = &logical{file: file}
 		}
-		if comment && len(now.parts) > 0 { // one that ends what went on
+		if comment && len(now.parts) > 0 { // a comment ends a continued line
 			body = " "
 		}
 		now.parts = append(now.parts, part{len(now.text), number, 1})
@@ -171,7 +170,7 @@ func logicalLines(file, text string) []logical {
 	return kept
 }
 
-// withoutComment ends a line at a # that begins it or stands behind a blank.
+// withoutComment cuts a line at a # at its beginning or behind a blank.
 func withoutComment(s string) string {
 	for i := range len(s) {
 		if s[i] == '#' && (i == 0 || s[i-1] == ' ' || s[i-1] == '\t') {
@@ -181,7 +180,7 @@ func withoutComment(s string) string {
 	return s
 }
 
-// words are those of a text with their places, as options are written.
+// words splits a text into words, with their offsets, by the rules for options.
 func words(s string, from int) (out []string, at []int) {
 	for i := from; i < len(s); {
 		if s[i] == ' ' || s[i] == '\t' {
@@ -241,7 +240,8 @@ const (
 	ownHint   = "code of your own comes into the image by copyToRoot, or from the volume at /workspace"
 )
 
-// notByName recognizes requirements that are no names of an index's projects.
+// notByName recognises requirements that are not names of projects, such as paths and
+// URLs.
 func notByName(text string) (hint, what string) {
 	first, _, _ := strings.Cut(strings.TrimSpace(text), " ")
 	lower := strings.ToLower(first)
@@ -258,7 +258,7 @@ func notByName(text string) (hint, what string) {
 	return "", ""
 }
 
-// hashes reads the options behind a requirement.
+// hashes parses the options behind a requirement.
 func (p *parser) hashes(l logical, from int, out *Line) {
 	list, at := words(l.text, from)
 	for i := 0; i < len(list); i++ {
@@ -288,7 +288,7 @@ func (p *parser) hashes(l logical, from int, out *Line) {
 	}
 }
 
-// beside is a path that a file names, as we name files.
+// beside returns the name, relative to the definition, of a path in a file.
 func (p *parser) beside(l logical, name string) string {
 	if path.IsAbs(name) {
 		return name
@@ -296,7 +296,7 @@ func (p *parser) beside(l logical, name string) string {
 	return path.Join(path.Dir(l.file), name)
 }
 
-// option reads a line that is for the whole file.
+// option parses a line with an option for the whole file.
 func (p *parser) option(l logical, start int, above []string) {
 	list, at := words(l.text, start)
 	pos := l.pos(start)
@@ -338,7 +338,7 @@ func (p *parser) option(l logical, start int, above []string) {
 	case "--pre":
 		p.out.Pre = true
 	case "--require-hashes", "--prefer-binary", "--only-binary":
-		// Wheels alone are taken, and believed by their hash alone, as it is.
+		// We only take wheels, and only by their hashes, whatever these say.
 	case "-c", "--constraint":
 		p.errorf(pos, "put the versions into the requirements themselves: pip-compile --constraint does", "not supported: %s", name)
 	case "-e", "--editable":

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// A Target is the Python that wheels are for.
+// A Target is the Python, the architecture and the C library that wheels are for.
 type Target struct {
-	Python string // "3.11.2", as python_full_version has it
-	Arch   string // Debian's word: "amd64", "arm64"
+	Python string // python_full_version: "3.11.2"
+	Arch   string // Debian's name: "amd64", "arm64"
 	Glibc  string // "2.36"
 }
 
-// Check wants a target that the rules below know.
+// Check returns why wheels can't be chosen for the target; nil if they can.
 func (t Target) Check() error {
 	if _, _, err := t.minor(); err != nil {
 		return err
@@ -36,18 +36,18 @@ func (t Target) minor() (minor int, short string, err error) {
 	return minor, fmt.Sprintf("3.%d", minor), nil
 }
 
-// Short is Python's version as folders have it: "3.11".
+// Short returns Python's version in the form of folders' names: "3.11".
 func (t Target) Short() string {
 	_, short, _ := t.minor()
 	return short
 }
 
-// machine is the architecture in Python's words.
+// machine returns Python's name of the architecture.
 func (t Target) machine() string {
 	return map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[t.Arch]
 }
 
-// variable is the value of a marker's variable.
+// variable returns the value of a variable in markers.
 func (t Target) variable(name, extra string) string {
 	switch name {
 	case "python_version":
@@ -72,8 +72,8 @@ func (t Target) variable(name, extra string) string {
 	return ""
 }
 
-// platforms are the tags of platforms whose wheels run, the best first: that of
-// PEP 600 for each version of glibc, with the older names beside it.
+// platforms returns the platform tags of wheels that run, the best first: for each version
+// of glibc that of PEP 600, followed by its older name.
 func (t Target) platforms() []string {
 	var major, minor int
 	fmt.Sscanf(t.Glibc, "%d.%d", &major, &minor)
@@ -89,8 +89,8 @@ func (t Target) platforms() []string {
 	return append(out, "linux_"+t.machine())
 }
 
-// Tags are those of wheels that run on the target, the best first, in the order
-// of PEP 425 for CPython.
+// Tags returns the tags of wheels that run on the target, the best first, in the order of
+// PEP 425 for CPython.
 func (t Target) Tags() []string {
 	minor, _, err := t.minor()
 	if err != nil {
@@ -124,15 +124,15 @@ func (t Target) Tags() []string {
 	return out
 }
 
-// A Filename is the name of a wheel, taken apart.
+// A Filename is the parsed name of a wheel's file.
 type Filename struct {
 	Name    string // normalized
 	Version Version
-	Build   string   // "" or what begins with a digit
-	Tags    []string // "cp311-cp311-manylinux2014_x86_64", each combination
+	Build   string   // "", or a text that begins with a digit
+	Tags    []string // all combinations: "cp311-cp311-manylinux2014_x86_64"
 }
 
-// ParseFilename reads the name of a wheel, by PEP 427.
+// ParseFilename parses the name of a wheel's file, by PEP 427.
 func ParseFilename(file string) (*Filename, error) {
 	base, ok := strings.CutSuffix(file, ".whl")
 	if !ok || strings.ContainsAny(file, "/\\") {
@@ -147,7 +147,7 @@ func ParseFilename(file string) (*Filename, error) {
 		return nil, fmt.Errorf("%q is not the name of a wheel: %q is not a name", file, parts[0])
 	}
 	var err error
-	// In names of files an underscore stands for a dash.
+	// In file names, an underscore takes the place of a dash.
 	if f.Version, err = ParseVersion(strings.ReplaceAll(parts[1], "_", "-")); err != nil {
 		return nil, fmt.Errorf("%q is not the name of a wheel: %w", file, err)
 	}

@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// A Version is one by the rules of PEP 440.
+// A Version is a version by PEP 440.
 type Version struct {
 	text    string // normalized
 	epoch   uint64
@@ -30,7 +30,7 @@ var versionForm = sync.OnceValue(func() *regexp.Regexp {
 		`(?:\+([a-z0-9]+(?:[-_.][a-z0-9]+)*))?$`)
 })
 
-// ParseVersion reads a version.
+// ParseVersion parses a version.
 func ParseVersion(s string) (Version, error) {
 	m := versionForm().FindStringSubmatch(strings.ToLower(strings.TrimSpace(s)))
 	bad := fmt.Errorf("%q is not a version", s)
@@ -81,10 +81,10 @@ func ParseVersion(s string) (Version, error) {
 
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
-// String is the version in its normal form.
+// String returns the version in its normal form.
 func (v Version) String() string { return v.text }
 
-// base is the version without what marks it as one before or after a release.
+// base returns the release that a version belongs to, without suffixes such as rc1.
 func (v Version) base() string {
 	var b strings.Builder
 	if v.epoch != 0 {
@@ -113,20 +113,20 @@ func (v Version) public() string {
 	return text
 }
 
-// Local is what stands behind the plus: "cu121" of "2.5.1+cu121".
+// Local returns the part behind the plus: "cu121" of "2.5.1+cu121".
 func (v Version) Local() string { return strings.Join(v.local, ".") }
 
 // IsPrerelease reports whether the version comes before its release.
 func (v Version) IsPrerelease() bool { return v.pre != "" || v.dev >= 0 }
 
-// withoutLocal is the version as it is published.
+// withoutLocal returns the version without its local part.
 func (v Version) withoutLocal() Version {
 	v.local = nil
 	v.text = v.public()
 	return v
 }
 
-// isBaseOf reports whether two versions belong to one release.
+// sameBase reports whether two versions belong to the same release.
 func (v Version) sameBase(w Version) bool {
 	return v.epoch == w.epoch && slices.Equal(trimZeros(v.release), trimZeros(w.release))
 }
@@ -138,7 +138,8 @@ func trimZeros(r []uint64) []uint64 {
 	return r
 }
 
-// Compare orders versions.
+// Compare compares versions by PEP 440: negative if v is older than w, zero if they are
+// the same, positive if v is newer.
 func (v Version) Compare(w Version) int {
 	return cmp.Or(
 		cmp.Compare(v.epoch, w.epoch),
@@ -184,18 +185,18 @@ func compareLocal(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// A Specifier is one condition on a version.
+// A Specifier is a condition on a version.
 type Specifier struct {
 	Op      string // "==", "!=", "<=", ">=", "<", ">", "~=", "==="
-	Text    string // as it was written, without ".*"
-	Any     bool   // of "==1.2.*"
+	Text    string // the version as written, without ".*"
+	Any     bool   // the version ends in ".*"
 	version Version
 }
 
 // Specifiers are conditions that must all hold; none: any version will do.
 type Specifiers []Specifier
 
-// ParseSpecifiers reads ">=1.2, !=1.3.*".
+// ParseSpecifiers parses conditions such as ">=1.2, !=1.3.*".
 func ParseSpecifiers(s string) (Specifiers, error) {
 	var all Specifiers
 	for part := range strings.SplitSeq(s, ",") {
@@ -267,12 +268,12 @@ func (s Specifiers) Has(v Version) bool {
 	return true
 }
 
-// Pinned reports whether one version alone meets the conditions.
+// Pinned reports whether only one version meets the conditions.
 func (s Specifiers) Pinned() bool {
 	return len(s) == 1 && (s[0].Op == "==" && !s[0].Any || s[0].Op == "===")
 }
 
-// wantsPrerelease reports whether a condition names one.
+// wantsPrerelease reports whether a condition names a pre-release.
 func (s Specifiers) wantsPrerelease() bool {
 	return slices.ContainsFunc(s, func(c Specifier) bool {
 		if c.Op == "===" {
@@ -296,7 +297,7 @@ func (c Specifier) has(v Version) bool {
 		return v.withoutLocal().Compare(w) <= 0
 	case ">=":
 		return v.withoutLocal().Compare(w) >= 0
-	case "<": // and none before the release that is excluded
+	case "<": // without pre-releases of the excluded version
 		return v.Compare(w) < 0 && (w.IsPrerelease() || !v.IsPrerelease() || !v.sameBase(w))
 	case ">":
 		return v.Compare(w) > 0 && (w.post >= 0 || v.post < 0 || !v.sameBase(w)) && (len(v.local) == 0 || !v.sameBase(w))

@@ -20,34 +20,33 @@ import (
 	"nix2gpu/wheel"
 )
 
-// Installer is who is said to have installed a wheel.
+// Installer is the content of the file INSTALLER of an installed wheel.
 const Installer = "nix2gpu"
 
-// interpreter is what scripts run by.
+// interpreter is the Python that scripts run with.
 const interpreter = "/usr/bin/python3"
 
-// prefix is where everything that is not Debian's lies on Debian.
+// prefix is Debian's prefix for files that are not of its packages.
 const prefix = "usr/local"
 
 // An Entry is a file of an installed wheel. Its folders are not listed.
 type Entry struct {
-	Path       string // without a slash at the start: "usr/local/bin/flask"
+	Path       string // without a leading slash: "usr/local/bin/flask"
 	Executable bool
 	Size       int64
-	// Hash is that of its content as RECORD has it, "sha256=…"; files with the same
-	// one are the same. Only RECORD itself and signatures of it may have none.
+	// Hash is the hash of its content in RECORD's form, "sha256=…". Files with the same
+	// hash are the same. Only RECORD itself and its signatures may have none.
 	Hash string
-	// Open reads it. Who reads to the end gets an error there when it is not what
-	// RECORD says.
+	// Open opens the file. Reading to the end verifies RECORD's hash and size.
 	Open func() (io.ReadCloser, error)
 }
 
-// Site is the folder of the modules of a Python that were not installed by dpkg:
+// Site returns the folder for modules that dpkg has not installed:
 // "usr/local/lib/python3.11/dist-packages".
 func Site(t wheel.Target) string { return prefix + "/lib/python" + t.Short() + "/dist-packages" }
 
-// Install lists the files of the installed wheel, sorted by their paths: as pip
-// would make them for one that somebody has asked for.
+// Install lists the files of the installed wheel, sorted by path, as pip would make them
+// for a wheel that was asked for by name.
 func (w *Wheel) Install(t wheel.Target) ([]Entry, error) {
 	in := &install{w: w, site: Site(t), python: t.Short(), made: map[string]Entry{}}
 	if err := in.all(); err != nil {
@@ -99,19 +98,19 @@ func (in *install) all() error {
 	}
 	for _, s := range w.Scripts {
 		to := path.Join(prefix, "bin", s.Name)
-		delete(in.made, to) // of an entry point and a script of one name pip makes the entry point
+		delete(in.made, to) // if an entry point and a script have the same name, pip makes the entry point
 		if err := in.add(made(to, launcher(s), true)); err != nil {
 			return err
 		}
 	}
 	for name, text := range map[string]string{"INSTALLER": Installer + "\n", "REQUESTED": ""} {
 		e := made(path.Join(in.site, w.info(name)), text, false)
-		in.made[e.Path] = e // one that the wheel brought along says nothing
+		in.made[e.Path] = e // it replaces one that the wheel contains
 	}
 	return in.add(in.record())
 }
 
-// place is where a file of the wheel goes, and whether it is a script.
+// place returns where a file of the wheel is installed, and whether it is a script.
 func (in *install) place(name string) (to string, script bool, err error) {
 	top, rest, _ := strings.Cut(name, "/")
 	if !strings.HasSuffix(top, ".data") {
@@ -129,7 +128,7 @@ func (in *install) place(name string) (to string, script bool, err error) {
 		return path.Join(in.site, rest), false, nil
 	case "headers":
 		project := in.w.stem[:strings.LastIndexByte(in.w.stem, '-')]
-		return path.Join("usr/include/python"+in.python, project, rest), false, nil // as Debian's pip has it
+		return path.Join("usr/include/python"+in.python, project, rest), false, nil // like Debian's pip
 	case "scripts":
 		return path.Join(prefix, "bin", rest), true, nil
 	case "data":
@@ -138,7 +137,7 @@ func (in *install) place(name string) (to string, script bool, err error) {
 	return "", false, fmt.Errorf("%q is not a file of purelib, platlib, headers, scripts or data", name)
 }
 
-// script gives a script of Python the interpreter that the image has.
+// script sets the interpreter of a Python script to the image's.
 func (in *install) script(name string, e Entry) (Entry, error) {
 	r, err := in.w.members[name].Open()
 	if err != nil {
@@ -169,7 +168,7 @@ func (in *install) script(name string, e Entry) (Entry, error) {
 	return made(e.Path, "#!"+interpreter+"\n"+rest, true), nil
 }
 
-// made is a file whose content is ours.
+// made makes an entry with content of ours.
 func made(to, content string, executable bool) Entry {
 	sum := sha256.Sum256([]byte(content))
 	return Entry{
@@ -178,8 +177,8 @@ func made(to, content string, executable bool) Entry {
 	}
 }
 
-// launcher is the program of an entry point. What Windows adds to its name is
-// taken away, as programs expect that show their own.
+// launcher returns the program of an entry point. Like pip's, it removes from its own
+// name the suffix that Windows adds.
 func launcher(s wheel.Script) string {
 	first, _, _ := strings.Cut(s.Attr, ".")
 	return fmt.Sprintf(`#!%s
@@ -193,8 +192,8 @@ if __name__ == "__main__":
 `, interpreter, s.Module, first, s.Attr)
 }
 
-// record is the RECORD of the installed files: those of the wheel with their
-// hashes, where they are now.
+// record makes the RECORD of the installed files, with their hashes and installed
+// paths.
 func (in *install) record() Entry {
 	self := path.Join(in.site, in.w.info("RECORD"))
 	var b bytes.Buffer
@@ -202,9 +201,9 @@ func (in *install) record() Entry {
 	write := func(name string, row ...string) {
 		below, err := filepath.Rel("/"+in.site, "/"+name)
 		if err != nil {
-			panic(err) // both are absolute
+			panic(err) // Rel can't fail for two absolute paths
 		}
-		rows.Write(append([]string{filepath.ToSlash(below)}, row...)) // to memory
+		rows.Write(append([]string{filepath.ToSlash(below)}, row...)) // a write to memory can't fail
 	}
 	for _, name := range slices.Sorted(maps.Keys(in.made)) {
 		if e := in.made[name]; e.Hash != "" {
@@ -220,7 +219,7 @@ func (in *install) record() Entry {
 	return e
 }
 
-// read reads a file of the wheel, and at its end wants what RECORD says.
+// read opens a file of the wheel, and verifies RECORD's hash and size at its end.
 func (w *Wheel) read(name string) (io.ReadCloser, error) {
 	r, err := w.members[name].Open()
 	if err != nil {
@@ -236,7 +235,7 @@ func (w *Wheel) read(name string) (io.ReadCloser, error) {
 	return &checked{r, h, want, w.file, name}, nil
 }
 
-// checked reads what must have a digest.
+// checked is a reader that verifies a digest at its end.
 type checked struct {
 	io.ReadCloser
 	hash       hash.Hash

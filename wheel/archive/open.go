@@ -22,23 +22,23 @@ import (
 	"nix2gpu/wheel"
 )
 
-// What a wheel may come to. The largest that people publish have 50,000 files
-// and grow by 3; one that grows by more than bombFactor, beyond a size that
-// harms nobody, is a bomb.
+// The limits of a wheel. The largest that are published have 50,000 files and unpack to 3
+// times their size. One that exceeds bombFactor, beyond a size that does no harm, is
+// rejected.
 const (
 	mostFiles  = 500_000
 	bombFactor = 100
 	bombFree   = 64 << 20
 	maxRecord  = 64 << 20
-	maxText    = 8 << 20 // of METADATA, and of a script that is changed
+	maxText    = 8 << 20 // bytes of METADATA, and of a script that is changed
 )
 
-// A Wheel is one that was looked at.
+// A Wheel is a wheel that was checked.
 type Wheel struct {
 	wheel.Filename
 	Metadata *wheel.Metadata
-	Scripts  []wheel.Script // that its entry points ask for
-	// Programs are all that installing it puts into bin, sorted.
+	Scripts  []wheel.Script // the programs of its entry points
+	// Programs are all programs that it installs, sorted.
 	Programs []string
 
 	file    string // its name
@@ -47,14 +47,14 @@ type Wheel struct {
 	record  map[string]recorded
 }
 
-// recorded is what RECORD says of a file.
+// recorded is a file's entry in RECORD.
 type recorded struct {
-	hash string // "sha256=…", as it stands there
-	size int64  // -1: not said
+	hash string // as in RECORD: "sha256=…"
+	size int64  // bytes; -1 if not given
 }
 
-// Open reads the directory of a wheel, which has a name and a size, and the
-// files that say what it is.
+// Open checks the wheel in r and reads its metadata. file is the wheel's name, and size
+// its size in bytes. The files in it are read by [Wheel.Install].
 func Open(file string, r io.ReaderAt, size int64) (*Wheel, error) {
 	w, err := open(file, r, size)
 	if err != nil {
@@ -91,7 +91,7 @@ func open(file string, r io.ReaderAt, size int64) (*Wheel, error) {
 	return w, nil
 }
 
-// list looks at the names and sizes of all members.
+// list checks the names and sizes of all members.
 func (w *Wheel) list(z *zip.Reader, size int64) error {
 	if len(z.File) > mostFiles {
 		return fmt.Errorf("it has %d files", len(z.File))
@@ -104,7 +104,7 @@ func (w *Wheel) list(z *zip.Reader, size int64) error {
 			return err
 		}
 		packed, plain = packed+f.CompressedSize64, plain+f.UncompressedSize64
-		// Members that share bytes are the bomb that no factor shows.
+		// Members may share compressed bytes: a bomb that no single factor shows.
 		if f.UncompressedSize64 > 1<<40 || packed > uint64(size) {
 			return errors.New("its files are larger than the archive")
 		}
@@ -140,7 +140,7 @@ func (w *Wheel) list(z *zip.Reader, size int64) error {
 	return nil
 }
 
-// checkName wants a name that stays below the folder it is unpacked to.
+// checkName rejects a name that leads out of the folder it is unpacked to.
 func checkName(name string) error {
 	plain := strings.TrimSuffix(name, "/")
 	switch {
@@ -154,7 +154,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// findStem finds the folder with the metadata: there is one, of this project.
+// findStem finds the folder of metadata. There must be exactly one, of this project.
 func (w *Wheel) findStem() error {
 	var found []string
 	for name := range w.members {
@@ -175,7 +175,7 @@ func (w *Wheel) findStem() error {
 	return nil
 }
 
-// info is the name of a file of the metadata.
+// info returns the name of a file in the folder of metadata.
 func (w *Wheel) info(name string) string { return w.stem + ".dist-info/" + name }
 
 // text reads a small member.
@@ -223,8 +223,8 @@ func (w *Wheel) readLayout() error {
 	return nil
 }
 
-// readRecord wants that RECORD names exactly the files that are there. Their
-// digests are looked at when they are read.
+// readRecord reads RECORD, and checks that it lists exactly the files that there are.
+// Digests are verified when the files are read.
 func (w *Wheel) readRecord() error {
 	data, err := w.text(w.info("RECORD"), maxRecord)
 	if err != nil {
@@ -249,7 +249,7 @@ func (w *Wheel) readRecord() error {
 		}
 		switch f := w.members[name]; {
 		case f == nil && strings.HasSuffix(name, "/"):
-			continue // a folder, as some builders list them
+			continue // a folder: some builders list folders
 		case f == nil:
 			return fmt.Errorf("its RECORD names %q, which it does not contain", name)
 		case w.unrecorded(name):
@@ -270,13 +270,13 @@ func (w *Wheel) readRecord() error {
 	return nil
 }
 
-// unrecorded reports whether RECORD need not have the digest of a file: its own,
-// and signatures of it.
+// unrecorded reports whether RECORD need not have the digest of a file: this holds for
+// RECORD itself and its signatures.
 func (w *Wheel) unrecorded(name string) bool {
 	return name == w.info("RECORD") || name == w.info("RECORD.jws") || name == w.info("RECORD.p7s")
 }
 
-// digest is what RECORD's hash is of and must be.
+// digest returns the hash function of an entry in RECORD, and the expected sum.
 func (r recorded) digest() (hash.Hash, []byte, error) {
 	kind, text, _ := strings.Cut(r.hash, "=")
 	var h hash.Hash
@@ -322,7 +322,7 @@ func (w *Wheel) readEntryPoints() error {
 	return nil
 }
 
-// CUDA is a file of the wheel that is a library of CUDA's own; "" for none.
+// CUDA returns a file of the wheel that is one of CUDA's libraries; "" if there is none.
 func (w *Wheel) CUDA() string {
 	found := ""
 	for name := range w.members {
@@ -340,5 +340,5 @@ func (w *Wheel) CUDA() string {
 	return found
 }
 
-// isExecutable reports whether a member is a program, as its archive says.
+// isExecutable reports whether a member's mode in the archive is that of a program.
 func isExecutable(f *zip.File) bool { return f.Mode()&fs.ModePerm&0o111 != 0 }

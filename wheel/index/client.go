@@ -26,7 +26,7 @@ import (
 	"nix2gpu/wheel/archive"
 )
 
-// Default is the index that everybody means who names none.
+// Default is the index that is used unless another one is named.
 const Default = "https://pypi.org/simple"
 
 // Options tunes a Client.
@@ -34,12 +34,12 @@ type Options struct {
 	Cache   string // the folder of the cache; required
 	Index   string // default: [Default]
 	Extra   []string
-	NoIndex bool     // none is asked
-	Folders []string // that have wheels too
-	Offline bool     // nothing is asked of the network
+	NoIndex bool     // use no index
+	Folders []string // folders with further wheels
+	Offline bool     // never use the network
 
-	// Progress is told of the bytes that have come, out of those that are known to
-	// be needed; nil: nobody is. It may be called by several goroutines at once.
+	// Progress is called with the bytes downloaded so far, and with all that are known
+	// to be needed, from several goroutines; nil: it is not called.
 	Progress func(done, total int64)
 
 	Transport http.RoundTripper // default: the environment's proxy
@@ -48,27 +48,26 @@ type Options struct {
 	Backoff   time.Duration
 }
 
-// The most that is read of a page: that of the largest project has 20 MB.
+// largestPage bounds a page of an index, in bytes. The largest project's has 20 MB.
 const largestPage = 128 << 20
 
-// folder is that of the cache.
+// folder is the folder of the cache for wheels.
 const folder = "wheels"
 
-// A Client gets wheels. It must be closed, and may be used by several
-// goroutines.
+// A Client downloads wheels. It must be closed. Several goroutines may use it.
 type Client struct {
 	opts     Options
-	roots    []*url.URL // without user and password, with a slash at the end
+	roots    []*url.URL // without user and password, and with a slash at the end
 	cache    *cache.Dir
 	download *download.Client
 
-	came, total atomic.Int64 // of wheels that are or were downloaded
+	came, total atomic.Int64 // bytes of wheels, for Progress
 
 	mu    sync.Mutex
 	pages map[string][]wheel.File
 }
 
-// New opens the cache. The URLs of indexes may have a user and a password.
+// New opens the cache. The URLs of indexes may contain a user and a password.
 func New(ctx context.Context, opts Options) (*Client, error) {
 	c := &Client{opts: opts, pages: map[string][]wheel.File{}}
 	users := map[string]*url.Userinfo{}
@@ -107,21 +106,21 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	return c, nil
 }
 
-// progress counts what comes. A part that was bad and came anew counts twice.
+// progress counts bytes that have arrived. What was bad and came again counts twice.
 func (c *Client) progress(bytes int) {
 	done, total := c.came.Add(int64(bytes)), c.total.Load()
-	if c.opts.Progress != nil && total > 0 { // pages come before any wheel
+	if c.opts.Progress != nil && total > 0 { // pages, which come before any wheel, don't count
 		c.opts.Progress(min(done, total), total)
 	}
 }
 
-// Close lets go of the cache and of idle connections.
+// Close releases the cache and closes idle connections.
 func (c *Client) Close() error {
 	c.download.Close()
 	return c.cache.Close()
 }
 
-// parseRoot reads the URL of an index. Its password goes into no message.
+// parseRoot parses the URL of an index. Errors don't show its password.
 func parseRoot(text string) (*url.URL, *url.Userinfo, error) {
 	u, err := url.Parse(strings.TrimSpace(text))
 	if err != nil {
@@ -147,8 +146,8 @@ func isLoopback(host string) bool {
 
 func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
-// authorized adds user and password to what is asked of the host that they are
-// for, and of no other: also where that one leads elsewhere.
+// authorized adds a user and password to requests to the host that they are for, and to
+// no other, even after a redirection.
 type authorized struct {
 	next  http.RoundTripper
 	users map[string]*url.Userinfo
@@ -163,21 +162,21 @@ func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 	return a.next.RoundTrip(r)
 }
 
-// CloseIdleConnections serves [http.Client.CloseIdleConnections].
+// CloseIdleConnections is called by [http.Client.CloseIdleConnections].
 func (a *authorized) CloseIdleConnections() {
 	if t, ok := a.next.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
 }
 
-// An OfflineError says what only the network has.
+// An OfflineError names what is not in the cache while the network must not be used.
 type OfflineError struct{ What string }
 
 func (e *OfflineError) Error() string {
 	return fmt.Sprintf("%s is not in the cache, and --offline asks for no network\nhint: run it once without --offline", e.What)
 }
 
-// Files implements [wheel.Source]. A page is asked for once.
+// Files implements [wheel.Source]. A project's page is requested once.
 func (c *Client) Files(ctx context.Context, project string) ([]wheel.File, error) {
 	c.mu.Lock()
 	files, ok := c.pages[project]
@@ -215,7 +214,7 @@ func (c *Client) Files(ctx context.Context, project string) ([]wheel.File, error
 	return files, nil
 }
 
-// explain adds to a refusal what to do about it.
+// explain adds the cure to an answer of 401 or 403.
 func explain(err error) error {
 	var status *download.StatusError
 	if errors.As(err, &status) && (status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden) {
@@ -224,7 +223,8 @@ func explain(err error) error {
 	return err
 }
 
-// place is where the cache keeps a wheel.
+// place returns the path of a wheel in the cache. It is made of the digest, so an entry
+// never goes stale.
 func (c *Client) place(sum string) string { return c.cache.Path(folder, sum+".whl") }
 
 // Inspect implements [wheel.Source].
@@ -241,18 +241,19 @@ func (c *Client) Inspect(ctx context.Context, f wheel.File) (*wheel.Inspected, e
 	return out, nil
 }
 
-// get downloads a file of an index, and tells its digest.
+// get downloads a file of an index, and returns its digest.
 func (c *Client) get(ctx context.Context, f wheel.File) (string, error) {
 	if f.SHA256 != "" {
 		return f.SHA256, c.fetch(ctx, f.URL, f.Size, f.SHA256)
 	}
-	// The digest is known when all is there. Nobody else is to take that away.
+	// The digest is known only at the end. Until then the name is this process's
+	// own, so that no other takes the file away.
 	id := sha256.Sum256([]byte(f.URL))
 	fresh := c.cache.Path(folder, fmt.Sprintf("%x.%d.new", id[:8], os.Getpid()))
 	if err := c.download.Fetch(ctx, download.File{URL: f.URL, Size: -1}, fresh); err != nil {
 		return "", explain(err)
 	}
-	defer os.Remove(fresh) // gone by its new name when all went well
+	defer os.Remove(fresh) // fails if it was renamed
 	sum, err := digestOf(fresh)
 	if err != nil {
 		return "", c.cache.Explain(err)
@@ -288,7 +289,7 @@ func (c *Client) fetch(ctx context.Context, from string, size int64, sum string)
 	return explain(c.download.Fetch(ctx, download.File{URL: from, Size: size, SHA256: sum}, place))
 }
 
-// relative is a file's path as seen from its index; "" where that is elsewhere.
+// relative returns a file's address relative to its index; "" if it is on another host.
 func (c *Client) relative(file, name string) string {
 	to, err := url.Parse(file)
 	if err != nil || to.RawQuery != "" || path.Base(to.Path) != name {
@@ -305,7 +306,7 @@ func (c *Client) relative(file, name string) string {
 	return ""
 }
 
-// inspect looks at a wheel of the cache.
+// inspect reads a wheel in the cache.
 func (c *Client) inspect(file, sum string) (*wheel.Inspected, error) {
 	f, err := os.Open(c.place(sum))
 	if err != nil {
@@ -339,10 +340,10 @@ func (c *Client) Again(ctx context.Context, l wheel.Locked) (*wheel.Inspected, e
 	return out, nil
 }
 
-// A GoneError says that no index has a wheel any more.
+// A GoneError says that no index has a locked wheel any more.
 type GoneError struct {
 	Wheel wheel.Locked
-	There string // the newest version that they have; "" for none
+	There string // the newest version that there is; "" if there is none
 }
 
 func (e *GoneError) Error() string {
@@ -364,7 +365,7 @@ func (c *Client) Fetch(ctx context.Context, wheels []wheel.Locked) error {
 	return download.All(ctx, wheels, gone, c.fetchLocked)
 }
 
-// fetchLocked gets a wheel from where it lay, or from where an index has it now.
+// fetchLocked downloads a wheel from its old address, or from where an index has it now.
 func (c *Client) fetchLocked(ctx context.Context, l wheel.Locked) error {
 	if err := l.Check(); err != nil {
 		return fmt.Errorf("wheel %s: %w", l, err)
@@ -406,23 +407,24 @@ func (c *Client) fetchLocked(ctx context.Context, l wheel.Locked) error {
 			newest, e.There = name.Version, name.Version.String()
 		}
 	}
-	if e.There == l.Version { // another file of the same version
+	if e.There == l.Version { // the version is there, but with another file
 		e.There = ""
 	}
 	return e
 }
 
-// A File of the cache is open for reading in any order.
+// A File is an open wheel in the cache.
 type File struct {
 	*os.File
 	size int64
 }
 
-// Size is the length of the file.
+// Size returns the size of the file in bytes.
 func (f *File) Size() int64 { return f.size }
 
-// Open opens a wheel, having downloaded it when the cache lacks it, and wants
-// its digest anew: disks rot. A damaged one is gone from the cache then.
+// Open opens a wheel, after downloading it if the cache lacks it. It verifies the digest
+// every time, since a disk may have corrupted the file; then it is removed from the
+// cache.
 func (c *Client) Open(ctx context.Context, l wheel.Locked) (*File, error) {
 	if err := c.fetchLocked(ctx, l); err != nil {
 		return nil, err

@@ -12,11 +12,11 @@ import (
 	"nix2gpu/wheel"
 )
 
-// fileScheme begins what stands for the URL of a file of a folder.
+// fileScheme begins the URL of a file in a folder.
 const fileScheme = "file:"
 
-// inFolders lists what the folders have of a project: wheels, and sources for those
-// who say why there is no wheel.
+// inFolders lists the files of a project in folders: wheels, and source archives for the
+// error when there is no wheel.
 func (c *Client) inFolders(project string) ([]wheel.File, error) {
 	var out []wheel.File
 	for _, dir := range c.opts.Folders {
@@ -42,7 +42,7 @@ func (c *Client) inFolders(project string) ([]wheel.File, error) {
 	return out, nil
 }
 
-// copy puts a file of a folder into the cache, whole or not at all.
+// copy copies a file of a folder into the cache. It appears there complete or not at all.
 func (c *Client) copy(file, sum string) error {
 	f, err := os.Open(file)
 	if err != nil {
@@ -57,7 +57,7 @@ func (c *Client) copy(file, sum string) error {
 	if err != nil {
 		return c.cache.Explain(err)
 	}
-	defer os.Remove(out.Name()) // gone by its new name when all went well
+	defer os.Remove(out.Name()) // fails if it was renamed
 	h := sha256.New()
 	_, err = io.Copy(io.MultiWriter(out, h), f)
 	if err := errors.Join(err, out.Close()); err != nil {

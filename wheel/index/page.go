@@ -12,14 +12,14 @@ import (
 	"nix2gpu/wheel"
 )
 
-// accept is what we tell an index that we read, the best first.
+// accept is the Accept header: the formats that we read, the best first.
 const accept = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 
-// parsePage reads an index's page of a project. Links are relative to base.
+// parsePage parses an index's page of a project. Links are relative to base.
 func parsePage(data []byte, media string, base *url.URL) ([]wheel.File, error) {
 	kind, _, err := mime.ParseMediaType(media)
 	if err != nil {
-		kind = "text/html" // as a folder's server sends it
+		kind = "text/html" // plain file servers send this
 	}
 	switch kind {
 	case "application/vnd.pypi.simple.v1+json", "application/json":
@@ -40,7 +40,7 @@ func parseJSON(data []byte, base *url.URL) ([]wheel.File, error) {
 			URL            string            `json:"url"`
 			Hashes         map[string]string `json:"hashes"`
 			RequiresPython string            `json:"requires-python"`
-			Yanked         any               `json:"yanked"` // false, true, or why
+			Yanked         any               `json:"yanked"` // false, true, or the reason
 			Size           *int64            `json:"size"`
 		} `json:"files"`
 	}
@@ -54,7 +54,7 @@ func parseJSON(data []byte, base *url.URL) ([]wheel.File, error) {
 	for _, f := range page.Files {
 		to, err := base.Parse(f.URL)
 		if err != nil || f.Filename == "" {
-			continue // nothing that could be got
+			continue // not a usable URL
 		}
 		one := wheel.File{Name: f.Filename, SHA256: digest(f.Hashes["sha256"]), Size: -1, RequiresPython: f.RequiresPython, URL: to.String()}
 		if f.Size != nil && *f.Size > 0 {
@@ -71,7 +71,7 @@ func parseJSON(data []byte, base *url.URL) ([]wheel.File, error) {
 	return out, nil
 }
 
-// digest is a SHA-256, or "" for what is none.
+// digest returns s if it is a SHA-256, or else "".
 func digest(s string) string {
 	s = strings.ToLower(s)
 	if len(s) != 64 || strings.Trim(s, "0123456789abcdef") != "" {
@@ -80,7 +80,7 @@ func digest(s string) string {
 	return s
 }
 
-// parseHTML reads the links of a page. Nothing else of HTML matters.
+// parseHTML returns the links of a page. Nothing else of the HTML matters.
 func parseHTML(text string, base *url.URL) []wheel.File {
 	var out []wheel.File
 	for name, attrs := range tags(text) {
@@ -108,7 +108,7 @@ func parseHTML(text string, base *url.URL) []wheel.File {
 	return out
 }
 
-// tags goes through the tags a and base of a page, with their attributes.
+// tags yields the tags a and base of a page, with their attributes.
 func tags(text string) func(yield func(name string, attrs map[string]string) bool) {
 	return func(yield func(string, map[string]string) bool) {
 		for {
@@ -128,7 +128,7 @@ func tags(text string) func(yield func(name string, attrs map[string]string) boo
 			name := strings.ToLower(text[:end])
 			text = text[end:]
 			if name != "a" && name != "base" {
-				continue // the next < begins a tag, unless an attribute has one, which these pages escape
+				continue // the next < begins a tag: these pages escape it in attributes
 			}
 			attrs := map[string]string{}
 			text = attributes(text, attrs)
@@ -139,7 +139,7 @@ func tags(text string) func(yield func(name string, attrs map[string]string) boo
 	}
 }
 
-// attributes reads those of a tag, and returns the text behind it.
+// attributes parses the attributes of a tag, and returns the text behind it.
 func attributes(text string, into map[string]string) string {
 	const blank = " \t\r\n/"
 	for {
