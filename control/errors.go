@@ -18,6 +18,8 @@ const (
 	CodeBusy       Code = "busy"
 	CodeTimeout    Code = "timeout"
 	CodeFailed     Code = "failed"
+	CodeNoCommand  Code = "no_command"
+	CodeNotProgram Code = "not_executable"
 	CodeInternal   Code = "internal"
 )
 
@@ -40,6 +42,8 @@ func Kinds() []Kind {
 		{CodeBusy, http.StatusTooManyRequests, 1, "Too much is being asked at once; try again."},
 		{CodeTimeout, http.StatusGatewayTimeout, 124, "It did not happen in time."},
 		{CodeFailed, http.StatusUnprocessableEntity, 1, "It was tried and failed."},
+		{CodeNoCommand, http.StatusUnprocessableEntity, 127, "There is no such command."},
+		{CodeNotProgram, http.StatusUnprocessableEntity, 126, "The command cannot be executed."},
 		{CodeInternal, http.StatusInternalServerError, 1, "The supervisor itself has a defect."},
 	}
 }

@@ -132,6 +132,7 @@ func Routes() []Route {
 		{"POST", "/v1/restart", "Stops services that run, and starts them again. Body: Action."},
 		{"POST", "/v1/kill", "Sends Action.signal to services."},
 		{"POST", "/v1/exec", "The surroundings of a service, for a command. Body: ExecRequest; answers Surroundings, secrets included."},
+		{"POST", "/v1/run", "Starts what a service depends on, waits for it, and answers what a copy of the service is. Body: RunRequest; answers Copy, secrets included."},
 		{"POST", "/v1/wait", "Answers when the services meet Action.for: settled, stopped, or a condition."},
 		{"POST", "/v1/down", "Stops the whole project; the supervisor ends. With Action.now without grace."},
 		{"POST", "/v1/reload", "Makes the supervisor run another project. Body: its JSON; answers Changes."},

@@ -116,6 +116,30 @@ func TestExecSaysWhy(t *testing.T) {
 	}
 }
 
+// A mark that another Host has lent is that of the process and of all that it starts,
+// and the Host that runs it finds those by it.
+func TestLentCookie(t *testing.T) {
+	h := newHost(t, process.Options{})
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	spec := shell("echo $" + process.CookieVar + `; (setsid sh -c 'echo $$; exec sleep 1000' &)`)
+	spec.Stdout, spec.Cookie = w, "lender/api-run-1-exec#7"
+	p := start(t, h, spec)
+	w.Close()
+	lines := bufio.NewScanner(r)
+	if lines.Scan(); lines.Text() != spec.Cookie || p.Cookie() != spec.Cookie {
+		t.Errorf("it is marked with %q, and said to be with %q; want %q", lines.Text(), p.Cookie(), spec.Cookie)
+	}
+	pids := readPIDs(t, lines, 1)
+	await(t, "its end, with what it has left behind", p.Done())
+	if alive(pids[0]) {
+		t.Errorf("%d lives on", pids[0])
+	}
+}
+
 // lendMain is a supervisor: it says the cookie for the process in its argument, and
 // ends when its stdin does.
 func lendMain(args []string) int {

@@ -38,7 +38,10 @@ type Spec struct {
 	Path string   // what to execute; default: Argv[0], looked up in Env's PATH
 	Argv []string // the whole argument vector
 	Env  []string // the whole environment; the cookie is added
-	Dir  string   // default: ours
+	// Cookie marks the process instead of one of our own, where another Host has lent
+	// it: see [Host.Lend].
+	Cookie string
+	Dir    string // default: ours
 
 	Stdin, Stdout, Stderr *os.File // nil: /dev/null
 	ExtraFiles            []*os.File

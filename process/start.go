@@ -36,7 +36,7 @@ func (h *Host) Start(spec Spec) (*Process, error) {
 	h.seq++
 	p := &Process{
 		host: h, spec: spec,
-		cookie:  h.opts.Run + "/" + cookieName(spec.Name) + "#" + strconv.Itoa(h.seq),
+		cookie:  cmp.Or(spec.Cookie, h.opts.Run+"/"+cookieName(spec.Name)+"#"+strconv.Itoa(h.seq)),
 		exited:  make(chan struct{}),
 		done:    make(chan struct{}),
 		killNow: make(chan struct{}),

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -65,6 +66,25 @@ func (r *Reader) Sources() ([]string, error) {
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids), nil
+}
+
+// Remove removes the log of a source, with its older files. Nobody may write it.
+func (r *Reader) Remove(source string) error {
+	entries, err := os.ReadDir(r.dir)
+	if err != nil {
+		return err
+	}
+	name := fileName(source)
+	for _, e := range entries {
+		older, ok := strings.CutPrefix(e.Name(), name)
+		if !ok || older != "" && (older[0] != '.' || strings.Trim(older[1:], "0123456789") != "") {
+			continue
+		}
+		if err := os.Remove(filepath.Join(r.dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // Records yields the wanted records of all sources, merged by time. The pieces

@@ -49,6 +49,28 @@ func read(t *testing.T, r *servicelog.Reader, q servicelog.Query) []string {
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
+// What is removed is the log of one source with all that rotation has left, and of no
+// other whose name begins in the same way.
+func TestRemove(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"web.log", "web.log.1", "web.log.12", "web.log.old", "web.logs", "web-2.log", "%2Fweb.log"} {
+		writeLog(t, dir, name, noon, "stdout F x")
+	}
+	r := servicelog.NewReader(dir)
+	for _, source := range []string{"web", "/web", "web", "never was"} {
+		if err := r.Remove(source); err != nil {
+			t.Errorf("Remove(%q): %v", source, err)
+		}
+	}
+	left, err := filepath.Glob(dir + "/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{dir + "/web-2.log", dir + "/web.log.old", dir + "/web.logs"}; !slices.Equal(left, want) {
+		t.Errorf("left are %v, want %v", left, want)
+	}
+}
+
 func TestQueries(t *testing.T) {
 	dir := t.TempDir()
 	writeLog(t, dir, "web.log.2", noon, "nix2gpu F start", "stdout F w0", "stderr F w1")

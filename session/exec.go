@@ -31,20 +31,29 @@ func (s *session) exec(ctx context.Context, id project.ID, req control.ExecReque
 	if err != nil {
 		return nil, stageError(err)
 	}
-	out := &control.Surroundings{Env: launch.Env, Dir: launch.Dir, UID: os.Geteuid(), GID: os.Getegid(),
-		NoNewPrivs: launch.NoNewPrivs, Caps: launch.Caps, NoFile: launch.Limits.NoFile}
-	if out.Groups, err = os.Getgroups(); err != nil {
+	out, err := surroundings(launch)
+	if err != nil {
 		return nil, err
-	}
-	if launch.SetUser {
-		out.UID, out.GID, out.Groups = int(launch.UID), int(launch.GID), nil
-		for _, g := range launch.Groups {
-			out.Groups = append(out.Groups, int(g))
-		}
 	}
 	cookie, groups := s.host.Lend(string(proc.ID), pid)
 	out.Env, out.Cgroups = append(out.Env, cookie), groups
-	return out, nil
+	return &out, nil
+}
+
+// surroundings are those of a launch, as they travel: whoever asks may be another user
+// than we are.
+func surroundings(launch *stage.Launch) (out control.Surroundings, err error) {
+	out = control.Surroundings{Env: launch.Env, Dir: launch.Dir, UID: os.Geteuid(), GID: os.Getegid(),
+		NoNewPrivs: launch.NoNewPrivs, Caps: launch.Caps, NoFile: launch.Limits.NoFile}
+	if launch.SetUser {
+		out.UID, out.GID = int(launch.UID), int(launch.GID)
+		for _, g := range launch.Groups {
+			out.Groups = append(out.Groups, int(g))
+		}
+		return out, nil
+	}
+	out.Groups, err = os.Getgroups()
+	return out, err
 }
 
 // mainRuns returns why a service has no main process for a command to join; nil if it
@@ -65,8 +74,15 @@ func (s *session) mainRuns(id project.ID) error {
 // stageError makes an error of package stage one of the control socket.
 func stageError(err error) error {
 	var e *stage.Error
-	if errors.As(err, &e) {
-		return &control.Error{Code: control.CodeFailed, Msg: e.Msg, Hint: e.Hint}
+	if !errors.As(err, &e) {
+		return err
 	}
-	return err
+	out := &control.Error{Code: control.CodeFailed, Msg: e.Msg, Hint: e.Hint}
+	switch e.Kind {
+	case stage.NoCommand, stage.NoGPU:
+		out.Code = control.CodeNoCommand
+	case stage.NotExecutable, stage.NoInterpreter, stage.NoFormat:
+		out.Code = control.CodeNotProgram
+	}
+	return out
 }

@@ -53,6 +53,7 @@ type session struct {
 	watch  watch
 	memory oomKills
 	wishes wishes
+	copies copies
 	flush  func()         // writes what is left of the output, the first time
 	closes []func() error // undo what was opened, last first
 }
@@ -233,7 +234,7 @@ func (s *session) serve() error {
 	}
 	s.server = server.New(server.Options{
 		Engine: asked{s.engine, s}, Resolve: (*project.Project).ResolveAll, Reload: s.reload, Logs: s.hub.Reader(),
-		Degraded: s.watch.look, Usage: s.usage, Exec: s.exec, OutOfMemory: s.memory.report,
+		Degraded: s.watch.look, Usage: s.usage, Exec: s.exec, Run: s.runCopy, OutOfMemory: s.memory.report,
 		Root: s.Root, Definition: s.job.Definition, Version: s.opts.Version, Log: s.log,
 	})
 	served := make(chan struct{})

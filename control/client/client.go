@@ -102,6 +102,17 @@ func (c *Client) Exec(ctx context.Context, req control.ExecRequest) (*control.Su
 	return &s, c.call(ctx, http.MethodPost, "/v1/exec", body, &s)
 }
 
+// Run starts what a service depends on, waits for it, and asks what a copy of the
+// service is. What Exec says of our process holds as well.
+func (c *Client) Run(ctx context.Context, req control.RunRequest) (*control.Copy, error) {
+	body, err := json.Marshal(req)
+	if err != nil {
+		return nil, err
+	}
+	var s control.Copy
+	return &s, c.call(ctx, http.MethodPost, "/v1/run", body, &s)
+}
+
 // Reload makes the supervisor run the project whose JSON is given.
 func (c *Client) Reload(ctx context.Context, project []byte) (*control.Changes, error) {
 	var changes control.Changes

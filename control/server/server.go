@@ -39,6 +39,10 @@ type Options struct {
 	// Exec, when set, looks up the surroundings of a service's main process, for a
 	// command that the process pid becomes.
 	Exec func(ctx context.Context, id project.ID, req control.ExecRequest, pid int) (*control.Surroundings, error)
+	// Run, when set, starts what a service depends on, waits for it, and looks up what
+	// a copy of the service is, which the process pid runs. Without an id it is one of
+	// the container.
+	Run func(ctx context.Context, id project.ID, req control.RunRequest, pid int) (*control.Copy, error)
 	// Degraded, when set, is what the supervisor can't do at present.
 	Degraded func() []control.Degraded
 	// OutOfMemory, when set, is what was killed in the container for lack of memory.
@@ -134,6 +138,7 @@ func (s *Server) handler() http.Handler {
 		"POST /v1/restart": s.action(s.restart),
 		"POST /v1/kill":    s.action(s.kill),
 		"POST /v1/exec":    s.exec,
+		"POST /v1/run":     s.run,
 		"POST /v1/wait":    s.action(s.wait),
 		"POST /v1/down":    s.action(s.down),
 		"POST /v1/reload":  s.reload,
@@ -429,21 +434,65 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request) error {
 	if s.opts.Exec == nil || req.Service == "" {
 		return &control.Error{Code: control.CodeInvalid, Msg: "exec needs the name of a service"}
 	}
-	ids, err := s.resolve(r.Context(), []string{req.Service})
+	id, err := s.resolveOne(r.Context(), req.Service)
 	if err != nil {
 		return err
 	}
-	if len(ids) != 1 {
-		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("%q means %d services", req.Service, len(ids)), Hint: "name one of them"}
-	}
-	peer := r.Context().Value(peerKey{}).(*unix.Ucred) // guard has looked at it
-	s.opts.Log.Info("request", "path", r.URL.Path, "services", ids, "peer", fmt.Sprintf("%+v", peer))
-	surroundings, err := s.opts.Exec(r.Context(), ids[0], req, int(peer.Pid))
+	surroundings, err := s.opts.Exec(r.Context(), id, req, s.asker(r, id))
 	if err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusOK, surroundings)
 	return nil
+}
+
+// run answers, once what it depends on is there, with what the asking process needs
+// to run a copy of a service.
+func (s *Server) run(w http.ResponseWriter, r *http.Request) error {
+	var req control.RunRequest
+	if err := s.decode(w, r, maxBody, &req); err != nil {
+		return err
+	}
+	if s.opts.Run == nil || req.Service == "" && len(req.Command) == 0 {
+		return &control.Error{Code: control.CodeInvalid, Msg: "run needs the name of a service, or a command"}
+	}
+	var id project.ID
+	if req.Service != "" {
+		var err error
+		if id, err = s.resolveOne(r.Context(), req.Service); err != nil {
+			return err
+		}
+	}
+	done, err := connOf(r.Context()).follow()
+	if err != nil {
+		return err
+	}
+	defer done()
+	copied, err := s.opts.Run(r.Context(), id, req, s.asker(r, id))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, copied)
+	return nil
+}
+
+// resolveOne is resolve for what can only be about one service.
+func (s *Server) resolveOne(ctx context.Context, name string) (project.ID, error) {
+	ids, err := s.resolve(ctx, []string{name})
+	if err != nil {
+		return "", err
+	}
+	if len(ids) != 1 {
+		return "", &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("%q means %d services", name, len(ids)), Hint: "name one of them"}
+	}
+	return ids[0], nil
+}
+
+// asker is the process that asks for a command of a service, which is noted.
+func (s *Server) asker(r *http.Request, id project.ID) int {
+	peer := r.Context().Value(peerKey{}).(*unix.Ucred) // guard has looked at it
+	s.opts.Log.Info("request", "path", r.URL.Path, "services", []project.ID{id}, "peer", fmt.Sprintf("%+v", peer))
+	return int(peer.Pid)
 }
 
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {

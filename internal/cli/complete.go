@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"nix2gpu/servicelog"
 )
 
 // completePatience limits how long a press of the tab key takes.
@@ -22,6 +24,30 @@ func completeServices(env *Env) completer {
 			return nil, cobra.ShellCompDirectiveDefault
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeLogs completes services, and their copies whose logs are kept.
+func completeLogs(env *Env) completer {
+	services := completeServices(env)
+	return func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		names, directive := services(cmd, args, begun)
+		t, ctx, cancel, ok := completed(cmd, env, args)
+		if !ok {
+			return names, directive
+		}
+		defer cancel()
+		_, layout, _ := t.find(ctx, env) // logs are there also when nothing runs
+		there, err := servicelog.NewReader(layout.Logs).Sources()
+		if err != nil {
+			return names, directive
+		}
+		for _, name := range labels(layout).copies(there) {
+			if !slices.Contains(t.services, name) {
+				names = append(names, name)
+			}
+		}
+		return names, directive
 	}
 }
 

@@ -17,10 +17,16 @@ import (
 type execOptions struct {
 	target  target
 	command []string
-	env     []string
-	dir     string
-	user    string
-	tty     bool
+	surroundingOptions
+}
+
+// surroundingOptions are what may be changed of a command in the surroundings of a
+// service.
+type surroundingOptions struct {
+	env  []string
+	dir  string
+	user string
+	tty  bool
 }
 
 func newExec(env *Env) *cobra.Command {
@@ -49,34 +55,34 @@ that has limits of memory, CPUs or processes.`,
 	}
 	addTargetFlags(env, cmd, &opts.target, "f")
 	cmd.Flags().SetInterspersed(false)
+	opts.addFlags(cmd)
+	return cmd
+}
+
+// addFlags adds what may be changed of a command in the surroundings of a service.
+func (opts *surroundingOptions) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVarP(&opts.env, "env", "e", nil, "set a variable, as `name=value`; the name alone takes ours; may be repeated")
 	cmd.Flags().StringVarP(&opts.dir, "workdir", "w", "", "start in this `folder`")
 	cmd.Flags().StringVarP(&opts.user, "user", "u", "", "run as this `user`, a name or a number")
 	cmd.Flags().BoolP("interactive", "i", false, "accepted: stdin is always the command's")
 	cmd.Flags().BoolVarP(&opts.tty, "tty", "t", false, "fail unless stdin is a terminal")
-	return cmd
+}
+
+// needsTerminal says that -t has none.
+func (opts *surroundingOptions) needsTerminal(env *Env) error {
+	if opts.tty && !env.StdinTTY {
+		return hint(usageError("stdin is not a terminal"), "leave out -t: a command gets the terminal wherever there is one")
+	}
+	return nil
 }
 
 // take sorts the arguments: a definition, a service, and the command.
-func (opts *execOptions) take(ctx context.Context, env *Env, args []string) error {
-	n := slices.IndexFunc(args, func(arg string) bool {
-		return arg == "--" || !definition.IsRef(arg) && !opts.target.isFolder(ctx, env, arg)
-	})
-	if n >= 0 && args[n] != "--" {
-		n++
-	}
-	if n < 0 {
-		n = len(args)
-	}
-	if err := opts.target.take(ctx, env, args[:n]); err != nil {
+func (opts *execOptions) take(ctx context.Context, env *Env, args []string) (err error) {
+	if opts.command, err = opts.target.takeCommand(ctx, env, args); err != nil {
 		return err
 	}
 	if len(opts.target.services) == 0 {
 		return usageError("exec needs the name of a service")
-	}
-	opts.command = args[n:]
-	if len(opts.command) > 0 && opts.command[0] == "--" {
-		opts.command = opts.command[1:]
 	}
 	if len(opts.command) == 0 {
 		return hint(usageError("exec needs a command"), "nix2gpu exec %s -- COMMAND", opts.target.services[0])
@@ -84,12 +90,33 @@ func (opts *execOptions) take(ctx context.Context, env *Env, args []string) erro
 	return nil
 }
 
+// takeCommand takes a definition and a service, and returns what follows: a command.
+func (t *target) takeCommand(ctx context.Context, env *Env, args []string) (command []string, err error) {
+	n := slices.IndexFunc(args, func(arg string) bool {
+		return arg == "--" || !definition.IsRef(arg) && !t.isFolder(ctx, env, arg)
+	})
+	if n >= 0 && args[n] != "--" {
+		n++
+	}
+	if n < 0 {
+		n = len(args)
+	}
+	if err := t.take(ctx, env, args[:n]); err != nil {
+		return nil, err
+	}
+	command = args[n:]
+	if len(command) > 0 && command[0] == "--" {
+		command = command[1:]
+	}
+	return command, nil
+}
+
 // runExec replaces this process by the command, and returns only if that fails.
 func runExec(ctx context.Context, env *Env, opts execOptions) error {
-	if opts.tty && !env.StdinTTY {
-		return hint(usageError("stdin is not a terminal"), "leave out -t: a command gets the terminal wherever there is one")
+	if err := opts.needsTerminal(env); err != nil {
+		return err
 	}
-	own, err := opts.variables(env)
+	own, err := variables(env, opts.env)
 	if err != nil {
 		return err
 	}
@@ -104,25 +131,33 @@ func runExec(ctx context.Context, env *Env, opts execOptions) error {
 	if err := process.JoinGroups(s.Cgroups); err != nil {
 		fmt.Fprintf(env.Stderr, "nix2gpu: the limits of the service are not enforced on this command: %v\n", err)
 	}
+	spec := specIn(s, own)
+	spec.Argv = opts.command
+	return process.Exec(spec)
+}
+
+// specIn is a program without a name in the surroundings of a service, with further
+// variables.
+func specIn(s *control.Surroundings, own []string) process.Spec {
 	spec := process.Spec{
-		Argv: opts.command, Env: overlay(s.Env, own), Dir: s.Dir,
+		Env: overlay(s.Env, own), Dir: s.Dir,
 		User:       &process.User{UID: s.UID, GID: s.GID, Groups: s.Groups},
 		NoNewPrivs: s.NoNewPrivs, Limits: process.Limits{NoFile: s.NoFile},
 	}
 	if len(s.Caps) > 0 {
 		spec.Sandbox = process.Sandbox{DropCaps: true, Caps: s.Caps}
 	}
-	return process.Exec(spec)
+	return spec
 }
 
 // variables are those of the command line, and those that describe our terminal:
 // the supervisor has another one, or none.
-func (opts *execOptions) variables(env *Env) ([]string, error) {
+func variables(env *Env, given []string) ([]string, error) {
 	var out []string
 	if term, ok := env.LookupEnv("TERM"); ok && env.StdinTTY {
 		out = append(out, "TERM="+term)
 	}
-	for _, kv := range opts.env {
+	for _, kv := range given {
 		name, _, given := strings.Cut(kv, "=")
 		if name == "" {
 			return nil, usageError("--env must be name=value or the name of a variable, not %q", kv)

@@ -19,7 +19,7 @@ const (
 	exitNotRunning  = 3
 	exitNoService   = 4
 	exitTimeout     = 124
-	exitOurs        = 125 // of exec: nix2gpu failed, not the command
+	exitOurs        = 125 // of exec and run: nix2gpu failed, not the command
 	exitNotExec     = 126
 	exitNotFound    = 127
 	exitInterrupted = 130
@@ -33,8 +33,8 @@ var exitCodes = []struct{ code, meaning string }{
 	{"3", "Nothing is running. With `status SERVICE`: the service is stopped, disabled, or waits for others; 1 then means that it fails, restarts, or was refused or skipped."},
 	{"4", "There is no such service."},
 	{"124", "The time limit was reached first."},
-	{"125", "`exec`: any other failure before the command was executed."},
-	{"126, 127", "The command of `boot` or `exec` could not be executed; it was not found. Otherwise these verbs exit with the command's own code."},
+	{"125", "`exec`, `run`: any other failure before the command was executed."},
+	{"126, 127", "The command of `boot`, `exec` or `run` could not be executed; it was not found. Otherwise these verbs exit with the command's own code."},
 	{"128+n", "Killed by signal n."},
 	{"130", "Interrupted by Ctrl-C, with any verb but `up` and `boot`; 143 after SIGTERM, 131 after SIGQUIT."},
 }

@@ -48,6 +48,7 @@ func newLogs(env *Env) *cobra.Command {
 		Long: `Prints what services have printed since this "up" or boot, restarts included, merged by
 time; when nothing runs, since the last one. --all, --since and --until also print what
 is kept of earlier runs; --all marks each start of a service.
+Output of a copy that "run" made is printed when the copy is named: SERVICE-run-1.
 
 TIME is a duration before now such as 10m or 2h, a time of day such as 15:04, or a date
 such as 2026-11-22 or 2026-11-22T15:04:05Z.`,
@@ -55,7 +56,7 @@ such as 2026-11-22 or 2026-11-22T15:04:05Z.`,
   nix2gpu logs -n 50 api postgresql      the last 50 lines of two
   nix2gpu logs --since 10m -g error      what matched in the last ten minutes
   nix2gpu logs --previous api            the run before the last restart`,
-		ValidArgsFunction: completeServices(env),
+		ValidArgsFunction: completeLogs(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.take(cmd.Context(), env, args); err != nil {
 				return err
@@ -119,7 +120,7 @@ func runLogs(ctx context.Context, env *Env, opts logsOptions) error {
 	} else {
 		names.stale = names.strangers(query.Sources)
 		if opts.follow {
-			query.Sources = nil // nil also takes logs that are created later
+			query.Sources, names.noCopies = nil, true // nil also takes logs that are created later
 		}
 	}
 	if opts.follow && running {
@@ -235,6 +236,18 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 type naming struct {
 	project *project.Project
 	stale   map[string]bool // logs that are shown only by name
+	// noCopies leaves out those of copies that begin while they are followed.
+	noCopies bool
+}
+
+// copies are the logs of copies of services, which "run" makes.
+func (n naming) copies(there []string) []string {
+	return slices.DeleteFunc(slices.Clone(there), func(source string) bool { return !n.isCopy(source) })
+}
+
+func (n naming) isCopy(source string) bool {
+	i := strings.LastIndex(source, "run-")
+	return i >= 0 && (i == 0 || source[i-1] == '-') && project.IsReplica(source[i:], "run") && n.project.Processes[project.ID(source)] == nil
 }
 
 // labels reads the project that a supervisor has left in its state folder.
@@ -337,7 +350,7 @@ func (n naming) print(ctx context.Context, env *Env, reader *servicelog.Reader, 
 			out.Flush()
 			return err
 		}
-		if n.stale[rec.Source] || last.skips(rec) {
+		if n.stale[rec.Source] || n.noCopies && n.isCopy(rec.Source) || last.skips(rec) {
 			continue
 		}
 		if err := out.Print(rec); err != nil {

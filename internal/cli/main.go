@@ -123,6 +123,7 @@ folder, or of the nearest parent folder that has one.`,
 		newRestart(env),
 		newKill(env),
 		newExec(env),
+		newRun(env),
 		newBoot(env),
 	)
 	add(groupLook,

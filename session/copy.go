@@ -1,0 +1,220 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"nix2gpu/control"
+	"nix2gpu/process"
+	"nix2gpu/project"
+	"nix2gpu/servicelog"
+	"nix2gpu/stage"
+	"nix2gpu/supervisor"
+)
+
+// copyGrace is what a copy gets from its stop signal to the kill where its service
+// sets nothing.
+const copyGrace = 10 * time.Second
+
+// runCopy starts what a service depends on, waits for it, and looks up what a copy of
+// the service is. Who asked runs it. Without an id it is one of the container.
+func (s *session) runCopy(ctx context.Context, id project.ID, req control.RunRequest, pid int) (*control.Copy, error) {
+	p, err := s.engine.Project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	name, live := "run", false
+	proc := &project.Process{ID: "run", Service: "run", Role: project.Main, User: p.Container.User}
+	if service := p.Services[id]; service != nil {
+		if live, err = s.copyable(service, len(req.Command) > 0); err != nil {
+			return nil, err
+		}
+		if !req.NoDeps {
+			if err := s.bring(ctx, service.DependsOn); err != nil {
+				return nil, err
+			}
+		}
+		name, proc = string(id)+"-run", p.Processes[service.Main]
+	} else if id != "" {
+		return nil, &supervisor.UnknownError{Service: id}
+	}
+	launch, err := s.launchCopy(p, proc, req, id != "" && !live)
+	if err != nil {
+		return nil, stageError(err)
+	}
+	out := &control.Copy{Name: s.copyName(p, name, pid), Path: launch.Path, Argv: launch.Argv,
+		Limits: launch.Limits, Stop: cmp.Or(proc.Shutdown.Signal, project.SIGTERM), Grace: project.Duration(copyGrace), Logs: s.Layout.Logs}
+	if t := proc.Shutdown.Timeout; t != nil {
+		out.Grace = *t
+	}
+	if out.Surroundings, err = surroundings(launch); err != nil {
+		return nil, err
+	}
+	cookie, _ := s.host.Lend(out.Name, pid)
+	out.Env = append(out.Env, cookie)
+	return out, nil
+}
+
+// copyable says why there can be no copy of a service, unless a command is given that it
+// runs instead of the service's, and whether the service itself lives.
+func (s *session) copyable(service *project.Service, given bool) (live bool, err error) {
+	i := slices.IndexFunc(s.engine.Snapshot().Services, func(svc control.Service) bool { return svc.ID == service.ID && svc.State.Live() })
+	live = i >= 0
+	const stopFirst = "stop it first with \"nix2gpu stop %s\", or give the copy a command of its own: nix2gpu run %[1]s -- COMMAND"
+	const ownCommand = "give the copy a command of its own: nix2gpu run %s -- COMMAND"
+	conflict := func(msg, cure string) (bool, error) {
+		return live, &control.Error{Code: control.CodeConflict, Msg: msg, Hint: fmt.Sprintf(cure, service.Label)}
+	}
+	switch {
+	case given:
+		return live, nil
+	case service.Unsupported != "":
+		return conflict(fmt.Sprintf("%s cannot run here: %s", service.Label, service.Unsupported), ownCommand)
+	case len(service.Init)+len(service.Setup) > 0:
+		return conflict(fmt.Sprintf("%s is set up around each start, and a copy is not", service.Label),
+			"start the service itself with \"nix2gpu start %s\", or give the copy a command of its own: nix2gpu run %[1]s -- COMMAND")
+	}
+	for _, port := range service.Ports {
+		if live {
+			return conflict(fmt.Sprintf("%s runs and has port %d, which a copy of it would want as well", service.Label, port.Port), stopFirst)
+		}
+		if h, taken := process.Listener(port.Port); taken && port.Protocol != "udp" {
+			return conflict(fmt.Sprintf("a copy of %s would want port %d, which %s has", service.Label, port.Port, holderName(h)), ownCommand)
+		}
+	}
+	return live, nil
+}
+
+// holderName is who listens, for people.
+func holderName(h process.Holder) string {
+	if h.PID == 0 {
+		return "another program"
+	}
+	return fmt.Sprintf("%s (pid %d)", h.Name, h.PID)
+}
+
+// bring starts what a service depends on, where it does not run, and returns when each
+// is what the service waits for. What has completed is not repeated.
+func (s *session) bring(ctx context.Context, needs map[project.ID]project.Dependency) error {
+	ids := slices.Sorted(maps.Keys(needs))
+	if len(ids) == 0 {
+		return nil
+	}
+	if _, err := (asked{s.engine, s}).Start(ctx, ids, supervisor.StartOptions{Missing: true}); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := s.engine.Wait(ctx, id, needs[id].Condition); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// launchCopy makes a process, with what the request changes of it, ready to be run.
+// Where the service lives, its folders and files are there, and are not touched.
+func (s *session) launchCopy(p *project.Project, proc *project.Process, req control.RunRequest, fresh bool) (*stage.Launch, error) {
+	own := *proc
+	if len(req.Command) > 0 {
+		own.Command = project.Command{}
+		for _, word := range req.Command {
+			own.Command.Exec = append(own.Command.Exec, project.Lit(word))
+		}
+	}
+	if req.Dir != "" {
+		own.Dir = project.Lit(req.Dir)
+	}
+	st := s.Stage()
+	if fresh { // as the service's own user, whose they are
+		if launch, err := st.Prepare(p, &own); err != nil || req.User == "" {
+			return launch, err
+		}
+	}
+	own.User = cmp.Or(req.User, own.User)
+	return st.PrepareExec(p, &own, own.Command, own.Dir)
+}
+
+// copyName names a copy, and so its log. Of the logs of earlier ones the last are kept.
+func (s *session) copyName(p *project.Project, base string, pid int) string {
+	logs := servicelog.NewReader(s.Layout.Logs)
+	sources, _ := logs.Sources() // a folder that can't be read has none to be kept
+	taken := func(name string) bool {
+		return p.Processes[project.ID(name)] != nil || p.Services[project.ID(name)] != nil
+	}
+	name, old := s.copies.next(base, sources, taken, pid)
+	for _, source := range old {
+		if err := logs.Remove(source); err != nil {
+			s.log.Warn("the log of an old copy cannot be removed", "log", source, "err", err)
+		}
+	}
+	return name
+}
+
+// keptCopies is how many logs of copies of one service are kept.
+const keptCopies = 20
+
+// copies numbers the copies of services. Its zero value is ready to use.
+type copies struct {
+	mu   sync.Mutex
+	last map[string]int    // the highest number of this session, by base
+	runs map[string]lender // who runs a copy, by the copy's name
+}
+
+// A lender is a process that runs a copy.
+type lender struct {
+	pid   int
+	start uint64
+}
+
+// next is the name of the next copy, which pid runs: higher than all of which there
+// are logs. old are the logs that are too many; none of a copy that still runs.
+func (c *copies) next(base string, sources []string, taken func(string) bool, pid int) (name string, old []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last == nil {
+		c.last, c.runs = map[string]int{}, map[string]lender{}
+	}
+	var numbers []int
+	for _, source := range sources {
+		if n, ok := numbered(source, base); ok && !taken(source) {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	n := c.last[base]
+	if len(numbers) > 0 {
+		n = max(n, numbers[len(numbers)-1])
+	}
+	for n++; taken(base + "-" + strconv.Itoa(n)); n++ {
+	}
+	c.last[base] = n
+	for name, by := range c.runs {
+		if info, err := process.Inspect(by.pid); err != nil || info.Start != by.start {
+			delete(c.runs, name)
+		}
+	}
+	for _, n := range numbers[:max(0, len(numbers)+1-keptCopies)] {
+		if source := base + "-" + strconv.Itoa(n); c.runs[source] == (lender{}) {
+			old = append(old, source)
+		}
+	}
+	name = base + "-" + strconv.Itoa(n)
+	if info, err := process.Inspect(pid); err == nil {
+		c.runs[name] = lender{pid, info.Start}
+	}
+	return name, old
+}
+
+// numbered is the number of the copy of base that a log is of.
+func numbered(source, base string) (int, bool) {
+	digits, ok := strings.CutPrefix(source, base+"-")
+	n, err := strconv.Atoi(digits)
+	return n, ok && err == nil && n > 0 && strconv.Itoa(n) == digits
+}
