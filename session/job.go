@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +23,7 @@ type Job struct {
 	NoDeps     bool                  // start without waiting for dependencies
 	Refused    map[project.ID]string // those of Services that can't run here, and why
 	Stay       bool                  // go on when no service runs any more, whatever the definition says
+	Ending                           // how else it ends
 	Root       string                // the definition's folder
 	Container  string                // its name, or ""
 	Definition string                // what messages call it: "flake.nix#web"
@@ -38,6 +40,15 @@ type Job struct {
 	// Tested holds, by service, the digest of a configuration that has passed its
 	// server's own test.
 	Tested map[project.ID]string
+}
+
+// An Ending is when a project ends, and how, beside what its definition says. The
+// fields are those of supervisor.Options.
+type Ending struct {
+	Leave        bool
+	AbortOnExit  bool
+	ExitCodeFrom project.ID
+	StopGrace    *time.Duration
 }
 
 // wireJob is the encoding of a Job.

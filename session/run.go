@@ -215,7 +215,8 @@ func (s *session) hasten() {
 func (s *session) supervise() error {
 	st := s.Stage()
 	opts := supervisor.Options{
-		Services: s.job.Services, NoDeps: s.job.NoDeps, Refused: s.job.Refused, Stay: s.job.Stay, Timed: s.job.Terminal, Log: s.log,
+		Services: s.job.Services, NoDeps: s.job.NoDeps, Refused: s.job.Refused, Stay: s.job.Stay,
+		Leave: s.job.Leave, AbortOnExit: s.job.AbortOnExit, ExitCodeFrom: s.job.ExitCodeFrom, StopGrace: s.job.StopGrace, Timed: s.job.Terminal, Log: s.log,
 		Settled: func() { go giveBack() },
 		World:   supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub, GPU: s.GPU}.World,
 	}

@@ -427,7 +427,7 @@ func (c *core) settle() {
 				c.look(user)
 			}
 		}
-		if s.state == control.Skipped && s.main.ExitOnSkipped && c.stopping == nil {
+		if s.state == control.Skipped && (s.main.ExitOnSkipped || s.id == c.opts.ExitCodeFrom) && c.stopping == nil {
 			c.down(Result{1, s.ended()})
 		}
 	}
@@ -466,16 +466,16 @@ func (c *core) finish() {
 	case c.finished:
 	case c.stopping != nil:
 		c.finished = true
-		c.result = c.stopping.result
+		c.result = c.codeFrom(c.stopping.result)
 		if c.stopping.announced {
 			c.world.Say(allStopped, servicelog.Plain)
 		}
-	case c.opts.Stay || c.project.WhenDone == project.WhenDoneStay || c.held():
+	case c.opts.Stay || !c.opts.Leave && c.project.WhenDone == project.WhenDoneStay || c.held():
 	case system:
 		c.end(&shutdown{result: c.outcome()})
 	default:
 		c.finished = true
-		c.result = c.outcome()
+		c.result = c.codeFrom(c.outcome())
 	}
 }
 

@@ -28,8 +28,18 @@ type Options struct {
 	Refused map[project.ID]string
 	// Timed says of what is ready, has completed or is healthy how long that took.
 	Timed bool
-	// Stay goes on when nothing runs any more, whatever the project says.
-	Stay bool
+	// Stay goes on when nothing runs any more, Leave ends then, whatever the project
+	// says.
+	Stay, Leave bool
+	// AbortOnExit ends the project when the first of its services ends, in whatever
+	// way, and restarts none: see [core.aborts]. A stop by request is no end.
+	AbortOnExit bool
+	// ExitCodeFrom is the service whose exit code is that of the project, and whose
+	// end counts for AbortOnExit in any case. "": none.
+	ExitCodeFrom project.ID
+	// StopGrace is, when the whole project stops, from the stop signal to the kill,
+	// whatever processes set; nil: as they set it.
+	StopGrace *time.Duration
 
 	Grace      time.Duration // from the stop signal to the kill, where a process sets none; default: 10s
 	StopBudget time.Duration // of the whole stop, where the project sets none; 0: no bound but the graces

@@ -234,6 +234,9 @@ func (c *core) judge(s *service, e end) {
 		s.streak = streak{}
 	}
 	e.restart, e.streak = s.main.Restart, s.streak.n
+	if c.opts.AbortOnExit && !s.spec.System {
+		e.restart = project.Restart{Policy: project.RestartNo} // its first end is its last
+	}
 	s.pending = nil
 	k, worn := verdict(e)
 	if worn {
@@ -252,10 +255,46 @@ func (c *core) consequences(s *service, k Kind) {
 	if k != GaveUp && k != Succeeded {
 		return
 	}
-	if s.main.ExitOnEnd || k == GaveUp &&
+	if s.main.ExitOnEnd || c.aborts(s, k) || k == GaveUp &&
 		(s.main.Restart.Policy == project.RestartExitOnFailure || c.project.OnFailed == project.OnFailedExit) {
 		c.down(Result{s.code(), s.ended()})
 	}
+}
+
+// aborts reports whether an end is one that AbortOnExit is about: any but that of a
+// one-shot which has succeeded, and of what the container has beside the project.
+func (c *core) aborts(s *service, k Kind) bool {
+	if !c.opts.AbortOnExit || s.spec.System {
+		return false
+	}
+	return k == GaveUp || s.id == c.opts.ExitCodeFrom || !c.isOneshot(s)
+}
+
+// isOneshot reports whether a service is meant to end: it is never restarted, or
+// another waits for its end.
+func (c *core) isOneshot(s *service) bool {
+	policy := s.main.Restart.Policy
+	return policy == "" || policy == project.RestartNo || slices.ContainsFunc(c.users[s.id], func(u *service) bool {
+		cond := u.spec.DependsOn[s.id].Condition
+		return cond == project.Completed || cond == project.Exited
+	})
+}
+
+// codeFrom is the result of a project that has the exit code of one of its services,
+// unless somebody has stopped it. One that we had to stop, or that never ran, has not
+// done what it was for.
+func (c *core) codeFrom(r Result) Result {
+	s := c.services[c.opts.ExitCodeFrom]
+	switch {
+	case s == nil || c.stopping != nil && c.stopping.asked:
+	case s.exit == nil:
+		r.Code = cmp.Or(r.Code, 1)
+	case s.state == control.Completed, s.state == control.Failed:
+		r.Code = s.code()
+	default:
+		r.Code = cmp.Or(s.exit.Code, r.Code, 1)
+	}
+	return r
 }
 
 // code is the exit code that a service's end gives to the project: its own,

@@ -38,6 +38,9 @@ func (c *core) stopRun(r *run) {
 	if t := r.Process.Shutdown.Timeout; t != nil {
 		grace = time.Duration(*t)
 	}
+	if c.stopping != nil && c.opts.StopGrace != nil {
+		grace = *c.opts.StopGrace
+	}
 	if c.stopping != nil && !c.stopping.deadline.IsZero() {
 		grace = max(min(grace, c.stopping.deadline.Sub(now)), 0)
 	}

@@ -19,7 +19,7 @@ import (
 func awaitUp(ctx context.Context, env *Env, opts *upOptions, c *client.Client, layout rundir.Layout, ids []project.ID, attached func()) error {
 	ctx, cancel := limited(ctx, opts.waitTimeout)
 	defer cancel()
-	v := &vigil{env: env, of: byID(ids), arrived: hasStarted, brief: true}
+	v := &vigil{env: env, of: byID(ids), arrived: hasStarted, brief: true, toEnd: opts.endsByItself()}
 	if opts.wait {
 		v.arrived, v.brief, v.retries = hasSettled, false, opts.retries
 	}
@@ -37,6 +37,12 @@ func awaitUp(ctx context.Context, env *Env, opts *upOptions, c *client.Client, l
 	list, err := v.write(ctx, layout)
 	if err != nil {
 		return err
+	}
+	if v.end != nil && opts.endsByItself() {
+		if v.end.Code != 0 {
+			return &exitError{code: v.end.Code}
+		}
+		return nil
 	}
 	if err := v.outcome(list); err != nil {
 		return err

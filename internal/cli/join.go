@@ -67,6 +67,10 @@ func converge(ctx context.Context, env *Env, j *session.Job, c *client.Client, l
 		return hint(&control.Error{Code: control.CodeConflict, Msg: fmt.Sprintf("%s runs here already, as pid %d", state.Definition, state.PID)},
 			"stop it with \"nix2gpu down\", or put %s into a folder of its own", j.Definition)
 	}
+	if flag := endingFlag(j.Ending); flag != "" {
+		return &control.Error{Code: control.CodeConflict, Msg: fmt.Sprintf("a project runs here already, as pid %d: %s is for one that begins", state.PID, flag),
+			Hint: "stop it first with \"nix2gpu down\""}
+	}
 	data, err := j.Project.Project().Encode()
 	if err != nil {
 		return err

@@ -85,7 +85,7 @@ func (o *pcOptions) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.up.target.container, "container", "", "`name` of the container, if a definition has several")
 	f.BoolVar(&o.dotenv, "disable-dotenv", false, "do not read .env")
 	f.BoolVarP(&o.up.detach, "detached", "D", false, "run in the background")
-	addUpFlags(cmd, &o.up, "") // process-compose's -d means something else
+	addUpFlags(o.env, cmd, &o.up, "", "") // process-compose's -d and -t mean something else
 	f.BoolVar(&o.up.keep, "keep-project", false, "stay when nothing runs any more")
 	f.BoolP("hide-disabled", "d", false, "accepted; there is no terminal interface")
 	addModuleFlag(cmd, &o.up.target)

@@ -33,6 +33,7 @@ type upOptions struct {
 	strict      bool
 	logFormat   string
 	keep        bool // stay when no service runs any more, whatever the definition says
+	ending
 }
 
 func newUp(env *Env) *cobra.Command {
@@ -54,6 +55,7 @@ what is missing, and then follows the logs.`,
   nix2gpu up postgresql              only the database
   nix2gpu up ./stack.nix#web -d      in the background
   nix2gpu up -d --wait               the same, and return when all is healthy
+  nix2gpu up --exit-code-from tests  until the tests have ended, with their exit code
   nix2gpu up --dry-run               print what would run`,
 		ValidArgsFunction: completeDefined(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -65,13 +67,13 @@ what is missing, and then follows the logs.`,
 	}
 	addTargetFlags(env, cmd, &opts.target, "f")
 	addModuleFlag(cmd, &opts.target)
-	addUpFlags(cmd, &opts, "d")
+	addUpFlags(env, cmd, &opts, "d", "t")
 	return cmd
 }
 
-// addUpFlags adds the flags of "up" that both names of the program have. detach is
-// the one-letter form of --detach, or "".
-func addUpFlags(cmd *cobra.Command, opts *upOptions, detach string) {
+// addUpFlags adds the flags of "up" that both names of the program have. detach and
+// timeout are the one-letter forms of --detach and --timeout, or "".
+func addUpFlags(env *Env, cmd *cobra.Command, opts *upOptions, detach, timeout string) {
 	f := cmd.Flags()
 	f.BoolVarP(&opts.detach, "detach", detach, false, "run in the background; return when the services were started")
 	f.BoolVar(&opts.wait, "wait", false, "run in the background; return when all are healthy")
@@ -81,6 +83,7 @@ func addUpFlags(cmd *cobra.Command, opts *upOptions, detach string) {
 	f.BoolVar(&opts.noDeps, "no-deps", false, "run only the named services, and let them wait for nothing")
 	f.BoolVar(&opts.install, "install", false, "install missing packages with apt-get")
 	f.BoolVar(&opts.strict, "strict", false, "start nothing if one of the services can't run on this machine")
+	opts.ending.addFlags(env, cmd, timeout)
 	f.StringVar(&opts.logFormat, "log-format", "text", "`format` of the output: text or json")
 	cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -104,11 +107,18 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 	if opts.logFormat != "text" && (opts.wait || opts.detach) {
 		return hint(usageError("--log-format is for output that is shown, and with --detach or --wait there is none"), "nix2gpu logs -o json")
 	}
+	if opts.leave && opts.keep {
+		return usageError("--exit-when-complete and --keep-project exclude each other")
+	}
 	l, err := opts.target.load(ctx, env)
 	if err != nil {
 		return err
 	}
 	ids, err := l.selected(opts.target.services, opts.noDeps)
+	if err != nil {
+		return err
+	}
+	end, err := opts.ending.of(l, ids)
 	if err != nil {
 		return err
 	}
@@ -124,7 +134,7 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 		env.Environ = m.Environ
 	}
 	a := &ascent{
-		env: env, opts: &opts, def: l, job: opts.job(env, l, ids),
+		env: env, opts: &opts, def: l, job: opts.job(env, l, ids, end),
 		layout: rundir.Locate(env.rundirEnv(), l.container, l.root),
 		notes: sync.OnceFunc(func() {
 			l.writeNotes(env)
@@ -147,9 +157,9 @@ type ascent struct {
 }
 
 // job describes for the supervisor what to run, and how.
-func (o *upOptions) job(env *Env, l *loaded, ids []project.ID) *session.Job {
+func (o *upOptions) job(env *Env, l *loaded, ids []project.ID, end session.Ending) *session.Job {
 	return &session.Job{
-		Project: l.valid, Services: ids, Named: len(o.target.services) > 0, NoDeps: o.noDeps, Stay: o.keep,
+		Project: l.valid, Services: ids, Named: len(o.target.services) > 0, NoDeps: o.noDeps, Stay: o.keep, Ending: end,
 		Root: l.root, Container: l.container, Definition: l.name, Socket: env.rundirEnv().Socket,
 		LogJSON: o.logFormat == "json", Color: env.colorMode(),
 		Terminal: env.StdoutTTY && o.logFormat != "json" && !env.inContainer(), // a container's log is the same with and without a terminal

@@ -45,6 +45,9 @@ type vigil struct {
 	// brief gives up after startPatience, because dependencies may be slow.
 	brief bool
 
+	// toEnd waits, once a service has failed, for the end of the project, which follows.
+	toEnd bool
+
 	// spared is for waits whose aim may be a failure: a service that has failed or
 	// was skipped is not lost.
 	spared bool
@@ -90,6 +93,7 @@ func (v *vigil) follow(ctx context.Context, c watched, attached func()) error {
 			return err
 		case v.end != nil:
 			return nil
+		case v.toEnd && v.anyFailed(): // the end comes
 		case v.all != nil && len(missing) == 0:
 			if !v.anyLost() || whole {
 				return nil
@@ -211,6 +215,12 @@ func (v *vigil) missing() ([]control.Service, error) {
 func (v *vigil) anyLost() bool {
 	list, _ := v.services()
 	return slices.ContainsFunc(list, func(s control.Service) bool { return v.lost(s.ID) })
+}
+
+// anyFailed reports whether one has failed for good.
+func (v *vigil) anyFailed() bool {
+	list, _ := v.services()
+	return slices.ContainsFunc(list, func(s control.Service) bool { return s.State == control.Failed })
 }
 
 // lost reports whether waiting for a service is useless: it has failed, was skipped,
