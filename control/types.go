@@ -126,6 +126,7 @@ func Routes() []Route {
 		{"GET", "/v1/state", "The state of the project and its services: a State."},
 		{"GET", "/v1/usage", "What services use now, and where they listen; with GPUs, for which nvidia-smi is run, unless ?gpus=no: a Usage."},
 		{"GET", "/v1/details", "What a close look at each service shows beside its state: a list of Details."},
+		{"GET", "/v1/startup", "How the starts of services went, step by step: Startups."},
 		{"GET", "/v1/events", "A stream of Messages, one JSON object a line: the State, then each change."},
 		{"POST", "/v1/start", "Starts services and what they depend on. Body: Action; answers a Reply at once."},
 		{"POST", "/v1/stop", "Tells services to stop. Body: Action."},

@@ -68,6 +68,7 @@ type Layout struct {
 	Shipped  string // the encrypted secrets in an image; "" outside of a container
 	Log      string // in State: the supervisor's own log
 	Project  string // in State: the project of the last run, without its secrets
+	Startup  string // in State: how the starts of the last run went
 	LockFile string // in State, while a supervisor runs
 	Journal  string // in State, while a supervisor runs
 
@@ -116,6 +117,7 @@ func Locate(e Env, container, root string) Layout {
 	l.Packages = filepath.Join(l.State, "packages")
 	l.Log = filepath.Join(l.State, "supervisor.log")
 	l.Project = filepath.Join(l.State, "project.json")
+	l.Startup = filepath.Join(l.State, "startup.json")
 	l.LockFile = filepath.Join(l.State, "supervisor.lock")
 	l.Journal = filepath.Join(l.State, "journal")
 	l.locks = append(l.locks, lockFile{l.LockFile, stateLock, ""})

@@ -1,6 +1,9 @@
 package session
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"os"
 	"time"
 
@@ -27,5 +30,25 @@ func keepProject(layout rundir.Layout, p *project.Project) func() error {
 		}
 		kept = err == nil
 		return err
+	}
+}
+
+// keepStartups leaves how the starts of services went, for those who ask when nothing
+// runs any more.
+func (s *session) keepStartups() {
+	s.startups.Lock()
+	defer s.startups.Unlock()
+	startups, err := s.engine.Startups(context.Background()) // the engine answers at once
+	var data []byte
+	if err == nil {
+		data, err = json.Marshal(startups)
+	}
+	if err == nil && !bytes.Equal(data, s.startups.kept) {
+		if err = safefile.Replace(s.Layout.Startup, data, 0o600); err == nil {
+			s.startups.kept = data
+		}
+	}
+	if err != nil {
+		s.log.Warn("how services started cannot be kept", "err", err)
 	}
 }

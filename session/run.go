@@ -43,17 +43,22 @@ type Options struct {
 // A session holds the parts of one run, in the order in which they are opened.
 type session struct {
 	Machine
-	opts   Options
-	job    *Job
-	log    *slog.Logger
-	host   *process.Host
-	hub    *servicelog.Hub
-	engine *supervisor.Engine
-	server *server.Server
-	watch  watch
-	memory oomKills
-	wishes wishes
-	copies copies
+	opts     Options
+	job      *Job
+	log      *slog.Logger
+	host     *process.Host
+	hub      *servicelog.Hub
+	engine   *supervisor.Engine
+	server   *server.Server
+	watch    watch
+	memory   oomKills
+	wishes   wishes
+	copies   copies
+	keeping  sync.WaitGroup // of what is written when all has settled
+	startups struct {
+		sync.Mutex
+		kept []byte // what was written last
+	}
 	flush  func()         // writes what is left of the output, the first time
 	closes []func() error // undo what was opened, last first
 }
@@ -82,6 +87,8 @@ func Run(ctx context.Context, opts Options, j *Job) (code int, err error) {
 		opts.Up()
 	}
 	result := s.run(ctx)
+	s.keeping.Wait()
+	s.keepStartups()
 	if opts.Heard != nil {
 		opts.Heard()
 	}
@@ -217,8 +224,11 @@ func (s *session) supervise() error {
 	opts := supervisor.Options{
 		Services: s.job.Services, NoDeps: s.job.NoDeps, Refused: s.job.Refused, Stay: s.job.Stay,
 		Leave: s.job.Leave, AbortOnExit: s.job.AbortOnExit, ExitCodeFrom: s.job.ExitCodeFrom, StopGrace: s.job.StopGrace, Timed: s.job.Terminal, Log: s.log,
-		Settled: func() { go giveBack() },
-		World:   supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub, GPU: s.GPU}.World,
+		Settled: func() {
+			s.keeping.Go(s.keepStartups)
+			go giveBack()
+		},
+		World: supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub, GPU: s.GPU}.World,
 	}
 	if process.IsInit() {
 		opts.StopBudget = pid1Budget

@@ -40,11 +40,12 @@ type core struct {
 	finished bool
 	summary  summary
 
-	waiters     []*waiter
-	subscribers []*subscriber
-	catching    timerID // when slow subscribers are looked at again
-	seq         uint64
-	last        control.Snapshot // the final one; read by others once done is closed
+	waiters      []*waiter
+	subscribers  []*subscriber
+	catching     timerID // when slow subscribers are looked at again
+	seq          uint64
+	last         control.Snapshot // the final one; read by others once done is closed
+	lastStartups control.Startups // likewise
 }
 
 // summary is what the operator was told of the whole.
@@ -73,6 +74,7 @@ type service struct {
 	exit     *project.Exit // the last end that mattered
 
 	results []control.Probe // of the last checks, oldest first
+	startup startup
 
 	request
 	attempt
@@ -220,6 +222,8 @@ func (c *core) want(ids []project.ID, noDeps bool, refused map[project.ID]string
 			asked := request{wanted: true, noDeps: noDeps, refused: refused[s.id]}
 			if s.state.Live() && s.state != control.Stopping {
 				asked.spawned = s.spawned // it goes on
+			} else {
+				s.startup = startup{asked: c.world.Now()}
 			}
 			s.request, s.streak = asked, streak{}
 			list = append(list, s)
@@ -338,6 +342,7 @@ func (c *core) enter(s *service, to control.ServiceState, k Kind) {
 	case control.Init, control.Starting:
 		if from != control.Init {
 			s.attempt = attempt{began: now} // nothing of the last one lives
+			s.startup.try(now)
 		}
 	case control.Running:
 		s.wasReady = true
@@ -349,6 +354,7 @@ func (c *core) enter(s *service, to control.ServiceState, k Kind) {
 	if from == to {
 		return // one more one-shot of the same kind
 	}
+	s.startup.enters(to, now)
 	switch to {
 	case control.Failed, control.Skipped, control.Backoff, control.Ending, control.Restarting: // theirs was set by the caller
 	default:
@@ -399,6 +405,7 @@ func (c *core) spawn(s *service, id project.ID, role project.Role) *run {
 		service: s, role: role, since: c.world.Now(),
 	}
 	c.runs[r.ID] = r
+	s.startup.spawns(r, r.since)
 	c.world.Spawn(r.Run)
 	return r
 }
@@ -513,7 +520,7 @@ func (c *core) ended() bool { return c.finished }
 
 // close tells the observers that there is nothing more to come.
 func (c *core) close() {
-	c.last = c.snapshot()
+	c.last, c.lastStartups = c.snapshot(), c.startups()
 	for _, s := range c.subscribers {
 		s.send() // what still has room
 		close(s.ch)

@@ -211,6 +211,16 @@ func (e *Engine) Details(ctx context.Context) ([]control.Detail, error) {
 	return ask(ctx, e, func(c *core) ([]control.Detail, error) { return c.details(), nil })
 }
 
+// Startups says how the starts of all services went, by label. After the end it is the
+// last that was known.
+func (e *Engine) Startups(ctx context.Context) (control.Startups, error) {
+	s, err := ask(ctx, e, func(c *core) (control.Startups, error) { return c.startups(), nil })
+	if errors.Is(err, ErrEnded) {
+		return e.core.lastStartups, nil // written before done was closed
+	}
+	return s, err
+}
+
 // Subscribe returns the events from now on, and a snapshot that they continue.
 // A reader that is too slow loses events, and is told how many; nothing waits
 // for it. The channel is closed by cancel, and at the end of the project.

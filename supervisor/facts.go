@@ -47,6 +47,9 @@ func (c *core) spawnedFact(r *run, pid int) {
 		return
 	}
 	s.spawned = true
+	if s.startup.started.IsZero() {
+		s.startup.started = r.since
+	}
 	c.log.Debug("main process started", "service", s.id, "pid", pid)
 	c.changed = append(c.changed, s) // "started" is met, without a change of state
 	if r.stopping {
@@ -70,6 +73,7 @@ func (c *core) spawnedFact(r *run, pid int) {
 // ready is told when the main process is ready, by its probe or by being there.
 func (c *core) ready(s *service) {
 	s.probeReady = true
+	s.startup.done(s.spec.Main, c.world.Now())
 	if s.state == control.Starting && len(s.spec.Setup) > 0 {
 		c.feed(s, ReadySetup)
 		return
@@ -172,6 +176,9 @@ func (c *core) bury(r *run) {
 		c.cancel(t)
 	}
 	delete(c.runs, r.ID)
+	if r.role != project.Main {
+		r.service.startup.done(r.Process.ID, c.world.Now())
+	}
 	switch s := r.service; r {
 	case s.process:
 		s.process = nil

@@ -106,6 +106,7 @@ func (c *core) restart(ids []project.ID) error {
 			continue
 		}
 		s.wanted = true
+		s.startup = startup{asked: c.world.Now()}
 		c.feed(s, Restart)
 	}
 	c.owe(list)
@@ -167,6 +168,7 @@ func (c *core) reload(p *project.Project, refused map[project.ID]string) (projec
 		case s.state == control.Stopping: // it will not come back, or was told to already
 		case s.state.Live():
 			s.streak, s.cause = streak{}, causeChanged
+			s.startup = startup{asked: c.world.Now()}
 			c.feed(s, Restart)
 		case s.wanted:
 			begin = append(begin, id)

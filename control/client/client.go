@@ -141,6 +141,12 @@ func (c *Client) Details(ctx context.Context) ([]control.Detail, error) {
 	return details, c.call(ctx, http.MethodGet, "/v1/details", nil, &details)
 }
 
+// Startups asks how the starts of services went.
+func (c *Client) Startups(ctx context.Context) (*control.Startups, error) {
+	var s control.Startups
+	return &s, c.call(ctx, http.MethodGet, "/v1/startup", nil, &s)
+}
+
 // Events calls each for every message of the event stream, until it returns
 // an error or the stream ends: with the project, when the last message was an
 // End, or because the supervisor died, which is control.ErrNotRunning.

@@ -13,6 +13,7 @@ type Engine interface {
 	Project(ctx context.Context) (*project.Project, error)
 	Snapshot() control.Snapshot
 	Details(ctx context.Context) ([]control.Detail, error)
+	Startups(ctx context.Context) (control.Startups, error)
 	Subscribe(ctx context.Context) (control.Snapshot, <-chan control.Event, func(), error)
 	Start(ctx context.Context, ids []project.ID, opts supervisor.StartOptions) ([]project.ID, error)
 	Stop(ctx context.Context, ids []project.ID) error

@@ -132,6 +132,7 @@ func (s *Server) handler() http.Handler {
 		"GET /v1/state":    s.getState,
 		"GET /v1/usage":    s.getUsage,
 		"GET /v1/details":  s.getDetails,
+		"GET /v1/startup":  s.getStartup,
 		"GET /v1/events":   s.getEvents,
 		"POST /v1/start":   s.action(s.start),
 		"POST /v1/stop":    s.action(s.stop),
@@ -224,6 +225,15 @@ func (s *Server) getDetails(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	writeJSON(w, http.StatusOK, details)
+	return nil
+}
+
+func (s *Server) getStartup(w http.ResponseWriter, r *http.Request) error {
+	startups, err := s.opts.Engine.Startups(r.Context())
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, startups)
 	return nil
 }
 

@@ -83,6 +83,10 @@ func (f *fake) Details(context.Context) ([]control.Detail, error) {
 	return []control.Detail{{ID: "api", Label: "api", Command: "serve"}}, nil
 }
 
+func (f *fake) Startups(context.Context) (control.Startups, error) {
+	return control.Startups{Services: []control.Startup{{ID: "api", Label: "api", Restarts: 2}}}, nil
+}
+
 func (f *fake) Reload(_ context.Context, p project.Valid) (project.Changes, error) {
 	return project.Changes{Added: []project.ID{"new"}}, f.ask("reload "+p.Project().Name, nil)
 }

@@ -137,6 +137,7 @@ folder, or of the nearest parent folder that has one.`,
 		newReady(env),
 		newLive(env),
 		newEvents(env),
+		newAnalyze(env),
 	)
 	add(groupDefine,
 		newCheck(env),

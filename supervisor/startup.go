@@ -1,0 +1,92 @@
+package supervisor
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"nix2gpu/control"
+	"nix2gpu/project"
+)
+
+// startup is how the last start of a service went that was asked for. What comes after
+// it was ready, or has ended, is no part of it.
+type startup struct {
+	asked, began, started, ready, ended time.Time
+
+	outcome string // of one that was never ready
+	tries   int
+	steps   []control.StartupStep
+}
+
+// over reports whether nothing more is noted but the end.
+func (u *startup) over() bool { return !u.ready.IsZero() || !u.ended.IsZero() }
+
+// try notes that the service begins, at first or again.
+func (u *startup) try(now time.Time) {
+	if u.over() {
+		return
+	}
+	if u.began.IsZero() {
+		u.began = now
+	}
+	u.tries++
+	u.steps = nil
+}
+
+// enters notes a change of state.
+func (u *startup) enters(to control.ServiceState, now time.Time) {
+	begun := !u.over()
+	switch to {
+	case control.Running:
+		if begun {
+			u.ready = now
+		}
+	case control.Completed, control.Failed:
+		if u.ended.IsZero() {
+			u.ended = now
+		}
+		if begun && to == control.Failed {
+			u.outcome = string(to)
+		}
+	case control.Skipped, control.Stopping, control.Stopped:
+		if begun && !u.asked.IsZero() {
+			u.ended, u.outcome = now, string(control.Stopped)
+			if to == control.Skipped {
+				u.outcome = string(to)
+			}
+		}
+	}
+}
+
+// spawns notes a process of the service that is begun.
+func (u *startup) spawns(r *run, now time.Time) {
+	if !u.over() {
+		u.steps = append(u.steps, control.StartupStep{Process: r.Process.ID, Role: r.role, Doing: r.Process.Doing, Began: now})
+	}
+}
+
+// done notes that a step is: a one-shot has ended, or the main process is ready.
+func (u *startup) done(id project.ID, now time.Time) {
+	for i := range u.steps {
+		if s := &u.steps[i]; s.Process == id && s.Ended.IsZero() {
+			s.Ended = now
+		}
+	}
+}
+
+// startups are those of all services, by label.
+func (c *core) startups() control.Startups {
+	out := control.Startups{Since: c.began, Services: []control.Startup{}}
+	for _, s := range c.order {
+		u := control.Startup{ID: s.id, Label: s.spec.Label, Type: s.spec.Type, System: s.spec.System, Asked: s.startup.asked, Began: s.startup.began,
+			Started: s.startup.started, Ready: s.startup.ready, Ended: s.startup.ended, Outcome: s.startup.outcome,
+			Restarts: max(0, s.startup.tries-1), Steps: slices.Clone(s.startup.steps)}
+		for id, d := range s.spec.DependsOn {
+			u.Needs = append(u.Needs, control.StartupNeed{Service: id, Condition: d.Condition})
+		}
+		slices.SortFunc(u.Needs, func(a, b control.StartupNeed) int { return strings.Compare(string(a.Service), string(b.Service)) })
+		out.Services = append(out.Services, u)
+	}
+	return out
+}
