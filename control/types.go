@@ -136,6 +136,7 @@ func Routes() []Route {
 		{"POST", "/v1/run", "Starts what a service depends on, waits for it, and answers what a copy of the service is. Body: RunRequest; answers Copy, secrets included."},
 		{"POST", "/v1/wait", "Answers when the services meet Action.for: settled, stopped, or a condition."},
 		{"POST", "/v1/down", "Stops the whole project; the supervisor ends. With Action.now without grace."},
+		{"POST", "/v1/plan", "What a reload of the same body would do: a list of Planned. Nothing is changed."},
 		{"POST", "/v1/reload", "Makes the supervisor run another project. Body: its JSON; answers Changes."},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -279,6 +280,72 @@ func TestDiff(t *testing.T) {
 	}
 	if c := p.Diff(p); !c.IsEmpty() {
 		t.Errorf("Diff with itself = %+v", c)
+	}
+}
+
+// Whatever makes a service restart has a name, and nothing else is named so.
+func TestDifferences(t *testing.T) {
+	secret := "key"
+	with := func(change func(p *project.Project, s *project.Service, m *project.Process)) *project.Project {
+		p := build(t, "db", "api: db=ready", "web")
+		p.Secrets = map[string]project.Secret{"key": {File: project.Lit("key")}}
+		p.Files = map[string]*project.File{"conf/a": {Content: project.Lit("1")}}
+		m := p.Processes["api"]
+		m.Env = map[string]project.Value{"A": {Text: project.Lit("1")}, "KEY": {Text: project.Text{{Secret: &secret}}}}
+		m.Files = []project.File{{Path: project.Lit("/etc/x"), Content: project.FilePath("conf")}}
+		setup := *m
+		setup.ID, setup.Role, setup.Env, setup.Files = "api-setup", project.Setup, nil, nil
+		p.Processes["api-setup"], p.Services["api"].Setup = &setup, []project.ID{"api-setup"}
+		if change != nil {
+			change(p, p.Services["api"], m)
+		}
+		return p
+	}
+	for name, tt := range map[string]struct {
+		change           func(p *project.Project, s *project.Service, m *project.Process)
+		restart, applies string
+	}{
+		"nothing": {nil, "[]", "[]"},
+		"command": {func(_ *project.Project, _ *project.Service, m *project.Process) {
+			m.Command.Shell = project.Lit("other")
+		}, "[command]", "[]"},
+		"variable": {func(_ *project.Project, _ *project.Service, m *project.Process) {
+			m.Env["A"] = project.Value{Text: project.Lit("2")}
+		}, "[environment.A]", "[]"},
+		"variables that come and go": {func(_ *project.Project, _ *project.Service, m *project.Process) {
+			m.Env = map[string]project.Value{"B": m.Env["A"], "KEY": m.Env["KEY"]}
+		}, "[environment.A environment.B]", "[]"},
+		"of the container": {func(p *project.Project, _ *project.Service, _ *project.Process) {
+			p.Container.Env = map[string]project.Value{"ALL": {}}
+		}, "[env.ALL]", "[]"},
+		"a file": {func(_ *project.Project, _ *project.Service, m *project.Process) { m.Files[0].Mode = "0600" }, "[file /etc/x]", "[]"},
+		"what it has": {func(p *project.Project, _ *project.Service, _ *project.Process) {
+			p.Files["conf/a"].Content = project.Lit("2")
+		}, "[file conf/a]", "[]"},
+		"a secret": {func(p *project.Project, _ *project.Service, _ *project.Process) {
+			p.Secrets["key"] = project.Secret{File: project.Lit("other")}
+		}, "[secrets.key]", "[]"},
+		"a one-shot": {func(p *project.Project, _ *project.Service, _ *project.Process) {
+			p.Processes["api-setup"].Dir = project.Lit("x")
+		}, "[api-setup: working_dir]", "[]"},
+		"one less": {func(_ *project.Project, s *project.Service, _ *project.Process) { s.Setup = nil }, "", "[]"},
+		"a probe": {func(_ *project.Project, _ *project.Service, m *project.Process) {
+			m.Liveness = &project.Probe{TCP: &project.TCPCheck{Port: 1}}
+		}, "[liveness_probe]", "[]"},
+		"the test of its configuration": {func(_ *project.Project, _ *project.Service, m *project.Process) { m.Test = &project.ConfigTest{} }, "[]", "[]"},
+		"whom it waits for": {func(_ *project.Project, s *project.Service, _ *project.Process) {
+			s.DependsOn["web"] = project.Dependency{Condition: project.Ready}
+		}, "[]", "[depends_on]"},
+		"its place": {func(_ *project.Project, s *project.Service, _ *project.Process) { s.Pos.Line = 7 }, "[]", "[]"},
+	} {
+		p, q := with(nil), with(tt.change)
+		restart, applies := p.Differences(q, "api")
+		if got := fmt.Sprint(restart); got != tt.restart && tt.restart != "" || fmt.Sprint(applies) != tt.applies {
+			t.Errorf("%s: %v and %v, want %s and %s", name, restart, applies, tt.restart, tt.applies)
+		}
+		if changed := slices.Contains(p.Diff(q).Changed, "api"); changed != (len(restart) > 0) {
+			t.Errorf("%s: changed is %t, and what differs is %v", name, changed, restart)
+		}
 	}
 }
 

@@ -78,15 +78,34 @@ func (a asked) takeConfiguration(ctx context.Context, ids []project.ID) error {
 // Reload makes the engine run another project, unless something that this would
 // start can't run on this machine. What could not run before is refused again.
 func (a asked) Reload(ctx context.Context, p project.Valid) (project.Changes, error) {
+	refused, err := a.refused(ctx, p)
+	if err != nil {
+		return project.Changes{}, err
+	}
+	for _, short := range Shortages(p.Project(), p.Project().Enabled()) {
+		a.session.hub.Say("warning: " + short.Msg + "; " + short.Hint)
+	}
+	return a.Engine.Reload(ctx, p, refused)
+}
+
+// Plan says what Reload would do, and refuses what it would.
+func (a asked) Plan(ctx context.Context, p project.Valid) ([]control.Planned, error) {
+	refused, err := a.refused(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return a.Engine.Plan(ctx, p, refused)
+}
+
+// refused are those of a reload that can't run on this machine, where that is no reason
+// to refuse all of it.
+func (a asked) refused(ctx context.Context, p project.Valid) (map[project.ID]string, error) {
 	refused, err := a.session.preflight(ctx, p.Project())
 	var unmet *Refusal
 	if errors.As(err, &unmet) {
 		err = &control.Error{Code: control.CodeConflict, Msg: unmet.Error()}
 	}
-	if err != nil {
-		return project.Changes{}, err
-	}
-	return a.Engine.Reload(ctx, p, refused)
+	return refused, err
 }
 
 // Down ends the project. Somebody waits for that, so a reader of stdout that has

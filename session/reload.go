@@ -80,9 +80,6 @@ func (s *session) preflight(ctx context.Context, next *project.Project) (refused
 	if unmet = slices.DeleteFunc(unmet, func(u Precondition) bool { return slices.Contains(down, u.Service) }); len(unmet) > 0 {
 		return nil, &Refusal{s.Root, unmet}
 	}
-	for _, short := range Shortages(next, next.Enabled()) {
-		s.hub.Say("warning: " + short.Msg + "; " + short.Hint)
-	}
 	return refused, nil
 }
 

@@ -172,14 +172,17 @@ func (c *core) adopt(p *project.Project) {
 	for _, s := range c.services {
 		c.order = append(c.order, s)
 	}
-	slices.SortFunc(c.order, func(a, b *service) int {
-		return cmp.Or(cmp.Compare(a.spec.Label, b.spec.Label), cmp.Compare(a.id, b.id))
-	})
+	slices.SortFunc(c.order, func(a, b *service) int { return compareLabels(a.spec.Label, a.id, b.spec.Label, b.id) })
 	for _, s := range c.order {
 		for dep := range s.spec.DependsOn {
 			c.users[dep] = append(c.users[dep], s)
 		}
 	}
+}
+
+// compareLabels is the order of everything that people see.
+func compareLabels(a string, aID project.ID, b string, bID project.ID) int {
+	return cmp.Or(cmp.Compare(a, b), cmp.Compare(aID, bID))
 }
 
 // begin starts what was asked for: first those that can start, then those

@@ -334,6 +334,16 @@ func (e *Engine) Reload(ctx context.Context, p project.Valid, refused map[projec
 	return ask(ctx, e, func(c *core) (project.Changes, error) { return c.reload(p.Project(), refused) })
 }
 
+// Plan says what Reload would do with the same arguments, by label.
+func (e *Engine) Plan(ctx context.Context, p project.Valid, refused map[project.ID]string) ([]control.Planned, error) {
+	return ask(ctx, e, func(c *core) ([]control.Planned, error) {
+		if err := c.errStopping(); err != nil {
+			return nil, err
+		}
+		return c.plan(p.Project(), refused), nil
+	})
+}
+
 // Project returns the project that runs. It must not be changed.
 func (e *Engine) Project(ctx context.Context) (*project.Project, error) {
 	return ask(ctx, e, func(c *core) (*project.Project, error) { return c.project, nil })

@@ -119,6 +119,12 @@ func (c *Client) Reload(ctx context.Context, project []byte) (*control.Changes, 
 	return &changes, c.call(ctx, http.MethodPost, "/v1/reload", project, &changes)
 }
 
+// Plan asks what a reload of the project whose JSON is given would do.
+func (c *Client) Plan(ctx context.Context, project []byte) ([]control.Planned, error) {
+	var plan []control.Planned
+	return plan, c.call(ctx, http.MethodPost, "/v1/plan", project, &plan)
+}
+
 func (c *Client) act(ctx context.Context, verb string, action control.Action) ([]control.Service, error) {
 	body, err := json.Marshal(action)
 	if err != nil {

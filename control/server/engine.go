@@ -23,6 +23,7 @@ type Engine interface {
 	Settled(ctx context.Context, ids []project.ID) ([]control.Service, error)
 	Stopped(ctx context.Context, ids []project.ID) error
 	Reload(ctx context.Context, p project.Valid) (project.Changes, error)
+	Plan(ctx context.Context, p project.Valid) ([]control.Planned, error)
 	Down()
 	DownNow()
 }

@@ -143,6 +143,7 @@ func (s *Server) handler() http.Handler {
 		"POST /v1/wait":    s.action(s.wait),
 		"POST /v1/down":    s.action(s.down),
 		"POST /v1/reload":  s.reload,
+		"POST /v1/plan":    s.plan,
 	} {
 		mux.Handle(pattern, s.guard(h))
 	}
@@ -505,16 +506,35 @@ func (s *Server) asker(r *http.Request, id project.ID) int {
 	return int(peer.Pid)
 }
 
-func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
+// project reads the project of a request, and looks it through.
+func (s *Server) project(w http.ResponseWriter, r *http.Request) (valid project.Valid, err error) {
 	data, err := s.body(w, r, maxProject)
 	if err != nil {
-		return err
+		return valid, err
 	}
 	p, err := project.Decode(bytes.NewReader(data))
 	if err != nil {
-		return &control.Error{Code: control.CodeInvalid, Msg: err.Error()}
+		return valid, &control.Error{Code: control.CodeInvalid, Msg: err.Error()}
 	}
-	valid, err := s.opts.Reload(r.Context(), p)
+	return s.opts.Reload(r.Context(), p)
+}
+
+// plan answers what a reload would do.
+func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
+	valid, err := s.project(w, r)
+	if err != nil {
+		return err
+	}
+	plan, err := s.opts.Engine.Plan(r.Context(), valid)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, plan)
+	return nil
+}
+
+func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
+	valid, err := s.project(w, r)
 	if err != nil {
 		return err
 	}

@@ -90,6 +90,9 @@ func (f *fake) Startups(context.Context) (control.Startups, error) {
 func (f *fake) Reload(_ context.Context, p project.Valid) (project.Changes, error) {
 	return project.Changes{Added: []project.ID{"new"}}, f.ask("reload "+p.Project().Name, nil)
 }
+func (f *fake) Plan(_ context.Context, p project.Valid) ([]control.Planned, error) {
+	return []control.Planned{{ID: "new", Label: "new", Action: control.PlanStart, Cause: control.CauseAdded}}, f.ask("plan "+p.Project().Name, nil)
+}
 func (f *fake) Down()    { f.ask("down", nil) }
 func (f *fake) DownNow() { f.ask("down now", nil) }
 

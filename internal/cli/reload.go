@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nix2gpu/control"
+)
+
+type reloadOptions struct {
+	target  target
+	dryRun  bool
+	noWait  bool
+	output  string
+	retries int
+}
+
+func newReload(env *Env) *cobra.Command {
+	var opts reloadOptions
+	cmd := &cobra.Command{
+		Use:   "reload [DEFINITION]",
+		Short: "Bring what runs to what the definition says now",
+		Long: `Reads the definition of a running project anew. Services whose definition has changed are
+restarted, new ones are started, those that are gone are stopped, and all others go on.
+What is wrong with the definition is said, and changes nothing. "up" does the same and
+starts what was stopped as well; SIGHUP has the supervisor do it by itself.
+
+With --dry-run it says what would be done to which service, and why, and does nothing.`,
+		Example: `  nix2gpu reload --dry-run           what would be restarted, and why?
+  nix2gpu reload                     do it, and wait until it is well`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.target.take(cmd.Context(), env, args); err != nil {
+				return err
+			}
+			if len(opts.target.services) > 0 {
+				return hint(usageError("reload takes a definition, and %q does not look like one", opts.target.services[0]), "nix2gpu restart %s", opts.target.services[0])
+			}
+			return runReload(cmd.Context(), env, &opts)
+		},
+	}
+	addTargetFlags(env, cmd, &opts.target, "f")
+	addModuleFlag(cmd, &opts.target)
+	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false, "say what would be done, and do nothing")
+	cmd.Flags().BoolVar(&opts.noWait, "no-wait", false, "return at once")
+	addRetries(cmd, &opts.retries)
+	addOutputFlag(cmd, &opts.output, "text", "json")
+	return cmd
+}
+
+func runReload(ctx context.Context, env *Env, opts *reloadOptions) error {
+	if err := oneOf("output", opts.output, "text", "json"); err != nil {
+		return err
+	}
+	if err := notNegative("retries", opts.retries); err != nil {
+		return err
+	}
+	c, layout, err := opts.target.find(ctx, env) // before anything is evaluated
+	if err != nil {
+		return err
+	}
+	l, err := opts.target.load(ctx, env)
+	if err != nil {
+		return err
+	}
+	state, err := c.State(ctx)
+	if err != nil {
+		return err
+	}
+	if state.Definition != l.name {
+		return &control.Error{Code: control.CodeConflict, Msg: fmt.Sprintf("%s runs here, as pid %d, and not %s", state.Definition, state.PID, l.name),
+			Hint: "name what runs, or stop it with \"nix2gpu down\""}
+	}
+	data, err := l.valid.Project().Encode()
+	if err != nil {
+		return err
+	}
+	plan, err := c.Plan(ctx, data)
+	if err != nil {
+		return err
+	}
+	l.writeNotes(env)
+	if !opts.dryRun {
+		if _, err := c.Reload(ctx, data); err != nil {
+			return err
+		}
+	}
+	if opts.output == "json" {
+		if err := writeJSON(env.Stdout, plan); err != nil {
+			return err
+		}
+	} else {
+		writePlan(env, plan, opts.dryRun)
+	}
+	var begun []string
+	for _, one := range plan {
+		if one.Action == control.PlanStart || one.Action == control.PlanRestart {
+			begun = append(begun, string(one.ID))
+		}
+	}
+	if opts.dryRun || opts.noWait || len(begun) == 0 {
+		return nil
+	}
+	return settled(ctx, env, c, layout, begun, opts.retries)
+}
+
+// writePlan says what is done; of those that go on only a dry run.
+func writePlan(env *Env, plan []control.Planned, all bool) {
+	idle := true
+	for _, one := range plan {
+		if one.Action == control.PlanNone && !all {
+			continue
+		}
+		idle = false
+		fmt.Fprintf(env.Stdout, "%s: %s\n", one.Label, planText(one))
+	}
+	if idle {
+		fmt.Fprintln(env.Stdout, "nothing has changed")
+	}
+}
+
+// planText says what becomes of one service, and why.
+func planText(one control.Planned) string {
+	text := map[control.PlanAction]string{control.PlanStart: "starts", control.PlanRestart: "restarts", control.PlanStop: "stops"}[one.Action]
+	switch {
+	case text != "":
+	case one.State.Active():
+		text = "goes on"
+	case one.State == control.Waiting:
+		text = "waits on"
+	default:
+		text = "stays " + string(one.State)
+	}
+	var why []string
+	switch one.Cause {
+	case control.CauseAdded:
+		why = append(why, "it is new")
+		if one.Action == control.PlanNone {
+			text, why = "does not start", []string{"it is new, and disabled"}
+		}
+	case control.CauseRemoved:
+		why = append(why, "it is not defined any more")
+		if one.Action == control.PlanNone {
+			text = "is forgotten"
+		}
+	case control.CauseEnabled:
+		why = append(why, "it is not disabled any more")
+	case control.CauseDisabled:
+		why = append(why, "it is disabled now")
+	case control.CauseRetried:
+		why = append(why, "what kept it from running may be mended")
+	case control.CauseStopped:
+		why = append(why, "a start takes "+strings.Join(one.Differs, ", "))
+	case control.CauseChanged:
+		why = append(why, strings.Join(one.Differs, ", "))
+	}
+	if len(one.With) > 0 {
+		why = append(why, "it restarts with "+strings.Join(one.With, ", "))
+	}
+	if len(one.Applies) > 0 && one.Cause != control.CauseEnabled && one.Cause != control.CauseDisabled {
+		why = append(why, "without a restart it gets "+strings.Join(one.Applies, ", "))
+	}
+	if one.Refused != "" {
+		text, why = "is skipped", append(why, one.Refused)
+	}
+	if len(why) > 0 {
+		text += ": " + strings.Join(why, "; ")
+	}
+	return text
+}
