@@ -49,6 +49,8 @@ func commonOptions(t *ServiceType) module.Options {
 		"description": def(module.String, "", "What the service is for, in one line."),
 		"namespace": {Type: module.String, DefaultText: `"` + typ + `.<name>"`, Description: "A group of services that the command line can name at once.",
 			DefaultFrom: func(c *module.Config) any { return typ + "." + c.Name() }},
+		"profiles": {Type: module.ListOf(module.String), Default: []any{}, Example: []any{"debug"},
+			Description: "Start the service only with one of these profiles (--profile, NIX2GPU_PROFILES), or when it is named."},
 		"dataDir": {Type: filePath, DefaultText: `"./data/` + typ + `/<name>"`, Description: "Where the service keeps its data, relative to the definition's folder.",
 			DefaultFrom: func(c *module.Config) any { return "./data/" + typ + "/" + c.Name() }},
 		"user": {Type: module.NullOr(module.OneOf(module.String, module.Int)), Default: module.Null,

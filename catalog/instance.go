@@ -42,6 +42,13 @@ func newInstance(t *ServiceType, c *module.Config, p *project.Project, place Pla
 func (in *Instance) generate() {
 	in.service.Description = in.String("description")
 	in.service.Namespace = in.String("namespace")
+	for _, c := range in.List("profiles") {
+		if name := c.String(); name == "" || name == project.AllProfiles || strings.ContainsAny(name, ", ") {
+			c.Errorf("profile %q must be a word without spaces and commas", name)
+		} else {
+			in.service.Profiles, in.service.Disabled = append(in.service.Profiles, name), true
+		}
+	}
 	in.Type.Generate(in)
 	main := in.project.Processes[in.ID]
 	if main == nil { // the type said why by Errorf, or by Unsupported

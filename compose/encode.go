@@ -208,7 +208,11 @@ func (e *encoder) process(svc *project.Service, proc *project.Process) mapping {
 		x.add(fmt.Sprintf("env_file_%d", i+1), e.show(file))
 	}
 	m.add("namespace", svc.Namespace)
-	m.add("disabled", svc.Disabled)
+	if svc.Disabled && len(svc.Profiles) > 0 {
+		m.add("profiles", svc.Profiles)
+	} else {
+		m.add("disabled", svc.Disabled)
+	}
 	m.add("depends_on", e.dependencies(svc, proc))
 	m.add("availability", availability(proc, &x))
 	m.add("success_exit_codes", ints(proc.SuccessCode))

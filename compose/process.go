@@ -40,7 +40,9 @@ func (l *loader) replicas(p *project.Project, fd *field, n *node, logs project.L
 		r := &one{l: l, f: f, id: id, vars: maps.Clone(l.vars)}
 		r.vars["PC_REPLICA_NUM"] = i
 		svc, proc := r.read(p, fd, logs)
-		svc.Disabled = svc.Disabled || count == 0
+		if count == 0 {
+			svc.Disabled, svc.Profiles = true, nil
+		}
 		inject(proc.Env, "PC_PROC_NAME", string(id))
 		inject(proc.Env, "PC_REPLICA_NUM", strconv.Itoa(i))
 		p.Services[id], p.Processes[id] = svc, proc
@@ -74,6 +76,7 @@ func (r *one) read(p *project.Project, fd *field, logs project.Log) (*project.Se
 	svc.Description = r.render("description", f.text("description", ""))
 	svc.Namespace = r.namespace()
 	svc.Disabled = f.boolean("disabled") || f.boolean("is_disabled")
+	r.profiles(svc)
 	r.command(proc, fd)
 	if wd := r.render("working_dir", f.text("working_dir", "")); wd != "" {
 		proc.Dir = placeText(wd)
@@ -97,6 +100,23 @@ func (r *one) read(p *project.Project, fd *field, logs project.Log) (*project.Se
 		"monitor_for", "monitor_silence_threshold", "replica_num", "replica_name", "name", "original_config")
 	f.done()
 	return svc, proc
+}
+
+// profiles reads an extension of the format, in docker compose's words.
+func (r *one) profiles(svc *project.Service) {
+	names := r.f.texts("profiles")
+	for _, name := range names {
+		if name == "" || name == project.AllProfiles || strings.ContainsAny(name, ", ") {
+			r.l.fail(r.f.pos("profiles"), "profile %q must be a word without spaces and commas", name)
+		}
+	}
+	switch {
+	case len(names) == 0:
+	case svc.Disabled:
+		r.l.note(r.id, r.f.pos("profiles"), "profiles has no effect: the process is disabled")
+	default:
+		svc.Profiles, svc.Disabled = names, true
+	}
 }
 
 // elsewhere reads what only process-compose itself can do.

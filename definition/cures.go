@@ -109,7 +109,6 @@ func foreignOptions() map[string]foreign {
 		"ulimits":         is("limits", ".nofile"),
 		"stopsignal":      is("shutdown", `.signal`),
 		"stopgraceperiod": is("shutdown", ".timeout_seconds"),
-		"profiles":        is("enable", ", or namespace"),
 		"env":             is("environment", ""),
 		"cwd":             is("working_dir", ""),
 		"dir":             is("working_dir", ""),

@@ -28,6 +28,8 @@ type Options struct {
 	// Modules are files that set options of the container as well, merged with
 	// the definition as if it imported them.
 	Modules []string
+	// Profiles are those whose services are enabled: see [project.Project.Activate].
+	Profiles []string
 }
 
 func (o *Options) setDefaults() error {
@@ -177,6 +179,9 @@ func (e *evaluation) load(found *containers, name string) (*Result, error) {
 		}
 	} else if err != nil {
 		wrong = append(wrong, asErrors(err, e.position)...)
+	}
+	if len(e.opts.Profiles) > 0 {
+		p.Activate(e.opts.Profiles) // those that no service has are the caller's affair
 	}
 	var invalid project.Errors
 	valid, err := project.Validated(p)

@@ -146,7 +146,7 @@ func under(links map[string]string, sub string) bool {
 // wantedBy returns the packages that the project's enabled services and its container
 // name, and more, each once.
 func wantedBy(p *project.Project, more []project.PackageRef) []project.PackageRef {
-	list := packages.Needed(p, p.Select(p.Enabled(), false)...)
+	list := packages.Needed(p, p.Select(p.Shipped(), false)...)
 	for _, ref := range more {
 		if !slices.ContainsFunc(list, func(r project.PackageRef) bool { return r.Attr == ref.Attr }) {
 			list = append(list, ref)

@@ -26,7 +26,7 @@ func named(p *project.Project) (all, more []project.PackageRef) {
 	if t := p.Container.Tailscale; t != nil {
 		more = append(more, project.PackageRef{Attr: packages.Tailscale, Pos: t.Pos})
 	}
-	all = append(packages.Needed(p, p.Select(p.Enabled(), false)...), more...)
+	all = append(packages.Needed(p, p.Select(p.Shipped(), false)...), more...)
 	if set := p.Container.CUDA; set != "" {
 		for _, part := range packages.CUDARuntime(set) {
 			all = append(all, project.PackageRef{Attr: set + "." + part, Pos: p.Container.CUDAPos})

@@ -43,7 +43,7 @@ func BareWords(p *project.Project) Words {
 			}
 		}
 	}
-	for _, id := range p.Select(p.Enabled(), false) {
+	for _, id := range p.Select(p.Shipped(), false) {
 		svc := p.Services[id]
 		for _, proc := range svc.ProcessIDs() {
 			c := p.Processes[proc]

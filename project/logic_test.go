@@ -247,6 +247,46 @@ func TestSelect(t *testing.T) {
 	}
 }
 
+// Without a profile its services are disabled, and an image has them all the same.
+func TestActivate(t *testing.T) {
+	p := build(t, "api", "debug", "both", "-off", "redis.main", "redis.test")
+	p.Services["debug"].Profiles = []string{"debug"}
+	p.Services["both"].Profiles = []string{"debug", "test"}
+	p.Services["redis.test"].Profiles = []string{"test"}
+	for _, tt := range []struct {
+		profiles         []string
+		enabled, unknown string
+	}{
+		{nil, "[api redis.main]", "[]"},
+		{[]string{"debug"}, "[api both debug redis.main]", "[]"},
+		{[]string{"test", "tets"}, "[api both redis.main redis.test]", "[tets]"},
+		{[]string{project.AllProfiles}, "[api both debug redis.main redis.test]", "[]"},
+	} {
+		unknown := p.Activate(tt.profiles)
+		if got := fmt.Sprint(p.Enabled()); got != tt.enabled || fmt.Sprint(unknown) != tt.unknown {
+			t.Errorf("with %v %s are enabled, want %s; unknown are %v, want %s", tt.profiles, got, tt.enabled, unknown, tt.unknown)
+		}
+		if got, want := fmt.Sprint(p.Shipped()), "[api both debug redis.main redis.test]"; got != want {
+			t.Errorf("with %v an image has %s, want %s", tt.profiles, got, want)
+		}
+	}
+	if got := fmt.Sprint(p.Profiles()); got != "[debug test]" {
+		t.Errorf("the profiles are %s", got)
+	}
+	p.Activate(nil)
+	if label := p.Services["redis.main"].Label; label != "redis" {
+		t.Errorf("the only redis that is enabled is called %s", label)
+	}
+	p.Services["api"].DependsOn = map[project.ID]project.Dependency{"debug": {Condition: project.Started}}
+	if err := p.Validate(); err == nil || !strings.Contains(err.Error(), `"api" depends on "debug", which starts only with profile debug`) {
+		t.Errorf("Validate = %v, want that it depends on a service that does not start", err)
+	}
+	p.Activate([]string{"debug"})
+	if err := p.Validate(); err != nil {
+		t.Errorf("with the profile: %v", err)
+	}
+}
+
 func TestStopLevels(t *testing.T) {
 	p := build(t, "db", "cache", "api: db=ready cache=ready", "web: api=ready", "other")
 	for ids, want := range map[string]string{

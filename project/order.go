@@ -22,6 +22,48 @@ func (p *Project) Enabled() []ID {
 	return ids
 }
 
+// Shipped lists the services that an image must be able to run, sorted: those that are
+// enabled, and those that a profile enables.
+func (p *Project) Shipped() []ID {
+	ids := []ID{}
+	for id, s := range p.Services {
+		if !s.Disabled || len(s.Profiles) > 0 {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// AllProfiles is the profile that stands for all of them.
+const AllProfiles = "*"
+
+// Activate enables the services of profiles, and gives labels anew. Unknown are the
+// profiles that no service has. It makes nothing valid: validate it again.
+func (p *Project) Activate(profiles []string) (unknown []string) {
+	known := map[string]bool{AllProfiles: true}
+	for _, s := range p.Services {
+		for _, profile := range s.Profiles {
+			known[profile] = true
+		}
+		if len(s.Profiles) > 0 {
+			s.Disabled = !slices.ContainsFunc(profiles, func(name string) bool { return name == AllProfiles || slices.Contains(s.Profiles, name) })
+		}
+	}
+	p.AssignLabels()
+	return slices.DeleteFunc(slices.Clone(profiles), func(name string) bool { return known[name] })
+}
+
+// Profiles lists the profiles of all services, sorted.
+func (p *Project) Profiles() []string {
+	var all []string
+	for _, s := range p.Services {
+		all = append(all, s.Profiles...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // Select returns the named services with everything they depend on, sorted.
 // With noDeps it returns only those that are named.
 func (p *Project) Select(names []ID, noDeps bool) []ID {

@@ -132,6 +132,9 @@ type Service struct {
 	Description string `json:"description,omitempty"`
 	Namespace   string `json:"namespace,omitempty"`
 	Disabled    bool   `json:"disabled,omitempty"` // known, never started unless named
+	// Profiles are those that enable it: without one of them it is Disabled. See
+	// [Project.Activate].
+	Profiles []string `json:"profiles,omitempty"`
 	// System services are the container's own, such as sshd: no project waits for
 	// their end or fails with them, they count nowhere, and only their failure is
 	// told.

@@ -124,6 +124,13 @@ func (p *Project) Resolve(name string) ([]ID, error) {
 	if len(found) > 0 {
 		return found, nil
 	}
+	// Services of a profile depend on each other whether it is active or not.
+	found = p.matching(func(s *Service) bool {
+		return len(s.Profiles) > 0 && s.Type != "custom" && s.Type == CanonicalType(name)
+	})
+	if len(found) > 0 {
+		return found, nil
+	}
 	known := p.Names()
 	return nil, &NameError{Name: name, Known: known, Near: spelling.Nearest(name, known)}
 }

@@ -93,6 +93,9 @@ func (e *Errors) checkService(p *Project, id ID, s *Service) {
 	}
 }
 
+// profileWords are the profiles of a service in a sentence.
+func (s *Service) profileWords() string { return strings.Join(s.Profiles, " or ") }
+
 func (e *Errors) checkDependency(p *Project, s *Service, id ID, d Dependency) {
 	pos := d.Pos
 	if pos == (Pos{}) {
@@ -108,7 +111,9 @@ func (e *Errors) checkDependency(p *Project, s *Service, id ID, d Dependency) {
 		e.add(pos, s.ID, hint, "%q depends on %q, which does not exist", who, id)
 		return
 	}
-	if dep.Disabled && !s.Disabled && !dep.System {
+	if dep.Disabled && !s.Disabled && len(dep.Profiles) > 0 {
+		e.add(pos, s.ID, fmt.Sprintf("give %q the same profiles, or remove the dependency", who), "%q depends on %q, which starts only with profile %s", who, p.label(id), dep.profileWords())
+	} else if dep.Disabled && !s.Disabled && !dep.System {
 		e.add(pos, s.ID, fmt.Sprintf("enable %q, or remove the dependency", p.label(id)), "%q depends on %q, which is disabled", who, p.label(id))
 	}
 	oneOf(e, pos, s.ID, fmt.Sprintf("the condition of %q in the dependencies of %q", p.label(id), who), d.Condition,

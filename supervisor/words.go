@@ -309,6 +309,9 @@ func (c *core) why(s *service) string {
 		return strings.Trim(paren(s.exit), " ()")
 	case control.Stopped:
 		if s.spec.Disabled && s.starts == 0 {
+			if len(s.spec.Profiles) > 0 {
+				return "starts with profile " + strings.Join(s.spec.Profiles, " or ")
+			}
 			return "disabled"
 		}
 	}

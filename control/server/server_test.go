@@ -340,6 +340,56 @@ func TestWrongSignalIsABadRequest(t *testing.T) {
 	}
 }
 
+// A request for a copy names one service, or a command; who asks is known by his socket.
+func TestRun(t *testing.T) {
+	dir, err := os.MkdirTemp("", "n2g")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	socket := filepath.Join(dir, "control.sock")
+	l, err := server.Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := server.New(server.Options{Engine: newFake(), Resolve: (*project.Project).ResolveAll,
+		Run: func(_ context.Context, id project.ID, req control.RunRequest, pid int) (*control.Copy, error) {
+			if id == "postgresql.main" {
+				return nil, &control.Error{Code: control.CodeNoCommand, Msg: "no such command", Hint: "install it"}
+			}
+			return &control.Copy{Name: string(id) + "-run-1", Argv: req.Command, Surroundings: control.Surroundings{UID: pid}}, nil
+		}})
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	defer func() {
+		srv.Close()
+		<-served
+	}()
+	c := client.New(socket)
+	got, err := c.Run(t.Context(), control.RunRequest{Service: "api", Command: []string{"true"}})
+	if err != nil || got.Name != "api-run-1" || !slices.Equal(got.Argv, []string{"true"}) || got.UID != os.Getpid() {
+		t.Errorf("Run = %+v, %v", got, err)
+	}
+	if got, err := c.Run(t.Context(), control.RunRequest{Command: []string{"true"}}); err != nil || got.Name != "-run-1" {
+		t.Errorf("without a service: %+v, %v", got, err)
+	}
+	for _, tt := range []struct {
+		req  control.RunRequest
+		code control.Code
+		exit int
+	}{
+		{control.RunRequest{}, control.CodeInvalid, 2},
+		{control.RunRequest{Service: "nobody"}, control.CodeNotFound, 4},
+		{control.RunRequest{Service: "postgres"}, control.CodeNoCommand, 127},
+	} {
+		_, err := c.Run(t.Context(), tt.req)
+		var e *control.Error
+		if kind, _ := control.KindOf(err); !errors.As(err, &e) || e.Code != tt.code || kind.Exit != tt.exit {
+			t.Errorf("Run(%+v) = %v, want %s", tt.req, err, tt.code)
+		}
+	}
+}
+
 // TestRoutesAreServed keeps the reference and the server together.
 func TestRoutesAreServed(t *testing.T) {
 	f := newFake()

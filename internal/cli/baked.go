@@ -28,7 +28,10 @@ func (t *target) loadBaked(env *Env) (*loaded, error) {
 	if t.container != "" && t.container != l.container {
 		return nil, hint(usageError("there is no container %q in this image", t.container), "it was built from %q", l.container)
 	}
-	return l, t.narrow(l)
+	if err := t.narrow(env, l); err != nil {
+		return nil, err
+	}
+	return l, t.checkProfiles(env, l)
 }
 
 // readBaked reads the project of an image, and adds the services that each

@@ -95,6 +95,14 @@ func runBoot(ctx context.Context, env *Env, opts bootOptions) error {
 	if err != nil {
 		return err
 	}
+	named := target{takesProfiles: true}
+	if err := named.narrow(env, l); err != nil {
+		return err
+	}
+	if err := named.checkProfiles(env, l); err != nil {
+		return err
+	}
+	l.writeNotes(env)
 	m, err := l.initialise(ctx, env, opts.logLevel, marked)
 	if ctx.Err() != nil {
 		say(env.Stdout, "stopped during initialization")

@@ -88,7 +88,7 @@ func (f secondsFlag) Set(text string) error {
 		d, err = time.Duration(n*float64(time.Second)), nil
 	}
 	if err != nil || d < 0 {
-		return fmt.Errorf("must be seconds, 0 or more, is %q", text)
+		return fmt.Errorf("must be a number of seconds, 0 or more, not %q", text)
 	}
 	*f.to = &d
 	return nil

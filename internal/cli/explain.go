@@ -199,7 +199,7 @@ func (l *loaded) askers() map[string][]string {
 			add(attr, option, l.optionPos(option))
 		}
 	})
-	for _, id := range l.project.Select(l.project.Enabled(), false) {
+	for _, id := range l.project.Select(l.project.Shipped(), false) {
 		s := l.project.Services[id]
 		own := *l.project
 		// Only this service's needs are left. The archives stay, because a bare

@@ -113,7 +113,7 @@ func (l *loaded) warnOfPlaces(env *Env) {
 		s := l.project.Secrets[name]
 		say(s.Pos, fmt.Sprintf("secret %q", name), s.File)
 	}
-	for _, id := range l.project.Enabled() {
+	for _, id := range l.project.Shipped() {
 		svc := l.project.Services[id]
 		for _, proc := range svc.ProcessIDs() {
 			for _, file := range l.project.Processes[proc].EnvFiles {

@@ -40,10 +40,19 @@ type loaded struct {
 
 // load reads and validates the definition of t. In a folder it takes the first one
 // that has containers. The error is an *invalid when the definition is wrong.
-func (t *target) load(ctx context.Context, env *Env) (l *loaded, err error) {
+func (t *target) load(ctx context.Context, env *Env) (*loaded, error) {
 	if t.isBaked(env) {
 		return t.loadBaked(env)
 	}
+	l, err := t.discovered(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	return l, t.checkProfiles(env, l)
+}
+
+// discovered is load without what is given beside the definition.
+func (t *target) discovered(ctx context.Context, env *Env) (l *loaded, err error) {
 	candidates, err := t.locate(env)
 	if err != nil {
 		return nil, err
@@ -139,14 +148,18 @@ func (t *target) loadFrom(ctx context.Context, env *Env, d located) (l *loaded, 
 	if l.valid.Project() != nil && len(t.namespaces)+len(t.disabled) == 0 {
 		return l, nil // nothing to leave out, and validated already
 	}
-	if err := t.narrow(l); err != nil {
+	if err := t.narrow(env, l); err != nil {
 		return nil, err
 	}
 	return l, nil
 }
 
-// narrow disables the services that t leaves out, and validates the rest.
-func (t *target) narrow(l *loaded) (err error) {
+// narrow enables what profiles add to a definition, disables what t leaves out of it,
+// and validates the rest.
+func (t *target) narrow(env *Env, l *loaded) (err error) {
+	if profiles := t.wantedProfiles(env); len(profiles) > 0 {
+		l.project.Activate(profiles)
+	}
 	t.keepNamespaces(l.project)
 	for _, name := range t.disabled {
 		if s := l.project.Services[project.ID(name)]; s != nil {

@@ -17,7 +17,7 @@ func asksNVIDIA(p *project.Project) (project.Pos, bool) {
 	if p.Container.CUDA != "" {
 		return p.Container.CUDAPos, true
 	}
-	for _, ref := range packages.Needed(p, p.Select(p.Enabled(), false)...) {
+	for _, ref := range packages.Needed(p, p.Select(p.Shipped(), false)...) {
 		if packages.Lookup(ref.Attr).Source == packages.NVIDIA {
 			return ref.Pos, true
 		}

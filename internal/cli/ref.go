@@ -16,6 +16,9 @@ type target struct {
 	services  []string
 	modules   []string // files to merge into the definition
 
+	takesProfiles bool     // the verb is about what is started
+	profiles      []string // as typed; none: those of the environment
+
 	// Only files of process-compose have these.
 	envFiles   []string
 	noDotEnv   bool

@@ -43,6 +43,7 @@ With --dry-run it says what would be done to which service, and why, and does no
 	}
 	addTargetFlags(env, cmd, &opts.target, "f")
 	addModuleFlag(cmd, &opts.target)
+	addProfileFlag(env, cmd, &opts.target)
 	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	cmd.Flags().BoolVar(&opts.noWait, "no-wait", false, "return at once")
 	addRetries(cmd, &opts.retries)

@@ -55,7 +55,7 @@ what is missing, and then follows the logs.`,
   nix2gpu up postgresql              only the database
   nix2gpu up ./stack.nix#web -d      in the background
   nix2gpu up -d --wait               the same, and return when all is healthy
-  nix2gpu up --exit-code-from tests  until the tests have ended, with their exit code
+  nix2gpu up --exit-code-from tests  until they have ended, with their exit code
   nix2gpu up --dry-run               print what would run`,
 		ValidArgsFunction: completeDefined(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -84,6 +84,7 @@ func addUpFlags(env *Env, cmd *cobra.Command, opts *upOptions, detach, timeout s
 	f.BoolVar(&opts.install, "install", false, "install missing packages with apt-get")
 	f.BoolVar(&opts.strict, "strict", false, "start nothing if one of the services can't run on this machine")
 	opts.ending.addFlags(env, cmd, timeout)
+	addProfileFlag(env, cmd, &opts.target)
 	f.StringVar(&opts.logFormat, "log-format", "text", "`format` of the output: text or json")
 	cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -223,6 +224,9 @@ const nothingDefined = "no services defined, nothing to run"
 // nothing returns why there is nothing to run. The project holds no service that is
 // not enabled, so these are looked for among the options.
 func (l *loaded) nothing() string {
+	if profiles := l.project.Profiles(); len(profiles) > 0 {
+		return fmt.Sprintf("every service has a profile, nothing to run\nhint: --profile %s", profiles[0])
+	}
 	var defined []string
 	if l.config != nil {
 		for _, typ := range l.config.Keys("services") {
@@ -287,6 +291,9 @@ func (t *target) again(env *Env, l *loaded) []string {
 	}
 	for _, m := range t.modules {
 		args = append(args, "--module", env.path(m))
+	}
+	for _, p := range t.profiles {
+		args = append(args, "--profile", p)
 	}
 	return args
 }
