@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Baked provides what an image was built with: the folders that lie ready below
-// Dir. What is not among them, a package that was installed later, is Next's.
+// Baked provides the packages of an image, whose folders are below Dir. Others, which were
+// installed later, come from Next.
 type Baked struct {
 	Dir  string
 	Next Provider

@@ -1,10 +1,10 @@
 package packages
 
-// Tailscale is the attribute of what joins a container to a tailnet.
+// Tailscale is the attribute of the package that joins a container to a tailnet.
 const Tailscale = "tailscale"
 
-// Base are Debian's essential packages as far as a container without package
-// scripts has a use for them. Every image has them.
+// Base returns those of Debian's essential packages that a container has a use for when
+// no package script runs in it. Every image has them.
 func Base() []string {
 	return []string{
 		"base-files", "base-passwd", "bash", "ca-certificates", "coreutils", "dash", "debianutils", "diffutils", "findutils",

@@ -9,30 +9,30 @@ import (
 	"nix2gpu/project"
 )
 
-// Contents is what a package consists of, for those who copy it elsewhere.
+// Contents is what a package consists of, for copying it elsewhere.
 type Contents struct {
 	Attr string
 	// Own names the units of Closure that are the package itself.
 	Own []string
-	// Closure is every unit that has to be there for it, itself included. A unit
-	// comes after those that it depends on, except in a circle.
+	// Closure has all units that the package needs, its own included. A unit comes
+	// after those that it depends on, except in a cycle.
 	Closure []Unit
-	// Loose are paths of the package that no unit has: software that was installed
-	// by hand, and links that the script of some unit has made.
+	// Loose are paths of the package that belong to no unit: software that was installed
+	// by hand, and links that a unit's script has made.
 	Loose []string
 	// Users are the accounts that its servers run as, by name.
 	Users map[string]project.User
 }
 
-// A Unit is what a system's package manager installs as one: a Debian package.
+// A Unit is what the system's package manager installs as a whole: a Debian package.
 type Unit struct {
 	Name, Version, Arch string
-	// Files are its paths, folders included, in the order of the manager's list.
+	// Files are its paths, with folders, in the order of the package manager's list.
 	Files []string
 }
 
-// Files lists every path of the package itself, sorted, without what it
-// depends on.
+// Files lists all paths of the package itself, sorted, without those of its
+// dependencies.
 func (c *Contents) Files() []string {
 	out := slices.Clone(c.Loose)
 	for _, u := range c.Closure {
@@ -44,8 +44,8 @@ func (c *Contents) Files() []string {
 	return slices.Compact(out)
 }
 
-// Contents implements [Provider], by what dpkg has written down: files are read,
-// nothing is executed. Software that dpkg knows nothing of is loose.
+// Contents implements [Provider]. It reads dpkg's database and executes nothing. Software
+// that dpkg does not know is loose.
 func (h *Host) Contents(attr string) (*Contents, error) {
 	p, links, err := h.find(attr)
 	if err != nil {
@@ -67,7 +67,7 @@ func (h *Host) Contents(attr string) (*Contents, error) {
 	if err := h.addOwners(c, db, links); err != nil {
 		return nil, err
 	}
-	if len(c.Own)+len(c.Loose) == 0 { // of a kind that Path cannot check
+	if len(c.Own)+len(c.Loose) == 0 { // a package without anything that Path could check
 		return nil, h.missing(p)
 	}
 	known := project.SystemUsers()
@@ -77,8 +77,8 @@ func (h *Host) Contents(attr string) (*Contents, error) {
 	return c, nil
 }
 
-// addOwners finds whose the programs of the package are, where that is none of
-// the units it is known by: another build of the same software.
+// addOwners finds the units that own the package's programs, if these are not the usual
+// ones but another build of the same software.
 func (h *Host) addOwners(c *Contents, db *dpkg, links map[string]string) error {
 	have := map[string]bool{}
 	for _, u := range c.Closure {
@@ -91,10 +91,10 @@ func (h *Host) addOwners(c *Contents, db *dpkg, links map[string]string) error {
 		place := links[sub]
 		final, err := filepath.EvalSymlinks(place)
 		if err != nil {
-			continue // removed this moment
+			continue // it has just been removed
 		}
 		if info, err := os.Stat(final); err != nil || info.IsDir() {
-			continue // folders have many owners
+			continue // a folder belongs to many units
 		}
 		link, file := h.below(place), h.below(final)
 		if !have[merged(file)] {
@@ -127,7 +127,7 @@ func (h *Host) addOwners(c *Contents, db *dpkg, links map[string]string) error {
 	return err
 }
 
-// below is a path as this machine has it, without the root of a test.
+// below returns a path of this machine without the root that a test sets.
 func (h *Host) below(path string) string {
 	if h.Root == "" {
 		return path

@@ -11,14 +11,14 @@ import (
 // NVIDIA is the name of the archive that CUDA's packages come from.
 const NVIDIA = "nvidia"
 
-// cudaMajors are the versions that the names without a minor number mean, and
-// that of none: what nixpkgs has under them changes from release to release.
+// cudaMajors has the versions that names without a minor version stand for, and names
+// without any. What nixpkgs has under these names changes from release to release.
 var cudaMajors = sync.OnceValue(func() map[string]string {
 	return map[string]string{"": "12.8", "11": "11.8", "12": "12.8", "13": "13.0"}
 })
 
-// CUDAVersion is the version of CUDA that a set of packages has, "12.8" for
-// "cudaPackages_12_8"; "" for anything else.
+// CUDAVersion returns the version of CUDA of a set of packages, "12.8" for
+// "cudaPackages_12_8"; "" if the name is no such set.
 func CUDAVersion(set string) string {
 	rest, ok := strings.CutPrefix(set, "cudaPackages")
 	if !ok || rest != "" && rest[0] != '_' || strings.Contains(rest, ".") {
@@ -41,9 +41,9 @@ func CUDAVersion(set string) string {
 	return major + "." + minor
 }
 
-// cudaParts are NVIDIA's Debian packages for the parts of a set: {v} stands for
-// the version with a dash, {m} for its major number. The names are those of NVIDIA's
-// own images and guides:
+// cudaParts has NVIDIA's Debian packages for the parts of a set. {v} stands for the
+// version with a dash, {m} for its major number. The names are from NVIDIA's own images
+// and guides:
 //
 //	https://gitlab.com/nvidia/container-images/cuda (dist/12.8.1/ubuntu2404: base, runtime, devel, cudnn)
 //	https://docs.nvidia.com/cuda/cuda-installation-guide-linux/ (meta packages)
@@ -82,14 +82,14 @@ var cudaParts = sync.OnceValue(func() map[string]string {
 		"cuda_sanitizer_api":  "cuda-sanitizer-{v}",
 		"cuda_nvml_dev":       "cuda-nvml-dev-{v}",
 
-		// A newer libcuda for old drivers of data-centre GPUs, apart from where
-		// libraries are looked for.
+		// A newer libcuda for old drivers of data-centre GPUs, outside the loader's
+		// folders.
 		"cuda_compat": "cuda-compat-{v}",
 	}
 })
 
-// CUDARuntime are the parts that a container with a set of CUDA packages has:
-// what programs that were compiled elsewhere load.
+// CUDARuntime returns the parts that a container with a set of CUDA packages has: the
+// libraries that programs load.
 func CUDARuntime(set string) []string {
 	version := CUDAVersion(set)
 	parts := []string{"cuda_cudart", "cuda_nvrtc", "libcublas", "libcufft", "libcufile", "libcurand", "libcusolver", "libcusparse"}
@@ -100,16 +100,16 @@ func CUDARuntime(set string) []string {
 }
 
 func atoi(s string) int {
-	n, _ := strconv.Atoi(s) // CUDAVersion has seen it
+	n, _ := strconv.Atoi(s) // CUDAVersion has checked it
 	return n
 }
 
-// CUDAParts are the names that a set of CUDA packages has, sorted.
+// CUDAParts returns the names in a set of CUDA packages, sorted.
 func CUDAParts() []string { return slices.Sorted(maps.Keys(cudaParts())) }
 
-// cudaPackage is the row of one part of CUDA of a version. NVIDIA's packages install all of it
-// as one folder, so most parts are a view of that; cuDNN and NCCL lie beside the
-// system's own libraries.
+// cudaPackage makes the row for a part of a version of CUDA. NVIDIA's packages install
+// into one folder, so most parts are views of that; cuDNN and NCCL are among the system's
+// own libraries.
 func cudaPackage(version, child string) entry {
 	e := entry{source: NVIDIA, programs: "-"}
 	major, _, _ := strings.Cut(version, ".")
@@ -136,9 +136,9 @@ func cudaPackage(version, child string) entry {
 	return e
 }
 
-// cudaBuild reports whether a version of a package is one for a version of CUDA:
-// NVIDIA has NCCL under one name for all of them, and says which in the version, as
-// in "2.25.1-1+cuda12.8". Of the same major number an earlier one will do.
+// cudaBuild returns a function that reports whether a version of a package is for a
+// version of CUDA. NCCL has one name for all of them, and CUDA's version is in its own, as
+// in "2.25.1-1+cuda12.8". An earlier CUDA of the same major version will do.
 func cudaBuild(cuda string) func(version string) bool {
 	major, minor, _ := strings.Cut(cuda, ".")
 	return func(version string) bool {
@@ -151,8 +151,8 @@ func cudaBuild(cuda string) func(version string) bool {
 	}
 }
 
-// OfDriver reports whether a package is part of NVIDIA's driver. It has to fit the
-// kernel of the host, whose runtime lends it to containers: an image never has it.
+// OfDriver reports whether a package is part of NVIDIA's driver. No image has those: they
+// must fit the host's kernel, and the host's runtime lends them to containers.
 func OfDriver(name string) bool {
 	if name == "libcuda1" || name == "libnvidia-ml1" || strings.HasPrefix(name, "nvidia-driver") || strings.HasPrefix(name, "cuda-drivers") ||
 		strings.HasPrefix(name, "nvidia-kernel") || strings.HasPrefix(name, "nvidia-open") || strings.HasPrefix(name, "xserver-xorg-video-nvidia") {
@@ -173,9 +173,9 @@ func OfDriver(name string) bool {
 
 // An NVIDIARepository is NVIDIA's repository for a release of Debian or Ubuntu.
 type NVIDIARepository struct {
-	URLs        map[string]string // by Debian's word for the architecture; each a flat repository
+	URLs        map[string]string // by Debian's name of the architecture; each is a flat repository
 	KeyURL      string
-	Fingerprint string // of the key
+	Fingerprint string // of the key that signs it
 }
 
 // The key that signs all of NVIDIA's repositories for Debian and Ubuntu since 2022,
@@ -186,8 +186,8 @@ const (
 	nvidiaFingerprint = "EB693B3035CD5710E231E123A4B469963BF863CC"
 )
 
-// nvidiaSuites are NVIDIA's words for releases, and for the machines that it has
-// packages for: https://docs.nvidia.com/cuda/cuda-installation-guide-linux/.
+// nvidiaSuites has NVIDIA's names of releases and of the architectures that it supports:
+// https://docs.nvidia.com/cuda/cuda-installation-guide-linux/.
 var nvidiaSuites = sync.OnceValue(func() map[string][2]string {
 	return map[string][2]string{
 		"bullseye": {"debian11", "x86_64"},
@@ -198,8 +198,8 @@ var nvidiaSuites = sync.OnceValue(func() map[string][2]string {
 	}
 })
 
-// NVIDIAFor is the repository for a release, by its code name; without URLs where
-// NVIDIA has none.
+// NVIDIAFor returns the repository for a release, by its code name; without URLs if NVIDIA
+// has none.
 func NVIDIAFor(suite string) NVIDIARepository {
 	r := NVIDIARepository{URLs: map[string]string{}}
 	words, ok := nvidiaSuites()[suite]
@@ -217,8 +217,8 @@ func NVIDIAFor(suite string) NVIDIARepository {
 	return r
 }
 
-// HasFor reports whether a map by architecture, in which "" is every one, has
-// something for one.
+// HasFor reports whether a map by architecture, in which "" stands for all, has an entry
+// for one.
 func HasFor(byArch map[string]string, arch string) bool {
 	_, one := byArch[arch]
 	_, all := byArch[""]

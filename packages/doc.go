@@ -1,14 +1,13 @@
-// Package packages knows what a package attribute of a definition stands for,
-// and makes it exist on this machine.
+// Package packages knows what a package attribute of a definition stands for, and
+// makes it available on this machine.
 //
-// The attribute table ([Lookup]) maps "postgresql" to the programs that people
-// expect below its bin folder, to the places where an operating system hides
-// them, and to the Debian packages that bring them. A [Provider] turns an
-// attribute into a folder with a bin: [Host] does it with links to what is
-// already installed. It also says what a package consists of ([Contents]): its
-// files, what it depends on, and the users of its servers. The package knows
-// nothing of Nix: an attribute is text.
+// The attribute table ([Lookup]) maps "postgresql" to the programs that people expect
+// in its bin folder, to the places where a system has them, and to the Debian
+// packages that have them. A [Provider] makes a folder with a bin for an attribute:
+// [Host] does it with links to what is installed. It also tells what a package
+// consists of ([Contents]): files, dependencies, and the users of its servers. The
+// package knows nothing of Nix: an attribute is text.
 //
-// A Host may be used by several goroutines, and by several processes over the
-// same folder: a farm of links is replaced as a whole, never edited in place.
+// Several goroutines may use a Host, and several processes the same folder: a
+// package's links are replaced as a whole, never changed in place.
 package packages

@@ -13,27 +13,27 @@ import (
 	"nix2gpu/debian"
 )
 
-// dpkg is the database of Debian's package manager, as it lies on disk.
+// dpkg is the database of Debian's package manager, read from its files.
 type dpkg struct {
 	dir      string
 	native   string                 // the architecture of the machine
-	records  map[string]*dpkgRecord // installed packages by name; the native one of several
-	provides map[string][]string    // by virtual name, who provides it, sorted
+	records  map[string]*dpkgRecord // installed packages by name; of several architectures the native one
+	provides map[string][]string    // by virtual name: the packages that provide it, sorted
 	diverted map[string]diversion   // by path
-	owners   map[string]string      // by path, once one was asked for
+	owners   map[string]string      // by path; made on demand
 }
 
 // A dpkgRecord is one installed package.
 type dpkgRecord struct {
 	Unit
-	depends []debian.Alternatives // their versions are dpkg's affair: what is installed fits
-	same    bool                  // Multi-Arch: same; its list bears the architecture
+	depends []debian.Alternatives // versions are ignored: dpkg has checked them
+	same    bool                  // Multi-Arch: same; the name of its list has the architecture
 }
 
-// A diversion is a path that one package took from all others.
+// A diversion is a path that one package has taken from all others.
 type diversion struct{ to, by string }
 
-// readDpkg reads the database below dir. A machine without dpkg has an empty one.
+// readDpkg reads the database below dir. Without dpkg it is empty.
 func readDpkg(dir string) (*dpkg, error) {
 	db := &dpkg{dir: dir, records: map[string]*dpkgRecord{}, provides: map[string][]string{}}
 	data, err := os.ReadFile(filepath.Join(dir, "status"))
@@ -59,8 +59,8 @@ func readDpkg(dir string) (*dpkg, error) {
 	return db, db.readDiversions()
 }
 
-// add keeps a package that is installed: also one that waits for a trigger or
-// for its configuration has its files on disk.
+// add adds a package if it is installed. One that waits for a trigger or for its
+// configuration counts too: its files are on disk.
 func (db *dpkg) add(s debian.Stanza) error {
 	switch words := strings.Fields(s.Get("Status")); {
 	case len(words) != 3:
@@ -92,7 +92,8 @@ func (db *dpkg) add(s debian.Stanza) error {
 	return nil
 }
 
-// readDiversions reads triples of lines: a path, where it went, and who took it.
+// readDiversions reads triples of lines: a path, where it is instead, and the package
+// that has diverted it.
 func (db *dpkg) readDiversions() error {
 	db.diverted = map[string]diversion{}
 	data, err := os.ReadFile(filepath.Join(db.dir, "diversions"))
@@ -106,8 +107,8 @@ func (db *dpkg) readDiversions() error {
 	return nil
 }
 
-// installed is the package of that name, or one that provides it; nil when
-// there is none.
+// installed returns the package of that name, or one that provides it; nil if there is
+// none.
 func (db *dpkg) installed(name string) *dpkgRecord {
 	if r := db.records[name]; r != nil {
 		return r
@@ -118,7 +119,7 @@ func (db *dpkg) installed(name string) *dpkgRecord {
 	return nil
 }
 
-// files lists the paths of a package, where diversions have left them.
+// files lists the paths of a package, with diversions applied.
 func (db *dpkg) files(r *dpkgRecord) ([]string, error) {
 	name := r.Name + ".list"
 	if r.same {
@@ -142,8 +143,8 @@ func (db *dpkg) files(r *dpkgRecord) ([]string, error) {
 	return out, nil
 }
 
-// closure lists the packages of these names and all that they depend on, each
-// after what it depends on.
+// closure lists the packages of these names and all of their dependencies, each after
+// those that it depends on.
 func (db *dpkg) closure(names []string) ([]Unit, error) {
 	var out []Unit
 	seen := map[string]bool{}
@@ -178,8 +179,8 @@ func (db *dpkg) closure(names []string) ([]Unit, error) {
 	return out, nil
 }
 
-// first is the first of several alternatives that is installed, by its own name
-// before one that stands for it.
+// first returns the first of several alternatives that is installed. A package of that
+// name is preferred to one that provides it.
 func (db *dpkg) first(alternatives debian.Alternatives) *dpkgRecord {
 	for _, a := range alternatives {
 		if r := db.records[a.Name]; r != nil {
@@ -194,7 +195,7 @@ func (db *dpkg) first(alternatives debian.Alternatives) *dpkgRecord {
 	return nil
 }
 
-// owner is the package that has a file; "" when none has.
+// owner returns the package that has a file; "" if none has.
 func (db *dpkg) owner(path string) (string, error) {
 	if db.owners == nil {
 		db.owners = map[string]string{}
@@ -211,8 +212,7 @@ func (db *dpkg) owner(path string) (string, error) {
 	return db.owners[merged(path)], nil
 }
 
-// merged is a path as a system has it whose /bin is /usr/bin: lists name files
-// by either.
+// merged returns a path as on a system with merged /usr, because lists have either form.
 func merged(path string) string {
 	top, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	if top == "bin" || top == "sbin" || strings.HasPrefix(top, "lib") {

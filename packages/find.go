@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// files is where packages are looked for: a machine, or the list of an image's
-// files. Paths are absolute.
+// files is where packages are looked for: this machine, or the list of an image's files.
+// Paths are absolute.
 type files interface {
 	stat(name string) (fs.FileInfo, error)
 	readDir(name string) ([]fs.DirEntry, error)
-	glob(pattern string) []string // of the table, below the root; what it returns are paths for the others
+	glob(pattern string) []string // pattern of the table, below the root; returns paths for the other methods
 }
 
-// machineFiles are this machine's; patterns of the table are below root.
+// machineFiles are this machine's files. Patterns of the table are below root.
 type machineFiles struct{ root string }
 
 func (m machineFiles) stat(name string) (fs.FileInfo, error)      { return os.Stat(name) }
@@ -25,15 +25,15 @@ func (m machineFiles) readDir(name string) ([]fs.DirEntry, error) { return os.Re
 
 func (m machineFiles) glob(pattern string) []string {
 	if !strings.ContainsAny(pattern, "*?[") {
-		if _, err := os.Stat(m.root + pattern); err != nil { // Glob takes a link that leads nowhere
+		if _, err := os.Stat(m.root + pattern); err != nil { // Glob would return a dangling link
 			return nil
 		}
 	}
-	found, _ := filepath.Glob(m.root + pattern) // the table's patterns are well-formed
+	found, _ := filepath.Glob(m.root + pattern) // patterns of the table are well-formed
 	return found
 }
 
-// listedFiles are those of a file system.
+// listedFiles are the files of a file system.
 type listedFiles struct{ fs.FS }
 
 func (l listedFiles) stat(name string) (fs.FileInfo, error) { return fs.Stat(l.FS, name[1:]) }
@@ -48,15 +48,15 @@ func (l listedFiles) glob(pattern string) []string {
 	return found
 }
 
-// In finds the software of the package in a file system, such as the list of an
-// image's files: what the package's folder should hold, from path below it to
-// absolute place. It reports whether that is worth being called the package.
+// In finds the software of the package in a file system, such as the list of an image's
+// files. It returns the links for the package's folder, from a path below it to an
+// absolute path, and whether they are enough to count as the package.
 func (p Package) In(fsys fs.FS) (links map[string]string, ok bool) {
 	links = p.find(listedFiles{fsys}, systemDirs)
 	return links, satisfied(p, links)
 }
 
-// find looks for everything that the row names.
+// find looks for everything in the row.
 func (p Package) find(on files, search []string) map[string]string {
 	out := map[string]string{}
 	for _, pattern := range p.Dirs {
@@ -64,7 +64,7 @@ func (p Package) find(on files, search []string) map[string]string {
 		if dir == "" {
 			continue
 		}
-		entries, _ := on.readDir(dir) // unreadable is the same as not there
+		entries, _ := on.readDir(dir) // an unreadable folder counts as missing
 		for _, e := range entries {
 			if file := path.Join(dir, e.Name()); isProgram(on, file) {
 				out["bin/"+e.Name()] = file
@@ -124,8 +124,8 @@ func isProgram(on files, file string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// newest returns the match of a pattern with the highest numbers in it, so
-// that postgresql/15 wins over postgresql/9.
+// newest returns the match of a pattern with the highest numbers, so that postgresql/15
+// is preferred to postgresql/9.
 func newest(on files, pattern string) string {
 	matches := on.glob(pattern)
 	if len(matches) == 0 {

@@ -15,21 +15,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Host provides what is installed on this machine: each package is a folder
-// of links, Dir/<attr>/bin/<program>. The zero value with a Dir works.
+// Host provides what is installed on this machine. Each package is a folder of links,
+// Dir/<attr>/bin/<program>. Dir is required.
 type Host struct {
-	Dir        string   // where the folders are kept; made when needed
+	Dir        string   // the folder for these folders; made when needed
 	SearchPath []string // folders of programs; default: $PATH and the usual system folders
 	Root       string   // put before the table's absolute paths, in tests
 }
 
-// systemDirs are searched after PATH: servers lie in sbin, which the PATH of
-// a plain user lacks.
+// systemDirs are searched after PATH: servers are in sbin, which is not in an ordinary
+// user's PATH.
 var systemDirs = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
-// Path implements [Provider]. It is cheap: the software is looked for each time,
-// so that what was installed, upgraded or removed meanwhile is seen, and
-// the folder is written only when a link has changed.
+// Path implements [Provider]. It looks for the software each time, so that it notices
+// what was installed, upgraded or removed meanwhile, and writes the folder only if a link
+// has changed.
 func (h *Host) Path(attr string) (string, error) {
 	_, links, err := h.find(attr)
 	if err != nil {
@@ -45,8 +45,8 @@ func (h *Host) Path(attr string) (string, error) {
 	return farm, nil
 }
 
-// find looks for the software of a package, and lists what its folder should
-// hold. The error is a *MissingError when it is not there.
+// find looks for the software of a package, and returns the links for its folder. The
+// error is a *MissingError if it is not installed.
 func (h *Host) find(attr string) (Package, map[string]string, error) {
 	if attr == "" || strings.ContainsAny(attr, "/\x00") || attr[0] == '.' {
 		return Package{}, nil, fmt.Errorf("package attribute %q must be a name such as \"python3\"", attr)
@@ -70,23 +70,23 @@ func (h *Host) missing(p Package) *MissingError {
 	return e
 }
 
-// satisfied reports whether what was found is worth being called the package:
-// its main program, or when it has none anything at all.
+// satisfied reports whether links are enough to count as the package: its main program
+// is there or, if it has none, anything at all.
 func satisfied(p Package, links map[string]string) bool {
 	if p.Main != "" {
 		_, ok := links["bin/"+p.Main]
 		return ok
 	}
 	if len(p.Dirs) == 0 && len(p.Links) == 0 {
-		// Nothing can be checked, as with a Python library: it is used from
-		// its interpreter, and found there or not.
+		// There is nothing to check, as with a Python library, which only its
+		// interpreter can find.
 		return true
 	}
 	return len(links) > 0
 }
 
-// links finds what the package's folder should hold: from path below it to
-// place on this machine.
+// links finds the links for the package's folder: from a path below it to a path on this
+// machine.
 func (h *Host) links(p Package) map[string]string {
 	return p.find(machineFiles{h.Root}, h.search())
 }
@@ -97,8 +97,8 @@ func (h *Host) search() []string {
 	}
 	var dirs []string
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		// Our own farms may be in PATH when nix2gpu runs below nix2gpu: a link
-		// to itself would be the result.
+		// Our own folders may be in PATH, when nix2gpu runs below nix2gpu. A link to
+		// one would lead to itself.
 		if filepath.IsAbs(dir) && !strings.HasPrefix(dir, h.Dir+"/") && !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
 		}
@@ -111,7 +111,7 @@ func (h *Host) search() []string {
 	return dirs
 }
 
-// compareVersions orders texts so that runs of digits count as numbers.
+// compareVersions compares texts in which runs of digits are numbers.
 func compareVersions(a, b string) int {
 	for a != "" && b != "" {
 		na, ra := cutNumber(a)
@@ -143,7 +143,7 @@ func cutNumber(s string) (int, string) {
 	return n, s[end:]
 }
 
-// same reports whether the folder already holds exactly these links.
+// same reports whether the folder holds exactly these links.
 func same(farm string, links map[string]string) bool {
 	count := 0
 	err := filepath.WalkDir(farm, func(file string, d fs.DirEntry, err error) error {
@@ -171,8 +171,8 @@ func holds(file, want string) bool {
 	return err == nil && inVenv(want) && string(data) == launcher(want)
 }
 
-// write makes a new folder beside the old one and exchanges them, so that
-// nobody ever sees a half-made package.
+// write makes a new folder beside the old one and exchanges them, so that nobody sees an
+// incomplete package.
 func (h *Host) write(farm string, links map[string]string) error {
 	if err := makeOpen(h.Dir); err != nil {
 		return err
@@ -181,7 +181,7 @@ func (h *Host) write(farm string, links map[string]string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(fresh) // after the exchange it is the old one
+	defer os.RemoveAll(fresh) // after the exchange, it has the old content
 	if err := os.Chmod(fresh, 0o755); err != nil {
 		return err
 	}
@@ -195,20 +195,20 @@ func (h *Host) write(farm string, links map[string]string) error {
 		}
 	}
 	err = unix.Renameat2(unix.AT_FDCWD, fresh, unix.AT_FDCWD, farm, unix.RENAME_EXCHANGE)
-	if err == unix.ENOENT { // there was none
+	if err == unix.ENOENT { // there was no old one
 		err = os.Rename(fresh, farm)
 	}
-	if err == nil || same(farm, links) { // or another process was faster
+	if err == nil || same(farm, links) { // or another process has just made it
 		return nil
 	}
-	// A file system without the exchange: a moment without the folder.
+	// The file system has no exchange: for a moment there is no folder.
 	if err := os.RemoveAll(farm); err != nil {
 		return err
 	}
 	return os.Rename(fresh, farm)
 }
 
-// makeOpen makes a folder that other users can read, whatever our umask is.
+// makeOpen makes a folder that other users can read, whatever our umask.
 func makeOpen(dir string) error {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil
@@ -219,9 +219,9 @@ func makeOpen(dir string) error {
 	return os.Chmod(dir, 0o755)
 }
 
-// place makes one entry. A program of a Python virtual environment finds the
-// environment by its own path, unresolved, so a link would lose it: a
-// launcher of two lines keeps it.
+// place makes one entry. A program of a Python virtual environment finds the environment
+// by the path that it was started by, so it gets a launcher of two lines instead of a
+// link.
 func place(file, target string) error {
 	if inVenv(target) {
 		if err := os.WriteFile(file, []byte(launcher(target)), 0o755); err != nil {

@@ -10,9 +10,8 @@ import (
 	"nix2gpu/spelling"
 )
 
-// Lookup tells what attr stands for. One that the table does not have is taken
-// for a Debian package of that name with one program of that name, and comes
-// back with Known false.
+// Lookup returns what attr stands for. An attribute that is not in the table is taken for
+// a Debian package of that name with one program of that name; then Known is false.
 func Lookup(attr string) Package {
 	row, name := attr, attr
 	e, known := table()[row]
@@ -45,7 +44,7 @@ func Lookup(attr string) Package {
 	}
 	if source, names, ok := strings.Cut(e.source, ": "); ok {
 		p.Source, p.Vendor = source, strings.Fields(names)
-	} else if e.source != "" { // the same names as a machine's
+	} else if e.source != "" { // the vendor's packages have the names that a machine has
 		p.Source, p.Vendor = e.source, p.Debian
 	}
 	if a, ok := vendorArchives()[row]; ok {
@@ -66,11 +65,11 @@ func Lookup(attr string) Package {
 	return p
 }
 
-// InImages reports whether an image can get the package without more words.
+// InImages reports whether an image can get the package without further configuration.
 func (p Package) InImages() bool { return p.From == "" || p.Source != "" || p.Archive != nil }
 
-// addPrograms reads a row's words: "name", "name:stand-in", and "name?" for
-// one that the package may lack.
+// addPrograms parses a row's words: "name", "name:stand-in", and "name?" for a program
+// that the package may lack.
 func (p *Package) addPrograms(words string, folders []string) {
 	for _, word := range strings.Fields(words) {
 		name, standIn, _ := strings.Cut(word, ":")
@@ -92,8 +91,7 @@ func (p *Package) addPrograms(words string, folders []string) {
 	}
 }
 
-// IsSet reports whether attr holds packages rather than being one, as
-// "python3Packages" does.
+// IsSet reports whether attr is a set of packages, such as "python3Packages".
 func IsSet(attr string) bool {
 	_, ok := setRule(attr)
 	return ok
@@ -118,8 +116,8 @@ func cutSet(attr string) (rule func(string) entry, child string, ok bool) {
 	return rule, child, ok
 }
 
-// MainProgram names the program that runs when only the package is given, as
-// lib.getExe asks for it.
+// MainProgram returns the program that runs when only the package is given, as for
+// lib.getExe.
 func MainProgram(attr string) string {
 	p := Lookup(attr)
 	if p.Main != "" {
@@ -128,7 +126,7 @@ func MainProgram(attr string) string {
 	return attr[strings.LastIndexByte(attr, '.')+1:]
 }
 
-// Attrs lists every attribute of the table, sorted; the sets are among them.
+// Attrs lists all attributes of the table, sets included, sorted.
 func Attrs() []string {
 	out := make([]string, 0, len(table())+len(sets()))
 	for attr := range table() {
@@ -141,11 +139,10 @@ func Attrs() []string {
 	return out
 }
 
-// Suggest returns the known attribute that attr was most likely meant to be,
-// or "".
+// Suggest returns the known attribute that was most likely meant by attr, or "".
 func Suggest(attr string) string { return spelling.Nearest(attr, Attrs()) }
 
-// ProgramCure says what to do when attr is there and lacks a program.
+// ProgramCure returns the cure for an installed package that lacks a program.
 func ProgramCure(attr, program string) string {
 	p := Lookup(attr)
 	if _, ok := p.Programs[program]; ok || !p.Known {
@@ -160,8 +157,8 @@ func ProgramCure(attr, program string) string {
 	return "correct its name, or install the Debian package that has it"
 }
 
-// Owner returns the attribute of the table that brings a program, or "". Of
-// several it is the one of the program's own name, else the first.
+// Owner returns the attribute of the table that has a program, or "". Of several it is
+// the one with the program's name, or else the first.
 func Owner(program string) string {
 	if e, ok := table()[program]; ok && e.programs == "" {
 		return program

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// An image of the variant "minimal" has what its programs are found to need:
-// their libraries and interpreters. This file is what cannot be found, because
-// it is opened by name while they run. Software that nobody has looked through stays
-// whole, with all it depends on.
+// An image of the variant "minimal" has what its programs are found to need: libraries
+// and interpreters. This file has what can't be found, because programs open it by name
+// while they run. Software that nobody has examined stays whole, with all of its
+// dependencies.
 
-// reduced says what the programs of a row open by name, as patterns, where that is
-// known.
+// reduced returns patterns of what the programs of a row open by name, and whether that
+// is known.
 func reduced(row string) (data []string, ok bool) {
 	const postgresql = "/usr/lib/postgresql/*/lib /usr/share/postgresql /usr/share/zoneinfo"
 	known := map[string]string{
@@ -37,8 +37,8 @@ func reduced(row string) (data []string, ok bool) {
 	return nil, slices.Contains(strings.Fields(alone), row)
 }
 
-// MinimalBase are the paths that every such image has, by pattern; of a folder
-// all that is in it.
+// MinimalBase returns patterns of the paths that every minimal image has; a folder comes
+// with its content.
 func MinimalBase() []string {
 	out := []string{
 		"usr/bin/bash", "usr/bin/dash", "usr/bin/sh", "usr/bin/mawk", "usr/bin/awk", "usr/bin/hostname", "usr/sbin/ldconfig",
@@ -54,8 +54,8 @@ func MinimalBase() []string {
 	return out
 }
 
-// BootPrograms are the programs of a package that boot itself runs, and all that
-// an image has of it unless its definition names the package.
+// BootPrograms returns the programs of a package that boot runs. A minimal image has only
+// these of it, unless its definition names the package.
 func BootPrograms(attr string) []string {
 	if attr == "openssh" {
 		return []string{"sshd"}
@@ -63,24 +63,24 @@ func BootPrograms(attr string) []string {
 	return nil
 }
 
-// Kept are the programs of the package that a minimal image has: those of its row,
-// without what measures and repairs.
+// Kept returns the programs of the package that a minimal image has: those of its row,
+// except tools for measuring and repairing.
 func (p Package) Kept() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(p.Programs)), func(name string) bool {
 		return slices.Contains([]string{"redis-benchmark", "redis-check-aof", "redis-check-rdb"}, name)
 	})
 }
 
-// A companion is what a file asks for by name.
+// A companion lists what a file opens by name.
 type companion struct {
-	of    string // a pattern of the file
+	of    string // pattern of the file
 	files string // words: patterns
 }
 
 func companions() []companion {
 	const python = "usr/lib/python3 usr/lib/python3.* etc/python3*"
 	return []companion{
-		// What wheels and programs that come later link with, and what libc opens.
+		// Libraries for wheels and programs that are added later, and what libc opens.
 		{"usr/lib/*/libc.so.6", "usr/lib/*/libm.so.6 usr/lib/*/libpthread.so.0 usr/lib/*/libdl.so.2 usr/lib/*/librt.so.1 usr/lib/*/libutil.so.1 usr/lib/*/libresolv.so.2 " +
 			"usr/lib/*/libnss_files.so.2 usr/lib/*/libnss_dns.so.2 usr/lib/*/libgcc_s.so.1 usr/lib/locale/C.utf8"},
 		{"usr/lib/*/libcrypto.so.*", "etc/ssl/openssl.cnf usr/lib/ssl/openssl.cnf usr/lib/ssl/certs usr/lib/*/ossl-modules"},
@@ -100,9 +100,9 @@ func companions() []companion {
 	}
 }
 
-// needless are paths that companions would bring and that programs do not use:
-// tests, an editor, what translates Python 2, what builds extensions of PostgreSQL,
-// time with leap seconds, and what asks for a database of its own for a few passwords or keys.
+// needless returns paths in companions' folders that programs don't use: tests, an
+// editor, the translator of Python 2, the build files for extensions of PostgreSQL, time
+// zones with leap seconds, and modules that would need a database library.
 func needless() []string {
 	return []string{
 		"usr/lib/python3.*/test", "usr/lib/python3.*/idlelib", "usr/lib/python3.*/lib2to3", "usr/lib/python3.*/pydoc_data", "usr/lib/python3.*/turtledemo",
@@ -111,8 +111,8 @@ func needless() []string {
 	}
 }
 
-// Companions are the patterns of what a file asks for by name: "usr/bin/perl"
-// has its modules.
+// Companions returns patterns of what a file opens by name: for "usr/bin/perl", its
+// modules.
 func Companions(file string) (patterns []string) {
 	for _, c := range companions() {
 		if matchesAny([]string{c.of}, file) {
@@ -122,8 +122,7 @@ func Companions(file string) (patterns []string) {
 	return patterns
 }
 
-// Needless reports whether a path that lies in the folder of a companion is left
-// out nevertheless.
+// Needless reports whether a path in a companion's folder is left out nevertheless.
 func Needless(file string) bool {
 	for ; file != "." && file != "/"; file = path.Dir(file) {
 		if matchesAny(needless(), file) {
@@ -133,8 +132,7 @@ func Needless(file string) bool {
 	return false
 }
 
-// ForScripts reports whether a package is needed by packages' scripts alone, which
-// an image runs none of.
+// ForScripts reports whether only packages' scripts need a package. No image runs those.
 func ForScripts(name string) bool {
 	return slices.Contains([]string{"adduser", "cdebconf", "debconf", "debconf-2.0", "dpkg", "init-system-helpers", "install-info", "lsb-base", "perl-base", "sensible-utils", "sysvinit-utils", "ucf"}, name)
 }

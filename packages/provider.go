@@ -8,27 +8,26 @@ import (
 	"nix2gpu/project"
 )
 
-// A Provider makes packages exist.
+// A Provider makes packages available.
 type Provider interface {
-	// Path returns the folder that stands for a package, having made it. The
-	// error is a *MissingError when the software is not there.
+	// Path makes the folder that stands for a package, and returns its path. The error
+	// is a *MissingError if the software is not installed.
 	Path(attr string) (string, error)
-	// Contents says what a package consists of, and makes nothing. The error is a
-	// *MissingError when the software is not there.
+	// Contents returns what a package consists of. It makes nothing. The error is a
+	// *MissingError if the software is not installed.
 	Contents(attr string) (*Contents, error)
 }
 
-// MissingError says that a package's software is not on this machine, and
-// what to type.
+// MissingError says that a package's software is not on this machine, and how to get it.
 type MissingError struct {
 	Attr     string
 	Pos      project.Pos
-	Programs []string // that were looked for
+	Programs []string // programs that were looked for
 	Debian   []string
-	From     string // where to get it, when there is no Debian package
-	Meant    string // a known attribute that looks like this one
-	Unknown  bool   // the table lacks it: program and Debian package are guesses
-	Archive  bool   // images get it as a file of its vendor
+	From     string // where to get it, if Debian has no package
+	Meant    string // a similar known attribute
+	Unknown  bool   // not in the table: program and Debian package are guesses
+	Archive  bool   // images get it as a vendor's archive
 }
 
 func (e *MissingError) Error() string {
@@ -39,7 +38,7 @@ func (e *MissingError) Error() string {
 	return text
 }
 
-// Reason is the error without its place and cure.
+// Reason returns the error without its position and cure.
 func (e *MissingError) Reason() string {
 	var b strings.Builder
 	switch {
@@ -59,7 +58,7 @@ func (e *MissingError) Reason() string {
 	return b.String()
 }
 
-// Cure says how to get the package.
+// Cure returns how to get the package.
 func (e *MissingError) Cure() string {
 	if e.Archive {
 		program := e.Attr
@@ -78,7 +77,7 @@ func (e *MissingError) Cure() string {
 	return text
 }
 
-// Cure says how to get what attr stands for.
+// Cure returns how to get what attr stands for.
 func Cure(attr string) string {
 	p := Lookup(attr)
 	return cure(p.Debian, p.From)
@@ -91,9 +90,9 @@ func cure(debian []string, from string) string {
 	return "apt-get install --no-install-recommends " + strings.Join(debian, " ")
 }
 
-// Missing asks provider for every package of refs, and returns what is not
-// there, each attribute once, sorted. The error is of another kind: a folder
-// that cannot be written.
+// Missing asks provider for all packages of refs, and returns those that are missing,
+// each attribute once, sorted. An error is one of another kind, such as a folder that
+// can't be written.
 func Missing(provider Provider, refs []project.PackageRef) ([]*MissingError, error) {
 	var missing []*MissingError
 	seen := map[string]bool{}
@@ -114,10 +113,9 @@ func Missing(provider Provider, refs []project.PackageRef) ([]*MissingError, err
 	return missing, nil
 }
 
-// Needed lists the packages that the processes of some services and the
-// container around them name, each attribute once, sorted: in their own lists,
-// in every text, and in the generated files that those texts use. A service
-// that can't run needs none.
+// Needed lists the packages that the processes of some services and the container name,
+// each attribute once, sorted: in their lists of packages, in all texts, and in generated
+// files that these use. A service that can't run needs none.
 func Needed(p *project.Project, services ...project.ID) []project.PackageRef {
 	var refs []project.PackageRef
 	seen := map[string]bool{}

@@ -5,25 +5,24 @@ import (
 	"strings"
 )
 
-// A shellWord is one word of a command line. What stands in it for a path, or for
-// something that is known only when it runs, makes it open.
+// A shellWord is a word of a command line. It is open if it contains a path, or something
+// that is known only when it runs.
 type shellWord struct {
 	text     string
 	open     bool
 	operator bool // "&&", ";", "(", "\n", …
 }
 
-// elsewhere stands for a path in the text of a command.
+// elsewhere takes the place of a path in the text of a command.
 const elsewhere = '\x00'
 
-// deepestShell bounds how far commands in commands are followed.
+// deepestShell bounds how deep commands in commands are followed.
 const deepestShell = 10
 
-// shellPrograms lists the names of programs that a line for the shell runs: the
-// first word of each of its commands, also of those in $(…), behind &&, in loops.
-// Paths, functions of its own, and words that are known only when it runs are
-// left out. It is made for finding packages, not for running: of what it does
-// not understand it lists nothing.
+// shellPrograms lists the programs that a shell line runs by name: the first word of each
+// command, in $(…), behind && and in loops, too. It leaves out paths, the line's own
+// functions, and words that are known only at run time. It is for finding packages, so
+// what it does not understand it ignores.
 func shellPrograms(line string) []string {
 	s := &shellReader{defined: map[string]bool{}}
 	s.commands(line, 0)
@@ -41,7 +40,7 @@ type shellReader struct {
 	defined map[string]bool // functions
 }
 
-// commands reads a line, and commands in it.
+// commands reads the commands of a line.
 func (s *shellReader) commands(line string, depth int) {
 	if depth > deepestShell {
 		return
@@ -52,14 +51,13 @@ func (s *shellReader) commands(line string, depth int) {
 	}
 }
 
-// command reads one simple command, or a word of a compound one, and returns
-// what is behind it.
+// command reads a simple command, or a word of a compound one, and returns the rest.
 func (s *shellReader) command(words []shellWord, depth int) []shellWord {
 	first := words[0]
 	if first.operator {
 		return words[1:]
 	}
-	end := func(words []shellWord) int { // of the simple command
+	end := func(words []shellWord) int { // end of the simple command
 		if i := slices.IndexFunc(words, func(w shellWord) bool { return w.operator }); i >= 0 {
 			return i
 		}
@@ -88,13 +86,13 @@ func (s *shellReader) command(words []shellWord, depth int) []shellWord {
 	return words[n:]
 }
 
-// patterns skips "case WORD in", and each pattern; the commands between are read.
+// patterns skips "case WORD in" and the patterns, and reads the commands between them.
 func (s *shellReader) patterns(words []shellWord) []shellWord {
 	at := slices.IndexFunc(words, func(w shellWord) bool { return w.text == "in" && !w.operator })
 	if at < 0 {
 		return nil
 	}
-	var body []shellWord // without the patterns
+	var body []shellWord // the commands, without the patterns
 	pattern := true
 	for i, w := range words[at+1:] {
 		switch {
@@ -112,8 +110,8 @@ func (s *shellReader) patterns(words []shellWord) []shellWord {
 	return body
 }
 
-// program finds the name of what a simple command runs: behind variables, and
-// behind programs that run another.
+// program finds the program that a simple command runs, behind variables and behind
+// programs that run another one.
 func (s *shellReader) program(words []shellWord, depth int) {
 	for len(words) > 0 && !words[0].open && isAssignment(words[0].text) {
 		words = words[1:]
@@ -129,7 +127,7 @@ func (s *shellReader) program(words []shellWord, depth int) {
 		s.found = append(s.found, first.text)
 	}
 	args := words[1:]
-	options := func(withValue string) { // and their values
+	options := func(withValue string) { // skips options, with their values
 		for len(args) > 0 && !args[0].open && strings.HasPrefix(args[0].text, "-") && len(args[0].text) > 1 {
 			takes := len(args[0].text) == 2 && strings.Contains(withValue, args[0].text[1:])
 			if args = args[1:]; takes && len(args) > 0 {
@@ -141,7 +139,7 @@ func (s *shellReader) program(words []shellWord, depth int) {
 	case "exec":
 		options("a")
 	case "command", "builtin", "nohup", "setsid", "then", "time":
-		if len(args) > 0 && (args[0].text == "-v" || args[0].text == "-V") { // which asks, and runs nothing
+		if len(args) > 0 && (args[0].text == "-v" || args[0].text == "-V") { // "command -v" only asks
 			return
 		}
 		options("")
@@ -171,7 +169,7 @@ func (s *shellReader) program(words []shellWord, depth int) {
 	s.program(args, depth)
 }
 
-// split divides a line into words and operators, and reads the commands in $(…).
+// split splits a line into words and operators, and reads the commands in $(…).
 func (s *shellReader) split(line string, depth int) []shellWord {
 	l := &shellLexer{text: line}
 	for !l.done() {
@@ -184,16 +182,16 @@ func (s *shellReader) split(line string, depth int) []shellWord {
 	return l.words
 }
 
-// A shellLexer divides a line into words.
+// A shellLexer splits a line into words.
 type shellLexer struct {
 	text     string
 	at       int
 	words    []shellWord
 	word     strings.Builder
 	open     bool
-	begun    bool     // the word has begun: it may be empty, as ''
-	redirect bool     // the word is the file of a redirection
-	here     []string // delimiters of documents that follow the line
+	begun    bool     // the word has begun, though it may be empty, as ''
+	redirect bool     // the word is a redirection's file
+	here     []string // delimiters of here-documents that follow the line
 	hereNext bool     // the word is such a delimiter
 	inner    []string // commands in $(…)
 }
@@ -284,7 +282,7 @@ func (l *shellLexer) punctuation() {
 	}
 }
 
-// redirection skips an operator, and lets the next word be its file.
+// redirection skips an operator, and makes the next word its file.
 func (l *shellLexer) redirection() {
 	if isDigits(l.word.String()) { // 2>file
 		l.word.Reset()
@@ -301,7 +299,7 @@ func (l *shellLexer) redirection() {
 	}
 }
 
-// documents skips those that follow the line.
+// documents skips the here-documents that follow the line.
 func (l *shellLexer) documents() {
 	for _, delimiter := range l.here {
 		for !l.done() {
@@ -340,7 +338,7 @@ func (l *shellLexer) quoted() {
 	}
 }
 
-// dollar reads a variable, or a command whose output stands there.
+// dollar reads a variable, or a command in $(…).
 func (l *shellLexer) dollar() {
 	l.begun, l.open = true, true
 	rest := l.rest()
@@ -370,7 +368,7 @@ func (l *shellLexer) dollar() {
 	}
 }
 
-// closing is where the parenthesis is closed that was opened before s.
+// closing returns where the parenthesis is closed that was opened before s.
 func closing(s string) int {
 	depth, quote := 1, byte(0)
 	for i := 0; i < len(s); i++ {
@@ -402,7 +400,7 @@ func isAssignment(word string) bool {
 	return ok && name != "" && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == "" && !isDigits(name[:1])
 }
 
-// isBuiltin reports whether the shell itself knows a word: no program runs.
+// isBuiltin reports whether a word is a builtin of the shell, so that no program runs.
 func isBuiltin(word string) bool {
 	const words = "cd export set unset source . : trap ulimit umask shift local declare typeset readonly alias unalias shopt eval wait exit return break continue " +
 		"kill pwd type hash jobs bg fg disown times let getopts dirs pushd popd enable help history command builtin exec " +

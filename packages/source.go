@@ -10,22 +10,22 @@ import (
 	"nix2gpu/project"
 )
 
-// An AptSource is a signed apt repository beyond Debian's.
+// An AptSource is a signed apt repository other than Debian's.
 type AptSource struct {
 	Name       string
-	URL        map[string]string // by architecture; what stands under "" is for every one
-	Suite      string            // "{suite}" in it is Debian's
+	URL        map[string]string // by architecture; "" stands for all
+	Suite      string            // "{suite}" in it stands for Debian's
 	Components []string
-	// Key is the file with the keys that sign it, the keys themselves in ASCII
-	// armour, or the URL where its vendor publishes them.
+	// Key is a file with the keys that sign it, the keys themselves in ASCII armour, or
+	// the URL where the vendor publishes them.
 	Key          string
-	Fingerprints []string // of the keys that count, in capital digits; none: all of Key
-	Packages     []string // what the attribute of the source's name stands for
+	Fingerprints []string // of the keys that count, in capital digits; empty: all in Key
+	Packages     []string // packages that the attribute of the source's name stands for
 	Pos          project.Pos
 }
 
-// Completed is the source with what its definition leaves out: that of the vendor
-// whom the table knows by its name, for a release of Debian.
+// Completed fills in what the definition leaves out, if the table has a vendor of that
+// name, for a release of Debian.
 func (s AptSource) Completed(suite string) AptSource {
 	if known, ok := VendorSource(s.Name, suite); ok {
 		if s.Key == "" {
@@ -45,31 +45,31 @@ func (s AptSource) Completed(suite string) AptSource {
 	return s
 }
 
-// HasURL reports whether the key is to be fetched.
+// HasURL reports whether the key has to be downloaded.
 func (s *AptSource) HasURL() bool {
 	return strings.HasPrefix(s.Key, "https://") || strings.HasPrefix(s.Key, "http://")
 }
 
-// An Archive is software that its vendor publishes as a file: it stands for an
-// attribute in images.
+// An Archive is software that its vendor publishes as a file. In images, an attribute
+// stands for it.
 type Archive struct {
 	Attr string
-	// URL and SHA256 are by architecture, "amd64"; what stands under "" is for
-	// every one. A digest is 64 hexadecimal digits, or missing.
+	// URL and SHA256 are by architecture, "amd64"; "" stands for all. A digest has 64
+	// hexadecimal digits, or is missing.
 	URL, SHA256 map[string]string
 	Strip       int
-	// Bin are its programs; none: those of its folder bin, else those at its top.
+	// Bin are its programs; if empty, those in its folder bin, or else those at its top.
 	Bin []Bin
 	Pos project.Pos
 }
 
 // A Bin is a program of an archive, or a folder of programs.
 type Bin struct {
-	Name string // what it is called; "": as the file is
-	Path string // below the top of the archive, without the folders that Strip takes away
+	Name string // the program's name; "": the file's
+	Path string // in the archive, without the folders that Strip removes
 }
 
-// For is what a map by architecture has for one.
+// For returns the entry of a map by architecture for one.
 func For(byArch map[string]string, arch string) string {
 	if v, ok := byArch[arch]; ok {
 		return v
@@ -85,8 +85,7 @@ func (a *Archive) Arches() []string {
 	return slices.Sorted(maps.Keys(a.URL))
 }
 
-// Main is the program of the archive that has its attribute's name, or the first
-// that it names.
+// Main returns the archive's program with the attribute's name, or else the first of Bin.
 func (a *Archive) Main() string {
 	names := a.Programs()
 	if main := MainProgram(a.Attr); len(names) == 0 || slices.Contains(names, main) {
@@ -95,7 +94,7 @@ func (a *Archive) Main() string {
 	return names[0]
 }
 
-// Programs are the names of programs that the definition gives; of folders none.
+// Programs returns the names in Bin, without folders.
 func (a *Archive) Programs() []string {
 	var out []string
 	for _, b := range a.Bin {

@@ -7,15 +7,15 @@ import (
 	"sync"
 )
 
-// releases are those of Debian and Ubuntu that images can be of, by code name, in
-// the order in which a cure names them.
+// releases has the supported releases of Debian and Ubuntu, by code name, in the order in
+// which a cure names them.
 var releases = sync.OnceValue(func() [][2]string {
 	return [][2]string{
 		{"bookworm", "Debian 12"}, {"trixie", "Debian 13"}, {"bullseye", "Debian 11"}, {"noble", "Ubuntu 24.04"}, {"jammy", "Ubuntu 22.04"},
 	}
 })
 
-// Release is what people call a release, "Debian 12 (bookworm)".
+// Release returns the usual name of a release, "Debian 12 (bookworm)".
 func Release(suite string) string {
 	for _, r := range releases() {
 		if r[0] == suite {
@@ -25,9 +25,9 @@ func Release(suite string) string {
 	return suite
 }
 
-// inSuites are the releases that have the packages of a row, where not all have: what
-// differs is the version in a name, and what came or went between two releases. Debian's
-// are those of its indexes of 2026; "?" stands where Ubuntu's are not known.
+// inSuites has the releases that have the packages of a row, if not all have: names
+// contain versions, and packages come and go between releases. For Debian it is made from
+// the indexes of 2026; "?" means that Ubuntu's are not known.
 var inSuites = sync.OnceValue(func() map[string]string {
 	return map[string]string{
 		"python39":  "bullseye",
@@ -59,8 +59,8 @@ var inSuites = sync.OnceValue(func() map[string]string {
 	}
 })
 
-// NotIn reports whether a release is known to have no packages of an attribute, and
-// which have, the first to be taken first.
+// NotIn reports whether a release is known to lack the packages of an attribute, and
+// returns those releases that have them, the preferred one first.
 func NotIn(suite, attr string) (has []string, lacks bool) {
 	row := strings.TrimSuffix(attr, "_jit")
 	for {

@@ -5,66 +5,66 @@ import (
 	"sync"
 )
 
-// A Package is what one attribute stands for.
+// A Package is what an attribute stands for.
 type Package struct {
 	Attr   string
-	Debian []string // what brings it; the first is the one that names it to people
+	Debian []string // the Debian packages; messages name the first
 
-	// Programs are what a definition may expect below bin, by name. A value is
-	// where else to look: glob patterns of whole paths, and bare names that do
-	// the same work under another name ("python" is "python3" on Debian).
+	// Programs are the programs that a definition may expect in bin, by name. A value
+	// says where else to look: glob patterns of paths, and names of programs that can
+	// stand in ("python" is "python3" on Debian).
 	Programs map[string][]string
-	// Dirs are patterns of folders whose every program is linked, as where
-	// Debian keeps PostgreSQL; the newest version that matches is used.
+	// Dirs are patterns of folders all of whose programs are linked, such as Debian's
+	// for PostgreSQL. Of several matches the newest version is used.
 	Dirs []string
-	// Links are other paths people name below a package, and where they lie.
+	// Links are other paths below the package, with their places on a system.
 	Links map[string][]string
 
-	Users []string // that its servers run as, of project.SystemUsers
-	Keeps string   // the recipe that is not applied to an image with this package
-	// Data are patterns of what its programs open by name, folders with all that is
-	// in them. Reduced says that it is complete, so that a minimal image can have the
-	// programs and this alone.
+	Users []string // the users of its servers, in project.SystemUsers
+	Keeps string   // a recipe that is not applied to images with this package
+	// Data are patterns of what its programs open by name; folders with their content.
+	// Reduced says that the list is complete, so that a minimal image needs only the
+	// programs and this.
 	Data    []string
 	Reduced bool
-	From    string // where to get it, when Debian has no package for it: Debian is then empty
-	Wheel   string // the project of Python's index that is it, then; "" for none
-	// Source is the vendor's repository that images get it from, and Vendor the
-	// packages there; Archive is what a vendor publishes instead.
+	From    string // where to get it, if Debian has no package; then Debian is empty
+	Wheel   string // the project in Python's index, if there is one
+	// Source is the vendor's repository for images, and Vendor the packages there.
+	// Archive is a file that a vendor publishes instead.
 	Source  string
 	Vendor  []string
 	Archive *Archive
-	// Admits, where it is set, says which versions of the packages will do.
+	// Admits restricts the versions of the packages; nil: any will do.
 	Admits func(version string) bool
-	Needs  []string // attributes that it does not run without, of Debian's
-	Main   string   // the program that runs when only the package is named
-	// Known is false for an attribute that no table has: it is then taken for a
-	// Debian package with one program of its own name.
+	Needs  []string // attributes of Debian packages that it does not run without
+	Main   string   // the program that runs if only the package is named
+	// Known is false for an attribute that is not in the table. It is taken for a Debian
+	// package with one program, both of that name.
 	Known bool
 }
 
-// entry is a row of the table: what cannot be derived from the name. Its words
-// are programs; "python:python3" says that python3 may stand in for python.
+// entry is a row of the table: what can't be derived from the name. In programs,
+// "python:python3" means that python3 can stand in for python.
 type entry struct {
 	debian   string // words; default: the attribute
 	programs string // words; default: the attribute
-	globs    string // words: folders searched for the programs beside PATH
-	dirs     string // words: folders linked whole
+	globs    string // words: folders to search for programs, besides PATH
+	dirs     string // words: folders to link as a whole
 	links    string // words: sub=path
 	from     string // where to get it, when Debian has no package for it
-	wheel    string // the project of Python's index that is it, then
+	wheel    string // the project in Python's index
 	source   string // "name: words": the vendor's repository, and the packages there; default: those of debian
 	needs    string // words: attributes that it does not run without
-	users    string // words: whom its servers run as
-	keeps    string // a recipe, of this row itself where it is an alias
+	users    string // words: users of its servers
+	keeps    string // a recipe; an alias has its own
 	admits   func(version string) bool
 }
 
-// table is the attributes that definitions use, most of all those of the
-// service catalogue. An alias is a row that names the other: "@postgresql".
+// table has the attributes that definitions use, above all those of the service
+// catalogue. An alias is a row that names another one: "@postgresql".
 var table = sync.OnceValue(func() map[string]entry {
 	return map[string]entry{
-		// Shells and the tools that any script uses.
+		// Shells, and tools that all scripts use.
 		"bash":            {programs: "bash sh:bash"},
 		"bashInteractive": {debian: "bash", programs: "bash sh:bash"},
 		"dash":            {programs: "dash sh:dash"},
@@ -261,16 +261,16 @@ var table = sync.OnceValue(func() map[string]entry {
 		"vault":           {},
 		"victoriametrics": {debian: "victoria-metrics", programs: "victoria-metrics"},
 
-		// The GPU's side. The driver's programs come with the driver, which a host
-		// or the container runtime brings.
+		// GPUs. The driver's programs come with the driver, from the host or the
+		// container runtime.
 		"linuxPackages.nvidia_x11": {debian: "nvidia-smi", programs: "nvidia-smi"},
 		"nvidia-docker":            {debian: "nvidia-container-toolkit", programs: "nvidia-container-cli nvidia-ctk"},
 		"pciutils":                 {programs: "lspci"},
 	}
 })
 
-// sets are attributes that hold packages rather than being one. A child that
-// the table does not have is made by the rule.
+// sets are attributes that are sets of packages. The function makes the row of a child
+// that the table does not have.
 var sets = sync.OnceValue(func() map[string]func(child string) entry {
 	return map[string]func(child string) entry{
 		"python3Packages":   pythonPackage,

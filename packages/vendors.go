@@ -5,10 +5,9 @@ import (
 	"sync"
 )
 
-// vendorSources are the apt repositories of vendors whose packages Debian does not
-// have. Each fingerprint is from the public page that stands beside it; one that
-// could not be learnt is missing, and its packages are refused until a definition
-// gives the key.
+// vendorSources has the apt repositories of vendors whose packages Debian does not have.
+// Each fingerprint is from the public page that is named beside it. If none was found, the
+// packages are refused until a definition gives the key.
 var vendorSources = sync.OnceValue(func() map[string]AptSource {
 	list := []AptSource{
 		{
@@ -41,8 +40,8 @@ var vendorSources = sync.OnceValue(func() map[string]AptSource {
 	return out
 })
 
-// VendorSource is the repository that the table knows by a name, for a release of
-// Debian; without a URL where the vendor has none for that.
+// VendorSource returns the repository of a name in the table, for a release of Debian;
+// without a URL if the vendor has none for that.
 func VendorSource(name, suite string) (AptSource, bool) {
 	if name == NVIDIA {
 		r := NVIDIAFor(suite)
@@ -57,9 +56,9 @@ func VendorSource(name, suite string) (AptSource, bool) {
 	return s, ok
 }
 
-// vendorArchives are what vendors publish as files, by attribute. A digest is from
-// the public page that stands beside it; where none was found, "nix2gpu lock"
-// writes down what it finds.
+// vendorArchives has the files that vendors publish, by attribute. Each digest is from the
+// public page that is named beside it. If none was found, "nix2gpu lock" writes down that
+// of the downloaded file.
 var vendorArchives = sync.OnceValue(func() map[string]Archive {
 	return map[string]Archive{
 		// The digest: https://github.com/Homebrew/homebrew-core/blob/HEAD/Formula/k/kafka.rb, in its version 3.9.0.

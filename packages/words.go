@@ -9,8 +9,8 @@ import (
 
 // Words are the programs that commands name without a path.
 type Words struct {
-	Refs    []project.PackageRef // the packages that have them
-	Unknown []Word               // those that no package of the table has
+	Refs    []project.PackageRef // the packages that have these programs
+	Unknown []Word               // programs that no package of the table has
 }
 
 // A Word is a program's name in a command.
@@ -19,10 +19,9 @@ type Word struct {
 	Pos  project.Pos
 }
 
-// BareWords finds the programs that commands of p's enabled services name, and
-// the start-up script: what people type as "python -m x" brings the package of
-// python. Probes and what stops a service count too. Each package and each
-// unknown word comes once, sorted.
+// BareWords finds the programs that the start-up script and the commands of p's enabled
+// services name, probes and shutdown commands included: "python -m x" needs the package
+// of python. Each package and each unknown word is returned once, sorted.
 func BareWords(p *project.Project) Words {
 	var out Words
 	seen := map[string]bool{}
@@ -68,22 +67,22 @@ func BareWords(p *project.Project) Words {
 	return out
 }
 
-// ofDriver reports whether a program comes with the driver of a GPU, which the
-// host lends to a container.
+// ofDriver reports whether a program comes with a GPU's driver, which the host lends to
+// containers.
 func ofDriver(word string) bool { return strings.HasPrefix(word, "nvidia-") }
 
-// inBase reports whether every image has a program without being asked.
+// inBase reports whether every image has a program.
 func inBase(word string) bool {
 	return slices.Contains([]string{"nix2gpu", "process-compose", "awk", "hostname", "which", "ldconfig"}, word)
 }
 
-// baseHas reports whether every image has all that an attribute stands for.
+// baseHas reports whether every image has all packages of an attribute.
 func baseHas(attr string) bool {
 	return !slices.ContainsFunc(Lookup(attr).Debian, func(name string) bool { return !slices.Contains(Base(), name) })
 }
 
-// Programs are the names, without a path, of what a command runs, as a shell
-// reads it.
+// Programs returns the programs that a command runs by name, and not by a path, as a
+// shell would read it.
 func Programs(c project.Command) []string {
 	text := func(t project.Text) shellWord {
 		var b strings.Builder
