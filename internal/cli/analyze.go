@@ -26,22 +26,22 @@ func newAnalyze(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "analyze",
 		Short: "Show what made the start slow",
-		Long: `Shows how long services took to start, and for whom they waited: of the project that
-runs, else of the one that ran last. It is about the last start of each service that
-somebody asked for, until it was ready; one that another waits for to end, until then.`,
+		Long: `Shows how long services took to start, and what they waited for: in the project that
+runs, or else in the one that ran last. It looks at the last start of each service that
+somebody asked for, until the service was ready, or had ended if another waits for that.`,
 		Args: unknownVerb,
 		RunE: help,
 	}
 	addVerbs(cmd,
 		newAnalysis(env, "blame", "List how long each service took, the slowest first", `Lists how long each service took itself, without what it waited for: its set-up steps,
-its program until that was ready, and restarts until then. The slowest is the first.`,
+its program until that was ready, and restarts until then. The slowest comes first.`,
 			`  nix2gpu analyze blame               all services
   nix2gpu analyze blame -o json       the same, for programs`, writeBlame),
-		newAnalysis(env, "critical-chain", "Show for whom a service had to wait, one after the other", `Shows the chain of services of which each waited for the next: of several that one waits
-for, the one that was there last. Only what is in the chain can make the start faster.
-Without a service it is the chain of the one that was there last.
+		newAnalysis(env, "critical-chain", "Show what a service had to wait for, one after the other", `Shows a chain of services, each of which waited for the next: where one waited for
+several, the next is the last of them to be ready. Only a service in the chain can make
+the start faster. Without a service, the chain is that of the last one to be ready.
 
-The time after "@" is when a service was there, from the start of the project on; the
+The time after "@" is when a service was ready, from the start of the project on; the
 one after "+" is what it took itself.`,
 			`  nix2gpu analyze critical-chain      why did it take so long?
   nix2gpu analyze critical-chain api  why did api come so late?`, writeChains))

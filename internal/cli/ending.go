@@ -47,7 +47,7 @@ func (e *ending) of(l *loaded, ids []project.ID) (session.Ending, error) {
 		return out, err
 	}
 	if !slices.Contains(ids, out.ExitCodeFrom) {
-		return out, hint(usageError("--exit-code-from names %q, which is none of the services that are to run", e.codeFrom), "name it as a service to run as well, or name none")
+		return out, hint(usageError("--exit-code-from names %q, which is not among the services to run", e.codeFrom), "name it as a service to run as well, or name none")
 	}
 	return out, nil
 }

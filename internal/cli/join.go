@@ -68,7 +68,7 @@ func converge(ctx context.Context, env *Env, j *session.Job, c *client.Client, l
 			"stop it with \"nix2gpu down\", or put %s into a folder of its own", j.Definition)
 	}
 	if flag := endingFlag(j.Ending); flag != "" {
-		return &control.Error{Code: control.CodeConflict, Msg: fmt.Sprintf("a project runs here already, as pid %d: %s is for one that begins", state.PID, flag),
+		return &control.Error{Code: control.CodeConflict, Msg: fmt.Sprintf("a project runs here already, as pid %d: %s is for one that starts now", state.PID, flag),
 			Hint: "stop it first with \"nix2gpu down\""}
 	}
 	data, err := j.Project.Project().Encode()

@@ -23,10 +23,10 @@ func newReload(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reload [DEFINITION]",
 		Short: "Bring what runs to what the definition says now",
-		Long: `Reads the definition of a running project anew. Services whose definition has changed are
-restarted, new ones are started, those that are gone are stopped, and all others go on.
-What is wrong with the definition is said, and changes nothing. "up" does the same and
-starts what was stopped as well; SIGHUP has the supervisor do it by itself.
+		Long: `Reads the definition of a running project again. Services whose definition has changed
+are restarted, new ones are started, removed ones are stopped, and all others go on. If
+the definition is wrong, it says so and changes nothing. "up" does the same and starts
+what was stopped as well; on SIGHUP the supervisor does it by itself.
 
 With --dry-run it says what would be done to which service, and why, and does nothing.`,
 		Example: `  nix2gpu reload --dry-run           what would be restarted, and why?

@@ -35,19 +35,19 @@ func newRun(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [DEFINITION] [SERVICE] [--] [COMMAND [ARGUMENT...]]",
 		Short: "Run a copy of a service once, or a command",
-		Long: `Runs one more process as the main one of a service is, once and in the foreground:
-with its environment, its secrets, its folder, its user and limits of its own as high.
-With a command, that is run instead of the service's. The project must run; what the
-service depends on is started first, and stays. Flags of run come before the name of
-the service. Without a service, "run -- COMMAND" has the container's own environment.
+		Long: `Runs one more process like the main one of a service, once and in the foreground: in
+its environment and folder, with its secrets, as its user, under limits of the same
+size. With a command, that runs instead of the service's own. The project must be
+running; what the service depends on is started first, and stays. Flags of run come
+before the name of the service. Without a service, "run -- COMMAND" has the container's own environment.
 
 What it prints is kept as well: "nix2gpu logs SERVICE-run-1" shows the first copy's,
-and the last 20 of each service are there. At a terminal the command has one of its own,
+and the last 20 of each service are there. At a terminal the command gets one of its own,
 of the same size. Its exit code is that of run. It ends with the project at the latest.
 
-A copy is not supervised: nobody asks its probes, it is not restarted, and it is not in
-ps. One that would want the ports of the service, which runs, is refused; with a command
-of its own it is not, since only that knows where it listens.`,
+A copy is not supervised: its probes are not asked, it is not restarted, and it is not in
+ps. One that would need the ports of the running service is refused; with a command of
+its own it is not, since only that knows where it listens.`,
 		Example: `  nix2gpu run api -- npm test     the tests, beside the database that api needs
   nix2gpu run --rm api bash       a shell; nothing of it is kept
   nix2gpu run --no-deps migrate   the service's own command, once more
@@ -254,5 +254,5 @@ func attend(p *process.Process, r *relay, signals <-chan os.Signal, grace time.D
 
 // errNoTerminal says why a command got no terminal.
 func errNoTerminal(err error) error {
-	return hint(errors.New("cannot open a terminal for the command: "+err.Error()), "with -T it has none")
+	return hint(errors.New("cannot open a terminal for the command: "+err.Error()), "run it without one: -T")
 }
