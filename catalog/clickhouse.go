@@ -22,9 +22,9 @@ func clickhouseType() *ServiceType {
 			"httpPort":         def(module.Port, 8123, "The port for HTTP."),
 			"listenAddress":    def(module.String, "127.0.0.1", "The address to listen on."),
 			"databases":        def(module.ListOf(module.String), []any{}, "Databases to make when they do not exist, at each start."),
-			"ensureDatabases":  def(module.ListOf(module.String), []any{}, "The same, in the words of NixOS."),
-			"initialDatabases": def(module.ListOf(database), []any{}, "The same, with SQL to run, in the words of services-flake."),
-			"extraConfig":      def(module.AttrsOf(module.JSON), map[string]any{}, "Anything else of the configuration, laid over the rest."),
+			"ensureDatabases":  def(module.ListOf(module.String), []any{}, "The same as databases, in the words of NixOS."),
+			"initialDatabases": def(module.ListOf(database), []any{}, "The same as databases, with SQL to run, in the words of services-flake."),
+			"extraConfig":      def(module.AttrsOf(module.JSON), map[string]any{}, "Further configuration, merged over what the other options say."),
 		},
 		Generate: generateClickHouse,
 	}

@@ -61,7 +61,7 @@ func commonOptions(t *ServiceType) module.Options {
 			Description: "Secrets that the service finds as files in the folder $CREDENTIALS_DIRECTORY, which it alone can read: their names, or the name of each file with that of its secret."},
 		"environmentFile": {Type: module.NullOr(module.OneOf(module.String, module.Path, module.ListOf(filePath))), Default: module.Null,
 			Description: "Files of KEY=VALUE lines, read at each start. One that begins with \"-\" may be missing."},
-		"environmentFiles": def(module.ListOf(filePath), []any{}, "More of environmentFile."),
+		"environmentFiles": def(module.ListOf(filePath), []any{}, "Further files, as environmentFile has them."),
 		"working_dir":      opt(filePath, "The folder in which the service starts, relative to the definition's folder."),
 		"depends_on": {Type: module.AttrsOf(module.OneOf(module.String, dependencySchema())), Default: map[string]any{}, Example: map[string]any{"postgresql": "ready"},
 			Description: "What to wait for before a start: a service, by its type or instance, and the condition \"started\", \"ready\", \"completed\", \"exited\" or \"log_ready\"."},
@@ -70,8 +70,8 @@ func commonOptions(t *ServiceType) module.Options {
 		"restart_delay":         opt(seconds, "How long to wait before a restart: seconds, or text such as \"5s\". The default is half a second."),
 		"restart_delay_max":     opt(seconds, "The longest wait before a restart."),
 		"restart_delay_backoff": opt(module.PositiveNumber, "The factor from one wait to the next. The default is 2, but 1 when restart_delay is set."),
-		"max_restarts":          opt(module.UnsignedInt, "How many restarts of one streak of failures are tried. null or 0 is no limit."),
-		"availability":          opt(module.Submodule(module.Schema{Options: availability()}), "The same in the words of process-compose."),
+		"max_restarts":          opt(module.UnsignedInt, "How many restarts in a row, without a good run between them, are tried. null or 0 is no limit."),
+		"availability":          opt(module.Submodule(module.Schema{Options: availability()}), "When to restart the service and when to end everything, in the words of process-compose."),
 
 		"readiness_probe": opt(probeType(), "When the service is ready."),
 		"liveness_probe":  opt(probeType(), "Whether the service is still alive; when not, it is restarted."),
@@ -122,9 +122,9 @@ var dependencySchema = sync.OnceValue(func() module.Type {
 
 var availability = sync.OnceValue(func() module.Options {
 	return module.Options{
-		"restart":         opt(module.String, "As restart."),
-		"backoff_seconds": opt(seconds, "As restart_delay."),
-		"max_restarts":    opt(module.UnsignedInt, "As max_restarts."),
+		"restart":         opt(module.String, "As restart of the service."),
+		"backoff_seconds": opt(seconds, "As restart_delay of the service."),
+		"max_restarts":    opt(module.UnsignedInt, "As max_restarts of the service."),
 		"exit_on_end":     def(module.Bool, false, "End everything when this service has ended."),
 		"exit_on_skipped": def(module.Bool, false, "End everything when this service cannot be started."),
 	}
@@ -144,7 +144,7 @@ var probeType = sync.OnceValue(func() module.Type {
 			"headers":     def(module.NullOr(module.AttrsOf(module.String)), map[string]any{}, "Headers of the request."),
 			"status_code": opt(module.Int, "The status that is a success; any 2xx or 3xx unless set."),
 		}}), "Ask a web server."),
-		"tcp_socket": opt(tcpType(), "Connect to a port."),
+		"tcp_socket": opt(tcpType(), "Another name of tcp, in the words of Kubernetes."),
 		"tcp":        opt(tcpType(), "Connect to a port."),
 		"grpc": opt(module.Submodule(module.Schema{Options: module.Options{
 			"host":    def(module.String, "127.0.0.1", "The host to ask."),
@@ -153,14 +153,14 @@ var probeType = sync.OnceValue(func() module.Type {
 		}}), "Ask the health service of a gRPC server."),
 		"log_line": opt(module.String, "Succeeds once a line of output contains this."),
 		"log":      opt(module.String, "Succeeds once a line of output matches this regular expression."),
-		"gpu":      opt(module.Submodule(module.Schema{Options: needOptions()}), "Succeeds when nvidia-smi shows these GPUs: count, memory, uuid; one, unless told. An attempt may take 20 seconds unless set."),
+		"gpu":      opt(module.Submodule(module.Schema{Options: needOptions()}), "Succeeds when nvidia-smi shows these GPUs, by count, memory and uuid; one GPU, if none of them is set. An attempt may take 20 seconds unless timeout_seconds is set."),
 		"notify":   opt(module.OneOf(module.Bool, module.Int), "Succeeds when the service says so: true for sd_notify, a number for a newline on that descriptor."),
 
 		"initial_delay_seconds": opt(seconds, "How long to wait before the first attempt. With 0, and unless set, attempts begin at once and in quick succession."),
 		"period_seconds":        opt(seconds, "The time between two attempts; 10 seconds unless set."),
 		"timeout_seconds":       opt(seconds, "How long one attempt may take; 1 second unless set."),
-		"success_threshold":     opt(module.PositiveInt, "How many successes in a row are a success; 1 unless set."),
-		"failure_threshold":     opt(module.PositiveInt, "How many failures in a row are a failure; 3 unless set."),
+		"success_threshold":     opt(module.PositiveInt, "After how many successes in a row the probe has succeeded; 1 unless set."),
+		"failure_threshold":     opt(module.PositiveInt, "After how many failures in a row the probe has failed; 3 unless set."),
 	}})
 })
 

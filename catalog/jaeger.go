@@ -19,7 +19,7 @@ func jaegerType() *ServiceType {
 			"otlpHttpPort":  def(module.Port, 4318, "The port for OTLP over HTTP."),
 			"adminPort":     def(module.Port, 14269, "The port for health and metrics."),
 			"storage":       def(module.Enum("memory", "badger"), "memory", "Where traces are kept: in memory, or as files in dataDir."),
-			"extraFlags":    def(module.ListOf(module.String), []any{}, "More arguments."),
+			"extraFlags":    def(module.ListOf(module.String), []any{}, "Further arguments of jaeger."),
 		},
 		Generate: func(in *Instance) {
 			address := in.String("listenAddress")

@@ -15,12 +15,12 @@ func minioType() *ServiceType {
 			"port":           def(module.Port, 9000, "The port to listen on."),
 			"consoleAddress": def(module.String, "127.0.0.1:9001", "Where the web interface listens."),
 			"accessKey":      opt(secretText, "The name of the first user; MinIO's own default unless set. Also `{ secret = \"name\"; }`."),
-			"accessKeyFile":  opt(keyFile, "A file that holds it."),
-			"secretKey":      opt(secretText, "Its password; MinIO's own default, which everyone knows, unless set. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."),
+			"accessKeyFile":  opt(keyFile, "A file that holds the access key."),
+			"secretKey":      opt(secretText, "The password of the first user; MinIO's own default, which everyone knows, unless set. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."),
 			"secretKeyFile":  opt(keyFile, "A file that holds the password, read at each start with the rights of whoever starts nix2gpu."),
-			"region":         def(module.String, "us-east-1", "The region."),
+			"region":         def(module.String, "us-east-1", "The region that the server says it is in."),
 			"browser":        def(module.Bool, true, "Whether there is a web interface."),
-			"buckets":        def(module.ListOf(module.Matching("[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "name of a bucket")), []any{}, "Buckets to make."),
+			"buckets":        def(module.ListOf(module.Matching("[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "name of a bucket")), []any{}, "Buckets to make when they do not exist."),
 		},
 		Generate: func(in *Instance) {
 			port, host := in.Int("port"), in.String("host")

@@ -16,14 +16,14 @@ func mysqlType() *ServiceType {
 	database := module.Submodule(module.Schema{Options: module.Options{
 		"name":    {Type: module.String, Description: "The name of the database."},
 		"schema":  opt(filePath, "A file of SQL, or a folder of them, to run in it once, when it is made."),
-		"schemas": opt(module.ListOf(filePath), "Several of them."),
+		"schemas": opt(module.ListOf(filePath), "Several files or folders of SQL, run as schema is."),
 	}})
 	user := module.Submodule(module.Schema{Options: module.Options{
 		"name":         {Type: module.String, Description: "The name of the user, on this machine."},
 		"password":     opt(secretText, "The password. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."),
 		"passwordFile": opt(keyFile, "A file that holds the password, read at each start with the rights of whoever starts nix2gpu."),
 		"ensurePermissions": {Type: module.AttrsOf(module.String), Default: map[string]any{}, Example: map[string]any{"users.*": "ALL PRIVILEGES"},
-			Description: "What the user may do, by what it is on."},
+			Description: "The user's privileges, by the databases and tables that they are on."},
 	}})
 	value := module.OneOf(module.Bool, module.Int, module.Float, module.String)
 	return &ServiceType{
@@ -35,8 +35,8 @@ func mysqlType() *ServiceType {
 			"settings": {Type: module.AttrsOf(module.AttrsOf(module.NullOr(module.OneOf(value, module.ListOf(value))))), Default: map[string]any{},
 				Example: map[string]any{"mysqld": map[string]any{"max_connections": 50}}, Description: "Sections of my.cnf. A list gives a key several times."},
 			"databases":        def(module.ListOf(module.String), []any{}, "Databases to make when they do not exist, at each start."),
-			"ensureDatabases":  def(module.ListOf(module.String), []any{}, "The same, in the words of NixOS."),
-			"initialDatabases": def(module.ListOf(database), []any{}, "The same, with SQL to load, in the words of services-flake."),
+			"ensureDatabases":  def(module.ListOf(module.String), []any{}, "The same as databases, in the words of NixOS."),
+			"initialDatabases": def(module.ListOf(database), []any{}, "The same as databases, with SQL to load, in the words of services-flake."),
 			"ensureUsers":      def(module.ListOf(user), []any{}, "Users to make when they do not exist, at each start."),
 			"initialScript":    opt(filePath, "SQL for the first start only: text, or the path of a file."),
 			"importTimeZones":  opt(module.Bool, "Not supported: load them with mysql_tzinfo_to_sql."),

@@ -16,8 +16,8 @@ func natsType() *ServiceType {
 			"port":        def(module.Port, 4222, "The port to listen on."),
 			"bind":        def(module.String, "127.0.0.1", "The address to listen on; \"*\" is all."),
 			"monitorPort": opt(module.Port, "The port of the monitor, which is off unless set."),
-			"jetstream":   def(module.Bool, false, "Keep streams, in dataDir."),
-			"settings":    def(module.AttrsOf(module.JSON), map[string]any{}, "The configuration, laid over what the options say."),
+			"jetstream":   def(module.Bool, false, "Whether JetStream keeps streams, in dataDir."),
+			"settings":    def(module.AttrsOf(module.JSON), map[string]any{}, "Further configuration, merged over what the other options say."),
 		},
 		Generate: generateNATS,
 	}

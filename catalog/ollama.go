@@ -18,7 +18,7 @@ func ollamaType() *ServiceType {
 			"keepAlive":            def(module.String, "5m", "How long an idle model stays loaded."),
 			"models":               def(module.ListOf(module.String), []any{}, "Models to fetch, at each start, when they are missing."),
 			"acceleration":         opt(module.OneOf(module.Bool, module.String), "In the words of services-flake: \"cuda\" needs GPUs as gpus = \"all\" does, false is gpus = \"none\"; with anything else the installed program uses what it finds."),
-			"environmentVariables": def(module.AttrsOf(module.String), map[string]any{}, "More environment, in the words of NixOS."),
+			"environmentVariables": def(module.AttrsOf(module.String), map[string]any{}, "Further environment variables, in the words of NixOS."),
 		},
 		Generate: func(in *Instance) {
 			host, port, path := ollamaListener(in)

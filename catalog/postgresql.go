@@ -46,22 +46,22 @@ func postgresqlType() *ServiceType {
 			"authentication": {Type: module.Lines, Default: "", Example: "host all all 10.0.0.0/8 scram-sha-256",
 				Description: "Lines of pg_hba.conf. They come before the generated ones, which let everyone in over the socket and from this machine; " +
 					"with lib.mkForce or lib.mkOverride they replace those."},
-			"hbaConf":  def(module.ListOf(rule), []any{}, "More rules, in the words of services-flake, after the generated ones."),
+			"hbaConf":  def(module.ListOf(rule), []any{}, "Further rules of pg_hba.conf, after the generated ones, in the words of services-flake."),
 			"identMap": def(module.Lines, "", "Lines of pg_ident.conf."),
 			"settings": def(module.AttrsOf(setting), map[string]any{}, "Settings of postgresql.conf by name."),
 
 			"databases":        def(module.ListOf(module.String), []any{}, "Databases to make when they do not exist, at each start."),
-			"ensureDatabases":  def(module.ListOf(module.String), []any{}, "The same, in the words of NixOS."),
-			"initialDatabases": def(module.ListOf(initial), []any{}, "The same, with SQL to load, in the words of services-flake."),
+			"ensureDatabases":  def(module.ListOf(module.String), []any{}, "The same as databases, in the words of NixOS."),
+			"initialDatabases": def(module.ListOf(initial), []any{}, "The same as databases, with SQL to load, in the words of services-flake."),
 			"createDatabase":   def(module.Bool, true, "Make a database named as the user who starts nix2gpu, when no other is asked for."),
 			"ensureUsers":      def(module.ListOf(ensured), []any{}, "Users to make when they do not exist, at each start."),
 			"initialScript": {Type: script, Default: module.Null,
 				Description: "SQL for the first start only: a file, or text as before and after, around the making of the databases."},
 
 			"initdbArgs": def(module.ListOf(module.String), []any{"--locale=C", "--encoding=UTF8"}, "Arguments of initdb."),
-			"superuser":  opt(module.String, "The name of the first role; \"postgres\" unless set."),
+			"superuser":  opt(module.String, "The name of the first role, which may do everything; \"postgres\" unless set."),
 			"superUser":  {AliasOf: []string{"superuser"}},
-			"enableJIT": def(module.Bool, false, "Whether queries may be compiled. The image then has LLVM, which it else leaves out; "+
+			"enableJIT": def(module.Bool, false, "Whether queries may be compiled. The image then has LLVM, which it leaves out otherwise; "+
 				"settings.jit does the same, and so does pkgs.postgresql_jit for servers of your own."),
 			"extensions": {Type: module.Unspecified, Default: module.Null,
 				Description: "Not supported: extensions come with the installed server; load them with settings.shared_preload_libraries and CREATE EXTENSION."},

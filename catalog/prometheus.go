@@ -22,10 +22,10 @@ func prometheusType() *ServiceType {
 			"ruleFiles":      def(module.ListOf(filePath), []any{}, "Files of rules."),
 			"rules":          def(module.ListOf(module.Lines), []any{}, "Rules, each the text of a file."),
 			"alertmanagers":  def(module.ListOf(module.AttrsOf(module.JSON)), []any{}, "Where to send alerts."),
-			"extraConfig":    def(module.AttrsOf(module.JSON), map[string]any{}, "Anything else of the configuration, laid over the rest."),
+			"extraConfig":    def(module.AttrsOf(module.JSON), map[string]any{}, "Further configuration, merged over what the other options say."),
 			"retentionTime":  opt(module.String, "How long samples are kept, such as \"15d\"."),
-			"webExternalUrl": opt(module.String, "The address under which others reach the server."),
-			"extraFlags":     def(module.ListOf(module.String), []any{}, "More arguments."),
+			"webExternalUrl": opt(module.String, "The URL under which others reach the server."),
+			"extraFlags":     def(module.ListOf(module.String), []any{}, "Further arguments of prometheus."),
 		},
 		Generate: generatePrometheus,
 	}

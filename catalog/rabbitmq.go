@@ -19,7 +19,7 @@ func rabbitmqType() *ServiceType {
 		Options: module.Options{
 			"port":          def(module.Port, 5672, "The port to listen on."),
 			"listenAddress": def(module.String, "127.0.0.1", "The address to listen on; \"\" or \"*\" is all."),
-			"nodeName":      opt(module.String, "The name of the node; made of the instance's unless set."),
+			"nodeName":      opt(module.String, "The name of the node; made from the instance's name unless set."),
 			"distPort":      opt(module.Port, "The port for other nodes; port + 20000 unless set."),
 			"distAddress":   def(module.String, "127.0.0.1", "The address to listen on for other nodes, an IPv4 address; \"*\" is all."),
 			"cookie":        opt(secretText, "The secret that nodes share. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."),

@@ -27,7 +27,7 @@ func TailscaleOptions() module.Options {
 		"tags":     {Type: module.ListOf(module.Matching("tag:[a-zA-Z][a-zA-Z0-9-]*", "tag such as tag:api")), Default: []any{}, Example: []any{"tag:api"}, Description: "The tags that it asks for."},
 		"authKey": opt(keyFile, "The path of a file with the key to join with, or `{ secret = \"name\"; }`. Unless set, the key comes from the variable "+TailscaleKey+
 			". A key itself, \"tskey-…\", is left out with a warning: give it in that variable."),
-		"authKeyFile": opt(keyFile, "The same as authKey."),
+		"authKeyFile": opt(keyFile, "The same as authKey, in the words of NixOS."),
 		"proxy": {Type: module.ListOf(module.String), Default: []any{}, Example: []any{"api"},
 			Description: "The services that reach the tailnet through a proxy, by ALL_PROXY and its like: for containers without /dev/net/tun, in which nothing else gets out to it."},
 	}

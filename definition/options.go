@@ -60,7 +60,7 @@ func ContainerOptions() module.Options {
 			Description: "Software that its vendor publishes as a file, by the attribute of pkgs that it stands for in images. It is fetched when something names that attribute."},
 		"python":          {Set: pythonOptions()},
 		"copyToRoot":      copyOf("Packages, generated files and paths that the image has at its root: of a folder its content; a program lies in /usr/local/bin."),
-		"extraCopyToRoot": copyOf("More of copyToRoot."),
+		"extraCopyToRoot": copyOf("Further packages, files and paths, as copyToRoot has them."),
 		"user":            {Type: module.String, Default: "root", Description: "Who custom services and shells run as."},
 		"workingDir":      {Type: module.Path, Default: "/workspace", Description: "The folder that processes start in. On a laptop it stands for the folder of the definition."},
 		"fromImage": {Type: module.NullOr(module.String), Default: module.Null, Example: "docker.io/nvidia/cuda:12.8.1-runtime-ubuntu24.04@sha256:…",
@@ -76,7 +76,7 @@ func ContainerOptions() module.Options {
 		"nimiSettings":   {Type: module.NullOr(module.Raw), Default: module.Null, Description: "Settings of nimi, another supervisor. Accepted, and not used: restart, availability and whenDone say the same."},
 		"nixConfig":      {Type: module.OneOf(module.String, module.AttrsOf(module.Anything)), Default: "", Description: "The configuration of Nix inside the container."},
 		"whenDone":       {Type: module.Enum("exit", "stay"), Default: "exit", Description: "What happens when nothing runs and nothing can start any more."},
-		"onFailed":       {Type: module.Enum("continue", "exit"), Default: "continue", Description: "What the first service that fails for good does to the others."},
+		"onFailed":       {Type: module.Enum("continue", "exit"), Default: "continue", Description: "What happens to the other services once one has failed for good: they go on, or everything ends."},
 		"stopTimeout":    {Type: module.NullOr(module.OneOf(module.Number, module.String)), Default: module.Null, Example: "9s", Description: "The time that stopping everything may take."},
 	}
 }
