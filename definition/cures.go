@@ -36,6 +36,8 @@ func cureOf(e *module.Error) string {
 		return `write "no"`
 	case last == "restart" && e.Got == "true":
 		return `write "always"`
+	case last == "memory" && (e.Got == "true" || e.Got == "false"):
+		return `write a size, such as "512M"`
 	case last == "depends_on":
 		if names := quotedIn(e.Got); len(names) > 0 {
 			var b strings.Builder

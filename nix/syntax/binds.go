@@ -143,7 +143,10 @@ func (p *parser) bind(b *builder, set *AttrSet) {
 	case tAssign:
 		// `a = 1` without its semicolon has taken the next name as an argument.
 		if call, ok := value.(*Apply); ok {
-			p.fail(call.Args[len(call.Args)-1].Pos().Offset, `";" is missing before this binding`)
+			next := call.Args[len(call.Args)-1].Pos().Offset
+			p.resume(next) // it may lack its own
+			p.skipped = true
+			p.fail(next, `";" is missing before this binding`)
 		}
 		p.unexpected(`";"`)
 	case tBraceR, tIn, tInherit:

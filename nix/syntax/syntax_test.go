@@ -192,6 +192,13 @@ func TestSeveralErrors(t *testing.T) {
 			`4:7: unexpected ";", expected an expression`,
 			`5:14: ";" is missing after this binding`,
 		},
+		"{\n  a = 1\n  b.c = f 2\n  \"d\" = { x = 1\n y = 2 }\n  e = 4;\n}": { // each lacks its own
+			`3:3: ";" is missing before this binding`,
+			`4:3: ";" is missing before this binding`,
+			`5:2: ";" is missing before this binding`,
+			`5:7: ";" is missing after this binding`,
+			`6:3: ";" is missing before this binding`,
+		},
 		"{ a b = \"x ; ${y {}} }\"; c = ''; }''; d e = 1; }": {
 			`1:5: unexpected name "b", expected "="`,
 			`1:41: unexpected name "e", expected "="`,
