@@ -49,6 +49,7 @@ func newKill(env *Env) *cobra.Command {
 	var opts actOptions
 	cmd := newAct(env, "kill", "Send a signal to services of a running project", &opts, runKill)
 	cmd.Flags().StringVarP(&opts.signal, "signal", "s", project.SIGKILL.String(), "`signal` to send: a name or a number")
+	cmd.RegisterFlagCompletionFunc("signal", completeSignals)
 	cmd.Flags().MarkHidden("no-wait")
 	cmd.Flags().MarkHidden("timeout")
 	return cmd

@@ -3,10 +3,13 @@ package cli
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"nix2gpu/project"
 	"nix2gpu/servicelog"
 )
 
@@ -118,4 +121,29 @@ func serviceNames(cmd *cobra.Command, env *Env, args []string) (names []string) 
 		names = l.project.Names()
 	}
 	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(t.services, name) })
+}
+
+// completeSignals completes names of signals, with SIG where that was typed.
+func completeSignals(_ *cobra.Command, _ []string, typed string) (names []string, _ cobra.ShellCompDirective) {
+	for s := project.Signal(1); s <= 31; s++ {
+		name := s.String()
+		if !strings.HasPrefix(typed, "SIG") {
+			name = strings.TrimPrefix(name, "SIG")
+		}
+		names = append(names, name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// noFiles keeps the shell from offering files for flags whose values are numbers or
+// lengths of time, of a command and all below it.
+func noFiles(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if kind := f.Value.Type(); kind == "int" || kind == "duration" {
+			_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.NoFileCompletions) // it may have one
+		}
+	})
+	for _, sub := range cmd.Commands() {
+		noFiles(sub)
+	}
 }

@@ -165,6 +165,7 @@ folder, or of the nearest parent folder that has one.`,
 		newMan(env),
 	)
 	root.SetHelpCommandGroupID(groupProgram)
+	noFiles(root)
 	return root
 }
 

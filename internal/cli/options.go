@@ -31,8 +31,10 @@ or NO_PAGER=1 nothing does.`,
   nix2gpu options nginx
   nix2gpu options postgresql port
   nix2gpu options secret`,
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			var names []string
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp // words to look for
+			}
 			for _, c := range definition.Reference() {
 				names = append(names, c.Name)
 			}

@@ -127,7 +127,12 @@ func (b *bar) show(r reading) {
 	if line == b.line {
 		return
 	}
-	b.line, b.drawn = line, now
+	b.drawn = now
+	b.draw(line)
+}
+
+func (b *bar) draw(line string) {
+	b.line = line
 	fmt.Fprintf(b.w, "\r%s\x1b[K", line)
 }
 
@@ -144,16 +149,21 @@ func (b *bar) erase() {
 	}
 }
 
-// Write removes the bar and writes p to the terminal. The next set draws the bar
-// below that.
+// Write writes p to the terminal in the place of the bar, which goes on below it, unless
+// the last line of p is still to be ended.
 func (b *bar) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	shown := b.line
 	b.erase()
 	if len(p) > 0 {
 		b.midline = p[len(p)-1] != '\n'
 	}
-	return b.w.Write(p)
+	n, err := b.w.Write(p)
+	if err == nil && shown != "" && !b.midline {
+		b.draw(shown)
+	}
+	return n, err
 }
 
 // drawBar formats the line. It leaves parts out until the rest fits into width, so

@@ -41,7 +41,8 @@ type tableLayout struct {
 }
 
 // arrange fits columns into a terminal of a width; 0 is none, which has all the room.
-func arrange(widths []int, terminal int) tableLayout {
+// Whole is the width of the longest text in the last column that can't be broken.
+func arrange(widths []int, whole, terminal int) tableLayout {
 	l := tableLayout{widths: append([]int(nil), widths...)}
 	last := len(widths) - 1
 	used := 0
@@ -51,7 +52,7 @@ func arrange(widths []int, terminal int) tableLayout {
 	switch {
 	case terminal <= 0 || used+widths[last] <= terminal:
 		return l
-	case terminal-used >= someWords:
+	case terminal-used >= max(someWords, whole):
 		l.room = terminal - used
 		return l
 	}
@@ -64,7 +65,13 @@ func arrange(widths []int, terminal int) tableLayout {
 
 // writeRows prints a table, or what of it comes after the first rows.
 func writeRows(env *Env, rows [][]string, widths []int, first int) {
-	l := arrange(widths, env.Width)
+	whole := 0
+	for _, row := range rows {
+		if text := row[len(row)-1]; !strings.Contains(text, " ") {
+			whole = max(whole, utf8.RuneCountInString(text))
+		}
+	}
+	l := arrange(widths, whole, env.Width)
 	for n, row := range rows {
 		if n >= first {
 			fmt.Fprintln(env.Stdout, l.draw(row, n == 0, env.color() && rows[0][1] == "STATE"))

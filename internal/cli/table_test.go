@@ -114,6 +114,21 @@ func TestStatusBlock(t *testing.T) {
 	}
 }
 
+// A path is never broken: it stands below where its column is too narrow for it.
+func TestPathInTable(t *testing.T) {
+	rows := [][]string{{"NAME", "STATE", "DEFINITION"}, {"shop", "healthy", "/srv/people/somebody/projects/shop/nix2gpu.nix#shop"}, {"b", "healthy", "/b"}}
+	for width, want := range map[int]string{
+		80: "NAME  STATE    DEFINITION\nshop  healthy  /srv/people/somebody/projects/shop/nix2gpu.nix#shop\nb     healthy  /b\n",
+		64: "NAME  STATE\nshop  healthy\n    /srv/people/somebody/projects/shop/nix2gpu.nix#shop\nb     healthy\n    /b\n",
+	} {
+		var out bytes.Buffer
+		writeColumns(&Env{Stdout: &out, Width: width}, rows)
+		if out.String() != want {
+			t.Errorf("%d columns:\n%swant\n%s", width, &out, want)
+		}
+	}
+}
+
 func TestBroken(t *testing.T) {
 	for _, c := range []struct {
 		text  string
