@@ -68,6 +68,28 @@ func TestEveryMessageHasACure(t *testing.T) {
 	}
 }
 
+// TestWords wants a message to say what a wrong value must be and "not" what it is,
+// and to name nothing that only our source does.
+func TestWords(t *testing.T) {
+	ours := []string{"vigil", "preflight", "precondition", "trial", "ascent", "goroutine", "tally"}
+	for _, s := range sections {
+		list, err := s.messages(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range list {
+			if _, after, ok := strings.Cut(m.Text, "must "); ok && (strings.Contains(after, ", is ") || strings.Contains(after, "; is ")) {
+				t.Errorf("%s: must be …, not …: %s", m.Pos, m.Text)
+			}
+			for _, word := range strings.FieldsFunc(m.Text+" "+m.Cure, func(r rune) bool { return r < 'a' || r > 'z' }) {
+				if slices.Contains(ours, strings.TrimSuffix(word, "s")) {
+					t.Errorf("%s: %q is a word of our source: %s", m.Pos, word, m.Text)
+				}
+			}
+		}
+	}
+}
+
 // TestEveryPackageIsOnThePage wants each package that makes messages in a section.
 func TestEveryPackageIsOnThePage(t *testing.T) {
 	var rooms []string
