@@ -1,8 +1,8 @@
-// Package control is the language between a running supervisor and those who
-// ask it: the types that travel, and the errors. The engine answers in them too.
+// Package control is the language between a running supervisor and its clients: the
+// types that are sent as JSON, and the errors. The engine returns them, too.
 //
-// Requests go over a unix socket as HTTP with JSON bodies; what has no end
-// (events, followed logs) is sent as one JSON object a line. Package server
-// answers, package client asks. This package knows neither, and nothing of
-// the engine: it can be imported by any program that speaks to nix2gpu.
+// Requests go over a unix socket as HTTP with JSON bodies; a response without an end
+// (events, followed logs) is one JSON object a line. Package server answers and
+// package client asks. This package imports neither, nor the engine, so any program
+// that talks to nix2gpu can import it.
 package control

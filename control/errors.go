@@ -5,10 +5,10 @@ import (
 	"net/http"
 )
 
-// A Code names a kind of failure. It travels in JSON, so it never changes.
+// A Code names a kind of failure. Clients read it in JSON, so a code never changes.
 type Code string
 
-// The codes.
+// The codes; [Kinds] says what each means.
 const (
 	CodeInvalid    Code = "invalid"
 	CodeNotRunning Code = "not_running"
@@ -23,7 +23,7 @@ const (
 	CodeInternal   Code = "internal"
 )
 
-// A Kind is what a code means to each reader.
+// A Kind is what a code means in HTTP, to a shell and to a person.
 type Kind struct {
 	Code Code
 	HTTP int    // status of a response that carries it
@@ -31,7 +31,7 @@ type Kind struct {
 	Doc  string // the first sentence of its reference
 }
 
-// Kinds is the one table from error codes to HTTP status and exit code.
+// Kinds is the only table from error codes to HTTP statuses and exit codes.
 func Kinds() []Kind {
 	return []Kind{
 		{CodeInvalid, http.StatusBadRequest, 2, "The request or the definition is wrong."},
@@ -48,7 +48,7 @@ func Kinds() []Kind {
 	}
 }
 
-// The sentinels, for errors.Is. An Error matches the one of its code.
+// The errors to compare with by errors.Is. An Error matches the one of its code.
 var (
 	ErrInvalid    = &Error{Code: CodeInvalid, Msg: "invalid request"}
 	ErrNotRunning = &Error{Code: CodeNotRunning, Msg: "nothing is running", Hint: "start it with \"nix2gpu up\""}
@@ -60,14 +60,14 @@ var (
 	ErrFailed     = &Error{Code: CodeFailed, Msg: "failed"}
 )
 
-// Error is a failure that both ends of the socket understand.
+// Error is a failure as it is sent over the socket.
 type Error struct {
 	Code Code   `json:"code"`
 	Msg  string `json:"error"`
 	Hint string `json:"hint,omitempty"` // what to do about it
 }
 
-// Error returns the message alone; the code is for programs.
+// Error returns the message without code and hint.
 func (e *Error) Error() string { return e.Msg }
 
 // Is reports whether target is an Error of the same code, so that
@@ -77,8 +77,8 @@ func (e *Error) Is(target error) bool {
 	return ok && t.Code == e.Code
 }
 
-// KindOf returns the row of err's code; that of CodeInternal when err carries
-// none, with ok false.
+// KindOf returns the Kind of the code that err wraps. If it wraps none, ok is false
+// and kind is that of CodeInternal.
 func KindOf(err error) (kind Kind, ok bool) {
 	code := CodeInternal
 	var e *Error

@@ -2,16 +2,17 @@ package control
 
 import "nix2gpu/project"
 
-// An ExecRequest asks for the surroundings of a service that runs.
+// An ExecRequest asks for the Surroundings of a running service.
 type ExecRequest struct {
-	Service string `json:"service"`        // as people name it
+	Service string `json:"service"`        // an id, a label, an instance or a type
 	User    string `json:"user,omitempty"` // instead of the service's own: a name or a number
 	Dir     string `json:"dir,omitempty"`  // instead of the service's own; relative to the definition's folder
 }
 
-// Surroundings are what the main process of a service has around it. Whoever asks
-// takes them on and becomes the command: it stays the child of its own shell, at its
-// own terminal. Secrets that the service names are in Env.
+// Surroundings are the environment, folder, user and limits of a service's main
+// process. The client applies them to itself and then executes the command, which so
+// stays the child of its own shell, at its own terminal. Env holds the secrets that
+// the service names.
 type Surroundings struct {
 	Env        []string `json:"env"` // "K=V"
 	Dir        string   `json:"dir"`
@@ -19,23 +20,23 @@ type Surroundings struct {
 	GID        int      `json:"gid"`
 	Groups     []int    `json:"groups,omitempty"`
 	NoNewPrivs bool     `json:"noNewPrivs,omitempty"`
-	Caps       []string `json:"caps,omitempty"`    // those kept; none named: as for that user
-	NoFile     uint64   `json:"noFile,omitempty"`  // open files; 0: no limit of the service's
-	Cgroups    []string `json:"cgroups,omitempty"` // folders of the groups that its limits are in
+	Caps       []string `json:"caps,omitempty"`    // capabilities that are kept; empty: those that the user has anyway
+	NoFile     uint64   `json:"noFile,omitempty"`  // how many files may be open; 0: the service sets no limit
+	Cgroups    []string `json:"cgroups,omitempty"` // folders of the cgroups that hold its limits
 }
 
-// A RunRequest asks for a copy of a service: one more process as its main one is, once.
-// Without a service it is about the container's own environment.
+// A RunRequest asks for a Copy of a service: one more process like its main one, run
+// once. Without a service, the command runs in the container's own environment.
 type RunRequest struct {
-	Service string   `json:"service,omitempty"` // as people name it
+	Service string   `json:"service,omitempty"` // an id, a label, an instance or a type
 	Command []string `json:"command,omitempty"` // instead of the service's own
 	User    string   `json:"user,omitempty"`    // as in ExecRequest
 	Dir     string   `json:"dir,omitempty"`     // as in ExecRequest
 	NoDeps  bool     `json:"noDeps,omitempty"`  // start nothing that the service depends on, and do not wait for it
 }
 
-// A Copy is what whoever has asked for one is to run: files and folders of the service
-// are there, and what it depends on as well.
+// A Copy is what the client is to run. The service's files and folders are there by
+// then, and its dependencies are ready.
 type Copy struct {
 	Surroundings
 	Name   string           `json:"name"` // of its log: "api-run-1"

@@ -8,15 +8,15 @@ type Planned struct {
 	Label  string       `json:"label"`
 	State  ServiceState `json:"state,omitempty"` // now; empty: it is new
 	Action PlanAction   `json:"action"`
-	Cause  PlanCause    `json:"cause,omitempty"` // of an action; of none why not, where something differs
-	// Differs names what it is restarted for, Applies what applies without that.
+	Cause  PlanCause    `json:"cause,omitempty"` // of the action; of PlanNone, why a difference leads to no action
+	// Differs names the differences that need a restart, Applies those that do not.
 	Differs []string `json:"differs,omitempty"`
 	Applies []string `json:"applies,omitempty"`
 	With    []string `json:"with,omitempty"`    // labels of the dependencies with which it restarts
 	Refused string   `json:"refused,omitempty"` // why it can't run on this machine: it is skipped
 }
 
-// A PlanAction is what happens to a service.
+// A PlanAction is what a reload would do to a service.
 type PlanAction string
 
 // The actions.
@@ -27,7 +27,7 @@ const (
 	PlanStop    PlanAction = "stop"
 )
 
-// A PlanCause is why.
+// A PlanCause is the reason of a PlanAction.
 type PlanCause string
 
 // The causes.
@@ -37,7 +37,7 @@ const (
 	CauseEnabled    PlanCause = "enabled"
 	CauseDisabled   PlanCause = "disabled"
 	CauseChanged    PlanCause = "changed"
-	CauseDependency PlanCause = "dependency" // it is to restart with one
-	CauseRetried    PlanCause = "retried"    // it was refused, or failed in a way that is not retried else
-	CauseStopped    PlanCause = "stopped"    // it differs, and takes that when it is started
+	CauseDependency PlanCause = "dependency" // it restarts with a service that it depends on
+	CauseRetried    PlanCause = "retried"    // it was refused, or has failed for good; a reload tries it again
+	CauseStopped    PlanCause = "stopped"    // it differs, but is stopped: the change applies at its next start
 )

@@ -6,7 +6,7 @@ import (
 	"nix2gpu/project"
 )
 
-// A Service is what is known of one service.
+// A Service is the state of one service.
 type Service struct {
 	ID        project.ID `json:"id"`
 	Label     string     `json:"label"` // what people see
@@ -14,14 +14,15 @@ type Service struct {
 	Namespace string     `json:"namespace,omitempty"`
 	Disabled  bool       `json:"disabled,omitempty"`
 	Wanted    bool       `json:"wanted"` // part of what was asked to run
-	// System: each container has it beside the definition, as sshd. Nobody waits for it
-	// who does not name it, and it is in no summary.
+	// System marks services that every container has beside those of the definition,
+	// such as sshd. Summaries leave them out, and a wait that names no service does
+	// not wait for them.
 	System bool `json:"system,omitempty"`
 
 	State  ServiceState `json:"state"`
 	Since  time.Time    `json:"since"`
 	Health Health       `json:"health,omitempty"`
-	// Refused says that it can't run on this machine, of the state skipped.
+	// Refused says of a skipped service that it can't run on this machine.
 	Refused bool   `json:"refused,omitempty"`
 	Why     string `json:"why,omitempty"` // one line: what it waits for, how it ended, what its probe said
 
@@ -31,13 +32,13 @@ type Service struct {
 	Started  time.Time     `json:"started,omitzero"`
 	Starts   int           `json:"starts"`           // of the main process, all in all
 	Restarts int           `json:"restarts"`         // automatic ones, all in all
-	Streak   int           `json:"streak,omitempty"` // automatic ones without a good run between
+	Streak   int           `json:"streak,omitempty"` // automatic ones in a row, without a good run between them
 	Next     time.Time     `json:"next,omitzero"`    // of the next restart, in backoff
 	KillAt   time.Time     `json:"killAt,omitzero"`  // while stopping
-	Exit     *project.Exit `json:"exit,omitempty"`   // the last end of one of its processes that mattered
+	Exit     *project.Exit `json:"exit,omitempty"`   // how the last of its processes ended that decided its state
 	Probe    *Probe        `json:"probe,omitempty"`  // the last verdict
-	// OutOfMemory: the kernel has killed some of its processes while its main
-	// process went on, in its present life or the last one.
+	// OutOfMemory is set when the kernel has killed processes of the service for lack
+	// of memory while its main process went on, since its last start.
 	OutOfMemory *OutOfMemory   `json:"outOfMemory,omitempty"`
 	Ports       []project.Port `json:"ports,omitempty"`
 	GPU         bool           `json:"gpu,omitempty"` // it uses GPUs
@@ -58,20 +59,21 @@ type Unmet struct {
 	Hopeless  bool              `json:"hopeless,omitempty"`
 }
 
-// A Probe is the last verdict of a probe.
+// A Probe is the last result of a probe.
 type Probe struct {
 	Role project.ProbeRole `json:"role"`
-	OK   bool              `json:"ok"` // what its checks add up to
-	// Failing: so many have failed in a row that it counts; before, it is not OK yet.
+	OK   bool              `json:"ok"` // the verdict, by its thresholds
+	// Failing says that failure_threshold checks in a row have failed. A probe that is
+	// neither OK nor Failing has no verdict yet.
 	Failing bool `json:"failing,omitempty"`
-	// Failed says that the check itself did, whatever the checks add up to.
+	// Failed says that the last check failed, whatever the verdict.
 	Failed bool      `json:"failed,omitempty"`
 	Output string    `json:"output,omitempty"` // why not, in one line
 	At     time.Time `json:"at,omitzero"`
 }
 
-// Health is what the probes say of a service, in the words of docker. It is
-// empty for a service without probes, and while none of it runs.
+// Health is what the probes say of a service, in docker's words. It is empty for a
+// service without probes, and while no process of it runs.
 type Health string
 
 // The values of Health.
@@ -84,9 +86,8 @@ const (
 // A ServiceState is where a service is in its life.
 type ServiceState string
 
-// The states. A service is active when a process of it lives or will be
-// started by time alone; it is settled when it stays as it is unless
-// something happens to it.
+// The states; [ServiceStates] says what each means, and Live, Active and Settled
+// how they group.
 const (
 	Stopped    ServiceState = "stopped"
 	Waiting    ServiceState = "waiting"
@@ -104,13 +105,13 @@ const (
 	Skipped    ServiceState = "skipped"
 )
 
-// A StateDoc is a row of the reference of the states.
+// A StateDoc is a row of the reference of states.
 type StateDoc struct {
 	State   ServiceState
 	Meaning string
 }
 
-// ServiceStates is the reference of the states.
+// ServiceStates is the reference of states.
 func ServiceStates() []StateDoc {
 	return []StateDoc{
 		{Stopped, "not wanted: never started, or stopped by request"},
@@ -139,12 +140,12 @@ func (s ServiceState) Live() bool {
 	return false
 }
 
-// Active reports whether the service goes on by itself: it lives, or waits
-// for nothing but time.
+// Active reports whether the service will change by itself: a process of it lives,
+// or a restart is due after a delay.
 func (s ServiceState) Active() bool { return s.Live() || s == Backoff }
 
-// Settled reports whether the service stays as it is unless something
-// happens to it.
+// Settled reports whether the service stays as it is until a process ends, a probe
+// fails or somebody acts on it.
 func (s ServiceState) Settled() bool {
 	switch s {
 	case Stopped, Running, Completed, Failed, Skipped:

@@ -6,28 +6,28 @@ import (
 	"nix2gpu/project"
 )
 
-// Startups are how the starts of the services of a project went.
+// Startups are the records of a project's service starts, for "nix2gpu analyze".
 type Startups struct {
 	Since    time.Time `json:"since"` // when the project began
 	Services []Startup `json:"services"`
 }
 
-// A Startup is how the last start of a service went that somebody asked for, with the
-// automatic restarts until it was ready. A time that has not come yet is zero.
+// A Startup records the last requested start of a service, automatic restarts until it
+// was ready included. The time of an event that has not happened is zero.
 type Startup struct {
 	ID       project.ID    `json:"id"`
 	Label    string        `json:"label"`
 	Type     string        `json:"type"`
 	System   bool          `json:"system,omitempty"`   // as that of a Service
-	Asked    time.Time     `json:"asked,omitzero"`     // somebody wanted it
-	Began    time.Time     `json:"began,omitzero"`     // what it waits for was there
+	Asked    time.Time     `json:"asked,omitzero"`     // the start was requested
+	Began    time.Time     `json:"began,omitzero"`     // its dependencies were there
 	Started  time.Time     `json:"started,omitzero"`   // its main process was executed
 	Ready    time.Time     `json:"ready,omitzero"`     // it was ready
 	Ended    time.Time     `json:"ended,omitzero"`     // it completed, or came to another end
-	Outcome  string        `json:"outcome,omitempty"`  // of one that was never ready: "failed", "stopped" or "skipped"
+	Outcome  string        `json:"outcome,omitempty"`  // if it was never ready: "failed", "stopped" or "skipped"
 	Restarts int           `json:"restarts,omitempty"` // before it was ready
-	Steps    []StartupStep `json:"steps,omitempty"`    // of the last try, in their order
-	Needs    []StartupNeed `json:"needs,omitempty"`    // what it waits for, by id
+	Steps    []StartupStep `json:"steps,omitempty"`    // of the last attempt, in order
+	Needs    []StartupNeed `json:"needs,omitempty"`    // its dependencies, sorted by id
 }
 
 // A StartupStep is one process of a start: a one-shot until its end, the main process
@@ -35,7 +35,7 @@ type Startup struct {
 type StartupStep struct {
 	Process project.ID   `json:"process"`
 	Role    project.Role `json:"role"`
-	Doing   string       `json:"doing,omitempty"` // what a one-shot is at
+	Doing   string       `json:"doing,omitempty"` // what a one-shot does
 	Began   time.Time    `json:"began"`
 	Ended   time.Time    `json:"ended,omitzero"`
 }
@@ -46,7 +46,7 @@ type StartupNeed struct {
 	Condition project.Condition `json:"condition"`
 }
 
-// find is the start of a service; nil: there is none.
+// find returns the start of a service, or nil.
 func (s *Startups) find(id project.ID) *Startup {
 	for i := range s.Services {
 		if s.Services[i].ID == id {
@@ -56,7 +56,7 @@ func (s *Startups) find(id project.ID) *Startup {
 	return nil
 }
 
-// Met is when a condition on the service was met; zero: it was not, yet.
+// Met returns when the service met a condition, or zero.
 func (u *Startup) Met(cond project.Condition) time.Time {
 	switch cond {
 	case project.Started:
@@ -81,8 +81,9 @@ func (u *Startup) Met(cond project.Condition) time.Time {
 	return time.Time{}
 }
 
-// There is when the start of a service was over: it was ready, or had ended where
-// another waits for that, or had failed. Zero: it is not over, or was given up.
+// There returns when the start of a service was over: when it was ready, when it ended
+// if another service waits for its end, or when it failed. It returns zero for a start
+// that is not over or was given up.
 func (s *Startups) There(u *Startup) time.Time {
 	for i := range s.Services {
 		for _, n := range s.Services[i].Needs {
@@ -97,16 +98,15 @@ func (s *Startups) There(u *Startup) time.Time {
 	return u.Ready
 }
 
-// A Link is a service in the chain of those that one had to wait for, one after the
-// other.
+// A Link is one service of a critical chain.
 type Link struct {
 	*Startup
-	Condition project.Condition // what was waited for; empty of the first
-	At        time.Time         // when that was so; zero: it is not, yet
+	Condition project.Condition // what the link before waited for; empty in the first
+	At        time.Time         // when it was met, or zero
 }
 
-// Took is what the service itself took, until now where it is not there yet; 0: it has
-// not begun.
+// Took returns how long the service itself took, up to now if it is not there yet, and
+// 0 if it has not begun.
 func (l Link) Took(now time.Time) time.Duration {
 	switch {
 	case l.Began.IsZero():
@@ -119,15 +119,15 @@ func (l Link) Took(now time.Time) time.Duration {
 	return now.Sub(l.Began)
 }
 
-// Chain is the critical chain of a service: itself, then of what it waits for the one
-// that it waited for last, and so on.
+// Chain returns the critical chain of a service: the service, then the dependency that
+// was met last, then that one's, and so on. It is nil for an unknown service.
 func (s *Startups) Chain(id project.ID) []Link {
 	u := s.find(id)
 	if u == nil {
 		return nil
 	}
 	chain := []Link{{Startup: u, At: s.There(u)}}
-	for len(chain) <= len(s.Services) { // a reload may have made a circle of two projects
+	for len(chain) <= len(s.Services) { // after a reload, records of both projects may form a cycle
 		var last *Link
 		for _, n := range u.Needs {
 			v := s.find(n.Service)

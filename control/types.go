@@ -6,7 +6,7 @@ import (
 	"nix2gpu/project"
 )
 
-// A State is everything an observer may know at one moment.
+// A State is all that the supervisor shows of itself at one moment.
 type State struct {
 	Schema     int    `json:"schemaVersion"`        // of this type; now 1
 	Root       string `json:"root"`                 // the definition's folder
@@ -15,19 +15,19 @@ type State struct {
 	Version    string `json:"version"`              // of nix2gpu
 	Snapshot
 	Degraded []Degraded `json:"degraded,omitempty"` // what the supervisor can't do at present, oldest first
-	// OutOfMemory: processes of the container, beside the main ones of services
-	// and beside those of services with limits of their own.
+	// OutOfMemory counts processes of the container that the kernel has killed, other
+	// than main processes and those of services with limits of their own.
 	OutOfMemory *OutOfMemory `json:"outOfMemory,omitempty"`
 }
 
-// A Degraded is something that the supervisor can't do at present, while the
-// services go on: a disk is full, or a folder was removed.
+// A Degraded is something that the supervisor can't do at present, such as write to a
+// full disk or a removed folder, while the services go on.
 type Degraded struct {
 	Why   string    `json:"why"`
 	Since time.Time `json:"since"`
 }
 
-// A Snapshot is what the engine knows at one moment.
+// A Snapshot is the state of the engine at one moment.
 type Snapshot struct {
 	Project  string    `json:"project"`
 	At       time.Time `json:"at"`
@@ -35,7 +35,7 @@ type Snapshot struct {
 	Phase    Phase     `json:"phase"`
 	Summary  string    `json:"summary,omitempty"`  // "2 of 3 services healthy; failed: nginx (exit code 1)"
 	Healthy  bool      `json:"healthy"`            // every wanted service is ready or has completed, and none is restarted again and again
-	Unprobed []string  `json:"unprobed,omitempty"` // labels of those that run, and no probe asks how they are
+	Unprobed []string  `json:"unprobed,omitempty"` // labels of running services that no probe checks
 	Settled  bool      `json:"settled"`            // none is on its way to another state
 	Stop     *Stop     `json:"stop,omitempty"`     // while the project stops
 	Services []Service `json:"services"`           // sorted by label
@@ -44,7 +44,7 @@ type Snapshot struct {
 // SchemaVersion is the version of State that this build writes.
 const SchemaVersion = 1
 
-// A Phase is where the project as a whole is.
+// A Phase is the state of the project as a whole.
 type Phase string
 
 // The phases.
@@ -54,27 +54,28 @@ const (
 	PhaseDone     Phase = "done"
 )
 
-// Stop says how far the stop of a project is.
+// Stop is the progress of a project's stop.
 type Stop struct {
 	Since      time.Time `json:"since"`
 	Reason     string    `json:"reason"`             // "requested", "nginx failed (exit code 1)"
-	Deadline   time.Time `json:"deadline,omitzero"`  // when whatever is left is killed
+	Deadline   time.Time `json:"deadline,omitzero"`  // when what still runs is killed
 	WaitingFor []string  `json:"waitingFor"`         // "api (got SIGTERM, killed in 3s)"
 	Killing    bool      `json:"killing,omitempty"`  // the grace is over
 	ExitCode   int       `json:"exitCode,omitempty"` // with which the project will end
 }
 
-// An Event is one change of state or, with From the same, of the process in it:
-// the next one-shot, or a main process that was started and is not ready yet.
+// An Event is one change of a service's state. With From equal to the new state, the
+// process has changed: the next one-shot runs, or the main process was started and is
+// not ready yet.
 type Event struct {
 	Seq     uint64       `json:"seq"`
 	From    ServiceState `json:"from"`
 	Service Service      `json:"service"`        // after the change
-	Lost    int          `json:"lost,omitempty"` // events this reader was too slow for, before this one
+	Lost    int          `json:"lost,omitempty"` // how many events before this one were dropped because this reader was too slow
 }
 
-// A Message is one line of the event stream. Exactly one field is set: the
-// first line is a State, and the last, when the project ended, an End.
+// A Message is one line of the event stream, with exactly one field set. The first
+// line is a State; when the project ends, the last is an End.
 type Message struct {
 	State *State `json:"state,omitempty"`
 	Event *Event `json:"event,omitempty"`
@@ -87,8 +88,9 @@ type End struct {
 	Reason string `json:"reason"`
 }
 
-// An Action is the body of the requests that act on services. Names are
-// resolved by the supervisor: an id, a label, an instance or a type.
+// An Action is the body of the requests that act on services. A name is an id, a
+// label, an instance or a type; the supervisor resolves it. A comment at a field names
+// the request that reads it.
 type Action struct {
 	Services []string       `json:"services"`
 	NoDeps   bool           `json:"noDeps,omitempty"`  // start
@@ -98,18 +100,18 @@ type Action struct {
 	Now      bool           `json:"now,omitempty"`     // down: without grace
 }
 
-// The values of Action.For: a condition, or one of these.
+// The values of Action.For that are no condition of depends_on.
 const (
 	ForSettled = "settled" // none of them is on its way to another state
-	ForStopped = "stopped" // nothing of them lives
+	ForStopped = "stopped" // no process of them lives
 )
 
-// A Reply lists the services that a request was about, after it.
+// A Reply lists the services that a request acted on, in their state after it.
 type Reply struct {
 	Services []Service `json:"services"`
 }
 
-// Changes is the answer to a reload.
+// Changes is the answer to a reload: the labels of services.
 type Changes struct {
 	Added     []string `json:"added,omitempty"`
 	Removed   []string `json:"removed,omitempty"`

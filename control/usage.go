@@ -6,8 +6,8 @@ import (
 	"nix2gpu/project"
 )
 
-// A Usage is what services use at one moment. It is looked up when somebody
-// asks, and at no other time.
+// A Usage is what services use at one moment. It is measured on request only, so that
+// an idle supervisor costs nothing.
 type Usage struct {
 	At       time.Time      `json:"at"`
 	Services []ServiceUsage `json:"services"`        // those that run, by label
@@ -15,14 +15,14 @@ type Usage struct {
 	Notes    []string       `json:"notes,omitempty"` // what could not be found out, and why
 }
 
-// A ServiceUsage is what one service uses, with all processes of it.
+// A ServiceUsage is what all processes of one service use together.
 type ServiceUsage struct {
 	ID    project.ID `json:"id"`
 	Label string     `json:"label"`
 	PIDs  []int      `json:"pids"`
 	// Processes are those of PIDs, with what each runs.
 	Processes []ProcessInfo    `json:"processes,omitempty"`
-	CPU       project.Duration `json:"cpu"`    // of the processes that live
+	CPU       project.Duration `json:"cpu"`    // processor time of the living processes since each one's start
 	Memory    int64            `json:"memory"` // resident, in bytes
 	GPU       []GPUShare       `json:"gpu,omitempty"`
 	// Listens are the sockets of TCP on which it listens, and those of UDP that it is
@@ -30,7 +30,7 @@ type ServiceUsage struct {
 	Listens []Listen `json:"listens,omitempty"`
 }
 
-// A Listen is a socket at which a service can be reached.
+// A Listen is a socket on which a service takes connections or datagrams.
 type Listen struct {
 	Protocol string `json:"protocol"` // tcp or udp
 	Address  string `json:"address"`  // "127.0.0.1"; "0.0.0.0" and "::" are all
@@ -42,7 +42,7 @@ type Listen struct {
 type ProcessInfo struct {
 	PID     int    `json:"pid"`
 	Parent  int    `json:"parent"`
-	Command string `json:"command"` // its arguments, or its name in brackets
+	Command string `json:"command"` // its arguments, or, if it has none, its name in brackets
 }
 
 // A GPUShare is the memory of one GPU that a service holds.
@@ -52,8 +52,8 @@ type GPUShare struct {
 	Memory int64  `json:"memory"` // bytes
 }
 
-// A GPU is one card as nvidia-smi shows it. Sizes are in bytes, -1 where the
-// driver does not say.
+// A GPU is one GPU as nvidia-smi lists it. Memory and Used are in bytes, -1 where the
+// driver does not tell.
 type GPU struct {
 	Index  int    `json:"index"`
 	UUID   string `json:"uuid"`

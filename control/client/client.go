@@ -17,7 +17,7 @@ import (
 	"nix2gpu/project"
 )
 
-// A Client speaks to one supervisor. Its methods may be called concurrently.
+// A Client sends requests to one supervisor. It is safe for concurrent use.
 type Client struct {
 	socket string
 	http   *http.Client
@@ -40,13 +40,13 @@ func (c *Client) Running(ctx context.Context) bool {
 	return err == nil
 }
 
-// State asks for the state of everything.
+// State returns the state of the project and of every service.
 func (c *Client) State(ctx context.Context) (*control.State, error) {
 	var s control.State
 	return &s, c.call(ctx, http.MethodGet, "/v1/state", nil, &s)
 }
 
-// Usage asks for what services use now. It can take as long as nvidia-smi may.
+// Usage returns what services use now. It runs nvidia-smi, which can take seconds.
 func (c *Client) Usage(ctx context.Context) (*control.Usage, error) {
 	var u control.Usage
 	return &u, c.call(ctx, http.MethodGet, "/v1/usage", nil, &u)
@@ -58,7 +58,7 @@ func (c *Client) Start(ctx context.Context, services []string, noDeps bool) ([]c
 	return c.act(ctx, "start", control.Action{Services: services, NoDeps: noDeps})
 }
 
-// StartMissing is Start that leaves alone what has completed, also just now.
+// StartMissing is like Start, but does not run again what has completed.
 func (c *Client) StartMissing(ctx context.Context, services []string, noDeps bool) ([]control.Service, error) {
 	return c.act(ctx, "start", control.Action{Services: services, NoDeps: noDeps, Missing: true})
 }
@@ -73,7 +73,8 @@ func (c *Client) Restart(ctx context.Context, services []string) ([]control.Serv
 	return c.act(ctx, "restart", control.Action{Services: services})
 }
 
-// Kill sends a signal to services.
+// Kill sends a signal to the main processes of services. If one ends by it, its restart
+// policy decides, as after any other exit.
 func (c *Client) Kill(ctx context.Context, services []string, signal project.Signal) ([]control.Service, error) {
 	return c.act(ctx, "kill", control.Action{Services: services, Signal: signal})
 }
@@ -84,15 +85,15 @@ func (c *Client) Wait(ctx context.Context, services []string, condition string) 
 	return c.act(ctx, "wait", control.Action{Services: services, For: condition})
 }
 
-// Down tells the supervisor to stop everything and end; with now, without
-// grace. See [Client.Events] for when it has.
+// Down tells the supervisor to stop everything and to exit; with now, it kills at
+// once. Down does not wait: the end of [Client.Events] tells when it is done.
 func (c *Client) Down(ctx context.Context, now bool) error {
 	_, err := c.act(ctx, "down", control.Action{Now: now})
 	return err
 }
 
-// Exec asks for the surroundings of a service that runs. Our process counts as one of
-// the project's from then on, and ends with it at the latest.
+// Exec returns the surroundings of a running service. From then on the calling process
+// belongs to the project, and is ended with it.
 func (c *Client) Exec(ctx context.Context, req control.ExecRequest) (*control.Surroundings, error) {
 	body, err := json.Marshal(req)
 	if err != nil {
@@ -102,8 +103,8 @@ func (c *Client) Exec(ctx context.Context, req control.ExecRequest) (*control.Su
 	return &s, c.call(ctx, http.MethodPost, "/v1/exec", body, &s)
 }
 
-// Run starts what a service depends on, waits for it, and asks what a copy of the
-// service is. What Exec says of our process holds as well.
+// Run starts what a service depends on, waits for it, and returns what a copy of the
+// service is to run. As with Exec, the calling process belongs to the project then.
 func (c *Client) Run(ctx context.Context, req control.RunRequest) (*control.Copy, error) {
 	body, err := json.Marshal(req)
 	if err != nil {
@@ -119,7 +120,7 @@ func (c *Client) Reload(ctx context.Context, project []byte) (*control.Changes, 
 	return &changes, c.call(ctx, http.MethodPost, "/v1/reload", project, &changes)
 }
 
-// Plan asks what a reload of the project whose JSON is given would do.
+// Plan returns what Reload of the same project would do.
 func (c *Client) Plan(ctx context.Context, project []byte) ([]control.Planned, error) {
 	var plan []control.Planned
 	return plan, c.call(ctx, http.MethodPost, "/v1/plan", project, &plan)
@@ -135,27 +136,27 @@ func (c *Client) act(ctx context.Context, verb string, action control.Action) ([
 	return reply.Services, err
 }
 
-// OwnUsage is Usage without the GPUs: nvidia-smi is not asked.
+// OwnUsage is Usage without GPUs; it does not run nvidia-smi.
 func (c *Client) OwnUsage(ctx context.Context) (*control.Usage, error) {
 	var u control.Usage
 	return &u, c.call(ctx, http.MethodGet, "/v1/usage?gpus=no", nil, &u)
 }
 
-// Details looks closely at every service.
+// Details returns the details of every service.
 func (c *Client) Details(ctx context.Context) ([]control.Detail, error) {
 	var details []control.Detail
 	return details, c.call(ctx, http.MethodGet, "/v1/details", nil, &details)
 }
 
-// Startups asks how the starts of services went.
+// Startups returns the records of service starts.
 func (c *Client) Startups(ctx context.Context) (*control.Startups, error) {
 	var s control.Startups
 	return &s, c.call(ctx, http.MethodGet, "/v1/startup", nil, &s)
 }
 
-// Events calls each for every message of the event stream, until it returns
-// an error or the stream ends: with the project, when the last message was an
-// End, or because the supervisor died, which is control.ErrNotRunning.
+// Events calls each for every message of the event stream until each returns an
+// error, which Events returns, or the stream ends. If the project has ended, the last
+// message was an End; if the supervisor has died, the error is control.ErrNotRunning.
 func (c *Client) Events(ctx context.Context, each func(control.Message) error) error {
 	resp, err := c.do(ctx, http.MethodGet, "/v1/events", nil)
 	if err != nil {
@@ -188,7 +189,7 @@ func (c *Client) Events(ctx context.Context, each func(control.Message) error) e
 	}
 }
 
-// call sends a request and decodes its answer.
+// call sends a request and decodes the response into answer.
 func (c *Client) call(ctx context.Context, method, path string, body []byte, answer any) error {
 	resp, err := c.do(ctx, method, path, body)
 	if err != nil {
@@ -204,7 +205,7 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, ans
 	return nil
 }
 
-// do sends a request. An answer that is an error comes back as one.
+// do sends a request and turns a response that carries an error into that error.
 func (c *Client) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://nix2gpu"+path, bytes.NewReader(body))
 	if err != nil {
@@ -227,8 +228,8 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (*htt
 	return nil, &e
 }
 
-// listens reports whether anybody takes connections on the socket: a
-// supervisor that is ending has closed it before it drops the last ones.
+// listens reports whether the socket takes connections. A supervisor that ends closes
+// the socket before it drops open connections, so a lost one tells nothing by itself.
 func (c *Client) listens(ctx context.Context) bool {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", c.socket)
@@ -238,7 +239,7 @@ func (c *Client) listens(ctx context.Context) bool {
 	return err == nil || errors.Is(err, syscall.EAGAIN)
 }
 
-// explain says what a request without an answer means to the user.
+// explain turns the failure to get a response into an error for the user.
 func (c *Client) explain(ctx context.Context, err error) error {
 	none := &control.Error{Code: control.CodeNotRunning, Msg: "nothing is running here", Hint: "start it with \"nix2gpu up\""}
 	busy := &control.Error{Code: control.CodeBusy, Msg: "the supervisor is there and does not answer: too much is asked of it at once", Hint: "try again"}
