@@ -52,7 +52,7 @@ func generateCaddy(in *Instance) {
 	switch {
 	case len(in.attrs("settings")) > 0:
 		file, adapter = in.RunDir("/caddy.json"), ""
-		// Two instances would meet at the port of the admin interface.
+		// Two instances would both listen on the port of the admin interface.
 		in.whole("settings")
 		config := mergeDeep(map[string]any{"admin": map[string]any{"disabled": true}}, in.attrs("settings"))
 		if admin := in.attrs("settings", "admin"); admin["listen"] != nil && admin["disabled"] == nil {
@@ -108,12 +108,12 @@ func (c *caddy) write() {
 		}
 	}
 	c.open("")
-	option := func(name, value string) { // what stands twice is an error in some
+	option := func(name, value string) { // some options are errors when they are given twice
 		if c.global[name] == nil && value != "" {
 			c.line("%s %s", name, value)
 		}
 	}
-	option("admin", "off") // two instances would meet at its port
+	option("admin", "off") // two instances would both listen on its port
 	if at := c.global["admin"]; len(at) > 0 && at[0] != "off" {
 		if host, port, ok := splitHostPort(at[0]); ok {
 			c.Listen(port, host, "globalConfig")
@@ -199,7 +199,7 @@ func (c *caddy) listen(addresses, bind []string, option ...string) {
 	}
 }
 
-// note remembers a listener, once: sites share them.
+// note records a listener once: sites may share it.
 func (c *caddy) note(host string, port int, option []string) {
 	same := func(l listener) bool { return l.port == port && (l.addr == host || l.addr == "*") }
 	if port > 0 && !slices.ContainsFunc(c.listens, same) {
@@ -251,8 +251,7 @@ type caddyLine struct {
 	words []string
 }
 
-// caddyLines splits a Caddyfile, as far as it can: what is wrong in it,
-// caddy itself will say.
+// caddyLines splits a Caddyfile as far as it can: caddy itself reports mistakes in it.
 func caddyLines(text string) []caddyLine {
 	var out []caddyLine
 	depth := 0
@@ -274,8 +273,8 @@ func caddyLines(text string) []caddyLine {
 	return out
 }
 
-// portsOf is where a site of that address listens. A name without a scheme is
-// served on https, and on http to send people there.
+// portsOf returns the ports on which a site of that address listens. A name without a
+// scheme is served on https, and on http to redirect to it.
 func (c *caddy) portsOf(address string) []int {
 	scheme, rest, hasScheme := strings.Cut(address, "://")
 	if !hasScheme {

@@ -15,18 +15,18 @@ type ServiceType struct {
 	Aliases []string // other names under services
 	Doc     string   // one sentence
 
-	// Options are those beside the common ones. Freeform, when set, takes
-	// what is not declared.
+	// Options are the type's own, beside the common ones. Freeform, when set, is the
+	// type of options that are not declared.
 	Options  module.Options
 	Freeform module.Type
 
-	// Package is the attribute that brings the server; "" for none.
+	// Package is the attribute of pkgs that has the server; "" for none.
 	Package string
-	// User is who the main process runs as under root, one of those of
-	// [project.SystemUsers]; "" is the container's user.
+	// User is the user, of [project.SystemUsers], that the main process runs as when
+	// nix2gpu runs as root; "" is the container's user.
 	User string
 
-	// Generate fills in the processes of one enabled instance.
+	// Generate adds the processes of one enabled instance.
 	Generate func(in *Instance)
 }
 
@@ -110,13 +110,13 @@ func Generate(services *module.Config, p *project.Project, place Place) {
 	}
 }
 
-// usersOf lists who the processes of a project run as: a server that lets in
-// users of the machine by name must know them.
+// usersOf lists the users that a project's processes run as, for servers that admit
+// users of the machine by name.
 func usersOf(instances []*Instance, container string) []string {
 	var users []string
 	add := func(name string) {
 		if _, err := strconv.Atoi(name); err == nil {
-			return // a number is nobody's name
+			return // a number is no name
 		}
 		if name != "" && name != "root" && !slices.Contains(users, name) {
 			users = append(users, name)

@@ -52,7 +52,7 @@ func generateClickHouse(in *Instance) {
 	}
 	main := in.Main(project.Command{Exec: []project.Text{in.Program("clickhouse-server"), flag("config-file", in.RunDir("/config.yaml"))}})
 	main.Dirs = []project.Dir{in.KeptData("0750")}
-	main.Dir = in.DataDir() // where it leaves what it preprocesses
+	main.Dir = in.DataDir() // where it writes its preprocessed configuration
 	main.Files = []project.File{in.jsonFile("/config.yaml", mergeDeep(config, in.attrs("extraConfig")))}
 	main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(address), Port: http, Path: "/ping"}, Period: slowStart}
 	in.Listen(port, everywhere(address), portPath...)
@@ -66,7 +66,7 @@ func generateClickHouse(in *Instance) {
 	client := func(more ...project.Text) {
 		words := []project.Text{in.Program("clickhouse-client"), litFlag("host", reachable(address)), litFlag("port", strconv.Itoa(port))}
 		setup := in.After(project.Command{Exec: append(words, more...)})
-		setup.User = "" // as whoever started us, who may read what is to be loaded
+		setup.User = "" // as the user of nix2gpu, who may read the files to be loaded
 	}
 	var names []string
 	for _, option := range []string{"databases", "ensureDatabases"} {

@@ -15,8 +15,8 @@ import (
 var (
 	nullStr    = module.NullOr(module.String)
 	filePath   = module.OneOf(module.String, module.Path)
-	secretText = module.OneOf(module.String, secretRef)              // a password, which had better be a secret
-	keyFile    = module.OneOf(module.String, module.Path, secretRef) // what others must not read
+	secretText = module.OneOf(module.String, secretRef)              // a password: as text, or better, from a secret
+	keyFile    = module.OneOf(module.String, module.Path, secretRef) // a file that other users must not read
 	program    = module.OneOf(module.String, module.Path, module.Package, module.ListOf(module.OneOf(module.String, module.Path, module.Package)))
 	seconds    = module.OneOf(module.Number, module.String) // 5, 0.5, "5s", "1m30s"
 	envValue   = module.NullOr(module.OneOf(module.String, module.Bool, module.Number, module.Path, module.Package, secretRef))
@@ -35,13 +35,13 @@ func def(t module.Type, value any, doc string) module.Option {
 	return module.Option{Type: t, Default: value, Description: doc}
 }
 
-// inert is an option that is taken for the sake of definitions for NixOS, and changes
-// nothing, which its users are told.
+// inert is an option that definitions for NixOS set and that has no effect here, of
+// which its users are told.
 func inert(t module.Type, why string) module.Option {
 	return module.Option{Type: module.NullOr(t), Default: module.Null, NoEffect: why, Description: "Without effect: " + why + "."}
 }
 
-// commonOptions are those of every instance of a type.
+// commonOptions returns the options that every instance of a type has.
 func commonOptions(t *ServiceType) module.Options {
 	typ := t.Name
 	options := module.Options{
@@ -171,7 +171,8 @@ var tcpType = sync.OnceValue(func() module.Type {
 	}})
 })
 
-// applyCommon lays what the user set over what the type has made.
+// applyCommon applies the common options that the user has set to the processes that
+// the type has made.
 func (in *Instance) applyCommon(main *project.Process) {
 	for _, id := range in.service.ProcessIDs() {
 		proc := in.project.Processes[id]
@@ -249,7 +250,7 @@ func (in *Instance) addEnvironment(proc *project.Process) {
 // scalar is a string, number or truth value as a program is given it.
 func (in *Instance) scalar(c *module.Config) project.Text { return in.place.Scalar(c) }
 
-// policies are the words of restart; systemd's, docker's and ours.
+// policies are the words of restart: nix2gpu's, systemd's and docker's.
 var policies = map[string]project.RestartPolicy{
 	"no": project.RestartNo, "never": project.RestartNo, "none": project.RestartNo,
 	"on_failure": project.RestartOnFailure, "on-failure": project.RestartOnFailure, "on_abnormal": project.RestartOnFailure,
@@ -268,7 +269,7 @@ func (in *Instance) applyRestart(main *project.Process) {
 	if word.Has() {
 		policy, ok := policies[word.String()]
 		if !ok {
-			var words []string // one of each meaning is enough
+			var words []string // one word for each meaning
 			for _, p := range policies {
 				words = append(words, string(p))
 			}

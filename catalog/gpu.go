@@ -11,8 +11,8 @@ import (
 // VisibleDevices is the variable by which CUDA is told which GPUs there are.
 const VisibleDevices = "CUDA_VISIBLE_DEVICES"
 
-// noDevice is a value of it that hides all GPUs, also from those who take an
-// empty one for none.
+// noDevice is a value of CUDA_VISIBLE_DEVICES that hides all GPUs, also from programs
+// that take an empty value for an unset one.
 const noDevice = "-1"
 
 // applyGPUs reads the options gpus and gpu: what the service needs, and what its
@@ -32,7 +32,7 @@ func (in *Instance) applyGPUs() {
 		if len(asked.Devices) > 0 {
 			visible = strings.Join(asked.Devices, ",")
 		}
-	case asked != nil: // memory of those that it sees anyway
+	case asked != nil: // only memory is asked, of the GPUs that it sees anyway
 		in.service.GPUs = &project.GPUs{All: true}
 		for _, env := range []map[string]project.Value{in.project.Processes[in.service.Main].Env, in.project.Container.Env} {
 			if value, ok := env[VisibleDevices]; ok {
@@ -157,11 +157,11 @@ func (in *Instance) need(c *module.Config) *gpuNeed {
 	return n
 }
 
-// maxGPUs is more than a machine has.
+// maxGPUs bounds what gpus and gpu.count may ask for: no machine has as many.
 const maxGPUs = 1024
 
-// GPUsOf is what a value of CUDA_VISIBLE_DEVICES says that a process needs; nil
-// when it sees none. CUDA reads the list up to the first entry that is not a device.
+// GPUsOf returns the GPUs that a value of CUDA_VISIBLE_DEVICES shows to a process, or
+// nil when it shows none. As CUDA does, it reads up to the first entry that is no device.
 func GPUsOf(visible string) *project.GPUs {
 	if strings.TrimSpace(visible) == "all" {
 		return &project.GPUs{All: true}

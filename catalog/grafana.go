@@ -32,7 +32,7 @@ func grafanaType() *ServiceType {
 }
 
 func generateGrafana(in *Instance) {
-	server := func(key, env string) [][]string { // who says so, the first wins
+	server := func(key, env string) [][]string { // the settings that can say it; the first wins
 		return [][]string{{"environment", env}, {"settings", "server", key}, {"extraConf", "server", key}}
 	}
 	port, portPath := in.portOf(in.Int("port"), []string{"port"}, server("http_port", "GF_SERVER_HTTP_PORT")...)

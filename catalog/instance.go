@@ -13,8 +13,8 @@ import (
 	"nix2gpu/project"
 )
 
-// An Instance is one service while it is turned into processes. A type's
-// Generate reads Config and adds processes with Main, Before and After.
+// An Instance is one service that is being turned into processes: a type's Generate
+// reads its Config and adds processes by Main, Before and After.
 type Instance struct {
 	*module.Config
 	Type *ServiceType
@@ -24,7 +24,7 @@ type Instance struct {
 	project *project.Project
 	service *project.Service
 	place   Place
-	users   []string // whom the project's processes run as, beside root
+	users   []string // that the project's processes run as, beside root
 }
 
 func newInstance(t *ServiceType, c *module.Config, p *project.Project, place Place) *Instance {
@@ -38,7 +38,7 @@ func newInstance(t *ServiceType, c *module.Config, p *project.Project, place Pla
 	}}
 }
 
-// generate makes the processes, then lays the common options over them.
+// generate makes the processes, then applies the common options to them.
 func (in *Instance) generate() {
 	in.service.Description = in.String("description")
 	in.service.Namespace = in.String("namespace")
@@ -51,18 +51,18 @@ func (in *Instance) generate() {
 	}
 	in.Type.Generate(in)
 	main := in.project.Processes[in.ID]
-	if main == nil { // the type said why by Errorf, or by Unsupported
+	if main == nil { // the type has said why, by Errorf or Unsupported
 		main = in.Main(project.Command{})
 	}
 	in.applyCommon(main)
 }
 
-// Main adds the main process.
+// Main adds the main process and returns it, to be filled in.
 func (in *Instance) Main(cmd project.Command) *project.Process {
 	return in.process(in.ID, project.Main, cmd)
 }
 
-// Before adds a one-shot that ends before each start of the main process.
+// Before adds a one-shot that has to succeed before each start of the main process.
 func (in *Instance) Before(cmd project.Command) *project.Process {
 	id := in.ID + "-init"
 	if n := len(in.service.Init); n > 0 {
@@ -72,7 +72,7 @@ func (in *Instance) Before(cmd project.Command) *project.Process {
 	return in.process(id, project.Init, cmd)
 }
 
-// After adds a one-shot that runs when the main process is ready.
+// After adds a one-shot that runs each time the main process has become ready.
 func (in *Instance) After(cmd project.Command) *project.Process {
 	id := in.ID + "-setup"
 	if n := len(in.service.Setup); n > 0 {
@@ -90,8 +90,8 @@ func (in *Instance) process(id project.ID, role project.Role, cmd project.Comman
 	if in.Type.Package != "" {
 		proc.NoNewPrivs = true
 		proc.User = in.userOf()
-		// Named with a place, so that a message about it has one; and found in
-		// PATH by whoever looks around in the service.
+		// Named with a position, so that a message about it has one, and in PATH, so
+		// that "nix2gpu exec" finds it.
 		pos := in.service.Pos
 		if in.IsSet("package") {
 			pos = in.place.pos(in.Pos("package"))
@@ -104,13 +104,13 @@ func (in *Instance) process(id project.ID, role project.Role, cmd project.Comman
 	return proc
 }
 
-// note is told to whoever reads the definition, with the place of the option at path.
+// note adds a note for the reader of the definition, with the option's position.
 func (in *Instance) note(c *module.Config, format string, args ...any) {
 	in.project.Notes = append(in.project.Notes, project.Note{Service: in.ID, Pos: in.place.pos(c.Pos()), Text: fmt.Sprintf(format, args...)})
 }
 
-// whole notes the options that have no effect, since one of them is the whole
-// configuration of the server; those of used have one beside it.
+// whole notes that options have no effect because the given one replaces the whole
+// configuration of the server. Those in used still have an effect beside it.
 func (in *Instance) whole(option string, used ...string) {
 	for _, name := range slices.Sorted(maps.Keys(in.Type.Options)) {
 		o := in.Type.Options[name]
@@ -120,8 +120,8 @@ func (in *Instance) whole(option string, used ...string) {
 	}
 }
 
-// unusedPort notes a port that was set and at which nothing listens, since all that
-// listens says where itself.
+// unusedPort notes that the option port is set but nothing listens on it, because
+// every listener names its own.
 func (in *Instance) unusedPort(listens []listener) {
 	port := in.Int("port")
 	if in.IsSet("port") && !slices.ContainsFunc(listens, func(l listener) bool { return l.port == port }) {
@@ -129,7 +129,7 @@ func (in *Instance) unusedPort(listens []listener) {
 	}
 }
 
-// userOf is who the main process runs as.
+// userOf returns the user that the main process runs as.
 func (in *Instance) userOf() string {
 	if user := in.configuredUser(); user != "" {
 		return user
@@ -147,37 +147,39 @@ func (in *Instance) configuredUser() string {
 	return in.String("user")
 }
 
-// Listen notes a port for the check of clashes. path is the option that set it.
+// Listen declares a TCP port of the service, so that two services on one port are
+// found before they start. path is the option that sets it; its position is reported.
 func (in *Instance) Listen(port int, address string, path ...string) {
 	in.listen(port, "", address, path...)
 }
 
-// listen is Listen for any protocol; "" is TCP. Port 0 is not a port.
+// listen is Listen for any protocol; "" is TCP. Port 0 declares nothing.
 func (in *Instance) listen(port int, protocol, address string, path ...string) {
 	if port > 0 {
 		in.service.Ports = append(in.service.Ports, project.Port{Port: port, Protocol: protocol, Address: address, Pos: in.place.pos(in.Pos(path...))})
 	}
 }
 
-// slowStart is the period of a probe of a server that takes seconds to start:
-// the pauses between the first attempts grow no longer than this.
+// slowStart is the period of probes of servers that take seconds to start. The pauses
+// between the first attempts grow up to it; the default of 10 s would add to the start.
 const slowStart = project.Duration(2 * time.Second)
 
-// Text is the string at path, with its places.
+// Text returns the string option at path as text that holds on any machine.
 func (in *Instance) Text(path ...string) project.Text { return in.place.Text(in.Str(path...)) }
 
-// Path is the path at path, with its places; a relative one is below the root.
+// Path returns the path option at path likewise; a relative one is below the root.
 func (in *Instance) Path(path ...string) project.Text { return in.place.Path(in.Str(path...)) }
 
-// DataDir is where the instance keeps its data.
+// DataDir returns the folder of the instance's data.
 func (in *Instance) DataDir() project.Text { return in.Path("dataDir") }
 
-// KeptData is DataDir, as a folder whose content outlives the container.
+// KeptData returns DataDir as a folder of that mode whose content outlives the
+// container.
 func (in *Instance) KeptData(mode string) project.Dir {
 	return project.Dir{Path: in.DataDir(), Mode: mode, Keep: true}
 }
 
-// Data is a path below DataDir; sub is "" or starts with a slash.
+// Data returns a path below DataDir; sub is "" or starts with a slash.
 func (in *Instance) Data(sub string) project.Text {
 	if sub == "" {
 		return in.DataDir()
@@ -185,9 +187,9 @@ func (in *Instance) Data(sub string) project.Text {
 	return project.Join(in.DataDir(), project.Lit(sub))
 }
 
-// RunDir is a folder of this instance for sockets and configuration. It is
-// short whatever the instance's name: the path of a socket must be below 108
-// bytes.
+// RunDir returns a path below the instance's folder for sockets and configuration; sub
+// is "" or starts with a slash. It is short whatever the instance's name is, because
+// the path of a unix socket must be shorter than 108 bytes (unix(7)).
 func (in *Instance) RunDir(sub string) project.Text {
 	name := string(in.ID)
 	if len(name) > 30 {
@@ -198,7 +200,7 @@ func (in *Instance) RunDir(sub string) project.Text {
 	return project.RunPath("/" + name + sub)
 }
 
-// Program is a program of the instance's package.
+// Program returns the path of a program of the instance's package.
 func (in *Instance) Program(name string) project.Text {
 	pkg := in.Text("package")
 	if pkg.IsEmpty() {
@@ -220,15 +222,15 @@ func (in *Instance) Generated(name string, content project.Text) project.Text {
 	return project.FilePath(full)
 }
 
-// Lend lets a process find a file of the user's that only root may be able to
-// read, and returns where. kind is a word for what it is.
+// Lend gives a process a readable copy of a user's file that perhaps only root can
+// read, and returns its path. kind is a word for what the file is.
 func (in *Instance) Lend(proc *project.Process, kind string, source project.Text) project.Text {
 	lent := 0
 	for _, f := range proc.Files {
 		if len(f.Source) == 0 {
 			continue
 		}
-		if lent++; f.Source.String() == source.String() { // several hosts have one certificate
+		if lent++; f.Source.String() == source.String() { // several hosts may share a certificate
 			return f.Path
 		}
 	}
@@ -258,7 +260,7 @@ func (in *Instance) resolveDependencies(disabled map[project.ID]bool) {
 		}
 		for _, id := range ids {
 			if id == in.ID && len(ids) > 1 {
-				continue // "postgresql" from within one of several
+				continue // "postgresql", from one of several instances of it
 			}
 			if in.service.DependsOn == nil {
 				in.service.DependsOn = map[project.ID]project.Dependency{}

@@ -44,8 +44,8 @@ func jaegerType() *ServiceType {
 				}
 			}
 			main := in.Main(project.Command{})
-			// The ports that have no option of ours would be open to everyone. Not all
-			// versions have all of them: an unknown variable is not an error.
+			// Ports without an option here would listen on all addresses. Not every version
+			// has all of them, but jaeger ignores unknown variables.
 			others := map[string]int{
 				"COLLECTOR_GRPC_SERVER_HOST_PORT": 14250, "COLLECTOR_HTTP_SERVER_HOST_PORT": 14268, "QUERY_GRPC_SERVER_HOST_PORT": 16685, "HTTP_SERVER_HOST_PORT": 5778,
 				"PROCESSOR_ZIPKIN_COMPACT_SERVER_HOST_PORT": 5775, "PROCESSOR_JAEGER_COMPACT_SERVER_HOST_PORT": 6831, "PROCESSOR_JAEGER_BINARY_SERVER_HOST_PORT": 6832,

@@ -10,13 +10,13 @@ import (
 	"nix2gpu/project"
 )
 
-// jsonFile is a file below RunDir with a value as JSON, which is YAML as well.
+// jsonFile is a file below RunDir that holds a value as JSON, which is valid YAML.
 func (in *Instance) jsonFile(sub string, v any) project.File {
 	return project.File{Path: in.RunDir(sub), Content: in.jsonText(v), Mode: "0640", Escape: quotes}
 }
 
-// jsonText writes a value as Config.Any gives it as JSON. Places in strings stay
-// places; the file that they become part of must escape what they stand for.
+// jsonText writes a value of Config.Any as JSON. References in strings stay references;
+// the file that they become part of must escape what they stand for.
 func (in *Instance) jsonText(v any) project.Text {
 	b := &textBuilder{}
 	in.writeJSON(b, v)
@@ -96,7 +96,7 @@ func encode(v any) string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// mergeDeep lays over on top of base: sets merge, anything else replaces.
+// mergeDeep merges over into a copy of base: sets merge, anything else replaces.
 func mergeDeep(base, over map[string]any) map[string]any {
 	out := maps.Clone(base)
 	if out == nil {

@@ -103,12 +103,12 @@ func generateKafka(in *Instance) {
 		}
 	}
 	main.Readiness = &project.Probe{Server: check, Period: slowStart}
-	main.SuccessCode = []int{143} // a Java machine that was told to end
+	main.SuccessCode = []int{143} // of a Java virtual machine that SIGTERM has ended: 128+15
 }
 
-// kafkaListeners notes where the broker listens, and says where it can be
-// asked. Listeners of the user's own are what clients are told as well, unless
-// the user says what they are told.
+// kafkaListeners declares the ports of the broker and returns a check of one of them.
+// The user's own listeners are also what clients are told, unless the user sets
+// advertised.listeners.
 func kafkaListeners(in *Instance, lines map[string]project.Text, port, controller int) *project.ServerCheck {
 	at := []string{"settings", "listeners"}
 	if !in.Has(at...) {

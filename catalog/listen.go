@@ -10,8 +10,8 @@ import (
 	"nix2gpu/project"
 )
 
-// settingInt is an integer of freeform settings, and whether it is there; also
-// of text that is a number.
+// settingInt returns an integer of freeform settings, or text that is a number, and
+// whether it is there.
 func settingInt(in *Instance, path ...string) (int, bool) {
 	switch c := in.Get(path...); c.Kind() {
 	case module.KindInt:
@@ -23,8 +23,8 @@ func settingInt(in *Instance, path ...string) (int, bool) {
 	return 0, false
 }
 
-// portOf is the port that the server will have: of the first of the settings
-// that is one, else port; and the option that says so.
+// portOf returns the port that the server will have, and the option that sets it: the
+// first of the settings that is a port, else port.
 func (in *Instance) portOf(port int, option []string, settings ...[]string) (int, []string) {
 	for _, at := range settings {
 		if n, ok := settingInt(in, at...); ok {
@@ -34,7 +34,7 @@ func (in *Instance) portOf(port int, option []string, settings ...[]string) (int
 	return port, option
 }
 
-// textOf is the first of the settings that is text, else text.
+// textOf returns the first of the settings that is text, else text.
 func (in *Instance) textOf(text string, settings ...[]string) string {
 	for _, at := range settings {
 		if in.Kind(at...) == module.KindStr {
@@ -44,7 +44,7 @@ func (in *Instance) textOf(text string, settings ...[]string) string {
 	return text
 }
 
-// reachable is where a server that listens on address can be asked.
+// reachable returns an address at which a server that listens on address answers.
 func reachable(address string) string {
 	first, _, _ := strings.Cut(strings.NewReplacer(",", " ").Replace(strings.TrimSpace(address)), " ")
 	first = strings.TrimPrefix(first, "-")
@@ -59,7 +59,7 @@ func wildcard(addr string) bool {
 	return slices.Contains([]string{"*", "0.0.0.0", "[::]", "::", "[::0]", "::0"}, addr)
 }
 
-// everywhere is address, or "*" where it stands for all of them, as an empty one
+// everywhere returns address, or "*" if it stands for all addresses, as an empty one
 // does in many programs.
 func everywhere(address string) string {
 	if address == "" || wildcard(address) {
@@ -76,8 +76,8 @@ func hostPort(host string, port int) string {
 	return host + ":" + strconv.Itoa(port)
 }
 
-// splitHostPort takes "127.0.0.1:80", ":80", "[::1]:80" or "80" apart; ok is
-// false without a port. A host that is not there is everywhere.
+// splitHostPort splits "127.0.0.1:80", ":80", "[::1]:80" or "80"; ok is false without
+// a port. Without a host, host is "*".
 func splitHostPort(text string) (host string, port int, ok bool) {
 	text = strings.TrimSpace(text)
 	if n, err := strconv.Atoi(text); err == nil {
@@ -91,9 +91,8 @@ func splitHostPort(text string) (host string, port int, ok bool) {
 	return everywhere(host), port, err == nil && port > 0
 }
 
-// flagValue is the value of a flag among a user's own arguments, of the last
-// where there are several: "--name=value", "--name value"; with one dash as
-// well. names are the flag's spellings.
+// flagValue returns the last value of a flag among the user's own arguments, given as
+// "--name=value" or "--name value", or with one dash. names are the flag's spellings.
 func flagValue(args []string, names ...string) (value string, found bool) {
 	for i, arg := range args {
 		name, rest, joined := strings.Cut(arg, "=")
@@ -117,8 +116,8 @@ func flagValue(args []string, names ...string) (value string, found bool) {
 	return value, found
 }
 
-// proxyTarget reports a target of a proxy that the server would not take: one that
-// begins with none of the schemes, as people write an address.
+// proxyTarget reports an error for a proxy's target that begins with none of the
+// schemes, such as a bare address, which the server would refuse. It returns target.
 func proxyTarget(c *module.Config, target project.Text, schemes ...string) project.Text {
 	if len(target) == 0 || target[0].Literal == "" {
 		return target // a path, which is known when it runs

@@ -39,7 +39,7 @@ func generateMemcached(in *Instance) {
 	}
 	words := []project.Text{in.Program("memcached"), litFlag("port", strconv.Itoa(port)),
 		litFlag("memory-limit", strconv.Itoa(in.Int("maxMemory"))), litFlag("conn-limit", strconv.Itoa(in.Int("maxConnections")))}
-	if v, ok := flagValue(own, "-l", "--listen"); ok { // one would be added to the other
+	if v, ok := flagValue(own, "-l", "--listen"); ok { // else the server would listen on both
 		bind = v
 	} else if bind != "" {
 		words = append(words, litFlag("listen", bind))

@@ -27,11 +27,11 @@ func minioType() *ServiceType {
 			main := in.Main(project.Command{Exec: []project.Text{in.Program("minio"), project.Lit("server"), litFlag("address", hostPort(host, port)),
 				litFlag("console-address", in.String("consoleAddress")), flag("config-dir", in.Data("/config")), in.Data("/data")}})
 			main.Dirs = []project.Dir{in.KeptData("0750"), {Path: in.Data("/config"), Mode: "0750"}, {Path: in.Data("/data"), Mode: "0750"}}
-			for _, bucket := range in.Strings("buckets") { // a folder is a bucket
+			for _, bucket := range in.Strings("buckets") { // a folder of the data is a bucket
 				main.Dirs = append(main.Dirs, project.Dir{Path: in.Data("/data/" + bucket), Mode: "0750"})
 			}
 			user, password := in.secretText(in.Config, "accessKey", "accessKey"), in.secretText(in.Config, "secretKey", "secretKey")
-			if user != nil || password != nil { // it wants both
+			if user != nil || password != nil { // MinIO needs both or neither
 				main.Env["MINIO_ROOT_USER"] = project.Value{Text: orText(user, minioDefault)}
 				main.Env["MINIO_ROOT_PASSWORD"] = project.Value{Text: orText(password, minioDefault), Secret: true}
 			}

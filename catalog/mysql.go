@@ -74,18 +74,18 @@ func generateMySQL(in *Instance) {
 
 	setup := in.After(provision("setup", flag("socket", socket), flag("spec", in.RunDir("/setup.json"))))
 	setup.Doing = "making databases and users"
-	setup.User = ""                                           // as whoever started us, who becomes a user of the database
+	setup.User = ""                                           // as the user of nix2gpu, who becomes a user of the database
 	spec := in.jsonFile("/setup.json", mysqlSetup(in, setup)) // which adds a file of its own
 	spec.Mode = "0600"
 	setup.Files = append(setup.Files, spec)
 }
 
-// mysqlGroups are the sections of my.cnf that the server reads; of each but the
-// last there are ones for a version as well, such as mariadb-10.11.
+// mysqlGroups are the sections of my.cnf that the server reads. Each but the last also
+// exists with a version, such as mariadb-10.11.
 var mysqlGroups = []string{"mysqld", "mariadbd", "mariadb", "server", "client-server"}
 
-// mysqlOwn is the path of the setting that the server takes for key, which has
-// dashes: the last one in the file. Without one it is a path where nothing is.
+// mysqlOwn returns the path of the user's setting that decides key, which is spelt with
+// dashes: the last one in the file. Without one, nothing is at the returned path.
 func mysqlOwn(in *Instance, key string) []string {
 	path := []string{"settings", "mysqld", key}
 	for _, section := range in.Each("settings") {
@@ -107,10 +107,10 @@ func mysqlConfig(in *Instance, port int, bind string) project.Text {
 	ours := map[string][]project.Text{
 		"port":         {project.Lit(strconv.Itoa(port))},
 		"bind-address": {project.Lit(bind)},
-		// MySQL's second protocol would listen on all addresses, at a port that two
-		// servers would share.
+		// MySQL's second protocol would listen on all addresses, on the same port in
+		// every server.
 		"loose-mysqlx": {project.Lit("OFF")},
-		// Otherwise each probe of ours is worth a warning.
+		// Otherwise the server logs a warning for each probe.
 		"loose-log_warnings": {project.Lit("1")},
 	}
 	for key := range ours {

@@ -42,7 +42,7 @@ func generateNATS(in *Instance) {
 		}
 	}
 	for _, part := range natsParts {
-		// What has no address of its own would listen on all of them.
+		// A part without an address of its own would listen on all of them.
 		block, ok := settings[part].(map[string]any)
 		if ok && block["port"] != nil && block["host"] == nil && block["net"] == nil && block["listen"] == nil {
 			config[part] = map[string]any{"host": module.Str{S: bind}}

@@ -282,7 +282,7 @@ func (n *nginx) statusPage() {
 	n.close()
 }
 
-// listen writes a listen line, and remembers it.
+// listen writes a listen line and records it.
 func (n *nginx) listen(addr string, port int, words []string, path ...string) {
 	if strings.HasPrefix(addr, "unix:") {
 		n.line("%s;", strings.Join(append([]string{"listen", addr}, words...), " "))
@@ -295,8 +295,8 @@ func (n *nginx) listen(addr string, port int, words []string, path ...string) {
 	n.listens = append(n.listens, listener{addr, port, path})
 }
 
-// foundIn remembers what the user's own text listens on: that of an option, or
-// of a virtual host, which is inside a server block already.
+// foundIn records what the user's own text listens on. The text is that of an option,
+// or of a virtual host, which is inside a server block already.
 func (n *nginx) foundIn(option string, host *module.Config) {
 	text, around, path := n.String(option), []string{}, []string{option}
 	if host != nil {
@@ -324,7 +324,7 @@ func (n *nginx) foundIn(option string, host *module.Config) {
 	}
 }
 
-// declarePorts notes each port once: servers may share one.
+// declarePorts declares each port once: servers may share one.
 func (n *nginx) declarePorts() {
 	seen := map[string]bool{}
 	all := map[int]bool{}
@@ -403,8 +403,8 @@ func topLevel(text string) map[string]bool {
 	return out
 }
 
-// ngxStatements splits a configuration text, as far as it can: what is
-// wrong in it, nginx itself will say.
+// ngxStatements splits a configuration text as far as it can: nginx itself reports
+// mistakes in it.
 func ngxStatements(text string) []statement {
 	var out []statement
 	var blocks, words []string

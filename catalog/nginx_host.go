@@ -23,7 +23,7 @@ func (n *nginx) host(h *module.Config) {
 	if secure && !anySSL && !topLevel(h.String("extraConfig"))["listen"] {
 		h.Errorf("virtual host %q serves TLS, and none of its listen entries has ssl = true\n  hint: write ssl = true beside its port", h.Name())
 	}
-	// A server that is told of no port would listen on *:80.
+	// nginx lets a server without a listen line listen on *:80.
 	plain := slices.DeleteFunc(slices.Clone(listens), func(l hostListen) bool { return l.ssl })
 	if h.Bool("forceSSL") {
 		listens = slices.DeleteFunc(listens, func(l hostListen) bool { return !l.ssl })

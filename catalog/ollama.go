@@ -52,8 +52,8 @@ func ollamaType() *ServiceType {
 	}
 }
 
-// ollamaListener is where the server listens, and the option that says so: the
-// environment goes before host and port.
+// ollamaListener returns where the server listens, and the option that says so: the
+// environment takes precedence over host and port.
 func ollamaListener(in *Instance) (host string, port int, path []string) {
 	host, port, path = in.String("host"), in.Int("port"), []string{"port"}
 	for _, set := range []string{"environmentVariables", "environment"} { // the last wins

@@ -77,8 +77,8 @@ type pgOptions struct {
 	*Instance
 	superuser, listen string
 	port              int
-	// private: the user's rules do not let the set-up in, so that a rule of
-	// ours does, over a socket that only the server's user and root can reach.
+	// private says that the user's rules do not admit the set-up. A rule of ours then
+	// admits it over a socket that only the server's user and root can reach.
 	private bool
 }
 
@@ -176,7 +176,7 @@ func (pg *pgOptions) init() {
 
 func (pg *pgOptions) main() {
 	conf := pg.RunDir("")
-	// Folders go by the command line, where no path needs quotes but those of
+	// Folders are passed on the command line, where no path needs quotes except in
 	// the list of socket folders.
 	words := []project.Text{pg.Program("postgres"), project.Lit("-D"), pg.DataDir(),
 		project.Lit("-c"), project.Join(project.Lit("config_file="), conf, project.Lit("/postgresql.conf")),
@@ -213,8 +213,8 @@ func (pg *pgOptions) main() {
 	proc.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "postgresql", Port: pg.port,
 		Socket:     pg.RunDir("/.s.PGSQL." + strconv.Itoa(pg.port)),
 		StatusFile: project.Join(pg.DataDir(), project.Lit("/postmaster.pid"))}}
-	// Fast: open transactions are rolled back, clients are sent away. TERM
-	// would wait for them.
+	// SIGINT is PostgreSQL's fast shutdown: it rolls back open transactions and
+	// disconnects clients. SIGTERM would wait for the clients.
 	proc.Shutdown.Signal = project.SIGINT
 	proc.Shutdown.ParentOnly = true // it stops its own children, in its order
 }
@@ -283,8 +283,8 @@ func pgQuote(t project.Text) project.Text {
 	return project.Join(project.Lit("'"), escaped, project.Lit("'"))
 }
 
-// generatedRules let in everyone on this machine: services talk over
-// loopback, and connect as the user they run as.
+// generatedRules admit everyone on this machine: services connect over loopback, as
+// the user that they run as.
 const generatedRules = `local all all trust
 host all all 127.0.0.1/32 trust
 host all all ::1/128 trust
@@ -293,11 +293,11 @@ host replication all 127.0.0.1/32 trust
 host replication all ::1/128 trust
 `
 
-// plainPriority is the priority of an assignment without a function around it;
-// a lower number is a wish to replace what would be there.
+// plainPriority is the priority, in the module system, of an assignment without
+// mkForce or the like. A lower number means to replace other assignments.
 const plainPriority = 100
 
-// replacesRules reports whether authentication stands instead of our rules.
+// replacesRules reports whether authentication replaces the generated rules.
 func (pg *pgOptions) replacesRules() bool {
 	return pg.IsSet("authentication") && pg.Origin("authentication").Priority < plainPriority
 }
@@ -319,8 +319,8 @@ func (pg *pgOptions) rules() project.Text {
 	return b.text
 }
 
-// letsIn reports whether the first rule for a local connection of the
-// superuser trusts it.
+// letsIn reports whether the first rule that matches a local connection of the
+// superuser is trust.
 func letsIn(rules, superuser string) bool {
 	for _, line := range strings.Split(rules, "\n") {
 		f := strings.Fields(line)
@@ -340,10 +340,9 @@ func pgName(name string) string {
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 }
 
-// idents is pg_ident.conf. The map is for the set-up, which runs as whoever
-// started nix2gpu. That name is not known here, so everyone who reaches the
-// socket is let in; where there is a socket for others, only those whose
-// names are known.
+// idents is pg_ident.conf. Its map admits the set-up, which runs as the user of
+// nix2gpu, whose name is not known here. So it admits everyone who can reach the
+// socket; if there is a socket for others as well, only users whose names are known.
 func (pg *pgOptions) idents() project.Text {
 	b := &textBuilder{}
 	b.add(pg.Text("identMap"))
@@ -397,7 +396,7 @@ func (pg *pgOptions) setup() {
 	words = append(words, pg.scripts()...)
 	proc := pg.After(project.Command{Exec: words})
 	proc.Doing = "making databases and users"
-	proc.User = "" // as whoever started us: that is the role to make
+	proc.User = "" // as the user of nix2gpu: that is the role to make
 }
 
 // scripts are the flags for initialScript: a file, or text.

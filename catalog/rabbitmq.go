@@ -37,9 +37,8 @@ func rabbitmqType() *ServiceType {
 	}
 }
 
-// rabbitmqPlugins are those that listen, each with the items that say where
-// and the port it has unless they are set. Unless told, all of them listen on
-// all addresses.
+// rabbitmqPlugins are the plugins that listen, each with the items that say where and
+// its default port. By default all of them listen on all addresses.
 var rabbitmqPlugins = map[string][]rabbitmqPort{
 	"rabbitmq_management": {{ip: "management.tcp.ip", port: "management.tcp.port", number: 15672}},
 	"rabbitmq_prometheus": {{ip: "prometheus.tcp.ip", port: "prometheus.tcp.port", number: 15692}},
@@ -164,8 +163,8 @@ func (r *rabbitmq) item(name, ours string) string {
 	return r.items[name].String()
 }
 
-// listeners has the broker or a plugin listen where the items below prefix say;
-// without any, ours is set. The first is where it can be asked.
+// listeners makes the broker or a plugin listen where the items below prefix say, or,
+// without any, on port. It returns a check of the first listener.
 func (r *rabbitmq) listeners(prefix string, port int, option []string) *project.TCPCheck {
 	if check, any := r.noted(prefix); any {
 		return check
@@ -175,9 +174,9 @@ func (r *rabbitmq) listeners(prefix string, port int, option []string) *project.
 	return &project.TCPCheck{Host: reachable(r.listen), Port: port}
 }
 
-// noted notes the listeners that the user's items below prefix make, and says
-// where the first can be asked, and whether there are any such items: "none" is
-// one that makes no listener.
+// noted declares the listeners that the user's items below prefix make. It returns a
+// check of the first, and whether there are such items at all: the item "none" makes
+// no listener.
 func (r *rabbitmq) noted(prefix string) (check *project.TCPCheck, any bool) {
 	for _, name := range sortedKeys(r.items) {
 		if name != prefix && !strings.HasPrefix(name, prefix+".") {
@@ -203,9 +202,8 @@ func rabbitmqListener(text string) (address string, port int, ok bool) {
 	return splitHostPort(text)
 }
 
-// node is what concerns the node among others: its name, and where it and the
-// daemon that knows the nodes listen. That daemon ends with the service that
-// started it, so each instance has one of its own.
+// node sets the node's name, and where it and epmd, Erlang's port mapper, listen. epmd
+// ends with the service that started it, so each instance has its own.
 func (r *rabbitmq) node(env map[string]project.Text) {
 	node := "rabbit-" + nodeName(r.Name) + "@localhost"
 	if r.Has("nodeName") {
@@ -215,7 +213,7 @@ func (r *rabbitmq) node(env map[string]project.Text) {
 	if r.Has("distPort") {
 		dist, option = r.Int("distPort"), []string{"distPort"}
 	}
-	// Far enough that neighbours in the numbers of instances do not meet.
+	// Far enough from dist that instances on neighbouring ports do not clash.
 	names := dist + 5000
 	if names > 65535 {
 		names = dist - 5000

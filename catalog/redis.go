@@ -55,7 +55,7 @@ func generateRedis(in *Instance) {
 	r.password()
 	r.add(own)
 
-	// dataDir goes by the command line, where a path needs no quotes.
+	// dataDir is passed on the command line, where a path needs no quotes.
 	main := in.Main(project.Command{Exec: []project.Text{in.Program("redis-server"), in.RunDir("/redis.conf"), project.Lit("--dir"), in.DataDir()}})
 	main.Files = []project.File{{Path: in.RunDir("/redis.conf"), Content: r.text, Mode: "0640", Escape: quotes}}
 	main.Dirs = []project.Dir{in.KeptData("0700")}
@@ -128,8 +128,8 @@ func (r *redisConfig) network() {
 	}
 	protected := r.Has("requirePass") || r.Has("requirePassFile") || r.user["requirepass"] != nil || r.user["aclfile"] != nil || r.user["user"] != nil
 	if slices.Contains(r.addresses(), "*") && !protected {
-		// Without this a server on all addresses answers only to its own host,
-		// which is not what listening on all addresses asks for.
+		// In protected mode a server that listens on all addresses would still answer
+		// its own host only.
 		r.set("protected-mode", "no")
 	}
 }
@@ -223,7 +223,7 @@ func (r *redisConfig) listening(main *project.Process) {
 			socket = below(r.DataDir(), s)
 		}
 		main.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "redis", Socket: socket}}
-		main.Dirs[0].Mode = "0755" // others are to reach the socket; its own mode guards it
+		main.Dirs[0].Mode = "0755" // other users must reach the socket, whose own mode decides who may connect
 	case tls > 0:
 		main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: reachable(addresses[0]), Port: tls}}
 	default:

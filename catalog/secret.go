@@ -7,8 +7,8 @@ import (
 	"nix2gpu/project"
 )
 
-// secretName is the name of a secret that the container has; "" when c names
-// none, which is said.
+// secretName returns the name of a secret of the container, or "" with an error
+// recorded when c names none.
 func (in *Instance) secretName(c *module.Config) string {
 	name := c.String()
 	if _, ok := in.project.Secrets[name]; ok && !strings.Contains(name, "/") {
@@ -19,7 +19,7 @@ func (in *Instance) secretName(c *module.Config) string {
 	return ""
 }
 
-// SecretRef is the type of `{ secret = "name"; }`, in the place of a text.
+// SecretRef is the type of `{ secret = "name"; }`, which options take instead of text.
 func SecretRef() module.Type { return secretRef }
 
 // keyFile is the path of a file that others must not read: one of the user's,
@@ -31,13 +31,13 @@ func (in *Instance) keyFile(c *module.Config) project.Text {
 	if name := in.secretName(c.Get("secret")); name != "" {
 		return project.SecretPath(name)
 	}
-	return project.Lit("/") // an error is known
+	return project.Lit("/") // secretName has recorded the error
 }
 
-// secretText is what c has for a secret, in the option of that name or, as a
-// file, in its twin that ends in File; nil: in neither. What is in a file is read
-// at each start, without the line end, and is not part of the project: it is the
-// secret that this instance has under name.
+// secretText returns the secret that c has in option, or in a file by the option of the
+// same name that ends in File; nil when neither is set. A file is read at each start,
+// without the line end at its end, and never becomes part of the project: the instance
+// has it as a secret under name.
 func (in *Instance) secretText(c *module.Config, option, name string) project.Text {
 	twin := option + "File"
 	if !c.Has(twin) {
@@ -59,8 +59,8 @@ func (in *Instance) secretText(c *module.Config, option, name string) project.Te
 	return project.SecretContent(name)
 }
 
-// textOrSecret is a text of the definition, or the content of a secret that c
-// names; of an unknown one, which is said, no text.
+// textOrSecret returns the text of c, or a reference to the secret that c names. For an
+// unknown secret it records an error and returns an empty text.
 func (in *Instance) textOrSecret(c *module.Config) project.Text {
 	if c.Kind() != module.KindAttrs {
 		return in.place.Text(c.Str())
@@ -91,8 +91,8 @@ func (in *Instance) addCredentials(proc *project.Process) {
 	}
 }
 
-// Passwords lists the options of enabled services that hold a password as text
-// which becomes part of a file, for every reader of the project.
+// Passwords lists the options of enabled services that hold a password as plain text,
+// which every reader of the project can see.
 func Passwords(services *module.Config) []*module.Config {
 	var found []*module.Config
 	add := func(c *module.Config) {

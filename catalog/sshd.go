@@ -11,14 +11,14 @@ import (
 // SSHD is the id of the container's own ssh server.
 const SSHD project.ID = "sshd"
 
-// What boot makes for sshd, in the folder that sshd itself insists on.
+// Files that boot makes for sshd, in the folder that sshd requires for itself.
 const (
 	SSHDFolder      = "/run/sshd"
 	SSHDHostKey     = SSHDFolder + "/ssh_host_ed25519_key"
 	SSHDEnvironment = SSHDFolder + "/environment.conf" // SetEnv lines: what sessions get of the container's environment
 )
 
-// sshdConfig is ours: keys, and nothing else, open the door.
+// sshdConfig is the default configuration: it admits by keys only.
 const sshdConfig = `Port 22
 PermitRootLogin prohibit-password
 PubkeyAuthentication yes
@@ -34,17 +34,16 @@ AcceptEnv LANG LC_*
 Subsystem sftp internal-sftp
 `
 
-// AddSystem adds what a container has beside the services of its definition.
-// They are part of the project, so that ps shows them and a reload knows them,
-// and are started by boot alone. A service of the definition that has the name
-// already takes the place.
+// AddSystem adds the services that every container has beside those of its definition.
+// They are part of the project, so that ps shows them and a reload keeps them, and only
+// boot starts them. A service of the definition with the same name replaces one.
 func AddSystem(p *project.Project) {
 	if p.Services[SSHD] != nil || p.Processes[SSHD] != nil {
 		return
 	}
 	p.Services, p.Processes, p.Files = orNew(p.Services), orNew(p.Processes), orNew(p.Files)
 	p.Users = orNew(p.Users)
-	p.Users["sshd"] = project.SystemUsers()["sshd"] // which sshd becomes before a key is accepted
+	p.Users["sshd"] = project.SystemUsers()["sshd"] // sshd runs as it before authentication
 
 	config := p.Container.SSHDConfig
 	if config == "" {
@@ -79,8 +78,8 @@ func AddSystem(p *project.Project) {
 	}
 }
 
-// sshdPorts are those that a configuration names, outside of conditional blocks. It
-// listens there on all addresses, unless it has its own.
+// sshdPorts returns the ports that a configuration names outside of Match blocks, on
+// all addresses unless it names some.
 func sshdPorts(config string) []project.Port {
 	var ports []project.Port
 	address := "*"

@@ -11,15 +11,15 @@ import (
 // Tailscale is the id of the container's membership of a tailnet.
 const Tailscale project.ID = "tailscale"
 
-// TailscaleKey is the variable that the key to join with comes from, unless the
-// definition names a file.
+// TailscaleKey is the variable that holds the auth key, unless the definition names a
+// file.
 const TailscaleKey = project.TailscaleKey
 
-// tailscaleProxy is where tailscaled takes connections into the tailnet, for the
-// services that ask for it. It is tailscale's own number for that.
+// tailscaleProxy is the port of tailscaled's SOCKS5 and HTTP proxy, the one that
+// tailscale's documentation uses.
 const tailscaleProxy = 1055
 
-// TailscaleOptions are those of the container.
+// TailscaleOptions returns the container's options below tailscale.
 func TailscaleOptions() module.Options {
 	return module.Options{
 		"enable":   module.Enable("the container's membership of a tailnet"),
@@ -40,9 +40,9 @@ type tailscale struct {
 	place   Place
 }
 
-// AddTailscale adds the service by which a container joins its tailnet, where c
-// enables it. In a container it starts with the others, and on other machines for
-// those only that name it or depend on it.
+// AddTailscale adds the service by which a container joins its tailnet, if c enables
+// it. In a container it starts with the others; on other machines, only if it is named
+// or a service that depends on it starts.
 func AddTailscale(c *module.Config, p *project.Project, place Place) {
 	if !c.Bool("enable") {
 		return
@@ -92,11 +92,11 @@ func AddTailscale(c *module.Config, p *project.Project, place Place) {
 // tailscaleAddress is where the proxy listens.
 const tailscaleAddress = "127.0.0.1:1055"
 
-// TailscaleState is where a container keeps its identity in the tailnet.
+// TailscaleState is the folder of the container's identity in the tailnet.
 func TailscaleState() project.Text { return project.RootPath("/data/tailscale") }
 
-// TailscaleVolume is where tailscale's own images keep it. A volume that is mounted
-// there is used instead.
+// TailscaleVolume is where tailscale's own images keep that state. A volume that is
+// mounted there is used instead of TailscaleState.
 const TailscaleVolume = "/var/lib/tailscale"
 
 // option is the one of authKey and authKeyFile that is set.
@@ -113,14 +113,14 @@ func (t tailscale) option() string {
 	return ""
 }
 
-// IsTailscaleKey reports whether c has the key itself instead of its path. It is
-// for nobody to keep.
+// IsTailscaleKey reports whether c is the key itself instead of the path of a file. Such
+// a key must not become part of the project.
 func IsTailscaleKey(c *module.Config) bool {
 	return c.Kind() == module.KindStr && strings.HasPrefix(strings.TrimSpace(c.String()), "tskey-")
 }
 
-// key is the secret that the key is. One that is not there is not missed where
-// the state of an earlier life is.
+// key returns the name of the secret that holds the auth key. The secret may be missing
+// if the state of an earlier start is there.
 func (t tailscale) key() string {
 	const name = project.TailscaleSecret
 	s := project.Secret{Env: TailscaleKey, Optional: true, Pos: t.place.pos(t.Pos("enable"))}
@@ -144,7 +144,7 @@ func (t tailscale) key() string {
 	return name
 }
 
-// keyFrom says where the key is looked for, to those who have to provide it.
+// keyFrom describes, for messages, where the key is looked for.
 func (t tailscale) keyFrom() string {
 	if option := t.option(); option != "" && !IsTailscaleKey(t.Get(option)) {
 		return "tailscale." + option
@@ -152,8 +152,8 @@ func (t tailscale) keyFrom() string {
 	return TailscaleKey
 }
 
-// ProxyToTailnet lets the services that tailscale.proxy names reach the tailnet
-// through tailscaled. What a service sets itself stays.
+// ProxyToTailnet sets the proxy variables of the services that tailscale.proxy names, so
+// that they reach the tailnet through tailscaled. Variables that a service sets stay.
 func ProxyToTailnet(c *module.Config, p *project.Project) {
 	if !c.Bool("enable") {
 		return
@@ -187,8 +187,8 @@ func ProxyToTailnet(c *module.Config, p *project.Project) {
 	}
 }
 
-// NamesTailnet finds the services that name a host of a tailnet, and are not sent
-// through the proxy: the first such host of each.
+// NamesTailnet returns, for each service that names a host of a tailnet and does not
+// use the proxy, the first such host.
 func NamesTailnet(p *project.Project) map[project.ID]string {
 	found := map[project.ID]string{}
 	if p.Container.Tailscale == nil {

@@ -11,8 +11,8 @@ import (
 	"nix2gpu/project"
 )
 
-// What a string says where it refers to something: a package, a generated
-// file, the file of a secret. The context of the string has "package:<attr>",
+// Texts that stand for something in a string: a package, a generated file, the file
+// of a secret. The context of the string has "package:<attr>",
 // "file:<name>" or "secret:<name>" then, and "source:<path>" for a path of the definition, which stands for itself.
 const (
 	PackagesPrefix = "/nix2gpu/packages/"
@@ -25,17 +25,17 @@ type Place struct {
 	Root       string // the definition's folder, absolute
 	WorkingDir string // what the definition calls that folder; default: /workspace
 
-	// Links are further paths of the files of secrets, and the secrets' names.
+	// Links maps further paths of secrets' files to the secrets' names.
 	Links map[string]string
 
-	// MainProgram names the program of a package, where a definition says no
-	// more than the package; nil: it is called as the package is.
+	// MainProgram returns the program to run when a definition names a package only.
+	// If it is nil, the program has the package's name.
 	MainProgram func(attr string) string
 }
 
-// Text turns a string of a definition into one that holds on any machine:
-// package and file references become parts, and so do the root and the
-// working directory wherever they stand as a path.
+// Text turns a string of a definition into text that holds on any machine: references
+// to packages and files become parts, and so do the root and the working directory
+// wherever they occur as a path.
 func (p Place) Text(s module.Str) project.Text {
 	marks := p.marks(s.Context)
 	var out project.Text
@@ -63,7 +63,7 @@ func (p Place) Text(s module.Str) project.Text {
 	return out
 }
 
-// Path is Text for a string that is a path: a relative one is below the root.
+// Path is like Text for a string that is a path: a relative one is below the root.
 func (p Place) Path(s module.Str) project.Text {
 	out := p.Text(s)
 	if len(out) == 0 || !out[0].IsLiteral() {
@@ -94,8 +94,8 @@ type mark struct {
 	part func(sub string) project.Part
 }
 
-// Scalar is a string, number or truth value as a program is given it; anything
-// else, null included, is not text.
+// Scalar returns a string, number or boolean as a program is given it, and nil for
+// anything else, null included.
 func (p Place) Scalar(c *module.Config) project.Text {
 	switch c.Kind() {
 	case module.KindStr:
@@ -167,9 +167,8 @@ func markAt(marks []mark, s string, i int) (mark, bool) {
 	return mark{}, false
 }
 
-// isPathByte reports whether c can be in the name of a file that people give
-// to programs; what else it may hold ends a path here, which only moves
-// characters from one part to the next.
+// isPathByte reports whether c is common in the names of files. Any other character
+// ends a path here, which does no harm: it then belongs to the next part.
 func isPathByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c >= 0x80 ||
 		c == '.' || c == '_' || c == '-' || c == '+' || c == '@' || c == '%'

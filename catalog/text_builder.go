@@ -7,7 +7,7 @@ import (
 	"nix2gpu/project"
 )
 
-// A textBuilder writes a configuration file whose places are not known yet.
+// A textBuilder writes a configuration file whose paths are not known yet.
 type textBuilder struct {
 	text   project.Text
 	indent int
