@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -66,6 +67,10 @@ func runSecretList(ctx context.Context, env *Env, t *target, output string) erro
 			found = []session.SecretReport{}
 		}
 		return writeJSON(env.Stdout, found)
+	}
+	if len(found) == 0 {
+		fmt.Fprintf(env.Stderr, "%s has no secrets\n", l.name)
+		return nil
 	}
 	rows := [][]string{{"NAME", "SOURCE", "READ BY", "STATE"}}
 	for _, s := range found {

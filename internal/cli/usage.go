@@ -50,11 +50,15 @@ func writeUsage(cmd *cobra.Command, width int) error {
 		b.WriteString("\n\nExamples:\n" + foldLines(cmd.Example, width))
 	}
 	if cmd.HasAvailableSubCommands() {
+		column := 0
+		for _, c := range verbs(cmd) {
+			column = max(column, 2+len(c.Name())+2)
+		}
 		list := func(title string, listed func(c *cobra.Command) bool) {
 			b.WriteString("\n\n" + title)
 			for _, c := range verbs(cmd) {
 				if listed(c) {
-					fmt.Fprintf(&b, "\n  %-*s %s", c.NamePadding(), c.Name(), hanging(c.Short, width, c.NamePadding()+3))
+					b.WriteString("\n" + beside("  "+c.Name(), c.Short, column, 6, width))
 				}
 			}
 		}
