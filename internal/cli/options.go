@@ -109,19 +109,22 @@ func matching(docs []module.Doc, words []string) []module.Doc {
 const shared = "several types"
 
 // shareOptions moves options that several types have in the same form into a
-// chapter of their own.
+// chapter of their own. The name of the type is no difference.
 func shareOptions(chapters []definition.Chapter) []definition.Chapter {
+	const anyType = "<type>"
 	key := func(d module.Doc) string {
 		if len(d.Path) < 4 || d.Path[0] != "services" {
 			return ""
 		}
-		return strings.Join(append(slices.Clone(d.Path[3:]), d.Type, d.Description), "\x00")
+		return strings.Join(append(slices.Clone(d.Path[3:]), d.Type, strings.ReplaceAll(d.Description, d.Path[1], anyType)), "\x00")
 	}
 	types := map[string][]string{}
+	defaults := map[string][]string{}
 	for _, c := range chapters {
 		for _, d := range c.Options {
 			if k := key(d); k != "" && c.Name != "service" {
 				types[k] = append(types[k], c.Name)
+				defaults[k] = append(defaults[k], strings.ReplaceAll(d.Default, c.Name, anyType))
 			}
 		}
 	}
@@ -136,15 +139,27 @@ func shareOptions(chapters []definition.Chapter) []definition.Chapter {
 			case len(of) < 2:
 				own.Options = append(own.Options, d)
 			case of[0] == c.Name:
-				d.Path = append([]string{"services", "<type>"}, d.Path[2:]...)
-				d.Description = strings.TrimSpace(d.Description + "\nOf " + strings.Join(of, ", ") + ".")
-				d.Default = strings.ReplaceAll(d.Default, c.Name, "<type>")
+				d.Default = sharedDefault(of, defaults[key(d)])
+				d.Path = append([]string{"services", anyType}, d.Path[2:]...)
+				d.Description = strings.TrimSpace(strings.ReplaceAll(d.Description, c.Name, anyType) + "\nOf " + strings.Join(of, ", ") + ".")
 				common.Options = append(common.Options, d)
 			}
 		}
 		out = append(out, own)
 	}
 	return append(out, common)
+}
+
+// sharedDefault is the default of an option of several types, or that of each.
+func sharedDefault(types, defaults []string) string {
+	if len(slices.Compact(slices.Clone(defaults))) == 1 {
+		return defaults[0]
+	}
+	of := make([]string, len(types))
+	for i, name := range types {
+		of[i] = name + ": " + orElse(defaults[i], "none")
+	}
+	return strings.Join(of, "\n")
 }
 
 // writeOptions prints chapters of options, each under its heading.
