@@ -82,12 +82,15 @@ func Generate(services *module.Config, p *project.Project, place Place) {
 	p.Processes = orNew(p.Processes)
 	p.Files = orNew(p.Files)
 	disabled := map[project.ID]bool{}
-	var instances []*Instance
+	var instances, forgotten []*Instance
 	for _, t := range Types() {
 		for _, c := range services.Each(t.Name) {
 			in := newInstance(t, c, p, place)
 			if !c.Bool("enable") {
 				disabled[in.ID] = true
+				if !c.IsSet("enable") {
+					forgotten = append(forgotten, in)
+				}
 				continue
 			}
 			if p.Services[in.ID] != nil {
@@ -107,6 +110,11 @@ func Generate(services *module.Config, p *project.Project, place Place) {
 	p.DeclareUsers()
 	for _, in := range instances {
 		in.resolveDependencies(disabled)
+	}
+	if len(instances) > 0 { // else that nothing runs is said
+		for _, in := range forgotten {
+			in.note(in.Config, "%s does not run: set enable = true, or false if that is meant", in.ID)
+		}
 	}
 }
 
