@@ -18,6 +18,7 @@ func caddyType() *ServiceType {
 		"listenAddresses": def(module.ListOf(module.String), []any{}, "Interfaces to listen on."),
 		"logFormat":       opt(module.Lines, "The body of a log block; requests are not logged unless it is set."),
 		"useACMEHost":     opt(module.String, "Not supported."),
+		"upstream":        opt(module.String, "A custom service with a port, to which all requests go that extraConfig does not answer: to all of its replicas."),
 		"extraConfig":     lines("The body of the site: reverse_proxy, file_server, ..."),
 	}})
 	return &ServiceType{
@@ -176,6 +177,9 @@ func (c *caddy) site(h *module.Config) {
 		c.close()
 	}
 	c.lines(c.place.Text(h.Str("extraConfig")))
+	if h.Has("upstream") {
+		c.line("reverse_proxy %s", strings.Join(c.Instance.upstream(h.Get("upstream")), " "))
+	}
 	c.close()
 }
 

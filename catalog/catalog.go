@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -93,6 +94,9 @@ func Generate(services *module.Config, p *project.Project, place Place) {
 				}
 				continue
 			}
+			if t.Name == "custom" {
+				in.number()
+			}
 			if p.Services[in.ID] != nil {
 				c.Errorf("another service has the name %q already\n  hint: give one of the two another name", in.ID)
 				continue
@@ -101,15 +105,21 @@ func Generate(services *module.Config, p *project.Project, place Place) {
 			instances = append(instances, in)
 		}
 	}
-	users := usersOf(instances, p.Container.User)
+	users, families := usersOf(instances, p.Container.User), familiesOf(services)
 	for _, in := range instances {
-		in.users = users
+		in.users, in.families = users, families
 		in.generate()
+	}
+	for _, in := range instances {
+		in.replicate()
 	}
 	p.AssignLabels()
 	p.DeclareUsers()
 	for _, in := range instances {
 		in.resolveDependencies(disabled)
+		for _, other := range in.others {
+			other.DependsOn = maps.Clone(in.service.DependsOn)
+		}
 	}
 	if len(instances) > 0 { // else that nothing runs is said
 		for _, in := range forgotten {

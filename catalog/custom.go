@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"strconv"
+
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
@@ -17,6 +19,8 @@ func customType() *ServiceType {
 				Description: "Packages whose programs the command finds in its PATH."},
 			"ports": {Type: module.ListOf(module.Port), Default: []any{},
 				Description: "Ports the command listens on, so that clashes are found before a start. It is ready once it listens on the first of them, unless a readiness_probe, startup_probe or ready_log_line says otherwise; readiness_probe = null asks nothing of it."},
+			"port":       opt(module.Port, "The port the command listens on: as the first of ports, and in its variable PORT. Of several replicas each has its own: port, port + 1, …"),
+			"replicas":   opt(module.UnsignedInt, "How many of it run: NAME-0, NAME-1, … Each has its number in its variable NIX2GPU_REPLICA; NAME means all of them."),
 			"privileged": def(module.Bool, true, "Whether the command may gain privileges, as through sudo."),
 		},
 		Generate: func(in *Instance) {
@@ -40,11 +44,26 @@ func customType() *ServiceType {
 					main.Path = append(main.Path, project.Join(text, project.Lit("/bin")))
 				}
 			}
-			for i, c := range in.List("ports") {
-				in.Listen(c.Int(), "*", "ports")
-				if i == 0 && !in.IsSet("readiness_probe") && !in.Has("startup_probe") && !in.Has("ready_log_line") {
-					main.Readiness = &project.Probe{TCP: &project.TCPCheck{Port: c.Int()}}
+			if in.Has("replicas") {
+				main.Env[project.ReplicaVar] = project.Value{Text: project.Lit("0")}
+				if in.replicas > 1 && len(in.List("ports")) > 0 {
+					in.Get("ports").Errorf("ports of %d replicas would be the same\n  hint: set port, of which each has its own", in.replicas)
 				}
+			}
+			var listens []int
+			if in.Has("port") {
+				main.Env["PORT"] = project.Value{Text: project.Lit(strconv.Itoa(in.Int("port")))}
+				in.Listen(in.Int("port"), "*", "port")
+				listens = append(listens, in.Int("port"))
+			}
+			for _, c := range in.List("ports") {
+				if !in.Has("port") || c.Int() != in.Int("port") { // which may stand in both
+					in.Listen(c.Int(), "*", "ports")
+					listens = append(listens, c.Int())
+				}
+			}
+			if len(listens) > 0 && !in.IsSet("readiness_probe") && !in.Has("startup_probe") && !in.Has("ready_log_line") {
+				main.Readiness = &project.Probe{TCP: &project.TCPCheck{Port: listens[0]}}
 			}
 		},
 	}

@@ -25,6 +25,10 @@ type Instance struct {
 	service *project.Service
 	place   Place
 	users   []string // that the project's processes run as, beside root
+
+	families map[string][]int   // where custom services listen
+	replicas int                // how many it is, where it says so
+	others   []*project.Service // the replicas beside the first
 }
 
 func newInstance(t *ServiceType, c *module.Config, p *project.Project, place Place) *Instance {

@@ -124,6 +124,7 @@ func upstreamOptions() module.Options {
 	return module.Options{
 		"servers": def(module.AttrsOf(module.AttrsOf(module.OneOf(module.Bool, module.Int, module.String))), map[string]any{},
 			"The servers by address, each with parameters such as weight and backup."),
+		"service":     opt(module.String, "A custom service with a port: all of its replicas are servers."),
 		"extraConfig": def(module.Lines, "", "Further lines of the upstream block, such as keepalive."),
 	}
 }

@@ -45,6 +45,9 @@ func (l *loader) replicas(p *project.Project, fd *field, n *node, logs project.L
 		}
 		inject(proc.Env, "PC_PROC_NAME", string(id))
 		inject(proc.Env, "PC_REPLICA_NUM", strconv.Itoa(i))
+		if count > 1 {
+			inject(proc.Env, project.ReplicaVar, strconv.Itoa(i))
+		}
 		p.Services[id], p.Processes[id] = svc, proc
 	}
 	return ids

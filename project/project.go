@@ -166,6 +166,9 @@ func (s *Service) OptionPos(option string) Pos {
 	return s.Pos
 }
 
+// ReplicaVar is the variable with the number of a process of several, from 0.
+const ReplicaVar = "NIX2GPU_REPLICA"
+
 // A Dependency is what one service waits for in another.
 type Dependency struct {
 	Condition Condition `json:"condition"`

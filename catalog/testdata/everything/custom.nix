@@ -22,6 +22,7 @@
     availability = { restart = "on_failure"; backoff_seconds = 2; max_restarts = 5; exit_on_end = true; exit_on_skipped = true; };
     ready_log_line = "ready"; startup_probe.log_line = "up"; liveness_probe.tcp.port = 2;
   };
+  services.custom.several = { enable = true; command = "x"; port = 7; replicas = 2; readiness_probe.http_get.port = 7; depends_on.restarts = "ready"; };
   services.custom.sometimes = { enable = true; command = "x"; profiles = [ "debug" "more" ]; };
   services.custom.gpu = { enable = true; command = "x"; gpu = { count = 2; memory = "24G"; }; readiness_probe.gpu = { uuid = [ "GPU-1" "MIG-2" ]; memory = 1; }; liveness_probe.gpu.count = 1; };
   services.custom.restarts = { enable = true; command = "x"; availability.restart = "always"; liveness_probe.gpu = { count = 3; memory = 1; }; readiness_probe.gpu.count = 2; };

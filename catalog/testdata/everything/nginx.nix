@@ -1,7 +1,7 @@
 {
   services.nginx.all = {
     enable = true; port = 6003; defaultHTTPListenPort = 6004; defaultSSLListenPort = 6005; defaultListenAddresses = [ "127.0.0.1" ];
-    upstreams.u = { servers."127.0.0.1:1" = { weight = 1; backup = true; }; extraConfig = "keepalive 1;"; };
+    upstreams.w.service = "workers"; upstreams.u = { servers."127.0.0.1:1" = { weight = 1; backup = true; }; extraConfig = "keepalive 1;"; };
     prependConfig = "pcre_jit on;"; appendConfig = "env A;"; eventsConfig = "multi_accept on;"; commonHttpConfig = "etag on;"; httpConfig = "server { listen 6006; }"; appendHttpConfig = "gzip on;"; streamConfig = "server { listen 6007; }";
     defaultMimeTypes = "./user-mime";
     recommendedProxySettings = true; recommendedGzipSettings = true; recommendedTlsSettings = true; recommendedOptimisation = true;
@@ -20,6 +20,7 @@
     virtualHosts.f = { listenAddresses = [ "127.0.0.1" ]; forceSSL = true; sslCertificate = "./user-cert"; sslCertificateKey = "./user-key"; redirectCode = 302; basicAuthFile = "./user-auth"; };
     virtualHosts.g = { onlySSL = true; sslCertificate = "./user-cert"; sslCertificateKey.secret = "user-secret"; globalRedirect = "x"; };
   };
+  services.custom.workers = { enable = true; command = "x"; port = 6030; replicas = 2; };
   services.nginx.more = { enable = true; port = 6015; virtualHosts.h = { listenAddresses = [ "127.0.0.2" ]; rejectSSL = true; }; virtualHosts.s = { addSSL = true; sslCertificate = "./user-cert"; sslCertificateKey = "./user-key"; }; defaultSSLListenPort = 6016; };
   services.nginx.own = { enable = true; config = "events { } http { server { listen 6009; root /workspace/user-root; } }"; };
 }
