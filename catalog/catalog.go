@@ -105,7 +105,7 @@ func Generate(services *module.Config, p *project.Project, place Place) {
 			instances = append(instances, in)
 		}
 	}
-	users, families := usersOf(instances, p.Container.User), familiesOf(services)
+	users, families := usersOf(instances, p.Container.User), familiesOf(services, place.Replicas)
 	for _, in := range instances {
 		in.users, in.families = users, families
 		in.generate()

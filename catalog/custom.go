@@ -44,7 +44,7 @@ func customType() *ServiceType {
 					main.Path = append(main.Path, project.Join(text, project.Lit("/bin")))
 				}
 			}
-			if in.Has("replicas") {
+			if in.numbered {
 				main.Env[project.ReplicaVar] = project.Value{Text: project.Lit("0")}
 				if in.replicas > 1 && len(in.List("ports")) > 0 {
 					in.Get("ports").Errorf("ports of %d replicas would be the same\n  hint: set port, of which each has its own", in.replicas)

@@ -27,7 +27,8 @@ type Instance struct {
 	users   []string // that the project's processes run as, beside root
 
 	families map[string][]int   // where custom services listen
-	replicas int                // how many it is, where it says so
+	replicas int                // how many it is
+	numbered bool               // which it says, or was given
 	others   []*project.Service // the replicas beside the first
 }
 

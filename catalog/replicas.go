@@ -15,13 +15,16 @@ const maxReplicas = 1000
 
 // replicasOf is how many processes a custom service is, and whether it says so: then
 // each has a number in its name.
-func replicasOf(c *module.Config) (count int, numbered bool) {
+func replicasOf(c *module.Config, given map[string]int) (count int, numbered bool) {
+	if n, ok := given[c.Name()]; ok {
+		return n, true
+	}
 	if !c.Has("replicas") {
 		return 1, false
 	}
 	count = c.Int("replicas")
 	if count > maxReplicas {
-		c.Get("replicas").Errorf("replicas must be at most %d, is %d", maxReplicas, count)
+		c.Get("replicas").Errorf("replicas must be at most %d, not %d", maxReplicas, count)
 		count = 1
 	}
 	return count, true
@@ -32,13 +35,13 @@ func replicaName(of string, n int) string { return fmt.Sprintf("%s-%d", of, n) }
 
 // familiesOf are the ports of custom services that have one, by the name of each and,
 // of several replicas, by that of all.
-func familiesOf(services *module.Config) map[string][]int {
+func familiesOf(services *module.Config, given map[string]int) map[string][]int {
 	out := map[string][]int{}
 	for _, c := range services.Each("custom") {
 		if !c.Bool("enable") || !c.Has("port") {
 			continue
 		}
-		count, numbered := replicasOf(c)
+		count, numbered := replicasOf(c, given)
 		for n := range count {
 			out[c.Name()] = append(out[c.Name()], c.Int("port")+n)
 			if numbered {
@@ -64,11 +67,12 @@ func (in *Instance) upstream(c *module.Config) (addresses []string) {
 
 // number gives a custom service that says how many it is the number of the first.
 func (in *Instance) number() {
-	count, numbered := replicasOf(in.Config)
+	count, numbered := replicasOf(in.Config, in.place.Replicas)
 	if !numbered {
 		return
 	}
-	in.replicas = count
+	in.replicas, in.numbered = count, true
+	in.service.Family = in.Config.Name()
 	in.Name = replicaName(in.Config.Name(), 0)
 	in.ID = project.ID(in.Name)
 	in.service.ID, in.service.Instance, in.service.Main = in.ID, in.Name, in.ID
@@ -93,7 +97,7 @@ func (in *Instance) replica(n int) *project.Service {
 		base = in.Int("port")
 	}
 	if base > 0 && base+n > 65535 {
-		in.Get("port").Errorf("port of the last replica must be at most 65535, is %d", base+in.replicas-1)
+		in.Get("port").Errorf("port of the last replica must be at most 65535, not %d", base+in.replicas-1)
 	}
 	service, main := *in.service, *in.project.Processes[in.ID]
 	id := project.ID(replicaName(in.Config.Name(), n))
@@ -109,6 +113,9 @@ func (in *Instance) replica(n int) *project.Service {
 	service.Ports = slices.Clone(service.Ports)
 	for i := range service.Ports {
 		service.Ports[i].Port = shifted(service.Ports[i].Port, base, n)
+	}
+	if base == 0 {
+		service.Ports = nil // that all would have the same is said once
 	}
 	for _, probe := range []**project.Probe{&main.Readiness, &main.Liveness, &main.Startup} {
 		*probe = shiftedProbe(*probe, base, n)

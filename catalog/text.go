@@ -25,6 +25,10 @@ type Place struct {
 	Root       string // the definition's folder, absolute
 	WorkingDir string // what the definition calls that folder; default: /workspace
 
+	// Replicas are how many of a custom service run, by its name, instead of what the
+	// definition says.
+	Replicas map[string]int
+
 	// Links maps further paths of secrets' files to the secrets' names.
 	Links map[string]string
 

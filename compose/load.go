@@ -25,6 +25,8 @@ type Options struct {
 	EnvFiles []string
 	// NoDotEnv leaves the default .env unread.
 	NoDotEnv bool
+	// Replicas are how many of a process run, by its name, whatever the files say.
+	Replicas map[string]int
 }
 
 // DiscoveryNames are the files that are looked for when none is named, the

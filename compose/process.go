@@ -22,6 +22,10 @@ const maxReplicas = 1000
 func (l *loader) replicas(p *project.Project, fd *field, n *node, logs project.Log) []project.ID {
 	f := l.fields(n, fmt.Sprintf("process %q", fd.key))
 	count := f.number("replicas", 1, 0, maxReplicas)
+	given, scaled := l.opts.Replicas[fd.key]
+	if scaled {
+		count = given
+	}
 	if fd.key == "" || strings.ContainsAny(fd.key, " \t\n#") {
 		l.fail(fd.pos, "process name %q must not be empty or hold spaces or #", fd.key)
 	}
@@ -40,6 +44,9 @@ func (l *loader) replicas(p *project.Project, fd *field, n *node, logs project.L
 		r := &one{l: l, f: f, id: id, vars: maps.Clone(l.vars)}
 		r.vars["PC_REPLICA_NUM"] = i
 		svc, proc := r.read(p, fd, logs)
+		if count > 1 || scaled {
+			svc.Family = fd.key
+		}
 		if count == 0 {
 			svc.Disabled, svc.Profiles = true, nil
 		}

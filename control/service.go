@@ -17,7 +17,8 @@ type Service struct {
 	// System marks services that every container has beside those of the definition,
 	// such as sshd. Summaries leave them out, and a wait that names no service does
 	// not wait for them.
-	System bool `json:"system,omitempty"`
+	System bool   `json:"system,omitempty"`
+	Family string `json:"family,omitempty"` // the name of all replicas, of which this is one
 
 	State  ServiceState `json:"state"`
 	Since  time.Time    `json:"since"`

@@ -33,6 +33,7 @@ type Snapshot struct {
 	At       time.Time `json:"at"`
 	Since    time.Time `json:"since"` // when the engine began
 	Phase    Phase     `json:"phase"`
+	Profiles []string  `json:"profiles,omitempty"` // those that were asked for
 	Summary  string    `json:"summary,omitempty"`  // "2 of 3 services healthy; failed: nginx (exit code 1)"
 	Healthy  bool      `json:"healthy"`            // every wanted service is ready or has completed, and none is restarted again and again
 	Unprobed []string  `json:"unprobed,omitempty"` // labels of running services that no probe checks

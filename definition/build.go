@@ -21,7 +21,7 @@ import (
 func (e *evaluation) build(merged *module.Evaluation, c *module.Config, name string) *builder {
 	b := &builder{evaluation: e, Config: c}
 	dir := c.String("workingDir")
-	b.place = catalog.Place{Root: e.root, WorkingDir: dir, MainProgram: mainProgram}
+	b.place = catalog.Place{Root: e.root, WorkingDir: dir, MainProgram: mainProgram, Replicas: e.opts.Replicas}
 	b.project = &project.Project{
 		Version:   project.Version,
 		Name:      name,

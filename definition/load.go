@@ -30,6 +30,9 @@ type Options struct {
 	Modules []string
 	// Profiles are those whose services are enabled: see [project.Project.Activate].
 	Profiles []string
+	// Replicas are how many of a custom service run, by its name, whatever the
+	// definition says.
+	Replicas map[string]int
 }
 
 func (o *Options) setDefaults() error {

@@ -50,6 +50,7 @@ func (p *Project) Activate(profiles []string) (unknown []string) {
 			s.Disabled = !slices.ContainsFunc(profiles, func(name string) bool { return name == AllProfiles || slices.Contains(s.Profiles, name) })
 		}
 	}
+	p.Active = slices.Clone(profiles)
 	p.AssignLabels()
 	return slices.DeleteFunc(slices.Clone(profiles), func(name string) bool { return known[name] })
 }

@@ -28,6 +28,9 @@ type Project struct {
 	// whoever started nix2gpu, and never become part of the project.
 	Secrets map[string]Secret `json:"secrets,omitempty"`
 
+	// Active are the profiles that were asked for: see [Project.Activate].
+	Active []string `json:"active,omitempty"`
+
 	WhenDone    WhenDone  `json:"whenDone,omitempty"`    // default: exit
 	OnFailed    OnFailed  `json:"onFailed,omitempty"`    // default: continue
 	StopTimeout *Duration `json:"stopTimeout,omitempty"` // budget of the whole stop; nil: 9s as PID 1, else unbounded by it
@@ -139,6 +142,9 @@ type Service struct {
 	// their end or fails with them, they count nowhere, and only their failure is
 	// told.
 	System bool `json:"system,omitempty"`
+	// Family is the name of all the replicas, of which this is one; "" of a service that
+	// is no replica.
+	Family string `json:"family,omitempty"`
 
 	Init  []ID `json:"init,omitempty"` // one-shots that must exit 0 before Main, in order
 	Main  ID   `json:"main"`

@@ -243,7 +243,7 @@ func (c *core) answer() {
 func (c *core) snapshot() control.Snapshot {
 	whole := c.tally()
 	snap := control.Snapshot{
-		Project: c.project.Name, At: c.world.Now(), Since: c.began, Phase: control.PhaseRunning,
+		Project: c.project.Name, At: c.world.Now(), Since: c.began, Phase: control.PhaseRunning, Profiles: c.project.Active,
 		Summary: whole.text(true), Settled: whole.settled, Healthy: whole.healthy(), Unprobed: whole.unprobed,
 	}
 	if st := c.stopping; st != nil {
@@ -267,7 +267,7 @@ func (c *core) snapshot() control.Snapshot {
 func (c *core) status(s *service) control.Service {
 	st := control.Service{
 		ID: s.id, Label: s.spec.Label, Type: s.spec.Type, Namespace: s.spec.Namespace,
-		Disabled: s.spec.Disabled, Wanted: s.wanted, System: s.spec.System,
+		Disabled: s.spec.Disabled, Wanted: s.wanted, System: s.spec.System, Family: s.spec.Family,
 		State: s.state, Since: s.since, Health: s.health(), Why: c.why(s),
 		GPU: s.spec.GPUs != nil, Starts: s.starts, Restarts: s.restarts, Streak: s.streak.n, Next: s.pause.until,
 	}

@@ -31,6 +31,9 @@ func (t *target) loadBaked(env *Env) (*loaded, error) {
 	if err := t.narrow(env, l); err != nil {
 		return nil, err
 	}
+	if len(t.scales) > 0 {
+		return nil, hint(usageError("not supported: another number of replicas in an image, whose project is made"), "set replicas in the definition, and build it again")
+	}
 	return l, t.checkProfiles(env, l)
 }
 

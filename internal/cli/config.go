@@ -36,6 +36,7 @@ the file and line that set it.`,
 	addTargetFlags(env, cmd, &opts.target, "f")
 	addModuleFlag(cmd, &opts.target)
 	addProfileFlag(env, cmd, &opts.target)
+	addScaleFlag(cmd, &opts.target)
 	addOutputFlag(cmd, &opts.output, "yaml", "json")
 	cmd.Flags().BoolVar(&opts.origin, "show-origin", false, "print each option that is set, and where")
 	return cmd

@@ -103,7 +103,7 @@ func (t *target) definitionOptions(env *Env) definition.Options {
 		Getenv: env.Getenv,
 		Trace:  env.Stderr,
 
-		MaxMemory: memoryLimit(), Profiles: t.wantedProfiles(env),
+		MaxMemory: memoryLimit(), Profiles: t.wantedProfiles(env), Replicas: t.scales,
 	}
 	for _, m := range t.modules {
 		opts.Modules = append(opts.Modules, env.path(m))

@@ -42,8 +42,6 @@ func foreignVerb(verb, name string) string {
 		return use("ps -w")
 	case "enable", "disable":
 		return "a service is switched in its definition: services.TYPE.\"NAME\".enable = true;"
-	case "scale":
-		return "no verb does: docs/how-to/scaling.md makes a service for each in the definition; a process-compose.yaml has replicas"
 	}
 	return ""
 }

@@ -48,6 +48,9 @@ func (t *target) load(ctx context.Context, env *Env) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := t.scaled(l); err != nil {
+		return nil, err
+	}
 	return l, t.checkProfiles(env, l)
 }
 
@@ -314,6 +317,7 @@ func (t *target) loadCompose(env *Env, root string, files []string) (*loaded, er
 		Environ:  env.Environ,
 		EnvFiles: t.envFiles,
 		NoDotEnv: t.noDotEnv,
+		Replicas: t.scales,
 	}, files...)
 	if err != nil {
 		return nil, &invalid{root, err}

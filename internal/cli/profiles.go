@@ -39,8 +39,10 @@ func (t *target) wantedProfiles(env *Env) (names []string) {
 		return nil
 	}
 	given := t.profiles
-	if len(given) == 0 {
-		given = []string{env.Getenv(profilesVar)}
+	if v := env.Getenv(profilesVar); len(given) == 0 && v != "" {
+		given = []string{v}
+	} else if len(given) == 0 {
+		given = t.keptProfiles
 	}
 	for _, list := range given {
 		for name := range strings.SplitSeq(list, ",") {
@@ -55,13 +57,16 @@ func (t *target) wantedProfiles(env *Env) (names []string) {
 // checkProfiles says which of them no service has: that is wrong on the command line;
 // the variable may be meant for another project as well.
 func (t *target) checkProfiles(env *Env, l *loaded) error {
-	known := l.project.Profiles()
+	known, source := l.project.Profiles(), profilesVar
+	if env.Getenv(profilesVar) == "" {
+		source = "the project that runs"
+	}
 	for _, name := range t.wantedProfiles(env) {
 		switch {
 		case name == project.AllProfiles, slices.Contains(known, name):
 			continue
 		case len(t.profiles) == 0:
-			l.notes = append(l.notes, fmt.Sprintf("note: no service has the profile %q of %s", name, profilesVar))
+			l.notes = append(l.notes, fmt.Sprintf("note: no service has the profile %q of %s", name, source))
 			continue
 		}
 		err := usageError("no service has the profile %q", name)

@@ -16,8 +16,15 @@ type target struct {
 	services  []string
 	modules   []string // files to merge into the definition
 
+	scales map[string]int // how many replicas, by the service; nil: as defined
+
 	takesProfiles bool     // the verb is about what is started
 	profiles      []string // as typed; none: those of the environment
+
+	// What stays of a project that runs, where nothing else is said: profiles, and
+	// services of scales.
+	keptProfiles []string
+	keptScales   map[string]bool
 
 	// Only files of process-compose have these.
 	envFiles   []string

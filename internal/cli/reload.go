@@ -44,11 +44,16 @@ With --dry-run it says what would be done to which service, and why, and does no
 	addTargetFlags(env, cmd, &opts.target, "f")
 	addModuleFlag(cmd, &opts.target)
 	addProfileFlag(env, cmd, &opts.target)
+	opts.addFlags(cmd)
+	return cmd
+}
+
+// addFlags adds those of verbs that reload.
+func (opts *reloadOptions) addFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	cmd.Flags().BoolVar(&opts.noWait, "no-wait", false, "return at once")
 	addRetries(cmd, &opts.retries)
 	addOutputFlag(cmd, &opts.output, "text", "json")
-	return cmd
 }
 
 func runReload(ctx context.Context, env *Env, opts *reloadOptions) error {
@@ -62,11 +67,12 @@ func runReload(ctx context.Context, env *Env, opts *reloadOptions) error {
 	if err != nil {
 		return err
 	}
-	l, err := opts.target.load(ctx, env)
+	state, err := c.State(ctx)
 	if err != nil {
 		return err
 	}
-	state, err := c.State(ctx)
+	opts.target.keptProfiles = state.Profiles
+	l, err := opts.target.load(ctx, env)
 	if err != nil {
 		return err
 	}

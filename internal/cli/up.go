@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -85,6 +87,7 @@ func addUpFlags(env *Env, cmd *cobra.Command, opts *upOptions, detach, timeout s
 	f.BoolVar(&opts.strict, "strict", false, "start nothing if one of the services can't run on this machine")
 	opts.ending.addFlags(env, cmd, timeout)
 	addProfileFlag(env, cmd, &opts.target)
+	addScaleFlag(cmd, &opts.target)
 	f.StringVar(&opts.logFormat, "log-format", "text", "`format` of the output: text or json")
 	cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -291,6 +294,9 @@ func (t *target) again(env *Env, l *loaded) []string {
 	}
 	for _, m := range t.modules {
 		args = append(args, "--module", env.path(m))
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.scales)) {
+		args = append(args, "--scale", fmt.Sprintf("%s=%d", name, t.scales[name]))
 	}
 	for _, p := range t.profiles {
 		args = append(args, "--profile", p)
