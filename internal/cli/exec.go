@@ -196,6 +196,10 @@ func overlay(below, above []string) []string {
 // command can't be run, 125 for our own failures. "nothing runs" and "no such
 // service" keep the codes that they have with all verbs.
 func execFailed(err error) error {
+	var end *endError
+	if errors.As(err, &end) {
+		return err // the command ran, and its code is its own
+	}
 	var start *process.StartError
 	if errors.As(err, &start) {
 		code := exitOurs
