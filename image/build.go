@@ -55,7 +55,7 @@ type Spec struct {
 	Python wheel.Target // that Python, if there are wheels
 
 	Variant     Variant     // default: Slim
-	Compression Compression // default: Gzip
+	Compression Compression // default: that of the variant
 	MaxLayers   int         // default: the project's, or else DefaultMaxLayers
 	Epoch       *time.Time  // the latest time in the image; nil: times are as in the packages
 	Plain       []string    // files of this machine that hold secrets as text: copyToRoot must not copy them
@@ -123,7 +123,7 @@ type Built struct {
 // that the cache has. The same spec gives the same bytes.
 func Build(ctx context.Context, spec Spec) (*Built, error) {
 	spec.Variant = cmp.Or(spec.Variant, Slim)
-	spec.Compression = cmp.Or(spec.Compression, Gzip)
+	spec.Compression = cmp.Or(spec.Compression, spec.Variant.compression())
 	b := &builder{spec: spec, project: spec.Project.Project(), memory: newBudget(decoderMemory)}
 	b.spec.MaxLayers = cmp.Or(spec.MaxLayers, b.project.Container.MaxLayers, DefaultMaxLayers)
 	if b.spec.MaxLayers > HardMaxLayers {

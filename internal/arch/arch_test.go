@@ -57,6 +57,7 @@ var mayImport = map[string][]string{
 	"session":          {"gpu", "project", "process", "packages", "rundir", "safefile", "stage", "servicelog", "supervisor", "control", "control/server"},
 	"deploy":           {"project"},
 	"image/source":     {},
+	"image/deflate":    {},
 	"image/registry":   {"image/source"},
 	"image/daemon":     {"image/source"},
 	"image/inspect":    {"debian", "image/source", "wheel"},
@@ -74,7 +75,7 @@ var mayImport = map[string][]string{
 	"internal/doctest": {},
 	"cmd/nix2gpu":      {"internal/cli"},
 	"debian/deb":       {},
-	"image":            {"debian", "debian/deb", "packages", "project", "safefile", "secret", "wheel", "wheel/archive"},
+	"image":            {"debian", "debian/deb", "image/deflate", "packages", "project", "safefile", "secret", "wheel", "wheel/archive"},
 	"scripts/...":      {}, // programs that build and test this one
 
 	"wheel":              {"project"}, // of project its places and errors
@@ -109,6 +110,7 @@ var neverImport = map[string][]string{
 	"wheel":          {"os", "os/exec", "net", "net/http", "time"},
 	"wheel/archive":  {"os", "os/exec", "net", "net/http", "time"},
 	"image":          {"os/exec", "net/http"},
+	"image/deflate":  {"os", "net"},
 	"gpu":            {"os/exec", "net", "net/http"},
 }
 

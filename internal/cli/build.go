@@ -98,7 +98,7 @@ func (o *buildOptions) addFlags(env *Env, cmd *cobra.Command) {
 	for _, name := range []string{"label", "annotation", "binary"} {
 		f.Lookup(name).DefValue = "" // or help prints it, as []
 	}
-	f.StringVar(&o.compression, "compression", "gzip", "compress layers with gzip or zstd, at a level if one is given: gzip:9, zstd:19")
+	f.StringVar(&o.compression, "compression", "", "compress layers with gzip or zstd, at a `level` if one is given: gzip:9, zstd:19; default: gzip, or gzip:9 for the variant minimal")
 	f.StringVar(&o.variant, "variant", "", "`how much` of the packages: slim, full or minimal; default: the definition's")
 	f.BoolVar(&o.frozen, "locked", false, "fail if nix2gpu.lock would change; also with CI=1")
 	cmd.RegisterFlagCompletionFunc("compression", cobra.FixedCompletions([]string{"gzip", "zstd"}, cobra.ShellCompDirectiveNoFileComp))
