@@ -137,7 +137,7 @@ func BenchmarkBuild(b *testing.B) {
 	}
 	b.Run("from-nothing", func(b *testing.B) {
 		x := newBench(b)
-		cold(b, x, nil, "indexes", "packages", "layers", "copyrights")
+		cold(b, x, nil, "indexes", "packages", "layers", "licences")
 	})
 	for _, c := range buildVariants {
 		b.Run("cold/"+c.name, func(b *testing.B) {
@@ -182,12 +182,15 @@ func BenchmarkRebuild(b *testing.B) {
 	b.Run("definition", func(b *testing.B) {
 		x := &bench{b, x.dir, x.out, x.env}
 		before, _ := x.layers(x.out)
+		var cpu time.Duration
 		for b.Loop() {
 			b.StopTimer()
 			edit()
 			b.StartTimer()
-			x.build()
+			used := x.build()
+			cpu += time.Duration(used.Utime.Nano() + used.Stime.Nano())
 		}
+		b.ReportMetric(float64(cpu.Microseconds())/1000/float64(b.N), "ms-cpu")
 		layers, size := changed(x, before)
 		b.ReportMetric(float64(layers), "layers-changed")
 		b.ReportMetric(float64(size), "B-changed")
@@ -313,18 +316,29 @@ func readFile(t testing.TB, name string) string {
 	return string(data)
 }
 
-// BenchmarkShared tells how much of an image of Redis, nginx and Python is there
-// already where one of PostgreSQL and Python is, and how long it takes to build.
+// BenchmarkShared tells how much of an image is there already where another one is,
+// and how long it takes to build.
 func BenchmarkShared(b *testing.B) {
-	for _, most := range []int{50, 40} {
-		b.Run(fmt.Sprintf("layers=%d", most), func(b *testing.B) {
+	const (
+		python     = `systemPackages = [ pkgs.python3 ];`
+		postgresql = `services.postgresql.db.enable = true;`
+		redis      = `services.redis.cache.enable = true;`
+		nginx      = `services.nginx.web.enable = true;`
+		apache     = `services.apache-httpd.web.enable = true;`
+	)
+	for _, pair := range []struct{ name, first, second string }{
+		{"postgresql,python-then-redis,nginx,python", postgresql + python, redis + nginx + python},
+		{"redis,nginx-then-python", redis + nginx, python},
+		{"postgresql-then-all", postgresql, postgresql + redis + nginx + python},
+		{"postgresql,python-then-apache", postgresql + python, apache},
+	} {
+		b.Run(pair.name, func(b *testing.B) {
 			x := newBench(b)
-			definition := func(name, services string) string {
-				x.write(name+".nix", fmt.Sprintf("{ perSystem.nix2gpu.%s = { pkgs, ... }: { maxLayers = %d; systemPackages = [ pkgs.python3 ]; services = { %s }; }; }\n", name, most, services))
+			definition := func(name, text string) string {
+				x.write(name+".nix", fmt.Sprintf("{ perSystem.nix2gpu.%s = { pkgs, ... }: { %s }; }\n", name, text))
 				return name + ".nix"
 			}
-			first := definition("first", `postgresql.db.enable = true;`)
-			second := definition("second", `redis.cache.enable = true; nginx.web.enable = true;`)
+			first, second := definition("first", pair.first), definition("second", pair.second)
 			for b.Loop() {
 				b.StopTimer()
 				x.remove(filepath.Join(x.dir, "nix2gpu.lock"))

@@ -154,6 +154,9 @@ type builder struct {
 
 	chosen *selection // nil: everything
 	all    []Package  // all packages of the spec, if only some are chosen
+
+	system *system // with its fix-ups; nil until a layer that the cache lacks needs it
+	fixed  []*node // the files of these fix-ups
 }
 
 func (b *builder) warn(texts ...string) { b.warnings = append(b.warnings, texts...) }
@@ -210,7 +213,7 @@ func (b *builder) build(ctx context.Context) (*Built, error) {
 	layers, keys = append(layers, wheels...), append(keys, more...)
 	layers = append(below, layers...)
 	b.lacking(copies)
-	for _, step := range []func(context.Context, []*group, []string, *copied) (*Layer, error){b.fixLayer, b.programLayer, b.farmLayer, b.definitionLayer} {
+	for _, step := range []func(context.Context, []*group, []string, *copied) (*Layer, error){b.fixLayer, b.programLayer, b.listLayer, b.farmLayer, b.definitionLayer} {
 		l, err := step(ctx, groups, keys, copies)
 		if err != nil {
 			return nil, err
@@ -384,17 +387,46 @@ func (b *builder) epochKey() int64 {
 
 // fixLayer makes the layer with what the packages' scripts would have done.
 func (b *builder) fixLayer(ctx context.Context, groups []*group, keys []string, _ *copied) (*Layer, error) {
+	return b.ownLayer("accounts, certificates, loader", b.fixKey("fix-ups", keys), func() ([]*node, error) {
+		nodes, err := b.fixes(ctx, groups, keys)
+		return slices.DeleteFunc(slices.Clone(nodes), (*node).isList), err
+	})
+}
+
+// listLayer makes the layer with dpkg's list of packages. That is one file, which changes
+// with every new version of a package, so it has a layer of its own.
+func (b *builder) listLayer(ctx context.Context, groups []*group, keys []string, _ *copied) (*Layer, error) {
+	return b.ownLayer("list of packages", b.fixKey("list", keys), func() ([]*node, error) {
+		nodes, err := b.fixes(ctx, groups, keys)
+		return slices.DeleteFunc(slices.Clone(nodes), func(n *node) bool { return !n.isList() }), err
+	})
+}
+
+// isList reports whether a file is dpkg's list of packages.
+func (n *node) isList() bool { return n.Name == baseStatus }
+
+// fixKey is the key of a layer with files of fix-ups: it has all that they depend on.
+func (b *builder) fixKey(kind string, keys []string) string {
 	users := map[string]project.User{}
 	maps.Copy(users, project.SystemUsers())
 	maps.Copy(users, b.project.Users)
-	key := key("fix-ups", b.spec.Compression, b.epochKey(), b.spec.Arch, keys, b.allDigests(), users, b.project.Container.User, workingDir(b.project), b.baseKey())
-	return b.ownLayer("accounts, certificates, loader", key, func() ([]*node, error) {
-		s, err := b.readSystem(ctx, groups, keys)
-		if err != nil {
-			return nil, err
-		}
-		return fix(s)
-	})
+	return key(kind, b.spec.Variant, b.spec.Compression, b.epochKey(), b.spec.Arch, keys, b.allDigests(), users, b.project.Container.User, workingDir(b.project), b.baseKey())
+}
+
+// fixes returns the files of all fix-ups, and adds them to the tree of b.system.
+func (b *builder) fixes(ctx context.Context, groups []*group, keys []string) ([]*node, error) {
+	if b.system != nil {
+		return b.fixed, nil
+	}
+	s, err := b.readSystem(ctx, groups, keys)
+	if err != nil {
+		return nil, err
+	}
+	if b.fixed, err = fix(s); err != nil {
+		return nil, err
+	}
+	b.system = s
+	return b.fixed, nil
 }
 
 // readSystem collects what the layers of packages hold. It reads the same facts whether
@@ -454,7 +486,7 @@ func (b *builder) newSystem() *system {
 	users := map[string]project.User{}
 	maps.Copy(users, project.SystemUsers())
 	maps.Copy(users, b.project.Users)
-	s := &system{arch: b.spec.Arch, tree: newTree(), recipes: b.spec.Recipes, users: users, user: b.project.Container.User, workdir: workingDir(b.project)}
+	s := &system{arch: b.spec.Arch, tree: newTree(), variant: b.spec.Variant, recipes: b.spec.Recipes, users: users, user: b.project.Container.User, workdir: workingDir(b.project)}
 	if s.base = b.spec.Base; s.base != nil {
 		s.tree = s.base.tree()
 	}
@@ -516,19 +548,14 @@ func (b *builder) farmLayer(ctx context.Context, groups []*group, keys []string,
 		b.warn(kept.Warnings...)
 		return b.ownLayer("packages by name, files", key, nil)
 	}
-	s, err := b.readSystem(ctx, groups, keys)
+	if _, err := b.fixes(ctx, groups, keys); err != nil {
+		return nil, err
+	}
+	nodes, warnings, err := farm(b.project, wanted, b.system.tree, b.system.packages, b.spec.Stand, archives)
 	if err != nil {
 		return nil, err
 	}
-	fixed, err := fix(s) // adds to s.tree, where the farm's links may lead
-	if err != nil {
-		return nil, err
-	}
-	nodes, warnings, err := farm(b.project, wanted, s.tree, s.packages, b.spec.Stand, archives)
-	if err != nil {
-		return nil, err
-	}
-	more, wrong := copies.check(s, fixed)
+	more, wrong := copies.check(b.system)
 	if wrong != nil {
 		return nil, wrong
 	}

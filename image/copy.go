@@ -202,18 +202,15 @@ func (c *collector) add(n *node) error {
 
 // check compares the copied files with the rest of the image. It is an error if a folder
 // would replace a file, or if a program can't be started in the image.
-func (c *copied) check(s *system, fixed []*node) (warnings []string, err error) {
-	if warnings, err = c.fits(s, fixed); err != nil {
+func (c *copied) check(s *system) (warnings []string, err error) {
+	if warnings, err = c.fits(s); err != nil {
 		return nil, &OptionError{"copyToRoot", err}
 	}
 	return warnings, nil
 }
 
-func (c *copied) fits(s *system, fixed []*node) (warnings []string, err error) {
+func (c *copied) fits(s *system) (warnings []string, err error) {
 	t := s.tree
-	for _, n := range fixed {
-		t.put(fact{Path: n.Name, Kind: n.Kind, Mode: n.Mode, Link: n.Link})
-	}
 	for _, n := range c.nodes {
 		before, there := t.facts[n.Name]
 		if there && before.Kind == deb.Dir && n.Kind != deb.Dir {

@@ -21,6 +21,7 @@ type system struct {
 	tree     *tree
 	packages []*packageFacts // sorted by name
 	unchosen []*packageFacts // packages without any file in the image, whose texts still count
+	variant  Variant
 	recipes  []packages.Recipe
 	users    map[string]project.User
 	user     string // user of custom services and shells; "" and "root" need no account
@@ -499,6 +500,25 @@ func (s *system) spared(p *packageFacts) string {
 	return out.String()
 }
 
+// listed returns the stanza of a package for dpkg's list. The long description is
+// documentation and half of the list, so only a full image has it.
+func (s *system) listed(p *packageFacts) string {
+	stanza := s.spared(p)
+	if s.variant == Full {
+		return stanza
+	}
+	var out strings.Builder
+	described := false
+	for line := range strings.Lines(stanza) {
+		if described && (line[0] == ' ' || line[0] == '\t') {
+			continue
+		}
+		described = strings.HasPrefix(line, "Description:")
+		out.WriteString(line)
+	}
+	return out.String()
+}
+
 // dpkgStatus writes the database of installed packages, for scanners and for apt.
 func dpkgStatus(s *system) ([]*node, error) {
 	var b strings.Builder
@@ -513,7 +533,7 @@ func dpkgStatus(s *system) ([]*node, error) {
 			}
 		}
 		status := false
-		for line := range strings.Lines(s.spared(p)) {
+		for line := range strings.Lines(s.listed(p)) {
 			b.WriteString(line)
 			if !status && strings.HasPrefix(line, "Package:") {
 				b.WriteString("Status: install ok installed\n")

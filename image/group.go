@@ -29,22 +29,28 @@ const (
 )
 
 // ownLayers is how many layers are above those of packages: the fix-ups, our program,
-// the farm with the user's files, and the definition.
-const ownLayers = 4
+// the list of packages, the farm with the user's files, and the definition.
+const ownLayers = 5
 
 // bigPackage is the size of a .deb, in bytes, from which a package has a layer of its
-// own, so that a new version of it or of its neighbours changes no other bytes.
-const bigPackage = 1_500_000
+// own, so that a new version of it or of its neighbours changes no other bytes. Packages
+// below smallPackage that have no family share one layer: together they are a few hundred
+// kilobytes, and an engine takes longer to set up a layer than to pull those again.
+const (
+	bigPackage   = 1_500_000
+	smallPackage = 150_000
+)
 
 // baseNames are the packages of the first layer, in any release: those of every image
 // and their dependencies. One that is missing here only gets a group of its own, which
-// costs a layer.
+// costs a layer. A package that only some images have, like perl-base, must not be here:
+// those images would share nothing of the base with others.
 func baseNames() []string {
 	return append(packages.Base(),
 		"debconf", "gcc-12-base", "gcc-14-base", "libacl1", "libattr1", "libaudit-common", "libaudit1", "libbz2-1.0", "libc6", "libcap-ng0", "libcap2",
-		"libcrypt1", "libdebconfclient0", "libgcc-s1", "libgcrypt20", "libgmp10", "libgpg-error0", "liblz4-1", "liblzma5", "libncurses6", "libncursesw6",
+		"libcrypt1", "libdebconfclient0", "libgcc-s1", "libgcrypt20", "libgmp10", "libgpg-error0", "liblz4-1", "liblzma5", "libncursesw6",
 		"libpcre2-8-0", "libproc2-0", "libselinux1", "libssl3", "libssl3t64", "libsystemd0", "libtinfo6", "libzstd1", "openssl", "openssl-provider-legacy",
-		"perl-base", "zlib1g",
+		"zlib1g",
 	)
 }
 
@@ -69,8 +75,15 @@ func groupName(p Package) string {
 		return "archive " + p.Name
 	case slices.Contains(baseNames(), p.Name):
 		return "base"
-	case p.Size >= bigPackage:
+	}
+	family := familyOf(p.Name)
+	switch {
+	case p.Size >= bigPackage && family != everywhere:
 		return p.Name
+	case family != "":
+		return "family " + family
+	case p.Size < smallPackage:
+		return "small"
 	}
 	return "source " + p.Source
 }

@@ -28,11 +28,12 @@ func TestGroups(t *testing.T) {
 	packages := []Package{
 		locked("redis-tools", "redis", 900_000), locked("libc6", "glibc", 2_700_000), locked("libllvm14", "llvm", 23_000_000),
 		locked("redis-server", "redis", 80_000), locked("bash", "bash", 1_400_000), locked("libpq5", "postgresql-15", 190_000), locked("postgresql-15", "postgresql-15", 17_000_000),
+		locked("libffi8", "libffi", 23_000), locked("libexpat1", "expat", 99_000), locked("libsqlite3-0", "sqlite3", 800_000), locked("dpkg", "dpkg", 1_500_000),
 	}
 	for limit, want := range map[int]string{
-		10: "base=bash+libc6 libllvm14=libllvm14 postgresql-15=postgresql-15 source redis=redis-server+redis-tools source postgresql-15=libpq5",
-		4:  "base=bash+libc6 libllvm14=libllvm14 postgresql-15=postgresql-15 rest=libpq5+redis-server+redis-tools",
-		1:  "rest=bash+libc6+libllvm14+libpq5+postgresql-15+redis-server+redis-tools",
+		10: "base=bash+libc6 libllvm14=libllvm14 postgresql-15=postgresql-15 family sshd=dpkg family redis=redis-server+redis-tools source sqlite3=libsqlite3-0 family postgresql=libpq5 small=libexpat1+libffi8",
+		4:  "base=bash+libc6 libllvm14=libllvm14 postgresql-15=postgresql-15 rest=dpkg+libexpat1+libffi8+libpq5+libsqlite3-0+redis-server+redis-tools",
+		1:  "rest=bash+dpkg+libc6+libexpat1+libffi8+libllvm14+libpq5+libsqlite3-0+postgresql-15+redis-server+redis-tools",
 	} {
 		if got := shownGroups(groups(packages, limit)); got != want {
 			t.Errorf("%d layers:\ngot  %s\nwant %s", limit, got, want)
@@ -48,7 +49,7 @@ func TestGroups(t *testing.T) {
 func TestGroupsAreShared(t *testing.T) {
 	all := []Package{locked("libc6", "glibc", 2_700_000), locked("bash", "bash", 1_000_000)}
 	for i := range 20 {
-		all = append(all, locked(fmt.Sprint("tool-", i), fmt.Sprint("source-", i), int64(10_000*i)))
+		all = append(all, locked(fmt.Sprint("tool-", i), fmt.Sprint("source-", i), smallPackage+int64(10_000*i)))
 	}
 	key := func(g *group) string { return shownGroups([]*group{g}) }
 	some := map[string]bool{}

@@ -147,6 +147,7 @@ func badInputs() []badInput {
 		}, code: 1},
 		{name: "an archive that is not there", change: func(s *stand) { s.server.Set(nil) }, code: 1},
 		{name: "a server that is busy", change: func(s *stand) { s.answer("InRelease", 503) }, code: 1},
+		{name: "a server that is asked too often", change: func(s *stand) { s.answer("tool_1.0_all.deb", 429) }, code: 1},
 		{name: "a server that forbids it", change: func(s *stand) { s.answer("tool_1.0_all.deb", 403) }, code: 1},
 		{name: "a connection that is cut each time", change: func(s *stand) {
 			s.server.Spoil(func(w http.ResponseWriter, r *http.Request, data []byte) bool {
@@ -198,6 +199,19 @@ func badInputs() []badInput {
 			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
 				w.WriteHeader(http.StatusUnauthorized)
+			}))
+			s.t.Cleanup(srv.Close)
+			s.define(fmt.Sprintf("registries = [ \"%s/me\" ];\n"+tool, srv.Listener.Addr()))
+		}, args: []string{"push", "--from", "web.oci"}, code: 1},
+		{name: "a registry that refuses", change: func(s *stand) {
+			s.must("build")
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/v2/" {
+					return
+				}
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(http.StatusForbidden)
+				io.WriteString(w, `{"errors":[{"code":"DENIED","message":"not yours"}]}`)
 			}))
 			s.t.Cleanup(srv.Close)
 			s.define(fmt.Sprintf("registries = [ \"%s/me\" ];\n"+tool, srv.Listener.Addr()))
