@@ -17,10 +17,25 @@ type Metadata struct {
 }
 
 // A License is the licence in METADATA: an SPDX expression or, in older wheels, a name or
-// the whole text.
+// the whole text, or classifiers.
 type License struct {
 	Expression string `json:"expression,omitempty"`
 	Text       string `json:"text,omitempty"`
+	// Classified has the names of licences in classifiers, one a line: "MIT License".
+	Classified string `json:"classified,omitempty"`
+}
+
+// classify adds the licence that a classifier names, if it names one.
+func (l *License) classify(classifier string) {
+	parts := strings.Split(classifier, "::")
+	for i := range parts {
+		parts[i] = strings.TrimSpace(parts[i])
+	}
+	name := parts[len(parts)-1]
+	if parts[0] != "License" || len(parts) < 2 || name == "" || name == "OSI Approved" || slices.Contains(strings.Split(l.Classified, "\n"), name) {
+		return
+	}
+	l.Classified = strings.TrimPrefix(l.Classified+"\n"+name, "\n")
 }
 
 // ParseMetadata parses METADATA: headers like those of an email, then a text that is
@@ -51,6 +66,8 @@ func ParseMetadata(data []byte) (*Metadata, error) {
 			m.License.Text = value
 		case "License-Expression":
 			m.License.Expression = value
+		case "Classifier":
+			m.License.classify(value)
 		}
 	}
 	if m.Name == "" || m.Version.String() == "" {

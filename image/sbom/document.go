@@ -21,8 +21,8 @@ import (
 // A Package is a Debian package, or a vendor's archive, in an image.
 type Package struct {
 	debian.Locked
-	Layer     v1.Hash // the digest of the layer that it is in
-	Copyright string  // the text of its copyright file; "" if it has none
+	Layer   v1.Hash // the digest of the layer that it is in
+	Licence Licence
 	// Download is the URL of a vendor's archive; "" for a Debian package.
 	Download string
 }
@@ -51,15 +51,17 @@ type Image struct {
 // The parts of a document, with SPDX 2.3's names, in the order of the specification.
 type (
 	document struct {
-		SPDXVersion       string         `json:"spdxVersion"`
-		DataLicense       string         `json:"dataLicense"`
-		SPDXID            string         `json:"SPDXID"`
-		Name              string         `json:"name"`
-		DocumentNamespace string         `json:"documentNamespace"`
-		CreationInfo      creation       `json:"creationInfo"`
-		Packages          []element      `json:"packages"`
-		Licenses          []extracted    `json:"hasExtractedLicensingInfos,omitempty"`
-		Relationships     []relationship `json:"relationships"`
+		SPDXVersion       string    `json:"spdxVersion"`
+		DataLicense       string    `json:"dataLicense"`
+		SPDXID            string    `json:"SPDXID"`
+		Name              string    `json:"name"`
+		DocumentNamespace string    `json:"documentNamespace"`
+		CreationInfo      creation  `json:"creationInfo"`
+		Packages          []element `json:"packages"`
+		// Then come the texts of licences, which are encoded already, and the ending.
+	}
+	ending struct {
+		Relationships []relationship `json:"relationships"`
 	}
 	creation struct {
 		Created  string   `json:"created"`
@@ -119,8 +121,8 @@ func Document(img Image) ([]byte, error) {
 			Created:  cmp.Or(img.Created, time.Unix(0, 0)).UTC().Format(time.RFC3339),
 			Creators: []string{"Tool: " + img.Tool},
 		},
-		Relationships: []relationship{{documentID, "DESCRIBES", imageID}},
 	}
+	end := ending{Relationships: []relationship{{documentID, "DESCRIBES", imageID}}}
 	repo, tag, _ := strings.Cut(img.Name[strings.LastIndexByte(img.Name, '/')+1:], ":")
 	d.Packages = append(d.Packages, element{
 		SPDXID: imageID, Name: img.Name, Version: img.Digest.String(), Supplier: unknown, DownloadLocation: unknown,
@@ -140,13 +142,13 @@ func Document(img Image) ([]byte, error) {
 			SPDXID: id, Name: h.String(), Supplier: unknown, DownloadLocation: unknown, Checksums: []checksum{{"SHA256", h.Hex}},
 			LicenseConcluded: unknown, LicenseDeclared: unknown, CopyrightText: unknown, Purpose: "ARCHIVE",
 		})
-		d.Relationships = append(d.Relationships, relationship{imageID, "CONTAINS", id})
+		end.Relationships = append(end.Relationships, relationship{imageID, "CONTAINS", id})
 	}
 	sorted := slices.Clone(img.Packages)
 	slices.SortFunc(sorted, func(a, b Package) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Arch, b.Arch), cmp.Compare(a.Version, b.Version))
 	})
-	texts := map[string]extracted{}
+	texts := map[string]Text{}
 	for _, p := range sorted {
 		layer, ok := layers[p.Layer]
 		if !ok {
@@ -154,7 +156,7 @@ func Document(img Image) ([]byte, error) {
 		}
 		e := packageElement(img, p, texts)
 		d.Packages = append(d.Packages, e)
-		d.Relationships = append(d.Relationships, relationship{layer, "CONTAINS", e.SPDXID})
+		end.Relationships = append(end.Relationships, relationship{layer, "CONTAINS", e.SPDXID})
 	}
 	wheels := slices.Clone(img.Wheels)
 	slices.SortFunc(wheels, func(a, b Wheel) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.File, b.File)) })
@@ -165,22 +167,47 @@ func Document(img Image) ([]byte, error) {
 		}
 		e := wheelElement(w, texts)
 		d.Packages = append(d.Packages, e)
-		d.Relationships = append(d.Relationships, relationship{layer, "CONTAINS", e.SPDXID})
+		end.Relationships = append(end.Relationships, relationship{layer, "CONTAINS", e.SPDXID})
 	}
-	for _, id := range slices.Sorted(maps.Keys(texts)) {
-		d.Licenses = append(d.Licenses, texts[id])
-	}
+	// The parts as one object.
 	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetIndent("", " ")
-	enc.SetEscapeHTML(false) // & of package URLs stays readable
-	if err := enc.Encode(d); err != nil {
-		return nil, err
+	out.Write(bytes.TrimSuffix(encoded("", d), []byte("\n}\n")))
+	for i, id := range slices.Sorted(maps.Keys(texts)) {
+		if i == 0 {
+			out.WriteString(",\n \"hasExtractedLicensingInfos\": [")
+		} else {
+			out.WriteString(",")
+		}
+		out.WriteString("\n  ")
+		out.Write(texts[id].JSON)
 	}
+	if len(texts) > 0 {
+		out.WriteString("\n ]")
+	}
+	out.WriteString(",\n")
+	out.Write(bytes.TrimPrefix(encoded("", end), []byte("{\n")))
 	return out.Bytes(), nil
 }
 
-func packageElement(img Image, p Package, texts map[string]extracted) element {
+// encoded returns v as JSON, with prefix before each line but the first. v has plain
+// values only, so there is no error.
+func encoded(prefix string, v any) []byte {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetIndent(prefix, " ")
+	enc.SetEscapeHTML(false) // & of package URLs stays readable
+	if err := enc.Encode(v); err != nil {
+		panic(err)
+	}
+	return out.Bytes()
+}
+
+// textOf encodes a licence as documents have it.
+func textOf(x extracted) Text {
+	return Text{len(x.Text), bytes.TrimSuffix(encoded("  ", x), []byte("\n"))}
+}
+
+func packageElement(img Image, p Package, texts map[string]Text) element {
 	e := element{
 		SPDXID: "SPDXRef-Package-" + idPart(p.Name+"-"+p.Arch), Name: p.Name, Version: p.Version, FileName: p.File(),
 		Supplier: supplier(p.Archive), DownloadLocation: unknown,
@@ -202,10 +229,10 @@ func packageElement(img Image, p Package, texts map[string]extracted) element {
 	if p.Source != "" {
 		e.SourceInfo = fmt.Sprintf("built from the source package %s %s", p.Source, cmp.Or(p.SourceVersion, p.Version))
 	}
-	if l, ok := readLicences(p.Copyright); ok {
-		e.LicenseDeclared = l.expression
-		for id, x := range l.extracted {
-			if old, ok := texts[id]; !ok || len(x.Text) > len(old.Text) {
+	if l := p.Licence; l.Expression != "" {
+		e.LicenseDeclared = l.Expression
+		for id, x := range l.Texts {
+			if old, ok := texts[id]; !ok || x.Length > old.Length {
 				texts[id] = x
 			}
 		}

@@ -12,19 +12,27 @@ import (
 	"nix2gpu/debian"
 )
 
-// licences is the content of a copyright file.
-type licences struct {
-	expression string
-	extracted  map[string]extracted // licences that are not in SPDX's list, by id
+// A Licence is the content of a copyright file. The zero value is for a file that is not
+// in the machine-readable format.
+type Licence struct {
+	Expression string          // in SPDX's syntax
+	Texts      map[string]Text // licences that are not in SPDX's list, by id
+}
+
+// A Text is a licence's text, encoded for documents. Texts are most of a document, so
+// they are encoded only once, and then come from a cache.
+type Text struct {
+	Length int // of the plain text; of two with the same id, a document has the longer
+	JSON   []byte
 }
 
 // maxText bounds the text of a licence in a document, in bytes.
 const maxText = 16 << 10
 
-// readLicences parses a copyright file in Debian's machine-readable format (DEP-5). It
-// reports whether the file has that format: prose is not interpreted.
-func readLicences(text string) (licences, bool) {
-	l := licences{extracted: map[string]extracted{}}
+// ReadLicence parses a copyright file in Debian's machine-readable format (DEP-5). The
+// prose of other files is not interpreted.
+func ReadLicence(text string) Licence {
+	var l Licence
 	first := true
 	terms := map[string]bool{}
 	bodies := map[string]string{} // by Debian's name
@@ -33,7 +41,7 @@ func readLicences(text string) (licences, bool) {
 		if first {
 			first = false
 			if format := strings.ToLower(s.Get("Format")); !strings.Contains(format, "copyright-format") && !strings.Contains(format, "dep5") {
-				return l, false
+				return Licence{}
 			}
 		}
 		name, body, _ := strings.Cut(s.Get("License"), "\n")
@@ -62,11 +70,14 @@ func readLicences(text string) (licences, bool) {
 			if len(text) > maxText {
 				text = text[:maxText] + "…"
 			}
-			l.extracted[id] = extracted{id, debianName, text}
+			if l.Texts == nil {
+				l.Texts = map[string]Text{}
+			}
+			l.Texts[id] = textOf(extracted{id, debianName, text})
 		})] = true
 	}
 	if len(terms) == 0 {
-		return l, false
+		return Licence{}
 	}
 	all := slices.Sorted(maps.Keys(terms))
 	if len(all) > 1 {
@@ -76,8 +87,8 @@ func readLicences(text string) (licences, bool) {
 			}
 		}
 	}
-	l.expression = strings.Join(all, " AND ")
-	return l, true
+	l.Expression = strings.Join(all, " AND ")
+	return l
 }
 
 // isProse reports whether a value is the text of a licence and not its name, by its

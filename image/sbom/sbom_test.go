@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,12 +35,12 @@ func small() sbom.Image {
 		Packages: []sbom.Package{
 			{Locked: debian.Locked{Name: "zlib1g", Version: "1:1.2.13.dfsg-1", Arch: "amd64", Source: "zlib", SourceVersion: "1:1.2.13.dfsg-1",
 				Archive: "debian", Path: "pool/main/z/zlib/zlib1g_1.2.13.dfsg-1_amd64.deb", Size: 86728, SHA256: strings.Repeat("1", 64)},
-				Layer: hash("b"), Copyright: dep5 + "\nFiles: *\nCopyright: x\nLicense: Zlib\n\nLicense: Zlib\n This software is provided 'as-is'.\n"},
+				Layer: hash("b"), Licence: sbom.ReadLicence(dep5 + "\nFiles: *\nCopyright: x\nLicense: Zlib\n\nLicense: Zlib\n This software is provided 'as-is'.\n")},
 			{Locked: debian.Locked{Name: "libstdc++6", Version: "12.2.0-14+deb12u1", Arch: "amd64", Source: "gcc-12", SourceVersion: "12.2.0-14+deb12u1",
 				Archive: "debian-security", Path: "pool/main/g/gcc-12/libstdc++6_12.2.0-14+deb12u1_amd64.deb", SHA256: strings.Repeat("2", 64)},
-				Layer: hash("b"), Copyright: "This is the Debian GNU/Linux prepackaged version of the GNU compiler collection.\n"},
+				Layer: hash("b"), Licence: sbom.ReadLicence("This is the Debian GNU/Linux prepackaged version of the GNU compiler collection.\n")},
 			{Locked: debian.Locked{Name: "grafana", Version: "11.0.0", Arch: "amd64", Source: "grafana", Archive: "grafana", Path: "pool/grafana.deb", SHA256: strings.Repeat("3", 64)},
-				Layer: hash("c"), Copyright: dep5 + "\nFiles: *\nCopyright: x\nLicense: AGPL-3\n\nFiles: vendor/*\nCopyright: y\nLicense: Expat or solar-public-domain\n\nLicense: solar-public-domain\n No copyright is claimed.\n .\n Have fun.\n"},
+				Layer: hash("c"), Licence: sbom.ReadLicence(dep5 + "\nFiles: *\nCopyright: x\nLicense: AGPL-3\n\nFiles: vendor/*\nCopyright: y\nLicense: Expat or solar-public-domain\n\nLicense: solar-public-domain\n No copyright is claimed.\n .\n Have fun.\n")},
 		},
 	}
 }
@@ -177,7 +178,7 @@ func declared(t *testing.T, copyright string) string {
 	t.Helper()
 	img := small()
 	img.Packages = img.Packages[:1]
-	img.Packages[0].Copyright = copyright
+	img.Packages[0].Licence = sbom.ReadLicence(copyright)
 	d, err := spdx.Read(bytes.NewReader(document(t, img)))
 	if err != nil {
 		t.Fatal(err)
@@ -208,7 +209,7 @@ func TestCopyrightFilesOfDebian(t *testing.T) {
 		if err != nil {
 			continue // a broken link
 		}
-		img.Packages = append(img.Packages, sbom.Package{Layer: hash("b"), Copyright: string(text),
+		img.Packages = append(img.Packages, sbom.Package{Layer: hash("b"), Licence: sbom.ReadLicence(string(text)),
 			Locked: debian.Locked{Name: filepath.Base(filepath.Dir(f)), Version: "1", Arch: "amd64"}})
 	}
 	d, err := spdx.Read(bytes.NewReader(document(t, img)))
@@ -247,29 +248,39 @@ func TestCopyrightFilesOfDebian(t *testing.T) {
 	}
 }
 
-func TestCopyrights(t *testing.T) {
+func TestLicencesOfALayer(t *testing.T) {
+	of := func(name string) string { return dep5 + "\nFiles: *\nCopyright: x\nLicense: " + name + "\n" }
 	l := testkit.Layer(t, map[string]string{
-		"usr/share/doc/curl/copyright":                      "of curl",
-		"usr/share/doc/curl/README/copyright":               "no",
-		"usr/share/docs/x/copyright":                        "no",
-		"./usr/share/doc/zlib1g/copyright":                  "of zlib",
-		"usr/share/doc/gcc-12-base/copyright":               "of gcc",
+		"usr/share/doc/curl/copyright":                      of("curl"),
+		"usr/share/doc/curl/README/copyright":               of("no"),
+		"usr/share/docs/x/copyright":                        of("no"),
+		"./usr/share/doc/zlib1g/copyright":                  of("Zlib"),
+		"usr/share/doc/gcc-12-base/copyright":               of("GPL-3"),
 		"usr/share/doc/libgcc-s1 -> gcc-12-base":            "",
 		"usr/share/doc/loop -> loop":                        "",
 		"usr/share/doc/out -> ../../../etc":                 "",
 		"usr/share/doc/libx/copyright -> ../curl/copyright": "",
 	})
-	texts, links, err := sbom.Copyrights(l)
+	found, err := sbom.ReadLicences(l)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]string{}
-	for _, name := range []string{"curl", "zlib1g", "gcc-12-base", "libgcc-s1", "libx", "loop", "out", "x", "none"} {
-		if text := sbom.Lookup(name, texts, links); text != "" {
-			got[name] = text
+	kept := found.Encode()
+	if again, err := sbom.DecodeLicences(kept); err != nil || !reflect.DeepEqual(again, found) {
+		t.Errorf("out of a cache come %+v, %v, want %+v", again, err, found)
+	}
+	for n := range len(kept) {
+		if _, err := sbom.DecodeLicences(kept[:n]); err == nil {
+			t.Errorf("cut off after %d of %d bytes they pass for whole", n, len(kept))
 		}
 	}
-	want := map[string]string{"curl": "of curl", "zlib1g": "of zlib", "gcc-12-base": "of gcc", "libgcc-s1": "of gcc", "libx": "of curl"}
+	got := map[string]string{}
+	for _, name := range []string{"curl", "zlib1g", "gcc-12-base", "libgcc-s1", "libx", "loop", "out", "x", "none"} {
+		if l := found.Of(name); l.Expression != "" {
+			got[name] = l.Expression
+		}
+	}
+	want := map[string]string{"curl": "curl", "zlib1g": "Zlib", "gcc-12-base": "GPL-3.0-only", "libgcc-s1": "GPL-3.0-only", "libx": "curl"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -328,7 +339,7 @@ func FuzzCopyright(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		img := small()
 		img.Packages = img.Packages[:1]
-		img.Packages[0].Copyright = text
+		img.Packages[0].Licence = sbom.ReadLicence(text)
 		if _, err := spdx.Read(bytes.NewReader(document(t, img))); err != nil {
 			t.Errorf("not read back: %v", err)
 		}

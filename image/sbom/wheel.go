@@ -9,7 +9,7 @@ import (
 
 // wheelElement describes a wheel. Its package URL has the index's name:
 // pkg:pypi/flask@3.0.2.
-func wheelElement(w Wheel, texts map[string]extracted) element {
+func wheelElement(w Wheel, texts map[string]Text) element {
 	e := element{
 		SPDXID: "SPDXRef-Wheel-" + idPart(w.Name), Name: w.Name, Version: w.Version, FileName: w.File,
 		Supplier: unknown, DownloadLocation: unknown, Checksums: []checksum{{"SHA256", w.SHA256}},
@@ -21,7 +21,7 @@ func wheelElement(w Wheel, texts map[string]extracted) element {
 		if len(text) > maxText {
 			text = strings.ToValidUTF8(text[:maxText], "") + "…"
 		}
-		texts[id] = extracted{id, name, text}
+		texts[id] = textOf(extracted{id, name, text})
 		return id
 	}
 	// Packaging tools validate expressions against SPDX's list.
@@ -36,6 +36,13 @@ func wheelElement(w Wheel, texts map[string]extracted) element {
 	}
 	text := strings.TrimSpace(w.License.Text)
 	if text == "" || strings.EqualFold(text, "UNKNOWN") {
+		// Of several classifiers nothing says whether all of them count, or any.
+		switch id := classified(w.License.Classified); {
+		case id != "":
+			e.LicenseDeclared = id
+		case w.License.Classified != "":
+			e.LicenseDeclared = own("license", w.License.Classified)
+		}
 		return e
 	}
 	if id := listedByPython(text); id != "" {
@@ -110,4 +117,69 @@ func listedByPython(name string) string {
 		return "ISC"
 	}
 	return listed(key)
+}
+
+// classified is SPDX's identifier of a licence as a classifier of Python's index names
+// it, "" where there is none that is certain: "BSD License" is any of several, and so is
+// "Apache Software License".
+func classified(name string) string {
+	switch name {
+	case "MIT License":
+		return "MIT"
+	case "MIT No Attribution License (MIT-0)":
+		return "MIT-0"
+	case "Zero-Clause BSD (0BSD)":
+		return "0BSD"
+	case "ISC License (ISCL)":
+		return "ISC"
+	case "Mozilla Public License 1.1 (MPL 1.1)":
+		return "MPL-1.1"
+	case "Mozilla Public License 2.0 (MPL 2.0)":
+		return "MPL-2.0"
+	case "GNU General Public License v2 (GPLv2)":
+		return "GPL-2.0-only"
+	case "GNU General Public License v2 or later (GPLv2+)":
+		return "GPL-2.0-or-later"
+	case "GNU General Public License v3 (GPLv3)":
+		return "GPL-3.0-only"
+	case "GNU General Public License v3 or later (GPLv3+)":
+		return "GPL-3.0-or-later"
+	case "GNU Lesser General Public License v2 (LGPLv2)":
+		return "LGPL-2.0-only"
+	case "GNU Lesser General Public License v2 or later (LGPLv2+)":
+		return "LGPL-2.0-or-later"
+	case "GNU Lesser General Public License v3 (LGPLv3)":
+		return "LGPL-3.0-only"
+	case "GNU Lesser General Public License v3 or later (LGPLv3+)":
+		return "LGPL-3.0-or-later"
+	case "GNU Affero General Public License v3":
+		return "AGPL-3.0-only"
+	case "GNU Affero General Public License v3 or later (AGPLv3+)":
+		return "AGPL-3.0-or-later"
+	case "Boost Software License 1.0 (BSL-1.0)":
+		return "BSL-1.0"
+	case "The Unlicense (Unlicense)":
+		return "Unlicense"
+	case "zlib/libpng License":
+		return "Zlib"
+	case "CC0 1.0 Universal (CC0 1.0) Public Domain Dedication":
+		return "CC0-1.0"
+	case "PostgreSQL License":
+		return "PostgreSQL"
+	case "SIL Open Font License 1.1 (OFL-1.1)":
+		return "OFL-1.1"
+	case "European Union Public Licence 1.1 (EUPL 1.1)":
+		return "EUPL-1.1"
+	case "European Union Public Licence 1.2 (EUPL 1.2)":
+		return "EUPL-1.2"
+	case "Eclipse Public License 1.0 (EPL-1.0)":
+		return "EPL-1.0"
+	case "Eclipse Public License 2.0 (EPL-2.0)":
+		return "EPL-2.0"
+	case "Historical Permission Notice and Disclaimer (HPND)":
+		return "HPND"
+	case "University of Illinois/NCSA Open Source License":
+		return "NCSA"
+	}
+	return ""
 }

@@ -71,6 +71,11 @@ func TestLicencesOfWheels(t *testing.T) {
 		{wheel.License{Text: "MIT OR BSD"}, "LicenseRef-torch-license", "MIT OR BSD"},
 		{wheel.License{Text: "Copyright (c) 2020\n\nDo what you want."}, "LicenseRef-torch-license", "Copyright (c) 2020\n\nDo what you want."},
 		{wheel.License{Text: "UNKNOWN"}, "NOASSERTION", ""},
+		{wheel.License{Text: "UNKNOWN", Classified: "MIT License"}, "MIT", ""},
+		{wheel.License{Classified: "GNU Lesser General Public License v2 or later (LGPLv2+)"}, "LGPL-2.0-or-later", ""},
+		{wheel.License{Classified: "BSD License"}, "LicenseRef-torch-license", "BSD License"},
+		{wheel.License{Classified: "MIT License\nISC License (ISCL)"}, "LicenseRef-torch-license", "MIT License\nISC License (ISCL)"},
+		{wheel.License{Text: "BSD-3-Clause", Classified: "MIT License"}, "BSD-3-Clause", ""},
 		{wheel.License{}, "NOASSERTION", ""},
 	} {
 		img := small()

@@ -2,11 +2,9 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,7 +78,7 @@ func (e *Env) sbomOf(ctx context.Context, out *image.Output, p image.Platform) (
 		return nil, err
 	}
 	defer store.Close()
-	texts, links := map[string]string{}, map[string]string{}
+	licences := &sbom.Licences{Found: map[string]sbom.Licence{}, Links: map[string]string{}}
 	for _, l := range p.Built.Layers {
 		img.Layers = append(img.Layers, l.Digest)
 		for _, w := range l.Wheels {
@@ -89,18 +87,17 @@ func (e *Env) sbomOf(ctx context.Context, out *image.Output, p image.Platform) (
 		if len(l.Packages) == 0 {
 			continue
 		}
-		found, err := copyrights(store, p.Built.Image, l)
+		found, err := licencesOf(store, p.Built.Image, l)
 		if err != nil {
 			return nil, err
 		}
-		maps.Copy(texts, found.Texts)
-		maps.Copy(links, found.Links)
+		licences.Add(found)
 	}
 	for _, l := range p.Built.Layers {
 		for _, pkg := range l.Packages {
-			one := sbom.Package{Locked: pkg.Locked, Layer: l.Digest, Copyright: sbom.Lookup(pkg.Name, texts, links)}
+			one := sbom.Package{Locked: pkg.Locked, Layer: l.Digest, Licence: licences.Of(pkg.Name)}
 			if pkg.Archive != nil {
-				one.Copyright, one.Download = "", packages.For(pkg.Archive.URL, p.Arch)
+				one.Licence, one.Download = sbom.Licence{}, packages.For(pkg.Archive.URL, p.Arch)
 			}
 			img.Packages = append(img.Packages, one)
 		}
@@ -108,41 +105,33 @@ func (e *Env) sbomOf(ctx context.Context, out *image.Output, p image.Platform) (
 	return sbom.Document(img)
 }
 
-// copyrightFolder is the folder of the cache for the copyright files of layers.
-// Without it each SBOM would take as long as unpacking the image.
-const copyrightFolder = "copyrights"
+// licenceFolder is the folder of the cache for the licences of layers. Without it each
+// SBOM would take as long as unpacking the image.
+const licenceFolder = "licences"
 
-// copyrights reads the copyright files of a layer, from the cache if it has them. The
+// licencesOf reads the licences of a layer's packages, from the cache if it has them. The
 // key is the layer's digest, so an entry never goes stale.
-func copyrights(store *cache.Dir, img v1.Image, l *image.Layer) (*copyrightTexts, error) {
-	file := l.Digest.Hex + ".json"
-	var out copyrightTexts
-	data, err := os.ReadFile(store.Path(copyrightFolder, file))
-	if err == nil && json.Unmarshal(data, &out) == nil {
-		store.Used(copyrightFolder, file, time.Now())
-		return &out, nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+func licencesOf(store *cache.Dir, img v1.Image, l *image.Layer) (*sbom.Licences, error) {
+	file := l.Digest.Hex + ".licences"
+	data, err := os.ReadFile(store.Path(licenceFolder, file))
+	if err == nil {
+		if found, err := sbom.DecodeLicences(data); err == nil { // a damaged one is read again
+			store.Used(licenceFolder, file, time.Now())
+			return found, nil
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("cannot use the cache: %w", err)
 	}
 	layer, err := img.LayerByDigest(l.Digest)
 	if err != nil {
 		return nil, err
 	}
-	if out.Texts, out.Links, err = sbom.Copyrights(layer); err != nil {
+	found, err := sbom.ReadLicences(layer)
+	if err != nil {
 		return nil, err
 	}
-	if data, err = json.Marshal(out); err != nil {
-		return nil, err
-	}
-	_ = store.Write(copyrightFolder, file, data) // without it, only time is lost
-	return &out, nil
-}
-
-// copyrightTexts holds the copyright files of a layer in the cache's format.
-type copyrightTexts struct {
-	Texts map[string]string `json:"texts"`
-	Links map[string]string `json:"links"`
+	_ = store.Write(licenceFolder, file, found.Encode()) // without it, only time is lost
+	return found, nil
 }
 
 // writeSBOM writes the SBOM of each image to a file.
