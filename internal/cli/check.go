@@ -58,6 +58,8 @@ func runCheck(ctx context.Context, env *Env, t *target, here bool) error {
 			continue
 		}
 		if l.config != nil { // a file of process-compose has no image
+			_, found := l.project.WithoutLiterals()
+			l.warnOfLiterals(env, found)
 			file, err := lock.Read(l.lockFile())
 			if err != nil {
 				file = nil // a bad lock is no error of the definition; build reports it

@@ -18,6 +18,19 @@ func (l *loaded) forImage(env *Env) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
+	some := l.warnOfLiterals(env, found)
+	l.warnOfPlaces(env)
+	out := *l
+	out.project, out.valid = valid.Project(), valid
+	if some {
+		out.plain = l.files
+	}
+	return &out, nil
+}
+
+// warnOfLiterals warns of all secrets in plain text, and reports whether there are any.
+// check and build print the same warnings, since these follow from the definition alone.
+func (l *loaded) warnOfLiterals(env *Env, found []project.Literal) (some bool) {
 	for _, lit := range found {
 		l.warnOfLiteral(env, lit)
 	}
@@ -28,13 +41,7 @@ func (l *loaded) forImage(env *Env) (*loaded, error) {
 		l.warn(env, l.optionPos(at...), path+" is a password in plain text, and the image has it, for whoever gets the image",
 			fmt.Sprintf(`%s = { secret = "NAME"; }`, path))
 	}
-	l.warnOfPlaces(env)
-	out := *l
-	out.project, out.valid = valid.Project(), valid
-	if len(found)+len(passwords) > 0 {
-		out.plain = l.files
-	}
-	return &out, nil
+	return len(found)+len(passwords) > 0
 }
 
 // withoutLiterals returns the project for images, and the secrets that were taken
@@ -69,15 +76,21 @@ func (l *loaded) warnOfLiteral(env *Env, lit project.Literal) {
 		}
 	}
 	if lit.Field != "env" {
-		what := fmt.Sprintf("the %s of %q", lit.Field, label)
+		what, cure := fmt.Sprintf("the %s of %q", lit.Field, label), "pass it as a secret: in a variable, or by the path of its file"
+		if svc != nil {
+			if at, set := svc.Options[lit.Field]; set {
+				pos = at
+			}
+		}
 		switch {
 		case proc == nil && lit.Field == "files":
 			what = fmt.Sprintf("the generated file %q", lit.Name)
 		case proc == nil:
 			what = "the " + lit.Field + " of the container"
+		case lit.Field == "command":
+			cure = `write "$PASSWORD" in its place, with environment.PASSWORD = { secret = "NAME"; }`
 		}
-		l.warn(env, pos, what+" has what looks like a secret, and so has the image, for whoever gets it",
-			"pass it as a secret: in a variable, or by the path of its file")
+		l.warn(env, pos, what+" has what looks like a secret, and so has the image, for whoever gets it", cure)
 		return
 	}
 	what, at := "env."+lit.Name, [][]string{{"env", lit.Name}, {"extraEnv", lit.Name}}
