@@ -207,7 +207,7 @@ func (c *Client) release(ctx context.Context, a Archive, root string) (signed []
 	if err := r.check(a.Suite, now, a.Expires && !c.opts.Offline); err != nil {
 		return nil, nil, err
 	}
-	if last != nil {
+	if last != nil && !bytes.Equal(signed, last) {
 		if before, err := parseRelease(plaintext(last)); err == nil && r.date.Before(before.date) {
 			return nil, nil, fmt.Errorf("it is of %s, older than that of %s seen before: it is being replayed, or the mirror has fallen behind\nhint: try again later, or take another mirror with --mirror",
 				stamp(r.date), stamp(before.date))
@@ -250,8 +250,8 @@ func (c *Client) tableOnce(ctx context.Context, a Archive, root string, r *relea
 	}
 	word := sha256.Sum256([]byte(a.Name))
 	key := packed.sha256 + "-" + hex.EncodeToString(word[:4]) + ".table"
-	if data, err := os.ReadFile(c.cache.Path(indexFolder, key)); err == nil {
-		if t, err := debian.OpenTable(string(data)); err == nil { // a damaged one is made again
+	if text, err := readText(c.cache.Path(indexFolder, key)); err == nil {
+		if t, err := debian.OpenTable(text); err == nil { // a damaged one is made again
 			c.cache.Used(indexFolder, key, c.opts.Now())
 			return t, nil
 		}
@@ -282,6 +282,23 @@ func (c *Client) tableOnce(ctx context.Context, a Archive, root string, r *relea
 	return t, nil
 }
 
+// readText reads a large file into a string, without a second copy of it.
+func readText(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	text.Grow(int(info.Size()))
+	_, err = io.CopyBuffer(struct{ io.Writer }{&text}, struct{ io.Reader }{f}, make([]byte, 256<<10))
+	return text.String(), err
+}
+
 // readTable decompresses a Packages file of the cache. It must not exceed the size in
 // the Release.
 func readTable(place string, packed, plain listed, archive string) (*debian.Table, error) {
@@ -305,7 +322,9 @@ func readTable(place string, packed, plain listed, archive string) (*debian.Tabl
 	} else {
 		r = &bounded{r, 100 * packed.size}
 	}
-	t, err := debian.ReadPackages(r, archive)
+	text := readAhead(r, 256<<10, 8)
+	defer text.Close()
+	t, err := debian.ReadPackages(text, archive)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", packed.name, err)
 	}
