@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"nix2gpu/internal/engine"
+	"nix2gpu/internal/testkit"
 )
 
 // Who sets enableJIT keeps the compiler of queries in the image, and in the lock.
@@ -72,8 +73,27 @@ func TestServersOfAMinimalImage(t *testing.T) {
 		t.Fatalf("build: %v\n%s", err, stderr)
 	}
 	e.Load(archive)
-	c := e.Container("servers:latest")
+	key := filepath.Join(dir, "key")
+	if out, errs, code := e.ExecCommand("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key); code != 0 {
+		t.Fatal(out, errs)
+	}
+	public, err := os.ReadFile(key + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := e.Container("-p", "2222:22", "-e", "SSH_PUBLIC_KEYS="+strings.TrimSpace(string(public)), "servers:latest")
 	e.WaitLogs(c, "[nix2gpu] all services healthy")
+	// A login that agrees on a group: sshd has no primes of its own in this image, and
+	// takes those of the standards.
+	var out, errs string
+	if !testkit.Eventually(func() bool {
+		var code int
+		out, errs, code = e.ExecCommand("ssh", "-F", "none", "-p", "2222", "-i", key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
+			"-o", "IdentityAgent=none", "-o", "KexAlgorithms=diffie-hellman-group-exchange-sha256", "root@127.0.0.1", "id -un; ls /etc/ssh/moduli | wc -l")
+		return code == 0
+	}) || out != "root\n0\n" {
+		t.Errorf("a login by group exchange: %s%s", out, errs)
+	}
 	for _, check := range []struct{ command, want string }{
 		{"psql -U postgres -h 127.0.0.1 -Atc \"select 6*7, now() at time zone 'Europe/Berlin' is not null\" shop", "42|t"},
 		{"redis-cli ping", "PONG"},

@@ -102,12 +102,13 @@ func companions() []companion {
 
 // needless returns paths in companions' folders that programs don't use: tests, an
 // editor, the translator of Python 2, the build files for extensions of PostgreSQL, time
-// zones with leap seconds, and modules that would need a database library.
+// zones with leap seconds, modules that would need a database library, and sshd's primes,
+// without which it uses the groups of the standards.
 func needless() []string {
 	return []string{
 		"usr/lib/python3.*/test", "usr/lib/python3.*/idlelib", "usr/lib/python3.*/lib2to3", "usr/lib/python3.*/pydoc_data", "usr/lib/python3.*/turtledemo",
 		"usr/lib/python3.*/turtle.py", "usr/lib/python3.*/ensurepip", "usr/lib/python3.*/tkinter", "usr/lib/python3.*/lib-dynload/_test*", "usr/lib/python3.*/lib-dynload/_xx*",
-		"usr/lib/postgresql/*/lib/pgxs", "usr/share/zoneinfo/right", "usr/lib/*/sasl2/libsasldb.*", "usr/lib/python3.*/lib-dynload/nis.*", "usr/lib/python3.*/lib-dynload/_dbm.*",
+		"usr/lib/postgresql/*/lib/pgxs", "usr/share/zoneinfo/right", "usr/lib/*/sasl2/libsasldb.*", "usr/lib/python3.*/lib-dynload/nis.*", "usr/lib/python3.*/lib-dynload/_dbm.*", "etc/ssh/moduli",
 	}
 }
 
