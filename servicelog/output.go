@@ -118,8 +118,8 @@ func (o *output) put(it item) {
 
 // expect announces an item of about that size. It lets a stdout that moves
 // catch up before, for as long as credit allows, and returns what is left of
-// that.
-func (o *output) expect(size int, credit time.Duration) time.Duration {
+// that. Whenever it has to wait, it calls before first, once.
+func (o *output) expect(size int, credit time.Duration, before func()) time.Duration {
 	credit = min(patience, credit+time.Duration(size)*time.Second/slowest)
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -127,6 +127,13 @@ func (o *output) expect(size int, credit time.Duration) time.Duration {
 		return o.behind != nil || len(o.queue) > 0 && len(o.queue)+o.expected+size > outputLimit
 	}
 	for full() && credit > 0 && !o.stuck.Load() && o.broken == nil && o.closed.IsZero() {
+		if before != nil {
+			o.mu.Unlock()
+			before()
+			before = nil
+			o.mu.Lock()
+			continue
+		}
 		if o.room == nil {
 			o.room = make(chan struct{})
 		}

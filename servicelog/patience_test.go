@@ -20,8 +20,15 @@ func TestPatience(t *testing.T) {
 		}
 		o := h.out
 		waits := func(size int, credit time.Duration) (waited, left time.Duration) {
-			began := time.Now()
-			left = o.expect(size, credit)
+			began, told := time.Now(), 0
+			left = o.expect(size, credit, func() {
+				if told++; time.Since(began) != 0 {
+					t.Error("it was told of the wait after it")
+				}
+			})
+			if waits := time.Since(began) > 0; told > 1 || waits != (told == 1) {
+				t.Errorf("told %d times of a wait of %v", told, time.Since(began))
+			}
 			o.mu.Lock()
 			o.expected -= size
 			o.mu.Unlock()
@@ -69,7 +76,7 @@ func TestPatience(t *testing.T) {
 		time.Sleep(tick)
 		synctest.Wait()
 		began := time.Now()
-		if h.out.expect(outputLimit, patience); time.Since(began) != 0 {
+		if h.out.expect(outputLimit, patience, nil); time.Since(began) != 0 {
 			t.Errorf("waited %v for a stdout that stands still", time.Since(began))
 		}
 		close(free)

@@ -16,8 +16,10 @@ const (
 	pipeSize = 256 << 10 // what a pipe should hold; the kernel may grant less
 )
 
-// A Watch sees the lines of a run, before anyone else does. It must return at
-// once; it is called from the run's own goroutines, one line at a time.
+// A Watch sees the lines of a run as soon as they are in the file and on their way
+// to stdout, so that what follows from one comes behind it there; while stdout
+// has to catch up, it sees them before. It must return at once; it is called from
+// the run's own goroutines, one line at a time.
 type Watch func(line []byte)
 
 // A Run is the output of one start of a process. Hand Stdout and Stderr to the
@@ -349,28 +351,41 @@ func (p *pipe) deliverRest(wait bool) {
 	hub.release(buf)
 }
 
-// deliver hands buf.lines to the watch, the file and stdout, in this order.
-// With wait set, a stdout that moves gets a moment to catch up first.
+// deliver hands buf.lines to the file, stdout and the watch, in this order. With
+// wait set, a stdout that moves gets a moment to catch up first; the watch, which
+// may decide whether a service is ready, does not wait for that.
 func (p *pipe) deliver(buf *buffers, wait bool) {
 	const most = 1024 // lines at a time: short ones grow much by their prefix
 	r := p.run
 	for lines := buf.lines; len(lines) > 0; {
 		part := lines[:min(len(lines), most)]
 		lines = lines[len(part):]
-		if r.watch != nil {
-			r.once.Lock()
-			for _, l := range part {
-				r.watch(l.text)
-			}
-			r.once.Unlock()
-		}
+		seen := r.watch == nil
 		p.last.add(part)
 		size := 0
 		if wait && p.out != nil {
 			size = p.view.size(part)
-			p.credit = p.out.expect(size, p.credit)
+			p.credit = p.out.expect(size, p.credit, func() {
+				r.see(part)
+				seen = true
+			})
 		}
 		r.source.carry(p, part, size, buf)
+		if !seen {
+			r.see(part)
+		}
+	}
+}
+
+// see shows lines to the watch, where there is one.
+func (r *Run) see(lines []line) {
+	if r.watch == nil {
+		return
+	}
+	r.once.Lock()
+	defer r.once.Unlock()
+	for _, l := range lines {
+		r.watch(l.text)
 	}
 }
 

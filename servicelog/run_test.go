@@ -66,30 +66,31 @@ func TestCloseDrainsAll(t *testing.T) {
 	}
 }
 
-func TestWatchSeesLinesFirst(t *testing.T) {
+// The watch sees each line once, in its order, and what it says of one comes behind
+// it on stdout: a service is not ready above the line that says so.
+func TestWhatFollowsFromALineComesBehindIt(t *testing.T) {
 	var out screen
 	h := openHub(t, servicelog.Options{Stdout: &out})
-	var seen []string
-	run, err := h.Source("a", "a", servicelog.SourceOptions{}).Start(func(l []byte) {
-		seen = append(seen, string(l))
-		if strings.Contains(out.String(), string(l)) {
-			t.Errorf("%q is on stdout already", l)
-		}
-	})
+	run, err := h.Source("a", "a", servicelog.SourceOptions{}).Start(func(l []byte) { h.Say("saw " + string(l)) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprint(run.Stdout, "one\ntwo\n")
+	fmt.Fprint(run.Stdout, "one\n")
 	if err := run.Drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprint(run.Stderr, "three")
+	fmt.Fprint(run.Stdout, "two\nthree\n")
+	if err := run.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(run.Stderr, "four")
 	run.Started()
 	if err := h.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"one", "two", "three"}; !slices.Equal(seen, want) {
-		t.Errorf("saw %q, want %q", seen, want)
+	want := "[a] one\n[nix2gpu] saw one\n[a] two\n[a] three\n[nix2gpu] saw two\n[nix2gpu] saw three\n[a] four\n[nix2gpu] saw four\n"
+	if got := out.String(); got != want {
+		t.Errorf("stdout: got\n%s\nwant\n%s", got, want)
 	}
 }
 
