@@ -18,7 +18,7 @@ var (
 	secretText = module.OneOf(module.String, secretRef)              // a password: as text, or better, from a secret
 	keyFile    = module.OneOf(module.String, module.Path, secretRef) // a file that other users must not read
 	program    = module.OneOf(module.String, module.Path, module.Package, module.ListOf(module.OneOf(module.String, module.Path, module.Package)))
-	seconds    = module.OneOf(module.Number, module.String) // 5, 0.5, "5s", "1m30s"
+	seconds    = module.Like(module.OneOf(module.Number, module.String), "5s") // 5, 0.5, "1m30s"
 	envValue   = module.NullOr(module.OneOf(module.String, module.Bool, module.Number, module.Path, module.Package, secretRef))
 	secretRef  = module.Submodule(module.Schema{Options: module.Options{
 		"secret": {Type: module.String, Description: "The name of a secret, one of the container's secrets."},
@@ -63,7 +63,7 @@ func commonOptions(t *ServiceType) module.Options {
 			Description: "Files of KEY=VALUE lines, read at each start. One that begins with \"-\" may be missing."},
 		"environmentFiles": def(module.ListOf(filePath), []any{}, "Further files, as environmentFile has them."),
 		"working_dir":      opt(filePath, "The folder in which the service starts, relative to the definition's folder."),
-		"depends_on": {Type: module.AttrsOf(module.OneOf(module.String, dependencySchema())), Default: map[string]any{}, Example: map[string]any{"postgresql": "ready"},
+		"depends_on": {Type: module.AttrsOf(module.Like(module.OneOf(module.String, dependencySchema()), "ready")), Default: map[string]any{}, Example: map[string]any{"postgresql": "ready"},
 			Description: "What to wait for before a start: a service, by its type or instance, and the condition \"started\", \"ready\", \"completed\", \"exited\" or \"log_ready\"."},
 
 		"restart":               opt(module.String, "After which exits the service is started again: \"no\", \"on_failure\" (the default), \"always\", \"unless_stopped\" or \"exit_on_failure\"."),
@@ -80,13 +80,13 @@ func commonOptions(t *ServiceType) module.Options {
 
 		"shutdown": {Set: module.Options{
 			"command":         opt(program, "Run to stop the service, before the signal."),
-			"signal":          opt(module.OneOf(module.String, module.Int), "The signal that stops the service; SIGTERM unless set."),
+			"signal":          opt(module.Like(module.OneOf(module.String, module.Int), "SIGTERM"), "The signal that stops the service; SIGTERM unless set."),
 			"timeout_seconds": opt(seconds, "How long the service may take to stop before it is killed; 10 seconds unless set."),
 			"parent_only":     def(module.Bool, false, "Send the signal to the process only, and not to its children."),
 		}},
 		"limits": {Set: module.Options{
-			"memory": opt(module.OneOf(module.Int, module.String), "Memory that the service may use: bytes, or text such as \"8G\"."),
-			"cpus":   opt(module.OneOf(module.Number, module.String), "How many CPUs the service may use, such as 1.5."),
+			"memory": opt(module.Like(module.OneOf(module.Int, module.String), "512M"), "Memory that the service may use: bytes, or text such as \"8G\"."),
+			"cpus":   opt(module.Like(module.OneOf(module.Number, module.String), 1.5), "How many CPUs the service may use, such as 1.5."),
 			"pids":   opt(module.PositiveInt, "How many processes the service may have."),
 			"nofile": opt(module.PositiveInt, "How many files a process may have open."),
 		}},
@@ -108,14 +108,14 @@ func commonOptions(t *ServiceType) module.Options {
 func needOptions() module.Options {
 	return module.Options{
 		"count":  opt(module.PositiveInt, "How many GPUs there must be."),
-		"memory": opt(module.OneOf(module.PositiveInt, module.String), "How much memory each of them must have, used or not: bytes, or text such as \"24G\"."),
+		"memory": opt(module.Like(module.OneOf(module.PositiveInt, module.String), "24G"), "How much memory each of them must have, used or not: bytes, or text such as \"24G\"."),
 		"uuid":   opt(module.OneOf(module.String, module.ListOf(module.String)), "The UUIDs of certain GPUs or MIG devices, as nvidia-smi -L shows them."),
 	}
 }
 
 var dependencySchema = sync.OnceValue(func() module.Type {
 	return module.Submodule(module.Schema{Options: module.Options{
-		"condition": opt(module.String, "What to wait for; \"ready\" unless set."),
+		"condition": opt(module.Like(module.String, "ready"), "What to wait for; \"ready\" unless set."),
 		"restart":   def(module.Bool, false, "Restart this service when the other one restarts."),
 	}})
 })

@@ -32,9 +32,9 @@ func nginxType() *ServiceType {
 			"recommendedBrotliSettings": flag("Not supported: the module is not part of nginx."),
 			"recommendedZstdSettings":   flag("Not supported: the module is not part of nginx."),
 
-			"clientMaxBodySize":         def(module.String, "10m", "How large a request may be."),
+			"clientMaxBodySize":         def(module.Like(module.String, "10m"), "10m", "How large a request may be."),
 			"serverTokens":              flag("Whether answers show nginx's version."),
-			"proxyTimeout":              def(module.String, "60s", "How long proxied servers may take, with recommendedProxySettings."),
+			"proxyTimeout":              def(module.Like(module.String, "60s"), "60s", "How long proxied servers may take, with recommendedProxySettings."),
 			"logError":                  def(module.String, "stderr", "Where errors are logged, and the lowest level of them, such as \"stderr debug\"."),
 			"statusPage":                flag("Serve /nginx_status to this machine, on port."),
 			"defaultListenAddresses":    def(module.ListOf(module.String), []any{"0.0.0.0"}, "Addresses of virtual hosts that do not say where they listen."),

@@ -318,6 +318,13 @@ func (m *merging) wrongType(typ *typeInfo, loc []string, d def) *Error {
 // cure says how to write what was probably meant: the same in another form
 // that the type takes.
 func (m *merging) cure(typ *typeInfo, v eval.Value) string {
+	bare := typ.real()
+	for bare.sample == "" && bare.name == "nullOr" {
+		bare = bare.elems[0].real()
+	}
+	if bare.sample != "" {
+		return "write " + bare.sample
+	}
 	var try []eval.Value
 	switch v := v.(type) {
 	case *eval.String:
@@ -334,10 +341,6 @@ func (m *merging) cure(typ *typeInfo, v eval.Value) string {
 		if hint := didYouMean(v.Text(), typ.words(maxShown)); hint != "" {
 			return hint
 		}
-		bare := typ.real()
-		for bare.name == "nullOr" {
-			bare = bare.elems[0].real()
-		}
 		switch name := bare.name; {
 		case name == "package" && isIdentifier(text):
 			return "write pkgs." + text
@@ -347,6 +350,9 @@ func (m *merging) cure(typ *typeInfo, v eval.Value) string {
 	case eval.Int, eval.Float, eval.Bool:
 		if _, whole := v.(eval.Int); whole && typ.takesNumbers(maxShown) {
 			return "" // one that is out of range stays so in quotes
+		}
+		if _, yes := v.(eval.Bool); yes && bare.name == "either" {
+			return "" // its text stands for a path, a user and the like
 		}
 		try = append(try, eval.Str(m.show(v)))
 	}

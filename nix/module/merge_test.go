@@ -196,6 +196,36 @@ func TestUnread(t *testing.T) {
 	}
 }
 
+// A value of another type is shown in the form that the option's text has, and not in
+// quotes, where text has a form of its own.
+func TestHintForForms(t *testing.T) {
+	size := module.Like(module.OneOf(module.Int, module.String), "512M")
+	for name, c := range map[string]struct {
+		typ         module.Type
+		value, hint string
+	}{
+		"a size":             {size, "true", `hint: write "512M"`},
+		"a size or null":     {module.NullOr(size), "1.5", `hint: write "512M"`},
+		"a size in a list":   {module.ListOf(size), "[ false ]", `hint: write "512M"`},
+		"a size by name":     {module.AttrsOf(size), "{ x = [ ]; }", `hint: write "512M"`},
+		"a number":           {module.Like(module.OneOf(module.Number, module.String), 1.5), "true", "hint: write 1.5"},
+		"a file or a name":   {module.NullOr(module.OneOf(module.String, module.Path)), "true", ""},
+		"a number as a name": {module.OneOf(module.String, module.Path), "5", `hint: write "5"`},
+		"any text":           {module.String, "true", `hint: write "true"`},
+		"text alone":         {module.Like(module.String, "10m"), "10", `hint: write "10m"`},
+	} {
+		ev, sys := newSystem()
+		e := sys.Evaluate(t.Context(), module.Spec{Modules: []module.Module{
+			module.Declare(module.Options{"o": {Type: c.typ}}, nil),
+			module.FromValue(nix(t, ev, sys, "f.nix", "{ o = "+c.value+"; }"), "f.nix"),
+		}})
+		err := e.Check()
+		if err == nil || !strings.Contains(err.Error(), "is not of type") || !strings.Contains(err.Error(), c.hint) || c.hint == "" && strings.Contains(err.Error(), "hint") {
+			t.Errorf("%s: %v, want %q", name, err, c.hint)
+		}
+	}
+}
+
 // A number that is out of range is so in quotes too: no hint says to write them.
 func TestHintForNumbers(t *testing.T) {
 	for name, c := range map[string]struct {

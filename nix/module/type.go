@@ -45,6 +45,7 @@ type typeInfo struct {
 	with      func(elems []*typeInfo) *typeInfo
 	enum      []eval.Value // of an enum
 	low, high int64        // of a whole number, what it is between
+	sample    string       // of the values, as it is written; "": none is needed
 	face      *eval.Attrs  // of a type declared in Nix
 }
 
@@ -321,6 +322,14 @@ func Checked(t Type, description string, check func(v any) bool) Type {
 	out.check = func(m *merging, v eval.Value) bool {
 		return inner.check(m, v) && check(m.goValue(v))
 	}
+	return &out
+}
+
+// Like is a T whose text has a form of its own: whoever writes something of another
+// type is shown a value, such as "512M".
+func Like(t Type, sample any) Type {
+	out := *t.info().real()
+	out.face, out.sample = nil, show(sample)
 	return &out
 }
 
