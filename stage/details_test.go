@@ -386,8 +386,13 @@ func TestNewFolderOnAClosedWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	dir, proc := project.Dir{Path: project.RootPath("/shut/new")}, exe("true")
+	proc.User = "nobody"
 	for range 2 { // made just now, and there already
-		err := s.makeDir(&project.Project{}, project.Dir{Path: project.RootPath("/shut/new")}, nobody)
+		if err := s.CheckDir(&project.Project{}, &proc, dir); !isKind(err, BadFolder) || !strings.Contains(err.Error(), "is closed to it") {
+			t.Errorf("before it is made: %v", err)
+		}
+		err := s.makeDir(&project.Project{}, dir, nobody)
 		if !isKind(err, BadFolder) || !strings.Contains(err.Error(), "is closed to it") {
 			t.Errorf("got %v", err)
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"nix2gpu/project"
@@ -78,8 +79,8 @@ func (s *Stage) makeDir(p *project.Project, d project.Dir, user *account) error 
 	return nil
 }
 
-// CheckDir says why a folder that exists can't be that of a process: it is another
-// user's, and not empty.
+// CheckDir says why a folder can't be that of a process: it lies in one that is closed
+// to its user, or exists, is another user's, and not empty.
 func (s *Stage) CheckDir(p *project.Project, proc *project.Process, d project.Dir) error {
 	user, err := s.userOf(p, proc)
 	if err != nil {
@@ -94,6 +95,10 @@ func (s *Stage) CheckDir(p *project.Project, proc *project.Process, d project.Di
 		if owner, err = s.user(p, d.Owner); err != nil {
 			return nil
 		}
+	}
+	ours := strings.HasPrefix(path, s.at.Run+"/") || strings.HasPrefix(path, s.at.State+"/") // which a start opens
+	if folder := owner.closed(path); folder != "" && !ours {
+		return closedError("folder", path, folder, owner)
 	}
 	info, err := os.Stat(path)
 	if err != nil || !info.IsDir() || s.root && ownerOf(info) != owner.uid && isEmpty(path) {
