@@ -89,13 +89,14 @@ func (s *session) askGPUs(ctx context.Context, args ...string) (string, int, err
 	return s.listenTo(ctx, process.Spec{Name: gpu.Program, Path: program, Argv: append([]string{program}, args...), Env: s.Environ})
 }
 
-// runTrial runs a test of a configuration as a child of the supervising process.
+// runTrial runs a test of a configuration as a child of the supervising process. It
+// is our own program whatever has become of its file, and whoever may reach that.
 func (s *session) runTrial(ctx context.Context, t process.Trial, env []string) (string, int, error) {
 	args, err := t.Args()
 	if err != nil {
 		return "", 0, err
 	}
-	return s.listenTo(ctx, process.Spec{Name: "trial", Path: s.Self, Argv: append([]string{s.Self}, args...), Env: env, Dir: "/"})
+	return s.listenTo(ctx, process.Spec{Name: "trial", Path: "/proc/self/exe", Argv: append([]string{s.Self}, args...), Env: env, Dir: "/"})
 }
 
 // listenTo runs a program and returns what it printed, up to maxAnswer, and its exit

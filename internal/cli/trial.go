@@ -17,7 +17,7 @@ import (
 func (l *loaded) machine(ctx context.Context, env *Env, m session.Machine) session.Machine {
 	m.Root, m.Environ, m.GPU = l.root, env.Environ, askGPUs(ctx, env)
 	m.Trial = func(ctx context.Context, t process.Trial, environ []string) (string, int, error) {
-		return runTrial(ctx, m.Self, t, environ)
+		return runTrial(ctx, env.Self, t, environ)
 	}
 	return m
 }
