@@ -65,6 +65,11 @@ func generateMySQL(in *Instance) {
 	main := in.Main(project.Command{Exec: []project.Text{in.Program("mysqld"), flag("defaults-file", in.RunDir("/my.cnf")),
 		flag("datadir", in.DataDir()), flag("socket", socket), flag("pid-file", in.RunDir("/mysqld.pid"))}})
 	main.Dirs = []project.Dir{{Path: in.RunDir("")}}
+	// It reads all that it would serve with, and then says the options that it has.
+	main.Test = &project.ConfigTest{
+		Command: project.Command{Exec: append(slices.Clone(main.Command.Exec), project.Lit("--verbose"), project.Lit("--help"))},
+		Fails:   []string{"Parsing options for plugin 'InnoDB' failed"}, // it would not start without
+	}
 	main.Files = []project.File{{Path: in.RunDir("/my.cnf"), Content: mysqlConfig(in, port, bind), Mode: "0640"}}
 	main.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "mysql", Socket: socket}, Period: slowStart}
 	main.Shutdown.ParentOnly = true
@@ -189,10 +194,11 @@ func mysqlSetup(in *Instance, setup *project.Process) map[string]any {
 	}
 	spec := map[string]any{"databases": databases, "users": users, "roles": roles}
 	if s := in.Str("initialScript"); s.S != "" {
-		if !strings.ContainsAny(s.S, " \n;") || len(s.Context) > 0 && !strings.Contains(s.S, "\n") {
+		if !isSQL(s) {
 			spec["script"] = rootedPath(s)
 		} else {
-			setup.Files = append(setup.Files, project.File{Path: in.RunDir("/initial.sql"), Content: in.place.Text(s), Mode: "0600"})
+			setup.Files = append(setup.Files, project.File{Path: in.RunDir("/initial.sql"), Content: in.place.Text(s), Mode: "0600",
+				Pos: in.passage(s.S, 1, "initialScript")})
 			spec["script"] = in.RunDir("/initial.sql")
 		}
 	}

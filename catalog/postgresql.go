@@ -56,7 +56,7 @@ func postgresqlType() *ServiceType {
 			"createDatabase":   def(module.Bool, true, "Make a database named as the user who starts nix2gpu, when no other is asked for."),
 			"ensureUsers":      def(module.ListOf(ensured), []any{}, "Users to make when they do not exist, at each start."),
 			"initialScript": {Type: script, Default: module.Null,
-				Description: "SQL for the first start only: a file, or text as before and after, around the making of the databases."},
+				Description: "SQL for the first start only: a file or text, which runs before the databases are made, or text as before and after."},
 
 			"initdbArgs": def(module.ListOf(module.String), []any{"--locale=C", "--encoding=UTF8"}, "Arguments of initdb."),
 			"superuser":  opt(module.String, "The name of the first role, which may do everything; \"postgres\" unless set."),
@@ -184,8 +184,12 @@ func (pg *pgOptions) main() {
 		project.Lit("-c"), project.Join(project.Lit("ident_file="), conf, project.Lit("/pg_ident.conf"))}
 	sockets := project.Join(project.Lit(`unix_socket_directories="`), conf, project.Lit(`"`))
 	proc := pg.Main(project.Command{})
-	test := append([]project.Text{words[0], project.Lit("-C"), project.Lit("port"), project.Lit("-D"), conf}, words[3:]...)
-	proc.Test = &project.ConfigTest{Command: project.Command{Exec: test}}
+	proc.Test = &project.ConfigTest{
+		Command: project.Command{Exec: []project.Text{project.Self(), project.Lit("provision"), project.Lit("postgresql"), project.Lit("test"),
+			project.Lit("--server"), words[0], project.Lit("--data"), pg.DataDir(), project.Lit("--conf"), conf}},
+		Inconclusive: []string{"pg_hba.conf was not read"},
+	}
+	proc.Refusals = []string{"FATAL:  could not load …pg_hba.conf"} // which the first start reads alone
 	mode := "0755"
 	if pg.private {
 		mode = "0700"
@@ -200,7 +204,7 @@ func (pg *pgOptions) main() {
 	proc.Command.Exec = append(words, project.Lit("-c"), sockets)
 	proc.Files = []project.File{
 		{Path: pg.RunDir("/postgresql.conf"), Content: pg.settings(), Mode: "0640"},
-		{Path: pg.RunDir("/pg_hba.conf"), Content: pg.rules(), Mode: "0640"},
+		{Path: pg.RunDir("/pg_hba.conf"), Content: pg.rules(), Mode: "0640", Pos: pg.written()},
 		{Path: pg.RunDir("/pg_ident.conf"), Content: pg.idents(), Mode: "0640"},
 	}
 	if pg.jit() {
@@ -319,6 +323,19 @@ func (pg *pgOptions) rules() project.Text {
 	return b.text
 }
 
+// written is where the user has written the lines of pg_hba.conf.
+func (pg *pgOptions) written() *project.Passage {
+	first := 1
+	if pg.private {
+		first++ // ours comes before
+	}
+	rules := pg.String("authentication")
+	if rules == "" {
+		return nil
+	}
+	return pg.passage(rules, first, "authentication")
+}
+
 // letsIn reports whether the first rule that matches a local connection of the
 // superuser is trust.
 func letsIn(rules, superuser string) bool {
@@ -404,17 +421,32 @@ func (pg *pgOptions) scripts() []project.Text {
 	c := pg.Get("initialScript")
 	switch c.Kind() {
 	case module.KindStr:
+		if isSQL(c.Str()) {
+			return []project.Text{flag("before", pg.script("before.sql", c.Str(), "initialScript"))}
+		}
 		return []project.Text{flag("before", pg.place.Path(c.Str()))}
 	case module.KindAttrs:
 		var words []project.Text
 		for _, when := range []string{"before", "after"} {
 			if c.Has(when) {
-				words = append(words, flag(when, pg.Generated(when+".sql", pg.place.Text(c.Str(when)))))
+				words = append(words, flag(when, pg.script(when+".sql", c.Str(when), "initialScript", when)))
 			}
 		}
 		return words
 	}
 	return nil
+}
+
+// isSQL reports whether a string is SQL itself, and not the path of a file.
+func isSQL(s module.Str) bool {
+	return strings.ContainsAny(s.S, "\n;") || len(s.Context) == 0 && strings.Contains(s.S, " ") && !strings.HasSuffix(s.S, ".sql")
+}
+
+// script is the path of a file with SQL that stands in the definition, at path.
+func (in *Instance) script(name string, sql module.Str, path ...string) project.Text {
+	file := in.Generated(name, in.place.Text(sql))
+	in.project.Files[*file[0].File].Pos = in.passage(sql.S, 1, path...)
+	return file
 }
 
 // clauses are the attributes of a role that ensureClauses can name.

@@ -59,8 +59,17 @@ func generateRedis(in *Instance) {
 	main := in.Main(project.Command{Exec: []project.Text{in.Program("redis-server"), in.RunDir("/redis.conf"), project.Lit("--dir"), in.DataDir()}})
 	main.Files = []project.File{{Path: in.RunDir("/redis.conf"), Content: r.text, Mode: "0640", Escape: quotes}}
 	main.Dirs = []project.Dir{in.KeptData("0700")}
+	// It has no test. A directive that it does not know, behind all that it would serve
+	// with, ends it there.
+	main.Test = &project.ConfigTest{
+		Command: project.Command{Exec: append(slices.Clone(main.Command.Exec), project.Lit("--"+redisEnd), project.Lit("reached"))},
+		Passes:  []string{">>> '" + redisEnd},
+	}
 	r.listening(main)
 }
+
+// redisEnd is a directive that no server has.
+const redisEnd = "nix2gpu-end-of-test"
 
 // own is what the user writes of redis.conf: settings and extraConfig.
 func (r *redisConfig) own() project.Text {

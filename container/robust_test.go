@@ -434,3 +434,39 @@ func TestOutOfMemory(t *testing.T) {
 		t.Errorf("status:\n%s", out)
 	}
 }
+
+// What cannot become well is told by a container too, and whoever waits for it in
+// there gets exit code 1, and the cause in the first three lines.
+func TestWhatCannotPassInAContainer(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", `{ perSystem.nix2gpu."my-container".services = {
+		custom."loop" = { enable = true; command = "echo error: no key; exit 1"; };
+		custom."user" = { enable = true; command = "sleep infinity"; user = "no-such-user"; };
+		custom."fine" = { enable = true; command = "sleep infinity"; };
+		nginx."web" = { enable = true; httpConfig = "lissten 7;"; };
+		nginx."key" = { enable = true; virtualHosts.x = { onlySSL = true; sslCertificate = "/no/cert.pem"; sslCertificateKey = "/no/key.pem"; }; };
+		postgresql."db" = { enable = true; initialScript.after = "CREAT TABLE t (n int);"; };
+	}; }`)
+	id := e.Container("my-container:latest")
+	for _, c := range []struct{ service, cause string }{
+		{"loop", "error: no key"},
+		{"user", `there is no user "no-such-user" on this machine`},
+		{"nginx.web", `nix2gpu.nix:5:48: nginx rejects its configuration: unknown directive "lissten"`},
+		{"nginx.key", `cannot read file "/no/cert.pem": no such file or directory`},
+		{"postgresql", `nix2gpu.nix:7: ERROR: syntax error at or near "CREAT"`},
+	} {
+		for _, verb := range []string{"wait", "restart"} {
+			out, errs, code := e.Exec("exec", id, "nix2gpu", verb, c.service)
+			first := strings.Join(strings.SplitN(errs, "\n", 4)[:min(3, strings.Count(errs, "\n")+1)], "\n")
+			if code != 1 || !strings.Contains(strings.Join(strings.Fields(first), " "), c.cause) {
+				t.Errorf("%s %s: exit code %d\n%s%s", verb, c.service, code, out, errs)
+			}
+		}
+	}
+	if out := e.MustExec("exec", id, "nix2gpu", "wait", "fine"); out != "" {
+		t.Errorf("wait for what is well says %q", out)
+	}
+	if logs := e.Logs(id); strings.Contains(logs, "all services healthy") || !strings.Contains(logs, "skipped: ") {
+		t.Errorf("the logs do not say how it is:\n%s", logs)
+	}
+}

@@ -239,6 +239,10 @@ type Process struct {
 
 	// Test is how the program tests its configuration; nil: it can't.
 	Test *ConfigTest `json:"test,omitempty"`
+	// Refusals are texts that the program prints when it ends because it does not take
+	// its configuration, so that it would end in the same way again. "…" in one stands
+	// for anything.
+	Refusals []string `json:"refusals,omitempty"`
 
 	Shutdown Shutdown `json:"shutdown,omitzero"`
 	KillMode KillMode `json:"killMode,omitempty"` // default: group
@@ -269,6 +273,13 @@ type ConfigTest struct {
 	// Inconclusive are texts of its output that say that it failed for lack of what
 	// is no part of the configuration, such as a name that only a network knows.
 	Inconclusive []string `json:"inconclusive,omitempty"`
+	// Passes are texts of its output that say that all of the configuration was taken,
+	// although the program has failed: one without a test of its own is given a last
+	// word that it can't know, so that it ends there.
+	Passes []string `json:"passes,omitempty"`
+	// Fails are texts of its output that say that it would not start, although the
+	// program has ended well.
+	Fails []string `json:"fails,omitempty"`
 }
 
 // Shutdown says how a process is told to stop.
@@ -315,6 +326,8 @@ type File struct {
 	// find at Path: as a link, or as a copy with Mode and Owner where the
 	// process's user may not read the original.
 	Source Text `json:"source,omitempty"`
+	// Pos is where the user has written the content, line by line; nil: it is ours.
+	Pos *Passage `json:"pos,omitempty"`
 
 	Mode  string `json:"mode,omitempty"`  // octal, "0644" unless set
 	Owner string `json:"owner,omitempty"` // default: the process's user

@@ -20,6 +20,7 @@ type Stdio struct {
 // usage is what Main takes; catalogue and command line are its only callers.
 const usage = `nix2gpu provision postgresql init  --bin DIR --data DIR [--superuser NAME] [--initdb-arg ARG]...
        nix2gpu provision postgresql setup --bin DIR --data DIR --socket DIR --port N [...]
+       nix2gpu provision postgresql test  --server PATH --data DIR --conf DIR
        nix2gpu provision mysql init  --bin DIR --data DIR
        nix2gpu provision mysql setup --bin DIR --data DIR --socket PATH --spec FILE
        nix2gpu provision tailscale daemon --socket PATH --program PATH --state DIR --volume DIR --fallback DIR [--proxy ADDRESS]
@@ -49,6 +50,12 @@ func Main(ctx context.Context, args []string, stdio Stdio) error {
 			return err
 		}
 		return setupPostgres(ctx, o, stdio)
+	case kind == "postgresql test":
+		var o trialOptions
+		if err := parse(o.flags(), args[2:]); err != nil {
+			return err
+		}
+		return testPostgres(ctx, o)
 	case kind == "mysql init":
 		var o mysqlOptions
 		if err := parse(o.flags("init"), args[2:]); err != nil {

@@ -140,8 +140,12 @@ func (s *mysqlSetup) client(ctx context.Context, database string, input *os.File
 		if strings.Contains(message, "Access denied") {
 			message += "\nhint: the set-up connects as root over the socket, without a password"
 		}
+		refused := mysqlRefused(message)
+		if input != nil {
+			message = passagesHere().mysql(message, input.Name())
+		}
 		err = fmt.Errorf("%w\n%s", err, message)
-		if mysqlRefused(message) {
+		if refused {
 			err = lasting(err)
 		}
 		return "", err
@@ -251,7 +255,7 @@ func (s *mysqlSetup) runFile(ctx context.Context, database, path string) error {
 		out, err := s.client(ctx, database, f, "")
 		f.Close()
 		if err != nil {
-			return fmt.Errorf("mysql: script %s: %w", file, err)
+			return fmt.Errorf("mysql: script %s: %w", passagesHere().name(file), err)
 		}
 		fmt.Fprint(s.stdio.Out, out)
 	}

@@ -351,6 +351,7 @@ func (s *setup) ensureUsers(ctx context.Context) error {
 
 // runAll gives scripts to psql, since they may use its own commands.
 func (s *setup) runAll(ctx context.Context, database string, files []string) error {
+	scripts := passagesHere()
 	for _, file := range files {
 		cmd := exec.CommandContext(ctx, filepath.Join(s.o.bin, "psql"), "--no-psqlrc", "--quiet", "--no-password",
 			"--set=ON_ERROR_STOP=1", "--host="+s.o.socket, "--port="+strconv.Itoa(s.o.port), "--username="+s.role,
@@ -359,14 +360,14 @@ func (s *setup) runAll(ctx context.Context, database string, files []string) err
 		var errs bytes.Buffer
 		cmd.Stdout, cmd.Stderr = s.stdio.Out, &errs
 		if err := cmd.Run(); err != nil {
-			err = fmt.Errorf("postgresql: script %s: %w\n%s", file, err, strings.TrimSpace(errs.String()))
+			err = fmt.Errorf("postgresql: script %s: %w\n%s", scripts.name(file), err, scripts.psql(strings.TrimSpace(errs.String()), file))
 			if badScript(err, file) {
 				err = lasting(err)
 			}
 			return err
 		}
 		if errs.Len() > 0 { // notices
-			fmt.Fprint(s.stdio.Err, errs.String())
+			fmt.Fprint(s.stdio.Err, scripts.psql(errs.String(), file))
 		}
 	}
 	return nil

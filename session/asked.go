@@ -37,7 +37,8 @@ func (a asked) Start(ctx context.Context, ids []project.ID, opts supervisor.Star
 }
 
 // Restart restarts services that run, and starts the others. It fails, and all go on
-// as they were, when a server rejects the configuration that it would get.
+// as they were, when a server rejects the configuration that it would get, or a file
+// of the user's is missing.
 func (a asked) Restart(ctx context.Context, ids []project.ID) error {
 	live, starts := split(a.Snapshot(), ids)
 	if err := a.takeConfiguration(ctx, live); err != nil {
@@ -51,7 +52,7 @@ func (a asked) Restart(ctx context.Context, ids []project.ID) error {
 }
 
 // takeConfiguration fails if one of the running services would not accept its
-// configuration.
+// configuration, or lacks a file that it is lent.
 func (a asked) takeConfiguration(ctx context.Context, ids []project.ID) error {
 	p, err := a.Project(ctx)
 	if err != nil {
@@ -59,7 +60,11 @@ func (a asked) takeConfiguration(ctx context.Context, ids []project.ID) error {
 	}
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id project.ID) bool {
 		s := p.Services[id]
-		return s == nil || p.Processes[s.Main] == nil || p.Processes[s.Main].Test == nil
+		if s == nil || p.Processes[s.Main] == nil {
+			return true
+		}
+		lent := slices.ContainsFunc(p.Processes[s.Main].Files, func(f project.File) bool { return len(f.Source) > 0 })
+		return p.Processes[s.Main].Test == nil && !lent
 	})
 	if len(ids) == 0 {
 		return nil
@@ -68,7 +73,7 @@ func (a asked) takeConfiguration(ctx context.Context, ids []project.ID) error {
 	if err != nil {
 		return err
 	}
-	unmet = slices.DeleteFunc(unmet, func(u Precondition) bool { return u.Kind != ConfigRejected })
+	unmet = slices.DeleteFunc(unmet, func(u Precondition) bool { return u.Kind != ConfigRejected && u.Kind != FileMissing })
 	if len(unmet) == 0 {
 		return nil
 	}

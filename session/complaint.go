@@ -21,35 +21,31 @@ type complaint struct {
 // are the paths that it may be about, the likeliest first.
 func complaintOf(out string, files []string) complaint {
 	lines := slices.DeleteFunc(strings.Split(out, "\n"), func(l string) bool { return strings.TrimSpace(l) == "" })
+	// MariaDB says all of its options behind what is wrong with one.
+	if i := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "[ERROR] ") }); i >= 0 {
+		lines = lines[i : i+1]
+	}
+	if said, ok := placed(lines, files); ok {
+		return said
+	}
 	named := ""
-	for i, l := range lines {
-		for _, f := range files {
-			at := strings.Index(l, f)
-			if at < 0 {
-				continue
-			}
+	for _, f := range files {
+		if strings.Contains(out, f) {
 			named = f
-			n := numberAfter(l[at+len(f):])
-			if n == 0 {
-				n = numberBefore(l[:at])
-			}
-			if n == 0 {
-				continue
-			}
-			text := plain(l)
-			if strings.HasSuffix(l, ":") && i+1 < len(lines) { // the rest is on the next line
-				text = strings.TrimSpace(lines[i+1])
-			}
-			return complaint{withoutPlace(text, f, n), f, n}
 		}
 	}
 	if len(files) > 0 && named == "" {
 		named = files[0]
 	}
-	for _, l := range lines { // a line number without a file belongs to the file above
-		if n := numberAfter(l); n > 0 && named != "" {
-			return complaint{withoutPlace(plain(l), "", n), named, n}
+	for i, l := range lines { // a line number without a file belongs to the file above
+		n := numberAfter(l)
+		if n == 0 || named == "" {
+			continue
 		}
+		if i+2 < len(lines) && strings.HasPrefix(lines[i+1], ">>> '") { // redis repeats the line, and then says it
+			return complaint{plain(lines[i+2]), named, n}
+		}
+		return complaint{withoutPlace(plain(l), "", n), named, n}
 	}
 	for _, word := range []string{"emerg", "error", "fatal", "fail", "cannot", "invalid", "unknown"} {
 		for _, l := range lines {
@@ -62,6 +58,39 @@ func complaintOf(out string, files []string) complaint {
 		return complaint{text: "it says nothing"}
 	}
 	return complaint{text: plain(lines[len(lines)-1])}
+}
+
+// placed finds the line of an output that names one of the files and a line of it.
+func placed(lines, files []string) (said complaint, ok bool) {
+	for i, l := range lines {
+		for _, f := range files {
+			at := strings.Index(l, f)
+			if at < 0 {
+				continue
+			}
+			n := numberAfter(l[at+len(f):])
+			if n == 0 {
+				n = numberBefore(l[:at])
+			}
+			if n == 0 {
+				continue
+			}
+			text := plain(l)
+			switch {
+			case strings.HasSuffix(l, ":") && i+1 < len(lines): // the rest is on the next line
+				text = strings.TrimSpace(lines[i+1])
+			case strings.Contains(l, "CONTEXT:  "): // PostgreSQL has said it above
+				for j := i - 1; j >= 0; j-- {
+					if above := plain(lines[j]); above != strings.TrimSpace(lines[j]) {
+						text = above
+						break
+					}
+				}
+			}
+			return complaint{withoutPlace(text, f, n), f, n}, true
+		}
+	}
+	return complaint{}, false
 }
 
 // numberAfter parses the line number in the text behind the name of a file: ":12", or
@@ -98,14 +127,15 @@ func leading(s string) int {
 
 // plain removes what a log puts before the message of a line.
 func plain(l string) string {
-	for _, mark := range []string{"[emerg] ", "[error] ", "FATAL:  ", "ERROR:  ", "LOG:  ", "Error: ", "FAILED: "} {
+	for _, mark := range []string{"[emerg] ", "[error] ", "[ERROR] ", "FATAL:  ", "ERROR:  ", "LOG:  ", "Error: ", "FAILED: "} {
 		if _, rest, ok := strings.Cut(l, mark); ok {
 			l = rest
 			break
 		}
 	}
-	// nginx prints its pid and thread: "26968#26968: "
-	if id, rest, ok := strings.Cut(l, ": "); ok && strings.Trim(id, "0123456789#") == "" {
+	l = strings.TrimPrefix(l, "Buffered error: ") // of MariaDB, which it has not said at once
+	// nginx prints its pid and thread, "26968#26968: ", and MariaDB its name.
+	if id, rest, ok := strings.Cut(l, ": "); ok && (strings.Trim(id, "0123456789#") == "" || slices.Contains([]string{"mysqld", "mariadbd"}, filepath.Base(id))) {
 		l = rest
 	}
 	return strings.TrimSpace(l)
@@ -145,17 +175,11 @@ func (c *check) explain(a *attempt, o *overlay, files []writtenFile, lent [][2]s
 	slices.SortStableFunc(paths, func(a, b string) int { return strings.Count(b, "conf") - strings.Count(a, "conf") })
 	said := complaintOf(out, append(paths, userFiles(out, o)...))
 	a.pos = a.service.Pos
-	if i := slices.IndexFunc(files, func(f writtenFile) bool { return f.path == said.file }); i >= 0 && said.line > 0 {
-		lines := strings.Split(files[i].content, "\n")
-		if said.line <= len(lines) {
-			text := strings.TrimSpace(lines[said.line-1])
-			if pos, ok := c.origin(a.service, text); ok {
-				a.pos = pos
-			} else if text != "" {
-				a.hint = "the generated line is: " + text
-			}
-		}
-	} else if below, ok := strings.CutPrefix(o.back(said.file), c.Root+"/"); ok && said.line > 0 {
+	if pos, line, ok := c.locate(a.service, said, files); ok {
+		a.pos = pos
+	} else if line != "" {
+		a.hint = "the generated line is: " + line
+	} else if below, ok := strings.CutPrefix(o.back(said.file), c.Root+"/"); ok && said.line > 0 && !slices.Contains(paths, said.file) {
 		a.pos = project.Pos{File: below, Line: said.line, Col: 1}
 	}
 	for _, l := range lent {
@@ -164,6 +188,82 @@ func (c *check) explain(a *attempt, o *overlay, files []writtenFile, lent [][2]s
 		}
 	}
 	a.msg = a.service.Type + " rejects its configuration: " + o.back(said.text)
+}
+
+// locate finds where the user has written what a complaint is about. If it is about a
+// line of ours, it returns that, unless the file holds secrets.
+func (c *check) locate(s *project.Service, said complaint, files []writtenFile) (pos project.Pos, line string, ok bool) {
+	i := slices.IndexFunc(files, func(f writtenFile) bool { return f.path == said.file })
+	if i < 0 || said.line == 0 {
+		if said.line > 0 {
+			return pos, "", false
+		}
+		for _, text := range quoted(said.text) { // no line, but what stands in it
+			for _, text := range []string{text, strings.ReplaceAll(text, "-", "_")} { // names of MariaDB
+				if pos, ok := c.origin(s, text); ok {
+					return pos, "", true
+				}
+			}
+		}
+		return pos, "", false
+	}
+	if pos, exact := files[i].pos.At(said.line); exact {
+		return pos, "", true
+	}
+	lines := strings.Split(files[i].content, "\n")
+	if said.line > len(lines) {
+		return pos, "", false
+	}
+	line = strings.TrimSpace(lines[said.line-1])
+	if pos, ok = c.origin(s, line); ok {
+		return pos, "", true
+	}
+	if files[i].secret {
+		line = ""
+	}
+	return pos, line, false
+}
+
+// quoted returns the words that a complaint quotes, in order.
+func quoted(text string) (words []string) {
+	for rest := text; ; {
+		at := strings.IndexAny(rest, "'\"`")
+		if at < 0 {
+			return words
+		}
+		word, more, ok := strings.Cut(rest[at+1:], rest[at:at+1])
+		if !ok {
+			return words
+		}
+		if len(word) >= 4 {
+			words = append(words, word)
+		}
+		rest = more
+	}
+}
+
+// Explain finds in the last lines of a process that does not take its configuration
+// what is wrong with a file that was written for it, and where the user has written
+// that.
+func (m Machine) Explain(p *project.Project, proc *project.Process, lines []string) (pos project.Pos, text string, ok bool) {
+	s := p.Services[proc.Service]
+	if s == nil || len(proc.Files) == 0 {
+		return pos, "", false
+	}
+	c := &check{Machine: m, project: p}
+	files := c.written(m.Stage(), proc)
+	paths := make([]string, len(files))
+	for i, f := range files {
+		paths[i] = f.path
+	}
+	said, ok := placed(lines, paths)
+	if !ok {
+		return pos, "", false
+	}
+	if pos, _, ok = c.locate(s, said, files); !ok {
+		return pos, "", false
+	}
+	return pos, said.text, true
 }
 
 // userFiles returns the files below the definition's folder that an output names.
@@ -179,53 +279,13 @@ func userFiles(out string, o *overlay) (paths []string) {
 	return paths
 }
 
-// origin finds a line of a generated file in the definition: the whole line, if it is
-// the user's own text, or else its longest word that occurs only once.
+// origin finds a line of a generated file in the definition.
 func (c *check) origin(s *project.Service, line string) (project.Pos, bool) {
-	var words []string
-	for _, w := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t\"';{}=,", r) }) {
-		if len(w) >= 4 {
-			words = append(words, w)
-			if base := filepath.Base(w); base != w && len(base) >= 4 {
-				words = append(words, base)
-			}
+	var sources []project.Source
+	for _, name := range s.SourceNames() {
+		if data, err := os.ReadFile(filepath.Join(c.Root, name)); err == nil {
+			sources = append(sources, project.Source{Name: name, Text: string(data)})
 		}
 	}
-	slices.SortStableFunc(words, func(a, b string) int { return len(b) - len(a) })
-	for _, text := range append([]string{line}, words...) {
-		var found []project.Pos
-		for _, file := range definitionFiles(s) {
-			data, err := os.ReadFile(filepath.Join(c.Root, file))
-			if err != nil {
-				continue
-			}
-			for n, l := range strings.Split(string(data), "\n") {
-				if col := strings.Index(l, text); col >= 0 {
-					found = append(found, project.Pos{File: file, Line: n + 1, Col: col + 1})
-				}
-			}
-		}
-		if len(found) == 1 {
-			return found[0], true
-		}
-	}
-	return project.Pos{}, false
-}
-
-// definitionFiles returns the files that define a service and its options.
-func definitionFiles(s *project.Service) (files []string) {
-	add := func(pos project.Pos) {
-		if pos.File != "" && !slices.Contains(files, pos.File) {
-			files = append(files, pos.File)
-		}
-	}
-	add(s.Pos)
-	for _, pos := range s.Options {
-		add(pos)
-	}
-	for _, p := range s.Ports {
-		add(p.Pos)
-	}
-	slices.Sort(files)
-	return files
+	return project.Origin(line, sources)
 }

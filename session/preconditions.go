@@ -83,11 +83,15 @@ func (u Precondition) String() string {
 	return fmt.Sprintf("service %q: %s", u.Label, u.Msg)
 }
 
-// Reasons returns for each service, in one line, why it can't run, with the cure.
+// Reasons returns for each service, in one line, why it can't run, with the cure. If
+// the user's own text is wrong, the line begins with its position.
 func Reasons(unmet []Precondition) map[project.ID]string {
 	why := make(map[project.ID]string)
 	for _, u := range unmet {
 		text := u.Msg
+		if pos := u.Pos.String(); u.Kind == ConfigRejected && pos != "" {
+			text = pos + ": " + text
+		}
 		if u.Hint != "" {
 			text += "; " + u.Hint
 		}

@@ -228,7 +228,7 @@ func (s *session) supervise() error {
 			s.keeping.Go(s.keepStartups)
 			go giveBack()
 		},
-		World: supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub, GPU: s.GPU}.World,
+		World: supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub, GPU: s.GPU, Explain: s.Explain}.World,
 	}
 	if process.IsInit() {
 		opts.StopBudget = pid1Budget

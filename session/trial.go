@@ -127,14 +127,17 @@ func (c *check) trial(ctx context.Context, a *attempt, main *project.Process) {
 		}
 	}
 	out, code, err := c.Trial(limited, t, launch.Env)
+	says := func(texts []string) bool {
+		return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(out, text) })
+	}
 	switch {
 	case err != nil && limited.Err() != nil:
 		a.note = fmt.Sprintf("the test of its configuration took longer than %v", trialTime)
 	case err != nil:
 		a.note = err.Error()
-	case code == 0:
+	case code == 0 && !says(main.Test.Fails) || says(main.Test.Passes):
 		a.digest = digest
-	case code == process.TrialBroken || slices.ContainsFunc(main.Test.Inconclusive, func(text string) bool { return strings.Contains(out, text) }):
+	case code == process.TrialBroken || says(main.Test.Inconclusive):
 		a.note = complaintOf(out, nil).text
 	default:
 		a.failed = true
@@ -161,7 +164,11 @@ func belowRoot[T any](list []T, pathOf func(T) project.Text) (paths []string) {
 }
 
 // A writtenFile is a generated file of a process, as the test sees it.
-type writtenFile struct{ path, content string }
+type writtenFile struct {
+	path, content string
+	pos           *project.Passage // where the user has written it
+	secret        bool             // there are secrets in it
+}
 
 func (c *check) written(st *stage.Stage, proc *project.Process) (files []writtenFile) {
 	for _, f := range proc.Files {
@@ -170,7 +177,8 @@ func (c *check) written(st *stage.Stage, proc *project.Process) (files []written
 			continue
 		}
 		if data, err := os.ReadFile(path); err == nil {
-			files = append(files, writtenFile{path, string(data)})
+			secret := slices.ContainsFunc(f.Content, func(part project.Part) bool { return part.Secret != nil })
+			files = append(files, writtenFile{path, string(data), f.Pos, secret})
 		}
 	}
 	return files
@@ -194,7 +202,9 @@ func (c *check) lentPaths(st *stage.Stage, proc *project.Process) (lent [][2]str
 // passed is not repeated while its digest is the same.
 func (c *check) digest(o *overlay, launch *stage.Launch, files []writtenFile, lent [][2]string) string {
 	h := sha256.New()
-	clean := func(text string) string { return strings.ReplaceAll(o.back(text), c.scratch, "") } // scratch has another name each time
+	clean := func(text string) string { // scratch has another name each time, and packages on the first run
+		return strings.NewReplacer(c.Layout.Packages, "/packages", c.scratch, "").Replace(o.back(text))
+	}
 	fmt.Fprintf(h, "%q %d\n", clean(strings.Join(launch.Argv, "\x00")), launch.UID)
 	identify(h, launch.Path)
 	ours := map[string]bool{}

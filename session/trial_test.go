@@ -74,6 +74,15 @@ func TestComplaint(t *testing.T) {
 		{"nats", "nats-server: /x/n.conf:4:6: max_mem_store: invalid syntax\n", complaint{"max_mem_store: invalid syntax", "/x/n.conf", 4}},
 		{"postgres", "2026-11-25 GMT [1] LOG:  unrecognized configuration parameter \"a\" in file \"/x/n.conf\" line 1\n2026-11-25 GMT [1] FATAL:  configuration file \"/x/n.conf\" contains errors\n",
 			complaint{`unrecognized configuration parameter "a"`, "/x/n.conf", 1}},
+		{"mariadb", "2026-11-26  1:36:00 0 [ERROR] /usr/sbin/mariadbd: unknown variable 'max_conections=50'\n/usr/sbin/mariadbd  Ver 10.11\n/x/n.conf\n  --error line 3\n2026-11-26 [ERROR] Aborting\n",
+			complaint{"unknown variable 'max_conections=50'", "", 0}},
+		{"mariadb, of a value", "2026-11-26 [Warning] Could not\n2026-11-26  1:48:45 0 [ERROR] Buffered error: mariadbd: Error while setting value 'abc' to 'max_connections'\n",
+			complaint{"Error while setting value 'abc' to 'max_connections'", "", 0}},
+		{"mariadb, before its log", "/x/bin/mysqld: Character set 'utf9' is not a compiled character set\n", complaint{"Character set 'utf9' is not a compiled character set", "", 0}},
+		{"redis", "\n*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\nReading the configuration file, at line 4\n>>> 'maxmemry 1gb'\nBad directive or wrong number of arguments\n",
+			complaint{"Bad directive or wrong number of arguments", "/x/n.conf", 4}},
+		{"pg_hba", "2026-11-25 GMT LOG:  listening on socket\n2026-11-25 GMT LOG:  invalid authentication method \"trst\"\n2026-11-25 GMT CONTEXT:  line 2 of configuration file \"/x/n.conf\"\n2026-11-25 GMT FATAL:  could not load pg_hba.conf\n",
+			complaint{`invalid authentication method "trst"`, "/x/n.conf", 2}},
 		{"nothing", "", complaint{"it says nothing", "", 0}},
 	} {
 		if got := complaintOf(c.out, []string{"/x/n.conf"}); got != c.want && !(c.want.line == 0 && got.text == c.want.text && got.line == 0) {
@@ -86,7 +95,7 @@ func TestComplaint(t *testing.T) {
 func trialMachine(t *testing.T, test Tester) (Machine, *project.Project) {
 	t.Helper()
 	root := t.TempDir()
-	write(t, filepath.Join(root, "def.nix"), "{ services.web.x = {\n  enable = true;\n  lines = ''\n    wrong thing;\n  ''; }; }\n")
+	write(t, filepath.Join(root, "def.nix"), "{ services.web.x = {\n  enable = true;\n  lines = ''\n    wrong thing;\n  ''; }; }\n# max_words\n")
 	write(t, filepath.Join(root, "included"), "a\n")
 	for _, dir := range []string{root, filepath.Dir(root)} {
 		if err := os.Chmod(dir, 0o755); err != nil {
@@ -102,7 +111,7 @@ func trialMachine(t *testing.T, test Tester) (Machine, *project.Project) {
 			Dirs:    []project.Dir{{Path: project.RootPath("/data")}},
 			Files:   []project.File{{Path: conf, Content: project.Join(project.Lit("wrong thing;\nworks;\ninclude "), project.RootPath("/included"), project.Lit(";\n"))}},
 			Test: &project.ConfigTest{Command: project.Command{Exec: []project.Text{project.Lit("true"), project.Lit("-t"), conf}},
-				Inconclusive: []string{"host not found"}},
+				Inconclusive: []string{"host not found"}, Passes: []string{"end-of-test"}, Fails: []string{"is bad"}},
 		}}}
 	return m, p
 }
@@ -118,6 +127,9 @@ func TestTrials(t *testing.T) {
 		{"right", "", 0, nil, "", ""},
 		{"the user's text", "error: no such thing in %s:1", 1, nil, `def.nix:4:5: service "web": web rejects its configuration: error: no such thing`, ""},
 		{"a line of ours", "error: bad in %s:2", 1, nil, `def.nix:2:3: service "web": web rejects its configuration: error: bad`, ""},
+		{"a word of it", "error: what is 'wrong thing'?", 1, nil, `def.nix:4:5: service "web": web rejects its configuration: error: what is 'wrong thing'?`, ""},
+		{"all was read", "error: end-of-test is unknown", 1, nil, "", ""},
+		{"it ends well, and would not", "error: 'max-words' is bad", 0, nil, `def.nix:6:3: service "web": web rejects its configuration: error: 'max-words' is bad`, ""},
 		{"no network", "error: host not found in %s:1", 1, nil, "", "host not found"},
 		{"it can't be run", "cannot execute it", process.TrialBroken, nil, "", "cannot execute it"},
 		{"it can't be started", "", 0, errors.New("no processes"), "", "no processes"},
@@ -147,6 +159,35 @@ func TestTrials(t *testing.T) {
 				t.Errorf("the test has left its folder: %v", err)
 			}
 		})
+	}
+}
+
+// What a process has said of a file that was written for it is found where the user
+// has written that: by the place of the text, else by its words.
+func TestExplain(t *testing.T) {
+	m, p := trialMachine(t, nil)
+	proc := p.Processes["web"]
+	if err := os.MkdirAll(filepath.Join(m.Root, "data"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	conf := filepath.Join(m.Root, "data/conf")
+	write(t, conf, "wrong thing;\nworks;\nsame;\n")
+	for name, c := range map[string]struct{ said, want string }{
+		"by its words":    {"bad word in " + conf + ":1", "def.nix:4:5: bad word"},
+		"by its place":    {"bad word in " + conf + ":3", "own.nix:7: bad word"},
+		"a line of ours":  {"bad word in " + conf + ":2", ""},
+		"another file":    {"bad word in /etc/conf:1", ""},
+		"without a line":  {"bad word in " + conf, ""},
+		"nothing of that": {"out of memory at line 3", ""},
+	} {
+		proc.Files[0].Pos = &project.Passage{Pos: project.Pos{File: "own.nix", Line: 5}, Spans: []project.Span{{First: 3, Lines: 1, Pos: project.Pos{File: "own.nix", Line: 7}}}}
+		got := ""
+		if pos, text, ok := m.Explain(p, proc, []string{"starting", c.said, "the end"}); ok {
+			got = pos.String() + ": " + text
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
 	}
 }
 

@@ -80,6 +80,12 @@ func (s *Stage) env(p *project.Project, proc *project.Process, user *account, cw
 		}
 		env["CREDENTIALS_DIRECTORY"] = dir
 	}
+	switch passages, err := s.passages(p, proc); {
+	case err != nil:
+		return nil, err
+	case passages != "":
+		env[project.PassagesVar] = passages
+	}
 	inherited := env["PATH"]
 	if err := s.addEnv(p, env, proc.Env); err != nil {
 		return nil, err

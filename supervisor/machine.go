@@ -1,12 +1,14 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,6 +37,10 @@ type Machine struct {
 
 	// GPU asks nvidia-smi; nil: nobody can.
 	GPU gpu.Ask
+
+	// Explain finds in the last lines of a process that does not take its configuration
+	// what is wrong, and where the user has written that; nil: nobody can.
+	Explain func(p *project.Project, proc *project.Process, lines []string) (pos project.Pos, text string, ok bool)
 
 	// Files shares out our descriptors; nil: those that the system allows.
 	Files *process.Files
@@ -414,7 +420,7 @@ func (x *execution) watch(copyTo *os.File) servicelog.Watch {
 func (x *execution) exit(p *process.Process, log *servicelog.Run) project.Exit {
 	exit := p.Exit()
 	if !exit.Success() && !p.Killed() && !x.told.Load() {
-		exit.Said = telling(log.Last())
+		x.blame(&exit, log.Last())
 	}
 	if left := p.Left(); len(left) > 0 {
 		x.m.say(x, sayLeft(len(left)))
@@ -423,7 +429,7 @@ func (x *execution) exit(p *process.Process, log *servicelog.Run) project.Exit {
 		x.sayXids(time.Duration(exit.Ran))
 	}
 	if x.Process.Role == project.Main && !exit.Success() && !p.Killed() && time.Duration(exit.Ran) < 10*time.Second {
-		exit.Hint = portHint(x.Service)
+		exit.Hint = cmp.Or(exit.Hint, portHint(x.Service))
 	}
 	if kills := p.OutOfMemory(); kills > 0 && !p.Killed() {
 		// Nobody was told of it in its life. In a failure it may be the reason.
@@ -435,6 +441,34 @@ func (x *execution) exit(p *process.Process, log *servicelog.Run) project.Exit {
 	}
 	blameLack(&exit, x.lacks)
 	return exit
+}
+
+// blame says what the last lines of a process tell of its end.
+func (x *execution) blame(exit *project.Exit, lines []string) {
+	exit.Said = telling(lines)
+	exit.Final = refuses(x.Process, lines)
+	if !exit.Final || x.m.Explain == nil {
+		return // a line of the file may be named for less
+	}
+	if pos, text, ok := x.m.Explain(x.Project, x.Process, lines); ok {
+		exit.Said, exit.Hint = pos.String()+": "+text, sayMend(pos)
+	}
+}
+
+// refuses reports whether a process has said that it does not take its
+// configuration.
+func refuses(p *project.Process, lines []string) bool {
+	return slices.ContainsFunc(lines, func(line string) bool {
+		return slices.ContainsFunc(p.Refusals, func(text string) bool {
+			rest, ok := line, true
+			for part := range strings.SplitSeq(text, "…") {
+				if _, rest, ok = strings.Cut(rest, part); !ok {
+					return false
+				}
+			}
+			return true
+		})
+	})
 }
 
 // blameLack tells of a program of the driver's that a shell did not find: where

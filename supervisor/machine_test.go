@@ -140,6 +140,35 @@ func TestMachineRunsAService(t *testing.T) {
 	}
 }
 
+// Who says that it does not take its configuration is not started again, and the
+// reason names the place where that was written. Others are.
+func TestMachineKnowsRefusals(t *testing.T) {
+	p := services("a: restart=always", "b: restart=always max=1")
+	for _, id := range []project.ID{"a", "b"} {
+		p.Processes[id].Refusals = []string{"no such thing", "could not load …a.conf"}
+	}
+	p.Processes["a"].Command = sh("echo 'bad line 3'; echo 'FATAL: could not load /x/a.conf'; exit 1")
+	p.Processes["b"].Command = sh("echo 'a.conf: could not load'; exit 1")
+	r := onMachine(t, p, Options{}, func(m *Machine) {
+		m.Explain = func(_ *project.Project, _ *project.Process, lines []string) (pos project.Pos, text string, ok bool) {
+			return project.Pos{File: "def.nix", Line: 7}, "bad", slices.Contains(lines, "bad line 3")
+		}
+	})
+	<-r.result
+	for _, st := range r.Snapshot().Services {
+		switch st.ID {
+		case "a":
+			if st.State != control.Failed || st.Restarts != 0 || !st.Exit.Final || st.Exit.Said != "def.nix:7: bad" || st.Exit.Hint != "correct def.nix:7" {
+				t.Errorf("a = %+v, exit %+v", st, st.Exit)
+			}
+		case "b":
+			if st.Restarts != 1 || st.Exit.Final || st.Exit.Said != "a.conf: could not load" {
+				t.Errorf("b = %+v, exit %+v", st, st.Exit)
+			}
+		}
+	}
+}
+
 func TestMachineSaysWhy(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

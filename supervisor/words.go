@@ -225,6 +225,8 @@ func sayNoKmsg(err error) string {
 	return fmt.Sprintf("it uses a GPU and failed; Xid errors of the driver are not seen here: %s: %v; %s", gpu.Kmsg, err, gpu.KmsgHint)
 }
 
+func sayMend(pos project.Pos) string { return "correct " + pos.String() }
+
 // Why a process could not be started.
 var errStopped = errors.New("stopped before it was started")
 

@@ -28,10 +28,10 @@ The answer depends on the text alone: it is the same on every machine.
 
 With --here, it also reports what would fail on this machine now: ports that are taken;
 packages, programs, Python modules, users, folders, keys and secrets that are missing or
-can't be used; and the errors of servers that can test their own configuration
-(nginx -t, caddy validate, apachectl -t, promtool, nats-server -t, postgres -C): as the
-user of the service, on a copy, without a network, for five seconds at most. up, boot
-and reload check the same before they start anything. The exit code is then 1.`,
+can't be used; and the errors of servers that can test their own configuration, as with
+nginx -t or caddy validate: as the user of the service, on a copy, without a network,
+for five seconds at most. up, boot and reload check the same before they start anything.
+The exit code is then 1.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := t.take(cmd.Context(), env, args); err != nil {
 				return err

@@ -61,6 +61,7 @@ func runConfig(ctx context.Context, env *Env, opts configOptions) error {
 	var data []byte
 	switch opts.output {
 	case "project":
+		l.placeTexts() // in a container, the definition is not there
 		data, err = l.project.Encode()
 	case "json":
 		data, err = l.asDefined().Masked().Encode()

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 // as text in environments. It prints which these are, what looks like a secret
 // elsewhere, and which files of secrets the image lacks.
 func (l *loaded) forImage(env *Env) (*loaded, error) {
+	l.placeTexts()
 	valid, found, err := l.withoutLiterals()
 	if err != nil {
 		return nil, err
@@ -42,6 +44,15 @@ func (l *loaded) warnOfLiterals(env *Env, found []project.Literal) (some bool) {
 			fmt.Sprintf(`%s = { secret = "NAME"; }`, path))
 	}
 	return len(found)+len(passwords) > 0
+}
+
+// placeTexts notes in the project where the definition has the texts that servers
+// test, for a machine on which the definition is not.
+func (l *loaded) placeTexts() {
+	l.project.PlaceTexts(func(name string) (string, bool) {
+		data, err := os.ReadFile(absolute(l.root, name))
+		return string(data), err == nil
+	})
 }
 
 // withoutLiterals returns the project for images, and the secrets that were taken
