@@ -289,7 +289,7 @@ var inside = map[string]string{
 	"Limits":    "NoFile", // set for the process alone
 	"Service":   "ID Type Instance Label Description Namespace Disabled System Init Main Setup DependsOn Pos Options",
 	"Process": "ID Service Role Doing Command Env Credentials Dir Path User NoNewPrivs Packages SuccessCode " +
-		"Readiness Liveness Startup Test Shutdown KillMode Log ExitOnEnd ExitOnSkipped",
+		"Readiness Liveness Startup Test Refusals Shutdown KillMode Log ExitOnEnd ExitOnSkipped",
 }
 
 // needed are the fields that ask something of whoever runs the image.

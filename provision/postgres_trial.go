@@ -68,7 +68,7 @@ func testPostgres(ctx context.Context, o trialOptions) error {
 	case strings.Contains(out, walDir): // it came as far as that
 		return nil
 	}
-	return fmt.Errorf("%s: %v\n%s", untested, err, out)
+	return fmt.Errorf("%s: %v\n%s\nhint: the start says whether it is right", untested, err, out)
 }
 
 // walDir is the folder of a cluster without which a start does nothing.

@@ -94,8 +94,16 @@ func runWait(ctx context.Context, env *Env, opts waitOptions) error {
 		if slices.Contains(waitStates(), opts.cond) {
 			return waitState(ctx, c, names, opts.cond)
 		}
-		services, err = c.Wait(ctx, names, opts.cond)
-		return err
+		for {
+			if services, err = c.Wait(ctx, names, opts.cond); err != nil || opts.cond != string(project.Ready) {
+				return err
+			}
+			// Without a probe a program is ready as soon as it runs, also one that fails
+			// a moment later.
+			if stay, err := stayUp(ctx, env, c, names); err != nil || stay {
+				return err
+			}
+		}
 	})
 	if over {
 		return v.fail(ctx, layout)
@@ -136,6 +144,31 @@ func waitVigil(env *Env, names []string, cond string, retries int) *vigil {
 		v.arrived = func(s control.Service, _ time.Time) bool { return string(s.State) == cond }
 	}
 	return v
+}
+
+// stayUp reports whether services that are ready have been so for long enough to be
+// believed; if not, it returns after a moment.
+func stayUp(ctx context.Context, env *Env, c *client.Client, names []string) (bool, error) {
+	state, err := c.State(ctx)
+	if err != nil {
+		return false, err
+	}
+	services, err := pickServices(state.Services, names)
+	if err != nil {
+		return false, err
+	}
+	doubtful := func(s control.Service) bool {
+		return s.State != control.Completed && (s.State != control.Running || !hasSettled(s, env.Now()))
+	}
+	if !slices.ContainsFunc(services, doubtful) {
+		return true, nil
+	}
+	select {
+	case <-time.After(calm / 5):
+		return false, nil
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
 }
 
 // addRetries adds --retries.
