@@ -280,14 +280,14 @@ func TestTableIsWhole(t *testing.T) {
 // inside are the fields of a project that the image itself keeps: they are in its
 // project.json, or in its configuration. Every other one is a need.
 var inside = map[string]string{
-	"Project": "Version Name Services Processes Files Users OnFailed Container Notes",
+	"Project": "Version Name Services Processes Files Users OnFailed Container Notes Active",
 	// Registries, Tag and the like are for who builds.
 	"Container": "Env Labels User WorkingDir Tag Startup SSHDConfig SystemPkgs CopyToRoot Archives FromImage FromImagePos Registries MaxLayers Variant",
 	"Tailscale": "Hostname Tags Pos",
 	"Secret":    "Owner Mode Link Pos",
 	"Dir":       "Mode Owner",
 	"Limits":    "NoFile", // set for the process alone
-	"Service":   "ID Type Instance Label Description Namespace Disabled System Init Main Setup DependsOn Pos Options",
+	"Service":   "ID Type Instance Label Description Namespace Disabled System Init Main Setup DependsOn Pos Options Profiles Family",
 	"Process": "ID Service Role Doing Command Env Credentials Dir Path User NoNewPrivs Packages SuccessCode " +
 		"Readiness Liveness Startup Test Refusals Shutdown KillMode Log ExitOnEnd ExitOnSkipped",
 }
