@@ -66,10 +66,13 @@ func runDown(ctx context.Context, env *Env, c *client.Client, layout rundir.Layo
 	case m := <-messages: // the first message is the state; no event after it is missed
 		d.take(m)
 	case err := <-failed:
-		if !errors.Is(err, control.ErrBusy) { // with no stream left for us, the ticker below sees the end
+		switch {
+		case errors.Is(err, control.ErrNotRunning):
+			return d.end(ctx, c, layout) // it stopped since we found it
+		case !errors.Is(err, control.ErrBusy):
 			return err
 		}
-		messages, failed = nil, nil
+		messages, failed = nil, nil // with no stream left for us, the ticker below sees the end
 	}
 	if err := c.Down(ctx, opts.now); errors.Is(err, control.ErrNotRunning) {
 		return d.end(ctx, c, layout) // it stopped before we asked
