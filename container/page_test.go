@@ -60,9 +60,10 @@ http.server.HTTPServer(("127.0.0.1", 3000), Hello).serve_forever()
 
 // tee is a program in the place of a server's: it keeps what the server writes
 // as it comes through the pipe.
-// It leaves alone what boot asks a server about its configuration (-C, -t).
+// It leaves alone what boot asks a server about its configuration (-C, -t, and of Redis
+// a directive that there is not).
 func tee(program, raw string) string {
-	return "#!/bin/bash\ncase \" $* \" in *' -C '* | *' -t '*) exec " + program + ` "$@" ;; esac` +
+	return "#!/bin/bash\ncase \" $* \" in *' -C '* | *' -t '* | *' --nix2gpu-end-of-test '*) exec " + program + ` "$@" ;; esac` +
 		"\nexec " + program + ` "$@" > >(exec tee -a ` + raw + ") 2>&1\n"
 }
 
