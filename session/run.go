@@ -306,8 +306,12 @@ func (s *session) run(ctx context.Context) supervisor.Result {
 	// A signal that came before handle listened has ended ctx.
 	defer context.AfterFunc(ctx, asked{s.engine, s}.Down)()
 	go s.whenAbandoned(running)
-	go s.watch.run(running, s.log, s.hub.Say)
-	return s.engine.Run(running)
+	var watching sync.WaitGroup
+	watching.Go(func() { s.watch.run(running, s.log, s.hub.Say) })
+	result := s.engine.Run(running)
+	done()
+	watching.Wait() // it writes into folders that the next session may have then
+	return result
 }
 
 // abandonedGrace is how long services have between their stop signal and SIGKILL when
