@@ -41,15 +41,15 @@ With --dry-run it says what would be done to which service, and why, and does no
 			return runReload(cmd.Context(), env, &opts)
 		},
 	}
-	addTargetFlags(env, cmd, &opts.target, "f")
-	addModuleFlag(cmd, &opts.target)
-	addProfileFlag(env, cmd, &opts.target)
-	opts.addFlags(cmd)
+	opts.addFlags(env, cmd)
 	return cmd
 }
 
 // addFlags adds those of verbs that reload.
-func (opts *reloadOptions) addFlags(cmd *cobra.Command) {
+func (opts *reloadOptions) addFlags(env *Env, cmd *cobra.Command) {
+	addTargetFlags(env, cmd, &opts.target, "f")
+	addModuleFlag(cmd, &opts.target)
+	addProfileFlag(env, cmd, &opts.target)
 	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	cmd.Flags().BoolVar(&opts.noWait, "no-wait", false, "return at once")
 	addRetries(cmd, &opts.retries)

@@ -116,10 +116,7 @@ longer is "replicas" in the definition, or the flag --scale of "up".`,
 			return runReload(cmd.Context(), env, &opts)
 		},
 	}
-	addTargetFlags(env, cmd, &opts.target, "f")
-	addModuleFlag(cmd, &opts.target)
-	addProfileFlag(env, cmd, &opts.target)
-	opts.addFlags(cmd)
+	opts.addFlags(env, cmd)
 	return cmd
 }
 
