@@ -38,6 +38,7 @@ var helpers = map[string]func(args []string) int{
 	"launch":    func(args []string) int { return status(process.LaunchMain(args)) },
 	"exec":      execMain,
 	"lend":      lendMain,
+	"trial":     trialMain,
 }
 
 func status(err error) int {

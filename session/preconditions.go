@@ -36,6 +36,7 @@ type Machine struct {
 	Anew   bool
 	Passed func(id project.ID, digest string)         // called for each test that passes; may be nil
 	Note   func(s *project.Service, notTested string) // called with the reason when a test was inconclusive; may be nil
+	Shared func(why string)                           // called with the reason if tests had no network of their own; may be nil
 }
 
 // Stage returns the stage that prepares what runs on the machine.

@@ -101,6 +101,7 @@ func (c *check) lacking(ctx context.Context, python string, names []string) (mis
 	if err != nil || code != 0 {
 		return nil
 	}
+	out, _ = process.CutShared(out)
 	for line := range strings.Lines(out) {
 		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "lacks "); ok && slices.Contains(names, name) {
 			missing = append(missing, name)

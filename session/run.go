@@ -150,6 +150,7 @@ func (s *session) processes() error {
 	s.GPU = s.askGPUs
 	s.Trial = s.runTrial
 	s.Passed = func(id project.ID, digest string) { keepTested(s.Layout, id, digest) }
+	s.Shared = func(why string) { s.log.Info("servers tested their configuration in our network", "reason", why) }
 	s.onClose(host.Close)
 	s.watch.add("the journal cannot be written", host.CheckJournal)
 	return nil

@@ -40,6 +40,7 @@ type attempt struct {
 	hint    string
 	note    string // why the test was inconclusive
 	digest  string // of the configuration, if it has passed
+	shared  string // why it had no network of its own
 }
 
 // trials starts servers' tests of their own configuration, which run while everything
@@ -67,6 +68,9 @@ func (c *check) trials(ctx context.Context) (await func()) {
 	})
 	return func() {
 		all.Wait()
+		if i := slices.IndexFunc(list, func(a *attempt) bool { return a.shared != "" }); i >= 0 && c.Shared != nil {
+			c.Shared(list[i].shared)
+		}
 		for _, a := range list {
 			known := slices.ContainsFunc(c.unmet, func(u Precondition) bool { return u.Service == "" || u.Service == a.service.ID })
 			switch {
@@ -127,6 +131,7 @@ func (c *check) trial(ctx context.Context, a *attempt, main *project.Process) {
 		}
 	}
 	out, code, err := c.Trial(limited, t, launch.Env)
+	out, a.shared = process.CutShared(out)
 	says := func(texts []string) bool {
 		return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(out, text) })
 	}

@@ -131,6 +131,7 @@ func TestTrials(t *testing.T) {
 		{"all was read", "error: end-of-test is unknown", 1, nil, "", ""},
 		{"it ends well, and would not", "error: 'max-words' is bad", 0, nil, `def.nix:6:3: service "web": web rejects its configuration: error: 'max-words' is bad`, ""},
 		{"no network", "error: host not found in %s:1", 1, nil, "", "host not found"},
+		{"it can reach a network", "nix2gpu: no network of its own: refused\nerror: bad in %s:2", 1, nil, `def.nix:2:3: service "web": web rejects its configuration: error: bad`, ""},
 		{"it can't be run", "cannot execute it", process.TrialBroken, nil, "", "cannot execute it"},
 		{"it can't be started", "", 0, errors.New("no processes"), "", "no processes"},
 	} {
@@ -142,11 +143,15 @@ func TestTrials(t *testing.T) {
 				}
 				return strings.ReplaceAll(c.out, "%s", conf), c.code, c.err
 			})
-			note := ""
+			note, shared := "", ""
 			m.Note = func(_ *project.Service, why string) { note = why }
+			m.Shared = func(why string) { shared = why }
 			unmet, err := m.Preconditions(t.Context(), p, []project.ID{"web"}, nil)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if (shared == "refused") != strings.Contains(c.out, "refused") {
+				t.Errorf("it had the machine's network because of %q", shared)
 			}
 			got := ""
 			for _, u := range unmet {

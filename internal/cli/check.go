@@ -29,8 +29,9 @@ The answer depends on the text alone: it is the same on every machine.
 With --here, it also reports what would fail on this machine now: ports that are taken;
 packages, programs, Python modules, users, folders, keys and secrets that are missing or
 can't be used; and the errors of servers that can test their own configuration, as with
-nginx -t or caddy validate: as the user of the service, on a copy, without a network,
-for five seconds at most. up, boot and reload check the same before they start anything.
+nginx -t or caddy validate: as the user of the service, on a copy, without a network
+(where the kernel refuses one of their own, a note says so), for five seconds at most.
+up, boot and reload check the same before they start anything.
 The exit code is then 1.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := t.take(cmd.Context(), env, args); err != nil {
@@ -115,7 +116,7 @@ func lookHere(ctx context.Context, env *Env, l *loaded) (*session.Refusal, error
 			}
 		}
 	}
-	m := l.machine(ctx, env, session.Machine{Layout: layout, Self: self, Anew: true, Note: noteUntested(env)})
+	m := l.machine(ctx, env, session.Machine{Layout: layout, Self: self, Anew: true, Note: noteUntested(env), Shared: noteShared(env)})
 	unmet, err := m.Preconditions(ctx, l.project, l.project.Select(l.project.Enabled(), false), held)
 	if err != nil || len(unmet) == 0 {
 		return nil, err

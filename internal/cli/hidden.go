@@ -38,7 +38,11 @@ func runHidden(ctx context.Context, env *Env, args []string) (ran bool, err erro
 	case "launch":
 		return true, process.LaunchMain(args[1:])
 	case "trial":
-		return true, &exitError{process.TrialBroken, process.TrialMain(args[1:])}
+		code, err := process.TrialMain(args[1:])
+		if code == 0 && err == nil {
+			return true, nil
+		}
+		return true, &exitError{code, err}
 	case "provision":
 		err := provision.Main(ctx, args[1:], provision.Stdio{Out: env.Stdout, Err: env.Stderr})
 		var lasting *provision.LastingError

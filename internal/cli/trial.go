@@ -52,3 +52,11 @@ func noteUntested(env *Env) func(*project.Service, string) {
 		fmt.Fprintf(env.Stderr, "note: the configuration of %s was not tested: %s\n", s.Label, why)
 	}
 }
+
+// noteShared returns a function that prints that tests were not kept from the network,
+// and why.
+func noteShared(env *Env) func(string) {
+	return func(why string) {
+		fmt.Fprintf(env.Stderr, "note: servers tested their configuration with the network of this machine in reach; it gives them none of their own: %s\n", why)
+	}
+}
