@@ -6,7 +6,7 @@ import (
 	"nix2gpu/project"
 )
 
-// Startups are the records of a project's service starts, for "nix2gpu analyze".
+// Startups is the record of a project's service starts, for "nix2gpu analyze".
 type Startups struct {
 	Since    time.Time `json:"since"` // when the project began
 	Services []Startup `json:"services"`
@@ -46,7 +46,7 @@ type StartupNeed struct {
 	Condition project.Condition `json:"condition"`
 }
 
-// find returns the start of a service, or nil.
+// find returns the startup of a service, or nil.
 func (s *Startups) find(id project.ID) *Startup {
 	for i := range s.Services {
 		if s.Services[i].ID == id {
@@ -56,7 +56,7 @@ func (s *Startups) find(id project.ID) *Startup {
 	return nil
 }
 
-// Met returns when the service met a condition, or zero.
+// Met returns when the service met a condition, or zero if it has not.
 func (u *Startup) Met(cond project.Condition) time.Time {
 	switch cond {
 	case project.Started:
@@ -81,10 +81,10 @@ func (u *Startup) Met(cond project.Condition) time.Time {
 	return time.Time{}
 }
 
-// There returns when the start of a service was over: when it was ready, when it ended
+// Done returns when the start of a service was over: when it was ready, when it ended
 // if another service waits for its end, or when it failed. It returns zero for a start
 // that is not over or was given up.
-func (s *Startups) There(u *Startup) time.Time {
+func (s *Startups) Done(u *Startup) time.Time {
 	for i := range s.Services {
 		for _, n := range s.Services[i].Needs {
 			if n.Service == u.ID && (n.Condition == project.Completed || n.Condition == project.Exited) {
@@ -105,8 +105,8 @@ type Link struct {
 	At        time.Time         // when it was met, or zero
 }
 
-// Took returns how long the service itself took, up to now if it is not there yet, and
-// 0 if it has not begun.
+// Took returns how long the service itself took, without its wait for dependencies: up
+// to now if its start is not over, and 0 if it has not begun.
 func (l Link) Took(now time.Time) time.Duration {
 	switch {
 	case l.Began.IsZero():
@@ -126,7 +126,7 @@ func (s *Startups) Chain(id project.ID) []Link {
 	if u == nil {
 		return nil
 	}
-	chain := []Link{{Startup: u, At: s.There(u)}}
+	chain := []Link{{Startup: u, At: s.Done(u)}}
 	for len(chain) <= len(s.Services) { // after a reload, records of both projects may form a cycle
 		var last *Link
 		for _, n := range u.Needs {
@@ -136,7 +136,7 @@ func (s *Startups) Chain(id project.ID) []Link {
 			}
 			l := Link{v, n.Condition, v.Met(n.Condition)}
 			switch {
-			case !l.At.IsZero() && l.At.Before(u.Asked), l.At.IsZero() && !u.Began.IsZero(): // it was not waited for
+			case !l.At.IsZero() && l.At.Before(u.Asked), l.At.IsZero() && !u.Began.IsZero(): // u did not wait for it
 			case last == nil, !last.At.IsZero() && (l.At.IsZero() || l.At.After(last.At)):
 				last = &l
 			}

@@ -12,7 +12,7 @@ import (
 
 var zero = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 
-// at is a second of the project; 0: never.
+// at returns a second of the project, and the zero time for 0.
 func at(second int) time.Time {
 	if second == 0 {
 		return time.Time{}
@@ -20,8 +20,8 @@ func at(second int) time.Time {
 	return zero.Add(time.Duration(second) * time.Second)
 }
 
-// start makes a startup of which the times are given by their seconds, and what it
-// waits for as "db=ready".
+// start makes a startup with its times given in seconds, and its dependencies as
+// "db=ready".
 func start(id string, asked, began, started, ready, ended int, needs ...string) control.Startup {
 	u := control.Startup{ID: project.ID(id), Label: id, Asked: at(asked), Began: at(began), Started: at(started), Ready: at(ready), Ended: at(ended)}
 	for _, n := range needs {

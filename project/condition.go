@@ -18,8 +18,8 @@ const (
 	LogReady  Condition = "log_ready" // printed its ready line
 )
 
-// conditionWords are the words for each condition, the one that people are
-// told first: ours, process-compose's, and docker compose's.
+// conditionWords lists the words for each condition: ours, process-compose's, and those
+// of docker compose. Its order is that of messages.
 func conditionWords() []conditionWord {
 	return []conditionWord{
 		{Started, "process_started", []string{"service_started"}},
@@ -36,7 +36,7 @@ type conditionWord struct {
 	others         []string
 }
 
-// Conditions are all conditions, in the order in which people are told them.
+// Conditions returns all conditions, in the order in which messages list them.
 func Conditions() (all []Condition) {
 	for _, w := range conditionWords() {
 		all = append(all, w.condition)
@@ -44,8 +44,7 @@ func Conditions() (all []Condition) {
 	return all
 }
 
-// ParseCondition reads any of the words for a condition. The error says which
-// are ours.
+// ParseCondition reads any of the words for a condition. The error lists our own.
 func ParseCondition(word string) (Condition, error) {
 	var ours []string
 	for _, w := range conditionWords() {
@@ -58,7 +57,8 @@ func ParseCondition(word string) (Condition, error) {
 	return "", fmt.Errorf("must be one of %s or %s, not %q", strings.Join(ours[:last], ", "), ours[last], word)
 }
 
-// ProcessCompose is process-compose's word for the condition; "" when c is none.
+// ProcessCompose returns process-compose's word for the condition, or "" if there is no
+// such condition.
 func (c Condition) ProcessCompose() string {
 	for _, w := range conditionWords() {
 		if w.condition == c {

@@ -28,7 +28,7 @@ func TestParseCondition(t *testing.T) {
 	}
 }
 
-// TestConditionsHaveWords wants every condition read back from each of its words.
+// Each of its words must give the condition.
 func TestConditionsHaveWords(t *testing.T) {
 	if got := len(project.Conditions()); got != 5 {
 		t.Errorf("%d conditions, want 5", got)

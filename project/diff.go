@@ -11,16 +11,15 @@ import (
 type Changes struct {
 	Added   []ID `json:"added,omitempty"`
 	Removed []ID `json:"removed,omitempty"`
-	Changed []ID `json:"changed,omitempty"` // something that runs differs, so it must be restarted
+	Changed []ID `json:"changed,omitempty"` // those that must be restarted
 }
 
 // IsEmpty reports whether nothing differs.
 func (c Changes) IsEmpty() bool { return len(c.Added)+len(c.Removed)+len(c.Changed) == 0 }
 
-// Diff says what turns p into q. A service has changed when it, one of its
-// processes or a generated file that they or the container's environment name,
-// directly or through another, differs in anything but its place in the
-// definition.
+// Diff returns the changes that turn p into q. A service counts as changed if its
+// processes differ, or the container's environment, or a generated file that they name,
+// directly or through another. Where it stands in the definition does not count.
 func (p *Project) Diff(q *Project) Changes {
 	var c Changes
 	for _, id := range slices.Sorted(maps.Keys(q.Services)) {
@@ -38,13 +37,13 @@ func (p *Project) Diff(q *Project) Changes {
 	return c
 }
 
-// Differences names what differs in a service that p and q have: what it must be
-// restarted for, and what applies without, in the words of definitions, sorted.
+// Differences names, in the words of definitions, what differs in a service that both p
+// and q have: what needs a restart, and what applies without one. Both are sorted.
 func (p *Project) Differences(q *Project, id ID) (restart, applies []string) {
 	return differing(p.parts(id), q.parts(id)), differing(p.loose(id), q.loose(id))
 }
 
-// differing are the names that do not stand for the same in both.
+// differing returns the keys, sorted, whose values differ or that only one map has.
 func differing(a, b map[string]string) (names []string) {
 	for name := range a {
 		if other, ok := b[name]; !ok || other != a[name] {
@@ -60,9 +59,9 @@ func differing(a, b map[string]string) (names []string) {
 	return names
 }
 
-// parts are everything that decides how a service runs, as text, by what people call
-// it. What is only displayed, and who waits for whom, is left out: it applies without a
-// restart.
+// parts returns everything that decides how a service runs, as comparable text, by the
+// name that users know it by. It leaves out what is only displayed, and dependencies:
+// they apply without a restart.
 func (p *Project) parts(id ID) map[string]string {
 	s := p.Services[id]
 	out := map[string]string{"its steps": asText([]any{s.Init, s.Main, s.Setup}), "workingDir": asText(p.Container.WorkingDir)}
@@ -91,25 +90,25 @@ func (p *Project) parts(id ID) map[string]string {
 	return out
 }
 
-// addParts adds those of one process.
+// addParts adds the parts of one process to out.
 func (q *Process) addParts(out map[string]string, prefix string) {
 	own := *q
-	own.Test = nil // not how it runs
+	own.Test = nil // it changes nothing in what runs
 	own.Env, own.Files, own.ID, own.Service, own.Role = nil, nil, "", "", ""
 	for name, value := range q.Env {
 		out[prefix+"environment."+name] = asText(value)
 	}
 	for i := range q.Files {
 		name := prefix + "file " + q.Files[i].Path.String()
-		out[name] += asText(q.Files[i]) // one path twice is the last's, in this order
+		out[name] += asText(q.Files[i]) // of two files at one path the last wins, so their order counts
 	}
 	tree, _ := withoutPos(own).(map[string]any)
-	for _, field := range slices.Sorted(maps.Keys(tree)) { // several may have one name
+	for _, field := range slices.Sorted(maps.Keys(tree)) { // sorted, since optionOf gives several the same name
 		out[prefix+optionOf(field)] += plainText(tree[field])
 	}
 }
 
-// loose are what of a service applies without a restart, as parts are.
+// loose returns, in the form of parts, what applies to a service without a restart.
 func (p *Project) loose(id ID) map[string]string {
 	own := *p.Services[id]
 	own.Init, own.Main, own.Setup, own.Options = nil, "", nil, nil
@@ -121,7 +120,8 @@ func (p *Project) loose(id ID) map[string]string {
 	return out
 }
 
-// optionOf is what definitions call a field of a process or a service.
+// optionOf returns the name that definitions have for a JSON field of a process or a
+// service.
 func optionOf(field string) string {
 	switch field {
 	case "envFiles":
@@ -144,19 +144,19 @@ func optionOf(field string) string {
 	return field
 }
 
-// asText is a value of a project as text that can be compared: what stands for one
-// thing is one text.
+// asText returns a value as text without positions, so that equal values give equal
+// texts.
 func asText(v any) string { return plainText(withoutPos(v)) }
 
 func plainText(v any) string {
 	data, err := json.Marshal(v)
 	if err != nil {
-		return err.Error() // a project that can't be written is not a project
+		return err.Error() // never: every value of a project can be encoded
 	}
 	return string(data)
 }
 
-// withoutPos goes through JSON to drop every "pos": moving a service in its
+// withoutPos returns the JSON tree of v without any "pos": moving a service within its
 // file is not a change.
 func withoutPos(v any) any {
 	data, err := json.Marshal(v)

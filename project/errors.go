@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// String is "file:line:col", as far as it is known.
+// String returns "file:line:col" as far as it is known, "" for the zero value.
 func (p Pos) String() string {
 	switch {
 	case p == Pos{}:
@@ -28,7 +28,7 @@ func (p Pos) Compare(q Pos) int {
 // An Error says what is wrong with a project, and where it was written.
 type Error struct {
 	Pos     Pos
-	Service ID     // whose it is; empty for the project's own
+	Service ID     // the service that it is about; empty: the project as a whole
 	Msg     string // lower case, no position, no trailing period
 	Hint    string // the cure, when there is one
 }
@@ -44,7 +44,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Errors is everything that is wrong, sorted by place, then by text.
+// Errors is everything that is wrong, sorted by position, then by text.
 type Errors []*Error
 
 func (e Errors) Error() string {
@@ -55,7 +55,7 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Unwrap gives each error to errors.As and errors.Is.
+// Unwrap lets errors.As and errors.Is look at each error.
 func (e Errors) Unwrap() []error {
 	list := make([]error, len(e))
 	for i, err := range e {
@@ -64,7 +64,7 @@ func (e Errors) Unwrap() []error {
 	return list
 }
 
-// asError sorts what was found; nil when it is nothing.
+// asError returns e sorted and without repeats, or nil if it is empty.
 func (e Errors) asError() error {
 	if len(e) == 0 {
 		return nil

@@ -16,30 +16,30 @@ type Exit struct {
 	OOM     bool   `json:"oom,omitempty"`    // the kernel killed it for lack of memory, as far as can be known
 	Error   string `json:"error,omitempty"`  // why it could not be started
 
-	Said    string `json:"said,omitempty"`    // the line that it printed last and that tells most of why it failed
-	Final   bool   `json:"final,omitempty"`   // it would fail in the same way again: it is not retried
-	Hint    string `json:"hint,omitempty"`    // what may be to blame, or the cure
+	Said    string `json:"said,omitempty"`    // of its last lines, the one that says most about why it failed
+	Final   bool   `json:"final,omitempty"`   // it would fail the same way again, so it is not retried
+	Hint    string `json:"hint,omitempty"`    // the likely cause, or the cure
 	Because string `json:"because,omitempty"` // why we ended it: "liveness probe failed: status 500"
 
 	At  time.Time `json:"at,omitzero"`
 	Ran Duration  `json:"ran,omitempty"`
-	// CPU and Memory count the descendants that it waited for, too.
+	// CPU and Memory include the descendants that it waited for.
 	CPU    Duration `json:"cpu,omitempty"`    // user and system time
 	Memory int64    `json:"memory,omitempty"` // the most that was resident, in bytes
 }
 
-// CannotPass is the exit code of a one-shot that would fail in the same way
-// again, until somebody mends what it is made of: EX_CONFIG of sysexits.h.
+// CannotPass is the exit code of a one-shot that would fail the same way again until
+// somebody mends its configuration: EX_CONFIG of sysexits.h.
 const CannotPass = 78
 
-// KilledBy is the exit of a process that a signal ended.
+// KilledBy returns the Exit of a process that a signal ended.
 func KilledBy(s Signal) Exit { return Exit{Code: 128 + int(s), Signal: s} }
 
 // Success reports whether the process ran and exited with 0.
 func (x Exit) Success() bool { return x.Code == 0 && x.Error == "" }
 
-// String is for people: "exit code 1", "killed by SIGSEGV (core dumped)",
-// "out of memory (killed)", "no such program".
+// String returns what people read: "exit code 1", "killed by SIGSEGV (core dumped)",
+// "out of memory (killed)", or Error, such as "no such program".
 func (x Exit) String() string {
 	switch {
 	case x.Error != "":
@@ -54,7 +54,7 @@ func (x Exit) String() string {
 	return fmt.Sprintf("exit code %d", x.Code)
 }
 
-// MarshalJSON adds the sentence.
+// MarshalJSON writes the fields, and String as "text".
 func (x Exit) MarshalJSON() ([]byte, error) {
 	type fields Exit
 	return marshal(struct {
@@ -63,7 +63,7 @@ func (x Exit) MarshalJSON() ([]byte, error) {
 	}{fields(x), x.String()})
 }
 
-// UnmarshalJSON reads the fields; the sentence follows from them.
+// UnmarshalJSON reads the fields and ignores "text", which follows from them.
 func (x *Exit) UnmarshalJSON(data []byte) error {
 	type fields Exit
 	return json.Unmarshal(data, (*fields)(x))

@@ -9,8 +9,8 @@ import (
 	"nix2gpu/project"
 )
 
-// Whatever JSON is read, nothing that is done with it panics, and what was
-// read is written again.
+// Whatever JSON is decoded, nothing that is done with the project panics, and it can be
+// encoded again.
 func FuzzDecode(f *testing.F) {
 	golden, err := os.ReadFile("testdata/project.golden.json")
 	if err != nil {
@@ -49,7 +49,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// A password in a URL never shows, whatever is around it.
+// A password in a URL never shows, whatever surrounds it.
 func FuzzMaskString(f *testing.F) {
 	const canary = "c4n4ry"
 	f.Add("postgresql://user:", "@host/db")

@@ -38,7 +38,8 @@ func Decode(r io.Reader) (*Project, error) {
 	return &p, nil
 }
 
-// noNulls lets everything else rely on what the maps hold.
+// noNulls refuses null in the maps of pointers, so that nothing else has to look for
+// it.
 func (p *Project) noNulls() error {
 	for id, s := range p.Services {
 		if s == nil {
@@ -58,7 +59,8 @@ func (p *Project) noNulls() error {
 	return nil
 }
 
-// marshal is json.Marshal without HTML escapes: commands hold < and &.
+// marshal is json.Marshal without escapes for HTML, which make commands with < and &
+// unreadable.
 func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -9,7 +9,7 @@ import (
 	"nix2gpu/project"
 )
 
-// What is at a limit is right, and what is just beyond it is not.
+// A value at a limit is valid, and one just beyond it is not.
 func TestValidateLimits(t *testing.T) {
 	main := func(p *project.Project) *project.Process { return p.Processes["a"] }
 	tcp := func(p *project.Project) *project.Probe {
@@ -120,6 +120,7 @@ func TestWaitLimits(t *testing.T) {
 		{project.Restart{Delay: project.For(time.Second), Backoff: 3, DelayMax: project.For(8 * time.Second)}, 3, 8 * time.Second},
 		{project.Restart{DelayMax: project.For(100 * time.Millisecond)}, 1, 100 * time.Millisecond},
 		{project.Restart{Delay: project.For(0), Backoff: 2}, 4, 0},
+		{project.Restart{Delay: project.For(0), Backoff: 2}, 5000, 0},
 	} {
 		if got := tt.restart.Wait(tt.n); got != tt.want {
 			t.Errorf("%+v.Wait(%d) = %v, want %v", tt.restart, tt.n, got, tt.want)
@@ -127,7 +128,7 @@ func TestWaitLimits(t *testing.T) {
 	}
 }
 
-// Whatever differs, and however much, is a difference.
+// Any difference counts, whatever it is in and however many there are.
 func TestChangesAreEmpty(t *testing.T) {
 	one := []project.ID{"a"}
 	for _, c := range []project.Changes{
@@ -144,13 +145,13 @@ func TestChangesAreEmpty(t *testing.T) {
 	}
 }
 
-// A secret is known by the last word of its name, and a key by the two last.
+// A secret is known by the last word of its name, a key by the last two.
 func TestMaskNames(t *testing.T) {
 	for text, want := range map[string]string{
 		"--api-key=abc":       "--api-key=" + project.Mask,
 		"secret_key: abc":     "secret_key: " + project.Mask,
 		"my.password = 'abc'": "my.password = '" + project.Mask + "'",
-		"key=abc":             "key=abc", // of what?
+		"key=abc":             "key=abc", // a key of what?
 		"sort-key=abc":        "sort-key=abc",
 		"keyfile=abc":         "keyfile=abc",
 		"token_count=5":       "token_count=5",
@@ -175,7 +176,7 @@ func TestMaskNames(t *testing.T) {
 	}
 }
 
-// Several names give each service once, sorted; one that is wrong, its error.
+// Several names give each service once, sorted; a wrong one gives its error.
 func TestResolveAll(t *testing.T) {
 	p := build(t, "a", "b", "redis.x")
 	if ids, err := p.ResolveAll([]string{"redis", "b", "a", "b"}); err != nil || fmt.Sprint(ids) != "[a b redis.x]" {

@@ -8,19 +8,19 @@ import (
 	"strings"
 )
 
-// A Literal is a secret that stands in a project as text, for every reader.
+// A Literal is a secret that stands in a project as plain text.
 type Literal struct {
-	Process ID     // whose it is; empty: the container's, or a generated file's
-	Field   string // as that of an Owner: "env", "command", …
-	Name    string // the variable, of "env"; the generated file, of "files"
-	From    string // of "env": the variable that the value comes from instead
+	Process ID     // the process that has it; empty: the container, or a generated file
+	Field   string // as in Owner: "env", "command", …
+	Name    string // for "env" the variable, for "files" the generated file
+	From    string // for "env": the variable that an image takes the value from instead
 }
 
-// WithoutLiterals is p as an image may hold it: where an environment has a secret
-// as text, it is taken from a variable of whoever starts the container, of the
-// same name where that can mean one value only. found lists these, and after them
-// what looks like a secret in other places, where it stays. p is not changed, and
-// is returned itself where no environment has one.
+// WithoutLiterals returns the project as an image may hold it: each secret that is
+// plain text in an environment becomes a variable that whoever starts the container has
+// to give, with the same name unless that would stand for two values. found lists these
+// secrets, and after them what looks like a secret in other places, where it stays. p
+// is not changed; without a secret in an environment, q is p.
 func (p *Project) WithoutLiterals() (q *Project, found []Literal) {
 	values := map[string]string{} // by variable: what it stands for
 	for _, env := range p.environments() {
@@ -42,7 +42,7 @@ type environment struct {
 	values  map[string]Value
 }
 
-// environments are those of p, in a stable order.
+// environments returns the environments of p in a stable order.
 func (p *Project) environments() []environment {
 	all := []environment{{"", p.Container.Env}}
 	for _, id := range slices.Sorted(maps.Keys(p.Processes)) {
@@ -51,7 +51,8 @@ func (p *Project) environments() []environment {
 	return all
 }
 
-// free is a variable that stands for value, and for nothing else.
+// free returns a variable that stands for value and for no other, and notes it in
+// values.
 func (p *Project) free(values map[string]string, process ID, name, value string) string {
 	plain := func(s string) string {
 		return strings.Map(func(r rune) rune {
@@ -79,7 +80,7 @@ func (p *Project) free(values map[string]string, process ID, name, value string)
 	}
 }
 
-// withSecrets is a copy of p in which the variables of found are secrets.
+// withSecrets returns a copy of p in which the variables of found are secrets.
 func (p *Project) withSecrets(found []Literal) *Project {
 	q := *p
 	q.Secrets = maps.Clone(p.Secrets)
@@ -112,8 +113,8 @@ func (p *Project) withSecrets(found []Literal) *Project {
 	return &q
 }
 
-// HoldsSecret reports whether v, the variable of that name, is a secret as text.
-// What names a place, or counts something, is not a secret, whatever it is called.
+// HoldsSecret reports whether v, the value of a variable of that name, is a secret as
+// plain text. A path, a reference, a number or a switch is none, whatever its name.
 func (v Value) HoldsSecret(name string) bool {
 	text := ""
 	for _, part := range v.Text {
@@ -152,18 +153,22 @@ func (p *Project) literalsElsewhere() []Literal {
 			return
 		}
 		for _, part := range *t {
-			if MaskString(part.Literal) != part.Literal || o.Field == "command" && maskLine(part.Literal) != part.Literal {
+			if MaskString(part.Literal) != part.Literal {
 				add(Literal{Process: o.Process, Field: o.Field, Name: o.File})
 			}
 		}
 	})
 	for _, id := range slices.Sorted(maps.Keys(p.Processes)) {
 		q := p.Processes[id]
-		for i, arg := range q.Command.Exec {
-			flag, ok := arg.Literal()
-			if ok && strings.HasPrefix(flag, "-") && i+1 < len(q.Command.Exec) && namesSecret(strings.TrimLeft(flag, "-")) {
-				if _, literal := q.Command.Exec[i+1].Literal(); literal {
-					add(Literal{Process: id, Field: "command"})
+		for field, c := range q.commands() {
+			for i := range c.Shell {
+				if text := c.Shell[i].Literal; maskLine(text) != text {
+					add(Literal{Process: id, Field: field})
+				}
+			}
+			for i := range c.Exec {
+				if _, literal := c.Exec[i].Literal(); literal && c.afterSecretFlag(i) {
+					add(Literal{Process: id, Field: field})
 				}
 			}
 		}

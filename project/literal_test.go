@@ -38,7 +38,7 @@ func TestWithoutLiterals(t *testing.T) {
 	if err := q.Validate(); err != nil {
 		t.Error(err)
 	}
-	// Who reads them is who had them, and everything else is as it was.
+	// The processes that had them get them, and nothing else changes.
 	if got := fmt.Sprint(q.SecretUses(q.Processes["web"])); !strings.Contains(got, "{env/WEB_HF_TOKEN web env HF_TOKEN false}") || strings.Contains(got, "DATABASE_URL") {
 		t.Errorf("web gets %s", got)
 	}
@@ -52,7 +52,7 @@ func TestWithoutLiterals(t *testing.T) {
 	}
 }
 
-// What stands in other places stays, and is told.
+// A secret in another place stays there, and is reported.
 func TestLiteralsElsewhere(t *testing.T) {
 	p := build(t, "api", "web")
 	p.Processes["api"].Command = project.Command{Exec: []project.Text{project.Lit("x"), project.Lit("--password"), project.Lit("hunter-1")}}
@@ -71,6 +71,17 @@ func TestLiteralsElsewhere(t *testing.T) {
 		shown != `exec x --db-password ******** -v --token ******** --token $TOKEN --password /run/secrets/x` {
 		t.Errorf("found %v in %s", found, shown)
 	}
+	// The same holds for every other command of a process.
+	ping := project.Command{Exec: []project.Text{project.Lit("ping"), project.Lit("--password"), project.Lit("hunter-8")}}
+	p.Processes["api"].Command = project.Command{Exec: []project.Text{project.Lit("x")}}
+	p.Processes["api"].Liveness = &project.Probe{Exec: &project.ExecCheck{Command: ping}}
+	p.Processes["api"].Test = &project.ConfigTest{Command: project.Command{Shell: project.Lit("x --token hunter-9")}}
+	p.Processes["api"].Shutdown.Command = &project.Command{Shell: project.Lit("x --token hunter-10")}
+	_, found = p.WithoutLiterals()
+	if shown := encode(t, p.Masked()); fmt.Sprint(found) != "[{api liveness  } {api test  } {api shutdown  }]" || strings.Contains(shown, "hunter") {
+		t.Errorf("found %v in %s", found, shown)
+	}
+	p = build(t, "api")
 	p.Processes["api"].Command = project.Command{Exec: []project.Text{project.Lit("x"), project.Lit("--password-file"), project.SecretPath("s"), project.Lit("--token"), project.SecretPath("s")}}
 	if _, found = p.WithoutLiterals(); len(found) > 0 {
 		t.Errorf("found %v, want nothing", found)

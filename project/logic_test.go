@@ -80,7 +80,7 @@ func TestResolve(t *testing.T) {
 		"postgres":           "[postgresql.db]",
 		"postgres.db":        "[postgresql.db]",
 		"db":                 "[postgresql.db]",
-		"redis":              "[redis.a redis.b]", // a type means its enabled instances
+		"redis":              "[redis.a redis.b]", // a type stands for its enabled instances
 		"redis.old":          "[redis.old]",
 		"a":                  "[redis.a]",
 		"mariadb":            "[mysql.db2]",
@@ -247,7 +247,7 @@ func TestSelect(t *testing.T) {
 	}
 }
 
-// Without a profile its services are disabled, and an image has them all the same.
+// Without its profile a service is disabled, but an image still has it.
 func TestActivate(t *testing.T) {
 	p := build(t, "api", "debug", "both", "-off", "redis.main", "redis.test")
 	p.Services["debug"].Profiles = []string{"debug"}
@@ -291,7 +291,7 @@ func TestStopLevels(t *testing.T) {
 	p := build(t, "db", "cache", "api: db=ready cache=ready", "web: api=ready", "other")
 	for ids, want := range map[string]string{
 		"db cache api web other": "[[other web] [api] [cache db]]",
-		"db web":                 "[[web] [db]]", // api between them orders, though it is not stopped
+		"db web":                 "[[web] [db]]", // api between them still orders them, though it is not stopped
 		"":                       "[]",
 	} {
 		var list []project.ID
@@ -306,7 +306,7 @@ func TestStopLevels(t *testing.T) {
 
 func TestDiff(t *testing.T) {
 	p := build(t, "a", "b", "c")
-	q := build(t, "d", "c", "b") // other places, which is no change
+	q := build(t, "d", "c", "b") // at other positions, which is no change
 	q.Processes["b"].Env = map[string]project.Value{"X": {Text: project.Lit("1")}}
 	q.Services["c"].Description = "only displayed"
 	for content, p := range map[string]*project.Project{"old": p, "new": q} {
@@ -323,7 +323,7 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// Whatever makes a service restart has a name, and nothing else is named so.
+// Whatever makes a service restart has a name, and nothing else has one.
 func TestDifferences(t *testing.T) {
 	secret := "key"
 	with := func(change func(p *project.Project, s *project.Service, m *project.Process)) *project.Project {
@@ -422,7 +422,7 @@ func TestMaskString(t *testing.T) {
 	}
 }
 
-// The canary must not be found anywhere in what Masked returns.
+// The canary must not be anywhere in what Masked returns.
 func TestMasked(t *testing.T) {
 	const canary = "c4n4ry"
 	p := build(t, "api")
@@ -462,7 +462,7 @@ func TestMasked(t *testing.T) {
 	}
 }
 
-// The JSON is a contract between builds, so that its shape is a golden file.
+// The JSON is a contract between builds, so its shape is a golden file.
 func TestJSON(t *testing.T) {
 	p := build(t, "postgresql.db", "api: postgresql.db=ready")
 	p.WhenDone, p.StopTimeout = project.WhenDoneStay, project.For(9e9)
@@ -510,7 +510,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// A file is written or lent, not both, and a secret is in some file.
+// A file has a content or a source, never both, and a secret has one source.
 func TestFilesAndSecretsAreWhole(t *testing.T) {
 	p := build(t, "api")
 	p.Processes["api"].Files = []project.File{
@@ -526,7 +526,7 @@ func TestFilesAndSecretsAreWhole(t *testing.T) {
 	}
 }
 
-// Another file for a secret restarts whom it concerns.
+// A new file for a secret restarts the services that get the secret.
 func TestDiffSeesSecrets(t *testing.T) {
 	with := func(file string) *project.Project {
 		p := build(t, "api", "web", "db")
@@ -544,7 +544,7 @@ func TestDiffSeesSecrets(t *testing.T) {
 	}
 }
 
-// A secret may be in a generated file, which is used then.
+// A secret may come from a generated file, which then is used.
 func TestUsesFollowsSecrets(t *testing.T) {
 	p := build(t, "api")
 	p.Processes["api"].Files = []project.File{{Path: project.RunPath("/a"), Content: project.SecretContent("token")}}

@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Mask stands where a secret stood.
+// Mask is shown in place of a secret.
 const Mask = "********"
 
 // Masked returns a copy of p that may be shown to anyone: values that are
@@ -16,7 +16,7 @@ const Mask = "********"
 func (p *Project) Masked() *Project {
 	data, err := p.Encode()
 	if err != nil {
-		return &Project{Version: Version, Name: p.Name} // rather nothing than a secret
+		return &Project{Version: Version, Name: p.Name} // better nothing than a secret
 	}
 	q, err := Decode(bytes.NewReader(data))
 	if err != nil {
@@ -26,14 +26,10 @@ func (p *Project) Masked() *Project {
 	maskEnv(q.Container.Env)
 	for _, proc := range q.Processes {
 		maskEnv(proc.Env)
-		maskFlags(&proc.Command)
-		if proc.Shutdown.Command != nil {
-			maskFlags(proc.Shutdown.Command)
+		for _, c := range proc.commands() {
+			maskFlags(c)
 		}
 		for _, probe := range proc.Probes() {
-			if probe.Exec != nil {
-				maskFlags(&probe.Exec.Command)
-			}
 			if probe.HTTP != nil {
 				maskHeaders(probe.HTTP.Headers)
 			}
@@ -42,7 +38,7 @@ func (p *Project) Masked() *Project {
 	return q
 }
 
-// Shown is v as anyone may read it, given the name that it has.
+// Shown returns the value of a variable of that name as anyone may read it.
 func (v Value) Shown(name string) string {
 	if v.hidden(name) {
 		return Mask
@@ -50,7 +46,7 @@ func (v Value) Shown(name string) string {
 	return MaskString(v.Text.String())
 }
 
-// hidden reports whether v is kept from readers. An empty value is not a secret.
+// hidden reports whether the whole value must be masked. An empty value is no secret.
 func (v Value) hidden(name string) bool {
 	return (v.Secret || SecretName(name)) && !v.Text.IsEmpty()
 }
@@ -89,7 +85,7 @@ var urlPassword = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^/\s:@"']*):([^/\s"']+)@`)
 })
 
-// tailscaleKey finds a key of tailscale, which says what it is.
+// tailscaleKey finds a key of tailscale, which its prefix gives away.
 var tailscaleKey = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`tskey-[A-Za-z0-9-]{4,}`)
 })
@@ -99,9 +95,9 @@ var assignment = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`([A-Za-z][A-Za-z0-9_.-]*)("?[ \t]*[=:][ \t]*)("[^"\n]*"|'[^'\n]*'|[^\s"',;&|()]+)`)
 })
 
-// MaskString hides the passwords of the URLs in s, and what is assigned to a
-// name whose last word says that it is a secret: "--api-token=x",
-// "password: x". A reference ($X) or a path is not a secret.
+// MaskString masks the passwords of URLs in s, keys of tailscale, and what is assigned
+// to a name whose last word stands for a secret: "--api-token=x", "password: x". A
+// reference ($X) or a path is no secret.
 func MaskString(s string) string {
 	if strings.Contains(s, "://") {
 		s = urlPassword().ReplaceAllString(s, "${1}:"+Mask+"@")
@@ -125,8 +121,9 @@ func MaskString(s string) string {
 	})
 }
 
-// namesSecret is stricter than SecretName, for texts that are not an environment:
-// password_encryption and auth are words of configuration.
+// namesSecret reports whether the last word of a name stands for a secret. It is
+// stricter than SecretName, for texts that are no environment: password_encryption and
+// auth are settings there.
 func namesSecret(name string) bool {
 	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return r == '_' || r == '-' || r == '.' })
 	if len(words) == 0 {
@@ -144,7 +141,7 @@ func namesSecret(name string) bool {
 	return false
 }
 
-// maskEnv replaces the variables that are secret as a whole.
+// maskEnv masks the variables that are secret as a whole.
 func maskEnv(env map[string]Value) {
 	for name, v := range env {
 		if v.hidden(name) {
@@ -162,12 +159,12 @@ func maskHeaders(headers map[string]string) {
 	}
 }
 
-// flagAndWord finds "--flag word" in a line for the shell.
+// flagAndWord finds "--flag word" in a shell command.
 var flagAndWord = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(^|[ \t])(--?[A-Za-z][A-Za-z0-9_.-]*)([ \t]+)("[^"$\n]+"|'[^'\n]+'|[^\s"'$/.<;&|()-][^\s"';&|()]*)`)
 })
 
-// maskLine hides the words after flags such as "--password" in a line for the shell.
+// maskLine masks the words after flags such as "--password" in a shell command.
 func maskLine(s string) string {
 	return flagAndWord().ReplaceAllStringFunc(s, func(found string) string {
 		m := flagAndWord().FindStringSubmatch(found)
@@ -178,16 +175,25 @@ func maskLine(s string) string {
 	})
 }
 
-// maskFlags hides the word after a flag such as "--password".
+// maskFlags masks the words after flags such as "--password" in a command.
 func maskFlags(c *Command) {
 	for i := range c.Shell {
 		c.Shell[i].Literal = maskLine(c.Shell[i].Literal)
 	}
-	for i, arg := range c.Exec {
-		if flag, ok := arg.Literal(); ok && strings.HasPrefix(flag, "-") && i+1 < len(c.Exec) && namesSecret(strings.TrimLeft(flag, "-")) {
-			c.Exec[i+1] = Lit(Mask)
+	for i := range c.Exec {
+		if c.afterSecretFlag(i) {
+			c.Exec[i] = Lit(Mask)
 		}
 	}
+}
+
+// afterSecretFlag reports whether argument i follows a flag such as "--password".
+func (c *Command) afterSecretFlag(i int) bool {
+	if i == 0 {
+		return false
+	}
+	flag, ok := c.Exec[i-1].Literal()
+	return ok && strings.HasPrefix(flag, "-") && namesSecret(strings.TrimLeft(flag, "-"))
 }
 
 func maskText(t Text) {

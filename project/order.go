@@ -38,8 +38,9 @@ func (p *Project) Shipped() []ID {
 // AllProfiles is the profile that stands for all of them.
 const AllProfiles = "*"
 
-// Activate enables the services of profiles, and gives labels anew. Unknown are the
-// profiles that no service has. It makes nothing valid: validate it again.
+// Activate enables the services of the profiles, disables those that have only others,
+// and assigns labels anew. It returns the profiles that no service has. Validate the
+// project again afterwards.
 func (p *Project) Activate(profiles []string) (unknown []string) {
 	known := map[string]bool{AllProfiles: true}
 	for _, s := range p.Services {
@@ -89,9 +90,9 @@ func (p *Project) Select(names []ID, noDeps bool) []ID {
 	return slices.Sorted(maps.Keys(chosen))
 }
 
-// StopLevels groups services for a stop: each level may be told at once, when
-// nothing of those before it is left. A service that none of the others needs
-// is in the first. Within a level the order is that of the ids.
+// StopLevels groups services for a stop. The services of one level can be stopped
+// together, once those of the levels before it have ended. The first level has those
+// that none of the others depends on. Within a level the ids are sorted.
 func (p *Project) StopLevels(ids []ID) [][]ID {
 	users := make(map[ID][]ID)
 	for id, s := range p.Services {
@@ -109,11 +110,11 @@ func (p *Project) StopLevels(ids []ID) [][]ID {
 		if d, known := depths[id]; known {
 			return d
 		}
-		depths[id] = 0 // a cycle is not valid; this keeps one from being endless
+		depths[id] = 0 // ends the recursion in a cycle, which only an invalid project has
 		d := 0
 		for _, user := range users[id] {
 			above := depth(user)
-			if counts[user] { // one that is not to be stopped still orders those around it
+			if counts[user] { // a service that goes on still keeps those around it in order
 				above++
 			}
 			d = max(d, above)
@@ -133,7 +134,7 @@ func (p *Project) StopLevels(ids []ID) [][]ID {
 	return levels
 }
 
-// cycles returns the cycles of dependencies that can be found, each as a path
+// cycles returns cycles of dependencies, at least one if there are any, each as a path
 // that begins with its smallest id and ends where it began.
 func (p *Project) cycles() [][]ID {
 	const (

@@ -10,7 +10,7 @@ import (
 // A Source is one of the files of a definition.
 type Source struct{ Name, Text string }
 
-// SourceNames are the files in which a service and its options are written, sorted.
+// SourceNames returns the files in which the service and its options are set, sorted.
 func (s *Service) SourceNames() (names []string) {
 	add := func(pos Pos) {
 		if pos.File != "" && !slices.Contains(names, pos.File) {
@@ -28,10 +28,11 @@ func (s *Service) SourceNames() (names []string) {
 	return names
 }
 
-// Origin finds a line of a generated file in the sources: as a whole, where it is
-// the user's own text, else by its longest word that stands in one place alone.
+// Origin finds the place in the sources that a line of a generated file comes from:
+// that of the whole line, if it is the user's own text, else that of its longest word
+// that stands in one place only.
 func Origin(line string, sources []Source) (Pos, bool) {
-	const telling = 4 // bytes; shorter words are like others
+	const telling = 4 // bytes; shorter words are too common to prove anything
 	if strings.IndexFunc(line, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) < 0 {
 		return Pos{}, false // "}"
 	}
@@ -63,9 +64,9 @@ func Origin(line string, sources []Source) (Pos, bool) {
 	return Pos{}, false
 }
 
-// PlaceTexts says of the files of servers that test their configuration, line by line,
-// where the user has written that: for where the definition is not at hand. Read gives
-// the text of one of its files.
+// PlaceTexts sets File.Pos, line by line, in the files of servers that test their
+// configuration, so that their errors can be placed where the definition is not at
+// hand. It changes p. read returns the text of a file of the definition.
 func (p *Project) PlaceTexts(read func(name string) (text string, ok bool)) {
 	texts := map[string]string{}
 	for _, s := range p.Services {
@@ -86,7 +87,8 @@ func (p *Project) PlaceTexts(read func(name string) (text string, ok bool)) {
 	}
 }
 
-// placeLines finds the lines of the file whose place is not known yet.
+// placeLines finds the places of those lines of f that have none yet. whole is the
+// place of the text if f has none at all.
 func (f *File) placeLines(whole Pos, sources []Source) {
 	if len(f.Source) > 0 {
 		return

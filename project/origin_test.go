@@ -19,8 +19,8 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
-// Where the definition is not at hand, each line of a configuration has its place
-// beside it.
+// Each line of a configuration carries its position, for where the definition is not at
+// hand.
 func TestPlaceTexts(t *testing.T) {
 	file := project.File{Path: project.RunPath("/c"), Content: project.Lit("ours\nwrong thing;\nlast thing;\nmore\n"), Pos: &project.Passage{
 		Pos: project.Pos{File: "d.nix", Line: 9}, Spans: []project.Span{{First: 4, Lines: 1, Pos: project.Pos{File: "d.nix", Line: 7}}}}}

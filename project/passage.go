@@ -1,23 +1,23 @@
 package project
 
-// A Passage is where a user has written a text that became a file: where the text
-// is given, and which lines of it stand where. Lines whose place is not known, such
-// as those of a text that is computed, are in no span.
+// A Passage maps the lines of a generated text to the places where the user has written
+// them. Pos is the place of the text as a whole. Lines whose place is not known, such
+// as computed ones, are in no span. A nil Passage knows no place.
 type Passage struct {
 	Pos   Pos    `json:"pos,omitzero"`
 	Spans []Span `json:"spans,omitempty"` // in the order of the text
 }
 
-// A Span is a run of lines of a text, from line First on, that stand one below the
-// other in a file of the user's, from Pos on.
+// A Span is a run of lines of a text that stand one below the other in a file of the
+// user's, from Pos on. First is the number of its first line, counted from 1.
 type Span struct {
 	First int `json:"first"`
 	Lines int `json:"lines"`
 	Pos   Pos `json:"pos"`
 }
 
-// At is where line n of the text stands, counted from 1; exact is false where only
-// the place of the whole text is known.
+// At returns the place of line n of the text, counted from 1. If that is not known, it
+// returns the place of the whole text, and exact is false.
 func (p *Passage) At(n int) (pos Pos, exact bool) {
 	if p == nil {
 		return Pos{}, false
@@ -33,6 +33,6 @@ func (p *Passage) At(n int) (pos Pos, exact bool) {
 	return p.Pos, false
 }
 
-// PassagesVar is the variable in which a one-shot finds where the user has written
-// the files that it is given: JSON, by their paths.
+// PassagesVar is the variable in which a one-shot gets the Passages of its files, as a
+// JSON object by path.
 const PassagesVar = "NIX2GPU_PASSAGES"

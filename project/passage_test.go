@@ -24,7 +24,7 @@ func TestPassageAt(t *testing.T) {
 	}
 }
 
-// Where a text is written is no part of how a service runs.
+// The place where a text is written is no part of how a service runs.
 func TestMovedTextIsNoChange(t *testing.T) {
 	with := func(line int) *project.Project {
 		pos := &project.Passage{Pos: project.Pos{File: "a", Line: line}, Spans: make([]project.Span, line)}

@@ -5,15 +5,15 @@ import "iter"
 // A ProbeRole is what a probe decides about a process.
 type ProbeRole string
 
-// The roles: a process is ready, is to be restarted, has come up so far that
-// the other two may begin.
+// The roles. Readiness decides whether dependants may start, liveness whether the
+// process is restarted. Neither begins before the startup probe has succeeded.
 const (
 	ReadinessProbe ProbeRole = "readiness"
 	LivenessProbe  ProbeRole = "liveness"
 	StartupProbe   ProbeRole = "startup"
 )
 
-// Probes are the probes that the process has, by role, in a fixed order.
+// Probes yields the probes that the process has, in a fixed order of roles.
 func (q *Process) Probes() iter.Seq2[ProbeRole, *Probe] {
 	return func(yield func(ProbeRole, *Probe) bool) {
 		for _, pr := range []struct {
@@ -27,7 +27,7 @@ func (q *Process) Probes() iter.Seq2[ProbeRole, *Probe] {
 	}
 }
 
-// A Probe asks a process whether it is well. Exactly one of the checks is set.
+// A Probe checks a process again and again. Exactly one of the checks is set.
 type Probe struct {
 	Exec   *ExecCheck   `json:"exec,omitempty"`
 	HTTP   *HTTPCheck   `json:"http,omitempty"`
@@ -38,11 +38,11 @@ type Probe struct {
 	Notify *NotifyCheck `json:"notify,omitempty"`
 	GPU    *GPUs        `json:"gpu,omitempty"` // succeeds when nvidia-smi shows these
 
-	// InitialDelay nil or 0 means: at once, then at intervals that grow with
-	// the age of the process, from 5 ms up to Period, until the first success.
+	// InitialDelay nil or 0 means: check at once, then at intervals that grow with the
+	// age of the process, from 5 ms up to Period, until the first success.
 	InitialDelay     *Duration `json:"initialDelay,omitempty"`
 	Period           Duration  `json:"period,omitempty"`           // default: 10s
-	Timeout          Duration  `json:"timeout,omitempty"`          // default: 1s; 20s of a GPU
+	Timeout          Duration  `json:"timeout,omitempty"`          // of one check; default: 1s, for GPU 20s
 	SuccessThreshold int       `json:"successThreshold,omitempty"` // default: 1
 	FailureThreshold int       `json:"failureThreshold,omitempty"` // default: 3
 
@@ -54,10 +54,10 @@ type Probe struct {
 // ExecCheck succeeds when the command exits 0.
 type ExecCheck struct {
 	Command Command `json:"command"`
-	Dir     Text    `json:"dir,omitempty"` // default: the process's
+	Dir     Text    `json:"dir,omitempty"` // default: the folder of the process
 }
 
-// HTTPCheck succeeds on a status of 2xx or 3xx, or exactly Status when set.
+// HTTPCheck succeeds on a status of 2xx or 3xx, or, if Status is set, on that one only.
 type HTTPCheck struct {
 	Scheme  string            `json:"scheme,omitempty"` // default: http
 	Host    string            `json:"host,omitempty"`   // default: 127.0.0.1
@@ -87,12 +87,13 @@ type ServerCheck struct {
 	Host     string `json:"host,omitempty"` // default: 127.0.0.1
 	Port     int    `json:"port,omitempty"`
 	Socket   Text   `json:"socket,omitempty"` // instead of host and port
-	// StatusFile is where the server writes how it is, for those that log
-	// every question they can't answer yet: PostgreSQL's postmaster.pid.
+	// StatusFile is a file in which the server writes its state, such as PostgreSQL's
+	// postmaster.pid. Such a server is not asked before it is up, since it logs every
+	// question that it can't answer yet.
 	StatusFile Text `json:"statusFile,omitempty"`
 }
 
-// LogCheck succeeds for good once a line of output matches.
+// LogCheck succeeds, for good, once a line of output matches.
 type LogCheck struct {
 	Contains string `json:"contains,omitempty"` // a substring, or
 	Pattern  string `json:"pattern,omitempty"`  // a regular expression (RE2)

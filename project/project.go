@@ -5,27 +5,27 @@ import "slices"
 // Version is the format of the JSON that this build writes and reads.
 const Version = 1
 
-// An ID is the stable name of a service or a process. A service's is
-// "<type>.<instance>", or the instance alone for a custom service; a process
-// before or after the main one appends "-init" or "-setup" to it.
+// An ID is the stable name of a service or a process. That of a service is
+// "<type>.<instance>", or the instance alone for a custom one. A one-shot before or
+// after the main process appends "-init" or "-setup".
 type ID string
 
 // A Project is everything that runs for one container.
 type Project struct {
 	Version int    `json:"version"`
-	Name    string `json:"name"` // the container's name; the definition's folder when it has none
+	Name    string `json:"name"` // of the container, or of the definition's folder if it has none
 
 	Services  map[ID]*Service  `json:"services"`
 	Processes map[ID]*Process  `json:"processes"`
 	Files     map[string]*File `json:"files,omitempty"` // generated files, by the name that Part.File uses
 
-	// Users are the accounts that processes run as, by name, as far as they are
-	// known: what to make them with where a machine lacks them.
+	// Users are the known accounts that processes run as, by name, for machines that
+	// lack them.
 	Users map[string]User `json:"users,omitempty"`
 
-	// Secrets are what texts name by Part.Secret and Part.SecretFile, and
-	// processes by Credentials. They are read at each start, with the rights of
-	// whoever started nix2gpu, and never become part of the project.
+	// Secrets are what texts name by Part.Secret and Part.SecretFile, and processes by
+	// Credentials. Their content is read at each start, with the rights of whoever
+	// started nix2gpu, and never becomes part of the project.
 	Secrets map[string]Secret `json:"secrets,omitempty"`
 
 	// Active are the profiles that were asked for: see [Project.Activate].
@@ -33,7 +33,7 @@ type Project struct {
 
 	WhenDone    WhenDone  `json:"whenDone,omitempty"`    // default: exit
 	OnFailed    OnFailed  `json:"onFailed,omitempty"`    // default: continue
-	StopTimeout *Duration `json:"stopTimeout,omitempty"` // budget of the whole stop; nil: 9s as PID 1, else unbounded by it
+	StopTimeout *Duration `json:"stopTimeout,omitempty"` // for the stop of the whole project; nil: 9s as PID 1, else no limit
 
 	Container Container `json:"container"`
 	Notes     []Note    `json:"notes,omitempty"` // non-fatal findings for the reader of the definition
@@ -57,8 +57,8 @@ const (
 	OnFailedExit     OnFailed = "exit"
 )
 
-// A Note is a remark about a definition: a warning, or a difference in
-// meaning that its reader should know.
+// A Note is a remark about a definition: a warning, or a meaning that its author may
+// not expect.
 type Note struct {
 	Service ID     `json:"service,omitempty"`
 	Pos     Pos    `json:"pos,omitzero"`
@@ -73,7 +73,7 @@ type Pos struct {
 	Col  int    `json:"col,omitempty"`
 }
 
-// Container is what the image and the boot need beside the services.
+// Container is what an image and its boot need beside the services.
 type Container struct {
 	ExposedPorts []string          `json:"exposedPorts,omitempty"` // "8080/tcp"
 	Env          map[string]Value  `json:"env,omitempty"`          // of every process
@@ -88,7 +88,7 @@ type Container struct {
 	Archives     []Archive         `json:"archives,omitempty"`  // packages that images get as files of their vendors, sorted
 	CUDA         string            `json:"cuda,omitempty"`      // the cudaPackages attribute, "cudaPackages_12_8"
 	CUDAPos      Pos               `json:"cudaPos,omitzero"`    // where it was set
-	FromImage    string            `json:"fromImage,omitempty"` // what the image is put on
+	FromImage    string            `json:"fromImage,omitempty"` // the base that the image is put on
 	FromImagePos Pos               `json:"fromImagePos,omitzero"`
 	CopyToRoot   []Text            `json:"copyToRoot,omitempty"` // packages, generated files, and files of the definition's folder
 	Registries   []string          `json:"registries,omitempty"` // where the image is pushed to
@@ -96,15 +96,15 @@ type Container struct {
 	Variant      string            `json:"variant,omitempty"`    // "slim" (default), "full" or "minimal"
 }
 
-// An Archive is a package of images that is not Debian's, but software that
-// its vendor publishes as a file.
+// An Archive is a package that images get not from Debian but from a file that its
+// vendor publishes.
 type Archive struct {
 	Attr     string   `json:"attr"`
 	Programs []string `json:"programs,omitempty"` // that the definition names
 	Pos      Pos      `json:"pos,omitzero"`
 }
 
-// HasArchive reports whether an archive stands for an attribute.
+// HasArchive reports whether the package of an attribute is an archive.
 func (c *Container) HasArchive(attr string) bool {
 	return slices.ContainsFunc(c.Archives, func(a Archive) bool { return a.Attr == attr })
 }
@@ -113,8 +113,8 @@ func (c *Container) HasArchive(attr string) bool {
 // tailnet. No process inherits it.
 const TailscaleKey = "TAILSCALE_AUTHKEY"
 
-// TailscaleSecret is the secret that the key is, where the definition names no
-// other.
+// TailscaleSecret is the name of the secret that holds the key, where the definition
+// names no other.
 const TailscaleSecret = "tailscale.authKey"
 
 // Tailscale is the container's membership of a tailnet.
@@ -134,16 +134,15 @@ type Service struct {
 	Label       string `json:"label"` // what people see; only displayed
 	Description string `json:"description,omitempty"`
 	Namespace   string `json:"namespace,omitempty"`
-	Disabled    bool   `json:"disabled,omitempty"` // known, never started unless named
+	Disabled    bool   `json:"disabled,omitempty"` // started only when it is named
 	// Profiles are those that enable it: without one of them it is Disabled. See
 	// [Project.Activate].
 	Profiles []string `json:"profiles,omitempty"`
-	// System services are the container's own, such as sshd: no project waits for
-	// their end or fails with them, they count nowhere, and only their failure is
-	// told.
+	// System marks a service of the container itself, such as sshd: the project neither
+	// waits for its end nor fails with it, no summary counts it, and only its failure
+	// is reported.
 	System bool `json:"system,omitempty"`
-	// Family is the name of all the replicas, of which this is one; "" of a service that
-	// is no replica.
+	// Family is the common name of replicas, if this is one of several.
 	Family string `json:"family,omitempty"`
 
 	Init  []ID `json:"init,omitempty"` // one-shots that must exit 0 before Main, in order
@@ -153,18 +152,18 @@ type Service struct {
 	DependsOn map[ID]Dependency `json:"dependsOn,omitempty"` // by service
 	Ports     []Port            `json:"ports,omitempty"`     // that Main will listen on
 
-	GPUs *GPUs `json:"gpus,omitempty"` // what it needs of them; nil: nothing that is known
+	GPUs *GPUs `json:"gpus,omitempty"` // what it needs of GPUs; nil: the definition does not say
 
-	// Unsupported says why this build cannot run the service, although its
-	// options are accepted; empty means it can.
+	// Unsupported says why this build cannot run the service although it accepts its
+	// options; empty: it can.
 	Unsupported string `json:"unsupported,omitempty"`
 	Pos         Pos    `json:"pos,omitzero"`
-	// Options is where those options were set that a machine can fail to meet.
+	// Options has the places of the options that a machine may fail to meet.
 	Options map[string]Pos `json:"options,omitempty"`
 }
 
-// OptionPos is where an option of the service was set; else where the service
-// was.
+// OptionPos returns where an option of the service was set, if that is known, else
+// where the service was defined.
 func (s *Service) OptionPos(option string) Pos {
 	if pos, ok := s.Options[option]; ok {
 		return pos
@@ -172,7 +171,7 @@ func (s *Service) OptionPos(option string) Pos {
 	return s.Pos
 }
 
-// ReplicaVar is the variable with the number of a process of several, from 0.
+// ReplicaVar is the variable with the number of a replica, counted from 0.
 const ReplicaVar = "NIX2GPU_REPLICA"
 
 // A Dependency is what one service waits for in another.
@@ -182,17 +181,17 @@ type Dependency struct {
 	Pos       Pos       `json:"pos,omitzero"`
 }
 
-// GPUs is what a service needs of the machine's GPUs. Exactly one of All, Count
-// and Devices is set. It is what the definition says, for those who choose the
-// machine or make the image: which GPUs a process sees is its environment's affair.
+// GPUs is what a service needs of the machine's GPUs, as the definition says, for the
+// choice of a machine and for the image. Exactly one of All, Count and Devices is set.
+// Which GPUs a process sees is decided by its environment.
 type GPUs struct {
-	All     bool     `json:"all,omitempty"`     // all that there are, and at least one
-	Count   int      `json:"count,omitempty"`   // so many
-	Devices []string `json:"devices,omitempty"` // these: numbers as nvidia-smi has them, or UUIDs
-	Memory  int64    `json:"memory,omitempty"`  // bytes that each of them must have, used or not; 0: any
+	All     bool     `json:"all,omitempty"`     // all there are, and at least one
+	Count   int      `json:"count,omitempty"`   // this many
+	Devices []string `json:"devices,omitempty"` // these: nvidia-smi's numbers, or UUIDs
+	Memory  int64    `json:"memory,omitempty"`  // bytes that each must have in total; 0: any
 }
 
-// A Port is one that a service listens on.
+// A Port is a port that a service listens on.
 type Port struct {
 	Port     int    `json:"port"`
 	Protocol string `json:"protocol,omitempty"` // default: tcp
@@ -215,17 +214,17 @@ type Process struct {
 	ID      ID     `json:"id"`
 	Service ID     `json:"service"`
 	Role    Role   `json:"role"`
-	Doing   string `json:"doing,omitempty"` // what a one-shot is at, for people: "making the database cluster"
+	Doing   string `json:"doing,omitempty"` // what a one-shot does, for people: "making the database cluster"
 
 	Command  Command          `json:"command"`
 	Env      map[string]Value `json:"env,omitempty"`
-	EnvFiles []Text           `json:"envFiles,omitempty"` // read at each start; Env wins over them
-	// Credentials are secrets that the process finds as files in the folder
-	// CREDENTIALS_DIRECTORY, which nobody else can read: by the file's name.
+	EnvFiles []Text           `json:"envFiles,omitempty"` // read at each start; Env overrides them
+	// Credentials are names of secrets, by the names of the files that the process
+	// finds them in. The files are in $CREDENTIALS_DIRECTORY, which only it can read.
 	Credentials map[string]string `json:"credentials,omitempty"`
 	Dir         Text              `json:"dir,omitempty"`  // default: the root
-	Path        []Text            `json:"path,omitempty"` // folders that come first in PATH, where they exist
-	User        string            `json:"user,omitempty"` // name or uid, of Users or of the machine; only when we are root
+	Path        []Text            `json:"path,omitempty"` // folders put first in PATH, where they exist
+	User        string            `json:"user,omitempty"` // a name, of Users or of the machine, or a uid; ignored unless we are root
 	NoNewPrivs  bool              `json:"noNewPrivs,omitempty"`
 	Files       []File            `json:"files,omitempty"` // written before each start
 	Dirs        []Dir             `json:"dirs,omitempty"`  // made before each start
@@ -239,9 +238,9 @@ type Process struct {
 
 	// Test is how the program tests its configuration; nil: it can't.
 	Test *ConfigTest `json:"test,omitempty"`
-	// Refusals are texts that the program prints when it ends because it does not take
-	// its configuration, so that it would end in the same way again. "…" in one stands
-	// for anything.
+	// Refusals are texts by which the program says, as it ends, that it rejects its
+	// configuration, so that it would end the same way again. "…" in one stands for
+	// anything.
 	Refusals []string `json:"refusals,omitempty"`
 
 	Shutdown Shutdown `json:"shutdown,omitzero"`
@@ -252,51 +251,51 @@ type Process struct {
 	// ExitOnEnd ends the project, with this process's exit code, when the
 	// process has ended for good.
 	ExitOnEnd bool `json:"exitOnEnd,omitempty"`
-	// ExitOnSkipped ends the project when a dependency made this one impossible.
+	// ExitOnSkipped ends the project when a dependency makes this process impossible.
 	ExitOnSkipped bool `json:"exitOnSkipped,omitempty"`
 }
 
-// A Command is a program and its arguments, or a line for the shell.
+// A Command is a program with its arguments (Exec), or a line for the shell (Shell).
 // Exactly one of the two is set.
 type Command struct {
 	Exec  []Text `json:"exec,omitempty"`
 	Shell Text   `json:"shell,omitempty"`
-	// ShellArgv starts the shell, "bash -c" unless set; the line is appended.
+	// ShellArgv is the shell, to which the line is appended; default: "bash -c".
 	ShellArgv []string `json:"shellArgv,omitempty"`
 }
 
-// A ConfigTest is how a server tests its own configuration, without serving. It is
-// run with the files and the rights of the process, where neither its data nor a
-// network is.
+// A ConfigTest is a command by which a server tests its own configuration without
+// serving. It runs with the files and the rights of the process, but without its data
+// and without a network.
 type ConfigTest struct {
 	Command Command `json:"command"`
-	// Inconclusive are texts of its output that say that it failed for lack of what
-	// is no part of the configuration, such as a name that only a network knows.
+	// Inconclusive are texts of its output by which a failure proves nothing, since it
+	// is due to the test's surroundings: a host name that only a network resolves.
 	Inconclusive []string `json:"inconclusive,omitempty"`
-	// Passes are texts of its output that say that all of the configuration was taken,
-	// although the program has failed: one without a test of its own is given a last
-	// word that it can't know, so that it ends there.
+	// Passes are texts of its output by which a failure counts as a success. A server
+	// that has no test mode is given an unknown directive after all others, so that it
+	// ends there.
 	Passes []string `json:"passes,omitempty"`
-	// Fails are texts of its output that say that it would not start, although the
-	// program has ended well.
+	// Fails are texts of its output by which the server would not start, although the
+	// test has exited with 0.
 	Fails []string `json:"fails,omitempty"`
 }
 
 // Shutdown says how a process is told to stop.
 type Shutdown struct {
-	Command    *Command  `json:"command,omitempty"` // run before the signal; replaces it when it ends the process
-	Signal     Signal    `json:"signal,omitempty"`  // SIGTERM unless set
-	Timeout    *Duration `json:"timeout,omitempty"` // from the signal to SIGKILL; nil: 10s
-	ParentOnly bool      `json:"parentOnly,omitempty"`
+	Command    *Command  `json:"command,omitempty"`    // run first; the signal is sent only if the process still lives after it
+	Signal     Signal    `json:"signal,omitempty"`     // default: SIGTERM
+	Timeout    *Duration `json:"timeout,omitempty"`    // from the signal to SIGKILL; nil: 10s
+	ParentOnly bool      `json:"parentOnly,omitempty"` // send the signal to the process alone, not to its group
 }
 
-// KillMode says what goes when a process has stopped.
+// KillMode says what is killed when a process has stopped.
 type KillMode string
 
 // The values of KillMode; the empty one means KillGroup.
 const (
-	KillGroup   KillMode = "group"   // every descendant goes
-	KillProcess KillMode = "process" // only the process; its children may outlive a restart
+	KillGroup   KillMode = "group"   // every descendant
+	KillProcess KillMode = "process" // the process alone; its children may outlive a restart
 )
 
 // Limits bound what a process may use; the zero value bounds nothing.
@@ -307,7 +306,7 @@ type Limits struct {
 	NoFile uint64  `json:"nofile,omitempty"`
 }
 
-// Log is what one process asks of its log.
+// Log sets how the output of a process is kept; the zero value leaves all to defaults.
 type Log struct {
 	File      Text `json:"file,omitempty"` // a copy beside our own file
 	MaxSizeMB int  `json:"maxSizeMB,omitempty"`
@@ -318,32 +317,33 @@ type Log struct {
 type File struct {
 	Path    Text `json:"path,omitempty"` // unset for Project.Files
 	Content Text `json:"content,omitempty"`
-	// Escape lists characters that get a backslash in front where a place of
-	// Content, or a secret, stands for text with them; a line end in such text
-	// is an error then.
+	// Escape lists the characters that get a backslash in front of them where a secret
+	// or another part of Content that is not literal has been resolved. If it is set, a
+	// line end in such a part is an error.
 	Escape string `json:"escape,omitempty"`
-	// Source, instead of Content, is a file of the user's that the process is to
-	// find at Path: as a link, or as a copy with Mode and Owner where the
-	// process's user may not read the original.
+	// Source, instead of Content, is a file of the user's that the process finds at
+	// Path: as a link, or as a copy with Mode and Owner if the user of the process may
+	// not read the original.
 	Source Text `json:"source,omitempty"`
-	// Pos is where the user has written the content, line by line; nil: it is ours.
+	// Pos is where the user has written the content, line by line; nil: the content is
+	// our own.
 	Pos *Passage `json:"pos,omitempty"`
 
-	Mode  string `json:"mode,omitempty"`  // octal, "0644" unless set
+	Mode  string `json:"mode,omitempty"`  // octal; default: "0644"
 	Owner string `json:"owner,omitempty"` // default: the process's user
 }
 
 // A Dir is made before a process starts. One that exists keeps its content.
 type Dir struct {
 	Path  Text   `json:"path"`
-	Mode  string `json:"mode,omitempty"`  // octal, "0755" unless set
+	Mode  string `json:"mode,omitempty"`  // octal; default: "0755"
 	Owner string `json:"owner,omitempty"` // default: the process's user
-	// Keep says that its content must outlive the container, or the machine: it
-	// belongs on a volume. What is in other folders can be made again.
+	// Keep says that the content must outlive the container, on a volume. The content
+	// of other folders can be made again.
 	Keep bool `json:"keep,omitempty"`
 }
 
-// A PackageRef names what a package attribute stands for: "python3",
+// A PackageRef names a package by its attribute: "python3",
 // "cudaPackages_12_8.cudatoolkit".
 type PackageRef struct {
 	Attr string `json:"attr"`

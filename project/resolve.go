@@ -18,8 +18,8 @@ var aliases = map[string]string{
 	"nats":     "nats-server",
 }
 
-// CanonicalType is the spelling under which a service type is known:
-// "postgres" is "postgresql".
+// CanonicalType returns the name of a service type that may be given by another
+// spelling: "postgresql" for "postgres". It returns unknown names as they are.
 func CanonicalType(name string) string {
 	if t, ok := aliases[name]; ok {
 		return t
@@ -27,9 +27,9 @@ func CanonicalType(name string) string {
 	return name
 }
 
-// AssignLabels gives each service the name that people see: the instance of a
-// custom one; for others the type, when it has one enabled instance and
-// nothing else is called so, else "<type>.<instance>".
+// AssignLabels sets the label of each service: the instance of a custom one; for others
+// the type, if it has one enabled instance and no custom service has that name, else
+// "<type>.<instance>".
 func (p *Project) AssignLabels() {
 	instances := make(map[string]int) // enabled ones, by type
 	taken := make(map[string]bool)    // by custom services
@@ -58,9 +58,9 @@ func (p *Project) AssignLabels() {
 // A NameError says that a name stands for no service, or for several.
 type NameError struct {
 	Name       string
-	Candidates []ID // those it may mean, when it is ambiguous
-	Known      []string
-	Near       string // the known name that is most like it
+	Candidates []ID     // what it may mean, if it is ambiguous
+	Known      []string // the labels of all services
+	Near       string   // the one of Known that is most like it, or ""
 }
 
 func (e *NameError) Error() string {
@@ -75,8 +75,8 @@ func (e *NameError) Error() string {
 	return fmt.Sprintf("no service %q\n  hint: the services are %s", e.Name, strings.Join(e.Known, ", "))
 }
 
-// Labels lists the labels of the enabled services of the definition, in no order:
-// without those that each container has beside it.
+// Labels lists the labels of the enabled services, in no order and without system
+// services.
 func (p *Project) Labels() (all []string) {
 	for _, s := range p.Services {
 		if !s.System && !s.Disabled {
@@ -86,10 +86,10 @@ func (p *Project) Labels() (all []string) {
 	return all
 }
 
-// Resolve finds the services that a person means by a name. It is tried as an
-// id or the name of a process, a label, an instance if only one service has
-// it, and a type, which means all of its enabled instances. The error is a
-// *NameError.
+// Resolve returns the services that a name stands for: an id of a service or of a
+// process, a label, an instance if only one service has it, the common name of
+// replicas, or a type, which stands for all of its enabled instances. They are tried in
+// this order. The error is a *NameError.
 func (p *Project) Resolve(name string) ([]ID, error) {
 	if _, ok := p.Services[ID(name)]; ok {
 		return []ID{ID(name)}, nil
@@ -108,13 +108,13 @@ func (p *Project) Resolve(name string) ([]ID, error) {
 			return nil, &NameError{Name: name, Candidates: found}
 		}
 	}
-	// "postgres.db" is written by those who write services.postgres.db.
+	// A definition may say services.postgres.db, so users say "postgres.db".
 	if typ, instance, ok := strings.Cut(name, "."); ok && CanonicalType(typ) != typ {
 		if id := ID(CanonicalType(typ) + "." + instance); p.Services[id] != nil {
 			return []ID{id}, nil
 		}
 	}
-	// "worker" is all of worker-0, worker-1 and so on.
+	// "worker" stands for worker-0, worker-1 and so on.
 	if found := p.matching(func(s *Service) bool { return IsReplica(string(s.ID), name) }); len(found) > 0 {
 		return found, nil
 	}
@@ -124,7 +124,8 @@ func (p *Project) Resolve(name string) ([]ID, error) {
 	if len(found) > 0 {
 		return found, nil
 	}
-	// Services of a profile depend on each other whether it is active or not.
+	// A profile that is not active may hold the only services of a type, and a
+	// dependency on them must still be understood.
 	found = p.matching(func(s *Service) bool {
 		return len(s.Profiles) > 0 && s.Type != "custom" && s.Type == CanonicalType(name)
 	})
@@ -135,13 +136,13 @@ func (p *Project) Resolve(name string) ([]ID, error) {
 	return nil, &NameError{Name: name, Known: known, Near: spelling.Nearest(name, known)}
 }
 
-// IsReplica reports whether an id is that of one of several processes called name.
+// IsReplica reports whether id is that of a replica of name: name, "-" and a number.
 func IsReplica(id, name string) bool {
 	number, ok := strings.CutPrefix(id, name+"-")
 	return ok && name != "" && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
-// ResolveOne is Resolve for where only one service can be meant.
+// ResolveOne is Resolve for a name that must stand for exactly one service.
 func (p *Project) ResolveOne(name string) (ID, error) {
 	ids, err := p.Resolve(name)
 	if err != nil {

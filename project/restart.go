@@ -10,8 +10,8 @@ import (
 // A RestartPolicy says after which exits a process is started again.
 type RestartPolicy string
 
-// The policies. The empty one means RestartNo; a definition's default is set
-// where the definition is read.
+// The policies. The empty one means RestartNo; the default of a definition is set where
+// definitions are read.
 const (
 	RestartNo            RestartPolicy = "no"
 	RestartOnFailure     RestartPolicy = "on_failure"
@@ -20,8 +20,8 @@ const (
 	RestartUnlessStopped RestartPolicy = "unless_stopped"
 )
 
-// Restart is a policy with its pace. Unset fields take their defaults from
-// the methods, so that what was set can be told from what was not.
+// Restart is a restart policy and its delays. The methods apply the defaults of unset
+// fields, so that the fields still tell what the user has set.
 type Restart struct {
 	Policy   RestartPolicy `json:"policy,omitempty"`
 	Delay    *Duration     `json:"delay,omitempty"`    // before the first restart; default: 500ms
@@ -44,6 +44,9 @@ func (r Restart) Wait(n int) time.Duration {
 	if r.DelayMax != nil {
 		limit = time.Duration(*r.DelayMax)
 	}
+	if delay == 0 {
+		return 0 // 0 times an overflow is not a number
+	}
 	wait := float64(delay) * math.Pow(factor, float64(max(n, 1)-1))
 	if wait >= float64(limit) { // also when it overflowed to +Inf
 		return limit
@@ -51,10 +54,10 @@ func (r Restart) Wait(n int) time.Duration {
 	return time.Duration(wait)
 }
 
-// Jitters reports whether waits may be varied: only where the user named none.
+// Jitters reports whether delays may be varied at random: only if the user set none.
 func (r Restart) Jitters() bool { return r.Delay == nil }
 
-// A Duration travels as text: "1.5s".
+// A Duration is a time.Duration that is text in JSON: "1.5s".
 type Duration time.Duration
 
 // MarshalJSON writes d as Go writes durations.
@@ -74,5 +77,5 @@ func (d *Duration) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// For is a duration that was set, for the fields where unset means something.
+// For returns a pointer to d, for fields in which nil means something else than 0.
 func For(d time.Duration) *Duration { out := Duration(d); return &out }

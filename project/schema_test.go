@@ -18,7 +18,7 @@ import (
 
 const schemaFile = "../docs/reference/project.schema.json"
 
-// The JSON schema is made from the types and their comments.
+// The JSON schema is generated from the types and their comments.
 func TestSchemaIsFresh(t *testing.T) {
 	g := &schema{docs: fieldDocs(t), defs: map[string]any{}}
 	root := map[string]any{

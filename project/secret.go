@@ -10,30 +10,29 @@ import (
 	"nix2gpu/spelling"
 )
 
-// A Secret is a text that is not for every reader: where it comes from, and
-// never what it is. Exactly one of File, Age and Env is set.
+// A Secret says where a secret comes from; it never holds the content. Exactly one of
+// File, Age and Env is set.
 type Secret struct {
 	File Text   `json:"file,omitempty"` // a file
 	Age  Text   `json:"age,omitempty"`  // a file that is encrypted with age
-	Env  string `json:"env,omitempty"`  // a variable of whoever starts nix2gpu; no process inherits it
+	Env  string `json:"env,omitempty"`  // a variable of nix2gpu's own environment; no process inherits it
 
-	// Identities are the files of keys with which Age may be decrypted. They are
-	// tried in order; one that cannot be read is passed over.
+	// Identities are files of keys that may decrypt Age. They are tried in order; one
+	// that cannot be read is passed over.
 	Identities []Text `json:"identities,omitempty"`
 
-	// Owner and Mode are those of the file that SecretFile names, and Link is a
-	// further path of it.
+	// Owner and Mode are those of the file that Part.SecretFile names.
 	Owner string `json:"owner,omitempty"` // default: the user of the processes that name it
-	Mode  string `json:"mode,omitempty"`  // octal, "0400" unless set
-	Link  Text   `json:"link,omitempty"`
+	Mode  string `json:"mode,omitempty"`  // octal; default: "0400"
+	Link  Text   `json:"link,omitempty"`  // one more path of that file, a link
 
-	// Optional: where it is not there, processes start without its file.
+	// Optional lets processes start without the file if the secret is missing.
 	Optional bool `json:"optional,omitempty"`
 
 	Pos Pos `json:"pos,omitzero"`
 }
 
-// Source says in a word or two where s comes from.
+// Source says in a word or two where the secret comes from: "file ./key", "env TOKEN".
 func (s Secret) Source() string {
 	switch {
 	case len(s.File) > 0:
@@ -44,12 +43,12 @@ func (s Secret) Source() string {
 	return "env " + s.Env
 }
 
-// Ships reports whether the encrypted file of s is one of the definition's, which
-// an image has.
+// Ships reports whether an image holds the encrypted file of the secret, because it is
+// in the definition's folder.
 func (s Secret) Ships() bool { return len(s.Age) > 0 && s.Age[0].Root != nil }
 
-// eachOfSecret visits the texts of a secret. It stores it only when one was
-// assigned: readers may walk one project at the same time.
+// eachOfSecret visits the texts of a secret. It stores the secret only if a text was
+// assigned: others may be reading the project at the same time.
 func (p *Project) eachOfSecret(o Owner, name string, visit TextVisitor) {
 	s, ok := p.Secrets[name]
 	if !ok {
@@ -78,14 +77,14 @@ func (p *Project) eachOfSecret(o Owner, name string, visit TextVisitor) {
 type SecretUse struct {
 	Secret  string
 	Process ID
-	Field   string // as that of an Owner: "env", "files", …; "credentials"
-	Name    string // the variable of "env", the file of "credentials"
-	Path    bool   // by the path of its file; else its content
+	Field   string // as in Owner: "env", "files", …; or "credentials"
+	Name    string // for "env" the variable, for "credentials" the file
+	Path    bool   // the process gets the path of the secret's file, not its content
 }
 
-// SecretUses lists the secrets that a process gets: through its own texts,
-// those of every process of the container, and those of the generated files
-// that these name. Whoever is not in this list gets nothing.
+// SecretUses lists all secrets that a process gets: through its own texts, through the
+// container's environment, and through the generated files that these name. A nil
+// process gets none.
 func (p *Project) SecretUses(q *Process) []SecretUse {
 	if q == nil {
 		return nil
@@ -118,9 +117,9 @@ func (p *Project) SecretUses(q *Process) []SecretUse {
 	return uses
 }
 
-// SharedEnv is what a process has of the container's environment: what the
-// container has beside the services of its definition gets no secret of theirs, and
-// is not stopped by one that is missing.
+// SharedEnv returns the part of the container's environment that a process gets: all of
+// it, but no secret for a system service. Secrets are meant for the services of the
+// definition, and sshd must start even if one is missing. Do not change the result.
 func (p *Project) SharedEnv(q *Process) map[string]Value {
 	s := p.Services[q.Service]
 	if s == nil || !s.System {
@@ -133,9 +132,10 @@ func (p *Project) SharedEnv(q *Process) map[string]Value {
 	return env
 }
 
-// SecretOwner is who the file of a secret belongs to: the user of the processes
-// that name its path, root apart, who reads everything. Several are an error
-// unless the secret says whose it is; then all of them are returned.
+// SecretOwner returns the user that the file of a secret belongs to: the one that the
+// secret names, else the user of the processes that name the file's path. Root does not
+// count, since it reads everything. If there are several such users, it returns them
+// sorted, and no owner.
 func (p *Project) SecretOwner(name string) (owner string, several []string) {
 	if s := p.Secrets[name]; s.Owner != "" {
 		return s.Owner, nil
@@ -158,14 +158,15 @@ func (p *Project) SecretOwner(name string) (owner string, several []string) {
 	return strings.Join(several, ""), nil
 }
 
-// SecretNames are what secrets may be called by users, sorted.
+// SecretNames lists the secrets that users can name, sorted.
 func (p *Project) SecretNames() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(p.Secrets)), func(name string) bool {
-		return strings.Contains(name, "/") // an option that names a file by itself
+		return strings.Contains(name, "/") // made by an option that names a file itself
 	})
 }
 
-// UnknownSecret says that there is no secret of that name, and which is meant.
+// UnknownSecret returns the message for a name that is no secret's, with a hint at the
+// one that may be meant.
 func (p *Project) UnknownSecret(name string) (msg, hint string) {
 	known := p.SecretNames()
 	msg = fmt.Sprintf("there is no secret %q", name)
@@ -180,7 +181,7 @@ func (p *Project) UnknownSecret(name string) (msg, hint string) {
 	return msg, hint
 }
 
-// goodVariable reports whether a name is one that every shell can set.
+// goodVariable reports whether every shell can set a variable of that name.
 func goodVariable(name string) bool {
 	for i := range len(name) {
 		c := name[i]
@@ -231,8 +232,8 @@ func (e *Errors) checkSecrets(p *Project) {
 	e.checkSecretUses(p)
 }
 
-// checkSecretUses wants each secret that is named, and its content nowhere but
-// in variables and in files: what is executed, everyone on the machine reads.
+// checkSecretUses checks that each secret that is named exists, and that contents stand
+// only in variables and files: everyone on the machine can read a command line.
 func (e *Errors) checkSecretUses(p *Project) {
 	unknown := func(pos Pos, service ID, who, name string) {
 		if _, ok := p.Secrets[name]; !ok {

@@ -8,8 +8,8 @@ import (
 	"nix2gpu/project"
 )
 
-// What a process gets is what it names, itself or through a generated file of
-// its own or the container's variables.
+// A process gets the secrets that it names itself, or through its generated files or
+// the container's variables.
 func TestSecretUses(t *testing.T) {
 	p := build(t, "api", "web", "db")
 	p.Secrets = map[string]project.Secret{"one": {Env: "ONE"}, "two": {Env: "TWO"}, "three": {Env: "THREE"}}
@@ -28,14 +28,14 @@ func TestSecretUses(t *testing.T) {
 			t.Errorf("%s gets %s, want %s", id, got, want)
 		}
 	}
-	p.Services["db"].System = true // the container's own gets what is no secret
+	p.Services["db"].System = true // a system service gets no secret of the container
 	p.Container.Env["MODE"] = project.Value{Text: project.Lit("fast")}
 	if got := p.SecretUses(p.Processes["db"]); len(got) > 0 || len(p.SharedEnv(p.Processes["db"])) != 1 || len(p.SharedEnv(p.Processes["api"])) != 2 {
 		t.Errorf("a system service gets %v, and of variables %v", got, p.SharedEnv(p.Processes["db"]))
 	}
 	p.Services["db"].System = false
 	delete(p.Container.Env, "MODE")
-	// Another identity, owner or source of one restarts those that get it.
+	// A new identity, owner or source of a secret restarts the services that get it.
 	q := build(t, "api", "web", "db")
 	q.Secrets = map[string]project.Secret{"one": {Env: "ONE"}, "two": {Env: "OTHER"}, "three": {Env: "THREE"}}
 	q.Container, q.Processes, q.Files = p.Container, p.Processes, p.Files
@@ -63,7 +63,7 @@ func TestSecretOwner(t *testing.T) {
 	owner("")
 	uses("b", "postgres")
 	owner("postgres")
-	p.Processes["c"].User, p.Processes["c"].Credentials = "redis", map[string]string{"f": "s"} // a file of its own
+	p.Processes["c"].User, p.Processes["c"].Credentials = "redis", map[string]string{"f": "s"} // it gets a file of its own
 	p.Processes["d"].User, p.Processes["d"].Env = "app", map[string]project.Value{"V": {Text: project.SecretContent("s")}}
 	owner("postgres")
 	uses("c", "redis")

@@ -12,7 +12,7 @@ import (
 // JSON, it is its name: "SIGTERM".
 type Signal int
 
-// The signals that this program speaks of.
+// The signals that the code of this program names.
 const (
 	SIGHUP  Signal = 1
 	SIGINT  Signal = 2
@@ -25,7 +25,7 @@ const (
 	sigRTMAX Signal = 64
 )
 
-// signalNames are the names by number, from 1, without SIG.
+// signalNames lists the names without SIG by number, from 1.
 const signalNames = "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD " +
 	"CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
 
@@ -72,7 +72,7 @@ func ParseSignal(text string) (Signal, error) {
 	return s, nil
 }
 
-// realTimeOffset reads the number of "RTMIN+3". ParseUint takes no sign.
+// realTimeOffset reads the number of "RTMIN+3", without a further sign.
 func realTimeOffset(name, prefix string) (Signal, bool) {
 	digits, ok := strings.CutPrefix(name, prefix)
 	n, err := strconv.ParseUint(digits, 10, 8)
@@ -82,8 +82,8 @@ func realTimeOffset(name, prefix string) (Signal, bool) {
 // Valid reports whether the kernel has such a signal.
 func (s Signal) Valid() bool { return s >= 1 && s <= sigRTMAX }
 
-// String is the name as kill -l gives it: "SIGTERM", "SIGRTMIN+3",
-// "SIGRTMAX-2"; "signal 33" for what has none.
+// String returns the name as kill -l gives it: "SIGTERM", "SIGRTMIN+3", "SIGRTMAX-2";
+// "signal 33" if there is no name.
 func (s Signal) String() string {
 	names := strings.Fields(signalNames)
 	switch {
@@ -101,7 +101,7 @@ func (s Signal) String() string {
 	return fmt.Sprintf("signal %d", int(s))
 }
 
-// MarshalText is the name, or the number of what has none.
+// MarshalText returns the name, or the number if there is no name.
 func (s Signal) MarshalText() ([]byte, error) {
 	if name, ok := strings.CutPrefix(s.String(), "signal "); ok {
 		return []byte(name), nil
@@ -109,7 +109,7 @@ func (s Signal) MarshalText() ([]byte, error) {
 	return []byte(s.String()), nil
 }
 
-// UnmarshalText is ParseSignal.
+// UnmarshalText reads what ParseSignal reads.
 func (s *Signal) UnmarshalText(text []byte) (err error) {
 	if *s, err = ParseSignal(string(text)); err != nil {
 		return fmt.Errorf("signal %w", err)

@@ -25,7 +25,7 @@ func TestParseSignal(t *testing.T) {
 	}
 }
 
-// TestSignalNamesAreTheKernels compares with another's table.
+// The names must be those of another table, golang.org/x/sys/unix.
 func TestSignalNamesAreTheKernels(t *testing.T) {
 	for n := 1; n <= 31; n++ {
 		if got, want := project.Signal(n).String(), unix.SignalName(unix.Signal(n)); got != want {

@@ -7,22 +7,22 @@ import (
 	"strings"
 )
 
-// A Text is a string with places in it that are known only where it is used:
-// where packages lie, which folder is the root. Package stage resolves it.
+// A Text is a string with places in it that are known only on the machine that uses it:
+// where packages are, which folder is the root. Package stage resolves it.
 //
-// In JSON a text of one literal is a string, any other a list of strings and
-// one-field objects: ["--dir=", {"root": "data"}].
+// In JSON a text of one literal is a string, any other a list of strings and one-field
+// objects: ["--dir=", {"root": "data"}].
 type Text []Part
 
-// A Part is one piece of a Text. Exactly one field is set; an empty literal
-// stands for itself. Sub paths follow the place directly, and start with a
-// slash or are empty.
+// A Part is one piece of a Text. Exactly one field is set; the zero value is an empty
+// literal. A path in Package.Sub, Root, State or Run is relative to the place: it is
+// empty or begins with a slash.
 type Part struct {
 	Literal string
 	Package *PackagePart // a path inside a package
 	Root    *string      // the definition's folder; the working directory in a container
-	State   *string      // our folder that outlives a run: logs, set-up marks
-	Run     *string      // our folder of this run: sockets, pid files
+	State   *string      // nix2gpu's folder that outlives a run: logs, marks of set-up work
+	Run     *string      // nix2gpu's folder of this run: sockets, pid files
 	File    *string      // the path of a generated file, by its name in Project.Files
 	Self    bool         // the nix2gpu binary
 	Secret  *string      // the content of the named secret, without the line end: of Project.Secrets
@@ -36,31 +36,31 @@ type PackagePart struct {
 	Sub  string `json:"sub,omitempty"`
 }
 
-// Lit is a text of one literal.
+// Lit returns a text of one literal.
 func Lit(s string) Text { return Text{{Literal: s}} }
 
-// RootPath is a path below the root; sub is "" or starts with a slash.
+// RootPath returns a path below the root; sub is "" or starts with a slash.
 func RootPath(sub string) Text { return Text{{Root: &sub}} }
 
-// RunPath is a path below the run folder; sub is "" or starts with a slash.
+// RunPath returns a path below the run folder; sub is "" or starts with a slash.
 func RunPath(sub string) Text { return Text{{Run: &sub}} }
 
-// FilePath is the path of the generated file of that name.
+// FilePath returns the path of the generated file of that name.
 func FilePath(name string) Text { return Text{{File: &name}} }
 
-// PackagePath is a path inside a package; sub is "" or starts with a slash.
+// PackagePath returns a path inside a package; sub is "" or starts with a slash.
 func PackagePath(attr, sub string) Text { return Text{{Package: &PackagePart{attr, sub}}} }
 
-// SecretContent is the content of the secret of that name.
+// SecretContent returns the content of the secret of that name.
 func SecretContent(name string) Text { return Text{{Secret: &name}} }
 
-// SecretPath is the path of the file of the secret of that name.
+// SecretPath returns the path of the file of the secret of that name.
 func SecretPath(name string) Text { return Text{{SecretFile: &name}} }
 
-// Self is the path of the nix2gpu binary.
+// Self returns the path of the nix2gpu binary.
 func Self() Text { return Text{{Self: true}} }
 
-// Join concatenates texts, and merges literals that meet.
+// Join concatenates texts and merges adjacent literals. It copies its arguments.
 func Join(texts ...Text) Text {
 	var out Text
 	for _, t := range texts {
@@ -110,8 +110,8 @@ func (t Text) Packages() []string {
 	return attrs
 }
 
-// String shows t to a person: places stand in angle brackets. A secret's
-// content is never part of a Text, so nothing here needs masking.
+// String returns t for people, with places in angle brackets. It masks nothing: the
+// content of a Secret is not in a Text, but a literal may be one (see [MaskString]).
 func (t Text) String() string {
 	var b strings.Builder
 	for _, p := range t {
@@ -139,7 +139,7 @@ func (t Text) String() string {
 	return b.String()
 }
 
-// partJSON is a Part that is not a literal, as it travels.
+// partJSON is the JSON of a Part that is not a literal.
 type partJSON struct {
 	Package *string `json:"package,omitempty"`
 	Sub     string  `json:"sub,omitempty"` // of Package
@@ -221,7 +221,7 @@ func unmarshalPart(raw json.RawMessage) (Part, error) {
 	return p, nil
 }
 
-// A Value is a text that may have to be kept from readers.
+// A Value is the text of a variable, which may have to be hidden.
 type Value struct {
 	Text   Text `json:"text"`
 	Secret bool `json:"secret,omitempty"` // masked wherever it is shown

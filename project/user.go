@@ -5,19 +5,18 @@ import (
 	"sync"
 )
 
-// A User is an account that processes run as. Where a machine has one of that
-// name, the machine's ids hold; these are for where it has none, as in an image
-// that is made without the scripts of packages.
+// A User is an account that processes run as. Its ids are used only where a machine has
+// no account of that name, as in an image, where the scripts of packages do not run.
 type User struct {
 	UID  uint32 `json:"uid"`
 	GID  uint32 `json:"gid"`
 	Home string `json:"home"`
 }
 
-// systemUsers are the accounts of the servers that nix2gpu knows. An id never
-// changes and is never given again: files on volumes bear it. Those that Debian
-// has in every image keep its numbers; ours begin at 900, where neither adduser,
-// which counts up from 100, nor systemd, which counts down from 999, gets soon.
+// systemUsers returns the accounts of the servers that nix2gpu knows. An id never
+// changes and is never used again, because files on volumes belong to it. Accounts that
+// every Debian has keep their numbers. Ours begin at 900, which neither adduser, which
+// counts up from 100, nor systemd, which counts down from 999, will reach soon.
 var systemUsers = sync.OnceValue(func() map[string]User {
 	return map[string]User{
 		"www-data": {33, 33, "/var/www"},
@@ -41,11 +40,11 @@ var systemUsers = sync.OnceValue(func() map[string]User {
 	}
 })
 
-// SystemUsers are the accounts of the servers that nix2gpu knows, by name.
+// SystemUsers returns the accounts of the servers that nix2gpu knows, by name.
 func SystemUsers() map[string]User { return maps.Clone(systemUsers()) }
 
-// DeclareUsers adds to p each known account that one of its processes, folders
-// or files names.
+// DeclareUsers adds to p.Users each known account that a process, folder or file of p
+// names.
 func (p *Project) DeclareUsers() {
 	add := func(name string) {
 		if u, ok := systemUsers()[name]; ok {

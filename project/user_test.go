@@ -8,8 +8,7 @@ import (
 	"nix2gpu/project"
 )
 
-// No two accounts share a number, and none has one that is handed out on a
-// usual machine.
+// No two accounts share a number, and none has a number that usual machines hand out.
 func TestSystemUsersAreDistinct(t *testing.T) {
 	seen := map[uint32]string{}
 	for name, u := range project.SystemUsers() {

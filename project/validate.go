@@ -47,7 +47,7 @@ func (p *Project) Validate() error {
 	return found.asError()
 }
 
-// label is the name that people see of a service; its id where it has none.
+// label returns the label of a service, or its id if it has none.
 func (p *Project) label(id ID) string {
 	if s := p.Services[id]; s != nil && s.Label != "" {
 		return s.Label
@@ -55,8 +55,8 @@ func (p *Project) label(id ID) string {
 	return string(id)
 }
 
-// goodName is what can be a file's name, a word of the command line and part
-// of a log line without surprise.
+// goodName matches what is safe as the name of a file, as a word of a command line and
+// as part of a log line.
 var goodName = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:@+-]*$`)
 })
@@ -93,7 +93,7 @@ func (e *Errors) checkService(p *Project, id ID, s *Service) {
 	}
 }
 
-// profileWords are the profiles of a service in a sentence.
+// profileWords returns the profiles of a service as part of a sentence.
 func (s *Service) profileWords() string { return strings.Join(s.Profiles, " or ") }
 
 func (e *Errors) checkDependency(p *Project, s *Service, id ID, d Dependency) {
@@ -143,7 +143,7 @@ func (e *Errors) checkProcess(p *Project, id ID, q *Process) {
 		return
 	}
 	who := fmt.Sprintf("%q", id)
-	if id != q.Service { // a main process mostly has its service's name
+	if id != q.Service { // else checkService has checked the same name
 		e.checkName(s.Pos, id, "process name")
 	}
 	if q.ID != id {
@@ -187,7 +187,7 @@ func (e *Errors) checkProcess(p *Project, id ID, q *Process) {
 	}
 }
 
-// goodUser is what useradd takes for a name, and what is a number.
+// goodUser matches the names that useradd accepts, and numbers.
 var goodUser = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^([a-z_][a-z0-9_.-]*\$?|[0-9]+)$`)
 })
@@ -198,7 +198,7 @@ func (e *Errors) checkUser(s *Service, who, user string) {
 	}
 }
 
-// checkFiles wants every generated file that a text names.
+// checkFiles checks that every generated file that a text names exists.
 func (e *Errors) checkFiles(p *Project) {
 	p.EachText(func(o Owner, t *Text) {
 		for _, part := range *t {
@@ -220,8 +220,8 @@ func (e *Errors) checkFiles(p *Project) {
 	})
 }
 
-// hasFile reports whether there is a generated file of that name, or a folder
-// of them.
+// hasFile reports whether there is a generated file of that name, or a folder of such
+// files.
 func (p *Project) hasFile(name string) bool {
 	if p.Files[name] != nil {
 		return true
@@ -317,7 +317,7 @@ func (e *Errors) checkGPUs(s *Service, what string, g *GPUs) {
 	}
 }
 
-// checkPorts finds services that could not both listen.
+// checkPorts finds services that cannot listen at the same time.
 func (e *Errors) checkPorts(p *Project) {
 	type owner struct {
 		service ID
@@ -353,7 +353,7 @@ func (e *Errors) checkPorts(p *Project) {
 	}
 }
 
-// where says on which addresses a port is, with the place where that was set.
+// where says on which addresses a port is, and where that was set.
 func (p Port) where() string {
 	text := p.Address
 	switch {
@@ -372,7 +372,7 @@ func (p Port) wildcard() bool {
 	return p.Address == "*" || p.Address == "0.0.0.0" || p.Address == "::" || p.Address == "[::]"
 }
 
-// clashes reports whether two listeners can't be at once.
+// clashes reports whether p and q cannot be open at the same time.
 func (p Port) clashes(q Port) bool {
 	if p.Port != q.Port || cmpProtocol(p.Protocol) != cmpProtocol(q.Protocol) {
 		return false

@@ -1,25 +1,26 @@
 package project
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"strings"
 )
 
-// An Owner says whose a text is, for those that treat texts by their place.
+// An Owner says where a text stands in a project.
 type Owner struct {
-	Process ID     // empty for a text of the container or of a shared generated file
-	File    string // the name in Project.Files of the file whose content it is
-	Field   string // "command", "env", "files", …: the part of the owner
-	Name    string // of the variable, of the field "env"; of the secret, of "secrets"
+	Process ID     // empty for a text of the container, of a secret or of one of Project.Files
+	File    string // the name in Project.Files, for a text of such a file
+	Field   string // "command", "env", "files", …
+	Name    string // for "env" the variable, for "secrets" the secret
 }
 
-// A TextVisitor is called with each text in turn. What it assigns to *t is kept.
+// A TextVisitor is called with one text after the other, and may assign to *t.
 type TextVisitor func(o Owner, t *Text)
 
-// EachText calls visit with every text of p, in a stable order. It is the one
-// list of them: whoever looks for packages, files, secrets or places asks it,
-// so that a new field is seen by all as soon as it is named here.
+// EachText calls visit with every text of p, in a stable order. It is the only list of
+// them: a new field that holds a text is added here, and all who look for packages,
+// files, secrets or places find it.
 func (p *Project) EachText(visit TextVisitor) {
 	p.Container.EachText(visit)
 	for _, id := range slices.Sorted(maps.Keys(p.Processes)) {
@@ -40,7 +41,7 @@ func (c *Container) EachText(visit TextVisitor) {
 	eachOf(Owner{Field: "copyToRoot"}, c.CopyToRoot, visit)
 }
 
-// eachEnv visits what every process gets.
+// eachEnv visits the environment that every process gets.
 func (c *Container) eachEnv(visit TextVisitor) { eachValue(Owner{Field: "env"}, c.Env, visit) }
 
 // EachText calls visit with the path, the content and the source of the file.
@@ -89,6 +90,26 @@ func (pr *Probe) eachText(o Owner, visit TextVisitor) {
 	}
 }
 
+// commands yields every command of the process, with the Owner.Field of its texts.
+func (q *Process) commands() iter.Seq2[string, *Command] {
+	return func(yield func(string, *Command) bool) {
+		if !yield("command", &q.Command) {
+			return
+		}
+		for role, probe := range q.Probes() {
+			if probe.Exec != nil && !yield(string(role), &probe.Exec.Command) {
+				return
+			}
+		}
+		if q.Test != nil && !yield("test", &q.Test.Command) {
+			return
+		}
+		if q.Shutdown.Command != nil {
+			yield("shutdown", q.Shutdown.Command)
+		}
+	}
+}
+
 func eachOfCommand(o Owner, c *Command, visit TextVisitor) {
 	eachOf(o, c.Exec, visit)
 	visit(o, &c.Shell)
@@ -100,8 +121,8 @@ func eachOf(o Owner, list []Text, visit TextVisitor) {
 	}
 }
 
-// eachValue stores a value only when its text was assigned: readers may walk
-// one project at the same time.
+// eachValue visits the values of an environment. It stores a value only if its text was
+// assigned: others may be reading the project at the same time.
 func eachValue(o Owner, env map[string]Value, visit TextVisitor) {
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		v := env[name]
@@ -114,14 +135,14 @@ func eachValue(o Owner, env map[string]Value, visit TextVisitor) {
 	}
 }
 
-// sameText reports whether two texts are one in memory.
+// sameText reports whether two texts share their memory, so that neither was assigned.
 func sameText(a, b Text) bool {
 	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
-// Uses lists the generated files that the texts of some walks name, such as
-// p.Container.EachText, and those that these files and the secrets of such texts
-// name in turn, sorted. A name that stands for a folder gives all files in it.
+// Uses lists, sorted, the generated files that texts name, directly or through other
+// files and through secrets. Each of walks visits some texts, as p.Container.EachText
+// does. A name that stands for a folder adds all files in it.
 func (p *Project) Uses(walks ...func(TextVisitor)) []string {
 	used, secrets := map[string]bool{}, map[string]bool{}
 	var visit TextVisitor
@@ -150,8 +171,7 @@ func (p *Project) Uses(walks ...func(TextVisitor)) []string {
 	return slices.Sorted(maps.Keys(used))
 }
 
-// isOrHolds reports whether a text that names the generated file or folder
-// named means the file name.
+// isOrHolds reports whether named is the generated file name or a folder that holds it.
 func isOrHolds(named, name string) bool {
 	return name == named || strings.HasPrefix(name, named+"/")
 }

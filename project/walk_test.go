@@ -9,8 +9,8 @@ import (
 	"nix2gpu/project"
 )
 
-// Every field of type Text, wherever it stands, is found by the walker: a field
-// that is added to the types and not to the walk fails here.
+// The walker finds every field of type Text, wherever it is: a field that is added to
+// the types and not to the walker fails here.
 func TestEachTextFindsAll(t *testing.T) {
 	p := &project.Project{}
 	var want []string
@@ -30,7 +30,7 @@ func TestEachTextFindsAll(t *testing.T) {
 	}
 }
 
-// What a visitor assigns is kept, in every place.
+// An assignment of the visitor is kept, in every place.
 func TestEachTextAssigns(t *testing.T) {
 	p := &project.Project{}
 	fill(reflect.ValueOf(p).Elem(), "project", func(path string) project.Text { return project.Lit(path) })
@@ -70,8 +70,8 @@ func fill(v reflect.Value, path string, text func(path string) project.Text) {
 	}
 }
 
-// What only the container's environment names restarts its services, and only
-// when it changes.
+// A file that only the container's environment names restarts the services when it
+// changes, and only then.
 func TestDiffSeesFilesOfTheContainer(t *testing.T) {
 	with := func(content, inner string) *project.Project {
 		p := build(t, "api")
@@ -96,7 +96,7 @@ func TestDiffSeesFilesOfTheContainer(t *testing.T) {
 			t.Errorf("Diff to %q, %q = %s, want %s", tt.content, tt.inner, got, tt.want)
 		}
 	}
-	// What runs once at the start of the container is no reason to restart.
+	// The script that runs once at the start of the container is no reason to restart.
 	q := with("a", "b")
 	q.Files["boot"].Content = project.Lit("other")
 	if c := with("a", "b").Diff(q); !c.IsEmpty() {

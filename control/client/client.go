@@ -79,8 +79,9 @@ func (c *Client) Kill(ctx context.Context, services []string, signal project.Sig
 	return c.act(ctx, "kill", control.Action{Services: services, Signal: signal})
 }
 
-// Wait returns when all services meet the condition: a condition of
-// depends_on, control.ForSettled or control.ForStopped.
+// Wait returns when all services meet the condition: a condition of depends_on,
+// control.ForSettled or control.ForStopped. If one of them never will, the error is
+// control.ErrFailed. Only for the latter two may services be empty: all of them.
 func (c *Client) Wait(ctx context.Context, services []string, condition string) ([]control.Service, error) {
 	return c.act(ctx, "wait", control.Action{Services: services, For: condition})
 }
@@ -104,7 +105,7 @@ func (c *Client) Exec(ctx context.Context, req control.ExecRequest) (*control.Su
 }
 
 // Run starts what a service depends on, waits for it, and returns what a copy of the
-// service is to run. As with Exec, the calling process belongs to the project then.
+// service is to run. As with Exec, the calling process then belongs to the project.
 func (c *Client) Run(ctx context.Context, req control.RunRequest) (*control.Copy, error) {
 	body, err := json.Marshal(req)
 	if err != nil {
@@ -123,7 +124,8 @@ func (c *Client) Reload(ctx context.Context, project []byte) (*control.Changes, 
 // Plan returns what Reload of the same project would do.
 func (c *Client) Plan(ctx context.Context, project []byte) ([]control.Planned, error) {
 	var plan []control.Planned
-	return plan, c.call(ctx, http.MethodPost, "/v1/plan", project, &plan)
+	err := c.call(ctx, http.MethodPost, "/v1/plan", project, &plan)
+	return plan, err
 }
 
 func (c *Client) act(ctx context.Context, verb string, action control.Action) ([]control.Service, error) {
@@ -145,7 +147,8 @@ func (c *Client) OwnUsage(ctx context.Context) (*control.Usage, error) {
 // Details returns the details of every service.
 func (c *Client) Details(ctx context.Context) ([]control.Detail, error) {
 	var details []control.Detail
-	return details, c.call(ctx, http.MethodGet, "/v1/details", nil, &details)
+	err := c.call(ctx, http.MethodGet, "/v1/details", nil, &details)
+	return details, err
 }
 
 // Startups returns the records of service starts.
@@ -246,7 +249,7 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	// Once there is a connection, net/http has many errors for its end.
+	// net/http has many errors for a lost connection; all but a failed dial are one.
 	var op *net.OpError
 	connected := !(errors.As(err, &op) && op.Op == "dial")
 	switch {

@@ -48,7 +48,7 @@ func serve(t *testing.T, answer http.HandlerFunc) *client.Client {
 	return client.New(socket)
 }
 
-// drop takes connections and closes each without a word, until it is ended.
+// drop accepts connections and closes each at once, until end is called.
 func drop(t *testing.T) (socket string, end func()) {
 	t.Helper()
 	socket, l := listen(t)
@@ -64,7 +64,7 @@ func drop(t *testing.T) (socket string, end func()) {
 	return socket, func() { l.Close() }
 }
 
-// Each method sends what the reference of the socket says.
+// Each method sends the request that the reference of the socket documents.
 func TestRequests(t *testing.T) {
 	var got string
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -188,7 +188,7 @@ func TestEventsOfASupervisorThatDies(t *testing.T) {
 	}
 }
 
-// Whoever asks ends the asking.
+// A canceled context ends the request with its cause.
 func TestContexts(t *testing.T) {
 	asked := make(chan struct{}, 1)
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -232,15 +232,15 @@ func TestNobodyThere(t *testing.T) {
 			t.Errorf("%s is running", name)
 		}
 	}
-	// A name that is too long for a socket is no supervisor that is missing.
+	// A path that is too long for a socket does not mean that nothing is running.
 	long := client.New("/" + strings.Repeat("x", 200))
 	if _, err := long.State(t.Context()); err == nil || errors.Is(err, control.ErrNotRunning) || !strings.HasPrefix(err.Error(), "control socket ") {
 		t.Errorf("a long path: %v", err)
 	}
 }
 
-// A connection that is closed without an answer says nothing of the project:
-// whether one runs shows the socket.
+// A connection that is closed without an answer says nothing of the project; only the
+// socket tells whether one runs.
 func TestDroppedConnections(t *testing.T) {
 	socket, end := drop(t)
 	c := client.New(socket)

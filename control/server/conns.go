@@ -12,25 +12,25 @@ import (
 	"nix2gpu/control"
 )
 
-// Connections are bounded, so that nobody can take all descriptors of the
-// supervisor. Those who follow or wait, which can take for ever, have a bound
-// of their own: the other places are for short requests.
+// The number of connections is bounded, so that nobody can use up the supervisor's file
+// descriptors. Requests that follow or wait, which can take for ever, have a bound of
+// their own, so that short requests always find a place.
 const (
 	maxConns     = 256
 	maxFollowers = 128
 )
 
-// farewell is what an evicted connection has for its last words.
+// farewell is how long an evicted connection has to send its error.
 const farewell = time.Second
 
-// A limited listener has no more than maxConns connections. A newcomer is
-// always let in: the connection that was silent for longest has to go, which
-// waits for a request, for the rest of one, or for somebody to read its answer.
+// A limited listener keeps about maxConns connections open. It admits every new one and
+// evicts the one that was silent for longest: that one waits for a request, for the
+// rest of one, or for its client to read the answer.
 type limited struct {
 	net.Listener
 
 	mu        sync.Mutex
-	open      list.List // of *conn; those at the front were silent for longest
+	open      list.List // of *conn; the one at the front was silent for longest
 	followers int
 }
 
@@ -47,8 +47,8 @@ func (l *limited) Accept() (net.Conn, error) {
 	}
 }
 
-// admit gives a connection its place; nil when too many of those that were
-// told to go are still there.
+// admit gives a connection its place. It returns nil while as many evicted connections
+// as maxConns are not closed yet.
 func (l *limited) admit(c net.Conn) *conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,19 +67,19 @@ func (l *limited) admit(c net.Conn) *conn {
 	return own
 }
 
-// A conn is one that its listener knows, and can end.
+// A conn is a connection that its listener can evict.
 type conn struct {
 	net.Conn
 	of      *limited
-	place   *list.Element // guarded by of.mu, as follows is; nil: closed
-	follows bool
+	place   *list.Element // nil: closed; guarded by of.mu
+	follows bool          // guarded by of.mu
 
-	mu   sync.Mutex // after of.mu
+	mu   sync.Mutex // locked after of.mu where both are
 	gone time.Time  // when it was evicted
 }
 
-// evict makes all reads fail and lets only the last words be written; false
-// when that was done before.
+// evict makes all reads fail and leaves a moment to write an error. It returns false if
+// the connection was evicted before.
 func (c *conn) evict() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -98,7 +98,7 @@ func (c *conn) evicted() bool {
 	return !c.gone.IsZero()
 }
 
-// Read is the connection's, which has something to say, so it moves back.
+// Read reads, and makes the connection the last one to be evicted.
 func (c *conn) Read(b []byte) (int, error) {
 	if c.evicted() {
 		return 0, os.ErrDeadlineExceeded
@@ -114,7 +114,8 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// SetReadDeadline is the connection's, while it is not evicted.
+// SetReadDeadline does nothing once the connection is evicted: net/http would lift the
+// deadline that ends it.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -124,7 +125,7 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
-// SetWriteDeadline is the connection's, while it is not evicted.
+// SetWriteDeadline does nothing once the connection is evicted, as SetReadDeadline.
 func (c *conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -134,7 +135,7 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	return c.Conn.SetWriteDeadline(t)
 }
 
-// Close gives the place back.
+// Close closes the connection and frees its place.
 func (c *conn) Close() error {
 	c.of.mu.Lock()
 	if c.place != nil {
@@ -148,8 +149,8 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// follow makes the connection one of those that may take for ever, until the
-// request is done.
+// follow exempts the connection from eviction, as one whose request may take for ever,
+// until done is called.
 func (c *conn) follow() (done func(), err error) {
 	l := c.of
 	l.mu.Lock()
@@ -176,7 +177,7 @@ func (c *conn) follow() (done func(), err error) {
 	}, nil
 }
 
-// evictedError is said to a connection that had to make room.
+// evictedError is the answer to a request whose connection had to make room.
 func evictedError() error {
 	return &control.Error{
 		Code: control.CodeBusy,
@@ -185,10 +186,10 @@ func evictedError() error {
 	}
 }
 
-// connKey is where the context of a request holds its *conn.
+// connKey is the key of the *conn in the context of a request.
 type connKey struct{}
 
-// connOf is the connection of a request.
+// connOf returns the connection of a request.
 func connOf(ctx context.Context) *conn {
 	c, _ := ctx.Value(connKey{}).(*conn)
 	return c

@@ -18,7 +18,7 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// dial opens a connection and sends the beginning of something.
+// dial opens a connection and sends the beginning of a request.
 func dial(t *testing.T, socket, begin string) net.Conn {
 	t.Helper()
 	c, err := net.Dial("unix", socket)
@@ -32,7 +32,7 @@ func dial(t *testing.T, socket, begin string) net.Conn {
 	return c
 }
 
-// Whatever is left lying on the socket, short requests are answered.
+// Whatever idles on the socket, short requests are answered.
 func TestIdleConnectionsLockNobodyOut(t *testing.T) {
 	const head = "POST /v1/stop HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
 	for name, begin := range map[string]string{
@@ -44,7 +44,7 @@ func TestIdleConnectionsLockNobodyOut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFake()
 			c, srv, socket := serve(t, f)
-			srv.SetBodyTime(testkit.Patience) // it is not time that ends a connection here
+			srv.SetBodyTime(testkit.Patience) // time must not end a connection here
 			first := dial(t, socket, begin)
 			for range server.MaxConns + 50 {
 				dial(t, socket, begin)
@@ -125,7 +125,7 @@ func TestSlowBodyIsGivenUp(t *testing.T) {
 	}
 }
 
-// A recorder knows the deadlines of its connections.
+// A recorder records the read deadlines of its connections.
 type recorder struct {
 	net.Listener
 	mu   sync.Mutex
@@ -152,8 +152,8 @@ func (c recorded) SetReadDeadline(end time.Time) error {
 	return c.UnixConn.SetReadDeadline(end)
 }
 
-// A request may take longer than its body: a deadline that went on would end
-// it when it passes.
+// A request may take longer than its body, so the deadline must go with the body: it
+// would end the request.
 func TestBodyTimeEndsWithTheBody(t *testing.T) {
 	f := newFake()
 	r := &recorder{}

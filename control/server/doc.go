@@ -1,11 +1,11 @@
 // Package server answers requests about a running project on a unix socket.
 //
-// [Listen] makes the socket so that nobody but its owner can open it, and
-// [Server] checks again who asks. A slow or silent reader costs one
-// connection and a bounded queue, never the engine's time: what it is too
-// slow for is counted and told to it. Connections are bounded, those who
-// follow apart from the others: a short request always finds a place.
+// [Listen] makes the socket so that only its owner can open it, and [Server] checks
+// the user of each connection again. A slow or silent client costs one connection and
+// a bounded queue, never the engine's time: the events that it was too slow for are
+// counted, and the count is sent to it. The number of connections is bounded, with a
+// bound apart for those that follow, so that a short request always finds a place.
 //
-// Beside our own requests (control.Routes) the basic ones of process-compose
-// are answered, so that its clients find what they look for.
+// Beside our own requests (control.Routes) it answers the basic ones of
+// process-compose, for that program's clients.
 package server

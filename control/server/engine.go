@@ -8,7 +8,8 @@ import (
 	"nix2gpu/supervisor"
 )
 
-// An Engine is what the server needs of a supervisor.Engine.
+// An Engine is what the server needs of a supervisor.Engine, which documents the
+// methods. They are called from many goroutines.
 type Engine interface {
 	Project(ctx context.Context) (*project.Project, error)
 	Snapshot() control.Snapshot
@@ -28,7 +29,7 @@ type Engine interface {
 	DownNow()
 }
 
-// state is a snapshot with what only the server knows.
+// state adds to a snapshot what only the server knows.
 func (s *Server) state(snap control.Snapshot) *control.State {
 	state := &control.State{
 		Schema: control.SchemaVersion, Root: s.opts.Root, Definition: s.opts.Definition,

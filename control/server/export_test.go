@@ -2,11 +2,11 @@ package server
 
 import "time"
 
-// The bounds, for tests that reach them.
+// The bounds on connections.
 const (
 	MaxConns     = maxConns
 	MaxFollowers = maxFollowers
 )
 
-// SetBodyTime shortens what the body of a request may take.
+// SetBodyTime sets the time within which the body of a request must arrive.
 func (s *Server) SetBodyTime(d time.Duration) { s.bodyTime = d }

@@ -12,9 +12,11 @@ import (
 	"nix2gpu/control"
 )
 
-// Listen makes the control socket. Its folder must be the caller's own, with
-// mode 0700, and its lock held: a socket that is in the way is then a dead
-// supervisor's, and removed, unless somebody else's program listens there.
+// Listen makes the control socket. Its folder must belong to the caller, with mode
+// 0700, and the caller must hold the project's lock: a socket that is there already is
+// then left by a dead supervisor, and Listen removes it. If a program listens on it all
+// the same, the error is a conflict. Listen changes the umask for a moment, so no other
+// goroutine may be making files.
 func Listen(path string) (net.Listener, error) {
 	if pid, ok := listener(path); ok {
 		return nil, &control.Error{Code: control.CodeConflict,
@@ -35,8 +37,8 @@ func Listen(path string) (net.Listener, error) {
 	return l, nil
 }
 
-// listener finds out who listens on a socket, if anybody does. One that is too
-// busy to answer listens all the same; its pid is not known then.
+// listener reports whether a program listens on a socket, and its pid, which is 0 if
+// the program is too busy to take the connection.
 func listener(path string) (pid int, ok bool) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -55,10 +57,11 @@ func listener(path string) (pid int, ok bool) {
 	return 0, false
 }
 
-// peerKey is where the context of a request holds who asks.
+// peerKey is the key of the client's *unix.Ucred in the context of a request.
 type peerKey struct{}
 
-// withPeer notes in the context who is at the other end of the connection.
+// withPeer puts the connection, and the user and process at its other end, into the
+// context of its requests.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
 	own, ok := c.(*conn)
 	if !ok {
@@ -83,8 +86,8 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, peerKey{}, peer)
 }
 
-// allowed reports whether the asker is root or runs as we do. The socket's
-// mode says the same; this holds when somebody loosens it.
+// allowed reports whether the client is root or our own user. The socket's mode admits
+// nobody else anyway; this still holds when somebody loosens the mode.
 func allowed(r *http.Request) bool {
 	peer, ok := r.Context().Value(peerKey{}).(*unix.Ucred)
 	return ok && (peer.Uid == 0 || int(peer.Uid) == unix.Geteuid())

@@ -39,7 +39,7 @@ func serveLogs(t *testing.T, dir string) *http.Client {
 	}}}
 }
 
-// record is a line of a log file.
+// record returns a line of a log file.
 func record(message string) string {
 	return time.Now().UTC().Format("2006-01-02T15:04:05.000000000Z") + " stdout F " + message + "\n"
 }
@@ -90,8 +90,7 @@ func TestLogLines(t *testing.T) {
 	}
 }
 
-// TestLogsAreStreamed asks four times at once for 64 MB: the supervisor must
-// hold none of it.
+// Four requests at once ask for 64 MB each; the supervisor must hold none of it.
 func TestLogsAreStreamed(t *testing.T) {
 	dir := t.TempDir()
 	line := record(strings.Repeat("x", 16<<10))
@@ -105,8 +104,8 @@ func TestLogsAreStreamed(t *testing.T) {
 		}
 	}
 	c := serveLogs(t, dir)
-	// The heap is measured while nobody reads, so that the server, which then can't
-	// write, allocates nothing: how much garbage there is depends on the machine.
+	// The heap is measured while nobody reads: the server then can't write and allocates
+	// nothing, so that the amount of garbage does not depend on the machine.
 	var reading sync.RWMutex
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	measure := func() uint64 {
@@ -117,7 +116,7 @@ func TestLogsAreStreamed(t *testing.T) {
 		return live[0].Value.Uint64()
 	}
 	before, peak := measure(), uint64(0)
-	// Each is read all the time but for that: a reader that stands still is dropped.
+	// Otherwise each is read all the time: a reader that stands still is dropped.
 	paths := []string{"0/0", "0/4096", "0/100000000", "1/4096"}
 	read, due := make(chan error, len(paths)), make(chan bool, 1)
 	for _, path := range paths {

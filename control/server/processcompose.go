@@ -14,8 +14,8 @@ import (
 	"nix2gpu/servicelog"
 )
 
-// processCompose are the requests that clients of process-compose make, with
-// its words for states and its field names.
+// processCompose returns the routes for clients of process-compose. The answers use its
+// words for states and its field names.
 func (s *Server) processCompose() map[string]handler {
 	return map[string]handler{
 		"GET /live":                              s.pcLive,
@@ -45,7 +45,7 @@ type pcState struct {
 	IsRunning  bool          `json:"is_running"`
 }
 
-// pcStatus is process-compose's word for a state.
+// pcStatus returns process-compose's word for the state of a service.
 func pcStatus(st control.Service) string {
 	switch st.State {
 	case control.Waiting:
@@ -126,12 +126,13 @@ func (s *Server) pcProcess(w http.ResponseWriter, r *http.Request) error {
 	return &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no process %q", r.PathValue("name")), Hint: "GET /processes lists them"}
 }
 
-// maxLogLines bounds what can be asked for, and nothing else: an answer is
-// streamed.
+// maxLogLines keeps the sum of offset and limit from overflowing. It protects no
+// memory: an answer is streamed.
 const maxLogLines = 1 << 30
 
-// pcLogs answers with lines of a service: limit of them (0: all), those before
-// the last end ones.
+// pcLogs answers with the lines of a service without the last "end" ones, and of these
+// the last "limit" (0: all). It reads the log twice, since it must count the lines
+// first and must not hold them.
 func (s *Server) pcLogs(w http.ResponseWriter, r *http.Request) error {
 	end, err1 := strconv.Atoi(r.PathValue("end"))
 	limit, err2 := strconv.Atoi(r.PathValue("limit"))
@@ -146,7 +147,7 @@ func (s *Server) pcLogs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	// What comes while we read is not asked for: both passes see the same.
+	// The end of the query makes both passes see the same lines.
 	query := servicelog.Query{Since: s.opts.Engine.Snapshot().Since, Until: time.Now()}
 	if limit > 0 {
 		query.Tail = limit + end
@@ -175,7 +176,7 @@ func (s *Server) pcLogs(w http.ResponseWriter, r *http.Request) error {
 				err = out.line(rec.Message)
 			}
 			if err != nil {
-				panic(http.ErrAbortHandler) // the answer has begun: only its end can tell
+				panic(http.ErrAbortHandler) // part of the answer is sent: only a broken one can tell
 			}
 		}
 	}
@@ -184,12 +185,12 @@ func (s *Server) pcLogs(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// logStream writes lines as a list in JSON, and holds a block of them at most.
+// A logStream writes lines as a JSON list, and holds no more than a block of it.
 type logStream struct {
 	w     http.ResponseWriter
 	to    *http.ResponseController
 	buf   []byte
-	lines bool // there was one
+	lines bool // there was at least one
 }
 
 func (o *logStream) line(message []byte) error {

@@ -23,7 +23,8 @@ import (
 	"nix2gpu/supervisor"
 )
 
-// Options says what is served. Engine, Resolve and Reload are required.
+// Options says what is served. Engine, Resolve and Reload are required. The functions
+// are called from many goroutines.
 type Options struct {
 	Engine Engine
 	// Resolve turns the names that a user typed into services.
@@ -34,51 +35,52 @@ type Options struct {
 	// able to run here.
 	Reload func(ctx context.Context, p *project.Project) (project.Valid, error)
 
-	// Usage, when set, looks up what services use.
+	// Usage, when set, measures what services use; without gpus it does not run
+	// nvidia-smi.
 	Usage func(ctx context.Context, gpus bool) (control.Usage, error)
 	// Exec, when set, looks up the surroundings of a service's main process, for a
 	// command that the process pid becomes.
 	Exec func(ctx context.Context, id project.ID, req control.ExecRequest, pid int) (*control.Surroundings, error)
 	// Run, when set, starts what a service depends on, waits for it, and looks up what
-	// a copy of the service is, which the process pid runs. Without an id it is one of
-	// the container.
+	// a copy of the service is to run; the process pid becomes that copy. An empty id
+	// asks for a command in the container's own environment.
 	Run func(ctx context.Context, id project.ID, req control.RunRequest, pid int) (*control.Copy, error)
 	// Degraded, when set, is what the supervisor can't do at present.
 	Degraded func() []control.Degraded
 	// OutOfMemory, when set, is what was killed in the container for lack of memory.
 	OutOfMemory func() *control.OutOfMemory
 
-	Root       string // the definition's folder
-	Definition string // as it was asked for
-	Version    string
-	PID        int
+	Root       string       // the definition's folder
+	Definition string       // what was asked to run, "./flake.nix#web"
+	Version    string       // of nix2gpu
+	PID        int          // of the supervisor; 0: of this process
 	Log        *slog.Logger // nil: discard
 }
 
-// A Server answers for one engine.
+// A Server answers for one engine. Its methods may be called from any goroutine.
 type Server struct {
 	opts     Options
 	http     *http.Server
-	bodyTime time.Duration // what the body of a request may take to come
+	bodyTime time.Duration // within which the body of a request must arrive
 
 	mu  sync.Mutex
 	end *control.End  // set before ended is closed
 	all chan struct{} // closed by End
 }
 
-// The limits on what a client may send, and on how long it may take.
+// The limits on what a client may send, in bytes, and on how long it may take: no
+// client may cost the supervisor much memory, or a connection for ever.
 const (
 	maxBody    = 1 << 20
-	maxProject = 64 << 20
+	maxProject = 64 << 20 // the body of a reload, which holds the content of files
 	maxHeader  = 16 << 10
 	headerTime = 5 * time.Second
 	bodyTime   = 5 * time.Second
-	// writeTime is what one message may take to be taken: a reader that does
-	// not move for so long is dropped.
+	// writeTime is how long a client may leave a message unread before it is dropped.
 	writeTime = 10 * time.Second
 )
 
-// New returns a server that does not serve yet.
+// New returns a server; Serve makes it answer.
 func New(opts Options) *Server {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
@@ -98,7 +100,7 @@ func New(opts Options) *Server {
 	return s
 }
 
-// Serve answers on l until Close.
+// Serve answers on l until Close, which makes it return nil. It closes l.
 func (s *Server) Serve(l net.Listener) error {
 	err := s.http.Serve(&limited{Listener: l})
 	if errors.Is(err, http.ErrServerClosed) {
@@ -116,7 +118,7 @@ func (s *Server) End(end control.End) {
 	close(s.all)
 }
 
-// Close lets requests in flight finish for a moment, then ends all.
+// Close lets requests in flight finish for half a second, then drops all connections.
 func (s *Server) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 	defer cancel()
@@ -150,7 +152,8 @@ func (s *Server) handler() http.Handler {
 	for pattern, h := range s.processCompose() {
 		mux.Handle(pattern, s.guard(h))
 	}
-	// Also a body that nobody wants is read to its end, by net/http.
+	// The deadline is set before any handler runs: net/http reads the body to its end
+	// even if no handler does.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body != http.NoBody {
 			http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.bodyTime))
@@ -179,8 +182,8 @@ func (s *Server) guard(h handler) http.Handler {
 	})
 }
 
-// wireError is an error as it travels: with its own message, the code that it
-// carries, and without one that of a defect.
+// wireError returns err as it is sent: its message, with the code and hint that it
+// wraps. An error without a code is a defect of ours, CodeInternal.
 func wireError(err error) *control.Error {
 	kind, ok := control.KindOf(err)
 	e := &control.Error{Code: kind.Code, Msg: err.Error()}
@@ -200,7 +203,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	enc.Encode(v) // a reader that went away has no use for the error
+	enc.Encode(v) // fails only if the client has gone, and then nobody wants the error
 }
 
 func (s *Server) getState(w http.ResponseWriter, r *http.Request) error {
@@ -305,7 +308,7 @@ func (s *Server) action(do func(ctx context.Context, ids []project.ID, a control
 			return err
 		}
 		switch verb := path.Base(r.URL.Path); verb {
-		case "stop", "restart", "kill": // nobody means all of them by silence
+		case "stop", "restart", "kill": // to forget the names must not stop everything
 			if len(ids) == 0 {
 				return &control.Error{Code: control.CodeInvalid, Msg: verb + " needs the name of a service"}
 			}
@@ -333,8 +336,8 @@ func (s *Server) decode(w http.ResponseWriter, r *http.Request, limit int64, v a
 	return nil
 }
 
-// body reads a request to its end, which has to come in time: see handler.
-// Afterwards it may take its time: the deadline would end that too.
+// body reads the whole body of a request, which must arrive before the deadline that
+// handler has set. Then it removes the deadline, which would end a long request too.
 func (s *Server) body(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	switch {
@@ -400,8 +403,8 @@ func (s *Server) kill(ctx context.Context, ids []project.ID, a control.Action) e
 	return s.opts.Engine.Kill(ctx, ids, a.Signal)
 }
 
-// wait answers when all of the services meet what is waited for, or when one
-// of them never will.
+// wait answers when all of the services meet what is waited for, or as soon as one of
+// them never will.
 func (s *Server) wait(ctx context.Context, ids []project.ID, a control.Action) error {
 	done, err := connOf(ctx).follow()
 	if err != nil {
@@ -419,8 +422,18 @@ func (s *Server) wait(ctx context.Context, ids []project.ID, a control.Action) e
 	if err != nil {
 		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("for %v", err)}
 	}
+	if len(ids) == 0 {
+		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("wait for %s needs the name of a service", cond)}
+	}
+	// All at once: one that can never meet the condition ends the wait for the others.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	results := make(chan error, len(ids))
 	for _, id := range ids {
-		if err := s.opts.Engine.Wait(ctx, id, cond); err != nil {
+		go func() { results <- s.opts.Engine.Wait(ctx, id, cond) }()
+	}
+	for range ids {
+		if err := <-results; err != nil {
 			return err
 		}
 	}
@@ -436,7 +449,7 @@ func (s *Server) down(_ context.Context, _ []project.ID, a control.Action) error
 	return nil
 }
 
-// exec answers with what the asking process needs to become a command of a service.
+// exec answers with what the calling process needs to become a command of a service.
 func (s *Server) exec(w http.ResponseWriter, r *http.Request) error {
 	var req control.ExecRequest
 	if err := s.decode(w, r, maxBody, &req); err != nil {
@@ -457,8 +470,8 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// run answers, once what it depends on is there, with what the asking process needs
-// to run a copy of a service.
+// run answers, once the dependencies of the service are there, with what the calling
+// process needs to run a copy of it.
 func (s *Server) run(w http.ResponseWriter, r *http.Request) error {
 	var req control.RunRequest
 	if err := s.decode(w, r, maxBody, &req); err != nil {
@@ -487,7 +500,7 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// resolveOne is resolve for what can only be about one service.
+// resolveOne resolves a name that must mean exactly one service.
 func (s *Server) resolveOne(ctx context.Context, name string) (project.ID, error) {
 	ids, err := s.resolve(ctx, []string{name})
 	if err != nil {
@@ -499,14 +512,14 @@ func (s *Server) resolveOne(ctx context.Context, name string) (project.ID, error
 	return ids[0], nil
 }
 
-// asker is the process that asks for a command of a service, which is noted.
+// asker returns the pid of the client, and logs its request for a command of a service.
 func (s *Server) asker(r *http.Request, id project.ID) int {
-	peer := r.Context().Value(peerKey{}).(*unix.Ucred) // guard has looked at it
+	peer := r.Context().Value(peerKey{}).(*unix.Ucred) // present, since guard let the request in
 	s.opts.Log.Info("request", "path", r.URL.Path, "services", []project.ID{id}, "peer", fmt.Sprintf("%+v", peer))
 	return int(peer.Pid)
 }
 
-// project reads the project of a request, and looks it through.
+// project decodes and checks the project that is the body of a request.
 func (s *Server) project(w http.ResponseWriter, r *http.Request) (valid project.Valid, err error) {
 	data, err := s.body(w, r, maxProject)
 	if err != nil {

@@ -25,7 +25,8 @@ type fake struct {
 	asked  chan string
 	events chan control.Event
 	err    error
-	onWait func() // called while a wait waits
+	onWait func()                                         // called by Wait
+	wait   func(ctx context.Context, id project.ID) error // does what Wait does, unless nil
 }
 
 func newFake() *fake {
@@ -73,6 +74,9 @@ func (f *fake) Wait(ctx context.Context, id project.ID, cond project.Condition) 
 	if f.onWait != nil {
 		f.onWait()
 	}
+	if f.wait != nil {
+		return f.wait(ctx, id)
+	}
 	return f.ask("wait "+string(cond), []project.ID{id})
 }
 func (f *fake) Settled(_ context.Context, ids []project.ID) ([]control.Service, error) {
@@ -102,7 +106,7 @@ func serve(t *testing.T, engine server.Engine) (*client.Client, *server.Server, 
 	return serveOn(t, engine, func(l net.Listener) net.Listener { return l })
 }
 
-// serveOn is serve on what wrap makes of the socket.
+// serveOn is serve with the listener that wrap returns.
 func serveOn(t *testing.T, engine server.Engine, wrap func(net.Listener) net.Listener) (*client.Client, *server.Server, string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "n2g") // t.TempDir can be too long for a socket
@@ -217,6 +221,30 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// A wait ends as soon as one of its services can never meet the condition.
+func TestWaitEndsWithTheFirstFailure(t *testing.T) {
+	for _, names := range [][]string{{"api", "postgresql"}, {"postgresql", "api"}} {
+		f := newFake()
+		f.wait = func(ctx context.Context, id project.ID) error {
+			if id == "api" {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return &supervisor.HopelessError{Label: "postgresql", Condition: "ready", Why: "failed"}
+		}
+		c, _, _ := serve(t, f)
+		ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
+		if _, err := c.Wait(ctx, names, "ready"); !errors.Is(err, control.ErrFailed) {
+			t.Errorf("wait for %v: %v, want ErrFailed", names, err)
+		}
+		cancel()
+	}
+	c, _, _ := serve(t, newFake())
+	if _, err := c.Wait(t.Context(), nil, "ready"); !errors.Is(err, control.ErrInvalid) {
+		t.Errorf("wait for no service: %v, want ErrInvalid", err)
+	}
+}
+
 func TestErrorsKeepTheirCode(t *testing.T) {
 	f := newFake()
 	c, _, _ := serve(t, f)
@@ -277,7 +305,7 @@ func TestNobodyThere(t *testing.T) {
 	}
 }
 
-// TestProcessComposeRequests are those of a client of that tool.
+// The requests are those of a client of process-compose.
 func TestProcessComposeRequests(t *testing.T) {
 	f := newFake()
 	_, _, socket := serve(t, f)
@@ -321,7 +349,7 @@ func TestProcessComposeRequests(t *testing.T) {
 	}
 }
 
-// A name that is no signal's is a mistake of whoever asks, not of the moment.
+// A name that is no signal's is a mistake in the request, not a conflict.
 func TestWrongSignalIsABadRequest(t *testing.T) {
 	_, _, socket := serve(t, newFake())
 	hc := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -340,7 +368,8 @@ func TestWrongSignalIsABadRequest(t *testing.T) {
 	}
 }
 
-// A request for a copy names one service, or a command; who asks is known by his socket.
+// A request for a copy names a service or a command; the server knows the client by its
+// socket.
 func TestRun(t *testing.T) {
 	dir, err := os.MkdirTemp("", "n2g")
 	if err != nil {
@@ -390,7 +419,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestRoutesAreServed keeps the reference and the server together.
+// Every request of the reference is served.
 func TestRoutesAreServed(t *testing.T) {
 	f := newFake()
 	_, _, socket := serve(t, f)

@@ -149,7 +149,7 @@ func writeBlame(env *Env, all *control.Startups, ids []project.ID, asJSON bool) 
 		if u.Began.IsZero() || ids == nil && u.System || ids != nil && !slices.Contains(ids, u.ID) {
 			continue
 		}
-		rows = append(rows, control.Link{Startup: u, At: all.There(u)})
+		rows = append(rows, control.Link{Startup: u, At: all.Done(u)})
 	}
 	slices.SortStableFunc(rows, func(a, b control.Link) int { return cmp.Compare(b.Took(now), a.Took(now)) })
 	if asJSON {
@@ -221,7 +221,7 @@ func lastThere(all *control.Startups, now time.Time) project.ID {
 		if u.System || u.Asked.IsZero() {
 			continue
 		}
-		there := all.There(u)
+		there := all.Done(u)
 		if there.IsZero() {
 			there = now
 		}

@@ -98,6 +98,8 @@ func (l *loaded) warnOfLiteral(env *Env, lit project.Literal) {
 			what = fmt.Sprintf("the generated file %q", lit.Name)
 		case proc == nil:
 			what = "the " + lit.Field + " of the container"
+		case lit.Field == string(project.ReadinessProbe), lit.Field == string(project.LivenessProbe), lit.Field == string(project.StartupProbe):
+			what = fmt.Sprintf("the %s probe of %q", lit.Field, label)
 		case lit.Field == "command":
 			cure = `write "$PASSWORD" in its place, with environment.PASSWORD = { secret = "NAME"; }`
 		}
