@@ -89,6 +89,7 @@ func commonOptions(t *ServiceType) module.Options {
 			"cpus":   opt(module.Like(module.OneOf(module.Number, module.String), 1.5), "How many CPUs the service may use, such as 1.5."),
 			"pids":   opt(module.PositiveInt, "How many processes the service may have."),
 			"nofile": opt(module.PositiveInt, "How many files a process may have open."),
+			"io":     {Set: ioOptions()},
 		}},
 		"gpus": {Type: module.NullOr(module.OneOf(module.Enum("all", "none"), module.PositiveInt, module.ListOf(module.OneOf(module.UnsignedInt, module.String)))), Default: module.Null,
 			Example: []any{int64(0), int64(1)},
@@ -346,6 +347,7 @@ func (in *Instance) applyLimits(main *project.Process) {
 	}
 	main.Limits.Pids = int64(in.Int("limits", "pids"))
 	main.Limits.NoFile = uint64(in.Int("limits", "nofile"))
+	in.applyIO(&main.Limits.IO)
 }
 
 func wordList(words []string) string {

@@ -459,6 +459,7 @@ func (e *encoder) extra(svc *project.Service, proc *project.Process, x *mapping)
 	}
 	limits.add("pids", int(proc.Limits.Pids))
 	limits.add("nofile", int(proc.Limits.NoFile))
+	limits.add("io", e.io(&proc.Limits.IO))
 	x.add("limits", limits)
 	if proc.Role == project.Main {
 		var ports []string
@@ -524,4 +525,21 @@ func (e *encoder) projectExtra() mapping {
 	}
 	x.add("users", users)
 	return x
+}
+
+// io is what limits say of disks, in the words of a definition.
+func (e *encoder) io(io *project.IO) (m mapping) {
+	m.add("weight", io.Weight)
+	each := func(option string, of func(*project.IOMax) int64) {
+		var paths mapping
+		for i := range io.Max {
+			paths.add(e.show(io.Max[i].Path), int(of(&io.Max[i])))
+		}
+		m.add(option, paths)
+	}
+	each("readBandwidthMax", func(m *project.IOMax) int64 { return m.ReadBytes })
+	each("writeBandwidthMax", func(m *project.IOMax) int64 { return m.WriteBytes })
+	each("readIOPSMax", func(m *project.IOMax) int64 { return m.ReadOps })
+	each("writeIOPSMax", func(m *project.IOMax) int64 { return m.WriteOps })
+	return m
 }

@@ -298,7 +298,7 @@ var needed = map[string]string{
 	"Container": "ExposedPorts Tailscale CUDA CUDAPos",
 	"Secret":    "File Age Env Identities Optional",
 	"Dir":       "Path Keep",
-	"Limits":    "Memory CPUs Pids",
+	"Limits":    "Memory CPUs Pids IO",
 	"GPUs":      "All Count Devices Memory",
 	"Service":   "Ports GPUs Unsupported",
 	"Process":   "EnvFiles Files Dirs Limits Restart",

@@ -414,7 +414,7 @@ func (n *needs) addRest() {
 		}
 		for _, id := range s.ProcessIDs() {
 			l := n.p.Processes[id].Limits
-			for limit, set := range map[string]bool{"memory": l.Memory > 0, "cpus": l.CPUs > 0, "pids": l.Pids > 0} {
+			for limit, set := range map[string]bool{"memory": l.Memory > 0, "cpus": l.CPUs > 0, "pids": l.Pids > 0, "io": l.IO.Weight > 0 || len(l.IO.Max) > 0} {
 				if set {
 					n.add(askLimits, n.option(s, "limits", limit), s.ID, "the limit of the %s of %s is for one service of several", limit, s.Label)
 				}

@@ -3,8 +3,10 @@ package process
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,62 +78,90 @@ type cgroup struct {
 	mute bool   // it does not tell when it changes, and somebody wants to know; under host.mu
 }
 
+// controllers are those that keep the limits.
+func (l *Limits) controllers() (names []string) {
+	for _, c := range []struct {
+		name  string
+		limit bool
+	}{{"memory", l.Memory > 0}, {"cpu", l.CPUs > 0}, {"pids", l.Pids > 0}, {"io", l.IO.Weight > 0 || len(l.IO.Max) > 0}} {
+		if c.limit {
+			names = append(names, c.name)
+		}
+	}
+	return names
+}
+
 // make makes a group with the limits. unbound says which limit cannot be kept.
 func (c *cgroups) make(cookie string, l Limits) (g *cgroup, unbound error) {
-	if l.Memory == 0 && l.CPUs == 0 && l.Pids == 0 {
+	want := l.controllers()
+	if len(want) == 0 {
 		return nil, nil
 	}
 	name := "nix2gpu-" + strings.ReplaceAll(cookieName(cookie), "/", "_")
-	if c.v2 != "" && hasControllers(c.v2) {
-		return c.makeV2(name, l)
+	if c.v2 != "" {
+		if have := c.offered(want); len(have) > 0 {
+			return c.makeV2(name, l, want, have)
+		}
 	}
 	return c.makeV1(name, l)
 }
 
-func hasControllers(dir string) bool {
-	data, _ := readProc(dir + "/cgroup.controllers")
-	return strings.Contains(string(data), "memory")
+// offered are those of the wanted controllers that the unified hierarchy has for us.
+func (c *cgroups) offered(want []string) []string {
+	data, _ := readProc(c.v2 + "/cgroup.controllers")
+	all := strings.Fields(string(data))
+	return slices.DeleteFunc(slices.Clone(want), func(name string) bool { return !slices.Contains(all, name) })
 }
 
 // makeV2 needs our own processes out of the way: a group that hands
 // controllers down may have no processes itself, unless it is the root.
-func (c *cgroups) makeV2(name string, l Limits) (*cgroup, error) {
+func (c *cgroups) makeV2(name string, l Limits, want, have []string) (*cgroup, error) {
 	if err := c.delegate(); err != nil {
-		return nil, fmt.Errorf("limits are not enforced: this container's cgroup cannot be changed: %v", err)
+		return nil, fmt.Errorf("limits are not enforced: our control group cannot be changed: %v", err)
 	}
 	dir := filepath.Join(c.v2, name)
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("limits are not enforced: %v", err)
 	}
-	g := &cgroup{dirs: []string{dir}, v2: true, fd: -1, mem: dir + "/memory.events"}
-	var err error
-	if l.Memory > 0 {
-		err = errors.Join(err, put(dir, "memory.max", l.Memory))
-		put(dir, "memory.swap.max", 0) // absent without swap
-	}
-	if l.CPUs > 0 {
-		err = errors.Join(err, put(dir, "cpu.max", fmt.Sprintf("%d 100000", max(1000, int64(l.CPUs*100000)))))
-	}
-	if l.Pids > 0 {
-		err = errors.Join(err, put(dir, "pids.max", l.Pids))
-	}
-	fd, openErr := unix.Open(dir, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if openErr != nil {
-		g.remove()
-		return nil, fmt.Errorf("limits are not enforced: %v", openErr)
-	}
-	g.fd = fd
+	fd, err := unix.Open(dir, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		err = fmt.Errorf("a limit is not enforced: %v", err)
+		os.Remove(dir)
+		return nil, fmt.Errorf("limits are not enforced: %v", err)
 	}
-	return g, err
+	g := &cgroup{dirs: []string{dir}, v2: true, fd: fd}
+	var un unkept
+	for _, controller := range want {
+		if !slices.Contains(have, controller) {
+			un.lacks(controller)
+			continue
+		}
+		switch controller {
+		case "memory":
+			g.mem = dir + "/memory.events"
+			un.add(put(dir, "memory.max", l.Memory))
+			put(dir, "memory.swap.max", 0) // absent without swap
+		case "cpu":
+			un.add(put(dir, "cpu.max", fmt.Sprintf("%d 100000", max(1000, int64(l.CPUs*100000)))))
+		case "pids":
+			un.add(put(dir, "pids.max", l.Pids))
+		case "io":
+			un.io(&l.IO, dir, ioV2())
+		}
+	}
+	return g, un.error()
 }
 
-// delegate hands the controllers down to groups below ours.
+// delegate hands all controllers that we use down to groups below ours: with those of
+// memory and disks together, the kernel knows whose the pages are that it writes later.
 func (c *cgroups) delegate() error {
-	const want = "+cpu +memory +pids"
-	if put(c.v2, "cgroup.subtree_control", want) == nil {
-		return nil
+	names := c.offered([]string{"cpu", "io", "memory", "pids"})
+	down := func() error { return put(c.v2, "cgroup.subtree_control", "+"+strings.Join(names, " +")) }
+	// The kernel refuses memory and io to a group with processes. The others alone it
+	// would take, and make of the group what no process can be put below.
+	if slices.Contains(names, "memory") || slices.Contains(names, "io") {
+		if err := down(); err == nil || errors.Is(err, fs.ErrPermission) {
+			return err
+		}
 	}
 	leaf := filepath.Join(c.v2, "nix2gpu-supervisor")
 	if err := os.Mkdir(leaf, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
@@ -144,51 +174,64 @@ func (c *cgroups) delegate() error {
 	for _, pid := range strings.Fields(string(data)) {
 		put(leaf, "cgroup.procs", pid) // one may have ended meanwhile
 	}
-	return put(c.v2, "cgroup.subtree_control", want)
+	return down()
 }
 
 func (c *cgroups) makeV1(name string, l Limits) (*cgroup, error) {
 	g := &cgroup{fd: -1}
-	var failed []error
-	limit := func(controller string, set func(dir string) error) {
+	var un unkept
+	for _, controller := range l.controllers() {
 		own := c.v1[controller]
+		if controller == "io" {
+			own = c.v1["blkio"]
+		}
 		if own == "" {
-			failed = append(failed, fmt.Errorf("there is no %s cgroup here", controller))
-			return
+			un.lacks(controller)
+			continue
 		}
 		dir := filepath.Join(own, name)
 		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-			failed = append(failed, err)
-			return
+			un.add(err)
+			continue
 		}
 		g.dirs = append(g.dirs, dir)
-		if err := set(dir); err != nil {
-			failed = append(failed, err)
+		switch controller {
+		case "memory":
+			g.mem = dir + "/memory.oom_control"
+			un.add(put(dir, "memory.limit_in_bytes", l.Memory))
+		case "cpu":
+			un.add(put(dir, "cpu.cfs_period_us", 100000))
+			un.add(put(dir, "cpu.cfs_quota_us", max(1000, int64(l.CPUs*100000))))
+		case "pids":
+			un.add(put(dir, "pids.max", l.Pids))
+		case "io":
+			un.io(&l.IO, dir, ioV1())
 		}
 	}
-	if l.Memory > 0 {
-		limit("memory", func(dir string) error {
-			g.mem = dir + "/memory.oom_control"
-			return put(dir, "memory.limit_in_bytes", l.Memory)
-		})
-	}
-	if l.CPUs > 0 {
-		limit("cpu", func(dir string) error {
-			return errors.Join(put(dir, "cpu.cfs_period_us", 100000),
-				put(dir, "cpu.cfs_quota_us", max(1000, int64(l.CPUs*100000))))
-		})
-	}
-	if l.Pids > 0 {
-		limit("pids", func(dir string) error { return put(dir, "pids.max", l.Pids) })
-	}
-	err := errors.Join(failed...)
-	if err != nil {
-		err = fmt.Errorf("a limit is not enforced: %v", err)
-	}
 	if len(g.dirs) == 0 {
-		return nil, err
+		return nil, un.error()
 	}
-	return g, err
+	return g, un.error()
+}
+
+// An unkept collects the reasons why limits are not kept.
+type unkept struct{ why []string }
+
+func (u *unkept) add(err error) {
+	if err != nil {
+		u.why = append(u.why, err.Error())
+	}
+}
+
+func (u *unkept) lacks(controller string) {
+	u.add(fmt.Errorf("there is no %s cgroup here", controller))
+}
+
+func (u *unkept) error() error {
+	if len(u.why) == 0 {
+		return nil
+	}
+	return fmt.Errorf("a limit is not enforced: %s", strings.Join(u.why, "; "))
 }
 
 func put(dir, file string, value any) error {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -299,5 +300,26 @@ func TestOwnTerminal(t *testing.T) {
 	await(t, "done", p.Done())
 	if got := p.Exit().Code; got != 11 {
 		t.Errorf("exit code %d: the terminal is not its own", got)
+	}
+}
+
+// TestIOLimit lets a process write past the page cache, on this machine's own disk.
+func TestIOLimit(t *testing.T) {
+	folder := t.TempDir()
+	h := newHost(t, process.Options{})
+	spec := shell(`dd if=/dev/zero of=x bs=64k count=16 oflag=direct 2>/dev/null && cat /proc/self/cgroup /proc/uptime`)
+	spec.Dir = folder
+	spec.Limits.IO.Max = []process.IOMax{{Path: folder, WriteBytes: 512 << 10}}
+	trial := start(t, h, process.Spec{Argv: []string{"/bin/true"}, Limits: spec.Limits})
+	if err := trial.Unlimited(); err != nil {
+		t.Skip(err)
+	}
+	p, out := output(t, h, spec)
+	if !p.Exit().Success() || !strings.Contains(out, "nix2gpu") {
+		t.Fatalf("%v: %s", p.Exit(), out)
+	}
+	// 1 MiB at 512 KiB a second takes 2 s, however fast the disk is.
+	if ran := time.Duration(p.Exit().Ran); ran < 1600*time.Millisecond {
+		t.Errorf("1 MiB at 512 KiB a second took %v", ran)
 	}
 }

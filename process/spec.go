@@ -75,15 +75,41 @@ type User struct {
 }
 
 // Limits bound what a process and its descendants may use; zero: no bound.
-// Memory, CPUs and Pids need a writable cgroup: see [Process.Unlimited].
+// All but NoFile and Rlimits need a writable cgroup: see [Process.Unlimited].
 type Limits struct {
 	Memory int64   // bytes
 	CPUs   float64 // of one core
 	Pids   int64
 	NoFile uint64 // open files, of each process
+	IO     IO
 
 	// Rlimits are set as they are, by number (unix.RLIMIT_CORE, …).
 	Rlimits map[int]unix.Rlimit
+}
+
+// IO bounds the use of disks.
+type IO struct {
+	Weight int // beside others at a busy disk: 1 to 10000; the others have 100
+	Max    []IOMax
+}
+
+// An IOMax is how much may go to and from one disk in a second; zero: no bound.
+type IOMax struct {
+	Path              string // the device of the disk, or anything that is on it
+	ReadBytes         int64
+	WriteBytes        int64
+	ReadOps, WriteOps int64
+	Where             string // who says so, for messages; may be empty
+}
+
+// LimitsOf are the limits of a project's process whose paths are resolved.
+func LimitsOf(l project.Limits) Limits {
+	out := Limits{Memory: l.Memory, CPUs: l.CPUs, Pids: l.Pids, NoFile: l.NoFile, IO: IO{Weight: l.IO.Weight}}
+	for _, m := range l.IO.Max {
+		out.IO.Max = append(out.IO.Max, IOMax{Path: m.Path.String(), ReadBytes: m.ReadBytes, WriteBytes: m.WriteBytes,
+			ReadOps: m.ReadOps, WriteOps: m.WriteOps, Where: m.Pos.String()})
+	}
+	return out
 }
 
 // A Sandbox takes privileges away before the program starts.

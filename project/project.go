@@ -304,6 +304,23 @@ type Limits struct {
 	CPUs   float64 `json:"cpus,omitempty"`
 	Pids   int64   `json:"pids,omitempty"`
 	NoFile uint64  `json:"nofile,omitempty"`
+	IO     IO      `json:"io,omitzero"`
+}
+
+// IO bounds how a process uses disks.
+type IO struct {
+	Weight int     `json:"weight,omitempty"` // beside others at a disk, 1 to 10000; 0: not set
+	Max    []IOMax `json:"max,omitempty"`
+}
+
+// An IOMax is how much may go to and from one disk in a second; 0 is no bound.
+type IOMax struct {
+	Path       Text  `json:"path"` // the device of the disk, or anything that is on it
+	ReadBytes  int64 `json:"readBytes,omitempty"`
+	WriteBytes int64 `json:"writeBytes,omitempty"`
+	ReadOps    int64 `json:"readOps,omitempty"`
+	WriteOps   int64 `json:"writeOps,omitempty"`
+	Pos        Pos   `json:"pos,omitzero"`
 }
 
 // Log sets how the output of a process is kept; the zero value leaves all to defaults.

@@ -76,6 +76,9 @@ func (q *Process) EachText(visit TextVisitor) {
 	if q.Shutdown.Command != nil {
 		eachOfCommand(at("shutdown"), q.Shutdown.Command, visit)
 	}
+	for i := range q.Limits.IO.Max {
+		visit(at("limits"), &q.Limits.IO.Max[i].Path)
+	}
 	visit(at("log"), &q.Log.File)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -77,7 +78,7 @@ type Launch struct {
 	Groups  []uint32
 
 	NoNewPrivs bool
-	Limits     project.Limits
+	Limits     project.Limits // their paths resolved
 
 	// Lacks is the driver's own program, which the command runs by a shell and
 	// which is not here: nil unless that is so. The shell goes on without.
@@ -154,6 +155,14 @@ func (s *Stage) surroundings(p *project.Project, proc *project.Process, user *ac
 		return nil, nil, err
 	}
 	l := &Launch{Dir: cwd, Env: env.list(), NoNewPrivs: proc.NoNewPrivs, Limits: proc.Limits}
+	l.Limits.IO.Max = slices.Clone(proc.Limits.IO.Max)
+	for i := range l.Limits.IO.Max {
+		path, err := s.path(p, l.Limits.IO.Max[i].Path)
+		if err != nil {
+			return nil, nil, err
+		}
+		l.Limits.IO.Max[i].Path = project.Lit(path)
+	}
 	if user.other {
 		l.SetUser, l.UID, l.GID, l.Groups = true, user.uid, user.gid, user.groups
 		l.Caps = capsOf(p, proc, user)

@@ -351,7 +351,7 @@ func baseSpec(p *project.Process, l *stage.Launch) *process.Spec {
 	spec := &process.Spec{
 		Path: l.Path, Argv: l.Argv, Env: l.Env, Dir: l.Dir,
 		NoNewPrivs: l.NoNewPrivs,
-		Limits:     process.Limits{Memory: l.Limits.Memory, CPUs: l.Limits.CPUs, Pids: l.Limits.Pids, NoFile: l.Limits.NoFile},
+		Limits:     process.LimitsOf(l.Limits),
 	}
 	if l.SetUser {
 		spec.User = &process.User{UID: int(l.UID), GID: int(l.GID)}

@@ -183,7 +183,7 @@ func (opts *copyOptions) live(ctx context.Context, env *Env, copied *control.Cop
 	defer host.Close()
 	spec := specIn(&copied.Surroundings, own)
 	spec.Name, spec.Path, spec.Argv, spec.StopSignal = copied.Name, copied.Path, copied.Argv, copied.Stop
-	spec.Limits.Memory, spec.Limits.CPUs, spec.Limits.Pids = copied.Limits.Memory, copied.Limits.CPUs, copied.Limits.Pids
+	spec.Limits = process.LimitsOf(copied.Limits)
 	for _, kv := range copied.Env {
 		if cookie, ok := strings.CutPrefix(kv, process.CookieVar+"="); ok {
 			spec.Cookie = cookie

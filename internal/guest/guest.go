@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"os/exec"
@@ -31,6 +32,9 @@ type Options struct {
 	Init []string
 	// MemoryMB is the guest's memory in MiB; default: 256.
 	MemoryMB int
+	// DiskMB is the size of the disk /dev/ubda in MiB, which is one partition, /dev/ubda1,
+	// without a file system; 0: none.
+	DiskMB int64
 }
 
 // Boot returns the Init that runs only the program under test.
@@ -62,9 +66,17 @@ func Start(t testing.TB, o Options) *testkit.Run {
 	n := testkit.NewNet(t)
 	s := &testkit.Stack{T: t, Net: n, Dir: dir, Bin: Kernel, Client: n.Client(), Env: []string{"HOME=" + dir, "TMPDIR=" + dir}}
 	// A process namespace: the kernel's many processes go with its first one.
-	run := s.StartCommand("unshare", "--fork", "--pid", "--mount-proc", "--kill-child", "timeout", "--signal=KILL", fmt.Sprint(limit),
-		Kernel, "rootfstype=hostfs", "rootflags=/", "ro", fmt.Sprintf("mem=%dM", o.MemoryMB), "umid=guest", "uml_dir="+dir,
-		"con=null", "con0=fd:0,fd:1", "quiet", "init="+dir+"/init")
+	argv := []string{"--fork", "--pid", "--mount-proc", "--kill-child", "timeout", "--signal=KILL", fmt.Sprint(limit),
+		Kernel, "rootfstype=hostfs", "rootflags=/", "ro", fmt.Sprintf("mem=%dM", o.MemoryMB), "umid=guest", "uml_dir=" + dir,
+		"con=null", "con0=fd:0,fd:1", "quiet", "init=" + dir + "/init"}
+	if o.DiskMB > 0 {
+		disk := filepath.Join(dir, "disk")
+		if err := writeDisk(disk, o.DiskMB<<20); err != nil {
+			t.Fatal(err)
+		}
+		argv = append(argv, "ubd0="+disk)
+	}
+	run := s.StartCommand("unshare", argv...)
 	t.Cleanup(func() {
 		if run.Running() {
 			run.Signal(syscall.SIGKILL)
@@ -79,6 +91,21 @@ func Start(t testing.TB, o Options) *testkit.Run {
 
 // Console returns all that the guest has printed so far, with "\n" for line ends.
 func Console(run *testkit.Run) string { return strings.ReplaceAll(run.Output(), "\r\n", "\n") }
+
+// writeDisk makes a disk of so many bytes, with the partition table of a PC.
+func writeDisk(path string, size int64) error {
+	const sector, first = 512, 2048
+	var table [sector]byte
+	entry := table[446:]
+	entry[4] = 0x83 // Linux
+	binary.LittleEndian.PutUint32(entry[8:], first)
+	binary.LittleEndian.PutUint32(entry[12:], uint32(size/sector-first))
+	table[510], table[511] = 0x55, 0xaa
+	if err := os.WriteFile(path, table[:], 0o600); err != nil {
+		return err
+	}
+	return os.Truncate(path, size)
+}
 
 // fromHost are files of the machine that programs in /usr need.
 var fromHost = []string{"/etc/ld.so.cache", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/alternatives"}

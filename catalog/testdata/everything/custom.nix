@@ -14,7 +14,8 @@
     liveness_probe.http_get = { host = "h"; scheme = "https"; path = "p"; port = "80"; headers.a = "b"; status_code = 204; };
     startup_probe.tcp_socket = { host = "h"; port = 1; };
     shutdown = { command = "./user-stop"; signal = 15; timeout_seconds = 3; parent_only = true; };
-    limits = { memory = "1G"; cpus = "1.5"; pids = 10; nofile = 20; };
+    limits = { memory = "1G"; cpus = "1.5"; pids = 10; nofile = 20;
+      io = { weight = 50; readBandwidthMax."/user-disk" = 1; writeBandwidthMax."user-data" = "2M"; readIOPSMax."/user-disk" = 3; writeIOPSMax."." = 4; }; };
     successExitCodes = [ 3 ]; gpus = [ 0 "GPU-1" ];
   };
   services.custom.other = {
