@@ -25,8 +25,8 @@ func aptSourceOptions() module.Options {
 	}
 }
 
-// AptSources are the repositories of a container's options, by name, as far as the
-// definition says: see [packages.AptSource.Completed].
+// AptSources returns the apt repositories that a container's options declare, by name.
+// What the options leave out is empty: see [packages.AptSource.Completed].
 func AptSources(container *module.Config) []packages.AptSource {
 	var out []packages.AptSource
 	for _, c := range container.Each("aptSources") {
@@ -53,7 +53,8 @@ func aptSource(c *module.Config) packages.AptSource {
 	return s
 }
 
-// fingerprints are those that a source pins, as repositories have them.
+// fingerprints returns the fingerprints that a source pins, in upper case and without
+// spaces.
 func fingerprints(c *module.Config) (out []string) {
 	texts := []string{}
 	switch f := c.Get("fingerprint"); f.Kind() {
@@ -68,7 +69,7 @@ func fingerprints(c *module.Config) (out []string) {
 	return out
 }
 
-// checkAptSources says what is wrong with the container's repositories.
+// checkAptSources reports what is wrong with the container's apt repositories.
 func (b *builder) checkAptSources() {
 	for _, c := range b.Each("aptSources") {
 		name, s := c.Name(), aptSource(c).Completed("")

@@ -27,8 +27,8 @@ func archiveOptions() module.Options {
 	}
 }
 
-// Archives are those of a container's options, sorted by attribute. Their places
-// are in the project.
+// Archives returns the archives that a container's options declare, sorted by
+// attribute. Their positions are in the project.
 func Archives(container *module.Config) []packages.Archive {
 	var out []packages.Archive
 	for _, c := range container.Each("archives") {
@@ -53,7 +53,8 @@ func Archives(container *module.Config) []packages.Archive {
 	return out
 }
 
-// byArch is text for every architecture, under "", or for each.
+// byArch returns texts by architecture: one for every architecture under "", or one for
+// each.
 func byArch(c *module.Config) map[string]string {
 	out := map[string]string{}
 	switch c.Kind() {
@@ -67,7 +68,7 @@ func byArch(c *module.Config) map[string]string {
 	return out
 }
 
-// digest is a SHA-256 in hexadecimal digits, of what people write.
+// digest returns a SHA-256 in hexadecimal digits, from either form that users write.
 func digest(text string) (string, bool) {
 	if coded, ok := strings.CutPrefix(text, "sha256-"); ok {
 		sum, err := base64.StdEncoding.DecodeString(coded)
@@ -77,8 +78,8 @@ func digest(text string) (string, bool) {
 	return strings.ToLower(text), err == nil && len(sum) == 32
 }
 
-// archives says what is wrong with the container's archives, and notes for which
-// attributes there are some.
+// archives reports what is wrong with the container's archives, and adds them to the
+// project.
 func (b *builder) archives() {
 	all := Archives(b.Config)
 	for _, c := range b.Each("archives") {

@@ -1,6 +1,7 @@
 package definition
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
@@ -16,8 +17,9 @@ import (
 	"nix2gpu/wheel"
 )
 
-// build makes the project of a container. What is wrong is kept with the
-// errors of the evaluation, but for what is wrong in other files.
+// build makes the project of a container. What is wrong is added to the errors of
+// merged, except what is wrong in other files, such as Python's requirements: that is
+// in builder.wrong.
 func (e *evaluation) build(merged *module.Evaluation, c *module.Config, name string) *builder {
 	b := &builder{evaluation: e, Config: c}
 	dir := c.String("workingDir")
@@ -57,32 +59,31 @@ func (e *evaluation) build(merged *module.Evaluation, c *module.Config, name str
 		}
 	}
 	b.withoutEffect(merged)
-	b.notes = append(b.notes, e.host(e.opts.System).notes(b.Keys("archives"), b.Keys("aptSources"))...)
+	b.notes = append(b.notes, e.pkgSet(e.opts.System).notes(b.Keys("archives"), b.Keys("aptSources"))...)
 	slices.SortFunc(b.notes, func(x, y note) int {
-		if x.pos.Offset != y.pos.Offset {
-			return x.pos.Offset - y.pos.Offset
-		}
-		return strings.Compare(x.text, y.text)
+		return cmp.Or(strings.Compare(x.pos.File(), y.pos.File()), cmp.Compare(x.pos.Offset, y.pos.Offset), strings.Compare(x.text, y.text))
 	})
 	return b
 }
 
-// mainProgram names the program of a package; a join has that of its first.
+// mainProgram returns the main program of a package, of a join that of its first
+// package.
 func mainProgram(attr string) string {
 	first, _, _ := strings.Cut(attr, joiner)
 	return packages.MainProgram(first)
 }
 
+// A builder makes the project of one container.
 type builder struct {
 	*evaluation
 	*module.Config
 	place   catalog.Place
 	project *project.Project
 	notes   []note
-	path    []project.Text // programs that every process finds
+	path    []project.Text // folders of programs that every process finds
 
-	requirements *wheel.Requirements // of Python; nil: none
-	wrong        project.Errors
+	requirements *wheel.Requirements // of Python; nil: the container has none
+	wrong        project.Errors      // errors in the file of the requirements
 }
 
 func (b *builder) note(path string, format string, args ...any) {
@@ -104,7 +105,7 @@ func (b *builder) stopTimeout() {
 	}
 }
 
-// container fills in what the image and the boot need.
+// container fills in what the image and its boot need.
 func (b *builder) container() {
 	out := &b.project.Container
 	b.exposedPorts(out)
@@ -132,7 +133,7 @@ func (b *builder) container() {
 	out.CUDA, out.CUDAPos = b.cuda()
 	b.fromImage(out)
 	out.Registries = b.Strings("registries")
-	if n := b.Int("maxLayers"); n != 0 && (n > 127 || n < 6) { // 0: it cannot be read, which is said already
+	if n := b.Int("maxLayers"); n != 0 && (n > 127 || n < 6) { // 0: it is not a number, which is reported already
 		b.Get("maxLayers").Errorf("maxLayers must be from 6 to 127, which is what engines can mount, not %d", n)
 	} else if n != 50 {
 		out.MaxLayers = n
@@ -192,7 +193,7 @@ func (b *builder) systemPackage(c *module.Config) {
 	}
 }
 
-// copyToRoot adds one thing that the image has at its root; of a join of packages
+// copyToRoot adds what one value puts at the root of the image; for a join of packages,
 // all of them.
 func (b *builder) copyToRoot(text project.Text) {
 	out := &b.project.Container.CopyToRoot
@@ -205,8 +206,8 @@ func (b *builder) copyToRoot(text project.Text) {
 	}
 }
 
-// placeServices says of the processes of serviceModules which instance of the
-// definition they come from.
+// placeServices gives the services that serviceModules make the position of their
+// instance in the definition.
 func (b *builder) placeServices() {
 	for typ := range b.services {
 		for _, in := range b.Each("services", typ) {
@@ -219,16 +220,16 @@ func (b *builder) placeServices() {
 	}
 }
 
-// machineOptions are the options whose values a machine can fail to meet.
+// machineOptions are the options whose values a machine may fail to meet.
 var machineOptions = [...]string{"command", "dataDir", "gpu.count", "gpu.memory", "gpu.uuid", "gpus", "package", "user", "working_dir"}
 
-// placeOptions says where each service sets them.
+// placeOptions notes where each service sets one of machineOptions.
 func (b *builder) placeOptions() {
 	for _, svc := range b.project.Services {
 		for _, option := range machineOptions {
 			pos := b.Pos(append([]string{"services", svc.Type, svc.Instance}, strings.Split(option, ".")...)...)
 			if !pos.IsValid() || strings.HasPrefix(pos.File(), "<") {
-				continue // not set, or by a default
+				continue // not set, or set by a default
 			}
 			if svc.Options == nil {
 				svc.Options = map[string]project.Pos{}
@@ -238,7 +239,8 @@ func (b *builder) placeOptions() {
 	}
 }
 
-// dropUnusedFiles leaves out what only disabled services refer to.
+// dropUnusedFiles removes generated files that no process names: an evaluation makes
+// files that it does not use.
 func dropUnusedFiles(p *project.Project) {
 	walks := []func(project.TextVisitor){p.Container.EachText}
 	for _, proc := range p.Processes {
@@ -248,17 +250,17 @@ func dropUnusedFiles(p *project.Project) {
 	maps.DeleteFunc(p.Files, func(name string, _ *project.File) bool { return !slices.Contains(used, name) })
 }
 
-// files adds the generated files that the evaluation made.
+// files adds the files that the evaluation has generated.
 func (b *builder) files() {
-	for _, h := range b.hosts {
+	for _, h := range b.pkgSets {
 		for name, f := range h.files {
 			b.project.Files[name] = &project.File{Content: b.place.Text(f.text), Mode: f.mode}
 		}
 	}
 }
 
-// exposedOnLoopback warns of ports that the container offers while their
-// service listens inside only.
+// exposedOnLoopback warns of ports that the container exposes while their service
+// listens on loopback only.
 func (b *builder) exposedOnLoopback() {
 	for _, exposed := range b.project.Container.ExposedPorts {
 		number, _, _ := strings.Cut(exposed, "/")
@@ -289,12 +291,13 @@ func (b *builder) exposedOnLoopback() {
 	}
 }
 
-// onLoopback reports whether only this machine reaches what listens on address.
+// onLoopback reports whether only this machine reaches a service that listens on
+// address.
 func onLoopback(address string) bool {
 	return address == "" || address == "localhost" || net.ParseIP(strings.Trim(address, "[]")).IsLoopback()
 }
 
-// listenOption says how a service is told to listen on all addresses.
+// listenOption says what to set so that a service listens on all addresses.
 func listenOption(svc *project.Service) string {
 	at := "services." + svc.Type + "." + strconv.Quote(svc.Instance) + "."
 	switch svc.Type {
@@ -313,8 +316,8 @@ func listenOption(svc *project.Service) string {
 	return "it to listen on 0.0.0.0"
 }
 
-// resolveJoins splits joins of packages: a path goes to the package that
-// has its program, a list gets all of them.
+// resolveJoins splits joins of packages: a path becomes one in the package that has the
+// program, and a list gets all packages.
 func resolveJoins(p *project.Project) {
 	split := func(refs []project.PackageRef) []project.PackageRef {
 		var out []project.PackageRef
@@ -327,8 +330,8 @@ func resolveJoins(p *project.Project) {
 	}
 	p.Container.SystemPkgs = split(p.Container.SystemPkgs)
 	for _, proc := range p.Processes {
-		// Of a Python with modules only the interpreter is named by a path:
-		// the modules must be known all the same.
+		// A path in a join names one of its packages; the process needs the others too,
+		// as Python's interpreter needs its modules.
 		proc.EachText(func(_ project.Owner, t *project.Text) {
 			for _, attr := range t.Packages() {
 				if strings.Contains(attr, joiner) {
@@ -357,7 +360,8 @@ func resolveJoins(p *project.Project) {
 	})
 }
 
-// withoutEffect notes the options that change nothing, where somebody sets them.
+// withoutEffect notes the options that the definition sets in vain, and takes over the
+// notes of the catalog.
 func (b *builder) withoutEffect(merged *module.Evaluation) {
 	merged.EachSet(b.Config, func(o *module.Config, decl *module.Option) {
 		if decl.NoEffect != "" {
@@ -367,5 +371,5 @@ func (b *builder) withoutEffect(merged *module.Evaluation) {
 	for _, n := range b.project.Notes {
 		b.notes = append(b.notes, note{b.position(n.Pos), n.Text})
 	}
-	b.project.Notes = nil // which load fills with all of them, in order
+	b.project.Notes = nil // load sets it to all notes, in order
 }

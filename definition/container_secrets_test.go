@@ -9,7 +9,7 @@ import (
 	"nix2gpu/definition"
 )
 
-// env of the container takes secrets as environment does.
+// The container's env takes secrets as a service's environment does.
 func TestContainerEnvTakesSecrets(t *testing.T) {
 	load := func(text string) (*definition.Result, error) {
 		t.Helper()

@@ -8,9 +8,9 @@ import (
 	"nix2gpu/project"
 )
 
-// cuda is the set of CUDA packages that the container has, and where it was set;
-// "" for none. cuda.enable = false overrules every other option. Options that name
-// different sets contradict each other.
+// cuda returns the set of CUDA packages of the container and where it was set, or "".
+// cuda.enable = false overrules every other option. Two options that name different
+// sets are an error.
 func (b *builder) cuda() (string, project.Pos) {
 	if b.Has("cuda", "enable") && !b.Bool("cuda", "enable") {
 		return "", project.Pos{}
@@ -36,8 +36,8 @@ func (b *builder) cuda() (string, project.Pos) {
 	return set, pos
 }
 
-// cudaSet is the set that one option names, "" where it names none by mistake, which
-// is told. It is not ok where the option is not set.
+// cudaSet returns the set that one option names. If the option names no set, it reports
+// that and returns "". If the option is not set, ok is false.
 func (b *builder) cudaSet(path []string) (set string, ok bool) {
 	c := b.Get(path...)
 	version := path[len(path)-1] == "version"

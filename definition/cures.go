@@ -9,11 +9,12 @@ import (
 	"nix2gpu/nix/module"
 )
 
-// pkgsHint is for who asks for pkgs where there are no packages of a system yet.
+// pkgsHint is the hint for a module outside of perSystem that uses pkgs: there is no
+// system yet, and so no packages.
 const pkgsHint = "pkgs is an argument of perSystem: perSystem = { pkgs, ... }: { … };"
 
-// mustBe says what is wrong with the type of a value. The place is known, so the
-// option needs only its own name.
+// mustBe returns the message for a value of the wrong type. It names only the last part
+// of the option, since the message has a position.
 func mustBe(e *module.Error) string {
 	name := ""
 	if n := len(e.Path); n > 0 {
@@ -28,9 +29,12 @@ func mustBe(e *module.Error) string {
 	return fmt.Sprintf("%s must be %s, not %s", name, e.Wants, e.Got)
 }
 
-// cureOf says how to write what was meant by a value of the wrong type, of options
-// that other tools have in another form.
+// cureOf returns how to write what was meant by a value of the wrong type, for options
+// that other tools write in another form; else "".
 func cureOf(e *module.Error) string {
+	if len(e.Path) == 0 {
+		return ""
+	}
 	switch last := e.Path[len(e.Path)-1]; {
 	case last == "restart" && e.Got == "false":
 		return `write "no"`
@@ -51,7 +55,7 @@ func cureOf(e *module.Error) string {
 	return ""
 }
 
-// quotedIn are the texts in the source of a value.
+// quotedIn returns the texts in double quotes in the source of a value.
 func quotedIn(source string) (texts []string) {
 	parts := strings.Split(source, `"`)
 	for i := 1; i < len(parts)-1; i += 2 {
@@ -60,8 +64,8 @@ func quotedIn(source string) (texts []string) {
 	return texts
 }
 
-// foreignOption says what an option of a service that other tools have is called
-// here; "" where it is none of theirs.
+// foreignOption says what an unknown option of a service, which other tools have, is
+// called here; "" if no other tool has it either.
 func foreignOption(path []string) string {
 	i := slices.Index(path, "services")
 	if i < 0 || len(path) != i+4 {
@@ -82,12 +86,12 @@ func foreignOption(path []string) string {
 	return fmt.Sprintf("here it is called %s", own.option+own.form)
 }
 
-// A foreign word is an option of another tool: what it is called here, with the
-// form of its value, or what is said instead.
+// A foreign word is an option of another tool: its name here, followed by the form of
+// its value, or a text instead of both.
 type foreign struct{ option, form, text string }
 
-// foreignOptions are words of docker compose, systemd, supervisord and Kubernetes,
-// in small letters and without what parts their words.
+// foreignOptions lists words of docker compose, systemd, supervisord and Kubernetes, in
+// lower case and without "_" and "-".
 func foreignOptions() map[string]foreign {
 	is := func(option, form string) foreign { return foreign{option: option, form: form} }
 	say := func(text string) foreign { return foreign{text: text} }

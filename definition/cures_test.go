@@ -6,8 +6,8 @@ import (
 	"nix2gpu/catalog"
 )
 
-// What a foreign word is said to be called here is an option that services have, and
-// no word is an option itself: then it would never be asked for.
+// The name here of a foreign word is an option that services have, and no foreign word
+// is an option itself: it would never be looked up.
 func TestForeignOptionsExist(t *testing.T) {
 	custom, ok := catalog.Find("custom")
 	if !ok {

@@ -11,8 +11,8 @@ import (
 	"nix2gpu/safeyaml"
 )
 
-// parseData reads JSON or YAML as the Nix expression that it stands for, so
-// that everything after it, positions included, is the same for both.
+// parseData parses JSON or YAML into the Nix expression that means the same, so that
+// everything after it, positions included, is the same for all of them.
 func parseData(name, text string) (e syntax.Expr, err error) {
 	d := dataReader{src: syntax.NewSource(name, text), anchors: map[string]syntax.Expr{}}
 	empty := &syntax.AttrSet{At: syntax.At{Place: syntax.Pos{Source: d.src}}}

@@ -12,21 +12,20 @@ import (
 	"nix2gpu/nix/osfs"
 )
 
-// ErrNoDefinition is what [Discover] and [Load] return when a folder has no
+// ErrNoDefinition is wrapped by the error of [Discover] and [Load] if a folder has no
 // definition.
 var ErrNoDefinition = errors.New("no definition here")
 
-// flakeFile is the one name that many folders have for other reasons.
+// flakeFile is the only name that a folder may have for other reasons.
 const flakeFile = "flake.nix"
 
-// FileNames are the names of definitions that are looked for in a folder, in
-// this order.
+// FileNames returns the names of definitions, in the order in which a folder is
+// searched for them.
 func FileNames() []string { return []string{flakeFile, "nix2gpu.nix"} }
 
-// Discover finds what may be the definition of a folder: those of names that
-// are there, in their order. A flake that does not mention us comes last: it is
-// somebody's development shell. The error wraps [ErrNoDefinition] when there is
-// none.
+// Discover returns the files of a folder that may be its definition, by the order of
+// names. A flake that does not mention nix2gpu comes last: most likely it is for
+// something else. If there is none, the error wraps [ErrNoDefinition].
 func Discover(dir string, names []string) (files []string, err error) {
 	var last []string
 	for _, name := range names {
@@ -46,14 +45,14 @@ func Discover(dir string, names []string) (files []string, err error) {
 	return files, nil
 }
 
-// mentionsUs reports whether a flake could define containers.
+// mentionsUs reports whether a flake may define containers.
 func mentionsUs(flake string) bool {
 	data, err := osfs.FS{}.ReadFile(flake)
 	return err == nil && bytes.Contains(data, []byte("nix2gpu"))
 }
 
-// find gives the files that ref may mean: the one that it names, or what is in
-// the folder that it names.
+// find returns the files that ref may mean: the file that it names, or the candidates
+// in the folder that it names.
 func find(ref Ref, dir string) ([]string, error) {
 	file := cmp.Or(ref.Path, ".")
 	if !filepath.IsAbs(file) {
@@ -71,7 +70,7 @@ func find(ref Ref, dir string) ([]string, error) {
 	return []string{file}, nil
 }
 
-// nearFile suggests a file of the same folder.
+// nearFile returns a hint at a file of the same folder with a similar name, or "".
 func nearFile(file string) string {
 	entries, err := os.ReadDir(filepath.Dir(file))
 	if err != nil {

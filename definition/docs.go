@@ -11,7 +11,7 @@ import (
 	"nix2gpu/nix/module"
 )
 
-// A Chapter of the reference is options that belong together.
+// A Chapter is a part of the reference: options that belong together.
 type Chapter struct {
 	Name    string // "container", "service", or the name of a type of service
 	Aliases []string
@@ -42,7 +42,7 @@ func Reference() []Chapter {
 	return all
 }
 
-// everyService is the options that all types of services share.
+// everyService returns the chapter of the options that all types of services share.
 func everyService() Chapter {
 	c := Chapter{Name: "service", Doc: "The options that every service has, whatever its type."}
 	t, ok := catalog.Find("custom")

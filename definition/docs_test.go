@@ -11,8 +11,7 @@ import (
 
 const referencePage = "../docs/reference/options.md"
 
-// TestReferenceIsFresh compares the page with the declarations, and forbids an
-// option that says nothing.
+// The page is compared with the declarations, and every option must have a description.
 func TestReferenceIsFresh(t *testing.T) {
 	var b strings.Builder
 	if err := definition.WriteReference(&b); err != nil {

@@ -14,17 +14,17 @@ import (
 	"nix2gpu/project"
 )
 
-// An Error is one thing that is wrong with a definition.
+// An Error is one mistake in a definition.
 type Error struct {
-	Pos   syntax.Pos // the zero Pos when no place is known
+	Pos   syntax.Pos // the zero Pos if it is not known
 	Msg   string     // lower case, no position, no trailing period
-	Hint  string     // the cure, when there is one
-	Notes []Note     // other places concerned
+	Hint  string     // the cure, if there is one
+	Notes []Note     // other places that are part of the mistake
 
-	cause error // what the hint is made of, where it needs more than the text
+	cause error // for hints that need more than the message
 }
 
-// A Note is a further place of an Error, or a warning.
+// A Note is a further position of an Error, or a warning.
 type Note struct {
 	Pos syntax.Pos
 	Msg string
@@ -39,8 +39,8 @@ func place(p syntax.Pos) string {
 	return p.String() + ": "
 }
 
-// Report is the error as people see it: place and message, the line with a
-// caret, other places, the cure. It ends with a newline.
+// Report returns the error as people see it: position and message, the line with a
+// caret, other positions, the hint. It ends with a newline.
 func (e *Error) Report() string {
 	var b strings.Builder
 	b.WriteString(e.Error() + "\n")
@@ -55,7 +55,7 @@ func (e *Error) Report() string {
 	return b.String()
 }
 
-// Errors is everything that is wrong with a definition, sorted by place.
+// Errors is everything that is wrong with a definition, sorted by position.
 type Errors []*Error
 
 func (es Errors) Error() string {
@@ -69,7 +69,7 @@ func (es Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Report is all errors as people see them.
+// Report returns all errors as people see them.
 func (es Errors) Report() string {
 	var b strings.Builder
 	for _, e := range es {
@@ -78,7 +78,7 @@ func (es Errors) Report() string {
 	return b.String()
 }
 
-// sorted puts es in order and drops repeats; nil when there are none.
+// sorted returns es in order and without repeats, or nil if it is empty.
 func (es Errors) sorted() error {
 	if len(es) == 0 {
 		return nil
@@ -92,8 +92,8 @@ func (es Errors) sorted() error {
 	return slices.CompactFunc(es, func(a, b *Error) bool { return a.Pos == b.Pos && a.Msg == b.Msg })
 }
 
-// asErrors splits any error of the language wing. sources finds the text
-// of a project's positions; it may be nil.
+// asErrors turns any error of the language wing into Errors. sources finds the text
+// that a project's position is in; it may be nil.
 func asErrors(err error, sources func(project.Pos) syntax.Pos) Errors {
 	if err == nil {
 		return nil
@@ -138,7 +138,7 @@ func asErrors(err error, sources func(project.Pos) syntax.Pos) Errors {
 	return Errors{{Msg: err.Error()}}
 }
 
-// fromSyntax finds the errors of the parser behind err; nil when there are none.
+// fromSyntax returns the errors of the parser that err wraps, or nil.
 func fromSyntax(err error) Errors {
 	var out Errors
 	if many, ok := errors.AsType[syntax.Errors](err); ok {
@@ -163,7 +163,7 @@ func fromModule(e *module.Error) *Error {
 		return out
 	}
 	out := &Error{Pos: e.Pos, Msg: e.Msg, Hint: e.Hint, cause: e}
-	// An error that was wrapped into a message has brought its hint along.
+	// A message that was made of another error contains its hint.
 	if msg, hint, ok := strings.Cut(e.Msg, "\n  hint: "); ok && e.Hint == "" {
 		out.Msg, out.Hint = msg, hint
 	}
@@ -196,8 +196,7 @@ func fromModule(e *module.Error) *Error {
 	return out
 }
 
-// knownOptionsHint says where the options are listed that stand beside an
-// unknown one.
+// knownOptionsHint says which command lists the options that an unknown one may be.
 func knownOptionsHint(path []string) string {
 	chapter := "container"
 	if i := slices.Index(path, "services"); i >= 0 {
@@ -213,9 +212,9 @@ func knownOptionsHint(path []string) string {
 	return fmt.Sprintf("\"nix2gpu options %s\" lists those that there are", chapter)
 }
 
-// fromEval gives an error of the evaluator the place that its reader can
-// mend: where a library found the fault, that is the innermost place in a
-// file of the definition.
+// fromEval turns an error of the evaluator into an Error. If the fault is in a library,
+// its position becomes the innermost one in a file of the definition, where the user
+// can mend it.
 func fromEval(e *eval.Error) *Error {
 	out := &Error{Pos: e.Pos, Msg: e.Msg, Hint: e.Hint, cause: e}
 	if strings.Contains(e.Msg, "called with unexpected argument") && out.Hint == "" {
@@ -250,8 +249,8 @@ func isShellVariable(p syntax.Pos, name string) bool {
 	return strings.HasSuffix(before, "${") && strings.HasPrefix(after, name+"}")
 }
 
-// isUser reports whether a place is in a file of the definition, rather than
-// in one that this program brings along: those have names in angle brackets.
+// isUser reports whether a position is in a file of the user's. The files that this
+// program contains have names in angle brackets.
 func isUser(p syntax.Pos) bool {
 	return p.IsValid() && !strings.HasPrefix(p.File(), "<")
 }

@@ -13,20 +13,20 @@ import (
 	"nix2gpu/spelling"
 )
 
-// An evaluation is the evaluation of one definition.
+// An evaluation is the evaluation of one definition. It belongs to one goroutine.
 type evaluation struct {
 	*source
-	opts  Options
-	ev    *eval.Evaluator
-	sys   *module.System
-	hosts map[string]*host // by system
+	opts    Options
+	ev      *eval.Evaluator
+	sys     *module.System
+	pkgSets map[string]*pkgSet // by system
 
 	services map[string]string     // files of serviceModules, by type
-	imports  map[string]eval.Value // modules that were read, by path
+	imports  map[string]eval.Value // by path; a module that is imported twice is evaluated once
 }
 
 func newEvaluation(src *source, opts Options) *evaluation {
-	e := &evaluation{source: src, opts: opts, hosts: map[string]*host{}, imports: map[string]eval.Value{}}
+	e := &evaluation{source: src, opts: opts, pkgSets: map[string]*pkgSet{}, imports: map[string]eval.Value{}}
 	e.ev = eval.New(eval.Options{
 		FS:            e.files,
 		CurrentSystem: opts.System,
@@ -38,11 +38,11 @@ func newEvaluation(src *source, opts Options) *evaluation {
 		SearchPath:    []eval.SearchEntry{{Prefix: "nixpkgs", Path: inputsDir + "/nixpkgs"}},
 		Builtins: []*eval.Builtin{
 			{Name: "nix2gpuPkgs", Args: []string{"system"}, Doc: "The package set of a system.",
-				Fn: func(t *eval.Thread, args []eval.Value) eval.Value { return e.host(t.Text(args[0])).pkgs }},
+				Fn: func(t *eval.Thread, args []eval.Value) eval.Value { return e.pkgSet(t.Text(args[0])).pkgs }},
 			{Name: "getFlake", Args: []string{"ref"}, Doc: "A flake in a local folder.", Fn: e.getFlake},
 		},
 		ToFile: func(_ *eval.Thread, name string, content *eval.String) eval.Value {
-			return e.host(opts.System).makeFile(name, "", "", content)
+			return e.pkgSet(opts.System).makeFile(name, "", "", content)
 		},
 	})
 	e.sys = module.NewSystem(e.ev)
@@ -50,18 +50,18 @@ func newEvaluation(src *source, opts Options) *evaluation {
 	return e
 }
 
-// host is the package set of a system, and what its values refer to.
-func (e *evaluation) host(system string) *host {
-	h, ok := e.hosts[system]
+// pkgSet returns the package set of a system.
+func (e *evaluation) pkgSet(system string) *pkgSet {
+	h, ok := e.pkgSets[system]
 	if !ok {
-		h = newHost(system, e.sys.Lib())
-		e.hosts[system] = h
+		h = newPkgSet(system, e.sys.Lib())
+		e.pkgSets[system] = h
 	}
 	return h
 }
 
-// A set of containers is what a file defines: their names, and how to get at
-// the configuration of each. One that has no name is called "".
+// containers are what a file defines: their names, and the configuration and the
+// position of each. A container without a name is called "".
 type containers struct {
 	names []string
 	at    func(name string) (*module.Evaluation, *module.Config)
@@ -70,7 +70,7 @@ type containers struct {
 
 var none = &containers{}
 
-// shape is what a file is by the attributes that it has.
+// A shape is what a file defines, by the attributes that it has.
 type shape int
 
 const (
@@ -81,8 +81,8 @@ const (
 	shapeFlake                  // outputs
 )
 
-// ofFlake tells whether an attribute belongs to a flake.nix and makes no
-// container. A nixConfig in a container's own attributes is an option of it.
+// ofFlake reports whether an attribute belongs to a flake.nix and defines no container.
+// nixConfig is also an option of containers.
 func ofFlake(set *eval.Attrs, name string) bool {
 	switch name {
 	case "description", "inputs":
@@ -99,8 +99,8 @@ func (e *evaluation) open(ctx context.Context) (*containers, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Types of services are options, which must be known before anything is
-	// evaluated; so a definition that brings some along is evaluated again.
+	// A type of service is an option, and options must be declared before the
+	// evaluation. So a definition that declares types of its own is evaluated twice.
 	if e.services, err = serviceModules(found); err != nil || len(e.services) == 0 {
 		return found, err
 	}
@@ -127,8 +127,8 @@ func (e *evaluation) openOnce(ctx context.Context) (found *containers, err error
 	return found, err
 }
 
-// importModule is how a module imports a file: in all the forms that the
-// definition itself can have.
+// importModule imports a file for a module. The file may have any form that the
+// definition itself may have.
 func (e *evaluation) importModule(t *eval.Thread, path string) eval.Value {
 	if target, err := eval.FollowLinks(e.files, path); err == nil {
 		path = target
@@ -144,8 +144,8 @@ func (e *evaluation) importModule(t *eval.Thread, path string) eval.Value {
 	return v
 }
 
-// evaluate reads the definition. Blocks of the documentation may stand
-// together in one file: what belongs to a flake without outputs is left out.
+// evaluate evaluates the definition. It leaves out what belongs to a flake if there are
+// no outputs: users put several blocks of the documentation into one file.
 func (e *evaluation) evaluate(t *eval.Thread) eval.Value {
 	target, err := eval.FollowLinks(e.files, e.file)
 	if err != nil {
@@ -165,8 +165,8 @@ func (e *evaluation) evaluate(t *eval.Thread) eval.Value {
 	return rest.Done()
 }
 
-// read evaluates a file: an expression, bindings without braces, or data.
-// Paths in it are relative to dir, where it lies behind all links.
+// read evaluates a file: an expression, bindings without braces, or data. Paths in it
+// are relative to dir, the folder in which the file really is, behind all links.
 func (e *evaluation) read(t *eval.Thread, file, dir string) eval.Value {
 	src, err := e.files.read(file)
 	if err != nil {
@@ -184,7 +184,7 @@ func (e *evaluation) read(t *eval.Thread, file, dir string) eval.Value {
 	}
 	scope := eval.Scope{}
 	if _, isFunction := expr.(*syntax.Lambda); !isFunction && !declaresOutputs(expr) {
-		scope["pkgs"], scope["lib"] = e.host(e.opts.System).pkgs, e.sys.Lib()
+		scope["pkgs"], scope["lib"] = e.pkgSet(e.opts.System).pkgs, e.sys.Lib()
 	}
 	v := t.Force(t.EvalExpr(expr, dir, scope))
 	if _, ok := v.(*eval.Attrs); !ok && !eval.IsFunction(v) {
@@ -193,7 +193,7 @@ func (e *evaluation) read(t *eval.Thread, file, dir string) eval.Value {
 	return v
 }
 
-// article names a type in a sentence.
+// article returns the name of a type with its article.
 func article(k eval.Type) string {
 	switch name := k.String(); name {
 	case "null":
@@ -210,11 +210,13 @@ func declaresOutputs(e syntax.Expr) bool {
 	return ok && slices.ContainsFunc(set.Attrs, func(a syntax.Attr) bool { return a.Name == "outputs" })
 }
 
-// maxImports bounds how far imports are followed to find out what a file is.
+// maxImports limits how deep imports are followed to find the shape of a file, which
+// may import itself.
 const maxImports = 8
 
-// shapeOf says what a value is. A function is called to see the names it
-// returns; as in the module system these must not depend on its arguments.
+// shapeOf returns the shape of a value. It calls a function, to see the names of the
+// attributes that it returns: as in the module system, these must not depend on its
+// arguments.
 func (e *evaluation) shapeOf(t *eval.Thread, v eval.Value, depth int) shape {
 	v = t.Force(v)
 	switch path := v.(type) {
@@ -270,10 +272,10 @@ func (e *evaluation) shapeOf(t *eval.Thread, v eval.Value, depth int) shape {
 	return shapeNone
 }
 
-// probeArgs are arguments to find out which attributes a module sets.
+// probeArgs returns the arguments with which shapeOf calls a module.
 func (e *evaluation) probeArgs(t *eval.Thread, fn eval.Value) *eval.Attrs {
 	b := eval.NewAttrs(8)
-	given := map[string]eval.Value{"pkgs": e.host(e.opts.System).pkgs, "lib": e.sys.Lib(), "system": eval.Str(e.opts.System)}
+	given := map[string]eval.Value{"pkgs": e.pkgSet(e.opts.System).pkgs, "lib": e.sys.Lib(), "system": eval.Str(e.opts.System)}
 	for name, v := range given {
 		b.Set(name, v)
 	}
@@ -288,7 +290,7 @@ func (e *evaluation) probeArgs(t *eval.Thread, fn eval.Value) *eval.Attrs {
 	return b.Done()
 }
 
-// openContainer is a file that is one container without a name.
+// openContainer opens a file that is one container without a name.
 func (e *evaluation) openContainer(t *eval.Thread, v eval.Value) *containers {
 	schema := e.schema()
 	modules := []module.Module{module.Declare(schema.Options, nil), module.FromValue(v, e.file)}
@@ -303,11 +305,11 @@ func (e *evaluation) openContainer(t *eval.Thread, v eval.Value) *containers {
 	}
 }
 
-// moduleArgs are what modules outside of a flake can ask for.
+// moduleArgs returns the arguments of modules outside of a flake.
 func (e *evaluation) moduleArgs() map[string]eval.Value {
 	empty := eval.NewAttrs(0).Done()
 	return map[string]eval.Value{
-		"pkgs":    e.host(e.opts.System).pkgs,
+		"pkgs":    e.pkgSet(e.opts.System).pkgs,
 		"system":  eval.Str(e.opts.System),
 		"inputs":  eval.AttrsOf(e.standIns()),
 		"inputs'": empty,
@@ -316,7 +318,7 @@ func (e *evaluation) moduleArgs() map[string]eval.Value {
 	}
 }
 
-// openPerSystem is a module of perSystem: { nix2gpu.<name> = …; }.
+// openPerSystem opens a module of perSystem: { nix2gpu.<name> = …; }.
 func (e *evaluation) openPerSystem(t *eval.Thread, v eval.Value) *containers {
 	merged := e.sys.Evaluate(t.Context(), module.Spec{
 		Modules: []module.Module{module.Declare(e.perSystemOptions(), module.LazyAttrsOf(module.Raw)), module.FromValue(v, e.file)},
@@ -325,12 +327,12 @@ func (e *evaluation) openPerSystem(t *eval.Thread, v eval.Value) *containers {
 	return e.named(t, merged)
 }
 
-// openParts is a configuration in the style of flake-parts.
+// openParts opens a configuration in the style of flake-parts.
 func (e *evaluation) openParts(t *eval.Thread, p *flake.Parts) *containers {
 	return e.named(t, p.System(t, e.opts.System))
 }
 
-// named is the containers at nix2gpu.<name> of an evaluation.
+// named returns the containers at nix2gpu.<name> of an evaluation.
 func (e *evaluation) named(t *eval.Thread, merged *module.Evaluation) *containers {
 	var names []string
 	merged.Within(t, func() {
@@ -351,8 +353,8 @@ func (e *evaluation) named(t *eval.Thread, merged *module.Evaluation) *container
 	}
 }
 
-// checkPerSystem finds a misspelt nix2gpu: perSystem takes any other name,
-// since modules of other flakes may declare it.
+// checkPerSystem reports a misspelt nix2gpu. perSystem accepts any other name, since
+// modules of other flakes may declare it.
 func (e *evaluation) checkPerSystem(t *eval.Thread, merged *module.Evaluation) {
 	set, ok := t.Force(merged.Value()).(*eval.Attrs)
 	if !ok {
@@ -372,7 +374,8 @@ func (e *evaluation) checkPerSystem(t *eval.Thread, merged *module.Evaluation) {
 	}
 }
 
-// near reports whether a is b with at most two letters wrong.
+// near reports whether a is b with at most two letters wrong, or fewer if they are
+// short.
 func near(a, b string) bool {
 	if strings.EqualFold(a, b) {
 		return true
@@ -380,7 +383,7 @@ func near(a, b string) bool {
 	return spelling.Distance(a, b) <= min(2, len(a)/3+1, len(b)/3+1)
 }
 
-// openFlake is a flake.nix.
+// openFlake opens a flake.nix.
 func (e *evaluation) openFlake(t *eval.Thread, v eval.Value) *containers {
 	f := flake.FromValue(t, v, e.root, flake.Options{FS: e.files, StandIns: e.standIns()})
 	if p := flake.PartsOf(t, f.Self); p != nil {
@@ -411,12 +414,13 @@ func (e *evaluation) partsOptions() flake.PartsOptions {
 	return flake.PartsOptions{
 		System:    e.sys,
 		PerSystem: e.perSystemOptions(),
-		Pkgs:      func(_ *eval.Thread, system string) eval.Value { return e.host(system).pkgs },
+		Pkgs:      func(_ *eval.Thread, system string) eval.Value { return e.pkgSet(system).pkgs },
 		Systems:   []string{"x86_64-linux", "aarch64-linux"},
 	}
 }
 
-// standIns take the place of the flakes that definitions are written with.
+// standIns returns our replacements of the flakes that definitions name as inputs, by
+// name.
 func (e *evaluation) standIns() map[string]eval.Value {
 	dir := func(name string) eval.Value {
 		path := inputsDir + "/" + name
@@ -424,7 +428,7 @@ func (e *evaluation) standIns() map[string]eval.Value {
 			Set("outPath", eval.StrContext(path, eval.NewContext("source:"+path))).Done()
 	}
 	modules := flake.ModuleStandIn()
-	nixpkgs := flake.Nixpkgs(e.sys.Lib(), func(system string) eval.Value { return e.host(system).pkgs }, inputsDir+"/nixpkgs")
+	nixpkgs := flake.Nixpkgs(e.sys.Lib(), func(system string) eval.Value { return e.pkgSet(system).pkgs }, inputsDir+"/nixpkgs")
 	return map[string]eval.Value{
 		"nixpkgs":               nixpkgs,
 		"nixpkgs-lib":           nixpkgs,

@@ -10,8 +10,8 @@ import (
 	"nix2gpu/definition"
 )
 
-// An exposed port whose service listens inside only is warned of, whoever says
-// where it listens.
+// An exposed port whose service listens on loopback only is warned of, whichever option
+// sets the address.
 func TestExposedOnLoopback(t *testing.T) {
 	for _, c := range []struct {
 		services string
@@ -24,7 +24,7 @@ func TestExposedOnLoopback(t *testing.T) {
 		{`redis.a = { enable = true; bind = "*"; settings.bind = "127.0.0.2"; };`, 6379, true},
 		{`redis.a = { enable = true; bind = "*"; extraConfig = "bind ::1"; };`, 6379, true},
 		{`redis.a = { enable = true; settings.port = 7000; };`, 7000, true},
-		{`redis.a = { enable = true; settings.port = 7000; };`, 6379, false}, // of no service
+		{`redis.a = { enable = true; settings.port = 7000; };`, 6379, false}, // no service has that port
 		{`nats-server.a = { enable = true; settings.host = "0.0.0.0"; };`, 4222, false},
 		{`nats-server.a = { enable = true; settings.monitor_port = 8222; };`, 8222, true},
 		{`nats-server.a = { enable = true; settings.http = "0.0.0.0:8222"; };`, 8222, false},

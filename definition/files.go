@@ -12,22 +12,22 @@ import (
 	"nix2gpu/nix/syntax"
 )
 
-// inputsDir is where the stand-ins of flake inputs seem to lie, so that
+// inputsDir is the folder that the stand-ins of flake inputs seem to be in, so that
 // `import nixpkgs { }` and <nixpkgs> work.
 const inputsDir = "/nix2gpu/inputs"
 
 //go:embed inputs
 var inputs embed.FS
 
-// files is the machine's files as an evaluation sees them: with the stand-ins
-// among them, and remembering the text of what was read, for excerpts.
+// files are the machine's files as an evaluation sees them, with the stand-ins among
+// them. It keeps the text of what was read, for excerpts in messages.
 type files struct {
-	osfs.FS                           // whose ReadLink serves for all: the stand-ins have no links
+	osfs.FS                           // its ReadLink serves for all, since the stand-ins have no links
 	named   string                    // the file that the user named, which may be a pipe
 	sources map[string]*syntax.Source // by absolute path
 }
 
-// embedded gives the name of a stand-in's file.
+// embedded returns the embedded name of a stand-in's file.
 func embedded(path string) (string, bool) {
 	rest, ok := strings.CutPrefix(path, inputsDir)
 	return "inputs" + rest, ok
@@ -64,10 +64,12 @@ func (f *files) Lstat(path string) (fs.FileInfo, error) {
 	return f.FS.Lstat(path)
 }
 
-// maxSource bounds the text of a definition and of the modules it imports.
+// maxSource limits the size of a definition and of the modules that it imports, in
+// bytes.
 const maxSource = 1 << 24
 
-// read is the text of a file that is evaluated.
+// read returns the text of a file that is evaluated. It reads each file once: a pipe
+// can't be read again.
 func (f *files) read(path string) (*syntax.Source, error) {
 	if s, ok := f.sources[path]; ok {
 		return s, nil
@@ -84,8 +86,8 @@ func (f *files) read(path string) (*syntax.Source, error) {
 	return s, nil
 }
 
-// source is the text of a file, for positions that name only line and column;
-// nil when it can't be read.
+// source returns the text of a file, for a position that has only line and column, or
+// nil if it can't be read.
 func (f *files) source(path string) *syntax.Source {
 	s, err := f.read(path)
 	if err != nil {
@@ -94,8 +96,7 @@ func (f *files) source(path string) *syntax.Source {
 	return s
 }
 
-// shorten writes an absolute path as people do: relative to dir if it is
-// below.
+// shorten returns an absolute path relative to dir if it is below dir, else as it is.
 func shorten(path, dir string) string {
 	if rel, err := filepath.Rel(dir, path); err == nil && filepath.IsLocal(rel) {
 		return rel

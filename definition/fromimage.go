@@ -6,8 +6,7 @@ import (
 	"nix2gpu/project"
 )
 
-// fromImage is the image that the container's is put on. What it is, only its
-// registry knows.
+// fromImage sets the base of the container's image. Only its registry knows what it is.
 func (b *builder) fromImage(out *project.Container) {
 	ref := b.String("fromImage")
 	if ref == "" {

@@ -12,8 +12,8 @@ import (
 	"nix2gpu/definition"
 )
 
-// FuzzLoad: any text gives a project that is valid JSON, or errors; it never
-// panics and never hangs.
+// Any text gives a project that is valid JSON, or errors; nothing panics and nothing
+// hangs.
 func FuzzLoad(f *testing.F) {
 	page, _ := filepath.Glob("testdata/page/*.nix")
 	for _, file := range page {
@@ -54,8 +54,7 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// TestHostileData are small files that would take all memory or stack of a
-// reader without limits.
+// Small files that would take all memory or stack of a reader without limits.
 func TestHostileData(t *testing.T) {
 	laughs := "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
 	for i := 1; i < 12; i++ {

@@ -8,9 +8,9 @@ import (
 	"nix2gpu/project"
 )
 
-// gpus says of each service that does not say so itself what it needs of the
-// machine's GPUs: what CUDA_VISIBLE_DEVICES lists; else all, as CUDA has it, when
-// the service names a CUDA package or is a custom one of a container with CUDA.
+// gpus sets what each service needs of the machine's GPUs, unless its options say so:
+// what CUDA_VISIBLE_DEVICES lists; else all, as with CUDA itself, if the service names
+// a CUDA package or is a custom one of a container with CUDA.
 func (b *builder) gpus() {
 	for id, s := range b.project.Services {
 		if s.GPUs != nil {
@@ -23,12 +23,12 @@ func (b *builder) gpus() {
 		visible, set := main.Env[catalog.VisibleDevices]
 		if !set {
 			visible, set = b.project.Container.Env[catalog.VisibleDevices]
-			set = set && s.Type == "custom" // to others it says nothing
+			set = set && s.Type == "custom" // the variable is meant for custom services
 		}
 		if set {
 			if text, ok := visible.Text.Literal(); ok {
 				s.GPUs = catalog.GPUsOf(text)
-			} else { // a secret: which ones, only the machine knows
+			} else { // it is a secret, so only the machine knows which
 				s.GPUs = &project.GPUs{All: true}
 			}
 			continue
@@ -39,8 +39,8 @@ func (b *builder) gpus() {
 	}
 }
 
-// namesCUDA reports whether a service names a package of CUDA, beyond what
-// every service of the container gets.
+// namesCUDA reports whether a service names a CUDA package. The set that every service
+// of the container gets does not count.
 func (b *builder) namesCUDA(id project.ID) bool {
 	for _, proc := range b.project.Services[id].ProcessIDs() {
 		q, found := b.project.Processes[proc], false

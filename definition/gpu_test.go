@@ -10,8 +10,8 @@ import (
 	"nix2gpu/project"
 )
 
-// What the services of a container need of GPUs is read from what they say, or
-// what CUDA does where they say nothing.
+// What services need of GPUs comes from their options, or from what CUDA does where
+// they have none.
 func TestGPUsOfServices(t *testing.T) {
 	for _, c := range []struct {
 		name, container string

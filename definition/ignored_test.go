@@ -39,8 +39,8 @@ const everything = `{ pkgs, ... }: {
   whenDone = "stay"; onFailed = "exit"; stopTimeout = "3s";
 }`
 
-// TestNothingOfAContainerIsIgnored takes each option of a container away: without it
-// the project, what Python needs, the warnings or the errors are others.
+// Each option of a container is taken away: without it the project, the requirements of
+// Python, the warnings or the errors differ.
 func TestNothingOfAContainerIsIgnored(t *testing.T) {
 	readElsewhere := map[string]string{
 		"aptSources": "the lock reads it, and asks the repository",
@@ -115,7 +115,7 @@ func TestNothingOfAContainerIsIgnored(t *testing.T) {
 	options := definition.ContainerOptions()
 	delete(options, "services")
 	for _, doc := range module.Describe(options) {
-		found := doc.AliasOf != "" || doc.String() == "tailscale.authKeyFile" || // the same as authKey
+		found := doc.AliasOf != "" || doc.String() == "tailscale.authKeyFile" || // the same option as authKey
 			readElsewhere[doc.String()] != "" || strings.HasPrefix(doc.Path[0], "cuda") || slices.Contains(doc.Path, "*")
 		pattern := strings.Split(doc.String(), ".")
 		for path := range works {
@@ -138,7 +138,7 @@ func fits(pattern, parts []string) bool {
 	return true
 }
 
-// stripPlaces removes the places from a project.
+// stripPlaces removes the positions from a project.
 func stripPlaces(v any) {
 	switch v := v.(type) {
 	case map[string]any:

@@ -9,7 +9,7 @@ import (
 	"nix2gpu/definition"
 )
 
-// What the image needs of the container's options is in the project.
+// The options that matter to the image are in the project.
 func TestImageOptions(t *testing.T) {
 	load := func(text string) (*definition.Result, error) {
 		file := filepath.Join(t.TempDir(), "nix2gpu.nix")
@@ -28,6 +28,7 @@ func TestImageOptions(t *testing.T) {
 		extraCopyToRoot = ./other;
 		registries = [ "ghcr.io/me" ];
 		maxLayers = 20;
+		exposedPorts = [ 80 "08080" "+81/udp" "3000-3010/udp" ];
 		env.lower_case = "is a name too";
 		variant = "full";
 		services = {};
@@ -47,13 +48,16 @@ func TestImageOptions(t *testing.T) {
 	if text, _ := c.Env["lower_case"].Text.Literal(); text != "is a name too" {
 		t.Errorf("env is %v", c.Env)
 	}
+	if got := strings.Join(c.ExposedPorts, " "); got != "80/tcp 8080/tcp 81/udp 3000-3010/udp" {
+		t.Errorf("exposed ports are %s", got)
+	}
 	if c.MaxLayers != 20 || c.Variant != "full" || len(c.Registries) != 1 {
 		t.Errorf("container is %+v", c)
 	}
 	for text, notes := range map[string]int{
 		`{ perSystem.nix2gpu."web" = { nixConfig = "sandbox = false"; services = {}; }; }`: 1,
 		`{ nixConfig = "sandbox = false"; services = {}; }`:                                1,
-		// That of a flake, beside a container of it.
+		// The option of a flake, beside a container of it.
 		`{ nixConfig.sandbox = false; perSystem.nix2gpu."web".services = {}; }`: 0,
 	} {
 		r, err = load(text)

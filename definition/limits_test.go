@@ -10,8 +10,8 @@ import (
 	"nix2gpu/definition"
 )
 
-// TestLimits: values that have no end, or take more memory than there is when
-// they are written out, are errors of the definition with their place.
+// Values without an end, or that take more memory than there is when they are written
+// out, are errors of the definition with a position.
 func TestLimits(t *testing.T) {
 	const cyclic = `let x = { a = x; }; in x`
 	const dag = `let f = n: if n == 0 then { z = 1; } else let s = f (n - 1); in { a = s; b = s; }; in f 60`
@@ -40,7 +40,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestCancelReading: what Go code reads can be interrupted as well.
+// What Go code reads can be interrupted as well.
 func TestCancelReading(t *testing.T) {
 	dir := folder(t, map[string]string{"nix2gpu.nix": `{ services.prometheus."a" = { enable = true; extraConfig =
 		let f = n: if n == 0 then { z = 1; } else let s = f (n - 1); in { a = s; b = s; }; in f 60; }; }`}, nil)

@@ -32,8 +32,8 @@ func folder(t *testing.T, files, links map[string]string) string {
 	return dir
 }
 
-// TestLinks: what a linked definition or module names is relative to where the
-// file lies; the project stays in the folder of the link.
+// Paths in a linked definition or module are relative to the folder of the file behind
+// the link; the project stays in the folder of the link.
 func TestLinks(t *testing.T) {
 	dir := folder(t, map[string]string{
 		"app/more.nix":      `{ services.custom."api".command = "the more of app"; }`,
@@ -60,7 +60,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestIrregularModules: a definition that imports a pipe does not wait for it.
+// A definition that imports a pipe does not wait for it.
 func TestIrregularModules(t *testing.T) {
 	dir := folder(t, map[string]string{"nix2gpu.nix": `{ imports = [ ./pipe.nix ]; }`}, nil)
 	if err := syscall.Mkfifo(filepath.Join(dir, "pipe.nix"), 0o644); err != nil {

@@ -17,21 +17,21 @@ import (
 
 // Options tunes [Load]. The zero value works.
 type Options struct {
-	Dir      string                   // what references are relative to; default: the working folder
+	Dir      string                   // the folder that references are relative to; default: the working folder
 	System   string                   // default: this machine's, such as x86_64-linux
-	Home     string                   // what ~/ stands for; "": an error
-	Getenv   func(name string) string // for builtins.getEnv; nil: all are empty
+	Home     string                   // the folder of ~/; "": ~/ is an error
+	Getenv   func(name string) string // for builtins.getEnv; nil: every variable is empty
 	Trace    io.Writer                // for builtins.trace; nil: discarded
-	MaxSteps int64                    // of evaluation; 0: no limit
-	// MaxMemory is what the heap of the program may grow to, in bytes; 0: no limit.
+	MaxSteps int64                    // limit of the evaluation's steps; 0: none
+	// MaxMemory limits the heap of the whole program during the evaluation, in bytes;
+	// 0: no limit.
 	MaxMemory int64
-	// Modules are files that set options of the container as well, merged with
-	// the definition as if it imported them.
+	// Modules are files that are merged with the definition as if it imported them.
 	Modules []string
 	// Profiles are those whose services are enabled: see [project.Project.Activate].
 	Profiles []string
-	// Replicas are how many of a custom service run, by its name, whatever the
-	// definition says.
+	// Replicas sets how many replicas of a custom service run, by its name, and
+	// overrides the definition.
 	Replicas map[string]int
 }
 
@@ -54,30 +54,29 @@ func (o *Options) setDefaults() error {
 	return nil
 }
 
-// A Result is a container that was read.
+// A Result is one container of a definition.
 type Result struct {
 	File      string // absolute
 	Root      string // its folder
-	Container string // "" for the one of a file that names none
+	Container string // "" if the file gives its container no name
 
-	// Project is what runs; nil when the definition is wrong, or when the
-	// file defines no container.
+	// Project is what runs; nil if the file defines no container.
 	Project *project.Project
-	// Valid is the same, as what it has been found to be.
+	// Valid holds the same project.
 	Valid project.Valid
-	// Config is the container's options; nil with Project nil.
+	// Config holds the container's options; nil if Project is nil.
 	Config *module.Config
-	// Requirements are the wheels of python.requirements; nil without.
+	// Requirements are the wheels of python.requirements; nil without that option.
 	Requirements *wheel.Requirements
-	// Evaluation is what Config belongs to.
+	// Evaluation is the evaluation that Config belongs to.
 	Evaluation *module.Evaluation
-	// Warnings are non-fatal findings.
+	// Warnings are findings that are no errors, sorted by position.
 	Warnings []Note
 }
 
-// Load reads the container that ref names, or the only one of its file. A
-// file without containers gives a Result without a Project. The error is
-// [Errors] when it is about the definition.
+// Load reads the container that ref names, or the only one of its file. For a file
+// without containers it returns a Result without a Project. An error about the
+// definition is of type [Errors], or wraps them as [NoContainerError] does.
 func Load(ctx context.Context, ref Ref, opts Options) (*Result, error) {
 	e, found, err := open(ctx, ref, opts)
 	if err != nil {
@@ -96,8 +95,8 @@ func Load(ctx context.Context, ref Ref, opts Options) (*Result, error) {
 	return e.load(found, name)
 }
 
-// LoadAll reads every container of a file, or the one that ref names. It
-// reports the errors of all of them.
+// LoadAll reads every container of a file, or the one that ref names, and returns those
+// without errors together with the [Errors] of the others.
 func LoadAll(ctx context.Context, ref Ref, opts Options) ([]*Result, error) {
 	e, found, err := open(ctx, ref, opts)
 	if err != nil {
@@ -123,8 +122,8 @@ func LoadAll(ctx context.Context, ref Ref, opts Options) ([]*Result, error) {
 	return all, wrong.sorted()
 }
 
-// open finds the definition that ref means and evaluates it as far as its
-// containers. Of a folder the first definition counts that has any.
+// open finds the definition that ref means and evaluates it as far as the names of its
+// containers. In a folder it takes the first candidate that defines any, else the last.
 func open(ctx context.Context, ref Ref, opts Options) (e *evaluation, found *containers, err error) {
 	if err := opts.setDefaults(); err != nil {
 		return nil, nil, err
@@ -145,7 +144,7 @@ func open(ctx context.Context, ref Ref, opts Options) (e *evaluation, found *con
 	return e, found, nil
 }
 
-// load reads one container.
+// load makes the Result of one container.
 func (e *evaluation) load(found *containers, name string) (*Result, error) {
 	var wrong Errors
 	if name != "" {
@@ -158,10 +157,10 @@ func (e *evaluation) load(found *containers, name string) (*Result, error) {
 	b := e.build(merged, c, cmp.Or(name, filepath.Base(e.root)))
 	p, notes := b.project, b.notes
 	wrong = append(wrong, asErrors(b.wrong, e.position)...)
-	broken := map[project.ID]bool{} // services whose options are wrong
+	broken := map[project.ID]bool{} // services whose options are wrong: what follows from that is not reported
 	var many module.Errors
 	if err := merged.Err(); errors.As(err, &many) {
-		placed := map[project.ID]bool{} // those of which it is known where
+		placed := map[project.ID]bool{} // broken services with an error that has a position
 		for _, one := range many {
 			if id := serviceAt(c.Path(), one.Path); id != "" {
 				broken[id] = true
@@ -172,7 +171,7 @@ func (e *evaluation) load(found *containers, name string) (*Result, error) {
 			out := fromModule(one)
 			if id := serviceAt(c.Path(), one.Path); !out.Pos.IsValid() && id != "" {
 				if placed[id] {
-					continue // what a reader of the options makes of the same mistake
+					continue // it follows from the error that has a position
 				}
 				if svc := p.Services[id]; svc != nil {
 					out.Pos = e.position(svc.Pos)
@@ -184,7 +183,7 @@ func (e *evaluation) load(found *containers, name string) (*Result, error) {
 		wrong = append(wrong, asErrors(err, e.position)...)
 	}
 	if len(e.opts.Profiles) > 0 {
-		p.Activate(e.opts.Profiles) // those that no service has are the caller's affair
+		p.Activate(e.opts.Profiles) // the caller reports those that no service has
 	}
 	var invalid project.Errors
 	valid, err := project.Validated(p)
@@ -206,7 +205,7 @@ func (e *evaluation) load(found *containers, name string) (*Result, error) {
 	return r, nil
 }
 
-// serviceAt is the service that an option at path belongs to, "" if to none.
+// serviceAt returns the id of the service that the option at path belongs to, or "".
 func serviceAt(container, path []string) project.ID {
 	if len(path) < len(container)+3 || path[len(container)] != "services" {
 		return ""

@@ -17,7 +17,8 @@ import (
 //go:embed service.nix
 var serviceSource string
 
-// ContainerOptions declares everything that a container definition can set.
+// ContainerOptions declares every option of a container. The result belongs to the
+// caller.
 func ContainerOptions() module.Options {
 	text := module.OneOf(module.String, module.Bool, module.Number)
 	envOf := module.Option{Type: module.AttrsOf(module.OneOf(text, catalog.SecretRef())), Default: map[string]any{}, Example: map[string]any{"TZ": "UTC"},
@@ -81,8 +82,8 @@ func ContainerOptions() module.Options {
 	}
 }
 
-// schema is what a container declares: our options, the services that the
-// definition itself brings along, and what the caller merges into it.
+// schema returns what a container declares: our options, those of the definition's own
+// types of services, and the modules that the caller merges into it.
 func (e *evaluation) schema() module.Schema {
 	options := ContainerOptions()
 	out := module.Schema{Options: options}
@@ -112,7 +113,7 @@ func (e *evaluation) schema() module.Schema {
 	return out
 }
 
-// perSystemOptions are what perSystem can set for us.
+// perSystemOptions returns the option that perSystem has for us.
 func (e *evaluation) perSystemOptions() module.Options {
 	return module.Options{
 		"nix2gpu": {Type: module.LazyAttrsOf(module.Submodule(e.schema())),
@@ -120,8 +121,8 @@ func (e *evaluation) perSystemOptions() module.Options {
 	}
 }
 
-// serviceModules finds the modules of services that containers bring along,
-// by the name of the type: that of the file up to its first dot.
+// serviceModules returns the files that declare types of services, by the name of the
+// type: the name of the file up to its first dot.
 func serviceModules(found *containers) (map[string]string, error) {
 	services := map[string]string{}
 	var wrong Errors
@@ -145,8 +146,8 @@ func serviceModules(found *containers) (map[string]string, error) {
 
 const nameRule = "must have 2 to 254 characters of a-z, 0-9, \"_\", \".\" and \"-\", and begin and end with a letter or digit"
 
-// checkName says what is wrong with the name of a container, by the rules for
-// names of OCI images.
+// checkName reports what is wrong with the name of a container, by the rules for names
+// of OCI images.
 func checkName(name string) error {
 	plain := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
 	if len(name) < 2 || len(name) > 254 {
@@ -161,7 +162,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// exposedPort reads "8080/tcp", "8080" or a range such as "3000-3010/udp".
+// exposedPort parses "8080/tcp", "8080" or a range such as "3000-3010/udp".
 func exposedPort(s string) (string, error) {
 	number, protocol, has := strings.Cut(s, "/")
 	if !has {
@@ -175,6 +176,9 @@ func exposedPort(s string) (string, error) {
 	b, err2 := strconv.Atoi(high)
 	if err1 != nil || err2 != nil || a < 1 || b > 65535 || b < a || protocol != "tcp" && protocol != "udp" && protocol != "sctp" {
 		return "", fmt.Errorf("exposed port %q must be like \"8080/tcp\"", s)
+	}
+	if number = strconv.Itoa(a); isRange {
+		number += "-" + strconv.Itoa(b)
 	}
 	return number + "/" + protocol, nil
 }

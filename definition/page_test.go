@@ -8,8 +8,8 @@ import (
 	"nix2gpu/definition"
 )
 
-// TestPage: every block of the documentation is a valid definition as it
-// stands, but for the one that depends on a service that it does not define.
+// Every block of the documentation is a valid definition as it is, but for one, which
+// depends on a service that it does not define.
 func TestPage(t *testing.T) {
 	files, _ := filepath.Glob("testdata/page/*.nix")
 	if len(files) != 18 {

@@ -20,35 +20,37 @@ import (
 //go:embed pkgs.nix
 var pkgsSource string
 
-// joiner stands between the packages of a join: "python3+curl". No attribute
-// has it in its name. [resolveJoins] splits joins again.
+// joiner separates the packages of a join: "python3+curl". No attribute contains it.
+// [resolveJoins] splits joins again.
 const joiner = "+"
 
-// A host is what the values of one evaluation refer to: the generated files,
-// and the packages that no table knows.
-type host struct {
+// A pkgSet is pkgs of one system, with what its values refer to: the generated files,
+// and the packages that are not in the table.
+type pkgSet struct {
 	system  string
 	lib     eval.Value
-	files   map[string]hostFile   // by the name project.Files uses
-	unknown map[string]syntax.Pos // unknown attributes, and where each is first named
+	files   map[string]generatedFile // by the name in project.Files
+	unknown map[string]syntax.Pos    // attributes that are not in the table, and where each is first named
 	pkgs    eval.Value
 }
 
-type hostFile struct {
+// A generatedFile is a file that an evaluation makes; mode is octal, "" for the
+// default.
+type generatedFile struct {
 	text module.Str
 	mode string
 }
 
-// newHost makes the package set of an evaluation. lib may be a thunk.
-func newHost(system string, lib eval.Value) *host {
-	h := &host{system: system, lib: lib, files: map[string]hostFile{}, unknown: map[string]syntax.Pos{}}
+// newPkgSet returns the package set of a system. lib may be a thunk.
+func newPkgSet(system string, lib eval.Value) *pkgSet {
+	h := &pkgSet{system: system, lib: lib, files: map[string]generatedFile{}, unknown: map[string]syntax.Pos{}}
 	h.pkgs = eval.Lazy(h.makePkgs)
 	return h
 }
 
-// makePkgs puts the set together: the table's packages, and over them what
-// pkgs.nix defines.
-func (h *host) makePkgs(t *eval.Thread) eval.Value {
+// makePkgs makes the set: the packages of the table, overridden by what pkgs.nix
+// defines.
+func (h *pkgSet) makePkgs(t *eval.Thread) eval.Value {
 	fn := t.EvalText("<nix2gpu/pkgs.nix>", pkgsSource, "/", nil)
 	arg := eval.NewAttrs(4).Set("lib", h.lib).Set("system", eval.Str(h.system)).Set("pkgs", h.pkgs).Set("prim", h.primitives()).Done()
 	built := t.Attrs(t.Call(fn, arg))
@@ -65,17 +67,17 @@ func (h *host) makePkgs(t *eval.Thread) eval.Value {
 	})
 }
 
-// attr is the value of an attribute: a package or a set of them.
-func (h *host) attr(attr string) eval.Value {
+// attr returns the value of an attribute: a package or a set of packages.
+func (h *pkgSet) attr(attr string) eval.Value {
 	if packages.IsSet(attr) {
 		return h.set(attr)
 	}
 	return h.pkg(attr)
 }
 
-// missing is the value of an attribute that the table does not have: taken
-// for a package of that name, and remembered for a warning.
-func (h *host) missing(set, name string, pos syntax.Pos) eval.Value {
+// missing returns the value of an attribute that the table does not have. It is taken
+// for a package of that name, and noted for a warning.
+func (h *pkgSet) missing(set, name string, pos syntax.Pos) eval.Value {
 	attr := name
 	if set != "" {
 		attr = set + "." + name
@@ -94,8 +96,8 @@ func (h *host) missing(set, name string, pos syntax.Pos) eval.Value {
 	return h.pkg(attr)
 }
 
-// set is a set of packages, such as python3Packages. Any name is in it.
-func (h *host) set(attr string) eval.Value {
+// set returns a set of packages, such as python3Packages. It has every name.
+func (h *pkgSet) set(attr string) eval.Value {
 	b := eval.NewAttrs(4)
 	b.Set("_nix2gpuSet", eval.Str(attr))
 	if version, ok := strings.CutPrefix(attr, "cudaPackages_"); ok {
@@ -107,8 +109,8 @@ func (h *host) set(attr string) eval.Value {
 	})
 }
 
-// pkg is a package value. As a string it is its placeholder; nothing is read.
-func (h *host) pkg(attr string) *eval.Attrs {
+// pkg returns a package. As a string it is its placeholder; nothing is read.
+func (h *pkgSet) pkg(attr string) *eval.Attrs {
 	name := attr[strings.LastIndexByte(attr, '.')+1:]
 	out := eval.StrContext(catalog.PackagesPrefix+attr, eval.NewContext("package:"+attr))
 	var self *eval.Attrs
@@ -150,8 +152,8 @@ func (h *host) pkg(attr string) *eval.Attrs {
 	return self
 }
 
-// primitives is what pkgs.nix is made of.
-func (h *host) primitives() eval.Value {
+// primitives returns the functions that pkgs.nix is written with.
+func (h *pkgSet) primitives() eval.Value {
 	return eval.NewAttrs(8).
 		Set("package", eval.Func("package", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
 			return h.attr(t.Text(args[0]))
@@ -180,9 +182,9 @@ func (h *host) primitives() eval.Value {
 		Done()
 }
 
-// file is the value of a generated file: a set of name, text, executable,
-// destination and mainProgram. The file is made once its path is asked for.
-func (h *host) file(t *eval.Thread, args eval.Value) eval.Value {
+// file returns the value of a generated file from a set of name, text, executable,
+// destination and mainProgram. The file is made when its path is first used.
+func (h *pkgSet) file(t *eval.Thread, args eval.Value) eval.Value {
 	given := t.Text(t.Select(args, "name"))
 	destination := t.Text(t.Select(args, "destination"))
 	if destination != "" && (destination[0] != '/' || strings.Contains(destination+"/", "/../")) {
@@ -207,15 +209,15 @@ func (h *host) file(t *eval.Thread, args eval.Value) eval.Value {
 	return b.Done()
 }
 
-// makeFile keeps a file, and gives the string that stands for its path; with a
-// destination, for the folder that it is in.
-func (h *host) makeFile(given, destination, mode string, text *eval.String) eval.Value {
+// makeFile keeps a file, and returns the string that stands for its path, or, with a
+// destination, for the folder that the destination is in.
+func (h *pkgSet) makeFile(given, destination, mode string, text *eval.String) eval.Value {
 	name := fileName(given, destination, mode, text.Text(), strings.Join(text.Context().Elems(), "\x00"))
-	h.files[name+destination] = hostFile{module.Str{S: text.Text(), Context: text.Context().Elems()}, mode}
+	h.files[name+destination] = generatedFile{module.Str{S: text.Text(), Context: text.Context().Elems()}, mode}
 	return eval.StrContext(catalog.FilesPrefix+name, eval.NewContext("file:"+name))
 }
 
-// fileName is a name that tells contents apart.
+// fileName returns a name that differs where the contents differ.
 func fileName(given string, parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	clean := strings.Map(func(r rune) rune {
@@ -227,8 +229,8 @@ func fileName(given string, parts ...string) string {
 	return hex.EncodeToString(sum[:4]) + "-" + clean
 }
 
-// join is several packages as one.
-func (h *host) join(t *eval.Thread, name string, list eval.Value) eval.Value {
+// join returns several packages as one.
+func (h *pkgSet) join(t *eval.Thread, name string, list eval.Value) eval.Value {
 	var attrs, others []string
 	for _, v := range t.List(list).Elems() {
 		for _, c := range t.Interpolate(v).Context().Elems() {
@@ -264,9 +266,9 @@ func (h *host) join(t *eval.Thread, name string, list eval.Value) eval.Value {
 		Done()
 }
 
-// farm is a folder of generated files under new names.
-func (h *host) farm(t *eval.Thread, name string, entries *eval.List) eval.Value {
-	content, id := map[string]hostFile{}, []string{name}
+// farm returns a folder that has generated files under other names.
+func (h *pkgSet) farm(t *eval.Thread, name string, entries *eval.List) eval.Value {
+	content, id := map[string]generatedFile{}, []string{name}
 	for _, e := range entries.Elems() {
 		under := strings.TrimPrefix(t.Text(t.Select(e, "name")), "/")
 		path := t.Interpolate(t.Select(e, "path"))
@@ -288,8 +290,7 @@ func (h *host) farm(t *eval.Thread, name string, entries *eval.List) eval.Value 
 		Done()
 }
 
-// goValue converts a value for an encoder, and adds the contexts of its
-// strings to ctx.
+// goValue converts a value for an encoder, and adds the contexts of its strings to ctx.
 func goValue(t *eval.Thread, v eval.Value, ctx **eval.Context) (x any) {
 	t.Descend(func() { x = goInner(t, t.Force(v), ctx) })
 	return x
@@ -328,9 +329,9 @@ func goInner(t *eval.Thread, v eval.Value, ctx **eval.Context) any {
 	return s.Text()
 }
 
-// notes are the warnings about unknown packages. Those that the definition
-// itself brings are known.
-func (h *host) notes(brought ...[]string) []note {
+// notes returns the warnings about packages that are not in the table, without the
+// attributes that the definition itself declares.
+func (h *pkgSet) notes(brought ...[]string) []note {
 	var out []note
 	for attr, pos := range h.unknown {
 		if slices.Contains(slices.Concat(brought...), attr) {
@@ -345,7 +346,7 @@ func (h *host) notes(brought ...[]string) []note {
 	return out
 }
 
-// A note is a warning with its place.
+// A note is a warning and its position.
 type note struct {
 	pos  syntax.Pos
 	text string

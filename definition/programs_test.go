@@ -11,10 +11,10 @@ import (
 	"nix2gpu/project"
 )
 
-// hashes are what the names of generated files begin with.
+// hashes matches the beginning of the names of generated files.
 var hashes = regexp.MustCompile(`"file":"[0-9a-f]{8}-`)
 
-// TestMainPrograms: wherever a command stands, a package is its main program.
+// Where a command is expected, a package stands for its main program.
 func TestMainPrograms(t *testing.T) {
 	pkg := func(attr, sub string) string { return `[[{"package":"` + attr + `","sub":"` + sub + `"}]` }
 	for value, want := range map[string]string{
@@ -84,7 +84,7 @@ func TestMainPrograms(t *testing.T) {
 	}
 }
 
-// TestUnreadDeclarations: what a module declares and nobody reads may fail.
+// What a module declares and nobody reads may fail.
 func TestUnreadDeclarations(t *testing.T) {
 	for _, declaration := range []string{
 		`lib.mkOption { type = lib.types.str; default = throw "default"; }`,

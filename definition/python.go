@@ -15,7 +15,7 @@ func pythonOptions() module.Options {
 	}
 }
 
-// python reads the requirements of the container; nil where it has none.
+// python parses the requirements of the container; nil if it has none.
 func (b *builder) python() (*wheel.Requirements, project.Errors) {
 	c := b.Get("python")
 	if !c.Has("requirements") || c.Kind("requirements") != module.KindStr {
@@ -23,7 +23,7 @@ func (b *builder) python() (*wheel.Requirements, project.Errors) {
 	}
 	file := c.String("requirements")
 	if file == "" {
-		return nil, nil // it is not there, which is said
+		return nil, nil // the file is missing, which is reported already
 	}
 	at := b.projectPos(c.Pos("requirements"))
 	reqs, wrong := wheel.Parse(shorten(file, b.root), func(name string) ([]byte, error) {

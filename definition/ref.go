@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// A Ref says which definition is meant: PATH[#CONTAINER].
+// A Ref names a definition and one of its containers: PATH[#CONTAINER].
 type Ref struct {
-	Path      string // a file, or a folder in which one is looked for; "": the working folder
-	Container string // "" where the file has one container
+	Path      string // a file, or the folder to find one in; "": the working folder
+	Container string // "": the only one of the file
 }
 
-// ParseRef parses a reference. A name as flakes write it, such as
-// `.#nix2gpu.web`, means the same container.
+// ParseRef parses a reference. The form that flakes have, such as `.#nix2gpu.web`,
+// means the same container.
 func ParseRef(s string) Ref {
 	path, container, _ := strings.Cut(s, "#")
 	container = strings.TrimPrefix(container, "nix2gpu.")
@@ -22,8 +22,8 @@ func ParseRef(s string) Ref {
 	return Ref{Path: strings.TrimPrefix(path, "path:"), Container: container}
 }
 
-// IsRef reports whether a word of the command line is a reference and not the
-// name of a service.
+// IsRef reports whether a word of the command line is a reference rather than the name
+// of a service.
 func IsRef(word string) bool {
 	if strings.ContainsAny(word, "#/") || strings.HasPrefix(word, ".") {
 		return true

@@ -37,8 +37,8 @@ func TestIsRef(t *testing.T) {
 	}
 }
 
-// TestDiscover: of a folder the first definition counts that has containers,
-// and what is broken is no reason to take another.
+// In a folder the first candidate that defines containers counts, and a broken one is
+// no reason to take another.
 func TestDiscover(t *testing.T) {
 	const with, without, own = `{ outputs = _: { nix2gpu.x86_64-linux.web = { }; }; }`, `{ outputs = _: { packages = { }; }; }`, `{ services = { }; }`
 	const mentions = `{ outputs = _: { packages.nix2gpu = { }; }; }`

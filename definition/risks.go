@@ -10,17 +10,18 @@ import (
 	"nix2gpu/project"
 )
 
-// A Risk is no error: it works, and lets in more than was meant.
+// A Risk is a setting that works, but lets in more than was likely meant.
 type Risk struct {
 	Pos       project.Pos
 	Msg, Hint string
 }
 
-// Risks lists what in a definition lets strangers in or gives secrets to more than
-// needs them, by place. c are the options of the container. What an image exposes
-// changes no address, so it is not looked at.
-func Risks(p *project.Project, c *module.Config) []Risk {
-	r := &risks{project: p, config: c}
+// Risks lists what in a definition lets strangers in, or gives secrets to more than
+// needs them, sorted by position. c holds the options of the container, and root is the
+// folder of its definition. An exposed port of the image changes no address, so Risks
+// ignores it.
+func Risks(p *project.Project, c *module.Config, root string) []Risk {
+	r := &risks{project: p, config: c, root: root}
 	for _, id := range slices.Sorted(maps.Keys(p.Services)) {
 		s := p.Services[id]
 		if s.Disabled || s.System {
@@ -28,22 +29,21 @@ func Risks(p *project.Project, c *module.Config) []Risk {
 		}
 		r.rootWithSecrets(s)
 		if r.service = s; r.at("enable").Kind() == module.Missing {
-			continue // it is not of the catalog
+			continue // no type of the catalog
 		}
 		r.trust()
 		if r.isOpen() {
 			r.withoutPassword()
 		}
 	}
-	slices.SortStableFunc(r.found, func(a, b Risk) int {
-		return (a.Pos.Line-b.Pos.Line)*1000 + a.Pos.Col - b.Pos.Col
-	})
+	slices.SortStableFunc(r.found, func(a, b Risk) int { return a.Pos.Compare(b.Pos) })
 	return r.found
 }
 
 type risks struct {
 	project *project.Project
 	config  *module.Config
+	root    string
 	service *project.Service
 	found   []Risk
 }
@@ -52,22 +52,23 @@ func (r *risks) at(path ...string) *module.Config {
 	return r.config.Get(append([]string{"services", r.service.Type, r.service.Instance}, path...)...)
 }
 
-// add is a risk at an option, or at the service where nobody has set that.
+// add adds a risk at an option, or, if the definition does not set that, at the
+// service.
 func (r *risks) add(option *module.Config, hint, format string, args ...any) {
 	pos := r.service.Pos
 	if at := option.Pos(); at.IsValid() && isUser(at) {
 		line, col := at.LineCol()
-		pos.Line, pos.Col = line, col
+		pos = project.Pos{File: shorten(at.File(), r.root), Line: line, Col: col}
 	}
 	r.found = append(r.found, Risk{pos, fmt.Sprintf(format, args...), hint})
 }
 
-// isOpen reports whether a port of the service is reached from other machines.
+// isOpen reports whether other machines can reach a port of the service.
 func (r *risks) isOpen() bool {
 	return slices.ContainsFunc(r.service.Ports, func(p project.Port) bool { return !onLoopback(p.Address) })
 }
 
-// trust finds rules of PostgreSQL that ask strangers for nothing.
+// trust finds rules of PostgreSQL that let everyone in without a password.
 func (r *risks) trust() {
 	if r.service.Type != "postgresql" {
 		return
@@ -90,7 +91,7 @@ func (r *risks) trust() {
 	}
 }
 
-// withoutPassword finds servers on all addresses that ask nobody who he is.
+// withoutPassword finds servers on all addresses that ask for no password.
 func (r *risks) withoutPassword() {
 	has := func(options ...string) bool {
 		return slices.ContainsFunc(options, func(name string) bool {
@@ -122,7 +123,7 @@ func (r *risks) withoutPassword() {
 			}
 		}
 	case "clickhouse":
-		// Its user is let in from this machine alone, unless somebody says otherwise.
+		// By default its user is let in from this machine only.
 		if slices.ContainsFunc(r.at("extraConfig", "users").Each(), letsAllIn) {
 			open("give the user a password, or leave its networks alone")
 		}
@@ -146,7 +147,7 @@ func letsAllIn(user *module.Config) bool {
 	return strings.Contains(fmt.Sprint(user.Any("networks")), "/0") && !slices.ContainsFunc(user.Keys(), proves)
 }
 
-// rootWithSecrets finds commands of the user's own that run as root, with secrets.
+// rootWithSecrets finds custom services that run as root and get secrets.
 func (r *risks) rootWithSecrets(s *project.Service) {
 	if s.Type != "custom" {
 		return

@@ -10,19 +10,19 @@ import (
 	"nix2gpu/definition"
 )
 
-// A server on all addresses that asks for no password is warned of, at the option
-// that opens it; one inside only, or with users, is not.
+// A server on all addresses that asks for no password is warned of, at the option that
+// opens it; one on loopback only, or with users, is not.
 func TestOpenWithoutPassword(t *testing.T) {
 	const clickhouse, nats = "clickhouse.a", "nats-server.a"
 	for _, c := range []struct {
 		service, options string
-		at               string // what the warning points at; "" for none
+		at               string // the option that the warning points at; "": no warning
 	}{
 		{clickhouse, ``, ""},
-		{clickhouse, `listenAddress = "0.0.0.0";`, ""}, // its user is let in from here alone
+		{clickhouse, `listenAddress = "0.0.0.0";`, ""}, // by default its user is let in from this machine only
 		{clickhouse, `listenAddress = "0.0.0.0"; extraConfig.users.default.networks.ip = "::/0";`, "listenAddress"},
 		{clickhouse, `extraConfig = { listen_host = "::"; users.default.networks.ip = "::/0"; };`, "extraConfig"},
-		{clickhouse, `extraConfig.users.default.networks.ip = "::/0";`, ""}, // inside only
+		{clickhouse, `extraConfig.users.default.networks.ip = "::/0";`, ""}, // on loopback only
 		{clickhouse, `listenAddress = "0.0.0.0"; extraConfig.users.default = { networks.ip = "::/0"; password_sha256_hex = "ab"; };`, ""},
 		{clickhouse, `listenAddress = "0.0.0.0"; extraConfig.users.default = { networks.ip = "::/0"; password = ""; };`, "listenAddress"},
 		{nats, ``, ""},
@@ -45,7 +45,7 @@ func TestOpenWithoutPassword(t *testing.T) {
 			continue
 		}
 		at := ""
-		for _, r := range definition.Risks(loaded.Project, loaded.Config) {
+		for _, r := range definition.Risks(loaded.Project, loaded.Config, loaded.Root) {
 			if !strings.HasSuffix(r.Msg, " listens on all addresses and asks for no password") || r.Hint == "" {
 				t.Errorf("%s: another warning: %s", text, r.Msg)
 			}
@@ -55,5 +55,24 @@ func TestOpenWithoutPassword(t *testing.T) {
 		if at != c.at {
 			t.Errorf("%s: warned of at %q, want %q", text, at, c.at)
 		}
+	}
+}
+
+// A warning is in the file that sets the option, even if another file has the service.
+func TestRisksOfSeveralFiles(t *testing.T) {
+	dir := folder(t, map[string]string{
+		"nix2gpu.nix":      "{ imports = [ ./modules/open.nix ];\n\n\n  services.nats-server.a.enable = true; services.redis.b.enable = true; }",
+		"modules/open.nix": "{\n  services.redis.b.bind = \"0.0.0.0\";\n  services.nats-server.a.bind = \"0.0.0.0\"; }",
+	}, nil)
+	loaded, err := definition.Load(t.Context(), definition.Ref{Path: filepath.Join(dir, "nix2gpu.nix")}, definition.Options{System: "x86_64-linux"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, r := range definition.Risks(loaded.Project, loaded.Config, loaded.Root) {
+		found = append(found, r.Pos.String())
+	}
+	if want := "modules/open.nix:2:20 modules/open.nix:3:26"; strings.Join(found, " ") != want {
+		t.Errorf("found %v, want %s", found, want)
 	}
 }

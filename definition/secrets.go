@@ -11,7 +11,7 @@ import (
 	"nix2gpu/project"
 )
 
-// secretOptions are those of one of the container's secrets.
+// secretOptions are the options of one secret of the container.
 func secretOptions() module.Options {
 	file := module.OneOf(module.String, module.Path)
 	null := func(t module.Type, example any, doc string) module.Option {
@@ -34,7 +34,7 @@ func secretPath(doc string) module.Option {
 		}}
 }
 
-// ageOptions are the same in the words of agenix.
+// ageOptions are the options for secrets in the words of agenix.
 func ageOptions() module.Options {
 	file := module.OneOf(module.String, module.Path)
 	return module.Options{
@@ -55,7 +55,7 @@ func ageOptions() module.Options {
 	}
 }
 
-// secrets fills in where the container's secrets are.
+// secrets sets the secrets of the project.
 func (b *builder) secrets() {
 	b.project.Secrets = map[string]project.Secret{}
 	b.place.Links = map[string]string{}
@@ -72,13 +72,13 @@ func (b *builder) secrets() {
 		}
 	}
 	if len(b.project.Secrets) == 0 {
-		b.project.Secrets = nil // as it is in JSON
+		b.project.Secrets = nil // as after a round trip through JSON
 	}
 }
 
-// secret is what both ways of writing one have in common.
+// secret returns what secrets.<name> and age.secrets.<name> have in common.
 func (b *builder) secret(c *module.Config) project.Secret {
-	if strings.Contains(c.Name(), "/") { // as those of options that name a file by themselves
+	if strings.Contains(c.Name(), "/") { // a slash marks the secrets of options that name a file themselves
 		c.Errorf("the name of secret %q must not contain a slash", c.Name())
 	}
 	s := project.Secret{Owner: c.String("owner"), Mode: c.String("mode"), Pos: b.projectPos(c.Pos())}
@@ -88,8 +88,8 @@ func (b *builder) secret(c *module.Config) project.Secret {
 	return s
 }
 
-// link notes a further path of a secret: where the definition writes it, the
-// secret is meant.
+// link notes one more path of a secret: wherever the definition has that path, it means
+// the secret.
 func (b *builder) link(c *module.Config, secret, at string) project.Text {
 	if !path.IsAbs(at) || path.Clean(at) == "/" {
 		c.Errorf("the path of secret %q must be absolute, not %q", secret, at)
@@ -103,8 +103,8 @@ func (b *builder) link(c *module.Config, secret, at string) project.Text {
 	return project.Lit(at)
 }
 
-// secretFile is the source of a secret. One that the definition generates would
-// be in the project and in the image, for everyone to read.
+// secretFile returns the source of a secret. A file that the definition generates is an
+// error: it would be in the project and in the image, for everyone to read.
 func (b *builder) secretFile(c *module.Config, option string) project.Text {
 	if !c.Has(option) {
 		return nil
@@ -123,7 +123,7 @@ func (b *builder) secretFile(c *module.Config, option string) project.Text {
 	return text
 }
 
-// variable is one of the container's.
+// variable returns the value of a variable of the container.
 func (b *builder) variable(c *module.Config) project.Value {
 	if c.Kind() != module.KindAttrs {
 		return project.Value{Text: b.place.Scalar(c)}
@@ -177,8 +177,8 @@ func (b *builder) ageSecrets() {
 	}
 }
 
-// identities are the files of keys. None may lie where an image could get it
-// from, beside what it decrypts.
+// identities returns the files of keys. None may be where an image could get it from,
+// together with what it decrypts.
 func (b *builder) identities() []project.Text {
 	var list []project.Text
 	for _, c := range b.List("age", "identityPaths") {

@@ -12,17 +12,17 @@ import (
 	"nix2gpu/project"
 )
 
-// A source is a definition's file, and how messages name it and the files
-// around it. All that is known before anything is evaluated.
+// A source is the file of a definition, and how messages name it and the files around
+// it: all that is known before the evaluation.
 type source struct {
 	file  string // absolute
-	root  string // its folder: where the project is
-	dir   string // the user's folder, which messages name files relative to
+	root  string // its folder, the root of the project
+	dir   string // the user's folder; messages name files relative to it
 	files *files
 }
 
-// newSource settles where the definition in file is. The folder may be reached
-// by a link; paths that programs report are real.
+// newSource returns the source for a file. It resolves links in the path of its folder,
+// since paths that programs report are real.
 func newSource(file, dir string) *source {
 	if real, err := filepath.EvalSymlinks(filepath.Dir(file)); err == nil {
 		file = filepath.Join(real, filepath.Base(file))
@@ -32,17 +32,18 @@ func newSource(file, dir string) *source {
 		files: &files{named: file, sources: map[string]*syntax.Source{}}}
 }
 
-// A NoContainerError says that a definition has no container of a name: another
-// file may have it.
+// A NoContainerError says that a definition has no container of a name. Another file
+// may have it.
 type NoContainerError struct {
 	Errors
-	File  string   // as messages call it
-	Names []string // those that it has; "" is one without a name
+	File  string   // as messages name it
+	Names []string // the containers that it has; "" is one without a name
 }
 
 func (e *NoContainerError) Unwrap() error { return e.Errors }
 
-// noSuch says that a container must be named, or that none has the given name.
+// noSuch returns the error for a name that no container has, or for a name that is
+// missing.
 func (s *source) noSuch(name string, names []string) error {
 	file := shorten(s.file, s.dir)
 	e := &Error{}
@@ -80,7 +81,7 @@ func references(file string, names []string) string {
 	return strings.Join(refs, ", ")
 }
 
-// errors gives errors the names of files that people use.
+// errors returns err as Errors, with files named as people name them.
 func (s *source) errors(err error) error {
 	all := asErrors(err, s.position)
 	out := make(Errors, len(all))
@@ -101,7 +102,7 @@ func (s *source) errors(err error) error {
 	return out.sorted()
 }
 
-// display is a place whose file is named relative to the user's folder.
+// display returns a position whose file is named relative to the user's folder.
 func (s *source) display(p syntax.Pos) syntax.Pos {
 	if !p.IsValid() || !filepath.IsAbs(p.File()) {
 		return p
@@ -114,7 +115,7 @@ func (s *source) displayText(text string) string {
 	return strings.ReplaceAll(text, strings.TrimSuffix(s.dir, "/")+"/", "")
 }
 
-// position finds the text of a project's position.
+// position returns the position in its text for a project's position, or the zero Pos.
 func (s *source) position(p project.Pos) syntax.Pos {
 	if p.File == "" {
 		return syntax.Pos{}
@@ -130,7 +131,7 @@ func (s *source) position(p project.Pos) syntax.Pos {
 	return src.AtByte(p.Line, p.Col)
 }
 
-// projectPos is a place as a project has it.
+// projectPos returns a position as a project has it.
 func (s *source) projectPos(p syntax.Pos) project.Pos {
 	if !p.IsValid() {
 		return project.Pos{}
@@ -139,7 +140,7 @@ func (s *source) projectPos(p syntax.Pos) project.Pos {
 	return project.Pos{File: shorten(p.File(), s.root), Line: line, Col: col}
 }
 
-// missingFileHint is the cure of an error about a file that is not there.
+// missingFileHint returns the hint of an error about a file that does not exist, or "".
 func missingFileHint(e *Error) string {
 	missing, ok := errors.AsType[*fs.PathError](e.cause)
 	if !ok || !errors.Is(missing, fs.ErrNotExist) || !filepath.IsAbs(missing.Path) {

@@ -8,8 +8,8 @@ import (
 	"nix2gpu/catalog"
 )
 
-// tailscale adds the container's membership of a tailnet, before the services that
-// may depend on it.
+// tailscale adds the service that joins the tailnet, before the services that may
+// depend on it.
 func (b *builder) tailscale() {
 	t := b.Get("tailscale")
 	catalog.AddTailscale(t, b.project, b.place)
@@ -24,7 +24,7 @@ func (b *builder) tailscale() {
 	}
 }
 
-// tailnet is what services have to do with the tailnet.
+// tailnet sets up what services need to reach the tailnet, and notes those that can't.
 func (b *builder) tailnet() {
 	catalog.ProxyToTailnet(b.Get("tailscale"), b.project)
 	hosts := catalog.NamesTailnet(b.project)

@@ -9,8 +9,8 @@ import (
 	"nix2gpu/project"
 )
 
-// The user that a type of service runs as comes with its package, and is a
-// known account: an image that has the one has the other.
+// The user of a type of service comes with its package, and is a known account: an
+// image that has one has the other.
 func TestUsersComeWithPackages(t *testing.T) {
 	known := project.SystemUsers()
 	for _, typ := range catalog.Types() {

@@ -15,7 +15,7 @@ func (l *loaded) writeRisks(env *Env) {
 	if l.config == nil {
 		return
 	}
-	for _, r := range definition.Risks(l.project, l.config) {
+	for _, r := range definition.Risks(l.project, l.config, l.root) {
 		pos := r.Pos
 		pos.File = within(env.Dir, absolute(l.root, pos.File))
 		fmt.Fprintf(env.Stderr, "%s: warning: %s\nhint: %s\n", pos, r.Msg, r.Hint)
