@@ -114,10 +114,10 @@ type Reply struct {
 
 // Changes is the answer to a reload: the labels of services.
 type Changes struct {
-	Added     []string `json:"added,omitempty"`
-	Removed   []string `json:"removed,omitempty"`
-	Changed   []string `json:"changed,omitempty"`
-	Unchanged []string `json:"unchanged,omitempty"`
+	Added   []string  `json:"added,omitempty"`
+	Removed []string  `json:"removed,omitempty"`
+	Changed []string  `json:"changed,omitempty"`
+	Plan    []Planned `json:"plan"` // what became of each service, and why
 }
 
 // A Route is one request that the socket answers.
@@ -140,6 +140,6 @@ func Routes() []Route {
 		{"POST", "/v1/wait", "Answers when the services meet Action.for: settled, stopped, or a condition."},
 		{"POST", "/v1/down", "Stops the whole project; the supervisor ends. With Action.now without grace."},
 		{"POST", "/v1/plan", "What a reload of the same body would do: a list of Planned. Nothing is changed."},
-		{"POST", "/v1/reload", "Makes the supervisor run another project. Body: its JSON; answers Changes."},
+		{"POST", "/v1/reload", "Makes the supervisor run another project. Body: its JSON; answers Changes, with the Plan that it carries out."},
 	}
 }

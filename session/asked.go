@@ -82,10 +82,10 @@ func (a asked) takeConfiguration(ctx context.Context, ids []project.ID) error {
 
 // Reload makes the engine run another project, unless something that this would
 // start can't run on this machine. What could not run before is refused again.
-func (a asked) Reload(ctx context.Context, p project.Valid) (project.Changes, error) {
+func (a asked) Reload(ctx context.Context, p project.Valid) (supervisor.Reloaded, error) {
 	refused, err := a.refused(ctx, p)
 	if err != nil {
-		return project.Changes{}, err
+		return supervisor.Reloaded{}, err
 	}
 	for _, short := range Shortages(p.Project(), p.Project().Enabled()) {
 		a.session.hub.Say("warning: " + short.Msg + "; " + short.Hint)

@@ -13,13 +13,14 @@ import (
 	"nix2gpu/control"
 	"nix2gpu/process"
 	"nix2gpu/project"
+	"nix2gpu/supervisor"
 )
 
 // evaluateAgain evaluates the definition again and hands the result to the engine. An
 // error is printed, and nothing changes.
 func (s *session) evaluateAgain(ctx context.Context) {
 	p, err := s.evaluate()
-	var changes project.Changes
+	var changes supervisor.Reloaded
 	if err == nil {
 		changes, err = asked{s.engine, s}.Reload(ctx, p)
 	}

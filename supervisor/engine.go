@@ -330,8 +330,18 @@ func (e *Engine) await(ctx context.Context, check func(*core) (done bool, err er
 // new ones are started, changed ones are restarted; all others go on. Those that
 // were refused, or failed in a way that is not retried, are tried again: what was
 // wrong may be mended. Refused is as in [Options].
-func (e *Engine) Reload(ctx context.Context, p project.Valid, refused map[project.ID]string) (project.Changes, error) {
-	return ask(ctx, e, func(c *core) (project.Changes, error) { return c.reload(p.Project(), refused) })
+func (e *Engine) Reload(ctx context.Context, p project.Valid, refused map[project.ID]string) (Reloaded, error) {
+	return ask(ctx, e, func(c *core) (done Reloaded, err error) {
+		done.Plan = c.plan(p.Project(), refused) // before what it decides by is gone
+		done.Changes, err = c.reload(p.Project(), refused)
+		return done, err
+	})
+}
+
+// Reloaded is what a reload has done.
+type Reloaded struct {
+	project.Changes
+	Plan []control.Planned // what Plan would have said right before
 }
 
 // Plan says what Reload would do with the same arguments, by label.

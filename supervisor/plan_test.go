@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -77,8 +78,11 @@ func TestPlan(t *testing.T) {
 		if now := s.Snapshot(); now.Services[0].Starts != was[now.Services[0].ID].Starts {
 			t.Error("the plan was carried out")
 		}
-		_, err = s.Reload(ctx, valid, nil)
+		done, err := s.Reload(ctx, valid, nil)
 		s.must(err)
+		if !reflect.DeepEqual(done.Plan, plan) {
+			t.Errorf("the reload planned %+v\nand before it %+v", done.Plan, plan)
+		}
 		s.pass(5 * time.Second)
 		now := map[project.ID]control.Service{}
 		for _, st := range s.Snapshot().Services {

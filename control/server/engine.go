@@ -23,7 +23,7 @@ type Engine interface {
 	Wait(ctx context.Context, id project.ID, cond project.Condition) error
 	Settled(ctx context.Context, ids []project.ID) ([]control.Service, error)
 	Stopped(ctx context.Context, ids []project.ID) error
-	Reload(ctx context.Context, p project.Valid) (project.Changes, error)
+	Reload(ctx context.Context, p project.Valid) (supervisor.Reloaded, error)
 	Plan(ctx context.Context, p project.Valid) ([]control.Planned, error)
 	Down()
 	DownNow()

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"slices"
 	"sync"
 	"time"
 
@@ -551,19 +552,20 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	changes, err := s.opts.Engine.Reload(r.Context(), valid)
+	done, err := s.opts.Engine.Reload(r.Context(), valid)
 	if err != nil {
 		return err
 	}
-	names := func(ids []project.ID) []string {
-		var out []string
-		for _, id := range ids {
-			out = append(out, string(id))
+	labels := func(ids []project.ID) (out []string) {
+		for _, one := range done.Plan {
+			if slices.Contains(ids, one.ID) {
+				out = append(out, one.Label)
+			}
 		}
 		return out
 	}
 	writeJSON(w, http.StatusOK, control.Changes{
-		Added: names(changes.Added), Removed: names(changes.Removed), Changed: names(changes.Changed),
+		Added: labels(done.Added), Removed: labels(done.Removed), Changed: labels(done.Changed), Plan: done.Plan,
 	})
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -91,11 +92,14 @@ func (f *fake) Startups(context.Context) (control.Startups, error) {
 	return control.Startups{Services: []control.Startup{{ID: "api", Label: "api", Restarts: 2}}}, nil
 }
 
-func (f *fake) Reload(_ context.Context, p project.Valid) (project.Changes, error) {
-	return project.Changes{Added: []project.ID{"new"}}, f.ask("reload "+p.Project().Name, nil)
+// planned is what a fake plans and does.
+var planned = []control.Planned{{ID: "web.new", Label: "new", Action: control.PlanStart, Cause: control.CauseAdded}}
+
+func (f *fake) Reload(_ context.Context, p project.Valid) (supervisor.Reloaded, error) {
+	return supervisor.Reloaded{Changes: project.Changes{Added: []project.ID{"web.new"}}, Plan: planned}, f.ask("reload "+p.Project().Name, nil)
 }
 func (f *fake) Plan(_ context.Context, p project.Valid) ([]control.Planned, error) {
-	return []control.Planned{{ID: "new", Label: "new", Action: control.PlanStart, Cause: control.CauseAdded}}, f.ask("plan "+p.Project().Name, nil)
+	return planned, f.ask("plan "+p.Project().Name, nil)
 }
 func (f *fake) Down()    { f.ask("down", nil) }
 func (f *fake) DownNow() { f.ask("down now", nil) }
@@ -203,7 +207,7 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	changes, err := c.Reload(t.Context(), data)
-	if err != nil || !slices.Equal(changes.Added, []string{"new"}) {
+	if err != nil || !slices.Equal(changes.Added, []string{"new"}) || !reflect.DeepEqual(changes.Plan, planned) {
 		t.Errorf("Reload = %+v, %v", changes, err)
 	}
 	if got := <-f.asked; got != "reload next" {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nix2gpu/control"
+	"nix2gpu/control/client"
 )
 
 type reloadOptions struct {
@@ -84,16 +85,11 @@ func runReload(ctx context.Context, env *Env, opts *reloadOptions) error {
 	if err != nil {
 		return err
 	}
-	plan, err := c.Plan(ctx, data)
+	plan, err := reloadOrPlan(ctx, c, data, opts.dryRun)
 	if err != nil {
 		return err
 	}
 	l.writeNotes(env)
-	if !opts.dryRun {
-		if _, err := c.Reload(ctx, data); err != nil {
-			return err
-		}
-	}
 	if opts.output == "json" {
 		if err := writeJSON(env.Stdout, plan); err != nil {
 			return err
@@ -111,6 +107,19 @@ func runReload(ctx context.Context, env *Env, opts *reloadOptions) error {
 		return nil
 	}
 	return settled(ctx, env, c, layout, begun, opts.retries)
+}
+
+// reloadOrPlan reloads, unless it is a dry run, and returns what that does. One request
+// does both, or the plan might be of a project that has changed meanwhile.
+func reloadOrPlan(ctx context.Context, c *client.Client, data []byte, dryRun bool) ([]control.Planned, error) {
+	if dryRun {
+		return c.Plan(ctx, data)
+	}
+	changes, err := c.Reload(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	return changes.Plan, nil
 }
 
 // writePlan says what is done; of those that go on only a dry run.
