@@ -61,7 +61,7 @@ func Main(ctx context.Context, args []string, stdio Stdio) error {
 		if err := parse(o.flags("init"), args[2:]); err != nil {
 			return err
 		}
-		return initMySQL(ctx, o)
+		return initMySQL(ctx, o, stdio)
 	case kind == "mysql setup":
 		var o mysqlOptions
 		if err := parse(o.flags("setup"), args[2:]); err != nil {

@@ -53,7 +53,7 @@ type mysqlUser struct {
 }
 
 // initMySQL makes the data folder, with the tool of MariaDB or of MySQL.
-func initMySQL(ctx context.Context, o mysqlOptions) error {
+func initMySQL(ctx context.Context, o mysqlOptions, stdio Stdio) error {
 	if os.Geteuid() == 0 {
 		return lasting(errors.New("mysql: the server must not run as root\nhint: set the service's user to another one, such as \"mysql\""))
 	}
@@ -74,10 +74,25 @@ func initMySQL(ctx context.Context, o mysqlOptions) error {
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("mysql: %s: %v\n%s", filepath.Base(program), err, strings.TrimSpace(out.String()))
+			stdio.Err.Write(out.Bytes())
+			return fmt.Errorf("mysql: %s: %v%s", filepath.Base(program), err, initReason(out.String()))
 		}
 		return nil
 	})
+}
+
+// initReason returns the first error in the output of a tool that makes a data folder,
+// to follow an error: the tool ends with advice that is the same whatever was wrong.
+func initReason(out string) string {
+	_, reason, ok := strings.Cut(out, "[ERROR] ")
+	if !ok {
+		return ""
+	}
+	reason, _, _ = strings.Cut(reason, "\n")
+	if strings.Contains(reason, "Can't create/write to file '"+os.TempDir()) {
+		reason += "\nhint: the user of the service must be able to write to TMPDIR, " + os.TempDir()
+	}
+	return ": " + reason
 }
 
 // setupMySQL brings a running server to what the definition asks for.

@@ -41,6 +41,25 @@ func newMySQL(t *testing.T) *cluster {
 	return c
 }
 
+// A folder for temporary files that the server's user may not write to is named, and
+// not the tool's advice for all that can be wrong.
+func TestMySQLWithoutATemporaryFolder(t *testing.T) {
+	c := newMySQL(t)
+	closed := t.TempDir()
+	if err := os.Chmod(closed, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", closed)
+	out, err := c.provision(c.cred, "mysql", "init", "--bin", c.bin, "--data", c.data)
+	_, reason, _ := strings.Cut(out, "mysql: mariadb-install-db: exit status 1: ")
+	if err == nil || !strings.Contains(reason, "Can't create/write to file '"+closed) || !strings.Contains(reason, "\nhint: the user of the service must be able to write to TMPDIR, "+closed+"\n") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if strings.Contains(reason, "jira") {
+		t.Errorf("the advice stands behind the reason:\n%s", out)
+	}
+}
+
 func (c *cluster) startMySQL() (stop func()) {
 	c.t.Helper()
 	cmd := exec.Command("/usr/sbin/mariadbd", "--no-defaults", "--datadir="+c.data, "--socket="+filepath.Join(c.dir, "s"),

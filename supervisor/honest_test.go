@@ -144,12 +144,13 @@ func TestTelling(t *testing.T) {
 		`psql:init.sql:1: ERROR: syntax error at or near "CREAT"`: {`nix2gpu: postgresql: script init.sql: exit status 3`,
 			`psql:init.sql:1: ERROR:  syntax error at or near "CREAT"`, "LINE 1: CREAT TABLE x;", "        ^"},
 		"ModuleNotFoundError: No module named 'x'": {"Traceback (most recent call last):", `  File "a.py", line 1`, "ModuleNotFoundError: No module named 'x'"},
-		"bye":               {"hello", "bye"},
-		"cannot open it":    {"cannot open it", "hint: an error of yours"},
-		"error: a b":        {"  error:\ta   b ", "done"},
-		"nginx: [emerg] x":  {"nginx: [emerg] x", "stopped"},
-		"ERROR: no key":     {"\x1b[1;31mERROR:\x1b[0m no key", "bye"},
-		`error: ␛[2J\x07 x`: {"error: \x1b[2J\a x"},
+		"[ERROR] no folder":                        {"[Note] starting", "[ERROR] no folder", "[ERROR] no engine", "[ERROR] Aborting", "bye"},
+		"bye":                                      {"hello", "bye"},
+		"cannot open it":                           {"cannot open it", "hint: an error of yours"},
+		"error: a b":                               {"  error:\ta   b ", "done"},
+		"nginx: [emerg] x":                         {"nginx: [emerg] x", "stopped"},
+		"ERROR: no key":                            {"\x1b[1;31mERROR:\x1b[0m no key", "bye"},
+		`error: ␛[2J\x07 x`:                        {"error: \x1b[2J\a x"},
 	} {
 		if got := telling(lines); got != want {
 			t.Errorf("telling(%q) = %q, want %q", lines, got, want)

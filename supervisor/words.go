@@ -386,7 +386,7 @@ func telling(lines []string) string {
 		low := strings.ToLower(line)
 		for _, word := range []string{"error", "fatal", "emerg", "cannot", "can't", "failed", "failure", "panic", "exception", "denied", "no such", "not found", "invalid", "unknown"} {
 			if strings.Contains(low, word) && !strings.HasPrefix(low, "hint:") {
-				return oneLine(line)
+				return oneLine(cause(line, lines))
 			}
 		}
 	}
@@ -394,6 +394,15 @@ func telling(lines []string) string {
 		return ""
 	}
 	return oneLine(lines[len(lines)-1])
+}
+
+// cause is the line for which MariaDB gave up when line is its last, which says only
+// that it does: the first error among lines.
+func cause(line string, lines []string) string {
+	if !strings.HasSuffix(line, "[ERROR] Aborting") {
+		return line
+	}
+	return lines[slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "[ERROR]") })]
 }
 
 func (s *service) lastEnd() string {
