@@ -101,10 +101,14 @@ func generateRabbitMQ(in *Instance) {
 		"LANG":                   project.Lit("C.UTF-8"),
 	}
 	r.node(env)
+	test := []project.Text{project.Self(), project.Lit("provision"), project.Lit("rabbitmq"), project.Lit("test"),
+		project.Lit("--server"), in.Program("rabbitmq-server"), project.Lit("--conf"), in.RunDir("/rabbitmq.conf")}
 	if in.String("config") != "" {
 		main.Files = append(main.Files, project.File{Path: in.RunDir("/advanced.config"), Content: in.Text("config"), Mode: "0640"})
 		env["RABBITMQ_ADVANCED_CONFIG_FILE"] = in.RunDir("/advanced.config")
+		test = append(test, project.Lit("--advanced"), in.RunDir("/advanced.config"))
 	}
+	main.Test = &project.ConfigTest{Command: project.Command{Exec: test}, Inconclusive: []string{"rabbitmq.conf was not read"}}
 	if dirs := in.Strs("pluginDirs"); len(dirs) > 0 {
 		var list project.Text
 		for i, d := range dirs {

@@ -83,6 +83,8 @@ func TestComplaint(t *testing.T) {
 			complaint{"Bad directive or wrong number of arguments", "/x/n.conf", 4}},
 		{"pg_hba", "2026-11-25 GMT LOG:  listening on socket\n2026-11-25 GMT LOG:  invalid authentication method \"trst\"\n2026-11-25 GMT CONTEXT:  line 2 of configuration file \"/x/n.conf\"\n2026-11-25 GMT FATAL:  could not load pg_hba.conf\n",
 			complaint{`invalid authentication method "trst"`, "/x/n.conf", 2}},
+		{"rabbitmq", "nix2gpu: rabbitmq: exit status 1\n/x/n.conf:2: Error transforming datatype for: channel_max: \"many\" cannot be converted to a(n) integer\n",
+			complaint{`Error transforming datatype for: channel_max: "many" cannot be converted to a(n) integer`, "/x/n.conf", 2}},
 		{"nothing", "", complaint{"it says nothing", "", 0}},
 	} {
 		if got := complaintOf(c.out, []string{"/x/n.conf"}); got != c.want && !(c.want.line == 0 && got.text == c.want.text && got.line == 0) {
