@@ -21,21 +21,24 @@ import (
 
 const gib = 1 << 30
 
-// What is true of every GPU, asked of the machine's own where there is one.
-func TestCardsHere(t *testing.T) {
-	ask := gputest.Here(t)
-	cards, err := gpu.Cards(t.Context(), ask)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, c := range cards {
-		if c.Index != i || !strings.HasPrefix(c.UUID, "GPU-") || c.Name == "" || c.Driver == "" || c.Memory < gib || c.Used < 0 || c.Free > c.Memory {
-			t.Errorf("card %d is %+v", i, c)
+// What is true of every GPU.
+func TestEveryCard(t *testing.T) {
+	gputest.Each(t, gputest.H100(), func(t *testing.T, m *gputest.Machine) {
+		for i, c := range m.Cards() {
+			if c.Index != i || !strings.HasPrefix(c.UUID, "GPU-") || c.Name == "" || c.Driver == "" || c.Bus == "" || c.Capability == "" ||
+				c.Memory < gib || c.Used < 0 || c.Free < 0 || c.Free > c.Memory {
+				t.Errorf("card %d is %+v", i, c)
+			}
 		}
-	}
-	if _, err := gpu.Apps(t.Context(), ask); err != nil {
-		t.Errorf("who holds memory: %v", err)
-	}
+		if _, err := gpu.Apps(t.Context(), m.Ask); err != nil {
+			t.Errorf("who holds memory: %v", err)
+		}
+		// The exit code and the words by which a field is left out, where there is none of it.
+		out, code, err := m.Ask(t.Context(), "--query-gpu=index,nix2gpu", "--format=csv,noheader,nounits")
+		if err != nil || code != 2 || !strings.HasPrefix(out, `Field "nix2gpu" is not a valid field to query.`) {
+			t.Errorf("a field that does not exist: exit code %d, %v\n%s", code, err, out)
+		}
+	})
 }
 
 func TestCards(t *testing.T) {

@@ -91,8 +91,9 @@ func (s *session) gpuUsage(ctx context.Context, u *control.Usage, all map[projec
 		index[c.UUID] = c.Index
 		u.GPUs = append(u.GPUs, control.GPU{Index: c.Index, UUID: c.UUID, Name: c.Name, Memory: c.Memory, Used: c.Used})
 	}
-	// nvidia-smi prints the host's pids. In a namespace of our own, such a pid may
-	// happen to be that of a process of ours, but that one has no device open.
+	// nvidia-smi prints the host's pids or, with newer drivers (580.159.04), those of
+	// our own namespace. The host's may happen to be that of a process of ours, but that
+	// one has no device open.
 	hostPIDs := process.HostPIDs()
 	used, others := gpu.Share(apps, func(pid int) (string, bool) {
 		id, ok := owners[pid]

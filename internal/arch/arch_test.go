@@ -68,7 +68,7 @@ var mayImport = map[string][]string{
 	"internal/debtest": {},
 	"internal/engine":  {"internal/debtest", "internal/testkit", "packages", "project"},
 	"internal/guest":   {"internal/testkit"},
-	"internal/gputest": {},
+	"internal/gputest": {"gpu"},
 	"gpu":              {"project"},
 	"internal/arch":    {},
 	"internal/faults":  {"..."},

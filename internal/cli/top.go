@@ -22,9 +22,9 @@ func newTop(env *Env) *cobra.Command {
 memory (shared memory counts for each process), and GPU memory if there is an
 nvidia-smi; then the GPUs. It prints this once. Nothing is measured unless you ask.
 
-nvidia-smi prints the host's pids. In a container with pids of its own, it is not known
-which service holds GPU memory, and a note says so: run the container with
---pid=host.`,
+The nvidia-smi of older drivers prints the host's pids. In a container with pids of its
+own, it is then not known which service holds GPU memory, and a note says so: run the
+container with --pid=host.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.take(cmd.Context(), env, args); err != nil {

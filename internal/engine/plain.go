@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"testing"
 
 	"nix2gpu/internal/testkit"
 	"nix2gpu/packages"
@@ -32,6 +33,7 @@ type Plain struct {
 	Entrypoint []string          // nil: boot
 	WorkingDir string            // "": /workspace
 	Ports      []string          // "8080/tcp"
+	Packages   []string          // attributes, for [Archive]; [Engine.Plain] has plainAttrs
 }
 
 // plainAttrs are the packages that every plain image has.
@@ -57,7 +59,7 @@ func (e *Engine) Plain(img Plain) (name string) {
 		img.Name = "plain:latest"
 	}
 	layers := []*layer{
-		e.shared("packages", e.packagesLayer),
+		e.shared("packages", func() ([]byte, error) { return packagesLayer(e.T, plainAttrs) }),
 		e.shared("program", func() ([]byte, error) { return programLayer(testkit.Binary(e.T)) }),
 	}
 	own, err := img.layer()
@@ -65,15 +67,7 @@ func (e *Engine) Plain(img Plain) (name string) {
 		e.T.Fatal(err)
 	}
 	layers = append(layers, newLayer(own))
-	archive, err := img.archive(layers)
-	if err != nil {
-		e.T.Fatal(err)
-	}
-	file := filepath.Join(e.T.TempDir(), "image.tar")
-	if err := os.WriteFile(file, archive, 0o600); err != nil {
-		e.T.Fatal(err)
-	}
-	e.Load(file)
+	e.Load(img.write(e.T, layers))
 	for _, l := range layers {
 		l.loaded = true
 		l.data = nil
@@ -81,18 +75,57 @@ func (e *Engine) Plain(img Plain) (name string) {
 	return img.Name
 }
 
-// PlainOf makes a plain image of a definition, with further files. The definition is
-// evaluated now, and the image has the project, as with an image builder.
+// write writes the archive, and returns its file.
+func (img *Plain) write(t testing.TB, layers []*layer) (file string) {
+	t.Helper()
+	archive, err := img.archive(layers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = filepath.Join(t.TempDir(), "image.tar")
+	if err := os.WriteFile(file, archive, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// Archive writes a plain image as "docker save" does, for another engine than ours, and
+// returns the file.
+func Archive(t testing.TB, img Plain) (file string) {
+	t.Helper()
+	packages, err := packagesLayer(t, img.Packages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := programLayer(testkit.Binary(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := img.layer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img.write(t, []*layer{newLayer(packages), newLayer(program), newLayer(own)})
+}
+
+// PlainOf makes a plain image of a definition, with further files, and loads it.
 func (e *Engine) PlainOf(name, definition string, more map[string]string) string {
 	e.T.Helper()
-	project, errs, code := e.ExecCommand(testkit.Binary(e.T), "config", "--output", "project", definition)
+	return e.Plain(PlainOf(e.Stack, name, definition, more))
+}
+
+// PlainOf describes a plain image of a definition, with further files. The definition is
+// evaluated now, and the image has the project, as with an image builder.
+func PlainOf(s *testkit.Stack, name, definition string, more map[string]string) Plain {
+	s.T.Helper()
+	project, errs, code := s.ExecCommand(testkit.Binary(s.T), "config", "--output", "project", definition)
 	if code != 0 {
-		e.T.Fatalf("the definition: exit code %d\n%s", code, errs)
+		s.T.Fatalf("the definition: exit code %d\n%s", code, errs)
 	}
 	// As in our own images: Debian's file would set a prompt whatever PS1 is.
 	files := map[string]string{"/etc/bash.bashrc": "shopt -s checkwinsize\n", "/etc/profile": "for i in /etc/profile.d/*.sh; do . $i; done\n"}
 	maps.Copy(files, more)
-	return e.Plain(Plain{Name: name, Project: []byte(project), Files: files, Env: []string{`PS1=\u@container:\w\$ `}})
+	return Plain{Name: name, Project: []byte(project), Files: files, Env: []string{`PS1=\u@container:\w\$ `}, Packages: plainAttrs}
 }
 
 // A layer is an uncompressed tar. The engine needs the data once.
@@ -220,7 +253,7 @@ func programLayer(binary string) ([]byte, error) {
 
 // packagesLayer has the files of the packages, and what their scripts would
 // have made: users, links of programs, empty folders.
-func (e *Engine) packagesLayer() ([]byte, error) {
+func packagesLayer(t testing.TB, attrs []string) ([]byte, error) {
 	w := newTar()
 	for _, dir := range []string{"usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "etc", "run", "root", "var/log", "var/lib", "proc", "sys", "dev", "workspace"} {
 		w.folder(dir, 0o755, 0, 0)
@@ -230,10 +263,10 @@ func (e *Engine) packagesLayer() ([]byte, error) {
 	for _, name := range []string{"bin", "sbin", "lib", "lib64"} {
 		w.link(name, "usr/"+name)
 	}
-	farms := filepath.Join(e.T.TempDir(), "farms")
+	farms := filepath.Join(t.TempDir(), "farms")
 	// What somebody has put into /usr/local is no package's.
 	host := &packages.Host{Dir: farms, SearchPath: []string{"/usr/sbin", "/usr/bin"}}
-	for _, attr := range plainAttrs {
+	for _, attr := range attrs {
 		c, err := host.Contents(attr)
 		if err != nil {
 			return nil, fmt.Errorf("%w\nhint: scripts/deps all", err)

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"testing"
 	"time"
 )
 
@@ -28,17 +27,4 @@ func run(ctx context.Context, program string, env, args []string) (string, int, 
 		return string(out), exit.ExitCode(), nil
 	}
 	return string(out), 0, err
-}
-
-// Here returns a gpu.Ask for the machine's own GPU if it has one, or else for a
-// stand-in. It is for tests of what holds for both.
-func Here(t testing.TB) func(ctx context.Context, args ...string) (string, int, error) {
-	t.Helper()
-	real, err := exec.LookPath("nvidia-smi")
-	if _, missing := os.Stat("/dev/nvidiactl"); err == nil && missing == nil {
-		return func(ctx context.Context, args ...string) (string, int, error) {
-			return run(ctx, real, os.Environ(), args)
-		}
-	}
-	return New(t, H100()).Ask
 }

@@ -7,5 +7,8 @@
 // NVIDIA's hook for OCI runtimes; [Standin.Docker] does so by mounts, and
 // [Standin.Env] gives them to a process on this machine.
 //
+// A [Machine] is such a stand-in, or this machine with its own GPUs: tests of [Each] run
+// with both.
+//
 // Only tests import it.
 package gputest
