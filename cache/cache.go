@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"nix2gpu/safefile"
 	"os"
 	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nix2gpu/safefile"
 )
 
 // Locate returns the folder of the cache: $XDG_CACHE_HOME/nix2gpu, or else

@@ -83,7 +83,8 @@ func TestWriteMeasureAndPrune(t *testing.T) {
 	}
 }
 
-// Several may have it open; the lock of a program that was killed is no more.
+// Several programs may have the cache open, and the lock of one that was killed is
+// gone.
 func TestLockEndsWithItsHolder(t *testing.T) {
 	if _, err := exec.LookPath("flock"); err != nil {
 		t.Skip("flock is not installed: apt-get install util-linux")

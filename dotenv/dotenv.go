@@ -11,8 +11,8 @@ type Variable struct {
 	Line        int // from 1
 }
 
-// An Error is one line that cannot be read. It does not show the line, which
-// may hold a password.
+// An Error is a line that cannot be read. It does not show the line, which may hold a
+// password.
 type Error struct {
 	Line int    // from 1
 	Msg  string // "must be NAME=value, a comment or empty"
@@ -20,7 +20,8 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("%d: %s", e.Line, e.Msg) }
 
-// Parse reads a file, and reports every line that it cannot read.
+// Parse returns the variables of a file, in order and with repeats, and an error for
+// every line that it cannot read.
 func Parse(text string) (vars []Variable, bad []*Error) {
 	text = strings.TrimPrefix(text, "\ufeff")
 	for line := 1; text != ""; line++ {
@@ -50,7 +51,7 @@ func Parse(text string) (vars []Variable, bad []*Error) {
 		end := closing(rest, quote)
 		if end < 0 || strings.Contains(rest[:end], "\x00") {
 			refuse("the quote is never closed, or holds a zero byte")
-			continue // the lines below are looked at by themselves
+			continue // the lines below are read as if there were no quote
 		}
 		inner, after, next := rest[:end], "", ""
 		after, next, _ = strings.Cut(rest[end+1:], "\n")
@@ -74,7 +75,7 @@ func withoutExport(row string) string {
 	return row
 }
 
-// withoutComment cuts a value where a '#' follows a blank.
+// withoutComment cuts a value at a '#' that follows a blank.
 func withoutComment(value string) string {
 	for i := 1; i < len(value); i++ {
 		if value[i] == '#' && (value[i-1] == ' ' || value[i-1] == '\t') {

@@ -59,8 +59,8 @@ func TestError(t *testing.T) {
 	}
 }
 
-// FuzzParse: any text gives variables with names and errors, each with a line
-// of the text, in order.
+// Any text gives variables with names and errors, each with a line of the text, in
+// order.
 func FuzzParse(f *testing.F) {
 	f.Add("export A='b' # c\n\"")
 	f.Add("A=\"x\ny\"z\n=\n")

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"net/http"
@@ -67,13 +66,18 @@ func Transport() *http.Transport {
 // noDowngrade refuses redirections from https to http.
 func noDowngrade(req *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
-		return errors.New("it is redirected 10 times")
+		return redirectError("it is redirected 10 times")
 	}
 	if via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
-		return fmt.Errorf("it is redirected from https to %s", req.URL.Redacted())
+		return redirectError("it is redirected from https to " + req.URL.Redacted())
 	}
 	return nil
 }
+
+// A redirectError is a redirection that is not followed; it does not pass.
+type redirectError string
+
+func (e redirectError) Error() string { return string(e) }
 
 // Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }

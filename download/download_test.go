@@ -19,14 +19,14 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// A server has one file, whose first answer it cuts.
+// A server has one file, and cuts off its first answer.
 type server struct {
 	*httptest.Server
 	mu    sync.Mutex
 	asked []string // "RANGE if IF-RANGE" of each request
 	data  []byte
-	head  http.Header // beside those of the answer
-	// second, when it is set, answers all requests but the first.
+	head  http.Header // sent in addition to those of the answer
+	// second, if set, answers all requests but the first.
 	second func(w http.ResponseWriter, r *http.Request)
 }
 
@@ -67,16 +67,16 @@ func newClient(t *testing.T, dir string) *download.Client {
 
 func text(fill string) []byte { return []byte(strings.Repeat(fill, 5000)) }
 
-// tag are the headers of an answer with an ETag.
+// tag returns the headers of an answer with an ETag.
 func tag(value string) http.Header { return http.Header{"Etag": {value}} }
 
-// A file that nobody vouches for is gone on with after a cut only where the server
-// says that the rest is of the same file. What it says otherwise is got anew: never
-// two halves of two files.
+// A file without a digest is continued after a cut only if the server says that the
+// rest is of the same file. Otherwise it is downloaded again: never two halves of two
+// files.
 func TestUnknownFileAfterACut(t *testing.T) {
 	old, sent := "Mon, 01 Jun 2026 10:00:00 GMT", "Mon, 01 Jun 2026 12:00:00 GMT"
 	changed := func(s *server, head http.Header) func(http.ResponseWriter, *http.Request) {
-		return func(w http.ResponseWriter, r *http.Request) { // and it does not read If-Range
+		return func(w http.ResponseWriter, r *http.Request) { // it ignores If-Range
 			s.data = text("new ")
 			for name, values := range head {
 				w.Header()[name] = values
@@ -124,7 +124,7 @@ func TestUnknownFileAfterACut(t *testing.T) {
 	}
 }
 
-// What another program left of a file that nobody vouches for may be of any file.
+// The part that another program has left of a file without a digest may be of any file.
 func TestUnknownFileLeftOver(t *testing.T) {
 	s := serve(t, text("new "), tag(`"a"`))
 	s.asked = []string{"not the first"}
@@ -140,8 +140,8 @@ func TestUnknownFileLeftOver(t *testing.T) {
 	}
 }
 
-// An answer that ends when its connection does looks whole when it is cut. Without
-// a digest it is refused; with one that shows it.
+// An answer that ends with its connection looks whole even if it is cut off. Without a
+// digest it is refused; a digest shows the cut.
 func TestAnswerWithoutAnEnd(t *testing.T) {
 	data := text("all ")
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -168,7 +168,7 @@ func TestAnswerWithoutAnEnd(t *testing.T) {
 	}
 }
 
-// A file that is not there leaves nothing behind.
+// A file that does not exist leaves nothing behind.
 func TestNothingIsLeftOfNothing(t *testing.T) {
 	s := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(s.Close)
@@ -182,7 +182,7 @@ func TestNothingIsLeftOfNothing(t *testing.T) {
 	}
 }
 
-// A client downloads eight files at once, and no more.
+// A client downloads eight files at the same time, and no more.
 func TestEightAtOnce(t *testing.T) {
 	var mu sync.Mutex
 	running, most := 0, 0
@@ -218,7 +218,7 @@ func TestEightAtOnce(t *testing.T) {
 	}
 }
 
-// Who comes when the file is there leaves nothing beside it.
+// A Fetch that finds the file complete leaves nothing beside it.
 func TestFetchOfWhatIsThere(t *testing.T) {
 	c, dir := newClient(t, t.TempDir()), t.TempDir()
 	place := filepath.Join(dir, "file")
@@ -232,7 +232,7 @@ func TestFetchOfWhatIsThere(t *testing.T) {
 	if left, err := filepath.Glob(place + ".*"); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %q, %v", left, err)
 	}
-	// What somebody has begun stays: its lock is on it.
+	// A part that somebody has begun stays: they may hold its lock.
 	if err := os.WriteFile(place+".part", []byte("begun"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -241,5 +241,50 @@ func TestFetchOfWhatIsThere(t *testing.T) {
 	}
 	if data, err := os.ReadFile(place + ".part"); err != nil || string(data) != "begun" {
 		t.Errorf("the part holds %q, %v", data, err)
+	}
+}
+
+// tried counts the requests of a client.
+type tried struct {
+	http.RoundTripper
+	n int
+}
+
+func (c *tried) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.n++
+	return c.RoundTripper.RoundTrip(r)
+}
+
+// What the next try can't change is not tried again: a certificate that nobody vouches
+// for, and a redirection that is not followed. A connection that ends is.
+func TestTriesOfWhatCannotPass(t *testing.T) {
+	plain := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(plain.Close)
+	secure := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, plain.URL, http.StatusFound)
+	}))
+	t.Cleanup(secure.Close)
+	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	t.Cleanup(silent.Close)
+	for _, tt := range []struct {
+		url, want string
+		through   http.RoundTripper
+		tries     int
+	}{
+		{secure.URL, "certificate", download.Transport(), 1},
+		{secure.URL, "it is redirected from https to " + plain.URL, secure.Client().Transport, 1},
+		{silent.URL, "the server closes the connection without an answer", download.Transport(), 4},
+	} {
+		store, err := cache.Open(t.Context(), t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		through := &tried{RoundTripper: tt.through}
+		c := download.New(store, download.Options{Transport: through, Backoff: time.Millisecond, Stall: testkit.Patience})
+		if _, err := c.Page(t.Context(), tt.url, "", 100); err == nil || !strings.Contains(err.Error(), tt.want) || through.n != tt.tries {
+			t.Errorf("%v after %d requests, want %q after %d", err, through.n, tt.want, tt.tries)
+		}
+		c.Close()
+		store.Close()
 	}
 }

@@ -3,6 +3,7 @@ package download
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -207,6 +208,12 @@ func passing(err error) bool {
 	if errors.As(err, &dns) && dns.IsNotFound {
 		return false
 	}
+	// These come in a *url.Error, which is a net.Error whatever it wraps.
+	var certificate *tls.CertificateVerificationError
+	var redirect redirectError
+	if errors.As(err, &certificate) || errors.As(err, &redirect) {
+		return false
+	}
 	var path *os.PathError // an error of our own disk
 	var stalled errStalled
 	var network net.Error
@@ -229,7 +236,9 @@ func (c *Client) describe(address string, err error) error {
 	case strings.HasPrefix(err.Error(), "cannot get "):
 		return err
 	case errors.As(err, &request): // its text repeats the address
-		err = request.Err
+		if err = request.Err; err == io.EOF {
+			return fmt.Errorf("cannot get %s: the server closes the connection without an answer", address)
+		}
 	}
 	return fmt.Errorf("cannot get %s: %w", address, err)
 }

@@ -12,8 +12,8 @@ import (
 	"nix2gpu/rundir"
 )
 
-// Whoever cleans the checkout takes the lock in the state folder away; another
-// supervisor is kept out all the same, and the loss is known.
+// Cleaning the checkout removes the lock in the state folder. Another supervisor is
+// kept out all the same, and Check reports the loss.
 func TestLockOutlivesTheStateFolder(t *testing.T) {
 	_, l := layout(t)
 	lock, err := l.Lock()
@@ -49,8 +49,7 @@ func TestLockOutlivesTheStateFolder(t *testing.T) {
 	}
 }
 
-// The lock in the state folder is what two users have in common: their run
-// locks differ.
+// Two users have only the lock in the state folder in common: their run locks differ.
 func TestUsersShareTheStateLock(t *testing.T) {
 	env, l := layout(t)
 	lock, err := l.Lock()
@@ -72,7 +71,7 @@ func TestUsersShareTheStateLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	lock.Release()
-	if left := files(t, env.Root); len(left) != 2 { // itself, and run, which is the machine's
+	if left := files(t, env.Root); len(left) != 2 { // itself and run, which belongs to the machine
 		t.Errorf("left: %v", left)
 	}
 }
@@ -111,7 +110,7 @@ func TestOneProjectASocket(t *testing.T) {
 	}
 }
 
-// A disk that can't take the state folder's lock keeps nobody from running.
+// A disk that is too full for the lock of the state folder prevents no run.
 func TestLockOnAFullDisk(t *testing.T) {
 	env, _ := layout(t)
 	testkit.WithDisk(t, 64<<10, func(d testkit.Disk) error {

@@ -14,7 +14,7 @@ import (
 	"nix2gpu/rundir"
 )
 
-// ownLog is the log of a project whose state lies in dir.
+// ownLog opens the log of a project whose state is in dir.
 func ownLog(dir string) (rundir.Layout, *rundir.Log, error) {
 	l := rundir.Locate(rundir.Env{UID: os.Geteuid(), State: dir}, "web", dir)
 	log, err := l.OpenLog()
@@ -35,7 +35,7 @@ func TestLogOnAFullDisk(t *testing.T) {
 		if err := d.Fill(); err != nil {
 			return err
 		}
-		line(2) // what is left of the page, then nothing
+		line(2) // the rest of the page, then nothing
 		line(3)
 		if err := log.Check(); !errors.Is(err, unix.ENOSPC) {
 			return fmt.Errorf("on a full disk: %v", err)
@@ -47,7 +47,7 @@ func TestLogOnAFullDisk(t *testing.T) {
 		if err := errors.Join(log.Check(), log.Close()); err != nil {
 			return fmt.Errorf("with space again: %w", err)
 		}
-		line(5) // after the end: no more than lost
+		line(5) // after the end it is lost
 		if log.Check() == nil {
 			return errors.New("a closed log is well")
 		}

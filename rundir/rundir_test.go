@@ -15,7 +15,7 @@ import (
 )
 
 func TestLocate(t *testing.T) {
-	root := t.TempDir() // of the machine
+	root := t.TempDir() // the root of the machine
 	def := filepath.Join(t.TempDir(), "shop")
 	if err := os.Mkdir(def, 0o755); err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestKeysAreShortAndTheirOwn(t *testing.T) {
 	}
 }
 
-// layout is a project in a temporary machine.
+// layout returns the layout of a project on a temporary machine.
 func layout(t *testing.T) (rundir.Env, rundir.Layout) {
 	root, err := os.MkdirTemp("/tmp", "n") // short: sockets are made below it
 	if err != nil {
@@ -174,7 +174,7 @@ func TestOneSupervisorAtATime(t *testing.T) {
 	if got := l.Holder(); got != 0 {
 		t.Errorf("Holder after Release = %d, want 0", got)
 	}
-	if err := os.WriteFile(l.LockFile, []byte("999999\n"), 0o600); err != nil { // a dead one's
+	if err := os.WriteFile(l.LockFile, []byte("999999\n"), 0o600); err != nil { // of a dead process
 		t.Fatal(err)
 	}
 	again, err := l.Lock()
@@ -184,8 +184,7 @@ func TestOneSupervisorAtATime(t *testing.T) {
 	again.Release()
 }
 
-// TestLockIsNeverHeldTwice lets many take and release the lock, which removes
-// its file, at once.
+// Many take and release the lock at the same time, and each release removes its file.
 func TestLockIsNeverHeldTwice(t *testing.T) {
 	_, l := layout(t)
 	var holders sync.Mutex
@@ -291,7 +290,7 @@ func TestRunFolderIsEmptiedByWhoHasTheLock(t *testing.T) {
 	if got := files(t, l.Run); len(got) != 1 {
 		t.Errorf("left in the run folder: %v", got)
 	}
-	os.WriteFile(stale, nil, 0o644) // a living service's now
+	os.WriteFile(stale, nil, 0o644) // now the file of a living service
 	if err := l.Prepare(); err != nil {
 		t.Fatal(err)
 	}
@@ -301,8 +300,8 @@ func TestRunFolderIsEmptiedByWhoHasTheLock(t *testing.T) {
 	}
 }
 
-// Projects share the folder of the sockets, and whoever ends last removes it:
-// that must not get in the way of one that begins.
+// Projects share the folder of the sockets, and the last one that ends removes it: that
+// must not disturb one that begins.
 func TestOneBeginsWhileAnotherEnds(t *testing.T) {
 	env, _ := layout(t)
 	failed := make(chan error, 2)

@@ -10,8 +10,8 @@ import (
 	"nix2gpu/secret"
 )
 
-// Secrets are beside the run folders where those are in memory, else in shared
-// memory, and nowhere where there is neither.
+// Secrets are beside the run folders if these are in memory, else in shared memory, and
+// nowhere if there is neither.
 func TestPlaceOfSecrets(t *testing.T) {
 	disk, memory, def := t.TempDir(), testkit.Memory(t), t.TempDir()
 	if secret.InMemory(disk) {
@@ -31,7 +31,7 @@ func TestPlaceOfSecrets(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(disk, "dev"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(memory, filepath.Join(disk, "dev/shm")); err != nil { // as if it was mounted
+	if err := os.Symlink(memory, filepath.Join(disk, "dev/shm")); err != nil { // as if it were mounted
 		t.Fatal(err)
 	}
 	if got, want := place(rundir.Env{UID: 1000, Root: disk}), filepath.Join(disk, "dev/shm/nix2gpu-secrets-1000", key); got != want {
@@ -39,8 +39,8 @@ func TestPlaceOfSecrets(t *testing.T) {
 	}
 }
 
-// What a run has left is removed, with the links to it; nothing else that lies
-// behind a folder which somebody has planted, or a link that leads elsewhere.
+// What a run has left is removed, with the links to it; but nothing behind a folder
+// that somebody has planted, or behind a link that leads elsewhere.
 func TestClearSecrets(t *testing.T) {
 	memory, elsewhere := testkit.Memory(t), t.TempDir()
 	at := func(path string) string { return filepath.Join(elsewhere, path) }

@@ -78,7 +78,12 @@ func ReadNamed(path string, limit int64) ([]byte, error) {
 	case info.Size() > limit:
 		return nil, fmt.Errorf("it is larger than %d bytes", limit)
 	}
-	return io.ReadAll(io.LimitReader(f, limit))
+	// The size of a file in /proc is 0, and a file may grow meanwhile.
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		return nil, fmt.Errorf("it is larger than %d bytes", limit)
+	}
+	return data, err
 }
 
 // Replace makes data the content of a file, atomically: readers see the old file or the

@@ -50,7 +50,7 @@ func TestNew(t *testing.T) {
 					t.Errorf("%q, %v, %v, beside %q", data, err, info.Mode(), names())
 				}
 			}
-			// What is given up, or can't have its name, leaves nothing.
+			// A file that is given up, or can't get its name, leaves nothing.
 			f, err := create(dir)
 			if err != nil {
 				t.Fatal(err)

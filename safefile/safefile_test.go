@@ -46,8 +46,8 @@ func read(t *testing.T, path string) string {
 	return string(data)
 }
 
-// plants are what somebody who may write in our folder can put in the way of
-// a file of ours. Each has the words of its refusal.
+// plants are what somebody who may write to our folder can put in the way of a file of
+// ours, with a part of the error for each.
 var plants = map[string]struct {
 	put  func(t *testing.T, path, victim string)
 	want string
@@ -73,7 +73,7 @@ var plants = map[string]struct {
 	}, "it has other names too"},
 }
 
-// folder is a short-named folder, for a socket lies in it.
+// folder makes a folder with a short name, since a socket is made in it.
 func folder(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "n")
@@ -82,7 +82,7 @@ func folder(t *testing.T) string {
 	return dir
 }
 
-// None of these calls may wait: a FIFO has no other end here.
+// None of these calls may wait: nothing has the other end of a FIFO open.
 func TestPlantedThingsAreRefused(t *testing.T) {
 	for name, plant := range plants {
 		t.Run(name, func(t *testing.T) {
@@ -122,7 +122,7 @@ func TestDeviceIsRefused(t *testing.T) {
 	}
 }
 
-// Replace gets rid of what was planted, and never writes through it.
+// Replace removes what was planted, and never writes through it.
 func TestReplace(t *testing.T) {
 	for name, plant := range plants {
 		for _, suffix := range []string{"", ".new"} {
@@ -191,8 +191,8 @@ func TestOrdinaryFiles(t *testing.T) {
 	}
 }
 
-// Links on the way are an administrator's affair, /home to another disk; those
-// of a stranger are not.
+// Links on the way are up to the administrator, such as /home on another disk; those of
+// a stranger are refused.
 func TestFoldersOnTheWay(t *testing.T) {
 	dir := folder(t)
 	must(t, os.Mkdir(dir+"/real", 0o755))
@@ -269,8 +269,8 @@ func TestPeek(t *testing.T) {
 	}
 }
 
-// TestFolder peeks as Peek does, in a folder of ours and in one that others can
-// write in.
+// Folder.Peek does what Peek does, in a folder of ours and in one that others can write
+// to.
 func TestFolder(t *testing.T) {
 	if _, err := safefile.OpenFolder(folder(t) + "/none"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a folder that is missing: %v", err)
@@ -347,8 +347,8 @@ func TestMakeFolder(t *testing.T) {
 	}
 }
 
-// Programs that write one file at the same time leave that of one of them, whole, and
-// nothing else; who reads meanwhile sees a whole one too.
+// If programs write a file at the same time, the file of one of them is left, complete,
+// and nothing else. A reader meanwhile sees a complete one too.
 func TestReplaceAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
@@ -374,5 +374,16 @@ func TestReplaceAtOnce(t *testing.T) {
 	wg.Wait()
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
 		t.Errorf("there is %v, %v", entries, err)
+	}
+}
+
+// The size of a file in /proc says nothing.
+func TestReadNamedIsBounded(t *testing.T) {
+	whole, err := safefile.ReadNamed("/proc/self/status", 1<<20)
+	if err != nil || len(whole) < 11 {
+		t.Fatalf("ReadNamed = %q, %v", whole, err)
+	}
+	if data, err := safefile.ReadNamed("/proc/self/status", 10); err == nil || !strings.Contains(err.Error(), "larger than 10 bytes") {
+		t.Errorf("ReadNamed of more than 10 bytes = %q, %v", data, err)
 	}
 }

@@ -1,7 +1,6 @@
-// Package safeyaml parses YAML of strangers. The library that it wraps
-// recurses without limit, expands aliases as often as it is told to, and
-// panics on some input that its authors have not met; here each of that is an
-// [Error] with its place, before it costs memory or stack.
+// Package safeyaml parses YAML from strangers. The library that it wraps recurses
+// without limit, expands aliases as often as it is told to, and panics on some input.
+// Here each of these is an [Error] with its position, before it costs memory or stack.
 //
-// What a document means is the caller's affair: see [Read].
+// The package does not know what a document means: see [Read].
 package safeyaml

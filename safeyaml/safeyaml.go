@@ -10,16 +10,16 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// The limits. A tree of many values comes from a large file, or from few lines
-// whose aliases stand for each other.
+// The limits. A tree of many values comes from a large file, or from a few lines whose
+// aliases stand for each other.
 const (
 	MaxBytes  = 8 << 20
 	MaxValues = 50_000
 	MaxDepth  = 100
 )
 
-// An Error says why a text is refused, and where; Line is 0 where it is the
-// text as a whole.
+// An Error says why a text is refused, and where; Line is 0 if it is about the whole
+// text.
 type Error struct {
 	Line, Col int
 	Msg       string
@@ -32,15 +32,14 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%d:%d: %s", e.Line, e.Col, e.Msg)
 }
 
-// Read parses a text of one document and hands it to build; root is nil for a
-// text without values. The tree keeps the limits also with its aliases written
-// out, so build may recurse. Where the library's nodes make build panic, that
-// is a syntax error too.
+// Read parses a text of one document and calls build with it; root is nil for a text
+// without values. The tree keeps the limits even with its aliases written out, so build
+// may recurse. If the library's nodes make build panic, that counts as a syntax error.
 func Read(text []byte, build func(root ast.Node)) (err error) {
 	if len(text) > MaxBytes {
 		return &Error{Msg: fmt.Sprintf("is larger than %d MiB", MaxBytes>>20)}
 	}
-	// The parser has no limit of its own, so deep nesting is refused before.
+	// The parser recurses without a limit, so deep nesting is refused before it runs.
 	if nesting(text) > 10*MaxDepth {
 		return &Error{Msg: fmt.Sprintf("nests more than %d levels deep", MaxDepth)}
 	}
@@ -71,17 +70,20 @@ func Read(text []byte, build func(root ast.Node)) (err error) {
 	return nil
 }
 
-// nesting bounds the depth that a text can reach on one line, or by brackets.
+// nesting returns an upper bound of the depth that a text reaches on one line, or by
+// brackets. Depth by indentation needs no bound here: a line costs what it indents.
 func nesting(text []byte) int {
 	deepest, open, dashes := 0, 0, 0
-	for _, c := range text {
+	for i, c := range text {
 		switch c {
 		case '[', '{':
 			open++
 		case ']', '}':
 			open = max(open-1, 0)
 		case '-', '?':
-			dashes++ // "- - - a" is a list in a list in a list
+			if i+1 == len(text) || strings.IndexByte(" \t\r\n", text[i+1]) >= 0 {
+				dashes++ // "- - - a" is a list in a list in a list; in "a-b" it is a letter
+			}
 		case '\n':
 			dashes = 0
 		}
@@ -114,7 +116,7 @@ func at(n ast.Node, format string, args ...any) *Error {
 // A counter adds up the values of a tree as if its aliases were written out.
 type counter struct {
 	total   int
-	anchors map[string]int // the size of what each stands for
+	anchors map[string]int // how many values each stands for
 }
 
 // count returns the size of n.
@@ -142,7 +144,7 @@ func (c *counter) count(n ast.Node, depth int) (size int, err error) {
 		}
 		return size, err
 	case *ast.AliasNode:
-		c.total += c.anchors[n.Value.GetToken().Value] // build reports an unknown one
+		c.total += c.anchors[n.Value.GetToken().Value] // for an unknown one build returns an error
 	}
 	if c.total > MaxValues {
 		return 0, at(n, "more than %d values, with aliases written out", MaxValues)

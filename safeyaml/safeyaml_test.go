@@ -11,7 +11,7 @@ import (
 	"nix2gpu/safeyaml"
 )
 
-// laughs is a text whose aliases stand for 9^n values.
+// laughs returns a text whose aliases stand for 9^n values.
 func laughs(n int) string {
 	text := "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
 	for i := 1; i < n; i++ {
@@ -35,6 +35,7 @@ func TestRead(t *testing.T) {
 		"brackets":         {strings.Repeat("[", 100_000), "nests more than 100 levels deep"},
 		"braces":           {strings.Repeat("{a: ", 50_000), "nests more than 100 levels deep"},
 		"dashes":           {strings.Repeat("- ", 50_000), "nests more than 100 levels deep"},
+		"ids on one line":  {`["` + strings.Repeat("6ba7b810-9dad-11d1-80b4-00c04fd430c8 is this - or that?", 300) + `"]`, ""},
 		"closed before":    {strings.Repeat("]", 2000) + strings.Repeat("[", 1001), "nests more than 100 levels deep"},
 		"few aliases":      {laughs(4), ""},
 		"many aliases":     {laughs(12), "5:30: more than 50000 values, with aliases written out"},
@@ -81,7 +82,7 @@ func TestAPanicIsASyntaxError(t *testing.T) {
 	}
 }
 
-// FuzzRead: any text is read or refused, at once.
+// Any text is read or refused, and at once.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte("a: &x {b: [*x, !!str 1, |\n c]}"))
 	f.Add([]byte(laughs(3)))

@@ -23,7 +23,7 @@ import (
 
 const hush = "hush-hush"
 
-// A folder is where a test's files are.
+// A folder holds the files of a test.
 type folder struct {
 	*testing.T
 	dir string
@@ -41,7 +41,7 @@ func (f folder) write(name, content string) string {
 	return f.path(name)
 }
 
-// identity makes a key of age's own.
+// identity makes an age key.
 func (f folder) identity(name string) (path string, to age.Recipient) {
 	f.Helper()
 	key, err := age.GenerateX25519Identity()
@@ -51,7 +51,7 @@ func (f folder) identity(name string) (path string, to age.Recipient) {
 	return f.write(name, "# made by a test\n"+key.String()+"\n"), key.Recipient()
 }
 
-// sshKey makes a key of ssh, with a passphrase if one is given.
+// sshKey makes an ssh key, with a passphrase if one is given.
 func (f folder) sshKey(name, passphrase string) (path string, to age.Recipient) {
 	f.Helper()
 	public, key, err := ed25519.GenerateKey(nil)
@@ -121,7 +121,7 @@ func TestRead(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
-	// As it is: who hands it on knows whether the line end belongs to it.
+	// The line end stays: only the caller knows whether it belongs to the secret.
 	if got, err := (secret.Source{File: f.write("line", hush+"\r\n")}).Read(nil); string(got) != hush+"\r\n" || err != nil {
 		t.Errorf("with a line end: %q, %v", got, err)
 	}
@@ -131,7 +131,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// An error names the place and a cure, and nothing of what was read.
+// An error names the file and a cure, and nothing of what was read.
 func TestReadErrors(t *testing.T) {
 	f := newFolder(t)
 	key, to := f.identity("key")
@@ -230,7 +230,7 @@ func TestInMemory(t *testing.T) {
 	}
 }
 
-// What is read as an identity is foreign text, and so is what it decrypts.
+// The files of identities come from strangers, and so does what they decrypt.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte("age-encryption.org/v1\n-> X25519 x\nx\n--- x\nx"), []byte("AGE-SECRET-KEY-1"+strings.Repeat("Q", 58)))
 	f.Add([]byte("-----BEGIN AGE ENCRYPTED FILE-----\n"), []byte("-----BEGIN OPENSSH PRIVATE KEY-----\n"))

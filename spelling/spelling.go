@@ -2,9 +2,9 @@ package spelling
 
 import "strings"
 
-// Distance counts the letters to insert, drop, replace or swap with their
-// neighbour to make b of a (the optimal string alignment distance). It counts
-// bytes: names here are ASCII.
+// Distance returns how many letters have to be inserted, dropped, replaced or swapped
+// with their neighbour to turn a into b (the optimal string alignment distance). It
+// counts bytes: the names here are ASCII.
 func Distance(a, b string) int {
 	before, prev, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range prev {
@@ -27,19 +27,19 @@ func Distance(a, b string) int {
 	return prev[len(b)]
 }
 
-// Limit is how many slips a word may have and still be taken for another: one
-// in three letters, at least one, at most three.
+// Limit returns how many typing errors a word may have and still be taken for another:
+// one in three letters, at least one and at most three.
 func Limit(word string) int { return max(1, min(len(word)/3, 3)) }
 
-// Nearest returns the known word that was most likely meant, the first of
-// several, or "". Case does not count as a slip, and the first letters of one word
-// alone stand for it.
+// Nearest returns the known word that was most likely meant, the first of several, or
+// "". Case does not count, and a word that only one known word begins with stands for
+// it.
 func Nearest(word string, known []string) string {
 	best, limit := "", Limit(word)+1
 	low := strings.ToLower(word)
 	for _, k := range known {
 		if len(k)-len(word) >= limit || len(word)-len(k) >= limit {
-			continue // more slips than can be made good, without counting them
+			continue // the lengths alone differ too much
 		}
 		if d := Distance(low, strings.ToLower(k)); d < limit && !far(low, strings.ToLower(k)) {
 			best, limit = k, d
@@ -53,14 +53,15 @@ func Nearest(word string, known []string) string {
 	return best
 }
 
-// Near reports whether word is likely a slip for the known one.
+// Near reports whether word is likely a misspelling of the known one.
 func Near(word, known string) bool {
 	a, b := strings.ToLower(word), strings.ToLower(known)
 	return Distance(a, b) <= Limit(word) && !far(a, b)
 }
 
-// far reports whether short words have too little in common for one slip to part
-// them: of a single letter anything is a slip away, and of two each is half the word.
+// far reports whether two words are too different for their length, if one of them is
+// short: any letter is one change away from any other, and of two letters one is half
+// the word.
 func far(a, b string) bool {
 	if len(a) > len(b) {
 		a, b = b, a
@@ -75,8 +76,8 @@ func far(a, b string) bool {
 	return false
 }
 
-// Begun returns the known words that begin with a word of at least two letters, as
-// people type who expect the rest to be understood.
+// Begun returns the known words that begin with word, which must have two letters or
+// more: people type the beginning and expect the rest to be understood.
 func Begun(word string, known []string) (words []string) {
 	for _, k := range known {
 		if len(word) >= 2 && strings.HasPrefix(strings.ToLower(k), strings.ToLower(word)) {

@@ -27,8 +27,8 @@ func TestDistance(t *testing.T) {
 	}
 }
 
-// However it is counted, it is the same both ways, nothing only for equals,
-// and never more than to write the longer word anew.
+// The distance is the same both ways, zero only for equal words, and never more than
+// the length of the longer word.
 func TestDistanceIsADistance(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		word := rapid.StringMatching(`[a-c]{0,6}`)
@@ -47,7 +47,7 @@ func TestNearest(t *testing.T) {
 	known := []string{"postgresql", "redis", "nginx", "listen", "listenAddresses", "b", "up", "ps"}
 	for word, want := range map[string]string{
 		"postgrsql": "postgresql", "Redis": "redis", "ngnix": "nginx", "lsiten": "listen", "mysql": "", "": "", "postgres": "postgresql", "post": "postgresql", "lis": "",
-		// short words are near only to what has their letters
+		// a short word is near only to words with its letters
 		"db": "", "B": "b", "a": "", "upp": "up", "sp": "ps", "pz": "",
 	} {
 		if got := spelling.Nearest(word, known); got != want {

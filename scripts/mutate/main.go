@@ -1,14 +1,13 @@
-// Command mutate changes the code of packages in small ways, and wants the
-// package's own tests to notice. A change that no test notices fails, unless it
-// stands on the list of survivors with its reason.
+// Command mutate changes the code of packages in small ways, and expects the tests of
+// the package to notice. If no test notices a change, it fails, unless the list of
+// survivors has the change with a reason.
 //
 //	go run ./scripts/mutate [-seed N] [-n 40] [-skip REGEXP] PACKAGE...
 //
-// Where code can be changed is found by go-gremlins; of its list, which can
-// have many hundreds, the seed picks some. The changes are made here, in an
-// overlay over the checkout: gremlins tests a copy of the module, in which
-// tests that look for their surroundings fail whatever the code says, and takes
-// that for a change that was noticed.
+// go-gremlins finds where code can be changed, often in many hundreds of places, and
+// the seed picks some of them. The changes are made here, in an overlay over the
+// checkout. gremlins itself tests a copy of the module: there, tests that need their
+// surroundings fail whatever the code does, and gremlins takes that for noticing.
 package main
 
 import (
@@ -90,8 +89,8 @@ func run(out io.Writer, packages []string, opts options, listed map[string]bool)
 	return nil
 }
 
-// mutate tries some mutants of a package, and counts those that lived and do
-// not stand on the list.
+// mutate tries some mutants of a package, and returns how many survived that are not on
+// the list.
 func mutate(out io.Writer, pkg string, opts options, listed map[string]bool) (unlisted int, err error) {
 	all, err := candidates(pkg)
 	if err != nil {
@@ -106,8 +105,8 @@ func mutate(out io.Writer, pkg string, opts options, listed map[string]bool) (un
 	if text, ok, err := test(pkg, "", opts.skip, time.Hour); err != nil || !ok {
 		return 0, fmt.Errorf("the tests fail without any change: %v\n%s", err, text)
 	}
-	// A change can make a loop endless: what takes ten times as long as all
-	// tests, building included, is noticed.
+	// A change can make a loop endless. One that takes ten times as long as all tests,
+	// building included, counts as noticed.
 	limit := 10*time.Since(start) + time.Minute
 	rand.New(rand.NewPCG(opts.seed, 0)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	tried, lived, late := 0, 0, 0
@@ -137,7 +136,7 @@ func mutate(out io.Writer, pkg string, opts options, listed map[string]bool) (un
 			late++
 			fmt.Fprintf(out, "line %d, only the time limit notices: %s\n", m.Line, key)
 		case bytes.Contains(text, []byte("[build failed]")):
-			continue // no program, so no mutant
+			continue // without a program there is no mutant
 		}
 		tried++
 	}
@@ -149,7 +148,7 @@ func mutate(out io.Writer, pkg string, opts options, listed map[string]bool) (un
 	return unlisted, nil
 }
 
-// candidates lists the mutants that the package's tests reach.
+// candidates returns the mutants that the tests of a package reach.
 func candidates(pkg string) ([]mutant, error) {
 	f, err := os.CreateTemp("", "mutants-")
 	if err != nil {
@@ -168,9 +167,9 @@ func candidates(pkg string) ([]mutant, error) {
 	return readReport(pkg, data)
 }
 
-// readReport returns the mutants of a report that can be run, in the order of
-// the source: gremlins lists them in another one each time, and a seed is to
-// pick the same.
+// readReport returns the mutants of a report that can be run, in the order of the
+// source: gremlins lists them in another order each time, and a seed must pick the same
+// ones.
 func readReport(pkg string, data []byte) ([]mutant, error) {
 	var r report
 	if err := json.Unmarshal(data, &r); err != nil {
@@ -191,7 +190,7 @@ func readReport(pkg string, data []byte) ([]mutant, error) {
 	return all, nil
 }
 
-// changes are what each type of mutant makes of an operator.
+// changes lists, for each type of mutant, what replaces an operator.
 var changes = map[string]map[string]string{
 	"CONDITIONALS_BOUNDARY": {"<=": "<", ">=": ">", "<": "<=", ">": ">="},
 	"CONDITIONALS_NEGATION": {"==": "!=", "!=": "==", "<=": ">", ">=": "<", "<": ">=", ">": "<="},
@@ -200,9 +199,8 @@ var changes = map[string]map[string]string{
 	"INVERT_NEGATIVES":      {"-": "+"},
 }
 
-// apply returns the file of m with the change made, and the name of the mutant
-// on the list: the text of its line, with the change marked, so that it is the
-// same after lines have moved.
+// apply returns the file with the change made, and the key of the mutant on the list:
+// the text of its line with the change marked, which stays the same when lines move.
 func (m mutant) apply() (changed []byte, key string, err error) {
 	data, err := os.ReadFile(m.file)
 	if err != nil {
@@ -228,7 +226,7 @@ func (m mutant) apply() (changed []byte, key string, err error) {
 	return nil, "", fmt.Errorf("%s:%d:%d: %s can't change %q", m.file, m.Line, m.Column, m.Type, rest)
 }
 
-// writeOverlay says that file has other text, as "go test -overlay" takes it.
+// writeOverlay writes the file for "go test -overlay" that replaces file by text.
 func writeOverlay(work, file string, text []byte) (string, error) {
 	changed, overlay := filepath.Join(work, "changed.go"), filepath.Join(work, "overlay.json")
 	if err := os.WriteFile(changed, text, 0o600); err != nil {
@@ -262,8 +260,8 @@ func test(pkg, overlay, skip string, limit time.Duration) (text []byte, ok bool,
 	return text, err == nil, err
 }
 
-// readList reads survivors as they are printed, each with a reason below it,
-// indented.
+// readList reads survivors as they are printed, each with its reason on indented lines
+// below it.
 func readList(file string) (map[string]bool, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {

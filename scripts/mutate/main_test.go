@@ -90,7 +90,7 @@ func TestReadList(t *testing.T) {
 	}
 }
 
-// What the list excuses is still in the code.
+// The code still has what the list excuses.
 func TestTheListIsTrue(t *testing.T) {
 	listed, err := readList(filepath.Join("..", "survivors.txt"))
 	if err != nil || len(listed) == 0 {

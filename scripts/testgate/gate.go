@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A name is a test, or with an empty test a package.
+// A name is that of a test, or of a package if test is empty.
 type name struct{ pkg, test string }
 
 func (n name) String() string { return strings.TrimSpace(n.pkg + " " + n.test) }
@@ -40,10 +40,10 @@ type event struct {
 	Output  string
 }
 
-// A gate counts what tests do, and shows what people need to see of it.
+// A gate counts the results of tests, and prints what people need to see.
 type gate struct {
 	listed map[name]string
-	lax    bool // whoever is not root can't run everything: what is skipped is told, and no failure
+	lax    bool // for users other than root, who can't run everything: skips are printed, and are no failure
 	out    io.Writer
 	output map[name][]string // of tests that have not ended
 	ran    map[string]int    // tests that ran, by package
@@ -102,10 +102,10 @@ func (g *gate) end(n name, how string) {
 	}
 }
 
-// close says what did not run, and reports whether all is as it should be.
+// close prints what did not run, and reports whether all is well.
 func (g *gate) close() (ok bool) {
 	ok = g.failed == 0
-	for n := range maps.Keys(g.output) { // a crash or the time limit ended it
+	for n := range maps.Keys(g.output) { // it ended by a crash or by the time limit
 		if !slices.Contains(g.skips, n) {
 			fmt.Fprintf(g.out, "did not end: %s\n%s", n, strings.Join(g.output[n], ""))
 			ok = false
@@ -131,7 +131,8 @@ func (g *gate) close() (ok bool) {
 	return ok
 }
 
-// reason is why a test, or one that it is part of, may be skipped.
+// reason returns why a test, or one that it is part of, may be skipped; "" if it may
+// not.
 func (g *gate) reason(n name) string {
 	for {
 		if reason := g.listed[n]; reason != "" {

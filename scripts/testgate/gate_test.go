@@ -11,7 +11,7 @@ func TestGate(t *testing.T) {
 		name   string
 		events []string
 		ok     bool
-		want   string // is part of what is printed
+		want   string // part of the output
 	}{
 		{"passed, and its output is left out", []string{
 			`{"Action":"output","Package":"m/p","Test":"TestA","Output":"noise\n"}`,
@@ -40,7 +40,7 @@ func TestGate(t *testing.T) {
 			`{"Action":"skip","Package":"m/p"}`,
 		}, true, "[no test files]"},
 		{"crashed", []string{`{"Action":"output","Package":"m/p","Test":"TestA","Output":"panic: x\n"}`, `{"Action":"fail","Package":"m/p"}`}, false, "did not end: m/p TestA\npanic: x\n"},
-		{"a build that failed", []string{`{"ImportPath":"m/p","Action":"build-output","Output":"p.go:1:1: no\n"}`}, true, "p.go:1:1: no\n"}, // go test's own exit code says it
+		{"a build that failed", []string{`{"ImportPath":"m/p","Action":"build-output","Output":"p.go:1:1: no\n"}`}, true, "p.go:1:1: no\n"}, // the exit code of go test is the failure
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			listed, err := parseList("list", list)

@@ -1,12 +1,12 @@
-// Command testgate runs "go test" with its arguments, and fails as well when a
-// test did not run: a skipped test counts as missing unless it stands on a
-// list, with its reason, and a package whose tests all vanished counts as one.
-// For those who are not root skips are told, and are no failure.
+// Command testgate runs "go test" with its arguments, and fails also if a test did not
+// run: a skipped test counts as missing unless a list has it with a reason, and so does
+// a package that has tests and ran none. For users other than root, skips are printed
+// and are no failure.
 //
 //	go run ./scripts/testgate scripts/skips.txt -race ./...
 //
-// It prints what go test prints, but for the output of tests that passed, and
-// ends with a line "N passed, N failed, N skipped".
+// It prints what go test prints, without the output of tests that passed, and ends with
+// a line "N passed, N failed, N skipped".
 package main
 
 import (
@@ -54,7 +54,7 @@ func run(args []string, out io.Writer) (code int, err error) {
 		g.line(lines.Bytes())
 	}
 	readErr := lines.Err()
-	failed := cmd.Wait() != nil // it has said why
+	failed := cmd.Wait() != nil // go test has printed why
 	if ok := g.close(); !ok || failed || readErr != nil {
 		return 1, readErr
 	}
