@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"nix2gpu/control"
 	"nix2gpu/project"
 	"nix2gpu/session"
@@ -54,7 +56,28 @@ func TestReport(t *testing.T) {
 		{context.Canceled, ""},
 	} {
 		var b bytes.Buffer
-		report(&Env{Stderr: &b}, "nix2gpu", c.err)
+		report(&Env{Stderr: &b}, &cobra.Command{Use: "nix2gpu"}, c.err)
+		if b.String() != c.want {
+			t.Errorf("report(%v) printed %q, want %q", c.err, b.String(), c.want)
+		}
+	}
+}
+
+// Under another name the program names the verbs that it has there.
+func TestReportUnderAnotherName(t *testing.T) {
+	root := newProcessCompose(&Env{})
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{hint(errors.New("wrong"), "\"nix2gpu ps\" has the names"), "process-compose: wrong\nhint: \"process-compose ps\" has the names\n"},
+		{&control.Error{Msg: "gone", Hint: "nix2gpu wait; nix2gpu down, or nix2gpu up"}, "process-compose: gone\nhint: process-compose wait; process-compose down, or process-compose up\n"},
+		{errors.New("wrong\n  hint: stop it with \"nix2gpu down\""), "process-compose: wrong\nhint: stop it with \"process-compose down\"\n"},
+		{hint(errors.New("no lock"), "nix2gpu lock"), "process-compose: no lock\nhint: nix2gpu lock\n"},
+		{&session.Refusal{Root: "/", Unmet: []session.Precondition{{Msg: "taken", Hint: "nix2gpu stop it"}}}, "taken\nhint: process-compose stop it\n"},
+	} {
+		var b bytes.Buffer
+		report(&Env{Stderr: &b}, root, c.err)
 		if b.String() != c.want {
 			t.Errorf("report(%v) printed %q, want %q", c.err, b.String(), c.want)
 		}

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"nix2gpu/control"
 	"nix2gpu/project"
@@ -112,9 +116,8 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// report prints err and its cure to stderr.
-func report(env *Env, program string, err error) {
-	w := env.Stderr
+// report prints err and its cure to stderr. Verbs that they name are those of root.
+func report(env *Env, root *cobra.Command, err error) {
 	var e *exitError
 	if errors.As(err, &e) && e.err == nil {
 		return
@@ -126,24 +129,51 @@ func report(env *Env, program string, err error) {
 	var refused *session.Refusal
 	switch {
 	case errors.As(err, &wrong):
-		writeFaults(env, wrong.root, faults(wrong.err))
+		io.WriteString(env.Stderr, verbsOf(root, faultsText(env, wrong.root, faults(wrong.err))))
 		return
 	case errors.As(err, &refused):
-		writeFaults(env, refused.Root, faults(refused))
+		io.WriteString(env.Stderr, verbsOf(root, faultsText(env, refused.Root, faults(refused))))
 		return
 	}
 	msg := strings.TrimRight(err.Error(), "\n")
 	if !startsWithPlace(msg) {
-		msg = program + ": " + msg
+		msg = root.Name() + ": " + msg
 	}
-	fmt.Fprintln(w, env.narrow(unindentHints(msg)))
+	text := env.narrow(unindentHints(msg)) + "\n"
 	var ce *control.Error
 	var h *hinted
 	if errors.As(err, &h) {
-		fmt.Fprintf(w, "hint: %s\n", h.hint)
+		text += "hint: " + h.hint + "\n"
 	} else if errors.As(err, &ce) && ce.Hint != "" {
-		// A hint names the program by the name that it was called by.
-		fmt.Fprintf(w, "hint: %s\n", strings.ReplaceAll(ce.Hint, `"nix2gpu up"`, fmt.Sprintf("%q", program+" up")))
+		text += "hint: " + ce.Hint + "\n"
+	}
+	io.WriteString(env.Stderr, verbsOf(root, text))
+}
+
+// verbsOf names in text the verbs of nix2gpu by the name that the program was called by,
+// so that the cure can be typed again; those that only nix2gpu has stay as they are.
+func verbsOf(root *cobra.Command, text string) string {
+	const name = "nix2gpu "
+	if root.Name()+" " == name {
+		return text
+	}
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(text, name)
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		end := strings.IndexFunc(after, func(r rune) bool { return r < 'a' || r > 'z' })
+		if end < 0 {
+			end = len(after)
+		}
+		if slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Name() == after[:end] }) {
+			b.WriteString(root.Name() + " ")
+		} else {
+			b.WriteString(name)
+		}
+		text = after
 	}
 }
 

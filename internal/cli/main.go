@@ -30,7 +30,7 @@ func Main(ctx context.Context, env *Env) int {
 func run(ctx context.Context, env *Env) int {
 	if ran, err := runHidden(ctx, env, arguments(env)); ran {
 		if err != nil {
-			report(env, "nix2gpu", err)
+			report(env, &cobra.Command{Use: "nix2gpu"}, err)
 		}
 		return exitCode(err)
 	}
@@ -58,7 +58,7 @@ func run(ctx context.Context, env *Env) int {
 	if errors.As(context.Cause(ctx), &by) && !errors.As(err, &end) {
 		return by.code()
 	}
-	report(env, root.Name(), err)
+	report(env, root, err)
 	return exitCode(err)
 }
 

@@ -77,6 +77,11 @@ func unindentHints(s string) string { return strings.ReplaceAll(s, "\n  hint: ",
 // writeFaults prints each error with its source line, a caret under the position,
 // and the cure. Files are named relative to the current folder.
 func writeFaults(env *Env, root string, faults []fault) {
+	io.WriteString(env.Stderr, faultsText(env, root, faults))
+}
+
+// faultsText is what writeFaults prints.
+func faultsText(env *Env, root string, faults []fault) string {
 	var b strings.Builder
 	for _, f := range faults {
 		pos := f.pos
@@ -93,7 +98,7 @@ func writeFaults(env *Env, root string, faults []fault) {
 			fmt.Fprintf(&b, "hint: %s\n", f.hint)
 		}
 	}
-	io.WriteString(env.Stderr, env.narrow(b.String()))
+	return env.narrow(b.String())
 }
 
 // narrow cuts the excerpts in a message to what the terminal of stderr has room for: in
