@@ -263,6 +263,9 @@ var policies = map[string]project.RestartPolicy{
 func (in *Instance) applyRestart(main *project.Process) {
 	r := &main.Restart
 	r.Policy = project.RestartOnFailure
+	if in.service.Schedule != nil {
+		r.Policy = project.RestartNo
+	}
 	word := in.Get("restart")
 	if !word.Has() {
 		word = in.Get("availability", "restart")

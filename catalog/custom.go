@@ -21,6 +21,7 @@ func customType() *ServiceType {
 				Description: "Ports the command listens on, so that clashes are found before a start. It is ready once it listens on the first of them, unless a readiness_probe, startup_probe or ready_log_line says otherwise; readiness_probe = null asks nothing of it."},
 			"port":       opt(module.Port, "The port the command listens on: as the first of ports, and in its variable PORT. Of several replicas each has its own: port, port + 1, …"),
 			"replicas":   opt(module.UnsignedInt, "How many of it run: NAME-0, NAME-1, … Each has its number in its variable NIX2GPU_REPLICA; NAME means all of them."),
+			"schedule":   opt(module.Like(module.OneOf(module.String, scheduleSchema()), "30 4 * * *"), "When to run it, again and again and each time to its end: a cron expression, or more than that. `nix2gpu start NAME` runs it now. Its restart is \"no\" unless set."),
 			"privileged": def(module.Bool, true, "Whether the command may gain privileges, as through sudo."),
 		},
 		Generate: func(in *Instance) {
@@ -44,6 +45,7 @@ func customType() *ServiceType {
 					main.Path = append(main.Path, project.Join(text, project.Lit("/bin")))
 				}
 			}
+			in.schedule(main)
 			if in.numbered {
 				main.Env[project.ReplicaVar] = project.Value{Text: project.Lit("0")}
 				if in.replicas > 1 && len(in.List("ports")) > 0 {

@@ -213,6 +213,9 @@ func (e *encoder) process(svc *project.Service, proc *project.Process) mapping {
 	} else {
 		m.add("disabled", svc.Disabled)
 	}
+	if proc.Role == project.Main {
+		m.add("schedule", schedule(svc.Schedule))
+	}
 	m.add("depends_on", e.dependencies(svc, proc))
 	m.add("availability", availability(proc, &x))
 	m.add("success_exit_codes", ints(proc.SuccessCode))

@@ -97,6 +97,7 @@ func (r *one) read(p *project.Project, fd *field, logs project.Log) (*project.Se
 	r.availability(proc)
 	r.probes(proc)
 	r.shutdown(proc)
+	r.schedule(svc, proc)
 	r.elsewhere(svc)
 	for _, code := range f.texts("success_exit_codes") {
 		n, err := asInt(code, 0, 255)
@@ -136,7 +137,7 @@ func (r *one) elsewhere(svc *project.Service) {
 			r.unsupported(svc, key)
 		}
 	}
-	for _, key := range []string{"schedule", "watch", "mcp"} {
+	for _, key := range []string{"watch", "mcp"} {
 		if r.f.get(key) != nil {
 			r.unsupported(svc, key)
 		}

@@ -34,7 +34,7 @@ type Service struct {
 	Starts   int           `json:"starts"`           // of the main process, all in all
 	Restarts int           `json:"restarts"`         // automatic ones, all in all
 	Streak   int           `json:"streak,omitempty"` // automatic ones in a row, without a good run between them
-	Next     time.Time     `json:"next,omitzero"`    // of the next restart, in backoff
+	Next     time.Time     `json:"next,omitzero"`    // of the next restart, in backoff; of the next planned run
 	KillAt   time.Time     `json:"killAt,omitzero"`  // while stopping
 	Exit     *project.Exit `json:"exit,omitempty"`   // how the last of its processes ended that decided its state
 	Probe    *Probe        `json:"probe,omitempty"`  // the last verdict
@@ -43,6 +43,12 @@ type Service struct {
 	OutOfMemory *OutOfMemory   `json:"outOfMemory,omitempty"`
 	Ports       []project.Port `json:"ports,omitempty"`
 	GPU         bool           `json:"gpu,omitempty"` // it uses GPUs
+	// Schedule is when it runs, of one that has one: "0 3 * * * (Europe/Berlin)". Missed are
+	// the runs that were not made, for whatever reason.
+	Schedule string `json:"schedule,omitempty"`
+	Missed   int    `json:"missed,omitempty"`
+	// LastRun is how the last run of one with a schedule went that ended by itself.
+	LastRun RunOutcome `json:"lastRun,omitempty"`
 }
 
 // An OutOfMemory counts processes that the kernel has killed for lack of memory.
@@ -73,6 +79,15 @@ type Probe struct {
 	At     time.Time `json:"at,omitzero"`
 }
 
+// A RunOutcome is how a run went; "" if there was none.
+type RunOutcome string
+
+// The values of RunOutcome.
+const (
+	RunSucceeded RunOutcome = "succeeded"
+	RunFailed    RunOutcome = "failed"
+)
+
 // Health is what the probes say of a service, in docker's words. It is empty for a
 // service without probes, and while no process of it runs.
 type Health string
@@ -91,6 +106,7 @@ type ServiceState string
 // how they group.
 const (
 	Stopped    ServiceState = "stopped"
+	Scheduled  ServiceState = "scheduled"
 	Waiting    ServiceState = "waiting"
 	Init       ServiceState = "init"
 	Starting   ServiceState = "starting"
@@ -116,6 +132,7 @@ type StateDoc struct {
 func ServiceStates() []StateDoc {
 	return []StateDoc{
 		{Stopped, "not wanted: never started, or stopped by request"},
+		{Scheduled, "it has a schedule, and its next run is planned"},
 		{Waiting, "wanted, and a dependency is not there yet"},
 		{Init, "a one-shot before the main process runs"},
 		{Starting, "the main process runs, and is not ready yet"},
@@ -142,14 +159,14 @@ func (s ServiceState) Live() bool {
 }
 
 // Active reports whether the service will change by itself: a process of it lives,
-// or a restart is due after a delay.
-func (s ServiceState) Active() bool { return s.Live() || s == Backoff }
+// or a restart or a planned run will come.
+func (s ServiceState) Active() bool { return s.Live() || s == Backoff || s == Scheduled }
 
 // Settled reports whether the service stays as it is until a process ends, a probe
 // fails or somebody acts on it.
 func (s ServiceState) Settled() bool {
 	switch s {
-	case Stopped, Running, Completed, Failed, Skipped:
+	case Stopped, Scheduled, Running, Completed, Failed, Skipped:
 		return true
 	}
 	return false

@@ -152,6 +152,8 @@ type Service struct {
 	DependsOn map[ID]Dependency `json:"dependsOn,omitempty"` // by service
 	Ports     []Port            `json:"ports,omitempty"`     // that Main will listen on
 
+	Schedule *Schedule `json:"schedule,omitempty"` // when it runs; nil: from its start on
+
 	GPUs *GPUs `json:"gpus,omitempty"` // what it needs of GPUs; nil: the definition does not say
 
 	// Unsupported says why this build cannot run the service although it accepts its
@@ -169,6 +171,14 @@ func (s *Service) OptionPos(option string) Pos {
 		return pos
 	}
 	return s.Pos
+}
+
+// SetOption notes where an option was set that a machine can fail to meet.
+func (s *Service) SetOption(option string, pos Pos) {
+	if s.Options == nil {
+		s.Options = map[string]Pos{}
+	}
+	s.Options[option] = pos
 }
 
 // ReplicaVar is the variable with the number of a replica, counted from 0.

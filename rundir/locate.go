@@ -69,6 +69,7 @@ type Layout struct {
 	Log      string // in State: the supervisor's own log
 	Project  string // in State: the project of the last run, without its secrets
 	Startup  string // in State: how the starts of the last run went
+	Planned  string // in State: when services with a schedule were to run next
 	LockFile string // in State, while a supervisor runs
 	Journal  string // in State, while a supervisor runs
 
@@ -118,6 +119,7 @@ func Locate(e Env, container, root string) Layout {
 	l.Log = filepath.Join(l.State, "supervisor.log")
 	l.Project = filepath.Join(l.State, "project.json")
 	l.Startup = filepath.Join(l.State, "startup.json")
+	l.Planned = filepath.Join(l.State, "planned.json")
 	l.LockFile = filepath.Join(l.State, "supervisor.lock")
 	l.Journal = filepath.Join(l.State, "journal")
 	l.locks = append(l.locks, lockFile{l.LockFile, stateLock, ""})

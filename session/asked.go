@@ -24,7 +24,7 @@ func (a asked) Start(ctx context.Context, ids []project.ID, opts supervisor.Star
 		return nil, err
 	}
 	if ids == nil {
-		ids = p.Enabled()
+		ids, opts.All = p.Enabled(), true
 	}
 	snap := a.Snapshot()
 	_, starts := split(snap, p.Select(ids, opts.NoDeps))

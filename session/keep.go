@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
+	"sync"
 	"time"
 
 	"nix2gpu/project"
 	"nix2gpu/rundir"
 	"nix2gpu/safefile"
+	"nix2gpu/supervisor"
 )
 
 // keepProject returns a function that writes the project, without its secrets, for
@@ -51,4 +55,47 @@ func (s *session) keepStartups() {
 	if err != nil {
 		s.log.Warn("how services started cannot be kept", "err", err)
 	}
+}
+
+// planned is when services with a schedule are to run next, on its way to its file.
+type planned struct {
+	sync.Mutex
+	latest  map[project.ID]supervisor.Planned
+	writing sync.Mutex
+}
+
+// readPlanned returns what the last session has left. Without it nothing is missed.
+func (s *session) readPlanned() (planned map[project.ID]supervisor.Planned) {
+	data, err := safefile.ReadFile(s.Layout.Planned, maxPlanned)
+	if err == nil {
+		err = json.Unmarshal(data, &planned)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.log.Warn("what was planned cannot be read", "err", err)
+	}
+	return planned
+}
+
+// maxPlanned bounds the file, in bytes.
+const maxPlanned = 1 << 20
+
+// keepPlanned leaves it for the next one. The engine does not wait for that.
+func (s *session) keepPlanned(latest map[project.ID]supervisor.Planned) {
+	p := &s.planned
+	p.Lock()
+	p.latest = latest
+	p.Unlock()
+	s.keeping.Go(func() {
+		p.writing.Lock()
+		defer p.writing.Unlock()
+		p.Lock()
+		data, err := json.Marshal(p.latest)
+		p.Unlock()
+		if err == nil {
+			err = safefile.Replace(s.Layout.Planned, data, 0o600)
+		}
+		if err != nil {
+			s.log.Warn("what is planned cannot be kept", "err", err)
+		}
+	})
 }

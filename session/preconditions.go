@@ -61,6 +61,7 @@ const (
 	GPUMissing                     // there is no GPU as the service needs it
 	ConfigRejected                 // the server rejects its configuration
 	FileMissing                    // a file of the user's for a service can't be read
+	ZoneUnknown                    // a time zone of a schedule is not known
 )
 
 // A Precondition is one that is not met: a service would fail at once on this
@@ -166,6 +167,7 @@ func (m Machine) Preconditions(ctx context.Context, p *project.Project, ids []pr
 	c.logFiles()
 	c.secrets()
 	c.gpus()
+	c.zones()
 	c.packages()
 	c.modules(ctx)
 	c.commands()

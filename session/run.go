@@ -55,6 +55,7 @@ type session struct {
 	wishes   wishes
 	copies   copies
 	keeping  sync.WaitGroup // of what is written when all has settled
+	planned  planned
 	startups struct {
 		sync.Mutex
 		kept []byte // what was written last
@@ -229,6 +230,7 @@ func (s *session) supervise() error {
 			s.keeping.Go(s.keepStartups)
 			go giveBack()
 		},
+		Planned: s.readPlanned(), Keep: s.keepPlanned,
 		World: supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub, GPU: s.GPU, Explain: s.Explain}.World,
 	}
 	if process.IsInit() {

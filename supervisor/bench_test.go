@@ -15,6 +15,7 @@ import (
 type instant struct{ facts []Fact }
 
 func (w *instant) Now() time.Time                   { return time.Unix(1e9, 0) }
+func (w *instant) Clock() time.Time                 { return w.Now() }
 func (w *instant) After(time.Duration, Fact) func() { return func() {} }
 func (w *instant) Probe(RunID)                      {}
 func (w *instant) Shutdown(RunID, project.Command)  {}

@@ -36,6 +36,7 @@ type core struct {
 	began    time.Time
 	failures int // orders failures in time
 	stopping *shutdown
+	planned  map[project.ID]Planned // what was told last to Options.Keep
 	result   Result
 	finished bool
 	summary  summary
@@ -80,6 +81,7 @@ type service struct {
 	attempt
 	streak streak
 	pause  pause
+	timetable
 }
 
 // request is what was asked of a service. It ends with the next request.
@@ -152,12 +154,12 @@ func newCore(p *project.Project, w World, opts Options) *core {
 		timers:   make(map[timerID]timer),
 		began:    w.Now(),
 	}
-	c.adopt(p)
+	c.adopt(p, schedules(p, opts.Zone))
 	return c
 }
 
 // adopt makes p the project: records for its services, and who depends on whom.
-func (c *core) adopt(p *project.Project) {
+func (c *core) adopt(p *project.Project, zones map[string]*time.Location) {
 	c.project = p
 	c.users = make(map[project.ID][]*service)
 	for id, spec := range p.Services {
@@ -166,7 +168,12 @@ func (c *core) adopt(p *project.Project) {
 			s = &service{id: id, state: control.Stopped, since: c.world.Now()}
 			c.services[id] = s
 		}
+		var was *project.Schedule
+		if s.spec != nil {
+			was = s.spec.Schedule
+		}
 		s.spec, s.main, s.gone = spec, p.Processes[spec.Main], false
+		c.read(s, was, zones)
 	}
 	c.order = c.order[:0]
 	for _, s := range c.services {
@@ -196,6 +203,7 @@ func (c *core) begin() {
 	if n := c.counted(wanted); n > 0 {
 		c.world.Say(sayBegin(n), servicelog.Plain)
 	}
+	c.dueAtStart(wanted)
 	c.want(wanted, c.opts.NoDeps, c.opts.Refused)
 	c.settle()
 }
@@ -229,6 +237,7 @@ func (c *core) want(ids []project.ID, noDeps bool, refused map[project.ID]string
 				s.startup = startup{asked: c.world.Now()}
 			}
 			s.request, s.streak = asked, streak{}
+			c.arrange(s)
 			list = append(list, s)
 		}
 	}
@@ -277,6 +286,14 @@ func (c *core) gate(s *service) (Kind, string) {
 	if s.refused != "" {
 		return Hopeless, s.refused
 	}
+	if s.spec.Schedule != nil {
+		if s.wrong != "" {
+			return Hopeless, s.wrong
+		}
+		if !s.due {
+			return Plan, ""
+		}
+	}
 	k := Open
 	if len(s.spec.Init) > 0 {
 		k = OpenInit
@@ -312,7 +329,7 @@ func (c *core) unmet(s *service) []control.Unmet {
 
 func (s *service) facts() facts {
 	up := s.process != nil && s.process.spawned && !s.process.stopping
-	return facts{s.state, s.probed(), s.probeReady, up, s.spawned, s.exit, s.reason()}
+	return facts{s.state, s.probed(), s.probeReady, up, s.spawned, s.hasRun, s.ok, s.exit, s.reason()}
 }
 
 // feed is the only way by which a state changes: what the table says of the
@@ -360,6 +377,10 @@ func (c *core) enter(s *service, to control.ServiceState, k Kind) {
 	s.startup.enters(to, now)
 	switch to {
 	case control.Failed, control.Skipped, control.Backoff, control.Ending, control.Restarting: // theirs was set by the caller
+	case control.Scheduled:
+		if from != control.Failed { // else it says how the last run ended
+			s.why = ""
+		}
 	default:
 		s.why = ""
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"time"
 
 	"nix2gpu/control"
@@ -47,6 +48,14 @@ type Options struct {
 	Seed       uint64        // of the jitter of restarts
 	Log        *slog.Logger  // changes of state; nil: discard
 
+	// Planned is when services were to run next when the last supervisor was told so:
+	// what was missed since is told. Keep is called with what the next one has to know,
+	// each time it changes. It must not wait. Both may be nil.
+	Planned map[project.ID]Planned
+	Keep    func(map[project.ID]Planned)
+	// Zone loads a time zone by its name; nil: from the files of this machine.
+	Zone func(name string) (*time.Location, error)
+
 	// Settled is called each time when all that was asked for has come about, or has
 	// failed: a moment after which little happens. It must not wait.
 	Settled func()
@@ -55,6 +64,10 @@ type Options struct {
 func (o *Options) setDefaults() {
 	o.Grace = cmp.Or(o.Grace, 10*time.Second)
 	o.Settle = cmp.Or(o.Settle, 500*time.Millisecond)
+	if o.Zone == nil {
+		o.Zone = time.LoadLocation
+	}
+	o.Planned = maps.Clone(o.Planned)
 	if o.Settled == nil {
 		o.Settled = func() {}
 	}
@@ -76,6 +89,7 @@ type Engine struct {
 	facts    chan Fact
 	requests chan func(*core)
 	done     chan struct{} // closed when Run has returned
+	zone     func(name string) (*time.Location, error)
 }
 
 // New prepares an engine. It starts nothing.
@@ -85,6 +99,7 @@ func New(p project.Valid, opts Options) *Engine {
 		facts:    make(chan Fact),
 		requests: make(chan func(*core)),
 		done:     make(chan struct{}),
+		zone:     opts.Zone,
 	}
 	world := opts.World(func(f Fact) {
 		select {
@@ -145,7 +160,8 @@ func ask[T any](ctx context.Context, e *Engine, f func(*core) (T, error)) (T, er
 // StartOptions tunes a start.
 type StartOptions struct {
 	NoDeps  bool                  // start only these, and let them wait for nothing
-	Missing bool                  // leave those alone that have completed
+	All     bool                  // nobody has named them: what has a schedule waits for its time
+	Missing bool                  // leave those alone that have completed, or wait for their time
 	Refused map[project.ID]string // as in Options
 }
 
@@ -331,9 +347,10 @@ func (e *Engine) await(ctx context.Context, check func(*core) (done bool, err er
 // were refused, or failed in a way that is not retried, are tried again: what was
 // wrong may be mended. Refused is as in [Options].
 func (e *Engine) Reload(ctx context.Context, p project.Valid, refused map[project.ID]string) (Reloaded, error) {
+	zones := schedules(p.Project(), e.zone) // which are files
 	return ask(ctx, e, func(c *core) (done Reloaded, err error) {
 		done.Plan = c.plan(p.Project(), refused) // before what it decides by is gone
-		done.Changes, err = c.reload(p.Project(), refused)
+		done.Changes, err = c.reload(p.Project(), zones, refused)
 		return done, err
 	})
 }

@@ -255,6 +255,9 @@ func (c *core) judge(s *service, e end) {
 		return
 	}
 	c.consequences(s, k)
+	if k == Succeeded || k == GaveUp {
+		c.ran(s, k == Succeeded)
+	}
 }
 
 // consequences ends the project where a service's end asks for that.

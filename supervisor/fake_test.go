@@ -46,6 +46,7 @@ type fake struct {
 	twice []string // two live executions of one process
 
 	signals []string // "a SIGTERM"
+	skew    time.Duration
 }
 
 type fakeProc struct {
@@ -60,6 +61,20 @@ func newFake(script func(project.ID, int) act) *fake {
 }
 
 func (w *fake) Now() time.Time { return time.Now() }
+
+// Clock is Now, and what the test has set it to.
+func (w *fake) Clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Now().Round(0).Add(w.skew)
+}
+
+// set sets the clock forward, or back.
+func (w *fake) set(by time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.skew += by
+}
 
 func (w *fake) After(d time.Duration, f Fact) func() {
 	t := time.AfterFunc(d, func() { w.report(f) })
@@ -394,6 +409,12 @@ func services(lines ...string) *project.Project {
 		s := &project.Service{ID: id, Type: typ, Instance: instance, Main: id, DependsOn: map[project.ID]project.Dependency{}}
 		m := &project.Process{ID: id, Service: id, Role: project.Main, Command: project.Command{Shell: project.Lit("x")}}
 		p.Services[id], p.Processes[id] = s, m
+		schedule := func() *project.Schedule {
+			if s.Schedule == nil {
+				s.Schedule = &project.Schedule{}
+			}
+			return s.Schedule
+		}
 		oneshot := func(role project.Role) project.ID {
 			pid := project.ID(fmt.Sprintf("%s-%s", id, role))
 			for p.Processes[pid] != nil {
@@ -411,6 +432,17 @@ func services(lines ...string) *project.Project {
 				s.Init = append(s.Init, oneshot(project.Init))
 			case "+setup":
 				s.Setup = append(s.Setup, oneshot(project.Setup))
+			case "cron": // with _ for spaces
+				schedule().Cron = strings.ReplaceAll(value, "_", " ")
+			case "every":
+				d, _ := time.ParseDuration(value)
+				schedule().Interval = project.Duration(d)
+			case "zone":
+				schedule().Zone = value
+			case "+atstart":
+				schedule().AtStart = true
+			case "overlap":
+				schedule().Overlap = project.Overlap(value)
 			case "+end":
 				m.ExitOnEnd = true
 			case "+skipend":

@@ -15,6 +15,7 @@ type facts struct {
 	probeReady bool // which passes
 	up         bool // the main process runs, and was not told to stop
 	spawned    bool // it was executed since the last start by request
+	ended, ok  bool // of one with a schedule: a run has ended, and the last with success
 	exit       *project.Exit
 	why        string // of a failure or a skip
 }
@@ -27,12 +28,12 @@ func met(f facts, cond project.Condition) (unmet bool, why string, hopeless bool
 	case project.Started:
 		// A start that is over counts as well: who waits for it only wants
 		// to come later.
-		if f.up || f.spawned && (f.state == control.Completed || f.state == control.Failed) {
+		if f.up || f.spawned && (f.state == control.Completed || f.state == control.Failed || f.state == control.Scheduled) {
 			return false, "", false
 		}
 		hopeless = final
 	case project.Ready:
-		if f.state == control.Running || f.state == control.Completed && !f.probed {
+		if f.state == control.Running || (f.state == control.Completed || f.state == control.Scheduled && f.ok) && !f.probed {
 			return false, "", false
 		}
 		hopeless = final || f.state == control.Completed
@@ -42,12 +43,12 @@ func met(f facts, cond project.Condition) (unmet bool, why string, hopeless bool
 		}
 		hopeless = final || f.state == control.Completed
 	case project.Completed:
-		if f.state == control.Completed {
+		if f.state == control.Completed || f.state == control.Scheduled && f.ok {
 			return false, "", false
 		}
 		hopeless = final
 	case project.Exited:
-		if f.state == control.Completed || f.state == control.Failed || f.state == control.Stopped && f.spawned {
+		if f.state == control.Completed || f.state == control.Failed || f.state == control.Stopped && f.spawned || f.state == control.Scheduled && f.ended {
 			return false, "", false
 		}
 		hopeless = f.state == control.Skipped

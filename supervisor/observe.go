@@ -104,6 +104,12 @@ func (c *core) tally() tally {
 			t.good++
 		case control.Completed:
 			t.good++
+		case control.Scheduled:
+			if s.hasRun && !s.ok {
+				t.failed = append(t.failed, s)
+				break
+			}
+			t.good++
 		case control.Failed:
 			t.failed = append(t.failed, s)
 		case control.Skipped:
@@ -269,7 +275,15 @@ func (c *core) status(s *service) control.Service {
 		ID: s.id, Label: s.spec.Label, Type: s.spec.Type, Namespace: s.spec.Namespace,
 		Disabled: s.spec.Disabled, Wanted: s.wanted, System: s.spec.System, Family: s.spec.Family,
 		State: s.state, Since: s.since, Health: s.health(), Why: c.why(s),
-		GPU: s.spec.GPUs != nil, Starts: s.starts, Restarts: s.restarts, Streak: s.streak.n, Next: s.pause.until,
+		GPU: s.spec.GPUs != nil, Starts: s.starts, Restarts: s.restarts, Streak: s.streak.n, Next: s.pause.until, Schedule: s.spec.Schedule.String(), Missed: s.missed,
+	}
+	if st.Next.IsZero() {
+		st.Next = s.next
+	}
+	if s.hasRun && s.ok {
+		st.LastRun = control.RunSucceeded
+	} else if s.hasRun {
+		st.LastRun = control.RunFailed
 	}
 	for _, p := range s.spec.Ports {
 		st.Ports = append(st.Ports, project.Port{Port: p.Port, Protocol: p.Protocol, Address: p.Address})

@@ -37,6 +37,9 @@ func (c *core) plan(p *project.Project, refused map[project.ID]string) []control
 			}
 		case !q.Disabled && s.spec.Disabled && !s.state.Live():
 			one.Action, one.Cause = control.PlanStart, control.CauseEnabled
+		case s.state == control.Scheduled && s.wanted && q.Schedule == nil:
+			one.Action, one.Cause = control.PlanStart, control.CauseChanged
+		case s.state == control.Scheduled && q.Schedule != nil: // its next run is another one
 		case changed && s.state.Live() && s.state != control.Stopping:
 			one.Action, one.Cause = control.PlanRestart, control.CauseChanged
 		case changed && s.wanted && s.state != control.Stopping:

@@ -13,9 +13,9 @@ import (
 // plans are what a reload may meet: what runs, waits, has ended or was stopped, and what
 // becomes of it.
 func plans() (before, after *project.Project, want map[project.ID]string) {
-	before = services("a", "b", "tied: b=started+restart", "far: tied=started+restart", "gone", "job", "off: +disabled", "turned", "waits: never=ready", "never: +probe", "stopped", "refused", "moved: a=started")
-	after = services("a", "b", "tied: b=started+restart", "far: tied=started+restart", "job", "off", "turned: +disabled", "waits: never=ready", "never: +probe", "stopped", "refused", "moved: b=started", "new", "newoff: +disabled")
-	for _, id := range []project.ID{"b", "waits", "stopped", "job"} {
+	before = services("a", "b", "tied: b=started+restart", "far: tied=started+restart", "gone", "job", "off: +disabled", "turned", "waits: never=ready", "never: +probe", "stopped", "refused", "moved: a=started", "timed: every=1h", "untimed: every=1h")
+	after = services("a", "b", "tied: b=started+restart", "far: tied=started+restart", "job", "off", "turned: +disabled", "waits: never=ready", "never: +probe", "stopped", "refused", "moved: b=started", "timed: every=2h", "untimed", "new", "newoff: +disabled")
+	for _, id := range []project.ID{"b", "waits", "stopped", "job", "timed"} {
 		after.Processes[id].Env = map[string]project.Value{"X": {Text: project.Lit("1")}}
 	}
 	return before, after, map[project.ID]string{
@@ -32,6 +32,8 @@ func plans() (before, after *project.Project, want map[project.ID]string) {
 		"stopped": "none stopped [environment.X]",
 		"refused": "start retried",
 		"moved":   "none",
+		"timed":   "none [environment.X]",
+		"untimed": "start changed",
 		"new":     "start added",
 		"newoff":  "none added",
 	}

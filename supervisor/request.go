@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"slices"
+	"time"
 
 	"nix2gpu/control"
 	"nix2gpu/project"
@@ -40,6 +41,7 @@ func (c *core) errStopping() error {
 }
 
 func (c *core) start(ids []project.ID, opts StartOptions) ([]project.ID, error) {
+	all := ids == nil || opts.All
 	if ids == nil {
 		ids = c.enabled()
 	}
@@ -55,16 +57,39 @@ func (c *core) start(ids []project.ID, opts StartOptions) ([]project.ID, error) 
 		s := c.services[id]
 		named := slices.Contains(list, s)
 		s.wanted = true
+		c.arrange(s)
 		switch {
+		case s.state == control.Scheduled && (!named || opts.Missing):
 		case s.state.Live() && s.state != control.Stopping:
 		case s.state == control.Completed && (!named || opts.Missing):
 		case s.state == control.Waiting && !opts.NoDeps:
 		default:
 			begin = append(begin, id)
+			s.due = s.due || named && !all && !opts.Missing
 		}
+	}
+	if all || opts.Missing {
+		c.dueAtStart(begin)
 	}
 	c.want(begin, opts.NoDeps, opts.Refused)
 	return begin, nil
+}
+
+// unwant lets a service end, and stay down.
+func (c *core) unwant(s *service) {
+	s.wanted = false
+	c.disarrange(s)
+	s.hasRun, s.ok = false, false // or who waits for a run would be content with one of before
+	c.feed(s, Stop)
+}
+
+// dueAtStart makes the runs due that schedules ask for at the start.
+func (c *core) dueAtStart(ids []project.ID) {
+	for _, id := range ids {
+		if s := c.services[id]; s.spec.Schedule != nil && s.spec.Schedule.AtStart {
+			s.due = true
+		}
+	}
 }
 
 // enabled lists what runs when nothing is named.
@@ -84,8 +109,7 @@ func (c *core) stop(ids []project.ID) error {
 		return err
 	}
 	for _, s := range list {
-		s.wanted = false
-		c.feed(s, Stop)
+		c.unwant(s)
 	}
 	return nil
 }
@@ -101,11 +125,16 @@ func (c *core) restart(ids []project.ID) error {
 	begin := []project.ID{}
 	for _, s := range list {
 		s.streak, s.cause = streak{}, ""
+		if ids == nil && s.state == control.Scheduled {
+			continue // which nothing of runs
+		}
+		s.due, s.again = true, false
 		if !s.state.Live() {
 			begin = append(begin, s.id)
 			continue
 		}
 		s.wanted = true
+		c.arrange(s)
 		s.startup = startup{asked: c.world.Now()}
 		c.feed(s, Restart)
 	}
@@ -134,15 +163,15 @@ func (c *core) signal(ids []project.ID, signal project.Signal) error {
 }
 
 // reload makes p the project. What differs in nothing that runs goes on.
-func (c *core) reload(p *project.Project, refused map[project.ID]string) (project.Changes, error) {
+func (c *core) reload(p *project.Project, zones map[string]*time.Location, refused map[project.ID]string) (project.Changes, error) {
 	if err := c.errStopping(); err != nil {
 		return project.Changes{}, err
 	}
 	changes := c.project.Diff(p)
 	for _, id := range changes.Removed {
 		s := c.services[id]
-		s.gone, s.wanted = true, false
-		c.feed(s, Stop)
+		s.gone = true
+		c.unwant(s)
 	}
 	var begin []project.ID
 	for _, s := range c.order {
@@ -150,22 +179,29 @@ func (c *core) reload(p *project.Project, refused map[project.ID]string) (projec
 		switch {
 		case q == nil || q.Disabled == s.spec.Disabled:
 		case q.Disabled:
-			s.wanted = false
-			c.feed(s, Stop)
+			c.unwant(s)
 		default:
 			begin = append(begin, s.id)
 		}
 	}
-	c.adopt(p)
+	c.adopt(p, zones)
+	begin = append(begin, c.rescheduled()...)
+	for _, s := range c.order {
+		if s.wanted {
+			c.arrange(s)
+		}
+	}
 	for _, id := range changes.Added {
 		if !p.Services[id].Disabled {
 			begin = append(begin, id)
 		}
 	}
+	c.dueAtStart(changes.Added)
 	for _, id := range changes.Changed {
 		s := c.services[id]
 		switch {
 		case s.state == control.Stopping: // it will not come back, or was told to already
+		case s.state == control.Scheduled && s.spec.Schedule != nil: // its next run is another one
 		case s.state.Live():
 			s.streak, s.cause = streak{}, causeChanged
 			s.startup = startup{asked: c.world.Now()}

@@ -38,6 +38,7 @@ type sim struct {
 	rand *rand.Rand
 	c    *core
 	now  time.Time
+	skew time.Duration // of the clock
 
 	queue facts2
 	seq   int
@@ -139,6 +140,10 @@ func (s *sim) project() *project.Project {
 				line += " " + more.word
 			}
 		}
+		if policies[i] != "always" && policies[i] != "unless_stopped" && s.chance(0.2) {
+			line += " " + pick(s, "every=1s", "every=3s", "every=1m", "cron=*_*_*_*_*", "cron=*/7_*_*_*_*", "cron=30_3_*_*_*") +
+				pick(s, "", "", " +atstart") + pick(s, "", "", " overlap=queue", " overlap=replace")
+		}
 		for j := range i {
 			if !s.chance(0.35) {
 				continue
@@ -167,6 +172,8 @@ func (s *sim) project() *project.Project {
 }
 
 func (s *sim) Now() time.Time { return s.now }
+
+func (s *sim) Clock() time.Time { return s.now.Add(s.skew) }
 
 func (s *sim) push(d time.Duration, f Fact, do func()) int {
 	s.seq++
@@ -245,7 +252,7 @@ func (s *sim) holds(dep *service, cond project.Condition) bool {
 	case project.Completed:
 		return m == nil && past.success
 	case project.Exited:
-		return m == nil && (past.exited || dep.state == control.Failed)
+		return m == nil && (past.exited || dep.state == control.Failed || dep.hasRun)
 	}
 	return false
 }
@@ -462,10 +469,14 @@ func (s *sim) request() {
 		c.signal(ids, project.SIGTERM)
 	case r < 0.95:
 		s.note("reload")
-		c.reload(s.project(), nil)
+		next := s.project()
+		c.reload(next, schedules(next, c.opts.Zone), nil)
 		c.settle()
 		s.check()
-	case r < 0.953:
+	case r < 0.96:
+		s.skew += pick(s, -5*time.Hour, -time.Hour, -time.Second, time.Second, 20*time.Minute, 30*time.Hour)
+		s.note("the clock is set to %s", s.Clock().UTC().Format(time.DateTime))
+	case r < 0.963:
 		s.note("down now")
 		c.downNow()
 	default:
@@ -511,7 +522,7 @@ func (s *sim) check() {
 			delete(s.replay, id)
 		}
 	}
-	if len(c.timers) > 4*len(c.runs)+len(c.order)+12 {
+	if len(c.timers) > 4*len(c.runs)+2*len(c.order)+12 {
 		s.fail("%d timers for %d runs", len(c.timers), len(c.runs))
 	}
 	for _, x := range c.order {
@@ -538,7 +549,13 @@ func (s *sim) check() {
 		if _, armed := c.timers[x.pause.timer]; (x.state == control.Backoff) != armed {
 			s.fail("%s is %s, its restart is armed: %t", x.id, x.state, armed)
 		}
-		if (x.state == control.Waiting || x.state == control.Backoff) && c.stopping != nil {
+		if _, armed := c.timers[x.timer]; c.stopping == nil && !c.ended() && armed != (x.wanted && x.spec.Schedule != nil && !x.gone) {
+			s.fail("%s is %s, its schedule is kept: %t", x.id, x.state, armed)
+		}
+		if x.state == control.Scheduled && (x.due || x.spec.Schedule == nil || !x.wanted) {
+			s.fail("%s is scheduled: due %t, wanted %t", x.id, x.due, x.wanted)
+		}
+		if (x.state == control.Waiting || x.state == control.Backoff || x.state == control.Scheduled) && c.stopping != nil {
 			s.fail("%s is %s while the project stops", x.id, x.state)
 		}
 		if x.state == control.Skipped && x.wanted && c.stopping == nil && !c.ended() {

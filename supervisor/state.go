@@ -30,6 +30,7 @@ const (
 	Succeeded
 	GaveUp
 	Gone
+	Plan
 	Start
 	Restart
 	Stop
@@ -55,6 +56,7 @@ var kindMeanings = [kindCount]string{
 	Succeeded:  "all of it has ended, with success, for good",
 	GaveUp:     "all of it has ended, with a failure, for good",
 	Gone:       "all of it has ended, as requested",
+	Plan:       "it has a schedule, and the time of its next run has not come",
 	Start:      "a request to start it",
 	Restart:    "a request to start it again",
 	Stop:       "a request to stop it",
@@ -63,7 +65,7 @@ var kindMeanings = [kindCount]string{
 var kindNames = [kindCount]string{
 	"hold", "open", "open-init", "hopeless", "init-next", "init-done", "ready", "ready-setup",
 	"setup-next", "setup-done", "setup-late", "lost", "broken", "retry", "succeeded",
-	"gave-up", "gone", "start", "restart", "stop",
+	"gave-up", "gone", "plan", "start", "restart", "stop",
 }
 
 // String is the kind's name in the state diagram.
@@ -111,7 +113,7 @@ type arrow struct {
 }
 
 var (
-	idle    = []control.ServiceState{control.Stopped, control.Waiting, control.Completed, control.Failed, control.Skipped, control.Restarting}
+	idle    = []control.ServiceState{control.Stopped, control.Waiting, control.Completed, control.Failed, control.Skipped, control.Restarting, control.Scheduled}
 	working = []control.ServiceState{control.Init, control.Starting, control.Setup, control.Running, control.Unready, control.Ending}
 )
 
@@ -124,10 +126,12 @@ var rules = []arrow{
 	{idle, Open, control.Starting, []Effect{SpawnMain}},
 	{idle, OpenInit, control.Init, []Effect{SpawnInit}},
 	{idle, Hopeless, control.Skipped, nil},
+	{idle, Plan, control.Scheduled, nil},
 	{[]control.ServiceState{control.Backoff}, Hold, control.Waiting, []Effect{Disarm}},
 	{[]control.ServiceState{control.Backoff}, Open, control.Starting, []Effect{Disarm, SpawnMain}},
 	{[]control.ServiceState{control.Backoff}, OpenInit, control.Init, []Effect{Disarm, SpawnInit}},
 	{[]control.ServiceState{control.Backoff}, Hopeless, control.Skipped, []Effect{Disarm}},
+	{[]control.ServiceState{control.Backoff}, Plan, control.Scheduled, []Effect{Disarm}},
 
 	// To become ready, one step after the other.
 	{[]control.ServiceState{control.Init}, InitNext, control.Init, []Effect{SpawnInit}},
@@ -149,7 +153,7 @@ var rules = []arrow{
 	// To end by request.
 	{working, Stop, control.Stopping, []Effect{Terminate}},
 	{[]control.ServiceState{control.Restarting}, Stop, control.Stopping, nil},
-	{[]control.ServiceState{control.Waiting, control.Skipped}, Stop, control.Stopped, nil},
+	{[]control.ServiceState{control.Waiting, control.Skipped, control.Scheduled}, Stop, control.Stopped, nil},
 	{[]control.ServiceState{control.Backoff}, Stop, control.Stopped, []Effect{Disarm}},
 	{[]control.ServiceState{control.Stopping}, Gone, control.Stopped, nil},
 	{working, Restart, control.Restarting, []Effect{Terminate}},

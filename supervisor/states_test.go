@@ -15,20 +15,21 @@ import (
 // check it: where each kind leads, and with which effects.
 func TestArrows(t *testing.T) {
 	want := map[control.ServiceState]string{
-		control.Stopped:    "hold→waiting open→starting(spawn main) open-init→init(spawn init) hopeless→skipped",
-		control.Waiting:    "hold→waiting open→starting(spawn main) open-init→init(spawn init) hopeless→skipped stop→stopped",
+		control.Stopped:    "hold→waiting open→starting(spawn main) open-init→init(spawn init) hopeless→skipped plan→scheduled",
+		control.Scheduled:  "hold→waiting open→starting(spawn main) open-init→init(spawn init) hopeless→skipped plan→scheduled stop→stopped",
+		control.Waiting:    "hold→waiting open→starting(spawn main) open-init→init(spawn init) hopeless→skipped plan→scheduled stop→stopped",
 		control.Init:       "init-next→init(spawn init) init-done→starting(spawn main) retry→backoff(arm) gave-up→failed restart→restarting(terminate) stop→stopping(terminate)",
 		control.Starting:   "ready→running ready-setup→setup(spawn setup) broken→ending(terminate) retry→backoff(arm) succeeded→completed gave-up→failed restart→restarting(terminate) stop→stopping(terminate)",
 		control.Setup:      "setup-next→setup(spawn setup) setup-done→running setup-late→unready broken→ending(terminate) restart→restarting(terminate) stop→stopping(terminate)",
 		control.Running:    "lost→unready broken→ending(terminate) retry→backoff(arm) succeeded→completed gave-up→failed restart→restarting(terminate) stop→stopping(terminate)",
 		control.Unready:    "ready→running broken→ending(terminate) retry→backoff(arm) succeeded→completed gave-up→failed restart→restarting(terminate) stop→stopping(terminate)",
 		control.Ending:     "retry→backoff(arm) succeeded→completed gave-up→failed restart→restarting(terminate) stop→stopping(terminate)",
-		control.Backoff:    "hold→waiting(disarm) open→starting(disarm, spawn main) open-init→init(disarm, spawn init) hopeless→skipped(disarm) stop→stopped(disarm)",
-		control.Restarting: "hold→waiting open→starting(spawn main) open-init→init(spawn init) hopeless→skipped stop→stopping",
+		control.Backoff:    "hold→waiting(disarm) open→starting(disarm, spawn main) open-init→init(disarm, spawn init) hopeless→skipped(disarm) plan→scheduled(disarm) stop→stopped(disarm)",
+		control.Restarting: "hold→waiting open→starting(spawn main) open-init→init(spawn init) hopeless→skipped plan→scheduled stop→stopping",
 		control.Stopping:   "gone→stopped start→restarting restart→restarting",
-		control.Completed:  "hold→waiting open→starting(spawn main) open-init→init(spawn init) hopeless→skipped",
-		control.Failed:     "hold→waiting open→starting(spawn main) open-init→init(spawn init) hopeless→skipped",
-		control.Skipped:    "hold→waiting open→starting(spawn main) open-init→init(spawn init) hopeless→skipped stop→stopped",
+		control.Completed:  "hold→waiting open→starting(spawn main) open-init→init(spawn init) hopeless→skipped plan→scheduled",
+		control.Failed:     "hold→waiting open→starting(spawn main) open-init→init(spawn init) hopeless→skipped plan→scheduled",
+		control.Skipped:    "hold→waiting open→starting(spawn main) open-init→init(spawn init) hopeless→skipped plan→scheduled stop→stopped",
 	}
 	for _, s := range states() {
 		var got []string
@@ -75,7 +76,7 @@ func TestArrowsLeadOn(t *testing.T) {
 }
 
 func TestNamesBeyondTheTable(t *testing.T) {
-	if got := kindCount.String(); got != "kind(20)" {
+	if got := kindCount.String(); got != "kind(21)" {
 		t.Errorf("got %s", got)
 	}
 	if got := effectCount.String(); got != "effect(6)" {

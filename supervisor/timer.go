@@ -12,7 +12,7 @@ type timerID uint64
 // a service or a run is cancelled before that is forgotten.
 type timer struct {
 	kind    timerKind
-	service project.ID // restartDue
+	service project.ID // restartDue, runDue
 	run     RunID      // killDue, signalDue, goneDue
 	level   int        // levelDue
 
@@ -23,6 +23,7 @@ type timerKind uint8
 
 const (
 	restartDue timerKind = iota // the wait before a restart is over
+	runDue                      // the schedule of a service is to be looked at
 	killDue                     // the grace of a run is over
 	signalDue                   // a shutdown command has had its time
 	goneDue                     // a killed run should have gone
@@ -64,6 +65,8 @@ func (c *core) fire(id timerID) {
 	switch t.kind {
 	case restartDue:
 		c.try(c.services[t.service])
+	case runDue:
+		c.tick(c.services[t.service])
 	case killDue:
 		c.kill(c.runs[t.run])
 	case signalDue:

@@ -139,6 +139,10 @@ func (c *core) line(s *service, from, to control.ServiceState, k Kind) string {
 		if c.awaited(s) {
 			return "ready" + c.took(s.began)
 		}
+	case control.Scheduled:
+		if from != control.Completed && from != control.Failed {
+			return "next run " + s.when(s.next)
+		}
 	case control.Unready:
 		return "not ready: " + s.whyUnready()
 	case control.Ending:
@@ -249,6 +253,7 @@ func (s *service) ended() string { return s.spec.Label + " " + s.facts().describ
 // Causes of a restart, and reasons of a state.
 const (
 	causeChanged = "its definition changed"
+	causeDue     = "its next run is due"
 	whyMissing   = "does not exist"
 )
 
@@ -264,6 +269,56 @@ func whyOneshot(x project.Exit) string { return string(x.Process) + ": " + x.Str
 
 func whyWorn(restarts int, reason string) string {
 	return "gave up after " + count(restarts, "restart") + ": " + reason
+}
+
+func whyNoZone(name string) string {
+	return fmt.Sprintf("time zone %q is not known on this machine", name)
+}
+
+// when is a moment on the clock of a schedule.
+func (s *service) when(t time.Time) string {
+	t = t.In(s.zone)
+	layout := "Mon 2 Jan 15:04"
+	if t.Second() != 0 || s.cron == nil {
+		layout += ":05"
+	}
+	return t.Format(layout + " MST")
+}
+
+// whyScheduled says when a service runs next, and how it did last.
+func (s *service) whyScheduled(now time.Time) string {
+	text := "runs " + s.when(s.next) + ", in " + elapsed(s.next.Sub(now))
+	switch {
+	case s.hasRun && s.ok:
+		text += "; the last run succeeded"
+	case s.hasRun:
+		text += "; the last run failed: " + s.reason()
+	}
+	if s.missed > 0 {
+		text += "; " + count(s.missed, "run") + " missed"
+	}
+	return text
+}
+
+// What is said of runs that are not made, or late.
+func sayMissedDown(n int, first string) string {
+	return count(n, "planned run") + " missed while the project was not up, the first " + first
+}
+
+func saySetBack(by time.Duration, next string) string {
+	return "the clock was set back by " + elapsed(by) + "; next run " + next
+}
+
+func sayLate(missed int, planned string, late time.Duration) string {
+	text := "the run of " + planned + " comes " + elapsed(late) + " late"
+	if missed > 0 {
+		text += "; " + count(missed, "more run") + " missed"
+	}
+	return text + ": the machine was suspended, or its clock was set"
+}
+
+func sayLeftOut(planned, how string) string {
+	return "the run of " + planned + " is left out: the last one " + how
 }
 
 // why explains a state in one line, from what the service itself knows.
@@ -293,6 +348,8 @@ func (c *core) why(s *service) string {
 		}
 	case control.Unready:
 		return s.whyUnready()
+	case control.Scheduled:
+		return s.whyScheduled(c.world.Clock())
 	case control.Backoff:
 		wait := max(s.pause.until.Sub(now), 0)
 		return fmt.Sprintf("%s; restarts in %s", s.whole(), seconds(wait))
@@ -441,6 +498,14 @@ func (f facts) describe() string {
 	switch f.state {
 	case control.Stopped:
 		return "is stopped"
+	case control.Scheduled:
+		switch {
+		case !f.ended:
+			return "has not run yet"
+		case f.ok:
+			return "ran last with success"
+		}
+		return "ran last without success" + paren(f.exit)
 	case control.Waiting:
 		return "waits for its own dependencies"
 	case control.Init, control.Starting, control.Setup:
@@ -521,8 +586,10 @@ func elapsed(d time.Duration) string {
 		return fmt.Sprintf("%d s", d/time.Second)
 	case d < 2*time.Hour:
 		return fmt.Sprintf("%d min", d/time.Minute)
+	case d < 72*time.Hour:
+		return fmt.Sprintf("%d h", d/time.Hour)
 	}
-	return fmt.Sprintf("%d h", d/time.Hour)
+	return fmt.Sprintf("%d days", d/(24*time.Hour))
 }
 
 // size is a number of bytes for people: "24 MiB".

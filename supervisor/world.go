@@ -14,6 +14,9 @@ import (
 type World interface {
 	// Now is the time. It must never go back.
 	Now() time.Time
+	// Clock is the time of day. Unlike Now it jumps when somebody sets the clock, or
+	// when the machine was suspended.
+	Clock() time.Time
 	// After reports the fact after d, unless cancelled before.
 	After(d time.Duration, f Fact) (cancel func())
 

@@ -67,6 +67,8 @@ func pcStatus(st control.Service) string {
 		return "Error"
 	case control.Skipped:
 		return "Skipped"
+	case control.Scheduled:
+		return "Scheduled"
 	}
 	return string(st.State)
 }

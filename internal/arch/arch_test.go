@@ -20,7 +20,8 @@ const module = "nix2gpu"
 // A trailing "/..." covers everything below. A package that is not listed is
 // an error, so that a new room is thought about.
 var mayImport = map[string][]string{
-	"project":          {},
+	"cron":             {},
+	"project":          {"cron"},
 	"spelling":         {},
 	"safefile":         {},
 	"dotenv":           {},
@@ -51,7 +52,7 @@ var mayImport = map[string][]string{
 	"provision":        {"project", "process", "packages", "probe", "rundir"},
 	// Of control it has the types that travel: a service's status is one type from
 	// the engine to whoever asks, and a refusal carries its code.
-	"supervisor":       {"gpu", "control", "project", "process", "probe", "servicelog", "stage", "safefile"},
+	"supervisor":       {"cron", "gpu", "control", "project", "process", "probe", "servicelog", "stage", "safefile"},
 	"control/client":   {"control", "project", "rundir"},
 	"control/server":   {"control", "supervisor", "servicelog", "project", "rundir"},
 	"session":          {"gpu", "project", "process", "packages", "rundir", "safefile", "stage", "servicelog", "supervisor", "control", "control/server"},
@@ -92,6 +93,7 @@ var neverImport = map[string][]string{
 	"nix/eval":       {"os", "os/exec", "net/http"},
 	"spelling":       {"os", "net"},
 	"debian":         {"os", "os/exec", "net", "net/http", "time"},
+	"cron":           {"os", "os/exec", "net", "net/http"},
 	"project":        {"os", "os/exec", "net", "net/http", "io/ioutil", "path/filepath"},
 	"catalog":        {"os", "os/exec", "net/http"},
 	"supervisor":     {"os/exec", "net/http"},

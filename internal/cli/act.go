@@ -179,6 +179,8 @@ func outcome(done string, before, after control.Service, began time.Time) string
 		return done + took
 	case after.State == control.Completed:
 		return string(after.State) + took
+	case done != "stopped" && after.State == control.Scheduled && after.LastRun == control.RunSucceeded && after.Starts > before.Starts:
+		return string(control.Completed) + took
 	}
 	return describe(after) // it was not waited for
 }

@@ -118,7 +118,7 @@ func idle(all []control.Service, j *session.Job) (labels []string) {
 	for _, s := range all {
 		switch {
 		case !slices.Contains(j.Services, s.ID), s.State.Live() && s.State != control.Stopping, s.State == control.Waiting:
-		case s.State == control.Completed && !j.Named:
+		case (s.State == control.Completed || s.State == control.Scheduled) && !j.Named:
 		default:
 			labels = append(labels, s.Label)
 		}

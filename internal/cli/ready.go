@@ -68,9 +68,9 @@ func runReady(ctx context.Context, env *Env, opts readyOptions) error {
 }
 
 // isHealthy reports whether a service is as it should be: it runs, and its probe
-// passes if it has one, or it has completed.
+// passes if it has one, or it has completed, or waits for its next run after a good one.
 func isHealthy(s control.Service) bool {
-	return s.State == control.Running || s.State == control.Completed
+	return s.State == control.Running || s.State == control.Completed || s.State == control.Scheduled && s.LastRun != control.RunFailed
 }
 
 func newLive(env *Env) *cobra.Command {

@@ -142,6 +142,8 @@ func planText(one control.Planned) string {
 	text := map[control.PlanAction]string{control.PlanStart: "starts", control.PlanRestart: "restarts", control.PlanStop: "stops"}[one.Action]
 	switch {
 	case text != "":
+	case one.State == control.Scheduled:
+		text = "waits for its next run"
 	case one.State.Active():
 		text = "goes on"
 	case one.State == control.Waiting:

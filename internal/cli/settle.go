@@ -54,7 +54,7 @@ func (v *vigil) explain(ctx context.Context, layout rundir.Layout) (lasting bool
 		}
 		fmt.Fprintf(v.env.Stderr, "%s: %s\n", s.Label, v.became(s))
 		v.tail(ctx, layout, s)
-		lasting = lasting && s.State != control.Failed && s.State != control.Skipped
+		lasting = lasting && s.State != control.Failed && s.State != control.Skipped && s.State != control.Scheduled
 	}
 	var runs []string
 	for _, s := range v.all {

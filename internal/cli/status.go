@@ -84,6 +84,11 @@ func statusCode(s control.Service) int {
 	switch s.State {
 	case control.Running, control.Completed:
 		return exitOK
+	case control.Scheduled:
+		if s.LastRun == control.RunFailed {
+			return exitFailed
+		}
+		return exitOK
 	case control.Init, control.Starting, control.Setup:
 		if s.Streak > 0 || s.Probe != nil && s.Probe.Failing {
 			return exitFailed
@@ -190,6 +195,9 @@ func (b *block) write(usage *control.Usage) {
 	for _, u := range s.WaitsFor {
 		b.line("waits for", "%s to be %s: it %s", u.Label, u.Condition, u.Why)
 	}
+	if s.Schedule != "" {
+		b.line("schedule", "%s", b.schedule())
+	}
 	if s.PID != 0 {
 		b.line("pid", "%d", s.PID)
 	}
@@ -229,6 +237,22 @@ func (b *block) write(usage *control.Usage) {
 	if b.usage != nil {
 		b.tree()
 	}
+}
+
+// schedule says when the service runs, and when next.
+func (b *block) schedule() string {
+	s := b.service
+	text := s.Schedule
+	if !s.Next.IsZero() && s.State != control.Backoff {
+		text += ", next " + clock(s.Next)
+	}
+	if s.LastRun != "" {
+		text += ", the last run " + string(s.LastRun)
+	}
+	if s.Missed > 0 {
+		text += ", " + count(s.Missed, "run") + " missed"
+	}
+	return text
 }
 
 func (b *block) lastExit() {

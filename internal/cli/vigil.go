@@ -236,6 +236,8 @@ func (v *vigil) lostBut(id project.ID, seen map[project.ID]bool) bool {
 	switch s.State {
 	case control.Failed, control.Skipped:
 		return !v.spared
+	case control.Scheduled:
+		return s.LastRun == control.RunFailed && !v.spared
 	case control.Starting, control.Unready:
 		return v.probes && s.Probe != nil && s.Probe.Failing
 	case control.Backoff:
@@ -373,7 +375,7 @@ func hasSettled(s control.Service, now time.Time) bool {
 		// Without a probe, only waiting tells whether a program dies in its first
 		// moments.
 		return s.Health != "" || now.Sub(s.Since) > calm
-	case control.Completed, control.Failed, control.Skipped:
+	case control.Completed, control.Failed, control.Skipped, control.Scheduled:
 		return true
 	case control.Stopped:
 		return s.Starts > 0

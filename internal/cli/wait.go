@@ -131,10 +131,12 @@ func waitVigil(env *Env, names []string, cond string, retries int) *vigil {
 		v.retries = 0
 		v.arrived = func(s control.Service, _ time.Time) bool { return !s.State.Active() && s.State != control.Waiting }
 	case "completed":
-		v.arrived = func(s control.Service, _ time.Time) bool { return s.State == control.Completed }
+		v.arrived = func(s control.Service, _ time.Time) bool {
+			return s.State == control.Completed || s.LastRun == control.RunSucceeded && s.State == control.Scheduled
+		}
 	case "exited":
 		v.arrived = func(s control.Service, _ time.Time) bool {
-			return s.State == control.Completed || s.State == control.Failed
+			return s.State == control.Completed || s.State == control.Failed || s.State == control.Scheduled && s.LastRun != ""
 		}
 	case "ready", "log_ready", "started", control.ForSettled:
 	default: // the name of a state
@@ -158,7 +160,7 @@ func stayUp(ctx context.Context, env *Env, c *client.Client, names []string) (bo
 		return false, err
 	}
 	doubtful := func(s control.Service) bool {
-		return s.State != control.Completed && (s.State != control.Running || !hasSettled(s, env.Now()))
+		return s.State != control.Completed && s.State != control.Scheduled && (s.State != control.Running || !hasSettled(s, env.Now()))
 	}
 	if !slices.ContainsFunc(services, doubtful) {
 		return true, nil
@@ -211,7 +213,7 @@ func ownCode(ctx context.Context, c *client.Client, names []string, services []c
 		}
 	}
 	for _, s := range services {
-		if s.Exit != nil && s.Exit.Code != 0 && (s.State == control.Failed || s.State == control.Completed) {
+		if s.Exit != nil && s.Exit.Code != 0 && (s.State == control.Failed || s.State == control.Completed || s.State == control.Scheduled) {
 			if cause == nil {
 				cause = fmt.Errorf("%s: %s", s.Label, s.Exit)
 			}

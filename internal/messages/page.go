@@ -28,7 +28,7 @@ var sections = []section{
 		"`nix2gpu options TYPE` has the type of each option, its default and an example; [options](options.md) has them all", "2",
 		[]string{"nix/module"}},
 	{"A definition", "An option has a value that makes no sense. The place is the user's.", "", "2",
-		[]string{"definition", "catalog", "project"}},
+		[]string{"definition", "catalog", "project", "cron"}},
 	{"A process-compose.yaml", "The file can't be run as it stands. [process-compose](process-compose.md) has what is taken.", "", "2",
 		[]string{"compose", "safeyaml", "dotenv"}},
 	{"Templates in a process-compose.yaml", "What stands between `{{` and `}}` can't be evaluated.",
