@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"net/http"
@@ -23,7 +24,8 @@ const Parallel = 8
 // Options tunes a Client. The zero value is ready to use.
 type Options struct {
 	Transport http.RoundTripper // default: the environment's proxy, [Parallel] connections
-	Stall     time.Duration     // how long a server may send next to nothing; default: 30 s
+	Stall     time.Duration     // how long a server may send next to nothing, from the start on; default: 30 s
+	Retries   *int              // how often what failed is tried again; nil: 3 times
 	Backoff   time.Duration     // wait before the second try; it doubles; default: 500 ms
 	Hint      string            // the cure for errors of a server
 	Came      func(bytes int)   // called for each piece that arrives, from several goroutines; may be nil
@@ -34,6 +36,7 @@ type Client struct {
 	cache   *cache.Dir
 	http    *http.Client
 	stall   time.Duration
+	tries   int
 	backoff time.Duration
 	hint    string
 	came    func(bytes int)
@@ -45,7 +48,12 @@ func New(dir *cache.Dir, opts Options) *Client {
 	if opts.Transport == nil {
 		opts.Transport = Transport()
 	}
+	tries := defaultTries
+	if opts.Retries != nil {
+		tries = max(*opts.Retries, 0) + 1
+	}
 	return &Client{
+		tries: tries,
 		cache: dir, http: &http.Client{Transport: opts.Transport, CheckRedirect: noDowngrade}, stall: cmp.Or(opts.Stall, 30*time.Second), backoff: cmp.Or(opts.Backoff, 500*time.Millisecond),
 		hint: cmp.Or(opts.Hint, "--offline takes what the cache has"), came: opts.Came, slots: make(chan struct{}, Parallel),
 	}
@@ -66,18 +74,13 @@ func Transport() *http.Transport {
 // noDowngrade refuses redirections from https to http.
 func noDowngrade(req *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
-		return redirectError("it is redirected 10 times")
+		return errors.New("it is redirected 10 times")
 	}
 	if via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
-		return redirectError("it is redirected from https to " + req.URL.Redacted())
+		return fmt.Errorf("it is redirected from https to %s", req.URL.Redacted())
 	}
 	return nil
 }
-
-// A redirectError is a redirection that is not followed; it does not pass.
-type redirectError string
-
-func (e redirectError) Error() string { return string(e) }
 
 // Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }

@@ -3,7 +3,6 @@ package download
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -17,8 +16,8 @@ import (
 	"time"
 )
 
-// tries is how often a download is started or continued.
-const tries = 4
+// defaultTries is how often a download is started or continued.
+const defaultTries = 4
 
 // A server that sends fewer bytes than this within Options.Stall counts as dead.
 const leastBytes = 4 << 10
@@ -183,7 +182,7 @@ func (c *Client) retry(ctx context.Context, url string, try func() error) error 
 	wait := c.backoff
 	for n := 1; ; n++ {
 		err := try()
-		if err == nil || ctx.Err() != nil || n == tries || !passing(err) {
+		if err == nil || ctx.Err() != nil || n == c.tries || !passing(err) {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
@@ -208,15 +207,15 @@ func passing(err error) bool {
 	if errors.As(err, &dns) && dns.IsNotFound {
 		return false
 	}
-	// These come in a *url.Error, which is a net.Error whatever it wraps.
-	var certificate *tls.CertificateVerificationError
-	var redirect redirectError
-	if errors.As(err, &certificate) || errors.As(err, &redirect) {
-		return false
-	}
 	var path *os.PathError // an error of our own disk
 	var stalled errStalled
 	var network net.Error
+	var request *url.Error // a net.Error whatever it wraps: a bad certificate, a refused redirection, a proxy of ours
+	if errors.As(err, &request) {
+		if err = request.Err; err == io.EOF {
+			return true
+		}
+	}
 	return !errors.As(err, &path) && (errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &stalled) || errors.As(err, &network))
 }
 
@@ -232,7 +231,7 @@ func (c *Client) describe(address string, err error) error {
 	case errors.As(err, &dns):
 		return fmt.Errorf("cannot get %s: there is no address for %q: %w", address, dns.Name, dns)
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("cannot get %s: the connection ended before the file did, %d times", address, tries)
+		return fmt.Errorf("cannot get %s: the connection ended before the file did, %d times", address, c.tries)
 	case strings.HasPrefix(err.Error(), "cannot get "):
 		return err
 	case errors.As(err, &request): // its text repeats the address
@@ -255,6 +254,8 @@ func (c *Client) cure(ctx context.Context, err error) error {
 		return err
 	case errors.As(err, &status) && status.passing():
 		return fmt.Errorf("%w\nhint: try again later, or %s", err, c.hint)
+	case errors.As(err, new(errStalled)):
+		return fmt.Errorf("%w\nhint: a slow network needs a longer --timeout; or else %s", err, c.hint)
 	}
 	return fmt.Errorf("%w\nhint: %s", err, c.hint)
 }

@@ -78,6 +78,7 @@ func TestScripts(t *testing.T) {
 			"index":    cmdIndex,
 			"age":      cmdAge,
 			"static":   cmdStatic,
+			"hostile":  cmdHostile,
 		},
 	})
 }

@@ -10,11 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
-// Proxies holds the proxies of apt's configuration.
-type Proxies struct {
+// AptConfig is what apt's configuration says of how to download.
+type AptConfig struct {
 	options map[string]aptOption // by name in lower case: "acquire::http::proxy"
 	direct  string               // $no_proxy
 }
@@ -22,10 +24,10 @@ type Proxies struct {
 // An aptOption is a value in apt's configuration and its position.
 type aptOption struct{ value, place string }
 
-// ReadProxies reads apt's configuration below root, and variables with getenv. The error
+// ReadAptConfig reads apt's configuration below root, and variables with getenv. The error
 // has the file and line of what can't be read.
-func ReadProxies(root string, getenv func(string) string) (*Proxies, error) {
-	p := &Proxies{map[string]aptOption{}, getenv("no_proxy")}
+func ReadAptConfig(root string, getenv func(string) string) (*AptConfig, error) {
+	p := &AptConfig{map[string]aptOption{}, getenv("no_proxy")}
 	var files []string
 	entries, err := os.ReadDir(filepath.Join(root, "etc/apt/apt.conf.d"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -51,10 +53,10 @@ func ReadProxies(root string, getenv func(string) string) (*Proxies, error) {
 	return p, nil
 }
 
-// For returns the proxy for a request, or nil for none, by apt's rules: an option for
+// Proxy returns the proxy for a request, or nil for none, by apt's rules: an option for
 // the host takes precedence over one for all hosts, one for https over one for http,
 // and options over the environment. There is none for this machine itself.
-func (p *Proxies) For(r *http.Request) (*url.URL, error) {
+func (p *AptConfig) Proxy(r *http.Request) (*url.URL, error) {
 	host := r.URL.Hostname()
 	if host == "localhost" || net.ParseIP(host).IsLoopback() {
 		return nil, nil
@@ -71,6 +73,44 @@ func (p *Proxies) For(r *http.Request) (*url.URL, error) {
 		}
 	}
 	return http.ProxyFromEnvironment(r)
+}
+
+// Patience sets what opts leaves open of how long to wait and how often to try again, by
+// Acquire::http::Timeout (for https by its own option first) and Acquire::Retries.
+func (p *AptConfig) Patience(opts *Options) error {
+	for _, name := range []string{"acquire::https::timeout", "acquire::http::timeout"} {
+		o := p.options[name]
+		if o.value == "" {
+			continue
+		}
+		n, err := o.number()
+		if err != nil {
+			return err
+		}
+		http := !slices.ContainsFunc(opts.Archives, func(a Archive) bool { return strings.HasPrefix(a.URL, "https:") })
+		if opts.Stall == 0 && !(http && strings.HasPrefix(name, "acquire::https")) {
+			opts.Stall = time.Duration(n) * time.Second
+		}
+	}
+	if o := p.options["acquire::retries"]; o.value != "" {
+		n, err := o.number()
+		if err != nil {
+			return err
+		}
+		if opts.Retries == nil {
+			opts.Retries = &n
+		}
+	}
+	return nil
+}
+
+// number parses a number in an option.
+func (o aptOption) number() (int, error) {
+	n, err := strconv.Atoi(o.value)
+	if err != nil || n < 0 || n > 1e6 {
+		return 0, fmt.Errorf("%s: apt's option must be a whole number such as 30, not %q", o.place, o.value)
+	}
+	return n, nil
 }
 
 // proxy parses the URL in an option. Errors don't show it, because it may hold a
@@ -98,7 +138,7 @@ func endsInOneOf(host, list string) bool {
 }
 
 // read parses a file of apt's configuration.
-func (p *Proxies) read(file, text string) error {
+func (p *AptConfig) read(file, text string) error {
 	var scopes []string // the enclosing names
 	var words []string  // of the present statement
 	line, began := 1, 1
@@ -183,12 +223,12 @@ func (p *Proxies) read(file, text string) error {
 	return nil
 }
 
-func (p *Proxies) set(name, value, place string) {
+func (p *AptConfig) set(name, value, place string) {
 	p.options[strings.ToLower(name)] = aptOption{value, place}
 }
 
 // clear removes an option and all below it.
-func (p *Proxies) clear(name string) {
+func (p *AptConfig) clear(name string) {
 	name = strings.ToLower(name)
 	for have := range p.options {
 		if have == name || strings.HasPrefix(have, name+"::") {

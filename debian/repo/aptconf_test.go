@@ -1,18 +1,21 @@
 package repo_test
 
 import (
+	"cmp"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"nix2gpu/debian/repo"
 )
 
 // configured reads a machine whose apt has these files.
-func configured(t testing.TB, noProxy string, files map[string]string) (*repo.Proxies, error) {
+func configured(t testing.TB, noProxy string, files map[string]string) (*repo.AptConfig, error) {
 	t.Helper()
 	root := t.TempDir()
 	for name, text := range files {
@@ -24,7 +27,7 @@ func configured(t testing.TB, noProxy string, files map[string]string) (*repo.Pr
 			t.Fatal(err)
 		}
 	}
-	return repo.ReadProxies(root, func(name string) string { return map[string]string{"no_proxy": noProxy}[name] })
+	return repo.ReadAptConfig(root, func(name string) string { return map[string]string{"no_proxy": noProxy}[name] })
 }
 
 // conf has each form that apt's configuration has.
@@ -126,7 +129,7 @@ func TestProxies(t *testing.T) {
 				if r, err = http.NewRequestWithContext(t.Context(), http.MethodGet, one.url, nil); err != nil {
 					t.Fatal(err)
 				}
-				u, failed := p.For(r)
+				u, failed := p.Proxy(r)
 				if err = failed; err == nil {
 					got := ""
 					if u != nil {
@@ -162,4 +165,41 @@ func FuzzAptConf(f *testing.F) {
 			}
 		}
 	})
+}
+
+// apt's patience is ours where nothing else was asked for.
+func TestPatience(t *testing.T) {
+	plain, tls := []repo.Archive{{URL: "http://a.example"}}, []repo.Archive{{URL: "http://a.example"}, {URL: "https://b.example"}}
+	two := 2
+	for _, tt := range []struct {
+		conf    string
+		opts    repo.Options
+		stall   time.Duration
+		retries int // -1: not set
+		err     string
+	}{
+		{"", repo.Options{Archives: plain}, 0, -1, ""},
+		{`Acquire::http::Timeout "7"; Acquire::Retries 5;`, repo.Options{Archives: plain}, 7 * time.Second, 5, ""},
+		{`Acquire { http { Timeout "7"; }; https::Timeout "9"; Retries "0"; };`, repo.Options{Archives: plain}, 7 * time.Second, 0, ""},
+		{`Acquire { http { Timeout "7"; }; https::Timeout "9"; };`, repo.Options{Archives: tls}, 9 * time.Second, -1, ""},
+		{`Acquire::http::Timeout "7";`, repo.Options{Archives: tls}, 7 * time.Second, -1, ""},
+		{`Acquire::http::Timeout "7"; Acquire::Retries 5;`, repo.Options{Archives: plain, Stall: time.Second, Retries: &two}, time.Second, 2, ""},
+		{`Acquire::http::Timeout "soon";`, repo.Options{Archives: plain}, 0, -1, `/etc/apt/apt.conf:1: apt's option must be a whole number such as 30, not "soon"`},
+		{"\nAcquire::Retries -1;", repo.Options{Archives: plain}, 0, -1, `/etc/apt/apt.conf:2: apt's option must be a whole number such as 30, not "-1"`},
+	} {
+		p, err := configured(t, "", map[string]string{"apt.conf": tt.conf})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Patience(&tt.opts); fmt.Sprint(err) != cmp.Or(tt.err, "<nil>") {
+			t.Errorf("%s: %v, want %s", tt.conf, err, tt.err)
+		}
+		retries := -1
+		if tt.opts.Retries != nil {
+			retries = *tt.opts.Retries
+		}
+		if tt.err == "" && (tt.opts.Stall != tt.stall || retries != tt.retries) {
+			t.Errorf("%s: gives up after %v and %d more tries, want %v and %d", tt.conf, tt.opts.Stall, retries, tt.stall, tt.retries)
+		}
+	}
 }

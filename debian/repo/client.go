@@ -29,12 +29,13 @@ type Options struct {
 	// the archive's name; "" for none.
 	Snapshot string
 
-	// Proxy chooses the proxy for archives, as [Proxies.For] does; nil: by the
+	// Proxy chooses the proxy for archives, as [AptConfig.Proxy] does; nil: by the
 	// environment.
 	Proxy     func(*http.Request) (*url.URL, error)
 	Transport http.RoundTripper // for all requests; default: one that uses Proxy
 	Now       func() time.Time  // default: time.Now
 	Stall     time.Duration     // limit without any data from a server; default: 30 s
+	Retries   *int              // how often what failed is tried again; nil: 3 times
 	Backoff   time.Duration     // wait before the second try; default: 500 ms
 
 	// Progress is called with the bytes downloaded so far, and with all that the cache
@@ -70,7 +71,7 @@ func NewClient(ctx context.Context, opts Options) (*Client, error) {
 	}
 	c := &Client{opts: opts, cache: dir}
 	how := download.Options{
-		Transport: opts.Transport, Stall: opts.Stall, Backoff: opts.Backoff, Hint: "another mirror with --mirror URL, or --offline with what the cache has",
+		Transport: opts.Transport, Stall: opts.Stall, Retries: opts.Retries, Backoff: opts.Backoff, Hint: "another mirror with --mirror URL, or --offline with what the cache has",
 		Came: c.progress,
 	}
 	c.files = download.New(dir, how)

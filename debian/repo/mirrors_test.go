@@ -101,7 +101,7 @@ func TestArchivesByProxy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.opts.Proxy = broken.For
+	s.opts.Proxy = broken.Proxy
 	s.opts.Cache = t.TempDir()
 	_, err = s.lock("app")
 	wantError(t, err, "/etc/apt/apt.conf:1: apt's proxy must be a URL")

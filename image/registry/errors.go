@@ -93,6 +93,9 @@ func (c *Client) explain(err error, ref name.Reference, doing action) error {
 		return hint("use the name that the certificate is for")
 	case errors.As(err, &answer):
 		return c.explainAnswer(answer, ref, host, doing)
+	case errors.As(err, &netErr) && netErr.Timeout(), errors.Is(err, context.DeadlineExceeded):
+		say("%s does not answer in time", host)
+		return hint("try again later: what has arrived there is kept")
 	case errors.As(err, &plain), errors.As(err, &notTLS), strings.Contains(err.Error(), "HTTP response to HTTPS client"):
 		say("%s speaks plain http, which is allowed on loopback only", host)
 		return hint("give the registry a certificate, or reach it through a tunnel: ssh -L 5000:%s …, then localhost:5000/%s", host, ref.Context().RepositoryStr())
@@ -102,11 +105,8 @@ func (c *Client) explain(err error, ref name.Reference, doing action) error {
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
 		say("%s cannot be reached from here", host)
 		return hint("is this machine online, or behind a proxy that HTTPS_PROXY should name?")
-	case errors.As(err, &netErr) && netErr.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		say("%s does not answer in time", host)
-		return hint("try again later: what has arrived there is kept")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		say("%s cut the connection, %d times in a row", host, attempts)
+		say("%s cut the connection, %d times in a row", host, c.trans.attempts)
 		return hint("try again later: what has arrived there is kept")
 	}
 	return say("%v", err)
@@ -156,7 +156,7 @@ func (c *Client) explainAnswer(a *wire.Error, ref name.Reference, host string, d
 			e.Hint += "; the token needs the scope write:packages"
 		}
 	case status == http.StatusTooManyRequests:
-		say("too many requests for %s, after %d attempts", host, attempts)
+		say("too many requests for %s, after %d attempts", host, c.trans.attempts)
 		e.Hint = "wait a while and try again: what has arrived there is kept"
 		if origin == "" {
 			e.Hint += "; logging in often allows more"
@@ -174,7 +174,7 @@ func (c *Client) explainAnswer(a *wire.Error, ref name.Reference, host string, d
 		say("%s does not accept images of this form: %s", host, reason(a))
 		e.Hint = "registries from before 2019 know no OCI images: use a newer one"
 	case status >= 500:
-		say("%s fails: %s, after %d attempts", host, reason(a), attempts)
+		say("%s fails: %s, after %d attempts", host, reason(a), c.trans.attempts)
 		e.Hint = "try again later: what has arrived there is kept"
 	default:
 		say("%s refuses: %s", host, reason(a))

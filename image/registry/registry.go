@@ -22,6 +22,8 @@ type Options struct {
 	Getenv func(string) string // for credentials; default: no variable is set
 
 	Backoff time.Duration  // wait before the first repetition; it doubles; default: 500ms
+	Timeout time.Duration  // how long a registry may take to answer; default: 5 minutes, and less to connect
+	Retries *int           // how often a request is repeated; nil: 14 times, within about a minute
 	RootCAs *x509.CertPool // default: the machine's
 	Dial    func(ctx context.Context, network, addr string) (net.Conn, error)
 
@@ -48,7 +50,11 @@ func New(opts Options) *Client {
 		opts.Retrying = func(string, string, time.Duration) {}
 	}
 	if opts.Dial == nil {
-		opts.Dial = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+		opts.Dial = (&net.Dialer{Timeout: cmp.Or(opts.Timeout, 30*time.Second), KeepAlive: 30 * time.Second}).DialContext
+	}
+	attempts := defaultAttempts
+	if opts.Retries != nil {
+		attempts = max(*opts.Retries, 0) + 1
 	}
 	opts.Backoff = cmp.Or(opts.Backoff, 500*time.Millisecond)
 	return &Client{
@@ -62,10 +68,11 @@ func New(opts Options) *Client {
 				ForceAttemptHTTP2:     true,
 				MaxIdleConnsPerHost:   jobs,
 				IdleConnTimeout:       90 * time.Second,
-				TLSHandshakeTimeout:   20 * time.Second,
-				ResponseHeaderTimeout: 5 * time.Minute, // a registry may take long over a large blob
+				TLSHandshakeTimeout:   cmp.Or(opts.Timeout, 20*time.Second),
+				ResponseHeaderTimeout: cmp.Or(opts.Timeout, 5*time.Minute), // a registry may take long over a large blob
 			},
 			backoff:  opts.Backoff,
+			attempts: attempts,
 			retrying: opts.Retrying,
 		},
 	}

@@ -21,9 +21,9 @@ import (
 // A request is repeated for about a minute, after 500ms, 1s, 2s, 4s and then every 5s.
 // That is enough even if every second request fails at random.
 const (
-	attempts = 15
-	slowest  = 10          // longest wait, as a multiple of the first
-	maxWait  = time.Minute // longest wait, whatever Retry-After says
+	defaultAttempts = 15
+	slowest         = 10          // longest wait, as a multiple of the first
+	maxWait         = time.Minute // longest wait, whatever Retry-After says
 )
 
 // A transport repeats requests that a registry was too busy for. It refuses plain HTTP
@@ -31,6 +31,7 @@ const (
 type transport struct {
 	inner    http.RoundTripper
 	backoff  time.Duration
+	attempts int
 	retrying func(registry string, why string, wait time.Duration)
 	traffic  traffic
 }
@@ -54,7 +55,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	for attempt := 1; ; attempt++ {
 		resp, err := t.inner.RoundTrip(req)
 		why, after := failing(resp, err)
-		if why == "" || attempt == attempts || req.Context().Err() != nil || !rewind(&req) {
+		if why == "" || attempt == t.attempts || req.Context().Err() != nil || !rewind(&req) {
 			t.traffic.count(req, resp)
 			return resp, err
 		}
@@ -82,7 +83,7 @@ func failing(resp *http.Response, err error) (why string, after time.Duration) {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 			errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 			return "the connection was cut", 0
-		case errors.As(err, &ne) && ne.Timeout() && !errors.Is(err, context.DeadlineExceeded):
+		case errors.As(err, &ne) && ne.Timeout(): // a request that has a deadline of its own is not repeated after it
 			return "no answer in time", 0
 		}
 		return "", 0

@@ -29,6 +29,7 @@ type archiveFlags struct {
 	mirror, suite, keyring string
 	offline                bool
 	indexes                indexFlags
+	networkFlags
 }
 
 func (f *archiveFlags) add(cmd *cobra.Command) {
@@ -37,6 +38,7 @@ func (f *archiveFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.keyring, "keyring", "", "`file` with the keys that may sign the archive, instead of Debian's")
 	cmd.Flags().BoolVar(&f.offline, "offline", false, "use only the cache, and no network")
 	f.indexes.add(cmd)
+	f.networkFlags.add(cmd)
 	cmd.RegisterFlagCompletionFunc("mirror", cobra.NoFileCompletions)
 	cmd.RegisterFlagCompletionFunc("suite", cobra.FixedCompletions([]string{"bullseye", "bookworm", "trixie"}, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -52,7 +54,7 @@ func (f *archiveFlags) keys(ctx context.Context, env *Env, root string, file *lo
 			if err != nil {
 				return nil, err
 			}
-			client, err := repo.NewClient(ctx, repo.Options{Cache: dir, Offline: f.offline, Now: env.Now})
+			client, err := repo.NewClient(ctx, repo.Options{Cache: dir, Offline: f.offline, Now: env.Now, Stall: f.stall(), Retries: f.retries})
 			if err != nil {
 				return nil, err
 			}
@@ -82,21 +84,27 @@ func (f *archiveFlags) client(ctx context.Context, env *Env, file *lock.File, ba
 	}
 	opts := repo.Options{
 		Offline: f.offline, Snapshot: env.Getenv("NIX2GPU_SNAPSHOT"), Now: env.Now, Progress: env.progressOf("downloading"),
+		Stall: f.stall(), Retries: f.retries,
 	}
+	var config *repo.AptConfig
+	var unreadable error    // reported only to those who use the network
 	if place.Mirror == "" { // as apt on this machine
 		if place.Sources, err = repo.ReadSources("/"); err != nil {
 			return nil, hint(err, "correct it, or name a mirror with --mirror URL")
 		}
-		proxies, unreadable := repo.ReadProxies("/", env.Getenv)
+		config, unreadable = repo.ReadAptConfig("/", env.Getenv)
 		opts.Proxy = func(r *http.Request) (*url.URL, error) {
-			if unreadable != nil { // reported only to those who use the network
+			if unreadable != nil {
 				return nil, unreadable
 			}
-			return proxies.For(r)
+			return config.Proxy(r)
 		}
 	}
 	if opts.Archives, err = place.Archives(); err != nil {
 		return nil, &exitError{exitUsage, err}
+	}
+	if config != nil {
+		unreadable = config.Patience(&opts)
 	}
 	if opts.Cache, err = cache.Locate(env.Getenv); err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ func (f *archiveFlags) bases(ctx context.Context, env *Env, l *loaded, arches []
 	wrong := func(hint, format string, args ...any) error {
 		return &invalid{l.root, project.Errors{{Pos: c.FromImagePos, Msg: fmt.Sprintf(format, args...), Hint: hint}}}
 	}
-	client := env.registryClient()
+	client := env.registryClient(&f.networkFlags)
 	if !strings.Contains(c.FromImage, "@") {
 		if f.offline {
 			return nil, wrong("", "fromImage has no digest, and what a tag names may change")

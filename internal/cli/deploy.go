@@ -183,7 +183,7 @@ func (e *Env) byDigest(ctx context.Context, ref string) (string, error) {
 	if d, ok := r.(name.Digest); ok {
 		return d.String(), nil
 	}
-	src, err := e.registryClient().Open(ctx, ref)
+	src, err := e.registryClient(nil).Open(ctx, ref)
 	if err != nil {
 		return "", imageError(err)
 	}

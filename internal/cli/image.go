@@ -15,13 +15,16 @@ import (
 )
 
 // registryClient makes a client with the user's credentials. It prints to stderr
-// why it waits and, at a terminal, its progress.
-func (e *Env) registryClient() *registry.Client {
+// why it waits and, at a terminal, its progress. The flags may be nil.
+func (e *Env) registryClient(f *networkFlags) *registry.Client {
 	opts := registry.Options{
 		Getenv: e.Getenv,
 		Retrying: func(host, why string, wait time.Duration) {
 			fmt.Fprintf(e.Stderr, "%s: %s, trying again in %s\n", host, why, wait.Round(100*time.Millisecond))
 		},
+	}
+	if f != nil {
+		opts.Timeout, opts.Retries = f.stall(), f.retries
 	}
 	opts.Progress = e.progressOf("pushing")
 	return registry.New(opts)
@@ -42,7 +45,7 @@ func (e *Env) openImage(ctx context.Context, what string) (*source.Source, error
 	if _, err := os.Stat(e.path(what)); err == nil || looksLikePath(what) {
 		return e.openFile(what)
 	}
-	s, err := e.registryClient().Open(ctx, what)
+	s, err := e.registryClient(nil).Open(ctx, what)
 	return s, imageError(err)
 }
 
@@ -59,6 +62,9 @@ func imageError(err error) error {
 	var d *daemon.Error
 	switch {
 	case errors.As(err, &r) && r.Hint != "":
+		if exitCode(err) == exitTimeout { // no time limit of the user's has passed
+			err = &exitError{exitFailed, err}
+		}
 		return hint(err, "%s", r.Hint)
 	case errors.As(err, &d) && d.Hint != "":
 		return hint(err, "%s", d.Hint)

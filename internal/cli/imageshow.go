@@ -191,7 +191,7 @@ func runImageLs(ctx context.Context, env *Env, opts *imageOptions, name string) 
 	}
 	names := []string{name}
 	if _, err := os.Stat(env.path(name)); err != nil && !looksLikePath(name) && untagged(name) {
-		tags, err := env.registryClient().Tags(ctx, name)
+		tags, err := env.registryClient(nil).Tags(ctx, name)
 		if err != nil {
 			return imageError(err)
 		}

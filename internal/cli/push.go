@@ -84,7 +84,7 @@ func runPush(ctx context.Context, env *Env, opts *pushOptions) error {
 		return err
 	}
 	defer src.Close()
-	report, err := env.registryClient().Push(ctx, src, targets)
+	report, err := env.registryClient(&opts.networkFlags).Push(ctx, src, targets)
 	if err != nil {
 		return imageError(err)
 	}

@@ -66,7 +66,8 @@ func (f *archiveFlags) wheels(ctx context.Context, env *Env, l *loaded) (*index.
 	wrong := func(err error) error {
 		return &exitError{exitUsage, fmt.Errorf("%s: %w", l.python.Pos, err)}
 	}
-	opts := index.Options{Cache: dir, Offline: f.offline, Now: env.Now, Index: f.indexes.index, Progress: env.progressOf("downloading wheels")}
+	opts := index.Options{Cache: dir, Offline: f.offline, Now: env.Now, Index: f.indexes.index, Progress: env.progressOf("downloading wheels"),
+		Stall: f.stall(), Retries: f.retries}
 	if opts.Index == "" {
 		if opts.Index, err = expand(env, l.python.Index); err != nil {
 			return nil, wrong(err)

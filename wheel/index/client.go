@@ -45,6 +45,7 @@ type Options struct {
 	Transport http.RoundTripper // default: the environment's proxy
 	Now       func() time.Time  // default: time.Now
 	Stall     time.Duration     // see [download.Options]
+	Retries   *int              // likewise
 	Backoff   time.Duration
 }
 
@@ -99,7 +100,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 		return nil, err
 	}
 	c.download = download.New(c.cache, download.Options{
-		Transport: &authorized{transport, users}, Stall: opts.Stall, Backoff: opts.Backoff,
+		Transport: &authorized{transport, users}, Stall: opts.Stall, Retries: opts.Retries, Backoff: opts.Backoff,
 		Hint: "name another index with --index-url or PIP_INDEX_URL, or --offline with what the cache has",
 		Came: c.progress,
 	})
