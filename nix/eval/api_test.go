@@ -86,7 +86,7 @@ func TestBuiltin(t *testing.T) {
 	}
 }
 
-// TestTry: an error in the middle of an evaluation leaves it usable, and what
+// TestTry: an error in the middle of an evaluation leaves it usable, and what has
 // failed can be tried again.
 func TestTry(t *testing.T) {
 	cause := errors.New("the cause")
@@ -229,7 +229,7 @@ func TestSearchPath(t *testing.T) {
 	}
 }
 
-// TestPrint: what messages show of big values is short.
+// TestPrint: messages show big values in short.
 func TestPrint(t *testing.T) {
 	src := `{ a = [ 1 2 3 4 ]; b.c.d = 1; s = "0123456789abcdef"; f = x: x; "odd name" = null; lazy = 1 + 1; }`
 	ev := eval.New(eval.Options{})

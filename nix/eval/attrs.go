@@ -9,10 +9,10 @@ import (
 	"nix2gpu/nix/syntax"
 )
 
-// Attrs is an attribute set. Its names are sorted in byte order; its values
-// may be thunks. Sets that come from the same place in a program share their
-// shape, and so each selection in a program remembers where it last found its
-// name in which shape.
+// Attrs is an attribute set. Its names are sorted in byte order; its values may be
+// thunks. Sets that the same place of a program makes share their shape. Each selection
+// in a program remembers the shape in which it last found its name, and where, so that
+// most selections cost one comparison.
 type Attrs struct {
 	shape *shape
 	vals  []Value // parallel to shape.names
@@ -25,24 +25,24 @@ type shape struct {
 	// index is built for a big shape once it has been searched often enough.
 	index    map[string]int
 	searches int
-	bare     *shape // the same without places, once it was needed
+	bare     *shape // the same names without positions; made when first needed
 	// missing, if set, gives the values of names that are not listed.
 	missing Missing
 }
 
-// Missing gives the value of an attribute that a set does not list, nil when
-// it has none; pos is where it is asked for.
+// Missing returns the value of an attribute that a set does not list, or nil if it has
+// none; pos is where a program asks for it.
 type Missing func(t *Thread, name string, pos syntax.Pos) Value
 
-// WithMissing is a open-ended: what a program selects from it without `or`,
-// or takes from it by `with`, is asked of f when it is not listed. All else,
-// such as `?` and attrNames, knows the listed names only. The result of //
-// stays open-ended.
+// WithMissing returns an open-ended set: f is asked for an attribute that is not listed
+// when a program selects it without `or`, or takes it by `with`. Everything else, such
+// as `?` and attrNames, knows only the listed names. The result of // stays open-ended.
 func (a *Attrs) WithMissing(f Missing) *Attrs {
 	return &Attrs{&shape{names: a.shape.names, pos: a.shape.pos, missing: f}, a.vals}
 }
 
-// orMissing is the last resort for a name that set does not list.
+// orMissing asks an open-ended set for a name that it does not list; nil if it has
+// none.
 func (t *Thread) orMissing(set *Attrs, name string, pos syntax.Pos) Value {
 	if set.shape.missing == nil {
 		return nil
@@ -93,7 +93,7 @@ func (s *shape) posAt(i int) syntax.Pos {
 // Type implements Value.
 func (*Attrs) Type() Type { return TypeAttrs }
 
-// Len is the number of attributes.
+// Len returns the number of attributes.
 func (a *Attrs) Len() int { return len(a.vals) }
 
 // Get returns the value of an attribute, which may be a thunk.
@@ -107,8 +107,8 @@ func (a *Attrs) Get(name string) (v Value, found bool) {
 // Has reports whether there is an attribute of that name.
 func (a *Attrs) Has(name string) bool { return a.shape.find(name) >= 0 }
 
-// Pos is where the attribute is defined; the zero Pos when there is no such
-// attribute, or when it was computed.
+// Pos returns where the attribute is defined; the zero Pos if there is none, or if it
+// was computed.
 func (a *Attrs) Pos(name string) syntax.Pos {
 	if i := a.shape.find(name); i >= 0 {
 		return a.shape.posAt(i)
@@ -116,15 +116,15 @@ func (a *Attrs) Pos(name string) syntax.Pos {
 	return syntax.Pos{}
 }
 
-// Names are the names in byte order. The caller must not change them.
+// Names returns the names in byte order. The caller must not change them.
 func (a *Attrs) Names() []string { return a.shape.names }
 
-// At is the attribute with index i in the order of Names.
+// At returns the attribute with index i in the order of Names.
 func (a *Attrs) At(i int) (name string, v Value, pos syntax.Pos) {
 	return a.shape.names[i], a.vals[i], a.shape.posAt(i)
 }
 
-// All gives all names, in order, with their values, which may be thunks.
+// All yields all names, in order, with their values, which may be thunks.
 func (a *Attrs) All() iter.Seq2[string, Value] {
 	return func(yield func(string, Value) bool) {
 		for i, name := range a.shape.names {
@@ -135,8 +135,8 @@ func (a *Attrs) All() iter.Seq2[string, Value] {
 	}
 }
 
-// withValues is a set of the same names. The attributes are not defined where
-// those of a are.
+// withValues returns a set of the same names with other values, and without positions:
+// its attributes are not defined where those of a are.
 func (a *Attrs) withValues(vals []Value) *Attrs {
 	s := a.shape
 	if s.pos != nil || s.missing != nil {
@@ -148,7 +148,7 @@ func (a *Attrs) withValues(vals []Value) *Attrs {
 	return &Attrs{s, vals}
 }
 
-// Update is a // b.
+// Update returns a // b.
 func (a *Attrs) Update(b *Attrs) *Attrs {
 	switch {
 	case len(b.vals) == 0:
@@ -189,8 +189,8 @@ func (a *Attrs) Update(b *Attrs) *Attrs {
 	return &Attrs{out, vals}
 }
 
-// searchNames finds the place of name in sorted names, looking at the first
-// few one by one: in a merge it is mostly there.
+// searchNames returns where name is in sorted names. It looks at the first few one by
+// one, since a merge mostly finds it there.
 func searchNames(names []string, name string) (i int, found bool) {
 	for i = range min(len(names), 4) {
 		if c := strings.Compare(names[i], name); c >= 0 {
@@ -202,8 +202,8 @@ func searchNames(names []string, name string) (i int, found bool) {
 	return i + k, found
 }
 
-// mergeShapes gives the shape of a // b and for each of its names the index
-// where the value comes from: i in b, or -1-i in a.
+// mergeShapes returns the shape of a // b, and for each of its names the index of the
+// value: i in b, or -1-i in a.
 func mergeShapes(a, b *shape) (out *shape, from []int32) {
 	n := len(a.names) + len(b.names)
 	out = &shape{names: make([]string, 0, n), missing: b.missing}
@@ -257,7 +257,7 @@ func mergeValues(a, b *Attrs, out *shape, from []int32) *Attrs {
 	return &Attrs{out, vals}
 }
 
-// filter keeps the attributes that keep accepts, given their index.
+// filter returns the attributes whose index keep accepts.
 func (a *Attrs) filter(keep func(i int) bool) *Attrs {
 	b := NewAttrs(len(a.vals))
 	for i, name := range a.shape.names {
@@ -271,7 +271,7 @@ func (a *Attrs) filter(keep func(i int) bool) *Attrs {
 	return b.Done()
 }
 
-// AttrsBuilder collects attributes of a new set.
+// An AttrsBuilder collects the attributes of a new set.
 type AttrsBuilder struct {
 	attrs    []attr
 	unsorted bool
@@ -284,7 +284,7 @@ type attr struct {
 	pos  syntax.Pos
 }
 
-// NewAttrs starts a set of about n attributes.
+// NewAttrs returns a builder for a set of about n attributes.
 func NewAttrs(n int) *AttrsBuilder { return &AttrsBuilder{attrs: make([]attr, 0, n)} }
 
 // Set adds an attribute. The last one of the same name counts.
@@ -308,7 +308,7 @@ func (b *AttrsBuilder) add(name string, v Value, pos syntax.Pos) *AttrsBuilder {
 	return b
 }
 
-// Done makes the set; the builder must not be used again.
+// Done returns the set. The builder must not be used again.
 func (b *AttrsBuilder) Done() *Attrs {
 	attrs := b.attrs
 	if len(attrs) == 0 {
@@ -340,7 +340,7 @@ func (b *AttrsBuilder) Done() *Attrs {
 	return &Attrs{s, vals}
 }
 
-// AttrsOf makes a set of the entries of a map.
+// AttrsOf returns a set with the entries of a map.
 func AttrsOf(m map[string]Value) *Attrs {
 	b := NewAttrs(len(m))
 	for name, v := range m {

@@ -85,8 +85,8 @@ var colors = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile("\x1b\\[[0-9;]*m")
 })
 
-// plainText takes the colors out of a message that libraries put in.
+// plainText removes the colors that libraries put into messages.
 func plainText(s string) string { return colors().ReplaceAllString(s, "") }
 
-// tell writes a line where the traces of programs go.
+// tell writes a line to where the traces of programs go.
 func (t *Thread) tell(line string) { fmt.Fprintln(t.ev.opts.TraceTo, line) }

@@ -35,10 +35,11 @@ func dataBuiltins() []*Builtin {
 	}
 }
 
-// decodedBytes is about what a value takes when a decoder and FromGo have made
-// it, and separators about how many there are in a text.
+// decodedBytes is about how much memory a value takes, in bytes, once a decoder and
+// FromGo have made it.
 const decodedBytes = 128
 
+// separators returns about how many values a text in JSON or TOML has.
 func separators(text string) (n int) {
 	for i := range len(text) {
 		switch text[i] {
@@ -49,8 +50,8 @@ func separators(text string) (n int) {
 	return n
 }
 
-// FromGo makes a value of what decoders of JSON, YAML and TOML give: nil,
-// bool, numbers, string, []any and map[string]any. Values are kept.
+// FromGo makes a value from what decoders of JSON, YAML and TOML return: nil, bool,
+// numbers, string, []any and map[string]any. A Value in it is kept.
 func (t *Thread) FromGo(x any) Value {
 	t.step()
 	t.enter()
@@ -100,17 +101,17 @@ func (t *Thread) FromGo(x any) Value {
 	return nil
 }
 
-// checkText rejects what no string of the language can hold.
+// checkText rejects a text that no string of the language can hold.
 func (t *Thread) checkText(s string) {
 	if strings.IndexByte(s, 0) >= 0 {
 		t.Throw("the string %q has a zero byte, which strings cannot hold", s)
 	}
 }
 
-// ToGo is the inverse of FromGo. Everything is computed; paths and sets that
-// can be used as strings become strings, and contexts are lost.
+// ToGo is the inverse of FromGo. It computes everything; paths, and sets that can be
+// used as strings, become strings, and contexts are lost.
 func (t *Thread) ToGo(v Value) any {
-	t.step() // what is in there twice comes out twice
+	t.step() // a value that occurs twice is converted twice
 	t.enter()
 	defer t.leave()
 	switch v := t.Force(v).(type) {
@@ -151,7 +152,7 @@ func (t *Thread) ToGo(v Value) any {
 
 func isStringLike(set *Attrs) bool { return set.Has("__toString") || set.Has("outPath") }
 
-// FromJSON makes a value of a JSON text.
+// FromJSON parses a JSON text.
 func (t *Thread) FromJSON(text string) Value {
 	t.spend(len(text) + decodedBytes*separators(text))
 	dec := json.NewDecoder(strings.NewReader(text))
@@ -172,7 +173,7 @@ func (t *Thread) FromJSON(text string) Value {
 	return t.FromGo(doc)
 }
 
-// jsonNumber keeps integers and floats apart by how they are written.
+// jsonNumber tells integers from floats by how they are written.
 func (t *Thread) jsonNumber(s string) Value {
 	if !strings.ContainsAny(s, ".eE") {
 		n, err := strconv.ParseInt(s, 10, 64)
@@ -188,7 +189,7 @@ func (t *Thread) jsonNumber(s string) Value {
 	return Float(f)
 }
 
-// ToJSON gives v as JSON; the string has the contexts of all strings in v.
+// ToJSON returns v as JSON, with the contexts of all strings in v.
 func (t *Thread) ToJSON(v Value) *String {
 	w := jsonWriter{t: t}
 	w.value(v)
@@ -290,7 +291,7 @@ func (w *jsonWriter) quote(s string) {
 	w.out.WriteByte('"')
 }
 
-// formatJSONFloat writes the shortest text that reads as f, and as a float.
+// formatJSONFloat returns the shortest text that is read as f, and as a float.
 func formatJSONFloat(f float64) string {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		return "null"
@@ -319,7 +320,7 @@ type xmlWriter struct {
 	t    *Thread
 	out  strings.Builder
 	ctx  *Context
-	seen map[*Attrs]bool // derivations that have been written
+	seen map[*Attrs]bool // derivations that were written already
 }
 
 var xmlEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "\n", "&#xA;")
@@ -334,7 +335,8 @@ func (w *xmlWriter) scalar(depth int, tag, value string) {
 	w.line(depth, "<"+tag+` value="`+xmlEscapes.Replace(value)+`" />`)
 }
 
-// maxXMLDepth is lower than that of other walks, for each line is indented.
+// maxXMLDepth is lower than the limit of other walks, because each line is indented by
+// its depth.
 const maxXMLDepth = 2000
 
 func (w *xmlWriter) value(v Value, depth int) {

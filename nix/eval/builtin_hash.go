@@ -31,7 +31,7 @@ func hashBuiltins() []*Builtin {
 	}
 }
 
-// digest is a hash and the name of its kind.
+// A digest is a hash with the name of its algorithm.
 type digest struct {
 	kind string
 	sum  []byte
@@ -70,7 +70,7 @@ func (d digest) nix32() string {
 	return string(out)
 }
 
-// parseNix32 reads what nix32 wrote; size is that of the hash.
+// parseNix32 parses what nix32 returns, for a hash of size bytes.
 func parseNix32(s string, size int) ([]byte, error) {
 	if len(s) != (size*8-1)/5+1 {
 		return nil, errNotHash
@@ -95,7 +95,7 @@ func parseNix32(s string, size int) ([]byte, error) {
 
 var errNotHash = errors.New("not a hash")
 
-// parseHash reads a hash in any format. kind may be "" when the text says it.
+// parseHash parses a hash in any format. kind may be "" if the text names it.
 func parseHash(kind, s string) (digest, error) {
 	sri := false
 	if k, rest, found := strings.Cut(s, "-"); found && hashes[k] != nil {

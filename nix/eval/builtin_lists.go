@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// applier is the code of delayed calls that the builtin at work makes.
+// applier returns the code of the delayed calls that the running builtin makes.
 func (t *Thread) applier() node { return applyNode{t.site} }
 
 func applyLater2(code node, fn, x, y Value) Value {
 	return &Thunk{code: code, env: newEnv3(nil, fn, x, y)}
 }
 
-// call1 calls a forced function at once.
+// call1 calls a forced function now, not lazily.
 func (t *Thread) call1(fn, x Value) Value {
 	if f, ok := fn.(*Lambda); ok {
 		return t.callLambda(f, x, t.site)
@@ -45,10 +45,10 @@ func (t *Thread) boolResult(v Value) bool {
 	return bool(b)
 }
 
-// What an element of a list or set needs in builtins that make many, in bytes.
+// The memory of an element in builtins that make many, in bytes.
 const (
-	thunkBytes   = 96  // delayed, in a list
-	attrBytes    = 128 // in a set that is being built
+	thunkBytes   = 96  // a delayed element of a list
+	attrBytes    = 128 // an element of a set that is being built
 	stringBytes  = 64  // a short string
 	closureBytes = 128 // what genericClosure knows of an element
 )
@@ -207,7 +207,7 @@ func listBuiltins() []*Builtin {
 				list := t.List(args[0])
 				t.spend(attrBytes * len(list.elems))
 				b := NewAttrs(len(list.elems))
-				for i := len(list.elems) - 1; i >= 0; i-- { // the first one shall win, and that is the last one set
+				for i := len(list.elems) - 1; i >= 0; i-- { // backwards, because the first of equal names wins and the last one set counts
 					pair := t.Attrs(list.elems[i])
 					name := t.Text(t.need(pair, "name"))
 					b.add(name, t.need(pair, "value"), pair.Pos("value"))
@@ -217,7 +217,7 @@ func listBuiltins() []*Builtin {
 	}
 }
 
-// need gives an attribute that a set given to a builtin must have.
+// need returns an attribute that a set given to a builtin must have.
 func (t *Thread) need(set *Attrs, name string) Value {
 	v, found := set.Get(name)
 	if !found {
@@ -276,8 +276,8 @@ func sortList(t *Thread, args []Value) Value {
 	return &List{elems}
 }
 
-// mergeSort is stable, and unlike the library's sorting it gives some order,
-// and ends, for any less.
+// mergeSort sorts stably. Unlike the library's sorting it ends, and returns some order,
+// for any less.
 func mergeSort(a []Value, less func(x, y Value) bool) {
 	tmp := make([]Value, len(a))
 	var sort func(a, tmp []Value)
@@ -311,8 +311,8 @@ func mergeSort(a []Value, less func(x, y Value) bool) {
 	sort(a, tmp)
 }
 
-// closureKeys finds keys that were seen before. Strings and integers, which
-// keys nearly always are, are looked up; others are compared one by one.
+// closureKeys finds keys that were seen before. Strings and integers, which nearly all
+// keys are, are looked up; others are compared one by one.
 type closureKeys struct {
 	strings map[string]bool
 	ints    map[Int]bool
@@ -380,7 +380,7 @@ func genericClosure(t *Thread, args []Value) Value {
 
 func isNumber(k Type) bool { return k == TypeInt || k == TypeFloat }
 
-// joinStrings is what concatStringsSep computes.
+// joinStrings returns what concatStringsSep does.
 func (t *Thread) joinStrings(sep *String, list []Value) Value {
 	var out strings.Builder
 	ctx := sep.ctx

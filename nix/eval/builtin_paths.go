@@ -122,7 +122,7 @@ func pathBuiltins() []*Builtin {
 	}
 }
 
-// pathText gives the text of a path, or of a string with an absolute path.
+// pathText returns the text of a path, or of a string that is an absolute path.
 func (t *Thread) pathText(v Value) (string, *Context) {
 	s := t.coerce(t.Force(v), inPath, t.Pos())
 	if !strings.HasPrefix(s.s, "/") {
@@ -131,7 +131,7 @@ func (t *Thread) pathText(v Value) (string, *Context) {
 	return s.s, s.ctx
 }
 
-// fileArg gives the path of a file that a program wants to read.
+// fileArg returns the path of a file that a program wants to read.
 func (t *Thread) fileArg(v Value) string {
 	name, ctx := t.pathText(v)
 	if output := refersToOutput(ctx); output != "" {
@@ -140,8 +140,8 @@ func (t *Thread) fileArg(v Value) string {
 	return path.Clean(name)
 }
 
-// refersToOutput gives an element of a context that is not a source, so that the
-// files behind the string do not exist yet; "" if there is none.
+// refersToOutput returns an element of a context that is no source, so that the file
+// behind the string does not exist yet; "" if there is none.
 func refersToOutput(ctx *Context) string {
 	for _, e := range ctx.Elems() {
 		if !strings.HasPrefix(e, "source:") {
@@ -156,7 +156,7 @@ func (t *Thread) readFile(name string) []byte {
 	if err != nil {
 		t.FailFile(name, err)
 	}
-	t.spend(2 * len(data)) // and the string that is made of it
+	t.spend(2 * len(data)) // the data, and the string that is made from it
 	return data
 }
 
@@ -272,8 +272,8 @@ func storeBuiltins() []*Builtin {
 	}
 }
 
-// derivation makes the set that describes a build, as far as that is possible
-// without a store: its paths are errors that say so.
+// derivation returns the set that describes a build, as far as that is possible without
+// a store: its paths are errors that say so.
 func derivation(t *Thread, args []Value) Value {
 	set := t.Attrs(args[0])
 	pos := t.Pos()

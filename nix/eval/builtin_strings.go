@@ -105,13 +105,15 @@ func groupList(groups []*string) Value {
 	return NewList(elems...)
 }
 
-// wideBytes is what a byte of a text needs while it is matched, see widen.
+// wideBytes is how many bytes of memory a byte of a text takes while it is matched; see
+// widen.
 const wideBytes = 6
 
-// maxRegex bounds the text of a regular expression.
+// maxRegex limits the length of a regular expression, in bytes, before it is compiled.
 const maxRegex = 1 << 16
 
-// regex gives the compiled form of a regular expression; each is compiled once.
+// regex returns the compiled form of a regular expression. It compiles each one once,
+// since programs match in loops.
 func (t *Thread) regex(v Value) *posixRegex {
 	text := t.Text(v)
 	if re := t.ev.regexes[text]; re != nil {

@@ -17,7 +17,7 @@ func Builtins() []*Builtin {
 	return all
 }
 
-// makeGlobals gives the names that every file knows.
+// makeGlobals returns the names that every file knows.
 func (ev *Evaluator) makeGlobals() map[string]Value {
 	globals := map[string]Value{"true": Bool(true), "false": Bool(false), "null": Null{}}
 	set := map[string]Value{
@@ -53,7 +53,7 @@ func (ev *Evaluator) makeGlobals() map[string]Value {
 	return globals
 }
 
-// nixVersion is the version of the language that programs may ask for.
+// nixVersion is the version of Nix that programs may ask for.
 const nixVersion = "2.31.0"
 
 func searchPathValue(entries []SearchEntry) Value {
@@ -64,7 +64,7 @@ func searchPathValue(entries []SearchEntry) Value {
 	return NewList(elems...)
 }
 
-// posValue makes { file, line, column } of a place, or null of none.
+// posValue returns { file, line, column } of a position, or null for none.
 func (t *Thread) posValue(pos syntax.Pos) Value {
 	if !pos.IsValid() {
 		return Null{}
@@ -77,7 +77,7 @@ func (t *Thread) posValue(pos syntax.Pos) Value {
 	return NewAttrs(3).Set("column", Int(col)).Set("file", Str(file)).Set("line", Int(line)).Done()
 }
 
-// findInSearchPath finds the file that <name> means.
+// findInSearchPath returns the path that <name> stands for.
 func (t *Thread) findInSearchPath(entries []SearchEntry, name string, pos syntax.Pos) Value {
 	for _, e := range entries {
 		rest := name

@@ -2,15 +2,15 @@ package eval
 
 import "nix2gpu/nix/syntax"
 
-// env holds the variables of one scope: the argument of a function, the
-// bindings of a let or rec, or the set of a with.
+// An env holds the variables of one scope: the argument of a function, the bindings of
+// a let or rec, or the set of a with.
 type env struct {
 	up    *env
 	slots []Value
 }
 
-// newEnv makes an env with its slots in the same allocation where n is small,
-// which it nearly always is.
+// newEnv returns an env. If n is small, as nearly always, its slots are in the same
+// allocation.
 func newEnv(up *env, n int) *env {
 	switch n {
 	case 0:
@@ -64,17 +64,17 @@ func newEnv3(up *env, a, b, c Value) *env {
 	return &e.env
 }
 
-// node is an expression with its variables resolved.
+// A node is an expression with its variables resolved.
 type node interface {
-	// eval computes the value. It may be a thunk only where a primitive
-	// returned one in tail position; use Thread.value where that matters.
+	// eval computes the value. It is a thunk only if a primitive has returned one in
+	// tail position; Thread.value forces that.
 	eval(t *Thread, e *env) Value
-	// delay gives the value if that costs nothing, else a thunk of it.
+	// delay returns the value if that costs nothing, else a thunk.
 	delay(t *Thread, e *env) Value
 	pos() syntax.Pos
 }
 
-// value evaluates n to a value that is not a thunk.
+// value evaluates n to a value that is no thunk.
 func (t *Thread) value(n node, e *env) Value {
 	v := n.eval(t, e)
 	if th, ok := v.(*Thunk); ok {
@@ -83,17 +83,17 @@ func (t *Thread) value(n node, e *env) Value {
 	return v
 }
 
-// at is the place of a node.
+// at is the position of a node.
 type at struct{ place syntax.Pos }
 
 func (a at) pos() syntax.Pos { return a.place }
 
-// goNode is a Go function as code of a thunk.
+// A goNode is a Go function as the code of a thunk.
 type goNode func(t *Thread) Value
 
 func (f goNode) eval(t *Thread, _ *env) Value {
 	old := t.site
-	t.site = topSite // whichever builtin is at work, it did not ask for this
+	t.site = topSite // the builtin that runs now did not make this call
 	v := t.Force(f(t))
 	t.site = old
 	return v
@@ -101,8 +101,8 @@ func (f goNode) eval(t *Thread, _ *env) Value {
 func (f goNode) delay(*Thread, *env) Value { return &Thunk{code: f} }
 func (goNode) pos() syntax.Pos             { return syntax.Pos{} }
 
-// applyNode is the code of delayed applications that a primitive makes: the
-// function is in the first slot of the env and its arguments in the others.
+// An applyNode is the code of a delayed application that a primitive makes. The
+// function is in the first slot of the env, and its arguments are in the others.
 type applyNode struct{ site node }
 
 func (n applyNode) eval(t *Thread, e *env) Value {
@@ -112,9 +112,9 @@ func (n applyNode) eval(t *Thread, e *env) Value {
 func (n applyNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
 func (n applyNode) pos() syntax.Pos               { return n.site.pos() }
 
-// elemNode is the code of the calls that map and its like delay: a function
-// that is the same for all elements. The argument is where the thunk's value
-// will be, so that a thunk is all that an element costs.
+// An elemNode is the code of the calls that map and the like delay: all elements have
+// the same function. The argument is kept where the thunk's value will be, so that an
+// element costs no more than its thunk.
 type elemNode struct {
 	site node
 	fn   Value
@@ -129,7 +129,7 @@ func (n *elemNode) apply(t *Thread, arg Value) Value {
 	return t.call(fn, []Value{arg}, n.site)
 }
 
-// eval is not used: a thunk with this code has no env, see Thread.force.
+// eval is never called: Thread.force handles thunks with this code, which have no env.
 func (n *elemNode) eval(t *Thread, _ *env) Value { return t.Force(n.fn) }
 func (n *elemNode) delay(*Thread, *env) Value    { return n.fn }
 func (n *elemNode) pos() syntax.Pos              { return n.site.pos() }
@@ -148,7 +148,7 @@ type constNode struct {
 func (n constNode) eval(t *Thread, _ *env) Value { return t.Force(n.val) }
 func (n constNode) delay(*Thread, *env) Value    { return n.val }
 
-// localNode is a variable, up scopes away.
+// A localNode is a variable that is up scopes away.
 type localNode struct {
 	at
 	up, slot int
@@ -172,14 +172,13 @@ func (n *localNode) delay(_ *Thread, e *env) Value {
 		at = at.up
 	}
 	v := at.slots[n.slot]
-	if v == nil { // a later binding of the scope that is being made
+	if v == nil { // a later binding of the same scope, not yet made
 		return &Thunk{code: n, env: e}
 	}
 	return computed(v)
 }
 
-// ready gives the value of a literal or variable if it is known already, else
-// nil.
+// ready returns the value of a literal or variable if it is known already, else nil.
 func ready(n node, e *env) Value {
 	switch n := n.(type) {
 	case constNode:
@@ -199,8 +198,8 @@ func ready(n node, e *env) Value {
 	return nil
 }
 
-// withNode is a variable that some enclosing with may define; ups are the
-// distances of their scopes, the innermost first.
+// A withNode is a variable that an enclosing with may define; ups are the distances of
+// their scopes, the innermost first.
 type withNode struct {
 	at
 	name string
@@ -232,7 +231,7 @@ func (n *withNode) eval(t *Thread, e *env) Value {
 	return n.unlisted(t, inner)
 }
 
-// unlisted asks the open-ended sets for a name that none lists.
+// unlisted asks the open-ended sets for a name that none of them lists.
 func (n *withNode) unlisted(t *Thread, e *env) Value {
 	var known []string
 	depth := 0
@@ -240,7 +239,7 @@ func (n *withNode) unlisted(t *Thread, e *env) Value {
 		for ; depth < up; depth++ {
 			e = e.up
 		}
-		set := e.slots[0].(*Attrs) // eval has seen to that
+		set := e.slots[0].(*Attrs) // eval has checked that
 		if v := t.orMissing(set, n.name, n.place); v != nil {
 			return t.Force(v)
 		}
@@ -252,7 +251,8 @@ func (n *withNode) unlisted(t *Thread, e *env) Value {
 
 func (n *withNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
 
-// attrCache remembers where an attribute was in the last shape.
+// An attrCache remembers where an attribute was in the last shape, since the next set
+// mostly has the same one.
 type attrCache struct {
 	shape *shape
 	index int

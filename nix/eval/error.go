@@ -10,7 +10,7 @@ import (
 	"nix2gpu/spelling"
 )
 
-// ErrorKind tells errors apart that a caller or a program treats differently.
+// An ErrorKind is a kind of error that callers or programs treat differently.
 type ErrorKind uint8
 
 // The kinds of errors.
@@ -30,11 +30,11 @@ const (
 	KindInternal                     // a mistake in the evaluator itself
 )
 
-// Error says why an evaluation failed, and where.
+// An Error says why an evaluation failed, and where.
 type Error struct {
-	Pos   syntax.Pos // the zero Pos when the place is not known
+	Pos   syntax.Pos // the zero Pos if it is not known
 	Msg   string     // lower case, no position, no trailing period
-	Hint  string     // how to cure it, such as "did you mean 'port'?"; often ""
+	Hint  string     // the cure, such as "did you mean 'port'?"; often ""
 	Kind  ErrorKind
 	Trace []Frame // what led to it, the innermost first
 
@@ -48,7 +48,7 @@ type Frame struct {
 	Msg string // such as "while calling 'mkIf'"
 }
 
-// Error is position, message and hint on one line.
+// Error returns position, message and hint on one line.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.Pos.IsValid() {
@@ -61,11 +61,11 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the error behind this one, if there is one.
+// Unwrap returns the error that caused this one, or nil.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Backtrace is the error as people see it: position and message, the source
-// line with a caret, the hint, and the trace.
+// Backtrace returns the error as people see it: position and message, the source line
+// with a caret, the hint, and the trace.
 func (e *Error) Backtrace() string {
 	var b strings.Builder
 	if e.Pos.IsValid() {
@@ -86,7 +86,7 @@ func (e *Error) Backtrace() string {
 	return b.String()
 }
 
-// frame is an entry of the shadow stack: site is the node that is at work. A
+// A frame is an entry of the shadow stack: site is the node that is being evaluated. A
 // note is a message of a program (addErrorContext) or of Go code.
 type frame struct {
 	site node
@@ -99,7 +99,7 @@ type note struct {
 	msg string // "" until known
 }
 
-// maxTrace bounds the frames that an error keeps; notes are always kept.
+// maxTrace limits the frames that an error keeps. Notes are always kept.
 const maxTrace = 40
 
 // capture copies the shadow stack into the error, the innermost frame first.
@@ -147,20 +147,20 @@ func (t *Thread) Fail(pos syntax.Pos, format string, args ...any) {
 	panic(t.capture(&Error{Pos: pos, Msg: fmt.Sprintf(format, args...)}))
 }
 
-// Throw ends the evaluation with an error at the call of the builtin that is
-// at work. tryEval does not catch it.
+// Throw ends the evaluation with an error at the call of the running builtin. tryEval
+// does not catch it.
 func (t *Thread) Throw(format string, args ...any) {
 	t.Fail(t.Pos(), format, args...)
 }
 
-// Unsupported ends the evaluation with an error that says that this evaluator
-// does not do something.
+// Unsupported ends the evaluation with an error that says what this evaluator does not
+// do.
 func (t *Thread) Unsupported(format string, args ...any) {
 	t.raise(&Error{Pos: t.Pos(), Msg: "not supported: " + fmt.Sprintf(format, args...), Kind: KindUnsupported})
 }
 
-// Raise ends the evaluation with any error: an *Error as it is, another one as
-// the cause of an Error at the call of the builtin that is at work.
+// Raise ends the evaluation with any error: an *Error as it is, any other as the cause
+// of an Error at the call of the running builtin.
 func (t *Thread) Raise(err error) {
 	if e, ok := err.(*Error); ok {
 		t.raise(e)
@@ -175,14 +175,14 @@ func (t *Thread) raise(e *Error) {
 	panic(e)
 }
 
-// RaiseAs ends the evaluation with an error of Go at pos, of a kind that the
-// caller chooses: one of KindThrow can be caught with tryEval.
+// RaiseAs ends the evaluation with an error of Go code at pos, of a kind that the
+// caller chooses: tryEval catches one of KindThrow.
 func (t *Thread) RaiseAs(kind ErrorKind, pos syntax.Pos, msg string, cause error) {
 	t.raise(&Error{Pos: pos, Msg: msg, Kind: kind, cause: cause})
 }
 
-// Pos is the place of the call of the builtin that is at work. In a value that
-// Go code computes lazily it is where the program asked for it.
+// Pos returns the position of the call of the running builtin. In a value that Go code
+// computes lazily, it is where the program asked for the value.
 func (t *Thread) Pos() syntax.Pos {
 	if pos := t.site.pos(); pos.IsValid() {
 		return pos
@@ -197,15 +197,15 @@ func (t *Thread) Pos() syntax.Pos {
 	return syntax.Pos{}
 }
 
-// Annotate calls f. Should f fail, msg becomes part of the error's trace.
+// Annotate calls f. If f fails, msg becomes part of the error's trace.
 func (t *Thread) Annotate(pos syntax.Pos, msg string, f func()) {
 	t.frames = append(t.frames, frame{note: &note{pos, msg}})
 	f()
 	t.frames = t.frames[:len(t.frames)-1]
 }
 
-// Try calls f and returns the error that ended it. The evaluation can go on
-// as if f had not been called; thunks that failed may be forced again.
+// Try calls f and returns the error that ended it, or nil. The evaluation can go on as
+// if f had not been called; thunks that failed may be forced again.
 func (t *Thread) Try(f func()) error {
 	if err := t.catch(f); err != nil {
 		return err.finish()
@@ -213,7 +213,7 @@ func (t *Thread) Try(f func()) error {
 	return nil
 }
 
-// catch is Try without the trace made readable.
+// catch is Try without making the trace.
 func (t *Thread) catch(f func()) (failed *Error) {
 	frames, forcing, depth, site, nested := len(t.frames), len(t.forcing), t.depth, t.site, t.nested
 	defer func() {
@@ -222,7 +222,7 @@ func (t *Thread) catch(f func()) (failed *Error) {
 			return
 		}
 		var ok bool
-		if failed, ok = r.(*Error); !ok { // a mistake of ours must not end the whole program
+		if failed, ok = r.(*Error); !ok { // a defect of ours must not end the whole program
 			stack := make([]byte, 8<<10)
 			stack = stack[:runtime.Stack(stack, false)]
 			failed = &Error{Pos: t.Pos(), Msg: fmt.Sprintf("internal error: %v", r), Kind: KindInternal,
@@ -244,7 +244,7 @@ func (t *Thread) wrongType(pos syntax.Pos, v Value, want string) {
 	t.Fail(pos, "expected %s but found %s: %s", want, v.Type().withArticle(), t.brief(v))
 }
 
-// didYouMean suggests names that resemble name; "" when none does.
+// didYouMean returns a hint at the names that resemble name, or "".
 func didYouMean(name string, known []string) string {
 	type candidate struct {
 		name     string

@@ -13,12 +13,12 @@ import (
 	"nix2gpu/nix/syntax"
 )
 
-// FS is how an evaluation sees files. Paths are absolute and clean. A missing
-// file is reported with an error that wraps fs.ErrNotExist.
+// FS is how an evaluation sees files. Paths are absolute and clean. The error for a
+// missing file wraps fs.ErrNotExist.
 type FS interface {
-	// ReadFile reads a regular file. It must not wait for another program, nor
-	// read without end: devices and pipes are errors, and so is a file that is
-	// too big, by one that wraps ErrTooBig.
+	// ReadFile reads a regular file. It must neither wait for another program nor read
+	// without end: devices and pipes are errors, and so is a file that is too big,
+	// whose error wraps ErrTooBig.
 	ReadFile(path string) ([]byte, error)
 	ReadDir(path string) ([]fs.DirEntry, error)
 	Stat(path string) (fs.FileInfo, error)  // follows symbolic links
@@ -29,33 +29,33 @@ type FS interface {
 // ErrTooBig says that a file is bigger than an FS reads.
 var ErrTooBig = errors.New("the file is too big")
 
-// Options tunes an Evaluator. The zero value is ready to use: it evaluates
-// without files, environment variables and clock.
+// Options tunes an Evaluator. The zero value is ready to use: it evaluates without
+// files, environment variables and a clock.
 type Options struct {
 	FS            FS                       // nil: there are no files
 	CurrentSystem string                   // default: x86_64-linux
 	Getenv        func(name string) string // nil: every variable is empty
 	Now           func() int64             // seconds since 1970; nil: currentTime is not supported
-	Home          string                   // what ~/ stands for; "": an error
+	Home          string                   // the folder of ~/; "": ~/ is an error
 	SearchPath    []SearchEntry            // where <name> is looked for
 	TraceTo       io.Writer                // output of builtins.trace and warn; nil: discarded
 	MaxDepth      int                      // of nested calls; default: 10,000
-	MaxSteps      int64                    // of calls and forced values; 0: no limit
-	MaxMemory     int64                    // bytes that the heap of the whole program may have; 0: no limit
+	MaxSteps      int64                    // of calls and forced values, for the life of the Evaluator; 0: no limit
+	MaxMemory     int64                    // limit of the whole program's heap, in bytes; 0: none
 
-	// Builtins come in addition to the built-in ones, or replace them.
+	// Builtins are added to the built-in ones, or replace those of the same name.
 	Builtins []*Builtin
-	// Globals are names that every file knows beside those of the language.
+	// Globals are names that every file knows, in addition to those of the language.
 	Globals map[string]Value
-	// ToFile makes what builtins.toFile gives: a string that stands for the
-	// path of a file. nil: toFile is not supported.
+	// ToFile makes the file of builtins.toFile, and returns a string that stands for
+	// its path. nil: toFile is not supported.
 	ToFile func(t *Thread, name string, content *String) Value
-	// DisplayPath says how messages name a file; nil: by its path.
+	// DisplayPath returns how messages name a file; nil: by its path.
 	DisplayPath func(path string) string
 }
 
-// SearchEntry says where <Prefix/…> is; with an empty Prefix, <x> is looked
-// for in the folder Path.
+// A SearchEntry says where <Prefix/…> is. With an empty Prefix, <x> is looked for in
+// the folder Path.
 type SearchEntry struct{ Prefix, Path string }
 
 func (o *Options) setDefaults() {
@@ -72,7 +72,7 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// Scope is what a file may refer to beside the names of the language, such as
+// A Scope is what a file may refer to in addition to the names of the language, such as
 // pkgs. Values may be thunks.
 type Scope map[string]Value
 
@@ -81,15 +81,15 @@ type Evaluator struct {
 	opts    Options
 	thread  *Thread
 	globals map[string]Value
-	imports map[string]*Thunk         // by path, for import
+	imports map[string]*Thunk         // by path; import evaluates each file once
 	sources map[*syntax.Source]string // the paths of the files behind positions
-	regexes map[string]*posixRegex    // by text
+	regexes map[string]*posixRegex    // by text; see regex
 
 	height               int // see limitStack
 	maxForcing, maxCalls int
 }
 
-// New makes an evaluator.
+// New returns an Evaluator.
 func New(opts Options) *Evaluator {
 	opts.setDefaults()
 	ev := &Evaluator{
@@ -104,12 +104,12 @@ func New(opts Options) *Evaluator {
 	return ev
 }
 
-// maxStack is what the Go stack may grow to. The limits of nesting keep it far
-// below, but a stack is doubled when it is full.
+// maxStack is the size that the Go stack may grow to, in bytes. The limits of nesting
+// keep it far smaller, but a stack is doubled when it is full.
 const maxStack = 1 << 30
 
-// Do calls f inside an evaluation that ends at the latest with ctx, and
-// returns the *Error that ended it. It may not be called inside another Do.
+// Do calls f inside an evaluation that ends when ctx does, and returns the *Error that
+// ended it. It must not be called inside another Do.
 func (ev *Evaluator) Do(ctx context.Context, f func(t *Thread)) error {
 	t := ev.thread
 	if t.ctx != nil {
@@ -126,8 +126,8 @@ func (ev *Evaluator) Do(ctx context.Context, f func(t *Thread)) error {
 	})
 }
 
-// EvalFile evaluates the expression in a file, to the point where its type is
-// known. A folder stands for its default.nix.
+// EvalFile evaluates the expression in a file until its type is known. A folder stands
+// for its default.nix.
 func (ev *Evaluator) EvalFile(ctx context.Context, path string, scope Scope) (v Value, err error) {
 	err = ev.Do(ctx, func(t *Thread) { v = t.EvalFile(path, scope) })
 	return v, err
@@ -139,32 +139,32 @@ func (ev *Evaluator) EvalExpr(ctx context.Context, expr syntax.Expr, dir string,
 	return v, err
 }
 
-// EvalText parses and evaluates an expression; name is what messages call it.
+// EvalText parses and evaluates an expression; name is its name in messages.
 func (ev *Evaluator) EvalText(ctx context.Context, name, text, dir string, scope Scope) (v Value, err error) {
 	err = ev.Do(ctx, func(t *Thread) { v = t.EvalText(name, text, dir, scope) })
 	return v, err
 }
 
-// Thread is an evaluation at work. Its methods end the evaluation with a
-// panic when something is wrong; [Thread.Try] gives the error instead.
+// A Thread is a running evaluation. Its methods panic to end the evaluation when
+// something is wrong; [Thread.Try] returns the error instead.
 type Thread struct {
 	ev  *Evaluator
 	ctx context.Context
 
-	site    node     // the call of the builtin that is at work
+	site    node     // the call of the running builtin
 	frames  []frame  // shadow stack, for traces
-	forcing []*Thunk // what is being computed, to be released after an error
+	forcing []*Thunk // the thunks being computed, to be released after an error
 	depth   int      // of calls
-	nested  int      // of values, where Go code walks into them
+	nested  int      // of values that Go code walks into
 	steps   int64
 	room    int64            // bytes that may be spent before the heap is measured
 	sample  []metrics.Sample // for measuring it
 }
 
-// Evaluator is whose evaluation this is.
+// Evaluator returns the evaluator that runs this evaluation.
 func (t *Thread) Evaluator() *Evaluator { return t.ev }
 
-// Context is the context of the running evaluation.
+// Context returns the context of the running evaluation.
 func (t *Thread) Context() context.Context { return t.ctx }
 
 // EvalFile is [Evaluator.EvalFile] inside an evaluation.
@@ -181,11 +181,12 @@ func (t *Thread) evalResolved(file string, scope Scope) Value {
 	return t.EvalText(t.ev.opts.DisplayPath(file), string(data), path.Dir(file), scope, file)
 }
 
-// treeBytes is about what the tree and the code of a text have for each byte.
+// treeBytes is about how many bytes of memory the tree and the code of a text take for
+// each of its bytes.
 const treeBytes = 20
 
-// EvalText parses and evaluates text. The path, if given, is where the text
-// comes from, in case name is not it.
+// EvalText parses and evaluates text. filePath, if given, is the path of the text, if
+// name is not.
 func (t *Thread) EvalText(name, text, dir string, scope Scope, filePath ...string) Value {
 	t.checkSize(len(text), maxSourceSize)
 	t.spend(treeBytes * len(text))
@@ -213,12 +214,12 @@ func (t *Thread) EvalExpr(expr syntax.Expr, dir string, scope Scope) Value {
 	return t.compile(expr, dir, scope).eval(t, nil)
 }
 
-// Import evaluates a file like builtins.import: each file at most once.
+// Import evaluates a file as builtins.import does: each file at most once.
 func (t *Thread) Import(name string) Value {
 	file := t.resolveFile(name)
 	th := t.ev.imports[file]
 	if th == nil {
-		site := t.site // so that an error says who imports what can't be read
+		site := t.site // so that an error says which call imports a file that can't be read
 		th = Lazy(func(t *Thread) Value {
 			t.site = site
 			return t.evalResolved(file, nil)
@@ -228,12 +229,11 @@ func (t *Thread) Import(name string) Value {
 	return t.force(th)
 }
 
-// maxLinks bounds how far a chain of symbolic links is followed.
+// maxLinks limits how long a chain of symbolic links may be.
 const maxLinks = 1024
 
-// resolveFile gives the file that importing name means. A symbolic link stands
-// for its target, so that relative paths in the file are relative to where the
-// file really lies.
+// resolveFile returns the file that importing name means. A symbolic link stands for
+// its target, so that paths in the file are relative to where the file really is.
 func (t *Thread) resolveFile(name string) string {
 	if name == "" || name[0] != '/' {
 		t.Throw("the path %q of a file to evaluate is not absolute", name)
@@ -252,9 +252,8 @@ func (t *Thread) resolveFile(name string) string {
 	return name
 }
 
-// FollowLinks gives the path that a symbolic link leads to in the end. Only the
-// last part of the path is followed: links to folders on the way stay, as they
-// do in Nix.
+// FollowLinks returns the path that a chain of symbolic links leads to. It follows only
+// the last part of the path: links to folders on the way stay, as in Nix.
 func FollowLinks(files FS, name string) (string, error) {
 	info, err := files.Lstat(name)
 	for range maxLinks {
@@ -271,7 +270,7 @@ func FollowLinks(files FS, name string) (string, error) {
 		target = path.Clean(target)
 		if info, err = files.Lstat(target); err != nil {
 			if _, statErr := files.Stat(name); statErr == nil {
-				return name, nil // it leads to no name: a pipe below /proc
+				return name, nil // its target has no name, such as a pipe below /proc
 			}
 			return target, err
 		}
@@ -280,7 +279,7 @@ func FollowLinks(files FS, name string) (string, error) {
 	return name, errors.New("too many symbolic links")
 }
 
-// files gives access to files or ends the evaluation.
+// files returns the files, or ends the evaluation if there are none.
 func (t *Thread) files() FS {
 	if t.ev.opts.FS == nil {
 		t.Unsupported("reading files in this evaluation")

@@ -12,10 +12,10 @@ import (
 const (
 	maxStringSize = 1 << 27
 	maxListSize   = 1 << 24
-	maxSourceSize = 1 << 26 // of the text of an expression; its tree is many times bigger
+	maxSourceSize = 1 << 26 // of the text of an expression, whose tree is many times bigger
 )
 
-// stepBytes is about what a step allocates.
+// stepBytes is about how many bytes a step allocates.
 const stepBytes = 256
 
 // checkContext ends the evaluation when its context has ended.
@@ -28,8 +28,8 @@ func (t *Thread) checkContext() {
 	}
 }
 
-// step counts a call or a forced value. Go code that may go through many
-// values without forcing any counts them, too: so it can be cancelled.
+// step counts a call or a forced value. Go code that may visit many values without
+// forcing any counts them too, so that it can be cancelled.
 func (t *Thread) step() {
 	t.steps++
 	if t.steps&1023 == 0 {
@@ -42,7 +42,7 @@ func (t *Thread) checkpoint() {
 	t.spend(1024 * stepBytes)
 }
 
-// charge counts n steps at once, before a primitive does that much work.
+// charge counts n steps at once, before a primitive does as much work.
 func (t *Thread) charge(n int64) {
 	t.steps += n
 	t.checkLimits()
@@ -55,29 +55,29 @@ func (t *Thread) checkLimits() {
 	t.checkContext()
 }
 
-// checkSize ends the evaluation when a string or list gets too big.
+// checkSize ends the evaluation if a string or list gets too big.
 func (t *Thread) checkSize(n, limit int) {
 	if n > limit {
 		t.raise(&Error{Pos: t.Pos(), Kind: KindSize, Msg: "evaluation stopped: a string or list is larger than permitted"})
 	}
 }
 
-// grow is called before added bytes are put to a text, which has then total.
+// grow is called before added bytes are appended to a text, which then has total bytes.
 func (t *Thread) grow(total, added int) {
 	t.checkSize(total, maxStringSize)
 	t.spend(added)
 }
 
-// spend is called before n bytes are allocated, by what may allocate much. The
-// heap itself is looked at only now and then: when what was spent since may
-// have filled a part of what was free.
+// spend is called before n bytes are allocated, by code that may allocate much. It
+// measures the heap only now and then: when the bytes spent since may have filled a
+// part of what was free.
 func (t *Thread) spend(n int) {
 	if t.room -= int64(n); t.room < 0 {
 		t.measure(int64(n))
 	}
 }
 
-// measure ends the evaluation when the heap has no room for need bytes.
+// measure ends the evaluation if the heap has no room for need more bytes.
 func (t *Thread) measure(need int64) {
 	limit := t.ev.opts.MaxMemory
 	if limit <= 0 {
@@ -96,7 +96,7 @@ func (t *Thread) measure(need int64) {
 	t.room = (limit - used - need) / 4
 }
 
-// heap is the size of all objects, those included that are garbage already.
+// heap returns the size of all objects in bytes, garbage included.
 func (t *Thread) heap() int64 {
 	if t.sample == nil {
 		t.sample = []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}

@@ -85,8 +85,8 @@ func TestSizeLimit(t *testing.T) {
 	}
 }
 
-// TestMemoryLimit: what would fill the memory is an error with its place. The
-// limit is small beside what each would need.
+// TestMemoryLimit: an expression that would fill the memory is an error with its
+// position. The limit is small compared with what each would need.
 func TestMemoryLimit(t *testing.T) {
 	const limit = 128 << 20
 	for _, src := range []string{
@@ -136,7 +136,7 @@ func TestIrregularFiles(t *testing.T) {
 			}
 		}
 	}
-	// Names of them are values like any other.
+	// Their names are values like any others.
 	for _, src := range []string{"builtins.pathExists ", "builtins.readFileType ", "toString ", "builtins.stringLength (builtins.path { path = /dev/zero; }) > 0 && builtins.isPath "} {
 		if _, err := print(t, eval.Options{}, "name.nix", src+"/dev/zero"); err != nil {
 			t.Errorf("%s/dev/zero: %v", src, err)
@@ -144,8 +144,8 @@ func TestIrregularFiles(t *testing.T) {
 	}
 }
 
-// TestSymlinks: paths in a file that was imported by a link are relative to
-// where the file lies, as they are for Nix.
+// TestSymlinks: paths in a file that is imported by a link are relative to the folder
+// that the file is really in, as in Nix.
 func TestSymlinks(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{

@@ -6,15 +6,15 @@ import (
 	"nix2gpu/nix/syntax"
 )
 
-// lambdaNode is a function. Either it destructures one argument (formals), or
-// it takes one or more plain arguments: x: y: … is a single node, so that a
-// call with all arguments makes one env.
+// A lambdaNode is a function. It either destructures one argument (formals), or takes
+// one or more plain arguments: x: y: … is a single node, so that a call with all
+// arguments makes one env.
 type lambdaNode struct {
 	at
-	name     string   // what it is bound to, for messages
-	size     int      // of its env: the plain arguments, or the formals and the argument as a whole
+	name     string   // the name that it is bound to, for messages
+	size     int      // slots of its env: the plain arguments, or the formals and the whole argument
 	params   []string // names of the plain arguments; nil with formals
-	argName  string   // of the argument as a whole beside formals, or ""
+	argName  string   // of the whole argument, with formals, or ""
 	argSlot  int      // its slot, or -1
 	formals  []formal
 	ellipsis bool
@@ -24,7 +24,7 @@ type lambdaNode struct {
 type formal struct {
 	name     string
 	pos      syntax.Pos
-	fallback node // nil when the argument must be given
+	fallback node // nil: the argument must be given
 	cache    attrCache
 }
 
@@ -46,7 +46,7 @@ func (n *lambdaNode) formalNames() []string {
 	return names
 }
 
-// unknownTo gives the names in set that are not formals.
+// unknownTo returns the names in set that are not formals.
 func (n *lambdaNode) unknownTo(set *Attrs) (unknown []string) {
 next:
 	for _, name := range set.Names() {
@@ -102,8 +102,8 @@ func (n *callNode) eval(t *Thread, e *env) Value {
 	return fn
 }
 
-// callPlain gives a function of several plain arguments what it takes of the
-// arguments from i on.
+// callPlain applies a function of several plain arguments to as many arguments as it
+// takes, from argument i on, and returns the index of the next one.
 func (n *callNode) callPlain(t *Thread, e *env, f *Lambda, i int) (int, Value) {
 	take := min(len(f.code.params)-len(f.bound), len(n.args)-i)
 	if len(f.bound)+take < len(f.code.params) {
@@ -124,7 +124,7 @@ func (n *callNode) callPlain(t *Thread, e *env, f *Lambda, i int) (int, Value) {
 
 func (n *callNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
 
-// step is one step of an attribute path: a name, or an expression of one.
+// A pathStep is one step of an attribute path: a name, or an expression of one.
 type pathStep struct {
 	at
 	name  string
@@ -132,7 +132,7 @@ type pathStep struct {
 	cache attrCache
 }
 
-// resolve gives the name of a step.
+// resolve returns the name of a step.
 func (s *pathStep) resolve(t *Thread, e *env) string {
 	if s.expr == nil {
 		return s.name
@@ -167,7 +167,7 @@ func (n *selectNode) eval(t *Thread, e *env) Value {
 		}
 		k := s.cache.find(set.shape, name)
 		if s.expr != nil && k >= 0 && set.shape.names[k] != name || s.expr != nil && k < 0 {
-			k = set.shape.find(name) // the cache is of another name
+			k = set.shape.find(name) // the cache has another name
 		}
 		if k < 0 {
 			if n.fallback != nil {
@@ -194,7 +194,7 @@ func (n *selectNode) eval(t *Thread, e *env) Value {
 	return v
 }
 
-// delay looks whether the attribute can be had without computing anything.
+// delay returns the attribute itself if nothing needs to be computed for that.
 func (n *selectNode) delay(_ *Thread, e *env) Value {
 	if v := ready(n.base, e); v != nil {
 		for i := range n.path {
@@ -209,7 +209,7 @@ func (n *selectNode) delay(_ *Thread, e *env) Value {
 			}
 			v = computed(set.vals[k])
 		}
-		return v // perhaps a thunk, but then of the attribute itself
+		return v // it may be a thunk, but that of the attribute itself
 	}
 	return &Thunk{code: n, env: e}
 }
@@ -270,7 +270,7 @@ func (n *listNode) eval(t *Thread, e *env) Value {
 	return &List{elems}
 }
 
-// A list of any length costs about as much as its thunk, so it is made at once.
+// An empty list costs nothing; any other is made when it is needed.
 func (n *listNode) delay(t *Thread, e *env) Value {
 	if len(n.elems) == 0 {
 		return emptyList
@@ -278,10 +278,10 @@ func (n *listNode) delay(t *Thread, e *env) Value {
 	return &Thunk{code: n, env: e}
 }
 
-// attrsNode is { … } or rec { … }. Its values are in the order of the sorted
-// names. A recursive set has an env of its own, which holds the attributes and
-// then the sources of inherit (e); another one has such an env only if it has
-// sources, and only what is inherited from them looks into it.
+// An attrsNode is { … } or rec { … }. Its values are in the order of the sorted names.
+// A recursive set has an env of its own, with the attributes and then the sources of
+// inherit (e). Any other set has such an env only if it has sources, and only what it
+// inherits from them uses it.
 type attrsNode struct {
 	at
 	shape     *shape
@@ -291,8 +291,8 @@ type attrsNode struct {
 	dynamic   []dynamicAttr
 }
 
-// attrCode is the value of an attribute; outer says that it is evaluated
-// outside of the set's own env.
+// An attrCode is the value of an attribute; outer says that it is evaluated outside of
+// the set's own env.
 type attrCode struct {
 	code  node
 	outer bool
@@ -357,8 +357,8 @@ func (n *attrsNode) eval(t *Thread, e *env) Value {
 	return n.withDynamic(t, set, scope)
 }
 
-// withOverrides is the old way to change a recursive set: what the attribute
-// __overrides has replaces attributes, and the others see it.
+// withOverrides implements the old way to change a recursive set: the attributes in
+// __overrides replace those of the set, and the others see them.
 func (n *attrsNode) withOverrides(t *Thread, vals []Value, inner *env, k int) Value {
 	v := t.Force(vals[k])
 	overrides, ok := v.(*Attrs)
@@ -372,7 +372,7 @@ func (n *attrsNode) withOverrides(t *Thread, vals []Value, inner *env, k int) Va
 			inner.slots[i] = nil
 		}
 	}
-	for i, v := range n.vals { // again, for they may have taken over what is replaced
+	for i, v := range n.vals { // again, because they may have captured what is replaced
 		if inner.slots[i] == nil && !v.outer {
 			inner.slots[i] = v.code.delay(t, inner)
 		} else if inner.slots[i] == nil {
@@ -528,7 +528,7 @@ func (n *stringNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env
 // pathNode is a path with interpolations.
 type pathNode struct {
 	at
-	base  string // what the first part is relative to
+	base  string // the folder that the first part is relative to
 	parts []stringPart
 }
 

@@ -105,8 +105,8 @@ func (n *arithNode) eval(t *Thread, e *env) Value {
 	return t.arithmetic(n.place, n.op, t.value(n.x, e), t.value(n.y, e))
 }
 
-// delay computes n - 1 and the like at once when that cannot fail: a thunk
-// costs more than the result.
+// delay computes n - 1 and the like at once if that cannot fail: a thunk costs more
+// than the result.
 func (n *arithNode) delay(_ *Thread, e *env) Value {
 	if n.op != syntax.OpDiv {
 		if a, b, ok := smallInts2(n.x, n.y, e); ok {
@@ -121,8 +121,8 @@ func (n *arithNode) delay(_ *Thread, e *env) Value {
 	return &Thunk{code: n, env: e}
 }
 
-// smallInts2 gives the values of two operands that are known already and so
-// small that nothing overflows.
+// smallInts2 returns the values of two operands that are known already, and so small
+// that nothing overflows.
 func smallInts2(x, y node, e *env) (a, b int64, ok bool) {
 	const limit = 1 << 30
 	n, ok := ready(x, e).(Int)
@@ -204,7 +204,8 @@ func (t *Thread) listOf(n node, e *env) *List {
 	return list
 }
 
-// updateNode is x // y. It remembers how the last two shapes were merged.
+// An updateNode is x // y. It remembers how the last two shapes were merged, since most
+// evaluations of it merge the same two.
 type updateNode struct {
 	at
 	x, y   node
@@ -226,7 +227,7 @@ func (n *updateNode) eval(t *Thread, e *env) Value {
 		n.xs, n.ys, n.merged = x.shape, y.shape, nil
 		return x.Update(y)
 	}
-	if n.merged == nil { // the second time: it is worth to remember
+	if n.merged == nil { // the same shapes a second time: remember the merge
 		n.merged, n.from = mergeShapes(x.shape, y.shape)
 	}
 	return mergeValues(x, y, n.merged, n.from)
@@ -242,7 +243,7 @@ func (t *Thread) attrsOf(n node, e *env) *Attrs {
 	return set
 }
 
-// arithmetic computes x op y of two numbers; integers do not wrap.
+// arithmetic computes x op y for two numbers. An overflow of integers is an error.
 func (t *Thread) arithmetic(pos syntax.Pos, op syntax.Op, x, y Value) Value {
 	a, aIsInt := x.(Int)
 	b, bIsInt := y.(Int)
@@ -288,7 +289,7 @@ func (t *Thread) arithmetic(pos syntax.Pos, op syntax.Op, x, y Value) Value {
 	return MakeInt(int64(r))
 }
 
-// number gives a number as a float.
+// number returns a number as a float.
 func (t *Thread) number(pos syntax.Pos, v Value) float64 {
 	switch v := v.(type) {
 	case Int:
@@ -300,9 +301,9 @@ func (t *Thread) number(pos syntax.Pos, v Value) float64 {
 	return 0
 }
 
-// Equal compares two values like ==: functions are never equal, integers
-// equal floats of the same value, and derivations are compared by outPath.
-// Everything in them is computed, even where both are the same object.
+// Equal compares two values as == does: functions are never equal, integers equal
+// floats of the same value, and derivations are compared by outPath. It computes
+// everything in them, even if both are the same object.
 func (t *Thread) Equal(x, y Value) bool {
 	return t.equal(t.Force(x), t.Force(y), t.Pos())
 }
@@ -371,8 +372,8 @@ func (t *Thread) equal(x, y Value, pos syntax.Pos) bool {
 	return false
 }
 
-// allEqual compares the contents of lists and sets. What is the same object
-// counts as equal there, even a function, as it does in Nix.
+// allEqual compares the contents of lists and sets. There the same object is equal to
+// itself, even a function, as in Nix.
 func (t *Thread) allEqual(a, b []Value, pos syntax.Pos) bool {
 	if t.nested++; t.nested > maxNested {
 		t.tooDeep(pos)
@@ -386,14 +387,14 @@ func (t *Thread) allEqual(a, b []Value, pos syntax.Pos) bool {
 	return true
 }
 
-// equalWithin compares what lists and sets hold.
+// equalWithin compares two elements of lists or sets.
 func (t *Thread) equalWithin(x, y Value, pos syntax.Pos) bool {
-	t.step() // what is in there twice is compared twice
+	t.step() // a value that occurs twice is compared twice
 	x, y = t.Force(x), t.Force(y)
 	return same(x, y) || t.equal(x, y, pos)
 }
 
-// same reports whether two forced values are one object.
+// same reports whether two forced values are the same object.
 func same(x, y Value) bool {
 	switch x := x.(type) {
 	case *Lambda, *Primitive, *Attrs, *List:
@@ -416,7 +417,7 @@ func (t *Thread) IsDerivation(v Value) bool {
 	return ok && s.s == "derivation"
 }
 
-// Less orders two numbers, strings, paths or lists like <.
+// Less orders two numbers, strings, paths or lists as < does.
 func (t *Thread) Less(x, y Value) bool {
 	return t.less(t.Force(x), t.Force(y), t.Pos())
 }
@@ -471,21 +472,21 @@ func (t *Thread) less(x, y Value, pos syntax.Pos) bool {
 	return false
 }
 
-// coercion says what else than a string is taken where a string is wanted.
+// A coercion says what is accepted where a string is expected.
 type coercion uint8
 
 const (
 	inInterpolation coercion = iota // "${x}": strings, packages, paths as sources
 	inAddition                      // the same
-	inPath                          // paths stay what they are
-	inToString                      // numbers, Booleans, null and lists too
+	inPath                          // the same, but paths stay paths
+	inToString                      // also numbers, Booleans, null and lists
 	inEnvironment                   // like inToString, but paths become sources
 )
 
-// ToString converts v like builtins.toString.
+// ToString converts v as builtins.toString does.
 func (t *Thread) ToString(v Value) *String { return t.coerce(t.Force(v), inToString, t.Pos()) }
 
-// Interpolate converts v like "${v}": a path becomes a source.
+// Interpolate converts v as "${v}" does: a path becomes a source.
 func (t *Thread) Interpolate(v Value) *String { return t.coerce(t.Force(v), inInterpolation, t.Pos()) }
 
 func (t *Thread) coerce(v Value, how coercion, pos syntax.Pos) *String {
@@ -566,8 +567,8 @@ func (t *Thread) coerceList(list *List, how coercion, pos syntax.Pos) *String {
 	return &String{s: out.String(), ctx: ctx}
 }
 
-// sourceString is what a path becomes inside of a string: itself, with a
-// context that says that it is a source.
+// sourceString returns the string that a path becomes inside of a string: the path,
+// with a context that says that it is a source.
 func (t *Thread) sourceString(p Path, pos syntax.Pos) *String {
 	if fs := t.ev.opts.FS; fs != nil {
 		if _, err := fs.Lstat(string(p)); err != nil {

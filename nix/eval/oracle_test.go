@@ -40,8 +40,8 @@ func (o oracle) eval(t *testing.T, exprs ...string) (string, error) {
 	return out.String(), err
 }
 
-// compare evaluates each text with both: values must print the same, and what
-// one rejects the other must reject.
+// compare evaluates each text with both: values must print the same, and what one
+// rejects the other must reject too.
 func (o oracle) compare(t *testing.T, texts []string) {
 	var good, ours []string
 	for _, text := range texts {
@@ -99,8 +99,8 @@ func TestRandomAgainstNix(t *testing.T) {
 	o.compare(t, programs)
 }
 
-// randomProgram writes expressions that always parse, mostly have types that
-// do not fit, and often enough have a value all the same.
+// A randomProgram writes expressions that always parse. Most have types that do not
+// fit, but enough of them have a value.
 type randomProgram struct{ *rand.Rand }
 
 func (r randomProgram) pick(choices ...string) string { return choices[r.IntN(len(choices))] }

@@ -8,38 +8,38 @@ import (
 	"nix2gpu/nix/syntax"
 )
 
-// PrintOptions tunes [Thread.Print]. The zero value prints everything that is
-// already computed.
+// PrintOptions tunes [Thread.Print]. The zero value prints everything that is computed
+// already.
 type PrintOptions struct {
-	Force    bool   // compute what is not computed yet, instead of printing <CODE>
+	Force    bool   // compute what is not, instead of printing <CODE>
 	Indent   string // what each level is indented by; "": all on one line
 	MaxDepth int    // of lists and sets that are shown with their contents; 0: no limit
 	MaxItems int    // shown of each list and set; 0: no limit
 	MaxText  int    // bytes shown of each string; 0: no limit
 }
 
-// Print writes a value in the language's own syntax, as nix-instantiate
-// --eval does: functions are <LAMBDA> and <PRIMOP>.
+// Print returns a value in the syntax of the language, as nix-instantiate --eval does:
+// functions are <LAMBDA> and <PRIMOP>.
 func (t *Thread) Print(v Value, opts PrintOptions) string {
 	p := printer{t: t, opts: opts, seen: map[any]bool{}}
 	p.value(v, 0)
 	return p.out.String()
 }
 
-// brief shows a value in an error message. It computes nothing.
+// brief returns a value for an error message. It computes nothing.
 func (t *Thread) brief(v Value) string {
 	return t.Print(v, PrintOptions{MaxDepth: 2, MaxItems: 5, MaxText: 80})
 }
 
-// maxPrinted bounds the text of a printed value: what is in it twice is printed
-// twice.
+// maxPrinted limits the text of a printed value, in bytes: what occurs in it twice is
+// printed twice.
 const maxPrinted = 1 << 30
 
 type printer struct {
 	t    *Thread
 	opts PrintOptions
 	out  strings.Builder
-	seen map[any]bool // sets and lists that are being printed, or were
+	seen map[any]bool // sets and lists that are being printed
 }
 
 func (p *printer) value(v Value, depth int) {
@@ -136,7 +136,8 @@ func (p *printer) text(s string) {
 
 func formatInt(n Int) string { return strconv.FormatInt(int64(n), 10) }
 
-// formatFloat is C's %g with six digits, as values print.
+// formatFloat returns f as C's %g with six digits does, which is how values are
+// printed.
 func formatFloat(f Float) string {
 	switch x := float64(f); {
 	case math.IsInf(x, 1):
@@ -162,7 +163,7 @@ func formatFloat(f Float) string {
 	return fixed
 }
 
-// formatFloatFixed is C's %f, as toString gives it.
+// formatFloatFixed returns f as C's %f does, which is what toString returns.
 func formatFloatFixed(f Float) string {
 	if math.IsInf(float64(f), 0) || math.IsNaN(float64(f)) {
 		return formatFloat(f)

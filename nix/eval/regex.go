@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// posixRegex is an extended POSIX regular expression as builtins.match and
-// split take it. It works on bytes: a text that is not ASCII is matched with
-// each byte turned into the character of the same number.
+// A posixRegex is an extended POSIX regular expression, as builtins.match and split
+// take it. It works on bytes: in a text that is not ASCII, each byte is matched as the
+// character of the same number.
 type posixRegex struct {
 	whole *regexp.Regexp // matches whole texts only
 	start *regexp.Regexp // at the start of a text
@@ -74,8 +74,8 @@ func narrow(s string) string {
 	return s
 }
 
-// match gives the groups of a match of the whole text, group 0 first; nil
-// when it does not match.
+// match returns the groups of a match of the whole text, group 0 first; nil if it does
+// not match.
 func (re *posixRegex) match(s string) []*string {
 	s = widen(s)
 	return groups(s, re.whole.FindStringSubmatchIndex(s))
@@ -95,8 +95,8 @@ func groups(s string, at []int) []*string {
 	return out
 }
 
-// split calls each with the text before each match and the match's groups,
-// and at last with the rest of the text and nil.
+// split calls each with the text before each match and the groups of the match, and in
+// the end with the rest of the text and nil.
 func (re *posixRegex) split(s string, each func(before string, groups []*string)) {
 	s = widen(s)
 	done := 0 // the end of the last match
@@ -109,7 +109,7 @@ func (re *posixRegex) split(s string, each func(before string, groups []*string)
 		g := groups(s[from:], at)
 		each(narrow(s[done:from+at[0]]), g)
 		done = from + at[1]
-		if from = done; at[0] == at[1] { // after an empty match look further on
+		if from = done; at[0] == at[1] { // after an empty match, search from the next character
 			if from < len(s) && s[from] >= 0x80 {
 				from++
 			}
@@ -120,14 +120,14 @@ func (re *posixRegex) split(s string, each func(before string, groups []*string)
 	each(narrow(s[done:]), nil)
 }
 
-// translator turns an extended POSIX expression into the syntax of package
-// regexp.
+// A translator turns an extended POSIX expression into the syntax of package regexp.
 type translator struct {
 	in    string
 	pos   int
 	caret bool // there is a ^
 }
 
+// maxRegexNesting limits the recursion of the translator.
 const maxRegexNesting = 500
 
 func (tr *translator) alternatives(depth int) (string, error) {

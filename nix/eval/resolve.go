@@ -9,24 +9,24 @@ import (
 	"nix2gpu/nix/syntax"
 )
 
-// scope is what the resolver knows of an env: its names and their slots.
+// A scope is what the resolver knows of an env: its names and their slots.
 type scope struct {
 	up     *scope
 	names  map[string]int
 	isWith bool
 }
 
-// resolver turns the tree of one text into nodes.
+// A resolver turns the tree of one text into nodes.
 type resolver struct {
 	t      *Thread
 	dir    string
 	given  Scope
-	depth  int // of the expression that is being resolved
+	depth  int // of the expression being resolved
 	height int // the deepest so far
 }
 
-// compile resolves expr. All undefined variables are found here, before
-// anything is evaluated, except those that a with might define.
+// compile resolves expr. It finds all undefined variables before anything is evaluated,
+// except those that a with may define.
 func (t *Thread) compile(expr syntax.Expr, dir string, given Scope) node {
 	r := &resolver{t: t, dir: dir, given: given}
 	n := r.expr(expr, nil)
@@ -34,9 +34,9 @@ func (t *Thread) compile(expr syntax.Expr, dir string, given Scope) node {
 	return n
 }
 
-// stackLevels is how many nested expressions may be at work at a time. Each
-// takes a few hundred bytes of the Go stack, whose overflow can't be caught,
-// so this keeps it below the limit that Do sets.
+// stackLevels is how many nested expressions may be evaluated at a time. Each takes a
+// few hundred bytes of the Go stack, whose overflow can't be caught, so this keeps it
+// below the limit that Do sets.
 const stackLevels = 1_000_000
 
 // limitStack adapts the limits of nesting to a text in which expressions are
@@ -120,8 +120,8 @@ func (r *resolver) all(xs []syntax.Expr, s *scope) []node {
 	return nodes
 }
 
-// variable finds what a name means: a binding around it; a name of the
-// language or one given from outside; what an enclosing with defines.
+// variable resolves a name: a binding around it, else a name given from outside, a name
+// of the language, or what an enclosing with defines.
 func (r *resolver) variable(x *syntax.Var, s *scope) node {
 	here := at{x.Place}
 	if x.Name == "__curPos" {
@@ -151,7 +151,7 @@ func (r *resolver) variable(x *syntax.Var, s *scope) node {
 	return nil
 }
 
-// visible lists the names that a misspelled variable may have meant.
+// visible lists the names that a misspelled variable may mean.
 func (r *resolver) visible(s *scope) (names []string) {
 	for ; s != nil; s = s.up {
 		for name := range s.names {
@@ -223,8 +223,8 @@ func (r *resolver) attrPath(p syntax.AttrPath, s *scope) []pathStep {
 	return steps
 }
 
-// bindingScope makes the scope of a recursive set or a let. The slots are in
-// the order of the sorted names.
+// bindingScope returns the scope of a recursive set or a let. Its slots are in the
+// order of the sorted names.
 func bindingScope(set *syntax.AttrSet, up *scope) *scope {
 	inner := &scope{up: up, names: make(map[string]int, len(set.Attrs))}
 	for i, k := range sortedAttrs(set) {
@@ -233,7 +233,7 @@ func bindingScope(set *syntax.AttrSet, up *scope) *scope {
 	return inner
 }
 
-// sortedAttrs gives the indexes of the attributes in the order of their names.
+// sortedAttrs returns the indexes of the attributes in the order of their names.
 func sortedAttrs(set *syntax.AttrSet) []int {
 	order := make([]int, len(set.Attrs))
 	for i := range order {
@@ -269,7 +269,7 @@ func (r *resolver) bindings(set *syntax.AttrSet, outer, inner *scope, own bool) 
 	return sh, vals
 }
 
-// named resolves the value of an attribute; a function gets its name.
+// named resolves the value of an attribute, and gives a function its name.
 func (r *resolver) named(a *syntax.Attr, s *scope) node {
 	n := r.expr(a.Value, s)
 	for f, ok := n.(*lambdaNode); ok; f, ok = f.body.(*lambdaNode) {
@@ -304,7 +304,7 @@ func (r *resolver) lambda(x *syntax.Lambda, s *scope) node {
 	inner := &scope{up: s, names: map[string]int{}}
 	if x.Formals == nil {
 		for {
-			inner.names[x.Arg] = len(n.params) // of equal names the inner counts
+			inner.names[x.Arg] = len(n.params) // of equal names the inner one counts
 			n.params = append(n.params, x.Arg)
 			next, ok := x.Body.(*syntax.Lambda)
 			if !ok || next.Formals != nil {
@@ -338,7 +338,7 @@ func (r *resolver) lambda(x *syntax.Lambda, s *scope) node {
 	return n
 }
 
-// formalArgs gives the pattern, sorted by name; nil when there is none.
+// formalArgs returns the argument pattern, sorted by name; nil if there is none.
 func (n *lambdaNode) formalArgs() []FormalArg {
 	if n.formals == nil {
 		return nil

@@ -4,9 +4,9 @@ import (
 	"nix2gpu/nix/syntax"
 )
 
-// Thunk is a value that is computed when it is first needed.
+// A Thunk is a value that is computed when it is first needed, and then kept.
 type Thunk struct {
-	val  Value // once code is nil; the argument of an elemNode before
+	val  Value // the value once code is nil; before, the argument of an elemNode
 	code node
 	env  *env
 	busy bool // being computed: needing it now is an infinite recursion
@@ -15,11 +15,11 @@ type Thunk struct {
 // Type implements Value.
 func (*Thunk) Type() Type { return TypeThunk }
 
-// Lazy makes a value that f computes when it is first needed. f may return a
-// thunk. When f fails, it is called again the next time.
+// Lazy returns a value that f computes when it is first needed. f may return a thunk.
+// If f fails, it is called again the next time.
 func Lazy(f func(t *Thread) Value) *Thunk { return &Thunk{code: goNode(f)} }
 
-// LazyCall is the application of fn to args, computed when first needed.
+// LazyCall returns fn applied to args, computed when it is first needed.
 func LazyCall(fn Value, args ...Value) *Thunk {
 	switch len(args) {
 	case 1:
@@ -30,11 +30,11 @@ func LazyCall(fn Value, args ...Value) *Thunk {
 	return Lazy(func(t *Thread) Value { return t.Call(fn, args...) })
 }
 
-// maxForcing bounds how deeply values may need each other without calls, see
+// maxForcing limits how deeply values may need each other without calls; see
 // limitStack.
 const maxForcing = 200_000
 
-// maxNested bounds how deep Go code walks into values: printing, comparing.
+// maxNested limits how deep Go code walks into values, to print or compare them.
 const maxNested = 10_000
 
 // Force computes v if it is a thunk. The result is never a thunk.
@@ -72,7 +72,7 @@ func (t *Thread) force(th *Thunk) Value {
 	return v
 }
 
-// computed gives the value of a thunk that has one already.
+// computed returns the value of a thunk that has one, and any other value as it is.
 func computed(v Value) Value {
 	if th, ok := v.(*Thunk); ok && th.code == nil {
 		return th.val
@@ -84,7 +84,7 @@ func (t *Thread) tooDeep(pos syntax.Pos) {
 	t.raise(&Error{Pos: pos, Msg: "stack overflow; max-call-depth exceeded", Kind: KindDepth})
 }
 
-// enter and leave bound the depth of Go code that walks into values.
+// enter and leave limit how deep Go code walks into values.
 func (t *Thread) enter() {
 	if t.nested++; t.nested > maxNested {
 		t.tooDeep(t.Pos())
@@ -93,9 +93,8 @@ func (t *Thread) enter() {
 
 func (t *Thread) leave() { t.nested-- }
 
-// Descend calls f, with which Go code looks into a value that may be endless, or
-// hold the same value many times: what is in it counts as steps, and its depth
-// is bounded.
+// Descend calls f, by which Go code looks into a value that may be endless or hold the
+// same value many times. It counts a step and limits the depth.
 func (t *Thread) Descend(f func()) {
 	t.step()
 	t.enter()
@@ -103,8 +102,7 @@ func (t *Thread) Descend(f func()) {
 	t.leave()
 }
 
-// ForceDeep computes v and everything in it. Functions and their environments
-// are left alone.
+// ForceDeep computes v and everything in it, but not functions and their environments.
 func (t *Thread) ForceDeep(v Value) Value {
 	return t.forceDeep(v, map[any]bool{})
 }
@@ -136,7 +134,7 @@ func (t *Thread) forceDeep(v Value, seen map[any]bool) Value {
 	return v
 }
 
-// attrSite stands in traces for an attribute that Go code looks into.
+// An attrSite stands in traces for an attribute that Go code looks into.
 type attrSite struct {
 	set   *Attrs
 	index int
@@ -149,14 +147,14 @@ func (s attrSite) describe() string {
 	return "the attribute '" + s.set.shape.names[s.index] + "'"
 }
 
-// Call applies fn, which may be anything that can be called, to args. Without
-// arguments it just forces fn. The result is not a thunk.
+// Call applies fn, which may be anything that can be called, to args. Without arguments
+// it only forces fn. The result is no thunk.
 func (t *Thread) Call(fn Value, args ...Value) Value {
 	return t.Force(t.call(t.Force(fn), args, t.site))
 }
 
-// call applies a forced function to arguments. The result may be a thunk only
-// if a primitive returned one as its last act.
+// call applies a forced function to arguments. The result is a thunk only if a
+// primitive has returned one as its last step.
 func (t *Thread) call(fn Value, args []Value, site node) Value {
 	for len(args) > 0 {
 		fn = t.Force(fn)
@@ -298,15 +296,15 @@ func (t *Thread) bindFormals(code *lambdaNode, e *env, arg Value) {
 	}
 }
 
-// FormalArg is one name of a function's argument pattern.
+// A FormalArg is one name of a function's argument pattern.
 type FormalArg struct {
 	Name       string
 	HasDefault bool
 	Pos        syntax.Pos
 }
 
-// FunctionArgs gives the argument pattern of a function, sorted by name. It
-// is nil for functions without a pattern and for values that are not functions. Like
+// FunctionArgs returns the argument pattern of a function, sorted by name; nil for a
+// function without a pattern, and for a value that is no function. Like
 // lib.functionArgs it honours __functionArgs.
 func (t *Thread) FunctionArgs(fn Value) []FormalArg {
 	t.enter() // a set may be its own __functor
@@ -369,7 +367,7 @@ func (t *Thread) Str(v Value) *String {
 	return s
 }
 
-// Text is the text of v, which must be a string; its context is ignored.
+// Text returns the text of v, which must be a string, without its context.
 func (t *Thread) Text(v Value) string { return t.Str(v).s }
 
 // Int forces v, which must be an integer.
@@ -392,8 +390,8 @@ func (t *Thread) Bool(v Value) bool {
 	return bool(b)
 }
 
-// Select follows a path of attributes from v. It fails like v.a.b in a
-// program when one is missing.
+// Select follows a path of attributes from v. If one is missing, it fails as v.a.b in a
+// program does.
 func (t *Thread) Select(v Value, path ...string) Value {
 	v = t.Force(v)
 	for _, name := range path {
@@ -409,8 +407,7 @@ func (t *Thread) Select(v Value, path ...string) Value {
 	return v
 }
 
-// Lookup is Select for attributes that may be missing, or whose parents are
-// no sets.
+// Lookup is Select for attributes that may be missing, or whose parents may be no sets.
 func (t *Thread) Lookup(v Value, path ...string) (Value, bool) {
 	v = t.Force(v)
 	for _, name := range path {

@@ -7,20 +7,20 @@ import (
 	"nix2gpu/nix/syntax"
 )
 
-// Value is a value of the language: [Null], [Bool], [Int], [Float], [*String],
-// [Path], [*List], [*Attrs], a function ([*Lambda] or [*Primitive]), an
-// [*Opaque], or a [*Thunk], which stands for one of the others until
-// [Thread.Force] has computed it. Values are immutable.
+// A Value is a value of the language: [Null], [Bool], [Int], [Float], [*String],
+// [Path], [*List], [*Attrs], a function ([*Lambda] or [*Primitive]), an [*Opaque], or a
+// [*Thunk], which stands for one of the others until [Thread.Force] has computed it.
+// Values are immutable.
 type Value interface {
-	// Type says which kind of value it is. Of a Thunk it is TypeThunk even
-	// when it has been computed; force first.
+	// Type returns the type of the value. For a Thunk it is TypeThunk even after it was
+	// computed; force first.
 	Type() Type
 }
 
-// Type is the kind of a value.
+// A Type is the type of a value.
 type Type uint8
 
-// The kinds of values.
+// The types of values.
 const (
 	TypeThunk Type = iota
 	TypeNull
@@ -35,12 +35,13 @@ const (
 	TypeOpaque
 )
 
-// String gives the name that builtins.typeOf gives.
+// String returns the name that builtins.typeOf has for the type.
 func (k Type) String() string {
 	return [...]string{"thunk", "null", "bool", "int", "float", "string", "path", "list", "set", "lambda", "external"}[k]
 }
 
-// withArticle names the type as error messages do: "a string", "null".
+// withArticle returns the name of the type as error messages have it: "a string",
+// "null".
 func (k Type) withArticle() string {
 	switch k {
 	case TypeNull:
@@ -87,22 +88,22 @@ func (Float) Type() Type { return TypeFloat }
 // Type implements Value.
 func (Path) Type() Type { return TypePath }
 
-// String is a string with its context.
+// A String is a string with its context.
 type String struct {
 	s   string
 	ctx *Context
-	// buf, when set, is where s lives. A concatenation may append to it as
-	// long as s reaches to its end, which keeps a + "x" in a loop linear.
+	// buf, if set, holds s. A concatenation may append to it as long as s reaches to
+	// its end, which keeps a + "x" in a loop linear.
 	buf *strings.Builder
 }
 
 // Type implements Value.
 func (*String) Type() Type { return TypeString }
 
-// Text is the string without its context.
+// Text returns the string without its context.
 func (s *String) Text() string { return s.s }
 
-// Context is what the string refers to; nil when it refers to nothing.
+// Context returns what the string refers to; nil if it refers to nothing.
 func (s *String) Context() *Context { return s.ctx }
 
 // Str makes a string without a context.
@@ -118,10 +119,10 @@ func StrContext(s string, ctx *Context) *String { return &String{s: s, ctx: ctx}
 
 var emptyString = &String{}
 
-// longString is the length from which concatenations keep a growing buffer.
+// longString is the length, in bytes, from which concatenations keep a growing buffer.
 const longString = 256
 
-// concat appends b to a.
+// concatStrings returns a and b as one string.
 func concatStrings(a, b *String) *String {
 	ctx := a.ctx.Union(b.ctx)
 	switch {
@@ -142,11 +143,11 @@ func concatStrings(a, b *String) *String {
 	return &String{buf.String(), ctx, buf}
 }
 
-// Context is an immutable, sorted set of the things a string refers to, such
-// as "package:python3" or "source:/home/me/site". A nil Context is empty.
+// A Context is an immutable, sorted set of what a string refers to, such as
+// "package:python3" or "source:/home/me/site". A nil Context is empty.
 type Context struct{ elems []string }
 
-// NewContext makes a context of elems; nil when there are none.
+// NewContext returns a context of elems; nil if there are none.
 func NewContext(elems ...string) *Context {
 	if len(elems) == 0 {
 		return nil
@@ -156,7 +157,7 @@ func NewContext(elems ...string) *Context {
 	return &Context{slices.Compact(elems)}
 }
 
-// Elems are the elements, sorted. The caller must not change them.
+// Elems returns the elements, sorted. The caller must not change them.
 func (c *Context) Elems() []string {
 	if c == nil {
 		return nil
@@ -164,7 +165,7 @@ func (c *Context) Elems() []string {
 	return c.elems
 }
 
-// Union is the set of the elements of both.
+// Union returns the elements of both contexts.
 func (c *Context) Union(d *Context) *Context {
 	switch {
 	case d == nil || c == d:
@@ -187,13 +188,13 @@ func isSubset(small, big []string) bool {
 	return true
 }
 
-// List is a list; its elements may be thunks.
+// A List is a list. Its elements may be thunks.
 type List struct{ elems []Value }
 
 // Type implements Value.
 func (*List) Type() Type { return TypeList }
 
-// NewList makes a list that owns elems: the caller must not change them again.
+// NewList returns a list that owns elems: the caller must not change them again.
 func NewList(elems ...Value) *List {
 	if len(elems) == 0 {
 		return emptyList
@@ -212,27 +213,27 @@ func StringList(elems ...string) *List {
 
 var emptyList = &List{}
 
-// Len is the number of elements.
+// Len returns the number of elements.
 func (l *List) Len() int { return len(l.elems) }
 
-// At is the element with index i, which may be a thunk.
+// At returns the element with index i, which may be a thunk.
 func (l *List) At(i int) Value { return l.elems[i] }
 
-// Elems are all elements. The caller must not change them.
+// Elems returns all elements. The caller must not change them.
 func (l *List) Elems() []Value { return l.elems }
 
-// Opaque carries a Go value through an evaluation. Programs can pass it on
-// and compare it (it equals only itself), nothing else.
+// An Opaque carries a Go value through an evaluation. Programs can only pass it on and
+// compare it; it equals only itself.
 type Opaque struct {
-	Kind string // shown when the value is printed
+	Kind string // printed in place of the value
 	Go   any
 }
 
 // Type implements Value.
 func (*Opaque) Type() Type { return TypeOpaque }
 
-// Lambda is a function written in the language. One that takes several
-// arguments, x: y: …, may be applied to the first of them already.
+// A Lambda is a function written in the language. One that takes several arguments, x:
+// y: …, may have been applied to the first of them.
 type Lambda struct {
 	code  *lambdaNode
 	env   *env
@@ -242,13 +243,13 @@ type Lambda struct {
 // Type implements Value.
 func (*Lambda) Type() Type { return TypeFunction }
 
-// Pos is where the function is written.
+// Pos returns where the function is written.
 func (l *Lambda) Pos() syntax.Pos { return l.code.place }
 
-// Name is the name the function was bound to where it is written, or "".
+// Name returns the name that the function is bound to where it is written, or "".
 func (l *Lambda) Name() string { return l.code.name }
 
-// Primitive is a [Builtin] as a value, possibly applied to its first arguments.
+// A Primitive is a [Builtin] as a value, possibly applied to its first arguments.
 type Primitive struct {
 	builtin *Builtin
 	args    []Value // fewer than the builtin takes
@@ -257,28 +258,27 @@ type Primitive struct {
 // Type implements Value.
 func (*Primitive) Type() Type { return TypeFunction }
 
-// Builtin is the primitive's description.
+// Builtin returns the description of the primitive.
 func (p *Primitive) Builtin() *Builtin { return p.builtin }
 
-// A Builtin is one primitive function. The reference page is generated from
-// Args and Doc.
+// A Builtin is a primitive function. The reference page is generated from Args and Doc.
 type Builtin struct {
 	Name string
 	Args []string // the names of its arguments; the number of them is its arity
 	Doc  string   // the first sentence is the summary
-	// Fn computes the result from exactly len(Args) arguments, which may be
-	// thunks. It reports an error by panicking, see Thread.Throw. It may
-	// return a thunk and must not keep or change the slice args.
+	// Fn computes the result from exactly len(Args) arguments, which may be thunks. It
+	// panics to report an error, see Thread.Throw. It may return a thunk, and must not
+	// keep or change the slice args.
 	Fn func(t *Thread, args []Value) Value
 	// Global says that the name is also known without "builtins.".
 	Global bool
 }
 
-// Value makes a function of the language out of b.
+// Value returns b as a function of the language.
 func (b *Builtin) Value() *Primitive { return &Primitive{builtin: b} }
 
-// Func makes a function of the language out of a Go function; name is for
-// error messages and fn follows the rules of [Builtin].
+// Func returns a Go function as a function of the language. name is for error messages,
+// and fn follows the rules of [Builtin].
 func Func(name string, arity int, fn func(t *Thread, args []Value) Value) *Primitive {
 	args := make([]string, arity)
 	for i := range args {
@@ -287,7 +287,7 @@ func Func(name string, arity int, fn func(t *Thread, args []Value) Value) *Primi
 	return (&Builtin{Name: name, Args: args, Fn: fn}).Value()
 }
 
-// smallInts are boxed once: loop counters and indexes are everywhere.
+// smallInts are boxed once, because loop counters and indexes are everywhere.
 var smallInts = func() (boxed [1280]Value) {
 	for i := range boxed {
 		boxed[i] = Int(i - 256)
@@ -295,7 +295,7 @@ var smallInts = func() (boxed [1280]Value) {
 	return boxed
 }()
 
-// MakeInt is Value(Int(n)) without an allocation for small numbers.
+// MakeInt returns Value(Int(n)), without an allocation for small numbers.
 func MakeInt(n int64) Value {
 	if i := n + 256; 0 <= i && i < int64(len(smallInts)) {
 		return smallInts[i]

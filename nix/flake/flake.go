@@ -10,25 +10,25 @@ import (
 	"nix2gpu/nix/syntax"
 )
 
-// Options tunes [Load]. The zero value knows local inputs only.
+// Options tunes [Load]. The zero value knows only local inputs.
 type Options struct {
 	FS eval.FS // for flake.lock; nil: there is none
 
-	// StandIns are the values of well-known flakes by name, such as "nixpkgs".
-	// They serve inputs of that name, and inputs that point at a repository of
-	// that name, unless these are local.
+	// StandIns are the values of well-known flakes by name, such as "nixpkgs". They are
+	// used for inputs of that name, and for inputs whose repository has that name,
+	// unless these are local.
 	StandIns map[string]eval.Value
 }
 
 // A Flake is a flake.nix whose inputs are resolved when they are needed.
 type Flake struct {
 	Dir    string
-	Attrs  *eval.Attrs           // what the file holds: description, inputs, outputs
-	Inputs map[string]eval.Value // by name, self not among them
+	Attrs  *eval.Attrs           // the content of the file: description, inputs, outputs
+	Inputs map[string]eval.Value // by name, without self
 	Self   eval.Value            // what other flakes see: outputs with inputs, outPath, …
 }
 
-// maxDepth bounds inputs of inputs: a local flake may name itself.
+// maxDepth limits inputs of inputs, because a local flake may name itself.
 const maxDepth = 30
 
 // Load evaluates the flake.nix in dir as far as its attributes.
@@ -36,7 +36,7 @@ func Load(t *eval.Thread, dir string, opts Options) *Flake {
 	return FromValue(t, t.EvalFile(path.Join(dir, "flake.nix"), nil), dir, opts)
 }
 
-// FromValue is [Load] for a flake.nix that has been evaluated.
+// FromValue is [Load] for the value of a flake.nix that was evaluated already.
 func FromValue(t *eval.Thread, v eval.Value, dir string, opts Options) *Flake {
 	l := &loader{opts: opts}
 	return l.flake(t, v, place{dir: dir, lock: readLock(t, opts.FS, dir)}, nil)
@@ -47,7 +47,7 @@ type loader struct {
 	depth int
 }
 
-// A place is where a flake lies, and its node in the lock file of the root.
+// A place is where a flake is, and its node in the lock file of the root.
 type place struct {
 	dir  string
 	lock lockNode
@@ -64,8 +64,8 @@ type spec struct {
 	inputs  map[string]spec // overrides of the inputs of the input
 }
 
-// flake reads the value of a flake.nix. overrides are inputs that the flake
-// above gives this one.
+// flake reads the value of a flake.nix. overrides are inputs that the flake above sets
+// for this one.
 func (l *loader) flake(t *eval.Thread, v eval.Value, at place, overrides map[string]eval.Value) *Flake {
 	file := path.Join(at.dir, "flake.nix")
 	set, ok := t.Force(v).(*eval.Attrs)
@@ -84,7 +84,7 @@ func (l *loader) flake(t *eval.Thread, v eval.Value, at place, overrides map[str
 			formals = t.FunctionArgs(fn)
 		}
 	}
-	for _, arg := range formals { // an undeclared one is looked up by its name
+	for _, arg := range formals { // an input that is not declared is looked up by its name
 		if _, ok := specs[arg.Name]; !ok && arg.Name != "self" {
 			specs[arg.Name] = spec{name: arg.Name, pos: arg.Pos}
 		}
@@ -144,7 +144,7 @@ func readSpecs(t *eval.Thread, v eval.Value) map[string]spec {
 				if s.url == "" {
 					s.url = "github:"
 				}
-				s.url += t.Text(v) + "/" // in this order, as the names sort
+				s.url += t.Text(v) + "/" // owner comes first, since attributes are sorted
 			}
 		}
 		specs[name] = s
@@ -152,7 +152,7 @@ func readSpecs(t *eval.Thread, v eval.Value) map[string]spec {
 	return specs
 }
 
-// input is the value of one input.
+// input returns the value of an input.
 func (l *loader) input(t *eval.Thread, f *Flake, s spec, at place) eval.Value {
 	if s.follows != "" {
 		return l.follow(t, f, s)
@@ -196,7 +196,7 @@ func (l *loader) input(t *eval.Thread, f *Flake, s spec, at place) eval.Value {
 	return t.Force(sub.Self)
 }
 
-// follow is the input at a path such as "nixpkgs" or "a/nixpkgs".
+// follow returns the input at a path such as "nixpkgs" or "a/nixpkgs".
 func (l *loader) follow(t *eval.Thread, f *Flake, s spec) eval.Value {
 	steps := strings.Split(s.follows, "/")
 	v, ok := f.Inputs[steps[0]]
@@ -234,7 +234,7 @@ func (l *loader) failFetch(t *eval.Thread, s spec) {
 	t.Raise(err)
 }
 
-// localPath is the folder that a spec means, if it is one on this machine.
+// localPath returns the folder that a spec names, if that is one on this machine.
 func localPath(s spec, dir string) (string, bool) {
 	p := s.path
 	if p == "" {
@@ -259,7 +259,7 @@ func localPath(s spec, dir string) (string, bool) {
 	return path.Clean(p), true
 }
 
-// repository is the name of the repository that a URL names: "nixpkgs" of
+// repository returns the name of the repository in a URL: "nixpkgs" for
 // github:NixOS/nixpkgs/nixos-25.05.
 func repository(url string) string {
 	kind, rest, ok := strings.Cut(url, ":")

@@ -9,7 +9,7 @@ import (
 	"nix2gpu/nix/eval"
 )
 
-// lockFile is flake.lock, as far as it concerns inputs that are local paths.
+// A lockFile is the part of flake.lock that is about inputs that are local paths.
 type lockFile struct {
 	Version int                   `json:"version"`
 	Root    string                `json:"root"`
@@ -26,7 +26,7 @@ type lockedNode struct {
 	Flake *bool `json:"flake"`
 }
 
-// A lockNode is a node together with its file. The zero one knows nothing.
+// A lockNode is a node with its file. The zero value knows nothing.
 type lockNode struct {
 	file *lockFile
 	node lockedNode
@@ -56,7 +56,7 @@ func readLock(t *eval.Thread, files eval.FS, dir string) lockNode {
 	return lockNode{&file, file.Nodes[file.Root], dir}
 }
 
-// input is the node of an input.
+// input returns the node of an input.
 func (n lockNode) input(name string) (lockNode, bool) {
 	if n.file == nil {
 		return lockNode{}, false
@@ -69,8 +69,8 @@ func (n lockNode) input(name string) (lockNode, bool) {
 	return lockNode{n.file, node, n.dir}, ok
 }
 
-// resolve gives the key of the node that an input names: at once, or by the
-// path of what it follows.
+// resolve returns the key of the node that an input names, either itself or by the path
+// of the input that it follows.
 func (n lockNode) resolve(raw json.RawMessage, depth int) (string, bool) {
 	var key string
 	if json.Unmarshal(raw, &key) == nil {
@@ -90,8 +90,8 @@ func (n lockNode) resolve(raw json.RawMessage, depth int) (string, bool) {
 	return key, true
 }
 
-// path is the folder that the node is locked to, if it is one. A relative one
-// is relative to the flake that names it.
+// path returns the folder that the node is locked to, if it is locked to one. A
+// relative path is relative to the flake that has the input.
 func (n lockNode) path(dir string) (string, bool) {
 	if n.node.Locked.Type != "path" || n.node.Locked.Path == "" {
 		return "", false

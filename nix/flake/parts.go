@@ -10,15 +10,15 @@ import (
 // PartsOptions is what a flake in the style of flake-parts needs from outside.
 type PartsOptions struct {
 	System *module.System
-	// PerSystem is declared for each system beside what flake-parts declares.
+	// PerSystem is declared for each system, in addition to what flake-parts declares.
 	PerSystem module.Options
-	// Pkgs is the package set of a system, unless the flake says otherwise.
+	// Pkgs returns the package set of a system, unless the flake sets another one.
 	Pkgs func(t *eval.Thread, system string) eval.Value
-	// Systems are those of a flake that names none.
+	// Systems are the systems of a flake that names none.
 	Systems []string
 }
 
-// Parts is a configuration with perSystem, as flake-parts evaluates it.
+// A Parts is a configuration with perSystem, as flake-parts evaluates it.
 type Parts struct {
 	opts    PartsOptions
 	inputs  eval.Value // lazy; a set
@@ -27,11 +27,11 @@ type Parts struct {
 	systems map[string]*module.Evaluation
 }
 
-// partsKey is where mkFlake leaves its Parts among the outputs.
+// partsKey is the output in which mkFlake leaves its Parts.
 const partsKey = "_nix2gpuParts"
 
-// NewParts sets up the configuration of a module. inputs and self may be
-// empty sets where there is no flake around it.
+// NewParts returns the configuration of a module. inputs and self may be empty sets if
+// there is no flake around it.
 func NewParts(t *eval.Thread, opts PartsOptions, inputs, self, mod eval.Value, special map[string]eval.Value) *Parts {
 	p := &Parts{opts: opts, inputs: inputs, self: self, systems: map[string]*module.Evaluation{}}
 	args := map[string]eval.Value{
@@ -52,8 +52,8 @@ func NewParts(t *eval.Thread, opts PartsOptions, inputs, self, mod eval.Value, s
 	return p
 }
 
-// topOptions are those beside perSystem. Whatever else modules of other
-// flakes set is taken and not looked at.
+// topOptions returns the options beside perSystem. Everything else that modules of
+// other flakes set is accepted and ignored.
 func topOptions(systems []string) module.Options {
 	return module.Options{
 		"systems":   {Type: module.ListOf(module.String), Default: systems, Description: "The systems to evaluate for."},
@@ -79,7 +79,7 @@ func (p *Parts) perSystemOptions() module.Options {
 	return options
 }
 
-// Systems are the systems that the flake names.
+// Systems returns the systems that the flake names.
 func (p *Parts) Systems(t *eval.Thread) []string {
 	var systems []string
 	for _, v := range t.List(t.Select(p.top.Value(), "systems")).Elems() {
@@ -88,7 +88,7 @@ func (p *Parts) Systems(t *eval.Thread) []string {
 	return systems
 }
 
-// System is the configuration of perSystem for one system.
+// System returns the configuration of perSystem for one system.
 func (p *Parts) System(t *eval.Thread, system string) *module.Evaluation {
 	if e, ok := p.systems[system]; ok {
 		return e
@@ -97,7 +97,7 @@ func (p *Parts) System(t *eval.Thread, system string) *module.Evaluation {
 	of := func(flake eval.Value) eval.Value {
 		return eval.Lazy(func(t *eval.Thread) eval.Value { return outputsOf(t, flake, system) })
 	}
-	var config eval.Value // of this evaluation, once its modules are called
+	var config eval.Value // that of this evaluation, set when its modules are called
 	capture := eval.Func("capture", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
 		config, _ = t.Attrs(args[0]).Get("config")
 		return eval.NewAttrs(0).Done()
@@ -112,8 +112,8 @@ func (p *Parts) System(t *eval.Thread, system string) *module.Evaluation {
 			module.FromValue(perSystem, ""),
 		},
 		Args: map[string]eval.Value{
-			// A module may set another pkgs through _module.args; going
-			// through it here lets containers see that one, too.
+			// A module may set another pkgs in _module.args, and containers must get
+			// that one too.
 			"pkgs":    eval.Lazy(func(t *eval.Thread) eval.Value { return t.Select(config, "_module", "args", "pkgs") }),
 			"system":  eval.Str(system),
 			"inputs'": eval.Lazy(func(t *eval.Thread) eval.Value { return mapAttrs(t.Attrs(p.inputs), of) }),
@@ -129,7 +129,7 @@ func optionDefault(v eval.Value) eval.Value {
 	return eval.NewAttrs(3).Set("_type", eval.Str("override")).Set("priority", eval.MakeInt(1500)).Set("content", v).Done()
 }
 
-// outputsOf gives the outputs of a flake for one system without its name.
+// outputsOf returns the outputs of a flake for one system, without the system's name.
 func outputsOf(t *eval.Thread, flake eval.Value, system string) eval.Value {
 	set, ok := t.Force(flake).(*eval.Attrs)
 	if !ok {
@@ -157,7 +157,7 @@ func mapAttrs(set *eval.Attrs, f func(eval.Value) eval.Value) *eval.Attrs {
 	return out.Done()
 }
 
-// Outputs is what the flake has as outputs.
+// Outputs returns the outputs of the flake.
 func (p *Parts) Outputs(t *eval.Thread) *eval.Attrs {
 	b := eval.NewAttrs(len(transposed)).Set(partsKey, &eval.Opaque{Kind: "parts", Go: p})
 	for _, name := range transposed {
@@ -174,8 +174,8 @@ func (p *Parts) Outputs(t *eval.Thread) *eval.Attrs {
 	return b.Done().Update(t.Attrs(t.Select(p.top.Value(), "flake")))
 }
 
-// PartsOf finds the Parts behind a flake's outputs; nil when it was made
-// without mkFlake.
+// PartsOf returns the Parts behind a flake's outputs; nil if they were made without
+// mkFlake.
 func PartsOf(t *eval.Thread, outputs eval.Value) *Parts {
 	v, ok := t.Lookup(outputs, partsKey)
 	if !ok {
@@ -189,7 +189,7 @@ func PartsOf(t *eval.Thread, outputs eval.Value) *Parts {
 	return p
 }
 
-// StandIn is what takes the place of the flake flake-parts.
+// StandIn returns the value that replaces the flake flake-parts.
 func (o PartsOptions) StandIn(t *eval.Thread) eval.Value {
 	empty := eval.NewAttrs(0).Done()
 	modules := eval.NewAttrs(0).Done().WithMissing(emptyModule)
@@ -201,7 +201,7 @@ func (o PartsOptions) StandIn(t *eval.Thread) eval.Value {
 		Done()
 }
 
-// FlakePartsLib is the library of flake-parts, as far as flakes use it.
+// FlakePartsLib returns the library of flake-parts, as far as flakes use it.
 func (o PartsOptions) FlakePartsLib(t *eval.Thread) eval.Value {
 	return eval.NewAttrs(4).
 		Set("mkFlake", eval.Func("mkFlake", 2, o.mkFlake)).
@@ -242,7 +242,7 @@ func (p *Parts) unsupported(name string) eval.Value {
 	})
 }
 
-// withSystem calls a function with what perSystem has for a system.
+// withSystem calls a function with the arguments that perSystem has for a system.
 func (p *Parts) withSystem() eval.Value {
 	return eval.Func("withSystem", 2, func(t *eval.Thread, args []eval.Value) eval.Value {
 		system := t.Text(args[0])

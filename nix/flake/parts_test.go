@@ -10,8 +10,8 @@ import (
 	"nix2gpu/nix/module"
 )
 
-// TestParts evaluates flakes in the style of flake-parts. Of each, the output x
-// is looked at, or what perSystem comes to.
+// TestParts evaluates flakes in the style of flake-parts, and compares the output x, or
+// what perSystem evaluates to.
 func TestParts(t *testing.T) {
 	const head = `{ outputs = { self, flake-parts, nixpkgs, modules, ... }@inputs: `
 	for name, c := range map[string]struct {

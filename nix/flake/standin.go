@@ -5,12 +5,12 @@ import (
 	"nix2gpu/nix/syntax"
 )
 
-// emptyModule is the value of any module of a flake whose modules add nothing
+// emptyModule returns the value of any module of a flake whose modules add nothing
 // here, because their options are built in.
 func emptyModule(*eval.Thread, string, syntax.Pos) eval.Value { return eval.NewAttrs(0).Done() }
 
-// ModuleStandIn takes the place of a flake that is used for its modules, such
-// as nix2gpu itself or process-compose-flake: each is there, and empty.
+// ModuleStandIn returns the value that replaces a flake used for its modules, such as
+// nix2gpu itself or process-compose-flake: it has every module, each empty.
 func ModuleStandIn() eval.Value {
 	modules := eval.NewAttrs(1).Set("default", eval.NewAttrs(0).Done()).Done().WithMissing(emptyModule)
 	return eval.NewAttrs(5).
@@ -22,8 +22,8 @@ func ModuleStandIn() eval.Value {
 		Done()
 }
 
-// Nixpkgs takes the place of nixpkgs: a library and the package sets. dir is
-// the folder that `import nixpkgs` means.
+// Nixpkgs returns the value that replaces nixpkgs: a library and the package sets. dir
+// is the folder that `import nixpkgs` means.
 func Nixpkgs(lib eval.Value, pkgs func(system string) eval.Value, dir string) eval.Value {
 	systems := eval.NewAttrs(4)
 	for _, s := range []string{"x86_64-linux", "aarch64-linux"} {

@@ -1,10 +1,10 @@
-// Package lib holds our own library of Nix functions, as text: what a
-// definition means by `lib`.
+// Package lib holds our own library of Nix functions, which definitions know as `lib`,
+// as source text.
 //
-// The functions have the names and meaning of the library of nixpkgs, as far
-// as users of flake-parts, services-flake and process-compose-flake need them.
-// default.nix puts the topics together; it is a function of the primitives
-// that the module engine provides. Package module evaluates it.
+// The functions have the names and the meaning of those in nixpkgs, as far as users of
+// flake-parts, services-flake and process-compose-flake need them. default.nix combines
+// the topics; it is a function of the primitives that package module provides, and that
+// package evaluates it.
 package lib
 
 import (
@@ -15,7 +15,7 @@ import (
 //go:embed *.nix
 var files embed.FS
 
-// Source returns the text of a topic, such as "lists"; "default" is the entry.
+// Source returns the text of a topic, such as "lists". "default" combines all of them.
 func Source(topic string) (text string, ok bool) {
 	data, err := fs.ReadFile(files, topic+".nix")
 	return string(data), err == nil

@@ -6,16 +6,16 @@ import (
 	"nix2gpu/nix/eval"
 )
 
-// Check reads every option, down to the elements of lists and sets and into
-// submodules, and gives everything that is wrong, as [Errors], sorted. An
-// option without a value is not an error until it is needed. What modules in Nix
-// declare and nobody assigns is left alone, as in Nix: nobody may read it.
+// Check reads every option, down to the elements of lists and sets and into submodules,
+// and returns everything that is wrong, as [Errors], sorted. An option without a value
+// is no error until it is needed. Options that modules in Nix declare and nobody
+// assigns are left alone, as in Nix, since nobody may read them.
 func (e *Evaluation) Check() error {
 	e.checkTree(e.tree)
 	return e.errs.sorted()
 }
 
-// try reads something; what goes wrong is kept.
+// try reads something and keeps the error, if there is one.
 func (e *Evaluation) try(path []string, f func(t *eval.Thread)) bool {
 	err := e.do(f)
 	if err == nil {
@@ -42,7 +42,7 @@ func (e *Evaluation) checkTree(tr *tree) {
 }
 
 func (e *Evaluation) checkLevel(l *level) {
-	// What is assigned may be no set, or fail: found once here.
+	// The assignments may be no set, or fail: that is found here, once.
 	if !e.try(l.loc, func(t *eval.Thread) { l.assigned.get(t) }) {
 		return
 	}
@@ -59,12 +59,12 @@ func (e *Evaluation) checkLevel(l *level) {
 	}
 }
 
-// maxDepth bounds how deep values are read that may be endless, such as
-// let x = { a = x; }; in x.
+// maxDepth limits how deep values are read, which may be endless: let x = { a = x; };
+// in x.
 const maxDepth = 200
 
-// tooDeep reports whether a place is beyond maxDepth, or something was before;
-// the error is kept the first time.
+// tooDeep reports whether a place is deeper than maxDepth, or another one was before.
+// It keeps the error the first time.
 func (l *errorList) tooDeep(loc []string, pos func() Pos) bool {
 	if len(loc) <= maxDepth || l.endless {
 		return l.endless
@@ -91,7 +91,7 @@ func (e *Evaluation) checkSlot(s *slot) {
 				return
 			}
 		}
-		if r = s.res.get(t); r.applied { // what was assigned must be right as well
+		if r = s.res.get(t); r.applied { // the assignment must be right too, not only what apply makes of it
 			t.Force(r.val)
 			r = s.opt.inner.get(t)
 		}
@@ -122,8 +122,8 @@ func (e *Evaluation) checkResult(loc []string, r result) {
 	}
 }
 
-// checkAssertions reads the option of that name, if there is one: a list of
-// { assertion; message; }.
+// checkAssertions reads the option assertions, if there is one: a list of { assertion;
+// message; }.
 func (e *Evaluation) checkAssertions(root *level) {
 	if root.entries["assertions"] == nil {
 		return
@@ -135,9 +135,9 @@ func (e *Evaluation) checkAssertions(root *level) {
 	}
 }
 
-// Walk calls f for each option that has a value, in the order of the paths,
-// and into submodules and the elements of lists and sets. Options whose value
-// cannot be evaluated are left out; [Evaluation.Check] tells about them.
+// Walk calls f for each option that has a value, in the order of the paths, and for
+// those in submodules and in the elements of lists and sets. It leaves out options
+// whose value cannot be evaluated; [Evaluation.Check] reports them.
 func (e *Evaluation) Walk(f func(c *Config)) {
 	e.walkTree(e.tree, f)
 }
@@ -204,8 +204,8 @@ func hasTrees(e *Evaluation, r result) bool {
 	return false
 }
 
-// EachSet calls f for every option at or below c that somebody has set, with its
-// declaration; options declared in Nix are left out.
+// EachSet calls f for every option at or below c that is set, with its declaration. It
+// leaves out options that are declared in Nix.
 func (e *Evaluation) EachSet(c *Config, f func(o *Config, decl *Option)) {
 	below := c.Path()
 	e.Walk(func(o *Config) {
@@ -224,8 +224,8 @@ func (e *Evaluation) EachSet(c *Config, f func(o *Config, decl *Option)) {
 	})
 }
 
-// Warnings are remarks about what is assigned: deprecated options, and the
-// option warnings where there is one.
+// Warnings returns remarks about assignments: those to deprecated options, and the
+// elements of the option warnings, if there is one.
 func (e *Evaluation) Warnings() []Note {
 	var notes []Note
 	e.Walk(func(c *Config) {

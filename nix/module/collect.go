@@ -7,7 +7,7 @@ import (
 	"nix2gpu/nix/eval"
 )
 
-// A Module is something that declares options, assigns to options, or both.
+// A Module declares options, assigns values to options, or both.
 type Module struct {
 	options  Options
 	freeform Type
@@ -15,32 +15,32 @@ type Module struct {
 	path   string     // of a file
 	value  eval.Value // of Nix
 	assign map[string]any
-	file   string // where value or assign comes from, for messages
+	file   string // the origin of value or assign, for messages
 
-	// a definition of a submodule
+	// of a module that is an assignment to a submodule
 	def        *def
 	onlyConfig bool
 }
 
-// Declare is a module that declares options; freeform, which may be nil, is
-// the type of what is not declared.
+// Declare returns a module that declares options. freeform is the type of everything
+// that is not declared; nil: that is an error.
 func Declare(options Options, freeform Type) Module {
 	return Module{options: options, freeform: freeform}
 }
 
-// Assign is a module that assigns values from Go, as [Option] takes them; file
-// names their origin in messages.
+// Assign returns a module that assigns values from Go, in the types that [Option]
+// accepts. file names their origin in messages.
 func Assign(values map[string]any, file string) Module { return Module{assign: values, file: file} }
 
-// FromFile is the module in a file; it is read when the module is used.
+// FromFile returns the module in a file, which is read when the module is used.
 func FromFile(path string) Module { return Module{path: path} }
 
-// FromValue is a module that has been evaluated: a set, a function or a path.
-// file is its name in messages where positions are not known.
+// FromValue returns a module that is a value of Nix: a set, a function or a path. file
+// is its name in messages where no position is known.
 func FromValue(v eval.Value, file string) Module { return Module{value: v, file: file} }
 
-// AsConfig is FromValue for a set that is nothing but assignments, whatever
-// its attributes are called.
+// AsConfig returns a module of assignments. Unlike in FromValue, every attribute of the
+// set is an assignment, whatever its name.
 func AsConfig(v eval.Value, pos Pos, file string) Module {
 	return Module{def: &def{val: v, pos: pos, file: file}, onlyConfig: true}
 }
@@ -55,7 +55,7 @@ type mod struct {
 	disable []string
 }
 
-// place is where x stands, as well as it is known.
+// place returns the position of x, as precisely as it is known.
 func (x *mod) place() Pos {
 	if x.file == "" {
 		return Pos{}
@@ -63,18 +63,19 @@ func (x *mod) place() Pos {
 	return fileOnly(x.file)
 }
 
-// maxModules bounds a module that imports itself as a value.
+// maxModules limits the number of modules, because a module may import itself as a
+// value.
 const maxModules = 10_000
 
-// propertyKinds are the values that may stand for a whole module's config.
+// propertyKinds are the properties that may stand for a whole module's config.
 var propertyKinds = map[string]bool{"if": true, "merge": true, "override": true, "order": true}
 
 // moduleKeys are the attributes of a module that is written in full.
 var moduleKeys = []string{"_class", "_file", "config", "disabledModules", "freeformType", "imports", "key", "meta", "options", "require"}
 
-// collect loads all modules, imported ones too, each once. The order is that
-// of NixOS: breadth first, and then reversed, so that what is imported comes
-// before what imports it.
+// collect loads all modules, imported ones included, each once. Their order is that of
+// NixOS: breadth first, then reversed, so that a module comes after those that it
+// imports.
 func (tr *tree) collect(t *eval.Thread) []*mod {
 	m := tr.merging(t)
 	var all []*mod
@@ -108,7 +109,7 @@ func (tr *tree) collect(t *eval.Thread) []*mod {
 	return all
 }
 
-// internals declares what each evaluation has: _module.
+// internals returns the module that declares _module, which each evaluation has.
 func (tr *tree) internals() Module {
 	assign := map[string]any{}
 	if tr.name != "" {
@@ -122,7 +123,7 @@ func (tr *tree) internals() Module {
 	return Module{options: tr.sys.internal, assign: assign}
 }
 
-// internalOptions are declared by every evaluation.
+// internalOptions returns the options that every evaluation declares.
 func internalOptions() Options {
 	return Options{"_module": {Internal: true, Set: Options{
 		"args":         {Type: LazyAttrsOf(Raw), Internal: true, Description: "Further arguments of the modules."},
@@ -139,7 +140,7 @@ func (tr *tree) load(m *merging, src Module) *mod {
 	}
 	if src.freeform != nil {
 		x.config = append(x.config, def{val: tr.sys.value(map[string]any{
-			"_module": map[string]any{"freeformType": tr.sys.faceOf(src.freeform.info())},
+			"_module": map[string]any{"freeformType": tr.sys.viewOf(src.freeform.info())},
 		})})
 	}
 	if src.assign != nil {
@@ -172,8 +173,7 @@ func (tr *tree) load(m *merging, src Module) *mod {
 	return x
 }
 
-// loadValue takes apart what a module can be in Nix: a path, a function or a
-// set.
+// loadValue takes apart what a module may be in Nix: a path, a function or a set.
 func (tr *tree) loadValue(m *merging, x *mod, v eval.Value, pos Pos) {
 	t := m.t
 	v = t.Force(v)
@@ -261,7 +261,7 @@ func (tr *tree) loadSet(m *merging, x *mod, set *eval.Attrs, pos Pos) {
 			SetAt("_module", eval.NewAttrs(1).SetAt("freeformType", v, set.Pos("freeformType")).Done(), set.Pos("freeformType")).Done()})
 	}
 	full := set.Has("config") || set.Has("options")
-	if !full { // everything that is not a key of a module is assigned
+	if !full { // all that is no key of a module is an assignment
 		b := eval.NewAttrs(set.Len())
 		for i := range set.Len() {
 			name, v, at := set.At(i)
@@ -294,9 +294,9 @@ func (tr *tree) loadSet(m *merging, x *mod, set *eval.Attrs, pos Pos) {
 	}
 }
 
-// applyModule calls a module that is a function with what it asks for. Other
-// arguments than the special ones come from _module.args, lazily, since they
-// may depend on the options.
+// applyModule calls a module that is a function with the arguments that it asks for.
+// Those that are no special arguments come from _module.args, lazily, since they may
+// depend on options.
 func (tr *tree) applyModule(m *merging, fn eval.Value) eval.Value {
 	b := eval.NewAttrs(len(tr.args) + 8)
 	known := map[string]bool{}
@@ -321,7 +321,7 @@ func (tr *tree) applyModule(m *merging, fn eval.Value) eval.Value {
 	return m.t.Call(fn, b.Done())
 }
 
-// moduleArg is what _module.args has for a name.
+// moduleArg returns the value of _module.args for a name.
 func (tr *tree) moduleArg(t *eval.Thread, name string, pos Pos) eval.Value {
 	if v, ok := tr.args[name]; ok {
 		return v

@@ -7,7 +7,7 @@ import (
 	"nix2gpu/nix/eval"
 )
 
-// NullOr is null or a T.
+// NullOr accepts null or a T.
 func NullOr(t Type) Type { return nullOr(t.info()) }
 
 func nullOr(elem *typeInfo) *typeInfo {
@@ -36,7 +36,7 @@ func nullOr(elem *typeInfo) *typeInfo {
 	}
 }
 
-// ListOf is a list of T; several assignments are joined.
+// ListOf accepts a list of T. Several assignments are joined.
 func ListOf(t Type) Type { return listOf(t.info()) }
 
 func listOf(elem *typeInfo) *typeInfo {
@@ -63,7 +63,7 @@ func listOf(elem *typeInfo) *typeInfo {
 	}
 }
 
-// NonEmptyListOf is a list of T with at least one element.
+// NonEmptyListOf accepts a list of T with at least one element.
 func NonEmptyListOf(t Type) Type { return nonEmptyListOf(t.info()) }
 
 func nonEmptyListOf(elem *typeInfo) *typeInfo {
@@ -78,12 +78,12 @@ func nonEmptyListOf(elem *typeInfo) *typeInfo {
 	return t
 }
 
-// AttrsOf is a set whose attributes are all T; several assignments are merged
+// AttrsOf accepts a set whose attributes are all T. Several assignments are merged
 // attribute by attribute.
 func AttrsOf(t Type) Type { return attrsOf(t.info(), false) }
 
-// LazyAttrsOf is AttrsOf where an attribute may depend on another one; an
-// attribute that was switched off with mkIf is then an error when it is read.
+// LazyAttrsOf is AttrsOf with attributes that may depend on each other. Reading an
+// attribute that mkIf has switched off is then an error.
 func LazyAttrsOf(t Type) Type { return attrsOf(t.info(), true) }
 
 func attrsOf(elem *typeInfo, lazy bool) *typeInfo {
@@ -124,7 +124,7 @@ func attrsOf(elem *typeInfo, lazy bool) *typeInfo {
 	return t
 }
 
-// OneOf is a value of the first of the types that takes it.
+// OneOf accepts a value of any of the types. The first one that accepts it counts.
 func OneOf(types ...Type) Type {
 	infos := make([]*typeInfo, len(types))
 	for i, t := range types {
@@ -175,8 +175,8 @@ func (t *typeInfo) takesAll(m *merging, defs []def) bool {
 	return true
 }
 
-// FunctionTo is a function that returns a T; several are called with the same
-// argument, and what they return is merged.
+// FunctionTo accepts a function that returns a T. Several are called with the same
+// argument, and their results are merged.
 func FunctionTo(t Type) Type { return functionTo(t.info()) }
 
 func functionTo(elem *typeInfo) *typeInfo {
@@ -199,14 +199,14 @@ func functionTo(elem *typeInfo) *typeInfo {
 	}
 }
 
-// Uniq is a T that is assigned once only, even where T could merge.
+// Uniq accepts a T that is assigned only once, even if T could merge.
 func Uniq(t Type) Type { return uniq(t.info(), "") }
 
-// uniq says why when there are several definitions.
+// uniq returns elem for a single assignment; why is the hint for several.
 func uniq(elem *typeInfo, why string) *typeInfo {
 	elem = elem.real()
 	t := *elem
-	t.name, t.elems, t.face, t.sub, t.enum = "unique", []*typeInfo{elem}, nil, nil, nil
+	t.name, t.elems, t.view, t.sub, t.enum = "unique", []*typeInfo{elem}, nil, nil, nil
 	t.with = func(e []*typeInfo) *typeInfo { return uniq(e[0], why) }
 	t.merge = func(m *merging, loc []string, defs []def) result {
 		if len(defs) > 1 {
@@ -221,9 +221,9 @@ func uniq(elem *typeInfo, why string) *typeInfo {
 	return &t
 }
 
-// Coerced takes a value of type from as well as one of type to, and converts
-// the former: convert gets the value as [Config.Any] gives it and returns one
-// as [Option] takes it, or an error.
+// Coerced accepts a value of type from or to, and converts the former: convert gets the
+// value as [Config.Any] returns it, and returns one in the types that [Option] accepts,
+// or an error.
 func Coerced(from Type, convert func(v any) (any, error), to Type) Type {
 	return coerced(from.info(), to.info(), func(m *merging, loc []string, d def) eval.Value {
 		v, err := convert(m.goValue(d.val))
@@ -234,7 +234,7 @@ func Coerced(from Type, convert func(v any) (any, error), to Type) Type {
 	})
 }
 
-// coerced applies convert where a definition is of type from.
+// coerced applies convert to each definition of type from.
 func coerced(from, to *typeInfo, convert func(m *merging, loc []string, d def) eval.Value) *typeInfo {
 	return &typeInfo{
 		name: "coercedTo", describe: func(d int) string { return to.inner(d) + " or " + from.inner(d) + " convertible to it" }, compound: true,
@@ -253,8 +253,8 @@ func coerced(from, to *typeInfo, convert func(m *merging, loc []string, d def) e
 	}
 }
 
-// JSON is what JSON can say: null, boolean, number, text, list or set. Paths
-// and packages count as text. The usual freeform type.
+// JSON accepts what JSON can express: null, booleans, numbers, strings, lists and sets.
+// Paths and packages count as strings. It is the usual freeform type.
 var JSON Type = jsonType()
 
 func jsonType() *typeInfo {
@@ -278,8 +278,8 @@ func jsonType() *typeInfo {
 	return t
 }
 
-// Submodule is a set of options of its own: its assignments are modules, and
-// name in them is the attribute it stands in.
+// Submodule accepts a set of options of its own. Its assignments are modules, whose
+// argument name is the attribute that the submodule is assigned to.
 func Submodule(s Schema) Type {
 	return submoduleType(&submodule{
 		modules:    append([]Module{Declare(s.Options, s.Freeform)}, s.Modules...),
@@ -289,11 +289,11 @@ func Submodule(s Schema) Type {
 	})
 }
 
-// A submodule is what a submodule type is made of.
+// A submodule is what a submodule type consists of.
 type submodule struct {
 	modules    []Module
 	args       map[string]eval.Value // specialArgs
-	onlyConfig bool                  // a set assigned is its config, never options or imports
+	onlyConfig bool                  // a set that is assigned is only config, never options or imports
 	inherit    bool                  // module arguments come from the surrounding evaluation
 	desc       string
 }
@@ -311,7 +311,7 @@ func submoduleType(s *submodule) *typeInfo {
 	}
 }
 
-// evaluate makes the tree of one submodule at loc.
+// evaluate returns the tree of a submodule at loc.
 func (s *submodule) evaluate(sys *System, around map[string]eval.Value, loc []string, defs []def) *tree {
 	args := s.args
 	if s.inherit {
@@ -329,7 +329,7 @@ func (s *submodule) evaluate(sys *System, around map[string]eval.Value, loc []st
 	return tr
 }
 
-// deferredModule keeps modules; static ones come first.
+// deferredModule returns a type that keeps modules, after the static ones.
 func deferredModule(static []eval.Value) *typeInfo {
 	return &typeInfo{
 		name: "deferredModule", desc: "module",

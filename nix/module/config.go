@@ -7,20 +7,19 @@ import (
 	"nix2gpu/nix/eval"
 )
 
-// A Config is a place in an evaluated configuration: a set of options, an
-// option, or something within an option's value. It is read lazily: reading
-// one option merges no other.
+// A Config is a place in an evaluated configuration: a set of options, an option, or a
+// part of an option's value. It is read lazily: reading one option merges no other.
 //
-// The accessors take the rest of a path, one name a step, and never fail on
-// the spot. An error (a wrong type, an exception in the user's code) is kept
-// in the [Evaluation], once, and the accessor returns the zero value. So a
-// reader may go on, and whoever evaluates reports everything.
+// The accessors take the rest of a path, one name per step, and never fail. An error,
+// such as a wrong type or a throw in the user's code, is kept in the [Evaluation],
+// once, and the accessor returns the zero value. So a reader can go on, and in the end
+// all errors are reported together.
 type Config struct {
 	n    node
 	errs *errorList
 }
 
-// A node is what stands behind a Config.
+// A node is what a Config reads.
 type node interface {
 	path() []string
 	step(name string) node   // never nil: an unknown name gives a node of kind Missing
@@ -32,14 +31,14 @@ type node interface {
 	origin() Origin
 	arg(name string) node // a module argument, as pkgs
 	value() eval.Value
-	in() *Evaluation // nil of what does not exist
+	in() *Evaluation // nil if the place does not exist
 }
 
-// Kind is the shape of a value.
+// A Kind is the shape of a value.
 type Kind int
 
-// The kinds. Missing is the kind of what is neither declared nor assigned, and
-// of what cannot be evaluated.
+// The kinds. Missing stands for a place that is neither declared nor assigned, and for
+// a value that cannot be evaluated.
 const (
 	Missing Kind = iota
 	KindNull
@@ -54,30 +53,29 @@ const (
 
 var kindNames = [...]string{"missing", "null", "bool", "int", "float", "string", "list", "set", "function"}
 
-// String names the kind as messages do.
+// String returns the name of the kind in messages.
 func (k Kind) String() string { return kindNames[k] }
 
-// Origin says where the value of an option comes from.
+// An Origin says where the value of an option comes from.
 type Origin struct {
-	// Assignments are the places that gave the value, those of the winning
-	// priority only, in the order in which they were merged. Empty for a
-	// value that is the declared default.
+	// Assignments are the positions of the assignments that made the value, only those
+	// of the winning priority, in the order in which they were merged. It is empty if
+	// the value is the declared default.
 	Assignments []Pos
-	// Overridden are the places whose assignments lost to a higher priority.
+	// Overridden are the positions of the assignments that lost to a higher priority.
 	Overridden []Pos
-	// Declared are the places of the declaration; empty for options declared
-	// in Go.
+	// Declared are the positions of the declarations; empty for options declared in Go.
 	Declared []Pos
-	// Priority is the winning one: 1500 for a declared default, 1000 for
-	// mkDefault, 100 for a plain assignment, 50 for mkForce. A lower number wins.
+	// Priority is the winning one: 1500 for a declared default, 1000 for mkDefault, 100
+	// for a plain assignment, 50 for mkForce. A lower number wins.
 	Priority int
-	// IsOption is true when the place is an option itself, and false within
-	// an option's value, where the other fields are those of the value around it
-	// unless the place has its own.
+	// IsOption says that the place is an option itself. Within an option's value it is
+	// false, and the other fields are those of that option, unless the place has its
+	// own.
 	IsOption bool
 }
 
-// Pos is the first place of o, or the zero Pos.
+// Pos returns the first position of o, or the zero Pos.
 func (o Origin) Pos() Pos {
 	if len(o.Assignments) > 0 {
 		return o.Assignments[0]
@@ -85,7 +83,7 @@ func (o Origin) Pos() Pos {
 	return Pos{}
 }
 
-// Get is the place at the end of path. It never returns nil.
+// Get returns the place at the end of path. It never returns nil.
 func (c *Config) Get(path ...string) *Config {
 	n := c.n
 	for _, name := range path {
@@ -94,11 +92,11 @@ func (c *Config) Get(path ...string) *Config {
 	return &Config{n, c.errs}
 }
 
-// Path is the whole path, for messages; Name its last step, which is the
-// instance within attrsOf, and "" at the root.
+// Path returns the whole path, for messages.
 func (c *Config) Path() []string { return c.n.path() }
 
-// Name is the last step of the path: the instance within attrsOf.
+// Name returns the last step of the path, which is the instance within attrsOf; "" at
+// the root.
 func (c *Config) Name() string {
 	if p := c.n.path(); len(p) > 0 {
 		return p[len(p)-1]
@@ -106,7 +104,7 @@ func (c *Config) Name() string {
 	return ""
 }
 
-// Kind evaluates the place at path and says what is there.
+// Kind evaluates the value at path and returns its kind.
 func (c *Config) Kind(path ...string) Kind {
 	at := c.Get(path...)
 	k, err := at.n.kind()
@@ -122,26 +120,26 @@ func (c *Config) Has(path ...string) bool {
 	return k != Missing && k != KindNull
 }
 
-// IsSet reports whether anything assigned a value with at least the priority
-// of mkDefault, so that the value is not just the declared default.
+// IsSet reports whether something assigns a value with at least the priority of
+// mkDefault, so that the value is more than the declared default.
 func (c *Config) IsSet(path ...string) bool {
 	o := c.Origin(path...)
 	return len(o.Assignments) > 0 && o.Priority < defaultPriority
 }
 
-// Origin says where the value at path comes from.
+// Origin returns where the value at path comes from.
 func (c *Config) Origin(path ...string) Origin { return c.Get(path...).n.origin() }
 
-// Pos is the place of the first assignment of the value at path, for messages.
+// Pos returns the position of the first assignment of the value at path, for messages.
 func (c *Config) Pos(path ...string) Pos { return c.Origin(path...).Pos() }
 
-// Bool is the value at path; false when it is null or missing.
+// Bool returns the value at path; false if it is null or missing.
 func (c *Config) Bool(path ...string) bool { return scalarAt[bool](c, path, KindBool) }
 
-// Int is the value at path; 0 when it is null or missing.
+// Int returns the value at path; 0 if it is null or missing.
 func (c *Config) Int(path ...string) int { return int(scalarAt[int64](c, path, KindInt)) }
 
-// Float is the value at path, also of an integer; 0 when it is null or missing.
+// Float returns the value at path, which may be an integer; 0 if it is null or missing.
 func (c *Config) Float(path ...string) float64 {
 	if c.Kind(path...) == KindInt {
 		return float64(scalarAt[int64](c, path, KindInt))
@@ -149,13 +147,13 @@ func (c *Config) Float(path ...string) float64 {
 	return scalarAt[float64](c, path, KindFloat)
 }
 
-// Str is the string at path with its context; also of a path, a package and
-// anything else that Nix takes for a string. Empty when null or missing.
+// Str returns the string at path with its context. A path, a package, or anything else
+// that Nix takes for a string is one too. It is empty if the value is null or missing.
 func (c *Config) Str(path ...string) Str { return scalarAt[Str](c, path, KindStr) }
 
-// Program is the path of the program that the package at path is run by, as
-// lib.getExe gives it; a package that is one generated file is that file. ok is
-// false when there is no package but a string, a path or something else.
+// Program returns the path of the main program of the package at path, as lib.getExe
+// does; a package that is one generated file is that file. ok is false if there is no
+// package but a string, a path or something else.
 func (c *Config) Program(path ...string) (exe Str, ok bool) {
 	at := c.Get(path...)
 	e := at.n.in()
@@ -179,7 +177,7 @@ func (c *Config) Program(path ...string) (exe Str, ok bool) {
 	return exe, ok
 }
 
-// mainProgram gives the program of a package.
+// mainProgram returns the main program of a package.
 func mainProgram(t *eval.Thread, pkg *eval.Attrs) Str {
 	out := goStr(t, pkg)
 	name, found := t.Lookup(pkg, "meta", "mainProgram")
@@ -196,12 +194,12 @@ func mainProgram(t *eval.Thread, pkg *eval.Attrs) Str {
 	return Str{out.S + "/bin/" + text.Text(), out.Context}
 }
 
-// String is the characters of Str, for values that cannot sensibly refer to
-// packages: names, addresses, enums.
+// String returns the text of Str, for values that cannot refer to packages: names,
+// addresses, enums.
 func (c *Config) String(path ...string) string { return c.Str(path...).S }
 
-// scalarAt reads a T. Null and missing are the zero value; anything else that
-// is not of kind want is an error, kept.
+// scalarAt reads a T. Null and missing give the zero value; anything else that is not
+// of kind want is an error, which is kept.
 func scalarAt[T any](c *Config, path []string, want Kind) T {
 	var zero T
 	at := c.Get(path...)
@@ -211,7 +209,7 @@ func scalarAt[T any](c *Config, path []string, want Kind) T {
 	}
 	v, err := at.n.scalar()
 	if err != nil {
-		placed := asErrors(err) // a path that leads nowhere fails only here
+		placed := asErrors(err) // a path to no file fails only here
 		for _, e := range placed {
 			if !e.Pos.IsValid() {
 				e.Pos = at.Pos()
@@ -229,8 +227,7 @@ func scalarAt[T any](c *Config, path []string, want Kind) T {
 	return t
 }
 
-// Keys are the attribute names of the set at path, sorted; nil when there is
-// no set.
+// Keys returns the names in the set at path, sorted; nil if there is no set.
 func (c *Config) Keys(path ...string) []string {
 	at := c.Get(path...)
 	if at.Kind() != KindAttrs {
@@ -243,7 +240,7 @@ func (c *Config) Keys(path ...string) []string {
 	return keys
 }
 
-// Each is every attribute of the set at path, sorted by name.
+// Each returns every attribute of the set at path, sorted by name.
 func (c *Config) Each(path ...string) []*Config {
 	at := c.Get(path...)
 	keys := at.Keys()
@@ -254,7 +251,7 @@ func (c *Config) Each(path ...string) []*Config {
 	return all
 }
 
-// List is the elements of the list at path; nil when there is no list.
+// List returns the elements of the list at path; nil if there is no list.
 func (c *Config) List(path ...string) []*Config {
 	at := c.Get(path...)
 	if at.Kind() != KindList {
@@ -271,7 +268,7 @@ func (c *Config) List(path ...string) []*Config {
 	return all
 }
 
-// Strings is the list of strings at path, without their contexts.
+// Strings returns the list of strings at path, without their contexts.
 func (c *Config) Strings(path ...string) []string {
 	var all []string
 	for _, e := range c.List(path...) {
@@ -280,7 +277,7 @@ func (c *Config) Strings(path ...string) []string {
 	return all
 }
 
-// Strs is the list of strings at path, with their contexts.
+// Strs returns the list of strings at path, with their contexts.
 func (c *Config) Strs(path ...string) []Str {
 	var all []Str
 	for _, e := range c.List(path...) {
@@ -289,8 +286,8 @@ func (c *Config) Strs(path ...string) []Str {
 	return all
 }
 
-// StrMap is the set of strings at path. Numbers and booleans are not
-// converted: an option type such as Coerced does that.
+// StrMap returns the set of strings at path. It converts no numbers and booleans: an
+// option type such as Coerced does.
 func (c *Config) StrMap(path ...string) map[string]Str {
 	all := map[string]Str{}
 	for _, e := range c.Each(path...) {
@@ -299,15 +296,15 @@ func (c *Config) StrMap(path ...string) map[string]Str {
 	return all
 }
 
-// Any is the whole value at path, evaluated deeply, as nil, bool, int64,
-// float64, Str, []any or map[string]any: what freeform settings are rendered
-// from. A function in it is an error, kept.
+// Any returns the whole value at path, evaluated deeply, as nil, bool, int64, float64,
+// Str, []any or map[string]any, for settings that are rendered freely. A function in it
+// is an error, which is kept.
 func (c *Config) Any(path ...string) any {
 	at := c.Get(path...)
 	if at.errs.tooDeep(at.n.path(), func() Pos { return at.Pos() }) {
 		return nil
 	}
-	if e := at.n.in(); e != nil { // what is in there twice is read twice
+	if e := at.n.in(); e != nil { // a value that occurs twice is read twice
 		at.errs.addAt(at.n.path(), e.do(func(t *eval.Thread) { t.Descend(func() {}) }))
 	}
 	switch kind := at.Kind(); kind {
@@ -337,7 +334,7 @@ func (c *Config) Any(path ...string) any {
 	return v
 }
 
-// Show writes the value at path as one would in Nix, on one line, and cut when
+// Show returns the value at path as one would write it in Nix, on one line, and cut if
 // it is long. What cannot be evaluated is shown as «error».
 func (c *Config) Show(path ...string) string {
 	at := c.Get(path...)
@@ -355,20 +352,20 @@ func (c *Config) Show(path ...string) string {
 	return s
 }
 
-// Arg is the module argument of that name: "pkgs", "lib".
+// Arg returns the module argument of that name: "pkgs", "lib".
 func (c *Config) Arg(name string) *Config { return &Config{c.n.arg(name), c.errs} }
 
-// Func is the function at path, and whether there is one.
+// Func returns the function at path, and whether there is one.
 func (c *Config) Func(path ...string) (Func, bool) {
 	at := c.Get(path...)
 	return Func{at}, at.Kind() == KindFunc
 }
 
-// A Func is a value that takes arguments.
+// A Func is a function of the language.
 type Func struct{ c *Config }
 
-// Call applies f to its arguments, one after the other: values such as those
-// of [Option], above all *Config. The result is lazy and never nil.
+// Call applies f to its arguments, one after the other. These may have the types that
+// [Option] accepts, above all *Config. The result is lazy and never nil.
 func (f Func) Call(args ...any) *Config {
 	n, err := f.c.n.call(args)
 	if f.c.errs.addAt(f.c.Path(), err) {
@@ -377,22 +374,21 @@ func (f Func) Call(args ...any) *Config {
 	return &Config{n, f.c.errs}
 }
 
-// Check reads everything at c, as [Evaluation.Check] does for the whole
-// configuration, and keeps what is wrong. c must be the root, an option or an
-// element of one's value.
+// Check reads everything at c, as [Evaluation.Check] does for the whole configuration,
+// and keeps what is wrong. c must be the root, an option, or an element of an option's
+// value.
 func (c *Config) Check() {
 	switch n := c.n.(type) {
 	case slotNode:
 		n.e.checkSlot(n.s)
 	case rootNode:
-		n.e.Check() // whoever evaluates asks for the errors
+		n.e.Check() // the errors are kept, and are asked for later
 	}
 }
 
-// Errorf keeps an error about the value at c among those of the evaluation:
-// what a reader finds wrong beyond types. It is left out when the value, or
-// something in it, is wrong already, since the complaint is then most likely a
-// consequence.
+// Errorf keeps an error about the value at c among those of the evaluation: what a
+// reader finds wrong beyond types. It does nothing if the value, or a part of it, is
+// wrong already, since this error then most likely follows from that one.
 func (c *Config) Errorf(format string, args ...any) {
 	path := c.Path()
 	for _, e := range c.errs.all {
@@ -403,7 +399,7 @@ func (c *Config) Errorf(format string, args ...any) {
 	c.errs.add(errorf(path, c.Pos(), format, args...))
 }
 
-// absent is the node of what does not exist.
+// An absent node is a place that does not exist.
 type absent struct{ at []string }
 
 func (a absent) path() []string           { return a.at }

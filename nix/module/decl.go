@@ -7,20 +7,20 @@ import (
 	"nix2gpu/nix/eval"
 )
 
-// An option is what a slot knows beyond an element: its declarations.
+// An option is what a slot has that an element has not: declarations.
 type option struct {
 	slot  *slot
 	level *level
 	name  string
 	decls []decl
-	below []declSet // options declared below it, which go to its submodule
+	below []declSet // options declared below it, which belong to its submodule
 
 	merged *once[*declaration]
 	inner  *once[result] // the value before apply
-	face   *eval.Thunk
+	view   *eval.Thunk
 }
 
-// A declaration is all declarations of one option as one.
+// A declaration is the sum of all declarations of an option.
 type declaration struct {
 	typ        *typeInfo
 	preset     *def // the default
@@ -30,18 +30,18 @@ type declaration struct {
 	deprecated string
 }
 
-// newOption makes the slot of an option.
+// newOption returns the slot of an option.
 func (l *level) newOption(name string, decls []decl, below []declSet) *slot {
 	s := newSlot(l.tree.sys, l.tree.args, append(l.loc[:len(l.loc):len(l.loc)], name))
 	o := &option{slot: s, level: l, name: name, decls: decls, below: below}
 	s.opt = o
 	o.merged = newOnce(o.mergeDecls)
-	o.face = eval.Lazy(o.makeFace)
+	o.view = eval.Lazy(o.makeView)
 	s.won = newOnce(func(t *eval.Thread) (w winners) {
 		raw := o.raw(t)
 		t.Annotate(firstPlace(raw), optionFrame+quotePath(s.loc), func() {
 			w = pick(s.merging(t).peelAll(raw))
-			// A default that is overridden is not even looked at.
+			// A default that is overridden is not evaluated.
 			if preset := o.merged.get(t).preset; preset != nil && w.prio >= defaultPriority {
 				w = pick(append(s.merging(t).peelAll([]def{*preset}), w.defs...))
 			}
@@ -54,14 +54,14 @@ func (l *level) newOption(name string, decls []decl, below []declSet) *slot {
 		if apply == nil {
 			return o.inner.get(t)
 		}
-		// The function may do without the value.
+		// The function may ignore the value.
 		before := eval.Lazy(func(t *eval.Thread) eval.Value { return o.inner.get(t).val })
 		return result{val: eval.LazyCall(apply, before), applied: true}
 	})
 	return s
 }
 
-// raw is everything assigned to the option, also by its other names.
+// raw returns all assignments to the option, those by its aliases included.
 func (o *option) raw(t *eval.Thread) []def {
 	defs := o.level.assigned.get(t).byName[o.name]
 	for _, alias := range o.level.aliases[o.name] {
@@ -106,7 +106,7 @@ func (o *option) noValue() *Error {
 	return e
 }
 
-// mergeDecls makes one of all declarations.
+// mergeDecls makes one declaration of all.
 func (o *option) mergeDecls(t *eval.Thread) *declaration {
 	m := o.slot.merging(t)
 	out := &declaration{}
@@ -158,7 +158,7 @@ func (o *option) mergeDecls(t *eval.Thread) *declaration {
 	return out
 }
 
-// place is where d stands, as well as it is known.
+// place returns the position of d, as precisely as it is known.
 func (d decl) place() Pos {
 	if d.pos.IsValid() || d.file == "" {
 		return d.pos
@@ -194,7 +194,7 @@ func (o *option) fromGo(g *Option, out *declaration) *typeInfo {
 	return g.Type.info()
 }
 
-// defaultFrom calls Go code inside the evaluation that asks for it.
+// defaultFrom calls Go code for a default, inside the evaluation that asks for it.
 func (o *option) defaultFrom(t *eval.Thread, g *Option) eval.Value {
 	sys := o.slot.sys
 	inner := &Evaluation{sys: sys, tree: o.level.tree, thread: t}
@@ -206,8 +206,7 @@ func (o *option) defaultFrom(t *eval.Thread, g *Option) eval.Value {
 	return sys.value(v)
 }
 
-// evalExpr evaluates a default that is Nix source, with all module arguments
-// in scope.
+// evalExpr evaluates a default that is Nix source, with all module arguments in scope.
 func (o *option) evalExpr(t *eval.Thread, x Expr) eval.Value {
 	tr := o.level.tree
 	scope := eval.Scope{"lib": tr.sys.Lib(), "config": tr.config, "options": tr.optionsValue}
@@ -248,9 +247,9 @@ func (o *option) fromNix(m *merging, d decl, out *declaration) *typeInfo {
 	return o.slot.sys.typeOf(t, v)
 }
 
-// makeFace is the option as Nix sees it in `options`: its declaration, and
-// what is assigned to it.
-func (o *option) makeFace(t *eval.Thread) eval.Value {
+// makeView returns the option as Nix sees it in `options`: its declaration, and what is
+// assigned to it.
+func (o *option) makeView(t *eval.Thread) eval.Value {
 	b := eval.NewAttrs(24)
 	for _, d := range o.decls {
 		if d.goOpt != nil {
@@ -272,7 +271,7 @@ func (o *option) makeFace(t *eval.Thread) eval.Value {
 	b.Set("loc", eval.StringList(o.slot.loc...))
 	b.Set("name", eval.Str(showPath(o.slot.loc)))
 	b.Set("value", o.slot.thunk)
-	lazy("type", func(t *eval.Thread) eval.Value { return o.slot.sys.faceOf(o.merged.get(t).typ) })
+	lazy("type", func(t *eval.Thread) eval.Value { return o.slot.sys.viewOf(o.merged.get(t).typ) })
 	lazy("isDefined", func(t *eval.Thread) eval.Value { return eval.Bool(len(o.slot.won.get(t).defs) > 0) })
 	lazy("highestPrio", func(t *eval.Thread) eval.Value { return eval.MakeInt(int64(o.slot.won.get(t).prio)) })
 	each := func(f func(d def) eval.Value) func(t *eval.Thread) eval.Value {

@@ -11,21 +11,21 @@ import (
 type Doc struct {
 	Path        []string // <name> stands for any attribute, * for any element
 	Type        string
-	Default     string // as Nix source; "" when there is none
+	Default     string // as Nix source; "" if there is none
 	Example     string // as Nix source; "" when there is none
 	Description string // Markdown
 	ReadOnly    bool
-	NoEffect    string // why it changes nothing, of an option that is taken for its users' sake
-	Deprecated  string // the cure, where the option should not be used any more
-	AliasOf     string // the path of the option that this is another name of
+	NoEffect    string // why it changes nothing, for an option that is only accepted
+	Deprecated  string // what to use instead, if the option is deprecated
+	AliasOf     string // the path of the option that this is an alias of
 	Declared    []Pos  // empty for options declared in Go
 }
 
-// String is the path as the reference shows it.
+// String returns the path as the reference shows it.
 func (d Doc) String() string { return showPath(d.Path) }
 
-// Describe documents options declared in Go, submodules included, sorted by
-// path. Internal options are left out.
+// Describe documents options declared in Go, those of submodules included, sorted by
+// path. It leaves out internal options.
 func Describe(options Options) []Doc {
 	sys := NewSystem(eval.New(eval.Options{}))
 	return sys.Evaluate(context.Background(), Spec{Modules: []Module{Declare(options, nil)}}).Describe()
@@ -39,7 +39,7 @@ func (e *Evaluation) Describe() []Doc {
 	return d.docs
 }
 
-// maxDescribed bounds the length of paths: a submodule may contain itself.
+// maxDescribed limits the length of paths, because a submodule may contain itself.
 const maxDescribed = 12
 
 type describer struct {
@@ -152,7 +152,7 @@ func (doc *Doc) fromGo(g *Option, o *option) {
 	}
 }
 
-// fromNix reads a declaration, and reports whether it is to be hidden.
+// fromNix reads a declaration, and reports whether the option is hidden.
 func (doc *Doc) fromNix(m *merging, set *eval.Attrs) (hidden bool) {
 	text := func(name string) string {
 		v, ok := set.Get(name)

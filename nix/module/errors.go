@@ -12,11 +12,11 @@ import (
 	"nix2gpu/nix/syntax"
 )
 
-// A Pos is a place in a definition, with its source, so that an excerpt can be
-// shown. The zero Pos means "not known".
+// A Pos is a position in a definition, with its source, so that an excerpt can be
+// shown. The zero Pos means that it is not known.
 type Pos = syntax.Pos
 
-// comparePos orders places by file and offset.
+// comparePos orders positions by file and offset.
 func comparePos(p, q Pos) int {
 	if c := strings.Compare(p.File(), q.File()); c != 0 {
 		return c
@@ -24,35 +24,35 @@ func comparePos(p, q Pos) int {
 	return cmp.Compare(p.Offset, q.Offset)
 }
 
-// An Error is one thing that is wrong with a definition.
+// An Error is one mistake in a definition.
 type Error struct {
-	Pos  Pos      // the place to mend; the zero Pos when none is known
-	Path []string // the option concerned; nil when the error is not about one
+	Pos  Pos      // where to mend it; the zero Pos if that is not known
+	Path []string // the option that it is about, or nil
 	Msg  string   // lower case, without position
-	Hint string   // the cure, when there is one: `did you mean "port"?`
-	// Also are the other places concerned, as the other sides of a conflict.
+	Hint string   // the cure, if there is one: `did you mean "port"?`
+	// Also are further positions, such as the other side of a conflict.
 	Also []Note
-	// Wants and Got say it in plain words where a value is of the wrong type: what
-	// the option takes ("a whole number, 0 or more"), and the value as Nix source.
+	// Wants and Got explain a value of the wrong type in plain words: what the option
+	// accepts ("a whole number, 0 or more"), and the value as Nix source.
 	Wants, Got string
-	// Cause is the evaluator's error when the definition could not be
-	// evaluated; it may carry a trace.
+	// Cause is the evaluator's error, which may have a trace, if the definition could
+	// not be evaluated.
 	Cause error
 
-	// consequent is set when reading the option failed, so that what readers
-	// say about it says nothing new.
+	// consequent is set if reading the option failed, so that readers' errors about it
+	// say nothing new.
 	consequent bool
-	unset      bool // the option is read, and nothing is assigned to it
+	unset      bool // the option is read, but nothing is assigned to it
 	unknown    bool // there is no such option
 }
 
-// A Note is a further place of an Error.
+// A Note is a further position of an Error.
 type Note struct {
 	Pos Pos
 	Msg string // what is there: the value assigned
 }
 
-// Error is the position, the message, and below it the notes and the hint.
+// Error returns position and message, and below them the notes and the hint.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.Pos.IsValid() {
@@ -72,13 +72,13 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives access to the evaluator's error.
+// Unwrap returns the evaluator's error, or nil.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Errors is everything found wrong, sorted by place and without repeats.
+// Errors is everything that is wrong, sorted by position and without repeats.
 type Errors []*Error
 
-// Error is the errors, one below the other.
+// Error returns the errors, one below the other.
 func (es Errors) Error() string {
 	lines := make([]string, len(es))
 	for i, e := range es {
@@ -87,21 +87,20 @@ func (es Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// errorf makes an Error about an option.
+// errorf returns an Error about an option.
 func errorf(path []string, pos Pos, format string, args ...any) *Error {
 	return &Error{Pos: pos, Path: path, Msg: fmt.Sprintf(format, args...)}
 }
 
-// An errorList collects errors. The same error can come up in many ways,
-// since every option that reads a broken one breaks as well: it is kept once,
-// as it came up first.
+// An errorList collects errors. The same error can come up in many ways, because every
+// option that reads a broken one breaks too: the list keeps the first of them.
 type errorList struct {
 	all     Errors
 	seen    map[string]bool
-	endless bool // a value has no end, or a limit is reached: nothing more is read deeply
+	endless bool // a value is endless, or a limit was reached: nothing more is read deeply
 }
 
-// add keeps err, whatever is new in it, and reports whether there was an error.
+// add keeps those errors in err that are new, and reports whether there is an error.
 func (l *errorList) add(err error) bool {
 	if err == nil {
 		return false
@@ -132,7 +131,7 @@ func isLimit(err error) bool {
 	return false
 }
 
-// addAt is add for an error that came up while reading the option at path.
+// addAt adds an error that came up while the option at path was read.
 func (l *errorList) addAt(path []string, err error) bool {
 	if err == nil {
 		return false
@@ -152,7 +151,7 @@ func (l *errorList) addAll(errs Errors) {
 	}
 }
 
-// sorted is what has been collected, nil if nothing was.
+// sorted returns the collected errors, or nil if there are none.
 func (l *errorList) sorted() error {
 	if len(l.all) == 0 {
 		return nil
@@ -167,8 +166,8 @@ func (l *errorList) sorted() error {
 	return all
 }
 
-// isMisspelt reports whether e is about an option that was assigned to under a
-// name like its own: that the name is unknown says it better.
+// isMisspelt reports whether e is about an option without a value, and a misspelt name
+// was assigned: the error about that name says it better.
 func (l *errorList) isMisspelt(e *Error) bool {
 	last := len(e.Path) - 1
 	return e.unset && slices.ContainsFunc(l.all, func(o *Error) bool {
@@ -177,7 +176,7 @@ func (l *errorList) isMisspelt(e *Error) bool {
 	})
 }
 
-// asErrors splits an error into those of this package.
+// asErrors turns any error into Errors.
 func asErrors(err error) Errors {
 	var many Errors
 	if errors.As(err, &many) {
@@ -192,7 +191,7 @@ func asErrors(err error) Errors {
 		return Errors{{Msg: err.Error(), Cause: err}}
 	}
 	e := &Error{Pos: ev.Pos, Msg: ev.Msg, Hint: ev.Hint, Cause: ev}
-	// A place in the library, or none, helps no reader: what led to it does.
+	// A position in the library, or none, helps nobody; the call that led there does.
 	for _, f := range ev.Trace {
 		if e.Pos.IsValid() && !strings.HasPrefix(e.Pos.File(), libPrefix) {
 			break
@@ -207,10 +206,10 @@ func asErrors(err error) Errors {
 	return Errors{e}
 }
 
-// optionFrame starts what the trace of an error says about an option.
+// optionFrame begins the frames about options in the trace of an error.
 const optionFrame = "while evaluating the option "
 
-// cycleHint names the options that took part in an infinite recursion.
+// cycleHint returns a hint at the options that take part in an infinite recursion.
 func cycleHint(err *eval.Error) string {
 	var options []string
 	for _, f := range err.Trace {
@@ -227,7 +226,8 @@ func cycleHint(err *eval.Error) string {
 	return "on the way: " + strings.Join(options, ", ") + "; one of them depends on itself"
 }
 
-// quotePath writes a path as one would in Nix: services.redis."x.y".port.
+// quotePath returns a path as one would write it in Nix, in quotes:
+// `services.redis."x.y".port'.
 func quotePath(path []string) string { return "`" + showPath(path) + "'" }
 
 func showPath(path []string) string {

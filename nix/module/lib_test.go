@@ -13,8 +13,8 @@ import (
 	"nix2gpu/nix/eval"
 )
 
-// TestAgreesWithNixpkgs evaluates expressions with our library and module
-// engine; the golden files are what Nix and the library of nixpkgs give.
+// TestAgreesWithNixpkgs evaluates expressions with our library and module engine. The
+// golden files are the results of Nix with the library of nixpkgs.
 func TestAgreesWithNixpkgs(t *testing.T) {
 	files, err := filepath.Glob("../lib/testdata/*.nix")
 	if err != nil || len(files) == 0 {

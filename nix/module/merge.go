@@ -8,7 +8,7 @@ import (
 	"nix2gpu/nix/eval"
 )
 
-// Priorities, as lib.mkOverride gives them: the lowest number wins.
+// Priorities, as lib.mkOverride takes them: the lowest number wins.
 const (
 	forcePriority   = 50
 	plainPriority   = 100
@@ -17,14 +17,13 @@ const (
 	plainOrder      = 1000
 )
 
-// A def is one assignment on its way to an option. Properties that stand
-// around a whole set of options (mkIf and the like) are remembered beside the
-// value until the option is merged, so that their conditions may depend on
-// other options of the set.
+// A def is one assignment on its way to an option. Properties around a whole set of
+// options, such as mkIf, are kept beside the value until the option is merged, so that
+// their conditions may depend on other options of the set.
 type def struct {
 	val   eval.Value
 	pos   Pos
-	file  string       // for messages, where pos is not known
+	file  string       // for messages, if pos is not known
 	conds []eval.Value // of mkIf, the outermost first; all must hold
 	prio  int          // 0: none given
 	order int          // 0: none given
@@ -37,7 +36,7 @@ func (d def) priority() int {
 	return d.prio
 }
 
-// place is where d stands, as well as it is known.
+// place returns the position of d, as precisely as it is known.
 func (d def) place() Pos {
 	if d.pos.IsValid() || d.file == "" {
 		return d.pos
@@ -45,7 +44,8 @@ func (d def) place() Pos {
 	return fileOnly(d.file)
 }
 
-// source is the file of d for programs, which want the module's own name.
+// source returns the file of d for programs, which want the name that the module gives
+// itself.
 func (d def) source() string {
 	switch {
 	case d.file != "":
@@ -56,7 +56,7 @@ func (d def) source() string {
 	return "<unknown-file>"
 }
 
-// A merging is what types need to do their work: the evaluation, and what
+// A merging is what types need for their work: the evaluation, and the arguments that
 // submodules inherit.
 type merging struct {
 	t    *eval.Thread
@@ -64,9 +64,9 @@ type merging struct {
 	args map[string]eval.Value
 }
 
-// once computes something in Go at most once. It goes through the evaluator's
-// own thunks, so that what needs itself is an infinite recursion, reported
-// like any other, and what failed can be tried again.
+// A once computes something in Go at most once. It uses the evaluator's own thunks, so
+// that something that needs itself is an infinite recursion like any other, and what
+// has failed can be tried again.
 type once[T any] struct {
 	thunk *eval.Thunk
 	val   T
@@ -86,7 +86,7 @@ func (o *once[T]) get(t *eval.Thread) T {
 	return o.val
 }
 
-// property is the kind of property that set is, such as "if", or "".
+// property returns the kind of property that a value is, such as "if", or "".
 func property(t *eval.Thread, v eval.Value) string {
 	set, ok := v.(*eval.Attrs)
 	if !ok {
@@ -103,9 +103,9 @@ func property(t *eval.Thread, v eval.Value) string {
 	return s.Text()
 }
 
-// peel takes the outer properties off d and adds what remains to out: several
-// definitions for mkMerge, none for a mkIf that does not hold. With lazy set,
-// conditions are not evaluated but kept in the definitions.
+// peel takes the outer properties off d and appends the rest to out: several
+// definitions for mkMerge, none for a mkIf that does not hold. If lazy is set, it does
+// not evaluate conditions but keeps them in the definitions.
 func (m *merging) peel(d def, lazy bool, out []def) []def {
 	t := m.t
 	if !lazy {
@@ -170,7 +170,7 @@ func (m *merging) holds(cond eval.Value, d def) bool {
 	return bool(b)
 }
 
-// attr is an attribute of a property, which must be there.
+// attr returns an attribute that a property must have.
 func (m *merging) attr(set *eval.Attrs, name string, d def) eval.Value {
 	v, ok := set.Get(name)
 	if !ok {
@@ -179,14 +179,14 @@ func (m *merging) attr(set *eval.Attrs, name string, d def) eval.Value {
 	return v
 }
 
-// winners are the definitions that give an option its value.
+// winners are the definitions that decide the value of an option.
 type winners struct {
 	defs []def
 	prio int // of defs
 	lost []def
 }
 
-// pick chooses those of the best priority, in order.
+// pick returns the definitions of the best priority, in order.
 func pick(defs []def) winners {
 	w := winners{prio: 1 << 30}
 	ordered := false
@@ -213,8 +213,7 @@ func pick(defs []def) winners {
 	return w
 }
 
-// fail ends the evaluation with errors of ours, which tryEval can catch as it
-// can in Nix.
+// fail ends the evaluation with errors of ours, which tryEval catches, as in Nix.
 func (m *merging) fail(errs ...*Error) {
 	pos, msg := errs[0].Pos, errs[0].Msg
 	if len(errs) > 1 {
@@ -223,11 +222,11 @@ func (m *merging) fail(errs ...*Error) {
 	m.t.RaiseAs(eval.KindThrow, pos, msg, Errors(errs))
 }
 
-// A result is what merging gives: the value, and for the types that have an
-// inside what the value is made of, so that each part can be read, checked and
-// traced to its origin on its own.
+// A result is a merged value. For types that contain others it also has what the value
+// consists of, so that each part can be read, checked and traced to its origin on its
+// own.
 type result struct {
-	val     eval.Value // perhaps a thunk
+	val     eval.Value // may be a thunk
 	tree    *tree      // of a submodule
 	elems   []*slot    // of a list or a set
 	names   []string   // of a set: parallel to elems, sorted
@@ -242,8 +241,8 @@ func (r *result) elem(name string) *slot {
 	return nil
 }
 
-// A slot is a place that has a type and gets definitions: an option, or an
-// element of a list or a set.
+// A slot is a place that has a type and definitions: an option, or an element of a list
+// or a set.
 type slot struct {
 	loc  []string
 	sys  *System
@@ -262,7 +261,7 @@ func newSlot(sys *System, args map[string]eval.Value, loc []string) *slot {
 	return s
 }
 
-// newElem is the slot of an element with definitions of its own.
+// newElem returns the slot of an element with definitions of its own.
 func (m *merging) newElem(loc []string, typ *typeInfo, defs []def) *slot {
 	s := newSlot(m.sys, m.args, loc)
 	s.typ = typ
@@ -293,7 +292,7 @@ func (m *merging) peelAll(defs []def) []def {
 	return out
 }
 
-// mergeChecked merges definitions after making sure that each is of the type.
+// mergeChecked merges definitions after it has checked that each is of the type.
 func (m *merging) mergeChecked(typ *typeInfo, loc []string, defs []def) result {
 	typ = typ.real()
 	var wrong []*Error
@@ -315,8 +314,8 @@ func (m *merging) wrongType(typ *typeInfo, loc []string, d def) *Error {
 	return e
 }
 
-// cure says how to write what was probably meant: the same in another form
-// that the type takes.
+// cure says how to write what was probably meant: the same value in a form that the
+// type accepts.
 func (m *merging) cure(typ *typeInfo, v eval.Value) string {
 	bare := typ.real()
 	for bare.sample == "" && bare.name == "nullOr" {
@@ -349,10 +348,10 @@ func (m *merging) cure(typ *typeInfo, v eval.Value) string {
 		}
 	case eval.Int, eval.Float, eval.Bool:
 		if _, whole := v.(eval.Int); whole && typ.takesNumbers(maxShown) {
-			return "" // one that is out of range stays so in quotes
+			return "" // out of range, which quotes don't change
 		}
 		if _, yes := v.(eval.Bool); yes && bare.name == "either" {
-			return "" // its text stands for a path, a user and the like
+			return "" // in quotes it would be a path, a user or the like
 		}
 		try = append(try, eval.Str(m.show(v)))
 	}
@@ -367,7 +366,7 @@ func (m *merging) cure(typ *typeInfo, v eval.Value) string {
 	return ""
 }
 
-// takesNumbers reports whether the type takes some whole numbers.
+// takesNumbers reports whether the type accepts some whole numbers.
 func (t *typeInfo) takesNumbers(depth int) bool {
 	if t = t.real(); depth == 0 || t.name == "listOf" || t.name == "attrsOf" || t.name == "lazyAttrsOf" {
 		return false
@@ -375,7 +374,7 @@ func (t *typeInfo) takesNumbers(depth int) bool {
 	return t.name == "intBetween" || slices.ContainsFunc(t.elems, func(e *typeInfo) bool { return e.takesNumbers(depth - 1) })
 }
 
-// words are the strings that an enum in the type takes.
+// words returns the strings that an enum in the type accepts.
 func (t *typeInfo) words(depth int) []string {
 	var all []string
 	if t = t.real(); depth == 0 || t.name == "listOf" || t.name == "attrsOf" || t.name == "lazyAttrsOf" {
@@ -392,7 +391,7 @@ func (t *typeInfo) words(depth int) []string {
 	return all
 }
 
-// conflict is the error of definitions that cannot be one value.
+// conflict returns the error for definitions that cannot be one value.
 func (m *merging) conflict(loc []string, defs []def, why string) *Error {
 	e := errorf(loc, Pos{}, "the option %s %s", quotePath(loc), why)
 	for _, d := range defs {
@@ -409,8 +408,8 @@ func (m *merging) conflict(loc []string, defs []def, why string) *Error {
 	return e
 }
 
-// nothing is the value of an option to which nothing is assigned, for the types
-// that have one: an empty list or set, null, a submodule's defaults.
+// nothing returns the value of an option without assignments, for the types that have
+// one: an empty list or set, null, the defaults of a submodule.
 func (m *merging) nothing(typ *typeInfo, loc []string) (result, bool) {
 	typ = typ.real()
 	if typ.sub != nil {
@@ -419,10 +418,9 @@ func (m *merging) nothing(typ *typeInfo, loc []string) (result, bool) {
 	return result{val: typ.empty}, typ.empty != nil
 }
 
-// alive reports whether anything is assigned to an element: not when mkIf
-// switched it off. When that cannot be told because of an error, the element
-// stays, and the error comes up where the element is read, so that one broken
-// element does not hide its neighbours.
+// alive reports whether an element has any assignment; mkIf may have switched it off.
+// If an error prevents the answer, the element stays, and the error comes up where it
+// is read, so that one broken element does not hide the others.
 func (m *merging) alive(s *slot) (alive bool) {
 	err := m.t.Try(func() { alive = len(s.won.get(m.t).defs) > 0 })
 	if e, ok := err.(*eval.Error); ok {

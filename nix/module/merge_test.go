@@ -125,8 +125,8 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// TestFreeform: what is not declared is of the type that the set is open for,
-// and is checked and walked like the rest.
+// TestFreeform: attributes that are not declared have the freeform type, and are
+// checked and walked like options.
 func TestFreeform(t *testing.T) {
 	declare := module.Declare(module.Options{
 		"known": {Type: module.Int, Default: 1},
@@ -174,8 +174,7 @@ func TestFreeform(t *testing.T) {
 	})
 }
 
-// TestUnread: what a module declares and nobody reads may fail, what is
-// assigned may not.
+// TestUnread: a declaration that nobody reads may fail, an assignment may not.
 func TestUnread(t *testing.T) {
 	for text, want := range map[string]string{
 		`{ options.x = lib.mkOption { default = throw "default"; }; }`:                      "",
@@ -196,8 +195,8 @@ func TestUnread(t *testing.T) {
 	}
 }
 
-// A value of another type is shown in the form that the option's text has, and not in
-// quotes, where text has a form of its own.
+// The hint for a value of another type is a sample of the option's own form, not the
+// value in quotes.
 func TestHintForForms(t *testing.T) {
 	size := module.Like(module.OneOf(module.Int, module.String), "512M")
 	for name, c := range map[string]struct {
@@ -226,7 +225,7 @@ func TestHintForForms(t *testing.T) {
 	}
 }
 
-// A number that is out of range is so in quotes too: no hint says to write them.
+// Quotes do not bring a number into range, so no hint says to write them.
 func TestHintForNumbers(t *testing.T) {
 	for name, c := range map[string]struct {
 		typ  module.Type

@@ -7,17 +7,14 @@ import (
 	"nix2gpu/nix/eval"
 )
 
-// place is what every node of an evaluation starts from: how to get into it.
-// Each method of a node enters the evaluation on its own, so that an error in
-// one place leaves the others readable.
-
-// do computes something inside the evaluation.
+// within computes something inside the evaluation. Each method of a node enters the
+// evaluation on its own, so that an error in one place leaves the others readable.
 func within[T any](e *Evaluation, f func(t *eval.Thread) T) (out T, err error) {
 	err = e.do(func(t *eval.Thread) { out = f(t) })
 	return out, err
 }
 
-// rootNode is the whole configuration.
+// A rootNode is the whole configuration.
 type rootNode struct{ e *Evaluation }
 
 func (n rootNode) level() (levelNode, error) {
@@ -56,7 +53,7 @@ func (n rootNode) origin() Origin           { return Origin{} }
 func (n rootNode) value() eval.Value        { return n.e.tree.checked }
 func (n rootNode) arg(name string) node     { return n.e.argNode(n.e.tree, name) }
 
-// failed is a place that cannot be reached because of an error.
+// A failed node is a place that cannot be reached because of an error.
 type failed struct {
 	absent
 	err error
@@ -68,7 +65,7 @@ func (f failed) keys() ([]string, error) { return nil, f.err }
 func (f failed) items() ([]node, error)  { return nil, f.err }
 func (f failed) scalar() (any, error)    { return nil, f.err }
 
-// levelNode is a set of options.
+// A levelNode is a set of options.
 type levelNode struct {
 	e *Evaluation
 	l *level
@@ -124,7 +121,7 @@ func (n levelNode) value() eval.Value {
 	})
 }
 
-// freeNode is an attribute of a level that is not declared.
+// freeNode returns an attribute of a level that is not declared.
 func (e *Evaluation) freeNode(l *level, name string) node {
 	path := append(slices.Clone(l.loc), name)
 	n, err := within(e, func(t *eval.Thread) node {
@@ -145,13 +142,13 @@ func (e *Evaluation) freeNode(l *level, name string) node {
 	return n
 }
 
-// argNode is a module argument.
+// argNode returns a module argument.
 func (e *Evaluation) argNode(tr *tree, name string) node {
 	v := eval.Lazy(func(t *eval.Thread) eval.Value { return tr.moduleArg(t, name, Pos{}) })
 	return valueNode{e, []string{name}, v, Origin{}}
 }
 
-// slotNode is an option, or an element of one.
+// A slotNode is an option, or an element of one.
 type slotNode struct {
 	e *Evaluation
 	s *slot
@@ -161,7 +158,7 @@ func (n slotNode) in() *Evaluation   { return n.e }
 func (n slotNode) path() []string    { return n.s.loc }
 func (n slotNode) value() eval.Value { return n.s.thunk }
 
-// inside is the node of the slot's value.
+// inside returns the node of the slot's value.
 func (n slotNode) inside() (node, error) {
 	r, err := within(n.e, n.s.res.get)
 	if err != nil {
@@ -257,7 +254,7 @@ func (n slotNode) origin() Origin {
 	return o
 }
 
-// resultNode is a merged value, with its inside as far as the type knows it.
+// A resultNode is a merged value, with the parts that its type knows.
 type resultNode struct {
 	e    *Evaluation
 	at   []string
@@ -274,7 +271,7 @@ func (n resultNode) arg(name string) node {
 	return n.e.argNode(n.e.tree, name)
 }
 
-// opaque reports whether only the value counts.
+// opaque reports whether the type knows no parts, so that only the value counts.
 func (n resultNode) opaque() bool {
 	return n.r.applied || n.r.tree == nil && n.r.elems == nil && n.r.names == nil
 }
@@ -334,7 +331,7 @@ func (n resultNode) items() ([]node, error) {
 func (n resultNode) scalar() (any, error)          { return n.plain().scalar() }
 func (n resultNode) call(args []any) (node, error) { return n.plain().call(args) }
 
-// valueNode is a plain value: what is in it has no type of its own.
+// A valueNode is a plain value, whose parts have no types of their own.
 type valueNode struct {
 	e    *Evaluation
 	at   []string

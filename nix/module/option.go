@@ -1,7 +1,7 @@
 package module
 
-// Options declares options by name. The zero Option is one that takes any
-// single value and has no default.
+// Options declares options by name. The zero Option accepts any single value and has no
+// default.
 //
 //	module.Options{
 //		"enable": {Type: module.Bool, Default: false, Description: "Whether to run the server."},
@@ -18,13 +18,12 @@ type Options map[string]Option
 type Option struct {
 	Type Type // default: Unspecified
 
-	// Default is assigned with the lowest priority. nil means that there is no
-	// default: reading the option is then an error unless something assigns it.
-	// A default of Nix's null is [Null].
+	// Default is assigned with the lowest priority. nil means no default: reading the
+	// option is then an error unless something assigns it. A default of null is [Null].
 	Default any
 
-	// DefaultFrom computes the default when it is needed, from the options
-	// around it. It may read any other option that does not depend on this one.
+	// DefaultFrom computes the default when it is needed, from the options around it.
+	// It may read any option that does not depend on this one.
 	DefaultFrom func(c *Config) any
 
 	DefaultText string // shown in the reference instead of the default
@@ -32,47 +31,46 @@ type Option struct {
 	Description string // Markdown; the first sentence is the summary
 
 	Internal bool // left out of the reference
-	ReadOnly bool // may be assigned once only
+	ReadOnly bool // may be assigned only once
 
-	// AliasOf makes this another name of an option beside it: the path counts
-	// from the set of options that declares the alias, and has one step.
-	// Assignments are passed on with their priorities and places; Type and
-	// Default are not used.
+	// AliasOf makes this an alias of an option beside it. The path has one step, from
+	// the set of options that declares the alias. Assignments are passed on with their
+	// priorities and positions; Type and Default are not used.
 	AliasOf []string
 
-	// NoEffect says why a value changes nothing, of an option that is only taken
-	// since definitions for another program have it. Who sets it is told.
+	// NoEffect says why the option changes nothing, if it is only accepted because
+	// definitions for another program have it. A note tells this to whoever sets it.
 	NoEffect string
-	// Deprecated is the cure to name in a warning when the option is assigned.
+	// Deprecated says what to use instead, in a warning if the option is assigned.
 	Deprecated string
 
-	// Set makes this a group of options instead of an option; every other
-	// field is then unused.
+	// Set makes this a group of options; all other fields are then ignored.
 	Set Options
 }
 
-// Null is Nix's null, where nil would mean "nothing given".
+// Null is Nix's null, because nil means that nothing was given.
 var Null any = null{}
 
 type null struct{}
 
-// Expr is Nix source, shown as it is in the reference. As a Default it is
+// An Expr is Nix source, which the reference shows as it is. As a Default it is
 // evaluated with the module arguments in scope: Expr("pkgs.redis").
 type Expr string
 
-// Str is a string with its context: what the string refers to, such as
-// "package:python3". The context is sorted and usually empty.
+// A Str is a string with its context: what the string refers to, such as
+// "package:python3". The context is sorted, and mostly empty.
 type Str struct {
 	S       string
 	Context []string
 }
 
-// Enable is the option "enable" of nearly every service, false by default.
+// Enable returns the option "enable", which nearly every service has; its default is
+// false.
 func Enable(what string) Option {
 	return Option{Type: Bool, Default: false, Example: true, Description: "Whether to enable " + what + "."}
 }
 
-// PackageOption is an option for a package, by default pkgs.<attr>.
+// PackageOption returns an option for a package; its default is pkgs.<attr>.
 func PackageOption(attr string) Option {
 	return Option{
 		Type:        Package,
@@ -81,15 +79,14 @@ func PackageOption(attr string) Option {
 	}
 }
 
-// Schema is what a submodule declares.
+// A Schema is what a submodule declares.
 type Schema struct {
 	Options Options
 
-	// Freeform is the type of every attribute that is not declared; nil makes
-	// such an attribute an error.
+	// Freeform is the type of every attribute that is not declared; nil: such an
+	// attribute is an error.
 	Freeform Type
 
-	// Modules are merged with the declarations above, for instance the ones a
-	// user brings along.
+	// Modules are merged with the declarations above, for instance those of the user.
 	Modules []Module
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// plain is what a value of the type is, for people who have not read the module
-// system: "a whole number, 0 or more". It completes "must be".
+// plain returns what a value of the type is, in words that need no knowledge of the
+// module system: "a whole number, 0 or more". It completes "must be".
 func (t *typeInfo) plain(depth int) string {
 	t = t.real()
 	if depth == 0 {
@@ -50,7 +50,7 @@ func (t *typeInfo) plain(depth int) string {
 	case "either", "oneOf", "coercedTo":
 		var parts []string
 		for i := range t.elems {
-			for part := range strings.SplitSeq(inner(i), " or ") { // no alternative twice
+			for part := range strings.SplitSeq(inner(i), " or ") { // list no alternative twice
 				if !slices.Contains(parts, part) {
 					parts = append(parts, part)
 				}

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// WriteMarkdown writes the reference of options: a section for each, sorted
-// as docs are.
+// WriteMarkdown writes the reference of options: a section for each, in the order of
+// docs.
 func WriteMarkdown(w io.Writer, docs []Doc) error {
 	var b strings.Builder
 	for _, d := range docs {
@@ -38,7 +38,7 @@ func WriteMarkdown(w io.Writer, docs []Doc) error {
 	return err
 }
 
-// writeCode writes Nix source, in a block of its own when it has several lines.
+// writeCode writes Nix source, in a block of its own if it has several lines.
 func writeCode(b *strings.Builder, what, code string) {
 	switch {
 	case code == "":

@@ -7,7 +7,7 @@ import (
 	"nix2gpu/nix/eval"
 )
 
-// show writes a value given from Go as one would write it in Nix.
+// show returns a value from Go as one would write it in Nix.
 func show(v any) string {
 	switch v := v.(type) {
 	case nil, null:
@@ -56,14 +56,14 @@ func showMap[T any](m map[string]T) string {
 	return b.String() + "}"
 }
 
-// quote writes s as a Nix string in double quotes.
+// quote returns s as a Nix string in double quotes.
 func quote(s string) string {
 	r := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "\r", `\r`, "${", `\${`)
 	return `"` + r.Replace(s) + `"`
 }
 
-// show writes a value for a message: on one line, not too long, and without
-// evaluating anything that is not yet evaluated but the outermost levels.
+// show returns a value for a message: on one line, cut if it is long, and without
+// evaluating more than the outermost levels.
 func (m *merging) show(v eval.Value) string {
 	s := m.showDepth(v, 2)
 	if r := []rune(s); len(r) > 100 {

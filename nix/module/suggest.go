@@ -8,7 +8,7 @@ import (
 	"nix2gpu/spelling"
 )
 
-// didYouMean suggests names that resemble name; "" when none does.
+// didYouMean returns a hint at the names that resemble name, or "".
 func didYouMean(name string, known []string) string {
 	type candidate struct {
 		name     string

@@ -9,31 +9,31 @@ import (
 	"nix2gpu/nix/syntax"
 )
 
-// A System is the module system of one evaluator: the library with its types,
-// and the means to evaluate modules.
+// A System is the module system of one evaluator: the library with its types, and the
+// evaluation of modules.
 type System struct {
 	ev *eval.Evaluator
-	// Import evaluates the file of a module; nil means builtins.import. The
-	// path is absolute.
+	// Import evaluates the file of a module, whose path is absolute; nil: as
+	// builtins.import.
 	Import func(t *eval.Thread, path string) eval.Value
 
 	lib      *eval.Thunk
-	internal Options // of every evaluation
-	faces    map[*typeInfo]*eval.Attrs
-	natives  map[*eval.Attrs]*typeInfo // of faces that are types already
+	internal Options                   // of every evaluation
+	views    map[*typeInfo]*eval.Attrs // the view of each type
+	natives  map[*eval.Attrs]*typeInfo // by view, so that each is taken apart once
 }
 
-// NewSystem makes the module system for an evaluator.
+// NewSystem returns the module system of an evaluator.
 func NewSystem(ev *eval.Evaluator) *System {
-	s := &System{ev: ev, internal: internalOptions(), faces: map[*typeInfo]*eval.Attrs{}, natives: map[*eval.Attrs]*typeInfo{}}
+	s := &System{ev: ev, internal: internalOptions(), views: map[*typeInfo]*eval.Attrs{}, natives: map[*eval.Attrs]*typeInfo{}}
 	s.lib = eval.Lazy(s.loadLib)
 	return s
 }
 
-// Lib is what definitions know as lib. It is not evaluated before it is used.
+// Lib returns what definitions know as lib. It is evaluated when it is first used.
 func (s *System) Lib() eval.Value { return s.lib }
 
-// libPrefix starts the names of the library's texts in messages.
+// libPrefix begins the names of the library's texts in messages.
 const libPrefix = "<lib/"
 
 // loadLib puts the library together from its texts.
@@ -56,46 +56,46 @@ func (s *System) loadLib(t *eval.Thread) eval.Value {
 // A Spec says what to evaluate.
 type Spec struct {
 	Modules []Module
-	// Args are arguments that modules can ask for beside config, options and
-	// lib, such as pkgs. Submodules declared in Go get them as well.
+	// Args are arguments of modules in addition to config, options and lib, such as
+	// pkgs. Submodules declared in Go get them too.
 	Args map[string]eval.Value
 	// Prefix is put before the paths in messages.
 	Prefix []string
 }
 
-// Evaluate sets up an evaluation. Nothing is evaluated before it is read, so
-// that errors come up in what is read, or all at once in [Evaluation.Check].
-// The context holds for everything read later.
+// Evaluate returns an evaluation. Nothing is evaluated before it is read, so that
+// errors come up in what is read, or all at once in [Evaluation.Check]. ctx ends
+// everything that is read later.
 func (s *System) Evaluate(ctx context.Context, spec Spec) *Evaluation {
 	tr := s.newTree(spec.Prefix, spec.Args)
 	tr.sources = append(tr.sources, spec.Modules...)
 	return &Evaluation{sys: s, tree: tr, ctx: ctx}
 }
 
-// An Evaluation is a configuration: modules merged, as far as they have been
-// read.
+// An Evaluation is a configuration: merged modules, as far as they have been read.
 type Evaluation struct {
 	sys    *System
 	tree   *tree
 	ctx    context.Context
 	errs   errorList
-	thread *eval.Thread // while an evaluation is at work
+	thread *eval.Thread // while an evaluation is running
 }
 
-// Config is the root of the configuration.
+// Config returns the root of the configuration.
 func (e *Evaluation) Config() *Config { return &Config{rootNode{e}, &e.errs} }
 
-// Err is everything found wrong so far, as [Errors], sorted; nil if nothing.
+// Err returns everything found wrong so far, as [Errors], sorted; nil if there is
+// nothing.
 func (e *Evaluation) Err() error { return e.errs.sorted() }
 
-// Value is the configuration for use in Nix; forcing it fails when something
-// is assigned that is not declared.
+// Value returns the configuration for use in Nix. Forcing it fails if something is
+// assigned that is not declared.
 func (e *Evaluation) Value() eval.Value { return e.tree.checked }
 
-// Options is the set of all declarations for use in Nix.
+// Options returns the set of all declarations for use in Nix.
 func (e *Evaluation) Options() eval.Value { return e.tree.optionsValue }
 
-// do calls f within an evaluation, the running one if there is one.
+// do calls f within an evaluation: the running one, if there is one.
 func (e *Evaluation) do(f func(t *eval.Thread)) error {
 	if e.thread != nil {
 		return e.thread.Try(func() { f(e.thread) })
@@ -111,7 +111,7 @@ func (e *Evaluation) do(f func(t *eval.Thread)) error {
 	})
 }
 
-// Within lets f read e inside an evaluation that is at work, as a builtin must.
+// Within lets f read e inside a running evaluation, which a builtin needs.
 func (e *Evaluation) Within(t *eval.Thread, f func()) {
 	old := e.thread
 	e.thread = t
@@ -126,7 +126,7 @@ func (s *System) importFile(t *eval.Thread, path string) eval.Value {
 	return t.Import(path)
 }
 
-// value makes a value of the language of one given from Go; see [Option].
+// value returns a value from Go as one of the language; see [Option].
 func (s *System) value(v any) eval.Value {
 	switch v := v.(type) {
 	case *Config:
@@ -188,7 +188,7 @@ func plainValue(v any) eval.Value {
 	panic(fmt.Sprintf("module: a %T cannot be a value of an option", v))
 }
 
-// goValue is the opposite of value: nil, bool, int64, float64, Str, []any or
+// goValue is the inverse of value: it returns nil, bool, int64, float64, Str, []any or
 // map[string]any, evaluated deeply. Functions are an error.
 func (m *merging) goValue(v eval.Value) (x any) {
 	m.t.Descend(func() { x = m.goInner(m.t.Force(v)) })
@@ -227,8 +227,8 @@ func (m *merging) goInner(v eval.Value) any {
 	return nil
 }
 
-// isText reports whether a set stands for a string: a package, or one that
-// says how it is written.
+// isText reports whether a set stands for a string: a package, or a set with
+// __toString.
 func isText(set *eval.Attrs) bool { return set.Has("outPath") || set.Has("__toString") }
 
 func goStr(t *eval.Thread, v eval.Value) Str {
@@ -236,12 +236,12 @@ func goStr(t *eval.Thread, v eval.Value) Str {
 	return Str{s.Text(), s.Context().Elems()}
 }
 
-// fileOnly is a place of which only the file is known.
+// fileOnly returns a position of which only the file is known.
 func fileOnly(file string) Pos { return Pos{Source: syntax.NewSource(file, "")} }
 
-// primitives is what the library gets from here.
+// primitives returns the functions that the library gets from here.
 func (s *System) primitives() eval.Value {
-	// Whoever maintains a package is data that nothing here looks at.
+	// Nothing here reads who maintains a package.
 	anybody := eval.NewAttrs(0).Done().WithMissing(func(_ *eval.Thread, name string, _ Pos) eval.Value {
 		return eval.NewAttrs(2).Set("name", eval.Str(name)).Set("github", eval.Str(name)).Done()
 	})
@@ -254,7 +254,7 @@ func (s *System) primitives() eval.Value {
 		})).Done()
 }
 
-// evalModules is lib.evalModules; more are the modules of extendModules.
+// evalModules implements lib.evalModules; more are the modules of extendModules.
 func (s *System) evalModules(t *eval.Thread, set *eval.Attrs, more []eval.Value) eval.Value {
 	var prefix []string
 	if v, ok := set.Get("prefix"); ok {
@@ -285,7 +285,7 @@ func (s *System) evalModules(t *eval.Thread, set *eval.Attrs, more []eval.Value)
 		Set("class", class).
 		Set("_module", eval.Lazy(func(t *eval.Thread) eval.Value { return t.Select(tr.config, "_module") })).
 		Set("type", eval.Lazy(func(t *eval.Thread) eval.Value {
-			return s.faceOf(submoduleType(&submodule{modules: tr.sources, args: tr.args, desc: "submodule"}))
+			return s.viewOf(submoduleType(&submodule{modules: tr.sources, args: tr.args, desc: "submodule"}))
 		})).
 		Set("extendModules", eval.Func("extendModules", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
 			ext := t.Attrs(args[0])
@@ -309,7 +309,7 @@ func (s *System) evalModules(t *eval.Thread, set *eval.Attrs, more []eval.Value)
 		})).Done()
 }
 
-// specialArgs reads the attribute of that name.
+// specialArgs returns the attribute specialArgs.
 func (s *System) specialArgs(t *eval.Thread, set *eval.Attrs) map[string]eval.Value {
 	args := map[string]eval.Value{}
 	if v, ok := set.Get("specialArgs"); ok {

@@ -8,17 +8,17 @@ import (
 	"nix2gpu/nix/eval"
 )
 
-// A tree is one evaluation of modules: the whole one, or that of a submodule.
-// All of it is lazy; reading the attribute names of its config collects the
-// modules, and reading an option merges that option.
+// A tree is one evaluation of modules: the whole configuration, or a submodule. All of
+// it is lazy: reading the attribute names of its config collects the modules, and
+// reading an option merges that option.
 type tree struct {
 	sys     *System
 	loc     []string
 	args    map[string]eval.Value // the special arguments
 	sources []Module
 	class   string // of modules, "" for any
-	name    string // the attribute it stands in, as a submodule; else ""
-	place   Pos    // where it is defined, as a submodule
+	name    string // of a submodule, the attribute that it is assigned to; else ""
+	place   Pos    // of a submodule, where it is assigned
 
 	mods         *once[[]*mod]
 	root         *once[*level]
@@ -64,7 +64,7 @@ func (s *System) newTree(loc []string, args map[string]eval.Value) *tree {
 
 func (tr *tree) merging(t *eval.Thread) *merging { return &merging{t, tr.sys, tr.args} }
 
-// A declSet is the options that one module declares, or a part of them.
+// A declSet is the options that one module declares, or some of them.
 type declSet struct {
 	file      string
 	goOptions Options
@@ -79,9 +79,9 @@ type decl struct {
 	nix   *eval.Attrs
 }
 
-// A level is a set of options, with what is assigned below it. Only the names
-// are known at first: a declaration is looked at when its option is, so that it
-// may be computed from other options.
+// A level is a set of options, with what is assigned below it. At first only the names
+// are known: a declaration is evaluated when its option is, so that it may be computed
+// from other options.
 type level struct {
 	tree     *tree
 	loc      []string
@@ -92,7 +92,7 @@ type level struct {
 	assigned *once[*assignments]
 }
 
-// A rawDecl is what one module has at one place: an option or a group.
+// A rawDecl is what one module declares at one place: an option or a group.
 type rawDecl struct {
 	file  string
 	pos   Pos
@@ -106,10 +106,10 @@ type entry struct {
 	level *level
 }
 
-// assignments are the definitions of a level by attribute.
+// assignments are the definitions of a level, by attribute.
 type assignments struct {
 	byName map[string][]def
-	names  []string // in the order in which they came up
+	names  []string // in the order of the definitions
 }
 
 // newLevel merges declarations into a level.
@@ -144,7 +144,7 @@ func (tr *tree) newLevel(loc []string, sets []declSet, defs func(t *eval.Thread)
 	return l
 }
 
-// resolve finds out what a name stands for.
+// resolve finds out whether a name is an option or a further level.
 func (l *level) resolve(t *eval.Thread, name string) *entry {
 	loc := append(l.loc[:len(l.loc):len(l.loc)], name)
 	var options []decl
@@ -177,7 +177,7 @@ func (l *level) resolve(t *eval.Thread, name string) *entry {
 	})}
 }
 
-// slot is the option of that name, nil when there is none.
+// slot returns the option of that name; nil if there is none.
 func (l *level) slot(t *eval.Thread, name string) *slot {
 	if e := l.entries[name]; e != nil {
 		return e.get(t).slot
@@ -185,7 +185,7 @@ func (l *level) slot(t *eval.Thread, name string) *slot {
 	return nil
 }
 
-// distribute gives each attribute its definitions.
+// distribute splits definitions by attribute.
 func (l *level) distribute(t *eval.Thread, defs []def) *assignments {
 	m := l.tree.merging(t)
 	var sets []def
@@ -221,7 +221,7 @@ func (l *level) describe() string {
 	return quotePath(l.loc)
 }
 
-// value is the set of the level's options and of what is freeform in it.
+// value returns the set of the level's options, and of its freeform attributes.
 func (l *level) value(t *eval.Thread, free *eval.Attrs) eval.Value {
 	n := len(l.names)
 	if free != nil {
@@ -240,7 +240,7 @@ func (l *level) value(t *eval.Thread, free *eval.Attrs) eval.Value {
 	return b.Done()
 }
 
-// child is the value of an entry.
+// child returns the value of an entry.
 func (l *level) child(name string) eval.Value {
 	return eval.Lazy(func(t *eval.Thread) eval.Value {
 		e := l.entries[name].get(t)
@@ -251,14 +251,14 @@ func (l *level) child(name string) eval.Value {
 	})
 }
 
-// options is the set of declarations, as modules see it.
+// options returns the set of declarations, as modules see it.
 func (l *level) options(*eval.Thread) eval.Value {
 	b := eval.NewAttrs(len(l.names))
 	for _, name := range l.names {
 		b.Set(name, eval.Lazy(func(t *eval.Thread) eval.Value {
 			e := l.entries[name].get(t)
 			if e.slot != nil {
-				return e.slot.opt.face
+				return e.slot.opt.view
 			}
 			return e.level.options(t)
 		}))
@@ -266,43 +266,43 @@ func (l *level) options(*eval.Thread) eval.Value {
 	return b.Done()
 }
 
-// A stray is an assignment to what is not declared.
-type stray struct {
+// An undeclared is an assignment to something that is not declared.
+type undeclared struct {
 	path  []string // from the root of the tree
 	level *level
 	defs  []def
 }
 
-// strays lists the assignments below l to what is not declared.
-func (l *level) strays(t *eval.Thread) []stray {
-	var all []stray
+// notDeclared returns the assignments below l to what is not declared.
+func (l *level) notDeclared(t *eval.Thread) []undeclared {
+	var all []undeclared
 	a := l.assigned.get(t)
 	for _, name := range a.names {
 		if l.entries[name] == nil {
 			path := append(slices.Clone(l.loc[len(l.tree.loc):]), name)
-			all = append(all, stray{path, l, a.byName[name]})
+			all = append(all, undeclared{path, l, a.byName[name]})
 		}
 	}
 	for _, name := range l.names {
-		// Only levels to which something is assigned: others are not built.
+		// A level is built only if something is assigned to it.
 		if a.byName[name] == nil {
 			continue
 		}
 		if e := l.entries[name].get(t); e.level != nil {
-			all = append(all, e.level.strays(t)...)
+			all = append(all, e.level.notDeclared(t)...)
 		}
 	}
 	return all
 }
 
-// unknown is an error for each assignment to what is neither declared nor
-// freeform, be it switched off with mkIf or not, as in NixOS.
+// unknown returns an error for each assignment to what is neither declared nor
+// freeform, even if mkIf has switched it off, as in NixOS.
 func (tr *tree) unknown(t *eval.Thread) []*Error {
 	if tr.freeformType(t) != nil || !tr.checks(t) {
 		return nil
 	}
 	var errs []*Error
-	for _, s := range tr.root.get(t).strays(t) {
+	for _, s := range tr.root.get(t).notDeclared(t) {
 		path := append(slices.Clone(tr.loc), s.path...)
 		e := errorf(path, firstPlace(s.defs), "unknown option %s", quotePath(path))
 		name := path[len(path)-1]
@@ -319,7 +319,7 @@ func (tr *tree) unknown(t *eval.Thread) []*Error {
 	return errs
 }
 
-// internalSlot is an option below _module.
+// internalSlot returns an option below _module.
 func (tr *tree) internalSlot(t *eval.Thread, name string) *slot {
 	return tr.root.get(t).entries["_module"].get(t).level.slot(t, name)
 }
@@ -328,7 +328,7 @@ func (tr *tree) internal(t *eval.Thread, name string) eval.Value {
 	return t.Force(tr.internalSlot(t, name).thunk)
 }
 
-// elsewhere suggests an option of that name one level further down.
+// elsewhere suggests an option of that name one level below.
 func (l *level) elsewhere(t *eval.Thread, name string) string {
 	for _, group := range l.names {
 		var e *entry
@@ -344,7 +344,7 @@ func (l *level) elsewhere(t *eval.Thread, name string) string {
 
 func (tr *tree) checks(t *eval.Thread) bool { return t.Bool(tr.internal(t, "check")) }
 
-// freeformType is the type of what is not declared; nil when there is none.
+// freeformType returns the type of what is not declared; nil if there is none.
 func (tr *tree) freeformType(t *eval.Thread) *typeInfo {
 	v := tr.internal(t, "freeformType")
 	if v.Type() == eval.TypeNull {
@@ -353,7 +353,7 @@ func (tr *tree) freeformType(t *eval.Thread) *typeInfo {
 	return tr.sys.typeOf(t, v)
 }
 
-// freeform is the merged value of everything that is not declared, or nothing.
+// A freeform is the merged value of everything that is not declared, or nothing.
 type freeform struct {
 	t   *eval.Thread
 	res *result
@@ -361,13 +361,13 @@ type freeform struct {
 
 func (tr *tree) mergeFreeform(t *eval.Thread) *freeform {
 	l := tr.root.get(t)
-	strays := []stray(nil)
+	notDeclared := []undeclared(nil)
 	if typ := tr.freeformType(t); typ != nil {
-		if strays = l.strays(t); len(strays) == 0 && typ.empty == nil {
+		if notDeclared = l.notDeclared(t); len(notDeclared) == 0 && typ.empty == nil {
 			return &freeform{t: t}
 		}
 		var defs []def
-		for _, s := range strays {
+		for _, s := range notDeclared {
 			for _, d := range s.defs {
 				for i := len(s.path) - 1; i >= 0; i-- {
 					d.val = eval.NewAttrs(1).SetAt(s.path[i], d.val, d.pos).Done()
@@ -386,8 +386,8 @@ func (tr *tree) mergeFreeform(t *eval.Thread) *freeform {
 	return &freeform{t: t}
 }
 
-// spread moves the properties of the definitions of a freeform value, which
-// are sets of one attribute each, to that attribute: they concern nothing else.
+// spread moves the properties of freeform definitions, which are sets of one attribute
+// each, to that attribute: they concern nothing else.
 func (m *merging) spread(defs []def) []def {
 	out := make([]def, len(defs))
 	for i, d := range defs {
@@ -407,7 +407,7 @@ func (m *merging) spread(defs []def) []def {
 	return out
 }
 
-// at is the freeform set at a path; nil when there is none.
+// at returns the freeform set at a path; nil if there is none.
 func (f *freeform) at(path []string) *eval.Attrs {
 	if f.res == nil {
 		return nil

@@ -9,53 +9,52 @@ import (
 	"nix2gpu/nix/eval"
 )
 
-// A Type says which values an option takes, and how several assignments to it
-// become one value. Types are immutable.
+// A Type says which values an option accepts, and how several assignments to it become
+// one value. Types are immutable.
 type Type interface {
-	// String describes the type as messages and the reference do: "list of
-	// string".
+	// String describes the type as messages and the reference do: "list of string".
 	String() string
 	info() *typeInfo
 }
 
-// typeInfo is what the engine knows of a type.
+// A typeInfo is what the engine knows of a type.
 type typeInfo struct {
 	name string // as in lib.types
 	desc string
-	// describe makes the description of a type that is made of others; depth
-	// bounds it, since a type may contain itself.
+	// describe returns the description of a type that contains others; depth limits it,
+	// since a type may contain itself.
 	describe func(depth int) string
-	// compound is set when the description needs parentheses inside another.
+	// compound says that the description needs parentheses inside another.
 	compound bool
-	// later is the type that this one stands for: an argument of a type in Nix
-	// is not looked at before it is needed.
+	// later returns the type that this one stands for: in Nix, the argument of a type
+	// is not evaluated before it is needed.
 	later func() *typeInfo
 
-	// check looks at a forced value, and only as deep as is needed to tell
-	// which type it is of: elements are checked when they are read.
+	// check looks at a forced value, and only as deep as it must to recognize the type:
+	// elements are checked when they are read.
 	check func(m *merging, v eval.Value) bool
-	// merge makes one value of at least one definition, all checked and
-	// without properties.
+	// merge makes one value of one or more definitions, which are checked and have no
+	// properties.
 	merge func(m *merging, loc []string, defs []def) result
-	empty eval.Value // the value of no definitions; nil when there is none
+	empty eval.Value // the value without definitions; nil if there is none
 
-	elems []*typeInfo // the types this one is made of
+	elems []*typeInfo // the types that it contains
 	sub   *submodule  // of a submodule
-	// with makes the same type of other elems; nil when there are none.
+	// with returns the same type with other elems; nil if it has none.
 	with      func(elems []*typeInfo) *typeInfo
 	enum      []eval.Value // of an enum
-	low, high int64        // of a whole number, what it is between
-	sample    string       // of the values, as it is written; "": none is needed
-	face      *eval.Attrs  // of a type declared in Nix
+	low, high int64        // of a whole number, its bounds
+	sample    string       // a value as users write it, for hints, or ""
+	view      *eval.Attrs  // of a type declared in Nix
 }
 
-// maxShown is how deeply descriptions of types go.
+// maxShown limits how deep descriptions of types go.
 const maxShown = 6
 
 func (t *typeInfo) String() string  { return t.text(maxShown) }
 func (t *typeInfo) info() *typeInfo { return t }
 
-// real is the type that t stands for, usually t.
+// real returns the type that t stands for, mostly t itself.
 func (t *typeInfo) real() *typeInfo {
 	for t.later != nil {
 		t = t.later()
@@ -63,7 +62,7 @@ func (t *typeInfo) real() *typeInfo {
 	return t
 }
 
-// text is the description of t.
+// text returns the description of t.
 func (t *typeInfo) text(depth int) string {
 	t = t.real()
 	switch {
@@ -75,7 +74,7 @@ func (t *typeInfo) text(depth int) string {
 	return t.describe(depth - 1)
 }
 
-// inner is the description of t as a part of another one.
+// inner returns the description of t as a part of another one.
 func (t *typeInfo) inner(depth int) string {
 	t = t.real()
 	if t.compound {
@@ -84,20 +83,20 @@ func (t *typeInfo) inner(depth int) string {
 	return t.text(depth)
 }
 
-// simple makes a type of single values: equal definitions are one.
+// simple returns a type of single values: several definitions must be equal.
 func simple(name, desc string, check func(m *merging, v eval.Value) bool) *typeInfo {
 	return &typeInfo{name: name, desc: desc, check: check, merge: mergeEqual}
 }
 
 // The types without parameters, named as in lib.types.
 var (
-	// Unspecified takes any value and merges what can be merged: lists are
-	// joined, sets merged, equal values are one. Two others conflict.
+	// Unspecified accepts any value and merges what can be merged: lists are joined,
+	// sets merged, and equal values are one. All others conflict.
 	Unspecified Type = &typeInfo{name: "unspecified", desc: "unspecified value", check: isAny, merge: mergeLoose}
-	// Anything takes any value; sets merge recursively, lists are joined,
-	// equal values are one.
+	// Anything accepts any value; sets are merged recursively, lists are joined, equal
+	// values are one.
 	Anything Type = anything()
-	// Raw takes one value of any shape and looks at nothing of it.
+	// Raw accepts one value of any shape and evaluates nothing in it.
 	Raw Type = &typeInfo{name: "raw", desc: "raw value", check: isAny, merge: mergeOne}
 
 	Bool           Type = simple("bool", "boolean", isOf[eval.Bool])
@@ -132,18 +131,18 @@ var (
 	Attrs      Type = &typeInfo{name: "attrs", desc: "attribute set", check: isOf[*eval.Attrs], merge: mergeUpdate, empty: eval.NewAttrs(0).Done()}
 	OptionType Type = &typeInfo{name: "optionType", desc: "optionType", check: isOptionType, merge: mergeOptionTypes}
 
-	// DeferredModule is a module that is kept for later: several become one
-	// that imports them all.
+	// DeferredModule accepts a module and keeps it for later. Several become one that
+	// imports them all.
 	DeferredModule Type = deferredModule(nil)
 )
 
-// isAny takes everything.
+// isAny accepts everything.
 func isAny(*merging, eval.Value) bool { return true }
 
-// isOf takes values of a Go type of the evaluator.
+// isOf accepts values of a Go type of the evaluator.
 func isOf[T eval.Value](_ *merging, v eval.Value) bool { _, ok := v.(T); return ok }
 
-// text takes strings that pass ok.
+// text accepts strings that pass ok.
 func text(ok func(s string) bool) func(*merging, eval.Value) bool {
 	return func(_ *merging, v eval.Value) bool {
 		s, is := v.(*eval.String)
@@ -165,14 +164,14 @@ func number(name, desc string, ok func(f float64) bool) *typeInfo {
 	return t
 }
 
-// boolByOr is true when any definition is.
+// boolByOr returns a type that is true if any definition is.
 func boolByOr() *typeInfo {
 	t := simple("boolByOr", "boolean (merged using or)", isOf[eval.Bool])
 	t.merge = mergeLoose
 	return t
 }
 
-// singleLine drops one newline at the end.
+// singleLine returns a type that drops one newline at the end.
 func singleLine() *typeInfo {
 	t := simple("singleLineStr", "(optionally newline-terminated) single-line string", text(func(s string) bool {
 		return !strings.Contains(strings.TrimSuffix(s, "\n"), "\n")
@@ -186,7 +185,7 @@ func singleLine() *typeInfo {
 	return t
 }
 
-// isPath takes absolute paths, and what becomes one as a string.
+// isPath accepts absolute paths, and values that are one as a string.
 func isPath(m *merging, v eval.Value) bool {
 	switch v := v.(type) {
 	case eval.Path:
@@ -201,7 +200,7 @@ func isPath(m *merging, v eval.Value) bool {
 	return false
 }
 
-// isPackage takes package values, and paths that lie where packages do.
+// isPackage accepts package values, and paths below the folders of packages.
 func isPackage(m *merging, v eval.Value) bool {
 	switch v := v.(type) {
 	case *eval.Attrs:
@@ -220,7 +219,7 @@ func isStorePath(s string) bool {
 
 func isOptionType(m *merging, v eval.Value) bool { return property(m.t, v) == "option-type" }
 
-// IntRange is an integer from lo to hi, both included; description "" says
+// IntRange accepts an integer from lo to hi, both included. An empty description says
 // just that.
 func IntRange(description string, lo, hi int64) Type {
 	if description == "" {
@@ -234,13 +233,13 @@ func IntRange(description string, lo, hi int64) Type {
 	return t
 }
 
-// NumberRange is a number from lo to hi, both included.
+// NumberRange accepts a number from lo to hi, both included.
 func NumberRange(lo, hi float64) Type {
 	return number("numbersBetween", fmt.Sprintf("integer or floating point number between %g and %g (both inclusive)", lo, hi),
 		func(f float64) bool { return lo <= f && f <= hi })
 }
 
-// Separated is text, of which several assignments are joined with sep.
+// Separated accepts text. Several assignments are joined with sep.
 func Separated(sep, description string) Type {
 	if description == "" {
 		description = fmt.Sprintf("strings concatenated with %q", sep)
@@ -262,8 +261,9 @@ func Separated(sep, description string) Type {
 	}
 }
 
-// Matching is text that the regular expression matches as a whole; a
-// description of "" shows the expression. It panics when pattern is not a regular expression.
+// Matching accepts text that the regular expression matches as a whole. An empty
+// description shows the expression. Matching panics if pattern is no regular
+// expression.
 func Matching(pattern, description string) Type {
 	t, err := matching(pattern, description)
 	if err != nil {
@@ -283,7 +283,7 @@ func matching(pattern, description string) (*typeInfo, error) {
 	return simple("strMatching", description, text(re.MatchString)), nil
 }
 
-// Enum is one of the given values: string, int, float, bool or [Null].
+// Enum accepts one of the given values: string, int, float, bool or [Null].
 func Enum(values ...any) Type {
 	all := make([]eval.Value, len(values))
 	shown := make([]string, len(values))
@@ -313,27 +313,27 @@ func enum(values []eval.Value, shown []string) *typeInfo {
 	return t
 }
 
-// Checked is a T that also passes check, which gets the value as [Config.Any]
-// gives it.
+// Checked accepts a T that also passes check, which gets the value as [Config.Any]
+// returns it.
 func Checked(t Type, description string, check func(v any) bool) Type {
 	inner := t.info().real()
 	out := *inner
-	out.desc, out.describe, out.face = description, nil, nil
+	out.desc, out.describe, out.view = description, nil, nil
 	out.check = func(m *merging, v eval.Value) bool {
 		return inner.check(m, v) && check(m.goValue(v))
 	}
 	return &out
 }
 
-// Like is a T whose text has a form of its own: whoever writes something of another
-// type is shown a value, such as "512M".
+// Like accepts a T whose text has a form of its own: the error for a value of another
+// type shows a sample, such as "512M".
 func Like(t Type, sample any) Type {
 	out := *t.info().real()
-	out.face, out.sample = nil, show(sample)
+	out.view, out.sample = nil, show(sample)
 	return &out
 }
 
-// mergeOne takes the only definition.
+// mergeOne accepts a single definition.
 func mergeOne(m *merging, loc []string, defs []def) result {
 	if len(defs) > 1 {
 		m.fail(m.conflict(loc, defs, "is defined more than once, and its definitions cannot be merged"))
@@ -341,7 +341,7 @@ func mergeOne(m *merging, loc []string, defs []def) result {
 	return result{val: defs[0].val}
 }
 
-// mergeEqual takes definitions that are all the same value.
+// mergeEqual accepts definitions that are all the same value.
 func mergeEqual(m *merging, loc []string, defs []def) result {
 	for _, d := range defs[1:] {
 		if !m.t.Equal(defs[0].val, d.val) {
@@ -351,7 +351,7 @@ func mergeEqual(m *merging, loc []string, defs []def) result {
 	return result{val: defs[0].val}
 }
 
-// mergeUpdate lets later sets win, attribute by attribute.
+// mergeUpdate merges sets attribute by attribute; later ones win.
 func mergeUpdate(_ *merging, _ []string, defs []def) result {
 	all := defs[0].val.(*eval.Attrs)
 	for _, d := range defs[1:] {
@@ -360,7 +360,7 @@ func mergeUpdate(_ *merging, _ []string, defs []def) result {
 	return result{val: all}
 }
 
-// mergeLoose is what an option without a type does.
+// mergeLoose merges the definitions of an option without a type.
 func mergeLoose(m *merging, loc []string, defs []def) result {
 	if len(defs) == 1 {
 		return result{val: defs[0].val}
@@ -416,7 +416,7 @@ func mergeOptionTypes(m *merging, loc []string, defs []def) result {
 	if len(defs) == 1 {
 		return result{val: defs[0].val}
 	}
-	return result{val: m.sys.faceOf(typ)}
+	return result{val: m.sys.viewOf(typ)}
 }
 
 func allOf[T eval.Value](defs []def) bool {

@@ -6,7 +6,7 @@ import (
 	"nix2gpu/nix/eval"
 )
 
-// plainTypes are the types without parameters by their names in lib.types.
+// plainTypes are the types without parameters, by their names in lib.types.
 var plainTypes = map[string]Type{
 	"unspecified": Unspecified, "anything": Anything, "raw": Raw,
 	"bool": Bool, "int": Int, "float": Float, "number": Number, "port": Port,
@@ -23,15 +23,15 @@ var intTypes = map[string]Type{
 	"unsigned": UnsignedInt, "positive": PositiveInt, "u8": U8, "u16": U16, "u32": U32, "s8": S8, "s16": S16, "s32": S32,
 }
 
-// typeLib is lib.types.
+// typeLib returns lib.types.
 func (s *System) typeLib(*eval.Thread) eval.Value {
 	b := eval.NewAttrs(64)
 	for _, name := range sortedKeys(plainTypes) {
-		b.Set(name, s.faceOf(plainTypes[name].info()))
+		b.Set(name, s.viewOf(plainTypes[name].info()))
 	}
 	fn := func(name string, arity int, f func(m *merging, args []eval.Value) *typeInfo) eval.Value {
 		v := eval.Func(name, arity, func(t *eval.Thread, args []eval.Value) eval.Value {
-			return s.faceOf(f(&merging{t: t, sys: s}, args))
+			return s.viewOf(f(&merging{t: t, sys: s}, args))
 		})
 		b.Set(name, v)
 		return v
@@ -98,7 +98,7 @@ func (s *System) typeLib(*eval.Thread) eval.Value {
 	fn("addCheck", 2, func(m *merging, args []eval.Value) *typeInfo {
 		inner, more := typ(m, args[0]).real(), callCheck(args[1])
 		out := *inner
-		out.face = nil
+		out.view = nil
 		out.check = func(m *merging, v eval.Value) bool { return inner.check(m, v) && more(m, v) }
 		return &out
 	})
@@ -133,10 +133,10 @@ func (s *System) typeLib(*eval.Thread) eval.Value {
 
 	ints := eval.NewAttrs(12)
 	for _, name := range sortedKeys(intTypes) {
-		ints.Set(name, s.faceOf(intTypes[name].info()))
+		ints.Set(name, s.viewOf(intTypes[name].info()))
 	}
 	ints.Set("between", eval.Func("between", 2, func(t *eval.Thread, args []eval.Value) eval.Value {
-		return s.faceOf(IntRange("", t.Int(args[0]), t.Int(args[1])).info())
+		return s.viewOf(IntRange("", t.Int(args[0]), t.Int(args[1])).info())
 	}))
 	b.Set("ints", ints.Done())
 	bound := func(t *eval.Thread, v eval.Value) float64 {
@@ -150,15 +150,15 @@ func (s *System) typeLib(*eval.Thread) eval.Value {
 		return math.NaN()
 	}
 	b.Set("numbers", eval.NewAttrs(3).
-		Set("nonnegative", s.faceOf(NonNegative.info())).
-		Set("positive", s.faceOf(PositiveNumber.info())).
+		Set("nonnegative", s.viewOf(NonNegative.info())).
+		Set("positive", s.viewOf(PositiveNumber.info())).
 		Set("between", eval.Func("between", 2, func(t *eval.Thread, args []eval.Value) eval.Value {
-			return s.faceOf(NumberRange(bound(t, args[0]), bound(t, args[1])).info())
+			return s.viewOf(NumberRange(bound(t, args[0]), bound(t, args[1])).info())
 		})).Done())
 	return b.Done()
 }
 
-// modulesOf are the modules of a submodule: one, or a list of them.
+// modulesOf returns the modules of a submodule, given as one or as a list.
 func modulesOf(m *merging, v eval.Value) []Module {
 	list, ok := m.t.Force(v).(*eval.List)
 	if !ok {

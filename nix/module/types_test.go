@@ -10,8 +10,8 @@ import (
 	"nix2gpu/nix/module"
 )
 
-// TestTypes assigns values, one module each, to an option of a type: what comes
-// out, or the error.
+// TestTypes assigns values, one module each, to an option of a type, and expects the
+// merged value or the error.
 func TestTypes(t *testing.T) {
 	s := func(text string) module.Str { return module.Str{S: text} }
 	even := module.Checked(module.Int, "even integer", func(v any) bool { return v.(int64)%2 == 0 })
@@ -119,7 +119,7 @@ func TestTypes(t *testing.T) {
 	}
 }
 
-// TestProgram: of a package its program, and of nothing else.
+// TestProgram: a package has a main program, and nothing else has.
 func TestProgram(t *testing.T) {
 	for value, c := range map[string]struct {
 		want string

@@ -35,7 +35,7 @@ func wordyWith(t *testing.T, texts ...string) *module.Evaluation {
 	return sys.Evaluate(t.Context(), module.Spec{Modules: modules})
 }
 
-// What a person reads of a mistake.
+// These are the errors that people read for a mistake.
 func TestMistakes(t *testing.T) {
 	for text, c := range map[string]struct{ want, not string }{
 		`{ required = ""; data = "x"; }`:     {`did you mean "dataDirectory"?`, ""},
@@ -48,8 +48,8 @@ func TestMistakes(t *testing.T) {
 		`{ required = ""; "a.b" = 1; }`:      {"unknown option `\"a.b\"'", ""},
 		`{ required = ""; maybe = "5"; }`:    {"hint: write 5", ""},
 		`{ required = ""; maybe = "x"; }`:    {"`maybe' is not of type", "hint"},
-		`{ }`:                                {"`required'", "unknown"},               // which is read below
-		`{ requird = "x"; }`:                 {`did you mean "required"?`, "is used"}, // which says it all
+		`{ }`:                                {"`required'", "unknown"},               // an option that is read below
+		`{ requird = "x"; }`:                 {`did you mean "required"?`, "is used"}, // and that says all
 		`{ open.x = "5"; required = ""; }`:   {"`open.x' is not of type", ""},
 		`{ required = ""; known = "five"; }`: {"`known' is not of type", ""},
 	} {
@@ -62,7 +62,7 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// What came up while Go read an option has the option's path.
+// An error that comes up while Go reads an option has the path of the option.
 func TestErrorsOfReading(t *testing.T) {
 	e := wordyWith(t, `{ required = ""; known = throw "no"; open.x = throw "nor"; }`)
 	c := e.Config()
@@ -119,7 +119,7 @@ func TestFreeformOrder(t *testing.T) {
 	if got := ints(e, "open", "x"); !slices.Equal(got, []int{1, 2, 3}) {
 		t.Errorf("open.x = %v", got)
 	}
-	// An order that a whole set has holds for what is in it.
+	// The order of a whole set applies to everything in it.
 	after := `{ required = ""; open = { ... }: { config = lib.mkAfter { w = [ 2 ]; }; }; }`
 	for _, modules := range [][]string{{after, `{ open.w = [ 1 ]; }`}, {`{ open.w = [ 1 ]; }`, after}} {
 		if got := ints(wordyWith(t, modules...), "open", "w"); !slices.Equal(got, []int{1, 2}) {

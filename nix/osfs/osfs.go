@@ -1,8 +1,7 @@
-// Package osfs is the machine's files as an evaluation sees them.
+// Package osfs gives evaluations the files of the machine.
 //
-// A program in the Nix language names files freely, so reading must end: of
-// anything but a regular file, such as a device or a named pipe, nothing is read,
-// and of a regular one no more than [MaxFile].
+// A program in the Nix language may name any file, so reading must end: only regular
+// files are read, no devices or named pipes, and none larger than [MaxFile].
 package osfs
 
 import (
@@ -16,10 +15,10 @@ import (
 	"nix2gpu/nix/eval"
 )
 
-// MaxFile is the size, in bytes, above which a file is not read.
+// MaxFile is the size of the largest file that is read, in bytes.
 const MaxFile = 1 << 27
 
-// FS implements [eval.FS].
+// FS implements [eval.FS]. It has no state.
 type FS struct{}
 
 var _ eval.FS = FS{}
@@ -36,9 +35,8 @@ func (FS) Lstat(path string) (fs.FileInfo, error) { return os.Lstat(path) }
 // ReadLink implements [eval.FS].
 func (FS) ReadLink(path string) (string, error) { return os.Readlink(path) }
 
-// ReadFile implements [eval.FS]. Neither opening nor reading waits for
-// anything: a writer of the pipe, or what the kernel has yet to say in a file
-// below /proc.
+// ReadFile implements [eval.FS]. Neither opening nor reading waits, neither for the
+// writer of a pipe nor for the kernel, as some files below /proc would.
 func (FS) ReadFile(path string) ([]byte, error) {
 	fail := func(err error) ([]byte, error) { return nil, &fs.PathError{Op: "read", Path: path, Err: err} }
 	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
@@ -55,14 +53,14 @@ func (FS) ReadFile(path string) ([]byte, error) {
 	}
 	if st.Mode&syscall.S_IFMT != syscall.S_IFREG {
 		if st.Mode&syscall.S_IFMT == syscall.S_IFCHR && st.Rdev == devNull {
-			return nil, nil // as good as an empty file, and used as one
+			return nil, nil // programs use it as an empty file
 		}
 		return fail(irregular(path))
 	}
 	if st.Size > MaxFile {
 		return fail(tooBig())
 	}
-	// A file below /proc says that its size is 0; another may grow.
+	// A file below /proc has the size 0, and any other may grow.
 	data := make([]byte, 0, st.Size+512)
 	for {
 		n, err := syscall.Read(fd, data[len(data):cap(data)])
@@ -88,7 +86,7 @@ const devNull = 1<<8 | 3
 
 func tooBig() error { return fmt.Errorf("%w: more than %d MiB", eval.ErrTooBig, MaxFile>>20) }
 
-// irregular says what a file is that can't be read; nil of a regular one.
+// irregular says why a file that is not regular can't be read; nil for a regular one.
 func irregular(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -110,9 +108,9 @@ func irregular(path string) error {
 	return fmt.Errorf("it is %s, and only regular files can be read", kind)
 }
 
-// ReadNamed reads the file that a user names on the command line. Unlike a
-// program's it may be a pipe, such as a shell makes of <(…), which ends when
-// its writer does.
+// ReadNamed reads a file that a user names on the command line, of at most [MaxFile]
+// bytes. Unlike a program's it may be a pipe, such as the shell's <(…), and is then
+// read until its writer closes it.
 func ReadNamed(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil {
@@ -122,7 +120,7 @@ func ReadNamed(path string) ([]byte, error) {
 	return readBounded(f, path)
 }
 
-// ReadStream reads all of a stream, as far as a file may be big.
+// ReadStream reads all of a stream, of at most [MaxFile] bytes; name is for errors.
 func ReadStream(r io.Reader, name string) ([]byte, error) { return readBounded(r, name) }
 
 func readBounded(r io.Reader, name string) ([]byte, error) {

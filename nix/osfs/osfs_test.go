@@ -13,7 +13,7 @@ import (
 	"nix2gpu/nix/osfs"
 )
 
-// TestReadFile: what is no regular file is refused at once, with its kind.
+// TestReadFile: a file that is not regular is refused at once, with its kind.
 func TestReadFile(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
@@ -70,8 +70,7 @@ func TestReadFile(t *testing.T) {
 	}
 }
 
-// TestReadNamed: a pipe is read to its end, an endless device as far as a file
-// may be big.
+// TestReadNamed: a pipe is read to its end, an endless device up to the limit.
 func TestReadNamed(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

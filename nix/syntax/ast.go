@@ -1,18 +1,18 @@
 package syntax
 
-// An Expr is a node of the tree. The set of nodes is closed: a type switch
-// over the types of this file is complete.
+// An Expr is a node of the tree. The set of nodes is closed: a type switch over the
+// types of this file is complete.
 type Expr interface {
-	// Pos is where messages about the node point: the operator of a binary
-	// operation, the start of anything else.
+	// Pos returns where messages about the node point: at the operator of a binary
+	// operation, at the start of anything else.
 	Pos() Pos
 	expr()
 }
 
-// At is the place of a node; every node embeds it.
+// At is the position of a node; every node embeds it.
 type At struct{ Place Pos }
 
-// Pos returns the place.
+// Pos returns the position.
 func (a At) Pos() Pos { return a.Place }
 
 func (At) expr() {}
@@ -31,17 +31,17 @@ type (
 		Value float64
 	}
 
-	// String is "a ${b}" or its indented form, escapes and indentation
-	// resolved. Neighbouring literal parts are merged; the empty string has no
-	// parts; a string without interpolation has at most one.
+	// String is "a ${b}" or its indented form, with escapes and indentation resolved.
+	// Adjacent literal parts are merged: the empty string has no parts, and a string
+	// without interpolation has at most one.
 	String struct {
 		At
 		Parts []Part
 	}
 
-	// Path is /a, ./a, ../a or ~/a, perhaps with interpolation. The first part
-	// is always a literal that starts with "/", "." or "~" as typed; what it
-	// is relative to is the evaluator's business: the folder of Pos().File().
+	// Path is /a, ./a, ../a or ~/a, maybe with interpolation. The first part is always
+	// a literal that begins with "/", "." or "~" as typed. The evaluator decides what
+	// it is relative to.
 	Path struct {
 		At
 		Parts []Part
@@ -59,7 +59,7 @@ type (
 		Value string
 	}
 
-	// Var is a name; __curPos is one like any other here.
+	// Var is a name; __curPos is a name like any other here.
 	Var struct {
 		At
 		Name string
@@ -68,7 +68,7 @@ type (
 
 // A Part is a piece of a string or path: Text, unless Expr is set.
 type Part struct {
-	Place Pos // of the literal or of what stands inside ${}
+	Place Pos // of the literal, or of what is inside ${}
 	Text  string
 	Expr  Expr
 }
@@ -86,14 +86,14 @@ type (
 		At
 		Recursive bool
 		Attrs     []Attr        // static names, unique, in order of appearance
-		Dynamic   []DynamicAttr // names known only when evaluated, in order
-		// Sources are the expressions of `inherit (e) …`, each evaluated at
-		// most once, inside the set's own scope if it is recursive.
+		Dynamic   []DynamicAttr // names that are known only when evaluated, in order
+		// Sources are the expressions of `inherit (e) …`. Each is evaluated at most
+		// once, inside the set's own scope if it is recursive.
 		Sources []Expr
 	}
 )
 
-// AttrKind says where an attribute's value comes from.
+// An AttrKind says where an attribute's value comes from.
 type AttrKind uint8
 
 // The kinds of attribute.
@@ -103,7 +103,7 @@ const (
 	InheritedFrom                 // inherit (Sources[From]) name: Value is nil
 )
 
-// An Attr is an attribute with a name known at parse time.
+// An Attr is an attribute whose name is known when the text is parsed.
 type Attr struct {
 	Place Pos // of the name
 	Name  string
@@ -161,9 +161,8 @@ type (
 		Body Expr
 	}
 
-	// Lambda is arg: body, or { formals }@arg: body. Arg is "" when the
-	// argument as a whole has no name; Formals is nil when it is not taken
-	// apart.
+	// Lambda is arg: body, or { formals }@arg: body. Arg is "" if the whole argument
+	// has no name; Formals is nil if the argument is not destructured.
 	Lambda struct {
 		At
 		Arg     string
@@ -183,7 +182,7 @@ type (
 		At
 		Base    Expr
 		Path    AttrPath
-		Default Expr // nil without or
+		Default Expr // nil: there is no "or"
 	}
 
 	// HasAttr is base ? path. Pos is the operator.
@@ -219,7 +218,7 @@ type Formals struct {
 type Formal struct {
 	Place   Pos
 	Name    string
-	Default Expr // nil when the argument must be given
+	Default Expr // nil: the argument must be given
 }
 
 // An Op is an operator.

@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// set reads { … }, whose brace is the current token.
+// set parses { … }; the brace is the current token.
 func (p *parser) set(at At, recursive bool) *AttrSet {
 	p.enter()
 	open := p.need(tBraceL)
@@ -17,7 +17,7 @@ func (p *parser) set(at At, recursive bool) *AttrSet {
 	return set
 }
 
-// binds reads bindings into set, up to a token of kind end or the file's end.
+// binds parses bindings into set, up to a token of kind end or the end of the file.
 func (p *parser) binds(set *AttrSet, end kind) {
 	b := builder{p: p, index: map[*AttrSet]map[string]int{}}
 	for p.tok.kind != end && p.tok.kind != tEOF {
@@ -28,7 +28,7 @@ func (p *parser) binds(set *AttrSet, end kind) {
 			case tID, tOr, tQuote, tDollarCurly:
 				p.bind(&b, set)
 			default:
-				p.fatal = true // there is no telling where the next one begins
+				p.fatal = true // nobody knows where the next one begins
 				if p.tok.kind == tInt || p.tok.kind == tFloat {
 					p.fail(p.tok.start, "unexpected number: a name that begins with a digit must be in quotes, as %q", p.word(p.tok))
 				}
@@ -41,11 +41,12 @@ func (p *parser) binds(set *AttrSet, end kind) {
 	}
 }
 
-// maxErrors is how many errors of one text are worth reading.
+// maxErrors limits the errors of one text: nobody reads more, and later ones mostly
+// follow from earlier ones.
 const maxErrors = 10
 
-// recovering reads one binding. When it is wrong the error is kept, and the
-// parser goes on with the next binding, unless it cannot know where that is.
+// recovering parses one binding. If it is wrong, the error is kept and the parser goes
+// on with the next binding, unless it cannot know where that is.
 func (p *parser) recovering(read func()) {
 	depth, open, opened := p.depth, p.strings, p.opened
 	defer func() {
@@ -67,9 +68,8 @@ func (p *parser) recovering(read func()) {
 	read()
 }
 
-// skipBinding goes on behind the next semicolon of this level, or at the
-// bracket that closes it, when open brackets are to be closed before. It
-// reports whether there is one.
+// skipBinding goes on after the next semicolon of this level, or at the bracket that
+// closes the level; first it closes open brackets. It reports whether there is one.
 func (p *parser) skipBinding(open int) bool {
 	if p.skipped {
 		p.skipped = false
@@ -107,7 +107,7 @@ func (p *parser) skipBinding(open int) bool {
 	}
 }
 
-// skipString reads a string, and reports whether there was nothing wrong in it.
+// skipString parses a string, and reports whether it had no errors.
 func (p *parser) skipString() (ok bool) {
 	depth, open, opened := p.depth, p.strings, p.opened
 	defer func() {
@@ -126,7 +126,7 @@ func (p *parser) skipString() (ok bool) {
 	return true
 }
 
-// bind reads path = value;
+// bind parses path = value;
 func (p *parser) bind(b *builder, set *AttrSet) {
 	start := p.tok.start
 	path := p.attrPath()
@@ -134,7 +134,7 @@ func (p *parser) bind(b *builder, set *AttrSet) {
 		p.unexpected(`"="`)
 	}
 	p.advance()
-	p.depth += len(path) - 1 // a nested path is that many sets
+	p.depth += len(path) - 1 // a nested path is as many sets
 	value := p.expr()
 	p.depth -= len(path) - 1
 	switch p.tok.kind {
@@ -144,7 +144,7 @@ func (p *parser) bind(b *builder, set *AttrSet) {
 		// `a = 1` without its semicolon has taken the next name as an argument.
 		if call, ok := value.(*Apply); ok {
 			next := call.Args[len(call.Args)-1].Pos().Offset
-			p.resume(next) // it may lack its own
+			p.resume(next) // the next binding may lack its semicolon too
 			p.skipped = true
 			p.fail(next, `";" is missing before this binding`)
 		}
@@ -160,7 +160,7 @@ func (p *parser) bind(b *builder, set *AttrSet) {
 	b.add(set, path, value, p.pos(start))
 }
 
-// inherit reads inherit a b; and inherit (e) a b;
+// inherit parses inherit a b; and inherit (e) a b;
 func (p *parser) inherit(b *builder, set *AttrSet) {
 	p.advance()
 	from := -1
@@ -195,7 +195,7 @@ func (p *parser) inherit(b *builder, set *AttrSet) {
 	p.advance()
 }
 
-// attrPath reads a.b.${c}.
+// attrPath parses a.b.${c}.
 func (p *parser) attrPath() AttrPath {
 	path := AttrPath{p.attrName()}
 	for p.tok.kind == tDot {
@@ -206,7 +206,7 @@ func (p *parser) attrPath() AttrPath {
 	return path
 }
 
-// attrName reads one step of a path. A constant in quotes is a plain name.
+// attrName parses one step of a path. A constant in quotes is a plain name.
 func (p *parser) attrName() AttrName {
 	t := p.tok
 	at := p.pos(t.start)
@@ -237,24 +237,24 @@ func (p *parser) attrName() AttrName {
 	return AttrName{Place: at, Expr: e}
 }
 
-// noDynamic rejects dynamic names where a scope needs to know its names.
+// noDynamic rejects dynamic names in a scope that must know its names.
 func (p *parser) noDynamic(set *AttrSet) {
 	if len(set.Dynamic) > 0 {
 		p.fail(set.Dynamic[0].Place.Offset, `dynamic attributes are not allowed in "let"`)
 	}
 }
 
-// A builder merges bindings into sets and rejects what is defined twice.
+// A builder merges bindings into sets, and rejects attributes that are defined twice.
 type builder struct {
 	p     *parser
-	index map[*AttrSet]map[string]int // where a name is in set.Attrs; made when first needed
+	index map[*AttrSet]map[string]int // the index of a name in set.Attrs; made when first needed
 }
 
-// find returns the attribute, nil when the set has none of that name.
+// find returns the attribute of that name; nil if the set has none.
 func (b *builder) find(set *AttrSet, name string) *Attr {
 	names, ok := b.index[set]
 	if !ok {
-		if len(set.Attrs) <= 8 { // looking is cheaper than remembering
+		if len(set.Attrs) <= 8 { // searching is cheaper than an index
 			for i := range set.Attrs {
 				if set.Attrs[i].Name == name {
 					return &set.Attrs[i]
@@ -281,7 +281,7 @@ func (b *builder) append(set *AttrSet, attr Attr) {
 	}
 }
 
-// add defines path = value in set, making the sets in between.
+// add defines path = value in set, and makes the sets in between.
 func (b *builder) add(set *AttrSet, path AttrPath, value Expr, at Pos) {
 	var names []string
 	for i, step := range path[:len(path)-1] {
@@ -314,8 +314,8 @@ func (b *builder) add(set *AttrSet, path AttrPath, value Expr, at Pos) {
 	b.insert(set, Attr{Place: last.Place, Name: last.Name, Value: value}, append(names, last.Name))
 }
 
-// insert adds attr to set. Two sets of one name become one, as in
-// `a = { b = 1; }; a = { c = 2; };`.
+// insert adds attr to set. Two sets of the same name become one, as in `a = { b = 1; };
+// a = { c = 2; };`.
 func (b *builder) insert(set *AttrSet, attr Attr, path []string) {
 	old := b.find(set, attr.Name)
 	if old == nil {
@@ -344,7 +344,7 @@ func (b *builder) duplicate(path []string, at, first Pos) {
 	b.p.fail(at.Offset, "attribute %q is already defined at %s:%d:%d", strings.Join(path, "."), first.File(), line, col)
 }
 
-// display is how messages show a step.
+// display returns a step as messages show it.
 func (n AttrName) display() string {
 	if n.Expr != nil {
 		return "${…}"

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// A kind tells tokens apart.
+// A kind is a kind of token.
 type kind uint8
 
 const (
@@ -65,7 +65,7 @@ const (
 	tBracketR
 )
 
-// kindNames is how messages name a kind.
+// kindNames are the names of kinds in messages.
 var kindNames = [...]string{
 	tEOF: "the end of the file", tID: "a name", tInt: "a number", tFloat: "a number", tPath: "a path",
 	tSPath: "a path", tURI: "a URL", tQuote: `a string`, tIndQuote: `a string`, tDollarCurly: `"${"`,
@@ -80,7 +80,7 @@ var kindNames = [...]string{
 
 func (k kind) String() string { return kindNames[k] }
 
-// Punctuation, longest first, so that the first match is the longest.
+// punctuation is sorted by length, so that the first match is the longest.
 var punctuation = []struct {
 	text string
 	kind kind
@@ -97,26 +97,27 @@ var keywords = map[string]kind{
 	"rec": tRec, "inherit": tInherit, "or": tOr,
 }
 
-// A token is a piece of text: text[start:end].
+// A token is a piece of the text: text[start:end].
 type token struct {
 	kind       kind
 	start, end int
-	bad        string // why it is none, for tBad
+	bad        string // for tBad: why it is no token
 }
 
-// A lexer cuts text into tokens. What a string or path is made of is read by
-// the parser, which knows where it is, so tokens may be read in any order.
+// A lexer cuts text into tokens. The parser reads what strings and paths consist of,
+// since it knows where it is; so tokens may be read in any order.
 type lexer struct {
 	text string
-	// The runs of characters that may begin a path or a URL scheme, as found
-	// last: in "a.a.a…" each name would look at all of the rest otherwise.
+	// The last runs of characters that may begin a path or a URL scheme. Without them,
+	// each name in "a.a.a…" would look at all of the rest.
 	pathRun, schemeRun run
 }
 
 // A run is text[start:end].
 type run struct{ start, end int }
 
-// at returns how long the run is from i on; it is measured again outside r.
+// at returns how many characters of the run follow from i on. Outside of r it measures
+// a new run.
 func (r *run) at(text string, i int, ok func(byte) bool) int {
 	if i < r.start || i >= r.end {
 		*r = run{i, i + span(text[i:], ok)}
@@ -126,8 +127,8 @@ func (r *run) at(text string, i int, ok func(byte) bool) int {
 
 // lex reads the token at or after offset.
 //
-// Nix lexes by the longest match, hence the comparisons of lengths: "a/b" is a
-// path, "a:b" a URL, "a-1" a name.
+// Nix lexes by the longest match, hence the comparisons of lengths: "a/b" is a path,
+// "a:b" a URL, "a-1" a name.
 func (l *lexer) lex(offset int) token {
 	text := l.text
 	start, bad := skipBlank(text, offset)
@@ -278,8 +279,8 @@ func pathSegments(s string) int {
 	return n
 }
 
-// pathStart matches the literal text that a path begins with, 0 if s does not
-// begin with a path: segments, or one slash that an interpolation follows.
+// pathStart matches the literal text that a path begins with: segments, or one slash
+// before an interpolation. It returns 0 if there is no path.
 func (l *lexer) pathStart(start int) int {
 	s, n := l.text[start:], 1
 	if s[0] != '~' {

@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// MaxDepth bounds how deeply expressions nest, so that neither the parser nor
-// anything that walks a tree can exhaust the stack.
+// MaxDepth limits how deep expressions nest, so that neither the parser nor a walk of
+// the tree can exhaust the stack.
 const MaxDepth = 10_000
 
-// Parse reads one expression. Its error is an *[Error], or [Errors] when the
-// text is wrong in several bindings.
+// Parse parses one expression. Its error is an *[Error], or [Errors] if several
+// bindings are wrong.
 func Parse(name, text string) (Expr, error) {
 	return parse(name, text, func(p *parser) Expr {
 		e := p.expr()
@@ -24,8 +24,8 @@ func Parse(name, text string) (Expr, error) {
 	})
 }
 
-// ParseBindings reads bindings that stand without braces, as in
-// `services.redis."cache".enable = true;`, and returns them as a set.
+// ParseBindings parses bindings without braces, as in `services.redis."cache".enable =
+// true;`, and returns them as a set.
 func ParseBindings(name, text string) (*AttrSet, error) {
 	e, err := parse(name, text, func(p *parser) Expr {
 		set := &AttrSet{At: p.at(0)}
@@ -38,8 +38,8 @@ func ParseBindings(name, text string) (*AttrSet, error) {
 	return e.(*AttrSet), nil
 }
 
-// ParseFragment reads an expression, or bindings without braces. When the text
-// is neither, the error is of the reading that got further.
+// ParseFragment parses an expression, or bindings without braces. If the text is
+// neither, the error is that of the attempt that got further.
 func ParseFragment(name, text string) (Expr, error) {
 	e, err := Parse(name, text)
 	if err == nil {
@@ -76,7 +76,7 @@ func parse(name, text string, read func(*parser) Expr) (e Expr, err error) {
 	return e, nil
 }
 
-// rejected is all that was found wrong.
+// rejected returns all errors, last included.
 func (p *parser) rejected(last *Error) error {
 	if last != nil {
 		p.errs = append(p.errs, last)
@@ -88,8 +88,8 @@ func (p *parser) rejected(last *Error) error {
 	return p.errs
 }
 
-// A parser reads by recursive descent, operators by precedence. Errors unwind
-// as a panic of *Error, caught in parse.
+// A parser works by recursive descent, with operators by precedence. An error unwinds
+// as a panic with an *Error, which parse catches.
 type parser struct {
 	lexer
 	src  *Source
@@ -99,11 +99,11 @@ type parser struct {
 	errs    Errors // of bindings that were given up
 	strings int    // interpolations that are open now
 	opened  int    // brackets that are open now
-	fatal   bool   // the error being raised ends the parser
-	skipped bool   // the binding that it is about has been read to its end
+	fatal   bool   // the next error ends the parser
+	skipped bool   // the binding with the error has been read to its end
 
 	depth   int // expressions that are open now
-	deepest int // the most of the expression read last, as seen from the root
+	deepest int // the most levels of the last expression, counted from the root
 }
 
 func (p *parser) pos(offset int) Pos { return Pos{p.src, offset} }
@@ -138,7 +138,7 @@ func (p *parser) unexpected(wanted string) {
 
 func (p *parser) word(t token) string { return p.text[t.start:t.end] }
 
-// need consumes a token of kind k, and returns it.
+// need consumes a token of kind k and returns it.
 func (p *parser) need(k kind) token {
 	if p.tok.kind != k {
 		p.unexpected(k.String())
@@ -148,8 +148,8 @@ func (p *parser) need(k kind) token {
 	return t
 }
 
-// enter counts one more level of nesting, until leave. An error ends the
-// parser, so it need not be balanced then.
+// enter counts one more level of nesting, until leave. An error ends the parser, so the
+// two need not be balanced then.
 func (p *parser) enter() {
 	p.depth++
 	p.reach(0)
@@ -166,11 +166,11 @@ func (p *parser) reach(extra int) {
 	}
 }
 
-// expr reads what may stand anywhere: functions, let, with, assert, if, pipes.
+// expr parses any expression: functions, let, with, assert, if, pipes.
 func (p *parser) expr() Expr {
 	p.enter()
 	e := p.anyExpr()
-	p.leave() // not deferred: unwinding thousands of levels would crawl
+	p.leave() // not deferred, because unwinding thousands of levels would be slow
 	return e
 }
 
@@ -241,7 +241,7 @@ func (p *parser) anyExpr() Expr {
 	return p.pipes()
 }
 
-// pipes reads a |> f and f <| a, which do not mix.
+// pipes parses a |> f and f <| a, which do not mix.
 func (p *parser) pipes() Expr {
 	outer := p.deepest
 	p.deepest = p.depth
@@ -277,7 +277,7 @@ func (p *parser) pipes() Expr {
 	return x
 }
 
-// An infix is a binary operator's precedence, and how it associates.
+// An infix is a binary operator with its precedence and associativity.
 type infix struct {
 	op    Op
 	prec  int
@@ -300,7 +300,7 @@ var infixes = map[kind]infix{
 	tTimes: {OpMul, 9, 'l'}, tDiv: {OpDiv, 9, 'l'}, tConcat: {OpConcat, 10, 'r'}, tQuestion: {OpNone, precHas, 'n'},
 }
 
-// operation reads operators of at least the precedence least.
+// operation parses operators of at least the precedence least.
 func (p *parser) operation(least int) Expr {
 	p.enter()
 	outer := p.deepest
@@ -316,8 +316,8 @@ func (p *parser) operation(least int) Expr {
 	default:
 		x = p.application()
 	}
-	// A chain a + b + c grows to the left without recursion here, but a walk
-	// of the tree recurses: so its height counts.
+	// A chain a + b + c grows to the left without recursion here. But a walk of the tree
+	// recurses, so its height counts.
 	height := p.deepest - p.depth
 	barred := 0 // the precedence of a non-associative operator just read
 	for {
@@ -352,7 +352,7 @@ func (p *parser) operation(least int) Expr {
 	return x
 }
 
-// application reads f a b.
+// application parses f a b.
 func (p *parser) application() Expr {
 	start := p.tok.start
 	fn := p.selection()
@@ -377,7 +377,7 @@ func (p *parser) atSimple() bool {
 	return false
 }
 
-// selection reads a.b.c or d.
+// selection parses a.b.c or d.
 func (p *parser) selection() Expr {
 	at := p.at(p.tok.start)
 	base := p.simple()
@@ -401,7 +401,7 @@ func (p *parser) selection() Expr {
 	return s
 }
 
-// simple reads what needs no parentheses anywhere.
+// simple parses an expression that needs no parentheses anywhere.
 func (p *parser) simple() Expr {
 	t := p.tok
 	at := p.at(t.start)
@@ -491,7 +491,7 @@ func (p *parser) close(k kind, open token) {
 	p.need(k)
 }
 
-// path reads a path, whose literal start is the current token.
+// path parses a path; its literal start is the current token.
 func (p *parser) path() Expr {
 	start := p.tok.start
 	e := &Path{At: p.at(start)}
@@ -520,7 +520,7 @@ func (p *parser) path() Expr {
 	return e
 }
 
-// atFormals tells { a, … }: from a set: the tokens after the brace decide.
+// atFormals tells { a, … }: from a set by the tokens after the brace.
 func (p *parser) atFormals() bool {
 	first := p.peek()
 	second := p.lex(first.end)
@@ -535,7 +535,7 @@ func (p *parser) atFormals() bool {
 	return false
 }
 
-// formals reads { a, b ? c, ... }.
+// formals parses { a, b ? c, ... }.
 func (p *parser) formals() *Formals {
 	open := p.need(tBraceL)
 	p.opened++
@@ -566,7 +566,7 @@ func (p *parser) formals() *Formals {
 	return f
 }
 
-// checkFormals rejects a name that the pattern gives twice.
+// checkFormals rejects a name that occurs twice in the pattern.
 func (p *parser) checkFormals(f *Formals, arg string, at int) {
 	seen := make(map[string]bool, len(f.List))
 	for _, formal := range f.List {

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// Print writes e as canonical Nix on one line: parsing it gives a tree that
-// prints the same. Nested operators are in parentheses.
+// Print returns e as canonical Nix on one line. Parsing that gives a tree that prints
+// the same. Nested operators are in parentheses.
 func Print(e Expr) string {
 	var w printer
 	w.expr(e)
 	return w.String()
 }
 
-// IsName reports whether s can stand as an attribute name without quotes.
+// IsName reports whether s can be an attribute name without quotes.
 func IsName(s string) bool {
 	if s == "" || !isIDStart(s[0]) {
 		return false
@@ -27,7 +27,7 @@ func IsName(s string) bool {
 	return !keyword || s == "or"
 }
 
-// Quote writes s as a Nix string.
+// Quote returns s as a Nix string.
 func Quote(s string) string {
 	var w printer
 	w.WriteByte('"')
@@ -36,7 +36,7 @@ func Quote(s string) string {
 	return w.String()
 }
 
-// QuoteName writes s as an attribute name, in quotes where it needs them.
+// QuoteName returns s as an attribute name, in quotes if it needs them.
 func QuoteName(s string) string {
 	if IsName(s) {
 		return s
@@ -79,7 +79,7 @@ func (w *printer) simple(e Expr) {
 // base writes e so that a dot can follow it.
 func (w *printer) base(e Expr) {
 	switch e.(type) {
-	case *Int, *Float, *Path, *URI: // they would take the dot along
+	case *Int, *Float, *Path, *URI: // the dot would become part of them
 		w.WriteByte('(')
 		w.expr(e)
 		w.WriteByte(')')
@@ -179,7 +179,7 @@ func (w *printer) expr(e Expr) {
 	}
 }
 
-// leftmost is what an operand begins with, unless that is a parenthesis.
+// leftmost returns what an operand begins with, unless that is a parenthesis.
 func leftmost(e Expr) Expr {
 	if call, ok := e.(*Apply); ok {
 		return call.Fn
@@ -227,8 +227,8 @@ func (w *printer) bindings(s *AttrSet) {
 		case Inherited:
 			w.WriteString("inherit " + QuoteName(a.Name))
 		case InheritedFrom:
-			// Neighbours share their source, or it would be written, and
-			// nested ones multiplied, once a name.
+			// Adjacent names share their source: with the source of each written out,
+			// nested ones would multiply.
 			w.WriteString("inherit (")
 			w.expr(s.Sources[a.From])
 			w.WriteString(") " + QuoteName(a.Name))
@@ -278,8 +278,8 @@ func (w *printer) parts(parts []Part, escape bool) {
 	}
 }
 
-// escaped writes text as it stands between quotes. more says that an
-// interpolation follows: a dollar sign must not meet it bare.
+// escaped writes text with escapes, as between quotes. more says that an interpolation
+// follows, before which a dollar sign must be escaped.
 func (w *printer) escaped(text string, more bool) {
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; c {
@@ -303,7 +303,7 @@ func (w *printer) escaped(text string, more bool) {
 	}
 }
 
-// formatFloat writes f so that it reads as a float: with a point.
+// formatFloat returns f so that it is read as a float: with a point.
 func formatFloat(f float64) string {
 	s := strconv.FormatFloat(f, 'g', -1, 64)
 	if strings.Contains(s, ".") {

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// A Source is a text with the name that messages use for it.
+// A Source is a text and its name in messages.
 type Source struct {
 	Name string // usually a path; "(string)" for an expression on the command line
 	Text string
@@ -15,7 +15,7 @@ type Source struct {
 	lines []int // offset of the first byte of each line
 }
 
-// NewSource prepares text for positions.
+// NewSource returns a Source, with the offsets of its lines.
 func NewSource(name, text string) *Source {
 	s := &Source{Name: name, Text: text, lines: []int{0}}
 	for i := 0; i < len(text); i++ {
@@ -26,7 +26,7 @@ func NewSource(name, text string) *Source {
 	return s
 }
 
-// Line returns line n, counted from 1, without its end; "" when there is none.
+// Line returns line n, counted from 1, without its end; "" if there is none.
 func (s *Source) Line(n int) string {
 	if s == nil || n < 1 || n > len(s.lines) {
 		return ""
@@ -38,8 +38,8 @@ func (s *Source) Line(n int) string {
 	return strings.TrimSuffix(text, "\r")
 }
 
-// At is the place in the given line and column, both counted from 1, the
-// column in characters; the nearest one where there is none.
+// At returns the position of a line and column, both counted from 1, the column in
+// characters. If there is no such place, it returns the nearest one.
 func (s *Source) At(line, col int) Pos {
 	if line < 1 || line > len(s.lines) {
 		return Pos{s, len(s.Text)}
@@ -54,7 +54,7 @@ func (s *Source) At(line, col int) Pos {
 	return Pos{s, offset + len(text)}
 }
 
-// AtByte is [Source.At] with the column in bytes, as [Pos.LineCol] gives it.
+// AtByte is [Source.At] with the column in bytes, as [Pos.LineCol] returns it.
 func (s *Source) AtByte(line, col int) Pos {
 	if line < 1 || line > len(s.lines) {
 		return Pos{s, len(s.Text)}
@@ -62,16 +62,16 @@ func (s *Source) AtByte(line, col int) Pos {
 	return Pos{s, min(s.lines[line-1]+max(col-1, 0), len(s.Text))}
 }
 
-// A Pos is a place in a source. The zero Pos is not a place.
+// A Pos is a position in a source. The zero Pos means no position.
 type Pos struct {
 	Source *Source
 	Offset int // in bytes
 }
 
-// IsValid reports whether p is a place.
+// IsValid reports whether p is a position.
 func (p Pos) IsValid() bool { return p.Source != nil }
 
-// File returns the name of the source; "" for no place.
+// File returns the name of the source; "" for the zero Pos.
 func (p Pos) File() string {
 	if p.Source == nil {
 		return ""
@@ -79,8 +79,8 @@ func (p Pos) File() string {
 	return p.Source.Name
 }
 
-// LineCol returns line and column, both counted from 1, the column in bytes
-// as Nix counts it. No place gives 0, 0.
+// LineCol returns line and column, both counted from 1, the column in bytes, as Nix
+// counts it. The zero Pos has 0, 0.
 func (p Pos) LineCol() (line, col int) {
 	if p.Source == nil {
 		return 0, 0
@@ -89,13 +89,13 @@ func (p Pos) LineCol() (line, col int) {
 	return line, p.Offset - p.Source.lines[line-1] + 1
 }
 
-// Line returns the line, counted from 1; 0 for no place.
+// Line returns the line, counted from 1; 0 for the zero Pos.
 func (p Pos) Line() int { line, _ := p.LineCol(); return line }
 
-// Col returns the column, counted from 1 in bytes; 0 for no place.
+// Col returns the column, counted from 1 in bytes; 0 for the zero Pos.
 func (p Pos) Col() int { _, col := p.LineCol(); return col }
 
-// String writes "file:line:col", or "(no position)".
+// String returns "file:line:col", or "(no position)".
 func (p Pos) String() string {
 	if p.Source == nil {
 		return "(no position)"
@@ -123,7 +123,7 @@ func (es Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Unwrap gives each error to errors.As, the first one first.
+// Unwrap lets errors.As look at each error, the first one first.
 func (es Errors) Unwrap() []error {
 	list := make([]error, len(es))
 	for i, e := range es {
@@ -132,13 +132,13 @@ func (es Errors) Unwrap() []error {
 	return list
 }
 
-// Excerpt shows the source line of p with a caret below the column:
+// Excerpt returns the source line of p with a caret below the column:
 //
 //	3 |   port = prot;
 //	  |          ^
 //
-// It ends with a newline, and is "" where p is not a place. Long lines are cut
-// around the caret.
+// It ends with a newline. For the zero Pos it is "". Long lines are cut around the
+// caret.
 func Excerpt(p Pos) string {
 	if p.Source == nil {
 		return ""
@@ -147,16 +147,16 @@ func Excerpt(p Pos) string {
 	return ExcerptLine(p.Source.Line(line), line, col)
 }
 
-// excerptWidth is how much of a line an excerpt shows.
+// excerptWidth is how many characters of a line an excerpt shows.
 const excerptWidth = 100
 
-// ExcerptLine is [Excerpt] for a text that is not a Source: the line's
-// characters, its number, and the column in bytes, both counted from 1.
+// ExcerptLine is [Excerpt] for a text that is no Source: the text of the line, its
+// number, and the column in bytes, both counted from 1.
 func ExcerptLine(text string, line, col int) string {
 	return ExcerptWithin(text, line, col, excerptWidth)
 }
 
-// ExcerptWithin is [ExcerptLine] with at most so many characters of the line.
+// ExcerptWithin is [ExcerptLine] with at most width characters of the line.
 func ExcerptWithin(text string, line, col, width int) string {
 	before := min(max(col-1, 0), len(text))
 	for before > 0 && before < len(text) && !utf8.RuneStart(text[before]) {

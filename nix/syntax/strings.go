@@ -2,8 +2,8 @@ package syntax
 
 import "strings"
 
-// textParts collects the parts of a string or path; literals that meet become
-// one, empty ones vanish.
+// textParts collects the parts of a string or path. Adjacent literals become one, and
+// empty ones are dropped.
 type textParts struct {
 	p    *parser
 	list []Part
@@ -20,14 +20,14 @@ func (t *textParts) add(offset int, text string) {
 	t.list = append(t.list, Part{Place: t.p.pos(offset), Text: text})
 }
 
-// interpolate reads ${expr} at the offset, and returns the offset behind it.
+// interpolate parses ${expr} at the offset, and returns the offset after it.
 func (t *textParts) interpolate(offset int) int {
 	e, end := t.p.interpolation(offset)
 	t.list = append(t.list, Part{Place: e.Pos(), Expr: e})
 	return end
 }
 
-// interpolation reads ${expr}. What follows is not lexed: inside a string it
+// interpolation parses ${expr}. It does not lex what follows, which inside a string
 // need not be a token.
 func (p *parser) interpolation(offset int) (Expr, int) {
 	p.resume(offset + 2)
@@ -43,7 +43,7 @@ func (p *parser) interpolation(offset int) (Expr, int) {
 	return e, p.tok.end
 }
 
-// quoted reads "…", whose quote is the current token.
+// quoted parses "…"; the quote is the current token.
 func (p *parser) quoted() *String {
 	start := p.tok.start
 	e := &String{At: p.at(start)}
@@ -80,7 +80,7 @@ func (p *parser) quoted() *String {
 	}
 }
 
-// plainByte writes the first character; the ends of lines become \n.
+// plainByte writes the first character, and the end of a line as \n.
 func plainByte(b *strings.Builder, s string) int {
 	if s[0] != '\r' {
 		b.WriteByte(s[0])
@@ -93,7 +93,7 @@ func plainByte(b *strings.Builder, s string) int {
 	return 1
 }
 
-// unescape writes what stands behind a backslash, and returns its length.
+// unescape writes what follows a backslash, and returns its length.
 func unescape(b *strings.Builder, s string) int {
 	switch s[0] {
 	case 'n':
@@ -108,15 +108,15 @@ func unescape(b *strings.Builder, s string) int {
 	return 1
 }
 
-// A chunk is a piece of an indented string as it was typed.
+// A chunk is a piece of an indented string as typed.
 type chunk struct {
 	offset  int
 	text    string
-	escaped bool // an escape: it ends the indentation of its line
+	escaped bool // an escape, which ends the indentation of its line
 	expr    Expr
 }
 
-// indented reads ”…”, whose quotes are the current token.
+// indented parses ”…”; the quotes are the current token.
 func (p *parser) indented() *String {
 	start := p.tok.start
 	e := &String{At: p.at(start)}
@@ -163,15 +163,15 @@ func (p *parser) indented() *String {
 		case strings.HasPrefix(rest, "$$"):
 			at += 2 // the second one starts no interpolation
 		case rest[0] == '\'' && len(rest) > 1 && rest[1] != '\'' && rest[1] != '$':
-			at += 2 // a quote takes the next character along
+			at += 2 // a quote is followed by one plain character
 		default:
 			at++
 		}
 	}
 }
 
-// dedent removes the indentation that all lines share, and a last line of
-// nothing but spaces. Only spaces count; an empty line has no say.
+// dedent removes the indentation that all lines share, and a last line that has only
+// spaces. Only spaces count as indentation, and empty lines are ignored.
 func (p *parser) dedent(chunks []chunk) []Part {
 	least, current, lineStart := int(^uint(0)>>1), 0, true
 	for _, c := range chunks {

@@ -12,7 +12,7 @@ import (
 	"nix2gpu/nix/syntax"
 )
 
-// TestParse gives the meaning of source text as canonical Nix.
+// TestParse compares source text with its meaning as canonical Nix.
 func TestParse(t *testing.T) {
 	for src, want := range map[string]string{
 		// names, numbers, paths, URLs: the longest match wins
@@ -162,7 +162,7 @@ func TestErrors(t *testing.T) {
 					if m := mark.FindStringSubmatch(line); m != nil {
 						wantLine, wantMsg = n+1, strings.ReplaceAll(m[1], `\"`, `"`)
 						if strings.Contains(chunk, "string is never closed") || strings.Contains(chunk, "comment is never") {
-							continue // the mark is part of what is never closed
+							continue // the mark is inside what is never closed
 						}
 						chunk = strings.Replace(chunk, m[0], "", 1)
 					}
@@ -183,8 +183,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestSeveralErrors: after a bad binding the parser goes on with the next one,
-// and finds nothing wrong that is not.
+// TestSeveralErrors: after a wrong binding the parser goes on with the next one, and
+// reports nothing that is right.
 func TestSeveralErrors(t *testing.T) {
 	for src, want := range map[string][]string{
 		"{\n  a = 1\n  b = 2;\n  c = ;\n  d = { e = 1 };\n}": {
@@ -358,7 +358,7 @@ func FuzzPrintRoundTrips(f *testing.F) {
 	})
 }
 
-// TestPage: every block of the documentation parses as it stands.
+// TestPage: every block of the documentation can be parsed as it is.
 func TestPage(t *testing.T) {
 	files, _ := filepath.Glob("../../definition/testdata/page/*.nix")
 	if len(files) != 18 {

@@ -4,17 +4,18 @@ import (
 	"nix2gpu/nix/eval"
 )
 
-// A face is a type as Nix sees it: a set with name, description, check, merge
+// A view is a type as Nix sees it: a set with name, description, check, merge
 // and so on. Types of Go have one, and types declared in Nix are one; either
 // way a type can be used where the other is expected.
 
-// faceOf is the face of a type. The same type always has the same one.
-func (s *System) faceOf(typ *typeInfo) *eval.Attrs {
+// viewOf returns the view of a type, always the same one for the same type, so that
+// typeOf finds the type again.
+func (s *System) viewOf(typ *typeInfo) *eval.Attrs {
 	typ = typ.real()
-	if typ.face != nil {
-		return typ.face
+	if typ.view != nil {
+		return typ.view
 	}
-	if f := s.faces[typ]; f != nil {
+	if f := s.views[typ]; f != nil {
 		return f
 	}
 	fn := func(name string, arity int, f func(m *merging, args []eval.Value) eval.Value) eval.Value {
@@ -47,7 +48,7 @@ func (s *System) faceOf(typ *typeInfo) *eval.Attrs {
 			if typ.findSub() == nil {
 				return eval.Null{}
 			}
-			return s.faceOf(typ.substitute(m.t.List(args[0]).Elems()))
+			return s.viewOf(typ.substitute(m.t.List(args[0]).Elems()))
 		})).
 		Set("typeMerge", fn("typeMerge", 1, func(m *merging, args []eval.Value) eval.Value {
 			other, ok := m.t.Lookup(args[0], "__native")
@@ -55,7 +56,7 @@ func (s *System) faceOf(typ *typeInfo) *eval.Attrs {
 				return eval.Null{}
 			}
 			if joined := s.join(m.t, typ, other.(*eval.Opaque).Go.(*typeInfo)); joined != nil {
-				return s.faceOf(joined)
+				return s.viewOf(joined)
 			}
 			return eval.Null{}
 		}))
@@ -69,10 +70,10 @@ func (s *System) faceOf(typ *typeInfo) *eval.Attrs {
 	nested := eval.NewAttrs(2)
 	switch {
 	case len(typ.elems) == 1:
-		nested.Set("elemType", eval.Lazy(func(*eval.Thread) eval.Value { return s.faceOf(typ.elems[0]) }))
+		nested.Set("elemType", eval.Lazy(func(*eval.Thread) eval.Value { return s.viewOf(typ.elems[0]) }))
 	case len(typ.elems) > 1:
-		nested.Set("left", eval.Lazy(func(*eval.Thread) eval.Value { return s.faceOf(typ.elems[0]) }))
-		nested.Set("right", eval.Lazy(func(*eval.Thread) eval.Value { return s.faceOf(typ.elems[1]) }))
+		nested.Set("left", eval.Lazy(func(*eval.Thread) eval.Value { return s.viewOf(typ.elems[0]) }))
+		nested.Set("right", eval.Lazy(func(*eval.Thread) eval.Value { return s.viewOf(typ.elems[1]) }))
 	}
 	nestedTypes := nested.Done()
 	b.Set("nestedTypes", nestedTypes)
@@ -80,41 +81,41 @@ func (s *System) faceOf(typ *typeInfo) *eval.Attrs {
 		Set("type", eval.Null{}).Set("binOp", eval.Func("binOp", 2, func(*eval.Thread, []eval.Value) eval.Value { return eval.Null{} })).
 		Set("payload", eval.Null{}).Set("wrapped", eval.Null{})
 	if len(typ.elems) == 1 {
-		functor.Set("wrapped", eval.Lazy(func(*eval.Thread) eval.Value { return s.faceOf(typ.elems[0]) }))
+		functor.Set("wrapped", eval.Lazy(func(*eval.Thread) eval.Value { return s.viewOf(typ.elems[0]) }))
 	}
 	if typ.enum != nil {
 		functor.Set("payload", eval.NewAttrs(1).Set("values", eval.NewList(typ.enum...)).Done())
 	}
 	b.Set("functor", functor.Done())
 	f := b.Done()
-	s.faces[typ], s.natives[f] = f, typ
+	s.views[typ], s.natives[f] = f, typ
 	return f
 }
 
-// typeOf is the type behind a face. A face of ours that was changed in Nix,
-// as in types.str // { check = …; }, is ours with those parts replaced.
+// typeOf returns the type behind a view. If Nix has changed a view of ours, as in
+// types.str // { check = …; }, it is our type with those parts replaced.
 func (s *System) typeOf(t *eval.Thread, v eval.Value) *typeInfo {
-	face := t.Attrs(v)
-	if typ := s.natives[face]; typ != nil {
+	view := t.Attrs(v)
+	if typ := s.natives[view]; typ != nil {
 		return typ
 	}
 	var typ *typeInfo
-	if n, ok := face.Get("__native"); ok {
-		typ = s.changed(t, face, t.Force(n).(*eval.Opaque).Go.(*typeInfo))
+	if n, ok := view.Get("__native"); ok {
+		typ = s.changed(t, view, t.Force(n).(*eval.Opaque).Go.(*typeInfo))
 	} else {
-		typ = s.foreign(t, face)
+		typ = s.foreign(t, view)
 	}
-	s.natives[face] = typ
+	s.natives[view] = typ
 	return typ
 }
 
-// changed is typ with what differs in face.
-func (s *System) changed(t *eval.Thread, face *eval.Attrs, typ *typeInfo) *typeInfo {
-	own := s.faceOf(typ)
+// changed returns typ with the parts in which view differs.
+func (s *System) changed(t *eval.Thread, view *eval.Attrs, typ *typeInfo) *typeInfo {
+	own := s.viewOf(typ)
 	out := *typ
-	out.face = face
+	out.view = view
 	differs := func(name string) (eval.Value, bool) {
-		theirs, ok := face.Get(name)
+		theirs, ok := view.Get(name)
 		ours, _ := own.Get(name)
 		return theirs, ok && theirs != ours
 	}
@@ -133,33 +134,33 @@ func (s *System) changed(t *eval.Thread, face *eval.Attrs, typ *typeInfo) *typeI
 	return &out
 }
 
-// foreign is a type that was declared with mkOptionType, or by hand.
-func (s *System) foreign(t *eval.Thread, face *eval.Attrs) *typeInfo {
-	out := &typeInfo{name: "unnamed", face: face, check: isAny, merge: mergeLoose}
-	if v, ok := t.Lookup(face, "name"); ok {
+// foreign returns a type that was declared with mkOptionType, or by hand.
+func (s *System) foreign(t *eval.Thread, view *eval.Attrs) *typeInfo {
+	out := &typeInfo{name: "unnamed", view: view, check: isAny, merge: mergeLoose}
+	if v, ok := t.Lookup(view, "name"); ok {
 		out.name = t.Text(v)
 	}
 	out.desc = out.name
-	if v, ok := t.Lookup(face, "description"); ok && v.Type() == eval.TypeString {
+	if v, ok := t.Lookup(view, "description"); ok && v.Type() == eval.TypeString {
 		out.desc = t.Text(v)
 	}
-	if v, ok := face.Get("check"); ok {
+	if v, ok := view.Get("check"); ok {
 		out.check = callCheck(v)
 	}
-	if v, ok := face.Get("merge"); ok {
+	if v, ok := view.Get("merge"); ok {
 		out.merge = callMerge(v)
 	}
-	if v, ok := t.Lookup(face, "emptyValue", "value"); ok {
+	if v, ok := t.Lookup(view, "emptyValue", "value"); ok {
 		out.empty = v
 	}
 	return out
 }
 
-// typeLater is typeOf for a value that is not to be evaluated yet: a type may
-// be made of itself.
+// typeLater is typeOf for a value that must not be evaluated yet, because a type may
+// refer to itself.
 func (s *System) typeLater(t *eval.Thread, v eval.Value) *typeInfo {
-	if face, ok := v.(*eval.Attrs); ok {
-		return s.typeOf(t, face)
+	if view, ok := v.(*eval.Attrs); ok {
+		return s.typeOf(t, view)
 	}
 	var typ *typeInfo
 	return &typeInfo{later: func() *typeInfo {
@@ -184,7 +185,7 @@ func callMerge(fn eval.Value) func(m *merging, loc []string, defs []def) result 
 	}
 }
 
-// locOf and defsOf read what a merge function gets in Nix.
+// locOf and defsOf read the arguments of a merge function in Nix.
 func (m *merging) locOf(v eval.Value) []string {
 	var loc []string
 	for _, e := range m.t.List(v).Elems() {
@@ -211,15 +212,15 @@ func (m *merging) defsOf(v eval.Value) []def {
 	return defs
 }
 
-// join is the type of an option that is declared with both; nil when they do
-// not fit.
+// join returns the type of an option that is declared with both types; nil if they do
+// not fit together.
 func (s *System) join(t *eval.Thread, a, b *typeInfo) *typeInfo {
 	a, b = a.real(), b.real()
 	switch {
 	case a == b:
 		return a
-	case a.face != nil || b.face != nil:
-		return s.joinFaces(t, a, b)
+	case a.view != nil || b.view != nil:
+		return s.joinViews(t, a, b)
 	case a.name != b.name:
 		return nil
 	case a.sub != nil:
@@ -256,13 +257,13 @@ func (s *System) join(t *eval.Thread, a, b *typeInfo) *typeInfo {
 	return a
 }
 
-// joinFaces lets types of Nix say whether they fit.
-func (s *System) joinFaces(t *eval.Thread, a, b *typeInfo) *typeInfo {
-	merge, ok := s.faceOf(a).Get("typeMerge")
+// joinViews asks types of Nix whether they fit together.
+func (s *System) joinViews(t *eval.Thread, a, b *typeInfo) *typeInfo {
+	merge, ok := s.viewOf(a).Get("typeMerge")
 	if !ok {
 		return nil
 	}
-	functor, ok := s.faceOf(b).Get("functor")
+	functor, ok := s.viewOf(b).Get("functor")
 	if !ok {
 		return nil
 	}
@@ -296,7 +297,7 @@ func (s *System) enumOf(t *eval.Thread, values []eval.Value) *typeInfo {
 	return enum(values, shown)
 }
 
-// findSub is the submodule that options below an option of the type belong to.
+// findSub returns the submodule that options below an option of this type belong to.
 func (t *typeInfo) findSub() *submodule {
 	t = t.real()
 	if t.sub != nil {
@@ -308,7 +309,7 @@ func (t *typeInfo) findSub() *submodule {
 	return nil
 }
 
-// substitute is the type with other modules in its submodule.
+// substitute returns the type with other modules in its submodule.
 func (t *typeInfo) substitute(modules []eval.Value) *typeInfo {
 	t = t.real()
 	if t.sub != nil {
@@ -322,7 +323,7 @@ func (t *typeInfo) substitute(modules []eval.Value) *typeInfo {
 	return t.with([]*typeInfo{t.elems[0].substitute(modules)})
 }
 
-// moduleValues are the modules of a submodule as far as they are values.
+// moduleValues returns those modules of a submodule that are values.
 func (s *System) moduleValues(sub *submodule) eval.Value {
 	var all []eval.Value
 	for _, m := range sub.modules {
@@ -338,14 +339,14 @@ func (s *System) moduleValues(sub *submodule) eval.Value {
 	return eval.NewList(all...)
 }
 
-// subOptions is the set of declarations inside a type, for documentation.
+// subOptions returns the set of declarations inside a type, for documentation.
 func (t *typeInfo) subOptions(m *merging, loc []string) eval.Value {
 	t = t.real()
 	switch {
 	case t.sub != nil:
 		return t.sub.evaluate(m.sys, m.args, loc, nil).optionsValue
-	case t.face != nil:
-		if fn, ok := t.face.Get("getSubOptions"); ok {
+	case t.view != nil:
+		if fn, ok := t.view.Get("getSubOptions"); ok {
 			return m.t.Call(fn, eval.StringList(loc...))
 		}
 	case t.name == "attrsOf" || t.name == "lazyAttrsOf":
