@@ -14,8 +14,8 @@ import (
 	"nix2gpu/project"
 )
 
-// NewChecker makes the check of a probe that asks; a log line and a
-// notification are waited for by a [Group].
+// NewChecker makes the check of a probe that asks the process. Log lines and
+// notifications are not asked for but waited for, by a [Group].
 func NewChecker(p *project.Probe, deps Deps) (Checker, error) {
 	switch {
 	case p.Exec != nil:
@@ -38,8 +38,8 @@ func NewChecker(p *project.Probe, deps Deps) (Checker, error) {
 	return nil, errors.New("names no check")
 }
 
-// address joins host and port. A host that means all of this machine's
-// addresses is asked on loopback.
+// address joins host and port. A host that means all addresses of this machine
+// becomes loopback.
 func address(host string, port int) (string, error) {
 	if port < 1 || port > 65535 {
 		return "", fmt.Errorf("port must be between 1 and 65535, not %d", port)
@@ -67,7 +67,7 @@ func (c tcpCheck) Check(ctx context.Context) error {
 	return conn.Close()
 }
 
-// dial connects; its error says the address and why.
+// dial connects. The deadline of ctx is that of the connection, too.
 func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, network, addr)
@@ -80,12 +80,13 @@ func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	return nil, dialError(addr, err)
 }
 
+// dialError names the address, and the cause without the system call.
 func dialError(addr string, err error) error {
 	var sys interface{ Unwrap() error }
 	var op *net.OpError
 	if errors.As(err, &op) {
 		err = op.Err
-		if errors.As(err, &sys) { // "connect: connection refused" without "connect"
+		if errors.As(err, &sys) { // "connect: connection refused"
 			err = sys.Unwrap()
 		}
 	}
@@ -131,7 +132,7 @@ const tailSize = 4 << 10
 
 // tail keeps the end of what is written to it.
 type tail struct {
-	mu  sync.Mutex
+	mu  sync.Mutex // a Runner may write from a goroutine of its own
 	buf []byte
 }
 
@@ -149,7 +150,7 @@ func (t *tail) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-// String is the end of the output, without white space around it.
+// String returns the end of the output, without white space around it.
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -17,13 +17,13 @@ import (
 type Verdict struct {
 	Role    project.ProbeRole
 	State   State
-	Changed bool // the state has changed: act on it
+	Changed bool // the state has changed with this check
 	OK      bool // this check's own result
 	Message string
 	Latency time.Duration
 
-	// Resource is set when the check could not be made because we lack
-	// something, such as descriptors; it counts neither way.
+	// Resource is set when the check could not be made because we ourselves
+	// lack something, such as descriptors. It counts neither way.
 	Resource bool
 }
 
@@ -38,24 +38,24 @@ type Checker interface {
 // done it kills the group. It returns when nothing of the group is left.
 type Runner func(ctx context.Context, check *project.ExecCheck, output io.Writer) error
 
-// Deps is what checks need from outside. What no probe of the process uses
-// may be nil.
+// Deps is what checks need from outside. Fields that no probe of the process
+// uses may be nil.
 type Deps struct {
 	Run     Runner
-	Resolve func(project.Text) (string, error) // of sockets' paths
+	Resolve func(project.Text) (string, error) // for the paths of sockets
 	Notify  *Notify                            // the process's notification socket
 	FD      *ReadyFD                           // the process's notification descriptor
 	GPU     gpu.Ask                            // asks nvidia-smi
 }
 
-// ResourceError says that a check could not be made for lack of something of
-// our own. It says nothing about the process.
+// ResourceError says that a check could not be made because we lack something
+// ourselves. It says nothing about the process.
 type ResourceError struct{ Err error }
 
 func (e *ResourceError) Error() string { return "cannot check: " + e.Err.Error() }
 func (e *ResourceError) Unwrap() error { return e.Err }
 
-// isResource reports whether err is our own lack of resources.
+// isResource reports whether err says that we lack resources ourselves.
 func isResource(err error) bool {
 	var res *ResourceError
 	if errors.As(err, &res) {
@@ -73,7 +73,7 @@ func isResource(err error) bool {
 type prober struct {
 	role    project.ProbeRole
 	check   Checker
-	latch   *latch // instead of check: passes for good once it is set
+	latch   *latch // instead of check: once set, the probe passes for good
 	pace    *pace
 	limit   Threshold
 	timeout time.Duration
@@ -104,6 +104,8 @@ func New(p *project.Process, deps Deps) (*Group, error) {
 	return g, nil
 }
 
+// prober makes one probe. Unset fields have the defaults of Kubernetes, except for
+// the timeout of a check of GPUs.
 func (g *Group) prober(role project.ProbeRole, p *project.Probe, deps Deps) (*prober, error) {
 	period := time.Duration(p.Period)
 	if period <= 0 {
@@ -148,15 +150,16 @@ func (g *Group) prober(role project.ProbeRole, p *project.Probe, deps Deps) (*pr
 	return pr, err
 }
 
-// Line shows the group a line of the process's output; give it to the log as
-// its watch before the process starts.
+// Line shows the group a line of the process's output. Have the log call it
+// from before the process starts, so that no line is missed.
 func (g *Group) Line(line []byte) {
 	for _, w := range g.lines {
 		w.line(line)
 	}
 }
 
-// WantsLines reports whether Line has a use.
+// WantsLines reports whether a probe waits for a line: if none does, Line need
+// not be called.
 func (g *Group) WantsLines() bool { return len(g.lines) > 0 }
 
 // Run probes from the start of the process until ctx is done. The startup
@@ -182,8 +185,8 @@ func (g *Group) Run(ctx context.Context, report func(Verdict)) {
 	all.Wait()
 }
 
-// run probes until ctx is done; a startup probe until it passes, which it
-// reports.
+// run probes until ctx is done. A startup probe, and one that waits for a line
+// or a notification, ends when it has passed.
 func (p *prober) run(ctx context.Context, born time.Time, report func(Verdict)) (passed bool) {
 	if p.latch != nil {
 		select {
@@ -228,7 +231,7 @@ func (p *prober) run(ctx context.Context, born time.Time, report func(Verdict)) 
 	}
 }
 
-// once makes one check under the timeout.
+// once makes one check within the timeout.
 func (p *prober) once(ctx context.Context) Verdict {
 	v := Verdict{Role: p.role}
 	limited, cancel := context.WithTimeout(ctx, p.timeout)

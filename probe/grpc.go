@@ -13,8 +13,9 @@ import (
 	"nix2gpu/project"
 )
 
-// grpcCheck asks grpc.health.v1.Health/Check, in clear text. The two messages
-// are small enough to be written by hand, and net/http speaks HTTP/2.
+// grpcCheck calls grpc.health.v1.Health/Check, without TLS. The two messages are
+// small enough to encode by hand, and net/http speaks HTTP/2, so that no gRPC
+// library is needed.
 type grpcCheck struct {
 	addr    string
 	service string
@@ -38,7 +39,7 @@ func newGRPCCheck(c *project.GRPCCheck) (*grpcCheck, error) {
 }
 
 func (c *grpcCheck) Check(ctx context.Context) error {
-	// HealthCheckRequest { string service = 1; }, behind a flag and its length.
+	// HealthCheckRequest { string service = 1; }, after a flag and its length.
 	var message []byte
 	if c.service != "" {
 		message = append(message, 1<<3|2)
@@ -68,7 +69,7 @@ func (c *grpcCheck) Check(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.addr, err)
 	}
-	// The trailers hold the status; a call that failed at once has it in the header.
+	// The status is in the trailers, or in the header if the call failed at once.
 	status, why := res.Trailer.Get("Grpc-Status"), res.Trailer.Get("Grpc-Message")
 	if status == "" {
 		status, why = res.Header.Get("Grpc-Status"), res.Header.Get("Grpc-Message")
@@ -95,7 +96,7 @@ func servingStatus(reply []byte) error {
 	message := reply[5:]
 	for len(message) > 0 {
 		key, n := binary.Uvarint(message)
-		if n <= 0 || key&7 != 0 { // every field we know is a number
+		if n <= 0 || key&7 != 0 { // the one field that we know is a varint
 			break
 		}
 		message = message[n:]

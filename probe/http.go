@@ -14,7 +14,8 @@ import (
 	"nix2gpu/project"
 )
 
-// httpCheck asks a web server.
+// httpCheck sends a GET request. A status of 200 to 399 passes, or the one that
+// was asked for.
 type httpCheck struct {
 	url    string
 	addr   string
@@ -54,8 +55,8 @@ func newHTTPCheck(c *project.HTTPCheck) (*httpCheck, error) {
 		}
 		h.header.Set(name, value)
 	}
-	// A connection of its own for each check: one that is kept says nothing
-	// about whether the server still accepts.
+	// Each check makes its own connection: one that is kept open does not show
+	// whether the server still accepts any.
 	h.client = &http.Client{
 		Transport: &http.Transport{
 			DisableKeepAlives:      true,

@@ -10,7 +10,7 @@ import (
 	"nix2gpu/project"
 )
 
-// latch is something that happens once. The zero value is ready to use.
+// A latch is set once and stays set. The zero value is ready to use.
 type latch struct {
 	mu   sync.Mutex
 	ch   chan struct{}
@@ -18,7 +18,7 @@ type latch struct {
 	why  string
 }
 
-// set returns the channel that is closed when it has happened.
+// set returns a channel that is closed once the latch is set.
 func (l *latch) set() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -53,7 +53,7 @@ func (l *latch) message() string {
 	return l.why
 }
 
-// logWatch waits for a line.
+// logWatch waits for a line of output that matches.
 type logWatch struct {
 	latch   latch
 	matches func([]byte) bool

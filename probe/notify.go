@@ -26,9 +26,9 @@ type Notify struct {
 	ping time.Time // the last WATCHDOG=1, or the opening
 }
 
-// ListenNotify opens a notification socket. A path that starts with @ is an
-// abstract one; any other is made afresh, writable by all, since the process
-// may run as another user: the folder decides who reaches it.
+// ListenNotify opens a notification socket. A path that starts with @ is
+// abstract. Any other socket is made anew, and everybody may write to it, since
+// the process may run as another user: its folder decides who can reach it.
 func ListenNotify(path string) (*Notify, error) {
 	if path == "" {
 		return nil, errors.New("a notification socket must have a path")
@@ -93,8 +93,8 @@ func closeDescriptors(control []byte) {
 	}
 }
 
-// parseNotification reads a message. Assignments that we have no use for,
-// such as MAINPID, are left out: who is main is known here.
+// parseNotification parses a message. It ignores all other assignments, such as
+// MAINPID: we know the main process.
 func parseNotification(b []byte) (ready, watchdog bool) {
 	for l := range bytes.SplitSeq(b, []byte("\n")) {
 		switch string(l) {
@@ -117,7 +117,7 @@ func (n *Notify) Close() error {
 	return err
 }
 
-// ReadyFD is a notification descriptor as s6 has it: a process writes a
+// ReadyFD is a notification descriptor like that of s6: a process writes a
 // newline to it when it is ready.
 type ReadyFD struct {
 	Child *os.File // the end that the process gets
@@ -151,7 +151,7 @@ func (f *ReadyFD) read() {
 	}
 }
 
-// Close gives up both ends.
+// Close closes both ends.
 func (f *ReadyFD) Close() error {
 	f.Child.Close()
 	err := f.r.Close()

@@ -5,19 +5,19 @@ import "time"
 const (
 	firstDelay    = 5 * time.Millisecond // of a probe without an initial delay
 	shortestPause = 5 * time.Millisecond // after a check that took longer than its period
-	eagerShare    = 4                    // while starting: checks are a quarter of the age apart
+	eagerShare    = 4                    // during the start, checks are a quarter of the process's age apart
 )
 
 // pace decides when the next check is due. It is pure.
 //
-// A probe without an initial delay, or with one of 0, is eager until it first
-// passes: it begins at firstDelay, and the intervals grow with the age of the process up
-// to the period. So the wait for the next check lengthens no start by more
-// than a quarter, and checks of a server that is slow to come up become rare.
-// A check that itself takes long gets a pause of the same length: the process
-// that it is waiting for needs the processor. Failures of that phase count
-// against the threshold only once in a period, so that eagerness makes no
-// process fail earlier than its period and threshold say.
+// A probe without an initial delay is eager until it first passes: it begins at
+// firstDelay, and its intervals grow with the age of the process up to the period.
+// So waiting for the next check makes no start longer by more than a quarter, and
+// a server that is slow to come up is checked rarely. After a check that takes
+// long there is a pause of the same length, because the process that it waits for
+// needs the processor. In this phase only one failure a period counts against the
+// threshold: eagerness makes no process fail earlier than its period and threshold
+// say.
 type pace struct {
 	initial time.Duration
 	period  time.Duration
@@ -32,11 +32,11 @@ func newPace(initial, period time.Duration) *pace {
 	return &pace{initial: min(firstDelay, period), period: period, eager: true}
 }
 
-// first is the age of the process at which the first check is due.
+// first returns the age of the process at which the first check is due.
 func (p *pace) first() time.Duration { return p.initial }
 
-// next is how long to wait after a check that took so long and has ended at
-// that age of the process.
+// next returns how long to wait after a check of the duration took, which ended
+// when the process had that age.
 func (p *pace) next(age, took time.Duration) time.Duration {
 	if !p.eager {
 		return max(p.period-took, shortestPause)
@@ -48,7 +48,7 @@ func (p *pace) next(age, took time.Duration) time.Duration {
 // passed ends the eager phase.
 func (p *pace) passed() { p.eager = false }
 
-// counts reports whether a failure at that age counts.
+// counts reports whether a failure at that age counts against the threshold.
 func (p *pace) counts(age time.Duration) bool {
 	if p.eager && age-p.counted < p.period {
 		return false

@@ -19,14 +19,14 @@ import (
 	"nix2gpu/project"
 )
 
-// protocol is how to ask a kind of server whether it serves.
+// protocol is how to ask a kind of server whether it serves clients.
 type protocol struct {
-	port int // the usual one
+	port int // the default
 	ask  func(rw io.ReadWriter) error
 }
 
-// protocols are the servers we can ask, by name. Some remember what they have
-// learned: each check takes its own.
+// protocols returns the servers that we can ask, by name. Some remember what they
+// have learnt, so each check takes its own.
 func protocols() map[string]protocol {
 	return map[string]protocol{
 		"postgresql": {5432, new(postgres).ask},
@@ -115,8 +115,8 @@ func (s *serverCheck) Check(ctx context.Context) error {
 	return nil
 }
 
-// cutShort describes the ways in which a server hangs up: a reset is what the
-// kernel makes of a close before our question was read.
+// cutShort describes the ways in which a server hangs up. The kernel sends a reset
+// if the server closes the connection before it has read our question.
 func cutShort(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
 		return errors.New("the server closed the connection")
@@ -130,12 +130,12 @@ func cutShort(err error) error {
 
 // postgres asks a PostgreSQL server. The zero value is ready to use.
 type postgres struct {
-	refused bool // the server does not want our user: it logs that, so we don't try again
+	refused bool // the server rejects our user: it logs that, so we don't try again
 }
 
-// ask starts a session as the usual superuser. That the server asks for a
-// password, or does not want this user, shows that it takes connections; a
-// server that starts, stops or recovers says so. See
+// ask starts a session as the default superuser. A server that asks for a password
+// or rejects the user takes connections; one that starts, stops or recovers says
+// so. See
 // https://www.postgresql.org/docs/current/protocol-message-formats.html.
 func (p *postgres) ask(rw io.ReadWriter) error {
 	if p.refused {
@@ -175,7 +175,7 @@ func (p *postgres) ask(rw io.ReadWriter) error {
 			}
 			p.refused = true
 			return nil
-		case 'Z': // the session stands: end it in order, so that nothing is logged
+		case 'Z': // ready for a query: terminate in order, so that nothing is logged
 			_, err := rw.Write([]byte{'X', 0, 0, 0, 4})
 			return err
 		case 'S', 'K', 'N', 'v': // parameters, key, notices
@@ -185,9 +185,9 @@ func (p *postgres) ask(rw io.ReadWriter) error {
 	}
 }
 
-// postmasterStarts reports whether the eighth line of a postmaster.pid says so
-// (PostgreSQL 10 and later). A connection would tell the same, but the server
-// logs each one that it turns away as FATAL. In doubt the server is asked.
+// postmasterStarts reports whether the eighth line of postmaster.pid says that the
+// server is starting (PostgreSQL 10 and later). A connection would tell the same,
+// but the server logs each one that it turns away as FATAL. If in doubt, ask.
 func postmasterStarts(file string) bool {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -212,8 +212,8 @@ func postgresMessage(in io.Reader) (kind byte, body []byte, err error) {
 	return head[0], body, err
 }
 
-// askTLS asks whether a PostgreSQL server encrypts. Any answer will do, and
-// the server logs nothing of it.
+// askTLS asks a PostgreSQL server whether it supports TLS. Any answer will do, and
+// the server does not log it.
 func askTLS(rw io.ReadWriter) error {
 	if _, err := rw.Write([]byte{0, 0, 0, 8, 4, 210, 22, 47}); err != nil {
 		return err
@@ -223,7 +223,7 @@ func askTLS(rw io.ReadWriter) error {
 	return err
 }
 
-// askRedis sends PING. That it wants a password shows that it serves.
+// askRedis sends PING. A server that asks for a password serves.
 func askRedis(rw io.ReadWriter) error {
 	if _, err := io.WriteString(rw, "PING\r\n"); err != nil {
 		return err
@@ -240,7 +240,7 @@ func askRedis(rw io.ReadWriter) error {
 	return fmt.Errorf("not a Redis server: it replied %q", answer)
 }
 
-// askMySQL reads the handshake that a server sends first.
+// askMySQL reads the handshake, which the server sends unasked.
 func askMySQL(rw io.ReadWriter) error {
 	var head [5]byte
 	if _, err := io.ReadFull(rw, head[:]); err != nil {
@@ -264,14 +264,14 @@ func askMemcached(rw io.ReadWriter) error {
 	return askLine(rw, "version\r\n", "VERSION", "ERROR")
 }
 
-// askZooKeeper uses srvr, the one command that is allowed by default.
+// askZooKeeper sends srvr, the only command that is allowed by default.
 func askZooKeeper(rw io.ReadWriter) error {
 	return askLine(rw, "srvr", "Zookeeper version", "srvr is not executed")
 }
 
 func askNATS(rw io.ReadWriter) error { return askLine(rw, "", "INFO ") }
 
-// askLine sends a question and accepts an answer that starts with one of want.
+// askLine sends a question and accepts an answer that begins with one of want.
 func askLine(rw io.ReadWriter, question string, want ...string) error {
 	if _, err := io.WriteString(rw, question); err != nil {
 		return err
@@ -297,8 +297,8 @@ func answerLine(r io.Reader) (string, error) {
 	return strings.TrimRight(b, "\r\n"), nil
 }
 
-// askKafka asks for the versions of the API, which a broker answers only
-// when it serves.
+// askKafka asks for the versions of the API, which a broker only answers when it
+// serves.
 func askKafka(rw io.ReadWriter) error {
 	const id = 0x6e326770
 	const client = "nix2gpu-probe"
@@ -365,7 +365,7 @@ func askMongoDB(rw io.ReadWriter) error {
 	return nil
 }
 
-// askMQTT connects; a refusal for lack of a password is an answer as well.
+// askMQTT connects. A broker that refuses us for lack of a password serves, too.
 func askMQTT(rw io.ReadWriter) error {
 	const client = "nix2gpu-probe"
 	m := append([]byte{0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 10, 0, byte(len(client))}, client...)

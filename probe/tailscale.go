@@ -9,8 +9,9 @@ import (
 	"net/http"
 )
 
-// tailscale asks tailscaled. It serves once it answers, since only then can it be
-// told to join; when it has joined, it serves while it is in the tailnet.
+// tailscale asks tailscaled, which is ready as soon as it answers, because only then
+// can it be told to join the tailnet. Once it has joined, it is ready while it is in
+// the tailnet.
 type tailscale struct{ joined bool }
 
 func (t *tailscale) ask(rw io.ReadWriter) error {
@@ -28,7 +29,7 @@ func (t *tailscale) ask(rw io.ReadWriter) error {
 // TailscaleRunning is the state of a tailscaled that is in its tailnet.
 const TailscaleRunning = "Running"
 
-// TailscaleState asks the local API of tailscaled, on its socket, for its state:
+// TailscaleState asks the local API of tailscaled, through its socket, for its state:
 // "NeedsLogin", "Starting", "Running" and so on.
 func TailscaleState(rw io.ReadWriter) (string, error) {
 	const maxStatus = 1 << 20

@@ -5,15 +5,15 @@ type State int
 
 // The states.
 const (
-	Unknown State = iota // neither threshold was reached yet
+	Unknown State = iota // neither threshold has been reached
 	Passing
 	Failing
 )
 
 func (s State) String() string { return [...]string{"unknown", "passing", "failing"}[s] }
 
-// A Threshold adds results up: so many successes in a row make it Passing, so
-// many failures in a row Failing. It is pure. Zero fields mean 1 and 3.
+// A Threshold adds results up: Success successes in a row make it Passing, Failure
+// failures in a row Failing; their defaults are 1 and 3. It is pure.
 type Threshold struct {
 	Success, Failure int
 
@@ -38,7 +38,7 @@ func (t *Threshold) Add(ok bool) (state State, news bool) {
 	return t.state, news
 }
 
-// State is what the results add up to so far.
+// State returns what the results add up to so far.
 func (t *Threshold) State() State { return t.state }
 
 func or(n, unset int) int {
