@@ -25,11 +25,13 @@ func (e environment) list() []string {
 	return out
 }
 
-// defaultPath is used when we have none ourselves, as PID 1 of an image.
+// defaultPath is the PATH of processes if we have none ourselves, as PID 1 of an
+// image may.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// env assembles the environment of a process; later ones win: ours, the
-// container's, the account's, the env files in order, the process's own.
+// env assembles the environment of a process from ours, the container's, that of
+// the account, the environment files in their order, and the process's own. Later
+// ones win.
 func (s *Stage) env(p *project.Project, proc *project.Process, user *account, cwd string) (environment, error) {
 	env := environment{}
 	for _, kv := range s.environ {
@@ -42,7 +44,7 @@ func (s *Stage) env(p *project.Project, proc *project.Process, user *account, cw
 	delete(env, "LISTEN_FDS")
 	delete(env, "LISTEN_PID")
 	for _, own := range p.Secrets {
-		if own.Env != "" { // who names it gets it, and nobody else
+		if own.Env != "" { // only processes that name the secret get it
 			delete(env, own.Env)
 		}
 	}
@@ -57,7 +59,7 @@ func (s *Stage) env(p *project.Project, proc *project.Process, user *account, cw
 	}
 	if user.other {
 		env["HOME"], env["USER"], env["LOGNAME"] = user.home, user.name, user.name
-		// Folders of the session of whoever started us, closed to another user.
+		// They belong to the session of whoever started us, and are closed to others.
 		for _, k := range []string{"XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK", "MAIL"} {
 			delete(env, k)
 		}
@@ -90,7 +92,7 @@ func (s *Stage) env(p *project.Project, proc *project.Process, user *account, cw
 	if err := s.addEnv(p, env, proc.Env); err != nil {
 		return nil, err
 	}
-	if env["PATH"] != inherited { // the process set its own: the packages come after it
+	if env["PATH"] != inherited { // the process has set its own, which goes first
 		env["PATH"] += strings.TrimSuffix(":"+strings.Join(bins, ":"), ":")
 	}
 	return env, nil
@@ -114,8 +116,8 @@ func (s *Stage) addEnv(p *project.Project, env environment, values map[string]pr
 	return nil
 }
 
-// bins are the folders that come first in PATH: the process's own, then those
-// of its packages and of the container's. Ones that don't exist are left out.
+// bins returns the folders that go first in PATH: the process's own, then those of
+// its packages and of the container's. It leaves out those that don't exist.
 func (s *Stage) bins(p *project.Project, proc *project.Process) ([]string, error) {
 	var dirs []string
 	add := func(dir string) {
@@ -140,11 +142,12 @@ func (s *Stage) bins(p *project.Project, proc *project.Process) ([]string, error
 	return dirs, nil
 }
 
-// maxEnvFile bounds what is read of an environment file: no process can be
-// given more.
+// maxEnvFile bounds what is read of an environment file, in bytes. No process can
+// get more.
 const maxEnvFile = 4 << 20
 
-// addEnvFile reads one env file. A path that begins with "-" may be missing.
+// addEnvFile reads one environment file. If its path begins with "-", it may be
+// missing.
 func (s *Stage) addEnvFile(p *project.Project, env environment, file project.Text) error {
 	name, err := s.Resolve(p, file)
 	if err != nil {

@@ -17,9 +17,8 @@ import (
 	"nix2gpu/secret"
 )
 
-// makeDir makes a folder and gives it to its user. One that exists keeps its
-// content; it is given away only while it is empty, because what is in it may
-// be anyone's.
+// makeDir makes a folder and gives it to its user. A folder that exists is given
+// away only if it is empty, because what is in it may belong to anybody.
 func (s *Stage) makeDir(p *project.Project, d project.Dir, user *account) error {
 	path, err := s.path(p, d.Path)
 	if err != nil {
@@ -41,12 +40,12 @@ func (s *Stage) makeDir(p *project.Project, d project.Dir, user *account) error 
 		if err := makeParents(filepath.Dir(path)); err != nil {
 			return makeError(path, err)
 		}
-		// Another process of the same service may be making it right now.
+		// Another process of the same service may make it at the same moment.
 		if err := os.Mkdir(path, mode); err != nil && !errors.Is(err, fs.ErrExist) {
 			return makeError(path, err)
 		}
-		// By descriptor: the folder around it may be a service's, which must
-		// not make us change what a link there leads to.
+		// By descriptor: the folder around it may belong to a service, which could
+		// put a link in its place to make us change something else.
 		made, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 		if err != nil {
 			return makeError(path, err)
@@ -79,12 +78,12 @@ func (s *Stage) makeDir(p *project.Project, d project.Dir, user *account) error 
 	return nil
 }
 
-// CheckDir says why a folder can't be that of a process: it lies in one that is closed
-// to its user, or exists, is another user's, and not empty.
+// CheckDir returns why a process can't have a folder: it lies in one that is closed
+// to the user, or it exists, is not empty, and the user may not write to it.
 func (s *Stage) CheckDir(p *project.Project, proc *project.Process, d project.Dir) error {
 	user, err := s.userOf(p, proc)
 	if err != nil {
-		return nil // which is said of itself
+		return nil // another check reports that
 	}
 	path, err := s.path(p, d.Path)
 	if err != nil {
@@ -96,7 +95,7 @@ func (s *Stage) CheckDir(p *project.Project, proc *project.Process, d project.Di
 			return nil
 		}
 	}
-	ours := strings.HasPrefix(path, s.at.Run+"/") || strings.HasPrefix(path, s.at.State+"/") // which a start opens
+	ours := strings.HasPrefix(path, s.at.Run+"/") || strings.HasPrefix(path, s.at.State+"/") // a start opens them
 	if folder := owner.closed(path); folder != "" && !ours {
 		return closedError("folder", path, folder, owner)
 	}
@@ -107,7 +106,7 @@ func (s *Stage) CheckDir(p *project.Project, proc *project.Process, d project.Di
 	return unusable(path, info, owner)
 }
 
-// unusable says why a folder that exists is closed to its user.
+// unusable returns an error if the user can't work in a folder that exists.
 func unusable(path string, info os.FileInfo, owner *account) error {
 	if !owner.may(info, 7) {
 		return &Error{Kind: BadFolder, Msg: fmt.Sprintf("user %q cannot write to folder %q", owner, path),
@@ -116,8 +115,8 @@ func unusable(path string, info os.FileInfo, owner *account) error {
 	return nil
 }
 
-// makeParents makes the folders on the way, open for everyone to pass through
-// whatever our umask is: they lead to what belongs to other users.
+// makeParents makes the folders on the way. They lead to what belongs to other
+// users, so everybody may pass through them, whatever our umask is.
 func makeParents(dir string) error {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil
@@ -128,7 +127,7 @@ func makeParents(dir string) error {
 		}
 	}
 	err := os.Mkdir(dir, 0o755)
-	if errors.Is(err, fs.ErrExist) { // another process of ours was faster
+	if errors.Is(err, fs.ErrExist) { // somebody was faster
 		if info, statErr := os.Stat(dir); statErr == nil && info.IsDir() {
 			return nil
 		}
@@ -209,12 +208,12 @@ func (s *Stage) writeFile(p *project.Project, f *project.File, user *account) er
 	return nil
 }
 
-// maxLent bounds what is copied of a file that is lent.
+// maxLent bounds the size of a file that is lent by a copy, in bytes.
 const maxLent = 16 << 20
 
-// lend makes path stand for a file of the user's. Where the owner may read that
-// file it is a link, so that a renewed certificate is seen at once; else a
-// copy, which we read with our own rights at each start.
+// lend makes path stand for a file of the user's. If the owner may read that file,
+// path is a link, so that a renewed certificate is seen at once; else it is a copy,
+// for which we read the file with our own rights at each start.
 func (s *Stage) lend(p *project.Project, path string, f *project.File, owner *account) error {
 	source, err := s.path(p, f.Source)
 	if err != nil {
@@ -235,7 +234,7 @@ func (s *Stage) lend(p *project.Project, path string, f *project.File, owner *ac
 	if err != nil {
 		return fileError(BadFile, "cannot read file", source, err)
 	}
-	if s.at.Secrets == "" && !secret.InMemory(source) { // it is on a disk already
+	if s.at.Secrets == "" && !secret.InMemory(source) { // it is on a disk anyway
 		return s.put(path, string(data), f.Mode, owner)
 	}
 	return s.putAside(path, string(data), f.Mode, owner)
@@ -254,7 +253,7 @@ func link(path, target string) error {
 	if err != nil {
 		return writeError(path, err)
 	}
-	defer os.RemoveAll(tmp) // nothing is left in it after the rename
+	defer os.RemoveAll(tmp) // empty after the rename
 	fresh := filepath.Join(tmp, "link")
 	if err = os.Symlink(target, fresh); err == nil {
 		err = os.Rename(fresh, path)
@@ -265,9 +264,9 @@ func link(path, target string) error {
 	return nil
 }
 
-// put makes path hold content, by renaming, so that a reader sees the old or
-// the new file and never a half. A file that is right already is not touched.
-// A nil owner is ourselves.
+// put makes path hold content, by renaming, so that a reader sees either the old or
+// the new file and never half of one. A file that is right already is not touched.
+// A nil owner means us.
 func (s *Stage) put(path, content, mode string, owner *account) error {
 	perm, err := parseMode(mode, 0o644)
 	if err != nil {
@@ -287,9 +286,9 @@ func (s *Stage) put(path, content, mode string, owner *account) error {
 	if err != nil {
 		return writeError(path, err)
 	}
-	defer f.Close() // which gives up what did not get its name
+	defer f.Close() // without Publish, that removes it
 	_, err = f.WriteString(content)
-	// The mode, which is set last, comes after the owner: that would take setuid away.
+	// The mode comes last: a change of owner takes setuid away.
 	if err == nil && s.root {
 		err = f.Chown(int(owner.uid), int(owner.gid))
 	}

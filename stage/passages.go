@@ -7,9 +7,9 @@ import (
 	"nix2gpu/project"
 )
 
-// passages is where the user has written the files that a one-shot is given, as it
-// finds that in its environment; "" when there are none. It is no part of the
-// process: what moves in a definition is no change.
+// passages returns where the user has written the files that a one-shot gets, encoded
+// for its environment; "" if there are none. They are no part of the process, or it
+// would count as changed when text moves in a definition.
 func (s *Stage) passages(p *project.Project, proc *project.Process) (string, error) {
 	if proc.Role == project.Main {
 		return "", nil

@@ -19,8 +19,8 @@ import (
 	"nix2gpu/project"
 )
 
-// findProgram finds what name stands for, as execvp does, and says precisely
-// what is wrong when it cannot be executed by user.
+// findProgram finds the program name as execvp does. If user can't execute it, the
+// error says precisely what is wrong.
 func findProgram(name, searchPath, cwd string, user *account) (string, error) {
 	if name == "" {
 		return "", &Error{Kind: NoCommand, Msg: "the command is empty", Hint: "write one"}
@@ -54,14 +54,14 @@ func findProgram(name, searchPath, cwd string, user *account) (string, error) {
 	return "", &Error{Kind: NoCommand, Msg: fmt.Sprintf("command %q does not exist", name), Hint: cureFor(name, searchPath), cause: fs.ErrNotExist}
 }
 
-// findProgram is the function of that name, but for the driver's own program:
-// it comes with a GPU, and nobody installs it into a container.
+// findProgram is like the function, but has its own error for nvidia-smi: that comes
+// with the driver of a GPU, and nobody installs it into a container.
 func (s *Stage) findProgram(name, searchPath, cwd string, user *account) (string, error) {
 	path, err := findProgram(name, searchPath, cwd, user)
 	if name == gpu.Program && isKind(err, NoCommand) {
 		e := gpu.Absent(s.inside)
 		found := &Error{Kind: NoGPU, Msg: e.Msg, Hint: e.Hint, cause: fs.ErrNotExist}
-		if s.inside { // the whole of it in one line: there is nothing else to know
+		if s.inside { // one line says it all
 			found.Msg, found.Hint = e.InLine(), ""
 		}
 		return path, found
@@ -69,8 +69,8 @@ func (s *Stage) findProgram(name, searchPath, cwd string, user *account) (string
 	return path, err
 }
 
-// lacksGPU looks for the driver's own program where a shell is to run it, among
-// others, and returns what is to be said of it when it is not here.
+// lacksGPU returns an error if a shell line runs nvidia-smi, perhaps among other
+// programs, and it is missing.
 func (s *Stage) lacksGPU(cmd project.Command, argv []string, searchPath, cwd string, user *account) *Error {
 	if !slices.ContainsFunc(argv[1:], func(arg string) bool { return strings.Contains(arg, gpu.Program) }) || !slices.Contains(packages.Programs(cmd), gpu.Program) {
 		return nil
@@ -83,9 +83,9 @@ func (s *Stage) lacksGPU(cmd project.Command, argv []string, searchPath, cwd str
 	return lacks
 }
 
-// cureFor says what to do about a command that does not exist.
+// cureFor returns what to do about a command that does not exist.
 func cureFor(name, searchPath string) string {
-	if name == "python" || name == "pip" { // Debian has them with the 3 only
+	if name == "python" || name == "pip" { // Debian only has python3 and pip3
 		for _, dir := range filepath.SplitList(searchPath) {
 			if _, err := os.Stat(filepath.Join(dir, name+"3")); err == nil {
 				return fmt.Sprintf("%q is there; or use ${pkgs.python3}/bin/%s, or apt-get install python-is-python3", name+"3", name)
@@ -122,13 +122,13 @@ func checkProgram(name, path string, user *account) error {
 	return checkInterpreter(name, path)
 }
 
-// checkInterpreter looks at the first bytes of a program. The system's own
-// message for a missing interpreter is "no such file or directory", about a
-// file that plainly exists.
+// checkInterpreter looks for the interpreter that the first bytes of a program name.
+// If it is missing, the kernel says "no such file or directory" of a program that
+// plainly exists.
 func checkInterpreter(name, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil // a program may be executable and not readable
+		return nil // a program may be executable without being readable
 	}
 	defer f.Close()
 	head := make([]byte, 256)

@@ -18,29 +18,29 @@ import (
 	"nix2gpu/secret"
 )
 
-// What is in the folder of secrets.
+// Folders in the folder of secrets.
 const (
-	pathFolder        = "files"       // those that SecretFile names
-	credentialsFolder = "credentials" // a folder a process
+	pathFolder        = "files"       // secrets that processes name as files
+	credentialsFolder = "credentials" // one folder for each process
 	asideFolder       = "aside"       // generated files with secrets in them
 )
 
-// CheckSecret says why a secret cannot be read. What it is, is forgotten.
+// CheckSecret returns why a secret can't be read. It keeps nothing of the secret.
 func (s *Stage) CheckSecret(p *project.Project, name string) error {
 	_, err := s.readSecret(p, name, 0)
 	return err
 }
 
-// CheckEnvFile says why an environment file cannot be read.
+// CheckEnvFile returns why an environment file can't be read.
 func (s *Stage) CheckEnvFile(p *project.Project, file project.Text) error {
 	if slices.ContainsFunc(file, func(part project.Part) bool { return part.SecretFile != nil }) {
-		return nil // it is made for the process: the secret says whether it can be
+		return nil // it will be made from the secret, which has a check of its own
 	}
 	return s.addEnvFile(p, environment{}, file)
 }
 
-// secret is the content of a secret. The line end at its end does not belong
-// to it.
+// secret returns the content of a secret, without the line end that editors put
+// there.
 func (s *Stage) secret(p *project.Project, name string, depth int) (string, error) {
 	if s.looking {
 		return project.Mask, nil
@@ -77,8 +77,8 @@ func (s *Stage) readSecret(p *project.Project, name string, depth int) ([]byte, 
 	return data, err
 }
 
-// encrypted is the encrypted file of a secret: that of our image, where it has
-// one, since a volume may lie where the definition's folder was.
+// encrypted finds the encrypted file of a secret. Our image's own goes first, since a
+// volume may cover the folder of the definition.
 func (s *Stage) encrypted(p *project.Project, own project.Secret, name string, to *string, depth int) error {
 	if s.at.Shipped != "" && own.Ships() {
 		shipped := filepath.Join(s.at.Shipped, name+".age")
@@ -90,8 +90,8 @@ func (s *Stage) encrypted(p *project.Project, own project.Secret, name string, t
 	return s.sourcePath(p, own.Age, to, depth)
 }
 
-// sourcePath resolves the path of a file of the user's; "~/" is the home of
-// whoever runs nix2gpu.
+// sourcePath resolves the path of a file of the user's. "~/" is the home of whoever
+// runs nix2gpu.
 func (s *Stage) sourcePath(p *project.Project, t project.Text, to *string, depth int) error {
 	if len(t) == 0 {
 		return nil
@@ -111,10 +111,10 @@ func (s *Stage) sourcePath(p *project.Project, t project.Text, to *string, depth
 	return nil
 }
 
-// maxVariable is how long "NAME=value" may be for Linux, with its end.
+// maxVariable is Linux's limit for "NAME=value" and its zero byte.
 const maxVariable = 128 << 10
 
-// checkSecretValue says why a value with a secret in it cannot be a variable.
+// checkSecretValue returns why a value with a secret in it can't be a variable.
 func checkSecretValue(name string, t project.Text, value string) error {
 	i := slices.IndexFunc(t, func(part project.Part) bool { return part.Secret != nil })
 	if i < 0 {
@@ -133,8 +133,8 @@ func checkSecretValue(name string, t project.Text, value string) error {
 		Hint: fmt.Sprintf("give the service its file instead: credentials = [ %q ]", *t[i].Secret)}
 }
 
-// secretFiles writes the files of secrets that proc names, again at each start,
-// and nobody else's.
+// secretFiles writes the files of the secrets that proc names, and no others. It does
+// so at each start, because secrets change.
 func (s *Stage) secretFiles(p *project.Project, proc *project.Process, user *account) error {
 	for _, use := range p.SecretUses(proc) {
 		if !use.Path || use.Field == "credentials" {
@@ -150,7 +150,7 @@ func (s *Stage) secretFiles(p *project.Project, proc *project.Process, user *acc
 	return nil
 }
 
-// secretPath is where the file of a secret is.
+// secretPath returns where the file of a secret is.
 func (s *Stage) secretPath(name string) (string, error) {
 	if !filepath.IsLocal(name) {
 		return "", &Error{Kind: BadText, Msg: fmt.Sprintf("secret %q must have a plain name", name)}
@@ -158,8 +158,8 @@ func (s *Stage) secretPath(name string) (string, error) {
 	return s.inMemory(pathFolder, name)
 }
 
-// writeSecret makes the file of a secret, and its link. user must be able to
-// read it.
+// writeSecret makes the file of a secret and the link to it. It fails if user can't
+// read the file.
 func (s *Stage) writeSecret(p *project.Project, name string, user *account) error {
 	path, err := s.secretPath(name)
 	if err != nil {
@@ -168,7 +168,7 @@ func (s *Stage) writeSecret(p *project.Project, name string, user *account) erro
 	own := p.Secrets[name]
 	data, err := s.readSecret(p, name, 0)
 	if own.Optional && errors.Is(err, fs.ErrNotExist) {
-		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) { // of an earlier start
+		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) { // an earlier start has written it
 			return err
 		}
 		return nil
@@ -202,8 +202,8 @@ func (s *Stage) writeSecret(p *project.Project, name string, user *account) erro
 	if info, err := os.Lstat(at); err == nil && info.Mode()&os.ModeSymlink == 0 {
 		return &Error{Kind: BadSecret, Msg: fmt.Sprintf("secret %q cannot be linked from %q: something else is there", name, at), Hint: "remove it, or correct the path"}
 	}
-	// Whoever clears the folder of secrets removes the link with it, also when
-	// our end was sudden, and finds it here.
+	// A second link tells whoever clears the folder of secrets, perhaps after we
+	// were killed, which link outside it must go, too.
 	if err := s.makeSecrets(rundir.SecretLinks, false); err != nil {
 		return err
 	}
@@ -213,19 +213,19 @@ func (s *Stage) writeSecret(p *project.Project, name string, user *account) erro
 	return link(at, path)
 }
 
-// digest is a short name for a path.
+// digest returns a short file name for a path.
 func digest(path string) string {
 	sum := sha256.Sum256([]byte(path))
 	return hex.EncodeToString(sum[:8])
 }
 
-// credentialsDir is the folder of the credentials of a process.
+// credentialsDir returns the folder of a process's credentials.
 func (s *Stage) credentialsDir(proc *project.Process) (string, error) {
 	return s.inMemory(credentialsFolder, string(proc.ID))
 }
 
-// writeCredentials makes the folder of the credentials of a process, which only
-// its user can enter. What an earlier start has left in it goes.
+// writeCredentials makes the folder of a process's credentials, which only its user
+// can enter. It removes what an earlier start has left there.
 func (s *Stage) writeCredentials(p *project.Project, proc *project.Process, user *account) error {
 	dir, err := s.credentialsDir(proc)
 	if err != nil {
@@ -258,8 +258,8 @@ func (s *Stage) writeCredentials(p *project.Project, proc *project.Process, user
 	return s.give(dir, user)
 }
 
-// putText is put for the text t, which has become content. With a secret in it, it is
-// written to memory, and the path becomes a link.
+// putText writes content, which the text t was resolved to. If there is a secret in
+// it, the file is in memory, and path a link to it.
 func (s *Stage) putText(path string, t project.Text, content, mode string, owner *account) error {
 	if !slices.ContainsFunc(t, func(part project.Part) bool { return part.Secret != nil }) {
 		return s.put(path, content, mode, owner)
@@ -267,7 +267,7 @@ func (s *Stage) putText(path string, t project.Text, content, mode string, owner
 	return s.putAside(path, content, cmp.Or(mode, "0400"), owner)
 }
 
-// putAside writes content to memory, and makes path a link to it.
+// putAside writes content to a file in memory and makes path a link to that.
 func (s *Stage) putAside(path, content, mode string, owner *account) error {
 	aside, err := s.inMemory(asideFolder, digest(path)+"-"+filepath.Base(path))
 	if err != nil {
@@ -282,7 +282,7 @@ func (s *Stage) putAside(path, content, mode string, owner *account) error {
 	return link(path, aside)
 }
 
-// inMemory is a path below the folder of secrets.
+// inMemory returns a path below the folder of secrets.
 func (s *Stage) inMemory(folder, name string) (string, error) {
 	if s.at.Secrets == "" {
 		return "", noMemory("neither /run nor /dev/shm is in memory")
@@ -290,7 +290,7 @@ func (s *Stage) inMemory(folder, name string) (string, error) {
 	return filepath.Join(s.at.Secrets, folder, name), nil
 }
 
-// CheckMemory says why there is no place for the files of secrets.
+// CheckMemory returns why there is no place for the files of secrets.
 func (s *Stage) CheckMemory() error {
 	if _, err := s.inMemory("", ""); err != nil {
 		return err
@@ -306,14 +306,15 @@ func noMemory(why string) *Error {
 		Hint: "mount one: docker run --tmpfs /run, or: mount -t tmpfs tmpfs /dev/shm"}
 }
 
-// makeSecrets makes a folder of the folder of secrets. Other users, where one
-// has something there, may pass through it and not look around.
+// makeSecrets makes a folder in the folder of secrets. If others is set, other users
+// may pass through it, but not list it.
 func (s *Stage) makeSecrets(folder string, others bool) error {
 	mode := os.FileMode(0o700)
 	if others && s.root {
 		mode = 0o711
 	}
-	// Other projects have the first as well: the last that ends takes it away.
+	// All projects share the outermost folder, and the last that ends removes it,
+	// perhaps while we make ours.
 	err := rundir.Again(func() error {
 		return s.makeFolders(mode, filepath.Dir(s.at.Secrets), s.at.Secrets, filepath.Join(s.at.Secrets, folder))
 	})
@@ -335,8 +336,8 @@ func (s *Stage) makeFolders(mode os.FileMode, dirs ...string) error {
 		if err != nil {
 			return makeError(dir, err)
 		}
-		// One of an earlier start may be open less than is needed now; more
-		// only if somebody has opened it.
+		// An earlier start may have needed fewer rights. More than ours it has only
+		// if somebody else has granted them.
 		if perm := info.Mode().Perm(); s.owns(info) && (perm|mode != perm || perm&^0o711 != 0) {
 			if err := os.Chmod(dir, perm&0o711|mode); err != nil {
 				return makeError(dir, err)

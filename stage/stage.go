@@ -14,28 +14,28 @@ import (
 	"nix2gpu/project"
 )
 
-// Places are the folders that a project's texts name without knowing them.
-// All are absolute.
+// Places are the folders for which the texts of a project have placeholders. All
+// paths are absolute.
 type Places struct {
 	Root    string // the definition's folder; the working directory in a container
 	State   string // outlives a run
 	Run     string // of this run: sockets, rendered configuration
 	Self    string // the nix2gpu binary
-	Shipped string // the encrypted files of secrets, NAME.age, that our image has; "": we are in none
-	Secrets string // of this run, in memory and on no disk: files with secrets in them; "": there is none
+	Shipped string // the encrypted secrets of our image, as NAME.age; "": we are in no image
+	Secrets string // of this run, in memory: files with secrets in them; "": there is no memory for them
 }
 
 // Options tunes a Stage. The zero value is ready to use.
 type Options struct {
 	Environ []string // what every process inherits, "K=V"; default: os.Environ()
-	// Container says that this is the inside of one: what is missing of a GPU is
-	// lent by who runs it.
+	// Container says that we are in a container, where a missing GPU is a matter of
+	// how it is run.
 	Container bool
-	// Looking is for those who only want to know what is wrong with a command:
-	// no secret is read for it.
+	// Looking says that nothing will be started, and that only the errors matter.
+	// Secrets are not read.
 	Looking bool
-	// Beside are folders that the processes must be able to enter as they must the
-	// places, for a stage whose places only stand for others.
+	// Beside are folders that the processes must be able to enter, in addition to
+	// Places: for a stage whose places are copies of others.
 	Beside []string
 }
 
@@ -51,8 +51,8 @@ type Stage struct {
 	beside   []string
 }
 
-// New returns a stage over these places. With a nil provider the packages are
-// those installed on this machine, linked below the state folder.
+// New returns a Stage for these places. If provider is nil, packages are those that
+// this machine has installed, by links below the state folder.
 func New(at Places, provider packages.Provider, o Options) *Stage {
 	if provider == nil {
 		provider = &packages.Host{Dir: filepath.Join(at.State, "packages")}
@@ -63,8 +63,8 @@ func New(at Places, provider packages.Provider, o Options) *Stage {
 	return &Stage{at: at, provider: provider, environ: o.Environ, root: os.Geteuid() == 0, search: mayPassOn(unix.CAP_DAC_READ_SEARCH), looking: o.Looking, inside: o.Container, beside: o.Beside}
 }
 
-// A Launch is what is needed to spawn a process: nothing in it has to be
-// looked up any more.
+// A Launch is all that is needed to spawn a process. Nothing in it has to be looked
+// up any more.
 type Launch struct {
 	Path string   // of the program, absolute
 	Argv []string // Argv[0] as the program is to see it
@@ -80,16 +80,17 @@ type Launch struct {
 	NoNewPrivs bool
 	Limits     project.Limits // their paths resolved
 
-	// Lacks is the driver's own program, which the command runs by a shell and
-	// which is not here: nil unless that is so. The shell goes on without.
+	// Lacks says that a shell line runs nvidia-smi, which is missing; else nil. It
+	// keeps no process from starting, because the shell may go on without.
 	Lacks *Error
 
-	// Caps, when there are any, are the capabilities that the process keeps
-	// although it becomes another user: "net_bind_service".
+	// Caps are the capabilities that the process keeps although it becomes another
+	// user, such as "net_bind_service".
 	Caps []string
 }
 
-// Prepare makes proc ready to be spawned: folders, files, and what it returns.
+// Prepare makes the folders and files of proc and returns what spawns it. The error
+// is an [*Error] unless the system failed us.
 func (s *Stage) Prepare(p *project.Project, proc *project.Process) (*Launch, error) {
 	user, err := s.userOf(p, proc)
 	if err != nil {
@@ -114,9 +115,9 @@ func (s *Stage) Prepare(p *project.Project, proc *project.Process) (*Launch, err
 	return s.launch(p, proc, user, proc.Command, proc.Dir)
 }
 
-// PrepareExec is Prepare for another command in the surroundings of proc: an
-// exec probe, a shutdown command. No folder is made and no file
-// of the process written. An empty dir is the process's own.
+// PrepareExec is Prepare for another command in the surroundings of proc, such as an
+// exec probe or a shutdown command. It makes no folders and no files of the process.
+// An empty dir is the process's own.
 func (s *Stage) PrepareExec(p *project.Project, proc *project.Process, cmd project.Command, dir project.Text) (*Launch, error) {
 	user, err := s.userOf(p, proc)
 	if err != nil {
@@ -128,8 +129,8 @@ func (s *Stage) PrepareExec(p *project.Project, proc *project.Process, cmd proje
 	return s.launch(p, proc, user, cmd, dir)
 }
 
-// Surroundings are those of a Launch of proc, without a program: for a command of
-// somebody's own. An empty dir is the process's own.
+// Surroundings returns a Launch without a program, for a command of the user's own in
+// the surroundings of proc. An empty dir is the process's own.
 func (s *Stage) Surroundings(p *project.Project, proc *project.Process, dir project.Text) (*Launch, error) {
 	user, err := s.userOf(p, proc)
 	if err != nil {
@@ -181,10 +182,10 @@ func (s *Stage) launch(p *project.Project, proc *project.Process, user *account,
 	}
 	l.Lacks = s.lacksGPU(cmd, l.Argv, env["PATH"], l.Dir, user)
 	if user.passes {
-		// access(2) ignores capabilities, and with it programs look for their
-		// own folder: they get the name that needs none. That is where our link
-		// leads, and no further: redis-server is itself a link to a program that
-		// goes by its name.
+		// Programs look for their own folder with access(2), which ignores
+		// capabilities. So they get the path that our link leads to. That may be a
+		// link, too, which stays: redis-server leads to a program that goes by the
+		// name of the link.
 		if target, err := os.Readlink(l.Path); err == nil && filepath.IsAbs(target) {
 			if l.Argv[0] == l.Path {
 				l.Argv[0] = target
@@ -195,9 +196,9 @@ func (s *Stage) launch(p *project.Project, proc *project.Process, user *account,
 	return l, nil
 }
 
-// command finds the program of cmd and its arguments. A shell line that is
-// plain words is executed without a shell: that saves a process, and signals
-// reach the program itself.
+// command returns the program of cmd and its arguments. A shell line that consists of
+// plain words is executed without a shell: that saves a process, and signals reach
+// the program itself.
 func (s *Stage) command(p *project.Project, cmd project.Command, env environment, cwd string, user *account) (string, []string, error) {
 	if len(cmd.Exec) > 0 {
 		argv := make([]string, len(cmd.Exec))
@@ -220,7 +221,7 @@ func (s *Stage) command(p *project.Project, cmd project.Command, env environment
 	if len(cmd.ShellArgv) == 0 {
 		if words, ok := plainWords(line); ok {
 			path, err := s.findProgram(words[0], env["PATH"], cwd, user)
-			if !isKind(err, NoFormat) { // a script without "#!" is the shell's to run
+			if !isKind(err, NoFormat) { // only a shell runs a script without "#!"
 				return path, words, err
 			}
 		}
@@ -238,15 +239,15 @@ func (s *Stage) command(p *project.Project, cmd project.Command, env environment
 	return path, argv, err
 }
 
-// Kind tells the reasons apart why a process cannot be started.
+// A Kind is a kind of reason for which a process can't be started.
 type Kind int
 
 // The kinds of [Error].
 const (
 	NoCommand     Kind = iota + 1 // the program does not exist
-	NotExecutable                 // it does, and may not be executed
-	NoInterpreter                 // what its first line names does not exist
-	NoFormat                      // it is not a program
+	NotExecutable                 // the program may not be executed
+	NoInterpreter                 // its interpreter or loader does not exist
+	NoFormat                      // it is neither a program nor a script with "#!"
 	BadFolder                     // a folder is missing or closed to the user
 	BadFile                       // a file cannot be written or read
 	BadUser                       // there is no such user, or we may not become one
@@ -256,8 +257,8 @@ const (
 	NoGPU                         // the program comes with the driver of a GPU, and there is none
 )
 
-// Lasts reports whether a failure of the kind stays until somebody mends it: no
-// time makes a user or a package.
+// Lasts reports whether a failure of the kind stays until somebody corrects it: a
+// user or a package does not come by itself.
 func (k Kind) Lasts() bool { return k == BadUser || k == BadPackage || k == BadText }
 
 // An Error says why a process cannot be started.
@@ -265,7 +266,7 @@ type Error struct {
 	Kind  Kind
 	Msg   string
 	Hint  string // the cure
-	Path  string // what is missing, where it was named by its path
+	Path  string // what is missing, if the user has named it by its path
 	cause error
 }
 
@@ -276,7 +277,7 @@ func (e *Error) Error() string {
 	return e.Msg + "\nhint: " + e.Hint
 }
 
-// Unwrap gives the system's error, or the *packages.MissingError.
+// Unwrap returns the system's error, or the *packages.MissingError.
 func (e *Error) Unwrap() error { return e.cause }
 
 func isKind(err error, k Kind) bool {

@@ -10,23 +10,23 @@ import (
 	"nix2gpu/project"
 )
 
-// Resolve gives the characters that t stands for on this machine. Packages it
-// names are made to exist, and so are the generated files.
+// Resolve returns what t is on this machine. It makes the packages and the generated
+// files exist that t names.
 func (s *Stage) Resolve(p *project.Project, t project.Text) (string, error) {
 	return s.resolve(p, t, plain, 0)
 }
 
-// resolveShell is Resolve for a line of the shell: what a place stands for is
-// quoted so that it stays one word, or one part of a word, wherever it stands.
+// resolveShell is Resolve for a shell line: each path that replaces a placeholder is
+// quoted so that it stays one word, or part of one.
 func (s *Stage) resolveShell(p *project.Project, t project.Text) (string, error) {
 	return s.resolve(p, t, func(before, place string) (string, error) { return quoteAt(before, place), nil }, 0)
 }
 
-// A quoter makes of what a place stands for what is to stand in the text, after
-// the text before.
+// A quoter returns what replaces a placeholder in a text: place, quoted for where it
+// stands, after the text before.
 type quoter func(before, place string) (string, error)
 
-// maxDepth bounds files that name files.
+// maxDepth bounds how deep generated files may name each other.
 const maxDepth = 20
 
 func (s *Stage) resolve(p *project.Project, t project.Text, quote quoter, depth int) (string, error) {
@@ -91,8 +91,8 @@ func (s *Stage) packagePath(part *project.PackagePart) (string, error) {
 	return dir + part.Sub, nil
 }
 
-// generated writes the project's file of that name, and returns its path. A
-// name that is only the beginning of others, up to a slash, is their folder.
+// generated writes the project's generated file of that name and returns its path. A
+// name may also be a folder of such files.
 func (s *Stage) generated(p *project.Project, name string, depth int) (string, error) {
 	folder := filepath.Join(s.at.Run, "files")
 	path := filepath.Join(folder, name)
@@ -119,10 +119,10 @@ func (s *Stage) generated(p *project.Project, name string, depth int) (string, e
 	return path, nil
 }
 
-// plain leaves what a place stands for as it is.
+// plain is the quoter that quotes nothing.
 func plain(_, place string) (string, error) { return place, nil }
 
-// escaping puts a backslash in front of some characters.
+// escaping returns a quoter that puts a backslash before each of chars.
 func escaping(chars string) quoter {
 	if chars == "" {
 		return plain
@@ -142,8 +142,8 @@ func escaping(chars string) quoter {
 	}
 }
 
-// path resolves t as a path; a relative one is below the root, and so is the
-// empty one, which is the root itself.
+// path resolves t as a path. A relative one is below the root, and the empty one is
+// the root itself.
 func (s *Stage) path(p *project.Project, t project.Text) (string, error) {
 	path, err := s.Resolve(p, t)
 	if err != nil {
@@ -155,7 +155,7 @@ func (s *Stage) path(p *project.Project, t project.Text) (string, error) {
 	return s.absolute(path), nil
 }
 
-// absolute is a path of the user's: a relative one is below the root.
+// absolute completes a path of the user's: a relative one is below the root.
 func (s *Stage) absolute(path string) string {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(s.at.Root, path)
@@ -163,8 +163,8 @@ func (s *Stage) absolute(path string) string {
 	return filepath.Clean(path)
 }
 
-// quoteAt quotes place for the shell, for where it stands: after the text
-// before. Plain paths, the usual ones, stay as they are.
+// quoteAt quotes place for the shell, where it stands after the text before. Plain
+// paths stay as they are.
 func quoteAt(before, place string) string {
 	if strings.IndexFunc(place, special) < 0 {
 		return place
@@ -182,7 +182,7 @@ func special(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_@%+=:,./-", r))
 }
 
-// quoteState says in which quotes the end of a shell text stands: ', " or 0.
+// quoteState returns in which quotes a shell text ends: ', ", or 0 for none.
 func quoteState(text string) byte {
 	var in byte
 	for i := 0; i < len(text); i++ {

@@ -23,11 +23,11 @@ type account struct {
 	passes     bool // may search and read folders as root may
 }
 
-// userOf is the account of a process. A server's own user cannot enter a
-// project below /root, where people who work as root keep theirs: there, and
-// only there, it keeps the one right of root that it needs, to search. By
-// hand the server would run as root altogether, or not at all. A custom
-// service has no such user unless it asks for one, and then means it.
+// userOf returns the account of a process. A server's own user can't enter a project
+// below /root, where people who work as root keep theirs. There, and only there, it
+// keeps the one right of root that it needs: to search folders. Started by hand, the
+// server would run as root altogether, or not at all. A custom service only has
+// another user if the definition says so, and then gets no such right.
 func (s *Stage) userOf(p *project.Project, proc *project.Process) (*account, error) {
 	a, err := s.user(p, proc.User)
 	if err != nil || !a.other || !s.search {
@@ -44,9 +44,9 @@ func (s *Stage) userOf(p *project.Project, proc *project.Process) (*account, err
 	return a, nil
 }
 
-// capsOf are the capabilities that a process keeps as another user: to pass
-// through closed folders, and to listen where only root may, so that nothing
-// of a web server has to be root.
+// capsOf returns the capabilities that a process keeps as another user: to pass
+// through closed folders, and to listen on ports that only root may open, so that
+// no part of a web server has to run as root.
 func capsOf(p *project.Project, proc *project.Process, a *account) []string {
 	var caps []string
 	if svc := p.Services[proc.Service]; svc != nil && proc.Role == project.Main && a.uid != 0 {
@@ -61,8 +61,7 @@ func capsOf(p *project.Project, proc *project.Process, a *account) []string {
 	return caps
 }
 
-// mayPassOn reports whether we have a capability; in a container root lacks
-// many.
+// mayPassOn reports whether we have a capability. In a container, root lacks many.
 func mayPassOn(capability int) bool {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
@@ -72,10 +71,9 @@ func mayPassOn(capability int) bool {
 	return data[capability/32].Permitted&(1<<(capability%32)) != 0
 }
 
-// user finds the account that a process asks for, by name or number. Where the
-// machine has none of that name, the ids are those that the project declares.
-// Only root can become another user; for anyone else every process runs as they
-// are themselves.
+// user finds an account by name or number. If the machine has none of that name, the
+// ids are those that the project declares. Only root can become another user: for
+// anybody else, all processes run as they do.
 func (s *Stage) user(p *project.Project, name string) (*account, error) {
 	self := &account{uid: uint32(os.Geteuid()), gid: uint32(os.Getegid())}
 	if name == "" || !s.root {
@@ -104,9 +102,8 @@ func (s *Stage) user(p *project.Project, name string) (*account, error) {
 	return a, nil
 }
 
-// declared is the account of that name that the project declares. Its number
-// must be nobody else's here: whoever has it could do to the service what it
-// likes.
+// declared returns the account of that name that the project declares. Nobody else
+// may have its number here: they could do to the service what they like.
 func (s *Stage) declared(p *project.Project, name string) (*account, error) {
 	missing := func(why string) *Error {
 		return &Error{Kind: BadUser, Msg: fmt.Sprintf("there is no user %q on this machine%s", name, why),
@@ -122,8 +119,8 @@ func (s *Stage) declared(p *project.Project, name string) (*account, error) {
 	return &account{name: name, home: u.Home, uid: u.UID, gid: u.GID, other: u.UID != uint32(os.Geteuid())}, nil
 }
 
-// may reports whether the account has all of the rights rwx in want (4, 2, 1)
-// on a file, as the permission bits say.
+// may reports whether the permission bits of a file give the account all rights in
+// want, as in rwx: 4, 2 and 1.
 func (a *account) may(info os.FileInfo, want os.FileMode) bool {
 	if a.uid == 0 {
 		return want&1 == 0 || info.IsDir() || info.Mode()&0o111 != 0
@@ -161,8 +158,8 @@ func (a *account) String() string {
 	return strconv.Itoa(int(a.uid))
 }
 
-// closed returns the first folder on the way to path that the account cannot
-// enter, or "".
+// closed returns the first folder on the way to path that the account can't enter; ""
+// if there is none.
 func (a *account) closed(path string) string {
 	if !a.other || a.uid == 0 || a.passes {
 		return ""
@@ -178,16 +175,16 @@ func (a *account) closed(path string) string {
 	return ""
 }
 
-// closedError is the trap of a project below /root: the service's own user
-// cannot get there.
+// closedError is the error for a usual trap: the service's own user can't reach a
+// project below /root.
 func closedError(what, path, folder string, user *account) *Error {
 	return &Error{Kind: BadFolder,
 		Msg:  fmt.Sprintf("%s %q cannot be reached by user %q: folder %q is closed to it", what, path, user, folder),
 		Hint: fmt.Sprintf("chmod o+x %s, or keep the data elsewhere with dataDir, or set the service's user", folder)}
 }
 
-// enterable opens our own two folders for other users to pass through, not to
-// read: their sockets and configuration lie there.
+// enterable lets other users pass through our two folders, in which their sockets and
+// configuration lie, but not list them.
 func (s *Stage) enterable(user *account) error {
 	if !user.other {
 		return nil

@@ -5,14 +5,13 @@ import (
 	"sync"
 )
 
-// plainWords splits a shell line into words when executing them means exactly
-// what the shell would have made of the line: nothing but plain or quoted
-// words, and a program that is not a word of the shell's own.
+// plainWords splits a shell line into words, if the shell would do nothing but execute
+// them: there are only plain or quoted words, and the first is not the shell's own.
 func plainWords(line string) ([]string, bool) {
 	var words []string
 	var word strings.Builder
 	inWord, quoted := false, false
-	line = strings.Trim(line, " \t\n") // no other space is one to the shell
+	line = strings.Trim(line, " \t\n") // to the shell, other white space is none
 	for i := 0; i < len(line); i++ {
 		switch c := line[i]; {
 		case c == ' ' || c == '\t':
@@ -22,7 +21,7 @@ func plainWords(line string) ([]string, bool) {
 				inWord = false
 			}
 		case c == '\\' && i+1 < len(line) && line[i+1] == '\n':
-			i++ // the line goes on; the two characters vanish
+			i++ // a continued line: both characters vanish
 		case c == '\'' || c == '"':
 			end := strings.IndexByte(line[i+1:], c)
 			if end < 0 {
@@ -59,10 +58,8 @@ func plainWords(line string) ([]string, bool) {
 	return words, true
 }
 
-// shellWords are what bash and sh take for themselves before they look for a
-// program. Those that are programs as well, and do the same, are not among
-// them: echo, printf, kill, true, false, test, pwd stay with the shell all the
-// same, since the programs differ in details.
+// shellWords returns the words that bash and sh do not look for as programs. Some of
+// them are programs, too, but those differ in details: echo, printf, kill, test.
 var shellWords = sync.OnceValue(func() map[string]bool {
 	return set(`! . : [ [[ ]] { } alias bg bind break builtin caller case cd
 	command compgen complete compopt continue coproc declare dirs disown do done
