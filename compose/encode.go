@@ -13,17 +13,17 @@ import (
 	"nix2gpu/project"
 )
 
-// EncodeOptions says how places are shown. The zero value works.
+// EncodeOptions says what is written, and how. The zero value is ready to use.
 type EncodeOptions struct {
-	// Text shows a text; default: its String method, which names places in
+	// Text shows a text. Default: its String method, which puts the names of places in
 	// angle brackets.
 	Text func(project.Text) string
-	// Services are the ones to write; nil: all.
+	// Services are those to write; nil means all.
 	Services []project.ID
 }
 
-// Encode writes p as process-compose YAML. Secrets are masked, so the result
-// is for reading: what runs is the project.
+// Encode writes p as process-compose YAML. The result is for people, not for running:
+// secrets are masked.
 func Encode(p *project.Project, opts EncodeOptions) ([]byte, error) {
 	if opts.Text == nil {
 		opts.Text = project.Text.String
@@ -69,8 +69,8 @@ func Encode(p *project.Project, opts EncodeOptions) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// A mapping is a YAML map whose order is kept; empty values are left out when
-// it is built with add.
+// A mapping is a YAML map that keeps its order. Its method add leaves out empty
+// values.
 type (
 	mapping []entry
 	entry   struct {
@@ -133,8 +133,8 @@ type encoder struct {
 	shell []string // of the whole file; nil: bash -c
 }
 
-// commonShell is the shell that all command lines of p are for, when it is
-// one that the file's head can name.
+// commonShell returns the shell of all command lines of p, for the head of the file;
+// nil if they differ or use the default.
 func commonShell(p *project.Project) []string {
 	var common []string
 	for _, id := range slices.Sorted(maps.Keys(p.Processes)) {
@@ -150,8 +150,8 @@ func commonShell(p *project.Project) []string {
 	return common
 }
 
-// name is what a process is called: its service's label, with the ending of
-// a one-shot.
+// name returns what a process is called in the file: the label of its service, with
+// the suffix of a one-shot.
 func (e *encoder) name(id project.ID) string {
 	proc := e.p.Processes[id]
 	if proc == nil {
@@ -166,7 +166,7 @@ func (e *encoder) name(id project.ID) string {
 
 func (e *encoder) show(t project.Text) string { return dollars(e.text(t)) }
 
-// dollars protects what a reader of the file would expand.
+// dollars escapes what a reader of the file would expand.
 func dollars(s string) string { return strings.ReplaceAll(s, "$", "$$") }
 
 func (e *encoder) environment(env map[string]project.Value) []string {
@@ -240,9 +240,10 @@ func ints(list []int) any {
 	return list
 }
 
-// dependencies says in processes what the project says in services: a main
-// process waits for its one-shots and for other services, and whoever waits
-// for a ready service waits for its last set-up one-shot.
+// dependencies translates dependencies between services into those between
+// processes: each process of a service waits for the one before it, the first also
+// for other services. To wait for a ready service is to wait for its last set-up
+// one-shot.
 func (e *encoder) dependencies(svc *project.Service, proc *project.Process) mapping {
 	m := mapping{}
 	on := func(id project.ID, word string) {
@@ -260,7 +261,7 @@ func (e *encoder) dependencies(svc *project.Service, proc *project.Process) mapp
 		}
 		on(chain[at-1], word)
 	}
-	if at != 0 { // the first of the chain waits for all of it
+	if at != 0 { // only the first waits for other services
 		return m
 	}
 	for _, id := range slices.Sorted(maps.Keys(svc.DependsOn)) {
@@ -315,8 +316,8 @@ func (e *encoder) readiness(proc *project.Process, m, x *mapping) {
 	m.add("readiness_probe", e.probe(proc.Readiness, x, "readiness_probe"))
 }
 
-// probe writes a probe that the format knows; of any other a line under
-// x-nix2gpu says what it checks.
+// probe returns a probe that the format knows. For any other it returns nil and says
+// under x-nix2gpu what that checks.
 func (e *encoder) probe(p *project.Probe, x *mapping, key string) mapping {
 	if p == nil {
 		return nil
@@ -388,7 +389,7 @@ func (e *encoder) otherCheck(p *project.Probe) string {
 	return "none"
 }
 
-// commandLine is a command where the format has room for a line only.
+// commandLine returns a command as one shell line, where the format takes no list.
 func (e *encoder) commandLine(c project.Command) string {
 	if len(c.Exec) == 0 {
 		return e.show(c.Shell)
@@ -408,7 +409,7 @@ func (e *encoder) shutdown(proc *project.Process) mapping {
 	if s.Command != nil {
 		m.add("command", e.commandLine(*s.Command))
 	}
-	if s.Signal != project.SIGTERM { // nor where none is set: add leaves out 0
+	if s.Signal != project.SIGTERM { // add leaves out 0, which means that none is set
 		m.add("signal", int(s.Signal))
 	}
 	if s.Timeout != nil {
@@ -418,7 +419,7 @@ func (e *encoder) shutdown(proc *project.Process) mapping {
 	return m
 }
 
-// extra is what the format can't say of a process.
+// extra adds to x what the format can't say about a process.
 func (e *encoder) extra(svc *project.Service, proc *project.Process, x *mapping) {
 	if svc.Type != "custom" {
 		x.add("service", string(svc.ID))
@@ -482,7 +483,7 @@ func (e *encoder) extra(svc *project.Service, proc *project.Process, x *mapping)
 	}
 }
 
-// secret says where a secret is, not what.
+// secret returns where a secret comes from, never its content.
 func (e *encoder) secret(s project.Secret) mapping {
 	m := mapping{}
 	m.add("file", e.show(s.File))
@@ -499,7 +500,7 @@ func (e *encoder) secret(s project.Secret) mapping {
 	return m
 }
 
-// projectExtra is what the format can't say of a project.
+// projectExtra returns what the format can't say about a project.
 func (e *encoder) projectExtra() mapping {
 	x, p := mapping{}, e.p
 	x.add("when_done", string(p.WhenDone))

@@ -13,8 +13,8 @@ import (
 type Error struct {
 	Pos  project.Pos
 	Msg  string // lower case, no position, no trailing period
-	Hint string // the cure, where there is one
-	Line string // the line of the source that Pos points into
+	Hint string // the cure, if there is one
+	Line string // the source line at Pos
 }
 
 func (e *Error) Error() string { return place(e.Pos) + e.Msg }
@@ -29,7 +29,7 @@ func place(p project.Pos) string {
 	return fmt.Sprintf("%s:%d:%d: ", p.File, p.Line, p.Col)
 }
 
-// Errors is everything that is wrong, sorted by place.
+// Errors is everything that is wrong, sorted by position.
 type Errors []*Error
 
 func (es Errors) Error() string {
@@ -40,8 +40,7 @@ func (es Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// sorted returns es in a stable order without repeats, as an error; nil when
-// there are none.
+// sorted returns es in a stable order and without repeats; nil if there are none.
 func (es Errors) sorted() error {
 	if len(es) == 0 {
 		return nil

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// expand replaces $NAME, ${NAME} and ${NAME:-default} in s, and $$ by $. A
-// variable that is not set becomes what unset says.
+// expand replaces $NAME, ${NAME} and ${NAME:-default} in s, and $$ by $. For a
+// variable that is not set, it inserts what unset returns.
 //
-// process-compose expands the text of the whole file before it parses it;
-// expanding values after parsing gives the same result, except that a value
-// can't turn into structure, and places stay right.
+// process-compose expands the text of the whole file before it parses it. We expand
+// values after parsing. The result is the same, except that a value can't become YAML
+// structure, and positions stay right.
 func expand(s string, lookup func(string) (string, bool), unset func(name, source string) string) (string, error) {
 	if !strings.Contains(s, "$") {
 		return s, nil
@@ -41,7 +41,7 @@ func expand(s string, lookup func(string) (string, bool), unset func(name, sourc
 			i += 1 + end + 1
 		default:
 			n := nameLength(rest)
-			if n == 0 { // "$(", "$1", a lone dollar: the shell's, not ours
+			if n == 0 { // "$(", "$1" or a lone dollar: left to the shell
 				b.WriteByte('$')
 				i++
 				continue
@@ -58,7 +58,7 @@ func expand(s string, lookup func(string) (string, bool), unset func(name, sourc
 	return b.String(), nil
 }
 
-// closing is the index of the brace that closes s[0], or -1.
+// closing returns the index of the brace that closes s[0], or -1.
 func closing(s string) int {
 	open := 0
 	for i := range len(s) {
@@ -85,9 +85,9 @@ func nameLength(s string) int {
 	return len(s)
 }
 
-// expandBraces is the part between the braces: a name, then an operator of
-// the shell. Operators that it does not know leave the source as it stands,
-// for the shell that will run the command.
+// expandBraces expands what stands between braces: a name, perhaps with an operator
+// of the shell. An operator that it does not know is left to the shell that will run
+// the command: it returns source.
 func expandBraces(body, source string, lookup func(string) (string, bool), unset func(name, source string) string) (string, error) {
 	n := nameLength(body)
 	name, op := body[:n], body[n:]

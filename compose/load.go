@@ -11,7 +11,7 @@ import (
 	"nix2gpu/project"
 )
 
-// Options says where the files come from.
+// Options says where files and variables come from.
 type Options struct {
 	// ReadFile returns a file by the name that was given to Load, or that a
 	// file names, relative to the same folder.
@@ -20,29 +20,29 @@ type Options struct {
 	Dir string
 	// Environ is the environment for ${VARIABLES} in the files.
 	Environ []string
-	// EnvFiles are read into the environment first. Unset: .env, where there
-	// is one.
+	// EnvFiles are read first. Default: .env, if there is one. In the files, their
+	// variables win over Environ; processes get those that Environ lacks.
 	EnvFiles []string
-	// NoDotEnv leaves the default .env unread.
+	// NoDotEnv says not to read .env by default.
 	NoDotEnv bool
-	// Replicas are how many of a process run, by its name, whatever the files say.
+	// Replicas are numbers of replicas, by process, which override those in the files.
 	Replicas map[string]int
 }
 
-// DiscoveryNames are the files that are looked for when none is named, the
-// first match wins. Beside one, its override is merged in.
+// DiscoveryNames returns the files to look for when none is named, the most wanted
+// first. See [OverrideName].
 func DiscoveryNames() []string {
 	return []string{"compose.yml", "compose.yaml", "process-compose.yml", "process-compose.yaml"}
 }
 
-// OverrideName is the file that is merged over the named one when it exists.
+// OverrideName returns the file that is merged into the named one if it exists.
 func OverrideName(name string) string {
 	ext := path.Ext(name)
 	return strings.TrimSuffix(name, ext) + ".override" + ext
 }
 
-// Load reads the files, each laid over those before it, as one project. The
-// error is an [Errors] with everything that is wrong.
+// Load reads the files and merges them, in their order, into one project. The error
+// is an [Errors] with everything that is wrong.
 func Load(opts Options, files ...string) (*project.Project, error) {
 	l := &loader{opts: opts, sources: map[string][]string{}}
 	l.environ()
@@ -66,7 +66,7 @@ func Load(opts Options, files ...string) (*project.Project, error) {
 	return p, nil
 }
 
-// loader reads one project.
+// A loader reads one project.
 type loader struct {
 	reader
 	opts    Options
@@ -74,8 +74,8 @@ type loader struct {
 	dotenv  []dotenv.Variable
 	vars    map[string]any
 	shell   []string // nil: bash -c
-	// apart is set when a process refuses the .env file; then its variables
-	// go to each process that doesn't.
+	// apart is set if a process does not want the .env file. Its variables then go
+	// to the other processes one by one, not to the whole project.
 	apart bool
 }
 
@@ -88,8 +88,8 @@ func (l *loader) failed() error {
 	return l.errs.sorted()
 }
 
-// open reads and parses a file; nil when that failed, which is reported at
-// the place that named it.
+// open reads and parses a file. It returns nil if that failed, and reports why at the
+// position that named the file.
 func (l *loader) open(file string, from project.Pos) *node {
 	data, err := l.opts.ReadFile(file)
 	if err != nil {
@@ -130,8 +130,8 @@ func (l *loader) environ() {
 	}
 }
 
-// lookup finds a variable for expansion. The .env file beats the
-// environment here, as in process-compose.
+// lookup finds a variable for expansion. Here the .env file wins over the
+// environment, as in process-compose.
 func (l *loader) lookup(name string) (string, bool) {
 	for _, s := range slices.Backward(l.dotenv) {
 		if s.Name == name {
@@ -152,7 +152,7 @@ func (l *loader) fromEnviron(name string) (string, bool) {
 
 // expand expands the variables of every value below n.
 func (l *loader) expand(n *node) {
-	seen := map[*node]bool{} // an alias shares its tree; "$$" must be read once
+	seen := map[*node]bool{} // aliases share nodes, and "$$" must not be expanded twice
 	var walk func(n *node, command bool)
 	walk = func(n *node, command bool) {
 		if n == nil || seen[n] {
@@ -192,7 +192,7 @@ func isTrue(n *node) bool {
 	return v
 }
 
-// project reads the root of the merged files.
+// project makes a project of the merged files.
 func (l *loader) project(root *node) *project.Project {
 	p := &project.Project{
 		Version:   project.Version,
@@ -250,8 +250,8 @@ func (l *loader) project(root *node) *project.Project {
 	return p
 }
 
-// addDotEnv adds the variables of .env that the environment leaves unset.
-// People keep passwords there, so they are never shown.
+// addDotEnv adds the variables of .env that the environment does not set. They are
+// never shown, because people keep passwords there.
 func (l *loader) addDotEnv(env map[string]project.Value) {
 	for _, s := range l.dotenv {
 		if _, ok := l.fromEnviron(s.Name); !ok {
@@ -260,8 +260,8 @@ func (l *loader) addDotEnv(env map[string]project.Value) {
 	}
 }
 
-// holdsDotEnv reports whether a value has one of .env in it, short ones
-// excepted: they would be found by chance.
+// holdsDotEnv reports whether text contains a value of .env. Short values don't count:
+// they would be found by chance.
 func (l *loader) holdsDotEnv(value string) bool {
 	return slices.ContainsFunc(l.dotenv, func(s dotenv.Variable) bool {
 		return len(s.Value) >= 6 && strings.Contains(value, s.Value)
@@ -283,7 +283,7 @@ func (l *loader) shellOf(n *node) {
 	l.shell = append([]string{command}, strings.Fields(argument)...)
 }
 
-// logDefaults reads what the project says of all logs.
+// logDefaults reads the project's options for all logs.
 func (l *loader) logDefaults(f *fields) project.Log {
 	var log project.Log
 	if file := f.text("log_location", ""); file != "" {
@@ -293,8 +293,8 @@ func (l *loader) logDefaults(f *fields) project.Log {
 	return log
 }
 
-// logConfig reads a log_configuration. Our files are rotated anyway; of the
-// rest only the sizes mean something here.
+// logConfig reads a log_configuration. Only sizes have an effect: our files are
+// rotated in any case.
 func (l *loader) logConfig(n *node, log *project.Log) {
 	if n == nil {
 		return
@@ -311,8 +311,8 @@ func (l *loader) logConfig(n *node, log *project.Log) {
 	f.done()
 }
 
-// placeText is a path of a file: relative to the definition's folder unless
-// it is absolute.
+// placeText turns a path of a file into a text. It is relative to the definition's
+// folder unless it is absolute.
 func placeText(p string) project.Text {
 	if path.IsAbs(p) || strings.HasPrefix(p, "~") {
 		return project.Lit(p)
@@ -324,7 +324,7 @@ func placeText(p string) project.Text {
 	return project.RootPath("/" + p)
 }
 
-// variables reads a vars map into what templates see.
+// variables reads a vars map into the values that templates see.
 func (l *loader) variables(n *node) map[string]any {
 	out := map[string]any{}
 	if n == nil {
@@ -340,7 +340,7 @@ func (l *loader) variables(n *node) map[string]any {
 	return out
 }
 
-// plain is a node as a template sees it.
+// plain returns a node as templates see it.
 func plain(n *node) any {
 	switch n.kind {
 	case list:
@@ -370,8 +370,8 @@ func plain(n *node) any {
 	return n.text
 }
 
-// Is reports whether data looks like a file for Load: a map with the key
-// "processes". So does what can't be read at all, for Load says why.
+// Is reports whether data looks like a file for [Load]: a map with the key
+// "processes". It also does for a file that can't be parsed, since Load says why.
 func Is(data []byte) bool {
 	n, err := parse("", data)
 	return err != nil || n.get("processes") != nil

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// merge lays over on top of base, as process-compose does with several -f:
-// a scalar overrides, maps merge, lists grow, environments merge by name, and
-// namespaces are replaced.
+// merge merges over into base as process-compose does with several -f: scalars
+// override, maps merge, lists are appended, environments merge by name, and
+// namespaces, paths and entrypoints are replaced.
 func merge(base, over *node, key string) *node {
 	if base == nil || base.kind == null {
 		return over
@@ -31,8 +31,7 @@ func merge(base, over *node, key string) *node {
 	return over
 }
 
-// mergeEnvironment keeps the last setting of each name. The value may hold
-// further equal signs.
+// mergeEnvironment keeps the last value of each name.
 func mergeEnvironment(base, over *node) *node {
 	out := &node{kind: list, pos: over.pos}
 	at := map[string]int{}
@@ -48,7 +47,8 @@ func mergeEnvironment(base, over *node) *node {
 	return out
 }
 
-// extended resolves the file that root extends, and lays root over it.
+// extended merges root into the file that it extends. chain are the files on the way
+// to root, in which that file must not be.
 func (l *loader) extended(root *node, chain []string) *node {
 	ext := root.get("extends")
 	if ext == nil || ext.kind == null {
@@ -75,8 +75,8 @@ func (l *loader) extended(root *node, chain []string) *node {
 	return merge(base, root, "")
 }
 
-// rebase makes the relative working folders of an extended file relative to
-// the extending one; a process without one works in its own file's folder.
+// rebase makes the relative working folders of an extended file relative to the
+// extending one. A process without a working folder gets that of its own file.
 func rebase(root *node, from, to string) {
 	if from == to {
 		return
@@ -101,7 +101,7 @@ func rebase(root *node, from, to string) {
 	}
 }
 
-// inherited resolves a process's own extends: another process of the project.
+// inherited merges a process into the one that it extends, of the same project.
 func (l *loader) inherited(processes *node, name string, chain []string) *node {
 	own := processes.get(name)
 	if own == nil || own.kind != object {

@@ -14,11 +14,11 @@ import (
 	"nix2gpu/spelling"
 )
 
-// maxReplicas catches a slip of the keyboard.
+// maxReplicas catches typing errors.
 const maxReplicas = 1000
 
-// replicas reads one entry of processes, as often as it says, and returns
-// the services it stands for.
+// replicas reads one entry of processes, once for each of its replicas, and returns
+// the services that it became.
 func (l *loader) replicas(p *project.Project, fd *field, n *node, logs project.Log) []project.ID {
 	f := l.fields(n, fmt.Sprintf("process %q", fd.key))
 	count := f.number("replicas", 1, 0, maxReplicas)
@@ -60,14 +60,14 @@ func (l *loader) replicas(p *project.Project, fd *field, n *node, logs project.L
 	return ids
 }
 
-// inject sets a variable of process-compose that the user did not set.
+// inject sets one of process-compose's own variables, unless the user has.
 func inject(env map[string]project.Value, name, value string) {
 	if _, set := env[name]; !set {
 		env[name] = project.Value{Text: project.Lit(value)}
 	}
 }
 
-// one reads a single process.
+// A one reads a single process.
 type one struct {
 	l     *loader
 	f     *fields
@@ -113,7 +113,7 @@ func (r *one) read(p *project.Project, fd *field, logs project.Log) (*project.Se
 	return svc, proc
 }
 
-// profiles reads an extension of the format, in docker compose's words.
+// profiles reads our extension of the format, which docker compose has by that name.
 func (r *one) profiles(svc *project.Service) {
 	names := r.f.texts("profiles")
 	for _, name := range names {
@@ -182,7 +182,7 @@ func (r *one) command(proc *project.Process, fd *field) {
 		}
 	case r.f.n.get("command") == nil && r.f.n.get("entrypoint") == nil:
 		r.l.failHint(fd.pos, "write \"command: …\"", "process %q has no command", fd.key)
-	case len(r.l.errs) == 0: // there, and empty
+	case len(r.l.errs) == 0: // it is there, but empty
 		r.l.failHint(fd.pos, "write \"command: …\"", "the command of process %q is empty", fd.key)
 	}
 }
@@ -396,7 +396,7 @@ func (r *one) shutdown(proc *project.Process) {
 	f.done()
 }
 
-// render fills in the template in s, if it is one.
+// render expands s if it is a template.
 func (r *one) render(key, s string) string {
 	if r.plain || !strings.Contains(s, "{{") {
 		return s
@@ -409,8 +409,8 @@ func (r *one) render(key, s string) string {
 	return text
 }
 
-// resolve turns the names in depends_on into services: a group of replicas
-// stands for all of them.
+// resolve turns the names in depends_on into services. The name of a process means
+// all of its replicas.
 func (l *loader) resolve(p *project.Project, groups map[string][]project.ID, processes *node) {
 	names := slices.Sorted(maps.Keys(groups))
 	for _, id := range slices.Sorted(maps.Keys(p.Services)) {

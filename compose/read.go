@@ -9,8 +9,7 @@ import (
 	"nix2gpu/spelling"
 )
 
-// A reader collects errors and notes while a tree is
-// turned into a project.
+// A reader collects errors and notes while a tree becomes a project.
 type reader struct {
 	errs  Errors
 	notes []project.Note
@@ -31,7 +30,8 @@ func (r *reader) note(service project.ID, pos project.Pos, format string, args .
 	}
 }
 
-// A fields reads the keys of one object, and knows which were not asked for.
+// fields reads the keys of one object and remembers which were asked for: all others
+// are errors.
 type fields struct {
 	r     *reader
 	n     *node
@@ -39,8 +39,7 @@ type fields struct {
 	known []string
 }
 
-// fields starts to read n, which must be an object; nothing at all is an
-// empty one.
+// fields begins to read n, which must be an object. A missing one counts as empty.
 func (r *reader) fields(n *node, where string) *fields {
 	if n == nil {
 		n = &node{}
@@ -52,8 +51,7 @@ func (r *reader) fields(n *node, where string) *fields {
 	return &fields{r: r, n: n, where: where}
 }
 
-// get marks the key as known and returns its value; nil when it is absent or
-// null, which mean the same in YAML.
+// get marks the key as known and returns its value; nil if it is absent or null.
 func (f *fields) get(key string) *node {
 	f.known = append(f.known, key)
 	n := f.n.get(key)
@@ -63,10 +61,10 @@ func (f *fields) get(key string) *node {
 	return n
 }
 
-// ignore marks keys that are accepted and mean nothing here.
+// ignore marks keys that are accepted and have no effect here.
 func (f *fields) ignore(keys ...string) { f.known = append(f.known, keys...) }
 
-// done reports every key that was not asked for.
+// done reports all keys that were not asked for.
 func (f *fields) done() {
 	for _, fd := range f.n.fields {
 		if slices.Contains(f.known, fd.key) || strings.HasPrefix(fd.key, "x-") {
@@ -80,7 +78,7 @@ func (f *fields) done() {
 	}
 }
 
-// text reads a scalar; def when it is absent.
+// text reads a scalar; def if it is absent.
 func (f *fields) text(key, def string) string {
 	n := f.get(key)
 	if n == nil {
@@ -109,7 +107,7 @@ func (f *fields) boolean(key string) bool {
 	return v
 }
 
-// number reads a whole number in the range; def when it is absent.
+// number reads a whole number from low to high; def if it is absent.
 func (f *fields) number(key string, def, low, high int) int {
 	n := f.get(key)
 	if n == nil {
@@ -148,7 +146,7 @@ func (f *fields) texts(key string) []string {
 	return out
 }
 
-// environment reads ["NAME=value"], or a map as docker compose has it.
+// environment reads ["NAME=value"], or a map as in docker compose.
 func (f *fields) environment(key string) map[string]string {
 	n := f.get(key)
 	if n == nil {
@@ -179,7 +177,7 @@ func (f *fields) environment(key string) map[string]string {
 	return out
 }
 
-// pos is the place of the key's value; that of the object when it is absent.
+// pos returns the position of the key's value; that of the object if it is absent.
 func (f *fields) pos(key string) project.Pos {
 	if n := f.n.get(key); n != nil {
 		return n.pos
@@ -187,7 +185,7 @@ func (f *fields) pos(key string) project.Pos {
 	return f.n.pos
 }
 
-// keyPos is the place of the key itself.
+// keyPos returns the position of the key itself.
 func (f *fields) keyPos(key string) project.Pos {
 	for _, fd := range f.n.fields {
 		if fd.key == key {

@@ -13,7 +13,7 @@ import (
 	"nix2gpu/safeyaml"
 )
 
-// kind is the shape of a node.
+// A kind is the shape of a node.
 type kind int
 
 const (
@@ -27,13 +27,13 @@ func (k kind) String() string {
 	return [...]string{"nothing", "a value", "a list", "a map"}[k]
 }
 
-// A node is a piece of YAML with its place, aliases and merge keys resolved.
-// Scalars stay text: what they mean depends on who reads them.
+// A node is a piece of YAML with its position, aliases and merge keys resolved.
+// Scalars stay text: their type depends on who reads them.
 type node struct {
 	kind   kind
 	pos    project.Pos
 	text   string // of a scalar
-	quoted bool   // a quoted or block scalar: never a number, never empty-for-null
+	quoted bool   // a quoted or block scalar, which is always text
 	items  []*node
 	fields []*field
 }
@@ -85,7 +85,7 @@ func parse(name string, data []byte) (*node, error) {
 	return root, b.errs.sorted()
 }
 
-// builder turns the parser's tree into nodes.
+// A builder turns the parser's tree into nodes.
 type builder struct {
 	file    string
 	anchors map[string]*node
@@ -102,7 +102,7 @@ func (b *builder) place(n ast.Node) project.Pos {
 		return pos
 	}
 	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
-		return b.place(m.Values[0]) // its own token is the first colon
+		return b.place(m.Values[0]) // the map's own token is its first colon
 	}
 	if m, ok := n.(*ast.MappingValueNode); ok {
 		return b.place(m.Key)
@@ -154,7 +154,7 @@ func (b *builder) build(n ast.Node) *node {
 			out.quoted = tk.Type == token.SingleQuoteType || tk.Type == token.DoubleQuoteType
 		}
 	case *ast.CommentGroupNode, *ast.CommentNode:
-	default: // numbers and booleans keep the characters that were typed
+	default: // numbers and booleans stay as they were typed
 		out.kind = scalar
 		if tk := n.GetToken(); tk != nil {
 			out.text = tk.Value
@@ -180,11 +180,11 @@ func (b *builder) addField(out *node, v *ast.MappingValueNode) {
 		b.fail(key.pos, "a key must be text")
 		return
 	}
-	// A key that a merge brought in gives way to one that is written out.
+	// A key that is written out replaces one that "<<" has brought in.
 	out.set(&field{key: key.text, pos: key.pos, value: value})
 }
 
-// merge adds the fields of a "<<" value that are not set yet.
+// merge adds those fields of a "<<" value that are not set yet.
 func (b *builder) merge(out, value *node) {
 	sources := []*node{value}
 	if value.kind == list {
@@ -203,8 +203,8 @@ func (b *builder) merge(out, value *node) {
 	}
 }
 
-// asBool and the like read a scalar's text. Quoted text is accepted too:
-// process-compose does, since its variables expand inside quotes.
+// asBool and asInt read the text of a scalar. It may be quoted, as for
+// process-compose, whose variables expand inside quotes.
 func asBool(s string) (bool, error) {
 	switch strings.ToLower(s) {
 	case "true", "yes", "on":
