@@ -16,24 +16,26 @@ import (
 	"time"
 )
 
-// aptName is what apt takes for a package, and no option.
+// aptName matches what apt takes for the name of a package, and for no option. It is
+// compiled when it is needed, which in most runs it is not.
 var aptName = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]*(:[a-z0-9]+)?$`)
 })
 
-// policyFile is where Debian's packages look for a policy before they start a server.
+// policyFile is the script that Debian's packages ask before they start a server.
 const policyFile = "/usr/sbin/policy-rc.d"
 
-// A Step is how far apt is: what it does, in percent, and its own words for it.
+// A Step is the progress of apt: what it does, how much of that is done, and its own
+// words for it.
 type Step struct {
 	Doing   string // "downloading" or "installing"
 	Text    string
 	Percent float64
 }
 
-// Install installs Debian packages. Their servers are not started: they are
-// to run under a supervisor, with another configuration. How far it is, tell is
-// told, unless that is nil.
+// Install installs Debian packages. It keeps their servers from being started: they
+// are to run under our supervisor, with another configuration. It calls tell with each
+// step of its progress, unless tell is nil.
 func Install(ctx context.Context, names []string, stdio Stdio, tell func(Step)) error {
 	return install(ctx, names, stdio, tell, policyFile)
 }
@@ -64,7 +66,7 @@ func install(ctx context.Context, names []string, stdio Stdio, tell func(Step), 
 		}
 		cmd := exec.CommandContext(ctx, apt, append(options, args...)...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_MODE=l")
-		cmd.Stdout, cmd.Stderr = stdio.Err, stdio.Err // progress is not data
+		cmd.Stdout, cmd.Stderr = stdio.Err, stdio.Err // progress is no result
 		cmd.WaitDelay = leftOpen
 		err := follow(cmd, tell)
 		if errors.Is(err, exec.ErrWaitDelay) {
@@ -78,7 +80,7 @@ func install(ctx context.Context, names []string, stdio Stdio, tell func(Step), 
 			return nil
 		}
 	}
-	// No lists, as in most images, or lists that are out of date.
+	// There are no lists, as in most images, or they are out of date.
 	if err := run("update"); err != nil {
 		return fmt.Errorf("apt: update: %v\nhint: %s", err, byHand)
 	}
@@ -88,11 +90,11 @@ func install(ctx context.Context, names []string, stdio Stdio, tell func(Step), 
 	return nil
 }
 
-// leftOpen is how long the pipes of an apt that has ended are read on: what a package
-// has started may hold them for ever.
+// leftOpen is how long we read the pipes of apt after its end: programs that a package
+// has started may keep them open for ever.
 const leftOpen = 2 * time.Second
 
-// follow runs apt, and tells what it says on its status descriptor.
+// follow runs apt and passes what it says on its status descriptor to tell.
 func follow(cmd *exec.Cmd, tell func(Step)) error {
 	if tell == nil {
 		return cmd.Run()
@@ -118,14 +120,14 @@ func follow(cmd *exec.Cmd, tell func(Step)) error {
 		}
 	}()
 	err = cmd.Wait()
-	_ = r.SetReadDeadline(time.Now().Add(leftOpen)) // a pipe has deadlines
+	_ = r.SetReadDeadline(time.Now().Add(leftOpen)) // pipes have deadlines: it can't fail
 	<-read
 	return err
 }
 
-// parseStep reads a line of apt's status descriptor: "dlstatus:FILE:PERCENT:TEXT" or
-// "pmstatus:PACKAGE:PERCENT:TEXT". Errors and questions, which come there too, apt
-// prints itself.
+// parseStep parses a line of apt's status descriptor: "dlstatus:FILE:PERCENT:TEXT" or
+// "pmstatus:PACKAGE:PERCENT:TEXT". Errors and questions come there, too, but apt also
+// prints those.
 func parseStep(line string) (Step, bool) {
 	f := strings.SplitN(strings.ToValidUTF8(line, "?"), ":", 4)
 	doing := map[string]string{"dlstatus": "downloading", "pmstatus": "installing"}[f[0]]
@@ -139,11 +141,11 @@ func parseStep(line string) (Step, bool) {
 	return Step{doing, strings.TrimSpace(f[3]), percent}, true
 }
 
-// policy is the script that Debian's packages ask before they start a server.
+// policy forbids to start any server, which the exit code 101 means.
 const policy = "#!/bin/sh\n# Written by nix2gpu while it installs packages; removed afterwards.\nexit 101\n"
 
-// denyStarts puts the policy in place and returns what takes it away. One that
-// an administrator wrote stays as it is; one that a killed run left is ours.
+// denyStarts puts the policy in place and returns what removes it. A policy of an
+// administrator stays; one that a killed run has left counts as ours.
 func denyStarts(path string) (undo func(), err error) {
 	have, err := os.ReadFile(path)
 	switch {

@@ -8,15 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A data folder is made in a folder within itself and then moved up, entry by
-// entry, the one that makes it count as a data folder last. Wherever we are
-// killed, the next run knows which of the three stages it finds.
+// A data folder is made in a folder inside it. Its entries are then moved up, last the
+// one that makes it count as a data folder. So whenever we are killed, the next run
+// knows how far we were.
 const (
 	halfMade = ".nix2gpu-init"     // the server's own tool is at work, or was killed
-	whole    = ".nix2gpu-complete" // within it: the tool has ended well
+	whole    = ".nix2gpu-complete" // in halfMade: the tool has succeeded
 )
 
-// buildAside makes a data folder with build, which gets the folder to fill.
+// buildAside makes a data folder with build, which gets the folder to fill. The entry
+// last makes it count as one.
 func buildAside(data, server, last string, build func(dir string) error) error {
 	dir := filepath.Join(data, halfMade)
 	if _, err := os.Stat(filepath.Join(dir, whole)); err != nil {
@@ -29,8 +30,8 @@ func buildAside(data, server, last string, build func(dir string) error) error {
 		if err := build(dir); err != nil {
 			return err
 		}
-		// The tools sync file by file, some thousand of them; one sync of the
-		// file system does the same in a tenth of the time.
+		// The tools would sync some thousand files one by one. One sync of the file
+		// system takes a tenth of the time.
 		if err := syncFS(dir); err != nil {
 			return fmt.Errorf("%s: cannot sync %q: %v", server, dir, err)
 		}

@@ -1,10 +1,9 @@
-// Package provision does the set-up work of servers that cannot be said in a
-// configuration file: making a data folder, databases, users; and it installs
-// missing software.
+// Package provision does the set-up work of servers that no configuration file can
+// express, such as making a data folder, databases and users. It lets servers without
+// a verb for it test their configuration, and it installs missing software.
 //
-// Each piece runs as a process of its own, `nix2gpu provision <kind> …`,
-// before or after a start of the server (see the roles of package project), and may
-// therefore use os/exec. Every piece is idempotent and survives being killed
-// at any moment: what counts as done is marked at the end, and what was left
-// half-done is done again. [Main] is the only way in.
+// Each task runs as a process of its own, `nix2gpu provision <kind> …`, and may
+// therefore use os/exec. Each is idempotent and may be killed at any moment: work
+// counts as done by a mark that is made at its end, and is done again until then.
+// [Main] is the way in.
 package provision

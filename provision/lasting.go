@@ -6,9 +6,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// A LastingError is one that trying again does not help against: what is wrong is
-// the user's own text, or the machine. Whoever runs us is told by the exit code
-// project.CannotPass.
+// A LastingError is an error that no further try will mend: the user's own text is
+// wrong, or the machine. The exit code project.CannotPass tells whoever runs us.
 type LastingError struct{ err error }
 
 func (e *LastingError) Error() string { return e.err.Error() }
@@ -22,8 +21,8 @@ func lasting(err error) error {
 	return &LastingError{err}
 }
 
-// lastingSQL marks an error of PostgreSQL's, unless the server may think otherwise
-// later: it lacks something, was told to end, or somebody else was in the way.
+// lastingSQL marks an error of PostgreSQL, unless it may pass: the server lacks
+// resources, is being shut down, or somebody else was in the way.
 func lastingSQL(err error) error {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok || len(pg.Code) < 2 {

@@ -9,15 +9,14 @@ import (
 	"strings"
 )
 
-// Stdio is where a piece of work writes. It becomes the log of the service, which
-// shows what programs wrote and has no line of ours: work that goes well says
-// nothing, but for what the user's own scripts print.
+// Stdio is where a task writes: into the log of the service. A task that succeeds
+// prints nothing of its own, only what the user's scripts print.
 type Stdio struct {
 	Out io.Writer
 	Err io.Writer
 }
 
-// usage is what Main takes; catalogue and command line are its only callers.
+// usage is printed for wrong arguments, which only our own code could give.
 const usage = `nix2gpu provision postgresql init  --bin DIR --data DIR [--superuser NAME] [--initdb-arg ARG]...
        nix2gpu provision postgresql setup --bin DIR --data DIR --socket DIR --port N [...]
        nix2gpu provision postgresql test  --server PATH --data DIR --conf DIR
@@ -28,8 +27,8 @@ const usage = `nix2gpu provision postgresql init  --bin DIR --data DIR [--superu
        nix2gpu provision tailscale join   --socket PATH --program PATH --hostname NAME [--tag TAG]... --key FILE --key-from OPTION
        nix2gpu provision apt PACKAGE...`
 
-// Main does the piece of work that args name: "postgresql", "init", and its
-// flags.
+// Main runs the task that args name, such as "postgresql", "init", and flags. The
+// error is a [*LastingError] if it is no use to try again.
 func Main(ctx context.Context, args []string, stdio Stdio) error {
 	if stdio.Out == nil {
 		stdio.Out = os.Stdout

@@ -32,13 +32,13 @@ func (o *mysqlOptions) flags(work string) *flag.FlagSet {
 	return f
 }
 
-// A mysqlSpec is what a definition wants of a server. It comes in a file, not
-// as arguments, since it holds passwords.
+// A mysqlSpec is what a definition wants of a server. It comes in a file and not in
+// arguments, since it holds passwords.
 type mysqlSpec struct {
 	Databases []mysqlDatabase `json:"databases"`
 	Users     []mysqlUser     `json:"users"`
-	Roles     []string        `json:"roles"`  // users of this machine that may do everything
-	Script    string          `json:"script"` // of the first start
+	Roles     []string        `json:"roles"`  // users of this machine that get all rights
+	Script    string          `json:"script"` // run once, after the first start
 }
 
 type mysqlDatabase struct {
@@ -49,10 +49,10 @@ type mysqlDatabase struct {
 type mysqlUser struct {
 	Name        string            `json:"name"`
 	Password    string            `json:"password"`
-	Permissions map[string]string `json:"permissions"` // by what they are on
+	Permissions map[string]string `json:"permissions"` // privileges, by what they are on
 }
 
-// initMySQL makes the data folder, with the tool of MariaDB or of MySQL.
+// initMySQL makes the data folder with the tool of MariaDB, or else of MySQL.
 func initMySQL(ctx context.Context, o mysqlOptions, stdio Stdio) error {
 	if os.Geteuid() == 0 {
 		return lasting(errors.New("mysql: the server must not run as root\nhint: set the service's user to another one, such as \"mysql\""))
@@ -82,7 +82,7 @@ func initMySQL(ctx context.Context, o mysqlOptions, stdio Stdio) error {
 }
 
 // initReason returns the first error in the output of a tool that makes a data folder,
-// to follow an error: the tool ends with advice that is the same whatever was wrong.
+// with ": " before it. The output ends with advice that is the same for all errors.
 func initReason(out string) string {
 	_, reason, ok := strings.Cut(out, "[ERROR] ")
 	if !ok {
@@ -95,7 +95,7 @@ func initReason(out string) string {
 	return ": " + reason
 }
 
-// setupMySQL brings a running server to what the definition asks for.
+// setupMySQL makes what the definition asks for and a running server lacks.
 func setupMySQL(ctx context.Context, o mysqlOptions, stdio Stdio) error {
 	data, err := os.ReadFile(o.spec)
 	if err != nil {
@@ -132,8 +132,9 @@ type mysqlSetup struct {
 	stdio Stdio
 }
 
-// client runs SQL as root, whose password is empty: only this machine reaches
-// the socket.
+// client runs SQL, of the file input if that is not nil, and returns what it prints.
+// It connects as root, whose password is empty: the socket can only be reached from
+// this machine.
 func (s *mysqlSetup) client(ctx context.Context, database string, input *os.File, sql string) (string, error) {
 	program := filepath.Join(s.o.bin, "mariadb")
 	if _, err := os.Stat(program); err != nil {
@@ -168,9 +169,10 @@ func (s *mysqlSetup) client(ctx context.Context, database string, input *os.File
 	return out.String(), nil
 }
 
-// mysqlRefused reports whether the server has refused a statement: its errors have
-// numbers from 1000 on, those of the connection from 2000. Some pass by themselves:
-// too many connections, a full disk, a lock that somebody else has.
+// mysqlRefused reports whether the server has refused a statement for good. Errors of
+// the server have numbers from 1000 on, and again from 3000, those of the client from
+// 2000. Some errors of the server pass: too many connections, a full disk, a lock that
+// somebody else holds.
 func mysqlRefused(message string) bool {
 	for _, line := range strings.Split(message, "\n") {
 		rest, ok := strings.CutPrefix(line, "ERROR ")
@@ -184,7 +186,7 @@ func mysqlRefused(message string) bool {
 	return false
 }
 
-// pending is the mark of a database whose schema is being loaded.
+// pending returns the file that marks a database whose schema is being loaded.
 func (s *mysqlSetup) pending(name string) string {
 	return filepath.Join(s.o.data, ".nix2gpu-pending-"+strings.ReplaceAll(name, "/", "_"))
 }
@@ -250,7 +252,7 @@ func (s *mysqlSetup) ensureUsers(ctx context.Context, spec mysqlSpec) error {
 	return nil
 }
 
-// runFile runs a script, or a folder of them in the order of their names.
+// runFile runs a script, or all scripts of a folder in the order of their names.
 func (s *mysqlSetup) runFile(ctx context.Context, database, path string) error {
 	files := []string{path}
 	info, err := os.Stat(path)

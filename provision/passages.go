@@ -11,18 +11,18 @@ import (
 	"nix2gpu/project"
 )
 
-// passages are where the user has written the scripts that stand in a definition, by
-// the paths of the files that they became. Other scripts are the user's own files.
+// passages says where the definition has the scripts that stand in it, by the paths of
+// the files that they became. Other scripts are files of the user's.
 type passages map[string]*project.Passage
 
-// passagesHere are those that whoever runs us knows.
+// passagesHere returns the passages that whoever runs us has put into the environment.
 func passagesHere() passages {
 	var p passages
 	_ = json.Unmarshal([]byte(os.Getenv(project.PassagesVar)), &p) // without them a script goes by its path
 	return p
 }
 
-// name is what a script is called in a message.
+// name returns what messages call a script.
 func (p passages) name(file string) string {
 	if at := p[file]; at != nil {
 		return fmt.Sprintf("%s (%s)", filepath.Base(file), at.Pos)
@@ -30,22 +30,23 @@ func (p passages) name(file string) string {
 	return file
 }
 
-// line is the place of a line of a script: that in the definition, where the text
-// stands there.
+// line returns the position of a line of a script: in the definition, if it stands
+// there.
 func (p passages) line(file string, n int) string {
 	at := p[file]
 	if at == nil {
 		return fmt.Sprintf("%s:%d", file, n)
 	}
 	pos, exact := at.At(n)
-	pos.Col = 0 // of the line's beginning, which says nothing
+	pos.Col = 0 // it would always be where the line begins
 	if !exact {
 		return fmt.Sprintf("%s: line %d of the text", pos, n)
 	}
 	return pos.String()
 }
 
-// psql puts such places into what psql has said of a script: "psql:FILE:LINE: …".
+// psql puts such positions into what psql has said about a script:
+// "psql:FILE:LINE: …".
 func (p passages) psql(message, file string) string {
 	if p[file] == nil {
 		return message
@@ -64,9 +65,9 @@ func (p passages) psql(message, file string) string {
 	return strings.Join(lines, "\n")
 }
 
-// mysql puts such places into what the client of MySQL has said of a script, which it
-// got as its input: "ERROR 1064 (42000) at line 3: …". One that it has read by itself
-// it names.
+// mysql puts such positions into what the client of MySQL has said about a script on
+// its stdin: "ERROR 1064 (42000) at line 3: …". It names a file only if that script
+// has sourced it.
 func (p passages) mysql(message, file string) string {
 	const begin, number, other = "ERROR ", ") at line ", " in file: '"
 	lines := strings.Split(message, "\n")

@@ -29,8 +29,8 @@ func (o *initOptions) flags() *flag.FlagSet {
 	return f
 }
 
-// initPostgres makes the data folder ready for a server: initialised, of the
-// right version, with nobody else on it.
+// initPostgres makes the data folder ready for the server: initialised, of the right
+// version, and used by no other server.
 func initPostgres(ctx context.Context, o initOptions) error {
 	if os.Geteuid() == 0 {
 		return lasting(errors.New("postgresql: the server must not run as root\nhint: set the service's user to another one, such as \"postgres\""))
@@ -46,7 +46,7 @@ func initPostgres(ctx context.Context, o initOptions) error {
 	if err := checkVersion(ctx, o, strings.TrimSpace(string(have))); err != nil {
 		return err
 	}
-	// The server insists on a private folder; a volume is often mounted open.
+	// The server insists on a private folder, and volumes often are not.
 	if info, err := os.Stat(o.data); err == nil && info.Mode().Perm()&0o027 != 0 {
 		if err := os.Chmod(o.data, 0o700); err != nil {
 			return fmt.Errorf("postgresql: data folder %q must be private: %v\nhint: chmod 700 %s", o.data, err, o.data)
@@ -61,7 +61,7 @@ func makeCluster(ctx context.Context, o initOptions) error {
 
 func runInitdb(ctx context.Context, o initOptions, build string) error {
 	if _, err := user.LookupId(strconv.Itoa(os.Geteuid())); err != nil {
-		// The server itself does without.
+		// Only initdb needs one, not the server.
 		return lasting(fmt.Errorf("postgresql: initdb needs an entry in /etc/passwd for its user, and number %d has none\nhint: useradd --system --uid %[1]d postgres", os.Geteuid()))
 	}
 	args := append([]string{"--no-sync", "--no-instructions", "--auth=trust", "--username=" + o.superuser, "--pgdata=" + build}, o.args...)
@@ -78,10 +78,10 @@ func runInitdb(ctx context.Context, o initOptions, build string) error {
 	return nil
 }
 
-// checkVersion compares a cluster's version with the server's, so that a
-// mismatch ends in one clear message and not in a circle of restarts.
+// checkVersion compares the version of a cluster with that of the server, so that a
+// mismatch ends in one clear message and not in endless restarts.
 func checkVersion(ctx context.Context, o initOptions, cluster string) error {
-	// It is of the same build as the server, and starts ten times faster.
+	// It comes with the server, and starts ten times faster.
 	tool := filepath.Join(o.bin, "pg_controldata")
 	if _, err := os.Stat(tool); err != nil {
 		tool = filepath.Join(o.bin, "postgres")
@@ -101,9 +101,9 @@ func checkVersion(ctx context.Context, o initOptions, cluster string) error {
 		"hint: use package = pkgs.postgresql_%s, or pg_upgrade the data, or set dataDir to an empty folder", o.data, cluster, server, cluster))
 }
 
-// clearStalePid removes what a killed server left. The server does so itself
-// unless the process number has been given to someone else meanwhile, which
-// in a container, where numbers are few, is the usual case.
+// clearStalePid removes the postmaster.pid of a killed server. A server does that
+// itself, unless another process has got the number meanwhile: the usual case in a
+// container, where each start gives the same few numbers.
 func clearStalePid(data string) error {
 	file := filepath.Join(data, "postmaster.pid")
 	content, err := os.ReadFile(file)
@@ -124,12 +124,12 @@ func clearStalePid(data string) error {
 	return nil
 }
 
-// servesFrom reports whether process pid is a server with its working folder
-// in data, which is where a server goes. In doubt it is.
+// servesFrom reports whether the working folder of process pid is data, where a server
+// of that folder has its own. If in doubt, it is.
 func servesFrom(pid int, data string) bool {
 	at, err := os.Stat(fmt.Sprintf("/proc/%d/cwd", pid))
 	if errors.Is(err, fs.ErrPermission) {
-		return false // of another user: a server of this folder would be ours
+		return false // another user's process: a server of this folder would be our user's
 	}
 	here, err2 := os.Stat(data)
 	if err != nil || err2 != nil {
@@ -138,9 +138,8 @@ func servesFrom(pid int, data string) bool {
 	return os.SameFile(at, here)
 }
 
-// realFolder is where a program of bin really lies. The links that bin is made
-// of may be in a folder that is closed to the tools, which look for each other
-// beside themselves.
+// realFolder returns the folder in which a program of bin really is. The tools look for
+// each other beside themselves, and bin is made of links and may be closed to them.
 func realFolder(bin, program string) string {
 	real, err := filepath.EvalSymlinks(filepath.Join(bin, program))
 	if err != nil {
@@ -149,8 +148,8 @@ func realFolder(bin, program string) string {
 	return filepath.Dir(real)
 }
 
-// withoutPG drops the variables that libpq and the server read: they are
-// about the caller's database, not about this one.
+// withoutPG drops the variables that libpq and the server read, which are about the
+// caller's database and not about this one.
 func withoutPG(env []string) []string {
 	out := env[:0:0]
 	for _, kv := range env {

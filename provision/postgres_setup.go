@@ -25,12 +25,12 @@ import (
 type setupOptions struct {
 	bin, data, socket, superuser string
 	port                         int
-	roles                        words // made superusers, as whoever started us is
+	roles                        words // become superusers, as does whoever started us
 	databases                    words
 	schemas                      words // DATABASE=PATH, run when the database is made
 	users                        words // JSON of ensuredUser
-	before, after                words // scripts of the first start
-	own                          bool  // a database named as the caller
+	before, after                words // scripts for the first start, before and after the databases
+	own                          bool  // make a database with the caller's name
 }
 
 func (o *setupOptions) flags() *flag.FlagSet {
@@ -57,16 +57,16 @@ type ensuredUser struct {
 	Clauses map[string]bool `json:"ensureClauses"`
 }
 
-// Marks in the data folder: setupMark says that the scripts of the first start
-// have run, and beforeMark that those before the databases have, so that they
-// don't run a second time when what comes after them fails and is mended.
+// Marks in the data folder. beforeMark says that the scripts before the databases have
+// run, and setupMark that all scripts of the first start have. With one mark for both,
+// the former would run again after a later step had failed.
 const (
 	setupMark  = ".nix2gpu-setup"
 	beforeMark = ".nix2gpu-setup-before"
 )
 
-// setupPostgres brings a running server to what the definition asks for. It
-// runs after every start, so that a database added later is made as well.
+// setupPostgres makes what the definition asks for and a running server lacks. It runs
+// after each start, so that a database that is added later is made as well.
 func setupPostgres(ctx context.Context, o setupOptions, stdio Stdio) error {
 	conn, cfg, err := connect(ctx, &o)
 	if err != nil {
@@ -121,10 +121,10 @@ type setup struct {
 	stdio Stdio
 }
 
-// connect reaches the server over its socket. A cluster from elsewhere may
-// have been made by another role than ours, usually the caller.
+// connect connects through the socket, as the superuser or else as the caller, whose
+// role has usually made a cluster that comes from elsewhere.
 func connect(ctx context.Context, o *setupOptions) (*pgconn.PgConn, *pgconn.Config, error) {
-	for _, kv := range os.Environ() { // pgconn reads what libpq reads
+	for _, kv := range os.Environ() { // pgconn reads the variables of libpq
 		if k, _, _ := strings.Cut(kv, "="); strings.HasPrefix(k, "PG") {
 			os.Unsetenv(k)
 		}
@@ -146,7 +146,7 @@ func connect(ctx context.Context, o *setupOptions) (*pgconn.PgConn, *pgconn.Conf
 			firstErr = err
 		}
 		if pgErr, ok := errors.AsType[*pgconn.PgError](err); !ok || !strings.HasPrefix(pgErr.Code, "28") {
-			break // not about the role
+			break // another role would not help
 		}
 	}
 	if pgErr, ok := errors.AsType[*pgconn.PgError](firstErr); ok && strings.HasPrefix(pgErr.Code, "28") {
@@ -157,7 +157,7 @@ func connect(ctx context.Context, o *setupOptions) (*pgconn.PgConn, *pgconn.Conf
 	return nil, nil, fmt.Errorf("postgresql: cannot connect to set the server up: %v\nhint: the server's own lines in the log say why", firstErr)
 }
 
-// connectPatiently waits out a server that is still coming up.
+// connectPatiently connects to a server that may still be starting.
 func connectPatiently(ctx context.Context, cfg *pgconn.Config) (*pgconn.PgConn, error) {
 	deadline := time.Now().Add(30 * time.Second)
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
@@ -178,8 +178,8 @@ func connectPatiently(ctx context.Context, cfg *pgconn.Config) (*pgconn.PgConn, 
 	}
 }
 
-// callers are the names of whoever started us: a client that names no role
-// connects as the user it runs as.
+// callers returns the names of whoever started us. They become roles, because a client
+// that names no role connects by the name of its user.
 func callers() []string {
 	var names []string
 	if u, err := user.Current(); err == nil {
@@ -208,8 +208,8 @@ func (s *setup) ensureRoles(ctx context.Context) error {
 	return nil
 }
 
-// scratch is the name of a database while its schema is loaded. Renaming it
-// is the mark that the schema is complete.
+// scratch returns the name of a database while its schema is loaded. It is renamed
+// when the schema is complete, so that half a schema is never taken for a whole one.
 func scratch(name string) string { return name + ".nix2gpu" }
 
 func (s *setup) ensureDatabases(ctx context.Context) error {
@@ -253,8 +253,8 @@ func (s *setup) ensureDatabases(ctx context.Context) error {
 	return s.createDatabases(ctx, plain)
 }
 
-// createDatabases makes several at once: each waits for the disk, and the
-// server lets them wait together.
+// createDatabases makes several databases at a time: each waits for the disk, and they
+// can wait together.
 func (s *setup) createDatabases(ctx context.Context, names []string) error {
 	errs := make([]error, len(names))
 	slots := make(chan struct{}, 4)
@@ -282,8 +282,8 @@ func (s *setup) createDatabases(ctx context.Context, names []string) error {
 	return errors.Join(errs...)
 }
 
-// schemasOf lists the scripts of a database; a folder stands for its *.sql
-// files in the order of their names.
+// schemasOf returns the scripts for a database. A folder means its *.sql files in the
+// order of their names.
 func (s *setup) schemasOf(database string) ([]string, error) {
 	var files []string
 	for _, schema := range s.o.schemas {
@@ -349,7 +349,7 @@ func (s *setup) ensureUsers(ctx context.Context) error {
 	return nil
 }
 
-// runAll gives scripts to psql, since they may use its own commands.
+// runAll runs scripts by psql, since they may use its backslash commands.
 func (s *setup) runAll(ctx context.Context, database string, files []string) error {
 	scripts := passagesHere()
 	for _, file := range files {
@@ -373,8 +373,8 @@ func (s *setup) runAll(ctx context.Context, database string, files []string) err
 	return nil
 }
 
-// badScript reports whether psql failed because of the script: it says so by its
-// exit code, but for one that it can't open.
+// badScript reports whether psql failed because of the script: by its exit code 3, or
+// because the script can't be opened, for which it has no code of its own.
 func badScript(err error, file string) bool {
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if ok && exit.ExitCode() == 3 {
@@ -395,7 +395,7 @@ func (s *setup) exec(ctx context.Context, sql string) error {
 	return nil
 }
 
-// column is the first column of a query's rows.
+// column returns the first column of a query's result.
 func (s *setup) column(ctx context.Context, sql string) ([]string, error) {
 	results, err := s.conn.Exec(ctx, sql).ReadAll()
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 type trialOptions struct {
-	server string // the program; a word of its own, as whoever looks for changes needs it
+	server string // the program; an argument of its own, so that a change of it is noticed
 	data   string
 	conf   string
 }
@@ -28,16 +28,15 @@ func (o *trialOptions) flags() *flag.FlagSet {
 	return f
 }
 
-// untested begins what is said where a start would have to say whether pg_hba.conf is
-// right.
+// untested begins the message if only a start can tell whether pg_hba.conf is right.
+// The catalogue knows it.
 const untested = "pg_hba.conf was not read"
 
-// testPostgres lets the server read its configuration. pg_hba.conf is read by nothing
-// but a start, which is tried where there is a cluster: on a folder that has of it
-// what a start reads before, and not what it reads next. The error has what the
-// server says.
+// testPostgres lets the server test its configuration. pg_hba.conf is only read by a
+// start. If there is a cluster, one is tried, on a folder that lacks what the server
+// needs next after that file. The error has what the server says.
 func testPostgres(ctx context.Context, o trialOptions) error {
-	if real, err := filepath.EvalSymlinks(o.server); err == nil { // it looks for what lies beside it
+	if real, err := filepath.EvalSymlinks(o.server); err == nil { // it looks for files beside itself
 		o.server = real
 	}
 	out, err := o.run(ctx, o.conf, "-C", "port")
@@ -55,7 +54,7 @@ func testPostgres(ctx context.Context, o trialOptions) error {
 	if err := o.without(walDir, data); err != nil {
 		return fmt.Errorf("%s: %v", untested, err)
 	}
-	// What else could keep it from reading the file, or make it do more than that.
+	// They could keep it from reading the file, or make it do more than that.
 	args := []string{}
 	for _, set := range []string{"listen_addresses=", "unix_socket_directories=.", "shared_buffers=1MB", "shared_preload_libraries=", "ssl=off",
 		"external_pid_file=external.pid", "logging_collector=off", "log_destination=stderr"} {
@@ -65,16 +64,17 @@ func testPostgres(ctx context.Context, o trialOptions) error {
 	switch {
 	case strings.Contains(out, "could not load ") && strings.Contains(out, "pg_hba.conf"):
 		return fmt.Errorf("postgresql: %v\n%s", err, out)
-	case strings.Contains(out, walDir): // it came as far as that
+	case strings.Contains(out, walDir): // it has read the file, and now misses that folder
 		return nil
 	}
 	return fmt.Errorf("%s: %v\n%s\nhint: the start says whether it is right", untested, err, out)
 }
 
-// walDir is the folder of a cluster without which a start does nothing.
+// walDir is the folder without which a start ends before it changes anything.
 const walDir = "pg_wal"
 
-// without makes of an empty folder a cluster that holds nothing, and lacks one folder.
+// without makes an empty folder look like the cluster, without its data and one of its
+// folders.
 func (o trialOptions) without(lacks, dir string) error {
 	entries, err := os.ReadDir(o.data)
 	if err != nil {
@@ -99,7 +99,7 @@ func (o trialOptions) without(lacks, dir string) error {
 	return nil
 }
 
-// run runs the server with the files of the configuration, and returns what it says.
+// run runs the server with the configuration and returns what it says.
 func (o trialOptions) run(ctx context.Context, data string, more ...string) (string, error) {
 	args := append(more, "-D", data)
 	for option, file := range map[string]string{"config_file": "postgresql.conf", "hba_file": "pg_hba.conf", "ident_file": "pg_ident.conf"} {
@@ -107,7 +107,7 @@ func (o trialOptions) run(ctx context.Context, data string, more ...string) (str
 	}
 	cmd := exec.CommandContext(ctx, o.server, args...)
 	cmd.Env = withoutPG(os.Environ())
-	runtime.LockOSThread() // whose end is the server's
+	runtime.LockOSThread() // the end of this thread is what Pdeathsig means
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.CombinedOutput()

@@ -28,14 +28,14 @@ func (o *rabbitmqOptions) flags() *flag.FlagSet {
 	return f
 }
 
-// unread begins what is said where only a start can say whether the configuration of
-// RabbitMQ is right.
+// unread begins the message if only a start can tell whether the configuration of
+// RabbitMQ is right. The catalogue knows it.
 const unread = "rabbitmq.conf was not read"
 
-// readConfiguration does what a start does first: with the server's own library and
-// schemas it makes Erlang's configuration of rabbitmq.conf. No node is started. The
-// plain arguments are both files and the schemas. It prints an error a line; the exit
-// code 1 says that the server would refuse the files, 3 that it can't be told.
+// readConfiguration is Erlang code that does what a start does first: it translates
+// rabbitmq.conf with the server's own library and schemas, without starting a node.
+// Its plain arguments are both files and the schemas. It prints one error a line. The
+// exit code 1 means that the server would reject the files, 3 that nobody can tell.
 const readConfiguration = `
 logger:set_primary_config(level, none),
 [Conf, Advanced | Schemas] = init:get_plain_arguments(),
@@ -59,8 +59,8 @@ try
 catch C:E -> io:format("~p: ~p~n", [C, E]), halt(3)
 end.`
 
-// testRabbitMQ lets the server's own library read its configuration. The error has
-// what that says, with the line of the file that it is about.
+// testRabbitMQ lets the server's own library test its configuration. The error has
+// what that says, and the line that it is about.
 func testRabbitMQ(ctx context.Context, o rabbitmqOptions) error {
 	plugins, err := rabbitmqPlugins(o.server)
 	if err != nil {
@@ -107,9 +107,9 @@ func rabbitmqPlugins(server string) (string, error) {
 	return plugins, nil
 }
 
-// placed returns of what the library says the first line that names an item of
-// rabbitmq.conf, behind the place of that and with the line after it, which says what
-// is wrong with its value; else all that it says.
+// placed finds the first error that names an item of rabbitmq.conf. It returns that
+// with the item's position and with the next error, which is about the item's value.
+// If there is none, it returns all that was said.
 func (o rabbitmqOptions) placed(said string) string {
 	data, err := os.ReadFile(o.conf)
 	if err != nil {

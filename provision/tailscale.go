@@ -21,18 +21,18 @@ import (
 	"nix2gpu/probe"
 )
 
-// tailscaleOptions are the flags of both pieces of work.
+// tailscaleOptions are the flags of both tasks.
 type tailscaleOptions struct {
 	socket, program string
 
-	state    string // where tailscaled keeps its identity in the tailnet
-	volume   string // the same, where a volume is mounted there
-	fallback string // the same, where that cannot be written to; of this run only
-	proxy    string // where it takes connections of those who ask for a proxy; "": nowhere
+	state    string // folder in which tailscaled keeps its identity in the tailnet
+	volume   string // used instead, if a volume is mounted there
+	fallback string // used if the other can't be written to; lasts for this run only
+	proxy    string // address to serve as a proxy; "": none
 
 	hostname     string
 	tags         words
-	key, keyFrom string // the file with the key, and where that comes from
+	key, keyFrom string // the file with the key, and where the user sets it
 }
 
 func (o *tailscaleOptions) flags(work string) *flag.FlagSet {
@@ -53,8 +53,8 @@ func (o *tailscaleOptions) flags(work string) *flag.FlagSet {
 	return f
 }
 
-// becomeTailscaled executes tailscaled in our place, so that signals and its end
-// are its own.
+// becomeTailscaled executes tailscaled in place of this process, so that it gets the
+// signals, and its exit code is the process's.
 func becomeTailscaled(o tailscaleOptions, stdio Stdio) error {
 	state := o.state
 	if isMount(o.volume) {
@@ -89,7 +89,7 @@ func isMount(dir string) bool {
 	return unix.Stat(dir, &here) == nil && unix.Stat(filepath.Dir(dir), &above) == nil && here.Dev != above.Dev
 }
 
-// writableFolder makes a folder, and says why nothing can be written to it.
+// writableFolder makes a folder. The error says why nothing can be written to it.
 func writableFolder(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -104,8 +104,8 @@ func writableFolder(dir string) error {
 // imageFile is in each of our images, and on no other machine.
 const imageFile = "/etc/nix2gpu/project.json"
 
-// lacksTUN says why tailscaled is to make no network interface: it can't, or it
-// would be that of somebody's own machine, with its routes and its name service.
+// lacksTUN returns why tailscaled must not make a network interface: it can't, or it
+// would change the routes and the name service of somebody's own machine.
 func lacksTUN() error {
 	if _, err := os.Stat(imageFile); err != nil {
 		return errors.New("this is not a container")
@@ -134,8 +134,8 @@ func lacksTUN() error {
 	return errors.New("the kernel does not say which capabilities we have")
 }
 
-// joinTailnet lets tailscale join, and ends when it is in the tailnet. What was
-// joined before, by the state that was kept, needs no key.
+// joinTailnet lets tailscale join the tailnet, and returns when it has. No key is
+// needed if the state was kept since it joined before.
 func joinTailnet(ctx context.Context, o tailscaleOptions, stdio Stdio) error {
 	state, err := tailscaleState(ctx, o.socket)
 	if err != nil {
@@ -153,7 +153,7 @@ func joinTailnet(ctx context.Context, o tailscaleOptions, stdio Stdio) error {
 	}
 	cmd := exec.CommandContext(ctx, o.program, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	// What it says goes on as it comes, by lines.
+	// Its output is passed on line by line, as it comes.
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
