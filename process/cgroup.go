@@ -39,7 +39,8 @@ func newCgroups(run string) *cgroups {
 				root = "/sys/fs/cgroup/unified"
 			}
 			if isCgroup2(root) {
-				c.v2 = existing(root, f[2])
+				// An earlier run from this shell may have moved it there.
+				c.v2 = strings.TrimSuffix(existing(root, f[2]), "/"+leafName)
 			}
 			continue
 		}
@@ -116,7 +117,9 @@ func (c *cgroups) offered(want []string) []string {
 // makeV2 needs our own processes out of the way: a group that hands
 // controllers down may have no processes itself, unless it is the root.
 func (c *cgroups) makeV2(name string, l Limits, want, have []string) (*cgroup, error) {
-	if err := c.delegate(); err != nil {
+	if err := c.delegate(); errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("limits are not enforced: our control group is not ours to change (%v); run nix2gpu as root, or by \"systemd-run --user --scope -p Delegate=yes\"", err)
+	} else if err != nil {
 		return nil, fmt.Errorf("limits are not enforced: our control group cannot be changed: %v", err)
 	}
 	dir := filepath.Join(c.v2, name)
@@ -163,18 +166,30 @@ func (c *cgroups) delegate() error {
 			return err
 		}
 	}
-	leaf := filepath.Join(c.v2, "nix2gpu-supervisor")
+	leaf := filepath.Join(c.v2, leafName)
 	if err := os.Mkdir(leaf, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	data, err := readProc(c.v2 + "/cgroup.procs")
+	if err := moveAll(c.v2, leaf); err != nil {
+		return err
+	}
+	return down()
+}
+
+// leafName is where the processes of our own group go.
+const leafName = "nix2gpu-supervisor"
+
+// moveAll moves the processes of one group into another: us, and what shares our group,
+// such as the shell that has started us.
+func moveAll(from, to string) error {
+	data, err := readProc(from + "/cgroup.procs")
 	if err != nil {
 		return err
 	}
 	for _, pid := range strings.Fields(string(data)) {
-		put(leaf, "cgroup.procs", pid) // one may have ended meanwhile
+		put(to, "cgroup.procs", pid) // one may have ended meanwhile
 	}
-	return down()
+	return nil
 }
 
 func (c *cgroups) makeV1(name string, l Limits) (*cgroup, error) {
@@ -304,9 +319,22 @@ func (g *cgroup) remove() {
 	}
 }
 
-// close removes what delegate made, as far as it is empty.
+// close takes back what delegate did, unless another Host uses it: a group with
+// processes of its own can't hand controllers down.
 func (c *cgroups) close() {
-	if c.v2 != "" {
-		os.Remove(filepath.Join(c.v2, "nix2gpu-supervisor"))
+	leaf := filepath.Join(c.v2, leafName)
+	if _, err := os.Stat(leaf); c.v2 == "" || err != nil {
+		return
 	}
+	groups, err := filepath.Glob(c.v2 + "/nix2gpu-*")
+	if err != nil || len(groups) > 1 {
+		return
+	}
+	if down, err := readProc(c.v2 + "/cgroup.subtree_control"); err == nil {
+		for _, controller := range strings.Fields(string(down)) {
+			put(c.v2, "cgroup.subtree_control", "-"+controller)
+		}
+	}
+	moveAll(leaf, c.v2)
+	os.Remove(leaf)
 }
