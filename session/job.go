@@ -37,9 +37,10 @@ type Job struct {
 	// again and prints the project; nil if that can't be repeated.
 	Reload []string
 
-	// Tested holds, by service, the digest of a configuration that has passed its
-	// server's own test.
-	Tested map[project.ID]string
+	// Untested says that servers have not tested their configurations: the session lets
+	// them, beside the start. Tested holds, by service, the digest of one that has passed.
+	Untested bool
+	Tested   map[project.ID]string
 }
 
 // An Ending is when a project ends, and how, beside what its definition says. The

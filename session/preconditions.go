@@ -32,8 +32,10 @@ type Machine struct {
 
 	// Trial runs servers' tests of their own configuration; nil: none is run. Unless
 	// Anew is set, a test that has passed is not repeated while nothing has changed.
+	// Later leaves them to the session, which runs them beside the start of the services.
 	Trial  Tester
 	Anew   bool
+	Later  bool
 	Passed func(id project.ID, digest string)         // called for each test that passes; may be nil
 	Note   func(s *project.Service, notTested string) // called with the reason when a test was inconclusive; may be nil
 	Shared func(why string)                           // called with the reason if tests had no network of their own; may be nil
@@ -152,14 +154,15 @@ func (e *Refusal) Error() string {
 // already. The error says why looking was not possible.
 func (m Machine) Preconditions(ctx context.Context, p *project.Project, ids []project.ID, held []project.Port) ([]Precondition, error) {
 	c := &check{Machine: m, project: p, ids: ids}
-	if scratch, err := os.MkdirTemp("", "nix2gpu-"); err == nil {
-		defer os.RemoveAll(scratch)
-		if err := os.Chmod(scratch, 0o755); err != nil { // a server's test runs as the service's user
-			return nil, err
-		}
-		c.scratch = scratch
+	remove, err := c.makeScratch()
+	if err != nil {
+		return nil, err
 	}
-	await := c.trials(ctx)
+	defer remove()
+	var trials []*attempt
+	if !m.Later {
+		trials = c.trials(ctx, nil)
+	}
 	c.unsupported()
 	c.ports(held)
 	c.folders()
@@ -171,7 +174,7 @@ func (m Machine) Preconditions(ctx context.Context, p *project.Project, ids []pr
 	c.packages()
 	c.modules(ctx)
 	c.commands()
-	await()
+	c.verdicts(trials)
 	slices.SortStableFunc(c.unmet, func(a, b Precondition) int { return a.Pos.Compare(b.Pos) })
 	return c.unmet, nil
 }
@@ -198,6 +201,22 @@ type check struct {
 
 	// scratch is the folder for all that looking writes. It is removed afterwards.
 	scratch string
+}
+
+// makeScratch makes the scratch folder, if that is possible, and returns what removes
+// it.
+func (c *check) makeScratch() (remove func(), err error) {
+	scratch, err := os.MkdirTemp("", "nix2gpu-")
+	if err != nil {
+		return func() {}, nil
+	}
+	remove = func() { os.RemoveAll(scratch) }
+	if err := os.Chmod(scratch, 0o755); err != nil { // a server's test runs as the service's user
+		remove()
+		return nil, err
+	}
+	c.scratch = scratch
+	return remove, nil
 }
 
 func (c *check) fail(kind Kind, s *project.Service, pos project.Pos, hint, format string, args ...any) *Precondition {

@@ -43,20 +43,21 @@ type Options struct {
 // A session holds the parts of one run, in the order in which they are opened.
 type session struct {
 	Machine
-	opts     Options
-	job      *Job
-	log      *slog.Logger
-	host     *process.Host
-	hub      *servicelog.Hub
-	engine   *supervisor.Engine
-	server   *server.Server
-	watch    watch
-	memory   oomKills
-	wishes   wishes
-	copies   copies
-	keeping  sync.WaitGroup // of what is written when all has settled
-	planned  planned
-	startups struct {
+	opts      Options
+	job       *Job
+	log       *slog.Logger
+	host      *process.Host
+	hub       *servicelog.Hub
+	engine    *supervisor.Engine
+	rehearsal *rehearsal // nil: everything was tested before
+	server    *server.Server
+	watch     watch
+	memory    oomKills
+	wishes    wishes
+	copies    copies
+	keeping   sync.WaitGroup // of what is written when all has settled
+	planned   planned
+	startups  struct {
 		sync.Mutex
 		kept []byte // what was written last
 	}
@@ -311,8 +312,10 @@ func (s *session) run(ctx context.Context) supervisor.Result {
 	go s.whenAbandoned(running)
 	var watching sync.WaitGroup
 	watching.Go(func() { s.watch.run(running, s.log, s.hub.Say) })
+	rehearsed := s.rehearse(running)
 	result := s.engine.Run(running)
 	done()
+	rehearsed()
 	watching.Wait() // it writes into folders that the next session may have then
 	return result
 }

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -31,9 +30,10 @@ const (
 	trialsAlike = 4               // how many tests run at a time
 )
 
-// An attempt is one test of a configuration.
+// An attempt is one test of a configuration. Its outcome is there once over is closed.
 type attempt struct {
 	service *project.Service
+	over    chan struct{}
 	failed  bool
 	pos     project.Pos
 	msg     string
@@ -44,44 +44,52 @@ type attempt struct {
 }
 
 // trials starts servers' tests of their own configuration, which run while everything
-// else is checked, and returns a function that waits for them. A configuration that
-// can't be tested counts as right: the server itself will report what is wrong.
-func (c *check) trials(ctx context.Context) (await func()) {
+// else is checked. A configuration that can't be tested counts as right: the server
+// itself will report what is wrong. over is called for each test before anybody hears of
+// its outcome; it may be nil.
+func (c *check) trials(ctx context.Context, over func(*attempt)) (list []*attempt) {
 	if c.Trial == nil || c.scratch == "" {
-		return func() {}
+		return nil
 	}
-	var list []*attempt
-	var all sync.WaitGroup
 	slots := make(chan struct{}, trialsAlike)
 	c.services(func(s *project.Service) {
 		main := c.project.Processes[s.Main]
 		if main == nil || main.Test == nil || s.Unsupported != "" {
 			return
 		}
-		a := &attempt{service: s}
+		a := &attempt{service: s, over: make(chan struct{})}
 		list = append(list, a)
-		all.Go(func() {
+		go func() {
+			defer close(a.over)
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			c.trial(ctx, a, main)
-		})
-	})
-	return func() {
-		all.Wait()
-		if i := slices.IndexFunc(list, func(a *attempt) bool { return a.shared != "" }); i >= 0 && c.Shared != nil {
-			c.Shared(list[i].shared)
-		}
-		for _, a := range list {
-			known := slices.ContainsFunc(c.unmet, func(u Precondition) bool { return u.Service == "" || u.Service == a.service.ID })
-			switch {
-			case known: // the other failure is the cause
-			case a.failed:
-				c.fail(ConfigRejected, a.service, a.pos, a.hint, "%s", a.msg)
-			case a.note != "" && c.Note != nil:
-				c.Note(a.service, a.note)
-			case a.digest != "" && c.Passed != nil:
-				c.Passed(a.service.ID, a.digest)
+			if over != nil {
+				over(a)
 			}
+		}()
+	})
+	return list
+}
+
+// verdicts waits for tests, and reports what they have found.
+func (c *check) verdicts(list []*attempt) {
+	for _, a := range list {
+		<-a.over
+	}
+	if i := slices.IndexFunc(list, func(a *attempt) bool { return a.shared != "" }); i >= 0 && c.Shared != nil {
+		c.Shared(list[i].shared)
+	}
+	for _, a := range list {
+		known := slices.ContainsFunc(c.unmet, func(u Precondition) bool { return u.Service == "" || u.Service == a.service.ID })
+		switch {
+		case known: // the other failure is the cause
+		case a.failed:
+			c.fail(ConfigRejected, a.service, a.pos, a.hint, "%s", a.msg)
+		case a.note != "" && c.Note != nil:
+			c.Note(a.service, a.note)
+		case a.digest != "" && c.Passed != nil:
+			c.Passed(a.service.ID, a.digest)
 		}
 	}
 }

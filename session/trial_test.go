@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -96,6 +97,7 @@ func TestComplaint(t *testing.T) {
 // trialMachine is a machine with a server whose test does what a function says.
 func trialMachine(t *testing.T, test Tester) (Machine, *project.Project) {
 	t.Helper()
+	t.Setenv("TMPDIR", t.TempDir())
 	root := t.TempDir()
 	write(t, filepath.Join(root, "def.nix"), "{ services.web.x = {\n  enable = true;\n  lines = ''\n    wrong thing;\n  ''; }; }\n# max_words\n")
 	write(t, filepath.Join(root, "included"), "a\n")
@@ -238,4 +240,91 @@ func TestTrialOnlyOfWhatChanged(t *testing.T) {
 	look(3, "the same")
 	m.Anew = true
 	look(4, "asked to test all")
+}
+
+// What a session begins with is tested beside its start: only the main process that has
+// the configuration waits for that, and only the first time.
+func TestRehearsal(t *testing.T) {
+	for _, c := range []struct {
+		name, out string
+		code      int
+		want      string
+		kept      bool
+	}{
+		{"right", "", 0, "", true},
+		{"wrong", "error: no such thing in %s:1", 1, "def.nix:4:5: web rejects its configuration: error: no such thing", false},
+		{"inconclusive", "error: host not found", 1, "", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			answer := make(chan struct{})
+			m, p := trialMachine(t, func(_ context.Context, tr process.Trial, _ []string) (string, int, error) {
+				<-answer
+				return strings.ReplaceAll(c.out, "%s", tr.Argv[len(tr.Argv)-1]), c.code, nil
+			})
+			m.Passed = func(id project.ID, digest string) { keepTested(m.Layout, id, digest) }
+			valid, err := project.Validated(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := &session{Machine: m, job: &Job{Project: valid, Services: []project.ID{"web"}, Untested: true}, log: slog.New(slog.DiscardHandler)}
+			p = valid.Project()
+			end := s.rehearse(t.Context())
+			said := make(chan error, 1)
+			go func() { said <- s.admit(p, p.Processes["web"], nil) }()
+			other := *p.Processes["web"]
+			other.Service = "api"
+			if err := s.admit(p, &other, nil); err != nil {
+				t.Errorf("another service: %v", err)
+			}
+			if err := s.admit(new(project.Project), p.Processes["web"], nil); err != nil {
+				t.Errorf("after a reload: %v", err)
+			}
+			select {
+			case err := <-said:
+				t.Errorf("it was not waited for: %v", err)
+			default:
+			}
+			close(answer)
+			got := ""
+			if err := <-said; err != nil {
+				got = err.Error()
+			}
+			if got != c.want {
+				t.Errorf("admit says %q, want %q", got, c.want)
+			}
+			if kept := tested(m.Layout, "web") != ""; kept != c.kept {
+				t.Errorf("the digest is kept: %t", kept)
+			}
+			if err := s.admit(p, p.Processes["web"], nil); err != nil {
+				t.Errorf("the next start: %v", err)
+			}
+			end()
+			if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "nix2gpu-*")); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}
+
+// Whoever ends the wait for a test is not held by it, nor is the end of the session.
+func TestRehearsalIsInterrupted(t *testing.T) {
+	m, p := trialMachine(t, func(ctx context.Context, _ process.Trial, _ []string) (string, int, error) {
+		<-ctx.Done()
+		return "", 0, ctx.Err()
+	})
+	valid, err := project.Validated(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &session{Machine: m, job: &Job{Project: valid, Services: []project.ID{"web"}, Untested: true}, log: slog.New(slog.DiscardHandler)}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	end := s.rehearse(ctx)
+	stopped := make(chan struct{})
+	close(stopped)
+	if err := s.admit(valid.Project(), valid.Project().Processes["web"], stopped); err != nil {
+		t.Errorf("admit: %v", err)
+	}
+	cancel()
+	end()
 }

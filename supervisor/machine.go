@@ -42,6 +42,10 @@ type Machine struct {
 	// what is wrong, and where the user has written that; nil: nobody can.
 	Explain func(p *project.Project, proc *project.Process, lines []string) (pos project.Pos, text string, ok bool)
 
+	// Admit waits until a main process may be executed, at most until cancel is closed.
+	// Its error is why it never may, mostly a [RejectedError]; nil: each may at once.
+	Admit func(p *project.Project, main *project.Process, cancel <-chan struct{}) error
+
 	// Files shares out our descriptors; nil: those that the system allows.
 	Files *process.Files
 }
@@ -219,6 +223,9 @@ func (x *execution) begin() (*process.Process, *servicelog.Run, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := x.admitted(); err != nil {
+		return nil, nil, err
+	}
 	if err := x.awaitGPU(); err != nil {
 		return nil, nil, err
 	}
@@ -247,6 +254,28 @@ func (x *execution) begin() (*process.Process, *servicelog.Run, error) {
 	}
 	return p, log, err
 }
+
+// admitted waits until the process may be executed.
+func (x *execution) admitted() error {
+	if x.m.Admit == nil || x.Process.Role != project.Main {
+		return nil
+	}
+	if err := x.m.Admit(x.Project, x.Process, x.cancel); err != nil {
+		return err
+	}
+	select {
+	case <-x.cancel:
+		return errStopped
+	default:
+		return nil
+	}
+}
+
+// A RejectedError is why a process is not executed: its server does not take the
+// configuration that it would get.
+type RejectedError struct{ Msg, Hint string }
+
+func (e *RejectedError) Error() string { return e.Msg }
 
 // takeFiles waits for the descriptors that the run needs. Begun gives back
 // those that only its beginning does.
@@ -527,7 +556,10 @@ func startError(err error) project.Exit {
 	var refused *process.StartError
 	var logFile *LogFileError
 	var taken *portTakenError
+	var rejected *RejectedError
 	switch {
+	case errors.As(err, &rejected):
+		exit.Code, exit.Hint, exit.Final = 1, rejected.Hint, true
 	case errors.As(err, &taken):
 		exit.Hint = taken.hint
 	case errors.As(err, &logFile):

@@ -142,6 +142,80 @@ func TestMachineRunsAService(t *testing.T) {
 
 // Who says that it does not take its configuration is not started again, and the
 // reason names the place where that was written. Others are.
+// A main process waits for its admission; init one-shots and other services do not. One
+// that is not admitted fails for good, without having run.
+func TestMachineAdmits(t *testing.T) {
+	p := services("db: +init restart=always", "web: restart=always", "api:")
+	p.Processes["db-init"].Command = sh("echo making data")
+	p.Processes["db"].Command = sh("echo up; exec sleep 100")
+	p.Processes["web"].Command = sh("echo never")
+	p.Processes["api"].Command = sh("exec sleep 100")
+	answer := make(chan struct{})
+	r := onMachine(t, p, Options{Settle: time.Millisecond}, func(m *Machine) {
+		m.Admit = func(_ *project.Project, main *project.Process, cancel <-chan struct{}) error {
+			switch main.ID {
+			case "db":
+				select {
+				case <-answer:
+				case <-cancel:
+				}
+			case "web":
+				return &RejectedError{Msg: "w.nix:1: web rejects it", Hint: "mend it"}
+			case "db-init":
+				t.Error("an init one-shot asked")
+			}
+			return nil
+		}
+	})
+	for id, cond := range map[project.ID]project.Condition{"api": project.Ready, "web": project.Ready} {
+		if err := r.Wait(within(t), id, cond); (err != nil) != (id == "web") {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	if !testkit.Eventually(func() bool { return r.Snapshot().Services[1].State == control.Starting }) { // its init is done
+		t.Fatalf("db is %+v", r.Snapshot().Services[1])
+	}
+	if db := r.Snapshot().Services[1]; db.PID != 0 {
+		t.Errorf("db runs before it is admitted: %+v", db)
+	}
+	if web := r.Snapshot().Services[2]; web.State != control.Failed || !web.Exit.Final || web.Exit.Error != "w.nix:1: web rejects it" || web.Exit.Hint != "mend it" || web.Exit.Code != 1 {
+		t.Errorf("web = %+v, %+v", web, web.Exit)
+	}
+	close(answer)
+	if err := r.Wait(within(t), "db", project.Ready); err != nil {
+		t.Error(err)
+	}
+	if out := r.close(); strings.Contains(out, "[web]") || !strings.Contains(out, "[nix2gpu] web: failed: w.nix:1: web rejects it\n") {
+		t.Errorf("it says\n%s", out)
+	}
+}
+
+// A stop ends the wait for an admission.
+func TestMachineStopsWhatWaitsForAdmission(t *testing.T) {
+	p := services("db:")
+	p.Processes["db"].Command = sh("exec sleep 100")
+	asked := make(chan struct{})
+	r := onMachine(t, p, Options{}, func(m *Machine) {
+		m.Admit = func(_ *project.Project, _ *project.Process, cancel <-chan struct{}) error {
+			close(asked)
+			<-cancel
+			return nil
+		}
+	})
+	select {
+	case <-asked:
+	case <-within(t).Done():
+		t.Fatal("nobody asked")
+	}
+	r.Down()
+	if got := <-r.result; got.Code != 0 {
+		t.Errorf("result %+v", got)
+	}
+	if out := r.close(); strings.Contains(out, "db: failed") {
+		t.Errorf("it says\n%s", out)
+	}
+}
+
 func TestMachineKnowsRefusals(t *testing.T) {
 	p := services("a: restart=always", "b: restart=always max=1")
 	for _, id := range []project.ID{"a", "b"} {

@@ -129,8 +129,7 @@ type boot struct {
 	env    *Env
 	opts   bootOptions
 	layout rundir.Layout
-	keys   bool                  // there are keys to log in with
-	tested map[project.ID]string // digests of configurations that have passed their server's own test
+	keys   bool // there are keys to log in with
 }
 
 func (b *boot) run(ctx context.Context) error {
@@ -154,8 +153,7 @@ func (b *boot) run(ctx context.Context) error {
 	if len(b.opts.command) > 0 && !b.opts.withServices {
 		ids = nil
 	} else if len(ids) > 0 {
-		b.tested = map[project.ID]string{}
-		refusal, err := preflight(ctx, b.env, b.loaded, b.layout, ids, &upOptions{}, func(id project.ID, digest string) { b.tested[id] = digest })
+		refusal, err := preflight(ctx, b.env, b.loaded, b.layout, ids, &upOptions{}, nil)
 		if err := cmp.Or(ctx.Err(), err); err != nil {
 			return err
 		}
@@ -187,7 +185,7 @@ func (b *boot) job(ids []project.ID, refused map[project.ID]string, stay bool) *
 	return &session.Job{
 		Project: b.valid, Services: ids, Refused: refused, Stay: stay, Once: true, Root: b.root, Container: b.container,
 		Definition: b.name, Socket: b.env.rundirEnv().Socket, Color: b.env.bootColors(),
-		Reload: []string{"config", "--output", "project"}, Tested: b.tested,
+		Reload: []string{"config", "--output", "project"}, Untested: true,
 	}
 }
 

@@ -31,7 +31,7 @@ packages, programs, Python modules, users, folders, keys and secrets that are mi
 can't be used; and the errors of servers that can test their own configuration, as with
 nginx -t or caddy validate: as the user of the service, on a copy, without a network
 (where the kernel refuses one of their own, a note says so), for five seconds at most.
-up, boot and reload check the same before they start anything.
+up, boot and reload check the same, and each server tests before it starts.
 The exit code is then 1.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := t.take(cmd.Context(), env, args); err != nil {

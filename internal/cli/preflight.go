@@ -14,14 +14,15 @@ import (
 
 // preflight finds out which of the services ids can't run on this machine, and why;
 // nil when all can. With --install it first installs what is missing. The refusal is
-// the error when no service is left to run, and with --strict. passed is called for
-// each configuration that its server has found right; it may be nil.
+// the error when no service is left to run, and with --strict. Only with that are
+// servers' tests of their configurations run here, and passed is called for each that
+// passes; it may be nil.
 func preflight(ctx context.Context, env *Env, l *loaded, layout rundir.Layout, ids []project.ID, opts *upOptions, passed func(project.ID, string)) (*session.Refusal, error) {
 	self, err := env.selfPath()
 	if err != nil {
 		return nil, err
 	}
-	m := l.machine(ctx, env, session.Machine{Layout: layout, Self: self, Passed: passed})
+	m := l.machine(ctx, env, session.Machine{Layout: layout, Self: self, Later: !opts.strict, Passed: passed})
 	if err := m.Recover(); err != nil {
 		return nil, err
 	}

@@ -167,7 +167,7 @@ func (o *upOptions) job(env *Env, l *loaded, ids []project.ID, end session.Endin
 		Root: l.root, Container: l.container, Definition: l.name, Socket: env.rundirEnv().Socket,
 		LogJSON: o.logFormat == "json", Color: env.colorMode(),
 		Terminal: env.StdoutTTY && o.logFormat != "json" && !env.inContainer(), // a container's log is the same with and without a terminal
-		Reload:   o.target.again(env, l), Detached: o.detach || o.wait,
+		Reload:   o.target.again(env, l), Detached: o.detach || o.wait, Untested: !o.strict,
 	}
 }
 
