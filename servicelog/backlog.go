@@ -8,32 +8,32 @@ import (
 	"time"
 )
 
-// A backlog is what came while stdout was behind: ranges of the files, and of
-// what is in no file as much as memory may hold. It is filled under the lock
-// of the output; the goroutine that writes takes it whole, and reads it alone.
+// A backlog is what came while stdout was behind: ranges of the files, and in memory, up
+// to a limit, what is in no file. It is filled under the lock of the output. The writing
+// goroutine takes it as a whole and then is the only one to use it.
 type backlog struct {
 	style  style
 	ranges map[*file]*stretch
-	order  []*stretch // the same, in the order of their beginnings
-	memory []held     // in the order of their stamps
-	own    *viewer    // of marks
+	order  []*stretch // the same, ordered by their beginnings
+	memory []held     // ordered by stamps
+	own    *viewer    // for our marks
 }
 
-// held is what is in no file: text to be shown, or lines that are lost.
+// held is what is in no file: text to show, or a number of lines that are lost.
 type held struct {
 	stamp
 	text []byte
 	lost uint64
 }
 
-// size is what it costs in memory.
+// size returns about how much memory it takes.
 func (h held) size() int { return len(h.text) + 64 }
 
 func newBacklog(s style) *backlog {
 	return &backlog{style: s, ranges: map[*file]*stretch{}, own: newViewer(Self, Marks, s)}
 }
 
-// extend notes a batch that is in a file.
+// extend adds a batch that is in a file.
 func (b *backlog) extend(it item) {
 	s := b.ranges[it.file]
 	if s == nil {
@@ -55,7 +55,7 @@ func (b *backlog) extend(it item) {
 	}
 }
 
-// keep holds what is in no file, and returns what that costs in memory.
+// keep adds what is in no file and returns how much memory that takes.
 func (b *backlog) keep(h held) int {
 	n := len(b.memory)
 	if h.lost > 0 && n > 0 && b.memory[n-1].lost > 0 {
@@ -70,7 +70,7 @@ func (b *backlog) keep(h held) int {
 	return h.size()
 }
 
-// left counts the lines that are not read yet.
+// left returns the number of lines that have not been read.
 func (b *backlog) left() (n uint64) {
 	for _, s := range b.order {
 		n += uint64(max(0, s.end.lines-s.at.lines))
@@ -81,13 +81,12 @@ func (b *backlog) left() (n uint64) {
 	return n
 }
 
-// next appends what comes next, some readSize of it, and reports what memory
-// is free for it. Nothing is appended at the end. On an error it can be called
-// again.
+// next appends about readSize bytes of what comes next, and returns how much memory that
+// has freed. At the end it appends nothing. After an error it may be called again.
 func (b *backlog) next(dst []byte) (_ []byte, freed int, err error) {
 	for len(dst) < readSize {
-		var first *stretch // whose head is the earliest
-		var limit stamp    // and the earliest of the others
+		var first *stretch // the one with the earliest head
+		var limit stamp    // the earliest stamp of all others: up to it, first may go on
 		limited := false
 		for _, s := range b.order {
 			ok, err := s.peek(len(b.order))
@@ -131,7 +130,7 @@ func (b *backlog) next(dst []byte) (_ []byte, freed int, err error) {
 	return dst, freed, nil
 }
 
-// rotated marks lines that rotation took before they were read.
+// rotated marks the lines that rotation has removed before they were read.
 func (b *backlog) rotated(dst []byte, s *stretch) []byte {
 	if s.lost == 0 {
 		return dst
@@ -150,20 +149,20 @@ func (b *backlog) mark(dst []byte, text string) []byte {
 	return dst
 }
 
-// A stretch is a range of a file's records that is read back.
+// A stretch is a range of records in a file, to be read back.
 type stretch struct {
 	file    *file
 	at, end spot
-	era     int // at at
+	era     int // of the record at at
 	turns   []turn
-	last    int // the era of end
+	last    int // the era of the record before end
 	views   map[Stream]*viewer
 
-	buf  []byte // read, from at on
-	room []byte // what buf is in
-	lost int64  // lines that rotation took, not told yet
+	buf  []byte // what has been read from at on
+	room []byte // the memory of buf
+	lost int64  // lines that rotation has removed, not reported yet
 
-	ready bool // head is the record before at
+	ready bool // head holds the record before at
 	head  struct {
 		stamp
 		stream Stream
@@ -171,7 +170,7 @@ type stretch struct {
 	}
 }
 
-// A turn is where the times of a file begin again, since the clock was set back.
+// A turn is where a new era begins in a file, since the clock was set back.
 type turn struct {
 	at  spot
 	era int
@@ -181,11 +180,11 @@ func (t turn) reached(s spot) bool {
 	return s.segment > t.at.segment || s.segment == t.at.segment && s.offset >= t.at.offset
 }
 
-// backBudget is what all files together are read through, unless there are so
-// many that not even a small block of each fits.
+// backBudget bounds the memory for reading all files, in bytes, unless there are so many
+// that not even a small block of each fits.
 const backBudget = 4 << 20
 
-// peek makes head the next line, if there is one. So many stretches are read
+// peek makes head the next line, if there is one. many is how many stretches are read
 // at the same time.
 func (s *stretch) peek(many int) (bool, error) {
 	for !s.ready {
@@ -223,7 +222,7 @@ func (s *stretch) show(dst []byte) []byte {
 	return dst
 }
 
-// fill reads more, and reports whether there was more.
+// fill reads more and reports whether there was any.
 func (s *stretch) fill(many int) (bool, error) {
 	if s.at.segment == s.end.segment && s.at.offset >= s.end.offset || s.at.segment > s.end.segment {
 		s.buf, s.room = nil, nil
@@ -236,7 +235,7 @@ func (s *stretch) fill(many int) (bool, error) {
 	if f != nil {
 		defer f.Close()
 	}
-	if f == nil || at.segment > s.end.segment { // all that was left is gone
+	if f == nil || at.segment > s.end.segment { // the rest has been removed
 		at, f = s.end, nil
 	}
 	if at.segment != s.at.segment || at.offset != s.at.offset {
@@ -262,8 +261,8 @@ func (s *stretch) fill(many int) (bool, error) {
 		return true, nil
 	}
 	if err == nil || err == io.EOF {
-		// Somebody has cut the file off, or our reckoning is wrong: go on
-		// where we know that a record begins.
+		// Somebody has truncated the file: go on where we know that a record
+		// begins.
 		s.skip(s.file.resume(at, s.end))
 		return s.at != s.end, nil
 	}
@@ -271,8 +270,7 @@ func (s *stretch) fill(many int) (bool, error) {
 	return false, nil
 }
 
-// skip goes to a spot further on. What is between is lost, if it is more than
-// the end of one segment.
+// skip goes on at a later spot. The lines in between are lost.
 func (s *stretch) skip(to spot) {
 	s.lost += max(0, to.lines-s.at.lines)
 	s.at, s.buf = to, nil

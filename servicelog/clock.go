@@ -5,29 +5,28 @@ import (
 	"time"
 )
 
-// A stamp is the time at which a batch of lines was read, and its number in
-// the order of all sources: no two are the same, and what is read later has a
-// later one. The files keep its time, so that records of several files can be
-// brought into one order again.
+// A stamp is the time at which a batch of lines was read. No two are equal, and what is
+// read later has a later one, whatever its source. The files keep the time, by which
+// records of several files can be merged again.
 type stamp struct {
 	at  time.Time
-	era int // how often the computer's clock was set back before
+	era int // how often the system clock was set back before
 }
 
 func (s stamp) before(o stamp) bool {
 	return s.era < o.era || s.era == o.era && s.at.Before(o.at)
 }
 
-// clock gives stamps. The zero value is ready to use.
+// A clock makes stamps. The zero value is ready to use.
 type clock struct {
-	now func() time.Time // nil: the computer's
+	now func() time.Time // nil: the system clock
 
 	mu   sync.Mutex
 	last stamp
 }
 
-// setBack is by how much the computer's clock may go back without a new era:
-// so long the times run ahead of it.
+// setBack is how far the system clock may go back without a new era. Until it has
+// caught up, stamps run ahead of it by a nanosecond each.
 const setBack = time.Second
 
 func (c *clock) next() stamp {
@@ -37,7 +36,7 @@ func (c *clock) next() stamp {
 	if c.now != nil {
 		now = c.now
 	}
-	at := now().Round(0) // the wall clock, as it stands in the files
+	at := now().Round(0) // without the monotonic clock, which files do not have
 	switch {
 	case at.After(c.last.at):
 	case c.last.at.Sub(at) < setBack:

@@ -16,34 +16,33 @@ import (
 	"nix2gpu/safefile"
 )
 
-// cursor walks through the files of one source, from old to new, and goes on
-// when they grow or are rotated: it holds the file it reads, whatever that is
-// called meanwhile.
+// A cursor walks through the files of one source, from old to new. They may grow or be
+// rotated meanwhile: it keeps open what it reads, whatever that is called by then.
 type cursor struct {
 	dir  string
 	id   string
 	name string
 
-	files  []*os.File // oldest first; files[0] is read
+	files  []*os.File // oldest first; files[0] is being read
 	offset int64      // in files[0], of the end of buf
-	buf    []byte     // read, not yet parsed
-	pos    int        // in buf
-	block  int        // how much is read next
-	limit  int64      // where the last file ends for us; -1: where it ends
-	gone   bool       // the file we read was rotated away: a gap is due
-	when   time.Time  // of the last record: strangers take it
+	buf    []byte     // what has been read
+	pos    int        // in buf, of what has not been parsed
+	block  int        // how much to read next
+	limit  int64      // where to end in the last file; -1: at its end
+	gone   bool       // rotation has removed files that we have not read: a gap is due
+	when   time.Time  // of the last record; lines that are no records get it
 
 	head   Record
 	peeked bool
 }
 
-// What is read at once: little first, since the last ten lines need no more.
+// How much is read at once: little at first, which is enough for the last ten lines.
 const (
 	firstBlock = 4 << 10
 	blockSize  = 64 << 10
 )
 
-// begin opens what is there, and moves to where the query starts.
+// begin opens the files and moves to where the query begins.
 func (c *cursor) begin(q Query) error {
 	if q.Tail > 0 && !q.Previous {
 		if done, err := c.tailOfNewest(q); done || err != nil {
@@ -70,8 +69,8 @@ func (c *cursor) begin(q Query) error {
 	return nil
 }
 
-// open opens the files that exist, from the current one upwards: a rotation
-// meanwhile moves files ahead of us, never past us, so that none is missed.
+// open opens all files. It begins with the current one: a rotation meanwhile gives files
+// higher numbers, which are still to come, so that none is missed.
 func (c *cursor) open() error {
 	found, err := openAll(c.dir, c.name, fileID{})
 	if err != nil {
@@ -81,11 +80,11 @@ func (c *cursor) open() error {
 	return nil
 }
 
-// A fileID is a file, whatever it is called. The zero value is no file.
+// A fileID identifies a file, whatever it is called. The zero value is no file's.
 type fileID struct{ dev, ino uint64 }
 
-// openAll opens a log's files that are newer than own, or all, oldest first.
-// A file that turns up under two names because of a rotation is taken once.
+// openAll opens the files of a log that are newer than own, or all of them, and returns
+// them oldest first. A file that a rotation shows under two names is opened once.
 func openAll(dir, name string, own fileID) ([]*os.File, error) {
 	most, err := oldest(dir, name)
 	if err != nil {
@@ -101,8 +100,8 @@ func openAll(dir, name string, own fileID) ([]*os.File, error) {
 	defer folder.Close()
 	var files []*os.File
 	var taken []fileID
-	// Files that are rotated as fast as we look are ahead of us, without a gap
-	// but the one that a rotation has for a moment.
+	// Rotation may add files beyond most while we look. They have consecutive numbers,
+	// but for the one that is missing for a moment during a rotation.
 	for i, missing := 0, 0; i <= most || missing < 2; i++ {
 		file := name
 		if i > 0 {
@@ -135,7 +134,7 @@ func openAll(dir, name string, own fileID) ([]*os.File, error) {
 	return files, nil
 }
 
-// oldest is the highest number that a file of the log has.
+// oldest returns the highest number of a log's files.
 func oldest(dir, name string) (most int, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -194,7 +193,7 @@ func (c *cursor) line() ([]byte, bool, error) {
 			c.pos += i + 1
 			return l, true, nil
 		}
-		if rest := len(c.buf) - c.pos; rest >= blockSize { // no record is that long
+		if rest := len(c.buf) - c.pos; rest >= blockSize { // no record of ours is that long
 			l := c.buf[c.pos:]
 			c.pos = len(c.buf)
 			return l, true, nil
@@ -209,14 +208,14 @@ func (c *cursor) line() ([]byte, bool, error) {
 		if !c.over() {
 			return nil, false, nil
 		}
-		// Once more: the last lines may have come between reading and looking.
+		// Lines may have come after we read and before we found that it is over.
 		if more, err = c.fill(); err != nil {
 			return nil, false, err
 		}
 		if more {
 			continue
 		}
-		if rest := c.buf[c.pos:]; len(rest) > 0 { // a file that a crash cut off
+		if rest := c.buf[c.pos:]; len(rest) > 0 { // a crash has cut it off
 			l := bytes.Clone(rest)
 			c.buf, c.pos = c.buf[:0], 0
 			return l, true, nil
@@ -227,7 +226,7 @@ func (c *cursor) line() ([]byte, bool, error) {
 	}
 }
 
-// fill reads more of the file.
+// fill reads more of the file and reports whether there was any.
 func (c *cursor) fill() (bool, error) {
 	if len(c.files) == 0 {
 		if c.limit >= 0 {
@@ -257,12 +256,12 @@ func (c *cursor) fill() (bool, error) {
 		c.block = min(4*c.block, blockSize)
 	}
 	if n == 0 && rest == 0 {
-		c.buf, c.pos = nil, 0 // nothing is kept while waiting
+		c.buf, c.pos = nil, 0 // a follower that waits takes no memory
 	}
 	return n > 0, nil
 }
 
-// over reports whether nothing will be added to files[0] any more.
+// over reports whether files[0] will not grow any more.
 func (c *cursor) over() bool {
 	switch {
 	case len(c.files) == 0:
@@ -274,13 +273,13 @@ func (c *cursor) over() bool {
 	}
 	now, err := os.Lstat(filepath.Join(c.dir, c.name))
 	if err != nil {
-		return false // in the middle of a rotation, or removed: wait for the new one
+		return false // it is being rotated, or was removed: wait for the new one
 	}
 	own, err := c.files[0].Stat()
 	return err == nil && !os.SameFile(now, own)
 }
 
-// advance goes to the next file.
+// advance goes on to the next file and reports whether there is one.
 func (c *cursor) advance() (bool, error) {
 	if len(c.files) == 1 {
 		var own unix.Stat_t
@@ -291,7 +290,7 @@ func (c *cursor) advance() (bool, error) {
 		if err != nil || len(newer) == 0 {
 			return false, err
 		}
-		var now unix.Stat_t // whole files may have come and gone
+		var now unix.Stat_t // rotation may have removed more than one file meanwhile
 		c.gone = unix.Fstat(int(c.files[0].Fd()), &now) == nil && now.Nlink == 0
 		c.files = append(c.files, newer...)
 	}
@@ -302,13 +301,13 @@ func (c *cursor) advance() (bool, error) {
 	return true, nil
 }
 
-// place is where a record starts.
+// A place is where a record begins.
 type place struct {
 	file   int
 	offset int64
 }
 
-// seek moves to a place, and lets go of the files before it.
+// seek moves to a place and closes the files before it.
 func (c *cursor) seek(p place) {
 	closeAll(c.files[:p.file])
 	c.files = c.files[p.file:]
@@ -316,7 +315,7 @@ func (c *cursor) seek(p place) {
 	c.buf, c.pos = nil, 0
 }
 
-// end is the place behind everything.
+// end returns the place behind the last record.
 func (c *cursor) end() (place, error) {
 	last := len(c.files) - 1
 	if c.limit >= 0 {
@@ -329,7 +328,7 @@ func (c *cursor) end() (place, error) {
 	return place{last, fi.Size()}, nil
 }
 
-// skipAll moves behind the last complete record that is there.
+// skipAll moves behind the last complete record.
 func (c *cursor) skipAll() error {
 	if len(c.files) == 0 {
 		return nil
@@ -338,7 +337,7 @@ func (c *cursor) skipAll() error {
 	if err != nil {
 		return err
 	}
-	// A record that is being written just now is wanted from its start.
+	// A record that is being written at this moment is wanted as a whole.
 	found := false
 	err = c.backward(p, func(_ []byte, _, after place) bool {
 		p, found = after, true
@@ -350,7 +349,7 @@ func (c *cursor) skipAll() error {
 	return err
 }
 
-// skipOlder passes over files that were last written before that time.
+// skipOlder skips the files that were last written before a time.
 func (c *cursor) skipOlder(since time.Time) {
 	for len(c.files) > 1 {
 		fi, err := c.files[0].Stat()
@@ -361,8 +360,8 @@ func (c *cursor) skipOlder(since time.Time) {
 	}
 }
 
-// tailOfNewest is open and tail where the newest file alone has enough lines:
-// the usual case, in which the older ones need not even be looked for.
+// tailOfNewest is open and tail for the usual case: the newest file has enough lines, so
+// that older ones need not even be looked for. It reports whether that was so.
 func (c *cursor) tailOfNewest(q Query) (done bool, err error) {
 	f, err := safefile.Peek(filepath.Join(c.dir, c.name))
 	if errors.Is(err, os.ErrNotExist) {
@@ -378,8 +377,8 @@ func (c *cursor) tailOfNewest(q Query) (done bool, err error) {
 	return done, err
 }
 
-// tail moves to the start of the last so many wanted lines. It reports whether
-// there may be older ones, which are left out.
+// tail moves to the first of the last q.Tail lines that are wanted. It reports whether
+// there are older ones.
 func (c *cursor) tail(q Query) (more bool, err error) {
 	if len(c.files) == 0 {
 		return false, nil
@@ -395,7 +394,7 @@ func (c *cursor) tail(q Query) (more bool, err error) {
 			more = !rec.Time.IsZero() && rec.Time.Before(q.Since)
 			return !more
 		}
-		if !rec.Partial() { // the pieces before it belong to it
+		if !rec.Partial() { // the end of a line, to which the pieces before it belong
 			if count++; count > q.Tail {
 				more = true
 				return false
@@ -408,7 +407,7 @@ func (c *cursor) tail(q Query) (more bool, err error) {
 	return more, err
 }
 
-// previous narrows the cursor down to the run before the last one.
+// previous limits the cursor to the run before the last one.
 func (c *cursor) previous() error {
 	if len(c.files) == 0 {
 		return ErrNoPrevious
@@ -438,8 +437,8 @@ func (c *cursor) previous() error {
 	return nil
 }
 
-// backward calls visit for each complete line before a place, the last one
-// first, with where it starts and what is after it, until visit returns false.
+// backward calls visit for each complete line before a place, the last one first, until
+// visit returns false. It passes where the line begins and where the next one does.
 func (c *cursor) backward(from place, visit func(raw []byte, start, after place) bool) error {
 	for i := from.file; i >= 0; i-- {
 		end := from.offset
@@ -460,11 +459,12 @@ func (c *cursor) backward(from place, visit func(raw []byte, start, after place)
 	return nil
 }
 
-// linesBackward visits the complete lines of f before end, the last first.
+// linesBackward visits the complete lines of f before end, the last one first. more is
+// false if visit has ended it.
 func linesBackward(f io.ReaderAt, end int64, visit func(raw []byte, start, after int64) bool) (more bool, err error) {
-	var buf []byte // f's bytes from base on, up to the start of the last line visited
+	var buf []byte // the bytes of f from base up to the last line that was visited
 	base := end
-	after := int64(-1) // behind the newline of the line that buf ends with; -1: none seen
+	after := int64(-1) // the end of the line at the end of buf; -1: no newline was seen yet
 	for size := int64(firstBlock); ; size = min(4*size, blockSize) {
 		if base == 0 {
 			if after >= 0 {
@@ -494,7 +494,7 @@ func linesBackward(f io.ReaderAt, end int64, visit func(raw []byte, start, after
 			buf = buf[:i+1]
 			scan = i
 		}
-		if len(buf) > 4*blockSize { // no record is that long: give it up
+		if len(buf) > 4*blockSize { // no record of ours is that long: ignore it
 			buf, after = nil, -1
 		}
 	}

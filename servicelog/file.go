@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// folder is an open directory of our own. Files in it are opened relative to
-// it and never through a symbolic link.
+// A folder is an open folder of our own. Files are opened relative to it, and never
+// through symbolic links.
 type folder struct {
 	path string
 	fd   int
 }
 
-// openFolder makes the folder when it is missing, and refuses one that is a
-// link or that others could write to.
+// openFolder makes the folder if it is missing. It refuses one that is a link or belongs
+// to somebody else, and closes one that others could write to.
 func openFolder(path string, uid int) (*folder, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, err
@@ -50,8 +50,7 @@ func openFolder(path string, uid int) (*folder, error) {
 
 func (d *folder) close() { unix.Close(d.fd) }
 
-// create opens a file for appending. Its end is made a record's end, should a
-// crash have left half of one.
+// create opens a file for appending. If a crash has left half a record, it ends that.
 func (d *folder) create(name string) (fd int, st unix.Stat_t, err error) {
 	fail := func(op string, err error) (int, unix.Stat_t, error) {
 		return -1, st, &os.PathError{Op: op, Path: d.path + "/" + name, Err: err}
@@ -79,43 +78,43 @@ func (d *folder) create(name string) (fd int, st unix.Stat_t, err error) {
 	return fd, st, nil
 }
 
-// A segment is one of a file's siblings, which rotation renames: the current
-// one, or an older one that is kept.
+// A segment is one of the files that a log consists of: the current one, or an older
+// one, which rotation renames.
 type segment struct {
 	dev, ino uint64
-	start    int64 // where our own records begin
-	size     int64 // of an older one
-	lines    int64 // lines of the file before it
+	start    int64 // where the records of this run begin
+	size     int64 // of an older one, which does not grow
+	lines    int64 // how many lines the log had before it
 }
 
-// A spot is a place between two records, whatever the segment is called now.
+// A spot is a position between two records, whatever the segment is called now.
 type spot struct {
-	segment int   // their number, from the first that was opened
-	offset  int64 // in it
-	lines   int64 // of the file before it, marks not counted
+	segment int   // its number, counted from the first that was opened
+	offset  int64 // in the segment
+	lines   int64 // how many lines the log has before it, without marks
 }
 
-// file is a log file with its older siblings. It never blocks on anything but
-// the disk itself: what cannot be written is counted, and the gap marked when
-// writing works again.
+// A file is a log: the current segment and the older ones. It only ever waits for the
+// disk. Lines that can't be written are counted, and the gap is marked once writing
+// works again.
 type file struct {
 	dir  *folder
 	name string // "<source>.log"
 	max  int64
 	keep int
 
-	// mu is held from a batch's stamp to its place in the queue of stdout, so
-	// that both have the order of the file.
+	// mu is held from the stamp of a batch until it is queued for stdout, so that
+	// stamps and queue have the order of the file.
 	mu       sync.Mutex
 	fd       int // -1: not open
 	size     int64
-	lines    int64     // written since the start, marks not counted
-	current  int       // the number of the segment that is written
+	lines    int64     // written in this run, without marks
+	current  int       // the number of the current segment
 	first    int       // the number of segments[0]
-	segments []segment // those that are kept; the current one may have to be made yet
-	lost     int       // lines since failure
-	failure  error     // why the last write failed; nil when it worked
-	closed   bool      // so is dir, and its descriptor may be another's by now
+	segments []segment // those that are kept; the current one may not exist yet
+	lost     int       // how many lines were lost since failure
+	failure  error     // why the last write failed; nil: it did not
+	closed   bool      // dir is closed, too, and its descriptor may be another file's by now
 	scratch  []byte
 }
 
@@ -123,14 +122,14 @@ func newFile(dir *folder, name string, max int64, keep int) *file {
 	return &file{dir: dir, name: name, max: max, keep: keep, fd: -1}
 }
 
-// A batch is some whole records. A mark is not a line.
+// A batch is a number of whole records.
 type batch struct {
 	records []byte
 	n       int
-	mark    bool
+	mark    bool // it is a mark, which does not count as a line
 }
 
-// append writes a batch, and says where it is. The caller holds the lock.
+// append writes a batch and returns where it is. The caller holds the lock.
 func (f *file) append(b batch, at time.Time) (from, to spot, err error) {
 	if f.failure != nil && f.lost > 0 {
 		f.scratch = appendHeader(f.scratch[:0], at, Marks)
@@ -153,8 +152,8 @@ func (f *file) append(b batch, at time.Time) (from, to spot, err error) {
 	return from, spot{f.current, f.size, f.lines}, nil
 }
 
-// retry tries to mark the gap that there is, so that a disk with space again is
-// noticed also when the source is silent.
+// retry tries to mark the gap, so that we notice when the disk has space again although
+// the source prints nothing.
 func (f *file) retry(c *clock) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -165,7 +164,7 @@ func (f *file) retry(c *clock) error {
 	return err
 }
 
-// reasonOf is an error without the path, which the file's reader knows.
+// reasonOf returns an error without the path, which readers of the file know.
 func reasonOf(err error) error {
 	var path *os.PathError
 	if errors.As(err, &path) {
@@ -174,7 +173,7 @@ func reasonOf(err error) error {
 	return err
 }
 
-// write appends all of b, or nothing of it.
+// write appends either all of b or nothing.
 func (f *file) write(b []byte) error {
 	if f.fd >= 0 && f.size > 0 && f.size+int64(len(b)) > f.max {
 		f.rotate()
@@ -196,7 +195,7 @@ func (f *file) write(b []byte) error {
 			continue
 		}
 		if err != nil {
-			if written > 0 { // no half records
+			if written > 0 { // undo it: a record must be whole
 				if unix.Ftruncate(f.fd, f.size) != nil {
 					f.shut()
 				}
@@ -209,8 +208,8 @@ func (f *file) write(b []byte) error {
 	return nil
 }
 
-// rotate renames the files by one; the next write makes a new one. When the
-// current file cannot be renamed, it goes on.
+// rotate gives each segment the next number, and the next write makes a new one. If the
+// current one can't be renamed, it just grows.
 func (f *file) rotate() {
 	older := func(i int) string { return f.name + "." + strconv.Itoa(i) }
 	for i := f.keep - 1; i >= 1; i-- {
@@ -234,8 +233,8 @@ func (f *file) rotate() {
 	f.size = 0
 }
 
-// opened notes the segment that is written from now on: a new one, or the same
-// one opened anew.
+// opened notes the segment that is written from now on: a new one, or the same one as
+// before, opened again.
 func (f *file) opened(fd int, st unix.Stat_t) {
 	f.fd, f.size = fd, st.Size
 	seg := segment{dev: uint64(st.Dev), ino: st.Ino, start: st.Size, lines: f.lines}
@@ -248,9 +247,9 @@ func (f *file) opened(fd int, st unix.Stat_t) {
 	f.segments = append(f.segments, seg)
 }
 
-// view opens the segment that holds the records from s on; or, where it is
-// gone, the oldest one behind it, and says where that begins. Size is up to
-// where there are whole records. There is none when s is the end.
+// view opens the segment with the records from s on, or, if rotation has removed it, the
+// oldest one that is left, and returns where to read: from at up to size, where whole
+// records end. If s is the end of the log, r is nil.
 func (f *file) view(s spot) (r *os.File, at spot, size int64, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -281,7 +280,7 @@ func (f *file) view(s spot) (r *os.File, at spot, size int64, err error) {
 			}
 			unix.Close(fd)
 		}
-		if s.segment == f.current { // nothing is behind it yet
+		if s.segment == f.current { // it is the last
 			break
 		}
 		err = nil
@@ -290,8 +289,8 @@ func (f *file) view(s spot) (r *os.File, at spot, size int64, err error) {
 	return nil, spot{f.current, f.size, f.lines}, 0, nil
 }
 
-// resume is where to go on when the file has no more at s than we know of,
-// because somebody has cut it off; at the latest at end.
+// resume returns where to go on if the file ends at s, before the end that we know of,
+// because somebody has truncated it. It is never beyond end.
 func (f *file) resume(s, end spot) spot {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -307,10 +306,10 @@ func (f *file) resume(s, end spot) spot {
 	return f.after(s)
 }
 
-// after is the beginning of the segment after that of s.
+// after returns the beginning of the next segment after s.
 func (f *file) after(s spot) spot {
 	i := s.segment + 1 - f.first
-	if i == len(f.segments) { // it is not made yet
+	if i == len(f.segments) { // it does not exist yet
 		return spot{f.current, 0, f.lines}
 	}
 	return spot{s.segment + 1, f.segments[i].start, f.segments[i].lines}
@@ -330,11 +329,12 @@ func (f *file) close() {
 	f.mu.Unlock()
 }
 
-// FileName is the name of the file that has the output of a process now, below the
-// folder of logs.
+// FileName returns the name of the current log file of the process id, in the folder of
+// logs.
 func FileName(id string) string { return fileName(id) }
 
-// fileName is the name of a source's file: any id is a good file name after it.
+// fileName returns the name of a source's file. It escapes what no file name should
+// have.
 func fileName(id string) string {
 	var b strings.Builder
 	for i := range len(id) {
@@ -347,7 +347,7 @@ func fileName(id string) string {
 		}
 	}
 	name := b.String()
-	if len(name) > 200 { // file systems end at 255
+	if len(name) > 200 { // most file systems allow 255 bytes, and rotation adds some
 		name = name[:180] + fmt.Sprintf("%%%016x", hash(id))
 	}
 	return name + ".log"

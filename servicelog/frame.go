@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxLine bounds the memory that a line without an end can cost: what is
-// longer is cut into pieces.
+// maxLine bounds the memory for a line without an end, in bytes. Longer lines are cut
+// into pieces.
 const maxLine = 16 << 10
 
 // An End says how a line ended.
@@ -14,25 +14,25 @@ type End byte
 
 // The ends of a line.
 const (
-	EndNewline End = iota // the usual
-	EndReturn             // a carriage return, as progress bars do
-	EndNone               // its writer ended
-	EndCut                // it goes on in the next record: the line is too long
+	EndNewline End = iota // in a newline
+	EndReturn             // in a carriage return, as those of progress bars do
+	EndNone               // not at all: its writer ended
+	EndCut                // not yet: it is too long, and goes on in the next record
 )
 
-// line is one framed piece of output. It is valid until the next call of the
-// framer that made it.
+// A line is one framed piece of output. It is valid until the next call to its
+// framer.
 type line struct {
 	text []byte
 	end  End
 }
 
-// framer cuts a stream of bytes into lines. It is pure, and holds at most
-// maxLine bytes. A carriage return before a newline stays in the line's text:
-// files keep what was written.
+// A framer splits a stream of bytes into lines. It is pure, and holds at most maxLine
+// bytes. A carriage return before a newline stays in the text, because files keep what
+// was written.
 type framer struct {
 	held  []byte // the beginning of a line whose end has not come
-	spare []byte // storage of the last held, in use by lines that were returned
+	spare []byte // the memory of the last held, which a returned line still uses
 }
 
 // split appends the lines that chunk completes to out, and holds the rest.
@@ -63,8 +63,8 @@ func (f *framer) split(chunk []byte, out []line) []line {
 	return out
 }
 
-// complete ends the held line with the beginning of chunk, and returns what
-// chunk still has. Nothing is left of chunk when the line goes on.
+// complete completes the held line from chunk and returns the rest of chunk, which is
+// empty if the line does not end in it.
 func (f *framer) complete(chunk []byte, out []line) ([]byte, []line) {
 	for len(f.held) > 0 && len(chunk) > 0 {
 		if n := len(f.held); f.held[n-1] == '\r' && chunk[0] != '\n' {
@@ -72,7 +72,7 @@ func (f *framer) complete(chunk []byte, out []line) ([]byte, []line) {
 		}
 		window := chunk[:min(len(chunk), max(0, maxLine-len(f.held)))]
 		if len(window) == 0 && chunk[0] == '\n' {
-			window = chunk[:1] // the line has just the length of a piece
+			window = chunk[:1] // the line is exactly as long as a piece may be
 		}
 		if text, end, n := next(window); n > 0 {
 			f.held = append(f.held, text...)
@@ -86,8 +86,8 @@ func (f *framer) complete(chunk []byte, out []line) ([]byte, []line) {
 		if utf8.RuneStart(chunk[0]) {
 			return chunk, append(out, line{f.release(), EndCut})
 		}
-		// The cut would split a character. What follows may end up in the
-		// storage of this piece, so the piece gets its own.
+		// The cut would split a character, so the piece ends before that. It gets
+		// memory of its own, because ours will hold what follows.
 		at := boundary(f.held, len(f.held)-1)
 		whole := bytes.Clone(f.held)
 		f.held = append(f.held[:0], whole[at:]...)
@@ -96,8 +96,9 @@ func (f *framer) complete(chunk []byte, out []line) ([]byte, []line) {
 	return chunk, out
 }
 
-// next finds the first line of b. Its length n with its end is 0 when the end
-// is not in b; a carriage return at the very end of b is undecided.
+// next finds the first line of b, which takes n bytes with its end. n is 0 if b does
+// not have the end. A carriage return at the very end of b may belong to a newline
+// that comes next, so it counts as no end.
 func next(b []byte) (text []byte, end End, n int) {
 	i := bytes.IndexAny(b, "\r\n")
 	switch {
@@ -122,14 +123,15 @@ func (f *framer) rest(out []line) []line {
 	return append(out, line{f.release(), EndNone})
 }
 
-// release gives the held bytes away, and holds nothing.
+// release returns the held bytes. The framer then holds nothing.
 func (f *framer) release() []byte {
 	held := f.held
 	f.held, f.spare = f.spare[:0], held
 	return held
 }
 
-// cut moves pieces of maxLine bytes from text to out while it is longer.
+// cut moves pieces of at most maxLine bytes from text to out, until text is no longer
+// than that.
 func cut(out []line, text []byte) ([]line, []byte) {
 	for len(text) > maxLine {
 		at := boundary(text, maxLine)
@@ -139,8 +141,7 @@ func cut(out []line, text []byte) ([]line, []byte) {
 	return out, text
 }
 
-// boundary moves at back to where a UTF-8 character begins, when b is UTF-8
-// there.
+// boundary moves at back to the beginning of a character, if b is UTF-8 there.
 func boundary(b []byte, at int) int {
 	for i := at; i > at-utf8.UTFMax; i-- {
 		if utf8.RuneStart(b[i]) {
@@ -150,7 +151,7 @@ func boundary(b []byte, at int) int {
 	return at
 }
 
-// shrink lets go of storage that a long line left behind.
+// shrink empties b, and gives up its memory if a long line has made it large.
 func shrink(b []byte) []byte {
 	if cap(b) > 1<<10 {
 		return nil

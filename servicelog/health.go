@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// retryTime is how often a file that could not be written is tried again.
+// retryTime is how long to wait before a file that could not be written is tried
+// again.
 const retryTime = time.Second
 
-// health knows which files can't be written at present. It is apart from the
-// files' own locks, so that who asks never waits for a disk.
+// health knows which files can't be written now. It has a lock of its own, not those of
+// the files, so that nobody who asks waits for a disk.
 type health struct {
 	mu     sync.Mutex
 	ill    map[*file]illness
@@ -26,8 +27,8 @@ type illness struct {
 	since time.Time
 }
 
-// Degraded says why lines are missing from the files at present, and since
-// when. The reason is empty when none are. It never waits.
+// Degraded returns why lines are being lost from the files, and since when. The reason
+// is empty if none are. It never waits.
 func (h *Hub) Degraded() (reason string, since time.Time) {
 	h.health.mu.Lock()
 	defer h.health.mu.Unlock()
@@ -47,13 +48,13 @@ func (h *Hub) Degraded() (reason string, since time.Time) {
 	return fmt.Sprintf("the logs of %q and %d more cannot be written: %v", first.id, len(all)-1, reasonOf(first.err)), first.since
 }
 
-// turned notes that a file can't be written any more, or can again when err is
-// nil.
+// turned notes that a file can't be written any more, or, if err is nil, that it can
+// again.
 func (h *Hub) turned(id string, f *file, err error) {
 	h.health.mu.Lock()
 	_, known := h.health.ill[f]
 	switch {
-	case known == (err != nil): // told already
+	case known == (err != nil): // noted already
 		h.health.mu.Unlock()
 		return
 	case err == nil:
@@ -69,16 +70,16 @@ func (h *Hub) turned(id string, f *file, err error) {
 	h.opts.Degraded(id, err)
 }
 
-// retryLater sets the next try. The caller holds the lock.
+// retryLater schedules the next try. The caller holds the lock.
 func (h *Hub) retryLater() {
 	if h.health.again == nil && !h.health.closed {
 		h.health.again = time.AfterFunc(retryTime, h.retry)
 	}
 }
 
-// retry tries all files that could not be written: a service that is silent
-// would never do. It also mends what two who told of one file at once have
-// told in the wrong order.
+// retry tries all files that could not be written, because a silent service would never
+// try its own. It also corrects what we believe of a file if two goroutines have noted
+// its failure and its recovery in the wrong order.
 func (h *Hub) retry() {
 	h.health.mu.Lock()
 	h.health.again = nil

@@ -14,26 +14,26 @@ import (
 
 // Options tunes a Hub. The zero value shows nothing and keeps nothing.
 type Options struct {
-	// Dir is the folder of the files, made when missing with mode 0700. It must
-	// be ours alone. Empty: no files are kept.
+	// Dir is the folder of the files. If it is missing, it is made with mode 0700. It
+	// must belong to us. Empty: no files are kept.
 	Dir string
 
-	// Stdout gets every line; nil shows none. A pipe, terminal or socket is
-	// written without ever blocking in a system call.
+	// Stdout gets all lines. Nil: it gets none. Writes to a pipe, a terminal or a
+	// socket never block in a system call.
 	Stdout io.Writer
 	Format Format
 	Color  Color
-	Labels *Labels // how labels stand; nil: as they are
+	Labels *Labels // how labels look; nil: not padded
 
-	MaxSize int64 // of one file; default: 10 MiB
-	Keep    int   // older files of one source; default: 5, negative: none
+	MaxSize int64 // of one file, in bytes; default: 10 MiB
+	Keep    int   // how many older files a source keeps; default: 5, negative: none
 
-	// Stall is how long stdout may stand still at the end before the rest is
-	// given up; default: a minute. [Hub.Hasten] makes it less.
+	// Stall is how long Close waits for a stdout that makes no progress. Default: a
+	// minute. [Hub.Hasten] shortens it.
 	Stall time.Duration
 
-	// Degraded is told when the files of a source can no longer be written,
-	// and with nil when they can again. It must not block.
+	// Degraded is called with an error when the files of a source can't be written any
+	// more, and with nil when they can again. It must not block.
 	Degraded func(source string, err error)
 }
 
@@ -56,13 +56,13 @@ type Hub struct {
 	clock  clock
 	own    *viewer // of our own lines; guarded by mu
 	mu     sync.Mutex
-	runs   map[*Run]struct{} // whose pipes are open
+	runs   map[*Run]struct{} // those whose pipes are open
 	files  map[string]*file
 	health health
 	closed bool
 }
 
-// Open starts a Hub. Close it to see all that was written.
+// Open starts a Hub. Close it, or the last lines may be lost.
 func Open(opts Options) (*Hub, error) {
 	opts.setDefaults()
 	h := &Hub{opts: opts, runs: map[*Run]struct{}{}, files: map[string]*file{}}
@@ -81,11 +81,11 @@ func Open(opts Options) (*Hub, error) {
 	return h, nil
 }
 
-// Say writes a line of our own to stdout, as "[nix2gpu] text"; each line of a
-// text of several becomes one. It never waits.
+// Say writes a line of our own to stdout: "[nix2gpu] text". A text of several lines
+// becomes as many. It never waits.
 func (h *Hub) Say(text string) { h.SayAs(Plain, text) }
 
-// SayAs is Say in a tone.
+// SayAs is Say with a tone.
 func (h *Hub) SayAs(tone Tone, text string) {
 	if h.out == nil {
 		return
@@ -107,11 +107,11 @@ func (h *Hub) SayAs(tone Tone, text string) {
 // Sayf is Say with a format.
 func (h *Hub) Sayf(format string, args ...any) { h.Say(fmt.Sprintf(format, args...)) }
 
-// SourceOptions tunes one source; zero values are the Hub's.
+// SourceOptions tunes one source. Zero values mean those of the Hub.
 type SourceOptions struct {
 	MaxSize int64
 	Keep    int
-	Quiet   bool // keep the lines in the files, and off stdout
+	Quiet   bool // write the lines to the files alone
 }
 
 // A Source is the log of one process, over all of its runs.
@@ -123,8 +123,8 @@ type Source struct {
 	quiet bool  // not on stdout
 }
 
-// Source returns the log of the process with that id, which names its file.
-// The label is what people see.
+// Source returns the log of the process id, by which its file is called. People see its
+// label.
 func (h *Hub) Source(id, label string, opts SourceOptions) *Source {
 	s := &Source{hub: h, id: id, label: label, quiet: opts.Quiet}
 	if h.dir == nil {
@@ -133,7 +133,7 @@ func (h *Hub) Source(id, label string, opts SourceOptions) *Source {
 	name := fileName(id)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if s.file = h.files[name]; s.file == nil { // two sources never write one file
+	if s.file = h.files[name]; s.file == nil { // two sources of one name share the file
 		keep := opts.Keep
 		if keep == 0 {
 			keep = h.opts.Keep
@@ -158,7 +158,8 @@ func (s *Source) mark(text string) {
 	s.kept(before, err)
 }
 
-// kept tells of a write to the file; before is why the one before it failed.
+// kept reports the result of a write to the file, if it differs from before, that of the
+// write before it.
 func (s *Source) kept(before, err error) {
 	if (before == nil) != (err == nil) {
 		s.hub.turned(s.id, s.file, err)
@@ -166,8 +167,8 @@ func (s *Source) kept(before, err error) {
 	s.hub.bell.ring()
 }
 
-// carry keeps lines of a pipe in the file, and hands them to stdout, where so
-// much is expected.
+// carry writes lines of a pipe to the file and passes them to stdout, to which expected
+// bytes of them were announced.
 func (s *Source) carry(p *pipe, lines []line, expected int, buf *buffers) {
 	it := item{view: p.view, lines: len(lines), expected: expected}
 	if f := s.file; f != nil {
@@ -188,7 +189,7 @@ func (s *Source) carry(p *pipe, lines []line, expected int, buf *buffers) {
 	s.show(p, it, lines, buf)
 }
 
-// show hands an item to stdout. Its text is made only when it is wanted now.
+// show passes an item to stdout. It formats the text only if that is wanted now.
 func (s *Source) show(p *pipe, it item, lines []line, buf *buffers) {
 	if p.out == nil {
 		return
@@ -203,9 +204,9 @@ func (s *Source) show(p *pipe, it item, lines []line, buf *buffers) {
 	p.out.put(it)
 }
 
-// Close waits until the pipes of all runs are empty, then until stdout has
-// everything that it takes, at most as long as ctx lasts, and ends the Hub.
-// Lines that come later are lost.
+// Close ends the Hub: it waits until the pipes of all runs are empty, and then until all
+// is written to stdout or that makes no progress for too long, but no longer than ctx
+// lasts. Lines that come later are lost.
 func (h *Hub) Close(ctx context.Context) error {
 	h.health.stop()
 	h.mu.Lock()
@@ -240,15 +241,15 @@ func (h *Hub) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Hasten makes Close, also one that goes on, give up a stdout that has stood
-// still for so long: somebody has asked for the end.
+// Hasten sets how long Close, which may have been called already, waits for a stdout
+// that makes no progress: for when somebody waits for the end.
 func (h *Hub) Hasten(stall time.Duration) {
 	if h.out != nil {
 		h.out.stall.Store(int64(stall))
 	}
 }
 
-// bell tells followers in this process that files have grown.
+// A bell tells followers in this process that files have grown.
 type bell struct {
 	mu   sync.Mutex
 	ears map[chan struct{}]struct{}
@@ -259,7 +260,7 @@ func (b *bell) ring() {
 	for ear := range b.ears {
 		select {
 		case ear <- struct{}{}:
-		default: // already told
+		default: // it has a token already
 		}
 	}
 	b.mu.Unlock()

@@ -5,23 +5,24 @@ import (
 	"unicode/utf8"
 )
 
-// Labels is how the labels of a project stand at a terminal: what follows them begins
-// in one column, and each has a colour of its own, as far as there are different ones.
-// A nil *Labels leaves them as they are, with a colour by their letters.
+// Labels is how the labels of a project look on a terminal: padded, so that lines begin
+// in the same column, and each in a colour of its own while there are enough. With a
+// nil *Labels they are not padded, and their letters decide on their colours.
 type Labels struct {
 	width  int
 	colors map[string]string
 }
 
-// widest is the longest label that others are padded for: a longer one pushes its
-// own text aside, and not everybody's.
+// widest is the length of the longest label for which others are padded. A longer one
+// only moves its own text.
 const widest = 24
 
-// labelColors are those of labels. Red and yellow are missing: they say that
-// something is wrong.
+// labelColors are the colours of labels, as SGR codes. Red and yellow are missing: they
+// mean that something is wrong.
 var labelColors = [...]string{"36", "32", "35", "34", "96", "92", "95", "94", "38;5;73", "38;5;108", "38;5;147", "38;5;180"}
 
-// NewLabels arranges labels. Their colours are given out by the alphabet.
+// NewLabels returns how labels look together. They get their colours in alphabetical
+// order, so that each keeps its own from run to run.
 func NewLabels(all []string) *Labels {
 	all = slices.Compact(slices.Sorted(slices.Values(all)))
 	l := &Labels{width: len(Self), colors: make(map[string]string, len(all))}
@@ -34,7 +35,7 @@ func NewLabels(all []string) *Labels {
 	return l
 }
 
-// color is that of a label.
+// color returns the SGR code of a label.
 func (l *Labels) color(label string) string {
 	if label == Self {
 		return "1"
@@ -49,7 +50,7 @@ func (l *Labels) color(label string) string {
 	return labelColors[sum%uint32(len(labelColors))]
 }
 
-// padding is how many blanks come behind a label, beside the one that always does.
+// padding returns how many spaces follow a label, beside the one that always does.
 func (l *Labels) padding(label string) int {
 	if l == nil {
 		return 0
@@ -57,18 +58,17 @@ func (l *Labels) padding(label string) int {
 	return max(0, l.width-utf8.RuneCountInString(label))
 }
 
-// A Tone says how a line of ours is meant.
+// A Tone is the severity of a line of ours.
 type Tone int
 
-// The tones. They are seen where labels stand as at a terminal: a warning is yellow, a
-// failure red.
+// The tones. On a terminal, a warning is yellow and a failure red.
 const (
 	Plain Tone = iota
 	Warning
 	Failure
 )
 
-// tint is the text in the colour of its tone.
+// tint returns text in the colour of its tone.
 func (s style) tint(text string, tone Tone) string {
 	color := [...]string{Warning: "33", Failure: "31"}[tone]
 	if s.labels == nil || s.color != ColorLabels || s.format != Text || color == "" {

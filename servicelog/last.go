@@ -11,8 +11,8 @@ const (
 	lastBytes = 300 // of each of them
 )
 
-// last remembers the end of a stream. It copies a few short lines a read, however
-// many there were: what explains an end is among them.
+// last remembers the end of a stream: a few lines, which usually say why a process has
+// ended. However many lines are read at once, it copies no more than those.
 type last struct {
 	mu    sync.Mutex
 	lines [][]byte
@@ -34,9 +34,9 @@ func (l *last) add(lines []line) {
 	}
 }
 
-// Last returns the last lines of the run that are not empty, a few at most and
-// not more than their beginnings: those of its standard error output, else of its
-// standard output. Call it after Drain.
+// Last returns the last few lines of the run that are not empty, cut if they are long.
+// They are from stderr, or from stdout if nothing was printed there. Call it after
+// Drain.
 func (r *Run) Last() []string {
 	for _, p := range slices.Backward(r.pipes[:]) {
 		p.last.mu.Lock()

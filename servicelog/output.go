@@ -11,53 +11,52 @@ import (
 )
 
 const (
-	// outputLimit bounds the text that waits for stdout.
+	// outputLimit bounds the queue of stdout, in bytes.
 	outputLimit = 512 << 10
-	// heldLimit bounds what waits in memory behind that, since it is in no
-	// file. Our own lines may have twice as much.
+	// heldLimit bounds the lines of the backlog that are in no file, in bytes. Our own
+	// lines may take twice as much.
 	heldLimit = 512 << 10
-	// patience is how long a pipe may wait in one go for a stdout that moves and
-	// whose queue is full, so that bursts stay in memory. It comes back with what
-	// the pipe carries, so that no service is slowed below slowest bytes a second.
+	// patience is how long a pipe may wait at a time if the queue of a stdout that makes
+	// progress is full, so that bursts need no backlog. A pipe earns it back with what
+	// it carries: no service is slowed to less than slowest bytes a second.
 	patience = 50 * time.Millisecond
 	slowest  = 16 << 20
-	// tick is how soon it is noticed that stdout stands still.
+	// tick is how soon we notice that stdout makes no progress.
 	tick = 100 * time.Millisecond
 )
 
-// output is the one writer of stdout: a cursor in the lines of all services.
-// Whole lines come from many goroutines; one goroutine writes them, so that no
-// line is ever torn, and nobody waits for it. While it keeps up, lines are
-// queued in memory. What does not fit is a [backlog], which is read back when
+// An output is the only writer of stdout. Whole lines come from many goroutines, and one
+// goroutine writes them, so that no line is ever torn and nobody waits for stdout. Lines
+// are queued in memory. Those that don't fit are a [backlog], which is read back once
 // the queue is written.
 type output struct {
 	w     writer
-	stall atomic.Int64 // a time.Duration. At the end: without movement for so long, no more is written
+	stall atomic.Int64 // a time.Duration: how long to wait without progress once closed
 	style style
 
-	late  atomic.Bool // there is a backlog: text would be made in vain
-	stuck atomic.Bool // stdout stands still
+	late  atomic.Bool // there is a backlog, for which no text has to be formatted
+	stuck atomic.Bool // stdout makes no progress
 
 	mu       sync.Mutex
 	queue    []byte
-	behind   *backlog      // of what comes behind queue; nil: nothing
-	expected int           // bytes that are announced
-	held     int           // bytes of it in memory, also of the one that is read back
-	room     chan struct{} // closed when queue was taken; nil: nobody waits
-	broken   error         // nobody will ever read it
-	closed   time.Time     // zero: it is not
+	behind   *backlog      // what comes after queue; nil: nothing
+	expected int           // bytes that were announced and have not come
+	held     int           // bytes of backlogs in memory, including the one being read back
+	room     chan struct{} // closed when the queue is taken; nil: nobody waits
+	broken   error         // why nothing can be written any more
+	closed   time.Time     // zero: it is open
 
-	quit atomic.Bool   // no more time
-	wake chan struct{} // queue or behind has something, or closed is set
+	quit atomic.Bool   // the time for closing is over
+	wake chan struct{} // gets a token when there is something to write, or closed is set
 	done chan struct{} // the writing goroutine has ended
 }
 
-// writer is where an output writes. A write returns early, with what it has
-// written and errBusy, when nothing has moved for the given time; it is then
-// called again with the rest.
+// A writer is what an output writes to. If it makes no progress for the given time,
+// write returns how much it has written, and errBusy. It is then called again with the
+// rest.
 type writer interface {
 	write(b []byte, patience time.Duration) (int, error)
-	// last writes b if there is room for all of it, or room can be made.
+	// last writes b if there is room for all of it, or if it can make room.
 	last(b []byte)
 	close()
 }
@@ -73,13 +72,13 @@ func newOutput(w io.Writer, stall time.Duration, s style) *output {
 // An item is some lines on their way to stdout.
 type item struct {
 	stamp
-	view      *viewer // that shows them
-	continues bool    // the first one goes on with the line before
+	view      *viewer // formats them
+	continues bool    // the first one continues the line before it
 	lines     int
-	expected  int    // the size that was announced
-	text      []byte // as shown; nil: it is only in the file
+	expected  int    // how many bytes were announced
+	text      []byte // the formatted lines; nil: they are only in the file
 
-	file     *file // nil: it is in none
+	file     *file // nil: they are in no file
 	from, to spot
 }
 
@@ -107,7 +106,7 @@ func (o *output) put(it item) {
 	}
 	limit := heldLimit
 	if it.view.label == Self {
-		limit *= 2 // few, and told by nobody else
+		limit *= 2 // they are few, and nobody else says what they say
 	}
 	h := held{stamp: it.stamp, text: bytes.Clone(it.text)}
 	if o.held+h.size() > limit {
@@ -116,9 +115,9 @@ func (o *output) put(it item) {
 	o.held += o.behind.keep(h)
 }
 
-// expect announces an item of about that size. It lets a stdout that moves
-// catch up before, for as long as credit allows, and returns what is left of
-// that. Whenever it has to wait, it calls before first, once.
+// expect announces an item of about size bytes. If the queue is full and stdout makes
+// progress, it first waits for it to catch up, as long as credit allows. It returns what
+// is left of the credit. Before it waits for the first time, it calls before.
 func (o *output) expect(size int, credit time.Duration, before func()) time.Duration {
 	credit = min(patience, credit+time.Duration(size)*time.Second/slowest)
 	o.mu.Lock()
@@ -159,7 +158,7 @@ func (o *output) poke() {
 	}
 }
 
-// take takes the queue or, when that is empty, the backlog.
+// take takes the queue, or, if that is empty, the backlog.
 func (o *output) take(spare []byte) (queue []byte, behind *backlog, closed bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -176,7 +175,7 @@ func (o *output) take(spare []byte) (queue []byte, behind *backlog, closed bool)
 	return queue, behind, !o.closed.IsZero()
 }
 
-// run writes what there is, until closed.
+// run writes all that comes, until the output is closed.
 func (o *output) run() {
 	defer close(o.done)
 	defer o.w.close()
@@ -189,7 +188,7 @@ func (o *output) run() {
 			spare = queue
 			err = o.flush(queue, nil)
 		case behind != nil:
-			spare = nil // while text comes from files, it is not needed
+			spare = nil // free it: reading back may take long
 			err = o.readBack(behind)
 		case closed:
 			return
@@ -220,7 +219,7 @@ func (o *output) readBack(b *backlog) error {
 			return err
 		}
 		switch {
-		case err != nil: // too many open files, or no memory: that passes
+		case err != nil: // too many open files, or no memory: it will pass
 			if failing.IsZero() {
 				failing = time.Now()
 			}
@@ -236,8 +235,8 @@ func (o *output) readBack(b *backlog) error {
 	}
 }
 
-// flush writes all of b, behind which comes more. It gives up only when stdout
-// is broken, or when it is closed and stands still or has no more time.
+// flush writes all of b; more is what comes after it. It gives up only if stdout is
+// broken, or, once the output is closed, if stdout makes no progress or time is over.
 func (o *output) flush(b []byte, more *backlog) error {
 	still, whole := time.Now(), b
 	for len(b) > 0 {
@@ -261,7 +260,7 @@ func (o *output) flush(b []byte, more *backlog) error {
 	return nil
 }
 
-// over reports whether a stdout that has not moved since then had its time.
+// over reports whether to give up a stdout that has made no progress since still.
 func (o *output) over(still time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -274,8 +273,8 @@ func (o *output) over(still time.Time) bool {
 	return o.quit.Load() || time.Since(still) >= time.Duration(o.stall.Load())
 }
 
-// giveUp counts what a stdout that stands still does not get, and leaves a
-// mark there if it can.
+// giveUp counts the lines that stdout does not get, and leaves a mark there if it can.
+// torn says that the last line written lacks its end.
 func (o *output) giveUp(rest []byte, torn bool, more *backlog) error {
 	o.mu.Lock()
 	n := uint64(bytes.Count(rest, []byte("\n")) + bytes.Count(o.queue, []byte("\n")))
@@ -286,7 +285,7 @@ func (o *output) giveUp(rest []byte, torn bool, more *backlog) error {
 	}
 	o.mu.Unlock()
 	if torn && rest[0] == '\n' {
-		n-- // its text is there
+		n-- // only its newline is missing
 	}
 	err := &notReadError{n}
 	var mark []byte
@@ -298,14 +297,14 @@ func (o *output) giveUp(rest []byte, torn bool, more *backlog) error {
 	return err
 }
 
-// A notReadError says how many lines stdout did not get.
+// A notReadError says how many lines stdout has not got.
 type notReadError struct{ lines uint64 }
 
 func (e *notReadError) Error() string {
 	return fmt.Sprintf("stdout is not read: %d lines not shown", e.lines)
 }
 
-// close writes what there is, for as long as stdout moves and ctx lasts.
+// close writes all that is left, as long as stdout makes progress and ctx lasts.
 func (o *output) close(ctx context.Context) error {
 	o.mu.Lock()
 	o.closed = time.Now()
@@ -317,7 +316,7 @@ func (o *output) close(ctx context.Context) error {
 		o.quit.Store(true)
 		select {
 		case <-o.done:
-		case <-time.After(10 * tick): // it waits for the disk
+		case <-time.After(10 * tick): // the goroutine is waiting for the disk
 			return fmt.Errorf("stdout: %w", context.Cause(ctx))
 		}
 	}

@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errBusy says that a write has not moved in time.
+// errBusy says that a write has made no progress in time.
 var errBusy = errors.New("stdout does not move")
 
-// newWriter picks the way of writing. A file descriptor is written in a way
-// that never blocks for long, so that movement is seen while it happens.
+// newWriter picks how to write. Writes to a file descriptor never block for long, so
+// that progress is noticed while it is made.
 func newWriter(w io.Writer) writer {
 	if f, ok := w.(*os.File); ok {
 		if fd, ok := newFDWriter(f); ok {
@@ -24,11 +24,12 @@ func newWriter(w io.Writer) writer {
 	return &plainWriter{w: w}
 }
 
-// plainWriter writes to something that may block for as long as it likes.
+// plainWriter writes to something that may block for any time, in a goroutine that may
+// outlive the call.
 type plainWriter struct {
 	w      io.Writer
-	own    []byte      // what is being written
-	result chan result // of the write that goes on; nil: none does
+	own    []byte      // our copy of what is being written
+	result chan result // of the write that is going on; nil: none is
 }
 
 type result struct {
@@ -59,23 +60,23 @@ func (p *plainWriter) write(b []byte, patience time.Duration) (int, error) {
 	}
 }
 
-func (*plainWriter) last([]byte) {} // the write before it goes on
+func (*plainWriter) last([]byte) {} // another write is still going on
 
 func (*plainWriter) close() {}
 
-// fdWriter writes to a descriptor that poll(2) can wait for. Raw system calls
-// are used because os.File turns EPIPE on descriptor 1 into a deadly SIGPIPE.
+// fdWriter writes to a descriptor that poll(2) can wait for. It uses raw system calls,
+// because os.File raises SIGPIPE for an EPIPE on descriptor 1, which would kill us.
 type fdWriter struct {
 	file *os.File // keeps the descriptor open
 	fd   int
-	own  bool // made by us: close it
-	most int  // bytes of one write that cannot block after poll said yes
+	own  bool // we have opened fd, and must close it
+	most int  // bytes that one write can take without blocking once poll allows it
 	sock bool
 }
 
-// newFDWriter prepares f without changing it. The descriptor's own
-// non-blocking flag is shared with every process that has it, such as the
-// shell that started us, so a pipe or terminal is opened again instead.
+// newFDWriter prepares to write to f without changing it: all processes that have the
+// descriptor, such as the shell that started us, share its O_NONBLOCK. So a pipe or a
+// terminal is opened a second time.
 func newFDWriter(f *os.File) (*fdWriter, bool) {
 	conn, err := f.SyscallConn()
 	if err != nil {
@@ -124,7 +125,7 @@ func (w *fdWriter) write(b []byte, patience time.Duration) (int, error) {
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
 			if written > 0 {
-				return written, errBusy // it moved; the caller should know
+				return written, errBusy // the caller must see the progress
 			}
 			if err := w.wait(patience); err != nil {
 				return 0, err
@@ -136,8 +137,8 @@ func (w *fdWriter) write(b []byte, patience time.Duration) (int, error) {
 	return written, nil
 }
 
-// last makes a pipe larger: whoever reads it later, when we are no more, finds
-// b behind what was there.
+// last enlarges a pipe, so that b fits behind what is in it: whoever reads the pipe
+// after our end finds it there.
 func (w *fdWriter) last(b []byte) {
 	if size, err := unix.FcntlInt(uintptr(w.fd), unix.F_GETPIPE_SZ, 0); err == nil {
 		_, _ = unix.FcntlInt(uintptr(w.fd), unix.F_SETPIPE_SZ, 2*size)
@@ -167,7 +168,7 @@ func (w *fdWriter) wait(patience time.Duration) error {
 		case err != nil:
 			return os.NewSyscallError("poll", err)
 		case n > 0:
-			return nil // an error condition shows at the write
+			return nil // if there is an error, the write returns it
 		case left == 0:
 			return errBusy
 		}

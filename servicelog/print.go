@@ -7,15 +7,15 @@ import (
 	"io"
 )
 
-// PrintOptions says how a Printer shows records. The zero value writes exactly
-// the bytes that the service wrote.
+// PrintOptions says how a Printer writes records. The zero value writes exactly the
+// bytes that the service has written.
 type PrintOptions struct {
 	Format     Format
 	Color      Color
-	Labels     *Labels // how labels stand
-	Terminal   bool    // show control characters, as on stdout
-	Timestamps bool    // before each line
-	// Label returns what stands before each line, as "[label] "; nil: nothing
+	Labels     *Labels // how labels look
+	Terminal   bool    // escape what a terminal would act on, as on stdout
+	Timestamps bool    // write one before each line
+	// Label returns the label that is written before each line of a source. Nil: none
 	// in text, the source's id in JSON.
 	Label func(source string) string
 }
@@ -43,7 +43,7 @@ func (p *Printer) Print(rec Record) error {
 	return err
 }
 
-// Flush hands everything on.
+// Flush writes all that is buffered.
 func (p *Printer) Flush() error { return p.w.Flush() }
 
 func (p *Printer) append(dst []byte, rec Record) []byte {
@@ -93,7 +93,7 @@ func (p *Printer) append(dst []byte, rec Record) []byte {
 	return dst
 }
 
-// explain words a mark for a person.
+// explain returns the text that people see for a mark.
 func explain(rec Record) string {
 	if rec.IsStart() {
 		return rec.Source + ": started " + rec.Time.UTC().Format("2006-01-02 15:04:05 UTC")

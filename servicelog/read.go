@@ -16,10 +16,10 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// A Query says which records are wanted. The zero value wants all there are.
+// A Query says which records are wanted. The zero value wants all that exist.
 type Query struct {
-	Sources []string // ids; empty: every source that has a file
-	Tail    int      // the last so many lines of each source; 0: all, negative: none of what is there
+	Sources []string // ids; empty: all sources that have a file
+	Tail    int      // only the last so many lines of each source; 0: all, negative: none that exist now
 	Since   time.Time
 	Until   time.Time
 	Match   func(message []byte) bool // nil: any
@@ -27,9 +27,9 @@ type Query struct {
 
 	Follow   bool // go on with what is written later, until ctx is done or Until has passed
 	Previous bool // only the run before the last one
-	Marks    bool // the starts of runs as well; gaps are always there
+	Marks    bool // also the marks of starts; those of gaps are always included
 
-	// Idle is called before waiting for more: the moment to flush. May be nil.
+	// Idle, unless nil, is called before waiting for more: the moment to flush.
 	Idle func()
 }
 
@@ -39,16 +39,16 @@ var ErrNoPrevious = errors.New("there is no earlier run in the log\nhint: leave 
 // A Reader reads the files of a folder, of this run and of earlier ones.
 type Reader struct {
 	dir  string
-	bell *bell // nil: changes are learned from the kernel
+	bell *bell // nil: the kernel reports changes
 }
 
-// NewReader reads the files in dir, whoever writes them.
+// NewReader returns a Reader for the files in dir, whoever writes them.
 func NewReader(dir string) *Reader { return &Reader{dir: dir} }
 
-// Reader reads what the Hub writes, and hears of changes from it.
+// Reader returns a Reader for the files of the Hub, which tells it of changes.
 func (h *Hub) Reader() *Reader { return &Reader{dir: h.opts.Dir, bell: &h.bell} }
 
-// Sources lists the ids that have a file.
+// Sources returns the ids of all sources that have a file.
 func (r *Reader) Sources() ([]string, error) {
 	entries, err := os.ReadDir(r.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -68,7 +68,7 @@ func (r *Reader) Sources() ([]string, error) {
 	return slices.Compact(ids), nil
 }
 
-// Remove removes the log of a source, with its older files. Nobody may write it.
+// Remove removes all files of a source. Nobody may be writing to them.
 func (r *Reader) Remove(source string) error {
 	entries, err := os.ReadDir(r.dir)
 	if err != nil {
@@ -87,9 +87,9 @@ func (r *Reader) Remove(source string) error {
 	return nil
 }
 
-// Records yields the wanted records of all sources, merged by time. The pieces
-// of one line stay together. A Record's message is valid until the next one.
-// The sequence ends with an error when there is one.
+// Records yields the wanted records of all sources, merged by time. Pieces of one line
+// stay together. The message of a Record is valid until the next one. An error ends the
+// sequence.
 func (r *Reader) Records(ctx context.Context, q Query) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		s := &session{reader: r, query: q, known: map[string]bool{}}
@@ -106,12 +106,12 @@ type session struct {
 	query   Query
 	cursors []*cursor
 	known   map[string]bool
-	last    *cursor // where the last record came from, when its line goes on
+	last    *cursor // the source of the last record, if its line goes on; else nil
 }
 
 func (s *session) run(ctx context.Context, yield func(Record, error) bool) error {
 	var changed <-chan struct{}
-	if s.query.Follow { // first, so that nothing falls between reading and waiting
+	if s.query.Follow { // before reading, so that no change is missed
 		ch, stop := s.reader.changes()
 		defer stop()
 		changed = ch
@@ -157,8 +157,8 @@ func (s *session) run(ctx context.Context, yield func(Record, error) bool) error
 	}
 }
 
-// discover opens the logs that are wanted and not open yet. One that appears
-// while following is wanted from its beginning.
+// discover opens the logs that are wanted and not open yet. A log that appears while we
+// follow is wanted from its beginning.
 func (s *session) discover(first bool) error {
 	ids := s.query.Sources
 	if len(ids) == 0 {
@@ -179,7 +179,7 @@ func (s *session) discover(first bool) error {
 		}
 		err := c.begin(s.query)
 		if errors.Is(err, ErrNoPrevious) && len(ids) > 1 {
-			c.limit = 0 // it has nothing to say among the others
+			c.limit = 0 // it just has no records, beside others that may
 			c.close()
 			continue
 		}
@@ -201,7 +201,7 @@ func (s *session) next() (Record, bool, error) {
 		if !ok {
 			continue
 		}
-		if c == s.last { // a line that is not complete goes first
+		if c == s.last { // the rest of its line goes first
 			best = c
 			break
 		}
@@ -237,11 +237,11 @@ func (r *Reader) changes() (ch <-chan struct{}, stop func()) {
 	if err == nil {
 		err = w.Add(r.dir)
 	}
-	// Where the kernel can't tell (no folder yet, no watches left), look often.
+	// If the kernel can't report changes (no folder yet, no watches left), look often.
 	var tick *time.Ticker
 	var ticks <-chan time.Time
 	var events chan fsnotify.Event
-	var faults chan error // an overflow: something has changed for certain
+	var faults chan error // the kernel has lost events, so something has changed
 	if err != nil {
 		tick = time.NewTicker(200 * time.Millisecond)
 		ticks = tick.C
@@ -277,7 +277,7 @@ func (r *Reader) changes() (ch <-chan struct{}, stop func()) {
 	}
 }
 
-// wanted reports whether a record passes the filters that look at it alone.
+// wanted reports whether a record passes all filters that look at single records.
 func (q *Query) wanted(rec Record) bool {
 	if rec.Stream == Marks {
 		_, _, gap := rec.Gap()

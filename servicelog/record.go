@@ -13,7 +13,7 @@ type Stream string
 const (
 	Stdout Stream = "stdout"
 	Stderr Stream = "stderr"
-	Marks  Stream = "nix2gpu" // our own: the start of a run, lines that are missing
+	Marks  Stream = "nix2gpu" // our own marks: the start of a run, and missing lines
 )
 
 // A Record is one line of a log, or a piece of a long one.
@@ -46,13 +46,13 @@ const (
 	markStart = "start"
 	markGap   = "gap"
 
-	// timeLayout always has nine digits, so that records can be compared as text.
+	// timeLayout always has nine digits, so that times can be compared as text.
 	timeLayout = "2006-01-02T15:04:05.000000000Z07:00"
 )
 
 var tags = [...]string{EndNewline: "F", EndReturn: "F:r", EndNone: "F:n", EndCut: "P"}
 
-// appendHeader appends what stands before the tags.
+// appendHeader appends the fields before the tags.
 func appendHeader(dst []byte, at time.Time, s Stream) []byte {
 	dst = at.UTC().AppendFormat(dst, timeLayout)
 	dst = append(dst, ' ')
@@ -79,8 +79,9 @@ func appendLines(dst []byte, lines []line, at time.Time, s Stream) []byte {
 	return dst
 }
 
-// parseRecord reads a line of a file, without its newline. A line that is not
-// a record, because of a crash or a stranger, is a message without a time.
+// parseRecord parses a line of a file, without its newline. A line that is no record,
+// because of a crash or because somebody else has written it, is a message without a
+// time.
 func parseRecord(b []byte) Record {
 	stranger := Record{Message: b}
 	when, rest, ok := bytes.Cut(b, []byte(" "))
@@ -124,8 +125,8 @@ func parseRecord(b []byte) Record {
 	return rec
 }
 
-// parseTime reads our own layout without the cost of time.Parse, and others
-// with it.
+// parseTime parses our own layout without the cost of time.Parse, which it uses for all
+// others.
 func parseTime(b []byte) (time.Time, bool) {
 	const ours = len("2006-01-02T15:04:05.000000000Z")
 	if len(b) == ours && b[4] == '-' && b[7] == '-' && b[10] == 'T' && b[13] == ':' && b[16] == ':' && b[19] == '.' && b[ours-1] == 'Z' {
@@ -142,7 +143,7 @@ func parseTime(b []byte) (time.Time, bool) {
 		year, month, day := n(0, 4), n(5, 7), n(8, 10)
 		hour, minute, sec, nano := n(11, 13), n(14, 16), n(17, 19), n(20, 29)
 		at := time.Date(year, time.Month(month), day, hour, minute, sec, nano, time.UTC)
-		// Date takes the 32nd for the 1st of the next month; a record does not.
+		// Date would take a 32nd for the 1st of the next month.
 		if at.Year() == year && at.Month() == time.Month(month) && at.Day() == day &&
 			at.Hour() == hour && at.Minute() == minute && at.Second() == sec && at.Nanosecond() == nano {
 			return at, true

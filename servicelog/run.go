@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	readSize = 64 << 10  // what one read takes at most
-	pipeSize = 256 << 10 // what a pipe should hold; the kernel may grant less
+	readSize = 64 << 10  // bytes that one read takes at most
+	pipeSize = 256 << 10 // bytes that a pipe should hold; the kernel may grant less
 )
 
-// A Watch sees the lines of a run as soon as they are in the file and on their way
-// to stdout, so that what follows from one comes behind it there; while stdout
-// has to catch up, it sees them before. It must return at once; it is called from
-// the run's own goroutines, one line at a time.
+// A Watch is called with each line of a run, once that is in the file and queued for
+// stdout: what we say because of a line then comes after it. While stdout has to catch
+// up, it is called before that. It must return at once. It is called by the run's own
+// goroutines, with one line at a time.
 type Watch func(line []byte)
 
 // A Run is the output of one start of a process. Hand Stdout and Stderr to the
@@ -29,17 +29,16 @@ type Run struct {
 
 	source *Source
 	watch  Watch
-	once   sync.Mutex // one line at a time reaches watch
+	once   sync.Mutex // held while watch is called
 	pipes  [2]*pipe
 }
 
-// Start begins a run: it makes the pipes and marks the beginning in the file.
-// Since the watch is there before the process is, it misses nothing; it may
-// be nil.
+// Start begins a run: it makes the pipes and marks the beginning in the file. watch may
+// be nil. It misses nothing, since it is there before the process.
 func (s *Source) Start(watch Watch) (*Run, error) { return s.start(watch, true) }
 
-// StartAside is Start for a helper of the process, such as its shutdown
-// command: its lines belong to the run that there is.
+// StartAside is Start for a helper of the process, such as its shutdown command, whose
+// lines belong to the run of the process.
 func (s *Source) StartAside(watch Watch) (*Run, error) { return s.start(watch, false) }
 
 func (s *Source) start(watch Watch, mark bool) (*Run, error) {
@@ -78,8 +77,8 @@ func (s *Source) start(watch Watch, mark bool) (*Run, error) {
 	return r, nil
 }
 
-// Started closes our copies of the write ends, so that the pipes end when the
-// process does. Call it after the process was started, or could not be.
+// Started closes our copies of the write ends, so that the pipes end with the process.
+// Call it after the process was started, also if that has failed.
 func (r *Run) Started() {
 	for _, f := range []*os.File{r.Stdout, r.Stderr} {
 		if f != nil {
@@ -88,10 +87,10 @@ func (r *Run) Started() {
 	}
 }
 
-// Drain waits until all that was written before the call is on its way. A last
-// line without an end is shown then. Where a descendant of the process keeps a
-// pipe open, it is read on for as long as it does. Call Drain after the process
-// has ended; a pipe that nobody else holds has ended as well when it returns.
+// Drain waits until all that was written before the call is in the file and queued for
+// stdout, including a last line without an end. Call it after the process has ended. A
+// pipe that no descendant of the process keeps open has then ended, too; others are
+// read on.
 func (r *Run) Drain(ctx context.Context) error {
 	for _, p := range r.pipes {
 		if p == nil {
@@ -104,7 +103,7 @@ func (r *Run) Drain(ctx context.Context) error {
 	return nil
 }
 
-// Done is closed when both pipes have ended.
+// Done returns a channel that is closed when both pipes have ended.
 func (r *Run) Done() <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
@@ -125,27 +124,27 @@ func (r *Run) abandon() {
 	}
 }
 
-// pipe is one stream of a run.
+// A pipe is one stream of a run.
 type pipe struct {
 	run  *Run
 	r    *os.File
 	view *viewer
 	out  *output // nil: not shown
 
-	// mu guards what follows; the reading goroutine works with what is below
-	// only while idle is false, a drain only while it is true.
+	// mu guards the fields up to done. Those after it have two users: the reading
+	// goroutine while idle is false, and a drain, with mu, while it is true.
 	mu        sync.Mutex
 	change    sync.Cond
-	idle      bool  // the pipe was empty: the reader waits for the kernel
-	taken     int64 // bytes read from the pipe
-	delivered int64 // and bytes of them that are on their way
+	idle      bool  // the pipe was empty, and the reader waits for the kernel
+	taken     int64 // bytes that were read from the pipe
+	delivered int64 // how many of them are in the file and queued for stdout
 	ended     bool
 	done      chan struct{}
 
 	frame  framer
 	last   last
 	stream Stream
-	credit time.Duration // for which it may wait for stdout
+	credit time.Duration // how long it may wait for stdout
 }
 
 func newPipe(r *Run, stream Stream) (*pipe, *os.File, error) {
@@ -159,7 +158,7 @@ func newPipe(r *Run, stream Stream) (*pipe, *os.File, error) {
 		return nil, nil, err
 	}
 	_, _ = unix.FcntlInt(uintptr(fds[1]), unix.F_SETPIPE_SZ, pipeSize)
-	// Servers open /dev/stderr again, also after they have become another user.
+	// Servers open /dev/stderr again, even after they have become another user.
 	_ = unix.Fchmod(fds[1], 0o666)
 	s := r.source
 	p := &pipe{run: r, stream: stream, done: make(chan struct{}), credit: patience}
@@ -172,18 +171,19 @@ func newPipe(r *Run, stream Stream) (*pipe, *os.File, error) {
 	return p, os.NewFile(uintptr(fds[1]), s.id+" "+string(stream)), nil
 }
 
-// buffers is what carrying one read takes. It is held only while there is data.
+// buffers is the memory for one read. A pipe only has it while there is data: idle
+// services take none.
 type buffers struct {
 	read  [readSize]byte
 	lines []line
-	text  []byte // as records
-	shown []byte // as stdout shows them
+	text  []byte // lines as records
+	shown []byte // lines as stdout shows them
 }
 
-// buffers takes some from the pool.
+// buffers takes one from the pool.
 func (h *Hub) buffers() *buffers { return h.pool.Get().(*buffers) }
 
-// release gives b back, without what unusual data has blown up.
+// release puts b back into the pool, without what unusual data has made large.
 func (h *Hub) release(b *buffers) {
 	if cap(b.lines) > 4096 {
 		b.lines = nil
@@ -230,7 +230,7 @@ func (p *pipe) read() {
 		}
 	}
 	p.mu.Lock()
-	p.idle = false // a close from outside may have come while it was set
+	p.idle = false // it is set if somebody else has closed the pipe
 	p.mu.Unlock()
 	p.deliverRest(true)
 	p.r.Close()
@@ -241,8 +241,8 @@ func (p *pipe) read() {
 	p.run.finish()
 }
 
-// fill reads until buf is full or the pipe is empty. End is true after the
-// last writer is gone, or when the pipe cannot be read at all.
+// fill reads until buf is full or the pipe is empty. end is true if the last writer has
+// gone, or if the pipe can't be read at all.
 func fill(fd int, buf []byte) (n int, end bool) {
 	for n < len(buf) {
 		m, err := unix.Read(fd, buf[n:])
@@ -259,8 +259,8 @@ func fill(fd int, buf []byte) (n int, end bool) {
 	return n, false
 }
 
-// take reads what there is. The lock is held meanwhile, so that a drain can
-// tell how much was written before it; reading never blocks.
+// take reads what is in the pipe, which never blocks. It holds the lock meanwhile, so
+// that a drain can tell how much was written before.
 func (p *pipe) take(fd int, buf []byte) (n int, end bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -273,7 +273,7 @@ func (p *pipe) take(fd int, buf []byte) (n int, end bool) {
 	return n, end
 }
 
-// carried notes that all that was taken is delivered.
+// carried notes that all that was taken has been delivered.
 func (p *pipe) carried() {
 	p.mu.Lock()
 	p.delivered = p.taken
@@ -281,8 +281,8 @@ func (p *pipe) carried() {
 	p.mu.Unlock()
 }
 
-// drain waits until the pipe has ended, or all that was in it at the time of
-// the call is delivered.
+// drain waits until the pipe has ended, or all that was in it at the time of the call
+// has been delivered.
 func (p *pipe) drain(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		p.mu.Lock()
@@ -300,13 +300,13 @@ func (p *pipe) drain(ctx context.Context) error {
 		p.change.Wait()
 	}
 	if !p.ended && p.idle {
-		p.deliverRest(false) // the reader can't wake while the lock is held
+		p.deliverRest(false) // the reader can't begin while we hold the lock
 	}
 	return nil
 }
 
-// settled reports whether target bytes were delivered, and the end was seen if
-// it has come.
+// settled reports whether target bytes have been delivered, and, if the last writer has
+// gone, whether the reader has noticed.
 func (p *pipe) settled(target int64) bool {
 	switch {
 	case p.ended, p.delivered > target:
@@ -323,10 +323,10 @@ func (p *pipe) settled(target int64) bool {
 			hungUp = err == nil && n > 0 && fds[0].Revents&unix.POLLHUP != 0
 		})
 	}
-	return !hungUp // else the reader is about to wake
+	return !hungUp // if it did, the reader is about to wake up
 }
 
-// waiting asks the kernel how many bytes are in the pipe.
+// waiting returns how many bytes are in the pipe.
 func (p *pipe) waiting() int64 {
 	n := 0
 	conn, err := p.r.SyscallConn()
@@ -339,7 +339,7 @@ func (p *pipe) waiting() int64 {
 	return int64(n)
 }
 
-// deliverRest delivers the beginning of a line that has no end.
+// deliverRest delivers the beginning of a line whose end has not come.
 func (p *pipe) deliverRest(wait bool) {
 	if len(p.frame.held) == 0 {
 		return
@@ -351,11 +351,11 @@ func (p *pipe) deliverRest(wait bool) {
 	hub.release(buf)
 }
 
-// deliver hands buf.lines to the file, stdout and the watch, in this order. With
-// wait set, a stdout that moves gets a moment to catch up first; the watch, which
+// deliver passes buf.lines to the file, stdout and the watch, in this order. If wait is
+// set, a stdout that makes progress first gets a moment to catch up. The watch, which
 // may decide whether a service is ready, does not wait for that.
 func (p *pipe) deliver(buf *buffers, wait bool) {
-	const most = 1024 // lines at a time: short ones grow much by their prefix
+	const most = 1024 // lines at a time: with their labels, short ones become much longer
 	r := p.run
 	for lines := buf.lines; len(lines) > 0; {
 		part := lines[:min(len(lines), most)]
@@ -377,7 +377,7 @@ func (p *pipe) deliver(buf *buffers, wait bool) {
 	}
 }
 
-// see shows lines to the watch, where there is one.
+// see passes lines to the watch, if there is one.
 func (r *Run) see(lines []line) {
 	if r.watch == nil {
 		return
@@ -389,7 +389,7 @@ func (r *Run) see(lines []line) {
 	}
 }
 
-// finish forgets the run when both pipes have ended.
+// finish forgets the run once both pipes have ended.
 func (r *Run) finish() {
 	for _, p := range r.pipes {
 		p.mu.Lock()

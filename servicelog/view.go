@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// A Format says how lines are written for a reader.
+// A Format says how lines are shown.
 type Format int
 
 // The formats.
@@ -17,14 +17,14 @@ const (
 	JSON               // one object a line
 )
 
-// Color says what becomes of colours.
+// Color says which colours are shown.
 type Color int
 
 // The values of Color.
 const (
-	ColorPass   Color = iota // a service's own colours stay
-	ColorLabels              // and each label has one
-	ColorNever               // there are none
+	ColorPass   Color = iota // those of the services themselves
+	ColorLabels              // also those of labels
+	ColorNever               // none
 )
 
 // Self is the label of our own lines.
@@ -47,22 +47,22 @@ func appendPrefix(dst []byte, label string, s style) []byte {
 	return append(dst, ' ')
 }
 
-// viewer shows the lines of one stream of one source. It keeps what must be
-// known of the line before: whether it goes on.
+// A viewer formats the lines of one stream of one source. It remembers whether the last
+// piece was the end of its line.
 type viewer struct {
 	label  string
 	stream Stream
 	style
 	prefix []byte
-	open   bool // the last piece was cut: this one continues it
+	open   bool // the last piece was cut: the next one continues its line
 }
 
 func newViewer(label string, stream Stream, s style) *viewer {
 	return &viewer{label: label, stream: stream, style: s, prefix: appendPrefix(nil, label, s)}
 }
 
-// append appends lines as they are shown, and reports how many lines that
-// are. An empty line that ends in a return only moved a cursor: it is left out.
+// append appends lines as they are shown, and returns how many those are. It leaves out
+// an empty line that ends in a carriage return, which only moved a cursor.
 func (v *viewer) append(dst []byte, lines []line, at time.Time) ([]byte, int) {
 	n := 0
 	for _, l := range lines {
@@ -92,7 +92,7 @@ func (v *viewer) append(dst []byte, lines []line, at time.Time) ([]byte, int) {
 	return dst, n
 }
 
-// size is about what lines take when they are shown.
+// size returns about how many bytes lines take when they are shown.
 func (v *viewer) size(lines []line) int {
 	each := len(v.prefix) + 1
 	if v.format == JSON {
@@ -105,7 +105,7 @@ func (v *viewer) size(lines []line) int {
 	return n
 }
 
-// skip notes lines that are not shown now, but will be elsewhere.
+// skip notes lines that another viewer, that of a backlog, will show.
 func (v *viewer) skip(lines []line) {
 	if len(lines) > 0 && v.format == Text {
 		v.open = lines[len(lines)-1].end == EndCut
@@ -117,11 +117,11 @@ func plain(b []byte) bool {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	for len(b) >= 8 {
 		w := binary.LittleEndian.Uint64(b)
-		// A byte below 0x20 borrows in the subtraction, 0x7f becomes zero and
-		// borrows too, and one above 0x7f has its high bit already.
+		// A byte below 0x20 makes the subtraction borrow, 0x7f becomes 0 and makes
+		// the other one borrow, and a byte above 0x7f has its high bit set.
 		del := w ^ 0x7f7f7f7f7f7f7f7f
 		if ((w-ones*0x20)|(del-ones)|w)&highs != 0 {
-			break // the bytewise loop decides: tabs are fine
+			break // it may be a tab, which is fine: the loop below decides
 		}
 		b = b[8:]
 	}
@@ -133,13 +133,13 @@ func plain(b []byte) bool {
 	return true
 }
 
-// Safe is a text of a program as a terminal may show it, without its colours.
+// Safe returns the text of a program in a form that is safe on a terminal, without its
+// colours.
 func Safe(text string) string { return string(appendSafe(nil, []byte(text), ColorNever)) }
 
-// appendSafe appends text so that it can change nothing but its own place on
-// a terminal. Colours pass when allowed and end with the line; ESC is shown
-// as ␛, other control characters, invalid UTF-8 and characters that reorder
-// or break lines as escapes.
+// appendSafe appends text in a form that changes nothing on a terminal but its own line.
+// Colours pass if allowed, and end with the line. ESC is shown as ␛, and other control
+// characters, invalid UTF-8 and characters that reorder or break lines as escapes.
 func appendSafe(dst, text []byte, c Color) []byte {
 	if plain(text) {
 		return append(dst, text...)
@@ -216,7 +216,7 @@ func sgr(b []byte) int {
 	return 0
 }
 
-// hostile reports characters that act on a terminal or reorder a line.
+// hostile reports whether a character acts on a terminal or reorders a line.
 func hostile(r rune) bool {
 	switch {
 	case r >= 0x80 && r < 0xa0, // C1 controls
@@ -252,7 +252,7 @@ func appendString(dst, b []byte) []byte {
 		c := b[0]
 		if c >= utf8.RuneSelf {
 			r, n := utf8.DecodeRune(b)
-			if hostile(r) { // valid JSON, but it is also read on terminals
+			if hostile(r) { // JSON may have it, but people read it on terminals
 				dst = append(dst, '\\', 'u', digits[r>>12&15], digits[r>>8&15], digits[r>>4&15], digits[r&15])
 			} else {
 				dst = utf8.AppendRune(dst, r)
