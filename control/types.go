@@ -75,9 +75,11 @@ type Event struct {
 	Lost    int          `json:"lost,omitempty"` // how many events before this one were dropped because this reader was too slow
 }
 
-// A Message is one line of the event stream, with exactly one field set. The first
-// line is a State; when the project ends, the last is an End.
+// A Message is one line of the event stream: a State, an Event or an End. The first line
+// is a State, unless the stream goes on where the reader left another one. When the
+// project ends, the last is an End.
 type Message struct {
+	ID    string `json:"id,omitempty"` // where to go on, as the parameter "after" or the header Last-Event-ID
 	State *State `json:"state,omitempty"`
 	Event *Event `json:"event,omitempty"`
 	End   *End   `json:"end,omitempty"`
@@ -112,7 +114,7 @@ type Reply struct {
 	Services []Service `json:"services"`
 }
 
-// Changes is the answer to a reload: the labels of services.
+// Changes is the answer to a reload: the ids of services, and what is done to each.
 type Changes struct {
 	Added   []string  `json:"added,omitempty"`
 	Removed []string  `json:"removed,omitempty"`
@@ -120,26 +122,25 @@ type Changes struct {
 	Plan    []Planned `json:"plan"` // what became of each service, and why
 }
 
-// A Route is one request that the socket answers.
-type Route struct{ Method, Path, Doc string }
+// A ScaleRequest asks for numbers of replicas, by the name of the service.
+type ScaleRequest struct {
+	Replicas map[string]int `json:"replicas"`
+}
 
-// Routes is the reference of the socket; the server is tested against it.
-func Routes() []Route {
-	return []Route{
-		{"GET", "/v1/state", "The state of the project and its services: a State."},
-		{"GET", "/v1/usage", "What services use now, and where they listen; with GPUs, for which nvidia-smi is run, unless ?gpus=no: a Usage."},
-		{"GET", "/v1/details", "What a close look at each service shows beside its state: a list of Details."},
-		{"GET", "/v1/startup", "How the starts of services went, step by step: Startups."},
-		{"GET", "/v1/events", "A stream of Messages, one JSON object a line: the State, then each change."},
-		{"POST", "/v1/start", "Starts services and what they depend on. Body: Action; answers a Reply at once."},
-		{"POST", "/v1/stop", "Tells services to stop. Body: Action."},
-		{"POST", "/v1/restart", "Stops services that run, and starts them again. Body: Action."},
-		{"POST", "/v1/kill", "Sends Action.signal to services."},
-		{"POST", "/v1/exec", "The surroundings of a service, for a command. Body: ExecRequest; answers Surroundings, secrets included."},
-		{"POST", "/v1/run", "Starts what a service depends on, waits for it, and answers what a copy of the service is. Body: RunRequest; answers Copy, secrets included."},
-		{"POST", "/v1/wait", "Answers when the services meet Action.for: settled, stopped, or a condition."},
-		{"POST", "/v1/down", "Stops the whole project; the supervisor ends. With Action.now without grace."},
-		{"POST", "/v1/plan", "What a reload of the same body would do: a list of Planned. Nothing is changed."},
-		{"POST", "/v1/reload", "Makes the supervisor run another project. Body: its JSON; answers Changes, with the Plan that it carries out."},
-	}
+// MaxReplicas is the most replicas of one service that may be asked for.
+const MaxReplicas = 1000
+
+// A HealthReport says whether a project is as it should be.
+type HealthReport struct {
+	Healthy   bool      `json:"healthy"` // every service that was asked for is ready or has completed
+	Settled   bool      `json:"settled"` // none is on its way to another state
+	Phase     Phase     `json:"phase"`
+	Summary   string    `json:"summary,omitempty"`   // "2 of 3 services healthy; failed: nginx (exit code 1)"
+	Unhealthy []Service `json:"unhealthy,omitempty"` // those that are neither ready nor completed
+}
+
+// Healthy reports whether a service is as it should be: it runs, and its probe passes if
+// it has one, or it has completed, or waits for its next run after a good one.
+func (s *Service) Healthy() bool {
+	return s.State == Running || s.State == Completed || s.State == Scheduled && s.LastRun != RunFailed
 }

@@ -29,6 +29,10 @@ type Query struct {
 	Previous bool // only the run before the last one
 	Marks    bool // also the marks of starts; those of gaps are always included
 
+	// Over, unless nil, ends Follow once it is closed and all that was written until then
+	// is read.
+	Over <-chan struct{}
+
 	// Idle, unless nil, is called before waiting for more: the moment to flush.
 	Idle func()
 }
@@ -152,6 +156,8 @@ func (s *session) run(ctx context.Context, yield func(Record, error) bool) error
 			return ctx.Err()
 		case <-over:
 			return nil
+		case <-s.query.Over:
+			s.query.Follow = false // one more look
 		case <-changed:
 		}
 	}

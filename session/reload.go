@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ import (
 // evaluateAgain evaluates the definition again and hands the result to the engine. An
 // error is printed, and nothing changes.
 func (s *session) evaluateAgain(ctx context.Context) {
-	p, err := s.evaluate()
+	p, err := s.evaluate(nil)
 	var changes supervisor.Reloaded
 	if err == nil {
 		changes, err = asked{s.engine, s}.Reload(ctx, p)
@@ -98,11 +99,77 @@ func held(p *project.Project, snap control.Snapshot) []project.Port {
 // maxEvaluated bounds what is read from the child, in bytes.
 const maxEvaluated = 64 << 20
 
+// An evaluationError is why a definition could not be evaluated, as our own program has
+// said it, and with its exit code.
+type evaluationError struct {
+	said string
+	code int
+}
+
+func (e *evaluationError) Error() string { return e.said }
+
+// evaluated evaluates the definition again for a request, with other numbers of replicas
+// of some services.
+func (s *session) evaluated(_ context.Context, replicas map[string]int) (project.Valid, error) {
+	p, err := s.evaluate(replicas)
+	var said *evaluationError
+	switch {
+	case errors.As(err, &said):
+		msg, hint, _ := strings.Cut(strings.TrimPrefix(said.said, "nix2gpu: "), "\nhint: ")
+		code := control.CodeInvalid
+		for _, k := range control.Kinds() {
+			if k.Exit == said.code && k.Code == control.CodeNotFound {
+				code = k.Code
+			}
+		}
+		return p, &control.Error{Code: code, Msg: msg, Hint: hint}
+	case errors.Is(err, errNotAgain):
+		return p, &control.Error{Code: control.CodeConflict, Msg: err.Error()}
+	}
+	return p, err
+}
+
+// scales are the arguments for other numbers of replicas. Those of services that are not
+// named stay as they are, if the definition still has them.
+func (s *session) scales(replicas map[string]int) (args []string) {
+	if replicas == nil {
+		return nil
+	}
+	kept := map[string]int{}
+	for _, svc := range s.engine.Snapshot().Services {
+		if _, named := replicas[svc.Family]; svc.Family != "" && svc.Family != string(svc.ID) && !named && !svc.Disabled {
+			kept[svc.Family]++
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(kept)) {
+		args = append(args, "--kept-scale", fmt.Sprintf("%s=%d", name, kept[name]))
+	}
+	for _, name := range slices.Sorted(maps.Keys(replicas)) {
+		args = append(args, "--scale", fmt.Sprintf("%s=%d", name, replicas[name]))
+	}
+	return args
+}
+
+// errNotAgain says that a definition can't be evaluated again.
+var errNotAgain = errors.New("not supported: a reload of what was started with namespaces or environment files")
+
+// evaluateIn is the folder of an evaluation: the definition's, so that messages name its
+// files as the user does, unless that is gone.
+func (s *session) evaluateIn() string {
+	if info, err := os.Stat(s.Root); err != nil || !info.IsDir() {
+		return "/"
+	}
+	return s.Root
+}
+
 // evaluate runs our own program to evaluate the definition, so that its memory and its
-// failures are not the supervisor's.
-func (s *session) evaluate() (project.Valid, error) {
+// failures are not the supervisor's. Without replicas, their numbers are those that the
+// project was started with.
+func (s *session) evaluate(replicas map[string]int) (project.Valid, error) {
+	s.evaluating.Lock() // one at a time: each takes memory
+	defer s.evaluating.Unlock()
 	if len(s.job.Reload) == 0 {
-		return project.Valid{}, errors.New("not supported: a reload of what was started with namespaces or environment files")
+		return project.Valid{}, errNotAgain
 	}
 	out, outEnd, err := os.Pipe()
 	if err != nil {
@@ -116,7 +183,7 @@ func (s *session) evaluate() (project.Valid, error) {
 	}
 	defer complaint.Close()
 	child, err := s.host.Start(process.Spec{
-		Name: "reload", Argv: append([]string{s.Self}, s.job.Reload...), Env: s.Environ, Dir: "/",
+		Name: "reload", Argv: slices.Concat([]string{s.Self}, s.job.Reload, s.scales(replicas)), Env: s.Environ, Dir: s.evaluateIn(),
 		Stdout: outEnd, Stderr: complaintEnd,
 	})
 	outEnd.Close()
@@ -144,7 +211,7 @@ func (s *session) evaluate() (project.Valid, error) {
 		if why == "" {
 			why = exit.String()
 		}
-		return project.Valid{}, errors.New(why)
+		return project.Valid{}, &evaluationError{why, exit.Code}
 	}
 	p, err := project.Decode(bytes.NewReader(data))
 	if err != nil {

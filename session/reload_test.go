@@ -28,7 +28,7 @@ func TestEvaluateOfMuchText(t *testing.T) {
 		s := &session{host: host, job: &Job{Reload: []string{"-c", script}}, Machine: Machine{Self: "/bin/sh", Environ: os.Environ()}}
 		done := make(chan error, 1)
 		go func() {
-			_, err := s.evaluate()
+			_, err := s.evaluate(nil)
 			done <- err
 		}()
 		select {

@@ -43,21 +43,22 @@ type Options struct {
 // A session holds the parts of one run, in the order in which they are opened.
 type session struct {
 	Machine
-	opts      Options
-	job       *Job
-	log       *slog.Logger
-	host      *process.Host
-	hub       *servicelog.Hub
-	engine    *supervisor.Engine
-	rehearsal *rehearsal // nil: everything was tested before
-	server    *server.Server
-	watch     watch
-	memory    oomKills
-	wishes    wishes
-	copies    copies
-	keeping   sync.WaitGroup // of what is written when all has settled
-	planned   planned
-	startups  struct {
+	opts       Options
+	job        *Job
+	log        *slog.Logger
+	host       *process.Host
+	hub        *servicelog.Hub
+	engine     *supervisor.Engine
+	rehearsal  *rehearsal // nil: everything was tested before
+	server     *server.Server
+	watch      watch
+	memory     oomKills
+	wishes     wishes
+	copies     copies
+	evaluating sync.Mutex
+	keeping    sync.WaitGroup // of what is written when all has settled
+	planned    planned
+	startups   struct {
 		sync.Mutex
 		kept []byte // what was written last
 	}
@@ -248,7 +249,7 @@ func (s *session) serve() error {
 		return err
 	}
 	s.server = server.New(server.Options{
-		Engine: asked{s.engine, s}, Resolve: (*project.Project).ResolveAll, Reload: s.reload, Logs: s.hub.Reader(),
+		Engine: asked{s.engine, s}, Resolve: (*project.Project).ResolveAll, Reload: s.reload, Evaluate: s.evaluated, Logs: s.hub.Reader(),
 		Degraded: s.watch.look, Usage: s.usage, Exec: s.exec, Run: s.runCopy, OutOfMemory: s.memory.report,
 		Root: s.Root, Definition: s.job.Definition, Version: s.opts.Version, Log: s.log,
 	})

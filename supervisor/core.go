@@ -45,6 +45,7 @@ type core struct {
 	subscribers  []*subscriber
 	catching     timerID // when slow subscribers are looked at again
 	seq          uint64
+	history      eventHistory
 	last         control.Snapshot // the final one; read by others once done is closed
 	lastStartups control.Startups // likewise
 }

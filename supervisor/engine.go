@@ -237,26 +237,38 @@ func (e *Engine) Startups(ctx context.Context) (control.Startups, error) {
 	return s, err
 }
 
-// Subscribe returns the events from now on, and a snapshot that they continue.
-// A reader that is too slow loses events, and is told how many; nothing waits
-// for it. The channel is closed by cancel, and at the end of the project.
-func (e *Engine) Subscribe(ctx context.Context) (snap control.Snapshot, events <-chan control.Event, cancel func(), err error) {
-	type subscription struct {
-		snap control.Snapshot
-		sub  *subscriber
-	}
-	s, err := ask(ctx, e, func(c *core) (subscription, error) {
-		return subscription{c.snapshot(), c.subscribe()}, nil
+// A Subscription is the events of an engine from a moment on.
+type Subscription struct {
+	Snapshot control.Snapshot // at that moment
+	Seq      uint64           // of the last event before it
+	// Resumed says that Missed are all events between the one that was asked for and
+	// that moment. Otherwise too many came meanwhile, or it is not known.
+	Resumed bool
+	Missed  []control.Event
+	// Events follow Snapshot. A reader that is too slow loses events, and is told how
+	// many; nothing waits for it. The channel is closed by Cancel, and at the end of
+	// the project.
+	Events <-chan control.Event
+	Cancel func()
+}
+
+// Subscribe returns the events from now on. With after, the number of an event, also
+// those since that one, as long as they are kept.
+func (e *Engine) Subscribe(ctx context.Context, after uint64) (Subscription, error) {
+	s, err := ask(ctx, e, func(c *core) (Subscription, error) {
+		sub := c.subscribe()
+		s := Subscription{Snapshot: c.snapshot(), Seq: c.seq, Events: sub.ch, Cancel: func() { e.post(func(c *core) { c.unsubscribe(sub) }) }}
+		s.Missed, s.Resumed = c.history.since(after, c.seq)
+		return s, nil
 	})
-	if errors.Is(err, ErrEnded) { // how it ended, and no event
+	if errors.Is(err, ErrEnded) { // how it ended, and no further event
 		none := make(chan control.Event)
 		close(none)
-		return e.core.last, none, func() {}, nil
+		s := Subscription{Snapshot: e.core.last, Seq: e.core.seq, Events: none, Cancel: func() {}}
+		s.Missed, s.Resumed = e.core.history.since(after, e.core.seq)
+		return s, nil
 	}
-	if err != nil {
-		return control.Snapshot{}, nil, func() {}, err
-	}
-	return s.snap, s.sub.ch, func() { e.post(func(c *core) { c.unsubscribe(s.sub) }) }, nil
+	return s, err
 }
 
 // Wait returns when a service meets a condition, at once when it does

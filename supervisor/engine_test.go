@@ -432,9 +432,9 @@ func TestRequests(t *testing.T) {
 		play(t, services("a"), map[project.ID]any{"a": act{lasts: time.Second}}, Options{}, func(s *scene) {
 			s.wantEnd(0, "all services have completed")
 			synctest.Wait()
-			snap, events, _, err := s.Subscribe(ctx)
-			if _, more := <-events; err != nil || more || snap.Phase != control.PhaseDone {
-				t.Errorf("Subscribe = %+v, %v, want how it ended", snap, err)
+			sub, err := s.Subscribe(ctx, 1)
+			if _, more := <-sub.Events; err != nil || more || sub.Snapshot.Phase != control.PhaseDone || !sub.Resumed || len(sub.Missed) != int(sub.Seq)-1 {
+				t.Errorf("Subscribe = %+v, %v, want how it ended", sub, err)
 			}
 			if err := s.Restart(ctx, []project.ID{"a"}); !errors.Is(err, ErrEnded) {
 				t.Errorf("Restart = %v, want ErrEnded", err)

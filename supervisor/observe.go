@@ -174,10 +174,8 @@ func (c *core) unsubscribe(s *subscriber) {
 // publish tells the observers of a change, and waits for none of them.
 func (c *core) publish(s *service, from control.ServiceState) {
 	c.seq++
-	if len(c.subscribers) == 0 {
-		return
-	}
 	ev := control.Event{Seq: c.seq, From: from, Service: c.status(s)}
+	c.history.add(ev)
 	for _, sub := range c.subscribers {
 		sub.add(ev)
 	}

@@ -123,8 +123,9 @@ func TestLog(t *testing.T) {
 
 func TestEventsAreNumbered(t *testing.T) {
 	play(t, services("a: restart=always delay=1s"), map[project.ID]any{"a": act{lasts: time.Second}}, Options{}, func(s *scene) {
-		_, events, cancel, err := s.Subscribe(ctx)
+		sub, err := s.Subscribe(ctx, 0)
 		s.must(err)
+		events, cancel := sub.Events, sub.Cancel
 		defer cancel()
 		var last uint64
 		for range 10 {
@@ -141,8 +142,9 @@ func TestEventsAreNumbered(t *testing.T) {
 // start, which changes no state.
 func TestStartIsAnEvent(t *testing.T) {
 	play(t, services("a: +probe delay=1s"), map[project.ID]any{"a": act{linger: time.Second}}, Options{}, func(s *scene) {
-		_, events, cancel, err := s.Subscribe(ctx)
+		sub, err := s.Subscribe(ctx, 0)
 		s.must(err)
+		events, cancel := sub.Events, sub.Cancel
 		defer cancel()
 		s.must(s.Restart(ctx, []project.ID{"a"}))
 		s.pass(5 * time.Second)

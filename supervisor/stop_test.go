@@ -89,8 +89,9 @@ func TestWaitingIsSaidAfterASecond(t *testing.T) {
 func TestBackoffIsAnnounced(t *testing.T) {
 	p := services("a: restart=on_failure max=3", "b")
 	play(t, p, map[project.ID]any{"a": act{err: "no program", hint: "install it"}}, Options{Seed: 3}, func(s *scene) {
-		_, events, cancel, err := s.Subscribe(ctx)
+		sub, err := s.Subscribe(ctx, 0)
 		s.must(err)
+		events, cancel := sub.Events, sub.Cancel
 		defer cancel()
 		s.pass(time.Minute)
 		s.wantLines(`

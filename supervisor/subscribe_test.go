@@ -10,8 +10,9 @@ import (
 
 func TestSubscribe(t *testing.T) {
 	play(t, services("a: restart=always delay=1s"), map[project.ID]any{"a": act{lasts: time.Millisecond}}, Options{}, func(s *scene) {
-		snap, events, cancel, err := s.Subscribe(ctx)
+		sub, err := s.Subscribe(ctx, 0)
 		s.must(err)
+		snap, events, cancel := sub.Snapshot, sub.Events, sub.Cancel
 		from := snap.Services[0].State
 		s.pass(10 * time.Minute) // nobody reads: events are lost, nothing waits
 		n, lost := 0, 0
@@ -45,8 +46,9 @@ func TestSlowSubscriberHearsTheEnd(t *testing.T) {
 	play(t, services("a: restart=always delay=1s max=200", "b: restart=always delay=1s max=300", "c"), map[project.ID]any{
 		"a": act{lasts: time.Millisecond, code: 3}, "b": act{lasts: time.Millisecond, code: 4},
 	}, Options{}, func(s *scene) {
-		_, events, cancel, err := s.Subscribe(ctx)
+		sub, err := s.Subscribe(ctx, 0)
 		s.must(err)
+		events, cancel := sub.Events, sub.Cancel
 		s.pass(10 * time.Minute) // nobody reads, and then nothing happens any more
 		last, lost := map[project.ID]control.ServiceState{}, 0
 		var first, seq uint64
@@ -68,5 +70,50 @@ func TestSlowSubscriberHearsTheEnd(t *testing.T) {
 			t.Errorf("heard %d of %d events, and of %d that they were lost", 256+2, got, lost)
 		}
 		cancel()
+	})
+}
+
+// Whoever comes back hears what came meanwhile, or that this is not known any more.
+func TestSubscribeAgain(t *testing.T) {
+	play(t, services("a: restart=always delay=1s"), map[project.ID]any{"a": act{lasts: time.Millisecond}}, Options{}, func(s *scene) {
+		first, err := s.Subscribe(ctx, 0)
+		s.must(err)
+		if first.Resumed || len(first.Missed) > 0 {
+			t.Errorf("without a number: %+v", first)
+		}
+		s.pass(10 * time.Second)
+		for _, after := range []uint64{1, first.Seq, first.Seq + 3} {
+			again, err := s.Subscribe(ctx, after)
+			s.must(err)
+			if !again.Resumed || len(again.Missed) != int(again.Seq-after) {
+				t.Errorf("after %d of %d: %d events, %t", after, again.Seq, len(again.Missed), again.Resumed)
+			}
+			for i, ev := range again.Missed {
+				if ev.Seq != after+uint64(i)+1 {
+					t.Errorf("after %d: event %d is %d", after, i, ev.Seq)
+				}
+			}
+			next := again.Seq + 1
+			s.pass(5 * time.Second)
+			if ev := <-again.Events; ev.Seq != next {
+				t.Errorf("after %d events goes on with %d, want %d", after, ev.Seq, next)
+			}
+			again.Cancel()
+		}
+		s.pass(10 * time.Minute) // more than are kept
+		last, err := s.Subscribe(ctx, 0)
+		s.must(err)
+		for after, kept := range map[uint64]bool{1: false, last.Seq - keptEvents - 1: false, last.Seq - keptEvents: true, last.Seq: true, last.Seq + 1: false} {
+			again, err := s.Subscribe(ctx, after)
+			s.must(err)
+			if again.Resumed != kept || kept && len(again.Missed) != int(last.Seq-after) {
+				t.Errorf("after %d of %d: %d events, %t, want %t", after, last.Seq, len(again.Missed), again.Resumed, kept)
+			}
+			for i, ev := range again.Missed {
+				if ev.Seq != after+uint64(i)+1 {
+					t.Errorf("after %d: event %d is %d", after, i, ev.Seq)
+				}
+			}
+		}
 	})
 }

@@ -10,12 +10,17 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"strings"
 	"syscall"
 
 	"nix2gpu/control"
 	"nix2gpu/project"
 )
+
+// maxErrorBody bounds what is read of an answer that is an error.
+const maxErrorBody = 8 << 20
 
 // A Client sends requests to one supervisor. It is safe for concurrent use.
 type Client struct {
@@ -44,6 +49,48 @@ func (c *Client) Running(ctx context.Context) bool {
 func (c *Client) State(ctx context.Context) (*control.State, error) {
 	var s control.State
 	return &s, c.call(ctx, http.MethodGet, "/v1/state", nil, &s)
+}
+
+// Service returns the state of one service.
+func (c *Client) Service(ctx context.Context, name string) (*control.Service, error) {
+	var s control.Service
+	return &s, c.call(ctx, http.MethodGet, "/v1/services/"+url.PathEscape(name), nil, &s)
+}
+
+// Project returns the project that runs, with secrets masked. Raw, the supervisor gives
+// it only to the user who runs it.
+func (c *Client) Project(ctx context.Context, raw bool) (*project.Project, error) {
+	path := "/v1/project"
+	if raw {
+		path += "?masked=no"
+	}
+	resp, err := c.do(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return project.Decode(resp.Body)
+}
+
+// Health reports whether the services that were asked for are as they should be, or those
+// that are named.
+func (c *Client) Health(ctx context.Context, services ...string) (*control.HealthReport, error) {
+	var h control.HealthReport
+	return &h, c.call(ctx, http.MethodGet, "/v1/health"+named(services), nil, &h)
+}
+
+// Graph returns what each service waits for before it starts.
+func (c *Client) Graph(ctx context.Context, services ...string) (*control.Graph, error) {
+	var g control.Graph
+	return &g, c.call(ctx, http.MethodGet, "/v1/graph"+named(services), nil, &g)
+}
+
+// named is the query that names services.
+func named(services []string) string {
+	if len(services) == 0 {
+		return ""
+	}
+	return "?" + url.Values{"service": services}.Encode()
 }
 
 // Usage returns what services use now. It runs nvidia-smi, which can take seconds.
@@ -115,10 +162,22 @@ func (c *Client) Run(ctx context.Context, req control.RunRequest) (*control.Copy
 	return &s, c.call(ctx, http.MethodPost, "/v1/run", body, &s)
 }
 
-// Reload makes the supervisor run the project whose JSON is given.
+// Reload makes the supervisor run the project whose JSON is given, or with nil what its
+// definition says now.
 func (c *Client) Reload(ctx context.Context, project []byte) (*control.Changes, error) {
 	var changes control.Changes
 	return &changes, c.call(ctx, http.MethodPost, "/v1/reload", project, &changes)
+}
+
+// Scale makes the supervisor evaluate its definition again, with other numbers of
+// replicas, by the name of the service.
+func (c *Client) Scale(ctx context.Context, replicas map[string]int) (*control.Changes, error) {
+	body, err := json.Marshal(control.ScaleRequest{Replicas: replicas})
+	if err != nil {
+		return nil, err
+	}
+	var changes control.Changes
+	return &changes, c.call(ctx, http.MethodPost, "/v1/scale", body, &changes)
 }
 
 // Plan returns what Reload of the same project would do.
@@ -161,7 +220,17 @@ func (c *Client) Startups(ctx context.Context) (*control.Startups, error) {
 // error, which Events returns, or the stream ends. If the project has ended, the last
 // message was an End; if the supervisor has died, the error is control.ErrNotRunning.
 func (c *Client) Events(ctx context.Context, each func(control.Message) error) error {
-	resp, err := c.do(ctx, http.MethodGet, "/v1/events", nil)
+	return c.EventsAfter(ctx, "", each)
+}
+
+// EventsAfter is Events for a reader that was cut off: it goes on behind the message with
+// that id. If what came meanwhile is not known any more, the first message is a State.
+func (c *Client) EventsAfter(ctx context.Context, id string, each func(control.Message) error) error {
+	path := "/v1/events"
+	if id != "" {
+		path += "?after=" + url.QueryEscape(id)
+	}
+	resp, err := c.do(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return err
 	}
@@ -222,10 +291,14 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (*htt
 	if resp.StatusCode < 300 {
 		return resp, nil
 	}
-	defer resp.Body.Close()
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	resp.Body.Close()
 	var e control.Error
 	if json.Unmarshal(text, &e) != nil || e.Code == "" {
+		if resp.StatusCode == http.StatusServiceUnavailable && strings.HasPrefix(path, "/v1/health") { // an answer all the same
+			resp.Body = io.NopCloser(bytes.NewReader(text))
+			return resp, nil
+		}
 		return nil, &control.Error{Code: control.CodeInternal, Msg: fmt.Sprintf("the supervisor answered %s", resp.Status)}
 	}
 	return nil, &e

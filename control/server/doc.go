@@ -6,6 +6,8 @@
 // counted, and the count is sent to it. The number of connections is bounded, with a
 // bound apart for those that follow, so that a short request always finds a place.
 //
-// Beside our own requests (control.Routes) it answers the basic ones of
-// process-compose, for that program's clients.
+// Beside our own requests ([Routes]) it answers the basic ones of process-compose, for
+// that program's clients.
 package server
+
+//go:generate go test . -run "^TestAPIReferenceIsFresh$" -update

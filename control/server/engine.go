@@ -15,7 +15,7 @@ type Engine interface {
 	Snapshot() control.Snapshot
 	Details(ctx context.Context) ([]control.Detail, error)
 	Startups(ctx context.Context) (control.Startups, error)
-	Subscribe(ctx context.Context) (control.Snapshot, <-chan control.Event, func(), error)
+	Subscribe(ctx context.Context, after uint64) (supervisor.Subscription, error)
 	Start(ctx context.Context, ids []project.ID, opts supervisor.StartOptions) ([]project.ID, error)
 	Stop(ctx context.Context, ids []project.ID) error
 	Restart(ctx context.Context, ids []project.ID) error

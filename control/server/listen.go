@@ -86,6 +86,12 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, peerKey{}, peer)
 }
 
+// isOwner reports whether the client runs as we do.
+func isOwner(r *http.Request) bool {
+	peer, ok := r.Context().Value(peerKey{}).(*unix.Ucred)
+	return ok && int(peer.Uid) == unix.Geteuid()
+}
+
 // allowed reports whether the client is root or our own user. The socket's mode admits
 // nobody else anyway; this still holds when somebody loosens the mode.
 func allowed(r *http.Request) bool {

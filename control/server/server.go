@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,6 +37,10 @@ type Options struct {
 	// Reload checks a project before the engine takes it: it must be valid, and
 	// able to run here.
 	Reload func(ctx context.Context, p *project.Project) (project.Valid, error)
+
+	// Evaluate, when set, evaluates the definition again, with other numbers of replicas of
+	// services than run now.
+	Evaluate func(ctx context.Context, replicas map[string]int) (project.Valid, error)
 
 	// Usage, when set, measures what services use; without gpus it does not run
 	// nvidia-smi.
@@ -131,24 +137,14 @@ func (s *Server) Close() {
 // handler is the route table behind the check of who asks.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
-	for pattern, h := range map[string]handler{
-		"GET /v1/state":    s.getState,
-		"GET /v1/usage":    s.getUsage,
-		"GET /v1/details":  s.getDetails,
-		"GET /v1/startup":  s.getStartup,
-		"GET /v1/events":   s.getEvents,
-		"POST /v1/start":   s.action(s.start),
-		"POST /v1/stop":    s.action(s.stop),
-		"POST /v1/restart": s.action(s.restart),
-		"POST /v1/kill":    s.action(s.kill),
-		"POST /v1/exec":    s.exec,
-		"POST /v1/run":     s.run,
-		"POST /v1/wait":    s.action(s.wait),
-		"POST /v1/down":    s.action(s.down),
-		"POST /v1/reload":  s.reload,
-		"POST /v1/plan":    s.plan,
-	} {
-		mux.Handle(pattern, s.guard(h))
+	for _, route := range Routes() {
+		mux.Handle(route.Method+" "+route.Path, s.guard(func(w http.ResponseWriter, r *http.Request) error {
+			params, err := route.parameters(r)
+			if err != nil {
+				return err
+			}
+			return route.serve(s, w, r.WithContext(context.WithValue(r.Context(), paramsKey{}, params)))
+		}))
 	}
 	for pattern, h := range s.processCompose() {
 		mux.Handle(pattern, s.guard(h))
@@ -161,6 +157,15 @@ func (s *Server) handler() http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// paramsKey is where the context of a request holds its parameters.
+type paramsKey struct{}
+
+// paramsOf are the parameters of a request.
+func paramsOf(r *http.Request) query {
+	q, _ := r.Context().Value(paramsKey{}).(query)
+	return q
 }
 
 // A handler answers a request, or returns why it can't.
@@ -214,13 +219,104 @@ func (s *Server) getState(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) getUsage(w http.ResponseWriter, r *http.Request) error {
 	var usage control.Usage
+	gpus, err := paramsOf(r).on("gpus", true)
+	if err != nil {
+		return err
+	}
 	if s.opts.Usage != nil {
-		var err error
-		if usage, err = s.opts.Usage(r.Context(), r.URL.Query().Get("gpus") != "no"); err != nil {
+		if usage, err = s.opts.Usage(r.Context(), gpus); err != nil {
 			return err
 		}
 	}
 	writeJSON(w, http.StatusOK, usage)
+	return nil
+}
+
+// getHealth answers for a load balancer: the status alone tells.
+func (s *Server) getHealth(w http.ResponseWriter, r *http.Request) error {
+	ids, err := s.resolve(r.Context(), paramsOf(r).list("service"))
+	if err != nil {
+		return err
+	}
+	snap := s.opts.Engine.Snapshot()
+	report := control.HealthReport{Healthy: snap.Healthy, Settled: snap.Settled, Phase: snap.Phase, Summary: snap.Summary}
+	for _, svc := range snap.Services {
+		asked := svc.Wanted && !svc.System
+		if len(ids) > 0 {
+			asked = slices.Contains(ids, svc.ID)
+		}
+		if asked && !svc.Healthy() {
+			report.Unhealthy = append(report.Unhealthy, svc)
+		}
+	}
+	if len(ids) > 0 {
+		report.Healthy, report.Summary = len(report.Unhealthy) == 0, ""
+	}
+	status := http.StatusOK
+	if !report.Healthy {
+		status = http.StatusServiceUnavailable
+	}
+	writeJSON(w, status, report)
+	return nil
+}
+
+func (s *Server) getServices(w http.ResponseWriter, r *http.Request) error {
+	ids, err := s.resolve(r.Context(), paramsOf(r).list("service"))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, s.pick(ids))
+	return nil
+}
+
+func (s *Server) getService(w http.ResponseWriter, r *http.Request) error {
+	id, err := s.resolveOne(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	picked := s.pick([]project.ID{id})
+	if len(picked) == 0 { // a reload has removed it just now
+		return &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no service %q", id), Hint: "GET /v1/services lists them"}
+	}
+	writeJSON(w, http.StatusOK, picked[0])
+	return nil
+}
+
+func (s *Server) getGraph(w http.ResponseWriter, r *http.Request) error {
+	ids, err := s.resolve(r.Context(), paramsOf(r).list("service"))
+	if err != nil {
+		return err
+	}
+	p, err := s.opts.Engine.Project(r.Context())
+	if err != nil {
+		return err
+	}
+	states := map[project.ID]control.ServiceState{}
+	for _, svc := range s.opts.Engine.Snapshot().Services {
+		states[svc.ID] = svc.State
+	}
+	writeJSON(w, http.StatusOK, control.NewGraph(p, ids, states))
+	return nil
+}
+
+// getProject answers with the project. As it is, only its owner gets it: not even root,
+// who could read it in other ways, gets secrets by a slip.
+func (s *Server) getProject(w http.ResponseWriter, r *http.Request) error {
+	masked, err := paramsOf(r).on("masked", true)
+	if err != nil {
+		return err
+	}
+	if !masked && !isOwner(r) {
+		return &control.Error{Code: control.CodeForbidden, Msg: "only the user who runs the project may read it unmasked", Hint: "ask as that user, through the control socket"}
+	}
+	p, err := s.opts.Engine.Project(r.Context())
+	if err != nil {
+		return err
+	}
+	if masked {
+		p = p.Masked()
+	}
+	writeJSON(w, http.StatusOK, p)
 	return nil
 }
 
@@ -242,64 +338,10 @@ func (s *Server) getStartup(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// getEvents streams every change until the project or the reader ends.
-func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) error {
-	done, err := connOf(r.Context()).follow()
-	if err != nil {
-		return err
-	}
-	defer done()
-	snap, events, cancel, err := s.opts.Engine.Subscribe(r.Context())
-	if err != nil {
-		return err
-	}
-	defer cancel()
-	stream := http.NewResponseController(w)
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	send := func(m control.Message) error {
-		stream.SetWriteDeadline(time.Now().Add(writeTime))
-		if err := enc.Encode(m); err != nil {
-			return err
-		}
-		return stream.Flush()
-	}
-	if send(control.Message{State: s.state(snap)}) != nil {
-		return nil
-	}
-	for {
-		select {
-		case ev, ok := <-events:
-			if !ok {
-				return s.sendEnd(r.Context(), send)
-			}
-			if send(control.Message{Event: &ev}) != nil {
-				return nil
-			}
-		case <-r.Context().Done():
-			return nil
-		}
-	}
-}
-
-// sendEnd waits for the engine's result, which follows its last event.
-func (s *Server) sendEnd(ctx context.Context, send func(control.Message) error) error {
-	select {
-	case <-s.all:
-		s.mu.Lock()
-		end := s.end
-		s.mu.Unlock()
-		send(control.Message{End: end})
-	case <-ctx.Done():
-	}
-	return nil
-}
-
-// action decodes the body and resolves its names before it calls do, and
-// answers with what became of the services.
-func (s *Server) action(do func(ctx context.Context, ids []project.ID, a control.Action) error) handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
+// acts decodes the body and resolves its names before it calls do, and answers with
+// what became of the services.
+func acts(do func(s *Server, ctx context.Context, ids []project.ID, a control.Action) error) func(*Server, http.ResponseWriter, *http.Request) error {
+	return func(s *Server, w http.ResponseWriter, r *http.Request) error {
 		var a control.Action
 		if err := s.decode(w, r, maxBody, &a); err != nil {
 			return err
@@ -316,7 +358,7 @@ func (s *Server) action(do func(ctx context.Context, ids []project.ID, a control
 		}
 		peer := r.Context().Value(peerKey{})
 		s.opts.Log.Info("request", "path", r.URL.Path, "services", a.Services, "peer", fmt.Sprintf("%+v", peer))
-		if err := do(r.Context(), ids, a); err != nil {
+		if err := do(s, r.Context(), ids, a); err != nil {
 			return err
 		}
 		writeJSON(w, http.StatusOK, control.Reply{Services: s.pick(ids)})
@@ -364,7 +406,8 @@ func (s *Server) resolve(ctx context.Context, names []string) ([]project.ID, err
 	}
 	ids, err := s.opts.Resolve(p, names)
 	if err != nil {
-		return nil, &control.Error{Code: control.CodeNotFound, Msg: err.Error()}
+		msg, hint, _ := strings.Cut(err.Error(), "\n  hint: ")
+		return nil, &control.Error{Code: control.CodeNotFound, Msg: msg, Hint: hint}
 	}
 	return ids, nil
 }
@@ -548,6 +591,14 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
+	body := bufio.NewReader(r.Body)
+	if _, err := body.Peek(1); err == io.EOF {
+		return s.again(w, r, nil)
+	}
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{body, r.Body}
 	valid, err := s.project(w, r)
 	if err != nil {
 		return err
@@ -556,6 +607,51 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	writeChanges(w, done)
+	return nil
+}
+
+// scale evaluates the definition with other numbers of replicas.
+func (s *Server) scale(w http.ResponseWriter, r *http.Request) error {
+	var req control.ScaleRequest
+	if err := s.decode(w, r, maxBody, &req); err != nil {
+		return err
+	}
+	if len(req.Replicas) == 0 {
+		return &control.Error{Code: control.CodeInvalid, Msg: "scale needs the name of a service and a number", Hint: `{"replicas": {"worker": 3}}`}
+	}
+	for name, n := range req.Replicas {
+		if n < 0 || n > control.MaxReplicas {
+			return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("the number of replicas of %q must be from 0 to %d, not %d", name, control.MaxReplicas, n)}
+		}
+	}
+	return s.again(w, r, req.Replicas)
+}
+
+// again reloads what the definition says now.
+func (s *Server) again(w http.ResponseWriter, r *http.Request, replicas map[string]int) error {
+	if s.opts.Evaluate == nil {
+		return &control.Error{Code: control.CodeConflict, Msg: "not supported: the definition cannot be evaluated again here"}
+	}
+	done, err := connOf(r.Context()).follow() // an evaluation takes its time
+	if err != nil {
+		return err
+	}
+	defer done()
+	s.opts.Log.Info("request", "path", r.URL.Path, "replicas", replicas, "peer", fmt.Sprintf("%+v", r.Context().Value(peerKey{})))
+	valid, err := s.opts.Evaluate(r.Context(), replicas)
+	if err != nil {
+		return err
+	}
+	reloaded, err := s.opts.Engine.Reload(r.Context(), valid)
+	if err != nil {
+		return err
+	}
+	writeChanges(w, reloaded)
+	return nil
+}
+
+func writeChanges(w http.ResponseWriter, done supervisor.Reloaded) {
 	labels := func(ids []project.ID) (out []string) {
 		for _, one := range done.Plan {
 			if slices.Contains(ids, one.ID) {
@@ -567,5 +663,4 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
 	writeJSON(w, http.StatusOK, control.Changes{
 		Added: labels(done.Added), Removed: labels(done.Removed), Changed: labels(done.Changed), Plan: done.Plan,
 	})
-	return nil
 }

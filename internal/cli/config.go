@@ -6,12 +6,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"nix2gpu/compose"
+	"nix2gpu/project"
 )
 
 type configOptions struct {
-	target target
-	output string
-	origin bool
+	target  target
+	output  string
+	origin  bool
+	running bool // what runs, and not what is defined
+	raw     bool // without masks
 }
 
 func newConfig(env *Env) *cobra.Command {
@@ -22,7 +25,10 @@ func newConfig(env *Env) *cobra.Command {
 		Long: `Prints the project that a definition stands for: with all defaults, modules merged, and
 secrets masked. The format is process-compose YAML, or with -o json our own. With
 --show-origin it prints the options instead: each value that the definition sets, with
-the file and line that set it.`,
+the file and line that set it.
+
+With --running it prints the project that runs, as it was when it was started or
+reloaded. Without masks, only the user who runs it gets that.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.take(cmd.Context(), env, args); err != nil {
 				return err
@@ -37,8 +43,11 @@ the file and line that set it.`,
 	addModuleFlag(cmd, &opts.target)
 	addProfileFlag(env, cmd, &opts.target)
 	addScaleFlag(cmd, &opts.target)
+	addKeptScaleFlag(cmd, &opts.target)
 	addOutputFlag(cmd, &opts.output, "yaml", "json")
 	cmd.Flags().BoolVar(&opts.origin, "show-origin", false, "print each option that is set, and where")
+	cmd.Flags().BoolVar(&opts.running, "running", false, "print the project that runs, whatever the definition says now")
+	cmd.Flags().BoolVar(&opts.raw, "no-mask", false, "print passwords and tokens as they are")
 	return cmd
 }
 
@@ -46,6 +55,12 @@ func runConfig(ctx context.Context, env *Env, opts configOptions) error {
 	// A supervisor asks its child for "project"; only there nothing is masked.
 	if err := oneOf("output", opts.output, "yaml", "json", "project"); err != nil {
 		return err
+	}
+	if opts.running && opts.origin {
+		return usageError("--running and --show-origin exclude each other")
+	}
+	if opts.running {
+		return opts.printRunning(ctx, env)
 	}
 	l, err := opts.target.load(ctx, env)
 	if err != nil {
@@ -64,10 +79,41 @@ func runConfig(ctx context.Context, env *Env, opts configOptions) error {
 		l.placeTexts() // in a container, the definition is not there
 		data, err = l.project.Encode()
 	case "json":
-		data, err = l.asDefined().Masked().Encode()
+		data, err = opts.shown(l.asDefined()).Encode()
 	default:
 		l.writeNotes(env)
-		data, err = compose.Encode(l.asDefined().Masked(), compose.EncodeOptions{})
+		data, err = compose.Encode(opts.shown(l.asDefined()), compose.EncodeOptions{})
+	}
+	if err != nil {
+		return err
+	}
+	_, err = env.Stdout.Write(data)
+	return err
+}
+
+// shown is a project as it may be printed.
+func (o *configOptions) shown(p *project.Project) *project.Project {
+	if o.raw {
+		return p
+	}
+	return p.Masked()
+}
+
+// printRunning prints the project that a supervisor runs.
+func (o *configOptions) printRunning(ctx context.Context, env *Env) error {
+	c, err := o.target.running(ctx, env)
+	if err != nil {
+		return err
+	}
+	p, err := c.Project(ctx, o.raw)
+	if err != nil {
+		return err
+	}
+	var data []byte
+	if o.output == "yaml" {
+		data, err = compose.Encode(p, compose.EncodeOptions{})
+	} else {
+		data, err = p.Encode()
 	}
 	if err != nil {
 		return err

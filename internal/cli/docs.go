@@ -7,12 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"nix2gpu/control"
 )
 
-// WriteReference writes the page of the command line, made of the command
-// table and the control socket's routes.
+// WriteReference writes the page of the command line, made of the command table.
 func WriteReference(w io.Writer) error {
 	var b strings.Builder
 	root := newRoot(&Env{Args: []string{"nix2gpu"}})
@@ -35,14 +32,7 @@ func WriteReference(w io.Writer) error {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.TrimSuffix(cmd.UseLine(), " [flags]"), cmd.Short)
 	}
 	b.WriteString("\n## Exit codes\n\nThey have [a page of their own](exit-codes.md).\n")
-	b.WriteString("\n## Control socket\n\nHTTP over a unix socket that only its owner and root may open.\n\n| request | |\n|---|---|\n")
-	for _, r := range control.Routes() {
-		fmt.Fprintf(&b, "| `%s %s` | %s |\n", r.Method, r.Path, r.Doc)
-	}
-	b.WriteString("\nAn error is `{\"code\": …, \"error\": …, \"hint\": …}`:\n\n| code | HTTP | exit code | meaning |\n|---|---|---|---|\n")
-	for _, k := range control.Kinds() {
-		fmt.Fprintf(&b, "| `%s` | %d | %d | %s |\n", k.Code, k.HTTP, k.Exit, k.Doc)
-	}
+	b.WriteString("\n## Control API\n\nIt has [a page of its own](api.md).\n")
 	_, err := io.WriteString(w, b.String())
 	return err
 }

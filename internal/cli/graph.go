@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,7 +62,7 @@ func runGraph(ctx context.Context, env *Env, opts graphOptions) error {
 	if err != nil {
 		return err
 	}
-	g := newServiceGraph(l.asDefined(), ids, states)
+	g := newServiceGraph(control.NewGraph(l.asDefined(), ids, states))
 	switch opts.output {
 	case "dot":
 		g.writeDot(env.Stdout)
@@ -74,7 +72,7 @@ func runGraph(ctx context.Context, env *Env, opts graphOptions) error {
 		enc := json.NewEncoder(env.Stdout)
 		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
-		return enc.Encode(g)
+		return enc.Encode(g.Graph)
 	default:
 		g.writeTree(env.Stdout)
 	}
@@ -104,62 +102,35 @@ func statesOf(ctx context.Context, env *Env, t *target, l *loaded) (map[project.
 	return out, nil
 }
 
-// A serviceGraph holds services and what they wait for, sorted by label.
+// A serviceGraph is a control.Graph that can be drawn.
 type serviceGraph struct {
-	Project  string         `json:"project"`
-	Services []*graphedNode `json:"services"`
+	*control.Graph
+	nodes     map[project.ID]*control.GraphNode
+	waitedFor map[project.ID]bool
 }
 
-type graphedNode struct {
-	ID        project.ID           `json:"id"`
-	Label     string               `json:"label"`
-	State     control.ServiceState `json:"state,omitempty"` // of a running project
-	DependsOn []graphedEdge        `json:"dependsOn"`
-
-	waitedFor bool
-}
-
-type graphedEdge struct {
-	Service   project.ID        `json:"service"`
-	Condition project.Condition `json:"condition"`
-	Restart   bool              `json:"restart,omitempty"`
-
-	to *graphedNode
-}
-
-// newServiceGraph makes the graph of the services ids and all that they depend on.
-// Without ids it holds all enabled services.
-func newServiceGraph(p *project.Project, ids []project.ID, states map[project.ID]control.ServiceState) *serviceGraph {
-	if len(ids) == 0 {
-		ids = p.Enabled()
-	}
-	nodes := map[project.ID]*graphedNode{}
-	for _, id := range p.Select(ids, false) {
-		nodes[id] = &graphedNode{ID: id, Label: p.Services[id].Label, State: states[id], DependsOn: []graphedEdge{}}
-	}
-	g := &serviceGraph{Project: p.Name, Services: slices.Collect(maps.Values(nodes))}
-	slices.SortFunc(g.Services, func(a, b *graphedNode) int { return strings.Compare(a.Label, b.Label) })
-	for _, n := range g.Services {
-		for id, d := range p.Services[n.ID].DependsOn {
-			to := nodes[id] // Select has added it, because n depends on it
-			to.waitedFor = true
-			n.DependsOn = append(n.DependsOn, graphedEdge{Service: id, Condition: d.Condition, Restart: d.Restart, to: to})
+func newServiceGraph(g *control.Graph) *serviceGraph {
+	drawn := &serviceGraph{g, map[project.ID]*control.GraphNode{}, map[project.ID]bool{}}
+	for i := range g.Services {
+		n := &g.Services[i]
+		drawn.nodes[n.ID] = n
+		for _, e := range n.DependsOn {
+			drawn.waitedFor[e.Service] = true
 		}
-		slices.SortFunc(n.DependsOn, func(a, b graphedEdge) int { return strings.Compare(a.to.Label, b.to.Label) })
 	}
-	return g
+	return drawn
 }
 
-// text is the label of a service, with its state if that is known.
-func (n *graphedNode) text() string {
+// nodeText is the label of a service, with its state if that is known.
+func nodeText(n *control.GraphNode) string {
 	if n.State == "" {
 		return n.Label
 	}
 	return n.Label + " [" + string(n.State) + "]"
 }
 
-// text names the condition of a dependency, and whether a restart is passed on.
-func (e graphedEdge) text() string {
+// edgeText names the condition of a dependency, and whether a restart is passed on.
+func edgeText(e control.GraphEdge) string {
 	if e.Restart {
 		return string(e.Condition) + ", restarts with it"
 	}
@@ -169,28 +140,29 @@ func (e graphedEdge) text() string {
 // writeTree prints each service below every other that waits for it. What it waits
 // for itself is printed only the first time.
 func (g *serviceGraph) writeTree(w io.Writer) {
-	shown := map[*graphedNode]bool{}
-	var below func(n *graphedNode, indent string)
-	below = func(n *graphedNode, indent string) {
-		if shown[n] {
+	shown := map[project.ID]bool{}
+	var below func(n *control.GraphNode, indent string)
+	below = func(n *control.GraphNode, indent string) {
+		if shown[n.ID] {
 			if len(n.DependsOn) > 0 {
 				fmt.Fprintf(w, "%s└── … (as above)\n", indent)
 			}
 			return
 		}
-		shown[n] = true
+		shown[n.ID] = true
 		for i, e := range n.DependsOn {
 			branch, next := "├── ", "│   "
 			if i == len(n.DependsOn)-1 {
 				branch, next = "└── ", "    "
 			}
-			fmt.Fprintf(w, "%s%s%s (%s)\n", indent, branch, e.to.text(), e.text())
-			below(e.to, indent+next)
+			to := g.nodes[e.Service]
+			fmt.Fprintf(w, "%s%s%s (%s)\n", indent, branch, nodeText(to), edgeText(e))
+			below(to, indent+next)
 		}
 	}
-	for _, n := range g.Services {
-		if !n.waitedFor {
-			fmt.Fprintln(w, n.text())
+	for i := range g.Services {
+		if n := &g.Services[i]; !g.waitedFor[n.ID] {
+			fmt.Fprintln(w, nodeText(n))
 			below(n, "")
 		}
 	}
@@ -200,12 +172,13 @@ func (g *serviceGraph) writeTree(w io.Writer) {
 func (g *serviceGraph) writeDot(w io.Writer) {
 	quote := func(s string) string { return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"` }
 	fmt.Fprintf(w, "digraph %s {\n\trankdir=LR;\n", quote(g.Project))
-	for _, n := range g.Services {
-		fmt.Fprintf(w, "\t%s [label=%s];\n", quote(string(n.ID)), quote(n.text()))
+	for i := range g.Services {
+		n := &g.Services[i]
+		fmt.Fprintf(w, "\t%s [label=%s];\n", quote(string(n.ID)), quote(nodeText(n)))
 	}
 	for _, n := range g.Services {
 		for _, e := range n.DependsOn {
-			fmt.Fprintf(w, "\t%s -> %s [label=%s];\n", quote(string(n.ID)), quote(string(e.Service)), quote(e.text()))
+			fmt.Fprintf(w, "\t%s -> %s [label=%s];\n", quote(string(n.ID)), quote(string(e.Service)), quote(edgeText(e)))
 		}
 	}
 	fmt.Fprintln(w, "}")
@@ -215,15 +188,15 @@ func (g *serviceGraph) writeDot(w io.Writer) {
 // words, so they are numbered.
 func (g *serviceGraph) writeMermaid(w io.Writer) {
 	quote := func(s string) string { return `"` + strings.ReplaceAll(s, `"`, "#quot;") + `"` }
-	number := map[*graphedNode]int{}
+	number := map[project.ID]int{}
 	fmt.Fprintln(w, "flowchart LR")
-	for i, n := range g.Services {
-		number[n] = i
-		fmt.Fprintf(w, "    s%d[%s]\n", i, quote(n.text()))
+	for i := range g.Services {
+		number[g.Services[i].ID] = i
+		fmt.Fprintf(w, "    s%d[%s]\n", i, quote(nodeText(&g.Services[i])))
 	}
 	for _, n := range g.Services {
 		for _, e := range n.DependsOn {
-			fmt.Fprintf(w, "    s%d -->|%s| s%d\n", number[n], quote(e.text()), number[e.to])
+			fmt.Fprintf(w, "    s%d -->|%s| s%d\n", number[n.ID], quote(edgeText(e)), number[e.Service])
 		}
 	}
 }

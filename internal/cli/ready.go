@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"nix2gpu/control"
 )
 
 type readyOptions struct {
@@ -55,7 +53,7 @@ func runReady(ctx context.Context, env *Env, opts readyOptions) error {
 	}
 	unready := 0
 	for _, s := range services {
-		if len(opts.target.services) == 0 && (!s.Wanted || s.System) || isHealthy(s) {
+		if len(opts.target.services) == 0 && (!s.Wanted || s.System) || s.Healthy() {
 			continue
 		}
 		unready++
@@ -65,12 +63,6 @@ func runReady(ctx context.Context, env *Env, opts readyOptions) error {
 		return &exitError{code: exitFailed}
 	}
 	return nil
-}
-
-// isHealthy reports whether a service is as it should be: it runs, and its probe
-// passes if it has one, or it has completed, or waits for its next run after a good one.
-func isHealthy(s control.Service) bool {
-	return s.State == control.Running || s.State == control.Completed || s.State == control.Scheduled && s.LastRun != control.RunFailed
 }
 
 func newLive(env *Env) *cobra.Command {

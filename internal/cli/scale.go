@@ -16,14 +16,21 @@ import (
 	"nix2gpu/spelling"
 )
 
-// maxScale catches a slip of the keyboard.
-const maxScale = 1000
-
-// A scaleFlag collects SERVICE=NUMBER.
-type scaleFlag struct{ to *map[string]int }
+// A scaleFlag collects SERVICE=NUMBER, and in kept those that may have gone from the
+// definition.
+type scaleFlag struct {
+	to   *map[string]int
+	kept *map[string]bool // nil: none of them may
+}
 
 func addScaleFlag(cmd *cobra.Command, t *target) {
-	cmd.Flags().Var(scaleFlag{&t.scales}, "scale", "run so many replicas of a service, as `service=number`; may be repeated")
+	cmd.Flags().Var(scaleFlag{to: &t.scales}, "scale", "run so many replicas of a service, as `service=number`; may be repeated")
+}
+
+// addKeptScaleFlag adds what a supervisor passes on of the numbers that run.
+func addKeptScaleFlag(cmd *cobra.Command, t *target) {
+	cmd.Flags().Var(scaleFlag{to: &t.scales, kept: &t.keptScales}, "kept-scale", "")
+	cmd.Flags().MarkHidden("kept-scale")
 }
 
 func (f scaleFlag) String() string { return "" }
@@ -34,13 +41,19 @@ func (f scaleFlag) Type() string { return "scale" }
 func (f scaleFlag) Set(text string) error {
 	name, number, _ := strings.Cut(text, "=")
 	n, err := strconv.Atoi(number)
-	if name == "" || err != nil || n < 0 || n > maxScale {
-		return fmt.Errorf("must be SERVICE=NUMBER, at most %d, not %q", maxScale, text)
+	if name == "" || err != nil || n < 0 || n > control.MaxReplicas {
+		return fmt.Errorf("must be SERVICE=NUMBER, at most %d, not %q", control.MaxReplicas, text)
 	}
 	if *f.to == nil {
 		*f.to = map[string]int{}
 	}
 	(*f.to)[name] = n
+	if f.kept != nil {
+		if *f.kept == nil {
+			*f.kept = map[string]bool{}
+		}
+		(*f.kept)[name] = true
+	}
 	return nil
 }
 
@@ -97,7 +110,7 @@ longer is "replicas" in the definition, or the flag --scale of "up".`,
 			for _, arg := range args {
 				if !strings.Contains(arg, "=") {
 					rest = append(rest, arg)
-				} else if err := (scaleFlag{&opts.target.scales}).Set(arg); err != nil {
+				} else if err := (scaleFlag{to: &opts.target.scales}).Set(arg); err != nil {
 					return usageError("%v", err)
 				}
 			}
