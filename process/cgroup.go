@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cgroups makes groups for processes with limits. Processes without limits
-// get none: making one costs more than starting a process.
+// cgroups makes control groups for processes with limits. Others get none, because to
+// make one takes longer than to start a process.
 type cgroups struct {
-	v2  string            // our own group's folder of the unified hierarchy; "" where there is none
-	v1  map[string]string // controller to our own group's folder
+	v2  string            // the folder of our own group in the unified hierarchy; "": there is none
+	v1  map[string]string // the folders of our own group, by controller
 	run string
 }
 
-// newCgroups finds our own groups; nothing is made yet.
+// newCgroups finds our own groups. It makes none.
 func newCgroups(run string) *cgroups {
 	c := &cgroups{v1: make(map[string]string), run: cookieName(strings.ReplaceAll(run, "/", "_"))}
 	data, err := readProc("/proc/self/cgroup")
@@ -39,7 +39,7 @@ func newCgroups(run string) *cgroups {
 				root = "/sys/fs/cgroup/unified"
 			}
 			if isCgroup2(root) {
-				// An earlier run from this shell may have moved it there.
+				// An earlier run from this shell may have moved the shell there.
 				c.v2 = strings.TrimSuffix(existing(root, f[2]), "/"+leafName)
 			}
 			continue
@@ -58,8 +58,8 @@ func isCgroup2(dir string) bool {
 	return unix.Statfs(dir, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
 }
 
-// existing is our group's folder below a mount. In a container without its
-// own cgroup namespace the path is the host's, and the mount is our group.
+// existing returns the folder of our group below a mount. In a container without a
+// cgroup namespace, path is the host's, and the mount itself is our group.
 func existing(mount, path string) string {
 	for _, dir := range []string{filepath.Join(mount, path), mount} {
 		if _, err := os.Stat(dir + "/cgroup.procs"); err == nil {
@@ -69,17 +69,17 @@ func existing(mount, path string) string {
 	return ""
 }
 
-// A cgroup holds one process and its descendants. Its methods do nothing when nil.
+// A cgroup has one process and its descendants in it. The methods of nil do nothing.
 type cgroup struct {
 	dirs []string // one in v2, one for each controller in v1
 	v2   bool
 	fd   int    // of dirs[0], in v2
 	mem  string // the file that counts out-of-memory kills
-	told int64  // of these, which somebody knows of; under host.mu
-	mute bool   // it does not tell when it changes, and somebody wants to know; under host.mu
+	told int64  // how many of these have been reported; under host.mu
+	mute bool   // mem has to be polled, since it can't be watched; under host.mu
 }
 
-// controllers are those that keep the limits.
+// controllers returns the names of those that enforce the limits.
 func (l *Limits) controllers() (names []string) {
 	for _, c := range []struct {
 		name  string
@@ -92,7 +92,8 @@ func (l *Limits) controllers() (names []string) {
 	return names
 }
 
-// make makes a group with the limits. unbound says which limit cannot be kept.
+// make makes a group with the limits. unbound says which limit can't be enforced. Without
+// limits, and where there can be no group, g is nil.
 func (c *cgroups) make(cookie string, l Limits) (g *cgroup, unbound error) {
 	want := l.controllers()
 	if len(want) == 0 {
@@ -107,15 +108,15 @@ func (c *cgroups) make(cookie string, l Limits) (g *cgroup, unbound error) {
 	return c.makeV1(name, l)
 }
 
-// offered are those of the wanted controllers that the unified hierarchy has for us.
+// offered returns those of the wanted controllers that the unified hierarchy offers us.
 func (c *cgroups) offered(want []string) []string {
 	data, _ := readProc(c.v2 + "/cgroup.controllers")
 	all := strings.Fields(string(data))
 	return slices.DeleteFunc(slices.Clone(want), func(name string) bool { return !slices.Contains(all, name) })
 }
 
-// makeV2 needs our own processes out of the way: a group that hands
-// controllers down may have no processes itself, unless it is the root.
+// makeV2 first has to delegate controllers: a group that does so must have no processes
+// itself, unless it is the root.
 func (c *cgroups) makeV2(name string, l Limits, want, have []string) (*cgroup, error) {
 	if err := c.delegate(); errors.Is(err, fs.ErrPermission) {
 		return nil, fmt.Errorf("limits are not enforced: our control group is not ours to change (%v); run nix2gpu as root, or by \"systemd-run --user --scope -p Delegate=yes\"", err)
@@ -154,13 +155,13 @@ func (c *cgroups) makeV2(name string, l Limits, want, have []string) (*cgroup, e
 	return g, un.error()
 }
 
-// delegate hands all controllers that we use down to groups below ours: with those of
-// memory and disks together, the kernel knows whose the pages are that it writes later.
+// delegate enables all controllers that we use for the groups below ours. Memory and io
+// go together: only then the kernel knows for which group it writes a page back later.
 func (c *cgroups) delegate() error {
 	names := c.offered([]string{"cpu", "io", "memory", "pids"})
 	down := func() error { return put(c.v2, "cgroup.subtree_control", "+"+strings.Join(names, " +")) }
-	// The kernel refuses memory and io to a group with processes. The others alone it
-	// would take, and make of the group what no process can be put below.
+	// For a group with processes, the kernel refuses memory and io. It would accept the
+	// others alone, which make a threaded group that can have no domains below it.
 	if slices.Contains(names, "memory") || slices.Contains(names, "io") {
 		if err := down(); err == nil || errors.Is(err, fs.ErrPermission) {
 			return err
@@ -176,11 +177,11 @@ func (c *cgroups) delegate() error {
 	return down()
 }
 
-// leafName is where the processes of our own group go.
+// leafName is the group that takes the processes of our own group.
 const leafName = "nix2gpu-supervisor"
 
-// moveAll moves the processes of one group into another: us, and what shares our group,
-// such as the shell that has started us.
+// moveAll moves all processes of a group into another one: not only us, but also others in
+// our group, such as the shell that has started us.
 func moveAll(from, to string) error {
 	data, err := readProc(from + "/cgroup.procs")
 	if err != nil {
@@ -229,7 +230,7 @@ func (c *cgroups) makeV1(name string, l Limits) (*cgroup, error) {
 	return g, un.error()
 }
 
-// An unkept collects the reasons why limits are not kept.
+// An unkept collects the reasons why limits are not enforced.
 type unkept struct{ why []string }
 
 func (u *unkept) add(err error) {
@@ -253,8 +254,8 @@ func put(dir, file string, value any) error {
 	return os.WriteFile(filepath.Join(dir, file), []byte(fmt.Sprint(value)), 0)
 }
 
-// join makes req's child start inside the group. In v1 the forking thread
-// goes there for the moment of the fork, since children inherit its groups.
+// join makes the child of req start inside the group. With v1, the forking thread moves
+// there for the fork, since children inherit its groups.
 func (g *cgroup) join(req *forkRequest) {
 	if g == nil {
 		return
@@ -281,7 +282,7 @@ func (g *cgroup) join(req *forkRequest) {
 	}
 }
 
-// pids lists what is in the group.
+// pids returns the processes in the group.
 func (g *cgroup) pids() (out []int) {
 	if g == nil {
 		return nil
@@ -295,17 +296,17 @@ func (g *cgroup) pids() (out []int) {
 	return out
 }
 
-// empty reports whether nothing but the dead leader is in the group.
+// empty reports whether the group has no living process.
 func (g *cgroup) empty() bool { return len(g.pids()) == 0 }
 
-// kill ends everything in the group at once, where the kernel can.
+// kill kills all that is in the group at once, if the kernel can.
 func (g *cgroup) kill() {
 	if g != nil && g.v2 {
 		put(g.dirs[0], "cgroup.kill", 1)
 	}
 }
 
-// remove removes the group, which is empty by now.
+// remove removes the group, which must be empty.
 func (g *cgroup) remove() {
 	if g == nil {
 		return
@@ -319,8 +320,7 @@ func (g *cgroup) remove() {
 	}
 }
 
-// close takes back what delegate did, unless another Host uses it: a group with
-// processes of its own can't hand controllers down.
+// close undoes what delegate has done, unless another Host still needs it.
 func (c *cgroups) close() {
 	leaf := filepath.Join(c.v2, leafName)
 	if _, err := os.Stat(leaf); c.v2 == "" || err != nil {

@@ -13,11 +13,11 @@ import (
 	"nix2gpu/project"
 )
 
-// killBudget is how long we go on killing what does not die. Only a process
-// that waits for a device can survive it.
+// killBudget is how long we go on killing what does not die. Only a process that waits
+// for a device can survive that.
 const killBudget = 2 * time.Second
 
-// A SurvivorError lists processes that SIGKILL did not end.
+// A SurvivorError lists processes that SIGKILL has not ended.
 type SurvivorError struct{ Left []Info }
 
 func (e *SurvivorError) Error() string {
@@ -32,12 +32,12 @@ func (e *SurvivorError) Error() string {
 	return "cannot end " + strings.Join(names, ", ")
 }
 
-// clean ends what p's dead leader left, and then lets the leader go.
+// clean ends the descendants of p, whose leader is dead, and then reaps the leader.
 func (h *Host) clean(p *Process) {
 	left := h.remains(p)
 	if grace := p.spec.LeftoverGrace; grace > 0 && len(left) > 0 {
-		// Who asked the process to end also decides when it has had long
-		// enough: a shell dies of TERM at once, its command may still save.
+		// Whoever has asked the process to end also decides when to kill it: a shell
+		// dies of TERM at once, while its command may still be saving.
 		var deadline <-chan time.Time
 		if told := h.askLeftovers(p, left); !told {
 			timer := time.NewTimer(grace)
@@ -71,8 +71,8 @@ func (h *Host) clean(p *Process) {
 	h.release(p)
 }
 
-// watch waits until p has left nothing, or enough says so, which is asked
-// before each pause. It returns what is still there.
+// watch waits until p has no descendants left, or enough returns true, which it calls
+// before each pause. It returns the descendants that are left.
 func (h *Host) watch(p *Process, wake <-chan struct{}, enough func(left []Info) bool) []Info {
 	pause := time.Millisecond
 	for {
@@ -88,14 +88,14 @@ func (h *Host) watch(p *Process, wake <-chan struct{}, enough func(left []Info) 
 	}
 }
 
-// askLeftovers sends the stop signal to descendants that have not had it. It
-// reports whether the process had been asked to end.
+// askLeftovers sends the stop signal to descendants that have not got it. It reports
+// whether somebody has asked the process to end.
 func (h *Host) askLeftovers(p *Process, left []Info) (told bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, info := range left {
 		if p.told && info.PGID == p.pid {
-			continue // got it with the group
+			continue // it has got it with the group
 		}
 		signalInfo(info, p.spec.StopSignal)
 		signalInfo(info, project.SIGCONT)
@@ -103,19 +103,20 @@ func (h *Host) askLeftovers(p *Process, left []Info) (told bool) {
 	return p.told
 }
 
-// killLeftovers sends SIGKILL to what p left.
+// killLeftovers sends SIGKILL to the descendants of p.
 func (p *Process) killLeftovers(left []Info) {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
 	p.cgroup.kill()
-	unix.Kill(-p.pid, unix.SIGKILL) // safe: the leader is held
+	unix.Kill(-p.pid, unix.SIGKILL) // the group is ours: its leader is held
 	for _, info := range left {
 		signalInfo(info, project.SIGKILL)
 	}
 }
 
-// remember notes and returns p's living descendants, the leader excepted, as
-// long as the parent chain still shows them.
+// remember returns the living descendants of p, without its leader, and notes those that
+// have left the group: while they are not orphans, their parents still show whose they
+// are.
 func (h *Host) remember(p *Process) []Info {
 	set := make(map[int]Info)
 	if !walk(p.pid, set) {
@@ -138,8 +139,8 @@ func (h *Host) remember(p *Process) []Info {
 	return slices.Collect(maps.Values(set))
 }
 
-// walk adds pid and its living descendants to set, by the kernel's lists of
-// children; false where there are none.
+// walk adds pid and its living descendants to set, by the kernel's lists of children. It
+// returns false if the kernel has no such lists.
 func walk(pid int, set map[int]Info) bool {
 	info, err := Inspect(pid)
 	if _, seen := set[pid]; err != nil || seen {
@@ -150,7 +151,7 @@ func walk(pid int, set map[int]Info) bool {
 		children, ok := childrenOf(pid, tid)
 		if !ok {
 			if _, err := Inspect(pid); err != nil {
-				return true // ended meanwhile
+				return true // it has ended meanwhile
 			}
 			return false
 		}
@@ -163,7 +164,7 @@ func walk(pid int, set map[int]Info) bool {
 	return true
 }
 
-// remains finds the living processes that p has started, directly or not.
+// remains returns the living descendants of p.
 func (h *Host) remains(p *Process) []Info {
 	t, err := h.tables.since(time.Now())
 	if err != nil {
@@ -221,8 +222,8 @@ func (h *Host) remains(p *Process) []Info {
 	return left
 }
 
-// strayRoots are the processes below which lost descendants can be: our
-// orphans, or any process where orphans do not come to us.
+// strayRoots returns the processes below which lost descendants may be: our orphans, or
+// all processes if orphans do not come to us.
 func (h *Host) strayRoots(t *table) []int {
 	if h.subreaper {
 		return t.children[unix.Getpid()]
@@ -230,9 +231,9 @@ func (h *Host) strayRoots(t *table) []int {
 	return slices.Collect(maps.Keys(t.byPID))
 }
 
-// owns reports whether a tree of orphans came from p. Its cookie says so. A
-// program that overwrites its environment to show a title (postgres, nginx)
-// has no cookie: then the leader's own name and user in a later process do.
+// owns reports whether a tree of orphans comes from p, as the cookie says. A program that
+// overwrites its environment to show a title, as postgres and nginx do, has no cookie:
+// it must have the leader's name and user, and have started later.
 func (p *Process) owns(leader Info, tree map[int]Info) bool {
 	marked := false
 	for pid := range tree {
@@ -244,7 +245,7 @@ func (p *Process) owns(leader Info, tree map[int]Info) bool {
 			marked = true
 		}
 	}
-	if marked || leader.PID == 0 || p.cgroup != nil { // whose own it has, marked or not
+	if marked || leader.PID == 0 || p.cgroup != nil { // a cgroup has all that is p's in it
 		return false
 	}
 	for pid, info := range tree {
@@ -255,7 +256,7 @@ func (p *Process) owns(leader Info, tree map[int]Info) bool {
 	return false
 }
 
-// runsAs reports whether pid has the user that p was started as.
+// runsAs reports whether pid runs as the user that p was started as.
 func (p *Process) runsAs(pid int) bool {
 	want := uint32(unix.Geteuid())
 	if p.spec.User != nil {
@@ -265,8 +266,8 @@ func (p *Process) runsAs(pid int) bool {
 	return unix.Stat(procDir(pid), &st) == nil && st.Uid == want
 }
 
-// remainsBlind is remains without /proc: the held leader keeps its group's
-// number, but cannot be told from a member, so the group must be killed.
+// remainsBlind is remains without /proc. Nothing shows whether the group has members
+// beside its dead leader, so it is killed.
 func (h *Host) remainsBlind(p *Process) []Info {
 	if p.hasExited() {
 		h.mu.Lock()
@@ -277,8 +278,8 @@ func (h *Host) remainsBlind(p *Process) []Info {
 	return []Info{{PID: p.pid, Name: p.spec.Name, State: '?'}}
 }
 
-// signalInfo signals a process that is not our child, or may have ended: the
-// descriptor pins it while its start time proves that it is still the one.
+// signalInfo signals a process that is not our child, or may have ended. The descriptor
+// keeps referring to one process, and the start time shows that it is the right one.
 func signalInfo(info Info, sig project.Signal) error {
 	fd, err := unix.PidfdOpen(info.PID, 0)
 	if err == nil {
@@ -293,14 +294,15 @@ func signalInfo(info Info, sig project.Signal) error {
 	return unix.Kill(info.PID, unix.Signal(sig)) // kernels before 5.3, and sandboxes
 }
 
-// tableCache shares snapshots among those who want one at the same time.
+// A tableCache shares snapshots among goroutines that want one at the same time: with
+// many services, each snapshot reads thousands of files.
 type tableCache struct {
 	mu    sync.Mutex
 	last  *table
 	began time.Time
 }
 
-// since returns a snapshot that was begun at or after t.
+// since returns a snapshot that was begun no earlier than t.
 func (c *tableCache) since(t time.Time) (*table, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -317,7 +319,7 @@ func (c *tableCache) since(t time.Time) (*table, error) {
 	return table, nil
 }
 
-// forget frees a snapshot that nobody can want any more.
+// forget frees a snapshot that is too old for anybody.
 func (c *tableCache) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An ioWriter writes limits into the folder of a group, as one version of cgroups takes
-// them.
+// An ioWriter writes limits into the folder of a group, in the format of one version of
+// cgroups.
 type ioWriter struct {
 	// max sets the bounds of a disk, which is given as "8:0".
 	max     func(dir, disk string, m *IOMax) error
@@ -25,7 +25,7 @@ type ioWeight struct {
 	value func(weight int) string
 }
 
-// ioV2 writes as the unified hierarchy takes it.
+// ioV2 returns the ioWriter of the unified hierarchy.
 func ioV2() ioWriter {
 	return ioWriter{
 		max: func(dir, disk string, m *IOMax) error {
@@ -44,7 +44,7 @@ func ioV2() ioWriter {
 	}
 }
 
-// ioV1 writes as the controller blkio takes it.
+// ioV1 returns the ioWriter of the controller blkio of v1.
 func ioV1() ioWriter {
 	return ioWriter{
 		max: func(dir, disk string, m *IOMax) error {
@@ -60,7 +60,7 @@ func ioV1() ioWriter {
 	}
 }
 
-// An ioRate is one bound of a disk, and how the two versions of cgroups call it.
+// An ioRate is one bound of a disk, with its names in both versions of cgroups.
 type ioRate struct {
 	v2, v1 string
 	limit  int64
@@ -73,8 +73,8 @@ func (m *IOMax) rates() []ioRate {
 	}
 }
 
-// bfqWeight is a weight as the scheduler bfq takes it: from 1 to 1000, and 100 unless
-// set as well.
+// bfqWeight converts a weight for the scheduler bfq, whose weights go from 1 to 1000. 100
+// is the default of both.
 func bfqWeight(w int) int {
 	if w <= 100 {
 		return w
@@ -111,7 +111,7 @@ func (u *unkept) io(l *IO, dir string, to ioWriter) {
 	}
 }
 
-// tighten adds the bounds of another path on the same disk: the lower one holds.
+// tighten adds the bounds for another path on the same disk: the lower ones win.
 func (m *IOMax) tighten(by *IOMax) {
 	lower := func(to *int64, n int64) {
 		if n > 0 && (*to == 0 || n < *to) {
@@ -124,7 +124,8 @@ func (m *IOMax) tighten(by *IOMax) {
 	lower(&m.WriteOps, by.WriteOps)
 }
 
-// weigh sets a weight, which the kernel takes also where nothing heeds it.
+// weigh sets a weight. The kernel also accepts one that has no effect, which is an error
+// here.
 func (to *ioWriter) weigh(dir string, weight int) error {
 	taken := false
 	for _, w := range to.weights {
@@ -136,7 +137,7 @@ func (to *ioWriter) weigh(dir string, weight int) error {
 	return nil
 }
 
-// weightsCount reports whether a disk heeds weights.
+// weightsCount reports whether weights have an effect on a disk.
 func weightsCount(sys string) bool {
 	queues, _ := filepath.Glob(sys + "/block/*/queue/scheduler")
 	for _, queue := range queues {
@@ -144,13 +145,13 @@ func weightsCount(sys string) bool {
 			return true
 		}
 	}
-	// Only the root of the hierarchy has it: in a container it can't be known.
+	// Only the root of the hierarchy has this file, so a container can't know.
 	cost, _ := readProc(sys + "/fs/cgroup/io.cost.qos")
 	return strings.Contains(string(cost), "enable=1")
 }
 
-// diskOf is the whole disk, as "8:0", of a device or of what a path is on: cgroups
-// bound no partitions.
+// diskOf returns the disk of a device or of the file system of a path, as "8:0". It is the
+// whole disk, because cgroups have no limits for partitions.
 func diskOf(path string) (string, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err == unix.ENOENT {
@@ -162,7 +163,7 @@ func diskOf(path string) (string, error) {
 	if st.Mode&unix.S_IFMT == unix.S_IFBLK {
 		dev = st.Rdev
 	}
-	if unix.Major(dev) == 0 { // no device of its own: btrfs names one, tmpfs and overlay have none
+	if unix.Major(dev) == 0 { // not a device number: btrfs names a device as its source, tmpfs and overlay have none
 		kind, source := mountOf(path)
 		var src unix.Stat_t
 		if unix.Stat(source, &src) != nil || src.Mode&unix.S_IFMT != unix.S_IFBLK {
@@ -173,7 +174,7 @@ func diskOf(path string) (string, error) {
 	return wholeDisk("/sys", fmt.Sprintf("%d:%d", unix.Major(dev), unix.Minor(dev))), nil
 }
 
-// wholeDisk is the disk of a partition; a disk is its own.
+// wholeDisk returns the disk of a partition; for a disk, itself.
 func wholeDisk(sys, dev string) string {
 	dir, err := filepath.EvalSymlinks(sys + "/dev/block/" + dev)
 	if err != nil {
@@ -188,7 +189,7 @@ func wholeDisk(sys, dev string) string {
 	return dev
 }
 
-// mountOf is the file system that a path is on, and what it was mounted from.
+// mountOf returns the type of the file system of a path, and what it was mounted from.
 func mountOf(path string) (kind, source string) {
 	var st unix.Statx_t
 	if unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_MNT_ID, &st) != nil {

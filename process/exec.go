@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Exec becomes the program of spec, in place of our own: with its environment,
-// folder, user, limits of files and sandbox, and with our descriptors 0 to 2 and our
-// terminal. It returns only when that failed; the error is a *StartError.
+// Exec executes the program of spec in place of ours, with the environment, folder, user,
+// rlimits and sandbox of spec, and with our descriptors 0 to 2 and our terminal. It only
+// returns if that fails. The error is a *StartError.
 func Exec(spec Spec) error {
 	if len(spec.Argv) == 0 {
 		return &StartError{Reason: NotFound, Detail: "the command is empty"}
@@ -25,7 +25,7 @@ func Exec(spec Spec) error {
 	if spec.User != nil && !spec.User.isUs() {
 		set.User = spec.User
 	}
-	// What follows is of this thread alone, and it is the one that survives.
+	// What follows changes this thread alone, which is the one that survives the exec.
 	runtime.LockOSThread()
 	if spec.NoNewPrivs {
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
@@ -43,8 +43,8 @@ func Exec(spec Spec) error {
 	return spec.explain(syscall.Exec(program, spec.Argv, spec.Env), program)
 }
 
-// JoinGroups puts our own process, and so what it becomes, into cgroups. The error
-// says that their limits do not hold for it.
+// JoinGroups moves our own process into cgroups, in which a program that it executes
+// stays. After an error, not all of their limits hold for it.
 func JoinGroups(dirs []string) error {
 	for _, dir := range dirs {
 		if err := put(dir, "cgroup.procs", unix.Getpid()); err != nil {
@@ -54,9 +54,9 @@ func JoinGroups(dirs []string) error {
 	return nil
 }
 
-// Lend lets a process that is not our child, and may become any program, count as one
-// of ours: it is to have the cookie in its environment, and ends with the Host. dirs
-// are the cgroups of the running process of that name, whose limits it may join.
+// Lend makes a process that is not our child, and will execute some program, count as
+// one of ours: it should have the cookie in its environment, and ends with the Host. dirs
+// are the cgroups of the running process of that name, which it may join.
 func (h *Host) Lend(name string, pid int) (cookie string, dirs []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -9,9 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FileLimit is how many descriptors we may have. The Go runtime has raised the
-// soft limit to the hard one before main began, and gives its children the
-// one that it found.
+// FileLimit returns how many descriptors we may have. The Go runtime raises the soft
+// limit to the hard one before main, but gives children the original one.
 func FileLimit() int {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil || limit.Cur > 1<<30 {
@@ -20,19 +19,19 @@ func FileLimit() int {
 	return int(limit.Cur)
 }
 
-// FileReserve is how many of limit descriptors services never get: control,
-// logs, probes and the forks themselves need them most when they are short.
+// FileReserve returns how many of limit descriptors services never get: control socket,
+// logs, probes and forks must still work when descriptors run short.
 func FileReserve(limit int) int { return min(192, limit/4) }
 
-// Files shares our descriptors out among services, first come, first served:
-// those that wait for some get them as others give theirs back.
+// Files shares our descriptors out among services. Those that wait for some get them in
+// the order in which they have asked, as others give theirs back.
 type Files struct {
 	patience time.Duration
 
 	mu      sync.Mutex
-	limit   int // of all, for messages
+	limit   int // all descriptors, for messages
 	free    int
-	moved   time.Time // when some were last given back
+	moved   time.Time // when some were given back last
 	waiting []*fileClaim
 }
 
@@ -41,8 +40,8 @@ type fileClaim struct {
 	have chan struct{}
 }
 
-// NewFiles shares out limit descriptors, less the reserve and what is open
-// already. A claim fails once none was given back for patience.
+// NewFiles returns a Files for limit descriptors, without the reserve and those that are
+// open now. Take fails after none was given back for patience.
 func NewFiles(limit int, patience time.Duration) *Files {
 	return &Files{limit: limit, free: limit - FileReserve(limit) - openFiles(), patience: patience}
 }
@@ -52,8 +51,8 @@ func openFiles() int {
 	return len(names)
 }
 
-// Take claims n descriptors and waits for them. The error is ErrGone when
-// cancel comes first, and a *StartError when there are none to be had.
+// Take claims n descriptors, and waits for them if need be. The error is ErrGone if cancel
+// is closed first, and a *StartError if there are none.
 func (f *Files) Take(n int, cancel <-chan struct{}) error {
 	f.mu.Lock()
 	if len(f.waiting) == 0 && f.free >= n {
@@ -77,7 +76,7 @@ func (f *Files) Take(n int, cancel <-chan struct{}) error {
 			if f.withdraw(claim) {
 				return ErrGone
 			}
-			return nil // it came just now
+			return nil // it was granted at the same moment
 		case <-timer.C:
 		}
 		f.mu.Lock()
@@ -99,21 +98,21 @@ func (f *Files) Take(n int, cancel <-chan struct{}) error {
 	}
 }
 
-// withdraw takes a claim back; false when it has been granted.
+// withdraw withdraws a claim. It returns false if it has been granted.
 func (f *Files) withdraw(claim *fileClaim) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i, c := range f.waiting {
 		if c == claim {
 			f.waiting = append(f.waiting[:i], f.waiting[i+1:]...)
-			f.grant() // those behind may want less
+			f.grant() // the next ones may want less
 			return true
 		}
 	}
 	return false
 }
 
-// Give gives n descriptors back that Take has claimed.
+// Give gives back n descriptors that Take has granted.
 func (f *Files) Give(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -122,7 +121,7 @@ func (f *Files) Give(n int) {
 	f.grant()
 }
 
-// grant serves the first who wait. Called with the lock.
+// grant grants claims in their order, as far as descriptors go. Called with the lock.
 func (f *Files) grant() {
 	for len(f.waiting) > 0 && f.free >= f.waiting[0].n {
 		f.free -= f.waiting[0].n
@@ -131,7 +130,7 @@ func (f *Files) grant() {
 	}
 }
 
-// FileHint is the cure for a limit on open files that should be need at least.
+// FileHint returns the cure for a limit on open files that should be at least need.
 func FileHint(need int) string {
 	need = (need + 1023) / 1024 * 1024
 	return fmt.Sprintf("raise the hard limit: \"ulimit -n %d\" as root, \"docker run --ulimit nofile=%d\", or LimitNOFILE=%d of a systemd unit", need, need, need)

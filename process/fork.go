@@ -8,14 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A forker is a locked thread that forks. Its children live as long as it
-// does, since the kernel's parent-death signal watches the thread.
+// A forker is a locked thread that forks. It must live as long as its children: when it
+// ends, the kernel sends them their parent-death signal.
 type forker struct {
 	jobs  chan func()
-	ownFS bool // umask is this thread's own
+	ownFS bool // the thread has a umask of its own
 }
 
-// startForker starts the thread; nil when it cannot have no_new_privs.
+// startForker starts the thread. It returns nil if no_new_privs can't be set.
 func startForker(noNewPrivs bool) *forker {
 	f := &forker{jobs: make(chan func())}
 	ready := make(chan bool)
@@ -34,21 +34,21 @@ func startForker(noNewPrivs bool) *forker {
 	return f
 }
 
-// onOwnThread runs f on a thread that ends with it and is not the main one:
-// orphans come to the main thread, which must stay as it is.
+// onOwnThread runs f on a thread that ends with f and is not the main one: the main thread
+// gets the orphans, and must not have other children.
 func onOwnThread(f func()) {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {
 		elsewhere := make(chan struct{})
 		go func() {
-			close(elsewhere) // runs on another thread, as this one is locked to us
+			close(elsewhere) // this is another thread, since that one is locked
 			onOwnThread(f)
 		}()
 		<-elsewhere
 		runtime.UnlockOSThread()
 		return
 	}
-	f() // never unlocked, so the runtime ends the thread
+	f() // it is never unlocked, so the runtime ends the thread
 }
 
 func (f *forker) stop() {
@@ -57,16 +57,16 @@ func (f *forker) stop() {
 	}
 }
 
-// A forkRequest is all that the kernel needs.
+// A forkRequest is all that the kernel needs to start a process.
 type forkRequest struct {
 	path  string
 	argv  []string
 	attr  syscall.ProcAttr
-	umask *int         // only where ownFS
-	enter func() error // joins a cgroup as a thread; nil: none
+	umask *int         // set only if ownFS is
+	enter func() error // moves the thread into a cgroup; nil: none
 	leave func()
 
-	report, reportEnd *os.File // of LaunchMain; nil when it is not needed
+	report, reportEnd *os.File // for the error of LaunchMain; nil if that is not needed
 }
 
 // fork runs r on the forker's thread.

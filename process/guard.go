@@ -17,18 +17,18 @@ import (
 	"nix2gpu/project"
 )
 
-// guardLink is the supervisor's end of its guard. It keeps the list of what
-// runs, which the guard reads when we are dead. Its methods do nothing when nil.
-// The Host's lock guards it.
+// A guardLink is the supervisor's side of its guard. It keeps the list of what runs, which
+// the guard reads once we are dead. The Host's lock guards it. The methods of nil do
+// nothing.
 type guardLink struct {
 	file *os.File
 	gone chan struct{} // the guard has died
-	list *os.File      // in memory, and the guard's as well: it outlives us
-	at   map[int]int64 // where in it a process is, by pid
-	free []int64       // places that are no longer used
+	list *os.File      // in memory, shared with the guard, so that it outlives us
+	at   map[int]int64 // the offset of each process in it, by pid
+	free []int64       // offsets that are free again
 }
 
-// newGuardLink talks to the guard through a descriptor of GuardMain.
+// newGuardLink sends the guard the list and grace, through a descriptor of GuardMain.
 func newGuardLink(fd int, grace time.Duration) (*guardLink, error) {
 	list, err := unix.MemfdCreate("nix2gpu-running", unix.MFD_CLOEXEC)
 	if err == nil {
@@ -36,7 +36,7 @@ func newGuardLink(fd int, grace time.Duration) (*guardLink, error) {
 		err = unix.Sendmsg(fd, text, unix.UnixRights(list), nil, 0)
 	}
 	if err == nil {
-		err = unix.SetNonblock(fd, true) // so that close ends what waits for it
+		err = unix.SetNonblock(fd, true) // so that close ends the read below
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach the guard: %v", err)
@@ -47,7 +47,7 @@ func newGuardLink(fd int, grace time.Duration) (*guardLink, error) {
 	}
 	go func() {
 		if n, err := g.file.Read(make([]byte, 1)); n == 0 && !errors.Is(err, os.ErrClosed) {
-			close(g.gone) // it never writes: this was its end
+			close(g.gone) // it never writes, so it has died
 		}
 	}()
 	return g, nil
@@ -62,7 +62,7 @@ func (g *guardLink) started(rec record) {
 		place, g.free = g.free[n-1], g.free[:n-1]
 	}
 	g.at[rec.pid] = place
-	g.list.WriteAt(rec.listed(), place) // what is not listed would get TERM
+	g.list.WriteAt(rec.listed(), place) // if that fails, the process just gets TERM
 }
 
 func (g *guardLink) ended(pid int) {
@@ -83,8 +83,9 @@ func (g *guardLink) close() {
 	}
 }
 
-// listed is the size of a record in the list: so small that our end, however
-// sudden, leaves it written or not. All zero is none.
+// listed is the size of a record in the list, in bytes. It is so small that a record is
+// written either as a whole or not at all, however sudden our end is. All zero means
+// none.
 const listed = 16
 
 func (r record) listed() []byte {
@@ -108,8 +109,8 @@ func readListed(list []byte) ledger {
 	return live
 }
 
-// Abandoned is closed when the guard has died: whoever kills it means all that
-// it guards. It is nil without a guard.
+// Abandoned returns a channel that is closed when the guard has died: whoever kills it
+// wants to end all that it guards. It is nil without a guard.
 func (h *Host) Abandoned() <-chan struct{} {
 	if h.guard == nil {
 		return nil
@@ -117,14 +118,13 @@ func (h *Host) Abandoned() <-chan struct{} {
 	return h.guard.gone
 }
 
-// GuardMain runs argv, the supervisor, as its child with all descriptors that
-// it was given, and with the number of one more as the last argument, which is
-// [Options.Guard]. It passes signals on, waits for the supervisor's end, and
-// returns its exit code. When the supervisor was killed, which is an error, the
-// kernel makes everything that it ran a child of ours, however it hid: that is
-// ended first.
+// GuardMain runs argv, the supervisor, as its child. The child gets all descriptors that
+// we were given and one more, whose number is its last argument: see [Options.Guard].
+// GuardMain passes signals on, waits for the end of the supervisor, and returns its exit
+// code. If the supervisor is killed, the kernel makes all that it ran our children,
+// however it hides. GuardMain ends that first, and then returns an error.
 //
-// It is to be called at once, by a program that has done nothing yet.
+// Call it at once, in a program that has done nothing else.
 func GuardMain(path string, argv []string) (code int, err error) {
 	given := inherited()
 	forward, child := make(chan os.Signal, 32), make(chan os.Signal, 1)
@@ -138,7 +138,7 @@ func GuardMain(path string, argv []string) (code int, err error) {
 	if err := g.start(path, argv); err != nil {
 		return 0, err
 	}
-	for _, fd := range given { // the supervisor's alone
+	for _, fd := range given { // only the supervisor may have them
 		unix.Close(fd)
 	}
 	signal.Ignore(unix.SIGPIPE, unix.SIGTTIN, unix.SIGTTOU)
@@ -153,7 +153,7 @@ func GuardMain(path string, argv []string) (code int, err error) {
 		case <-quiet:
 			dropProgram()
 		case <-child:
-			// It stays a zombie until now: so pass never reaches a stranger.
+			// We have not reaped it until now, so pass can't have hit another process.
 			if _, _, ended := peek(unix.P_PID, g.pid); !ended {
 				continue
 			}
@@ -171,11 +171,11 @@ func GuardMain(path string, argv []string) (code int, err error) {
 	}
 }
 
-// settled is how long a guard is busy with a start or a signal. Then it may not
-// run for days.
+// settled is how long a guard has something to do after a start or a signal. After that,
+// it may have nothing to do for days.
 const settled = time.Second
 
-// inherited lists the descriptors, from 3 on, that a program we execute gets.
+// inherited returns the descriptors from 3 on that our children would inherit.
 func inherited() (fds []int) {
 	dir, err := os.Open("/proc/self/fd")
 	if err != nil {
@@ -198,11 +198,11 @@ func inherited() (fds []int) {
 // A guard is the state of GuardMain.
 type guard struct {
 	pid  int // of the supervisor
-	link int // our end of the pair; what it has sent waits there
+	link int // our end of the socket pair, in which its message waits
 }
 
-// start forks the supervisor, in a process group of its own: what a terminal
-// sends to ours comes once, by way of us.
+// start starts the supervisor in a process group of its own. So a signal from the terminal
+// reaches it once, through us.
 func (g *guard) start(path string, argv []string) error {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -223,8 +223,8 @@ func (g *guard) start(path string, argv []string) error {
 	return nil
 }
 
-// told is what the dead supervisor has told us: what ran, and how long that
-// may take to end.
+// told returns what the dead supervisor has told us: what ran, and how long that may take
+// to end.
 func (g *guard) told() (live ledger, grace time.Duration) {
 	text, rights := make([]byte, 8), make([]byte, unix.CmsgSpace(4))
 	n, rightsLen, _, _, err := unix.Recvmsg(g.link, text, rights, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
@@ -246,7 +246,7 @@ func (g *guard) told() (live ledger, grace time.Duration) {
 	return readListed(list), grace
 }
 
-// pass gives a signal to the supervisor. When a terminal stops us, both stop.
+// pass passes a signal on to the supervisor. If a terminal stops us, both stop.
 func (g *guard) pass(s unix.Signal) {
 	unix.Kill(g.pid, s)
 	if s == unix.SIGTSTP {
@@ -262,8 +262,8 @@ func (g *guard) reap() (status unix.WaitStatus) {
 	}
 }
 
-// endOrphans ends everything below us, each with its service's signal first.
-// An orderly supervisor has left nothing.
+// endOrphans ends all that is below us, by the stop signals of services first. A
+// supervisor that was not killed has left nothing.
 func (g *guard) endOrphans() error {
 	if !reapAll() {
 		return nil
@@ -292,7 +292,7 @@ func (g *guard) endOrphans() error {
 	return err
 }
 
-// reapAll reaps every dead child; false when there is none left at all.
+// reapAll reaps all dead children. It returns false if no children are left.
 func reapAll() (children bool) {
 	for {
 		pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
@@ -304,10 +304,10 @@ func reapAll() (children bool) {
 	}
 }
 
-// dropProgram takes the pages of our own program out of memory: what starting
-// up has touched is most of what an idle guard would occupy. The kernel reads
-// those that are needed again from the file, so none that differs from it,
-// such as a relocated one, may go.
+// dropProgram drops the pages of our own program from memory. Those that the start has
+// touched are most of what an idle guard would take. If one is needed again, the kernel
+// reads it from the file, so pages that differ from the file, such as relocated ones,
+// must stay.
 func dropProgram() {
 	smaps, err := readProc("/proc/self/smaps")
 	if err != nil {

@@ -20,45 +20,46 @@ import (
 // IsInit reports whether we are PID 1.
 func IsInit() bool { return os.Getpid() == 1 }
 
-// IsMachineInit reports whether we are the first process of the machine itself,
-// a virtual one say, and not that of a container.
+// IsMachineInit reports whether we are the first process of a machine, perhaps a virtual
+// one, and not of a container.
 func IsMachineInit() bool {
-	const first = "pid:[4026531836]" // of every kernel
+	const first = "pid:[4026531836]" // the first namespace, of any kernel
 	ns, err := os.Readlink("/proc/self/ns/pid")
 	return IsInit() && err == nil && ns == first
 }
 
-// PowerOff ends the machine, and returns only when it can't.
+// PowerOff powers the machine off. It only returns if that fails.
 func PowerOff() error {
 	unix.Sync()
 	return unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 }
 
-// SignalGroup signals a process group that no Host has started; 0 asks whether
-// anything of it is left.
+// SignalGroup signals a process group that no Host has started. Signal 0 asks whether the
+// group still exists.
 func SignalGroup(leader int, sig project.Signal) error { return unix.Kill(-leader, unix.Signal(sig)) }
 
 // Options tunes a Host. The zero value is ready to use, without a guard and
 // without a journal.
 type Options struct {
-	// Run names this project in cookies. Two supervisors that may not run
-	// together have the same; default: random.
+	// Run names this project in cookies. Supervisors that must not run at the same
+	// time have the same. Default: random.
 	Run string
-	// Journal is the file that remembers what runs, so that after our sudden
-	// death the next Host with the same file ends it first. "": none.
+	// Journal is a file that lists what runs, so that, if we die suddenly, the next
+	// Host with the same file ends it first. "": none.
 	Journal string
-	// Guard is the descriptor that [GuardMain] gave us. 0: no guard. PID 1
-	// needs none, since its end is the container's.
+	// Guard is the descriptor that we have from [GuardMain]. 0: there is no guard. PID
+	// 1 needs none, since its end is the container's.
 	Guard int
-	// GuardGrace is what services get from the guard between their StopSignal
-	// and SIGKILL; default: 800ms.
+	// GuardGrace is how long the guard waits between StopSignal and SIGKILL. Default:
+	// 800ms.
 	GuardGrace time.Duration
-	// OutOfMemory is told of programs that the kernel has killed for lack of memory
-	// in our control group, beside the leaders, whose own end tells it, and beside
-	// those of Specs with limits. nil: nobody is. It is called one at a time.
+	// OutOfMemory, unless nil, is called with the number of programs in our control
+	// group that the kernel has killed for lack of memory. Leaders don't count, since
+	// [project.Exit] says it, nor do descendants in groups of their own: see [Spec].
+	// There is one call at a time.
 	OutOfMemory func(kills int)
-	// Launch is the command that runs LaunchMain: []string{self, "launch"}.
-	// Without it, specs that need it cannot be started.
+	// Launch is the command that runs LaunchMain, such as []string{self, "launch"}.
+	// Without it, a Spec that needs it can't be started.
 	Launch []string
 
 	Log *slog.Logger // nil: discard
@@ -72,14 +73,14 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// A Host starts processes and waits for all children of this program. A
-// program has one at a time: two would steal each other's statuses.
+// A Host starts processes and waits for all children of this program. A program may only
+// have one at a time: two would steal each other's statuses.
 type Host struct {
 	opts       Options
 	log        *slog.Logger
 	devNull    *os.File
-	plain, nnp *forker // threads that fork; nnp with no_new_privs, nil where the kernel has none
-	subreaper  bool    // orphans come to us
+	plain, nnp *forker // threads that fork; nnp has no_new_privs, and is nil if the kernel does not know that
+	subreaper  bool    // we get the orphans
 	ownScore   int     // our oom_score_adj
 	cgroups    *cgroups
 	journal    *journal
@@ -91,22 +92,22 @@ type Host struct {
 	quit    chan struct{}
 	stopped chan struct{} // the reaper has ended
 
-	mu      sync.Mutex       // guards all below, and every reap: what it protects is not reaped meanwhile
+	mu      sync.Mutex       // guards all below; it is held while reaping, so that pids stay valid under it
 	procs   map[int]*Process // by pid, from the fork until the leader is reaped
-	forking int              // forks whose pid is not yet in procs
-	held    int              // zombies that are kept
-	reaped  int              // orphans so far
-	oomSeen int64            // kills for lack of memory at the last start, or at the end of a leader
-	oomTold int64            // those that were told of
-	oomGone int64            // those in groups of ours that are removed
+	forking int              // forks whose pid is not in procs yet
+	held    int              // leaders that are kept as zombies
+	reaped  int              // how many orphans were reaped
+	oomSeen int64            // the number of OOM kills at the last start or end of a leader
+	oomTold int64            // how many of them have been reported
+	oomGone int64            // how many were in groups of ours that are removed now
 	oom     oomWatch
-	seq     int
-	lent    map[int]uint64 // pid to start time of what is not our child and ends with us, see Lend; nil: there never was any
+	seq     int            // of the last cookie
+	lent    map[int]uint64 // start times, by pid, of what Lend has made ours; nil: it was never called
 	closed  bool
 }
 
-// New makes us the reaper of everything we start, and ends what an earlier
-// Host with the same journal has left running.
+// New makes us the reaper of all that we start, and ends what an earlier Host with the
+// same journal has left running.
 func New(opts Options) (*Host, error) {
 	opts.setDefaults()
 	h := &Host{
@@ -135,8 +136,8 @@ func New(opts Options) (*Host, error) {
 		return nil, fmt.Errorf("cannot open %s for the services' input: %v", os.DevNull, err)
 	}
 	if opts.Guard != 0 {
-		// We are in the background of our terminal, which may be told to stop
-		// what prints there (stty tostop).
+		// We are in the background of our terminal, and "stty tostop" makes it stop
+		// background processes that print.
 		signal.Ignore(unix.SIGTTOU)
 		if h.guard, err = newGuardLink(opts.Guard, opts.GuardGrace); err != nil {
 			h.devNull.Close()
@@ -160,18 +161,18 @@ func New(opts Options) (*Host, error) {
 	return h, nil
 }
 
-// Run is the name of this run: every cookie of it starts with Run + "/".
+// Run returns the name of this run: all of its cookies begin with Run + "/".
 func (h *Host) Run() string { return h.opts.Run }
 
-// Reaped is how many orphans were reaped so far.
+// Reaped returns how many orphans were reaped so far.
 func (h *Host) Reaped() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.reaped
 }
 
-// Close kills whatever still runs, waits until it is gone, and gives
-// everything back. The error names what could not be ended.
+// Close kills what still runs, waits for its end, and releases all resources. A
+// *SurvivorError says what could not be ended.
 func (h *Host) Close() error {
 	h.mu.Lock()
 	if h.closed {
@@ -194,7 +195,7 @@ func (h *Host) Close() error {
 		select {
 		case <-p.done:
 		case <-timeout:
-			timeout = closedTimer // all the others had as long
+			timeout = closedTimer // the others have had as long
 		}
 	}
 	left := h.sweepOwn()
@@ -221,7 +222,7 @@ var closedTimer = func() <-chan time.Time {
 	return c
 }()
 
-// closeOnExec sees to it that descriptors which we inherited go no further.
+// closeOnExec keeps the descriptors that we have inherited from our children.
 func closeOnExec() {
 	if unix.CloseRange(3, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC) == nil {
 		return

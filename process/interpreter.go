@@ -8,9 +8,8 @@ import (
 	"strings"
 )
 
-// interpreterOf names what the kernel needs to run a program and cannot find:
-// the program of its #! line, or the loader that it is linked for. "" when
-// there is none, or it exists.
+// interpreterOf returns what the kernel needs to run a program and can't find: the program
+// in its #! line, or its loader. It returns "" if it needs neither, or finds it.
 func interpreterOf(program string) string {
 	f, err := os.Open(program)
 	if err != nil {

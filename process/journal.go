@@ -23,18 +23,18 @@ func (e *RunningError) Error() string {
 	return fmt.Sprintf("already running as pid %d", e.PID)
 }
 
-// recoverGrace is what leftovers of a dead supervisor get between TERM and
-// KILL: its guard has told them to stop before.
+// recoverGrace is how long leftovers of a dead supervisor have between TERM and KILL. It
+// is short, since the kernel or the guard has told them to stop before.
 const recoverGrace = 2 * time.Second
 
-// A record is one running process, as the journal and the guard know it.
+// A record is a running process, as in the journal and in the guard's list.
 type record struct {
 	pid    int
-	start  uint64 // with pid it names the process for ever
+	start  uint64 // identifies the process, together with pid
 	signal project.Signal
 	cookie string
-	// pipes are the inodes of those that its stdout and stderr are; 0: none.
-	// Whoever holds an end for writing had it from the process.
+	// pipes are the inodes of stdout and stderr if those are pipes; else 0. Whoever has
+	// a write end of one has got it from the process.
 	pipes [2]uint64
 }
 
@@ -42,10 +42,11 @@ func (r record) line() string {
 	return fmt.Sprintf("+ %d %d %d %s %d %d\n", r.pid, r.start, int(r.signal), r.cookie, r.pipes[0], r.pipes[1])
 }
 
-// ledger is the running processes that a list of lines leaves.
+// A ledger is a set of running processes, by pid.
 type ledger map[int]record
 
-// add reads one line of a record's start or end; false when it is neither.
+// add applies a line of the journal, which says that a process has started or ended. It
+// returns false if it says neither.
 func (l ledger) add(line string) bool {
 	f := strings.Fields(line)
 	switch {
@@ -71,23 +72,23 @@ func (l ledger) add(line string) bool {
 	return true
 }
 
-// A journal remembers what runs in a file. Its methods do nothing when nil.
-// The Host's lock guards it.
+// A journal keeps in a file what runs. The Host's lock guards it. The methods of nil do
+// nothing.
 //
-// A full disk must stop no service: what cannot be written is kept in mind,
-// and the whole file written again once there is space. Until then the cookies
-// find what it lacks.
+// A full disk must not stop a service: what can't be written stays in memory, and once
+// there is space the whole file is written again. Until then, what the file lacks is
+// found by its cookie.
 type journal struct {
 	path  string
-	file  *os.File // nil: not there
+	file  *os.File // nil: it could not be written yet
 	head  string
 	live  ledger
 	lines int
-	err   error // why it lacks something now
-	done  bool  // removed
+	err   error // why the file is not complete now
+	done  bool  // the file is removed
 }
 
-// openJournal ends what the file's last owner left, and takes the file over.
+// openJournal ends what the last owner of the file has left, and takes the file over.
 func openJournal(opts Options) (*journal, error) {
 	if opts.Journal == "" {
 		return nil, nil
@@ -107,20 +108,20 @@ func openJournal(opts Options) (*journal, error) {
 		head: fmt.Sprintf("nix2gpu-journal 2 %s %s %d %d\n", opts.Run, bootID(), unix.Getpid(), self.Start),
 		live: make(ledger),
 	}
-	j.rewrite() // CheckJournal says whether it could be
+	j.rewrite() // CheckJournal reports an error
 	return j, nil
 }
 
-// maxJournal bounds what is read: a line is some 50 bytes, and there are at
-// most 1000 lines, or four times the running processes.
+// maxJournal bounds what is read, in bytes. A line has about 50, and there are at most
+// 1000 lines, or four for each running process.
 const maxJournal = 64 << 20
 
-// Recover ends what the owner of a journal left running when it died: the
-// processes that the journal names, or that bear its run's cookie. A Host does
-// it with its own journal; it is for who must know beforehand that nothing is
-// left, such as a check for free ports. An owner that is alive is a
-// *RunningError, and nothing is ended. Without a journal the last end was
-// orderly; one of an earlier boot, or a torn one, names nobody that could run.
+// Recover ends what the owner of a journal has left running when it died: the processes
+// that the journal names, and those with a cookie of its run. A Host does so itself with
+// its own journal. Others call it first if they must know that nothing is left, as does
+// a check for free ports. If the owner is alive, the error is a *RunningError, and
+// nothing is ended. Without a journal, nothing was left. Nor does it end anything for a
+// damaged journal, or one of an earlier boot.
 func Recover(path string) (ended int, err error) {
 	data, err := safefile.ReadFile(path, maxJournal)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -148,9 +149,10 @@ func Recover(path string) (ended int, err error) {
 	return left.sweep(run, recoverGrace)
 }
 
-// sweep ends the run: what the ledger names with all below it and in its
-// sessions and groups, what writes to the pipes of those, and what bears a
-// cookie of the run. The number of a leader that is dead may be another's.
+// sweep ends what is left of a run: the processes in the ledger, their descendants and
+// the members of their sessions and groups, those that write to their pipes, and those
+// with a cookie of the run. It makes sure that the number of a leader is not another
+// process's by now.
 func (l ledger) sweep(run string, grace time.Duration) (found int, err error) {
 	pipes := make(map[string]record)
 	for _, rec := range l {
@@ -193,14 +195,14 @@ func (l ledger) sweep(run string, grace time.Duration) (found int, err error) {
 	return sweep(find, signals, grace)
 }
 
-// writer finds out whether a process writes to one of the pipes.
+// writer returns the record of the process whose pipe info can write to, if any.
 func writer(info Info, pipes map[string]record) (record, bool) {
 	if len(pipes) == 0 || info.dead() {
 		return record{}, false
 	}
 	dir, err := os.Open(procDir(info.PID) + "/fd")
 	if err != nil {
-		return record{}, false // not ours to see, so not of ours
+		return record{}, false // we may not look, so it is none of ours
 	}
 	defer dir.Close()
 	fds, _ := dir.Readdirnames(-1)
@@ -214,13 +216,13 @@ func writer(info Info, pipes map[string]record) (record, bool) {
 			continue
 		}
 		if st, err := os.Lstat(dir.Name() + "/" + fd); err == nil && st.Mode()&0o200 != 0 {
-			return rec, true // the link's mode is that of the descriptor
+			return rec, true // the mode of the link says how the descriptor is open
 		}
 	}
 	return record{}, false
 }
 
-// bootID tells the runs of the kernel apart: pids of an earlier one mean nothing.
+// bootID identifies the boot of the machine. Pids of an earlier one mean nothing now.
 func bootID() string {
 	id, _ := readProc("/proc/sys/kernel/random/boot_id")
 	if id = bytes.TrimSpace(id); len(id) == 0 {
@@ -252,8 +254,8 @@ func (j *journal) ended(pid int) {
 	j.write(fmt.Sprintf("- %d\n", pid))
 }
 
-// write appends one line. Half a line, and what would follow it, is not a record:
-// after a failure the file is written again.
+// write appends a line. After a failure, which may have written half of one, it writes the
+// whole file again.
 func (j *journal) write(line string) {
 	switch {
 	case j.done:
@@ -265,9 +267,9 @@ func (j *journal) write(line string) {
 	}
 }
 
-// CheckJournal says why the journal lacks something now, after another try to
-// write it; nil when it is complete. Meanwhile the next Host would not find
-// all that we leave when we die.
+// CheckJournal returns why the journal is not complete now, after another try to write it;
+// nil if it is. While it is not, the next Host would not find all that we leave when we
+// die.
 func (h *Host) CheckJournal() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -279,7 +281,7 @@ func (h *Host) CheckJournal() error {
 	return j.err
 }
 
-// rewrite replaces the file by what still counts.
+// rewrite replaces the file by one that lists what runs now.
 func (j *journal) rewrite() {
 	var b strings.Builder
 	b.WriteString(j.head)
@@ -296,7 +298,7 @@ func (j *journal) rewrite() {
 	j.file, j.lines = f, len(j.live)+1
 }
 
-// remove ends the journal: nothing is left to remember.
+// remove removes the file: nothing runs any more.
 func (j *journal) remove() error {
 	if j == nil {
 		return nil

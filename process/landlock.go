@@ -10,13 +10,13 @@ import (
 
 const (
 	landlockRead = unix.LANDLOCK_ACCESS_FS_EXECUTE | unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
-	// landlockFile is the rights that make sense for anything but a directory.
+	// landlockFile is all rights that exist for what is no folder.
 	landlockFile = unix.LANDLOCK_ACCESS_FS_EXECUTE | unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE |
 		unix.LANDLOCK_ACCESS_FS_TRUNCATE
 )
 
-// landlock restricts this thread, and what it becomes, to the given paths.
-// Paths that do not exist are left out.
+// landlock restricts this thread, and the programs that it executes, to the given paths.
+// It ignores paths that do not exist.
 func landlock(read, write []string) error {
 	abi, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if errno != 0 {
@@ -30,7 +30,7 @@ func landlock(read, write []string) error {
 		all |= unix.LANDLOCK_ACCESS_FS_TRUNCATE
 	}
 	attr := unix.LandlockRulesetAttr{Handled_access_fs: all}
-	// Only the first field: older kernels reject a longer structure that is not zero.
+	// Only the first field: older kernels reject a structure with more that is not zero.
 	ruleset, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), 8, 0)
 	if errno != 0 {
 		return errno
@@ -66,7 +66,7 @@ func landlock(read, write []string) error {
 	if err := allow(write, all); err != nil {
 		return err
 	}
-	// Without privileges the kernel demands this first.
+	// The kernel demands this of a thread without privileges.
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return err
 	}

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// settings is what LaunchMain applies before it becomes the program. They
-// travel as an argument.
+// settings are what LaunchMain applies before it executes the program. It gets them as an
+// argument.
 type settings struct {
 	Path     string              `json:"path"`
 	User     *User               `json:"user,omitempty"`
@@ -27,9 +27,9 @@ type settings struct {
 	Caps     []string            `json:"caps,omitempty"`
 	Read     []string            `json:"read,omitempty"`
 	Write    []string            `json:"write,omitempty"`
-	Signal   int                 `json:"signal"` // when the supervisor dies
-	Parent   int                 `json:"parent"`
-	Report   int                 `json:"report"` // descriptor for the error
+	Signal   int                 `json:"signal"` // to get when the supervisor dies
+	Parent   int                 `json:"parent"` // the supervisor
+	Report   int                 `json:"report"` // descriptor to write an error to
 }
 
 // launchError is what LaunchMain reports to the supervisor.
@@ -39,13 +39,13 @@ type launchError struct {
 	Errno int    `json:"errno"`
 }
 
-// throughLaunch makes req run LaunchMain first, if spec asks for something
-// that only the process itself can do. The report's read end is in req.
+// throughLaunch makes req run LaunchMain first if spec asks for something that only the
+// process itself can do.
 func (h *Host) throughLaunch(spec *Spec, req *forkRequest) error {
 	box := spec.Sandbox
 	rlimits := spec.rlimits()
 	var umask *int
-	if spec.Umask != nil && !h.plain.ownFS { // containers may forbid threads one of their own
+	if spec.Umask != nil && !h.plain.ownFS { // a container may forbid threads to have their own
 		umask, req.umask = spec.Umask, nil
 	}
 	if len(rlimits) == 0 && umask == nil && !box.DropCaps && box.ReadOnly == nil && box.ReadWrite == nil {
@@ -65,7 +65,7 @@ func (h *Host) throughLaunch(spec *Spec, req *forkRequest) error {
 		Signal: int(spec.StopSignal), Parent: unix.Getpid(), Report: len(req.attr.Files),
 	}
 	req.attr.Files = append(req.attr.Files, write.Fd())
-	if req.attr.Sys.Credential != nil { // raising a limit takes root, so the change of user comes after
+	if req.attr.Sys.Credential != nil { // LaunchMain changes the user, after the limits: to raise one takes root
 		set.User, req.attr.Sys.Credential = spec.User, nil
 	}
 	text, err := json.Marshal(set)
@@ -77,7 +77,7 @@ func (h *Host) throughLaunch(spec *Spec, req *forkRequest) error {
 	return nil
 }
 
-// rlimits are all limits of the process itself, by number.
+// rlimits returns all resource limits of the process itself, by number.
 func (s *Spec) rlimits() map[int]unix.Rlimit {
 	out := make(map[int]unix.Rlimit, len(s.Limits.Rlimits)+1)
 	maps.Copy(out, s.Limits.Rlimits)
@@ -87,20 +87,20 @@ func (s *Spec) rlimits() map[int]unix.Rlimit {
 	return out
 }
 
-// awaitLaunch waits until the program runs, or returns why it does not.
+// awaitLaunch waits until the program runs, or returns why it can't.
 func (r *forkRequest) awaitLaunch(spec *Spec) error {
 	r.reportEnd.Close()
 	data, _ := io.ReadAll(r.report)
 	r.report.Close()
 	if len(data) == 0 {
-		return nil // exec has closed it
+		return nil // the exec has closed the pipe
 	}
 	var failed launchError
 	if err := json.Unmarshal(data, &failed); err != nil {
 		return &StartError{Program: spec.Argv[0], Reason: Failed, Detail: string(data)}
 	}
 	if failed.Step == "" {
-		return unix.Errno(failed.Errno) // of the exec itself
+		return unix.Errno(failed.Errno) // the exec itself has failed
 	}
 	var cause error = errors.New(failed.Text)
 	if failed.Errno != 0 {
@@ -109,7 +109,7 @@ func (r *forkRequest) awaitLaunch(spec *Spec) error {
 	return launchFailed(spec.Argv[0], failed.Step, cause)
 }
 
-// launchFailed says which step before the program itself could not be done.
+// launchFailed returns an error about a step before the exec.
 func launchFailed(program, step string, err error) *StartError {
 	e := &StartError{Program: program, Reason: Failed, Detail: fmt.Sprintf("cannot %s: %v", step, err)}
 	if errors.As(err, &e.Errno) && (e.Errno == unix.ENOSYS || e.Errno == unix.EOPNOTSUPP) {
@@ -125,18 +125,16 @@ func (r *forkRequest) close() {
 	}
 }
 
-// LaunchMain applies settings to its own process and becomes the program. Its
-// arguments are those that Host.Start gives: the settings, and the program's
-// argument vector. It returns only when that failed; the supervisor has been
-// told by then.
+// LaunchMain applies settings to its own process and executes the program. Host.Start has
+// given it the arguments: the settings, and the argument vector of the program. It only
+// returns if that fails, and has told the supervisor by then.
 func LaunchMain(args []string) error {
 	var set settings
 	if len(args) < 2 || json.Unmarshal([]byte(args[0]), &set) != nil || set.Report < 3 {
 		return errors.New("this command is used by the supervisor, not by hand")
 	}
 	unix.CloseOnExec(set.Report)
-	// Credentials and rules are set for this thread alone, which is the one
-	// that survives the exec.
+	// Credentials and rules are those of a thread, and this one survives the exec.
 	runtime.LockOSThread()
 	step, err := set.apply()
 	if err == nil {
@@ -156,14 +154,15 @@ func LaunchMain(args []string) error {
 	return err
 }
 
-// apply does what needs privileges first. It returns the step that failed.
+// apply applies the settings, those that need privileges first. If it fails, it returns
+// what could not be done, to follow "cannot".
 func (s *settings) apply() (step string, err error) {
 	if s.Umask != nil {
 		unix.Umask(*s.Umask)
 	}
 	for which, limit := range s.Rlimits {
-		// Of the process, and through the syscall package, which otherwise
-		// puts back the limit of open files that Go has raised.
+		// By the syscall package: else that would restore, at the exec, the original
+		// limit of open files, which Go has raised.
 		err := syscall.Setrlimit(which, &syscall.Rlimit{Cur: limit.Cur, Max: limit.Max})
 		if err != nil {
 			return "set limit " + strconv.Itoa(which), err
@@ -177,8 +176,8 @@ func (s *settings) apply() (step string, err error) {
 	if s.User != nil {
 		if s.DropCaps && len(s.Caps) > 0 {
 			unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0)
-			// Without this access(2) knows nothing of what is kept, and programs
-			// that ask it first believe that they may not.
+			// Without this, access(2) ignores the capabilities that are kept, and
+			// programs that call it first believe that they have no rights.
 			unix.Prctl(unix.PR_SET_SECUREBITS, noSetuidFixup, 0, 0, 0)
 		}
 		if err := s.User.become(); err != nil {
@@ -198,8 +197,8 @@ func (s *settings) apply() (step string, err error) {
 	return "", nil
 }
 
-// tie makes this process end with the supervisor. It comes last: the kernel forgets
-// the signal when the user changes.
+// tie makes this process end with the supervisor. It comes last, since a change of user
+// clears the parent-death signal.
 func (s *settings) tie() error {
 	unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(s.Signal), 0, 0, 0)
 	if unix.Getppid() != s.Parent && s.Parent != 1 {
@@ -233,14 +232,14 @@ func (u *User) become() error {
 	return nil
 }
 
-// capabilities are the names of capabilities(7), by number.
+// capabilities are the names in capabilities(7), by number.
 var capabilities = strings.Fields(`chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap
 	linux_immutable net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio
 	sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease
 	audit_write audit_control setfcap mac_override mac_admin syslog wake_alarm block_suspend audit_read perfmon
 	bpf checkpoint_restore`)
 
-// capMask is the bits of names, which may be written with or without "cap_".
+// capMask returns the bits of capabilities, whose names may begin with "cap_".
 func capMask(names []string) (mask uint64, err error) {
 	for _, name := range names {
 		name = strings.TrimPrefix(strings.ToLower(name), "cap_")
@@ -257,7 +256,7 @@ func capMask(names []string) (mask uint64, err error) {
 	return mask, nil
 }
 
-// dropBounding takes all but keep out of what an exec can ever give.
+// dropBounding removes all capabilities but keep from the bounding set.
 func dropBounding(keep []string) error {
 	mask, err := capMask(keep)
 	if err != nil {
@@ -269,10 +268,10 @@ func dropBounding(keep []string) error {
 		}
 		err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(i), 0, 0, 0)
 		if err == unix.EINVAL {
-			return nil // the kernel's last one was before this
+			return nil // the kernel does not have that many
 		}
 		if err == unix.EPERM {
-			return nil // not root: there is nothing to drop from
+			return nil // we are not root, and have none to drop
 		}
 		if err != nil {
 			return err
@@ -281,8 +280,8 @@ func dropBounding(keep []string) error {
 	return nil
 }
 
-// keepCaps reduces this thread to keep, of what it has, in a way that the
-// program inherits.
+// keepCaps drops all capabilities of this thread but keep, which the program then
+// inherits.
 func keepCaps(keep []string) error {
 	mask, err := capMask(keep)
 	if err != nil {

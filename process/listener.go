@@ -8,14 +8,14 @@ import (
 
 // A Holder is who listens on a port.
 type Holder struct {
-	PID  int    // 0 when it is not ours to see
-	Name string // the program's name
-	Addr string // the local address as the kernel writes it, in hex
+	PID  int    // 0: we may not see it
+	Name string // of the program
+	Addr string // the local address in hex, as the kernel writes it
 	UID  int
 }
 
-// Listener finds who listens on a TCP port, for messages about a port in use.
-// ok is false when nobody does.
+// Listener finds who listens on a TCP port, for messages about a port in use. ok is false
+// if nobody does.
 func Listener(port int) (holder Holder, ok bool) {
 	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		data, err := readProc(file)
@@ -33,7 +33,7 @@ func Listener(port int) (holder Holder, ok bool) {
 	return Holder{}, false
 }
 
-// listenerIn reads a table of /proc/net/tcp.
+// listenerIn finds the listener on a port in a table such as /proc/net/tcp.
 func listenerIn(table string, port int) (h Holder, inode string, ok bool) {
 	for line := range strings.Lines(table) {
 		f := strings.Fields(line)
@@ -50,8 +50,7 @@ func listenerIn(table string, port int) (h Holder, inode string, ok bool) {
 	return Holder{}, "", false
 }
 
-// socketOwner finds a process that has the socket open; 0 when none is ours
-// to see.
+// socketOwner returns a process that has the socket open; 0 if we may see none.
 func socketOwner(inode string) int {
 	all, _ := pids()
 	for _, pid := range all {

@@ -8,31 +8,31 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// Who is killed for lack of memory is told by counts alone: those of a process's
-// own group, of ours, or of the machine. A program that the kernel kills is one of
-// these: a leader, whose end tells it ([project.Exit.OOM]), or one of its
-// descendants, which somebody has to look for.
+// The kernel only counts whom it has killed for lack of memory: for a process's own group,
+// for ours, or for the machine. Whoever was killed is either a leader, which is reported
+// with its end ([project.Exit.OOM]), or a descendant, for which we have to watch the
+// counts.
 
 const (
-	// oomCalm is how long after a kill is looked who is dead.
+	// oomCalm is how long to wait after a kill, until a leader that was killed is dead.
 	oomCalm = time.Second
-	// oomPeriod is how often a count is looked at that does not tell when it
-	// changes, as those of the first version of cgroups.
+	// oomPeriod is how often to look at a count that can't be watched, such as those of
+	// cgroups v1.
 	oomPeriod = 5 * time.Second
 )
 
 // An oomWatch notices kills for lack of memory.
 type oomWatch struct {
 	notify *fsnotify.Watcher // nil until there is something to watch
-	mute   bool              // the count of our own group does not tell when it changes
-	wake   chan struct{}     // something is to be watched now
+	mute   bool              // the count of our own group can't be watched
+	wake   chan struct{}     // gets a token when there is more to watch
 }
 
-// watchOOM begins to watch a count, and reports whether it tells when it changes.
-// Called with the lock.
+// watchOOM begins to watch a count, and reports whether that is possible: if not, it has to
+// be polled. Called with the lock.
 func (h *Host) watchOOM(file string, v2 bool) (tells bool) {
 	if v2 && h.oom.notify == nil {
-		h.oom.notify, _ = fsnotify.NewWatcher() // without one it is looked at
+		h.oom.notify, _ = fsnotify.NewWatcher() // without one, we poll
 	}
 	select {
 	case h.oom.wake <- struct{}{}:
@@ -41,8 +41,7 @@ func (h *Host) watchOOM(file string, v2 bool) (tells bool) {
 	return v2 && h.oom.notify != nil && h.oom.notify.Add(file) == nil
 }
 
-// hasMute reports whether a count is to be looked at from time to time. Called with
-// the lock.
+// hasMute reports whether there is a count to poll. Called with the lock.
 func (h *Host) hasMute() bool {
 	if h.oom.mute {
 		return true
@@ -55,7 +54,7 @@ func (h *Host) hasMute() bool {
 	return false
 }
 
-// runOOM looks for kills whenever there may be some.
+// runOOM reports kills, until the Host closes.
 func (h *Host) runOOM() {
 	var events chan fsnotify.Event
 	var errors chan error
@@ -70,7 +69,7 @@ func (h *Host) runOOM() {
 			}
 			due = time.After(oomCalm)
 			continue
-		case <-errors: // a lost event: what it told is counted
+		case <-errors: // an event was lost, but its kill is in the count
 			due = time.After(oomCalm)
 			continue
 		case <-due:
@@ -92,12 +91,12 @@ func (h *Host) runOOM() {
 	}
 }
 
-// tellOOM tells of kills that no leader's end tells. It reports whether it has to
-// look again soon: a leader is about to end.
+// tellOOM reports the kills of descendants. It returns true if it has to look again soon,
+// because a leader is about to end, which may be one of those that were killed.
 func (h *Host) tellOOM() (again bool) {
 	var tell []func()
 	h.mu.Lock()
-	well := true // every leader that has no group of its own
+	well := true // no leader without a group of its own is about to end
 	for _, p := range h.procs {
 		if p.hasExited() {
 			continue
@@ -126,7 +125,7 @@ func (h *Host) tellOOM() (again bool) {
 			again = true
 		default:
 			h.oomTold += n
-			h.oomSeen = max(h.oomSeen, h.oomTold) // none of them was a leader
+			h.oomSeen = max(h.oomSeen, h.oomTold) // no leader was among them
 			tell = append(tell, func() { h.opts.OutOfMemory(int(n)) })
 		}
 	}
@@ -137,7 +136,7 @@ func (h *Host) tellOOM() (again bool) {
 	return again
 }
 
-// isWell reports whether a process is alive, and not about to end by SIGKILL.
+// isWell reports whether a process is alive and has no SIGKILL pending.
 func isWell(pid int) bool {
 	status, err := readProc(procDir(pid) + "/status")
 	if err != nil {
@@ -159,10 +158,10 @@ func isWell(pid int) bool {
 	return hasMemory
 }
 
-// settleOOM says whether memory was the reason of p's end, and how many of its
-// descendants were killed for it that nobody was told of. A group of its own knows
-// for sure; the container's count, or the machine's, tells that somebody was killed
-// since the last look. Called with the lock, once the leader is dead.
+// settleOOM returns whether the leader of p was killed for lack of memory, and how many of
+// its descendants were that have not been reported. Its own group says so for certain.
+// The count of the container or the machine only says that somebody was killed since the
+// last look. Called with the lock, once the leader is dead.
 func (h *Host) settleOOM(p *Process, killed bool) (leader bool, others int) {
 	if mem := p.cgroup.memory(); mem != "" {
 		n := oomKills(mem) - p.cgroup.told
@@ -183,8 +182,8 @@ func (h *Host) settleOOM(p *Process, killed bool) (leader bool, others int) {
 	return leader, 0
 }
 
-// looseOOM counts kills outside of the groups that we have made: in our own group,
-// else on the machine. Called with the lock.
+// looseOOM returns the number of kills in our own group, else on the machine, without those
+// in groups that we have made. Called with the lock.
 func (h *Host) looseOOM() int64 {
 	file, nested := h.cgroups.ownMemory()
 	n := oomKills(file)
@@ -200,8 +199,8 @@ func (h *Host) looseOOM() int64 {
 	return n
 }
 
-// ownMemory is the file that counts the kills of our own group, else of the
-// machine. Nested: the kills of the groups below count as well.
+// ownMemory returns the file with the count of our own group, else of the machine. nested
+// says that it includes the kills in groups below.
 func (c *cgroups) ownMemory() (file string, nested bool) {
 	if c.v2 != "" && countsOOM(c.v2+"/memory.events") {
 		return c.v2 + "/memory.events", true
@@ -212,10 +211,10 @@ func (c *cgroups) ownMemory() (file string, nested bool) {
 	return machineOOM, true
 }
 
-// machineOOM counts the kills of the whole machine.
+// machineOOM has the count of the whole machine.
 const machineOOM = "/proc/vmstat"
 
-// memory is the file that counts the kills of a group; "" where there is none.
+// memory returns the file with the count of a group; "" if there is none.
 func (g *cgroup) memory() string {
 	if g == nil {
 		return ""
@@ -225,9 +224,9 @@ func (g *cgroup) memory() string {
 
 const oomKillField = "oom_kill "
 
-// oomKills reads a count of kills for lack of memory.
+// oomKills reads a count of kills.
 func oomKills(file string) int64 {
-	data, _ := readProc(file) // a group that is gone kills nobody
+	data, _ := readProc(file) // a group that is removed has none
 	for line := range strings.Lines(string(data)) {
 		if v, ok := strings.CutPrefix(line, oomKillField); ok {
 			n, _ := strconv.ParseInt(strings.TrimSpace(v), 10, 64)

@@ -8,71 +8,71 @@ import (
 	"nix2gpu/project"
 )
 
-// A Process is one started program, the leader of its group and session, and
-// everything that it starts.
+// A Process is a program that was started, the leader of a process group and a session,
+// together with all that it starts.
 type Process struct {
 	host    *Host
 	spec    Spec
 	pid     int
 	cookie  string
 	started time.Time
-	cgroup  *cgroup   // nil: none of its own
-	unbound error     // a limit that is not kept
-	start   uint64    // of the leader, as Info has it
-	pipes   [2]uint64 // the inodes of its stdout and stderr, where they are pipes
+	cgroup  *cgroup   // nil: it has none of its own
+	unbound error     // why a limit is not enforced
+	start   uint64    // Info.Start of the leader
+	pipes   [2]uint64 // see record
 
-	exited  chan struct{} // the leader is dead; exit and byUs are set
-	done    chan struct{} // and nothing of it is left; left is set
-	killNow chan struct{} // Kill was called
+	exited  chan struct{} // closed when the leader is dead; exit, byUs and starved are set
+	done    chan struct{} // closed when nothing of it is left; left is set
+	killNow chan struct{} // closed by Kill
 	exit    project.Exit
-	byUs    bool           // it had our SIGKILL
-	starved int            // of its descendants, killed for lack of memory, that nobody was told of
-	left    []Info         // what could not be ended
-	killed  bool           // under host.mu: we sent SIGKILL
+	byUs    bool           // the leader got SIGKILL from us
+	starved int            // descendants that were killed for lack of memory and not reported
+	left    []Info         // descendants that could not be ended
+	killed  bool           // under host.mu: we have sent SIGKILL
 	told    bool           // under host.mu: the group was told to stop
-	known   map[int]uint64 // under host.mu: descendants seen outside the group, pid to start time
+	known   map[int]uint64 // under host.mu: start times, by pid, of descendants seen outside the group
 }
 
-// PID is the leader's number. It stays ours until Done.
+// PID returns the number of the leader, which nobody else can have until Done.
 func (p *Process) PID() int { return p.pid }
 
-// Cookie is the value of CookieVar that marks p and its descendants.
+// Cookie returns the value of CookieVar that marks p and its descendants.
 func (p *Process) Cookie() string { return p.cookie }
 
-// Started is when p was started.
+// Started returns when p was started.
 func (p *Process) Started() time.Time { return p.started }
 
-// Unlimited says which limit of the Spec is not kept, and why; nil when all are.
+// Unlimited returns which limits of the Spec are not enforced, and why; nil if all are.
 func (p *Process) Unlimited() error { return p.unbound }
 
-// Exited is closed when the program itself has ended: Exit is known.
+// Exited returns a channel that is closed when the program itself has ended.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
-// Done is closed when nothing of the process is left; for Mode OnlyMain, when
-// the program has ended.
+// Done returns a channel that is closed when nothing of the process is left; for Mode
+// OnlyMain, when the program itself has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Exit is how the program ended. It waits for that.
+// Exit waits for the end of the program and returns how it has ended.
 func (p *Process) Exit() project.Exit {
 	<-p.exited
 	return p.exit
 }
 
-// Left lists the descendants that could not be ended. It waits for Done.
+// Left waits for Done and returns the descendants that could not be ended.
 func (p *Process) Left() []Info {
 	<-p.done
 	return p.left
 }
 
-// Killed reports whether the program had SIGKILL from us. It waits for its end.
+// Killed waits for the end of the program and reports whether it got SIGKILL from us.
 func (p *Process) Killed() bool {
 	<-p.exited
 	return p.byUs
 }
 
-// OutOfMemory is how many of its descendants the kernel has killed for lack of
-// memory and the Spec's function was not told of. It waits for the program's end.
-// Only a process with limits knows of any.
+// OutOfMemory waits for the end of the program and returns how many of its descendants the
+// kernel has killed for lack of memory that [Spec.OutOfMemory] was not called for. It is
+// only known for processes with limits.
 func (p *Process) OutOfMemory() int {
 	<-p.exited
 	return p.starved
@@ -87,11 +87,11 @@ func (p *Process) hasExited() bool {
 	}
 }
 
-// released reports whether the leader's number may be a stranger's by now.
+// released reports whether the number of the leader may be another process's by now.
 // Called with the host's lock.
 func (p *Process) released() bool { return p.host.procs[p.pid] != p }
 
-// Signal sends sig to the program alone; ErrGone when it has ended.
+// Signal sends sig to the program alone. The error is ErrGone if it has ended.
 func (p *Process) Signal(sig project.Signal) error {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
@@ -102,8 +102,8 @@ func (p *Process) Signal(sig project.Signal) error {
 	return unix.Kill(p.pid, unix.Signal(sig))
 }
 
-// SignalGroup sends sig to the program and those descendants that stayed in
-// its group, also when the program itself has ended; ErrGone after Done.
+// SignalGroup sends sig to the program and those descendants that are in its group, even
+// if the program itself has ended. The error is ErrGone after Done.
 func (p *Process) SignalGroup(sig project.Signal) error {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
@@ -118,10 +118,10 @@ func (p *Process) signalGroup(sig project.Signal) error {
 	return unix.Kill(-p.pid, unix.Signal(sig))
 }
 
-// Terminate asks p to end: sig, or the Spec's StopSignal when sig is 0, and
-// CONT for what is stopped. They go to the whole group, or with onlyMain to
-// the program alone. It does not wait; see Done. What ignores the group's signal
-// is there until Kill, also when the program itself has ended.
+// Terminate asks p to end. It sends sig, or StopSignal if sig is 0, and then CONT, since a
+// stopped process can't end, to the whole group, or with onlyMain to the program alone. It
+// does not wait: see Done. A descendant that ignores the signal stays until Kill, even
+// after the program itself has ended.
 func (p *Process) Terminate(sig project.Signal, onlyMain bool) error {
 	if sig == 0 {
 		sig = p.spec.StopSignal
@@ -142,8 +142,8 @@ func (p *Process) Terminate(sig project.Signal, onlyMain bool) error {
 	return p.signalGroup(project.SIGCONT)
 }
 
-// Kill ends p and every descendant, also those that left the group or the
-// session, at once. It does not wait for their end; see Done.
+// Kill ends p at once with all of its descendants, including those that have left the
+// group or the session. It does not wait for that: see Done.
 func (p *Process) Kill() {
 	h := p.host
 	var strays []Info
@@ -172,8 +172,8 @@ func (p *Process) Kill() {
 	}
 }
 
-// State is what the kernel says of the program itself: useful to tell why it
-// does not end.
+// State returns what the kernel says about the program itself, such as why it does not
+// end.
 func (p *Process) State() (Info, error) {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
@@ -183,7 +183,7 @@ func (p *Process) State() (Info, error) {
 	return Inspect(p.pid)
 }
 
-// record is p as the journal and the guard know it.
+// record returns p for the journal and the guard.
 func (p *Process) record() record {
 	return record{pid: p.pid, start: p.start, signal: p.spec.StopSignal, cookie: p.cookie, pipes: p.pipes}
 }

@@ -11,21 +11,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Info is what the kernel says of a process.
+// Info is what the kernel says about a process.
 type Info struct {
 	PID, PPID  int
 	PGID, SID  int
-	Start      uint64 // clock ticks from boot to its start; with PID it names a process for ever
+	Start      uint64 // its start, in clock ticks since boot; with PID it identifies the process
 	State      byte   // 'R', 'S', 'D' (waits for a device and cannot be killed), 'T', 'Z', …
 	Name       string // at most 15 bytes
 	WaitingFor string // the kernel function that a process in state D sleeps in, if known
 }
 
-// dead reports whether nothing of the process runs any more.
+// dead reports whether the process has ended, even if it was not reaped.
 func (i Info) dead() bool { return i.State == 'Z' || i.State == 'X' }
 
-// Inspect reads what the kernel says of pid. The error is fs.ErrNotExist when
-// there is no such process.
+// Inspect returns what the kernel says about pid. The error is fs.ErrNotExist if there is
+// no such process.
 func Inspect(pid int) (Info, error) {
 	stat, err := readProc(procDir(pid) + "/stat")
 	if err != nil {
@@ -42,8 +42,8 @@ func Inspect(pid int) (Info, error) {
 	return info, nil
 }
 
-// parseStat reads /proc/PID/stat. The name stands in parentheses and may
-// itself contain spaces and parentheses, so its end is the last one.
+// parseStat parses /proc/PID/stat. The name in parentheses may itself have spaces and
+// parentheses in it, so it ends at the last one.
 func parseStat(stat []byte) (Info, bool) {
 	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
 	if open < 1 || end < open {
@@ -64,8 +64,8 @@ func parseStat(stat []byte) (Info, bool) {
 	return info, err == nil
 }
 
-// readProc reads a small file of /proc without the poller's registration that
-// os.ReadFile does: a snapshot reads thousands.
+// readProc reads a small file of /proc. Unlike os.ReadFile, it does not try to register the
+// file with the poller: a snapshot reads thousands of files.
 func readProc(path string) ([]byte, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -90,7 +90,7 @@ func readProc(path string) ([]byte, error) {
 	}
 }
 
-// pids lists the processes that /proc shows.
+// pids returns the processes that /proc shows.
 func pids() ([]int, error) {
 	dir, err := os.Open("/proc")
 	if err != nil {
@@ -110,10 +110,10 @@ func pids() ([]int, error) {
 	return out, nil
 }
 
-// cookieOf reads the cookie from a process's environment; "" when it has none,
-// has overwritten it, or is not ours to read. A process in the middle of an exec
-// shows no environment, and may be gone from sight for ever if it is taken for a
-// stranger then: it is waited for.
+// cookieOf returns the cookie in the environment of a process; "" if it has none, has
+// overwritten it, or if we may not read it. During an exec, the kernel shows no
+// environment. We wait for its end: who takes the process for a stranger then may never
+// look at it again.
 func cookieOf(pid int) string {
 	for begun := time.Now(); ; time.Sleep(time.Millisecond) {
 		env, err := readProc(procDir(pid) + "/environ")
@@ -125,13 +125,13 @@ func cookieOf(pid int) string {
 			return ""
 		}
 		if own, err := readProc("/proc/self/stat"); err != nil || statField(own, endOfCode) == "0" {
-			return "" // gVisor does not fill the fields in, nor does it show half an exec
+			return "" // gVisor leaves the fields empty, but never shows half an exec
 		}
 	}
 }
 
-// execBudget is how long an exec is waited for. Only the file system that its program
-// comes from makes one last.
+// execBudget is how long to wait for the end of an exec. It only takes long if the file
+// system of the program is slow.
 const execBudget = 2 * time.Second
 
 // The fields of /proc/PID/stat by their numbers in proc_pid_stat(5).
@@ -142,7 +142,7 @@ const (
 	environEnds   = 51
 )
 
-// statField returns a field of /proc/PID/stat after the name; "" when there is none.
+// statField returns a field of /proc/PID/stat after the name; "" if there is none.
 func statField(stat []byte, number int) string {
 	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if i := number - 3; i < len(f) {
@@ -151,8 +151,8 @@ func statField(stat []byte, number int) string {
 	return ""
 }
 
-// hidesEnvironment reports whether a process of which nothing could be read as
-// environment has one for all that: it executes a program, or has done so just now.
+// hidesEnvironment reports whether a process whose environment reads as empty does have
+// one: it is executing a program, or has just done so.
 func hidesEnvironment(stat []byte) bool {
 	const (
 		exiting = 0x4      // PF_EXITING in include/linux/sched.h
@@ -178,8 +178,8 @@ func cookieIn(env []byte) string {
 	return ""
 }
 
-// childrenOf lists the children of a thread. ok is false where the kernel has
-// no such list.
+// childrenOf returns the children of a thread. ok is false if the kernel has no such
+// list.
 func childrenOf(pid, tid int) (children []int, ok bool) {
 	return childrenAt(procDir(pid), tid)
 }
@@ -199,14 +199,14 @@ func childrenAt(dir string, tid int) (children []int, ok bool) {
 
 var errNoProc = errors.New("there is no /proc of this pid namespace")
 
-// A table is a snapshot of every process.
+// A table is a snapshot of all processes.
 type table struct {
 	byPID    map[int]Info
 	children map[int][]int
 }
 
-// readTable fails where /proc is not that of our pid namespace: its numbers
-// mean other processes than ours.
+// readTable takes a snapshot. It fails if /proc is that of another pid namespace, whose
+// numbers mean other processes.
 func readTable() (*table, error) {
 	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(unix.Getpid()) {
 		return nil, errNoProc
@@ -219,7 +219,7 @@ func readTable() (*table, error) {
 	for _, pid := range all {
 		stat, err := readProc(procDir(pid) + "/stat")
 		if err != nil {
-			continue // it ended since
+			continue // it has ended meanwhile
 		}
 		if info, ok := parseStat(stat); ok {
 			t.byPID[pid] = info
@@ -243,7 +243,7 @@ func (t *table) below(pid int, set map[int]Info) {
 
 func procDir(pid int) string { return "/proc/" + strconv.Itoa(pid) }
 
-// threadsOf lists the threads of a process.
+// threadsOf returns the threads of a process.
 func threadsOf(pid int) []int {
 	dir, err := os.Open(procDir(pid) + "/task")
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"nix2gpu/project"
 )
 
-// run is the reaper: the only place that waits for children.
+// run is the reaper. Nothing else waits for children.
 func (h *Host) run() {
 	defer close(h.stopped)
 	for {
@@ -28,12 +28,11 @@ func (h *Host) run() {
 func (h *Host) again() {
 	select {
 	case h.poke <- struct{}{}:
-	default: // one is already asked for
+	default: // somebody has asked already
 	}
 }
 
-// reap looks at every child that has died. SIGCHLDs merge, so one pass takes
-// all there is.
+// reap handles all children that have died: one SIGCHLD may stand for several.
 func (h *Host) reap() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -47,9 +46,9 @@ func (h *Host) reap() {
 			continue
 		}
 		if h.forking > 0 {
-			// It may be a service that died before Start could note its pid,
-			// or the child of a failing exec, which ForkExec waits for itself.
-			// Whoever is forking asks for another pass.
+			// It may be a service that has died before Start could note its pid, or the
+			// child of an exec that has failed, for which ForkExec waits itself. Whoever
+			// is forking asks for another pass.
 			break
 		}
 		if !h.reapOrphan(pid) {
@@ -59,7 +58,7 @@ func (h *Host) reap() {
 	h.reapAround()
 }
 
-// reapAround is reap while the first zombie of the list must stay one.
+// reapAround is reap while a zombie is held, which waitid(P_ALL) would find each time.
 func (h *Host) reapAround() {
 	for pid, p := range h.procs {
 		if p.hasExited() {
@@ -76,8 +75,8 @@ func (h *Host) reapAround() {
 	}
 }
 
-// orphans lists children that we did not fork. It may contain leaders, where
-// the kernel does not tell them apart; never one that is still being forked.
+// orphans returns the children that we have not forked. If the kernel does not tell them
+// apart, leaders may be among them, but never one that is still being forked.
 func (h *Host) orphans() []int {
 	if list, ok := ownOrphans(); ok {
 		return list
@@ -92,10 +91,10 @@ func (h *Host) orphans() []int {
 	return t.children[unix.Getpid()]
 }
 
-// ownOrphans lists the children of our main thread: those we did not fork.
+// ownOrphans returns the children of our main thread, which we have not forked.
 func ownOrphans() (children []int, ok bool) {
-	// Through "self", whose threads have no such number in the /proc of
-	// another pid namespace.
+	// By "self": in the /proc of another pid namespace, we have no thread of that
+	// number, so it fails there.
 	return childrenAt("/proc/self", unix.Getpid())
 }
 
@@ -107,7 +106,7 @@ func (h *Host) reapOrphan(pid int) bool {
 	return ok
 }
 
-// wait takes the dead child pid from the kernel.
+// wait reaps the dead child pid.
 func wait(pid int) bool {
 	for {
 		got, err := unix.Wait4(pid, nil, unix.WNOHANG, nil)
@@ -117,8 +116,8 @@ func wait(pid int) bool {
 	}
 }
 
-// siginfo is siginfo_t as waitid fills it in. The union after the first three
-// numbers is aligned as a pointer is.
+// siginfo is siginfo_t as waitid fills it in. The union after the first three numbers is
+// aligned like a pointer.
 type siginfo struct {
 	_, _   int32
 	code   int32
@@ -136,7 +135,7 @@ const (
 	cldDumped = 3
 )
 
-// peek looks at a dead child and leaves it a zombie.
+// peek returns how a child has ended, and leaves it a zombie. ok is false if none has.
 func peek(idType, id int) (pid int, exit project.Exit, ok bool) {
 	var info siginfo
 	var usage unix.Rusage
@@ -146,7 +145,7 @@ func peek(idType, id int) (pid int, exit project.Exit, ok bool) {
 		if err == unix.EINTR {
 			continue
 		}
-		if err != nil || info.pid == 0 { // ECHILD: none at all; 0: none is dead
+		if err != nil || info.pid == 0 { // ECHILD: there are none; 0: none has ended
 			return 0, project.Exit{}, false
 		}
 		break
@@ -164,8 +163,8 @@ func peek(idType, id int) (pid int, exit project.Exit, ok bool) {
 	return int(info.pid), exit, true
 }
 
-// leaderExited takes note that p's leader is dead, and starts to clear away
-// what it left. Called with the lock.
+// leaderExited notes that the leader of p has ended, and begins to end what it has left.
+// Called with the lock.
 func (h *Host) leaderExited(p *Process, exit project.Exit) {
 	exit.Ran = project.Duration(exit.At.Sub(p.started))
 	p.byUs = p.killed
@@ -180,8 +179,9 @@ func (h *Host) leaderExited(p *Process, exit project.Exit) {
 	go h.clean(p)
 }
 
-// leftNothing reports cheaply that p has no living descendants: when it is
-// dead, they would be orphans or below an orphan. Called with the lock.
+// leftNothing is a cheap way to see that p, whose leader is dead, has no living
+// descendants: they would be orphans of ours, or below one. If in doubt, it returns
+// false. Called with the lock.
 func (h *Host) leftNothing(p *Process) bool {
 	if !h.subreaper {
 		return false
@@ -201,8 +201,8 @@ func (h *Host) leftNothing(p *Process) bool {
 	return p.cgroup.empty()
 }
 
-// release lets the zombie go: its numbers are the kernel's again. Called with
-// the lock.
+// release reaps the leader of p. Its number may then be given to another process. Called
+// with the lock.
 func (h *Host) release(p *Process) {
 	h.journal.ended(p.pid)
 	h.guard.ended(p.pid)
@@ -212,7 +212,7 @@ func (h *Host) release(p *Process) {
 	if mem := p.cgroup.memory(); mem != "" {
 		h.oomGone += oomKills(mem)
 		if h.oom.notify != nil {
-			_ = h.oom.notify.Remove(mem) // one that is not watched is none the worse
+			_ = h.oom.notify.Remove(mem) // it fails if that is not watched
 		}
 	}
 	p.cgroup.remove()

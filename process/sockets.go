@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// A Socket is where a process listens: on TCP, or bound to a port of UDP, which a
-// client that has sent something is too.
+// A Socket is one on which a process listens: on TCP, or bound to a port of UDP, as a
+// client that has sent something also is.
 type Socket struct {
 	PID      int
 	Protocol string // tcp or udp
 	Addr     netip.AddrPort
 }
 
-// Sockets finds where the processes listen, as far as they are ours to see. Several
-// that share a socket, as workers do, count once, by the first of them.
+// Sockets returns the sockets on which processes listen, as far as we may see them. A
+// socket that several share, as workers do, is listed once, for the first of them.
 func Sockets(pids []int) []Socket {
 	owners := map[string]int{} // by inode
 	for _, pid := range pids {
@@ -34,7 +34,7 @@ func Sockets(pids []int) []Socket {
 	} {
 		data, err := readProc("/proc/net/" + table.file)
 		if err != nil {
-			continue // a kernel without IPv6
+			continue // the kernel has no IPv6
 		}
 		for line := range strings.Lines(string(data)) {
 			f := strings.Fields(line)
@@ -56,13 +56,13 @@ func Sockets(pids []int) []Socket {
 	return out
 }
 
-// The states of sockets in the kernel's tables.
+// States of sockets in the kernel's tables.
 const (
 	listening   = "0A"
 	unconnected = "07"
 )
 
-// socketsOf are the inodes of the sockets that a process has open.
+// socketsOf returns the inodes of the sockets that a process has open.
 func socketsOf(pid int) (inodes []string) {
 	dir, err := os.Open(procDir(pid) + "/fd")
 	if err != nil {
@@ -79,8 +79,8 @@ func socketsOf(pid int) (inodes []string) {
 	return inodes
 }
 
-// parseSocketAddr reads "0100007F:1538": words of 32 bits, each in the order of the
-// machine's bytes, which is little-endian on all that we run on.
+// parseSocketAddr parses "0100007F:1538". The address consists of words of 32 bits in the
+// byte order of the machine, which is little-endian wherever we run.
 func parseSocketAddr(text string) (netip.AddrPort, bool) {
 	addr, port, _ := strings.Cut(text, ":")
 	raw, err := hex.DecodeString(addr)

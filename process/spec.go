@@ -13,33 +13,33 @@ import (
 // and by inheritance everything that those start.
 const CookieVar = "NIX2GPU_COOKIE"
 
-// A Mode says what goes when a process has ended.
+// A Mode says what becomes of descendants when a process has ended.
 type Mode int
 
-// The modes; the zero value means that every descendant goes.
+// The modes.
 const (
-	Group    Mode = iota // every descendant goes before the process counts as done
-	OnlyMain             // descendants may outlive the process, until the Host closes
+	Group    Mode = iota // all descendants are ended before the process is done
+	OnlyMain             // descendants may live on, until the Host closes
 )
 
 // A Terminal says how a process relates to a terminal.
 type Terminal int
 
-// The relations; the zero value is a session of its own without a terminal.
+// The relations.
 const (
-	NoTerminal  Terminal = iota // a session of its own, without one
+	NoTerminal  Terminal = iota // a session of its own without a terminal
 	OwnTerminal                 // a session of its own, controlled by the terminal on stdin
 )
 
-// A Spec says what to start and how. Only Argv is needed.
+// A Spec says what to start, and how. Only Argv is required.
 type Spec struct {
 	Name string // in cookies, messages and the journal; default: the base name of Argv[0]
 
-	Path string   // what to execute; default: Argv[0], looked up in Env's PATH
+	Path string   // what to execute; default: Argv[0], looked up in the PATH of Env
 	Argv []string // the whole argument vector
-	Env  []string // the whole environment; the cookie is added
-	// Cookie marks the process instead of one of our own, where another Host has lent
-	// it: see [Host.Lend].
+	Env  []string // the whole environment, to which the cookie is added
+	// Cookie marks the process instead of a cookie of our own. It comes from another
+	// Host: see [Host.Lend].
 	Cookie string
 	Dir    string // default: ours
 
@@ -50,25 +50,25 @@ type Spec struct {
 	User       *User // nil: ours
 	NoNewPrivs bool
 	Umask      *int // nil: ours
-	OOMScore   *int // oom_score_adj; nil: 0 when ours is lower, else ours
+	OOMScore   *int // oom_score_adj; nil: ours, but at least 0
 
 	Limits  Limits
 	Sandbox Sandbox
-	// OutOfMemory is told of descendants that the kernel has killed for lack of
-	// memory while the program itself lives, where Limits make a group for them.
-	// nil: nobody is. It is called one at a time.
+	// OutOfMemory, unless nil, is called with the number of descendants that the kernel
+	// has killed for lack of memory while the program itself lives. That is only known
+	// if Limits make a group for them. There is one call at a time.
 	OutOfMemory func(kills int)
 
 	Mode Mode
-	// StopSignal is sent to the group when we die without having stopped it,
-	// and to what the process left behind; default: SIGTERM.
+	// StopSignal ends the group: it is the default of Terminate, and is sent when we die
+	// and when the program has ended before its descendants. Default: SIGTERM.
 	StopSignal project.Signal
-	// LeftoverGrace is what descendants get between StopSignal and SIGKILL when
-	// the program has ended without Terminate; default: 2s, negative: none.
+	// LeftoverGrace is how long descendants have between StopSignal and SIGKILL if the
+	// program ends without Terminate. Default: 2s, negative: none.
 	LeftoverGrace time.Duration
 }
 
-// A User is whom a process runs as. Only root can use another than itself.
+// A User is who a process runs as. Only root can name another one.
 type User struct {
 	UID, GID int
 	Groups   []int // supplementary

@@ -18,8 +18,7 @@ import (
 	"nix2gpu/project"
 )
 
-// Start starts what spec says. The error is a *StartError unless the Host is
-// closed.
+// Start starts a process. The error is a *StartError, or ErrClosed.
 func (h *Host) Start(spec Spec) (*Process, error) {
 	if len(spec.Argv) == 0 {
 		return nil, &StartError{Program: spec.Name, Reason: NotFound, Detail: "the command is empty"}
@@ -65,7 +64,7 @@ func (h *Host) Start(spec Spec) (*Process, error) {
 		req.close()
 		return nil, spec.explain(err, program)
 	}
-	runtime.KeepAlive(spec) // its files stay open until here
+	runtime.KeepAlive(spec) // until here, its files must not be finalized
 	if req.report != nil {
 		if err := req.awaitLaunch(&spec); err != nil {
 			<-p.done
@@ -75,7 +74,7 @@ func (h *Host) Start(spec Spec) (*Process, error) {
 	return p, nil
 }
 
-// cookieName keeps what is safe in a line of the journal.
+// cookieName makes a name safe for a line of the journal.
 func cookieName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if r > ' ' && r < 0x7f {
@@ -86,7 +85,8 @@ func cookieName(name string) string {
 	return name[:min(len(name), 200)]
 }
 
-// fork forks, retries what passes by itself, and makes p known to the reaper.
+// fork forks and makes p known to the reaper. It tries again if the program is being
+// written.
 func (h *Host) fork(thread *forker, req *forkRequest, p *Process) error {
 	for try := 0; ; try++ {
 		h.mu.Lock()
@@ -107,18 +107,18 @@ func (h *Host) fork(thread *forker, req *forkRequest, p *Process) error {
 			h.noteStart(p)
 		}
 		h.mu.Unlock()
-		h.again() // for what the reaper had to leave alone meanwhile
+		h.again() // for children that the reaper has left alone meanwhile
 		if err != unix.ETXTBSY || try == 20 {
 			return err
 		}
-		// Somebody writes the file, or has just written it while another
-		// thread forked: that child holds the descriptor until its exec.
+		// Somebody is writing the file, or has just written it while another thread
+		// forked: the child has the descriptor until its exec.
 		time.Sleep(time.Duration(try+1) * 2 * time.Millisecond)
 	}
 }
 
-// noteStart records a start where it survives us. Called with the lock, so
-// the pid is the process's own.
+// noteStart records a start for after our death. Called with the lock, so that the pid is
+// still the process's.
 func (h *Host) noteStart(p *Process) {
 	if n := h.looseOOM(); n > h.oomSeen {
 		h.oomSeen = n
@@ -148,11 +148,11 @@ func (h *Host) noteStart(p *Process) {
 }
 
 func setOOMScore(pid, score int) {
-	// Lowering it needs privileges; then the process keeps what it has.
+	// It takes privileges to lower the score. Without them, it just stays.
 	os.WriteFile(procDir(pid)+"/oom_score_adj", []byte(strconv.Itoa(score)), 0)
 }
 
-// request turns a spec into what the kernel needs.
+// request makes of a spec what the kernel needs.
 func (h *Host) request(spec *Spec, program, cookie string) (*forkRequest, error) {
 	env := make([]string, 0, len(spec.Env)+1)
 	for _, kv := range spec.Env {
@@ -192,7 +192,7 @@ func (h *Host) request(spec *Spec, program, cookie string) (*forkRequest, error)
 	return req, nil
 }
 
-// fd makes f's descriptor blocking, as programs expect theirs.
+// fd returns the descriptor of f, in blocking mode, as programs expect it.
 func (h *Host) fd(f *os.File) uintptr {
 	if f == nil {
 		f = h.devNull
@@ -200,7 +200,7 @@ func (h *Host) fd(f *os.File) uintptr {
 	return f.Fd()
 }
 
-// isUs reports whether u needs no change, which only root could make.
+// isUs reports whether we are u already, so that there is nothing to change.
 func (u *User) isUs() bool {
 	if u.UID != unix.Geteuid() || u.GID != unix.Getegid() {
 		return false
@@ -208,7 +208,7 @@ func (u *User) isUs() bool {
 	return u.UID != 0 || len(u.Groups) == 0
 }
 
-// program finds what to execute, as execvp would with the spec's own PATH.
+// program returns what to execute, as execvp would find it with the spec's own PATH.
 func (s *Spec) program() (string, error) {
 	name := cmp.Or(s.Path, s.Argv[0])
 	if strings.Contains(name, "/") {
@@ -218,7 +218,7 @@ func (s *Spec) program() (string, error) {
 		return name, nil
 	}
 	path := "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-	for _, kv := range s.Env { // the last one counts, as for getenv in most programs
+	for _, kv := range s.Env { // the last one counts
 		if v, ok := strings.CutPrefix(kv, "PATH="); ok {
 			path = v
 		}
@@ -239,7 +239,7 @@ func (s *Spec) program() (string, error) {
 		}
 	}
 	if denied != "" {
-		return denied, nil // the kernel's refusal is explained
+		return denied, nil // the kernel will refuse it, and explain says why
 	}
 	return "", &StartError{
 		Program: name, Reason: NotFound, Errno: unix.ENOENT,
@@ -247,8 +247,8 @@ func (s *Spec) program() (string, error) {
 	}
 }
 
-// explain puts the error of a start into words. The kernel gives one number
-// for all steps, so it looks for the step that cannot have worked.
+// explain puts the error of a start into words. The kernel's number does not say which
+// step has failed, so explain looks for one that can't have worked.
 func (s *Spec) explain(err error, program string) error {
 	var known *StartError
 	if errors.As(err, &known) || errors.Is(err, ErrClosed) {

@@ -11,7 +11,7 @@ import (
 	"nix2gpu/project"
 )
 
-// marked finds the processes with such a cookie and all below them.
+// marked returns the processes whose cookie has a prefix, and their descendants.
 func marked(t *table, prefix string) map[int]Info {
 	set := make(map[int]Info)
 	spare := ancestors(t)
@@ -29,8 +29,8 @@ func marked(t *table, prefix string) map[int]Info {
 	return set
 }
 
-// ancestors are we and whoever started us: a supervisor that is started from
-// a leftover's shell must not end itself.
+// ancestors returns us and the processes that have started us: a supervisor that was
+// started from a leftover shell must not end itself.
 func ancestors(t *table) map[int]bool {
 	out := make(map[int]bool)
 	for pid := unix.Getpid(); pid > 0 && !out[pid]; pid = t.byPID[pid].PPID {
@@ -39,9 +39,9 @@ func ancestors(t *table) map[int]bool {
 	return out
 }
 
-// sweep ends what find finds, each with its signal or TERM first and SIGKILL
-// after grace, and goes on until it finds nothing twice: a process that forks
-// while we look can hide its child once, but then the child has lost its parent.
+// sweep ends what find finds, by its signal or TERM first, and by SIGKILL after grace. It
+// goes on until find has found nothing twice: a process that forks while we look can hide
+// its child once, but not after its own end.
 func sweep(find func(*table) map[int]Info, signals map[int]project.Signal, grace time.Duration) (int, error) {
 	seen := make(map[int]uint64)
 	begun := time.Now()
@@ -52,7 +52,7 @@ func sweep(find func(*table) map[int]Info, signals map[int]project.Signal, grace
 			return len(seen), err
 		}
 		set := find(t)
-		for pid, start := range seen { // found before, and may have lost its mark
+		for pid, start := range seen { // it may have lost what find has found it by
 			if info := t.byPID[pid]; info.Start == start {
 				t.below(pid, set)
 			}
@@ -92,12 +92,12 @@ func sweep(find func(*table) map[int]Info, signals map[int]project.Signal, grace
 	}
 }
 
-// lentGrace is what somebody's command in the surroundings of a service gets between
-// the signal and SIGKILL: its terminal may have to be put right.
+// lentGrace is how long a command in the surroundings of a service has between the signal
+// and SIGKILL. It may have to restore its terminal.
 const lentGrace = 500 * time.Millisecond
 
-// sweepOwn kills what is left of this run, by cookie and, as its subreaper,
-// by descent. As PID 1 orphans may be a user's, not ours.
+// sweepOwn kills what is left of this run: by cookie, and, if we are its subreaper, by
+// descent. For PID 1 descent says nothing, since orphans may be a user's.
 func (h *Host) sweepOwn() []Info {
 	lent := h.livingLent()
 	if h.childless() && lent == nil {
@@ -131,9 +131,9 @@ func (h *Host) sweepOwn() []Info {
 	return nil
 }
 
-// livingLent are the commands that were lent to us and live, with the signal that
-// ends them: a shell at a terminal ignores TERM. It is nil when none was ever lent;
-// what they have started may live when they do not.
+// livingLent returns the processes from Lend that are alive, with the signal that ends
+// them: HUP, since a shell at a terminal ignores TERM. It is nil if there never was one,
+// and empty if there was, since their descendants may be alive.
 func (h *Host) livingLent() map[int]project.Signal {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -149,12 +149,12 @@ func (h *Host) livingLent() map[int]project.Signal {
 	return out
 }
 
-// childless reports that nothing below us lives: what loses its parent comes
-// to us, so one question to the kernel spares a look through all of /proc.
+// childless reports whether we have no living descendants. Orphans come to us, so one
+// question to the kernel is enough, instead of a look through all of /proc.
 func (h *Host) childless() bool {
 	if !h.subreaper {
 		return false
 	}
-	h.reap() // an orphan that has just died is a child still
+	h.reap() // an orphan that has just died still counts as a child
 	return unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) == unix.ECHILD
 }

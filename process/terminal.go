@@ -6,11 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// YieldTerminal gives up the terminal on our stdin, if we lead its session, so
-// that a [Process] with OwnTerminal can have it without any privilege. What
-// the terminal sends from then on reaches that one alone.
+// YieldTerminal gives up the terminal on our stdin, if we lead its session, so that a
+// [Process] with OwnTerminal can have it without privileges. From then on, signals of the
+// terminal reach that process alone.
 func YieldTerminal() {
-	// The kernel hangs up on whoever loses it so.
+	// The kernel sends HUP and CONT to whoever loses its terminal.
 	signal.Ignore(unix.SIGHUP, unix.SIGCONT, unix.SIGTTOU)
 	unix.IoctlSetInt(0, unix.TIOCNOTTY, 0)
 }

@@ -9,22 +9,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Usage is what a process and its living descendants use at one moment.
+// A Usage is what a process and its living descendants use at a moment.
 type Usage struct {
 	Name   string // of its Spec
 	PIDs   []int
 	Procs  []Proc        // of PIDs
-	CPU    time.Duration // user and system time of those that live
-	Memory int64         // resident, in bytes; what several share counts for each
+	CPU    time.Duration // user and system time, without that of dead descendants
+	Memory int64         // resident, in bytes; shared memory counts for each that shares it
 }
 
-// A Proc is one process as others see it.
+// A Proc is one process of a Usage.
 type Proc struct {
 	PID, Parent int
-	Command     string // its arguments, or its name in brackets
+	Command     string // its arguments; without any, its name in brackets
 }
 
-// Usage looks at everything that runs.
+// Usage returns what all processes of the Host use now.
 func (h *Host) Usage() []Usage {
 	h.mu.Lock()
 	running := make([]*Process, 0, len(h.procs))
@@ -48,13 +48,13 @@ func (h *Host) Usage() []Usage {
 	return all
 }
 
-// clockTicks are those of a second, as the kernel shows times to programs.
+// clockTicks is the number of ticks in a second, in which the kernel counts for programs.
 const clockTicks = 100
 
 func (u *Usage) add(pid int) {
 	stat, err := readProc(procDir(pid) + "/stat")
 	if err != nil {
-		return // it ended meanwhile
+		return // it has ended meanwhile
 	}
 	text := string(stat)
 	f := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
@@ -62,7 +62,7 @@ func (u *Usage) add(pid int) {
 		return
 	}
 	number := func(i int) int64 {
-		n, _ := strconv.ParseInt(f[i], 10, 64) // the kernel's own
+		n, _ := strconv.ParseInt(f[i], 10, 64) // the kernel writes numbers
 		return n
 	}
 	u.PIDs = append(u.PIDs, pid)
@@ -71,7 +71,7 @@ func (u *Usage) add(pid int) {
 	u.Memory += number(21) * int64(unix.Getpagesize())
 }
 
-// commandOf is what a process was started with; stat has its name.
+// commandOf returns the arguments of a process. stat has its name.
 func commandOf(pid int, stat string) string {
 	data, err := readProc(procDir(pid) + "/cmdline")
 	if words := strings.Fields(strings.ReplaceAll(string(data), "\x00", " ")); err == nil && len(words) > 0 {
@@ -81,18 +81,18 @@ func commandOf(pid int, stat string) string {
 	return "[" + name + "]"
 }
 
-// initialPIDs is the kernel's number of the first namespace of processes.
+// initialPIDs is the kernel's name of the first pid namespace.
 const initialPIDs = "pid:[4026531836]"
 
-// HostPIDs reports whether our process numbers are those of the host: what a
-// driver tells of processes is by these.
+// HostPIDs reports whether our pids are those of the host, by which drivers speak of
+// processes.
 func HostPIDs() bool {
 	ns, err := os.Readlink("/proc/self/ns/pid")
 	return err == nil && ns == initialPIDs
 }
 
-// HasOpen reports whether a process has a file open whose path begins with
-// prefix. One that we may not look at has none.
+// HasOpen reports whether a process has a file open whose path begins with prefix. It
+// returns false if we may not look.
 func HasOpen(pid int, prefix string) bool {
 	dir := procDir(pid) + "/fd"
 	fds, err := os.ReadDir(dir)
