@@ -21,16 +21,16 @@ type Process struct {
 	start   uint64    // Info.Start of the leader
 	pipes   [2]uint64 // see record
 
-	exited  chan struct{} // closed when the leader is dead; exit, byUs and starved are set
-	done    chan struct{} // closed when nothing of it is left; left is set
-	killNow chan struct{} // closed by Kill
-	exit    project.Exit
-	byUs    bool           // the leader got SIGKILL from us
-	starved int            // descendants that were killed for lack of memory and not reported
-	left    []Info         // descendants that could not be ended
-	killed  bool           // under host.mu: we have sent SIGKILL
-	told    bool           // under host.mu: the group was told to stop
-	known   map[int]uint64 // under host.mu: start times, by pid, of descendants seen outside the group
+	exited    chan struct{} // closed when the leader is dead; exit, byUs and oomKilled are set
+	done      chan struct{} // closed when nothing of it is left; left is set
+	killNow   chan struct{} // closed by Kill
+	exit      project.Exit
+	byUs      bool           // the leader got SIGKILL from us
+	oomKilled int            // descendants that were killed for lack of memory and not reported
+	left      []Info         // descendants that could not be ended
+	killed    bool           // under host.mu: we have sent SIGKILL
+	told      bool           // under host.mu: the group was told to stop
+	known     map[int]uint64 // under host.mu: start times, by pid, of descendants seen outside the group
 }
 
 // PID returns the number of the leader, which nobody else can have until Done.
@@ -75,7 +75,7 @@ func (p *Process) Killed() bool {
 // only known for processes with limits.
 func (p *Process) OutOfMemory() int {
 	<-p.exited
-	return p.starved
+	return p.oomKilled
 }
 
 func (p *Process) hasExited() bool {

@@ -168,7 +168,7 @@ func peek(idType, id int) (pid int, exit project.Exit, ok bool) {
 func (h *Host) leaderExited(p *Process, exit project.Exit) {
 	exit.Ran = project.Duration(exit.At.Sub(p.started))
 	p.byUs = p.killed
-	exit.OOM, p.starved = h.settleOOM(p, exit.Signal == project.SIGKILL && !p.killed)
+	exit.OOM, p.oomKilled = h.settleOOM(p, exit.Signal == project.SIGKILL && !p.killed)
 	p.exit = exit
 	close(p.exited)
 	h.held++

@@ -27,7 +27,7 @@ func (c *core) fact(f Fact) {
 	case Probed:
 		c.probed(r, f.Probe, f.News)
 	case OutOfMemory:
-		c.starved(r, f.Kills)
+		c.oomKilled(r, f.Kills)
 	case ShutdownDone:
 		// One that worked may have asked the process to end in its own way:
 		// that gets half of the grace.
@@ -159,15 +159,15 @@ func (c *core) exited(r *run, x project.Exit) {
 	}
 }
 
-// starved is told when the kernel has killed descendants of a process that lives.
-func (c *core) starved(r *run, kills int) {
+// oomKilled is told when the kernel has killed descendants of a process that lives.
+func (c *core) oomKilled(r *run, kills int) {
 	s := r.service
 	if s.memory == nil {
 		s.memory = &control.OutOfMemory{}
 	}
 	s.memory.Kills += kills
 	s.memory.Last = c.world.Now()
-	c.say(s, sayStarved(kills, r.Process.Limits.Memory))
+	c.say(s, sayOOMKills(kills, r.Process.Limits.Memory))
 }
 
 // bury forgets a run.

@@ -465,7 +465,7 @@ func (x *execution) exit(p *process.Process, log *servicelog.Run) project.Exit {
 	}
 	if kills := p.OutOfMemory(); kills > 0 && !p.Killed() {
 		// Nobody was told of it in its life. In a failure it may be the reason.
-		if line := sayStarved(kills, x.Process.Limits.Memory); exit.Success() {
+		if line := sayOOMKills(kills, x.Process.Limits.Memory); exit.Success() {
 			x.m.say(x, line)
 		} else {
 			exit.Hint = line

@@ -187,9 +187,9 @@ func sayKilled(after time.Duration, how string) string {
 	return fmt.Sprintf("killed, still running %s after %s", seconds(after), cmp.Or(how, "the request to stop"))
 }
 
-// sayStarved tells of kills for lack of memory; limit is that of the service, in
+// sayOOMKills tells of kills for lack of memory; limit is that of the service, in
 // bytes, or 0.
-func sayStarved(kills int, limit int64) string {
+func sayOOMKills(kills int, limit int64) string {
 	text := fmt.Sprintf("out of memory: the kernel has killed %s of it", count(kills, "process"))
 	if limit > 0 {
 		text += fmt.Sprintf("; limits.memory is %s", size(limit))
