@@ -21,7 +21,7 @@ import (
 
 const image = "ghcr.io/me/web@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
-// definitions are what the files of all platforms are made of.
+// definitions are those whose files are tested, on all platforms.
 var definitions = map[string]string{
 	"empty": `{ perSystem.nix2gpu.web.services = { }; }`,
 	"stack": `{
@@ -79,7 +79,7 @@ var definitions = map[string]string{
     };
   };
 }`,
-	// Words that YAML 1.1 takes for a truth, and a number.
+	// Words that YAML 1.1 reads as booleans, and a number.
 	"words": `{
   perSystem.nix2gpu.no = {
     exposedPorts."8080/tcp" = { };
@@ -90,7 +90,7 @@ var definitions = map[string]string{
 }`,
 }
 
-// load is a definition as the verb has it.
+// load returns a definition as the verb reads it.
 func load(t *testing.T, text string) *definition.Result {
 	t.Helper()
 	dir := t.TempDir()
@@ -106,7 +106,7 @@ func load(t *testing.T, text string) *definition.Result {
 	return r
 }
 
-// write makes the file of a definition, and the notes one a line.
+// write returns the file for a definition, and its notes, one a line.
 func write(t *testing.T, p deploy.Platform, text string, opts deploy.Options) (file, notes string) {
 	t.Helper()
 	r := load(t, text)
@@ -129,7 +129,7 @@ func write(t *testing.T, p deploy.Platform, text string, opts deploy.Options) (f
 	return string(out), notes
 }
 
-// TestFiles shows what people get, and what they are told.
+// TestFiles compares the files, and the notes that people get.
 func TestFiles(t *testing.T) {
 	for _, p := range deploy.Platforms() {
 		for name, text := range definitions {
@@ -176,8 +176,7 @@ func TestFilesAreDeterministic(t *testing.T) {
 	}
 }
 
-// vastFields are those that vast.ai's API has for a template, and which kind each
-// is of.
+// vastFields are the fields of a template in vast.ai's API, with their kinds.
 var vastFields = map[string]reflect.Kind{
 	"name": reflect.String, "image": reflect.String, "tag": reflect.String, "desc": reflect.String, "readme": reflect.String,
 	"env": reflect.String, "onstart": reflect.String, "runtype": reflect.String, "args_str": reflect.String,
@@ -186,14 +185,14 @@ var vastFields = map[string]reflect.Kind{
 	"recommended_disk_space": reflect.Float64, "extra_filters": reflect.Map, "private": reflect.Bool,
 }
 
-// runpodFields are RunPod's, which refuses any other.
+// runpodFields are those of RunPod, which refuses any other.
 var runpodFields = map[string]reflect.Kind{
 	"name": reflect.String, "image": reflect.String, "args": reflect.String, "disk": reflect.Float64, "ports": reflect.Slice, "env": reflect.Map,
 	"registry": reflect.String, "mounts": reflect.Map, "serverless": reflect.Bool, "public": reflect.Bool, "category": reflect.String,
 	"startSsh": reflect.Bool, "startJupyter": reflect.Bool, "allowedCudaVersions": reflect.Slice,
 }
 
-// TestTemplatesHaveTheirFields wants each field of a template to be one of the
+// TestTemplatesHaveTheirFields checks that each field of a template is one of the
 // platform's, of its kind.
 func TestTemplatesHaveTheirFields(t *testing.T) {
 	for p, fields := range map[deploy.Platform]map[string]reflect.Kind{deploy.Vast: vastFields, deploy.RunPod: runpodFields} {
@@ -219,7 +218,7 @@ func TestTemplatesHaveTheirFields(t *testing.T) {
 	}
 }
 
-// TestVastModes looks at what differs between the ways to launch.
+// TestVastModes checks what differs between the launch modes.
 func TestVastModes(t *testing.T) {
 	type template struct {
 		Env, OnStart, RunType string
@@ -261,7 +260,7 @@ func TestNoSecretIsWritten(t *testing.T) {
 	}
 }
 
-// TestTableIsWhole wants a word for each need and platform.
+// TestTableIsWhole checks that the table has an entry for each need and platform.
 func TestTableIsWhole(t *testing.T) {
 	for _, line := range strings.Split(strings.TrimSpace(deploy.Table()), "\n") {
 		if cells := strings.Split(strings.Trim(line, "| "), " | "); !strings.HasPrefix(line, "|---") && len(cells) < len(deploy.Platforms()) || strings.Contains(line, "|  |") {
@@ -277,22 +276,22 @@ func TestTableIsWhole(t *testing.T) {
 	}
 }
 
-// inside are the fields of a project that the image itself keeps: they are in its
-// project.json, or in its configuration. Every other one is a need.
+// inside are the fields of a project that the image itself holds, in its project.json
+// or its configuration. Every other one is a need.
 var inside = map[string]string{
 	"Project": "Version Name Services Processes Files Users OnFailed Container Notes Active",
-	// Registries, Tag and the like are for who builds.
+	// Registries, Tag and others matter only to the build.
 	"Container": "Env Labels User WorkingDir Tag Startup SSHDConfig SystemPkgs CopyToRoot Archives FromImage FromImagePos Registries MaxLayers Variant",
 	"Tailscale": "Hostname Tags Pos",
 	"Secret":    "Owner Mode Link Pos",
 	"Dir":       "Mode Owner",
 	"Limits":    "NoFile", // set for the process alone
-	"Service":   "ID Type Instance Label Description Namespace Disabled System Init Main Setup DependsOn Pos Options Profiles Family",
+	"Service":   "ID Type Instance Label Description Namespace Disabled System Init Main Setup DependsOn Pos Options Profiles Family Schedule",
 	"Process": "ID Service Role Doing Command Env Credentials Dir Path User NoNewPrivs Packages SuccessCode " +
 		"Readiness Liveness Startup Test Refusals Shutdown KillMode Log ExitOnEnd ExitOnSkipped",
 }
 
-// needed are the fields that ask something of whoever runs the image.
+// needed are the fields that ask something of the platform that runs the image.
 var needed = map[string]string{
 	"Project":   "Secrets WhenDone StopTimeout",
 	"Container": "ExposedPorts Tailscale CUDA CUDAPos",
@@ -304,8 +303,8 @@ var needed = map[string]string{
 	"Process":   "EnvFiles Files Dirs Limits Restart",
 }
 
-// TestEveryFieldIsThoughtOf wants each field of a project in one of the lists: one
-// that is new asks something of a platform, or it does not.
+// TestEveryFieldIsThoughtOf checks that each field of a project is in one of the lists,
+// so that a new one is not forgotten.
 func TestEveryFieldIsThoughtOf(t *testing.T) {
 	for _, v := range []any{project.Project{}, project.Container{}, project.Service{}, project.Process{},
 		project.Tailscale{}, project.Secret{}, project.Dir{}, project.Limits{}, project.GPUs{}} {
@@ -325,7 +324,7 @@ func TestEveryFieldIsThoughtOf(t *testing.T) {
 }
 
 // TestKubernetesTypes decodes every file strictly into the types of k8s.io/api, and
-// looks at what these make of it.
+// checks the result.
 func TestKubernetesTypes(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "kubernetes-types")
 	build := exec.Command("go", "build", "-o", program, ".")
@@ -355,7 +354,7 @@ func TestKubernetesTypes(t *testing.T) {
 	}
 }
 
-// TestReferenceIsFresh compares the page of the table.
+// TestReferenceIsFresh compares the reference page with the table.
 func TestReferenceIsFresh(t *testing.T) {
 	page := "# What each platform keeps\n\nThis page is made from the program itself. It says what `nix2gpu deploy` writes of a\n" +
 		"definition for each platform; where a platform can't keep something, that is the\nwarning, or with `--strict` the error. " +

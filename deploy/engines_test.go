@@ -46,7 +46,7 @@ func serveRegistry(t *testing.T, s *testkit.Stack, dir string) {
 	}
 	registry := s.StartCommand("docker-registry", "serve", config)
 	t.Cleanup(func() {
-		registry.Signal(syscall.SIGKILL) // it has no better end
+		registry.Signal(syscall.SIGKILL) // it handles no other signal
 		registry.Wait()
 	})
 	if !testkit.Eventually(func() bool {
@@ -57,8 +57,8 @@ func serveRegistry(t *testing.T, s *testkit.Stack, dir string) {
 	}
 }
 
-// pushed makes the image of a definition and brings it to a registry whose content
-// is in the folder that it returns.
+// pushed builds the image of a definition and pushes it to a registry whose content is
+// in the folder that it returns.
 func pushed(t *testing.T, docker *engine.Engine, definition string) (store string) {
 	t.Helper()
 	docker.Write("nix2gpu.nix", definition)
@@ -66,11 +66,11 @@ func pushed(t *testing.T, docker *engine.Engine, definition string) (store strin
 	store = t.TempDir()
 	serveRegistry(t, docker.Stack, store)
 	docker.MustExec("push", "127.0.0.1:5000/me/shop:v1")
-	docker.MustExec("rmi", "127.0.0.1:5000/me/shop:v1") // what is run comes from there, by its digest
+	docker.MustExec("rmi", "127.0.0.1:5000/me/shop:v1") // so that it is pulled from there, by its digest
 	return store
 }
 
-// deployTo writes a file by the real program.
+// deployTo writes a file with the real program.
 func deployTo(t *testing.T, s *testkit.Stack, platform, file string) {
 	t.Helper()
 	out, errs, code := s.ExecCommand(testkit.Binary(t), "deploy", platform, "nix2gpu.nix", "--image", "127.0.0.1:5000/me/shop:v1", "--strict", "-o", file)
@@ -79,8 +79,8 @@ func deployTo(t *testing.T, s *testkit.Stack, platform, file string) {
 	}
 }
 
-// TestDockerComposeRunsIt starts a project by Debian's docker-compose, takes it down
-// and starts it again: what is kept is still there.
+// TestDockerComposeRunsIt starts a project with Debian's docker-compose, takes it down
+// and starts it again: volumes keep their content.
 func TestDockerComposeRunsIt(t *testing.T) {
 	docker := engine.Docker(t)
 	docker.Env = append(docker.Env, "SHOP_TOKEN=sesame", "PATH="+docker.Path())
@@ -93,7 +93,7 @@ func TestDockerComposeRunsIt(t *testing.T) {
 		docker.Type("docker-compose -f compose.yaml up -d")
 		id = strings.TrimSpace(docker.Type("docker-compose -f compose.yaml ps -q"))
 		docker.WaitLogs(id, "[nix2gpu] all services healthy")
-		// Also in the eyes of the engine.
+		// The engine agrees.
 		if !testkit.Eventually(func() bool {
 			return strings.TrimSpace(docker.MustExec("inspect", "-f", "{{.State.Health.Status}}", id)) == "healthy"
 		}) {
@@ -118,8 +118,8 @@ func TestDockerComposeRunsIt(t *testing.T) {
 }
 
 // TestPodmanPlaysThePod gives the Pod to podman, with a Secret that it refers to as a
-// variable. No file of a secret: Podman 4.3 makes of emptyDir a folder on the disk,
-// also for /dev/shm, and boot puts no secret there.
+// variable. It has no secret that is a file: Podman 4.3 makes of emptyDir a folder on
+// the disk, even for /dev/shm, and boot writes no secret there.
 func TestPodmanPlaysThePod(t *testing.T) {
 	definition := fmt.Sprintf(shop, `secrets.token.env = "SHOP_TOKEN";`, `environment = { WORD.secret = "token"; NOTE = "/etc/hostname"; };`)
 	store := pushed(t, engine.Docker(t), definition)

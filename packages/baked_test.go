@@ -8,7 +8,7 @@ import (
 	"nix2gpu/packages"
 )
 
-// What lies ready is taken as it is; the rest is looked for on the machine.
+// What the image brings is taken as it is; the rest is looked for on the machine.
 func TestBaked(t *testing.T) {
 	dir, search := t.TempDir(), t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "redis/bin"), 0o755); err != nil {

@@ -54,7 +54,7 @@ func installed(t *testing.T, h *packages.Host, entries ...string) {
 	}
 }
 
-// shown is what there is to say of contents, on one line.
+// shown formats contents on one line.
 func shown(c *packages.Contents) string {
 	var units, users []string
 	for _, u := range c.Closure {
@@ -129,7 +129,7 @@ func TestContents(t *testing.T) {
 	}
 }
 
-// What one package took from another lies elsewhere.
+// A file that one package diverts from another is at its new place.
 func TestContentsKnowDiversions(t *testing.T) {
 	h := machine(t, "/usr/bin/jq")
 	h.SearchPath = []string{filepath.Join(h.Root, "usr/bin")}
@@ -144,8 +144,8 @@ func TestContentsKnowDiversions(t *testing.T) {
 	}
 }
 
-// A link that a script made, as update-alternatives does, is loose; what it
-// leads to is not.
+// A link that a maintainer script made, as update-alternatives does, belongs to no
+// package; its target does.
 func TestContentsSeeLinksOfScripts(t *testing.T) {
 	h := machine(t, "/usr/bin/nc.openbsd")
 	h.SearchPath = []string{filepath.Join(h.Root, "usr/bin")}
@@ -159,7 +159,7 @@ func TestContentsSeeLinksOfScripts(t *testing.T) {
 	}
 }
 
-// A machine without dpkg has what lies there; one whose lists are damaged says so.
+// Without dpkg, a machine has the files that are there; a damaged database is an error.
 func TestContentsWithoutDpkg(t *testing.T) {
 	h := machine(t, "redis-server")
 	c, err := h.Contents("redis")
@@ -196,7 +196,7 @@ func TestUsersOfPackages(t *testing.T) {
 	}
 }
 
-// What dpkg itself says of this machine is what we read.
+// The contents of this machine's packages are those that dpkg lists.
 func TestContentsAgreeWithDpkg(t *testing.T) {
 	if _, err := exec.LookPath("dpkg-query"); err != nil {
 		t.Skip("dpkg is not installed: apt-get install dpkg")
@@ -231,8 +231,7 @@ func TestContentsAgreeWithDpkg(t *testing.T) {
 	}
 }
 
-// A copy of what contents list runs on its own: nothing is missing in the
-// closure.
+// The files of contents run without the rest of the machine: the closure lacks nothing.
 func TestContentsAreWhole(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root may chroot")

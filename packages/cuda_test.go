@@ -19,7 +19,7 @@ func TestCUDAVersion(t *testing.T) {
 	}
 }
 
-// Every part that a container gets is a row of the table, by the version of its set.
+// Every part of CUDA that a container gets is in the table, by the version of its set.
 func TestCUDARuntime(t *testing.T) {
 	for set, want := range map[string]string{
 		"cudaPackages_12_8": "cuda-cudart-12-8 cuda-nvrtc-12-8 libcublas-12-8 libcufft-12-8 libcufile-12-8 libcurand-12-8 libcusolver-12-8 libcusparse-12-8 libnvjitlink-12-8 libcudnn9-cuda-12 libnccl2",

@@ -38,7 +38,7 @@ func TestLookupOfSets(t *testing.T) {
 		"cudaPackages.cudnn":            "libcudnn9-cuda-12 ",
 		"cudaPackages.nccl":             "libnccl2 ",
 		"cudaPackages_13_0.libcublas":   "libcublas-13-0 ",
-		"cudaPackages_13_0.cuda_new":    "cuda-new-13-0 ", // NVIDIA's own way to call them
+		"cudaPackages_13_0.cuda_new":    "cuda-new-13-0 ", // NVIDIA's own form of the name
 		"python3Packages.Flask_Cors":    "python3-flask-cors ",
 		"nodePackages.typescript":       "node-typescript ",
 		"perlPackages.DBI":              "libdbi-perl ",
@@ -82,7 +82,7 @@ func TestCures(t *testing.T) {
 	}
 }
 
-// What is missing is said with its place, each once, in the order of names.
+// A missing package is reported with its place, once, in the order of names.
 func TestMissingHasItsPlace(t *testing.T) {
 	h := machine(t)
 	missing, err := packages.Missing(h, []project.PackageRef{
@@ -103,7 +103,7 @@ func TestMissingHasItsPlace(t *testing.T) {
 	}
 }
 
-// A folder that cannot be written is no missing package.
+// A folder that cannot be written is not reported as a missing package.
 func TestFoldersThatCannotBeMade(t *testing.T) {
 	h := machine(t, "jq")
 	if err := os.WriteFile(h.Dir, nil, 0o644); err != nil {
@@ -117,7 +117,7 @@ func TestFoldersThatCannotBeMade(t *testing.T) {
 	}
 }
 
-// The newest of several versions is taken, by number and not by letter.
+// Of several versions the newest is taken, by number and not by letter.
 func TestNewestVersion(t *testing.T) {
 	for _, c := range []struct {
 		dirs []string

@@ -8,8 +8,7 @@ import (
 	"nix2gpu/project"
 )
 
-// A package is needed wherever it is named; of services, only by those that are
-// to run.
+// A package is needed wherever it is named; in a service, only if that is to run.
 func TestNeeded(t *testing.T) {
 	path := func(attr string) project.Text { return project.PackagePath(attr, "/bin/x") }
 	probe := func(attr string) *project.Probe {

@@ -13,8 +13,8 @@ import (
 	"nix2gpu/project"
 )
 
-// machine is a host with the given programs, all in one PATH folder unless
-// they are whole paths below the root.
+// machine returns a host with these programs. A name without a path is in its PATH
+// folder.
 func machine(t *testing.T, programs ...string) *packages.Host {
 	t.Helper()
 	root := t.TempDir()

@@ -8,7 +8,7 @@ import (
 	"nix2gpu/project"
 )
 
-// recipe is the one of a name, for an image that has some packages.
+// recipe returns a recipe by its name, for an image that has these packages.
 func recipe(name string, attrs ...string) *packages.Recipe {
 	var refs []project.PackageRef
 	for _, attr := range attrs {

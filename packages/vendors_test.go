@@ -11,8 +11,8 @@ import (
 	"nix2gpu/packages"
 )
 
-// Every row that names a vendor names one that is there, by https, with whole
-// fingerprints and digests: what is not known is missing, never half there.
+// Every row that names a vendor names one of the list, by https, with complete
+// fingerprints and digests: what is not known is left out as a whole.
 func TestVendors(t *testing.T) {
 	rows := 0
 	for _, attr := range packages.Attrs() {

@@ -71,7 +71,7 @@ func TestBareWords(t *testing.T) {
 	}
 }
 
-// One-shots, probes, what stops a service, and the start-up script run programs too.
+// One-shots, probes, shutdown commands and the startup script run programs too.
 func TestBareWordsEverywhere(t *testing.T) {
 	shell := func(line string) project.Command { return project.Command{Shell: project.Lit(line)} }
 	stop := shell("rabbitmqctl stop")
@@ -99,7 +99,7 @@ func TestBareWordsEverywhere(t *testing.T) {
 	}
 }
 
-// Whatever the line, reading it ends, and a name of a program has no path.
+// For every line, parsing ends, and the name of a program has no slash.
 func FuzzBareWords(f *testing.F) {
 	for _, line := range []string{"a && b", "case x in a) b;; esac", "x() { y; }", "cat <<A\nb\nA", "$(a `b` \"c\")", "for", "\"", "'", "\\", "bash -c \"bash -c 'x'\"", "2>&1 x", "function", "case", "$(("} {
 		f.Add(line)

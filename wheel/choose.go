@@ -17,7 +17,7 @@ type File struct {
 	URL            string
 }
 
-// A ChoiceError says why none of an index's files can be used.
+// A ChoiceError says why none of an index's files can be used. Hint is its cure, or "".
 type ChoiceError struct {
 	Msg, Hint string
 }
@@ -109,6 +109,7 @@ func Choose(t Target, r *Requirement, digests []string, pre bool, files []File) 
 	return &best.Chosen, nil
 }
 
+// falseLast orders true before false.
 func falseLast(a, b bool) int {
 	switch {
 	case a == b:
@@ -119,12 +120,15 @@ func falseLast(a, b bool) int {
 	return 1
 }
 
+// compareBuilds orders builds by number, then by the rest. Numbers have any length, so
+// they are compared as text without leading zeros.
 func compareBuilds(a, b *Filename) int {
 	na, ra := a.buildNumber()
 	nb, rb := b.buildNumber()
 	return cmp.Or(cmp.Compare(len(na), len(nb)), strings.Compare(na, nb), strings.Compare(ra, rb))
 }
 
+// pythonFits reports whether a file's Requires-Python allows the target's Python.
 func pythonFits(t Target, condition string) bool {
 	specs, err := ParseSpecifiers(condition)
 	if err != nil {
@@ -147,7 +151,7 @@ func sdistVersion(project, file string) (Version, bool) {
 		if !ok {
 			continue
 		}
-		// The name itself may have dashes: the version is behind the one that leaves
+		// The name itself may have dashes: the version follows the one that leaves
 		// the project's name.
 		for i := strings.IndexByte(base, '-'); i >= 0 && i < len(base); {
 			if Normalize(base[:i]) == project {
@@ -173,6 +177,8 @@ type refusals struct {
 	digest                []File   // wheels with a digest that the requirement does not have
 }
 
+// explain returns the error for the reason that helps most: first those of files that
+// were nearly chosen.
 func (s *refusals) explain(t Target, r *Requirement) error {
 	target := fmt.Sprintf("Python %s on linux/%s with glibc %s", t.Short(), t.Arch, t.Glibc)
 	switch {

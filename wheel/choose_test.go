@@ -80,7 +80,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// pip chooses the same wheel of a folder, for each of several sets.
+// pip chooses the same wheel from a folder, for each of several sets.
 func TestChooseAsPip(t *testing.T) {
 	var machine struct{ Python, Machine, Glibc string }
 	oracle(t, `

@@ -70,7 +70,8 @@ type Inspected struct {
 	Metadata *Metadata
 }
 
-// A Source provides wheels: an index, or several.
+// A Source provides wheels: an index, or several. Its methods may be called from
+// several goroutines.
 type Source interface {
 	// Files lists the files of a project in all indexes.
 	Files(ctx context.Context, project string) ([]File, error)

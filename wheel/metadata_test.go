@@ -6,8 +6,8 @@ import (
 	"nix2gpu/wheel"
 )
 
-// The licence is what the fields say of it, each as it stands there; classifiers that
-// name none, or one again, add nothing.
+// The licence is what each field says; a classifier that names no licence, or one
+// again, adds nothing.
 func TestLicenseOfMetadata(t *testing.T) {
 	head := "Metadata-Version: 2.1\nName: x\nVersion: 1\n"
 	for text, want := range map[string]wheel.License{

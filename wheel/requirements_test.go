@@ -60,8 +60,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// What an image can't keep is refused with its place and what to do: each line of
-// the file, at once.
+// What an image cannot have is refused with its place and a cure, all lines of the file
+// at once.
 func TestRefused(t *testing.T) {
 	data, err := os.ReadFile("testdata/refused.txt")
 	if err != nil {
@@ -82,7 +82,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// One project twice is wrong where both lines count.
+// A project that appears twice is an error where both lines apply.
 func TestTwice(t *testing.T) {
 	r, wrong := wheel.Parse("r.txt", reader(map[string]string{"r.txt": "a==1; python_version < '3.10'\na==2; python_version >= '3.10'\nB==1\nb==1\n"}))
 	if len(wrong) > 0 {

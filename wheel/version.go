@@ -30,7 +30,8 @@ var versionForm = sync.OnceValue(func() *regexp.Regexp {
 		`(?:\+([a-z0-9]+(?:[-_.][a-z0-9]+)*))?$`)
 })
 
-// ParseVersion parses a version.
+// ParseVersion parses a version by PEP 440, in any of its spellings. Numbers of more
+// than 63 bits are an error.
 func ParseVersion(s string) (Version, error) {
 	m := versionForm().FindStringSubmatch(strings.ToLower(strings.TrimSpace(s)))
 	bad := fmt.Errorf("%q is not a version", s)
@@ -99,6 +100,7 @@ func (v Version) base() string {
 	return b.String()
 }
 
+// public returns the normal form without the local part.
 func (v Version) public() string {
 	text := v.base()
 	if v.pre != "" {

@@ -15,7 +15,7 @@ func values() map[string]any {
 	}
 }
 
-// like compares with the library: the same text, or an error of both.
+// like compares our result with text/template's: the same text, or an error of both.
 func like(t *testing.T, text string) {
 	t.Helper()
 	var b strings.Builder
@@ -32,7 +32,7 @@ func like(t *testing.T, text string) {
 	}
 }
 
-// templates are texts of every part of the language.
+// templates are texts that use every part of the language.
 var templates = strings.Split(`plain
 {{.S}} {{ .N }} {{.T}} {{.L}} {{.M}} {{.}}
 {{.NOPE}}
@@ -129,7 +129,7 @@ func FuzzTemplate(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		// Long loops, escaping for JavaScript, and the name of a type are the library's alone.
+		// Long loops, escaping for JavaScript, and the names of types differ on purpose.
 		for _, no := range []string{"js", "%", "range", "template", "block", "define"} {
 			if strings.Contains(text, no) {
 				return

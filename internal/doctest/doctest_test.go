@@ -127,7 +127,7 @@ func follow(t *testing.T, page string) {
 	}
 }
 
-// pathOf is the PATH that commands have, the last that is set.
+// pathOf returns the last PATH in an environment.
 func pathOf(env []string) string {
 	path := os.Getenv("PATH")
 	for _, kv := range env {
@@ -138,8 +138,8 @@ func pathOf(env []string) string {
 	return path
 }
 
-// standIns are programs that the images of a page have beside Debian's: the page on
-// tailscale has a stand-in of it.
+// standIns returns programs that the images of a page have besides Debian's: the page
+// on tailscale has a stand-in of it.
 func standIns(t *testing.T, page string) map[string]string {
 	t.Helper()
 	if filepath.Base(page) != "tailscale.md" {
@@ -168,8 +168,8 @@ func wantShown(t *testing.T, page string, st step, run *testkit.Run) {
 	}
 }
 
-// missing is the number of the first shown line that a command did not print
-// after those before it; -1 when all are there.
+// missing returns the number of the first shown line that a command did not print after
+// the lines before it; -1 if there is none.
 func missing(st step, printed func() string, hasEnded func() bool) int {
 	at := 0 // in the output: what earlier lines have used
 	for n, shown := range st.prints {
@@ -179,7 +179,7 @@ func missing(st step, printed func() string, hasEnded func() bool) int {
 		want := pattern(strings.TrimRight(shown, " "))
 		found := false
 		testkit.Eventually(func() bool {
-			ended := hasEnded() // asked first: what it printed last must be looked at
+			ended := hasEnded() // asked first, so that its last output is looked at
 			if where := want.FindStringIndex(trimLines(printed())[at:]); where != nil {
 				at += where[1]
 				found = true

@@ -50,7 +50,7 @@ type slot struct {
 	err    error
 }
 
-// ours is the one slot: tests are functions, and the engine is all of theirs.
+// ours is the one slot: tests are functions, and all of them share the engine.
 var ours = sync.OnceValue(func() *slot { return &slot{} })
 
 // Docker returns the engine, and starts it if it does not run yet. At the end of the test
@@ -77,7 +77,7 @@ func Docker(t testing.TB) *Engine {
 	d := running.daemon
 	e := &Engine{Socket: d.socket(), daemon: d, Stack: &testkit.Stack{
 		T: t, Net: d.net, Dir: t.TempDir(), Bin: CLI, Client: d.net.Client(),
-		// Neither a context nor a login of whoever runs the tests.
+		// Neither a context nor a login of the user who runs the tests.
 		Env: []string{"DOCKER_HOST=unix://" + d.socket(), "DOCKER_CONFIG=" + filepath.Join(d.dir, "config"), "NO_COLOR=1",
 			"PATH=" + d.path()},
 	}}
@@ -97,14 +97,15 @@ func Stop() {
 	}
 }
 
-// Path is the PATH for commands that use the engine.
+// Path returns the PATH for commands that use the engine.
 func (e *Engine) Path() string { return e.daemon.path() }
 
 func (d *daemon) path() string { return filepath.Join(d.dir, "bin") + ":" + os.Getenv("PATH") }
 
 func (d *daemon) socket() string { return filepath.Join(d.dir, "docker.sock") }
 
-// hook is the program that does for "docker run --gpus" what NVIDIA's does.
+// hook returns the path of the program that does what NVIDIA's hook does for "docker
+// run --gpus".
 func (d *daemon) hook() string { return filepath.Join(d.dir, "hook") }
 
 // LendGPUs makes "docker run --gpus" run hook before a container starts, as NVIDIA's
@@ -117,14 +118,14 @@ func (e *Engine) LendGPUs(t testing.TB, hook string) {
 	t.Cleanup(func() { os.Remove(e.daemon.hook()) })
 }
 
-// parent is the control group that the engine's containers are in.
+// parent returns the control group that the engine's containers are in.
 func parent() string { return fmt.Sprintf("nix2gpu-test-%d", os.Getpid()) }
 
 // dirPrefix and the number of the test binary begin the name of its folder.
 const dirPrefix = "nix2gpu-engine-"
 
-// sweep removes what test binaries that were killed have left. Their engines
-// and mounts went with them.
+// sweep removes the folders of test binaries that were killed. Their engines and mounts
+// went with them.
 func sweep() {
 	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*"))
 	for _, dir := range dirs {
@@ -136,8 +137,8 @@ func sweep() {
 }
 
 func startDocker() (*daemon, error) {
-	// Not t.TempDir, which is the test's that happens to be first. Its path is
-	// short: sockets lie in it.
+	// Not t.TempDir, which would end with the first test. The path is short, since
+	// sockets are in it.
 	sweep()
 	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", dirPrefix, os.Getpid()))
 	if err != nil {
@@ -148,8 +149,8 @@ func startDocker() (*daemon, error) {
 		return nil, err
 	}
 	d := &daemon{dir: dir, net: n, done: make(chan struct{})}
-	// dockerd is the first process of its namespace: when it ends, however that
-	// comes, the kernel ends the containers, and with them go their mounts.
+	// dockerd is the first process of its namespace: whenever it ends, the kernel ends
+	// the containers, and their mounts go with them.
 	d.cmd = exec.Command("sh", "-ec", `mount --make-rprivate /; mount -t proc proc /proc; exec "$@"`, "sh",
 		"dockerd", "--data-root", dir+"/data", "--exec-root", dir+"/exec", "--host", "unix://"+d.socket(), "--pidfile", dir+"/pid",
 		"--cgroup-parent", "/"+parent(), "--log-level", "warn", "--init-path", "/usr/bin/catatonit", "--config-file", dir+"/daemon.json")
@@ -161,7 +162,7 @@ func startDocker() (*daemon, error) {
 	if err := os.WriteFile(dir+"/daemon.json", []byte("{}"), 0o644); err != nil {
 		return nil, err
 	}
-	// What a test types as "docker" is the same client.
+	// "docker" in a test's command is the same client.
 	if err := os.Mkdir(dir+"/bin", 0o755); err != nil {
 		return nil, err
 	}
@@ -177,8 +178,8 @@ func startDocker() (*daemon, error) {
 	d.cmd.Env = append(os.Environ(), "PATH="+d.path())
 	started := make(chan error, 1)
 	go func() {
-		// The signal of a parent's death comes when its thread dies, so this
-		// one stays.
+		// The signal of a parent's death comes when its thread ends, so this thread
+		// must stay.
 		runtime.LockOSThread()
 		err := n.Enter()
 		if err == nil {
@@ -186,7 +187,7 @@ func startDocker() (*daemon, error) {
 		}
 		started <- err
 		if err == nil {
-			_ = d.cmd.Wait() // how it ended, its log says
+			_ = d.cmd.Wait() // its log says how it ended
 		}
 		close(d.done)
 	}()
@@ -290,7 +291,7 @@ func (e *Engine) WaitLogs(container, text string) string {
 	var logs string
 	ended := false
 	found := testkit.Eventually(func() bool {
-		ended = !e.Running(container) // asked first: what it printed last is looked at
+		ended = !e.Running(container) // asked first, so that its last output is looked at
 		logs = e.Logs(container)
 		return ended || strings.Contains(logs, text)
 	})
@@ -337,5 +338,5 @@ func (e *Engine) Load(archive string) string {
 	return e.MustExec("load", "-i", archive)
 }
 
-// errEnded is for a terminal whose program is over.
+// errEnded is the error of a terminal whose program has ended.
 var errEnded = errors.New("the program has ended")

@@ -16,8 +16,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// TestPlainImage runs what later tests rely on: servers without scripts, a port
-// that is published, a terminal, a second image over the same layers.
+// TestPlainImage checks what other tests rely on: servers without maintainer scripts, a
+// published port, a terminal, a second image over the same layers.
 func TestPlainImage(t *testing.T) {
 	e := engine.Docker(t)
 	image := e.Plain(engine.Plain{Name: "first:latest", Files: map[string]string{"/etc/greeting": "hello\n"}, Ports: []string{"8080/tcp"},

@@ -39,8 +39,8 @@ type Plain struct {
 // plainAttrs are the packages that every plain image has.
 var plainAttrs = []string{"bash", "coreutils", "procps", "postgresql", "redis", "nginx", "python3", "openssh", "curl"}
 
-// needless are the Debian packages that only scripts of maintainers need, or
-// that are large and used by no test: PostgreSQL's JIT.
+// needless are Debian packages that only maintainer scripts need, or that are large and
+// used by no test, such as PostgreSQL's JIT.
 var needless = []string{"adduser", "debconf", "dpkg", "init-system-helpers", "install-info", "libllvm14", "libperl5.36", "libz3-4",
 	"passwd", "perl", "perl-base", "perl-modules-5.36", "postgresql-client-common", "postgresql-common", "runit-helper", "sensible-utils",
 	"ssl-cert", "tar", "ucf", "gcc-12-base", "media-types", "netbase"}
@@ -157,7 +157,8 @@ func (e *Engine) shared(name string, build func() ([]byte, error)) *layer {
 	return l
 }
 
-// archive is what "docker save" writes. A layer that the engine has is named only.
+// archive returns what "docker save" would write. A layer that the engine has is only
+// named.
 func (img *Plain) archive(layers []*layer) ([]byte, error) {
 	type history struct {
 		CreatedBy string `json:"created_by"`
@@ -223,7 +224,7 @@ func (img *Plain) archive(layers []*layer) ([]byte, error) {
 	return w.close()
 }
 
-// layer has what is the image's own.
+// layer returns the layer with the image's own files.
 func (img *Plain) layer() ([]byte, error) {
 	w := newTar()
 	if img.Project != nil {
@@ -239,7 +240,7 @@ func (img *Plain) layer() ([]byte, error) {
 	return w.close()
 }
 
-// programLayer has the program under its two names.
+// programLayer returns the layer with the program under its two names.
 func programLayer(binary string) ([]byte, error) {
 	data, err := os.ReadFile(binary)
 	if err != nil {
@@ -251,8 +252,8 @@ func programLayer(binary string) ([]byte, error) {
 	return w.close()
 }
 
-// packagesLayer has the files of the packages, and what their scripts would
-// have made: users, links of programs, empty folders.
+// packagesLayer returns the layer with the files of packages, and with what their
+// scripts would have made: users, links to programs, empty folders.
 func packagesLayer(t testing.TB, attrs []string) ([]byte, error) {
 	w := newTar()
 	for _, dir := range []string{"usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "etc", "run", "root", "var/log", "var/lib", "proc", "sys", "dev", "workspace"} {
@@ -264,7 +265,7 @@ func packagesLayer(t testing.TB, attrs []string) ([]byte, error) {
 		w.link(name, "usr/"+name)
 	}
 	farms := filepath.Join(t.TempDir(), "farms")
-	// What somebody has put into /usr/local is no package's.
+	// /usr/local belongs to no package.
 	host := &packages.Host{Dir: farms, SearchPath: []string{"/usr/sbin", "/usr/bin"}}
 	for _, attr := range attrs {
 		c, err := host.Contents(attr)
@@ -390,7 +391,7 @@ func (w *tarWriter) copy(file string) error {
 	}
 	dir, err := filepath.EvalSymlinks(filepath.Dir(file)) // /bin is a link
 	if err != nil {
-		return nil // what its administrator removed
+		return nil // its administrator removed it
 	}
 	file = filepath.Join(dir, filepath.Base(file))
 	info, err := os.Lstat(file)

@@ -58,7 +58,7 @@ default_ulimits = ["nofile=4096:4096", "nproc=8192:8192"]
 			t.Errorf("podman rmi: %s", errs)
 		}
 		s.Exec("unmount", "-af")
-		exec.Command("umount", dir+"/store/overlay").Run() // its own mount, that nothing uses now
+		exec.Command("umount", dir+"/store/overlay").Run() // podman's own mount, which nothing uses now
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
 		}

@@ -63,7 +63,7 @@ func OpenTerminal(s *testkit.Stack, line string) *Terminal {
 		}
 	}()
 	go func() {
-		_ = tm.cmd.Wait() // Wait tells the code
+		_ = tm.cmd.Wait() // Wait returns the code
 		<-read
 		close(tm.done)
 	}()

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// stack is a definition of one custom service, "svc".
+// stack returns a stack with one custom service, "svc".
 func stack(t *testing.T, options string) *testkit.Stack {
 	t.Helper()
 	s := testkit.NewStackFrom(t, "")
@@ -34,8 +34,8 @@ func stack(t *testing.T, options string) *testkit.Stack {
 	return s
 }
 
-// TestOrphansAsInit makes 1,000 orphans below PID 1, and wants no zombie left
-// and the service's own exit status intact.
+// TestOrphansAsInit makes 1,000 orphans below PID 1, and wants no zombie left and the
+// service's own exit status.
 func TestOrphansAsInit(t *testing.T) {
 	s := stack(t, `command = "bash ./orphans"; restart = "no";`)
 	s.Write("orphans", `for i in $(seq 1000); do (sleep 0.0$((RANDOM % 9)) &); done
@@ -119,8 +119,8 @@ func TestSecondCtrlCKillsAtOnce(t *testing.T) {
 	up.WaitLine("[svc] armed")
 	up.Signal(syscall.SIGINT)
 	up.WaitLine("stopping")
-	// Two that come together are one key press, passed on twice: so again,
-	// and again, until one is the second.
+	// Two that come together count as one key press, passed on twice: so it is
+	// sent again and again, until one counts as the second.
 	if !testkit.Eventually(func() bool { // far below the grace
 		up.Signal(syscall.SIGINT)
 		return !up.Running()
@@ -131,8 +131,8 @@ func TestSecondCtrlCKillsAtOnce(t *testing.T) {
 	s.WantNothingLeft()
 }
 
-// TestQuitTellsTheServices sends what images of databases and web servers have
-// as their stop signal, to PID 1 and to any other.
+// TestQuitTellsTheServices sends SIGQUIT, the stop signal of many images of databases
+// and web servers, to PID 1 and to a supervisor that is not.
 func TestQuitTellsTheServices(t *testing.T) {
 	for name, wrap := range map[string][]string{
 		"as init":    {"unshare", "-pf", "--mount-proc", "--kill-child"},
@@ -203,7 +203,7 @@ func inTerminal(t *testing.T, s *testkit.Stack, flags uint32) (terminal *os.File
 	return nil, nil, nil
 }
 
-// TestTerminal is a person at the keyboard, and one that closes the window.
+// TestTerminal presses Ctrl-C at a terminal, and closes its window.
 func TestTerminal(t *testing.T) {
 	const service = `command = "bash -c 'trap \"echo told; touch told; exit 0\" TERM; echo armed; while :; do sleep 0.1; done'"; shutdown.timeout_seconds = 600;`
 	told := func(t *testing.T, s *testkit.Stack, cmd *exec.Cmd) {
@@ -220,7 +220,7 @@ func TestTerminal(t *testing.T) {
 			s := stack(t, service)
 			terminal, lines, cmd := inTerminal(t, s, flags)
 			terminal.WriteString("\x03")
-			for lines.Scan() { // to its end, or it would wait for us
+			for lines.Scan() { // to its end, or the program would wait for a reader
 			}
 			told(t, s, cmd)
 		})
@@ -275,20 +275,21 @@ func TestFewOpenFiles(t *testing.T) {
 		}
 	}
 	s.MustExec(append([]string{"stop"}, stop...)...)
-	s.MustExec("start", failed[0]) // there is room again
+	s.MustExec("start", failed[0]) // there are descriptors again
 	s.MustExec("down")
 	s.WantNothingLeft()
 }
 
-// TestServicesHaveTheirOwnLimitOfFiles raises ours to the hard limit, and
-// theirs not: select(2) cannot take more than 1024.
+// TestServicesHaveTheirOwnLimitOfFiles checks that the supervisor raises its own soft
+// limit to the hard one, and leaves that of services: select(2) cannot take more than
+// 1024.
 func TestServicesHaveTheirOwnLimitOfFiles(t *testing.T) {
 	s := stack(t, `command = "bash -c 'echo soft $(ulimit -Sn) hard $(ulimit -Hn); grep open.files /proc/$PPID/limits; exit 0'"; restart = "no";`)
 	up := s.StartCommand("bash", "-c", "ulimit -Sn 200; ulimit -Hn 1000; exec "+s.Bin+" up")
 	if code := up.Wait(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
-	for _, want := range []string{`soft 200 hard 1000`, `Max open files +999 +1000 `} { // the runtime takes one less, as a mark
+	for _, want := range []string{`soft 200 hard 1000`, `Max open files +999 +1000 `} { // Go's runtime lowers the hard limit by one, as a mark
 		if !regexp.MustCompile(`\[svc\] ` + want).MatchString(up.Stdout()) {
 			t.Errorf("no %q in\n%s", want, up.Stdout())
 		}
@@ -367,8 +368,8 @@ func countMatching(s *testkit.Stack, text string) int {
 	return n
 }
 
-// TestBurstAtExit prints 10 MB at once and ends: every line must be on stdout
-// and in the file, also the last one, which has no newline.
+// TestBurstAtExit prints 10 MB at once and ends: every line must be on stdout and in
+// the file, even the last one, which has no newline.
 func TestBurstAtExit(t *testing.T) {
 	const lines = 100_000 // of 105 bytes each
 	s := stack(t, `command = "bash ./burst"; restart = "no";`)
@@ -403,8 +404,8 @@ func wantBurst(t *testing.T, where, got, prefix string, lines int) {
 	}
 }
 
-// TestLongLine prints 64 MB without a newline: the supervisor's memory must
-// not follow.
+// TestLongLine prints 64 MB without a newline: the supervisor's memory must not grow
+// with it.
 func TestLongLine(t *testing.T) {
 	s := testkit.NewStackFrom(t, "")
 	s.Write("nix2gpu.nix", `{ services.custom."svc" = { enable = true; restart = "no"; command = "bash ./long"; }; }`)
@@ -426,7 +427,7 @@ while [ ! -e enough ]; do sleep 0.02; done
 		}
 	}
 	t.Logf("peak memory %d KiB", peak)
-	if peak == 0 || peak > 64<<10 { // far below the line itself doubled by any copy
+	if peak == 0 || peak > 64<<10 { // far below the line and one copy of it
 		t.Errorf("peak memory %d KiB: the line was held in memory", peak)
 	}
 	if got := strings.Count(up.Stdout(), "x"); got < 67108864 {
@@ -436,7 +437,7 @@ while [ ! -e enough ]; do sleep 0.02; done
 	up.Wait()
 }
 
-// talker is a stack whose service says 100,000 lines, then waits.
+// talker returns a stack whose service prints 100,000 lines, then waits.
 func talker(t *testing.T) *testkit.Stack {
 	t.Helper()
 	s := stack(t, `restart = "no"; command = "bash ./talk";`)
@@ -469,9 +470,9 @@ func unread(t *testing.T, s *testkit.Stack) (cmd *exec.Cmd, stdout *os.File) {
 	return cmd, read
 }
 
-// TestStdoutNobodyReads blocks stdout: the service must run on, its file stay
-// complete, and status and stop answer. What the reader did not get is counted
-// for one that comes when all is over.
+// TestStdoutNobodyReads blocks stdout: the service must go on, its file must be
+// complete, and status and stop must answer. The lines that nobody got are counted for
+// a reader that comes after the end.
 func TestStdoutNobodyReads(t *testing.T) {
 	s := talker(t)
 	cmd, stdout := unread(t, s)
@@ -498,9 +499,9 @@ func TestStdoutNobodyReads(t *testing.T) {
 	s.WantNothingLeft()
 }
 
-// TestStdoutIsReadLater blocks stdout while a service says more than all
-// memory for it holds, and reads it then, and while the project ends: every
-// line is there.
+// TestStdoutIsReadLater blocks stdout while a service prints more than the supervisor's
+// buffers hold, then reads half of it, and the rest while the project ends: no line is
+// lost.
 func TestStdoutIsReadLater(t *testing.T) {
 	s := talker(t)
 	cmd, stdout := unread(t, s)
@@ -516,7 +517,7 @@ func TestStdoutIsReadLater(t *testing.T) {
 			t.Fatalf("line %d is %q", next, scan.Text())
 		}
 		if next++; next == 50000 {
-			go s.Exec("down") // the other half is read while the project ends
+			go s.Exec("down") // while the other half is read
 		}
 	}
 	if next != 100001 {
@@ -529,7 +530,7 @@ func TestStdoutIsReadLater(t *testing.T) {
 	s.WantNothingLeft()
 }
 
-// TestManyTerms sends TERM over and over: one orderly stop, exit code 0.
+// TestManyTerms sends SIGTERM over and over: one orderly stop, exit code 0.
 func TestManyTerms(t *testing.T) {
 	s := stack(t, `command = "bash -c 'trap \"sleep 0.3; echo bye; exit 0\" TERM; echo armed; while :; do sleep 0.05; done'";`)
 	up := s.Start("up")

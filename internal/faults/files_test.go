@@ -14,17 +14,17 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// sleeper is a stack whose service does nothing for long.
+// sleeper returns a stack whose service only waits.
 func sleeper(t *testing.T) *testkit.Stack {
 	t.Helper()
 	return stack(t, `command = "sleep 1000";`)
 }
 
-// state is the state folder of a stack.
+// state returns the state folder of a stack.
 func state(s *testkit.Stack) string { return filepath.Join(s.Dir, ".nix2gpu", filepath.Base(s.Dir)) }
 
-// TestPlantedInStateFolder puts links and FIFOs where the supervisor writes.
-// None may be written through, and none may be waited for: up ends.
+// TestPlantedInStateFolder puts links and FIFOs where the supervisor writes. It must
+// not write through any, nor wait for any: up ends.
 func TestPlantedInStateFolder(t *testing.T) {
 	link := func(t *testing.T, path, victim string) {
 		if err := os.Symlink(victim, path); err != nil {
@@ -78,7 +78,8 @@ func TestPlantedInStateFolder(t *testing.T) {
 	}
 }
 
-// TestStateFolderOfAnother refuses a state folder that somebody else prepared.
+// TestStateFolderOfAnother has somebody else prepare the state folder, which is
+// refused.
 func TestStateFolderOfAnother(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a folder away")
@@ -118,7 +119,7 @@ func TestStateFolderOfAnother(t *testing.T) {
 	}
 }
 
-// TestTwoUsersOneProject lets root come second: it can't join, and is told why.
+// TestTwoUsersOneProject lets root come second: root can't join, and is told why.
 func TestTwoUsersOneProject(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root becomes another user")
@@ -150,8 +151,8 @@ func supervisors(s *testkit.Stack) (n int) {
 	return n
 }
 
-// TestStateFolderRemoved cleans the checkout while its project runs: a second
-// up joins it all the same, down ends it, and the loss is said.
+// TestStateFolderRemoved removes the state folder while the project runs: a second up
+// joins all the same, down ends it, and the loss is reported.
 func TestStateFolderRemoved(t *testing.T) {
 	s := sleeper(t)
 	up := s.Start("up")
@@ -213,13 +214,13 @@ func TestSocketOfAnotherProject(t *testing.T) {
 	}
 	refused("another program, pid " + strconv.Itoa(os.Getpid()))
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
-	l.Close() // a dead one's
+	l.Close() // as one that was killed leaves it
 	up = second.Start("up", "--socket", socket)
 	up.WaitLine("svc: starting")
 	up.Stop()
 }
 
-// TestManyUpsAtOnce lets one begin, and the others join.
+// TestManyUpsAtOnce starts many ups: one begins, and the others join it.
 func TestManyUpsAtOnce(t *testing.T) {
 	s := stack(t, `command = "sleep 1000"; ports = [ 18473 ]; readiness_probe = null;`)
 	var ups []*testkit.Run
@@ -238,8 +239,8 @@ func TestManyUpsAtOnce(t *testing.T) {
 	s.WantNothingLeft()
 }
 
-// TestFullStateDisk starts on a state folder whose disk is full: services run,
-// what can't be written is said for as long as it can't, and no longer.
+// TestFullStateDisk starts on a state folder whose disk is full: services run, and what
+// can't be written is reported for as long as it can't.
 func TestFullStateDisk(t *testing.T) {
 	t.Run("folders were there", func(t *testing.T) { fullStateDisk(t, true) })
 	t.Run("not even a folder can be made", func(t *testing.T) { fullStateDisk(t, false) })
@@ -255,7 +256,7 @@ func fullStateDisk(t *testing.T, folders bool) {
 	if folders {
 		prepare = `mkdir -p "$1/project/logs"`
 	}
-	// The disk is the supervisor's alone; the test reaches it through its root.
+	// Only the supervisor has the disk mounted; the test reaches it through its root.
 	up := s.StartCommand("unshare", "-m", "sh", "-c", `mount -t tmpfs -o size=64k,nr_inodes=64 none "$1" && mkdir "$1/filler" || exit 99
 		`+prepare+`
 		head -c 1000000 /dev/zero 2>/dev/null >"$1/filler/space"
@@ -275,7 +276,7 @@ func fullStateDisk(t *testing.T, folders bool) {
 		}
 	}
 	up.WaitLine("[nix2gpu] degraded: ")
-	s.MustExec("restart", "svc") // and it works
+	s.MustExec("restart", "svc") // which works
 
 	mine := fmt.Sprintf("/proc/%d/root%s", up.PID(), disk)
 	if err := os.RemoveAll(filepath.Join(mine, "filler")); err != nil {
@@ -304,9 +305,8 @@ func fullStateDisk(t *testing.T, folders bool) {
 	up.Stop()
 }
 
-// TestLogLocation asks for a copy of the log in a FIFO that nobody reads: that
-// process is refused with the cure, and the other runs, its lines once on
-// stdout.
+// TestLogLocation asks for a copy of the log in a FIFO that nobody reads: that process
+// is refused with a cure. The other one runs, with each line on stdout once.
 func TestLogLocation(t *testing.T) {
 	s := testkit.NewStackFrom(t, "")
 	s.Write("process-compose.yaml", `processes:

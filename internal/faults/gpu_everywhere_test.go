@@ -12,7 +12,7 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// machineStack is an empty stack on a machine with GPUs.
+// machineStack returns an empty stack on a machine with GPUs.
 func machineStack(t *testing.T, m *gputest.Machine) *testkit.Stack {
 	t.Helper()
 	s := testkit.NewStackFrom(t, "")
@@ -26,7 +26,7 @@ func machineStack(t *testing.T, m *gputest.Machine) *testkit.Stack {
 	return s
 }
 
-// held is the memory of the first card that top tells of a service, in bytes.
+// held returns how much memory of the first card a service holds by "top", in bytes.
 func held(t *testing.T, s *testkit.Stack, service string) (bytes int64) {
 	t.Helper()
 	var top struct {
@@ -51,8 +51,8 @@ func held(t *testing.T, s *testkit.Stack, service string) (bytes int64) {
 	return bytes
 }
 
-// A service holds memory of a GPU, is killed, and holds it again. Who holds how much is
-// told, and what nobody can give is refused.
+// A service holds memory of a GPU, is killed, and holds it again. It is shown who holds
+// how much, and a request for more than there is is refused.
 func TestServiceWithAGPU(t *testing.T) {
 	const mib = 1 << 20
 	gputest.Each(t, gputest.H100(), func(t *testing.T, m *gputest.Machine) {
@@ -91,7 +91,7 @@ func TestServiceWithAGPU(t *testing.T) {
 		if again := held(t, s, "train"); again < 2048*mib || again > 4096*mib {
 			t.Errorf("after the restart train holds %d MiB", again/mib)
 		}
-		// The driver has freed what the killed one held: it is not in use twice.
+		// The driver has freed the memory of the killed program: it is not in use twice.
 		if c := m.Cards()[0]; c.Used-m.Card.Used > first+first/2 {
 			t.Errorf("%s of the card are in use, %d before, for a service of %d", gpu.Bytes(c.Used), m.Card.Used/mib, first/mib)
 		}
@@ -102,14 +102,15 @@ func TestServiceWithAGPU(t *testing.T) {
 	})
 }
 
-// What the driver reports of a program stands beside its exit. Only NVIDIA's driver
-// writes it into the kernel's log; for a stand-in's, see the tests in containers.
+// The error that the driver reports of a program is shown beside its exit. Only
+// NVIDIA's driver writes it into the kernel's log; a stand-in's is tested in
+// containers.
 func TestXidOfARealDriver(t *testing.T) {
 	gputest.Each(t, gputest.H100(), func(t *testing.T, m *gputest.Machine) {
 		s := machineStack(t, m)
 		command, want := m.Fault(), "[faulty] cuCtxSynchronize: CUDA_ERROR_ILLEGAL_ADDRESS\n"
 		if !m.Real {
-			command, want = "sh -c 'echo broken; exit 1'", "[faulty] broken\n" // no Xid is told of it
+			command, want = "sh -c 'echo broken; exit 1'", "[faulty] broken\n" // without an Xid
 		}
 		s.Write("nix2gpu.nix", `{ services.custom."faulty" = { enable = true; command = "`+command+`"; gpu.count = 1; restart = "no"; }; }`)
 		run := s.Start("up")

@@ -9,7 +9,7 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// gpuStack is an empty stack on a machine with the GPUs of a stand-in.
+// gpuStack returns an empty stack on a machine with the GPUs of a stand-in.
 func gpuStack(t *testing.T, cards []gputest.Card) (*testkit.Stack, *gputest.Standin) {
 	t.Helper()
 	s, g := testkit.NewStackFrom(t, ""), gputest.New(t, cards)
@@ -23,7 +23,7 @@ func gpuStack(t *testing.T, cards []gputest.Card) (*testkit.Stack, *gputest.Stan
 	return s, g
 }
 
-// A driver that is broken keeps a service from being ready, and a mended one does not.
+// A broken driver keeps a service from being ready, until it is repaired.
 func TestGPUReadiness(t *testing.T) {
 	s, g := gpuStack(t, gputest.Two())
 	g.SetMode(gputest.Mismatch)
@@ -40,7 +40,8 @@ func TestGPUReadiness(t *testing.T) {
 	run.Stop()
 }
 
-// What a service needs of GPUs is looked for before it starts, and on each start by hand.
+// The GPUs that a service needs are checked before it starts, and on each start by
+// hand.
 func TestGPUNeeded(t *testing.T) {
 	s, g := gpuStack(t, gputest.H100())
 	s.Write("nix2gpu.nix", `{
@@ -60,8 +61,8 @@ func TestGPUNeeded(t *testing.T) {
 	run.Stop()
 }
 
-// The driver frees memory some time after the program has ended: the restart
-// waits for it, and no longer.
+// The driver frees memory some time after the program has ended: the restart waits for
+// that, and no longer.
 func TestRestartWaitsForGPUMemory(t *testing.T) {
 	s, g := gpuStack(t, gputest.Two())
 	g.State.Release = -1 // until the test says so
@@ -82,7 +83,7 @@ func TestRestartWaitsForGPUMemory(t *testing.T) {
 		t.Error("nvidia-smi was not asked")
 	}
 
-	// One that waits can be stopped.
+	// A service that waits can be stopped.
 	g.State.Release = -1
 	g.Save()
 	restart := s.Start("restart", "train") // which waits for it
@@ -93,10 +94,10 @@ func TestRestartWaitsForGPUMemory(t *testing.T) {
 	run.Stop()
 }
 
-// Who holds memory of which GPU is asked of nvidia-smi when somebody looks.
+// nvidia-smi is asked who holds memory of which GPU only when somebody looks.
 func TestGPUMemoryByService(t *testing.T) {
 	s, g := gpuStack(t, gputest.Two())
-	g.State.Apps = []gputest.App{{PID: 1, UUID: gputest.UUID1, Used: 300}} // of nobody here
+	g.State.Apps = []gputest.App{{PID: 1, UUID: gputest.UUID1, Used: 300}} // of no process here
 	g.Save()
 	s.Write("nix2gpu.nix", `{
   services.custom."train" = { enable = true; command = "sh -c '`+g.Hold(2048, 0)+` & exec `+g.Hold(1024, 1)+`'"; gpus = [ 0 1 ]; };
@@ -136,8 +137,8 @@ func TestGPUMemoryByService(t *testing.T) {
 	run.Stop()
 }
 
-// A driver that hangs is told of, and keeps a service from its restart for as
-// long as nvidia-smi may take, and no longer.
+// A driver that hangs is reported, and delays a restart for as long as nvidia-smi may
+// take, and no longer.
 func TestDriverHangs(t *testing.T) {
 	s, g := gpuStack(t, gputest.Two())
 	s.Write("nix2gpu.nix", `{ services.custom."train" = { enable = true; command = "`+g.Hold(2048, 0)+`"; gpu.count = 1; }; }`)
@@ -147,5 +148,5 @@ func TestDriverHangs(t *testing.T) {
 	s.MustExec("restart", "train")
 	run.WaitLine("train: nvidia-smi does not answer within 20s: the driver hangs: look for Xid in the host's kernel log, and restart the host")
 	run.WaitLine("[train] holds 2048 MiB")
-	run.Stop() // nothing of nvidia-smi is left
+	run.Stop() // no nvidia-smi is left
 }

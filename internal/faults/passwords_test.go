@@ -9,8 +9,8 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// Real servers take the passwords that are secrets, and keep none of them where the
-// project is.
+// Real servers take their passwords from secrets, and keep none of them in the
+// project's folder.
 func TestPasswordsOfServers(t *testing.T) {
 	for _, program := range []string{"mariadb", "redis-cli", "rabbitmq-server", "nginx"} {
 		if _, err := exec.LookPath(program); err != nil {

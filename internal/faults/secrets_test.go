@@ -17,7 +17,7 @@ import (
 	"nix2gpu/rundir"
 )
 
-// The texts that must be nowhere. Each secret of secretStack holds one.
+// hunter begins the texts that must not appear. Each secret of secretStack holds one.
 const hunter = "hunter-2-"
 
 // secretStack runs a service that holds every kind of secret, and prints none.
@@ -57,13 +57,13 @@ exec sleep 3600
 	return s
 }
 
-// memoryOf is the folder of secrets of a stack.
+// memoryOf returns the folder of secrets of a stack.
 func memoryOf(s *testkit.Stack) string {
 	return rundir.Locate(rundir.Env{UID: os.Geteuid()}, "", s.Dir).Secrets
 }
 
-// Nothing that a run writes to a disk, answers or shows holds a secret; and
-// when it has ended, no memory does.
+// Nothing that a run writes to a disk, answers or shows contains a secret; and after
+// its end, no memory does.
 func TestSecretsAreNowhere(t *testing.T) {
 	s := secretStack(t)
 	up := s.Start("up")
@@ -87,7 +87,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 		found(args, out+err)
 	}
 	events := s.Start("events", "-o", "json")
-	events.WaitLine(`"state"`) // only now it is told what happens
+	events.WaitLine(`"state"`) // from now on it gets all events
 	s.MustExec("restart", "svc")
 	events.WaitLine(`"event"`)
 	layout := rundir.Locate(rundir.Env{UID: os.Geteuid()}, "", s.Dir)
@@ -101,7 +101,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 		if _, err := strconv.Atoi(pid); err != nil {
 			t.Fatalf("no process id in %q", line)
 		}
-		data, _ := os.ReadFile("/proc/" + pid + "/cmdline") // one that has ended has none
+		data, _ := os.ReadFile("/proc/" + pid + "/cmdline") // fails for one that has ended
 		found("the arguments of "+line, string(data))
 	}
 
@@ -124,13 +124,13 @@ func TestSecretsAreNowhere(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	search(s.Dir, "secrets", "env") // what the user has written himself
+	search(s.Dir, "secrets", "env") // which the user has written
 	search(layout.Run)
 	if searched < 4 {
 		t.Errorf("only %d files were looked at", searched)
 	}
 
-	// In memory they are, and only there.
+	// They are in memory, and only there.
 	if info, err := os.Stat(memoryOf(s)); err != nil || info.Mode().Perm()&0o066 != 0 {
 		t.Errorf("the folder of secrets: %v, %v", info, err)
 	}
@@ -146,7 +146,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 	found("up", up.Output())
 }
 
-// ask is an answer of a control socket, whatever it is.
+// ask returns the answer of a control socket, whatever it is.
 func ask(socket, path string) string {
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
@@ -161,8 +161,8 @@ func ask(socket, path string) string {
 	return string(data)
 }
 
-// A secret that goes while its reader runs is missed at the next start only,
-// which says so; and a new one is read then.
+// A secret that is removed while its reader runs is missed only at the next start,
+// which reports it; a new one is read then.
 func TestSecretGoesAndComesBack(t *testing.T) {
 	s := secretStack(t)
 	up := s.Start("up")
@@ -189,7 +189,7 @@ func TestSecretGoesAndComesBack(t *testing.T) {
 	up.Stop()
 }
 
-// A supervisor that is killed clears nothing up; its guard does.
+// A supervisor that is killed cannot clean up; its guard does.
 func TestSecretsOfAKilledSupervisor(t *testing.T) {
 	s := secretStack(t)
 	up := s.Start("up")

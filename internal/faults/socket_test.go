@@ -10,8 +10,8 @@ import (
 	"nix2gpu/rundir"
 )
 
-// TestSocketFullOfConnections leaves more connections lying than the
-// supervisor keeps, slow bodies and followers of events: ps and down work.
+// TestSocketFullOfConnections leaves more connections open than the supervisor keeps,
+// slow requests and followers of events: ps and down work.
 func TestSocketFullOfConnections(t *testing.T) {
 	s := sleeper(t)
 	up := s.Start("up")

@@ -8,9 +8,9 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// TestUserWithoutRoot runs a definition as somebody who is not root: what that user
-// can't do is said by "check --here", with its place, and by "up"; "check" alone is
-// the same for everybody.
+// TestUserWithoutRoot runs a definition as a user who is not root: what that user can't
+// do is reported by "check --here", with its place, and by "up"; "check" alone is the
+// same for everybody.
 func TestUserWithoutRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root becomes another user")

@@ -42,7 +42,7 @@ func Each(t *testing.T, cards []Card, f func(t *testing.T, m *Machine)) {
 	}
 }
 
-// realSMI is the nvidia-smi of a machine with a driver that runs, else "".
+// realSMI returns the nvidia-smi of a machine with a driver that runs, or "".
 func realSMI() string {
 	if _, err := os.Stat("/dev/nvidiactl"); err != nil {
 		return ""
@@ -128,7 +128,7 @@ func (m *Machine) Env(path string) []string {
 // program's context. The program is a file that containers can be given.
 func (m *Machine) Hold(mib int) string { return fmt.Sprintf("%s %d 0", m.hold, mib) }
 
-// Mounts are the arguments of "podman run" for what programs of [Machine.Hold] need.
+// Mounts returns the arguments of "podman run" that programs of [Machine.Hold] need.
 func (m *Machine) Mounts() []string {
 	if m.Real {
 		return []string{"-v", m.hold + ":" + m.hold + ":ro"}

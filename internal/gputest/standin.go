@@ -174,7 +174,7 @@ func (s *Standin) Save() {
 	}
 }
 
-// SetMode is Save with another mode.
+// SetMode sets the mode, and saves the State.
 func (s *Standin) SetMode(mode string) {
 	s.t.Helper()
 	s.State.Mode = mode
@@ -265,7 +265,7 @@ func (s *Standin) DockerCommand(cli string) {
 		"); shift; else args+=(\"$1\"); fi\n  shift\ndone\nexec "+cli+" \"${args[@]}\"\n", 0o755)
 }
 
-// smi is where a runtime that lends libraries there puts nvidia-smi.
+// smi returns where a runtime that puts libraries into libs puts nvidia-smi.
 func (s *Standin) smi(libs string) string {
 	switch libs {
 	case "/usr/local/nvidia/lib64":
@@ -276,7 +276,7 @@ func (s *Standin) smi(libs string) string {
 	return "/usr/bin/nvidia-smi"
 }
 
-// nodes are the device nodes that come with libraries in that folder.
+// nodes returns the device nodes that come with libraries in libs.
 func (s *Standin) nodes(libs string) []string {
 	if libs == "/usr/lib/wsl/lib" {
 		return []string{"dxg"}

@@ -9,7 +9,7 @@ import (
 	"nix2gpu/internal/gputest"
 )
 
-// smi types a query, and returns what it prints and its exit code.
+// smi runs nvidia-smi, and returns its output and exit code.
 func smi(t *testing.T, s *gputest.Standin, linked bool, args ...string) (string, int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), s.Dir+"/bin/nvidia-smi", args...)
@@ -47,7 +47,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// It fails as the real one does: without its library first of all.
+// The stand-in fails like nvidia-smi: before all else, without its library.
 func TestFailures(t *testing.T) {
 	s := gputest.New(t, gputest.H100())
 	if out, code := smi(t, s, false, "-L"); code != 12 || !strings.Contains(out, "couldn't find libnvidia-ml.so") {

@@ -15,7 +15,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// project is what /etc/nix2gpu/project.json has of a definition.
+// project returns the project.json of a definition, as in /etc/nix2gpu.
 func project(t *testing.T, definition string) string {
 	t.Helper()
 	s := testkit.NewStack(t, "")
@@ -23,7 +23,7 @@ func project(t *testing.T, definition string) string {
 	return s.MustExec("config", "--output", "project")
 }
 
-// TestGuest is what the other tests rely on.
+// TestGuest checks what the other tests rely on.
 func TestGuest(t *testing.T) {
 	run := guest.Start(t, guest.Options{
 		Files:    map[string]string{"/etc/greeting": "hello\n", "/usr/../opt/say": "#!/bin/bash\necho from $1\n"},
@@ -60,9 +60,8 @@ const box = `{ perSystem.nix2gpu.box = { workingDir = "/var/work"; services.cust
     hog = "exited"; child = "exited"; half = "exited"; many = "exited"; few = "exited"; }; };
 }; }; }`
 
-// boxFiles are the programs of box. What tree starts has nothing by which it
-// could be told: another session, another parent, no environment; it heeds no
-// signal.
+// boxFiles are the programs of box. What tree starts cannot be recognised as its child:
+// it has another session, another parent and no environment, and ignores signals.
 var boxFiles = map[string]string{
 	"/opt/forks": "#!/bin/bash\nfor i in 1 2 3 4 5 6 7 8; do sleep 1000 & done\nwait\n",
 	"/opt/tree": `#!/bin/bash
@@ -88,9 +87,9 @@ kill -TERM 1
 `,
 }
 
-// TestLimits runs services in groups of cgroup v2 with all controllers, first
-// where boot is in the root of the hierarchy, then as in a container: in a group
-// that may not have both processes and groups, on a root that takes no files.
+// TestLimits runs services in groups of cgroup v2 with all controllers: first with boot
+// in the root of the hierarchy, then as in a container, in a group that must not have
+// both processes and groups, on a read-only root.
 func TestLimits(t *testing.T) {
 	files := map[string]string{"/etc/nix2gpu/project.json": project(t, box)}
 	for name, text := range boxFiles {

@@ -9,7 +9,8 @@ import (
 	"nix2gpu/internal/guest"
 )
 
-// disks is a definition whose services are held to rates at a disk, or cannot be.
+// disks is a definition whose services have limits on I/O, some of them on what has
+// none.
 const disks = `{ perSystem.nix2gpu.box = { workingDir = "/var"; services.custom = {
   held = { enable = true; restart = "no"; command = "/opt/write"; limits.io.writeBandwidthMax = { "disk" = "256K"; "/dev/ubda" = "1G"; }; };
   slow = { enable = true; restart = "no"; command = "/opt/read"; limits.io.readIOPSMax."/dev/ubda1" = 10; depends_on.held = "exited"; };
@@ -48,8 +49,8 @@ echo "stat $(cat $group/io.stat)"
 `,
 }
 
-// TestIO lets services read and write on a real disk, through a partition, whose rates the
-// kernel bounds for the whole disk alone.
+// TestIO lets services read and write on a real disk, through a partition. The kernel
+// limits rates only for whole disks.
 func TestIO(t *testing.T) {
 	files := map[string]string{"/etc/nix2gpu/project.json": project(t, disks)}
 	for name, text := range diskFiles {
@@ -101,7 +102,7 @@ func TestIO(t *testing.T) {
 	if n := number(`\[slow\] stat 98:0 .*rios=(\d+)`); n < 30 {
 		t.Errorf("the kernel counts %d reads for the group, want what it read", n)
 	}
-	// What the kernel's own threads write later is the group's too.
+	// Data that the kernel's threads write later counts for the group too.
 	if n := number(`\[late\] stat 98:0 .*wbytes=(\d+)`); n < 300000 {
 		t.Errorf("the kernel counts %d bytes for the group whose pages it has written, want 300000", n)
 	}

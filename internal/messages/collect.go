@@ -25,13 +25,13 @@ var (
 	cureFields    = []string{"Hint", "Cure"}
 )
 
-// Collect gives the messages that the package in the folder name makes.
+// Collect returns the messages of the package in the folder name below root.
 func Collect(root, name string) ([]Message, error) {
 	r, err := parse(root, name)
 	if err != nil {
 		return nil, err
 	}
-	c := &collector{room: r, taken: map[ast.Node]bool{}, codes: map[ast.Node]int{}}
+	c := &collector{pkg: r, taken: map[ast.Node]bool{}, codes: map[ast.Node]int{}}
 	for _, f := range r.files {
 		for _, d := range f.Decls {
 			c.scope = r.scope(d)
@@ -42,7 +42,7 @@ func Collect(root, name string) ([]Message, error) {
 }
 
 type collector struct {
-	*room
+	*pkg
 	scope *scope
 	taken map[ast.Node]bool // calls whose message is part of another
 	codes map[ast.Node]int  // exit codes of the errors that these calls make
@@ -70,7 +70,7 @@ func (c *collector) call(call *ast.CallExpr) {
 	if c.taken[call] {
 		return
 	}
-	if name == "hint" && of == "" && len(call.Args) > 1 { // of an error that is made in it, or before
+	if name == "hint" && of == "" && len(call.Args) > 1 { // for an error that its arguments make, or that was made before
 		cures := c.scope.formatted(call.Args[1:])
 		if lit := literalOf(call.Args[0]); lit != nil && nameOf(lit.Type) != "exitError" {
 			c.taken[lit] = true
@@ -102,7 +102,8 @@ func (c *collector) call(call *ast.CallExpr) {
 	}
 }
 
-// maker is how a function takes its message. A method may be of another package.
+// maker returns how a function takes its message. It may be a method of another
+// package.
 func (c *collector) maker(of, name string) (maker, bool) {
 	if m, ok := c.makers[name]; ok {
 		return m, true
@@ -113,7 +114,7 @@ func (c *collector) maker(of, name string) (maker, bool) {
 	return maker{}, false
 }
 
-// said are the messages that a call makes of its arguments; nil when it makes none.
+// said returns the messages that a call makes from its arguments; nil if it makes none.
 func (c *collector) said(call *ast.CallExpr) []string {
 	of, name := callee(call)
 	if of == "fmt" && name == "Errorf" || of == "errors" && name == "New" {
@@ -129,7 +130,7 @@ func (c *collector) said(call *ast.CallExpr) []string {
 	return nil
 }
 
-// behind are the calls that made an error, and marks them as taken.
+// behind returns the calls that made an error, and marks them as taken.
 func (c *collector) behind(e ast.Expr) []*ast.CallExpr {
 	if lit := literalOf(e); lit != nil && len(lit.Elts) == 2 { // an exitError
 		call, ok := lit.Elts[1].(*ast.CallExpr)
@@ -155,7 +156,7 @@ func (c *collector) behind(e ast.Expr) []*ast.CallExpr {
 	return nil
 }
 
-// literalOf is the literal that e is the address of; nil where it is none.
+// literalOf returns the literal that e is the address of; nil if it is not one.
 func literalOf(e ast.Expr) *ast.CompositeLit {
 	if address, ok := e.(*ast.UnaryExpr); ok {
 		lit, _ := address.X.(*ast.CompositeLit)
@@ -164,7 +165,7 @@ func literalOf(e ast.Expr) *ast.CompositeLit {
 	return nil
 }
 
-// code is the exit code of an error, where its maker says it.
+// code returns the exit code of an error, if its maker names it; 0 if not.
 func (c *collector) code(call *ast.CallExpr) int {
 	if _, name := callee(call); name == "usageError" {
 		return 2
@@ -172,7 +173,7 @@ func (c *collector) code(call *ast.CallExpr) int {
 	return c.codes[call]
 }
 
-// exits are the names of exit codes and of the kinds of errors that have one.
+// exits returns the value of an exit code's name, or of the kind of error that has one.
 func exits(e ast.Expr) int {
 	name := nameOf(e)
 	switch name {
@@ -264,14 +265,14 @@ func (c *collector) literal(lit *ast.CompositeLit) {
 	texts, cures, code := c.fields(lit)
 	for _, text := range texts {
 		before := len(c.found)
-		c.add(lit, text, cures, code) // which takes none that has no words of its own
+		c.add(lit, text, cures, code) // which skips a message without words of its own
 		if len(c.found) > before && (strings.Contains(typ, "Note") || strings.Contains(typ, "arning")) {
 			c.found[len(c.found)-1].Note = true
 		}
 	}
 }
 
-// fields are the messages, cures and exit code that a literal holds.
+// fields returns the messages, cures and exit code in a literal.
 func (c *collector) fields(lit *ast.CompositeLit) (texts, cures []string, code int) {
 	for _, el := range lit.Elts {
 		kv, ok := el.(*ast.KeyValueExpr)
@@ -378,5 +379,6 @@ func sorted(list []Message) []Message {
 	return out
 }
 
-// key is what a message is sorted by: its words, since who searches has other values.
+// key returns what a message is sorted by: its words, since readers have other values
+// in the placeholders.
 func (m Message) key() string { return strings.TrimLeft(m.Text, `<">… `) }

@@ -16,7 +16,7 @@ const (
 	root   = "../.."
 	page   = root + "/docs/reference/messages.md"
 	unsaid = "testdata/unsaid.txt"
-	most   = 75 // lines of unsaid: it is to get shorter
+	most   = 75 // lines of unsaid.txt, which should get shorter
 )
 
 func TestPageIsFresh(t *testing.T) {
@@ -35,7 +35,7 @@ func TestPageIsFresh(t *testing.T) {
 	}
 }
 
-// TestEveryMessageHasACure is the law of the package.
+// TestEveryMessageHasACure checks the rule of the package.
 func TestEveryMessageHasACure(t *testing.T) {
 	none := others(t)
 	used, all := map[string]bool{}, 0
@@ -68,8 +68,8 @@ func TestEveryMessageHasACure(t *testing.T) {
 	}
 }
 
-// TestWords wants a message to say what a wrong value must be and "not" what it is,
-// and to name nothing that only our source does.
+// TestWords checks that a message says what a wrong value must be, and not only what it
+// is not, and that it uses no word that only our source knows.
 func TestWords(t *testing.T) {
 	ours := []string{"vigil", "preflight", "precondition", "trial", "ascent", "goroutine", "tally"}
 	for _, s := range sections {
@@ -90,14 +90,15 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// TestEveryPackageIsOnThePage wants each package that makes messages in a section.
+// TestEveryPackageIsOnThePage checks that each package that makes messages is in a
+// section.
 func TestEveryPackageIsOnThePage(t *testing.T) {
-	var rooms []string
+	var pkgs []string
 	for _, s := range sections {
-		rooms = append(rooms, s.rooms...)
+		pkgs = append(pkgs, s.pkgs...)
 	}
-	for i, name := range rooms {
-		if slices.Contains(rooms[:i], name) {
+	for i, name := range pkgs {
+		if slices.Contains(pkgs[:i], name) {
 			t.Errorf("%s is in two sections", name)
 		}
 	}
@@ -114,7 +115,7 @@ func TestEveryPackageIsOnThePage(t *testing.T) {
 		if err != nil || len(list) == 0 {
 			return err
 		}
-		if !slices.Contains(rooms, name) {
+		if !slices.Contains(pkgs, name) {
 			t.Errorf("package %s makes %d messages, and no section of the page has it", name, len(list))
 		}
 		return nil
@@ -124,7 +125,7 @@ func TestEveryPackageIsOnThePage(t *testing.T) {
 	}
 }
 
-// others are the messages that name no cure, with the word of why.
+// others returns the messages of unsaid.txt, with the word of the reason.
 func others(t *testing.T) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile(unsaid)
@@ -149,7 +150,7 @@ func others(t *testing.T) map[string]string {
 	return out
 }
 
-// TestCollect shows how messages are read from source.
+// TestCollect checks how messages are read from source.
 func TestCollect(t *testing.T) {
 	dir := t.TempDir()
 	source := `package p

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// A section of the page is what a reader was doing when the message came.
+// A section of the page is what readers were doing when the message came.
 type section struct {
 	title string
 	intro string   // what these messages mean, and the exit code
 	cure  string   // of those that name none, where one cure fits all
 	exit  string   // the exit code, where the source says no other
-	rooms []string // the packages that say them
+	pkgs  []string // the packages that say them
 }
 
 // sections are the page, in its order. Each package that makes messages is in one.
@@ -94,7 +94,7 @@ var reasons = []struct{ word, says string }{
 	{"relayed", "what stands behind it is said by the program that knows"},
 }
 
-// sayFor is what the page says for the word of a reason; "" for none.
+// sayFor returns what the page says for the word of a reason; "" if it is unknown.
 func sayFor(word string) string {
 	for _, r := range reasons {
 		if r.word == word {
@@ -137,7 +137,7 @@ func isPart(text string) bool {
 	return false
 }
 
-// cure is what the page says to do about m, in Markdown; "" for nothing.
+// cureOf returns what the page says to do about m, in Markdown; "" for nothing.
 func (s *section) cureOf(m Message) string {
 	switch {
 	case m.Cure != "":
@@ -157,12 +157,12 @@ func (s *section) cureOf(m Message) string {
 	return ""
 }
 
-// cell is text for a cell of a table, where nothing in it means anything.
+// cell escapes text for a cell of a table.
 func cell(text string) string {
 	return strings.NewReplacer("|", `\|`, "<", `\<`, "*", `\*`, "_", `\_`, "`", "\\`").Replace(text)
 }
 
-// code is text as code in a cell.
+// code returns text as code in a cell.
 func code(text string) string {
 	quote := "`"
 	if strings.Contains(text, "`") {
@@ -205,11 +205,11 @@ func Write(w io.Writer, root string, others map[string]string) error {
 	return err
 }
 
-// messages are those of a section, in the order of their words.
+// messages returns the messages of a section, in the order of their words.
 func (s *section) messages(root string) ([]Message, error) {
 	var list []Message
-	for _, room := range s.rooms {
-		more, err := Collect(root, room)
+	for _, pkg := range s.pkgs {
+		more, err := Collect(root, pkg)
 		if err != nil {
 			return nil, err
 		}

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// A room is one package as its source says it.
-type room struct {
+// A pkg is one package as its source describes it.
+type pkg struct {
 	name   string // path below the module
 	fset   *token.FileSet
 	files  []*ast.File
@@ -27,8 +27,8 @@ type room struct {
 type maker struct{ format, cure int }
 
 // parse reads the package in the folder name below root, without its tests.
-func parse(root, name string) (*room, error) {
-	r := &room{name: name, fset: token.NewFileSet(), texts: map[string]ast.Expr{}, funcs: map[string]*ast.FuncDecl{}, makers: map[string]maker{}}
+func parse(root, name string) (*pkg, error) {
+	r := &pkg{name: name, fset: token.NewFileSet(), texts: map[string]ast.Expr{}, funcs: map[string]*ast.FuncDecl{}, makers: map[string]maker{}}
 	entries, err := os.ReadDir(filepath.Join(root, name))
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func parse(root, name string) (*room, error) {
 	return r, nil
 }
 
-func (r *room) declare(f *ast.File) {
+func (r *pkg) declare(f *ast.File) {
 	ast.Inspect(f, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.FuncDecl:
@@ -85,7 +85,7 @@ func (r *room) declare(f *ast.File) {
 
 // takes notes a function as a maker, by the names of its parameters: a format,
 // or what is wrong, and a cure.
-func (r *room) takes(name string, fn *ast.FuncType) {
+func (r *pkg) takes(name string, fn *ast.FuncType) {
 	if slices.Contains(quiet, name) {
 		return
 	}
@@ -113,19 +113,19 @@ func (r *room) takes(name string, fn *ast.FuncType) {
 	}
 }
 
-// quiet are functions that take a format and tell of nothing wrong.
+// quiet are functions that take a format and report nothing wrong.
 var quiet = []string{"say", "sayf", "line", "printf", "logf", "open", "unless", "state"}
 
 // A scope is a function, with what its variables are set to.
 type scope struct {
-	*room
+	*pkg
 	locals map[string][]ast.Expr
 	inside map[ast.Expr]bool // what is being looked at
 	depth  int
 }
 
-func (r *room) scope(body ast.Node) *scope {
-	s := &scope{room: r, locals: map[string][]ast.Expr{}, inside: map[ast.Expr]bool{}}
+func (r *pkg) scope(body ast.Node) *scope {
+	s := &scope{pkg: r, locals: map[string][]ast.Expr{}, inside: map[ast.Expr]bool{}}
 	if body == nil {
 		return s
 	}
@@ -151,7 +151,8 @@ func (r *room) scope(body ast.Node) *scope {
 	return s
 }
 
-// callee is what a call calls: the receiver or package, "" for none, and the name.
+// callee returns what a call calls: the receiver or package, "" if there is none, and
+// the name.
 func callee(call *ast.CallExpr) (of, name string) {
 	switch fn := call.Fun.(type) {
 	case *ast.Ident:

@@ -15,8 +15,8 @@ const (
 	maxTexts = 8 // alternatives
 )
 
-// texts are what an expression of type string can be, as far as the source says:
-// what it does not say is a placeholder, "<name>".
+// texts returns what an expression of type string can be, as far as the source tells.
+// The rest is a placeholder, "<name>".
 func (s *scope) texts(e ast.Expr) []string {
 	if s.depth >= maxDepth {
 		return []string{placeholder(e)}
@@ -48,8 +48,8 @@ func (s *scope) texts(e ast.Expr) []string {
 			out = append(out, s.texts(set)...)
 			delete(s.inside, set)
 		}
-		if set, ok := s.room.texts[e.Name]; ok && out == nil {
-			outer := s.room.scope(nil)
+		if set, ok := s.pkg.texts[e.Name]; ok && out == nil {
+			outer := s.pkg.scope(nil)
 			outer.depth = s.depth
 			out = outer.texts(set)
 		}
@@ -75,7 +75,7 @@ func compact(texts []string) []string {
 	return out
 }
 
-// called are the texts that a call returns.
+// called returns the texts that a call can return.
 func (s *scope) called(call *ast.CallExpr) []string {
 	of, name := callee(call)
 	var out []string
@@ -91,7 +91,7 @@ func (s *scope) called(call *ast.CallExpr) []string {
 		if !returnsText(fn.Type) || fn.Body == nil {
 			return nil
 		}
-		inner := s.room.scope(fn.Body)
+		inner := s.pkg.scope(fn.Body)
 		inner.depth = s.depth
 		ast.Inspect(fn.Body, func(n ast.Node) bool {
 			switch n := n.(type) {
@@ -117,7 +117,7 @@ func returnsText(fn *ast.FuncType) bool {
 	return ok && id.Name == "string"
 }
 
-// formatted are the texts that a format and its arguments make.
+// formatted returns the texts that a format and its arguments can make.
 func (s *scope) formatted(args []ast.Expr) []string {
 	if len(args) == 0 {
 		return nil
@@ -171,7 +171,7 @@ func (s *scope) expand(format string, args []ast.Expr) string {
 	return b.String()
 }
 
-// argument is the only text that an argument can be, or its placeholder.
+// argument returns the only text that an argument can be, or its placeholder.
 func (s *scope) argument(e ast.Expr) string {
 	if lit, ok := e.(*ast.BasicLit); ok {
 		if text, ok := unquote(lit); ok {
@@ -188,7 +188,7 @@ func (s *scope) argument(e ast.Expr) string {
 		}
 	}
 	if id, ok := e.(*ast.Ident); ok {
-		if set, known := s.room.texts[id.Name]; known && s.locals[id.Name] == nil {
+		if set, known := s.pkg.texts[id.Name]; known && s.locals[id.Name] == nil {
 			if texts := s.texts(set); len(texts) == 1 {
 				return texts[0]
 			}

@@ -89,7 +89,7 @@ func readSources() error {
 // RemoveBinary removes what [Binary] has built. TestMain calls it after the tests.
 func RemoveBinary() { os.RemoveAll(binaryDir()) }
 
-// binaryDir is the folder for the program of this test process.
+// binaryDir returns the folder for the program of this test process.
 func binaryDir() string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("nix2gpu-bin-%d", os.Getpid()))
 }

@@ -29,7 +29,7 @@ func Layer(t testing.TB, files map[string]string) v1.Layer {
 	return LayerAs(t, types.OCILayer, files)
 }
 
-// LayerAs is Layer for another media type, which says how it is compressed.
+// LayerAs makes a layer like Layer, of another media type, which tells its compression.
 func LayerAs(t testing.TB, media types.MediaType, files map[string]string) v1.Layer {
 	t.Helper()
 	var buf bytes.Buffer

@@ -138,7 +138,7 @@ func onOwnThread(f func() error) error {
 	return <-done
 }
 
-// loopbackUp is "ip link set lo up" for the calling thread's namespace.
+// loopbackUp does "ip link set lo up" in the calling thread's network namespace.
 func loopbackUp() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

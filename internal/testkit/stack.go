@@ -41,7 +41,8 @@ func NewStack(t testing.TB, name string) *Stack {
 	return NewStackFrom(t, filepath.Join(Root(), "examples", name))
 }
 
-// NewStackFrom is NewStack for any folder; an empty name makes an empty one.
+// NewStackFrom returns a stack like NewStack, from any folder; an empty name makes an
+// empty stack.
 func NewStackFrom(t testing.TB, from string) *Stack {
 	t.Helper()
 	s := &Stack{T: t, Net: NewNet(t), Bin: Binary(t)}
@@ -152,7 +153,7 @@ func (s *Stack) Exec(args ...string) (stdout, stderr string, code int) {
 	return s.ExecCommand(s.Bin, args...)
 }
 
-// ExecCommand is Exec for any program.
+// ExecCommand runs any program like Exec.
 func (s *Stack) ExecCommand(name string, args ...string) (stdout, stderr string, code int) {
 	s.T.Helper()
 	r := s.StartCommand(name, args...)
@@ -160,7 +161,7 @@ func (s *Stack) ExecCommand(name string, args ...string) (stdout, stderr string,
 	return r.Stdout(), r.Stderr(), code
 }
 
-// MustExec is Exec that fails the test on another exit code than 0.
+// MustExec runs like Exec, and fails the test if the exit code is not 0.
 func (s *Stack) MustExec(args ...string) string {
 	s.T.Helper()
 	stdout, stderr, code := s.Exec(args...)

@@ -19,7 +19,7 @@ import (
 
 func bookworm() wheel.Target { return wheel.Target{Python: "3.11.2", Arch: "amd64", Glibc: "2.36"} }
 
-// rich is a wheel with something for every place.
+// rich returns a wheel that installs something in every place.
 func rich() wheeltest.Wheel {
 	return wheeltest.Wheel{
 		Name: "Rich_Tool", Version: "2.1", Metadata: []string{"Requires-Dist: other>=1", "Requires-Dist: more; extra == 'all'"},
@@ -57,7 +57,8 @@ func content(t testing.TB, e archive.Entry) string {
 	return string(data)
 }
 
-// Each part lies where Debian's pip puts it; scripts have the image's Python.
+// Each part is installed where Debian's pip puts it; scripts start with the image's
+// Python.
 func TestInstall(t *testing.T) {
 	w, err := open(t, rich())
 	if err != nil {
@@ -113,8 +114,8 @@ func TestInstall(t *testing.T) {
 	}
 }
 
-// pip installs the same files, with the same modes and content but for what is
-// written by the installer.
+// pip installs the same files, with the same modes and content, except for those that
+// tell the installer.
 func TestInstallAsPip(t *testing.T) {
 	if _, err := os.Stat("/usr/lib/python3/dist-packages/pip"); err != nil {
 		t.Skip("pip is not installed: apt-get install python3-pip")
@@ -208,7 +209,7 @@ func rows(record string) []string {
 	return out
 }
 
-// What a wheel must never hold is refused, with the name of the file.
+// What a wheel must never contain is refused, with the file's name.
 func TestHostile(t *testing.T) {
 	raw := func(name, body string, mode fs.FileMode) wheeltest.Wheel {
 		return wheeltest.Wheel{Name: "bad", Raw: []wheeltest.Member{{Name: name, Body: body, Mode: mode}}, Listed: true}
@@ -270,8 +271,8 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// A file whose bytes are not those of RECORD is an error where it is read to the
-// end, before anybody can take it for whole.
+// A file that differs from its digest in RECORD is an error when it is read to its end,
+// before anything can be made of it.
 func TestWrongDigest(t *testing.T) {
 	w, err := open(t, wheeltest.Wheel{Name: "bad", Files: map[string]string{"bad.py": "good", "STEM.data/scripts/x*": "#!python\n"}, Record: func(lines []string) []string {
 		for i, l := range lines {

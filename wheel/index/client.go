@@ -55,7 +55,8 @@ const largestPage = 128 << 20
 // folder is the folder of the cache for wheels.
 const folder = "wheels"
 
-// A Client downloads wheels. It must be closed. Several goroutines may use it.
+// A Client downloads wheels. Several goroutines may use it. It must be closed: until
+// then, the cache keeps what it uses.
 type Client struct {
 	opts     Options
 	roots    []*url.URL // without user and password, and with a slash at the end
@@ -71,7 +72,7 @@ type Client struct {
 // New opens the cache. The URLs of indexes may contain a user and a password.
 func New(ctx context.Context, opts Options) (*Client, error) {
 	c := &Client{opts: opts, pages: map[string][]wheel.File{}}
-	users := map[string]*url.Userinfo{}
+	users := map[string][]login{}
 	texts := append([]string{cmp.Or(opts.Index, Default)}, opts.Extra...)
 	if opts.NoIndex {
 		texts = nil
@@ -82,7 +83,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 			return nil, err
 		}
 		if user != nil {
-			users[origin(root)] = user
+			users[origin(root)] = append(users[origin(root)], login{root.Path, user})
 		}
 		if !slices.ContainsFunc(c.roots, func(r *url.URL) bool { return r.String() == root.String() }) {
 			c.roots = append(c.roots, root)
@@ -151,11 +152,35 @@ func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
 // no other, even after a redirection.
 type authorized struct {
 	next  http.RoundTripper
-	users map[string]*url.Userinfo
+	users map[string][]login // by origin
+}
+
+// A login is the user of one index.
+type login struct {
+	path string // of the index
+	user *url.Userinfo
+}
+
+// user returns the user for a URL; nil if its host has none. Of several indexes on one
+// host, it is that of the index whose path has most in common with the URL's, as with
+// pip: an index need not have its files below its own path.
+func (a *authorized) user(u *url.URL) *url.Userinfo {
+	var user *url.Userinfo
+	most := -1
+	for _, l := range a.users[origin(u)] {
+		n := 0
+		for n < len(l.path) && n < len(u.Path) && l.path[n] == u.Path[n] {
+			n++
+		}
+		if n >= most {
+			user, most = l.user, n
+		}
+	}
+	return user
 }
 
 func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
-	if user := a.users[origin(r.URL)]; user != nil && r.Header.Get("Authorization") == "" {
+	if user := a.user(r.URL); user != nil && r.Header.Get("Authorization") == "" {
 		r = r.Clone(r.Context())
 		password, _ := user.Password()
 		r.SetBasicAuth(user.Username(), password)
@@ -177,7 +202,8 @@ func (e *OfflineError) Error() string {
 	return fmt.Sprintf("%s is not in the cache, and --offline asks for no network\nhint: run it once without --offline", e.What)
 }
 
-// Files implements [wheel.Source]. A project's page is requested once.
+// Files implements [wheel.Source]. A project's files are kept for the life of the
+// client, so that all of a lock is chosen from the same page.
 func (c *Client) Files(ctx context.Context, project string) ([]wheel.File, error) {
 	c.mu.Lock()
 	files, ok := c.pages[project]
@@ -247,6 +273,11 @@ func (c *Client) get(ctx context.Context, f wheel.File) (string, error) {
 	if f.SHA256 != "" {
 		return f.SHA256, c.fetch(ctx, f.URL, f.Size, f.SHA256)
 	}
+	if u, err := url.Parse(f.URL); err != nil {
+		return "", err
+	} else if u.Scheme != "https" && !isLoopback(u.Hostname()) {
+		return "", fmt.Errorf("%s must come by https: the index has no digest of it\nhint: behind a proxy, let the index know that clients reach it by https, or make it list digests", u.Redacted())
+	}
 	// The digest is known only at the end. Until then the name is this process's
 	// own, so that no other takes the file away.
 	id := sha256.Sum256([]byte(f.URL))
@@ -262,6 +293,7 @@ func (c *Client) get(ctx context.Context, f wheel.File) (string, error) {
 	return sum, c.cache.Explain(os.Rename(fresh, c.place(sum)))
 }
 
+// digestOf returns the SHA-256 of a file, in hexadecimal.
 func digestOf(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -275,6 +307,7 @@ func digestOf(file string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
+// fetch brings a file of a known digest into the cache, unless it is there.
 func (c *Client) fetch(ctx context.Context, from string, size int64, sum string) error {
 	place := c.place(sum)
 	if download.Have(place, size) {
@@ -284,10 +317,13 @@ func (c *Client) fetch(ctx context.Context, from string, size int64, sum string)
 	if file, ok := strings.CutPrefix(from, fileScheme); ok {
 		return c.copy(file, sum)
 	}
-	if size > 0 {
-		c.total.Add(size)
+	known := max(size, 0)
+	c.total.Add(known)
+	err := c.download.Fetch(ctx, download.File{URL: from, Size: size, SHA256: sum}, place)
+	if download.IsGone(err) { // another index may have it, and is then counted
+		c.total.Add(-known)
 	}
-	return explain(c.download.Fetch(ctx, download.File{URL: from, Size: size, SHA256: sum}, place))
+	return explain(err)
 }
 
 // relative returns a file's address relative to its index; "" if it is on another host.
@@ -341,7 +377,7 @@ func (c *Client) Again(ctx context.Context, l wheel.Locked) (*wheel.Inspected, e
 	return out, nil
 }
 
-// A GoneError says that no index has a locked wheel any more.
+// A GoneError says that no index has a locked wheel any longer.
 type GoneError struct {
 	Wheel wheel.Locked
 	There string // the newest version that there is; "" if there is none

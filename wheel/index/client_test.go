@@ -32,7 +32,7 @@ func client(t *testing.T, opts index.Options) *index.Client {
 	return c
 }
 
-// Both kinds of pages say the same.
+// Both formats of pages give the same files.
 func TestFiles(t *testing.T) {
 	x := wheeltest.Serve(t,
 		wheeltest.File{Name: "Some_Tool-1.0-py3-none-any.whl", Data: []byte("one"), RequiresPython: ">=3.8,<4"},
@@ -73,7 +73,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// locked is a wheel as lock has it, got and looked at.
+// locked downloads the first wheel of a project, and returns its entry in a lock.
 func locked(t *testing.T, c *index.Client, project string) wheel.Locked {
 	t.Helper()
 	files, err := c.Files(t.Context(), project)
@@ -94,8 +94,8 @@ func tool() wheeltest.Wheel {
 	return wheeltest.Wheel{Name: "tool", Version: "1.0", Scripts: []string{"tool = tool:main"}, Files: map[string]string{"tool.py": "def main(): print('hi')\n" + strings.Repeat("# filler\n", 1000)}}
 }
 
-// What was locked is got from where it lay, from another place of an index, from
-// the cache alone; and never when it is not what it was.
+// A locked wheel comes from its old address, from a new one of the index, or from the
+// cache alone, and never with other content.
 func TestFetch(t *testing.T) {
 	w := tool()
 	x := wheeltest.Serve(t, wheeltest.Of(t, w))
@@ -120,7 +120,7 @@ func TestFetch(t *testing.T) {
 	if err := client(t, index.Options{Index: x.URL}).Fetch(t.Context(), []wheel.Locked{other}); err == nil || !strings.Contains(err.Error(), "its SHA-256 is "+l.SHA256) {
 		t.Errorf("another digest: %v", err)
 	}
-	// A path of another index leads nowhere; its page knows better.
+	// The path is that of another index. The page has the right one.
 	moved := l
 	moved.Path = "../elsewhere/" + w.File()
 	if err := client(t, index.Options{Index: x.URL}).Fetch(t.Context(), []wheel.Locked{moved}); err != nil {
@@ -136,7 +136,7 @@ func TestFetch(t *testing.T) {
 	if err := client(t, index.Options{Index: x.URL}).Fetch(t.Context(), []wheel.Locked{l}); err == nil || !strings.Contains(err.Error(), "wheel tool-1.0-py3-none-any.whl has left the index, which has version 1.1 now\nhint: ") {
 		t.Errorf("gone: %v", err)
 	}
-	// A disk that rots.
+	// The disk corrupts the file.
 	file := filepath.Join(dir, "wheels", l.SHA256+".whl")
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -154,7 +154,7 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// Who watches is told of all bytes in the end.
+// In the end, Progress has been told of all bytes.
 func TestProgress(t *testing.T) {
 	w := tool()
 	var mu sync.Mutex
@@ -167,6 +167,26 @@ func TestProgress(t *testing.T) {
 	}}), "tool")
 	if size := int64(len(w.Bytes(t))); last != [2]int64{size, size} {
 		t.Errorf("told of %v, want %d", last, size)
+	}
+}
+
+// An index that lacks a locked wheel adds nothing to what is still to come.
+func TestProgressWithoutWhatIsGone(t *testing.T) {
+	w := tool()
+	x := wheeltest.Serve(t, wheeltest.Of(t, w))
+	l := locked(t, client(t, index.Options{Index: x.URL}), "tool")
+	var mu sync.Mutex
+	var last [2]int64
+	c := client(t, index.Options{Index: wheeltest.Serve(t).URL, Extra: []string{x.URL}, Progress: func(done, total int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		last = [2]int64{done, total}
+	}})
+	if err := c.Fetch(t.Context(), []wheel.Locked{l}); err != nil {
+		t.Fatal(err)
+	}
+	if want := [2]int64{l.Size, l.Size}; last != want {
+		t.Errorf("Progress got %v, want %v", last, want)
 	}
 }
 
@@ -198,7 +218,7 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// An index that tells no digest is believed about nothing: it is computed.
+// Where the index gives no digest, it is computed.
 func TestUnknownDigest(t *testing.T) {
 	f := wheeltest.Of(t, tool())
 	f.NoHash = true
@@ -212,8 +232,8 @@ func TestUnknownDigest(t *testing.T) {
 	}
 }
 
-// User and password reach the index alone: not the host it leads to, not a
-// message, not what is locked.
+// User and password are sent to the index alone: they reach neither a host that it
+// redirects to, nor messages, nor the lock.
 func TestPassword(t *testing.T) {
 	var elsewhere []string
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -249,7 +269,75 @@ func TestPassword(t *testing.T) {
 	}
 }
 
-// A folder of wheels is as good as an index, also without a network.
+// Two indexes of one host may want different users, as the projects of GitLab do.
+func TestUsersOfOneHost(t *testing.T) {
+	file := wheeltest.Of(t, tool())
+	var refused []string
+	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		project := strings.Split(r.URL.Path, "/")[1]
+		if user, _, _ := r.BasicAuth(); user != "user-"+project {
+			refused = append(refused, fmt.Sprintf("%s for %q", r.URL.Path, user))
+			http.Error(w, "", http.StatusUnauthorized)
+			return
+		}
+		switch r.URL.Path {
+		case "/two/simple/tool/":
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprintf(w, "<a href='/two/files/%s#sha256=%s'>", file.Name, wheeltest.SHA256(file.Data))
+		case "/two/files/" + file.Name:
+			w.Write(file.Data)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	defer host.Close()
+	of := func(project string) string {
+		return strings.Replace(host.URL, "://", "://user-"+project+":pass@", 1) + "/" + project + "/simple"
+	}
+	c := client(t, index.Options{Index: of("two"), Extra: []string{of("one")}})
+	if files, err := c.Files(t.Context(), "tool"); err != nil || len(files) != 1 {
+		t.Errorf("files: %v, %v", files, err)
+	} else if _, err := c.Inspect(t.Context(), files[0]); err != nil {
+		t.Error(err)
+	}
+	if len(refused) > 0 {
+		t.Errorf("refused: %q", refused)
+	}
+}
+
+// A page may not refer to files of this machine; and what neither a digest nor a
+// certificate vouches for is not taken.
+func TestLinksOfPages(t *testing.T) {
+	own := filepath.Join(t.TempDir(), "tool-1.0-py3-none-any.whl")
+	data := tool().Bytes(t)
+	if err := os.WriteFile(own, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"text/html", "application/vnd.pypi.simple.v1+json"} {
+		host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", format)
+			const plain = "http://files.example/tool-2.0-py3-none-any.whl"
+			if format == "text/html" {
+				fmt.Fprintf(w, "<a href='file://%s#sha256=%s'><a href='%s'>", own, wheeltest.SHA256(data), plain)
+				return
+			}
+			fmt.Fprintf(w, `{"meta": {"api-version": "1.0"}, "files": [{"filename": "tool-1.0-py3-none-any.whl", "url": "file://%s", "hashes": {"sha256": %q}},
+				{"filename": "tool-2.0-py3-none-any.whl", "url": %q, "hashes": {}}]}`, own, wheeltest.SHA256(data), plain)
+		}))
+		defer host.Close()
+		c := client(t, index.Options{Index: host.URL})
+		files, err := c.Files(t.Context(), "tool")
+		if err != nil || len(files) != 1 {
+			t.Fatalf("%s: files %v, %v, want the one by http", format, files, err)
+		}
+		const want = "http://files.example/tool-2.0-py3-none-any.whl must come by https: the index has no digest of it"
+		if _, err := c.Inspect(t.Context(), files[0]); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", format, err, want)
+		}
+	}
+}
+
+// A folder of wheels serves like an index, also without a network.
 func TestFolders(t *testing.T) {
 	dir := t.TempDir()
 	w, other := tool(), wheeltest.Wheel{Name: "other"}
@@ -307,7 +395,7 @@ func TestRoots(t *testing.T) {
 	}
 }
 
-// A page that is none is an error with its place.
+// A page that cannot be used is an error that names it.
 func TestBadPages(t *testing.T) {
 	for media, body := range map[string]string{
 		"application/vnd.pypi.simple.v1+json": "{", "application/vnd.pypi.simple.v1+json; a=b": `{"meta":{"api-version":"2.0"}}`, "image/png": "x",

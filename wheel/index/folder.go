@@ -42,7 +42,9 @@ func (c *Client) inFolders(project string) ([]wheel.File, error) {
 	return out, nil
 }
 
-// copy copies a file of a folder into the cache. It appears there complete or not at all.
+// copy copies a file of a folder into the cache, where it appears complete or not at
+// all. The digest is checked while copying, since the file may have changed after it
+// was listed.
 func (c *Client) copy(file, sum string) error {
 	f, err := os.Open(file)
 	if err != nil {

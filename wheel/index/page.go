@@ -53,7 +53,7 @@ func parseJSON(data []byte, base *url.URL) ([]wheel.File, error) {
 	var out []wheel.File
 	for _, f := range page.Files {
 		to, err := base.Parse(f.URL)
-		if err != nil || f.Filename == "" {
+		if err != nil || !isWeb(to) || f.Filename == "" {
 			continue // not a usable URL
 		}
 		one := wheel.File{Name: f.Filename, SHA256: digest(f.Hashes["sha256"]), Size: -1, RequiresPython: f.RequiresPython, URL: to.String()}
@@ -70,6 +70,10 @@ func parseJSON(data []byte, base *url.URL) ([]wheel.File, error) {
 	}
 	return out, nil
 }
+
+// isWeb reports whether a URL can be downloaded. That of a file cannot: this machine's
+// files are nothing that an index may refer to.
+func isWeb(u *url.URL) bool { return u.Scheme == "https" || u.Scheme == "http" }
 
 // digest returns s if it is a SHA-256, or else "".
 func digest(s string) string {
@@ -94,6 +98,9 @@ func parseHTML(text string, base *url.URL) []wheel.File {
 		}
 		if name == "base" {
 			base = to
+			continue
+		}
+		if !isWeb(to) {
 			continue
 		}
 		f := wheel.File{Name: path.Base(to.Path), Size: -1, RequiresPython: attrs["data-requires-python"]}
