@@ -24,6 +24,8 @@ type ServiceUsage struct {
 	Processes []ProcessInfo    `json:"processes,omitempty"`
 	CPU       project.Duration `json:"cpu"`    // processor time of the living processes since each one's start
 	Memory    int64            `json:"memory"` // resident, in bytes
+	Threads   int              `json:"threads"`
+	Files     int              `json:"files"` // open file descriptors; -1 if some belong to a user whose processes may not be looked at
 	GPU       []GPUShare       `json:"gpu,omitempty"`
 	// Listens are the sockets of TCP on which it listens, and those of UDP that it is
 	// bound to.

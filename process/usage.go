@@ -16,6 +16,9 @@ type Usage struct {
 	Procs  []Proc        // of PIDs
 	CPU    time.Duration // user and system time, without that of dead descendants
 	Memory int64         // resident, in bytes; shared memory counts for each that shares it
+	// Threads and Files are how many threads and open file descriptors they have. Files
+	// is -1 if one of them is another user's, whom we may not look at.
+	Threads, Files int
 }
 
 // A Proc is one process of a Usage.
@@ -69,6 +72,12 @@ func (u *Usage) add(pid int) {
 	u.Procs = append(u.Procs, Proc{PID: pid, Parent: int(number(1)), Command: commandOf(pid, text)})
 	u.CPU += time.Duration(number(11)+number(12)) * time.Second / clockTicks
 	u.Memory += number(21) * int64(unix.Getpagesize())
+	u.Threads += int(number(17))
+	if fds, err := os.ReadDir(procDir(pid) + "/fd"); err != nil || u.Files < 0 {
+		u.Files = -1
+	} else {
+		u.Files += len(fds)
+	}
 }
 
 // commandOf returns the arguments of a process. stat has its name.

@@ -38,6 +38,10 @@ func TestUsage(t *testing.T) {
 	if api.Name != "api" || web.Name != "web" || !slices.Contains(api.PIDs, p.PID()) || !slices.Equal(web.PIDs, []int{q.PID()}) || api.Memory <= 0 {
 		t.Errorf("they use %+v and %+v", api, web)
 	}
+	// Each of the four has a thread, and the shell has the file open besides its three streams.
+	if api.Threads != 4 || web.Threads != 1 || api.Files < 4+3*3 || web.Files < 3 || web.Files >= api.Files {
+		t.Errorf("threads and files are %d and %d, %d and %d", api.Threads, api.Files, web.Threads, web.Files)
+	}
 	if !process.HasOpen(p.PID(), file) || process.HasOpen(q.PID(), file) || process.HasOpen(1<<22+1, "/") {
 		t.Errorf("open is %t and %t, want true and false", process.HasOpen(p.PID(), file), process.HasOpen(q.PID(), file))
 	}

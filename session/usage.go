@@ -42,6 +42,12 @@ func (s *session) usage(ctx context.Context, gpus bool) (control.Usage, error) {
 		}
 		own.CPU += project.Duration(use.CPU)
 		own.Memory += use.Memory
+		own.Threads += use.Threads
+		if own.Files < 0 || use.Files < 0 {
+			own.Files = -1
+		} else {
+			own.Files += use.Files
+		}
 		for _, pid := range use.PIDs {
 			owners[pid] = proc.Service
 		}

@@ -136,3 +136,23 @@ func anyAddress(text string) string {
 	}
 	return text
 }
+
+// use asks for the services that were named, or all, and for their current usage, GPUs
+// apart.
+func (opts *psOptions) use(ctx context.Context, env *Env) ([]control.Service, *control.Usage, error) {
+	if err := oneOf("output", opts.output, "table", "json"); err != nil {
+		return nil, nil, err
+	}
+	c, state, err := askState(ctx, env, &opts.target)
+	if err != nil {
+		return nil, nil, err
+	}
+	usage, err := c.OwnUsage(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	usage.Services = slices.DeleteFunc(usage.Services, func(u control.ServiceUsage) bool {
+		return !slices.ContainsFunc(state.Services, func(s control.Service) bool { return s.ID == u.ID })
+	})
+	return state.Services, usage, nil
+}

@@ -180,11 +180,19 @@ func (w *watching) draw(ctx context.Context) error {
 	rows := psRows(state, w.opts.output == "wide")
 	w.widths = columnWidths(rows, w.widths)
 	writeTable(&env, rows, w.widths, state)
+	err = drawPage(w.env.Stdout, page.String(), height, w.drawn)
+	w.drawn = true
+	return err
+}
+
+// drawPage shows a page on a terminal of a height, in place of the one before if there
+// is one.
+func drawPage(w io.Writer, page string, height int, before bool) error {
 	erase := "\x1b[H"
-	if !w.drawn {
-		erase, w.drawn = "\x1b[H\x1b[2J", true
+	if !before {
+		erase = "\x1b[H\x1b[2J"
 	}
-	_, err = io.WriteString(w.env.Stdout, erase+onScreen(page.String(), height)+"\x1b[J")
+	_, err := io.WriteString(w, erase+onScreen(page, height)+"\x1b[J")
 	return err
 }
 
