@@ -70,7 +70,7 @@ func runLs(ctx context.Context, env *Env, output string) error {
 	writeColumns(env, rows)
 	for _, p := range all {
 		if p.Why != "" {
-			fmt.Fprintf(env.Stdout, "%s: %s\n", p.Name, p.Why)
+			fmt.Fprintln(env.Stdout, env.fill(p.Name+": "+p.Why, 2))
 		}
 	}
 	return nil
