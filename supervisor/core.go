@@ -12,9 +12,9 @@ import (
 	"nix2gpu/servicelog"
 )
 
-// core is the engine without its goroutine: a plain object that is told facts
-// and requests one after the other, so that a simulation can drive it through
-// millions of them. Whoever calls it calls settle after each.
+// core is the engine without its goroutine. It takes facts and requests one after the
+// other, so that a simulation can drive it through millions of them. Whoever calls it must
+// call settle after each.
 type core struct {
 	project *project.Project
 	world   World
@@ -23,8 +23,8 @@ type core struct {
 	rand    *rand.Rand
 
 	services map[project.ID]*service
-	order    []*service                // by label; the order of everything that people see
-	users    map[project.ID][]*service // who depends on it, by label
+	order    []*service                // by label, as people see them
+	users    map[project.ID][]*service // the dependants of a service, by label
 
 	runs    map[RunID]*run
 	lastRun RunID
@@ -32,9 +32,9 @@ type core struct {
 	timers    map[timerID]timer
 	lastTimer timerID
 
-	changed  []*service // since the last settle; their dependants look again
+	changed  []*service // since the last settle, so that their dependants look again
 	began    time.Time
-	failures int // orders failures in time
+	failures int // how many there were, which orders them
 	stopping *shutdown
 	planned  map[project.ID]Planned // what was told last to Options.Keep
 	result   Result
@@ -43,39 +43,39 @@ type core struct {
 
 	waiters      []*waiter
 	subscribers  []*subscriber
-	catching     timerID // when slow subscribers are looked at again
+	catching     timerID // the next time to send to slow subscribers
 	seq          uint64
 	history      eventHistory
-	last         control.Snapshot // the final one; read by others once done is closed
-	lastStartups control.Startups // likewise
+	last         control.Snapshot // the final one; others read it once Engine.done is closed
+	lastStartups control.Startups // the same
 }
 
-// summary is what the operator was told of the whole.
+// summary is what the operator was told about the project as a whole.
 type summary struct {
 	said   string    // the last one
-	due    bool      // one is to come, once everything is settled
-	calm   timerID   // when time alone may have changed it
-	calmAt time.Time // of that timer
+	due    bool      // another one follows once everything is settled
+	calm   timerID   // fires when time alone may have changed it
+	calmAt time.Time // when that is
 }
 
-// service is one service's record. Only core touches it. What has a lifetime
-// of its own is a group of its own, so that its end is one assignment.
+// service is the record of one service. Only core uses it. Fields with a lifetime of
+// their own are grouped, so that one assignment ends them.
 type service struct {
 	id   project.ID
 	spec *project.Service
 	main *project.Process
-	gone bool // no longer in the project: forgotten once nothing of it lives
+	gone bool // it is no longer in the project, and forgotten once nothing of it lives
 
 	state control.ServiceState
 	since time.Time
-	why   string // why it is in its state, where the exit doesn't say
+	why   string // why it is in its state, if exit does not say so
 
 	starts   int
 	restarts int
-	failedAt int           // its place among the failures
-	exit     *project.Exit // the last end that mattered
+	failedAt int           // its place in the order of failures
+	exit     *project.Exit // how it ended last
 
-	results []control.Probe // of the last checks, oldest first
+	results []control.Probe // of the last checks, the oldest first
 	startup startup
 
 	request
@@ -87,34 +87,34 @@ type service struct {
 
 // request is what was asked of a service. It ends with the next request.
 type request struct {
-	wanted  bool   // part of what was asked to run: it counts in the summary
-	noDeps  bool   // asked to start without waiting for anything
+	wanted  bool   // it is to run, so it counts in the summary
+	noDeps  bool   // it starts without waiting for anything
 	refused string // why it can't run on this machine
-	spawned bool   // the main process was executed since
+	spawned bool   // its main process has been executed since
 }
 
-// attempt is one life of a service, from its first one-shot on. What it has
-// come to is known until the next begins.
+// attempt is one life of a service, from its first one-shot on. It is kept until the next
+// one begins.
 type attempt struct {
 	began   time.Time
 	process *run // the main process, while it lives
 	oneshot *run // the init or setup one-shot, while it lives
 	step    int  // index of the one-shot in Init or Setup
 
-	verdicts   []control.Probe // the last of each probe, the latest at the end
-	probeReady bool            // its readiness
-	wasReady   bool            // it was ready once
-	noted      bool            // a failing first readiness was announced
+	verdicts   []control.Probe // the last result of each probe, the latest last
+	probeReady bool            // the main process is ready, by its probe or for lack of one
+	wasReady   bool            // the service has been ready
+	noted      bool            // it was announced that it is not ready yet
 	memory     *control.OutOfMemory
 
-	pending *end   // what Ending will judge, when everything is gone
+	pending *end   // to be judged when all of its processes have ended
 	cause   string // why it is restarting, for the announcement
 }
 
-// streak is a row of automatic restarts without a good run between.
+// streak is a row of automatic restarts without a good run in between.
 type streak struct {
 	n    int
-	wait time.Duration // before the last of them
+	wait time.Duration // the wait before the last of them
 }
 
 // pause is the wait before a restart.
@@ -135,15 +135,15 @@ type run struct {
 	stop
 }
 
-// stop is how far the stop of a run is.
+// stop is the progress of stopping a run.
 type stop struct {
 	stopping bool
 	stopAt   time.Time
 	killAt   time.Time
-	how      string // what it was told: "SIGTERM"
+	how      string // what it got, such as "SIGTERM"
 	killed   bool
-	immortal bool // it was killed, and does not go
-	named    bool // it was named as one that keeps the stop waiting
+	immortal bool // it was killed, but lives on
+	named    bool // the operator was told that the stop waits for it
 }
 
 func newCore(p *project.Project, w World, opts Options) *core {
@@ -188,13 +188,12 @@ func (c *core) adopt(p *project.Project, zones map[string]*time.Location) {
 	}
 }
 
-// compareLabels is the order of everything that people see.
+// compareLabels is the order in which people see services.
 func compareLabels(a string, aID project.ID, b string, bID project.ID) int {
 	return cmp.Or(cmp.Compare(a, b), cmp.Compare(aID, bID))
 }
 
-// begin starts what was asked for: first those that can start, then those
-// that wait, as an operator wants to read it.
+// begin starts the services that were asked for.
 func (c *core) begin() {
 	ids := c.opts.Services
 	if ids == nil {
@@ -209,7 +208,7 @@ func (c *core) begin() {
 	c.settle()
 }
 
-// counted is how many of the services are the project's own.
+// counted returns how many of the services are the project's own, not the container's.
 func (c *core) counted(ids []project.ID) (n int) {
 	for _, id := range ids {
 		if s := c.services[id]; s != nil && !s.spec.System {
@@ -219,14 +218,16 @@ func (c *core) counted(ids []project.ID) (n int) {
 	return n
 }
 
-// owe lets a summary follow what was asked of services of the project.
+// owe makes a summary follow a request, unless it is only about the container's own
+// services.
 func (c *core) owe(list []*service) {
 	if slices.ContainsFunc(list, func(s *service) bool { return !s.spec.System }) {
 		c.summary.due = true
 	}
 }
 
-// want marks services as wanted and lets each begin that is not refused.
+// want marks services as wanted and lets those begin that are not refused: first those
+// that can start at once, as an operator wants to read it.
 func (c *core) want(ids []project.ID, noDeps bool, refused map[project.ID]string) {
 	var list []*service
 	for _, s := range c.order {
@@ -254,7 +255,7 @@ func (c *core) want(ids []project.ID, noDeps bool, refused map[project.ID]string
 	}
 }
 
-// rank is 0 for a service that can start at once.
+// rank returns 0 for a service that can start at once, else 1.
 func (c *core) rank(s *service) int {
 	if k, _ := c.gate(s); k == Open || k == OpenInit {
 		return 0
@@ -262,7 +263,8 @@ func (c *core) rank(s *service) int {
 	return 1
 }
 
-// try lets a service that does not run begin, as far as its dependencies let it.
+// try begins a service that does not run, or lets it wait or skips it, as its
+// dependencies decide.
 func (c *core) try(s *service) {
 	if c.stopping != nil || s.gone {
 		c.feed(s, Stop)
@@ -279,7 +281,7 @@ func (c *core) try(s *service) {
 	c.feed(s, k)
 }
 
-// gate judges whether a service may begin, and why it never will.
+// gate decides whether a service may begin. If it never will, it returns why.
 func (c *core) gate(s *service) (Kind, string) {
 	if s.spec.Unsupported != "" {
 		return Hopeless, whyUnsupported(s.spec)
@@ -308,7 +310,7 @@ func (c *core) gate(s *service) (Kind, string) {
 	return k, ""
 }
 
-// unmet lists what holds a service back, by label.
+// unmet returns the dependencies that a service waits for, by label.
 func (c *core) unmet(s *service) []control.Unmet {
 	if s.noDeps {
 		return nil
@@ -316,7 +318,7 @@ func (c *core) unmet(s *service) []control.Unmet {
 	var list []control.Unmet
 	for id, d := range s.spec.DependsOn {
 		dep := c.services[id]
-		if dep == nil { // validation does not let this happen
+		if dep == nil { // validation prevents this
 			list = append(list, control.Unmet{Service: id, Label: string(id), Condition: d.Condition, Why: whyMissing, Hopeless: true})
 			continue
 		}
@@ -333,8 +335,8 @@ func (s *service) facts() facts {
 	return facts{s.state, s.probed(), s.probeReady, up, s.spawned, s.hasRun, s.ok, s.exit, s.reason()}
 }
 
-// feed is the only way by which a state changes: what the table says of the
-// kind is entered and done. It reports whether the table says anything.
+// feed is the only way to change a state: it enters the one that the table has for the
+// kind, and launches the effects. It returns false if the table has none.
 func (c *core) feed(s *service, k Kind) bool {
 	to, effects, ok := next(s.state, k)
 	if !ok {
@@ -346,13 +348,13 @@ func (c *core) feed(s *service, k Kind) bool {
 		c.launch(s, f)
 	}
 	if from != to {
-		c.publish(s, from) // with what the effects have made of it
+		c.publish(s, from) // after the effects, which are part of what observers see
 	}
 	return true
 }
 
-// enter is the one place where a state changes, so the one place that
-// announces it to the operator and the log; feed tells the observers.
+// enter is the only place where a state changes, and so the only one that announces it to
+// the operator and in the log. feed publishes it to observers.
 func (c *core) enter(s *service, to control.ServiceState, k Kind) {
 	from := s.state
 	now := c.world.Now()
@@ -362,7 +364,7 @@ func (c *core) enter(s *service, to control.ServiceState, k Kind) {
 		s.failedAt = c.failures
 	case control.Init, control.Starting:
 		if from != control.Init {
-			s.attempt = attempt{began: now} // nothing of the last one lives
+			s.attempt = attempt{began: now} // no process of the last one lives
 			s.startup.try(now)
 		}
 	case control.Running:
@@ -373,11 +375,11 @@ func (c *core) enter(s *service, to control.ServiceState, k Kind) {
 		}
 	}
 	if from == to {
-		return // one more one-shot of the same kind
+		return // it is another one-shot of the same kind
 	}
 	s.startup.enters(to, now)
 	switch to {
-	case control.Failed, control.Skipped, control.Backoff, control.Ending, control.Restarting: // theirs was set by the caller
+	case control.Failed, control.Skipped, control.Backoff, control.Ending, control.Restarting: // the caller has set why
 	case control.Scheduled:
 		if from != control.Failed { // else it says how the last run ended
 			s.why = ""
@@ -403,7 +405,7 @@ func (c *core) enter(s *service, to control.ServiceState, k Kind) {
 	c.log.Info("state changed", attrs...)
 }
 
-// launch does one effect.
+// launch carries out an effect.
 func (c *core) launch(s *service, f Effect) {
 	switch f {
 	case SpawnInit:
@@ -447,9 +449,8 @@ func (c *core) arm(s *service) {
 	s.pause = pause{c.world.Now().Add(wait), c.after(wait, timer{kind: restartDue, service: s.id})}
 }
 
-// settle lets the changes since the last call have their consequences: who
-// waits looks again, who asked gets an answer, a project in which nothing is
-// left to do ends.
+// settle brings about the consequences of the changes since the last call: dependants look
+// again, waiting callers get their answers, and a project with nothing left to do ends.
 func (c *core) settle() {
 	for len(c.changed) > 0 {
 		s := c.changed[0]
@@ -470,7 +471,8 @@ func (c *core) settle() {
 	c.answer()
 }
 
-// look lets a service that waits, or was skipped, see whether that still holds.
+// look tries a service again that waits or was skipped, unless it would just be skipped
+// again.
 func (c *core) look(s *service) {
 	if c.stopping != nil {
 		return
@@ -481,8 +483,8 @@ func (c *core) look(s *service) {
 	c.try(s)
 }
 
-// finish ends the project when nothing of its own runs and nothing can start
-// any more. What the container has beside it is stopped then.
+// finish ends the project if none of its own services run, and none can start any more.
+// It first stops the container's own services.
 func (c *core) finish() {
 	system := false
 	for _, s := range c.order {
@@ -511,16 +513,16 @@ func (c *core) finish() {
 	}
 }
 
-// held reports whether a service was stopped by request, so that a person may
-// start it again: the project then stays.
+// held reports whether a service was stopped by request. The project then stays, because
+// somebody may start it again.
 func (c *core) held() bool {
 	return slices.ContainsFunc(c.order, func(s *service) bool {
 		return s.state == control.Stopped && s.starts > 0 && !s.spec.System
 	})
 }
 
-// outcome is the result of a project that ended by itself: that of the first
-// service that failed for good and was not mended.
+// outcome returns the result of a project that ends by itself: that of the first service
+// that has failed for good and has not been restarted since.
 func (c *core) outcome() Result {
 	var first, skipped *service
 	for _, s := range c.order {
@@ -543,11 +545,11 @@ func (c *core) outcome() Result {
 
 func (c *core) ended() bool { return c.finished }
 
-// close tells the observers that there is nothing more to come.
+// close tells observers that no more events will come.
 func (c *core) close() {
 	c.last, c.lastStartups = c.snapshot(), c.startups()
 	for _, s := range c.subscribers {
-		s.send() // what still has room
+		s.send() // as much as there is room for
 		close(s.ch)
 	}
 	c.subscribers = nil

@@ -8,7 +8,7 @@ import (
 	"nix2gpu/project"
 )
 
-// details is what a close look at each service shows.
+// details returns a closer look at each service, by label.
 func (c *core) details() []control.Detail {
 	masked := c.project.Masked()
 	list := []control.Detail{}
@@ -27,7 +27,7 @@ func (c *core) details() []control.Detail {
 	return list
 }
 
-// commandLine is a command as a person would type it, in one line.
+// commandLine returns a command as people would type it, in one line.
 func commandLine(c project.Command) string {
 	if len(c.Exec) == 0 {
 		first, more, _ := strings.Cut(strings.TrimSpace(c.Shell.String()), "\n")

@@ -14,39 +14,39 @@ import (
 
 // Options tunes an [Engine]. Only World is required.
 type Options struct {
-	// World makes the world that the engine acts on. The engine calls it
-	// once; the world reports what happens to the function it is given.
+	// World makes the World of the engine. It is called once. The World reports facts
+	// by the function that it gets.
 	World func(report func(Fact)) World
 
-	// Services are those to start, with what they depend on. Nil means all
-	// that are not disabled.
+	// Services are those to start, together with those that they depend on. Nil means
+	// all that are not disabled.
 	Services []project.ID
-	// NoDeps starts exactly Services, and lets none of them wait.
+	// NoDeps starts exactly Services, without waiting for anything.
 	NoDeps bool
-	// Refused are those of them that can't run on this machine, and why. They
-	// and what depends on them are skipped, and the project does not end
-	// with 0 unless it is stopped by request.
+	// Refused are the services that can't run on this machine, with the reason. They and
+	// their dependants are skipped. The result of the project is then not 0 unless it
+	// is stopped by request.
 	Refused map[project.ID]string
-	// Timed says of what is ready, has completed or is healthy how long that took.
+	// Timed adds to lines about what is ready, completed or healthy how long that took.
 	Timed bool
-	// Stay goes on when nothing runs any more, Leave ends then, whatever the project
-	// says.
+	// Stay keeps the project going when nothing runs any more, and Leave ends it then,
+	// whatever the project says.
 	Stay, Leave bool
-	// AbortOnExit ends the project when the first of its services ends, in whatever
-	// way, and restarts none: see [core.aborts]. A stop by request is no end.
+	// AbortOnExit ends the project when its first service ends in any way but by
+	// request, and restarts none. See [core.aborts] for exceptions.
 	AbortOnExit bool
 	// ExitCodeFrom is the service whose exit code is that of the project, and whose
 	// end counts for AbortOnExit in any case. "": none.
 	ExitCodeFrom project.ID
-	// StopGrace is, when the whole project stops, from the stop signal to the kill,
-	// whatever processes set; nil: as they set it.
+	// StopGrace is the time between stop signal and kill when the whole project stops.
+	// Nil: as each process sets it.
 	StopGrace *time.Duration
 
-	Grace      time.Duration // from the stop signal to the kill, where a process sets none; default: 10s
-	StopBudget time.Duration // of the whole stop, where the project sets none; 0: no bound but the graces
+	Grace      time.Duration // between stop signal and kill, for processes that set none; default: 10s
+	StopBudget time.Duration // for the stop of a project that sets none; 0: only graces bound it
 	Settle     time.Duration // how long a service without a probe must run to count as healthy; default: 500ms
-	Seed       uint64        // of the jitter of restarts
-	Log        *slog.Logger  // changes of state; nil: discard
+	Seed       uint64        // for the jitter of restarts
+	Log        *slog.Logger  // for changes of state; nil: discard
 
 	// Planned is when services were to run next when the last supervisor was told so:
 	// what was missed since is told. Keep is called with what the next one has to know,
@@ -56,8 +56,8 @@ type Options struct {
 	// Zone loads a time zone by its name; nil: from the files of this machine.
 	Zone func(name string) (*time.Location, error)
 
-	// Settled is called each time when all that was asked for has come about, or has
-	// failed: a moment after which little happens. It must not wait.
+	// Settled is called each time all that was asked for has come about or has failed:
+	// after that, little happens. It must not wait.
 	Settled func()
 }
 
@@ -82,8 +82,8 @@ type Result struct {
 	Reason string // one line, as it was announced
 }
 
-// An Engine runs one project. Make it with [New], start it with [Engine.Run];
-// every other method may be called from any goroutine, at any time.
+// An Engine runs one project. Make it with [New] and start it with [Engine.Run]. All other
+// methods may be called from any goroutine at any time.
 type Engine struct {
 	core     *core
 	facts    chan Fact
@@ -111,9 +111,9 @@ func New(p project.Valid, opts Options) *Engine {
 	return e
 }
 
-// Run starts the services and returns when the project has ended: when
-// nothing runs and nothing can start any more, after [Engine.Down], or after
-// ctx was cancelled, which is the same as Down. It is called once.
+// Run starts the services and returns when the project has ended: when nothing runs and
+// nothing can start any more, after [Engine.Down], or after ctx is cancelled, which means
+// Down. Call it once.
 func (e *Engine) Run(ctx context.Context) Result {
 	defer close(e.done)
 	e.core.begin()
@@ -153,55 +153,54 @@ func ask[T any](ctx context.Context, e *Engine, f func(*core) (T, error)) (T, er
 	case <-ctx.Done():
 		return zero, ctx.Err()
 	}
-	a := <-answers // the loop answers at once
+	a := <-answers // it comes at once: f never waits
 	return a.value, a.err
 }
 
 // StartOptions tunes a start.
 type StartOptions struct {
-	NoDeps  bool                  // start only these, and let them wait for nothing
+	NoDeps  bool                  // start only these, without waiting for anything
 	All     bool                  // nobody has named them: what has a schedule waits for its time
 	Missing bool                  // leave those alone that have completed, or wait for their time
 	Refused map[project.ID]string // as in Options
 }
 
-// Start starts services (nil: all that are not disabled) that do not run, and
-// what they depend on. One that waits for its next restart starts at once. It returns without waiting for
-// them, with the services that it began to start; see [Engine.Settled].
+// Start starts services that do not run (nil: all that are not disabled), and what they
+// depend on. One that waits for its next restart starts at once. It returns the services
+// that it has begun to start, without waiting for them: see [Engine.Settled].
 func (e *Engine) Start(ctx context.Context, ids []project.ID, opts StartOptions) ([]project.ID, error) {
 	return ask(ctx, e, func(c *core) ([]project.ID, error) { return c.start(ids, opts) })
 }
 
-// Stop tells services to stop; those that depend on them go on. A service
-// that waits for a dependency or its next restart has stopped at once.
+// Stop tells services to stop. Their dependants go on. A service that waits for a
+// dependency or its next restart is stopped at once.
 func (e *Engine) Stop(ctx context.Context, ids []project.ID) error {
 	_, err := ask(ctx, e, func(c *core) (struct{}, error) { return struct{}{}, c.stop(ids) })
 	return err
 }
 
-// Restart stops services that run and starts them again, and starts those that
-// do not run. Their streaks of failures are forgotten. However many ask, one
-// process of each service lives.
+// Restart stops services that run and starts them again, and starts those that do not
+// run. It resets their streaks of failures. However often it is called, a service never
+// has more than one process.
 func (e *Engine) Restart(ctx context.Context, ids []project.ID) error {
 	_, err := ask(ctx, e, func(c *core) (struct{}, error) { return struct{}{}, c.restart(ids) })
 	return err
 }
 
-// Kill sends a signal to the main processes of services that
-// run. What comes of it is handled as any other end of a process.
+// Kill sends a signal to the main processes of services. If a process ends by it, that is
+// like any other end.
 func (e *Engine) Kill(ctx context.Context, ids []project.ID, signal project.Signal) error {
 	_, err := ask(ctx, e, func(c *core) (struct{}, error) { return struct{}{}, c.signal(ids, signal) })
 	return err
 }
 
-// Down stops the whole project in reverse order of dependencies; Run then
-// returns. Repeated calls change nothing.
+// Down stops the whole project in reverse order of dependencies, and Run returns. More
+// calls change nothing.
 func (e *Engine) Down() {
 	e.post(func(c *core) { c.downAsked() })
 }
 
-// DownNow is Down without grace: whatever lives is killed at once. It is what
-// a second Ctrl-C means.
+// DownNow is Down without grace: it kills what lives at once. A second Ctrl-C means it.
 func (e *Engine) DownNow() {
 	e.post(func(c *core) { c.downNow() })
 }
@@ -213,41 +212,40 @@ func (e *Engine) post(f func(*core)) {
 	}
 }
 
-// Snapshot copies the state of everything. After the end it is the last one.
+// Snapshot returns a copy of the state of everything. After the end, it is the last one.
 func (e *Engine) Snapshot() control.Snapshot {
 	s, err := ask(context.Background(), e, func(c *core) (control.Snapshot, error) { return c.snapshot(), nil })
 	if err != nil {
-		return e.core.last // written before done was closed
+		return e.core.last // it was written before done was closed
 	}
 	return s
 }
 
-// Details looks closely at every service, by label.
+// Details returns a closer look at each service, by label.
 func (e *Engine) Details(ctx context.Context) ([]control.Detail, error) {
 	return ask(ctx, e, func(c *core) ([]control.Detail, error) { return c.details(), nil })
 }
 
-// Startups says how the starts of all services went, by label. After the end it is the
-// last that was known.
+// Startups returns how the last starts of all services went, by label, also after the
+// end.
 func (e *Engine) Startups(ctx context.Context) (control.Startups, error) {
 	s, err := ask(ctx, e, func(c *core) (control.Startups, error) { return c.startups(), nil })
 	if errors.Is(err, ErrEnded) {
-		return e.core.lastStartups, nil // written before done was closed
+		return e.core.lastStartups, nil // it was written before done was closed
 	}
 	return s, err
 }
 
-// A Subscription is the events of an engine from a moment on.
+// A Subscription is a stream of events that begins at a moment.
 type Subscription struct {
 	Snapshot control.Snapshot // at that moment
 	Seq      uint64           // of the last event before it
-	// Resumed says that Missed are all events between the one that was asked for and
-	// that moment. Otherwise too many came meanwhile, or it is not known.
+	// Resumed says that Missed has all events between the one that was asked for and
+	// that moment. If not, there were too many, or the number is unknown.
 	Resumed bool
 	Missed  []control.Event
-	// Events follow Snapshot. A reader that is too slow loses events, and is told how
-	// many; nothing waits for it. The channel is closed by Cancel, and at the end of
-	// the project.
+	// Events follow Snapshot. Nothing waits for a slow reader, who loses events and
+	// learns how many. The channel is closed by Cancel and at the end of the project.
 	Events <-chan control.Event
 	Cancel func()
 }
@@ -261,7 +259,7 @@ func (e *Engine) Subscribe(ctx context.Context, after uint64) (Subscription, err
 		s.Missed, s.Resumed = c.history.since(after, c.seq)
 		return s, nil
 	})
-	if errors.Is(err, ErrEnded) { // how it ended, and no further event
+	if errors.Is(err, ErrEnded) { // the final state, and no more events
 		none := make(chan control.Event)
 		close(none)
 		s := Subscription{Snapshot: e.core.last, Seq: e.core.seq, Events: none, Cancel: func() {}}
@@ -271,8 +269,8 @@ func (e *Engine) Subscribe(ctx context.Context, after uint64) (Subscription, err
 	return s, err
 }
 
-// Wait returns when a service meets a condition, at once when it does
-// already. The error says why it can't any more, or is the context's.
+// Wait returns when a service meets a condition, at once if it does already. The error is
+// a *HopelessError if it can't any more.
 func (e *Engine) Wait(ctx context.Context, id project.ID, cond project.Condition) error {
 	return e.await(ctx, func(c *core) (bool, error) {
 		s := c.services[id]
@@ -290,9 +288,8 @@ func (e *Engine) Wait(ctx context.Context, id project.ID, cond project.Condition
 	})
 }
 
-// Settled returns when none of the services (nil: all that are wanted) is on
-// its way to another state, with what became of them. Waiting goes on through
-// restarts.
+// Settled waits until none of the services (nil: all that are wanted) is on its way to
+// another state, and returns their states. A service that restarts is not settled.
 func (e *Engine) Settled(ctx context.Context, ids []project.ID) ([]control.Service, error) {
 	var statuses []control.Service
 	err := e.await(ctx, func(c *core) (bool, error) {
@@ -312,7 +309,8 @@ func (e *Engine) Settled(ctx context.Context, ids []project.ID) ([]control.Servi
 	return statuses, err
 }
 
-// Stopped returns when nothing of the services (nil: of all) lives or waits.
+// Stopped returns when none of the services (nil: all) has a process or waits for
+// something.
 func (e *Engine) Stopped(ctx context.Context, ids []project.ID) error {
 	return e.await(ctx, func(c *core) (bool, error) {
 		list, err := c.pick(ids)
@@ -331,8 +329,8 @@ func (e *Engine) Stopped(ctx context.Context, ids []project.ID) error {
 	})
 }
 
-// await returns when check, called in the engine's goroutine after each
-// change, is done.
+// await returns when check returns done. check is called in the engine's goroutine after
+// each change.
 func (e *Engine) await(ctx context.Context, check func(*core) (done bool, err error)) error {
 	w := &waiter{check: check, answer: make(chan error, 1)}
 	if _, err := ask(ctx, e, func(c *core) (struct{}, error) { c.wait(w); return struct{}{}, nil }); err != nil {
@@ -346,7 +344,7 @@ func (e *Engine) await(ctx context.Context, check func(*core) (done bool, err er
 		return ctx.Err()
 	case <-e.done:
 		select {
-		case err := <-w.answer: // answered by the last step
+		case err := <-w.answer: // the last change has answered it
 			return err
 		default:
 			return ErrEnded
@@ -354,14 +352,14 @@ func (e *Engine) await(ctx context.Context, check func(*core) (done bool, err er
 	}
 }
 
-// Reload makes the engine run p instead: services that are gone are stopped,
-// new ones are started, changed ones are restarted; all others go on. Those that
-// were refused, or failed in a way that is not retried, are tried again: what was
-// wrong may be mended. Refused is as in [Options].
+// Reload makes the engine run p instead. It stops services that are gone, starts new ones,
+// and restarts changed ones; all others go on. Services that were refused, or have failed
+// for good, are tried again, because somebody may have corrected the cause. refused is as
+// in [Options].
 func (e *Engine) Reload(ctx context.Context, p project.Valid, refused map[project.ID]string) (Reloaded, error) {
-	zones := schedules(p.Project(), e.zone) // which are files
+	zones := schedules(p.Project(), e.zone) // here, because it reads files
 	return ask(ctx, e, func(c *core) (done Reloaded, err error) {
-		done.Plan = c.plan(p.Project(), refused) // before what it decides by is gone
+		done.Plan = c.plan(p.Project(), refused) // before the reload changes the states
 		done.Changes, err = c.reload(p.Project(), zones, refused)
 		return done, err
 	})
@@ -370,10 +368,10 @@ func (e *Engine) Reload(ctx context.Context, p project.Valid, refused map[projec
 // Reloaded is what a reload has done.
 type Reloaded struct {
 	project.Changes
-	Plan []control.Planned // what Plan would have said right before
+	Plan []control.Planned // what [Engine.Plan] would have returned right before
 }
 
-// Plan says what Reload would do with the same arguments, by label.
+// Plan returns what Reload would do with the same arguments, by label.
 func (e *Engine) Plan(ctx context.Context, p project.Valid, refused map[project.ID]string) ([]control.Planned, error) {
 	return ask(ctx, e, func(c *core) ([]control.Planned, error) {
 		if err := c.errStopping(); err != nil {

@@ -9,7 +9,7 @@ import (
 	"nix2gpu/project"
 )
 
-// fact applies one thing that happened in the world.
+// fact handles a fact from the World.
 func (c *core) fact(f Fact) {
 	if f.Kind == timerFired {
 		c.fire(f.timer)
@@ -17,7 +17,7 @@ func (c *core) fact(f Fact) {
 	}
 	r := c.runs[f.Run]
 	if r == nil {
-		return // of a run that is over
+		return // its run is over
 	}
 	switch f.Kind {
 	case Spawned:
@@ -29,8 +29,8 @@ func (c *core) fact(f Fact) {
 	case OutOfMemory:
 		c.oomKilled(r, f.Kills)
 	case ShutdownDone:
-		// One that worked may have asked the process to end in its own way:
-		// that gets half of the grace.
+		// After a command that has succeeded, the process has half of the grace to end
+		// before it gets the signal.
 		if f.Exit.Code != 0 {
 			c.signalRun(r)
 		}
@@ -51,7 +51,7 @@ func (c *core) spawnedFact(r *run, pid int) {
 		s.startup.started = r.since
 	}
 	c.log.Debug("main process started", "service", s.id, "pid", pid)
-	c.changed = append(c.changed, s) // "started" is met, without a change of state
+	c.changed = append(c.changed, s) // the condition "started" is met, without a change of state
 	if r.stopping {
 		return
 	}
@@ -67,10 +67,11 @@ func (c *core) spawnedFact(r *run, pid int) {
 		c.ready(s)
 		return
 	}
-	c.publish(s, s.state) // no change of state, and yet what "up -d" waits for
+	c.publish(s, s.state) // it is no change of state, but "up -d" waits for it
 }
 
-// ready is told when the main process is ready, by its probe or by being there.
+// ready handles that the main process is ready: its probe has passed, or it has none and
+// runs.
 func (c *core) ready(s *service) {
 	s.probeReady = true
 	s.startup.done(s.spec.Main, c.world.Now())
@@ -106,29 +107,28 @@ func (c *core) probed(r *run, p control.Probe, news bool) {
 		if !c.feed(s, Lost) && s.state == control.Starting && !s.noted {
 			s.noted = true
 			c.say(s, "not ready yet: "+s.whyUnready())
-			c.publish(s, s.state) // no change of state: whoever waits for one may give up
+			c.publish(s, s.state) // it is no change of state, but who waits may want to give up
 		}
 	}
 }
 
-// keptResults is how many results of checks are kept of a service.
+// keptResults is how many results of checks a service keeps.
 const keptResults = 5
 
-// probed reports whether something has to pass before a main process that
-// runs is ready.
+// probed reports whether a probe has to pass before the main process is ready.
 func (s *service) probed() bool { return s.main.Readiness != nil || s.main.Startup != nil }
 
-// broken is told when a service failed while processes of it live.
+// broken handles a failure of a service while processes of it live.
 func (c *core) broken(s *service, e end, why string) {
 	s.pending, s.why = &e, why
 	c.feed(s, Broken)
 }
 
-// exited is told when a run is over and nothing is left of it.
+// exited handles the end of a run, of which nothing is left.
 func (c *core) exited(r *run, x project.Exit) {
 	s := r.service
 	x.Process = r.Process.ID
-	if x.At.IsZero() { // it never ran, or cannot be ended
+	if x.At.IsZero() { // it never ran, or can't be ended
 		x.At = c.world.Now()
 	}
 	if r.role != project.Main && x.Code == project.CannotPass && x.Error == "" {
@@ -159,7 +159,7 @@ func (c *core) exited(r *run, x project.Exit) {
 	}
 }
 
-// oomKilled is told when the kernel has killed descendants of a process that lives.
+// oomKilled handles that the kernel has killed descendants of a process that lives.
 func (c *core) oomKilled(r *run, kills int) {
 	s := r.service
 	if s.memory == nil {
@@ -170,7 +170,7 @@ func (c *core) oomKilled(r *run, kills int) {
 	c.say(s, sayOOMKills(kills, r.Process.Limits.Memory))
 }
 
-// bury forgets a run.
+// bury forgets a run that is over.
 func (c *core) bury(r *run) {
 	for _, t := range r.timers {
 		c.cancel(t)
@@ -188,12 +188,12 @@ func (c *core) bury(r *run) {
 	c.stopProgress()
 }
 
-// alive reports whether a process of the service lives.
+// alive reports whether a process of the service is alive.
 func (s *service) alive() bool { return s.process != nil || s.oneshot != nil }
 
 func (c *core) exitedInEnding(s *service, r *run, x project.Exit) {
 	if r.role == project.Main {
-		if s.pending.probe { // which has no exit of its own
+		if s.pending.probe { // the failure of a probe has no exit of its own
 			s.pending.exit = x
 			s.pending.exit.Because = s.why
 		}
@@ -234,7 +234,7 @@ func (c *core) exitedInSetup(s *service, r *run, e end) {
 	}
 }
 
-// judge decides what follows once everything of a service has ended.
+// judge decides what follows when all processes of a service have ended.
 func (c *core) judge(s *service, e end) {
 	s.exit = &e.exit
 	if s.wasReady && good(time.Duration(e.exit.Ran), s.streak.wait) {
@@ -251,7 +251,7 @@ func (c *core) judge(s *service, e end) {
 	}
 	c.feed(s, k)
 	if c.stopping != nil {
-		c.feed(s, Stop) // out of Backoff: nothing is restarted any more
+		c.feed(s, Stop) // it must not stay in Backoff: nothing is restarted any more
 		return
 	}
 	c.consequences(s, k)
@@ -260,7 +260,7 @@ func (c *core) judge(s *service, e end) {
 	}
 }
 
-// consequences ends the project where a service's end asks for that.
+// consequences ends the project if the end of a service is to end it.
 func (c *core) consequences(s *service, k Kind) {
 	if k != GaveUp && k != Succeeded {
 		return
@@ -271,8 +271,9 @@ func (c *core) consequences(s *service, k Kind) {
 	}
 }
 
-// aborts reports whether an end is one that AbortOnExit is about: any but that of a
-// one-shot which has succeeded, and of what the container has beside the project.
+// aborts reports whether AbortOnExit ends the project for the end of a service: not for
+// that of the container's own services, nor for the success of a one-shot that is not
+// ExitCodeFrom.
 func (c *core) aborts(s *service, k Kind) bool {
 	if !c.opts.AbortOnExit || s.spec.System {
 		return false
@@ -280,8 +281,8 @@ func (c *core) aborts(s *service, k Kind) bool {
 	return k == GaveUp || s.id == c.opts.ExitCodeFrom || !c.isOneshot(s)
 }
 
-// isOneshot reports whether a service is meant to end: it is never restarted, or
-// another waits for its end.
+// isOneshot reports whether a service is meant to end: it is never restarted, or another
+// one waits for its end.
 func (c *core) isOneshot(s *service) bool {
 	policy := s.main.Restart.Policy
 	return policy == "" || policy == project.RestartNo || slices.ContainsFunc(c.users[s.id], func(u *service) bool {
@@ -290,9 +291,9 @@ func (c *core) isOneshot(s *service) bool {
 	})
 }
 
-// codeFrom is the result of a project that has the exit code of one of its services,
-// unless somebody has stopped it. One that we had to stop, or that never ran, has not
-// done what it was for.
+// codeFrom returns the result of the project with the exit code of ExitCodeFrom, unless
+// somebody has stopped the project. A service that we had to stop, or that never ran, has
+// not done its job, so its code is not 0.
 func (c *core) codeFrom(r Result) Result {
 	s := c.services[c.opts.ExitCodeFrom]
 	switch {
@@ -307,8 +308,8 @@ func (c *core) codeFrom(r Result) Result {
 	return r
 }
 
-// code is the exit code that a service's end gives to the project: its own,
-// where that is a failure.
+// code returns the exit code that the end of a service gives the project: 0 for success,
+// else its own.
 func (s *service) code() int {
 	if s.state == control.Completed {
 		return 0

@@ -10,18 +10,17 @@ import (
 	"nix2gpu/project"
 )
 
-// What a run holds of our descriptors: the read ends of its output and the
-// file of its log, and until its program was executed the other ends too.
+// How many of our descriptors a run takes: the read ends of its output and the file of its
+// log, and, until its program is executed, the write ends.
 const (
 	filesRun   = 3
 	filesBegin = 2
 )
 
-// filesPatience is how long a run waits for descriptors while nothing else
-// gives any back.
+// filesPatience is how long a run waits for descriptors while nobody gives any back.
 const filesPatience = 4 * time.Second
 
-// filesOf is how many descriptors a run of a process holds.
+// filesOf returns how many descriptors a run of a process takes.
 func filesOf(p *project.Process) int {
 	n := filesRun
 	if !p.Log.File.IsEmpty() {
@@ -35,8 +34,8 @@ func filesOf(p *project.Process) int {
 	return n
 }
 
-// FilesNeeded is how many descriptors the services ids take when all of them
-// run: of each its main process, and beside it one of its setup.
+// FilesNeeded returns how many descriptors the services ids take when all of them run: each
+// its main process and one setup one-shot beside it.
 func FilesNeeded(p *project.Project, ids []project.ID) (need int) {
 	of := func(id project.ID) int {
 		if q := p.Processes[id]; q != nil {
@@ -58,8 +57,8 @@ func FilesNeeded(p *project.Project, ids []project.ID) (need int) {
 	return need
 }
 
-// passes reports whether an error says that the machine lacks something just
-// now: processes, memory or descriptors. That is not the program's fault.
+// passes reports whether an error will pass: the machine lacks processes, memory or
+// descriptors, which is not the fault of the program.
 func passes(err error) bool {
 	var refused *process.StartError
 	if errors.As(err, &refused) && refused.Temporary() {
@@ -73,8 +72,8 @@ func passes(err error) bool {
 	return false
 }
 
-// patiently does a step of a start again for a few seconds, while what hinders
-// it passes.
+// patiently repeats a step of a start for a few seconds, while its errors are such that
+// pass.
 func patiently[T any](cancel <-chan struct{}, step func() (T, error)) (T, error) {
 	wait := 20 * time.Millisecond
 	for {

@@ -12,21 +12,21 @@ import (
 	"nix2gpu/servicelog"
 )
 
-// How long a start waits at most until the memory that the service had before
-// is free, and how often it asks meanwhile. At rest nobody is asked.
+// How long a start waits for the memory that the service has used before, and how often it
+// looks meanwhile. Nobody looks while nothing waits.
 const (
 	freeLimit  = 30 * time.Second
 	freePeriod = 250 * time.Millisecond
 )
 
-// gpuMemory remembers how much memory the cards of each service had in use
-// before its last start. The driver frees memory some time after the program
-// has ended, and a program that begins meanwhile fails for lack of it.
+// gpuMemory remembers, for each service, how much memory of its cards was in use before its
+// last start. The driver frees memory some time after the end of a program, and one that
+// starts before that fails for lack of it.
 type gpuMemory struct {
 	mu     sync.Mutex
 	before map[project.ID]gpu.Before
 	users  map[RunID]gpuUser // runs that may use cards now
-	mute   bool              // that the kernel's log can't be read was said
+	mute   bool              // it was announced that the kernel's log can't be read
 }
 
 type gpuUser struct {
@@ -34,8 +34,8 @@ type gpuUser struct {
 	cards   []string // UUIDs
 }
 
-// begin notes that a run uses cards from now on, whose memory is as it was
-// asked. A card that another service uses as well tells nothing of either.
+// begin notes that a run uses cards, and how much memory is in use now. A card that several
+// services use is left out, since its memory says nothing about either.
 func (g *gpuMemory) begin(id RunID, s project.ID, cards []gpu.Card) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -74,15 +74,14 @@ func (g *gpuMemory) of(s project.ID) gpu.Before {
 	return g.before[s]
 }
 
-// usesGPU reports whether a run is of a program that uses GPUs.
+// usesGPU reports whether the program of a run uses GPUs.
 func (x *execution) usesGPU() bool {
 	return x.m.GPU != nil && x.Service.GPUs != nil && x.Process.Role == project.Main
 }
 
-// awaitGPU waits until the memory of the service's last run is free, where that
-// can be known, and remembers how it is now. It returns an error only when the
-// run is cancelled: a driver that does not answer is told of, and no reason not
-// to start.
+// awaitGPU waits until the memory of the service's last run is free, as far as that can be
+// known, and remembers how much is in use now. It only fails if the run is cancelled. A
+// driver that does not answer is announced, and does not prevent the start.
 func (x *execution) awaitGPU() error {
 	if !x.usesGPU() {
 		return nil
@@ -132,8 +131,8 @@ func (x *execution) awaitGPU() error {
 	}
 }
 
-// sayGPUError tells of a driver that is broken. That there is none, the service
-// says itself.
+// sayGPUError announces that the driver is broken. If there is none, the service says so
+// itself.
 func (x *execution) sayGPUError(err error) {
 	var e *gpu.Error
 	if errors.As(err, &e) && e.Kind != gpu.Missing && e.Kind != gpu.None {
@@ -141,7 +140,7 @@ func (x *execution) sayGPUError(err error) {
 	}
 }
 
-// sayXids tells what the driver has reported while a run that failed went on.
+// sayXids announces what the driver has reported during a run that has failed.
 func (x *execution) sayXids(ran time.Duration) {
 	if !x.usesGPU() || len(gpu.Devices("/")) == 0 {
 		return

@@ -8,26 +8,26 @@ import (
 	"nix2gpu/project"
 )
 
-// facts are what others may look at in a service to decide about themselves.
+// facts is what dependants may know about a service.
 type facts struct {
 	state      control.ServiceState
 	probed     bool // its main process has a readiness probe
-	probeReady bool // which passes
+	probeReady bool // the probe passes
 	up         bool // the main process runs, and was not told to stop
-	spawned    bool // it was executed since the last start by request
+	spawned    bool // the main process was executed since the last start by request
 	ended, ok  bool // of one with a schedule: a run has ended, and the last with success
 	exit       *project.Exit
-	why        string // of a failure or a skip
+	why        string // why it has failed or was skipped
 }
 
-// met judges one condition on a service: unmet says that it does not hold,
-// why in what state the service is instead, hopeless that no waiting helps.
+// met decides whether a service meets a condition. If not, why says in what state it is, and
+// hopeless that it never will.
 func met(f facts, cond project.Condition) (unmet bool, why string, hopeless bool) {
 	final := f.state == control.Failed || f.state == control.Skipped
 	switch cond {
 	case project.Started:
-		// A start that is over counts as well: who waits for it only wants
-		// to come later.
+		// A service that has ended counts as well: whoever waits for the start only
+		// wants to come later.
 		if f.up || f.spawned && (f.state == control.Completed || f.state == control.Failed || f.state == control.Scheduled) {
 			return false, "", false
 		}
@@ -61,11 +61,11 @@ func met(f facts, cond project.Condition) (unmet bool, why string, hopeless bool
 // An end is all that decides what follows the end of a service.
 type end struct {
 	exit    project.Exit
-	forced  bool // we ended it because it was not well: a failure, whatever the code
-	probe   bool // because a probe said so
+	forced  bool // we have ended it because something failed: a failure, whatever its exit code
+	probe   bool // that was a probe
 	success []int
 	restart project.Restart
-	streak  int // restarts before this end, without a good run between
+	streak  int // restarts before this end without a good run in between
 }
 
 // failed reports whether the end counts as a failure.
@@ -76,7 +76,8 @@ func (e end) failed() bool {
 	return e.exit.Code != 0 && !slices.Contains(e.success, e.exit.Code)
 }
 
-// verdict judges an end. Worn says that it gives up because of a limit.
+// verdict decides what follows an end. worn says that it gives up for the limit of
+// restarts.
 func verdict(e end) (k Kind, worn bool) {
 	failed := e.failed()
 	again := false
@@ -84,7 +85,7 @@ func verdict(e end) (k Kind, worn bool) {
 	case failed && e.exit.Final:
 		return GaveUp, false
 	case e.restart.Policy == project.RestartAlways, e.restart.Policy == project.RestartUnlessStopped:
-		again = true // every exit counts as one to restart
+		again = true
 	case e.restart.Policy == project.RestartOnFailure:
 		again = failed
 	}
@@ -99,13 +100,13 @@ func verdict(e end) (k Kind, worn bool) {
 	return Succeeded, false
 }
 
-// good reports whether a run that was ready was long enough to end a streak of
-// failures: at least 10 s and the last wait.
+// good reports whether a run that was ready was long enough to end a streak of failures: 10
+// seconds at least, and as long as the last wait.
 func good(ran, lastWait time.Duration) bool { return ran >= longEnough(lastWait) }
 
 func longEnough(lastWait time.Duration) time.Duration { return max(10*time.Second, lastWait) }
 
-// jitter varies a wait by up to a tenth. The share is between 0 and 1.
+// jitter varies a wait by up to a tenth, as share says, which is between 0 and 1.
 func jitter(wait time.Duration, share float64) time.Duration {
 	return time.Duration(float64(wait) * (0.9 + 0.2*share))
 }

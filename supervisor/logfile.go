@@ -14,8 +14,7 @@ import (
 	"nix2gpu/stage"
 )
 
-// A LogFileError says why the copy of its log that a process asks for cannot be
-// written.
+// A LogFileError says why the copy of its log that a process asks for can't be written.
 type LogFileError struct {
 	Path string
 	Why  string
@@ -26,15 +25,15 @@ func (e *LogFileError) Error() string {
 	return fmt.Sprintf("cannot write the log to %q: %s", e.Path, e.Why)
 }
 
-// noLogFile are the places for which no copy is written: stdout has the lines
-// already. Images name that of PID 1, too, which we are there.
+// noLogFile reports whether no copy is written to a path, because stdout has the lines
+// anyway. Definitions for images also name the stdout of PID 1, which we are there.
 func noLogFile(path string) bool {
 	own := []string{"/dev/stdout", "/dev/stderr", "/dev/null", "/dev/fd/1", "/dev/fd/2", "/proc/self/fd/1", "/proc/self/fd/2"}
 	return slices.Contains(own, path) || process.IsInit() && (path == "/proc/1/fd/1" || path == "/proc/1/fd/2")
 }
 
-// CheckLogFile says, without making anything, why the copy of its log that a
-// process asks for could not be written; as a [*LogFileError] if so.
+// CheckLogFile returns a [*LogFileError] if the copy of its log that a process asks for
+// can't be written. It makes no file.
 func CheckLogFile(st *stage.Stage, p *project.Project, q *project.Process) error {
 	f, err := openLogFile(st, p, q, 0)
 	if f != nil {
@@ -46,9 +45,9 @@ func CheckLogFile(st *stage.Stage, p *project.Project, q *project.Process) error
 	return err
 }
 
-// openLogFile opens the copy of its log that a process asks for, with these
-// flags more; nil: it asks for none. A link is followed when nobody else can
-// have put it there.
+// openLogFile opens the copy of its log that a process asks for, with additional flags. It
+// returns nil if the process asks for none. It follows a link only if nobody else can
+// have made it.
 func openLogFile(st *stage.Stage, p *project.Project, q *project.Process, flags int) (*os.File, error) {
 	if q.Log.File.IsEmpty() {
 		return nil, nil

@@ -24,33 +24,33 @@ import (
 	"nix2gpu/stage"
 )
 
-// A Machine is the real world: what it is given prepares, runs, probes and
-// logs the processes of one project. Its World method is for [Options].
+// A Machine is the real world: its parts prepare, run, probe and log the processes of one
+// project. Its method World is for [Options].
 type Machine struct {
 	Host  *process.Host
 	Stage *stage.Stage
 	Hub   *servicelog.Hub
 
-	// NotifyDir is the folder of notification sockets, which services of any
-	// user must reach. Empty: abstract sockets.
+	// NotifyDir is the folder of notification sockets, which services of any user must
+	// be able to enter. Empty: sockets are abstract.
 	NotifyDir string
 
 	// GPU asks nvidia-smi; nil: nobody can.
 	GPU gpu.Ask
 
-	// Explain finds in the last lines of a process that does not take its configuration
-	// what is wrong, and where the user has written that; nil: nobody can.
+	// Explain finds in the last lines of a process that rejects its configuration what
+	// is wrong, and where the user has written that; nil: nobody can.
 	Explain func(p *project.Project, proc *project.Process, lines []string) (pos project.Pos, text string, ok bool)
 
-	// Admit waits until a main process may be executed, at most until cancel is closed.
-	// Its error is why it never may, mostly a [RejectedError]; nil: each may at once.
+	// Admit waits until a main process may be executed, or cancel is closed. The error
+	// says why it never may, mostly a [*RejectedError]. Nil: all may at once.
 	Admit func(p *project.Project, main *project.Process, cancel <-chan struct{}) error
 
-	// Files shares out our descriptors; nil: those that the system allows.
+	// Files shares out our descriptors; nil: as many as the system allows.
 	Files *process.Files
 }
 
-// drainTime is how long the last output of a dead process may take to be read.
+// drainTime is how long to wait for the last output of a dead process.
 const drainTime = 2 * time.Second
 
 // World makes the world of one engine.
@@ -61,15 +61,15 @@ func (m Machine) World(report func(Fact)) World {
 	return &machine{Machine: m, report: report, runs: make(map[RunID]*execution), warned: make(map[project.ID]bool)}
 }
 
-// machine is the world of one engine. Its methods are called by the engine's
-// goroutine; what takes time happens in a goroutine a run.
+// machine is the World of one engine. The engine's goroutine calls its methods. What takes
+// time happens in a goroutine for each run.
 type machine struct {
 	Machine
 	report func(Fact)
 
 	mu     sync.Mutex
 	runs   map[RunID]*execution
-	warned map[project.ID]bool // a limit that is not kept was announced
+	warned map[project.ID]bool // processes of which it was announced that a limit is not enforced
 
 	memory gpuMemory
 }
@@ -83,7 +83,7 @@ type execution struct {
 	over   context.Context // done when the main program has ended
 	end    context.CancelFunc
 
-	// Set before Spawned is reported, read after it.
+	// Set before Spawned is reported, and read after that.
 	proc   *process.Process
 	probes *probe.Group
 	lacks  *stage.Error // as in stage.Launch
@@ -92,14 +92,14 @@ type execution struct {
 
 	notify  *probe.Notify
 	readyFD *probe.ReadyFD
-	closes  []func() // what to undo at the end, last first
-	// Each closes its channel once.
+	closes  []func() // to call at the end, the last first
+	// They close cancel and kill once.
 	cancelOnce, killOnce sync.Once
 }
 
 func (m *machine) Now() time.Time { return time.Now() }
 
-// Clock leaves out what Go's time measures beside the clock.
+// Clock returns the time without a monotonic reading, by which Go would compare it.
 func (m *machine) Clock() time.Time { return time.Now().Round(0) }
 
 func (m *machine) After(d time.Duration, f Fact) func() {
@@ -109,7 +109,7 @@ func (m *machine) After(d time.Duration, f Fact) func() {
 
 func (m *machine) Say(line string, tone servicelog.Tone) { m.Hub.SayAs(tone, line) }
 
-// say says a line of the service of a run: something that is not as it should be.
+// say prints a warning about the service of a run.
 func (m *machine) say(x *execution, line string) {
 	m.Say(serviceLine(x.Service, line), servicelog.Warning)
 }
@@ -169,7 +169,7 @@ func (m *machine) Signal(id RunID, signal project.Signal, group bool) {
 		_ = x.proc.Signal(signal) // it may have ended just now
 		return
 	}
-	go x.proc.Terminate(signal, false) // looks through /proc for those that left the group
+	go x.proc.Terminate(signal, false) // it reads /proc, for those that have left the group
 }
 
 func (m *machine) Probe(id RunID) {
@@ -200,7 +200,7 @@ func (m *machine) Shutdown(id RunID, c project.Command) {
 	}()
 }
 
-// live is the whole life of a run.
+// live is the whole life of a run. It returns how that has ended.
 func (x *execution) live() project.Exit {
 	defer x.end()
 	defer x.close()
@@ -217,7 +217,7 @@ func (x *execution) live() project.Exit {
 	return x.exit(p, log)
 }
 
-// begin starts the program, and opens all that it needs.
+// begin opens all that the program needs, and starts it.
 func (x *execution) begin() (*process.Process, *servicelog.Run, error) {
 	launch, err := patiently(x.cancel, x.prepare)
 	if err != nil {
@@ -271,14 +271,14 @@ func (x *execution) admitted() error {
 	}
 }
 
-// A RejectedError is why a process is not executed: its server does not take the
+// A RejectedError says that a process is not executed because its server rejects the
 // configuration that it would get.
 type RejectedError struct{ Msg, Hint string }
 
 func (e *RejectedError) Error() string { return e.Msg }
 
-// takeFiles waits for the descriptors that the run needs. Begun gives back
-// those that only its beginning does.
+// takeFiles waits for the descriptors that the run needs. begun gives back those that are
+// only needed to begin it.
 func (x *execution) takeFiles() (begun func(), err error) {
 	files := filesOf(x.Process)
 	if err := x.m.Files.Take(files+filesBegin, x.cancel); errors.Is(err, process.ErrGone) {
@@ -290,7 +290,7 @@ func (x *execution) takeFiles() (begun func(), err error) {
 	return func() { x.m.Files.Give(filesBegin) }, nil
 }
 
-// openLog opens the log of the run, and the copy that the process asks for.
+// openLog opens the log of the run, and the copy if the process asks for one.
 func (x *execution) openLog() (*servicelog.Run, error) {
 	source := x.source()
 	copyTo, err := openLogFile(x.m.Stage, x.Project, x.Process, os.O_CREATE)
@@ -303,7 +303,7 @@ func (x *execution) openLog() (*servicelog.Run, error) {
 	return patiently(x.cancel, func() (*servicelog.Run, error) { return source.Start(x.watch(copyTo)) })
 }
 
-// await returns when the program, and all that it printed, has come to its end.
+// await returns when the process has ended and all that it printed was read.
 func (x *execution) await(p *process.Process, log *servicelog.Run) {
 	go func() {
 		select {
@@ -317,21 +317,21 @@ func (x *execution) await(p *process.Process, log *servicelog.Run) {
 	<-p.Done()
 	drain, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	_ = log.Drain(drain) // whoever holds the pipe now may keep it
+	_ = log.Drain(drain) // somebody else may keep the pipe open for ever
 }
 
-// onClose remembers what is to be done at the end of the run.
+// onClose makes close call f.
 func (x *execution) onClose(f func()) { x.closes = append(x.closes, f) }
 
-// close undoes what the run has opened, last first.
+// close releases what the run has opened, the last first.
 func (x *execution) close() {
 	for i := len(x.closes) - 1; i >= 0; i-- {
 		x.closes[i]()
 	}
 }
 
-// prepare stages the process. It can take long, and can't be interrupted: a
-// cancel meanwhile ends the run, and leaves it behind.
+// prepare stages the process. That may take long and can't be interrupted: if the run is
+// cancelled meanwhile, prepare returns and leaves it to itself.
 func (x *execution) prepare() (*stage.Launch, error) {
 	type outcome struct {
 		launch *stage.Launch
@@ -355,8 +355,7 @@ func (x *execution) prepare() (*stage.Launch, error) {
 	}
 }
 
-// spec says what to start: the launch with everything that only a supervised
-// process has.
+// spec returns what to start: the launch, and all that only a supervised process has.
 func (x *execution) spec(l *stage.Launch) (*process.Spec, error) {
 	spec := baseSpec(x.Process, l)
 	spec.Name = string(x.Process.ID)
@@ -397,7 +396,8 @@ func baseSpec(p *project.Process, l *stage.Launch) *process.Spec {
 	return spec
 }
 
-// notifiers opens what the process needs to say itself that it is ready.
+// notifiers opens the sockets or descriptors by which a process says itself that it is
+// ready.
 func (x *execution) notifiers(spec *process.Spec) error {
 	for _, pr := range x.Process.Probes() {
 		if pr.Notify == nil {
@@ -419,7 +419,7 @@ func (x *execution) notifiers(spec *process.Spec) error {
 				return errNotifyFD(err)
 			}
 			x.onClose(func() { x.readyFD.Close() })
-			spec.ExtraFiles = make([]*os.File, n.FD-2) // those before it stay closed
+			spec.ExtraFiles = make([]*os.File, n.FD-2) // the process does not get those before it
 			spec.ExtraFiles[n.FD-3] = x.readyFD.Child
 		}
 	}
@@ -433,7 +433,7 @@ func (x *execution) source() *servicelog.Source {
 	})
 }
 
-// watch is what sees each line first; nil when nothing wants to.
+// watch returns what is called with each line of output; nil if there is no need.
 func (x *execution) watch(copyTo *os.File) servicelog.Watch {
 	if copyTo == nil && !x.probes.WantsLines() {
 		return nil
@@ -443,12 +443,12 @@ func (x *execution) watch(copyTo *os.File) servicelog.Watch {
 		x.probes.Line(text)
 		if copyTo != nil {
 			line = append(append(line[:0], text...), '\n')
-			_, _ = copyTo.Write(line) // a copy; the log itself says when it can't be kept
+			_, _ = copyTo.Write(line) // it is only a copy: the log itself reports errors
 		}
 	}
 }
 
-// exit says how a run ended, and what may be to blame.
+// exit returns how a run has ended, and what may be the cause.
 func (x *execution) exit(p *process.Process, log *servicelog.Run) project.Exit {
 	exit := p.Exit()
 	if !exit.Success() && !p.Killed() && !x.told.Load() {
@@ -464,7 +464,7 @@ func (x *execution) exit(p *process.Process, log *servicelog.Run) project.Exit {
 		exit.Hint = cmp.Or(exit.Hint, portHint(x.Service))
 	}
 	if kills := p.OutOfMemory(); kills > 0 && !p.Killed() {
-		// Nobody was told of it in its life. In a failure it may be the reason.
+		// They have not been announced before. If it has failed, they may be the cause.
 		if line := sayOOMKills(kills, x.Process.Limits.Memory); exit.Success() {
 			x.m.say(x, line)
 		} else {
@@ -475,20 +475,20 @@ func (x *execution) exit(p *process.Process, log *servicelog.Run) project.Exit {
 	return exit
 }
 
-// blame says what the last lines of a process tell of its end.
+// blame adds to exit what the last lines of a process say about its end.
 func (x *execution) blame(exit *project.Exit, lines []string) {
 	exit.Said = telling(lines)
 	exit.Final = refuses(x.Process, lines)
 	if !exit.Final || x.m.Explain == nil {
-		return // a line of the file may be named for less
+		return // servers also name lines of their files in mere warnings
 	}
 	if pos, text, ok := x.m.Explain(x.Project, x.Process, lines); ok {
 		exit.Said, exit.Hint = pos.String()+": "+text, sayMend(pos)
 	}
 }
 
-// refuses reports whether a process has said that it does not take its
-// configuration.
+// refuses reports whether a process has said that it rejects its configuration. In the
+// texts of Refusals, "…" stands for anything.
 func refuses(p *project.Process, lines []string) bool {
 	return slices.ContainsFunc(lines, func(line string) bool {
 		return slices.ContainsFunc(p.Refusals, func(text string) bool {
@@ -503,8 +503,8 @@ func refuses(p *project.Process, lines []string) bool {
 	})
 }
 
-// blameLack tells of a program of the driver's that a shell did not find: where
-// it ended with its code for that, as if the program had been started without one.
+// blameLack adds to exit that a shell has not found nvidia-smi. If the exit code says so,
+// the exit is as if the program had been started without a shell.
 func blameLack(exit *project.Exit, lacks *stage.Error) {
 	const notFound = 127
 	switch {
@@ -516,9 +516,9 @@ func blameLack(exit *project.Exit, lacks *stage.Error) {
 	}
 }
 
-// checkPorts keeps a service of the container's own from starting while somebody
-// listens on its port. sshd binds each family of addresses by itself, and goes on
-// with one: it would answer at half of what it stands for until its end.
+// checkPorts keeps a service of the container's own from starting while somebody listens on
+// its port. sshd binds IPv4 and IPv6 separately and is content with one of them: until its
+// end, it would only answer there.
 func (x *execution) checkPorts() error {
 	if !x.Service.System {
 		return nil
@@ -536,7 +536,8 @@ type portTakenError struct{ hint string }
 
 func (e *portTakenError) Error() string { return e.hint }
 
-// portHint names who listens where a service that has just died wanted to.
+// portHint returns who listens on a port of a service that has just died; "" if nobody
+// does.
 func portHint(s *project.Service) string {
 	for _, port := range s.Ports {
 		if port.Protocol != "" && port.Protocol != "tcp" {
@@ -549,7 +550,7 @@ func portHint(s *project.Service) string {
 	return ""
 }
 
-// startError is the exit of a process that could not be started.
+// startError returns the exit of a process that could not be started.
 func startError(err error) project.Exit {
 	exit := project.Exit{Error: oneLine(err.Error()), Code: 127}
 	var staged *stage.Error
@@ -579,7 +580,7 @@ func startError(err error) project.Exit {
 	return exit
 }
 
-// warnLimits says once for each process which of its limits are not kept.
+// warnLimits announces, once for each process, which of its limits are not enforced.
 func (m *machine) warnLimits(x *execution, p *process.Process) {
 	err := p.Unlimited()
 	if err == nil {
@@ -634,8 +635,8 @@ func (x *execution) check(ctx context.Context, c *project.ExecCheck, output io.W
 	return nil
 }
 
-// shutdown runs a shutdown command. It gets the main process's number as
-// MAINPID, and is ended a moment after that process.
+// shutdown runs a shutdown command, which gets the pid of the main process as MAINPID. It
+// is killed a moment after the end of that process.
 func (x *execution) shutdown(c project.Command) error {
 	launch, err := x.m.Stage.PrepareExec(x.Project, x.Process, c, nil)
 	if err != nil {
@@ -673,8 +674,8 @@ func (x *execution) shutdown(c project.Command) error {
 	return nil
 }
 
-// oneLine makes a text of several lines, which programs have written, fit into a
-// status: without colours, and without what moves a terminal's cursor.
+// oneLine joins lines that programs have printed into one for a status, without colours
+// and what else a terminal would act on.
 func oneLine(text string) string {
 	return servicelog.Safe(strings.Join(strings.Fields(text), " "))
 }
