@@ -133,8 +133,8 @@ func (b *builder) container() {
 	out.CUDA, out.CUDAPos = b.cuda()
 	b.fromImage(out)
 	out.Registries = b.Strings("registries")
-	if n := b.Int("maxLayers"); n != 0 && (n > 127 || n < 6) { // 0: it is not a number, which is reported already
-		b.Get("maxLayers").Errorf("maxLayers must be from 6 to 127, which is what engines can mount, not %d", n)
+	if n := b.Int("maxLayers"); n != 0 && (n > 127 || n < 5) { // 0: it is not a number, which is reported already
+		b.Get("maxLayers").Errorf("maxLayers must be from 5 to 127, which is what engines can mount, not %d", n)
 	} else if n != 50 {
 		out.MaxLayers = n
 	}

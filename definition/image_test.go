@@ -66,8 +66,8 @@ func TestImageOptions(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		`{ maxLayers = 128; services = {}; }`:       "maxLayers must be from 6 to 127",
-		`{ maxLayers = 5; services = {}; }`:         "maxLayers must be from 6 to 127",
+		`{ maxLayers = 128; services = {}; }`:       "maxLayers must be from 5 to 127",
+		`{ maxLayers = 4; services = {}; }`:         "maxLayers must be from 5 to 127",
 		`{ extraEnv."a=b" = "c"; services = {}; }`:  `the name of a variable must not be empty or hold "=": "a=b"`,
 		`{ variant = "tiny"; services = {}; }`:      "variant",
 		`{ copyToRoot = [ "no" ]; services = {}; }`: "copyToRoot",

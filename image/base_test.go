@@ -232,7 +232,7 @@ func TestNotOnBase(t *testing.T) {
 		"a file for a folder": {func(t *testing.T, s *image.Spec) {
 			s.Packages = append(s.Packages, packaged(t, debtest.Deb{Name: "x", Entries: []debtest.Entry{debtest.File("opt/vendor", "x")}}))
 		}, `"/opt/vendor" is a folder of the base, and something else in package "x"`},
-		"too many layers": {func(_ *testing.T, s *image.Spec) { s.MaxLayers = 7 }, "the base has 2 layers already, of 7 that the image may have"},
+		"too many layers": {func(_ *testing.T, s *image.Spec) { s.MaxLayers = 6 }, "the base has 2 layers already, of 6 that the image may have"},
 		"a number that is taken": {func(t *testing.T, s *image.Spec) {
 			s.Base = readBase(t, cudaBase(t, "amd64", func(f map[string]string) { f["etc/passwd"] += "vendor:x:900:900::/:/bin/sh\n" }))
 		}, `the base gives the number 900 of user "postgres" to "vendor"`},

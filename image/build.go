@@ -213,12 +213,14 @@ func (b *builder) build(ctx context.Context) (*Built, error) {
 	layers, keys = append(layers, wheels...), append(keys, more...)
 	layers = append(below, layers...)
 	b.lacking(copies)
-	for _, step := range []func(context.Context, []*group, []string, *copied) (*Layer, error){b.fixLayer, b.programLayer, b.listLayer, b.farmLayer, b.definitionLayer} {
+	for _, step := range []func(context.Context, []*group, []string, *copied) (*Layer, error){b.systemLayer, b.programLayer, b.filesLayer, b.definitionLayer} {
 		l, err := step(ctx, groups, keys, copies)
 		if err != nil {
 			return nil, err
 		}
-		layers = append(layers, l)
+		if l != nil {
+			layers = append(layers, l)
+		}
 	}
 	config, err := b.config(layers)
 	if err != nil {
@@ -385,25 +387,55 @@ func (b *builder) epochKey() int64 {
 	return b.spec.Epoch.Unix()
 }
 
-// fixLayer makes the layer with what the packages' scripts would have done.
-func (b *builder) fixLayer(ctx context.Context, groups []*group, keys []string, _ *copied) (*Layer, error) {
-	return b.ownLayer("accounts, certificates, loader", b.fixKey("fix-ups", keys), func() ([]*node, error) {
-		nodes, err := b.fixes(ctx, groups, keys)
-		return slices.DeleteFunc(slices.Clone(nodes), (*node).isList), err
-	})
+// systemLayer makes the layer with what the packages' scripts would have done, dpkg's
+// list of packages, and the farm. It is small, and much of it changes with each package.
+// The farm's warnings are kept in the cache with it, so that a build from the cache
+// prints them again.
+func (b *builder) systemLayer(ctx context.Context, groups []*group, keys []string, _ *copied) (*Layer, error) {
+	const title = "accounts, certificates, loader, packages by name"
+	wanted := wantedBy(b.project, b.spec.More)
+	parts := farmInputs(b.project, wanted)
+	for _, attr := range slices.Sorted(maps.Keys(b.spec.Stand)) {
+		parts = append(parts, fmt.Sprintf("%s %q", attr, b.spec.Stand[attr]))
+	}
+	archives := b.archives()
+	for _, name := range slices.Sorted(maps.Keys(archives)) {
+		parts = append(parts, fmt.Sprintf("%s %q", name, archives[name].Bin))
+	}
+	key := key("system", b.fixKey("fix-ups", keys), parts)
+	if warnings, ok := b.keptWarnings(key); ok {
+		b.warn(warnings...)
+		return b.ownLayer(title, key, nil)
+	}
+	nodes, err := b.fixes(ctx, groups, keys)
+	if err != nil {
+		return nil, err
+	}
+	links, warnings, err := farm(b.project, wanted, b.system.tree, b.system.packages, b.spec.Stand, archives)
+	if err != nil {
+		return nil, err
+	}
+	l, err := b.ownLayer(title, key, func() ([]*node, error) { return mergeNodes(nodes, links), nil })
+	if err != nil {
+		return nil, err
+	}
+	return l, b.keepWarnings(key, warnings)
 }
 
-// listLayer makes the layer with dpkg's list of packages. That is one file, which changes
-// with every new version of a package, so it has a layer of its own.
-func (b *builder) listLayer(ctx context.Context, groups []*group, keys []string, _ *copied) (*Layer, error) {
-	return b.ownLayer("list of packages", b.fixKey("list", keys), func() ([]*node, error) {
-		nodes, err := b.fixes(ctx, groups, keys)
-		return slices.DeleteFunc(slices.Clone(nodes), func(n *node) bool { return !n.isList() }), err
-	})
+// keptWarnings returns the warnings that the making of a layer has given, if the cache
+// has both.
+func (b *builder) keptWarnings(key string) ([]string, bool) {
+	var kept struct{ Warnings []string }
+	data, err := os.ReadFile(b.cache.factsFile(key))
+	ok := err == nil && json.Unmarshal(data, &kept) == nil && b.cache.find(key) != nil
+	return kept.Warnings, ok
 }
 
-// isList reports whether a file is dpkg's list of packages.
-func (n *node) isList() bool { return n.Name == baseStatus }
+// keepWarnings gives the warnings of a layer, and keeps them with it.
+func (b *builder) keepWarnings(key string, warnings []string) error {
+	b.warn(warnings...)
+	return b.cache.write(b.cache.factsFile(key), struct{ Warnings []string }{warnings})
+}
 
 // fixKey is the key of a layer with files of fix-ups: it has all that they depend on.
 func (b *builder) fixKey(kind string, keys []string) string {
@@ -530,42 +562,28 @@ func (b *builder) programLayer(context.Context, []*group, []string, *copied) (*L
 	})
 }
 
-// farmLayer makes the layer with the farm and copyToRoot. Its warnings are kept in the
-// cache with it, so that a build from the cache prints them again.
-func (b *builder) farmLayer(ctx context.Context, groups []*group, keys []string, copies *copied) (*Layer, error) {
-	wanted := wantedBy(b.project, b.spec.More)
-	parts := farmInputs(b.project, wanted)
-	for _, attr := range slices.Sorted(maps.Keys(b.spec.Stand)) {
-		parts = append(parts, fmt.Sprintf("%s %q", attr, b.spec.Stand[attr]))
+// filesLayer makes the layer with copyToRoot; none if there is nothing to copy.
+func (b *builder) filesLayer(ctx context.Context, groups []*group, keys []string, copies *copied) (*Layer, error) {
+	if len(copies.nodes) == 0 {
+		return nil, nil
 	}
-	archives := b.archives()
-	for _, name := range slices.Sorted(maps.Keys(archives)) {
-		parts = append(parts, fmt.Sprintf("%s %q", name, archives[name].Bin))
-	}
-	key := key("farm", b.spec.Compression, b.epochKey(), b.spec.Arch, keys, b.allDigests(), parts, copies.digest, b.baseKey())
-	var kept struct{ Warnings []string }
-	if data, err := os.ReadFile(b.cache.factsFile(key)); err == nil && json.Unmarshal(data, &kept) == nil && b.cache.find(key) != nil {
-		b.warn(kept.Warnings...)
-		return b.ownLayer("packages by name, files", key, nil)
+	key := key("files", b.spec.Compression, b.epochKey(), b.spec.Arch, keys, b.allDigests(), copies.digest, b.baseKey())
+	if warnings, ok := b.keptWarnings(key); ok {
+		b.warn(warnings...)
+		return b.ownLayer("files", key, nil)
 	}
 	if _, err := b.fixes(ctx, groups, keys); err != nil {
 		return nil, err
 	}
-	nodes, warnings, err := farm(b.project, wanted, b.system.tree, b.system.packages, b.spec.Stand, archives)
+	warnings, err := copies.check(b.system)
 	if err != nil {
 		return nil, err
 	}
-	more, wrong := copies.check(b.system)
-	if wrong != nil {
-		return nil, wrong
-	}
-	kept.Warnings = append(warnings, more...)
-	l, err := b.ownLayer("packages by name, files", key, func() ([]*node, error) { return mergeNodes(nodes, copies.nodes), nil })
+	l, err := b.ownLayer("files", key, func() ([]*node, error) { return mergeNodes(nil, copies.nodes), nil })
 	if err != nil {
 		return nil, err
 	}
-	b.warn(kept.Warnings...)
-	return l, b.cache.write(b.cache.factsFile(key), kept)
+	return l, b.keepWarnings(key, warnings)
 }
 
 // archives returns the packages that are vendors' archives, by attribute.

@@ -17,7 +17,7 @@ import (
 // formatVersion is part of every layer's key. It has to be increased when the same
 // inputs give another layer, or other facts beside it, so that old entries of the
 // cache are no longer found.
-const formatVersion = 7
+const formatVersion = 8
 
 // A record describes a layer in the cache.
 type record struct {

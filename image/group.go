@@ -28,9 +28,9 @@ const (
 	DefaultMaxLayers = 50
 )
 
-// ownLayers is how many layers are above those of packages: the fix-ups, our program,
-// the list of packages, the farm with the user's files, and the definition.
-const ownLayers = 5
+// ownLayers is how many layers are above those of packages, at most: the fix-ups with
+// the farm, our program, the user's files, and the definition.
+const ownLayers = 4
 
 // bigPackage is the size of a .deb, in bytes, from which a package has a layer of its
 // own, so that a new version of it or of its neighbours changes no other bytes. Packages
@@ -38,7 +38,7 @@ const ownLayers = 5
 // kilobytes, and an engine takes longer to set up a layer than to pull those again.
 const (
 	bigPackage   = 1_500_000
-	smallPackage = 150_000
+	smallPackage = 200_000
 )
 
 // baseNames are the packages of the first layer, in any release: those of every image
@@ -78,10 +78,10 @@ func groupName(p Package) string {
 	}
 	family := familyOf(p.Name)
 	switch {
-	case p.Size >= bigPackage && family != everywhere:
+	case p.Size >= bigPackage && !family.whole:
 		return p.Name
-	case family != "":
-		return "family " + family
+	case family.name != "":
+		return "family " + family.name
 	case p.Size < smallPackage:
 		return "small"
 	}

@@ -14,7 +14,7 @@ const (
 	// Full has all of the packages.
 	Full Variant = "full"
 	// Slim leaves out what only people read: manuals, translations, and documentation
-	// except licences.
+	// except licences; and the second and third copy of the time zones.
 	Slim Variant = "slim"
 	// Minimal has the programs that the definition names and what they need.
 	Minimal Variant = "minimal"
@@ -47,6 +47,9 @@ func (v Variant) keeps(name string) bool {
 	switch top {
 	case "man", "info", "lintian", "doc-base", "bug", "gtk-doc", "locale":
 		return !below
+	case "zoneinfo":
+		// The same zones again, with and without leap seconds.
+		return rest != "posix" && rest != "right" && !strings.HasPrefix(rest, "posix/") && !strings.HasPrefix(rest, "right/")
 	case "doc":
 		// Keep the folder of a package, or its link to another's folder, and the
 		// licence in there.

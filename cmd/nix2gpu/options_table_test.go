@@ -29,7 +29,7 @@ func imageOptions() []imageOption {
 		one("python.requirements", "", `python.requirements = ./requirements.txt;`, "the wheels, in layers of their own, with Debian's Python"),
 		one("fromImage", "", `fromImage = "registry.example.org/debian:12@sha256:…";`, "its layers come first, by their digests, and its packages are not brought again"),
 		one("variant", "", `variant = "full";`, "which files of packages there are"),
-		one("maxLayers", "", `maxLayers = 7;`, "how many layers there are: small ones are put together"),
+		one("maxLayers", "", `maxLayers = 6;`, "how many layers there are: small ones are put together"),
 		one("tag", "", `tag = "v1";`, "the name that the image is written, loaded and pushed under"),
 		one("registries", "", `registries = [ "ghcr.io/me" ];`, "nothing but the project: it is where `push` brings the image"),
 
