@@ -5,7 +5,7 @@ import "nix2gpu/control"
 // keptEvents is how many events are kept for readers that come back.
 const keptEvents = 256
 
-// An eventHistory is the last events, in a ring that grows up to keptEvents.
+// An eventHistory holds the last events, in a ring that grows up to keptEvents.
 type eventHistory struct {
 	ring []control.Event
 	next int // where the next one goes, once the ring is full
@@ -21,7 +21,7 @@ func (h *eventHistory) add(ev control.Event) {
 }
 
 // since returns the events that follow the one with the number after; last is that of
-// the newest. Ok says that none is missing.
+// the newest. ok says that none is missing.
 func (h *eventHistory) since(after, last uint64) (events []control.Event, ok bool) {
 	if after == 0 || after > last || last-after > uint64(len(h.ring)) {
 		return nil, false

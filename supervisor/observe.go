@@ -17,8 +17,8 @@ func (c *core) awaited(s *service) bool {
 	})
 }
 
-// announceSummary says how the whole of it is, once after each thing that was
-// asked for, and when what was said last is no longer so for the better.
+// announceSummary announces how the project is as a whole: once after each request, and when
+// that has become better since.
 func (c *core) announceSummary() {
 	if c.stopping != nil || !c.summary.due {
 		return
@@ -28,11 +28,11 @@ func (c *core) announceSummary() {
 	if !whole.settled || whole.restless || whole.all == 0 {
 		return
 	}
-	c.summary.due = !whole.healthy() // a partial one is completed later
-	// A loop that fails in another way each time is no news.
+	c.summary.due = !whole.healthy() // another one follows when it is
+	// It is no news that a service which restarts fails in another way this time.
 	if kind := whole.text(false); kind != c.summary.said || whole.healthy() {
 		line := whole.text(true)
-		if c.summary.said == "" && whole.healthy() { // later ones are about what came in between
+		if c.summary.said == "" && whole.healthy() { // only the first is about the start of the project
 			line += c.took(c.began)
 		}
 		c.summary.said = kind
@@ -44,7 +44,7 @@ func (c *core) announceSummary() {
 	}
 }
 
-// lookAgain lets the summary be looked at again after d, or sooner; 0 is never.
+// lookAgain makes announceSummary look again after d at the latest. 0 means never.
 func (c *core) lookAgain(d time.Duration) {
 	if d <= 0 {
 		return
@@ -59,22 +59,22 @@ func (c *core) lookAgain(d time.Duration) {
 	c.summary.calm, c.summary.calmAt = c.after(d, timer{kind: calmOver}), at
 }
 
-// tally sums up the wanted services.
+// A tally sums up the wanted services.
 type tally struct {
-	all, good                int // how many
+	all, good                int // numbers of services
 	failed, looping, skipped []*service
-	unprobed                 []string      // labels of those that run, and nothing asks how they are
+	unprobed                 []string      // labels of those that run without any probe
 	settled                  bool          // none is on its way to another state
-	restless                 bool          // and yet one may die in its first moments
-	again                    time.Duration // when time alone may change some of this; 0: never
+	restless                 bool          // but one has not run long enough to count as healthy
+	again                    time.Duration // when time alone may change this; 0: never
 }
 
 func (t *tally) healthy() bool { return t.good == t.all }
 
-// tally sums up the wanted services. A service without a probe is restless until
-// it has run for a moment: one that dies at once must not be called healthy. One
-// that was restarted again and again counts as restarting until it has run as
-// long as ends its streak: else the summary would change with each restart.
+// tally sums up the wanted services. A service without a probe is restless until it has run
+// for a moment, because one that dies at once must not be called healthy. One that was
+// restarted again and again counts as restarting until it has run long enough to end its
+// streak, or the summary would change with each restart.
 func (c *core) tally() tally {
 	t := tally{settled: true}
 	later := func(d time.Duration) {
@@ -125,10 +125,11 @@ func (c *core) tally() tally {
 	return t
 }
 
-// manyRestarts is how many restarts in a row make a service one that is restarting.
+// manyRestarts is after how many restarts in a row a service counts as restarting.
 const manyRestarts = 3
 
-// goodIn is how much longer one that was restarted again and again has to run.
+// goodIn returns how much longer a service that was restarted again and again has to run to
+// end its streak.
 func (s *service) goodIn(now time.Time) time.Duration {
 	if s.streak.n < manyRestarts {
 		return 0
@@ -136,11 +137,10 @@ func (s *service) goodIn(now time.Time) time.Duration {
 	return longEnough(s.streak.wait) - now.Sub(s.since)
 }
 
-// unprobed reports whether nothing asks how a service is: that it is well is only
-// known from its being there.
+// unprobed reports whether a service has no probes: all that is known is that it runs.
 func (s *service) unprobed() bool { return !s.probed() && s.main.Liveness == nil }
 
-// calmIn is how much longer a service without a probe has to run.
+// calmIn returns how much longer a service without a probe has to run to count as healthy.
 func (c *core) calmIn(s *service) time.Duration {
 	if s.probed() {
 		return 0
@@ -148,14 +148,14 @@ func (c *core) calmIn(s *service) time.Duration {
 	return c.opts.Settle - c.world.Now().Sub(s.since)
 }
 
-// A subscriber is one reader of events. Only the engine sends and closes.
+// A subscriber is a reader of events. Only the engine sends and closes.
 type subscriber struct {
 	ch chan control.Event
-	// late are the events that the channel had no room for: of each service the
-	// latest alone, by Seq. So a slow reader loses what lies between, never how
-	// it ended.
+	// late are events for which the channel had no room: for each service only the
+	// latest one, by Seq. So a slow reader misses intermediate states, but never the
+	// last one.
 	late []control.Event
-	lost int // events that no one of late stands for, before its first
+	lost int // events that were dropped before the first of late
 }
 
 func (c *core) subscribe() *subscriber {
@@ -171,7 +171,7 @@ func (c *core) unsubscribe(s *subscriber) {
 	}
 }
 
-// publish tells the observers of a change, and waits for none of them.
+// publish sends a change to all observers, and waits for none of them.
 func (c *core) publish(s *service, from control.ServiceState) {
 	c.seq++
 	ev := control.Event{Seq: c.seq, From: from, Service: c.status(s)}
@@ -182,10 +182,10 @@ func (c *core) publish(s *service, from control.ServiceState) {
 	c.catchUp()
 }
 
-// catchUpEvery is how soon a slow reader gets what waits for it.
+// catchUpEvery is how often to try to send to slow readers.
 const catchUpEvery = 100 * time.Millisecond
 
-// catchUp sends what waits for slow readers, and looks again while something does.
+// catchUp sends late events, and arms a timer while some are left.
 func (c *core) catchUp() {
 	late := false
 	for _, sub := range c.subscribers {
@@ -196,17 +196,17 @@ func (c *core) catchUp() {
 	}
 }
 
-// add lets an event be the next to be sent.
+// add queues an event.
 func (sub *subscriber) add(ev control.Event) {
 	if i := slices.IndexFunc(sub.late, func(l control.Event) bool { return l.Service.ID == ev.Service.ID }); i >= 0 {
 		sub.lost++
-		ev.From = sub.late[i].From // where the reader believes it to be
+		ev.From = sub.late[i].From // the last state that the reader knows
 		sub.late = slices.Delete(sub.late, i, i+1)
 	}
 	sub.late = append(sub.late, ev)
 }
 
-// send sends as much as there is room for, and reports whether that was all.
+// send sends as many events as there is room for, and reports whether those were all.
 func (sub *subscriber) send() bool {
 	for len(sub.late) > 0 {
 		ev := sub.late[0]
@@ -222,7 +222,7 @@ func (sub *subscriber) send() bool {
 	return true
 }
 
-// A waiter asks a question again after each change until it has an answer.
+// A waiter repeats a question after each change until it has an answer.
 type waiter struct {
 	check  func(*core) (done bool, err error)
 	answer chan error // buffered
@@ -267,7 +267,7 @@ func (c *core) snapshot() control.Snapshot {
 	return snap
 }
 
-// status copies what is known of one service.
+// status returns a copy of what is known about a service.
 func (c *core) status(s *service) control.Service {
 	st := control.Service{
 		ID: s.id, Label: s.spec.Label, Type: s.spec.Type, Namespace: s.spec.Namespace,

@@ -7,8 +7,8 @@ import (
 	"nix2gpu/project"
 )
 
-// plan says what a reload of p would do, by label. It decides as reload does, which a
-// test compares.
+// plan returns what a reload of p would do, by label. It must decide like reload: a test
+// compares them.
 func (c *core) plan(p *project.Project, refused map[project.ID]string) []control.Planned {
 	changes := c.project.Diff(p)
 	plan := []control.Planned{}
@@ -68,7 +68,7 @@ func (c *core) plan(p *project.Project, refused map[project.ID]string) []control
 	return plan
 }
 
-// planDependants adds the restarts of those that are to restart with a dependency.
+// planDependants adds the services that restart because a dependency does.
 func (c *core) planDependants(p *project.Project, plan []control.Planned) {
 	for again := true; again; {
 		again = false

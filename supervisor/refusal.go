@@ -7,8 +7,7 @@ import (
 	"nix2gpu/project"
 )
 
-// Every refusal carries the error of package control that says to a client what
-// kind it is.
+// Each refusal wraps the error of package control that tells clients its kind.
 
 // ErrEnded is returned for a request to an engine that has ended.
 var ErrEnded error = endedError{}
@@ -51,7 +50,7 @@ func (e *SignalError) Error() string {
 // Unwrap says what kind of refusal it is.
 func (e *SignalError) Unwrap() error { return control.ErrInvalid }
 
-// A StoppingError refuses what would begin something while the project stops.
+// A StoppingError refuses to begin anything while the project stops.
 type StoppingError struct{ Reason string }
 
 func (e *StoppingError) Error() string { return "the project is stopping (" + e.Reason + ")" }
@@ -59,8 +58,7 @@ func (e *StoppingError) Error() string { return "the project is stopping (" + e.
 // Unwrap says what kind of refusal it is.
 func (e *StoppingError) Unwrap() error { return control.ErrConflict }
 
-// A NotRunningError says that a service has no process that the request
-// could be about.
+// A NotRunningError says that a service has no process, which the request needs.
 type NotRunningError struct {
 	Service project.ID
 	Label   string

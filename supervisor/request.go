@@ -8,7 +8,7 @@ import (
 	"nix2gpu/project"
 )
 
-// pick resolves ids to records, all that are wanted when nil.
+// pick returns the records of ids; nil means all that are wanted.
 func (c *core) pick(ids []project.ID) ([]*service, error) {
 	var list []*service
 	if ids == nil {
@@ -32,7 +32,7 @@ func (c *core) pick(ids []project.ID) ([]*service, error) {
 	return list, nil
 }
 
-// errStopping refuses what would begin something while the project stops.
+// errStopping returns an error while the project stops: nothing may begin then.
 func (c *core) errStopping() error {
 	if c.stopping != nil {
 		return &StoppingError{c.stopping.result.Reason}
@@ -75,15 +75,15 @@ func (c *core) start(ids []project.ID, opts StartOptions) ([]project.ID, error) 
 	return begin, nil
 }
 
-// unwant lets a service end, and stay down.
+// unwant stops a service, which then stays stopped.
 func (c *core) unwant(s *service) {
 	s.wanted = false
 	c.disarrange(s)
-	s.hasRun, s.ok = false, false // or who waits for a run would be content with one of before
+	s.hasRun, s.ok = false, false // or an earlier run would satisfy those that wait for one
 	c.feed(s, Stop)
 }
 
-// dueAtStart makes the runs due that schedules ask for at the start.
+// dueAtStart makes those services due whose schedules ask for a run at the start.
 func (c *core) dueAtStart(ids []project.ID) {
 	for _, id := range ids {
 		if s := c.services[id]; s.spec.Schedule != nil && s.spec.Schedule.AtStart {
@@ -92,7 +92,7 @@ func (c *core) dueAtStart(ids []project.ID) {
 	}
 }
 
-// enabled lists what runs when nothing is named.
+// enabled returns the services that run if none are named.
 func (c *core) enabled() []project.ID {
 	ids := []project.ID{}
 	for _, s := range c.order {
@@ -162,7 +162,7 @@ func (c *core) signal(ids []project.ID, signal project.Signal) error {
 	return nil
 }
 
-// reload makes p the project. What differs in nothing that runs goes on.
+// reload makes p the project. Services in which nothing that runs has changed go on.
 func (c *core) reload(p *project.Project, zones map[string]*time.Location, refused map[project.ID]string) (project.Changes, error) {
 	if err := c.errStopping(); err != nil {
 		return project.Changes{}, err
@@ -200,7 +200,7 @@ func (c *core) reload(p *project.Project, zones map[string]*time.Location, refus
 	for _, id := range changes.Changed {
 		s := c.services[id]
 		switch {
-		case s.state == control.Stopping: // it will not come back, or was told to already
+		case s.state == control.Stopping: // it stays stopped, or is to start again anyway
 		case s.state == control.Scheduled && s.spec.Schedule != nil: // its next run is another one
 		case s.state.Live():
 			s.streak, s.cause = streak{}, causeChanged
@@ -217,7 +217,7 @@ func (c *core) reload(p *project.Project, zones map[string]*time.Location, refus
 	}
 	c.summary.due = c.summary.due || !changes.IsEmpty()
 	c.want(begin, false, refused)
-	for _, s := range c.order { // what they wait for may have changed
+	for _, s := range c.order { // their dependencies may have changed
 		if s.state == control.Waiting || s.state == control.Skipped && s.wanted {
 			c.look(s)
 		}
@@ -225,7 +225,7 @@ func (c *core) reload(p *project.Project, zones map[string]*time.Location, refus
 	return changes, nil
 }
 
-// forgetGone drops the records of removed services of which nothing lives.
+// forgetGone drops the records of removed services once none of their processes live.
 func (c *core) forgetGone() {
 	dropped := false
 	for id, s := range c.services {

@@ -9,20 +9,20 @@ import (
 	"nix2gpu/project"
 )
 
-// startup is how the last start of a service went that was asked for. What comes after
-// it was ready, or has ended, is no part of it.
+// startup is how the last start by request of a service went, until it was ready or had
+// ended.
 type startup struct {
 	asked, began, started, ready, ended time.Time
 
-	outcome string // of one that was never ready
+	outcome string // how it ended, if it was never ready
 	tries   int
 	steps   []control.StartupStep
 }
 
-// over reports whether nothing more is noted but the end.
+// over reports whether the service was ready or has ended.
 func (u *startup) over() bool { return !u.ready.IsZero() || !u.ended.IsZero() }
 
-// try notes that the service begins, at first or again.
+// try notes that the service begins, for the first time or again.
 func (u *startup) try(now time.Time) {
 	if u.over() {
 		return
@@ -59,14 +59,14 @@ func (u *startup) enters(to control.ServiceState, now time.Time) {
 	}
 }
 
-// spawns notes a process of the service that is begun.
+// spawns notes that a process of the service is being started.
 func (u *startup) spawns(r *run, now time.Time) {
 	if !u.over() {
 		u.steps = append(u.steps, control.StartupStep{Process: r.Process.ID, Role: r.role, Doing: r.Process.Doing, Began: now})
 	}
 }
 
-// done notes that a step is: a one-shot has ended, or the main process is ready.
+// done notes the end of a step: a one-shot has ended, or the main process is ready.
 func (u *startup) done(id project.ID, now time.Time) {
 	for i := range u.steps {
 		if s := &u.steps[i]; s.Process == id && s.Ended.IsZero() {
@@ -75,7 +75,7 @@ func (u *startup) done(id project.ID, now time.Time) {
 	}
 }
 
-// startups are those of all services, by label.
+// startups returns how the starts of all services went, by label.
 func (c *core) startups() control.Startups {
 	out := control.Startups{Since: c.began, Services: []control.Startup{}}
 	for _, s := range c.order {

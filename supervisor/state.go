@@ -7,8 +7,8 @@ import (
 	"nix2gpu/control"
 )
 
-// A Kind is what can happen to a service, already judged: the facts that
-// decide between two kinds are looked at in judge.go, never in the table.
+// A Kind is a kind of event in the life of a service. All that decides between two kinds has
+// been looked at before (judge.go), so the table needs no conditions.
 type Kind uint8
 
 // The kinds.
@@ -37,7 +37,7 @@ const (
 	kindCount
 )
 
-// kindMeanings is the reference of the kinds.
+// kindMeanings explains the kinds in the reference.
 var kindMeanings = [kindCount]string{
 	Hold:       "it is to start, and a dependency is not there yet",
 	Open:       "it is to start, its dependencies are there, and it has no init one-shots",
@@ -68,7 +68,7 @@ var kindNames = [kindCount]string{
 	"gave-up", "gone", "plan", "start", "restart", "stop",
 }
 
-// String is the kind's name in the state diagram.
+// String returns the kind's name in the state diagram.
 func (k Kind) String() string {
 	if k < kindCount {
 		return kindNames[k]
@@ -76,7 +76,7 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
 
-// Meaning explains the kind, for the reference.
+// Meaning returns what the reference says about the kind.
 func (k Kind) Meaning() string { return kindMeanings[k] }
 
 // An Effect is what the engine does about a change of state.
@@ -87,7 +87,7 @@ const (
 	SpawnInit  Effect = iota // start the next init one-shot
 	SpawnMain                // start the main process
 	SpawnSetup               // start the next setup one-shot
-	Terminate                // tell every live process of it to stop
+	Terminate                // tell all live processes of the service to stop
 	Arm                      // start the wait before the restart
 	Disarm                   // end that wait
 	effectCount
@@ -95,7 +95,7 @@ const (
 
 var effectNames = [effectCount]string{"spawn init", "spawn main", "spawn setup", "terminate", "arm", "disarm"}
 
-// String is the effect's name in the state diagram.
+// String returns the effect's name in the state diagram.
 func (f Effect) String() string {
 	if f < effectCount {
 		return effectNames[f]
@@ -103,8 +103,8 @@ func (f Effect) String() string {
 	return fmt.Sprintf("effect(%d)", uint8(f))
 }
 
-// An arrow is one rule of the table: in any of these states, this kind leads
-// there, with these effects.
+// An arrow is a rule of the table: in any of the states from, the kind on leads to the state
+// to, with these effects.
 type arrow struct {
 	from    []control.ServiceState
 	on      Kind
@@ -117,11 +117,10 @@ var (
 	working = []control.ServiceState{control.Init, control.Starting, control.Setup, control.Running, control.Unready, control.Ending}
 )
 
-// rules is the whole policy of a service's life. Restarting counts as idle
-// here because the engine asks for its dependencies only once all of its
-// processes are gone.
+// rules is the whole policy for the life of a service. Restarting counts as idle, because
+// the engine only looks at the dependencies once all processes have ended.
 var rules = []arrow{
-	// To begin: from rest, from a finished wait, from a finished restart.
+	// To begin: from rest, after a wait, and after the first half of a restart.
 	{idle, Hold, control.Waiting, nil},
 	{idle, Open, control.Starting, []Effect{SpawnMain}},
 	{idle, OpenInit, control.Init, []Effect{SpawnInit}},
@@ -143,8 +142,8 @@ var rules = []arrow{
 	{[]control.ServiceState{control.Setup}, SetupLate, control.Unready, nil},
 	{[]control.ServiceState{control.Running}, Lost, control.Unready, nil},
 
-	// To end by itself. Two processes live in Setup, so that it always
-	// passes through Ending.
+	// To end by itself. In Setup two processes live, so that it always goes through
+	// Ending.
 	{[]control.ServiceState{control.Starting, control.Setup, control.Running, control.Unready}, Broken, control.Ending, []Effect{Terminate}},
 	{[]control.ServiceState{control.Init, control.Starting, control.Running, control.Unready, control.Ending}, Retry, control.Backoff, []Effect{Arm}},
 	{[]control.ServiceState{control.Starting, control.Running, control.Unready, control.Ending}, Succeeded, control.Completed, nil},
@@ -166,7 +165,7 @@ type edge struct {
 	kind  Kind
 }
 
-// arrows is rules, one entry a state and kind.
+// arrows returns the rules, by state and kind.
 var arrows = sync.OnceValue(func() map[edge]arrow { return flatten(rules) })
 
 func flatten(rules []arrow) map[edge]arrow {
@@ -183,8 +182,8 @@ func flatten(rules []arrow) map[edge]arrow {
 	return flat
 }
 
-// next is pure: the same state and kind always give the same answer. What
-// means nothing in a state changes nothing, and ok is false.
+// next is pure: the same state and kind always give the same answer. If a kind has no
+// meaning in a state, ok is false and nothing changes.
 func next(s control.ServiceState, k Kind) (to control.ServiceState, effects []Effect, ok bool) {
 	a, ok := arrows()[edge{s, k}]
 	if !ok {

@@ -9,15 +9,14 @@ import (
 	"nix2gpu/servicelog"
 )
 
-// unkillableAfter is how long a killed process may take to be gone before the
-// stop of the project goes on without it (a process in state D can't die).
+// unkillableAfter is how long a killed process may take to end before the stop of the project
+// goes on without it. A process in state D can't end.
 const unkillableAfter = 5 * time.Second
 
-// patience is how long a stop is silent about whom it waits for.
+// patience is how long a stop waits before it says for whom.
 const patience = 2 * time.Second
 
-// terminate tells every live process of a service to stop: the one-shot by
-// signal, the main process as its shutdown says.
+// terminate tells all live processes of a service to stop.
 func (c *core) terminate(s *service) {
 	for _, r := range []*run{s.oneshot, s.process} {
 		if r != nil {
@@ -26,8 +25,8 @@ func (c *core) terminate(s *service) {
 	}
 }
 
-// stopRun tells one process to stop, and arms its kill. Doing it twice is
-// doing it once.
+// stopRun tells a process to stop and arms the timer to kill it. A second call does
+// nothing.
 func (c *core) stopRun(r *run) {
 	if r.stopping {
 		return
@@ -51,13 +50,14 @@ func (c *core) stopRun(r *run) {
 	}
 	c.afterRun(grace, killDue, r)
 	if !r.spawned {
-		c.world.Cancel(r.ID) // where that is too late, Spawned leads to tell
+		c.world.Cancel(r.ID) // if it is too late for that, Spawned follows, which calls tell
 		return
 	}
 	c.tell(r)
 }
 
-// tell asks a process to stop: by its shutdown command, or the signal.
+// tell tells a process to stop: a main process by its shutdown command, if it has one, all
+// others by the signal.
 func (c *core) tell(r *run) {
 	cmd := r.Process.Shutdown.Command
 	if cmd == nil || r.role != project.Main {
@@ -66,8 +66,8 @@ func (c *core) tell(r *run) {
 	}
 	r.how = shutdownCommand
 	c.world.Shutdown(r.ID, *cmd)
-	// A command that hangs, or does not work, must not cost the process its
-	// signal.
+	// Even if the command hangs or does not work, the process must get its signal before
+	// it is killed.
 	half := r.killAt.Sub(c.world.Now()) / 2
 	c.afterRun(half, signalDue, r)
 }
@@ -94,8 +94,8 @@ func (c *core) kill(r *run) {
 	c.afterRun(unkillableAfter, goneDue, r)
 }
 
-// immortal sees to a killed process that does not go. The stop of the project
-// goes on without it; anything else waits, for two must never live.
+// immortal handles a killed process that does not end. The stop of the project goes on
+// without it. All else waits, because there must never be two of them.
 func (c *core) immortal(r *run) {
 	if !r.immortal {
 		r.immortal = true
@@ -112,18 +112,18 @@ func (c *core) immortal(r *run) {
 type shutdown struct {
 	since     time.Time
 	result    Result
-	asked     bool         // by a person, or whoever runs us
+	asked     bool         // somebody has asked for it
 	deadline  time.Time    // zero without a budget
 	levels    [][]*service // dependants first
-	next      int          // the first level that was not told yet
+	next      int          // the first level that was not told to stop yet
 	killing   bool
 	announced bool
 }
 
-// downAsked begins the stop of the project by request.
+// downAsked begins to stop the project by request.
 func (c *core) downAsked() { c.end(&shutdown{result: Result{0, requested}, asked: true}) }
 
-// down begins the stop of the project for a reason of its own.
+// down begins to stop the project for a reason of its own.
 func (c *core) down(r Result) {
 	if i := slices.IndexFunc(c.order, func(s *service) bool { return s.wanted && s.refused != "" && !s.spec.System }); r.Code == 0 && i >= 0 {
 		r = Result{1, r.Reason + "; " + c.order[i].ended()}
@@ -131,7 +131,7 @@ func (c *core) down(r Result) {
 	c.end(&shutdown{result: r})
 }
 
-// end begins the stop of the project. Only the first call counts.
+// end begins to stop the project. Only the first call counts.
 func (c *core) end(st *shutdown) {
 	if c.stopping != nil || c.finished {
 		return
@@ -150,7 +150,7 @@ func (c *core) end(st *shutdown) {
 	}
 	for _, s := range c.order {
 		if !s.state.Live() {
-			c.feed(s, Stop) // it waited for something that won't happen
+			c.feed(s, Stop) // what it waits for will not happen any more
 		}
 	}
 	st.levels = c.stopOrder(live)
@@ -173,8 +173,8 @@ func (c *core) stopOrder(live []project.ID) (levels [][]*service) {
 	return levels
 }
 
-// spendBudget shares what the whole stop may take among the levels: when the
-// share of one is over, the next is told to stop as well.
+// spendBudget shares the time for the whole stop among the levels: when that of a level is
+// over, the next one is told to stop as well.
 func (c *core) spendBudget(st *shutdown) {
 	budget := c.opts.StopBudget
 	if t := c.project.StopTimeout; t != nil {
@@ -188,11 +188,11 @@ func (c *core) spendBudget(st *shutdown) {
 		share := budget * time.Duration(i) / time.Duration(len(st.levels))
 		c.after(share, timer{kind: levelDue, level: i})
 	}
-	// Processes that were told to stop before may have a later kill.
+	// Processes that were told to stop before this may have later timers to be killed.
 	c.after(budget, timer{kind: budgetOver})
 }
 
-// stopLevels tells the levels up to and including that one to stop.
+// stopLevels tells all levels up to and including upTo to stop.
 func (c *core) stopLevels(upTo int) {
 	st := c.stopping
 	for ; st.next <= upTo && st.next < len(st.levels); st.next++ {
@@ -203,7 +203,7 @@ func (c *core) stopLevels(upTo int) {
 	c.stopProgress()
 }
 
-// stopProgress tells the next level to stop when nothing of those before lives.
+// stopProgress tells the next level to stop once no process of those before it lives.
 func (c *core) stopProgress() {
 	st := c.stopping
 	if st == nil || st.next == 0 || st.next >= len(st.levels) {
@@ -219,7 +219,7 @@ func (c *core) stopProgress() {
 	c.stopLevels(st.next)
 }
 
-// sayWaiting names those that keep the stop waiting for long, each once.
+// sayWaiting announces, once for each, which processes take long to stop.
 func (c *core) sayWaiting() {
 	if c.stopping.killing {
 		return
@@ -233,7 +233,7 @@ func (c *core) sayWaiting() {
 	c.after(patience, timer{kind: reportDue})
 }
 
-// told lists those that were told to stop and live.
+// told returns the live processes that were told to stop.
 func (c *core) told() []*run {
 	var list []*run
 	for _, s := range c.order {
@@ -246,7 +246,7 @@ func (c *core) told() []*run {
 	return list
 }
 
-// waitingFor says for whom a stop waits.
+// waitingFor returns for which processes the stop waits.
 func (c *core) waitingFor() []string {
 	var list []string
 	for _, r := range c.told() {
@@ -255,13 +255,13 @@ func (c *core) waitingFor() []string {
 	return list
 }
 
-// downNow kills everything at once.
+// downNow stops the project by killing everything.
 func (c *core) downNow() {
 	c.downAsked()
 	c.killAll()
 }
 
-// killAll ends the graces.
+// killAll kills all that still lives during the stop of the project.
 func (c *core) killAll() {
 	if c.stopping == nil {
 		return

@@ -8,8 +8,8 @@ import (
 
 type timerID uint64
 
-// A timer is something that is due later: what, and of whom. One that is about
-// a service or a run is cancelled before that is forgotten.
+// A timer is something that is due later. A timer for a service or a run is cancelled before
+// that is forgotten.
 type timer struct {
 	kind    timerKind
 	service project.ID // restartDue, runDue
@@ -23,15 +23,15 @@ type timerKind uint8
 
 const (
 	restartDue timerKind = iota // the wait before a restart is over
-	runDue                      // the schedule of a service is to be looked at
+	runDue                      // it is time to look at the schedule of a service
 	killDue                     // the grace of a run is over
-	signalDue                   // a shutdown command has had its time
-	goneDue                     // a killed run should have gone
-	levelDue                    // the share of the levels before this one is over
-	budgetOver                  // the whole stop should be over
-	reportDue                   // whom the stop waits for is to be said
-	calmOver                    // a service may be called healthy; settle looks again
-	catchUpDue                  // readers that are slow may have room again
+	signalDue                   // the time for a shutdown command is over
+	goneDue                     // a killed run should have ended
+	levelDue                    // the time for the levels before this one is over
+	budgetOver                  // the time for the whole stop is over
+	reportDue                   // it is time to say for whom the stop waits
+	calmOver                    // a service may count as healthy now; settle looks again
+	catchUpDue                  // slow readers may have room again
 )
 
 // after sets a timer.
@@ -43,7 +43,7 @@ func (c *core) after(d time.Duration, t timer) timerID {
 	return id
 }
 
-// afterRun sets a timer that ends with the run.
+// afterRun sets a timer that is cancelled when the run ends.
 func (c *core) afterRun(d time.Duration, kind timerKind, r *run) {
 	r.timers = append(r.timers, c.after(d, timer{kind: kind, run: r.ID}))
 }
@@ -55,11 +55,11 @@ func (c *core) cancel(id timerID) {
 	}
 }
 
-// fire does what is due.
+// fire handles a timer that has fired.
 func (c *core) fire(id timerID) {
 	t, ok := c.timers[id]
 	if !ok {
-		return // it was cancelled on its way
+		return // it was cancelled after it had fired
 	}
 	delete(c.timers, id)
 	switch t.kind {

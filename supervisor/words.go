@@ -16,23 +16,24 @@ import (
 	"nix2gpu/stage"
 )
 
-// The words of the supervisor: all that it says to the operator and all
-// reasons that status and events give are here; refusals are in refusal.go.
-// Nothing here decides anything, and nothing elsewhere looks at these texts.
+// The words of the supervisor: all that it says to the operator, and all reasons in status
+// and events. Refusals are in refusal.go. Nothing here decides anything, and nothing else
+// looks at these texts.
 
-// What is said of the whole.
+// What is said about the project as a whole.
 const (
 	allHealthy   = "all services healthy"
 	allStopped   = "all services stopped"
 	allCompleted = "all services have completed"
-	requested    = "requested" // the reason of a stop that somebody asked for
+	requested    = "requested" // the reason of a stop by request
 )
 
 func sayBegin(services int) string {
 	return "starting process-compose with " + count(services, "service")
 }
 
-// sayUnprobed follows allHealthy where it is known of some only that they run.
+// sayUnprobed follows allHealthy if there are services without a probe, of which it is only
+// known that they run.
 func sayUnprobed(labels []string) string {
 	if len(labels) == 0 {
 		return ""
@@ -48,8 +49,7 @@ func sayStopping(services int, st *shutdown) string {
 	return line
 }
 
-// text sums up the services; without reasons it is what a summary is compared
-// by.
+// text returns the summary. Without reasons, it serves to compare two of them.
 func (t *tally) text(reasons bool) string {
 	switch {
 	case t.all == 0:
@@ -75,15 +75,15 @@ func (t *tally) text(reasons bool) string {
 	return b.String()
 }
 
-// serviceLine is a line about one service.
+// serviceLine returns a line about a service.
 func serviceLine(s *project.Service, line string) string { return s.Label + ": " + line }
 
-// say says a line of one service: something that is not as it should be.
+// say prints a warning about a service.
 func (c *core) say(s *service, line string) {
 	c.world.Say(serviceLine(s.spec, line), servicelog.Warning)
 }
 
-// tone is how a change of state is meant.
+// tone returns the severity of a change of state.
 func tone(to control.ServiceState) servicelog.Tone {
 	switch to {
 	case control.Failed, control.Skipped:
@@ -94,7 +94,7 @@ func tone(to control.ServiceState) servicelog.Tone {
 	return servicelog.Plain
 }
 
-// tone is how a summary is meant.
+// tone returns the severity of a summary.
 func (t *tally) tone() servicelog.Tone {
 	switch {
 	case len(t.failed)+len(t.skipped) > 0:
@@ -105,7 +105,7 @@ func (t *tally) tone() servicelog.Tone {
 	return servicelog.Plain
 }
 
-// took is how long something has taken since then, where that is to be said.
+// took returns how long something has taken since a moment, if that is to be said.
 func (c *core) took(since time.Time) string {
 	if !c.opts.Timed || since.IsZero() {
 		return ""
@@ -113,11 +113,12 @@ func (c *core) took(since time.Time) string {
 	return fmt.Sprintf(" (%.1f s)", c.world.Now().Sub(since).Seconds())
 }
 
-// line says a change of state to the operator; "" when it says nothing new.
+// line returns what the operator is told about a change of state; "" if there is nothing
+// new.
 func (c *core) line(s *service, from, to control.ServiceState, k Kind) string {
 	if s.spec.System && to != control.Failed {
 		if to != control.Backoff || s.streak.n > 0 {
-			return "" // it is tried again in silence
+			return "" // it is restarted in silence
 		}
 		return cmp.Or(s.exit.Hint, s.reason()) + "; tried again until it stays up"
 	}
@@ -146,7 +147,7 @@ func (c *core) line(s *service, from, to control.ServiceState, k Kind) string {
 	case control.Unready:
 		return "not ready: " + s.whyUnready()
 	case control.Ending:
-		return s.why // empty when it ended by itself
+		return s.why // empty if it has ended by itself
 	case control.Backoff:
 		return fmt.Sprintf("%s; restarting in %s", s.reason(), seconds(s.main.Restart.Wait(s.streak.n+1)))
 	case control.Restarting:
@@ -172,9 +173,10 @@ func (c *core) line(s *service, from, to control.ServiceState, k Kind) string {
 	return ""
 }
 
-// hint is the cure for a failure that was announced, the first time in a row.
+// hint returns the cure for a failure that is announced, unless it was announced in the
+// same streak before.
 func (s *service) hint(to control.ServiceState) string {
-	if s.exit == nil || s.spec.System && to != control.Failed { // whose line has it
+	if s.exit == nil || s.spec.System && to != control.Failed { // its line has the hint
 		return ""
 	}
 	if to != control.Failed && (to != control.Backoff || s.streak.n > 0) {
@@ -187,8 +189,8 @@ func sayKilled(after time.Duration, how string) string {
 	return fmt.Sprintf("killed, still running %s after %s", seconds(after), cmp.Or(how, "the request to stop"))
 }
 
-// sayOOMKills tells of kills for lack of memory; limit is that of the service, in
-// bytes, or 0.
+// sayOOMKills returns what is said about kills for lack of memory. limit is that of the
+// service, in bytes; 0: it has none.
 func sayOOMKills(kills int, limit int64) string {
 	text := fmt.Sprintf("out of memory: the kernel has killed %s of it", count(kills, "process"))
 	if limit > 0 {
@@ -207,7 +209,7 @@ func sayLeft(n int) string {
 	return fmt.Sprintf("%d processes that it started could not be ended", n)
 }
 
-// hintPort names who listens where a service that has just died wanted to.
+// hintPort says who listens on a port that a service needs.
 func hintPort(port int, h process.Holder) string {
 	who := "another program"
 	if h.PID != 0 {
@@ -216,7 +218,7 @@ func hintPort(port int, h process.Holder) string {
 	return fmt.Sprintf("port %d is used by %s", port, who)
 }
 
-// What is said of the GPUs of a service.
+// What is said about the GPUs of a service.
 func sayGPUBusy(busy string) string { return "waits until the memory of its last run is free: " + busy }
 
 func sayGPUFree(after time.Duration) string { return "the memory is free after " + seconds(after) }
@@ -242,12 +244,12 @@ func errNotifyFD(err error) error {
 	return fmt.Errorf("cannot open the notification descriptor: %w", err)
 }
 
-// unkillable is a process that waits in the kernel, mostly for a disk or a device.
+// unkillable describes a process that waits in the kernel, mostly for a disk or a device.
 const unkillable = "unkillable: still alive after SIGKILL"
 
 func sayImmortal(pid int) string { return fmt.Sprintf("process %d is %s", pid, unkillable) }
 
-// ended says how a service ended, as the reason for the project's end.
+// ended returns how a service has ended, as the reason for the end of the project.
 func (s *service) ended() string { return s.spec.Label + " " + s.facts().describe() }
 
 // Causes of a restart, and reasons of a state.
@@ -275,7 +277,7 @@ func whyNoZone(name string) string {
 	return fmt.Sprintf("time zone %q is not known on this machine", name)
 }
 
-// when is a moment on the clock of a schedule.
+// when formats a moment in the time zone of a schedule.
 func (s *service) when(t time.Time) string {
 	t = t.In(s.zone)
 	layout := "Mon 2 Jan 15:04"
@@ -285,7 +287,7 @@ func (s *service) when(t time.Time) string {
 	return t.Format(layout + " MST")
 }
 
-// whyScheduled says when a service runs next, and how it did last.
+// whyScheduled says when a service runs next, and how its last run went.
 func (s *service) whyScheduled(now time.Time) string {
 	text := "runs " + s.when(s.next) + ", in " + elapsed(s.next.Sub(now))
 	switch {
@@ -300,7 +302,7 @@ func (s *service) whyScheduled(now time.Time) string {
 	return text
 }
 
-// What is said of runs that are not made, or late.
+// What is said about runs that are left out or late.
 func sayMissedDown(n int, first string) string {
 	return count(n, "planned run") + " missed while the project was not up, the first " + first
 }
@@ -321,7 +323,7 @@ func sayLeftOut(planned, how string) string {
 	return "the run of " + planned + " is left out: the last one " + how
 }
 
-// why explains a state in one line, from what the service itself knows.
+// why explains the state of a service in one line.
 func (c *core) why(s *service) string {
 	now := c.world.Now()
 	switch s.state {
@@ -377,8 +379,8 @@ func (c *core) why(s *service) string {
 	return ""
 }
 
-// chain names a dependency that is not met and, where that waits itself, those
-// behind it; of the last one it says how it is: "api ← migrate ← db (starting, 8 s)".
+// chain names an unmet dependency, the one that this waits for itself, and so on, and says
+// how the last one is: "api ← migrate ← db (starting, 8 s)".
 func (c *core) chain(u control.Unmet, now time.Time) string {
 	labels := []string{u.Label}
 	seen := map[project.ID]bool{u.Service: true}
@@ -406,7 +408,7 @@ func (c *core) chain(u control.Unmet, now time.Time) string {
 	return strings.Join(labels, " ← ") + " (" + how + ")"
 }
 
-// doing says what a one-shot is at, and since when.
+// doing says what a one-shot is doing, and for how long.
 func (r *run) doing(now time.Time) string {
 	text := "preparing: "
 	if r.role == project.Setup {
@@ -419,7 +421,7 @@ func (r *run) doing(now time.Time) string {
 	return text
 }
 
-// reason says in a few words why a service failed or was skipped.
+// reason says in a few words why a service has failed or was skipped.
 func (s *service) reason() string {
 	if s.why == "" && s.exit != nil {
 		return s.exit.String()
@@ -427,8 +429,8 @@ func (s *service) reason() string {
 	return s.why
 }
 
-// whole is the reason of a failure with what the process said of it. The line
-// itself stands above what is announced, so that only status has it.
+// whole is reason and what the process has said about it. Only status has that: in the
+// output, the line of the process is just above the announcement.
 func (s *service) whole() string {
 	if s.exit == nil {
 		return s.reason()
@@ -436,8 +438,8 @@ func (s *service) whole() string {
 	return text(s.reason(), s.exit.Said)
 }
 
-// telling is the line of an output's end that tells most of why it is the end: the
-// last that speaks of an error, else the last.
+// telling returns the one of the last lines of an output that says most about why the
+// process has ended: the last about an error, else the last.
 func telling(lines []string) string {
 	for _, line := range slices.Backward(lines) {
 		low := strings.ToLower(line)
@@ -453,8 +455,8 @@ func telling(lines []string) string {
 	return oneLine(lines[len(lines)-1])
 }
 
-// cause is the line for which MariaDB gave up when line is its last, which says only
-// that it does: the first error among lines.
+// cause returns line, unless that is MariaDB's last one, which only says that it gives up:
+// then the first error in lines is the cause.
 func cause(line string, lines []string) string {
 	if !strings.HasSuffix(line, "[ERROR] Aborting") {
 		return line
@@ -469,8 +471,8 @@ func (s *service) lastEnd() string {
 	return s.exit.String()
 }
 
-// verdict is the one that explains how the process is: the latest that is bad,
-// which a good one of another probe does not outshine; else the latest.
+// verdict returns the result that explains how the process is: the latest failure of a
+// probe, even if another one has passed since, else the latest result.
 func (s *service) verdict() *control.Probe {
 	var found *control.Probe
 	for _, v := range s.verdicts {
@@ -481,7 +483,7 @@ func (s *service) verdict() *control.Probe {
 	return found
 }
 
-// whyUnready is what the probe that decides about it has said.
+// whyUnready returns what the probe that decides about readiness has said.
 func (s *service) whyUnready() string {
 	for _, v := range s.verdicts {
 		if !v.OK && v.Role != project.LivenessProbe {
@@ -537,15 +539,15 @@ func paren(x *project.Exit) string {
 	return " (" + x.String() + ")"
 }
 
-// shutdownCommand is what a process got that was not sent its signal yet.
+// shutdownCommand is what a process has got before its signal.
 const shutdownCommand = "its shutdown command"
 
-// progress says how far the stop of one process is.
+// progress says how far the stop of a process is.
 func (r *run) progress(now time.Time) string {
 	return r.service.spec.Label + " (" + r.stopText(now) + ")"
 }
 
-// stopText says what a process that is to stop was told, and what comes next.
+// stopText says what a process that is to stop has got, and what comes next.
 func (r *run) stopText(now time.Time) string {
 	switch {
 	case r.immortal:
@@ -560,7 +562,7 @@ func (r *run) stopText(now time.Time) string {
 	return fmt.Sprintf("%s, killed in %s", told, seconds(max(r.killAt.Sub(now), 0)))
 }
 
-// text joins a headline with its detail.
+// text joins a headline and its detail.
 func text(headline, detail string) string {
 	if detail == "" {
 		return headline
@@ -568,7 +570,7 @@ func text(headline, detail string) string {
 	return headline + ": " + strings.TrimSpace(detail)
 }
 
-// count is a number with its noun: "1 restart", "5 restarts".
+// count returns a number with its noun: "1 restart", "5 restarts".
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -579,7 +581,7 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// elapsed is how long something has lasted so far: "8 s", "3 min".
+// elapsed formats how long something has lasted so far: "8 s", "3 min".
 func elapsed(d time.Duration) string {
 	switch d = max(d, 0); {
 	case d < 2*time.Minute:
@@ -592,7 +594,7 @@ func elapsed(d time.Duration) string {
 	return fmt.Sprintf("%d days", d/(24*time.Hour))
 }
 
-// size is a number of bytes for people: "24 MiB".
+// size formats a number of bytes for people: "24 MiB".
 func size(n int64) string {
 	units := []string{"bytes", "KiB", "MiB", "GiB", "TiB"}
 	for ; n >= 1024 && n%1024 == 0 && len(units) > 1; units = units[1:] {
@@ -601,7 +603,7 @@ func size(n int64) string {
 	return fmt.Sprintf("%d %s", n, units[0])
 }
 
-// seconds rounds a duration for people: "3s", "500ms", "1m30s".
+// seconds formats a duration for people, rounded: "3s", "500ms", "1m30s".
 func seconds(d time.Duration) string {
 	if d >= time.Second {
 		d = d.Round(100 * time.Millisecond)

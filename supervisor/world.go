@@ -8,54 +8,52 @@ import (
 	"nix2gpu/servicelog"
 )
 
-// A World does what the engine decides: it starts processes, signals them,
-// probes them and tells the time. Every method returns at once; what comes of
-// it is reported as a [Fact], from any goroutine but that of the call.
+// A World does what the engine decides: it starts, signals and probes processes, and tells
+// the time. All methods return at once. Their outcome is reported as a [Fact], from any
+// goroutine but that of the call.
 type World interface {
-	// Now is the time. It must never go back.
+	// Now returns the time, which never goes back.
 	Now() time.Time
-	// Clock is the time of day. Unlike Now it jumps when somebody sets the clock, or
-	// when the machine was suspended.
+	// Clock returns the time of day. Unlike Now, it jumps when somebody sets the clock
+	// or the machine was suspended.
 	Clock() time.Time
-	// After reports the fact after d, unless cancelled before.
+	// After reports f after d, unless it is cancelled before.
 	After(d time.Duration, f Fact) (cancel func())
 
-	// Spawn prepares and starts a process. It is answered by Exited, with
-	// Spawned before it when the program was executed. Exited comes once all
-	// output was read and, unless the process's kill mode says otherwise,
-	// nothing of its descendants is left.
+	// Spawn prepares and starts a process. Spawned follows when the program is executed,
+	// and in any case Exited: once all output was read and, unless the kill mode says
+	// otherwise, no descendants are left.
 	Spawn(r Run)
-	// Probe starts the probes of a spawned main process; Probed follows after
-	// each check. It ends by itself when the process does.
+	// Probe starts the probes of a spawned main process. Probed follows after each
+	// check. They end with the process.
 	Probe(id RunID)
-	// Signal sends a signal to a spawned process. With group its
-	// whole group gets it, and is continued.
+	// Signal sends a signal to a spawned process, or with group to its whole group,
+	// followed by CONT.
 	Signal(id RunID, signal project.Signal, group bool)
-	// Shutdown runs a shutdown command for a process; ShutdownDone follows.
+	// Shutdown runs a shutdown command for a process. ShutdownDone follows.
 	Shutdown(id RunID, c project.Command)
-	// Cancel ends a run before its program is executed: then it never is, and
-	// Exited follows. Where it comes too late it does nothing, and Spawned
-	// follows, as it would have.
+	// Cancel ends a run before its program is executed, and Exited follows. If it is too
+	// late, it does nothing, and Spawned follows.
 	Cancel(id RunID)
-	// Kill ends a process and all of its descendants without asking; Exited
-	// follows soon. One that has not been executed yet never is.
+	// Kill kills a process and all of its descendants. If it has not been executed, it
+	// never is. Exited follows soon.
 	Kill(id RunID)
 
-	// Say prints one line to the operator, without prefix and newline. The tone is
-	// seen at a terminal only.
+	// Say prints a line, given without prefix and newline, to the operator. The tone is
+	// only seen on a terminal.
 	Say(line string, tone servicelog.Tone)
 }
 
-// A RunID names one execution of a process, and is never used twice.
+// A RunID identifies one execution of a process. It is never used twice.
 type RunID uint64
 
 // A Run is one execution of a process.
 type Run struct {
 	ID      RunID
-	Project *project.Project // as it was when the run began
+	Project *project.Project // the one that ran when the run began
 	Service *project.Service
 	Process *project.Process
-	Attempt int // counts the starts of the service, from 1
+	Attempt int // the number of the service's start, from 1
 }
 
 // A Fact is something that happened in the world.
@@ -63,9 +61,9 @@ type Fact struct {
 	Kind  FactKind
 	Run   RunID
 	PID   int           // Spawned
-	Exit  project.Exit  // Exited, with its time when the program ran; ShutdownDone
+	Exit  project.Exit  // Exited, with its time if the program ran; ShutdownDone
 	Probe control.Probe // Probed
-	News  bool          // Probed: the probe changed its mind
+	News  bool          // Probed: the result of the probe as a whole has changed
 	Kills int           // OutOfMemory
 	timer timerID
 }
@@ -75,10 +73,10 @@ type FactKind uint8
 
 // The kinds of facts.
 const (
-	Spawned      FactKind = iota // a process runs now
-	Exited                       // a process and its descendants are gone
-	Probed                       // a probe has checked
-	ShutdownDone                 // a shutdown command ended, any way
-	OutOfMemory                  // the kernel has killed descendants of a process, which itself goes on
+	Spawned      FactKind = iota // the program of a run was executed
+	Exited                       // a run is over, and nothing of it is left
+	Probed                       // a probe has made a check
+	ShutdownDone                 // a shutdown command has ended, in whatever way
+	OutOfMemory                  // the kernel has killed descendants of a process that goes on
 	timerFired
 )
