@@ -44,7 +44,7 @@ func inert(t module.Type, why string) module.Option {
 // commonOptions returns the options that every instance of a type has.
 func commonOptions(t *ServiceType) module.Options {
 	typ := t.Name
-	options := module.Options{
+	options := withSettings(module.Options{
 		"enable":      module.Enable("this service"),
 		"description": def(module.String, "", "What the service is for, in one line."),
 		"namespace": {Type: module.String, DefaultText: `"` + typ + `.<name>"`, Description: "A group of services that the command line can name at once.",
@@ -85,11 +85,12 @@ func commonOptions(t *ServiceType) module.Options {
 			"parent_only":     def(module.Bool, false, "Send the signal to the process only, and not to its children."),
 		}},
 		"limits": {Set: module.Options{
-			"memory": opt(module.Like(module.OneOf(module.Int, module.String), "512M"), "Memory that the service may use: bytes, or text such as \"8G\"."),
-			"cpus":   opt(module.Like(module.OneOf(module.Number, module.String), 1.5), "How many CPUs the service may use, such as 1.5."),
-			"pids":   opt(module.PositiveInt, "How many processes the service may have."),
-			"nofile": opt(module.PositiveInt, "How many files a process may have open."),
-			"io":     {Set: ioOptions()},
+			"memory":  opt(module.Like(module.OneOf(module.Int, module.String), "512M"), "Memory that the service may use: bytes, or text such as \"8G\"."),
+			"cpus":    opt(module.Like(module.OneOf(module.Number, module.String), 1.5), "How many CPUs the service may use, such as 1.5."),
+			"pids":    opt(module.PositiveInt, "How many processes the service may have."),
+			"nofile":  opt(module.PositiveInt, "How many files a process may have open."),
+			"io":      {Set: ioOptions()},
+			"ulimits": ulimitsOption(),
 		}},
 		"gpus": {Type: module.NullOr(module.OneOf(module.Enum("all", "none"), module.PositiveInt, module.ListOf(module.OneOf(module.UnsignedInt, module.String)))), Default: module.Null,
 			Example: []any{int64(0), int64(1)},
@@ -98,7 +99,7 @@ func commonOptions(t *ServiceType) module.Options {
 				"and a custom service of a container with cudaPackages needs all."},
 		"gpu":              {Set: needOptions()},
 		"successExitCodes": def(module.ListOf(module.U8), []any{}, "Further exit codes that mean success; 0 always does."),
-	}
+	})
 	if t.Package != "" {
 		options["package"] = module.PackageOption(t.Package)
 	}
@@ -201,6 +202,7 @@ func (in *Instance) applyCommon(main *project.Process) {
 	}
 	in.applyShutdown(main)
 	in.applyLimits(main)
+	in.applySettings(main)
 	for _, c := range in.List("successExitCodes") {
 		main.SuccessCode = append(main.SuccessCode, c.Int())
 	}

@@ -464,7 +464,9 @@ func (e *encoder) extra(svc *project.Service, proc *project.Process, x *mapping)
 	limits.add("pids", int(proc.Limits.Pids))
 	limits.add("nofile", int(proc.Limits.NoFile))
 	limits.add("io", e.io(&proc.Limits.IO))
+	limits.add("ulimits", ulimits(proc.Limits.Rlimits))
 	x.add("limits", limits)
+	settings(x, &proc.Settings)
 	if proc.Role == project.Main {
 		var ports []string
 		for _, p := range svc.Ports {

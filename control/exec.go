@@ -23,6 +23,9 @@ type Surroundings struct {
 	Caps       []string `json:"caps,omitempty"`    // capabilities that are kept; empty: those that the user has anyway
 	NoFile     uint64   `json:"noFile,omitempty"`  // how many files may be open; 0: the service sets no limit
 	Cgroups    []string `json:"cgroups,omitempty"` // folders of the cgroups that hold its limits
+
+	Rlimits  map[string]project.Rlimit `json:"ulimits,omitempty"`
+	Settings project.Settings          `json:"settings,omitzero"`
 }
 
 // A RunRequest asks for a Copy of a service: one more process like its main one, run

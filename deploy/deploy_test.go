@@ -285,10 +285,10 @@ var inside = map[string]string{
 	"Tailscale": "Hostname Tags Pos",
 	"Secret":    "Owner Mode Link Pos",
 	"Dir":       "Mode Owner",
-	"Limits":    "NoFile", // set for the process alone
+	"Limits":    "NoFile Rlimits", // set for the process alone
 	"Service":   "ID Type Instance Label Description Namespace Disabled System Init Main Setup DependsOn Pos Options Profiles Family Schedule",
 	"Process": "ID Service Role Doing Command Env Credentials Dir Path User NoNewPrivs Packages SuccessCode " +
-		"Readiness Liveness Startup Test Refusals Shutdown KillMode Log ExitOnEnd ExitOnSkipped",
+		"Readiness Liveness Startup Test Refusals Shutdown KillMode Settings Log ExitOnEnd ExitOnSkipped",
 }
 
 // needed are the fields that ask something of the platform that runs the image.

@@ -20,7 +20,7 @@ func Exec(spec Spec) error {
 	if err != nil {
 		return err
 	}
-	set := settings{Path: program, Rlimits: spec.rlimits(), Umask: spec.Umask,
+	set := settings{Path: program, Rlimits: spec.rlimits(), Umask: spec.Umask, Nice: spec.Nice, OOMScore: spec.OOMScore,
 		DropCaps: spec.Sandbox.DropCaps, Caps: spec.Sandbox.Caps, Read: spec.Sandbox.ReadOnly, Write: spec.Sandbox.ReadWrite}
 	if spec.User != nil && !spec.User.isUs() {
 		set.User = spec.User

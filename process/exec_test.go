@@ -26,6 +26,8 @@ type written struct {
 	User       *process.User
 	NoNewPrivs bool
 	Umask      *int
+	Nice       *int
+	OOMScore   *int
 	Limits     process.Limits
 	Sandbox    process.Sandbox
 }
@@ -36,7 +38,7 @@ func execMain(args []string) int {
 	if err := json.Unmarshal([]byte(args[0]), &w); err != nil {
 		return status(err)
 	}
-	err := process.Exec(process.Spec{Argv: w.Argv, Env: w.Env, Dir: w.Dir, User: w.User, NoNewPrivs: w.NoNewPrivs, Umask: w.Umask, Limits: w.Limits, Sandbox: w.Sandbox})
+	err := process.Exec(process.Spec{Argv: w.Argv, Env: w.Env, Dir: w.Dir, User: w.User, NoNewPrivs: w.NoNewPrivs, Umask: w.Umask, Nice: w.Nice, OOMScore: w.OOMScore, Limits: w.Limits, Sandbox: w.Sandbox})
 	var failed *process.StartError
 	if errors.As(err, &failed) {
 		fmt.Fprintln(os.Stderr, failed.Reason)
@@ -47,7 +49,7 @@ func execMain(args []string) int {
 // becoming is a program that becomes spec.
 func becoming(t *testing.T, spec process.Spec) *exec.Cmd {
 	t.Helper()
-	text, err := json.Marshal(written{spec.Argv, spec.Env, spec.Dir, spec.User, spec.NoNewPrivs, spec.Umask, spec.Limits, spec.Sandbox})
+	text, err := json.Marshal(written{spec.Argv, spec.Env, spec.Dir, spec.User, spec.NoNewPrivs, spec.Umask, spec.Nice, spec.OOMScore, spec.Limits, spec.Sandbox})
 	if err != nil {
 		t.Fatal(err)
 	}

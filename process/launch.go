@@ -14,6 +14,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"nix2gpu/project"
 )
 
 // settings are what LaunchMain applies before it executes the program. It gets them as an
@@ -23,6 +25,8 @@ type settings struct {
 	User     *User               `json:"user,omitempty"`
 	Rlimits  map[int]unix.Rlimit `json:"rlimits,omitempty"`
 	Umask    *int                `json:"umask,omitempty"`
+	Nice     *int                `json:"nice,omitempty"`
+	OOMScore *int                `json:"oomScore,omitempty"`
 	DropCaps bool                `json:"dropCaps,omitempty"`
 	Caps     []string            `json:"caps,omitempty"`
 	Read     []string            `json:"read,omitempty"`
@@ -48,7 +52,7 @@ func (h *Host) throughLaunch(spec *Spec, req *forkRequest) error {
 	if spec.Umask != nil && !h.plain.ownFS { // a container may forbid threads to have their own
 		umask, req.umask = spec.Umask, nil
 	}
-	if len(rlimits) == 0 && umask == nil && !box.DropCaps && box.ReadOnly == nil && box.ReadWrite == nil {
+	if len(rlimits) == 0 && umask == nil && spec.Nice == nil && spec.OOMScore == nil && !box.DropCaps && box.ReadOnly == nil && box.ReadWrite == nil {
 		return nil
 	}
 	if len(h.opts.Launch) == 0 {
@@ -60,7 +64,7 @@ func (h *Host) throughLaunch(spec *Spec, req *forkRequest) error {
 	}
 	req.report, req.reportEnd = read, write
 	set := settings{
-		Path: req.path, Rlimits: rlimits, Umask: umask,
+		Path: req.path, Rlimits: rlimits, Umask: umask, Nice: spec.Nice, OOMScore: spec.OOMScore,
 		DropCaps: box.DropCaps, Caps: box.Caps, Read: box.ReadOnly, Write: box.ReadWrite,
 		Signal: int(spec.StopSignal), Parent: unix.Getpid(), Report: len(req.attr.Files),
 	}
@@ -115,6 +119,9 @@ func launchFailed(program, step string, err error) *StartError {
 	if errors.As(err, &e.Errno) && (e.Errno == unix.ENOSYS || e.Errno == unix.EOPNOTSUPP) {
 		e.Reason = Unsupported
 	}
+	if strings.HasPrefix(step, "set ") && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES)) {
+		e.Hint = "that takes root, with the rights that a container mostly lacks (CAP_SYS_NICE, CAP_SYS_RESOURCE): leave it out, or ask for less"
+	}
 	return e
 }
 
@@ -127,7 +134,7 @@ func (r *forkRequest) close() {
 
 // LaunchMain applies settings to its own process and executes the program. Host.Start has
 // given it the arguments: the settings, and the argument vector of the program. It only
-// returns if that fails, and has told the supervisor by then.
+// returns if that fails, mostly with a *ToldError.
 func LaunchMain(args []string) error {
 	var set settings
 	if len(args) < 2 || json.Unmarshal([]byte(args[0]), &set) != nil || set.Report < 3 {
@@ -151,8 +158,14 @@ func LaunchMain(args []string) error {
 	}
 	text, _ := json.Marshal(failed)
 	unix.Write(set.Report, text)
-	return err
+	return &ToldError{err}
 }
+
+// A ToldError is one that the supervisor has heard of: nobody else needs to be told.
+type ToldError struct{ Err error }
+
+func (e *ToldError) Error() string { return e.Err.Error() }
+func (e *ToldError) Unwrap() error { return e.Err }
 
 // apply applies the settings, those that need privileges first. If it fails, it returns
 // what could not be done, to follow "cannot".
@@ -160,12 +173,26 @@ func (s *settings) apply() (step string, err error) {
 	if s.Umask != nil {
 		unix.Umask(*s.Umask)
 	}
+	if s.Nice != nil { // of this thread, which is the one that survives
+		if err := unix.Setpriority(unix.PRIO_PROCESS, 0, *s.Nice); err != nil {
+			return fmt.Sprintf("set nice to %d", *s.Nice), err
+		}
+	}
+	if s.OOMScore != nil {
+		if err := os.WriteFile("/proc/self/oom_score_adj", []byte(strconv.Itoa(*s.OOMScore)), 0); err != nil {
+			return fmt.Sprintf("set oomScoreAdjust to %d", *s.OOMScore), err
+		}
+	}
 	for which, limit := range s.Rlimits {
 		// By the syscall package: else that would restore, at the exec, the original
 		// limit of open files, which Go has raised.
 		err := syscall.Setrlimit(which, &syscall.Rlimit{Cur: limit.Cur, Max: limit.Max})
 		if err != nil {
-			return "set limit " + strconv.Itoa(which), err
+			name := strconv.Itoa(which)
+			if names := project.RlimitNames(); which < len(names) {
+				name = names[which]
+			}
+			return "set the limit " + name, err
 		}
 	}
 	if s.DropCaps {
@@ -232,19 +259,12 @@ func (u *User) become() error {
 	return nil
 }
 
-// capabilities are the names in capabilities(7), by number.
-var capabilities = strings.Fields(`chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap
-	linux_immutable net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio
-	sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease
-	audit_write audit_control setfcap mac_override mac_admin syslog wake_alarm block_suspend audit_read perfmon
-	bpf checkpoint_restore`)
-
 // capMask returns the bits of capabilities, whose names may begin with "cap_".
 func capMask(names []string) (mask uint64, err error) {
 	for _, name := range names {
 		name = strings.TrimPrefix(strings.ToLower(name), "cap_")
 		found := false
-		for i, known := range capabilities {
+		for i, known := range project.CapabilityNames() {
 			if name == known {
 				mask, found = mask|1<<i, true
 			}
@@ -301,7 +321,7 @@ func keepCaps(keep []string) error {
 	if err := unix.Capset(&header, &data[0]); err != nil {
 		return err
 	}
-	for i := range capabilities {
+	for i := range project.CapabilityNames() {
 		if data[i/32].Inheritable&(1<<(i%32)) != 0 {
 			if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, uintptr(i), 0, 0); err != nil {
 				return err

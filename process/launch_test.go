@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nix2gpu/process"
+	"nix2gpu/project"
 )
 
 // field is a line of /proc/self/status as a child prints it.
@@ -45,7 +46,7 @@ type privilege struct {
 
 func privileges() map[string]privilege {
 	nobody := &process.User{UID: 65534, GID: 65534, Groups: []int{4, 65534}}
-	umask := 0o027
+	umask, nice := 0o027, 7
 	return map[string]privilege{
 		"user": {func(s *process.Spec) { s.User = nobody }, showStatus, func(t *testing.T, out string) {
 			if got := strings.Fields(field(t, out, "Uid")); got[0] != "65534" || got[2] != "65534" {
@@ -71,6 +72,23 @@ func privileges() map[string]privilege {
 		"umask": {func(s *process.Spec) { s.Umask = &umask }, "umask", func(t *testing.T, out string) {
 			if got := strings.TrimSpace(out); got != "0027" {
 				t.Errorf("umask %s", got)
+			}
+		}},
+		"nice": {func(s *process.Spec) { s.Nice = &nice }, "nice", func(t *testing.T, out string) {
+			if out != "7\n" {
+				t.Errorf("nice %s", out)
+			}
+		}},
+		"the score for lack of memory": {func(s *process.Spec) { s.OOMScore = &umask }, "cat /proc/self/oom_score_adj", func(t *testing.T, out string) {
+			if out != "23\n" {
+				t.Errorf("score %s", out)
+			}
+		}},
+		"other limits": {func(s *process.Spec) {
+			s.Limits = process.LimitsOf(project.Limits{Rlimits: map[string]project.Rlimit{"core": {}, "stack": {Soft: 8 << 20, Hard: project.Infinity}, "memlock": {Soft: 1 << 20, Hard: 2 << 20}}})
+		}, "ulimit -c; ulimit -s; ulimit -Hs; ulimit -l; ulimit -Hl", func(t *testing.T, out string) {
+			if out != "0\n8192\nunlimited\n1024\n2048\n" {
+				t.Errorf("limits %q", out)
 			}
 		}},
 		"open files": {func(s *process.Spec) { s.Limits.NoFile = 123 }, "ulimit -n; ulimit -Hn", func(t *testing.T, out string) {
@@ -257,12 +275,13 @@ func TestFileThatIsBeingWrittenIsRetried(t *testing.T) {
 }
 
 func TestOOMScoreOfChildren(t *testing.T) {
-	h := newHost(t, process.Options{})
+	h := newHost(t, process.Options{Launch: launchCommand})
 	score := 300
-	spec := shell("until grep -qx 300 /proc/$$/oom_score_adj; do :; done") // it is set just after the start
+	spec := shell("cat /proc/$$/oom_score_adj")
 	spec.OOMScore = &score
-	p := start(t, h, spec)
-	await(t, "the score", p.Done())
+	if _, out := output(t, h, spec); out != "300\n" {
+		t.Errorf("the score is %q", out)
+	}
 }
 
 func TestEnvironmentIsExact(t *testing.T) {

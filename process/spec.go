@@ -2,6 +2,7 @@ package process
 
 import (
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -50,6 +51,7 @@ type Spec struct {
 	User       *User // nil: ours
 	NoNewPrivs bool
 	Umask      *int // nil: ours
+	Nice       *int // nil: ours
 	OOMScore   *int // oom_score_adj; nil: ours, but at least 0
 
 	Limits  Limits
@@ -105,11 +107,31 @@ type IOMax struct {
 // LimitsOf are the limits of a project's process whose paths are resolved.
 func LimitsOf(l project.Limits) Limits {
 	out := Limits{Memory: l.Memory, CPUs: l.CPUs, Pids: l.Pids, NoFile: l.NoFile, IO: IO{Weight: l.IO.Weight}}
+	names := project.RlimitNames()
+	for name, limit := range l.Rlimits {
+		if out.Rlimits == nil {
+			out.Rlimits = map[int]unix.Rlimit{}
+		}
+		out.Rlimits[slices.Index(names, name)] = unix.Rlimit{Cur: limit.Soft, Max: limit.Hard}
+	}
 	for _, m := range l.IO.Max {
 		out.IO.Max = append(out.IO.Max, IOMax{Path: m.Path.String(), ReadBytes: m.ReadBytes, WriteBytes: m.WriteBytes,
 			ReadOps: m.ReadOps, WriteOps: m.WriteOps, Where: m.Pos.String()})
 	}
 	return out
+}
+
+// Set makes a process have settings, which belong to a project that was checked. Caps
+// are what it keeps as another user where they say nothing of capabilities.
+func (s *Spec) Set(o project.Settings, caps []string) {
+	s.Nice, s.OOMScore = o.Nice, o.OOMScoreAdjust
+	s.Umask, _ = o.UmaskBits()
+	switch {
+	case o.Capabilities != nil:
+		s.Sandbox.DropCaps, s.Sandbox.Caps = true, *o.Capabilities
+	case len(caps) > 0:
+		s.Sandbox.DropCaps, s.Sandbox.Caps = true, caps
+	}
 }
 
 // A Sandbox takes privileges away before the program starts.

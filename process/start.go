@@ -126,9 +126,7 @@ func (h *Host) noteStart(p *Process) {
 	if mem := p.cgroup.memory(); mem != "" && p.spec.OutOfMemory != nil {
 		p.cgroup.mute = !h.watchOOM(mem, p.cgroup.v2)
 	}
-	if score := p.spec.OOMScore; score != nil {
-		setOOMScore(p.pid, *score)
-	} else if h.ownScore < 0 {
+	if p.spec.OOMScore == nil && h.ownScore < 0 {
 		setOOMScore(p.pid, 0)
 	}
 	if h.journal == nil && h.guard == nil {

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"nix2gpu/project"
 )
@@ -234,5 +237,23 @@ func TestLimitsOfCgroupsV1(t *testing.T) {
 	g, err := (&cgroups{}).makeV1("group", Limits{Pids: 1, CPUs: 1})
 	if g != nil || err == nil || !strings.Contains(err.Error(), "no cpu cgroup") || !strings.Contains(err.Error(), "no pids cgroup") {
 		t.Errorf("without controllers: %+v, %v", g, err)
+	}
+}
+
+// The names of limits and capabilities stand at the kernel's numbers.
+func TestNamesAreTheKernels(t *testing.T) {
+	for name, number := range map[string]int{"cpu": unix.RLIMIT_CPU, "fsize": unix.RLIMIT_FSIZE, "data": unix.RLIMIT_DATA, "stack": unix.RLIMIT_STACK,
+		"core": unix.RLIMIT_CORE, "rss": unix.RLIMIT_RSS, "nproc": unix.RLIMIT_NPROC, "nofile": unix.RLIMIT_NOFILE, "memlock": unix.RLIMIT_MEMLOCK,
+		"as": unix.RLIMIT_AS, "locks": unix.RLIMIT_LOCKS, "sigpending": unix.RLIMIT_SIGPENDING, "msgqueue": unix.RLIMIT_MSGQUEUE, "nice": unix.RLIMIT_NICE,
+		"rtprio": unix.RLIMIT_RTPRIO, "rttime": unix.RLIMIT_RTTIME} {
+		if got := slices.Index(project.RlimitNames(), name); got != number {
+			t.Errorf("limit %s has number %d, want %d", name, got, number)
+		}
+	}
+	for name, number := range map[string]int{"chown": unix.CAP_CHOWN, "net_bind_service": unix.CAP_NET_BIND_SERVICE, "sys_admin": unix.CAP_SYS_ADMIN,
+		"syslog": unix.CAP_SYSLOG, "checkpoint_restore": unix.CAP_CHECKPOINT_RESTORE} {
+		if got := slices.Index(project.CapabilityNames(), name); got != number {
+			t.Errorf("capability %s has number %d, want %d", name, got, number)
+		}
 	}
 }

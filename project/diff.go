@@ -93,7 +93,13 @@ func (p *Project) parts(id ID) map[string]string {
 // addParts adds the parts of one process to out.
 func (q *Process) addParts(out map[string]string, prefix string) {
 	own := *q
-	own.Test = nil // it changes nothing in what runs
+	own.Test = nil                                                     // it changes nothing in what runs
+	if settings, ok := withoutPos(own.Settings).(map[string]any); ok { // as options of their own
+		for name, value := range settings {
+			out[prefix+name] = plainText(value)
+		}
+	}
+	own.Settings = Settings{}
 	own.Env, own.Files, own.ID, own.Service, own.Role = nil, nil, "", "", ""
 	for name, value := range q.Env {
 		out[prefix+"environment."+name] = asText(value)

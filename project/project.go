@@ -256,6 +256,7 @@ type Process struct {
 	Shutdown Shutdown `json:"shutdown,omitzero"`
 	KillMode KillMode `json:"killMode,omitempty"` // default: group
 	Limits   Limits   `json:"limits,omitzero"`
+	Settings Settings `json:"settings,omitzero"`
 	Log      Log      `json:"log,omitzero"`
 
 	// ExitOnEnd ends the project, with this process's exit code, when the
@@ -315,6 +316,8 @@ type Limits struct {
 	Pids   int64   `json:"pids,omitempty"`
 	NoFile uint64  `json:"nofile,omitempty"`
 	IO     IO      `json:"io,omitzero"`
+	// Rlimits are further limits of each process, as RlimitNames has them.
+	Rlimits map[string]Rlimit `json:"ulimits,omitempty"`
 }
 
 // IO bounds how a process uses disks.

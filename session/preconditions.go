@@ -57,7 +57,7 @@ const (
 	FolderClosed                   // a folder for data can't be made or written to
 	PackageMissing                 // software is not installed
 	CommandMissing                 // a program or a folder does not exist
-	UserMissing                    // a user does not exist
+	UserMissing                    // a user or a group does not exist
 	LogRefused                     // a file for the log can't be written to, or somebody has planted it
 	SecretMissing                  // a secret can't be read, or not be handed on
 	GPUMissing                     // there is no GPU as the service needs it
@@ -555,6 +555,8 @@ func (c *check) commands() {
 				kind = GPUMissing
 			case e.Kind == stage.BadUser:
 				kind, option = UserMissing, "user"
+			case e.Kind == stage.BadGroup:
+				kind, option = UserMissing, "supplementaryGroups"
 			case later && e.Path != "": // a service that runs first may make it
 				continue
 			case e.Kind == stage.BadFolder && errors.Is(e, fs.ErrNotExist):

@@ -78,7 +78,8 @@ type Launch struct {
 	Groups  []uint32
 
 	NoNewPrivs bool
-	Limits     project.Limits // their paths resolved
+	Limits     project.Limits   // their paths resolved
+	Settings   project.Settings // whose groups are among Groups
 
 	// Lacks says that a shell line runs nvidia-smi, which is missing; else nil. It
 	// keeps no process from starting, because the shell may go on without.
@@ -164,8 +165,19 @@ func (s *Stage) surroundings(p *project.Project, proc *project.Process, user *ac
 		}
 		l.Limits.IO.Max[i].Path = project.Lit(path)
 	}
-	if user.other {
+	l.Settings = proc.Settings
+	l.Settings.Groups = nil
+	if s.root && len(proc.Settings.Groups) > 0 {
+		more, err := groupIDs(proc.Settings.Groups)
+		if err != nil {
+			return nil, nil, err
+		}
+		l.SetUser, l.UID, l.GID, l.Groups = true, user.uid, user.gid, append(slices.Clone(user.groups), more...)
+	}
+	if user.other && !l.SetUser {
 		l.SetUser, l.UID, l.GID, l.Groups = true, user.uid, user.gid, user.groups
+	}
+	if user.other && proc.Settings.Capabilities == nil {
 		l.Caps = capsOf(p, proc, user)
 	}
 	return l, env, nil
@@ -251,6 +263,7 @@ const (
 	BadFolder                     // a folder is missing or closed to the user
 	BadFile                       // a file cannot be written or read
 	BadUser                       // there is no such user, or we may not become one
+	BadGroup                      // there is no such group
 	BadPackage                    // a package is not installed
 	BadText                       // a text names what does not exist
 	BadSecret                     // a secret cannot be read, or not be handed on
@@ -259,7 +272,7 @@ const (
 
 // Lasts reports whether a failure of the kind stays until somebody corrects it: a
 // user or a package does not come by itself.
-func (k Kind) Lasts() bool { return k == BadUser || k == BadPackage || k == BadText }
+func (k Kind) Lasts() bool { return k == BadUser || k == BadGroup || k == BadPackage || k == BadText }
 
 // An Error says why a process cannot be started.
 type Error struct {

@@ -208,3 +208,20 @@ func (s *Stage) enterable(user *account) error {
 	}
 	return nil
 }
+
+// groupIDs are the numbers of groups, which are given by name or number.
+func groupIDs(names []string) (ids []uint32, err error) {
+	for _, name := range names {
+		id := name
+		if g, err := user.LookupGroup(name); err == nil {
+			id = g.Gid
+		}
+		n, err := strconv.ParseUint(id, 10, 32)
+		if err != nil {
+			return nil, &Error{Kind: BadGroup, Msg: fmt.Sprintf("there is no group %q on this machine", name),
+				Hint: "groupadd --system " + name + ", or correct supplementaryGroups"}
+		}
+		ids = append(ids, uint32(n))
+	}
+	return ids, nil
+}

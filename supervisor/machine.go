@@ -390,9 +390,7 @@ func baseSpec(p *project.Process, l *stage.Launch) *process.Spec {
 			spec.User.Groups = append(spec.User.Groups, int(g))
 		}
 	}
-	if len(l.Caps) > 0 {
-		spec.Sandbox = process.Sandbox{DropCaps: true, Caps: l.Caps}
-	}
+	spec.Set(l.Settings, l.Caps)
 	return spec
 }
 

@@ -12,6 +12,7 @@ import (
 	"nix2gpu/control"
 	"nix2gpu/definition"
 	"nix2gpu/process"
+	"nix2gpu/project"
 )
 
 type execOptions struct {
@@ -142,11 +143,9 @@ func specIn(s *control.Surroundings, own []string) process.Spec {
 	spec := process.Spec{
 		Env: overlay(s.Env, own), Dir: s.Dir,
 		User:       &process.User{UID: s.UID, GID: s.GID, Groups: s.Groups},
-		NoNewPrivs: s.NoNewPrivs, Limits: process.Limits{NoFile: s.NoFile},
+		NoNewPrivs: s.NoNewPrivs, Limits: process.LimitsOf(project.Limits{NoFile: s.NoFile, Rlimits: s.Rlimits}),
 	}
-	if len(s.Caps) > 0 {
-		spec.Sandbox = process.Sandbox{DropCaps: true, Caps: s.Caps}
-	}
+	spec.Set(s.Settings, s.Caps)
 	return spec
 }
 

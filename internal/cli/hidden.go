@@ -36,7 +36,11 @@ func runHidden(ctx context.Context, env *Env, args []string) (ran bool, err erro
 	case "guard":
 		return true, runGuard(ctx, env, args[1:])
 	case "launch":
-		return true, process.LaunchMain(args[1:])
+		err := process.LaunchMain(args[1:])
+		if errors.As(err, new(*process.ToldError)) {
+			err = &exitError{code: exitFailed}
+		}
+		return true, err
 	case "trial":
 		code, err := process.TrialMain(args[1:])
 		if code == 0 && err == nil {

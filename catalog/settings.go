@@ -1,0 +1,144 @@
+package catalog
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+	"nix2gpu/spelling"
+)
+
+// settingOptions are the options for project.Settings, in the words of systemd.
+func settingOptions() module.Options {
+	return module.Options{
+		"nice": opt(module.IntRange("integer between -20 and 19 (both inclusive)", -20, 19),
+			"How much the service leaves to others where processors are busy: 19 is most. Less than 0 takes root."),
+		"oomScoreAdjust": opt(module.IntRange("integer between -1000 and 1000 (both inclusive)", -1000, 1000),
+			"Whether the kernel kills the service sooner (up to 1000) or later (down to -1000) than others when the machine lacks memory. Less than it has takes root."),
+		"umask": opt(module.Like(module.String, "0027"), "The permissions that files made by the service do not get, as an octal number in text."),
+		"supplementaryGroups": {Type: module.ListOf(module.OneOf(module.String, module.UnsignedInt)), Default: []any{}, Example: []any{"video"},
+			Description: "Groups that the service is in beside those of its user, where nix2gpu runs as root: names or numbers."},
+		"capabilities": {Type: module.NullOr(module.ListOf(module.String)), Default: module.Null, Example: []any{"net_bind_service"},
+			Description: "All of root's rights that the service keeps, whoever it runs as, and can ever get, such as \"net_bind_service\"; [ ] is none. null leaves those of its user."},
+	}
+}
+
+var ulimitType = module.OneOf(module.Int, module.String, module.Submodule(module.Schema{Options: module.Options{
+	"soft": {Type: module.OneOf(module.Int, module.String), Description: "What a process has."},
+	"hard": {Type: module.OneOf(module.Int, module.String), Description: "How far it may raise that."},
+}}))
+
+func ulimitsOption() module.Option {
+	return module.Option{Type: module.AttrsOf(module.Like(ulimitType, "infinity")), Default: map[string]any{}, Example: map[string]any{"core": int64(0), "memlock": "infinity"},
+		Description: "Further limits of each process: " + strings.Join(project.RlimitNames(), ", ") + ", as setrlimit(2) has them. A number, for sizes also text such as \"8M\"; \"infinity\" or -1 for none; or { soft; hard; }."}
+}
+
+// applySettings sets what the user wants of the main process, and the umask and the
+// groups of all.
+func (in *Instance) applySettings(main *project.Process) {
+	s := &main.Settings
+	number := func(option string) *int {
+		if !in.Has(option) {
+			return nil
+		}
+		n := in.Int(option)
+		return &n
+	}
+	s.Nice, s.OOMScoreAdjust = number("nice"), number("oomScoreAdjust")
+	s.Umask = in.String("umask")
+	if _, err := s.UmaskBits(); err != nil {
+		in.Get("umask").Errorf("umask %v", err)
+	}
+	for _, c := range in.List("supplementaryGroups") {
+		name := ""
+		if c.Kind() == module.KindInt {
+			name = strconv.Itoa(c.Int())
+		} else {
+			name = c.String()
+		}
+		s.Groups = append(s.Groups, name)
+	}
+	if in.Has("capabilities") {
+		s.Capabilities = &[]string{}
+		for _, c := range in.List("capabilities") {
+			name := strings.TrimPrefix(strings.ToLower(c.String()), "cap_")
+			if !slices.Contains(project.CapabilityNames(), name) {
+				c.Errorf("there is no capability %q\n  hint: write %s", c.String(), meant(name, project.CapabilityNames()))
+			}
+			*s.Capabilities = append(*s.Capabilities, name)
+		}
+	}
+	for _, id := range in.service.ProcessIDs() {
+		proc := in.project.Processes[id]
+		proc.Settings.Umask, proc.Settings.Groups = s.Umask, s.Groups
+	}
+	in.applyUlimits(&main.Limits)
+}
+
+func (in *Instance) applyUlimits(limits *project.Limits) {
+	for _, c := range in.Each("limits", "ulimits") {
+		name := c.Name()
+		if !slices.Contains(project.RlimitNames(), name) {
+			c.Errorf("there is no limit %q\n  hint: write %s", name, meant(name, project.RlimitNames()))
+			continue
+		}
+		if name == "nofile" && in.Has("limits", "nofile") {
+			c.Errorf("ulimits.nofile and nofile must not both be set")
+		}
+		var l project.Rlimit
+		if c.Kind() == module.KindAttrs {
+			l.Soft, l.Hard = ulimit(c.Get("soft"), name), ulimit(c.Get("hard"), name)
+		} else {
+			l.Soft = ulimit(c, name)
+			l.Hard = l.Soft
+		}
+		if l.Soft > l.Hard {
+			c.Errorf("the soft limit of %q must not be above the hard one", name)
+		}
+		if limits.Rlimits == nil {
+			limits.Rlimits = map[string]project.Rlimit{}
+		}
+		limits.Rlimits[name] = l
+	}
+}
+
+// ulimit reads one value of a limit.
+func ulimit(c *module.Config, name string) uint64 {
+	if c.Kind() == module.KindInt {
+		if n := c.Int(); n >= -1 {
+			return uint64(int64(n)) // -1 is Infinity
+		}
+		c.Errorf("must be -1 or more, not %d", c.Int())
+		return 0
+	}
+	switch text := c.String(); {
+	case text == "infinity" || text == "unlimited":
+		return project.Infinity
+	case !project.InBytes(name):
+		c.Errorf("must be a number or \"infinity\", not %q", text)
+	default:
+		n, err := parseBytes(text)
+		if err != nil {
+			c.Errorf("%v", err)
+		}
+		return uint64(n)
+	}
+	return 0
+}
+
+// meant names the word that was probably meant, or all.
+func meant(word string, known []string) string {
+	if near := spelling.Nearest(word, known); near != "" {
+		return near
+	}
+	return "one of " + strings.Join(slices.Sorted(slices.Values(known)), ", ")
+}
+
+// withSettings adds the options for settings to others.
+func withSettings(options module.Options) module.Options {
+	maps.Copy(options, settingOptions())
+	return options
+}
