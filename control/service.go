@@ -74,9 +74,10 @@ type Probe struct {
 	// neither OK nor Failing has no verdict yet.
 	Failing bool `json:"failing,omitempty"`
 	// Failed says that the last check failed, whatever the verdict.
-	Failed bool      `json:"failed,omitempty"`
-	Output string    `json:"output,omitempty"` // why not, in one line
-	At     time.Time `json:"at,omitzero"`
+	Failed bool             `json:"failed,omitempty"`
+	Output string           `json:"output,omitempty"` // why not, in one line
+	At     time.Time        `json:"at,omitzero"`
+	Took   project.Duration `json:"took,omitempty"` // the last check
 }
 
 // A RunOutcome is how a run went; "" if there was none.

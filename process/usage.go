@@ -11,11 +11,13 @@ import (
 
 // A Usage is what a process and its living descendants use at a moment.
 type Usage struct {
-	Name   string // of its Spec
-	PIDs   []int
-	Procs  []Proc        // of PIDs
-	CPU    time.Duration // user and system time, without that of dead descendants
-	Memory int64         // resident, in bytes; shared memory counts for each that shares it
+	Name  string // of its Spec
+	PIDs  []int
+	Procs []Proc        // of PIDs
+	CPU   time.Duration // user and system time, without that of dead descendants
+	// Waited is that of dead descendants which a living one has waited for.
+	Waited time.Duration
+	Memory int64 // resident, in bytes; shared memory counts for each that shares it
 	// Threads and Files are how many threads and open file descriptors they have. Files
 	// is -1 if one of them is another user's, whom we may not look at.
 	Threads, Files int
@@ -71,6 +73,7 @@ func (u *Usage) add(pid int) {
 	u.PIDs = append(u.PIDs, pid)
 	u.Procs = append(u.Procs, Proc{PID: pid, Parent: int(number(1)), Command: commandOf(pid, text)})
 	u.CPU += time.Duration(number(11)+number(12)) * time.Second / clockTicks
+	u.Waited += time.Duration(number(13)+number(14)) * time.Second / clockTicks
 	u.Memory += number(21) * int64(unix.Getpagesize())
 	u.Threads += int(number(17))
 	if fds, err := os.ReadDir(procDir(pid) + "/fd"); err != nil || u.Files < 0 {
@@ -98,6 +101,25 @@ const initialPIDs = "pid:[4026531836]"
 func HostPIDs() bool {
 	ns, err := os.Readlink("/proc/self/ns/pid")
 	return err == nil && ns == initialPIDs
+}
+
+// StartedAt is when a process was started, by the kernel's clock of the time since boot;
+// zero where that is not known.
+func StartedAt(pid int) time.Time {
+	stat, err := readProc(procDir(pid) + "/stat")
+	if err != nil {
+		return time.Time{}
+	}
+	f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	var boot unix.Timespec
+	if len(f) < 20 || unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) != nil {
+		return time.Time{}
+	}
+	ticks, err := strconv.ParseInt(f[19], 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Now().Add(-time.Duration(boot.Nano()) + time.Duration(ticks)*time.Second/clockTicks)
 }
 
 // HasOpen reports whether a process has a file open whose path begins with prefix. It

@@ -59,13 +59,15 @@ type Hub struct {
 	runs   map[*Run]struct{} // those whose pipes are open
 	files  map[string]*file
 	health health
-	closed bool
+
+	counters map[string]*counter // by source; guarded by mu
+	closed   bool
 }
 
 // Open starts a Hub. Close it, or the last lines may be lost.
 func Open(opts Options) (*Hub, error) {
 	opts.setDefaults()
-	h := &Hub{opts: opts, runs: map[*Run]struct{}{}, files: map[string]*file{}}
+	h := &Hub{opts: opts, runs: map[*Run]struct{}{}, files: map[string]*file{}, counters: map[string]*counter{}}
 	h.pool.New = func() any { return new(buffers) }
 	h.own = newViewer(Self, Marks, opts.style())
 	if opts.Dir != "" {
@@ -121,18 +123,23 @@ type Source struct {
 	label string
 	file  *file // nil: not kept
 	quiet bool  // not on stdout
+	count *counter
 }
 
 // Source returns the log of the process id, by which its file is called. People see its
 // label.
 func (h *Hub) Source(id, label string, opts SourceOptions) *Source {
 	s := &Source{hub: h, id: id, label: label, quiet: opts.Quiet}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s.count = h.counters[id]; s.count == nil {
+		s.count = &counter{}
+		h.counters[id] = s.count
+	}
 	if h.dir == nil {
 		return s
 	}
 	name := fileName(id)
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	if s.file = h.files[name]; s.file == nil { // two sources of one name share the file
 		keep := opts.Keep
 		if keep == 0 {
@@ -171,6 +178,7 @@ func (s *Source) kept(before, err error) {
 // bytes of them were announced.
 func (s *Source) carry(p *pipe, lines []line, expected int, buf *buffers) {
 	it := item{view: p.view, lines: len(lines), expected: expected}
+	s.count.add(lines)
 	if f := s.file; f != nil {
 		f.mu.Lock()
 		before := f.failure
@@ -179,6 +187,8 @@ func (s *Source) carry(p *pipe, lines []line, expected int, buf *buffers) {
 		var err error
 		if it.from, it.to, err = f.append(batch{records: buf.text, n: len(lines)}, it.at); err == nil {
 			it.file = f
+		} else {
+			s.count.lost.Add(uint64(len(lines)))
 		}
 		s.show(p, it, lines, buf)
 		f.mu.Unlock()

@@ -56,6 +56,7 @@ type session struct {
 	wishes     wishes
 	copies     copies
 	evaluating sync.Mutex
+	meter      meter
 	keeping    sync.WaitGroup // of what is written when all has settled
 	planned    planned
 	startups   struct {
@@ -250,7 +251,7 @@ func (s *session) serve() error {
 	}
 	s.server = server.New(server.Options{
 		Engine: asked{s.engine, s}, Resolve: (*project.Project).ResolveAll, Reload: s.reload, Evaluate: s.evaluated, Logs: s.hub.Reader(),
-		Degraded: s.watch.look, Usage: s.usage, Exec: s.exec, Run: s.runCopy, OutOfMemory: s.memory.report,
+		Degraded: s.watch.look, Usage: s.usage, Measure: s.measure, Exec: s.exec, Run: s.runCopy, OutOfMemory: s.memory.report,
 		Root: s.Root, Definition: s.job.Definition, Version: s.opts.Version, Log: s.log,
 	})
 	served := make(chan struct{})

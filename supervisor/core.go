@@ -82,6 +82,7 @@ type service struct {
 	attempt
 	streak streak
 	pause  pause
+	counts counts
 	timetable
 }
 
@@ -368,6 +369,9 @@ func (c *core) enter(s *service, to control.ServiceState, k Kind) {
 			s.startup.try(now)
 		}
 	case control.Running:
+		if !s.wasReady {
+			s.counts.ready.observe(now.Sub(s.began).Seconds(), readyBounds)
+		}
 		s.wasReady = true
 	case control.Setup:
 		if from != control.Setup {

@@ -90,6 +90,7 @@ func (c *core) probed(r *run, p control.Probe, news bool) {
 	if p.At.IsZero() {
 		p.At = c.world.Now()
 	}
+	s.counts.checked(p)
 	s.results = append(s.results[max(0, len(s.results)+1-keptResults):], p)
 	s.verdicts = append(slices.DeleteFunc(s.verdicts, func(v control.Probe) bool { return v.Role == p.Role }), p)
 	if !news {
@@ -134,6 +135,7 @@ func (c *core) exited(r *run, x project.Exit) {
 	if r.role != project.Main && x.Code == project.CannotPass && x.Error == "" {
 		x.Final = true
 	}
+	s.counts.ended(s, r, x)
 	c.bury(r)
 	e := end{exit: x, success: r.Process.SuccessCode}
 	switch s.state {

@@ -179,7 +179,7 @@ func (m *machine) Probe(id RunID) {
 	}
 	go x.probes.Run(x.over, func(v probe.Verdict) {
 		m.report(Fact{Kind: Probed, Run: id, News: v.Changed, Probe: control.Probe{
-			Role: v.Role, OK: v.State == probe.Passing, Failing: v.State == probe.Failing, Failed: !v.OK, Output: oneLine(v.Message), At: time.Now(),
+			Role: v.Role, OK: v.State == probe.Passing, Failing: v.State == probe.Failing, Failed: !v.OK, Output: oneLine(v.Message), At: time.Now(), Took: project.Duration(v.Latency),
 		}})
 	})
 }

@@ -67,8 +67,8 @@ func TestAnswersMatchTheirSchema(t *testing.T) {
 	hc := overSocket(t, socket)
 	doc := loadDocument(t)
 	for _, r := range server.Routes() {
-		if r.Stream {
-			continue // below
+		if r.Stream || r.Answer == nil {
+			continue // tested elsewhere
 		}
 		body := map[string]string{
 			"/v1/stop": `{"services":["api"]}`, "/v1/restart": `{"services":["api"]}`, "/v1/kill": `{"services":["api"],"signal":"SIGHUP"}`,

@@ -10,4 +10,4 @@
 // that program's clients.
 package server
 
-//go:generate go test . -run "^TestAPIReferenceIsFresh$" -update
+//go:generate go test . -run "^Test(API|Metrics)ReferenceIsFresh$" -update

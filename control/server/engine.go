@@ -14,6 +14,7 @@ type Engine interface {
 	Project(ctx context.Context) (*project.Project, error)
 	Snapshot() control.Snapshot
 	Details(ctx context.Context) ([]control.Detail, error)
+	Counts(ctx context.Context) ([]supervisor.Counts, error)
 	Startups(ctx context.Context) (control.Startups, error)
 	Subscribe(ctx context.Context, after uint64) (supervisor.Subscription, error)
 	Start(ctx context.Context, ids []project.ID, opts supervisor.StartOptions) ([]project.ID, error)

@@ -84,6 +84,8 @@ func Routes() []Route {
 			Query: []Param{paramService}, Answer: control.Graph{}, serve: (*Server).getGraph},
 		{Method: "GET", Path: "/v1/usage", Doc: "What services use now, and where they listen. With GPUs, nvidia-smi is run, which can take seconds.",
 			Query: []Param{{"gpus", "Whether GPUs are asked for. Default: yes.", ParamSwitch}}, Answer: control.Usage{}, serve: (*Server).getUsage},
+		{Method: "GET", Path: "/metrics", Doc: "Metrics in Prometheus' text format.",
+			Media: []string{metricsMedia}, serve: (*Server).getMetrics},
 		{Method: "GET", Path: "/v1/startup", Doc: "How the starts of services went, step by step.",
 			Answer: control.Startups{}, serve: (*Server).getStartup},
 		{Method: "GET", Path: "/v1/events", Doc: "A stream of changes: first the whole state, then a message for each change of a service, at last how the project ended. " +

@@ -45,6 +45,8 @@ type Options struct {
 	// Usage, when set, measures what services use; without gpus it does not run
 	// nvidia-smi.
 	Usage func(ctx context.Context, gpus bool) (control.Usage, error)
+	// Measure, when set, measures what metrics need beside what the engine knows.
+	Measure func(ctx context.Context, counts []supervisor.Counts) (Reading, error)
 	// Exec, when set, looks up the surroundings of a service's main process, for a
 	// command that the process pid becomes.
 	Exec func(ctx context.Context, id project.ID, req control.ExecRequest, pid int) (*control.Surroundings, error)

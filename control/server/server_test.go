@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"nix2gpu/control"
 	"nix2gpu/control/client"
@@ -428,4 +429,10 @@ func TestRun(t *testing.T) {
 			t.Errorf("Run(%+v) = %v, want %s", tt.req, err, tt.code)
 		}
 	}
+}
+
+func (f *fake) Counts(context.Context) ([]supervisor.Counts, error) {
+	return []supervisor.Counts{{ID: "api", Exits: map[supervisor.ExitReason]uint64{supervisor.ExitOOM: 2}, CPU: time.Second,
+		Ready:  supervisor.Histogram{Bounds: []float64{.5, 1}, Buckets: []uint64{1, 0, 2}, Sum: 9.25},
+		Probes: map[project.ProbeRole]supervisor.ProbeCounts{project.ReadinessProbe: {Took: supervisor.Histogram{Bounds: []float64{.1}, Buckets: []uint64{5, 0}, Sum: .25}, Failed: 2}}}}, nil
 }

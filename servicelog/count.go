@@ -1,0 +1,35 @@
+package servicelog
+
+import "sync/atomic"
+
+// A Count is how much a source has written since the Hub was opened.
+type Count struct {
+	Bytes, Lines uint64
+	Lost         uint64 // lines that could not be kept in its files
+}
+
+// counter is a Count that grows.
+type counter struct{ bytes, lines, lost atomic.Uint64 }
+
+func (c *counter) add(lines []line) {
+	n := 0
+	for _, l := range lines {
+		n += len(l.text)
+		if l.end == EndNewline || l.end == EndReturn {
+			n++
+		}
+	}
+	c.bytes.Add(uint64(n))
+	c.lines.Add(uint64(len(lines)))
+}
+
+// Counts returns how much each source has written, by its id.
+func (h *Hub) Counts() map[string]Count {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := make(map[string]Count, len(h.counters))
+	for id, c := range h.counters {
+		all[id] = Count{Bytes: c.bytes.Load(), Lines: c.lines.Load(), Lost: c.lost.Load()}
+	}
+	return all
+}
