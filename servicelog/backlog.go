@@ -13,10 +13,10 @@ import (
 // goroutine takes it as a whole and then is the only one to use it.
 type backlog struct {
 	style  style
-	ranges map[*file]*stretch
-	order  []*stretch // the same, ordered by their beginnings
-	memory []held     // ordered by stamps
-	own    *viewer    // for our marks
+	ranges map[*file]*fileRange
+	order  []*fileRange // the same, ordered by their beginnings
+	memory []held       // ordered by stamps
+	own    *viewer      // for our marks
 }
 
 // held is what is in no file: text to show, or a number of lines that are lost.
@@ -30,20 +30,20 @@ type held struct {
 func (h held) size() int { return len(h.text) + 64 }
 
 func newBacklog(s style) *backlog {
-	return &backlog{style: s, ranges: map[*file]*stretch{}, own: newViewer(Self, Marks, s)}
+	return &backlog{style: s, ranges: map[*file]*fileRange{}, own: newViewer(Self, Marks, s)}
 }
 
 // extend adds a batch that is in a file.
 func (b *backlog) extend(it item) {
 	s := b.ranges[it.file]
 	if s == nil {
-		s = &stretch{file: it.file, at: it.from, era: it.era, last: it.era}
+		s = &fileRange{file: it.file, at: it.from, era: it.era, last: it.era}
 		b.ranges[it.file] = s
 		b.order = append(b.order, s)
 	}
 	s.end = it.to
 	if it.era != s.last {
-		s.turns, s.last = append(s.turns, turn{it.from, it.era}), it.era
+		s.eras, s.last = append(s.eras, eraStart{it.from, it.era}), it.era
 	}
 	if s.views[it.view.stream] == nil {
 		v := newViewer(it.view.label, it.view.stream, b.style)
@@ -85,8 +85,8 @@ func (b *backlog) left() (n uint64) {
 // has freed. At the end it appends nothing. After an error it may be called again.
 func (b *backlog) next(dst []byte) (_ []byte, freed int, err error) {
 	for len(dst) < readSize {
-		var first *stretch // the one with the earliest head
-		var limit stamp    // the earliest stamp of all others: up to it, first may go on
+		var first *fileRange // the one with the earliest head
+		var limit stamp      // the earliest stamp of all others: up to it, first may go on
 		limited := false
 		for _, s := range b.order {
 			ok, err := s.peek(len(b.order))
@@ -131,7 +131,7 @@ func (b *backlog) next(dst []byte) (_ []byte, freed int, err error) {
 }
 
 // rotated marks the lines that rotation has removed before they were read.
-func (b *backlog) rotated(dst []byte, s *stretch) []byte {
+func (b *backlog) rotated(dst []byte, s *fileRange) []byte {
 	if s.lost == 0 {
 		return dst
 	}
@@ -149,12 +149,12 @@ func (b *backlog) mark(dst []byte, text string) []byte {
 	return dst
 }
 
-// A stretch is a range of records in a file, to be read back.
-type stretch struct {
+// A fileRange is a range of records in a file, to be read back.
+type fileRange struct {
 	file    *file
 	at, end spot
 	era     int // of the record at at
-	turns   []turn
+	eras    []eraStart
 	last    int // the era of the record before end
 	views   map[Stream]*viewer
 
@@ -170,13 +170,13 @@ type stretch struct {
 	}
 }
 
-// A turn is where a new era begins in a file, since the clock was set back.
-type turn struct {
+// An eraStart is where a new era begins in a file, since the clock was set back.
+type eraStart struct {
 	at  spot
 	era int
 }
 
-func (t turn) reached(s spot) bool {
+func (t eraStart) reached(s spot) bool {
 	return s.segment > t.at.segment || s.segment == t.at.segment && s.offset >= t.at.offset
 }
 
@@ -184,9 +184,9 @@ func (t turn) reached(s spot) bool {
 // that not even a small block of each fits.
 const backBudget = 4 << 20
 
-// peek makes head the next line, if there is one. many is how many stretches are read
+// peek makes head the next line, if there is one. many is how many ranges are read
 // at the same time.
-func (s *stretch) peek(many int) (bool, error) {
+func (s *fileRange) peek(many int) (bool, error) {
 	for !s.ready {
 		i := bytes.IndexByte(s.buf, '\n')
 		if i < 0 {
@@ -197,8 +197,8 @@ func (s *stretch) peek(many int) (bool, error) {
 			continue
 		}
 		rec := parseRecord(s.buf[:i])
-		for len(s.turns) > 0 && s.turns[0].reached(s.at) {
-			s.era, s.turns = s.turns[0].era, s.turns[1:]
+		for len(s.eras) > 0 && s.eras[0].reached(s.at) {
+			s.era, s.eras = s.eras[0].era, s.eras[1:]
 		}
 		s.buf = s.buf[i+1:]
 		s.at.offset += int64(i) + 1
@@ -214,7 +214,7 @@ func (s *stretch) peek(many int) (bool, error) {
 }
 
 // show appends head as stdout shows it.
-func (s *stretch) show(dst []byte) []byte {
+func (s *fileRange) show(dst []byte) []byte {
 	s.ready = false
 	if v := s.views[s.head.stream]; v != nil {
 		dst, _ = v.append(dst, []line{s.head.line}, s.head.at)
@@ -223,7 +223,7 @@ func (s *stretch) show(dst []byte) []byte {
 }
 
 // fill reads more and reports whether there was any.
-func (s *stretch) fill(many int) (bool, error) {
+func (s *fileRange) fill(many int) (bool, error) {
 	if s.at.segment == s.end.segment && s.at.offset >= s.end.offset || s.at.segment > s.end.segment {
 		s.buf, s.room = nil, nil
 		return false, nil
@@ -271,7 +271,7 @@ func (s *stretch) fill(many int) (bool, error) {
 }
 
 // skip goes on at a later spot. The lines in between are lost.
-func (s *stretch) skip(to spot) {
+func (s *fileRange) skip(to spot) {
 	s.lost += max(0, to.lines-s.at.lines)
 	s.at, s.buf = to, nil
 }

@@ -15,13 +15,13 @@ const retryTime = time.Second
 // health knows which files can't be written now. It has a lock of its own, not those of
 // the files, so that nobody who asks waits for a disk.
 type health struct {
-	mu     sync.Mutex
-	ill    map[*file]illness
-	again  *time.Timer // the next try; nil: none is due
-	closed bool
+	mu      sync.Mutex
+	failing map[*file]failure
+	again   *time.Timer // the next try; nil: none is due
+	closed  bool
 }
 
-type illness struct {
+type failure struct {
 	id    string
 	err   error
 	since time.Time
@@ -32,14 +32,14 @@ type illness struct {
 func (h *Hub) Degraded() (reason string, since time.Time) {
 	h.health.mu.Lock()
 	defer h.health.mu.Unlock()
-	var all []illness
-	for _, i := range h.health.ill {
+	var all []failure
+	for _, i := range h.health.failing {
 		all = append(all, i)
 	}
 	if len(all) == 0 {
 		return "", time.Time{}
 	}
-	first := slices.MinFunc(all, func(a, b illness) int {
+	first := slices.MinFunc(all, func(a, b failure) int {
 		return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.id, b.id))
 	})
 	if len(all) == 1 {
@@ -48,22 +48,22 @@ func (h *Hub) Degraded() (reason string, since time.Time) {
 	return fmt.Sprintf("the logs of %q and %d more cannot be written: %v", first.id, len(all)-1, reasonOf(first.err)), first.since
 }
 
-// turned notes that a file can't be written any more, or, if err is nil, that it can
+// noteHealth notes that a file can't be written any more, or, if err is nil, that it can
 // again.
-func (h *Hub) turned(id string, f *file, err error) {
+func (h *Hub) noteHealth(id string, f *file, err error) {
 	h.health.mu.Lock()
-	_, known := h.health.ill[f]
+	_, known := h.health.failing[f]
 	switch {
 	case known == (err != nil): // noted already
 		h.health.mu.Unlock()
 		return
 	case err == nil:
-		delete(h.health.ill, f)
+		delete(h.health.failing, f)
 	default:
-		if h.health.ill == nil {
-			h.health.ill = map[*file]illness{}
+		if h.health.failing == nil {
+			h.health.failing = map[*file]failure{}
 		}
-		h.health.ill[f] = illness{id, err, time.Now()}
+		h.health.failing[f] = failure{id, err, time.Now()}
 		h.retryLater()
 	}
 	h.health.mu.Unlock()
@@ -83,16 +83,16 @@ func (h *Hub) retryLater() {
 func (h *Hub) retry() {
 	h.health.mu.Lock()
 	h.health.again = nil
-	ill := make(map[*file]string, len(h.health.ill))
-	for f, i := range h.health.ill {
-		ill[f] = i.id
+	failing := make(map[*file]string, len(h.health.failing))
+	for f, i := range h.health.failing {
+		failing[f] = i.id
 	}
 	h.health.mu.Unlock()
-	for f, id := range ill {
-		h.turned(id, f, f.retry(&h.clock))
+	for f, id := range failing {
+		h.noteHealth(id, f, f.retry(&h.clock))
 	}
 	h.health.mu.Lock()
-	if len(h.health.ill) > 0 {
+	if len(h.health.failing) > 0 {
 		h.retryLater()
 	}
 	h.health.mu.Unlock()

@@ -48,17 +48,17 @@ func (o *Options) setDefaults() {
 
 // A Hub carries the output of a project's processes. See [Open].
 type Hub struct {
-	opts   Options
-	pool   sync.Pool // of *buffers
-	dir    *folder   // nil: no files
-	out    *output   // nil: no stdout
-	bell   bell
-	clock  clock
-	own    *viewer // of our own lines; guarded by mu
-	mu     sync.Mutex
-	runs   map[*Run]struct{} // those whose pipes are open
-	files  map[string]*file
-	health health
+	opts    Options
+	pool    sync.Pool // of *buffers
+	dir     *folder   // nil: no files
+	out     *output   // nil: no stdout
+	changes notifier
+	clock   clock
+	own     *viewer // of our own lines; guarded by mu
+	mu      sync.Mutex
+	runs    map[*Run]struct{} // those whose pipes are open
+	files   map[string]*file
+	health  health
 
 	counters map[string]*counter // by source; guarded by mu
 	closed   bool
@@ -169,9 +169,9 @@ func (s *Source) mark(text string) {
 // write before it.
 func (s *Source) kept(before, err error) {
 	if (before == nil) != (err == nil) {
-		s.hub.turned(s.id, s.file, err)
+		s.hub.noteHealth(s.id, s.file, err)
 	}
-	s.hub.bell.ring()
+	s.hub.changes.notify()
 }
 
 // carry writes lines of a pipe to the file and passes them to stdout, to which expected
@@ -259,35 +259,35 @@ func (h *Hub) Hasten(stall time.Duration) {
 	}
 }
 
-// A bell tells followers in this process that files have grown.
-type bell struct {
-	mu   sync.Mutex
-	ears map[chan struct{}]struct{}
+// A notifier tells followers in this process that files have grown.
+type notifier struct {
+	mu          sync.Mutex
+	subscribers map[chan struct{}]struct{}
 }
 
-func (b *bell) ring() {
-	b.mu.Lock()
-	for ear := range b.ears {
+func (n *notifier) notify() {
+	n.mu.Lock()
+	for changed := range n.subscribers {
 		select {
-		case ear <- struct{}{}:
+		case changed <- struct{}{}:
 		default: // it has a token already
 		}
 	}
-	b.mu.Unlock()
+	n.mu.Unlock()
 }
 
-// listen returns a channel that gets a token after each change.
-func (b *bell) listen() (ear chan struct{}, stop func()) {
-	ear = make(chan struct{}, 1)
-	b.mu.Lock()
-	if b.ears == nil {
-		b.ears = map[chan struct{}]struct{}{}
+// subscribe returns a channel that gets a token after each change.
+func (n *notifier) subscribe() (changed chan struct{}, stop func()) {
+	changed = make(chan struct{}, 1)
+	n.mu.Lock()
+	if n.subscribers == nil {
+		n.subscribers = map[chan struct{}]struct{}{}
 	}
-	b.ears[ear] = struct{}{}
-	b.mu.Unlock()
-	return ear, func() {
-		b.mu.Lock()
-		delete(b.ears, ear)
-		b.mu.Unlock()
+	n.subscribers[changed] = struct{}{}
+	n.mu.Unlock()
+	return changed, func() {
+		n.mu.Lock()
+		delete(n.subscribers, changed)
+		n.mu.Unlock()
 	}
 }

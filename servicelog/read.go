@@ -42,15 +42,15 @@ var ErrNoPrevious = errors.New("there is no earlier run in the log\nhint: leave 
 
 // A Reader reads the files of a folder, of this run and of earlier ones.
 type Reader struct {
-	dir  string
-	bell *bell // nil: the kernel reports changes
+	dir     string
+	changed *notifier // nil: the kernel reports changes
 }
 
 // NewReader returns a Reader for the files in dir, whoever writes them.
 func NewReader(dir string) *Reader { return &Reader{dir: dir} }
 
 // Reader returns a Reader for the files of the Hub, which tells it of changes.
-func (h *Hub) Reader() *Reader { return &Reader{dir: h.opts.Dir, bell: &h.bell} }
+func (h *Hub) Reader() *Reader { return &Reader{dir: h.opts.Dir, changed: &h.changes} }
 
 // Sources returns the ids of all sources that have a file.
 func (r *Reader) Sources() ([]string, error) {
@@ -234,8 +234,8 @@ func (s *session) close() {
 
 // changes returns a channel that gets a token after each change of a file.
 func (r *Reader) changes() (ch <-chan struct{}, stop func()) {
-	if r.bell != nil {
-		return r.bell.listen()
+	if r.changed != nil {
+		return r.changed.subscribe()
 	}
 	token := make(chan struct{}, 1)
 	end := make(chan struct{})
