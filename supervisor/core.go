@@ -138,13 +138,13 @@ type run struct {
 
 // stop is the progress of stopping a run.
 type stop struct {
-	stopping bool
-	stopAt   time.Time
-	killAt   time.Time
-	how      string // what it got, such as "SIGTERM"
-	killed   bool
-	immortal bool // it was killed, but lives on
-	named    bool // the operator was told that the stop waits for it
+	stopping   bool
+	stopAt     time.Time
+	killAt     time.Time
+	how        string // what it got, such as "SIGTERM"
+	killed     bool
+	unkillable bool // it was killed, but lives on
+	named      bool // the operator was told that the stop waits for it
 }
 
 func newCore(p *project.Project, w World, opts Options) *core {
@@ -219,9 +219,9 @@ func (c *core) counted(ids []project.ID) (n int) {
 	return n
 }
 
-// owe makes a summary follow a request, unless it is only about the container's own
+// expectSummary makes a summary follow a request, unless it is only about the container's own
 // services.
-func (c *core) owe(list []*service) {
+func (c *core) expectSummary(list []*service) {
 	if slices.ContainsFunc(list, func(s *service) bool { return !s.spec.System }) {
 		c.summary.due = true
 	}
@@ -244,7 +244,7 @@ func (c *core) want(ids []project.ID, noDeps bool, refused map[project.ID]string
 			list = append(list, s)
 		}
 	}
-	c.owe(list)
+	c.expectSummary(list)
 	slices.SortStableFunc(list, func(a, b *service) int { return cmp.Compare(c.rank(a), c.rank(b)) })
 	for _, s := range list {
 		switch {

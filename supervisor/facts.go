@@ -136,7 +136,7 @@ func (c *core) exited(r *run, x project.Exit) {
 		x.Final = true
 	}
 	s.counts.ended(s, r, x)
-	c.bury(r)
+	c.forgetRun(r)
 	e := end{exit: x, success: r.Process.SuccessCode}
 	switch s.state {
 	case control.Stopping:
@@ -172,8 +172,8 @@ func (c *core) oomKilled(r *run, kills int) {
 	c.say(s, sayOOMKills(kills, r.Process.Limits.Memory))
 }
 
-// bury forgets a run that is over.
-func (c *core) bury(r *run) {
+// forgetRun forgets a run that is over.
+func (c *core) forgetRun(r *run) {
 	for _, t := range r.timers {
 		c.cancel(t)
 	}

@@ -138,7 +138,7 @@ func (c *core) restart(ids []project.ID) error {
 		s.startup = startup{asked: c.world.Now()}
 		c.feed(s, Restart)
 	}
-	c.owe(list)
+	c.expectSummary(list)
 	_, err = c.start(begin, StartOptions{})
 	return err
 }

@@ -94,12 +94,12 @@ func (c *core) kill(r *run) {
 	c.afterRun(unkillableAfter, goneDue, r)
 }
 
-// immortal handles a killed process that does not end. The stop of the project goes on
+// unkillable handles a killed process that does not end. The stop of the project goes on
 // without it. All else waits, because there must never be two of them.
-func (c *core) immortal(r *run) {
-	if !r.immortal {
-		r.immortal = true
-		c.say(r.service, sayImmortal(r.pid))
+func (c *core) unkillable(r *run) {
+	if !r.unkillable {
+		r.unkillable = true
+		c.say(r.service, sayUnkillable(r.pid))
 	}
 	if c.stopping != nil {
 		c.exited(r, project.KilledBy(project.SIGKILL))

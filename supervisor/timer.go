@@ -72,7 +72,7 @@ func (c *core) fire(id timerID) {
 	case signalDue:
 		c.signalRun(c.runs[t.run])
 	case goneDue:
-		c.immortal(c.runs[t.run])
+		c.unkillable(c.runs[t.run])
 	case levelDue:
 		c.stopLevels(t.level)
 	case budgetOver:

@@ -244,10 +244,10 @@ func errNotifyFD(err error) error {
 	return fmt.Errorf("cannot open the notification descriptor: %w", err)
 }
 
-// unkillable describes a process that waits in the kernel, mostly for a disk or a device.
-const unkillable = "unkillable: still alive after SIGKILL"
+// unkillableText describes a process that waits in the kernel, mostly for a disk or a device.
+const unkillableText = "unkillable: still alive after SIGKILL"
 
-func sayImmortal(pid int) string { return fmt.Sprintf("process %d is %s", pid, unkillable) }
+func sayUnkillable(pid int) string { return fmt.Sprintf("process %d is %s", pid, unkillableText) }
 
 // ended returns how a service has ended, as the reason for the end of the project.
 func (s *service) ended() string { return s.spec.Label + " " + s.facts().describe() }
@@ -550,8 +550,8 @@ func (r *run) progress(now time.Time) string {
 // stopText says what a process that is to stop has got, and what comes next.
 func (r *run) stopText(now time.Time) string {
 	switch {
-	case r.immortal:
-		return unkillable
+	case r.unkillable:
+		return unkillableText
 	case r.killed:
 		return "killed, still exiting"
 	}

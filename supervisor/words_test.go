@@ -51,7 +51,7 @@ func TestDescribe(t *testing.T) {
 func TestStopText(t *testing.T) {
 	now := time.Unix(100, 0)
 	for want, s := range map[string]stop{
-		"unkillable: still alive after SIGKILL":  {killed: true, immortal: true, how: "SIGTERM"},
+		"unkillable: still alive after SIGKILL":  {killed: true, unkillable: true, how: "SIGTERM"},
 		"killed, still exiting":                  {killed: true, how: "SIGTERM"},
 		"is still being started, killed in 2s":   {killAt: now.Add(2 * time.Second)},
 		"got SIGTERM, killed in 2s":              {how: "SIGTERM", killAt: now.Add(2 * time.Second)},
