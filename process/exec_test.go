@@ -127,15 +127,21 @@ func TestLentCookie(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	spec := shell("echo $" + process.CookieVar + `; (setsid sh -c 'echo $$; exec sleep 1000' &)`)
-	spec.Stdout, spec.Cookie = w, "lender/api-run-1-exec#7"
+	in, goOn, err := os.Pipe() // it must not end before its child has said who it is
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := shell("echo $" + process.CookieVar + `; (setsid sh -c 'echo $$; exec sleep 1000' &); read end`)
+	spec.Stdin, spec.Stdout, spec.Cookie = in, w, "lender/api-run-1-exec#7"
 	p := start(t, h, spec)
 	w.Close()
+	in.Close()
 	lines := bufio.NewScanner(r)
 	if lines.Scan(); lines.Text() != spec.Cookie || p.Cookie() != spec.Cookie {
 		t.Errorf("it is marked with %q, and said to be with %q; want %q", lines.Text(), p.Cookie(), spec.Cookie)
 	}
 	pids := readPIDs(t, lines, 1)
+	goOn.Close()
 	await(t, "its end, with what it has left behind", p.Done())
 	if alive(pids[0]) {
 		t.Errorf("%d lives on", pids[0])
