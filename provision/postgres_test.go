@@ -323,6 +323,24 @@ func TestPostgresInitErrors(t *testing.T) {
 	})
 }
 
+// initdb is told a time zone where nobody has set one: without, and without
+// /etc/localtime, it looks through all of them.
+func TestInitdbKnowsAZone(t *testing.T) {
+	for set, want := range map[string]string{"": "UTC", "Europe/Oslo": "Europe/Oslo"} {
+		c := newCluster(t)
+		t.Setenv("TZ", set)
+		if set == "" {
+			os.Unsetenv("TZ")
+		}
+		c.bin = filepath.Join(c.dir, "bin")
+		must(t)("", os.Mkdir(c.bin, 0o755))
+		must(t)("", os.WriteFile(filepath.Join(c.bin, "initdb"), []byte("#!/bin/sh\necho zone $TZ\nexit 1\n"), 0o755))
+		if out, err := c.init(); err == nil || !strings.Contains(out, "zone "+want+"\n") {
+			t.Errorf("TZ=%q: %v\n%s", set, err, out)
+		}
+	}
+}
+
 func TestMainRejects(t *testing.T) {
 	for _, args := range [][]string{nil, {"postgresql"}, {"postgresql", "dance"}, {"postgresql", "init", "--what"}, {"apt", "-o evil"}} {
 		if err := provision.Main(t.Context(), args, provision.Stdio{}); err == nil {
