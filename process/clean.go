@@ -128,15 +128,23 @@ func (h *Host) remember(p *Process) []Info {
 	delete(set, p.pid)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	for _, info := range set {
+		p.know(info)
+	}
+	return slices.Collect(maps.Values(set))
+}
+
+// know notes a descendant that has left the group. One that is found by its cookie has
+// none any more once it is exiting, when it may still have a port open. Called with the
+// host's lock.
+func (p *Process) know(info Info) {
+	if info.PGID == p.pid {
+		return
+	}
 	if p.known == nil {
 		p.known = make(map[int]uint64)
 	}
-	for pid, info := range set {
-		if info.PGID != p.pid {
-			p.known[pid] = info.Start
-		}
-	}
-	return slices.Collect(maps.Values(set))
+	p.known[info.PID] = info.Start
 }
 
 // walk adds pid and its living descendants to set, by the kernel's lists of children. It
@@ -212,10 +220,17 @@ func (h *Host) remains(p *Process) []Info {
 		}
 	}
 	delete(set, p.pid)
+	ended := p.hasExited()
 	var left []Info
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	for _, info := range set {
-		if !info.dead() && !leaders[info.PID] {
-			left = append(left, info)
+		if info.dead() || leaders[info.PID] {
+			continue
+		}
+		left = append(left, info)
+		if ended { // until then, this is only about what they use
+			p.know(info)
 		}
 	}
 	slices.SortFunc(left, func(a, b Info) int { return a.PID - b.PID })
