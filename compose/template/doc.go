@@ -1,11 +1,10 @@
-// Package template expands texts in Go's language of templates over what a YAML
-// file can hold: strings, integers, booleans, lists and maps.
+// Package template expands texts in Go's template language over values of YAML: strings,
+// integers, booleans, lists and maps.
 //
-// The library's parser parses them; they are evaluated here, because
-// text/template finds methods by names that are known only when it runs. With it
-// in a program the linker keeps each exported method of every type, which for
-// this program is an eighth of its size, and a part of each start. Values of YAML
-// have no methods. Tests compare with the library.
+// The standard library parses them, but they are evaluated here. text/template looks up
+// methods by names that are only known when it runs, so for its sake the linker would keep
+// all exported methods of all types: an eighth of this program, and a part of each start.
+// Values of YAML have no methods. Tests compare the results with the library's.
 //
-// Pure.
+// The package is pure.
 package template

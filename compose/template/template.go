@@ -12,11 +12,11 @@ import (
 	"text/template/parse"
 )
 
-// maxDepth is how deep templates may call each other.
+// maxDepth bounds how deep templates may call each other.
 const maxDepth = 1000
 
-// Expand is the text of a template for these variables. A name that is not there
-// is an error. Values are strings, integers, booleans, []any and map[string]any.
+// Expand returns the text of a template with variables. Their values are strings, integers,
+// booleans, []any and map[string]any. An unknown name is an error.
 func Expand(name, text string, vars map[string]any) (string, error) {
 	funcs := functions()
 	known := map[string]any{"and": true, "or": true} // the parser wants to know the names
@@ -48,13 +48,13 @@ type variable struct {
 	value any
 }
 
-// What ends the body of a loop early.
+// They end the body of a loop early.
 var (
 	errBreak    = errors.New("break")
 	errContinue = errors.New("continue")
 )
 
-// run evaluates a whole template; $ is what it is given.
+// run evaluates a whole template, in which $ is dot.
 func (e *expansion) run(t *parse.Tree, dot any) error {
 	if e.depth++; e.depth > maxDepth {
 		return errors.New("templates call each other too deeply")
@@ -119,7 +119,7 @@ func (e *expansion) node(n parse.Node, dot any) error {
 	return nil
 }
 
-// branch is an if or, with the value as the new dot, a with.
+// branch evaluates an if, or a with, whose value becomes dot.
 func (e *expansion) branch(n *parse.BranchNode, dot any, with bool) error {
 	mark := len(e.vars)
 	defer func() { e.vars = e.vars[:mark] }()
@@ -197,7 +197,7 @@ func (e *expansion) loop(n *parse.RangeNode, dot any) error {
 	return err
 }
 
-// pipe is the value of a pipeline, and sets what it declares.
+// pipe returns the value of a pipeline and sets the variables that it declares.
 func (e *expansion) pipe(p *parse.PipeNode, dot any) (any, error) {
 	var value any
 	for i, c := range p.Cmds {
@@ -227,8 +227,8 @@ func (e *expansion) assign(name string, value any) error {
 	return fmt.Errorf("undefined variable: %s", name)
 }
 
-// command is the value of one command of a pipeline; last is that of the one
-// before it, if there is one.
+// command returns the value of a command of a pipeline. If piped is set, last is the value
+// of the one before it.
 func (e *expansion) command(c *parse.CommandNode, dot, last any, piped bool) (any, error) {
 	first := c.Args[0]
 	if id, ok := first.(*parse.IdentifierNode); ok {
@@ -243,7 +243,7 @@ func (e *expansion) command(c *parse.CommandNode, dot, last any, piped bool) (an
 	return e.arg(first, dot)
 }
 
-// arg is the value of an argument.
+// arg returns the value of an argument.
 func (e *expansion) arg(n parse.Node, dot any) (any, error) {
 	switch n := n.(type) {
 	case *parse.DotNode:
@@ -292,7 +292,7 @@ func (e *expansion) arg(n parse.Node, dot any) (any, error) {
 	return nil, fmt.Errorf("not supported: %s", n)
 }
 
-// fields goes down into maps.
+// fields returns the value that a chain of names leads to, through maps.
 func fields(v any, names []string) (any, error) {
 	for _, name := range names {
 		m, ok := v.(map[string]any)
@@ -306,7 +306,7 @@ func fields(v any, names []string) (any, error) {
 	return v, nil
 }
 
-// call calls a function with arguments, of which a pipeline gives the last.
+// call calls a function. If piped is set, last is its last argument.
 func (e *expansion) call(name string, args []parse.Node, dot, last any, piped bool) (any, error) {
 	if name == "and" || name == "or" { // which evaluate no more than they need
 		var v any
@@ -346,7 +346,7 @@ func (e *expansion) call(name string, args []parse.Node, dot, last any, piped bo
 	return v, nil
 }
 
-// isTrue tells whether a value is neither zero nor empty.
+// isTrue reports whether a value is neither zero nor empty.
 func isTrue(v any) bool {
 	switch v := v.(type) {
 	case nil:
@@ -369,7 +369,7 @@ func isTrue(v any) bool {
 	return true
 }
 
-// printed is a value as text.
+// printed returns a value as text.
 func printed(v any) string {
 	if v == nil {
 		return "<no value>"
@@ -440,7 +440,7 @@ func functions() map[string]function {
 	}
 }
 
-// joined is the text that functions such as html escape: all arguments in one.
+// joined returns all arguments as one text, which functions such as html escape.
 func joined(args []any) string {
 	if len(args) == 1 {
 		if s, ok := args[0].(string); ok {
@@ -479,7 +479,7 @@ func index(args []any) (any, error) {
 	return v, nil
 }
 
-// position is an index from 0 to most.
+// position returns v as an index from 0 to most.
 func position(v any, most int) (int, error) {
 	i, ok := v.(int)
 	if !ok {
@@ -519,7 +519,7 @@ func slice(args []any) (any, error) {
 	return args[0].([]any)[at[0]:at[1]:at[2]], nil
 }
 
-// Errors of comparisons, in the library's words.
+// Errors of comparisons, as the library words them.
 var (
 	errKinds = errors.New("incompatible types for comparison")
 	errBasic = errors.New("invalid type for comparison")
@@ -546,7 +546,7 @@ func basic(v any) bool {
 	return false
 }
 
-// order is -1, 0 or 1.
+// order compares two values: it returns -1, 0 or 1.
 func order(a, b any) (int, error) {
 	if !basic(a) || !basic(b) {
 		return 0, errBasic
