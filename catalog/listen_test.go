@@ -26,7 +26,7 @@ func TestServersListenWhereTheySay(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name, services string
-		open           []int // ports on all addresses, by wish
+		open           []int // ports on all addresses, as the definition asks
 	}{
 		{"as they are", `
 		  postgresql.a.enable = true;

@@ -89,10 +89,10 @@ const lendGPUs = "run with --gpus all, or with --device nvidia.com/gpu=all"
 // planLibraries plans how programs find the libraries that the runtime has lent.
 func planLibraries(s gpuSeen) gpuPlan {
 	var p gpuPlan
-	wish := gpu.ParseVisible(s.visible)
+	selected := gpu.ParseVisible(s.visible)
 	switch {
 	case len(s.devices) == 0 && len(s.folders) == 0:
-		if s.wanted && wish.None {
+		if s.wanted && selected.None {
 			p.note("-e "+gpu.VisibleVar+"=all", "%s is none: there is no GPU here, and services need one", gpu.VisibleVar)
 		} else if s.wanted {
 			p.note(lendGPUs, "there is no GPU here, and services need one")
@@ -101,7 +101,7 @@ func planLibraries(s gpuSeen) gpuPlan {
 	case len(s.folders) == 0:
 		p.note(lendGPUs, "%s: the devices are here, and the driver's libraries are not", strings.Join(s.devices, ", "))
 		return p
-	case len(s.devices) == 0 && !wish.None && s.wanted:
+	case len(s.devices) == 0 && !selected.None && s.wanted:
 		p.note(lendGPUs, "the driver's libraries are here, and no device is")
 	}
 	var tell []string // folders for the loader
@@ -177,9 +177,9 @@ func (s gpuSeen) asksForCards() bool {
 	if s.smi == "" || len(s.devices) == 0 {
 		return false
 	}
-	wish := gpu.ParseVisible(s.visible)
-	maybeMore := len(wish.Devices) < len(s.devices) || slices.Contains(s.devices, gpu.WSLDevice) // WSL's device does not tell how many there are
-	return s.compatFits() || !s.cudaVisible && len(wish.Devices) > 0 && maybeMore
+	selected := gpu.ParseVisible(s.visible)
+	maybeMore := len(selected.Devices) < len(s.devices) || slices.Contains(s.devices, gpu.WSLDevice) // WSL's device does not tell how many there are
+	return s.compatFits() || !s.cudaVisible && len(selected.Devices) > 0 && maybeMore
 }
 
 // compatFits reports whether CUDA's compatibility libraries are newer than the driver,
@@ -191,9 +191,9 @@ func (s gpuSeen) compatFits() bool {
 // planCards plans what depends on the cards.
 func planCards(s gpuSeen, cards []gpu.Card) gpuPlan {
 	var p gpuPlan
-	wish := gpu.ParseVisible(s.visible)
-	if !s.cudaVisible && len(s.devices) > 0 && (wish.None || len(cards) > 0) {
-		p.cudaVisible = wish.Visible(cards)
+	selected := gpu.ParseVisible(s.visible)
+	if !s.cudaVisible && len(s.devices) > 0 && (selected.None || len(cards) > 0) {
+		p.cudaVisible = selected.Visible(cards)
 	}
 	if !s.compatFits() || len(cards) == 0 {
 		return p

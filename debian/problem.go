@@ -96,7 +96,7 @@ type ConflictError struct {
 	Package, With Locked
 	Word          string // "conflicts with" or "breaks"
 	Relation      string
-	Why           [2][]string // for each, the chain of names that leads to it from a wish
+	Why           [2][]string // for each, the chain of names that leads to it from a requested package
 }
 
 func (e *ConflictError) Error() string {
@@ -152,7 +152,7 @@ func (s *solver) excluded(c *choice, r Relation) []*choice {
 	return out
 }
 
-// why returns the shortest chain of names from a wish to a package.
+// why returns the shortest chain of names from a requested package to another.
 func (s *solver) why(name string) []string {
 	type way struct {
 		name string
@@ -160,10 +160,10 @@ func (s *solver) why(name string) []string {
 	}
 	var queue []*way
 	seen := map[string]bool{}
-	for _, c := range s.trail { // wishes stand first in the trail
+	for _, c := range s.trail { // the requested packages come first in the trail
 		queue = append(queue, &way{name: c.Name})
 		seen[c.Name] = true
-		if len(queue) == s.wishes {
+		if len(queue) == s.requested {
 			break
 		}
 	}

@@ -22,8 +22,8 @@ type Chosen struct {
 // An Installed package is on the base already and need not be chosen.
 type Installed struct{ Name, Version, Arch, MultiArch, Provides string }
 
-// Wishes is what to resolve.
-type Wishes struct {
+// A Request is what to resolve.
+type Request struct {
 	// Names are names of packages, or names that packages provide.
 	Names []string
 	// Held has the packages whose version must not change, by name, and so must not
@@ -45,31 +45,31 @@ type Wishes struct {
 // A Solution is the result of a resolution.
 type Solution struct {
 	Packages []Chosen // sorted by name
-	// Wanted has, by each wished name, the package that was chosen for it.
+	// Wanted has, by each requested name, the package that was chosen for it.
 	Wanted map[string]string
-	// There lists the wished names that installed packages fulfil, sorted.
+	// There lists the requested names that installed packages fulfil, sorted.
 	There []string
 }
 
-// Resolve finds the wished packages and everything that they depend on: the newest
+// Resolve finds the requested packages and everything that they depend on: the newest
 // version of each, and of alternatives the first that can be had. It does not search
-// beyond that: packages that conflict are an error. The same index and wishes give
+// beyond that: packages that conflict are an error. The same index and request give
 // the same solution.
 //
 // The error is a [Problems].
-func Resolve(ix *Index, w Wishes) (*Solution, error) {
-	s := &solver{ix: ix, held: w.Held, cut: w.Cut, admits: w.Admits, refuse: w.Never, chosen: map[string]*choice{}, names: map[string][]*choice{}, hopeless: map[string]*UnsatisfiableError{}}
-	s.base(w.There)
+func Resolve(ix *Index, r Request) (*Solution, error) {
+	s := &solver{ix: ix, held: r.Held, cut: r.Cut, admits: r.Admits, refuse: r.Never, chosen: map[string]*choice{}, names: map[string][]*choice{}, hopeless: map[string]*UnsatisfiableError{}}
+	s.base(r.There)
 	wanted := map[string]string{}
 	var there []string
 	var problems Problems
-	names := slices.Sorted(slices.Values(w.Names))
+	names := slices.Sorted(slices.Values(r.Names))
 	names = slices.Compact(names)
-	// All wishes are chosen before dependencies, because they decide between
+	// All requested packages are chosen before dependencies, because they decide between
 	// alternatives.
 	var roots []*choice
 	for _, name := range names {
-		if have := s.there(Relation{Name: name}); have != nil && (w.Admits[name] == nil || w.Admits[name](have.Version)) {
+		if have := s.there(Relation{Name: name}); have != nil && (r.Admits[name] == nil || r.Admits[name](have.Version)) {
 			there = append(there, name)
 			continue
 		}
@@ -88,7 +88,7 @@ func Resolve(ix *Index, w Wishes) (*Solution, error) {
 			roots = append(roots, c)
 		}
 	}
-	s.wishes = len(s.trail)
+	s.requested = len(s.trail)
 	for _, c := range roots {
 		if err := s.needs(c); err != nil {
 			problems = append(problems, &UnsatisfiableError{Want: c.Name, Steps: err.Steps, Reason: err.Reason, Held: err.Held})
@@ -128,18 +128,18 @@ func (c *choice) provides() string {
 
 // A solver is the state of one resolution.
 type solver struct {
-	ix       *Index
-	held     map[string]Chosen
-	cut      func(name, need string) bool
-	admits   map[string]func(version string) bool
-	refuse   func(name string) string
-	have     map[string]*choice   // installed, by name
-	provided map[string][]*choice // installed, by what they provide
-	chosen   map[string]*choice
-	names    map[string][]*choice // chosen, by the names that they provide
-	trail    []*choice            // chosen, in order, so that choices can be undone
-	wishes   int                  // how many of the trail's first entries are wishes
-	hopeless map[string]*UnsatisfiableError
+	ix        *Index
+	held      map[string]Chosen
+	cut       func(name, need string) bool
+	admits    map[string]func(version string) bool
+	refuse    func(name string) string
+	have      map[string]*choice   // installed, by name
+	provided  map[string][]*choice // installed, by what they provide
+	chosen    map[string]*choice
+	names     map[string][]*choice // chosen, by the names that they provide
+	trail     []*choice            // chosen, in order, so that choices can be undone
+	requested int                  // how many of the first entries of the trail were requested
+	hopeless  map[string]*UnsatisfiableError
 }
 
 // choose chooses a package, without its dependencies.

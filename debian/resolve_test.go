@@ -54,7 +54,7 @@ func TestResolve(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		packages []string
-		wishes   string
+		request  string
 		want     string
 	}{
 		{"what it depends on", []string{"a 1\nPre-Depends: b\nDepends: c", "b 1", "c 1\nDepends: a", "d 1"}, "a", "a=1 b=1 c=1"},
@@ -80,7 +80,7 @@ func TestResolve(t *testing.T) {
 		{"conflict with what it provides itself", []string{"a 1\nProvides: v\nConflicts: v"}, "a", "a=1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s, err := debian.Resolve(index(t, test.packages...), debian.Wishes{Names: strings.Fields(test.wishes)})
+			s, err := debian.Resolve(index(t, test.packages...), debian.Request{Names: strings.Fields(test.request)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -95,7 +95,7 @@ func TestResolveRefuses(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		packages []string
-		wishes   string
+		request  string
 		want     string
 	}{
 		{"unknown", []string{"postgresql 15", "redis 7"}, "postgresq none", `there is no package "none" for amd64` + "\n" + `there is no package "postgresq" for amd64; did you mean "postgresql"?`},
@@ -112,7 +112,7 @@ func TestResolveRefuses(t *testing.T) {
 		{"conflict with what another provides", []string{"a 1\nProvides: mta\nConflicts: mta", "b 1\nProvides: mta"}, "a b", "a 1 conflicts with mta, which b 1 provides"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s, err := debian.Resolve(index(t, test.packages...), debian.Wishes{Names: strings.Fields(test.wishes)})
+			s, err := debian.Resolve(index(t, test.packages...), debian.Request{Names: strings.Fields(test.request)})
 			if err == nil || err.Error() != test.want {
 				t.Errorf("got %v, %v\nwant %s", s, err, test.want)
 			}
@@ -125,7 +125,7 @@ func TestIndexMerges(t *testing.T) {
 	ix := debian.NewIndex("amd64",
 		table(t, "debian", "a 1", "b 1\nDepends: a (>= 2)\nProvides: v", "c 1"),
 		table(t, "debian-security", "a 2", "c 1", "c 0", "d 1\nProvides: v\nPriority: required"))
-	s, err := debian.Resolve(ix, debian.Wishes{Names: []string{"b", "c"}})
+	s, err := debian.Resolve(ix, debian.Request{Names: []string{"b", "c"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestIndexMerges(t *testing.T) {
 // Locked versions stay, also those that have left the index; what they hinder
 // is named.
 func TestResolveHolds(t *testing.T) {
-	old, err := debian.Resolve(index(t, "a 1\nDepends: b, v", "b 1", "p 1\nProvides: v"), debian.Wishes{Names: []string{"a"}})
+	old, err := debian.Resolve(index(t, "a 1\nDepends: b, v", "b 1", "p 1\nProvides: v"), debian.Request{Names: []string{"a"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestResolveHolds(t *testing.T) {
 	}
 	now := index(t, "a 2\nDepends: b (>= 2)", "b 2", "p 1\nProvides: v", "c 1\nDepends: b", "d 1\nDepends: c, b (>= 2)", "e 1\nDepends: v")
 	resolve := func(names ...string) (string, error) {
-		s, err := debian.Resolve(now, debian.Wishes{Names: names, Held: held})
+		s, err := debian.Resolve(now, debian.Request{Names: names, Held: held})
 		if err != nil {
 			return "", err
 		}
@@ -208,13 +208,13 @@ func TestResolveAnyUniverse(t *testing.T) {
 			packages = append(packages, p)
 		}
 		want := []string{name(), name()}
-		first, err := debian.Resolve(index(t, packages...), debian.Wishes{Names: want})
+		first, err := debian.Resolve(index(t, packages...), debian.Request{Names: want})
 		for i := len(packages) - 1; i > 0; i-- {
 			j := random.IntN(i + 1)
 			packages[i], packages[j] = packages[j], packages[i]
 		}
 		ix := index(t, packages...)
-		again, err2 := debian.Resolve(ix, debian.Wishes{Names: []string{want[1], want[0]}})
+		again, err2 := debian.Resolve(ix, debian.Request{Names: []string{want[1], want[0]}})
 		if fmt.Sprint(err) != fmt.Sprint(err2) || err == nil && chosen(first) != chosen(again) {
 			t.Fatalf("%q of %q:\n%v %v\nthen\n%v %v", want, packages, first, err, again, err2)
 		}
@@ -264,8 +264,8 @@ func checkClosed(t *testing.T, ix *debian.Index, s *debian.Solution) {
 // as if they were not there, with the reason.
 func TestResolveAdmitsAndNever(t *testing.T) {
 	ix := index(t, "nccl 2+cuda13", "nccl 1+cuda12", "app 1\nDepends: driver | nccl", "gpu 1\nDepends: driver", "driver 1", "other 1\nProvides: driver")
-	wishes := func(names ...string) debian.Wishes {
-		return debian.Wishes{
+	request := func(names ...string) debian.Request {
+		return debian.Request{
 			Names:  names,
 			Admits: map[string]func(string) bool{"nccl": func(v string) bool { return strings.HasSuffix(v, "+cuda12") }},
 			Never: func(name string) string {
@@ -276,7 +276,7 @@ func TestResolveAdmitsAndNever(t *testing.T) {
 			},
 		}
 	}
-	s, err := debian.Resolve(ix, wishes("nccl", "app"))
+	s, err := debian.Resolve(ix, request("nccl", "app"))
 	if err != nil || chosen(s) != "app=1 nccl=1+cuda12" {
 		t.Errorf("resolved to %v, %v", s, err)
 	}
@@ -284,11 +284,11 @@ func TestResolveAdmitsAndNever(t *testing.T) {
 		"gpu":    "package \"gpu\" cannot be had: driver is the host's\n  gpu 1 depends on driver",
 		"driver": `package "driver" cannot be had: it is the host's`,
 	} {
-		if _, err := debian.Resolve(ix, wishes(name)); err == nil || err.Error() != want {
+		if _, err := debian.Resolve(ix, request(name)); err == nil || err.Error() != want {
 			t.Errorf("%s: %v\nwant %s", name, err, want)
 		}
 	}
-	w := wishes("nccl")
+	w := request("nccl")
 	w.Admits["nccl"] = func(string) bool { return false }
 	if _, err := debian.Resolve(ix, w); err == nil || err.Error() != `package "nccl" cannot be had: none of its versions will do: 2+cuda13 1+cuda12` {
 		t.Errorf("no version will do: %v", err)
@@ -304,7 +304,7 @@ func TestResolveOnBase(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		packages []string
-		wishes   string
+		request  string
 		want     string
 		ofBase   string
 	}{
@@ -315,7 +315,7 @@ func TestResolveOnBase(t *testing.T) {
 		{"a newer one is needed", []string{"a 1\nDepends: old (>= 2)", "old 2\nDepends: more", "more 1"}, "a", "a=1 more=1 old=2", ""},
 		{"then the newer one counts", []string{"a 1\nDepends: old (>= 2), b", "b 1\nDepends: old", "old 2"}, "a", "a=1 old=2 b=1", ""},
 	} {
-		s, err := debian.Resolve(index(t, test.packages...), debian.Wishes{Names: strings.Fields(test.wishes), There: there})
+		s, err := debian.Resolve(index(t, test.packages...), debian.Request{Names: strings.Fields(test.request), There: there})
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
@@ -339,7 +339,7 @@ func TestResolveOnBase(t *testing.T) {
 		"breaks":   {"a 1\nBreaks: libc6 (<< 2.40)", "a 1 breaks libc6 (<< 2.40), which is 2.39"},
 		"too old":  {"a 1\nDepends: perl (>= 6)", "package \"a\" cannot be had: the base has perl 5.38, and there is no perl for amd64\n  a 1 depends on perl (>= 6)"},
 	} {
-		if _, err := debian.Resolve(index(t, c.list), debian.Wishes{Names: []string{"a"}, There: there}); err == nil || err.Error() != c.want {
+		if _, err := debian.Resolve(index(t, c.list), debian.Request{Names: []string{"a"}, There: there}); err == nil || err.Error() != c.want {
 			t.Errorf("%s: %v\nwant %s", name, err, c.want)
 		}
 	}

@@ -133,7 +133,7 @@ func FuzzReadPackages(f *testing.F) {
 		}
 		for _, name := range names {
 			ix.Providers(name)
-			if _, err := debian.Resolve(ix, debian.Wishes{Names: []string{name}}); err != nil && err.Error() == "" {
+			if _, err := debian.Resolve(ix, debian.Request{Names: []string{name}}); err != nil && err.Error() == "" {
 				t.Errorf("%q: an error without words", name)
 			}
 		}

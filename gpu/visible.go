@@ -9,8 +9,8 @@ import (
 // VisibleVar is the variable that tells NVIDIA's runtimes which GPUs a container gets.
 const VisibleVar = "NVIDIA_VISIBLE_DEVICES"
 
-// A Wish is a parsed value of NVIDIA_VISIBLE_DEVICES. Exactly one of its fields is set.
-type Wish struct {
+// A Selection is a parsed value of NVIDIA_VISIBLE_DEVICES. Exactly one of its fields is set.
+type Selection struct {
 	// Nothing: unset, empty or "void". CDI sets "void" and adds devices by other
 	// means, so devices that are there are meant to be.
 	Nothing bool
@@ -20,14 +20,14 @@ type Wish struct {
 }
 
 // ParseVisible parses a value of NVIDIA_VISIBLE_DEVICES.
-func ParseVisible(value string) Wish {
+func ParseVisible(value string) Selection {
 	switch value = strings.TrimSpace(value); value {
 	case "", "void":
-		return Wish{Nothing: true}
+		return Selection{Nothing: true}
 	case "none":
-		return Wish{None: true}
+		return Selection{None: true}
 	case "all":
-		return Wish{All: true}
+		return Selection{All: true}
 	}
 	var devices []string
 	for d := range strings.SplitSeq(value, ",") {
@@ -36,23 +36,23 @@ func ParseVisible(value string) Wish {
 		}
 	}
 	if devices == nil {
-		return Wish{Nothing: true}
+		return Selection{Nothing: true}
 	}
-	return Wish{Devices: devices}
+	return Selection{Devices: devices}
 }
 
-// Visible returns the value of CUDA_VISIBLE_DEVICES that fulfils the wish on a machine
-// that shows these cards; "" if they are what was wished for. A runtime that fulfils
+// Visible returns the value of CUDA_VISIBLE_DEVICES that fulfils the selection on a machine
+// that shows these cards; "" if they are those that were asked for. A runtime that fulfils
 // it shows no other cards, and numbers these from 0.
-func (w Wish) Visible(cards []Card) string {
-	if w.None {
+func (s Selection) Visible(cards []Card) string {
+	if s.None {
 		return "-1"
 	}
-	if len(w.Devices) == 0 {
+	if len(s.Devices) == 0 {
 		return ""
 	}
 	var uuids []string
-	for _, d := range w.Devices {
+	for _, d := range s.Devices {
 		for _, c := range cards {
 			if strings.HasPrefix(d, "MIG-") {
 				if slices.ContainsFunc(c.Parts, func(p Part) bool { return p.UUID == d }) {
@@ -69,7 +69,7 @@ func (w Wish) Visible(cards []Card) string {
 	for _, c := range cards {
 		seen += max(1, len(c.Parts))
 	}
-	if seen <= len(w.Devices) || len(uuids) == 0 {
+	if seen <= len(s.Devices) || len(uuids) == 0 {
 		return "" // there are no more than were asked for
 	}
 	return strings.Join(uuids, ",")

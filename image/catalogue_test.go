@@ -81,7 +81,7 @@ func writeCatalogue(t *testing.T) {
 		for _, attr := range attrs {
 			names = append(names, packages.Lookup(attr).Debian...)
 		}
-		solution, err := debian.Resolve(index, debian.Wishes{Names: names, Cut: func(name, need string) bool {
+		solution, err := debian.Resolve(index, debian.Request{Names: names, Cut: func(name, need string) bool {
 			return slices.ContainsFunc(packages.Recipes(nil), func(r packages.Recipe) bool { return r.Cuts(name, need) })
 		}})
 		if err != nil {

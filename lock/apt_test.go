@@ -165,7 +165,7 @@ func TestLockIsApts(t *testing.T) {
 				"python3", "openssh", "nodejs", "ffmpeg", "git", "imagemagick",
 			} {
 				names := packages.Lookup(attr).Debian
-				solution, err := debian.Resolve(ix, debian.Wishes{Names: names})
+				solution, err := debian.Resolve(ix, debian.Request{Names: names})
 				if err != nil {
 					t.Errorf("%s: %v", attr, err)
 					continue

@@ -16,22 +16,22 @@ import (
 // lockArchives locks the files of a container's software that is not a Debian package,
 // and returns their URLs by attribute. The digest is the definition's, or else the
 // lock's, or else that of the downloaded file, if [Options.Believe] allows that.
-func (e *ensurer) lockArchives(ctx context.Context, container, arch string) (map[string]string, error) {
+func (u *updater) lockArchives(ctx context.Context, container, arch string) (map[string]string, error) {
 	var out map[string]string
-	_, err := each(e.opts.Archives[container], func(a packages.Archive) (Archive, error) {
-		file, err := e.lockArchive(ctx, a, arch)
+	_, err := each(u.opts.Archives[container], func(a packages.Archive) (Archive, error) {
+		file, err := u.lockArchive(ctx, a, arch)
 		if err == nil {
 			if out == nil {
 				out = map[string]string{}
 			}
-			e.archives[file.URL], out[a.Attr] = file, file.URL
+			u.archives[file.URL], out[a.Attr] = file, file.URL
 		}
 		return file, err
 	})
 	return out, err
 }
 
-func (e *ensurer) lockArchive(ctx context.Context, a packages.Archive, arch string) (Archive, error) {
+func (u *updater) lockArchive(ctx context.Context, a packages.Archive, arch string) (Archive, error) {
 	bad := func(hint, format string, args ...any) error {
 		return &project.Error{Pos: a.Pos, Msg: fmt.Sprintf(format, args...), Hint: hint}
 	}
@@ -39,24 +39,24 @@ func (e *ensurer) lockArchive(ctx context.Context, a packages.Archive, arch stri
 	if url == "" {
 		return Archive{}, bad("add an address for that architecture", "package %q has no candidate for %s: archives.%s.url is for %s", a.Attr, arch, a.Attr, strings.Join(a.Arches(), " and "))
 	}
-	if have, ok := e.archives[url]; ok {
+	if have, ok := u.archives[url]; ok {
 		if want != "" && want != have.SHA256 {
 			return Archive{}, bad("keep one of them", "two digests for %s: archives.%s.sha256 is %s, and another is %s", url, a.Attr, want, have.SHA256)
 		}
 		return have, nil
 	}
-	anew := want == "" && (e.opts.UpdateAll || slices.Contains(e.opts.Update, a.Attr))
-	if old := e.old.archive(url); old != nil && !anew && (want == "" || want == old.SHA256) {
+	anew := want == "" && (u.opts.UpdateAll || slices.Contains(u.opts.Update, a.Attr))
+	if old := u.old.archive(url); old != nil && !anew && (want == "" || want == old.SHA256) {
 		return *old, nil
 	}
-	if want == "" && !e.opts.Believe {
+	if want == "" && !u.opts.Believe {
 		return Archive{}, bad("nix2gpu lock, which writes down what it finds; or set archives."+a.Attr+".sha256",
 			"the file of package %q cannot be verified: archives.%s has no sha256, and %s knows none", a.Attr, a.Attr, Name)
 	}
-	if e.opts.Frozen { // the error of a frozen lock lists what would change
+	if u.opts.Frozen { // the error of a frozen lock lists what would change
 		return Archive{url, cmp.Or(want, "not known"), 0}, nil
 	}
-	f, err := e.opts.Learn(ctx, url, want)
+	f, err := u.opts.Learn(ctx, url, want)
 	if err != nil {
 		return Archive{}, ExplainArchive(a, err)
 	}

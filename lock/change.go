@@ -48,7 +48,7 @@ func changes(old, now *File) []Change {
 			}
 		}
 	}
-	compared := map[string]string{} // new shelf by old shelf
+	compared := map[string]string{} // new list key by old one
 	for at := range now.Packages {
 		compared[old.before(now, at)] = at
 	}
@@ -71,18 +71,18 @@ func changes(old, now *File) []Change {
 	return out
 }
 
-// before returns the shelf of the old file f that became the shelf at of the new file:
+// before returns the list key of the old file f that became the key at of the new file:
 // the one of the same release or, for containers without a base, of whatever release
 // they had.
 func (f *File) before(now *File, at string) string {
-	suite, arch := splitShelf(at)
+	suite, arch := splitListKey(at)
 	if suite == "" {
 		suite = now.Suite
 	}
 	if was := f.Release(); was != "" && suite == now.Release() {
 		suite = was
 	}
-	return f.shelf(suite, arch)
+	return f.listKey(suite, arch)
 }
 
 // others returns what the file has beside packages, by the name that a [Change] has.

@@ -134,14 +134,14 @@ func Ensure(ctx context.Context, opts Options) (*Result, error) {
 	if err := checkUpdates(old, opts); err != nil {
 		return nil, err
 	}
-	e := &ensurer{opts: opts, old: old, now: now, indexes: map[string]*debian.Index{}, archives: map[string]Archive{}}
-	e.chooseSuite()
-	now.Indexes = e.carriedIndexes()
-	if err := e.containers(ctx); err != nil {
+	u := &updater{opts: opts, old: old, now: now, indexes: map[string]*debian.Index{}, archives: map[string]Archive{}}
+	u.chooseSuite()
+	now.Indexes = u.carriedIndexes()
+	if err := u.containers(ctx); err != nil {
 		return nil, err
 	}
-	now.Keys = e.keys()
-	now.Indexes = e.wantedIndexes()
+	now.Keys = u.keys()
+	now.Indexes = u.wantedIndexes()
 	r := &Result{Changes: append(changes(old, now), wheelChanges(old, now)...), file: now}
 	data := now.Encode()
 	if !fresh && string(data) == string(old.Encode()) {
@@ -159,10 +159,10 @@ func Ensure(ctx context.Context, opts Options) (*Result, error) {
 
 // keys returns the keys of the sources in the options, and those in the lock of other
 // sources, unless All says that there are no others.
-func (e *ensurer) keys() []Key {
-	out := slices.Clone(e.opts.Keys)
-	for _, k := range e.old.Keys {
-		if !e.opts.All && !slices.ContainsFunc(out, func(have Key) bool { return have.Source == k.Source }) {
+func (u *updater) keys() []Key {
+	out := slices.Clone(u.opts.Keys)
+	for _, k := range u.old.Keys {
+		if !u.opts.All && !slices.ContainsFunc(out, func(have Key) bool { return have.Source == k.Source }) {
 			out = append(out, k)
 		}
 	}
@@ -210,29 +210,29 @@ func checkUpdates(f *File, opts Options) error {
 	return nil
 }
 
-// An ensurer makes the new file from the old one.
-type ensurer struct {
+// An updater makes the new file from the old one.
+type updater struct {
 	opts     Options
 	old, now *File
 	release  string                     // of containers without a base
 	indexes  map[string]*debian.Index   // by release and architecture; each is read once
-	free     map[string]map[string]bool // by shelf of the old file: packages whose version may change
+	free     map[string]map[string]bool // by list key of the old file: packages whose version may change
 	archives map[string]Archive         // by URL
 }
 
 // containers locks all containers for all architectures that the file is to have.
-func (e *ensurer) containers(ctx context.Context) error {
-	e.now.Containers = map[string]map[string]Container{}
-	e.now.Wheels = map[string]map[string]Wheels{}
-	packages := map[string]map[string]Package{} // by shelf and name
+func (u *updater) containers(ctx context.Context) error {
+	u.now.Containers = map[string]map[string]Container{}
+	u.now.Wheels = map[string]map[string]Wheels{}
+	packages := map[string]map[string]Package{} // by list key and name
 	var errs []error
-	owner := map[string]string{} // by shelf and name: the first container that has the package
+	owner := map[string]string{} // by list key and name: the first container that has the package
 	put := func(container, arch string, c Container, list []Package) {
-		if e.now.Containers[container] == nil {
-			e.now.Containers[container] = map[string]Container{}
+		if u.now.Containers[container] == nil {
+			u.now.Containers[container] = map[string]Container{}
 		}
-		e.now.Containers[container][arch] = c
-		at := e.now.of(container, arch)
+		u.now.Containers[container][arch] = c
+		at := u.now.of(container, arch)
 		if packages[at] == nil {
 			packages[at] = map[string]Package{}
 		}
@@ -251,39 +251,39 @@ func (e *ensurer) containers(ctx context.Context) error {
 			packages[at][p.Name] = p
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(e.opts.Wants)) {
-		for _, arch := range e.arches(name) {
-			c, list, err := e.container(ctx, name, arch)
+	for _, name := range slices.Sorted(maps.Keys(u.opts.Wants)) {
+		for _, arch := range u.arches(name) {
+			c, list, err := u.container(ctx, name, arch)
 			if err == nil {
-				c.Archives, err = e.lockArchives(ctx, name, arch)
+				c.Archives, err = u.lockArchives(ctx, name, arch)
 			}
 			if err != nil {
 				errs = append(errs, err)
 				continue
 			}
 			put(name, arch, c, list)
-			if _, ok := e.opts.Python[name]; ok {
-				w, err := e.wheels(ctx, name, arch, list)
+			if _, ok := u.opts.Python[name]; ok {
+				w, err := u.wheels(ctx, name, arch, list)
 				if err != nil {
 					errs = append(errs, err)
 				}
-				e.putWheels(name, arch, w)
+				u.putWheels(name, arch, w)
 			}
 		}
 	}
 	if len(errs) > 0 {
 		return joined(errs)
 	}
-	if !e.opts.All {
-		for name, arches := range e.old.Containers {
+	if !u.opts.All {
+		for name, arches := range u.old.Containers {
 			for arch, c := range arches {
-				if _, done := e.now.Containers[name][arch]; !done {
+				if _, done := u.now.Containers[name][arch]; !done {
 					var list []Package
-					from := e.old.of(name, arch)
-					c.Suite = e.now.noted(e.old.suiteOf(c))
-					at := e.now.shelf(c.Suite, arch)
+					from := u.old.of(name, arch)
+					c.Suite = u.now.noted(u.old.suiteOf(c))
+					at := u.now.listKey(c.Suite, arch)
 					for _, p := range c.Packages {
-						kept := *e.old.find(from, p)
+						kept := *u.old.find(from, p)
 						if have, ok := packages[at][p]; ok && have.Archive == kept.Archive {
 							kept = have // all containers have the same version
 						}
@@ -291,12 +291,12 @@ func (e *ensurer) containers(ctx context.Context) error {
 					}
 					put(name, arch, c, list)
 					for _, url := range c.Archives {
-						if _, ok := e.archives[url]; !ok {
-							e.archives[url] = *e.old.archive(url)
+						if _, ok := u.archives[url]; !ok {
+							u.archives[url] = *u.old.archive(url)
 						}
 					}
-					if w, ok := e.old.Wheels[name][arch]; ok {
-						e.putWheels(name, arch, w)
+					if w, ok := u.old.Wheels[name][arch]; ok {
+						u.putWheels(name, arch, w)
 					}
 				}
 			}
@@ -305,16 +305,16 @@ func (e *ensurer) containers(ctx context.Context) error {
 	if len(errs) > 0 {
 		return errors.Join(errs...)
 	}
-	for _, url := range slices.Sorted(maps.Keys(e.archives)) {
-		e.now.Archives = append(e.now.Archives, e.archives[url])
+	for _, url := range slices.Sorted(maps.Keys(u.archives)) {
+		u.now.Archives = append(u.now.Archives, u.archives[url])
 	}
-	e.now.Packages = map[string][]Package{}
+	u.now.Packages = map[string][]Package{}
 	for at, byName := range packages {
 		for _, name := range slices.Sorted(maps.Keys(byName)) {
 			p := byName[name]
 			// Needs of containers that are gone don't count.
 			p.Needs = slices.DeleteFunc(slices.Clone(p.Needs), func(n string) bool { _, ok := byName[n]; return !ok })
-			e.now.Packages[at] = append(e.now.Packages[at], p)
+			u.now.Packages[at] = append(u.now.Packages[at], p)
 		}
 	}
 	return nil
@@ -322,10 +322,10 @@ func (e *ensurer) containers(ctx context.Context) error {
 
 // arches returns the architectures to lock for a container: the wanted ones and, for an
 // update, all that the file has.
-func (e *ensurer) arches(container string) []string {
-	all := slices.Clone(e.opts.Arches)
-	if e.opts.UpdateAll || len(e.opts.Update) > 0 {
-		all = append(all, slices.Collect(maps.Keys(e.old.Containers[container]))...)
+func (u *updater) arches(container string) []string {
+	all := slices.Clone(u.opts.Arches)
+	if u.opts.UpdateAll || len(u.opts.Update) > 0 {
+		all = append(all, slices.Collect(maps.Keys(u.old.Containers[container]))...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -333,54 +333,54 @@ func (e *ensurer) arches(container string) []string {
 
 // container locks one container for one architecture, without an index if the file
 // has all that is wanted.
-func (e *ensurer) container(ctx context.Context, name, arch string) (Container, []Package, error) {
-	wants := e.opts.Wants[name]
-	if !e.opts.UpdateAll && len(e.opts.Update) == 0 {
-		if c, list, ok := e.fromFile(name, arch, wants); ok {
+func (u *updater) container(ctx context.Context, name, arch string) (Container, []Package, error) {
+	wants := u.opts.Wants[name]
+	if !u.opts.UpdateAll && len(u.opts.Update) == 0 {
+		if c, list, ok := u.fromFile(name, arch, wants); ok {
 			return c, list, nil
 		}
 	}
-	ix, err := e.index(ctx, e.suite(name, arch), arch)
+	ix, err := u.index(ctx, u.suite(name, arch), arch)
 	if err != nil {
 		return Container{}, nil, err
 	}
-	ix = ix.Only(func(archive string) bool { return e.mayUse(name, archive) })
-	old := e.old.Containers[name][arch]
+	ix = ix.Only(func(archive string) bool { return u.mayUse(name, archive) })
+	old := u.old.Containers[name][arch]
 	without := map[string]bool{}
-	wishes := debian.Wishes{
-		Held: e.held(name, arch, wants), Admits: map[string]func(string) bool{}, Never: ofDriver,
-		Cut: func(p, need string) bool { return e.cut(name, p, need, without) },
+	request := debian.Request{
+		Held: u.held(name, arch, wants), Admits: map[string]func(string) bool{}, Never: ofDriver,
+		Cut: func(p, need string) bool { return u.cut(name, p, need, without) },
 	}
-	if err := e.whole(name, arch, ix, wishes.Held); err != nil {
+	if err := u.whole(name, arch, ix, request.Held); err != nil {
 		return Container{}, nil, err
 	}
 	asked := map[string]string{} // resolved name by wanted name
 	for _, w := range wants {
 		if w.Admits != nil {
-			wishes.Admits[w.Name] = w.Admits
+			request.Admits[w.Name] = w.Admits
 		}
 		asked[w.Name] = w.Name
 		// What was chosen for a name before is held as well.
-		if led, ok := old.Wants[w.Name]; ok && hasKey(wishes.Held, led) {
+		if led, ok := old.Wants[w.Name]; ok && hasKey(request.Held, led) {
 			asked[w.Name] = led
 		}
 	}
-	base := e.opts.Bases[name][arch]
-	wishes.There = base.Installed
-	wishes.Names = slices.Collect(maps.Values(asked))
-	solution, err := debian.Resolve(ix, wishes)
-	for tries := 0; err != nil && len(e.opts.Update) > 0 && tries < 100; tries++ {
+	base := u.opts.Bases[name][arch]
+	request.There = base.Installed
+	request.Names = slices.Collect(maps.Values(asked))
+	solution, err := debian.Resolve(ix, request)
+	for tries := 0; err != nil && len(u.opts.Update) > 0 && tries < 100; tries++ {
 		// An update may also change what stands in its way.
-		if !e.releaseHeld(e.old.shelf(e.suite(name, arch), arch), err) {
+		if !u.releaseHeld(u.old.listKey(u.suite(name, arch), arch), err) {
 			break
 		}
-		wishes.Held = e.held(name, arch, wants)
-		solution, err = debian.Resolve(ix, wishes)
+		request.Held = u.held(name, arch, wants)
+		solution, err = debian.Resolve(ix, request)
 	}
 	if err != nil {
-		return Container{}, nil, e.explain(err, wants)
+		return Container{}, nil, u.explain(err, wants)
 	}
-	c := Container{Wants: map[string]string{}, Base: base.Digest, Suite: e.now.noted(e.suite(name, arch))}
+	c := Container{Wants: map[string]string{}, Base: base.Digest, Suite: u.now.noted(u.suite(name, arch))}
 	var list []Package
 	for want, ask := range asked {
 		if led, ok := solution.Wanted[ask]; ok {
@@ -394,15 +394,15 @@ func (e *ensurer) container(ctx context.Context, name, arch string) (Container, 
 		c.Packages = append(c.Packages, p.Name)
 		list = append(list, Package{p.Locked, p.Needs, p.Provides})
 	}
-	c.Without = e.applied(name, without)
+	c.Without = u.applied(name, without)
 	return c, list, nil
 }
 
 // cut reports whether a recipe of a container ignores a dependency of a package, and
 // records such recipes in used.
-func (e *ensurer) cut(container, name, need string, used map[string]bool) bool {
+func (u *updater) cut(container, name, need string, used map[string]bool) bool {
 	found := false
-	for _, r := range e.opts.Recipes[container] {
+	for _, r := range u.opts.Recipes[container] {
 		if r.Cuts(name, need) {
 			used[r.Name], found = true, true
 		}
@@ -411,8 +411,8 @@ func (e *ensurer) cut(container, name, need string, used map[string]bool) bool {
 }
 
 // applied returns the names of the recipes that were used, in the recipes' order.
-func (e *ensurer) applied(container string, used map[string]bool) (names []string) {
-	for _, r := range e.opts.Recipes[container] {
+func (u *updater) applied(container string, used map[string]bool) (names []string) {
+	for _, r := range u.opts.Recipes[container] {
 		if used[r.Name] {
 			names = append(names, r.Name)
 		}
@@ -422,19 +422,19 @@ func (e *ensurer) applied(container string, used map[string]bool) (names []strin
 
 // lifted returns the recipes that were applied to a container in the file and no longer
 // are for it.
-func (e *ensurer) lifted(container, arch string) []string {
-	return slices.DeleteFunc(slices.Clone(e.old.Containers[container][arch].Without), func(name string) bool {
-		return slices.ContainsFunc(e.opts.Recipes[container], func(r packages.Recipe) bool { return r.Name == name })
+func (u *updater) lifted(container, arch string) []string {
+	return slices.DeleteFunc(slices.Clone(u.old.Containers[container][arch].Without), func(name string) bool {
+		return slices.ContainsFunc(u.opts.Recipes[container], func(r packages.Recipe) bool { return r.Name == name })
 	})
 }
 
 // whole checks that dependencies which a lifted recipe had cut can be found again. The
 // file lacks them, so the index must still have the package in the held version.
-func (e *ensurer) whole(container, arch string, ix *debian.Index, held map[string]debian.Chosen) error {
-	if len(e.lifted(container, arch)) == 0 {
+func (u *updater) whole(container, arch string, ix *debian.Index, held map[string]debian.Chosen) error {
+	if len(u.lifted(container, arch)) == 0 {
 		return nil
 	}
-	for _, name := range e.old.Containers[container][arch].Packages {
+	for _, name := range u.old.Containers[container][arch].Packages {
 		h, ok := held[name]
 		if !ok || !slices.ContainsFunc(packages.Recipes(nil), func(r packages.Recipe) bool { return r.For(name) }) {
 			continue
@@ -450,16 +450,16 @@ func hasKey[V any](m map[string]V, key string) bool { _, ok := m[key]; return ok
 
 // fromFile locks a container without an index, if the file has all that is wanted. What
 // is no longer needed is left out.
-func (e *ensurer) fromFile(name, arch string, wants []Want) (Container, []Package, bool) {
-	old, ok := e.old.Containers[name][arch]
-	if !ok || e.old.suiteOf(old) != e.suite(name, arch) || old.Base != e.opts.Bases[name][arch].Digest {
+func (u *updater) fromFile(name, arch string, wants []Want) (Container, []Package, bool) {
+	old, ok := u.old.Containers[name][arch]
+	if !ok || u.old.suiteOf(old) != u.suite(name, arch) || old.Base != u.opts.Bases[name][arch].Digest {
 		return Container{}, nil, false
 	}
-	if len(e.lifted(name, arch)) > 0 {
+	if len(u.lifted(name, arch)) > 0 {
 		return Container{}, nil, false // the file lacks what the recipe left out
 	}
-	c := Container{Wants: map[string]string{}, Base: old.Base, Suite: e.now.noted(e.suite(name, arch))}
-	at := e.old.of(name, arch)
+	c := Container{Wants: map[string]string{}, Base: old.Base, Suite: u.now.noted(u.suite(name, arch))}
+	at := u.old.of(name, arch)
 	without := map[string]bool{}
 	var queue []string
 	for _, w := range wants {
@@ -475,7 +475,7 @@ func (e *ensurer) fromFile(name, arch string, wants []Want) (Container, []Packag
 			}
 			led = w.Name
 		}
-		if w.Admits != nil && led == w.Name && !w.Admits(e.old.find(at, led).Version) {
+		if w.Admits != nil && led == w.Name && !w.Admits(u.old.find(at, led).Version) {
 			return Container{}, nil, false
 		}
 		c.Wants[w.Name] = led
@@ -490,66 +490,66 @@ func (e *ensurer) fromFile(name, arch string, wants []Want) (Container, []Packag
 			continue // another container needs it for this package, not this one
 		}
 		seen[p] = true
-		found := *e.old.find(at, p)
-		if !e.mayUse(name, found.Archive) {
+		found := *u.old.find(at, p)
+		if !u.mayUse(name, found.Archive) {
 			return Container{}, nil, false // the definition no longer has its source
 		}
 		list = append(list, found)
 		for _, r := range old.Without { // recipes that are still the container's
-			if slices.ContainsFunc(e.opts.Recipes[name], func(now packages.Recipe) bool { return now.Name == r && now.For(p) }) {
+			if slices.ContainsFunc(u.opts.Recipes[name], func(now packages.Recipe) bool { return now.Name == r && now.For(p) }) {
 				without[r] = true
 			}
 		}
 		for _, need := range found.Needs {
-			if !e.cut(name, p, need, without) {
+			if !u.cut(name, p, need, without) {
 				queue = append(queue, need)
 			}
 		}
 	}
-	c.Without = e.applied(name, without)
+	c.Without = u.applied(name, without)
 	slices.Sort(c.OfBase)
 	c.Packages = slices.Sorted(maps.Keys(seen))
 	return c, list, true
 }
 
 // index reads an index, once, and records its state in the file.
-func (e *ensurer) index(ctx context.Context, suite, arch string) (*debian.Index, error) {
+func (u *updater) index(ctx context.Context, suite, arch string) (*debian.Index, error) {
 	key := suite + "/" + arch
-	if ix := e.indexes[key]; ix != nil {
+	if ix := u.indexes[key]; ix != nil {
 		return ix, nil
 	}
-	ix, origins, err := e.opts.Index(ctx, suite, arch)
+	ix, origins, err := u.opts.Index(ctx, suite, arch)
 	if err != nil {
 		return nil, err
 	}
-	e.indexes[key] = ix
-	e.noteIndexes(suite, origins)
+	u.indexes[key] = ix
+	u.noteIndexes(suite, origins)
 	return ix, nil
 }
 
 // held returns the packages whose versions must not change. If several containers have
 // a package, its needs in this one count, or else those in the first. A package that
 // the wants no longer admit is not held.
-func (e *ensurer) held(container, arch string, wants []Want) map[string]debian.Chosen {
+func (u *updater) held(container, arch string, wants []Want) map[string]debian.Chosen {
 	held := map[string]debian.Chosen{}
-	if e.opts.UpdateAll {
+	if u.opts.UpdateAll {
 		return held
 	}
-	suite := e.suite(container, arch)
-	at := e.old.shelf(suite, arch)
-	free := e.freed(at)
-	for _, name := range append([]string{container}, slices.Sorted(maps.Keys(e.old.Containers))...) {
-		c := e.old.Containers[name][arch]
+	suite := u.suite(container, arch)
+	at := u.old.listKey(suite, arch)
+	free := u.freed(at)
+	for _, name := range append([]string{container}, slices.Sorted(maps.Keys(u.old.Containers))...) {
+		c := u.old.Containers[name][arch]
 		has := c.Packages
-		if e.old.suiteOf(c) != suite {
+		if u.old.suiteOf(c) != suite {
 			continue
 		}
 		for _, n := range has {
 			if hasKey(held, n) || free[n] {
 				continue
 			}
-			p := e.old.find(at, n)
-			if !e.mayUse(container, p.Archive) {
+			p := u.old.find(at, n)
+			if !u.mayUse(container, p.Archive) {
 				continue
 			}
 			needs := slices.DeleteFunc(slices.Clone(p.Needs), func(n string) bool { return !slices.Contains(has, n) })
@@ -565,47 +565,47 @@ func (e *ensurer) held(container, arch string, wants []Want) map[string]debian.C
 }
 
 // mayUse reports whether a container may take packages from an archive.
-func (e *ensurer) mayUse(container, archive string) bool {
-	return repo.IsRelease(archive) || slices.Contains(e.opts.Sources[container], archive)
+func (u *updater) mayUse(container, archive string) bool {
+	return repo.IsRelease(archive) || slices.Contains(u.opts.Sources[container], archive)
 }
 
 // freed returns the packages whose version may change: those to update, and all that are
 // built from the same source, since these often depend on each other's exact version.
-func (e *ensurer) freed(at string) map[string]bool {
-	if e.free == nil {
-		e.free = map[string]map[string]bool{}
+func (u *updater) freed(at string) map[string]bool {
+	if u.free == nil {
+		u.free = map[string]map[string]bool{}
 	}
-	free := e.free[at]
+	free := u.free[at]
 	if free == nil {
 		free = map[string]bool{}
-		e.free[at] = free
-		for _, name := range e.opts.Update {
-			e.freeSource(at, name)
+		u.free[at] = free
+		for _, name := range u.opts.Update {
+			u.freeSource(at, name)
 		}
 	}
 	return free
 }
 
-func (e *ensurer) freeSource(at, name string) {
-	p := e.old.find(at, name)
+func (u *updater) freeSource(at, name string) {
+	p := u.old.find(at, name)
 	if p == nil {
 		return
 	}
-	for _, q := range e.old.Packages[at] {
+	for _, q := range u.old.Packages[at] {
 		if q.Source == p.Source {
-			e.free[at][q.Name] = true
+			u.free[at][q.Name] = true
 		}
 	}
 }
 
 // releaseHeld lets those packages change that an update has failed because of, and
 // reports whether there were any.
-func (e *ensurer) releaseHeld(at string, err error) bool {
-	before := len(e.freed(at))
+func (u *updater) releaseHeld(at string, err error) bool {
+	before := len(u.freed(at))
 	for _, name := range inTheWay(err) {
-		e.freeSource(at, name)
+		u.freeSource(at, name)
 	}
-	return len(e.free[at]) > before
+	return len(u.free[at]) > before
 }
 
 // inTheWay returns the locked packages that an error is about.
@@ -626,7 +626,7 @@ func inTheWay(err error) []string {
 
 // explain makes [project.Errors] of the resolver's problems: each with the position of
 // what wants the package, and the cure.
-func (e *ensurer) explain(err error, wants []Want) error {
+func (u *updater) explain(err error, wants []Want) error {
 	var all debian.Problems
 	if !errors.As(err, &all) {
 		return err

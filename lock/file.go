@@ -130,7 +130,7 @@ func (f *File) check() error {
 		return errors.New("it names no suite")
 	}
 	for at, list := range f.Packages {
-		suite, arch := splitShelf(at)
+		suite, arch := splitListKey(at)
 		if err := debian.CheckName(arch); err != nil {
 			return fmt.Errorf("architecture %w", err)
 		}
@@ -228,7 +228,7 @@ func isDigest(s string) bool {
 	return len(s) == 64
 }
 
-// find returns the package of that name on a shelf; nil if there is none.
+// find returns the package of that name in a list; nil if there is none.
 func (f *File) find(at, name string) *Package {
 	list := f.Packages[at]
 	i, ok := slices.BinarySearchFunc(list, name, func(p Package, name string) int {

@@ -13,18 +13,18 @@ import (
 // All containers without a base have one release, the lock's. A container with a base
 // has the base's release, and shares packages with others of that release only.
 
-// shelf returns the key in [File.Packages] for a release and an architecture: "amd64" for
+// listKey returns the key in [File.Packages] for a release and an architecture: "amd64" for
 // the file's own release, "noble/amd64" for another one.
-func (f *File) shelf(suite, arch string) string {
+func (f *File) listKey(suite, arch string) string {
 	if suite == "" || suite == f.Suite {
 		return arch
 	}
 	return suite + "/" + arch
 }
 
-// of returns the shelf of a container's packages.
+// of returns the key of a container's packages.
 func (f *File) of(container, arch string) string {
-	return f.shelf(f.Containers[container][arch].Suite, arch)
+	return f.listKey(f.Containers[container][arch].Suite, arch)
 }
 
 // suiteOf returns the release of a container of the file.
@@ -35,9 +35,9 @@ func (f *File) suiteOf(c Container) string {
 	return f.Suite
 }
 
-// splitShelf returns the release of a shelf, "" for the file's own, and its
+// splitListKey returns the release of such a key, "" for the file's own, and its
 // architecture.
-func splitShelf(at string) (suite, arch string) {
+func splitListKey(at string) (suite, arch string) {
 	suite, arch, other := strings.Cut(at, "/")
 	if !other {
 		return "", suite
@@ -65,7 +65,7 @@ func (f *File) Release() string {
 func (f *File) Arches() []string {
 	var out []string
 	for at := range f.Packages {
-		_, arch := splitShelf(at)
+		_, arch := splitListKey(at)
 		out = append(out, arch)
 	}
 	slices.Sort(out)
@@ -81,62 +81,62 @@ func OneRelease(index func(ctx context.Context, arch string) (*debian.Index, []r
 }
 
 // suite returns the release of a container's packages: its base's, if it has one.
-func (e *ensurer) suite(container, arch string) string {
-	if base := e.opts.Bases[container][arch]; base.Suite != "" {
+func (u *updater) suite(container, arch string) string {
+	if base := u.opts.Bases[container][arch]; base.Suite != "" {
 		return base.Suite
 	}
-	return e.release
+	return u.release
 }
 
 // chooseSuite chooses the new file's own release: that of the containers without a base
 // or, if there are none, of the first container.
-func (e *ensurer) chooseSuite() {
-	e.release = e.opts.Suite
-	if e.release == "" {
-		e.release = e.old.Release()
+func (u *updater) chooseSuite() {
+	u.release = u.opts.Suite
+	if u.release == "" {
+		u.release = u.old.Release()
 	}
-	if e.release == "" {
-		e.release = repo.DefaultSuite
+	if u.release == "" {
+		u.release = repo.DefaultSuite
 	}
-	e.now.Suite = e.old.Suite
+	u.now.Suite = u.old.Suite
 	onImages := true
-	for name := range e.opts.Wants {
-		onImages = onImages && len(e.opts.Bases[name]) > 0
+	for name := range u.opts.Wants {
+		onImages = onImages && len(u.opts.Bases[name]) > 0
 	}
-	if !e.opts.All {
-		for name, arches := range e.old.Containers {
+	if !u.opts.All {
+		for name, arches := range u.old.Containers {
 			for _, c := range arches {
-				_, anew := e.opts.Wants[name]
+				_, anew := u.opts.Wants[name]
 				onImages = onImages && (anew || c.Base != "")
 			}
 		}
 	}
 	if !onImages {
-		e.now.Suite = e.release
+		u.now.Suite = u.release
 		return
 	}
 	used := map[string]bool{}
 	first := ""
-	for _, name := range slices.Sorted(maps.Keys(e.opts.Wants)) {
-		for _, arch := range slices.Sorted(maps.Keys(e.opts.Bases[name])) {
-			suite := e.suite(name, arch)
+	for _, name := range slices.Sorted(maps.Keys(u.opts.Wants)) {
+		for _, arch := range slices.Sorted(maps.Keys(u.opts.Bases[name])) {
+			suite := u.suite(name, arch)
 			used[suite] = true
 			if first == "" {
 				first = suite
 			}
 		}
 	}
-	if !e.opts.All {
-		for name, arches := range e.old.Containers {
+	if !u.opts.All {
+		for name, arches := range u.old.Containers {
 			for _, c := range arches {
-				if _, anew := e.opts.Wants[name]; !anew {
-					used[e.old.suiteOf(c)] = true
+				if _, anew := u.opts.Wants[name]; !anew {
+					used[u.old.suiteOf(c)] = true
 				}
 			}
 		}
 	}
-	if !used[e.now.Suite] && first != "" {
-		e.now.Suite = first
+	if !used[u.now.Suite] && first != "" {
+		u.now.Suite = first
 	}
 }
 
@@ -150,23 +150,23 @@ func (f *File) noted(suite string) string {
 
 // noteIndexes records the state of the archives that were read for a release, instead of
 // the old state.
-func (e *ensurer) noteIndexes(suite string, origins []repo.Origin) {
-	kept := slices.DeleteFunc(e.now.Indexes, func(ix Index) bool { return ix.Release == e.now.noted(suite) })
+func (u *updater) noteIndexes(suite string, origins []repo.Origin) {
+	kept := slices.DeleteFunc(u.now.Indexes, func(ix Index) bool { return ix.Release == u.now.noted(suite) })
 	for _, o := range origins {
-		kept = append(kept, Index{Archive: o.Archive, Suite: o.Suite, InRelease: o.InRelease, Release: e.now.noted(suite)})
+		kept = append(kept, Index{Archive: o.Archive, Suite: o.Suite, InRelease: o.InRelease, Release: u.now.noted(suite)})
 	}
-	e.now.Indexes = kept
+	u.now.Indexes = kept
 }
 
 // carriedIndexes returns the states in the old file, with their releases as the new file
 // names them.
-func (e *ensurer) carriedIndexes() []Index {
-	out := slices.Clone(e.old.Indexes)
+func (u *updater) carriedIndexes() []Index {
+	out := slices.Clone(u.old.Indexes)
 	for i, ix := range out {
 		if ix.Release == "" {
-			out[i].Release = e.now.noted(e.old.Suite)
+			out[i].Release = u.now.noted(u.old.Suite)
 		} else {
-			out[i].Release = e.now.noted(ix.Release)
+			out[i].Release = u.now.noted(ix.Release)
 		}
 	}
 	return out
@@ -174,11 +174,11 @@ func (e *ensurer) carriedIndexes() []Index {
 
 // wantedIndexes returns the states of those archives that some container may have
 // packages from, those of the file's release first.
-func (e *ensurer) wantedIndexes() []Index {
-	out := slices.DeleteFunc(slices.Clone(e.now.Indexes), func(ix Index) bool {
-		for name, arches := range e.now.Containers {
+func (u *updater) wantedIndexes() []Index {
+	out := slices.DeleteFunc(slices.Clone(u.now.Indexes), func(ix Index) bool {
+		for name, arches := range u.now.Containers {
 			for _, c := range arches {
-				if c.Suite == ix.Release && (!e.opts.All || e.mayUse(name, ix.Archive)) {
+				if c.Suite == ix.Release && (!u.opts.All || u.mayUse(name, ix.Archive)) {
 					return false
 				}
 			}

@@ -86,11 +86,11 @@ func (r *Result) Wheels(container, arch string) ([]wheel.Locked, wheel.Target) {
 	return w.Files, w.target(arch)
 }
 
-func (e *ensurer) putWheels(name, arch string, w Wheels) {
-	if e.now.Wheels[name] == nil {
-		e.now.Wheels[name] = map[string]Wheels{}
+func (u *updater) putWheels(name, arch string, w Wheels) {
+	if u.now.Wheels[name] == nil {
+		u.now.Wheels[name] = map[string]Wheels{}
 	}
-	e.now.Wheels[name][arch] = w
+	u.now.Wheels[name][arch] = w
 }
 
 // CountWheels returns how many different wheels some containers have for an
@@ -145,17 +145,17 @@ func upstream(version string) string {
 
 // wheels locks the wheels of a container for one architecture. Those in the file stay if
 // they still fit.
-func (e *ensurer) wheels(ctx context.Context, name, arch string, list []Package) (Wheels, error) {
-	reqs := e.opts.Python[name]
-	t, err := targetOf(arch, list, e.opts.Bases[name][arch])
+func (u *updater) wheels(ctx context.Context, name, arch string, list []Package) (Wheels, error) {
+	reqs := u.opts.Python[name]
+	t, err := targetOf(arch, list, u.opts.Bases[name][arch])
 	if err != nil {
 		return Wheels{}, project.Errors{{Pos: reqs.Pos, Msg: err.Error()}}
 	}
 	if twice := reqs.Twice(t); len(twice) > 0 {
 		return Wheels{}, twice
 	}
-	c := &chooser{ensurer: e, reqs: reqs, target: t, old: e.old.Wheels[name][arch]}
-	if c.old.target(arch) != t || e.opts.UpdateAll {
+	c := &chooser{updater: u, reqs: reqs, target: t, old: u.old.Wheels[name][arch]}
+	if c.old.target(arch) != t || u.opts.UpdateAll {
 		c.old = Wheels{} // another Python: old choices may not fit
 	}
 	for _, l := range reqs.Active(t) {
@@ -163,7 +163,7 @@ func (e *ensurer) wheels(ctx context.Context, name, arch string, list []Package)
 	}
 	slices.SortFunc(c.picks, func(a, b *pick) int { return strings.Compare(a.line.Name, b.line.Name) })
 	steps := []func(context.Context) error{c.choose, c.extras, c.complete}
-	if e.opts.Frozen && c.lacks() { // the error of a frozen lock lists what would change
+	if u.opts.Frozen && c.lacks() { // the error of a frozen lock lists what would change
 		steps = nil
 	}
 	for _, step := range steps {
@@ -180,7 +180,7 @@ func (e *ensurer) wheels(ctx context.Context, name, arch string, list []Package)
 
 // A chooser chooses the wheel for each line of a requirements file.
 type chooser struct {
-	*ensurer
+	*updater
 	reqs   Requirements
 	target wheel.Target
 	old    Wheels

@@ -18,8 +18,8 @@ import (
 	"nix2gpu/wheel/archive"
 )
 
-// A shelf has wheels, and notes what it was asked.
-type shelf struct {
+// An index serves wheels, and records what it was asked.
+type index struct {
 	t      *testing.T
 	wheels []wheeltest.Wheel
 
@@ -27,13 +27,13 @@ type shelf struct {
 	asked int
 }
 
-func (s *shelf) ask() {
+func (s *index) ask() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked++
 }
 
-func (s *shelf) Files(_ context.Context, project string) ([]wheel.File, error) {
+func (s *index) Files(_ context.Context, project string) ([]wheel.File, error) {
 	s.ask()
 	var out []wheel.File
 	for _, w := range s.wheels {
@@ -44,15 +44,15 @@ func (s *shelf) Files(_ context.Context, project string) ([]wheel.File, error) {
 	return out, nil
 }
 
-func (s *shelf) Inspect(_ context.Context, f wheel.File) (*wheel.Inspected, error) {
+func (s *index) Inspect(_ context.Context, f wheel.File) (*wheel.Inspected, error) {
 	return s.look(f.Name)
 }
 
-func (s *shelf) Again(_ context.Context, l wheel.Locked) (*wheel.Inspected, error) {
+func (s *index) Again(_ context.Context, l wheel.Locked) (*wheel.Inspected, error) {
 	return s.look(l.File)
 }
 
-func (s *shelf) look(file string) (*wheel.Inspected, error) {
+func (s *index) look(file string) (*wheel.Inspected, error) {
 	s.ask()
 	for _, w := range s.wheels {
 		if w.File() != file {
@@ -71,7 +71,7 @@ func (s *shelf) look(file string) (*wheel.Inspected, error) {
 }
 
 // withPython gives the desk's container Python, and requirements.
-func (d *desk) withPython(s *shelf, requirements string) *desk {
+func (d *desk) withPython(s *index, requirements string) *desk {
 	d.t.Helper()
 	reqs, wrong := wheel.Parse("r.txt", func(string) ([]byte, error) { return []byte(requirements), nil })
 	if len(wrong) > 0 {
@@ -111,7 +111,7 @@ func hashOf(t *testing.T, w wheeltest.Wheel) string {
 func TestWheelsHold(t *testing.T) {
 	flask := wheeltest.Wheel{Name: "Flask", Version: "3.0", Metadata: []string{"Requires-Dist: click>=8", "Requires-Dist: dotenv; extra == 'dotenv'"}, Scripts: []string{"flask = flask:main"}}
 	click := wheeltest.Wheel{Name: "click", Version: "8.1"}
-	s := &shelf{t: t, wheels: []wheeltest.Wheel{flask, click}}
+	s := &index{t: t, wheels: []wheeltest.Wheel{flask, click}}
 	d := newDesk(t, python()...).want("python3", "libc6").withPython(s, "flask>=3\nclick==8.1\nnever==1; python_version < '3'\n")
 	// Without a hash only "lock" may believe the index.
 	d.fails("r.txt:1:1: \"flask>=3\" names no version, and the lock has none for it\n  hint: nix2gpu lock asks the index, and keeps what it learns in nix2gpu.lock; or write flask==VERSION --hash=sha256:…\n" +
@@ -172,7 +172,7 @@ func TestWheelsHold(t *testing.T) {
 
 // What wheels need must be in the file, with their extras; nobody adds to it.
 func TestWheelsComplete(t *testing.T) {
-	s := &shelf{t: t, wheels: []wheeltest.Wheel{
+	s := &index{t: t, wheels: []wheeltest.Wheel{
 		{Name: "app", Metadata: []string{"Requires-Dist: server[fast]>=1", "Requires-Dist: old; python_version < '3'"}},
 		{Name: "server", Metadata: []string{"Requires-Dist: loop>=2; extra == 'fast'", "Requires-Dist: never; extra == 'slow'"}},
 		{Name: "loop", Version: "1.5"},
@@ -193,7 +193,7 @@ func TestWheelsComplete(t *testing.T) {
 // What is wrong has its line; all of it comes at once.
 func TestWheelsRefused(t *testing.T) {
 	a := wheeltest.Wheel{Name: "a"}
-	s := &shelf{t: t, wheels: []wheeltest.Wheel{a, {Name: "b", Tag: "cp311-cp311-win_amd64"}}}
+	s := &index{t: t, wheels: []wheeltest.Wheel{a, {Name: "b", Tag: "cp311-cp311-win_amd64"}}}
 	d := newDesk(t, python()...).want("python3", "libc6")
 	d.withPython(s, "a==1.0 --hash=sha256:"+strings.Repeat("0", 64)+"\nb==1.0 --hash=sha256:"+strings.Repeat("0", 64)+"\nc==1.0 --hash=sha256:"+strings.Repeat("0", 64)+"\n")
 	d.fails("r.txt:1:1: the wheel of \"a==1.0\" for Python 3.11 on linux/amd64 with glibc 2.36 has none of the hashes: a-1.0-py3-none-any.whl is sha256:" + wheeltest.SHA256(a.Bytes(t)) +
@@ -207,7 +207,7 @@ func TestWheelsRefused(t *testing.T) {
 
 // A newer Python may want other wheels.
 func TestWheelsOfAnotherPython(t *testing.T) {
-	s := &shelf{t: t, wheels: []wheeltest.Wheel{{Name: "a", Tag: "cp311-cp311-manylinux_2_17_x86_64"}, {Name: "a", Tag: "cp313-cp313-manylinux_2_17_x86_64"}}}
+	s := &index{t: t, wheels: []wheeltest.Wheel{{Name: "a", Tag: "cp311-cp311-manylinux_2_17_x86_64"}, {Name: "a", Tag: "cp313-cp313-manylinux_2_17_x86_64"}}}
 	d := newDesk(t, python()...).want("python3", "libc6").withPython(s, "a==1.0\n")
 	d.opts.Believe = true
 	d.wheels()
@@ -222,7 +222,7 @@ func TestWheelsOfAnotherPython(t *testing.T) {
 
 // On another image its own libraries, and its Python, say which wheels fit.
 func TestWheelsOnABase(t *testing.T) {
-	s := &shelf{t: t, wheels: []wheeltest.Wheel{{Name: "a", Tag: "cp310-cp310-manylinux_2_35_x86_64"}, {Name: "a", Tag: "cp310-cp310-manylinux_2_36_x86_64"}}}
+	s := &index{t: t, wheels: []wheeltest.Wheel{{Name: "a", Tag: "cp310-cp310-manylinux_2_35_x86_64"}, {Name: "a", Tag: "cp310-cp310-manylinux_2_36_x86_64"}}}
 	d := newDesk(t, "tool 1").want("tool", "python3").withPython(s, "a==1.0\n")
 	d.opts.Believe = true
 	d.opts.Bases = map[string]map[string]lock.Base{"web": {"amd64": {Digest: "sha256:" + strings.Repeat("b", 64), Installed: []debian.Installed{

@@ -32,7 +32,7 @@ func TestGPUPreconditions(t *testing.T) {
 			"needs GPU GPU-77, and here are GPU 0 (NVIDIA GeForce RTX 4090), GPU 1 (NVIDIA GeForce RTX 4090)", "run with --gpus all, or name one that is here"},
 		{"too small", project.GPUs{All: true, Memory: 40 << 30}, inside, gputest.OK, "", true, "needs 40 GiB of a GPU, and GPU 0 (NVIDIA GeForce RTX 4090) has 24 GiB", "use a larger GPU, or ask for less"},
 		{"none", project.GPUs{All: true}, inside, "", "", false, "no GPU here", "run with --gpus all"},
-		{"none is wished for", project.GPUs{All: true}, inside, "", "none", false, "no GPU here", "run with -e NVIDIA_VISIBLE_DEVICES=all"},
+		{"none is asked for", project.GPUs{All: true}, inside, "", "none", false, "no GPU here", "run with -e NVIDIA_VISIBLE_DEVICES=all"},
 		{"none, and CDI says void", project.GPUs{All: true}, inside, "", "void", false, "no GPU here", "run with --gpus all"},
 		{"broken", project.GPUs{All: true}, inside, gputest.Mismatch, "", true, "the driver's libraries are of another version than the driver that runs", "restart the host, whose driver was upgraded, then the container"},
 		{"taken away", project.GPUs{All: true}, outside, gputest.Unknown, "", true, "the GPUs were taken away from this container", "restart the container; a reload of the host's systemd takes them away where docker uses it for cgroups"},

@@ -171,33 +171,33 @@ func (s *session) evaluate(replicas map[string]int) (project.Valid, error) {
 	if len(s.job.Reload) == 0 {
 		return project.Valid{}, errNotAgain
 	}
-	out, outEnd, err := os.Pipe()
+	stdout, stdoutEnd, err := os.Pipe()
 	if err != nil {
 		return project.Valid{}, err
 	}
-	defer out.Close()
-	complaint, complaintEnd, err := os.Pipe()
+	defer stdout.Close()
+	stderr, stderrEnd, err := os.Pipe()
 	if err != nil {
-		outEnd.Close()
+		stdoutEnd.Close()
 		return project.Valid{}, err
 	}
-	defer complaint.Close()
+	defer stderr.Close()
 	child, err := s.host.Start(process.Spec{
 		Name: "reload", Argv: slices.Concat([]string{s.Self}, s.job.Reload, s.scales(replicas)), Env: s.Environ, Dir: s.evaluateIn(),
-		Stdout: outEnd, Stderr: complaintEnd,
+		Stdout: stdoutEnd, Stderr: stderrEnd,
 	})
-	outEnd.Close()
-	complaintEnd.Close()
+	stdoutEnd.Close()
+	stderrEnd.Close()
 	if err != nil {
 		return project.Valid{}, err
 	}
 	said := make(chan []byte, 1)
 	go func() {
-		text, _ := io.ReadAll(io.LimitReader(complaint, 64<<10))
-		_, _ = io.Copy(io.Discard, complaint) // so that the child never blocks in a write
+		text, _ := io.ReadAll(io.LimitReader(stderr, 64<<10))
+		_, _ = io.Copy(io.Discard, stderr) // so that the child never blocks in a write
 		said <- text
 	}()
-	data, err := io.ReadAll(io.LimitReader(out, maxEvaluated+1))
+	data, err := io.ReadAll(io.LimitReader(stdout, maxEvaluated+1))
 	if err == nil && len(data) > maxEvaluated {
 		err = fmt.Errorf("the project is larger than %d MiB", maxEvaluated>>20)
 	}

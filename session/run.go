@@ -53,7 +53,7 @@ type session struct {
 	server     *server.Server
 	watch      watch
 	memory     oomKills
-	wishes     wishes
+	signals    signalHandler
 	copies     copies
 	evaluating sync.Mutex
 	meter      meter
@@ -74,7 +74,7 @@ func Run(ctx context.Context, opts Options, j *Job) (code int, err error) {
 	if j.Socket != "" {
 		opts.RunDir.Socket = j.Socket
 	}
-	s := &session{opts: opts, job: j, wishes: wishes{now: time.Now, terminal: hasTerminal()}, Machine: Machine{
+	s := &session{opts: opts, job: j, signals: signalHandler{now: time.Now, terminal: hasTerminal()}, Machine: Machine{
 		Layout: rundir.Locate(opts.RunDir, j.Container, j.Root), Root: j.Root, Self: opts.Self, Environ: opts.Environ,
 	}}
 	defer func() { err = cmp.Or(err, s.close()) }()
@@ -195,8 +195,8 @@ func (s *session) logs() error {
 		// The reader of stdout gets all of it, unless a signal cuts it short.
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		defer s.wishes.handle(s.log, func(w wish) {
-			switch w {
+		defer s.signals.handle(s.log, func(a action) {
+			switch a {
 			case stop:
 				s.hasten()
 			case stopNow:
@@ -295,8 +295,8 @@ func (s *session) run(ctx context.Context) supervisor.Result {
 			}
 		}
 	}()
-	end := s.wishes.handle(s.log, func(w wish) {
-		switch w {
+	end := s.signals.handle(s.log, func(a action) {
+		switch a {
 		case stop:
 			asked{s.engine, s}.Down()
 		case stopNow:

@@ -13,41 +13,41 @@ import (
 // passes it on at once. A person, or a script that means to, is slower.
 const onePress = 50 * time.Millisecond
 
-// A wish is what a signal asks the session to do.
-type wish int
+// An action is what a signal asks the session to do.
+type action int
 
 const (
-	nothing wish = iota
+	nothing action = iota
 	stop
 	stopNow // kill what is left
 	reload
 )
 
-// wishes translates signals to wishes.
+// A signalHandler translates signals to actions.
 //
 // SIGTERM stops, however often it comes, and so does SIGQUIT, the stop signal of some
 // images. SIGINT, which a person types, stops, and the second time kills. SIGHUP means
 // that our terminal is gone, which stops; without a terminal it means a reload.
-type wishes struct {
+type signalHandler struct {
 	now         func() time.Time
 	terminal    bool      // we were started in a terminal
 	interrupted time.Time // when Ctrl-C was first pressed
 }
 
-func (w *wishes) of(s os.Signal) wish {
+func (h *signalHandler) of(s os.Signal) action {
 	switch s {
 	case syscall.SIGTERM, syscall.SIGQUIT:
 		return stop
 	case syscall.SIGINT:
 		switch {
-		case w.interrupted.IsZero():
-			w.interrupted = w.now()
+		case h.interrupted.IsZero():
+			h.interrupted = h.now()
 			return stop
-		case w.now().Sub(w.interrupted) > onePress:
+		case h.now().Sub(h.interrupted) > onePress:
 			return stopNow
 		}
 	case syscall.SIGHUP:
-		if w.terminal {
+		if h.terminal {
 			return stop
 		}
 		return reload
@@ -55,11 +55,11 @@ func (w *wishes) of(s os.Signal) wish {
 	return nothing // SIGPIPE: the writer of stdout gets an error as well
 }
 
-// handle calls do for each wish, one at a time, until end is called.
-func (w *wishes) handle(log *slog.Logger, do func(wish)) (end func()) {
+// handle calls do for each action, one at a time, until end is called.
+func (h *signalHandler) handle(log *slog.Logger, do func(action)) (end func()) {
 	signals, done := make(chan os.Signal, 16), make(chan struct{})
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
-	gone := make(chan struct{}) // closed when this handler no longer uses w
+	gone := make(chan struct{}) // closed when this handler no longer uses h
 	go func() {
 		defer close(gone)
 		for {
@@ -68,8 +68,8 @@ func (w *wishes) handle(log *slog.Logger, do func(wish)) (end func()) {
 				if s != syscall.SIGPIPE {
 					log.Info("signal", "signal", s.String())
 				}
-				if wish := w.of(s); wish != nothing {
-					do(wish)
+				if action := h.of(s); action != nothing {
+					do(action)
 				}
 			case <-done:
 				return

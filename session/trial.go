@@ -151,7 +151,7 @@ func (c *check) trial(ctx context.Context, a *attempt, main *project.Process) {
 	case code == 0 && !says(main.Test.Fails) || says(main.Test.Passes):
 		a.digest = digest
 	case code == process.TrialBroken || says(main.Test.Inconclusive):
-		a.note = complaintOf(out, nil).text
+		a.note = findConfigError(out, nil).text
 	default:
 		a.failed = true
 		c.explain(a, o, files, lent, out)

@@ -57,38 +57,38 @@ func write(t *testing.T, file, text string) {
 }
 
 // What servers of Debian 12 print.
-func TestComplaint(t *testing.T) {
+func TestConfigErrors(t *testing.T) {
 	for _, c := range []struct {
 		name, out string
-		want      complaint
+		want      configError
 	}{
 		{"nginx", "2026/11/25 22:46:05 [emerg] 26968#26968: unknown directive \"proxy_pss\" in /x/n.conf:3\nnginx: configuration file /x/n.conf test failed\n",
-			complaint{`unknown directive "proxy_pss"`, "/x/n.conf", 3}},
+			configError{`unknown directive "proxy_pss"`, "/x/n.conf", 3}},
 		{"nginx without a line", "2026/11/25 22:50:23 [emerg] 1#1: cannot load certificate key \"/x/key\": no PEM\nnginx: configuration file /x/n.conf test failed\n",
-			complaint{`cannot load certificate key "/x/key": no PEM`, "", 0}},
+			configError{`cannot load certificate key "/x/key": no PEM`, "", 0}},
 		{"caddy", "{\"level\":\"info\",\"msg\":\"using provided configuration\",\"config_file\":\"/x/n.conf\"}\nError: adapting config using caddyfile: /x/n.conf:2: unrecognized directive: respnd\n",
-			complaint{"adapting config using caddyfile: unrecognized directive: respnd", "/x/n.conf", 2}},
+			configError{"adapting config using caddyfile: unrecognized directive: respnd", "/x/n.conf", 2}},
 		{"apache", "AH00526: Syntax error on line 12 of /x/n.conf:\nInvalid command 'Foo', perhaps misspelled\n",
-			complaint{"Invalid command 'Foo', perhaps misspelled", "/x/n.conf", 12}},
+			configError{"Invalid command 'Foo', perhaps misspelled", "/x/n.conf", 12}},
 		{"promtool", "Checking /x/n.conf\n  FAILED: parsing YAML file /x/n.conf: yaml: unmarshal errors:\n  line 5: field globl not found in type config.plain\n",
-			complaint{"field globl not found in type config.plain", "/x/n.conf", 5}},
-		{"nats", "nats-server: /x/n.conf:4:6: max_mem_store: invalid syntax\n", complaint{"max_mem_store: invalid syntax", "/x/n.conf", 4}},
+			configError{"field globl not found in type config.plain", "/x/n.conf", 5}},
+		{"nats", "nats-server: /x/n.conf:4:6: max_mem_store: invalid syntax\n", configError{"max_mem_store: invalid syntax", "/x/n.conf", 4}},
 		{"postgres", "2026-11-25 GMT [1] LOG:  unrecognized configuration parameter \"a\" in file \"/x/n.conf\" line 1\n2026-11-25 GMT [1] FATAL:  configuration file \"/x/n.conf\" contains errors\n",
-			complaint{`unrecognized configuration parameter "a"`, "/x/n.conf", 1}},
+			configError{`unrecognized configuration parameter "a"`, "/x/n.conf", 1}},
 		{"mariadb", "2026-11-26  1:36:00 0 [ERROR] /usr/sbin/mariadbd: unknown variable 'max_conections=50'\n/usr/sbin/mariadbd  Ver 10.11\n/x/n.conf\n  --error line 3\n2026-11-26 [ERROR] Aborting\n",
-			complaint{"unknown variable 'max_conections=50'", "", 0}},
+			configError{"unknown variable 'max_conections=50'", "", 0}},
 		{"mariadb, of a value", "2026-11-26 [Warning] Could not\n2026-11-26  1:48:45 0 [ERROR] Buffered error: mariadbd: Error while setting value 'abc' to 'max_connections'\n",
-			complaint{"Error while setting value 'abc' to 'max_connections'", "", 0}},
-		{"mariadb, before its log", "/x/bin/mysqld: Character set 'utf9' is not a compiled character set\n", complaint{"Character set 'utf9' is not a compiled character set", "", 0}},
+			configError{"Error while setting value 'abc' to 'max_connections'", "", 0}},
+		{"mariadb, before its log", "/x/bin/mysqld: Character set 'utf9' is not a compiled character set\n", configError{"Character set 'utf9' is not a compiled character set", "", 0}},
 		{"redis", "\n*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\nReading the configuration file, at line 4\n>>> 'maxmemry 1gb'\nBad directive or wrong number of arguments\n",
-			complaint{"Bad directive or wrong number of arguments", "/x/n.conf", 4}},
+			configError{"Bad directive or wrong number of arguments", "/x/n.conf", 4}},
 		{"pg_hba", "2026-11-25 GMT LOG:  listening on socket\n2026-11-25 GMT LOG:  invalid authentication method \"trst\"\n2026-11-25 GMT CONTEXT:  line 2 of configuration file \"/x/n.conf\"\n2026-11-25 GMT FATAL:  could not load pg_hba.conf\n",
-			complaint{`invalid authentication method "trst"`, "/x/n.conf", 2}},
+			configError{`invalid authentication method "trst"`, "/x/n.conf", 2}},
 		{"rabbitmq", "nix2gpu: rabbitmq: exit status 1\n/x/n.conf:2: Error transforming datatype for: channel_max: \"many\" cannot be converted to a(n) integer\n",
-			complaint{`Error transforming datatype for: channel_max: "many" cannot be converted to a(n) integer`, "/x/n.conf", 2}},
-		{"nothing", "", complaint{"it says nothing", "", 0}},
+			configError{`Error transforming datatype for: channel_max: "many" cannot be converted to a(n) integer`, "/x/n.conf", 2}},
+		{"nothing", "", configError{"it says nothing", "", 0}},
 	} {
-		if got := complaintOf(c.out, []string{"/x/n.conf"}); got != c.want && !(c.want.line == 0 && got.text == c.want.text && got.line == 0) {
+		if got := findConfigError(c.out, []string{"/x/n.conf"}); got != c.want && !(c.want.line == 0 && got.text == c.want.text && got.line == 0) {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
 		}
 	}

@@ -82,7 +82,7 @@ func (s *stand) lock(names ...string) ([]debian.Locked, error) {
 	if err != nil {
 		return nil, err
 	}
-	solution, err := debian.Resolve(ix, debian.Wishes{Names: names})
+	solution, err := debian.Resolve(ix, debian.Request{Names: names})
 	if err != nil {
 		return nil, err
 	}

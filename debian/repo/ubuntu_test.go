@@ -65,7 +65,7 @@ func TestArchivesByArchitecture(t *testing.T) {
 		if err != nil || len(origins) != 1 {
 			t.Fatalf("%s: %v, %v", arch, origins, err)
 		}
-		solution, err := debian.Resolve(ix, debian.Wishes{Names: []string{"cudart"}})
+		solution, err := debian.Resolve(ix, debian.Request{Names: []string{"cudart"}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -123,7 +123,7 @@ func runStop(ctx context.Context, env *Env, c *client.Client, opts *actOptions) 
 		if _, err := c.Stop(ctx, opts.target.services); err != nil || opts.noWait {
 			return err
 		}
-		_, err := waitVigil(env, opts.target.services, control.ForStopped, 0).beside(ctx, c, func(ctx context.Context) error {
+		_, err := newWaiter(env, opts.target.services, control.ForStopped, 0).beside(ctx, c, func(ctx context.Context) error {
 			_, err := c.Wait(ctx, opts.target.services, control.ForStopped)
 			return err
 		})

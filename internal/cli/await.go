@@ -19,41 +19,41 @@ import (
 func awaitUp(ctx context.Context, env *Env, opts *upOptions, c *client.Client, layout rundir.Layout, ids []project.ID, attached func()) error {
 	ctx, cancel := limited(ctx, opts.waitTimeout)
 	defer cancel()
-	v := &vigil{env: env, of: byID(ids), arrived: hasStarted, brief: true, toEnd: opts.endsByItself()}
+	w := &waiter{env: env, of: byID(ids), arrived: hasStarted, brief: true, toEnd: opts.endsByItself()}
 	if opts.wait {
-		v.arrived, v.brief, v.retries = hasSettled, false, opts.retries
+		w.arrived, w.brief, w.retries = hasSettled, false, opts.retries
 	}
-	if err := v.follow(ctx, c, attached); err != nil {
+	if err := w.follow(ctx, c, attached); err != nil {
 		return err
 	}
-	if v.end != nil {
-		if v.end.Code != 0 {
-			fmt.Fprintf(env.Stderr, "the project ended: %s\n", v.end.Reason)
+	if w.end != nil {
+		if w.end.Code != 0 {
+			fmt.Fprintf(env.Stderr, "the project ended: %s\n", w.end.Reason)
 		}
 		if err := gone(ctx, c, layout); err != nil {
 			return err
 		}
 	}
-	list, err := v.write(ctx, layout)
+	list, err := w.write(ctx, layout)
 	if err != nil {
 		return err
 	}
-	if v.end != nil && opts.endsByItself() {
-		if v.end.Code != 0 {
-			return &exitError{code: v.end.Code}
+	if w.end != nil && opts.endsByItself() {
+		if w.end.Code != 0 {
+			return &exitError{code: w.end.Code}
 		}
 		return nil
 	}
-	if err := v.outcome(list); err != nil {
+	if err := w.outcome(list); err != nil {
 		return err
 	}
 	stopped := slices.ContainsFunc(list, func(s control.Service) bool {
 		return s.State == control.Stopped || s.State == control.Stopping
 	})
 	switch {
-	case v.end != nil && v.end.Code != 0:
-		return &exitError{code: v.end.Code}
-	case v.end != nil && stopped:
+	case w.end != nil && w.end.Code != 0:
+		return &exitError{code: w.end.Code}
+	case w.end != nil && stopped:
 		return hint(&exitError{exitFailed, errors.New("the project was stopped meanwhile")}, "start it again with \"nix2gpu up\"")
 	}
 	return nil
@@ -73,27 +73,27 @@ func byName(names []string) func([]control.Service) ([]control.Service, error) {
 
 // write prints one line for each service. Those that failed come first, each with
 // the end of its log.
-func (v *vigil) write(ctx context.Context, layout rundir.Layout) ([]control.Service, error) {
-	list, err := v.services()
+func (w *waiter) write(ctx context.Context, layout rundir.Layout) ([]control.Service, error) {
+	list, err := w.services()
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(list, func(a, b control.Service) int { return cmp.Compare(v.rank(a), v.rank(b)) })
+	slices.SortStableFunc(list, func(a, b control.Service) int { return cmp.Compare(w.rank(a), w.rank(b)) })
 	for _, s := range list {
-		fmt.Fprintf(v.env.Stdout, "%s: %s\n", s.Label, v.became(s))
-		v.tail(ctx, layout, s)
+		fmt.Fprintf(w.env.Stdout, "%s: %s\n", s.Label, w.became(s))
+		w.tail(ctx, layout, s)
 	}
 	return list, nil
 }
 
 // tail prints the last lines of a service that failed by itself, and not because
 // of another.
-func (v *vigil) tail(ctx context.Context, layout rundir.Layout, s control.Service) {
-	if v.rank(s) == 0 && s.State != control.Skipped {
+func (w *waiter) tail(ctx context.Context, layout rundir.Layout, s control.Service) {
+	if w.rank(s) == 0 && s.State != control.Skipped {
 		of := s.ID
 		if s.Exit != nil && s.Exit.Process != "" { // the output of the one-shot that failed, not of what ended because of it
 			of = s.Exit.Process
 		}
-		printTail(ctx, v.env.Stderr, layout, labels(layout), of, v.since, failLines)
+		printTail(ctx, w.env.Stderr, layout, labels(layout), of, w.since, failLines)
 	}
 }

@@ -13,7 +13,7 @@ func TestColors(t *testing.T) {
 		{"a terminal that wants none", Env{colors: "auto", StdoutTTY: true, Environ: []string{"NO_COLOR=1"}}, "never", "never"},
 		{"a pipe that wants some", Env{colors: "auto", Environ: []string{"FORCE_COLOR=1"}}, "labels", ""},
 		{"a pipe that wants some, in other words", Env{colors: "auto", Environ: []string{"CLICOLOR_FORCE=1"}}, "labels", ""},
-		{"a 0 is no wish", Env{colors: "auto", Environ: []string{"FORCE_COLOR=0"}}, "", ""},
+		{"a 0 asks for nothing", Env{colors: "auto", Environ: []string{"FORCE_COLOR=0"}}, "", ""},
 		{"a flag", Env{colors: "never", StdoutTTY: true}, "never", "never"},
 	} {
 		if got := c.env.colorMode(); got != c.up {

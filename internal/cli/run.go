@@ -113,7 +113,7 @@ func (opts *copyOptions) ask(ctx context.Context, env *Env, c *client.Client, la
 		return c.Run(ctx, req)
 	}
 	var copied *control.Copy
-	v := waitVigil(env, needs, string(project.Ready), opts.retries)
+	v := newWaiter(env, needs, string(project.Ready), opts.retries)
 	over, err := v.beside(ctx, c, func(ctx context.Context) (err error) {
 		copied, err = c.Run(ctx, req)
 		return err

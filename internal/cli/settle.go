@@ -15,27 +15,27 @@ import (
 // settled waits until services that were asked to start have reached a state that
 // lasts, or can no longer do so. It prints why for those that failed.
 func settled(ctx context.Context, env *Env, c *client.Client, layout rundir.Layout, names []string, retries int) error {
-	v := &vigil{env: env, of: byName(names), arrived: hasSettled, retries: retries, probes: retries > 0}
-	if err := v.follow(ctx, c, nil); err != nil {
+	w := &waiter{env: env, of: byName(names), arrived: hasSettled, retries: retries, probes: retries > 0}
+	if err := w.follow(ctx, c, nil); err != nil {
 		return err
 	}
-	if v.end != nil {
-		return &control.Error{Code: control.CodeFailed, Msg: "the project ended first: " + v.end.Reason}
+	if w.end != nil {
+		return &control.Error{Code: control.CodeFailed, Msg: "the project ended first: " + w.end.Reason}
 	}
-	return v.fail(ctx, layout)
+	return w.fail(ctx, layout)
 }
 
 // fail explains a wait that failed, and returns its error; nil if it did not fail.
-func (v *vigil) fail(ctx context.Context, layout rundir.Layout) error {
-	list, err := v.services()
+func (w *waiter) fail(ctx context.Context, layout rundir.Layout) error {
+	list, err := w.services()
 	if err != nil {
 		return err
 	}
-	err = v.outcome(list)
+	err = w.outcome(list)
 	if err == nil {
 		return nil
 	}
-	if v.explain(ctx, layout) {
+	if w.explain(ctx, layout) {
 		err = hint(err, "it goes on in the background; \"nix2gpu wait --retries 0\" keeps waiting")
 	}
 	return err
@@ -44,26 +44,26 @@ func (v *vigil) fail(ctx context.Context, layout rundir.Layout) error {
 // explain prints for each lost service why, with its last lines, and then what runs.
 // It reports whether all lost services may still recover, because the supervisor
 // goes on trying.
-func (v *vigil) explain(ctx context.Context, layout rundir.Layout) (lasting bool) {
-	list, _ := v.services()
-	slices.SortStableFunc(list, func(a, b control.Service) int { return cmp.Compare(v.rank(a), v.rank(b)) })
+func (w *waiter) explain(ctx context.Context, layout rundir.Layout) (lasting bool) {
+	list, _ := w.services()
+	slices.SortStableFunc(list, func(a, b control.Service) int { return cmp.Compare(w.rank(a), w.rank(b)) })
 	lasting = true
 	for _, s := range list {
-		if !v.lost(s.ID) {
+		if !w.lost(s.ID) {
 			continue
 		}
-		fmt.Fprintf(v.env.Stderr, "%s: %s\n", s.Label, v.became(s))
-		v.tail(ctx, layout, s)
+		fmt.Fprintf(w.env.Stderr, "%s: %s\n", s.Label, w.became(s))
+		w.tail(ctx, layout, s)
 		lasting = lasting && s.State != control.Failed && s.State != control.Skipped && s.State != control.Scheduled
 	}
 	var runs []string
-	for _, s := range v.all {
+	for _, s := range w.all {
 		if s.State == control.Running {
 			runs = append(runs, s.Label)
 		}
 	}
 	if slices.Sort(runs); len(runs) > 0 {
-		fmt.Fprintf(v.env.Stderr, "running: %s\n", strings.Join(runs, ", "))
+		fmt.Fprintf(w.env.Stderr, "running: %s\n", strings.Join(runs, ", "))
 	}
 	return lasting
 }

@@ -137,7 +137,7 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 		}
 		env.Environ = m.Environ
 	}
-	a := &ascent{
+	u := &upRun{
 		env: env, opts: &opts, def: l, job: opts.job(env, l, ids, end),
 		layout: rundir.Locate(env.rundirEnv(), l.container, l.root),
 		notes: sync.OnceFunc(func() {
@@ -147,11 +147,11 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 			l.noteStartup(env)
 		}),
 	}
-	return untilOurs(ctx, a.layout, a.join, a.begin)
+	return untilOurs(ctx, u.layout, u.join, u.begin)
 }
 
-// An ascent is one run of "up", once it is known what to run.
-type ascent struct {
+// An upRun is one run of "up", once it is known what to run.
+type upRun struct {
 	env    *Env
 	opts   *upOptions
 	def    *loaded
@@ -173,45 +173,45 @@ func (o *upOptions) job(env *Env, l *loaded, ids []project.ID, end session.Endin
 
 // join makes the running project what the definition says, and follows it for as
 // long as the flags ask for.
-func (a *ascent) join(ctx context.Context) error {
-	a.notes()
-	c := client.New(a.layout.Socket)
-	if err := converge(ctx, a.env, a.job, c, a.layout); err != nil {
+func (u *upRun) join(ctx context.Context) error {
+	u.notes()
+	c := client.New(u.layout.Socket)
+	if err := converge(ctx, u.env, u.job, c, u.layout); err != nil {
 		return err
 	}
-	if a.opts.detach || a.opts.wait {
-		return awaitUp(ctx, a.env, a.opts, c, a.layout, a.job.Services, func() {})
+	if u.opts.detach || u.opts.wait {
+		return awaitUp(ctx, u.env, u.opts, c, u.layout, u.job.Services, func() {})
 	}
-	return followAll(ctx, a.env, c, a.layout, a.job)
+	return followAll(ctx, u.env, c, u.layout, u.job)
 }
 
 // begin starts the supervisor: in the background, or in place of this process.
-func (a *ascent) begin(ctx context.Context) error {
-	if len(a.job.Services) == 0 {
-		a.notes()
-		fmt.Fprintln(a.env.Stderr, a.def.nothing())
+func (u *upRun) begin(ctx context.Context) error {
+	if len(u.job.Services) == 0 {
+		u.notes()
+		fmt.Fprintln(u.env.Stderr, u.def.nothing())
 		return nil
 	}
-	a.job.Tested = map[project.ID]string{}
-	refusal, err := preflight(ctx, a.env, a.def, a.layout, a.job.Services, a.opts,
-		func(id project.ID, digest string) { a.job.Tested[id] = digest })
-	if (refusal != nil || err != nil) && a.layout.Holder() != 0 {
+	u.job.Tested = map[project.ID]string{}
+	refusal, err := preflight(ctx, u.env, u.def, u.layout, u.job.Services, u.opts,
+		func(id project.ID, digest string) { u.job.Tested[id] = digest })
+	if (refusal != nil || err != nil) && u.layout.Holder() != 0 {
 		// The ports and folders may be taken by the one that began meanwhile.
 		return &takenError{hint(errors.New("another project began here"), "try again")}
 	}
 	if err != nil {
 		return err // the notes would only distract from it
 	}
-	a.job.Refused = nil // an earlier try may have set it
+	u.job.Refused = nil // an earlier try may have set it
 	if refusal != nil {
-		writeFaults(a.env, a.def.root, faults(refusal))
-		a.job.Refused = session.Reasons(refusal.Unmet)
+		writeFaults(u.env, u.def.root, faults(refusal))
+		u.job.Refused = session.Reasons(refusal.Unmet)
 	}
-	a.notes()
-	if a.opts.detach || a.opts.wait {
-		return detach(ctx, a.env, a.opts, a.job, a.layout)
+	u.notes()
+	if u.opts.detach || u.opts.wait {
+		return detach(ctx, u.env, u.opts, u.job, u.layout)
 	}
-	return become(ctx, a.env, a.job)
+	return become(ctx, u.env, u.job)
 }
 
 // writeNotes prints the notes on a definition.

@@ -88,7 +88,7 @@ func runWait(ctx context.Context, env *Env, opts waitOptions) error {
 			return err
 		}
 	}
-	v := waitVigil(env, names, opts.cond, opts.retries)
+	v := newWaiter(env, names, opts.cond, opts.retries)
 	var services []control.Service
 	over, err := v.beside(ctx, c, func(ctx context.Context) (err error) {
 		if slices.Contains(waitStates(), opts.cond) {
@@ -121,31 +121,31 @@ func runWait(ctx context.Context, env *Env, opts waitOptions) error {
 	return err
 }
 
-// waitVigil makes the vigil for a wait for cond. Failures are left to the supervisor,
-// which answers the request; the vigil only ends waits for a service that exits
+// newWaiter makes the waiter for a wait for cond. Failures are left to the supervisor,
+// which answers the request; the waiter only ends waits for a service that exits
 // again and again.
-func waitVigil(env *Env, names []string, cond string, retries int) *vigil {
-	v := &vigil{env: env, of: byName(names), arrived: hasSettled, retries: retries, spared: true}
+func newWaiter(env *Env, names []string, cond string, retries int) *waiter {
+	w := &waiter{env: env, of: byName(names), arrived: hasSettled, retries: retries, spared: true}
 	switch cond {
 	case control.ForStopped:
-		v.retries = 0
-		v.arrived = func(s control.Service, _ time.Time) bool { return !s.State.Active() && s.State != control.Waiting }
+		w.retries = 0
+		w.arrived = func(s control.Service, _ time.Time) bool { return !s.State.Active() && s.State != control.Waiting }
 	case "completed":
-		v.arrived = func(s control.Service, _ time.Time) bool {
+		w.arrived = func(s control.Service, _ time.Time) bool {
 			return s.State == control.Completed || s.LastRun == control.RunSucceeded && s.State == control.Scheduled
 		}
 	case "exited":
-		v.arrived = func(s control.Service, _ time.Time) bool {
+		w.arrived = func(s control.Service, _ time.Time) bool {
 			return s.State == control.Completed || s.State == control.Failed || s.State == control.Scheduled && s.LastRun != ""
 		}
 	case "ready", "log_ready", "started", control.ForSettled:
 	default: // the name of a state
 		if cond != string(control.Running) {
-			v.retries = 0
+			w.retries = 0
 		}
-		v.arrived = func(s control.Service, _ time.Time) bool { return string(s.State) == cond }
+		w.arrived = func(s control.Service, _ time.Time) bool { return string(s.State) == cond }
 	}
-	return v
+	return w
 }
 
 // stayUp reports whether services that are ready have been so for long enough to be

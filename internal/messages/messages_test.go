@@ -71,7 +71,7 @@ func TestEveryMessageHasACure(t *testing.T) {
 // TestWords checks that a message says what a wrong value must be, and not only what it
 // is not, and that it uses no word that only our source knows.
 func TestWords(t *testing.T) {
-	ours := []string{"vigil", "preflight", "precondition", "trial", "ascent", "goroutine", "tally"}
+	ours := []string{"preflight", "precondition", "trial", "goroutine", "tally"}
 	for _, s := range sections {
 		list, err := s.messages(root)
 		if err != nil {

@@ -70,19 +70,19 @@ func custom(name string, state control.ServiceState) control.Service {
 	return control.Service{ID: project.ID(name), Label: name, Type: "custom", State: state, Wanted: true, Since: time.Now(), Health: control.HealthStarting}
 }
 
-// vigilTest runs a vigil in a bubble, and returns its error, what it printed on
+// waiterTest runs a waiter in a bubble, and returns its error, what it printed on
 // either stream, and how long it took.
-func vigilTest(t *testing.T, retries int, world func() (*scripted, func(*scripted)), check func(v *vigil, err error, stderr string, took time.Duration)) {
+func waiterTest(t *testing.T, retries int, world func() (*scripted, func(*scripted)), check func(w *waiter, err error, stderr string, took time.Duration)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s, play := world()
 		var out, errs bytes.Buffer
 		env := &Env{Stdout: &out, Stderr: &errs, Now: time.Now}
-		v := &vigil{env: env, of: func(all []control.Service) ([]control.Service, error) { return all, nil }, arrived: hasSettled, retries: retries}
+		w := &waiter{env: env, of: func(all []control.Service) ([]control.Service, error) { return all, nil }, arrived: hasSettled, retries: retries}
 		begin := time.Now()
 		go play(s)
-		err := v.follow(t.Context(), s, nil)
-		check(v, err, errs.String(), time.Since(begin))
+		err := w.follow(t.Context(), s, nil)
+		check(w, err, errs.String(), time.Since(begin))
 	})
 }
 
@@ -105,26 +105,26 @@ func TestWaitEndsAfterThreeExits(t *testing.T) {
 			crash(s, custom("nginx", control.Starting), 3)
 		}
 	}
-	vigilTest(t, manyExits, world, func(v *vigil, err error, stderr string, took time.Duration) {
+	waiterTest(t, manyExits, world, func(w *waiter, err error, stderr string, took time.Duration) {
 		if err != nil || took != 3*time.Second || stderr != "" {
 			t.Errorf("after %v: %v\n%s", took, err, stderr)
 		}
-		list, _ := v.services()
-		if got := v.outcome(list); got == nil || got.Error() != "1 of 2 services failed" || exitCode(got) != exitFailed {
+		list, _ := w.services()
+		if got := w.outcome(list); got == nil || got.Error() != "1 of 2 services failed" || exitCode(got) != exitFailed {
 			t.Errorf("outcome = %v", got)
 		}
-		if got, want := v.became(v.all["nginx"]), "restarting (exit code 1, 3 restarts in 3 s: cannot load certificate key)"; got != want {
+		if got, want := w.became(w.all["nginx"]), "restarting (exit code 1, 3 restarts in 3 s: cannot load certificate key)"; got != want {
 			t.Errorf("became %q, want %q", got, want)
 		}
 	})
 	// With 0, it lasts until somebody has enough, and is never silent.
-	vigilTest(t, 0, func() (*scripted, func(*scripted)) {
+	waiterTest(t, 0, func() (*scripted, func(*scripted)) {
 		return newScripted(custom("nginx", control.Starting)), func(s *scripted) {
 			crash(s, custom("nginx", control.Starting), 9)
 			time.Sleep(4 * time.Second)
 			s.events <- control.Message{End: &control.End{}}
 		}
-	}, func(v *vigil, err error, stderr string, took time.Duration) {
+	}, func(w *waiter, err error, stderr string, took time.Duration) {
 		want := "nginx: exit code 1, 4 restarts in 5 s: cannot load certificate key\nnginx: exit code 1, 9 restarts in 10 s: cannot load certificate key\n"
 		if err != nil || strings.ReplaceAll(stderr, "5 restarts in 5 s", "4 restarts in 5 s") != want || took != 13*time.Second {
 			t.Errorf("after %v: %v\n%s\nwant\n%s", took, err, stderr, want)
@@ -135,7 +135,7 @@ func TestWaitEndsAfterThreeExits(t *testing.T) {
 // What waits for one that is lost is lost with it, and is no failure of its own; the
 // others are given the time that they need to be started.
 func TestWaitNamesTheCauseFirst(t *testing.T) {
-	vigilTest(t, manyExits, func() (*scripted, func(*scripted)) {
+	waiterTest(t, manyExits, func() (*scripted, func(*scripted)) {
 		user := custom("a-user", control.Waiting)
 		user.WaitsFor = []control.Unmet{{Service: "web", Label: "web", Condition: project.Ready, Why: "is restarting"}}
 		return newScripted(user, custom("web", control.Starting), custom("slow", control.Init)), func(s *scripted) {
@@ -145,16 +145,16 @@ func TestWaitNamesTheCauseFirst(t *testing.T) {
 			slow.PID = 9
 			s.become(slow)
 		}
-	}, func(v *vigil, err error, stderr string, took time.Duration) {
+	}, func(w *waiter, err error, stderr string, took time.Duration) {
 		if err != nil || took != 5*time.Second {
 			t.Errorf("after %v: %v", took, err)
 		}
-		list, _ := v.services()
-		if got, want := v.outcome(list).Error(), "1 of 3 services failed, 1 waiting for one that failed"; got != want {
+		list, _ := w.services()
+		if got, want := w.outcome(list).Error(), "1 of 3 services failed, 1 waiting for one that failed"; got != want {
 			t.Errorf("outcome %q, want %q", got, want)
 		}
 		for name, want := range map[project.ID]int{"web": 0, "a-user": 1, "slow": 2} {
-			if got := v.rank(v.all[name]); got != want {
+			if got := w.rank(w.all[name]); got != want {
 				t.Errorf("rank of %s = %d, want %d", name, got, want)
 			}
 		}
@@ -164,7 +164,7 @@ func TestWaitNamesTheCauseFirst(t *testing.T) {
 // A skipped service has not failed. One that does not become ready is waited for, and
 // every five seconds it is said why.
 func TestWaitSaysWhy(t *testing.T) {
-	vigilTest(t, manyExits, func() (*scripted, func(*scripted)) {
+	waiterTest(t, manyExits, func() (*scripted, func(*scripted)) {
 		return newScripted(custom("api", control.Starting)), func(s *scripted) {
 			time.Sleep(6 * time.Second)
 			x := custom("api", control.Starting)
@@ -174,16 +174,16 @@ func TestWaitSaysWhy(t *testing.T) {
 			x.State, x.Why = control.Running, ""
 			s.become(x)
 		}
-	}, func(v *vigil, err error, stderr string, took time.Duration) {
+	}, func(w *waiter, err error, stderr string, took time.Duration) {
 		want := "api: still starting, 5 s\napi: still starting (readiness probe failed: status 404), 4 s\n"
 		if err != nil || stderr != want || took != 11*time.Second {
 			t.Errorf("after %v: %v\n%s", took, err, stderr)
 		}
 		x := custom("ui", control.Skipped)
 		x.Refused = true
-		v.all["ui"] = x
-		list, _ := v.services()
-		if got, want := v.outcome(list).Error(), "1 of 2 services skipped"; got != want {
+		w.all["ui"] = x
+		list, _ := w.services()
+		if got, want := w.outcome(list).Error(), "1 of 2 services skipped"; got != want {
 			t.Errorf("outcome %q, want %q", got, want)
 		}
 	})

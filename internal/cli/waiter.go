@@ -27,15 +27,15 @@ const startPatience = 10 * time.Second
 // calm is how long a service without a probe must run to count as healthy.
 const calm = 500 * time.Millisecond
 
-// watched is the part of [client.Client] that a vigil uses.
+// watched is the part of [client.Client] that a waiter uses.
 type watched interface {
 	State(ctx context.Context) (*control.State, error)
 	Events(ctx context.Context, each func(control.Message) error) error
 }
 
-// A vigil watches services while a verb waits for them. It prints now and then what
+// A waiter watches services while a verb waits for them. It prints now and then what
 // is waited for, and ends when waiting has become useless.
-type vigil struct {
+type waiter struct {
 	env *Env
 	of  func([]control.Service) ([]control.Service, error) // selects the services to watch from all
 	// arrived reports whether a service has reached the state that is waited for.
@@ -52,17 +52,17 @@ type vigil struct {
 	// was skipped is not lost.
 	spared bool
 
-	began time.Time                      // when the vigil began
+	began time.Time                      // when the waiting began
 	since time.Time                      // when the project was started; zero before the first state
 	all   map[project.ID]control.Service // nil before the first state
-	first map[project.ID]sight
+	first map[project.ID]baseline
 	end   *control.End // how the project ended; nil while it runs
 }
 
-// A sight is the point from which the restarts of a service are counted: the vigil's
-// begin or, if the service was first seen in the middle of a row of exits, the
+// A baseline is the point from which the restarts of a service are counted: the start of
+// the waiting or, if the service was first seen in the middle of a row of exits, of the
 // project's.
-type sight struct {
+type baseline struct {
 	restarts int
 	at       time.Time
 }
@@ -70,8 +70,8 @@ type sight struct {
 // follow returns when all services have arrived or are lost, when the project has
 // ended, or when startPatience is over. It calls attached, which may be nil, once it
 // can no longer miss an event.
-func (v *vigil) follow(ctx context.Context, c watched, attached func()) error {
-	v.began = v.env.Now()
+func (w *waiter) follow(ctx context.Context, c watched, attached func()) error {
+	w.began = w.env.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the stream
 	messages, failed := stream(ctx, c)
@@ -82,54 +82,54 @@ func (v *vigil) follow(ctx context.Context, c watched, attached func()) error {
 	report := time.NewTicker(patience)
 	defer report.Stop()
 	var giveUp <-chan time.Time
-	if v.brief {
+	if w.brief {
 		giveUp = time.After(startPatience)
 	}
 	whole := false // v.all is one state, and no event has come since
 	for {
-		missing, err := v.missing()
+		missing, err := w.missing()
 		switch {
 		case err != nil:
 			return err
-		case v.end != nil:
+		case w.end != nil:
 			return nil
-		case v.toEnd && v.anyFailed(): // the end comes
-		case v.all != nil && len(missing) == 0:
-			if !v.anyLost() || whole {
+		case w.toEnd && w.anyFailed(): // the end comes
+		case w.all != nil && len(missing) == 0:
+			if !w.anyLost() || whole {
 				return nil
 			}
 			// A lost service takes others with it, whose events may still be on
 			// their way. A whole state has them all.
 			state, err := c.State(ctx)
 			if whole = true; err == nil {
-				v.take(control.Message{State: state})
+				w.take(control.Message{State: state})
 			}
 			continue
-		case giveUp == nil && v.anyLost():
+		case giveUp == nil && w.anyLost():
 			// The wait has failed. The other services get time to start, so that
 			// the message can say what runs.
-			v.arrived = hasStarted
+			w.arrived = hasStarted
 			giveUp = time.After(startPatience)
 			continue
 		}
 		whole = false
 		select {
 		case m := <-messages:
-			v.take(m)
+			w.take(m)
 			if m.State != nil && attached != nil {
 				attached()
 			}
 		case <-look.C:
 			if state, err := c.State(ctx); err == nil { // an error ends the stream as well
-				v.take(control.Message{State: state})
+				w.take(control.Message{State: state})
 			}
 		case <-report.C:
-			v.report("still ")
+			w.report("still ")
 		case <-giveUp:
 			return nil // the services go on starting in the background
 		case err := <-failed:
 			if exitCode(err) == exitTimeout {
-				v.report("")
+				w.report("")
 			}
 			return err
 		}
@@ -139,8 +139,8 @@ func (v *vigil) follow(ctx context.Context, c watched, attached func()) error {
 // beside makes a request that the supervisor answers once what is waited for has
 // happened. Meanwhile it prints what is waited for. When a service is lost, it
 // cancels the request, and over is true.
-func (v *vigil) beside(ctx context.Context, c watched, request func(context.Context) error) (over bool, err error) {
-	v.began = v.env.Now()
+func (w *waiter) beside(ctx context.Context, c watched, request func(context.Context) error) (over bool, err error) {
+	w.began = w.env.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	answer := make(chan error, 1)
@@ -152,40 +152,40 @@ func (v *vigil) beside(ctx context.Context, c watched, request func(context.Cont
 		select {
 		case err := <-answer:
 			if err != nil && exitCode(err) == exitTimeout {
-				v.report("")
+				w.report("")
 			}
 			return false, err
 		case m := <-messages:
-			if v.take(m); v.anyLost() {
+			if w.take(m); w.anyLost() {
 				return true, nil
 			}
 		case <-report.C:
-			v.report("still ")
+			w.report("still ")
 		case <-failed:
 			failed = nil // the request fails for the same reason
 		}
 	}
 }
 
-// take updates the vigil from a message of the event stream.
-func (v *vigil) take(m control.Message) {
+// take updates the waiter from a message of the event stream.
+func (w *waiter) take(m control.Message) {
 	switch {
 	case m.End != nil:
-		v.end = m.End
-	case m.Event != nil && v.all != nil:
-		v.all[m.Event.Service.ID] = m.Event.Service
+		w.end = m.End
+	case m.Event != nil && w.all != nil:
+		w.all[m.Event.Service.ID] = m.Event.Service
 	case m.State != nil:
-		if v.all == nil {
-			v.first = make(map[project.ID]sight)
+		if w.all == nil {
+			w.first = make(map[project.ID]baseline)
 		}
-		v.since = m.State.Since
-		v.all = make(map[project.ID]control.Service, len(m.State.Services))
+		w.since = m.State.Since
+		w.all = make(map[project.ID]control.Service, len(m.State.Services))
 		for _, s := range m.State.Services {
-			v.all[s.ID] = s
-			if _, known := v.first[s.ID]; !known {
-				v.first[s.ID] = sight{s.Restarts - s.Streak, v.began}
+			w.all[s.ID] = s
+			if _, known := w.first[s.ID]; !known {
+				w.first[s.ID] = baseline{s.Restarts - s.Streak, w.began}
 				if s.Streak > 0 {
-					v.first[s.ID] = sight{s.Restarts - s.Streak, v.since}
+					w.first[s.ID] = baseline{s.Restarts - s.Streak, w.since}
 				}
 			}
 		}
@@ -193,91 +193,91 @@ func (v *vigil) take(m control.Message) {
 }
 
 // services returns the services that are watched, by label.
-func (v *vigil) services() ([]control.Service, error) {
-	all := slices.SortedFunc(maps.Values(v.all), func(a, b control.Service) int {
+func (w *waiter) services() ([]control.Service, error) {
+	all := slices.SortedFunc(maps.Values(w.all), func(a, b control.Service) int {
 		return cmp.Or(cmp.Compare(a.Label, b.Label), cmp.Compare(a.ID, b.ID))
 	})
-	if v.all == nil {
+	if w.all == nil {
 		return nil, nil
 	}
-	return v.of(all)
+	return w.of(all)
 }
 
 // missing returns the services that have not arrived but still may.
-func (v *vigil) missing() ([]control.Service, error) {
-	list, err := v.services()
+func (w *waiter) missing() ([]control.Service, error) {
+	list, err := w.services()
 	return slices.DeleteFunc(list, func(s control.Service) bool {
-		return v.arrived(s, v.env.Now()) || v.lost(s.ID)
+		return w.arrived(s, w.env.Now()) || w.lost(s.ID)
 	}), err
 }
 
 // anyLost reports whether one of the services is lost.
-func (v *vigil) anyLost() bool {
-	list, _ := v.services()
-	return slices.ContainsFunc(list, func(s control.Service) bool { return v.lost(s.ID) })
+func (w *waiter) anyLost() bool {
+	list, _ := w.services()
+	return slices.ContainsFunc(list, func(s control.Service) bool { return w.lost(s.ID) })
 }
 
 // anyFailed reports whether one has failed for good.
-func (v *vigil) anyFailed() bool {
-	list, _ := v.services()
+func (w *waiter) anyFailed() bool {
+	list, _ := w.services()
 	return slices.ContainsFunc(list, func(s control.Service) bool { return s.State == control.Failed })
 }
 
 // lost reports whether waiting for a service is useless: it has failed, was skipped,
 // has exited again and again, or waits for another one that is lost.
-func (v *vigil) lost(id project.ID) bool { return v.lostBut(id, map[project.ID]bool{}) }
+func (w *waiter) lost(id project.ID) bool { return w.lostBut(id, map[project.ID]bool{}) }
 
-func (v *vigil) lostBut(id project.ID, seen map[project.ID]bool) bool {
-	s, ok := v.all[id]
+func (w *waiter) lostBut(id project.ID, seen map[project.ID]bool) bool {
+	s, ok := w.all[id]
 	if !ok || seen[id] {
 		return false
 	}
 	seen[id] = true
 	switch s.State {
 	case control.Failed, control.Skipped:
-		return !v.spared
+		return !w.spared
 	case control.Scheduled:
-		return s.LastRun == control.RunFailed && !v.spared
+		return s.LastRun == control.RunFailed && !w.spared
 	case control.Starting, control.Unready:
-		return v.probes && s.Probe != nil && s.Probe.Failing
+		return w.probes && s.Probe != nil && s.Probe.Failing
 	case control.Backoff:
-		return v.retries > 0 && s.Streak >= v.retries
+		return w.retries > 0 && s.Streak >= w.retries
 	case control.Waiting:
-		return slices.ContainsFunc(s.WaitsFor, func(u control.Unmet) bool { return u.Hopeless || v.lostBut(u.Service, seen) })
+		return slices.ContainsFunc(s.WaitsFor, func(u control.Unmet) bool { return u.Hopeless || w.lostBut(u.Service, seen) })
 	}
 	return false
 }
 
 // report prints what is waited for, and why.
-func (v *vigil) report(still string) {
-	missing, _ := v.missing()
+func (w *waiter) report(still string) {
+	missing, _ := w.missing()
 	for _, s := range missing {
-		fmt.Fprintf(v.env.Stderr, "%s: %s\n", s.Label, v.reason(s, still))
+		fmt.Fprintf(w.env.Stderr, "%s: %s\n", s.Label, w.reason(s, still))
 	}
 }
 
 // reason returns why a service has not arrived: how it exits, if it does so again and
 // again, or else its state and for how long.
-func (v *vigil) reason(s control.Service, still string) string {
-	if text := v.exits(s); text != "" && s.State != control.Waiting {
+func (w *waiter) reason(s control.Service, still string) string {
+	if text := w.exits(s); text != "" && s.State != control.Waiting {
 		return text
 	}
 	text := still + describe(s)
 	if !s.Since.IsZero() && s.State != control.Waiting {
-		text += ", " + wordsOf(v.env.Now().Sub(s.Since))
+		text += ", " + wordsOf(w.env.Now().Sub(s.Since))
 	}
 	return text
 }
 
 // exits describes a row of exits: "exit code 1, 3 restarts in 10 s: cannot load
 // certificate key". It is "" if there is none.
-func (v *vigil) exits(s control.Service) string {
-	first := v.first[s.ID]
+func (w *waiter) exits(s control.Service) string {
+	first := w.first[s.ID]
 	n := s.Restarts - first.restarts
 	if s.Exit == nil || s.Streak == 0 || n <= 0 {
 		return ""
 	}
-	text := fmt.Sprintf("%s, %s in %s", s.Exit, count(n, "restart"), wordsOf(v.env.Now().Sub(first.at)))
+	text := fmt.Sprintf("%s, %s in %s", s.Exit, count(n, "restart"), wordsOf(w.env.Now().Sub(first.at)))
 	if s.Exit.Said != "" {
 		text += ": " + s.Exit.Said
 	}
@@ -298,9 +298,9 @@ func wordsOf(d time.Duration) string {
 
 // rank orders services for a report: first those that failed by themselves, then
 // those that failed because of others, then the rest.
-func (v *vigil) rank(s control.Service) int {
+func (w *waiter) rank(s control.Service) int {
 	switch {
-	case !v.lost(s.ID):
+	case !w.lost(s.ID):
 		return 2
 	case s.State == control.Waiting, s.State == control.Skipped && !s.Refused:
 		return 1
@@ -309,8 +309,8 @@ func (v *vigil) rank(s control.Service) int {
 }
 
 // became describes the state of a service at the end of a wait.
-func (v *vigil) became(s control.Service) string {
-	if text := v.exits(s); text != "" && s.State == control.Backoff && v.lost(s.ID) {
+func (w *waiter) became(s control.Service) string {
+	if text := w.exits(s); text != "" && s.State == control.Backoff && w.lost(s.ID) {
 		return "restarting (" + text + ")"
 	}
 	return describe(s)
@@ -318,11 +318,11 @@ func (v *vigil) became(s control.Service) string {
 
 // outcome returns an error with the number of lost services; nil if there are none.
 // A skipped service is not counted as failed.
-func (v *vigil) outcome(list []control.Service) error {
+func (w *waiter) outcome(list []control.Service) error {
 	failed, skipped, waiting := 0, 0, 0
 	for _, s := range list {
 		switch {
-		case !v.lost(s.ID):
+		case !w.lost(s.ID):
 		case s.State == control.Skipped:
 			skipped++
 		case s.State == control.Waiting:

@@ -10,16 +10,16 @@ import (
 	"nix2gpu/project"
 )
 
-// A complaint is a server's error about its configuration.
-type complaint struct {
+// A configError is a server's error about its configuration.
+type configError struct {
 	text string // one line
 	file string // that the error names; "" if it names none
 	line int    // in that file; 0 if it names none
 }
 
-// complaintOf finds the line of an output that says what is wrong, and where. files
+// findConfigError finds the line of an output that says what is wrong, and where. files
 // are the paths that it may be about, the likeliest first.
-func complaintOf(out string, files []string) complaint {
+func findConfigError(out string, files []string) configError {
 	lines := slices.DeleteFunc(strings.Split(out, "\n"), func(l string) bool { return strings.TrimSpace(l) == "" })
 	// MariaDB says all of its options behind what is wrong with one.
 	if i := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "[ERROR] ") }); i >= 0 {
@@ -43,25 +43,25 @@ func complaintOf(out string, files []string) complaint {
 			continue
 		}
 		if i+2 < len(lines) && strings.HasPrefix(lines[i+1], ">>> '") { // redis repeats the line, and then says it
-			return complaint{plain(lines[i+2]), named, n}
+			return configError{plain(lines[i+2]), named, n}
 		}
-		return complaint{withoutPlace(plain(l), "", n), named, n}
+		return configError{withoutPlace(plain(l), "", n), named, n}
 	}
 	for _, word := range []string{"emerg", "error", "fatal", "fail", "cannot", "invalid", "unknown"} {
 		for _, l := range lines {
 			if strings.Contains(strings.ToLower(l), word) && !strings.HasPrefix(l, `{"level":"`) {
-				return complaint{text: plain(l)}
+				return configError{text: plain(l)}
 			}
 		}
 	}
 	if len(lines) == 0 {
-		return complaint{text: "it says nothing"}
+		return configError{text: "it says nothing"}
 	}
-	return complaint{text: plain(lines[len(lines)-1])}
+	return configError{text: plain(lines[len(lines)-1])}
 }
 
 // placed finds the line of an output that names one of the files and a line of it.
-func placed(lines, files []string) (said complaint, ok bool) {
+func placed(lines, files []string) (said configError, ok bool) {
 	for i, l := range lines {
 		for _, f := range files {
 			at := strings.Index(l, f)
@@ -87,10 +87,10 @@ func placed(lines, files []string) (said complaint, ok bool) {
 					}
 				}
 			}
-			return complaint{withoutPlace(text, f, n), f, n}, true
+			return configError{withoutPlace(text, f, n), f, n}, true
 		}
 	}
-	return complaint{}, false
+	return configError{}, false
 }
 
 // numberAfter parses the line number in the text behind the name of a file: ":12", or
@@ -173,7 +173,7 @@ func (c *check) explain(a *attempt, o *overlay, files []writtenFile, lent [][2]s
 		paths[i] = f.path
 	}
 	slices.SortStableFunc(paths, func(a, b string) int { return strings.Count(b, "conf") - strings.Count(a, "conf") })
-	said := complaintOf(out, append(paths, userFiles(out, o)...))
+	said := findConfigError(out, append(paths, userFiles(out, o)...))
 	a.pos = a.service.Pos
 	if pos, line, ok := c.locate(a.service, said, files); ok {
 		a.pos = pos
@@ -190,9 +190,9 @@ func (c *check) explain(a *attempt, o *overlay, files []writtenFile, lent [][2]s
 	a.msg = a.service.Type + " rejects its configuration: " + o.back(said.text)
 }
 
-// locate finds where the user has written what a complaint is about. If it is about a
+// locate finds where the user has written what a configError is about. If it is about a
 // line of ours, it returns that, unless the file holds secrets.
-func (c *check) locate(s *project.Service, said complaint, files []writtenFile) (pos project.Pos, line string, ok bool) {
+func (c *check) locate(s *project.Service, said configError, files []writtenFile) (pos project.Pos, line string, ok bool) {
 	i := slices.IndexFunc(files, func(f writtenFile) bool { return f.path == said.file })
 	if i < 0 || said.line == 0 {
 		if said.line > 0 {
@@ -224,7 +224,7 @@ func (c *check) locate(s *project.Service, said complaint, files []writtenFile) 
 	return pos, line, false
 }
 
-// quoted returns the words that a complaint quotes, in order.
+// quoted returns the words that a configError quotes, in order.
 func quoted(text string) (words []string) {
 	for rest := text; ; {
 		at := strings.IndexAny(rest, "'\"`")
