@@ -234,7 +234,7 @@ func (s *session) supervise() error {
 			go giveBack()
 		},
 		Planned: s.readPlanned(), Keep: s.keepPlanned,
-		World: supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub, GPU: s.GPU, Explain: s.Explain}.World,
+		World: supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub, GPU: s.GPU, Explain: s.Explain, Admit: s.admit}.World,
 	}
 	if process.IsInit() {
 		opts.StopBudget = pid1Budget
