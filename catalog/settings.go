@@ -23,6 +23,9 @@ func settingOptions() module.Options {
 			Description: "Groups that the service is in beside those of its user, where nix2gpu runs as root: names or numbers."},
 		"capabilities": {Type: module.NullOr(module.ListOf(module.String)), Default: module.Null, Example: []any{"net_bind_service"},
 			Description: "All of root's rights that the service keeps, whoever it runs as, and can ever get, such as \"net_bind_service\"; [ ] is none. null leaves those of its user."},
+		"sandbox": opt(module.Enum("strict"), "\"strict\": the service writes only into its own folders, those of readWritePaths, and its TMPDIR, and reads only the system and the definition's folder; it gains no privileges and keeps none of root's rights (see capabilities). It takes a kernel with Landlock."),
+		"readWritePaths": {Type: module.ListOf(filePath), Default: []any{}, Example: []any{"/srv/models"},
+			Description: "What a service with a sandbox may read and write beside its own folders."},
 	}
 }
 
@@ -76,6 +79,25 @@ func (in *Instance) applySettings(main *project.Process) {
 		proc.Settings.Umask, proc.Settings.Groups = s.Umask, s.Groups
 	}
 	in.applyUlimits(&main.Limits)
+	in.applySandbox(main)
+}
+
+func (in *Instance) applySandbox(main *project.Process) {
+	if !in.Has("sandbox") {
+		if in.IsSet("readWritePaths") {
+			in.note(in.Get("readWritePaths"), "readWritePaths has no effect without sandbox = \"strict\"")
+		}
+		return
+	}
+	main.Settings.Sandbox = project.Sandbox(in.String("sandbox"))
+	for _, c := range in.List("readWritePaths") {
+		main.Settings.Writable = append(main.Settings.Writable, in.place.Path(c.Str()))
+	}
+	// The folder for temporary files of all programs is that of all others, too.
+	if _, set := main.Env["TMPDIR"]; !set {
+		main.Env["TMPDIR"] = project.Value{Text: in.RunDir("/tmp")}
+		main.Dirs = append(main.Dirs, project.Dir{Path: in.RunDir("/tmp"), Mode: "0700"})
+	}
 }
 
 func (in *Instance) applyUlimits(limits *project.Limits) {

@@ -467,6 +467,7 @@ func (e *encoder) extra(svc *project.Service, proc *project.Process, x *mapping)
 	limits.add("ulimits", ulimits(proc.Limits.Rlimits))
 	x.add("limits", limits)
 	settings(x, &proc.Settings)
+	e.sandbox(x, &proc.Settings)
 	if proc.Role == project.Main {
 		var ports []string
 		for _, p := range svc.Ports {

@@ -22,6 +22,15 @@ func settings(x *mapping, s *project.Settings) {
 	}
 }
 
+func (e *encoder) sandbox(x *mapping, s *project.Settings) {
+	x.add("sandbox", string(s.Sandbox))
+	var paths []string
+	for _, text := range s.Writable {
+		paths = append(paths, e.show(text))
+	}
+	x.add("readWritePaths", paths)
+}
+
 func ulimits(limits map[string]project.Rlimit) (m mapping) {
 	value := func(n uint64) any {
 		if n == project.Infinity {

@@ -26,6 +26,8 @@ type Surroundings struct {
 
 	Rlimits  map[string]project.Rlimit `json:"ulimits,omitempty"`
 	Settings project.Settings          `json:"settings,omitzero"`
+	Read     []string                  `json:"read,omitempty"` // in a sandbox, with Write all that it may see of the file system
+	Write    []string                  `json:"write,omitempty"`
 }
 
 // A RunRequest asks for a Copy of a service: one more process like its main one, run

@@ -39,7 +39,7 @@ func landlock(read, write []string) error {
 	allow := func(paths []string, access uint64) error {
 		for _, path := range paths {
 			fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
-			if err == unix.ENOENT {
+			if err == unix.ENOENT || err == unix.EACCES || err == unix.ENOTDIR { // what it can't reach needs no rule
 				continue
 			}
 			if err != nil {
@@ -74,4 +74,11 @@ func landlock(read, write []string) error {
 		return errno
 	}
 	return nil
+}
+
+// HasLandlock reports whether this kernel can restrict what a process sees of the file
+// system.
+func HasLandlock() bool {
+	_, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	return errno == 0
 }

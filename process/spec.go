@@ -122,15 +122,20 @@ func LimitsOf(l project.Limits) Limits {
 }
 
 // Set makes a process have settings, which belong to a project that was checked. Caps
-// are what it keeps as another user where they say nothing of capabilities.
-func (s *Spec) Set(o project.Settings, caps []string) {
+// are what it keeps as another user where they say nothing of capabilities; read and
+// write are all that it may see of the file system, in a sandbox.
+func (s *Spec) Set(o project.Settings, caps, read, write []string) {
 	s.Nice, s.OOMScore = o.Nice, o.OOMScoreAdjust
 	s.Umask, _ = o.UmaskBits()
 	switch {
 	case o.Capabilities != nil:
 		s.Sandbox.DropCaps, s.Sandbox.Caps = true, *o.Capabilities
-	case len(caps) > 0:
+	case len(caps) > 0 || o.Sandbox != "":
 		s.Sandbox.DropCaps, s.Sandbox.Caps = true, caps
+	}
+	if o.Sandbox != "" {
+		s.NoNewPrivs = true
+		s.Sandbox.ReadOnly, s.Sandbox.ReadWrite = read, write
 	}
 }
 

@@ -18,7 +18,17 @@ type Settings struct {
 	// Capabilities are all that the process keeps of ours, whoever it runs as, as
 	// CapabilityNames has them; nil: those of its user.
 	Capabilities *[]string `json:"capabilities,omitempty"`
+	// Sandbox is Strict, or empty for none.
+	Sandbox  Sandbox `json:"sandbox,omitempty"`
+	Writable []Text  `json:"readWritePaths,omitempty"` // what it may write beside its own folders, in a sandbox
 }
+
+// A Sandbox takes rights away from a process.
+type Sandbox string
+
+// Strict leaves a process its own folders to write and the system to read, and no
+// privileges.
+const Strict Sandbox = "strict"
 
 // UmaskBits returns the umask as a number; nil if none is set.
 func (s *Settings) UmaskBits() (*int, error) {

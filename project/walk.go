@@ -79,6 +79,7 @@ func (q *Process) EachText(visit TextVisitor) {
 	for i := range q.Limits.IO.Max {
 		visit(at("limits"), &q.Limits.IO.Max[i].Path)
 	}
+	eachOf(at("settings"), q.Settings.Writable, visit)
 	visit(at("log"), &q.Log.File)
 }
 

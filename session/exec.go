@@ -44,7 +44,7 @@ func (s *session) exec(ctx context.Context, id project.ID, req control.ExecReque
 // than we are.
 func surroundings(launch *stage.Launch) (out control.Surroundings, err error) {
 	out = control.Surroundings{Env: launch.Env, Dir: launch.Dir, UID: os.Geteuid(), GID: os.Getegid(),
-		NoNewPrivs: launch.NoNewPrivs, Caps: launch.Caps, NoFile: launch.Limits.NoFile, Rlimits: launch.Limits.Rlimits, Settings: launch.Settings}
+		NoNewPrivs: launch.NoNewPrivs, Caps: launch.Caps, NoFile: launch.Limits.NoFile, Rlimits: launch.Limits.Rlimits, Settings: launch.Settings, Read: launch.Read, Write: launch.Write}
 	if launch.SetUser {
 		out.UID, out.GID = int(launch.UID), int(launch.GID)
 		for _, g := range launch.Groups {

@@ -174,6 +174,7 @@ func (m Machine) Preconditions(ctx context.Context, p *project.Project, ids []pr
 	c.packages()
 	c.modules(ctx)
 	c.commands()
+	c.sandboxes()
 	c.verdicts(trials)
 	slices.SortStableFunc(c.unmet, func(a, b Precondition) int { return a.Pos.Compare(b.Pos) })
 	return c.unmet, nil
@@ -526,6 +527,19 @@ func names(refs []project.PackageRef, attr string) (project.PackageRef, bool) {
 	return project.PackageRef{}, false
 }
 
+// sandboxes finds services that this kernel can't confine.
+func (c *check) sandboxes() {
+	if process.HasLandlock() {
+		return
+	}
+	c.services(func(s *project.Service) {
+		if c.project.Processes[s.Main].Settings.Sandbox != "" {
+			c.fail(Unsupported, s, s.OptionPos("sandbox"), "start a kernel with Landlock (Linux 5.13 or newer, with landlock in lsm=), or leave sandbox out here",
+				"sandbox = %q takes Landlock, which this kernel does not have", c.project.Processes[s.Main].Settings.Sandbox)
+		}
+	})
+}
+
 // commands finds users and programs that do not exist. A program that is named by a
 // path may be made by a service that runs first; then the start reports it. A program
 // whose package is missing is not reported a second time.
@@ -557,6 +571,8 @@ func (c *check) commands() {
 				kind, option = UserMissing, "user"
 			case e.Kind == stage.BadGroup:
 				kind, option = UserMissing, "supplementaryGroups"
+			case e.Kind == stage.BadSandbox && len(s.DependsOn)+len(s.Init) == 0: // else what runs first may make it
+				kind, option = FolderClosed, "readWritePaths"
 			case later && e.Path != "": // a service that runs first may make it
 				continue
 			case e.Kind == stage.BadFolder && errors.Is(e, fs.ErrNotExist):

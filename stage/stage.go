@@ -79,7 +79,9 @@ type Launch struct {
 
 	NoNewPrivs bool
 	Limits     project.Limits   // their paths resolved
-	Settings   project.Settings // whose groups are among Groups
+	Settings   project.Settings // whose groups are among Groups, and whose paths in Write
+	// In a sandbox, Read and Write are all that it may see of the file system.
+	Read, Write []string
 
 	// Lacks says that a shell line runs nvidia-smi, which is missing; else nil. It
 	// keeps no process from starting, because the shell may go on without.
@@ -166,7 +168,10 @@ func (s *Stage) surroundings(p *project.Project, proc *project.Process, user *ac
 		l.Limits.IO.Max[i].Path = project.Lit(path)
 	}
 	l.Settings = proc.Settings
-	l.Settings.Groups = nil
+	l.Settings.Groups, l.Settings.Writable = nil, nil
+	if err := s.confine(p, proc, l); err != nil {
+		return nil, nil, err
+	}
 	if s.root && len(proc.Settings.Groups) > 0 {
 		more, err := groupIDs(proc.Settings.Groups)
 		if err != nil {
@@ -264,6 +269,7 @@ const (
 	BadFile                       // a file cannot be written or read
 	BadUser                       // there is no such user, or we may not become one
 	BadGroup                      // there is no such group
+	BadSandbox                    // a sandbox is to have a path that does not exist
 	BadPackage                    // a package is not installed
 	BadText                       // a text names what does not exist
 	BadSecret                     // a secret cannot be read, or not be handed on

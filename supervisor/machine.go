@@ -390,7 +390,7 @@ func baseSpec(p *project.Process, l *stage.Launch) *process.Spec {
 			spec.User.Groups = append(spec.User.Groups, int(g))
 		}
 	}
-	spec.Set(l.Settings, l.Caps)
+	spec.Set(l.Settings, l.Caps, l.Read, l.Write)
 	return spec
 }
 

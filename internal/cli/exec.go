@@ -145,7 +145,7 @@ func specIn(s *control.Surroundings, own []string) process.Spec {
 		User:       &process.User{UID: s.UID, GID: s.GID, Groups: s.Groups},
 		NoNewPrivs: s.NoNewPrivs, Limits: process.LimitsOf(project.Limits{NoFile: s.NoFile, Rlimits: s.Rlimits}),
 	}
-	spec.Set(s.Settings, s.Caps)
+	spec.Set(s.Settings, s.Caps, s.Read, s.Write)
 	return spec
 }
 

@@ -62,7 +62,11 @@ func (t *typeInfo) plain(depth int) string {
 	case "attrsOf", "lazyAttrsOf":
 		return "a set { NAME = …; } of " + strings.TrimPrefix(inner(0), "a ")
 	case "enum":
-		return t.text(depth)
+		text, one := strings.CutSuffix(t.text(depth), " (singular enum)")
+		if one {
+			text = strings.TrimPrefix(text, "value ")
+		}
+		return text
 	}
 	return "of type " + t.text(depth)
 }

@@ -17,7 +17,7 @@
     limits = { memory = "1G"; cpus = "1.5"; pids = 10; nofile = 20;
       io = { weight = 50; readBandwidthMax."/user-disk" = 1; writeBandwidthMax."user-data" = "2M"; readIOPSMax."/user-disk" = 3; writeIOPSMax."." = 4; };
       ulimits = { core = 0; memlock = "infinity"; stack = { soft = "8M"; hard = 16777216; }; }; };
-    nice = 5; oomScoreAdjust = 100; umask = "0027"; supplementaryGroups = [ "video" 44 ]; capabilities = [ "CAP_KILL" ];
+    nice = 5; oomScoreAdjust = 100; umask = "0027"; supplementaryGroups = [ "video" 44 ]; capabilities = [ "CAP_KILL" ]; sandbox = "strict"; readWritePaths = [ "user-write" ];
     successExitCodes = [ 3 ]; gpus = [ 0 "GPU-1" ];
   };
   services.custom.other = {
