@@ -21,8 +21,8 @@ import (
 	"nix2gpu/packages"
 )
 
-// systemFiles are programs of this machine with the libraries that they load, as a
-// layer has them.
+// systemFiles returns programs of this machine with the libraries that they load, as
+// the files of a layer.
 func systemFiles(t testing.TB, programs ...string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -55,8 +55,8 @@ func systemFiles(t testing.TB, programs ...string) map[string]string {
 	return files
 }
 
-// nvidiaCUDA is a stand-in of nvidia/cuda: an Ubuntu of programs of this machine,
-// with CUDA 12.8 as NVIDIA's own image has it, and the keys of its archives.
+// nvidiaCUDA returns a stand-in for nvidia/cuda: an Ubuntu of this machine's programs,
+// with CUDA 12.8 where NVIDIA's own image has it, and the keys of its archives.
 func nvidiaCUDA(t testing.TB, arch string, ubuntu, nvidia *debtest.Key) v1.Image {
 	t.Helper()
 	files := systemFiles(t, "bash", "dash", "cat", "ls", "sleep", "id", "grep", "readlink", "ldconfig", "stat")
@@ -89,7 +89,7 @@ func nvidiaCUDA(t testing.TB, arch string, ubuntu, nvidia *debtest.Key) v1.Image
 	return testkit.Image(t, arch, config, testkit.Layer(t, files), testkit.Layer(t, second))
 }
 
-// noble is the archive of an Ubuntu release, which the test makes.
+// noble serves an archive of an Ubuntu release that the test makes.
 func noble(t testing.TB, key *debtest.Key) *debtest.Server {
 	t.Helper()
 	libs := "libc6 (>= 2.34)"
@@ -109,8 +109,9 @@ func noble(t testing.TB, key *debtest.Key) *debtest.Server {
 	return debtest.Serve(t, tree)
 }
 
-// An image on a foreign base: of its release, by its own keys; pushed beside it
-// without its layers, and elsewhere with them; and it runs.
+// An image on a foreign base has packages of the base's release, verified by the base's
+// keys. A push beside the base mounts its layers, and one elsewhere sends them. The
+// image runs.
 func TestForeignBase(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the stand-ins of CUDA are for amd64")
@@ -184,7 +185,7 @@ func TestForeignBase(t *testing.T) {
 		t.Errorf("for another architecture: %v\n%s", err, stderr)
 	}
 
-	// The lock: of the base's release, without what the base has, by the base's keys.
+	// The lock has packages of the base's release that the base lacks, by its keys.
 	must("lock", "--platform", "linux/amd64")
 	text, err := os.ReadFile(filepath.Join(dir, "nix2gpu.lock"))
 	if err != nil {
@@ -202,8 +203,8 @@ func TestForeignBase(t *testing.T) {
 		}
 	}
 
-	// Beside the base its layers are mounted, elsewhere they are carried: in neither
-	// case are they kept here.
+	// Beside the base its layers are mounted, elsewhere they are sent: in neither case
+	// are they kept here.
 	_, stderr := must("push", "--to", near+"/me/gpu:1", "--platform", "linux/amd64")
 	if !strings.Contains(stderr, "2 taken from another repository") {
 		t.Errorf("beside its base:\n%s", stderr)
@@ -292,13 +293,13 @@ func TestForeignBase(t *testing.T) {
 	}
 	e.MustExec("stop", c)
 
-	// Offline the cache has what is to know of the base; and its layers, by now.
+	// Offline, the cache has the base's metadata and, by now, its layers.
 	if err := os.RemoveAll(filepath.Join(dir, "gpu.oci")); err != nil {
 		t.Fatal(err)
 	}
 	must("build", "--locked", "--offline", "--platform", "linux/amd64")
 
-	// Another version of CUDA than the base has is there as well, which is said.
+	// Another version of CUDA than the base's is installed as well, with a warning.
 	version = "12_4"
 	write(ref.String() + "@" + digest.String())
 	_, stderr = must("build", "--without-base", "-o", "twice.oci", "--platform", "linux/amd64")

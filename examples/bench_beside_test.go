@@ -14,13 +14,12 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// aptSet are the packages that the main example names, as one would type them for
-// apt: with what they need they come to the image's.
+// aptSet are the packages of the main example, as one would name them to apt.
 var aptSet = []string{"postgresql", "redis-server", "nginx-light", "python3", "openssh-server", "ca-certificates", "procps"}
 
-// BenchmarkBeside measures what else makes such an image: mmdebstrap and "docker
-// build" with apt, which run the packages' scripts, and crane, which packs a root
-// that is there. As in BenchmarkBuild/cold the packages are there already.
+// BenchmarkBeside measures other ways to make such an image: mmdebstrap and "docker
+// build" with apt, which run the packages' scripts, and crane, which packs an existing
+// root. As in BenchmarkBuild/cold, the packages are downloaded already.
 func BenchmarkBeside(b *testing.B) {
 	if os.Geteuid() != 0 {
 		b.Skip("mmdebstrap needs root")
@@ -33,7 +32,7 @@ func BenchmarkBeside(b *testing.B) {
 	if err := os.Mkdir(debs, 0o755); err != nil {
 		b.Fatal(err)
 	}
-	// As mmdebstrap's manual keeps packages between two runs.
+	// mmdebstrap's manual keeps packages between two runs in this way.
 	mmdebstrap := func(b *testing.B, tarball string, args ...string) (cpu time.Duration) {
 		b.Helper()
 		args = append([]string{"--quiet", "--variant=minbase", "--skip=essential/unlink",
@@ -76,7 +75,7 @@ func BenchmarkBeside(b *testing.B) {
 	b.Run("docker-build", func(b *testing.B) {
 		e := engine.Docker(b)
 		base := filepath.Join(dir, "base.tar")
-		mmdebstrap(b, base, "--skip=cleanup/apt/lists") // by which apt knows the packages
+		mmdebstrap(b, base, "--skip=cleanup/apt/lists") // without them, apt knows no packages
 		e.MustExec("import", base, "debian-base:latest")
 		text := fmt.Sprintf("FROM debian-base\nCOPY debs/*.deb /var/cache/apt/archives/\nRUN DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends --no-download %s\n", strings.Join(aptSet, " "))
 		if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {
@@ -106,7 +105,7 @@ func BenchmarkBeside(b *testing.B) {
 	})
 }
 
-// run runs a program to its end, and tells its processor time and that of what it ran.
+// run runs a program to its end, and returns the processor time of it and its children.
 func run(b *testing.B, dir, program string, args ...string) time.Duration {
 	b.Helper()
 	cmd := exec.CommandContext(b.Context(), program, args...)
@@ -127,7 +126,7 @@ func megabytes(b *testing.B, file string) float64 {
 	return float64(info.Size()) / 1e6
 }
 
-// BenchmarkProgram tells how large the program is.
+// BenchmarkProgram reports the size of the program.
 func BenchmarkProgram(b *testing.B) {
 	size := megabytes(b, testkit.Binary(b))
 	for b.Loop() {

@@ -15,7 +15,7 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// pageStack is the stack of three services whose transcript the documentation has.
+// pageStack is the stack of three services whose transcript is in the documentation.
 const pageStack = `{ perSystem.nix2gpu."page" = { systemPackages = [ pkgs.strace pkgs.coreutils ]; services = {
   postgresql."db".enable = true;
   redis."cache".enable = true;
@@ -33,9 +33,9 @@ const (
 	firstService = "[nix2gpu] postgresql: starting"
 )
 
-// BenchmarkBoot measures an image of ours from its start on, beside "up" of the
-// same definition on this machine: each from the moment of the exec. Times in a
-// container are what the engine's log has.
+// BenchmarkBoot measures an image from its start on, and "up" of the same definition on
+// this machine: each from the moment of the exec. Times in a container are those of the
+// engine's log.
 func BenchmarkBoot(b *testing.B) {
 	e := engine.Docker(b)
 	dir := b.TempDir()
@@ -137,7 +137,7 @@ func BenchmarkBoot(b *testing.B) {
 		if !testkit.Eventually(func() bool { _, _, err := e.Get("http://127.0.0.1:5000/v2/"); return err == nil }) {
 			b.Fatal("docker-registry does not answer")
 		}
-		// The floor is what the engine takes to pull the same files as one layer.
+		// floor has the same files as one layer: no pull can be faster.
 		const image, floor = "127.0.0.1:5000/page:latest", "127.0.0.1:5000/floor:latest"
 		export := filepath.Join(data, "root.tar")
 		id := strings.TrimSpace(e.MustExec("create", "page:latest"))
@@ -186,7 +186,7 @@ func BenchmarkBoot(b *testing.B) {
 	})
 }
 
-// resident is the memory of a process, by its /proc/PID/status.
+// resident returns the memory of a process from its /proc/PID/status.
 func resident(b *testing.B, status string) float64 {
 	b.Helper()
 	for line := range strings.Lines(status) {

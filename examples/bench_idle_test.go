@@ -16,8 +16,8 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// sleepers is a definition of n services that do nothing. When chained, each
-// waits for the one before and is ready as soon as it is asked.
+// sleepers returns a definition of n services that do nothing. When chained, each waits
+// for the one before, and is ready at its first probe.
 func sleepers(n int, chained bool) string {
 	var def strings.Builder
 	def.WriteString("{\n")
@@ -35,8 +35,8 @@ func sleepers(n int, chained bool) string {
 	return def.String()
 }
 
-// BenchmarkChain starts services that each wait for the one before, and are
-// ready the moment they are asked: what is left is the supervisor's own share.
+// BenchmarkChain starts services that each wait for the one before and are ready at
+// once: the rest is the supervisor's own time.
 func BenchmarkChain(b *testing.B) {
 	benchmarkSleepers(b, 20, true)
 }
@@ -61,8 +61,8 @@ func benchmarkSleepers(b *testing.B, n int, chained bool) {
 	b.ReportMetric(median(us, func(c cost) time.Duration { return c.cpu }), "cpu-ms")
 }
 
-// BenchmarkIdle is what services that do nothing cost: the memory of the
-// supervisor and its guard, and the processor time they take in a while.
+// BenchmarkIdle measures what services that do nothing cost: the memory of the
+// supervisor and its guard, and the processor time that they take.
 func BenchmarkIdle(b *testing.B) {
 	for _, n := range []int{3, 100} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
@@ -91,7 +91,7 @@ func BenchmarkIdle(b *testing.B) {
 	}
 }
 
-// cpuTime is what a process has used, to the nanosecond.
+// cpuTime returns the processor time of a process, to the nanosecond.
 func cpuTime(b *testing.B, pid int) time.Duration {
 	b.Helper()
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
@@ -108,7 +108,7 @@ func cpuTime(b *testing.B, pid int) time.Duration {
 	return sum
 }
 
-// memory is a line of a process's smaps_rollup, in MiB.
+// memory returns a line of a process's smaps_rollup, in MiB.
 func memory(b *testing.B, pid int, line string) float64 {
 	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
@@ -125,8 +125,8 @@ func memory(b *testing.B, pid int, line string) float64 {
 	return 0
 }
 
-// BenchmarkRestart is the command "nix2gpu restart" of a service that ends at
-// once, beside 99 others.
+// BenchmarkRestart measures "nix2gpu restart" of a service that ends at once, beside 99
+// others.
 func BenchmarkRestart(b *testing.B) {
 	s := testkit.NewStackFrom(b, "")
 	s.Write("nix2gpu.nix", sleepers(100, false))
@@ -138,7 +138,7 @@ func BenchmarkRestart(b *testing.B) {
 	up.Stop()
 }
 
-// BenchmarkPs is the question of every dashboard.
+// BenchmarkPs measures the request that every dashboard makes.
 func BenchmarkPs(b *testing.B) {
 	s := testkit.NewStackFrom(b, "")
 	s.Write("nix2gpu.nix", sleepers(100, false))
@@ -150,8 +150,8 @@ func BenchmarkPs(b *testing.B) {
 	up.Stop()
 }
 
-// BenchmarkOutput is one service that prints as fast as it is read: through
-// the prefix, to stdout and to the rotated file.
+// BenchmarkOutput measures one service that prints as fast as it is read: through the
+// prefix, to stdout and to the rotated file.
 func BenchmarkOutput(b *testing.B) {
 	const lines, line = 500_000, "GET /inventory/widgets?colour=blue 200 1534 bytes in 12 ms"
 	s := testkit.NewStackFrom(b, "")

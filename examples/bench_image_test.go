@@ -19,7 +19,7 @@ import (
 	"nix2gpu/lock"
 )
 
-// The image of the main example in its variants.
+// buildVariants are the variants of the main example's image.
 var buildVariants = []struct {
 	name string
 	args []string
@@ -43,7 +43,7 @@ func newBench(b *testing.B) *bench {
 	b.Helper()
 	x := &bench{B: b, dir: copied(b, "microservices")}
 	x.out = filepath.Join(b.TempDir(), "out")
-	// Beside the binary, as the tests' is: what is downloaded is downloaded once.
+	// Beside the binary, like the cache of the tests, so that downloads are shared.
 	x.env = append(os.Environ(), "CI=", "XDG_CACHE_HOME="+filepath.Join(filepath.Dir(testkit.Binary(b)), "cache"))
 	text := "{ services.postgresql.userdb.enableJIT = true; }\n"
 	if err := os.WriteFile(filepath.Join(x.dir, "jit.nix"), []byte(text), 0o644); err != nil {
@@ -52,8 +52,8 @@ func newBench(b *testing.B) *bench {
 	return x
 }
 
-// nix2gpu runs a verb to its end; it tells what it printed, and its processor time
-// and its most memory.
+// nix2gpu runs a verb to its end, and returns its output, processor time and peak
+// memory.
 func (x *bench) nix2gpu(args ...string) (stdout, stderr string, used *syscall.Rusage) {
 	x.Helper()
 	cmd := exec.CommandContext(x.Context(), testkit.Binary(x), args...)
@@ -66,14 +66,14 @@ func (x *bench) nix2gpu(args ...string) (stdout, stderr string, used *syscall.Ru
 	return out.String(), errs.String(), cmd.ProcessState.SysUsage().(*syscall.Rusage)
 }
 
-// build makes the image, and tells of the making.
+// build builds the image, and returns what that took.
 func (x *bench) build(args ...string) *syscall.Rusage {
 	x.Helper()
 	_, _, used := x.nix2gpu(append([]string{"build", "-o", x.out}, args...)...)
 	return used
 }
 
-// cache is a folder of the cache.
+// cache returns a folder of the cache.
 func (x *bench) cache(sub string) string {
 	return filepath.Join(filepath.Dir(testkit.Binary(x)), "cache", "nix2gpu", sub)
 }
@@ -92,7 +92,8 @@ func (x *bench) write(file, text string) {
 	}
 }
 
-// layers are those of an image by digest, with their sizes; total is what is pulled.
+// layers returns the layers of an image by digest, with their sizes; total is the size
+// of a pull.
 func (x *bench) layers(image string) (sizes map[string]int64, total int64) {
 	x.Helper()
 	out, _, _ := x.nix2gpu("image", "show", image, "-o", "json")
@@ -113,8 +114,8 @@ func (x *bench) layers(image string) (sizes map[string]int64, total int64) {
 	return sizes, shown.Size
 }
 
-// BenchmarkBuild measures the image of the main example: from nothing at all, and
-// with its packages in the cache and no layer.
+// BenchmarkBuild measures the build of the main example: from nothing, and with its
+// packages in the cache and no layer.
 func BenchmarkBuild(b *testing.B) {
 	cold := func(b *testing.B, x *bench, args []string, without ...string) {
 		var cpu time.Duration
@@ -148,8 +149,8 @@ func BenchmarkBuild(b *testing.B) {
 	}
 }
 
-// BenchmarkRebuild measures what a small change costs, from the change to the image
-// and to the registry: of the definition, and of one package.
+// BenchmarkRebuild measures the cost of a small change, of the definition and of one
+// package: from the change to the image, and to the registry.
 func BenchmarkRebuild(b *testing.B) {
 	x := newBench(b)
 	x.write("stack.nix", readFile(b, filepath.Join(x.dir, "nix2gpu.nix")))
@@ -159,7 +160,7 @@ func BenchmarkRebuild(b *testing.B) {
 		_, said, _ := x.nix2gpu("push", "--from", x.out, "--to", repository+":latest")
 		return said
 	}
-	// changed are the layers that the image has beside those of an earlier one.
+	// changed counts the layers that an earlier image does not have.
 	changed := func(x *bench, before map[string]int64) (n int, size int64) {
 		after, _ := x.layers(x.out)
 		for digest, bytes := range after {
@@ -213,7 +214,7 @@ func BenchmarkRebuild(b *testing.B) {
 		}
 	})
 
-	// A newer Redis, from a repository that has Debian's under a later version.
+	// A newer Redis, from a repository that has Debian's own under a later version.
 	b.Run("package", func(b *testing.B) {
 		x := &bench{b, x.dir, x.out, x.env}
 		up := newUpgrade(x, "redis-server")
@@ -222,7 +223,7 @@ func BenchmarkRebuild(b *testing.B) {
 			x.nix2gpu("lock", "--update", "redis-server")
 		}
 		newer()
-		x.build() // by the definition that has the repository
+		x.build() // with the definition that has the repository
 		push(x)
 		before := map[string]int64{}
 		var took time.Duration
@@ -245,7 +246,7 @@ func BenchmarkRebuild(b *testing.B) {
 	})
 }
 
-// An upgrade serves a package of the example again and again, as a newer one.
+// An upgrade serves a package of the example again and again, each time as a newer one.
 type upgrade struct {
 	x       *bench
 	server  *debtest.Server
@@ -316,8 +317,8 @@ func readFile(t testing.TB, name string) string {
 	return string(data)
 }
 
-// BenchmarkShared tells how much of an image is there already where another one is,
-// and how long it takes to build.
+// BenchmarkShared reports how much of an image is there already beside another one, and
+// how long it takes to build.
 func BenchmarkShared(b *testing.B) {
 	const (
 		python     = `systemPackages = [ pkgs.python3 ];`

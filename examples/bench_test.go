@@ -16,15 +16,14 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// BenchmarkMicroservices is the time from the command to "all healthy", from
-// nothing (initdb included) and from existing data, beside the same servers
-// started by a shell script.
+// BenchmarkMicroservices measures the time from the command to "all healthy", from
+// nothing (initdb included) and from existing data, against the same servers started by
+// a shell script.
 func BenchmarkMicroservices(b *testing.B) {
 	benchmarkStack(b, "by-hand.sh", func(b *testing.B) *testkit.Stack { return testkit.NewStack(b, "microservices") })
 }
 
-// chain is the smallest stack that is of use: each service needs the one
-// before it.
+// chain is the smallest useful stack: each service needs the one before it.
 const chain = `{
   services.postgresql."db" = { enable = true; createDatabase = false; };
   services.custom."app" = {
@@ -71,8 +70,8 @@ func BenchmarkServerChain(b *testing.B) {
 	})
 }
 
-// benchmarkStack runs a stack by us and by a script in turn, so that whatever
-// else keeps the machine busy is in both.
+// benchmarkStack runs a stack by nix2gpu and by a script in turn, so that other load on
+// the machine affects both.
 func benchmarkStack(b *testing.B, script string, stack func(*testing.B) *testkit.Stack) {
 	for _, fresh := range []bool{true, false} {
 		name := "existing-data"
@@ -102,7 +101,7 @@ func benchmarkStack(b *testing.B, script string, stack func(*testing.B) *testkit
 	}
 }
 
-// cost is what one run took.
+// A cost is what one run took.
 type cost struct {
 	ready time.Duration // from the command to "all healthy"
 	stop  time.Duration
@@ -124,7 +123,7 @@ func reportPair(b *testing.B, us, them []cost) {
 	b.ReportMetric(median(them, cpu), "by-hand-cpu-ms")
 }
 
-// median is in milliseconds.
+// median returns the median in milliseconds.
 func median(costs []cost, of func(cost) time.Duration) float64 {
 	all := make([]time.Duration, len(costs))
 	for i, c := range costs {
@@ -144,7 +143,7 @@ func runOurs(s *testkit.Stack) cost {
 	return finish(up, ready)
 }
 
-// finish stops a run that took so long to be ready.
+// finish stops a run, and returns its cost.
 func finish(up *testkit.Run, ready time.Duration) cost {
 	start := time.Now()
 	up.Signal(os.Interrupt)
@@ -154,7 +153,7 @@ func finish(up *testkit.Run, ready time.Duration) cost {
 	return c
 }
 
-// runScript is runOurs for a script, which says the same and stops at a line.
+// runScript is like runOurs for a script, which prints the same and stops at a line.
 func runScript(b *testing.B, s *testkit.Stack, name, data string) cost {
 	b.Helper()
 	script, err := filepath.Abs(filepath.Join("testdata", name))
@@ -196,7 +195,7 @@ func runScript(b *testing.B, s *testkit.Stack, name, data string) cost {
 	return c
 }
 
-// makeDataFolder makes an empty one that the script's server may use.
+// makeDataFolder makes an empty folder that the script's server may use.
 func makeDataFolder(b *testing.B, data string) {
 	b.Helper()
 	os.RemoveAll(data)
@@ -212,7 +211,7 @@ func makeDataFolder(b *testing.B, data string) {
 	}
 }
 
-// BenchmarkVersion is the start of the program itself: every command pays it.
+// BenchmarkVersion measures the start of the program, which every command pays.
 func BenchmarkVersion(b *testing.B) {
 	bin := testkit.Binary(b)
 	for b.Loop() {

@@ -13,8 +13,8 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// Each example is the same on the host and as an image: one project, by its
-// digest, and the same answer, from outside where something listens for that.
+// Each example is the same on the host and as an image: one project, by its digest, and
+// the same answer, from outside if something listens for that.
 func TestExamplesAsImages(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -104,7 +104,7 @@ func send(t *testing.T, s *testkit.Stack, url, body string) {
 	}
 }
 
-// catalogue is each server of the catalogue that Debian has, on one machine.
+// catalogue has each server of the catalogue that Debian packages.
 const catalogue = `{ perSystem.nix2gpu."catalogue".services = {
   postgresql."db".enable = true;
   redis."cache".enable = true;
@@ -119,8 +119,8 @@ const catalogue = `{ perSystem.nix2gpu."catalogue".services = {
 }; }
 `
 
-// The ten servers of the catalogue, from one image of ours: healthy, which their
-// own protocols say, each as a user of its own, and stopped in order.
+// The ten servers of the catalogue in one image: each is healthy by its own protocol,
+// runs as its own user, and is stopped in order.
 func TestCatalogueImage(t *testing.T) {
 	e := engine.Docker(t)
 	dir := t.TempDir()

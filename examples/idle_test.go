@@ -9,8 +9,8 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// TestSupervisorIsFoundByName: whoever looks with ps or pgrep knows who we
-// are, also after up has executed itself anew.
+// ps and pgrep show the supervisor by its name, even after up has executed itself
+// again.
 func TestSupervisorIsFoundByName(t *testing.T) {
 	s := testkit.NewStackFrom(t, "")
 	s.Write("nix2gpu.nix", sleepers(1, false))

@@ -44,7 +44,7 @@ func TestMicroservicesImage(t *testing.T) {
 		t.Fatalf("build: %v, %q\n%s", err, stdout, stderr)
 	}
 	for line := range strings.Lines(stderr) {
-		if strings.Contains(line, "warning:") && !strings.Contains(line, "-service") { // those lie in ./bin
+		if strings.Contains(line, "warning:") && !strings.Contains(line, "-service") { // those are in ./bin
 			t.Errorf("build warns: %s", line)
 		}
 	}
@@ -78,7 +78,7 @@ func TestMicroservicesImage(t *testing.T) {
 	}
 }
 
-// Every example is an image. Those of the page's blocks boot, in TestPageImages.
+// Every example builds as an image. Those of the page's blocks boot in TestPageImages.
 func TestEverythingBuilds(t *testing.T) {
 	entries, err := os.ReadDir(".")
 	if err != nil {
@@ -106,8 +106,8 @@ func TestEverythingBuilds(t *testing.T) {
 	}
 }
 
-// Another user, in another folder, with a cache of its own, builds the same image
-// from the same lock.
+// Another user, in another folder and with another cache, builds the same image from
+// the same lock.
 func TestBuildAsAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("another user needs root")

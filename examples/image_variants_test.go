@@ -10,8 +10,8 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// Who sets enableJIT keeps the compiler of queries in the image, and in the lock.
-// It goes as a whole: with its library but without LLVM every such query fails.
+// With enableJIT, the image and the lock keep the compiler of queries, as a whole: with
+// the library but without LLVM every such query would fail.
 func TestPostgreSQLWithJIT(t *testing.T) {
 	e := engine.Docker(t)
 	dir := t.TempDir()
@@ -42,8 +42,8 @@ func TestPostgreSQLWithJIT(t *testing.T) {
 	}
 }
 
-// The servers of the catalogue that Debian has start from the smallest image of
-// them, and answer.
+// The servers of the catalogue that Debian packages start from the smallest image, and
+// answer.
 func TestServersOfAMinimalImage(t *testing.T) {
 	e := engine.Docker(t)
 	dir := t.TempDir()

@@ -9,9 +9,9 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// lendGPU runs the page's GPU service from its image, whose definition's folder
-// is dir: without a GPU it says what to do, and with one that a runtime lends
-// it works, whatever folder the driver comes to, and the loader knows of it.
+// lendGPU runs the page's GPU service from its image, whose definition is in dir.
+// Without a GPU it prints a cure. With one that a runtime provides it works, in
+// whatever folder the driver is, and the loader knows that.
 func lendGPU(t *testing.T, e *engine.Engine, dir string) {
 	t.Helper()
 	none := e.Container("-v", dir+":/workspace", "ml-inference:latest")
@@ -30,7 +30,7 @@ func lendGPU(t *testing.T, e *engine.Engine, dir string) {
 		if want := strings.TrimPrefix(folder, "/usr") + "/libcuda.so.1\n"; !strings.HasPrefix(out, "loaded\n") || !strings.HasSuffix(out, want) {
 			t.Errorf("with the driver in %s programs beside the services find\n%s", folder, out)
 		}
-		// The loader knows it now: another boot has nothing to do.
+		// The loader's cache has the driver now: another boot has nothing to do.
 		e.MustExec("stop", c)
 		e.MustExec("start", c)
 		if !testkit.Eventually(func() bool { return strings.Count(e.Logs(c), "[nix2gpu] all services healthy") == 2 }) {
@@ -42,7 +42,7 @@ func lendGPU(t *testing.T, e *engine.Engine, dir string) {
 		}
 		e.MustExec("rm", "-f", c)
 	}
-	// The image says which CUDA it has, and a host whose driver is older refuses it.
+	// The image names its version of CUDA, and a host with an older driver refuses it.
 	s.State.CUDA = [2]int{12, 4}
 	s.Save()
 	if _, errs, code := e.Exec("run", "--rm", "--gpus", "all", "ml-inference:latest"); code == 0 || !strings.Contains(errs, "unsatisfied condition: cuda>=12.8") {

@@ -12,7 +12,7 @@ import (
 
 const healthy = "[nix2gpu] all services healthy"
 
-// status is what "nix2gpu ps -o json" says of one service.
+// A status is what "nix2gpu ps -o json" has of one service.
 type status struct {
 	Label    string `json:"label"`
 	State    string `json:"state"`
@@ -115,7 +115,7 @@ func TestMicroservices(t *testing.T) {
 	})
 }
 
-// TestTranscript is the output that users know from containers, line by line.
+// TestTranscript compares the output that users know from containers, line by line.
 func TestTranscript(t *testing.T) {
 	s := testkit.NewStackFrom(t, "")
 	s.Write("nix2gpu.nix", `{

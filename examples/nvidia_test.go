@@ -13,8 +13,8 @@ import (
 	"nix2gpu/internal/engine"
 )
 
-// nvidia is a module that names a repository as NVIDIA's are, which the test makes,
-// signs and serves: as somebody with a mirror of it does.
+// nvidia returns a module with a repository like NVIDIA's, which the test makes, signs
+// and serves, as a mirror would.
 func nvidia(t testing.TB) (module string) {
 	t.Helper()
 	if runtime.GOARCH != "amd64" {
@@ -45,9 +45,9 @@ func asksCUDA(t testing.TB, dir string) bool {
 	return false
 }
 
-// The page's GPU service as an image, without a flag of its own: CUDA's libraries
-// are found by the loader and by Python, under the names that people use, and
-// nothing of the driver is in it.
+// The page's GPU service as an image, without any flag: CUDA's libraries are found by
+// the loader and by Python under their usual names, and the image has nothing of the
+// driver.
 func TestGPUImage(t *testing.T) {
 	e := engine.Docker(t)
 	module := nvidia(t)

@@ -24,9 +24,9 @@ func programOf(t *testing.T, folder string) []byte {
 	return data
 }
 
-// vendors serves what Debian has not, as its vendors do: a signed repository and
-// archives. What it returns is the module by which a definition takes them from
-// there, as anybody can who has a mirror.
+// vendors serves what Debian does not have, as its vendors do: a signed repository and
+// archives. It returns a module that makes a definition take them from there, as for a
+// mirror.
 func vendors(t *testing.T, program []byte) (module string) {
 	t.Helper()
 	body, tailscale := string(program), string(programOf(t, "../container/testdata/tailscale"))
@@ -61,8 +61,8 @@ func vendors(t *testing.T, program []byte) (module string) {
 	return b.String()
 }
 
-// reader is the folder of somebody who types what the page says: the programs
-// that it names are there.
+// reader returns the folder of a reader of the page: the programs that it names are
+// there.
 func reader(t *testing.T, program []byte) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -77,7 +77,7 @@ func reader(t *testing.T, program []byte) (dir string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range entries { // all of them side by side
+		for _, e := range entries { // all programs side by side
 			if strings.HasSuffix(e.Name(), ".nix") {
 				continue
 			}
@@ -104,9 +104,8 @@ func write(t *testing.T, dir, name, content string, mode os.FileMode) {
 	}
 }
 
-// A block of the page says more than what stands there only where its reader has
-// to: inputs are those of a whole flake, and a service that another block has is
-// taken from there.
+// wholeBlock adds to a block of the page what its reader has to: the inputs of a whole
+// flake, and services that another block defines.
 func wholeBlock(t *testing.T, dir, name string) {
 	t.Helper()
 	text := func(name string) string {
@@ -139,11 +138,11 @@ func wholeBlock(t *testing.T, dir, name string) {
 	write(t, dir, "nix2gpu.nix", text(name), 0o644)
 }
 
-// Each of the 18 blocks of the page is an image, boots in docker, and runs what it
-// defines: the servers that Debian has as they are, those of vendors from
-// stand-ins, the reader's programs from the volume.
+// Each of the 18 blocks of the page builds as an image, boots in docker, and runs what
+// it defines: Debian's servers, stand-ins for those of vendors, and the reader's
+// programs from the volume.
 func TestPageImages(t *testing.T) {
-	engine.Docker(t) // or the reason why there is none
+	engine.Docker(t) // skips where there is none
 	program := programOf(t, "testdata/standin")
 	module, workspace := vendors(t, program), reader(t, program)
 	// Programs that must start from the package of a row, beside what services run.
@@ -169,7 +168,7 @@ func TestPageImages(t *testing.T) {
 			if asksCUDA(t, dir) {
 				modules = append(modules, "--module", nvidia(t))
 			}
-			// What the archives have no digest for, lock writes down.
+			// lock records the digests that the archives do not give.
 			if out, err := typed(t, append([]string{"lock", dir}, modules...)...); err != nil {
 				t.Fatalf("lock: %v\n%s", err, out)
 			}
@@ -204,7 +203,7 @@ func TestPageImages(t *testing.T) {
 	}
 }
 
-// typed runs nix2gpu with what all tests share.
+// typed runs nix2gpu with the options that all tests share.
 func typed(t *testing.T, args ...string) (output string, err error) {
 	t.Helper()
 	run := exec.CommandContext(t.Context(), testkit.Binary(t), args...)

@@ -10,9 +10,8 @@ import (
 	"nix2gpu/internal/wheeltest"
 )
 
-// A program of Python with its wheels: from the tests' own index into an image,
-// and there it runs as a service by its bare name, as root's shell finds it, and
-// as Debian's own pip sees it.
+// A Python program with its wheels, from the tests' own index: in an image it runs as a
+// service by its bare name, root's shell finds it, and Debian's pip lists it.
 func TestPythonImage(t *testing.T) {
 	e := engine.Docker(t)
 	server := `import http.server, greeter

@@ -115,8 +115,8 @@ func TestCustomApp(t *testing.T) {
 	up.Stop()
 }
 
-// TestCustomAppAsWritten looks at what the example's own numbers mean, without
-// waiting for them.
+// TestCustomAppAsWritten checks what the example's own numbers mean, without waiting
+// for them.
 func TestCustomAppAsWritten(t *testing.T) {
 	s := testkit.NewStack(t, "custom-app")
 	out := s.MustExec("up", "--dry-run")
@@ -322,7 +322,7 @@ func TestResources(t *testing.T) {
 	up.Stop()
 }
 
-// TestLimits wants the kernel to enforce what the definition allows.
+// TestLimits checks that the kernel enforces the limits of the definition.
 func TestLimits(t *testing.T) {
 	s := testkit.NewStack(t, "resources")
 	s.Write("limits.nix", `{ services.custom."memory-intensive" = {
@@ -400,7 +400,7 @@ func TestExternalDatabases(t *testing.T) {
 	up.Stop()
 }
 
-// TestMixedMode is the way through a container by hand, under the name
+// TestMixedMode takes the manual way through a container, under the name
 // process-compose: show, start one, start the rest.
 func TestMixedMode(t *testing.T) {
 	s := testkit.NewStack(t, "microservices")
@@ -446,7 +446,7 @@ func waitUp(t *testing.T, s *testkit.Stack) {
 	}
 }
 
-// TestLogs types what the how-to page on logs types.
+// TestLogs runs the commands of the how-to page on logs.
 func TestLogs(t *testing.T) {
 	s := testkit.NewStack(t, "custom-app")
 	s.Write("fast.nix", `{ services.custom."my-api" = {

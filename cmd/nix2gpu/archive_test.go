@@ -22,9 +22,9 @@ type archive struct {
 	vendor *debtest.Server
 }
 
-// cmdFiles serves what a vendor publishes as files, until the script ends, at
-// $FILES: what lies in the folder, and of folders that are called as archives the
-// archives. A second call replaces all of it.
+// cmdFiles serves the files of a folder, as a vendor does, until the script ends, at
+// $FILES. A folder with the name of an archive is served as that archive. A second call
+// replaces all of it.
 //
 //	files folder
 func cmdFiles(ts *testscript.TestScript, neg bool, args []string) {
@@ -55,7 +55,7 @@ func cmdFiles(ts *testscript.TestScript, neg bool, args []string) {
 	a.files.Set(tree)
 }
 
-// entriesOf are the files of a folder; what begins as a script is a program.
+// entriesOf returns the files of a folder. One that begins like a script is executable.
 func entriesOf(ts *testscript.TestScript, folder string) []debtest.Entry {
 	var out []debtest.Entry
 	ts.Check(filepath.WalkDir(folder, func(file string, d fs.DirEntry, err error) error {
@@ -74,10 +74,9 @@ func entriesOf(ts *testscript.TestScript, folder string) []debtest.Entry {
 	return out
 }
 
-// cmdArchive serves packages as Debian does, until the script ends: each line
-// of the file is "name version arch", and may go on with what it depends on.
-// $MIRROR and $KEYRING are for --mirror and --keyring. A second call replaces
-// what is served, at a later date.
+// cmdArchive serves packages as Debian does, until the script ends. Each line of the
+// file is "name version arch", followed by its dependencies. $MIRROR and $KEYRING are
+// for --mirror and --keyring. A second call replaces what is served, at a later date.
 //
 //	archive packages.txt
 func cmdArchive(ts *testscript.TestScript, neg bool, args []string) {
@@ -103,10 +102,10 @@ func cmdArchive(ts *testscript.TestScript, neg bool, args []string) {
 	a.server.Set(debtest.Tree{}.Add("debian", release.Tree(t)).Add("debian", updates.Tree(t)).Add("debian-security", security.Tree(t)))
 }
 
-// cmdVendor serves the repository of a vendor, in the same way: $VENDOR is its
-// URL, its suite "stable" with the component "main", and vendor.asc its key, which
-// $VENDOR/key.asc is as well and whose fingerprint is $FINGERPRINT. A second call
-// replaces what is served, signed by another key.
+// cmdVendor serves the repository of a vendor in the same way: $VENDOR is its URL, its
+// suite "stable" has the component "main", and its key is vendor.asc and
+// $VENDOR/key.asc, with the fingerprint $FINGERPRINT. A second call replaces what is
+// served, signed by another key.
 //
 //	vendor packages.txt
 func cmdVendor(ts *testscript.TestScript, neg bool, args []string) {
@@ -128,8 +127,8 @@ func cmdVendor(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs("vendor.asc"), key.Public(t), 0o644))
 }
 
-// cmdNVIDIA serves a repository as NVIDIA's are, with CUDA 12.8 for amd64: $NVIDIA
-// is its URL, and nvidia.asc its key.
+// cmdNVIDIA serves a repository with the layout of NVIDIA's, with CUDA 12.8 for amd64:
+// $NVIDIA is its URL, and nvidia.asc its key.
 func cmdNVIDIA(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: nvidia")

@@ -31,16 +31,16 @@ import (
 	"nix2gpu/lock"
 )
 
-// A badInput is something that is wrong with what a verb is given.
+// A badInput is one error in what a verb is given.
 type badInput struct {
 	name   string
-	change func(s *stand) // spoils the archive, the definition or the machine
-	def    string         // the container's, in place of a program from a package
+	change func(s *stand) // breaks the archive, the definition or the machine
+	def    string         // the container's; default: a program from a package
 	args   []string       // the verb; default: build
 	code   int
 }
 
-// write puts a file beside the definition.
+// write writes a file next to the definition.
 func (s *stand) write(name, text string, mode fs.FileMode) {
 	s.t.Helper()
 	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), mode); err != nil {
@@ -48,12 +48,12 @@ func (s *stand) write(name, text string, mode fs.FileMode) {
 	}
 }
 
-// define makes the definition that of a container.
+// define writes the definition of a container.
 func (s *stand) define(text string) {
 	s.write("nix2gpu.nix", "{\n  perSystem.nix2gpu.\"web\" = { pkgs, ... }: {\n    "+strings.ReplaceAll(text, "\n", "\n    ")+"\n  };\n}\n", 0o644)
 }
 
-// must runs a verb that has to succeed.
+// must runs a verb, which has to succeed.
 func (s *stand) must(args ...string) {
 	s.t.Helper()
 	if out, err := s.command(args...).CombinedOutput(); err != nil {
@@ -61,13 +61,13 @@ func (s *stand) must(args ...string) {
 	}
 }
 
-// add puts one more package into the archive.
+// add adds a package to the archive.
 func (s *stand) add(name, depends string, fields ...string) {
 	s.release.Debs = append(s.release.Debs, debtest.Deb{Name: name, Depends: depends, Fields: fields, Compression: "gz"})
 	s.server.Set(s.tree())
 }
 
-// answer lets the server answer what matches with a status.
+// answer makes the server answer requests for paths that end in suffix with a status.
 func (s *stand) answer(suffix string, status int) {
 	s.server.Spoil(func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
 		if !strings.HasSuffix(r.URL.Path, suffix) {
@@ -78,8 +78,7 @@ func (s *stand) answer(suffix string, status int) {
 	})
 }
 
-// badInputs are the lines of what can be wrong with a definition, the archive and
-// the machine.
+// badInputs returns the errors in definitions, archives and machines.
 func badInputs() []badInput {
 	const tool = "systemPackages = [ pkgs.tool ];"
 	with := func(change func(d *debtest.Deb)) func(s *stand) {
@@ -155,7 +154,7 @@ func badInputs() []badInput {
 					return false
 				}
 				w.Header().Set("Content-Length", fmt.Sprint(len(data)))
-				w.Write(data[:len(data)/2]) // each time the whole, and never more
+				w.Write(data[:len(data)/2]) // half of it, however often it is requested
 				return true
 			})
 		}, code: 1},
@@ -227,7 +226,7 @@ func badInputs() []badInput {
 		{name: "no daemon", change: func(s *stand) { s.must("build"); s.t.Setenv("DOCKER_HOST", "unix://"+s.dir+"/none.sock") }, args: []string{"load", "--from", "web.oci", "--into", "docker"}, code: 1},
 		{name: "a daemon of an old API", change: func(s *stand) {
 			s.must("build")
-			dir, err := os.MkdirTemp("", "n2g-") // a socket's path is short
+			dir, err := os.MkdirTemp("", "n2g-") // the path of a socket must be short
 			if err != nil {
 				s.t.Fatal(err)
 			}
@@ -246,7 +245,8 @@ func badInputs() []badInput {
 	}
 }
 
-// base is an image of Debian for an architecture in a registry, by its digest.
+// base pushes an image of Debian for an architecture to a registry, and returns its
+// reference by digest.
 func (s *stand) base(arch, release string) string {
 	s.t.Helper()
 	srv := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
@@ -269,9 +269,8 @@ func (s *stand) base(arch, release string) string {
 	return ref.Name() + "@" + digest.String()
 }
 
-// TestBadInput wants of everything that can be wrong a message with its place and
-// its cure, an exit code of 1 or 2, and nothing half-written: the golden file is what
-// a user reads.
+// TestBadInput wants for each error a message with its place and its cure, an exit code
+// of 1 or 2, and nothing half-written. The golden file is what a user reads.
 func TestBadInput(t *testing.T) {
 	var out strings.Builder
 	for _, c := range badInputs() {
@@ -292,8 +291,8 @@ func TestBadInput(t *testing.T) {
 	testkit.Golden(t, "testdata/badinput.golden", []byte(out.String()))
 }
 
-// fails runs a verb that must fail with an exit code, and leave nothing behind. It
-// returns what it said.
+// fails runs a verb that must fail with an exit code and leave nothing behind, and
+// returns what it printed.
 func (s *stand) fails(cmd *exec.Cmd, want int) string {
 	s.t.Helper()
 	before := s.beside()
@@ -310,7 +309,7 @@ func (s *stand) fails(cmd *exec.Cmd, want int) string {
 		s.t.Errorf("stdout has %q", stdout.String())
 	}
 	after := s.beside()
-	if fresh { // what was decided before something else failed may stay, as a whole
+	if fresh { // a decision that was made before the failure may stay, if it is complete
 		after = regexp.MustCompile(`/nix2gpu\.lock .*\n`).ReplaceAllString(after, "")
 		if _, err := lock.Read(filepath.Join(s.dir, lock.Name)); err != nil {
 			s.t.Error(err)
@@ -325,7 +324,8 @@ func (s *stand) fails(cmd *exec.Cmd, want int) string {
 	return s.plain(stderr.String())
 }
 
-// beside are all files beside the definition, with their time, but for the cache.
+// beside lists all files in the definition's folder with their times, without the
+// cache.
 func (s *stand) beside() string {
 	var b strings.Builder
 	err := filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
@@ -351,7 +351,7 @@ func (s *stand) beside() string {
 	return b.String()
 }
 
-// unfinished are the files of the cache that are not whole, and nothing to go on with.
+// unfinished lists the files of the cache that are incomplete and cannot be resumed.
 func (s *stand) unfinished() (found []string) {
 	filepath.WalkDir(filepath.Join(s.dir, "nix2gpu"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -367,7 +367,7 @@ func (s *stand) unfinished() (found []string) {
 	return found
 }
 
-// plain is a text with what differs from run to run replaced.
+// plain returns a text with what differs from run to run replaced.
 func (s *stand) plain(text string) string {
 	text = strings.ReplaceAll(text, s.dir, "DIR")
 	for _, one := range []struct{ pattern, with string }{
@@ -376,14 +376,14 @@ func (s *stand) plain(text string) string {
 		text = regexp.MustCompile(one.pattern).ReplaceAllString(text, one.with)
 	}
 	lines := strings.SplitAfter(text, "\n")
-	// Of several suites any may be the first.
+	// Any of several suites may be the first.
 	if strings.HasPrefix(text, "nix2gpu: cannot use the index of") {
 		slices.Sort(lines)
 	}
 	return strings.Join(lines, "")
 }
 
-// Without a network, and on disks that are full or can only be read, it is the same.
+// The same holds without a network, and on disks that are full or read-only.
 func TestBadMachine(t *testing.T) {
 	var out strings.Builder
 	tell := func(name string, text string) { fmt.Fprintf(&out, "--- %s\n%s", name, text) }
@@ -400,7 +400,7 @@ func TestBadMachine(t *testing.T) {
 	})
 	for name, one := range map[string]struct {
 		prepare func(d testkit.Disk) error
-		cache   bool // it is the cache that lies on the disk, else the image
+		cache   bool // the disk has the cache; else the image
 	}{
 		"a full disk below the cache":   {testkit.Disk.Fill, true},
 		"a full disk below the image":   {testkit.Disk.Fill, false},
@@ -438,8 +438,8 @@ func TestBadMachine(t *testing.T) {
 	testkit.Golden(t, "testdata/badmachine.golden", []byte(strings.Join(parts, "--- ")))
 }
 
-// Ctrl-C ends a build at any moment, with nothing half-written: what the build was
-// to make is there as a whole, or not at all.
+// Ctrl-C ends a build at any moment, with nothing half-written: its result is there as
+// a whole, or not at all.
 func TestInterruptedBuild(t *testing.T) {
 	s := newStand(t)
 	began := time.Now()
@@ -455,7 +455,7 @@ func TestInterruptedBuild(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		// Each of the moments, whatever they are on this machine.
+		// Every moment, however long they last on this machine.
 		var once sync.Once
 		after := took * time.Duration(i) / 16
 		timer := time.AfterFunc(after, func() { once.Do(func() { cmd.Process.Signal(os.Interrupt) }) })

@@ -10,8 +10,8 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// TestRunAtATerminal uses a copy of a service as a person does: what is typed, Ctrl-C
-// and the size of the window reach it, and what it prints is in its log.
+// TestRunAtATerminal uses a copy of a service as a person does: typed text, Ctrl-C and
+// the size of the window reach it, and its output is in its log.
 func TestRunAtATerminal(t *testing.T) {
 	s := testkit.NewStackFrom(t, "")
 	s.Write("nix2gpu.nix", `{ services.custom."api" = { enable = true; command = "exec sleep 1000"; environment.PS1 = "% "; }; }`)
@@ -23,7 +23,7 @@ func TestRunAtATerminal(t *testing.T) {
 	tm.Type("trap 'echo resized' WINCH; echo $((1+1))set")
 	tm.WaitFor("\n2set\n% ")
 	tm.Resize(100, 40)
-	if !testkit.Eventually(func() bool { // it is told a little later
+	if !testkit.Eventually(func() bool { // it gets the new size a little later
 		tm.Type("echo $((4))size: $(stty size)")
 		tm.WaitFor("4size: ")
 		return strings.HasPrefix(tm.WaitFor("\n"), "40 100")
@@ -45,7 +45,7 @@ func TestRunAtATerminal(t *testing.T) {
 	s.MustExec("down")
 }
 
-// signalsOfACopy are what may come, and what comes of it.
+// signalsOfACopy are the signals that may come, and their effect.
 var signalsOfACopy = []struct {
 	name, script string
 	signal       os.Signal
@@ -58,8 +58,8 @@ var signalsOfACopy = []struct {
 	{"the terminal goes", `trap "" HUP USR2; (setsid sleep 1000 &); echo began; while :; do sleep 0.02; done`, syscall.SIGHUP, 137, ""},
 }
 
-// TestRunPassesSignals ends a copy without a terminal in each way that a person or a
-// machine has: the signal is its own, and nothing of it is left.
+// TestRunPassesSignals ends a copy without a terminal by each signal: the copy gets it,
+// and nothing is left.
 func TestRunPassesSignals(t *testing.T) {
 	s := testkit.NewStackFrom(t, "")
 	s.Write("nix2gpu.nix", `{ services.custom."api" = { enable = true; command = "exec sleep 1000"; shutdown.signal = "SIGUSR2"; shutdown.timeout_seconds = 1; }; }`)

@@ -10,13 +10,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// cmdHostile serves as no server should, until the script ends: $HOSTILE is its address
-// without "http://".
+// cmdHostile starts a server that misbehaves until the script ends. $HOSTILE is its
+// address without "http://".
 //
-//	hostile drip            a byte a second of every file
+//	hostile drip            sends a byte a second of every file
 //	hostile silent          takes every request, and never answers
 //	hostile status HEADER…  answers every request with this status and these headers
-//	hostile upload status   as a registry that fails once something is to be stored
+//	hostile upload status   is a registry that fails on every upload
 func cmdHostile(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: hostile kind")

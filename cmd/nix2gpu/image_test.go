@@ -26,7 +26,7 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("REGISTRY", strings.TrimPrefix(s.URL, "http://"))
 }
 
-// cmdLayout makes the layout of an image from a script's files:
+// cmdLayout makes an image layout of the script's files:
 //
 //	layout out amd64,arm64 file...
 func cmdLayout(ts *testscript.TestScript, neg bool, args []string) {

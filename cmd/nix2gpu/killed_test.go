@@ -24,8 +24,8 @@ import (
 const everyImage = "openssh-client openssh-server base-files base-passwd bash ca-certificates coreutils dash debianutils diffutils " +
 	"findutils grep gzip hostname libc-bin mawk ncurses-base netbase procps sed tar"
 
-// A stand is a definition with a folder and a cache of its own, and the archive
-// that has what it needs.
+// A stand is a definition with a folder and a cache of its own, and an archive that has
+// its packages.
 type stand struct {
 	t         *testing.T
 	server    *debtest.Server
@@ -36,8 +36,8 @@ type stand struct {
 	platforms string
 }
 
-// newStand has an archive of the packages of every image, of pkgs.tool, and of
-// what else is given.
+// newStand returns a stand whose archive has the packages of every image, those of
+// pkgs.tool, and more.
 func newStand(t *testing.T, more ...debtest.Deb) *stand {
 	t.Helper()
 	key := debtest.NewKey(t, 0)
@@ -59,8 +59,8 @@ func newStand(t *testing.T, more ...debtest.Deb) *stand {
 	return s
 }
 
-// tree is what the archive's server has: releases, and their updates and security,
-// which are empty.
+// tree returns the files of the archive's server: the releases, with empty updates and
+// security archives.
 func (s *stand) tree() debtest.Tree {
 	tree := debtest.Tree{}
 	for _, release := range append([]debtest.Archive{s.release}, s.others...) {
@@ -72,13 +72,13 @@ func (s *stand) tree() debtest.Tree {
 	return tree
 }
 
-// deb is the package of that name, to be changed.
+// deb returns the package of that name, to be changed.
 func (s *stand) deb(name string) *debtest.Deb {
 	i := slices.IndexFunc(s.release.Debs, func(d debtest.Deb) bool { return d.Name == name })
 	return &s.release.Debs[i]
 }
 
-// command is a verb; one that reads the archive is told where that is.
+// command returns the command of a verb, with the archive's address if it reads that.
 func (s *stand) command(args ...string) *exec.Cmd {
 	s.t.Helper()
 	if args[0] == "lock" || args[0] == "build" {
@@ -89,14 +89,14 @@ func (s *stand) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// A lock that is killed in the middle of a download leaves nothing half-written,
-// and the next one goes on where it stood.
+// A lock that is killed during a download leaves nothing half-written, and the next one
+// resumes the download.
 func TestKilledLock(t *testing.T) {
 	s := newStand(t)
 	server, dir := s.server, s.dir
 	lock := func() *exec.Cmd { return s.command("lock") }
 
-	// The list of packages comes by half, and then nothing.
+	// Half of the list of packages is sent, and then nothing.
 	half := make(chan int, 1)
 	server.Spoil(func(w http.ResponseWriter, r *http.Request, data []byte) bool {
 		if !strings.HasPrefix(r.URL.Path, "/debian/dists/bookworm/main") {
@@ -151,8 +151,7 @@ func TestKilledLock(t *testing.T) {
 	}
 }
 
-// names are the files and folders of the stand itself, and what is hidden in the
-// layout.
+// names lists the files and folders of the stand itself, and hidden ones in the layout.
 func (s *stand) names() string {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
@@ -169,7 +168,7 @@ func (s *stand) names() string {
 	return strings.Join(list, " ")
 }
 
-// build builds as often as wanted, side by side, and wants one digest of all.
+// build runs several builds at once, and wants the same digest from all.
 func (s *stand) build(times int) string {
 	s.t.Helper()
 	var running []*exec.Cmd
@@ -193,7 +192,7 @@ func (s *stand) build(times int) string {
 	return out[0].String()
 }
 
-// whole wants the layout to have the image with that digest, with all its bytes.
+// whole checks that the layout has the image of that digest, complete.
 func (s *stand) whole(digest string) {
 	s.t.Helper()
 	index, err := layout.ImageIndexFromPath(filepath.Join(s.dir, "web.oci"))
@@ -214,7 +213,7 @@ func (s *stand) whole(digest string) {
 	}
 }
 
-// A build that is killed, whenever that is, is in the way of no later one.
+// A build that is killed at any moment does not hinder a later one.
 func TestKilledBuild(t *testing.T) {
 	s := newStand(t)
 	began := time.Now()
@@ -225,8 +224,8 @@ func TestKilledBuild(t *testing.T) {
 	const kills = 24
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range kills {
-		// From nothing, with packages but no layers, or with all of it and another
-		// image in the place of the new one.
+		// From nothing; with packages but no layers; or with all of it, and another
+		// image where the new one belongs.
 		switch i % 3 {
 		case 0:
 			os.RemoveAll(filepath.Join(s.dir, "nix2gpu"))
@@ -235,7 +234,7 @@ func TestKilledBuild(t *testing.T) {
 		case 1:
 			os.RemoveAll(filepath.Join(s.dir, "nix2gpu", "layers"))
 		}
-		// When does not matter to what is wanted, so a machine may be slow.
+		// The result must be the same at every moment, so a slow machine does no harm.
 		after := time.Duration(random.Int64N(int64(took) + 1))
 		cmd := s.command("build")
 		if err := cmd.Start(); err != nil {
@@ -253,7 +252,7 @@ func TestKilledBuild(t *testing.T) {
 	}
 }
 
-// Builds may use one cache and one lock, and write one layout.
+// Builds may share a cache and a lock, and write the same layout.
 func TestBuildsAtOnce(t *testing.T) {
 	s := newStand(t)
 	want := s.build(4)

@@ -43,8 +43,8 @@ names the parts that differ. What each option takes is in [the list of options](
 |---|---|---|---|
 `
 
-// TestImageOptions shows the effect of each option of a container in the image, and
-// that none is without one but those that say so.
+// TestImageOptions checks the effect of each option of a container on the image, and
+// that only those options have none that say so.
 func TestImageOptions(t *testing.T) {
 	s := newOptionStand(t)
 	shown := map[string]bool{}
@@ -74,7 +74,7 @@ func TestImageOptions(t *testing.T) {
 	for _, o := range definition.Reference()[0].Options {
 		path := o.String()
 		known := o.AliasOf != "" || shown[path]
-		for _, row := range imageOptions() { // an example may set all of a source
+		for _, row := range imageOptions() { // an example may set all options of a source
 			leaf := path[strings.LastIndexByte(path, '.')+1:]
 			known = known || slices.ContainsFunc(row.options, func(above string) bool { return strings.HasPrefix(path, above+".<name>.") }) && strings.Contains(row.example+row.with, leaf)
 		}
@@ -88,17 +88,17 @@ func TestImageOptions(t *testing.T) {
 // An imageOption is a line of the table.
 type imageOption struct {
 	options []string
-	example string // that one of the images has
-	with    string // what both have
+	example string // which only one of the images has
+	with    string // which both images have
 	doc     string
-	without string // the option has no effect of its own; what build then says of it, or "-"
+	without string // what build says of an option without an effect of its own, or "-"
 }
 
-// An optionStand is a stand whose definition has what examples need.
+// An optionStand is a stand with what the definitions of examples need.
 type optionStand struct {
 	*stand
 	reader  inspect.Reader
-	replace *strings.Replacer // of what an example has for what it stands for here
+	replace *strings.Replacer // replaces names in examples by their values here
 	env     []string
 	built   map[string]v1.Image // by definition
 	said    map[string]string
@@ -161,12 +161,13 @@ func newOptionStand(t *testing.T) *optionStand {
 	return s
 }
 
-// python is a package that wheels are installed beside.
+// python returns the package that wheels are installed beside.
 func python() debtest.Deb {
 	return debtest.Deb{Name: "python3", Version: "3.11.2-1+b1", Depends: "libc6", Compression: "gz", Entries: []debtest.Entry{debtest.Exec("usr/bin/python3", "")}}
 }
 
-// base is an image of Debian in a registry, with everything that an image needs.
+// base pushes an image of Debian with everything that an image needs, and returns its
+// reference.
 func (s *optionStand) base(host string) string {
 	s.t.Helper()
 	status := ""
@@ -192,7 +193,8 @@ func (s *optionStand) base(host string) string {
 	return fmt.Sprintf("%s/debian:12@%s", host, digest)
 }
 
-// difference is what an example changes in the image, and what build said of it.
+// difference returns what an example changes in the image, and what build printed about
+// it.
 func (s *optionStand) difference(row imageOption) (differs, said string) {
 	s.t.Helper()
 	before, _, nameBefore := s.image(row.with, "")
@@ -221,7 +223,7 @@ func (s *optionStand) difference(row imageOption) (differs, said string) {
 	}
 	list("configuration: ", config)
 	list("annotations: ", notes)
-	if len(notes) > 0 { // it is on a base, and all else is of that
+	if len(notes) > 0 { // the image is on a base, which has everything else
 		return strings.Join(parts, "; "), said
 	}
 	for _, p := range d.Packages {
@@ -231,7 +233,7 @@ func (s *optionStand) difference(row imageOption) (differs, said string) {
 	list("project: ", s.project(before, after))
 	for _, f := range d.Files {
 		switch {
-		case len(added) > 0: // theirs
+		case len(added) > 0: // those of packages
 		case f.Path == "etc/nix2gpu/project.json", f.Path == "var/lib/dpkg/status", f.Path == "etc/ld.so.cache", strings.HasPrefix(f.Path, "opt/nix2gpu/pkgs/"):
 		case f.New != nil && f.New.Kind == "dir" && f.Old == nil && hasBelow(d.Files, f.Path):
 		default:
@@ -299,8 +301,8 @@ func (s *optionStand) facts(img v1.Image) *inspect.Image {
 	return facts
 }
 
-// project are the parts of the projects of two images that differ: of the container
-// its fields, of the rest the top.
+// project lists what differs between the projects of two images: fields of the
+// container, and top-level fields.
 func (s *optionStand) project(a, b v1.Image) (differ []string) {
 	s.t.Helper()
 	read := func(img v1.Image) map[string]any {
@@ -313,7 +315,7 @@ func (s *optionStand) project(a, b v1.Image) (differ []string) {
 			top["container."+k] = v
 		}
 		delete(top, "container")
-		delete(top, "notes") // for who reads it
+		delete(top, "notes") // for readers only
 		return top
 	}
 	old, now := read(a), read(b)
@@ -331,7 +333,7 @@ func (s *optionStand) project(a, b v1.Image) (differ []string) {
 	return differ
 }
 
-// withoutPlaces takes away where in the definition something was set.
+// withoutPlaces removes where in the definition something was set.
 func withoutPlaces(v any) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -350,7 +352,7 @@ func withoutPlaces(v any) {
 	}
 }
 
-// projectOf is the project that an image has, in its last layer.
+// projectOf returns the project.json of an image, which is in its last layer.
 func projectOf(t *testing.T, img v1.Image) []byte {
 	t.Helper()
 	layers, err := img.Layers()

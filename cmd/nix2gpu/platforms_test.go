@@ -26,14 +26,14 @@ import (
 	"nix2gpu/internal/testkit"
 )
 
-// machines are the platforms that images are made for, as ELF files name them, and
-// where Debian has the libraries of each.
+// machines are the platforms that images are built for, with their names in ELF files
+// and Debian's folders for their libraries.
 var machines = map[string]struct {
 	elf     elf.Machine
 	triplet string
 }{"amd64": {elf.EM_X86_64, "x86_64-linux-gnu"}, "arm64": {elf.EM_AARCH64, "aarch64-linux-gnu"}}
 
-// native are the packages of both machines that pkgs.tool needs.
+// native returns the packages of both machines that pkgs.tool needs.
 func native() (debs []debtest.Deb) {
 	for arch, m := range machines {
 		debs = append(debs, debtest.Deb{Name: "libtool", Arch: arch, Entries: []debtest.Entry{
@@ -46,8 +46,8 @@ func native() (debs []debtest.Deb) {
 	return debs
 }
 
-// An image for two platforms is made by one command on a machine of one of them,
-// with our own program for each.
+// One command on a machine of one platform builds an image for both, with the program
+// of each.
 func TestBothPlatforms(t *testing.T) {
 	s := newStand(t, native()...)
 	other := map[string]string{"amd64": "arm64", "arm64": "amd64"}[runtime.GOARCH]
@@ -56,7 +56,7 @@ func TestBothPlatforms(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(s.dir, "nix2gpu.nix"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	// As "make build-all" leaves them: side by side.
+	// As "make build-all" makes them: side by side.
 	bin := t.TempDir()
 	s.bin = filepath.Join(bin, "nix2gpu")
 	for from, to := range map[string]string{testkit.Binary(t): s.bin, foreign: filepath.Join(bin, "nix2gpu-linux-"+other)} {
@@ -112,13 +112,13 @@ func TestBothPlatforms(t *testing.T) {
 		t.Errorf("%d of %d layers are of both platforms", shared, len(layers["arm64"]))
 	}
 
-	// The image for one of them is that of the index.
+	// An image for one platform is the one in the index.
 	s.platforms = "linux/" + other
 	if got := s.build(1); !slices.ContainsFunc(manifest.Manifests, func(d v1.Descriptor) bool { return d.Digest.String() == strings.TrimSpace(got) }) {
 		t.Errorf("for %s alone it is %s, which the index has not", other, got)
 	}
 
-	// The program by its name, which need not lie beside ours.
+	// The program by its name, which need not be beside ours.
 	s.bin, s.platforms = testkit.Binary(t), "linux/amd64,linux/arm64"
 	refused := func(arg, text string) {
 		t.Helper()
@@ -148,8 +148,8 @@ func TestBothPlatforms(t *testing.T) {
 	refused(runtime.GOARCH+"="+foreign, "it is a program for "+machines[other].elf.String()+", and the image is for "+runtime.GOARCH)
 }
 
-// checkMachine wants every ELF file of an image to be for its machine, and the
-// three that it must have to be among them. It tells the layers.
+// checkMachine checks that every ELF file of an image is for its machine, and that the
+// three that it must have are among them. It returns the layers.
 func checkMachine(t *testing.T, img v1.Image, platform *v1.Platform) (layers []v1.Hash) {
 	t.Helper()
 	config, err := img.ConfigFile()
@@ -204,8 +204,8 @@ func checkMachine(t *testing.T, img v1.Image, platform *v1.Platform) (layers []v
 	return layers
 }
 
-// otherVersions are files of a program that say that it was made of another commit,
-// where it says that, and with another library.
+// otherVersions returns files of a program built from another commit, if it knows its
+// commit, and with another library.
 func otherVersions(t *testing.T, file string) (files []string) {
 	t.Helper()
 	info, err := buildinfo.ReadFile(file)

@@ -9,8 +9,8 @@ import (
 	"nix2gpu/internal/debtest"
 )
 
-// The containers of a definition may be put on images of several releases: one lock
-// has them all, and each is built of its own.
+// The containers of a definition may have bases of several releases: one lock has them
+// all, and each container is built from its own.
 func TestReleasesInOneLock(t *testing.T) {
 	s := newStand(t)
 	trixie := s.release
@@ -43,8 +43,8 @@ func TestReleasesInOneLock(t *testing.T) {
 			t.Errorf("%s: %v, its SBOM has no %s", container, err, want)
 		}
 	}
-	// Built one after the other, without "lock", it is the same lock; what either is
-	// of does not move the other.
+	// Built one after the other, without "lock", they give the same lock: neither
+	// changes the packages of the other.
 	for _, order := range [][]string{{"web", "ml"}, {"ml", "web"}} {
 		os.Remove(filepath.Join(s.dir, "nix2gpu.lock"))
 		for _, container := range order {

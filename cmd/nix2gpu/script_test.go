@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(tidy{m}, map[string]func(){"nix2gpu": main, "process-compose": main})
 }
 
-// tidy removes what the tests have built when all have run.
+// tidy removes what the tests have built once all have run.
 type tidy struct{ *testing.M }
 
 func (t tidy) Run() int {
@@ -39,8 +39,8 @@ func (t tidy) Run() int {
 	return t.M.Run()
 }
 
-// TestScripts runs testdata/script/*.txtar: the command line as it is typed,
-// with real processes.
+// TestScripts runs testdata/script/*.txtar: command lines as users type them, with real
+// processes.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -49,7 +49,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("HOME", e.WorkDir)
-			e.Values["t"] = e.T() // a *testing.T, for what makes images
+			e.Values["t"] = e.T() // a *testing.T, for commands that make images
 			e.Values["archive"] = &archive{}
 			e.Values["index"] = new(*wheeltest.Index)
 			// Sockets of one script are not seen by another.
@@ -83,8 +83,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// cmdStatic builds the program as it ships, and puts its path into $NIX2GPU: an
-// image takes no other.
+// cmdStatic builds the program as it ships, and sets $NIX2GPU to its path: an image
+// takes no other.
 //
 //	static
 func cmdStatic(ts *testscript.TestScript, neg bool, args []string) {
@@ -94,8 +94,8 @@ func cmdStatic(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("NIX2GPU", testkit.Binary(ts.Value("t").(testing.TB)))
 }
 
-// downAll ends the runs that a script has left, as one that fails does: at
-// once, which QUIT asks for. It waits, for the script's folder goes next.
+// downAll ends the runs that a script has left, for example one that failed. It asks
+// them by SIGQUIT to end at once, and waits, since the script's folder is removed next.
 func downAll(t *testing.T, dir string) {
 	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.Name() != "supervisor.lock" {
@@ -116,8 +116,8 @@ func downAll(t *testing.T, dir string) {
 	})
 }
 
-// cmdListen listens on a free port until the script ends. $PORT is its number,
-// and $OWNER what is said of who listens.
+// cmdListen listens on a free port until the script ends. $PORT is its number, and
+// $OWNER the words for this process in messages.
 func cmdListen(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: listen")
@@ -160,8 +160,7 @@ func cmdWaitFile(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("%s did not appear", args[0])
 }
 
-// cmdNothing checks that nothing that a project leaves behind for its run is
-// there any more.
+// cmdNothing checks that nothing is left of what a project has for its run.
 func cmdNothing(ts *testscript.TestScript, neg bool, args []string) {
 	key := rundir.Key("", ts.MkAbs("."))
 	for _, pattern := range []string{

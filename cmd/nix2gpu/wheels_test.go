@@ -11,11 +11,11 @@ import (
 	"nix2gpu/internal/wheeltest"
 )
 
-// cmdIndex serves wheels as an index of Python packages does, until the script
-// ends, to who has the password: each line of the file is "name version tag", and
-// may go on with what it requires. $INDEX is its URL with user and password,
-// $OPEN_INDEX without, and hashed.txt has its wheels as a requirements file. A
-// second call replaces what is served.
+// cmdIndex serves wheels as an index of Python packages, with a password, until the
+// script ends. Each line of the file is "name version tag", followed by its
+// requirements. $INDEX is its URL with user and password, $OPEN_INDEX the one without,
+// and hashed.txt lists its wheels as a requirements file. A second call replaces what
+// is served.
 //
 //	index wheels.txt
 func cmdIndex(ts *testscript.TestScript, neg bool, args []string) {
