@@ -88,9 +88,10 @@ func groupName(p Package) string {
 	return "source " + p.Source
 }
 
-// groups divides packages into at most limit groups. The base is first, then the others,
-// the largest first. If there are too many, the smallest are merged: they have the
-// fewest bytes that sharing could save.
+// groups divides packages into at most limit groups. The base is first, then sshd, then
+// the others, the largest first: docker takes a layer that it has only if it has all
+// below it in the same order, so what all images have is at the bottom. If there are too
+// many, the smallest are merged: they have the fewest bytes that sharing could save.
 func groups(packages []Package, limit int) []*group {
 	byName := map[string]*group{}
 	for _, p := range packages {
@@ -105,7 +106,7 @@ func groups(packages []Package, limit int) []*group {
 		all = append(all, g)
 	}
 	slices.SortFunc(all, func(a, b *group) int {
-		return cmp.Or(boolCompare(a.name != "base", b.name != "base"), cmp.Compare(b.size(), a.size()), strings.Compare(a.name, b.name))
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(b.size(), a.size()), strings.Compare(a.name, b.name))
 	})
 	limit = max(limit, 1)
 	if len(all) > limit {
@@ -123,14 +124,15 @@ func groups(packages []Package, limit int) []*group {
 	return all
 }
 
-func boolCompare(a, b bool) int {
-	switch {
-	case a == b:
+// rank is lower for what is further down in every image.
+func (g *group) rank() int {
+	switch g.name {
+	case "base":
 		return 0
-	case b:
-		return -1
+	case "family " + everywhere:
+		return 1
 	}
-	return 1
+	return 2
 }
 
 // title describes the layer of a group, for its line of history.

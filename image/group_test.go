@@ -31,8 +31,8 @@ func TestGroups(t *testing.T) {
 		locked("libffi8", "libffi", 23_000), locked("libexpat1", "expat", 99_000), locked("libsqlite3-0", "sqlite3", 800_000), locked("dpkg", "dpkg", 1_500_000),
 	}
 	for limit, want := range map[int]string{
-		10: "base=bash+libc6 libllvm14=libllvm14 family postgresql=libpq5+postgresql-15 family sshd=dpkg family redis=redis-server+redis-tools source sqlite3=libsqlite3-0 small=libexpat1+libffi8",
-		4:  "base=bash+libc6 libllvm14=libllvm14 family postgresql=libpq5+postgresql-15 rest=dpkg+libexpat1+libffi8+libsqlite3-0+redis-server+redis-tools",
+		10: "base=bash+libc6 family sshd=dpkg libllvm14=libllvm14 family postgresql=libpq5+postgresql-15 family redis=redis-server+redis-tools source sqlite3=libsqlite3-0 small=libexpat1+libffi8",
+		4:  "base=bash+libc6 family sshd=dpkg libllvm14=libllvm14 rest=libexpat1+libffi8+libpq5+libsqlite3-0+postgresql-15+redis-server+redis-tools",
 		1:  "rest=bash+dpkg+libc6+libexpat1+libffi8+libllvm14+libpq5+libsqlite3-0+postgresql-15+redis-server+redis-tools",
 	} {
 		if got := shownGroups(groups(packages, limit)); got != want {
