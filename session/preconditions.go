@@ -534,8 +534,8 @@ func (c *check) sandboxes() {
 	}
 	c.services(func(s *project.Service) {
 		if c.project.Processes[s.Main].Settings.Sandbox != "" {
-			c.fail(Unsupported, s, s.OptionPos("sandbox"), "start a kernel with Landlock (Linux 5.13 or newer, with landlock in lsm=), or leave sandbox out here",
-				"sandbox = %q takes Landlock, which this kernel does not have", c.project.Processes[s.Main].Settings.Sandbox)
+			c.fail(Unsupported, s, s.OptionPos("sandbox"), "start a kernel with Landlock (Linux 5.13 or newer, with landlock in lsm=), in a container under an engine whose seccomp profile allows it, or leave sandbox out here",
+				"sandbox = %q takes Landlock, which there is not here", c.project.Processes[s.Main].Settings.Sandbox)
 		}
 	})
 }

@@ -20,8 +20,8 @@ func TestNoLandlock(t *testing.T) {
 	})
 	run.Wait()
 	out := guest.Console(run)
-	const why = `confined: skipped: sandbox = "strict" takes Landlock, which this kernel does not have; ` +
-		`start a kernel with Landlock (Linux 5.13 or newer, with landlock in lsm=), or leave sandbox out here`
+	const why = `confined: skipped: sandbox = "strict" takes Landlock, which there is not here; ` +
+		`start a kernel with Landlock (Linux 5.13 or newer, with landlock in lsm=), in a container under an engine whose seccomp profile allows it, or leave sandbox out here`
 	if !strings.Contains(out, why) || strings.Contains(out, "it runs") {
 		t.Errorf("it is not refused with %q", why)
 	}
