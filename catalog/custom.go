@@ -22,6 +22,7 @@ func customType() *ServiceType {
 			"port":       opt(module.Port, "The port the command listens on: as the first of ports, and in its variable PORT. Of several replicas each has its own: port, port + 1, …"),
 			"replicas":   opt(module.UnsignedInt, "How many of it run: NAME-0, NAME-1, … Each has its number in its variable NIX2GPU_REPLICA; NAME means all of them."),
 			"schedule":   opt(module.Like(module.OneOf(module.String, scheduleSchema()), "30 4 * * *"), "When to run it, again and again and each time to its end: a cron expression, or more than that. `nix2gpu start NAME` runs it now. Its restart is \"no\" unless set."),
+			"tty":        def(module.Bool, false, "Give the command a terminal, as docker run -t does. `nix2gpu attach NAME` connects yours with it."),
 			"privileged": def(module.Bool, true, "Whether the command may gain privileges, as through sudo."),
 		},
 		Generate: func(in *Instance) {
@@ -36,6 +37,7 @@ func customType() *ServiceType {
 			main.Path = []project.Text{project.RootPath("/bin")}
 			main.User = in.userOf()
 			main.NoNewPrivs = !in.Bool("privileged")
+			main.TTY = in.Bool("tty")
 			for _, s := range in.Strs("packages") {
 				text := in.place.Text(s)
 				for _, attr := range text.Packages() {

@@ -228,6 +228,7 @@ func (e *encoder) process(svc *project.Service, proc *project.Process) mapping {
 	}
 	m.add("shutdown", e.shutdown(proc))
 	m.add("log_location", e.show(proc.Log.File))
+	m.add("is_tty", proc.TTY)
 	e.extra(svc, proc, &x)
 	m.add("x-nix2gpu", x)
 	return m

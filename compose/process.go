@@ -98,6 +98,11 @@ func (r *one) read(p *project.Project, fd *field, logs project.Log) (*project.Se
 	r.probes(proc)
 	r.shutdown(proc)
 	r.schedule(svc, proc)
+	proc.TTY = r.f.boolean("is_tty")
+	if r.f.boolean("is_interactive") {
+		proc.TTY = true
+		r.l.note(r.id, r.f.pos("is_interactive"), "is_interactive: \"nix2gpu attach %s\" connects a terminal; its output is also in the log", r.id)
+	}
 	r.elsewhere(svc)
 	for _, code := range f.texts("success_exit_codes") {
 		n, err := asInt(code, 0, 255)
@@ -132,7 +137,7 @@ func (r *one) profiles(svc *project.Service) {
 
 // elsewhere reads what only process-compose itself can do.
 func (r *one) elsewhere(svc *project.Service) {
-	for _, key := range []string{"is_daemon", "is_tty", "is_interactive", "is_elevated"} {
+	for _, key := range []string{"is_daemon", "is_elevated"} {
 		if r.f.boolean(key) {
 			r.unsupported(svc, key)
 		}

@@ -163,6 +163,9 @@ func (s ServiceState) Live() bool {
 // or a restart or a planned run will come.
 func (s ServiceState) Active() bool { return s.Live() || s == Backoff || s == Scheduled }
 
+// Rests reports whether nothing of the service lives, and nothing will come by itself.
+func (s ServiceState) Rests() bool { return !s.Active() && s != Waiting || s == Scheduled }
+
 // Settled reports whether the service stays as it is until a process ends, a probe
 // fails or somebody acts on it.
 func (s ServiceState) Settled() bool {

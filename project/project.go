@@ -236,11 +236,13 @@ type Process struct {
 	Path        []Text            `json:"path,omitempty"` // folders put first in PATH, where they exist
 	User        string            `json:"user,omitempty"` // a name, of Users or of the machine, or a uid; ignored unless we are root
 	NoNewPrivs  bool              `json:"noNewPrivs,omitempty"`
-	Files       []File            `json:"files,omitempty"` // written before each start
-	Dirs        []Dir             `json:"dirs,omitempty"`  // made before each start
-	Packages    []PackageRef      `json:"packages,omitempty"`
-	Restart     Restart           `json:"restart,omitzero"`
-	SuccessCode []int             `json:"successExitCodes,omitempty"` // beside 0
+	// TTY gives the process a terminal of its own in place of pipes, and its stdin.
+	TTY         bool         `json:"tty,omitempty"`
+	Files       []File       `json:"files,omitempty"` // written before each start
+	Dirs        []Dir        `json:"dirs,omitempty"`  // made before each start
+	Packages    []PackageRef `json:"packages,omitempty"`
+	Restart     Restart      `json:"restart,omitzero"`
+	SuccessCode []int        `json:"successExitCodes,omitempty"` // beside 0
 
 	Readiness *Probe `json:"readiness,omitempty"`
 	Liveness  *Probe `json:"liveness,omitempty"`

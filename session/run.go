@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nix2gpu/console"
 	"nix2gpu/control"
 	"nix2gpu/control/server"
 	"nix2gpu/process"
@@ -59,6 +60,7 @@ type session struct {
 	meter      meter
 	keeping    sync.WaitGroup // of what is written when all has settled
 	planned    planned
+	consoles   console.Set
 	startups   struct {
 		sync.Mutex
 		kept []byte // what was written last
@@ -234,7 +236,7 @@ func (s *session) supervise() error {
 			go giveBack()
 		},
 		Planned: s.readPlanned(), Keep: s.keepPlanned,
-		World: supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub, GPU: s.GPU, Explain: s.Explain, Admit: s.admit}.World,
+		World: supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub, GPU: s.GPU, Explain: s.Explain, Admit: s.admit, Consoles: &s.consoles}.World,
 	}
 	if process.IsInit() {
 		opts.StopBudget = pid1Budget
@@ -251,7 +253,7 @@ func (s *session) serve() error {
 	}
 	s.server = server.New(server.Options{
 		Engine: asked{s.engine, s}, Resolve: (*project.Project).ResolveAll, Reload: s.reload, Evaluate: s.evaluated, Logs: s.hub.Reader(),
-		Degraded: s.watch.look, Usage: s.usage, Measure: s.measure, Exec: s.exec, Run: s.runCopy, OutOfMemory: s.memory.report,
+		Degraded: s.watch.look, Usage: s.usage, Measure: s.measure, Exec: s.exec, Run: s.runCopy, Attach: s.attach, OutOfMemory: s.memory.report,
 		Root: s.Root, Definition: s.job.Definition, Version: s.opts.Version, Log: s.log,
 	})
 	served := make(chan struct{})

@@ -26,6 +26,9 @@ func filesOf(p *project.Process) int {
 	if !p.Log.File.IsEmpty() {
 		n++
 	}
+	if p.TTY {
+		n += filesTerminal
+	}
 	for _, pr := range p.Probes() {
 		if pr.Notify != nil {
 			n++

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nix2gpu/console"
 	"nix2gpu/control"
 	"nix2gpu/gpu"
 	"nix2gpu/probe"
@@ -46,6 +47,9 @@ type Machine struct {
 	// says why it never may, mostly a [*RejectedError]. Nil: all may at once.
 	Admit func(p *project.Project, main *project.Process, cancel <-chan struct{}) error
 
+	// Consoles are those of services with a terminal; nil: nobody is attached to one.
+	Consoles *console.Set
+
 	// Files shares out our descriptors; nil: as many as the system allows.
 	Files *process.Files
 }
@@ -55,6 +59,9 @@ const drainTime = 2 * time.Second
 
 // World makes the world of one engine.
 func (m Machine) World(report func(Fact)) World {
+	if m.Consoles == nil {
+		m.Consoles = new(console.Set)
+	}
 	if m.Files == nil {
 		m.Files = process.NewFiles(process.FileLimit(), filesPatience)
 	}
@@ -84,9 +91,10 @@ type execution struct {
 	end    context.CancelFunc
 
 	// Set before Spawned is reported, and read after that.
-	proc   *process.Process
-	probes *probe.Group
-	lacks  *stage.Error // as in stage.Launch
+	proc     *process.Process
+	probes   *probe.Group
+	lacks    *stage.Error // as in stage.Launch
+	terminal *terminal    // nil: it has none
 
 	told atomic.Bool // somebody has asked it to end
 
@@ -247,8 +255,19 @@ func (x *execution) begin() (*process.Process, *servicelog.Run, error) {
 		return nil, nil, err
 	}
 	spec.Stdout, spec.Stderr = log.Stdout, log.Stderr
+	if x.Process.TTY {
+		end, err := x.openTerminal(spec, log)
+		if err != nil {
+			log.Started()
+			return nil, nil, err
+		}
+		defer end.Close()
+	}
 	p, err := patiently(x.cancel, func() (*process.Process, error) { return x.m.Host.Start(*spec) })
 	log.Started()
+	if x.terminal != nil && err == nil {
+		x.terminal.begin()
+	}
 	if x.readyFD != nil {
 		x.readyFD.Child.Close()
 	}
@@ -315,6 +334,9 @@ func (x *execution) await(p *process.Process, log *servicelog.Run) {
 	<-p.Exited()
 	x.end()
 	<-p.Done()
+	if x.terminal != nil {
+		x.terminal.finish()
+	}
 	drain, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	_ = log.Drain(drain) // somebody else may keep the pipe open for ever

@@ -284,9 +284,14 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (*htt
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	return c.send(req)
+}
+
+// send is do for a request that has been made.
+func (c *Client) send(req *http.Request) (*http.Response, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, c.explain(ctx, err)
+		return nil, c.explain(req.Context(), err)
 	}
 	if resp.StatusCode < 300 {
 		return resp, nil
@@ -295,7 +300,7 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (*htt
 	resp.Body.Close()
 	var e control.Error
 	if json.Unmarshal(text, &e) != nil || e.Code == "" {
-		if resp.StatusCode == http.StatusServiceUnavailable && strings.HasPrefix(path, "/v1/health") { // an answer all the same
+		if resp.StatusCode == http.StatusServiceUnavailable && strings.HasPrefix(req.URL.Path, "/v1/health") { // an answer all the same
 			resp.Body = io.NopCloser(bytes.NewReader(text))
 			return resp, nil
 		}

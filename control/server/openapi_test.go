@@ -7,6 +7,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -269,6 +270,11 @@ func operation(s *schemas, r server.Route) object {
 	responses := object{"200": object{"description": description, "content": content},
 		"default": object{"description": "an error", "content": object{"application/json": object{"schema": object{"$ref": "#/components/schemas/Error"}}}}}
 	for status, answer := range r.Statuses {
+		if status == http.StatusSwitchingProtocols {
+			delete(responses, "200")
+			responses[strconv.Itoa(status)] = object{"description": "the connection speaks another protocol from here on"}
+			continue
+		}
 		responses[strconv.Itoa(status)] = object{"description": "the answer", "content": object{"application/json": object{"schema": s.of(reflect.TypeOf(answer))}}}
 	}
 	op["responses"] = responses

@@ -130,6 +130,8 @@ func Routes() []Route {
 			Access: AccessLocal, Body: control.ExecRequest{}, Answer: control.Surroundings{}, serve: (*Server).exec},
 		{Method: "POST", Path: "/v1/run", Doc: "Starts what a service depends on, waits for it, and answers what a copy of the service is, which the asking process runs, secrets included.",
 			Access: AccessLocal, Body: control.RunRequest{}, Answer: control.Copy{}, serve: (*Server).run},
+		{Method: "POST", Path: "/v1/attach", Doc: "The terminal of a service: the connection becomes nix2gpu-attach (101), frames of a kind (d: text, r: a size, e: the end), four bytes of length, and data.",
+			Access: AccessLocal, Body: control.AttachRequest{}, Statuses: map[int]any{http.StatusSwitchingProtocols: nil}, serve: (*Server).attach},
 	}
 }
 

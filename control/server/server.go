@@ -54,6 +54,9 @@ type Options struct {
 	// a copy of the service is to run; the process pid becomes that copy. An empty id
 	// asks for a command in the container's own environment.
 	Run func(ctx context.Context, id project.ID, req control.RunRequest, pid int) (*control.Copy, error)
+	// Attach, when set, prepares to connect a terminal with that of a service. What it
+	// returns does so, and lasts as long as they are connected.
+	Attach func(ctx context.Context, id project.ID, req control.AttachRequest) (func(io.ReadWriter), error)
 	// Degraded, when set, is what the supervisor can't do at present.
 	Degraded func() []control.Degraded
 	// OutOfMemory, when set, is what was killed in the container for lack of memory.
@@ -75,6 +78,8 @@ type Server struct {
 	mu  sync.Mutex
 	end *control.End  // set before ended is closed
 	all chan struct{} // closed by End
+
+	attached sync.WaitGroup // connections that are terminals
 }
 
 // The limits on what a client may send, in bytes, and on how long it may take: no
@@ -133,6 +138,15 @@ func (s *Server) Close() {
 	defer cancel()
 	if s.http.Shutdown(ctx) != nil {
 		s.http.Close()
+	}
+	detached := make(chan struct{}) // Shutdown does not know of them
+	go func() {
+		s.attached.Wait()
+		close(detached)
+	}()
+	select {
+	case <-detached:
+	case <-ctx.Done():
 	}
 }
 

@@ -20,6 +20,7 @@ const module = "nix2gpu"
 // A trailing "/..." covers everything below. A package that is not listed is
 // an error, so that a new room is thought about.
 var mayImport = map[string][]string{
+	"console":          {},
 	"cron":             {},
 	"project":          {"cron"},
 	"spelling":         {},
@@ -52,10 +53,10 @@ var mayImport = map[string][]string{
 	"provision":        {"project", "process", "packages", "probe", "rundir"},
 	// Of control it has the types that travel: a service's status is one type from
 	// the engine to whoever asks, and a refusal carries its code.
-	"supervisor":       {"cron", "gpu", "control", "project", "process", "probe", "servicelog", "stage", "safefile"},
-	"control/client":   {"control", "project", "rundir"},
+	"supervisor":       {"console", "cron", "gpu", "control", "project", "process", "probe", "servicelog", "stage", "safefile"},
+	"control/client":   {"console", "control", "project", "rundir"},
 	"control/server":   {"control", "supervisor", "servicelog", "project", "rundir"},
-	"session":          {"gpu", "project", "process", "packages", "rundir", "safefile", "stage", "servicelog", "supervisor", "control", "control/server"},
+	"session":          {"console", "gpu", "project", "process", "packages", "rundir", "safefile", "stage", "servicelog", "supervisor", "control", "control/server"},
 	"deploy":           {"project"},
 	"image/source":     {},
 	"image/deflate":    {},
@@ -93,6 +94,7 @@ var neverImport = map[string][]string{
 	"nix/eval":       {"os", "os/exec", "net/http"},
 	"spelling":       {"os", "net"},
 	"debian":         {"os", "os/exec", "net", "net/http", "time"},
+	"console":        {"os", "os/exec", "net", "net/http"},
 	"cron":           {"os", "os/exec", "net", "net/http"},
 	"project":        {"os", "os/exec", "net", "net/http", "io/ioutil", "path/filepath"},
 	"catalog":        {"os", "os/exec", "net/http"},

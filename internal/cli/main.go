@@ -125,6 +125,7 @@ folder, or of the nearest parent folder that has one.`,
 		newScale(env),
 		newKill(env),
 		newExec(env),
+		newAttach(env),
 		newRun(env),
 		newBoot(env),
 	)

@@ -43,7 +43,7 @@ interface and no HTTP port; flags about them are accepted and have no effect.`,
 	upOpts.addFlags(upCmd)
 	ps := newPs(env)
 	ps.Aliases = append(ps.Aliases, "ls") // as in process-compose
-	addVerbs(root, upCmd, newDown(env), ps, newStatus(env), newTop(env), newLogs(env), newStart(env), newStop(env), newRestart(env),
+	addVerbs(root, upCmd, newDown(env), ps, newStatus(env), newTop(env), newLogs(env), newAttach(env), newStart(env), newStop(env), newRestart(env),
 		newKill(env), newWait(env), newEvents(env), newCheck(env), newConfig(env),
 		newPCProcess(env), newPCProject(env), newPCNamespace(env),
 		newVersion(env), newCompletion(env))

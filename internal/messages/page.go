@@ -20,7 +20,7 @@ var sections = []section{
 	{"On the command line", "What was typed can't be done.", "", "1",
 		[]string{"internal/cli"}},
 	{"Talking to a running project", "The verbs reach a running project through its control socket.", "", "1",
-		[]string{"control", "control/client", "control/server"}},
+		[]string{"control", "control/client", "control/server", "console"}},
 	{"The Nix language", "The text of a definition can't be read or evaluated. The place before the message is where.",
 		"correct the expression at that place; [builtins](builtins.md) has what each function takes", "2",
 		[]string{"nix/syntax", "nix/eval", "nix/flake", "nix/osfs"}},

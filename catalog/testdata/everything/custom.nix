@@ -30,7 +30,7 @@
   services.custom.gpu = { enable = true; command = "x"; gpu = { count = 2; memory = "24G"; }; readiness_probe.gpu = { uuid = [ "GPU-1" "MIG-2" ]; memory = 1; }; liveness_probe.gpu.count = 1; };
   services.custom.nightly = { enable = true; command = "x"; schedule = { cron = "0 3 * * *"; timezone = "Europe/Berlin"; run_on_start = true; overlap = "queue"; }; };
   services.custom.often = { enable = true; command = "x"; schedule.interval = "10m"; };
-  services.custom.hourly = { enable = true; command = "x"; schedule = "@hourly"; };
+  services.custom.hourly = { enable = true; command = "x"; tty = true; schedule = "@hourly"; };
   services.custom.restarts = { enable = true; command = "x"; availability.restart = "always"; liveness_probe.gpu = { count = 3; memory = 1; }; readiness_probe.gpu.count = 2; };
   services.custom.grpc = { enable = true; command = "x"; readiness_probe.grpc = { host = "h"; port = 1; service = "s"; }; startup_probe.log = "u.*"; liveness_probe.notify = 3; };
 }
