@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"nix2gpu/debian"
-	"nix2gpu/debian/repo"
+	"nix2gpu/internal/debtest"
 	"nix2gpu/internal/testkit"
 	"nix2gpu/packages"
 )
@@ -58,20 +58,7 @@ func readCatalogue(t *testing.T) map[string][]Package {
 // writeCatalogue asks Debian's mirror anew.
 func writeCatalogue(t *testing.T) {
 	t.Helper()
-	sources, err := repo.ReadSources("/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	archives, err := repo.Place{Sources: sources}.Archives()
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := repo.NewClient(t.Context(), repo.Options{Cache: t.TempDir(), Archives: archives})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	index, _, err := client.Index(t.Context(), "amd64")
+	index, _, err := debtest.Mirror(t, debtest.MachineArchives(t)).Index(t.Context(), "amd64")
 	if err != nil {
 		t.Fatal(err)
 	}

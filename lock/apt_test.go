@@ -14,6 +14,7 @@ import (
 	"nix2gpu/debian"
 	"nix2gpu/debian/repo"
 	"nix2gpu/definition"
+	"nix2gpu/internal/debtest"
 	"nix2gpu/lock"
 	"nix2gpu/packages"
 )
@@ -100,19 +101,8 @@ func TestLockIsApts(t *testing.T) {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		t.Skip("apt is not installed: this machine is no Debian")
 	}
-	sources, err := repo.ReadSources("/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	archives, err := repo.Place{Sources: sources}.Archives()
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := repo.NewClient(t.Context(), repo.Options{Cache: t.TempDir(), Archives: archives})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
+	archives := debtest.MachineArchives(t)
+	client := debtest.Mirror(t, archives)
 	file, err := filepath.Abs("../examples/microservices/nix2gpu.nix")
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"nix2gpu/debian/repo"
+	"nix2gpu/internal/debtest"
 	"nix2gpu/lock"
 )
 
@@ -54,14 +55,7 @@ func set() []lock.Want {
 }
 
 func benchmarkLock(b *testing.B, cacheOf, lockOf func() string) {
-	sources, err := repo.ReadSources("/")
-	if err != nil {
-		b.Fatal(err)
-	}
-	archives, err := repo.Place{Sources: sources}.Archives()
-	if err != nil {
-		b.Fatal(err)
-	}
+	archives := debtest.MachineArchives(b)
 	network := &recorder{have: map[string][]byte{}}
 	n := 0
 	run := func(cache, file string) {

@@ -67,7 +67,7 @@ var mayImport = map[string][]string{
 	"container":        {"compose", "gpu", "project", "safefile"},
 	"internal/cli":     {"..."},
 	"internal/testkit": {"..."},
-	"internal/debtest": {},
+	"internal/debtest": {"debian/repo"},
 	"internal/engine":  {"internal/debtest", "internal/testkit", "packages", "project"},
 	"internal/guest":   {"internal/testkit"},
 	"internal/gputest": {"gpu"},
