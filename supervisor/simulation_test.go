@@ -5,6 +5,7 @@ import (
 	"container/heap"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -473,16 +474,62 @@ func (s *sim) request() {
 		c.reload(next, schedules(next, c.opts.Zone), nil)
 		c.settle()
 		s.check()
-	case r < 0.96:
+	case r < 0.957:
+		next := s.scaled(c.services[ids[0]])
+		c.reload(next, schedules(next, c.opts.Zone), nil)
+		c.settle()
+		s.check()
+	case r < 0.965:
 		s.skew += pick(s, -5*time.Hour, -time.Hour, -time.Second, time.Second, 20*time.Minute, 30*time.Hour)
 		s.note("the clock is set to %s", s.Clock().UTC().Format(time.DateTime))
-	case r < 0.963:
+	case r < 0.968:
 		s.note("down now")
 		c.downNow()
 	default:
 		c.snapshot()
 	}
 	c.settle()
+}
+
+// scaled is the project with one replica more of a service, or without those that it
+// has, as scale makes it.
+func (s *sim) scaled(of *service) *project.Project {
+	p := *s.c.project
+	p.Services, p.Processes = maps.Clone(p.Services), maps.Clone(p.Processes)
+	family := cmp.Or(of.spec.Family, string(of.id))
+	if len(of.spec.Family) > 0 {
+		s.note("scale %s down", family)
+		for id, one := range p.Services {
+			if one.Family == family {
+				delete(p.Services, id)
+				for _, process := range one.ProcessIDs() {
+					delete(p.Processes, process)
+				}
+			}
+		}
+		return &p
+	}
+	if of.gone || s.c.project.Services[of.id] == nil {
+		return &p
+	}
+	s.note("scale %s up", family)
+	name := func(id project.ID) project.ID { return id + "-more" }
+	names := func(ids []project.ID) (out []project.ID) {
+		for _, id := range ids {
+			out = append(out, name(id))
+		}
+		return out
+	}
+	one := *of.spec
+	one.ID, one.Main, one.Init, one.Setup = name(of.id), name(one.Main), names(one.Init), names(one.Setup)
+	one.Family, one.Label, one.Schedule = family, string(one.ID), nil
+	p.Services[one.ID] = &one
+	for _, id := range of.spec.ProcessIDs() {
+		process := *p.Processes[id]
+		process.ID, process.Service = name(id), one.ID
+		p.Processes[process.ID] = &process
+	}
+	return &p
 }
 
 // still checks what must hold when nothing will happen by itself.
