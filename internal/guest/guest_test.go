@@ -84,6 +84,7 @@ echo "living: $(ps -eo comm | grep -c '^sleep$')"
 [ -e $group ] || echo the group is gone
 touch /etc/x && echo the root takes files
 kill -TERM 1
+exec sleep 1000 # so that something is there to stop
 `,
 }
 
