@@ -43,7 +43,7 @@ interface and no HTTP port; flags about them are accepted and have no effect.`,
 	upOpts.addFlags(upCmd)
 	ps := newPs(env)
 	ps.Aliases = append(ps.Aliases, "ls") // as in process-compose
-	addVerbs(root, upCmd, newDown(env), ps, newStatus(env), newTop(env), newLogs(env), newAttach(env), newStart(env), newStop(env), newRestart(env),
+	addVerbs(root, upCmd, newDown(env), ps, newStatus(env), newTop(env), newPCLogs(env), newAttach(env), newStart(env), newStop(env), newRestart(env),
 		newKill(env), newWait(env), newEvents(env), newCheck(env), newConfig(env),
 		newPCProcess(env), newPCProject(env), newPCNamespace(env),
 		newVersion(env), newCompletion(env))
@@ -51,6 +51,21 @@ interface and no HTTP port; flags about them are accepted and have no effect.`,
 		acceptRemote(cmd)
 	}
 	return root
+}
+
+// newPCLogs is logs with several processes in one argument, as process-compose has it.
+func newPCLogs(env *Env) *cobra.Command {
+	cmd := newLogs(env)
+	cmd.Use = "logs [PROCESS[,PROCESS...]...]"
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var names []string
+		for _, arg := range args {
+			names = append(names, strings.Split(arg, ",")...) // no name has a comma
+		}
+		return run(cmd, names)
+	}
+	return cmd
 }
 
 // acceptRemote accepts flags that name an HTTP server. They have no effect: there
@@ -150,7 +165,7 @@ func newPCProcess(env *Env) *cobra.Command {
 		},
 	}
 	addPsFlags(env, getCmd, &get)
-	addVerbs(cmd, list, getCmd, newStart(env), newStop(env), newRestart(env), newLogs(env))
+	addVerbs(cmd, list, getCmd, newStart(env), newStop(env), newRestart(env), newPCLogs(env))
 	return cmd
 }
 
