@@ -512,6 +512,19 @@ func (e *encoder) projectExtra() mapping {
 	if p.StopTimeout != nil {
 		x.add("stop_timeout", time.Duration(*p.StopTimeout).String())
 	}
+	if l := p.Listen; l != nil {
+		m := mapping{}
+		m.add("address", l.Address)
+		m.add("token_file", l.TokenFile)
+		m.add("cert_file", l.CertFile)
+		m.add("key_file", l.KeyFile)
+		m.add("allow", l.Allow)
+		m.add("hosts", l.Hosts)
+		x.add("listen", m)
+	}
+	if p.Metrics != nil {
+		x.add("metrics_listen", p.Metrics.Listen)
+	}
 	x.add("exposed_ports", p.Container.ExposedPorts)
 	x.add("user", p.Container.User)
 	x.add("working_dir", p.Container.WorkingDir)

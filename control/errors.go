@@ -10,17 +10,19 @@ type Code string
 
 // The codes; [Kinds] says what each means.
 const (
-	CodeInvalid    Code = "invalid"
-	CodeNotRunning Code = "not_running"
-	CodeNotFound   Code = "not_found"
-	CodeForbidden  Code = "forbidden"
-	CodeConflict   Code = "conflict"
-	CodeBusy       Code = "busy"
-	CodeTimeout    Code = "timeout"
-	CodeFailed     Code = "failed"
-	CodeNoCommand  Code = "no_command"
-	CodeNotProgram Code = "not_executable"
-	CodeInternal   Code = "internal"
+	CodeInvalid      Code = "invalid"
+	CodeNotRunning   Code = "not_running"
+	CodeNotFound     Code = "not_found"
+	CodeUnauthorized Code = "unauthorized"
+	CodeForbidden    Code = "forbidden"
+	CodeMediaType    Code = "media_type"
+	CodeConflict     Code = "conflict"
+	CodeBusy         Code = "busy"
+	CodeTimeout      Code = "timeout"
+	CodeFailed       Code = "failed"
+	CodeNoCommand    Code = "no_command"
+	CodeNotProgram   Code = "not_executable"
+	CodeInternal     Code = "internal"
 )
 
 // A Kind is what a code means in HTTP, to a shell and to a person.
@@ -37,7 +39,9 @@ func Kinds() []Kind {
 		{CodeInvalid, http.StatusBadRequest, 2, "The request or the definition is wrong."},
 		{CodeNotRunning, http.StatusServiceUnavailable, 3, "Nothing is running that could answer."},
 		{CodeNotFound, http.StatusNotFound, 4, "There is no such service."},
+		{CodeUnauthorized, http.StatusUnauthorized, 1, "Over TCP: the token is missing or wrong."},
 		{CodeForbidden, http.StatusForbidden, 1, "The asking user may not do that."},
+		{CodeMediaType, http.StatusUnsupportedMediaType, 2, "Over TCP: the body is not JSON, by its header."},
 		{CodeConflict, http.StatusConflict, 1, "The service is in a state that does not allow it."},
 		{CodeBusy, http.StatusTooManyRequests, 1, "Too much is being asked at once; try again."},
 		{CodeTimeout, http.StatusGatewayTimeout, 124, "It did not happen in time."},

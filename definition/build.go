@@ -35,6 +35,7 @@ func (e *evaluation) build(merged *module.Evaluation, c *module.Config, name str
 		Container: project.Container{User: c.String("user"), WorkingDir: dir, Tag: c.String("tag")},
 	}
 	b.stopTimeout()
+	b.listen()
 	b.secrets()
 	b.checkAptSources()
 	b.archives()

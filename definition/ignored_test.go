@@ -37,6 +37,8 @@ const everything = `{ pkgs, ... }: {
     secrets.one = { file = ./x.age; owner = "somebody"; mode = "0440"; path = "/run/one"; symlink = false; }; secrets.two = { file = ./x.age; name = "dos"; }; };
   home = { }; nimiSettings = { }; nixConfig = "a = b";
   whenDone = "stay"; onFailed = "exit"; stopTimeout = "3s";
+  listen = { address = "127.0.0.1:9400"; tokenFile = "/run/token"; certFile = "/etc/cert"; keyFile = "/etc/key"; allow = [ "scale" ]; hosts = [ "h" ]; };
+  metrics.listen = "0.0.0.0:9464";
 }`
 
 // Each option of a container is taken away: without it the project, the requirements of

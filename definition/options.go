@@ -78,6 +78,8 @@ func ContainerOptions() module.Options {
 		"nixConfig":      {Type: module.OneOf(module.String, module.AttrsOf(module.Anything)), Default: "", Description: "The configuration of Nix inside the container."},
 		"whenDone":       {Type: module.Enum("exit", "stay"), Default: "exit", Description: "What happens when nothing runs and nothing can start any more."},
 		"onFailed":       {Type: module.Enum("continue", "exit"), Default: "continue", Description: "What happens to the other services once one has failed for good: they go on, or everything ends."},
+		"listen":         {Set: listenOptions()},
+		"metrics":        {Set: module.Options{"listen": {Type: module.NullOr(module.String), Default: module.Null, Example: "0.0.0.0:9464", Description: "The address and port on which /metrics alone is served, without a token, for Prometheus."}}},
 		"stopTimeout":    {Type: module.NullOr(module.Like(module.OneOf(module.Number, module.String), "9s")), Default: module.Null, Example: "9s", Description: "The time that stopping everything may take."},
 	}
 }

@@ -35,6 +35,9 @@ type Project struct {
 	OnFailed    OnFailed  `json:"onFailed,omitempty"`    // default: continue
 	StopTimeout *Duration `json:"stopTimeout,omitempty"` // for the stop of the whole project; nil: 9s as PID 1, else no limit
 
+	Listen  *Listen  `json:"listen,omitempty"`  // nil: the control API is on its socket alone
+	Metrics *Metrics `json:"metrics,omitempty"` // nil: nowhere else
+
 	Container Container `json:"container"`
 	Notes     []Note    `json:"notes,omitempty"` // non-fatal findings for the reader of the definition
 }

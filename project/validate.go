@@ -23,6 +23,16 @@ func (p *Project) Validate() error {
 	if p.StopTimeout != nil && *p.StopTimeout < 0 {
 		found.add(Pos{}, "", "", "stopTimeout must not be negative")
 	}
+	if l := p.Listen; l != nil {
+		if msg, cure := l.Wrong(func(name string) string { return "listen." + name }); msg != "" {
+			found.add(l.Pos, "", cure, "%s", msg)
+		}
+	}
+	if m := p.Metrics; m != nil {
+		if msg := m.Wrong("metrics.listen"); msg != "" {
+			found.add(m.Pos, "", "", "%s", msg)
+		}
+	}
 	for _, id := range slices.Sorted(maps.Keys(p.Services)) {
 		found.checkService(p, id, p.Services[id])
 	}

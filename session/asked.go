@@ -90,6 +90,7 @@ func (a asked) Reload(ctx context.Context, p project.Valid) (supervisor.Reloaded
 	for _, short := range Shortages(p.Project(), p.Project().Enabled()) {
 		a.session.hub.Say("warning: " + short.Msg + "; " + short.Hint)
 	}
+	a.session.noteListen(p.Project())
 	return a.Engine.Reload(ctx, p, refused)
 }
 

@@ -28,6 +28,7 @@ type Job struct {
 	Container  string                // its name, or ""
 	Definition string                // what messages call it: "flake.nix#web"
 	Socket     string                // its path, if the user gave one
+	Listen     *project.Listen       // where the control API is served over TCP; nil: as the project says
 	Detached   bool                  // nobody reads our stdout
 	Once       bool                  // if another supervisor has the lock, end instead of following it
 	LogJSON    bool

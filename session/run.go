@@ -80,7 +80,7 @@ func Run(ctx context.Context, opts Options, j *Job) (code int, err error) {
 		Layout: rundir.Locate(opts.RunDir, j.Container, j.Root), Root: j.Root, Self: opts.Self, Environ: opts.Environ,
 	}}
 	defer func() { err = cmp.Or(err, s.close()) }()
-	for _, step := range []func() error{s.lock, s.processes, s.logs, s.supervise, s.serve} {
+	for _, step := range []func() error{s.lock, s.processes, s.logs, s.supervise, s.serve, s.listenTCP} {
 		if err := step(); err != nil {
 			return 0, err
 		}

@@ -7,6 +7,7 @@ func imageOptions() []imageOption {
 		sealed = `age.secrets.hf.file = ./hf.age; `
 		cuda   = `aptSources.nvidia = { url = "https://cuda.example.org"; key = ./vendor.asc; }; `
 		net    = `aptSources.tailscale = { url = "https://apt.example.org"; suite = "stable"; components = [ "main" ]; key = ./vendor.asc; }; `
+		heard  = `listen.address = "127.0.0.1:9400"; `
 		tail   = net + `tailscale.enable = true; `
 	)
 	one := func(option, with, example, doc string) imageOption {
@@ -47,6 +48,12 @@ func imageOptions() []imageOption {
 		one("stopTimeout", "", `stopTimeout = 4;`, "how long boot takes to stop everything"),
 		one("whenDone", "", `whenDone = "stay";`, "whether boot ends with the services"),
 		one("onFailed", "", `onFailed = "exit";`, "whether boot ends when a service has failed for good"),
+		one("listen.address", "", `listen.address = "127.0.0.1:9400";`, "where boot serves the control API over TCP, too"),
+		one("listen.tokenFile", heard, `listen.tokenFile = "/run/secrets/token";`, "the file in the container with its token"),
+		both("listen.certFile", "listen.keyFile", heard, `listen.certFile = "/run/secrets/cert"; listen.keyFile = "/run/secrets/key";`, "the files in the container with its certificate and key"),
+		one("listen.allow", heard, `listen.allow = [ "scale" ];`, "what may be asked for there"),
+		one("listen.hosts", heard, `listen.hosts = [ "shop.example.org" ];`, "by which names"),
+		one("metrics.listen", "", `metrics.listen = "0.0.0.0:9464";`, "where boot serves metrics"),
 		one("serviceModules", "", `serviceModules = [ ./echo.nix ]; services.echo.one.enable = true;`, "the services of that type; of the module itself nothing is in the image"),
 
 		one("cudaPackages", cuda, `cudaPackages = pkgs.cudaPackages_12_8;`, "CUDA's libraries, and what the image asks the host for"),

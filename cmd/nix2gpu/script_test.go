@@ -49,6 +49,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("ROOT", testkit.Root())
 			e.Values["t"] = e.T() // a *testing.T, for commands that make images
 			e.Values["archive"] = &archive{}
 			e.Values["index"] = new(*wheeltest.Index)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -28,6 +29,8 @@ const farewell = time.Second
 // rest of one, or for its client to read the answer.
 type limited struct {
 	net.Listener
+	conns, streams int
+	perPeer        int // connections of one address; 0: as many as all
 
 	mu        sync.Mutex
 	open      list.List // of *conn; the one at the front was silent for longest
@@ -52,25 +55,47 @@ func (l *limited) Accept() (net.Conn, error) {
 func (l *limited) admit(c net.Conn) *conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open.Len() >= maxConns {
+	own := &conn{Conn: c, of: l}
+	if l.perPeer > 0 {
+		own.peer = peerAddr(c.RemoteAddr().String())
+		n := 0
 		for e := l.open.Front(); e != nil; e = e.Next() {
-			if old := e.Value.(*conn); !old.follows && old.evict() {
-				break
+			if e.Value.(*conn).peer == own.peer {
+				n++
 			}
 		}
+		if n >= l.perPeer {
+			l.evictOne(func(old *conn) bool { return old.peer == own.peer })
+		}
+		if n >= 2*l.perPeer {
+			return nil
+		}
 	}
-	if l.open.Len() >= 2*maxConns {
+	if l.open.Len() >= l.conns {
+		l.evictOne(func(*conn) bool { return true })
+	}
+	if l.open.Len() >= 2*l.conns {
 		return nil
 	}
-	own := &conn{Conn: c, of: l}
 	own.place = l.open.PushBack(own)
 	return own
+}
+
+// evictOne evicts the connection that was silent for longest of those that may go. The
+// caller holds mu.
+func (l *limited) evictOne(may func(*conn) bool) {
+	for e := l.open.Front(); e != nil; e = e.Next() {
+		if old := e.Value.(*conn); !old.follows && may(old) && old.evict() {
+			return
+		}
+	}
 }
 
 // A conn is a connection that its listener can evict.
 type conn struct {
 	net.Conn
 	of      *limited
+	peer    netip.Addr    // of TCP
 	place   *list.Element // nil: closed; guarded by of.mu
 	follows bool          // guarded by of.mu
 
@@ -155,15 +180,15 @@ func (c *conn) follow() (done func(), err error) {
 	l := c.of
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.followers >= maxFollowers {
+	if l.followers >= l.streams {
 		return nil, &control.Error{
 			Code: control.CodeBusy,
-			Msg:  fmt.Sprintf("%d requests follow events or wait already, and no more are allowed", maxFollowers),
+			Msg:  fmt.Sprintf("%d requests follow events or wait already, and no more are allowed", l.streams),
 			Hint: "end one of them, or try again later",
 		}
 	}
 	if c.place == nil || c.evicted() {
-		return nil, evictedError()
+		return nil, evictedError(l.conns)
 	}
 	c.follows = true
 	l.followers++
@@ -178,10 +203,10 @@ func (c *conn) follow() (done func(), err error) {
 }
 
 // evictedError is the answer to a request whose connection had to make room.
-func evictedError() error {
+func evictedError(conns int) error {
 	return &control.Error{
 		Code: control.CodeBusy,
-		Msg:  fmt.Sprintf("too many connections: %d are open, and this one was silent the longest", maxConns),
+		Msg:  fmt.Sprintf("too many connections: %d are open, and this one was silent the longest", conns),
 		Hint: "try again",
 	}
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -63,13 +64,16 @@ type peerKey struct{}
 // withPeer puts the connection, and the user and process at its other end, into the
 // context of its requests.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
+	if secure, ok := c.(*tls.Conn); ok {
+		c = secure.NetConn()
+	}
 	own, ok := c.(*conn)
 	if !ok {
 		return ctx
 	}
 	ctx = context.WithValue(ctx, connKey{}, own)
 	uc, ok := own.Conn.(syscall.Conn)
-	if !ok {
+	if !ok || own.peer.IsValid() { // TCP: nobody's user is known
 		return ctx
 	}
 	raw, err := uc.SyscallConn()

@@ -71,13 +71,16 @@ type Options struct {
 
 // A Server answers for one engine. Its methods may be called from any goroutine.
 type Server struct {
-	opts     Options
-	http     *http.Server
-	bodyTime time.Duration // within which the body of a request must arrive
+	opts       Options
+	http       *http.Server
+	bodyTime   time.Duration // within which the body of a request must arrive
+	headerTime time.Duration // the same for the header
 
-	mu  sync.Mutex
-	end *control.End  // set before ended is closed
-	all chan struct{} // closed by End
+	mu     sync.Mutex
+	closed bool
+	others []*http.Server // those of ServeTCP
+	end    *control.End   // set before ended is closed
+	all    chan struct{}  // closed by End
 
 	attached sync.WaitGroup // connections that are terminals
 }
@@ -102,21 +105,26 @@ func New(opts Options) *Server {
 	if opts.PID == 0 {
 		opts.PID = os.Getpid()
 	}
-	s := &Server{opts: opts, bodyTime: bodyTime, all: make(chan struct{})}
-	s.http = &http.Server{
-		Handler:           s.handler(),
+	s := &Server{opts: opts, bodyTime: bodyTime, headerTime: headerTime, all: make(chan struct{})}
+	s.http = s.httpServer(s.handler())
+	return s
+}
+
+// httpServer is a server with our limits.
+func (s *Server) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
 		ConnContext:       withPeer,
-		ReadHeaderTimeout: headerTime,
+		ReadHeaderTimeout: s.headerTime,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug),
 	}
-	return s
 }
 
 // Serve answers on l until Close, which makes it return nil. It closes l.
 func (s *Server) Serve(l net.Listener) error {
-	err := s.http.Serve(&limited{Listener: l})
+	err := s.http.Serve(&limited{Listener: l, conns: maxConns, streams: maxFollowers})
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -136,9 +144,19 @@ func (s *Server) End(end control.End) {
 func (s *Server) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 	defer cancel()
-	if s.http.Shutdown(ctx) != nil {
-		s.http.Close()
+	s.mu.Lock()
+	s.closed = true
+	all := append(s.others, s.http)
+	s.mu.Unlock()
+	var closing sync.WaitGroup
+	for _, h := range all {
+		closing.Go(func() {
+			if h.Shutdown(ctx) != nil {
+				h.Close()
+			}
+		})
 	}
+	closing.Wait()
 	detached := make(chan struct{}) // Shutdown does not know of them
 	go func() {
 		s.attached.Wait()
@@ -154,24 +172,34 @@ func (s *Server) Close() {
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, route := range Routes() {
-		mux.Handle(route.Method+" "+route.Path, s.guard(func(w http.ResponseWriter, r *http.Request) error {
-			params, err := route.parameters(r)
-			if err != nil {
-				return err
-			}
-			return route.serve(s, w, r.WithContext(context.WithValue(r.Context(), paramsKey{}, params)))
-		}))
+		mux.Handle(route.Method+" "+route.Path, s.guard(s.routed(&route)))
 	}
 	for pattern, h := range s.processCompose() {
 		mux.Handle(pattern, s.guard(h))
 	}
+	return s.bounded(mux)
+}
+
+// routed is the handler of a route, with its parameters checked.
+func (s *Server) routed(route *Route) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		params, err := route.parameters(r)
+		if err != nil {
+			return err
+		}
+		return route.serve(s, w, r.WithContext(context.WithValue(r.Context(), paramsKey{}, params)))
+	}
+}
+
+// bounded gives the body of a request its time.
+func (s *Server) bounded(h http.Handler) http.Handler {
 	// The deadline is set before any handler runs: net/http reads the body to its end
 	// even if no handler does.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body != http.NoBody {
 			http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.bodyTime))
 		}
-		mux.ServeHTTP(w, r)
+		h.ServeHTTP(w, r)
 	})
 }
 
@@ -187,14 +215,21 @@ func paramsOf(r *http.Request) query {
 // A handler answers a request, or returns why it can't.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-// guard refuses strangers, and turns errors into answers.
+// guard refuses strangers on the socket, and turns errors into answers.
 func (s *Server) guard(h handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := error(&control.Error{Code: control.CodeForbidden, Msg: "only root and the user who runs the project may ask",
-			Hint: "ask as one of them"})
-		if allowed(r) {
-			err = h(w, r)
+	return s.answering(func(w http.ResponseWriter, r *http.Request) error {
+		if !allowed(r) {
+			return &control.Error{Code: control.CodeForbidden, Msg: "only root and the user who runs the project may ask",
+				Hint: "ask as one of them"}
 		}
+		return h(w, r)
+	})
+}
+
+// answering turns errors into answers.
+func (s *Server) answering(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := h(w, r)
 		if err == nil {
 			return
 		}
@@ -242,6 +277,13 @@ func (s *Server) getUsage(w http.ResponseWriter, r *http.Request) error {
 	if s.opts.Usage != nil {
 		if usage, err = s.opts.Usage(r.Context(), gpus); err != nil {
 			return err
+		}
+		for i := range usage.Services {
+			for j := range usage.Services[i].Processes {
+				if overTCP(r.Context()) { // arguments can hold what only the socket may tell
+					usage.Services[i].Processes[j].Command = ""
+				}
+			}
 		}
 	}
 	writeJSON(w, http.StatusOK, usage)
@@ -372,8 +414,7 @@ func acts(do func(s *Server, ctx context.Context, ids []project.ID, a control.Ac
 				return &control.Error{Code: control.CodeInvalid, Msg: verb + " needs the name of a service"}
 			}
 		}
-		peer := r.Context().Value(peerKey{})
-		s.opts.Log.Info("request", "path", r.URL.Path, "services", a.Services, "peer", fmt.Sprintf("%+v", peer))
+		s.opts.Log.Info("request", "path", r.URL.Path, "services", a.Services, "peer", peerName(r))
 		if err := do(s, r.Context(), ids, a); err != nil {
 			return err
 		}
@@ -404,7 +445,7 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request, limit int64) ([]by
 		http.NewResponseController(w).SetReadDeadline(time.Time{})
 		return data, nil
 	case connOf(r.Context()).evicted():
-		return nil, evictedError()
+		return nil, evictedError(connOf(r.Context()).of.conns)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, &control.Error{Code: control.CodeTimeout, Msg: fmt.Sprintf("the body of the request did not come within %v", s.bodyTime),
 			Hint: "send it at once"}
@@ -575,7 +616,7 @@ func (s *Server) resolveOne(ctx context.Context, name string) (project.ID, error
 // asker returns the pid of the client, and logs its request for a command of a service.
 func (s *Server) asker(r *http.Request, id project.ID) int {
 	peer := r.Context().Value(peerKey{}).(*unix.Ucred) // present, since guard let the request in
-	s.opts.Log.Info("request", "path", r.URL.Path, "services", []project.ID{id}, "peer", fmt.Sprintf("%+v", peer))
+	s.opts.Log.Info("request", "path", r.URL.Path, "services", []project.ID{id}, "peer", peerName(r))
 	return int(peer.Pid)
 }
 
@@ -654,7 +695,7 @@ func (s *Server) again(w http.ResponseWriter, r *http.Request, replicas map[stri
 		return err
 	}
 	defer done()
-	s.opts.Log.Info("request", "path", r.URL.Path, "replicas", replicas, "peer", fmt.Sprintf("%+v", r.Context().Value(peerKey{})))
+	s.opts.Log.Info("request", "path", r.URL.Path, "replicas", replicas, "peer", peerName(r))
 	valid, err := s.opts.Evaluate(r.Context(), replicas)
 	if err != nil {
 		return err

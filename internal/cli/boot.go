@@ -129,12 +129,16 @@ type boot struct {
 	env    *Env
 	opts   bootOptions
 	layout rundir.Layout
-	keys   bool // there are keys to log in with
+	keys   bool            // there are keys to log in with
+	listen *project.Listen // as variables say; nil: as the project does
 }
 
 func (b *boot) run(ctx context.Context) error {
 	ids, err := b.selected(nil, false)
 	if err != nil {
+		return err
+	}
+	if b.listen, err = (&listenFlags{}).of(b.env); err != nil {
 		return err
 	}
 	shell := len(ids) == 0 && len(b.opts.command) == 0 && b.env.StdinTTY
@@ -183,7 +187,7 @@ func (b *boot) run(ctx context.Context) error {
 
 func (b *boot) job(ids []project.ID, refused map[project.ID]string, stay bool) *session.Job {
 	return &session.Job{
-		Project: b.valid, Services: ids, Refused: refused, Stay: stay, Once: true, Root: b.root, Container: b.container,
+		Project: b.valid, Services: ids, Refused: refused, Stay: stay, Listen: b.listen, Once: true, Root: b.root, Container: b.container,
 		Definition: b.name, Socket: b.env.rundirEnv().Socket, Color: b.env.bootColors(),
 		Reload: []string{"config", "--output", "project"}, Untested: true,
 	}

@@ -16,6 +16,7 @@ import (
 
 	"nix2gpu/catalog"
 	"nix2gpu/compose"
+	"nix2gpu/control"
 	"nix2gpu/control/client"
 	"nix2gpu/process"
 	"nix2gpu/project"
@@ -36,6 +37,7 @@ type upOptions struct {
 	logFormat   string
 	keep        bool // stay when no service runs any more, whatever the definition says
 	ending
+	listen listenFlags
 }
 
 func newUp(env *Env) *cobra.Command {
@@ -88,6 +90,7 @@ func addUpFlags(env *Env, cmd *cobra.Command, opts *upOptions, detach, timeout s
 	opts.ending.addFlags(env, cmd, timeout)
 	addProfileFlag(env, cmd, &opts.target)
 	addScaleFlag(cmd, &opts.target)
+	opts.listen.addFlags(cmd)
 	f.StringVar(&opts.logFormat, "log-format", "text", "`format` of the output: text or json")
 	cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -126,6 +129,10 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 	if err != nil {
 		return err
 	}
+	over, err := opts.listen.of(env)
+	if err != nil {
+		return err
+	}
 	if opts.dryRun {
 		l.writeNotes(env)
 		return dryRun(env, l.asDefined(), ids)
@@ -138,7 +145,7 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 		env.Environ = m.Environ
 	}
 	u := &upRun{
-		env: env, opts: &opts, def: l, job: opts.job(env, l, ids, end),
+		env: env, opts: &opts, def: l, job: opts.job(env, l, ids, end, over),
 		layout: rundir.Locate(env.rundirEnv(), l.container, l.root),
 		notes: sync.OnceFunc(func() {
 			l.writeNotes(env)
@@ -161,9 +168,9 @@ type upRun struct {
 }
 
 // job describes for the supervisor what to run, and how.
-func (o *upOptions) job(env *Env, l *loaded, ids []project.ID, end session.Ending) *session.Job {
+func (o *upOptions) job(env *Env, l *loaded, ids []project.ID, end session.Ending, over *project.Listen) *session.Job {
 	return &session.Job{
-		Project: l.valid, Services: ids, Named: len(o.target.services) > 0, NoDeps: o.noDeps, Stay: o.keep, Ending: end,
+		Project: l.valid, Services: ids, Named: len(o.target.services) > 0, NoDeps: o.noDeps, Stay: o.keep, Ending: end, Listen: over,
 		Root: l.root, Container: l.container, Definition: l.name, Socket: env.rundirEnv().Socket,
 		LogJSON: o.logFormat == "json", Color: env.colorMode(),
 		Terminal: env.StdoutTTY && o.logFormat != "json" && !env.inContainer(), // a container's log is the same with and without a terminal
@@ -176,6 +183,10 @@ func (o *upOptions) job(env *Env, l *loaded, ids []project.ID, end session.Endin
 func (u *upRun) join(ctx context.Context) error {
 	u.notes()
 	c := client.New(u.layout.Socket)
+	if u.opts.listen.Address != "" {
+		return &control.Error{Code: control.CodeConflict, Msg: fmt.Sprintf("a project runs here already, as pid %d: --listen is for one that starts now", u.layout.Holder()),
+			Hint: "stop it first with \"nix2gpu down\""}
+	}
 	if err := converge(ctx, u.env, u.job, c, u.layout); err != nil {
 		return err
 	}
