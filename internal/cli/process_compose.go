@@ -56,7 +56,7 @@ interface and no HTTP port; flags about them are accepted and have no effect.`,
 // newPCLogs is logs with several processes in one argument, as process-compose has it.
 func newPCLogs(env *Env) *cobra.Command {
 	cmd := newLogs(env)
-	cmd.Use = "logs [PROCESS[,PROCESS...]...]"
+	cmd.Use = "logs [DEFINITION] [PROCESS[,PROCESS...]...]"
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var names []string
