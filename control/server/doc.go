@@ -1,4 +1,5 @@
-// Package server answers requests about a running project on a unix socket.
+// Package server answers requests about a running project, on a unix socket and over
+// TCP.
 //
 // [Listen] makes the socket so that only its owner can open it, and [Server] checks
 // the user of each connection again. A slow or silent client costs one connection and
