@@ -15,9 +15,9 @@ import (
 )
 
 // A Trial is a program that is run to hear what it says, in a network of its own: a
-// loopback and nothing else. Where the kernel grants none it runs in ours, and its
-// output says so: see [CutShared]. Whoever runs it makes our own binary do so, by
-// [Trial.Args].
+// loopback and nothing else. Where the kernel grants none it runs in ours, and may listen
+// there but reach nobody. Where that can't be had either, its output says so: see
+// [CutShared]. Whoever runs it makes our own binary do so, by [Trial.Args].
 type Trial struct {
 	Path       string   `json:"path"`
 	Argv       []string `json:"argv"`
@@ -34,11 +34,11 @@ type Trial struct {
 // TrialBroken is the exit code of a trial whose program could not be run at all.
 const TrialBroken = 125
 
-// shared begins the output of a trial that has no network of its own.
+// shared begins the output of a trial that is not kept from our network.
 const shared = "nix2gpu: no network of its own: "
 
-// CutShared separates what a trial's program has printed from the reason why it ran in
-// our network; "" if it did not.
+// CutShared separates what a trial's program has printed from the reason why it could
+// reach our network; "" if it could not.
 func CutShared(output string) (rest, why string) {
 	if after, ok := strings.CutPrefix(output, shared); ok {
 		why, rest, _ = strings.Cut(after, "\n")
@@ -79,7 +79,9 @@ func TrialMain(args []string) (code int, err error) {
 	if err == nil {
 		return code, nil
 	}
-	fmt.Printf("%s%v\n", shared, err)
+	if refused := reachNobody(); refused != nil {
+		fmt.Printf("%s%v; %v\n", shared, err, refused)
+	}
 	return TrialBroken, t.exec()
 }
 

@@ -5,10 +5,12 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -21,6 +23,11 @@ func trialMain(args []string) int {
 	os.Setenv("HELPER", "trial") // also of the process that it starts for the program
 	if os.Getenv("POWERLESS") != "" && strings.Contains(args[len(args)-1], `"report"`) {
 		if err := dropAll(); err != nil {
+			return status(err)
+		}
+	}
+	if os.Getenv("UNFILTERED") != "" {
+		if err := forbidFilters(); err != nil {
 			return status(err)
 		}
 	}
@@ -39,8 +46,26 @@ func dropAll() error {
 	return unix.Capset(&header, &none[0])
 }
 
+// forbidFilters makes the kernel refuse filters of system calls to this thread, as one
+// without them does.
+func forbidFilters() error {
+	runtime.LockOSThread()
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_SECCOMP, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EINVAL)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	return unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0)
+}
+
 // A trial can't reach what listens on this machine, whoever runs it: where the kernel
-// grants no network of its own, it says that and runs all the same.
+// grants no network of its own, it may connect to nobody. Where the kernel can't keep it
+// from that either, it says so and runs all the same.
 func TestTrialReachesNobody(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -68,15 +93,19 @@ exit 7`
 		cmd     *exec.Cmd
 		trial   process.Trial
 		granted bool
+		open    bool // connections can't be forbidden
 		uid     int
 		caps    bool // those of root
 	}
 	self, uid := "/proc/self/exe", os.Geteuid() // whose path others may not reach
 	refusing := []string{"-Ur", "sh", "-c", `for of in user net; do echo 0 >/proc/sys/user/max_${of}_namespaces; done; exec "$0" "$@"`, os.Args[0]}
-	runs := []run{{"whoever runs the test", exec.Command(self), trial, granted(nil), uid, uid == 0}}
+	runs := []run{{"whoever runs the test", exec.Command(self), trial, granted(nil), false, uid, uid == 0}}
 	if granted(nil) {
-		runs = append(runs, run{"namespaces are refused", exec.Command("unshare", refusing...), trial, false, 0, true})
-		powerless := run{"the loopback is refused", exec.Command(self), trial, false, uid, false}
+		runs = append(runs, run{"namespaces are refused", exec.Command("unshare", refusing...), trial, false, false, 0, true})
+		unfiltered := run{"connections can't be forbidden", exec.Command("unshare", refusing...), trial, false, true, 0, true}
+		unfiltered.cmd.Env = []string{"UNFILTERED=1"}
+		runs = append(runs, unfiltered)
+		powerless := run{"the loopback is refused", exec.Command(self), trial, false, false, uid, false}
 		powerless.cmd.Env = []string{"POWERLESS=1"}
 		if uid == 0 { // to whom the kernel gives a network without that process
 			powerless.cmd.SysProcAttr, powerless.uid = as(1000), 1000
@@ -84,13 +113,13 @@ exit 7`
 		runs = append(runs, powerless)
 	}
 	if uid == 0 {
-		other := run{"not root", exec.Command(self), trial, granted(as(1000)), 1000, false}
+		other := run{"not root", exec.Command(self), trial, granted(as(1000)), false, 1000, false}
 		other.cmd.SysProcAttr = as(1000)
 		runs = append(runs, other)
 		// Root of a container, which may change users and not make namespaces.
 		contained := func(trial process.Trial, uid int) run {
 			cmd := exec.Command("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", os.Args[0])
-			return run{fmt.Sprintf("root of a container for %d", uid), cmd, trial, granted(nil), uid, uid == 0}
+			return run{fmt.Sprintf("root of a container for %d", uid), cmd, trial, granted(nil), false, uid, uid == 0}
 		}
 		runs = append(runs, contained(trial, 0))
 		trial.User = &process.User{UID: 1000, GID: 1000}
@@ -114,10 +143,13 @@ exit 7`
 				t.Fatalf("it printed:\n%s", out)
 			}
 			want := "refused"
-			if !r.granted {
+			switch {
+			case r.open:
 				want = "reached"
+			case !r.granted:
+				want = "unreachable"
 			}
-			if lines[3] != want || (why == "") != r.granted {
+			if lines[3] != want || (why != "") != r.open {
 				t.Errorf("the listener of another network is %s, because of %q; want %s", lines[3], why, want)
 			}
 			if id := strconv.Itoa(r.uid); lines[0] != id || lines[1] != id {

@@ -30,7 +30,7 @@ With --here, it also reports what would fail on this machine now: ports that are
 packages, programs, Python modules, users, folders, keys and secrets that are missing or
 can't be used; and the errors of servers that can test their own configuration, as with
 nginx -t or caddy validate: as the user of the service, on a copy, without a network
-(where the kernel refuses one of their own, a note says so), for five seconds at most.
+(where the kernel can't keep them from it, a note says so), for five seconds at most.
 up, boot and reload check the same, and each server tests before it starts.
 The exit code is then 1.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
