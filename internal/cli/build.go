@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"io"
@@ -375,11 +374,11 @@ func (o *buildOptions) binary(env *Env, arch string) (string, error) {
 	} else {
 		return file, nil
 	}
-	ours, err := buildinfo.ReadFile(self)
+	ours, err := readProgram(self)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", self, err)
 	}
-	theirs, err := buildinfo.ReadFile(file)
+	theirs, err := readProgram(file)
 	if err != nil || theirs.Path != ours.Path {
 		return "", hint(usageError("%s is not nix2gpu", file), "name a program that \"make build-all\" has made")
 	}
@@ -391,8 +390,8 @@ func (o *buildOptions) binary(env *Env, arch string) (string, error) {
 
 // sameVersion reports whether two programs were built from the same commit, if both
 // record one, and with the same libraries.
-func sameVersion(a, b *buildinfo.BuildInfo) bool {
-	commit := func(info *buildinfo.BuildInfo) string {
+func sameVersion(a, b *debug.BuildInfo) bool {
+	commit := func(info *debug.BuildInfo) string {
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
 				return s.Value
