@@ -152,7 +152,7 @@ func (a *Attachment) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// Resize gives the terminal the size of this one's. The last who does so counts. With
+// Resize gives the terminal the size of this one. The last call counts. With
 // redraw the program sees another size first, so that it draws all anew.
 func (a *Attachment) Resize(s Size, redraw bool) {
 	if s.Rows == 0 || s.Cols == 0 {
@@ -170,7 +170,7 @@ func (a *Attachment) Resize(s Size, redraw bool) {
 	a.of.program.Resize(s)
 }
 
-// End lets Read return what is left, and then io.EOF. Nothing is added any more.
+// End makes Read return what is left, and then io.EOF. Nothing is added after it.
 func (a *Attachment) End() {
 	a.of.mu.Lock()
 	delete(a.of.attached, a)

@@ -34,8 +34,8 @@ func ParseKeys(text string) (*Keys, error) {
 	return k, nil
 }
 
-// Take returns what of the text is to be passed on, and whether the keys were typed:
-// then what follows them is of no concern.
+// Take returns what of the text is to be passed on, and whether the keys were typed. What
+// follows them is dropped.
 func (k *Keys) Take(text []byte) (pass []byte, detach bool) {
 	if len(k.keys) == 0 {
 		return text, false

@@ -68,9 +68,9 @@ func shorthand(word string) string {
 const maxText = 1000
 
 // Parse reads five fields (minute, hour, day of the month, month, day of the week) or a
-// word such as "@daily". A field is "*", or a list of values and ranges, each with a
-// step where "/" says so; months and days of the week have names, too, and 7 is Sunday
-// as 0 is. If both the day of the month and that of the week are given, either is
+// word such as "@daily". A field is "*", or a list of values and ranges, each with an
+// optional step after "/". Months and days of the week have names, too, and 7 is Sunday
+// as 0 is. If both the day of the month and the day of the week are given, either is
 // enough. The error is an [*Error].
 func Parse(text string) (*Schedule, error) {
 	bad := &Error{Text: text}
@@ -197,8 +197,8 @@ func (f *field) value(text string) (n int, msg, hint string) {
 	return 0, fmt.Sprintf("%s must be a number from %d to %d, not %q", f.name, f.min, f.max, text), ""
 }
 
-// TimesOfDay reports whether the schedule names hours, so that it is about times of day
-// and not about what is between two runs.
+// TimesOfDay reports whether the schedule names hours: it is about times of day then,
+// and not about the time between two runs.
 func (s *Schedule) TimesOfDay() bool { return !s.anyHour }
 
 // farthest is how far ahead a moment can be: from one 29 February to the next, over a
@@ -208,11 +208,10 @@ const farthest = 8*366*24*time.Hour + 48*time.Hour
 // Next returns the first moment of the schedule after another one, in that one's time
 // zone. It is zero if there is none.
 //
-// Where clocks are turned forward, a time of day that is left out comes when they are:
-// at once, and once. Where they are turned back, a time of day that is there twice
-// comes the first time. A schedule whose hours are "*", with or without a step, names
-// no times of day: it follows the clock as it is, so that "*/20 * * * *" comes each
-// twenty minutes.
+// Where clocks are turned forward, a time of day that is skipped comes once, at the
+// turn. Where they are turned back, a time of day that occurs twice comes the first time
+// only. A schedule whose hours are "*", with or without a step, names no times of day:
+// it follows the clock as it is, so that "*/20 * * * *" comes every twenty minutes.
 func (s *Schedule) Next(after time.Time) time.Time {
 	loc, earliest := after.Location(), after.Unix()+1
 	limit := after.Add(farthest).Unix()
