@@ -94,7 +94,7 @@ func (l *Limits) controllers() (names []string) {
 
 // make makes a group with the limits. unbound says which limit can't be enforced. Without
 // limits, and where there can be no group, g is nil.
-func (c *cgroups) make(cookie string, l Limits) (g *cgroup, unbound error) {
+func (c *cgroups) make(cookie string, l Limits) (g *cgroup, unbound *Unlimited) {
 	want := l.controllers()
 	if len(want) == 0 {
 		return nil, nil
@@ -117,20 +117,27 @@ func (c *cgroups) offered(want []string) []string {
 
 // makeV2 first has to delegate controllers: a group that does so must have no processes
 // itself, unless it is the root.
-func (c *cgroups) makeV2(name string, l Limits, want, have []string) (*cgroup, error) {
+func (c *cgroups) makeV2(name string, l Limits, want, have []string) (*cgroup, *Unlimited) {
+	none := func(format string, args ...any) (*cgroup, *Unlimited) {
+		var limits []string
+		for _, controller := range want {
+			limits = append(limits, limitOf(controller))
+		}
+		return nil, &Unlimited{Limits: limits, Why: fmt.Sprintf(format, args...), all: true}
+	}
 	if err := c.delegate(); errors.Is(err, fs.ErrPermission) {
-		return nil, fmt.Errorf("limits are not enforced: our control group is not ours to change (%v); run nix2gpu as root, or by \"systemd-run --user --scope -p Delegate=yes\"", err)
+		return none("our control group is not ours to change (%v); run nix2gpu as root, or by \"systemd-run --user --scope -p Delegate=yes\"", err)
 	} else if err != nil {
-		return nil, fmt.Errorf("limits are not enforced: our control group cannot be changed: %v", err)
+		return none("our control group cannot be changed: %v", err)
 	}
 	dir := filepath.Join(c.v2, name)
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("limits are not enforced: %v", err)
+		return none("%v", err)
 	}
 	fd, err := unix.Open(dir, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		os.Remove(dir)
-		return nil, fmt.Errorf("limits are not enforced: %v", err)
+		return none("%v", err)
 	}
 	g := &cgroup{dirs: []string{dir}, v2: true, fd: fd}
 	var un unkept
@@ -142,17 +149,17 @@ func (c *cgroups) makeV2(name string, l Limits, want, have []string) (*cgroup, e
 		switch controller {
 		case "memory":
 			g.mem = dir + "/memory.events"
-			un.add(put(dir, "memory.max", l.Memory))
+			un.add("memory", put(dir, "memory.max", l.Memory))
 			put(dir, "memory.swap.max", 0) // absent without swap
 		case "cpu":
-			un.add(put(dir, "cpu.max", fmt.Sprintf("%d 100000", max(1000, int64(l.CPUs*100000)))))
+			un.add("cpu", put(dir, "cpu.max", fmt.Sprintf("%d 100000", max(1000, int64(l.CPUs*100000)))))
 		case "pids":
-			un.add(put(dir, "pids.max", l.Pids))
+			un.add("pids", put(dir, "pids.max", l.Pids))
 		case "io":
 			un.io(&l.IO, dir, ioV2())
 		}
 	}
-	return g, un.error()
+	return g, un.unlimited()
 }
 
 // delegate enables all controllers that we use for the groups below ours. Memory and io
@@ -193,7 +200,7 @@ func moveAll(from, to string) error {
 	return nil
 }
 
-func (c *cgroups) makeV1(name string, l Limits) (*cgroup, error) {
+func (c *cgroups) makeV1(name string, l Limits) (*cgroup, *Unlimited) {
 	g := &cgroup{fd: -1}
 	var un unkept
 	for _, controller := range l.controllers() {
@@ -207,47 +214,74 @@ func (c *cgroups) makeV1(name string, l Limits) (*cgroup, error) {
 		}
 		dir := filepath.Join(own, name)
 		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-			un.add(err)
+			un.add(controller, err)
 			continue
 		}
 		g.dirs = append(g.dirs, dir)
 		switch controller {
 		case "memory":
 			g.mem = dir + "/memory.oom_control"
-			un.add(put(dir, "memory.limit_in_bytes", l.Memory))
+			un.add("memory", put(dir, "memory.limit_in_bytes", l.Memory))
 		case "cpu":
-			un.add(put(dir, "cpu.cfs_period_us", 100000))
-			un.add(put(dir, "cpu.cfs_quota_us", max(1000, int64(l.CPUs*100000))))
+			un.add("cpu", put(dir, "cpu.cfs_period_us", 100000))
+			un.add("cpu", put(dir, "cpu.cfs_quota_us", max(1000, int64(l.CPUs*100000))))
 		case "pids":
-			un.add(put(dir, "pids.max", l.Pids))
+			un.add("pids", put(dir, "pids.max", l.Pids))
 		case "io":
 			un.io(&l.IO, dir, ioV1())
 		}
 	}
 	if len(g.dirs) == 0 {
-		return nil, un.error()
+		return nil, un.unlimited()
 	}
-	return g, un.error()
+	return g, un.unlimited()
+}
+
+// An Unlimited says which limits of a process are not enforced, and why.
+type Unlimited struct {
+	Limits []string // as the definition names them: "memory", "cpus", "pids", "io"
+	Why    string
+	all    bool // it is for one reason
+}
+
+func (u *Unlimited) Error() string {
+	if u.all {
+		return fmt.Errorf("limits are not enforced: %s", u.Why).Error()
+	}
+	return fmt.Errorf("a limit is not enforced: %s", u.Why).Error()
 }
 
 // An unkept collects the reasons why limits are not enforced.
-type unkept struct{ why []string }
+type unkept struct{ limits, why []string }
 
-func (u *unkept) add(err error) {
-	if err != nil {
-		u.why = append(u.why, err.Error())
+func (u *unkept) add(controller string, err error) {
+	if err == nil {
+		return
+	}
+	u.why = append(u.why, err.Error())
+	if name := limitOf(controller); !slices.Contains(u.limits, name) {
+		u.limits = append(u.limits, name)
 	}
 }
 
 func (u *unkept) lacks(controller string) {
-	u.add(fmt.Errorf("there is no %s cgroup here", controller))
+	u.add(controller, fmt.Errorf("there is no %s cgroup here", controller))
 }
 
-func (u *unkept) error() error {
+// unlimited returns nil if there is no reason.
+func (u *unkept) unlimited() *Unlimited {
 	if len(u.why) == 0 {
 		return nil
 	}
-	return fmt.Errorf("a limit is not enforced: %s", strings.Join(u.why, "; "))
+	return &Unlimited{Limits: u.limits, Why: strings.Join(u.why, "; ")}
+}
+
+// limitOf returns the limit that a controller enforces, as the definition names it.
+func limitOf(controller string) string {
+	if controller == "cpu" {
+		return "cpus"
+	}
+	return controller
 }
 
 func put(dir, file string, value any) error {

@@ -85,7 +85,7 @@ func bfqWeight(w int) int {
 // io sets the bounds at disks.
 func (u *unkept) io(l *IO, dir string, to ioWriter) {
 	if l.Weight > 0 {
-		u.add(to.weigh(dir, l.Weight))
+		u.add("io", to.weigh(dir, l.Weight))
 	}
 	var disks []string
 	bounds := map[string]*IOMax{}
@@ -97,7 +97,7 @@ func (u *unkept) io(l *IO, dir string, to ioWriter) {
 			if m.Where != "" {
 				where = " (" + m.Where + ")"
 			}
-			u.add(fmt.Errorf("limits.io of %q%s: %v", m.Path, where, err))
+			u.add("io", fmt.Errorf("limits.io of %q%s: %v", m.Path, where, err))
 			continue
 		}
 		if bounds[disk] == nil {
@@ -107,7 +107,7 @@ func (u *unkept) io(l *IO, dir string, to ioWriter) {
 		bounds[disk].tighten(m)
 	}
 	for _, disk := range disks {
-		u.add(to.max(dir, disk, bounds[disk]))
+		u.add("io", to.max(dir, disk, bounds[disk]))
 	}
 }
 

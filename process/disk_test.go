@@ -1,7 +1,6 @@
 package process
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,7 +84,7 @@ func TestBoundsOfDisks(t *testing.T) {
 		un.io(&limits, group, to)
 		const why = `a limit is not enforced: limits.io of "/proc" (a.nix:1:2): it is on proc, which is no disk; ` +
 			`name a folder that is on one, or the device, such as /dev/sda; limits.io of "/no/such": it does not exist`
-		if got := fmt.Sprint(un.error()); got != why {
+		if got := un.unlimited().Error(); got != why {
 			t.Errorf("%s: got %s\nwant %s", version, got, why)
 		}
 		for file, text := range want {

@@ -16,10 +16,10 @@ type Process struct {
 	pid     int
 	cookie  string
 	started time.Time
-	cgroup  *cgroup   // nil: it has none of its own
-	unbound error     // why a limit is not enforced
-	start   uint64    // Info.Start of the leader
-	pipes   [2]uint64 // see record
+	cgroup  *cgroup    // nil: it has none of its own
+	unbound *Unlimited // why a limit is not enforced
+	start   uint64     // Info.Start of the leader
+	pipes   [2]uint64  // see record
 
 	exited    chan struct{} // closed when the leader is dead; exit, byUs and oomKilled are set
 	done      chan struct{} // closed when nothing of it is left; left is set
@@ -43,7 +43,7 @@ func (p *Process) Cookie() string { return p.cookie }
 func (p *Process) Started() time.Time { return p.started }
 
 // Unlimited returns which limits of the Spec are not enforced, and why; nil if all are.
-func (p *Process) Unlimited() error { return p.unbound }
+func (p *Process) Unlimited() *Unlimited { return p.unbound }
 
 // Exited returns a channel that is closed when the program itself has ended.
 func (p *Process) Exited() <-chan struct{} { return p.exited }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nix2gpu/control"
+	"nix2gpu/process"
 	"nix2gpu/project"
 	"nix2gpu/servicelog"
 )
@@ -127,12 +128,13 @@ type pause struct {
 // run is one live execution.
 type run struct {
 	Run
-	service *service
-	role    project.Role
-	spawned bool
-	pid     int
-	since   time.Time
-	timers  []timerID
+	service   *service
+	role      project.Role
+	spawned   bool
+	pid       int
+	since     time.Time
+	unlimited *process.Unlimited // nil: all of its limits are enforced
+	timers    []timerID
 	stop
 }
 

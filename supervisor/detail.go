@@ -15,7 +15,11 @@ func (c *core) details() []control.Detail {
 	for _, s := range c.order {
 		d := control.Detail{ID: s.id, Label: s.spec.Label, User: s.main.User, Pos: s.spec.Pos, Probes: slices.Clone(s.results)}
 		if m := masked.Processes[s.spec.Main]; m != nil {
-			d.Command = commandLine(m.Command)
+			d.Command, d.Limits, d.Settings = commandLine(m.Command), m.Limits, m.Settings
+		}
+		if s.process != nil && s.process.unlimited != nil {
+			u := s.process.unlimited
+			d.Unlimited = &control.Unlimited{Limits: u.Limits, Why: u.Why}
 		}
 		for _, user := range c.users[s.id] {
 			if !user.gone {

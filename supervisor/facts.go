@@ -21,7 +21,7 @@ func (c *core) fact(f Fact) {
 	}
 	switch f.Kind {
 	case Spawned:
-		c.spawnedFact(r, f.PID)
+		c.spawnedFact(r, f)
 	case Exited:
 		c.exited(r, f.Exit)
 	case Probed:
@@ -37,9 +37,9 @@ func (c *core) fact(f Fact) {
 	}
 }
 
-func (c *core) spawnedFact(r *run, pid int) {
+func (c *core) spawnedFact(r *run, f Fact) {
 	s := r.service
-	r.spawned, r.pid, r.since = true, pid, c.world.Now()
+	r.spawned, r.pid, r.since, r.unlimited = true, f.PID, c.world.Now(), f.Unlimited
 	if r.stopping && !r.killed { // it was told to stop while it was being started
 		c.tell(r)
 	}
@@ -50,7 +50,7 @@ func (c *core) spawnedFact(r *run, pid int) {
 	if s.startup.started.IsZero() {
 		s.startup.started = r.since
 	}
-	c.log.Debug("main process started", "service", s.id, "pid", pid)
+	c.log.Debug("main process started", "service", s.id, "pid", f.PID)
 	c.changed = append(c.changed, s) // the condition "started" is met, without a change of state
 	if r.stopping {
 		return

@@ -220,7 +220,7 @@ func (x *execution) live() project.Exit {
 	x.m.mu.Lock()
 	x.proc = p
 	x.m.mu.Unlock()
-	x.m.report(Fact{Kind: Spawned, Run: x.ID, PID: p.PID()})
+	x.m.report(Fact{Kind: Spawned, Run: x.ID, PID: p.PID(), Unlimited: p.Unlimited()})
 	x.await(p, log)
 	return x.exit(p, log)
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"nix2gpu/control"
+	"nix2gpu/process"
 	"nix2gpu/project"
 	"nix2gpu/servicelog"
 )
@@ -65,7 +66,9 @@ type Fact struct {
 	Probe control.Probe // Probed
 	News  bool          // Probed: the result of the probe as a whole has changed
 	Kills int           // OutOfMemory
-	timer timerID
+	// Unlimited says, with Spawned, which limits are not enforced; nil: all are.
+	Unlimited *process.Unlimited
+	timer     timerID
 }
 
 // A FactKind says what happened.

@@ -187,6 +187,7 @@ func (b *block) write(usage *control.Usage) {
 	if d.User != "" {
 		b.line("user", "%s", d.User)
 	}
+	b.settings()
 	if s.Health != "" {
 		b.line("health", "%s", s.Health)
 	} else if slices.Contains(b.state.Unprobed, s.Label) {
