@@ -41,6 +41,11 @@ func Encode(p *project.Project, opts EncodeOptions) ([]byte, error) {
 	if env := e.environment(p.Container.Env); len(env) > 0 {
 		doc = append(doc, entry{"environment", env})
 	}
+	commands := mapping{}
+	for _, name := range slices.Sorted(maps.Keys(p.Container.EnvCommands)) {
+		commands = append(commands, entry{name, e.show(p.Container.EnvCommands[name].Command.Shell)})
+	}
+	doc.add("env_cmds", commands)
 	ids := opts.Services
 	if ids == nil {
 		ids = slices.Collect(maps.Keys(p.Services))

@@ -152,6 +152,7 @@ func (l *loader) fromEnviron(name string) (string, bool) {
 
 // expand expands the variables of every value below n.
 func (l *loader) expand(n *node) {
+	commands := n.get("env_cmds")
 	seen := map[*node]bool{} // aliases share nodes, and "$$" must not be expanded twice
 	var walk func(n *node, command bool)
 	walk = func(n *node, command bool) {
@@ -163,7 +164,7 @@ func (l *loader) expand(n *node) {
 			walk(i, command)
 		}
 		for _, f := range n.fields {
-			walk(f.value, f.key == "command" || f.key == "entrypoint")
+			walk(f.value, f.key == "command" || f.key == "entrypoint" || n == commands)
 		}
 		if n.kind != scalar {
 			return
@@ -203,15 +204,14 @@ func (l *loader) project(root *node) *project.Project {
 	p.Name = cmp.Or(f.text("name", ""), path.Base(l.opts.Dir))
 	f.ignore("version", "is_strict", "disable_env_expansion", "extends", "log_level", "log_length", "log_format",
 		"is_tui_disabled", "ordered_shutdown")
-	for _, key := range []string{"env_cmds", "mcp_server"} {
-		if n := f.get(key); n != nil {
-			l.fail(n.pos, "not supported: %s", key)
-		}
+	if n := f.get("mcp_server"); n != nil {
+		l.fail(n.pos, "not supported: mcp_server")
 	}
 	l.vars = l.variables(f.get("vars"))
 	l.shellOf(f.get("shell"))
 	logs := l.logDefaults(f)
 	environment := f.environment("environment")
+	p.Container.EnvCommands = l.envCommands(f.get("env_cmds"))
 	processes := f.get("processes")
 	if n := root.get("services"); n != nil && processes == nil {
 		f.known = append(f.known, "services")
@@ -248,6 +248,29 @@ func (l *loader) project(root *node) *project.Project {
 	}
 	l.resolve(p, groups, processes)
 	return p
+}
+
+// envCommands reads the commands that print variables of every process.
+func (l *loader) envCommands(n *node) map[string]*project.EnvCommand {
+	if n == nil {
+		return nil
+	}
+	if n.kind != object {
+		l.fail(n.pos, "env_cmds must be a map from variables to commands, not %s", n.kind)
+		return nil
+	}
+	out := map[string]*project.EnvCommand{}
+	for _, fd := range n.fields {
+		switch {
+		case fd.key == "" || strings.ContainsAny(fd.key, "=\x00"):
+			l.fail(fd.pos, "env_cmds %q must be the name of a variable", fd.key)
+		case fd.value.kind != scalar || strings.TrimSpace(fd.value.text) == "":
+			l.failHint(fd.pos, "write \"NAME: command\"", "env_cmds.%s must be a command", fd.key)
+		default:
+			out[fd.key] = &project.EnvCommand{Command: l.shellCommand(fd.value.text), Pos: fd.pos}
+		}
+	}
+	return out
 }
 
 // addDotEnv adds the variables of .env that the environment does not set. They are

@@ -24,6 +24,9 @@ func (p *Project) Masked() *Project {
 	}
 	q.EachText(func(_ Owner, t *Text) { maskText(*t) })
 	maskEnv(q.Container.Env)
+	for _, c := range q.Container.EnvCommands {
+		maskFlags(&c.Command)
+	}
 	for _, proc := range q.Processes {
 		maskEnv(proc.Env)
 		for _, c := range proc.commands() {

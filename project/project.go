@@ -97,6 +97,16 @@ type Container struct {
 	Registries   []string          `json:"registries,omitempty"` // where the image is pushed to
 	MaxLayers    int               `json:"maxLayers,omitempty"`  // default: 50
 	Variant      string            `json:"variant,omitempty"`    // "slim" (default), "full" or "minimal"
+
+	// EnvCommands are run when the project starts. What each prints becomes a variable of
+	// every process, by whose name it stands here, and wins over Env.
+	EnvCommands map[string]*EnvCommand `json:"envCommands,omitempty"`
+}
+
+// An EnvCommand is a command that prints the value of a variable.
+type EnvCommand struct {
+	Command Command `json:"command"`
+	Pos     Pos     `json:"pos,omitzero"`
 }
 
 // An Archive is a package that images get not from Debian but from a file that its

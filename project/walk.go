@@ -12,7 +12,7 @@ type Owner struct {
 	Process ID     // empty for a text of the container, of a secret or of one of Project.Files
 	File    string // the name in Project.Files, for a text of such a file
 	Field   string // "command", "env", "files", …
-	Name    string // for "env" the variable, for "secrets" the secret
+	Name    string // for "env" and "envCommands" the variable, for "secrets" the secret
 }
 
 // A TextVisitor is called with one text after the other, and may assign to *t.
@@ -37,6 +37,9 @@ func (p *Project) EachText(visit TextVisitor) {
 // EachText calls visit with every text of the container, in a stable order.
 func (c *Container) EachText(visit TextVisitor) {
 	c.eachEnv(visit)
+	for _, name := range slices.Sorted(maps.Keys(c.EnvCommands)) {
+		eachOfCommand(Owner{Field: "envCommands", Name: name}, &c.EnvCommands[name].Command, visit)
+	}
 	visit(Owner{Field: "startup"}, &c.Startup)
 	eachOf(Owner{Field: "copyToRoot"}, c.CopyToRoot, visit)
 }

@@ -83,6 +83,7 @@ func (a asked) takeConfiguration(ctx context.Context, ids []project.ID) error {
 // Reload makes the engine run another project, unless something that this would
 // start can't run on this machine. What could not run before is refused again.
 func (a asked) Reload(ctx context.Context, p project.Valid) (supervisor.Reloaded, error) {
+	p, made := a.session.makeEnv(ctx, p)
 	refused, err := a.refused(ctx, p)
 	if err != nil {
 		return supervisor.Reloaded{}, err
@@ -91,11 +92,17 @@ func (a asked) Reload(ctx context.Context, p project.Valid) (supervisor.Reloaded
 		a.session.hub.Say("warning: " + short.Msg + "; " + short.Hint)
 	}
 	a.session.noteListen(p.Project())
-	return a.Engine.Reload(ctx, p, refused)
+	changes, err := a.Engine.Reload(ctx, p, refused)
+	if err == nil {
+		a.session.made.take(made)
+	}
+	return changes, err
 }
 
-// Plan says what Reload would do, and refuses what it would.
+// Plan says what Reload would do, and refuses what it would. It runs no command
+// that prints a variable: that of a new one counts as changed.
 func (a asked) Plan(ctx context.Context, p project.Valid) ([]control.Planned, error) {
+	p = withEnv(p, a.session.made.foreseen(p.Project()))
 	refused, err := a.refused(ctx, p)
 	if err != nil {
 		return nil, err

@@ -102,7 +102,7 @@ func (s *session) runTrial(ctx context.Context, t process.Trial, env []string) (
 // listenTo runs a program and returns what it printed, up to maxAnswer, and its exit
 // code. When ctx ends, the program is killed and not waited for.
 func (s *session) listenTo(ctx context.Context, spec process.Spec) (string, int, error) {
-	r, w, err := os.Pipe()
+	printed, w, err := listener()
 	if err != nil {
 		return "", 0, err
 	}
@@ -110,15 +110,8 @@ func (s *session) listenTo(ctx context.Context, spec process.Spec) (string, int,
 	p, err := s.host.Start(spec)
 	w.Close()
 	if err != nil {
-		r.Close()
 		return "", 0, err
 	}
-	printed := make(chan string, 1)
-	go func() {
-		defer r.Close()
-		data, _ := io.ReadAll(io.LimitReader(r, maxAnswer)) // an error leaves what came before it
-		printed <- string(data)
-	}()
 	select {
 	case <-p.Done():
 	case <-ctx.Done():
@@ -127,6 +120,22 @@ func (s *session) listenTo(ctx context.Context, spec process.Spec) (string, int,
 	}
 	out, exit := <-printed, p.Exit()
 	return out, exit.Code, nil
+}
+
+// listener returns a pipe's end for a program to print to, and what it printed, up to
+// maxAnswer, once all have closed that end.
+func listener() (<-chan string, *os.File, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	printed := make(chan string, 1)
+	go func() {
+		defer r.Close()
+		data, _ := io.ReadAll(io.LimitReader(r, maxAnswer)) // an error leaves what came before it
+		printed <- string(data)
+	}()
+	return printed, w, nil
 }
 
 // maxAnswer bounds the output that is read, in bytes. It is more than nvidia-smi

@@ -60,6 +60,7 @@ type session struct {
 	meter      meter
 	keeping    sync.WaitGroup // of what is written when all has settled
 	planned    planned
+	made       madeEnv
 	consoles   console.Set
 	startups   struct {
 		sync.Mutex
@@ -80,7 +81,8 @@ func Run(ctx context.Context, opts Options, j *Job) (code int, err error) {
 		Layout: rundir.Locate(opts.RunDir, j.Container, j.Root), Root: j.Root, Self: opts.Self, Environ: opts.Environ,
 	}}
 	defer func() { err = cmp.Or(err, s.close()) }()
-	for _, step := range []func() error{s.lock, s.processes, s.logs, s.supervise, s.serve, s.listenTCP} {
+	supervise := func() error { return s.supervise(ctx) }
+	for _, step := range []func() error{s.lock, s.processes, s.logs, supervise, s.serve, s.listenTCP} {
 		if err := step(); err != nil {
 			return 0, err
 		}
@@ -226,8 +228,11 @@ func (s *session) hasten() {
 }
 
 // supervise makes the engine. It starts nothing yet.
-func (s *session) supervise() error {
+func (s *session) supervise(ctx context.Context) error {
 	st := s.Stage()
+	s.watch.add("", s.made.failed)
+	p, made := s.makeEnv(ctx, s.job.Project)
+	s.made.take(made)
 	opts := supervisor.Options{
 		Services: s.job.Services, NoDeps: s.job.NoDeps, Refused: s.job.Refused, Stay: s.job.Stay,
 		Leave: s.job.Leave, AbortOnExit: s.job.AbortOnExit, ExitCodeFrom: s.job.ExitCodeFrom, StopGrace: s.job.StopGrace, Timed: s.job.Terminal, Log: s.log,
@@ -241,7 +246,7 @@ func (s *session) supervise() error {
 	if process.IsInit() {
 		opts.StopBudget = pid1Budget
 	}
-	s.engine = supervisor.New(s.job.Project, opts)
+	s.engine = supervisor.New(p, opts)
 	return nil
 }
 
