@@ -407,3 +407,12 @@ func loadDocument(t *testing.T) *openapi3.T {
 	}
 	return doc
 }
+
+// Who may read may not change anything: each request that is no GET says what it needs.
+func TestChangesNeedAnAccess(t *testing.T) {
+	for _, r := range server.Routes() {
+		if r.Method != "GET" && r.Access == "" {
+			t.Errorf("%s %s says no access", r.Method, r.Path)
+		}
+	}
+}

@@ -110,7 +110,7 @@ func Routes() []Route {
 			Access: AccessAct, Body: control.Action{}, Answer: control.Reply{}, serve: acts((*Server).stop)},
 		{Method: "POST", Path: "/v1/restart", Doc: "Stops services that run, and starts them again.",
 			Access: AccessAct, Body: control.Action{}, Answer: control.Reply{}, serve: acts((*Server).restart)},
-		{Method: "POST", Path: "/v1/wait", Doc: "Answers when the services meet what Action.for says: settled, stopped, or a condition of depends_on.",
+		{Method: "POST", Path: "/v1/wait", Access: AccessRead, Doc: "Answers when the services meet what Action.for says: settled, stopped, or a condition of depends_on.",
 			Body: control.Action{}, Answer: control.Reply{}, serve: acts((*Server).wait)},
 		{Method: "POST", Path: "/v1/kill", Doc: "Sends a signal to the main processes of services.",
 			Access: AccessKill, Body: control.Action{}, Answer: control.Reply{}, serve: acts((*Server).kill)},

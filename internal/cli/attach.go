@@ -26,7 +26,7 @@ func newAttach(env *Env) *cobra.Command {
 	var opts attachOptions
 	cmd := &cobra.Command{
 		Use:   "attach [DEFINITION] SERVICE",
-		Short: "Connect this terminal with that of a running service",
+		Short: "Connect this terminal to that of a running service",
 		Long: `Connects this terminal with that of a service that has one: tty = true in its
 definition. What is typed goes to the service, Ctrl-C included, and what it prints comes
 here and goes to its log, as always. Several can be attached at once; the terminal has the
