@@ -24,6 +24,8 @@ type Query struct {
 	Until   time.Time
 	Match   func(message []byte) bool // nil: any
 	Streams []Stream                  // empty: stdout and stderr
+	Level   Level                     // only lines that are so severe; 0: any
+	Fields  []Field                   // only JSON lines that have them all
 
 	Follow   bool // go on with what is written later, until ctx is done or Until has passed
 	Previous bool // only the run before the last one
@@ -295,7 +297,22 @@ func (q *Query) wanted(rec Record) bool {
 	if len(q.Streams) > 0 && !slices.Contains(q.Streams, rec.Stream) {
 		return false
 	}
-	return q.Match == nil || q.Match(rec.Message)
+	if q.Match != nil && !q.Match(rec.Message) {
+		return false
+	}
+	for _, f := range q.Fields {
+		if !f.In(rec.Message) {
+			return false
+		}
+	}
+	if q.Level == 0 {
+		return true
+	}
+	level := FindLevel(rec.Message)
+	if level == 0 {
+		level = Info
+	}
+	return level <= q.Level
 }
 
 func (q *Query) inTime(at time.Time) bool {

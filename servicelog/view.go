@@ -236,6 +236,11 @@ func appendJSON(dst []byte, at time.Time, service string, s Stream, text []byte,
 	dst = appendString(dst, []byte(service))
 	dst = append(dst, `,"stream":`...)
 	dst = appendString(dst, []byte(s))
+	if level := FindLevel(text); level > 0 && s != Marks {
+		dst = append(dst, `,"level":"`...)
+		dst = append(dst, level.String()...)
+		dst = append(dst, '"')
+	}
 	dst = append(dst, `,"message":`...)
 	dst = appendString(dst, text)
 	if partial {

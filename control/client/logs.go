@@ -21,14 +21,16 @@ type LogQuery struct {
 	Tail     *int // the last so many lines of each process; nil: all
 	Since    time.Time
 	Until    time.Time
-	Grep     string // a regular expression; without capitals, case is ignored
-	Stream   string // "stdout" or "stderr"; empty: both
-	Previous bool   // only the run before the last one
-	Follow   bool   // go on with new lines, until the project or ctx ends
+	Grep     string   // a regular expression; without capitals, case is ignored
+	Priority string   // only lines of this level or worse, such as "err"
+	Fields   []string // only JSON lines that have them all, such as "status=500"
+	Stream   string   // "stdout" or "stderr"; empty: both
+	Previous bool     // only the run before the last one
+	Follow   bool     // go on with new lines, until the project or ctx ends
 }
 
 func (q LogQuery) encode() string {
-	v := url.Values{"service": q.Services}
+	v := url.Values{"service": q.Services, "field": q.Fields}
 	set := func(name, value string) {
 		if value != "" {
 			v.Set(name, value)
@@ -43,6 +45,7 @@ func (q LogQuery) encode() string {
 		}
 	}
 	set("grep", q.Grep)
+	set("priority", q.Priority)
 	set("stream", q.Stream)
 	for name, on := range map[string]bool{"previous": q.Previous, "follow": q.Follow} {
 		if on {

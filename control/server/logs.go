@@ -118,6 +118,21 @@ func (s *Server) logQuery(ctx context.Context, params query) (q servicelog.Query
 			return q, err
 		}
 	}
+	wrong := func(name string, err error) error {
+		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("parameter %q %v", name, err)}
+	}
+	if level := params.text("priority"); level != "" {
+		if q.Level, err = servicelog.ParseLevel(level); err != nil {
+			return q, wrong("priority", err)
+		}
+	}
+	for _, text := range params.list("field") {
+		field, err := servicelog.ParseField(text)
+		if err != nil {
+			return q, wrong("field", err)
+		}
+		q.Fields = append(q.Fields, field)
+	}
 	ids, err := s.resolve(ctx, params.list("service"))
 	if err != nil {
 		return q, err

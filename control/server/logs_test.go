@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"nix2gpu/control"
 	"nix2gpu/control/server"
 	"nix2gpu/project"
 	"nix2gpu/servicelog"
@@ -167,5 +168,46 @@ func TestLogsAreStreamed(t *testing.T) {
 	// One answer is 64 MiB, and there are four at once.
 	if grown := int64(peak) - int64(before); grown > 16<<20 {
 		t.Errorf("the heap grew by %d KiB", grown>>10)
+	}
+}
+
+func TestLogsByLevelAndField(t *testing.T) {
+	dir := t.TempDir()
+	log := record("ERROR:  no") + record("fine") + record(`{"level":"error","status":500}`) + record(`{"level":"info","status":500}`)
+	if err := os.WriteFile(filepath.Join(dir, "api.log"), []byte(log), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := serveLogs(t, dir)
+	for query, want := range map[string][]string{
+		"priority=err":                                 {"ERROR:  no", `{"level":"error","status":500}`},
+		"priority=info&field=status=500":               {`{"level":"error","status":500}`, `{"level":"info","status":500}`},
+		"field=status=500&field=level=info&priority=7": {`{"level":"info","status":500}`},
+		"priority=loud":                                nil,
+		"field=status":                                 nil,
+		"priority=err&priority=info":                   nil,
+	} {
+		resp, err := c.Get("http://sock/v1/logs?since=1h&service=api&" + query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		if resp.StatusCode == 200 {
+			for dec := json.NewDecoder(resp.Body); ; {
+				var line control.LogLine
+				if dec.Decode(&line) != nil {
+					break
+				}
+				if line.Level != servicelog.FindLevel([]byte(line.Message)).String() {
+					t.Errorf("%s: %+v has another level", query, line)
+				}
+				got = append(got, line.Message)
+			}
+		} else if resp.StatusCode != 400 {
+			t.Errorf("%s: status %d", query, resp.StatusCode)
+		}
+		resp.Body.Close()
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", query, got, want)
+		}
 	}
 }

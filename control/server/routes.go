@@ -100,6 +100,8 @@ func Routes() []Route {
 				{"since", "Only lines since then.", ParamTime},
 				{"until", "Only lines until then.", ParamTime},
 				{"grep", "Only lines that match the regular expression; without capitals, case is ignored.", ParamText},
+				{"priority", "Only lines of this level or worse: err, warning, info, debug or another one of syslog. Lines that tell no level count as info.", ParamText},
+				{"field", "Only JSON lines that have this field: status=500 or request.method=GET. Several must all be there.", ParamList},
 				{"stream", "Only lines of this stream: stdout or stderr.", ParamText},
 				{"previous", "Only the run before the last one.", ParamSwitch},
 				{"follow", "Go on with new lines as they come, until the project ends.", ParamSwitch}},

@@ -33,6 +33,8 @@ type logsOptions struct {
 	until      string
 	timestamps bool
 	grep       string
+	priority   string
+	fields     []string
 	output     string
 	previous   bool
 	all        bool
@@ -51,10 +53,15 @@ is kept of earlier runs; --all marks each start of a service.
 Output of a copy that "run" made is printed when the copy is named: SERVICE-run-1.
 
 TIME is a duration before now such as 10m or 2h, a time of day such as 15:04, or a date
-such as 2026-11-22 or 2026-11-22T15:04:05Z.`,
+such as 2026-11-22 or 2026-11-22T15:04:05Z.
+
+-p takes the levels of syslog. A line tells its level by the field level, severity or lvl
+of JSON, a prefix such as <3>, or the words of usual servers. Others count as info.`,
 		Example: `  nix2gpu logs -f api                    follow one service
   nix2gpu logs -n 50 api postgresql      the last 50 lines of two
   nix2gpu logs --since 10m -g error      what matched in the last ten minutes
+  nix2gpu logs -p warning                warnings, errors and worse
+  nix2gpu logs --field status=500 web    JSON lines with this field
   nix2gpu logs --previous api            the run before the last restart`,
 		ValidArgsFunction: completeLogs(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -77,9 +84,12 @@ func addLogsFlags(cmd *cobra.Command, opts *logsOptions) {
 	f.StringVar(&opts.until, "until", "", "only lines until `time`")
 	f.BoolVarP(&opts.timestamps, "timestamps", "t", false, "print the time of each line")
 	f.StringVarP(&opts.grep, "grep", "g", "", "only lines that match the regular `expression`; without capitals, case is ignored")
+	f.StringVarP(&opts.priority, "priority", "p", "", "only lines of this `level` or worse: err, warning, info or debug")
+	cmd.RegisterFlagCompletionFunc("priority", cobra.FixedCompletions([]string{"err", "warning", "info", "debug"}, cobra.ShellCompDirectiveNoFileComp))
+	f.StringArrayVar(&opts.fields, "field", nil, "only JSON lines with this `name=value`, such as status=500; may be repeated")
 	addOutputFlag(cmd, &opts.output, "text", "json")
 	f.BoolVarP(&opts.all, "all", "a", false, "also what was printed before this \"up\" or boot, with a line at each start")
-	f.BoolVarP(&opts.previous, "previous", "p", false, "print the run before the last one")
+	f.BoolVar(&opts.previous, "previous", false, "print the run before the last one")
 	f.BoolVar(&opts.noPrefix, "no-log-prefix", false, "do not print the service before each line")
 	f.BoolVar(&opts.raw, "raw", false, "print exactly the bytes of the services")
 }
@@ -182,6 +192,18 @@ func (o *logsOptions) query(now time.Time) (servicelog.Query, error) {
 	}
 	if q.Until, err = parseTime(o.until, now); err != nil {
 		return q, usageError("--until %v", err)
+	}
+	if o.priority != "" {
+		if q.Level, err = servicelog.ParseLevel(o.priority); err != nil {
+			return q, usageError("--priority %v", err)
+		}
+	}
+	for _, text := range o.fields {
+		field, err := servicelog.ParseField(text)
+		if err != nil {
+			return q, usageError("--field %v", err)
+		}
+		q.Fields = append(q.Fields, field)
 	}
 	if o.grep != "" {
 		re, err := regexp.Compile(o.grep)
