@@ -24,6 +24,7 @@ func settingOptions() module.Options {
 		"capabilities": {Type: module.NullOr(module.ListOf(module.String)), Default: module.Null, Example: []any{"net_bind_service"},
 			Description: "All of root's rights that the service keeps, whoever it runs as, and can ever get, such as \"net_bind_service\"; [ ] is none. null leaves those of its user."},
 		"sandbox": opt(module.Enum("strict"), "\"strict\": the service writes only into its own folders, those of readWritePaths, and its TMPDIR, and reads only the system and the definition's folder; it gains no privileges and keeps none of root's rights (see capabilities). It takes a kernel with Landlock."),
+		"network": opt(module.Enum("loopback"), "\"loopback\": the service has a network of its own, which leads nowhere else: it reaches nobody, and nobody reaches it, by TCP, UDP or abstract Unix sockets. Unix sockets in the file system still work. Readiness and liveness are found out by exec, log_line or notify with a number."),
 		"readWritePaths": {Type: module.ListOf(filePath), Default: []any{}, Example: []any{"/srv/models"},
 			Description: "What a service with a sandbox may read and write beside its own folders."},
 	}
@@ -80,6 +81,7 @@ func (in *Instance) applySettings(main *project.Process) {
 	}
 	in.applyUlimits(&main.Limits)
 	in.applySandbox(main)
+	in.applyNetwork(main)
 }
 
 func (in *Instance) applySandbox(main *project.Process) {
@@ -97,6 +99,23 @@ func (in *Instance) applySandbox(main *project.Process) {
 	if _, set := main.Env["TMPDIR"]; !set {
 		main.Env["TMPDIR"] = project.Value{Text: in.RunDir("/tmp")}
 		main.Dirs = append(main.Dirs, project.Dir{Path: in.RunDir("/tmp"), Mode: "0700"})
+	}
+}
+
+// applyNetwork gives the main process a network of its own. What sets it up once it runs
+// is there, too, since it asks it.
+func (in *Instance) applyNetwork(main *project.Process) {
+	if !in.Has("network") {
+		return
+	}
+	main.Settings.Network = project.Network(in.String("network"))
+	for _, id := range in.service.Setup {
+		in.project.Processes[id].Settings.Network = main.Settings.Network
+	}
+	for role, probe := range main.Probes() {
+		if kind := probe.ThroughNetwork(); kind != "" {
+			in.Get("network").Errorf("network = %q: the %s probe asks by %s, and nothing outside reaches the service\n  hint: set %s_probe.exec, whose command runs in the service's network", main.Settings.Network, role, kind, role)
+		}
 	}
 }
 

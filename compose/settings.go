@@ -23,6 +23,7 @@ func settings(x *mapping, s *project.Settings) {
 }
 
 func (e *encoder) sandbox(x *mapping, s *project.Settings) {
+	x.add("network", string(s.Network))
 	x.add("sandbox", string(s.Sandbox))
 	var paths []string
 	for _, text := range s.Writable {

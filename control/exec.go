@@ -24,6 +24,9 @@ type Surroundings struct {
 	NoFile     uint64   `json:"noFile,omitempty"`  // how many files may be open; 0: the service sets no limit
 	Cgroups    []string `json:"cgroups,omitempty"` // folders of the cgroups that hold its limits
 
+	// NetworkOf is the pid of the process whose network the command joins; absent: it joins none.
+	NetworkOf int `json:"networkOf,omitempty"`
+
 	Rlimits  map[string]project.Rlimit `json:"ulimits,omitempty"`
 	Settings project.Settings          `json:"settings,omitzero"`
 	Read     []string                  `json:"read,omitempty"` // in a sandbox, with Write all that it may see of the file system

@@ -222,7 +222,7 @@ func (b *builder) placeServices() {
 }
 
 // machineOptions are the options whose values a machine may fail to meet.
-var machineOptions = [...]string{"command", "dataDir", "gpu.count", "gpu.memory", "gpu.uuid", "gpus", "package", "readWritePaths", "sandbox", "supplementaryGroups", "user", "working_dir"}
+var machineOptions = [...]string{"command", "dataDir", "gpu.count", "gpu.memory", "gpu.uuid", "gpus", "network", "package", "readWritePaths", "sandbox", "supplementaryGroups", "user", "working_dir"}
 
 // placeOptions notes where each service sets one of machineOptions.
 func (b *builder) placeOptions() {

@@ -21,7 +21,7 @@ func Exec(spec Spec) error {
 		return err
 	}
 	set := settings{Path: program, Rlimits: spec.rlimits(), Umask: spec.Umask, Nice: spec.Nice, OOMScore: spec.OOMScore,
-		DropCaps: spec.Sandbox.DropCaps, Caps: spec.Sandbox.Caps, Read: spec.Sandbox.ReadOnly, Write: spec.Sandbox.ReadWrite}
+		DropCaps: spec.Sandbox.DropCaps, Caps: spec.Sandbox.Caps, Read: spec.Sandbox.ReadOnly, Write: spec.Sandbox.ReadWrite, Network: spec.network()}
 	if spec.User != nil && !spec.User.isUs() {
 		set.User = spec.User
 	}

@@ -30,6 +30,8 @@ type written struct {
 	OOMScore   *int
 	Limits     process.Limits
 	Sandbox    process.Sandbox
+	Loopback   bool
+	NetworkOf  int
 }
 
 // execMain becomes the program of the spec in its argument.
@@ -38,7 +40,7 @@ func execMain(args []string) int {
 	if err := json.Unmarshal([]byte(args[0]), &w); err != nil {
 		return status(err)
 	}
-	err := process.Exec(process.Spec{Argv: w.Argv, Env: w.Env, Dir: w.Dir, User: w.User, NoNewPrivs: w.NoNewPrivs, Umask: w.Umask, Nice: w.Nice, OOMScore: w.OOMScore, Limits: w.Limits, Sandbox: w.Sandbox})
+	err := process.Exec(process.Spec{Argv: w.Argv, Env: w.Env, Dir: w.Dir, User: w.User, NoNewPrivs: w.NoNewPrivs, Umask: w.Umask, Nice: w.Nice, OOMScore: w.OOMScore, Limits: w.Limits, Sandbox: w.Sandbox, Loopback: w.Loopback, NetworkOf: w.NetworkOf})
 	var failed *process.StartError
 	if errors.As(err, &failed) {
 		fmt.Fprintln(os.Stderr, failed.Reason)
@@ -49,7 +51,7 @@ func execMain(args []string) int {
 // becoming is a program that becomes spec.
 func becoming(t *testing.T, spec process.Spec) *exec.Cmd {
 	t.Helper()
-	text, err := json.Marshal(written{spec.Argv, spec.Env, spec.Dir, spec.User, spec.NoNewPrivs, spec.Umask, spec.Nice, spec.OOMScore, spec.Limits, spec.Sandbox})
+	text, err := json.Marshal(written{spec.Argv, spec.Env, spec.Dir, spec.User, spec.NoNewPrivs, spec.Umask, spec.Nice, spec.OOMScore, spec.Limits, spec.Sandbox, spec.Loopback, spec.NetworkOf})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +73,47 @@ func TestExecPrivileges(t *testing.T) {
 			}
 			c.check(t, string(out))
 		})
+	}
+}
+
+// A program joins the network of a process, as root, or is not run at all.
+func TestExecJoinsNetwork(t *testing.T) {
+	needRoot(t)
+	h := newHost(t, process.Options{Launch: launchCommand})
+	server := process.Spec{Argv: []string{"/bin/sleep", "1000"}, Env: os.Environ(), Loopback: true}
+	p, err := h.Start(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Kill()
+	network := func(pid any) string {
+		link, err := os.Readlink(fmt.Sprintf("/proc/%v/ns/net", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return link + "\n"
+	}
+	spec := shell("readlink /proc/self/ns/net")
+	spec.Loopback, spec.NetworkOf = true, p.PID()
+	out, err := becoming(t, spec).CombinedOutput()
+	if string(out) != network(p.PID()) || string(out) == network("self") {
+		t.Errorf("%v: it ran in %s", err, out)
+	}
+	if _, started := output(t, h, spec); started != network(p.PID()) {
+		t.Errorf("a started one ran in %s", started)
+	}
+	for _, self := range []bool{false, true} { // the network of root, and one of its own
+		cmd := becoming(t, spec)
+		if self {
+			spec.NetworkOf = 0
+			cmd = becoming(t, spec)
+		}
+		cmd.Args[0], cmd.Path = "test", "/proc/self/exe" // whose path others may not reach
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1000, Gid: 1000}}
+		out, err := cmd.CombinedOutput()
+		if err == nil || strings.Contains(string(out), "net:[") {
+			t.Errorf("as another user, it ran: %s", out)
+		}
 	}
 }
 

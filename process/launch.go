@@ -31,6 +31,7 @@ type settings struct {
 	Caps     []string            `json:"caps,omitempty"`
 	Read     []string            `json:"read,omitempty"`
 	Write    []string            `json:"write,omitempty"`
+	Network  *network            `json:"network,omitempty"`
 	Signal   int                 `json:"signal"` // to get when the supervisor dies
 	Parent   int                 `json:"parent"` // the supervisor
 	Report   int                 `json:"report"` // descriptor to write an error to
@@ -52,7 +53,8 @@ func (h *Host) throughLaunch(spec *Spec, req *forkRequest) error {
 	if spec.Umask != nil && !h.plain.ownFS { // a container may forbid threads to have their own
 		umask, req.umask = spec.Umask, nil
 	}
-	if len(rlimits) == 0 && umask == nil && spec.Nice == nil && spec.OOMScore == nil && !box.DropCaps && box.ReadOnly == nil && box.ReadWrite == nil {
+	net := spec.network()
+	if net == nil && len(rlimits) == 0 && umask == nil && spec.Nice == nil && spec.OOMScore == nil && !box.DropCaps && box.ReadOnly == nil && box.ReadWrite == nil {
 		return nil
 	}
 	if len(h.opts.Launch) == 0 {
@@ -65,12 +67,16 @@ func (h *Host) throughLaunch(spec *Spec, req *forkRequest) error {
 	req.report, req.reportEnd = read, write
 	set := settings{
 		Path: req.path, Rlimits: rlimits, Umask: umask, Nice: spec.Nice, OOMScore: spec.OOMScore,
-		DropCaps: box.DropCaps, Caps: box.Caps, Read: box.ReadOnly, Write: box.ReadWrite,
+		DropCaps: box.DropCaps, Caps: box.Caps, Read: box.ReadOnly, Write: box.ReadWrite, Network: net,
 		Signal: int(spec.StopSignal), Parent: unix.Getpid(), Report: len(req.attr.Files),
 	}
 	req.attr.Files = append(req.attr.Files, write.Fd())
 	if req.attr.Sys.Credential != nil { // LaunchMain changes the user, after the limits: to raise one takes root
 		set.User, req.attr.Sys.Credential = spec.User, nil
+	}
+	if net != nil && net.Of == 0 && unix.Geteuid() != 0 {
+		net.Born = true
+		inNamespaces(req.attr.Sys)
 	}
 	text, err := json.Marshal(set)
 	if err != nil {
@@ -118,6 +124,12 @@ func launchFailed(program, step string, err error) *StartError {
 	e := &StartError{Program: program, Reason: Failed, Detail: fmt.Sprintf("cannot %s: %v", step, err)}
 	if errors.As(err, &e.Errno) && (e.Errno == unix.ENOSYS || e.Errno == unix.EOPNOTSUPP) {
 		e.Reason = Unsupported
+	}
+	if step == stepLoopback || step == stepJoin {
+		e.Reason, e.Hint = Unsupported, LoopbackHint
+		if step == stepJoin {
+			e.Hint = "use it as root"
+		}
 	}
 	if strings.HasPrefix(step, "set ") && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES)) {
 		e.Hint = "that takes root, with the rights that a container mostly lacks (CAP_SYS_NICE, CAP_SYS_RESOURCE): leave it out, or ask for less"
@@ -170,6 +182,11 @@ func (e *ToldError) Unwrap() error { return e.Err }
 // apply applies the settings, those that need privileges first. If it fails, it returns
 // what could not be done, to follow "cannot".
 func (s *settings) apply() (step string, err error) {
+	if s.Network != nil {
+		if step, err := s.Network.enter(); err != nil {
+			return step, err
+		}
+	}
 	if s.Umask != nil {
 		unix.Umask(*s.Umask)
 	}

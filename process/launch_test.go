@@ -91,6 +91,13 @@ func privileges() map[string]privilege {
 				t.Errorf("limits %q", out)
 			}
 		}},
+		"a network of its own": {func(s *process.Spec) { s.Loopback, s.User = true, nobody },
+			"tail -n +3 /proc/net/dev | cut -d: -f1; bash -c '(exec 3<>/dev/tcp/127.0.0.1/1) 2>&1' | grep -o refused | head -n 1; grep CapEff /proc/self/status",
+			func(t *testing.T, out string) {
+				if got := strings.Join(strings.Fields(out), " "); got != "lo refused CapEff: 0000000000000000" {
+					t.Errorf("got %s", got)
+				}
+			}},
 		"open files": {func(s *process.Spec) { s.Limits.NoFile = 123 }, "ulimit -n; ulimit -Hn", func(t *testing.T, out string) {
 			if out != "123\n123\n" {
 				t.Errorf("limits %q", out)

@@ -56,6 +56,11 @@ type Spec struct {
 
 	Limits  Limits
 	Sandbox Sandbox
+	// Loopback gives the process a network of its own that has nothing but a loopback. As
+	// another user than root it then is in a user namespace, too.
+	Loopback bool
+	// NetworkOf is the pid of a process whose network is used instead; it takes root. 0: none.
+	NetworkOf int
 	// OutOfMemory, unless nil, is called with the number of descendants that the kernel
 	// has killed for lack of memory while the program itself lives. That is only known
 	// if Limits make a group for them. There is one call at a time.
@@ -133,6 +138,7 @@ func (s *Spec) Set(o project.Settings, caps, read, write []string) {
 	case len(caps) > 0 || o.Sandbox != "":
 		s.Sandbox.DropCaps, s.Sandbox.Caps = true, caps
 	}
+	s.Loopback = o.Network == project.Loopback
 	if o.Sandbox != "" {
 		s.NoNewPrivs = true
 		s.Sandbox.ReadOnly, s.Sandbox.ReadWrite = read, write

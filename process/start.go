@@ -62,6 +62,9 @@ func (h *Host) Start(spec Spec) (*Process, error) {
 	if err := h.fork(thread, req, p); err != nil {
 		p.cgroup.remove()
 		req.close()
+		if req.attr.Sys.Cloneflags != 0 && !errors.Is(err, ErrClosed) { // what it executes is we
+			return nil, launchFailed(spec.Argv[0], stepLoopback, err)
+		}
 		return nil, spec.explain(err, program)
 	}
 	runtime.KeepAlive(spec) // until here, its files must not be finalized

@@ -51,6 +51,23 @@ type Probe struct {
 	RestartOnFailure bool `json:"restartOnFailure,omitempty"`
 }
 
+// ThroughNetwork returns how a probe reaches the process through a network; "" if it does not.
+func (p *Probe) ThroughNetwork() string {
+	switch {
+	case p.HTTP != nil:
+		return "HTTP"
+	case p.TCP != nil:
+		return "TCP"
+	case p.GRPC != nil:
+		return "gRPC"
+	case p.Server != nil && p.Server.Socket.IsEmpty():
+		return "TCP"
+	case p.Notify != nil && p.Notify.Socket:
+		return "sd_notify" // whose socket is abstract
+	}
+	return ""
+}
+
 // ExecCheck succeeds when the command exits 0.
 type ExecCheck struct {
 	Command Command `json:"command"`

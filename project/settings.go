@@ -21,6 +21,8 @@ type Settings struct {
 	// Sandbox is Strict, or empty for none.
 	Sandbox  Sandbox `json:"sandbox,omitempty"`
 	Writable []Text  `json:"readWritePaths,omitempty"` // what it may write beside its own folders, in a sandbox
+	// Network is Loopback, or empty for ours.
+	Network Network `json:"network,omitempty"`
 }
 
 // A Sandbox takes rights away from a process.
@@ -29,6 +31,12 @@ type Sandbox string
 // Strict leaves a process its own folders to write and the system to read, and no
 // privileges.
 const Strict Sandbox = "strict"
+
+// A Network is what a process reaches, and by what it is reached.
+type Network string
+
+// Loopback is a network of the service's own that leads nowhere else.
+const Loopback Network = "loopback"
 
 // UmaskBits returns the umask as a number; nil if none is set.
 func (s *Settings) UmaskBits() (*int, error) {

@@ -30,7 +30,7 @@ func (s *session) attach(ctx context.Context, id project.ID, req control.AttachR
 	}
 	services := s.engine.Snapshot().Services
 	if i := slices.IndexFunc(services, func(svc control.Service) bool { return svc.ID == id }); i < 0 || services[i].State.Rests() {
-		if err := s.mainRuns(id); err != nil {
+		if _, err := s.mainRuns(id); err != nil {
 			return nil, err
 		}
 	}

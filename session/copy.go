@@ -57,6 +57,9 @@ func (s *session) runCopy(ctx context.Context, id project.ID, req control.RunReq
 	if out.Surroundings, err = surroundings(launch); err != nil {
 		return nil, err
 	}
+	if proc.Settings.Network != "" {
+		out.NetworkOf, _ = s.mainRuns(id) // where that does not run, the copy has a network of its own
+	}
 	cookie, _ := s.host.Lend(out.Name, pid)
 	out.Env = append(out.Env, cookie)
 	return out, nil

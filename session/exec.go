@@ -20,7 +20,8 @@ func (s *session) exec(ctx context.Context, id project.ID, req control.ExecReque
 	if err != nil {
 		return nil, err
 	}
-	if err := s.mainRuns(id); err != nil {
+	main, err := s.mainRuns(id)
+	if err != nil {
 		return nil, err
 	}
 	proc := *p.Processes[p.Services[id].Main]
@@ -37,6 +38,9 @@ func (s *session) exec(ctx context.Context, id project.ID, req control.ExecReque
 	}
 	cookie, groups := s.host.Lend(string(proc.ID), pid)
 	out.Env, out.Cgroups = append(out.Env, cookie), groups
+	if proc.Settings.Network != "" {
+		out.NetworkOf = main
+	}
 	return &out, nil
 }
 
@@ -56,18 +60,18 @@ func surroundings(launch *stage.Launch) (out control.Surroundings, err error) {
 	return out, err
 }
 
-// mainRuns returns why a service has no main process for a command to join; nil if it
-// has one.
-func (s *session) mainRuns(id project.ID) error {
+// mainRuns returns the pid of a service's main process, or why it has none for a command
+// to join.
+func (s *session) mainRuns(id project.ID) (pid int, err error) {
 	services := s.engine.Snapshot().Services
 	i := slices.IndexFunc(services, func(svc control.Service) bool { return svc.ID == id })
 	if i < 0 {
-		return &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no service %q", id), Hint: "\"nix2gpu ps\" has the names"}
+		return 0, &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no service %q", id), Hint: "\"nix2gpu ps\" has the names"}
 	}
 	if services[i].PID != 0 {
-		return nil
+		return services[i].PID, nil
 	}
-	return &control.Error{Code: control.CodeConflict, Msg: fmt.Sprintf("%s is not running: it is %s", services[i].Label, services[i].State),
+	return 0, &control.Error{Code: control.CodeConflict, Msg: fmt.Sprintf("%s is not running: it is %s", services[i].Label, services[i].State),
 		Hint: fmt.Sprintf("start it with \"nix2gpu start %s\"", services[i].Label)}
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"nix2gpu/gpu"
@@ -175,6 +176,7 @@ func (m Machine) Preconditions(ctx context.Context, p *project.Project, ids []pr
 	c.modules(ctx)
 	c.commands()
 	c.sandboxes()
+	c.networks()
 	c.verdicts(trials)
 	slices.SortStableFunc(c.unmet, func(a, b Precondition) int { return a.Pos.Compare(b.Pos) })
 	return c.unmet, nil
@@ -536,6 +538,40 @@ func (c *check) sandboxes() {
 		if c.project.Processes[s.Main].Settings.Sandbox != "" {
 			c.fail(Unsupported, s, s.OptionPos("sandbox"), "start a kernel with Landlock (Linux 5.13 or newer, with landlock in lsm=), in a container under an engine whose seccomp profile allows it, or leave sandbox out here",
 				"sandbox = %q takes Landlock, which there is not here", c.project.Processes[s.Main].Settings.Sandbox)
+		}
+	})
+}
+
+// networks finds services that can't have a network of their own here, and those that need
+// commands in it, which only root can run there.
+func (c *check) networks() {
+	refused := sync.OnceValue(process.HasLoopback)
+	c.services(func(s *project.Service) {
+		main := c.project.Processes[s.Main]
+		if main.Settings.Network == "" {
+			return
+		}
+		if err := refused(); err != nil {
+			c.fail(Unsupported, s, s.OptionPos("network"), process.LoopbackHint, "network = %q takes a network of its own, which the kernel does not grant here: %v", main.Settings.Network, err)
+			return
+		}
+		if os.Geteuid() == 0 {
+			return
+		}
+		var what string
+		for role, probe := range main.Probes() {
+			if probe.Exec != nil {
+				what = fmt.Sprintf("the command of its %s probe", role)
+			}
+		}
+		switch {
+		case len(s.Setup) > 0:
+			what = "what sets it up"
+		case main.Shutdown.Command != nil:
+			what = "its shutdown command"
+		}
+		if what != "" {
+			c.fail(Unsupported, s, s.OptionPos("network"), "run nix2gpu as root, or use log_line, or notify with a number, as the probe", "network = %q: only root can run %s in the network of the service", main.Settings.Network, what)
 		}
 	})
 }

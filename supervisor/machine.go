@@ -384,6 +384,9 @@ func (x *execution) spec(l *stage.Launch) (*process.Spec, error) {
 	if x.Process.KillMode == project.KillProcess {
 		spec.Mode = process.OnlyMain
 	}
+	if x.Process.Role == project.Setup && spec.Loopback {
+		spec.NetworkOf = x.m.mainOf(x.Service.ID)
+	}
 	spec.StopSignal = x.Process.Shutdown.Signal
 	spec.OutOfMemory = func(kills int) { x.m.report(Fact{Kind: OutOfMemory, Run: x.ID, Kills: kills}) }
 	if err := x.notifiers(spec); err != nil {
@@ -628,6 +631,7 @@ func (x *execution) check(ctx context.Context, c *project.ExecCheck, output io.W
 	defer r.Close()
 	spec := baseSpec(x.Process, launch)
 	spec.Name = string(x.Process.ID) + "-probe"
+	x.beside(spec)
 	spec.Stdout, spec.Stderr = w, w
 	p, err := x.m.Host.Start(*spec)
 	w.Close()
@@ -655,6 +659,25 @@ func (x *execution) check(ctx context.Context, c *project.ExecCheck, output io.W
 	return nil
 }
 
+// beside makes a command run in the network of the running process, if that has its own.
+func (x *execution) beside(spec *process.Spec) {
+	if spec.Loopback {
+		spec.NetworkOf = x.proc.PID()
+	}
+}
+
+// mainOf returns the pid of the main process of a service; 0 if none runs.
+func (m *machine) mainOf(id project.ID) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, x := range m.runs {
+		if x.Service.ID == id && x.Process.Role == project.Main && x.proc != nil {
+			return x.proc.PID()
+		}
+	}
+	return 0
+}
+
 // shutdown runs a shutdown command, which gets the pid of the main process as MAINPID. It
 // is killed a moment after the end of that process.
 func (x *execution) shutdown(c project.Command) error {
@@ -668,6 +691,7 @@ func (x *execution) shutdown(c project.Command) error {
 	}
 	spec := baseSpec(x.Process, launch)
 	spec.Name = string(x.Process.ID) + "-shutdown"
+	x.beside(spec)
 	spec.Env = append(spec.Env, "MAINPID="+strconv.Itoa(x.proc.PID()))
 	spec.Stdout, spec.Stderr = log.Stdout, log.Stderr
 	p, err := patiently(x.over.Done(), func() (*process.Process, error) { return x.m.Host.Start(*spec) })

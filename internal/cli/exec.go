@@ -146,6 +146,7 @@ func specIn(s *control.Surroundings, own []string) process.Spec {
 		NoNewPrivs: s.NoNewPrivs, Limits: process.LimitsOf(project.Limits{NoFile: s.NoFile, Rlimits: s.Rlimits}),
 	}
 	spec.Set(s.Settings, s.Caps, s.Read, s.Write)
+	spec.NetworkOf = s.NetworkOf
 	return spec
 }
 

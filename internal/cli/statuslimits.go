@@ -98,6 +98,9 @@ func settingWords(s *project.Settings) (words []string) {
 		}
 		add("capabilities %s", names)
 	}
+	if s.Network != "" {
+		add("network %s", s.Network)
+	}
 	if s.Sandbox != "" {
 		add("sandbox %s", s.Sandbox)
 	}
