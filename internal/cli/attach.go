@@ -22,6 +22,10 @@ type attachOptions struct {
 	noStdin bool
 }
 
+// keysInContainer detach in a container unless others are given: docker exec keeps Ctrl-P
+// Ctrl-Q to itself. It would leave us behind there, attached for good.
+const keysInContainer = "ctrl-]"
+
 func newAttach(env *Env) *cobra.Command {
 	var opts attachOptions
 	cmd := &cobra.Command{
@@ -32,8 +36,9 @@ definition. What is typed goes to the service, Ctrl-C included, and what it prin
 here and goes to its log, as always. Several can be attached at once; the terminal has the
 size of the one that was attached or resized last.
 
-Ctrl-P Ctrl-Q detaches, and the service goes on. attach lasts over restarts of the
-service. When it has ended for good, attach ends with its exit code.`,
+Ctrl-P Ctrl-Q detaches, and the service goes on. In a container it is Ctrl-], because docker
+exec takes the others for itself. attach lasts over restarts of the service. When it has
+ended for good, attach ends with its exit code.`,
 		Example: `  nix2gpu attach console
   nix2gpu attach --detach-keys ctrl-x console
   nix2gpu attach --no-stdin console   only look`,
@@ -44,6 +49,9 @@ service. When it has ended for good, attach ends with its exit code.`,
 			}
 			if len(opts.target.services) != 1 {
 				return usageError("attach needs the name of one service")
+			}
+			if env.isBaked() && !cmd.Flags().Changed("detach-keys") {
+				opts.keys = keysInContainer
 			}
 			keys, err := console.ParseKeys(opts.keys)
 			if err != nil {
@@ -67,13 +75,16 @@ func runAttach(ctx context.Context, env *Env, opts attachOptions, keys *console.
 	if err != nil {
 		return err
 	}
+	resized := make(chan os.Signal, 1)
+	signal.Notify(resized, syscall.SIGWINCH) // before the size is read, so that no change is missed
+	defer signal.Stop(resized)
 	size := sizeOfStdin()
 	frames, conn, err := c.Attach(ctx, control.AttachRequest{Service: name, Rows: size.Rows, Cols: size.Cols})
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	ended, err := relayAttached(ctx, env, opts, frames, keys)
+	ended, err := relayAttached(ctx, env, opts, frames, keys, resized)
 	switch {
 	case err != nil:
 		return err
@@ -90,7 +101,7 @@ func runAttach(ctx context.Context, env *Env, opts attachOptions, keys *console.
 
 // relayAttached carries between our terminal and the service's. It returns nil once
 // the keys were typed.
-func relayAttached(ctx context.Context, env *Env, opts attachOptions, frames *console.Frames, keys *console.Keys) (*console.Ended, error) {
+func relayAttached(ctx context.Context, env *Env, opts attachOptions, frames *console.Frames, keys *console.Keys, resized <-chan os.Signal) (*console.Ended, error) {
 	type outcome struct {
 		ended *console.Ended
 		err   error
@@ -117,9 +128,6 @@ func relayAttached(ctx context.Context, env *Env, opts attachOptions, frames *co
 		ended, err := showAttached(env, frames)
 		over <- outcome{ended, err}
 	}()
-	resized := make(chan os.Signal, 1)
-	signal.Notify(resized, syscall.SIGWINCH)
-	defer signal.Stop(resized)
 	for {
 		select {
 		case o := <-over:
