@@ -281,13 +281,13 @@ func TestTableIsWhole(t *testing.T) {
 var inside = map[string]string{
 	"Project": "Version Name Services Processes Files Users OnFailed Container Notes Active Listen Metrics",
 	// Registries, Tag and others matter only to the build.
-	"Container": "Env Labels User WorkingDir Tag Startup SSHDConfig SystemPkgs CopyToRoot Archives FromImage FromImagePos Registries MaxLayers Variant",
+	"Container": "Env EnvCommands Labels User WorkingDir Tag Startup SSHDConfig SystemPkgs CopyToRoot Archives FromImage FromImagePos Registries MaxLayers Variant",
 	"Tailscale": "Hostname Tags Pos",
 	"Secret":    "Owner Mode Link Pos",
 	"Dir":       "Mode Owner",
 	"Limits":    "NoFile Rlimits", // set for the process alone
 	"Service":   "ID Type Instance Label Description Namespace Disabled System Init Main Setup DependsOn Pos Options Profiles Family Schedule",
-	"Process": "ID Service Role Doing Command Env Credentials Dir Path User NoNewPrivs Packages SuccessCode " +
+	"Process": "ID Service Role Doing Command Env Credentials Dir Path User NoNewPrivs TTY Packages SuccessCode " +
 		"Readiness Liveness Startup Test Refusals Shutdown KillMode Settings Log ExitOnEnd ExitOnSkipped",
 }
 
