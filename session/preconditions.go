@@ -355,14 +355,14 @@ func notWritable(path string) error {
 	}
 }
 
-// tryFolder makes a folder and removes it again.
+// tryFolder finds out whether a folder that does not exist can be made. It makes one of
+// another name beside it: another boot of the same container may look at the same moment,
+// and would find ours, which is closed to everybody.
 func tryFolder(dir string) error {
-	err := os.Mkdir(dir, 0o700)
+	try, err := os.MkdirTemp(filepath.Dir(dir), ".nix2gpu-")
 	switch {
 	case err == nil:
-		return os.Remove(dir)
-	case errors.Is(err, fs.ErrExist):
-		return nil // somebody has just made it
+		return os.Remove(try)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("no folder can be made in %q", filepath.Dir(dir)) // as /proc says it
 	}

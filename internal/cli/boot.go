@@ -146,18 +146,17 @@ func (b *boot) run(ctx context.Context) error {
 		say(b.env.Stdout, "no services defined, starting interactive shell")
 		b.opts.command = []string{"bash"}
 	}
-	if pid := b.layout.Holder(); pid != 0 { // a second boot changes nothing
-		if len(b.opts.command) > 0 {
-			return b.foreground(ctx, nil, nil, shell)
-		}
-		say(b.env.Stdout, "already running as pid %d", pid)
-		return nil
+	if pid := b.layout.Holder(); pid != 0 {
+		return b.second(ctx, pid, shell)
 	}
 	var refused map[project.ID]string
 	if len(b.opts.command) > 0 && !b.opts.withServices {
 		ids = nil
 	} else if len(ids) > 0 {
 		refusal, err := preflight(ctx, b.env, b.loaded, b.layout, ids, &upOptions{}, nil)
+		if pid := b.layout.Holder(); pid != 0 && (refusal != nil || err != nil) {
+			return b.second(ctx, pid, shell) // what is taken, the one has taken that began meanwhile
+		}
 		if err := cmp.Or(ctx.Err(), err); err != nil {
 			return err
 		}
@@ -183,6 +182,15 @@ func (b *boot) run(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// second is a boot beside one that runs already, as pid. It changes nothing.
+func (b *boot) second(ctx context.Context, pid int, shell bool) error {
+	if len(b.opts.command) > 0 {
+		return b.foreground(ctx, nil, nil, shell)
+	}
+	say(b.env.Stdout, "already running as pid %d", pid)
+	return nil
 }
 
 func (b *boot) job(ids []project.ID, refused map[project.ID]string, stay bool) *session.Job {
