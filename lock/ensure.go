@@ -166,7 +166,7 @@ func (u *updater) keys() []Key {
 			out = append(out, k)
 		}
 	}
-	slices.SortFunc(out, func(a, b Key) int { return cmpStrings(a.Source, b.Source) })
+	slices.SortStableFunc(out, func(a, b Key) int { return cmpStrings(a.Source, b.Source) })
 	return out
 }
 

@@ -43,7 +43,7 @@ func Keys(ctx context.Context, file *File, opts KeyOptions) ([]Key, error) {
 		}
 		return *key, nil
 	})
-	slices.SortFunc(out, func(a, b Key) int { return cmp.Compare(a.Source, b.Source) })
+	slices.SortStableFunc(out, func(a, b Key) int { return cmp.Compare(a.Source, b.Source) })
 	return out, err
 }
 

@@ -161,7 +161,7 @@ func (u *updater) wheels(ctx context.Context, name, arch string, list []Package)
 	for _, l := range reqs.Active(t) {
 		c.picks = append(c.picks, &pick{line: l})
 	}
-	slices.SortFunc(c.picks, func(a, b *pick) int { return strings.Compare(a.line.Name, b.line.Name) })
+	slices.SortStableFunc(c.picks, func(a, b *pick) int { return strings.Compare(a.line.Name, b.line.Name) })
 	steps := []func(context.Context) error{c.choose, c.extras, c.complete}
 	if u.opts.Frozen && c.lacks() { // the error of a frozen lock lists what would change
 		steps = nil
@@ -405,7 +405,7 @@ func wheelChanges(old, now *File) []Change {
 			out = append(out, Change{i.arch + ", wheel", i.name, "", l.Version})
 		}
 	}
-	slices.SortFunc(out, func(a, b Change) int { return cmp.Or(cmpStrings(a.Name, b.Name), cmpStrings(a.Arch, b.Arch)) })
+	slices.SortStableFunc(out, func(a, b Change) int { return cmp.Or(cmpStrings(a.Name, b.Name), cmpStrings(a.Arch, b.Arch)) })
 	return out
 }
 

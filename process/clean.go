@@ -233,7 +233,7 @@ func (h *Host) remains(p *Process) []Info {
 			p.know(info)
 		}
 	}
-	slices.SortFunc(left, func(a, b Info) int { return a.PID - b.PID })
+	slices.SortStableFunc(left, func(a, b Info) int { return a.PID - b.PID })
 	return left
 }
 

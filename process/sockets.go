@@ -47,7 +47,7 @@ func Sockets(pids []int) []Socket {
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b Socket) int {
+	slices.SortStableFunc(out, func(a, b Socket) int {
 		if c := a.Addr.Compare(b.Addr); c != 0 {
 			return c
 		}

@@ -73,7 +73,7 @@ func sweep(find func(*table) map[int]Info, signals map[int]project.Signal, grace
 		clean = 0
 		waited := time.Since(begun)
 		if waited > max(grace, 0)+killBudget {
-			slices.SortFunc(left, func(a, b Info) int { return a.PID - b.PID })
+			slices.SortStableFunc(left, func(a, b Info) int { return a.PID - b.PID })
 			return len(seen), &SurvivorError{Left: left}
 		}
 		for _, info := range left {

@@ -69,7 +69,7 @@ func (e Errors) asError() error {
 	if len(e) == 0 {
 		return nil
 	}
-	slices.SortFunc(e, func(a, b *Error) int {
+	slices.SortStableFunc(e, func(a, b *Error) int {
 		return cmp.Or(
 			a.Pos.Compare(b.Pos), cmp.Compare(a.Msg, b.Msg))
 	})

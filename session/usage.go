@@ -67,7 +67,7 @@ func (s *session) usage(ctx context.Context, gpus bool) (control.Usage, error) {
 		slices.Sort(own.PIDs)
 		u.Services = append(u.Services, *own)
 	}
-	slices.SortFunc(u.Services, func(a, b control.ServiceUsage) int {
+	slices.SortStableFunc(u.Services, func(a, b control.ServiceUsage) int {
 		return cmp.Or(strings.Compare(a.Label, b.Label), cmp.Compare(a.ID, b.ID))
 	})
 	return u, nil
@@ -110,7 +110,7 @@ func (s *session) gpuUsage(ctx context.Context, u *control.Usage, all map[projec
 		for uuid, memory := range shares {
 			own.GPU = append(own.GPU, control.GPUShare{Index: index[uuid], UUID: uuid, Memory: memory})
 		}
-		slices.SortFunc(own.GPU, func(a, b control.GPUShare) int { return a.Index - b.Index })
+		slices.SortStableFunc(own.GPU, func(a, b control.GPUShare) int { return a.Index - b.Index })
 	}
 	if others.Programs > 0 {
 		u.Notes = append(u.Notes, othersNote(others, hostPIDs))

@@ -70,6 +70,6 @@ func zoneNames() (names []string) {
 			return nil
 		})
 	}
-	slices.SortFunc(names, cmp.Compare[string])
+	slices.SortStableFunc(names, cmp.Compare[string])
 	return names
 }

@@ -183,7 +183,7 @@ func (c *core) adopt(p *project.Project, zones map[string]*time.Location) {
 	for _, s := range c.services {
 		c.order = append(c.order, s)
 	}
-	slices.SortFunc(c.order, func(a, b *service) int { return compareLabels(a.spec.Label, a.id, b.spec.Label, b.id) })
+	slices.SortStableFunc(c.order, func(a, b *service) int { return compareLabels(a.spec.Label, a.id, b.spec.Label, b.id) })
 	for _, s := range c.order {
 		for dep := range s.spec.DependsOn {
 			c.users[dep] = append(c.users[dep], s)
@@ -329,7 +329,7 @@ func (c *core) unmet(s *service) []control.Unmet {
 			list = append(list, control.Unmet{Service: id, Label: dep.spec.Label, Condition: d.Condition, Why: why, Hopeless: hopeless})
 		}
 	}
-	slices.SortFunc(list, func(a, b control.Unmet) int { return cmp.Compare(a.Label, b.Label) })
+	slices.SortStableFunc(list, func(a, b control.Unmet) int { return cmp.Compare(a.Label, b.Label) })
 	return list
 }
 

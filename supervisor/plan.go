@@ -58,7 +58,7 @@ func (c *core) plan(p *project.Project, refused map[project.ID]string) []control
 		}
 		plan = append(plan, one)
 	}
-	slices.SortFunc(plan, func(a, b control.Planned) int { return compareLabels(a.Label, a.ID, b.Label, b.ID) })
+	slices.SortStableFunc(plan, func(a, b control.Planned) int { return compareLabels(a.Label, a.ID, b.Label, b.ID) })
 	c.planDependants(p, plan)
 	for i := range plan {
 		if plan[i].Action == control.PlanStart || plan[i].Action == control.PlanRestart {

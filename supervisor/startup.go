@@ -85,7 +85,7 @@ func (c *core) startups() control.Startups {
 		for id, d := range s.spec.DependsOn {
 			u.Needs = append(u.Needs, control.StartupNeed{Service: id, Condition: d.Condition})
 		}
-		slices.SortFunc(u.Needs, func(a, b control.StartupNeed) int { return strings.Compare(string(a.Service), string(b.Service)) })
+		slices.SortStableFunc(u.Needs, func(a, b control.StartupNeed) int { return strings.Compare(string(a.Service), string(b.Service)) })
 		out.Services = append(out.Services, u)
 	}
 	return out

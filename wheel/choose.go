@@ -206,7 +206,7 @@ func (s *refusals) explain(t Target, r *Requirement) error {
 	case s.files == 0:
 		return &ChoiceError{fmt.Sprintf("the index has no project %q", r.Name), "is the name right? --index-url or --extra-index-url names another index"}
 	}
-	slices.SortFunc(s.versions, func(a, b Version) int { return b.Compare(a) })
+	slices.SortStableFunc(s.versions, func(a, b Version) int { return b.Compare(a) })
 	s.versions = slices.CompactFunc(s.versions, func(a, b Version) bool { return a.Compare(b) == 0 })
 	var names []string
 	for _, v := range s.versions {

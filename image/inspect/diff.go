@@ -180,7 +180,7 @@ func union[K comparable, V, W any](a map[K]V, b map[K]W, compare func(x, y K) in
 			all = append(all, k)
 		}
 	}
-	slices.SortFunc(all, compare)
+	slices.SortStableFunc(all, compare)
 	return all
 }
 

@@ -121,11 +121,11 @@ func (img *Image) list(l *List) {
 	for _, w := range l.Wheels {
 		img.Wheels = append(img.Wheels, Wheel{w.Name, w.Version})
 	}
-	slices.SortFunc(img.Wheels, func(a, b Wheel) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(img.Wheels, func(a, b Wheel) int { return strings.Compare(a.Name, b.Name) })
 }
 
 func sortPackages(all []Package) {
-	slices.SortFunc(all, func(a, b Package) int {
+	slices.SortStableFunc(all, func(a, b Package) int {
 		return strings.Compare(a.Name+" "+a.Arch, b.Name+" "+b.Arch)
 	})
 }

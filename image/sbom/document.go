@@ -145,7 +145,7 @@ func Document(img Image) ([]byte, error) {
 		end.Relationships = append(end.Relationships, relationship{imageID, "CONTAINS", id})
 	}
 	sorted := slices.Clone(img.Packages)
-	slices.SortFunc(sorted, func(a, b Package) int {
+	slices.SortStableFunc(sorted, func(a, b Package) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Arch, b.Arch), cmp.Compare(a.Version, b.Version))
 	})
 	texts := map[string]Text{}
@@ -159,7 +159,7 @@ func Document(img Image) ([]byte, error) {
 		end.Relationships = append(end.Relationships, relationship{layer, "CONTAINS", e.SPDXID})
 	}
 	wheels := slices.Clone(img.Wheels)
-	slices.SortFunc(wheels, func(a, b Wheel) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.File, b.File)) })
+	slices.SortStableFunc(wheels, func(a, b Wheel) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.File, b.File)) })
 	for _, w := range wheels {
 		layer, ok := layers[w.Layer]
 		if !ok {

@@ -304,7 +304,7 @@ func (b *block) tree() {
 	var show func(parent int, indent string)
 	show = func(parent int, indent string) {
 		list := children[parent]
-		slices.SortFunc(list, func(a, b control.ProcessInfo) int { return a.PID - b.PID })
+		slices.SortStableFunc(list, func(a, b control.ProcessInfo) int { return a.PID - b.PID })
 		for _, p := range list {
 			text := fmt.Sprintf("%s%d %s", indent, p.PID, servicelog.Safe(p.Command))
 			if room > 20 {
