@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	_ "time/tzdata" // this machine may have none
@@ -159,9 +160,9 @@ func TestSuspendedAndSet(t *testing.T) {
 
 // Runs that were planned while no supervisor was there are told, and not made.
 func TestMissedWhileDown(t *testing.T) {
-	var kept map[project.ID]Planned
+	var last atomic.Pointer[map[project.ID]Planned]
 	opts := Options{
-		Keep: func(m map[project.ID]Planned) { kept = m },
+		Keep: func(m map[project.ID]Planned) { last.Store(&m) },
 		Planned: map[project.ID]Planned{
 			"a": {"0 * * * *", "UTC", time.Date(1999, 12, 31, 22, 0, 0, 0, time.UTC)},
 			"b": {"0 * * * *", "UTC", time.Date(1999, 12, 31, 22, 0, 0, 0, time.UTC)}, // another schedule now
@@ -176,10 +177,12 @@ func TestMissedWhileDown(t *testing.T) {
 			0s b: next run Sat 1 Jan 00:05 UTC
 			0s c: next run Sat 1 Jan 01:00 UTC
 			0s all services healthy`)
+		kept := *last.Load()
 		if len(kept) != 3 || !kept["b"].Next.Equal(time.Date(2000, 1, 1, 0, 5, 0, 0, time.UTC)) {
 			s.Errorf("kept %+v", kept)
 		}
 		s.pass(6 * time.Minute)
+		kept = *last.Load()
 		if !kept["b"].Next.Equal(time.Date(2000, 1, 1, 1, 5, 0, 0, time.UTC)) {
 			s.Errorf("kept %+v", kept)
 		}
