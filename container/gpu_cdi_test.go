@@ -75,6 +75,7 @@ func TestGPUByCDI(t *testing.T) {
 					t.Errorf("top tells of the memory by service: %t; that it cannot: %t\n%s", ours, unknown, top)
 				}
 				podman.MustExec("stop", id)
+				m.Forget()
 			})
 		}
 	})
