@@ -12,23 +12,29 @@ import (
 // ends, the kernel sends them their parent-death signal.
 type forker struct {
 	jobs  chan func()
-	ownFS bool // the thread has a umask of its own
+	quit  chan struct{} // closed by stop
+	ownFS bool          // the thread has a umask of its own
 }
 
 // startForker starts the thread. It returns nil if no_new_privs can't be set.
 func startForker(noNewPrivs bool) *forker {
-	f := &forker{jobs: make(chan func())}
+	f := &forker{jobs: make(chan func()), quit: make(chan struct{})}
 	ready := make(chan bool)
 	go onOwnThread(func() {
 		f.ownFS = unix.Unshare(unix.CLONE_FS) == nil
 		ok := !noNewPrivs || unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == nil
 		ready <- ok
-		for job := range f.jobs {
-			job()
+		for {
+			select {
+			case job := <-f.jobs:
+				job()
+			case <-f.quit:
+				return
+			}
 		}
 	})
 	if !<-ready {
-		close(f.jobs)
+		f.stop()
 		return nil
 	}
 	return f
@@ -53,7 +59,7 @@ func onOwnThread(f func()) {
 
 func (f *forker) stop() {
 	if f != nil {
-		close(f.jobs)
+		close(f.quit)
 	}
 }
 
@@ -69,10 +75,11 @@ type forkRequest struct {
 	report, reportEnd *os.File // for the error of LaunchMain; nil if that is not needed
 }
 
-// fork runs r on the forker's thread.
+// fork runs r on the forker's thread. A probe may ask for it while the Host closes: then
+// nothing is started any more.
 func (f *forker) fork(r *forkRequest) (pid int, err error) {
 	done := make(chan struct{})
-	f.jobs <- func() {
+	job := func() {
 		defer close(done)
 		if r.enter != nil {
 			if err = r.enter(); err != nil {
@@ -85,6 +92,11 @@ func (f *forker) fork(r *forkRequest) (pid int, err error) {
 		}
 		pid, err = syscall.ForkExec(r.path, r.argv, &r.attr)
 	}
-	<-done
-	return pid, err
+	select {
+	case f.jobs <- job:
+		<-done
+		return pid, err
+	case <-f.quit:
+		return 0, ErrClosed
+	}
 }
