@@ -108,20 +108,15 @@ func (t Trial) elsewhere(argv []string) (code int, err error) {
 	}
 	// Users are the same inside: a program that finds itself to be root does other
 	// things. Root may be asked to run it as any of them; others are only themselves.
-	uids := []syscall.SysProcIDMap{{ContainerID: os.Geteuid(), HostID: os.Geteuid(), Size: 1}}
-	gids := []syscall.SysProcIDMap{{ContainerID: os.Getegid(), HostID: os.Getegid(), Size: 1}}
-	root := os.Geteuid() == 0
-	if root {
-		uids = []syscall.SysProcIDMap{{Size: 1 << 16}}
-		gids = uids
+	sys := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	inNamespaces(sys)
+	if os.Geteuid() == 0 {
+		sys.UidMappings = []syscall.SysProcIDMap{{Size: 1 << 16}}
+		sys.GidMappings, sys.GidMappingsEnableSetgroups = sys.UidMappings, true
 	}
 	pid, err := syscall.ForkExec("/proc/self/exe", append(argv[:len(argv):len(argv)], string(text)), &syscall.ProcAttr{
 		Env: os.Environ(), Files: []uintptr{0, 1, 2, reportEnd.Fd()},
-		Sys: &syscall.SysProcAttr{
-			Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL,
-			UidMappings: uids, GidMappings: gids, GidMappingsEnableSetgroups: root,
-			AmbientCaps: []uintptr{unix.CAP_NET_ADMIN}, // for the loopback; an exec takes all others away
-		},
+		Sys: sys,
 	})
 	reportEnd.Close()
 	if err != nil {

@@ -151,8 +151,13 @@ func (opts *psOptions) use(ctx context.Context, env *Env) ([]control.Service, *c
 	if err != nil {
 		return nil, nil, err
 	}
-	usage.Services = slices.DeleteFunc(usage.Services, func(u control.ServiceUsage) bool {
-		return !slices.ContainsFunc(state.Services, func(s control.Service) bool { return s.ID == u.ID })
-	})
+	keepUsage(usage, state.Services)
 	return state.Services, usage, nil
+}
+
+// keepUsage leaves in usage only these services.
+func keepUsage(usage *control.Usage, services []control.Service) {
+	usage.Services = slices.DeleteFunc(usage.Services, func(u control.ServiceUsage) bool {
+		return !slices.ContainsFunc(services, func(s control.Service) bool { return s.ID == u.ID })
+	})
 }

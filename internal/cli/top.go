@@ -118,9 +118,7 @@ func (t *topView) look(ctx context.Context) (*control.Usage, error) {
 		return nil, err
 	}
 	if t.named {
-		usage.Services = slices.DeleteFunc(usage.Services, func(u control.ServiceUsage) bool {
-			return !slices.ContainsFunc(t.services, func(s control.Service) bool { return s.ID == u.ID })
-		})
+		keepUsage(usage, t.services)
 	}
 	slices.SortStableFunc(usage.Services, func(a, b control.ServiceUsage) int { // by name already
 		switch t.order {

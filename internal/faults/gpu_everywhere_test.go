@@ -3,7 +3,6 @@ package faults_test
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -11,20 +10,6 @@ import (
 	"nix2gpu/internal/gputest"
 	"nix2gpu/internal/testkit"
 )
-
-// machineStack returns an empty stack on a machine with GPUs.
-func machineStack(t *testing.T, m *gputest.Machine) *testkit.Stack {
-	t.Helper()
-	s := testkit.NewStackFrom(t, "")
-	for _, kv := range s.Env {
-		if path, ok := strings.CutPrefix(kv, "PATH="); ok {
-			s.Env = append(s.Env, m.Env(path)...)
-			return s
-		}
-	}
-	s.Env = append(s.Env, m.Env(os.Getenv("PATH"))...)
-	return s
-}
 
 // held returns how much memory of the first card a service holds by "top", in bytes.
 func held(t *testing.T, s *testkit.Stack, service string) (bytes int64) {
@@ -56,7 +41,7 @@ func held(t *testing.T, s *testkit.Stack, service string) (bytes int64) {
 func TestServiceWithAGPU(t *testing.T) {
 	const mib = 1 << 20
 	gputest.Each(t, gputest.H100(), func(t *testing.T, m *gputest.Machine) {
-		s := machineStack(t, m)
+		s := stackWith(t, m.Env)
 		s.Write("nix2gpu.nix", `{
   services.custom."gpu-check" = { enable = true; command = "nvidia-smi -L"; restart = "no"; };
   services.custom."train" = { enable = true; command = "`+m.Hold(2048)+`"; gpu = { count = 1; memory = "4G"; };
@@ -107,7 +92,7 @@ func TestServiceWithAGPU(t *testing.T) {
 // containers.
 func TestXidOfARealDriver(t *testing.T) {
 	gputest.Each(t, gputest.H100(), func(t *testing.T, m *gputest.Machine) {
-		s := machineStack(t, m)
+		s := stackWith(t, m.Env)
 		command, want := m.Fault(), "[faulty] cuCtxSynchronize: CUDA_ERROR_ILLEGAL_ADDRESS\n"
 		if !m.Real {
 			command, want = "sh -c 'echo broken; exit 1'", "[faulty] broken\n" // without an Xid

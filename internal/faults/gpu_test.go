@@ -12,15 +12,22 @@ import (
 // gpuStack returns an empty stack on a machine with the GPUs of a stand-in.
 func gpuStack(t *testing.T, cards []gputest.Card) (*testkit.Stack, *gputest.Standin) {
 	t.Helper()
-	s, g := testkit.NewStackFrom(t, ""), gputest.New(t, cards)
+	g := gputest.New(t, cards)
+	return stackWith(t, g.Env), g
+}
+
+// stackWith returns an empty stack with the variables that env adds to its PATH.
+func stackWith(t *testing.T, env func(path string) []string) *testkit.Stack {
+	t.Helper()
+	s := testkit.NewStackFrom(t, "")
 	path := os.Getenv("PATH")
 	for _, kv := range s.Env {
 		if p, ok := strings.CutPrefix(kv, "PATH="); ok {
 			path = p
 		}
 	}
-	s.Env = append(s.Env, g.Env(path)...)
-	return s, g
+	s.Env = append(s.Env, env(path)...)
+	return s
 }
 
 // A broken driver keeps a service from being ready, until it is repaired.

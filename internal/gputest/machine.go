@@ -17,7 +17,6 @@ import (
 // A Machine has GPUs and a driver that runs: a stand-in's, or this machine's own. It is
 // for tests of what holds for both.
 type Machine struct {
-	Name string     // "stand-in" or "real"
 	Card gpu.Card   // the first
 	Real bool       // the driver is NVIDIA's
 	s    *Standin   // nil if Real
@@ -57,19 +56,15 @@ func realSMI() string {
 // Machine returns the stand-in as what it stands for.
 func (s *Standin) Machine() *Machine {
 	s.t.Helper()
-	m := &Machine{Name: "stand-in", s: s, smi: filepath.Join(s.Dir, "bin", gpu.Program), hold: filepath.Join(s.Dir, "bin", "hold"), t: s.t}
+	m := &Machine{s: s, smi: filepath.Join(s.Dir, "bin", gpu.Program), hold: filepath.Join(s.Dir, "bin", "hold"), t: s.t}
 	m.Card = m.Cards()[0]
 	return m
 }
 
 func realMachine(t testing.TB, smi string) *Machine {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "nix2gpu-gpu-") // not t.TempDir, which is ours alone
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	m := &Machine{Name: "real", Real: true, smi: smi, hold: filepath.Join(dir, "hold"), t: t}
+	dir := folder(t)
+	m := &Machine{Real: true, smi: smi, hold: filepath.Join(dir, "hold"), t: t}
 	if err := os.WriteFile(m.hold, []byte(cudaSource), 0o755); err != nil {
 		t.Fatal(err)
 	}

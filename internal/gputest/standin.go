@@ -115,14 +115,21 @@ var hookSource string
 // them: what CUDA, nvidia-smi and the compiler of kernels open.
 var sonames = [...]string{"libcuda.so.1", "libnvidia-ml.so.1", "libnvidia-ptxjitcompiler.so.1"}
 
-// New makes a stand-in with these cards. Services of any user can read its folder.
-func New(t testing.TB, cards []Card) *Standin {
+// folder makes a folder for the time of the test. Its caller sets the mode.
+func folder(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "nix2gpu-gpu-") // not t.TempDir, which is ours alone
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// New makes a stand-in with these cards. Services of any user can read its folder.
+func New(t testing.TB, cards []Card) *Standin {
+	t.Helper()
+	dir := folder(t)
 	s := &Standin{Dir: dir, State: State{Mode: OK, Driver: Driver, CUDA: [2]int{12, 8}, Cards: cards, Release: 3}, t: t}
 	for _, d := range []string{"", "bin", "lib", "links", "dev", "held"} {
 		mode := os.FileMode(0o755)
