@@ -37,7 +37,7 @@ func newBacklog(s style) *backlog {
 func (b *backlog) extend(it item) {
 	s := b.ranges[it.file]
 	if s == nil {
-		s = &fileRange{file: it.file, at: it.from, era: it.era, last: it.era}
+		s = &fileRange{file: it.file, at: it.from, era: it.era, last: it.era, process: it.view.of}
 		b.ranges[it.file] = s
 		b.order = append(b.order, s)
 	}
@@ -157,6 +157,7 @@ type fileRange struct {
 	eras    []eraStart
 	last    int // the era of the record before end
 	views   map[Stream]*viewer
+	process Process // of the records at at
 
 	buf  []byte // what has been read from at on
 	room []byte // the memory of buf
@@ -202,6 +203,9 @@ func (s *fileRange) peek(many int) (bool, error) {
 		}
 		s.buf = s.buf[i+1:]
 		s.at.offset += int64(i) + 1
+		if p, ok := rec.tells(); ok {
+			s.process = p
+		}
 		if rec.Time.IsZero() || rec.Stream == Marks {
 			continue
 		}
@@ -217,6 +221,7 @@ func (s *fileRange) peek(many int) (bool, error) {
 func (s *fileRange) show(dst []byte) []byte {
 	s.ready = false
 	if v := s.views[s.head.stream]; v != nil {
+		v.tell(s.process)
 		dst, _ = v.append(dst, []line{s.head.line}, s.head.at)
 	}
 	return dst

@@ -32,8 +32,9 @@ type cursor struct {
 	gone   bool       // rotation has removed files that we have not read: a gap is due
 	when   time.Time  // of the last record; lines that are no records get it
 
-	head   Record
-	peeked bool
+	process Process // of the next record, unless that tells another one
+	head    Record
+	peeked  bool
 }
 
 // How much is read at once: little at first, which is enough for the last ten lines.
@@ -44,6 +45,13 @@ const (
 
 // begin opens the files and moves to where the query begins.
 func (c *cursor) begin(q Query) error {
+	if err := c.find(q); err != nil || !q.Processes {
+		return err
+	}
+	return c.findProcess()
+}
+
+func (c *cursor) find(q Query) error {
 	if q.Tail > 0 && !q.Previous {
 		if done, err := c.tailOfNewest(q); done || err != nil {
 			return err
@@ -174,6 +182,10 @@ func (c *cursor) peek(q Query) (bool, error) {
 			rec.Time = c.when
 		}
 		c.when = rec.Time
+		if p, ok := rec.tells(); ok {
+			c.process = p
+		}
+		rec.Process = c.process
 		if q.wanted(rec) {
 			c.head, c.peeked = rec, true
 		}

@@ -23,8 +23,9 @@ package servicelog
 // they were written. The first tag is F for the end of a line, or P for a piece of a
 // line that is too long. If a line did not end in a newline, a second tag after a colon
 // says how: F:r by a carriage return, F:n not at all, because its writer ended. The
-// stream nix2gpu has our own marks: "start" is the beginning of a run, "gap N reason"
-// says that N lines could not be kept.
+// stream nix2gpu has our own marks: "start pid=N restart=N" is the beginning of a run,
+// "run pid=N restart=N" says whose the next records are, "gap N reason" that N lines could
+// not be kept.
 //
 // postgresql.db.log is the current file; .1 is the one before it, and so on.
 // A record never spans two files.

@@ -114,7 +114,10 @@ type file struct {
 	segments []segment // those that are kept; the current one may not exist yet
 	lost     int       // how many lines were lost since failure
 	failure  error     // why the last write failed; nil: it did not
-	closed   bool      // dir is closed, too, and its descriptor may be another file's by now
+	told     Process   // of the last mark that tells one, which is in the segment toldIn, at toldAt
+	toldIn   int
+	toldAt   int64
+	closed   bool // dir is closed, too, and its descriptor may be another file's by now
 	scratch  []byte
 }
 
@@ -126,7 +129,8 @@ func newFile(dir *folder, name string, max int64, keep int) *file {
 type batch struct {
 	records []byte
 	n       int
-	mark    bool // it is a mark, which does not count as a line
+	mark    bool // it is the mark of a start, which does not count as a line
+	process Process
 }
 
 // append writes a batch and returns where it is. The caller holds the lock.
@@ -139,7 +143,14 @@ func (f *file) append(b batch, at time.Time) (from, to spot, err error) {
 		}
 	}
 	if b.n > 0 && (f.failure == nil || f.lost == 0) {
-		f.failure = f.write(b.records)
+		records, told := b.records, b.mark
+		if !b.mark && f.untold(b.process, len(records)) {
+			f.scratch = append(tell(f.scratch[:0], b.process, at), records...)
+			records, told = f.scratch, true
+		}
+		if f.failure = f.write(records); f.failure == nil && told {
+			f.told, f.toldIn, f.toldAt = b.process, f.current, f.size
+		}
 	}
 	if f.failure != nil {
 		f.lost += b.n
@@ -175,7 +186,7 @@ func reasonOf(err error) error {
 
 // write appends either all of b or nothing.
 func (f *file) write(b []byte) error {
-	if f.fd >= 0 && f.size > 0 && f.size+int64(len(b)) > f.max {
+	if f.full(len(b)) {
 		f.rotate()
 	}
 	if f.fd < 0 {
@@ -207,6 +218,9 @@ func (f *file) write(b []byte) error {
 	f.size += int64(len(b))
 	return nil
 }
+
+// full reports whether n more bytes belong into a new segment.
+func (f *file) full(n int) bool { return f.fd >= 0 && f.size > 0 && f.size+int64(n) > f.max }
 
 // rotate gives each segment the next number, and the next write makes a new one. If the
 // current one can't be renamed, it just grows.

@@ -151,16 +151,16 @@ func (h *Hub) Source(id, label string, opts SourceOptions) *Source {
 	return s
 }
 
-// mark writes a mark to the source's file.
-func (s *Source) mark(text string) {
+// markStart marks in the source's file that a run begins.
+func (s *Source) markStart(p Process) {
 	f := s.file
 	if f == nil {
 		return
 	}
 	f.mu.Lock()
 	before, at := f.failure, s.hub.clock.next().at
-	records := appendLines(nil, []line{{text: []byte(text)}}, at, Marks)
-	_, _, err := f.append(batch{records: records, n: 1, mark: true}, at)
+	records := appendLines(nil, []line{{text: p.appendMark(nil, markStart)}}, at, Marks)
+	_, _, err := f.append(batch{records: records, n: 1, mark: true, process: p}, at)
 	f.mu.Unlock()
 	s.kept(before, err)
 }
@@ -185,7 +185,7 @@ func (s *Source) carry(p *pipe, lines []line, expected int, buf *buffers) {
 		it.stamp = s.hub.clock.next()
 		buf.text = appendLines(buf.text[:0], lines, it.at, p.stream)
 		var err error
-		if it.from, it.to, err = f.append(batch{records: buf.text, n: len(lines)}, it.at); err == nil {
+		if it.from, it.to, err = f.append(batch{records: buf.text, n: len(lines), process: p.run.process}, it.at); err == nil {
 			it.file = f
 		} else {
 			s.count.lost.Add(uint64(len(lines)))

@@ -22,9 +22,10 @@ type PrintOptions struct {
 
 // A Printer writes records for a reader. It buffers: call Flush.
 type Printer struct {
-	w    *bufio.Writer
-	opts PrintOptions
-	buf  []byte
+	w       *bufio.Writer
+	opts    PrintOptions
+	buf     []byte
+	process []byte // fields of JSON
 
 	open   bool // the last record's line goes on
 	source string
@@ -59,7 +60,8 @@ func (p *Printer) append(dst []byte, rec Record) []byte {
 		}
 	}
 	if p.opts.Format == JSON {
-		return appendJSON(dst, rec.Time, label, rec.Stream, message, rec.Partial())
+		p.process = rec.Process.appendJSON(p.process[:0])
+		return appendJSON(dst, rec.Time, label, rec.Stream, message, p.process, rec.Partial())
 	}
 	continues := p.open && p.source == rec.Source && p.stream == rec.Stream
 	if p.open && !continues {

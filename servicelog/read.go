@@ -31,6 +31,10 @@ type Query struct {
 	Previous bool // only the run before the last one
 	Marks    bool // also the marks of starts; those of gaps are always included
 
+	// Processes makes records tell their Process, for which a query that begins in the
+	// middle of a file looks back.
+	Processes bool
+
 	// Over, unless nil, ends Follow once it is closed and all that was written until then
 	// is read.
 	Over <-chan struct{}
@@ -289,7 +293,7 @@ func (r *Reader) changes() (ch <-chan struct{}, stop func()) {
 func (q *Query) wanted(rec Record) bool {
 	if rec.Stream == Marks {
 		_, _, gap := rec.Gap()
-		return (q.Marks || gap) && q.inTime(rec.Time)
+		return (gap || q.Marks && rec.IsStart()) && q.inTime(rec.Time)
 	}
 	if !q.inTime(rec.Time) {
 		return false

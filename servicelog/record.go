@@ -23,13 +23,17 @@ type Record struct {
 	Stream  Stream
 	Message []byte // raw; valid until the next record is asked for
 	End     End
+	Process Process // which has printed it, if the query asks for that
 }
 
 // Partial reports whether the line goes on in the next record.
 func (r Record) Partial() bool { return r.End == EndCut }
 
 // IsStart reports whether r marks the beginning of a run.
-func (r Record) IsStart() bool { return r.Stream == Marks && string(r.Message) == markStart }
+func (r Record) IsStart() bool {
+	word, _, _ := bytes.Cut(r.Message, []byte(" "))
+	return r.Stream == Marks && string(word) == markStart
+}
 
 // Gap returns how many lines are missing at this place, and why.
 func (r Record) Gap() (lines int, why string, ok bool) {
@@ -44,6 +48,7 @@ func (r Record) Gap() (lines int, why string, ok bool) {
 
 const (
 	markStart = "start"
+	markRun   = "run" // the records that follow are of a process whose start is elsewhere
 	markGap   = "gap"
 
 	// timeLayout always has nine digits, so that times can be compared as text.

@@ -23,30 +23,35 @@ const (
 type Watch func(line []byte)
 
 // A Run is the output of one start of a process. Hand Stdout and Stderr to the
-// process, then call Started.
+// process, then call Begin and Started.
 type Run struct {
 	Stdout, Stderr *os.File // write ends; close-on-exec is set
 
-	source *Source
-	watch  Watch
-	once   sync.Mutex // held while watch is called
-	pipes  [2]*pipe
+	source  *Source
+	process Process
+	begin   sync.Once
+	watch   Watch
+	once    sync.Mutex // held while watch is called
+	pipes   [2]*pipe
 }
 
-// Start begins a run: it makes the pipes and marks the beginning in the file. watch may
-// be nil. It misses nothing, since it is there before the process.
-func (s *Source) Start(watch Watch) (*Run, error) { return s.start(watch, true) }
+// Start is Open and Begin for a process that is not known.
+func (s *Source) Start(watch Watch) (*Run, error) {
+	r, err := s.Open(watch)
+	if err == nil {
+		r.Begin(Process{})
+	}
+	return r, err
+}
 
-// StartAside is Start for a helper of the process, such as its shutdown command, whose
-// lines belong to the run of the process.
-func (s *Source) StartAside(watch Watch) (*Run, error) { return s.start(watch, false) }
-
-func (s *Source) start(watch Watch, mark bool) (*Run, error) {
+// Open makes the pipes of a run. They are read once the run begins: what is printed
+// before that waits in them. watch may be nil.
+func (s *Source) Open(watch Watch) (*Run, error) {
 	r := &Run{source: s, watch: watch}
 	for i, stream := range []Stream{Stdout, Stderr} {
 		p, w, err := newPipe(r, stream)
 		if err != nil {
-			r.Started()
+			r.closeEnds()
 			r.abandon()
 			return nil, fmt.Errorf("cannot make a pipe for %q: %w", s.id, err)
 		}
@@ -64,22 +69,44 @@ func (s *Source) start(watch Watch, mark bool) (*Run, error) {
 	}
 	s.hub.mu.Unlock()
 	if closed {
-		r.Started()
+		r.closeEnds()
 		r.abandon()
 		return nil, errors.New("the log is closed")
-	}
-	if mark {
-		s.mark(markStart)
-	}
-	for _, p := range r.pipes {
-		go p.read()
 	}
 	return r, nil
 }
 
+// Begin marks in the file that a run of p begins, and reads what it prints.
+func (r *Run) Begin(p Process) {
+	r.begin.Do(func() {
+		r.source.markStart(p)
+		r.read(p)
+	})
+}
+
+// BeginAside is Begin for a helper of p, such as its shutdown command, whose lines belong
+// to the run of p.
+func (r *Run) BeginAside(p Process) { r.begin.Do(func() { r.read(p) }) }
+
+func (r *Run) read(process Process) {
+	r.process = process
+	for _, p := range r.pipes {
+		if p.view != nil {
+			p.view.tell(process)
+		}
+		go p.read()
+	}
+}
+
 // Started closes our copies of the write ends, so that the pipes end with the process.
-// Call it after the process was started, also if that has failed.
+// Call it after the process was started, also if that has failed. It begins a run that
+// has not begun.
 func (r *Run) Started() {
+	r.Begin(Process{})
+	r.closeEnds()
+}
+
+func (r *Run) closeEnds() {
 	for _, f := range []*os.File{r.Stdout, r.Stderr} {
 		if f != nil {
 			f.Close()
@@ -135,7 +162,7 @@ type pipe struct {
 	// goroutine while idle is false, and a drain, with mu, while it is true.
 	mu        sync.Mutex
 	change    sync.Cond
-	idle      bool  // the pipe was empty, and the reader waits for the kernel
+	idle      bool  // the reader waits for the kernel, since the pipe was empty, or has not begun
 	taken     int64 // bytes that were read from the pipe
 	delivered int64 // how many of them are in the file and queued for stdout
 	ended     bool
@@ -161,7 +188,7 @@ func newPipe(r *Run, stream Stream) (*pipe, *os.File, error) {
 	// Servers open /dev/stderr again, even after they have become another user.
 	_ = unix.Fchmod(fds[1], 0o666)
 	s := r.source
-	p := &pipe{run: r, stream: stream, done: make(chan struct{}), credit: patience}
+	p := &pipe{run: r, stream: stream, idle: true, done: make(chan struct{}), credit: patience}
 	p.change.L = &p.mu
 	p.r = os.NewFile(uintptr(fds[0]), s.id+" "+string(stream))
 	if s.hub.out != nil && !s.quiet {

@@ -53,12 +53,22 @@ type viewer struct {
 	label  string
 	stream Stream
 	style
-	prefix []byte
-	open   bool // the last piece was cut: the next one continues its line
+	prefix  []byte
+	of      Process // what the lines are from
+	process []byte  // the same as fields of JSON
+	open    bool    // the last piece was cut: the next one continues its line
 }
 
 func newViewer(label string, stream Stream, s style) *viewer {
 	return &viewer{label: label, stream: stream, style: s, prefix: appendPrefix(nil, label, s)}
+}
+
+// tell says which process the lines that follow are from.
+func (v *viewer) tell(p Process) {
+	if v.of != p {
+		v.of = p
+		v.process = p.appendJSON(v.process[:0])
+	}
 }
 
 // append appends lines as they are shown, and returns how many those are. It leaves out
@@ -72,7 +82,7 @@ func (v *viewer) append(dst []byte, lines []line, at time.Time) ([]byte, int) {
 		}
 		n++
 		if v.format == JSON {
-			dst = appendJSON(dst, at, v.label, v.stream, l.text, l.end == EndCut)
+			dst = appendJSON(dst, at, v.label, v.stream, l.text, v.process, l.end == EndCut)
 			continue
 		}
 		dst = append(dst, v.prefix...)
@@ -96,7 +106,7 @@ func (v *viewer) append(dst []byte, lines []line, at time.Time) ([]byte, int) {
 func (v *viewer) size(lines []line) int {
 	each := len(v.prefix) + 1
 	if v.format == JSON {
-		each += len(`{"time":"2026-11-22T23:57:00.123456789Z","service":"","stream":"stdout","message":""}`)
+		each += len(`{"time":"2026-11-22T23:57:00.123456789Z","service":"","stream":"stdout","message":""}`) + len(v.process)
 	}
 	n := each * len(lines)
 	for _, l := range lines {
@@ -228,8 +238,8 @@ func hostile(r rune) bool {
 	return false
 }
 
-// appendJSON appends one object and a newline.
-func appendJSON(dst []byte, at time.Time, service string, s Stream, text []byte, partial bool) []byte {
+// appendJSON appends one object and a newline. process is fields that tell the process.
+func appendJSON(dst []byte, at time.Time, service string, s Stream, text, process []byte, partial bool) []byte {
 	dst = append(dst, `{"time":"`...)
 	dst = at.UTC().AppendFormat(dst, timeLayout)
 	dst = append(dst, `","service":`...)
@@ -243,6 +253,7 @@ func appendJSON(dst []byte, at time.Time, service string, s Stream, text []byte,
 	}
 	dst = append(dst, `,"message":`...)
 	dst = appendString(dst, text)
+	dst = append(dst, process...)
 	if partial {
 		dst = append(dst, `,"partial":true`...)
 	}

@@ -433,8 +433,12 @@ func (c *core) launch(s *service, f Effect) {
 
 func (c *core) spawn(s *service, id project.ID, role project.Role) *run {
 	c.lastRun++
+	attempt := s.starts
+	if role == project.Init {
+		attempt++ // the main process, which counts them, comes after it
+	}
 	r := &run{
-		Run:     Run{ID: c.lastRun, Project: c.project, Service: s.spec, Process: c.project.Processes[id], Attempt: s.starts},
+		Run:     Run{ID: c.lastRun, Project: c.project, Service: s.spec, Process: c.project.Processes[id], Attempt: attempt},
 		service: s, role: role, since: c.world.Now(),
 	}
 	c.runs[r.ID] = r

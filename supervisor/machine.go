@@ -264,6 +264,9 @@ func (x *execution) begin() (*process.Process, *servicelog.Run, error) {
 		defer end.Close()
 	}
 	p, err := patiently(x.cancel, func() (*process.Process, error) { return x.m.Host.Start(*spec) })
+	if err == nil {
+		log.Begin(x.logProcess(p))
+	}
 	log.Started()
 	if x.terminal != nil && err == nil {
 		x.terminal.begin()
@@ -319,7 +322,7 @@ func (x *execution) openLog() (*servicelog.Run, error) {
 	if copyTo != nil {
 		x.onClose(func() { copyTo.Close() })
 	}
-	return patiently(x.cancel, func() (*servicelog.Run, error) { return source.Start(x.watch(copyTo)) })
+	return patiently(x.cancel, func() (*servicelog.Run, error) { return source.Open(x.watch(copyTo)) })
 }
 
 // await returns when the process has ended and all that it printed was read.
@@ -454,6 +457,11 @@ func (x *execution) source() *servicelog.Source {
 	return x.m.Hub.Source(string(x.Process.ID), x.Service.Label, servicelog.SourceOptions{
 		MaxSize: int64(l.MaxSizeMB) << 20, Keep: l.MaxFiles, Quiet: x.Service.System,
 	})
+}
+
+// logProcess is what the log tells of the process of this run.
+func (x *execution) logProcess(p *process.Process) servicelog.Process {
+	return servicelog.Process{PID: p.PID(), Restart: x.Attempt - 1}
 }
 
 // watch returns what is called with each line of output; nil if there is no need.
@@ -685,7 +693,7 @@ func (x *execution) shutdown(c project.Command) error {
 	if err != nil {
 		return err
 	}
-	log, err := patiently(x.over.Done(), func() (*servicelog.Run, error) { return x.source().Start(nil) })
+	log, err := patiently(x.over.Done(), func() (*servicelog.Run, error) { return x.source().Open(nil) })
 	if err != nil {
 		return err
 	}
@@ -695,6 +703,7 @@ func (x *execution) shutdown(c project.Command) error {
 	spec.Env = append(spec.Env, "MAINPID="+strconv.Itoa(x.proc.PID()))
 	spec.Stdout, spec.Stderr = log.Stdout, log.Stderr
 	p, err := patiently(x.over.Done(), func() (*process.Process, error) { return x.m.Host.Start(*spec) })
+	log.BeginAside(x.logProcess(x.proc))
 	log.Started()
 	if err != nil {
 		return err

@@ -103,6 +103,7 @@ func (s *Server) logQuery(ctx context.Context, params query) (q servicelog.Query
 	if q.Until, err = params.time("until", now); err != nil {
 		return q, err
 	}
+	q.Processes = true
 	if q.Since.IsZero() && q.Until.IsZero() && !q.Previous {
 		q.Since = s.opts.Engine.Snapshot().Since
 	}

@@ -56,7 +56,11 @@ TIME is a duration before now such as 10m or 2h, a time of day such as 15:04, or
 such as 2026-11-22 or 2026-11-22T15:04:05Z.
 
 -p takes the levels of syslog. A line tells its level by the field level, severity or lvl
-of JSON, a prefix such as <3>, or the words of usual servers. Others count as info.`,
+of JSON, a prefix such as <3>, or the words of usual servers. Others count as info.
+
+With -o json, as with --log-format json of "up", each line is an object: time, service,
+stream, level if the line tells one, message, pid of the process, restart (how often the
+service was started before since "up"), partial if the line goes on in the next object.`,
 		Example: `  nix2gpu logs -f api                    follow one service
   nix2gpu logs -n 50 api postgresql      the last 50 lines of two
   nix2gpu logs --since 10m -g error      what matched in the last ten minutes
@@ -347,6 +351,7 @@ func (n naming) print(ctx context.Context, env *Env, reader *servicelog.Reader, 
 	}
 	if opts.output == "json" {
 		show.Format = servicelog.JSON
+		query.Processes = true
 	}
 	switch {
 	case opts.raw:

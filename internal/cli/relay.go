@@ -37,7 +37,7 @@ func (r *relay) keep(dir, name string) error {
 	if err != nil {
 		return err
 	}
-	log, err := hub.Source(name, name, servicelog.SourceOptions{}).Start(nil)
+	log, err := hub.Source(name, name, servicelog.SourceOptions{}).Open(nil)
 	if err != nil {
 		_ = hub.Close(context.Background()) // it has got nothing
 		return err
@@ -99,7 +99,10 @@ func (r *relay) resize() {
 }
 
 // begin carries, once the command has its streams.
-func (r *relay) begin() (err error) {
+func (r *relay) begin(pid int) (err error) {
+	if r.log != nil {
+		r.log.Begin(servicelog.Process{PID: pid})
+	}
 	for _, end := range r.ends {
 		end.Close()
 	}

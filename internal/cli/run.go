@@ -209,7 +209,7 @@ func (opts *copyOptions) live(ctx context.Context, env *Env, copied *control.Cop
 	if r.log != nil {
 		fmt.Fprintf(env.Stderr, "%s: started; \"nix2gpu logs %[1]s\" shows its output\n", copied.Name)
 	}
-	if err := r.begin(); err != nil {
+	if err := r.begin(p.PID()); err != nil {
 		return err
 	}
 	exit := attend(p, r, signals, time.Duration(copied.Grace))
