@@ -19,7 +19,7 @@ func (c *Client) Attach(ctx context.Context, req control.AttachRequest) (*consol
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://nix2gpu/v1/attach", bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/v1/attach", bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, err
 	}

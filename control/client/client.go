@@ -24,8 +24,11 @@ const maxErrorBody = 8 << 20
 
 // A Client sends requests to one supervisor. It is safe for concurrent use.
 type Client struct {
-	socket string
-	http   *http.Client
+	where            string // for messages
+	base             string // of URLs
+	network, address string
+	token            func() (string, error) // nil: none is needed
+	http             *http.Client
 }
 
 // New returns a client of the supervisor that listens on the socket.
@@ -34,10 +37,17 @@ func New(socket string) *Client {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", socket)
 	}
-	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{
+	return &Client{where: socket, base: "http://nix2gpu", network: "unix", address: socket, http: &http.Client{Transport: &http.Transport{
 		DialContext: dial, DisableKeepAlives: true, DisableCompression: true,
 	}}}
 }
+
+// Where is what the client asks: the path of a socket, or a URL.
+func (c *Client) Where() string { return c.where }
+
+// IsRemote reports whether the client asks over TCP, where not everything is answered,
+// and files that an answer names may be those of another machine.
+func (c *Client) IsRemote() bool { return c.network == "tcp" }
 
 // Running reports whether a supervisor answers on the socket.
 func (c *Client) Running(ctx context.Context) bool {
@@ -48,7 +58,20 @@ func (c *Client) Running(ctx context.Context) bool {
 // State returns the state of the project and of every service.
 func (c *Client) State(ctx context.Context) (*control.State, error) {
 	var s control.State
-	return &s, c.call(ctx, http.MethodGet, "/v1/state", nil, &s)
+	if err := c.call(ctx, http.MethodGet, "/v1/state", nil, &s); err != nil {
+		return &s, err
+	}
+	return &s, understood(&s)
+}
+
+// understood refuses a state of a later version than this client knows. Fields that are
+// only added don't make a new one.
+func understood(s *control.State) error {
+	if s.Schema > control.SchemaVersion {
+		return &control.Error{Code: control.CodeConflict, Msg: fmt.Sprintf("the supervisor (nix2gpu %s) answers in version %d, and this client knows up to %d", s.Version, s.Schema, control.SchemaVersion),
+			Hint: "use a client of the supervisor's version"}
+	}
+	return nil
 }
 
 // Service returns the state of one service.
@@ -252,6 +275,11 @@ func (c *Client) EventsAfter(ctx context.Context, id string, each func(control.M
 		if err := json.Unmarshal(line, &m); err != nil {
 			return fmt.Errorf("cannot read the event stream: %v", err)
 		}
+		if m.State != nil {
+			if err := understood(m.State); err != nil {
+				return err
+			}
+		}
 		if err := each(m); err != nil {
 			return err
 		}
@@ -279,7 +307,7 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, ans
 
 // do sends a request and turns a response that carries an error into that error.
 func (c *Client) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://nix2gpu"+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -289,6 +317,15 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (*htt
 
 // send is do for a request that has been made.
 func (c *Client) send(req *http.Request) (*http.Response, error) {
+	if c.token != nil {
+		token, err := c.token()
+		if err != nil {
+			return nil, err
+		}
+		if token != "" {
+			req.Header.Set("Authorization", "Bearer "+token)
+		}
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.explain(req.Context(), err)
@@ -309,11 +346,11 @@ func (c *Client) send(req *http.Request) (*http.Response, error) {
 	return nil, &e
 }
 
-// listens reports whether the socket takes connections. A supervisor that ends closes
+// listens reports whether the supervisor takes connections. A supervisor that ends closes
 // the socket before it drops open connections, so a lost one tells nothing by itself.
 func (c *Client) listens(ctx context.Context) bool {
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", c.socket)
+	conn, err := d.DialContext(ctx, c.network, c.address)
 	if err == nil {
 		conn.Close()
 	}
@@ -327,6 +364,9 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	if c.IsRemote() {
+		return c.explainTCP(ctx, err)
+	}
 	// net/http has many errors for a lost connection; all but a failed dial are one.
 	var op *net.OpError
 	connected := !(errors.As(err, &op) && op.Op == "dial")
@@ -336,8 +376,8 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	case connected, errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return none
 	case errors.Is(err, os.ErrPermission):
-		return &control.Error{Code: control.CodeForbidden, Msg: fmt.Sprintf("not permitted to open the control socket %q", c.socket),
+		return &control.Error{Code: control.CodeForbidden, Msg: fmt.Sprintf("not permitted to open the control socket %q", c.where),
 			Hint: "ask as the user who started the project, or as root"}
 	}
-	return fmt.Errorf("control socket %q: %v", c.socket, err)
+	return fmt.Errorf("control socket %q: %v", c.where, err)
 }

@@ -1,0 +1,138 @@
+package control
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"nix2gpu/project"
+)
+
+// A ProcessState is a service as process-compose describes a process. Names and words are
+// those of that program's API: its document src/docs/swagger.json (types.ProcessState),
+// and the words of its states in its documentation of processes' states.
+type ProcessState struct {
+	Name       string        `json:"name"`
+	Namespace  Namespaces    `json:"namespace"`
+	Status     string        `json:"status"`
+	SystemTime string        `json:"system_time"` // Age in words
+	Age        time.Duration `json:"age"`
+	IsReady    string        `json:"is_ready"` // "Ready", "Not Ready" or "-"
+	HasProbe   bool          `json:"has_ready_probe"`
+	Restarts   int           `json:"restarts"`
+	ExitCode   int           `json:"exit_code"`
+	PID        int           `json:"pid"`
+	IsElevated bool          `json:"is_elevated"`
+	Password   bool          `json:"password_provided"`
+	Memory     int64         `json:"mem"` // bytes
+	CPU        float64       `json:"cpu"` // per cent of one processor, since the start
+	IsRunning  bool          `json:"is_running"`
+	NextRun    *time.Time    `json:"next_run_time,omitempty"`
+	Started    *time.Time    `json:"process_start_time,omitempty"`
+	Ready      *time.Time    `json:"process_ready_time,omitempty"`
+	Ended      *time.Time    `json:"process_end_time,omitempty"`
+}
+
+// Namespaces are those of a process. In JSON one alone is a string.
+type Namespaces []string
+
+// MarshalJSON writes a string or a list.
+func (n Namespaces) MarshalJSON() ([]byte, error) {
+	if len(n) == 1 {
+		return json.Marshal(n[0])
+	}
+	return json.Marshal([]string(n))
+}
+
+// UnmarshalJSON reads a string or a list.
+func (n *Namespaces) UnmarshalJSON(data []byte) error {
+	var one string
+	if json.Unmarshal(data, &one) == nil {
+		*n = Namespaces{one}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]string)(n))
+}
+
+// DefaultNamespace is where a process is that names none.
+const DefaultNamespace = "default"
+
+// NamespacesOf returns the namespaces of a service.
+func NamespacesOf(s *Service) Namespaces {
+	if s.Namespace == "" {
+		return Namespaces{DefaultNamespace}
+	}
+	return strings.Split(s.Namespace, ",")
+}
+
+// NewProcessState describes a service at a moment, with what it uses, if that is known.
+func NewProcessState(s *Service, at time.Time, usage *ServiceUsage) ProcessState {
+	out := ProcessState{
+		Name: s.Label, Namespace: NamespacesOf(s), Status: processStatus(s), IsReady: "-",
+		HasProbe: s.Health != "", Restarts: s.Restarts, PID: s.PID, IsRunning: s.State.Live(),
+	}
+	if s.Health != "" {
+		out.IsReady = "Not Ready"
+		if s.State == Running {
+			out.IsReady = "Ready"
+		}
+	}
+	if s.Exit != nil {
+		out.ExitCode = s.Exit.Code
+	}
+	moment := func(t time.Time) *time.Time {
+		if t.IsZero() {
+			return nil
+		}
+		return &t
+	}
+	out.Started = moment(s.Started)
+	switch {
+	case out.IsRunning && !s.Started.IsZero():
+		out.Age = at.Sub(s.Started)
+		out.SystemTime = out.Age.Round(time.Second).String()
+		if s.State == Running {
+			out.Ready = moment(s.Since)
+		}
+	case s.Exit != nil && s.State.Rests():
+		out.Ended = moment(s.Since)
+	}
+	if s.State == Scheduled {
+		out.NextRun = moment(s.Next)
+	}
+	if usage != nil {
+		out.Memory = usage.Memory
+		if out.Age > 0 {
+			out.CPU = 100 * float64(usage.CPU) / float64(project.Duration(out.Age))
+		}
+	}
+	return out
+}
+
+// processStatus returns process-compose's word for the state of a service.
+func processStatus(s *Service) string {
+	switch s.State {
+	case Waiting:
+		return "Pending"
+	case Init:
+		return "Launching"
+	case Starting, Setup, Running, Unready:
+		return "Running"
+	case Backoff, Restarting, Ending:
+		return "Restarting"
+	case Stopping:
+		return "Terminating"
+	case Completed, Stopped:
+		if s.Disabled && s.Starts == 0 {
+			return "Disabled"
+		}
+		return "Completed"
+	case Failed:
+		return "Error"
+	case Skipped:
+		return "Skipped"
+	case Scheduled:
+		return "Scheduled"
+	}
+	return string(s.State)
+}
