@@ -94,6 +94,10 @@ func (w *waiter) tail(ctx context.Context, layout rundir.Layout, s control.Servi
 		if s.Exit != nil && s.Exit.Process != "" { // the output of the one-shot that failed, not of what ended because of it
 			of = s.Exit.Process
 		}
+		if c, err := w.env.remote.client(w.env); c != nil && err == nil {
+			tailThere(ctx, w.env.Stderr, c, string(s.ID), w.since, failLines)
+			return
+		}
 		printTail(ctx, w.env.Stderr, layout, labels(layout), of, w.since, failLines)
 	}
 }

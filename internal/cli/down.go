@@ -38,7 +38,7 @@ for.`,
 					"to stop only %s: nix2gpu stop %[1]s", strings.Join(opts.target.services, " "))
 			}
 			c, layout, err := opts.target.find(cmd.Context(), env)
-			if errors.Is(err, control.ErrNotRunning) && err != error(errBooting) {
+			if errors.Is(err, control.ErrNotRunning) && err != error(errBooting) && env.remote.host == "" {
 				fmt.Fprintln(env.Stdout, "nothing is running here") // exit code 0: the aim is reached
 				return nil
 			}

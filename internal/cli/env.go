@@ -34,6 +34,7 @@ type Env struct {
 
 	colors string // the value of --color
 	socket string // the value of --socket
+	remote remote // which project is asked, if it is not on this machine
 
 	bar *bar // progress on the terminal of Stderr; nil until it is needed
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -50,6 +49,16 @@ func runGraph(ctx context.Context, env *Env, opts graphOptions) error {
 	if err := oneOf("output", opts.output, "tree", "dot", "mermaid", "json"); err != nil {
 		return err
 	}
+	if c, err := opts.target.elsewhere(env); c != nil || err != nil {
+		if err != nil {
+			return err
+		}
+		g, err := c.Graph(ctx, opts.target.services...)
+		if err != nil {
+			return err
+		}
+		return newServiceGraph(g).write(env, opts.output)
+	}
 	l, err := opts.target.load(ctx, env)
 	if err != nil {
 		return err
@@ -62,17 +71,18 @@ func runGraph(ctx context.Context, env *Env, opts graphOptions) error {
 	if err != nil {
 		return err
 	}
-	g := newServiceGraph(control.NewGraph(l.asDefined(), ids, states))
-	switch opts.output {
+	return newServiceGraph(control.NewGraph(l.asDefined(), ids, states)).write(env, opts.output)
+}
+
+// write prints the graph in a format.
+func (g *serviceGraph) write(env *Env, format string) error {
+	switch format {
 	case "dot":
 		g.writeDot(env.Stdout)
 	case "mermaid":
 		g.writeMermaid(env.Stdout)
 	case "json":
-		enc := json.NewEncoder(env.Stdout)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(g.Graph)
+		return writeJSON(env.Stdout, g.Graph)
 	default:
 		g.writeTree(env.Stdout)
 	}

@@ -108,8 +108,11 @@ func runLogs(ctx context.Context, env *Env, opts logsOptions) error {
 	}
 	c, layout, err := opts.target.find(ctx, env)
 	running := err == nil
-	if err != nil && !errors.Is(err, control.ErrNotRunning) {
+	if err != nil && (!errors.Is(err, control.ErrNotRunning) || env.remote.host != "") {
 		return err
+	}
+	if running && c.IsRemote() {
+		return opts.printThere(ctx, env, c, query)
 	}
 	query.Marks = opts.all
 	opts.columns = env.StdoutTTY && len(opts.target.services) != 1 && !env.inContainer() // where every log looks the same
@@ -337,27 +340,33 @@ func (n naming) strangers(there []string) map[string]bool {
 	return out
 }
 
-// print prints the records of a query to stdout.
-func (n naming) print(ctx context.Context, env *Env, reader *servicelog.Reader, query servicelog.Query, opts logsOptions) error {
-	show := servicelog.PrintOptions{Terminal: true, Timestamps: opts.timestamps, Label: n.label}
-	if opts.columns {
-		show.Labels = servicelog.NewLabels(n.project.Labels())
-	}
+// format is how lines are printed.
+func (o *logsOptions) format(env *Env, label func(source string) string) servicelog.PrintOptions {
+	show := servicelog.PrintOptions{Terminal: true, Timestamps: o.timestamps, Label: label}
 	switch env.colorMode() {
 	case "labels":
 		show.Color = servicelog.ColorLabels
 	case "never":
 		show.Color = servicelog.ColorNever
 	}
-	if opts.output == "json" {
+	if o.output == "json" {
 		show.Format = servicelog.JSON
-		query.Processes = true
 	}
 	switch {
-	case opts.raw:
+	case o.raw:
 		show = servicelog.PrintOptions{}
-	case opts.noPrefix:
+	case o.noPrefix:
 		show.Label = nil
+	}
+	return show
+}
+
+// print prints the records of a query to stdout.
+func (n naming) print(ctx context.Context, env *Env, reader *servicelog.Reader, query servicelog.Query, opts logsOptions) error {
+	show := opts.format(env, n.label)
+	query.Processes = opts.output == "json"
+	if opts.columns && show.Terminal {
+		show.Labels = servicelog.NewLabels(n.project.Labels())
 	}
 	last := &tail{lines: query.Tail, label: n.label}
 	if query.Tail > 0 {
@@ -412,18 +421,23 @@ func printTail(ctx context.Context, w io.Writer, layout rundir.Layout, names nam
 		}
 	}
 	out.Flush()
-	all := strings.Split(strings.TrimRight(string(b), "\n"), "\n")
-	for _, line := range all[max(0, len(all)-lines):] {
-		if line != "" {
-			fmt.Fprintf(w, "  | %s\n", line)
-		}
-	}
+	b.print(w, lines)
 	return nil
 }
 
 // lastBytes keeps the end of what is written to it, 64 KiB at least: a line may be
 // of any length.
 type lastBytes []byte
+
+// print prints the last lines of it, indented.
+func (l lastBytes) print(w io.Writer, lines int) {
+	all := strings.Split(strings.TrimRight(string(l), "\n"), "\n")
+	for _, line := range all[max(0, len(all)-lines):] {
+		if line != "" {
+			fmt.Fprintf(w, "  | %s\n", line)
+		}
+	}
+}
 
 func (l *lastBytes) Write(b []byte) (int, error) {
 	const keep = 64 << 10

@@ -168,6 +168,22 @@ folder, or of the nearest parent folder that has one.`,
 	)
 	root.SetHelpCommandGroupID(groupProgram)
 	noFiles(root)
+	addRemoteFlags(env, root)
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "down", "start", "stop", "restart", "kill", "reload", "scale", "ps", "status", "top", "ports", "logs", "wait", "ready", "live", "events", "graph", "analyze":
+			asks(asksAnywhere, cmd)
+		case "up", "exec", "attach", "run":
+			asks(asksHere, cmd)
+		}
+	}
+	prepare := root.PersistentPreRunE
+	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
+		if err := prepare(cmd, args); err != nil {
+			return err
+		}
+		return env.remote.read(env, cmd)
+	}
 	return root
 }
 

@@ -58,9 +58,15 @@ func (t *target) running(ctx context.Context, env *Env) (*client.Client, error) 
 	return c, err
 }
 
-// find is running, and returns the project's paths as well. If no container is
-// named, it finds the only project of the folder that runs.
+// find is running, and returns the project's paths as well: none of one that is asked
+// over TCP. If no container is named, it finds the only project of the folder that runs.
 func (t *target) find(ctx context.Context, env *Env) (*client.Client, rundir.Layout, error) {
+	if c, err := t.elsewhere(env); c != nil || err != nil {
+		if err == nil {
+			_, err = c.State(ctx)
+		}
+		return c, rundir.Layout{}, err
+	}
 	renv, root := env.rundirEnv(), t.folder(env)
 	layout := rundir.Locate(renv, t.container, root)
 	c := client.New(layout.Socket)

@@ -9,6 +9,7 @@ import (
 
 	"nix2gpu/control"
 	"nix2gpu/control/client"
+	"nix2gpu/rundir"
 )
 
 type reloadOptions struct {
@@ -68,6 +69,9 @@ func runReload(ctx context.Context, env *Env, opts *reloadOptions) error {
 	if err != nil {
 		return err
 	}
+	if c.IsRemote() {
+		return opts.reloadThere(ctx, env, c)
+	}
 	state, err := c.State(ctx)
 	if err != nil {
 		return err
@@ -90,6 +94,11 @@ func runReload(ctx context.Context, env *Env, opts *reloadOptions) error {
 		return err
 	}
 	l.writeNotes(env)
+	return opts.report(ctx, env, c, layout, plan)
+}
+
+// report says what a reload has done, or would do, and waits for what it has started.
+func (opts *reloadOptions) report(ctx context.Context, env *Env, c *client.Client, layout rundir.Layout, plan []control.Planned) error {
 	if opts.output == "json" {
 		if err := writeJSON(env.Stdout, plan); err != nil {
 			return err

@@ -123,6 +123,9 @@ longer is "replicas" in the definition, or the flag --scale of "up".`,
 			if len(opts.target.scales) == 0 {
 				return usageError("scale needs the name of a service and a number: SERVICE=NUMBER")
 			}
+			if env.remote.host != "" {
+				return runReload(cmd.Context(), env, &opts) // the supervisor keeps the other numbers itself
+			}
 			if err := opts.keepScales(cmd.Context(), env); err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -34,7 +35,7 @@ func runStatus(ctx context.Context, env *Env, opts psOptions) error {
 		return err
 	}
 	details, err := c.Details(ctx)
-	if err != nil {
+	if err != nil && (!c.IsRemote() || !errors.Is(err, control.ErrForbidden)) { // what may not be told is left out
 		return err
 	}
 	usage := usageOf(ctx, env, c, state.Services)
@@ -49,7 +50,10 @@ func runStatus(ctx context.Context, env *Env, opts psOptions) error {
 		if i > 0 {
 			fmt.Fprintln(env.Stdout)
 		}
-		b := block{env: env, state: state, service: s, log: filepath.Join(layout.Logs, servicelog.FileName(string(s.ID)))}
+		b := block{env: env, state: state, service: s}
+		if !c.IsRemote() {
+			b.log = filepath.Join(layout.Logs, servicelog.FileName(string(s.ID)))
+		}
 		for _, d := range details {
 			if d.ID == s.ID {
 				b.detail = d
@@ -61,7 +65,11 @@ func runStatus(ctx context.Context, env *Env, opts psOptions) error {
 			}
 		}
 		b.write(usage)
-		if err := printTail(ctx, env.Stdout, layout, names, s.ID, state.Since, statusLines); err != nil {
+		tail := func() error { return printTail(ctx, env.Stdout, layout, names, s.ID, state.Since, statusLines) }
+		if c.IsRemote() {
+			tail = func() error { return tailThere(ctx, env.Stdout, c, string(s.ID), state.Since, statusLines) }
+		}
+		if err := tail(); err != nil {
 			fmt.Fprintf(env.Stderr, "log of %s: %v\n", s.Label, err)
 		}
 		if c := statusCode(s); code == exitOK || c == exitFailed {
@@ -220,7 +228,9 @@ func (b *block) write(usage *control.Usage) {
 	if m := s.OutOfMemory; m != nil {
 		b.line("killed", "the kernel has killed %s of it for lack of memory, the last %s ago", count(m.Kills, "process"), span(b.state.At.Sub(m.Last)))
 	}
-	b.line("log", "%s", b.log)
+	if b.log != "" {
+		b.line("log", "%s", b.log)
+	}
 	for i, p := range d.Probes {
 		name := "probes"
 		if i > 0 {
