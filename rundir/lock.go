@@ -103,7 +103,7 @@ func (l Layout) Lock() (*Lock, error) {
 func (l Layout) take(want lockFile) (*os.File, error) {
 	use, hint := "the lock", stateHint
 	if want.what != stateLock {
-		hint = "set XDG_RUNTIME_DIR to a folder of yours"
+		hint = l.elsewhere()
 	}
 	for try := 0; ; {
 		f, err := safefile.OpenFile(want.path, os.O_RDWR|os.O_CREATE, 0o644)

@@ -127,12 +127,20 @@ func (l Layout) prepareBase() error {
 		}
 	}
 	if err := os.MkdirAll(filepath.Dir(l.base), 0o755); err != nil {
-		return folderError(l.base, "the folder of the control socket", "set XDG_RUNTIME_DIR to a folder of yours", err)
+		return folderError(l.base, "the folder of the control socket", l.elsewhere(), err)
 	}
 	if err := os.Mkdir(l.base, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return folderError(l.base, "the folder of the control socket", "set XDG_RUNTIME_DIR to a folder of yours", err)
+		return folderError(l.base, "the folder of the control socket", l.elsewhere(), err)
 	}
 	return private(l.base, l.uid)
+}
+
+// elsewhere says how to have the folder of sockets in another place. Root's has none.
+func (l Layout) elsewhere() string {
+	if l.uid == 0 {
+		return "mount a file system that takes files on " + filepath.Dir(l.base) + ", such as a tmpfs (docker run --tmpfs /run)"
+	}
+	return "set XDG_RUNTIME_DIR to a folder of yours"
 }
 
 // private checks that dir is a real folder of uid's that nobody else can enter. If the
@@ -184,7 +192,7 @@ func (l Layout) prepareRun() error {
 	if l.uid == 0 {
 		mode = 0o755
 	}
-	return makeFolder(l.Run, "the run folder", mode, "set XDG_RUNTIME_DIR to a folder of yours")
+	return makeFolder(l.Run, "the run folder", mode, l.elsewhere())
 }
 
 // ignore keeps a state folder beside the definition out of git, and so out of what a
