@@ -11,7 +11,7 @@ GOTEST      := $(GO) run ./scripts/testgate scripts/skips.txt
 # What "make mutate" looks at, and how: make mutate PACKAGES=project MUTATE='-seed 2'
 PACKAGES    ?= project supervisor probe servicelog process stage nix/module catalog
 
-.PHONY: all deps deps-all deps-bench build build-all run test check test-load mutate bench bench-image bench-boot bench-compare lint generate clean
+.PHONY: all deps deps-all deps-bench build build-all run test check test-load faults mutate bench bench-image bench-boot bench-compare lint generate clean
 
 all: build
 
@@ -56,6 +56,11 @@ check: deps-all build
 # The tests that ever failed for lack of time, 20 times, beside 20 busy loops.
 test-load: deps build
 	scripts/test-load
+
+# Makes every fault of docs/explanation/faults.md, more often than "make test" does, and
+# prints what came of each: make faults ROWS='R1 R9'
+faults: deps-all build
+	$(GO) run ./scripts/faults $(ROWS)
 
 # Changes the code in small ways and wants a test to notice each (hours).
 mutate: deps

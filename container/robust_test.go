@@ -279,6 +279,7 @@ exec nix2gpu boot`)
 	if code := e.ExitCode(id); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
+	t.Attr("R25", "25 moments of boot: 25 orderly ends")
 }
 
 // Whoever asks while a container still boots is told so, or waits as asked.

@@ -161,6 +161,7 @@ func TestNoStatusIsLost(t *testing.T) {
 			t.Errorf("exit code %d, want %d", got, want[p])
 		}
 	}
+	t.Attr("R10", fmt.Sprintf("0 of %d exit codes lost", n))
 }
 
 func TestChildInheritsOnlyStdio(t *testing.T) {

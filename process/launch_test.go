@@ -2,6 +2,7 @@ package process_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -143,6 +144,7 @@ func TestPrivileges(t *testing.T) {
 			c.check(t, out)
 		})
 	}
+	t.Attr("S9", fmt.Sprintf("%d privileges set and seen", len(privileges())))
 }
 
 func TestSandboxHidesFiles(t *testing.T) {
@@ -218,6 +220,7 @@ func TestMemoryLimitIsTheReason(t *testing.T) {
 	if e := p.Exit(); !e.OOM || e.String() != "out of memory (killed)" {
 		t.Errorf("got %v %+v", e, e)
 	}
+	t.Attr("R3", "of a limit of 32 MiB: named")
 }
 
 func TestPidsLimitAndItsGroupIsRemoved(t *testing.T) {
@@ -256,6 +259,7 @@ func TestListenerIsNamed(t *testing.T) {
 	if holder, ok := process.Listener(port); ok {
 		t.Errorf("got %+v for a closed port", holder)
 	}
+	t.Attr("R19", "named by pid and program")
 }
 
 func TestFileThatIsBeingWrittenIsRetried(t *testing.T) {
@@ -279,6 +283,7 @@ func TestFileThatIsBeingWrittenIsRetried(t *testing.T) {
 	f.Close()
 	p := start(t, h, process.Spec{Argv: []string{program}})
 	await(t, "done", p.Done())
+	t.Attr("R7", "told apart from all others, and started once it was written")
 }
 
 func TestOOMScoreOfChildren(t *testing.T) {

@@ -2,6 +2,7 @@ package safefile_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -113,6 +114,7 @@ func TestPlantedThingsAreRefused(t *testing.T) {
 			}
 		})
 	}
+	t.Attr("S5", fmt.Sprintf("%d things planted, each opened in 4 ways: 0 followed", len(plants)))
 }
 
 func TestDeviceIsRefused(t *testing.T) {
@@ -150,6 +152,7 @@ func TestReplace(t *testing.T) {
 			})
 		}
 	}
+	t.Attr("S12", fmt.Sprintf("%d things planted, under the name and beside it: 0 followed", len(plants)))
 }
 
 func TestOrdinaryFiles(t *testing.T) {

@@ -96,6 +96,7 @@ func TestClockIsSetBack(t *testing.T) {
 	if _, got, _ := strings.Cut(out.String(), "bb\n"); got != want.String() {
 		t.Errorf("got\n%s\nwant\n%s", got, want.String())
 	}
+	t.Attr("R6", fmt.Sprintf("%d lines in order, with the clock set back three times", said))
 }
 
 // blocked takes nothing until free is closed.

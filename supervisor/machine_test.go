@@ -462,6 +462,7 @@ func TestMachineLeaksNothing(t *testing.T) {
 	if n := openFiles(t); n > fds+20 {
 		t.Errorf("%d open files after 20 starts, %d after 80", fds, n)
 	}
+	t.Attr("R9", fmt.Sprintf("after 20 and 80 starts: %d and %d descriptors, %d and %d goroutines", fds, openFiles(t), goroutines, runtime.NumGoroutine()))
 }
 
 func openFiles(t *testing.T) int {

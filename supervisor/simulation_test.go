@@ -31,6 +31,7 @@ func TestSimulation(t *testing.T) {
 		}
 	}
 	t.Logf("%d events in %d projects", events, runs)
+	t.Attr("R18", fmt.Sprintf("%d random events in %d projects", events, runs))
 }
 
 // sim is a world in which everything is chance, and the test at once.

@@ -66,6 +66,7 @@ func TestIdleConnectionsLockNobodyOut(t *testing.T) {
 			}
 		})
 	}
+	t.Attr("S2", fmt.Sprintf("%d idle connections of each of 4 kinds, and others are answered", server.MaxConns+50))
 }
 
 // A hearing listener tells when something was read from a connection for the first time.

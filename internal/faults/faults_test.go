@@ -21,6 +21,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv("OLD_KERNEL") != "" { // we are to become another program
+		os.Unsetenv("OLD_KERNEL")
+		fmt.Fprintln(os.Stderr, oldKernel(os.Args[1:]))
+		os.Exit(1)
+	}
 	code := m.Run()
 	testkit.RemoveBinary()
 	os.Exit(code)
@@ -63,6 +68,7 @@ exit 7
 		t.Errorf("exit code %d, want 7: the service's own", code)
 	}
 	s.WantNothingLeft()
+	t.Attr("R10", "0 zombies of 1,000 orphans; the service's own exit code")
 }
 
 func childOf(parent int) int {
@@ -278,6 +284,7 @@ func TestFewOpenFiles(t *testing.T) {
 	s.MustExec("start", failed[0]) // there are descriptors again
 	s.MustExec("down")
 	s.WantNothingLeft()
+	t.Attr("R8", fmt.Sprintf("100 services with 200 descriptors: %d ran, %d said why not", running, len(failed)))
 }
 
 // TestServicesHaveTheirOwnLimitOfFiles checks that the supervisor raises its own soft
@@ -416,16 +423,7 @@ while [ ! -e enough ]; do sleep 0.02; done
 `)
 	up := s.Start("up")
 	up.WaitLine("[svc] done")
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", up.PID()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var peak int
-	for line := range strings.Lines(string(raw)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			fmt.Sscanf(rest, "%d", &peak)
-		}
-	}
+	peak := peakMemory(t, up.PID())
 	t.Logf("peak memory %d KiB", peak)
 	if peak == 0 || peak > 64<<10 { // far below the line and one copy of it
 		t.Errorf("peak memory %d KiB: the line was held in memory", peak)
@@ -493,6 +491,7 @@ func TestStdoutNobodyReads(t *testing.T) {
 	lines := strings.Split(strings.TrimSuffix(string(rest), "\n"), "\n")
 	var missing int
 	fmt.Sscanf(lines[len(lines)-1], "[nix2gpu] stdout is not read: %d lines not shown", &missing)
+	t.Attr("R5", fmt.Sprintf("100000 lines in the log, %d counted as not shown", missing))
 	if shown := strings.Count(string(rest), "[svc] line "); shown+missing < 100000 || missing == 0 {
 		t.Errorf("%d lines are in the pipe, and the last one is %q", shown, lines[len(lines)-1])
 	}

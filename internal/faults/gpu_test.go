@@ -99,6 +99,7 @@ func TestRestartWaitsForGPUMemory(t *testing.T) {
 	run.WaitLine("train: stopped")
 	restart.Wait()
 	run.Stop()
+	t.Attr("R15", "2 GiB awaited before each of 2 restarts")
 }
 
 // nvidia-smi is asked who holds memory of which GPU only when somebody looks.
@@ -156,4 +157,5 @@ func TestDriverHangs(t *testing.T) {
 	run.WaitLine("train: nvidia-smi does not answer within 20s: the driver hangs: look for Xid in the host's kernel log, and restart the host")
 	run.WaitLine("[train] holds 2048 MiB")
 	run.Stop() // no nvidia-smi is left
+	t.Attr("R16", "restarted after the 20 s that nvidia-smi may take")
 }
