@@ -45,6 +45,9 @@ func newInstance(t *ServiceType, c *module.Config, p *project.Project, place Pla
 
 // generate makes the processes, then applies the common options to them.
 func (in *Instance) generate() {
+	if wrong := project.PlainName(in.Name); wrong != "" {
+		in.Get("enable").Errorf("%s", wrong)
+	}
 	in.service.Description = in.String("description")
 	in.service.Namespace = in.String("namespace")
 	for _, c := range in.List("profiles") {

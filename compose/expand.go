@@ -2,7 +2,9 @@ package compose
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // expand replaces $NAME, ${NAME} and ${NAME:-default} in s, and $$ by $. For a
@@ -92,6 +94,11 @@ func expandBraces(body, source string, lookup func(string) (string, bool), unset
 	n := nameLength(body)
 	name, op := body[:n], body[n:]
 	if n == 0 {
+		if of, ok := strings.CutPrefix(body, "#"); ok && of != "" && nameLength(of) == len(of) {
+			if value, set := lookup(of); set {
+				return strconv.Itoa(utf8.RuneCountInString(value)), nil
+			}
+		}
 		return source, nil
 	}
 	value, set := lookup(name)
@@ -130,14 +137,137 @@ func expandBraces(body, source string, lookup func(string) (string, bool), unset
 		}
 		return "", fmt.Errorf("variable %s: %s", name, word)
 	}
-	if colon || !set {
+	if !set {
+		return unset(name, source), nil
+	}
+	if colon {
+		if text, ok := substring(value, op); ok {
+			return text, nil
+		}
 		return source, nil
 	}
-	switch op {
-	case "^^":
-		return strings.ToUpper(value), nil
-	case ",,":
-		return strings.ToLower(value), nil
+	if text, ok := edit(value, op); ok {
+		return text, nil
 	}
 	return source, nil
+}
+
+// substring takes part of a value: "from", or "from:length", in characters.
+func substring(value, op string) (string, bool) {
+	start, length, bounded := strings.Cut(op, ":")
+	chars := []rune(value)
+	from, err := strconv.Atoi(start)
+	if err != nil || from < 0 {
+		return "", false
+	}
+	chars = chars[min(from, len(chars)):]
+	if bounded {
+		n, err := strconv.Atoi(length)
+		if err != nil || n < 0 {
+			return "", false
+		}
+		chars = chars[:min(n, len(chars))]
+	}
+	return string(chars), true
+}
+
+// edit applies an operator that changes a value: the case, without a prefix or suffix,
+// or with something replaced.
+func edit(value, op string) (string, bool) {
+	first := func(change func(string) string) string {
+		_, n := utf8.DecodeRuneInString(value)
+		return change(value[:n]) + value[n:]
+	}
+	switch op {
+	case "^":
+		return first(strings.ToUpper), true
+	case "^^":
+		return strings.ToUpper(value), true
+	case ",":
+		return first(strings.ToLower), true
+	case ",,":
+		return strings.ToLower(value), true
+	}
+	switch op[0] {
+	case '#', '%':
+		pattern, long := op[1:], false
+		if strings.HasPrefix(pattern, op[:1]) {
+			pattern, long = pattern[1:], true
+		}
+		if op[0] == '#' {
+			return trim(value, pattern, long, func(n int) (string, string) { return value[:n], value[n:] }), true
+		}
+		return trim(value, pattern, long, func(n int) (string, string) { return value[len(value)-n:], value[:len(value)-n] }), true
+	case '/':
+		return replace(value, op[1:]), true
+	}
+	return "", false
+}
+
+// trim takes off what matches the pattern at one end, as little or as much of it as can
+// be. cut divides the value so that the part at that end has n bytes.
+func trim(value, pattern string, long bool, cut func(n int) (end, rest string)) string {
+	found, kept := false, value
+	for n := 0; n <= len(value); n++ {
+		if end, rest := cut(n); glob(pattern, end) {
+			if kept, found = rest, true; !long {
+				break
+			}
+		}
+	}
+	if !found {
+		return value
+	}
+	return kept
+}
+
+// glob reports whether s matches a pattern, in which * stands for any text and ? for one
+// byte.
+func glob(pattern, s string) bool {
+	star, from := -1, 0 // where the last * was, and up to where it has matched
+	p := 0
+	for i := 0; i < len(s); {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, from = p, i
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
+			p++
+			i++
+		case star >= 0:
+			from++
+			p, i = star+1, from
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}
+
+// replace carries out "old/new", "/old/new" for all, "#old/new" at the beginning and
+// "%old/new" at the end.
+func replace(value, op string) string {
+	kind := byte(0)
+	if op != "" && strings.IndexByte("/#%", op[0]) >= 0 {
+		kind, op = op[0], op[1:]
+	}
+	old, text, _ := strings.Cut(op, "/")
+	if old == "" {
+		return value
+	}
+	switch kind {
+	case '/':
+		return strings.ReplaceAll(value, old, text)
+	case '#':
+		if rest, ok := strings.CutPrefix(value, old); ok {
+			return text + rest
+		}
+		return value
+	case '%':
+		if rest, ok := strings.CutSuffix(value, old); ok {
+			return rest + text
+		}
+		return value
+	}
+	return strings.Replace(value, old, text, 1)
 }

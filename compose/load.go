@@ -2,6 +2,8 @@ package compose
 
 import (
 	"cmp"
+	"errors"
+	"io/fs"
 	"path"
 	"slices"
 	"strconv"
@@ -110,16 +112,20 @@ func (l *loader) open(file string, from project.Pos) *node {
 }
 
 func (l *loader) environ() {
-	files, optional := l.opts.EnvFiles, false
+	files, asked := l.opts.EnvFiles, true
 	if files == nil && !l.opts.NoDotEnv {
-		files, optional = []string{".env"}, true
+		files, asked = []string{".env"}, false
 	}
 	for _, file := range files {
 		data, err := l.opts.ReadFile(file)
-		if err != nil {
-			if !optional {
-				l.fail(project.Pos{}, "cannot read %q: %v", file, err)
-			}
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && asked:
+			l.note("", project.Pos{}, "environment file %q does not exist", file)
+			continue
+		case err != nil && asked:
+			l.fail(project.Pos{}, "cannot read %q: %v", file, err)
+			continue
+		case err != nil:
 			continue
 		}
 		vars, bad := dotenv.Parse(string(data))
@@ -164,7 +170,11 @@ func (l *loader) expand(n *node) {
 			walk(i, command)
 		}
 		for _, f := range n.fields {
-			walk(f.value, f.key == "command" || f.key == "entrypoint" || n == commands)
+			if f.key == "entrypoint" && f.value != nil && f.value.kind == list {
+				l.unexpanded(f.value, seen)
+				continue
+			}
+			walk(f.value, f.key == "command" || n == commands)
 		}
 		if n.kind != scalar {
 			return
@@ -185,6 +195,25 @@ func (l *loader) expand(n *node) {
 	walk(n, false)
 }
 
+// unexpanded leaves the words of an entrypoint as they are: no shell reads them. Only "$$"
+// becomes "$", as everywhere.
+func (l *loader) unexpanded(n *node, seen map[*node]bool) {
+	for _, word := range n.items {
+		if word.kind != scalar || seen[word] {
+			continue
+		}
+		seen[word] = true
+		_, _ = expand(word.text, func(name string) (string, bool) {
+			value, set := l.lookup(name)
+			if set {
+				l.note("", word.pos, "an entrypoint is not expanded: the program gets %q itself; a command is expanded", word.text)
+			}
+			return value, set
+		}, func(_, source string) string { return source })
+		word.text = strings.ReplaceAll(word.text, "$$", "$")
+	}
+}
+
 func isTrue(n *node) bool {
 	if n == nil || n.kind != scalar {
 		return false
@@ -197,11 +226,13 @@ func isTrue(n *node) bool {
 func (l *loader) project(root *node) *project.Project {
 	p := &project.Project{
 		Version:   project.Version,
+		Compose:   true,
 		Services:  map[project.ID]*project.Service{},
 		Processes: map[project.ID]*project.Process{},
 	}
 	f := l.fields(root, "the file")
 	p.Name = cmp.Or(f.text("name", ""), path.Base(l.opts.Dir))
+	f.internal("", "file_names", "env_file_names", "dot_env_vars")
 	f.ignore("version", "is_strict", "disable_env_expansion", "extends", "log_level", "log_length", "log_format",
 		"is_tui_disabled", "ordered_shutdown")
 	if n := f.get("mcp_server"); n != nil {

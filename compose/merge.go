@@ -8,7 +8,7 @@ import (
 
 // merge merges over into base as process-compose does with several -f: scalars
 // override, maps merge, lists are appended, environments merge by name, and
-// namespaces, paths and entrypoints are replaced.
+// namespaces and paths are replaced.
 func merge(base, over *node, key string) *node {
 	if base == nil || base.kind == null {
 		return over
@@ -25,7 +25,7 @@ func merge(base, over *node, key string) *node {
 		return out
 	case base.kind == list && over.kind == list && key == "environment":
 		return mergeEnvironment(base, over)
-	case base.kind == list && over.kind == list && key != "namespace" && key != "paths" && key != "entrypoint":
+	case base.kind == list && over.kind == list && key != "namespace" && key != "paths":
 		return &node{kind: list, pos: over.pos, items: slices.Concat(base.items, over.items)}
 	}
 	return over

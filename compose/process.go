@@ -26,9 +26,6 @@ func (l *loader) replicas(p *project.Project, fd *field, n *node, logs project.L
 	if scaled {
 		count = given
 	}
-	if fd.key == "" || strings.ContainsAny(fd.key, " \t\n#") {
-		l.fail(fd.pos, "process name %q must not be empty or hold spaces or #", fd.key)
-	}
 	var ids []project.ID
 	for i := range max(count, 1) {
 		id := project.ID(fd.key)
@@ -41,7 +38,7 @@ func (l *loader) replicas(p *project.Project, fd *field, n *node, logs project.L
 		}
 		ids = append(ids, id)
 		f.known = nil
-		r := &one{l: l, f: f, id: id, vars: maps.Clone(l.vars)}
+		r := &one{l: l, f: f, id: id, vars: maps.Clone(l.vars), several: count > 1}
 		r.vars["PC_REPLICA_NUM"] = i
 		svc, proc := r.read(p, fd, logs)
 		if count > 1 || scaled {
@@ -73,7 +70,9 @@ type one struct {
 	f     *fields
 	id    project.ID
 	vars  map[string]any
-	plain bool // is_template_disabled
+	plain bool // is_template_disabled: the command is taken as it is
+	// several says that it is one of several replicas.
+	several bool
 }
 
 func (r *one) read(p *project.Project, fd *field, logs project.Log) (*project.Service, *project.Process) {
@@ -85,7 +84,10 @@ func (r *one) read(p *project.Project, fd *field, logs project.Log) (*project.Se
 
 	svc.Description = r.render("description", f.text("description", ""))
 	svc.Namespace = r.namespace()
-	svc.Disabled = f.boolean("disabled") || f.boolean("is_disabled")
+	svc.Disabled = f.boolean("disabled")
+	if f.get("is_disabled") != nil { // it wins, also to enable what another file disables
+		svc.Disabled = f.boolean("is_disabled")
+	}
 	r.profiles(svc)
 	r.command(proc, fd)
 	if wd := r.render("working_dir", f.text("working_dir", "")); wd != "" {
@@ -113,7 +115,8 @@ func (r *one) read(p *project.Project, fd *field, logs project.Log) (*project.Se
 		proc.SuccessCode = append(proc.SuccessCode, n)
 	}
 	f.ignore("replicas", "extends", "disable_ansi_colors", "truncate_log", "launch_timeout_seconds",
-		"monitor_for", "monitor_silence_threshold", "replica_num", "replica_name", "name", "original_config")
+		"monitor_for", "monitor_silence_threshold")
+	f.internal(r.id, "replica_num", "replica_name", "name", "original_config", "executable", "args")
 	f.done()
 	return svc, proc
 }
@@ -183,7 +186,7 @@ func (r *one) command(proc *project.Process, fd *field) {
 		proc.Command = r.l.shellCommand(line)
 	case len(argv) > 0:
 		for _, arg := range argv {
-			proc.Command.Exec = append(proc.Command.Exec, project.Lit(r.render("entrypoint", arg)))
+			proc.Command.Exec = append(proc.Command.Exec, project.Lit(arg))
 		}
 	case r.f.n.get("command") == nil && r.f.n.get("entrypoint") == nil:
 		r.l.failHint(fd.pos, "write \"command: …\"", "process %q has no command", fd.key)
@@ -216,7 +219,12 @@ func (r *one) environment(proc *project.Process) {
 func (r *one) logs(proc *project.Process) {
 	file := r.render("log_location", r.f.text("log_location", ""))
 	if file != "" {
-		file = strings.ReplaceAll(file, "{PC_REPLICA_NUM}", fmt.Sprint(r.vars["PC_REPLICA_NUM"]))
+		number := fmt.Sprint(r.vars["PC_REPLICA_NUM"])
+		if named := strings.ReplaceAll(file, "{PC_REPLICA_NUM}", number); named != file {
+			file = named
+		} else if r.several { // a rendered {{.PC_REPLICA_NUM}} may be anywhere in it
+			file += "." + number
+		}
 		proc.Log.File = placeText(file)
 	}
 	r.l.logConfig(r.f.get("log_configuration"), &proc.Log)
@@ -403,7 +411,7 @@ func (r *one) shutdown(proc *project.Process) {
 
 // render expands s if it is a template.
 func (r *one) render(key, s string) string {
-	if r.plain || !strings.Contains(s, "{{") {
+	if r.plain && key == "command" || !strings.Contains(s, "{{") {
 		return s
 	}
 	text, err := template.Expand(key, s, r.vars)
@@ -436,6 +444,9 @@ func (l *loader) resolve(p *project.Project, groups map[string][]project.ID, pro
 				continue
 			}
 			for _, target := range ids {
+				if _, own := svc.DependsOn[target]; own && target != name {
+					continue // what is said of one replica wins over what is said of all
+				}
 				resolved[target] = dep
 			}
 		}

@@ -64,6 +64,15 @@ func (f *fields) get(key string) *node {
 // ignore marks keys that are accepted and have no effect here.
 func (f *fields) ignore(keys ...string) { f.known = append(f.known, keys...) }
 
+// internal marks keys that are in the schema of process-compose, and that it sets itself.
+func (f *fields) internal(service project.ID, keys ...string) {
+	for _, key := range keys {
+		if f.get(key) != nil {
+			f.r.note(service, f.keyPos(key), "%s has no effect: process-compose sets it itself", key)
+		}
+	}
+}
+
 // done reports all keys that were not asked for.
 func (f *fields) done() {
 	for _, fd := range f.n.fields {

@@ -67,7 +67,7 @@ func TestValidateLimits(t *testing.T) {
 		{"longest user", func(p *project.Project) { main(p).User = strings.Repeat("u", 256) }, ""},
 		{"too long a user", func(p *project.Project) { main(p).User = strings.Repeat("u", 257) }, `the user of "a" must be a name or a number`},
 		{"longest name", func(p *project.Project) { rename(p, strings.Repeat("n", 128)) }, ""},
-		{"too long a name", func(p *project.Project) { rename(p, strings.Repeat("n", 129)) }, "must have at most 128 characters"},
+		{"too long a name", func(p *project.Project) { rename(p, strings.Repeat("n", 129)) }, "must have at most 128 bytes"},
 		{"a kept folder of the run", func(p *project.Project) {
 			main(p).Dirs = []project.Dir{{Path: project.RunPath("/d"), Keep: true}}
 		}, "cannot be kept: the run folder ends with the run"},

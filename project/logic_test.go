@@ -190,7 +190,7 @@ nix2gpu.nix:2:1: process "b" must be the init process of service "b"
 nix2gpu.nix:2:1: process "b" names the generated file "lost", which does not exist`,
 		},
 		{
-			name: "everything at once, sorted", lines: []string{"a", "../b", "c: a=sometime"},
+			name: "everything at once, sorted", lines: []string{"a", "b\nb", "c: a=sometime"},
 			change: func(p *project.Project) {
 				p.OnFailed = "panic"
 				p.Processes["a"].Shutdown.Signal = 65
@@ -204,7 +204,7 @@ nix2gpu.nix:1:1: restart_delay_backoff of "a" must be at least 1, not 0.5
 nix2gpu.nix:1:1: the readiness probe of "a" must have exactly one check, has 2
 nix2gpu.nix:1:1: the restart policy of "a" must be one of "no", "on_failure", "always", "exit_on_failure", "unless_stopped", not "maybe"
 nix2gpu.nix:1:1: the shutdown signal of "a" must be from 1 to 64, not 65
-nix2gpu.nix:2:1: service name "../b" must consist of letters, digits and any of _ . : @ + -, and begin with a letter or digit
+nix2gpu.nix:2:1: service name "b\nb" must not hold control characters
 nix2gpu.nix:3:1: the command of "c" must be either a program with arguments or a line for the shell, and not empty
 nix2gpu.nix:3:5: the condition of "a" in the dependencies of "c" must be one of "started", "ready", "completed", "exited", "log_ready", not "sometime"`,
 		},

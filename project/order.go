@@ -66,8 +66,9 @@ func (p *Project) Profiles() []string {
 	return slices.Compact(all)
 }
 
-// Select returns the named services with everything they depend on, sorted.
-// With noDeps it returns only those that are named.
+// Select returns the named services with everything they depend on, sorted. With noDeps
+// it returns only those that are named. A service does not enable another one, so what
+// is enabled does not bring what is disabled, except for a system service.
 func (p *Project) Select(names []ID, noDeps bool) []ID {
 	chosen := make(map[ID]bool)
 	var add func(id ID)
@@ -81,7 +82,9 @@ func (p *Project) Select(names []ID, noDeps bool) []ID {
 			return
 		}
 		for dep := range s.DependsOn {
-			add(dep)
+			if d := p.Services[dep]; d != nil && (s.Disabled || !d.Disabled || d.System) {
+				add(dep)
+			}
 		}
 	}
 	for _, id := range names {

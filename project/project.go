@@ -28,6 +28,10 @@ type Project struct {
 	// started nix2gpu, and never becomes part of the project.
 	Secrets map[string]Secret `json:"secrets,omitempty"`
 
+	// Compose marks what a file of process-compose has defined. There a dependency on a
+	// disabled service makes its dependant impossible; elsewhere it is an error.
+	Compose bool `json:"compose,omitempty"`
+
 	// Active are the profiles that were asked for: see [Project.Activate].
 	Active []string `json:"active,omitempty"`
 

@@ -2,11 +2,14 @@ package project
 
 import (
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"nix2gpu/spelling"
 )
@@ -65,19 +68,54 @@ func (p *Project) label(id ID) string {
 	return string(id)
 }
 
-// goodName matches what is safe as the name of a file, as a word of a command line and
-// as part of a log line.
+// goodName matches what is safe as the name of a file, and as a word of a command line
+// that can't mean anything else.
 var goodName = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:@+-]*$`)
 })
 
+// checkName allows more than a definition in Nix does: any text that people can type and
+// that stays one word of a line. Whoever makes a file of a name takes [ID.FileName].
 func (e *Errors) checkName(pos Pos, id ID, what string) {
+	name := string(id)
 	switch {
 	case len(id) > 128:
-		e.add(pos, id, "", "%s %.20q… must have at most 128 characters", what, id)
-	case !goodName().MatchString(string(id)):
-		e.add(pos, id, "", "%s %q must consist of letters, digits and any of _ . : @ + -, and begin with a letter or digit", what, id)
+		e.add(pos, id, "", "%s %.20q… must have at most 128 bytes", what, id)
+	case name == "":
+		e.add(pos, id, "", "%s must not be empty", what)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		e.add(pos, id, "", "%s %q must not hold control characters", what, id)
+	case strings.TrimSpace(name) != name:
+		e.add(pos, id, "", "%s %q must not begin or end with a space", what, id)
 	}
+}
+
+// PlainName returns what is wrong with a name that a definition in Nix gives to a
+// service; "" if nothing is. Such names also become parts of paths.
+func PlainName(name string) string {
+	switch {
+	case len(name) > 128:
+		return fmt.Sprintf("service name %.20q… must have at most 128 bytes", name)
+	case !goodName().MatchString(name):
+		return fmt.Sprintf("service name %q must consist of letters, digits and any of _ . : @ + -, and begin with a letter or digit", name)
+	}
+	return ""
+}
+
+// FileName returns a name for files of a service or process, short enough for a socket.
+func (id ID) FileName() string {
+	if len(id) <= 40 && goodName().MatchString(string(id)) {
+		return string(id)
+	}
+	plain := strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
+			return r
+		}
+		return '_'
+	}, string(id))
+	sum := fnv.New64a()
+	sum.Write([]byte(id))
+	return fmt.Sprintf("%.20s-%016x", plain, sum.Sum64())
 }
 
 func (e *Errors) checkService(p *Project, id ID, s *Service) {
@@ -124,7 +162,9 @@ func (e *Errors) checkDependency(p *Project, s *Service, id ID, d Dependency) {
 		e.add(pos, s.ID, hint, "%q depends on %q, which does not exist", who, id)
 		return
 	}
-	if dep.Disabled && !s.Disabled && len(dep.Profiles) > 0 {
+	if p.Compose {
+		// Such a dependant is refused when it is to start.
+	} else if dep.Disabled && !s.Disabled && len(dep.Profiles) > 0 {
 		e.add(pos, s.ID, fmt.Sprintf("give %q the same profiles, or remove the dependency", who), "%q depends on %q, which starts only with profile %s", who, p.label(id), dep.profileWords())
 	} else if dep.Disabled && !s.Disabled && !dep.System {
 		e.add(pos, s.ID, fmt.Sprintf("enable %q, or remove the dependency", p.label(id)), "%q depends on %q, which is disabled", who, p.label(id))

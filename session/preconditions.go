@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -30,6 +31,7 @@ type Machine struct {
 	Self    string // the path of our own binary
 	Environ []string
 	GPU     gpu.Ask // runs nvidia-smi; nil: GPUs are not looked for
+	NoDeps  bool    // services wait for no others
 
 	// Trial runs servers' tests of their own configuration; nil: none is run. Unless
 	// Anew is set, a test that has passed is not repeated while nothing has changed.
@@ -65,6 +67,7 @@ const (
 	ConfigRejected                 // the server rejects its configuration
 	FileMissing                    // a file of the user's for a service can't be read
 	ZoneUnknown                    // a time zone of a schedule is not known
+	NeedDisabled                   // it depends on a service that is disabled
 )
 
 // A Precondition is one that is not met: a service would fail at once on this
@@ -165,6 +168,7 @@ func (m Machine) Preconditions(ctx context.Context, p *project.Project, ids []pr
 		trials = c.trials(ctx, nil)
 	}
 	c.unsupported()
+	c.disabled()
 	c.ports(held)
 	c.folders()
 	c.lent()
@@ -237,6 +241,24 @@ func (c *check) services(each func(s *project.Service)) {
 			each(s)
 		}
 	}
+}
+
+// disabled finds services that would wait for ever. Only files of process-compose can
+// have them: see [project.Project.Compose].
+func (c *check) disabled() {
+	c.services(func(s *project.Service) {
+		for _, id := range slices.Sorted(maps.Keys(s.DependsOn)) {
+			dep, d := s.DependsOn[id], c.project.Services[id]
+			if c.NoDeps || !c.project.Compose || s.Disabled || d == nil || !d.Disabled || slices.Contains(c.ids, id) {
+				continue
+			}
+			hint := fmt.Sprintf("enable %q, name both, or remove the dependency", d.Label)
+			if len(d.Profiles) > 0 {
+				hint = fmt.Sprintf("--profile %s, or remove the dependency", d.Profiles[0])
+			}
+			c.fail(NeedDisabled, s, dep.Pos, hint, "it depends on %q, which is disabled", d.Label)
+		}
+	})
 }
 
 func (c *check) unsupported() {

@@ -221,7 +221,7 @@ func digest(path string) string {
 
 // credentialsDir returns the folder of a process's credentials.
 func (s *Stage) credentialsDir(proc *project.Process) (string, error) {
-	return s.inMemory(credentialsFolder, string(proc.ID))
+	return s.inMemory(credentialsFolder, proc.ID.FileName())
 }
 
 // writeCredentials makes the folder of a process's credentials, which only its user

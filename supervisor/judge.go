@@ -90,8 +90,10 @@ func verdict(e end) (k Kind, worn bool) {
 		again = failed
 	}
 	switch {
-	case again && e.restart.Max > 0 && e.streak >= e.restart.Max:
+	case again && e.restart.Max > 0 && e.streak >= e.restart.Max && failed:
 		return GaveUp, true
+	case again && e.restart.Max > 0 && e.streak >= e.restart.Max: // it has run as often as it was to
+		return Succeeded, false
 	case again:
 		return Retry, false
 	case failed:

@@ -92,7 +92,7 @@ func TestVerdict(t *testing.T) {
 		{"exit_on_failure, failure", end{exit: bad, restart: project.Restart{Policy: project.RestartExitOnFailure}}, GaveUp, false},
 		{"before the limit", end{exit: bad, streak: 1, restart: project.Restart{Policy: project.RestartOnFailure, Max: 2}}, Retry, false},
 		{"at the limit", end{exit: bad, streak: 2, restart: project.Restart{Policy: project.RestartOnFailure, Max: 2}}, GaveUp, true},
-		{"at the limit, with success", end{exit: ok, streak: 2, restart: project.Restart{Policy: project.RestartAlways, Max: 2}}, GaveUp, true},
+		{"at the limit, with success", end{exit: ok, streak: 2, restart: project.Restart{Policy: project.RestartAlways, Max: 2}}, Succeeded, false},
 		{"success needs no restart", end{exit: ok, streak: 2, restart: project.Restart{Policy: project.RestartOnFailure, Max: 2}}, Succeeded, false},
 		{"no limit", end{exit: bad, streak: 99, restart: project.Restart{Policy: project.RestartOnFailure}}, Retry, false},
 	} {

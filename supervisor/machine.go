@@ -433,7 +433,7 @@ func (x *execution) notifiers(spec *process.Spec) error {
 		if n := pr.Notify; n.Socket && x.notify == nil {
 			path := fmt.Sprintf("@nix2gpu/%s/%s", x.m.Host.Run(), x.Process.ID)
 			if x.m.NotifyDir != "" {
-				path = filepath.Join(x.m.NotifyDir, string(x.Process.ID)+".notify")
+				path = filepath.Join(x.m.NotifyDir, x.Process.ID.FileName()+".notify")
 			}
 			if x.notify, err = probe.ListenNotify(path); err != nil {
 				return errNotifySocket(err)

@@ -112,7 +112,7 @@ func runBoot(ctx context.Context, env *Env, opts bootOptions) error {
 		return err
 	}
 	env.Environ = m.Environ
-	layout := rundir.Locate(env.rundirEnv(), l.container, l.root)
+	layout := rundir.Locate(env.rundirEnv(), l.instance(), l.root)
 	b := &boot{env: env, opts: opts, loaded: l, layout: layout, keys: m.HasKeys}
 	err = b.run(ctx)
 	var ran *endError
@@ -324,7 +324,7 @@ func (l *loaded) bootLog(env *Env, level string) (log *slog.Logger, end func()) 
 		to = append(to, env.Stderr)
 	}
 	end = func() {}
-	state := rundir.Locate(env.rundirEnv(), l.container, l.root).State
+	state := rundir.Locate(env.rundirEnv(), l.instance(), l.root).State
 	if os.MkdirAll(filepath.Dir(state), 0o755) == nil && safefile.MakeFolder(state, 0o755) == nil {
 		if f, err := safefile.Append(filepath.Join(state, "boot.log"), 0o600); err == nil {
 			to = append(to, f)
@@ -341,7 +341,7 @@ func (l *loaded) startup(ctx context.Context, env *Env, m *container.Machine) er
 	if err != nil {
 		return err
 	}
-	layout := rundir.Locate(env.rundirEnv(), l.container, l.root)
+	layout := rundir.Locate(env.rundirEnv(), l.instance(), l.root)
 	machine := session.Machine{Layout: layout, Root: l.root, Self: self, Environ: m.Environ}
 	proc := &project.Process{ID: "startup", Service: "startup", Role: project.Init}
 	launch, err := machine.Stage().PrepareExec(l.project, proc, project.Command{

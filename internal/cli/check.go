@@ -103,7 +103,7 @@ func lookHere(ctx context.Context, env *Env, l *loaded) (*session.Refusal, error
 	if err != nil {
 		return nil, err
 	}
-	layout := rundir.Locate(env.rundirEnv(), l.container, l.root)
+	layout := rundir.Locate(env.rundirEnv(), l.instance(), l.root)
 	var held []project.Port
 	if layout.Holder() != 0 {
 		state, err := client.New(layout.Socket).State(ctx)

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"nix2gpu/control"
-	"nix2gpu/definition"
 	"nix2gpu/process"
 	"nix2gpu/project"
 )
@@ -94,7 +93,7 @@ func (opts *execOptions) take(ctx context.Context, env *Env, args []string) (err
 // takeCommand takes a definition and a service, and returns what follows: a command.
 func (t *target) takeCommand(ctx context.Context, env *Env, args []string) (command []string, err error) {
 	n := slices.IndexFunc(args, func(arg string) bool {
-		return arg == "--" || !definition.IsRef(arg) && !t.isFolder(ctx, env, arg)
+		return arg == "--" || t.isService(ctx, env, arg)
 	})
 	if n >= 0 && args[n] != "--" {
 		n++

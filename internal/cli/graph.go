@@ -93,7 +93,9 @@ func (g *serviceGraph) write(env *Env, format string) error {
 // runs.
 func statesOf(ctx context.Context, env *Env, t *target, l *loaded) (map[project.ID]control.ServiceState, error) {
 	own := *t
-	own.container = cmp.Or(own.container, l.container)
+	if own.container = cmp.Or(own.container, l.container); len(own.files) == 0 {
+		own.files = l.files
+	}
 	c, err := own.running(ctx, env)
 	if errors.Is(err, control.ErrNotRunning) {
 		return nil, nil

@@ -33,6 +33,7 @@ type loaded struct {
 	plain   []string            // those of files that hold secrets as text, once they were looked for
 
 	container string // the container's name, even if the user did not type it; "" if it has none
+	file      string // what tells a file of process-compose from the folder's own; "" for that
 	baked     bool   // it is the project of the image that we run in
 
 	defined *project.Project // of a baked project: without the services that each container has
@@ -148,6 +149,9 @@ func (t *target) loadFrom(ctx context.Context, env *Env, d located) (l *loaded, 
 	for _, f := range d.files {
 		l.files = append(l.files, absolute(d.root, f))
 	}
+	if d.isCompose() {
+		l.file = d.apart()
+	}
 	if l.valid.Project() != nil && len(t.namespaces)+len(t.disabled) == 0 {
 		return l, nil // nothing to leave out, and validated already
 	}
@@ -156,6 +160,9 @@ func (t *target) loadFrom(ctx context.Context, env *Env, d located) (l *loaded, 
 	}
 	return l, nil
 }
+
+// instance tells the project from others of its folder.
+func (l *loaded) instance() string { return orElse(l.container, l.file) }
 
 // narrow enables what profiles add to a definition, disables what t leaves out of it,
 // and validates the rest.
@@ -279,6 +286,22 @@ func definitionsIn(env *Env, dir string) ([]located, error) {
 		all = append(all, d)
 	}
 	return all, nil
+}
+
+// apart returns the name by which a file of process-compose is a project of its own beside
+// others of its folder: that of the first file, or "" for the one that is found there
+// without being named.
+func (d located) apart() string {
+	base := filepath.Base(d.files[0])
+	for _, name := range compose.DiscoveryNames() {
+		if _, err := os.Stat(filepath.Join(d.root, name)); err == nil {
+			if name == base {
+				return ""
+			}
+			break
+		}
+	}
+	return base
 }
 
 // isCompose reports whether the file is process-compose's: YAML or JSON with the

@@ -52,6 +52,22 @@ func (t *target) folder(env *Env) string {
 	return filepath.Dir(full)
 }
 
+// instance tells the project of t from others of its folder, and reports whether a file of
+// process-compose is named. Only that is read.
+func (t *target) instance(env *Env) (name string, compose bool) {
+	if t.container != "" || len(t.files) == 0 {
+		return t.container, false
+	}
+	full := env.path(t.files[0])
+	if info, err := os.Stat(full); err != nil || info.IsDir() {
+		return "", false
+	}
+	if d := (located{filepath.Dir(full), []string{filepath.Base(full)}}); d.isCompose() {
+		return d.apart(), true
+	}
+	return "", false
+}
+
 // running connects to the supervisor of t. Nothing is evaluated.
 func (t *target) running(ctx context.Context, env *Env) (*client.Client, error) {
 	c, _, err := t.find(ctx, env)
@@ -68,7 +84,8 @@ func (t *target) find(ctx context.Context, env *Env) (*client.Client, rundir.Lay
 		return c, rundir.Layout{}, err
 	}
 	renv, root := env.rundirEnv(), t.folder(env)
-	layout := rundir.Locate(renv, t.container, root)
+	name, compose := t.instance(env)
+	layout := rundir.Locate(renv, name, root)
 	c := client.New(layout.Socket)
 	_, err := c.State(ctx)
 	if renv.InContainer && renv.Socket == "" && errors.Is(err, control.ErrNotRunning) {
@@ -77,11 +94,20 @@ func (t *target) find(ctx context.Context, env *Env) (*client.Client, rundir.Lay
 	if err == nil || t.container != "" || renv.Socket != "" || renv.InContainer {
 		return c, layout, err
 	}
+	if compose { // another file of the folder is another project
+		if pid := layout.Holder(); pid != 0 {
+			return c, layout, awaitSocket(ctx, c, layout, pid)
+		}
+		return c, layout, err
+	}
 	here := runningIn(ctx, renv, root)
 	if len(here) > 1 {
 		names := slices.Sorted(maps.Keys(here))
-		return nil, layout, hint(usageError("several projects run here: %s", strings.Join(names, ", ")),
-			"name one: --container %s", names[0])
+		err := usageError("several projects run here: %s", strings.Join(names, ", "))
+		if _, missing := os.Stat(filepath.Join(root, names[0])); missing == nil {
+			return nil, layout, hint(err, "name one: --file %s", names[0])
+		}
+		return nil, layout, hint(err, "name one: --container %s", names[0])
 	}
 	for _, l := range here {
 		return client.New(l.Socket), l, nil
@@ -170,7 +196,7 @@ func runningIn(ctx context.Context, renv rundir.Env, root string) map[string]run
 			continue
 		}
 		if state, err := ask(ctx, client.New(l.Socket)); err == nil && sameFolder(state.Root, root) {
-			here[state.Project] = l
+			here[e.Name()] = l
 		}
 	}
 	if err == nil && len(here) > 0 {
@@ -179,8 +205,14 @@ func runningIn(ctx context.Context, renv rundir.Env, root string) map[string]run
 	// Their state is elsewhere, or was removed while they run.
 	for _, socket := range rundir.Find(renv) {
 		state, err := ask(ctx, client.New(socket))
-		if err == nil && sameFolder(state.Root, root) {
-			here[state.Project] = rundir.Locate(renv, state.Project, root)
+		if err != nil || !sameFolder(state.Root, root) {
+			continue
+		}
+		for _, name := range []string{state.Project, filepath.Base(state.Definition), filepath.Base(root)} {
+			if l := rundir.Locate(renv, name, root); l.Socket == socket {
+				here[name] = l
+				break
+			}
 		}
 	}
 	return here

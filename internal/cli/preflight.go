@@ -22,7 +22,7 @@ func preflight(ctx context.Context, env *Env, l *loaded, layout rundir.Layout, i
 	if err != nil {
 		return nil, err
 	}
-	m := l.machine(ctx, env, session.Machine{Layout: layout, Self: self, Later: !opts.strict, Passed: passed})
+	m := l.machine(ctx, env, session.Machine{Layout: layout, Self: self, Later: !opts.strict, NoDeps: opts.noDeps, Passed: passed})
 	if err := m.Recover(); err != nil {
 		return nil, err
 	}

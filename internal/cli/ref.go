@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -48,11 +49,46 @@ func addModuleFlag(cmd *cobra.Command, t *target) {
 	cmd.Flags().MarkHidden("overlay")
 }
 
+// isService reports whether an argument is the name of a service. One that looks like a
+// definition is, if there is no such file and the project has such a service: files of
+// process-compose give any names.
+func (t *target) isService(ctx context.Context, env *Env, arg string) bool {
+	if !definition.IsRef(arg) {
+		return len(t.files) > 0 || !t.isFolder(ctx, env, arg)
+	}
+	path := arg
+	if ref := definition.ParseRef(arg); ref.Path != "" {
+		path = ref.Path
+	}
+	if info, err := os.Stat(env.path(path)); err == nil {
+		if found, _ := definitionsIn(env, env.path(path)); !info.IsDir() || len(found) > 0 {
+			return false
+		}
+	}
+	own := target{files: t.files, container: t.container}
+	c, layout, err := own.find(ctx, env)
+	if err == nil {
+		if p, err := c.Project(ctx, false); err == nil {
+			_, err = p.Resolve(arg)
+			return err == nil
+		}
+	}
+	if _, err := labels(layout).project.Resolve(arg); err == nil {
+		return true
+	}
+	l, err := own.load(ctx, env)
+	if err != nil {
+		return false
+	}
+	_, err = l.project.Resolve(arg)
+	return err == nil
+}
+
 // take separates the arguments into the definition and the services.
 func (t *target) take(ctx context.Context, env *Env, args []string) error {
 	fromFlag := len(t.files) > 0
 	for _, arg := range args {
-		if !definition.IsRef(arg) && (len(t.files) > 0 || !t.isFolder(ctx, env, arg)) {
+		if t.isService(ctx, env, arg) {
 			t.services = append(t.services, arg)
 			continue
 		}

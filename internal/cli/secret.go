@@ -60,7 +60,7 @@ func runSecretList(ctx context.Context, env *Env, t *target, output string) erro
 	if err != nil {
 		return err
 	}
-	m := session.Machine{Layout: rundir.Locate(env.rundirEnv(), l.container, l.root), Root: l.root, Self: self, Environ: env.Environ}
+	m := session.Machine{Layout: rundir.Locate(env.rundirEnv(), l.instance(), l.root), Root: l.root, Self: self, Environ: env.Environ}
 	found := m.Secrets(l.project)
 	if output == "json" {
 		if found == nil {

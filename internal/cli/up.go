@@ -146,7 +146,7 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 	}
 	u := &upRun{
 		env: env, opts: &opts, def: l, job: opts.job(env, l, ids, end, over),
-		layout: rundir.Locate(env.rundirEnv(), l.container, l.root),
+		layout: rundir.Locate(env.rundirEnv(), l.instance(), l.root),
 		notes: sync.OnceFunc(func() {
 			l.writeNotes(env)
 			l.writeHostPython(env)
@@ -171,7 +171,7 @@ type upRun struct {
 func (o *upOptions) job(env *Env, l *loaded, ids []project.ID, end session.Ending, over *project.Listen) *session.Job {
 	return &session.Job{
 		Project: l.valid, Services: ids, Named: len(o.target.services) > 0, NoDeps: o.noDeps, Stay: o.keep, Ending: end, Listen: over,
-		Root: l.root, Container: l.container, Definition: l.name, Socket: env.rundirEnv().Socket,
+		Root: l.root, Container: l.instance(), Definition: l.name, Socket: env.rundirEnv().Socket,
 		LogJSON: o.logFormat == "json", Color: env.colorMode(),
 		Terminal: env.StdoutTTY && o.logFormat != "json" && !env.inContainer(), // a container's log is the same with and without a terminal
 		Reload:   o.target.again(env, l), Detached: o.detach || o.wait, Untested: !o.strict,
@@ -198,7 +198,12 @@ func (u *upRun) join(ctx context.Context) error {
 
 // begin starts the supervisor: in the background, or in place of this process.
 func (u *upRun) begin(ctx context.Context) error {
-	if len(u.job.Services) == 0 {
+	switch {
+	case len(u.job.Services) > 0:
+	case u.opts.staysIdle(u.def.project):
+		u.job.Stay = true
+		fmt.Fprintf(u.env.Stderr, "note: every process is disabled; %q starts one\n", u.env.name()+" start NAME")
+	default:
 		u.notes()
 		fmt.Fprintln(u.env.Stderr, u.def.nothing())
 		return nil
@@ -223,6 +228,12 @@ func (u *upRun) begin(ctx context.Context) error {
 		return detach(ctx, u.env, u.opts, u.job, u.layout)
 	}
 	return become(ctx, u.env, u.job)
+}
+
+// staysIdle reports whether a project of which nothing is enabled runs all the same: its
+// processes can be started by name. What namespaces leave out can't be meant by that.
+func (o *upOptions) staysIdle(p *project.Project) bool {
+	return p.Compose && len(p.Services) > 0 && len(p.Profiles()) == 0 && len(o.target.namespaces) == 0 && !o.leave
 }
 
 // writeNotes prints the notes on a definition.
