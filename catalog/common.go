@@ -92,6 +92,7 @@ func commonOptions(t *ServiceType) module.Options {
 			"io":      {Set: ioOptions()},
 			"ulimits": ulimitsOption(),
 		}},
+		"log": {Set: logOptions()},
 		"gpus": {Type: module.NullOr(module.OneOf(module.Enum("all", "none"), module.PositiveInt, module.ListOf(module.OneOf(module.UnsignedInt, module.String)))), Default: module.Null,
 			Example: []any{int64(0), int64(1)},
 			Description: "The GPUs that the service needs: a list of numbers or UUIDs, a number of GPUs (the first ones), \"all\" or \"none\". " +
@@ -203,6 +204,7 @@ func (in *Instance) applyCommon(main *project.Process) {
 	in.applyShutdown(main)
 	in.applyLimits(main)
 	in.applySettings(main)
+	in.applyLog()
 	for _, c := range in.List("successExitCodes") {
 		main.SuccessCode = append(main.SuccessCode, c.Int())
 	}
@@ -328,17 +330,7 @@ func readSignal(sig *module.Config, text string) project.Signal {
 }
 
 func (in *Instance) applyLimits(main *project.Process) {
-	memory := in.Get("limits", "memory")
-	switch memory.Kind() {
-	case module.KindInt:
-		main.Limits.Memory = int64(memory.Int())
-	case module.KindStr:
-		n, err := parseBytes(memory.String())
-		if err != nil {
-			memory.Errorf("%v", err)
-		}
-		main.Limits.Memory = n
-	}
+	main.Limits.Memory = in.bytes("limits", "memory")
 	cpus := in.Get("limits", "cpus")
 	switch cpus.Kind() {
 	case module.KindInt, module.KindFloat:

@@ -233,10 +233,28 @@ func (e *encoder) process(svc *project.Service, proc *project.Process) mapping {
 	}
 	m.add("shutdown", e.shutdown(proc))
 	m.add("log_location", e.show(proc.Log.File))
+	m.add("log_configuration", logConfiguration(proc.Log))
 	m.add("is_tty", proc.TTY)
 	e.extra(svc, proc, &x)
 	m.add("x-nix2gpu", x)
 	return m
+}
+
+// logConfiguration writes what bounds a log.
+func logConfiguration(l project.Log) mapping {
+	config, rotation, rate := mapping{}, mapping{}, mapping{}
+	rotation.add("max_size_mb", int(l.MaxSize>>20))
+	if l.MaxFiles != nil {
+		rotation = append(rotation, entry{"max_backups", *l.MaxFiles})
+	}
+	if r := l.Rate; r != nil {
+		rate.add("lines", int(r.Lines))
+		rate.add("bytes", int(r.Bytes))
+		rate.add("interval_seconds", int(time.Duration(r.Interval)/time.Second))
+	}
+	config.add("rotation", rotation)
+	config.add("rate_limit", rate)
+	return config
 }
 
 func ints(list []int) any {

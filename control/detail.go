@@ -14,7 +14,14 @@ type Detail struct {
 	Limits     project.Limits   `json:"limits,omitzero"`      // of its main process, as the definition has them
 	Settings   project.Settings `json:"settings,omitzero"`    // of its main process, too: what the kernel is told of it
 	Unlimited  *Unlimited       `json:"unlimited,omitempty"`  // the limits that are not enforced; absent: all are
+	Log        LogGaps          `json:"log,omitzero"`         // of all its processes
 	Probes     []Probe          `json:"probes,omitempty"`     // the last results of single checks, oldest first
+}
+
+// LogGaps counts what is missing in the logs of a service, since the project was started.
+type LogGaps struct {
+	Dropped uint64 `json:"dropped,omitempty"` // lines beyond the rate limit
+	Lost    uint64 `json:"lost,omitempty"`    // lines that could not be written
 }
 
 // An Unlimited says which limits of a running process are not enforced, and why.

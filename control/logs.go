@@ -10,6 +10,6 @@ type LogLine struct {
 	Level   string    `json:"level,omitempty"` // by syslog's words: emerg, alert, crit, err, warning, notice, info or debug; empty: the line does not tell
 	Message string    `json:"message"`
 	PID     int       `json:"pid,omitempty"`     // of the process whose log it is; 0: not known
-	Restart int       `json:"restart,omitempty"` // how often the service was started before since the project was
+	Restart *int      `json:"restart,omitempty"` // how often the service was started before since the project was; nil: not known
 	Partial bool      `json:"partial,omitempty"` // the line goes on in the next one
 }

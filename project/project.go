@@ -355,13 +355,6 @@ type IOMax struct {
 	Pos        Pos   `json:"pos,omitzero"`
 }
 
-// Log sets how the output of a process is kept; the zero value leaves all to defaults.
-type Log struct {
-	File      Text `json:"file,omitempty"` // a copy beside our own file
-	MaxSizeMB int  `json:"maxSizeMB,omitempty"`
-	MaxFiles  int  `json:"maxFiles,omitempty"`
-}
-
 // A File is written before a process starts.
 type File struct {
 	Path    Text `json:"path,omitempty"` // unset for Project.Files

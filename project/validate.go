@@ -221,6 +221,7 @@ func (e *Errors) checkProcess(p *Project, id ID, q *Process) {
 		e.checkProbe(s, fmt.Sprintf("the %s probe of %s", role, who), probe)
 	}
 	e.checkUser(s, who, q.User)
+	e.checkLog(s, who, q.Log)
 	for _, d := range q.Dirs {
 		e.checkUser(s, who, d.Owner)
 		if d.Keep && len(d.Path) > 0 && d.Path[0].Run != nil {

@@ -6,10 +6,11 @@ import "sync/atomic"
 type Count struct {
 	Bytes, Lines uint64
 	Lost         uint64 // lines that could not be kept in its files
+	Dropped      uint64 // lines beyond the limit of its rate
 }
 
 // counter is a Count that grows.
-type counter struct{ bytes, lines, lost atomic.Uint64 }
+type counter struct{ bytes, lines, lost, dropped atomic.Uint64 }
 
 func (c *counter) add(lines []line) {
 	n := 0
@@ -29,7 +30,7 @@ func (h *Hub) Counts() map[string]Count {
 	defer h.mu.Unlock()
 	all := make(map[string]Count, len(h.counters))
 	for id, c := range h.counters {
-		all[id] = Count{Bytes: c.bytes.Load(), Lines: c.lines.Load(), Lost: c.lost.Load()}
+		all[id] = Count{Bytes: c.bytes.Load(), Lines: c.lines.Load(), Lost: c.lost.Load(), Dropped: c.dropped.Load()}
 	}
 	return all
 }

@@ -129,7 +129,8 @@ func newFile(dir *folder, name string, max int64, keep int) *file {
 type batch struct {
 	records []byte
 	n       int
-	mark    bool // it is the mark of a start, which does not count as a line
+	mark    bool // it is a mark, which does not count as a line
+	tells   bool // it is one that tells the process
 	process Process
 }
 
@@ -143,7 +144,7 @@ func (f *file) append(b batch, at time.Time) (from, to spot, err error) {
 		}
 	}
 	if b.n > 0 && (f.failure == nil || f.lost == 0) {
-		records, told := b.records, b.mark
+		records, told := b.records, b.tells
 		if !b.mark && f.untold(b.process, len(records)) {
 			f.scratch = append(tell(f.scratch[:0], b.process, at), records...)
 			records, told = f.scratch, true

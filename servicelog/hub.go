@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -61,13 +63,14 @@ type Hub struct {
 	health  health
 
 	counters map[string]*counter // by source; guarded by mu
+	limiters map[string]*limiter // the same
 	closed   bool
 }
 
 // Open starts a Hub. Close it, or the last lines may be lost.
 func Open(opts Options) (*Hub, error) {
 	opts.setDefaults()
-	h := &Hub{opts: opts, runs: map[*Run]struct{}{}, files: map[string]*file{}, counters: map[string]*counter{}}
+	h := &Hub{opts: opts, runs: map[*Run]struct{}{}, files: map[string]*file{}, counters: map[string]*counter{}, limiters: map[string]*limiter{}}
 	h.pool.New = func() any { return new(buffers) }
 	h.own = newViewer(Self, Marks, opts.style())
 	if opts.Dir != "" {
@@ -114,6 +117,7 @@ type SourceOptions struct {
 	MaxSize int64
 	Keep    int
 	Quiet   bool // write the lines to the files alone
+	Rate    Rate
 }
 
 // A Source is the log of one process, over all of its runs.
@@ -124,6 +128,7 @@ type Source struct {
 	file  *file // nil: not kept
 	quiet bool  // not on stdout
 	count *counter
+	limit *limiter // nil: none
 }
 
 // Source returns the log of the process id, by which its file is called. People see its
@@ -136,6 +141,7 @@ func (h *Hub) Source(id, label string, opts SourceOptions) *Source {
 		s.count = &counter{}
 		h.counters[id] = s.count
 	}
+	s.limit = s.limiter(opts.Rate)
 	if h.dir == nil {
 		return s
 	}
@@ -153,14 +159,25 @@ func (h *Hub) Source(id, label string, opts SourceOptions) *Source {
 
 // markStart marks in the source's file that a run begins.
 func (s *Source) markStart(p Process) {
+	s.append(line{text: p.appendMark(nil, markStart)}, &p)
+}
+
+// mark writes another mark to the source's file.
+func (s *Source) mark(text string) { s.append(line{text: []byte(text)}, nil) }
+
+// append writes a mark, which may tell the process of what follows.
+func (s *Source) append(mark line, p *Process) {
 	f := s.file
 	if f == nil {
 		return
 	}
 	f.mu.Lock()
 	before, at := f.failure, s.hub.clock.next().at
-	records := appendLines(nil, []line{{text: p.appendMark(nil, markStart)}}, at, Marks)
-	_, _, err := f.append(batch{records: records, n: 1, mark: true, process: p}, at)
+	b := batch{records: appendLines(nil, []line{mark}, at, Marks), n: 1, mark: true}
+	if p != nil {
+		b.tells, b.process = true, *p
+	}
+	_, _, err := f.append(b, at)
 	f.mu.Unlock()
 	s.kept(before, err)
 }
@@ -235,6 +252,12 @@ func (h *Hub) Close(ctx context.Context) error {
 	}
 	for _, r := range runs {
 		r.abandon()
+	}
+	h.mu.Lock()
+	limiters := slices.Collect(maps.Values(h.limiters))
+	h.mu.Unlock()
+	for _, l := range limiters {
+		l.tell()
 	}
 	if h.out != nil {
 		errs = append(errs, h.out.close(ctx))

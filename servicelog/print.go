@@ -104,5 +104,8 @@ func explain(rec Record) string {
 	if lines == 0 {
 		return rec.Source + ": " + why
 	}
+	if bytes.HasPrefix(rec.Message, []byte(markDrop)) {
+		return dropText(rec.Source, uint64(lines), why)
+	}
 	return fmt.Sprintf("%s: %d lines could not be kept: %s", rec.Source, lines, why)
 }

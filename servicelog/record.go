@@ -37,8 +37,8 @@ func (r Record) IsStart() bool {
 
 // Gap returns how many lines are missing at this place, and why.
 func (r Record) Gap() (lines int, why string, ok bool) {
-	rest, ok := bytes.CutPrefix(r.Message, []byte(markGap+" "))
-	if r.Stream != Marks || !ok {
+	word, rest, _ := bytes.Cut(r.Message, []byte(" "))
+	if w := string(word); r.Stream != Marks || w != markGap && w != markDrop {
 		return 0, "", false
 	}
 	count, reason, _ := bytes.Cut(rest, []byte(" "))
@@ -48,8 +48,9 @@ func (r Record) Gap() (lines int, why string, ok bool) {
 
 const (
 	markStart = "start"
-	markRun   = "run" // the records that follow are of a process whose start is elsewhere
-	markGap   = "gap"
+	markRun   = "run"  // the records that follow are of a process whose start is elsewhere
+	markGap   = "gap"  // lines that could not be written
+	markDrop  = "drop" // lines beyond the rate
 
 	// timeLayout always has nine digits, so that times can be compared as text.
 	timeLayout = "2006-01-02T15:04:05.000000000Z07:00"

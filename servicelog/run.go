@@ -169,6 +169,7 @@ type pipe struct {
 	done      chan struct{}
 
 	frame  framer
+	cut    bool // the last piece that a limit let pass was not the end of its line
 	last   last
 	stream Stream
 	credit time.Duration // how long it may wait for stdout
@@ -389,15 +390,21 @@ func (p *pipe) deliver(buf *buffers, wait bool) {
 		lines = lines[len(part):]
 		seen := r.watch == nil
 		p.last.add(part)
+		kept := part
+		if r.source.limit != nil {
+			kept = p.limited(part)
+		}
 		size := 0
-		if wait && p.out != nil {
-			size = p.view.size(part)
+		if wait && p.out != nil && len(kept) > 0 {
+			size = p.view.size(kept)
 			p.credit = p.out.expect(size, p.credit, func() {
 				r.see(part)
 				seen = true
 			})
 		}
-		r.source.carry(p, part, size, buf)
+		if len(kept) > 0 {
+			r.source.carry(p, kept, size, buf)
+		}
 		if !seen {
 			r.see(part)
 		}

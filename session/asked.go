@@ -36,6 +36,23 @@ func (a asked) Start(ctx context.Context, ids []project.ID, opts supervisor.Star
 	return a.Engine.Start(ctx, ids, opts)
 }
 
+// Details adds what the logs lack.
+func (a asked) Details(ctx context.Context) ([]control.Detail, error) {
+	details, err := a.Engine.Details(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.Project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	logs := a.session.logCounts(p)
+	for i, d := range details {
+		details[i].Log = control.LogGaps{Dropped: logs[d.ID].Dropped, Lost: logs[d.ID].Lost}
+	}
+	return details, nil
+}
+
 // Restart restarts services that run, and starts the others. It fails, and all go on
 // as they were, when a server rejects the configuration that it would get, or a file
 // of the user's is missing.

@@ -44,7 +44,7 @@ func (s *session) measure(ctx context.Context, counts []supervisor.Counts) (serv
 	m := &s.meter
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	read := server.Reading{CPU: map[project.ID]time.Duration{}, Logs: map[project.ID]servicelog.Count{}}
+	read := server.Reading{CPU: map[project.ID]time.Duration{}}
 	if read.Usage, err = s.usageWithGPUs(ctx); err != nil {
 		return read, err
 	}
@@ -65,16 +65,23 @@ func (s *session) measure(ctx context.Context, counts []supervisor.Counts) (serv
 		m.cpu[id] = max(m.cpu[id], cpu)
 		read.CPU[id] = m.cpu[id]
 	}
+	read.Logs = s.logCounts(p)
+	read.Self = m.self()
+	return read, nil
+}
+
+// logCounts returns how much the processes of each service have printed.
+func (s *session) logCounts(p *project.Project) map[project.ID]servicelog.Count {
+	logs := map[project.ID]servicelog.Count{}
 	for source, n := range s.hub.Counts() {
 		proc := p.Processes[project.ID(source)]
 		if proc == nil {
 			continue
 		}
-		all := read.Logs[proc.Service]
-		read.Logs[proc.Service] = servicelog.Count{Bytes: all.Bytes + n.Bytes, Lines: all.Lines + n.Lines, Lost: all.Lost + n.Lost}
+		all := logs[proc.Service]
+		logs[proc.Service] = servicelog.Count{Bytes: all.Bytes + n.Bytes, Lines: all.Lines + n.Lines, Lost: all.Lost + n.Lost, Dropped: all.Dropped + n.Dropped}
 	}
-	read.Self = m.self()
-	return read, nil
+	return logs
 }
 
 // usageWithGPUs is the usage with what is known of GPUs, which may be some seconds old.

@@ -454,9 +454,16 @@ func (x *execution) notifiers(spec *process.Spec) error {
 
 func (x *execution) source() *servicelog.Source {
 	l := x.Process.Log
-	return x.m.Hub.Source(string(x.Process.ID), x.Service.Label, servicelog.SourceOptions{
-		MaxSize: int64(l.MaxSizeMB) << 20, Keep: l.MaxFiles, Quiet: x.Service.System,
-	})
+	opts := servicelog.SourceOptions{MaxSize: l.MaxSize, Quiet: x.Service.System}
+	if l.MaxFiles != nil {
+		if opts.Keep = *l.MaxFiles; opts.Keep == 0 {
+			opts.Keep = -1
+		}
+	}
+	if r := l.Rate; r != nil {
+		opts.Rate = servicelog.Rate{Lines: r.Lines, Bytes: r.Bytes, Interval: time.Duration(r.Interval)}
+	}
+	return x.m.Hub.Source(string(x.Process.ID), x.Service.Label, opts)
 }
 
 // logProcess is what the log tells of the process of this run.

@@ -231,6 +231,9 @@ func (b *block) write(usage *control.Usage) {
 	if b.log != "" {
 		b.line("log", "%s", b.log)
 	}
+	if gaps := logGaps(d.Log); gaps != "" {
+		b.line("log gaps", "%s", gaps)
+	}
 	for i, p := range d.Probes {
 		name := "probes"
 		if i > 0 {
@@ -248,6 +251,18 @@ func (b *block) write(usage *control.Usage) {
 	if b.usage != nil {
 		b.tree()
 	}
+}
+
+// logGaps says what is missing in the logs of a service; "": nothing.
+func logGaps(g control.LogGaps) string {
+	var of []string
+	if g.Dropped > 0 {
+		of = append(of, count(int(g.Dropped), "line")+" dropped by its rate limit")
+	}
+	if g.Lost > 0 {
+		of = append(of, count(int(g.Lost), "line")+" could not be written")
+	}
+	return strings.Join(of, ", ")
 }
 
 // schedule says when the service runs, and when next.

@@ -1,0 +1,35 @@
+package project
+
+// Log sets how the output of a process is kept; the zero value leaves all to defaults.
+type Log struct {
+	File     Text     `json:"file,omitempty"`     // a copy beside our own file
+	MaxSize  int64    `json:"maxSize,omitempty"`  // of one file, in bytes
+	MaxFiles *int     `json:"maxFiles,omitempty"` // how many older files are kept
+	Rate     *LogRate `json:"rate,omitempty"`     // nil: no limit
+}
+
+// LogInterval is the interval of a [LogRate] unless it is set, in seconds.
+const LogInterval = 10
+
+// A LogRate bounds what is kept of what a process prints.
+type LogRate struct {
+	Lines    int64    `json:"lines,omitempty"` // a second, on average over Interval; 0: any number
+	Bytes    int64    `json:"bytes,omitempty"`
+	Interval Duration `json:"interval"`
+}
+
+func (e *Errors) checkLog(s *Service, who string, l Log) {
+	if l.MaxSize < 0 || l.MaxFiles != nil && *l.MaxFiles < 0 {
+		e.add(s.Pos, s.ID, "", "sizes and numbers of the log files of %s must not be negative", who)
+	}
+	r := l.Rate
+	if r == nil {
+		return
+	}
+	if r.Lines < 0 || r.Bytes < 0 || r.Lines == 0 && r.Bytes == 0 {
+		e.add(s.Pos, s.ID, "set log.rateLimit.lines or log.rateLimit.bytes", "the rate limit of the log of %s must have a number of lines or bytes a second", who)
+	}
+	if r.Interval <= 0 {
+		e.add(s.Pos, s.ID, "", "the interval of the rate limit of the log of %s must be positive", who)
+	}
+}
