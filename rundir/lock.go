@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -116,7 +117,7 @@ func (l Layout) take(want lockFile) (*os.File, error) {
 		if err != nil {
 			return nil, folderError(want.path, use, hint, err)
 		}
-		err = flock(f)
+		err = lockFor(f)
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			locked := &LockedError{Path: want.path}
 			locked.PID, locked.Owner = readLock(f)
@@ -157,9 +158,25 @@ func say(f *os.File, text string) error {
 	return f.Truncate(int64(len(text)))
 }
 
-func flock(f *os.File) error {
+// lockFor locks a file against all others. Those who share its lock only ask whether it is
+// held, and let go at once: it waits for them, but for no holder.
+func lockFor(f *os.File) error {
+	for try := 0; ; try++ {
+		err := flock(f, unix.LOCK_EX)
+		if !errors.Is(err, unix.EWOULDBLOCK) || try == maxTries || flock(f, unix.LOCK_SH) != nil {
+			return err
+		}
+		if err := flock(f, unix.LOCK_UN); err != nil {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// flock takes a lock or releases it. It does not wait for one that others hold.
+func flock(f *os.File, how int) error {
 	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
 		if err != unix.EINTR {
 			return err
 		}
@@ -257,13 +274,13 @@ func holder(path string) int {
 		return 0
 	}
 	defer f.Close()
-	// To test a lock takes it for a moment, and a starting supervisor would find it
-	// held. So it is tested only while the pid in the file lives.
+	// To test a lock takes it for a moment, and a starting supervisor has to wait. So it
+	// is tested only while the pid in the file lives.
 	pid, _ := readLock(f)
 	if pid == 0 || errors.Is(unix.Access(filepath.Join("/proc", strconv.Itoa(pid)), unix.F_OK), unix.ENOENT) {
 		return 0
 	}
-	if unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil {
+	if flock(f, unix.LOCK_SH) == nil {
 		return 0
 	}
 	return pid

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"nix2gpu/internal/testkit"
@@ -143,6 +144,46 @@ func TestLockOnAFullDisk(t *testing.T) {
 		}
 		return lock.Release()
 	})
+}
+
+// Whoever asks for the holder takes the lock for a moment, where the last one left its
+// file and another process has its pid now. That must keep no supervisor out.
+func TestAskingForTheHolderKeepsNobodyOut(t *testing.T) {
+	_, l := layout(t)
+	done := make(chan struct{})
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	defer close(done)
+	for range 3 {
+		asking.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					l.Holder()
+				}
+			}
+		})
+	}
+	stale := fmt.Appendf(nil, "%d\n", os.Getppid())
+	for round := range 300 {
+		if err := l.Prepare(); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{filepath.Join(filepath.Dir(l.Socket), l.Key+".lock"), l.LockFile} {
+			if err := os.WriteFile(path, stale, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		lock, err := l.Lock()
+		if err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		if err := lock.Release(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestCheckState(t *testing.T) {

@@ -46,8 +46,30 @@ type Machine struct {
 
 // Stage returns the stage that prepares what runs on the machine.
 func (m Machine) Stage() *stage.Stage {
-	return stage.New(stage.Places{Root: m.Root, State: m.Layout.State, Run: m.Layout.Run, Shipped: m.Layout.Shipped, Secrets: m.Layout.Secrets, Self: m.Self},
-		provider(m.Layout, m.Layout.Packages), stage.Options{Environ: m.Environ, Container: m.inside()})
+	return stage.New(m.places(), provider(m.Layout, m.Layout.Packages), stage.Options{Environ: m.Environ, Container: m.inside()})
+}
+
+// Aside calls try with a stage that puts a run's files into a folder of its own, which is
+// removed afterwards. So something can be prepared and tried without the lock: those of
+// the run belong to whoever has it, who may be removing what an earlier run has left.
+// Where no folder can be made it does not try.
+func (m Machine) Aside(try func(*stage.Stage) error) error {
+	c := &check{Machine: m}
+	remove, err := c.makeScratch()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	if c.scratch == "" {
+		return nil
+	}
+	at := m.places()
+	at.Run = filepath.Join(c.scratch, "run")
+	return try(stage.New(at, c.provider(), stage.Options{Environ: m.Environ, Container: m.inside()}))
+}
+
+func (m Machine) places() stage.Places {
+	return stage.Places{Root: m.Root, State: m.Layout.State, Run: m.Layout.Run, Shipped: m.Layout.Shipped, Secrets: m.Layout.Secrets, Self: m.Self}
 }
 
 // A Kind tells what a precondition is about.
@@ -432,7 +454,7 @@ func (c *check) lent() {
 
 // stage returns a stage that writes nothing outside the scratch folder.
 func (c *check) stage() *stage.Stage {
-	at := stage.Places{Root: c.Root, State: c.Layout.State, Run: c.Layout.Run, Shipped: c.Layout.Shipped, Secrets: c.Layout.Secrets, Self: c.Self}
+	at := c.places()
 	if c.scratch != "" {
 		at.Run = filepath.Join(c.scratch, "run")
 	}

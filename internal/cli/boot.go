@@ -26,6 +26,7 @@ import (
 	"nix2gpu/rundir"
 	"nix2gpu/safefile"
 	"nix2gpu/session"
+	"nix2gpu/stage"
 )
 
 type bootOptions struct {
@@ -270,20 +271,24 @@ func namesKeys(config string) bool {
 
 // checkSSHD lets sshd test its own configuration.
 func (b *boot) checkSSHD(m session.Machine) error {
-	proc := b.project.Processes[catalog.SSHD]
-	launch, err := m.Stage().PrepareExec(b.project, proc, proc.Command, nil)
-	if err != nil {
+	return m.Aside(func(st *stage.Stage) error {
+		proc := b.project.Processes[catalog.SSHD]
+		launch, err := st.PrepareExec(b.project, proc, proc.Command, nil)
+		if err != nil {
+			return err
+		}
+		argv := slices.DeleteFunc(slices.Clone(launch.Argv[1:]), func(arg string) bool { return arg == "-D" })
+		cmd := exec.Command(launch.Path, append([]string{"-t"}, argv...)...)
+		cmd.Args[0] = launch.Argv[0]
+		cmd.Env = launch.Env
+		out, err := cmd.CombinedOutput()
+		if err != nil && len(out) > 0 {
+			file := argv[len(argv)-1] // which is removed again
+			said := strings.ReplaceAll(strings.TrimSpace(string(out)), file, filepath.Base(file))
+			return errors.New(strings.Join(strings.FieldsFunc(said, func(r rune) bool { return r == '\r' || r == '\n' }), "; "))
+		}
 		return err
-	}
-	argv := slices.DeleteFunc(slices.Clone(launch.Argv[1:]), func(arg string) bool { return arg == "-D" })
-	cmd := exec.Command(launch.Path, append([]string{"-t"}, argv...)...)
-	cmd.Args[0] = launch.Argv[0]
-	cmd.Env = launch.Env
-	out, err := cmd.CombinedOutput()
-	if err != nil && len(out) > 0 {
-		return errors.New(strings.ReplaceAll(strings.TrimSpace(string(out)), "\n", "; "))
-	}
-	return err
+	})
 }
 
 // initialise runs the boot steps that have not yet run in this life of the
