@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -292,6 +293,26 @@ func (l Layout) ClearSecrets() error {
 		}
 	}
 	err := os.RemoveAll(l.Secrets)
+	trials, _ := filepath.Glob(l.Secrets + trialMark + "*") // no pattern in it is malformed
+	for _, dir := range trials {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(dir, l.Secrets+trialMark), "-")
+		if _, gone := os.Stat(filepath.Join("/proc", pid)); errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}
 	os.Remove(filepath.Dir(l.Secrets))
 	return err
+}
+
+// trialMark stands between a project's key and the pid of a process that tries something.
+const trialMark = ".trial-"
+
+// TrialSecrets returns a folder for the secrets of a trial, or "". It needs no lock: it
+// lies beside the folder that ClearSecrets removes. Whoever uses it removes it; if that
+// one was killed, ClearSecrets does.
+func (l Layout) TrialSecrets(name string) string {
+	if l.Secrets == "" {
+		return ""
+	}
+	return l.Secrets + trialMark + strconv.Itoa(os.Getpid()) + "-" + name
 }

@@ -2,7 +2,10 @@ package rundir_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"nix2gpu/internal/testkit"
@@ -76,5 +79,33 @@ func TestClearSecrets(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(l.Secrets, "s")); err != nil {
 		t.Errorf("a stranger's folder was cleared: %v", err)
+	}
+}
+
+// Another process may try something with secrets while a project begins or ends. They
+// are removed once it is gone.
+func TestClearSecretsLeavesTrials(t *testing.T) {
+	l := rundir.Layout{Secrets: filepath.Join(testkit.Memory(t), "secrets", "key")}
+	if (rundir.Layout{}).TrialSecrets("web") != "" {
+		t.Error("where no secret can be, a trial has none either")
+	}
+	trial := l.TrialSecrets("web")
+	ended := exec.Command("true")
+	if err := ended.Run(); err != nil {
+		t.Fatal(err)
+	}
+	left := strings.Replace(trial, strconv.Itoa(os.Getpid()), strconv.Itoa(ended.Process.Pid), 1)
+	for _, dir := range []string{l.Secrets, trial, left} {
+		if err := os.MkdirAll(filepath.Join(dir, "credentials"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.ClearSecrets(); err != nil {
+		t.Fatal(err)
+	}
+	for path, there := range map[string]bool{l.Secrets: false, trial: true, left: false} {
+		if _, err := os.Lstat(path); (err == nil) != there {
+			t.Errorf("%s: %v, want there=%t", path, err, there)
+		}
 	}
 }

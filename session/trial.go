@@ -98,8 +98,7 @@ func (c *check) verdicts(list []*attempt) {
 func (c *check) trial(ctx context.Context, a *attempt, main *project.Process) {
 	dir := filepath.Join(c.scratch, "trial", fmt.Sprintf("%x", sha256.Sum256([]byte(a.service.ID)))[:12])
 	at := stage.Places{Root: filepath.Join(dir, "root"), State: filepath.Join(dir, "state"), Run: filepath.Join(dir, "run"), Shipped: c.Layout.Shipped, Self: c.Self}
-	if c.Layout.Secrets != "" {
-		at.Secrets = filepath.Join(c.Layout.Secrets, "trial-"+filepath.Base(dir)+fmt.Sprintf("-%d", os.Getpid()))
+	if at.Secrets = c.Layout.TrialSecrets(filepath.Base(dir)); at.Secrets != "" {
 		defer os.RemoveAll(at.Secrets)
 	}
 	o, err := newOverlay(c.Root, at.Root, belowRoot(main.Dirs, func(d project.Dir) project.Text { return d.Path }),
