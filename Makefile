@@ -11,7 +11,7 @@ GOTEST      := $(GO) run ./scripts/testgate scripts/skips.txt
 # What "make mutate" looks at, and how: make mutate PACKAGES=project MUTATE='-seed 2'
 PACKAGES    ?= project supervisor probe servicelog process stage nix/module catalog
 
-.PHONY: all deps deps-all deps-bench build build-all run test check test-load faults mutate bench bench-image bench-boot bench-compare lint generate clean
+.PHONY: all deps deps-all deps-bench build build-all run test check test-load faults mutate bench bench-image bench-boot bench-peers bench-compare lint generate clean
 
 all: build
 
@@ -82,6 +82,11 @@ bench-image: deps-bench build
 # What a container costs from its start on, in a docker engine of its own.
 bench-boot: deps-all build
 	$(GO) test -run '^$$' -bench Boot -benchtime 5x -timeout 20m ./examples
+
+# This supervisor, others and what the machine can do at all, side by side in one run:
+# bench/peers/README.md. A quarter of an hour.
+bench-peers: deps-bench build
+	PROCESS_COMPOSE='$(PROCESS_COMPOSE)' $(GO) run ./bench/peers $(PEERS)
 
 # The same, beside another commit: make bench-compare COMMIT=v0.1.0
 bench-compare: deps build

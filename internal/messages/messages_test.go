@@ -107,7 +107,7 @@ func TestEveryPackageIsOnThePage(t *testing.T) {
 			return err
 		}
 		name, _ := filepath.Rel(root, path)
-		if name == "scripts" || name == "examples" || name == "docs" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && name != "." ||
+		if name == "scripts" || name == "bench" || name == "examples" || name == "docs" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && name != "." ||
 			strings.HasPrefix(name, "internal/") && name != "internal/cli" {
 			return filepath.SkipDir
 		}
