@@ -2,6 +2,7 @@ package control
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
@@ -135,4 +136,86 @@ func processStatus(s *Service) string {
 		return "Scheduled"
 	}
 	return string(s.State)
+}
+
+// A ProjectState is what process-compose tells of a project as a whole.
+type ProjectState struct {
+	Files     []string      `json:"fileNames"`
+	UpTime    time.Duration `json:"upTime"`
+	Started   time.Time     `json:"startTime"`
+	Processes int           `json:"processNum"`
+	Running   int           `json:"runningProcessNum"`
+	User      string        `json:"userName"`
+	Version   string        `json:"version"`
+	Project   string        `json:"projectName"`
+	Memory    *MemoryState  `json:"memoryState,omitempty"` // on request
+}
+
+// A MemoryState is the memory of a supervisor, in units of 1<<20 bytes.
+type MemoryState struct {
+	Allocated uint64 `json:"allocated"`
+	Total     uint64 `json:"totalAllocated"`
+	System    uint64 `json:"systemMemory"`
+	Cycles    uint32 `json:"gcCycles"`
+}
+
+// A ProcessGraph is a Graph as process-compose describes it: what each process that
+// nothing depends on depends on, nested. Processes without any dependency, in either
+// direction, are left out.
+type ProcessGraph struct {
+	Nodes map[string]*ProcessNode `json:"nodes"`
+}
+
+// A ProcessNode is a process of a ProcessGraph.
+type ProcessNode struct {
+	Name      string                  `json:"name"`
+	Status    string                  `json:"process_status"`
+	IsReady   string                  `json:"is_ready"`
+	DependsOn map[string]*ProcessNode `json:"depends_on,omitempty"`
+	Type      string                  `json:"dependency_type,omitempty"` // the condition, of a dependency
+}
+
+// maxProcessNodes bounds a ProcessGraph: a process is in it once for each way to it, of
+// which there can be exponentially many.
+const maxProcessNodes = 10_000
+
+// NewProcessGraph nests a graph.
+func NewProcessGraph(g *Graph, services []Service) (*ProcessGraph, error) {
+	states, nodes, below := map[project.ID]ProcessState{}, map[project.ID]*GraphNode{}, map[project.ID]bool{}
+	for i := range services {
+		states[services[i].ID] = NewProcessState(&services[i], time.Time{}, nil)
+	}
+	for i := range g.Services {
+		nodes[g.Services[i].ID] = &g.Services[i]
+		for _, e := range g.Services[i].DependsOn {
+			below[e.Service] = true
+		}
+	}
+	left := maxProcessNodes
+	var nest func(n *GraphNode) *ProcessNode
+	nest = func(n *GraphNode) *ProcessNode {
+		out := &ProcessNode{Name: n.Label, Status: states[n.ID].Status, IsReady: states[n.ID].IsReady}
+		for _, e := range n.DependsOn {
+			if left--; left < 0 || nodes[e.Service] == nil {
+				continue
+			}
+			to := nest(nodes[e.Service])
+			to.Type = strings.TrimPrefix(e.Condition.ProcessCompose(), "process_")
+			if out.DependsOn == nil {
+				out.DependsOn = map[string]*ProcessNode{}
+			}
+			out.DependsOn[to.Name] = to
+		}
+		return out
+	}
+	out := &ProcessGraph{Nodes: map[string]*ProcessNode{}}
+	for i := range g.Services {
+		if n := &g.Services[i]; !below[n.ID] && len(n.DependsOn) > 0 {
+			out.Nodes[n.Label] = nest(n)
+		}
+	}
+	if left < 0 {
+		return nil, &Error{Code: CodeConflict, Msg: fmt.Sprintf("the graph has more than %d ways, each of which process-compose's form repeats", maxProcessNodes), Hint: "GET /v1/graph has each service once"}
+	}
+	return out, nil
 }

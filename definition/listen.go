@@ -20,7 +20,7 @@ func listenOptions() module.Options {
 			Description: "The file with the token, which only its owner may read (mode 0600). It is read anew for each request. Unless set, a token is made in the state folder."},
 		"certFile": file("The file with the certificate for TLS, and those that sign it, in PEM. It is read anew for each connection."),
 		"keyFile":  file("The file with the key of the certificate."),
-		"allow":    names("What may be asked for over TCP beside reading, start, stop and restart: kill, scale, reload, down, definition.", "scale"),
+		"allow":    names("What may be asked for over TCP beside reading, start, stop and restart: kill, scale, reload, down, truncate, definition.", "scale"),
 		"hosts":    names("Names by which clients call this machine, beside its addresses and localhost. Requests to other names are refused, because a web page could have made them.", "shop.example.org"),
 	}
 }

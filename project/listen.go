@@ -27,7 +27,9 @@ type Metrics struct {
 }
 
 // ListenAllow lists what Listen.Allow may name.
-func ListenAllow() []string { return []string{"kill", "scale", "reload", "down", "definition"} }
+func ListenAllow() []string {
+	return []string{"kill", "scale", "reload", "down", "truncate", "definition"}
+}
 
 // Wrong says what is wrong with l, and the cure; "" if nothing is. Options are called as
 // the user has named them: prefix and the name.

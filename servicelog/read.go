@@ -79,7 +79,10 @@ func (r *Reader) Sources() ([]string, error) {
 }
 
 // Remove removes all files of a source. Nobody may be writing to them.
-func (r *Reader) Remove(source string) error {
+func (r *Reader) Remove(source string) error { return r.removeOlder(source, false) }
+
+// removeOlder is Remove, but may leave the current file, which somebody writes to.
+func (r *Reader) removeOlder(source string, leave bool) error {
 	entries, err := os.ReadDir(r.dir)
 	if err != nil {
 		return err
@@ -87,7 +90,7 @@ func (r *Reader) Remove(source string) error {
 	name := fileName(source)
 	for _, e := range entries {
 		older, ok := strings.CutPrefix(e.Name(), name)
-		if !ok || older != "" && (older[0] != '.' || strings.Trim(older[1:], "0123456789") != "") {
+		if !ok || older == "" && leave || older != "" && (older[0] != '.' || strings.Trim(older[1:], "0123456789") != "") {
 			continue
 		}
 		if err := os.Remove(filepath.Join(r.dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -29,11 +29,14 @@ type Job struct {
 	Definition string                // what messages call it: "flake.nix#web"
 	Socket     string                // its path, if the user gave one
 	Listen     *project.Listen       // where the control API is served over TCP; nil: as the project says
+	Token      string                // of the control API over TCP; empty: that of its file
 	Detached   bool                  // nobody reads our stdout
-	Once       bool                  // if another supervisor has the lock, end instead of following it
-	LogJSON    bool
-	Color      string // "labels", "never", or "" to pass on what services print
-	Terminal   bool   // stdout is a terminal: padded labels, coloured states, and times
+	// TruncateLogs says to remove first what services have printed in earlier runs.
+	TruncateLogs bool
+	Once         bool // if another supervisor has the lock, end instead of following it
+	LogJSON      bool
+	Color        string // "labels", "never", or "" to pass on what services print
+	Terminal     bool   // stdout is a terminal: padded labels, coloured states, and times
 	// Reload holds the arguments by which our own program evaluates the definition
 	// again and prints the project; nil if that can't be repeated.
 	Reload []string

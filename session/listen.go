@@ -45,7 +45,7 @@ func (s *session) serveAPI(l *project.Listen) error {
 	}
 	if l.TokenFile == "" {
 		opts.Token = filepath.Join(s.Layout.State, "token")
-		if err := makeToken(opts.Token); err != nil {
+		if err := makeToken(opts.Token, s.job.Token); err != nil {
 			return err
 		}
 	}
@@ -93,18 +93,27 @@ func (s *session) besideDefinition(path string) string {
 	return filepath.Join(s.Root, path)
 }
 
-// makeToken makes the file of a token, unless it is there.
-func makeToken(path string) error {
-	var random [32]byte
-	rand.Read(random[:]) // never fails
+// makeToken makes the file of a token. Without one that is given, it is random, unless the
+// file is there.
+func makeToken(path, given string) error {
+	if given != "" {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
+	if errors.Is(err, fs.ErrExist) && given == "" {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(hex.EncodeToString(random[:]) + "\n")
+	if given == "" {
+		var random [32]byte
+		rand.Read(random[:]) // never fails
+		given = hex.EncodeToString(random[:])
+	}
+	_, err = f.WriteString(given + "\n")
 	return errors.Join(err, f.Close())
 }
 

@@ -194,6 +194,13 @@ func (s *session) logs() error {
 		return err
 	}
 	s.hub = hub
+	if s.job.TruncateLogs {
+		for id := range s.job.Project.Project().Processes {
+			if err := hub.Truncate(string(id)); err != nil {
+				return fmt.Errorf("cannot remove the log of %s: %w", id, err)
+			}
+		}
+	}
 	s.memory.announce(hub.Say)
 	s.flush = sync.OnceFunc(func() {
 		// The reader of stdout gets all of it, unless a signal cuts it short.
@@ -257,7 +264,7 @@ func (s *session) serve() error {
 		return err
 	}
 	s.server = server.New(server.Options{
-		Engine: asked{s.engine, s}, Resolve: (*project.Project).ResolveAll, Reload: s.reload, Evaluate: s.evaluated, Logs: s.hub.Reader(),
+		Engine: asked{s.engine, s}, Resolve: (*project.Project).ResolveAll, Reload: s.reload, Evaluate: s.evaluated, Logs: s.hub.Reader(), Truncate: s.hub.Truncate,
 		Degraded: s.watch.look, Usage: s.usage, Measure: s.measure, Exec: s.exec, Run: s.runCopy, Attach: s.attach, OutOfMemory: s.memory.report,
 		Root: s.Root, Definition: s.job.Definition, Version: s.opts.Version, Log: s.log,
 	})

@@ -149,6 +149,18 @@ func (c *Client) Kill(ctx context.Context, services []string, signal project.Sig
 	return c.act(ctx, "kill", control.Action{Services: services, Signal: signal})
 }
 
+// Truncate removes what services have printed so far, in earlier runs too.
+func (c *Client) Truncate(ctx context.Context, services []string) ([]control.Service, error) {
+	return c.act(ctx, "truncate", control.Action{Services: services})
+}
+
+// ProjectState returns what process-compose's API tells of the project as a whole, with
+// the supervisor's memory on request.
+func (c *Client) ProjectState(ctx context.Context, memory bool) (*control.ProjectState, error) {
+	var s control.ProjectState
+	return &s, c.call(ctx, http.MethodGet, fmt.Sprintf("/project/state?withMemory=%t", memory), nil, &s)
+}
+
 // Wait returns when all services meet the condition: a condition of depends_on,
 // control.ForSettled or control.ForStopped. If one of them never will, the error is
 // control.ErrFailed. Only for the latter two may services be empty: all of them.

@@ -1,101 +1,83 @@
 package server
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"nix2gpu/control"
-	"nix2gpu/project"
 	"nix2gpu/servicelog"
 )
 
+// A pcRoute is a request of process-compose's API, as its document src/docs/swagger.json
+// (of 1.122.0) lists them; GET /process/logs/ws and /process/states/ws are websockets.
+type pcRoute struct {
+	pattern string // as http.ServeMux has it
+	access  Access
+	serve   handler
+}
+
 // processCompose returns the routes for clients of process-compose. The answers use its
 // words for states and its field names.
-func (s *Server) processCompose() map[string]handler {
-	return map[string]handler{
-		"GET /live":                              s.pcLive,
-		"GET /processes":                         s.pcProcesses,
-		"GET /process/{name...}":                 s.pcProcess,
-		"GET /process/logs/{name}/{end}/{limit}": s.pcLogs,
-		"GET /project/state":                     s.pcProjectState,
-		"POST /project/stop":                     s.pcProjectStop,
-		"POST /process/start/{name}":             s.pcAction(s.start),
-		"POST /process/restart/{name}":           s.pcAction(s.restart),
-		"PATCH /process/stop/{name}":             s.pcAction(s.stop),
+func (s *Server) processCompose() []pcRoute {
+	return []pcRoute{
+		{"GET /live", AccessRead, s.pcLive},
+		{"GET /processes", AccessRead, s.pcProcesses},
+		{"GET /process/{name...}", AccessRead, s.pcProcess},
+		{"GET /process/ports/{name}", AccessRead, s.pcPorts},
+		{"GET /process/logs/{name}/{end}/{limit}", AccessRead, s.pcLogs},
+		{"GET /process/logs/ws", AccessRead, s.pcLogStream},
+		{"GET /process/states/ws", AccessRead, s.pcStateStream},
+		{"GET /process/info/{name}", AccessDefinition, pcRefuse("what a process is defined as, in process-compose's form", "GET /v1/project and /v1/details have it in ours")},
+		{"DELETE /process/logs/{name}", AccessTruncate, s.pcTruncate},
+		{"POST /process/start/{name}", AccessAct, s.pcAction(s.start)},
+		{"POST /process/restart/{name}", AccessAct, s.pcAction(s.restart)},
+		{"PATCH /process/stop/{name}", AccessAct, s.pcAction(s.stop)},
+		{"PATCH /processes/stop", AccessAct, s.pcStopAll},
+		{"PATCH /process/signal/{name}/{signal}", AccessKill, s.pcSignal},
+		{"PATCH /process/scale/{name}/{scale}", AccessScale, s.pcScale},
+		{"POST /process/send-keys/{name}", AccessLocal, pcRefuse("keys for a process by a request", "\"nix2gpu attach\" connects a terminal with it")},
+		{"POST /process", AccessReload, pcRefuse("another definition of one process", "change the file, and POST /project/configuration")},
+		{"GET /project/name", AccessRead, s.pcProjectName},
+		{"GET /project/state", AccessRead, s.pcProjectState},
+		{"POST /project/stop", AccessDown, s.pcProjectStop},
+		{"POST /project/configuration", AccessReload, s.pcReload},
+		{"POST /project", AccessReload, pcRefuse("a project as process-compose writes it for itself", "change the file, and POST /project/configuration")},
+		{"GET /namespaces", AccessRead, s.pcNamespaces},
+		{"POST /namespace/start/{name}", AccessAct, s.pcNamespace(s.start)},
+		{"POST /namespace/stop/{name}", AccessAct, s.pcNamespace(s.stop)},
+		{"POST /namespace/restart/{name}", AccessAct, s.pcNamespace(s.restart)},
+		{"GET /graph", AccessRead, s.pcGraph},
 	}
 }
 
-// A pcState is a process as process-compose describes it.
-type pcState struct {
-	Name       string        `json:"name"`
-	Namespace  string        `json:"namespace"`
-	Status     string        `json:"status"`
-	SystemTime string        `json:"system_time"`
-	Age        time.Duration `json:"age"`
-	IsReady    string        `json:"is_ready"`
-	HasProbe   bool          `json:"has_ready_probe"`
-	Restarts   int           `json:"restarts"`
-	ExitCode   int           `json:"exit_code"`
-	PID        int           `json:"pid"`
-	IsRunning  bool          `json:"is_running"`
+// pcRefuse answers requests that are not supported.
+func pcRefuse(what, cure string) handler {
+	return func(http.ResponseWriter, *http.Request) error {
+		return &control.Error{Code: control.CodeInvalid, Msg: "not supported: " + what, Hint: cure}
+	}
 }
 
-// pcStatus returns process-compose's word for the state of a service.
-func pcStatus(st control.Service) string {
-	switch st.State {
-	case control.Waiting:
-		return "Pending"
-	case control.Init, control.Starting, control.Setup:
-		return "Launching"
-	case control.Running, control.Unready:
-		return "Running"
-	case control.Backoff, control.Restarting, control.Ending:
-		return "Restarting"
-	case control.Stopping:
-		return "Terminating"
-	case control.Completed, control.Stopped:
-		if st.Disabled && st.Starts == 0 {
-			return "Disabled"
+// untrailed takes a slash from the end of a path of process-compose's, whose own client
+// puts one there (POST /project/stop/, GET /project/state/?withMemory=true).
+func untrailed(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.Path
+		first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+		if len(path) > 1 && strings.HasSuffix(path, "/") && slices.Contains([]string{"live", "process", "processes", "project", "namespace", "namespaces", "graph"}, first) {
+			u := *r.URL
+			u.Path, u.RawPath = strings.TrimSuffix(path, "/"), strings.TrimSuffix(u.RawPath, "/")
+			r = r.WithContext(r.Context()) // a copy, which may be changed
+			r.URL = &u
 		}
-		return "Completed"
-	case control.Failed:
-		return "Error"
-	case control.Skipped:
-		return "Skipped"
-	case control.Scheduled:
-		return "Scheduled"
-	}
-	return string(st.State)
-}
-
-func pcStateOf(st control.Service, now time.Time) pcState {
-	out := pcState{
-		Name: st.Label, Namespace: st.Namespace, Status: pcStatus(st), IsReady: "-",
-		HasProbe: st.Health != "", Restarts: st.Restarts, PID: st.PID,
-		IsRunning: st.State.Live(),
-	}
-	if out.Namespace == "" {
-		out.Namespace = "default"
-	}
-	if st.Health != "" {
-		out.IsReady = "Not Ready"
-		if st.State == control.Running {
-			out.IsReady = "Ready"
-		}
-	}
-	if st.Exit != nil {
-		out.ExitCode = st.Exit.Code
-	}
-	if out.IsRunning && !st.Started.IsZero() {
-		out.Age = now.Sub(st.Started)
-		out.SystemTime = out.Age.Round(time.Second).String()
-	}
-	return out
+		h.ServeHTTP(w, r)
+	})
 }
 
 func (s *Server) pcLive(w http.ResponseWriter, _ *http.Request) error {
@@ -103,25 +85,26 @@ func (s *Server) pcLive(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-func (s *Server) pcProcesses(w http.ResponseWriter, _ *http.Request) error {
+func (s *Server) pcProcesses(w http.ResponseWriter, r *http.Request) error {
 	snap := s.opts.Engine.Snapshot()
-	list := make([]pcState, len(snap.Services))
-	for i, st := range snap.Services {
-		list[i] = pcStateOf(st, snap.At)
+	used := s.used(r.Context())
+	list := make([]control.ProcessState, len(snap.Services))
+	for i := range snap.Services {
+		list[i] = control.NewProcessState(&snap.Services[i], snap.At, used[snap.Services[i].ID])
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"data": list})
 	return nil
 }
 
 func (s *Server) pcProcess(w http.ResponseWriter, r *http.Request) error {
-	ids, err := s.resolve(r.Context(), []string{r.PathValue("name")})
+	id, err := s.resolveOne(r.Context(), r.PathValue("name"))
 	if err != nil {
 		return err
 	}
 	snap := s.opts.Engine.Snapshot()
-	for _, st := range snap.Services {
-		if st.ID == ids[0] {
-			writeJSON(w, http.StatusOK, pcStateOf(st, snap.At))
+	for i := range snap.Services {
+		if st := &snap.Services[i]; st.ID == id {
+			writeJSON(w, http.StatusOK, control.NewProcessState(st, snap.At, s.used(r.Context())[id]))
 			return nil
 		}
 	}
@@ -218,7 +201,7 @@ func (o *logStream) flush() error {
 	return err
 }
 
-func (s *Server) pcProjectState(w http.ResponseWriter, _ *http.Request) error {
+func (s *Server) pcProjectState(w http.ResponseWriter, r *http.Request) error {
 	snap := s.opts.Engine.Snapshot()
 	running := 0
 	for _, st := range snap.Services {
@@ -226,35 +209,30 @@ func (s *Server) pcProjectState(w http.ResponseWriter, _ *http.Request) error {
 			running++
 		}
 	}
-	writeJSON(w, http.StatusOK, map[string]any{
-		"projectName":       snap.Project,
-		"version":           s.opts.Version,
-		"startTime":         snap.Since,
-		"upTime":            snap.At.Sub(snap.Since),
-		"processNum":        len(snap.Services),
-		"runningProcessNum": running,
-		"fileNames":         []string{s.opts.Definition},
-	})
+	answer := control.ProjectState{
+		Project: snap.Project, Version: s.opts.Version, User: userName(), Started: snap.Since, UpTime: snap.At.Sub(snap.Since),
+		Processes: len(snap.Services), Running: running, Files: []string{s.opts.Definition},
+	}
+	if with, err := strconv.ParseBool(r.URL.Query().Get("withMemory")); err == nil && with {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		answer.Memory = &control.MemoryState{Allocated: m.Alloc >> 20, Total: m.TotalAlloc >> 20, System: m.Sys >> 20, Cycles: m.NumGC}
+	}
+	writeJSON(w, http.StatusOK, answer)
 	return nil
 }
 
-func (s *Server) pcProjectStop(w http.ResponseWriter, _ *http.Request) error {
+// userName is who runs the project; a number if nobody is known by it.
+func userName() string {
+	if name := os.Getenv("USER"); name != "" {
+		return name
+	}
+	return strconv.Itoa(os.Geteuid())
+}
+
+func (s *Server) pcProjectStop(w http.ResponseWriter, r *http.Request) error {
+	s.opts.Log.Info("request", "path", r.URL.Path, "peer", peerName(r))
 	s.opts.Engine.Down()
 	writeJSON(w, http.StatusOK, map[string]string{"status": "stopped"})
 	return nil
-}
-
-func (s *Server) pcAction(do func(context.Context, []project.ID, control.Action) error) handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		name := r.PathValue("name")
-		ids, err := s.resolve(r.Context(), []string{name})
-		if err != nil {
-			return err
-		}
-		if err := do(r.Context(), ids, control.Action{}); err != nil {
-			return err
-		}
-		writeJSON(w, http.StatusOK, map[string]string{"name": name})
-		return nil
-	}
 }

@@ -60,6 +60,7 @@ const (
 	AccessScale      Access = "scale"
 	AccessReload     Access = "reload"
 	AccessDown       Access = "down"
+	AccessTruncate   Access = "truncate"   // what services have printed is removed
 	AccessDefinition Access = "definition" // commands, users, and the project itself
 	AccessLocal      Access = "local"      // the asking process is looked up: only the socket knows it
 )
@@ -116,6 +117,8 @@ func Routes() []Route {
 			Body: control.Action{}, Answer: control.Reply{}, serve: acts((*Server).wait)},
 		{Method: "POST", Path: "/v1/kill", Doc: "Sends a signal to the main processes of services.",
 			Access: AccessKill, Body: control.Action{}, Answer: control.Reply{}, serve: acts((*Server).kill)},
+		{Method: "POST", Path: "/v1/truncate", Doc: "Removes what services have printed so far, in earlier runs too.",
+			Access: AccessTruncate, Body: control.Action{}, Answer: control.Reply{}, serve: acts((*Server).truncate)},
 		{Method: "POST", Path: "/v1/scale", Doc: "Evaluates the definition again, with other numbers of replicas, and brings the project to it. Other numbers stay as they are.",
 			Access: AccessScale, Body: control.ScaleRequest{}, Answer: control.Changes{}, serve: (*Server).scale},
 		{Method: "POST", Path: "/v1/reload", Doc: "Makes the supervisor run another project. Without a body, it evaluates the definition again.",

@@ -34,6 +34,8 @@ type Options struct {
 	Resolve func(p *project.Project, names []string) ([]project.ID, error)
 	// Logs, when set, are what services have printed.
 	Logs *servicelog.Reader
+	// Truncate, when set, removes what a process has printed so far.
+	Truncate func(source string) error
 	// Reload checks a project before the engine takes it: it must be valid, and
 	// able to run here.
 	Reload func(ctx context.Context, p *project.Project) (project.Valid, error)
@@ -174,10 +176,10 @@ func (s *Server) handler() http.Handler {
 	for _, route := range Routes() {
 		mux.Handle(route.Method+" "+route.Path, s.guard(s.routed(&route)))
 	}
-	for pattern, h := range s.processCompose() {
-		mux.Handle(pattern, s.guard(h))
+	for _, route := range s.processCompose() {
+		mux.Handle(route.pattern, s.guard(route.serve))
 	}
-	return s.bounded(mux)
+	return s.bounded(untrailed(mux))
 }
 
 // routed is the handler of a route, with its parameters checked.
@@ -409,7 +411,7 @@ func acts(do func(s *Server, ctx context.Context, ids []project.ID, a control.Ac
 			return err
 		}
 		switch verb := path.Base(r.URL.Path); verb {
-		case "stop", "restart", "kill": // to forget the names must not stop everything
+		case "stop", "restart", "kill", "truncate": // to forget the names must not stop everything
 			if len(ids) == 0 {
 				return &control.Error{Code: control.CodeInvalid, Msg: verb + " needs the name of a service"}
 			}
@@ -687,20 +689,7 @@ func (s *Server) scale(w http.ResponseWriter, r *http.Request) error {
 
 // again reloads what the definition says now.
 func (s *Server) again(w http.ResponseWriter, r *http.Request, replicas map[string]int) error {
-	if s.opts.Evaluate == nil {
-		return &control.Error{Code: control.CodeConflict, Msg: "not supported: the definition cannot be evaluated again here"}
-	}
-	done, err := connOf(r.Context()).follow() // an evaluation takes its time
-	if err != nil {
-		return err
-	}
-	defer done()
-	s.opts.Log.Info("request", "path", r.URL.Path, "replicas", replicas, "peer", peerName(r))
-	valid, err := s.opts.Evaluate(r.Context(), replicas)
-	if err != nil {
-		return err
-	}
-	reloaded, err := s.opts.Engine.Reload(r.Context(), valid)
+	reloaded, err := s.evaluated(r, replicas)
 	if err != nil {
 		return err
 	}
@@ -708,16 +697,26 @@ func (s *Server) again(w http.ResponseWriter, r *http.Request, replicas map[stri
 	return nil
 }
 
-func writeChanges(w http.ResponseWriter, done supervisor.Reloaded) {
-	labels := func(ids []project.ID) (out []string) {
-		for _, one := range done.Plan {
-			if slices.Contains(ids, one.ID) {
-				out = append(out, one.Label)
-			}
-		}
-		return out
+// evaluated is again without an answer.
+func (s *Server) evaluated(r *http.Request, replicas map[string]int) (none supervisor.Reloaded, err error) {
+	if s.opts.Evaluate == nil {
+		return none, &control.Error{Code: control.CodeConflict, Msg: "not supported: the definition cannot be evaluated again here"}
 	}
+	done, err := connOf(r.Context()).follow() // an evaluation takes its time
+	if err != nil {
+		return none, err
+	}
+	defer done()
+	s.opts.Log.Info("request", "path", r.URL.Path, "replicas", replicas, "peer", peerName(r))
+	valid, err := s.opts.Evaluate(r.Context(), replicas)
+	if err != nil {
+		return none, err
+	}
+	return s.opts.Engine.Reload(r.Context(), valid)
+}
+
+func writeChanges(w http.ResponseWriter, done supervisor.Reloaded) {
 	writeJSON(w, http.StatusOK, control.Changes{
-		Added: labels(done.Added), Removed: labels(done.Removed), Changed: labels(done.Changed), Plan: done.Plan,
+		Added: labelsOf(done, done.Added), Removed: labelsOf(done, done.Removed), Changed: labelsOf(done, done.Changed), Plan: done.Plan,
 	})
 }

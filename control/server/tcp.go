@@ -98,18 +98,11 @@ func (t *tcp) handler() http.Handler {
 		}
 	}
 	if !t.MetricsOnly {
-		for pattern, h := range t.server.processCompose() {
-			access := AccessRead
-			switch {
-			case strings.HasSuffix(pattern, "/project/stop"):
-				access = AccessDown
-			case !strings.HasPrefix(pattern, "GET "):
-				access = AccessAct
-			}
-			mux.Handle(pattern, t.server.answering(t.permitted(access, pattern, h)))
+		for _, route := range t.server.processCompose() {
+			mux.Handle(route.pattern, t.server.answering(t.permitted(route.access, route.pattern, route.serve)))
 		}
 	}
-	asked := t.server.bounded(mux)
+	asked := t.server.bounded(untrailed(mux))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(context.WithValue(r.Context(), tcpKey{}, true))
 		t.server.answering(func(w http.ResponseWriter, r *http.Request) error {

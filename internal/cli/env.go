@@ -36,6 +36,8 @@ type Env struct {
 	socket string // the value of --socket
 	remote remote // which project is asked, if it is not on this machine
 
+	asProcessCompose bool // the verbs are those of process-compose
+
 	bar *bar // progress on the terminal of Stderr; nil until it is needed
 }
 

@@ -152,7 +152,7 @@ func (t *target) loadFrom(ctx context.Context, env *Env, d located) (l *loaded, 
 	if d.isCompose() {
 		l.file = d.apart()
 	}
-	if l.valid.Project() != nil && len(t.namespaces)+len(t.disabled) == 0 {
+	if l.valid.Project() != nil && len(t.namespaces)+len(t.disabled) == 0 && !t.noWatch {
 		return l, nil // nothing to leave out, and validated already
 	}
 	if err := t.narrow(env, l); err != nil {
@@ -171,6 +171,11 @@ func (t *target) narrow(env *Env, l *loaded) (err error) {
 		l.project.Activate(profiles)
 	}
 	t.keepNamespaces(l.project)
+	for _, s := range l.project.Services {
+		if t.noWatch && s.Unsupported == "watch" {
+			s.Unsupported = ""
+		}
+	}
 	for _, name := range t.disabled {
 		if s := l.project.Services[project.ID(name)]; s != nil {
 			s.Disabled = true

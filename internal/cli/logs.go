@@ -76,11 +76,11 @@ service was started before since "up"), partial if the line goes on in the next 
 		},
 	}
 	addTargetFlags(env, cmd, &opts.target, "")
-	addLogsFlags(cmd, &opts)
+	addLogsFlags(env, cmd, &opts)
 	return cmd
 }
 
-func addLogsFlags(cmd *cobra.Command, opts *logsOptions) {
+func addLogsFlags(env *Env, cmd *cobra.Command, opts *logsOptions) {
 	f := cmd.Flags()
 	f.BoolVarP(&opts.follow, "follow", "f", false, "print new lines as they come")
 	f.StringVarP(&opts.tail, "tail", "n", "all", "only the last `lines` of each service")
@@ -88,11 +88,11 @@ func addLogsFlags(cmd *cobra.Command, opts *logsOptions) {
 	f.StringVar(&opts.until, "until", "", "only lines until `time`")
 	f.BoolVarP(&opts.timestamps, "timestamps", "t", false, "print the time of each line")
 	f.StringVarP(&opts.grep, "grep", "g", "", "only lines that match the regular `expression`; without capitals, case is ignored")
-	f.StringVarP(&opts.priority, "priority", "p", "", "only lines of this `level` or worse: err, warning, info or debug")
+	f.StringVarP(&opts.priority, "priority", env.short("p"), "", "only lines of this `level` or worse: err, warning, info or debug")
 	cmd.RegisterFlagCompletionFunc("priority", cobra.FixedCompletions([]string{"err", "warning", "info", "debug"}, cobra.ShellCompDirectiveNoFileComp))
 	f.StringArrayVar(&opts.fields, "field", nil, "only JSON lines with this `name=value`, such as status=500; may be repeated")
 	addOutputFlag(cmd, &opts.output, "text", "json")
-	f.BoolVarP(&opts.all, "all", "a", false, "also what was printed before this \"up\" or boot, with a line at each start")
+	f.BoolVarP(&opts.all, "all", env.short("a"), false, "also what was printed before this \"up\" or boot, with a line at each start")
 	f.BoolVar(&opts.previous, "previous", false, "print the run before the last one")
 	f.BoolVar(&opts.noPrefix, "no-log-prefix", false, "do not print the service before each line")
 	f.BoolVar(&opts.raw, "raw", false, "print exactly the bytes of the services")

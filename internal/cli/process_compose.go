@@ -2,14 +2,12 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"slices"
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"nix2gpu/control"
-	"nix2gpu/control/client"
 )
 
 // processCompose is the other name of the program.
@@ -19,21 +17,29 @@ const processCompose = "process-compose"
 // tool's verbs with its flags, and beside them the spellings of ours that people
 // type in a container.
 func newProcessCompose(env *Env) *cobra.Command {
-	up := pcOptions{env: env}
+	env.asProcessCompose = true
+	g := &pcGlobals{env: env}
+	up := pcOptions{env: env, globals: g}
 	root := &cobra.Command{
 		Use:   "process-compose [verb]",
 		Short: "Run the processes of a process-compose.yaml with nix2gpu",
 		Long: `This is nix2gpu under the name process-compose: it has that tool's files, verbs, flags
-and PC_* variables. Without a verb it runs everything, like "up". There is no terminal
-interface and no HTTP port; flags about them are accepted and have no effect.`,
+and PC_* variables. Without a verb it runs everything, like "up".
+
+Verbs find the project of this folder by its control socket. "up --port 8080" listens on
+a port as well, where a token is needed: that of --token-file, PC_API_TOKEN or
+PC_API_TOKEN_PATH, or else one that is made and kept beside the project. Verbs with --port
+ask there. There is no terminal interface; flags about it are accepted, and a note says
+that they have no effect.`,
 		Args: unknownVerb,
 		RunE: func(cmd *cobra.Command, args []string) error { return up.run(cmd.Context(), args) },
 	}
 	configure(env, root)
+	g.addFlags(root)
 	up.addFlags(root)
 	addVersionFlag(env, root)
 
-	upOpts := pcOptions{env: env}
+	upOpts := pcOptions{env: env, globals: g}
 	upCmd := &cobra.Command{
 		Use:               "up [PROCESS...]",
 		Short:             "Run processes, with what they depend on",
@@ -42,84 +48,78 @@ interface and no HTTP port; flags about them are accepted and have no effect.`,
 	}
 	upOpts.addFlags(upCmd)
 	ps := newPs(env)
-	ps.Aliases = append(ps.Aliases, "ls") // as in process-compose
-	addVerbs(root, upCmd, newDown(env), ps, newStatus(env), newTop(env), newPCLogs(env), newAttach(env), newStart(env), newStop(env), newRestart(env),
-		newKill(env), newWait(env), newEvents(env), newCheck(env), newConfig(env),
-		newPCProcess(env), newPCProject(env), newPCNamespace(env),
+	ps.Aliases = nil // here list is a verb of its own
+	attach := newAttach(env)
+	acceptFlags(attach, false, append(pcTUIFlags(), pcFlag{name: "log-length", short: "l"}))
+	addVerbs(root, upCmd, newPCRun(env, g), newDown(env), newPCList(env), ps, newStatus(env), newTop(env), newPCLogs(env), attach, newStart(env), newStop(env), newRestart(env),
+		newKill(env), newWait(env), newEvents(env), newPCGraph(env), newAnalyze(env), newCheck(env), newConfig(env),
+		newPCProcess(env), newPCProject(env), newPCNamespace(env), newPCRecipe(),
 		newVersion(env), newCompletion(env))
-	for _, cmd := range root.Commands() {
-		acceptRemote(cmd)
+	marksStart(root, upCmd)
+	g.askers(root)
+	prepare := root.PersistentPreRunE
+	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
+		if err := prepare(cmd, args); err != nil {
+			return err
+		}
+		return g.read(cmd)
 	}
 	return root
-}
-
-// newPCLogs is logs with several processes in one argument, as process-compose has it.
-func newPCLogs(env *Env) *cobra.Command {
-	cmd := newLogs(env)
-	cmd.Use = "logs [DEFINITION] [PROCESS[,PROCESS...]...]"
-	run := cmd.RunE
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		var names []string
-		for _, arg := range args {
-			names = append(names, strings.Split(arg, ",")...) // no name has a comma
-		}
-		return run(cmd, names)
-	}
-	return cmd
-}
-
-// acceptRemote accepts flags that name an HTTP server. They have no effect: there
-// is no such server, and the project is found by its folder or its socket.
-func acceptRemote(cmd *cobra.Command) {
-	for _, sub := range cmd.Commands() {
-		acceptRemote(sub)
-	}
-	if !cmd.Runnable() {
-		return
-	}
-	f := cmd.Flags()
-	if f.Lookup("address") == nil {
-		f.StringP("address", "", "", "")
-		f.MarkHidden("address")
-	}
 }
 
 // pcOptions are the options of process-compose's "up".
 type pcOptions struct {
 	env        *Env
+	globals    *pcGlobals
 	up         upOptions
 	dotenv     bool
 	namespaces []string
+	keepTUI    bool // what keep-project was called before
+	withTUI    bool
+	onSuccess  bool
 }
 
 func (o *pcOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.up.target.files, "config", "f", nil, "`file` to run; several are merged")
-	f.StringArrayVarP(&o.up.target.envFiles, "env", "e", nil, "environment `file`, instead of .env")
+	o.addFileFlags(cmd)
 	f.StringArrayVarP(&o.namespaces, "namespace", "n", nil, "run only processes of this `namespace`; may be repeated")
 	f.StringVar(&o.up.target.container, "container", "", "`name` of the container, if a definition has several")
-	f.BoolVar(&o.dotenv, "disable-dotenv", false, "do not read .env")
 	f.BoolVarP(&o.up.detach, "detached", "D", false, "run in the background")
 	addUpFlags(o.env, cmd, &o.up, "", "") // process-compose's -d and -t mean something else
 	f.BoolVar(&o.up.keep, "keep-project", false, "stay when nothing runs any more")
-	f.BoolP("hide-disabled", "d", false, "accepted; there is no terminal interface")
-	addModuleFlag(cmd, &o.up.target)
-	// These are about its terminal interface and its server, which we don't have.
-	f.BoolP("tui", "t", false, "accepted; there is no terminal interface")
-	f.BoolP("use-uds", "U", true, "accepted; the control socket is always a unix socket")
-	f.StringVarP(&o.env.socket, "unix-socket", "u", o.env.socket, "`path` of the control socket")
-	for _, name := range []string{"no-server", "ordered-shutdown", "disable-tui", "detach-on-success", "read-only", "logs-truncate", "no-watch", "recursive-metrics", "reverse", "detached-with-tui"} {
-		f.Bool(name, false, "")
+	f.BoolVar(&o.keepTUI, "keep-tui", false, "the same, by its older name")
+	f.BoolVar(&o.up.anew, "logs-truncate", false, "remove first what processes have printed in earlier runs")
+	f.BoolVar(&o.up.target.noWatch, "no-watch", false, "run processes that have \"watch\" without watching")
+	f.BoolVar(&o.withTUI, "detached-with-tui", false, "the same as --detached: there is no terminal interface")
+	f.BoolVar(&o.onSuccess, "detach-on-success", false, "with --detached-with-tui: the same as --wait")
+	for _, name := range []string{"keep-tui", "detached-with-tui", "detach-on-success"} {
 		f.MarkHidden(name)
 	}
-	for _, short := range []struct{ name, short string }{{"port", "p"}, {"log-file", "L"}, {"ref-rate", "r"}, {"sort", "S"}, {"theme", ""}, {"token-file", ""}, {"shortcuts", ""}} {
-		f.StringP(short.name, short.short, "", "")
-		f.MarkHidden(short.name)
-	}
+	addModuleFlag(cmd, &o.up.target)
+	acceptFlags(cmd, false, pcUpFlags())
+}
+
+// addFileFlags adds the flags of verbs that load a file.
+func (o *pcOptions) addFileFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVarP(&o.up.target.files, "config", "f", nil, "`file` to run; several are merged")
+	f.StringArrayVarP(&o.up.target.envFiles, "env", "e", nil, "environment `file`, instead of .env")
+	f.BoolVar(&o.dotenv, "disable-dotenv", false, "do not read .env")
 }
 
 func (o *pcOptions) run(ctx context.Context, args []string) error {
 	o.fromEnvironment()
+	if o.withTUI {
+		o.globals.inVain(noTUI, "--detached-with-tui beside --detached")
+		o.globals.say()
+		o.up.detach, o.up.wait = true, o.onSuccess
+	} else if o.onSuccess {
+		return hint(usageError("--detach-on-success needs --detached-with-tui"), "up -D --wait")
+	}
+	o.up.keep = o.up.keep || o.keepTUI
+	if err := o.globals.listens(&o.up); err != nil {
+		return err
+	}
 	t := &o.up.target
 	t.namespaces, t.noDotEnv = o.namespaces, o.dotenv
 	if err := t.take(ctx, o.env, args); err != nil {
@@ -143,141 +143,54 @@ func (o *pcOptions) fromEnvironment() {
 		o.namespaces = list("PC_NAMESPACES")
 	}
 	o.up.target.disabled = list("PC_DISABLED_PROCESSES")
-	if _, set := o.env.LookupEnv("PC_DISABLE_DOTENV"); set {
-		o.dotenv = true
+	set := func(flag *bool, name string) {
+		if _, is := o.env.LookupEnv(name); is {
+			*flag = true
+		}
 	}
+	set(&o.dotenv, "PC_DISABLE_DOTENV")
+	set(&o.up.target.noWatch, "PC_NO_WATCH")
+	set(&o.globals.noServer, "PC_NO_SERVER")
 }
 
-// newPCProcess makes "process-compose process …".
-func newPCProcess(env *Env) *cobra.Command {
-	cmd := &cobra.Command{Use: "process", Short: "Look at and act on processes", Args: unknownVerb, RunE: help}
-	list := newPs(env)
-	list.Use, list.Aliases = "list", []string{"ls", "ps"}
-	var get psOptions
-	getCmd := &cobra.Command{
-		Use: "get PROCESS", Short: "Print the state of a process", ValidArgsFunction: completeServices(env),
+// newPCRun runs one process to its end: a copy of it beside the project that runs, or else
+// the process itself, with what it depends on.
+func newPCRun(env *Env, g *pcGlobals) *cobra.Command {
+	copied := newRun(env)
+	o := pcOptions{env: env, globals: g}
+	cmd := &cobra.Command{
+		Use:   "run PROCESS [-- ARGUMENT...]",
+		Short: "Run a process to its end, with what it depends on",
+		Long: `Runs a process in the foreground, and what it depends on; when it has ended, all is stopped,
+and its exit code is that of run. Where the project runs already, it runs a copy of the
+process, beside which what the process depends on goes on; a command after "--" then
+replaces the process's own.`,
+		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usageError("get needs the name of one process")
-			}
-			get.target.services = args
-			return runPs(cmd.Context(), env, get)
-		},
-	}
-	addPsFlags(env, getCmd, &get)
-	addVerbs(cmd, list, getCmd, newStart(env), newStop(env), newRestart(env), newPCLogs(env))
-	return cmd
-}
-
-func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-
-// newPCProject makes "process-compose project …".
-func newPCProject(env *Env) *cobra.Command {
-	cmd := &cobra.Command{Use: "project", Short: "Look at the project", Args: unknownVerb, RunE: help}
-	addVerbs(cmd, &cobra.Command{
-		Use: "state", Short: "Print the state of the project as JSON", Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runPs(cmd.Context(), env, psOptions{output: "json"})
-		},
-	})
-	var wait bool
-	ready := &cobra.Command{
-		Use: "is-ready", Short: "Exit 0 when all processes are ready", Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runIsReady(cmd.Context(), env, wait) },
-	}
-	ready.Flags().BoolVar(&wait, "wait", false, "wait until they are")
-	addVerbs(cmd, ready)
-	return cmd
-}
-
-func runIsReady(ctx context.Context, env *Env, wait bool) error {
-	c, layout, err := new(target).find(ctx, env)
-	if err != nil {
-		return err
-	}
-	if wait {
-		names, err := wanted(ctx, c)
-		if err != nil {
-			return err
-		}
-		return settled(ctx, env, c, layout, names, 0)
-	}
-	state, err := c.State(ctx)
-	if err != nil {
-		return err
-	}
-	if !state.Healthy {
-		return hint(&exitError{exitFailed, fmt.Errorf("not ready: %s", orElse(state.Summary, "services are starting"))}, "--wait waits until they are")
-	}
-	return nil
-}
-
-// newPCNamespace makes "process-compose namespace …".
-func newPCNamespace(env *Env) *cobra.Command {
-	cmd := &cobra.Command{Use: "namespace", Aliases: []string{"ns"}, Short: "Act on all processes of a namespace", Args: unknownVerb, RunE: help}
-	addVerbs(cmd, &cobra.Command{
-		Use: "list", Short: "List the namespaces", Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			members, _, err := namespaces(cmd.Context(), env)
-			if err != nil {
+			_, _, err := (&target{files: o.up.target.files}).find(cmd.Context(), env)
+			switch {
+			case err == nil:
+				copied.SetContext(cmd.Context())
+				if dash := cmd.ArgsLenAtDash(); dash > 0 {
+					args = append(args[:dash:dash], append([]string{"--"}, args[dash:]...)...)
+				}
+				if err := copied.ParseFlags(args); err != nil {
+					return err
+				}
+				return copied.RunE(copied, copied.Flags().Args())
+			case !errors.Is(err, control.ErrNotRunning):
 				return err
+			case len(args) == 0:
+				return usageError("run needs the name of a process")
+			case len(args) > 1:
+				return hint(usageError("not supported: arguments for a process while nothing runs"), "start the project with \"process-compose up -D\", then run")
 			}
-			var names []string
-			for name := range members {
-				names = append(names, name)
-			}
-			slices.Sort(names)
-			for _, name := range names {
-				fmt.Fprintln(env.Stdout, name)
-			}
-			return nil
+			o.up.codeFrom = args[0]
+			return o.run(cmd.Context(), args)
 		},
-	})
-	for _, act := range []struct {
-		verb string
-		do   func(context.Context, *Env, *client.Client, *actOptions) error
-	}{{"start", runStart}, {"stop", runStop}, {"restart", runRestart}} {
-		verb, do := act.verb, act.do
-		addVerbs(cmd, &cobra.Command{
-			Use: verb + " NAMESPACE", Short: strings.ToUpper(verb[:1]) + verb[1:] + " all processes of a namespace",
-			RunE: func(cmd *cobra.Command, args []string) error {
-				if len(args) != 1 {
-					return usageError("%s needs the name of one namespace", verb)
-				}
-				members, c, err := namespaces(cmd.Context(), env)
-				if err != nil {
-					return err
-				}
-				_, layout, err := new(target).find(cmd.Context(), env)
-				if err != nil {
-					return err
-				}
-				ids, ok := members[args[0]]
-				if !ok {
-					return &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no namespace %q", args[0]), Hint: "\"process-compose namespace list\" shows them"}
-				}
-				return do(cmd.Context(), env, c, &actOptions{target: target{services: ids}, retries: manyExits, layout: layout})
-			},
-		})
 	}
+	o.addFileFlags(cmd)
+	cmd.Flags().BoolVar(&o.up.noDeps, "no-deps", false, "do not run what the process depends on")
+	o.up.logFormat = "text"
 	return cmd
-}
-
-// namespaces lists the running project's services by namespace.
-func namespaces(ctx context.Context, env *Env) (map[string][]string, *client.Client, error) {
-	c, err := new(target).running(ctx, env)
-	if err != nil {
-		return nil, nil, err
-	}
-	state, err := c.State(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	members := map[string][]string{}
-	for _, s := range state.Services {
-		for ns := range strings.SplitSeq(orElse(s.Namespace, "default"), ",") {
-			members[ns] = append(members[ns], string(s.ID))
-		}
-	}
-	return members, c, nil
 }

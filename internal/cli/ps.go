@@ -54,7 +54,7 @@ func addPsFlags(env *Env, cmd *cobra.Command, opts *psOptions) {
 	addTargetFlags(env, cmd, &opts.target, "f")
 	addOutputFlag(cmd, &opts.output, "table", "wide", "json", "yaml", "name")
 	cmd.Flags().BoolVarP(&opts.quiet, "quiet", "q", false, "print only names")
-	cmd.Flags().BoolP("all", "a", true, "also services that do not run")
+	cmd.Flags().BoolP("all", env.short("a"), true, "also services that do not run")
 	cmd.Flags().MarkHidden("all")
 }
 

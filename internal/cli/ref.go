@@ -32,6 +32,7 @@ type target struct {
 	noDotEnv   bool
 	namespaces []string
 	disabled   []string // processes that start only if they are named
+	noWatch    bool     // "watch" of a process has no effect
 }
 
 // addTargetFlags adds the flags that name a definition and its container, which an

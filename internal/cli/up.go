@@ -38,6 +38,8 @@ type upOptions struct {
 	keep        bool // stay when no service runs any more, whatever the definition says
 	ending
 	listen listenFlags
+	token  string // of the control API over TCP, which a variable holds
+	anew   bool   // what was printed before is removed
 }
 
 func newUp(env *Env) *cobra.Command {
@@ -170,7 +172,7 @@ type upRun struct {
 // job describes for the supervisor what to run, and how.
 func (o *upOptions) job(env *Env, l *loaded, ids []project.ID, end session.Ending, over *project.Listen) *session.Job {
 	return &session.Job{
-		Project: l.valid, Services: ids, Named: len(o.target.services) > 0, NoDeps: o.noDeps, Stay: o.keep, Ending: end, Listen: over,
+		Project: l.valid, Services: ids, Named: len(o.target.services) > 0, Token: o.token, TruncateLogs: o.anew, NoDeps: o.noDeps, Stay: o.keep, Ending: end, Listen: over,
 		Root: l.root, Container: l.instance(), Definition: l.name, Socket: env.rundirEnv().Socket,
 		LogJSON: o.logFormat == "json", Color: env.colorMode(),
 		Terminal: env.StdoutTTY && o.logFormat != "json" && !env.inContainer(), // a container's log is the same with and without a terminal
@@ -304,7 +306,7 @@ func become(ctx context.Context, env *Env, j *session.Job) error {
 // again returns the arguments that evaluate the same definition again, from any
 // folder; nil if no arguments can.
 func (t *target) again(env *Env, l *loaded) []string {
-	if len(t.namespaces)+len(t.envFiles)+len(t.disabled) > 0 || t.noDotEnv {
+	if len(t.namespaces)+len(t.envFiles)+len(t.disabled) > 0 || t.noDotEnv || t.noWatch {
 		return nil
 	}
 	args := []string{"config", "--output", "project"}
