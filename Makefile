@@ -11,7 +11,7 @@ GOTEST      := $(GO) run ./scripts/testgate scripts/skips.txt
 # What "make mutate" looks at, and how: make mutate PACKAGES=project MUTATE='-seed 2'
 PACKAGES    ?= project supervisor probe servicelog process stage nix/module catalog
 
-.PHONY: all deps deps-all deps-bench build build-all run test check test-load faults mutate bench bench-image bench-boot bench-peers bench-compare lint generate clean
+.PHONY: all deps deps-all deps-bench build build-all run test check test-load faults search soak mutate bench bench-image bench-boot bench-peers bench-compare lint generate clean
 
 all: build
 
@@ -61,6 +61,16 @@ test-load: deps build
 # prints what came of each: make faults ROWS='R1 R9'
 faults: deps-all build
 	$(GO) run ./scripts/faults $(ROWS)
+
+# Visits all states of hundreds of projects of three services (an hour or more).
+search:
+	NIX2GPU_SEARCH=all $(GO) test -count 1 -timeout 6h -run 'TestSearch$$' -v ./supervisor | grep -v '^=== RUN'
+
+# A day compressed to 20 minutes: restarts, reloads, rotated logs, schedules, followers; then
+# the slopes of memory, descriptors, goroutines, threads and zombies: make soak SOAK=2h
+SOAK ?= 20m
+soak: build
+	$(GO) test -count 1 -timeout 0 -run 'TestSoak$$' -v ./internal/faults -soak $(SOAK)
 
 # Changes the code in small ways and wants a test to notice each (hours).
 mutate: deps

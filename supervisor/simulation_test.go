@@ -195,6 +195,9 @@ func (s *sim) After(d time.Duration, f Fact) func() {
 func (s *sim) Say(line string, _ servicelog.Tone) { s.note("say  %s", line) }
 
 func (s *sim) note(format string, args ...any) {
+	if s.sub == nil {
+		return // the search tells its path
+	}
 	if len(s.history) > 400 {
 		s.history = append(s.history[:0], s.history[200:]...)
 	}
@@ -213,8 +216,14 @@ func (s *sim) remember(id project.ID) *history {
 	return s.past[id]
 }
 
-// Spawn checks that nothing lives twice, and that nothing starts too early.
 func (s *sim) Spawn(r Run) {
+	p := s.begins(r)
+	p.deaf = s.chance(0.1)
+	s.push(s.delay(), Fact{}, func() { s.execute(p) })
+}
+
+// begins checks that nothing lives twice, and that nothing starts too early.
+func (s *sim) begins(r Run) *simProc {
 	s.note("spawn %s run %d", r.Process.ID, r.ID)
 	if s.live[r.Process.ID] != nil {
 		s.fail("%s is started while it lives", r.Process.ID)
@@ -233,9 +242,9 @@ func (s *sim) Spawn(r Run) {
 	if s.c.stopping != nil && first {
 		s.fail("%s is started while the project stops", r.Service.ID)
 	}
-	p := &simProc{run: r, deaf: s.chance(0.1)}
+	p := &simProc{run: r}
 	s.procs[r.ID], s.live[r.Process.ID] = p, p
-	s.push(s.delay(), Fact{}, func() { s.execute(p) })
+	return p
 }
 
 // holds judges a condition by what the world knows.
@@ -272,6 +281,14 @@ func (s *sim) execute(p *simProc) {
 		s.end(p, project.Exit{Error: "no such program", Code: 127})
 		return
 	}
+	s.executed(p)
+	if p.run.Process.Role != project.Main || s.chance(0.5) {
+		s.push(s.delay(), Fact{}, func() { s.end(p, s.exit()) })
+	}
+}
+
+// executed lets a spawned process run.
+func (s *sim) executed(p *simProc) {
 	p.spawned, p.since = true, s.now
 	h := s.remember(p.run.Process.ID)
 	h.spawned = true
@@ -281,9 +298,6 @@ func (s *sim) execute(p *simProc) {
 		}
 	}
 	s.deliver(Fact{Kind: Spawned, Run: p.run.ID, PID: int(p.run.ID)})
-	if p.run.Process.Role != project.Main || s.chance(0.5) {
-		s.push(s.delay(), Fact{}, func() { s.end(p, s.exit()) })
-	}
 }
 
 func (s *sim) exit() project.Exit {
@@ -552,7 +566,7 @@ func (s *sim) told(id project.ID) control.ServiceState {
 
 // check is what must hold after every step.
 func (s *sim) check() {
-	for {
+	for s.sub != nil {
 		select {
 		case ev := <-s.sub.ch:
 			if from := s.told(ev.Service.ID); from != ev.From {
@@ -574,7 +588,7 @@ func (s *sim) check() {
 		s.fail("%d timers for %d runs", len(c.timers), len(c.runs))
 	}
 	for _, x := range c.order {
-		if s.told(x.id) != x.state {
+		if s.sub != nil && s.told(x.id) != x.state {
 			s.fail("%s is %s, its events say %s", x.id, x.state, s.told(x.id))
 		}
 		m, o := x.process != nil, x.oneshot != nil
