@@ -37,6 +37,7 @@ func caddyType() *ServiceType {
 			"httpPort":     def(module.Port, 80, "The port of sites on http that name none."),
 			"httpsPort":    def(module.Port, 443, "The port of sites on https that name none."),
 			"logLevel":     def(module.String, "WARN", "The lowest level that caddy logs."),
+			"requestId":    requestIDOption(),
 			"resume":       inert(module.Bool, "the configuration is that of the definition, at each start"),
 			"enableReload": inert(module.Bool, "a change restarts the service"),
 			"group":        inert(module.String, "the group is that of the user"),
@@ -171,9 +172,24 @@ func (c *caddy) site(h *module.Config) {
 	if len(bind) > 0 {
 		c.line("bind %s", strings.Join(bind, " "))
 	}
-	if h.Has("logFormat") {
+	switch {
+	case h.Has("logFormat"):
 		c.open("log")
 		c.lines(c.place.Text(h.Str("logFormat")))
+		c.close()
+	case c.Bool("requestId", "enable"):
+		c.open("log")
+		c.line("output stderr")
+		c.line("level INFO")
+		c.close()
+	}
+	if c.Bool("requestId", "enable") {
+		// The log has the request as the client has sent it, but the answer as it gets it.
+		c.line("@nix2gpu_request_id not header_regexp X-Request-ID %s", goodRequestID)
+		c.line("request_header @nix2gpu_request_id X-Request-ID {http.request.uuid}")
+		c.open("header")
+		c.line("X-Request-ID {http.request.header.X-Request-ID}")
+		c.line("defer")
 		c.close()
 	}
 	c.lines(c.place.Text(h.Str("extraConfig")))

@@ -71,6 +71,7 @@ func httpdType() *ServiceType {
 			"sslCiphers":          opt(module.String, "TLS ciphers."),
 			"configFile":          opt(filePath, "A configuration instead of everything else here."),
 			"enablePHP":           flag("Not supported: pass requests to php-fpm with proxyPass."),
+			"requestId":           requestIDOption(),
 			"group":               inert(module.String, "the group is that of the user"),
 			"logDir":              inert(module.String, "logs go to nix2gpu"),
 			"logPerVirtualHost":   inert(module.Bool, "logs go to nix2gpu, all in one"),
@@ -175,6 +176,9 @@ func (h *httpd) head() {
 	if h.ssl {
 		names = append(names, "socache_shmcb", "ssl", "http2")
 	}
+	if h.Bool("requestId", "enable") {
+		names = append(names, "unique_id")
+	}
 	modules := trimSuffix(h.Program("httpd"), "/bin/httpd")
 	for _, name := range append(names, h.Strings("extraModules")...) {
 		h.section("IfModule", "!"+name+"_module", func() {
@@ -199,9 +203,20 @@ func (h *httpd) head() {
 	h.line("ErrorLog /dev/stderr")
 	h.line(`ErrorLogFormat "[%%l] %%M"`)
 	h.line("LogLevel %s", h.String("logLevel"))
-	h.line(`LogFormat "%%h %%l %%u %%t \"%%r\" %%>s %%b" common`)
-	h.line(`LogFormat "%%h %%l %%u %%t \"%%r\" %%>s %%b \"%%{Referer}i\" \"%%{User-agent}i\"" combined`)
-	h.customLog(h.String("logFormat"))
+	id, format := "", h.String("logFormat")
+	if h.Bool("requestId", "enable") {
+		id = " request_id=%{X-Request-ID}i"
+		if format == "none" {
+			format = "common"
+		}
+		h.line(`RequestHeader set X-Request-ID "%%{UNIQUE_ID}e" "expr=!(%%{HTTP:X-Request-ID} =~ m#%s#)"`, goodRequestID)
+		h.line(`Header always unset X-Request-ID`) // one of a server that the request was passed on to
+		h.line(`Header unset X-Request-ID`)
+		h.line(`Header always set X-Request-ID "expr=%%{req:X-Request-ID}"`)
+	}
+	h.line(`LogFormat "%%h %%l %%u %%t \"%%r\" %%>s %%b%s" common`, id)
+	h.line(`LogFormat "%%h %%l %%u %%t \"%%r\" %%>s %%b \"%%{Referer}i\" \"%%{User-agent}i\"%s" combined`, id)
+	h.customLog(format)
 	h.line("ServerTokens Prod")
 	h.line("MaxRequestWorkers %d", h.Int("maxClients"))
 	h.line("MaxConnectionsPerChild %d", h.Int("maxRequestsPerChild"))

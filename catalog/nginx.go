@@ -131,7 +131,11 @@ func (n *nginx) http() {
 	}
 	n.unless(have, "types_hash_max_size", "types_hash_max_size 4096;")
 	n.unless(have, "default_type", "default_type application/octet-stream;")
-	n.unless(have, "access_log", "access_log off;")
+	if n.Bool("requestId", "enable") {
+		n.requestID(have)
+	} else {
+		n.unless(have, "access_log", "access_log off;")
+	}
 	for _, kind := range []string{"client_body", "fastcgi", "proxy", "scgi", "uwsgi"} {
 		n.unless(have, kind+"_temp_path", "%s_temp_path tmp_%s;", kind, kind)
 	}
@@ -237,6 +241,18 @@ func (n *nginx) recommended(have map[string]bool) {
 		n.proxyHeaders()
 	}
 }
+
+// requestID makes the id of a request a variable, which the user's own lines may use, too.
+func (n *nginx) requestID(have map[string]bool) {
+	n.line(`map $http_x_request_id $nix2gpu_request_id { "~%s" $http_x_request_id; default $request_id; }`, goodRequestID)
+	n.line(`log_format nix2gpu_request '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent $request_time request_id=$nix2gpu_request_id';`)
+	n.unless(have, "access_log", "access_log /dev/stdout nix2gpu_request;")
+	n.line("proxy_set_header %s;", nginxRequestID)
+	n.line("proxy_hide_header X-Request-ID;") // ours is in its place
+	n.line("add_header %s always;", nginxRequestID)
+}
+
+const nginxRequestID = "X-Request-ID $nix2gpu_request_id"
 
 func (n *nginx) proxyHeaders() {
 	for _, h := range [][2]string{

@@ -62,6 +62,9 @@ func (n *nginx) host(h *module.Config) {
 	}
 	n.basicAuth(h)
 	n.lines(n.place.Text(h.Str("extraConfig")))
+	if own := topLevel(h.String("extraConfig")); n.Bool("requestId", "enable") && own["proxy_set_header"] {
+		n.line("proxy_set_header %s;", nginxRequestID)
+	}
 	n.foundIn("extraConfig", h)
 	locations := h.Each("locations")
 	slices.SortStableFunc(locations, func(a, b *module.Config) int { return cmp.Compare(a.Int("priority"), b.Int("priority")) })
@@ -203,6 +206,9 @@ func (n *nginx) location(l *module.Config) {
 	}
 	if recommended && l.Has("proxyPass") {
 		n.proxyHeaders()
+	}
+	if own := topLevel(l.String("extraConfig")); n.Bool("requestId", "enable") && l.Has("proxyPass") && (recommended || l.Bool("proxyWebsockets") || own["proxy_set_header"]) {
+		n.line("proxy_set_header %s;", nginxRequestID)
 	}
 	n.basicAuth(l)
 	n.close()

@@ -53,6 +53,7 @@ func nginxType() *ServiceType {
 				"valid":     def(module.String, "", "How long answers are kept."),
 				"ipv6":      def(module.Bool, true, "Whether to ask for IPv6 addresses."),
 			}},
+			"requestId":    requestIDOption(),
 			"group":        inert(module.String, "the group is that of the user"),
 			"enableReload": inert(module.Bool, "a change restarts the service"),
 		},

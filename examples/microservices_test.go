@@ -56,6 +56,24 @@ func TestMicroservices(t *testing.T) {
 		t.Error("the services' own lines are not on stdout")
 	}
 
+	t.Run("one request is found in all logs", func(t *testing.T) {
+		for _, name := range []string{"users", "orders", "inventory"} {
+			id, why, _ := s.ExecCommand("curl", "-sf", "-o", "/dev/null", "-w", "%header{X-Request-ID}", "http://127.0.0.1:8080/"+name+"/")
+			if len(id) != 32 {
+				t.Fatalf("the gateway answers with X-Request-ID %q%s", id, why)
+			}
+			service := map[string]string{"users": "user-service", "orders": "order-service", "inventory": "inventory-service"}[name]
+			var found string
+			if !testkit.Eventually(func() bool { // nginx writes its line once it has answered
+				found = s.MustExec("logs", "--grep", id)
+				return strings.Count(found, "\n") == 2
+			}) || !strings.Contains(found, "["+service+"] GET / 200 request_id="+id+"\n") ||
+				!strings.Contains(found, "[nginx] 127.0.0.1 - - [") || !strings.Contains(found, "\"GET /"+name+"/ HTTP/1.1\" 200 ") {
+				t.Errorf("logs --grep %s prints\n%s", id, found)
+			}
+		}
+	})
+
 	t.Run("a killed service returns", func(t *testing.T) {
 		for _, label := range []string{"user-service", "redis", "nginx", "postgresql"} {
 			before := statusOf(t, s, label)

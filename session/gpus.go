@@ -129,6 +129,7 @@ func listener() (<-chan string, *os.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	_ = w.Chmod(0o666) // as in a run, servers open /dev/stdout again, as another user
 	printed := make(chan string, 1)
 	go func() {
 		defer r.Close()

@@ -65,7 +65,7 @@ func (m Machine) World(report func(Fact)) World {
 	if m.Files == nil {
 		m.Files = process.NewFiles(process.FileLimit(), filesPatience)
 	}
-	return &machine{Machine: m, report: report, runs: make(map[RunID]*execution), warned: make(map[project.ID]bool)}
+	return &machine{Machine: m, report: report, runs: make(map[RunID]*execution), warned: make(map[project.ID]bool), tracer: newTracer()}
 }
 
 // machine is the World of one engine. The engine's goroutine calls its methods. What takes
@@ -79,6 +79,7 @@ type machine struct {
 	warned map[project.ID]bool // processes of which it was announced that a limit is not enforced
 
 	memory gpuMemory
+	tracer tracer
 }
 
 // execution is one run on this machine.
@@ -384,6 +385,7 @@ func (x *execution) prepare() (*stage.Launch, error) {
 func (x *execution) spec(l *stage.Launch) (*process.Spec, error) {
 	spec := baseSpec(x.Process, l)
 	spec.Name = string(x.Process.ID)
+	spec.Env = x.m.tracer.trace(x.Run, spec.Env)
 	if x.Process.KillMode == project.KillProcess {
 		spec.Mode = process.OnlyMain
 	}

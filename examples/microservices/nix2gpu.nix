@@ -52,6 +52,7 @@
       # API gateway
       nginx."gateway" = {
         enable = true;
+        requestId.enable = true;   # nix2gpu logs --grep ID finds a request in all logs
         virtualHosts."api" = {
           listen = [{ addr = "0.0.0.0"; port = 8080; }];
           locations = {

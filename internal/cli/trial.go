@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
 	"time"
 
@@ -29,12 +31,29 @@ func runTrial(ctx context.Context, self string, t process.Trial, environ []strin
 	if err != nil {
 		return "", 0, err
 	}
-	var out bytes.Buffer
+	r, w, err := os.Pipe()
+	if err != nil {
+		return "", 0, err
+	}
+	defer r.Close()
+	_ = w.Chmod(0o666) // as in a run, servers open /dev/stdout again, as another user
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Env, cmd.Dir = environ, "/"
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.WaitDelay = time.Second // a descendant may keep the pipe open
-	err = cmd.Run()
+	cmd.Stdout, cmd.Stderr = w, w
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		return "", 0, err
+	}
+	var out bytes.Buffer
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		_, _ = io.Copy(&out, r)
+	}()
+	err = cmd.Wait()
+	_ = r.SetReadDeadline(time.Now().Add(time.Second)) // a descendant may keep the pipe open
+	<-read
 	if ctx.Err() != nil {
 		return "", 0, ctx.Err()
 	}

@@ -9,6 +9,6 @@
       globalRedirect = "http://x/"; extraConfig = "UseCanonicalName On"; adminAddr = "c@d"; sslServerCert = "./user-cert"; sslServerKey.secret = "user-secret"; sslServerChain = "./user-chain"; logFormat = "combined";
     };
   };
-  services.apache-httpd.port = { enable = true; port = 6014; virtualHosts.h = { }; };
+  services.apache-httpd.port = { enable = true; port = 6014; requestId.enable = true; virtualHosts.h = { }; };
   services.apache-httpd.own = { enable = true; configFile = "./user.conf"; };
 }

@@ -1,6 +1,6 @@
 {
   services.nginx.all = {
-    enable = true; port = 6003; defaultHTTPListenPort = 6004; defaultSSLListenPort = 6005; defaultListenAddresses = [ "127.0.0.1" ];
+    enable = true; port = 6003; requestId.enable = true; defaultHTTPListenPort = 6004; defaultSSLListenPort = 6005; defaultListenAddresses = [ "127.0.0.1" ];
     upstreams.w.service = "workers"; upstreams.u = { servers."127.0.0.1:1" = { weight = 1; backup = true; }; extraConfig = "keepalive 1;"; };
     prependConfig = "pcre_jit on;"; appendConfig = "env A;"; eventsConfig = "multi_accept on;"; commonHttpConfig = "etag on;"; httpConfig = "server { listen 6006; }"; appendHttpConfig = "gzip on;"; streamConfig = "server { listen 6007; }";
     defaultMimeTypes = "./user-mime";

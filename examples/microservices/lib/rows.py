@@ -46,7 +46,8 @@ def serve(name, schema, select):
 
         def log_message(self, fmt, *args):
             if self.path != "/health":
-                print(f"{self.command} {self.path} {args[1]}", flush=True)
+                request = self.headers.get("X-Request-ID", "-")  # the gateway's
+                print(f"{self.command} {self.path} {args[1]} request_id={request}", flush=True)
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
     print(f"serving on port {port}", flush=True)
