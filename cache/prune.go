@@ -37,7 +37,7 @@ func Measure(path string) ([]Usage, error) {
 	for _, u := range found {
 		out = append(out, *u)
 	}
-	slices.SortFunc(out, func(a, b Usage) int { return strings.Compare(a.Folder, b.Folder) })
+	slices.SortStableFunc(out, func(a, b Usage) int { return strings.Compare(a.Folder, b.Folder) })
 	return out, err
 }
 

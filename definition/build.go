@@ -61,7 +61,7 @@ func (e *evaluation) build(merged *module.Evaluation, c *module.Config, name str
 	}
 	b.withoutEffect(merged)
 	b.notes = append(b.notes, e.pkgSet(e.opts.System).notes(b.Keys("archives"), b.Keys("aptSources"))...)
-	slices.SortFunc(b.notes, func(x, y note) int {
+	slices.SortStableFunc(b.notes, func(x, y note) int {
 		return cmp.Or(strings.Compare(x.pos.File(), y.pos.File()), cmp.Compare(x.pos.Offset, y.pos.Offset), strings.Compare(x.text, y.text))
 	})
 	return b

@@ -117,7 +117,7 @@ func groups(packages []Package, limit int) []*group {
 		all = append(all[:limit-1], rest)
 	}
 	for _, g := range all {
-		slices.SortFunc(g.packages, func(a, b Package) int {
+		slices.SortStableFunc(g.packages, func(a, b Package) int {
 			return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Arch, b.Arch), strings.Compare(a.Version, b.Version))
 		})
 	}

@@ -46,7 +46,7 @@ func ldFolder(dir string, files []ldCandidate, machine elf.Machine, flags int32)
 		isLink bool
 	}
 	chosen := map[string]choice{}
-	slices.SortFunc(files, func(a, b ldCandidate) int { return strings.Compare(a.base, b.base) })
+	slices.SortStableFunc(files, func(a, b ldCandidate) int { return strings.Compare(a.base, b.base) })
 	for _, f := range files {
 		if f.lib == nil || f.lib.Machine != machine || f.lib.Class != elf.ELFCLASS64 {
 			continue

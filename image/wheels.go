@@ -89,7 +89,7 @@ func wheelGroups(wheels []Wheel, limit int) []*wheelGroup {
 		all = append(all[:limit-1], rest)
 	}
 	for _, g := range all {
-		slices.SortFunc(g.wheels, func(a, b Wheel) int { return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.File, b.File)) })
+		slices.SortStableFunc(g.wheels, func(a, b Wheel) int { return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.File, b.File)) })
 	}
 	return all
 }

@@ -109,7 +109,7 @@ func Missing(provider Provider, refs []project.PackageRef) ([]*MissingError, err
 			return nil, err
 		}
 	}
-	slices.SortFunc(missing, func(a, b *MissingError) int { return strings.Compare(a.Attr, b.Attr) })
+	slices.SortStableFunc(missing, func(a, b *MissingError) int { return strings.Compare(a.Attr, b.Attr) })
 	return missing, nil
 }
 
@@ -154,6 +154,6 @@ func Needed(p *project.Project, services ...project.ID) []project.PackageRef {
 	for _, name := range p.Uses(walks...) {
 		p.Files[name].EachText(texts)
 	}
-	slices.SortFunc(refs, func(a, b project.PackageRef) int { return strings.Compare(a.Attr, b.Attr) })
+	slices.SortStableFunc(refs, func(a, b project.PackageRef) int { return strings.Compare(a.Attr, b.Attr) })
 	return refs
 }

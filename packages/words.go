@@ -61,9 +61,9 @@ func BareWords(p *project.Project) Words {
 		}
 	}
 	take(project.Command{Shell: p.Container.Startup}, project.Pos{})
-	slices.SortFunc(out.Refs, func(a, b project.PackageRef) int { return strings.Compare(a.Attr, b.Attr) })
+	slices.SortStableFunc(out.Refs, func(a, b project.PackageRef) int { return strings.Compare(a.Attr, b.Attr) })
 	out.Refs = slices.CompactFunc(out.Refs, func(a, b project.PackageRef) bool { return a.Attr == b.Attr })
-	slices.SortFunc(out.Unknown, func(a, b Word) int { return strings.Compare(a.Word, b.Word) })
+	slices.SortStableFunc(out.Unknown, func(a, b Word) int { return strings.Compare(a.Word, b.Word) })
 	return out
 }
 

@@ -67,6 +67,6 @@ func All(e Env) []Found {
 			all = append(all, one)
 		}
 	}
-	slices.SortFunc(all, func(a, b Found) int { return cmp.Or(cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.Key, b.Key)) })
+	slices.SortStableFunc(all, func(a, b Found) int { return cmp.Or(cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.Key, b.Key)) })
 	return all
 }

@@ -167,7 +167,7 @@ func readAlternatives(script string) []Alternative {
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b Alternative) int {
+	slices.SortStableFunc(out, func(a, b Alternative) int {
 		return cmp.Or(strings.Compare(a.Link, b.Link), b.Priority-a.Priority, strings.Compare(a.Path, b.Path))
 	})
 	return slices.Compact(out)

@@ -194,7 +194,7 @@ func (w *waiter) take(m control.Message) {
 
 // services returns the services that are watched, by label.
 func (w *waiter) services() ([]control.Service, error) {
-	all := slices.SortedFunc(maps.Values(w.all), func(a, b control.Service) int {
+	all := slices.SortedStableFunc(maps.Values(w.all), func(a, b control.Service) int {
 		return cmp.Or(cmp.Compare(a.Label, b.Label), cmp.Compare(a.ID, b.ID))
 	})
 	if w.all == nil {
