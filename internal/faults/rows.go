@@ -108,7 +108,7 @@ func security() []Row {
 			"a test runs the committed inputs; go test -fuzz looks for more"},
 		{"S2", "a hostile client: huge bodies and headers, wrong methods and paths, hundreds of connections, readers who stop reading",
 			"everything is bounded, each for itself, and a request of somebody else is answered",
-			[]string{"control/server.TestBodyIsBounded", "control/server.FuzzRouter", "control/server.TestIdleConnectionsLockNobodyOut", "control/server.TestFollowersAreBoundedApart", "control/server.TestTCPBoundsAPeer", "internal/faults.TestSocketFullOfConnections"}, ""},
+			[]string{"control/server.TestBodyIsBounded", "control/server.FuzzRouter", "control/server.FuzzWebsocketFrames", "control/server.TestIdleConnectionsLockNobodyOut", "control/server.TestFollowersAreBoundedApart", "control/server.TestTCPBoundsAPeer", "internal/faults.TestSocketFullOfConnections"}, ""},
 		{"S3", "clients that send a byte now and then",
 			"they are closed after the time for a header or a body, and lock nobody out",
 			[]string{"control/server.TestTCPDropsTheSlow", "control/server.TestSlowBodyIsGivenUp", "control/server.TestIdleConnectionsLockNobodyOut"}, ""},
