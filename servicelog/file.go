@@ -227,6 +227,12 @@ func (f *file) full(n int) bool { return f.fd >= 0 && f.size > 0 && f.size+int64
 // current one can't be renamed, it just grows.
 func (f *file) rotate() {
 	older := func(i int) string { return f.name + "." + strconv.Itoa(i) }
+	// The oldest goes first. If a rename replaced it, ext4 would at once write to the disk
+	// what it replaces it by (auto_da_alloc): of a flood every byte, most of which is
+	// removed again before it would ever be written.
+	if f.keep > 0 {
+		_ = unix.Unlinkat(f.dir.fd, older(f.keep), 0)
+	}
 	for i := f.keep - 1; i >= 1; i-- {
 		_ = unix.Renameat(f.dir.fd, older(i), f.dir.fd, older(i+1))
 	}
