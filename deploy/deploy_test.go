@@ -79,6 +79,15 @@ var definitions = map[string]string{
     };
   };
 }`,
+	"network": `{
+  perSystem.nix2gpu.web.services.custom = {
+    "convert" = {
+      enable = true;
+      command = "convert";
+      network = "loopback";
+    };
+  };
+}`,
 	// Words that YAML 1.1 reads as booleans, and a number.
 	"words": `{
   perSystem.nix2gpu.no = {
@@ -279,7 +288,7 @@ func TestTableIsWhole(t *testing.T) {
 // inside are the fields of a project that the image itself holds, in its project.json
 // or its configuration. Every other one is a need.
 var inside = map[string]string{
-	"Project": "Version Name Services Processes Files Users OnFailed Container Notes Active Listen Metrics",
+	"Project": "Version Name Services Processes Files Users OnFailed Container Notes Active Listen Metrics Compose",
 	// Registries, Tag and others matter only to the build.
 	"Container": "Env EnvCommands Labels User WorkingDir Tag Startup SSHDConfig SystemPkgs CopyToRoot Archives FromImage FromImagePos Registries MaxLayers Variant",
 	"Tailscale": "Hostname Tags Pos",

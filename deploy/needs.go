@@ -306,7 +306,8 @@ func (n *needs) addVariable(v variable) {
 	}
 }
 
-// addServiceFiles finds files that services read and the image lacks.
+// addServiceFiles finds files that services read and the image lacks, and services that
+// want a network of their own.
 func (n *needs) addServiceFiles() {
 	for _, s := range n.enabled() {
 		for _, id := range s.ProcessIDs() {
@@ -318,6 +319,9 @@ func (n *needs) addServiceFiles() {
 				if len(f.Source) > 0 {
 					n.addFile(s.Pos, s.ID, path.Base(f.Source.String()), f.Source, "what "+s.Label+" reads")
 				}
+			}
+			if proc.Settings.Network == project.Loopback && id == s.Main {
+				n.add(askNetwork, n.option(s, "network"), s.ID, "%s wants a network of its own", s.Label)
 			}
 		}
 	}

@@ -103,6 +103,7 @@ const (
 	askEndWithFolders  // the same, of a project with content to be kept
 	askLimits          // limits of one service among several
 	askTailnet         // membership of a tailnet
+	askNetwork         // a network of a service's own
 	askUnsupported     // a service that this build does not run
 )
 
@@ -172,6 +173,11 @@ func rules() map[ask]rule {
 			Kubernetes: "the container joins in userspace mode; for all of it add the capability NET_ADMIN and the device /dev/net/tun",
 			Vast:       "the container joins in userspace mode: connections to the tailnet need its proxy",
 			RunPod:     "the container joins in userspace mode: connections to the tailnet need its proxy"}},
+		askNetwork: {"`network = \"loopback\"`", map[Platform]string{
+			Compose:    "it is not started without two capabilities; add cap_add: [SYS_ADMIN, NET_ADMIN]",
+			Kubernetes: "it is not started without two capabilities; add SYS_ADMIN and NET_ADMIN",
+			Vast:       "vast.ai gives a container no such capabilities, so it is not started",
+			RunPod:     "RunPod gives a container no such capabilities, so it is not started"}},
 		askUnsupported: {"services that this build does not run", same("it does not run there either")},
 	}
 }

@@ -25,7 +25,7 @@ const (
 )
 
 // LoopbackHint is what helps where a process can have no network of its own.
-const LoopbackHint = "run nix2gpu as root of a machine, or where users may make namespaces; in a container, start that with --cap-add SYS_ADMIN; or leave network out here"
+const LoopbackHint = "run nix2gpu as root of a machine, or where users may make namespaces; in a container, start that with --cap-add SYS_ADMIN --cap-add NET_ADMIN; or leave network out here"
 
 // network returns nil if the process is to be in our network.
 func (s *Spec) network() *network {
@@ -76,7 +76,11 @@ func HasLoopback() error {
 		done := make(chan error)
 		go func() { // on a thread that ends with it
 			runtime.LockOSThread()
-			done <- unix.Unshare(unix.CLONE_NEWNET)
+			err := unix.Unshare(unix.CLONE_NEWNET)
+			if err == nil {
+				err = openLoopback("")
+			}
+			done <- err
 		}()
 		return <-done
 	}
