@@ -25,6 +25,7 @@ type Printer struct {
 	w       *bufio.Writer
 	opts    PrintOptions
 	buf     []byte
+	when    []byte
 	process []byte // fields of JSON
 
 	open   bool // the last record's line goes on
@@ -60,8 +61,9 @@ func (p *Printer) append(dst []byte, rec Record) []byte {
 		}
 	}
 	if p.opts.Format == JSON {
+		p.when = rec.Time.UTC().AppendFormat(p.when[:0], timeLayout)
 		p.process = rec.Process.appendJSON(p.process[:0])
-		return appendJSON(dst, rec.Time, label, rec.Stream, message, p.process, rec.Partial())
+		return appendJSON(dst, p.when, label, rec.Stream, message, p.process, rec.Partial())
 	}
 	continues := p.open && p.source == rec.Source && p.stream == rec.Stream
 	if p.open && !continues {

@@ -75,6 +75,11 @@ func (v *viewer) tell(p Process) {
 // an empty line that ends in a carriage return, which only moved a cursor.
 func (v *viewer) append(dst []byte, lines []line, at time.Time) ([]byte, int) {
 	n := 0
+	var store [64]byte
+	when := store[:0]
+	if v.format == JSON {
+		when = at.UTC().AppendFormat(when, timeLayout)
+	}
 	for _, l := range lines {
 		if len(l.text) == 0 && l.end == EndReturn {
 			v.open = false
@@ -82,7 +87,7 @@ func (v *viewer) append(dst []byte, lines []line, at time.Time) ([]byte, int) {
 		}
 		n++
 		if v.format == JSON {
-			dst = appendJSON(dst, at, v.label, v.stream, l.text, v.process, l.end == EndCut)
+			dst = appendJSON(dst, when, v.label, v.stream, l.text, v.process, l.end == EndCut)
 			continue
 		}
 		dst = append(dst, v.prefix...)
@@ -238,10 +243,11 @@ func hostile(r rune) bool {
 	return false
 }
 
-// appendJSON appends one object and a newline. process is fields that tell the process.
-func appendJSON(dst []byte, at time.Time, service string, s Stream, text, process []byte, partial bool) []byte {
+// appendJSON appends one object and a newline. when is the time as text, and process is
+// fields that tell the process.
+func appendJSON(dst, when []byte, service string, s Stream, text, process []byte, partial bool) []byte {
 	dst = append(dst, `{"time":"`...)
-	dst = at.UTC().AppendFormat(dst, timeLayout)
+	dst = append(dst, when...)
 	dst = append(dst, `","service":`...)
 	dst = appendString(dst, []byte(service))
 	dst = append(dst, `,"stream":`...)
@@ -264,7 +270,15 @@ func appendJSON(dst []byte, at time.Time, service string, s Stream, text, proces
 func appendString(dst, b []byte) []byte {
 	const digits = "0123456789abcdef"
 	dst = append(dst, '"')
-	for len(b) > 0 {
+	for {
+		n := 0 // bytes that stand for themselves
+		for n < len(b) && b[n] >= 0x20 && b[n] < 0x7f && b[n] != '"' && b[n] != '\\' {
+			n++
+		}
+		dst = append(dst, b[:n]...)
+		if b = b[n:]; len(b) == 0 {
+			break
+		}
 		c := b[0]
 		if c >= utf8.RuneSelf {
 			r, n := utf8.DecodeRune(b)
@@ -285,10 +299,8 @@ func appendString(dst, b []byte) []byte {
 			dst = append(dst, '\\', 'n')
 		case c == '\r':
 			dst = append(dst, '\\', 'r')
-		case c < 0x20 || c == 0x7f:
+		default: // another control character
 			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-		default:
-			dst = append(dst, c)
 		}
 		b = b[1:]
 	}
