@@ -56,14 +56,7 @@ func (h *Host) clean(p *Process) {
 		})
 	}
 	if len(left) > 0 {
-		begun := time.Now()
-		left = h.watch(p, nil, func(left []Info) bool {
-			p.killLeftovers(left)
-			return time.Since(begun) > killBudget
-		})
-	}
-	if len(left) > 0 {
-		h.log.Warn("descendants cannot be ended", "process", p.spec.Name, "err", &SurvivorError{left})
+		left = h.killAll(p)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -71,12 +64,26 @@ func (h *Host) clean(p *Process) {
 	h.release(p)
 }
 
+// killAll kills the descendants of p, whose leader is dead, and returns those that can't be
+// ended.
+func (h *Host) killAll(p *Process) []Info {
+	begun := time.Now()
+	left := h.watch(p, nil, func(left []Info) bool {
+		p.killLeftovers(left)
+		return time.Since(begun) > killBudget
+	})
+	if len(left) > 0 {
+		h.log.Warn("descendants cannot be ended", "process", p.spec.Name, "err", &SurvivorError{left})
+	}
+	return left
+}
+
 // watch waits until p has no descendants left, or enough returns true, which it calls
 // before each pause. It returns the descendants that are left.
 func (h *Host) watch(p *Process, wake <-chan struct{}, enough func(left []Info) bool) []Info {
 	pause := time.Millisecond
 	for {
-		left := h.remains(p)
+		left := h.survivors(p)
 		if len(left) == 0 || enough(left) {
 			return left
 		}
@@ -138,7 +145,7 @@ func (h *Host) remember(p *Process) []Info {
 // none any more once it is exiting, when it may still have a port open. Called with the
 // host's lock.
 func (p *Process) know(info Info) {
-	if info.PGID == p.pid {
+	if info.PGID == p.pid && p.spec.Mode != Daemon { // which may leave it any moment
 		return
 	}
 	if p.known == nil {
@@ -187,7 +194,12 @@ func (h *Host) remains(p *Process) []Info {
 			groups = append(groups, q.cgroup)
 		}
 	}
-	known := maps.Clone(p.known)
+	for pid, q := range h.roots {
+		if q != p {
+			leaders[pid] = true
+		}
+	}
+	known, own := maps.Clone(p.known), p.daemon.clone()
 	h.mu.Unlock()
 	others := make(map[int]bool)
 	for _, g := range groups {
@@ -201,7 +213,7 @@ func (h *Host) remains(p *Process) []Info {
 		t.below(p.pid, set)
 	}
 	for pid, info := range t.byPID {
-		if info.SID == p.pid || info.PGID == p.pid || known[pid] == info.Start {
+		if info.SID == p.pid || info.PGID == p.pid || known[pid] == info.Start || own.has(info, t) {
 			t.below(pid, set)
 		}
 	}
@@ -233,8 +245,25 @@ func (h *Host) remains(p *Process) []Info {
 			p.know(info)
 		}
 	}
+	p.daemon.prune(p, t)
 	slices.SortStableFunc(left, func(a, b Info) int { return a.PID - b.PID })
 	return left
+}
+
+// survivors returns the living descendants of p, whose leader is dead. If it finds none, none
+// are left: a process that forks while we look, and ends, hides its child only once.
+func (h *Host) survivors(p *Process) []Info {
+	left := h.remains(p)
+	if len(left) > 0 {
+		return left
+	}
+	h.mu.Lock()
+	nothing := h.leftNothing(p)
+	h.mu.Unlock()
+	if nothing {
+		return nil
+	}
+	return h.remains(p)
 }
 
 // strayRoots returns the processes below which lost descendants may be: our orphans, or
@@ -252,6 +281,9 @@ func (h *Host) strayRoots(t *table) []int {
 func (p *Process) owns(leader Info, tree map[int]Info) bool {
 	marked := false
 	for pid := range tree {
+		if p.marked(pid) {
+			return true
+		}
 		switch cookieOf(pid) {
 		case p.cookie:
 			return true
@@ -260,7 +292,7 @@ func (p *Process) owns(leader Info, tree map[int]Info) bool {
 			marked = true
 		}
 	}
-	if marked || leader.PID == 0 || p.cgroup != nil { // a cgroup has all that is p's in it
+	if marked || leader.PID == 0 || p.cgroup != nil || p.mark != 0 { // a cgroup has all that is p's in it
 		return false
 	}
 	for pid, info := range tree {

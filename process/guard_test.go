@@ -33,7 +33,7 @@ func guardMain(args []string) int {
 // argument, and stays until it is told to end by TERM or by its guard's death.
 // The second is its journal, the third its run, the last the guard's.
 func supervise(args []string) int {
-	opts := process.Options{Journal: args[1], Run: args[2]}
+	opts := process.Options{Journal: args[1], Run: args[2], Launch: launchCommand}
 	if len(args) > 3 {
 		opts.Guard, _ = strconv.Atoi(args[3])
 	}
@@ -44,7 +44,10 @@ func supervise(args []string) int {
 		return status(err)
 	}
 	fmt.Println(os.Getpid())
-	spec := shell(args[0])
+	spec := shell(strings.TrimPrefix(args[0], "daemon:"))
+	if strings.HasPrefix(args[0], "daemon:") {
+		spec.Mode = process.Daemon
+	}
 	spec.Stdout, spec.Stderr = os.Stdout, os.Stderr
 	if _, err := h.Start(spec); err != nil {
 		return status(err)

@@ -92,18 +92,20 @@ type Host struct {
 	quit    chan struct{}
 	stopped chan struct{} // the reaper has ended
 
-	mu      sync.Mutex       // guards all below; it is held while reaping, so that pids stay valid under it
-	procs   map[int]*Process // by pid, from the fork until the leader is reaped
-	forking int              // forks whose pid is not in procs yet
-	held    int              // leaders that are kept as zombies
-	reaped  int              // how many orphans were reaped
-	oomSeen int64            // the number of OOM kills at the last start or end of a leader
-	oomTold int64            // how many of them have been reported
-	oomGone int64            // how many were in groups of ours that are removed now
-	oom     oomWatch
-	seq     int            // of the last cookie
-	lent    map[int]uint64 // start times, by pid, of what Lend has made ours; nil: it was never called
-	closed  bool
+	mu        sync.Mutex       // guards all below; it is held while reaping, so that pids stay valid under it
+	procs     map[int]*Process // by pid, from the fork until the leader is reaped
+	forking   int              // forks whose pid is not in procs yet
+	held      int              // leaders that are kept as zombies
+	launching int              // live leaders of mode Daemon
+	roots     map[int]*Process // daemons, by the pids of their roots
+	reaped    int              // how many orphans were reaped
+	oomSeen   int64            // the number of OOM kills at the last start or end of a leader
+	oomTold   int64            // how many of them have been reported
+	oomGone   int64            // how many were in groups of ours that are removed now
+	oom       oomWatch
+	seq       int            // of the last cookie
+	lent      map[int]uint64 // start times, by pid, of what Lend has made ours; nil: it was never called
+	closed    bool
 }
 
 // New makes us the reaper of all that we start, and ends what an earlier Host with the
@@ -113,6 +115,7 @@ func New(opts Options) (*Host, error) {
 	h := &Host{
 		opts: opts, log: opts.Log,
 		procs:   make(map[int]*Process),
+		roots:   make(map[int]*Process),
 		sigs:    make(chan os.Signal, 1),
 		poke:    make(chan struct{}, 1),
 		quit:    make(chan struct{}),

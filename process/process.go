@@ -30,6 +30,8 @@ type Process struct {
 	left      []Info         // descendants that could not be ended
 	killed    bool           // under host.mu: we have sent SIGKILL
 	told      bool           // under host.mu: the group was told to stop
+	mark      uint64         // of a daemon; 0: it has none
+	daemon    *daemon        // under host.mu; nil: it has launched none
 	known     map[int]uint64 // under host.mu: start times, by pid, of descendants seen outside the group
 }
 
@@ -64,7 +66,8 @@ func (p *Process) Left() []Info {
 	return p.left
 }
 
-// Killed waits for the end of the program and reports whether it got SIGKILL from us.
+// Killed waits for the end of the program and reports whether it got SIGKILL from us. For
+// Mode Daemon it is only valid after Done.
 func (p *Process) Killed() bool {
 	<-p.exited
 	return p.byUs
@@ -91,10 +94,14 @@ func (p *Process) hasExited() bool {
 // Called with the host's lock.
 func (p *Process) released() bool { return p.host.procs[p.pid] != p }
 
-// Signal sends sig to the program alone. The error is ErrGone if it has ended.
+// Signal sends sig to the program alone, or to the oldest process of its daemon. The error
+// is ErrGone if that has ended.
 func (p *Process) Signal(sig project.Signal) error {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
+	if p.daemon != nil {
+		return p.signalRoots(sig, true)
+	}
 	if p.hasExited() {
 		return ErrGone
 	}
@@ -113,6 +120,9 @@ func (p *Process) SignalGroup(sig project.Signal) error {
 func (p *Process) signalGroup(sig project.Signal) error {
 	if p.released() {
 		return ErrGone
+	}
+	if p.daemon != nil {
+		return p.signalRoots(sig, false)
 	}
 	p.killed = p.killed || sig == project.SIGKILL
 	return unix.Kill(-p.pid, unix.Signal(sig))
@@ -147,7 +157,11 @@ func (p *Process) Terminate(sig project.Signal, onlyMain bool) error {
 func (p *Process) Kill() {
 	h := p.host
 	var strays []Info
-	if p.spec.Mode == Group {
+	switch {
+	case p.spec.Mode == OnlyMain:
+	case p.hasExited(): // what is left has other parents by now
+		strays = h.remains(p)
+	default:
 		strays = h.remember(p)
 	}
 	h.mu.Lock()

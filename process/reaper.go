@@ -36,7 +36,7 @@ func (h *Host) again() {
 func (h *Host) reap() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for h.held == 0 {
+	for h.held == 0 && h.launching == 0 {
 		pid, exit, ok := peek(unix.P_ALL, 0)
 		if !ok {
 			return
@@ -58,7 +58,8 @@ func (h *Host) reap() {
 	h.reapAround()
 }
 
-// reapAround is reap while a zombie is held, which waitid(P_ALL) would find each time.
+// reapAround is reap while a zombie is held, which waitid(P_ALL) would find each time, or
+// while the end of a launching program has to be seen before that of an orphan of its.
 func (h *Host) reapAround() {
 	for pid, p := range h.procs {
 		if p.hasExited() {
@@ -99,9 +100,22 @@ func ownOrphans() (children []int, ok bool) {
 }
 
 func (h *Host) reapOrphan(pid int) bool {
+	root := h.roots[pid]
+	var exit project.Exit
+	var info Info
+	if root != nil {
+		var dead bool
+		if _, exit, dead = peek(unix.P_PID, pid); !dead {
+			return false
+		}
+		info, _ = Inspect(pid)
+	}
 	ok := wait(pid)
 	if ok {
 		h.reaped++
+	}
+	if ok && root != nil {
+		h.rootEnded(root, info, exit)
 	}
 	return ok
 }
@@ -172,6 +186,14 @@ func (h *Host) leaderExited(p *Process, exit project.Exit) {
 	p.exit = exit
 	close(p.exited)
 	h.held++
+	if p.spec.Mode == Daemon {
+		h.launching--
+	}
+	if p.launches(exit) {
+		h.launched(p)
+		go h.attend(p)
+		return
+	}
 	if p.spec.Mode == OnlyMain || h.leftNothing(p) {
 		h.release(p)
 		return
@@ -191,7 +213,7 @@ func (h *Host) leftNothing(p *Process) bool {
 		return false
 	}
 	for _, pid := range list {
-		if h.procs[pid] != nil {
+		if h.procs[pid] != nil || h.roots[pid] != nil {
 			continue
 		}
 		if info, err := Inspect(pid); err == nil && !info.dead() {

@@ -21,6 +21,9 @@ type Mode int
 const (
 	Group    Mode = iota // all descendants are ended before the process is done
 	OnlyMain             // descendants may live on, until the Host closes
+	// Daemon is for a program that launches something and ends, with success: the
+	// process is then what it has left running, and done when nothing of that is left.
+	Daemon
 )
 
 // A Terminal says how a process relates to a terminal.
@@ -67,6 +70,11 @@ type Spec struct {
 	OutOfMemory func(kills int)
 
 	Mode Mode
+	// Success has the exit codes, beside 0, of a program that has launched its daemon.
+	Success []int
+	// Launched, unless nil, is called when the program has left a daemon running, with
+	// the pid of its oldest process, and again when that is another one.
+	Launched func(pid int)
 	// StopSignal ends the group: it is the default of Terminate, and is sent when we die
 	// and when the program has ended before its descendants. Default: SIGTERM.
 	StopSignal project.Signal

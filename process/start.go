@@ -41,6 +41,9 @@ func (h *Host) Start(spec Spec) (*Process, error) {
 		killNow: make(chan struct{}),
 	}
 	h.mu.Unlock()
+	if spec.Mode == Daemon && len(h.opts.Launch) > 0 {
+		spec.Limits, p.mark = newMark(spec.Limits)
+	}
 
 	program, err := spec.program()
 	if err != nil {
@@ -107,6 +110,9 @@ func (h *Host) fork(thread *forker, req *forkRequest, p *Process) error {
 		if err == nil {
 			p.pid, p.started = pid, time.Now()
 			h.procs[pid] = p
+			if p.spec.Mode == Daemon {
+				h.launching++
+			}
 			h.noteStart(p)
 		}
 		h.mu.Unlock()
