@@ -79,7 +79,7 @@ func (c *core) read(s *service, was *project.Schedule, zones map[string]*time.Lo
 		return
 	}
 	c.cancel(s.timer)
-	s.timetable = timetable{due: s.due, missed: s.missed, hasRun: s.hasRun, ok: s.ok}
+	s.timetable = timetable{due: s.due, missed: s.missed, hasRun: s.hasRun && was != nil, ok: s.ok && was != nil}
 	if is == nil {
 		return
 	}
