@@ -19,11 +19,13 @@ func customType() *ServiceType {
 				Description: "Packages whose programs the command finds in its PATH."},
 			"ports": {Type: module.ListOf(module.Port), Default: []any{},
 				Description: "Ports the command listens on, so that clashes are found before a start. It is ready once it listens on the first of them, unless a readiness_probe, startup_probe or ready_log_line says otherwise; readiness_probe = null asks nothing of it."},
-			"port":       opt(module.Port, "The port the command listens on: as the first of ports, and in its variable PORT. Of several replicas each has its own: port, port + 1, …"),
-			"replicas":   opt(module.UnsignedInt, "How many of it run: NAME-0, NAME-1, … Each has its number in its variable NIX2GPU_REPLICA; NAME means all of them."),
-			"schedule":   opt(module.Like(module.OneOf(module.String, scheduleSchema()), "30 4 * * *"), "When to run it, again and again and each time to its end: a cron expression, or more than that. `nix2gpu start NAME` runs it now. Its restart is \"no\" unless set."),
-			"tty":        def(module.Bool, false, "Give the command a terminal, as docker run -t does. `nix2gpu attach NAME` connects yours with it."),
-			"privileged": def(module.Bool, true, "Whether the command may gain privileges, as through sudo."),
+			"port":           opt(module.Port, "The port the command listens on: as the first of ports, and in its variable PORT. Of several replicas each has its own: port, port + 1, …"),
+			"replicas":       opt(module.UnsignedInt, "How many of it run: NAME-0, NAME-1, … Each has its number in its variable NIX2GPU_REPLICA; NAME means all of them."),
+			"schedule":       opt(module.Like(module.OneOf(module.String, scheduleSchema()), "30 4 * * *"), "When to run it, again and again and each time to its end: a cron expression, or more than that. `nix2gpu start NAME` runs it now. Its restart is \"no\" unless set."),
+			"tty":            def(module.Bool, false, "Give the command a terminal, as docker run -t does. `nix2gpu attach NAME` connects yours with it."),
+			"daemon":         def(module.Bool, false, "Whether the command launches something that goes on in the background, and ends. The service is then what it has left running, and ends with the last process of that."),
+			"launch_timeout": opt(seconds, "How long the command of a daemon may take to end. One that takes longer has failed. Unset: any time."),
+			"privileged":     def(module.Bool, true, "Whether the command may gain privileges, as through sudo."),
 		},
 		Generate: func(in *Instance) {
 			if in.IsSet("dataDir") {
@@ -38,6 +40,7 @@ func customType() *ServiceType {
 			main.User = in.userOf()
 			main.NoNewPrivs = !in.Bool("privileged")
 			main.TTY = in.Bool("tty")
+			in.daemon(main)
 			for _, s := range in.Strs("packages") {
 				text := in.place.Text(s)
 				for _, attr := range text.Packages() {
@@ -70,5 +73,14 @@ func customType() *ServiceType {
 				main.Readiness = &project.Probe{TCP: &project.TCPCheck{Port: listens[0]}}
 			}
 		},
+	}
+}
+
+// daemon reads whether the service is what its command leaves running.
+func (in *Instance) daemon(main *project.Process) {
+	if in.Bool("daemon") {
+		main.Daemon = &project.Daemon{LaunchTimeout: in.pause("launch_timeout")}
+	} else if in.Has("launch_timeout") {
+		in.note(in.Get("launch_timeout"), "launch_timeout has no effect without daemon = true")
 	}
 }

@@ -234,6 +234,12 @@ func (e *encoder) process(svc *project.Service, proc *project.Process) mapping {
 	m.add("shutdown", e.shutdown(proc))
 	m.add("log_location", e.show(proc.Log.File))
 	m.add("log_configuration", logConfiguration(proc.Log))
+	if d := proc.Daemon; d != nil {
+		m.add("is_daemon", true)
+		if t := d.LaunchTimeout; t != nil {
+			m.add("launch_timeout_seconds", int((time.Duration(*t)+time.Second-1)/time.Second))
+		}
+	}
 	m.add("is_tty", proc.TTY)
 	e.extra(svc, proc, &x)
 	m.add("x-nix2gpu", x)

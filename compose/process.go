@@ -100,10 +100,15 @@ func (r *one) read(p *project.Project, fd *field, logs project.Log) (*project.Se
 	r.probes(proc)
 	r.shutdown(proc)
 	r.schedule(svc, proc)
+	r.daemon(proc)
 	proc.TTY = r.f.boolean("is_tty")
 	if r.f.boolean("is_interactive") {
 		proc.TTY = true
 		r.l.note(r.id, r.f.pos("is_interactive"), "is_interactive: \"nix2gpu attach %s\" connects a terminal; its output is also in the log", r.id)
+	}
+	if proc.Daemon != nil && proc.TTY {
+		proc.TTY = false
+		r.l.note(r.id, r.f.pos("is_daemon"), "is_daemon: a daemon has no terminal, so is_tty and is_interactive have no effect")
 	}
 	r.elsewhere(svc)
 	for _, code := range f.texts("success_exit_codes") {
@@ -114,7 +119,7 @@ func (r *one) read(p *project.Project, fd *field, logs project.Log) (*project.Se
 		}
 		proc.SuccessCode = append(proc.SuccessCode, n)
 	}
-	f.ignore("replicas", "extends", "disable_ansi_colors", "truncate_log", "launch_timeout_seconds",
+	f.ignore("replicas", "extends", "disable_ansi_colors", "truncate_log",
 		"monitor_for", "monitor_silence_threshold")
 	f.internal(r.id, "replica_num", "replica_name", "name", "original_config", "executable", "args")
 	f.done()
@@ -138,12 +143,25 @@ func (r *one) profiles(svc *project.Service) {
 	}
 }
 
+// daemon reads whether what the command leaves is the process. Without a time that is set,
+// the command may take any, since pulling an image may.
+func (r *one) daemon(proc *project.Process) {
+	timeout := r.f.number("launch_timeout_seconds", 0, 0, 1<<20)
+	switch set := r.f.pos("launch_timeout_seconds"); {
+	case r.f.boolean("is_daemon"):
+		proc.Daemon = &project.Daemon{}
+		if timeout > 0 {
+			proc.Daemon.LaunchTimeout = project.For(time.Duration(timeout) * time.Second)
+		}
+	case r.f.get("launch_timeout_seconds") != nil:
+		r.l.note(r.id, set, "launch_timeout_seconds has no effect without is_daemon")
+	}
+}
+
 // elsewhere reads what only process-compose itself can do.
 func (r *one) elsewhere(svc *project.Service) {
-	for _, key := range []string{"is_daemon", "is_elevated"} {
-		if r.f.boolean(key) {
-			r.unsupported(svc, key)
-		}
+	if r.f.boolean("is_elevated") {
+		r.unsupported(svc, "is_elevated")
 	}
 	for _, key := range []string{"watch", "mcp"} {
 		if r.f.get(key) != nil {

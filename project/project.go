@@ -253,6 +253,9 @@ type Process struct {
 	Path        []Text            `json:"path,omitempty"` // folders put first in PATH, where they exist
 	User        string            `json:"user,omitempty"` // a name, of Users or of the machine, or a uid; ignored unless we are root
 	NoNewPrivs  bool              `json:"noNewPrivs,omitempty"`
+	// Daemon says that the command launches a daemon and ends: the process is then what it
+	// has left running. Nil: it is the command itself.
+	Daemon *Daemon `json:"daemon,omitempty"`
 	// TTY gives the process a terminal of its own in place of pipes, and its stdin.
 	TTY         bool         `json:"tty,omitempty"`
 	Files       []File       `json:"files,omitempty"` // written before each start
@@ -309,6 +312,11 @@ type ConfigTest struct {
 	// Fails are texts of its output by which the server would not start, although the
 	// test has exited with 0.
 	Fails []string `json:"fails,omitempty"`
+}
+
+// A Daemon is what a command launches that ends itself.
+type Daemon struct {
+	LaunchTimeout *Duration `json:"launchTimeout,omitempty"` // for the command; nil: it may take any time
 }
 
 // Shutdown says how a process is told to stop.

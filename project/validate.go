@@ -216,6 +216,9 @@ func (e *Errors) checkProcess(p *Project, id ID, q *Process) {
 		e.add(s.Pos, s.ID, "", "the shutdown timeout of %s must not be negative", who)
 	}
 	oneOf(e, s.Pos, s.ID, "the kill mode of "+who, q.KillMode, KillGroup, KillProcess)
+	if q.Daemon != nil {
+		e.checkDaemon(s, who, q)
+	}
 	e.checkRestart(s, who, q.Restart)
 	for role, probe := range q.Probes() {
 		e.checkProbe(s, fmt.Sprintf("the %s probe of %s", role, who), probe)
@@ -291,6 +294,17 @@ func (p *Project) hasFile(name string) bool {
 func (e *Errors) checkCommand(s *Service, what string, c Command) {
 	if (len(c.Exec) > 0) == !c.Shell.IsEmpty() {
 		e.add(s.Pos, s.ID, "", "%s must be either a program with arguments or a line for the shell, and not empty", what)
+	}
+}
+
+func (e *Errors) checkDaemon(s *Service, who string, q *Process) {
+	switch t := q.Daemon.LaunchTimeout; {
+	case q.Role != Main:
+		e.add(s.Pos, s.ID, "let it run in the foreground, to its end", "only the main process of a service can be a daemon, not %s", who)
+	case q.TTY:
+		e.add(s.Pos, s.ID, "remove tty, or let the program stay in the foreground", "%s is a daemon, which has no terminal", who)
+	case t != nil && *t <= 0:
+		e.add(s.Pos, s.ID, "", "the launch timeout of %s must be more than 0", who)
 	}
 }
 

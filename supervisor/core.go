@@ -131,6 +131,7 @@ type run struct {
 	service   *service
 	role      project.Role
 	spawned   bool
+	launched  bool // of a daemon: its command has ended, and it runs
 	pid       int
 	since     time.Time
 	unlimited *process.Unlimited // nil: all of its limits are enforced
@@ -148,6 +149,9 @@ type stop struct {
 	unkillable bool // it was killed, but lives on
 	named      bool // the operator was told that the stop waits for it
 }
+
+// up reports whether what the run is for has begun to run.
+func (r *run) up() bool { return r.spawned && (r.launched || r.Process.Daemon == nil) }
 
 func newCore(p *project.Project, w World, opts Options) *core {
 	c := &core{
@@ -334,7 +338,7 @@ func (c *core) unmet(s *service) []control.Unmet {
 }
 
 func (s *service) facts() facts {
-	up := s.process != nil && s.process.spawned && !s.process.stopping
+	up := s.process != nil && s.process.up() && !s.process.stopping
 	return facts{s.state, s.probed(), s.probeReady, up, s.spawned, s.hasRun, s.ok, s.exit, s.reason()}
 }
 

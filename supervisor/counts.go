@@ -47,7 +47,7 @@ func ExitReasons() map[ExitReason]string {
 		ExitFailed:     "by itself, with another exit code",
 		ExitSignal:     "by a signal that was not ours",
 		ExitOOM:        "killed by the kernel for lack of memory",
-		ExitUnhealthy:  "ended by us, because a probe failed",
+		ExitUnhealthy:  "ended by us, because a probe failed, or the launch of a daemon took too long",
 		ExitStopped:    "ended by us, for a stop or a restart",
 		ExitNotStarted: "it could not be started",
 	}
@@ -110,7 +110,7 @@ func exitReason(s *service, r *run, x project.Exit) ExitReason {
 		return ExitNotStarted
 	case x.OOM:
 		return ExitOOM
-	case s.state == control.Ending && s.pending != nil && s.pending.probe:
+	case s.state == control.Ending && s.pending != nil && s.pending.ours:
 		return ExitUnhealthy
 	case s.state == control.Stopping, s.state == control.Restarting, s.state == control.Ending && r.stopping:
 		return ExitStopped

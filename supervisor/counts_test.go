@@ -69,7 +69,7 @@ func TestExitReasons(t *testing.T) {
 		{service{state: control.Running}, project.Exit{Code: 137, Signal: 9, OOM: true}, ExitOOM},
 		{service{state: control.Stopping}, project.KilledBy(project.SIGTERM), ExitStopped},
 		{service{state: control.Restarting}, project.Exit{}, ExitStopped},
-		{service{state: control.Ending, attempt: attempt{pending: &end{probe: true}}}, project.KilledBy(project.SIGTERM), ExitUnhealthy},
+		{service{state: control.Ending, attempt: attempt{pending: &end{ours: true}}}, project.KilledBy(project.SIGTERM), ExitUnhealthy},
 		{service{state: control.Starting}, project.Exit{Code: 127, Error: "no program"}, ExitNotStarted},
 	} {
 		if got := exitReason(&tt.s, run, tt.x); got != tt.want {

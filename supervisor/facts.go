@@ -22,6 +22,8 @@ func (c *core) fact(f Fact) {
 	switch f.Kind {
 	case Spawned:
 		c.spawnedFact(r, f)
+	case Launched:
+		c.launchedFact(r, f)
 	case Exited:
 		c.exited(r, f.Exit)
 	case Probed:
@@ -46,11 +48,43 @@ func (c *core) spawnedFact(r *run, f Fact) {
 	if r.role != project.Main {
 		return
 	}
+	if d := r.Process.Daemon; d != nil {
+		if d.LaunchTimeout != nil {
+			c.afterRun(time.Duration(*d.LaunchTimeout), launchDue, r)
+		}
+		c.publish(s, s.state) // it has a pid now
+		return
+	}
+	c.started(r)
+}
+
+// launchedFact handles that a daemon runs: only now the service is started.
+func (c *core) launchedFact(r *run, f Fact) {
+	again := r.launched
+	r.launched, r.pid = true, f.PID
+	if again {
+		c.publish(r.service, r.service.state)
+		return
+	}
+	r.since = c.world.Now()
+	c.started(r)
+}
+
+// launchLate ends a daemon whose command takes too long.
+func (c *core) launchLate(r *run) {
+	if !r.launched && !r.stopping {
+		c.broken(r.service, end{forced: true, ours: true}, whyNotLaunched(time.Duration(*r.Process.Daemon.LaunchTimeout)))
+	}
+}
+
+// started handles that the main process of a service runs.
+func (c *core) started(r *run) {
+	s := r.service
 	s.spawned = true
 	if s.startup.started.IsZero() {
 		s.startup.started = r.since
 	}
-	c.log.Debug("main process started", "service", s.id, "pid", f.PID)
+	c.log.Debug("main process started", "service", s.id, "pid", r.pid)
 	c.changed = append(c.changed, s) // the condition "started" is met, without a change of state
 	if r.stopping {
 		return
@@ -102,7 +136,7 @@ func (c *core) probed(r *run, p control.Probe, news bool) {
 		c.ready(s)
 	case p.OK:
 	case p.Role != project.ReadinessProbe || m.Readiness != nil && m.Readiness.RestartOnFailure:
-		c.broken(s, end{forced: true, probe: true}, whyProbe(&p))
+		c.broken(s, end{forced: true, ours: true}, whyProbe(&p))
 	default:
 		s.probeReady = false
 		if !c.feed(s, Lost) && s.state == control.Starting && !s.noted {
@@ -195,7 +229,7 @@ func (s *service) alive() bool { return s.process != nil || s.oneshot != nil }
 
 func (c *core) exitedInEnding(s *service, r *run, x project.Exit) {
 	if r.role == project.Main {
-		if s.pending.probe { // the failure of a probe has no exit of its own
+		if s.pending.ours { // which has no exit of its own
 			s.pending.exit = x
 			s.pending.exit.Because = s.why
 		}

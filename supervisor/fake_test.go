@@ -29,6 +29,7 @@ type act struct {
 	quits   bool           // its stop signal ends it with exit code 0
 	refuses bool           // its shutdown command fails
 	staging time.Duration  // from Spawn to Spawned
+	launch  time.Duration  // of a daemon, from Spawned to Launched; <0: never
 }
 
 // fake is a world of processes that follow a script, in the time of a
@@ -127,6 +128,9 @@ func (w *fake) live(p *fakeProc, pid int) {
 	w.report(Fact{Kind: Spawned, Run: p.run.ID, PID: pid})
 	close(p.up)
 	since = time.Now()
+	if p.run.Process.Daemon != nil && a.launch >= 0 {
+		w.After(a.launch, Fact{Kind: Launched, Run: p.run.ID, PID: pid + 1000})
+	}
 	var end <-chan time.Time
 	if a.lasts > 0 {
 		end = time.After(a.lasts)
@@ -443,6 +447,11 @@ func services(lines ...string) *project.Project {
 				schedule().AtStart = true
 			case "overlap":
 				schedule().Overlap = project.Overlap(value)
+			case "daemon":
+				m.Daemon = &project.Daemon{}
+				if d, _ := time.ParseDuration(value); d > 0 {
+					m.Daemon.LaunchTimeout = project.For(d)
+				}
 			case "+end":
 				m.ExitOnEnd = true
 			case "+skipend":

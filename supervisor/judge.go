@@ -62,7 +62,7 @@ func met(f facts, cond project.Condition) (unmet bool, why string, hopeless bool
 type end struct {
 	exit    project.Exit
 	forced  bool // we have ended it because something failed: a failure, whatever its exit code
-	probe   bool // that was a probe
+	ours    bool // that was a probe, or a launch that took too long: no process has an exit of its own for it
 	success []int
 	restart project.Restart
 	streak  int // restarts before this end without a good run in between

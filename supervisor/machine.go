@@ -101,9 +101,11 @@ type execution struct {
 
 	notify  *probe.Notify
 	readyFD *probe.ReadyFD
-	closes  []func() // to call at the end, the last first
-	// They close cancel and kill once.
-	cancelOnce, killOnce sync.Once
+	closes  []func()      // to call at the end, the last first
+	up      chan struct{} // closed when Spawned is reported
+	gone    chan struct{} // closed when the run of a daemon that runs elsewhere is to end
+	// They close cancel, kill and gone once.
+	cancelOnce, killOnce, goneOnce sync.Once
 }
 
 func (m *machine) Now() time.Time { return time.Now() }
@@ -124,7 +126,7 @@ func (m *machine) say(x *execution, line string) {
 }
 
 func (m *machine) Spawn(r Run) {
-	x := &execution{Run: r, m: m, cancel: make(chan struct{}), kill: make(chan struct{})}
+	x := &execution{Run: r, m: m, cancel: make(chan struct{}), kill: make(chan struct{}), up: make(chan struct{}), gone: make(chan struct{})}
 	x.over, x.end = context.WithCancel(context.Background())
 	m.mu.Lock()
 	m.runs[r.ID] = x
@@ -165,6 +167,7 @@ func (m *machine) Kill(id RunID) {
 	if x := m.run(id); x != nil {
 		x.cancelOnce.Do(func() { close(x.cancel) })
 		x.killOnce.Do(func() { close(x.kill) })
+		x.release()
 	}
 }
 
@@ -174,6 +177,7 @@ func (m *machine) Signal(id RunID, signal project.Signal, group bool) {
 		return
 	}
 	x.told.Store(true)
+	x.release()
 	if !group {
 		_ = x.proc.Signal(signal) // it may have ended just now
 		return
@@ -204,6 +208,8 @@ func (m *machine) Shutdown(id RunID, c project.Command) {
 		if err := x.shutdown(c); err != nil {
 			m.say(x, sayShutdownFailed(err))
 			f.Exit.Code = 1
+		} else if x.proc.Main() == 0 {
+			x.release()
 		}
 		m.report(f)
 	}()
@@ -222,6 +228,7 @@ func (x *execution) live() project.Exit {
 	x.proc = p
 	x.m.mu.Unlock()
 	x.m.report(Fact{Kind: Spawned, Run: x.ID, PID: p.PID(), Unlimited: p.Unlimited()})
+	close(x.up)
 	x.await(p, log)
 	return x.exit(p, log)
 }
@@ -336,6 +343,9 @@ func (x *execution) await(p *process.Process, log *servicelog.Run) {
 		}
 	}()
 	<-p.Exited()
+	if x.Process.Daemon != nil {
+		x.attend(p)
+	}
 	x.end()
 	<-p.Done()
 	if x.terminal != nil {
@@ -388,6 +398,9 @@ func (x *execution) spec(l *stage.Launch) (*process.Spec, error) {
 	spec.Env = x.m.tracer.trace(x.Run, spec.Env)
 	if x.Process.KillMode == project.KillProcess {
 		spec.Mode = process.OnlyMain
+	}
+	if x.Process.Daemon != nil {
+		x.daemonSpec(spec)
 	}
 	if x.Process.Role == project.Setup && spec.Loopback {
 		spec.NetworkOf = x.m.mainOf(x.Service.ID)
@@ -490,7 +503,7 @@ func (x *execution) watch(copyTo *os.File) servicelog.Watch {
 
 // exit returns how a run has ended, and what may be the cause.
 func (x *execution) exit(p *process.Process, log *servicelog.Run) project.Exit {
-	exit := p.Exit()
+	exit := x.exitOf(p)
 	if !exit.Success() && !p.Killed() && !x.told.Load() {
 		x.blame(&exit, log.Last())
 	}
@@ -679,7 +692,7 @@ func (x *execution) check(ctx context.Context, c *project.ExecCheck, output io.W
 // beside makes a command run in the network of the running process, if that has its own.
 func (x *execution) beside(spec *process.Spec) {
 	if spec.Loopback {
-		spec.NetworkOf = x.proc.PID()
+		spec.NetworkOf = x.proc.Main()
 	}
 }
 
@@ -689,7 +702,7 @@ func (m *machine) mainOf(id project.ID) int {
 	defer m.mu.Unlock()
 	for _, x := range m.runs {
 		if x.Service.ID == id && x.Process.Role == project.Main && x.proc != nil {
-			return x.proc.PID()
+			return x.proc.Main()
 		}
 	}
 	return 0
@@ -709,7 +722,7 @@ func (x *execution) shutdown(c project.Command) error {
 	spec := baseSpec(x.Process, launch)
 	spec.Name = string(x.Process.ID) + "-shutdown"
 	x.beside(spec)
-	spec.Env = append(spec.Env, "MAINPID="+strconv.Itoa(x.proc.PID()))
+	spec.Env = append(spec.Env, "MAINPID="+strconv.Itoa(x.proc.Main()))
 	spec.Stdout, spec.Stderr = log.Stdout, log.Stderr
 	p, err := patiently(x.over.Done(), func() (*process.Process, error) { return x.m.Host.Start(*spec) })
 	log.BeginAside(x.logProcess(x.proc))

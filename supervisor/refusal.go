@@ -65,7 +65,12 @@ type NotRunningError struct {
 	Why     string
 }
 
-func (e *NotRunningError) Error() string { return e.Label + " is not running: it " + e.Why }
+func (e *NotRunningError) Error() string {
+	if e.Why == whyElsewhere {
+		return e.Label + " has no process here: it " + e.Why
+	}
+	return e.Label + " is not running: it " + e.Why
+}
 
 // Unwrap says what kind of refusal it is.
 func (e *NotRunningError) Unwrap() error { return control.ErrConflict }

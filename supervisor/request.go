@@ -155,6 +155,9 @@ func (c *core) signal(ids []project.ID, signal project.Signal) error {
 		if s.process == nil || !s.process.spawned {
 			return &NotRunningError{Service: s.id, Label: s.spec.Label, Why: s.facts().describe()}
 		}
+		if s.process.pid == 0 {
+			return &NotRunningError{Service: s.id, Label: s.spec.Label, Why: whyElsewhere}
+		}
 	}
 	for _, s := range list {
 		c.world.Signal(s.process.ID, signal, false)

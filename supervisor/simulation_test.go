@@ -58,13 +58,14 @@ type sim struct {
 }
 
 type simProc struct {
-	since   time.Time
-	run     Run
-	spawned bool
-	dead    bool
-	ready   bool
-	deaf    bool
-	killed  bool
+	since    time.Time
+	run      Run
+	spawned  bool
+	launched bool // or it is no daemon
+	dead     bool
+	ready    bool
+	deaf     bool
+	killed   bool
 }
 
 // history is what the world remembers of a process, independent of the engine.
@@ -137,7 +138,7 @@ func (s *sim) project() *project.Project {
 		for _, more := range []struct {
 			p    float64
 			word string
-		}{{0.3, "+init"}, {0.1, "+init"}, {0.3, "+setup"}, {0.1, "+setup"}, {0.02, "+end"}, {0.02, "+skipend"}, {0.2, "grace=1s"}, {0.1, "grace=0s"}, {0.1, "delay=100ms"}, {0.05, "+disabled"}} {
+		}{{0.3, "+init"}, {0.1, "+init"}, {0.3, "+setup"}, {0.1, "+setup"}, {0.02, "+end"}, {0.02, "+skipend"}, {0.2, "grace=1s"}, {0.1, "grace=0s"}, {0.1, "delay=100ms"}, {0.05, "+disabled"}, {0.15, pick(s, "daemon=0s", "daemon=1s")}} {
 			if s.chance(more.p) {
 				line += " " + more.word
 			}
@@ -253,9 +254,9 @@ func (s *sim) holds(dep *service, cond project.Condition) bool {
 	past := s.remember(dep.spec.Main)
 	switch cond {
 	case project.Started:
-		return m != nil && m.spawned || m == nil && past.spawned
+		return m != nil && m.launched || m == nil && past.spawned
 	case project.Ready:
-		up := m != nil && m.spawned && (m.ready || dep.main.Readiness == nil)
+		up := m != nil && m.launched && (m.ready || dep.main.Readiness == nil)
 		for _, id := range dep.spec.Setup {
 			up = up && s.remember(id).success && s.live[id] == nil
 		}
@@ -289,15 +290,31 @@ func (s *sim) execute(p *simProc) {
 
 // executed lets a spawned process run.
 func (s *sim) executed(p *simProc) {
-	p.spawned, p.since = true, s.now
+	p.spawned, p.launched, p.since = true, p.run.Process.Daemon == nil, s.now
 	h := s.remember(p.run.Process.ID)
-	h.spawned = true
+	h.spawned = h.spawned || p.launched
 	if p.run.Process.Role == project.Main {
 		for _, id := range p.run.Service.Setup {
 			s.remember(id).success = false // they have to run anew
 		}
 	}
 	s.deliver(Fact{Kind: Spawned, Run: p.run.ID, PID: int(p.run.ID)})
+	if p.run.Process.Daemon != nil {
+		s.push(s.delay(), Fact{}, func() { s.launch(p) })
+	}
+}
+
+// launch lets the command of a daemon end, and later perhaps its oldest process.
+func (s *sim) launch(p *simProc) {
+	if p.dead {
+		return
+	}
+	p.launched = true
+	s.remember(p.run.Process.ID).spawned = true
+	s.deliver(Fact{Kind: Launched, Run: p.run.ID, PID: pick(s, 0, int(p.run.ID)+1e6)})
+	if s.chance(0.3) {
+		s.push(s.delay(), Fact{}, func() { s.launch(p) })
+	}
 }
 
 func (s *sim) exit() project.Exit {
@@ -328,6 +345,9 @@ func (s *sim) end(p *simProc, x project.Exit) {
 func (s *sim) Probe(id RunID) {
 	p := s.procs[id]
 	m := p.run.Process
+	if !p.launched {
+		s.fail("a probe of run %d, which was not launched", id)
+	}
 	if m.Readiness != nil && s.chance(0.9) {
 		s.push(s.delay(), Fact{}, func() { s.turn(p, true) })
 	}

@@ -60,7 +60,7 @@ func (c *core) stopRun(r *run) {
 // others by the signal.
 func (c *core) tell(r *run) {
 	cmd := r.Process.Shutdown.Command
-	if cmd == nil || r.role != project.Main {
+	if cmd == nil || r.role != project.Main || !r.up() {
 		c.signalRun(r)
 		return
 	}

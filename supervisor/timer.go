@@ -13,7 +13,7 @@ type timerID uint64
 type timer struct {
 	kind    timerKind
 	service project.ID // restartDue, runDue
-	run     RunID      // killDue, signalDue, goneDue
+	run     RunID      // killDue, signalDue, launchDue, goneDue
 	level   int        // levelDue
 
 	cancel func()
@@ -26,6 +26,7 @@ const (
 	runDue                      // it is time to look at the schedule of a service
 	killDue                     // the grace of a run is over
 	signalDue                   // the time for a shutdown command is over
+	launchDue                   // the command of a daemon should have ended
 	goneDue                     // a killed run should have ended
 	levelDue                    // the time for the levels before this one is over
 	budgetOver                  // the time for the whole stop is over
@@ -71,6 +72,8 @@ func (c *core) fire(id timerID) {
 		c.kill(c.runs[t.run])
 	case signalDue:
 		c.signalRun(c.runs[t.run])
+	case launchDue:
+		c.launchLate(c.runs[t.run])
 	case goneDue:
 		c.unkillable(c.runs[t.run])
 	case levelDue:

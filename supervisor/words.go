@@ -257,6 +257,7 @@ const (
 	causeChanged = "its definition changed"
 	causeDue     = "its next run is due"
 	whyMissing   = "does not exist"
+	whyElsewhere = "is a daemon that runs elsewhere, as docker run -d does"
 )
 
 func causeRestarted(dependency *project.Service) string { return dependency.Label + " restarted" }
@@ -266,6 +267,10 @@ func whyUnsupported(s *project.Service) string {
 }
 
 func whyNoCondition(cond project.Condition) string { return fmt.Sprintf("has no condition %q", cond) }
+
+func whyNotLaunched(after time.Duration) string {
+	return "its command has not ended after " + seconds(after) + ", as that of a daemon has to"
+}
 
 func whyOneshot(x project.Exit) string { return string(x.Process) + ": " + x.String() }
 
@@ -341,6 +346,9 @@ func (c *core) why(s *service) string {
 		v := s.verdict()
 		if v != nil && !v.OK {
 			return whyProbe(v)
+		}
+		if s.process != nil && s.process.spawned && !s.process.up() {
+			return "its command launches the daemon"
 		}
 		if s.main.Startup != nil && v == nil {
 			return "its startup probe has not passed yet"

@@ -23,9 +23,10 @@ type World interface {
 
 	// Spawn prepares and starts a process. Spawned follows when the program is executed,
 	// and in any case Exited: once all output was read and, unless the kill mode says
-	// otherwise, no descendants are left.
+	// otherwise, no descendants are left. For a daemon, Launched comes between them, or
+	// never if its command fails.
 	Spawn(r Run)
-	// Probe starts the probes of a spawned main process. Probed follows after each
+	// Probe starts the probes of a main process that was spawned, or launched. Probed follows after each
 	// check. They end with the process.
 	Probe(id RunID)
 	// Signal sends a signal to a spawned process, or with group to its whole group,
@@ -61,7 +62,7 @@ type Run struct {
 type Fact struct {
 	Kind  FactKind
 	Run   RunID
-	PID   int           // Spawned
+	PID   int           // Spawned; Launched: of the daemon's oldest process, 0 if it runs elsewhere
 	Exit  project.Exit  // Exited, with its time if the program ran; ShutdownDone
 	Probe control.Probe // Probed
 	News  bool          // Probed: the result of the probe as a whole has changed
@@ -77,6 +78,7 @@ type FactKind uint8
 // The kinds of facts.
 const (
 	Spawned      FactKind = iota // the program of a run was executed
+	Launched                     // the command of a daemon has left it running, or it has another oldest process now
 	Exited                       // a run is over, and nothing of it is left
 	Probed                       // a probe has made a check
 	ShutdownDone                 // a shutdown command has ended, in whatever way

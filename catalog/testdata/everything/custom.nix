@@ -30,6 +30,7 @@
   services.custom.sometimes = { enable = true; network = "loopback"; command = "x"; profiles = [ "debug" "more" ]; };
   services.custom.gpu = { enable = true; command = "x"; gpu = { count = 2; memory = "24G"; }; readiness_probe.gpu = { uuid = [ "GPU-1" "MIG-2" ]; memory = 1; }; liveness_probe.gpu.count = 1; };
   services.custom.nightly = { enable = true; command = "x"; schedule = { cron = "0 3 * * *"; timezone = "Europe/Berlin"; run_on_start = true; overlap = "queue"; }; };
+  services.custom.background = { enable = true; command = "x"; daemon = true; launch_timeout = "5s"; };
   services.custom.often = { enable = true; command = "x"; schedule.interval = "10m"; };
   services.custom.hourly = { enable = true; command = "x"; tty = true; schedule = "@hourly"; };
   services.custom.restarts = { enable = true; command = "x"; availability.restart = "always"; liveness_probe.gpu = { count = 3; memory = 1; }; readiness_probe.gpu.count = 2; };
