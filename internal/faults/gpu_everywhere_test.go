@@ -36,6 +36,17 @@ func held(t *testing.T, s *testkit.Stack, service string) (bytes int64) {
 	return bytes
 }
 
+// gpuLines returns those lines of metrics that are about GPUs.
+func gpuLines(metrics string) string {
+	var b strings.Builder
+	for line := range strings.Lines(metrics) {
+		if strings.Contains(line, "gpu_") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
 // A service holds memory of a GPU, is killed, and holds it again. It is shown who holds
 // how much, and a request for more than there is is refused.
 func TestServiceWithAGPU(t *testing.T) {
@@ -43,6 +54,7 @@ func TestServiceWithAGPU(t *testing.T) {
 	gputest.Each(t, gputest.H100(), func(t *testing.T, m *gputest.Machine) {
 		s := stackWith(t, m.Env)
 		s.Write("nix2gpu.nix", `{
+  metrics.listen = "127.0.0.1:9464";
   services.custom."gpu-check" = { enable = true; command = "nvidia-smi -L"; restart = "no"; };
   services.custom."train" = { enable = true; command = "`+m.Hold(2048)+`"; gpu = { count = 1; memory = "4G"; };
     readiness_probe = { gpu = { count = 1; memory = "4G"; }; period_seconds = 1; }; depends_on.gpu-check = "completed"; };
@@ -67,6 +79,18 @@ func TestServiceWithAGPU(t *testing.T) {
 		}
 		if out := s.MustExec("status", "train"); !strings.Contains(out, fmt.Sprintf("  gpu:        %s of %s\n", gpu.Bytes(first), m.Card)) {
 			t.Errorf("status shows\n%s", out)
+		}
+		_, metrics, err := s.Get("http://127.0.0.1:9464/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{
+			fmt.Sprintf("nix2gpu_service_gpu_memory_bytes{service=\"train\",gpu=\"0\",uuid=%q} %v\n", m.Card.UUID, float64(first)),
+			fmt.Sprintf("nix2gpu_gpu_memory_bytes{gpu=\"0\",uuid=%q,name=%q} %v\n", m.Card.UUID, m.Card.Name, float64(m.Card.Memory)),
+		} {
+			if !strings.Contains(metrics, want) {
+				t.Errorf("the metrics do not say %s%s", want, gpuLines(metrics))
+			}
 		}
 		s.MustExec("kill", "--signal", "KILL", "train")
 		run.WaitLine("train: starting (restart 1)")
