@@ -124,12 +124,10 @@ func measure(ctx context.Context, args []string) error {
 			t.rows = append(t.rows, r)
 		}
 	}
-	if err := t.measure(ctx, b, os.Stderr); err != nil {
-		return err
-	}
+	err = t.measure(ctx, b, os.Stderr) // who is interrupted prints what there is
 	if *asJSON {
-		return t.json(os.Stdout)
+		return errors.Join(err, t.json(os.Stdout))
 	}
 	t.print(os.Stdout)
-	return nil
+	return err
 }

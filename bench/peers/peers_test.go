@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"os"
 	"os/exec"
@@ -103,5 +104,35 @@ func TestReader(t *testing.T) {
 	r.read(strings.NewReader("[w1] " + line(0) + "\n" + line(1)[:40] + line(2) + "\n" + line(3)[:50] + "\n" + "2026 " + line(4) + "\n" + line(4) + "\nother\n"))
 	if r.whole != 3 || r.torn != 1 || r.disorder != 1 {
 		t.Errorf("whole %d, torn %d, disorder %d; want 3, 1, 1", r.whole, r.torn, r.disorder)
+	}
+}
+
+// TestInterrupted prints a table of what there is.
+func TestInterrupted(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	row := func(name string, got float64) Row {
+		return Row{name, name, []Value{{Name: "time", Unit: "ms"}}, func(context.Context, *bench, Peer) ([]float64, error) {
+			if got == 0 {
+				stop()
+			}
+			return []float64{got}, nil
+		}}
+	}
+	tab := &table{rounds: 1, peers: []Peer{{Name: floorName}}, rows: []Row{row("done", 7), row("cut", 0)}}
+	if err := tab.measure(ctx, nil, io.Discard); err != context.Canceled {
+		t.Errorf("measure = %v", err)
+	}
+	var text, list bytes.Buffer
+	tab.print(&text)
+	if err := tab.json(&list); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{"| done | time, ms | 7 |", "| cut | time, ms | not measured |"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in\n%s", want, text.String())
+		}
+	}
+	if strings.Contains(list.String(), "cut") {
+		t.Errorf("JSON has what was not measured:\n%s", list.String())
 	}
 }

@@ -109,6 +109,8 @@ func (t *table) text(row Row, i int, p Peer) string {
 		return "–"
 	case err != nil:
 		return "failed"
+	case t.cells[at] == nil:
+		return "not measured"
 	}
 	v := median(t.cells[at][i])
 	text := figure(v)
@@ -145,6 +147,9 @@ func (t *table) json(w io.Writer) error {
 			at := cell{row.Name, p.Name}
 			if err := t.failed[at]; err != nil {
 				all = append(all, result{Row: row.Name, Peer: p.Name, Failure: err.Error()})
+				continue
+			}
+			if t.cells[at] == nil {
 				continue
 			}
 			for i, v := range row.Values {
