@@ -34,7 +34,7 @@ func TestPidsAreGivenAnew(t *testing.T) {
 	s := testkit.NewStackFrom(t, "")
 	var services strings.Builder
 	for i := range 4 {
-		fmt.Fprintf(&services, "\"s%d\" = { enable = true; command = \"bash -c '(setsid sleep 0.%d &); (env -i setsid sleep 1000 &); exit %d'\"; restart = \"always\"; restart_delay = \"10ms\"; };\n", i, i, i%2)
+		fmt.Fprintf(&services, "\"s%d\" = { enable = true; command = \"bash -c '(setsid sleep 0.%d &); (setsid sleep 1000 &); exit %d'\"; restart = \"always\"; restart_delay = \"10ms\"; };\n", i, i, i%2)
 	}
 	s.Write("nix2gpu.nix", "{ services.custom = {\n"+services.String()+"}; }\n")
 	n := rounds(150, 2000)
