@@ -246,23 +246,6 @@ func (e *encoder) process(svc *project.Service, proc *project.Process) mapping {
 	return m
 }
 
-// logConfiguration writes what bounds a log.
-func logConfiguration(l project.Log) mapping {
-	config, rotation, rate := mapping{}, mapping{}, mapping{}
-	rotation.add("max_size_mb", int(l.MaxSize>>20))
-	if l.MaxFiles != nil {
-		rotation = append(rotation, entry{"max_backups", *l.MaxFiles})
-	}
-	if r := l.Rate; r != nil {
-		rate.add("lines", int(r.Lines))
-		rate.add("bytes", int(r.Bytes))
-		rate.add("interval_seconds", int(time.Duration(r.Interval)/time.Second))
-	}
-	config.add("rotation", rotation)
-	config.add("rate_limit", rate)
-	return config
-}
-
 func ints(list []int) any {
 	if len(list) == 0 {
 		return nil

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"nix2gpu/dotenv"
 	"nix2gpu/project"
@@ -336,55 +335,6 @@ func (l *loader) shellOf(n *node) {
 	f.ignore("elevated_shell_command", "elevated_shell_argument")
 	f.done()
 	l.shell = append([]string{command}, strings.Fields(argument)...)
-}
-
-// logDefaults reads the project's options for all logs.
-func (l *loader) logDefaults(f *fields) project.Log {
-	var log project.Log
-	if file := f.text("log_location", ""); file != "" {
-		log.File = placeText(file)
-	}
-	l.logConfig(f.get("log_configuration"), &log)
-	return log
-}
-
-// logConfig reads a log_configuration. Only what bounds a log has an effect: our files
-// are rotated in any case.
-func (l *loader) logConfig(n *node, log *project.Log) {
-	if n == nil {
-		return
-	}
-	f := l.fields(n, "log_configuration")
-	if r := f.get("rotation"); r != nil {
-		rf := l.fields(r, "rotation")
-		log.MaxSize = int64(rf.number("max_size_mb", int(log.MaxSize>>20), 0, 1<<20)) << 20
-		if n := rf.number("max_backups", 0, 0, 1<<20); n > 0 {
-			log.MaxFiles = &n
-		}
-		rf.ignore("directory", "filename", "max_age_days", "compress")
-		rf.done()
-	}
-	if r := f.get("rate_limit"); r != nil {
-		l.logRate(r, log)
-	}
-	f.ignore("fields_order", "disable_json", "timestamp_format", "no_color", "no_metadata", "add_timestamp", "flush_each_line")
-	f.done()
-}
-
-// logRate reads a rate_limit, which is ours.
-func (l *loader) logRate(n *node, log *project.Log) {
-	f := l.fields(n, "rate_limit")
-	rate := &project.LogRate{
-		Lines:    int64(f.number("lines", 0, 1, 1<<40)),
-		Bytes:    int64(f.number("bytes", 0, 1, 1<<40)),
-		Interval: project.Duration(f.number("interval_seconds", project.LogInterval, 1, 3600)) * project.Duration(time.Second),
-	}
-	f.done()
-	if rate.Lines == 0 && rate.Bytes == 0 {
-		l.failHint(n.pos, "write \"rate_limit: { lines: 1000 }\"", "rate_limit needs lines or bytes, a second")
-		return
-	}
-	log.Rate = rate
 }
 
 // placeText turns a path of a file into a text. It is relative to the definition's

@@ -234,20 +234,6 @@ func (r *one) environment(proc *project.Process) {
 	}
 }
 
-func (r *one) logs(proc *project.Process) {
-	file := r.render("log_location", r.f.text("log_location", ""))
-	if file != "" {
-		number := fmt.Sprint(r.vars["PC_REPLICA_NUM"])
-		if named := strings.ReplaceAll(file, "{PC_REPLICA_NUM}", number); named != file {
-			file = named
-		} else if r.several { // a rendered {{.PC_REPLICA_NUM}} may be anywhere in it
-			file += "." + number
-		}
-		proc.Log.File = placeText(file)
-	}
-	r.l.logConfig(r.f.get("log_configuration"), &proc.Log)
-}
-
 func (r *one) dependencies(svc *project.Service) {
 	n := r.f.get("depends_on")
 	if n == nil {

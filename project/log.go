@@ -6,6 +6,31 @@ type Log struct {
 	MaxSize  int64    `json:"maxSize,omitempty"`  // of one file, in bytes
 	MaxFiles *int     `json:"maxFiles,omitempty"` // how many older files are kept
 	Rate     *LogRate `json:"rate,omitempty"`     // nil: no limit
+	// Format is how the copy is written; nil: each line as it is.
+	Format *LogFormat `json:"format,omitempty"`
+}
+
+// A LogFormat is how process-compose writes a line to a file: as JSON, or as text.
+type LogFormat struct {
+	Process  string       `json:"process,omitempty"` // what the line says of where it comes from
+	Replica  int          `json:"replica,omitempty"`
+	Bare     bool         `json:"bare,omitempty"`   // it says neither
+	Text     bool         `json:"text,omitempty"`   // not JSON
+	Fields   []string     `json:"fields,omitempty"` // of text, in this order, of LogFields; nil: all
+	Time     bool         `json:"time,omitempty"`   // with the time of the line
+	Layout   string       `json:"layout,omitempty"` // of the time, as package time has it; default: RFC 3339, or 3:04PM in text
+	Rotation *LogRotation `json:"rotation,omitempty"`
+}
+
+// LogFields lists the fields of text in their usual order.
+func LogFields() []string { return []string{"time", "level", "message"} }
+
+// A LogRotation says when the file is put aside, and how long what was put aside is kept.
+type LogRotation struct {
+	SizeMB   int  `json:"sizeMB,omitempty"` // default: 100
+	Files    int  `json:"files,omitempty"`  // 0: all
+	Days     int  `json:"days,omitempty"`   // 0: for ever
+	Compress bool `json:"compress,omitempty"`
 }
 
 // LogInterval is the interval of a [LogRate] unless it is set, in seconds.

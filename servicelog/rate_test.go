@@ -72,7 +72,7 @@ func TestDroppedLinesAreCounted(t *testing.T) {
 	s := h.Source("web.main", "web", SourceOptions{Rate: Rate{Lines: 2, Interval: 2 * time.Hour}})
 	const most = 2 * 2 * 3600
 	seen := 0
-	r, err := s.Open(func([]byte) { seen++ })
+	r, err := s.Open(func(Stream, []byte) { seen++ })
 	if err != nil {
 		t.Fatal(err)
 	}

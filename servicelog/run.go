@@ -20,7 +20,7 @@ const (
 // stdout: what we say because of a line then comes after it. While stdout has to catch
 // up, it is called before that. It must return at once. It is called by the run's own
 // goroutines, with one line at a time.
-type Watch func(line []byte)
+type Watch func(stream Stream, line []byte)
 
 // A Run is the output of one start of a process. Hand Stdout and Stderr to the
 // process, then call Begin and Started.
@@ -398,7 +398,7 @@ func (p *pipe) deliver(buf *buffers, wait bool) {
 		if wait && p.out != nil && len(kept) > 0 {
 			size = p.view.size(kept)
 			p.credit = p.out.expect(size, p.credit, func() {
-				r.see(part)
+				r.see(p.stream, part)
 				seen = true
 			})
 		}
@@ -406,20 +406,20 @@ func (p *pipe) deliver(buf *buffers, wait bool) {
 			r.source.carry(p, kept, size, buf)
 		}
 		if !seen {
-			r.see(part)
+			r.see(p.stream, part)
 		}
 	}
 }
 
 // see passes lines to the watch, if there is one.
-func (r *Run) see(lines []line) {
+func (r *Run) see(stream Stream, lines []line) {
 	if r.watch == nil {
 		return
 	}
 	r.once.Lock()
 	defer r.once.Unlock()
 	for _, l := range lines {
-		r.watch(l.text)
+		r.watch(stream, l.text)
 	}
 }
 

@@ -71,7 +71,7 @@ func TestCloseDrainsAll(t *testing.T) {
 func TestWhatFollowsFromALineComesBehindIt(t *testing.T) {
 	var out screen
 	h := openHub(t, servicelog.Options{Stdout: &out})
-	run, err := h.Source("a", "a", servicelog.SourceOptions{}).Start(func(l []byte) { h.Say("saw " + string(l)) })
+	run, err := h.Source("a", "a", servicelog.SourceOptions{}).Start(func(_ servicelog.Stream, l []byte) { h.Say("saw " + string(l)) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,6 +80,7 @@ type machine struct {
 
 	memory gpuMemory
 	tracer tracer
+	copies logCopies
 }
 
 // execution is one run on this machine.
@@ -323,12 +324,19 @@ func (x *execution) takeFiles() (begun func(), err error) {
 // openLog opens the log of the run, and the copy if the process asks for one.
 func (x *execution) openLog() (*servicelog.Run, error) {
 	source := x.source()
-	copyTo, err := openLogFile(x.m.Stage, x.Project, x.Process, os.O_CREATE)
+	open := func() (*os.File, error) { return openLogFile(x.m.Stage, x.Project, x.Process, os.O_CREATE) }
+	file, err := open()
 	if err != nil {
 		return nil, err
 	}
-	if copyTo != nil {
-		x.onClose(func() { copyTo.Close() })
+	var copyTo *logCopy
+	if file != nil {
+		var rotation *project.LogRotation
+		if format := x.Process.Log.Format; format != nil {
+			rotation = format.Rotation
+		}
+		copyTo = x.m.copies.use(file, rotation, open)
+		x.onClose(copyTo.close)
 	}
 	return patiently(x.cancel, func() (*servicelog.Run, error) { return source.Open(x.watch(copyTo)) })
 }
@@ -487,16 +495,17 @@ func (x *execution) logProcess(p *process.Process) servicelog.Process {
 }
 
 // watch returns what is called with each line of output; nil if there is no need.
-func (x *execution) watch(copyTo *os.File) servicelog.Watch {
+func (x *execution) watch(copyTo *logCopy) servicelog.Watch {
 	if copyTo == nil && !x.probes.WantsLines() {
 		return nil
 	}
 	var line []byte
-	return func(text []byte) {
+	format := newFormatter(x.Process.Log.Format)
+	return func(stream servicelog.Stream, text []byte) {
 		x.probes.Line(text)
 		if copyTo != nil {
-			line = append(append(line[:0], text...), '\n')
-			_, _ = copyTo.Write(line) // it is only a copy: the log itself reports errors
+			line = format.append(line[:0], stream, text, time.Now())
+			copyTo.write(line)
 		}
 	}
 }

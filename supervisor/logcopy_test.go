@@ -1,0 +1,79 @@
+package supervisor
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"nix2gpu/project"
+	"nix2gpu/servicelog"
+)
+
+func TestLogCopyFormat(t *testing.T) {
+	at := time.Date(2026, 2, 3, 14, 5, 6, 0, time.UTC)
+	for _, c := range []struct {
+		name   string
+		format *project.LogFormat
+		stream servicelog.Stream
+		text   string
+		want   string
+	}{
+		{"as it is", nil, servicelog.Stdout, "a\x00b", "a\x00b\n"},
+		{"JSON", &project.LogFormat{Process: "web", Replica: 2}, servicelog.Stdout, "a\tb\xff", `{"level":"info","process":"web","replica":2,"message":"a\tb` + "\uFFFD" + `"}` + "\n"},
+		{"JSON of stderr, with a time", &project.LogFormat{Bare: true, Time: true}, servicelog.Stderr, "x", `{"level":"error","time":"2026-02-03T14:05:06Z","message":"x"}` + "\n"},
+		{"text", &project.LogFormat{Process: "web", Text: true, Time: true}, servicelog.Stdout, "x", "2:05PM INF x process=web replica=0\n"},
+		{"text without a time", &project.LogFormat{Process: "sp ace", Text: true}, servicelog.Stderr, "x", "ERR x process=\"sp ace\" replica=0\n"},
+		{"the message alone", &project.LogFormat{Text: true, Bare: true, Fields: []string{"message"}}, servicelog.Stdout, "x", "x\n"},
+		{"another layout", &project.LogFormat{Text: true, Bare: true, Time: true, Layout: "06-01-02", Fields: []string{"message", "time"}}, servicelog.Stdout, "x", "x 26-02-03\n"},
+	} {
+		if got := string(newFormatter(c.format).append(nil, c.stream, []byte(c.text), at)); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// TestLogCopyRotation writes through two users of one file.
+func TestLogCopyRotation(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "all.log")
+	open := func() (*os.File, error) {
+		return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	}
+	old := filepath.Join(dir, "all-2001-01-01T00-00-00.000.log.gz")
+	if err := os.WriteFile(old, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(old, time.Unix(0, 0), time.Unix(0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	var set logCopies
+	use := func() *logCopy {
+		f, err := open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set.use(f, &project.LogRotation{SizeMB: 1, Files: 2, Days: 30}, open)
+	}
+	a, b := use(), use()
+	if a != b {
+		t.Fatal("one file is open twice")
+	}
+	block := []byte(strings.Repeat("x", 400<<10) + "\n")
+	for range 5 {
+		a.write(block)
+		b.write(block)
+	}
+	a.close()
+	b.close()
+	got, _ := filepath.Glob(filepath.Join(dir, "*"))
+	if len(got) != 3 || len(set.open) != 0 {
+		t.Errorf("files %q, want all.log and two put aside; %d open, want 0", got, len(set.open))
+	}
+	for _, file := range got {
+		if info, err := os.Stat(file); err != nil || info.Size() > 1<<20 || file == old {
+			t.Errorf("%s: %v, %v", file, info.Size(), err)
+		}
+	}
+}
