@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -67,7 +68,10 @@ func changes(old, now *File) []Change {
 		}
 	}
 	out = append(out, others(old.others(), now.others())...)
-	slices.SortStableFunc(out, func(a, b Change) int { return cmp.Or(cmpStrings(a.Name, b.Name), cmpStrings(a.Arch, b.Arch)) })
+	sort.SliceStable(out, func(i, j int) bool {
+		a, b := out[i], out[j]
+		return cmp.Or(cmpStrings(a.Name, b.Name), cmpStrings(a.Arch, b.Arch)) < 0
+	})
 	return out
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 
 	"nix2gpu/debian"
@@ -166,7 +167,7 @@ func (u *updater) keys() []Key {
 			out = append(out, k)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Key) int { return cmpStrings(a.Source, b.Source) })
+	sort.SliceStable(out, func(i, j int) bool { return cmpStrings(out[i].Source, out[j].Source) < 0 })
 	return out
 }
 
@@ -678,6 +679,6 @@ func joined(errs []error) error {
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b *project.Error) int { return a.Pos.Compare(b.Pos) })
+	sort.SliceStable(all, func(i, j int) bool { return all[i].Pos.Compare(all[j].Pos) < 0 })
 	return all
 }

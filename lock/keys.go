@@ -1,11 +1,11 @@
 package lock
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"nix2gpu/debian/repo"
@@ -43,7 +43,7 @@ func Keys(ctx context.Context, file *File, opts KeyOptions) ([]Key, error) {
 		}
 		return *key, nil
 	})
-	slices.SortStableFunc(out, func(a, b Key) int { return cmp.Compare(a.Source, b.Source) })
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Source < out[j].Source })
 	return out, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 
 	"nix2gpu/debian"
@@ -185,6 +186,6 @@ func (u *updater) wantedIndexes() []Index {
 		}
 		return true
 	})
-	slices.SortStableFunc(out, func(a, b Index) int { return strings.Compare(a.Release, b.Release) })
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Release < out[j].Release })
 	return out
 }

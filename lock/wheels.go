@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 
@@ -161,7 +162,10 @@ func (u *updater) wheels(ctx context.Context, name, arch string, list []Package)
 	for _, l := range reqs.Active(t) {
 		c.picks = append(c.picks, &pick{line: l})
 	}
-	slices.SortStableFunc(c.picks, func(a, b *pick) int { return strings.Compare(a.line.Name, b.line.Name) })
+	sort.SliceStable(c.picks, func(i, j int) bool {
+		a, b := c.picks[i], c.picks[j]
+		return strings.Compare(a.line.Name, b.line.Name) < 0
+	})
 	steps := []func(context.Context) error{c.choose, c.extras, c.complete}
 	if u.opts.Frozen && c.lacks() { // the error of a frozen lock lists what would change
 		steps = nil
@@ -405,7 +409,10 @@ func wheelChanges(old, now *File) []Change {
 			out = append(out, Change{i.arch + ", wheel", i.name, "", l.Version})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Change) int { return cmp.Or(cmpStrings(a.Name, b.Name), cmpStrings(a.Arch, b.Arch)) })
+	sort.SliceStable(out, func(i, j int) bool {
+		a, b := out[i], out[j]
+		return cmp.Or(cmpStrings(a.Name, b.Name), cmpStrings(a.Arch, b.Arch)) < 0
+	})
 	return out
 }
 

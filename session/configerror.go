@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -172,7 +173,10 @@ func (c *check) explain(a *attempt, o *overlay, files []writtenFile, lent [][2]s
 	for i, f := range files {
 		paths[i] = f.path
 	}
-	slices.SortStableFunc(paths, func(a, b string) int { return strings.Count(b, "conf") - strings.Count(a, "conf") })
+	sort.SliceStable(paths, func(i, j int) bool {
+		a, b := paths[i], paths[j]
+		return strings.Count(b, "conf")-strings.Count(a, "conf") < 0
+	})
 	said := findConfigError(out, append(paths, userFiles(out, o)...))
 	a.pos = a.service.Pos
 	if pos, line, ok := c.locate(a.service, said, files); ok {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"syscall"
@@ -204,7 +205,7 @@ func (m Machine) Preconditions(ctx context.Context, p *project.Project, ids []pr
 	c.sandboxes()
 	c.networks()
 	c.verdicts(trials)
-	slices.SortStableFunc(c.unmet, func(a, b Precondition) int { return a.Pos.Compare(b.Pos) })
+	sort.SliceStable(c.unmet, func(i, j int) bool { return c.unmet[i].Pos.Compare(c.unmet[j].Pos) < 0 })
 	return c.unmet, nil
 }
 

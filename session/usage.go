@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -67,8 +68,9 @@ func (s *session) usage(ctx context.Context, gpus bool) (control.Usage, error) {
 		slices.Sort(own.PIDs)
 		u.Services = append(u.Services, *own)
 	}
-	slices.SortStableFunc(u.Services, func(a, b control.ServiceUsage) int {
-		return cmp.Or(strings.Compare(a.Label, b.Label), cmp.Compare(a.ID, b.ID))
+	sort.SliceStable(u.Services, func(i, j int) bool {
+		a, b := u.Services[i], u.Services[j]
+		return cmp.Or(strings.Compare(a.Label, b.Label), cmp.Compare(a.ID, b.ID)) < 0
 	})
 	return u, nil
 }
@@ -110,7 +112,7 @@ func (s *session) gpuUsage(ctx context.Context, u *control.Usage, all map[projec
 		for uuid, memory := range shares {
 			own.GPU = append(own.GPU, control.GPUShare{Index: index[uuid], UUID: uuid, Memory: memory})
 		}
-		slices.SortStableFunc(own.GPU, func(a, b control.GPUShare) int { return a.Index - b.Index })
+		sort.SliceStable(own.GPU, func(i, j int) bool { return own.GPU[i].Index < own.GPU[j].Index })
 	}
 	if others.Programs > 0 {
 		u.Notes = append(u.Notes, othersNote(others, hostPIDs))

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
-	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -75,7 +75,7 @@ func (w *watch) look() []control.Degraded {
 			all = append(all, w.found[i])
 		}
 	}
-	slices.SortStableFunc(all, func(a, b control.Degraded) int { return a.Since.Compare(b.Since) })
+	sort.SliceStable(all, func(i, j int) bool { return all[i].Since.Compare(all[j].Since) < 0 })
 	return all
 }
 

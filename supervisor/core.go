@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"sort"
 	"time"
 
 	"nix2gpu/control"
@@ -187,7 +188,10 @@ func (c *core) adopt(p *project.Project, zones map[string]*time.Location) {
 	for _, s := range c.services {
 		c.order = append(c.order, s)
 	}
-	slices.SortStableFunc(c.order, func(a, b *service) int { return compareLabels(a.spec.Label, a.id, b.spec.Label, b.id) })
+	sort.SliceStable(c.order, func(i, j int) bool {
+		a, b := c.order[i], c.order[j]
+		return compareLabels(a.spec.Label, a.id, b.spec.Label, b.id) < 0
+	})
 	for _, s := range c.order {
 		for dep := range s.spec.DependsOn {
 			c.users[dep] = append(c.users[dep], s)
@@ -251,7 +255,7 @@ func (c *core) want(ids []project.ID, noDeps bool, refused map[project.ID]string
 		}
 	}
 	c.expectSummary(list)
-	slices.SortStableFunc(list, func(a, b *service) int { return cmp.Compare(c.rank(a), c.rank(b)) })
+	sort.SliceStable(list, func(i, j int) bool { return c.rank(list[i]) < c.rank(list[j]) })
 	for _, s := range list {
 		switch {
 		case s.state == control.Stopping:
@@ -333,7 +337,7 @@ func (c *core) unmet(s *service) []control.Unmet {
 			list = append(list, control.Unmet{Service: id, Label: dep.spec.Label, Condition: d.Condition, Why: why, Hopeless: hopeless})
 		}
 	}
-	slices.SortStableFunc(list, func(a, b control.Unmet) int { return cmp.Compare(a.Label, b.Label) })
+	sort.SliceStable(list, func(i, j int) bool { return list[i].Label < list[j].Label })
 	return list
 }
 

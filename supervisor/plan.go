@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"slices"
+	"sort"
 
 	"nix2gpu/control"
 	"nix2gpu/project"
@@ -58,7 +59,7 @@ func (c *core) plan(p *project.Project, refused map[project.ID]string) []control
 		}
 		plan = append(plan, one)
 	}
-	slices.SortStableFunc(plan, func(a, b control.Planned) int { return compareLabels(a.Label, a.ID, b.Label, b.ID) })
+	sort.SliceStable(plan, func(i, j int) bool { return compareLabels(plan[i].Label, plan[i].ID, plan[j].Label, plan[j].ID) < 0 })
 	c.planDependants(p, plan)
 	for i := range plan {
 		if plan[i].Action == control.PlanStart || plan[i].Action == control.PlanRestart {

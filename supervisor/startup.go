@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -85,7 +86,10 @@ func (c *core) startups() control.Startups {
 		for id, d := range s.spec.DependsOn {
 			u.Needs = append(u.Needs, control.StartupNeed{Service: id, Condition: d.Condition})
 		}
-		slices.SortStableFunc(u.Needs, func(a, b control.StartupNeed) int { return strings.Compare(string(a.Service), string(b.Service)) })
+		sort.SliceStable(u.Needs, func(i, j int) bool {
+			a, b := u.Needs[i], u.Needs[j]
+			return strings.Compare(string(a.Service), string(b.Service)) < 0
+		})
 		out.Services = append(out.Services, u)
 	}
 	return out

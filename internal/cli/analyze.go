@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -151,7 +152,7 @@ func writeBlame(env *Env, all *control.Startups, ids []project.ID, asJSON bool) 
 		}
 		rows = append(rows, control.Link{Startup: u, At: all.Done(u)})
 	}
-	slices.SortStableFunc(rows, func(a, b control.Link) int { return cmp.Compare(b.Took(now), a.Took(now)) })
+	sort.SliceStable(rows, func(i, j int) bool { return rows[j].Took(now) < rows[i].Took(now) })
 	if asJSON {
 		list := []timedStart{}
 		for _, l := range rows {

@@ -1,11 +1,11 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 
 	"nix2gpu/control"
 	"nix2gpu/control/client"
@@ -78,7 +78,7 @@ func (w *waiter) write(ctx context.Context, layout rundir.Layout) ([]control.Ser
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(list, func(a, b control.Service) int { return cmp.Compare(w.rank(a), w.rank(b)) })
+	sort.SliceStable(list, func(i, j int) bool { return w.rank(list[i]) < w.rank(list[j]) })
 	for _, s := range list {
 		fmt.Fprintf(w.env.Stdout, "%s: %s\n", s.Label, w.became(s))
 		w.tail(ctx, layout, s)

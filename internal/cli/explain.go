@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -46,8 +47,9 @@ func writeReasons(ctx context.Context, env *Env, l *loaded, wants []lock.Want, r
 		}
 		// The packages of every image come first: what they need is not put
 		// down to an option.
-		slices.SortStableFunc(order, func(a, b string) int {
-			return strings.Compare(strconv.FormatBool(asked[b][0] == everyImage), strconv.FormatBool(asked[a][0] == everyImage))
+		sort.SliceStable(order, func(i, j int) bool {
+			a, b := order[i], order[j]
+			return strings.Compare(strconv.FormatBool(asked[b][0] == everyImage), strconv.FormatBool(asked[a][0] == everyImage)) < 0
 		})
 		from := reachedFrom(order, needs)
 		line := func(name, version string, size int64, why string) {

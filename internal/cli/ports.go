@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -121,8 +122,9 @@ func portsOf(services []control.Service, usage []control.ServiceUsage) []*servic
 			}
 		}
 	}
-	slices.SortStableFunc(list, func(a, b *servicePort) int {
-		return cmp.Or(strings.Compare(a.Label, b.Label), cmp.Compare(a.Port, b.Port), strings.Compare(a.Protocol, b.Protocol))
+	sort.SliceStable(list, func(i, j int) bool {
+		a, b := list[i], list[j]
+		return cmp.Or(strings.Compare(a.Label, b.Label), cmp.Compare(a.Port, b.Port), strings.Compare(a.Protocol, b.Protocol)) < 0
 	})
 	return slices.CompactFunc(list, func(a, b *servicePort) bool { // a port that is defined, or found, more than once
 		return *a == *b || a.ID == b.ID && a.Port == b.Port && a.Protocol == b.Protocol && a.Defined && b.Defined && a.Listening

@@ -1,10 +1,10 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"nix2gpu/control"
@@ -46,7 +46,7 @@ func (w *waiter) fail(ctx context.Context, layout rundir.Layout) error {
 // goes on trying.
 func (w *waiter) explain(ctx context.Context, layout rundir.Layout) (lasting bool) {
 	list, _ := w.services()
-	slices.SortStableFunc(list, func(a, b control.Service) int { return cmp.Compare(w.rank(a), w.rank(b)) })
+	sort.SliceStable(list, func(i, j int) bool { return w.rank(list[i]) < w.rank(list[j]) })
 	lasting = true
 	for _, s := range list {
 		if !w.lost(s.ID) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -329,7 +330,7 @@ func (b *block) tree() {
 	var show func(parent int, indent string)
 	show = func(parent int, indent string) {
 		list := children[parent]
-		slices.SortStableFunc(list, func(a, b control.ProcessInfo) int { return a.PID - b.PID })
+		sort.SliceStable(list, func(i, j int) bool { return list[i].PID < list[j].PID })
 		for _, p := range list {
 			text := fmt.Sprintf("%s%d %s", indent, p.PID, servicelog.Safe(p.Command))
 			if room > 20 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -29,8 +30,9 @@ func addVerbs(root *cobra.Command, verbs ...*cobra.Command) {
 // verbs returns the verbs of cmd that are not hidden, in the order of addVerbs.
 func verbs(cmd *cobra.Command) []*cobra.Command {
 	all := slices.Clone(cmd.Commands())
-	slices.SortStableFunc(all, func(a, b *cobra.Command) int {
-		return strings.Compare(a.Annotations[orderKey], b.Annotations[orderKey])
+	sort.SliceStable(all, func(i, j int) bool {
+		a, b := all[i], all[j]
+		return strings.Compare(a.Annotations[orderKey], b.Annotations[orderKey]) < 0
 	})
 	return slices.DeleteFunc(all, func(c *cobra.Command) bool { return !c.IsAvailableCommand() })
 }
