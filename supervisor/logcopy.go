@@ -15,6 +15,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"nix2gpu/project"
+	"nix2gpu/safefile"
 	"nix2gpu/servicelog"
 )
 
@@ -180,14 +181,19 @@ func (w *logCopy) rotate(now time.Time) {
 	})
 }
 
-// pack compresses a file. Until all is written, the result has another name.
+// pack compresses a file, for those who could read it. Until all is written, the result
+// has another name. A service may have put a link in its place.
 func pack(path string) {
-	in, err := os.Open(path)
+	in, err := safefile.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return
 	}
 	defer in.Close()
-	out, err := os.OpenFile(path+".part", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	info, err := in.Stat()
+	if err != nil {
+		return
+	}
+	out, err := safefile.OpenFile(path+".part", os.O_WRONLY|os.O_CREATE|os.O_EXCL, info.Mode().Perm())
 	if err != nil {
 		return
 	}

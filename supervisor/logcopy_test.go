@@ -77,3 +77,22 @@ func TestLogCopyRotation(t *testing.T) {
 		}
 	}
 }
+
+// What is packed keeps its mode, and a link that was put in its place is not followed.
+func TestPackedLogIsForTheSame(t *testing.T) {
+	dir := t.TempDir()
+	log, secret, link := filepath.Join(dir, "a.log"), filepath.Join(dir, "secret"), filepath.Join(dir, "b.log")
+	for _, err := range []error{os.WriteFile(log, []byte("x"), 0o600), os.WriteFile(secret, []byte("y"), 0o600), os.Symlink(secret, link)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	pack(log)
+	pack(link)
+	if info, err := os.Stat(log + ".gz"); err != nil || info.Mode() != 0o600 {
+		t.Errorf("packed: %v, %v", info, err)
+	}
+	if got, _ := filepath.Glob(filepath.Join(dir, "*")); len(got) != 3 {
+		t.Errorf("files %q, want the packed one, the secret and the link", got)
+	}
+}
