@@ -179,6 +179,11 @@ func (e *evaluation) read(t *eval.Thread, file, dir string) eval.Value {
 	default:
 		expr, err = syntax.ParseFragment(file, src.Text)
 	}
+	if err == nil && strings.TrimSpace(src.Text) == "" {
+		// An editor that saves it, or a full disk, may have left it so. A reload would end
+		// all services.
+		err = &syntax.Error{Pos: syntax.NewSource(file, src.Text).At(1, 1), Msg: "the file must not be empty; a definition without services is { }"}
+	}
 	if err != nil {
 		t.Raise(err)
 	}
