@@ -240,6 +240,7 @@ func (e *encoder) process(svc *project.Service, proc *project.Process) mapping {
 			m.add("launch_timeout_seconds", int((time.Duration(*t)+time.Second-1)/time.Second))
 		}
 	}
+	m.add("is_elevated", proc.Elevated)
 	m.add("is_tty", proc.TTY)
 	e.extra(svc, proc, &x)
 	m.add("x-nix2gpu", x)

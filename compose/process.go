@@ -101,6 +101,9 @@ func (r *one) read(p *project.Project, fd *field, logs project.Log) (*project.Se
 	r.shutdown(proc)
 	r.schedule(svc, proc)
 	r.daemon(proc)
+	if proc.Elevated = r.f.boolean("is_elevated"); proc.Elevated {
+		svc.SetOption("is_elevated", r.f.pos("is_elevated"))
+	}
 	proc.TTY = r.f.boolean("is_tty")
 	if r.f.boolean("is_interactive") {
 		proc.TTY = true
@@ -160,9 +163,6 @@ func (r *one) daemon(proc *project.Process) {
 
 // elsewhere reads what only process-compose itself can do.
 func (r *one) elsewhere(svc *project.Service) {
-	if r.f.boolean("is_elevated") {
-		r.unsupported(svc, "is_elevated")
-	}
 	for _, key := range []string{"watch", "mcp"} {
 		if r.f.get(key) != nil {
 			r.unsupported(svc, key)

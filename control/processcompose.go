@@ -70,7 +70,7 @@ func NamespacesOf(s *Service) Namespaces {
 func NewProcessState(s *Service, at time.Time, usage *ServiceUsage) ProcessState {
 	out := ProcessState{
 		Name: s.Label, Namespace: NamespacesOf(s), Status: processStatus(s), IsReady: "-",
-		HasProbe: s.Health != "", Restarts: s.Restarts, PID: s.PID, IsRunning: s.State.Live(),
+		HasProbe: s.Health != "", Restarts: s.Restarts, PID: s.PID, IsElevated: s.Elevated, IsRunning: s.State.Live(),
 	}
 	if s.Health != "" {
 		out.IsReady = "Not Ready"

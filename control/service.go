@@ -13,7 +13,8 @@ type Service struct {
 	Type      string     `json:"type"`
 	Namespace string     `json:"namespace,omitempty"`
 	Disabled  bool       `json:"disabled,omitempty"`
-	Wanted    bool       `json:"wanted"` // part of what was asked to run
+	Elevated  bool       `json:"elevated,omitempty"` // it needs root's rights
+	Wanted    bool       `json:"wanted"`             // part of what was asked to run
 	// System marks services that every container has beside those of the definition,
 	// such as sshd. Summaries leave them out, and a wait that names no service does
 	// not wait for them.

@@ -26,6 +26,7 @@ func TestValidateLimits(t *testing.T) {
 		{"negative time to stop", func(p *project.Project) { p.StopTimeout = project.For(-1) }, "stopTimeout must not be negative"},
 		{"no grace", func(p *project.Project) { main(p).Shutdown.Timeout = project.For(0) }, ""},
 		{"negative grace", func(p *project.Project) { main(p).Shutdown.Timeout = project.For(-1) }, `the shutdown timeout of "a" must not be negative`},
+		{"elevated as somebody", func(p *project.Project) { main(p).Elevated, main(p).User = true, "1000" }, `"a" cannot both be elevated and have the user "1000"`},
 		{"no restarts", func(p *project.Project) { main(p).Restart.Max = 0 }, ""},
 		{"negative restarts", func(p *project.Project) { main(p).Restart.Max = -1 }, `max_restarts of "a" must not be negative`},
 		{"backoff of 1", func(p *project.Project) { main(p).Restart.Backoff = 1 }, ""},

@@ -253,6 +253,9 @@ type Process struct {
 	Path        []Text            `json:"path,omitempty"` // folders put first in PATH, where they exist
 	User        string            `json:"user,omitempty"` // a name, of Users or of the machine, or a uid; ignored unless we are root
 	NoNewPrivs  bool              `json:"noNewPrivs,omitempty"`
+	// Elevated says that the process needs root's rights. It runs only where we are root:
+	// what another user starts as root, by sudo, it can't stop.
+	Elevated bool `json:"elevated,omitempty"`
 	// Daemon says that the command launches a daemon and ends: the process is then what it
 	// has left running. Nil: it is the command itself.
 	Daemon *Daemon `json:"daemon,omitempty"`

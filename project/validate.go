@@ -224,6 +224,9 @@ func (e *Errors) checkProcess(p *Project, id ID, q *Process) {
 		e.checkProbe(s, fmt.Sprintf("the %s probe of %s", role, who), probe)
 	}
 	e.checkUser(s, who, q.User)
+	if q.Elevated && q.User != "" {
+		e.add(s.Pos, s.ID, "", "%s cannot both be elevated and have the user %q", who, q.User)
+	}
 	e.checkLog(s, who, q.Log)
 	for _, d := range q.Dirs {
 		e.checkUser(s, who, d.Owner)

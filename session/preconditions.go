@@ -83,7 +83,7 @@ const (
 	FolderClosed                   // a folder for data can't be made or written to
 	PackageMissing                 // software is not installed
 	CommandMissing                 // a program or a folder does not exist
-	UserMissing                    // a user or a group does not exist
+	UserMissing                    // a user or a group does not exist, or is root, and we are not
 	LogRefused                     // a file for the log can't be written to, or somebody has planted it
 	SecretMissing                  // a secret can't be read, or not be handed on
 	GPUMissing                     // there is no GPU as the service needs it
@@ -650,6 +650,8 @@ func (c *check) commands() {
 				kind = GPUMissing
 			case e.Kind == stage.BadUser:
 				kind, option = UserMissing, "user"
+			case e.Kind == stage.NotRoot:
+				kind, option = UserMissing, "is_elevated"
 			case e.Kind == stage.BadGroup:
 				kind, option = UserMissing, "supplementaryGroups"
 			case e.Kind == stage.BadSandbox && len(s.DependsOn)+len(s.Init) == 0: // else what runs first may make it

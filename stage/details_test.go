@@ -179,6 +179,29 @@ func TestUsersByNumber(t *testing.T) {
 	}
 }
 
+// TestElevated: what needs root's rights is not started without them, for whatever purpose.
+func TestElevated(t *testing.T) {
+	s := newStage(t)
+	proc := exe("true")
+	proc.Elevated = true
+	proc.Dirs = []project.Dir{{Path: project.RootPath("/made")}}
+	for _, root := range []bool{false, true} {
+		s.root = root
+		_, err1 := s.PrepareExec(&project.Project{}, &proc, proc.Command, nil)
+		_, err2 := s.Surroundings(&project.Project{}, &proc, nil)
+		_, err3 := s.Prepare(&project.Project{}, &proc)
+		_, made := os.Stat(filepath.Join(s.at.Root, "made"))
+		for _, err := range []error{err1, err2, err3, made} {
+			if (err == nil) != root {
+				t.Errorf("as root %v: %v", root, err)
+			}
+		}
+		if !root && (!isKind(err1, NotRoot) || !isKind(err2, NotRoot) || !isKind(err3, NotRoot) || !NotRoot.Lasts()) {
+			t.Errorf("%v, %v, %v", err1, err2, err3)
+		}
+	}
+}
+
 // TestWhoPassesMayOnlyPass: the right to search opens folders, for looking.
 func TestWhoPassesMayOnlyPass(t *testing.T) {
 	dir := t.TempDir()

@@ -269,6 +269,7 @@ const (
 	BadFile                       // a file cannot be written or read
 	BadUser                       // there is no such user, or we may not become one
 	BadGroup                      // there is no such group
+	NotRoot                       // it needs root's rights, and we are not root
 	BadSandbox                    // a sandbox is to have a path that does not exist
 	BadPackage                    // a package is not installed
 	BadText                       // a text names what does not exist
@@ -278,7 +279,9 @@ const (
 
 // Lasts reports whether a failure of the kind stays until somebody corrects it: a
 // user or a package does not come by itself.
-func (k Kind) Lasts() bool { return k == BadUser || k == BadGroup || k == BadPackage || k == BadText }
+func (k Kind) Lasts() bool {
+	return k == BadUser || k == BadGroup || k == NotRoot || k == BadPackage || k == BadText
+}
 
 // An Error says why a process cannot be started.
 type Error struct {

@@ -29,6 +29,10 @@ type account struct {
 // server would run as root altogether, or not at all. A custom service only has
 // another user if the definition says so, and then gets no such right.
 func (s *Stage) userOf(p *project.Project, proc *project.Process) (*account, error) {
+	if proc.Elevated && !s.root { // the kernel lets nobody else signal what sudo has started
+		return nil, &Error{Kind: NotRoot, Msg: fmt.Sprintf("it needs root: sudo could start it for user %d, who then could not stop it", os.Geteuid()),
+			Hint: "run nix2gpu as root, or leave out is_elevated"}
+	}
 	a, err := s.user(p, proc.User)
 	if err != nil || !a.other || !s.search {
 		return a, err

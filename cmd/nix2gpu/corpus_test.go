@@ -37,6 +37,7 @@ type corpusFile struct {
 	args        []string
 	env         []string
 	exit        string
+	root        bool              // only root can run it
 	files       map[string]string // beside it
 	out, no     []string
 	err         []string
@@ -75,6 +76,8 @@ func readCorpusFile(path string) (*corpusFile, error) {
 			f.env = append(f.env, value)
 		case "exit":
 			f.exit = value
+		case "root":
+			f.root = true
 		case "file":
 			f.files[arg] += value + "\n"
 		case "out":
@@ -146,6 +149,9 @@ func TestCorpus(t *testing.T) {
 	var group sync.WaitGroup
 	room := make(chan struct{}, 8)
 	for i, f := range files {
+		if f.root && os.Geteuid() != 0 {
+			continue
+		}
 		dir := filepath.Join(t.TempDir(), "work")
 		group.Go(func() {
 			room <- struct{}{}
@@ -156,6 +162,9 @@ func TestCorpus(t *testing.T) {
 	group.Wait()
 	for i, f := range files {
 		t.Run(f.name, func(t *testing.T) {
+			if f.root && os.Geteuid() != 0 {
+				t.Skip("only root can run it")
+			}
 			if wrong[i] != "" {
 				t.Error(wrong[i])
 			}

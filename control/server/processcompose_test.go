@@ -34,7 +34,7 @@ func (f pcFake) Snapshot() control.Snapshot {
 	at := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	return control.Snapshot{Project: "shop", At: at, Since: at.Add(-time.Minute), Services: []control.Service{
 		{ID: "a/b", Label: "a/b", Type: "custom", Namespace: "x,y", State: control.Completed, Since: at, Exit: &project.Exit{Code: 3}, Starts: 1},
-		{ID: "db", Label: "db", Type: "custom", Namespace: "x", State: control.Running, Health: control.HealthHealthy, PID: 42, Started: at.Add(-10 * time.Second), Since: at.Add(-5 * time.Second)},
+		{ID: "db", Label: "db", Type: "custom", Namespace: "x", State: control.Running, Health: control.HealthHealthy, PID: 42, Elevated: true, Started: at.Add(-10 * time.Second), Since: at.Add(-5 * time.Second)},
 		{ID: "lone", Label: "lone", Type: "custom", Disabled: true, State: control.Stopped},
 		{ID: "web-0", Label: "web-0", Family: "web", Type: "custom", State: control.Starting, Health: control.HealthStarting, PID: 43, Started: at},
 		{ID: "web-1", Label: "web-1", Family: "web", Type: "custom", State: control.Waiting},
@@ -85,7 +85,7 @@ func TestProcessComposeAPI(t *testing.T) {
 	}{
 		{"GET /live/", "", 200, `{"status":"alive"}`, ""},
 		{"GET /process/db", "", 200, `{"name":"db","namespace":"x","status":"Running","system_time":"10s","age":10000000000,"is_ready":"Ready","has_ready_probe":true,"restarts":0,"exit_code":0,"pid":42,` +
-			`"is_elevated":false,"password_provided":false,"mem":1048576,"cpu":50,"is_running":true,"process_start_time":"2026-11-26T11:59:50Z","process_ready_time":"2026-11-26T11:59:55Z"}`, ""},
+			`"is_elevated":true,"password_provided":false,"mem":1048576,"cpu":50,"is_running":true,"process_start_time":"2026-11-26T11:59:50Z","process_ready_time":"2026-11-26T11:59:55Z"}`, ""},
 		{"GET /process/a%2Fb", "", 200, `…"name":"a/b","namespace":["x","y"],"status":"Completed",`, ""},
 		{"GET /process/a%2Fb/", "", 200, `…"exit_code":3,`, ""},
 		{"GET /process/web-0", "", 200, `…"status":"Running","system_time":"0s","age":0,"is_ready":"Not Ready"`, ""},
