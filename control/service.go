@@ -45,9 +45,11 @@ type Service struct {
 	Ports       []project.Port `json:"ports,omitempty"`
 	GPU         bool           `json:"gpu,omitempty"` // it uses GPUs
 	// Schedule is when it runs, of one that has one: "0 3 * * * (Europe/Berlin)". Missed are
-	// the runs that were not made, for whatever reason.
-	Schedule string `json:"schedule,omitempty"`
-	Missed   int    `json:"missed,omitempty"`
+	// the runs that were not made, for whatever reason; LastMissed says which the last ones
+	// were, and why.
+	Schedule   string `json:"schedule,omitempty"`
+	Missed     int    `json:"missed,omitempty"`
+	LastMissed string `json:"lastMissed,omitempty"`
 	// LastRun is how the last run of one with a schedule went that ended by itself.
 	LastRun RunOutcome `json:"lastRun,omitempty"`
 }

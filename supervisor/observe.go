@@ -273,7 +273,7 @@ func (c *core) status(s *service) control.Service {
 		ID: s.id, Label: s.spec.Label, Type: s.spec.Type, Namespace: s.spec.Namespace,
 		Disabled: s.spec.Disabled, Wanted: s.wanted, System: s.spec.System, Family: s.spec.Family, Elevated: s.main != nil && s.main.Elevated,
 		State: s.state, Since: s.since, Health: s.health(), Why: c.why(s),
-		GPU: s.spec.GPUs != nil, Starts: s.starts, Restarts: s.restarts, Streak: s.streak.n, Next: s.pause.until, Schedule: s.spec.Schedule.String(), Missed: s.missed,
+		GPU: s.spec.GPUs != nil, Starts: s.starts, Restarts: s.restarts, Streak: s.streak.n, Next: s.pause.until, Schedule: s.spec.Schedule.String(), Missed: s.missed, LastMissed: s.lost,
 	}
 	if st.Next.IsZero() {
 		st.Next = s.next

@@ -33,9 +33,10 @@ type timetable struct {
 	again bool // and another one after it
 	told  bool // that a run was left out while this one is being made
 
-	missed int  // all in all
-	hasRun bool // a run has ended, for good
-	ok     bool // the last one with success
+	missed int    // all in all
+	lost   string // which were missed last, and why
+	hasRun bool   // a run has ended, for good
+	ok     bool   // the last one with success
 }
 
 const (
@@ -79,7 +80,7 @@ func (c *core) read(s *service, was *project.Schedule, zones map[string]*time.Lo
 		return
 	}
 	c.cancel(s.timer)
-	s.timetable = timetable{due: s.due, missed: s.missed, hasRun: s.hasRun && was != nil, ok: s.ok && was != nil}
+	s.timetable = timetable{due: s.due, missed: s.missed, lost: s.lost, hasRun: s.hasRun && was != nil, ok: s.ok && was != nil}
 	if is == nil {
 		return
 	}
@@ -114,8 +115,7 @@ func (c *core) recall(s *service, now time.Time) {
 	delete(c.opts.Planned, s.id)
 	if known && s.cron != nil && last.Cron == s.spec.Schedule.Cron && last.Zone == s.spec.Schedule.Zone && !last.Next.After(now) {
 		n, first := s.between(last.Next.In(s.zone), now)
-		s.missed += n
-		c.say(s, sayMissedDown(n, s.when(first)))
+		c.notKept(s, n, sayMissedDown(n, s.when(first)))
 	}
 }
 
@@ -162,7 +162,7 @@ func (c *core) tick(s *service) {
 	case back > longRepeat, back > setBack && (s.cron == nil || !s.cron.TimesOfDay()):
 		s.anchor, s.next = now, time.Time{}
 		s.next = s.after(now)
-		c.say(s, saySetBack(back, s.when(s.next)))
+		c.notKept(s, 0, saySetBack(back, s.when(s.next)))
 		c.rearm(s)
 		c.keepPlanned()
 		return
@@ -172,8 +172,7 @@ func (c *core) tick(s *service) {
 	}
 	n, planned := s.between(s.next, now)
 	if late := now.Sub(planned); late > lateness {
-		s.missed += n - 1
-		c.say(s, sayLate(n-1, s.when(planned), late))
+		c.notKept(s, n-1, sayLate(n-1, s.when(planned), late))
 	}
 	s.next = s.after(now)
 	c.rearm(s)
@@ -199,12 +198,24 @@ func (c *core) runNow(s *service, planned time.Time) {
 	case s.spec.Schedule.Overlap == project.OverlapQueue:
 		s.again = true
 	default:
-		s.missed++
-		if !s.told {
-			s.told = true
-			c.say(s, sayLeftOut(s.when(planned), s.facts().describe()))
+		line := sayLeftOut(s.when(planned), s.facts().describe())
+		if s.told {
+			s.missed, s.lost = s.missed+1, line
+			return
 		}
+		s.told = true
+		c.notKept(s, 1, line)
 	}
+}
+
+// notKept tells that a schedule is not kept as it was planned, and counts the runs that
+// are missed. Nobody may read along, so it is in the log and in the status as well.
+func (c *core) notKept(s *service, missed int, line string) {
+	if missed > 0 {
+		s.missed, s.lost = s.missed+missed, line
+	}
+	c.say(s, line)
+	c.log.Warn("schedule not kept", "service", s.id, "missed", missed, "why", line)
 }
 
 // ran notes that a run has ended for good, and lets the service wait for the next.

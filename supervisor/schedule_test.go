@@ -1,7 +1,9 @@
 package supervisor
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -87,7 +89,7 @@ func TestOverlap(t *testing.T) {
 		t.Run(overlap, func(t *testing.T) {
 			play(t, services("job: every=10s overlap="+overlap), long, Options{}, func(s *scene) {
 				s.pass(61 * time.Second)
-				if st := s.status("job"); st.Starts != want.starts || st.Missed != want.missed {
+				if st := s.status("job"); st.Starts != want.starts || st.Missed != want.missed || strings.Contains(st.LastMissed, "is left out") != (overlap == "skip") {
 					s.Errorf("got %d starts, %d missed, want %+v\n%s", st.Starts, st.Missed, want, s.world.transcript())
 				}
 				said := strings.Count(s.world.transcript(), "is left out: the last one is running")
@@ -137,7 +139,10 @@ func TestSuspendedAndSet(t *testing.T) {
 		s.after("hourly: the run of Sat 1 Jan 01:00 UTC comes 4 h late; 4 more runs missed: the machine was suspended, or its clock was set")
 		s.after("nightly: the run of Sat 1 Jan 03:00 UTC comes 2 h late: the machine was suspended, or its clock was set")
 		s.pass(2 * time.Second)
-		if st := s.status("hourly"); st.Starts != 1 || st.Missed != 4 {
+		if st := s.status("nightly"); st.Missed != 0 || st.LastMissed != "" {
+			s.Errorf("got %+v", st)
+		}
+		if st := s.status("hourly"); st.Starts != 1 || st.Missed != 4 || !strings.HasPrefix(st.LastMissed, "the run of Sat 1 Jan 01:00 UTC comes 4 h late; 4 more") {
 			s.Errorf("got %+v", st)
 		}
 		// Half an hour back: what comes each hour begins anew, and what runs at 3:00
@@ -161,7 +166,9 @@ func TestSuspendedAndSet(t *testing.T) {
 // Runs that were planned while no supervisor was there are told, and not made.
 func TestMissedWhileDown(t *testing.T) {
 	var last atomic.Pointer[map[project.ID]Planned]
+	var log bytes.Buffer
 	opts := Options{
+		Log:  slog.New(slog.NewTextHandler(&log, nil)), // the engine writes to it only
 		Keep: func(m map[project.ID]Planned) { last.Store(&m) },
 		Planned: map[project.ID]Planned{
 			"a": {"0 * * * *", "UTC", time.Date(1999, 12, 31, 22, 0, 0, 0, time.UTC)},
@@ -177,6 +184,13 @@ func TestMissedWhileDown(t *testing.T) {
 			0s b: next run Sat 1 Jan 00:05 UTC
 			0s c: next run Sat 1 Jan 01:00 UTC
 			0s all services healthy`)
+		const why = "3 planned runs missed while the project was not up, the first Fri 31 Dec 22:00 UTC"
+		if st := s.status("a"); st.Missed != 3 || st.LastMissed != why {
+			s.Errorf("got %+v", st)
+		}
+		if want := `level=WARN msg="schedule not kept" service=a missed=3 why="` + why + `"`; strings.Count(log.String(), "schedule not kept") != 1 || !strings.Contains(log.String(), want) {
+			s.Errorf("the log lacks %q:\n%s", want, &log)
+		}
 		kept := *last.Load()
 		if len(kept) != 3 || !kept["b"].Next.Equal(time.Date(2000, 1, 1, 0, 5, 0, 0, time.UTC)) {
 			s.Errorf("kept %+v", kept)

@@ -207,6 +207,9 @@ func (b *block) write(usage *control.Usage) {
 	}
 	if s.Schedule != "" {
 		b.line("schedule", "%s", b.schedule())
+		if s.LastMissed != "" {
+			b.line("missed", "%s", s.LastMissed)
+		}
 	}
 	if s.PID != 0 {
 		b.line("pid", "%d", s.PID)
