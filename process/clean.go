@@ -1,10 +1,8 @@
 package process
 
 import (
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,21 +14,6 @@ import (
 // killBudget is how long we go on killing what does not die. Only a process that waits
 // for a device can survive that.
 const killBudget = 2 * time.Second
-
-// A SurvivorError lists processes that SIGKILL has not ended.
-type SurvivorError struct{ Left []Info }
-
-func (e *SurvivorError) Error() string {
-	names := make([]string, len(e.Left))
-	for i, info := range e.Left {
-		names[i] = fmt.Sprintf("%s (pid %d, state %c", info.Name, info.PID, info.State)
-		if info.WaitingFor != "" {
-			names[i] += " in " + info.WaitingFor
-		}
-		names[i] += ")"
-	}
-	return "cannot end " + strings.Join(names, ", ")
-}
 
 // clean ends the descendants of p, whose leader is dead, and then reaps the leader.
 func (h *Host) clean(p *Process) {
@@ -67,13 +50,19 @@ func (h *Host) clean(p *Process) {
 // killAll kills the descendants of p, whose leader is dead, and returns those that can't be
 // ended.
 func (h *Host) killAll(p *Process) []Info {
-	begun := time.Now()
+	begun, first := time.Now(), true
 	left := h.watch(p, nil, func(left []Info) bool {
 		p.killLeftovers(left)
+		if first { // those that appear later have not been waited for so long
+			h.mu.Lock()
+			p.strike(left)
+			h.mu.Unlock()
+		}
+		first = false
 		return time.Since(begun) > killBudget
 	})
-	if len(left) > 0 {
-		h.log.Warn("descendants cannot be ended", "process", p.spec.Name, "err", &SurvivorError{left})
+	if left = renew(left); len(left) > 0 {
+		h.log.Warn("descendants cannot be ended", "process", p.spec.Name, "err", &SurvivorError{Left: left})
 	}
 	return left
 }

@@ -47,6 +47,10 @@ what the user has started. Both are subreapers.
 	             found by the next Host with the same journal, by cookie or by
 	             pipe (those that have kept neither are not found)
 
+What can't be killed, since it waits for a device, is waited for once. Whoever has waited
+for it gives it up, and the Host notes that for its own end and in the list for the guard.
+Both go on killing all else, and wait for that.
+
 The guard costs little because it does nothing: the supervisor keeps a list in memory of
 what runs, which the guard reads when the supervisor has died.
 

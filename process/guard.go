@@ -57,12 +57,28 @@ func (g *guardLink) started(rec record) {
 	if g == nil {
 		return
 	}
-	place := int64(len(g.at)+len(g.free)) * listed
-	if n := len(g.free); n > 0 {
-		place, g.free = g.free[n-1], g.free[:n-1]
+	g.list.WriteAt(rec.listed(), g.place(rec.pid)) // if that fails, the process just gets TERM
+}
+
+// abandoned notes that nobody waits for the end of a process any more.
+func (g *guardLink) abandoned(info Info) {
+	if g == nil {
+		return
 	}
-	g.at[rec.pid] = place
-	g.list.WriteAt(rec.listed(), place) // if that fails, the process just gets TERM
+	rec := record{pid: info.PID, start: info.Start, signal: abandonedMark}
+	g.list.WriteAt(rec.listed(), g.place(info.PID)) // if that fails, the guard waits as well
+}
+
+// place returns the offset of a process in the list. It is new unless the process has one.
+func (g *guardLink) place(pid int) int64 {
+	place, ok := g.at[pid]
+	if n := len(g.free); !ok && n > 0 {
+		place, g.free = g.free[n-1], g.free[:n-1]
+	} else if !ok {
+		place = int64(len(g.at)) * listed
+	}
+	g.at[pid] = place
+	return place
 }
 
 func (g *guardLink) ended(pid int) {
@@ -88,25 +104,33 @@ func (g *guardLink) close() {
 // none.
 const listed = 16
 
+// abandonedMark stands in the list for the signal of a process that is waited for no more.
+const abandonedMark project.Signal = 1 << 16
+
 func (r record) listed() []byte {
 	b := binary.NativeEndian.AppendUint64(make([]byte, 0, listed), r.start)
 	b = binary.NativeEndian.AppendUint32(b, uint32(r.pid))
 	return binary.NativeEndian.AppendUint32(b, uint32(r.signal))
 }
 
-// readListed reads the list of what runs.
-func readListed(list []byte) ledger {
-	live := make(ledger)
+// readListed reads the list of what runs, and the start times of what is waited for no
+// more.
+func readListed(list []byte) (live ledger, abandoned map[int]uint64) {
+	live, abandoned = make(ledger), make(map[int]uint64)
 	for ; len(list) >= listed; list = list[listed:] {
 		rec := record{
 			start: binary.NativeEndian.Uint64(list), pid: int(binary.NativeEndian.Uint32(list[8:])),
 			signal: project.Signal(binary.NativeEndian.Uint32(list[12:])),
 		}
-		if rec.pid > 1 && rec.signal.Valid() {
+		switch {
+		case rec.pid <= 1:
+		case rec.signal == abandonedMark:
+			abandoned[rec.pid] = rec.start
+		case rec.signal.Valid():
 			live[rec.pid] = rec
 		}
 	}
-	return live
+	return live, abandoned
 }
 
 // Abandoned returns a channel that is closed when the guard has died: whoever kills it
@@ -158,9 +182,12 @@ func GuardMain(path string, argv []string) (code int, err error) {
 				continue
 			}
 			status := g.reap()
-			err := g.endOrphans()
+			stuck, err := g.endOrphans()
 			if !status.Signaled() {
-				return status.ExitStatus(), err
+				return status.ExitStatus(), err // the supervisor has named what is stuck
+			}
+			if err == nil && len(stuck) > 0 {
+				err = &SurvivorError{Left: stuck}
 			}
 			exit := project.KilledBy(project.Signal(status.Signal()))
 			if err == nil {
@@ -223,27 +250,28 @@ func (g *guard) start(path string, argv []string) error {
 	return nil
 }
 
-// told returns what the dead supervisor has told us: what ran, and how long that may take
-// to end.
-func (g *guard) told() (live ledger, grace time.Duration) {
+// told returns what the dead supervisor has told us: what ran, how long that may take
+// to end, and what it waited for no more.
+func (g *guard) told() (live ledger, abandoned map[int]uint64, grace time.Duration) {
 	text, rights := make([]byte, 8), make([]byte, unix.CmsgSpace(4))
 	n, rightsLen, _, _, err := unix.Recvmsg(g.link, text, rights, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
 	if err != nil || n < len(text) {
-		return nil, 0 // it died before it could start anything
+		return nil, nil, 0 // it died before it could start anything
 	}
 	grace = time.Duration(binary.NativeEndian.Uint64(text))
 	messages, err := unix.ParseSocketControlMessage(rights[:rightsLen])
 	if err != nil || len(messages) == 0 {
-		return nil, grace
+		return nil, nil, grace
 	}
 	fds, err := unix.ParseUnixRights(&messages[0])
 	if err != nil || len(fds) == 0 {
-		return nil, grace
+		return nil, nil, grace
 	}
 	file := os.NewFile(uintptr(fds[0]), "running")
 	defer file.Close()
 	list, _ := io.ReadAll(file)
-	return readListed(list), grace
+	live, abandoned = readListed(list)
+	return live, abandoned, grace
 }
 
 // pass passes a signal on to the supervisor. If a terminal stops us, both stop.
@@ -263,14 +291,14 @@ func (g *guard) reap() (status unix.WaitStatus) {
 }
 
 // endOrphans ends all that is below us, by the stop signals of services first. A
-// supervisor that was not killed has left nothing.
-func (g *guard) endOrphans() error {
+// supervisor that was not killed has left nothing but what is stuck.
+func (g *guard) endOrphans() (stuck []Info, err error) {
 	if !reapAll() {
-		return nil
+		return nil, nil
 	}
-	live, grace := g.told()
+	live, abandoned, grace := g.told()
 	signals := make(map[int]project.Signal)
-	_, err := sweep(func(t *table) map[int]Info {
+	_, stuck, err = sweep(func(t *table) map[int]Info {
 		reapAll()
 		set := make(map[int]Info)
 		for _, pid := range t.children[unix.Getpid()] {
@@ -287,9 +315,9 @@ func (g *guard) endOrphans() error {
 			}
 		}
 		return set
-	}, signals, grace)
+	}, signals, grace, abandoned)
 	reapAll()
-	return err
+	return stuck, err
 }
 
 // reapAll reaps all dead children. It returns false if no children are left.

@@ -106,6 +106,10 @@ type Host struct {
 	seq       int            // of the last cookie
 	lent      map[int]uint64 // start times, by pid, of what Lend has made ours; nil: it was never called
 	closed    bool
+	abandoned map[int]uint64 // start times, by pid, of what was killed and is waited for no more
+	named     map[int]uint64 // likewise, of what somebody was told that it can't be ended
+
+	after func(time.Duration) <-chan time.Time // time.After
 }
 
 // New makes us the reaper of all that we start, and ends what an earlier Host with the
@@ -114,8 +118,9 @@ func New(opts Options) (*Host, error) {
 	opts.setDefaults()
 	h := &Host{
 		opts: opts, log: opts.Log,
-		procs:   make(map[int]*Process),
-		roots:   make(map[int]*Process),
+		procs: make(map[int]*Process),
+		roots: make(map[int]*Process),
+		named: make(map[int]uint64), abandoned: make(map[int]uint64), after: time.After,
 		sigs:    make(chan os.Signal, 1),
 		poke:    make(chan struct{}, 1),
 		quit:    make(chan struct{}),
@@ -175,7 +180,8 @@ func (h *Host) Reaped() int {
 }
 
 // Close kills what still runs, waits for its end, and releases all resources. A
-// *SurvivorError says what could not be ended.
+// *SurvivorError says what could not be ended. It is wrapped in a *ToldError if all of
+// that was named before: see [Process.GiveUp] and [Host.Named].
 func (h *Host) Close() error {
 	h.mu.Lock()
 	if h.closed {
@@ -193,15 +199,9 @@ func (h *Host) Close() error {
 	for _, p := range running {
 		p.Kill()
 	}
-	timeout := time.After(killBudget + time.Second)
-	for _, p := range running {
-		select {
-		case <-p.done:
-		case <-timeout:
-			timeout = closedTimer // the others have had as long
-		}
-	}
+	h.await(running)
 	left := h.sweepOwn()
+	err := h.unended(left)
 	h.guard.close()
 	signal.Stop(h.sigs)
 	close(h.quit)
@@ -213,17 +213,11 @@ func (h *Host) Close() error {
 		h.oom.notify.Close()
 	}
 	h.devNull.Close()
-	if len(left) > 0 {
-		return &SurvivorError{Left: left} // the journal stays: the next Host tries again
+	if err != nil {
+		return err // the journal stays: the next Host tries again
 	}
 	return h.journal.remove()
 }
-
-var closedTimer = func() <-chan time.Time {
-	c := make(chan time.Time)
-	close(c)
-	return c
-}()
 
 // closeOnExec keeps the descriptors that we have inherited from our children.
 func closeOnExec() {

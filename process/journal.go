@@ -192,7 +192,8 @@ func (l ledger) sweep(run string, grace time.Duration) (found int, err error) {
 		}
 		return set
 	}
-	return sweep(find, signals, grace)
+	found, _, err = sweep(find, signals, grace, nil)
+	return found, err
 }
 
 // writer returns the record of the process whose pipe info can write to, if any.

@@ -173,7 +173,7 @@ func LaunchMain(args []string) error {
 	return &ToldError{err}
 }
 
-// A ToldError is one that the supervisor has heard of: nobody else needs to be told.
+// A ToldError is one that somebody has heard of: nobody else needs to be told.
 type ToldError struct{ Err error }
 
 func (e *ToldError) Error() string { return e.Err.Error() }

@@ -32,6 +32,8 @@ type Process struct {
 	told      bool           // under host.mu: the group was told to stop
 	mark      uint64         // of a daemon; 0: it has none
 	daemon    *daemon        // under host.mu; nil: it has launched none
+	givenUp   bool           // under host.mu: GiveUp was called
+	struck    map[int]uint64 // under host.mu: start times, by pid, of what was sent SIGKILL first
 	known     map[int]uint64 // under host.mu: start times, by pid, of descendants seen outside the group
 }
 
@@ -175,6 +177,10 @@ func (p *Process) Kill() {
 		return
 	}
 	p.killed = true
+	p.strike(strays)
+	if info, err := Inspect(p.pid); err == nil {
+		p.strike([]Info{info})
+	}
 	p.cgroup.kill()
 	if p.spec.Mode == OnlyMain {
 		unix.Kill(p.pid, unix.SIGKILL)

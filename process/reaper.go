@@ -228,6 +228,9 @@ func (h *Host) leftNothing(p *Process) bool {
 func (h *Host) release(p *Process) {
 	h.journal.ended(p.pid)
 	h.guard.ended(p.pid)
+	for _, info := range p.left {
+		h.abandon(p, info)
+	}
 	wait(p.pid)
 	h.held--
 	delete(h.procs, p.pid)

@@ -2,6 +2,7 @@ package process
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -41,15 +42,16 @@ func ancestors(t *table) map[int]bool {
 
 // sweep ends what find finds, by its signal or TERM first, and by SIGKILL after grace. It
 // goes on until find has found nothing twice: a process that forks while we look can hide
-// its child once, but not after its own end.
-func sweep(find func(*table) map[int]Info, signals map[int]project.Signal, grace time.Duration) (int, error) {
-	seen := make(map[int]uint64)
+// its child once, but not after its own end. It waits for nothing that is abandoned, which
+// has got SIGKILL before, and returns what of it lives on, if it ends all else.
+func sweep(find func(*table) map[int]Info, signals map[int]project.Signal, grace time.Duration, abandoned map[int]uint64) (count int, stuck []Info, err error) {
+	seen, struck := make(map[int]uint64), make(map[int]uint64)
 	begun := time.Now()
 	pause, clean := time.Millisecond, 0
 	for {
 		t, err := readTable()
 		if err != nil {
-			return len(seen), err
+			return len(seen), nil, err
 		}
 		set := find(t)
 		for pid, start := range seen { // it may have lost what find has found it by
@@ -58,14 +60,20 @@ func sweep(find func(*table) map[int]Info, signals map[int]project.Signal, grace
 			}
 		}
 		var left []Info
-		for _, info := range set {
-			if !info.dead() {
+		stuck = nil
+		for pid, info := range set {
+			start, ok := abandoned[pid]
+			switch {
+			case info.dead():
+			case ok && start == info.Start:
+				stuck = append(stuck, info)
+			default:
 				left = append(left, info)
 			}
 		}
 		if len(left) == 0 {
 			if clean++; clean == 2 {
-				return len(seen), nil
+				return len(seen), inspect(stuck), nil
 			}
 			time.Sleep(2 * time.Millisecond)
 			continue
@@ -74,7 +82,7 @@ func sweep(find func(*table) map[int]Info, signals map[int]project.Signal, grace
 		waited := time.Since(begun)
 		if waited > max(grace, 0)+killBudget {
 			slices.SortStableFunc(left, func(a, b Info) int { return a.PID - b.PID })
-			return len(seen), &SurvivorError{Left: left}
+			return len(seen), inspect(stuck), &SurvivorError{Left: renew(left), struck: struck}
 		}
 		for _, info := range left {
 			_, old := seen[info.PID]
@@ -82,6 +90,9 @@ func sweep(find func(*table) map[int]Info, signals map[int]project.Signal, grace
 			switch {
 			case waited >= grace:
 				signalInfo(info, project.SIGKILL)
+				if waited <= max(grace, 0)+killBudget/2 {
+					struck[info.PID] = info.Start
+				}
 			case !old:
 				signalInfo(info, cmp.Or(signals[info.PID], project.SIGTERM))
 				signalInfo(info, project.SIGCONT)
@@ -124,11 +135,17 @@ func (h *Host) sweepOwn() []Info {
 	if len(lent) > 0 {
 		grace = lentGrace
 	}
-	_, err := sweep(find, lent, grace)
+	h.mu.Lock()
+	abandoned := maps.Clone(h.abandoned)
+	h.mu.Unlock()
+	_, left, err := sweep(find, lent, grace, abandoned)
 	if survivors, ok := err.(*SurvivorError); ok {
-		return survivors.Left
+		left = append(left, survivors.Left...)
+		h.mu.Lock()
+		maps.Copy(h.abandoned, survivors.struck)
+		h.mu.Unlock()
 	}
-	return nil
+	return left
 }
 
 // livingLent returns the processes from Lend that are alive, with the signal that ends

@@ -96,7 +96,11 @@ func TestListOfTheGuard(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return fmt.Sprint(readListed(list))
+		live, abandoned := readListed(list)
+		if len(abandoned) > 0 {
+			return fmt.Sprint(live, abandoned)
+		}
+		return fmt.Sprint(live)
 	}
 	want := func(recs ...record) string {
 		live := make(ledger)
@@ -124,12 +128,26 @@ func TestListOfTheGuard(t *testing.T) {
 	if info, err := file.Stat(); err != nil || info.Size() != 3*listed {
 		t.Errorf("the list has %d bytes (%v), want three places", info.Size(), err)
 	}
+	g.abandoned(Info{PID: web.pid, Start: web.start})
+	g.abandoned(Info{PID: 17, Start: 70})
+	if got, wanted := read(), want(db, job)+" map[2:1099511627776 17:70]"; got != wanted {
+		t.Errorf("two are abandoned: %s, want %s", got, wanted)
+	}
+	again := record{pid: 17, start: 71, signal: 15} // its number is given to another
+	g.started(again)
+	g.ended(web.pid)
+	if got := read(); got != want(db, job, again) {
+		t.Errorf("when one has ended, and the number of the other is a service's: %s", got)
+	}
+	if info, err := file.Stat(); err != nil || info.Size() != 4*listed {
+		t.Errorf("the list has %d bytes (%v), want four places", info.Size(), err)
+	}
 	for _, bad := range []record{{pid: 1, start: 5, signal: 15}, {pid: 7, start: 5, signal: 65}, {pid: 7, start: 5}} {
-		if got := readListed(bad.listed()); len(got) > 0 {
+		if got, abandoned := readListed(bad.listed()); len(got) > 0 || len(abandoned) > 0 {
 			t.Errorf("%+v is taken for a process", bad)
 		}
 	}
-	if got := readListed(db.listed()[:listed-1]); len(got) > 0 {
+	if got, _ := readListed(db.listed()[:listed-1]); len(got) > 0 {
 		t.Errorf("a torn record is taken for %+v", got)
 	}
 }
