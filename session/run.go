@@ -66,6 +66,7 @@ type session struct {
 		sync.Mutex
 		kept []byte // what was written last
 	}
+	stuck  bool           // what could not be ended lives on, and was named
 	flush  func()         // writes what is left of the output, the first time
 	closes []func() error // undo what was opened, last first
 }
@@ -80,7 +81,12 @@ func Run(ctx context.Context, opts Options, j *Job) (code int, err error) {
 	s := &session{opts: opts, job: j, signals: signalHandler{now: time.Now, terminal: hasTerminal()}, Machine: Machine{
 		Layout: rundir.Locate(opts.RunDir, j.Container, j.Root), Root: j.Root, Self: opts.Self, Environ: opts.Environ,
 	}}
-	defer func() { err = cmp.Or(err, s.close()) }()
+	defer func() {
+		err = cmp.Or(err, s.close())
+		if s.stuck {
+			code = 1
+		}
+	}()
 	supervise := func() error { return s.supervise(ctx) }
 	for _, step := range []func() error{s.lock, s.processes, s.logs, supervise, s.serve, s.listenTCP} {
 		if err := step(); err != nil {
@@ -159,7 +165,13 @@ func (s *session) processes() error {
 	s.Trial = s.runTrial
 	s.Passed = func(id project.ID, digest string) { keepTested(s.Layout, id, digest) }
 	s.Shared = func(why string) { s.log.Info("servers tested their configuration in our network", "reason", why) }
-	s.onClose(host.Close)
+	s.onClose(func() error {
+		err := host.Close()
+		if s.stuck = errors.As(err, new(*process.ToldError)); s.stuck {
+			return nil
+		}
+		return err
+	})
 	s.watch.add("the journal cannot be written", host.CheckJournal)
 	return nil
 }

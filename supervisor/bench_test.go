@@ -21,6 +21,7 @@ func (w *instant) Probe(RunID)                      {}
 func (w *instant) Shutdown(RunID, project.Command)  {}
 func (w *instant) Say(string, servicelog.Tone)      {}
 func (w *instant) Kill(id RunID)                    { w.Signal(id, 0, false) }
+func (w *instant) GiveUp(RunID) string              { return "" }
 func (w *instant) Cancel(id RunID)                  { w.Signal(id, 0, false) }
 func (w *instant) Spawn(r Run)                      { w.facts = append(w.facts, Fact{Kind: Spawned, Run: r.ID, PID: 1}) }
 func (w *instant) Signal(id RunID, _ project.Signal, _ bool) {

@@ -42,8 +42,11 @@ type Options struct {
 	// Nil: as each process sets it.
 	StopGrace *time.Duration
 
-	Grace      time.Duration // between stop signal and kill, for processes that set none; default: 10s
-	StopBudget time.Duration // for the stop of a project that sets none; 0: only graces bound it
+	Grace time.Duration // between stop signal and kill, for processes that set none; default: 10s
+	// StopBudget is the time for the stop of a project that sets none; 0: only graces
+	// bound it. Unless it is 0, somebody kills us soon after that time, also if the
+	// project sets it, so that what can't be killed is waited for no longer.
+	StopBudget time.Duration
 	Settle     time.Duration // how long a service without a probe must run to count as healthy; default: 500ms
 	Seed       uint64        // for the jitter of restarts
 	Log        *slog.Logger  // for changes of state; nil: discard

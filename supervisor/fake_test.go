@@ -26,6 +26,7 @@ type act struct {
 	ready   time.Duration  // from its start to ready, where it has a probe; <0: never
 	deaf    bool           // it ignores its stop signal
 	linger  time.Duration  // from its stop signal to its end
+	dying   time.Duration  // from SIGKILL to its end
 	quits   bool           // its stop signal ends it with exit code 0
 	refuses bool           // its shutdown command fails
 	staging time.Duration  // from Spawn to Spawned
@@ -148,6 +149,7 @@ func (w *fake) live(p *fakeProc, pid int) {
 				case <-time.After(a.linger):
 				case <-p.kill:
 					exit = project.KilledBy(project.SIGKILL)
+					time.Sleep(a.dying)
 					return
 				}
 			}
@@ -157,6 +159,7 @@ func (w *fake) live(p *fakeProc, pid int) {
 			return
 		case <-p.kill:
 			exit = project.KilledBy(project.SIGKILL)
+			time.Sleep(a.dying)
 			return
 		}
 	}
@@ -230,6 +233,13 @@ func (w *fake) Kill(id RunID) {
 			close(p.kill)
 		}
 	}
+}
+
+func (w *fake) GiveUp(id RunID) string {
+	if w.find(id) == nil {
+		return ""
+	}
+	return "sh (pid 7, state D in disk_wait)"
 }
 
 // Say keeps the line with the time since the beginning.

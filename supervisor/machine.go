@@ -172,6 +172,13 @@ func (m *machine) Kill(id RunID) {
 	}
 }
 
+func (m *machine) GiveUp(id RunID) string {
+	if x := m.running(id); x != nil {
+		return process.Describe(x.proc.GiveUp())
+	}
+	return ""
+}
+
 func (m *machine) Signal(id RunID, signal project.Signal, group bool) {
 	x := m.running(id)
 	if x == nil {
@@ -517,7 +524,8 @@ func (x *execution) exit(p *process.Process, log *servicelog.Run) project.Exit {
 		x.blame(&exit, log.Last())
 	}
 	if left := p.Left(); len(left) > 0 {
-		x.m.say(x, sayLeft(len(left)))
+		x.m.say(x, sayLeft(process.Describe(left)))
+		x.m.Host.Named(left)
 	}
 	if !exit.Success() && !p.Killed() && !x.told.Load() {
 		x.sayXids(time.Duration(exit.Ran))

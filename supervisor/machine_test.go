@@ -493,7 +493,7 @@ func TestMachineLogFile(t *testing.T) {
 	if opened(t, file) {
 		t.Error("the copy is still open after the end")
 	}
-	if out := r.close(); strings.Contains(out, "could not be ended") {
+	if out := r.close(); strings.Contains(out, "cannot be ended") {
 		t.Errorf("it says that something is left:\n%s", out)
 	}
 }

@@ -62,6 +62,7 @@ func (e *explorer) After(d time.Duration, f Fact) func() {
 func (e *explorer) Say(string, servicelog.Tone)               {}
 func (e *explorer) Spawn(r Run)                               { e.begins(r) }
 func (e *explorer) Probe(RunID)                               {}
+func (e *explorer) GiveUp(RunID) string                       { return "" }
 func (e *explorer) Signal(id RunID, _ project.Signal, _ bool) { e.stops(id) }
 func (e *explorer) Cancel(id RunID)                           { e.stops(id) }
 

@@ -406,6 +406,14 @@ func (s *sim) Kill(id RunID) {
 	s.push(d, Fact{}, func() { s.end(p, project.KilledBy(project.SIGKILL)) })
 }
 
+// GiveUp is for what was killed.
+func (s *sim) GiveUp(id RunID) string {
+	if p := s.procs[id]; p != nil && !p.dead && !p.killed {
+		s.fail("run %d is given up, and was not killed", id)
+	}
+	return ""
+}
+
 // deliver hands a fact to the engine, as the goroutine of Run would.
 func (s *sim) deliver(f Fact) {
 	s.c.fact(f)
@@ -460,7 +468,7 @@ func (s *sim) play() {
 // and the time in which killed processes are given up.
 func (s *sim) longest() time.Duration {
 	if b := s.c.opts.StopBudget; b > 0 {
-		return b + unkillableAfter + time.Second
+		return b + 2*time.Second
 	}
 	return time.Duration(max(1, len(s.c.stopping.levels)))*(s.c.opts.Grace+unkillableAfter) + time.Second
 }

@@ -13,6 +13,11 @@ import (
 // goes on without it. A process in state D can't end.
 const unkillableAfter = 5 * time.Second
 
+// killedAtLast is how long a killed process may take to end once the time for the whole stop
+// is over, as process 1 of a container. The end of process 1 ends all others, and the
+// engine kills the container soon.
+const killedAtLast = 500 * time.Millisecond
+
 // patience is how long a stop waits before it says for whom.
 const patience = 2 * time.Second
 
@@ -91,7 +96,15 @@ func (c *core) kill(r *run) {
 		c.say(r.service, sayKilled(c.world.Now().Sub(r.stopAt), r.how))
 	}
 	c.world.Kill(r.ID)
-	c.afterRun(unkillableAfter, goneDue, r)
+	c.afterRun(c.killWait(), goneDue, r)
+}
+
+// killWait returns how long a process that is killed now is waited for.
+func (c *core) killWait() time.Duration {
+	if c.opts.StopBudget <= 0 || c.stopping == nil || c.stopping.deadline.IsZero() {
+		return unkillableAfter
+	}
+	return max(killedAtLast, min(unkillableAfter, c.stopping.deadline.Sub(c.world.Now())))
 }
 
 // unkillable handles a killed process that does not end. The stop of the project goes on
@@ -99,7 +112,7 @@ func (c *core) kill(r *run) {
 func (c *core) unkillable(r *run) {
 	if !r.unkillable {
 		r.unkillable = true
-		c.say(r.service, sayUnkillable(r.pid))
+		c.say(r.service, sayUnkillable(r.pid, c.world.GiveUp(r.ID)))
 	}
 	if c.stopping != nil {
 		c.exited(r, project.KilledBy(project.SIGKILL))
@@ -151,6 +164,11 @@ func (c *core) end(st *shutdown) {
 	for _, s := range c.order {
 		if !s.state.Live() {
 			c.feed(s, Stop) // what it waits for will not happen any more
+		}
+		for _, r := range []*run{s.oneshot, s.process} {
+			if r != nil && r.unkillable {
+				c.afterRun(0, goneDue, r) // it has been waited for
+			}
 		}
 	}
 	st.levels = c.stopOrder(live)

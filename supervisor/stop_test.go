@@ -1,7 +1,9 @@
 package supervisor
 
 import (
+	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,5 +121,56 @@ func TestBackoffIsAnnounced(t *testing.T) {
 		if want := []string{"no program; restarts in 980ms", "no program; restarts in 2.1s"}; !slices.Equal(waits, want) {
 			t.Errorf("events say %q, want %q", waits, want)
 		}
+	})
+}
+
+// What can't be killed is waited for once, and named once with its state. As process 1 of
+// a container the stop is over soon after its time.
+func TestStuck(t *testing.T) {
+	stuck := act{deaf: true, dying: time.Minute}
+	for name, tt := range map[string]struct {
+		options Options
+		after   time.Duration // of the stop
+	}{
+		"a grace":              {Options{Grace: time.Second}, 6 * time.Second},
+		"a time for all":       {Options{Grace: time.Second, StopBudget: 9 * time.Second}, 6 * time.Second},
+		"a grace that is long": {Options{Grace: 10 * time.Second, StopBudget: 9 * time.Second}, 9500 * time.Millisecond},
+		"little time is left":  {Options{Grace: 6 * time.Second, StopBudget: 9 * time.Second}, 9 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, services("a"), map[project.ID]any{"a": stuck}, tt.options, func(s *scene) {
+				s.pass(time.Second)
+				s.Down()
+				s.wantEnd(0, "requested")
+				if took := time.Since(s.world.began) - time.Second; took != tt.after {
+					t.Errorf("the stop took %v, want %v", took, tt.after)
+				}
+				const line = "a: process 101 is unkillable: still alive after SIGKILL: sh (pid 7, state D in disk_wait)"
+				if out := s.world.transcript(); strings.Count(out, line) != 1 || strings.Count(out, "unkillable") != 1 {
+					t.Errorf("it said\n%s\nwant one line with %q", out, line)
+				}
+				time.Sleep(time.Minute) // it ends after all
+			})
+		})
+	}
+}
+
+// What a restart has waited for in vain is not waited for again at the stop of the project.
+func TestStuckBeforeTheStop(t *testing.T) {
+	play(t, services("a"), map[project.ID]any{"a": act{deaf: true, dying: time.Minute}}, Options{Grace: time.Second}, func(s *scene) {
+		s.pass(time.Second)
+		restart, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		go s.Restart(restart, []project.ID{"a"})
+		s.pass(6500 * time.Millisecond) // it is given up after 6 s
+		s.Down()
+		s.wantEnd(0, "requested")
+		if took := time.Since(s.world.began); took != 7500*time.Millisecond {
+			t.Errorf("the stop took %v", took-7500*time.Millisecond)
+		}
+		if out := s.world.transcript(); strings.Count(out, "unkillable") != 1 {
+			t.Errorf("it said\n%s", out)
+		}
+		time.Sleep(time.Minute)
 	})
 }

@@ -205,9 +205,7 @@ func sayLacksGPU(lacks *stage.Error) string {
 
 func sayShutdownFailed(err error) string { return "shutdown command: " + err.Error() }
 
-func sayLeft(n int) string {
-	return fmt.Sprintf("%d processes that it started could not be ended", n)
-}
+func sayLeft(list string) string { return "processes that it started cannot be ended: " + list }
 
 // hintPort says who listens on a port that a service needs.
 func hintPort(port int, h process.Holder) string {
@@ -247,7 +245,10 @@ func errNotifyFD(err error) error {
 // unkillableText describes a process that waits in the kernel, mostly for a disk or a device.
 const unkillableText = "unkillable: still alive after SIGKILL"
 
-func sayUnkillable(pid int) string { return fmt.Sprintf("process %d is %s", pid, unkillableText) }
+// sayUnkillable names a process. left says what of it lives on, if that is known.
+func sayUnkillable(pid int, left string) string {
+	return text(fmt.Sprintf("process %d is %s", pid, unkillableText), left)
+}
 
 // ended returns how a service has ended, as the reason for the end of the project.
 func (s *service) ended() string { return s.spec.Label + " " + s.facts().describe() }

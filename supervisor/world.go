@@ -40,6 +40,9 @@ type World interface {
 	// Kill kills a process and all of its descendants. If it has not been executed, it
 	// never is. Exited follows soon.
 	Kill(id RunID)
+	// GiveUp says that a killed process has been waited for long enough. It returns what
+	// of it lives on, in words, if that is known.
+	GiveUp(id RunID) string
 
 	// Say prints a line, given without prefix and newline, to the operator. The tone is
 	// only seen on a terminal.

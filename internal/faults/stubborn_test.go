@@ -1,81 +1,39 @@
 package faults
 
 import (
-	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"nix2gpu/internal/testkit"
 )
 
-// deafDisk mounts a file system in dir whose server never answers: who opens a file waits
-// in the kernel, and no signal ends that. asked is closed once somebody waits; free ends
-// the wait.
-func deafDisk(t *testing.T, dir string) (asked chan struct{}, free func()) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("only root mounts a file system")
+// TestUnkillable stops a project of which one service waits in the kernel: it is named
+// once, and the stop goes on without it. Neither the end of the supervisor nor its guard
+// waits for it again, or names it again.
+func TestUnkillable(t *testing.T) {
+	for command, says := range map[string]string{
+		"cat deaf/x":       `stuck: process \d+ is unkillable: still alive after SIGKILL: cat`,
+		"cat deaf/x; true": `stuck: processes that it started cannot be ended: cat`,
+	} {
+		t.Run(command, func(t *testing.T) { stopStuck(t, command, says) })
 	}
-	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Skipf("this machine has no FUSE: %v", err)
-	}
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Mount("deaf", dir, "fuse", 0, fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", fd)); err != nil {
-		t.Fatal(err)
-	}
-	asked = make(chan struct{})
-	go func() {
-		request := make([]byte, 1<<17)
-		if _, err := unix.Read(fd, request); err != nil {
-			return // it was unmounted
-		}
-		// The first request is INIT. The answer: a header, then what we speak.
-		answer := make([]byte, 16+64)
-		binary.NativeEndian.PutUint32(answer, uint32(len(answer)))
-		copy(answer[8:16], request[8:16]) // the number of the request
-		binary.NativeEndian.PutUint32(answer[16:], 7)
-		binary.NativeEndian.PutUint32(answer[20:], 31)
-		binary.NativeEndian.PutUint32(answer[36:], 4096) // the largest write
-		if _, err := unix.Write(fd, answer); err != nil {
-			return
-		}
-		if _, err := unix.Read(fd, request); err == nil { // to be answered by nobody
-			close(asked)
-		}
-	}()
-	var done bool
-	free = func() {
-		if !done {
-			done = true
-			_ = unix.Unmount(dir, unix.MNT_FORCE|unix.MNT_DETACH) // which also ends what waits
-			_ = unix.Close(fd)
-		}
-	}
-	t.Cleanup(free)
-	return asked, free
 }
 
-// TestUnkillable stops a project of which one service waits in the kernel: it is named,
-// and the stop goes on without it.
-func TestUnkillable(t *testing.T) {
+func stopStuck(t *testing.T, command, says string) {
 	s := testkit.NewStackFrom(t, "")
 	s.Write("nix2gpu.nix", `{ services.custom = {
-  "stuck" = { enable = true; command = "cat deaf/x"; shutdown.timeout_seconds = 1; };
+  "stuck" = { enable = true; command = "`+command+`"; shutdown.timeout_seconds = 1; };
   "fine" = { enable = true; command = "exec sleep 1000"; };
 }; }
 `)
-	asked, free := deafDisk(t, filepath.Join(s.Dir, "deaf"))
+	asked, free := testkit.DeafDisk(t, filepath.Join(s.Dir, "deaf"))
 	up := s.Start("up")
 	select {
 	case <-asked:
@@ -86,12 +44,26 @@ func TestUnkillable(t *testing.T) {
 	up.Signal(syscall.SIGTERM)
 	code := up.Wait()
 	took := time.Since(began)
-	if out := up.Stdout(); !strings.Contains(out, "stuck: process ") || !strings.Contains(out, "unkillable") || !strings.Contains(out, "all services stopped") {
-		t.Errorf("exit code %d after %v, and it said\n%s", code, took, up.Output())
+	said := up.Output()
+	names := regexp.MustCompile(says+` \(pid (\d+), state D( in \w+)?\)\n`).FindAllStringSubmatch(said, -1)
+	if len(names) != 1 || names[0][2] != waitsIn(names[0][1]) {
+		t.Errorf("it is not named once with its state and what it waits for:\n%s", said)
 	}
-	t.Attr("R13", fmt.Sprintf("in state D, with a grace of 1 s: named, and the stop over after %v with exit code %d", took.Round(time.Millisecond), code))
+	if code != 1 || strings.Count(said, "state D") != 1 || !strings.Contains(said, "all services stopped") {
+		t.Errorf("exit code %d after %v, and it said\n%s", code, took, said)
+	}
+	t.Attr("R13", fmt.Sprintf("%s in state D, with a grace of 1 s: named once, and the stop over after %v with exit code %d", command, took.Round(time.Millisecond), code))
 	free()
 	s.WantNothingLeft()
+}
+
+// waitsIn returns " in " and where a process waits in the kernel; "" if that is not known.
+func waitsIn(pid string) string {
+	wchan, _ := os.ReadFile("/proc/" + pid + "/wchan")
+	if f := strings.Trim(string(wchan), "0\n"); f != "" {
+		return " in " + f
+	}
+	return ""
 }
 
 // TestTraced stops a service that somebody traces and has forgotten: it gets no signal but
