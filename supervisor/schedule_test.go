@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -166,9 +167,10 @@ func TestSuspendedAndSet(t *testing.T) {
 // Runs that were planned while no supervisor was there are told, and not made.
 func TestMissedWhileDown(t *testing.T) {
 	var last atomic.Pointer[map[project.ID]Planned]
+	var mu sync.Mutex // of log, to which the engine writes
 	var log bytes.Buffer
 	opts := Options{
-		Log:  slog.New(slog.NewTextHandler(&log, nil)), // the engine writes to it only
+		Log:  slog.New(slog.NewTextHandler(writer(func(p []byte) { mu.Lock(); defer mu.Unlock(); log.Write(p) }), nil)),
 		Keep: func(m map[project.ID]Planned) { last.Store(&m) },
 		Planned: map[project.ID]Planned{
 			"a": {"0 * * * *", "UTC", time.Date(1999, 12, 31, 22, 0, 0, 0, time.UTC)},
@@ -188,8 +190,11 @@ func TestMissedWhileDown(t *testing.T) {
 		if st := s.status("a"); st.Missed != 3 || st.LastMissed != why {
 			s.Errorf("got %+v", st)
 		}
-		if want := `level=WARN msg="schedule not kept" service=a missed=3 why="` + why + `"`; strings.Count(log.String(), "schedule not kept") != 1 || !strings.Contains(log.String(), want) {
-			s.Errorf("the log lacks %q:\n%s", want, &log)
+		mu.Lock()
+		logged := log.String()
+		mu.Unlock()
+		if want := `level=WARN msg="schedule not kept" service=a missed=3 why="` + why + `"`; strings.Count(logged, "schedule not kept") != 1 || !strings.Contains(logged, want) {
+			s.Errorf("the log lacks %q:\n%s", want, logged)
 		}
 		kept := *last.Load()
 		if len(kept) != 3 || !kept["b"].Next.Equal(time.Date(2000, 1, 1, 0, 5, 0, 0, time.UTC)) {
