@@ -22,11 +22,14 @@ func TestUnkillable(t *testing.T) {
 		"cat deaf/x":       `stuck: process \d+ is unkillable: still alive after SIGKILL: cat`,
 		"cat deaf/x; true": `stuck: processes that it started cannot be ended: cat`,
 	} {
-		t.Run(command, func(t *testing.T) { stopStuck(t, command, says) })
+		var number string
+		t.Run(command, func(t *testing.T) { number = stopStuck(t, command, says) })
+		t.Attr("R13", number)
 	}
 }
 
-func stopStuck(t *testing.T, command, says string) {
+// stopStuck is TestUnkillable with one command. It returns what was measured.
+func stopStuck(t *testing.T, command, says string) string {
 	s := testkit.NewStackFrom(t, "")
 	s.Write("nix2gpu.nix", `{ services.custom = {
   "stuck" = { enable = true; command = "`+command+`"; shutdown.timeout_seconds = 1; };
@@ -52,9 +55,9 @@ func stopStuck(t *testing.T, command, says string) {
 	if code != 1 || strings.Count(said, "state D") != 1 || !strings.Contains(said, "all services stopped") {
 		t.Errorf("exit code %d after %v, and it said\n%s", code, took, said)
 	}
-	t.Attr("R13", fmt.Sprintf("%s in state D, with a grace of 1 s: named once, and the stop over after %v with exit code %d", command, took.Round(time.Millisecond), code))
 	free()
 	s.WantNothingLeft()
+	return fmt.Sprintf("%q in state D, with a grace of 1 s: named once, and the stop over after %v with exit code %d", command, took.Round(time.Millisecond), code)
 }
 
 // waitsIn returns " in " and where a process waits in the kernel; "" if that is not known.
