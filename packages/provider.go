@@ -2,7 +2,7 @@ package packages
 
 import (
 	"fmt"
-	"slices"
+	"sort"
 	"strings"
 
 	"nix2gpu/project"
@@ -109,7 +109,7 @@ func Missing(provider Provider, refs []project.PackageRef) ([]*MissingError, err
 			return nil, err
 		}
 	}
-	slices.SortStableFunc(missing, func(a, b *MissingError) int { return strings.Compare(a.Attr, b.Attr) })
+	sort.SliceStable(missing, func(i, j int) bool { return missing[i].Attr < missing[j].Attr })
 	return missing, nil
 }
 
@@ -154,6 +154,6 @@ func Needed(p *project.Project, services ...project.ID) []project.PackageRef {
 	for _, name := range p.Uses(walks...) {
 		p.Files[name].EachText(texts)
 	}
-	slices.SortStableFunc(refs, func(a, b project.PackageRef) int { return strings.Compare(a.Attr, b.Attr) })
+	sort.SliceStable(refs, func(i, j int) bool { return refs[i].Attr < refs[j].Attr })
 	return refs
 }

@@ -2,6 +2,7 @@ package packages
 
 import (
 	"slices"
+	"sort"
 	"strings"
 
 	"nix2gpu/project"
@@ -61,9 +62,9 @@ func BareWords(p *project.Project) Words {
 		}
 	}
 	take(project.Command{Shell: p.Container.Startup}, project.Pos{})
-	slices.SortStableFunc(out.Refs, func(a, b project.PackageRef) int { return strings.Compare(a.Attr, b.Attr) })
+	sort.SliceStable(out.Refs, func(i, j int) bool { return out.Refs[i].Attr < out.Refs[j].Attr })
 	out.Refs = slices.CompactFunc(out.Refs, func(a, b project.PackageRef) bool { return a.Attr == b.Attr })
-	slices.SortStableFunc(out.Unknown, func(a, b Word) int { return strings.Compare(a.Word, b.Word) })
+	sort.SliceStable(out.Unknown, func(i, j int) bool { return out.Unknown[i].Word < out.Unknown[j].Word })
 	return out
 }
 

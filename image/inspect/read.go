@@ -11,6 +11,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -121,12 +122,13 @@ func (img *Image) list(l *List) {
 	for _, w := range l.Wheels {
 		img.Wheels = append(img.Wheels, Wheel{w.Name, w.Version})
 	}
-	slices.SortStableFunc(img.Wheels, func(a, b Wheel) int { return strings.Compare(a.Name, b.Name) })
+	sort.SliceStable(img.Wheels, func(i, j int) bool { return img.Wheels[i].Name < img.Wheels[j].Name })
 }
 
 func sortPackages(all []Package) {
-	slices.SortStableFunc(all, func(a, b Package) int {
-		return strings.Compare(a.Name+" "+a.Arch, b.Name+" "+b.Arch)
+	sort.SliceStable(all, func(i, j int) bool {
+		a, b := all[i], all[j]
+		return a.Name+" "+a.Arch < b.Name+" "+b.Arch
 	})
 }
 
