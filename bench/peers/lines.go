@@ -56,16 +56,15 @@ func number(line []byte, writer, n int) {
 
 // A reader checks what comes out of a supervisor.
 type reader struct {
-	writers   int
-	next      []int // the number of the next line of each writer
-	whole     int   // lines that came as they were written
-	torn      int   // lines with a part of ours in them
-	disorder  int
-	last      atomic.Int64  // when the last bytes came, in nanoseconds
-	complete  chan struct{} // closed when all lines have come
-	ended     chan struct{} // closed at the end of the stream
-	wanted    int
-	remainder []byte
+	writers  int
+	next     []int // the number of the next line of each writer
+	whole    int   // lines that came as they were written
+	torn     int   // lines with a part of ours in them
+	disorder int
+	last     atomic.Int64  // when the last bytes came, in nanoseconds
+	complete chan struct{} // closed when all lines have come
+	ended    chan struct{} // closed at the end of the stream
+	wanted   int
 }
 
 func newReader(writers, lines int) *reader {
