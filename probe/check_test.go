@@ -461,9 +461,11 @@ func TestChecksLeaveNothingBehind(t *testing.T) {
 		for range 200 {
 			_ = c.Check(t.Context())
 		}
-		// The server's ends close a little later: some may still be open.
-		if after := descriptors(); after > before+50 {
-			t.Errorf("%s: %d descriptors, %d before", name, after, before)
+		// The servers run in this process too: their ends close some time after
+		// the checks', how long after depends on the machine. A leak of either
+		// end stays.
+		if !testkit.Eventually(func() bool { return descriptors() <= before+50 }) {
+			t.Errorf("%s: %d descriptors, %d before", name, descriptors(), before)
 		}
 	}
 }
