@@ -159,25 +159,25 @@ func (s *session) printed(ctx context.Context, p *project.Project, name string, 
 	} else if err != nil {
 		return "", err
 	}
-	out, outEnd, err := listener()
+	out, err := Listen()
 	if err != nil {
 		return "", err
 	}
-	defer outEnd.Close()
-	complaint, complaintEnd, err := listener()
+	defer out.End.Close()
+	complaint, err := Listen()
 	if err != nil {
 		return "", err
 	}
-	defer complaintEnd.Close()
-	spec := process.Spec{Name: string(proc.ID), Path: launch.Path, Argv: launch.Argv, Env: launch.Env, Dir: launch.Dir, Stdout: outEnd, Stderr: complaintEnd}
+	defer complaint.End.Close()
+	spec := process.Spec{Name: string(proc.ID), Path: launch.Path, Argv: launch.Argv, Env: launch.Env, Dir: launch.Dir, Stdout: out.End, Stderr: complaint.End}
 	limited, cancel := context.WithTimeout(ctx, envCommandTime)
 	defer cancel()
 	child, err := s.host.Start(spec)
 	if err != nil {
 		return "", err
 	}
-	outEnd.Close()
-	complaintEnd.Close()
+	out.End.Close()
+	complaint.End.Close()
 	select {
 	case <-child.Done():
 	case <-limited.Done():
@@ -189,13 +189,13 @@ func (s *session) printed(ctx context.Context, p *project.Project, name string, 
 	}
 	if exit := child.Exit(); !exit.Success() {
 		why := exit.String()
-		lines := strings.Split(strings.TrimSpace(<-complaint), "\n")
+		lines := strings.Split(strings.TrimSpace(complaint.Printed()), "\n")
 		if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
 			why += ": " + last
 		}
 		return "", errors.New(why)
 	}
-	value := strings.TrimSpace(<-out)
+	value := strings.TrimSpace(out.Printed())
 	switch {
 	case strings.ContainsRune(value, 0):
 		return "", errors.New("it printed a zero byte")

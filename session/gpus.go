@@ -3,8 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"io"
-	"os"
 	"strings"
 
 	"nix2gpu/gpu"
@@ -102,13 +100,13 @@ func (s *session) runTrial(ctx context.Context, t process.Trial, env []string) (
 // listenTo runs a program and returns what it printed, up to maxAnswer, and its exit
 // code. When ctx ends, the program is killed and not waited for.
 func (s *session) listenTo(ctx context.Context, spec process.Spec) (string, int, error) {
-	printed, w, err := listener()
+	l, err := Listen()
 	if err != nil {
 		return "", 0, err
 	}
-	spec.Stdout, spec.Stderr = w, w
+	spec.Stdout, spec.Stderr = l.End, l.End
 	p, err := s.host.Start(spec)
-	w.Close()
+	l.End.Close()
 	if err != nil {
 		return "", 0, err
 	}
@@ -118,27 +116,5 @@ func (s *session) listenTo(ctx context.Context, spec process.Spec) (string, int,
 		p.Kill() // nvidia-smi may be stuck in the driver and never end
 		return "", 0, ctx.Err()
 	}
-	out, exit := <-printed, p.Exit()
-	return out, exit.Code, nil
+	return l.Printed(), p.Exit().Code, nil
 }
-
-// listener returns a pipe's end for a program to print to, and what it printed, up to
-// maxAnswer, once all have closed that end.
-func listener() (<-chan string, *os.File, error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	_ = w.Chmod(0o666) // as in a run, servers open /dev/stdout again, as another user
-	printed := make(chan string, 1)
-	go func() {
-		defer r.Close()
-		data, _ := io.ReadAll(io.LimitReader(r, maxAnswer)) // an error leaves what came before it
-		printed <- string(data)
-	}()
-	return printed, w, nil
-}
-
-// maxAnswer bounds the output that is read, in bytes. It is more than nvidia-smi
-// prints on any machine, or a server about a configuration.
-const maxAnswer = 1 << 20

@@ -237,11 +237,10 @@ func (b *boot) startsSSHD(ctx context.Context) bool {
 	case !b.keys && !namesKeys(b.project.Container.SSHDConfig):
 		return false // there is nothing to log in with
 	}
-	self, err := b.env.selfPath()
+	m, err := b.machine(b.env, b.layout)
 	if err != nil {
 		return false
 	}
-	m := session.Machine{Layout: b.layout, Root: b.root, Self: self, Environ: b.env.Environ}
 	unmet, err := m.Preconditions(ctx, b.project, []project.ID{catalog.SSHD}, nil)
 	// A port that is taken may become free: the supervisor names the holder and tries again.
 	unmet = slices.DeleteFunc(unmet, func(u session.Precondition) bool { return u.Kind == session.PortTaken })
@@ -342,12 +341,11 @@ func (l *loaded) bootLog(env *Env, level string) (log *slog.Logger, end func()) 
 // startup runs extraStartupScript. What it leaves in the background goes on
 // running, unless the script itself was stopped.
 func (l *loaded) startup(ctx context.Context, env *Env, m *container.Machine) error {
-	self, err := env.selfPath()
+	machine, err := l.machine(env, rundir.Locate(env.rundirEnv(), l.instance(), l.root))
 	if err != nil {
 		return err
 	}
-	layout := rundir.Locate(env.rundirEnv(), l.instance(), l.root)
-	machine := session.Machine{Layout: layout, Root: l.root, Self: self, Environ: m.Environ}
+	machine.Environ = m.Environ // with what the steps before have added
 	proc := &project.Process{ID: "startup", Service: "startup", Role: project.Init}
 	launch, err := machine.Stage().PrepareExec(l.project, proc, project.Command{
 		Shell: l.project.Container.Startup, ShellArgv: []string{"bash", "-c"},

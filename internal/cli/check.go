@@ -99,10 +99,6 @@ func lookHere(ctx context.Context, env *Env, l *loaded) (*session.Refusal, error
 	if l.none {
 		return nil, nil
 	}
-	self, err := env.selfPath()
-	if err != nil {
-		return nil, err
-	}
 	layout := rundir.Locate(env.rundirEnv(), l.instance(), l.root)
 	var held []project.Port
 	if layout.Holder() != 0 {
@@ -116,7 +112,11 @@ func lookHere(ctx context.Context, env *Env, l *loaded) (*session.Refusal, error
 			}
 		}
 	}
-	m := l.machine(ctx, env, session.Machine{Layout: layout, Self: self, Anew: true, Note: noteUntested(env), Shared: noteShared(env)})
+	m, err := l.tryingMachine(ctx, env, layout)
+	if err != nil {
+		return nil, err
+	}
+	m.Anew, m.Note, m.Shared = true, noteUntested(env), noteShared(env)
 	unmet, err := m.Preconditions(ctx, l.project, l.project.Select(l.project.Enabled(), false), held)
 	if err != nil || len(unmet) == 0 {
 		return nil, err

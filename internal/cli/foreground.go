@@ -61,11 +61,10 @@ func (b *boot) foreground(ctx context.Context, ids []project.ID, refused map[pro
 
 // launch resolves the command and its environment.
 func (b *boot) launch(shell bool) (*stage.Launch, error) {
-	self, err := b.env.selfPath()
+	m, err := b.machine(b.env, b.layout)
 	if err != nil {
 		return nil, err
 	}
-	m := session.Machine{Layout: b.layout, Root: b.root, Self: self, Environ: b.env.Environ}
 	st := m.Stage()
 	proc := &project.Process{ID: "command", Service: "command", Role: project.Main, User: b.project.Container.User}
 	dir := project.Lit(b.env.Dir) // docker run --workdir sets it

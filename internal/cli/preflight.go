@@ -18,11 +18,11 @@ import (
 // servers' tests of their configurations run here, and passed is called for each that
 // passes; it may be nil.
 func preflight(ctx context.Context, env *Env, l *loaded, layout rundir.Layout, ids []project.ID, opts *upOptions, passed func(project.ID, string)) (*session.Refusal, error) {
-	self, err := env.selfPath()
+	m, err := l.tryingMachine(ctx, env, layout)
 	if err != nil {
 		return nil, err
 	}
-	m := l.machine(ctx, env, session.Machine{Layout: layout, Self: self, Later: !opts.strict, NoDeps: opts.noDeps, Passed: passed})
+	m.Later, m.NoDeps, m.Passed = !opts.strict, opts.noDeps, passed
 	if err := m.Recover(); err != nil {
 		return nil, err
 	}

@@ -56,11 +56,10 @@ func runSecretList(ctx context.Context, env *Env, t *target, output string) erro
 	if err != nil {
 		return err
 	}
-	self, err := env.selfPath()
+	m, err := l.machine(env, rundir.Locate(env.rundirEnv(), l.instance(), l.root))
 	if err != nil {
 		return err
 	}
-	m := session.Machine{Layout: rundir.Locate(env.rundirEnv(), l.instance(), l.root), Root: l.root, Self: self, Environ: env.Environ}
 	found := m.Secrets(l.project)
 	if output == "json" {
 		if found == nil {

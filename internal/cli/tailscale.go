@@ -13,7 +13,6 @@ import (
 
 	"nix2gpu/catalog"
 	"nix2gpu/project"
-	"nix2gpu/session"
 )
 
 // withTailscale adds the service that joins the tailnet to those of a boot. If it
@@ -56,11 +55,10 @@ func (b *boot) withTailscale(ctx context.Context, ids []project.ID, refused map[
 // lacksTailscale returns what this machine lacks to join a tailnet, and the cure; ""
 // if it lacks nothing.
 func (b *boot) lacksTailscale(ctx context.Context) (msg, cure string, err error) {
-	self, err := b.env.selfPath()
+	m, err := b.machine(b.env, b.layout)
 	if err != nil {
 		return "", "", err
 	}
-	m := session.Machine{Layout: b.layout, Root: b.root, Self: self, Environ: b.env.Environ}
 	unmet, err := m.Preconditions(ctx, b.project, []project.ID{catalog.Tailscale}, nil)
 	if err != nil {
 		return "", "", err

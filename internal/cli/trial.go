@@ -1,27 +1,31 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"os/exec"
-	"time"
 
 	"nix2gpu/process"
 	"nix2gpu/project"
+	"nix2gpu/rundir"
 	"nix2gpu/session"
 )
 
-// machine completes m with all that can be found out about this machine from here.
-func (l *loaded) machine(ctx context.Context, env *Env, m session.Machine) session.Machine {
-	m.Root, m.Environ, m.GPU = l.root, env.Environ, askGPUs(ctx, env)
+// machine returns what this machine is to the project, whose places are layout.
+func (l *loaded) machine(env *Env, layout rundir.Layout) (session.Machine, error) {
+	self, err := env.selfPath()
+	return session.Machine{Layout: layout, Root: l.root, Self: self, Environ: env.Environ}, err
+}
+
+// tryingMachine is machine with what asks for GPUs and runs servers' tests from here.
+func (l *loaded) tryingMachine(ctx context.Context, env *Env, layout rundir.Layout) (session.Machine, error) {
+	m, err := l.machine(env, layout)
+	m.GPU = askGPUs(ctx, env)
 	m.Trial = func(ctx context.Context, t process.Trial, environ []string) (string, int, error) {
 		return runTrial(ctx, env.Self, t, environ)
 	}
-	return m
+	return m, err
 }
 
 // runTrial runs a server's test of its configuration, and returns what it printed and
@@ -31,37 +35,28 @@ func runTrial(ctx context.Context, self string, t process.Trial, environ []strin
 	if err != nil {
 		return "", 0, err
 	}
-	r, w, err := os.Pipe()
+	l, err := session.Listen()
 	if err != nil {
 		return "", 0, err
 	}
-	defer r.Close()
-	_ = w.Chmod(0o666) // as in a run, servers open /dev/stdout again, as another user
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Env, cmd.Dir = environ, "/"
-	cmd.Stdout, cmd.Stderr = w, w
+	cmd.Stdout, cmd.Stderr = l.End, l.End
 	err = cmd.Start()
-	w.Close()
+	l.End.Close()
 	if err != nil {
 		return "", 0, err
 	}
-	var out bytes.Buffer
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		_, _ = io.Copy(&out, r)
-	}()
 	err = cmd.Wait()
-	_ = r.SetReadDeadline(time.Now().Add(time.Second)) // a descendant may keep the pipe open
-	<-read
+	printed := l.Printed()
 	if ctx.Err() != nil {
 		return "", 0, ctx.Err()
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return out.String(), exit.ExitCode(), nil
+		return printed, exit.ExitCode(), nil
 	}
-	return out.String(), 0, err
+	return printed, 0, err
 }
 
 // noteUntested returns a function that prints of which service the configuration was
