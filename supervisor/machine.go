@@ -18,6 +18,7 @@ import (
 	"nix2gpu/console"
 	"nix2gpu/control"
 	"nix2gpu/gpu"
+	"nix2gpu/logcopy"
 	"nix2gpu/probe"
 	"nix2gpu/process"
 	"nix2gpu/project"
@@ -80,7 +81,7 @@ type machine struct {
 
 	memory gpuMemory
 	tracer tracer
-	copies logCopies
+	copies logcopy.Set
 }
 
 // execution is one run on this machine.
@@ -336,14 +337,14 @@ func (x *execution) openLog() (*servicelog.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	var copyTo *logCopy
+	var copyTo *logcopy.File
 	if file != nil {
 		var rotation *project.LogRotation
 		if format := x.Process.Log.Format; format != nil {
 			rotation = format.Rotation
 		}
-		copyTo = x.m.copies.use(file, rotation, open)
-		x.onClose(copyTo.close)
+		copyTo = x.m.copies.Use(file, rotation, open)
+		x.onClose(copyTo.Close)
 	}
 	return patiently(x.cancel, func() (*servicelog.Run, error) { return source.Open(x.watch(copyTo)) })
 }
@@ -502,17 +503,17 @@ func (x *execution) logProcess(p *process.Process) servicelog.Process {
 }
 
 // watch returns what is called with each line of output; nil if there is no need.
-func (x *execution) watch(copyTo *logCopy) servicelog.Watch {
+func (x *execution) watch(copyTo *logcopy.File) servicelog.Watch {
 	if copyTo == nil && !x.probes.WantsLines() {
 		return nil
 	}
 	var line []byte
-	format := newFormatter(x.Process.Log.Format)
+	format := logcopy.NewFormatter(x.Process.Log.Format)
 	return func(stream servicelog.Stream, text []byte) {
 		x.probes.Line(text)
 		if copyTo != nil {
-			line = format.append(line[:0], stream, text, time.Now())
-			copyTo.write(line)
+			line = format.Append(line[:0], stream, text, time.Now())
+			copyTo.Write(line)
 		}
 	}
 }

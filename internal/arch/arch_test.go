@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"safeyaml":         {},
 	"process":          {"safefile", "project"}, // of project its words: Signal, Exit
 	"servicelog":       {"safefile"},
+	"logcopy":          {"project", "safefile", "servicelog"}, // of servicelog its word: Stream
 	"rundir":           {"safefile", "secret"},
 	"control":          {"project"}, // its words
 	"nix/syntax":       {},
@@ -53,7 +54,7 @@ var mayImport = map[string][]string{
 	"provision":        {"project", "process", "packages", "probe", "rundir"},
 	// Of control it has the types that travel: a service's status is one type from
 	// the engine to whoever asks, and a refusal carries its code.
-	"supervisor":       {"console", "cron", "gpu", "control", "project", "process", "probe", "servicelog", "stage", "safefile"},
+	"supervisor":       {"console", "cron", "gpu", "control", "logcopy", "project", "process", "probe", "servicelog", "stage", "safefile"},
 	"control/client":   {"console", "control", "project", "rundir"},
 	"control/server":   {"control", "supervisor", "servicelog", "project", "rundir"},
 	"session":          {"console", "gpu", "project", "process", "packages", "rundir", "safefile", "stage", "servicelog", "supervisor", "control", "control/server"},
@@ -103,6 +104,7 @@ var neverImport = map[string][]string{
 	"process":        {"os/exec"},
 	"probe":          {"os/exec"},
 	"servicelog":     {"os/exec"},
+	"logcopy":        {"os/exec", "net", "net/http"},
 	"stage":          {"os/exec"},
 	"control":        {"os/exec"},
 	"control/client": {"os/exec"},

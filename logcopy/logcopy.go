@@ -1,9 +1,7 @@
-package supervisor
+package logcopy
 
 import (
 	"cmp"
-	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,90 +14,18 @@ import (
 
 	"nix2gpu/project"
 	"nix2gpu/safefile"
-	"nix2gpu/servicelog"
 )
 
-// A formatter writes lines as a [project.LogFormat] says.
-type formatter struct {
-	*project.LogFormat // nil: as they are
-	head               []byte
-	tail               string
-}
-
-func newFormatter(f *project.LogFormat) *formatter {
-	w := &formatter{LogFormat: f}
-	if f != nil && !f.Bare {
-		name, _ := json.Marshal(f.Process) // a string always can be
-		w.head = fmt.Appendf(nil, `"process":%s,"replica":%d,`, name, f.Replica)
-		w.tail = fmt.Sprintf(" process=%s replica=%d", f.Process, f.Replica)
-		if strings.ContainsAny(f.Process, " =\"") {
-			w.tail = fmt.Sprintf(" process=%q replica=%d", f.Process, f.Replica)
-		}
-	}
-	return w
-}
-
-// append appends a line with its end.
-func (w *formatter) append(dst []byte, stream servicelog.Stream, text []byte, at time.Time) []byte {
-	switch {
-	case w.LogFormat == nil:
-		return append(append(dst, text...), '\n')
-	case w.Text:
-		return w.text(dst, stream, text, at)
-	}
-	level := "info"
-	if stream == servicelog.Stderr {
-		level = "error"
-	}
-	dst = append(append(append(dst, `{"level":"`...), level...), `",`...)
-	dst = append(dst, w.head...)
-	if w.Time {
-		when, _ := json.Marshal(at.Format(cmp.Or(w.Layout, time.RFC3339)))
-		dst = append(append(append(dst, `"time":`...), when...), ',')
-	}
-	message, _ := json.Marshal(strings.ToValidUTF8(string(text), "\uFFFD"))
-	return append(append(append(dst, `"message":`...), message...), "}\n"...)
-}
-
-func (w *formatter) text(dst []byte, stream servicelog.Stream, text []byte, at time.Time) []byte {
-	fields := w.Fields
-	if fields == nil {
-		fields = project.LogFields()
-	}
-	begin := len(dst)
-	for _, field := range fields {
-		if field == "time" && !w.Time {
-			continue
-		}
-		if len(dst) > begin {
-			dst = append(dst, ' ')
-		}
-		switch field {
-		case "time":
-			dst = at.AppendFormat(dst, cmp.Or(w.Layout, time.Kitchen))
-		case "level":
-			if stream == servicelog.Stderr {
-				dst = append(dst, "ERR"...)
-			} else {
-				dst = append(dst, "INF"...)
-			}
-		case "message":
-			dst = append(dst, text...)
-		}
-	}
-	return append(append(dst, w.tail...), '\n')
-}
-
-// logCopies are the files of log_location that are open now. Several processes may write
+// A Set is the files of log_location that are open now. The zero value is ready to use. Several processes may write
 // to one.
-type logCopies struct {
+type Set struct {
 	mu   sync.Mutex
-	open map[string]*logCopy // by path
+	open map[string]*File // by path
 }
 
-// A logCopy is one of them.
-type logCopy struct {
-	set      *logCopies
+// A File is one of them.
+type File struct {
+	set      *Set
 	path     string
 	users    int // guarded by set.mu
 	rotation *project.LogRotation
@@ -111,9 +37,9 @@ type logCopy struct {
 	packing sync.WaitGroup
 }
 
-// use returns the open file of f's path, which it closes if there is one already.
+// Use returns the open file of f's path, which it closes if there is one already.
 // reopen opens it again after it was put aside.
-func (c *logCopies) use(f *os.File, rotation *project.LogRotation, reopen func() (*os.File, error)) *logCopy {
+func (c *Set) Use(f *os.File, rotation *project.LogRotation, reopen func() (*os.File, error)) *File {
 	path := f.Name()
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
@@ -125,21 +51,21 @@ func (c *logCopies) use(f *os.File, rotation *project.LogRotation, reopen func()
 		w.users++
 		return w
 	}
-	w := &logCopy{set: c, path: path, users: 1, rotation: rotation, reopen: reopen, file: f}
+	w := &File{set: c, path: path, users: 1, rotation: rotation, reopen: reopen, file: f}
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 		w.size = info.Size()
 	} else {
 		w.rotation = nil
 	}
 	if c.open == nil {
-		c.open = map[string]*logCopy{}
+		c.open = map[string]*File{}
 	}
 	c.open[path] = w
 	return w
 }
 
-// write writes whole lines. It is only a copy: the log itself reports errors.
-func (w *logCopy) write(lines []byte) {
+// Write writes whole lines. It is only a copy: the log itself reports errors.
+func (w *File) Write(lines []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if r := w.rotation; r != nil && w.size > 0 && w.size+int64(len(lines)) > int64(cmp.Or(r.SizeMB, 100))<<20 {
@@ -153,7 +79,7 @@ func (w *logCopy) write(lines []byte) {
 const putAside = "2006-01-02T15-04-05.000"
 
 // rotate puts the file aside. If that fails, it grows.
-func (w *logCopy) rotate(now time.Time) {
+func (w *File) rotate(now time.Time) {
 	ext := filepath.Ext(w.path)
 	stem := strings.TrimSuffix(w.path, ext) + "-"
 	aside := stem + now.Format(putAside) + ext
@@ -210,7 +136,7 @@ func pack(path string) {
 }
 
 // prune removes what was put aside too long ago, and all but the last.
-func (w *logCopy) prune(stem, ext string, now time.Time) {
+func (w *File) prune(stem, ext string, now time.Time) {
 	entries, err := os.ReadDir(filepath.Dir(stem))
 	if err != nil {
 		return
@@ -237,8 +163,8 @@ func (w *logCopy) prune(stem, ext string, now time.Time) {
 	}
 }
 
-// close closes the file when its last user is done.
-func (w *logCopy) close() {
+// Close closes the file when its last user is done.
+func (w *File) Close() {
 	w.set.mu.Lock()
 	defer w.set.mu.Unlock()
 	if w.users--; w.users > 0 {

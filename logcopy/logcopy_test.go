@@ -1,4 +1,4 @@
-package supervisor
+package logcopy
 
 import (
 	"os"
@@ -11,7 +11,7 @@ import (
 	"nix2gpu/servicelog"
 )
 
-func TestLogCopyFormat(t *testing.T) {
+func TestFormat(t *testing.T) {
 	at := time.Date(2026, 2, 3, 14, 5, 6, 0, time.UTC)
 	for _, c := range []struct {
 		name   string
@@ -28,14 +28,14 @@ func TestLogCopyFormat(t *testing.T) {
 		{"the message alone", &project.LogFormat{Text: true, Bare: true, Fields: []string{"message"}}, servicelog.Stdout, "x", "x\n"},
 		{"another layout", &project.LogFormat{Text: true, Bare: true, Time: true, Layout: "06-01-02", Fields: []string{"message", "time"}}, servicelog.Stdout, "x", "x 26-02-03\n"},
 	} {
-		if got := string(newFormatter(c.format).append(nil, c.stream, []byte(c.text), at)); got != c.want {
+		if got := string(NewFormatter(c.format).Append(nil, c.stream, []byte(c.text), at)); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
 }
 
-// TestLogCopyRotation writes through two users of one file.
-func TestLogCopyRotation(t *testing.T) {
+// TestRotation writes through two users of one file.
+func TestRotation(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "all.log")
 	open := func() (*os.File, error) {
@@ -48,13 +48,13 @@ func TestLogCopyRotation(t *testing.T) {
 	if err := os.Chtimes(old, time.Unix(0, 0), time.Unix(0, 0)); err != nil {
 		t.Fatal(err)
 	}
-	var set logCopies
-	use := func() *logCopy {
+	var set Set
+	use := func() *File {
 		f, err := open()
 		if err != nil {
 			t.Fatal(err)
 		}
-		return set.use(f, &project.LogRotation{SizeMB: 1, Files: 2, Days: 30}, open)
+		return set.Use(f, &project.LogRotation{SizeMB: 1, Files: 2, Days: 30}, open)
 	}
 	a, b := use(), use()
 	if a != b {
@@ -62,11 +62,11 @@ func TestLogCopyRotation(t *testing.T) {
 	}
 	block := []byte(strings.Repeat("x", 400<<10) + "\n")
 	for range 5 {
-		a.write(block)
-		b.write(block)
+		a.Write(block)
+		b.Write(block)
 	}
-	a.close()
-	b.close()
+	a.Close()
+	b.Close()
 	got, _ := filepath.Glob(filepath.Join(dir, "*"))
 	if len(got) != 3 || len(set.open) != 0 {
 		t.Errorf("files %q, want all.log and two put aside; %d open, want 0", got, len(set.open))
@@ -79,7 +79,7 @@ func TestLogCopyRotation(t *testing.T) {
 }
 
 // What is packed keeps its mode, and a link that was put in its place is not followed.
-func TestPackedLogIsForTheSame(t *testing.T) {
+func TestPackedIsForTheSame(t *testing.T) {
 	dir := t.TempDir()
 	log, secret, link := filepath.Join(dir, "a.log"), filepath.Join(dir, "secret"), filepath.Join(dir, "b.log")
 	for _, err := range []error{os.WriteFile(log, []byte("x"), 0o600), os.WriteFile(secret, []byte("y"), 0o600), os.Symlink(secret, link)} {
