@@ -21,30 +21,45 @@ const (
 	Debug    Level = 8
 )
 
-// levels has journalctl's word of each level first, then those of servers, all between
-// spaces.
-var levels = [...]string{
-	" emerg emergency ", " alert ", " crit critical fatal panic ", " err error severe eror ", " warning warn wrn ",
-	" notice note ", " info inf information informational log ", " debug debug1 debug2 debug3 debug4 debug5 dbg trace trc verbose ",
-}
+// levels has journalctl's words.
+var levels = [...]string{"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"}
 
 func (l Level) String() string {
 	if l < 1 || int(l) > len(levels) {
 		return ""
 	}
-	return strings.Fields(levels[l-1])[0]
+	return levels[l-1]
 }
 
-// levelOf returns the level that a word means.
+// levelOf returns the level that a word means: journalctl's, or one of servers.
 func levelOf(word []byte) Level {
-	if len(word) < 3 || len(word) > 13 || bytes.IndexByte(word, ' ') >= 0 {
+	var lower [13]byte
+	if len(word) < 3 || len(word) > len(lower) {
 		return 0
 	}
-	key := " " + strings.ToLower(string(word)) + " "
-	for i, words := range levels {
-		if strings.Contains(words, key) {
-			return Level(i + 1)
+	for i, c := range word {
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
 		}
+		lower[i] = c
+	}
+	switch string(lower[:len(word)]) {
+	case "emerg", "emergency":
+		return 1
+	case "alert":
+		return 2
+	case "crit", "critical", "fatal", "panic":
+		return Critical
+	case "err", "error", "severe", "eror":
+		return Err
+	case "warning", "warn", "wrn":
+		return 5
+	case "notice", "note":
+		return Notice
+	case "info", "inf", "information", "informational", "log":
+		return Info
+	case "debug", "debug1", "debug2", "debug3", "debug4", "debug5", "dbg", "trace", "trc", "verbose":
+		return Debug
 	}
 	return 0
 }
@@ -84,16 +99,20 @@ func FindLevel(line []byte) Level {
 	// What stands before the level are times, numbers, names in brackets, and the
 	// name of the program with a colon. Words of a sentence end the search.
 	named := false // a name comes next: "06:19:37,123 - app - ERROR - no", by Python
-	for i, rest := 0, head; i < 12; i++ {
-		rest = bytes.TrimLeft(rest, " \t")
-		word := rest
-		if end := bytes.IndexAny(rest, " \t"); end >= 0 {
-			word, rest = rest[:end], rest[end:]
-		} else {
-			rest = nil
+	tabs := bytes.IndexByte(head, '\t') >= 0
+	for i, at := 0, 0; i < 12; i++ {
+		for at < len(head) && (head[at] == ' ' || head[at] == '\t') {
+			at++
 		}
-		if len(word) == 0 {
+		if at == len(head) {
 			return 0
+		}
+		end := wordEnd(head, at, tabs)
+		word := head[at:end]
+		at = end
+		if word[0] >= '0' && word[0] <= '9' {
+			named = false
+			continue
 		}
 		if l, over := wordLevel(word, i); l > 0 || over && !named {
 			return l
@@ -101,6 +120,20 @@ func FindLevel(line []byte) Level {
 		named = i > 0 && len(word) == 1 && word[0] == '-'
 	}
 	return 0
+}
+
+// wordEnd returns where the word at a place ends.
+func wordEnd(head []byte, at int, tabs bool) int {
+	end := len(head)
+	if i := bytes.IndexByte(head[at:], ' '); i >= 0 {
+		end = at + i
+	}
+	if tabs {
+		if i := bytes.IndexByte(head[at:end], '\t'); i >= 0 {
+			end = at + i
+		}
+	}
+	return end
 }
 
 // wordLevel returns the level that the i-th word of a line means there, and whether the
@@ -127,7 +160,7 @@ func wordLevel(word []byte, i int) (l Level, over bool) {
 	if l := levelOf(name); l > 0 {
 		// At the beginning, a word without a colon is one of a sentence, unless it is
 		// in capitals.
-		if i == 0 && !colon && !bytes.Equal(name, bytes.ToUpper(name)) {
+		if i == 0 && !colon && hasLower(name) {
 			l = 0
 		}
 		return l, true
@@ -135,33 +168,30 @@ func wordLevel(word []byte, i int) (l Level, over bool) {
 	if i == 0 && len(word) == 5 && strings.IndexByte("IWEF", word[0]) >= 0 && len(bytes.Trim(word[1:], "0123456789")) == 0 { // klog
 		return [...]Level{Info, 5, Err, Critical}[strings.IndexByte("IWEF", word[0])], true
 	}
-	lower := len(word) != 3 && bytes.ContainsAny(word, "abcdefghijklmnopqrstuvwxyz") // "Nov" is a month
-	return 0, lower && !bytes.HasSuffix(word, []byte(":")) && !bytes.ContainsAny(word, "@/.[0123456789")
+	return 0, isText(word)
 }
 
-// jsonLevel returns the level that an object tells in one of the usual fields.
-func jsonLevel(line []byte) Level {
-	var of struct{ Level, Severity, Lvl json.RawMessage }
-	if json.Unmarshal(line, &of) != nil {
-		return 0
-	}
-	for _, value := range []json.RawMessage{of.Level, of.Severity, of.Lvl} {
-		if len(value) == 0 {
-			continue
-		}
-		if l := levelOf(bytes.Trim(value, `"`)); l > 0 {
-			return l
-		}
-		if n, err := strconv.Atoi(string(bytes.Trim(value, `"`))); err == nil && n >= 0 {
-			if n < len(levels) {
-				return Level(n + 1)
-			}
-			if n >= 10 { // by pino and bunyan: 10 trace, 20 debug, … 60 fatal
-				return [...]Level{Debug, Debug, Info, 5, Err, Critical}[min(n/10, 6)-1]
-			}
+func hasLower(word []byte) bool {
+	for _, c := range word {
+		if 'a' <= c && c <= 'z' {
+			return true
 		}
 	}
-	return 0
+	return false
+}
+
+// isText reports whether a word is one of a sentence, and not a name or a part of a time:
+// "Nov" is a month.
+func isText(word []byte) bool {
+	if len(word) == 3 || word[len(word)-1] == ':' || !hasLower(word) {
+		return false
+	}
+	for _, c := range word {
+		if c == '@' || c == '/' || c == '.' || c == '[' || '0' <= c && c <= '9' {
+			return false
+		}
+	}
+	return true
 }
 
 // A Field is a condition on JSON lines: a field that has a value.

@@ -1,10 +1,13 @@
 package servicelog
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -16,6 +19,8 @@ func TestLevels(t *testing.T) {
 		"<3>bad": "err", "<6>fine": "info", "<30>daemon": "info", "<b>error</b>": "",
 		`{"level":"error","msg":"x"}`: "err", `{"severity":"WARNING"}`: "warning", `{"lvl":"dbug","level":"debug"}`: "debug",
 		`{"level":30,"msg":"pino"}`: "info", `{"level":50}`: "err", `{"level":3}`: "err", `{"level":`: "", `{"a":1}`: "", `{"level":{"a":1},"lvl":"crit"}`: "crit",
+		`{"msg":"level","a":{"level":"err"},"Severity" : "notice","x":["lvl","err"]}`: "notice", `{"level":"warn","msg":"cut of`: "warning", `{"msg":"\",\"level\":\"err\""}`: "",
+		`{"level":"` + "\xff" + `"}`: "", `{"level":60.5}`: "", `{"level":99999999999999999999}`: "crit",
 		// PostgreSQL
 		"LOG:  database system is ready":                                                         "info",
 		"ERROR:  relation \"x\" does not exist at character 15":                                  "err",
@@ -76,10 +81,44 @@ func FuzzFindLevel(f *testing.F) {
 		if l := FindLevel(line); l != 0 && l.String() == "" {
 			t.Errorf("level %d has no word", l)
 		}
+		if want, ok := slowJSONLevel(line); ok && FindLevel(line) != want {
+			t.Errorf("%q: got %q, want %q", line, FindLevel(line), want)
+		}
 		if field, err := ParseField(text); err == nil {
 			field.In(line)
 		}
 	})
+}
+
+// slowJSONLevel is FindLevel for objects by encoding/json, where both must agree.
+func slowJSONLevel(line []byte) (want Level, ok bool) {
+	text := strings.ToLower(string(line))
+	if len(line) == 0 || line[0] != '{' || !json.Valid(line) || strings.ContainsAny(text, `\+ſ`) {
+		return 0, false
+	}
+	for _, name := range jsonFields {
+		if strings.Count(text, name) > 1 {
+			return 0, false // they differ on which one of several counts
+		}
+	}
+	var of struct{ Level, Severity, Lvl json.RawMessage }
+	if json.Unmarshal(line, &of) != nil {
+		return 0, false
+	}
+	for _, value := range []json.RawMessage{of.Level, of.Severity, of.Lvl} {
+		word := bytes.Trim(value, `"`)
+		if want = levelOf(word); want == 0 {
+			if n, err := strconv.Atoi(string(word)); err == nil && n >= 10 {
+				want = [...]Level{Debug, Debug, Info, 5, Err, Critical}[min(n/10, 6)-1]
+			} else if err == nil && n >= 0 && n < len(levels) {
+				want = Level(n + 1)
+			}
+		}
+		if want > 0 {
+			break
+		}
+	}
+	return want, true
 }
 
 func TestFields(t *testing.T) {

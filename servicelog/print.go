@@ -25,7 +25,7 @@ type Printer struct {
 	w       *bufio.Writer
 	opts    PrintOptions
 	buf     []byte
-	when    []byte
+	object  object
 	process []byte // fields of JSON
 
 	open   bool // the last record's line goes on
@@ -61,9 +61,12 @@ func (p *Printer) append(dst []byte, rec Record) []byte {
 		}
 	}
 	if p.opts.Format == JSON {
-		p.when = rec.Time.UTC().AppendFormat(p.when[:0], timeLayout)
+		if p.source != rec.Source || p.stream != rec.Stream {
+			p.object.begin(label, rec.Stream)
+			p.source, p.stream = rec.Source, rec.Stream
+		}
 		p.process = rec.Process.appendJSON(p.process[:0])
-		return appendJSON(dst, p.when, label, rec.Stream, message, p.process, rec.Partial())
+		return p.object.append(dst, rec.Time, message, p.process, rec.Partial())
 	}
 	continues := p.open && p.source == rec.Source && p.stream == rec.Stream
 	if p.open && !continues {

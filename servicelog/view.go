@@ -54,13 +54,18 @@ type viewer struct {
 	stream Stream
 	style
 	prefix  []byte
+	object  object
 	of      Process // what the lines are from
 	process []byte  // the same as fields of JSON
 	open    bool    // the last piece was cut: the next one continues its line
 }
 
 func newViewer(label string, stream Stream, s style) *viewer {
-	return &viewer{label: label, stream: stream, style: s, prefix: appendPrefix(nil, label, s)}
+	v := &viewer{label: label, stream: stream, style: s, prefix: appendPrefix(nil, label, s)}
+	if s.format == JSON {
+		v.object.begin(label, stream)
+	}
+	return v
 }
 
 // tell says which process the lines that follow are from.
@@ -75,11 +80,6 @@ func (v *viewer) tell(p Process) {
 // an empty line that ends in a carriage return, which only moved a cursor.
 func (v *viewer) append(dst []byte, lines []line, at time.Time) ([]byte, int) {
 	n := 0
-	var store [64]byte
-	when := store[:0]
-	if v.format == JSON {
-		when = at.UTC().AppendFormat(when, timeLayout)
-	}
 	for _, l := range lines {
 		if len(l.text) == 0 && l.end == EndReturn {
 			v.open = false
@@ -87,7 +87,7 @@ func (v *viewer) append(dst []byte, lines []line, at time.Time) ([]byte, int) {
 		}
 		n++
 		if v.format == JSON {
-			dst = appendJSON(dst, when, v.label, v.stream, l.text, v.process, l.end == EndCut)
+			dst = v.object.append(dst, at, l.text, v.process, l.end == EndCut)
 			continue
 		}
 		dst = append(dst, v.prefix...)
@@ -241,68 +241,4 @@ func hostile(r rune) bool {
 		return true
 	}
 	return false
-}
-
-// appendJSON appends one object and a newline. when is the time as text, and process is
-// fields that tell the process.
-func appendJSON(dst, when []byte, service string, s Stream, text, process []byte, partial bool) []byte {
-	dst = append(dst, `{"time":"`...)
-	dst = append(dst, when...)
-	dst = append(dst, `","service":`...)
-	dst = appendString(dst, []byte(service))
-	dst = append(dst, `,"stream":`...)
-	dst = appendString(dst, []byte(s))
-	if level := FindLevel(text); level > 0 && s != Marks {
-		dst = append(dst, `,"level":"`...)
-		dst = append(dst, level.String()...)
-		dst = append(dst, '"')
-	}
-	dst = append(dst, `,"message":`...)
-	dst = appendString(dst, text)
-	dst = append(dst, process...)
-	if partial {
-		dst = append(dst, `,"partial":true`...)
-	}
-	return append(dst, '}', '\n')
-}
-
-// appendString appends b as a JSON string. Invalid UTF-8 becomes U+FFFD.
-func appendString(dst, b []byte) []byte {
-	const digits = "0123456789abcdef"
-	dst = append(dst, '"')
-	for {
-		n := 0 // bytes that stand for themselves
-		for n < len(b) && b[n] >= 0x20 && b[n] < 0x7f && b[n] != '"' && b[n] != '\\' {
-			n++
-		}
-		dst = append(dst, b[:n]...)
-		if b = b[n:]; len(b) == 0 {
-			break
-		}
-		c := b[0]
-		if c >= utf8.RuneSelf {
-			r, n := utf8.DecodeRune(b)
-			if hostile(r) { // JSON may have it, but people read it on terminals
-				dst = append(dst, '\\', 'u', digits[r>>12&15], digits[r>>8&15], digits[r>>4&15], digits[r&15])
-			} else {
-				dst = utf8.AppendRune(dst, r)
-			}
-			b = b[n:]
-			continue
-		}
-		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c == '\t':
-			dst = append(dst, '\\', 't')
-		case c == '\n':
-			dst = append(dst, '\\', 'n')
-		case c == '\r':
-			dst = append(dst, '\\', 'r')
-		default: // another control character
-			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-		}
-		b = b[1:]
-	}
-	return append(dst, '"')
 }

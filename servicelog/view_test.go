@@ -145,3 +145,35 @@ func FuzzParseRecord(f *testing.F) {
 		}
 	})
 }
+
+func TestStringsAgreeWithTheSlowWay(t *testing.T) {
+	for c := range 256 {
+		for at := range 17 {
+			b := bytes.Repeat([]byte("a"), 17)
+			b[at] = byte(c)
+			want := 17
+			if c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {
+				want = at
+			}
+			if got := asItIs(b); got != want {
+				t.Errorf("byte %#x at %d: %d, want %d", c, at, got, want)
+			}
+		}
+	}
+}
+
+func FuzzTimes(f *testing.F) {
+	for _, at := range []int64{0, -1, 1764000000123456789, 951782400000000000, 1709251199999999999} {
+		f.Add(at)
+	}
+	f.Fuzz(func(t *testing.T, nano int64) {
+		at := time.Unix(0, nano)
+		got := appendTime(nil, at)
+		if want := at.UTC().Format(timeLayout); string(got) != want {
+			t.Errorf("%d: %q, want %q", nano, got, want)
+		}
+		if back, ok := parseTime(got); !ok || !back.Equal(at) {
+			t.Errorf("%q came back as %v, %v", got, back, ok)
+		}
+	})
+}
