@@ -3,10 +3,7 @@ package process
 import (
 	"cmp"
 	"maps"
-	"math/rand/v2"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -46,48 +43,6 @@ func (h *Host) launched(p *Process) {
 			h.adopt(p, info)
 		}
 	}
-}
-
-// A daemon may have a session of its own, no pipe of ours, and no cookie, since it has put
-// a title over its environment, before the program that launched it has ended. So it also
-// has a mark that no program takes off, nor sees: a soft limit of file locks, which Linux
-// does not enforce since 2.4.25.
-const markedLimit = unix.RLIMIT_LOCKS
-
-// newMark returns limits with a mark, and what that is; 0 if somebody else limits the same.
-func newMark(l Limits) (Limits, uint64) {
-	var own unix.Rlimit
-	if _, taken := l.Rlimits[markedLimit]; taken || unix.Getrlimit(markedLimit, &own) != nil {
-		return l, 0
-	}
-	mark := 1<<40 + rand.Uint64N(1<<40)
-	if own.Max < mark {
-		return l, 0
-	}
-	l.Rlimits = maps.Clone(l.Rlimits)
-	if l.Rlimits == nil {
-		l.Rlimits = map[int]unix.Rlimit{}
-	}
-	l.Rlimits[markedLimit] = unix.Rlimit{Cur: mark, Max: own.Max}
-	return l, mark
-}
-
-// marked reports whether a process has the mark of p.
-func (p *Process) marked(pid int) bool {
-	if p.mark == 0 {
-		return false
-	}
-	limits, err := readProc(procDir(pid) + "/limits")
-	if err != nil {
-		return false
-	}
-	for line := range strings.Lines(string(limits)) {
-		if value, ok := strings.CutPrefix(line, "Max file locks"); ok {
-			f := strings.Fields(value)
-			return len(f) > 0 && f[0] == strconv.FormatUint(p.mark, 10)
-		}
-	}
-	return false
 }
 
 // adopt notes a root of p. Called with the lock.

@@ -32,8 +32,8 @@ way (rlimits, capabilities, Landlock) takes a short exec of our own binary: see
 LaunchMain.
 
 Descendants are found by what they can hardly shed all at once: the chain of parents,
-session, process group, NIX2GPU_COOKIE in the environment, and the pipes that they write
-to.
+session, process group, NIX2GPU_COOKIE in the environment, the pipes that they write to,
+and a mark among their limits (see newMark).
 
 The guard is the parent of the supervisor, which is that of the services. The guard is
 what the user has started. Both are subreapers.
@@ -44,8 +44,8 @@ what the user has started. Both are subreapers.
 	             that it ran children of the guard, which ends them and exits
 	guard        the supervisor sees the end of their socket and stops at once
 	both         the services get their stop signal; descendants that hide are
-	             found by the next Host with the same journal, by cookie or by
-	             pipe (those that have kept neither are not found)
+	             found by the next Host with the same journal, by cookie, by
+	             pipe or by mark
 
 What can't be killed, since it waits for a device, is waited for once. Whoever has waited
 for it gives it up, and the Host notes that for its own end and in the list for the guard.

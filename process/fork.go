@@ -3,6 +3,7 @@ package process
 import (
 	"os"
 	"runtime"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -14,11 +15,12 @@ type forker struct {
 	jobs  chan func()
 	quit  chan struct{} // closed by stop
 	ownFS bool          // the thread has a umask of its own
+	limit *sync.Mutex   // is held while we have a limit that is a child's
 }
 
 // startForker starts the thread. It returns nil if no_new_privs can't be set.
-func startForker(noNewPrivs bool) *forker {
-	f := &forker{jobs: make(chan func()), quit: make(chan struct{})}
+func startForker(noNewPrivs bool, limit *sync.Mutex) *forker {
+	f := &forker{jobs: make(chan func()), quit: make(chan struct{}), limit: limit}
 	ready := make(chan bool)
 	go onOwnThread(func() {
 		f.ownFS = unix.Unshare(unix.CLONE_FS) == nil
@@ -71,6 +73,7 @@ type forkRequest struct {
 	umask *int         // set only if ownFS is
 	enter func() error // moves the thread into a cgroup; nil: none
 	leave func()
+	mark  uint64 // see newMark; 0 when the process has got none
 
 	report, reportEnd *os.File // for the error of LaunchMain; nil if that is not needed
 }
@@ -90,6 +93,9 @@ func (f *forker) fork(r *forkRequest) (pid int, err error) {
 		if r.umask != nil {
 			defer unix.Umask(unix.Umask(*r.umask))
 		}
+		f.limit.Lock() // limits are those of all our threads
+		defer f.limit.Unlock()
+		defer r.putMark()()
 		pid, err = syscall.ForkExec(r.path, r.argv, &r.attr)
 	}
 	select {

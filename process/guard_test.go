@@ -100,7 +100,7 @@ const ignoring = `trap "" TERM HUP INT; echo $$; while :; do sleep 1000; done`
 
 // hidden are descendants that have shed what they could: parent, session,
 // group, environment and output.
-const hidden = noEnv + `(env -i setsid sh -c 'echo $$ >&3; exec sleep 1000' 3>&1 >/dev/null 2>&1 &) ; ` + stubborn + inGroup
+const hidden = noEnv + `(env -i setsid sh -c 'echo $$ >&3; exec sleep 1000 3>&-' 3>&1 >/dev/null 2>&1 &) ; ` + stubborn + inGroup
 
 func TestGuardEndsServicesOfADeadSupervisor(t *testing.T) {
 	cmd, pid, pids := supervisor(t, true, 6, daemon+hidden+ignoring, filepath.Join(t.TempDir(), "journal"), "guarded")
@@ -183,12 +183,12 @@ func TestGuardWithoutASupervisor(t *testing.T) {
 }
 
 // TestANewSupervisorEndsWhatBothHaveLeft: the guard was killed as well, and
-// what has shed its environment still writes where its service wrote.
+// what has shed its environment still writes where its service wrote, or has its mark.
 func TestANewSupervisorEndsWhatTheOldOneLeft(t *testing.T) {
 	journal := filepath.Join(t.TempDir(), "journal")
 	run := fmt.Sprintf("left-%d", os.Getpid())
 	const writes = `(env -i setsid sh -c 'echo $$; exec sleep 1000 2>/dev/null' &) ; `
-	cmd, pid, pids := supervisor(t, true, 5, daemon+noEnv+writes+inGroup+ignoring, journal, run)
+	cmd, pid, pids := supervisor(t, true, 8, daemon+writes+hidden+inGroup+ignoring, journal, run)
 
 	var running *process.RunningError
 	if _, err := process.New(process.Options{Journal: journal, Run: run}); !errors.As(err, &running) || running.PID != pid {
@@ -228,11 +228,11 @@ func TestAStrangerWithAKnownNumberIsSpared(t *testing.T) {
 		t.Skip(err)
 	}
 	for name, text := range map[string]string{
-		"other start time": "nix2gpu-journal 2 old " + string(boot[:36]) + " 999999 1\n+ %d 12345 15 old/web#1 0 0\n",
-		"other boot":       "nix2gpu-journal 2 old 00000000-0000 999999 1\n+ %d 12345 15 old/web#1 0 0\n",
-		"torn":             "nix2gpu-journal 2 old " + string(boot[:36]) + " 999999 1\n+ %d 12",
+		"other start time": "nix2gpu-journal 3 old " + string(boot[:36]) + " 999999 1\n+ %d 12345 15 old/web#1 0 0 0\n",
+		"other boot":       "nix2gpu-journal 3 old 00000000-0000 999999 1\n+ %d 12345 15 old/web#1 0 0 0\n",
+		"torn":             "nix2gpu-journal 3 old " + string(boot[:36]) + " 999999 1\n+ %d 12",
 		"rubbish":          "\x00\x00%d",
-		"everything":       "nix2gpu-journal 2 old " + string(boot[:36]) + " 999999 1\n+ -1 0 9 x 0 0\n+ 1 0 9 x 0 0\n+ 0 0 9 x 0 0\n%d\n",
+		"everything":       "nix2gpu-journal 3 old " + string(boot[:36]) + " 999999 1\n+ -1 0 9 x 0 0 0\n+ 1 0 9 x 0 0 0\n+ 0 0 9 x 0 0 0\n%d\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			stranger := exec.Command("/bin/sleep", "1000")
@@ -258,7 +258,7 @@ func TestRecoverSparesOtherRuns(t *testing.T) {
 	other := newOther(t)
 	p, pids := printing(t, h, shell(daemon+inGroup+"wait"), 2)
 	journal := filepath.Join(t.TempDir(), "journal")
-	os.WriteFile(journal, []byte("nix2gpu-journal 2 mine "+string(boot[:36])+" 999999 1\n"), 0o600) // no line: by cookie
+	os.WriteFile(journal, []byte("nix2gpu-journal 3 mine "+string(boot[:36])+" 999999 1\n"), 0o600) // no line: by cookie
 	if found, err := process.Recover(journal); err != nil || found < 3 {
 		t.Errorf("Recover = %d, %v; want at least 3", found, err)
 	}
@@ -347,7 +347,7 @@ func TestRecoverEndsWhatTheJournalNames(t *testing.T) {
 		close(ended)
 	}()
 	journal := filepath.Join(t.TempDir(), "journal")
-	os.WriteFile(journal, fmt.Appendf(nil, "nix2gpu-journal 2 none %s 999999 1\n+ %d %d 15 none/web#1 0 0\n", boot[:36], info.PID, info.Start), 0o600)
+	os.WriteFile(journal, fmt.Appendf(nil, "nix2gpu-journal 3 none %s 999999 1\n+ %d %d 15 none/web#1 0 0 0\n", boot[:36], info.PID, info.Start), 0o600)
 	if found, err := process.Recover(journal); err != nil || found != 3 {
 		t.Errorf("Recover = %d, %v, want 3", found, err)
 	}

@@ -157,8 +157,9 @@ func New(opts Options) (*Host, error) {
 		h.devNull.Close()
 		return nil, err
 	}
-	h.plain = startForker(false)
-	h.nnp = startForker(true)
+	limit := new(sync.Mutex)
+	h.plain = startForker(false, limit)
+	h.nnp = startForker(true, limit)
 
 	signal.Notify(h.sigs, unix.SIGCHLD)
 	go h.run()

@@ -36,10 +36,11 @@ type record struct {
 	// pipes are the inodes of stdout and stderr if those are pipes; else 0. Whoever has
 	// a write end of one has got it from the process.
 	pipes [2]uint64
+	mark  uint64 // see newMark; 0: it has none
 }
 
 func (r record) line() string {
-	return fmt.Sprintf("+ %d %d %d %s %d %d\n", r.pid, r.start, int(r.signal), r.cookie, r.pipes[0], r.pipes[1])
+	return fmt.Sprintf("+ %d %d %d %s %d %d %d\n", r.pid, r.start, int(r.signal), r.cookie, r.pipes[0], r.pipes[1], r.mark)
 }
 
 // A ledger is a set of running processes, by pid.
@@ -50,16 +51,17 @@ type ledger map[int]record
 func (l ledger) add(line string) bool {
 	f := strings.Fields(line)
 	switch {
-	case len(f) == 7 && f[0] == "+":
+	case len(f) == 8 && f[0] == "+":
 		pid, err1 := strconv.Atoi(f[1])
 		start, err2 := strconv.ParseUint(f[2], 10, 64)
 		sig, err3 := strconv.Atoi(f[3])
 		out, err4 := strconv.ParseUint(f[5], 10, 64)
 		errs, err5 := strconv.ParseUint(f[6], 10, 64)
-		if err := errors.Join(err1, err2, err3, err4, err5); err != nil || pid <= 1 || sig < 1 || sig > 64 {
+		mark, err6 := strconv.ParseUint(f[7], 10, 64)
+		if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil || pid <= 1 || sig < 1 || sig > 64 {
 			return false
 		}
-		l[pid] = record{pid, start, project.Signal(sig), f[4], [2]uint64{out, errs}}
+		l[pid] = record{pid, start, project.Signal(sig), f[4], [2]uint64{out, errs}, mark}
 	case len(f) == 2 && f[0] == "-":
 		pid, err := strconv.Atoi(f[1])
 		if err != nil {
@@ -105,7 +107,7 @@ func openJournal(opts Options) (*journal, error) {
 	self, _ := Inspect(unix.Getpid())
 	j := &journal{
 		path: opts.Journal,
-		head: fmt.Sprintf("nix2gpu-journal 2 %s %s %d %d\n", opts.Run, bootID(), unix.Getpid(), self.Start),
+		head: fmt.Sprintf("nix2gpu-journal 3 %s %s %d %d\n", opts.Run, bootID(), unix.Getpid(), self.Start),
 		live: make(ledger),
 	}
 	j.rewrite() // CheckJournal reports an error
@@ -134,7 +136,7 @@ func Recover(path string) (ended int, err error) {
 	var run, boot string
 	var owner int
 	var start uint64
-	if n, _ := fmt.Sscanf(head, "nix2gpu-journal 2 %s %s %d %d", &run, &boot, &owner, &start); n != 4 || boot != bootID() {
+	if n, _ := fmt.Sscanf(head, "nix2gpu-journal 3 %s %s %d %d", &run, &boot, &owner, &start); n != 4 || boot != bootID() {
 		return 0, nil
 	}
 	if info, err := Inspect(owner); err == nil && info.Start == start && !info.dead() && owner != unix.Getpid() {
@@ -150,12 +152,15 @@ func Recover(path string) (ended int, err error) {
 }
 
 // sweep ends what is left of a run: the processes in the ledger, their descendants and
-// the members of their sessions and groups, those that write to their pipes, and those
-// with a cookie of the run. It makes sure that the number of a leader is not another
+// the members of their sessions and groups, those that write to their pipes or have their
+// mark, and those with a cookie of the run. It makes sure that the number of a leader is not another
 // process's by now.
 func (l ledger) sweep(run string, grace time.Duration) (found int, err error) {
-	pipes := make(map[string]record)
+	pipes, marks := make(map[string]record), make(map[uint64]record)
 	for _, rec := range l {
+		if rec.mark != 0 {
+			marks[rec.mark] = rec
+		}
 		for _, inode := range rec.pipes {
 			if inode != 0 {
 				pipes[fmt.Sprintf("pipe:[%d]", inode)] = rec
@@ -177,7 +182,10 @@ func (l ledger) sweep(run string, grace time.Duration) (found int, err error) {
 				rec, ok = l[info.PGID]
 			}
 			if leader := t.byPID[rec.pid]; !ok || leader.Start != rec.start || info.Start < rec.start {
-				if rec, ok = writer(info, pipes); !ok {
+				if rec, ok = bearer(info, marks); !ok {
+					rec, ok = writer(info, pipes)
+				}
+				if !ok {
 					continue
 				}
 			}
@@ -194,6 +202,15 @@ func (l ledger) sweep(run string, grace time.Duration) (found int, err error) {
 	}
 	found, _, err = sweep(find, signals, grace, nil)
 	return found, err
+}
+
+// bearer returns the record of the process whose mark info has, if any.
+func bearer(info Info, marks map[uint64]record) (record, bool) {
+	if len(marks) == 0 || info.dead() {
+		return record{}, false
+	}
+	rec, ok := marks[markOf(info.PID)]
+	return rec, ok && info.Start >= rec.start
 }
 
 // writer returns the record of the process whose pipe info can write to, if any.

@@ -22,7 +22,7 @@ func entries(path string) (string, error) {
 		return "", err
 	}
 	head, rest, _ := strings.Cut(string(data), "\n")
-	if !strings.HasPrefix(head, "nix2gpu-journal 2 ") {
+	if !strings.HasPrefix(head, "nix2gpu-journal 3 ") {
 		return "", fmt.Errorf("head %q", head)
 	}
 	left := make(ledger)
@@ -44,7 +44,7 @@ func TestJournalOnAFullDisk(t *testing.T) {
 			return err
 		}
 		h := &Host{journal: j}
-		rec := func(pid int) record { return record{pid, uint64(pid), 15, "run/svc#1", [2]uint64{}} }
+		rec := func(pid int) record { return record{pid, uint64(pid), 15, "run/svc#1", [2]uint64{}, 0} }
 		full := fmt.Sprint(ledger{})
 		add := func(pid int) {
 			j.started(rec(pid))
@@ -103,7 +103,7 @@ func TestJournalIsBegunOnAFullDisk(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		j.started(record{100, 100, 15, "run/svc#1", [2]uint64{}})
+		j.started(record{100, 100, 15, "run/svc#1", [2]uint64{}, 0})
 		h := &Host{journal: j}
 		if err := h.CheckJournal(); !errors.Is(err, unix.ENOSPC) {
 			return fmt.Errorf("on a full disk: %v", err)
@@ -150,7 +150,7 @@ func TestJournalStaysSmall(t *testing.T) {
 		}
 		return strings.Count(string(data), "\n") - 1 // without the head
 	}
-	rec := func(pid int) record { return record{pid, uint64(pid), 15, "run/svc#1", [2]uint64{}} }
+	rec := func(pid int) record { return record{pid, uint64(pid), 15, "run/svc#1", [2]uint64{}, 0} }
 	for pid := 2; pid < 402; pid++ {
 		j.started(rec(pid))
 	}

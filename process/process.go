@@ -30,7 +30,7 @@ type Process struct {
 	left      []Info         // descendants that could not be ended
 	killed    bool           // under host.mu: we have sent SIGKILL
 	told      bool           // under host.mu: the group was told to stop
-	mark      uint64         // of a daemon; 0: it has none
+	mark      uint64         // see newMark; 0: it has none
 	daemon    *daemon        // under host.mu; nil: it has launched none
 	givenUp   bool           // under host.mu: GiveUp was called
 	struck    map[int]uint64 // under host.mu: start times, by pid, of what was sent SIGKILL first
@@ -205,5 +205,5 @@ func (p *Process) State() (Info, error) {
 
 // record returns p for the journal and the guard.
 func (p *Process) record() record {
-	return record{pid: p.pid, start: p.start, signal: p.spec.StopSignal, cookie: p.cookie, pipes: p.pipes}
+	return record{pid: p.pid, start: p.start, signal: p.spec.StopSignal, cookie: p.cookie, pipes: p.pipes, mark: p.mark}
 }

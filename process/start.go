@@ -41,10 +41,6 @@ func (h *Host) Start(spec Spec) (*Process, error) {
 		killNow: make(chan struct{}),
 	}
 	h.mu.Unlock()
-	if spec.Mode == Daemon && len(h.opts.Launch) > 0 {
-		spec.Limits, p.mark = newMark(spec.Limits)
-	}
-
 	program, err := spec.program()
 	if err != nil {
 		return nil, err
@@ -59,6 +55,7 @@ func (h *Host) Start(spec Spec) (*Process, error) {
 			return nil, &StartError{Program: spec.Argv[0], Reason: Unsupported, Detail: "this kernel has no no_new_privs"}
 		}
 	}
+	req.mark = newMark(spec.Limits)
 	p.cgroup, p.unbound = h.cgroups.make(p.cookie, spec.Limits)
 	p.cgroup.join(req)
 
@@ -108,7 +105,7 @@ func (h *Host) fork(thread *forker, req *forkRequest, p *Process) error {
 		h.mu.Lock()
 		h.forking--
 		if err == nil {
-			p.pid, p.started = pid, time.Now()
+			p.pid, p.started, p.mark = pid, time.Now(), req.mark
 			h.procs[pid] = p
 			if p.spec.Mode == Daemon {
 				h.launching++

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime/pprof"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -174,6 +176,45 @@ func TestNoDescendantOutlivesACrash(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNothingIsLeftOfACrashLoop lets programs end within moments, and leave what has
+// neither their session, parent and environment nor a pipe of theirs.
+func TestNothingIsLeftOfACrashLoop(t *testing.T) {
+	h := newHost(t, process.Options{})
+	neighbour, keep := printing(t, h, shell(`(env -i setsid sh -c 'echo $$ >&3; exec sleep 1000 3>&-' 3>&1 >/dev/null 2>&1 &) ; while :; do sleep 1000 & wait; done`), 1)
+	for i := range 20 {
+		unique := fmt.Sprintf("1000.%d%03d", os.Getpid(), i)
+		p := start(t, h, shell("(env -i setsid sleep "+unique+" >/dev/null 2>&1 &); exit 3"))
+		await(t, "done", p.Done())
+		if left := running(t, unique); len(left) > 0 {
+			t.Errorf("%d: %v is left", i, left)
+		}
+	}
+	if !alive(keep[0]) {
+		t.Error("a descendant of another service was ended")
+	}
+	neighbour.Kill()
+	await(t, "done", neighbour.Done())
+	if alive(keep[0]) {
+		t.Error("it outlives a kill of its own")
+	}
+}
+
+// running returns the processes that have an argument.
+func running(t *testing.T, arg string) (pids []string) {
+	t.Helper()
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range dirs {
+		line, _ := os.ReadFile(dir + "/cmdline") // it may have ended
+		if slices.Contains(strings.Split(string(line), "\x00"), arg) {
+			pids = append(pids, filepath.Base(dir))
+		}
+	}
+	return pids
 }
 
 func TestOnlyMainLeavesDescendantsUntilClose(t *testing.T) {

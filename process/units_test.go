@@ -65,20 +65,20 @@ func TestCookieName(t *testing.T) {
 
 // TestLedger reads its own lines, and nothing that could name a stranger.
 func TestLedger(t *testing.T) {
-	rec := record{2, 12345, 64, "run/web#1", [2]uint64{7, 0}}
+	rec := record{2, 12345, 64, "run/web#1", [2]uint64{7, 0}, 1<<40 + 5}
 	l := make(ledger)
 	if !l.add(rec.line()) || l[2] != rec || len(l) != 1 {
 		t.Errorf("%q gives %+v", rec.line(), l)
 	}
 	for _, line := range []string{
-		"+ 1 5 15 x 0 0\n", "+ 0 5 15 x 0 0\n", "+ -1 5 15 x 0 0\n", "+ 3 -5 15 x 0 0\n", "+ 3 5 0 x 0 0\n", "+ 3 5 65 x 0 0\n",
-		"+ 3 5 15 x 0\n", "+ 3 5 15 x 0 0 0\n", "+ 3 5 15 x -1 0\n", "+ 3 5 15 x 0 y\n", "* 3 5 15 x 0 0\n", "- x\n", "+ 3\n", "- 3 4\n", "\n",
+		"+ 1 5 15 x 0 0 0\n", "+ 0 5 15 x 0 0 0\n", "+ -1 5 15 x 0 0 0\n", "+ 3 -5 15 x 0 0 0\n", "+ 3 5 0 x 0 0 0\n", "+ 3 5 65 x 0 0 0\n",
+		"+ 3 5 15 x 0 0\n", "+ 3 5 15 x 0 0 0 0\n", "+ 3 5 15 x -1 0 0\n", "+ 3 5 15 x 0 y 0\n", "+ 3 5 15 x 0 0 -1\n", "* 3 5 15 x 0 0 0\n", "- x\n", "+ 3\n", "- 3 4\n", "\n",
 	} {
 		if l.add(line) || len(l) != 1 {
 			t.Errorf("%q is taken for a record: %+v", line, l)
 		}
 	}
-	if !l.add("+ 3 5 1 x 0 0\n") || !l.add("- 2\n") || !l.add("- 99\n") || fmt.Sprint(l) != fmt.Sprint(ledger{3: {3, 5, project.SIGHUP, "x", [2]uint64{}}}) {
+	if !l.add("+ 3 5 1 x 0 0 0\n") || !l.add("- 2\n") || !l.add("- 99\n") || fmt.Sprint(l) != fmt.Sprint(ledger{3: {3, 5, project.SIGHUP, "x", [2]uint64{}, 0}}) {
 		t.Errorf("left: %+v", l)
 	}
 }
