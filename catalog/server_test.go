@@ -139,16 +139,6 @@ func dial(t *testing.T, network, addr string) net.Conn {
 	return c
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 func needs(t *testing.T, program string) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {
@@ -210,7 +200,7 @@ func TestNginxServes(t *testing.T) {
 		fmt.Fprintf(w, "backend saw %s %s", r.URL.Path, r.Header.Get("X-Forwarded-Proto"))
 	}))
 	t.Cleanup(backend.Close)
-	files, balancer, plain := freePort(t), freePort(t), freePort(t)
+	files, balancer, plain := testkit.Port(t), testkit.Port(t), testkit.Port(t)
 	p, err := generate(t, "t.nix", fmt.Sprintf(`{
 	  services.nginx.files = {
 	    enable = true;
@@ -263,7 +253,7 @@ func TestNginxServes(t *testing.T) {
 
 func TestRedisServes(t *testing.T) {
 	needs(t, "redis-server")
-	port := freePort(t)
+	port := testkit.Port(t)
 	p, err := generate(t, "t.nix", fmt.Sprintf(`{
 	  services.redis.tcp = { enable = true; port = %d; settings.maxmemory = "10mb"; requirePass = "p \"w"; };
 	  services.redis.socket = { enable = true; port = 0; unixSocket = "redis.sock"; };
@@ -297,7 +287,7 @@ func TestRedisServes(t *testing.T) {
 
 func TestPrometheusServes(t *testing.T) {
 	needs(t, "prometheus")
-	port := freePort(t)
+	port := testkit.Port(t)
 	p, err := generate(t, "t.nix", fmt.Sprintf(`{
 	  services.prometheus.m = {
 	    enable = true; port = %d; listenAddress = "127.0.0.1";
@@ -324,7 +314,7 @@ func TestPrometheusServes(t *testing.T) {
 
 func TestCaddyServes(t *testing.T) {
 	needs(t, "caddy")
-	files, plain := freePort(t), freePort(t)
+	files, plain := testkit.Port(t), testkit.Port(t)
 	p, err := generate(t, "t.nix", fmt.Sprintf(`{
 	  services.caddy.files = { enable = true; virtualHosts.":%d".extraConfig = "root * \"/workspace/public\"\nfile_server"; };
 	  services.caddy.plain = { enable = true; port = %d; };
@@ -348,7 +338,7 @@ func TestHttpdServes(t *testing.T) {
 	needs(t, "apache2")
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "backend saw %s", r.URL.Path) }))
 	t.Cleanup(backend.Close)
-	port, plain, secure := freePort(t), freePort(t), freePort(t)
+	port, plain, secure := testkit.Port(t), testkit.Port(t), testkit.Port(t)
 	p, err := generate(t, "t.nix", fmt.Sprintf(`{
 	  services.httpd.web = {
 	    enable = true; port = %d; logFormat = "common";
@@ -393,8 +383,8 @@ func TestHttpdServes(t *testing.T) {
 
 func TestRabbitMQServes(t *testing.T) {
 	needs(t, "rabbitmq-server")
-	port := 30000 + freePort(t)%10000 // two more ports are counted from it
-	p, err := generate(t, "t.nix", fmt.Sprintf(`{ services.rabbitmq.q = { enable = true; port = %d; cookie = "abc"; }; }`, port))
+	port := testkit.Port(t)
+	p, err := generate(t, "t.nix", fmt.Sprintf(`{ services.rabbitmq.q = { enable = true; port = %d; distPort = %d; cookie = "abc"; }; }`, port, testkit.Port(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -424,7 +414,7 @@ func TestSmallServersAnswer(t *testing.T) {
 	} {
 		t.Run(c.program, func(t *testing.T) {
 			needs(t, c.program)
-			port := freePort(t)
+			port := testkit.Port(t)
 			p, err := generate(t, "t.nix", "{ "+fmt.Sprintf(c.definition, port)+" }")
 			if err != nil {
 				t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/project"
 )
 
@@ -60,7 +61,7 @@ func TestQuestionsHaveTheirLength(t *testing.T) {
 
 // A port that nobody listens on is said to be that, by each kind of check.
 func TestNobodyListens(t *testing.T) {
-	port := closedPort(t)
+	port := testkit.Port(t)
 	for name, p := range map[string]*project.Probe{
 		"grpc": {GRPC: &project.GRPCCheck{Port: port}},
 		"tcp":  {TCP: &project.TCPCheck{Port: port}},

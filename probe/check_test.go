@@ -62,17 +62,6 @@ func portOf(t *testing.T, addr string) int {
 	return n
 }
 
-// closedPort is one where nobody listens.
-func closedPort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return portOf(t, l.Addr().String())
-}
-
 // serve answers each connection with talk.
 func serve(t *testing.T, talk func(net.Conn)) int {
 	t.Helper()
@@ -149,7 +138,7 @@ func TestHTTP(t *testing.T) {
 		{project.HTTPCheck{Path: "/status/200", Host: "0.0.0.0"}, ""},
 		{project.HTTPCheck{Path: "/status/200", Host: "localhost"}, ""},
 		{project.HTTPCheck{Path: "/status/200", Scheme: "HTTPS"}, "server gave HTTP response to HTTPS client"},
-		{project.HTTPCheck{Port: closedPort(t)}, "connection refused"},
+		{project.HTTPCheck{Port: testkit.Port(t)}, "connection refused"},
 	} {
 		if c.check.Port == 0 {
 			c.check.Port = port
@@ -169,7 +158,7 @@ func TestHTTP(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	closed := closedPort(t)
+	closed := testkit.Port(t)
 	if err := check(t, &project.Probe{HTTP: &project.HTTPCheck{Port: closed}}); err.Error() != fmt.Sprintf("127.0.0.1:%d: connection refused", closed) {
 		t.Errorf("refused: %v", err)
 	}
@@ -196,7 +185,7 @@ func TestTCP(t *testing.T) {
 	for _, host := range []string{"", "*", "0.0.0.0", "::", "[::]", "127.0.0.1", "localhost"} {
 		wantError(t, check(t, &project.Probe{TCP: &project.TCPCheck{Host: host, Port: port}}), "")
 	}
-	wantError(t, check(t, &project.Probe{TCP: &project.TCPCheck{Port: closedPort(t)}}), "connection refused")
+	wantError(t, check(t, &project.Probe{TCP: &project.TCPCheck{Port: testkit.Port(t)}}), "connection refused")
 	l, err := net.Listen("tcp", "[::1]:0")
 	if err != nil {
 		t.Skip("no IPv6 here")
@@ -311,7 +300,7 @@ func TestGRPC(t *testing.T) {
 		wantError(t, check(t, &project.Probe{GRPC: &project.GRPCCheck{Port: port, Service: c.service}}), c.want)
 		server.Close()
 	}
-	wantError(t, check(t, &project.Probe{GRPC: &project.GRPCCheck{Port: closedPort(t)}}), "connection refused")
+	wantError(t, check(t, &project.Probe{GRPC: &project.GRPCCheck{Port: testkit.Port(t)}}), "connection refused")
 	wantError(t, check(t, &project.Probe{GRPC: &project.GRPCCheck{Port: serve(t, func(c net.Conn) { io.WriteString(c, "SSH-2.0\r\n") })}}), "does not speak gRPC")
 }
 

@@ -82,7 +82,7 @@ func TestServerProtocols(t *testing.T) {
 		})
 	}
 	for _, name := range probe.Protocols() {
-		p := &project.ServerCheck{Protocol: name, Port: closedPort(t)}
+		p := &project.ServerCheck{Protocol: name, Port: testkit.Port(t)}
 		wantError(t, check(t, &project.Probe{Server: p}), "connection refused")
 		p = &project.ServerCheck{Protocol: name, Port: serve(t, func(c net.Conn) { c.Write(make([]byte, 100)); io.Copy(io.Discard, c) })}
 		if err := checkFor(t, brief, &project.Probe{Server: p}); err == nil {
@@ -165,7 +165,7 @@ func need(t *testing.T, program string) string {
 
 func TestRealRedis(t *testing.T) {
 	redis := need(t, "redis-server")
-	port := closedPort(t)
+	port := testkit.Port(t)
 	server(t, redis, "--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir(), "--requirepass", "x")
 	untilPasses(t, &project.Probe{Server: &project.ServerCheck{Protocol: "redis", Port: port}})
 }
@@ -197,7 +197,7 @@ func TestRealPostgreSQL(t *testing.T) {
 			if out, err := exec.Command(initdb[0], initdb[1:]...).CombinedOutput(); err != nil {
 				t.Fatalf("initdb: %v\n%s", err, out)
 			}
-			port := closedPort(t)
+			port := testkit.Port(t)
 			args := as(bin+"/postgres", "-D", dir+"/data", "-p", fmt.Sprint(port), "-k", dir, "-c", "fsync=off", "-c", "listen_addresses=127.0.0.1")
 			server(t, args[0], args[1:]...)
 			t.Logf("before it was ready: %q", untilPasses(t, &project.Probe{Server: &project.ServerCheck{Protocol: "postgresql", Port: port}}))

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/process"
 	"nix2gpu/project"
 )
@@ -47,7 +48,7 @@ func asInit([]string) int {
 	}
 	begun := time.Now()
 	for h.Reaped() < orphans {
-		if time.Since(begun) > 20*time.Second {
+		if time.Since(begun) > testkit.Patience {
 			return status(fmt.Errorf("%d of %d orphans reaped", h.Reaped(), orphans))
 		}
 		time.Sleep(time.Millisecond)

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/process"
 	"nix2gpu/project"
 )
@@ -245,11 +246,11 @@ func TestPidsLimitAndItsGroupIsRemoved(t *testing.T) {
 }
 
 func TestListenerIsNamed(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port := testkit.Port(t)
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := l.Addr().(*net.TCPAddr).Port
 	holder, ok := process.Listener(port)
 	self, _ := process.Inspect(os.Getpid())
 	if !ok || holder.PID != os.Getpid() || holder.Name != self.Name {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/project"
 	"nix2gpu/rundir"
 	"nix2gpu/session"
@@ -114,7 +115,8 @@ func TestPreconditions(t *testing.T) {
 
 // Who has a UDP port is not who has the TCP port of the same number.
 func TestWhoHasAnUDPPort(t *testing.T) {
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	port := testkit.Port(t)
+	tcp, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +133,6 @@ func TestWhoHasAnUDPPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { other.Process.Kill(); other.Wait() }()
-	port := tcp.Addr().(*net.TCPAddr).Port
 	udp, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		t.Fatal(err)

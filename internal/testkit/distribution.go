@@ -3,7 +3,6 @@ package testkit
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,14 +18,7 @@ func Distribution(t testing.TB) string {
 	if err != nil {
 		t.Skip("needs docker-registry: make deps-all")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	host := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	host := fmt.Sprintf("127.0.0.1:%d", Port(t))
 	dir := t.TempDir()
 	config := filepath.Join(dir, "reg.yml")
 	text := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s/data}}\nhttp: {addr: %s}\n", dir, host)

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -85,7 +84,7 @@ func (n *Net) Enter() error {
 // Client returns an HTTP client whose connections are made inside the namespace.
 func (n *Net) Client() *http.Client {
 	return &http.Client{
-		Timeout: 10 * time.Second,
+		Timeout: Patience / 5, // so that a lost request can be made again
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
 			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
