@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"sync"
@@ -30,7 +31,7 @@ func (s *Set) Get(name string) *Console {
 		if s.consoles == nil {
 			s.consoles = make(map[string]*Console)
 		}
-		c = &Console{size: unseen(), attached: make(map[*Attachment]bool)}
+		c = &Console{size: unseen(), attached: make(map[*Attachment]bool), typing: make(chan struct{}, 1)}
 		s.consoles[name] = c
 	}
 	return c
@@ -48,6 +49,7 @@ type Console struct {
 	program  Program // nil: none runs
 	size     Size
 	attached map[*Attachment]bool
+	typing   chan struct{} // has room for one
 }
 
 // Open connects a program that has just got the terminal, and returns its size.
@@ -75,6 +77,36 @@ func (c *Console) Write(text []byte) (int, error) {
 		a.add(text)
 	}
 	return len(text), nil
+}
+
+// Type types for somebody who is not attached. It returns once the program's terminal has
+// taken all of it, and reports false if no program runs. Where the program reads
+// nothing, that may take until ctx ends.
+func (c *Console) Type(ctx context.Context, text []byte) (bool, error) {
+	select {
+	case c.typing <- struct{}{}: // one at a time, so that few wait for a program that does not read
+	case <-ctx.Done():
+		return true, ctx.Err()
+	}
+	c.mu.Lock()
+	p := c.program
+	c.mu.Unlock()
+	if p == nil {
+		<-c.typing
+		return false, nil
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := p.Write(text)
+		<-c.typing
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return err == nil, nil // else it has just ended
+	case <-ctx.Done():
+		return true, ctx.Err()
+	}
 }
 
 // Attach adds somebody who sees what is printed from now on.

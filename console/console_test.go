@@ -2,12 +2,14 @@ package console_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"nix2gpu/console"
 )
@@ -147,5 +149,39 @@ func TestFrameTooLong(t *testing.T) {
 	_, _, err := console.NewFrames(pair{strings.NewReader("d\xff\xff\xff\xff"), nil}).Read()
 	if err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// stuck is a program that reads nothing.
+type stuck struct{ over chan struct{} }
+
+func (p stuck) Write([]byte) (int, error) { <-p.over; return 0, io.EOF }
+func (p stuck) Resize(console.Size)       {}
+
+// Who types for somebody else learns whether it arrived, and waits for no longer than it
+// wants to.
+func TestType(t *testing.T) {
+	var set console.Set
+	c := set.Get("api")
+	if typed, err := c.Type(t.Context(), []byte("lost")); typed || err != nil {
+		t.Errorf("without a program: %t, %v", typed, err)
+	}
+	p := &program{}
+	c.Open(p)
+	if typed, err := c.Type(t.Context(), []byte("q\r")); !typed || err != nil || strings.Join(p.did, " ") != "typed q\r" {
+		t.Errorf("%t, %v: the program got %q", typed, err, p.did)
+	}
+	over := make(chan struct{})
+	c.Open(stuck{over})
+	for range 2 { // the second does not even get to it
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(10*time.Millisecond, cancel)
+		if _, err := c.Type(ctx, []byte("x")); !errors.Is(err, context.Canceled) {
+			t.Errorf("a program that does not read: %v", err)
+		}
+	}
+	close(over)
+	if typed, err := c.Type(t.Context(), []byte("x")); typed || err != nil {
+		t.Errorf("after its end: %t, %v", typed, err)
 	}
 }

@@ -55,6 +55,25 @@ func (n *Namespaces) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*[]string)(n))
 }
 
+// SplitNames parts names that are separated by commas, as process-compose takes them. A
+// known name that has commas itself is one: of several ways, the longest name counts.
+func SplitNames(text string, known func(name string) bool) (names []string) {
+	parts := strings.Split(text, ",")
+	for i := 0; i < len(parts); i++ {
+		name := strings.TrimSpace(parts[i])
+		for j := len(parts); j > i+1; j-- {
+			if long := strings.TrimSpace(strings.Join(parts[i:j], ",")); known(long) {
+				name, i = long, j-1
+				break
+			}
+		}
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // DefaultNamespace is where a process is that names none.
 const DefaultNamespace = "default"
 
@@ -118,6 +137,12 @@ func processStatus(s *Service) string {
 	case Init:
 		return "Launching"
 	case Starting, Setup, Running, Unready:
+		switch { // of a daemon
+		case s.Launched:
+			return "Launched"
+		case s.Daemon:
+			return "Launching"
+		}
 		return "Running"
 	case Backoff, Restarting, Ending:
 		return "Restarting"

@@ -14,6 +14,8 @@ type Service struct {
 	Namespace string     `json:"namespace,omitempty"`
 	Disabled  bool       `json:"disabled,omitempty"`
 	Elevated  bool       `json:"elevated,omitempty"` // it needs root's rights
+	Daemon    bool       `json:"daemon,omitempty"`   // it is what its command leaves running
+	Launched  bool       `json:"launched,omitempty"` // a daemon, whose command has ended
 	Wanted    bool       `json:"wanted"`             // part of what was asked to run
 	// System marks services that every container has beside those of the definition,
 	// such as sshd. Summaries leave them out, and a wait that names no service does

@@ -2,7 +2,8 @@ package servicelog
 
 import (
 	"slices"
-	"unicode/utf8"
+
+	"nix2gpu/cells"
 )
 
 // Labels is how the labels of a project look on a terminal: padded, so that lines begin
@@ -28,7 +29,7 @@ func NewLabels(all []string) *Labels {
 	l := &Labels{width: len(Self), colors: make(map[string]string, len(all))}
 	for i, label := range all {
 		l.colors[label] = labelColors[i%len(labelColors)]
-		if n := utf8.RuneCountInString(label); n <= widest {
+		if n := cells.Of(label); n <= widest {
 			l.width = max(l.width, n)
 		}
 	}
@@ -55,7 +56,7 @@ func (l *Labels) padding(label string) int {
 	if l == nil {
 		return 0
 	}
-	return max(0, l.width-utf8.RuneCountInString(label))
+	return max(0, l.width-cells.Of(label))
 }
 
 // A Tone is the severity of a line of ours.

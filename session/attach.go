@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"nix2gpu/console"
 	"nix2gpu/control"
@@ -16,6 +17,20 @@ import (
 // it returns does so, through frames, until they detach, the service has ended for
 // good, or the project has.
 func (s *session) attach(ctx context.Context, id project.ID, req control.AttachRequest) (func(rw io.ReadWriter), error) {
+	if _, err := s.terminalOf(ctx, id); err != nil {
+		return nil, err
+	}
+	services := s.engine.Snapshot().Services
+	if i := slices.IndexFunc(services, func(svc control.Service) bool { return svc.ID == id }); i < 0 || services[i].State.Rests() {
+		if _, err := s.mainRuns(id); err != nil {
+			return nil, err
+		}
+	}
+	return func(rw io.ReadWriter) { s.connect(id, req, console.NewFrames(rw)) }, nil
+}
+
+// terminalOf returns a service, if it is one with a terminal.
+func (s *session) terminalOf(ctx context.Context, id project.ID) (*project.Service, error) {
 	p, err := s.engine.Project(ctx)
 	if err != nil {
 		return nil, err
@@ -26,15 +41,33 @@ func (s *session) attach(ctx context.Context, id project.ID, req control.AttachR
 	}
 	if !p.Processes[service.Main].TTY {
 		return nil, &control.Error{Code: control.CodeConflict, Msg: service.Label + " has no terminal",
-			Hint: fmt.Sprintf("set tty = true; \"nix2gpu logs -f %s\" follows what it prints", service.Label)}
+			Hint: fmt.Sprintf("set tty = true, or is_tty in a process-compose.yaml; \"nix2gpu logs -f %s\" follows what it prints", service.Label)}
 	}
-	services := s.engine.Snapshot().Services
-	if i := slices.IndexFunc(services, func(svc control.Service) bool { return svc.ID == id }); i < 0 || services[i].State.Rests() {
+	return service, nil
+}
+
+// typeTime is how long a program may leave what is typed unread.
+const typeTime = 10 * time.Second
+
+// typeKeys types into the terminal of a service.
+func (s *session) typeKeys(ctx context.Context, id project.ID, keys []byte) error {
+	service, err := s.terminalOf(ctx, id)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, typeTime)
+	defer cancel()
+	switch typed, err := s.consoles.Get(string(id)).Type(ctx, keys); {
+	case err != nil:
+		return &control.Error{Code: control.CodeTimeout, Msg: fmt.Sprintf("%s has not read what was typed within %v", service.Label, typeTime),
+			Hint: fmt.Sprintf("\"nix2gpu logs %s\" shows what it does instead", service.Label)}
+	case !typed:
 		if _, err := s.mainRuns(id); err != nil {
-			return nil, err
+			return err
 		}
+		return &control.Error{Code: control.CodeConflict, Msg: service.Label + " is just being started or stopped", Hint: "try again"}
 	}
-	return func(rw io.ReadWriter) { s.connect(id, req, console.NewFrames(rw)) }, nil
+	return nil
 }
 
 // connect lasts as long as the attachment.

@@ -272,7 +272,8 @@ func (c *core) status(s *service) control.Service {
 	st := control.Service{
 		ID: s.id, Label: s.spec.Label, Type: s.spec.Type, Namespace: s.spec.Namespace,
 		Disabled: s.spec.Disabled, Wanted: s.wanted, System: s.spec.System, Family: s.spec.Family, Elevated: s.main != nil && s.main.Elevated,
-		State: s.state, Since: s.since, Health: s.health(), Why: c.why(s),
+		Daemon: s.main != nil && s.main.Daemon != nil,
+		State:  s.state, Since: s.since, Health: s.health(), Why: c.why(s),
 		GPU: s.spec.GPUs != nil, Starts: s.starts, Restarts: s.restarts, Streak: s.streak.n, Next: s.pause.until, Schedule: s.spec.Schedule.String(), Missed: s.missed, LastMissed: s.lost,
 	}
 	if st.Next.IsZero() {
@@ -291,7 +292,7 @@ func (c *core) status(s *service) control.Service {
 		st.WaitsFor = c.unmet(s)
 	}
 	if r := s.process; r != nil {
-		st.PID, st.Started = r.pid, r.since
+		st.PID, st.Started, st.Launched = r.pid, r.since, r.launched
 		if r.stopping {
 			st.KillAt = r.killAt
 		}

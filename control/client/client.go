@@ -161,6 +161,16 @@ func (c *Client) ProjectState(ctx context.Context, memory bool) (*control.Projec
 	return &s, c.call(ctx, http.MethodGet, fmt.Sprintf("/project/state?withMemory=%t", memory), nil, &s)
 }
 
+// SendKeys types into the terminal of a service. Keys may have the escapes of
+// [project.ParseTyped].
+func (c *Client) SendKeys(ctx context.Context, service, keys string) error {
+	body, err := json.Marshal(map[string]string{"keys": keys})
+	if err != nil {
+		return err
+	}
+	return c.call(ctx, http.MethodPost, "/process/send-keys/"+url.PathEscape(service), body, new(struct{}))
+}
+
 // Wait returns when all services meet the condition: a condition of depends_on,
 // control.ForSettled or control.ForStopped. If one of them never will, the error is
 // control.ErrFailed. Only for the latter two may services be empty: all of them.

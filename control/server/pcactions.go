@@ -134,6 +134,33 @@ func (s *Server) pcSignal(w http.ResponseWriter, r *http.Request) error {
 	})(w, r)
 }
 
+// maxKeys bounds what is typed at once: a terminal keeps no longer line for a program.
+const maxKeys = 4095
+
+// pcSendKeys types into the terminal of a process.
+func (s *Server) pcSendKeys(w http.ResponseWriter, r *http.Request) error {
+	var req struct {
+		Keys string `json:"keys"`
+	}
+	if err := s.decode(w, r, maxBody, &req); err != nil {
+		return err
+	}
+	keys, err := project.ParseTyped(req.Keys)
+	if err != nil {
+		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("keys %v", err)}
+	}
+	if len(keys) == 0 || len(keys) > maxKeys || s.opts.Type == nil {
+		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("keys must be 1 to %d bytes, not %d", maxKeys, len(keys)), Hint: `{"keys": "q\\r"}`}
+	}
+	id, err := s.resolveOne(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	return s.pcDo(w, r, r.PathValue("name"), []project.ID{id}, func(ctx context.Context, ids []project.ID, _ control.Action) error {
+		return s.opts.Type(ctx, ids[0], keys)
+	})
+}
+
 // pcScale runs another number of replicas of a process, which any of them stands for.
 func (s *Server) pcScale(w http.ResponseWriter, r *http.Request) error {
 	n, err := strconv.Atoi(r.PathValue("scale"))

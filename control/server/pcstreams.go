@@ -64,6 +64,14 @@ func sendJSON(ws *websocket, v any) error {
 	return ws.send(text)
 }
 
+// pcNames parts the names in a query.
+func (s *Server) pcNames(text string) []string {
+	services := s.opts.Engine.Snapshot().Services
+	return control.SplitNames(text, func(name string) bool {
+		return slices.ContainsFunc(services, func(st control.Service) bool { return st.Label == name })
+	})
+}
+
 // pcLogStream sends lines of processes: the last "offset" of each, and with "follow" those
 // to come. 0, or more than there are, is all.
 func (s *Server) pcLogStream(w http.ResponseWriter, r *http.Request) error {
@@ -72,7 +80,7 @@ func (s *Server) pcLogStream(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("offset must be a number of lines, not %q", q.Get("offset"))}
 	}
-	names := slices.DeleteFunc(strings.Split(q.Get("name"), ","), func(name string) bool { return name == "" })
+	names := s.pcNames(q.Get("name"))
 	if len(names) == 0 {
 		return &control.Error{Code: control.CodeInvalid, Msg: "name must be that of a process, or several with commas", Hint: "GET /processes lists them"}
 	}
@@ -125,10 +133,8 @@ func (s *Server) pcLogStream(w http.ResponseWriter, r *http.Request) error {
 // is no error, as there.
 func (s *Server) pcStateStream(w http.ResponseWriter, r *http.Request) error {
 	only := map[string]bool{}
-	for name := range strings.SplitSeq(r.URL.Query().Get("name"), ",") {
-		if name = strings.TrimSpace(name); name != "" {
-			only[name] = true
-		}
+	for _, name := range s.pcNames(r.URL.Query().Get("name")) {
+		only[name] = true
 	}
 	wanted := func(st *control.Service) bool { return len(only) == 0 || only[st.Label] || only[string(st.ID)] }
 	return s.stream(w, r, func(ctx context.Context, ws *websocket) error {

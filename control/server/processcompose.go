@@ -1,10 +1,12 @@
 package server
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
+	"os/user"
 	"runtime"
 	"slices"
 	"strconv"
@@ -42,7 +44,7 @@ func (s *Server) processCompose() []pcRoute {
 		{"PATCH /processes/stop", AccessAct, s.pcStopAll},
 		{"PATCH /process/signal/{name}/{signal}", AccessKill, s.pcSignal},
 		{"PATCH /process/scale/{name}/{scale}", AccessScale, s.pcScale},
-		{"POST /process/send-keys/{name}", AccessLocal, pcRefuse("keys for a process by a request", "\"nix2gpu attach\" connects a terminal with it")},
+		{"POST /process/send-keys/{name}", AccessLocal, s.pcSendKeys},
 		{"POST /process", AccessReload, pcRefuse("another definition of one process", "change the file, and POST /project/configuration")},
 		{"GET /project/name", AccessRead, s.pcProjectName},
 		{"GET /project/state", AccessRead, s.pcProjectState},
@@ -224,10 +226,11 @@ func (s *Server) pcProjectState(w http.ResponseWriter, r *http.Request) error {
 
 // userName is who runs the project; a number if nobody is known by it.
 func userName() string {
-	if name := os.Getenv("USER"); name != "" {
-		return name
+	id := strconv.Itoa(os.Geteuid())
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
 	}
-	return strconv.Itoa(os.Geteuid())
+	return cmp.Or(os.Getenv("USER"), id)
 }
 
 func (s *Server) pcProjectStop(w http.ResponseWriter, r *http.Request) error {

@@ -22,7 +22,7 @@ type pcFake struct{ *fake }
 
 func (f pcFake) Project(context.Context) (*project.Project, error) {
 	p := &project.Project{Services: map[project.ID]*project.Service{}}
-	for _, id := range []project.ID{"a/b", "web-0", "web-1", "db", "lone"} {
+	for _, id := range []project.ID{"a/b", "web-0", "web-1", "daemon", "daemon-up", "db", "lone"} {
 		p.Services[id] = &project.Service{ID: id, Type: "custom", Instance: string(id), Label: string(id), Main: id}
 	}
 	p.Services["web-0"].DependsOn = map[project.ID]project.Dependency{"db": {Condition: project.Ready}}
@@ -34,6 +34,8 @@ func (f pcFake) Snapshot() control.Snapshot {
 	at := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	return control.Snapshot{Project: "shop", At: at, Since: at.Add(-time.Minute), Services: []control.Service{
 		{ID: "a/b", Label: "a/b", Type: "custom", Namespace: "x,y", State: control.Completed, Since: at, Exit: &project.Exit{Code: 3}, Starts: 1},
+		{ID: "daemon", Label: "daemon", Type: "custom", Daemon: true, State: control.Starting},
+		{ID: "daemon-up", Label: "daemon-up", Type: "custom", Daemon: true, Launched: true, State: control.Running},
 		{ID: "db", Label: "db", Type: "custom", Namespace: "x", State: control.Running, Health: control.HealthHealthy, PID: 42, Elevated: true, Started: at.Add(-10 * time.Second), Since: at.Add(-5 * time.Second)},
 		{ID: "lone", Label: "lone", Type: "custom", Disabled: true, State: control.Stopped},
 		{ID: "web-0", Label: "web-0", Family: "web", Type: "custom", State: control.Starting, Health: control.HealthStarting, PID: 43, Started: at},
@@ -66,6 +68,9 @@ func TestProcessComposeAPI(t *testing.T) {
 		Evaluate: func(_ context.Context, replicas map[string]int) (project.Valid, error) {
 			scaled = fmt.Sprint(replicas)
 			return project.Validated(&project.Project{Version: project.Version, Name: "again"})
+		},
+		Type: func(_ context.Context, id project.ID, keys []byte) error {
+			return f.ask(fmt.Sprintf("type %q %s", keys, id), nil)
 		},
 		Truncate: func(source string) error { truncated += source + ";"; return nil },
 		Usage: func(context.Context, bool) (control.Usage, error) {
@@ -112,12 +117,18 @@ func TestProcessComposeAPI(t *testing.T) {
 		{"PATCH /process/scale/web/many", "", 400, `…from 1 to`, ""},
 		{"GET /project/name", "", 200, `{"projectName":"shop"}`, ""},
 		{"GET /project/state/?withMemory=true", "", 200, `…"gcCycles":`, ""},
-		{"GET /project/state/?withMemory=false", "", 200, `…"processNum":5,"runningProcessNum":2`, ""},
+		{"GET /project/state/?withMemory=false", "", 200, `…"processNum":7,"runningProcessNum":4`, ""},
 		{"POST /project/configuration", "", 200, `{"db":"updated","lone":"removed","web-2":"added"}`, "reload"},
 		{"POST /project", `{}`, 400, `…not supported`, ""},
 		{"POST /process", `{}`, 400, `…not supported`, ""},
 		{"GET /process/info/db", "", 400, `…not supported`, ""},
-		{"POST /process/send-keys/db", `{"keys":"x"}`, 400, `…not supported`, ""},
+		{"POST /process/send-keys/db/", `{"keys":"q\\r"}`, 200, `{"name":"db"}`, "type \"q\\r\" db"},
+		{"POST /process/send-keys/db", `{"keys":"\\q"}`, 400, `…keys must have one of`, ""},
+		{"POST /process/send-keys/db", `{"keys":""}`, 400, `…must be 1 to 4095 bytes`, ""},
+		{"POST /process/send-keys/db", `{"keys":"x"`, 400, `…"error":"the body of the request ends in the middle of its JSON","hint":"send all of it;`, ""},
+		{"POST /process/send-keys/nobody", `{"keys":"x"}`, 404, `…"error":`, ""},
+		{"GET /process/daemon", "", 200, `…"status":"Launching"`, ""},
+		{"GET /process/daemon-up", "", 200, `…"status":"Launched"`, ""},
 		{"GET /namespaces", "", 200, `["default","x","y"]`, ""},
 		{"POST /namespace/stop/x", "", 200, `{"name":"x"}`, "stop a/b db"},
 		{"POST /namespace/start/y/", "", 200, `{"name":"y"}`, "start a/b"},

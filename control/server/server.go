@@ -59,6 +59,8 @@ type Options struct {
 	// Attach, when set, prepares to connect a terminal with that of a service. What it
 	// returns does so, and lasts as long as they are connected.
 	Attach func(ctx context.Context, id project.ID, req control.AttachRequest) (func(io.ReadWriter), error)
+	// Type, when set, types into the terminal of a service.
+	Type func(ctx context.Context, id project.ID, keys []byte) error
 	// Degraded, when set, is what the supervisor can't do at present.
 	Degraded func() []control.Degraded
 	// OutOfMemory, when set, is what was killed in the container for lack of memory.
@@ -432,8 +434,11 @@ func (s *Server) decode(w http.ResponseWriter, r *http.Request, limit int64, v a
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil && !errors.Is(err, io.EOF) {
-		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("body: %v", err)}
+	switch err := dec.Decode(v); {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return &control.Error{Code: control.CodeInvalid, Msg: "the body of the request ends in the middle of its JSON", Hint: "send all of it; Content-Length must be that of the body"}
+	case err != nil && !errors.Is(err, io.EOF):
+		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("body: %v", err), Hint: "docs/reference/api.md has what each request takes"}
 	}
 	return nil
 }

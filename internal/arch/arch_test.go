@@ -21,6 +21,7 @@ const module = "nix2gpu"
 // an error, so that a new room is thought about.
 var mayImport = map[string][]string{
 	"console":          {},
+	"cells":            {},
 	"cron":             {},
 	"project":          {"cron"},
 	"spelling":         {},
@@ -33,7 +34,7 @@ var mayImport = map[string][]string{
 	"debian/repo":      {"cache", "debian", "download"},
 	"safeyaml":         {},
 	"process":          {"safefile", "project"}, // of project its words: Signal, Exit
-	"servicelog":       {"safefile"},
+	"servicelog":       {"cells", "safefile"},
 	"logcopy":          {"project", "safefile", "servicelog"}, // of servicelog its word: Stream
 	"rundir":           {"safefile", "secret"},
 	"control":          {"project"}, // its words

@@ -14,6 +14,7 @@ import (
 
 	"nix2gpu/control"
 	"nix2gpu/control/client"
+	"nix2gpu/project"
 )
 
 func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
@@ -78,14 +79,7 @@ func newPCLogs(env *Env) *cobra.Command {
 		if *raw {
 			f.Set("no-log-prefix", "true")
 		}
-		var names []string
-		for _, arg := range args {
-			for name := range strings.SplitSeq(arg, ",") {
-				if name = strings.TrimSpace(name); name != "" { // no name has a comma
-					names = append(names, name)
-				}
-			}
-		}
+		names := splitNames(cmd.Context(), env, args)
 		if namespaced != "" {
 			_, ids, err := inNamespace(cmd.Context(), env, namespaced)
 			if err != nil {
@@ -98,8 +92,8 @@ func newPCLogs(env *Env) *cobra.Command {
 	addVerbs(cmd, &cobra.Command{
 		Use: "truncate PROCESS[,PROCESS...]", Short: "Remove what a process has printed so far", ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			names := strings.Split(strings.Join(args, ","), ",")
-			if len(args) == 0 {
+			names := splitNames(cmd.Context(), env, args)
+			if len(names) == 0 {
 				return usageError("truncate needs the name of a process")
 			}
 			c, err := new(target).running(cmd.Context(), env)
@@ -114,6 +108,25 @@ func newPCLogs(env *Env) *cobra.Command {
 		},
 	})
 	return cmd
+}
+
+// splitNames parts arguments that are names with commas between them.
+func splitNames(ctx context.Context, env *Env, args []string) (names []string) {
+	var labelled []string
+	if slices.ContainsFunc(args, func(arg string) bool { return strings.Contains(arg, ",") }) {
+		c, layout, err := new(target).find(ctx, env)
+		if err != nil {
+			labelled = labels(layout).project.Names()
+		} else if state, err := c.State(ctx); err == nil { // else what follows says why not
+			for _, s := range state.Services {
+				labelled = append(labelled, s.Label)
+			}
+		}
+	}
+	for _, arg := range args {
+		names = append(names, control.SplitNames(arg, func(name string) bool { return slices.Contains(labelled, name) })...)
+	}
+	return names
 }
 
 // newPCGraph prints the graph of the project that runs, in process-compose's formats.
@@ -172,7 +185,7 @@ func newPCProcess(env *Env) *cobra.Command {
 	addOutputFlag(get, &output, "wide", "json")
 	stop := newStop(env)
 	stop.Flags().BoolP("verbose", "v", true, "say for each process what became of it")
-	addVerbs(cmd, list, get, newStart(env), stop, newRestart(env), newPCLogs(env), newPCScale(env), newPCPorts(env), newPCMonitor(env), newPCKeys())
+	addVerbs(cmd, list, get, newStart(env), stop, newRestart(env), newPCLogs(env), newPCScale(env), newPCPorts(env), newPCMonitor(env), newPCKeys(env))
 	return cmd
 }
 
@@ -307,12 +320,27 @@ func monitor(ctx context.Context, env *Env, c *client.Client, names []string, as
 	})
 }
 
-// newPCKeys refuses what only process-compose has.
-func newPCKeys() *cobra.Command {
+// newPCKeys types into the terminal of a process.
+func newPCKeys(env *Env) *cobra.Command {
 	return &cobra.Command{
-		Use: "send-keys PROCESS KEYS", Short: "Not supported: type to a process without a terminal", Hidden: true,
-		RunE: func(*cobra.Command, []string) error {
-			return hint(usageError("not supported: keys for a process without a terminal"), "\"process-compose attach PROCESS\" connects one")
+		Use: "send-keys PROCESS KEYS", Short: "Type into the terminal of a process", ValidArgsFunction: completeServices(env),
+		Long: `Types into the terminal of a process that has is_interactive or is_tty. KEYS may have
+escapes: \xHH, \r (Enter), \n, \t, \e (Esc), \0, \\, \a, \b, \f and \v. No line end is added.`,
+		Example: `  process-compose process send-keys viewer q
+  process-compose process send-keys shell 'exit\r'
+  process-compose process send-keys shell '\x03'   Ctrl-C`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return usageError("send-keys needs the name of a process, and what is typed")
+			}
+			if _, err := project.ParseTyped(args[1]); err != nil {
+				return hint(usageError("what is typed %v", err), "process-compose process send-keys %s 'q\\r'", args[0])
+			}
+			c, err := new(target).running(cmd.Context(), env)
+			if err != nil {
+				return err
+			}
+			return c.SendKeys(cmd.Context(), args[0], args[1])
 		},
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"unicode/utf8"
 
+	"nix2gpu/cells"
 	"nix2gpu/control"
 	"nix2gpu/control/client"
 	"nix2gpu/gpu"
@@ -166,7 +166,7 @@ func (b *block) line(name, format string, args ...any) {
 
 // row is a line of the block; at a terminal that is too narrow for it, several.
 func (b *block) row(head, text string) {
-	if room := b.env.Width - blockIndent; room >= shortestName && utf8.RuneCountInString(text) > room {
+	if room := b.env.Width - blockIndent; room >= shortestName && cells.Of(text) > room {
 		text = indented(text, room, blockIndent)
 	}
 	fmt.Fprintf(b.env.Stdout, "  %-11s %s\n", head, text)

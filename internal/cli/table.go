@@ -3,7 +3,8 @@ package cli
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
+
+	"nix2gpu/cells"
 )
 
 // writeColumns prints a table, the first row of which is its head.
@@ -17,7 +18,7 @@ func columnWidths(rows [][]string, before []int) []int {
 	copy(widths, before)
 	for _, row := range rows {
 		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			widths[i] = max(widths[i], cells.Of(cell))
 		}
 	}
 	return widths
@@ -68,7 +69,7 @@ func writeRows(env *Env, rows [][]string, widths []int, first int) {
 	whole := 0
 	for _, row := range rows {
 		if text := row[len(row)-1]; !strings.Contains(text, " ") {
-			whole = max(whole, utf8.RuneCountInString(text))
+			whole = max(whole, cells.Of(text))
 		}
 	}
 	l := arrange(widths, whole, env.Width)
@@ -86,7 +87,7 @@ func (l tableLayout) draw(row []string, head, colored bool) string {
 	indent := 0
 	for i, cell := range row[:last] {
 		cell = withoutMiddle(cell, l.widths[i])
-		blanks := strings.Repeat(" ", l.widths[i]-utf8.RuneCountInString(cell)+2)
+		blanks := strings.Repeat(" ", l.widths[i]-cells.Of(cell)+2)
 		if colored && i == 1 && !head {
 			cell = paint(cell)
 		}
@@ -118,49 +119,44 @@ func indented(text string, width, indent int) string {
 // broken parts a text into lines of a width: between words, and within those that are
 // too long for one.
 func broken(text string, width int) (lines []string) {
-	var line []rune
-	end := func() {
-		if len(line) > 0 {
-			lines = append(lines, string(line))
-			line = nil
-		}
-	}
+	line := ""
 	for _, word := range strings.Fields(text) {
-		runes := []rune(word)
-		if len(line) > 0 && len(line)+1+len(runes) > width {
-			end()
+		switch {
+		case line == "":
+			line = word
+		case cells.Of(line)+1+cells.Of(word) > width:
+			lines, line = append(lines, line), word
+		default:
+			line += " " + word
 		}
-		if len(line) > 0 {
-			line = append(line, ' ')
-		}
-		line = append(line, runes...)
-		for len(line) > width {
-			lines = append(lines, string(line[:width]))
-			line = line[width:]
+		for cells.Of(line) > width {
+			head := cells.Head(line, width)
+			lines, line = append(lines, head), line[len(head):]
 		}
 	}
-	end()
+	if line != "" {
+		lines = append(lines, line)
+	}
 	return lines
 }
 
 // fill breaks a line for the terminal, with an indent after the first line; without one
 // it stays whole.
 func (e *Env) fill(line string, indent int) string {
-	if e.Width-indent < shortestName || utf8.RuneCountInString(line) <= e.Width {
+	if e.Width-indent < shortestName || cells.Of(line) <= e.Width {
 		return line
 	}
 	return indented(line, e.Width-indent, indent)
 }
 
-// withoutMiddle is a name of at most so many characters: what differs from other names
+// withoutMiddle is a name that takes at most so many cells: what differs from other names
 // is mostly at its end.
 func withoutMiddle(name string, most int) string {
-	runes := []rune(name)
-	if len(runes) <= most {
+	if cells.Of(name) <= most {
 		return name
 	}
-	head := (most - 1) / 2
-	return string(runes[:head]) + "…" + string(runes[len(runes)-(most-1-head):])
+	head := cells.Head(name, (most-1)/2)
+	return head + "…" + cells.Tail(name, most-1-cells.Of(head))
 }
 
 // paint colours the name of a state.

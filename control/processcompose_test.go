@@ -1,0 +1,20 @@
+package control_test
+
+import (
+	"slices"
+	"testing"
+
+	"nix2gpu/control"
+)
+
+func TestSplitNames(t *testing.T) {
+	known := []string{"a", "a,b", "b", "c", "x, y", "a,b,c"}
+	for text, want := range map[string][]string{
+		"": nil, ",": nil, "a": {"a"}, "b,c": {"b", "c"}, " b , c ": {"b", "c"}, "a,b": {"a,b"}, "c,a,b": {"c", "a,b"},
+		"a,b,c": {"a,b,c"}, "x, y,a": {"x, y", "a"}, "no,body": {"no", "body"},
+	} {
+		if got := control.SplitNames(text, func(name string) bool { return slices.Contains(known, name) }); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

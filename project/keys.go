@@ -1,0 +1,53 @@
+package project
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// ParseTyped returns the bytes that a text with escapes stands for, as somebody would type
+// them: \xHH, \r, \n, \t, \e, \0, \\, \a, \b, \f and \v. The rest stands for itself.
+func ParseTyped(text string) ([]byte, error) {
+	var out []byte
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' {
+			out = append(out, text[i])
+			continue
+		}
+		if i++; i == len(text) {
+			return nil, fmt.Errorf("must not end with one \\: write \\\\ for one")
+		}
+		switch c := text[i]; c {
+		case 'x':
+			n, err := strconv.ParseUint(text[i+1:min(i+3, len(text))], 16, 8)
+			if err != nil || i+3 > len(text) {
+				return nil, fmt.Errorf("must have two hexadecimal digits after \\x, as in \\x03, not %q", text[i-1:min(i+3, len(text))])
+			}
+			out = append(out, byte(n))
+			i += 2
+		case 'r':
+			out = append(out, '\r')
+		case 'n':
+			out = append(out, '\n')
+		case 't':
+			out = append(out, '\t')
+		case 'e':
+			out = append(out, 0x1b)
+		case '0':
+			out = append(out, 0)
+		case '\\':
+			out = append(out, '\\')
+		case 'a':
+			out = append(out, '\a')
+		case 'b':
+			out = append(out, '\b')
+		case 'f':
+			out = append(out, '\f')
+		case 'v':
+			out = append(out, '\v')
+		default:
+			return nil, fmt.Errorf(`must have one of \xHH \r \n \t \e \0 \\ \a \b \f \v, not %q`, text[i-1:i+1])
+		}
+	}
+	return out, nil
+}
