@@ -27,15 +27,18 @@ type ServiceType struct {
 	// nix2gpu runs as root; "" is the container's user.
 	User string
 
-	// Generate adds the processes of one enabled instance.
+	// Generate adds the processes of one enabled instance; nil where a table says them.
 	Generate func(in *Instance)
+	table    *table
 }
 
 // Types lists every service type, sorted by name.
 func Types() []*ServiceType {
-	all := []*ServiceType{customType(), postgresqlType(), redisType(), nginxType(), caddyType(), prometheusType(), mysqlType(), httpdType(), rabbitmqType(),
-		grafanaType(), jaegerType(), kafkaType(), clickhouseType(),
-		memcachedType(), natsType(), ollamaType(), minioType()}
+	all := []*ServiceType{customType(), postgresqlType(), redisType(), nginxType(), caddyType(), mysqlType(), httpdType(), rabbitmqType(), kafkaType(), natsType(), ollamaType()}
+	for _, t := range []ServiceType{clickhouse, grafana, jaeger, memcached, minio, prometheus} {
+		t.Options, t.Generate = t.table.declare(t.Options), generateTable
+		all = append(all, &t)
+	}
 	slices.SortFunc(all, func(a, b *ServiceType) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }

@@ -8,63 +8,60 @@ import (
 	"nix2gpu/project"
 )
 
-// clickhouseType is a database for analytics.
-func clickhouseType() *ServiceType {
-	database := module.Submodule(module.Schema{Options: module.Options{
+// clickhouse is a database for analytics.
+var clickhouse = ServiceType{
+	Name: "clickhouse", Package: "clickhouse", User: "clickhouse",
+	Doc: "ClickHouse, a database for analytics. Written after its documentation, and not yet tried with a real server.",
+	table: &table{
+		options: []option{
+			{"port", "port", 9000, "The port of the native protocol."},
+			{"httpPort", "port", 8123, "The port for HTTP."},
+			{"listenAddress", "string", "127.0.0.1", "The address to listen on."},
+			{"databases", "list string", nil, "Databases to make when they do not exist, at each start."},
+			{"ensureDatabases", "list string", nil, "The same as databases, in the words of NixOS."},
+			{"initialDatabases", "list database", nil, "The same as databases, with SQL to run, in the words of services-flake."},
+			{"extraConfig", "attrs json", nil, "Further configuration, merged over what the other options say."},
+		},
+		endpoints: []endpoint{
+			{name: "tcp", port: "port", address: "listenAddress", anyHost: "0.0.0.0", ports: []string{"extraConfig.tcp_port"}, hosts: []string{"extraConfig.listen_host"}},
+			{name: "http", port: "httpPort", address: "listenAddress", anyHost: "0.0.0.0", ports: []string{"extraConfig.http_port"}, hosts: []string{"extraConfig.listen_host"}},
+			{name: "tcps", address: "listenAddress", ports: []string{"extraConfig.tcp_port_secure"}, hosts: []string{"extraConfig.listen_host"}},
+			{name: "https", address: "listenAddress", ports: []string{"extraConfig.https_port"}, hosts: []string{"extraConfig.listen_host"}},
+			{name: "interserver", address: "listenAddress", ports: []string{"extraConfig.interserver_http_port"}, hosts: []string{"extraConfig.listen_host"}},
+			{name: "mysql", address: "listenAddress", ports: []string{"extraConfig.mysql_port"}, hosts: []string{"extraConfig.listen_host"}},
+			{name: "postgresql", address: "listenAddress", ports: []string{"extraConfig.postgresql_port"}, hosts: []string{"extraConfig.listen_host"}},
+			{name: "grpc", address: "listenAddress", ports: []string{"extraConfig.grpc_port"}, hosts: []string{"extraConfig.listen_host"}},
+		},
+		argv: []string{"{bin/clickhouse-server}", "--config-file={run/config.yaml}"},
+		dirs: []string{"{data} 0750 keep"},
+		dir:  "{data}", // where it writes its preprocessed configuration
+		configs: []config{{path: "/config.yaml", format: "json", overlay: []string{"extraConfig"}, base: []entry{
+			{"logger/level", "warning"}, {"logger/console", 1},
+			{"tcp_port", number("{tcp.port}")}, {"http_port", number("{http.port}")}, {"listen_host", "{tcp.host}"},
+			{"path", "{data/}"}, {"tmp_path", "{data/tmp/}"}, {"user_files_path", "{data/user_files/}"}, {"format_schema_path", "{data/format_schemas/}"},
+			{"default_profile", "default"}, {"default_database", "default"},
+			{"mark_cache_size", 1 << 28},
+			{"profiles/default", nil}, {"quotas/default", nil},
+			{"users/default/password", ""}, {"users/default/profile", "default"}, {"users/default/quota", "default"},
+			{"users/default/networks/ip", []string{"127.0.0.1", "::1"}}, {"users/default/access_management", 1},
+		}}},
+		ready:  ready{listener: "http", http: "/ping", slow: true},
+		finish: clickhouseDatabases,
+	},
+}
+
+// databaseWithSchemas is the type of initialDatabases.
+func databaseWithSchemas() module.Type {
+	return module.Submodule(module.Schema{Options: module.Options{
 		"name":    {Type: module.String, Description: "The name of the database."},
 		"schemas": opt(module.ListOf(filePath), "Files of SQL to run in it at each start; they must be safe to repeat."),
 	}})
-	return &ServiceType{
-		Name: "clickhouse", Package: "clickhouse", User: "clickhouse",
-		Doc: "ClickHouse, a database for analytics. Written after its documentation, and not yet tried with a real server.",
-		Options: module.Options{
-			"port":             def(module.Port, 9000, "The port of the native protocol."),
-			"httpPort":         def(module.Port, 8123, "The port for HTTP."),
-			"listenAddress":    def(module.String, "127.0.0.1", "The address to listen on."),
-			"databases":        def(module.ListOf(module.String), []any{}, "Databases to make when they do not exist, at each start."),
-			"ensureDatabases":  def(module.ListOf(module.String), []any{}, "The same as databases, in the words of NixOS."),
-			"initialDatabases": def(module.ListOf(database), []any{}, "The same as databases, with SQL to run, in the words of services-flake."),
-			"extraConfig":      def(module.AttrsOf(module.JSON), map[string]any{}, "Further configuration, merged over what the other options say."),
-		},
-		Generate: generateClickHouse,
-	}
 }
 
-func generateClickHouse(in *Instance) {
-	port, portPath := in.portOf(in.Int("port"), []string{"port"}, []string{"extraConfig", "tcp_port"})
-	http, httpPath := in.portOf(in.Int("httpPort"), []string{"httpPort"}, []string{"extraConfig", "http_port"})
-	address := in.textOf(in.String("listenAddress"), []string{"extraConfig", "listen_host"})
-	text := func(s string) module.Str { return module.Str{S: s} }
-	listen := address
-	if everywhere(address) == "*" {
-		listen = "0.0.0.0"
-	}
-	config := map[string]any{
-		"logger":   map[string]any{"level": text("warning"), "console": int64(1)},
-		"tcp_port": int64(port), "http_port": int64(http), "listen_host": text(listen),
-		"path": in.Data("/"), "tmp_path": in.Data("/tmp/"), "user_files_path": in.Data("/user_files/"), "format_schema_path": in.Data("/format_schemas/"),
-		"default_profile": text("default"), "default_database": text("default"),
-		"mark_cache_size": int64(1 << 28),
-		"profiles":        map[string]any{"default": map[string]any{}},
-		"quotas":          map[string]any{"default": map[string]any{}},
-		"users": map[string]any{"default": map[string]any{"password": text(""), "profile": text("default"), "quota": text("default"),
-			"networks": map[string]any{"ip": []any{text("127.0.0.1"), text("::1")}}, "access_management": int64(1)}},
-	}
-	main := in.Main(project.Command{Exec: []project.Text{in.Program("clickhouse-server"), flag("config-file", in.RunDir("/config.yaml"))}})
-	main.Dirs = []project.Dir{in.KeptData("0750")}
-	main.Dir = in.DataDir() // where it writes its preprocessed configuration
-	main.Files = []project.File{in.jsonFile("/config.yaml", mergeDeep(config, in.attrs("extraConfig")))}
-	main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(address), Port: http, Path: "/ping"}, Period: slowStart}
-	in.Listen(port, everywhere(address), portPath...)
-	in.Listen(http, everywhere(address), httpPath...)
-	for _, more := range []string{"tcp_port_secure", "https_port", "interserver_http_port", "mysql_port", "postgresql_port", "grpc_port"} {
-		at := []string{"extraConfig", more}
-		n, _ := settingInt(in, at...)
-		in.Listen(n, everywhere(address), at...)
-	}
-
+// clickhouseDatabases makes the databases, and runs the SQL, by the server's own client.
+func clickhouseDatabases(in *tableInstance, _ *project.Process) {
 	client := func(more ...project.Text) {
-		words := []project.Text{in.Program("clickhouse-client"), litFlag("host", reachable(address)), litFlag("port", strconv.Itoa(port))}
+		words := []project.Text{in.Program("clickhouse-client"), litFlag("host", reachable(in.bounds["tcp"][0].host)), litFlag("port", strconv.Itoa(in.bounds["tcp"][0].port))}
 		setup := in.After(project.Command{Exec: append(words, more...)})
 		setup.User = "" // as the user of nix2gpu, who may read the files to be loaded
 	}

@@ -1,74 +1,45 @@
 package catalog
 
-import (
-	"strings"
-
-	"nix2gpu/nix/module"
-	"nix2gpu/project"
-)
-
-// jaegerType collects traces; it is the all-in-one program of version 1.
-func jaegerType() *ServiceType {
-	return &ServiceType{
-		Name: "jaeger", Package: "jaeger", User: "jaeger",
-		Doc: "Jaeger, which collects traces. Written after its documentation, and not yet tried with a real server.",
-		Options: module.Options{
-			"port":          def(module.Port, 16686, "The port of the web interface."),
-			"listenAddress": def(module.String, "127.0.0.1", "The address to listen on; \"\" is all."),
-			"otlpGrpcPort":  def(module.Port, 4317, "The port for OTLP over gRPC."),
-			"otlpHttpPort":  def(module.Port, 4318, "The port for OTLP over HTTP."),
-			"adminPort":     def(module.Port, 14269, "The port for health and metrics."),
-			"storage":       def(module.Enum("memory", "badger"), "memory", "Where traces are kept: in memory, or as files in dataDir."),
-			"extraFlags":    def(module.ListOf(module.String), []any{}, "Further arguments of jaeger."),
+// jaeger collects traces; it is the all-in-one program of version 1.
+var jaeger = ServiceType{
+	Name: "jaeger", Package: "jaeger", User: "jaeger",
+	Doc: "Jaeger, which collects traces. Written after its documentation, and not yet tried with a real server.",
+	table: &table{
+		options: []option{
+			{"port", "port", 16686, "The port of the web interface."},
+			{"listenAddress", "string", "127.0.0.1", "The address to listen on; \"\" is all."},
+			{"otlpGrpcPort", "port", 4317, "The port for OTLP over gRPC."},
+			{"otlpHttpPort", "port", 4318, "The port for OTLP over HTTP."},
+			{"adminPort", "port", 14269, "The port for health and metrics."},
+			{"storage", "enum memory badger", nil, "Where traces are kept: in memory, or as files in dataDir."},
+			{"extraFlags", "list string", nil, "Further arguments of jaeger."},
 		},
-		Generate: func(in *Instance) {
-			address := in.String("listenAddress")
-			own := in.Strings("extraFlags")
-			words := []project.Text{in.Program("jaeger-all-in-one")}
-			admin := &project.HTTPCheck{Path: "/"}
-			for _, f := range [][2]string{
-				{"query.http-server.host-port", "port"}, {"collector.otlp.grpc.host-port", "otlpGrpcPort"},
-				{"collector.otlp.http.host-port", "otlpHttpPort"}, {"admin.http.host-port", "adminPort"},
-			} {
-				host, port, path := address, in.Int(f[1]), []string{f[1]}
-				if v, ok := flagValue(own, "--"+f[0]); ok {
-					if h, n, ok := splitHostPort(v); ok {
-						host, port, path = h, n, []string{"extraFlags"}
-					}
-				} else {
-					words = append(words, litFlag(f[0], hostPort(address, port)))
-				}
-				in.Listen(port, everywhere(host), path...)
-				if f[1] == "adminPort" {
-					admin.Host, admin.Port = reachable(host), port
-				}
-			}
-			main := in.Main(project.Command{})
-			// Ports without an option here would listen on all addresses. Not every version
-			// has all of them, but jaeger ignores unknown variables.
-			others := map[string]int{
-				"COLLECTOR_GRPC_SERVER_HOST_PORT": 14250, "COLLECTOR_HTTP_SERVER_HOST_PORT": 14268, "QUERY_GRPC_SERVER_HOST_PORT": 16685, "HTTP_SERVER_HOST_PORT": 5778,
-				"PROCESSOR_ZIPKIN_COMPACT_SERVER_HOST_PORT": 5775, "PROCESSOR_JAEGER_COMPACT_SERVER_HOST_PORT": 6831, "PROCESSOR_JAEGER_BINARY_SERVER_HOST_PORT": 6832,
-			}
-			for _, name := range sortedKeys(others) {
-				port := others[name]
-				at := in.textOf(hostPort(address, port), []string{"environment", name})
-				main.Env[name] = project.Value{Text: project.Lit(at)}
-				if host, n, ok := splitHostPort(at); ok && (strings.HasPrefix(name, "COLLECTOR_") || strings.HasPrefix(name, "QUERY_")) {
-					in.Listen(n, host, "environment", name) // the others went with the agent
-				}
-			}
-			main.Env["SPAN_STORAGE_TYPE"] = project.Value{Text: project.Lit(in.String("storage"))}
-			if in.String("storage") == "badger" {
-				main.Dirs = []project.Dir{in.KeptData("0750")}
-				words = append(words, litFlag("badger.ephemeral", "false"),
-					flag("badger.directory-key", in.Data("/keys")), flag("badger.directory-value", in.Data("/values")))
-			}
-			for _, s := range in.Strs("extraFlags") {
-				words = append(words, in.place.Text(s))
-			}
-			main.Command.Exec = words
-			main.Readiness = &project.Probe{HTTP: admin, Period: slowStart}
+		extra: "extraFlags",
+		endpoints: []endpoint{
+			{name: "query", port: "port", address: "listenAddress", both: []string{"--query.http-server.host-port"}},
+			{name: "grpc", port: "otlpGrpcPort", address: "listenAddress", both: []string{"--collector.otlp.grpc.host-port"}},
+			{name: "http", port: "otlpHttpPort", address: "listenAddress", both: []string{"--collector.otlp.http.host-port"}},
+			{name: "admin", port: "adminPort", address: "listenAddress", both: []string{"--admin.http.host-port"}},
+			// Ports without an option here would listen on all addresses.
+			{name: "grpcCollector", number: 14250, address: "listenAddress", both: []string{"environment.COLLECTOR_GRPC_SERVER_HOST_PORT"}},
+			{name: "httpCollector", number: 14268, address: "listenAddress", both: []string{"environment.COLLECTOR_HTTP_SERVER_HOST_PORT"}},
+			{name: "grpcQuery", number: 16685, address: "listenAddress", both: []string{"environment.QUERY_GRPC_SERVER_HOST_PORT"}},
+			// These went with the agent.
+			{name: "sampling", number: 5778, address: "listenAddress", silent: true},
+			{name: "zipkin", number: 5775, address: "listenAddress", silent: true},
+			{name: "compact", number: 6831, address: "listenAddress", silent: true},
+			{name: "binary", number: 6832, address: "listenAddress", silent: true},
 		},
-	}
+		argv: []string{"{bin/jaeger-all-in-one}", "--query.http-server.host-port={query}", "--collector.otlp.grpc.host-port={grpc}",
+			"--collector.otlp.http.host-port={http}", "--admin.http.host-port={admin}",
+			"?storage=badger --badger.ephemeral=false", "?storage=badger --badger.directory-key={data/keys}", "?storage=badger --badger.directory-value={data/values}",
+			"{extraFlags...}"},
+		// Not every version has all of them, but jaeger ignores unknown variables.
+		env: []string{"SPAN_STORAGE_TYPE={storage}", "COLLECTOR_GRPC_SERVER_HOST_PORT={grpcCollector}", "COLLECTOR_HTTP_SERVER_HOST_PORT={httpCollector}",
+			"QUERY_GRPC_SERVER_HOST_PORT={grpcQuery}",
+			"HTTP_SERVER_HOST_PORT={sampling}", "PROCESSOR_ZIPKIN_COMPACT_SERVER_HOST_PORT={zipkin}",
+			"PROCESSOR_JAEGER_COMPACT_SERVER_HOST_PORT={compact}", "PROCESSOR_JAEGER_BINARY_SERVER_HOST_PORT={binary}"},
+		dirs:  []string{"?storage=badger {data} 0750 keep"},
+		ready: ready{listener: "admin", http: "/", slow: true},
+	},
 }

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,83 +10,62 @@ import (
 	"nix2gpu/project"
 )
 
-// prometheusType collects metrics.
-func prometheusType() *ServiceType {
-	return &ServiceType{
-		Name: "prometheus", Package: "prometheus", User: "prometheus",
-		Doc: "Prometheus, which collects metrics.",
-		Options: module.Options{
-			"port":           def(module.Port, 9090, "The port to listen on."),
-			"listenAddress":  def(module.String, "127.0.0.1", "The address to listen on; \"0.0.0.0\" is all."),
-			"globalConfig":   def(module.AttrsOf(module.JSON), map[string]any{}, "The global section of the configuration."),
-			"scrapeConfigs":  def(module.ListOf(module.AttrsOf(module.JSON)), []any{}, "What to collect."),
-			"ruleFiles":      def(module.ListOf(filePath), []any{}, "Files of rules."),
-			"rules":          def(module.ListOf(module.Lines), []any{}, "Rules, each the text of a file."),
-			"alertmanagers":  def(module.ListOf(module.AttrsOf(module.JSON)), []any{}, "Where to send alerts."),
-			"extraConfig":    def(module.AttrsOf(module.JSON), map[string]any{}, "Further configuration, merged over what the other options say."),
-			"retentionTime":  opt(module.String, "How long samples are kept, such as \"15d\"."),
-			"webExternalUrl": opt(module.String, "The URL under which others reach the server."),
-			"extraFlags":     def(module.ListOf(module.String), []any{}, "Further arguments of prometheus."),
+// prometheus collects metrics.
+var prometheus = ServiceType{
+	Name: "prometheus", Package: "prometheus", User: "prometheus",
+	Doc: "Prometheus, which collects metrics.",
+	table: &table{
+		options: []option{
+			{"port", "port", 9090, "The port to listen on."},
+			{"listenAddress", "string", "127.0.0.1", "The address to listen on; \"0.0.0.0\" is all."},
+			{"globalConfig", "attrs json", nil, "The global section of the configuration."},
+			{"scrapeConfigs", "list attrs json", nil, "What to collect."},
+			{"ruleFiles", "list path", nil, "Files of rules."},
+			{"rules", "list lines", nil, "Rules, each the text of a file."},
+			{"alertmanagers", "list attrs json", nil, "Where to send alerts."},
+			{"extraConfig", "attrs json", nil, "Further configuration, merged over what the other options say."},
+			{"retentionTime", "null string", nil, "How long samples are kept, such as \"15d\"."},
+			{"webExternalUrl", "null string", nil, "The URL under which others reach the server."},
+			{"extraFlags", "list string", nil, "Further arguments of prometheus."},
 		},
-		Generate: generatePrometheus,
-	}
+		extra:     "extraFlags",
+		endpoints: []endpoint{{name: "web", port: "port", address: "listenAddress", both: []string{"--web.listen-address -web.listen-address"}}},
+		argv: []string{"{bin/prometheus}", "--config.file={run/prometheus.yml}", "--storage.tsdb.path={data}", "--web.listen-address={web}",
+			"--storage.tsdb.retention.time={retentionTime}", "--web.external-url={webExternalUrl}", "{extraFlags...}"},
+		dirs: []string{"{data} 0750 keep"},
+		configs: []config{{path: "/prometheus.yml", format: "json", overlay: []string{"extraConfig"}, base: []entry{
+			{"global/scrape_interval", "15s"}, {"global/evaluation_interval", "15s"}, {"global", some("globalConfig")},
+			{"scrape_configs", some("scrapeConfigs")}, {"alerting/alertmanagers", some("alertmanagers")},
+		}}},
+		test:   []string{"{bin/promtool}", "check", "config", "{run/prometheus.yml}"},
+		ready:  ready{listener: "web", http: "/-/ready", slow: true},
+		finish: prometheusRules,
+	},
 }
 
-func generatePrometheus(in *Instance) {
-	config := map[string]any{"global": mergeDeep(map[string]any{
-		"scrape_interval": module.Str{S: "15s"}, "evaluation_interval": module.Str{S: "15s"},
-	}, in.attrs("globalConfig"))}
-	lists := map[string]any{"scrape_configs": in.Any("scrapeConfigs")}
-	var rules []any
+// prometheusRules adds the files of rules, which the configuration names, and lets the
+// probe ask as the flags make it necessary.
+func prometheusRules(in *tableInstance, main *project.Process) {
+	var names []any
 	for _, s := range in.Strs("ruleFiles") {
-		rules = append(rules, rootedPath(s))
+		names = append(names, rootedPath(s))
 	}
-	for key, list := range lists {
-		if l, ok := list.([]any); ok && len(l) > 0 {
-			config[key] = l
-		}
-	}
-	if l, ok := in.Any("alertmanagers").([]any); ok && len(l) > 0 {
-		config["alerting"] = map[string]any{"alertmanagers": l}
-	}
-
-	own := in.Strings("extraFlags")
-	host, port, portPath := in.String("listenAddress"), in.Int("port"), []string{"port"}
-	listen, given := flagValue(own, "--web.listen-address", "-web.listen-address")
-	if h, n, ok := splitHostPort(listen); ok {
-		host, port, portPath = h, n, []string{"extraFlags"}
-	}
-	main := in.Main(project.Command{})
+	var files []project.File
 	for i, s := range in.Strs("rules") {
 		name := "rules." + strconv.Itoa(i+1) + ".yml"
-		main.Files = append(main.Files, project.File{Path: in.RunDir("/" + name), Content: in.place.Text(s)})
-		rules = append(rules, module.Str{S: name}) // relative to the configuration
+		files = append(files, project.File{Path: in.RunDir("/" + name), Content: in.place.Text(s)})
+		names = append(names, module.Str{S: name}) // relative to the configuration
 	}
-	if len(rules) > 0 {
-		config["rule_files"] = rules
+	if len(names) > 0 {
+		main.Files[0] = in.table.configs[0].file(in, entry{"rule_files", names})
 	}
-	main.Files = append(main.Files, in.jsonFile("/prometheus.yml", mergeDeep(config, in.attrs("extraConfig"))))
-	words := []project.Text{in.Program("prometheus"), flag("config.file", in.RunDir("/prometheus.yml")), flag("storage.tsdb.path", in.DataDir())}
-	if !given { // twice is an error
-		words = append(words, litFlag("web.listen-address", hostPort(host, port)))
-	}
-	if in.Has("retentionTime") {
-		words = append(words, litFlag("storage.tsdb.retention.time", in.String("retentionTime")))
-	}
-	if in.Has("webExternalUrl") {
-		words = append(words, litFlag("web.external-url", in.String("webExternalUrl")))
-	}
-	for _, s := range in.Strs("extraFlags") {
-		words = append(words, in.place.Text(s))
-	}
-	main.Command.Exec = words
-	main.Test = &project.ConfigTest{Command: project.Command{Exec: []project.Text{in.Program("promtool"), project.Lit("check"), project.Lit("config"), in.RunDir("/prometheus.yml")}}}
-	main.Dirs = []project.Dir{in.KeptData("0750")}
-	main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(host), Port: port, Path: prometheusPrefix(in, own) + "/-/ready"}, Period: slowStart}
+	main.Files = slices.Concat(files, main.Files)
+	own := in.Strings("extraFlags")
+	main.Readiness.HTTP.Path = prometheusPrefix(in.Instance, own) + main.Readiness.HTTP.Path
 	if _, ok := flagValue(own, "--web.config.file", "-web.config.file"); ok { // TLS, or passwords
-		main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: reachable(host), Port: port}, Period: slowStart}
+		at := main.Readiness.HTTP
+		main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: at.Host, Port: at.Port}, Period: slowStart}
 	}
-	in.Listen(port, everywhere(host), portPath...)
 }
 
 // prometheusPrefix is what all paths of the server begin with: that of the

@@ -1,0 +1,375 @@
+package catalog
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+// A table says as data what an instance of a type comes to. What holds for all types,
+// such as that a port of the settings wins over the option, is in the code that reads it,
+// and so in no type.
+//
+// A word is a text with places in braces:
+//
+//	{bin/x}       a program of the package; {pkg/x} another path there
+//	{data/x}      a path below dataDir, {run/x} below the run folder
+//	{web}         host and port of the listener called web; {web.host}, {web.port};
+//	              {web!} an address at which it answers
+//	{option}      the value of an option; {a.b} of one in a set
+//	{option?}     the same, and "" leaves nothing out
+//	{option...}   each element of a list, as a word of its own
+//
+// A word with an option that is null or "" is left out. One that begins with "?option " or
+// "?option=value " is there only when that holds. A flag that the user gives in extra is
+// left out as well: most servers refuse one that comes twice.
+type table struct {
+	options   []option
+	endpoints []endpoint
+	configs   []config
+	argv      []string
+	env       []string // NAME=word
+	dirs      []string // "word mode keep": what outlives the container is kept
+	dir       string   // the working directory; default: the container's
+	ready     ready
+	test      []string // tests the configuration; may be empty
+	extra     string   // the option with the user's own arguments
+	success   []int    // exit codes beside 0
+
+	// finish adds what no table can say.
+	finish func(in *tableInstance, main *project.Process)
+}
+
+// An endpoint is a place where the server takes connections. What else says where, beside
+// the options for it, is listed by the strongest first: a path of a setting, or the
+// spellings of a flag of extra.
+type endpoint struct {
+	name    string
+	port    string // the option; "" when there is none
+	number  int    // the port, when there is no option for it
+	address string // the option; "" is the loopback address
+	ports   []string
+	hosts   []string
+	both    []string // says host and port, perhaps of several listeners, perhaps as URLs
+	socket  []string // says the path of a socket that is used instead
+	anyHost string   // the server's word for all addresses, where it takes no other; "-" is none
+	udp     bool
+	silent  bool   // not declared, because not every version listens there
+	when    string // as in a word: whether it listens; default: always
+}
+
+// ready is how the server says that it serves.
+type ready struct {
+	listener string // its name
+	http     string // a word: the path to ask for; "" is by protocol
+	scheme   []string
+	protocol string // one of probe.Protocols
+	slow     bool   // it takes seconds to start
+}
+
+// A bound is where a listener of an instance listens.
+type bound struct {
+	host   string
+	port   int
+	option []string // that says so
+}
+
+// A tableInstance is an instance of a type that has a table.
+type tableInstance struct {
+	*Instance
+	table  *table
+	bounds map[string][]bound
+	socket project.Text // where the first listener listens instead
+	main   *project.Process
+}
+
+func generateTable(in *Instance) {
+	r := &tableInstance{Instance: in, table: in.Type.table, bounds: map[string][]bound{}}
+	for i := range r.table.endpoints {
+		r.bind(&r.table.endpoints[i])
+	}
+	r.main = in.Main(project.Command{})
+	r.main.Command.Exec = r.words(r.table.argv)
+	if len(r.table.test) > 0 {
+		r.main.Test = &project.ConfigTest{Command: project.Command{Exec: r.words(r.table.test)}}
+	}
+	for _, env := range r.table.env {
+		name, word, _ := strings.Cut(env, "=")
+		if text, ok := r.word(word); ok {
+			r.main.Env[name] = project.Value{Text: text}
+		}
+	}
+	for _, dir := range r.table.dirs {
+		if dir, ok := r.condition(dir); ok {
+			f := strings.Fields(dir + " - -")
+			text, _ := r.word(f[0])
+			r.main.Dirs = append(r.main.Dirs, project.Dir{Path: text, Mode: strings.Trim(f[1], "-"), Keep: f[2] == "keep"})
+		}
+	}
+	if r.table.dir != "" {
+		r.main.Dir, _ = r.word(r.table.dir)
+	}
+	for i := range r.table.configs {
+		r.main.Files = append(r.main.Files, r.table.configs[i].file(r))
+	}
+	r.main.SuccessCode = slices.Clone(r.table.success)
+	r.main.Readiness = r.probe()
+	if r.table.finish != nil {
+		r.table.finish(r, r.main)
+	}
+}
+
+// bind finds out where a listener listens, and declares it.
+func (in *tableInstance) bind(l *endpoint) {
+	if _, ok := in.condition(l.when); !ok {
+		return
+	}
+	if text, _, ok := in.said(l.socket); ok {
+		in.socket = in.place.Path(module.Str{S: text})
+		return
+	}
+	host, port, option := "127.0.0.1", l.number, []string{l.port}
+	if l.port != "" {
+		port = in.Int(l.port)
+	} else if len(l.both) > 0 {
+		option = strings.Split(l.both[0], ".")
+	}
+	if l.address != "" {
+		host = in.String(l.address)
+	}
+	if text, at, ok := in.said(l.ports); ok {
+		port, _ = strconv.Atoi(text) // the server refuses anything that is not a number
+		option = at
+	}
+	if text, _, ok := in.said(l.hosts); ok {
+		host = text
+	}
+	if text, at, ok := in.said(l.both); ok {
+		host, option = text, at
+	}
+	var found []bound
+	for _, one := range strings.FieldsFunc(host, func(c rune) bool { return c == ',' || c == ' ' }) {
+		b := bound{host: one, port: port, option: option}
+		if _, rest, ok := strings.Cut(one, "://"); ok {
+			one = strings.TrimRight(rest, "/")
+			b.host = one
+		}
+		if h, n, ok := splitHostPort(one); ok {
+			b.host = h
+			if !l.udp { // a port beside an address is that of TCP
+				b.port = n
+			}
+		}
+		found = append(found, b)
+	}
+	if len(found) == 0 {
+		found = []bound{{host, port, option}}
+	}
+	for i, b := range found {
+		if l.anyHost != "" && everywhere(b.host) == "*" {
+			found[i].host = strings.Trim(l.anyHost, "-")
+		}
+		protocol := ""
+		if l.udp {
+			protocol = "udp"
+		}
+		if !l.silent {
+			in.listen(b.port, protocol, everywhere(b.host), b.option...)
+		}
+	}
+	in.bounds[l.name] = found
+}
+
+// said returns the first of the sources that the user has set, as text, and its path.
+func (in *tableInstance) said(sources []string) (text string, at []string, ok bool) {
+	for _, source := range sources {
+		if source[0] == '-' {
+			if text, ok := flagValue(in.Strings(in.table.extra), strings.Fields(source)...); ok {
+				return text, []string{in.table.extra}, true
+			}
+			continue
+		}
+		at := strings.Split(source, ".")
+		switch c := in.Get(at...); c.Kind() {
+		case module.KindStr, module.KindInt:
+			return in.scalar(c).String(), at, true
+		case module.KindList:
+			if list := c.Strings(); len(list) > 0 {
+				return strings.Join(list, ","), at, true
+			}
+		}
+	}
+	return "", nil, false
+}
+
+func (in *tableInstance) probe() *project.Probe {
+	r := in.table.ready
+	p := &project.Probe{}
+	if r.slow {
+		p.Period = slowStart
+	}
+	if !in.socket.IsEmpty() {
+		p.Server = &project.ServerCheck{Protocol: r.protocol, Socket: in.socket}
+		return p
+	}
+	at := bound{host: "127.0.0.1"}
+	if found := in.bounds[r.listener]; len(found) > 0 {
+		at = found[0]
+	}
+	if r.protocol != "" {
+		p.Server = &project.ServerCheck{Protocol: r.protocol, Host: reachable(at.host), Port: at.port}
+		return p
+	}
+	path, _ := in.word(r.http)
+	p.HTTP = &project.HTTPCheck{Host: reachable(at.host), Port: at.port, Path: path.String()}
+	p.HTTP.Scheme, _, _ = in.said(r.scheme)
+	return p
+}
+
+// words expands the words of a command.
+func (in *tableInstance) words(list []string) []project.Text {
+	var out []project.Text
+	own := in.Strings(in.table.extra)
+	for _, word := range list {
+		word, ok := in.condition(word)
+		if !ok {
+			continue
+		}
+		if name, _, is := strings.Cut(word, "="); is && name[0] == '-' {
+			if _, given := flagValue(own, in.table.spellings(name)...); given {
+				continue
+			}
+		}
+		if name, is := strings.CutSuffix(word, "...}"); is {
+			prefix, name, _ := strings.Cut(name, "{")
+			for _, s := range in.Strs(name) {
+				out = append(out, project.Join(project.Lit(prefix), in.place.Text(s)))
+			}
+			continue
+		}
+		if text, ok := in.word(word); ok {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// spellings are the ways to write a flag: as a listener's sources say, else with one dash
+// or two.
+func (t *table) spellings(flag string) []string {
+	for i := range t.endpoints {
+		l := &t.endpoints[i]
+		for _, source := range slices.Concat(l.ports, l.hosts, l.both) {
+			if words := strings.Fields(source); slices.Contains(words, flag) {
+				return words
+			}
+		}
+	}
+	return []string{flag, strings.TrimPrefix(flag, "-")}
+}
+
+// condition takes the condition off a word, and reports whether it holds.
+func (in *tableInstance) condition(word string) (rest string, holds bool) {
+	if !strings.HasPrefix(word, "?") {
+		return word, true
+	}
+	name, rest, _ := strings.Cut(word[1:], " ")
+	name, want, compares := strings.Cut(name, "=")
+	switch c := in.Get(strings.Split(name, ".")...); {
+	case compares:
+		return rest, in.scalar(c).String() == want
+	case c.Kind() == module.KindBool:
+		return rest, c.Bool()
+	case c.Kind() == module.KindStr:
+		return rest, c.String() != ""
+	case c.Kind() == module.KindList:
+		return rest, len(c.List()) > 0
+	default:
+		return rest, c.Has()
+	}
+}
+
+// word expands one word; ok is false if it is left out.
+func (in *tableInstance) word(word string) (out project.Text, ok bool) {
+	for {
+		literal, rest, found := strings.Cut(word, "{")
+		if literal != "" || len(out) == 0 && !found {
+			out = project.Join(out, project.Lit(literal))
+		}
+		if !found {
+			return out, true
+		}
+		name, after, _ := strings.Cut(rest, "}")
+		name, mayBeEmpty := strings.CutSuffix(name, "?")
+		value := in.value(name)
+		if value.IsEmpty() && !mayBeEmpty {
+			return nil, false
+		}
+		out, word = project.Join(out, value), after
+		if after == "" {
+			return out, true
+		}
+	}
+}
+
+// value is what stands in a word for a name in braces.
+func (in *tableInstance) value(name string) project.Text {
+	first, sub := name, ""
+	if i := strings.IndexByte(name, '/'); i >= 0 {
+		first, sub = name[:i], name[i:]
+	}
+	switch first {
+	case "bin":
+		return in.Program(sub[1:])
+	case "pkg":
+		return project.Join(trimSuffix(in.Program("x"), "/bin/x"), project.Lit(sub))
+	case "data":
+		return in.Data(sub)
+	case "run":
+		return in.RunDir(sub)
+	}
+	listener, part, _ := strings.Cut(strings.Replace(name, "!", ".!", 1), ".")
+	if found := in.bounds[listener]; len(found) > 0 {
+		at := found[0]
+		switch part {
+		case "hosts":
+			var all []string
+			for _, b := range found {
+				all = append(all, b.host)
+			}
+			return project.Lit(strings.Join(all, ","))
+		case "!":
+			return project.Lit(hostPort(reachable(at.host), at.port))
+		case "host":
+			return project.Lit(at.host)
+		case "port":
+			return project.Lit(strconv.Itoa(at.port))
+		}
+		return project.Lit(hostPort(at.host, at.port))
+	}
+	c := in.Get(strings.Split(name, ".")...)
+	switch {
+	case c.Kind() == module.KindList:
+		return project.Lit(strings.Join(c.Strings(), ","))
+	case !c.Has():
+		return nil
+	case in.kindOf(name) == "key":
+		return in.Lend(in.main, strings.ToLower(name), in.keyFile(c))
+	case in.kindOf(name) == "path":
+		return in.place.Path(c.Str())
+	}
+	return in.scalar(c)
+}
+
+// kindOf is the kind of one of the table's options.
+func (in *tableInstance) kindOf(name string) string {
+	for i := range in.table.options {
+		if o := &in.table.options[i]; o.name == name {
+			return strings.TrimPrefix(o.kind, "null ")
+		}
+	}
+	return ""
+}

@@ -1,0 +1,198 @@
+package catalog
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+// A config is a file below the run folder: what we write, and the user's own over it.
+type config struct {
+	path    string   // with a slash in front
+	format  string   // json, which is YAML as well; ini; or what is between a key and its value in lines
+	base    []entry  // in a file of ini, the keys are "section/key"
+	overlay []string // options that are merged over base, the strongest last
+	tail    string   // the option with lines for the end
+}
+
+// An entry is a key, whose parts are between slashes, and its value: a word, a whole word
+// that is a number, the value of an option, a list of words, or a constant.
+type entry struct {
+	key   string
+	value any
+}
+
+type (
+	number string // a word
+	some   string // an option, unless it is empty
+	whole  string // an option
+)
+
+func (f *config) file(in *tableInstance, more ...entry) project.File {
+	switch f.format {
+	case "json":
+		tree := map[string]any{}
+		for _, e := range slices.Concat(f.base, more) {
+			if v, ok := in.constant(e.value); ok {
+				plant(tree, strings.Split(e.key, "/"), v)
+			}
+		}
+		for _, option := range f.overlay {
+			tree = mergeDeep(tree, in.attrs(option))
+		}
+		return in.jsonFile(f.path, tree)
+	case "ini":
+		return project.File{Path: in.RunDir(f.path), Content: f.sections(in), Mode: "0640"}
+	}
+	b := &textBuilder{}
+	writeLines(b, f.lines(in), f.format)
+	if f.tail != "" {
+		b.add(in.Text(f.tail))
+		b.endLine()
+	}
+	return project.File{Path: in.RunDir(f.path), Content: b.text, Mode: "0640"}
+}
+
+// constant is the value of an entry as Config.Any has values; ok is false if the entry is
+// left out.
+func (in *tableInstance) constant(value any) (v any, ok bool) {
+	switch v := value.(type) {
+	case string:
+		return in.wordOrNothing(v)
+	case number:
+		text, ok := in.word(string(v))
+		n, err := strconv.ParseInt(text.String(), 10, 64)
+		return n, ok && err == nil
+	case some:
+		all := in.Any(string(v))
+		switch c := all.(type) {
+		case nil:
+			return nil, false
+		case []any:
+			return all, len(c) > 0
+		case map[string]any:
+			return all, len(c) > 0
+		}
+		return all, true
+	case whole:
+		return in.Any(string(v)), true
+	case []string:
+		list := []any{}
+		for _, text := range in.words(v) {
+			list = append(list, text)
+		}
+		return list, true
+	case int:
+		return int64(v), true
+	case nil:
+		return map[string]any{}, true
+	}
+	return value, true
+}
+
+// wordOrNothing keeps a word that is left out from becoming an empty text.
+func (in *tableInstance) wordOrNothing(word string) (any, bool) {
+	word, holds := in.condition(word)
+	if !holds {
+		return nil, false
+	}
+	return in.word(word)
+}
+
+// plant puts the value at a path of sets; a set is merged with what is there.
+func plant(tree map[string]any, path []string, value any) {
+	for _, part := range path[:len(path)-1] {
+		below, ok := tree[part].(map[string]any)
+		if !ok {
+			below = map[string]any{}
+			tree[part] = below
+		}
+		tree = below
+	}
+	last := path[len(path)-1]
+	over, isSet := value.(map[string]any)
+	if below, ok := tree[last].(map[string]any); ok && isSet {
+		value = mergeDeep(below, over)
+	}
+	tree[last] = value
+}
+
+// lines is what a file of lines has, by key: null of the user's removes one of ours.
+func (f *config) lines(in *tableInstance) map[string]project.Text {
+	lines := map[string]project.Text{}
+	for _, e := range f.base {
+		if text, ok := in.line(e.value); ok {
+			lines[e.key] = text
+		}
+	}
+	for _, option := range f.overlay {
+		in.overlay(lines, in.Get(option))
+	}
+	return lines
+}
+
+// line is the value of an entry in a file of lines.
+func (in *tableInstance) line(value any) (project.Text, bool) {
+	switch v := value.(type) {
+	case string:
+		word, holds := in.condition(v)
+		if !holds {
+			return nil, false
+		}
+		return in.word(word)
+	case int:
+		return project.Lit(strconv.Itoa(v)), true
+	}
+	return nil, false
+}
+
+// overlay puts the user's own values over lines.
+func (in *tableInstance) overlay(lines map[string]project.Text, own *module.Config) {
+	for _, c := range own.Each() {
+		switch c.Kind() {
+		case module.KindNull:
+			delete(lines, c.Name())
+		case module.KindList:
+			lines[c.Name()] = project.Lit(strings.Join(c.Strings(), ","))
+		default:
+			lines[c.Name()] = in.scalar(c)
+		}
+	}
+}
+
+func (f *config) sections(in *tableInstance) project.Text {
+	sections := map[string]map[string]project.Text{}
+	section := func(name string) map[string]project.Text {
+		if sections[name] == nil {
+			sections[name] = map[string]project.Text{}
+		}
+		return sections[name]
+	}
+	for _, e := range f.base {
+		name, key, _ := strings.Cut(e.key, "/")
+		if text, ok := in.line(e.value); ok {
+			section(name)[key] = text
+		}
+	}
+	for _, option := range f.overlay {
+		for _, own := range in.Each(option) {
+			in.overlay(section(own.Name()), own)
+		}
+	}
+	b := &textBuilder{}
+	for _, name := range sortedKeys(sections) {
+		b.line("[%s]", name)
+		writeLines(b, sections[name], " = ")
+	}
+	return b.text
+}
+
+// writeLines writes a line for each key.
+func writeLines(b *textBuilder, lines map[string]project.Text, between string) {
+	for _, key := range sortedKeys(lines) {
+		b.add(project.Lit(key+between), lines[key], project.Lit("\n"))
+	}
+}

@@ -1,0 +1,127 @@
+package catalog
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"nix2gpu/packages"
+	"nix2gpu/probe"
+	"nix2gpu/project"
+)
+
+var inBraces = regexp.MustCompile(`\{([^{}]*)\}`)
+
+// A table is data, so a name that it spells wrongly is no error of the compiler: each
+// kind of option, each place in a word, each option of an endpoint is there.
+func TestTablesNameWhatThereIs(t *testing.T) {
+	for _, typ := range Types() {
+		if typ.table == nil {
+			continue
+		}
+		t.Run(typ.Name, func(t *testing.T) {
+			tab := typ.table
+			schema := typ.Schema().Options
+			option := func(where, name string) {
+				name, _, _ = strings.Cut(name, ".")
+				if _, ok := schema[name]; !ok {
+					t.Errorf("%s: there is no option %q", where, name)
+				}
+			}
+			word := func(where, word string) {
+				if rest, is := strings.CutPrefix(word, "?"); is {
+					name, _, ok := strings.Cut(rest, " ")
+					if !ok {
+						t.Errorf("%s: a condition without a word: %q", where, word)
+					}
+					name, _, _ = strings.Cut(name, "=")
+					option(where, name)
+				}
+				for _, m := range inBraces.FindAllStringSubmatch(word, -1) {
+					name := strings.TrimSuffix(strings.TrimSuffix(m[1], "..."), "?")
+					first, _, _ := strings.Cut(name, "/")
+					if slices.Contains([]string{"bin", "pkg", "data", "run"}, first) {
+						continue
+					}
+					name, _, _ = strings.Cut(strings.TrimSuffix(name, "!"), ".")
+					if !slices.ContainsFunc(tab.endpoints, func(l endpoint) bool { return l.name == name }) {
+						option(where, name)
+					}
+				}
+			}
+			for _, o := range tab.options {
+				checkKind(t, o)
+			}
+			for _, list := range [][]string{tab.argv, tab.env, tab.dirs, tab.test, {tab.dir, tab.ready.http}} {
+				for _, w := range list {
+					_, value, isEnv := strings.Cut(w, "=")
+					if isEnv && slices.Contains(tab.env, w) {
+						w = value
+					}
+					word("words", w)
+				}
+			}
+			for _, c := range tab.configs {
+				for _, e := range c.base {
+					switch v := e.value.(type) {
+					case string:
+						word(c.path, v)
+					case number:
+						word(c.path, string(v))
+					case some:
+						option(c.path, string(v))
+					case whole:
+						option(c.path, string(v))
+					}
+				}
+				for _, name := range c.overlay {
+					option(c.path, name)
+				}
+				if c.tail != "" {
+					option(c.path, c.tail)
+				}
+			}
+			for _, e := range tab.endpoints {
+				if e.port == "" && len(e.ports)+len(e.both) == 0 && !e.silent && e.number == 0 {
+					t.Errorf("endpoint %s: nothing says its port", e.name)
+				}
+				for _, name := range []string{e.port, e.address} {
+					if name != "" {
+						option("endpoint "+e.name, name)
+					}
+				}
+				for _, source := range slices.Concat(e.ports, e.hosts, e.both, e.socket) {
+					if source[0] != '-' {
+						option("endpoint "+e.name, source)
+					} else if tab.extra == "" {
+						t.Errorf("endpoint %s: a flag, and no option for flags", e.name)
+					}
+				}
+			}
+			if r := tab.ready; !slices.ContainsFunc(tab.endpoints, func(l endpoint) bool { return l.name == r.listener }) ||
+				r.protocol != "" && !slices.Contains(probe.Protocols(), r.protocol) || r.protocol == "" && r.http == "" {
+				t.Errorf("there is no such way to be ready: %+v", r)
+			}
+			if _, ok := project.SystemUsers()[typ.User]; !ok {
+				t.Errorf("user %q has no number", typ.User)
+			}
+			if p := packages.Lookup(typ.Package); !p.Known || !slices.Contains(p.Users, typ.User) {
+				t.Errorf("the table of packages has no %q with user %q", typ.Package, typ.User)
+			}
+		})
+	}
+}
+
+func checkKind(t *testing.T, o option) {
+	words := strings.TrimPrefix(o.kind, "null ")
+	if strings.HasPrefix(words, "alias ") || strings.HasPrefix(words, "inert ") || strings.HasPrefix(words, "enum ") {
+		return
+	}
+	for _, prefix := range []string{"list ", "attrs ", "attrs "} { // attrs of attrs, too
+		words = strings.TrimPrefix(words, prefix)
+	}
+	if found, _ := kind(words); found == nil {
+		t.Errorf("option %s: no kind %q", o.name, o.kind)
+	}
+}
