@@ -6,12 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"nix2gpu/safefile"
 )
@@ -23,14 +18,15 @@ type cursor struct {
 	id   string
 	name string
 
-	files  []*os.File // oldest first; files[0] is being read
-	offset int64      // in files[0], of the end of buf
-	buf    []byte     // what has been read
-	pos    int        // in buf, of what has not been parsed
-	block  int        // how much to read next
-	limit  int64      // where to end in the last file; -1: at its end
-	gone   bool       // rotation has removed files that we have not read: a gap is due
-	when   time.Time  // of the last record; lines that are no records get it
+	files  []*part // oldest first; files[0] is being read
+	want   period
+	offset int64     // in files[0], of the end of buf
+	buf    []byte    // what has been read
+	pos    int       // in buf, of what has not been parsed
+	block  int       // how much to read next
+	limit  int64     // where to end in the last file; -1: at its end
+	gone   bool      // rotation has removed files that we have not read: a gap is due
+	when   time.Time // of the last record; lines that are no records get it
 
 	process Process // of the next record, unless that tells another one
 	head    Record
@@ -52,9 +48,12 @@ func (c *cursor) begin(q Query) error {
 }
 
 func (c *cursor) find(q Query) error {
+	c.want = period{q.Since, q.Until}
 	if q.Tail > 0 && !q.Previous {
-		if done, err := c.tailOfNewest(q); done || err != nil {
+		if done, err := c.tailOfNewest(q); err != nil {
 			return err
+		} else if done {
+			return c.leaveOut()
 		}
 	}
 	if err := c.open(); err != nil {
@@ -69,99 +68,19 @@ func (c *cursor) find(q Query) error {
 	case q.Tail < 0:
 		return c.skipAll()
 	case q.Tail > 0:
-		_, err := c.tail(q)
-		return err
-	case !q.Since.IsZero():
-		c.skipOlder(q.Since)
+		if _, err := c.tail(q); err != nil {
+			return err
+		}
 	}
-	return nil
+	return c.leaveOut()
 }
 
 // open opens all files. It begins with the current one: a rotation meanwhile gives files
 // higher numbers, which are still to come, so that none is missed.
 func (c *cursor) open() error {
-	found, err := openAll(c.dir, c.name, fileID{})
-	if err != nil {
-		return err
-	}
-	c.files = found
-	return nil
-}
-
-// A fileID identifies a file, whatever it is called. The zero value is no file's.
-type fileID struct{ dev, ino uint64 }
-
-// openAll opens the files of a log that are newer than own, or all of them, and returns
-// them oldest first. A file that a rotation shows under two names is opened once.
-func openAll(dir, name string, own fileID) ([]*os.File, error) {
-	most, err := oldest(dir, name)
-	if err != nil {
-		return nil, err
-	}
-	folder, err := safefile.OpenFolder(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer folder.Close()
-	var files []*os.File
-	var taken []fileID
-	// Rotation may add files beyond most while we look. They have consecutive numbers,
-	// but for the one that is missing for a moment during a rotation.
-	for i, missing := 0, 0; i <= most || missing < 2; i++ {
-		file := name
-		if i > 0 {
-			file += "." + strconv.Itoa(i)
-		}
-		f, st, err := folder.Peek(file)
-		if errors.Is(err, os.ErrNotExist) {
-			if i > most {
-				missing++
-			}
-			continue
-		}
-		if err != nil {
-			closeAll(files)
-			return nil, err
-		}
-		missing = 0
-		id := fileID{uint64(st.Dev), st.Ino}
-		if id == own {
-			f.Close()
-			break
-		}
-		if slices.Contains(taken, id) {
-			f.Close()
-			continue
-		}
-		files, taken = append(files, f), append(taken, id)
-	}
-	slices.Reverse(files)
-	return files, nil
-}
-
-// oldest returns the highest number of a log's files.
-func oldest(dir, name string) (most int, err error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return 0, err
-	}
-	for _, e := range entries {
-		if rest, ok := strings.CutPrefix(e.Name(), name+"."); ok {
-			if n, err := strconv.Atoi(rest); err == nil {
-				most = max(most, n)
-			}
-		}
-	}
-	return most, nil
-}
-
-func closeAll(files []*os.File) {
-	for _, f := range files {
-		f.Close()
-	}
+	var err error
+	c.files, _, err = openAll(c.dir, c.name, nil)
+	return err
 }
 
 func (c *cursor) close() {
@@ -255,6 +174,15 @@ func (c *cursor) fill() (bool, error) {
 	}
 	c.buf, c.pos = c.buf[:rest], 0
 	space := c.buf[rest : rest+c.block]
+	if skip := c.files[0].skip; len(skip) > 0 {
+		if c.offset >= skip[0].from {
+			if c.files[0].skip = skip[1:]; rest == 0 { // between two records, as it should be
+				c.offset = skip[0].to
+			}
+			return true, nil
+		}
+		space = space[:min(int64(len(space)), skip[0].from-c.offset)]
+	}
 	if c.limit >= 0 && len(c.files) == 1 {
 		space = space[:max(0, min(int64(len(space)), c.limit-c.offset))]
 	}
@@ -294,23 +222,21 @@ func (c *cursor) over() bool {
 // advance goes on to the next file and reports whether there is one.
 func (c *cursor) advance() (bool, error) {
 	if len(c.files) == 1 {
-		var own unix.Stat_t
-		if err := unix.Fstat(int(c.files[0].Fd()), &own); err != nil {
-			return false, err
-		}
-		newer, err := openAll(c.dir, c.name, fileID{uint64(own.Dev), own.Ino})
+		newer, met, err := openAll(c.dir, c.name, c.files[0])
 		if err != nil || len(newer) == 0 {
 			return false, err
 		}
-		var now unix.Stat_t // rotation may have removed more than one file meanwhile
-		c.gone = unix.Fstat(int(c.files[0].Fd()), &now) == nil && now.Nlink == 0
+		for _, p := range newer {
+			p.late = true
+		}
+		c.gone = !met && c.files[0].gone() // rotation may have removed more than one file meanwhile
 		c.files = append(c.files, newer...)
 	}
 	c.files[0].Close()
 	c.files = c.files[1:]
 	c.offset = 0
 	c.buf, c.pos = c.buf[:0], 0
-	return true, nil
+	return true, c.leaveOut()
 }
 
 // A place is where a record begins.
@@ -333,11 +259,8 @@ func (c *cursor) end() (place, error) {
 	if c.limit >= 0 {
 		return place{last, c.limit}, nil
 	}
-	fi, err := c.files[last].Stat()
-	if err != nil {
-		return place{}, err
-	}
-	return place{last, fi.Size()}, nil
+	size, err := c.files[last].length()
+	return place{last, size}, err
 }
 
 // skipAll moves behind the last complete record.
@@ -351,7 +274,7 @@ func (c *cursor) skipAll() error {
 	}
 	// A record that is being written at this moment is wanted as a whole.
 	found := false
-	err = c.backward(p, func(_ []byte, _, after place) bool {
+	err = c.backward(p, period{}, func(_ []byte, _, after place) bool {
 		p, found = after, true
 		return false
 	})
@@ -361,28 +284,44 @@ func (c *cursor) skipAll() error {
 	return err
 }
 
-// skipOlder skips the files that were last written before a time.
-func (c *cursor) skipOlder(since time.Time) {
-	for len(c.files) > 1 {
-		fi, err := c.files[0].Stat()
-		if err != nil || !fi.ModTime().Before(since) {
-			return
-		}
-		c.seek(place{1, 0})
+// leaveOut prepares to leave out what files[0] has beyond the period that is wanted. One
+// that was opened later has been written since.
+func (c *cursor) leaveOut() error {
+	if len(c.files) == 0 || c.files[0].late || c.want.all() {
+		return nil
 	}
+	p := c.files[0]
+	if err := p.leaveOut(c.want); err != nil {
+		return err
+	}
+	for len(p.skip) > 0 && p.skip[0].to <= c.offset {
+		p.skip = p.skip[1:]
+	}
+	if len(p.skip) > 0 && p.skip[0].from < c.offset {
+		p.skip[0].from = c.offset
+	}
+	return nil
 }
 
 // tailOfNewest is open and tail for the usual case: the newest file has enough lines, so
 // that older ones need not even be looked for. It reports whether that was so.
 func (c *cursor) tailOfNewest(q Query) (done bool, err error) {
-	f, err := safefile.Peek(filepath.Join(c.dir, c.name))
+	folder, err := safefile.OpenFolder(c.dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	c.files = []*os.File{f}
+	defer folder.Close()
+	newest, err := openPart(folder, c.name, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	c.files = []*part{newest}
 	if done, err = c.tail(q); !done {
 		c.close()
 	}
@@ -400,13 +339,8 @@ func (c *cursor) tail(q Query) (more bool, err error) {
 		return false, err
 	}
 	count := 0
-	err = c.backward(at, func(raw []byte, start, _ place) bool {
-		rec := parseRecord(raw)
-		if rec.Stream == Marks && !q.Marks || !q.wanted(rec) {
-			more = !rec.Time.IsZero() && rec.Time.Before(q.Since)
-			return !more
-		}
-		if !rec.Partial() { // the end of a line, to which the pieces before it belong
+	take := func(start place, partial bool) bool {
+		if !partial { // the end of a line, to which the pieces before it belong
 			if count++; count > q.Tail {
 				more = true
 				return false
@@ -414,6 +348,32 @@ func (c *cursor) tail(q Query) (more bool, err error) {
 		}
 		at = start
 		return true
+	}
+	whenever := q
+	whenever.Since, whenever.Until = time.Time{}, time.Time{}
+	var strangers []place // wanted lines that count as of the time of the record before
+	err = c.backward(at, c.want, func(raw []byte, start, _ place) bool {
+		rec := parseRecord(raw)
+		if rec.Time.IsZero() && !c.want.all() {
+			if whenever.wanted(rec) {
+				strangers = append(strangers, start)
+			}
+			return true
+		}
+		for _, start := range strangers {
+			if !q.inTime(rec.Time) {
+				break
+			}
+			if !take(start, false) {
+				return false
+			}
+			c.when = rec.Time
+		}
+		strangers = strangers[:0]
+		if rec.Stream == Marks && !q.Marks || !q.wanted(rec) {
+			return true
+		}
+		return take(start, rec.Partial())
 	})
 	c.seek(at)
 	return more, err
@@ -429,7 +389,7 @@ func (c *cursor) previous() error {
 		return err
 	}
 	var starts []place
-	err = c.backward(at, func(raw []byte, start, _ place) bool {
+	err = c.backward(at, period{}, func(raw []byte, start, _ place) bool {
 		if parseRecord(raw).IsStart() {
 			starts = append(starts, start)
 		}
@@ -450,22 +410,35 @@ func (c *cursor) previous() error {
 }
 
 // backward calls visit for each complete line before a place, the last one first, until
-// visit returns false. It passes where the line begins and where the next one does.
-func (c *cursor) backward(from place, visit func(raw []byte, start, after place) bool) error {
+// visit returns false. It passes where the line begins and where the next one does. Lines
+// beyond a period may be left out.
+func (c *cursor) backward(from place, want period, visit func(raw []byte, start, after place) bool) error {
 	for i := from.file; i >= 0; i-- {
 		end := from.offset
 		if i != from.file {
-			fi, err := c.files[i].Stat()
-			if err != nil {
+			var err error
+			if end, err = c.files[i].length(); err != nil {
 				return err
 			}
-			end = fi.Size()
 		}
-		more, err := linesBackward(c.files[i], end, func(raw []byte, start, after int64) bool {
-			return visit(raw, place{i, start}, place{i, after})
-		})
-		if err != nil || !more {
+		skip, err := unwanted(c.files[i], end, want)
+		if err != nil {
 			return err
+		}
+		for {
+			begin, next := int64(0), int64(-1)
+			if n := len(skip); n > 0 {
+				begin, next, skip = skip[n-1].to, skip[n-1].from, skip[:n-1]
+			}
+			more, err := linesBackward(io.NewSectionReader(c.files[i], begin, end-begin), end-begin, func(raw []byte, start, after int64) bool {
+				return visit(raw, place{i, begin + start}, place{i, begin + after})
+			})
+			if err != nil || !more {
+				return err
+			}
+			if end = next; end <= 0 {
+				break
+			}
 		}
 	}
 	return nil

@@ -117,12 +117,14 @@ type file struct {
 	told     Process   // of the last mark that tells one, which is in the segment toldIn, at toldAt
 	toldIn   int
 	toldAt   int64
+	span     span // of the current segment
+	remind   int64
 	closed   bool // dir is closed, too, and its descriptor may be another file's by now
 	scratch  []byte
 }
 
 func newFile(dir *folder, name string, max int64, keep int) *file {
-	return &file{dir: dir, name: name, max: max, keep: keep, fd: -1}
+	return &file{dir: dir, name: name, max: max, keep: keep, remind: remindEvery, fd: -1}
 }
 
 // A batch is a number of whole records.
@@ -141,16 +143,23 @@ func (f *file) append(b batch, at time.Time) (from, to spot, err error) {
 		f.scratch = fmt.Appendf(f.scratch, "F %s %d %v\n", markGap, f.lost, reasonOf(f.failure))
 		if f.failure = f.write(f.scratch); f.failure == nil {
 			f.lost = 0
+			f.span.add(at)
 		}
 	}
 	if b.n > 0 && (f.failure == nil || f.lost == 0) {
 		records, told := b.records, b.tells
 		if !b.mark && f.untold(b.process, len(records)) {
-			f.scratch = append(tell(f.scratch[:0], b.process, at), records...)
+			ends := f.due(len(records))
+			f.scratch = append(f.tell(f.scratch[:0], b.process, len(records), at), records...)
 			records, told = f.scratch, true
+			if ends {
+				f.span = span{at: f.size} // it begins with the mark
+			}
 		}
-		if f.failure = f.write(records); f.failure == nil && told {
-			f.told, f.toldIn, f.toldAt = b.process, f.current, f.size
+		if f.failure = f.write(records); f.failure == nil {
+			if f.span.add(at); told {
+				f.told, f.toldIn, f.toldAt = b.process, f.current, f.size
+			}
 		}
 	}
 	if f.failure != nil {
@@ -258,6 +267,7 @@ func (f *file) rotate() {
 // before, opened again.
 func (f *file) opened(fd int, st unix.Stat_t) {
 	f.fd, f.size = fd, st.Size
+	f.span = span{at: st.Size}
 	seg := segment{dev: uint64(st.Dev), ino: st.Ino, start: st.Size, lines: f.lines}
 	if n := len(f.segments); n > 0 && f.first+n > f.current {
 		if old := &f.segments[n-1]; old.ino == seg.ino && old.dev == seg.dev {
@@ -319,6 +329,7 @@ func (f *file) resume(s, end spot) spot {
 		var st unix.Stat_t
 		if unix.Fstat(f.fd, &st) == nil {
 			f.size = st.Size
+			f.span = span{at: st.Size}
 		}
 	}
 	if s.segment >= end.segment || s.segment < f.first {

@@ -67,18 +67,22 @@ func (r Record) tells() (p Process, ok bool) {
 }
 
 // untold reports whether the segment does not tell, close enough to its end, that the
-// n bytes that are written next come from p.
+// n bytes that are written next come from p, or a mark should end its span.
 func (f *file) untold(p Process, n int) bool {
 	if f.told == p && p.PID == 0 {
-		return false
+		return f.due(n)
 	}
-	return f.told != p || f.fd < 0 || f.toldIn != f.current || f.full(n) || f.size-f.toldAt >= remindEvery
+	return f.told != p || f.fd < 0 || f.toldIn != f.current || f.full(n) || f.size-f.toldAt >= f.remind || f.due(n)
 }
 
-// tell appends a mark that the next records come from p.
-func tell(dst []byte, p Process, at time.Time) []byte {
+// tell appends a mark that the next records, of n bytes, come from p.
+func (f *file) tell(dst []byte, p Process, n int, at time.Time) []byte {
 	dst = append(appendHeader(dst, at, Marks), "F "...)
-	return append(p.appendMark(dst, markRun), '\n')
+	dst = p.appendMark(dst, markRun)
+	if f.due(n) {
+		dst = f.appendSpan(dst)
+	}
+	return append(dst, '\n')
 }
 
 // findProcess looks back for the mark that tells the process of the next record.
@@ -86,7 +90,7 @@ func (c *cursor) findProcess() error {
 	if len(c.files) == 0 {
 		return nil
 	}
-	return c.backward(place{0, c.offset}, func(raw []byte, start, _ place) bool {
+	return c.backward(place{0, c.offset}, period{}, func(raw []byte, start, _ place) bool {
 		p, ok := parseRecord(raw).tells()
 		if ok {
 			c.process = p

@@ -60,7 +60,7 @@ var tags = [...]string{EndNewline: "F", EndReturn: "F:r", EndNone: "F:n", EndCut
 
 // appendHeader appends the fields before the tags.
 func appendHeader(dst []byte, at time.Time, s Stream) []byte {
-	dst = at.UTC().AppendFormat(dst, timeLayout)
+	dst = appendTime(dst, at)
 	dst = append(dst, ' ')
 	dst = append(dst, s...)
 	return append(dst, ' ')
