@@ -101,6 +101,8 @@ type execution struct {
 
 	told atomic.Bool // somebody has asked it to end
 
+	asking chan struct{} // closed when the shutdown command is over; nil: there was none
+
 	notify  *probe.Notify
 	readyFD *probe.ReadyFD
 	closes  []func()      // to call at the end, the last first
@@ -212,7 +214,12 @@ func (m *machine) Shutdown(id RunID, c project.Command) {
 		return
 	}
 	x.told.Store(true)
+	asking := make(chan struct{})
+	m.mu.Lock()
+	x.asking = asking
+	m.mu.Unlock()
 	go func() {
+		defer close(asking)
 		f := Fact{Kind: ShutdownDone, Run: id}
 		if err := x.shutdown(c); err != nil {
 			m.say(x, sayShutdownFailed(err))
@@ -370,6 +377,15 @@ func (x *execution) await(p *process.Process, log *servicelog.Run) {
 	drain, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	_ = log.Drain(drain) // somebody else may keep the pipe open for ever
+	x.m.mu.Lock()
+	asking := x.asking
+	x.m.mu.Unlock()
+	if asking != nil { // what the shutdown command has said belongs to this run
+		select {
+		case <-asking:
+		case <-drain.Done():
+		}
+	}
 }
 
 // onClose makes close call f.
@@ -748,6 +764,7 @@ func (x *execution) shutdown(c project.Command) error {
 	if err != nil {
 		return err
 	}
+	killed := false
 	select {
 	case <-p.Done():
 	case <-x.over.Done():
@@ -755,12 +772,15 @@ func (x *execution) shutdown(c project.Command) error {
 		case <-p.Done():
 		case <-time.After(time.Second):
 			p.Kill()
-			return nil
+			killed = true
 		}
 	}
 	drain, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	_ = log.Drain(drain)
+	if killed { // it may not end at all
+		return nil
+	}
 	if e := p.Exit(); !e.Success() && !p.Killed() {
 		return errors.New(e.String())
 	}

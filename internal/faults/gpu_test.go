@@ -58,8 +58,10 @@ func TestGPUNeeded(t *testing.T) {
 	run := s.Start("up")
 	run.WaitLine("train: skipped: needs 2 GPUs, and there is one; ask for what is here, or run it on another machine")
 	run.WaitLine("1 of 2 services healthy; skipped: train")
-	if out := run.Stderr(); !strings.Contains(out, `nix2gpu.nix:2:78: service "train": needs 2 GPUs, and there is one`) {
-		t.Errorf("it is not said where:\n%s", out)
+	if !testkit.Eventually(func() bool {
+		return strings.Contains(run.Stderr(), `nix2gpu.nix:2:78: service "train": needs 2 GPUs, and there is one`)
+	}) {
+		t.Errorf("it is not said where:\n%s", run.Stderr())
 	}
 	g.State.Cards = gputest.Two()
 	g.Save()

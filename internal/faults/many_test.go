@@ -48,9 +48,7 @@ func TestManyServices(t *testing.T) {
 			}
 		}
 	}
-	if n := countMatching(s, "sleep 1000"); n != levels*wide {
-		t.Errorf("%d run", n)
-	}
+	wantRunning(t, s, "sleep 1000", levels*wide)
 	began = time.Now()
 	up.Stop()
 	t.Attr("R24", fmt.Sprintf("%d services, %d deep: started in %v, stopped in %v", levels*wide, levels, took.Round(time.Millisecond), time.Since(began).Round(time.Millisecond)))

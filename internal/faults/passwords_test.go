@@ -70,8 +70,9 @@ func TestPasswordsOfServers(t *testing.T) {
 			t.Errorf("nginx answers %d, want %d", resp.StatusCode, want)
 		}
 	}
-	if out, errs, code := s.ExecCommand("grep", "-rl", "-e", hunter, "-e", "hunter2cookie", "--exclude-dir=secrets", "."); code != 1 {
-		t.Errorf("kept in %s%s", out, errs)
+	// Code 2 is an error, such as a file that a server has removed meanwhile.
+	if out, errs, code := s.ExecCommand("grep", "-rl", "-e", hunter, "-e", "hunter2cookie", "--exclude-dir=secrets", "."); out != "" || code != 1 && strings.Count(errs, "\n") != strings.Count(errs, "No such file") {
+		t.Errorf("exit code %d, kept in %s%s", code, out, errs)
 	}
 	up.Stop()
 }

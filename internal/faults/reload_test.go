@@ -22,6 +22,8 @@ func TestReloadOfWhatIsWrong(t *testing.T) {
 	s.Write("nix2gpu.nix", right)
 	up := s.Start("up")
 	up.WaitLine("all services healthy")
+	wantRunning(t, s, "sleep 1000", 1)
+	wantRunning(t, s, "sleep 1001", 1)
 	before := s.MustExec("ps", "-o", "name")
 	pids := s.Net.Processes()
 

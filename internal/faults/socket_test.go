@@ -1,12 +1,16 @@
 package faults
 
 import (
+	"errors"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/rundir"
 )
 
@@ -17,6 +21,7 @@ func TestSocketFullOfConnections(t *testing.T) {
 	up := s.Start("up")
 	up.WaitLine("svc: starting")
 	socket := filepath.Join("/run/nix2gpu", rundir.Key("", s.Dir)+".sock")
+	var followers []net.Conn
 	for i := range 600 {
 		c, err := net.Dial("unix", socket)
 		if err != nil {
@@ -28,6 +33,15 @@ func TestSocketFullOfConnections(t *testing.T) {
 			text = "GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n"
 		}
 		_, _ = io.WriteString(c, text) // those beyond the bound have been ended
+		if i%2 == 0 {
+			followers = append(followers, c)
+		}
+	}
+	for _, c := range followers { // each has its answer, or was ended: none is still on its way
+		_ = c.SetReadDeadline(time.Now().Add(testkit.Patience))
+		if _, err := c.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal("a follower of events has no answer")
+		}
 	}
 	if got := s.MustExec("ps"); !strings.Contains(got, "svc") {
 		t.Errorf("ps: %s", got)

@@ -50,11 +50,11 @@ func TestUserWithoutRoot(t *testing.T) {
 	up := s.StartCommand("setpriv", as("up")...)
 	up.WaitLine("[nix2gpu] 3 of 4 services healthy")
 	for _, want := range []string{"[mine] 1000\n", "[other] 1000\n", "[nix2gpu] low: skipped: only root may listen on port 80"} {
-		if !strings.Contains(up.Stdout(), want) {
+		if !testkit.Eventually(func() bool { return strings.Contains(up.Stdout(), want) }) {
 			t.Errorf("up prints\n%s\nwant %q", up.Stdout(), want)
 		}
 	}
-	if !strings.Contains(up.Stderr(), low) {
+	if !testkit.Eventually(func() bool { return strings.Contains(up.Stderr(), low) }) {
 		t.Errorf("up says\n%s\nwant %q", up.Stderr(), low)
 	}
 	up.Stop()
