@@ -10,7 +10,8 @@ import (
 	"nix2gpu/safefile"
 )
 
-// maxLog is the size, in bytes, at which the supervisor's own log starts afresh.
+// maxLog is the size, in bytes, at which the supervisor's own log starts afresh. One file
+// before it is kept.
 const maxLog = 4 << 20
 
 // A Log is the supervisor's own log. If it can't be written, lines are lost and counted,
@@ -20,6 +21,7 @@ type Log struct {
 
 	mu   sync.Mutex
 	file *os.File // nil if not open
+	size int64    // of the file, in bytes
 	torn bool     // the last line in the file is incomplete
 	lost int      // lines lost since err
 	err  error    // why the last write failed
@@ -30,11 +32,10 @@ type Log struct {
 // OpenLog opens the supervisor's own log. It fails if there is something else, such as a
 // FIFO or a link; a full disk only degrades it.
 func (l Layout) OpenLog() (*Log, error) {
-	if info, err := os.Lstat(l.Log); err == nil && info.Mode().IsRegular() && info.Size() > maxLog {
-		os.Rename(l.Log, l.Log+".1")
-	}
 	g := &Log{path: l.Log}
-	g.err = g.open()
+	if g.err = g.open(); g.err == nil && g.size > maxLog {
+		g.err = g.begin()
+	}
 	var refused *safefile.Error
 	if errors.As(g.err, &refused) {
 		return nil, folderError(l.Log, "the supervisor's log", stateHint, g.err)
@@ -43,15 +44,35 @@ func (l Layout) OpenLog() (*Log, error) {
 }
 
 func (g *Log) open() (err error) {
-	g.file, err = safefile.Append(g.path, 0o600)
-	return err
+	if g.file, err = safefile.Append(g.path, 0o600); err != nil {
+		return err
+	}
+	if info, err := g.file.Stat(); err == nil {
+		g.size = info.Size()
+	}
+	return nil
+}
+
+// begin begins a new file, and keeps the one before it. Where that can't be, the log goes
+// on in the file that there is.
+func (g *Log) begin() error {
+	if err := os.Rename(g.path, g.path+".1"); err != nil {
+		g.size = 0 // it is tried again after as much
+		return nil
+	}
+	g.file.Close()
+	g.file = nil
+	return g.open()
 }
 
 // Write appends a line. It never fails; see [Log.Check].
 func (g *Log) Write(line []byte) (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.heal(); g.err == nil {
+	if g.heal(); g.err == nil && g.size > maxLog {
+		g.err = g.begin()
+	}
+	if g.err == nil {
 		g.err = g.write(line)
 	}
 	if g.err != nil {
@@ -92,6 +113,7 @@ func (g *Log) heal() {
 
 func (g *Log) write(text []byte) error {
 	n, err := g.file.Write(text)
+	g.size += int64(n)
 	if n > 0 {
 		g.torn = n < len(text)
 	}

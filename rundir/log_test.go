@@ -106,6 +106,22 @@ func TestLogIsBegunAnew(t *testing.T) {
 			t.Errorf("%s: %v, %v; want %d bytes", path, st, err, size)
 		}
 	}
+	// And while it is written: a supervisor may run for years.
+	if log, err = l.OpenLog(); err != nil {
+		t.Fatal(err)
+	}
+	line := strings.Repeat("x", 1<<20-1) + "\n"
+	for range 5 {
+		fmt.Fprint(log, line)
+	}
+	fmt.Fprintln(log, "the first line of another file")
+	log.Close()
+	if data, err := os.ReadFile(l.Log); err != nil || string(data) != "the first line of another file\n" {
+		t.Errorf("the log has %d bytes, %v", len(data), err)
+	}
+	if st, err := os.Stat(l.Log + ".1"); err != nil || st.Size() != 5<<20 {
+		t.Errorf("the log before it: %v, %v; want 5 lines of a MiB", st, err)
+	}
 	os.Remove(l.Log)
 	if err := unix.Mkfifo(l.Log, 0o600); err != nil {
 		t.Fatal(err)

@@ -22,6 +22,7 @@ func (s *Server) attach(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	about(r, "services", id)
 	done, err := connOf(r.Context()).follow()
 	if err != nil {
 		return err
@@ -43,6 +44,7 @@ func (s *Server) attach(w http.ResponseWriter, r *http.Request) error {
 	if _, err := io.WriteString(conn, head); err != nil {
 		return nil // they have gone
 	}
+	s.log(r, nil) // when it ends says nothing
 	connect(struct {
 		io.Reader
 		io.Writer

@@ -1,6 +1,9 @@
 package server
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // The bounds on connections.
 const (
@@ -19,3 +22,18 @@ const (
 	MaxPerPeer  = maxPerPeer
 	WrongTokens = wrongTokens
 )
+
+// Changing returns the method and path of each request that is not only for reading.
+func Changing() (patterns []string) {
+	for _, route := range Routes() {
+		if route.Access != AccessRead && route.Method != "GET" {
+			patterns = append(patterns, route.Method+" "+route.Path)
+		}
+	}
+	for _, route := range (&Server{}).processCompose() {
+		if route.access != AccessRead && !strings.HasPrefix(route.pattern, "GET ") {
+			patterns = append(patterns, route.pattern)
+		}
+	}
+	return patterns
+}

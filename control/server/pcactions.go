@@ -82,7 +82,7 @@ func (s *Server) pcAction(do func(context.Context, []project.ID, control.Action)
 
 // pcDo acts on services, and answers with the name by which they were called.
 func (s *Server) pcDo(w http.ResponseWriter, r *http.Request, name string, ids []project.ID, do func(context.Context, []project.ID, control.Action) error) error {
-	s.opts.Log.Info("request", "path", r.URL.Path, "services", ids, "peer", peerName(r))
+	about(r, "services", names(ids))
 	if err := do(r.Context(), ids, control.Action{}); err != nil {
 		return err
 	}
@@ -93,16 +93,17 @@ func (s *Server) pcDo(w http.ResponseWriter, r *http.Request, name string, ids [
 // pcStopAll stops several processes, and answers how that went for each. One that could
 // not be stopped makes it 207, all of them 400.
 func (s *Server) pcStopAll(w http.ResponseWriter, r *http.Request) error {
-	var names []string
-	if err := s.decode(w, r, maxBody, &names); err != nil {
+	var list []string
+	if err := s.decode(w, r, maxBody, &list); err != nil {
 		return err
 	}
-	if len(names) == 0 {
+	about(r, "services", names(list))
+	if len(list) == 0 {
 		return &control.Error{Code: control.CodeInvalid, Msg: "the body names no process", Hint: `["api", "db"]`}
 	}
 	outcome, failed := map[string]string{}, 0
 	var last error
-	for _, name := range names {
+	for _, name := range list {
 		ids, err := s.resolve(r.Context(), []string{name})
 		if err == nil {
 			err = s.stop(r.Context(), ids, control.Action{})
@@ -112,12 +113,11 @@ func (s *Server) pcStopAll(w http.ResponseWriter, r *http.Request) error {
 			failed++
 		}
 	}
-	s.opts.Log.Info("request", "path", r.URL.Path, "services", names, "peer", peerName(r))
 	switch failed {
 	case 0:
 		writeJSON(w, http.StatusOK, outcome)
-	case len(names):
-		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("none of %s could be stopped: %v", strings.Join(names, ", "), last), Hint: "GET /processes lists them"}
+	case len(list):
+		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("none of %s could be stopped: %v", strings.Join(list, ", "), last), Hint: "GET /processes lists them"}
 	default:
 		writeJSON(w, http.StatusMultiStatus, outcome)
 	}

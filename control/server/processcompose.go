@@ -234,7 +234,6 @@ func userName() string {
 }
 
 func (s *Server) pcProjectStop(w http.ResponseWriter, r *http.Request) error {
-	s.opts.Log.Info("request", "path", r.URL.Path, "peer", peerName(r))
 	s.opts.Engine.Down()
 	writeJSON(w, http.StatusOK, map[string]string{"status": "stopped"})
 	return nil

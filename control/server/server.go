@@ -176,10 +176,10 @@ func (s *Server) Close() {
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, route := range Routes() {
-		mux.Handle(route.Method+" "+route.Path, s.guard(s.routed(&route)))
+		mux.Handle(route.Method+" "+route.Path, s.guard(route.Access, s.routed(&route)))
 	}
 	for _, route := range s.processCompose() {
-		mux.Handle(route.pattern, s.guard(route.serve))
+		mux.Handle(route.pattern, s.guard(route.access, route.serve))
 	}
 	return s.bounded(untrailed(mux))
 }
@@ -220,14 +220,14 @@ func paramsOf(r *http.Request) query {
 type handler func(w http.ResponseWriter, r *http.Request) error
 
 // guard refuses strangers on the socket, and turns errors into answers.
-func (s *Server) guard(h handler) http.Handler {
-	return s.answering(func(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) guard(access Access, h handler) http.Handler {
+	return s.answering(s.audited(access, func(w http.ResponseWriter, r *http.Request) error {
 		if !allowed(r) {
 			return &control.Error{Code: control.CodeForbidden, Msg: "only root and the user who runs the project may ask",
 				Hint: "ask as one of them"}
 		}
 		return h(w, r)
-	})
+	}))
 }
 
 // answering turns errors into answers.
@@ -375,7 +375,9 @@ func (s *Server) getProject(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if masked {
+	if !masked {
+		about(r, "secrets", "shown")
+	} else {
 		p = p.Masked()
 	}
 	writeJSON(w, http.StatusOK, p)
@@ -418,7 +420,10 @@ func acts(do func(s *Server, ctx context.Context, ids []project.ID, a control.Ac
 				return &control.Error{Code: control.CodeInvalid, Msg: verb + " needs the name of a service"}
 			}
 		}
-		s.opts.Log.Info("request", "path", r.URL.Path, "services", a.Services, "peer", peerName(r))
+		about(r, "services", names(a.Services))
+		if a.Signal != 0 {
+			about(r, "signal", a.Signal)
+		}
 		if err := do(s, r.Context(), ids, a); err != nil {
 			return err
 		}
@@ -570,7 +575,7 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	surroundings, err := s.opts.Exec(r.Context(), id, req, s.asker(r, id))
+	surroundings, err := s.opts.Exec(r.Context(), id, req, client(r, id))
 	if err != nil {
 		return err
 	}
@@ -600,7 +605,7 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer done()
-	copied, err := s.opts.Run(r.Context(), id, req, s.asker(r, id))
+	copied, err := s.opts.Run(r.Context(), id, req, client(r, id))
 	if err != nil {
 		return err
 	}
@@ -620,10 +625,10 @@ func (s *Server) resolveOne(ctx context.Context, name string) (project.ID, error
 	return ids[0], nil
 }
 
-// asker returns the pid of the client, and logs its request for a command of a service.
-func (s *Server) asker(r *http.Request, id project.ID) int {
+// client returns the pid of the client, which asks for a command of a service.
+func client(r *http.Request, id project.ID) int {
 	peer := r.Context().Value(peerKey{}).(*unix.Ucred) // present, since guard let the request in
-	s.opts.Log.Info("request", "path", r.URL.Path, "services", []project.ID{id}, "peer", peerName(r))
+	about(r, "services", id)
 	return int(peer.Pid)
 }
 
@@ -712,7 +717,9 @@ func (s *Server) evaluated(r *http.Request, replicas map[string]int) (none super
 		return none, err
 	}
 	defer done()
-	s.opts.Log.Info("request", "path", r.URL.Path, "replicas", replicas, "peer", peerName(r))
+	if replicas != nil {
+		about(r, "replicas", replicas)
+	}
 	valid, err := s.opts.Evaluate(r.Context(), replicas)
 	if err != nil {
 		return none, err

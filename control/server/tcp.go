@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"mime"
 	"net"
 	"net/http"
@@ -94,12 +93,12 @@ func (t *tcp) handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, route := range Routes() {
 		if !t.MetricsOnly || route.Path == "/metrics" {
-			mux.Handle(route.Method+" "+route.Path, t.server.answering(t.permitted(route.Access, route.Path, t.server.routed(&route))))
+			mux.Handle(route.Method+" "+route.Path, t.server.answering(t.server.audited(route.Access, t.permitted(route.Access, route.Path, t.server.routed(&route)))))
 		}
 	}
 	if !t.MetricsOnly {
 		for _, route := range t.server.processCompose() {
-			mux.Handle(route.pattern, t.server.answering(t.permitted(route.access, route.pattern, route.serve)))
+			mux.Handle(route.pattern, t.server.answering(t.server.audited(route.access, t.permitted(route.access, route.pattern, route.serve))))
 		}
 	}
 	asked := t.server.bounded(untrailed(mux))
@@ -311,12 +310,4 @@ func ListenTCP(ctx context.Context, address string) (net.Listener, error) {
 		return nil, fmt.Errorf("cannot listen on %s: %v", address, err)
 	}
 	return l, nil
-}
-
-// peerName is who asks, for the log.
-func peerName(r *http.Request) slog.Value {
-	if peer, ok := r.Context().Value(peerKey{}).(*unix.Ucred); ok {
-		return slog.StringValue(fmt.Sprintf("%+v", *peer))
-	}
-	return slog.StringValue(r.RemoteAddr)
 }
