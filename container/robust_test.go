@@ -65,9 +65,7 @@ func TestUserOfTheEngine(t *testing.T) {
 	if n := strings.Count(logs, "[nix2gpu] not run as root: left out accounts, host-keys, authorized-keys, environment\n"); n != 1 {
 		t.Errorf("said %d times what was left out, want once:\n%s", n, logs)
 	}
-	if !strings.Contains(logs, "[job] 1000\n") {
-		t.Errorf("logs:\n%s", logs)
-	}
+	e.WaitLogs(id, "[job] 1000\n")
 	if status := e.Type("docker exec " + id + " process-compose status"); !regexp.MustCompile(`(?m)^redis +running +healthy`).MatchString(status) {
 		t.Errorf("status:\n%s", status)
 	}
@@ -226,7 +224,11 @@ func TestStopDuringBoot(t *testing.T) {
 			t.Errorf("exit code %d, want 0:\n%s", code, boot.Output())
 		}
 		wantOwn(t, boot.Stdout(), "[nix2gpu] container initialization starting...\n[nix2gpu] stopped during initialization")
-		if left := e.MustExec("exec", id, "ps", "-eo", "pid,args"); strings.Contains(left, "sleep 10000") {
+		var left string
+		if !testkit.Eventually(func() bool { // what was killed may still be ending
+			left = e.MustExec("exec", id, "ps", "-eo", "pid,args")
+			return !strings.Contains(left, "sleep 10000")
+		}) {
 			t.Errorf("left by boot:\n%s", left)
 		}
 		e.MustExec("rm", "-f", id)
@@ -385,8 +387,11 @@ func TestUpBesideBoot(t *testing.T) {
 	pids := func() string {
 		return e.MustExec("exec", id, "bash", "-c", "ps -eo pid,args --no-headers | while read p a; do case $a in sleep*|sshd:*) echo $p $a;; esac; done")
 	}
-	before := pids()
-	if strings.Count(before, "\n") != 2 {
+	var before string
+	if !testkit.Eventually(func() bool { // they name themselves once they have begun
+		before = pids()
+		return strings.Count(before, "\n") == 2
+	}) {
 		t.Fatalf("not the service and sshd:\n%s", before)
 	}
 	out, errs, code := e.Exec("exec", id, "process-compose", "up", "-D")
@@ -408,11 +413,8 @@ func TestRefusedService(t *testing.T) {
 		custom."gone" = { enable = true; command = "no-such-server --port 1"; };
 	}; }`)
 	id := e.Container("my-container:latest", "--log-level", "debug")
-	logs := e.WaitLogs(id, "1 of 2 services healthy; skipped: gone")
-	for _, want := range []string{`no-such-server`, `level=DEBUG msg=begins step=folders`} {
-		if !strings.Contains(logs, want) {
-			t.Errorf("logs lack %q:\n%s", want, logs)
-		}
+	for _, want := range []string{"1 of 2 services healthy; skipped: gone", `no-such-server`, `level=DEBUG msg=begins step=folders`} {
+		e.WaitLogs(id, want) // stdout and stderr have no order
 	}
 }
 

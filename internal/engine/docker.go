@@ -76,7 +76,7 @@ func Docker(t testing.TB) *Engine {
 	}
 	d := running.daemon
 	e := &Engine{Socket: d.socket(), daemon: d, Stack: &testkit.Stack{
-		T: t, Net: d.net, Dir: t.TempDir(), Bin: CLI, Client: d.net.Client(),
+		T: t, Net: d.net, Dir: t.TempDir(), Bin: filepath.Join(d.dir, "bin", "docker"), Client: d.net.Client(),
 		// Neither a context nor a login of the user who runs the tests.
 		Env: []string{"DOCKER_HOST=unix://" + d.socket(), "DOCKER_CONFIG=" + filepath.Join(d.dir, "config"), "NO_COLOR=1",
 			"PATH=" + d.path()},
@@ -162,11 +162,13 @@ func startDocker() (*daemon, error) {
 	if err := os.WriteFile(dir+"/daemon.json", []byte("{}"), 0o644); err != nil {
 		return nil, err
 	}
-	// "docker" in a test's command is the same client.
+	// "docker" in a test's command is the same client. A stop kills what has not ended
+	// after 10 seconds, which a busy machine may need: here it takes its time.
 	if err := os.Mkdir(dir+"/bin", 0o755); err != nil {
 		return nil, err
 	}
-	if err := os.Symlink(CLI, dir+"/bin/docker"); err != nil {
+	client := "#!/bin/sh\n[ \"$1\" != run ] || { shift; set -- run --stop-timeout 600 \"$@\"; }\nexec " + CLI + " \"$@\"\n"
+	if err := os.WriteFile(dir+"/bin/docker", []byte(client), 0o755); err != nil {
 		return nil, err
 	}
 	// dockerd takes "--gpus" where it finds this program, and makes it a prestart
