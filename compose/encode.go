@@ -56,6 +56,9 @@ func Encode(p *project.Project, opts EncodeOptions) ([]byte, error) {
 	processes := mapping{}
 	for _, id := range ids {
 		svc := p.Services[id]
+		if svc.Schedule != nil && svc.Schedule.Of != "" {
+			continue // it is part of the schedule of the first
+		}
 		for _, pid := range slices.Concat(svc.Init, []project.ID{svc.Main}, svc.Setup) {
 			if proc := p.Processes[pid]; proc != nil {
 				processes = append(processes, entry{e.name(pid), e.process(svc, proc)})

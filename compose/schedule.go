@@ -40,8 +40,8 @@ func (r *one) schedule(svc *project.Service, proc *project.Process) {
 	if s.Overlap = project.Overlap(f.text("overlap", "")); s.Overlap == project.OverlapSkip {
 		s.Overlap = ""
 	}
-	if f.number("max_concurrent", 1, 0, 1<<20) > 1 {
-		r.l.note(r.id, f.pos("max_concurrent"), "max_concurrent has no effect: a process runs once at a time; with overlap: queue the next run waits for it")
+	if n := f.number("max_concurrent", 1, 0, 1<<20); n > 1 {
+		s.Concurrent = n
 	}
 	f.done()
 }
@@ -59,5 +59,8 @@ func schedule(s *project.Schedule) mapping {
 	}
 	m.add("run_on_start", s.AtStart)
 	m.add("overlap", string(s.Overlap))
+	if s.Concurrent > 1 {
+		m.add("max_concurrent", s.Concurrent)
+	}
 	return m
 }

@@ -49,12 +49,18 @@ type Service struct {
 	// Schedule is when it runs, of one that has one: "0 3 * * * (Europe/Berlin)". Missed are
 	// the runs that were not made, for whatever reason; LastMissed says which the last ones
 	// were, and why.
-	Schedule   string `json:"schedule,omitempty"`
-	Missed     int    `json:"missed,omitempty"`
-	LastMissed string `json:"lastMissed,omitempty"`
+	Schedule string `json:"schedule,omitempty"`
+	// RunOf is set in what stands for a further run of that service, beside the first: its
+	// schedule allows several at once.
+	RunOf      project.ID `json:"runOf,omitempty"`
+	Missed     int        `json:"missed,omitempty"`
+	LastMissed string     `json:"lastMissed,omitempty"`
 	// LastRun is how the last run of one with a schedule went that ended by itself.
 	LastRun RunOutcome `json:"lastRun,omitempty"`
 }
+
+// NeverRan reports whether s stands for a further run that its schedule has not needed yet.
+func (s *Service) NeverRan() bool { return s.RunOf != "" && s.Starts == 0 && s.State == Scheduled }
 
 // An OutOfMemory counts processes that the kernel has killed for lack of memory.
 type OutOfMemory struct {

@@ -78,6 +78,11 @@ func (p *Project) Select(names []ID, noDeps bool) []ID {
 			return
 		}
 		chosen[id] = true
+		for _, run := range p.RunsOf(id) {
+			if p.Services[run] != nil {
+				chosen[run] = true
+			}
+		}
 		if noDeps {
 			return
 		}

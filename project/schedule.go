@@ -18,7 +18,13 @@ type Schedule struct {
 	Interval Duration `json:"interval,omitempty"`   // from one start to the next
 	AtStart  bool     `json:"runOnStart,omitempty"` // also when the project starts
 	Overlap  Overlap  `json:"overlap,omitempty"`    // default: skip
-	Pos      Pos      `json:"pos,omitzero"`
+	// Concurrent is how many runs there may be at once; 0: one. Overlap says what becomes
+	// of a run for which there is no room.
+	Concurrent int `json:"maxConcurrent,omitempty"`
+	// Of is set in the services that [Project.WithRuns] adds: the service whose times
+	// they have. All else is as of that one.
+	Of  ID  `json:"of,omitempty"`
+	Pos Pos `json:"pos,omitzero"`
 }
 
 // Overlap says what a service does when it is to run while it still runs.
@@ -34,7 +40,7 @@ const (
 // String is the schedule for people: "0 3 * * * (Europe/Berlin)", "every 10m".
 func (s *Schedule) String() string {
 	switch {
-	case s == nil:
+	case s == nil, s.Of != "":
 		return ""
 	case s.Cron == "":
 		text := time.Duration(s.Interval).String()
@@ -56,7 +62,7 @@ func (s *Schedule) Same(t *Schedule) bool {
 	if s == nil || t == nil {
 		return s == t
 	}
-	return s.Cron == t.Cron && s.Zone == t.Zone && s.Interval == t.Interval
+	return s.Cron == t.Cron && s.Zone == t.Zone && s.Interval == t.Interval && s.Of == t.Of
 }
 
 // Files reports whether files of the machine say what the time zone is, which an image
@@ -68,8 +74,14 @@ func (s *Schedule) Files() bool {
 // minInterval is the shortest of an interval.
 const minInterval = time.Second
 
+// maxConcurrent catches a slip of the keyboard.
+const maxConcurrent = 100
+
 func (e *Errors) checkSchedule(p *Project, s *Service) {
 	who, at := fmt.Sprintf("the schedule of %q", p.label(s.ID)), s.Schedule.Pos
+	if s.Schedule.Of != "" {
+		return
+	}
 	var bad *cron.Error
 	switch sch := s.Schedule; {
 	case sch.Cron == "" && sch.Interval == 0:
@@ -92,10 +104,16 @@ func (e *Errors) checkSchedule(p *Project, s *Service) {
 	if main := p.Processes[s.Main]; main != nil && (main.Restart.Policy == RestartAlways || main.Restart.Policy == RestartUnlessStopped) {
 		e.add(at, s.ID, `set restart to "no" or "on_failure", or remove the schedule`, "%q has a schedule, so that it must end; restart must not be %q", p.label(s.ID), main.Restart.Policy)
 	}
-	for id, other := range p.Services {
-		if id > s.ID && s.Family != "" && other.Family == s.Family {
-			e.add(at, s.ID, "remove the schedule or the replicas", "not supported: a schedule of a service with replicas: %q", s.Family)
-			break
+	if n := s.Schedule.Concurrent; n < 0 || n > maxConcurrent {
+		e.add(at, s.ID, "", "max_concurrent in %s must be from 1 to %d, not %d", who, maxConcurrent, n)
+		return
+	}
+	for _, id := range p.RunsOf(s.ID) {
+		other := p.Services[id]
+		if other == nil || other.Schedule != nil && other.Schedule.Of == s.ID {
+			continue
 		}
+		e.add(at, s.ID, fmt.Sprintf("rename %q, or lower max_concurrent", id), "another service has the name %q, which further runs of %q have", id, p.label(s.ID))
+		break
 	}
 }

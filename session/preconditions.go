@@ -180,6 +180,10 @@ func (e *Refusal) Error() string {
 // nothing has to be cleaned up when it finds something. The ports in held are ours
 // already. The error says why looking was not possible.
 func (m Machine) Preconditions(ctx context.Context, p *project.Project, ids []project.ID, held []project.Port) ([]Precondition, error) {
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id project.ID) bool { // it needs what the first run does
+		s := p.Services[id]
+		return s != nil && s.Schedule != nil && s.Schedule.Of != ""
+	})
 	c := &check{Machine: m, project: p, ids: ids}
 	remove, err := c.makeScratch()
 	if err != nil {

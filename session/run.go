@@ -96,7 +96,7 @@ func Run(ctx context.Context, opts Options, j *Job) (code int, err error) {
 	for id, digest := range j.Tested {
 		keepTested(s.Layout, id, digest)
 	}
-	s.watch.add("the project cannot be kept", keepProject(s.Layout, j.Project.Project()))
+	s.watch.add("the project cannot be kept", keepProject(s.Layout, j.Project.Project().WithRuns()))
 	if opts.Up != nil {
 		opts.Up()
 	}
@@ -186,7 +186,7 @@ func (s *session) logs() error {
 		opts.Format = servicelog.JSON
 	}
 	if s.job.Terminal {
-		opts.Labels = servicelog.NewLabels(s.job.Project.Project().Labels())
+		opts.Labels = servicelog.NewLabels(s.job.Project.Project().WithRuns().Labels())
 	}
 	switch s.job.Color {
 	case "labels":
@@ -207,7 +207,7 @@ func (s *session) logs() error {
 	}
 	s.hub = hub
 	if s.job.TruncateLogs {
-		for id := range s.job.Project.Project().Processes {
+		for id := range s.job.Project.Project().WithRuns().Processes {
 			if err := hub.Truncate(string(id)); err != nil {
 				return fmt.Errorf("cannot remove the log of %s: %w", id, err)
 			}

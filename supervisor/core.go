@@ -155,6 +155,7 @@ type stop struct {
 func (r *run) up() bool { return r.spawned && (r.launched || r.Process.Daemon == nil) }
 
 func newCore(p *project.Project, w World, opts Options) *core {
+	p = p.WithRuns()
 	c := &core{
 		world: w, opts: opts, log: opts.Log,
 		rand:     rand.New(rand.NewPCG(opts.Seed, 0)),
@@ -220,9 +221,10 @@ func (c *core) begin() {
 }
 
 // counted returns how many of the services are the project's own, not the container's.
+// A further run of a schedule counts while it is made.
 func (c *core) counted(ids []project.ID) (n int) {
 	for _, id := range ids {
-		if s := c.services[id]; s != nil && !s.spec.System {
+		if s := c.services[id]; s != nil && !s.spec.System && !(s.further() && !s.state.Live()) {
 			n++
 		}
 	}
@@ -243,7 +245,7 @@ func (c *core) want(ids []project.ID, noDeps bool, refused map[project.ID]string
 	var list []*service
 	for _, s := range c.order {
 		if slices.Contains(ids, s.id) {
-			asked := request{wanted: true, noDeps: noDeps, refused: refused[s.id]}
+			asked := request{wanted: true, noDeps: noDeps, refused: refused[c.first(s).id]}
 			if s.state.Live() && s.state != control.Stopping {
 				asked.spawned = s.spawned // it goes on
 			} else {
@@ -301,8 +303,8 @@ func (c *core) gate(s *service) (Kind, string) {
 		return Hopeless, s.refused
 	}
 	if s.spec.Schedule != nil {
-		if s.wrong != "" {
-			return Hopeless, s.wrong
+		if wrong := c.first(s).wrong; wrong != "" {
+			return Hopeless, wrong
 		}
 		if !s.due {
 			return Plan, ""
@@ -506,7 +508,7 @@ func (c *core) look(s *service) {
 func (c *core) finish() {
 	system := false
 	for _, s := range c.order {
-		if !s.state.Active() {
+		if !s.state.Active() || s.idleRun() {
 			continue
 		}
 		if !s.spec.System || c.stopping != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"slices"
 	"time"
 
 	"nix2gpu/control"
@@ -321,7 +322,10 @@ func (e *Engine) Stopped(ctx context.Context, ids []project.ID) error {
 			return true, err
 		}
 		if ids == nil {
-			list = c.order
+			list = slices.Clone(c.order)
+		}
+		for _, s := range list {
+			list = append(list, c.runsOf(s)...)
 		}
 		for _, s := range list {
 			if s.state.Active() || s.state == control.Waiting {

@@ -455,6 +455,8 @@ func services(lines ...string) *project.Project {
 				schedule().Zone = value
 			case "+atstart":
 				schedule().AtStart = true
+			case "most":
+				fmt.Sscan(value, &schedule().Concurrent)
 			case "overlap":
 				schedule().Overlap = project.Overlap(value)
 			case "daemon":

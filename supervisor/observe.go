@@ -83,7 +83,7 @@ func (c *core) tally() tally {
 		}
 	}
 	for _, s := range c.order {
-		if !s.wanted || s.spec.System {
+		if !s.wanted || s.spec.System || s.idleRun() && (!s.hasRun || s.ok) {
 			continue
 		}
 		t.all++
@@ -278,6 +278,9 @@ func (c *core) status(s *service) control.Service {
 	}
 	if st.Next.IsZero() {
 		st.Next = s.next
+	}
+	if s.further() {
+		st.RunOf = s.spec.Schedule.Of
 	}
 	if s.hasRun && s.ok {
 		st.LastRun = control.RunSucceeded

@@ -11,10 +11,11 @@ import (
 // plan returns what a reload of p would do, by label. It must decide like reload: a test
 // compares them.
 func (c *core) plan(p *project.Project, refused map[project.ID]string) []control.Planned {
+	p = p.WithRuns()
 	changes := c.project.Diff(p)
 	plan := []control.Planned{}
 	for _, s := range c.order {
-		if s.gone {
+		if s.gone || s.further() && !s.state.Live() {
 			continue
 		}
 		one := control.Planned{ID: s.id, Label: s.spec.Label, State: s.state, Action: control.PlanNone}
@@ -53,6 +54,9 @@ func (c *core) plan(p *project.Project, refused map[project.ID]string) []control
 		plan = append(plan, one)
 	}
 	for _, id := range changes.Added {
+		if sch := p.Services[id].Schedule; sch != nil && sch.Of != "" {
+			continue // it waits until there is no other room
+		}
 		one := control.Planned{ID: id, Label: p.Services[id].Label, Action: control.PlanStart, Cause: control.CauseAdded}
 		if p.Services[id].Disabled {
 			one.Action = control.PlanNone

@@ -110,6 +110,9 @@ func (c *core) stop(ids []project.ID) error {
 	}
 	for _, s := range list {
 		c.unwant(s)
+		for _, other := range c.runsOf(s) {
+			c.unwant(other)
+		}
 	}
 	return nil
 }
@@ -129,6 +132,9 @@ func (c *core) restart(ids []project.ID) error {
 			continue // which nothing of runs
 		}
 		s.due, s.again = true, false
+		if ids != nil {
+			c.rest(s)
+		}
 		if !s.state.Live() {
 			begin = append(begin, s.id)
 			continue
@@ -151,7 +157,16 @@ func (c *core) signal(ids []project.ID, signal project.Signal) error {
 	if !signal.Valid() {
 		return &SignalError{signal}
 	}
+	var further []*service
 	for _, s := range list {
+		for _, other := range c.runsOf(s) {
+			if other.process != nil && other.process.spawned && !slices.Contains(list, other) {
+				further = append(further, other)
+			}
+		}
+		if (s.process == nil || !s.process.spawned) && len(further) > 0 {
+			continue
+		}
 		if s.process == nil || !s.process.spawned {
 			return &NotRunningError{Service: s.id, Label: s.spec.Label, Why: s.facts().describe()}
 		}
@@ -159,8 +174,10 @@ func (c *core) signal(ids []project.ID, signal project.Signal) error {
 			return &NotRunningError{Service: s.id, Label: s.spec.Label, Why: whyElsewhere}
 		}
 	}
-	for _, s := range list {
-		c.world.Signal(s.process.ID, signal, false)
+	for _, s := range append(list, further...) {
+		if s.process != nil && s.process.spawned {
+			c.world.Signal(s.process.ID, signal, false)
+		}
 	}
 	return nil
 }
@@ -170,6 +187,7 @@ func (c *core) reload(p *project.Project, zones map[string]*time.Location, refus
 	if err := c.errStopping(); err != nil {
 		return project.Changes{}, err
 	}
+	p = p.WithRuns()
 	changes := c.project.Diff(p)
 	for _, id := range changes.Removed {
 		s := c.services[id]
@@ -195,7 +213,9 @@ func (c *core) reload(p *project.Project, zones map[string]*time.Location, refus
 		}
 	}
 	for _, id := range changes.Added {
-		if !p.Services[id].Disabled {
+		s := c.services[id]
+		stopped := s.further() && !c.first(s).wanted && !slices.Contains(changes.Added, c.first(s).id)
+		if !p.Services[id].Disabled && !stopped {
 			begin = append(begin, id)
 		}
 	}

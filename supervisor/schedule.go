@@ -81,7 +81,7 @@ func (c *core) read(s *service, was *project.Schedule, zones map[string]*time.Lo
 	}
 	c.cancel(s.timer)
 	s.timetable = timetable{due: s.due, missed: s.missed, lost: s.lost, hasRun: s.hasRun && was != nil, ok: s.ok && was != nil}
-	if is == nil {
+	if is == nil || is.Of != "" {
 		return
 	}
 	if s.zone = zones[is.Zone]; s.zone == nil {
@@ -98,7 +98,7 @@ func (c *core) read(s *service, was *project.Schedule, zones map[string]*time.Lo
 
 // arrange lets the schedule of a wanted service be kept from now on.
 func (c *core) arrange(s *service) {
-	if _, armed := c.timers[s.timer]; armed || s.spec.Schedule == nil || s.wrong != "" || c.stopping != nil {
+	if _, armed := c.timers[s.timer]; armed || s.spec.Schedule == nil || s.further() || s.wrong != "" || c.stopping != nil {
 		return
 	}
 	now := c.world.Clock().In(s.zone)
@@ -180,9 +180,59 @@ func (c *core) tick(s *service) {
 	c.runNow(s, planned)
 }
 
-// runNow begins a run that is due, or does what the schedule says where one is being
-// made.
+// further reports whether s stands for a further run of a schedule, beside the first.
+func (s *service) further() bool { return s.spec.Schedule != nil && s.spec.Schedule.Of != "" }
+
+// idleRun reports whether s stands for a further run that is not being made.
+func (s *service) idleRun() bool { return s.further() && s.state == control.Scheduled }
+
+// first is the service whose schedule s has: itself, but for a further run.
+func (c *core) first(s *service) *service {
+	if s.further() {
+		if of := c.services[s.spec.Schedule.Of]; of != nil {
+			return of
+		}
+	}
+	return s
+}
+
+// runsOf are the further runs that a schedule allows.
+func (c *core) runsOf(s *service) (list []*service) {
+	for _, id := range c.project.RunsOf(s.id) {
+		if other := c.services[id]; other != nil && !other.gone && c.first(other) == s {
+			list = append(list, other)
+		}
+	}
+	return list
+}
+
+// room is a further run that can be made now; nil: there are as many as there may be.
+func (c *core) room(s *service) *service {
+	for _, other := range c.runsOf(s) {
+		if other.wanted && (other.state == control.Scheduled || other.state == control.Backoff) {
+			return other
+		}
+	}
+	return nil
+}
+
+// oldest is the run of a schedule that has been made for the longest.
+func (c *core) oldest(s *service) *service {
+	for _, other := range c.runsOf(s) {
+		if other.state.Live() && other.state != control.Stopping && other.began.Before(s.began) {
+			s = other
+		}
+	}
+	return s
+}
+
+// runNow begins a run that is due, or does what the schedule says where as many are being
+// made as there may be.
 func (c *core) runNow(s *service, planned time.Time) {
+	var other *service
+	if s.state.Live() {
+		other = c.room(s)
+	}
 	switch {
 	case s.state == control.Stopping:
 		return // to stay down
@@ -192,13 +242,17 @@ func (c *core) runNow(s *service, planned time.Time) {
 	case !s.state.Live() && s.state != control.Waiting:
 		s.due = true
 		c.try(s)
+	case other != nil:
+		other.due, other.streak = true, streak{}
+		c.try(other)
 	case s.spec.Schedule.Overlap == project.OverlapReplace && s.state.Live():
+		s = c.oldest(s)
 		s.streak, s.cause = streak{}, causeDue
 		c.feed(s, Restart)
 	case s.spec.Schedule.Overlap == project.OverlapQueue:
 		s.again = true
 	default:
-		line := sayLeftOut(s.when(planned), s.facts().describe())
+		line := sayLeftOut(s.when(planned), s.facts().describe(), s.spec.Schedule.Concurrent)
 		if s.told {
 			s.missed, s.lost = s.missed+1, line
 			return
@@ -224,8 +278,24 @@ func (c *core) ran(s *service, ok bool) {
 		return
 	}
 	s.hasRun, s.ok = true, ok
-	s.due, s.again, s.told = s.again, false, false
+	of := c.first(s)
+	s.due, of.again, of.told = of.again, false, false
 	c.try(s)
+}
+
+// rest ends the further runs of a service that is restarted: what follows is one run.
+func (c *core) rest(s *service) {
+	for _, other := range c.runsOf(s) {
+		if !other.wanted {
+			continue
+		}
+		other.due, other.streak, other.cause = false, streak{}, ""
+		if other.state.Live() {
+			c.feed(other, Restart)
+		} else {
+			c.try(other)
+		}
+	}
 }
 
 // keepPlanned tells whoever keeps it when services are to run next.

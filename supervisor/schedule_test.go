@@ -102,6 +102,138 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
+// As many runs as are allowed are made at once, each with a pid, a log and an end of its
+// own. overlap is about the next one.
+func TestConcurrentRuns(t *testing.T) {
+	long := map[project.ID]any{"job": act{lasts: 25 * time.Second}, "job-2": []act{{lasts: 25 * time.Second, code: 3}, {lasts: 25 * time.Second}}}
+	for overlap, want := range map[string]struct{ first, second, missed int }{
+		"skip":    {2, 2, 2}, // at 10, 20, 40, 50; at 30, 60 both run
+		"queue":   {3, 2, 0}, // at 10, 20, 35 (for 30), 45 (for 40), 60 (for 50)
+		"replace": {3, 3, 0}, // each ends the older one
+	} {
+		t.Run(overlap, func(t *testing.T) {
+			play(t, services("job: every=10s most=2 overlap="+overlap), long, Options{}, func(s *scene) {
+				if snap := s.Snapshot(); snap.Services[1].RunOf != "job" || snap.Services[1].State != control.Scheduled || strings.Contains(s.world.transcript(), "job-2") ||
+					!strings.Contains(s.world.transcript(), "with 1 service") {
+					s.Errorf("got %+v\n%s", snap.Services, s.world.transcript())
+				}
+				s.pass(22 * time.Second)
+				a, b := s.status("job"), s.status("job-2")
+				if a.State != control.Running || b.State != control.Running || a.PID == 0 || b.PID == 0 || a.PID == b.PID || b.Starts != 1 || b.Schedule != "" {
+					s.Errorf("got %+v\n%+v", a, b)
+				}
+				s.pass(39 * time.Second)
+				if a, b := s.status("job"), s.status("job-2"); a.Starts != want.first || b.Starts != want.second || a.Missed != want.missed {
+					s.Errorf("got %d and %d starts, %d missed, want %+v\n%s", a.Starts, b.Starts, a.Missed, want, s.world.transcript())
+				}
+				said := strings.Count(s.world.transcript(), "is left out: 2 are running, as many as may be")
+				if (said == 2) != (overlap == "skip") || said > 2 {
+					s.Errorf("%d lines about runs that are left out:\n%s", said, s.world.transcript())
+				}
+				if overlap == "skip" {
+					s.after("job-2: failed: exit code 3")
+				}
+			})
+		})
+	}
+}
+
+// What is asked of a service with a schedule is asked of all of its runs; what is asked of
+// one of them, by its own name, of that one.
+func TestRequestsOfConcurrentRuns(t *testing.T) {
+	reload := func(s *scene, line string) project.Changes {
+		s.Helper()
+		valid, err := project.Validated(services(line))
+		s.must(err)
+		done, err := s.Reload(ctx, valid, nil)
+		s.must(err)
+		s.pass(time.Second)
+		return done.Changes
+	}
+	both := func(s *scene, first, second control.ServiceState) {
+		s.Helper()
+		if a, b := s.status("job"), s.status("job-2"); a.State != first || b.State != second {
+			s.Errorf("%s and %s, want %s and %s\n%s", a.State, b.State, first, second, s.world.transcript())
+		}
+	}
+	begin := func(t *testing.T, do func(*scene)) {
+		acts := map[project.ID]any{"job": act{lasts: time.Minute}, "job-2": act{lasts: time.Minute}}
+		play(t, services("job: every=10s most=2"), acts, Options{}, func(s *scene) {
+			s.pass(21 * time.Second)
+			both(s, control.Running, control.Running)
+			do(s)
+		})
+	}
+	begin(t, func(s *scene) {
+		s.must(s.Stop(ctx, []project.ID{"job"}))
+		s.must(s.Stopped(ctx, []project.ID{"job", "job-2"}))
+		both(s, control.Stopped, control.Stopped)
+		s.pass(time.Minute)
+		both(s, control.Stopped, control.Stopped)
+		_, err := s.Start(ctx, []project.ID{"job"}, StartOptions{})
+		s.must(err)
+		s.pass(time.Second)
+		both(s, control.Running, control.Scheduled) // one run, and not two
+		s.pass(10 * time.Second)
+		both(s, control.Running, control.Running)
+	})
+	begin(t, func(s *scene) {
+		s.must(s.Stop(ctx, []project.ID{"job-2"}))
+		s.pass(20 * time.Second)
+		both(s, control.Running, control.Stopped) // there is room for it no more
+		_, err := s.Start(ctx, []project.ID{"job-2"}, StartOptions{})
+		s.must(err)
+		s.pass(time.Second)
+		both(s, control.Running, control.Running)
+		s.must(s.Restart(ctx, []project.ID{"job"}))
+		s.pass(time.Second)
+		both(s, control.Running, control.Scheduled)
+		if st := s.status("job"); st.Starts != 2 {
+			s.Errorf("got %+v", st)
+		}
+	})
+	begin(t, func(s *scene) {
+		s.must(s.Kill(ctx, []project.ID{"job"}, project.SIGKILL))
+		s.pass(time.Second)
+		both(s, control.Scheduled, control.Scheduled)
+	})
+	begin(t, func(s *scene) { // another number: what is no run any more is stopped
+		if got := reload(s, "job: every=10s most=3"); len(got.Added) != 1 || len(got.Removed)+len(got.Changed) > 0 {
+			s.Errorf("got %+v", got)
+		}
+		both(s, control.Running, control.Running)
+		s.pass(10 * time.Second)
+		if st := s.status("job-3"); st.State != control.Running {
+			s.Errorf("got %+v", st)
+		}
+		if got := reload(s, "job: every=10s most=2"); len(got.Removed) != 1 {
+			s.Errorf("got %+v", got)
+		}
+		both(s, control.Running, control.Running)
+		if n := len(s.Snapshot().Services); n != 2 {
+			s.Errorf("%d services", n)
+		}
+		s.Down()
+		s.wantEnd(0, requested)
+	})
+}
+
+// Each replica of a service with a schedule has that schedule.
+func TestScheduleOfReplicas(t *testing.T) {
+	p := services("job-0: every=10s", "job-1: every=10s")
+	for _, s := range p.Services {
+		s.Family = "job"
+	}
+	play(t, p, map[project.ID]any{"job-0": act{lasts: time.Second}, "job-1": act{lasts: time.Second}}, Options{}, func(s *scene) {
+		s.pass(25 * time.Second)
+		for _, id := range []project.ID{"job-0", "job-1"} {
+			if st := s.status(id); st.Starts != 2 || st.State != control.Scheduled {
+				s.Errorf("got %+v", st)
+			}
+		}
+	})
+}
+
 // A run that fails is retried as the restart policy says; then the next one comes. The
 // project goes on.
 func TestFailedRun(t *testing.T) {

@@ -451,6 +451,7 @@ func TestSearch(t *testing.T) {
 	tasks := []task{
 		{"mixed", mixed, "ready", bounds{1, 0}, 0, []string{"chain"}},
 		{"by interval", [3]string{"restart=no every=3s", "restart=no", "restart=no"}, "completed", bounds{1, 0}, 5 * time.Second, []string{"chain"}},
+		{"two runs at once", [3]string{"restart=no every=3s most=2", "restart=no", "restart=no"}, "exited", bounds{1, 0}, 0, []string{"chain"}},
 		{"restarted", [3]string{"restart=on_failure max=1 delay=1s", "restart=no", "restart=no"}, "started", bounds{0, 3}, 0, []string{"join"}},
 		{"one-shots", same("restart=no"), "completed", bounds{1, 1}, 5 * time.Second, []string{"chain"}},
 	}
@@ -477,6 +478,7 @@ func TestSearch(t *testing.T) {
 	}
 	if every {
 		tasks = append(tasks, task{"mixed", mixed, "started+restart", bounds{0, 1}, 5 * time.Second, []string{"triangle"}},
+			task{"two runs at once", [3]string{"restart=no every=3s most=2", "restart=no", "restart=no"}, "exited", bounds{1, 1}, 0, []string{"chain"}},
 			task{"mixed", mixed, "ready", bounds{1, 1}, 5 * time.Second, []string{"chain", "triangle"}})
 	}
 	states, events, projects := 0, 0, 0

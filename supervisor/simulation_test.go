@@ -145,7 +145,7 @@ func (s *sim) project() *project.Project {
 		}
 		if policies[i] != "always" && policies[i] != "unless_stopped" && s.chance(0.2) {
 			line += " " + pick(s, "every=1s", "every=3s", "every=1m", "cron=*_*_*_*_*", "cron=*/7_*_*_*_*", "cron=30_3_*_*_*") +
-				pick(s, "", "", " +atstart") + pick(s, "", "", " overlap=queue", " overlap=replace")
+				pick(s, "", "", " +atstart") + pick(s, "", "", " overlap=queue", " overlap=replace") + pick(s, "", "", " most=2", " most=3")
 		}
 		for j := range i {
 			if !s.chance(0.35) {
@@ -497,7 +497,7 @@ func (s *sim) request() {
 	case r < 0.3:
 		noDeps := s.chance(0.1)
 		s.note("start %v without dependencies: %t", ids, noDeps)
-		for _, id := range ids {
+		for _, id := range c.project.AllRuns(ids) {
 			if noDeps {
 				s.free[id] = true
 			}
@@ -565,7 +565,15 @@ func (s *sim) scaled(of *service) *project.Project {
 	}
 	one := *of.spec
 	one.ID, one.Main, one.Init, one.Setup = name(of.id), name(one.Main), names(one.Init), names(one.Setup)
-	one.Family, one.Label, one.Schedule = family, string(one.ID), nil
+	one.Family, one.Label = family, string(one.ID)
+	if one.Schedule != nil { // each replica has its own, and a further run is none's
+		own := *one.Schedule
+		if own.Concurrent = 0; own.Of != "" {
+			one.Schedule = nil
+		} else {
+			one.Schedule = &own
+		}
+	}
 	p.Services[one.ID] = &one
 	for _, id := range of.spec.ProcessIDs() {
 		process := *p.Processes[id]
@@ -639,7 +647,7 @@ func (s *sim) check() {
 		if _, armed := c.timers[x.pause.timer]; (x.state == control.Backoff) != armed {
 			s.fail("%s is %s, its restart is armed: %t", x.id, x.state, armed)
 		}
-		if _, armed := c.timers[x.timer]; c.stopping == nil && !c.ended() && armed != (x.wanted && x.spec.Schedule != nil && !x.gone) {
+		if _, armed := c.timers[x.timer]; c.stopping == nil && !c.ended() && armed != (x.wanted && x.spec.Schedule != nil && !x.gone && !x.further()) {
 			s.fail("%s is %s, its schedule is kept: %t", x.id, x.state, armed)
 		}
 		if x.state == control.Scheduled && (x.due || x.spec.Schedule == nil || !x.wanted) {

@@ -141,7 +141,7 @@ func (c *core) line(s *service, from, to control.ServiceState, k Kind) string {
 			return "ready" + c.took(s.began)
 		}
 	case control.Scheduled:
-		if from != control.Completed && from != control.Failed {
+		if from != control.Completed && from != control.Failed && !s.further() {
 			return "next run " + s.when(s.next)
 		}
 	case control.Unready:
@@ -295,7 +295,10 @@ func (s *service) when(t time.Time) string {
 
 // whyScheduled says when a service runs next, and how its last run went.
 func (s *service) whyScheduled(now time.Time) string {
-	text := "runs " + s.when(s.next) + ", in " + elapsed(s.next.Sub(now))
+	text := "runs when another run is due before the last one is over"
+	if !s.further() {
+		text = "runs " + s.when(s.next) + ", in " + elapsed(s.next.Sub(now))
+	}
 	switch {
 	case s.hasRun && s.ok:
 		text += "; the last run succeeded"
@@ -325,7 +328,10 @@ func sayLate(missed int, planned string, late time.Duration) string {
 	return text + ": the machine was suspended, or its clock was set"
 }
 
-func sayLeftOut(planned, how string) string {
+func sayLeftOut(planned, how string, most int) string {
+	if most > 1 {
+		return fmt.Sprintf("the run of %s is left out: %d are running, as many as may be", planned, most)
+	}
 	return "the run of " + planned + " is left out: the last one " + how
 }
 

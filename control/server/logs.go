@@ -147,7 +147,7 @@ func (s *Server) logQuery(ctx context.Context, params query) (q servicelog.Query
 			ids = append(ids, svc.ID)
 		}
 	}
-	for _, id := range ids {
+	for _, id := range p.AllRuns(ids) {
 		if svc := p.Services[id]; svc != nil {
 			for _, source := range svc.ProcessIDs() {
 				q.Sources = append(q.Sources, string(source))

@@ -90,9 +90,11 @@ func (s *Server) pcLive(w http.ResponseWriter, _ *http.Request) error {
 func (s *Server) pcProcesses(w http.ResponseWriter, r *http.Request) error {
 	snap := s.opts.Engine.Snapshot()
 	used := s.used(r.Context())
-	list := make([]control.ProcessState, len(snap.Services))
+	list := make([]control.ProcessState, 0, len(snap.Services))
 	for i := range snap.Services {
-		list[i] = control.NewProcessState(&snap.Services[i], snap.At, used[snap.Services[i].ID])
+		if !snap.Services[i].NeverRan() {
+			list = append(list, control.NewProcessState(&snap.Services[i], snap.At, used[snap.Services[i].ID]))
+		}
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"data": list})
 	return nil

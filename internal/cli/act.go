@@ -138,6 +138,9 @@ func act(ctx context.Context, env *Env, c *client.Client, opts *actOptions, done
 		if err != nil {
 			return nil, err
 		}
+		if done == "stopped" {
+			return pickRuns(state.Services, opts.target.services)
+		}
 		return pickServices(state.Services, opts.target.services)
 	}
 	before, err := look()

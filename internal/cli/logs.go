@@ -321,8 +321,12 @@ func (n naming) sources(names, there []string) ([]string, error) {
 				out = append(out, name) // the name of a single process
 				continue
 			}
-			for _, pid := range n.project.Services[id].ProcessIDs() {
-				out = append(out, string(pid))
+			for _, run := range n.project.AllRuns([]project.ID{id}) {
+				if svc := n.project.Services[run]; svc != nil {
+					for _, pid := range svc.ProcessIDs() {
+						out = append(out, string(pid))
+					}
+				}
 			}
 		}
 	}

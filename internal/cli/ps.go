@@ -138,8 +138,25 @@ func askState(ctx context.Context, env *Env, t *target) (*client.Client, *contro
 	if err != nil {
 		return nil, nil, err
 	}
-	state.Services, err = pickServices(state.Services, t.services)
+	state.Services, err = pickRuns(state.Services, t.services)
 	return c, state, err
+}
+
+// pickRuns is pickServices with the further runs of each that a schedule has made at once.
+func pickRuns(all []control.Service, names []string) ([]control.Service, error) {
+	picked, err := pickServices(all, names)
+	out := []control.Service{}
+	for _, s := range picked {
+		if len(names) > 0 || !s.NeverRan() {
+			out = append(out, s)
+		}
+		for _, other := range all {
+			if len(names) > 0 && other.RunOf == s.ID && other.RunOf != "" && !other.NeverRan() && !slices.ContainsFunc(picked, func(p control.Service) bool { return p.ID == other.ID }) {
+				out = append(out, other)
+			}
+		}
+	}
+	return out, err
 }
 
 func writeJSON(w io.Writer, v any) error {

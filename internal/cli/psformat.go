@@ -122,7 +122,7 @@ func (w *watching) take(ctx context.Context, m control.Message) error {
 	case m.State != nil:
 		state := *m.State
 		var err error
-		if state.Services, err = pickServices(state.Services, w.opts.target.services); err != nil {
+		if state.Services, err = pickRuns(state.Services, w.opts.target.services); err != nil {
 			return err
 		}
 		if !w.table {
@@ -140,7 +140,7 @@ func (w *watching) take(ctx context.Context, m control.Message) error {
 
 // line prints a change of one service, in the format of opts.
 func (w *watching) line(ctx context.Context, s control.Service) error {
-	if picked, err := pickServices([]control.Service{s}, w.opts.target.services); err != nil || len(picked) == 0 {
+	if picked, err := pickRuns([]control.Service{s}, w.opts.target.services); err != nil || len(picked) == 0 {
 		return nil // a service that was not asked for
 	}
 	state := &control.State{Snapshot: control.Snapshot{At: w.env.Now(), Services: []control.Service{s}}}
@@ -170,7 +170,7 @@ func (w *watching) draw(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if state.Services, err = pickServices(state.Services, w.opts.target.services); err != nil {
+	if state.Services, err = pickRuns(state.Services, w.opts.target.services); err != nil {
 		return err
 	}
 	var page bytes.Buffer

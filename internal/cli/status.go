@@ -32,7 +32,7 @@ func runStatus(ctx context.Context, env *Env, opts psOptions) error {
 	if err != nil {
 		return err
 	}
-	if state.Services, err = pickServices(state.Services, opts.target.services); err != nil {
+	if state.Services, err = pickRuns(state.Services, opts.target.services); err != nil {
 		return err
 	}
 	details, err := c.Details(ctx)
@@ -204,6 +204,9 @@ func (b *block) write(usage *control.Usage) {
 	}
 	for _, u := range s.WaitsFor {
 		b.line("waits for", "%s to be %s: it %s", u.Label, u.Condition, u.Why)
+	}
+	if s.RunOf != "" {
+		b.line("a run of", "%s, beside its first", s.RunOf)
 	}
 	if s.Schedule != "" {
 		b.line("schedule", "%s", b.schedule())
