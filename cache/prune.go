@@ -5,7 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strings"
 	"syscall"
 	"time"
@@ -37,7 +37,10 @@ func Measure(path string) ([]Usage, error) {
 	for _, u := range found {
 		out = append(out, *u)
 	}
-	slices.SortStableFunc(out, func(a, b Usage) int { return strings.Compare(a.Folder, b.Folder) })
+	sort.SliceStable(out, func(i, j int) bool {
+		a, b := out[i], out[j]
+		return strings.Compare(a.Folder, b.Folder) < 0
+	})
 	return out, err
 }
 

@@ -1,10 +1,9 @@
 package catalog
 
 import (
-	"slices"
-
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
+	"sort"
 )
 
 // ioOptions are the limits at disks, in systemd's words.
@@ -52,5 +51,8 @@ func (in *Instance) applyIO(io *project.IO) {
 	each("writeBandwidthMax", func(m *project.IOMax) *int64 { return &m.WriteBytes })
 	each("readIOPSMax", func(m *project.IOMax) *int64 { return &m.ReadOps })
 	each("writeIOPSMax", func(m *project.IOMax) *int64 { return &m.WriteOps })
-	slices.SortStableFunc(io.Max, func(a, b project.IOMax) int { return a.Pos.Compare(b.Pos) })
+	sort.SliceStable(io.Max, func(i, j int) bool {
+		a, b := io.Max[i], io.Max[j]
+		return a.Pos.Compare(b.Pos) < 0
+	})
 }

@@ -3,7 +3,7 @@ package catalog
 import (
 	"cmp"
 	"path"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -147,7 +147,10 @@ func (p Place) marks(context []string) []mark {
 		}})
 	}
 	// The longest first, since one may begin another: python3, python3Packages.
-	slices.SortStableFunc(marks, func(a, b mark) int { return cmp.Compare(len(b.text), len(a.text)) })
+	sort.SliceStable(marks, func(i, j int) bool {
+		a, b := marks[i], marks[j]
+		return cmp.Compare(len(b.text), len(a.text)) < 0
+	})
 	if p.Root != "" && p.Root != "/" {
 		marks = append(marks, mark{text: p.Root, sub: true, free: true, part: root("")})
 	}

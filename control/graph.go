@@ -3,6 +3,7 @@ package control
 import (
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 
 	"nix2gpu/project"
@@ -44,9 +45,15 @@ func NewGraph(p *project.Project, ids []project.ID, states map[project.ID]Servic
 			d := p.Services[id].DependsOn[dep]
 			n.DependsOn = append(n.DependsOn, GraphEdge{Service: dep, Condition: d.Condition, Restart: d.Restart})
 		}
-		slices.SortStableFunc(n.DependsOn, func(a, b GraphEdge) int { return strings.Compare(label(a.Service), label(b.Service)) })
+		sort.SliceStable(n.DependsOn, func(i, j int) bool {
+			a, b := n.DependsOn[i], n.DependsOn[j]
+			return strings.Compare(label(a.Service), label(b.Service)) < 0
+		})
 		g.Services = append(g.Services, n)
 	}
-	slices.SortStableFunc(g.Services, func(a, b GraphNode) int { return strings.Compare(a.Label, b.Label) })
+	sort.SliceStable(g.Services, func(i, j int) bool {
+		a, b := g.Services[i], g.Services[j]
+		return strings.Compare(a.Label, b.Label) < 0
+	})
 	return g
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -61,9 +62,10 @@ func (e *evaluation) build(merged *module.Evaluation, c *module.Config, name str
 	}
 	b.withoutEffect(merged)
 	b.notes = append(b.notes, e.pkgSet(e.opts.System).notes(b.Keys("archives"), b.Keys("aptSources"))...)
-	slices.SortStableFunc(b.notes, func(x, y note) int {
+	order := func(x, y note) int {
 		return cmp.Or(strings.Compare(x.pos.File(), y.pos.File()), cmp.Compare(x.pos.Offset, y.pos.Offset), strings.Compare(x.text, y.text))
-	})
+	}
+	sort.SliceStable(b.notes, func(i, j int) bool { return order(b.notes[i], b.notes[j]) < 0 })
 	return b
 }
 

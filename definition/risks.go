@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 
 	"nix2gpu/nix/module"
@@ -36,7 +37,10 @@ func Risks(p *project.Project, c *module.Config, root string) []Risk {
 			r.withoutPassword()
 		}
 	}
-	slices.SortStableFunc(r.found, func(a, b Risk) int { return a.Pos.Compare(b.Pos) })
+	sort.SliceStable(r.found, func(i, j int) bool {
+		a, b := r.found[i], r.found[j]
+		return a.Pos.Compare(b.Pos) < 0
+	})
 	return r.found
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"nix2gpu/project"
@@ -191,9 +192,10 @@ func (n *needs) notes(p Platform) []project.Note {
 			notes = append(notes, project.Note{Service: need.service, Pos: need.pos, Text: need.text + ": " + why})
 		}
 	}
-	slices.SortStableFunc(notes, func(a, b project.Note) int {
+	order := func(a, b project.Note) int {
 		return cmp.Or(a.Pos.Compare(b.Pos), cmp.Compare(a.Text, b.Text))
-	})
+	}
+	sort.SliceStable(notes, func(i, j int) bool { return order(notes[i], notes[j]) < 0 })
 	return slices.Compact(notes)
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 
 	"nix2gpu/debian"
@@ -332,9 +333,10 @@ func alternatives(s *system) ([]*node, error) {
 	for _, p := range s.packages {
 		all = append(all, p.Alternatives...)
 	}
-	slices.SortStableFunc(all, func(a, b deb.Alternative) int {
+	order := func(a, b deb.Alternative) int {
 		return cmp.Or(strings.Compare(a.Link, b.Link), cmp.Compare(b.Priority, a.Priority), strings.Compare(a.Path, b.Path))
-	})
+	}
+	sort.SliceStable(all, func(i, j int) bool { return order(all[i], all[j]) < 0 })
 	var nodes []*node
 	done := map[string]bool{}
 	for _, a := range all {

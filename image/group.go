@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sort"
 	"strings"
 
 	"nix2gpu/debian"
@@ -117,9 +118,10 @@ func groups(packages []Package, limit int) []*group {
 		all = append(all[:limit-1], rest)
 	}
 	for _, g := range all {
-		slices.SortStableFunc(g.packages, func(a, b Package) int {
+		order := func(a, b Package) int {
 			return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Arch, b.Arch), strings.Compare(a.Version, b.Version))
-		})
+		}
+		sort.SliceStable(g.packages, func(i, j int) bool { return order(g.packages[i], g.packages[j]) < 0 })
 	}
 	return all
 }

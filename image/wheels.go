@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 
 	"nix2gpu/debian/deb"
@@ -89,7 +90,10 @@ func wheelGroups(wheels []Wheel, limit int) []*wheelGroup {
 		all = append(all[:limit-1], rest)
 	}
 	for _, g := range all {
-		slices.SortStableFunc(g.wheels, func(a, b Wheel) int { return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.File, b.File)) })
+		sort.SliceStable(g.wheels, func(i, j int) bool {
+			a, b := g.wheels[i], g.wheels[j]
+			return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.File, b.File)) < 0
+		})
 	}
 	return all
 }

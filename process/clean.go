@@ -3,6 +3,7 @@ package process
 import (
 	"maps"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -235,7 +236,10 @@ func (h *Host) remains(p *Process) []Info {
 		}
 	}
 	p.daemon.prune(p, t)
-	slices.SortStableFunc(left, func(a, b Info) int { return a.PID - b.PID })
+	sort.SliceStable(left, func(i, j int) bool {
+		a, b := left[i], left[j]
+		return a.PID < b.PID
+	})
 	return left
 }
 

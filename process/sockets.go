@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -47,12 +48,13 @@ func Sockets(pids []int) []Socket {
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Socket) int {
+	order := func(a, b Socket) int {
 		if c := a.Addr.Compare(b.Addr); c != 0 {
 			return c
 		}
 		return strings.Compare(a.Protocol, b.Protocol)
-	})
+	}
+	sort.SliceStable(out, func(i, j int) bool { return order(out[i], out[j]) < 0 })
 	return out
 }
 

@@ -3,7 +3,7 @@ package process
 import (
 	"cmp"
 	"maps"
-	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -81,7 +81,10 @@ func sweep(find func(*table) map[int]Info, signals map[int]project.Signal, grace
 		clean = 0
 		waited := time.Since(begun)
 		if waited > max(grace, 0)+killBudget {
-			slices.SortStableFunc(left, func(a, b Info) int { return a.PID - b.PID })
+			sort.SliceStable(left, func(i, j int) bool {
+				a, b := left[i], left[j]
+				return a.PID < b.PID
+			})
 			return len(seen), inspect(stuck), &SurvivorError{Left: renew(left), struck: struck}
 		}
 		for _, info := range left {

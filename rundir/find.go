@@ -5,7 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strings"
 
 	"nix2gpu/safefile"
@@ -67,6 +67,9 @@ func All(e Env) []Found {
 			all = append(all, one)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b Found) int { return cmp.Or(cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.Key, b.Key)) })
+	sort.SliceStable(all, func(i, j int) bool {
+		a, b := all[i], all[j]
+		return cmp.Or(cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.Key, b.Key)) < 0
+	})
 	return all
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -206,7 +207,10 @@ func (s *refusals) explain(t Target, r *Requirement) error {
 	case s.files == 0:
 		return &ChoiceError{fmt.Sprintf("the index has no project %q", r.Name), "is the name right? --index-url or --extra-index-url names another index"}
 	}
-	slices.SortStableFunc(s.versions, func(a, b Version) int { return b.Compare(a) })
+	sort.SliceStable(s.versions, func(i, j int) bool {
+		a, b := s.versions[i], s.versions[j]
+		return b.Compare(a) < 0
+	})
 	s.versions = slices.CompactFunc(s.versions, func(a, b Version) bool { return a.Compare(b) == 0 })
 	var names []string
 	for _, v := range s.versions {

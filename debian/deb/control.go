@@ -8,6 +8,7 @@ import (
 	"io"
 	"path"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -167,9 +168,10 @@ func readAlternatives(script string) []Alternative {
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Alternative) int {
+	order := func(a, b Alternative) int {
 		return cmp.Or(strings.Compare(a.Link, b.Link), b.Priority-a.Priority, strings.Compare(a.Path, b.Path))
-	})
+	}
+	sort.SliceStable(out, func(i, j int) bool { return order(out[i], out[j]) < 0 })
 	return slices.Compact(out)
 }
 

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -145,9 +146,10 @@ func Document(img Image) ([]byte, error) {
 		end.Relationships = append(end.Relationships, relationship{imageID, "CONTAINS", id})
 	}
 	sorted := slices.Clone(img.Packages)
-	slices.SortStableFunc(sorted, func(a, b Package) int {
+	order := func(a, b Package) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Arch, b.Arch), cmp.Compare(a.Version, b.Version))
-	})
+	}
+	sort.SliceStable(sorted, func(i, j int) bool { return order(sorted[i], sorted[j]) < 0 })
 	texts := map[string]Text{}
 	for _, p := range sorted {
 		layer, ok := layers[p.Layer]
@@ -159,7 +161,10 @@ func Document(img Image) ([]byte, error) {
 		end.Relationships = append(end.Relationships, relationship{layer, "CONTAINS", e.SPDXID})
 	}
 	wheels := slices.Clone(img.Wheels)
-	slices.SortStableFunc(wheels, func(a, b Wheel) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.File, b.File)) })
+	sort.SliceStable(wheels, func(i, j int) bool {
+		a, b := wheels[i], wheels[j]
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.File, b.File)) < 0
+	})
 	for _, w := range wheels {
 		layer, ok := layers[w.Layer]
 		if !ok {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -120,7 +121,7 @@ func (t *topView) look(ctx context.Context) (*control.Usage, error) {
 	if t.named {
 		keepUsage(usage, t.services)
 	}
-	slices.SortStableFunc(usage.Services, func(a, b control.ServiceUsage) int { // by name already
+	order := func(a, b control.ServiceUsage) int { // by name already
 		switch t.order {
 		case "cpu":
 			return cmp.Or(cmp.Compare(t.share(usage, b), t.share(usage, a)), cmp.Compare(b.CPU, a.CPU))
@@ -134,7 +135,8 @@ func (t *topView) look(ctx context.Context) (*control.Usage, error) {
 			return cmp.Compare(gpuMemory(b), gpuMemory(a))
 		}
 		return 0
-	})
+	}
+	sort.SliceStable(usage.Services, func(i, j int) bool { return order(usage.Services[i], usage.Services[j]) < 0 })
 	return usage, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sort"
 	"strings"
 
 	"nix2gpu/nix/syntax"
@@ -259,7 +260,10 @@ func didYouMean(name string, known []string) string {
 	if len(near) == 0 {
 		return ""
 	}
-	slices.SortStableFunc(near, func(a, b candidate) int { return a.distance - b.distance })
+	sort.SliceStable(near, func(i, j int) bool {
+		a, b := near[i], near[j]
+		return a.distance-b.distance < 0
+	})
 	best := near[:min(len(near), 3)]
 	quoted := make([]string, len(best))
 	for i, c := range best {

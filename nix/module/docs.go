@@ -3,6 +3,7 @@ package module
 import (
 	"context"
 	"slices"
+	"sort"
 
 	"nix2gpu/nix/eval"
 )
@@ -35,7 +36,10 @@ func Describe(options Options) []Doc {
 func (e *Evaluation) Describe() []Doc {
 	d := &describer{e: e}
 	d.tree(e.tree)
-	slices.SortStableFunc(d.docs, func(a, b Doc) int { return slices.Compare(a.Path, b.Path) })
+	sort.SliceStable(d.docs, func(i, j int) bool {
+		a, b := d.docs[i], d.docs[j]
+		return slices.Compare(a.Path, b.Path) < 0
+	})
 	return d.docs
 }
 

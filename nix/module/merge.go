@@ -2,6 +2,7 @@ package module
 
 import (
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -397,7 +398,10 @@ func (m *merging) conflict(loc []string, defs []def, why string) *Error {
 	for _, d := range defs {
 		e.Also = append(e.Also, Note{d.place(), m.show(d.val)})
 	}
-	slices.SortStableFunc(e.Also, func(a, b Note) int { return comparePos(a.Pos, b.Pos) })
+	sort.SliceStable(e.Also, func(i, j int) bool {
+		a, b := e.Also[i], e.Also[j]
+		return comparePos(a.Pos, b.Pos) < 0
+	})
 	for _, n := range e.Also {
 		if n.Pos.IsValid() {
 			e.Pos = n.Pos

@@ -2,7 +2,7 @@ package module
 
 import (
 	"fmt"
-	"slices"
+	"sort"
 	"strings"
 
 	"nix2gpu/spelling"
@@ -23,12 +23,13 @@ func didYouMean(name string, known []string) string {
 			near = append(near, candidate{k, 4})
 		}
 	}
-	slices.SortStableFunc(near, func(a, b candidate) int {
+	order := func(a, b candidate) int {
 		if a.distance != b.distance {
 			return a.distance - b.distance
 		}
 		return strings.Compare(a.name, b.name)
-	})
+	}
+	sort.SliceStable(near, func(i, j int) bool { return order(near[i], near[j]) < 0 })
 	if len(near) == 0 {
 		return ""
 	}
