@@ -88,6 +88,9 @@ func Generate(services *module.Config, p *project.Project, place Place) {
 	disabled := map[project.ID]bool{}
 	var instances, forgotten []*Instance
 	for _, t := range Types() {
+		if _, foreign := place.Replaced[t.Name]; foreign {
+			continue
+		}
 		for _, c := range services.Each(t.Name) {
 			in := newInstance(t, c, p, place)
 			if !c.Bool("enable") {

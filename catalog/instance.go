@@ -259,6 +259,11 @@ func (in *Instance) resolveDependencies(disabled map[project.ID]bool) {
 		}
 		ids, err := in.project.Resolve(dep.Name())
 		if err != nil {
+			if ids = in.resolvePart(dep.Name(), &d); ids != nil {
+				err = nil
+			}
+		}
+		if err != nil {
 			if id, off := in.findDisabled(dep.Name(), disabled); off {
 				dep.Errorf("%q depends on %q, which is disabled\n  hint: set enable = true there, or remove the dependency", in.ID, id)
 			} else {

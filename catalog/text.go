@@ -29,6 +29,9 @@ type Place struct {
 	// definition says.
 	Replicas map[string]int
 
+	// Replaced has the types that a definition's own modules stand in for.
+	Replaced map[string]string
+
 	// Links maps further paths of secrets' files to the secrets' names.
 	Links map[string]string
 

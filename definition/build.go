@@ -24,7 +24,7 @@ import (
 func (e *evaluation) build(merged *module.Evaluation, c *module.Config, name string) *builder {
 	b := &builder{evaluation: e, Config: c}
 	dir := c.String("workingDir")
-	b.place = catalog.Place{Root: e.root, WorkingDir: dir, MainProgram: mainProgram, Replicas: e.opts.Replicas}
+	b.place = catalog.Place{Root: e.root, WorkingDir: dir, MainProgram: mainProgram, Replicas: e.opts.Replicas, Replaced: e.services}
 	b.project = &project.Project{
 		Version:   project.Version,
 		Name:      name,
@@ -34,6 +34,11 @@ func (e *evaluation) build(merged *module.Evaluation, c *module.Config, name str
 		WhenDone:  project.WhenDone(c.String("whenDone")),
 		OnFailed:  project.OnFailed(c.String("onFailed")),
 		Container: project.Container{User: c.String("user"), WorkingDir: dir, Tag: c.String("tag")},
+	}
+	for _, typ := range slices.Sorted(maps.Keys(e.services)) {
+		if _, ours := catalog.Find(typ); ours {
+			b.note("serviceModules", "services.%s is what the module of that name says, and not nix2gpu's own", typ)
+		}
 	}
 	b.stopTimeout()
 	b.listen()
@@ -48,6 +53,7 @@ func (e *evaluation) build(merged *module.Evaluation, c *module.Config, name str
 	for _, proc := range b.project.Processes {
 		proc.Path = append(proc.Path, b.path...)
 	}
+	b.processes()
 	b.placeServices()
 	b.placeOptions()
 	b.files()
@@ -209,9 +215,58 @@ func (b *builder) copyToRoot(text project.Text) {
 	}
 }
 
+// processes reports what the definition says of processes, and no service can do.
+func (b *builder) processes() {
+	made := map[string]bool{}
+	for _, typ := range slices.Sorted(maps.Keys(b.services)) {
+		for _, in := range b.Each("services", typ) {
+			if !in.Bool("enable") {
+				continue
+			}
+			for _, p := range in.Each("outputs", "settings", "processes") {
+				made[p.Name()] = true
+				understood(p)
+			}
+		}
+	}
+	for _, p := range b.Each("settings", "processes") {
+		known, ok := b.known[p.Name()]
+		switch {
+		case known.part:
+			for _, c := range p.Each() {
+				if c.Name() != "depends_on" && c.Has() {
+					c.Errorf("not supported: %s of process %q, which is a part of service %q; set it there", c.Name(), p.Name(), known.instance)
+				}
+			}
+		case !ok && !made[p.Name()] && !p.Has("command"):
+			p.Errorf("process %q needs a command, since no service has a process of that name", p.Name())
+		}
+		understood(p)
+	}
+}
+
+// understood reports what a process says that no service does.
+func understood(p *module.Config) {
+	for _, c := range p.Each() {
+		switch c.Name() {
+		case "command", "depends_on", "availability", "shutdown", "working_dir", "readiness_probe", "liveness_probe", "ready_log_line", "namespace", "environment",
+			"description", "replicas", "is_tty", "is_daemon", "launch_timeout_seconds", "disabled", "is_disabled":
+		default:
+			if c.Has() && (c.Kind() != module.KindAttrs || len(c.Keys()) > 0) {
+				c.Errorf("not supported: %s of process %q", c.Name(), p.Name())
+			}
+		}
+	}
+}
+
 // placeServices gives the services that serviceModules make the position of their
-// instance in the definition.
+// instance in the definition, and those of settings.processes that of their process.
 func (b *builder) placeServices() {
+	for _, process := range b.Each("settings", "processes") {
+		if svc := b.project.Services[project.ID(process.Name())]; svc != nil && strings.HasPrefix(svc.Pos.File, "<") {
+			svc.Pos = b.projectPos(process.Pos())
+		}
+	}
 	for typ := range b.services {
 		for _, in := range b.Each("services", typ) {
 			for _, name := range in.Keys("outputs", "settings", "processes") {

@@ -21,8 +21,9 @@ type evaluation struct {
 	sys     *module.System
 	pkgSets map[string]*pkgSet // by system
 
-	services map[string]string     // files of serviceModules, by type
-	imports  map[string]eval.Value // by path; a module that is imported twice is evaluated once
+	services map[string]string       // files of serviceModules, by type
+	known    map[string]knownProcess // which settings.processes names; nil: it is not set
+	imports  map[string]eval.Value   // by path; a module that is imported twice is evaluated once
 }
 
 func newEvaluation(src *source, opts Options) *evaluation {
@@ -101,7 +102,11 @@ func (e *evaluation) open(ctx context.Context) (*containers, error) {
 	}
 	// A type of service is an option, and options must be declared before the
 	// evaluation. So a definition that declares types of its own is evaluated twice.
-	if e.services, err = serviceModules(found); err != nil || len(e.services) == 0 {
+	// So is one with settings.processes, which need the names of its services.
+	if e.services, err = serviceModules(found); err != nil {
+		return found, err
+	}
+	if e.known, err = e.knownProcesses(found); err != nil || len(e.services) == 0 && e.known == nil {
 		return found, err
 	}
 	return e.openOnce(ctx)
@@ -299,8 +304,12 @@ func (e *evaluation) probeArgs(t *eval.Thread, fn eval.Value) *eval.Attrs {
 func (e *evaluation) openContainer(t *eval.Thread, v eval.Value) *containers {
 	schema := e.schema()
 	modules := []module.Module{module.Declare(schema.Options, nil), module.FromValue(v, e.file)}
+	// The module's name is that of the project. As an argument of all modules it would be
+	// the name of each submodule as well.
+	one := func(name string, v eval.Value) *eval.Attrs { return eval.NewAttrs(1).Set(name, v).Done() }
+	named := one("_module", one("args", one("name", eval.Str(filepath.Base(e.root)))))
 	merged := e.sys.Evaluate(t.Context(), module.Spec{
-		Modules: append(modules, schema.Modules...),
+		Modules: append(append(modules, module.FromValue(named, "")), schema.Modules...),
 		Args:    e.moduleArgs(),
 	})
 	return &containers{

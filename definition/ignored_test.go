@@ -30,7 +30,7 @@ const everything = `{ pkgs, ... }: {
   copyToRoot = [ ./root ]; extraCopyToRoot = [ ./more ];
   user = "somebody"; workingDir = "/elsewhere"; tag = "v1"; registries = [ "ghcr.io/me" ]; maxLayers = 20; variant = "full";
   fromImage = "docker.io/x@sha256:0000000000000000000000000000000000000000000000000000000000000000";
-  serviceModules = [ ./mine.nix ];
+  serviceModules = [ ./mine.nix ]; settings.processes.own.command = "y";
   secrets.plain = { file = "/run/secrets/x"; owner = "somebody"; mode = "0440"; path = "/run/x"; };
   secrets.sealed.age = ./x.age; secrets.variable.env = "X";
   age = { enable = true; identityPaths = [ "/etc/key" ]; package = pkgs.age; secretsDir = "/run/other"; secretsMountPoint = "/run/d";

@@ -71,16 +71,22 @@ func ContainerOptions() module.Options {
 		"maxLayers":      {Type: module.PositiveInt, Default: 50, Description: "How many layers the image may have, at most 127."},
 		"variant":        {Type: module.Enum("slim", "full", "minimal"), Default: "slim", Description: "How much of its packages the image has. slim leaves out manuals, translations, documentation other than licences, and large parts that few need, such as the compiler of queries of PostgreSQL. full is everything. minimal is the programs that the definition names, and what they need."},
 		"serviceModules": {Type: module.ListOf(module.Raw), Default: []any{}, Example: module.Expr("[ ./my-server.nix ]"), Description: "Modules in the style of services-flake, each a type of service called as its file."},
-		"secrets":        {Type: module.AttrsOf(module.Submodule(module.Schema{Options: secretOptions()})), Default: map[string]any{}, Example: map[string]any{"hf": map[string]any{"file": "/run/secrets/hf"}}, Description: "Secrets by name, each with one source: file, age or env. A service gets those that it names."},
-		"age":            {Set: ageOptions()},
-		"home":           {Type: module.NullOr(module.Raw), Default: module.Null, Description: "A home-manager configuration. Accepted, and not used by this build."},
-		"nimiSettings":   {Type: module.NullOr(module.Raw), Default: module.Null, Description: "Settings of nimi, another supervisor. Accepted, and not used: restart, availability and whenDone say the same."},
-		"nixConfig":      {Type: module.OneOf(module.String, module.AttrsOf(module.Anything)), Default: "", Description: "The configuration of Nix inside the container."},
-		"whenDone":       {Type: module.Enum("exit", "stay"), Default: "exit", Description: "What happens when nothing runs and nothing can start any more."},
-		"onFailed":       {Type: module.Enum("continue", "exit"), Default: "continue", Description: "What happens to the other services once one has failed for good: they go on, or everything ends."},
-		"listen":         {Set: listenOptions()},
-		"metrics":        {Set: module.Options{"listen": {Type: module.NullOr(module.String), Default: module.Null, Example: "0.0.0.0:9464", Description: "The address and port on which /metrics alone is served, without a token, for Prometheus."}}},
-		"stopTimeout":    {Type: module.NullOr(module.Like(module.OneOf(module.Number, module.String), "9s")), Default: module.Null, Example: "9s", Description: "The time that stopping everything may take."},
+		"settings": {Set: module.Options{"processes": {
+			Type:        module.AttrsOf(module.Submodule(module.Schema{Freeform: module.Anything})),
+			Default:     map[string]any{},
+			Example:     map[string]any{"migrate": map[string]any{"command": "./migrate.sh", "depends_on": map[string]any{"db": map[string]any{"condition": "process_healthy"}}}},
+			Description: "Processes in the words of services-flake and process-compose. One that a service has, by its name there, such as db or db-init, says more of that service; any other is a custom service. One named test starts with `--profile test` only.",
+		}}},
+		"secrets":      {Type: module.AttrsOf(module.Submodule(module.Schema{Options: secretOptions()})), Default: map[string]any{}, Example: map[string]any{"hf": map[string]any{"file": "/run/secrets/hf"}}, Description: "Secrets by name, each with one source: file, age or env. A service gets those that it names."},
+		"age":          {Set: ageOptions()},
+		"home":         {Type: module.NullOr(module.Raw), Default: module.Null, Description: "A home-manager configuration. Accepted, and not used by this build."},
+		"nimiSettings": {Type: module.NullOr(module.Raw), Default: module.Null, Description: "Settings of nimi, another supervisor. Accepted, and not used: restart, availability and whenDone say the same."},
+		"nixConfig":    {Type: module.OneOf(module.String, module.AttrsOf(module.Anything)), Default: "", Description: "The configuration of Nix inside the container."},
+		"whenDone":     {Type: module.Enum("exit", "stay"), Default: "exit", Description: "What happens when nothing runs and nothing can start any more."},
+		"onFailed":     {Type: module.Enum("continue", "exit"), Default: "continue", Description: "What happens to the other services once one has failed for good: they go on, or everything ends."},
+		"listen":       {Set: listenOptions()},
+		"metrics":      {Set: module.Options{"listen": {Type: module.NullOr(module.String), Default: module.Null, Example: "0.0.0.0:9464", Description: "The address and port on which /metrics alone is served, without a token, for Prometheus."}}},
+		"stopTimeout":  {Type: module.NullOr(module.Like(module.OneOf(module.Number, module.String), "9s")), Default: module.Null, Example: "9s", Description: "The time that stopping everything may take."},
 	}
 }
 
@@ -92,13 +98,17 @@ func (e *evaluation) schema() module.Schema {
 	for _, file := range e.opts.Modules {
 		out.Modules = append(out.Modules, module.FromFile(file))
 	}
-	if len(e.services) == 0 {
+	if len(e.services) == 0 && e.known == nil {
 		return out
 	}
 	types := slices.Sorted(maps.Keys(e.services))
 	fn := eval.Lazy(func(t *eval.Thread) eval.Value {
+		known := eval.NewAttrs(len(e.known))
+		for name, p := range e.known {
+			known.Set(name, eval.NewAttrs(3).Set("type", eval.Str(p.typ)).Set("instance", eval.Str(p.instance)).Set("part", eval.Bool(p.part)).Done())
+		}
 		return t.Call(t.EvalText("<nix2gpu/service.nix>", serviceSource, "/", nil),
-			eval.NewAttrs(1).Set("types", eval.StringList(types...)).Done())
+			eval.NewAttrs(2).Set("types", eval.StringList(types...)).Set("known", known.Done()).Done())
 	})
 	services := options["services"].Set
 	for _, typ := range types {
@@ -137,13 +147,59 @@ func serviceModules(found *containers) (map[string]string, error) {
 				continue
 			}
 			typ, _, _ := strings.Cut(path.Base(file), ".")
-			if _, ok := catalog.Find(typ); ok {
-				wrong = append(wrong, &Error{Pos: c.Pos("serviceModules"), Msg: fmt.Sprintf("there is a type of service %q already; give the file another name", typ)})
+			if typ == "custom" {
+				wrong = append(wrong, &Error{Pos: c.Pos("serviceModules"), Msg: "a type of service must not be named \"custom\"; give the file another name"})
 			}
 			services[typ] = file
 		}
 	}
 	return services, wrong.sorted()
+}
+
+// A knownProcess is one that a service has, by the name that services-flake gives it.
+type knownProcess struct {
+	typ, instance string
+	part          bool // of its set-up
+}
+
+// knownProcesses returns, by their names, the processes of services that
+// settings.processes names; nil when no container has any such settings.
+func (e *evaluation) knownProcesses(found *containers) (map[string]knownProcess, error) {
+	var known map[string]knownProcess
+	var wrong Errors
+	for _, name := range found.names {
+		_, c := found.at(name)
+		settings := c.Keys("settings", "processes")
+		if len(settings) == 0 {
+			continue
+		}
+		here := map[string]knownProcess{}
+		for _, typ := range catalog.Types() {
+			if _, replaced := e.services[typ.Name]; replaced {
+				continue
+			}
+			for _, instance := range c.Keys("services", typ.Name) {
+				here[instance] = knownProcess{typ.Name, instance, false}
+				for _, part := range catalog.UpstreamParts() {
+					if _, ok := here[instance+part]; !ok && typ.Name != "custom" {
+						here[instance+part] = knownProcess{typ.Name, instance, true}
+					}
+				}
+			}
+		}
+		if known == nil {
+			known = map[string]knownProcess{}
+		}
+		for _, process := range settings {
+			p, ok := here[process]
+			if other, taken := known[process]; taken && other != p {
+				wrong = append(wrong, &Error{Pos: c.Pos("settings", "processes", process), Msg: fmt.Sprintf("process %q is of different services in two containers; give one of them another name", process)})
+			} else if ok {
+				known[process] = p
+			}
+		}
+	}
+	return known, wrong.sorted()
 }
 
 const nameRule = "must have 2 to 254 characters of a-z, 0-9, \"_\", \".\" and \"-\", and begin and end with a letter or digit"

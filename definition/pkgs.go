@@ -129,13 +129,22 @@ func (h *pkgSet) pkg(attr string) *eval.Attrs {
 			t.Unsupported("overrideAttrs of pkgs.%s changes how a package is built, which only Nix can do", attr)
 			return nil
 		})).
-		Set("passthru", eval.NewAttrs(0).Done()).
 		Set("meta", eval.NewAttrs(2).
 			Set("mainProgram", eval.Str(packages.MainProgram(attr))).
 			Set("name", eval.Str(name)).Done())
 	for _, output := range []string{"out", "bin", "dev", "lib", "man", "doc"} {
 		b.Set(output, same)
 	}
+	if strings.HasPrefix(attr, "netcat") {
+		b.Set("nc", same) // the output with the program
+	}
+	passthru := eval.NewAttrs(1)
+	for _, need := range packages.Lookup(attr).Needs { // as zookeeper.jre
+		other := eval.Lazy(func(*eval.Thread) eval.Value { return h.attr(need) })
+		b.Set(need, other)
+		passthru.Set(need, other)
+	}
+	b.Set("passthru", passthru.Done())
 	if strings.HasPrefix(attr, "python3") && !strings.Contains(attr, ".") {
 		modules := attr + "Packages"
 		if !packages.IsSet(modules) {

@@ -1,7 +1,9 @@
-# Types of services that a definition brings along, as services-flake writes
-# them: a module for one instance, which puts what is to run into
-# outputs.settings.processes.
-{ types }:
+# What a definition says as services-flake has it: types of services that it brings along,
+# each a module for one instance, which puts what is to run into
+# outputs.settings.processes; and settings.processes of the container.
+#
+# types are those types; known says, by the name of a process, which service has it.
+{ types, known }:
 let
   # What every instance of a type has beside the options of its module.
   instance = type: { name, config, lib, ... }: {
@@ -30,33 +32,78 @@ let
     };
   };
 
-  # What a process can say that a custom service understands under the same
-  # name. The rest concerns process-compose itself.
-  understood = [
+  # What a process can say that a service understands under the same name, and what under
+  # another one.
+  same = [
     "command" "depends_on" "availability" "shutdown" "working_dir" "readiness_probe" "liveness_probe"
-    "ready_log_line" "namespace" "environment" "description"
+    "ready_log_line" "namespace" "environment" "description" "replicas"
   ];
+  renamed = { is_tty = "tty"; is_daemon = "daemon"; launch_timeout_seconds = "launch_timeout"; };
 
-  dropNulls = lib: v:
-    if builtins.isAttrs v && !(v ? outPath) then lib.mapAttrs (_: dropNulls lib) (lib.filterAttrs (_: x: x != null) v) else v;
+  isSet = v: builtins.isAttrs v && !(v ? outPath);
+  hasNull = v: v == null || isSet v && builtins.any hasNull (builtins.attrValues v);
 
-  custom = lib: defaults: process:
+  # A set without null stays the one that the user wrote, with its places.
+  dropNulls = lib: v: if isSet v && hasNull v then lib.mapAttrs (_: dropNulls lib) (lib.filterAttrs (_: x: x != null) v) else v;
+
+  said = lib: process: lib.filterAttrs (_: v: v != null && v != { }) process;
+
+  # What a process says, in the words of a service. What no service has is an error of
+  # the builder's, which knows the place.
+  translated = lib: process:
+    lib.concatMapAttrs
+      (n: v: if builtins.elem n same then { ${n} = dropNulls lib v; } else lib.optionalAttrs (renamed ? ${n}) { ${renamed.${n}} = v; })
+      (said lib process);
+
+  disabled = process: process.disabled or process.is_disabled or false == true;
+
+  custom = lib: defaults: _: process:
     lib.mapAttrs (_: lib.mkDefault) (
       { namespace = defaults.namespace; }
-      // dropNulls lib (lib.filterAttrs (n: v: builtins.elem n understood && v != null) process)
-      // lib.optionalAttrs (!(process ? availability)) { restart = "no"; } # as process-compose
-      // { enable = !(process.disabled or process.is_disabled or false == true); }
+      // translated lib process
+      // lib.optionalAttrs (!(said lib process ? availability)) { restart = "no"; } # as process-compose
+      // { enable = !disabled process; }
     );
+
+  # One that the definition names "test" is not started with the others, and its end is
+  # the end of everything.
+  own = lib: name: process:
+    custom lib { namespace = "default"; } name process
+    // lib.optionalAttrs (name == "test" && !(process ? disabled)) {
+      profiles = lib.mkDefault [ "test" ];
+      restart = lib.mkDefault "no";
+      availability = lib.mapAttrs (_: lib.mkDefault) ({ exit_on_end = true; exit_on_skipped = true; } // process.availability or { });
+    };
+
+  # What is said of a process that a service has already.
+  override = lib: process:
+    translated lib process // lib.optionalAttrs (disabled process) { enable = lib.mkForce false; };
+
 in
 {
   inherit instance;
 
-  # Each process becomes a custom service.
-  bridge = { config, lib, ... }: {
-    services.custom = lib.mkMerge (lib.concatMap
-      (type: lib.mapAttrsToList
-        (_: one: lib.mkIf one.enable (lib.mapAttrs (_: custom lib one) one.outputs.settings.processes))
-        config.services.${type})
-      types);
-  };
+  # Each process becomes a custom service, unless a service has it.
+  bridge = { config, lib, ... }:
+    let
+      instances = lib.concatMap (type: builtins.filter (one: one.enable) (builtins.attrValues config.services.${type})) types;
+      made = lib.concatMap (one: builtins.attrNames one.outputs.settings.processes) instances;
+      processes = config.settings.processes;
+      # Which options are set must not depend on what services there are.
+      saysOf = type: lib.mapAttrsToList
+        (n: process: { ${known.${n}.instance} = if known.${n}.part then { depends_on = process.depends_on or { }; } else override lib process; })
+        (lib.filterAttrs (n: _: known ? ${n} && known.${n}.type == type) processes);
+    in
+    {
+      services = lib.genAttrs (lib.unique (map (p: p.type) (builtins.attrValues known))) (type: lib.mkMerge (saysOf type))
+      // {
+        custom = lib.mkMerge (
+          map (one: lib.mapAttrs (custom lib one) one.outputs.settings.processes) instances
+          ++ lib.mapAttrsToList
+            (n: process: { ${n} = if builtins.elem n made then override lib process else own lib n process; })
+            (lib.filterAttrs (n: process: !known ? ${n} && (builtins.elem n made || process.command or null != null)) processes)
+          ++ saysOf "custom"
+        );
+      };
+    };
 }

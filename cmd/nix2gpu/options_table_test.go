@@ -56,6 +56,8 @@ func imageOptions() []imageOption {
 		one("metrics.listen", "", `metrics.listen = "0.0.0.0:9464";`, "where boot serves metrics"),
 		one("serviceModules", "", `serviceModules = [ ./echo.nix ]; services.echo.one.enable = true;`, "the services of that type; of the module itself nothing is in the image"),
 
+		one("settings.processes", "", `settings.processes.other.command = "sleep 1";`, "that service"),
+
 		one("cudaPackages", cuda, `cudaPackages = pkgs.cudaPackages_12_8;`, "CUDA's libraries, and what the image asks the host for"),
 		one("cuda.packages", cuda, `cuda.packages = pkgs.cudaPackages_12_8;`, "the same"),
 		one("cuda.version", cuda, `cuda.version = "12.4";`, "the same, of that version"),
