@@ -19,6 +19,7 @@ type ServiceType struct {
 	// Options are the type's own, beside the common ones. Freeform, when set, is the
 	// type of options that are not declared.
 	Options  module.Options
+	rows     []option // of which Types makes more of them
 	Freeform module.Type
 
 	// Package is the attribute of pkgs that has the server; "" for none.
@@ -36,8 +37,11 @@ type ServiceType struct {
 func Types() []*ServiceType {
 	all := []*ServiceType{customType(), postgresqlType(), redisType(), nginxType(), caddyType(), mysqlType(), httpdType(), rabbitmqType(), kafkaType(), natsType(), ollamaType()}
 	for _, t := range []ServiceType{clickhouse, grafana, jaeger, memcached, minio, prometheus} {
-		t.Options, t.Generate = t.table.declare(t.Options), generateTable
+		t.Generate = generateTable
 		all = append(all, &t)
+	}
+	for _, t := range all {
+		t.Options = declare(t.rows, t.Options)
 	}
 	slices.SortFunc(all, func(a, b *ServiceType) int { return cmp.Compare(a.Name, b.Name) })
 	return all

@@ -12,16 +12,16 @@ import (
 var clickhouse = ServiceType{
 	Name: "clickhouse", Package: "clickhouse", User: "clickhouse",
 	Doc: "ClickHouse, a database for analytics. Written after its documentation, and not yet tried with a real server.",
+	rows: []option{
+		{"port", "port", 9000, "The port of the native protocol."},
+		{"httpPort", "port", 8123, "The port for HTTP."},
+		{"listenAddress", "string", "127.0.0.1", "The address to listen on."},
+		{"databases", "list string", nil, "Databases to make when they do not exist, at each start."},
+		{"ensureDatabases", "list string", nil, "The same as databases, in the words of NixOS."},
+		{"initialDatabases", "list database", nil, "The same as databases, with SQL to run, in the words of services-flake."},
+		{"extraConfig", "attrs json", nil, "Further configuration, merged over what the other options say."},
+	},
 	table: &table{
-		options: []option{
-			{"port", "port", 9000, "The port of the native protocol."},
-			{"httpPort", "port", 8123, "The port for HTTP."},
-			{"listenAddress", "string", "127.0.0.1", "The address to listen on."},
-			{"databases", "list string", nil, "Databases to make when they do not exist, at each start."},
-			{"ensureDatabases", "list string", nil, "The same as databases, in the words of NixOS."},
-			{"initialDatabases", "list database", nil, "The same as databases, with SQL to run, in the words of services-flake."},
-			{"extraConfig", "attrs json", nil, "Further configuration, merged over what the other options say."},
-		},
 		endpoints: []endpoint{
 			{name: "tcp", port: "port", address: "listenAddress", anyHost: "0.0.0.0", ports: []string{"extraConfig.tcp_port"}, hosts: []string{"extraConfig.listen_host"}},
 			{name: "http", port: "httpPort", address: "listenAddress", anyHost: "0.0.0.0", ports: []string{"extraConfig.http_port"}, hosts: []string{"extraConfig.listen_host"}},

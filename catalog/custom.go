@@ -12,6 +12,13 @@ func customType() *ServiceType {
 	return &ServiceType{
 		Name: "custom",
 		Doc:  "A command of your own.",
+		rows: []option{
+			{"port", "null port", nil, "The port the command listens on: as the first of ports, and in its variable PORT. Of several replicas each has its own: port, port + 1, …"},
+			{"replicas", "null unsigned", nil, "How many of it run: NAME-0, NAME-1, … Each has its number in its variable NIX2GPU_REPLICA; NAME means all of them."},
+			{"tty", "bool", nil, "Give the command a terminal, as docker run -t does. `nix2gpu attach NAME` connects yours with it."},
+			{"daemon", "bool", nil, "Whether the command launches something that goes on in the background, and ends. The service is then what it has left running, and ends with the last process of that."},
+			{"privileged", "bool", true, "Whether the command may gain privileges, as through sudo."},
+		},
 		Options: module.Options{
 			"command": {Type: program, Example: "python3 server.py --port 8080",
 				Description: "What to run: a line for the shell, a list of words that is executed without one, or a package, which stands for its main program. Programs are looked for in the folder bin beside the definition, in packages, and in PATH."},
@@ -19,13 +26,8 @@ func customType() *ServiceType {
 				Description: "Packages whose programs the command finds in its PATH."},
 			"ports": {Type: module.ListOf(module.Port), Default: []any{},
 				Description: "Ports the command listens on, so that clashes are found before a start. It is ready once it listens on the first of them, unless a readiness_probe, startup_probe or ready_log_line says otherwise; readiness_probe = null asks nothing of it."},
-			"port":           opt(module.Port, "The port the command listens on: as the first of ports, and in its variable PORT. Of several replicas each has its own: port, port + 1, …"),
-			"replicas":       opt(module.UnsignedInt, "How many of it run: NAME-0, NAME-1, … Each has its number in its variable NIX2GPU_REPLICA; NAME means all of them."),
 			"schedule":       opt(module.Like(module.OneOf(module.String, scheduleSchema()), "30 4 * * *"), "When to run it, again and again and each time to its end: a cron expression, or more than that. `nix2gpu start NAME` runs it now. Its restart is \"no\" unless set."),
-			"tty":            def(module.Bool, false, "Give the command a terminal, as docker run -t does. `nix2gpu attach NAME` connects yours with it."),
-			"daemon":         def(module.Bool, false, "Whether the command launches something that goes on in the background, and ends. The service is then what it has left running, and ends with the last process of that."),
 			"launch_timeout": opt(seconds, "How long the command of a daemon may take to end. One that takes longer has failed. Unset: any time."),
-			"privileged":     def(module.Bool, true, "Whether the command may gain privileges, as through sudo."),
 		},
 		Generate: func(in *Instance) {
 			if in.IsSet("dataDir") {

@@ -18,16 +18,18 @@ func kafkaType() *ServiceType {
 	return &ServiceType{
 		Name: "apache-kafka", Aliases: []string{"kafka"}, Package: "apacheKafka", User: "kafka",
 		Doc: "Kafka, a log of events. Written after its documentation, and not yet tried with a real server.",
+		rows: []option{
+			{"port", "port", 9092, "The port to listen on."},
+			{"controllerPort", "null port", nil, "The port of the controller; port + 1 unless set."},
+			{"listenAddress", "string", "127.0.0.1", "The address to listen on, which clients are told as well."},
+			{"clusterId", "null string", nil, "The id of the cluster; made from the instance's name unless set."},
+			{"formatLogDirs", "bool", true, "Format the data folder before the first start."},
+			{"formatLogDirsIgnoreFormatted", "inert bool", nil, "what is formatted stays as it is"},
+			{"jvmOptions", "list string", nil, "Options of the Java virtual machine."},
+			{"log4jProperties", "lines", nil, "The configuration of log4j; Kafka logs to the console unless it is set."},
+		},
 		Options: module.Options{
-			"port":                         def(module.Port, 9092, "The port to listen on."),
-			"controllerPort":               opt(module.Port, "The port of the controller; port + 1 unless set."),
-			"listenAddress":                def(module.String, "127.0.0.1", "The address to listen on, which clients are told as well."),
-			"settings":                     def(module.AttrsOf(value), map[string]any{}, "Lines of server.properties by key; null removes a line."),
-			"clusterId":                    opt(module.String, "The id of the cluster; made from the instance's name unless set."),
-			"formatLogDirs":                def(module.Bool, true, "Format the data folder before the first start."),
-			"formatLogDirsIgnoreFormatted": inert(module.Bool, "what is formatted stays as it is"),
-			"jvmOptions":                   def(module.ListOf(module.String), []any{}, "Options of the Java virtual machine."),
-			"log4jProperties":              def(module.Lines, "", "The configuration of log4j; Kafka logs to the console unless it is set."),
+			"settings": def(module.AttrsOf(value), map[string]any{}, "Lines of server.properties by key; null removes a line."),
 		},
 		Generate: generateKafka,
 	}

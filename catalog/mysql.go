@@ -29,17 +29,19 @@ func mysqlType() *ServiceType {
 	return &ServiceType{
 		Name: "mysql", Aliases: []string{"mariadb"}, Package: "mariadb", User: "mysql",
 		Doc: "MySQL or MariaDB, a relational database.",
+		rows: []option{
+			{"port", "port", 3306, "The port to listen on."},
+			{"bind", "string", "127.0.0.1", "The address to listen on; \"*\" is all."},
+			{"databases", "list string", nil, "Databases to make when they do not exist, at each start."},
+			{"ensureDatabases", "list string", nil, "The same as databases, in the words of NixOS."},
+			{"initialScript", "null path", nil, "SQL for the first start only: text, or the path of a file."},
+			{"importTimeZones", "null bool", nil, "Not supported: load them with mysql_tzinfo_to_sql."},
+		},
 		Options: module.Options{
-			"port": def(module.Port, 3306, "The port to listen on."),
-			"bind": def(module.String, "127.0.0.1", "The address to listen on; \"*\" is all."),
 			"settings": {Type: module.AttrsOf(module.AttrsOf(module.NullOr(module.OneOf(value, module.ListOf(value))))), Default: map[string]any{},
 				Example: map[string]any{"mysqld": map[string]any{"max_connections": 50}}, Description: "Sections of my.cnf. A list gives a key several times."},
-			"databases":        def(module.ListOf(module.String), []any{}, "Databases to make when they do not exist, at each start."),
-			"ensureDatabases":  def(module.ListOf(module.String), []any{}, "The same as databases, in the words of NixOS."),
 			"initialDatabases": def(module.ListOf(database), []any{}, "The same as databases, with SQL to load, in the words of services-flake."),
 			"ensureUsers":      def(module.ListOf(user), []any{}, "Users to make when they do not exist, at each start."),
-			"initialScript":    opt(filePath, "SQL for the first start only: text, or the path of a file."),
-			"importTimeZones":  opt(module.Bool, "Not supported: load them with mysql_tzinfo_to_sql."),
 		},
 		Generate: generateMySQL,
 	}

@@ -12,12 +12,12 @@ func natsType() *ServiceType {
 	return &ServiceType{
 		Name: "nats-server", Aliases: []string{"nats"}, Package: "nats-server", User: "nats",
 		Doc: "NATS, a message broker.",
-		Options: module.Options{
-			"port":        def(module.Port, 4222, "The port to listen on."),
-			"bind":        def(module.String, "127.0.0.1", "The address to listen on; \"*\" is all."),
-			"monitorPort": opt(module.Port, "The port of the monitor, which is off unless set."),
-			"jetstream":   def(module.Bool, false, "Whether JetStream keeps streams, in dataDir."),
-			"settings":    def(module.AttrsOf(module.JSON), map[string]any{}, "Further configuration, merged over what the other options say."),
+		rows: []option{
+			{"port", "port", 4222, "The port to listen on."},
+			{"bind", "string", "127.0.0.1", "The address to listen on; \"*\" is all."},
+			{"monitorPort", "null port", nil, "The port of the monitor, which is off unless set."},
+			{"jetstream", "bool", nil, "Whether JetStream keeps streams, in dataDir."},
+			{"settings", "attrs json", nil, "Further configuration, merged over what the other options say."},
 		},
 		Generate: generateNATS,
 	}

@@ -12,13 +12,15 @@ func ollamaType() *ServiceType {
 	return &ServiceType{
 		Name: "ollama", Package: "ollama", User: "ollama",
 		Doc: "Ollama, which serves language models. Written after its documentation, and not yet tried with a real server.",
+		rows: []option{
+			{"port", "port", 11434, "The port to listen on."},
+			{"host", "string", "127.0.0.1", "The address to listen on."},
+			{"keepAlive", "string", "5m", "How long an idle model stays loaded."},
+			{"models", "list string", nil, "Models to fetch, at each start, when they are missing."},
+			{"environmentVariables", "attrs string", nil, "Further environment variables, in the words of NixOS."},
+		},
 		Options: module.Options{
-			"port":                 def(module.Port, 11434, "The port to listen on."),
-			"host":                 def(module.String, "127.0.0.1", "The address to listen on."),
-			"keepAlive":            def(module.String, "5m", "How long an idle model stays loaded."),
-			"models":               def(module.ListOf(module.String), []any{}, "Models to fetch, at each start, when they are missing."),
-			"acceleration":         opt(module.OneOf(module.Bool, module.String), "In the words of services-flake: \"cuda\" needs GPUs as gpus = \"all\" does, false is gpus = \"none\"; with anything else the installed program uses what it finds."),
-			"environmentVariables": def(module.AttrsOf(module.String), map[string]any{}, "Further environment variables, in the words of NixOS."),
+			"acceleration": opt(module.OneOf(module.Bool, module.String), "In the words of services-flake: \"cuda\" needs GPUs as gpus = \"all\" does, false is gpus = \"none\"; with anything else the installed program uses what it finds."),
 		},
 		Generate: func(in *Instance) {
 			host, port, path := ollamaListener(in)

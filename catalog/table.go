@@ -27,7 +27,6 @@ import (
 // "?option=value " is there only when that holds. A flag that the user gives in extra is
 // left out as well: most servers refuse one that comes twice.
 type table struct {
-	options   []option
 	endpoints []endpoint
 	configs   []config
 	argv      []string
@@ -364,10 +363,10 @@ func (in *tableInstance) value(name string) project.Text {
 	return in.scalar(c)
 }
 
-// kindOf is the kind of one of the table's options.
+// kindOf is the kind of one of the rows.
 func (in *tableInstance) kindOf(name string) string {
-	for i := range in.table.options {
-		if o := &in.table.options[i]; o.name == name {
+	for i := range in.Type.rows {
+		if o := &in.Type.rows[i]; o.name == name {
 			return strings.TrimPrefix(o.kind, "null ")
 		}
 	}

@@ -11,16 +11,16 @@ import (
 // would declare it.
 type option struct {
 	name  string
-	kind  string // see kind; "null X" may be left out; "alias X" is another name of X
+	kind  string // see kind; "null X" may be left out; "alias X" is another name of X; "inert X" has no effect, and doc says why
 	value any    // the default
 	doc   string
 }
 
-// declare adds the rows of a table to the options that no row can say.
-func (t *table) declare(others module.Options) module.Options {
+// declare adds rows to the options that no row can say.
+func declare(rows []option, others module.Options) module.Options {
 	all := module.Options{}
-	for i := range t.options {
-		all[t.options[i].name] = t.options[i].declare()
+	for i := range rows {
+		all[rows[i].name] = rows[i].declare()
 	}
 	maps.Copy(all, others)
 	return all
@@ -31,8 +31,9 @@ func (o *option) declare() module.Option {
 	if target, ok := strings.CutPrefix(o.kind, "alias "); ok {
 		return module.Option{AliasOf: []string{target}}
 	}
-	if why, ok := strings.CutPrefix(o.kind, "inert "); ok {
-		return inert(module.Anything, why)
+	if name, ok := strings.CutPrefix(o.kind, "inert "); ok {
+		t, _ := kind(name)
+		return inert(t, o.doc)
 	}
 	if name, ok := strings.CutPrefix(o.kind, "null "); ok {
 		t, _ := kind(name)
@@ -77,6 +78,8 @@ func kind(name string) (t module.Type, value any) {
 		return module.Bool, false
 	case "int":
 		return module.Int, int64(0)
+	case "unsigned":
+		return module.UnsignedInt, int64(0)
 	case "positive":
 		return module.PositiveInt, int64(1)
 	case "string":
