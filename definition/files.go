@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"sort"
 	"strings"
 
 	"nix2gpu/nix/eval"
@@ -84,6 +85,19 @@ func (f *files) read(path string) (*syntax.Source, error) {
 	s := syntax.NewSource(path, string(data))
 	f.sources[path] = s
 	return s, nil
+}
+
+// evaluated returns the machine's files among those that were evaluated: the one that was
+// named, and the others, sorted.
+func (f *files) evaluated() []string {
+	var others []string
+	for path := range f.sources {
+		if _, ok := embedded(path); !ok && path != f.named {
+			others = append(others, path)
+		}
+	}
+	sort.Strings(others)
+	return append([]string{f.named}, others...)
 }
 
 // source returns the text of a file, for a position that has only line and column, or

@@ -70,6 +70,8 @@ type Result struct {
 	Requirements *wheel.Requirements
 	// Evaluation is the evaluation that Config belongs to.
 	Evaluation *module.Evaluation
+	// Files are those that were evaluated, File first, with absolute paths.
+	Files []string
 	// Warnings are findings that are no errors, sorted by position.
 	Warnings []Note
 }
@@ -88,7 +90,7 @@ func Load(ctx context.Context, ref Ref, opts Options) (*Result, error) {
 	case name == "" && len(found.names) == 1:
 		name = found.names[0]
 	case name == "" && len(found.names) == 0:
-		return &Result{File: e.file, Root: e.root}, nil
+		return &Result{File: e.file, Root: e.root, Files: e.files.evaluated()}, nil
 	default:
 		return nil, e.noSuch(name, found.names)
 	}
@@ -197,7 +199,8 @@ func (e *evaluation) load(found *containers, name string) (*Result, error) {
 	if len(wrong) > 0 {
 		return nil, e.errors(wrong)
 	}
-	r := &Result{File: e.file, Root: e.root, Container: name, Project: p, Valid: valid, Config: c, Requirements: b.requirements, Evaluation: merged}
+	r := &Result{File: e.file, Root: e.root, Container: name, Project: p, Valid: valid, Config: c, Requirements: b.requirements, Evaluation: merged,
+		Files: e.files.evaluated()}
 	for _, n := range notes {
 		r.Warnings = append(r.Warnings, Note{e.display(n.pos), n.text})
 		p.Notes = append(p.Notes, project.Note{Pos: e.projectPos(n.pos), Text: n.text})

@@ -39,7 +39,7 @@ func definitionError(root string, err error) error {
 
 func fromDefinition(result *definition.Result, file string) *loaded {
 	l := &loaded{project: result.Project, valid: result.Valid, root: result.Root, name: file, config: result.Config,
-		none: result.Project == nil, container: result.Container, python: result.Requirements}
+		none: result.Project == nil, container: result.Container, python: result.Requirements, read: result.Files}
 	if l.none {
 		l.project = emptyProject(result.Root)
 	}
@@ -77,7 +77,11 @@ func (t *target) loadAll(ctx context.Context, env *Env) (all []*loaded, err erro
 		}
 		results, err := definition.LoadAll(ctx, t.ref(d), t.definitionOptions(env))
 		for _, r := range results {
-			all = append(all, fromDefinition(r, d.files[0]))
+			l := fromDefinition(r, d.files[0])
+			if len(all) > 0 {
+				l.read = nil // the files are those of the first
+			}
+			all = append(all, l)
 		}
 		if err = definitionError(d.root, err); search.failed(err) {
 			continue

@@ -30,6 +30,7 @@ type loaded struct {
 	none    bool                // the file defines no container
 	python  *wheel.Requirements // nil without python.requirements
 	files   []string            // absolute
+	read    []string            // those and what they include, absolute; nil if somebody else tells who may write to them
 	plain   []string            // those of files that hold secrets as text, once they were looked for
 
 	container string // the container's name, even if the user did not type it; "" if it has none
@@ -332,8 +333,10 @@ func absolute(root, file string) string {
 }
 
 func (t *target) loadCompose(env *Env, root string, files []string) (*loaded, error) {
+	var read []string
 	p, err := compose.Load(compose.Options{
 		ReadFile: func(name string) ([]byte, error) {
+			read = append(read, absolute(root, name))
 			data, err := os.ReadFile(absolute(root, name))
 			var pe *fs.PathError
 			if errors.As(err, &pe) {
@@ -350,7 +353,7 @@ func (t *target) loadCompose(env *Env, root string, files []string) (*loaded, er
 	if err != nil {
 		return nil, &invalid{root, err}
 	}
-	l := &loaded{project: p, root: root, name: files[0]}
+	l := &loaded{project: p, root: root, name: files[0], read: read}
 	if t.container != "" {
 		return nil, hint(usageError("%q is a file for process-compose: it has no container %q", files[0], t.container), "leave out the name of the container")
 	}

@@ -238,11 +238,12 @@ func (o *upOptions) staysIdle(p *project.Project) bool {
 	return p.Compose && len(p.Services) > 0 && len(p.Profiles()) == 0 && len(o.target.namespaces) == 0 && !o.leave
 }
 
-// writeNotes prints the notes on a definition.
+// writeNotes prints the notes on a definition, and who may write to it.
 func (l *loaded) writeNotes(env *Env) {
 	for _, n := range l.notes {
 		fmt.Fprintln(env.Stderr, n)
 	}
+	l.writeWriters(env)
 }
 
 // nothingDefined is the message for a definition without services.

@@ -139,9 +139,8 @@ func security() []Row {
 			"over TCP nothing but reading, start, stop and restart unless it was allowed; exec and secrets never; each route that changes something says what it needs; who asked for a change, or was shown secrets, is in supervisor.log with the result",
 			[]string{"control/server.TestEveryChangeIsLogged", "control/server.TestWhatIsLoggedOfARequest", "control/server.TestTCPPermits", "control/server.TestChangesNeedAnAccess", "container.TestListenInAContainer"}, ""},
 		{"S12", "files of the definition change while they are read, or belong to somebody else",
-			"what is read is opened once, is a regular file of bounded size, and replaced as a whole; state that others may write to is refused",
-			[]string{"safefile.TestReplace", "safefile.TestReadNamedIsBounded", "rundir.TestFoldersThatCannotBeUsed", "control/server.TestReadToken"},
-			"the definition itself is the user's: who may write to it is not asked, as with a Makefile"},
+			"what is read is opened once, is a regular file of bounded size, and replaced as a whole; state that others may write to is refused, and a definition, its folder or an included file that they may write to is warned of",
+			[]string{"cmd/nix2gpu.TestScripts/writers", "safefile.TestWriters", "safefile.TestReplace", "safefile.TestReadNamedIsBounded", "rundir.TestFoldersThatCannotBeUsed", "control/server.TestReadToken"}, ""},
 	}
 }
 
