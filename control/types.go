@@ -140,7 +140,16 @@ type HealthReport struct {
 }
 
 // Healthy reports whether a service is as it should be: it runs, and its probe passes if
-// it has one, or it has completed, or waits for its next run after a good one.
+// it has one, or it has completed, or waits for its next run after a good one, or begins
+// that.
 func (s *Service) Healthy() bool {
-	return s.State == Running || s.State == Completed || s.State == Scheduled && s.LastRun != RunFailed
+	switch s.State {
+	case Running, Completed:
+		return true
+	case Scheduled:
+		return s.LastRun != RunFailed
+	case Starting:
+		return s.Schedule != "" && s.LastRun != RunFailed
+	}
+	return false
 }

@@ -117,6 +117,9 @@ func (c *core) tally() tally {
 		default:
 			if s.streak.n < manyRestarts {
 				t.settled = false
+				if s.state == control.Starting && s.spec.Schedule != nil && (s.ok || !s.hasRun) {
+					t.good++ // it begins a run, as planned
+				}
 				break
 			}
 			t.looping = append(t.looping, s)

@@ -142,7 +142,9 @@ func runLogs(ctx context.Context, env *Env, opts logsOptions) error {
 	}
 	if opts.follow && running {
 		var cancel context.CancelFunc
-		ctx, _, cancel = untilEnd(ctx, c)
+		if ctx, _, cancel, err = untilEnd(ctx, c); err != nil {
+			return err
+		}
 		defer cancel()
 	}
 	return names.print(ctx, env, reader, query, opts)
@@ -158,25 +160,48 @@ func runBegan(layout rundir.Layout) time.Time {
 	return info.ModTime()
 }
 
+// A projectEnd is how a project ended that was followed, or why that is not known.
+type projectEnd struct {
+	control.End
+	err error
+}
+
 // untilEnd returns a context that ends shortly after the project, so that the last
-// lines can still be read. By then the channel holds how the project ended.
-func untilEnd(ctx context.Context, c *client.Client) (context.Context, <-chan control.End, context.CancelFunc) {
+// lines can still be read. By then the channel holds how the project ended, which can't be
+// missed once untilEnd has returned.
+func untilEnd(ctx context.Context, c *client.Client) (_ context.Context, _ <-chan projectEnd, _ context.CancelFunc, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	ended := make(chan control.End, 1)
+	ended, begun := make(chan projectEnd, 1), make(chan error, 1)
 	go func() {
-		c.Events(ctx, func(m control.Message) error {
+		seen := false
+		err := c.Events(ctx, func(m control.Message) error {
 			if m.End != nil {
-				ended <- *m.End
+				seen = true
+				ended <- projectEnd{End: *m.End}
+			}
+			select {
+			case begun <- nil:
+			default:
 			}
 			return nil
 		})
+		select {
+		case begun <- err:
+		default:
+		}
+		if err != nil && !seen && ctx.Err() == nil {
+			ended <- projectEnd{err: err}
+		}
 		select {
 		case <-time.After(100 * time.Millisecond):
 			cancel(errProjectEnded)
 		case <-ctx.Done():
 		}
 	}()
-	return ctx, ended, func() { cancel(nil) }
+	if err = <-begun; err != nil {
+		cancel(nil)
+	}
+	return ctx, ended, func() { cancel(nil) }, err
 }
 
 var errProjectEnded = errors.New("the project ended")
@@ -464,14 +489,20 @@ func followAll(ctx context.Context, env *Env, c *client.Client, layout rundir.La
 	if j.LogJSON {
 		opts.output = "json"
 	}
-	following, ended, cancel := untilEnd(ctx, c)
+	following, ended, cancel, err := untilEnd(ctx, c)
+	if err != nil {
+		return err
+	}
 	defer cancel()
-	err := known.print(following, env, servicelog.NewReader(layout.Logs), query, opts)
+	err = known.print(following, env, servicelog.NewReader(layout.Logs), query, opts)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
 	select {
 	case end := <-ended:
+		if end.err != nil {
+			return end.err
+		}
 		fmt.Fprintf(env.Stderr, "the project ended: %s\n", end.Reason)
 		if err := gone(ctx, c, layout); err != nil {
 			return err

@@ -129,7 +129,7 @@ func (w *waiter) follow(ctx context.Context, c watched, attached func()) error {
 			return nil // the services go on starting in the background
 		case err := <-failed:
 			if exitCode(err) == exitTimeout {
-				w.report("")
+				w.reportLast(ctx, c)
 			}
 			return err
 		}
@@ -152,7 +152,7 @@ func (w *waiter) beside(ctx context.Context, c watched, request func(context.Con
 		select {
 		case err := <-answer:
 			if err != nil && exitCode(err) == exitTimeout {
-				w.report("")
+				w.reportLast(ctx, c)
 			}
 			return false, err
 		case m := <-messages:
@@ -254,6 +254,19 @@ func (w *waiter) report(still string) {
 	for _, s := range missing {
 		fmt.Fprintf(w.env.Stderr, "%s: %s\n", s.Label, w.reason(s, still))
 	}
+}
+
+// reportLast is the report at the end of the time. If that came before the first state,
+// it asks for one, so that it can say anything.
+func (w *waiter) reportLast(ctx context.Context, c watched) {
+	if w.all == nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		defer cancel()
+		if state, err := c.State(ctx); err == nil {
+			w.take(control.Message{State: state})
+		}
+	}
+	w.report("")
 }
 
 // reason returns why a service has not arrived: how it exits, if it does so again and

@@ -219,3 +219,27 @@ func TestStatusCode(t *testing.T) {
 		}
 	}
 }
+
+// A slow machine may have heard nothing when the time is over. What is waited for is said
+// all the same.
+func TestWaitTimesOutBeforeItHears(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var errs bytes.Buffer
+		env := &Env{Stdout: &bytes.Buffer{}, Stderr: &errs, Now: time.Now}
+		w := &waiter{env: env, of: func(all []control.Service) ([]control.Service, error) { return all, nil }, arrived: hasSettled}
+		ctx, cancel := limited(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		err := w.follow(ctx, deaf{newScripted(custom("nginx", control.Starting))}, nil)
+		if exitCode(err) != exitTimeout || !strings.HasPrefix(errs.String(), "nginx: starting") {
+			t.Errorf("%v\n%s", err, errs.String())
+		}
+	})
+}
+
+// deaf is a project that is late to answer who follows its events.
+type deaf struct{ *scripted }
+
+func (d deaf) Events(ctx context.Context, each func(control.Message) error) error {
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
