@@ -59,6 +59,7 @@ type Hub struct {
 	own     *viewer // of our own lines; guarded by mu
 	mu      sync.Mutex
 	runs    map[*Run]struct{} // those whose pipes are open
+	poller  *poller           // nil: there was no run yet
 	files   map[string]*file
 	health  health
 
@@ -85,6 +86,22 @@ func Open(opts Options) (*Hub, error) {
 	}
 	return h, nil
 }
+
+// poll returns the poller, which the first run starts.
+func (h *Hub) poll() (p *poller, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, errClosed
+	}
+	if h.poller == nil {
+		h.poller, err = newPoller()
+	}
+	return h.poller, err
+}
+
+// errClosed says that a run comes too late.
+var errClosed = errors.New("the log is closed")
 
 // Say writes a line of our own to stdout: "[nix2gpu] text". A text of several lines
 // becomes as many. It never waits.
@@ -252,6 +269,9 @@ func (h *Hub) Close(ctx context.Context) error {
 	}
 	for _, r := range runs {
 		r.abandon()
+	}
+	if h.poller != nil { // nobody makes one any more
+		h.poller.close()
 	}
 	h.mu.Lock()
 	limiters := slices.Collect(maps.Values(h.limiters))

@@ -2,7 +2,6 @@ package servicelog
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -71,7 +70,7 @@ func (s *Source) Open(watch Watch) (*Run, error) {
 	if closed {
 		r.closeEnds()
 		r.abandon()
-		return nil, errors.New("the log is closed")
+		return nil, errClosed
 	}
 	return r, nil
 }
@@ -94,7 +93,7 @@ func (r *Run) read(process Process) {
 		if p.view != nil {
 			p.view.tell(process)
 		}
-		go p.read()
+		p.begin()
 	}
 }
 
@@ -135,7 +134,11 @@ func (r *Run) Done() <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		for _, p := range r.pipes {
-			<-p.done
+			p.mu.Lock()
+			for !p.ended {
+				p.change.Wait()
+			}
+			p.mu.Unlock()
 		}
 		close(done)
 	}()
@@ -146,27 +149,31 @@ func (r *Run) Done() <-chan struct{} {
 func (r *Run) abandon() {
 	for _, p := range r.pipes {
 		if p != nil {
-			p.r.Close()
+			p.abandon()
 		}
 	}
 }
 
-// A pipe is one stream of a run.
+// A pipe is one stream of a run. While nothing comes, it takes no goroutine and no
+// buffer: the poller starts its reader, which ends as soon as the pipe is empty.
 type pipe struct {
-	run  *Run
-	r    *os.File
-	view *viewer
-	out  *output // nil: not shown
+	run    *Run
+	number uint64 // for the poller
+	view   *viewer
+	out    *output // nil: not shown
 
-	// mu guards the fields up to done. Those after it have two users: the reading
+	// mu guards the fields up to ended. Those after it have two users: the reading
 	// goroutine while idle is false, and a drain, with mu, while it is true.
 	mu        sync.Mutex
 	change    sync.Cond
-	idle      bool  // the reader waits for the kernel, since the pipe was empty, or has not begun
+	fd        int   // -1: closed
+	begun     bool  // it may be read
+	told      bool  // the poller has told of something before that
+	idle      bool  // nobody reads, since the pipe was empty, or has not begun
+	abandoned bool  // nothing more is to be read
 	taken     int64 // bytes that were read from the pipe
 	delivered int64 // how many of them are in the file and queued for stdout
 	ended     bool
-	done      chan struct{}
 
 	frame  framer
 	cut    bool // the last piece that a limit let pass was not the end of its line
@@ -176,11 +183,21 @@ type pipe struct {
 }
 
 func newPipe(r *Run, stream Stream) (*pipe, *os.File, error) {
+	s := r.source
+	poll, err := s.hub.poll()
+	if err != nil {
+		return nil, nil, err
+	}
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
 		return nil, nil, err
 	}
-	if err := unix.SetNonblock(fds[0], true); err != nil {
+	p := &pipe{run: r, stream: stream, fd: fds[0], idle: true, credit: patience}
+	p.change.L = &p.mu
+	if err = unix.SetNonblock(p.fd, true); err == nil {
+		err = poll.add(p)
+	}
+	if err != nil {
 		unix.Close(fds[0])
 		unix.Close(fds[1])
 		return nil, nil, err
@@ -188,10 +205,6 @@ func newPipe(r *Run, stream Stream) (*pipe, *os.File, error) {
 	_, _ = unix.FcntlInt(uintptr(fds[1]), unix.F_SETPIPE_SZ, pipeSize)
 	// Servers open /dev/stderr again, even after they have become another user.
 	_ = unix.Fchmod(fds[1], 0o666)
-	s := r.source
-	p := &pipe{run: r, stream: stream, idle: true, done: make(chan struct{}), credit: patience}
-	p.change.L = &p.mu
-	p.r = os.NewFile(uintptr(fds[0]), s.id+" "+string(stream))
 	if s.hub.out != nil && !s.quiet {
 		p.out = s.hub.out
 		p.view = newViewer(s.label, stream, s.hub.opts.style())
@@ -225,46 +238,76 @@ func (h *Hub) release(b *buffers) {
 	h.pool.Put(b)
 }
 
-// read carries the stream until it ends.
+// begin lets the pipe be read.
+func (p *pipe) begin() {
+	p.mu.Lock()
+	p.begun = true
+	told := p.told
+	p.mu.Unlock()
+	if told {
+		p.wake()
+	}
+}
+
+// wake starts the reader, unless it is at work: then it will look once more before it
+// ends, which it decides with mu.
+func (p *pipe) wake() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case !p.begun:
+		p.told = true
+	case p.idle && !p.ended:
+		p.idle = false
+		go p.read()
+	}
+}
+
+// abandon ends the pipe, even if others still write to it.
+func (p *pipe) abandon() {
+	p.mu.Lock()
+	p.abandoned = true
+	if !p.begun {
+		p.close()
+	}
+	p.mu.Unlock()
+	p.wake()
+}
+
+// close closes our end. The caller holds mu.
+func (p *pipe) close() {
+	if p.fd >= 0 {
+		p.run.source.hub.poller.remove(p)
+		unix.Close(p.fd)
+		p.fd = -1
+	}
+	p.ended = true
+	p.change.Broadcast()
+}
+
+// read carries the stream until the pipe is empty, or has ended.
 func (p *pipe) read() {
-	defer close(p.done)
 	hub := p.run.source.hub
-	conn, err := p.r.SyscallConn()
-	for err == nil {
-		var buf *buffers
-		n := 0
-		end := false
-		err = conn.Read(func(fd uintptr) bool {
-			if buf == nil {
-				buf = hub.buffers()
-			}
-			if n, end = p.take(int(fd), buf.read[:]); n > 0 || end {
-				return true
-			}
-			hub.release(buf)
-			buf = nil
-			return false
-		})
-		if buf != nil {
-			if n > 0 {
-				buf.lines = p.frame.split(buf.read[:n], buf.lines[:0])
-				p.deliver(buf, true)
-				p.carried()
-			}
-			hub.release(buf)
+	buf := hub.buffers()
+	for {
+		n, end := p.take(buf.read[:])
+		if n > 0 {
+			buf.lines = p.frame.split(buf.read[:n], buf.lines[:0])
+			p.deliver(buf, true)
+			p.carried()
 		}
 		if end {
 			break
 		}
+		if n == 0 {
+			hub.release(buf) // take has left the pipe to the next reader
+			return
+		}
 	}
-	p.mu.Lock()
-	p.idle = false // it is set if somebody else has closed the pipe
-	p.mu.Unlock()
+	hub.release(buf)
 	p.deliverRest(true)
-	p.r.Close()
 	p.mu.Lock()
-	p.ended = true
-	p.change.Broadcast()
+	p.close()
 	p.mu.Unlock()
 	p.run.finish()
 }
@@ -288,14 +331,18 @@ func fill(fd int, buf []byte) (n int, end bool) {
 }
 
 // take reads what is in the pipe, which never blocks. It holds the lock meanwhile, so
-// that a drain can tell how much was written before.
-func (p *pipe) take(fd int, buf []byte) (n int, end bool) {
+// that a drain can tell how much was written before. If the pipe is empty, the reader has
+// to end: it will be started again.
+func (p *pipe) take(buf []byte) (n int, end bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n, end = fill(fd, buf)
+	if p.abandoned {
+		return 0, true
+	}
+	n, end = fill(p.fd, buf)
 	p.taken += int64(n)
-	p.idle = n == 0 && !end
-	if p.idle {
+	if n == 0 && !end {
+		p.idle = true
 		p.change.Broadcast()
 	}
 	return n, end
@@ -342,26 +389,16 @@ func (p *pipe) settled(target int64) bool {
 	case p.delivered < target || !p.idle:
 		return false
 	}
-	hungUp := false
-	conn, err := p.r.SyscallConn()
-	if err == nil {
-		_ = conn.Control(func(fd uintptr) {
-			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-			n, err := unix.Poll(fds, 0)
-			hungUp = err == nil && n > 0 && fds[0].Revents&unix.POLLHUP != 0
-		})
-	}
-	return !hungUp // if it did, the reader is about to wake up
+	fds := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 0)
+	hungUp := err == nil && n > 0 && fds[0].Revents&unix.POLLHUP != 0
+	return !hungUp // if it did, the reader is about to begin
 }
 
 // waiting returns how many bytes are in the pipe.
 func (p *pipe) waiting() int64 {
-	n := 0
-	conn, err := p.r.SyscallConn()
-	if err == nil {
-		err = conn.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
-	}
-	if err != nil {
+	n, err := unix.IoctlGetInt(p.fd, unix.TIOCINQ)
+	if err != nil { // it is closed
 		return 0
 	}
 	return int64(n)
