@@ -8,11 +8,24 @@ import (
 	"nix2gpu/project"
 )
 
+// kept is what of a Spec is needed after the start. The rest is large: each of hundreds of
+// services has an environment of its own.
+type kept struct {
+	Name          string
+	User          *User
+	OutOfMemory   func(kills int)
+	Mode          Mode
+	Success       []int
+	Launched      func(pid int)
+	StopSignal    project.Signal
+	LeftoverGrace time.Duration
+}
+
 // A Process is a program that was started, the leader of a process group and a session,
 // together with all that it starts.
 type Process struct {
 	host    *Host
-	spec    Spec
+	spec    kept
 	pid     int
 	cookie  string
 	started time.Time
@@ -24,6 +37,7 @@ type Process struct {
 	exited    chan struct{} // closed when the leader is dead; exit, byUs and oomKilled are set
 	done      chan struct{} // closed when nothing of it is left; left is set
 	killNow   chan struct{} // closed by Kill
+	after     []func()      // under host.mu: to be called when the leader is dead
 	exit      project.Exit
 	byUs      bool           // the leader got SIGKILL from us
 	oomKilled int            // descendants that were killed for lack of memory and not reported
@@ -51,6 +65,18 @@ func (p *Process) Unlimited() *Unlimited { return p.unbound }
 
 // Exited returns a channel that is closed when the program itself has ended.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
+
+// AfterExit calls f in a goroutine of its own once the program itself has ended. Unlike
+// a goroutine that waits for that, it takes no stack meanwhile.
+func (p *Process) AfterExit(f func()) {
+	p.host.mu.Lock()
+	defer p.host.mu.Unlock()
+	if p.hasExited() {
+		go f()
+		return
+	}
+	p.after = append(p.after, f)
+}
 
 // Done returns a channel that is closed when nothing of the process is left; for Mode
 // OnlyMain, when the program itself has ended.

@@ -185,6 +185,10 @@ func (h *Host) leaderExited(p *Process, exit project.Exit) {
 	exit.OOM, p.oomKilled = h.settleOOM(p, exit.Signal == project.SIGKILL && !p.killed)
 	p.exit = exit
 	close(p.exited)
+	for _, f := range p.after {
+		go f()
+	}
+	p.after = nil
 	h.held++
 	if p.spec.Mode == Daemon {
 		h.launching--

@@ -34,7 +34,7 @@ func (h *Host) Start(spec Spec) (*Process, error) {
 	}
 	h.seq++
 	p := &Process{
-		host: h, spec: spec,
+		host: h, spec: kept{spec.Name, spec.User, spec.OutOfMemory, spec.Mode, spec.Success, spec.Launched, spec.StopSignal, spec.LeftoverGrace},
 		cookie:  cmp.Or(spec.Cookie, h.opts.Run+"/"+cookieName(spec.Name)+"#"+strconv.Itoa(h.seq)),
 		exited:  make(chan struct{}),
 		done:    make(chan struct{}),
@@ -59,7 +59,7 @@ func (h *Host) Start(spec Spec) (*Process, error) {
 	p.cgroup, p.unbound = h.cgroups.make(p.cookie, spec.Limits)
 	p.cgroup.join(req)
 
-	if err := h.fork(thread, req, p); err != nil {
+	if err := h.fork(thread, req, p, &spec); err != nil {
 		p.cgroup.remove()
 		req.close()
 		if req.attr.Sys.Cloneflags != 0 && !errors.Is(err, ErrClosed) { // what it executes is we
@@ -90,7 +90,7 @@ func cookieName(name string) string {
 
 // fork forks and makes p known to the reaper. It tries again if the program is being
 // written.
-func (h *Host) fork(thread *forker, req *forkRequest, p *Process) error {
+func (h *Host) fork(thread *forker, req *forkRequest, p *Process, spec *Spec) error {
 	for try := 0; ; try++ {
 		h.mu.Lock()
 		if h.closed {
@@ -110,7 +110,7 @@ func (h *Host) fork(thread *forker, req *forkRequest, p *Process) error {
 			if p.spec.Mode == Daemon {
 				h.launching++
 			}
-			h.noteStart(p)
+			h.noteStart(p, spec)
 		}
 		h.mu.Unlock()
 		h.again() // for children that the reaper has left alone meanwhile
@@ -125,14 +125,14 @@ func (h *Host) fork(thread *forker, req *forkRequest, p *Process) error {
 
 // noteStart records a start for after our death. Called with the lock, so that the pid is
 // still the process's.
-func (h *Host) noteStart(p *Process) {
+func (h *Host) noteStart(p *Process, spec *Spec) {
 	if n := h.looseOOM(); n > h.oomSeen {
 		h.oomSeen = n
 	}
 	if mem := p.cgroup.memory(); mem != "" && p.spec.OutOfMemory != nil {
 		p.cgroup.mute = !h.watchOOM(mem, p.cgroup.v2)
 	}
-	if p.spec.OOMScore == nil && h.ownScore < 0 {
+	if spec.OOMScore == nil && h.ownScore < 0 {
 		setOOMScore(p.pid, 0)
 	}
 	if h.journal == nil && h.guard == nil {
@@ -141,7 +141,7 @@ func (h *Host) noteStart(p *Process) {
 	if info, err := Inspect(p.pid); err == nil {
 		p.start = info.Start
 	}
-	for i, f := range []*os.File{p.spec.Stdout, p.spec.Stderr} {
+	for i, f := range []*os.File{spec.Stdout, spec.Stderr} {
 		var st unix.Stat_t
 		if f != nil && unix.Fstat(int(f.Fd()), &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO {
 			p.pipes[i] = st.Ino

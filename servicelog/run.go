@@ -24,7 +24,7 @@ type Watch func(stream Stream, line []byte)
 // A Run is the output of one start of a process. Hand Stdout and Stderr to the
 // process, then call Begin and Started.
 type Run struct {
-	Stdout, Stderr *os.File // write ends; close-on-exec is set
+	Stdout, Stderr *os.File // write ends, until Started; close-on-exec is set
 
 	source  *Source
 	process Process
@@ -111,6 +111,7 @@ func (r *Run) closeEnds() {
 			f.Close()
 		}
 	}
+	r.Stdout, r.Stderr = nil, nil
 }
 
 // Drain waits until all that was written before the call is in the file and queued for

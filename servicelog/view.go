@@ -72,7 +72,9 @@ func newViewer(label string, stream Stream, s style) *viewer {
 func (v *viewer) tell(p Process) {
 	if v.of != p {
 		v.of = p
-		v.process = p.appendJSON(v.process[:0])
+		if v.format == JSON {
+			v.process = p.appendJSON(v.process[:0])
+		}
 	}
 }
 

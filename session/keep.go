@@ -1,8 +1,8 @@
 package session
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -47,9 +47,9 @@ func (s *session) keepStartups() {
 	if err == nil {
 		data, err = json.Marshal(startups)
 	}
-	if err == nil && !bytes.Equal(data, s.startups.kept) {
+	if sum := sha256.Sum256(data); err == nil && sum != s.startups.kept {
 		if err = safefile.Replace(s.Layout.Startup, data, 0o600); err == nil {
-			s.startups.kept = data
+			s.startups.kept = sum
 		}
 	}
 	if err != nil {

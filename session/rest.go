@@ -3,6 +3,7 @@ package session
 import (
 	"bufio"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 // pages of our own program. The pages stay in the page cache, and are mapped again
 // when they are used.
 func giveBack() {
+	runtime.GC() // a sync.Pool keeps what it has over one collection
 	debug.FreeOSMemory()
 	f, err := os.Open("/proc/self/smaps")
 	if err != nil {

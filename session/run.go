@@ -3,6 +3,7 @@ package session
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -64,7 +65,7 @@ type session struct {
 	consoles   console.Set
 	startups   struct {
 		sync.Mutex
-		kept []byte // what was written last
+		kept [sha256.Size]byte // what was written last
 	}
 	stuck  bool           // what could not be ended lives on, and was named
 	flush  func()         // writes what is left of the output, the first time

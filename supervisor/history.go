@@ -5,13 +5,16 @@ import "nix2gpu/control"
 // keptEvents is how many events are kept for readers that come back.
 const keptEvents = 256
 
-// An eventHistory holds the last events, in a ring that grows up to keptEvents.
+// An eventHistory holds the last events, in a ring.
 type eventHistory struct {
 	ring []control.Event
 	next int // where the next one goes, once the ring is full
 }
 
 func (h *eventHistory) add(ev control.Event) {
+	if h.ring == nil {
+		h.ring = make([]control.Event, 0, keptEvents) // a project of some dozens fills it as it starts
+	}
 	if len(h.ring) < keptEvents {
 		h.ring = append(h.ring, ev)
 		return

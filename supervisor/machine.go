@@ -89,7 +89,7 @@ type execution struct {
 	Run
 	m      *machine
 	cancel chan struct{}   // closed by Cancel and Kill
-	kill   chan struct{}   // closed by Kill
+	killed bool            // under m.mu: by Kill
 	over   context.Context // done when the main program has ended
 	end    context.CancelFunc
 
@@ -105,11 +105,12 @@ type execution struct {
 
 	notify  *probe.Notify
 	readyFD *probe.ReadyFD
-	closes  []func()      // to call at the end, the last first
-	up      chan struct{} // closed when Spawned is reported
-	gone    chan struct{} // closed when the run of a daemon that runs elsewhere is to end
-	// They close cancel, kill and gone once.
-	cancelOnce, killOnce, goneOnce sync.Once
+	closes  []func() // to call at the end, the last first
+	// Only daemons have these two.
+	up   chan struct{} // closed when Spawned is reported
+	gone chan struct{} // closed when the run of one that runs elsewhere is to end
+	// They close cancel and gone once.
+	cancelOnce, goneOnce sync.Once
 }
 
 func (m *machine) Now() time.Time { return time.Now() }
@@ -130,18 +131,15 @@ func (m *machine) say(x *execution, line string) {
 }
 
 func (m *machine) Spawn(r Run) {
-	x := &execution{Run: r, m: m, cancel: make(chan struct{}), kill: make(chan struct{}), up: make(chan struct{}), gone: make(chan struct{})}
+	x := &execution{Run: r, m: m, cancel: make(chan struct{})}
+	if r.Process.Daemon != nil {
+		x.up, x.gone = make(chan struct{}), make(chan struct{})
+	}
 	x.over, x.end = context.WithCancel(context.Background())
 	m.mu.Lock()
 	m.runs[r.ID] = x
 	m.mu.Unlock()
-	go func() {
-		exit := x.live()
-		m.mu.Lock()
-		delete(m.runs, r.ID)
-		m.mu.Unlock()
-		m.report(Fact{Kind: Exited, Run: r.ID, Exit: exit})
-	}()
+	go x.live()
 }
 
 // running returns a run whose program was started.
@@ -168,11 +166,19 @@ func (m *machine) Cancel(id RunID) {
 }
 
 func (m *machine) Kill(id RunID) {
-	if x := m.run(id); x != nil {
-		x.cancelOnce.Do(func() { close(x.cancel) })
-		x.killOnce.Do(func() { close(x.kill) })
-		x.release()
+	x := m.run(id)
+	if x == nil {
+		return
 	}
+	x.cancelOnce.Do(func() { close(x.cancel) })
+	m.mu.Lock()
+	again, p := x.killed, x.proc
+	x.killed = true
+	m.mu.Unlock()
+	if p != nil && !again {
+		go p.Kill() // it reads /proc
+	}
+	x.release()
 }
 
 func (m *machine) GiveUp(id RunID) string {
@@ -229,24 +235,6 @@ func (m *machine) Shutdown(id RunID, c project.Command) {
 		}
 		m.report(f)
 	}()
-}
-
-// live is the whole life of a run. It returns how that has ended.
-func (x *execution) live() project.Exit {
-	defer x.end()
-	defer x.close()
-	p, log, err := x.begin()
-	if err != nil {
-		return startError(err)
-	}
-	x.m.warnLimits(x, p)
-	x.m.mu.Lock()
-	x.proc = p
-	x.m.mu.Unlock()
-	x.m.report(Fact{Kind: Spawned, Run: x.ID, PID: p.PID(), Unlimited: p.Unlimited()})
-	close(x.up)
-	x.await(p, log)
-	return x.exit(p, log)
 }
 
 // begin opens all that the program needs, and starts it.
@@ -354,38 +342,6 @@ func (x *execution) openLog() (*servicelog.Run, error) {
 		x.onClose(copyTo.Close)
 	}
 	return patiently(x.cancel, func() (*servicelog.Run, error) { return source.Open(x.watch(copyTo)) })
-}
-
-// await returns when the process has ended and all that it printed was read.
-func (x *execution) await(p *process.Process, log *servicelog.Run) {
-	go func() {
-		select {
-		case <-x.kill:
-			p.Kill()
-		case <-p.Done():
-		}
-	}()
-	<-p.Exited()
-	if x.Process.Daemon != nil {
-		x.attend(p)
-	}
-	x.end()
-	<-p.Done()
-	if x.terminal != nil {
-		x.terminal.finish()
-	}
-	drain, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	_ = log.Drain(drain) // somebody else may keep the pipe open for ever
-	x.m.mu.Lock()
-	asking := x.asking
-	x.m.mu.Unlock()
-	if asking != nil { // what the shutdown command has said belongs to this run
-		select {
-		case <-asking:
-		case <-drain.Done():
-		}
-	}
 }
 
 // onClose makes close call f.
