@@ -9,6 +9,11 @@ import (
 	"nix2gpu/project"
 )
 
+const (
+	day     = project.Duration(24 * time.Hour)
+	maxDays = 100 * 365
+)
+
 // logDefaults reads the project's options for all logs.
 func (l *loader) logDefaults(f *fields) project.Log {
 	var log project.Log
@@ -40,12 +45,23 @@ func (l *loader) logConfig(n *node, log *project.Log) *project.LogFormat {
 	if r := f.get("rotation"); r != nil {
 		rf := l.fields(r, "rotation")
 		log.MaxSize = int64(rf.number("max_size_mb", int(log.MaxSize>>20), 0, 1<<20)) << 20
+		log.MaxTotal = int64(rf.number("max_total_size_mb", int(log.MaxTotal>>20), 0, 1<<30)) << 20
 		if n := rf.number("max_backups", 0, 0, 1<<20); n > 0 {
 			log.MaxFiles = &n
 		}
+		if log.MaxTotal > 0 && log.MaxTotal < log.MaxSize {
+			l.fail(rf.pos("max_total_size_mb"), "max_total_size_mb must not be less than max_size_mb")
+		}
+		if days := rf.number("max_age_days", 0, 0, maxDays); days > 0 {
+			log.MaxAge = project.Duration(days) * day
+		}
+		if rf.get("compress") != nil {
+			compress := rf.boolean("compress")
+			log.Compress = &compress
+		}
 		format.Rotation = &project.LogRotation{
 			SizeMB: rf.number("max_size_mb", 0, 0, 1<<20), Files: rf.number("max_backups", 0, 0, 1<<20),
-			Days: rf.number("max_age_days", 0, 0, 1<<20), Compress: rf.boolean("compress"),
+			Days: rf.number("max_age_days", 0, 0, maxDays), Compress: rf.boolean("compress"), TotalMB: rf.number("max_total_size_mb", 0, 0, 1<<30),
 		}
 		rf.internal("", "directory", "filename")
 		rf.done()
@@ -88,7 +104,7 @@ func (r *one) logs(proc *project.Process) {
 			proc.Log.Format = &project.LogFormat{}
 		}
 	} else if proc.Log.Format == nil && config != nil {
-		r.l.note(r.id, r.f.pos("log_configuration"), "log_configuration without a log_location has only its sizes as an effect")
+		r.l.note(r.id, r.f.pos("log_configuration"), "log_configuration without a log_location has only its rotation and its rate limit as an effect")
 	}
 	if proc.Log.Format != nil {
 		own := *proc.Log.Format
@@ -104,16 +120,17 @@ func logConfiguration(l project.Log) (m mapping) {
 	if l.MaxFiles != nil {
 		rotation = append(rotation, entry{"max_backups", *l.MaxFiles})
 	}
+	rotation.add("max_total_size_mb", int(l.MaxTotal>>20))
+	rotation.add("max_age_days", int((l.MaxAge+day-1)/day))
+	if l.Compress != nil {
+		rotation = append(rotation, entry{"compress", *l.Compress})
+	}
 	if f := l.Format; f != nil {
 		m.add("disable_json", f.Text)
 		m.add("fields_order", f.Fields)
 		m.add("add_timestamp", f.Time)
 		m.add("timestamp_format", f.Layout)
 		m.add("no_metadata", f.Bare)
-		if r := f.Rotation; r != nil {
-			rotation.add("max_age_days", r.Days)
-			rotation.add("compress", r.Compress)
-		}
 	}
 	if r := l.Rate; r != nil {
 		rate.add("lines", int(r.Lines))

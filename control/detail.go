@@ -22,6 +22,9 @@ type Detail struct {
 type LogGaps struct {
 	Dropped uint64 `json:"dropped,omitempty"` // lines beyond the rate limit
 	Lost    uint64 `json:"lost,omitempty"`    // lines that could not be written
+
+	RemovedFiles uint64 `json:"removed_files,omitempty"` // older files, beyond its limits of number, bytes or age
+	RemovedBytes uint64 `json:"removed_bytes,omitempty"`
 }
 
 // An Unlimited says which limits of a running process are not enforced, and why.

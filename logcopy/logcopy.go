@@ -16,11 +16,11 @@ import (
 	"nix2gpu/safefile"
 )
 
-// A Set is the files of log_location that are open now. The zero value is ready to use. Several processes may write
-// to one.
+// A Set is the files of log_location that are open now. The zero value is ready to use.
 type Set struct {
 	mu   sync.Mutex
 	open map[string]*File // by path
+	tidy sync.Mutex       // held while older files are packed or removed: one at a time
 }
 
 // A File is one of them.
@@ -31,10 +31,12 @@ type File struct {
 	rotation *project.LogRotation
 	reopen   func() (*os.File, error)
 
-	mu      sync.Mutex
-	file    *os.File
-	size    int64
-	packing sync.WaitGroup
+	mu     sync.Mutex
+	file   *os.File
+	size   int64
+	due    *time.Timer // for older files that will be too old
+	closed bool
+	tidies sync.WaitGroup
 }
 
 // Use returns the open file of f's path, which it closes if there is one already.
@@ -61,6 +63,11 @@ func (c *Set) Use(f *os.File, rotation *project.LogRotation, reopen func() (*os.
 		c.open = map[string]*File{}
 	}
 	c.open[path] = w
+	if w.rotation != nil { // what an earlier run has left
+		w.mu.Lock()
+		w.later(time.Now())
+		w.mu.Unlock()
+	}
 	return w
 }
 
@@ -68,20 +75,34 @@ func (c *Set) Use(f *os.File, rotation *project.LogRotation, reopen func() (*os.
 func (w *File) Write(lines []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if r := w.rotation; r != nil && w.size > 0 && w.size+int64(len(lines)) > int64(cmp.Or(r.SizeMB, 100))<<20 {
+	if w.rotation != nil && w.size > 0 && w.size+int64(len(lines)) > w.most() {
 		w.rotate(time.Now())
 	}
 	n, _ := w.file.Write(lines)
 	w.size += int64(n)
 }
 
+// most is how large the file may become.
+func (w *File) most() int64 {
+	usual := 100
+	if total := w.rotation.TotalMB; total > 0 {
+		usual = max(1, min(usual, total/4))
+	}
+	return int64(cmp.Or(w.rotation.SizeMB, usual)) << 20
+}
+
 // putAside is the time in the name of a file that was put aside.
 const putAside = "2006-01-02T15-04-05.000"
 
+// stem returns the name of an older file, up to and beyond the time in it.
+func (w *File) stem() (before, after string) {
+	ext := filepath.Ext(w.path)
+	return strings.TrimSuffix(w.path, ext) + "-", ext
+}
+
 // rotate puts the file aside. If that fails, it grows.
 func (w *File) rotate(now time.Time) {
-	ext := filepath.Ext(w.path)
-	stem := strings.TrimSuffix(w.path, ext) + "-"
+	stem, ext := w.stem()
 	aside := stem + now.Format(putAside) + ext
 	for n := 1; ; n++ { // two in one millisecond
 		if _, err := os.Lstat(aside); err != nil {
@@ -99,78 +120,149 @@ func (w *File) rotate(now time.Time) {
 	}
 	w.file.Close()
 	w.file, w.size = f, 0
-	w.packing.Go(func() {
-		if w.rotation.Compress {
-			pack(aside)
+	w.later(now)
+}
+
+// later tidies up soon, and nobody waits for it. The caller holds the lock.
+func (w *File) later(now time.Time) {
+	if w.closed {
+		return
+	}
+	w.tidies.Go(func() {
+		w.set.tidy.Lock()
+		next := w.tidy(now)
+		w.set.tidy.Unlock()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if next.IsZero() || w.closed {
+			return
 		}
-		w.prune(stem, ext, now)
+		if w.due != nil {
+			w.due.Stop()
+		}
+		w.due = time.AfterFunc(max(time.Second, time.Until(next)), func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.later(time.Now())
+		})
 	})
 }
 
-// pack compresses a file, for those who could read it. Until all is written, the result
-// has another name. A service may have put a link in its place.
-func pack(path string) {
+const (
+	packed = ".gz"
+	part   = ".part" // the end of the name while it is being packed
+)
+
+// tidy packs older files, and removes those that are too old or too many. It returns when
+// the next one is too old; zero: none will be.
+func (w *File) tidy(now time.Time) (next time.Time) {
+	var older []string
+	for _, path := range w.older() {
+		plain, isPacked := strings.CutSuffix(path, packed)
+		switch {
+		case strings.HasSuffix(path, part): // of a run that was killed
+			os.Remove(path)
+			continue
+		case isPacked:
+			os.Remove(plain) // the same
+		case w.rotation.Compress:
+			if pack(path) {
+				path += packed
+			}
+		}
+		older = append(older, path)
+	}
+	total := int64(0)
+	limit := int64(w.rotation.TotalMB)<<20 - w.most()
+	for i, path := range older { // the latest first
+		info, err := os.Lstat(path)
+		if err != nil {
+			continue
+		}
+		total += info.Size()
+		gone := w.rotation.Files > 0 && i >= w.rotation.Files || w.rotation.TotalMB > 0 && total > limit
+		if days := w.rotation.Days; days > 0 && !gone {
+			end := info.ModTime().Add(time.Duration(days) * 24 * time.Hour)
+			if gone = !end.After(now); !gone && (next.IsZero() || end.Before(next)) {
+				next = end
+			}
+		}
+		if gone {
+			os.Remove(path)
+		}
+	}
+	return next
+}
+
+// older lists the files that were put aside, the latest first, of one time the packed one.
+func (w *File) older() (paths []string) {
+	stem, ext := w.stem()
+	dir := filepath.Dir(stem)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		when, ok := strings.CutPrefix(e.Name(), filepath.Base(stem))
+		when = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(when, part), packed), ext)
+		if _, err := time.Parse(putAside, when); ok && err == nil {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	slices.Sort(paths)
+	slices.Reverse(paths)
+	return slices.DeleteFunc(paths, func(path string) bool {
+		return !strings.HasSuffix(path, part) && slices.Contains(paths, path+packed)
+	})
+}
+
+// pack compresses a file, for those who could read it, and reports whether it has. Until all
+// is written, the result has another name. A service may have put a link in its place.
+func pack(path string) bool {
 	in, err := safefile.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
-		return
+		return false
 	}
 	defer in.Close()
 	info, err := in.Stat()
 	if err != nil {
-		return
+		return false
 	}
-	out, err := safefile.OpenFile(path+".part", os.O_WRONLY|os.O_CREATE|os.O_EXCL, info.Mode().Perm())
+	out, err := safefile.OpenFile(path+part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, info.Mode().Perm())
 	if err != nil {
-		return
+		return false
 	}
 	z := gzip.NewWriter(out)
 	_, err = io.Copy(z, in)
-	if err = cmp.Or(err, z.Close(), out.Close()); err == nil {
-		err = os.Rename(path+".part", path+".gz")
+	if err = cmp.Or(err, z.Close(), out.Sync(), out.Close()); err == nil {
+		err = cmp.Or(os.Chtimes(path+part, info.ModTime(), info.ModTime()), os.Rename(path+part, path+packed)) // its age stays
 	}
 	if err != nil {
-		os.Remove(path + ".part")
-		return
+		os.Remove(path + part)
+		return false
 	}
 	os.Remove(path)
-}
-
-// prune removes what was put aside too long ago, and all but the last.
-func (w *File) prune(stem, ext string, now time.Time) {
-	entries, err := os.ReadDir(filepath.Dir(stem))
-	if err != nil {
-		return
-	}
-	var names []string
-	for _, e := range entries {
-		when, ok := strings.CutPrefix(e.Name(), filepath.Base(stem))
-		when = strings.TrimSuffix(strings.TrimSuffix(when, ".gz"), ext)
-		if _, err := time.Parse(putAside, when); ok && err == nil {
-			names = append(names, e.Name())
-		}
-	}
-	slices.Sort(names)
-	slices.Reverse(names) // the latest first
-	for i, name := range names {
-		old := false
-		if days := w.rotation.Days; days > 0 {
-			info, err := os.Lstat(filepath.Join(filepath.Dir(stem), name))
-			old = err == nil && now.Sub(info.ModTime()) > time.Duration(days)*24*time.Hour
-		}
-		if keep := w.rotation.Files; old || keep > 0 && i >= keep {
-			os.Remove(filepath.Join(filepath.Dir(stem), name))
-		}
-	}
+	return true
 }
 
 // Close closes the file when its last user is done.
 func (w *File) Close() {
 	w.set.mu.Lock()
-	defer w.set.mu.Unlock()
-	if w.users--; w.users > 0 {
+	w.users--
+	last := w.users == 0
+	if last {
+		delete(w.set.open, w.path)
+	}
+	w.set.mu.Unlock()
+	if !last {
 		return
 	}
-	delete(w.set.open, w.path)
-	w.packing.Wait()
+	w.mu.Lock()
+	w.closed = true
+	if w.due != nil {
+		w.due.Stop()
+	}
+	w.mu.Unlock()
+	w.tidies.Wait()
 	w.file.Close()
 }

@@ -3,6 +3,7 @@ package logcopy
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -94,5 +95,58 @@ func TestPackedIsForTheSame(t *testing.T) {
 	}
 	if got, _ := filepath.Glob(filepath.Join(dir, "*")); len(got) != 3 {
 		t.Errorf("files %q, want the packed one, the secret and the link", got)
+	}
+}
+
+// What an earlier run has left is tidied up at once, without a line that is written.
+func TestTidyAtTheStart(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "all.log")
+	name := func(day int) string {
+		return filepath.Join(dir, time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC).Format("all-2006-01-02T15-04-05.000.log"))
+	}
+	now := time.Now()
+	put := func(path string, days int) {
+		t.Helper()
+		if err := os.WriteFile(path, make([]byte, 400<<10), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		at := now.AddDate(0, 0, -days)
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(name(1), 31) // too old
+	put(name(2), 29) // its packing was cut short
+	put(name(2)+".gz.part", 29)
+	put(name(3), 28) // its packing was not finished
+	put(name(3)+".gz", 28)
+	put(filepath.Join(dir, "all-other.log"), 99)
+	for _, r := range []struct {
+		rotation project.LogRotation
+		want     []string
+	}{
+		{project.LogRotation{Compress: true, Days: 30}, []string{name(2) + ".gz", name(3) + ".gz"}},
+		{project.LogRotation{SizeMB: 1, TotalMB: 2}, []string{name(2) + ".gz", name(3) + ".gz"}},
+		{project.LogRotation{SizeMB: 1, TotalMB: 1}, nil},
+	} {
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var set Set
+		w := set.Use(f, &r.rotation, nil)
+		w.tidies.Wait()
+		if got, want := w.due != nil, r.rotation.Days > 0; got != want {
+			t.Errorf("%+v: another look is due: %t, want %t", r.rotation, got, want)
+		}
+		w.Close()
+		got, _ := filepath.Glob(filepath.Join(dir, "all-2*"))
+		if !slices.Equal(got, r.want) {
+			t.Errorf("%+v: files %q, want %q", r.rotation, got, r.want)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "all-other.log")); err != nil {
+		t.Error("a file of somebody else was removed:", err)
 	}
 }

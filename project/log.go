@@ -5,6 +5,9 @@ type Log struct {
 	File     Text     `json:"file,omitempty"`     // a copy beside our own file
 	MaxSize  int64    `json:"maxSize,omitempty"`  // of one file, in bytes
 	MaxFiles *int     `json:"maxFiles,omitempty"` // how many older files are kept
+	MaxTotal int64    `json:"maxTotal,omitempty"` // of all files, in bytes
+	MaxAge   Duration `json:"maxAge,omitempty"`   // of a line
+	Compress *bool    `json:"compress,omitempty"` // older files; nil: yes
 	Rate     *LogRate `json:"rate,omitempty"`     // nil: no limit
 	// Format is how the copy is written; nil: each line as it is.
 	Format *LogFormat `json:"format,omitempty"`
@@ -27,9 +30,10 @@ func LogFields() []string { return []string{"time", "level", "message"} }
 
 // A LogRotation says when the file is put aside, and how long what was put aside is kept.
 type LogRotation struct {
-	SizeMB   int  `json:"sizeMB,omitempty"` // default: 100
-	Files    int  `json:"files,omitempty"`  // 0: all
-	Days     int  `json:"days,omitempty"`   // 0: for ever
+	SizeMB   int  `json:"sizeMB,omitempty"`  // default: 100
+	Files    int  `json:"files,omitempty"`   // 0: all
+	Days     int  `json:"days,omitempty"`    // 0: for ever
+	TotalMB  int  `json:"totalMB,omitempty"` // of all, the current one included; 0: any number
 	Compress bool `json:"compress,omitempty"`
 }
 
@@ -46,6 +50,12 @@ type LogRate struct {
 func (e *Errors) checkLog(s *Service, who string, l Log) {
 	if l.MaxSize < 0 || l.MaxFiles != nil && *l.MaxFiles < 0 {
 		e.add(s.Pos, s.ID, "", "sizes and numbers of the log files of %s must not be negative", who)
+	}
+	if l.MaxTotal < 0 || l.MaxTotal > 0 && l.MaxTotal < l.MaxSize {
+		e.add(s.Pos, s.ID, "set log.maxTotalSize to as much as log.maxFileSize, or more", "the log files of %s must be allowed as many bytes as one of them", who)
+	}
+	if l.MaxAge < 0 {
+		e.add(s.Pos, s.ID, "", "the age of the log of %s must not be negative", who)
 	}
 	r := l.Rate
 	if r == nil {

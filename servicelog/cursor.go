@@ -20,6 +20,7 @@ type cursor struct {
 
 	files  []*part // oldest first; files[0] is being read
 	want   period
+	zip    *unpacker
 	offset int64     // in files[0], of the end of buf
 	buf    []byte    // what has been read
 	pos    int       // in buf, of what has not been parsed
@@ -79,7 +80,7 @@ func (c *cursor) find(q Query) error {
 // higher numbers, which are still to come, so that none is missed.
 func (c *cursor) open() error {
 	var err error
-	c.files, _, err = openAll(c.dir, c.name, nil)
+	c.files, _, err = openAll(c.dir, c.name, nil, c.zip)
 	return err
 }
 
@@ -216,13 +217,13 @@ func (c *cursor) over() bool {
 		return false // it is being rotated, or was removed: wait for the new one
 	}
 	own, err := c.files[0].Stat()
-	return err == nil && !os.SameFile(now, own)
+	return c.files[0].zip != nil || err == nil && !os.SameFile(now, own)
 }
 
 // advance goes on to the next file and reports whether there is one.
 func (c *cursor) advance() (bool, error) {
 	if len(c.files) == 1 {
-		newer, met, err := openAll(c.dir, c.name, c.files[0])
+		newer, met, err := openAll(c.dir, c.name, c.files[0], c.zip)
 		if err != nil || len(newer) == 0 {
 			return false, err
 		}
@@ -314,7 +315,7 @@ func (c *cursor) tailOfNewest(q Query) (done bool, err error) {
 		return false, err
 	}
 	defer folder.Close()
-	newest, err := openPart(folder, c.name, 0)
+	newest, err := openPart(folder, c.name, 0, c.zip)
 	if errors.Is(err, os.ErrNotExist) {
 		return false, nil
 	}
@@ -421,7 +422,7 @@ func (c *cursor) backward(from place, want period, visit func(raw []byte, start,
 				return err
 			}
 		}
-		skip, err := unwanted(c.files[i], end, want)
+		skip, err := c.files[i].unwanted(end, want)
 		if err != nil {
 			return err
 		}
@@ -439,6 +440,9 @@ func (c *cursor) backward(from place, want period, visit func(raw []byte, start,
 			if end = next; end <= 0 {
 				break
 			}
+		}
+		if p := c.files[i]; p.zip != nil && i > 0 {
+			p.zip.release()
 		}
 	}
 	return nil

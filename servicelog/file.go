@@ -100,8 +100,13 @@ type spot struct {
 type file struct {
 	dir  *folder
 	name string // "<source>.log"
-	max  int64
-	keep int
+
+	max, maxTotal int64
+	keep          int
+	maxAge        time.Duration
+	pack          bool
+	count         *counter
+	keeper        *keeper // nil: nobody tidies up
 
 	// mu is held from the stamp of a batch until it is queued for stdout, so that
 	// stamps and queue have the order of the file.
@@ -124,7 +129,7 @@ type file struct {
 }
 
 func newFile(dir *folder, name string, max int64, keep int) *file {
-	return &file{dir: dir, name: name, max: max, keep: keep, remind: remindEvery, fd: -1}
+	return &file{dir: dir, name: name, max: max, keep: keep, count: &counter{}, remind: remindEvery, fd: -1}
 }
 
 // A batch is a number of whole records.
@@ -235,26 +240,33 @@ func (f *file) full(n int) bool { return f.fd >= 0 && f.size > 0 && f.size+int64
 // rotate gives each segment the next number, and the next write makes a new one. If the
 // current one can't be renamed, it just grows.
 func (f *file) rotate() {
-	older := func(i int) string { return f.name + "." + strconv.Itoa(i) }
 	// The oldest goes first. If a rename replaced it, ext4 would at once write to the disk
 	// what it replaces it by (auto_da_alloc): of a flood every byte, most of which is
 	// removed again before it would ever be written.
-	if f.keep > 0 {
-		_ = unix.Unlinkat(f.dir.fd, older(f.keep), 0)
-	}
-	for i := f.keep - 1; i >= 1; i-- {
-		_ = unix.Renameat(f.dir.fd, older(i), f.dir.fd, older(i+1))
+	all := f.within(f.olders(), f.keep-1, f.maxTotal-f.max-f.size)
+	for i := len(all) - 1; i >= 0; i-- {
+		next := partName(f.name, all[i].number+1)
+		if all[i].packed {
+			next += packSuffix
+		}
+		_ = unix.Renameat(f.dir.fd, all[i].name, f.dir.fd, next)
 	}
 	var err error
 	if f.keep > 0 {
-		err = unix.Renameat(f.dir.fd, f.name, f.dir.fd, older(1))
+		err = unix.Renameat(f.dir.fd, f.name, f.dir.fd, partName(f.name, 1))
 	} else {
 		err = unix.Unlinkat(f.dir.fd, f.name, 0)
 	}
 	if err != nil {
 		return
 	}
+	if f.pack {
+		f.keeper.by(time.Now().Add(packAfter))
+	}
 	f.shut()
+	if f.first+len(f.segments) == f.current {
+		return // it was of an earlier run
+	}
 	f.segments[len(f.segments)-1].size = f.size
 	gone := max(0, len(f.segments)-f.keep)
 	f.segments = slices.Delete(f.segments, 0, gone)
@@ -268,6 +280,9 @@ func (f *file) rotate() {
 func (f *file) opened(fd int, st unix.Stat_t) {
 	f.fd, f.size = fd, st.Size
 	f.span = span{at: st.Size}
+	if f.maxAge > 0 {
+		f.keeper.by(time.Now().Add(f.maxAge / ageParts))
+	}
 	seg := segment{dev: uint64(st.Dev), ino: st.Ino, start: st.Size, lines: f.lines}
 	if n := len(f.segments); n > 0 && f.first+n > f.current {
 		if old := &f.segments[n-1]; old.ino == seg.ino && old.dev == seg.dev {

@@ -62,6 +62,7 @@ type Hub struct {
 	poller  *poller           // nil: there was no run yet
 	files   map[string]*file
 	health  health
+	keeper  keeper
 
 	counters map[string]*counter // by source; guarded by mu
 	limiters map[string]*limiter // the same
@@ -72,6 +73,7 @@ type Hub struct {
 func Open(opts Options) (*Hub, error) {
 	opts.setDefaults()
 	h := &Hub{opts: opts, runs: map[*Run]struct{}{}, files: map[string]*file{}, counters: map[string]*counter{}, limiters: map[string]*limiter{}}
+	h.keeper.init(h)
 	h.pool.New = func() any { return new(buffers) }
 	h.own = newViewer(Self, Marks, opts.style())
 	if opts.Dir != "" {
@@ -129,12 +131,11 @@ func (h *Hub) SayAs(tone Tone, text string) {
 // Sayf is Say with a format.
 func (h *Hub) Sayf(format string, args ...any) { h.Say(fmt.Sprintf(format, args...)) }
 
-// SourceOptions tunes one source. Zero values mean those of the Hub.
+// SourceOptions tunes one source.
 type SourceOptions struct {
-	MaxSize int64
-	Keep    int
-	Quiet   bool // write the lines to the files alone
-	Rate    Rate
+	Limits Limits
+	Quiet  bool // write the lines to the files alone
+	Rate   Rate
 }
 
 // A Source is the log of one process, over all of its runs.
@@ -153,23 +154,10 @@ type Source struct {
 func (h *Hub) Source(id, label string, opts SourceOptions) *Source {
 	s := &Source{hub: h, id: id, label: label, quiet: opts.Quiet}
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	if s.count = h.counters[id]; s.count == nil {
-		s.count = &counter{}
-		h.counters[id] = s.count
-	}
-	s.limit = s.limiter(opts.Rate)
-	if h.dir == nil {
-		return s
-	}
-	name := fileName(id)
-	if s.file = h.files[name]; s.file == nil { // two sources of one name share the file
-		keep := opts.Keep
-		if keep == 0 {
-			keep = h.opts.Keep
-		}
-		s.file = newFile(h.dir, name, cmp.Or(opts.MaxSize, h.opts.MaxSize), max(0, keep))
-		h.files[name] = s.file
+	s.count, s.limit, s.file = h.counter(id), s.limiter(opts.Rate), h.file(id)
+	h.mu.Unlock()
+	if s.file != nil {
+		s.file.limit(opts.Limits, &h.opts)
 	}
 	return s
 }
@@ -253,6 +241,7 @@ func (s *Source) show(p *pipe, it item, lines []line, buf *buffers) {
 // lasts. Lines that come later are lost.
 func (h *Hub) Close(ctx context.Context) error {
 	h.health.stop()
+	h.keeper.stop()
 	h.mu.Lock()
 	h.closed = true
 	var runs []*Run

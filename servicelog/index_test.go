@@ -110,7 +110,7 @@ func TestIndexAfterAClockWasSetBack(t *testing.T) {
 			t.Errorf("since %v until %v: %d lines, want %d:\n%q\n%q", q.Since, q.Until, len(got), len(want), got, want)
 		}
 	}
-	parts, _, err := openAll(s.dir, fileName("a"), nil)
+	parts, _, err := openAll(s.dir, fileName("a"), nil, new(unpacker))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,7 @@ type output struct {
 	mu       sync.Mutex
 	queue    []byte
 	behind   *backlog      // what comes after queue; nil: nothing
+	reading  bool          // a backlog is being read back
 	expected int           // bytes that were announced and have not come
 	held     int           // bytes of backlogs in memory, including the one being read back
 	room     chan struct{} // closed when the queue is taken; nil: nobody waits
@@ -168,6 +169,7 @@ func (o *output) take(spare []byte) (queue []byte, behind *backlog, closed bool)
 		behind, o.behind = o.behind, nil
 		o.late.Store(false)
 	}
+	o.reading = behind != nil
 	if o.room != nil {
 		close(o.room)
 		o.room = nil

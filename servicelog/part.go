@@ -2,6 +2,7 @@ package servicelog
 
 import (
 	"errors"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 type part struct {
 	*os.File
 	id   fileID
+	zip  *packed  // nil: it is not packed
 	late bool     // it was opened while the log was followed
 	skip []extent // what has nothing of the period that is wanted
 }
@@ -27,8 +29,23 @@ func newPart(f *os.File, st unix.Stat_t) *part {
 	return &part{File: f, id: fileID{uint64(st.Dev), st.Ino}}
 }
 
+// ReadAt reads records.
+func (p *part) ReadAt(b []byte, at int64) (int, error) {
+	if p.zip == nil {
+		return p.File.ReadAt(b, at)
+	}
+	n, err := p.zip.ReadAt(b, at)
+	if err != nil && err != io.EOF {
+		err = packedError(p.File, err)
+	}
+	return n, err
+}
+
 // length returns how many bytes of records it has.
 func (p *part) length() (int64, error) {
+	if p.zip != nil {
+		return p.zip.origin.size, nil
+	}
 	st, err := p.stat()
 	return st.Size, err
 }
@@ -43,23 +60,50 @@ func (p *part) gone() bool {
 	return err == nil && st.Nlink == 0
 }
 
-// same reports whether both are the same part.
-func (p *part) same(o *part) bool { return p.id == o.id }
+// same reports whether both are the same part. One may have been packed since the other was
+// opened.
+func (p *part) same(o *part) bool {
+	if p.zip == nil && o.zip == nil || p.id == o.id {
+		return p.id == o.id
+	}
+	return p.origin() == o.origin()
+}
+
+// origin says which file it was before it was packed.
+func (p *part) origin() origin {
+	if p.zip != nil {
+		return p.zip.origin
+	}
+	st, err := p.stat()
+	if err != nil {
+		return origin{}
+	}
+	return originOf(st)
+}
+
+func originOf(st unix.Stat_t) origin { return origin{st.Ino, st.Size, st.Mtim.Nano()} }
 
 // leaveOut looks for what has nothing of a period.
 func (p *part) leaveOut(want period) error {
 	size, err := p.length()
-	if err != nil {
-		return err
+	if err == nil {
+		p.skip, err = p.unwanted(size, want)
 	}
-	p.skip, err = unwanted(p, size, want)
 	return err
+}
+
+// unwanted returns what, before an end, has nothing of a period.
+func (p *part) unwanted(end int64, want period) ([]extent, error) {
+	if p.zip != nil && !want.all() {
+		return p.zip.unwanted(end, want), nil
+	}
+	return unwanted(p, end, want)
 }
 
 // openAll opens the parts of a log that are newer than own, or all of them, and returns
 // them oldest first. One that a rotation shows under two names is opened once. met reports
 // whether own was found.
-func openAll(dir, name string, own *part) (parts []*part, met bool, err error) {
+func openAll(dir, name string, own *part, zip *unpacker) (parts []*part, met bool, err error) {
 	most, err := oldest(dir, name)
 	if err != nil {
 		return nil, false, err
@@ -75,7 +119,7 @@ func openAll(dir, name string, own *part) (parts []*part, met bool, err error) {
 	// Rotation may add files beyond most while we look. They have consecutive numbers,
 	// but for the one that is missing for a moment during a rotation.
 	for i, missing := 0, 0; i <= most || missing < 2; i++ {
-		p, err := openPart(folder, name, i)
+		p, err := openPart(folder, name, i, zip)
 		if errors.Is(err, os.ErrNotExist) {
 			if i > most {
 				missing++
@@ -103,12 +147,23 @@ func openAll(dir, name string, own *part) (parts []*part, met bool, err error) {
 }
 
 // openPart opens the i-th part of a log.
-func openPart(folder *safefile.Folder, name string, i int) (*part, error) {
+func openPart(folder *safefile.Folder, name string, i int, zip *unpacker) (*part, error) {
 	f, st, err := folder.Peek(partName(name, i))
-	if err != nil {
+	if err == nil {
+		return newPart(f, st), nil
+	}
+	if i == 0 || !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	return newPart(f, st), nil
+	if f, st, err = folder.Peek(partName(name, i) + packSuffix); err != nil {
+		return nil, err
+	}
+	p := newPart(f, st)
+	if p.zip, err = openPacked(f, st.Size, zip); err != nil {
+		f.Close()
+		return nil, packedError(f, err)
+	}
+	return p, nil
 }
 
 // partName returns the name of the i-th file of a log. The current one is 0.
@@ -125,7 +180,7 @@ func partNumber(rest string) (int, bool) {
 	if rest == "" {
 		return 0, true
 	}
-	digits, ok := strings.CutPrefix(rest, ".")
+	digits, ok := strings.CutPrefix(strings.TrimSuffix(rest, packSuffix), ".")
 	n, err := strconv.Atoi(digits)
 	return n, ok && err == nil && n > 0
 }

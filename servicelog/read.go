@@ -67,7 +67,7 @@ func (r *Reader) Sources() ([]string, error) {
 	var ids []string
 	for _, e := range entries {
 		// Between a rotation and the next line there is no current file.
-		file := strings.TrimSuffix(e.Name(), ".1")
+		file := strings.TrimSuffix(strings.TrimSuffix(e.Name(), packSuffix), ".1")
 		if name, ok := strings.CutSuffix(file, ".log"); ok && e.Type().IsRegular() {
 			if id, err := url.PathUnescape(name); err == nil && fileName(id) == file {
 				ids = append(ids, id)
@@ -90,7 +90,7 @@ func (r *Reader) removeOlder(source string, leave bool) error {
 	name := fileName(source)
 	for _, e := range entries {
 		older, ok := strings.CutPrefix(e.Name(), name)
-		if !ok || older == "" && leave || older != "" && (older[0] != '.' || strings.Trim(older[1:], "0123456789") != "") {
+		if _, ours := partNumber(older); !ok || !ours || older == "" && leave {
 			continue
 		}
 		if err := os.Remove(filepath.Join(r.dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -119,6 +119,7 @@ type session struct {
 	query   Query
 	cursors []*cursor
 	known   map[string]bool
+	zip     unpacker
 	last    *cursor // the source of the last record, if its line goes on; else nil
 }
 
@@ -187,7 +188,7 @@ func (s *session) discover(first bool) error {
 			continue
 		}
 		s.known[id] = true
-		c := &cursor{dir: s.reader.dir, id: id, name: fileName(id), limit: -1}
+		c := &cursor{dir: s.reader.dir, id: id, name: fileName(id), limit: -1, zip: &s.zip}
 		s.cursors = append(s.cursors, c)
 		if !first {
 			continue
@@ -239,6 +240,7 @@ func (s *session) close() {
 	for _, c := range s.cursors {
 		c.close()
 	}
+	s.zip.close()
 }
 
 // changes returns a channel that gets a token after each change of a file.

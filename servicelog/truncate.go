@@ -1,10 +1,6 @@
 package servicelog
 
-import (
-	"strconv"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // Truncate removes what a source has printed so far, in earlier runs too. It may be
 // printing: what comes next begins a new file. One who reads at the moment may still get
@@ -38,8 +34,8 @@ func (f *file) forget() error {
 	if err := unix.Unlinkat(f.dir.fd, f.name, 0); err != nil && err != unix.ENOENT {
 		return err
 	}
-	for i := 1; i <= len(f.segments); i++ {
-		_ = unix.Unlinkat(f.dir.fd, f.name+"."+strconv.Itoa(i), 0) // removeOlder would find it
+	for _, o := range f.olders() {
+		_ = unix.Unlinkat(f.dir.fd, o.name, 0) // removeOlder would find it
 	}
 	f.shut()
 	f.current++

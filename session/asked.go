@@ -48,7 +48,8 @@ func (a asked) Details(ctx context.Context) ([]control.Detail, error) {
 	}
 	logs := a.session.logCounts(p)
 	for i, d := range details {
-		details[i].Log = control.LogGaps{Dropped: logs[d.ID].Dropped, Lost: logs[d.ID].Lost}
+		details[i].Log = control.LogGaps{Dropped: logs[d.ID].Dropped, Lost: logs[d.ID].Lost,
+			RemovedFiles: logs[d.ID].RemovedFiles, RemovedBytes: logs[d.ID].RemovedBytes}
 	}
 	return details, nil
 }
@@ -112,6 +113,7 @@ func (a asked) Reload(ctx context.Context, p project.Valid) (supervisor.Reloaded
 	changes, err := a.Engine.Reload(ctx, p, refused)
 	if err == nil {
 		a.session.made.take(made)
+		a.session.keepLogs(p.Project())
 	}
 	return changes, err
 }

@@ -79,7 +79,8 @@ func (s *session) logCounts(p *project.Project) map[project.ID]servicelog.Count 
 			continue
 		}
 		all := logs[proc.Service]
-		logs[proc.Service] = servicelog.Count{Bytes: all.Bytes + n.Bytes, Lines: all.Lines + n.Lines, Lost: all.Lost + n.Lost, Dropped: all.Dropped + n.Dropped}
+		logs[proc.Service] = servicelog.Count{Bytes: all.Bytes + n.Bytes, Lines: all.Lines + n.Lines, Lost: all.Lost + n.Lost, Dropped: all.Dropped + n.Dropped,
+			RemovedFiles: all.RemovedFiles + n.RemovedFiles, RemovedBytes: all.RemovedBytes + n.RemovedBytes}
 	}
 	return logs
 }

@@ -177,6 +177,13 @@ func (s *session) processes() error {
 	return nil
 }
 
+// keepLogs bounds the logs of all processes, also of those that print nothing.
+func (s *session) keepLogs(p *project.Project) {
+	for id, proc := range p.Processes {
+		s.hub.Keep(string(id), supervisor.LogLimits(proc.Log))
+	}
+}
+
 // logs opens the place where the output of services goes.
 func (s *session) logs() error {
 	opts := servicelog.Options{Dir: s.Layout.Logs}
@@ -214,6 +221,7 @@ func (s *session) logs() error {
 			}
 		}
 	}
+	s.keepLogs(s.job.Project.Project())
 	s.memory.announce(hub.Say)
 	s.flush = sync.OnceFunc(func() {
 		// The reader of stdout gets all of it, unless a signal cuts it short.

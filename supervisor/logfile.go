@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"nix2gpu/process"
 	"nix2gpu/project"
 	"nix2gpu/safefile"
+	"nix2gpu/servicelog"
 	"nix2gpu/stage"
 )
 
@@ -30,6 +32,17 @@ func (e *LogFileError) Error() string {
 func noLogFile(path string) bool {
 	own := []string{"/dev/stdout", "/dev/stderr", "/dev/null", "/dev/fd/1", "/dev/fd/2", "/proc/self/fd/1", "/proc/self/fd/2"}
 	return slices.Contains(own, path) || process.IsInit() && (path == "/proc/1/fd/1" || path == "/proc/1/fd/2")
+}
+
+// LogLimits returns the limits of the log of a process.
+func LogLimits(l project.Log) servicelog.Limits {
+	limits := servicelog.Limits{MaxSize: l.MaxSize, MaxTotal: l.MaxTotal, MaxAge: time.Duration(l.MaxAge), Pack: l.Compress == nil || *l.Compress}
+	if l.MaxFiles != nil {
+		if limits.Keep = *l.MaxFiles; limits.Keep == 0 {
+			limits.Keep = -1
+		}
+	}
+	return limits
 }
 
 // CheckLogFile returns a [*LogFileError] if the copy of its log that a process asks for

@@ -457,12 +457,7 @@ func (x *execution) notifiers(spec *process.Spec) error {
 
 func (x *execution) source() *servicelog.Source {
 	l := x.Process.Log
-	opts := servicelog.SourceOptions{MaxSize: l.MaxSize, Quiet: x.Service.System}
-	if l.MaxFiles != nil {
-		if opts.Keep = *l.MaxFiles; opts.Keep == 0 {
-			opts.Keep = -1
-		}
-	}
+	opts := servicelog.SourceOptions{Limits: LogLimits(l), Quiet: x.Service.System}
 	if r := l.Rate; r != nil {
 		opts.Rate = servicelog.Rate{Lines: r.Lines, Bytes: r.Bytes, Interval: time.Duration(r.Interval)}
 	}

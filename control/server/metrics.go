@@ -75,6 +75,7 @@ func Families() []Family {
 		{"nix2gpu_service_log_lines_total", "counter", service, "Lines that the service has printed."},
 		{"nix2gpu_service_log_lost_lines_total", "counter", service, "Lines that could not be kept in the log."},
 		{"nix2gpu_service_log_dropped_lines_total", "counter", service, "Lines that were dropped by the rate limit of the log."},
+		{"nix2gpu_service_log_removed_bytes_total", "counter", service, "Bytes of older log files that its limits have removed."},
 		{"nix2gpu_service_gpu_memory_bytes", "gauge", with("gpu", "uuid"), "Memory of a GPU that the service holds, as far as nvidia-smi tells."},
 		{"nix2gpu_gpu_memory_bytes", "gauge", []string{"gpu", "uuid", "name"}, "Memory of a GPU."},
 		{"nix2gpu_gpu_memory_used_bytes", "gauge", []string{"gpu", "uuid", "name"}, "Memory of a GPU that is in use, by whomever."},
@@ -199,6 +200,7 @@ func (m samples) usage(read Reading) {
 		m.add("nix2gpu_service_log_lines_total", float64(n.Lines), string(id))
 		m.add("nix2gpu_service_log_lost_lines_total", float64(n.Lost), string(id))
 		m.add("nix2gpu_service_log_dropped_lines_total", float64(n.Dropped), string(id))
+		m.add("nix2gpu_service_log_removed_bytes_total", float64(n.RemovedBytes), string(id))
 	}
 	for _, u := range read.Usage.Services {
 		id := string(u.ID)

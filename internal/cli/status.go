@@ -269,6 +269,9 @@ func logGaps(g control.LogGaps) string {
 	if g.Lost > 0 {
 		of = append(of, count(int(g.Lost), "line")+" could not be written")
 	}
+	if g.RemovedFiles > 0 {
+		of = append(of, fmt.Sprintf("%s (%s) removed by its limits", count(int(g.RemovedFiles), "older file"), memory(int64(g.RemovedBytes))))
+	}
 	return strings.Join(of, ", ")
 }
 

@@ -19,7 +19,7 @@
       ulimits = { core = 0; memlock = "infinity"; stack = { soft = "8M"; hard = 16777216; }; }; };
     nice = 5; oomScoreAdjust = 100; umask = "0027"; supplementaryGroups = [ "video" 44 ]; capabilities = [ "CAP_KILL" ]; sandbox = "strict"; readWritePaths = [ "user-write" ];
     successExitCodes = [ 3 ]; gpus = [ 0 "GPU-1" ];
-    log = { maxFileSize = "2M"; maxFiles = 0; rateLimit = { lines = 100; bytes = "1M"; interval = "30s"; }; };
+    log = { maxFileSize = "2M"; maxFiles = 0; maxTotalSize = "3M"; maxAge = "7d"; compress = false; rateLimit = { lines = 100; bytes = "1M"; interval = "30s"; }; };
   };
   services.custom.other = {
     enable = true; command = "x"; environment = [ "A=1" ]; credentials = [ "user-secret" ];

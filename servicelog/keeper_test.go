@@ -1,0 +1,386 @@
+package servicelog
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sys/unix"
+)
+
+// pack packs all older files of a log, however new they are.
+func (s *scribe) pack() {
+	s.tb.Helper()
+	p, err := newPacker()
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	for {
+		r, _ := s.f.rested(time.Now().Add(time.Hour))
+		if r == nil {
+			return
+		}
+		if err := s.f.packSegment(s.tb.Context(), p, r, nil); err != nil {
+			s.tb.Fatal(err)
+		}
+	}
+}
+
+// files lists the files of the log, oldest first.
+func (s *scribe) files() []string {
+	s.tb.Helper()
+	names, err := filepath.Glob(filepath.Join(s.dir, "*"))
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	for i := range names {
+		names[i] = filepath.Base(names[i])
+	}
+	return names
+}
+
+// start marks that a run begins.
+func (s *scribe) start(p Process) {
+	s.tb.Helper()
+	s.now = s.now.Add(time.Millisecond)
+	b := batch{records: appendLines(nil, []line{{text: p.appendMark(nil, markStart)}}, s.now, Marks), n: 1, mark: true, tells: true, process: p}
+	s.f.mu.Lock()
+	_, _, err := s.f.append(b, s.now)
+	s.f.mu.Unlock()
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+}
+
+// What is packed is read like what is not, by every query, and by other programs.
+func TestPackedIsReadAlike(t *testing.T) {
+	s := newScribe(t, 600<<10, remindEvery)
+	start := s.now
+	for i := range 4 {
+		s.start(Process{1, i})
+		for range 600 {
+			s.now = s.now.Add(100 * time.Millisecond)
+			s.write(2, 400)
+		}
+		if i == 2 {
+			s.now = s.now.Add(-2 * time.Minute)
+		}
+	}
+	queries := []Query{
+		{}, {Marks: true, Processes: true}, {Tail: 3}, {Tail: 1700}, {Previous: true}, {Previous: true, Processes: true},
+		{Since: start.Add(90 * time.Second)}, {Until: start.Add(30 * time.Second)}, {Until: start.Add(-time.Hour)},
+		{Since: start.Add(70 * time.Second), Until: start.Add(80 * time.Second), Processes: true},
+		{Since: start.Add(70 * time.Second), Until: start.Add(80 * time.Second), Tail: 5},
+		{Match: func(m []byte) bool { return bytes.HasPrefix(m, []byte("77")) }},
+	}
+	var want [][]string
+	for _, q := range queries {
+		want = append(want, s.read(q))
+	}
+	var plain []byte
+	for i := len(s.files()) - 1; i > 0; i-- {
+		plain = append(plain, s.bytes(partName(s.f.name, i))...)
+	}
+	s.pack()
+	if got, want := s.files(), []string{"a.log", "a.log.1.zst", "a.log.2.zst", "a.log.3.zst"}; !slices.Equal(got, want) {
+		t.Fatalf("files %q, want %q", got, want)
+	}
+	for i, q := range queries {
+		if got := s.read(q); !slices.Equal(got, want[i]) {
+			t.Errorf("query %d: %d lines, want %d", i, len(got), len(want[i]))
+		}
+	}
+	var unpacked []byte
+	for i := 3; i > 0; i-- {
+		z, err := zstd.NewReader(bytes.NewReader(s.bytes(partName(s.f.name, i) + packSuffix)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(z)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unpacked = append(unpacked, b...)
+		z.Close()
+	}
+	if !bytes.Equal(plain, unpacked) {
+		t.Errorf("%d bytes as zstd prints them, want %d", len(unpacked), len(plain))
+	}
+	if ids, err := NewReader(s.dir).Sources(); err != nil || !slices.Equal(ids, []string{"a"}) {
+		t.Errorf("sources %q, %v", ids, err)
+	}
+	// It has frames of about 512 KiB, of which one is unpacked at a time.
+	parts, _, err := openAll(s.dir, s.f.name, nil, new(unpacker))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeAll(parts)
+	for _, f := range parts[0].zip.frames {
+		if n := f.to - f.from; n > frameSize {
+			t.Errorf("a frame of %d bytes", n)
+		}
+	}
+	if n := len(parts[0].zip.frames); n != 2 {
+		t.Errorf("%d frames, want 2", n)
+	}
+	if err := NewReader(s.dir).Remove("a"); err != nil || len(s.files()) > 0 {
+		t.Errorf("%v; %q are left", err, s.files())
+	}
+}
+
+func (s *scribe) bytes(name string) []byte {
+	s.tb.Helper()
+	b, err := os.ReadFile(filepath.Join(s.dir, name))
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	return b
+}
+
+// A follower that still reads a file while it is renamed and packed goes on with the next
+// one: no line is missing, and none comes twice.
+func TestFollowerReadsOnWhenItsFileIsPacked(t *testing.T) {
+	s := newScribe(t, 2<<10, remindEvery)
+	c := &cursor{dir: s.dir, id: "a", name: s.f.name, limit: -1, zip: new(unpacker)}
+	defer c.close()
+	defer c.zip.close()
+	if err := c.begin(Query{Follow: true}); err != nil {
+		t.Fatal(err)
+	}
+	next := 1
+	look := func() {
+		t.Helper()
+		for {
+			ok, err := c.peek(Query{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !ok {
+				return
+			}
+			c.peeked = false
+			if n, _, _ := strings.Cut(string(c.head.Message), " "); n != fmt.Sprint(next) {
+				t.Fatalf("%q, want line %d", c.head.Message, next)
+			}
+			next++
+		}
+	}
+	for round := range 40 {
+		for range round % 30 { // up to two files at once
+			s.write(1, 100)
+		}
+		if round%2 == 0 {
+			s.pack()
+		}
+		look()
+		if next != s.n+1 {
+			t.Fatalf("round %d: at line %d of %d", round, next, s.n)
+		}
+	}
+}
+
+// Files go when the limit of age or of bytes says so: also those of earlier runs, and of a
+// log that nobody writes to. What went is counted.
+func TestLimits(t *testing.T) {
+	fill := func(t *testing.T, packed bool) *scribe {
+		s := newScribe(t, 10<<10, remindEvery)
+		s.f.keep = 20
+		for range 60 { // a file an hour, or so
+			s.now = s.now.Add(10 * time.Minute)
+			s.write(10, 130)
+			at := unix.NsecToTimespec(s.now.UnixNano())
+			if err := unix.UtimesNanoAt(s.f.dir.fd, s.f.name, []unix.Timespec{at, at}, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if packed {
+			s.pack()
+		}
+		s.f.shut()
+		f := newFile(s.f.dir, s.f.name, s.f.max, s.f.keep) // as a new run has it
+		s.f = f
+		return s
+	}
+	first := func(s *scribe) time.Time {
+		rec := s.read(Query{})
+		if len(rec) == 0 {
+			return time.Time{}
+		}
+		at, _, _ := strings.Cut(rec[0], " ")
+		when, err := time.Parse(timeLayout, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return when
+	}
+	for _, packed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("age, packed=%t", packed), func(t *testing.T) {
+			s := fill(t, packed)
+			s.f.maxAge = 3 * time.Hour
+			now := s.now
+			for range 40 {
+				next := s.f.prune(now)
+				if at := first(s); at.IsZero() != next.IsZero() || !at.IsZero() && now.Sub(at) >= s.f.maxAge {
+					t.Fatalf("at %v the first line is of %v, and the next look at %v", now, at, next)
+				} else if at.IsZero() {
+					break
+				} else if now == s.now && now.Sub(at) < s.f.maxAge/2 {
+					t.Errorf("the first line is of %v before", now.Sub(at))
+				}
+				now = next
+			}
+			if left := s.files(); len(left) > 0 || now.Sub(s.now) > s.f.maxAge {
+				t.Errorf("%q are left %v after the last line", left, now.Sub(s.now))
+			}
+			if n := s.f.count.files.Load(); n < 9 {
+				t.Errorf("%d removed files are counted", n)
+			}
+		})
+		t.Run(fmt.Sprintf("bytes, packed=%t", packed), func(t *testing.T) {
+			s := fill(t, packed)
+			total := func() (n int64) {
+				for _, name := range s.files() {
+					n += int64(len(s.bytes(name)))
+				}
+				return n
+			}
+			s.f.maxTotal = 35 << 10
+			s.f.prune(s.now)
+			for range 50 {
+				if n := total(); n > s.f.maxTotal {
+					t.Fatalf("%d bytes, of at most %d", n, s.f.maxTotal)
+				}
+				s.write(10, 130)
+			}
+			if n := total(); n < s.f.maxTotal/2 || s.f.count.removed.Load() == 0 {
+				t.Errorf("%d bytes are left of %d, %d were removed", n, s.f.maxTotal, s.f.count.removed.Load())
+			}
+		})
+	}
+	t.Run("number", func(t *testing.T) {
+		s := fill(t, true)
+		s.f.keep = 2
+		s.f.prune(s.now)
+		if got := s.files(); len(got) != 3 {
+			t.Errorf("%q are left", got)
+		}
+	})
+}
+
+// What a crash leaves of packing is finished, or dropped.
+func TestPackingIsCrashSafe(t *testing.T) {
+	s := newScribe(t, 2<<10, remindEvery)
+	for range 60 {
+		s.write(1, 100)
+	}
+	want := s.read(Query{})
+	plain := s.bytes("a.log.1")
+	s.pack()
+	for name, text := range map[string][]byte{"a.log" + tmpSuffix: []byte("half"), "a.log.1": plain} {
+		if err := os.WriteFile(filepath.Join(s.dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.read(Query{}); !slices.Equal(got, want) {
+		t.Errorf("%d lines, want %d", len(got), len(want))
+	}
+	s.f.prune(s.now)
+	if got := s.files(); slices.Contains(got, "a.log.1") || slices.Contains(got, "a.log"+tmpSuffix) || !slices.Contains(got, "a.log.1.zst") {
+		t.Errorf("files %q", got)
+	}
+	if got := s.read(Query{}); !slices.Equal(got, want) {
+		t.Errorf("%d lines, want %d", len(got), len(want))
+	}
+	// A file that is rotated away, or written to, while it is packed.
+	r, _ := s.f.rested(time.Now().Add(time.Hour))
+	if r != nil {
+		t.Fatal("all are packed, and one is to be")
+	}
+	for range 20 {
+		s.write(1, 100)
+	}
+	p, err := newPacker()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, _ = s.f.rested(time.Now().Add(time.Hour)); r == nil {
+		t.Fatal("none is to be packed")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.f.packSegment(ctx, p, r, nil); err == nil {
+		t.Error("packed after the end")
+	}
+	if r, _ = s.f.rested(time.Now().Add(time.Hour)); r == nil {
+		t.Fatal("none is to be packed")
+	}
+	want = s.read(Query{})
+	if err := os.Chtimes(filepath.Join(s.dir, filepath.Base(r.Name())), s.now, s.now); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.f.packSegment(t.Context(), p, r, nil); err != nil {
+		t.Error(err)
+	}
+	if got := s.read(Query{}); !slices.Equal(got, want) || slices.Contains(s.files(), "a.log"+tmpSuffix) {
+		t.Errorf("%d lines, want %d; files %q", len(got), len(want), s.files())
+	}
+}
+
+// While stdout has to read lines back, their files stay as they are.
+func TestNothingIsPackedWhileStdoutIsBehind(t *testing.T) {
+	s := newScribe(t, 2<<10, remindEvery)
+	for range 30 {
+		s.write(1, 100)
+	}
+	o := &output{}
+	for _, behind := range []bool{true, false} {
+		o.reading = behind
+		r, _ := s.f.rested(time.Now().Add(time.Hour))
+		p, err := newPacker()
+		if err != nil || r == nil {
+			t.Fatal(r, err)
+		}
+		if err := s.f.packSegment(t.Context(), p, r, o); (err != nil) != behind {
+			t.Errorf("behind=%t: %v", behind, err)
+		}
+	}
+}
+
+// FuzzPacked opens what may be no packed log, and packs what may be no log.
+func FuzzPacked(f *testing.F) {
+	f.Add([]byte("2026-01-02T03:04:05.000000006Z stdout F x\nstranger\n2026-01-02T03:04:04.000000006Z stdout F y\n"))
+	f.Add([]byte("\n\n"))
+	f.Add(bytes.Repeat([]byte("2026-01-02T03:04:05.000000006Z stdout F x\n"), 20000))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		zip := new(unpacker)
+		defer zip.close()
+		if p, err := openPacked(bytes.NewReader(b), int64(len(b)), zip); err == nil {
+			_, _ = io.Copy(io.Discard, io.NewSectionReader(p, 0, p.origin.size))
+		}
+		p, err := newPacker()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		from := origin{ino: 1, size: int64(len(b)), mtime: 2}
+		if err := p.pack(&out, bytes.NewReader(b), from, func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		packed, err := openPacked(bytes.NewReader(out.Bytes()), int64(out.Len()), zip)
+		if err != nil || packed.origin != from {
+			t.Fatalf("%v, %+v", err, packed)
+		}
+		got, err := io.ReadAll(io.NewSectionReader(packed, 0, packed.origin.size))
+		if err != nil || !bytes.Equal(got, b) {
+			t.Errorf("%d bytes came back of %d: %v", len(got), len(b), err)
+		}
+	})
+}
