@@ -1,6 +1,10 @@
 package control
 
-import "nix2gpu/project"
+import (
+	"time"
+
+	"nix2gpu/project"
+)
 
 // An ExecRequest asks for the Surroundings of a running service.
 type ExecRequest struct {
@@ -41,6 +45,18 @@ type RunRequest struct {
 	User    string   `json:"user,omitempty"`    // as in ExecRequest
 	Dir     string   `json:"dir,omitempty"`     // as in ExecRequest
 	NoDeps  bool     `json:"noDeps,omitempty"`  // start nothing that the service depends on, and do not wait for it
+	// Detached says that whoever runs the copy is at no terminal.
+	Detached bool `json:"detached,omitempty"`
+}
+
+// A RunningCopy is a copy that somebody runs now.
+type RunningCopy struct {
+	Name     string    `json:"name"`              // as that of its log: "api-run-1"
+	Service  string    `json:"service,omitempty"` // the label of what it is a copy of; "": the container
+	Command  []string  `json:"command,omitempty"` // if it is not the service's own
+	PID      int       `json:"pid"`               // of the command, or of who is about to start it
+	Since    time.Time `json:"since"`
+	Detached bool      `json:"detached,omitempty"`
 }
 
 // A Copy is what the client is to run. The service's files and folders are there by

@@ -18,6 +18,8 @@ type State struct {
 	// OutOfMemory counts processes of the container that the kernel has killed, other
 	// than main processes and those of services with limits of their own.
 	OutOfMemory *OutOfMemory `json:"outOfMemory,omitempty"`
+	// Copies are those of "run" that run, in the order in which they began.
+	Copies []RunningCopy `json:"copies,omitempty"`
 }
 
 // A Degraded is something that the supervisor can't do at present, such as write to a
@@ -112,6 +114,7 @@ const (
 // A Reply lists the services that a request acted on, in their state after it.
 type Reply struct {
 	Services []Service `json:"services"`
+	Copies   []string  `json:"copies,omitempty"` // of stop and kill, the names of those that were told
 }
 
 // Changes is the answer to a reload: the ids of services, and what is done to each.

@@ -7,6 +7,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"nix2gpu/project"
 )
 
 // Exec executes the program of spec in place of ours, with the environment, folder, user,
@@ -79,3 +81,7 @@ func (h *Host) Lend(name string, pid int) (cookie string, dirs []string) {
 	}
 	return CookieVar + "=" + h.opts.Run + "/" + cookieName(filepath.Base(name)) + "-exec#" + strconv.Itoa(h.seq), dirs
 }
+
+// SignalLent sends a signal to a process of [Host.Lend], or to a child of one. Whoever asks
+// has just looked whether it still is that process.
+func SignalLent(pid int, sig project.Signal) error { return unix.Kill(pid, unix.Signal(sig)) }

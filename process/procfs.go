@@ -197,6 +197,30 @@ func childrenAt(dir string, tid int) (children []int, ok bool) {
 	return children, true
 }
 
+// FirstChild returns the pid of the oldest child of a process; 0 if it has none.
+func FirstChild(pid int) int {
+	var all []int
+	for _, tid := range threadsOf(pid) {
+		children, ok := childrenOf(pid, tid)
+		if !ok {
+			t, err := readTable()
+			if err != nil {
+				return 0
+			}
+			all = t.children[pid]
+			break
+		}
+		all = append(all, children...)
+	}
+	first, start := 0, uint64(0)
+	for _, child := range all {
+		if info, err := Inspect(child); err == nil && !info.dead() && (first == 0 || info.Start < start) {
+			first, start = child, info.Start
+		}
+	}
+	return first
+}
+
 var errNoProc = errors.New("there is no /proc of this pid namespace")
 
 // A table is a snapshot of all processes.

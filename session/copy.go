@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -49,7 +50,11 @@ func (s *session) runCopy(ctx context.Context, id project.ID, req control.RunReq
 	if err != nil {
 		return nil, stageError(err)
 	}
-	out := &control.Copy{Name: s.copyName(p, name, pid), Path: launch.Path, Argv: launch.Argv,
+	info := control.RunningCopy{Command: req.Command, Detached: req.Detached}
+	if service := p.Services[id]; service != nil {
+		info.Service = service.Label
+	}
+	out := &control.Copy{Name: s.copyName(p, name, pid, info), Path: launch.Path, Argv: launch.Argv,
 		Limits: launch.Limits, Stop: cmp.Or(proc.Shutdown.Signal, project.SIGTERM), Grace: project.Duration(copyGrace), Logs: s.Layout.Logs}
 	if t := proc.Shutdown.Timeout; t != nil {
 		out.Grace = *t
@@ -145,13 +150,13 @@ func (s *session) launchCopy(p *project.Project, proc *project.Process, req cont
 }
 
 // copyName names a copy, and so its log. Of the logs of earlier ones the last are kept.
-func (s *session) copyName(p *project.Project, base string, pid int) string {
+func (s *session) copyName(p *project.Project, base string, pid int, info control.RunningCopy) string {
 	logs := servicelog.NewReader(s.Layout.Logs)
 	sources, _ := logs.Sources() // a folder that can't be read has none to be kept
 	taken := func(name string) bool {
 		return p.Processes[project.ID(name)] != nil || p.Services[project.ID(name)] != nil
 	}
-	name, old := s.copies.next(base, sources, taken, pid)
+	name, old := s.copies.next(base, sources, taken, pid, info)
 	for _, source := range old {
 		if err := logs.Remove(source); err != nil {
 			s.log.Warn("the log of an old copy cannot be removed", "log", source, "err", err)
@@ -174,11 +179,51 @@ type copies struct {
 type lender struct {
 	pid   int
 	start uint64
+	info  control.RunningCopy
+}
+
+// lives reports whether it still runs.
+func (l lender) lives() bool {
+	info, err := process.Inspect(l.pid)
+	return err == nil && info.Start == l.start && info.State != 'Z'
+}
+
+// running returns the copies that run, in the order in which they began.
+func (c *copies) running() []control.RunningCopy {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var list []control.RunningCopy
+	for name, by := range c.runs {
+		if by.lives() {
+			one := by.info
+			one.Name, one.PID = name, cmp.Or(process.FirstChild(by.pid), by.pid)
+			list = append(list, one)
+		}
+	}
+	sort.SliceStable(list, func(i, j int) bool {
+		return cmp.Or(list[i].Since.Compare(list[j].Since), cmp.Compare(list[i].Name, list[j].Name)) < 0
+	})
+	return list
+}
+
+// signal sends a signal to the command of a copy; 0 stops it, as whoever runs it does:
+// with its own signal, and a grace before it is killed. It reports whether it runs.
+func (c *copies) signal(name string, sig project.Signal) (bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	by, ok := c.runs[name]
+	if !ok || !by.lives() {
+		return false, nil
+	}
+	if sig == 0 {
+		return true, process.SignalLent(by.pid, project.SIGTERM)
+	}
+	return true, process.SignalLent(cmp.Or(process.FirstChild(by.pid), by.pid), sig)
 }
 
 // next is the name of the next copy, which pid runs: higher than all of which there
 // are logs. old are the logs that are too many; none of a copy that still runs.
-func (c *copies) next(base string, sources []string, taken func(string) bool, pid int) (name string, old []string) {
+func (c *copies) next(base string, sources []string, taken func(string) bool, pid int, of control.RunningCopy) (name string, old []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.last == nil {
@@ -199,18 +244,19 @@ func (c *copies) next(base string, sources []string, taken func(string) bool, pi
 	}
 	c.last[base] = n
 	for name, by := range c.runs {
-		if info, err := process.Inspect(by.pid); err != nil || info.Start != by.start {
+		if !by.lives() {
 			delete(c.runs, name)
 		}
 	}
 	for _, n := range numbers[:max(0, len(numbers)+1-keptCopies)] {
-		if source := base + "-" + strconv.Itoa(n); c.runs[source] == (lender{}) {
+		if source := base + "-" + strconv.Itoa(n); c.runs[source].pid == 0 {
 			old = append(old, source)
 		}
 	}
 	name = base + "-" + strconv.Itoa(n)
 	if info, err := process.Inspect(pid); err == nil {
-		c.runs[name] = lender{pid, info.Start}
+		of.Since = time.Now()
+		c.runs[name] = lender{pid, info.Start, of}
 	}
 	return name, old
 }

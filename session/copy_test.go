@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"slices"
 	"testing"
+
+	"nix2gpu/control"
 )
 
 func none(string) bool { return false }
@@ -14,12 +16,12 @@ func TestCopiesAreNumbered(t *testing.T) {
 	var c copies
 	logs := []string{"api", "api-run-3", "api-run-007", "api-run-x", "apis-run-9", "api-run-12-run-40"}
 	for _, want := range []string{"api-run-4", "api-run-5"} { // the first has no log yet
-		if got, _ := c.next("api-run", logs, none, os.Getpid()); got != want {
+		if got, _ := c.next("api-run", logs, none, os.Getpid(), control.RunningCopy{}); got != want {
 			t.Errorf("the next copy is %s, want %s", got, want)
 		}
 	}
 	taken := func(name string) bool { return name == "run-0" || name == "run-1" }
-	if got, _ := c.next("run", []string{"run-0", "run-1"}, taken, os.Getpid()); got != "run-2" {
+	if got, _ := c.next("run", []string{"run-0", "run-1"}, taken, os.Getpid(), control.RunningCopy{}); got != "run-2" {
 		t.Errorf("beside services called run-0 and run-1 the first copy is %s, want run-2", got)
 	}
 }
@@ -36,8 +38,8 @@ func TestOldCopiesGo(t *testing.T) {
 	}
 	defer living.Wait()
 	defer living.Process.Kill()
-	first, _ := c.next("api-run", nil, none, living.Process.Pid)
-	second, _ := c.next("api-run", nil, none, ended.Process.Pid)
+	first, _ := c.next("api-run", nil, none, living.Process.Pid, control.RunningCopy{})
+	second, _ := c.next("api-run", nil, none, ended.Process.Pid, control.RunningCopy{})
 	if err := ended.Wait(); err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +48,7 @@ func TestOldCopiesGo(t *testing.T) {
 		logs = append(logs, fmt.Sprintf("api-run-%d", 100+i))
 	}
 	slices.Sort(logs)
-	name, old := c.next("api-run", logs, none, os.Getpid())
+	name, old := c.next("api-run", logs, none, os.Getpid(), control.RunningCopy{})
 	if want := []string{second, "api-run-100"}; name != "api-run-120" || !slices.Equal(old, want) {
 		t.Errorf("%s takes the place of %v, want api-run-120 and %v", name, old, want)
 	}

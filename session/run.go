@@ -286,7 +286,7 @@ func (s *session) serve() error {
 	}
 	s.server = server.New(server.Options{
 		Engine: asked{s.engine, s}, Resolve: (*project.Project).ResolveAll, Reload: s.reload, Evaluate: s.evaluated, Logs: s.hub.Reader(), Truncate: s.hub.Truncate,
-		Degraded: s.watch.look, Usage: s.usage, Measure: s.measure, Exec: s.exec, Run: s.runCopy, Attach: s.attach, Type: s.typeKeys, OutOfMemory: s.memory.report,
+		Degraded: s.watch.look, Usage: s.usage, Measure: s.measure, Exec: s.exec, Run: s.runCopy, Copies: s.copies.running, SignalCopy: s.copies.signal, Attach: s.attach, Type: s.typeKeys, OutOfMemory: s.memory.report,
 		Root: s.Root, Definition: s.job.Definition, Version: s.opts.Version, Log: s.log,
 	})
 	served := make(chan struct{})

@@ -42,5 +42,8 @@ func (s *Server) state(snap control.Snapshot) *control.State {
 	if s.opts.OutOfMemory != nil {
 		state.OutOfMemory = s.opts.OutOfMemory()
 	}
+	if s.opts.Copies != nil {
+		state.Copies = s.opts.Copies()
+	}
 	return state
 }

@@ -56,6 +56,10 @@ type Options struct {
 	// a copy of the service is to run; the process pid becomes that copy. An empty id
 	// asks for a command in the container's own environment.
 	Run func(ctx context.Context, id project.ID, req control.RunRequest, pid int) (*control.Copy, error)
+	// Copies are those that run, and SignalCopy sends one a signal, 0 to stop it. It
+	// reports whether there is one of that name. Both may be nil.
+	Copies     func() []control.RunningCopy
+	SignalCopy func(name string, signal project.Signal) (bool, error)
 	// Attach, when set, prepares to connect a terminal with that of a service. What it
 	// returns does so, and lasts as long as they are connected.
 	Attach func(ctx context.Context, id project.ID, req control.AttachRequest) (func(io.ReadWriter), error)
@@ -410,26 +414,66 @@ func acts(do func(s *Server, ctx context.Context, ids []project.ID, a control.Ac
 		if err := s.decode(w, r, maxBody, &a); err != nil {
 			return err
 		}
+		verb := path.Base(r.URL.Path)
+		copies := s.copiesOf(verb, &a)
 		ids, err := s.resolve(r.Context(), a.Services)
 		if err != nil {
 			return err
 		}
-		switch verb := path.Base(r.URL.Path); verb {
+		switch verb {
 		case "stop", "restart", "kill", "truncate": // to forget the names must not stop everything
-			if len(ids) == 0 {
+			if len(ids)+len(copies) == 0 {
 				return &control.Error{Code: control.CodeInvalid, Msg: verb + " needs the name of a service"}
 			}
 		}
-		about(r, "services", names(a.Services))
+		about(r, "services", names(slices.Concat(a.Services, copies)))
 		if a.Signal != 0 {
 			about(r, "signal", a.Signal)
+		}
+		if err := s.tell(verb, copies, a.Signal); err != nil {
+			return err
+		}
+		if len(ids) == 0 && len(copies) > 0 { // do would take that for all services
+			writeJSON(w, http.StatusOK, control.Reply{Services: []control.Service{}, Copies: copies})
+			return nil
 		}
 		if err := do(s, r.Context(), ids, a); err != nil {
 			return err
 		}
-		writeJSON(w, http.StatusOK, control.Reply{Services: s.pick(ids)})
+		writeJSON(w, http.StatusOK, control.Reply{Services: s.pick(ids), Copies: copies})
 		return nil
 	}
+}
+
+// copiesOf takes the names of running copies out of an action that can be about them.
+func (s *Server) copiesOf(verb string, a *control.Action) (copies []string) {
+	if s.opts.Copies == nil || verb != "stop" && verb != "kill" {
+		return nil
+	}
+	running := s.opts.Copies()
+	a.Services = slices.DeleteFunc(a.Services, func(name string) bool {
+		is := slices.ContainsFunc(running, func(c control.RunningCopy) bool { return c.Name == name })
+		if is {
+			copies = append(copies, name)
+		}
+		return is
+	})
+	return copies
+}
+
+// tell sends copies what stop and kill mean.
+func (s *Server) tell(verb string, copies []string, signal project.Signal) error {
+	if verb == "stop" {
+		signal = 0
+	} else if len(copies) > 0 && !signal.Valid() {
+		return &control.Error{Code: control.CodeInvalid, Msg: "signal must be set"}
+	}
+	for _, name := range copies {
+		if _, err := s.opts.SignalCopy(name, signal); err != nil {
+			return &control.Error{Code: control.CodeConflict, Msg: fmt.Sprintf("cannot signal %s: %v", name, err)}
+		}
+	}
+	return nil
 }
 
 func (s *Server) decode(w http.ResponseWriter, r *http.Request, limit int64, v any) error {

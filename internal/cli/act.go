@@ -119,6 +119,9 @@ func runRestart(ctx context.Context, env *Env, c *client.Client, opts *actOption
 }
 
 func runStop(ctx context.Context, env *Env, c *client.Client, opts *actOptions) error {
+	if err := opts.stopCopies(ctx, env, c); err != nil || len(opts.target.services) == 0 {
+		return err
+	}
 	return act(ctx, env, c, opts, "stopped", func() error {
 		if _, err := c.Stop(ctx, opts.target.services); err != nil || opts.noWait {
 			return err
@@ -221,6 +224,21 @@ func runKill(ctx context.Context, env *Env, c *client.Client, opts *actOptions) 
 	signal, err := opts.toSend()
 	if err != nil {
 		return err
+	}
+	copies, err := opts.copies(ctx, c)
+	if err != nil {
+		return err
+	}
+	if len(copies) > 0 {
+		if _, err := c.Kill(ctx, copies, signal); err != nil {
+			return err
+		}
+		for _, name := range copies {
+			fmt.Fprintf(env.Stdout, "%s: got %s\n", name, signal)
+		}
+		if len(opts.target.services) == 0 {
+			return nil
+		}
 	}
 	services, err := c.Kill(ctx, opts.target.services, signal)
 	for _, s := range services {

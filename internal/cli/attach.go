@@ -75,6 +75,9 @@ func runAttach(ctx context.Context, env *Env, opts attachOptions, keys *console.
 	if err != nil {
 		return err
 	}
+	if state, err := c.State(ctx); err == nil && copyRuns(state, name) {
+		return &control.Error{Code: control.CodeConflict, Msg: name + " is a copy, and nobody can attach to its terminal: whoever runs it has that", Hint: "follow what it prints: nix2gpu logs -f " + name}
+	}
 	resized := make(chan os.Signal, 1)
 	signal.Notify(resized, syscall.SIGWINCH) // before the size is read, so that no change is missed
 	defer signal.Stop(resized)

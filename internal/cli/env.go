@@ -38,6 +38,9 @@ type Env struct {
 
 	asProcessCompose bool // the verbs are those of process-compose
 
+	// handshake leads to whoever has started us in the background, and waits for what we do.
+	handshake *os.File
+
 	bar *bar // progress on the terminal of Stderr; nil until it is needed
 }
 

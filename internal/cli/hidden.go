@@ -33,6 +33,13 @@ func runHidden(ctx context.Context, env *Env, args []string) (ran bool, err erro
 	switch args[0] {
 	case "supervise":
 		return true, runSupervise(ctx, env, args[1:])
+	case "detached": // what follows is a command line of ours
+		f, err := descriptor(args, 1)
+		if err != nil {
+			return true, err
+		}
+		env.handshake, env.Args = f, append([]string{env.Args[0]}, args[2:]...)
+		return false, nil
 	case "guard":
 		return true, runGuard(ctx, env, args[1:])
 	case "launch":

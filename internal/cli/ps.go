@@ -138,8 +138,33 @@ func askState(ctx context.Context, env *Env, t *target) (*client.Client, *contro
 	if err != nil {
 		return nil, nil, err
 	}
-	state.Services, err = pickRuns(state.Services, t.services)
+	err = pickState(state, t.services)
 	return c, state, err
+}
+
+// pickState leaves what the names stand for, copies among them.
+func pickState(state *control.State, names []string) (err error) {
+	if len(names) == 0 {
+		state.Services, err = pickRuns(state.Services, nil)
+		return err
+	}
+	var copies []control.RunningCopy
+	var services []string
+	for _, name := range names {
+		i := slices.IndexFunc(state.Copies, func(c control.RunningCopy) bool { return c.Name == name })
+		if i < 0 {
+			services = append(services, name)
+			continue
+		}
+		copies = append(copies, state.Copies[i])
+	}
+	state.Copies = copies
+	if len(services) == 0 {
+		state.Services = []control.Service{}
+		return nil
+	}
+	state.Services, err = pickRuns(state.Services, services)
+	return err
 }
 
 // pickRuns is pickServices with the further runs of each that a schedule has made at once.
@@ -236,7 +261,7 @@ func psRows(state *control.State, wide bool) [][]string {
 		}
 		rows = append(rows, append(row, shortened(firstLine(s.Why), longestWhy)))
 	}
-	return rows
+	return append(rows, copyRows(state, wide)...)
 }
 
 // writeGPUMemory prints who holds memory of GPUs, and what is not known about that.

@@ -121,8 +121,7 @@ func (w *watching) take(ctx context.Context, m control.Message) error {
 		return w.draw(ctx)
 	case m.State != nil:
 		state := *m.State
-		var err error
-		if state.Services, err = pickRuns(state.Services, w.opts.target.services); err != nil {
+		if err := pickState(&state, w.opts.target.services); err != nil {
 			return err
 		}
 		if !w.table {
@@ -170,7 +169,7 @@ func (w *watching) draw(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if state.Services, err = pickRuns(state.Services, w.opts.target.services); err != nil {
+	if err := pickState(state, w.opts.target.services); err != nil {
 		return err
 	}
 	var page bytes.Buffer

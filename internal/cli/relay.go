@@ -17,7 +17,8 @@ import (
 // A relay stands between a command and our own streams, so that what it prints reaches
 // both them and its log: keep, open, start the command, begin, wait for it, await, close.
 type relay struct {
-	terminal bool // the command is to have one of its own, in place of ours
+	terminal bool     // the command is to have one of its own, in place of ours
+	stderr   *os.File // where that of the command goes
 
 	hub    *servicelog.Hub
 	log    *servicelog.Run // nil: nothing is kept
@@ -53,13 +54,13 @@ func (r *relay) open(spec *process.Spec) error {
 		return r.openTerminal(spec)
 	}
 	if r.log == nil {
-		spec.Stdout, spec.Stderr = os.Stdout, os.Stderr
+		spec.Stdout, spec.Stderr = os.Stdout, r.stderr
 		return nil
 	}
 	for _, w := range []struct {
 		of      **os.File
 		to, log *os.File
-	}{{&spec.Stdout, os.Stdout, r.log.Stdout}, {&spec.Stderr, os.Stderr, r.log.Stderr}} {
+	}{{&spec.Stdout, os.Stdout, r.log.Stdout}, {&spec.Stderr, r.stderr, r.log.Stderr}} {
 		from, end, err := os.Pipe()
 		if err != nil {
 			return err

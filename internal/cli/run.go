@@ -27,6 +27,7 @@ type copyOptions struct {
 	noTTY   bool
 	noDeps  bool
 	remove  bool
+	detach  bool
 	retries int
 }
 
@@ -45,11 +46,14 @@ What it prints is kept as well: "nix2gpu logs SERVICE-run-1" shows the first cop
 and the last 20 of each service are there. At a terminal the command gets one of its own,
 of the same size. Its exit code is that of run. It ends with the project at the latest.
 
-A copy is not supervised: its probes are not asked, it is not restarted, and it is not in
-ps. One that would need the ports of the running service is refused; with a command of
+With -d it runs in the background, without a terminal; run prints its name once it runs.
+In ps, logs, stop and kill a copy is called by its name, "api-run-1"; down ends it, too.
+
+A copy is not supervised: its probes are not asked, and it is not restarted. One that would need the ports of the running service is refused; with a command of
 its own it is not, since only that knows where it listens.`,
 		Example: `  nix2gpu run api -- npm test     the tests, beside the database that api needs
   nix2gpu run --rm api bash       a shell; nothing of it is kept
+  nix2gpu run -d api -- make all  in the background: "logs -f api-run-1", "stop api-run-1"
   nix2gpu run --no-deps migrate   the service's own command, once more
   nix2gpu run -- env              what every service of the container has`,
 		ValidArgsFunction: completeServices(env),
@@ -77,12 +81,16 @@ its own it is not, since only that knows where it listens.`,
 	opts.addFlags(cmd)
 	cmd.Flags().BoolVarP(&opts.noTTY, "no-tty", "T", false, "give the command no terminal of its own")
 	cmd.Flags().BoolVar(&opts.noDeps, "no-deps", false, "do not start what the service depends on, nor wait for it")
+	cmd.Flags().BoolVarP(&opts.detach, "detach", "d", false, "run it in the background, and print its name once it runs")
 	cmd.Flags().BoolVar(&opts.remove, "rm", false, "keep nothing of what it prints")
 	addRetries(cmd, &opts.retries)
 	return cmd
 }
 
 func runRun(ctx context.Context, env *Env, opts *copyOptions) error {
+	if opts.detach && env.handshake == nil {
+		return opts.detachCopy(ctx, env)
+	}
 	if err := opts.needsTerminal(env); err != nil {
 		return err
 	}
@@ -104,7 +112,7 @@ func runRun(ctx context.Context, env *Env, opts *copyOptions) error {
 // ask lets what the copy depends on be started, and asks what it is. Meanwhile it says
 // for whom is waited.
 func (opts *copyOptions) ask(ctx context.Context, env *Env, c *client.Client, layout rundir.Layout) (*control.Copy, error) {
-	req := control.RunRequest{Service: strings.Join(opts.target.services, ""), Command: opts.command, User: opts.user, Dir: opts.dir, NoDeps: opts.noDeps}
+	req := control.RunRequest{Service: strings.Join(opts.target.services, ""), Command: opts.command, User: opts.user, Dir: opts.dir, NoDeps: opts.noDeps, Detached: opts.detach}
 	needs, err := opts.needs(ctx, c)
 	if err != nil {
 		return nil, err
@@ -189,7 +197,10 @@ func (opts *copyOptions) live(ctx context.Context, env *Env, copied *control.Cop
 			spec.Cookie = cookie
 		}
 	}
-	r := &relay{terminal: env.StdinTTY && env.StdoutTTY && !opts.noTTY}
+	r := &relay{terminal: env.StdinTTY && env.StdoutTTY && !opts.noTTY, stderr: os.Stderr}
+	if opts.detach {
+		r.stderr = os.Stdout // which leads nowhere: ours is lent until the copy runs
+	}
 	if !opts.remove {
 		if err := r.keep(copied.Logs, copied.Name); err != nil {
 			fmt.Fprintf(env.Stderr, "nix2gpu: what it prints is not kept: %v\n", err)
@@ -211,6 +222,11 @@ func (opts *copyOptions) live(ctx context.Context, env *Env, copied *control.Cop
 	}
 	if err := r.begin(p.PID()); err != nil {
 		return err
+	}
+	if opts.detach {
+		if err := env.detached(copied.Name); err != nil {
+			return err
+		}
 	}
 	exit := attend(p, r, signals, time.Duration(copied.Grace))
 	if len(p.Left()) == 0 { // else a process that can't be ended has the other end

@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nix2gpu/control"
+	"nix2gpu/control/client"
+)
+
+// detach runs the same command again in a session of its own. That one owns the copy, and
+// says what is wrong at our terminal until the copy runs. Then it has our handshake, the
+// name, and is at no terminal any more.
+func (opts *copyOptions) detachCopy(ctx context.Context, env *Env) error {
+	if opts.tty {
+		return hint(usageError("-d and -t exclude each other"), "leave out -t: what runs in the background has no terminal")
+	}
+	ready, told, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer ready.Close()
+	cmd := exec.Command(env.Self)
+	cmd.Args = append([]string{env.Args[0], "detached", "3"}, arguments(env)...)
+	cmd.Env, cmd.Dir, cmd.Stderr, cmd.ExtraFiles = env.Environ, env.Dir, env.Stderr, []*os.File{told}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no hang-up and no Ctrl-C of a terminal reaches it
+	err = cmd.Start()
+	told.Close()
+	if err != nil {
+		return fmt.Errorf("cannot run in the background: %v", err)
+	}
+	defer context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })()
+	name, err := io.ReadAll(ready)
+	if len(name) > 0 {
+		fmt.Fprintf(env.Stdout, "%s\n", name)
+		return nil
+	}
+	var end *exec.ExitError
+	if err = cmd.Wait(); errors.As(err, &end) {
+		return &endError{&exitError{code: end.ExitCode()}} // it has said why
+	}
+	return err
+}
+
+// detached tells whoever has started us that the copy runs, and lets go of the terminal.
+func (env *Env) detached(name string) error {
+	null, err := devNull()
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	_, _ = env.handshake.WriteString(name) // nobody may wait for it any more
+	env.handshake.Close()
+	return unix.Dup3(int(null.Fd()), int(os.Stderr.Fd()), 0)
+}
+
+// copies are those of the named that are copies and run; the other names stay.
+func (opts *actOptions) copies(ctx context.Context, c *client.Client) (names []string, err error) {
+	state, err := c.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	opts.target.services = slices.DeleteFunc(opts.target.services, func(name string) bool {
+		if copyRuns(state, name) {
+			names = append(names, name)
+			return true
+		}
+		return false
+	})
+	return names, nil
+}
+
+// copyRuns reports whether there is a copy of a name.
+func copyRuns(state *control.State, name string) bool {
+	return slices.ContainsFunc(state.Copies, func(c control.RunningCopy) bool { return c.Name == name })
+}
+
+// stopCopies stops those of the named that are copies.
+func (opts *actOptions) stopCopies(ctx context.Context, env *Env, c *client.Client) error {
+	names, err := opts.copies(ctx, c)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	began := env.Now()
+	if _, err := c.Stop(ctx, names); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if opts.noWait {
+			fmt.Fprintf(env.Stdout, "%s: stopping\n", name)
+			continue
+		}
+		for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second/4) {
+			state, err := c.State(ctx)
+			if err != nil {
+				return err
+			}
+			if !copyRuns(state, name) {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-time.After(wait):
+			}
+		}
+		fmt.Fprintf(env.Stdout, "%s: stopped (%s)\n", name, briefly(env.Now().Sub(began)))
+	}
+	return nil
+}
+
+// copyRows are the rows of ps about copies that run.
+func copyRows(state *control.State, wide bool) (rows [][]string) {
+	for _, c := range state.Copies {
+		row := []string{c.Name, string(control.Running), "-", "-", fmt.Sprint(c.PID), span(state.At.Sub(c.Since))}
+		if wide {
+			row = append(row, "-", "-", clock(c.Since))
+		}
+		of := "a copy of " + c.Service
+		if c.Service == "" {
+			of = "in the container's environment"
+		}
+		if len(c.Command) > 0 {
+			of += ": " + strings.Join(c.Command, " ")
+		}
+		rows = append(rows, append(row, shortened(firstLine(of), longestWhy)))
+	}
+	return rows
+}
