@@ -100,6 +100,7 @@ func (r *one) read(p *project.Project, fd *field, logs project.Log) (*project.Se
 	r.probes(proc)
 	r.shutdown(proc)
 	r.schedule(svc, proc)
+	r.watch(svc)
 	r.daemon(proc)
 	if proc.Elevated = r.f.boolean("is_elevated"); proc.Elevated {
 		svc.SetOption("is_elevated", r.f.pos("is_elevated"))
@@ -163,10 +164,8 @@ func (r *one) daemon(proc *project.Process) {
 
 // elsewhere reads what only process-compose itself can do.
 func (r *one) elsewhere(svc *project.Service) {
-	for _, key := range []string{"watch", "mcp"} {
-		if r.f.get(key) != nil {
-			r.unsupported(svc, key)
-		}
+	if r.f.get("mcp") != nil {
+		r.unsupported(svc, "mcp")
 	}
 	if r.f.boolean("is_foreground") {
 		svc.Disabled = true

@@ -29,6 +29,9 @@ type ProcessState struct {
 	CPU        float64       `json:"cpu"` // per cent of one processor, since the start
 	IsRunning  bool          `json:"is_running"`
 	NextRun    *time.Time    `json:"next_run_time,omitempty"`
+	Watched    bool          `json:"is_watched,omitempty"`
+	Touched    string        `json:"watch_trigger_path,omitempty"`
+	TouchedAt  *time.Time    `json:"watch_trigger_time,omitempty"`
 	Started    *time.Time    `json:"process_start_time,omitempty"`
 	Ready      *time.Time    `json:"process_ready_time,omitempty"`
 	Ended      *time.Time    `json:"process_end_time,omitempty"`
@@ -117,6 +120,7 @@ func NewProcessState(s *Service, at time.Time, usage *ServiceUsage) ProcessState
 	case s.Exit != nil && s.State.Rests():
 		out.Ended = moment(s.Since)
 	}
+	out.Watched, out.Touched, out.TouchedAt = s.Watched, s.Touched, moment(s.TouchedAt)
 	if s.State == Scheduled {
 		out.NextRun = moment(s.Next)
 	}
@@ -151,6 +155,9 @@ func processStatus(s *Service) string {
 	case Completed, Stopped:
 		if s.Disabled && s.Starts == 0 {
 			return "Disabled"
+		}
+		if s.State == Completed && s.Watched {
+			return "Watching"
 		}
 		return "Completed"
 	case Failed:

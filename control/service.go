@@ -46,6 +46,11 @@ type Service struct {
 	OutOfMemory *OutOfMemory   `json:"outOfMemory,omitempty"`
 	Ports       []project.Port `json:"ports,omitempty"`
 	GPU         bool           `json:"gpu,omitempty"` // it uses GPUs
+	// Watched says that it restarts when files change. Touched is the file whose change has
+	// last restarted it.
+	Watched   bool      `json:"watched,omitempty"`
+	Touched   string    `json:"touched,omitempty"`
+	TouchedAt time.Time `json:"touchedAt,omitzero"`
 	// Schedule is when it runs, of one that has one: "0 3 * * * (Europe/Berlin)". Missed are
 	// the runs that were not made, for whatever reason; LastMissed says which the last ones
 	// were, and why.

@@ -171,6 +171,8 @@ type Service struct {
 
 	Schedule *Schedule `json:"schedule,omitempty"` // when it runs; nil: from its start on
 
+	Watch *Watch `json:"watch,omitempty"` // files whose change restarts it; nil: none
+
 	GPUs *GPUs `json:"gpus,omitempty"` // what it needs of GPUs; nil: the definition does not say
 
 	// Unsupported says why this build cannot run the service although it accepts its

@@ -136,6 +136,9 @@ func (e *Errors) checkService(p *Project, id ID, s *Service) {
 	if s.Schedule != nil {
 		e.checkSchedule(p, s)
 	}
+	if s.Watch != nil {
+		e.checkWatch(p, s)
+	}
 	if s.GPUs != nil {
 		e.checkGPUs(s, fmt.Sprintf("service %q", p.label(id)), s.GPUs)
 	}

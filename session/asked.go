@@ -114,6 +114,7 @@ func (a asked) Reload(ctx context.Context, p project.Valid) (supervisor.Reloaded
 	if err == nil {
 		a.session.made.take(made)
 		a.session.keepLogs(p.Project())
+		a.session.watchFiles(p.Project())
 	}
 	return changes, err
 }

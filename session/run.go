@@ -62,6 +62,7 @@ type session struct {
 	keeping    sync.WaitGroup // of what is written when all has settled
 	planned    planned
 	made       madeEnv
+	files      fileWatches
 	consoles   console.Set
 	startups   struct {
 		sync.Mutex
@@ -275,6 +276,9 @@ func (s *session) supervise(ctx context.Context) error {
 		opts.StopBudget = pid1Budget
 	}
 	s.engine = supervisor.New(p, opts)
+	s.watch.add("", s.files.failed)
+	s.onClose(s.files.close)
+	s.watchFiles(p.Project())
 	return nil
 }
 

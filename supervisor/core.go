@@ -86,6 +86,7 @@ type service struct {
 	pause  pause
 	counts counts
 	timetable
+	watched
 }
 
 // request is what was asked of a service. It ends with the next request.
@@ -524,7 +525,7 @@ func (c *core) finish() {
 		if c.stopping.announced {
 			c.world.Say(allStopped, servicelog.Plain)
 		}
-	case c.opts.Stay || !c.opts.Leave && c.project.WhenDone == project.WhenDoneStay || c.held():
+	case c.opts.Stay || !c.opts.Leave && (c.project.WhenDone == project.WhenDoneStay || c.watching()) || c.held():
 	case system:
 		c.end(&shutdown{result: c.outcome()})
 	default:

@@ -198,6 +198,12 @@ func (e *Engine) Kill(ctx context.Context, ids []project.ID, signal project.Sign
 	return err
 }
 
+// Touch tells that a file has changed that a service watches. Unless the service was
+// stopped, it restarts. Touch reports whether it does.
+func (e *Engine) Touch(ctx context.Context, id project.ID, path string) (bool, error) {
+	return ask(ctx, e, func(c *core) (bool, error) { return c.touch(id, path), nil })
+}
+
 // Down stops the whole project in reverse order of dependencies, and Run returns. More
 // calls change nothing.
 func (e *Engine) Down() {

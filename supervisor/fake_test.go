@@ -459,6 +459,10 @@ func services(lines ...string) *project.Project {
 				fmt.Sscan(value, &schedule().Concurrent)
 			case "overlap":
 				schedule().Overlap = project.Overlap(value)
+			case "watch":
+				s.Watch = &project.Watch{Paths: []project.WatchPath{{Path: value}}}
+			case "+cascade":
+				s.Watch.Cascade = true
 			case "daemon":
 				m.Daemon = &project.Daemon{}
 				if d, _ := time.ParseDuration(value); d > 0 {

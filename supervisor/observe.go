@@ -297,6 +297,9 @@ func (c *core) status(s *service) control.Service {
 	if s.state == control.Waiting {
 		st.WaitsFor = c.unmet(s)
 	}
+	if st.Watched = s.armed(); s.spec.Watch != nil && s.touched != "" {
+		st.Touched, st.TouchedAt = s.touched, s.touchedAt
+	}
 	if r := s.process; r != nil {
 		st.PID, st.Started, st.Launched = r.pid, r.since, r.launched
 		if r.stopping {

@@ -189,6 +189,9 @@ func (c *core) reload(p *project.Project, zones map[string]*time.Location, refus
 	}
 	p = p.WithRuns()
 	changes := c.project.Diff(p)
+	for _, s := range c.order {
+		s.suspended, s.rapid = false, 0
+	}
 	for _, id := range changes.Removed {
 		s := c.services[id]
 		s.gone = true

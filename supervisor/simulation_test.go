@@ -146,6 +146,8 @@ func (s *sim) project() *project.Project {
 		if policies[i] != "always" && policies[i] != "unless_stopped" && s.chance(0.2) {
 			line += " " + pick(s, "every=1s", "every=3s", "every=1m", "cron=*_*_*_*_*", "cron=*/7_*_*_*_*", "cron=30_3_*_*_*") +
 				pick(s, "", "", " +atstart") + pick(s, "", "", " overlap=queue", " overlap=replace") + pick(s, "", "", " most=2", " most=3")
+		} else if s.chance(0.2) {
+			line += " watch=src" + pick(s, "", " +cascade")
 		}
 		for j := range i {
 			if !s.chance(0.35) {
@@ -503,6 +505,8 @@ func (s *sim) request() {
 			}
 		}
 		c.start(ids, StartOptions{NoDeps: noDeps, Missing: s.chance(0.3)})
+	case r < 0.4:
+		s.note("a file of %s changes: %t", ids[0], c.touch(ids[0], "src/a"))
 	case r < 0.55:
 		s.note("restart %v", ids)
 		c.restart(ids)

@@ -382,6 +382,9 @@ func (c *core) why(s *service) string {
 	case control.Skipped:
 		return s.reason()
 	case control.Completed:
+		if s.armed() {
+			return "restarts when " + s.spec.Watch.String() + " changes"
+		}
 		return strings.Trim(paren(s.exit), " ()")
 	case control.Stopped:
 		if s.spec.Disabled && s.starts == 0 {

@@ -173,8 +173,8 @@ func (t *target) narrow(env *Env, l *loaded) (err error) {
 	}
 	t.keepNamespaces(l.project)
 	for _, s := range l.project.Services {
-		if t.noWatch && s.Unsupported == "watch" {
-			s.Unsupported = ""
+		if t.noWatch {
+			s.Watch = nil
 		}
 	}
 	for _, name := range t.disabled {
