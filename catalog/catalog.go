@@ -36,7 +36,7 @@ type ServiceType struct {
 // Types lists every service type, sorted by name.
 func Types() []*ServiceType {
 	all := []*ServiceType{customType(), postgresqlType(), redisType(), nginxType(), caddyType(), mysqlType(), httpdType(), rabbitmqType(), kafkaType(), natsType(), ollamaType()}
-	for _, t := range []ServiceType{clickhouse, grafana, jaeger, memcached, minio, prometheus} {
+	for _, t := range []ServiceType{alertmanager, clickhouse, etcd, grafana, jaeger, memcached, minio, nodeExporter, pgbouncer, phpfpm, prometheus, zookeeper} {
 		t.Generate = generateTable
 		all = append(all, &t)
 	}

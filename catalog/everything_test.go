@@ -37,6 +37,7 @@ var writtenByServers = map[string][]string{
 	"grafana":      {"data/log"},
 	"jaeger":       {"data/keys", "data/values"},
 	"caddy":        {"data/config"},
+	"phpfpm":       {"data/a.sock"},
 }
 
 var ofUser = regexp.MustCompile(`/user[-.]`)

@@ -59,6 +59,17 @@ func TestOverridesReachPortsAndProbes(t *testing.T) {
 		{"caddy JSON administration", `services.caddy.a = { enable = true; settings = { admin.listen = "127.0.0.1:1"; apps.http.servers.s.listen = [ "tcp/127.0.0.2:2" ":3" ]; }; };`, "127.0.0.1:1 127.0.0.2:2 *:3", "127.0.0.2:2"},
 		{"caddy JSON without administration", `services.caddy.a = { enable = true; settings = { admin = { listen = "127.0.0.1:1"; disabled = true; }; apps.http.servers.s.listen = [ ":3" ]; }; };`, "*:3", "127.0.0.1:3"},
 		{"caddy snippets", `services.caddy.a = { enable = true; extraConfig = "(s) {\n  bind 127.0.0.9\n}\nhttp://a:1 {\n  import s # x {\n  handle {\n    bind 127.0.0.8\n  }\n}"; };`, "*:1", "127.0.0.1:1"},
+		{"zookeeper lines", `services.zookeeper.a = { enable = true; extraConf = "clientPort = 1\nclientPortAddress=127.0.0.2"; };`, "127.0.0.2:1", "127.0.0.2:1"},
+		{"zookeeper of a cluster", `services.zookeeper.a = { enable = true; id = 2; servers = "server.1=a:1:2\nserver.2=127.0.0.2:3:4;5"; };`, "127.0.0.1:2181 127.0.0.2:3 127.0.0.2:4", "127.0.0.1:2181"},
+		{"phpfpm port", `services.phpfpm.a = { enable = true; listen = 1; };`, "127.0.0.1:1", "127.0.0.1:1"},
+		{"phpfpm socket", `services.phpfpm.a = { enable = true; };`, "", "/phpfpm.sock"},
+		{"phpfpm by its pool", `services.phpfpm.a = { enable = true; extraConfig.listen = "0.0.0.0:2"; };`, "*:2", "127.0.0.1:2"},
+		{"pgbouncer settings", `services.pgbouncer.a = { enable = true; settings.pgbouncer = { listen_port = 1; listen_addr = "127.0.0.2,127.0.0.3"; }; };`, "127.0.0.2:1 127.0.0.3:1", "127.0.0.2:1"},
+		{"etcd flags", `services.etcd.a = { enable = true; extraFlags = [ "--listen-client-urls" "https://127.0.0.2:1,http://127.0.0.3:2" ]; listenAddress = "0.0.0.0"; };`, "127.0.0.2:1 127.0.0.3:2 *:2380", "https://127.0.0.2:1"},
+		{"etcd URLs", `services.etcd.a = { enable = true; listenClientUrls = [ "http://0.0.0.0:1" ]; listenPeerUrls = [ "http://[::1]:2" ]; };`, "*:1 ::1:2", "127.0.0.1:1"},
+		{"alertmanager cluster", `services.alertmanager.a = { enable = true; clusterListenAddress = "0.0.0.0:1"; };`, "127.0.0.1:9093 *:1 *:1/udp", "127.0.0.1:9093"},
+		{"alertmanager behind a proxy", `services.alertmanager.a = { enable = true; webExternalUrl = "http://x/y/"; };`, "127.0.0.1:9093", "http://127.0.0.1:9093/y/-/ready"},
+		{"node-exporter flags", `services.prometheus-node-exporter.a = { enable = true; extraFlags = [ "--web.listen-address=:1" ]; };`, "*:1", "127.0.0.1:1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p, err := generate(t, "t.nix", "{ "+c.instance+" }")

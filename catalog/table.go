@@ -15,16 +15,17 @@ import (
 //
 // A word is a text with places in braces:
 //
-//	{bin/x}       a program of the package; {pkg/x} another path there
+//	{bin/x}       a program of the package; {pkg/x} another path there; {jre/x} one of Java's
 //	{data/x}      a path below dataDir, {run/x} below the run folder
-//	{web}         host and port of the listener called web; {web.host}, {web.port};
-//	              {web!} an address at which it answers
+//	{web}         host and port of the endpoint called web; {web.host}, {web.port}, {web.scheme};
+//	              {web.hosts} all of its hosts; {web!} an address at which it answers
+//	{instance}    the name of the instance
 //	{option}      the value of an option; {a.b} of one in a set
 //	{option?}     the same, and "" leaves nothing out
 //	{option...}   each element of a list, as a word of its own
 //
 // A word with an option that is null or "" is left out. One that begins with "?option " or
-// "?option=value " is there only when that holds. A flag that the user gives in extra is
+// "?option=value " is there only when that holds, with "!option " only when not. A flag that the user gives in extra is
 // left out as well: most servers refuse one that comes twice.
 type table struct {
 	endpoints []endpoint
@@ -37,14 +38,15 @@ type table struct {
 	test      []string // tests the configuration; may be empty
 	extra     string   // the option with the user's own arguments
 	success   []int    // exit codes beside 0
+	stop      project.Signal
 
 	// finish adds what no table can say.
 	finish func(in *tableInstance, main *project.Process)
 }
 
 // An endpoint is a place where the server takes connections. What else says where, beside
-// the options for it, is listed by the strongest first: a path of a setting, or the
-// spellings of a flag of extra.
+// the options for it, is listed by the strongest first: the path of a setting, "option:key" for
+// a line of text, or the spellings of a flag of extra.
 type endpoint struct {
 	name    string
 	port    string // the option; "" when there is none
@@ -71,6 +73,7 @@ type ready struct {
 
 // A bound is where a listener of an instance listens.
 type bound struct {
+	scheme string
 	host   string
 	port   int
 	option []string // that says so
@@ -114,6 +117,7 @@ func generateTable(in *Instance) {
 	for i := range r.table.configs {
 		r.main.Files = append(r.main.Files, r.table.configs[i].file(r))
 	}
+	r.main.Shutdown.Signal = r.table.stop
 	r.main.SuccessCode = slices.Clone(r.table.success)
 	r.main.Readiness = r.probe()
 	if r.table.finish != nil {
@@ -146,26 +150,27 @@ func (in *tableInstance) bind(l *endpoint) {
 	if text, _, ok := in.said(l.hosts); ok {
 		host = text
 	}
-	if text, at, ok := in.said(l.both); ok {
+	text, at, whole := in.said(l.both)
+	if whole {
 		host, option = text, at
 	}
 	var found []bound
 	for _, one := range strings.FieldsFunc(host, func(c rune) bool { return c == ',' || c == ' ' }) {
-		b := bound{host: one, port: port, option: option}
-		if _, rest, ok := strings.Cut(one, "://"); ok {
+		b := bound{scheme: "http", host: one, port: port, option: option}
+		if scheme, rest, ok := strings.Cut(one, "://"); ok {
 			one = strings.TrimRight(rest, "/")
-			b.host = one
+			b.scheme, b.host = scheme, one
 		}
 		if h, n, ok := splitHostPort(one); ok {
 			b.host = h
-			if !l.udp { // a port beside an address is that of TCP
+			if !l.udp || whole { // a port beside an address is that of TCP
 				b.port = n
 			}
 		}
 		found = append(found, b)
 	}
 	if len(found) == 0 {
-		found = []bound{{host, port, option}}
+		found = []bound{{"http", host, port, option}}
 	}
 	for i, b := range found {
 		if l.anyHost != "" && everywhere(b.host) == "*" {
@@ -191,6 +196,12 @@ func (in *tableInstance) said(sources []string) (text string, at []string, ok bo
 			}
 			continue
 		}
+		if option, key, ok := strings.Cut(source, ":"); ok {
+			if text, ok := lineValue(in.String(option), key); ok {
+				return text, []string{option}, true
+			}
+			continue
+		}
 		at := strings.Split(source, ".")
 		switch c := in.Get(at...); c.Kind() {
 		case module.KindStr, module.KindInt:
@@ -202,6 +213,16 @@ func (in *tableInstance) said(sources []string) (text string, at []string, ok bo
 		}
 	}
 	return "", nil, false
+}
+
+// lineValue is the value of a key in lines, of the last where there are several.
+func lineValue(lines, key string) (value string, ok bool) {
+	for line := range strings.Lines(lines) {
+		if name, rest, is := strings.Cut(line, "="); is && strings.TrimSpace(name) == key {
+			value, ok = strings.TrimSpace(rest), true
+		}
+	}
+	return value, ok
 }
 
 func (in *tableInstance) probe() *project.Probe {
@@ -224,7 +245,9 @@ func (in *tableInstance) probe() *project.Probe {
 	}
 	path, _ := in.word(r.http)
 	p.HTTP = &project.HTTPCheck{Host: reachable(at.host), Port: at.port, Path: path.String()}
-	p.HTTP.Scheme, _, _ = in.said(r.scheme)
+	if p.HTTP.Scheme, _, _ = in.said(r.scheme); at.scheme == "https" {
+		p.HTTP.Scheme = at.scheme
+	}
 	return p
 }
 
@@ -272,6 +295,10 @@ func (t *table) spellings(flag string) []string {
 
 // condition takes the condition off a word, and reports whether it holds.
 func (in *tableInstance) condition(word string) (rest string, holds bool) {
+	if strings.HasPrefix(word, "!") {
+		rest, holds := in.condition("?" + word[1:])
+		return rest, !holds
+	}
 	if !strings.HasPrefix(word, "?") {
 		return word, true
 	}
@@ -323,6 +350,11 @@ func (in *tableInstance) value(name string) project.Text {
 	switch first {
 	case "bin":
 		return in.Program(sub[1:])
+	case "instance":
+		return project.Lit(in.Name)
+	case "jre":
+		in.main.Packages = append(in.main.Packages, project.PackageRef{Attr: "jre", Pos: in.service.Pos})
+		return project.PackagePath("jre", sub)
 	case "pkg":
 		return project.Join(trimSuffix(in.Program("x"), "/bin/x"), project.Lit(sub))
 	case "data":
@@ -346,6 +378,8 @@ func (in *tableInstance) value(name string) project.Text {
 			return project.Lit(at.host)
 		case "port":
 			return project.Lit(strconv.Itoa(at.port))
+		case "scheme":
+			return project.Lit(at.scheme)
 		}
 		return project.Lit(hostPort(at.host, at.port))
 	}

@@ -13,9 +13,9 @@ import (
 type config struct {
 	path    string   // with a slash in front
 	format  string   // json, which is YAML as well; ini; or what is between a key and its value in lines
-	base    []entry  // in a file of ini, the keys are "section/key"
+	base    []entry  // in a file of ini, the keys are "section/key", and the section "@" is named as the instance
 	overlay []string // options that are merged over base, the strongest last
-	tail    string   // the option with lines for the end
+	tail    []string // options with lines for the end
 }
 
 // An entry is a key, whose parts are between slashes, and its value: a word, a whole word
@@ -26,9 +26,10 @@ type entry struct {
 }
 
 type (
-	number string // a word
-	some   string // an option, unless it is empty
-	whole  string // an option
+	number string   // a word
+	some   string   // an option, unless it is empty
+	whole  string   // an option; in a file of ini, a line for each of its elements, with "env[" as env[NAME]
+	named  []string // sets that have a name alone
 )
 
 func (f *config) file(in *tableInstance, more ...entry) project.File {
@@ -45,12 +46,12 @@ func (f *config) file(in *tableInstance, more ...entry) project.File {
 		}
 		return in.jsonFile(f.path, tree)
 	case "ini":
-		return project.File{Path: in.RunDir(f.path), Content: f.sections(in), Mode: "0640"}
+		return project.File{Path: in.RunDir(f.path), Content: f.sections(in, more), Mode: "0640"}
 	}
 	b := &textBuilder{}
 	writeLines(b, f.lines(in), f.format)
-	if f.tail != "" {
-		b.add(in.Text(f.tail))
+	for _, option := range f.tail {
+		b.add(in.Text(option))
 		b.endLine()
 	}
 	return project.File{Path: in.RunDir(f.path), Content: b.text, Mode: "0640"}
@@ -83,6 +84,12 @@ func (in *tableInstance) constant(value any) (v any, ok bool) {
 		list := []any{}
 		for _, text := range in.words(v) {
 			list = append(list, text)
+		}
+		return list, true
+	case named:
+		list := []any{}
+		for _, name := range v {
+			list = append(list, map[string]any{"name": project.Lit(name)})
 		}
 		return list, true
 	case int:
@@ -143,6 +150,8 @@ func (in *tableInstance) line(value any) (project.Text, bool) {
 			return nil, false
 		}
 		return in.word(word)
+	case project.Text:
+		return v, true
 	case int:
 		return project.Lit(strconv.Itoa(v)), true
 	}
@@ -163,7 +172,7 @@ func (in *tableInstance) overlay(lines map[string]project.Text, own *module.Conf
 	}
 }
 
-func (f *config) sections(in *tableInstance) project.Text {
+func (f *config) sections(in *tableInstance, more []entry) project.Text {
 	sections := map[string]map[string]project.Text{}
 	section := func(name string) map[string]project.Text {
 		if sections[name] == nil {
@@ -171,8 +180,24 @@ func (f *config) sections(in *tableInstance) project.Text {
 		}
 		return sections[name]
 	}
-	for _, e := range f.base {
+	for _, e := range slices.Concat(f.base, more) {
 		name, key, _ := strings.Cut(e.key, "/")
+		if name == "@" {
+			name = in.Name
+		}
+		if option, ok := e.value.(whole); ok {
+			own := map[string]project.Text{}
+			if key == "" {
+				own = section(name)
+			}
+			in.overlay(own, in.Get(string(option)))
+			for _, sub := range sortedKeys(own) {
+				if key != "" {
+					section(name)[key+sub+"]"] = own[sub]
+				}
+			}
+			continue
+		}
 		if text, ok := in.line(e.value); ok {
 			section(name)[key] = text
 		}

@@ -33,7 +33,8 @@ func TestTablesNameWhatThereIs(t *testing.T) {
 				}
 			}
 			word := func(where, word string) {
-				if rest, is := strings.CutPrefix(word, "?"); is {
+				if strings.HasPrefix(word, "?") || strings.HasPrefix(word, "!") {
+					rest := word[1:]
 					name, _, ok := strings.Cut(rest, " ")
 					if !ok {
 						t.Errorf("%s: a condition without a word: %q", where, word)
@@ -44,7 +45,7 @@ func TestTablesNameWhatThereIs(t *testing.T) {
 				for _, m := range inBraces.FindAllStringSubmatch(word, -1) {
 					name := strings.TrimSuffix(strings.TrimSuffix(m[1], "..."), "?")
 					first, _, _ := strings.Cut(name, "/")
-					if slices.Contains([]string{"bin", "pkg", "data", "run"}, first) {
+					if slices.Contains([]string{"bin", "pkg", "jre", "data", "run", "instance"}, first) {
 						continue
 					}
 					name, _, _ = strings.Cut(strings.TrimSuffix(name, "!"), ".")
@@ -75,11 +76,8 @@ func TestTablesNameWhatThereIs(t *testing.T) {
 						option(c.path, string(v))
 					}
 				}
-				for _, name := range c.overlay {
+				for _, name := range slices.Concat(c.overlay, c.tail) {
 					option(c.path, name)
-				}
-				if c.tail != "" {
-					option(c.path, c.tail)
 				}
 			}
 			for _, e := range tab.endpoints {
@@ -92,14 +90,14 @@ func TestTablesNameWhatThereIs(t *testing.T) {
 					}
 				}
 				for _, source := range slices.Concat(e.ports, e.hosts, e.both, e.socket) {
-					if source[0] != '-' {
+					if source, _, _ := strings.Cut(source, ":"); source[0] != '-' {
 						option("endpoint "+e.name, source)
 					} else if tab.extra == "" {
 						t.Errorf("endpoint %s: a flag, and no option for flags", e.name)
 					}
 				}
 			}
-			if r := tab.ready; !slices.ContainsFunc(tab.endpoints, func(l endpoint) bool { return l.name == r.listener }) ||
+			if r := tab.ready; r.listener != "" && !slices.ContainsFunc(tab.endpoints, func(l endpoint) bool { return l.name == r.listener }) ||
 				r.protocol != "" && !slices.Contains(probe.Protocols(), r.protocol) || r.protocol == "" && r.http == "" {
 				t.Errorf("there is no such way to be ready: %+v", r)
 			}

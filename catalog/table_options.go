@@ -92,6 +92,12 @@ func kind(name string) (t module.Type, value any) {
 		return keyFile, ""
 	case "secret":
 		return secretText, ""
+	case "password": // null: none
+		return module.NullOr(secretText), module.Null
+	case "listen":
+		return module.OneOf(module.Port, module.String), ""
+	case "anything":
+		return module.Anything, nil
 	case "bucket":
 		return bucketName(), ""
 	case "database":

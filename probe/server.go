@@ -39,6 +39,8 @@ func protocols() map[string]protocol {
 		"cassandra":  {9042, askCassandra},
 		"mongodb":    {27017, askMongoDB},
 		"mqtt":       {1883, askMQTT},
+		"fastcgi":    {9000, askFastCGI},
+		"pgbouncer":  {6432, askPgBouncer},
 		"tailscale":  {0, new(tailscale).ask},
 	}
 }
@@ -215,12 +217,26 @@ func postgresMessage(in io.Reader) (kind byte, body []byte, err error) {
 // askTLS asks a PostgreSQL server whether it supports TLS. Any answer will do, and
 // the server does not log it.
 func askTLS(rw io.ReadWriter) error {
+	_, err := tlsAnswer(rw)
+	return err
+}
+
+// askPgBouncer asks PgBouncer, which would log a session on a database that it lacks.
+func askPgBouncer(rw io.ReadWriter) error {
+	answer, err := tlsAnswer(rw)
+	if err == nil && answer != 'N' && answer != 'S' {
+		err = fmt.Errorf("not PgBouncer: it replied with %q", answer)
+	}
+	return err
+}
+
+func tlsAnswer(rw io.ReadWriter) (byte, error) {
 	if _, err := rw.Write([]byte{0, 0, 0, 8, 4, 210, 22, 47}); err != nil {
-		return err
+		return 0, err
 	}
 	var answer [1]byte
 	_, err := io.ReadFull(rw, answer[:])
-	return err
+	return answer[0], err
 }
 
 // askRedis sends PING. A server that asks for a password serves.
@@ -361,6 +377,26 @@ func askMongoDB(rw io.ReadWriter) error {
 	}
 	if binary.LittleEndian.Uint32(head[8:]) != id {
 		return errors.New("not a MongoDB server")
+	}
+	return nil
+}
+
+// askFastCGI asks for the limits of a FastCGI server, which a worker answers without
+// running a script.
+func askFastCGI(rw io.ReadWriter) error {
+	const version, getValues, result = 1, 9, 10
+	const name = "FCGI_MPXS_CONNS"
+	body := append([]byte{byte(len(name)), 0}, name...)
+	m := append([]byte{version, getValues, 0, 0, 0, byte(len(body)), 0, 0}, body...)
+	if _, err := rw.Write(m); err != nil {
+		return err
+	}
+	var head [8]byte
+	if _, err := io.ReadFull(rw, head[:]); err != nil {
+		return err
+	}
+	if head[0] != version || head[1] != result {
+		return errors.New("not a FastCGI server")
 	}
 	return nil
 }

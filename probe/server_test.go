@@ -75,6 +75,10 @@ func TestServerProtocols(t *testing.T) {
 		{"mongodb", answer("\x10\x00\x00\x00\x00\x00\x00\x00\x32\x6e\x00\x00\xdd\x07\x00\x00"), ""},
 		{"mqtt", answer("\x20\x02\x00\x00"), ""},
 		{"mqtt", answer("\x20\x02\x00\x03"), "unavailable"},
+		{"fastcgi", answer("\x01\x0a\x00\x00\x00\x12\x06\x00"), ""},
+		{"fastcgi", answer("HTTP/1.1 400\r\n"), "not a FastCGI server"},
+		{"pgbouncer", answer("N"), ""},
+		{"pgbouncer", answer("H"), "not PgBouncer"},
 	} {
 		t.Run(c.protocol+" "+c.want, func(t *testing.T) {
 			p := &project.ServerCheck{Protocol: c.protocol, Port: serve(t, c.talk)}

@@ -16,6 +16,9 @@ var aliases = map[string]string{
 	"mariadb":  "mysql",
 	"kafka":    "apache-kafka",
 	"nats":     "nats-server",
+
+	"php-fpm":                  "phpfpm",
+	"prometheus-node-exporter": "node-exporter",
 }
 
 // CanonicalType returns the name of a service type that may be given by another

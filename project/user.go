@@ -37,6 +37,12 @@ var systemUsers = sync.OnceValue(func() map[string]User {
 		"ollama":     {912, 912, "/usr/share/ollama"},
 		"minio":      {913, 913, "/nonexistent"},
 		"sshd":       {914, 914, "/run/sshd"},
+
+		"zookeeper":     {915, 915, "/var/lib/zookeeper"},
+		"pgbouncer":     {916, 916, "/nonexistent"},
+		"etcd":          {917, 917, "/var/lib/etcd"},
+		"alertmanager":  {918, 918, "/nonexistent"},
+		"node-exporter": {919, 919, "/nonexistent"},
 	}
 })
 

@@ -1,0 +1,194 @@
+package catalog_test
+
+import (
+	"encoding/json"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"nix2gpu/internal/testkit"
+)
+
+// The whole life of servers, two instances of each: ready, used by a real client, killed
+// and back, stopped in order, and with their data on the second start; none as root, none
+// listens where the definition does not say.
+func TestServersLive(t *testing.T) {
+	for _, program := range []string{"/usr/share/zookeeper/bin/zkCli.sh", "/usr/sbin/php-fpm8.2", "pgbouncer", "etcd", "prometheus-alertmanager", "prometheus-node-exporter", "nginx"} {
+		if _, err := os.Stat(program); err != nil {
+			needs(t, filepath.Base(program))
+		}
+	}
+	const services = `
+	  postgresql.db = { enable = true; databases = [ "users" ]; };
+	  pgbouncer.a = { enable = true; databases.users = "host=127.0.0.1 port=5432"; users.postgres = null; depends_on.db = "ready"; };
+	  pgbouncer.b = { enable = true; port = 6433; databases."*" = "host=127.0.0.1 port=5432 user=postgres"; users.reader = "p \"w"; poolMode = "transaction"; };
+	  zookeeper.a.enable = true;
+	  zookeeper.b = { enable = true; extraConf = "clientPort=2182\ntickTime=2000"; extraCmdLineOptions = [ "-Xmx128m" ]; };
+	  etcd.a.enable = true;
+	  etcd.b = { enable = true; listenClientUrls = [ "http://127.0.0.2:2379" ]; peerPort = 2381; };
+	  alertmanager.a.enable = true;
+	  alertmanager.b = { enable = true; extraFlags = [ "--web.listen-address=127.0.0.2:9093" ]; webExternalUrl = "http://example.org/alerts/"; };
+	  node-exporter.a.enable = true;
+	  node-exporter.b = { enable = true; port = 9101; disabledCollectors = [ "cpu" ]; };
+	  phpfpm.a = { enable = true; phpOptions = "date.timezone = CET"; phpEnv.GREETING = "hello"; };
+	  phpfpm.b = { enable = true; listen = 9001; extraConfig."pm.max_children" = 2; };
+	  nginx.web = { enable = true; httpConfig = ''
+	    server {
+	      listen 127.0.0.1:8080;
+	      fastcgi_param SCRIPT_FILENAME /workspace/index.php;
+	      fastcgi_param REQUEST_METHOD $request_method;
+	      location = /a { fastcgi_pass unix:/workspace/data/phpfpm/a/phpfpm.sock; }
+	      location = /b { fastcgi_pass 127.0.0.1:9001; }
+	    }
+	  ''; };`
+	s := testkit.NewStackFrom(t, "")
+	s.Write("nix2gpu.nix", "{ services = {\n"+services+"\n}; }\n")
+	s.Write("index.php", `<?php echo getenv("GREETING"), " ", date_default_timezone_get(), " from ", posix_getuid() == 0 ? "root" : "another";`)
+	ask := func(want string, command ...string) {
+		t.Helper()
+		var out, stderr string
+		if !testkit.Eventually(func() bool {
+			out, stderr, _ = s.ExecCommand(command[0], command[1:]...)
+			return strings.Contains(out, want)
+		}) {
+			t.Errorf("%q answered %q %s, want %q", command, out, stderr, want)
+		}
+	}
+	etcd := func(instance, want string, command ...string) {
+		t.Helper()
+		url := map[string]string{"a": "http://127.0.0.1:2379", "b": "http://127.0.0.2:2379"}[instance]
+		ask(want, append([]string{"env", "ETCDCTL_API=3", "etcdctl", "--endpoints=" + url}, command...)...)
+	}
+	zookeeper := func(instance, want string, command ...string) {
+		t.Helper()
+		port := map[string]string{"a": "2181", "b": "2182"}[instance]
+		ask(want, append([]string{"sh", "-c", `exec /usr/share/zookeeper/bin/zkCli.sh "$@" 2>&1`, "sh", "-server", "127.0.0.1:" + port}, command...)...)
+	}
+	alerts := func(instance, want string, command ...string) {
+		t.Helper()
+		url := map[string]string{"a": "http://127.0.0.1:9093", "b": "http://127.0.0.2:9093/alerts"}[instance]
+		ask(want, append([]string{"amtool", "--alertmanager.url=" + url}, command...)...)
+	}
+	stateless := func() {
+		t.Helper()
+		ask("users", "psql", "-h", "127.0.0.1", "-p", "6432", "-U", "postgres", "-Atc", "select current_database()", "users")
+		ask("postgres", "env", `PGPASSWORD=p "w`, "psql", "-h", "127.0.0.1", "-p", "6433", "-U", "reader", "-Atc", "select current_user", "users")
+		s.WantBody("http://127.0.0.1:8080/a", "hello CET from another")
+		s.WantBody("http://127.0.0.1:8080/b", " UTC from another")
+		s.WantBody("http://127.0.0.1:9100/metrics", "node_cpu_seconds_total")
+		s.WantBody("http://127.0.0.1:9101/metrics", "node_memory_MemFree_bytes")
+	}
+
+	run := s.Start("up")
+	run.WaitLine("all services healthy")
+	stateless()
+	etcd("a", "OK", "put", "key", "of a")
+	etcd("b", "OK", "put", "key", "of b")
+	zookeeper("a", "Created /key", "create", "/key", "of-a")
+	zookeeper("b", "Created /key", "create", "/key", "of-b")
+	if pw, _, code := s.ExecCommand("env", "PGPASSWORD=wrong", "psql", "-h", "127.0.0.1", "-p", "6433", "-U", "reader", "-Atc", "select 1", "users"); code == 0 {
+		t.Errorf("pgbouncer takes a wrong password: %q", pw)
+	}
+	audit(t, s, services)
+
+	before := mains(t, s)
+	if len(before) != 14 {
+		t.Fatalf("%d services run, want 14: %v", len(before), before)
+	}
+	for label, pid := range before {
+		if pid == 0 {
+			t.Fatalf("%s is not healthy", label)
+		}
+		uid, ok := uidOf(pid)
+		if !ok || uid == 0 {
+			t.Errorf("%s runs as %d", label, uid)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Errorf("%s: %v", label, err)
+		}
+	}
+	var now map[string]int
+	if !testkit.Eventually(func() bool {
+		now = mains(t, s)
+		for label, pid := range now {
+			if pid == 0 || pid == before[label] {
+				return false
+			}
+		}
+		return len(now) == len(before)
+	}) {
+		t.Errorf("killed %v, and back are %v", before, now)
+	}
+	stateless()
+	etcd("a", "of a", "get", "key")
+	zookeeper("a", "of-a", "get", "/key")
+	alerts("a", "-", "silence", "add", "alertname=a", "--comment=c", "--author=me") // kept when it ends in order
+	alerts("b", "-", "silence", "add", "alertname=b", "--comment=c", "--author=me")
+	run.Stop()
+
+	run = s.Start("up")
+	run.WaitLine("all services healthy")
+	stateless()
+	etcd("a", "of a", "get", "key")
+	etcd("b", "of b", "get", "key")
+	zookeeper("b", "of-b", "get", "/key")
+	alerts("a", "alertname=\"a\"", "silence", "query")
+	alerts("b", "alertname=\"b\"", "silence", "query")
+	run.Stop()
+}
+
+// mains are the processes of the services that are healthy, by label; 0 for others.
+func mains(t *testing.T, s *testkit.Stack) map[string]int {
+	t.Helper()
+	var all struct {
+		Services []struct {
+			Label  string `json:"label"`
+			Health string `json:"health"`
+			PID    int    `json:"pid"`
+		} `json:"services"`
+	}
+	if err := json.Unmarshal([]byte(s.MustExec("ps", "-o", "json")), &all); err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]int{}
+	for _, one := range all.Services {
+		out[one.Label] = one.PID
+		if one.Health != "healthy" {
+			out[one.Label] = 0
+		}
+	}
+	return out
+}
+
+func uidOf(pid int) (uid int, ok bool) {
+	var st syscall.Stat_t
+	err := syscall.Stat("/proc/"+strconv.Itoa(pid), &st)
+	return int(st.Uid), err == nil
+}
+
+// audit wants the listeners of a stack to be those that its project declares, on loopback.
+func audit(t *testing.T, s *testkit.Stack, services string) {
+	t.Helper()
+	p, err := generate(t, "t.nix", "{ services = {"+services+"}; }")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := declared(p)
+	var got map[string]bool
+	if !testkit.Eventually(func() bool { got = listeners(t, s.Net); return len(missing(want, got)) == 0 }) {
+		t.Errorf("declared, and nobody listens: %v", missing(want, got))
+	}
+	for _, at := range missing(got, want) {
+		t.Errorf("%s is listened on, and not declared", at)
+	}
+	for at := range got {
+		host, _, _ := net.SplitHostPort(at)
+		if !net.ParseIP(host).IsLoopback() {
+			t.Errorf("%s is open to everyone, unasked", at)
+		}
+	}
+}

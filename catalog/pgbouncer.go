@@ -1,0 +1,79 @@
+package catalog
+
+import (
+	"slices"
+	"strings"
+
+	"nix2gpu/project"
+)
+
+// pgbouncer pools connections to PostgreSQL.
+var pgbouncer = ServiceType{
+	Name: "pgbouncer", Package: "pgbouncer", User: "pgbouncer",
+	Doc: "PgBouncer, which pools connections to PostgreSQL.",
+	rows: []option{
+		{"port", "port", 6432, "The port to listen on."},
+		{"listenAddress", "string", "127.0.0.1", "Addresses to listen on, with commas between; \"*\" is all."},
+		{"databases", "attrs string", nil, "How to reach each database, such as \"host=127.0.0.1 port=5432 dbname=users\"; \"*\" stands for all others."},
+		{"users", "attrs password", nil, "Who may connect: passwords by user. null is a user without one. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret, in which a double quote must be written twice."},
+		{"authFile", "null key", nil, "A file of users and passwords, as PgBouncer has it, instead of users."},
+		{"authType", "null string", nil, "How clients show who they are; \"trust\" unless set, but \"scram-sha-256\" where somebody has a password."},
+		{"adminUsers", "list string", nil, "Users who may give commands on the database pgbouncer."},
+		{"poolMode", "enum session transaction statement", nil, "When a connection to the server is free for others: after the client's session, its transaction, or each statement."},
+		{"settings", "attrs attrs scalar", nil, "Sections of pgbouncer.ini, over what the other options say."},
+	},
+	table: &table{
+		endpoints: []endpoint{{name: "client", port: "port", address: "listenAddress", anyHost: "*",
+			ports: []string{"settings.pgbouncer.listen_port"}, hosts: []string{"settings.pgbouncer.listen_addr"}}},
+		argv: []string{"{bin/pgbouncer}", "{run/pgbouncer.ini}"},
+		dirs: []string{"{run} 0755"}, // of its socket
+		configs: []config{{path: "/pgbouncer.ini", format: "ini", overlay: []string{"settings"}, base: []entry{
+			{"databases/", whole("databases")},
+			{"pgbouncer/listen_addr", "{client.hosts}"}, {"pgbouncer/listen_port", "{client.port}"}, {"pgbouncer/unix_socket_dir", "{run}"},
+			{"pgbouncer/pool_mode", "{poolMode}"}, {"pgbouncer/admin_users", "{adminUsers}"},
+			{"pgbouncer/ignore_startup_parameters", "extra_float_digits"}, // which Java's driver sends
+		}}},
+		ready:  ready{listener: "client", protocol: "pgbouncer"},
+		finish: pgbouncerUsers,
+	},
+}
+
+// pgbouncerUsers writes the list of users.
+func pgbouncerUsers(in *tableInstance, main *project.Process) {
+	auth, list := "trust", project.Text(nil)
+	if in.Has("authFile") {
+		auth = "scram-sha-256"
+		list = in.Lend(main, "users", in.keyFile(in.Get("authFile")))
+		if len(in.Keys("users")) > 0 {
+			in.Get("authFile").Errorf("users and authFile must not both be set")
+		}
+	} else {
+		b := &textBuilder{}
+		for _, c := range in.Each("users") {
+			password := project.Lit("")
+			if c.Has() {
+				auth, password = "scram-sha-256", in.textOrSecret(c)
+			}
+			b.add(project.Lit(pgbouncerQuote(c.Name())+" "), pgbouncerQuoteText(password), project.Lit("\n"))
+		}
+		list = in.RunDir("/users.txt")
+		main.Files = append(main.Files, project.File{Path: list, Content: b.text, Mode: "0400"})
+	}
+	if in.Has("authType") {
+		auth = in.String("authType")
+	}
+	main.Files[0] = in.table.configs[0].file(in, entry{"pgbouncer/auth_type", auth}, entry{"pgbouncer/auth_file", list})
+}
+
+// pgbouncerQuote writes a double quote twice, as SQL does.
+func pgbouncerQuote(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+
+func pgbouncerQuoteText(t project.Text) project.Text {
+	quoted := slices.Clone(t)
+	for i, p := range quoted {
+		if p.IsLiteral() {
+			quoted[i].Literal = strings.ReplaceAll(p.Literal, `"`, `""`)
+		}
+	}
+	return project.Join(project.Lit(`"`), quoted, project.Lit(`"`))
+}

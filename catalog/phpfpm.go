@@ -1,0 +1,66 @@
+package catalog
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
+
+// phpfpm runs PHP for web servers.
+var phpfpm = ServiceType{
+	Name: "phpfpm", Aliases: []string{"php-fpm"}, Package: "php", User: "www-data",
+	Doc: "PHP-FPM, which runs PHP for web servers.",
+	rows: []option{
+		{"listen", "listen", "phpfpm.sock", "Where to listen: a port of this machine alone, an address with a port, or the path of a socket, relative to dataDir."},
+		{"extraConfig", "attrs scalar", nil, "Directives of the pool, such as \"pm.max_children\"."},
+		{"settings", "alias extraConfig", nil, ""},
+		{"globalSettings", "attrs scalar", nil, "Directives of the section global."},
+		{"phpOptions", "lines", nil, "Lines of php.ini, after those of the installed one."},
+		{"phpEnv", "attrs string", nil, "Environment variables of scripts, which get no others."},
+	},
+	table: &table{
+		argv: []string{"{bin/php-fpm}", "--nodaemonize", "-p", "{data}", "-y", "{run/php-fpm.conf}"},
+		env:  []string{"PHP_INI_SCAN_DIR=:{run/php.d}"}, // after the compiled-in folder
+		dirs: []string{"{data} 0755", "{run/php.d}"},    // other users must reach the socket
+		configs: []config{
+			{path: "/php-fpm.conf", format: "ini", base: []entry{
+				{"global/error_log", "/proc/self/fd/2"}, {"global/", whole("globalSettings")},
+				{"@/pm", "ondemand"}, {"@/pm.max_children", 5}, {"@/catch_workers_output", "yes"}, {"@/decorate_workers_output", "no"},
+				{"@/", whole("extraConfig")}, {"@/env[", whole("phpEnv")},
+			}},
+			{path: "/php.d/zz-nix2gpu.ini", format: "=", tail: []string{"phpOptions"}},
+		},
+		test:   []string{"{bin/php-fpm}", "--test", "-p", "{data}", "-y", "{run/php-fpm.conf}"},
+		ready:  ready{protocol: "fastcgi"},
+		stop:   3, // SIGQUIT: requests are answered first
+		finish: phpfpmListen,
+	},
+}
+
+// phpfpmListen lets the pool listen. A port alone would listen on all addresses.
+func phpfpmListen(in *tableInstance, main *project.Process) {
+	at, path := in.Get("listen"), []string{"listen"}
+	if in.Has("extraConfig", "listen") {
+		at, path = in.Get("extraConfig", "listen"), []string{"extraConfig", "listen"}
+	}
+	text := in.scalar(at)
+	check := &project.ServerCheck{Protocol: "fastcgi"}
+	if n, err := strconv.Atoi(text.String()); err == nil {
+		text = project.Lit("127.0.0.1:" + strconv.Itoa(n))
+	}
+	if host, port, ok := splitHostPort(text.String()); ok && at.Kind() != module.Missing {
+		check.Host, check.Port = reachable(host), port
+		in.Listen(port, host, path...)
+	} else {
+		if s, ok := text.Literal(); ok {
+			text = below(in.DataDir(), s)
+		}
+		check.Socket = text
+	}
+	main.Readiness = &project.Probe{Server: check}
+	i := slices.IndexFunc(main.Files, func(f project.File) bool { return strings.HasSuffix(f.Path.String(), ".conf") })
+	main.Files[i] = in.table.configs[0].file(in, entry{"@/listen", text})
+}

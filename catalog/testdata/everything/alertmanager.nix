@@ -1,0 +1,2 @@
+{ services.alertmanager.all = { enable = true; port = 6060; listenAddress = "127.0.0.2"; configuration.route.group_wait = "1s"; webExternalUrl = "http://x/y"; logLevel = "warn"; logFormat = "json"; clusterListenAddress = "127.0.0.1:6061"; clusterPeers = [ "127.0.0.1:6062" ]; extraFlags = [ "--data.retention=1h" ]; };
+  services.alertmanager.text = { enable = true; port = 6063; configText = "route: { receiver: a }\nreceivers: [ { name: a } ]"; }; }

@@ -1,0 +1,2 @@
+{ services.etcd.all = { enable = true; name = "n"; port = 6056; peerPort = 6057; listenAddress = "127.0.0.2"; advertiseClientUrls = [ "http://a:1" ]; initialAdvertisePeerUrls = [ "http://a:2" ]; initialCluster = [ "n=http://a:2" "m=http://b:2" ]; initialClusterState = "existing"; initialClusterToken = "t"; extraConf.LOG_LEVEL = "warn"; extraFlags = [ "--snapshot-count=10" ]; };
+  services.etcd.urls = { enable = true; listenClientUrls = [ "http://127.0.0.1:6058" ]; listenPeerUrls = [ "http://127.0.0.1:6059" ]; }; }

@@ -1,0 +1,1 @@
+{ services.node-exporter.all = { enable = true; port = 6064; listenAddress = "127.0.0.2"; enabledCollectors = [ "processes" ]; disabledCollectors = [ "arp" ]; extraFlags = [ "--log.level=warn" ]; }; }

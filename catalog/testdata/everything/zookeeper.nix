@@ -1,0 +1,1 @@
+{ services.zookeeper.all = { enable = true; port = 6050; listenAddress = "0.0.0.0"; id = 1; servers = "server.1=127.0.0.1:6051:6052"; purgeInterval = 2; extraConf = "tickTime=1000"; extraCmdLineOptions = [ "-Xmx64m" ]; preferIPv4 = false; logging = ""; jre = "x"; }; }

@@ -1,0 +1,67 @@
+package catalog
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"nix2gpu/project"
+)
+
+// zookeeper keeps what the members of a cluster must agree on.
+var zookeeper = ServiceType{
+	Name: "zookeeper", Package: "zookeeper", User: "zookeeper",
+	Doc: "ZooKeeper, which keeps what the members of a cluster must agree on.",
+	rows: []option{
+		{"port", "port", 2181, "The port for clients."},
+		{"listenAddress", "string", "127.0.0.1", "The address to listen on; \"0.0.0.0\" is all."},
+		{"id", "int", 0, "The number of this server, of those that servers lists."},
+		{"servers", "lines", nil, "All servers of the cluster: lines such as `server.0=host:2888:3888`."},
+		{"purgeInterval", "unsigned", 1, "Every how many hours old snapshots are removed; 0 is never."},
+		{"extraConf", "lines", "initLimit=5\nsyncLimit=2\ntickTime=2000\n", "Further lines of zoo.cfg, which win over those that the other options write."},
+		{"extraCmdLineOptions", "list string", nil, "Arguments of the Java virtual machine."},
+		{"preferIPv4", "bool", true, "Whether to use IPv4 alone."},
+		{"logging", "inert lines", nil, "logs go to nix2gpu"},
+		{"jre", "inert anything", nil, "the program java is that of the package"},
+	},
+	table: &table{
+		extra: "extraCmdLineOptions",
+		endpoints: []endpoint{{name: "client", port: "port", address: "listenAddress", anyHost: "0.0.0.0",
+			ports: []string{"extraConf:clientPort"}, hosts: []string{"extraConf:clientPortAddress"}}},
+		argv: []string{"{jre/bin/java}", "-cp", "{pkg/share/java/zookeeper.jar}:{pkg/share/java/slf4j-simple.jar}",
+			"-Dzookeeper.admin.enableServer=false", "-Dzookeeper.4lw.commands.whitelist=srvr,stat", "?preferIPv4 -Djava.net.preferIPv4Stack=true",
+			"{extraCmdLineOptions...}", "org.apache.zookeeper.server.quorum.QuorumPeerMain", "{run/zoo.cfg}"},
+		dirs: []string{"{data} 0750 keep"},
+		configs: []config{{path: "/zoo.cfg", format: "=", tail: []string{"extraConf", "servers"}, base: []entry{
+			{"dataDir", "{data}"}, {"clientPort", "{client.port}"}, {"clientPortAddress", "{client.host}"}, {"autopurge.purgeInterval", "{purgeInterval}"},
+		}}},
+		ready:   ready{listener: "client", protocol: "zookeeper", slow: true},
+		success: []int{143}, // of a Java virtual machine that SIGTERM has ended: 128+15
+		finish:  zookeeperMember,
+	},
+}
+
+// zookeeperMember makes the server one of several.
+func zookeeperMember(in *tableInstance, main *project.Process) {
+	if in.String("servers") == "" {
+		return
+	}
+	id := strconv.Itoa(in.Int("id"))
+	main.Files = append(main.Files, project.File{Path: in.Data("/myid"), Content: project.Lit(id + "\n"), Mode: "0640"})
+	own, ok := lineValue(in.String("servers"), "server."+id)
+	if !ok {
+		in.Get("servers").Errorf("servers has no line server.%s, which is this one by its id", id)
+		return
+	}
+	// host:peers:election, and perhaps more
+	own, _, _ = strings.Cut(own, ";")
+	parts := strings.Split(own, ":")
+	for i := 1; i < len(parts) && i < 3; i++ {
+		if n, err := strconv.Atoi(parts[i]); err == nil {
+			in.Listen(n, everywhere(parts[0]), "servers")
+		}
+	}
+	if len(parts) < 3 {
+		in.Get("servers").Errorf("%s", fmt.Sprintf("server.%s must be host:port:port, not %q", id, own))
+	}
+}
