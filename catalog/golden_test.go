@@ -101,6 +101,9 @@ func TestErrors(t *testing.T) {
 		{"owner", `{ services.postgresql.a = { enable = true; ensureUsers = [ { name = "u"; ensureDBOwnership = true; } ]; }; }`, `not among databases`},
 		{"certificate", `{ services.nginx.a = { enable = true; virtualHosts.x.forceSSL = true; }; }`, `needs sslCertificate`},
 		{"acme", `{ services.nginx.a = { enable = true; virtualHosts.x.enableACME = true; }; }`, `not supported: ACME`},
+		{"zookeeper without itself", `{ services.zookeeper.a = { enable = true; id = 3; servers = "server.1=a:1:2"; }; }`, `no line server.3`},
+		{"zookeeper with one port", `{ services.zookeeper.a = { enable = true; servers = "server.0=a:1"; }; }`, `must be host:port:port, not "a:1"`},
+		{"users of pgbouncer twice", `{ services.pgbouncer.a = { enable = true; users.a = null; authFile = "./f"; }; }`, `must not both be set`},
 		{"extensions", `{ services.postgresql.a = { enable = true; extensions = [ 1 ]; }; }`, `not supported: extensions`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -50,7 +49,7 @@ func zookeeperMember(in *tableInstance, main *project.Process) {
 	main.Files = append(main.Files, project.File{Path: in.Data("/myid"), Content: project.Lit(id + "\n"), Mode: "0640"})
 	own, ok := lineValue(in.String("servers"), "server."+id)
 	if !ok {
-		in.Get("servers").Errorf("servers has no line server.%s, which is this one by its id", id)
+		in.Get("servers").Errorf("servers has no line server.%s, which is this one by its id\n  hint: add that line, or set id to the number of this server's", id)
 		return
 	}
 	// host:peers:election, and perhaps more
@@ -62,6 +61,6 @@ func zookeeperMember(in *tableInstance, main *project.Process) {
 		}
 	}
 	if len(parts) < 3 {
-		in.Get("servers").Errorf("%s", fmt.Sprintf("server.%s must be host:port:port, not %q", id, own))
+		in.Get("servers").Errorf("server.%s must be host:port:port, not %q", id, own)
 	}
 }
