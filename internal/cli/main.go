@@ -40,11 +40,11 @@ func run(ctx context.Context, env *Env) int {
 		debug.SetGCPercent(400)
 	}
 	defer env.endProgress()
-	root := newRoot(env)
+	root, args := newRoot(env), joinArgs(arguments(env))
 	if env.name() == processCompose {
 		root = newProcessCompose(env)
 	}
-	root.SetArgs(joinArgs(arguments(env)))
+	root.SetArgs(fileBefore(root, args))
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
