@@ -157,6 +157,10 @@ func FuzzLogIndex(f *testing.F) {
 				s.now = s.now.Add(time.Duration(n) * time.Minute)
 			case 2:
 				s.strange(op)
+			case 3:
+				if s.write(1, n); n > 20 {
+					s.pack()
+				}
 			default:
 				s.write(1+n%3, n)
 			}
