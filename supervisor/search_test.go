@@ -160,6 +160,10 @@ func (e *explorer) events() (list []event) {
 		case !p.spawned:
 			add(name+" runs", func() { e.executed(p) })
 			fails(name+" can't be run", func() { e.end(p, project.Exit{Error: "no such program", Code: 127}) })
+		case !p.launched:
+			add(name+" launches", func() { e.launched(p, int(p.run.ID)+1e6) })
+			fails(name+" leaves nothing", func() { e.end(p, project.Exit{Error: "its command has left nothing running"}) })
+			fails(name+" can't launch", func() { e.end(p, project.Exit{Code: 1}) })
 		default:
 			exit := fails
 			if !main {
@@ -263,7 +267,7 @@ func (e *explorer) key() string {
 			return
 		}
 		p := e.procs[r.ID]
-		b = fmt.Appendf(b, " %s:%t%t%t%t%t%t%t%s%t", r.Process.ID, r.spawned, r.stopping, r.killed, r.unkillable, p.ready, e.bye[r.ID], e.told[r.ID], r.how, e.early[r.ID])
+		b = fmt.Appendf(b, " %s:%t%t%t%t%t%t%t%t%s%t", r.Process.ID, r.spawned, p.launched, r.stopping, r.killed, r.unkillable, p.ready, e.bye[r.ID], e.told[r.ID], r.how, e.early[r.ID])
 		if p.spawned {
 			b = fmt.Appendf(b, "%t", good(e.now.Sub(p.since), r.service.streak.wait))
 		}
@@ -453,18 +457,20 @@ func TestSearch(t *testing.T) {
 		{"by interval", [3]string{"restart=no every=3s", "restart=no", "restart=no"}, "completed", bounds{1, 0}, 5 * time.Second, []string{"chain"}},
 		{"two runs at once", [3]string{"restart=no every=3s most=2", "restart=no", "restart=no"}, "exited", bounds{1, 0}, 0, []string{"chain"}},
 		{"restarted", [3]string{"restart=on_failure max=1 delay=1s", "restart=no", "restart=no"}, "started", bounds{0, 3}, 0, []string{"join"}},
+		{"daemons", [3]string{"restart=no daemon=2s", "restart=no daemon=0s +probe", "restart=no"}, "ready", bounds{1, 0}, 0, []string{"chain"}},
+		{"daemons", [3]string{"restart=on_failure max=1 delay=1s daemon=2s", "restart=no", "restart=no"}, "started", bounds{0, 2}, 0, []string{"fork"}},
 		{"one-shots", same("restart=no"), "completed", bounds{1, 1}, 5 * time.Second, []string{"chain"}},
 	}
 	every := os.Getenv("NIX2GPU_SEARCH") == "all" // of make search
 	// Without it, what has the most states is left out.
 	for _, policy := range []string{"restart=no", "restart=on_failure max=1 delay=1s", "restart=always delay=1s max=2", "restart=exit_on_failure", "restart=unless_stopped delay=1s max=1"} {
-		for _, more := range []string{"", " +probe", " +init", " +setup"} {
+		for _, more := range []string{"", " +probe", " +init", " +setup", " daemon=2s"} {
 			for _, condition := range []string{"started", "ready", "completed", "exited", "ready+restart"} {
 				if condition == "completed" && (strings.Contains(policy, "always") || strings.Contains(policy, "unless")) {
 					continue // validation refuses that
 				}
 				task := task{policy + more + " " + condition, same(policy + more), condition, bounds{0, 1}, 0, []string{"join"}}
-				if !every && (strings.HasSuffix(more, "t") || strings.HasSuffix(more, "p") || condition == "started") {
+				if !every && (strings.HasSuffix(more, "t") || strings.HasSuffix(more, "p") || strings.HasSuffix(more, "s") || condition == "started") {
 					continue
 				}
 				if every {
@@ -478,6 +484,8 @@ func TestSearch(t *testing.T) {
 	}
 	if every {
 		tasks = append(tasks, task{"mixed", mixed, "started+restart", bounds{0, 1}, 5 * time.Second, []string{"triangle"}},
+			task{"daemons", [3]string{"restart=on_failure max=1 delay=1s daemon=2s", "restart=no daemon=2s +probe", "restart=no"}, "ready", bounds{1, 0}, 5 * time.Second, []string{"chain"}},
+			task{"daemons", [3]string{"restart=on_failure max=1 delay=1s daemon=2s", "restart=no", "restart=always delay=1s max=2 daemon=2s"}, "started", bounds{0, 2}, 0, []string{"fork"}},
 			task{"two runs at once", [3]string{"restart=no every=3s most=2", "restart=no", "restart=no"}, "exited", bounds{1, 1}, 0, []string{"chain"}},
 			task{"mixed", mixed, "ready", bounds{1, 1}, 5 * time.Second, []string{"chain", "triangle"}})
 	}

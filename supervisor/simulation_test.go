@@ -285,6 +285,9 @@ func (s *sim) execute(p *simProc) {
 		return
 	}
 	s.executed(p)
+	if p.run.Process.Daemon != nil {
+		s.push(s.delay(), Fact{}, func() { s.launch(p) })
+	}
 	if p.run.Process.Role != project.Main || s.chance(0.5) {
 		s.push(s.delay(), Fact{}, func() { s.end(p, s.exit()) })
 	}
@@ -301,9 +304,6 @@ func (s *sim) executed(p *simProc) {
 		}
 	}
 	s.deliver(Fact{Kind: Spawned, Run: p.run.ID, PID: int(p.run.ID)})
-	if p.run.Process.Daemon != nil {
-		s.push(s.delay(), Fact{}, func() { s.launch(p) })
-	}
 }
 
 // launch lets the command of a daemon end, and later perhaps its oldest process.
@@ -311,12 +311,17 @@ func (s *sim) launch(p *simProc) {
 	if p.dead {
 		return
 	}
-	p.launched = true
-	s.remember(p.run.Process.ID).spawned = true
-	s.deliver(Fact{Kind: Launched, Run: p.run.ID, PID: pick(s, 0, int(p.run.ID)+1e6)})
+	s.launched(p, pick(s, 0, int(p.run.ID)+1e6))
 	if s.chance(0.3) {
 		s.push(s.delay(), Fact{}, func() { s.launch(p) })
 	}
+}
+
+// launched says that a daemon runs.
+func (s *sim) launched(p *simProc, pid int) {
+	p.launched = true
+	s.remember(p.run.Process.ID).spawned = true
+	s.deliver(Fact{Kind: Launched, Run: p.run.ID, PID: pid})
 }
 
 func (s *sim) exit() project.Exit {
