@@ -146,22 +146,23 @@ func (f *file) append(b batch, at time.Time) (from, to spot, err error) {
 	if f.failure != nil && f.lost > 0 {
 		f.scratch = appendHeader(f.scratch[:0], at, Marks)
 		f.scratch = fmt.Appendf(f.scratch, "F %s %d %v\n", markGap, f.lost, reasonOf(f.failure))
-		if f.failure = f.write(f.scratch); f.failure == nil {
+		if f.failure = f.write(f.scratch, nil); f.failure == nil {
 			f.lost = 0
 			f.span.add(at)
 		}
 	}
 	if b.n > 0 && (f.failure == nil || f.lost == 0) {
-		records, told := b.records, b.tells
-		if !b.mark && f.untold(b.process, len(records)) {
-			ends := f.due(len(records))
-			f.scratch = append(f.tell(f.scratch[:0], b.process, len(records), at), records...)
-			records, told = f.scratch, true
+		var mark []byte
+		told := b.tells
+		if !b.mark && f.untold(b.process, len(b.records)) {
+			ends := f.due(len(b.records))
+			f.scratch = f.tell(f.scratch[:0], b.process, len(b.records), at)
+			mark, told = f.scratch, true
 			if ends {
 				f.span = span{at: f.size} // it begins with the mark
 			}
 		}
-		if f.failure = f.write(records); f.failure == nil {
+		if f.failure = f.write(mark, b.records); f.failure == nil {
 			if f.span.add(at); told {
 				f.told, f.toldIn, f.toldAt = b.process, f.current, f.size
 			}
@@ -199,9 +200,10 @@ func reasonOf(err error) error {
 	return err
 }
 
-// write appends either all of b or nothing.
-func (f *file) write(b []byte) error {
-	if f.full(len(b)) {
+// write appends either all of a mark and what follows it, or nothing.
+func (f *file) write(mark, b []byte) error {
+	size := len(mark) + len(b)
+	if f.full(size) {
 		f.rotate()
 	}
 	if f.fd < 0 {
@@ -213,10 +215,16 @@ func (f *file) write(b []byte) error {
 			return err
 		}
 		f.opened(fd, st)
-		return f.write(b) // the file of an earlier run may be full
+		return f.write(mark, b) // the file of an earlier run may be full
 	}
-	for written := 0; written < len(b); {
-		n, err := unix.Write(f.fd, b[written:])
+	for written := 0; written < size; {
+		var n int
+		var err error
+		if written < len(mark) {
+			n, err = unix.Writev(f.fd, [][]byte{mark[written:], b})
+		} else {
+			n, err = unix.Write(f.fd, b[written-len(mark):])
+		}
 		if err == unix.EINTR {
 			continue
 		}
@@ -230,7 +238,7 @@ func (f *file) write(b []byte) error {
 		}
 		written += n
 	}
-	f.size += int64(len(b))
+	f.size += int64(size)
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -60,6 +61,7 @@ type Hub struct {
 	mu      sync.Mutex
 	runs    map[*Run]struct{} // those whose pipes are open
 	poller  *poller           // nil: there was no run yet
+	reading atomic.Int32      // how many pipes are being read
 	files   map[string]*file
 	health  health
 	keeper  keeper
@@ -74,7 +76,7 @@ func Open(opts Options) (*Hub, error) {
 	opts.setDefaults()
 	h := &Hub{opts: opts, runs: map[*Run]struct{}{}, files: map[string]*file{}, counters: map[string]*counter{}, limiters: map[string]*limiter{}}
 	h.keeper.init(h)
-	h.pool.New = func() any { return new(buffers) }
+	h.pool.New = func() any { return &buffers{read: make([]byte, readSize)} }
 	h.own = newViewer(Self, Marks, opts.style())
 	if opts.Dir != "" {
 		dir, err := openFolder(opts.Dir, os.Geteuid())
@@ -232,8 +234,11 @@ func (s *Source) show(p *pipe, it item, lines []line, buf *buffers) {
 	} else {
 		buf.shown, it.lines = p.view.append(buf.shown[:0], lines, it.at)
 		it.text = buf.shown
+		it.swap = s.hub.reading.Load() == 1
 	}
-	p.out.put(it)
+	if spare := p.out.put(it); spare != nil {
+		buf.shown = spare
+	}
 }
 
 // Close ends the Hub: it waits until the pipes of all runs are empty, and then until all

@@ -78,24 +78,30 @@ type item struct {
 	lines     int
 	expected  int    // how many bytes were announced
 	text      []byte // the formatted lines; nil: they are only in the file
+	swap      bool   // text may become the queue, for which the caller gets that one's memory
 
 	file     *file // nil: they are in no file
 	from, to spot
 }
 
-// put takes an item, whose text is copied. It never waits.
-func (o *output) put(it item) {
+// put takes an item. It never waits. The text is copied, unless put returns other memory
+// to use instead of it.
+func (o *output) put(it item) (spare []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.expected -= it.expected
 	if o.broken != nil || !o.closed.IsZero() || it.lines == 0 {
-		return
+		return nil
 	}
 	if o.behind == nil {
 		if it.text != nil && (len(o.queue) == 0 || len(o.queue)+len(it.text) <= outputLimit) {
-			o.queue = append(o.queue, it.text...)
+			if it.swap && len(o.queue) == 0 && cap(o.queue) > 0 {
+				o.queue, spare = it.text, o.queue
+			} else {
+				o.queue = append(o.queue, it.text...)
+			}
 			o.poke()
-			return
+			return spare
 		}
 		o.behind = newBacklog(o.style)
 		o.late.Store(true)
@@ -103,7 +109,7 @@ func (o *output) put(it item) {
 	defer o.poke()
 	if it.file != nil {
 		o.behind.extend(it)
-		return
+		return nil
 	}
 	limit := heldLimit
 	if it.view.label == Self {
@@ -114,6 +120,7 @@ func (o *output) put(it item) {
 		h = held{stamp: it.stamp, lost: uint64(it.lines)}
 	}
 	o.held += o.behind.keep(h)
+	return nil
 }
 
 // expect announces an item of about size bytes. If the queue is full and stdout makes

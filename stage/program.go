@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -149,7 +150,7 @@ func checkInterpreter(name, path string) error {
 			return &Error{Kind: NoInterpreter, Msg: fmt.Sprintf("command %q needs interpreter %q, which does not exist", name, words[0]), cause: err}
 		}
 	case bytes.HasPrefix(head, []byte(elf.ELFMAG)):
-		return checkLoader(name, f)
+		return checkLoader(name, f, head)
 	default:
 		return &Error{Kind: NoFormat, Msg: fmt.Sprintf("command %q is neither a program nor a script that begins with \"#!\"", name),
 			Hint: "begin it with #!/bin/sh"}
@@ -157,24 +158,63 @@ func checkInterpreter(name, path string) error {
 	return nil
 }
 
-func checkLoader(name string, f *os.File) error {
-	program, err := elf.NewFile(f)
-	if err != nil {
-		return nil // the kernel knows better
+// checkLoader looks for the loader of a program that begins with head.
+func checkLoader(name string, f io.ReaderAt, head []byte) error {
+	loader := loaderOf(f, head)
+	if loader == "" {
+		return nil
 	}
-	for _, segment := range program.Progs {
-		if segment.Type != elf.PT_INTERP {
-			continue
-		}
-		data, err := io.ReadAll(io.LimitReader(segment.Open(), 4096))
-		loader := strings.TrimRight(string(data), "\x00")
-		if err != nil || loader == "" {
-			return nil
-		}
-		if _, err := os.Stat(loader); err != nil {
-			return &Error{Kind: NoInterpreter, Msg: fmt.Sprintf("command %q needs loader %q, which does not exist", name, loader),
-				Hint: "the program was built for another system or libc", cause: err}
-		}
+	if _, err := os.Stat(loader); err != nil {
+		return &Error{Kind: NoInterpreter, Msg: fmt.Sprintf("command %q needs loader %q, which does not exist", name, loader),
+			Hint: "the program was built for another system or libc", cause: err}
 	}
 	return nil
+}
+
+// loaderOf returns the loader that a program names; "" if it needs none, or if the kernel
+// knows better. It is asked at each start, so it reads the table of segments alone:
+// debug/elf reads all sections with their names, which took most of the time and memory of
+// a look at a program.
+func loaderOf(f io.ReaderAt, head []byte) string {
+	var order binary.ByteOrder = binary.LittleEndian
+	if len(head) < 64 {
+		return ""
+	}
+	if elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB {
+		order = binary.BigEndian
+	}
+	var table int64
+	var size, n int // of an entry, and their number
+	var at, length func(entry []byte) uint64
+	switch elf.Class(head[elf.EI_CLASS]) {
+	case elf.ELFCLASS64:
+		table, size, n = int64(order.Uint64(head[32:])), int(order.Uint16(head[54:])), int(order.Uint16(head[56:]))
+		at = func(e []byte) uint64 { return order.Uint64(e[8:]) }
+		length = func(e []byte) uint64 { return order.Uint64(e[32:]) }
+	case elf.ELFCLASS32:
+		table, size, n = int64(order.Uint32(head[28:])), int(order.Uint16(head[42:])), int(order.Uint16(head[44:]))
+		at = func(e []byte) uint64 { return uint64(order.Uint32(e[4:])) }
+		length = func(e []byte) uint64 { return uint64(order.Uint32(e[16:])) }
+	default:
+		return ""
+	}
+	const most = 4096 // of the table, and of a path
+	if size < 32 || size < 56 && elf.Class(head[elf.EI_CLASS]) == elf.ELFCLASS64 || size*n > most {
+		return ""
+	}
+	entries := make([]byte, size*n)
+	if _, err := f.ReadAt(entries, table); err != nil {
+		return ""
+	}
+	for ; len(entries) > 0; entries = entries[size:] {
+		if elf.ProgType(order.Uint32(entries)) != elf.PT_INTERP {
+			continue
+		}
+		path := make([]byte, min(length(entries), most))
+		if _, err := f.ReadAt(path, int64(at(entries))); err != nil {
+			return ""
+		}
+		return strings.TrimRight(string(path), "\x00")
+	}
+	return ""
 }
