@@ -18,6 +18,9 @@ import (
 const (
 	// packAfter is how long a file is left as it is.
 	packAfter = time.Minute
+	// firstLook is how long after the start what earlier runs have left is looked at: the
+	// start has better to do.
+	firstLook = 2 * time.Second
 	// packShare is the part of a processor that packing takes. A thread of low priority
 	// would hold up all others when it is needed to stop the world.
 	packShare = 5
@@ -60,7 +63,7 @@ func (h *Hub) Keep(id string, l Limits) {
 	h.mu.Unlock()
 	if f != nil {
 		f.limit(l, &h.opts)
-		h.keeper.by(time.Now())
+		h.keeper.by(time.Now().Add(firstLook))
 	}
 }
 
