@@ -80,6 +80,7 @@ func commonOptions(t *ServiceType) module.Options {
 
 		"shutdown": {Set: module.Options{
 			"command":         opt(program, "Run to stop the service, before the signal."),
+			"send_keys":       opt(module.Like(module.String, "q"), "Typed into its terminal to stop the service, before the signal; it needs tty. Escapes are \\r, \\n, \\t, \\e and \\x03, as in process-compose."),
 			"signal":          opt(module.Like(module.OneOf(module.String, module.Int), "SIGTERM"), "The signal that stops the service; SIGTERM unless set."),
 			"timeout_seconds": opt(seconds, "How long the service may take to stop before it is killed; 10 seconds unless set."),
 			"parent_only":     def(module.Bool, false, "Send the signal to the process only, and not to its children."),
@@ -306,6 +307,10 @@ func (in *Instance) applyShutdown(main *project.Process) {
 	if in.Has("shutdown", "command") {
 		cmd := in.command(in.Get("shutdown", "command"))
 		main.Shutdown.Command = &cmd
+	}
+	if keys := in.Get("shutdown", "send_keys"); keys.Has() {
+		main.Shutdown.Keys = keys.String()
+		in.service.SetOption("send_keys", in.place.pos(keys.Pos()))
 	}
 	switch sig := in.Get("shutdown", "signal"); sig.Kind() {
 	case module.KindInt:

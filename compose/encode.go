@@ -427,6 +427,7 @@ func (e *encoder) shutdown(proc *project.Process) mapping {
 	if s.Command != nil {
 		m.add("command", e.commandLine(*s.Command))
 	}
+	m.add("send_keys", dollars(s.Keys))
 	if s.Signal != project.SIGTERM { // add leaves out 0, which means that none is set
 		m.add("signal", int(s.Signal))
 	}

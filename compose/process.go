@@ -98,7 +98,7 @@ func (r *one) read(p *project.Project, fd *field, logs project.Log) (*project.Se
 	r.dependencies(svc)
 	r.availability(proc)
 	r.probes(proc)
-	r.shutdown(proc)
+	r.shutdown(svc, proc)
 	r.schedule(svc, proc)
 	r.watch(svc)
 	r.daemon(proc)
@@ -389,7 +389,7 @@ func (r *one) httpCheck(n *node) *project.HTTPCheck {
 	return check
 }
 
-func (r *one) shutdown(proc *project.Process) {
+func (r *one) shutdown(svc *project.Service, proc *project.Process) {
 	f := r.l.fields(r.f.get("shutdown"), "shutdown")
 	if line := r.render("command", f.text("command", "")); line != "" {
 		c := r.l.shellCommand(line)
@@ -406,8 +406,8 @@ func (r *one) shutdown(proc *project.Process) {
 		proc.Shutdown.Signal = sig
 	}
 	proc.Shutdown.ParentOnly = f.boolean("parent_only")
-	if n := f.get("send_keys"); n != nil {
-		r.l.fail(n.pos, "not supported: send_keys")
+	if proc.Shutdown.Keys = f.text("send_keys", ""); proc.Shutdown.Keys != "" {
+		svc.SetOption("send_keys", f.pos("send_keys"))
 	}
 	f.done()
 }

@@ -51,3 +51,17 @@ func ParseTyped(text string) ([]byte, error) {
 	}
 	return out, nil
 }
+
+// checkShutdownKeys reports what is wrong with keys that are typed to stop a process.
+func (e *Errors) checkShutdownKeys(s *Service, who string, q *Process) {
+	at := s.OptionPos("send_keys")
+	if _, err := ParseTyped(q.Shutdown.Keys); err != nil {
+		e.add(at, s.ID, `such as "q", or \x03 for Ctrl-C`, "shutdown.send_keys of %s %v", who, err)
+	}
+	if !q.TTY {
+		e.add(at, s.ID, "set tty = true, in a process-compose.yaml is_tty: true", "shutdown.send_keys of %s needs a terminal, and it has none", who)
+	}
+	if q.Shutdown.Command != nil {
+		e.add(at, s.ID, "remove one of them", "%s must not have both shutdown.command and shutdown.send_keys", who)
+	}
+}

@@ -327,6 +327,7 @@ type Daemon struct {
 // Shutdown says how a process is told to stop.
 type Shutdown struct {
 	Command    *Command  `json:"command,omitempty"`    // run first; the signal is sent only if the process still lives after it
+	Keys       string    `json:"keys,omitempty"`       // typed first, in place of a command, as ParseTyped reads them
 	Signal     Signal    `json:"signal,omitempty"`     // default: SIGTERM
 	Timeout    *Duration `json:"timeout,omitempty"`    // from the signal to SIGKILL; nil: 10s
 	ParentOnly bool      `json:"parentOnly,omitempty"` // send the signal to the process alone, not to its group

@@ -212,6 +212,9 @@ func (e *Errors) checkProcess(p *Project, id ID, q *Process) {
 	if q.Shutdown.Command != nil {
 		e.checkCommand(s, "the shutdown command of "+who, *q.Shutdown.Command)
 	}
+	if q.Shutdown.Keys != "" {
+		e.checkShutdownKeys(s, who, q)
+	}
 	if sig := q.Shutdown.Signal; sig != 0 && !sig.Valid() {
 		e.add(s.Pos, s.ID, "", "the shutdown signal of %s must be from 1 to %d, not %d", who, int(sigRTMAX), int(sig))
 	}

@@ -206,8 +206,12 @@ func (w *fake) Signal(id RunID, signal project.Signal, group bool) {
 	}
 }
 
-func (w *fake) Shutdown(id RunID, c project.Command) {
-	w.Say("(shutdown command: "+c.Shell.String()+")", servicelog.Plain)
+func (w *fake) Shutdown(id RunID, c project.Shutdown) {
+	if c.Command != nil {
+		w.Say("(shutdown command: "+c.Command.Shell.String()+")", servicelog.Plain)
+	} else {
+		w.Say("(typed: "+c.Keys+")", servicelog.Plain)
+	}
 	f := Fact{Kind: ShutdownDone, Run: id}
 	if p := w.find(id); p != nil && w.scripted(p.run.Process.ID, p.run.Attempt).refuses {
 		f.Exit.Code = 1

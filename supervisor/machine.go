@@ -214,12 +214,16 @@ func (m *machine) Probe(id RunID) {
 	})
 }
 
-func (m *machine) Shutdown(id RunID, c project.Command) {
+func (m *machine) Shutdown(id RunID, how project.Shutdown) {
 	x := m.running(id)
 	if x == nil {
 		return
 	}
 	x.told.Store(true)
+	if how.Command == nil {
+		go x.typeKeys(how.Keys)
+		return
+	}
 	asking := make(chan struct{})
 	m.mu.Lock()
 	x.asking = asking
@@ -227,7 +231,7 @@ func (m *machine) Shutdown(id RunID, c project.Command) {
 	go func() {
 		defer close(asking)
 		f := Fact{Kind: ShutdownDone, Run: id}
-		if err := x.shutdown(c); err != nil {
+		if err := x.shutdown(*how.Command); err != nil {
 			m.say(x, sayShutdownFailed(err))
 			f.Exit.Code = 1
 		} else if x.proc.Main() == 0 {

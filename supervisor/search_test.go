@@ -66,7 +66,7 @@ func (e *explorer) GiveUp(RunID) string                       { return "" }
 func (e *explorer) Signal(id RunID, _ project.Signal, _ bool) { e.stops(id) }
 func (e *explorer) Cancel(id RunID)                           { e.stops(id) }
 
-func (e *explorer) Shutdown(id RunID, _ project.Command) {
+func (e *explorer) Shutdown(id RunID, _ project.Shutdown) {
 	e.stops(id)
 	e.bye[id] = true
 }

@@ -164,7 +164,9 @@ func (s *sim) project() *project.Project {
 	p := services(lines...)
 	for _, m := range p.Processes {
 		if s.chance(0.1) {
-			m.Shutdown.Command = &project.Command{Shell: project.Lit("bye")}
+			if m.Shutdown.Command = &(project.Command{Shell: project.Lit("bye")}); s.chance(0.3) {
+				m.Shutdown.Command, m.Shutdown.Keys = nil, "q"
+			}
 		}
 	}
 	if s.chance(0.3) {
@@ -387,7 +389,7 @@ func (s *sim) Signal(id RunID, signal project.Signal, group bool) {
 	}
 }
 
-func (s *sim) Shutdown(id RunID, c project.Command) {
+func (s *sim) Shutdown(id RunID, c project.Shutdown) {
 	if s.chance(0.9) {
 		s.push(s.delay(), Fact{Kind: ShutdownDone, Run: id, Exit: project.Exit{Code: s.rand.IntN(2)}}, nil)
 	}

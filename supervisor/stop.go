@@ -61,16 +61,18 @@ func (c *core) stopRun(r *run) {
 	c.tell(r)
 }
 
-// tell tells a process to stop: a main process by its shutdown command, if it has one, all
-// others by the signal.
+// tell tells a process to stop: a main process by its shutdown command, or by what is typed
+// in its place, if it has one, all others by the signal.
 func (c *core) tell(r *run) {
-	cmd := r.Process.Shutdown.Command
-	if cmd == nil || r.role != project.Main || !r.up() {
+	how := r.Process.Shutdown
+	if how.Command == nil && how.Keys == "" || r.role != project.Main || !r.up() {
 		c.signalRun(r)
 		return
 	}
-	r.how = shutdownCommand
-	c.world.Shutdown(r.ID, *cmd)
+	if r.how = shutdownKeys; how.Command != nil {
+		r.how = shutdownCommand
+	}
+	c.world.Shutdown(r.ID, how)
 	// Even if the command hangs or does not work, the process must get its signal before
 	// it is killed.
 	half := r.killAt.Sub(c.world.Now()) / 2

@@ -13,6 +13,7 @@ import (
 
 	"nix2gpu/console"
 	"nix2gpu/process"
+	"nix2gpu/project"
 	"nix2gpu/servicelog"
 )
 
@@ -98,4 +99,19 @@ func (t *terminal) Write(text []byte) (int, error) { return t.master.Write(text)
 // Resize tells the program how large its terminal is.
 func (t *terminal) Resize(s console.Size) {
 	_ = pty.Setsize(t.master, &pty.Winsize{Rows: s.Rows, Cols: s.Cols}) // it may have just ended
+}
+
+// typeKeys types what is to make the program end. It has failed if the program does not take
+// all of it.
+func (x *execution) typeKeys(text string) {
+	f := Fact{Kind: ShutdownDone, Run: x.ID}
+	keys, err := project.ParseTyped(text) // validation has made sure that it can be
+	typed := false
+	if err == nil && x.terminal != nil {
+		typed, err = x.terminal.console.Type(x.over, keys)
+	}
+	if err != nil || !typed {
+		f.Exit.Code = 1
+	}
+	x.m.report(f)
 }

@@ -560,6 +560,9 @@ func paren(x *project.Exit) string {
 // shutdownCommand is what a process has got before its signal.
 const shutdownCommand = "its shutdown command"
 
+// shutdownKeys is the same for what is typed.
+const shutdownKeys = "its shutdown keys"
+
 // progress says how far the stop of a process is.
 func (r *run) progress(now time.Time) string {
 	return r.service.spec.Label + " (" + r.stopText(now) + ")"

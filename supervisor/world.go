@@ -32,8 +32,9 @@ type World interface {
 	// Signal sends a signal to a spawned process, or with group to its whole group,
 	// followed by CONT.
 	Signal(id RunID, signal project.Signal, group bool)
-	// Shutdown runs a shutdown command for a process. ShutdownDone follows.
-	Shutdown(id RunID, c project.Command)
+	// Shutdown runs the shutdown command of a process, or types its keys. ShutdownDone
+	// follows.
+	Shutdown(id RunID, how project.Shutdown)
 	// Cancel ends a run before its program is executed, and Exited follows. If it is too
 	// late, it does nothing, and Spawned follows.
 	Cancel(id RunID)
