@@ -28,6 +28,7 @@ const workDay = `{ perSystem.nix2gpu."my-container" = {
         depends_on.redis = "ready";
         command = "echo own command; exit $CODE";
       };
+      "nightly" = { enable = true; command = "date"; schedule = { cron = "30 4 * * *"; timezone = "Europe/Berlin"; }; };
       "admin" = { enable = true; profiles = [ "debug" ]; command = "exec sleep 1000"; };
     };
   };
@@ -38,6 +39,11 @@ func TestRunInContainer(t *testing.T) {
 	image(t, e, "my-container:latest", workDay)
 	id := strings.TrimSpace(e.Type("docker run -d my-container:latest"))
 	e.WaitLogs(id, "all services healthy")
+
+	// The base has no time zones: the schedule has brought them.
+	if out := e.Type("docker exec " + id + " nix2gpu ps nightly"); !regexp.MustCompile(`nightly +scheduled .* 04:30 CES?T, in `).MatchString(out) {
+		t.Errorf("a schedule with a time zone: %q", out)
+	}
 
 	// A copy of a service, which does not run itself: its exit code, its environment, and
 	// what it needs.
@@ -58,6 +64,21 @@ func TestRunInContainer(t *testing.T) {
 	}
 	if out := e.Logs(id); strings.Contains(out, "own command") {
 		t.Errorf("docker logs has the output of a copy:\n%s", out)
+	}
+
+	// In the background it is called by its name.
+	name := strings.TrimSpace(e.Type("docker exec " + id + " nix2gpu run -d report -- sleep 1000 2>/dev/null"))
+	if out := e.Type("docker exec " + id + " nix2gpu ps " + name); !strings.Contains(out, "a copy of report: sleep 1000") {
+		t.Errorf("ps of a copy: %q", out)
+	}
+	if out := e.Type("docker exec " + id + " nix2gpu stop " + name); !strings.HasPrefix(out, name+": stopped") {
+		t.Errorf("stop of a copy: %q", out)
+	}
+
+	// An image has no definition by which another number of replicas could be made.
+	out, errs, code := e.Exec("exec", id, "nix2gpu", "scale", "console=2")
+	if code != 2 || !strings.Contains(errs, "not supported: another number of replicas in an image") || !strings.Contains(errs, "hint: set replicas in the definition") {
+		t.Errorf("scale in an image: %d, %q, %q", code, out, errs)
 	}
 
 	// At a terminal it has one of its own.
