@@ -18,7 +18,7 @@ func (w *instant) Now() time.Time                   { return time.Unix(1e9, 0) }
 func (w *instant) Clock() time.Time                 { return w.Now() }
 func (w *instant) After(time.Duration, Fact) func() { return func() {} }
 func (w *instant) Probe(RunID)                      {}
-func (w *instant) Shutdown(RunID, project.Shutdown)  {}
+func (w *instant) Shutdown(RunID, project.Shutdown) {}
 func (w *instant) Say(string, servicelog.Tone)      {}
 func (w *instant) Kill(id RunID)                    { w.Signal(id, 0, false) }
 func (w *instant) GiveUp(RunID) string              { return "" }
