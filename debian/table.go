@@ -91,9 +91,11 @@ type builder struct {
 	provided []provides // one for each provided name
 }
 
-type place struct{ name, record, nameLen uint32 }
-
-type provides struct{ name, nameLen, record uint32 }
+// place and provides have the same fields, so that one sort serves both.
+type (
+	place    struct{ name, record, nameLen uint32 }
+	provides struct{ name, record, nameLen uint32 }
+)
 
 func (b *builder) count() int { return len(b.places) }
 
@@ -202,7 +204,7 @@ func (b *builder) add(s Stanza) error {
 			group = group[:end]
 		}
 		if len(group) > 0 {
-			b.provided = append(b.provided, provides{uint32(at + start + blank), uint32(len(group)), record})
+			b.provided = append(b.provided, provides{uint32(at + start + blank), record, uint32(len(group))})
 		}
 	}
 	return nil

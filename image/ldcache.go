@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -46,7 +47,7 @@ func ldFolder(dir string, files []ldCandidate, machine elf.Machine, flags int32)
 		isLink bool
 	}
 	chosen := map[string]choice{}
-	slices.SortStableFunc(files, func(a, b ldCandidate) int { return strings.Compare(a.base, b.base) })
+	sort.SliceStable(files, func(i, j int) bool { return files[i].base < files[j].base })
 	for _, f := range files {
 		if f.lib == nil || f.lib.Machine != machine || f.lib.Class != elf.ELFCLASS64 {
 			continue
@@ -125,8 +126,9 @@ func compareLibraries(a, b string) int {
 // so these stay in the order of the folders.
 func ldCache(entries []ldEntry) []byte {
 	entries = slices.Clone(entries)
-	slices.SortStableFunc(entries, func(a, b ldEntry) int {
-		return cmp.Or(-compareLibraries(a.name, b.name), -cmp.Compare(a.flags, b.flags))
+	sort.SliceStable(entries, func(i, j int) bool {
+		a, b := entries[i], entries[j]
+		return cmp.Or(-compareLibraries(a.name, b.name), -cmp.Compare(a.flags, b.flags)) < 0
 	})
 	const headSize, entrySize = 48, 24
 	var text []byte

@@ -2,7 +2,6 @@ package image
 
 import (
 	"archive/tar"
-	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"path"
 	"runtime"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 
@@ -87,7 +87,9 @@ func (b *builder) scan(ctx context.Context, keys []string) ([]*packageFacts, err
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(b.spec.Packages[j].Size, b.spec.Packages[i].Size) })
+	sort.SliceStable(order, func(i, j int) bool {
+		return b.spec.Packages[order[i]].Size > b.spec.Packages[order[j]].Size
+	})
 	next := make(chan int)
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(keys)) {

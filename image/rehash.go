@@ -11,6 +11,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 	"unicode/utf16"
 
@@ -66,7 +67,7 @@ func subjectHash(text string) (string, error) {
 			}
 			members = append(members, one)
 		}
-		slices.SortFunc(members, bytes.Compare)
+		sort.Slice(members, func(i, j int) bool { return bytes.Compare(members[i], members[j]) < 0 })
 		one, err := asn1.Marshal(asn1.RawValue{Tag: asn1.TagSet, IsCompound: true, Bytes: bytes.Join(members, nil)})
 		if err != nil {
 			return "", err

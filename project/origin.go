@@ -3,6 +3,7 @@ package project
 import (
 	"path"
 	"slices"
+	"sort"
 	"strings"
 	"unicode"
 )
@@ -45,7 +46,7 @@ func Origin(line string, sources []Source) (Pos, bool) {
 			}
 		}
 	}
-	slices.SortStableFunc(words, func(a, b string) int { return len(b) - len(a) })
+	sort.SliceStable(words, func(i, j int) bool { return len(words[i]) > len(words[j]) })
 	for _, text := range append([]string{line}, words...) {
 		var found []Pos
 		for _, s := range sources {

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"cmp"
 	"fmt"
 	"io/fs"
 	"os"
@@ -70,6 +69,6 @@ func zoneNames() (names []string) {
 			return nil
 		})
 	}
-	slices.SortStableFunc(names, cmp.Compare[string])
+	slices.Sort(names)
 	return names
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -180,7 +181,7 @@ func union[K comparable, V, W any](a map[K]V, b map[K]W, compare func(x, y K) in
 			all = append(all, k)
 		}
 	}
-	slices.SortStableFunc(all, compare)
+	sort.SliceStable(all, func(i, j int) bool { return compare(all[i], all[j]) < 0 })
 	return all
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -194,12 +195,13 @@ func (w *waiter) take(m control.Message) {
 
 // services returns the services that are watched, by label.
 func (w *waiter) services() ([]control.Service, error) {
-	all := slices.SortedStableFunc(maps.Values(w.all), func(a, b control.Service) int {
-		return cmp.Or(cmp.Compare(a.Label, b.Label), cmp.Compare(a.ID, b.ID))
-	})
 	if w.all == nil {
 		return nil, nil
 	}
+	all := slices.Collect(maps.Values(w.all))
+	sort.SliceStable(all, func(i, j int) bool {
+		return cmp.Or(cmp.Compare(all[i].Label, all[j].Label), cmp.Compare(all[i].ID, all[j].ID)) < 0
+	})
 	return w.of(all)
 }
 
