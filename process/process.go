@@ -46,6 +46,7 @@ type Process struct {
 	told      bool           // under host.mu: the group was told to stop
 	mark      uint64         // see newMark; 0: it has none
 	daemon    *daemon        // under host.mu; nil: it has launched none
+	mourned   bool           // under host.mu: mourn was called
 	givenUp   bool           // under host.mu: GiveUp was called
 	struck    map[int]uint64 // under host.mu: start times, by pid, of what was sent SIGKILL first
 	known     map[int]uint64 // under host.mu: start times, by pid, of descendants seen outside the group
@@ -203,6 +204,10 @@ func (p *Process) Kill() {
 		return
 	}
 	p.killed = true
+	if !p.mourned && !p.hasExited() {
+		p.mourned = true
+		go h.mourn(p)
+	}
 	p.strike(strays)
 	if info, err := Inspect(p.pid); err == nil {
 		p.strike([]Info{info})

@@ -57,7 +57,7 @@ func reliability() []Row {
 			"one orderly stop with exit code 0; SIGHUP reloads, a second Ctrl-C kills, SIGQUIT stops, others change nothing",
 			[]string{"internal/faults.TestManyTerms", "internal/faults.TestStormOfSignals", "internal/faults.TestSecondCtrlCKillsAtOnce", "internal/faults.TestQuitTellsTheServices", "cmd/nix2gpu.TestScripts/signals"}, ""},
 		{"R13", "a service does not end: it ignores SIGTERM, is stopped, traced, or in state D",
-			"SIGTERM also reaches who is stopped; after the grace comes SIGKILL; what can't be killed is named once, with its state and what it waits for, exit code 1, and the stop of the project goes on without it, after one wait of 5 seconds, in a container within its time",
+			"SIGTERM also reaches who is stopped; after the grace comes SIGKILL; who is traced is dead then, whatever the tracer does; what can't be killed is named once, with its state and what it waits for, exit code 1, and the stop of the project goes on without it, after one wait of 5 seconds, in a container within its time",
 			[]string{"internal/faults.TestServiceIgnoresTerm", "internal/faults.TestUnkillable", "internal/faults.TestTraced", "process.TestTermReachesAStoppedProcess", "process.TestStuckIsWaitedForOnce", "process.TestSweepWaitsForNothingAbandoned", "supervisor.TestStuck", "supervisor.TestStuckBeforeTheStop"}, ""},
 		{"R14", "descendants leave their group, session, parent and environment",
 			"none is left after a stop, a kill or a crash, also when the program has ended within moments",
