@@ -76,106 +76,109 @@ func foreignOption(path []string) string {
 		return ""
 	}
 	name := path[len(path)-1]
-	own := foreignOptions()[strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name))]
-	if own.text != "" {
-		return own.text
+	word := strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name))
+	for _, own := range foreignOptions() {
+		if own.word != word {
+			continue
+		}
+		if own.option == "" {
+			return own.text
+		}
+		if _, has := typ.Schema().Options[own.option]; has {
+			return fmt.Sprintf("here it is called %s", own.option+own.text)
+		}
 	}
-	if _, has := typ.Schema().Options[own.option]; own.option == "" || !has {
-		return ""
-	}
-	return fmt.Sprintf("here it is called %s", own.option+own.form)
+	return ""
 }
 
-// A foreign word is an option of another tool: its name here, followed by the form of
-// its value, or a text instead of both.
-type foreign struct{ option, form, text string }
+// A foreign word is an option of another tool: its name here, and how the value goes on
+// after that, or a text alone.
+type foreign struct{ word, option, text string }
 
 // foreignOptions lists words of docker compose, systemd, supervisord and Kubernetes, in
 // lower case and without "_" and "-".
-func foreignOptions() map[string]foreign {
-	is := func(option, form string) foreign { return foreign{option: option, form: form} }
-	say := func(text string) foreign { return foreign{text: text} }
-	return map[string]foreign{
+func foreignOptions() []foreign {
+	return []foreign{
 		// docker compose
-		"envfile":         is("environmentFile", ""),
-		"healthcheck":     is("readiness_probe", `: { exec.command = "…"; } or { http_get = { port = …; }; }`),
-		"volumes":         say("services run beside each other, on this machine's files: name the folder, or dataDir; an image's volumes are given to the engine (-v)"),
-		"image":           say("a service is a program, not an image: name its package (packages, or package = pkgs.…); fromImage is the base of the whole container"),
-		"build":           say("a service is a program, not an image: \"nix2gpu build\" makes one image of the whole container"),
-		"entrypoint":      is("command", ""),
-		"containername":   say("the name of a service is its attribute: services.custom.\"NAME\""),
-		"expose":          is("ports", ", of a custom service; exposedPorts is the container's"),
-		"networks":        say("services share one network: they find each other at 127.0.0.1"),
-		"links":           is("depends_on", ""),
-		"deploy":          say("memory and CPUs are limits.memory and limits.cpus, GPUs are gpus"),
-		"memlimit":        is("limits", `.memory = "512M"`),
-		"memory":          is("limits", `.memory = "512M"`),
-		"cpus":            is("limits", ".cpus"),
-		"pidslimit":       is("limits", ".pids"),
-		"ulimits":         is("limits", `.ulimits: { nofile = 1024; core = 0; }`),
-		"capdrop":         is("capabilities", `: all that the service keeps; [ ] is none`),
-		"capadd":          is("capabilities", `: all that the service keeps, such as [ "net_admin" ]`),
-		"groupadd":        is("supplementaryGroups", ""),
-		"oomscoreadj":     is("oomScoreAdjust", ""),
-		"blkioconfig":     is("limits", `.io: { weight; readBandwidthMax."/srv" = "50M"; writeBandwidthMax; readIOPSMax; writeIOPSMax; }`),
-		"logging":         is("log", `: { maxFileSize = "10M"; maxFiles = 5; }`),
-		"stopsignal":      is("shutdown", `.signal`),
-		"stopgraceperiod": is("shutdown", ".timeout_seconds"),
-		"env":             is("environment", ""),
-		"cwd":             is("working_dir", ""),
-		"dir":             is("working_dir", ""),
-		"cmd":             is("command", ""),
-		"args":            is("command", ", which takes a list as well"),
-		"labels":          say("labels are the image's: the container's option labels"),
-		"hostname":        say("services share the container's name"),
-		"runtime":         is("gpus", ""),
+		{"envfile", "environmentFile", ""},
+		{"healthcheck", "readiness_probe", `: { exec.command = "…"; } or { http_get = { port = …; }; }`},
+		{"volumes", "", "services run beside each other, on this machine's files: name the folder, or dataDir; an image's volumes are given to the engine (-v)"},
+		{"image", "", "a service is a program, not an image: name its package (packages, or package = pkgs.…); fromImage is the base of the whole container"},
+		{"build", "", "a service is a program, not an image: \"nix2gpu build\" makes one image of the whole container"},
+		{"entrypoint", "command", ""},
+		{"containername", "", "the name of a service is its attribute: services.custom.\"NAME\""},
+		{"expose", "ports", ", of a custom service; exposedPorts is the container's"},
+		{"networks", "", "services share one network: they find each other at 127.0.0.1"},
+		{"links", "depends_on", ""},
+		{"deploy", "", "memory and CPUs are limits.memory and limits.cpus, GPUs are gpus"},
+		{"memlimit", "limits", `.memory = "512M"`},
+		{"memory", "limits", `.memory = "512M"`},
+		{"cpus", "limits", ".cpus"},
+		{"pidslimit", "limits", ".pids"},
+		{"ulimits", "limits", `.ulimits: { nofile = 1024; core = 0; }`},
+		{"capdrop", "capabilities", `: all that the service keeps; [ ] is none`},
+		{"capadd", "capabilities", `: all that the service keeps, such as [ "net_admin" ]`},
+		{"groupadd", "supplementaryGroups", ""},
+		{"oomscoreadj", "oomScoreAdjust", ""},
+		{"blkioconfig", "limits", `.io: { weight; readBandwidthMax."/srv" = "50M"; writeBandwidthMax; readIOPSMax; writeIOPSMax; }`},
+		{"logging", "log", `: { maxFileSize = "10M"; maxFiles = 5; }`},
+		{"stopsignal", "shutdown", `.signal`},
+		{"stopgraceperiod", "shutdown", ".timeout_seconds"},
+		{"env", "environment", ""},
+		{"cwd", "working_dir", ""},
+		{"dir", "working_dir", ""},
+		{"cmd", "command", ""},
+		{"args", "command", ", which takes a list as well"},
+		{"labels", "", "labels are the image's: the container's option labels"},
+		{"hostname", "", "services share the container's name"},
+		{"runtime", "gpus", ""},
 		// systemd
-		"execstart":               is("command", ""),
-		"execstop":                is("shutdown", ".command"),
-		"execstartpre":            say("write a service of its own that ends, and depends_on it with \"completed\""),
-		"prestart":                say("write a service of its own that ends, and depends_on it with \"completed\""),
-		"script":                  is("command", ""),
-		"serviceconfig":           say("its parts are options of their own: command, working_dir, user, restart, environment, limits"),
-		"workingdirectory":        is("working_dir", ""),
-		"environmentfile":         is("environmentFile", ""),
-		"restartsec":              is("restart_delay", ` = "5s"`),
-		"startlimitburst":         is("max_restarts", ""),
-		"timeoutstopsec":          is("shutdown", ".timeout_seconds"),
-		"killsignal":              is("shutdown", ".signal"),
-		"limitnofile":             is("limits", ".nofile"),
-		"logratelimitburst":       is("log", ".rateLimit.lines, a second"),
-		"logratelimitintervalsec": is("log", ".rateLimit.interval"),
-		"memorymax":               is("limits", ".memory"),
-		"cpuquota":                is("limits", ".cpus = 1.5"),
-		"ambientcapabilities":     is("capabilities", ""),
-		"capabilityboundingset":   is("capabilities", ""),
-		"limitcore":               is("limits", ".ulimits.core"),
-		"limitmemlock":            is("limits", `.ulimits.memlock = "infinity"`),
-		"limitnproc":              is("limits", ".ulimits.nproc"),
-		"limitstack":              is("limits", ".ulimits.stack"),
-		"limitrtprio":             is("limits", ".ulimits.rtprio"),
-		"tasksmax":                is("limits", ".pids"),
-		"ioweight":                is("limits", ".io.weight"),
+		{"execstart", "command", ""},
+		{"execstop", "shutdown", ".command"},
+		{"execstartpre", "", "write a service of its own that ends, and depends_on it with \"completed\""},
+		{"prestart", "", "write a service of its own that ends, and depends_on it with \"completed\""},
+		{"script", "command", ""},
+		{"serviceconfig", "", "its parts are options of their own: command, working_dir, user, restart, environment, limits"},
+		{"workingdirectory", "working_dir", ""},
+		{"environmentfile", "environmentFile", ""},
+		{"restartsec", "restart_delay", ` = "5s"`},
+		{"startlimitburst", "max_restarts", ""},
+		{"timeoutstopsec", "shutdown", ".timeout_seconds"},
+		{"killsignal", "shutdown", ".signal"},
+		{"limitnofile", "limits", ".nofile"},
+		{"logratelimitburst", "log", ".rateLimit.lines, a second"},
+		{"logratelimitintervalsec", "log", ".rateLimit.interval"},
+		{"memorymax", "limits", ".memory"},
+		{"cpuquota", "limits", ".cpus = 1.5"},
+		{"ambientcapabilities", "capabilities", ""},
+		{"capabilityboundingset", "capabilities", ""},
+		{"limitcore", "limits", ".ulimits.core"},
+		{"limitmemlock", "limits", `.ulimits.memlock = "infinity"`},
+		{"limitnproc", "limits", ".ulimits.nproc"},
+		{"limitstack", "limits", ".ulimits.stack"},
+		{"limitrtprio", "limits", ".ulimits.rtprio"},
+		{"tasksmax", "limits", ".pids"},
+		{"ioweight", "limits", ".io.weight"},
 
-		"ioreadbandwidthmax":  is("limits", `.io.readBandwidthMax."/srv" = "50M"`),
-		"iowritebandwidthmax": is("limits", `.io.writeBandwidthMax."/srv" = "50M"`),
-		"ioreadiopsmax":       is("limits", `.io.readIOPSMax."/srv" = 1000`),
-		"iowriteiopsmax":      is("limits", `.io.writeIOPSMax."/srv" = 1000`),
-		"wantedby":            is("enable", ": what is enabled is started"),
-		"after":               is("depends_on", ` = { NAME = "ready"; }`),
-		"requires":            is("depends_on", ` = { NAME = "ready"; }`),
-		"wants":               is("depends_on", ` = { NAME = "started"; }`),
-		"path":                is("packages", ", of a custom service"),
-		"type":                say("a service that ends has restart = \"no\"; one that says when it is ready has readiness_probe.notify = true"),
-		"loadcredential":      is("credentials", ""),
-		"group":               is("user", ", whose groups it gets"),
+		{"ioreadbandwidthmax", "limits", `.io.readBandwidthMax."/srv" = "50M"`},
+		{"iowritebandwidthmax", "limits", `.io.writeBandwidthMax."/srv" = "50M"`},
+		{"ioreadiopsmax", "limits", `.io.readIOPSMax."/srv" = 1000`},
+		{"iowriteiopsmax", "limits", `.io.writeIOPSMax."/srv" = 1000`},
+		{"wantedby", "enable", ": what is enabled is started"},
+		{"after", "depends_on", ` = { NAME = "ready"; }`},
+		{"requires", "depends_on", ` = { NAME = "ready"; }`},
+		{"wants", "depends_on", ` = { NAME = "started"; }`},
+		{"path", "packages", ", of a custom service"},
+		{"type", "", "a service that ends has restart = \"no\"; one that says when it is ready has readiness_probe.notify = true"},
+		{"loadcredential", "credentials", ""},
+		{"group", "user", ", whose groups it gets"},
 		// supervisord, Kubernetes
-		"autostart":      is("enable", ""),
-		"autorestart":    is("restart", ` = "always"`),
-		"directory":      is("working_dir", ""),
-		"livenessprobe":  is("liveness_probe", ""),
-		"readinessprobe": is("readiness_probe", ""),
-		"startupprobe":   is("startup_probe", ""),
-		"resources":      is("limits", ""),
+		{"autostart", "enable", ""},
+		{"autorestart", "restart", ` = "always"`},
+		{"directory", "working_dir", ""},
+		{"livenessprobe", "liveness_probe", ""},
+		{"readinessprobe", "readiness_probe", ""},
+		{"startupprobe", "startup_probe", ""},
+		{"resources", "limits", ""},
 	}
 }

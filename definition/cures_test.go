@@ -14,15 +14,20 @@ func TestForeignOptionsExist(t *testing.T) {
 		t.Fatal("no type custom")
 	}
 	options := custom.Schema().Options
-	for word, f := range foreignOptions() {
-		if (f.option == "") == (f.text == "") {
-			t.Errorf("%s: want an option or a text", word)
+	seen := map[string]bool{}
+	for _, f := range foreignOptions() {
+		if seen[f.word] {
+			t.Errorf("%s stands there twice", f.word)
 		}
-		if _, ok := options[f.option]; !ok && f.text == "" {
-			t.Errorf("%s: there is no option %q", word, f.option)
+		seen[f.word] = true
+		if f.option == "" && f.text == "" {
+			t.Errorf("%s: want an option or a text", f.word)
 		}
-		if _, ok := options[word]; ok {
-			t.Errorf("%s is an option", word)
+		if _, ok := options[f.option]; !ok && f.option != "" {
+			t.Errorf("%s: there is no option %q", f.word, f.option)
+		}
+		if _, ok := options[f.word]; ok {
+			t.Errorf("%s is an option", f.word)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"path"
 	"runtime"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -252,7 +253,7 @@ func makeLayers[G layered](ctx context.Context, b *builder, groups []G, key func
 		order[i], keys[i] = i, key(g)
 	}
 	made := progress(b, groups, keys)
-	slices.SortFunc(order, func(i, j int) int { return cmp.Or(cmp.Compare(groups[j].size(), groups[i].size()), i-j) })
+	sort.SliceStable(order, func(i, j int) bool { return groups[order[i]].size() > groups[order[j]].size() })
 	next := make(chan int)
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(groups)) {

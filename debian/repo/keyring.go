@@ -13,7 +13,10 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 )
 
-//go:embed debian.asc
+// The keys of debian.asc without armour and without what other keys say of them, which
+// is three quarters of it: go test ./debian/repo -run 'TestDebianKeyring$' -update
+//
+//go:embed debian.pgp
 var debianKeys []byte
 
 // A Keyring is a set of public keys that may sign archives. It is kept as text and

@@ -1,15 +1,22 @@
 package repo_test
 
 import (
+	"bytes"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"github.com/google/go-cmp/cmp"
 
 	"nix2gpu/debian/repo"
 	"nix2gpu/internal/debtest"
+	"nix2gpu/internal/testkit"
 )
 
 func TestParseSourcesList(t *testing.T) {
@@ -246,7 +253,34 @@ func TestSignedBy(t *testing.T) {
 	}
 }
 
-// Each key that is built in is the one whose fingerprint stands above it.
+// bareKeys are the keys of blocks in armour, each with the signatures that are its own.
+func bareKeys(t *testing.T, armoured []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	for r := bytes.NewReader(armoured); ; {
+		block, err := armor.Decode(r)
+		if errors.Is(err, io.EOF) {
+			return out.Bytes()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys, err := openpgp.ReadKeyRing(block.Body)
+		if err != nil || len(keys) != 1 || len(keys[0].Identities) != 1 {
+			t.Fatalf("keys %v, %v, want one of one name", keys, err)
+		}
+		key := keys[0]
+		key.Signatures = nil // who else might revoke it
+		for _, name := range key.Identities {
+			name.Signatures = []*packet.Signature{name.SelfSignature}
+		}
+		if err := key.Serialize(&out); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Each key that is built in is the one whose fingerprint stands above it in debian.asc.
 func TestDebianKeyring(t *testing.T) {
 	data, err := os.ReadFile("debian.asc")
 	if err != nil {
@@ -258,6 +292,7 @@ func TestDebianKeyring(t *testing.T) {
 			want = append(want, strings.TrimSpace(f))
 		}
 	}
+	testkit.Golden(t, "debian.pgp", bareKeys(t, data))
 	got, err := repo.DebianKeyring().Fingerprints()
 	if !cmp.Equal(got, want) || len(got) != 9 || err != nil {
 		t.Errorf("keys %q, %v, want %q", got, err, want)

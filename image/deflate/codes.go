@@ -65,38 +65,29 @@ func distanceExtra(distance uint16) (value uint32, n uint8) {
 // codeLengths sets the length of the code for each symbol, at most limit bits; 0 for
 // symbols that do not occur. At least two get a code, because some decoders refuse less.
 func codeLengths(freq []uint32, limit int, lengths []uint8) {
-	type symbol struct {
-		freq uint32
-		id   int
-	}
-	list := make([]symbol, 0, nLiterals+2)
+	// A symbol is its frequency above its id: numbers sort faster than structures, and the
+	// code that sorts them is there already.
+	const idBits = 16
+	list := make([]int, 0, nLiterals+2)
 	for id, n := range freq {
 		lengths[id] = 0
 		if n > 0 {
-			list = append(list, symbol{n, id})
+			list = append(list, int(n)<<idBits|id)
 		}
 	}
 	for id := 0; len(list) < 2; id++ {
 		if freq[id] == 0 {
-			list = append(list, symbol{1, id})
+			list = append(list, 1<<idBits|id)
 		}
 	}
-	slices.SortFunc(list, func(a, b symbol) int {
-		if a.freq != b.freq {
-			if a.freq < b.freq {
-				return -1
-			}
-			return 1
-		}
-		return a.id - b.id
-	})
+	slices.Sort(list)
 
 	// Huffman's tree. Leaves are sorted, and inner nodes are made in sorted order.
 	n := len(list)
 	var weight [2 * nLiterals]uint32
 	var parent [2 * nLiterals]uint16
 	for i, s := range list {
-		weight[i] = s.freq
+		weight[i] = uint32(s >> idBits)
 	}
 	leaf, inner := 0, n
 	for next := n; next < 2*n-1; next++ {
@@ -138,7 +129,7 @@ func codeLengths(freq []uint32, limit int, lengths []uint8) {
 	i := 0
 	for l := limit; l > 0; l-- {
 		for range count[l] {
-			lengths[list[i].id] = uint8(l)
+			lengths[list[i]&(1<<idBits-1)] = uint8(l)
 			i++
 		}
 	}

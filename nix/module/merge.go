@@ -209,7 +209,7 @@ func pick(defs []def) winners {
 			}
 			return d.order
 		}
-		slices.SortStableFunc(w.defs, func(a, b def) int { return rank(a) - rank(b) })
+		sort.SliceStable(w.defs, func(i, j int) bool { return rank(w.defs[i]) < rank(w.defs[j]) })
 	}
 	return w
 }
