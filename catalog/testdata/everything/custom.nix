@@ -27,6 +27,7 @@
     ready_log_line = "ready"; startup_probe.log_line = "up"; liveness_probe.tcp.port = 2;
   };
   services.custom.several = { enable = true; command = "x"; port = 7; replicas = 2; readiness_probe.http_get.port = 7; depends_on.restarts = "ready"; };
+  services.custom.typed = { enable = true; command = "x"; tty = true; shutdown.send_keys = "q"; };
   services.custom.sometimes = { enable = true; network = "loopback"; command = "x"; profiles = [ "debug" "more" ]; };
   services.custom.gpu = { enable = true; command = "x"; gpu = { count = 2; memory = "24G"; }; readiness_probe.gpu = { uuid = [ "GPU-1" "MIG-2" ]; memory = 1; }; liveness_probe.gpu.count = 1; };
   services.custom.nightly = { enable = true; command = "x"; schedule = { cron = "0 3 * * *"; timezone = "Europe/Berlin"; run_on_start = true; overlap = "queue"; max_concurrent = 3; }; };
