@@ -216,14 +216,21 @@ type older struct {
 
 // olders lists the older files, the newest first. The caller holds the lock. If a crash has
 // left one in both forms, the plain one goes: the packed one was whole before it had its
-// name.
+// name. One that somebody else has packed is left alone.
 func (f *file) olders() (all []older) {
 	for i, missing := 1, 0; missing < 2; i++ {
 		plain := partName(f.name, i)
 		o := older{number: i, name: plain + packSuffix, packed: true}
-		if f.stat(o.name, &o.st) {
-			_ = unix.Unlinkat(f.dir.fd, plain, 0)
-		} else if o.name, o.packed = plain, false; !f.stat(plain, &o.st) {
+		var st unix.Stat_t
+		both := f.stat(plain, &st)
+		switch {
+		case f.stat(o.name, &o.st) && (!both || f.packedFrom(o) == originOf(st)):
+			if both {
+				_ = unix.Unlinkat(f.dir.fd, plain, 0)
+			}
+		case both:
+			o.name, o.packed, o.st = plain, false, st
+		default:
 			missing++
 			continue
 		}
@@ -237,14 +244,33 @@ func (f *file) stat(name string, st *unix.Stat_t) bool {
 	return unix.Fstatat(f.dir.fd, name, st, unix.AT_SYMLINK_NOFOLLOW) == nil
 }
 
+// open opens an older file.
+func (f *file) open(name string) (*os.File, error) {
+	fd, err := unix.Openat(f.dir.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// packedFrom returns what a packed file was made of; zero: not by us.
+func (f *file) packedFrom(o older) (from origin) {
+	if r, err := f.open(o.name); err == nil {
+		if p, err := openPacked(r, o.st.Size, nil); err == nil {
+			from = p.origin
+		}
+		r.Close()
+	}
+	return from
+}
+
 // began returns when the first line of a file was written, as far as it tells.
 func (f *file) began(o older) time.Time {
 	last := time.Unix(o.st.Mtim.Unix())
-	fd, err := unix.Openat(f.dir.fd, o.name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	r, err := f.open(o.name)
 	if err != nil {
 		return last
 	}
-	r := os.NewFile(uintptr(fd), o.name)
 	defer r.Close()
 	var first time.Time
 	if o.packed {
@@ -342,9 +368,8 @@ func (f *file) rested(now time.Time) (r *os.File, next time.Time) {
 			}
 			continue
 		}
-		fd, err := unix.Openat(f.dir.fd, o.name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-		if err == nil {
-			return os.NewFile(uintptr(fd), o.name), next
+		if r, err := f.open(o.name); err == nil {
+			return r, next
 		}
 	}
 	return nil, next

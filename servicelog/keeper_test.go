@@ -282,12 +282,16 @@ func TestPackingIsCrashSafe(t *testing.T) {
 		s.write(1, 100)
 	}
 	want := s.read(Query{})
-	plain := s.bytes("a.log.1")
+	plain, kept := filepath.Join(s.dir, "a.log.1"), filepath.Join(s.dir, "kept")
+	if err := os.Link(plain, kept); err != nil {
+		t.Fatal(err)
+	}
 	s.pack()
-	for name, text := range map[string][]byte{"a.log" + tmpSuffix: []byte("half"), "a.log.1": plain} {
-		if err := os.WriteFile(filepath.Join(s.dir, name), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.Rename(kept, plain); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "a.log"+tmpSuffix), []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	if got := s.read(Query{}); !slices.Equal(got, want) {
 		t.Errorf("%d lines, want %d", len(got), len(want))
@@ -330,6 +334,27 @@ func TestPackingIsCrashSafe(t *testing.T) {
 		t.Error(err)
 	}
 	if got := s.read(Query{}); !slices.Equal(got, want) || slices.Contains(s.files(), "a.log"+tmpSuffix) {
+		t.Errorf("%d lines, want %d; files %q", len(got), len(want), s.files())
+	}
+}
+
+// A file that somebody else has packed beside ours takes nothing away.
+func TestWhatOthersHavePackedIsLeftAlone(t *testing.T) {
+	s := newScribe(t, 2<<10, remindEvery)
+	for range 40 {
+		s.write(1, 100)
+	}
+	zip, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := filepath.Join(s.dir, "a.log.1.zst")
+	if err := os.WriteFile(foreign, zip.EncodeAll(s.bytes("a.log.1"), nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := s.read(Query{})
+	s.f.prune(s.now)
+	if got := s.read(Query{}); !slices.Equal(got, want) || !slices.Contains(s.files(), "a.log.1") {
 		t.Errorf("%d lines, want %d; files %q", len(got), len(want), s.files())
 	}
 }
