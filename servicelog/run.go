@@ -171,8 +171,8 @@ type pipe struct {
 	view   *viewer
 	out    *output // nil: not shown
 
-	// mu guards the fields up to ended. Those after it have two users: the reading
-	// goroutine while idle is false, and a drain, with mu, while it is true.
+	// mu guards the fields up to ended. Those after it belong to the reading goroutine
+	// while idle is false. While it is true, a drain, with mu, may look at them.
 	mu        sync.Mutex
 	change    sync.Cond
 	fd        int   // -1: closed
@@ -386,14 +386,26 @@ func (p *pipe) drain(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	target := p.taken + p.waiting()
+	err := p.settle(ctx, target)
+	if err == nil && !p.ended && p.idle && len(p.frame.held) > 0 {
+		// Not by us: a watch may hang, and the poller must get the lock.
+		p.idle = false
+		go func() {
+			p.deliverRest(false)
+			p.read()
+		}()
+		err = p.settle(ctx, target)
+	}
+	return err
+}
+
+// settle waits until the pipe is settled. The caller holds the lock.
+func (p *pipe) settle(ctx context.Context, target int64) error {
 	for !p.settled(target) {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		p.change.Wait()
-	}
-	if !p.ended && p.idle {
-		p.deliverRest(false) // the reader can't begin while we hold the lock
 	}
 	return nil
 }
@@ -470,7 +482,9 @@ func (p *pipe) deliver(buf *buffers, wait bool) {
 func (s *Source) batch(lines []line) int {
 	left := int64(batchSize)
 	if s.file != nil {
+		s.file.mu.Lock()
 		left = min(left, max(readSize, s.file.max/4))
+		s.file.mu.Unlock()
 	}
 	const header = len("2026-11-22T23:57:00.123456789Z stdout F:r ") + 1
 	for i, l := range lines {
