@@ -33,13 +33,16 @@ var alertmanager = ServiceType{
 			{"route/receiver", "nowhere"}, {"receivers", named{"nowhere"}},
 		}}},
 		test:  []string{"{bin/amtool}", "check-config", "{run/alertmanager.yml}"},
-		ready: ready{listener: "web", http: "/-/ready"},
+		ready: ready{listener: "web", http: "/-/ready", guard: webConfig},
 		finish: func(in *tableInstance, main *project.Process) {
 			if in.Has("configText") {
 				in.whole("configText", "port", "listenAddress", "webExternalUrl", "logLevel", "logFormat", "clusterListenAddress", "clusterPeers", "extraFlags")
 				main.Files[0] = project.File{Path: in.RunDir("/alertmanager.yml"), Content: in.Text("configText"), Mode: "0640"}
 			}
-			main.Readiness.HTTP.Path = prometheusPrefix(in.Instance, in.Strings("extraFlags")) + main.Readiness.HTTP.Path
+			prometheusPrefix(in, main)
+			if _, peers, ok := in.said([]string{"--cluster.peer", "clusterPeers"}); ok && in.bounds["gossip"][0].host == "" {
+				in.Get(peers...).Errorf("without clusterListenAddress, Alertmanager takes part in no cluster, and has no peers\n  hint: set clusterListenAddress, such as \"127.0.0.1:9094\"")
+			}
 		},
 	},
 }

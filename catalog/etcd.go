@@ -1,6 +1,12 @@
 package catalog
 
-import "nix2gpu/project"
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"nix2gpu/project"
+)
 
 // etcd keeps what a cluster must agree on.
 var etcd = ServiceType{
@@ -24,8 +30,8 @@ var etcd = ServiceType{
 	table: &table{
 		extra: "extraFlags",
 		endpoints: []endpoint{
-			{name: "client", port: "port", address: "listenAddress", anyHost: "0.0.0.0", both: []string{"--listen-client-urls", "listenClientUrls"}},
-			{name: "peer", port: "peerPort", address: "listenAddress", anyHost: "0.0.0.0", both: []string{"--listen-peer-urls", "listenPeerUrls"}},
+			{name: "client", port: "port", address: "listenAddress", anyHost: "0.0.0.0", both: []string{"--listen-client-urls", "extraConf.LISTEN_CLIENT_URLS", "listenClientUrls"}},
+			{name: "peer", port: "peerPort", address: "listenAddress", anyHost: "0.0.0.0", both: []string{"--listen-peer-urls", "extraConf.LISTEN_PEER_URLS", "listenPeerUrls"}},
 		},
 		argv: []string{"{bin/etcd}", "?name --name={name}", "!name --name={instance}", "--data-dir={data}",
 			"?listenClientUrls --listen-client-urls={listenClientUrls}", "!listenClientUrls --listen-client-urls=http://{client}",
@@ -34,22 +40,36 @@ var etcd = ServiceType{
 			"?initialAdvertisePeerUrls --initial-advertise-peer-urls={initialAdvertisePeerUrls}",
 			"!initialAdvertisePeerUrls --initial-advertise-peer-urls={peer.scheme}://{peer!}",
 			"--initial-cluster-state={initialClusterState}", "--initial-cluster-token={initialClusterToken}", "{extraFlags...}"},
-		dirs:  []string{"{data} 0700 keep"},
-		ready: ready{listener: "client", http: "/health"},
-		finish: func(in *tableInstance, main *project.Process) {
-			// The members that begin the cluster; this one alone goes by the name and the URL above.
-			words := []string{"?initialCluster --initial-cluster={initialCluster}"}
-			if len(in.List("initialCluster")) == 0 {
-				word := "={peer.scheme}://{peer!}"
-				if urls := in.Strings("initialAdvertisePeerUrls"); len(urls) > 0 {
-					word = "=" + urls[0]
-				}
-				words = []string{"?name --initial-cluster={name}" + word, "!name --initial-cluster={instance}" + word}
-			}
-			main.Command.Exec = append(main.Command.Exec, in.words(words)...)
-			for _, c := range in.Each("extraConf") {
-				main.Env["ETCD_"+c.Name()] = project.Value{Text: in.place.Text(c.Str())}
-			}
-		},
+		dirs:   []string{"{data} 0700 keep"},
+		ready:  ready{listener: "client", http: "/health", guard: []string{"--trusted-ca-file -trusted-ca-file", "extraConf.TRUSTED_CA_FILE"}},
+		finish: etcdCluster,
 	},
+}
+
+// etcdCluster says which members begin the cluster: this one alone, unless the user does.
+func etcdCluster(in *tableInstance, main *project.Process) {
+	words := []string{"--initial-cluster={initialCluster}"}
+	if len(in.List("initialCluster")) == 0 {
+		name, _, _ := in.said([]string{"--name -name", "extraConf.NAME", "name"})
+		urls, _, ok := in.said([]string{"--initial-advertise-peer-urls -initial-advertise-peer-urls", "extraConf.INITIAL_ADVERTISE_PEER_URLS", "initialAdvertisePeerUrls"})
+		if !ok {
+			urls = "{peer.scheme}://{peer!}"
+		}
+		var members []string
+		for url := range strings.SplitSeq(urls, ",") {
+			members = append(members, cmp.Or(name, "{instance}")+"="+strings.TrimSpace(url))
+		}
+		words[0] = "--initial-cluster=" + strings.Join(members, ",")
+	}
+	own := in.Strings("extraFlags")
+	if _, elsewhere, _ := in.said([]string{"--discovery -discovery", "--discovery-srv -discovery-srv", "extraConf.DISCOVERY", "extraConf.DISCOVERY_SRV"}); elsewhere == nil {
+		main.Command.Exec = append(main.Command.Exec, in.words(words)...)
+	}
+	for _, c := range in.Each("extraConf") {
+		main.Env["ETCD_"+c.Name()] = project.Value{Text: in.place.Text(c.Str())}
+		flag := "--" + strings.ReplaceAll(strings.ToLower(c.Name()), "_", "-")
+		if _, given := flagValue(own, flag, flag[1:]); !given { // etcd refuses both
+			main.Command.Exec = slices.DeleteFunc(main.Command.Exec, func(t project.Text) bool { return strings.HasPrefix(t.String(), flag+"=") })
+		}
+	}
 }

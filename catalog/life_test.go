@@ -29,12 +29,13 @@ func TestServersLive(t *testing.T) {
 	  zookeeper.a.enable = true;
 	  zookeeper.b = { enable = true; extraConf = "clientPort=2182\ntickTime=2000"; extraCmdLineOptions = [ "-Xmx128m" ]; };
 	  etcd.a.enable = true;
-	  etcd.b = { enable = true; listenClientUrls = [ "http://127.0.0.2:2379" ]; peerPort = 2381; };
+	  etcd.b = { enable = true; listenClientUrls = [ "http://127.0.0.2:2379" ]; initialAdvertisePeerUrls = [ "http://127.0.0.1:2381" "http://127.0.0.2:2381" ];
+	    listenPeerUrls = [ "http://127.0.0.1:2381" "http://127.0.0.2:2381" ]; extraFlags = [ "--name=second" ]; };
 	  alertmanager.a.enable = true;
 	  alertmanager.b = { enable = true; extraFlags = [ "--web.listen-address=127.0.0.2:9093" ]; webExternalUrl = "http://example.org/alerts/"; };
 	  node-exporter.a.enable = true;
 	  node-exporter.b = { enable = true; port = 9101; disabledCollectors = [ "cpu" ]; };
-	  phpfpm.a = { enable = true; phpOptions = "date.timezone = CET"; phpEnv.GREETING = "hello"; };
+	  phpfpm.a = { enable = true; phpOptions = "date.timezone = CET"; phpEnv.GREETING = "hel;lo \"you\" \\ & \${me}"; };
 	  phpfpm.b = { enable = true; listen = 9001; extraConfig."pm.max_children" = 2; };
 	  nginx.web = { enable = true; httpConfig = ''
 	    server {
@@ -77,7 +78,7 @@ func TestServersLive(t *testing.T) {
 		t.Helper()
 		ask("users", "psql", "-h", "127.0.0.1", "-p", "6432", "-U", "postgres", "-Atc", "select current_database()", "users")
 		ask("postgres", "env", `PGPASSWORD=p "w`, "psql", "-h", "127.0.0.1", "-p", "6433", "-U", "reader", "-Atc", "select current_user", "users")
-		s.WantBody("http://127.0.0.1:8080/a", "hello CET from another")
+		s.WantBody("http://127.0.0.1:8080/a", `hel;lo "you" \ & ${me} CET from another`)
 		s.WantBody("http://127.0.0.1:8080/b", " UTC from another")
 		s.WantBody("http://127.0.0.1:9100/metrics", "node_cpu_seconds_total")
 		s.WantBody("http://127.0.0.1:9101/metrics", "node_memory_MemFree_bytes")

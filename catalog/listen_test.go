@@ -54,6 +54,7 @@ func TestServersListenWhereTheySay(t *testing.T) {
 		    plugins = [ "rabbitmq_management" "rabbitmq_prometheus" "rabbitmq_mqtt" "rabbitmq_stomp" "rabbitmq_stream" "rabbitmq_web_mqtt" "rabbitmq_web_stomp" ];
 		  };
 		  memcached.a = { enable = true; startArgs = [ "-p" "6012" "--listen=127.0.0.2" ]; };
+		  memcached.b = { enable = true; port = 6030; bind = "127.0.0.1:6031,127.0.0.2"; };
 		  nats-server.a = { enable = true; settings = { host = "127.0.0.2"; port = 6013; monitor_port = 6014; }; };
 		  nats-server.b = { enable = true; settings = { listen = "127.0.0.3:6015"; http = "127.0.0.1:6016"; cluster = { name = "c"; port = 6017; }; leafnodes.listen = "127.0.0.1:6018"; websocket = { port = 6019; no_tls = true; }; }; };
 		  nginx.a = { enable = true; virtualHosts.x = { listen = [ { addr = "127.0.0.1"; port = 6020; } ]; extraConfig = "listen 127.0.0.2:6021;"; }; };

@@ -16,7 +16,7 @@ var memcached = ServiceType{
 	table: &table{
 		extra: "startArgs",
 		endpoints: []endpoint{
-			{name: "tcp", port: "port", address: "bind", ports: []string{"-p --port"}, hosts: []string{"-l --listen"}, socket: []string{"-s --unix-socket"}, anyHost: "-"},
+			{name: "tcp", port: "port", address: "bind", ports: []string{"-p --port"}, hosts: []string{"-l --listen"}, socket: []string{"-s --unix-socket"}, anyHost: "*"},
 			{name: "udp", address: "bind", ports: []string{"-U --udp-port"}, hosts: []string{"-l --listen"}, socket: []string{"-s --unix-socket"}, udp: true},
 		},
 		argv: []string{"{bin/memcached}", "--port={tcp.port}", "--memory-limit={maxMemory}", "--conn-limit={maxConnections}", "--listen={tcp.hosts}",

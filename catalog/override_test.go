@@ -33,6 +33,8 @@ func TestOverridesReachPortsAndProbes(t *testing.T) {
 		{"ollama port alone", `services.ollama.a = { enable = true; environment.OLLAMA_HOST = ":7"; };`, "127.0.0.1:7", "127.0.0.1:7"},
 		{"memcached", `services.memcached.a = { enable = true; startArgs = [ "-p1" "-l" "127.0.0.2,127.0.0.3:4" "-U" "5" ]; };`,
 			"127.0.0.2:1 127.0.0.2:5/udp 127.0.0.3:4 127.0.0.3:5/udp", "127.0.0.2:1"},
+		{"memcached addresses", `services.memcached.a = { enable = true; bind = "127.0.0.1:11212,127.0.0.2"; };`, "127.0.0.1:11212 127.0.0.2:11211", "127.0.0.1:11212"},
+		{"memcached addresses by a flag", `services.memcached.a = { enable = true; startArgs = [ "-l" "127.0.0.1:11212,10.0.0.1" ]; };`, "127.0.0.1:11212 10.0.0.1:11211", "127.0.0.1:11212"},
 		{"memcached socket", `services.memcached.a = { enable = true; startArgs = [ "-s" "/run/m.sock" ]; };`, "", "/run/m.sock"},
 		{"redis TLS", `services.redis.a = { enable = true; port = 0; settings.tls-port = 1; };`, "127.0.0.1:1", "127.0.0.1:1"},
 		{"redis socket", `services.redis.a = { enable = true; port = 0; settings.unixsocket = "/run/r.sock"; };`, "", "/run/r.sock"},
@@ -69,6 +71,12 @@ func TestOverridesReachPortsAndProbes(t *testing.T) {
 		{"etcd URLs", `services.etcd.a = { enable = true; listenClientUrls = [ "http://0.0.0.0:1" ]; listenPeerUrls = [ "http://[::1]:2" ]; };`, "*:1 ::1:2", "127.0.0.1:1"},
 		{"alertmanager cluster", `services.alertmanager.a = { enable = true; clusterListenAddress = "0.0.0.0:1"; };`, "127.0.0.1:9093 *:1 *:1/udp", "127.0.0.1:9093"},
 		{"alertmanager behind a proxy", `services.alertmanager.a = { enable = true; webExternalUrl = "http://x/y/"; };`, "127.0.0.1:9093", "http://127.0.0.1:9093/y/-/ready"},
+		{"alertmanager with passwords", `services.alertmanager.a = { enable = true; extraFlags = [ "--web.config.file=x" ]; };`, "127.0.0.1:9093", "tcp 127.0.0.1:9093"},
+		{"node-exporter with passwords", `services.node-exporter.a = { enable = true; extraFlags = [ "--web.config.file" "x" ]; };`, "127.0.0.1:9100", "tcp 127.0.0.1:9100"},
+		{"etcd for those with certificates", `services.etcd.a = { enable = true; extraFlags = [ "--trusted-ca-file=x" ]; };`, "127.0.0.1:2379 127.0.0.1:2380", "tcp 127.0.0.1:2379"},
+		{"etcd variables", `services.etcd.a = { enable = true; extraConf = { LISTEN_CLIENT_URLS = "http://127.0.0.2:1"; LISTEN_PEER_URLS = "http://127.0.0.3:2"; }; };`, "127.0.0.2:1 127.0.0.3:2", "127.0.0.2:1"},
+		{"zookeeper on IPv6", `services.zookeeper.a = { enable = true; servers = "server.0=[::1]:2888:3888|10.0.0.1:2889:3889;2181"; };`, "127.0.0.1:2181 ::1:2888 ::1:3888 10.0.0.1:2889 10.0.0.1:3889", "127.0.0.1:2181"},
+		{"grafana without an address", `services.grafana.a = { enable = true; settings.server.http_addr = null; };`, "*:3000", "127.0.0.1:3000"},
 		{"node-exporter flags", `services.prometheus-node-exporter.a = { enable = true; extraFlags = [ "--web.listen-address=:1" ]; };`, "*:1", "127.0.0.1:1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

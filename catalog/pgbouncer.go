@@ -54,7 +54,7 @@ func pgbouncerUsers(in *tableInstance, main *project.Process) {
 			if c.Has() {
 				auth, password = "scram-sha-256", in.textOrSecret(c)
 			}
-			b.add(project.Lit(pgbouncerQuote(c.Name())+" "), pgbouncerQuoteText(password), project.Lit("\n"))
+			b.add(project.Lit(pgbouncerQuote(c.Name())+" "), quoteText(password, `"`, `""`), project.Lit("\n"))
 		}
 		list = in.RunDir("/users.txt")
 		main.Files = append(main.Files, project.File{Path: list, Content: b.text, Mode: "0400"})
@@ -68,11 +68,12 @@ func pgbouncerUsers(in *tableInstance, main *project.Process) {
 // pgbouncerQuote writes a double quote twice, as SQL does.
 func pgbouncerQuote(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
-func pgbouncerQuoteText(t project.Text) project.Text {
-	quoted := slices.Clone(t)
+// quoteText is a text between double quotes, with the replacements of strings.NewReplacer.
+func quoteText(t project.Text, replace ...string) project.Text {
+	quoted, r := slices.Clone(t), strings.NewReplacer(replace...)
 	for i, p := range quoted {
 		if p.IsLiteral() {
-			quoted[i].Literal = strings.ReplaceAll(p.Literal, `"`, `""`)
+			quoted[i].Literal = r.Replace(p.Literal)
 		}
 	}
 	return project.Join(project.Lit(`"`), quoted, project.Lit(`"`))

@@ -19,7 +19,7 @@ var phpfpm = ServiceType{
 		{"settings", "alias extraConfig", nil, ""},
 		{"globalSettings", "attrs scalar", nil, "Directives of the section global."},
 		{"phpOptions", "lines", nil, "Lines of php.ini, after those of the installed one."},
-		{"phpEnv", "attrs string", nil, "Environment variables of scripts, which get no others."},
+		{"phpEnv", "attrs string", nil, "Environment variables of scripts, which get no others. A value such as \"$HOME\" is that variable of nix2gpu's own."},
 	},
 	table: &table{
 		argv: []string{"{bin/php-fpm}", "--nodaemonize", "-p", "{data}", "-y", "{run/php-fpm.conf}"},
@@ -63,4 +63,13 @@ func phpfpmListen(in *tableInstance, main *project.Process) {
 	main.Readiness = &project.Probe{Server: check}
 	i := slices.IndexFunc(main.Files, func(f project.File) bool { return strings.HasSuffix(f.Path.String(), ".conf") })
 	main.Files[i] = in.table.configs[0].file(in, entry{"@/listen", text})
+}
+
+// phpQuote is a value between double quotes. A dollar alone is a variable without a name,
+// and so the empty text, which PHP-FPM refuses otherwise.
+func phpQuote(t project.Text) project.Text {
+	if t.IsEmpty() {
+		t = project.Lit("$")
+	}
+	return quoteText(t, `"`, `\"`, `\`, `\\`, "${", `$""{`)
 }

@@ -38,13 +38,12 @@ var prometheus = ServiceType{
 			{"scrape_configs", some("scrapeConfigs")}, {"alerting/alertmanagers", some("alertmanagers")},
 		}}},
 		test:   []string{"{bin/promtool}", "check", "config", "{run/prometheus.yml}"},
-		ready:  ready{listener: "web", http: "/-/ready", slow: true},
+		ready:  ready{listener: "web", http: "/-/ready", slow: true, guard: webConfig},
 		finish: prometheusRules,
 	},
 }
 
-// prometheusRules adds the files of rules, which the configuration names, and lets the
-// probe ask as the flags make it necessary.
+// prometheusRules adds the files of rules, which the configuration names.
 func prometheusRules(in *tableInstance, main *project.Process) {
 	var names []any
 	for _, s := range in.Strs("ruleFiles") {
@@ -60,18 +59,19 @@ func prometheusRules(in *tableInstance, main *project.Process) {
 		main.Files[0] = in.table.configs[0].file(in, entry{"rule_files", names})
 	}
 	main.Files = slices.Concat(files, main.Files)
-	own := in.Strings("extraFlags")
-	main.Readiness.HTTP.Path = prometheusPrefix(in.Instance, own) + main.Readiness.HTTP.Path
-	if _, ok := flagValue(own, "--web.config.file", "-web.config.file"); ok { // TLS, or passwords
-		at := main.Readiness.HTTP
-		main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: at.Host, Port: at.Port}, Period: slowStart}
-	}
+	prometheusPrefix(in, main)
 }
 
-// prometheusPrefix is what all paths of the server begin with: that of the
-// address under which others reach it, unless a flag says otherwise.
-func prometheusPrefix(in *Instance, flags []string) string {
-	external := in.String("webExternalUrl")
+// webConfig names a file with TLS or passwords, for all servers of the Prometheus project.
+var webConfig = []string{"--web.config.file -web.config.file"}
+
+// prometheusPrefix puts before the probe's path what all paths of the server begin with:
+// that of the address under which others reach it, unless a flag says otherwise.
+func prometheusPrefix(in *tableInstance, main *project.Process) {
+	if main.Readiness.HTTP == nil {
+		return
+	}
+	flags, external := in.Strings("extraFlags"), in.String("webExternalUrl")
 	if v, ok := flagValue(flags, "--web.external-url", "-web.external-url"); ok {
 		external = v
 	}
@@ -82,5 +82,5 @@ func prometheusPrefix(in *Instance, flags []string) string {
 	if v, ok := flagValue(flags, "--web.route-prefix", "-web.route-prefix"); ok {
 		prefix = v
 	}
-	return strings.TrimRight("/"+strings.Trim(prefix, "/"), "/")
+	main.Readiness.HTTP.Path = strings.TrimRight("/"+strings.Trim(prefix, "/"), "/") + main.Readiness.HTTP.Path
 }

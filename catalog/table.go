@@ -17,8 +17,9 @@ import (
 //
 //	{bin/x}       a program of the package; {pkg/x} another path there; {jre/x} one of Java's
 //	{data/x}      a path below dataDir, {run/x} below the run folder
-//	{web}         host and port of the endpoint called web; {web.host}, {web.port}, {web.scheme};
-//	              {web.hosts} all of its hosts; {web!} an address at which it answers
+//	{web}         host and port of the endpoint called web; {web.host}, {web.scheme};
+//	              {web.hosts} all of its hosts, with the ports that some have of their own; {web.port} is
+//	              that of the others; {web!} an address at which it answers
 //	{instance}    the name of the instance
 //	{option}      the value of an option; {a.b} of one in a set
 //	{option?}     the same, and "" leaves nothing out
@@ -56,7 +57,7 @@ type endpoint struct {
 	hosts   []string
 	both    []string // says host and port, perhaps of several listeners, perhaps as URLs
 	socket  []string // says the path of a socket that is used instead
-	anyHost string   // the server's word for all addresses, where it takes no other; "-" is none
+	anyHost string   // the server's word for all addresses, where it takes no other
 	udp     bool
 	silent  bool   // not declared, because not every version listens there
 	when    string // as in a word: whether it listens; default: always
@@ -69,6 +70,10 @@ type ready struct {
 	scheme   []string
 	protocol string // one of probe.Protocols
 	slow     bool   // it takes seconds to start
+
+	// guard are the sources, as of an endpoint, that let only those in whom the probe does not
+	// belong to: who connects is answer enough then.
+	guard []string
 }
 
 // A bound is where a listener of an instance listens.
@@ -76,6 +81,7 @@ type bound struct {
 	scheme string
 	host   string
 	port   int
+	others int      // the port of those that have none of their own
 	option []string // that says so
 }
 
@@ -143,11 +149,11 @@ func (in *tableInstance) bind(l *endpoint) {
 	if l.address != "" {
 		host = in.String(l.address)
 	}
-	if text, at, ok := in.said(l.ports); ok {
+	if text, at, ok := in.said(l.ports); ok && text != "" {
 		port, _ = strconv.Atoi(text) // the server refuses anything that is not a number
 		option = at
 	}
-	if text, _, ok := in.said(l.hosts); ok {
+	if text, _, ok := in.said(l.hosts); ok && (text != "" || l.anyHost == "") {
 		host = text
 	}
 	text, at, whole := in.said(l.both)
@@ -156,7 +162,7 @@ func (in *tableInstance) bind(l *endpoint) {
 	}
 	var found []bound
 	for _, one := range strings.FieldsFunc(host, func(c rune) bool { return c == ',' || c == ' ' }) {
-		b := bound{scheme: "http", host: one, port: port, option: option}
+		b := bound{scheme: "http", host: one, port: port, others: port, option: option}
 		if scheme, rest, ok := strings.Cut(one, "://"); ok {
 			one = strings.TrimRight(rest, "/")
 			b.scheme, b.host = scheme, one
@@ -170,11 +176,11 @@ func (in *tableInstance) bind(l *endpoint) {
 		found = append(found, b)
 	}
 	if len(found) == 0 {
-		found = []bound{{"http", host, port, option}}
+		found = []bound{{"http", host, port, port, option}}
 	}
 	for i, b := range found {
 		if l.anyHost != "" && everywhere(b.host) == "*" {
-			found[i].host = strings.Trim(l.anyHost, "-")
+			found[i].host = l.anyHost
 		}
 		protocol := ""
 		if l.udp {
@@ -210,6 +216,10 @@ func (in *tableInstance) said(sources []string) (text string, at []string, ok bo
 			if list := c.Strings(); len(list) > 0 {
 				return strings.Join(list, ","), at, true
 			}
+		case module.KindNull:
+			if len(at) > 2 { // in a section: our line goes
+				return "", at, true
+			}
 		}
 	}
 	return "", nil, false
@@ -243,6 +253,10 @@ func (in *tableInstance) probe() *project.Probe {
 		p.Server = &project.ServerCheck{Protocol: r.protocol, Host: reachable(at.host), Port: at.port}
 		return p
 	}
+	if _, _, guarded := in.said(r.guard); guarded {
+		p.TCP = &project.TCPCheck{Host: reachable(at.host), Port: at.port}
+		return p
+	}
 	path, _ := in.word(r.http)
 	p.HTTP = &project.HTTPCheck{Host: reachable(at.host), Port: at.port, Path: path.String()}
 	if p.HTTP.Scheme, _, _ = in.said(r.scheme); at.scheme == "https" {
@@ -260,17 +274,17 @@ func (in *tableInstance) words(list []string) []project.Text {
 		if !ok {
 			continue
 		}
-		if name, _, is := strings.Cut(word, "="); is && name[0] == '-' {
-			if _, given := flagValue(own, in.table.spellings(name)...); given {
-				continue
-			}
-		}
 		if name, is := strings.CutSuffix(word, "...}"); is {
 			prefix, name, _ := strings.Cut(name, "{")
 			for _, s := range in.Strs(name) {
 				out = append(out, project.Join(project.Lit(prefix), in.place.Text(s)))
 			}
 			continue
+		}
+		if name, _, is := strings.Cut(word, "="); is && name[0] == '-' {
+			if _, given := flagValue(own, in.table.spellings(name)...); given {
+				continue
+			}
 		}
 		if text, ok := in.word(word); ok {
 			out = append(out, text)
@@ -369,6 +383,9 @@ func (in *tableInstance) value(name string) project.Text {
 		case "hosts":
 			var all []string
 			for _, b := range found {
+				if b.port != b.others {
+					b.host = hostPort(b.host, b.port)
+				}
 				all = append(all, b.host)
 			}
 			return project.Lit(strings.Join(all, ","))
@@ -377,7 +394,7 @@ func (in *tableInstance) value(name string) project.Text {
 		case "host":
 			return project.Lit(at.host)
 		case "port":
-			return project.Lit(strconv.Itoa(at.port))
+			return project.Lit(strconv.Itoa(at.others))
 		case "scheme":
 			return project.Lit(at.scheme)
 		}

@@ -28,7 +28,7 @@ type entry struct {
 type (
 	number string   // a word
 	some   string   // an option, unless it is empty
-	whole  string   // an option; in a file of ini, a line for each of its elements, with "env[" as env[NAME]
+	whole  string   // an option; in a file of ini, a line for each of its elements, with "env[" as PHP's env[NAME] = "value"
 	named  []string // sets that have a name alone
 )
 
@@ -193,7 +193,10 @@ func (f *config) sections(in *tableInstance, more []entry) project.Text {
 			in.overlay(own, in.Get(string(option)))
 			for _, sub := range sortedKeys(own) {
 				if key != "" {
-					section(name)[key+sub+"]"] = own[sub]
+					if strings.Contains(own[sub].String(), "\n") {
+						in.Get(string(option), sub).Errorf("%s must be one line", sub)
+					}
+					section(name)[key+sub+"]"] = phpQuote(own[sub])
 				}
 			}
 			continue

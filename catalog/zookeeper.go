@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
 
@@ -46,21 +47,31 @@ func zookeeperMember(in *tableInstance, main *project.Process) {
 		return
 	}
 	id := strconv.Itoa(in.Int("id"))
-	main.Files = append(main.Files, project.File{Path: in.Data("/myid"), Content: project.Lit(id + "\n"), Mode: "0640"})
+	if dir, ok := lineValue(in.String("extraConf"), "dataDir"); ok {
+		main.Dirs[0].Path = in.place.Path(module.Str{S: dir})
+	}
+	main.Files = append(main.Files, project.File{Path: project.Join(main.Dirs[0].Path, project.Lit("/myid")), Content: project.Lit(id + "\n"), Mode: "0640"})
 	own, ok := lineValue(in.String("servers"), "server."+id)
 	if !ok {
 		in.Get("servers").Errorf("servers has no line server.%s, which is this one by its id\n  hint: add that line, or set id to the number of this server's", id)
 		return
 	}
-	// host:peers:election, and perhaps more
+	// host:peers:election, and perhaps more; perhaps several
 	own, _, _ = strings.Cut(own, ";")
-	parts := strings.Split(own, ":")
-	for i := 1; i < len(parts) && i < 3; i++ {
-		if n, err := strconv.Atoi(parts[i]); err == nil {
-			in.Listen(n, everywhere(parts[0]), "servers")
+	for one := range strings.SplitSeq(own, "|") {
+		host := one[:strings.IndexByte(one, ']')+1] // of IPv6
+		name, numbers, _ := strings.Cut(one[len(host):], ":")
+		if host = strings.Trim(host, "[]"); host == "" {
+			host = name
 		}
-	}
-	if len(parts) < 3 {
-		in.Get("servers").Errorf("server.%s must be host:port:port, not %q", id, own)
+		ports := strings.Split(numbers, ":")
+		for _, text := range ports[:min(len(ports), 2)] {
+			if n, err := strconv.Atoi(text); err == nil {
+				in.Listen(n, everywhere(host), "servers")
+			}
+		}
+		if len(ports) < 2 {
+			in.Get("servers").Errorf("server.%s must be host:port:port, not %q", id, one)
+		}
 	}
 }
