@@ -33,7 +33,7 @@
   services.custom.nightly = { enable = true; command = "x"; schedule = { cron = "0 3 * * *"; timezone = "Europe/Berlin"; run_on_start = true; overlap = "queue"; max_concurrent = 3; }; };
   services.custom.background = { enable = true; command = "x"; daemon = true; launch_timeout = "5s"; };
   services.custom.often = { enable = true; command = "x"; schedule.interval = "10m"; };
-  services.custom.hourly = { enable = true; command = "x"; tty = true; schedule = "@hourly"; };
+  services.custom.hourly = { enable = true; command = "x"; tty = true; schedule = "@hourly"; shutdown.send_keys = "q"; };
   services.custom.restarts = { enable = true; command = "x"; availability.restart = "always"; liveness_probe.gpu = { count = 3; memory = 1; }; readiness_probe.gpu.count = 2; };
   services.custom.grpc = { enable = true; command = "x"; readiness_probe.grpc = { host = "h"; port = 1; service = "s"; }; startup_probe.log = "u.*"; liveness_probe.notify = 3; };
 }
