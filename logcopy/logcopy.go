@@ -75,6 +75,9 @@ func (c *Set) Use(f *os.File, rotation *project.LogRotation, reopen func() (*os.
 func (w *File) Write(lines []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.closed { // a descendant that outlives its service prints on
+		return
+	}
 	if w.rotation != nil && w.size > 0 && w.size+int64(len(lines)) > w.most() {
 		w.rotate(time.Now())
 	}
@@ -262,7 +265,7 @@ func (w *File) Close() {
 	if w.due != nil {
 		w.due.Stop()
 	}
+	w.file.Close()
 	w.mu.Unlock()
 	w.tidies.Wait()
-	w.file.Close()
 }

@@ -68,6 +68,13 @@ func TestRotation(t *testing.T) {
 	}
 	a.Close()
 	b.Close()
+	before, _ := filepath.Glob(filepath.Join(dir, "*"))
+	for range 3 { // what a descendant prints that outlives its service
+		b.Write(block)
+	}
+	if after, _ := filepath.Glob(filepath.Join(dir, "*")); !slices.Equal(before, after) {
+		t.Errorf("written after the end: files %q, before %q", after, before)
+	}
 	got, _ := filepath.Glob(filepath.Join(dir, "*"))
 	if len(got) != 3 || len(set.open) != 0 {
 		t.Errorf("files %q, want all.log and two put aside; %d open, want 0", got, len(set.open))

@@ -29,6 +29,7 @@ type cursor struct {
 	gone   bool      // rotation has removed files that we have not read: a gap is due
 	when   time.Time // of the last record; lines that are no records get it
 
+	tells   bool    // the process is wanted
 	process Process // of the next record, unless that tells another one
 	head    Record
 	peeked  bool
@@ -42,7 +43,8 @@ const (
 
 // begin opens the files and moves to where the query begins.
 func (c *cursor) begin(q Query) error {
-	if err := c.find(q); err != nil || !q.Processes {
+	c.tells = q.Processes
+	if err := c.find(q); err != nil || !c.tells {
 		return err
 	}
 	return c.findProcess()
@@ -179,6 +181,9 @@ func (c *cursor) fill() (bool, error) {
 		if c.offset >= skip[0].from {
 			if c.files[0].skip = skip[1:]; rest == 0 { // between two records, as it should be
 				c.offset = skip[0].to
+				if c.tells && c.files[0].zip != nil { // a frame may end without a mark
+					return true, c.findProcess()
+				}
 			}
 			return true, nil
 		}
@@ -325,6 +330,7 @@ func (c *cursor) tailOfNewest(q Query) (done bool, err error) {
 	c.files = []*part{newest}
 	if done, err = c.tail(q); !done {
 		c.close()
+		c.offset = 0
 	}
 	return done, err
 }
@@ -354,6 +360,9 @@ func (c *cursor) tail(q Query) (more bool, err error) {
 	whenever.Since, whenever.Until = time.Time{}, time.Time{}
 	var strangers []place // wanted lines that count as of the time of the record before
 	err = c.backward(at, c.want, func(raw []byte, start, _ place) bool {
+		if start.file == 0 && start.offset < c.offset { // it is before what is wanted
+			return false
+		}
 		rec := parseRecord(raw)
 		if rec.Time.IsZero() && !c.want.all() {
 			if whenever.wanted(rec) {

@@ -25,10 +25,12 @@ package servicelog
 // says how: F:r by a carriage return, F:n not at all, because its writer ended. The
 // stream nix2gpu has our own marks: "start pid=N restart=N" is the beginning of a run,
 // "run pid=N restart=N" says whose the next records are, "gap N reason" that N lines could
-// not be kept.
+// not be kept. A mark that tells the process may have "span=FROM-TO from=TIME to=TIME": the
+// bytes before it that have the lines of that time.
 //
 // postgresql.db.log is the current file; .1 is the one before it, and so on.
-// A record never spans two files.
+// An older one that has rested is packed (.1.zst, see pack.go). A record never spans two
+// files.
 
 // Stdout.
 //

@@ -19,6 +19,8 @@ type scribe struct {
 	f   *file
 	now time.Time
 	n   int
+
+	frame int // how large the frames of packed files are; 0: as usual
 }
 
 func newScribe(tb testing.TB, max int64, remind int64) *scribe {
@@ -147,6 +149,7 @@ func FuzzLogIndex(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, ops []byte, since int16, lasts uint16, tail byte) {
 		s := newScribe(t, 4<<10, 300)
+		s.frame = 1 << 10
 		start := s.now
 		for _, op := range ops[:min(len(ops), 600)] {
 			n := int(op >> 3)
@@ -166,8 +169,8 @@ func FuzzLogIndex(f *testing.F) {
 			}
 		}
 		for _, q := range []Query{
-			{Since: start.Add(time.Duration(since) * time.Minute)},
-			{Until: start.Add(time.Duration(since) * time.Minute)},
+			{Since: start.Add(time.Duration(since) * time.Minute), Processes: true},
+			{Until: start.Add(time.Duration(since) * time.Minute), Processes: true},
 			{Since: start.Add(time.Duration(since) * time.Minute), Until: start.Add(time.Duration(int(since)+int(lasts)) * time.Minute), Processes: true},
 			{Since: start.Add(time.Duration(since) * time.Minute), Tail: int(tail), Processes: true},
 		} {

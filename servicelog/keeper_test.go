@@ -23,6 +23,9 @@ func (s *scribe) pack() {
 	if err != nil {
 		s.tb.Fatal(err)
 	}
+	if s.frame > 0 {
+		p.in = p.in[:s.frame]
+	}
 	for {
 		r, _ := s.f.rested(time.Now().Add(time.Hour))
 		if r == nil {
@@ -80,6 +83,9 @@ func TestPackedIsReadAlike(t *testing.T) {
 		{Since: start.Add(70 * time.Second), Until: start.Add(80 * time.Second), Processes: true},
 		{Since: start.Add(70 * time.Second), Until: start.Add(80 * time.Second), Tail: 5},
 		{Match: func(m []byte) bool { return bytes.HasPrefix(m, []byte("77")) }},
+	}
+	for at := start; at.Before(s.now); at = at.Add(10 * time.Second) { // in any frame
+		queries = append(queries, Query{Since: at, Until: at.Add(time.Second), Processes: true})
 	}
 	var want [][]string
 	for _, q := range queries {

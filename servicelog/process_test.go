@@ -92,6 +92,9 @@ func TestLinesTellTheirProcess(t *testing.T) {
 	if got, want := processes(t, dir, Query{Previous: true}), "two 200 1\nleft behind 100 0\nthree 200 1\nstopping 200 1"; got != want {
 		t.Errorf("previous: got\n%s\nwant\n%s", got, want)
 	}
+	if got, want := processes(t, dir, Query{Previous: true, Tail: 9}), processes(t, dir, Query{Previous: true}); got != want {
+		t.Errorf("the last lines of the previous run: got\n%s\nwant\n%s", got, want)
+	}
 	want = "start pid=100 restart=0 100 0\none 100 0\nstart pid=200 restart=1 200 1\ntwo 200 1\nleft behind 100 0\n" +
 		"three 200 1\nstopping 200 1\nstart 0 0\nnobody 0 0"
 	if got := processes(t, dir, Query{Marks: true}); got != want {
