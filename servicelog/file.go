@@ -263,7 +263,12 @@ func (f *file) rotate() {
 	if f.keep > 0 {
 		err = unix.Renameat(f.dir.fd, f.name, f.dir.fd, partName(f.name, 1))
 	} else {
-		err = unix.Unlinkat(f.dir.fd, f.name, 0)
+		var st unix.Stat_t
+		f.stat(f.name, &st)
+		if err = unix.Unlinkat(f.dir.fd, f.name, 0); err == nil {
+			f.count.files.Add(1)
+			f.count.removed.Add(uint64(st.Size))
+		}
 	}
 	if err != nil {
 		return

@@ -281,6 +281,18 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+// Of a log without older files, each one that is full goes, and is counted.
+func TestFilesOfALogOfOneAreCounted(t *testing.T) {
+	s := newScribe(t, 2<<10, remindEvery)
+	s.f.keep = 0
+	for s.f.current < 3 {
+		s.write(1, 100)
+	}
+	if files, bytes := s.f.count.files.Load(), s.f.count.removed.Load(); files != 3 || bytes < 3<<10 || bytes > 6<<10 {
+		t.Errorf("%d files of %d bytes are counted", files, bytes)
+	}
+}
+
 // What a crash leaves of packing is finished, or dropped.
 func TestPackingIsCrashSafe(t *testing.T) {
 	s := newScribe(t, 2<<10, remindEvery)
