@@ -31,8 +31,8 @@ func (in *Instance) applyLog() {
 	}
 	age := in.Get("log", "maxAge")
 	if d := pause(age); d != nil {
-		if log.MaxAge = *d; *d <= 0 {
-			age.Errorf("maxAge must be positive")
+		if log.MaxAge = *d; *d < project.MinLogAge {
+			age.Errorf("maxAge must be a second or more")
 		}
 	}
 	if in.Has("log", "compress") {

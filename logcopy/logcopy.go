@@ -97,15 +97,25 @@ func (w *File) most() int64 {
 // putAside is the time in the name of a file that was put aside.
 const putAside = "2006-01-02T15-04-05.000"
 
-// stem returns the name of an older file, up to and beyond the time in it.
-func (w *File) stem() (before, after string) {
-	ext := filepath.Ext(w.path)
-	return strings.TrimSuffix(w.path, ext) + "-", ext
+// stem returns the name of an older file of a log, up to and beyond the time in it.
+func stem(log string) (before, after string) {
+	ext := filepath.Ext(log)
+	return strings.TrimSuffix(log, ext) + "-", ext
+}
+
+// IsAside reports whether a file is one that was put aside of a log, packed, being packed
+// or neither.
+func IsAside(path, log string) bool {
+	before, after := stem(log)
+	when, ours := strings.CutPrefix(path, before)
+	when, whole := strings.CutSuffix(strings.TrimSuffix(strings.TrimSuffix(when, part), packed), after)
+	_, err := time.Parse(putAside, when)
+	return ours && whole && err == nil
 }
 
 // rotate puts the file aside. If that fails, it grows.
 func (w *File) rotate(now time.Time) {
-	stem, ext := w.stem()
+	stem, ext := stem(w.path)
 	aside := stem + now.Format(putAside) + ext
 	for n := 1; ; n++ { // two in one millisecond
 		if _, err := os.Lstat(aside); err != nil {
@@ -199,17 +209,14 @@ func (w *File) tidy(now time.Time) (next time.Time) {
 
 // older lists the files that were put aside, the latest first, of one time the packed one.
 func (w *File) older() (paths []string) {
-	stem, ext := w.stem()
-	dir := filepath.Dir(stem)
+	dir := filepath.Dir(w.path)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil
 	}
 	for _, e := range entries {
-		when, ok := strings.CutPrefix(e.Name(), filepath.Base(stem))
-		when = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(when, part), packed), ext)
-		if _, err := time.Parse(putAside, when); ok && err == nil {
-			paths = append(paths, filepath.Join(dir, e.Name()))
+		if path := filepath.Join(dir, e.Name()); IsAside(path, w.path) {
+			paths = append(paths, path)
 		}
 	}
 	slices.Sort(paths)

@@ -1,5 +1,7 @@
 package project
 
+import "time"
+
 // Log sets how the output of a process is kept; the zero value leaves all to defaults.
 type Log struct {
 	File     Text     `json:"file,omitempty"`     // a copy beside our own file
@@ -47,6 +49,9 @@ type LogRate struct {
 	Interval Duration `json:"interval"`
 }
 
+// MinLogAge is the least age that bounds a log. Six times in it a new file is begun.
+const MinLogAge = Duration(time.Second)
+
 func (e *Errors) checkLog(s *Service, who string, l Log) {
 	if l.MaxSize < 0 || l.MaxFiles != nil && *l.MaxFiles < 0 {
 		e.add(s.Pos, s.ID, "", "sizes and numbers of the log files of %s must not be negative", who)
@@ -54,8 +59,8 @@ func (e *Errors) checkLog(s *Service, who string, l Log) {
 	if l.MaxTotal < 0 || l.MaxTotal > 0 && l.MaxTotal < l.MaxSize {
 		e.add(s.Pos, s.ID, "set log.maxTotalSize to as much as log.maxFileSize, or more", "the log files of %s must be allowed as many bytes as one of them", who)
 	}
-	if l.MaxAge < 0 {
-		e.add(s.Pos, s.ID, "", "the age of the log of %s must not be negative", who)
+	if l.MaxAge != 0 && l.MaxAge < MinLogAge {
+		e.add(s.Pos, s.ID, "", "the age of the log of %s must be a second or more", who)
 	}
 	r := l.Rate
 	if r == nil {

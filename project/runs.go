@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // RunsOf returns the ids of the services that stand for the further runs that there may be
@@ -53,9 +54,10 @@ func (p *Project) addRun(of *Service, id ID, n int) {
 	s.ID, s.Instance, s.Label = id, fmt.Sprintf("%s-%d", of.Instance, n), fmt.Sprintf("%s-%d", of.Label, n)
 	s.Schedule = &Schedule{Of: of.ID, Pos: of.Schedule.Pos}
 	s.Ports = nil // they are told of the first
+	s.Family = "" // it is no replica: scale counts those
 	more := func(pid ID) ID {
 		proc := *p.Processes[pid]
-		proc.ID, proc.Service = furtherID(pid, n), id
+		proc.ID, proc.Service = id+ID(strings.TrimPrefix(string(pid), string(of.ID))), id // as if the service were written
 		p.Processes[proc.ID] = &proc
 		return proc.ID
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // Writers returns, as an [*Error], who else may change a file that says what we are to
-// run: by its mode, by that of its folder, or, where we are root, as its owner. Owners
+// run: by its mode, by that of its folder, or, where we are root, as the owner of either. Owners
 // are users who may own it beside us and root. It returns nil for a file that nobody
 // else may change, and for one that is not there or not regular.
 func Writers(path string, owners ...int) error {
@@ -29,7 +29,7 @@ func writers(path string, us int, owners []int) *Error {
 	}
 	known := func(uid uint32) bool { return uid == 0 || int(uid) == us || slices.Contains(owners, int(uid)) }
 	if us == 0 && !known(st.Uid) && st.Uid != nobodyKnown {
-		return &Error{Path: path, Why: "it belongs to " + user(st.Uid), Hint: "chown it to whom it should belong to"}
+		return foreign(path, st.Uid)
 	}
 	if e := writable(path, &st, us); e != nil {
 		return e
@@ -40,8 +40,14 @@ func writers(path string, us int, owners []int) *Error {
 	}
 	for _, dir := range dirs {
 		var in unix.Stat_t
-		// In a sticky folder only the owner of a file may rename or remove it.
-		if unix.Stat(dir, &in) != nil || in.Mode&unix.S_ISVTX != 0 && known(st.Uid) {
+		if unix.Stat(dir, &in) != nil {
+			continue
+		}
+		if us == 0 && !known(in.Uid) && in.Uid != nobodyKnown {
+			return foreign(dir, in.Uid)
+		}
+		// In a sticky folder only its owner and that of a file may rename or remove it.
+		if in.Mode&unix.S_ISVTX != 0 && known(st.Uid) {
 			continue
 		}
 		if e := writable(dir, &in, us); e != nil {
@@ -49,6 +55,10 @@ func writers(path string, us int, owners []int) *Error {
 		}
 	}
 	return nil
+}
+
+func foreign(path string, uid uint32) *Error {
+	return &Error{Path: path, Why: "it belongs to " + user(uid), Hint: "chown it to whom it should belong to"}
 }
 
 // writable says that others may write to a file or a folder. Only root minds a group: users

@@ -33,6 +33,9 @@ func TestWriters(t *testing.T) {
 		"a group, as a user":                  {mode: 0o664, folder: 0o775, uid: alice, gid: staff, us: alice},
 		"another's":                           {mode: 0o644, folder: 0o755, uid: bob, owners: []int{alice}, want: "it belongs to user 4002"},
 		"another's, as a user":                {mode: 0o644, folder: 0o755, uid: bob, us: alice},
+		"in another's folder":                 {mode: 0o644, folder: 0o755, dir: bob, want: "it belongs to user 4002"},
+		"in another's sticky folder":          {mode: 0o644, folder: 0o755 | os.ModeSticky, dir: bob, want: "it belongs to user 4002"},
+		"in another's folder, as a user":      {mode: 0o644, folder: 0o755, dir: bob, uid: alice, us: alice},
 		"of whom our namespace does not know": {mode: 0o644, folder: 0o755, uid: nobodyKnown},
 	} {
 		t.Run(name, func(t *testing.T) {

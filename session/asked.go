@@ -110,6 +110,9 @@ func (a asked) Reload(ctx context.Context, p project.Valid) (supervisor.Reloaded
 		a.session.hub.Say("warning: " + short.Msg + "; " + short.Hint)
 	}
 	a.session.noteListen(p.Project())
+	// Of two at once, the later one for the engine is the later one for the rest.
+	a.session.reloading.Lock()
+	defer a.session.reloading.Unlock()
 	changes, err := a.Engine.Reload(ctx, p, refused)
 	if err == nil {
 		a.session.made.take(made)

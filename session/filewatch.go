@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"nix2gpu/filewatch"
+	"nix2gpu/logcopy"
 	"nix2gpu/project"
 )
 
@@ -149,8 +150,8 @@ func (f *fileWatches) close() error {
 	return nil
 }
 
-// filesOf is what a service watches, and all that it depends on as text. Our own files never count, and neither do copies of
-// logs: services would restart by what they print.
+// filesOf is what a service watches, and all that it depends on as text. Our own files
+// never count, and neither do copies of logs: services would restart by what they print.
 func (s *session) filesOf(p *project.Project, svc *project.Service) (opts filewatch.Options, spec string) {
 	st := s.Stage()
 	resolved := func(t project.Text) string {
@@ -192,20 +193,9 @@ func (s *session) filesOf(p *project.Project, svc *project.Service) (opts filewa
 		if path == own || strings.HasPrefix(path, own+"/") {
 			return true
 		}
-		return slices.ContainsFunc(logs, func(log string) bool { return isCopyOf(path, log) })
+		return slices.ContainsFunc(logs, func(log string) bool { return path == log || logcopy.IsAside(path, log) })
 	}
 	return opts, spec
-}
-
-// isCopyOf reports whether a file is a log, or what was put aside of it, whose names have a
-// time before the ending.
-func isCopyOf(path, log string) bool {
-	ext := filepath.Ext(log)
-	rest, ok := strings.CutPrefix(path, strings.TrimSuffix(log, ext))
-	if path == log || !ok || !strings.HasPrefix(rest, "-") || strings.Contains(rest, "/") {
-		return path == log || strings.HasPrefix(path, log+".") && !strings.Contains(path[len(log):], "/")
-	}
-	return strings.HasSuffix(strings.TrimSuffix(rest, ".gz"), ext)
 }
 
 func absolute(dir, path string) string {

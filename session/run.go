@@ -57,6 +57,7 @@ type session struct {
 	memory     oomKills
 	signals    signalHandler
 	copies     copies
+	reloading  sync.Mutex // of the engine and of what goes with it
 	evaluating sync.Mutex
 	meter      meter
 	keeping    sync.WaitGroup // of what is written when all has settled
@@ -178,9 +179,10 @@ func (s *session) processes() error {
 	return nil
 }
 
-// keepLogs bounds the logs of all processes, also of those that print nothing.
+// keepLogs bounds the logs of all processes, also of those that print nothing,
+// and of further runs that an earlier session made.
 func (s *session) keepLogs(p *project.Project) {
-	for id, proc := range p.Processes {
+	for id, proc := range p.WithRuns().Processes {
 		s.hub.Keep(string(id), supervisor.LogLimits(proc.Log))
 	}
 }

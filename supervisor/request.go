@@ -159,12 +159,13 @@ func (c *core) signal(ids []project.ID, signal project.Signal) error {
 	}
 	var further []*service
 	for _, s := range list {
+		before := len(further)
 		for _, other := range c.runsOf(s) {
 			if other.process != nil && other.process.spawned && !slices.Contains(list, other) {
 				further = append(further, other)
 			}
 		}
-		if (s.process == nil || !s.process.spawned) && len(further) > 0 {
+		if (s.process == nil || !s.process.spawned) && len(further) > before {
 			continue
 		}
 		if s.process == nil || !s.process.spawned {

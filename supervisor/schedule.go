@@ -252,7 +252,7 @@ func (c *core) runNow(s *service, planned time.Time) {
 	case s.spec.Schedule.Overlap == project.OverlapQueue:
 		s.again = true
 	default:
-		line := sayLeftOut(s.when(planned), s.facts().describe(), s.spec.Schedule.Concurrent)
+		line := c.sayLeftOut(s, s.when(planned))
 		if s.told {
 			s.missed, s.lost = s.missed+1, line
 			return

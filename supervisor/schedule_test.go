@@ -181,6 +181,9 @@ func TestRequestsOfConcurrentRuns(t *testing.T) {
 		s.must(s.Stop(ctx, []project.ID{"job-2"}))
 		s.pass(20 * time.Second)
 		both(s, control.Running, control.Stopped) // there is room for it no more
+		if lines := s.world.transcript(); strings.Count(lines, "is left out: 1 is running, job-2 is stopped") != 1 || strings.Contains(lines, "2 are running") {
+			s.Error(lines)
+		}
 		_, err := s.Start(ctx, []project.ID{"job-2"}, StartOptions{})
 		s.must(err)
 		s.pass(time.Second)
@@ -218,16 +221,32 @@ func TestRequestsOfConcurrentRuns(t *testing.T) {
 	})
 }
 
+// A further run of one service does not excuse another that does not run.
+func TestKillOfWhatRunsInPart(t *testing.T) {
+	play(t, services("job: every=10s most=2", "web: restart=no"), map[project.ID]any{"job": act{lasts: time.Minute}, "job-2": act{lasts: time.Minute}}, Options{}, func(s *scene) {
+		s.pass(21 * time.Second)
+		s.must(s.Stop(ctx, []project.ID{"web"}))
+		s.must(s.Stopped(ctx, []project.ID{"web"}))
+		var not *NotRunningError
+		if err := s.Kill(ctx, []project.ID{"job", "web"}, project.SIGKILL); !errors.As(err, &not) || not.Service != "web" {
+			s.Errorf("got %v", err)
+		}
+	})
+}
+
 // Each replica of a service with a schedule has that schedule.
 func TestScheduleOfReplicas(t *testing.T) {
-	p := services("job-0: every=10s", "job-1: every=10s")
+	p := services("job-0: every=10s most=2", "job-1: every=10s most=2")
 	for _, s := range p.Services {
 		s.Family = "job"
 	}
 	play(t, p, map[project.ID]any{"job-0": act{lasts: time.Second}, "job-1": act{lasts: time.Second}}, Options{}, func(s *scene) {
 		s.pass(25 * time.Second)
 		for _, id := range []project.ID{"job-0", "job-1"} {
-			if st := s.status(id); st.Starts != 2 || st.State != control.Scheduled {
+			if st := s.status(id); st.Starts != 2 || st.State != control.Scheduled || st.Family != "job" {
+				s.Errorf("got %+v", st)
+			}
+			if st := s.status(id + "-2"); st.Family != "" { // it would be counted as a replica
 				s.Errorf("got %+v", st)
 			}
 		}

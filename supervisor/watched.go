@@ -41,6 +41,20 @@ func (c *core) touch(id project.ID, path string) bool {
 	if s == nil || c.stopping != nil || !s.armed() {
 		return false
 	}
+	if s.renewable() && !c.noteTouch(s, path) {
+		return false
+	}
+	did := c.again(s, path+" changed")
+	if s.spec.Watch.Cascade {
+		for _, user := range c.downstream(s) {
+			did = c.again(user, causeRestarted(s.spec)) || did
+		}
+	}
+	return did
+}
+
+// noteTouch counts the restarts of what may be in a loop, and reports whether the next may be made.
+func (c *core) noteTouch(s *service, path string) bool {
 	now := c.world.Now()
 	if s.touched != "" && now.Sub(s.touchedAt) < loopWithin {
 		s.rapid++
@@ -54,12 +68,6 @@ func (c *core) touch(id project.ID, path string) bool {
 		c.world.Say(serviceLine(s.spec, "hint: exclude what it writes: watch.paths.exclude"), servicelog.Plain)
 		c.publish(s, s.state)
 		return false
-	}
-	c.again(s, path+" changed")
-	if s.spec.Watch.Cascade {
-		for _, user := range c.downstream(s) {
-			c.again(user, causeRestarted(s.spec))
-		}
 	}
 	return true
 }
@@ -80,8 +88,19 @@ func (c *core) downstream(s *service) []*service {
 	return list
 }
 
-// again starts a service anew, for a cause.
-func (c *core) again(s *service, cause string) {
+// renewable reports whether a service would be restarted: not one that ends, or is to
+// start anyway.
+func (s *service) renewable() bool {
+	switch s.state {
+	case control.Stopping, control.Restarting, control.Scheduled, control.Waiting:
+		return false
+	}
+	return true
+}
+
+// again starts a service anew, for a cause, and reports whether that is a restart.
+func (c *core) again(s *service, cause string) bool {
+	did := s.renewable()
 	switch {
 	case s.state == control.Stopping, s.state == control.Restarting, s.state == control.Scheduled:
 	case s.state.Live():
@@ -97,4 +116,5 @@ func (c *core) again(s *service, cause string) {
 		}
 		c.want([]project.ID{s.id}, s.noDeps, map[project.ID]string{s.id: s.refused})
 	}
+	return did
 }

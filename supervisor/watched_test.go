@@ -58,6 +58,29 @@ func TestTouchOfWhatDoesNotRun(t *testing.T) {
 	})
 }
 
+// What ends, or is to start anyway, is not restarted by a change, and is in no loop.
+func TestTouchOfWhatRestarts(t *testing.T) {
+	play(t, services("api: watch=.", "user: api=started"), map[project.ID]any{"api": act{deaf: true}}, Options{}, func(s *scene) {
+		s.pass(time.Second)
+		if did, err := s.Touch(ctx, "api", "out"); err != nil || !did {
+			s.Fatalf("got %t, %v", did, err)
+		}
+		for range 2 * loopAfter {
+			if s.status("api").State != control.Restarting {
+				s.Fatalf("got %+v", s.status("api"))
+			}
+			if did, err := s.Touch(ctx, "api", "out"); err != nil || did {
+				s.Fatalf("got %t, %v", did, err)
+			}
+		}
+		s.pass(time.Minute)
+		if st := s.status("api"); st.Starts != 2 || st.Restarts != 1 {
+			s.Errorf("got %+v", st)
+		}
+		s.touch("api", "out", true)
+	})
+}
+
 // One that writes what it watches would restart for ever.
 func TestTouchInALoop(t *testing.T) {
 	play(t, services("api: watch=.", "web:"), nil, Options{}, func(s *scene) {

@@ -328,11 +328,28 @@ func sayLate(missed int, planned string, late time.Duration) string {
 	return text + ": the machine was suspended, or its clock was set"
 }
 
-func sayLeftOut(planned, how string, most int) string {
-	if most > 1 {
-		return fmt.Sprintf("the run of %s is left out: %d are running, as many as may be", planned, most)
+// sayLeftOut says why there is no room for one more run: as many are running as may be, or
+// a further run was stopped or has failed.
+func (c *core) sayLeftOut(s *service, planned string) string {
+	text := "the run of " + planned + " is left out: "
+	if s.spec.Schedule.Concurrent <= 1 || !s.state.Live() {
+		return text + "the last one " + s.facts().describe()
 	}
-	return "the run of " + planned + " is left out: the last one " + how
+	running, out := 1, ""
+	for _, other := range c.runsOf(s) {
+		if other.state.Live() {
+			running++
+		} else {
+			out += ", " + other.spec.Label + " " + other.facts().describe()
+		}
+	}
+	if out == "" {
+		out = ", as many as may be"
+	}
+	if running == 1 {
+		return text + "1 is running" + out
+	}
+	return text + fmt.Sprint(running) + " are running" + out
 }
 
 // why explains the state of a service in one line.

@@ -60,7 +60,7 @@ var mayImport = map[string][]string{
 	"supervisor":       {"console", "cron", "gpu", "control", "logcopy", "project", "process", "probe", "servicelog", "stage", "safefile"},
 	"control/client":   {"console", "control", "project", "rundir"},
 	"control/server":   {"control", "supervisor", "servicelog", "project", "rundir"},
-	"session":          {"console", "filewatch", "gpu", "project", "process", "packages", "rundir", "safefile", "stage", "servicelog", "supervisor", "control", "control/server"},
+	"session":          {"console", "filewatch", "gpu", "logcopy", "project", "process", "packages", "rundir", "safefile", "stage", "servicelog", "supervisor", "control", "control/server"},
 	"deploy":           {"project"},
 	"image/source":     {},
 	"image/deflate":    {},

@@ -1,0 +1,29 @@
+package logcopy
+
+import "testing"
+
+// Only what has the time of a rotation in its name was put aside.
+func TestIsAside(t *testing.T) {
+	const when = "2026-01-02T03-04-05.678"
+	for path, c := range map[string]struct {
+		log  string
+		want bool
+	}{
+		"/d/web-" + when + ".log":         {"/d/web.log", true},
+		"/d/web-" + when + ".log.gz":      {"/d/web.log", true},
+		"/d/web-" + when + ".log.gz.part": {"/d/web.log", true},
+		"/d/server-" + when:               {"/d/server", true},
+		"/d/server-" + when + ".gz":       {"/d/server", true},
+		"/d/web-" + when:                  {"/d/web.log", false},
+		"/d/events-schema.json":           {"/d/events.json", false},
+		"/d/server-main.go":               {"/d/server", false},
+		"/d/server.go":                    {"/d/server", false},
+		"/d/web.log":                      {"/d/web.log", false},
+		"/d/web-" + when + "/x.log":       {"/d/web.log", false},
+		"/e/web-" + when + ".log":         {"/d/web.log", false},
+	} {
+		if got := IsAside(path, c.log); got != c.want {
+			t.Errorf("%s of %s: %t, want %t", path, c.log, got, c.want)
+		}
+	}
+}
