@@ -1,36 +1,40 @@
 package catalog
 
 import (
-	"strings"
-
 	"nix2gpu/project"
 )
 
-// upstreamParts are the ends of the names that services-flake gives to the processes that
-// set a service up, and what it means for us to wait for their end.
-func upstreamParts() map[string]project.Condition {
-	return map[string]project.Condition{
-		"-init":      project.Started, // of the main process, which waits for them
-		"-configure": project.Ready, "-models": project.Ready, "-cluster-create": project.Ready,
+// upstreamPart returns the end of the name that services-flake gives to the process that
+// sets up a service of a type, "" for none, and what it means for us to wait for its end.
+func upstreamPart(typ string) (end string, met project.Condition) {
+	switch typ {
+	case "clickhouse", "minio", "postgresql":
+		return "-init", project.Started // of the main process, which waits for them
+	case "mysql":
+		return "-configure", project.Ready
+	case "ollama":
+		return "-models", project.Ready
 	}
+	return "", ""
 }
 
-// UpstreamParts lists the ends of the names that services-flake gives to the processes
-// that set a service up.
-func UpstreamParts() []string { return sortedKeys(upstreamParts()) }
+// UpstreamPart returns the end of the name that services-flake gives to the process that
+// sets up a service of a type; "" where there is none.
+func UpstreamPart(typ string) string {
+	end, _ := upstreamPart(typ)
+	return end
+}
 
-// resolvePart finds the service that a process of services-flake's such as "pg1-init" is a
+// resolvePart finds the services that a process of services-flake's such as "pg1-init" is a
 // part of, and the condition that holds once it has ended.
-func (in *Instance) resolvePart(name string, d *project.Dependency) []project.ID {
-	for _, end := range UpstreamParts() {
-		instance, ok := strings.CutSuffix(name, end)
-		if !ok || d.Condition != project.Completed && d.Condition != project.Exited {
-			continue
-		}
-		if ids, err := in.project.Resolve(instance); err == nil && len(ids) == 1 && in.project.Services[ids[0]].Type != "custom" {
-			d.Condition = upstreamParts()[end]
-			return ids
+func (in *Instance) resolvePart(name string, d *project.Dependency) (ids []project.ID) {
+	if d.Condition != project.Completed && d.Condition != project.Exited {
+		return nil
+	}
+	for id, svc := range in.project.Services {
+		if end, met := upstreamPart(svc.Type); end != "" && svc.Instance+end == name {
+			ids, d.Condition = append(ids, id), met
 		}
 	}
-	return nil
+	return ids
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"path/filepath"
 	"slices"
 	"sort"
 	"strconv"
@@ -21,13 +22,13 @@ import (
 // build makes the project of a container. What is wrong is added to the errors of
 // merged, except what is wrong in other files, such as Python's requirements: that is
 // in builder.wrong.
-func (e *evaluation) build(merged *module.Evaluation, c *module.Config, name string) *builder {
-	b := &builder{evaluation: e, Config: c}
+func (e *evaluation) build(merged *module.Evaluation, c *module.Config, container string) *builder {
+	b := &builder{evaluation: e, Config: c, named: e.known[container]}
 	dir := c.String("workingDir")
 	b.place = catalog.Place{Root: e.root, WorkingDir: dir, MainProgram: mainProgram, Replicas: e.opts.Replicas, Replaced: e.services}
 	b.project = &project.Project{
 		Version:   project.Version,
-		Name:      name,
+		Name:      cmp.Or(container, filepath.Base(e.root)),
 		Services:  map[project.ID]*project.Service{},
 		Processes: map[project.ID]*project.Process{},
 		Files:     map[string]*project.File{},
@@ -89,7 +90,8 @@ type builder struct {
 	place   catalog.Place
 	project *project.Project
 	notes   []note
-	path    []project.Text // folders of programs that every process finds
+	path    []project.Text          // folders of programs that every process finds
+	named   map[string]knownProcess // of settings.processes
 
 	requirements *wheel.Requirements // of Python; nil: the container has none
 	wrong        project.Errors      // errors in the file of the requirements
@@ -230,16 +232,25 @@ func (b *builder) processes() {
 		}
 	}
 	for _, p := range b.Each("settings", "processes") {
-		known, ok := b.known[p.Name()]
-		switch {
-		case known.part:
+		known, ok := b.named[p.Name()]
+		if known.part {
 			for _, c := range p.Each() {
 				if c.Name() != "depends_on" && c.Has() {
 					c.Errorf("not supported: %s of process %q, which is a part of service %q; set it there", c.Name(), p.Name(), known.instance)
 				}
 			}
-		case !ok && !made[p.Name()] && !p.Has("command"):
+			continue
+		}
+		if ok && made[p.Name()] {
+			p.Errorf("process %q is of %s and of a service of serviceModules; give one of them another name", p.Name(), known.label())
+		}
+		if !ok && !made[p.Name()] && !p.Has("command") {
 			p.Errorf("process %q needs a command, since no service has a process of that name", p.Name())
+		}
+		for _, word := range known.lacks {
+			if p.Has(word) {
+				p.Get(word).Errorf("not supported: %s of process %q, which is %s", word, p.Name(), known.label())
+			}
 		}
 		understood(p)
 	}
@@ -248,12 +259,20 @@ func (b *builder) processes() {
 // understood reports what a process says that no service does.
 func understood(p *module.Config) {
 	for _, c := range p.Each() {
-		switch c.Name() {
-		case "command", "depends_on", "availability", "shutdown", "working_dir", "readiness_probe", "liveness_probe", "ready_log_line", "namespace", "environment",
-			"description", "replicas", "is_tty", "is_daemon", "launch_timeout_seconds", "disabled", "is_disabled":
-		default:
+		switch name := c.Name(); {
+		case !slices.Contains(processWords[:], name):
 			if c.Has() && (c.Kind() != module.KindAttrs || len(c.Keys()) > 0) {
-				c.Errorf("not supported: %s of process %q", c.Name(), p.Name())
+				c.Errorf("not supported: %s of process %q", name, p.Name())
+			}
+		case optionOf(name) == "enable" && c.Has() && c.Kind() != module.KindBool:
+			word := ""
+			if c.Kind() == module.KindStr {
+				word = strings.ToLower(c.String())
+			}
+			switch word {
+			case "true", "yes", "on", "false", "no", "off": // as process-compose has them
+			default:
+				c.Errorf("%s of process %q must be true or false, not %s", name, p.Name(), c.Show())
 			}
 		}
 	}

@@ -21,9 +21,9 @@ type evaluation struct {
 	sys     *module.System
 	pkgSets map[string]*pkgSet // by system
 
-	services map[string]string       // files of serviceModules, by type
-	known    map[string]knownProcess // which settings.processes names; nil: it is not set
-	imports  map[string]eval.Value   // by path; a module that is imported twice is evaluated once
+	services map[string]string                  // files of serviceModules, by type
+	known    map[string]map[string]knownProcess // which settings.processes names, by container; nil: it is not set
+	imports  map[string]eval.Value              // by path; a module that is imported twice is evaluated once
 }
 
 func newEvaluation(src *source, opts Options) *evaluation {

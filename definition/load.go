@@ -156,7 +156,7 @@ func (e *evaluation) load(found *containers, name string) (*Result, error) {
 	}
 	merged, c := found.at(name)
 	c.Check()
-	b := e.build(merged, c, cmp.Or(name, filepath.Base(e.root)))
+	b := e.build(merged, c, name)
 	p, notes := b.project, b.notes
 	wrong = append(wrong, asErrors(b.wrong, e.position)...)
 	broken := map[project.ID]bool{} // services whose options are wrong: what follows from that is not reported

@@ -104,8 +104,13 @@ func (e *evaluation) schema() module.Schema {
 	types := slices.Sorted(maps.Keys(e.services))
 	fn := eval.Lazy(func(t *eval.Thread) eval.Value {
 		known := eval.NewAttrs(len(e.known))
-		for name, p := range e.known {
-			known.Set(name, eval.NewAttrs(3).Set("type", eval.Str(p.typ)).Set("instance", eval.Str(p.instance)).Set("part", eval.Bool(p.part)).Done())
+		for container, processes := range e.known {
+			here := eval.NewAttrs(len(processes))
+			for name, p := range processes {
+				here.Set(name, eval.NewAttrs(4).Set("type", eval.Str(p.typ)).Set("instance", eval.Str(p.instance)).
+					Set("part", eval.Bool(p.part)).Set("lacks", eval.StringList(p.lacks...)).Done())
+			}
+			known.Set(container, here.Done())
 		}
 		return t.Call(t.EvalText("<nix2gpu/service.nix>", serviceSource, "/", nil),
 			eval.NewAttrs(2).Set("types", eval.StringList(types...)).Set("known", known.Done()).Done())
@@ -159,47 +164,101 @@ func serviceModules(found *containers) (map[string]string, error) {
 // A knownProcess is one that a service has, by the name that services-flake gives it.
 type knownProcess struct {
 	typ, instance string
-	part          bool // of its set-up
+	part          bool     // of its set-up
+	lacks         []string // of processWords
 }
 
-// knownProcesses returns, by their names, the processes of services that
+// label names the service of the process as a definition does.
+func (p *knownProcess) label() string { return "services." + p.typ + "." + strconv.Quote(p.instance) }
+
+// processWords are what a process can say that a custom service does too.
+var processWords = [...]string{"command", "depends_on", "availability", "shutdown", "working_dir", "readiness_probe", "liveness_probe", "ready_log_line",
+	"namespace", "environment", "description", "replicas", "is_tty", "is_daemon", "launch_timeout_seconds", "disabled", "is_disabled"}
+
+// optionOf returns the option of services that says what a word of a process says.
+func optionOf(word string) string {
+	switch word {
+	case "is_tty":
+		return "tty"
+	case "is_daemon":
+		return "daemon"
+	case "launch_timeout_seconds":
+		return "launch_timeout"
+	case "disabled", "is_disabled":
+		return "enable"
+	}
+	return word
+}
+
+// knownProcesses returns, by container and name, the processes of services that
 // settings.processes names; nil when no container has any such settings.
-func (e *evaluation) knownProcesses(found *containers) (map[string]knownProcess, error) {
-	var known map[string]knownProcess
+func (e *evaluation) knownProcesses(found *containers) (map[string]map[string]knownProcess, error) {
+	var known map[string]map[string]knownProcess
 	var wrong Errors
 	for _, name := range found.names {
 		_, c := found.at(name)
-		settings := c.Keys("settings", "processes")
-		if len(settings) == 0 {
-			continue
-		}
-		here := map[string]knownProcess{}
-		for _, typ := range catalog.Types() {
-			if _, replaced := e.services[typ.Name]; replaced {
-				continue
+		for _, process := range c.Keys("settings", "processes") {
+			if known == nil {
+				known = map[string]map[string]knownProcess{}
 			}
-			for _, instance := range c.Keys("services", typ.Name) {
-				here[instance] = knownProcess{typ.Name, instance, false}
-				for _, part := range catalog.UpstreamParts() {
-					if _, ok := here[instance+part]; !ok && typ.Name != "custom" {
-						here[instance+part] = knownProcess{typ.Name, instance, true}
-					}
-				}
+			if known[name] == nil {
+				known[name] = map[string]knownProcess{}
 			}
-		}
-		if known == nil {
-			known = map[string]knownProcess{}
-		}
-		for _, process := range settings {
-			p, ok := here[process]
-			if other, taken := known[process]; taken && other != p {
-				wrong = append(wrong, &Error{Pos: c.Pos("settings", "processes", process), Msg: fmt.Sprintf("process %q is of different services in two containers; give one of them another name", process)})
-			} else if ok {
-				known[process] = p
+			switch of := e.servicesOf(c, process); len(of) {
+			case 0:
+			case 1:
+				known[name][process] = of[0]
+			default:
+				wrong = append(wrong, &Error{Pos: c.Pos("settings", "processes", process), Msg: fmt.Sprintf("process %q is of %s and of %s; give one of them another name", process, of[0].label(), of[1].label())})
 			}
 		}
 	}
 	return known, wrong.sorted()
+}
+
+// servicesOf returns the services of a container that have a process. A service of that
+// name comes before one that has it as a part. Those that are not enabled count only where
+// no other has it, and the process is not said to be one of its own, by a command.
+func (e *evaluation) servicesOf(c *module.Config, process string) (of []knownProcess) {
+	best := 0
+	for _, typ := range catalog.Types() {
+		if _, replaced := e.services[typ.Name]; replaced {
+			continue
+		}
+		for _, instance := range c.Keys("services", typ.Name) {
+			end, ok := strings.CutPrefix(process, instance)
+			if !ok || end != "" && end != catalog.UpstreamPart(typ.Name) {
+				continue
+			}
+			rank := 1
+			if end == "" {
+				rank++
+			}
+			if c.Bool("services", typ.Name, instance, "enable") {
+				rank += 2
+			} else if typ.Name != "custom" && c.Has("settings", "processes", process, "command") {
+				continue
+			}
+			if rank > best {
+				best, of = rank, nil
+			}
+			if rank == best && (rank > 2 || of == nil) {
+				of = append(of, knownProcess{typ.Name, instance, end != "", lacking(typ)})
+			}
+		}
+	}
+	return of
+}
+
+// lacking returns the words of a process that no option of a type stands for.
+func lacking(typ *catalog.ServiceType) (lacks []string) {
+	options := typ.Schema().Options
+	for _, word := range processWords {
+		if _, ok := options[optionOf(word)]; !ok {
+			lacks = append(lacks, word)
+		}
+	}
+	return lacks
 }
 
 const nameRule = "must have 2 to 254 characters of a-z, 0-9, \"_\", \".\" and \"-\", and begin and end with a letter or digit"

@@ -2,7 +2,8 @@
 # each a module for one instance, which puts what is to run into
 # outputs.settings.processes; and settings.processes of the container.
 #
-# types are those types; known says, by the name of a process, which service has it.
+# types are those types; known says, by the name of the container and of a process, which
+# service has it. A container without a name is "".
 { types, known }:
 let
   # What every instance of a type has beside the options of its module.
@@ -55,53 +56,60 @@ let
       (n: v: if builtins.elem n same then { ${n} = dropNulls lib v; } else lib.optionalAttrs (renamed ? ${n}) { ${renamed.${n}} = v; })
       (said lib process);
 
-  disabled = process: process.disabled or process.is_disabled or false == true;
+  disabled = lib: process:
+    let v = if process.is_disabled or null != null then process.is_disabled else process.disabled or false;
+    in builtins.elem (if builtins.isString v then lib.toLower v else v) [ true "true" "yes" "on" ];
 
   custom = lib: defaults: _: process:
     lib.mapAttrs (_: lib.mkDefault) (
       { namespace = defaults.namespace; }
       // translated lib process
       // lib.optionalAttrs (!(said lib process ? availability)) { restart = "no"; } # as process-compose
-      // { enable = !disabled process; }
+      // { enable = !disabled lib process; }
     );
 
   # One that the definition names "test" is not started with the others, and its end is
   # the end of everything.
   own = lib: name: process:
     custom lib { namespace = "default"; } name process
-    // lib.optionalAttrs (name == "test" && !(process ? disabled)) {
+    // lib.optionalAttrs (name == "test" && !(process ? disabled || process ? is_disabled)) {
       profiles = lib.mkDefault [ "test" ];
       restart = lib.mkDefault "no";
-      availability = lib.mapAttrs (_: lib.mkDefault) ({ exit_on_end = true; exit_on_skipped = true; } // process.availability or { });
+      availability = lib.mapAttrs (_: lib.mkDefault) ({ exit_on_end = true; exit_on_skipped = true; } // (said lib process).availability or { });
     };
 
   # What is said of a process that a service has already.
   override = lib: process:
-    translated lib process // lib.optionalAttrs (disabled process) { enable = lib.mkForce false; };
+    translated lib process // lib.optionalAttrs (disabled lib process) { enable = lib.mkForce false; };
 
 in
 {
   inherit instance;
 
   # Each process becomes a custom service, unless a service has it.
-  bridge = { config, lib, ... }:
+  bridge = { config, lib, name, ... }:
     let
+      here = known."" or known.${name} or { };
       instances = lib.concatMap (type: builtins.filter (one: one.enable) (builtins.attrValues config.services.${type})) types;
       made = lib.concatMap (one: builtins.attrNames one.outputs.settings.processes) instances;
       processes = config.settings.processes;
       # Which options are set must not depend on what services there are.
       saysOf = type: lib.mapAttrsToList
-        (n: process: { ${known.${n}.instance} = if known.${n}.part then { depends_on = process.depends_on or { }; } else override lib process; })
-        (lib.filterAttrs (n: _: known ? ${n} && known.${n}.type == type) processes);
+        (n: process: {
+          ${here.${n}.instance} =
+            if here.${n}.part then { depends_on = (said lib process).depends_on or { }; }
+            else override lib (builtins.removeAttrs process here.${n}.lacks);
+        })
+        (lib.filterAttrs (n: _: here ? ${n} && here.${n}.type == type) processes);
     in
     {
-      services = lib.genAttrs (lib.unique (map (p: p.type) (builtins.attrValues known))) (type: lib.mkMerge (saysOf type))
+      services = lib.genAttrs (lib.unique (map (p: p.type) (builtins.attrValues here))) (type: lib.mkMerge (saysOf type))
       // {
         custom = lib.mkMerge (
           map (one: lib.mapAttrs (custom lib one) one.outputs.settings.processes) instances
           ++ lib.mapAttrsToList
             (n: process: { ${n} = if builtins.elem n made then override lib process else own lib n process; })
-            (lib.filterAttrs (n: process: !known ? ${n} && (builtins.elem n made || process.command or null != null)) processes)
+            (lib.filterAttrs (n: process: !here ? ${n} && (builtins.elem n made || process.command or null != null)) processes)
           ++ saysOf "custom"
         );
       };
