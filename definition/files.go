@@ -26,6 +26,7 @@ type files struct {
 	osfs.FS                           // its ReadLink serves for all, since the stand-ins have no links
 	named   string                    // the file that the user named, which may be a pipe
 	sources map[string]*syntax.Source // by absolute path
+	seen    map[string]bool           // what was read, by absolute path
 }
 
 // embedded returns the embedded name of a stand-in's file.
@@ -38,6 +39,7 @@ func (f *files) ReadFile(path string) ([]byte, error) {
 	if name, ok := embedded(path); ok {
 		return inputs.ReadFile(name)
 	}
+	f.seen[path] = true
 	if path == f.named {
 		return osfs.ReadNamed(path)
 	}
@@ -87,12 +89,12 @@ func (f *files) read(path string) (*syntax.Source, error) {
 	return s, nil
 }
 
-// evaluated returns the machine's files among those that were evaluated: the one that was
-// named, and the others, sorted.
+// evaluated returns the machine's files among those that were read: the one that was
+// named, and the others, sorted. What an expression imports or reads counts as well.
 func (f *files) evaluated() []string {
 	var others []string
-	for path := range f.sources {
-		if _, ok := embedded(path); !ok && path != f.named {
+	for path := range f.seen {
+		if path != f.named {
 			others = append(others, path)
 		}
 	}

@@ -70,7 +70,8 @@ type Result struct {
 	Requirements *wheel.Requirements
 	// Evaluation is the evaluation that Config belongs to.
 	Evaluation *module.Evaluation
-	// Files are those that were evaluated, File first, with absolute paths.
+	// Files are those that were read so far, File first, with absolute paths: modules, and
+	// what expressions import or read.
 	Files []string
 	// Warnings are findings that are no errors, sorted by position.
 	Warnings []Note

@@ -29,7 +29,7 @@ func newSource(file, dir string) *source {
 	}
 	file = filepath.Clean(file)
 	return &source{file: file, root: filepath.Dir(file), dir: dir,
-		files: &files{named: file, sources: map[string]*syntax.Source{}}}
+		files: &files{named: file, sources: map[string]*syntax.Source{}, seen: map[string]bool{}}}
 }
 
 // A NoContainerError says that a definition has no container of a name. Another file

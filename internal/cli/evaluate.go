@@ -79,7 +79,7 @@ func (t *target) loadAll(ctx context.Context, env *Env) (all []*loaded, err erro
 		for _, r := range results {
 			l := fromDefinition(r, d.files[0])
 			if len(all) > 0 {
-				l.read = nil // the files are those of the first
+				all[len(all)-1].read = nil // the files are those of the last, which has them all
 			}
 			all = append(all, l)
 		}
