@@ -3,6 +3,7 @@ package control
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,12 +61,16 @@ func (n *Namespaces) UnmarshalJSON(data []byte) error {
 
 // SplitNames parts names that are separated by commas, as process-compose takes them. A
 // known name that has commas itself is one: of several ways, the longest name counts.
-func SplitNames(text string, known func(name string) bool) (names []string) {
+func SplitNames(text string, known []string) (names []string) {
+	commas := 0 // of a name: text may come from anybody, and trying each of its parts with each is for ever
+	for _, name := range known {
+		commas = max(commas, strings.Count(name, ","))
+	}
 	parts := strings.Split(text, ",")
 	for i := 0; i < len(parts); i++ {
 		name := strings.TrimSpace(parts[i])
-		for j := len(parts); j > i+1; j-- {
-			if long := strings.TrimSpace(strings.Join(parts[i:j], ",")); known(long) {
+		for j := min(len(parts), i+1+commas); j > i+1; j-- {
+			if long := strings.TrimSpace(strings.Join(parts[i:j], ",")); slices.Contains(known, long) {
 				name, i = long, j-1
 				break
 			}
@@ -213,8 +218,9 @@ const maxProcessNodes = 10_000
 
 // NewProcessGraph nests a graph.
 func NewProcessGraph(g *Graph, services []Service) (*ProcessGraph, error) {
-	states, nodes, below := map[project.ID]ProcessState{}, map[project.ID]*GraphNode{}, map[project.ID]bool{}
+	states, nodes, below, never := map[project.ID]ProcessState{}, map[project.ID]*GraphNode{}, map[project.ID]bool{}, map[project.ID]bool{}
 	for i := range services {
+		never[services[i].ID] = services[i].NeverRan()
 		states[services[i].ID] = NewProcessState(&services[i], time.Time{}, nil)
 	}
 	for i := range g.Services {
@@ -242,7 +248,7 @@ func NewProcessGraph(g *Graph, services []Service) (*ProcessGraph, error) {
 	}
 	out := &ProcessGraph{Nodes: map[string]*ProcessNode{}}
 	for i := range g.Services {
-		if n := &g.Services[i]; !below[n.ID] && len(n.DependsOn) > 0 {
+		if n := &g.Services[i]; !below[n.ID] && len(n.DependsOn) > 0 && !never[n.ID] {
 			out.Nodes[n.Label] = nest(n)
 		}
 	}

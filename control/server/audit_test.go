@@ -153,6 +153,13 @@ func TestWhatIsLoggedOfARequest(t *testing.T) {
 	if line := log.with(`ask="POST /process/start/xxx`); len(line) > 1200 {
 		t.Errorf("a long name makes a line of %d bytes", len(line))
 	}
+	socket("PATCH", "/processes/stop", `[]`)
+	if line := log.with(`ask="PATCH /processes/stop"`, "result=invalid"); line == "" || strings.Contains(line, "services=") {
+		t.Errorf("a stop of nothing is logged as %q", line)
+	}
+	if socket("POST", "/process/send-keys/api", `{"keys":"x"}`); log.with(`ask="POST /process/send-keys/api"`, "not supported") == "" {
+		t.Error("keys that nobody can type are said to be wrong")
+	}
 	socket("GET", "/v1/state", "")
 	socket("GET", "/v1/details", "")
 	socket("POST", "/v1/wait", `{"services": ["api"]}`)

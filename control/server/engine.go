@@ -31,7 +31,7 @@ type Engine interface {
 }
 
 // state adds to a snapshot what only the server knows.
-func (s *Server) state(snap control.Snapshot) *control.State {
+func (s *Server) state(ctx context.Context, snap control.Snapshot) *control.State {
 	state := &control.State{
 		Schema: control.SchemaVersion, Root: s.opts.Root, Definition: s.opts.Definition,
 		PID: s.opts.PID, Version: s.opts.Version, Snapshot: snap,
@@ -44,6 +44,11 @@ func (s *Server) state(snap control.Snapshot) *control.State {
 	}
 	if s.opts.Copies != nil {
 		state.Copies = s.opts.Copies()
+		for i := range state.Copies {
+			if !maySee(ctx, AccessDefinition) {
+				state.Copies[i].Command = nil
+			}
+		}
 	}
 	return state
 }

@@ -54,7 +54,7 @@ func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.Header().Set("Cache-Control", "no-cache")
 	}
-	if !sub.Resumed && out.send(control.Message{ID: out.id(sub.Seq), State: s.state(sub.Snapshot)}) != nil {
+	if !sub.Resumed && out.send(control.Message{ID: out.id(sub.Seq), State: s.state(r.Context(), sub.Snapshot)}) != nil {
 		return nil
 	}
 	for _, ev := range sub.Missed {

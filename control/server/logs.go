@@ -147,14 +147,20 @@ func (s *Server) logQuery(ctx context.Context, params query) (q servicelog.Query
 			ids = append(ids, svc.ID)
 		}
 	}
+	q.Sources = sourcesOf(p, ids)
+	return q, nil
+}
+
+// sourcesOf are the logs of services and of the further runs of each.
+func sourcesOf(p *project.Project, ids []project.ID) (sources []string) {
 	for _, id := range p.AllRuns(ids) {
 		if svc := p.Services[id]; svc != nil {
 			for _, source := range svc.ProcessIDs() {
-				q.Sources = append(q.Sources, string(source))
+				sources = append(sources, string(source))
 			}
 		}
 	}
-	return q, nil
+	return sources
 }
 
 // matcher makes a filter of a regular expression. It takes time in proportion to what

@@ -118,11 +118,18 @@ func (s *Server) metrics(ctx context.Context) ([]byte, error) {
 	m.add("nix2gpu_build_info", 1, s.opts.Version)
 	m.add("nix2gpu_healthy", truth(snap.Healthy))
 	m.add("nix2gpu_start_time_seconds", unix1970(snap.Since))
+	never := map[project.ID]bool{} // further runs that nobody has seen
 	for i := range snap.Services {
-		m.service(&snap.Services[i])
+		if st := &snap.Services[i]; st.NeverRan() {
+			never[st.ID] = true
+		} else {
+			m.service(st)
+		}
 	}
 	for _, n := range counts {
-		m.counts(n)
+		if !never[n.ID] {
+			m.counts(n)
+		}
 	}
 	m.usage(read)
 	m.self(read.Self)

@@ -55,11 +55,9 @@ func (s *Server) truncate(ctx context.Context, ids []project.ID, _ control.Actio
 	if err != nil || s.opts.Truncate == nil {
 		return err
 	}
-	for _, id := range ids {
-		for _, source := range p.Services[id].ProcessIDs() {
-			if err := s.opts.Truncate(string(source)); err != nil {
-				return err
-			}
+	for _, source := range sourcesOf(p, ids) {
+		if err := s.opts.Truncate(source); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -97,10 +95,10 @@ func (s *Server) pcStopAll(w http.ResponseWriter, r *http.Request) error {
 	if err := s.decode(w, r, maxBody, &list); err != nil {
 		return err
 	}
-	about(r, "services", names(list))
 	if len(list) == 0 {
 		return &control.Error{Code: control.CodeInvalid, Msg: "the body names no process", Hint: `["api", "db"]`}
 	}
+	about(r, "services", names(list))
 	outcome, failed := map[string]string{}, 0
 	var last error
 	for _, name := range list {
@@ -149,7 +147,10 @@ func (s *Server) pcSendKeys(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("keys %v", err)}
 	}
-	if len(keys) == 0 || len(keys) > maxKeys || s.opts.Type == nil {
+	if s.opts.Type == nil {
+		return &control.Error{Code: control.CodeInvalid, Msg: "not supported: typing into a process of this project"}
+	}
+	if len(keys) == 0 || len(keys) > maxKeys {
 		return &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("keys must be 1 to %d bytes, not %d", maxKeys, len(keys)), Hint: `{"keys": "q\\r"}`}
 	}
 	id, err := s.resolveOne(r.Context(), r.PathValue("name"))

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,10 +65,11 @@ func sendJSON(ws *websocket, v any) error {
 
 // pcNames parts the names in a query.
 func (s *Server) pcNames(text string) []string {
-	services := s.opts.Engine.Snapshot().Services
-	return control.SplitNames(text, func(name string) bool {
-		return slices.ContainsFunc(services, func(st control.Service) bool { return st.Label == name })
-	})
+	var known []string
+	for _, st := range s.opts.Engine.Snapshot().Services {
+		known = append(known, st.Label)
+	}
+	return control.SplitNames(text, known)
 }
 
 // pcLogStream sends lines of processes: the last "offset" of each, and with "follow" those
@@ -100,7 +100,10 @@ func (s *Server) pcLogStream(w http.ResponseWriter, r *http.Request) error {
 		query.Over = s.all
 	}
 	labels := map[string]string{}
-	for _, id := range ids {
+	for _, id := range p.AllRuns(ids) {
+		if p.Services[id] == nil {
+			continue
+		}
 		for _, source := range p.Services[id].ProcessIDs() {
 			query.Sources = append(query.Sources, string(source))
 			labels[string(source)] = p.Services[id].Label
@@ -136,7 +139,9 @@ func (s *Server) pcStateStream(w http.ResponseWriter, r *http.Request) error {
 	for _, name := range s.pcNames(r.URL.Query().Get("name")) {
 		only[name] = true
 	}
-	wanted := func(st *control.Service) bool { return len(only) == 0 || only[st.Label] || only[string(st.ID)] }
+	wanted := func(st *control.Service) bool {
+		return !st.NeverRan() && (len(only) == 0 || only[st.Label] || only[string(st.ID)] || only[string(st.RunOf)])
+	}
 	return s.stream(w, r, func(ctx context.Context, ws *websocket) error {
 		sub, err := s.opts.Engine.Subscribe(ctx, 0)
 		if err != nil {

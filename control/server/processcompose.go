@@ -141,9 +141,7 @@ func (s *Server) pcLogs(w http.ResponseWriter, r *http.Request) error {
 	if limit > 0 {
 		query.Tail = limit + end
 	}
-	for _, id := range p.Services[ids[0]].ProcessIDs() {
-		query.Sources = append(query.Sources, string(id))
-	}
+	query.Sources = sourcesOf(p, ids[:1])
 	out := &logStream{w: w, to: http.NewResponseController(w), buf: []byte(`{"logs":[`)}
 	total := 0
 	if s.opts.Logs != nil {
@@ -207,15 +205,18 @@ func (o *logStream) flush() error {
 
 func (s *Server) pcProjectState(w http.ResponseWriter, r *http.Request) error {
 	snap := s.opts.Engine.Snapshot()
-	running := 0
-	for _, st := range snap.Services {
-		if st.State.Live() {
-			running++
+	all, running := 0, 0
+	for i := range snap.Services {
+		if st := &snap.Services[i]; !st.NeverRan() {
+			all++
+			if st.State.Live() {
+				running++
+			}
 		}
 	}
 	answer := control.ProjectState{
 		Project: snap.Project, Version: s.opts.Version, User: userName(), Started: snap.Since, UpTime: snap.At.Sub(snap.Since),
-		Processes: len(snap.Services), Running: running, Files: []string{s.opts.Definition},
+		Processes: all, Running: running, Files: []string{s.opts.Definition},
 	}
 	if with, err := strconv.ParseBool(r.URL.Query().Get("withMemory")); err == nil && with {
 		var m runtime.MemStats

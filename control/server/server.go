@@ -272,7 +272,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 }
 
 func (s *Server) getState(w http.ResponseWriter, r *http.Request) error {
-	writeJSON(w, http.StatusOK, s.state(s.opts.Engine.Snapshot()))
+	writeJSON(w, http.StatusOK, s.state(r.Context(), s.opts.Engine.Snapshot()))
 	return nil
 }
 

@@ -27,6 +27,7 @@ type fake struct {
 	asked  chan string
 	events chan control.Event
 	err    error
+	runs   bool                                           // api has a schedule, and only its further run has printed
 	onWait func()                                         // called by Wait
 	wait   func(ctx context.Context, id project.ID) error // does what Wait does, unless nil
 }
@@ -45,19 +46,28 @@ func (f *fake) ask(verb string, ids []project.ID) error {
 }
 
 func (f *fake) Project(context.Context) (*project.Project, error) {
-	return &project.Project{Services: map[project.ID]*project.Service{
+	p := &project.Project{Services: map[project.ID]*project.Service{
 		"postgresql.main": {ID: "postgresql.main", Type: "postgresql", Instance: "main", Label: "postgresql"},
 		"api":             {ID: "api", Type: "custom", Instance: "api", Label: "api", Main: "api"},
-	}}, nil
+	}}
+	if f.runs {
+		p.Services["api"].Main, p.Services["api"].Schedule = "api-1", &project.Schedule{Concurrent: 2}
+		p.Services["api-2"] = &project.Service{ID: "api-2", Type: "custom", Instance: "api-2", Label: "api-2", Main: "api", Schedule: &project.Schedule{Of: "api"}}
+	}
+	return p, nil
 }
 
 func (f *fake) Snapshot() control.Snapshot {
-	return control.Snapshot{Project: "shop", Phase: control.PhaseRunning, Services: []control.Service{
+	snap := control.Snapshot{Project: "shop", Phase: control.PhaseRunning, Services: []control.Service{
 		{ID: "api", Label: "api", Type: "custom", State: control.Waiting, Why: "waits for postgresql to be ready",
 			WaitsFor: []control.Unmet{{Service: "postgresql.main", Label: "postgresql", Condition: project.Ready, Why: "is starting"}}},
 		{ID: "postgresql.main", Label: "postgresql", Type: "postgresql", State: control.Failed,
 			Exit: &project.Exit{Code: 139, Signal: 11, Ran: 1500, CPU: 20, Memory: 4096}},
 	}}
+	if f.runs {
+		snap.Services = append(snap.Services, control.Service{ID: "api-2", Label: "api-2", Type: "custom", RunOf: "api", State: control.Scheduled})
+	}
+	return snap
 }
 
 func (f *fake) Subscribe(_ context.Context, after uint64) (supervisor.Subscription, error) {

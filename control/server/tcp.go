@@ -84,10 +84,16 @@ type wrongs struct {
 	n     int
 }
 
-// tcpKey is where the context of a request says that it came over TCP.
+// tcpKey is where the context of a request that came over TCP has what was allowed.
 type tcpKey struct{}
 
 func overTCP(ctx context.Context) bool { return ctx.Value(tcpKey{}) != nil }
+
+// maySee reports whether part of an answer that needs an access by name is for who asks.
+func maySee(ctx context.Context, access Access) bool {
+	allowed, over := ctx.Value(tcpKey{}).([]Access)
+	return !over || slices.Contains(allowed, access)
+}
 
 func (t *tcp) handler() http.Handler {
 	mux := http.NewServeMux()
@@ -103,7 +109,7 @@ func (t *tcp) handler() http.Handler {
 	}
 	asked := t.server.bounded(untrailed(mux))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r = r.WithContext(context.WithValue(r.Context(), tcpKey{}, true))
+		r = r.WithContext(context.WithValue(r.Context(), tcpKey{}, t.Allow))
 		t.server.answering(func(w http.ResponseWriter, r *http.Request) error {
 			if err := t.admit(r); err != nil {
 				if errors.Is(err, errNoToken) {

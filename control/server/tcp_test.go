@@ -47,6 +47,9 @@ func serveTCP(t *testing.T, f *fake, opts server.TCP, before func(*server.Server
 		t.Fatal(err)
 	}
 	srv := server.New(server.Options{Engine: f, Resolve: (*project.Project).ResolveAll, Measure: reading,
+		Copies: func() []control.RunningCopy {
+			return []control.RunningCopy{{Name: "api-run-1", Command: []string{"psql", "--password", "hunter3"}}}
+		},
 		Reload: func(_ context.Context, p *project.Project) (project.Valid, error) { return project.Validated(p) },
 		Usage: func(context.Context, bool) (control.Usage, error) {
 			return control.Usage{Services: []control.ServiceUsage{{ID: "api", Processes: []control.ProcessInfo{{PID: 1, Command: "api --password hunter2"}}}}}, nil
@@ -179,6 +182,14 @@ func TestTCPPermits(t *testing.T) {
 	}
 	if _, text := ask(t, hc, "GET", "http://"+none+"/v1/usage", "", "Authorization", "Bearer "+secretToken); strings.Contains(text, "hunter2") {
 		t.Errorf("arguments: %s", text)
+	}
+	// Commands of copies are told like those of services.
+	for addr, shown := range map[string]bool{none: false, all: true} {
+		for _, path := range []string{"/v1/state", "/v1/events?follow=no"} {
+			if _, text := ask(t, hc, "GET", "http://"+addr+path, "", "Authorization", "Bearer "+secretToken); strings.Contains(text, "hunter3") != shown || !strings.Contains(text, "api-run-1") {
+				t.Errorf("%s: %s", path, text)
+			}
+		}
 	}
 	t.Attr("S11", fmt.Sprintf("%d requests answered, %d refused, as the table of routes says", answered, refused))
 }

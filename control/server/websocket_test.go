@@ -142,15 +142,17 @@ func TestLogsByWebsocket(t *testing.T) {
 	}
 }
 
+type pcState struct {
+	Snapshot bool
+	State    control.ProcessState
+}
+
 func TestStatesByWebsocket(t *testing.T) {
 	f := newFake()
 	socket, _, run := serveStreams(t, f)
 	run.Started()
 	c := dialWebsocket(t, socket, "/process/states/ws?name=api,nobody")
-	var ev struct {
-		Snapshot bool
-		State    control.ProcessState
-	}
+	var ev pcState
 	if err := nextMessage(t, c, &ev); err != nil || !ev.Snapshot || ev.State.Name != "api" || ev.State.Status != "Pending" {
 		t.Fatalf("first comes %+v, %v", ev, err)
 	}
@@ -166,6 +168,64 @@ func TestStatesByWebsocket(t *testing.T) {
 	}
 	if err := nextMessage(t, c, &ev); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
 		t.Errorf("at the end: %v", err)
+	}
+}
+
+// A further run of a schedule belongs to its service, and is hidden until it is needed.
+func TestFurtherRuns(t *testing.T) {
+	f := newFake()
+	f.runs = true
+	socket, _, run := serveStreams(t, f)
+	defer run.Started()
+	if _, err := run.Stdout.WriteString("one\n"); err != nil {
+		t.Fatal(err)
+	}
+	run.Started()
+	if err := run.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	hc := overSocket(t, socket)
+	for _, path := range []string{"/processes", "/metrics"} {
+		if _, text := ask(t, hc, "GET", "http://unix"+path, ""); strings.Contains(text, "api-2") || !strings.Contains(text, "postgresql") {
+			t.Errorf("%s tells of a run that never was: %s", path, text)
+		}
+	}
+	if _, text := ask(t, hc, "GET", "http://unix/project/state", ""); !strings.Contains(text, `"processNum":2,`) {
+		t.Errorf("the project is %s", text)
+	}
+	if _, text := ask(t, hc, "GET", "http://unix/process/logs/api/0/0", ""); text != "{\"logs\":[\"one\"]}\n" {
+		t.Errorf("the log of all runs is %s", text)
+	}
+	var m logMessage
+	if err := nextMessage(t, dialWebsocket(t, socket, "/process/logs/ws?name=api&offset=0"), &m); err != nil || m != (logMessage{"one", "api-2"}) {
+		t.Errorf("by websocket it is %q, %v", m, err)
+	}
+	for _, path := range []string{"/process/states/ws?name=api", "/process/states/ws"} {
+		c := dialWebsocket(t, socket, path)
+		f.events <- control.Event{Service: control.Service{ID: "api-2", Label: "api-2", RunOf: "api", State: control.Running, Starts: 1}}
+		f.events <- control.Event{Service: control.Service{ID: "api", Label: "api", State: control.Running, PID: 7}} // the last one
+		began := false
+		for ev := (pcState{}); ev.State.PID != 7; {
+			ev = pcState{}
+			if err := nextMessage(t, c, &ev); err != nil {
+				t.Fatal(err)
+			}
+			if ev.State.Name == "api-2" {
+				if began = true; ev.Snapshot {
+					t.Errorf("%s tells of a run that never was", path)
+				}
+			}
+		}
+		if !began {
+			t.Errorf("%s does not tell that a further run began", path)
+		}
+		c.CloseNow()
+	}
+	if status, text := ask(t, hc, "DELETE", "http://unix/process/logs/api", ""); status != 200 {
+		t.Errorf("%d %s", status, text)
+	}
+	if _, text := ask(t, hc, "GET", "http://unix/process/logs/api/0/0", ""); strings.Contains(text, "one") {
+		t.Errorf("the log that was removed is %s", text)
 	}
 }
 

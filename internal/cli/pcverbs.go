@@ -124,7 +124,7 @@ func splitNames(ctx context.Context, env *Env, args []string) (names []string) {
 		}
 	}
 	for _, arg := range args {
-		names = append(names, control.SplitNames(arg, func(name string) bool { return slices.Contains(labelled, name) })...)
+		names = append(names, control.SplitNames(arg, labelled)...)
 	}
 	return names
 }
