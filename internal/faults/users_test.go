@@ -23,7 +23,7 @@ func TestUserWithoutRoot(t *testing.T) {
   "strange" = { enable = true; command = "exec sleep 1000"; user = "no-such-user"; };
 }; }
 `)
-	if err := os.Chmod(s.Dir, 0o777); err != nil {
+	if err := os.Chown(s.Dir, 1000, 1000); err != nil {
 		t.Fatal(err)
 	}
 	as := func(args ...string) []string {
