@@ -42,3 +42,14 @@ func TestEncodeShowsWhatTheFormatLacks(t *testing.T) {
 		}
 	}
 }
+
+// A dollar of a path that is watched is one after the encoding was read again.
+func TestEncodeKeepsDollarsOfWatch(t *testing.T) {
+	const src = `processes: { a: { command: x, watch: { paths: [ { path: "a$$HOME", include: ["$$x"], exclude: ["$${y}"] } ] } } }`
+	encoded, ok := reencode(src)
+	for _, want := range []string{"a$$HOME", "$$x", "$${y}"} {
+		if !ok || !strings.Contains(encoded, want) {
+			t.Errorf("%q is not in\n%s", want, encoded)
+		}
+	}
+}

@@ -55,10 +55,16 @@ func watching(w *project.Watch) mapping {
 		return m
 	}
 	var paths []mapping
+	all := func(texts []string) (out []string) {
+		for _, text := range texts {
+			out = append(out, dollars(text))
+		}
+		return out
+	}
 	for _, p := range w.Paths {
-		one := mapping{{"path", p.Path}}
-		one.add("include", p.Include)
-		one.add("exclude", p.Exclude)
+		one := mapping{{"path", dollars(p.Path)}}
+		one.add("include", all(p.Include))
+		one.add("exclude", all(p.Exclude))
 		paths = append(paths, one)
 	}
 	m = append(m, entry{"paths", paths})

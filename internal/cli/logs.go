@@ -141,11 +141,16 @@ func runLogs(ctx context.Context, env *Env, opts logsOptions) error {
 		}
 	}
 	if opts.follow && running {
-		var cancel context.CancelFunc
-		if ctx, _, cancel, err = untilEnd(ctx, c); err != nil {
-			return err
-		}
+		following, _, cancel, err := untilEnd(ctx, c)
 		defer cancel()
+		switch {
+		case errors.Is(err, control.ErrNotRunning): // it has ended since it was found
+			query.Follow = false
+		case err != nil:
+			return err
+		default:
+			ctx = following
+		}
 	}
 	return names.print(ctx, env, reader, query, opts)
 }
