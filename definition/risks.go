@@ -104,7 +104,7 @@ func (r *risks) withoutPassword() {
 	}
 	open := func(hint string) {
 		option := r.at("enable")
-		for _, name := range []string{"bind", "listen", "listenAddress", "host", "address", "settings", "extraConfig", "startArgs"} {
+		for _, name := range []string{"bind", "listen", "listenAddress", "listenClientUrls", "host", "address", "settings", "extraConf", "extraConfig", "startArgs", "extraFlags"} {
 			if o := r.at(name); o.IsSet() && !(o.Kind() == module.KindStr && onLoopback(o.String())) {
 				option = o
 				break
@@ -119,6 +119,21 @@ func (r *risks) withoutPassword() {
 		}
 	case "memcached":
 		open(`it knows no passwords: leave it on 127.0.0.1`)
+	case "phpfpm":
+		open(`who reaches it runs programs with it: leave it on a socket or on 127.0.0.1`)
+	case "zookeeper":
+		open(`it lets all in: leave it on 127.0.0.1`)
+	case "etcd":
+		asks := func(word string) bool { return strings.Contains(word, "client-cert-auth") }
+		if !slices.ContainsFunc(r.at("extraFlags").Strings(), asks) && r.at("extraConf", "CLIENT_CERT_AUTH").Kind() == module.Missing {
+			open(`let it ask for certificates with extraConf.CLIENT_CERT_AUTH = "true", or leave it on 127.0.0.1`)
+		}
+	case "pgbouncer":
+		for _, name := range r.at("users").Keys() {
+			if user := r.at("users", name); user.Kind() == module.KindNull {
+				r.add(user, `give the user a password: { secret = "NAME"; }`, "%s listens on all addresses, and user %q has no password", r.service.Label, name)
+			}
+		}
 	case "mysql":
 		for i, u := range r.at("ensureUsers").List() {
 			if u.Kind("password") == module.KindNull && u.Kind("passwordFile") == module.KindNull {
