@@ -148,13 +148,21 @@ func (h *Host) Abandoned() <-chan struct{} {
 // code. If the supervisor is killed, the kernel makes all that it ran our children,
 // however it hides. GuardMain ends that first, and then returns an error.
 //
+// Once it handles signals, and before it runs anything, it calls listening, for who has
+// handled them until then; an error of that is GuardMain's. If nobody listened in between, a
+// signal could end the guard at any later moment: the thread that is to die of it may be
+// kept waiting, while another has started the supervisor.
+//
 // Call it at once, in a program that has done nothing else.
-func GuardMain(path string, argv []string) (code int, err error) {
+func GuardMain(path string, argv []string, listening func() error) (code int, err error) {
 	given := inherited()
 	forward, child := make(chan os.Signal, 32), make(chan os.Signal, 1)
 	signal.Notify(forward, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM,
 		unix.SIGUSR1, unix.SIGUSR2, unix.SIGTSTP, unix.SIGCONT)
 	signal.Notify(child, unix.SIGCHLD)
+	if err := listening(); err != nil {
+		return 0, err
+	}
 	g := &guard{}
 	if unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != nil {
 		return 0, errors.New("this kernel does not let us adopt orphaned processes")

@@ -22,7 +22,7 @@ import (
 // guardMain guards supervise, with the same arguments.
 func guardMain(args []string) int {
 	os.Setenv("HELPER", "supervise")
-	code, err := process.GuardMain(os.Args[0], append([]string{os.Args[0]}, args...))
+	code, err := process.GuardMain(os.Args[0], append([]string{os.Args[0]}, args...), func() error { return nil })
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
@@ -176,7 +176,7 @@ func TestTheSupervisorNoticesTheDeathOfItsGuard(t *testing.T) {
 }
 
 func TestGuardWithoutASupervisor(t *testing.T) {
-	code, err := process.GuardMain("/no/such/program", []string{"x"})
+	code, err := process.GuardMain("/no/such/program", []string{"x"}, func() error { return nil })
 	if code != 0 || err == nil || !strings.Contains(err.Error(), "/no/such/program: no such file") {
 		t.Errorf("GuardMain = %d, %v", code, err)
 	}

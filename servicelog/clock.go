@@ -47,3 +47,16 @@ func (c *clock) next() stamp {
 	c.last.at = at
 	return c.last
 }
+
+// clockError is by how much a clock may be off before it counts as set back.
+const clockError = 2 * time.Second
+
+// FirstTime returns the earliest time that a line can have of a run that began at since,
+// and has run so long now. If the clock was set back meanwhile, its times are earlier than
+// the beginning: then lines of an earlier run may come along, but none is missing.
+func FirstTime(since, now time.Time, ran time.Duration) time.Time {
+	if had := now.Round(0).Add(-ran); had.Before(since.Round(0).Add(-clockError)) {
+		return had
+	}
+	return since
+}

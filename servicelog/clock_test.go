@@ -109,3 +109,19 @@ func (b blocked) Write(p []byte) (int, error) {
 	<-b.free
 	return b.to.Write(p)
 }
+
+// TestLinesAfterTheClockWasSetBack: a line that was printed after the beginning of the run
+// may have an earlier time.
+func TestLinesAfterTheClockWasSetBack(t *testing.T) {
+	began := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct{ now, want time.Time }{
+		"as it was":   {began.Add(time.Hour), began},
+		"a little":    {began.Add(time.Hour - time.Second), began},
+		"set forward": {began.Add(25 * time.Hour), began},
+		"set back":    {began.Add(-47 * time.Hour), began.Add(-48 * time.Hour)},
+	} {
+		if got := FirstTime(began, c.now, time.Hour); !got.Equal(c.want) {
+			t.Errorf("%s: lines from %v on, want %v", name, got, c.want)
+		}
+	}
+}

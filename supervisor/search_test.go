@@ -475,6 +475,9 @@ func TestSearch(t *testing.T) {
 				}
 				if every {
 					task.shapes = []string{"apart", "chain", "fork", "join", "triangle", "pair"}
+					if strings.HasSuffix(more, "s") { // three timers that nothing orders: millions of states
+						task.shapes = []string{"chain", "triangle"}
+					}
 					tasks = append(tasks, task)
 					task.b, task.budget = bounds{1, 0}, 5*time.Second
 				}

@@ -105,7 +105,7 @@ func (s *Server) logQuery(ctx context.Context, params query) (q servicelog.Query
 	}
 	q.Processes = true
 	if q.Since.IsZero() && q.Until.IsZero() && !q.Previous {
-		q.Since = s.opts.Engine.Snapshot().Since
+		q.Since = s.began()
 	}
 	switch stream := params.text("stream"); stream {
 	case "":
@@ -161,6 +161,13 @@ func sourcesOf(p *project.Project, ids []project.ID) (sources []string) {
 		}
 	}
 	return sources
+}
+
+// began returns the time from which on the lines of this run of the project are.
+func (s *Server) began() time.Time {
+	since := s.opts.Engine.Snapshot().Since
+	now := time.Now()
+	return servicelog.FirstTime(since, now, now.Sub(since))
 }
 
 // matcher makes a filter of a regular expression. It takes time in proportion to what

@@ -92,7 +92,7 @@ func (s *Server) pcLogStream(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	query := servicelog.Query{Since: s.opts.Engine.Snapshot().Since, Follow: q.Get("follow") == "true"}
+	query := servicelog.Query{Since: s.began(), Follow: q.Get("follow") == "true"}
 	if offset > 0 && offset <= maxLogLines {
 		query.Tail = int(offset)
 	}

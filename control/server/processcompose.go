@@ -137,7 +137,7 @@ func (s *Server) pcLogs(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	// The end of the query makes both passes see the same lines.
-	query := servicelog.Query{Since: s.opts.Engine.Snapshot().Since, Until: time.Now()}
+	query := servicelog.Query{Since: s.began(), Until: time.Now()}
 	if limit > 0 {
 		query.Tail = limit + end
 	}

@@ -75,12 +75,9 @@ func runGuard(ctx context.Context, env *Env, args []string) error {
 		return errors.New("guard is used by \"up\", not by hand")
 	}
 	layout := guarded(env, args[1])
-	if err := handOver(ctx); err != nil { // the guard handles signals itself
+	code, err := process.GuardMain(env.Self, append([]string{env.Args[0]}, args...), func() error { return handOver(ctx) })
+	if err == nil && code == 0 || errors.As(err, new(*interruption)) {
 		return err
-	}
-	code, err := process.GuardMain(env.Self, append([]string{env.Args[0]}, args...))
-	if err == nil && code == 0 {
-		return nil
 	}
 	if err != nil && layout != nil { // it was killed: clear up in its place, unless another has begun already
 		if lock, err := layout.Lock(); err == nil {

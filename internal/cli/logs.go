@@ -17,6 +17,7 @@ import (
 
 	"nix2gpu/control"
 	"nix2gpu/control/client"
+	"nix2gpu/process"
 	"nix2gpu/project"
 	"nix2gpu/rundir"
 	"nix2gpu/safefile"
@@ -162,7 +163,12 @@ func runBegan(layout rundir.Layout) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	return info.ModTime()
+	began := info.ModTime()
+	if at := process.StartedAt(layout.Holder()); !at.IsZero() {
+		now := time.Now()
+		began = servicelog.FirstTime(began, now, now.Sub(at))
+	}
+	return began
 }
 
 // A projectEnd is how a project ended that was followed, or why that is not known.

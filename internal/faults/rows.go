@@ -37,7 +37,7 @@ func reliability() []Row {
 			[]string{"internal/faults.TestStdoutNobodyReads", "internal/faults.TestStdoutIsReadLater", "servicelog.TestBrokenPipe"}, ""},
 		{"R6", "the clock is set by a day, back or forward, or the machine was suspended",
 			"nothing is restarted, stopped or run twice for it; the lines of the logs stay in order; a schedule runs once",
-			[]string{"supervisor.TestSuspendedAndSet", "servicelog.TestClockIsSetBack"}, "the clock is simulated: a test can't set that of the machine, or suspend it"},
+			[]string{"supervisor.TestSuspendedAndSet", "servicelog.TestClockIsSetBack", "servicelog.TestLinesAfterTheClockWasSetBack"}, "the clock is simulated: a test can't set that of the machine, or suspend it"},
 		{"R7", "a program can't be started",
 			"the reason is told apart and has a cure: no such program, interpreter, folder; not executable; no program; arguments too long; no more processes; being written, which is tried again",
 			[]string{"process.TestStartErrorsSayWhy", "process.TestFileThatIsBeingWrittenIsRetried", "process.TestPidsLimitAndItsGroupIsRemoved", "supervisor.TestStartErrors"}, ""},

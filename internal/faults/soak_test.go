@@ -25,7 +25,7 @@ var soak = flag.Duration("soak", 0, "how long TestSoak lasts; 0: as many rounds 
 // soaked is a project in which much happens all the time.
 const soaked = `{ listen.address = "127.0.0.1:28490"; services.custom = {
   "crash" = { enable = true; command = "sleep 0.02; exit 1"; restart = "always"; restart_delay = "20ms"; };
-  "sleeper" = { enable = true; command = "exec sleep 1000"; readiness_probe.exec.command = "true"; readiness_probe.period_seconds = 1; };
+  "sleeper" = { enable = true; command = "exec sleep 1000"; readiness_probe = { exec.command = "true"; period_seconds = 1; timeout_seconds = 60; }; };
   "user" = { enable = true; command = "exec sleep 1000"; depends_on.sleeper = "ready"; environment.ROUND = "@"; };
   "talker" = { enable = true; command = "while :; do seq -f 'line %g of a log that is rotated again and again' 2000; sleep 0.05; done"; };
   "often" = { enable = true; command = "echo it runs"; schedule.interval = "1s"; };
