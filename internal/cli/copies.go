@@ -18,7 +18,7 @@ import (
 	"nix2gpu/control/client"
 )
 
-// detach runs the same command again in a session of its own. That one owns the copy, and
+// detachCopy runs the same command again in a session of its own. That one owns the copy, and
 // says what is wrong at our terminal until the copy runs. Then it has our handshake, the
 // name, and is at no terminal any more.
 func (opts *copyOptions) detachCopy(ctx context.Context, env *Env) error {
@@ -45,11 +45,17 @@ func (opts *copyOptions) detachCopy(ctx context.Context, env *Env) error {
 		fmt.Fprintf(env.Stdout, "%s\n", name)
 		return nil
 	}
-	var end *exec.ExitError
-	if err = cmd.Wait(); errors.As(err, &end) {
-		return &endError{&exitError{code: end.ExitCode()}} // it has said why
+	if ended := cmd.Wait(); ended != nil {
+		err = ended
 	}
-	return err
+	var end *exec.ExitError
+	switch {
+	case errors.As(err, &end) && end.Exited():
+		return &endError{&exitError{code: end.ExitCode()}} // it has said why
+	case err != nil:
+		return fmt.Errorf("cannot run in the background: %v", err)
+	}
+	return nil
 }
 
 // detached tells whoever has started us that the copy runs, and lets go of the terminal.
