@@ -1,6 +1,12 @@
 package logcopy
 
-import "testing"
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
 
 // Only what has the time of a rotation in its name was put aside.
 func TestIsAside(t *testing.T) {
@@ -25,5 +31,23 @@ func TestIsAside(t *testing.T) {
 		if got := IsAside(path, c.log); got != c.want {
 			t.Errorf("%s of %s: %t, want %t", path, c.log, got, c.want)
 		}
+	}
+}
+
+// The packed file is as old as what it was made of: files go by their age.
+func TestPackedKeepsItsAge(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.log")
+	when := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
+	if err := errors.Join(os.WriteFile(path, []byte("lines"), 0o640), os.Chtimes(path, when, when)); err != nil {
+		t.Fatal(err)
+	}
+	if !pack(path) {
+		t.Fatal("it was not packed")
+	}
+	if info, err := os.Stat(path + packed); err != nil || !info.ModTime().Equal(when) || info.Mode().Perm() != 0o640 {
+		t.Errorf("got %v, %v", info, err)
+	}
+	if _, err := os.Stat(path + part); err == nil {
+		t.Error("its part is left")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+	"golang.org/x/sys/unix"
 
 	"nix2gpu/project"
 	"nix2gpu/safefile"
@@ -244,10 +245,18 @@ func pack(path string) bool {
 	}
 	z := gzip.NewWriter(out)
 	_, err = io.Copy(z, in)
-	if err = cmp.Or(err, z.Close(), out.Sync(), out.Close()); err == nil {
-		err = cmp.Or(os.Chtimes(path+part, info.ModTime(), info.ModTime()), os.Rename(path+part, path+packed)) // its age stays
+	age := unix.NsecToTimeval(info.ModTime().UnixNano()) // stays: files go by it
+	for _, step := range []func() error{
+		z.Close,
+		func() error { return unix.Futimes(int(out.Fd()), []unix.Timeval{age, age}) }, // not by its name, which may be a link's by now
+		out.Sync,
+		func() error { return os.Rename(path+part, path+packed) },
+	} {
+		if err == nil {
+			err = step()
+		}
 	}
-	if err != nil {
+	if err = cmp.Or(err, out.Close()); err != nil {
 		os.Remove(path + part)
 		return false
 	}
