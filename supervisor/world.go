@@ -85,7 +85,7 @@ const (
 	Launched                     // the command of a daemon has left it running, or it has another oldest process now
 	Exited                       // a run is over, and nothing of it is left
 	Probed                       // a probe has made a check
-	ShutdownDone                 // a shutdown command has ended, in whatever way
+	ShutdownDone                 // a shutdown command has ended, in whatever way, or the keys of one were typed
 	OutOfMemory                  // the kernel has killed descendants of a process that goes on
 	timerFired
 )
