@@ -3,7 +3,6 @@ package process
 import (
 	"maps"
 	"slices"
-	"sort"
 	"sync"
 	"time"
 
@@ -236,10 +235,7 @@ func (h *Host) remains(p *Process) []Info {
 		}
 	}
 	p.daemon.prune(p, t)
-	sort.SliceStable(left, func(i, j int) bool {
-		a, b := left[i], left[j]
-		return a.PID < b.PID
-	})
+	sortByPID(left)
 	return left
 }
 

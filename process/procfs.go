@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -282,4 +283,8 @@ func threadsOf(pid int) []int {
 		}
 	}
 	return tids
+}
+
+func sortByPID(list []Info) {
+	sort.Slice(list, func(i, j int) bool { return list[i].PID < list[j].PID })
 }

@@ -3,7 +3,6 @@ package process
 import (
 	"cmp"
 	"maps"
-	"sort"
 	"strings"
 	"time"
 
@@ -81,10 +80,7 @@ func sweep(find func(*table) map[int]Info, signals map[int]project.Signal, grace
 		clean = 0
 		waited := time.Since(begun)
 		if waited > max(grace, 0)+killBudget {
-			sort.SliceStable(left, func(i, j int) bool {
-				a, b := left[i], left[j]
-				return a.PID < b.PID
-			})
+			sortByPID(left)
 			return len(seen), inspect(stuck), &SurvivorError{Left: renew(left), struck: struck}
 		}
 		for _, info := range left {

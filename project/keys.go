@@ -3,6 +3,7 @@ package project
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // ParseTyped returns the bytes that a text with escapes stands for, as somebody would type
@@ -17,37 +18,19 @@ func ParseTyped(text string) ([]byte, error) {
 		if i++; i == len(text) {
 			return nil, fmt.Errorf("must not end with one \\: write \\\\ for one")
 		}
-		switch c := text[i]; c {
-		case 'x':
-			n, err := strconv.ParseUint(text[i+1:min(i+3, len(text))], 16, 8)
-			if err != nil || i+3 > len(text) {
-				return nil, fmt.Errorf("must have two hexadecimal digits after \\x, as in \\x03, not %q", text[i-1:min(i+3, len(text))])
-			}
-			out = append(out, byte(n))
-			i += 2
-		case 'r':
-			out = append(out, '\r')
-		case 'n':
-			out = append(out, '\n')
-		case 't':
-			out = append(out, '\t')
-		case 'e':
-			out = append(out, 0x1b)
-		case '0':
-			out = append(out, 0)
-		case '\\':
-			out = append(out, '\\')
-		case 'a':
-			out = append(out, '\a')
-		case 'b':
-			out = append(out, '\b')
-		case 'f':
-			out = append(out, '\f')
-		case 'v':
-			out = append(out, '\v')
-		default:
+		if n := strings.IndexByte(`rnte0\abfv`, text[i]); n >= 0 {
+			out = append(out, "\r\n\t\x1b\x00\\\a\b\f\v"[n])
+			continue
+		}
+		if text[i] != 'x' {
 			return nil, fmt.Errorf(`must have one of \xHH \r \n \t \e \0 \\ \a \b \f \v, not %q`, text[i-1:i+1])
 		}
+		n, err := strconv.ParseUint(text[i+1:min(i+3, len(text))], 16, 8)
+		if err != nil || i+3 > len(text) {
+			return nil, fmt.Errorf("must have two hexadecimal digits after \\x, as in \\x03, not %q", text[i-1:min(i+3, len(text))])
+		}
+		out = append(out, byte(n))
+		i += 2
 	}
 	return out, nil
 }

@@ -189,6 +189,7 @@ func (s *session) keepLogs(p *project.Project) {
 
 // logs opens the place where the output of services goes.
 func (s *session) logs() error {
+	p := s.job.Project.Project().WithRuns()
 	opts := servicelog.Options{Dir: s.Layout.Logs}
 	if !s.job.Detached {
 		opts.Stdout = s.opts.Stdout
@@ -197,7 +198,7 @@ func (s *session) logs() error {
 		opts.Format = servicelog.JSON
 	}
 	if s.job.Terminal {
-		opts.Labels = servicelog.NewLabels(s.job.Project.Project().WithRuns().Labels())
+		opts.Labels = servicelog.NewLabels(p.Labels())
 	}
 	switch s.job.Color {
 	case "labels":
@@ -218,7 +219,7 @@ func (s *session) logs() error {
 	}
 	s.hub = hub
 	if s.job.TruncateLogs {
-		for id := range s.job.Project.Project().WithRuns().Processes {
+		for id := range p.Processes {
 			if err := hub.Truncate(string(id)); err != nil {
 				return fmt.Errorf("cannot remove the log of %s: %w", id, err)
 			}
