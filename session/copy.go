@@ -196,7 +196,7 @@ func (c *copies) running() []control.RunningCopy {
 	for name, by := range c.runs {
 		if by.lives() {
 			one := by.info
-			one.Name, one.PID = name, cmp.Or(process.FirstChild(by.pid), by.pid)
+			one.Name, one.PID = name, by.program()
 			list = append(list, one)
 		}
 	}
@@ -218,8 +218,11 @@ func (c *copies) signal(name string, sig project.Signal) (bool, error) {
 	if sig == 0 {
 		return true, process.SignalLent(by.pid, project.SIGTERM)
 	}
-	return true, process.SignalLent(cmp.Or(process.FirstChild(by.pid), by.pid), sig)
+	return true, process.SignalLent(by.program(), sig)
 }
+
+// program is the pid of what the lender runs; before it runs anything, its own.
+func (l lender) program() int { return cmp.Or(process.FirstChild(l.pid), l.pid) }
 
 // next is the name of the next copy, which pid runs: higher than all of which there
 // are logs. old are the logs that are too many; none of a copy that still runs.
