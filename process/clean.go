@@ -115,7 +115,7 @@ func (p *Process) killLeftovers(left []Info) {
 // are.
 func (h *Host) remember(p *Process) []Info {
 	set := make(map[int]Info)
-	if !walk(p.pid, set) {
+	if !walkBelow(p.pid, set) {
 		if t, err := h.tables.since(time.Now()); err == nil {
 			clear(set)
 			t.below(p.pid, set)
@@ -151,6 +151,12 @@ func walk(pid int, set map[int]Info) bool {
 		return true
 	}
 	set[pid] = info
+	return walkBelow(pid, set)
+}
+
+// walkBelow is walk without pid itself: of most, all that there is to see is that they
+// have no children.
+func walkBelow(pid int, set map[int]Info) bool {
 	for _, tid := range threadsOf(pid) {
 		children, ok := childrenOf(pid, tid)
 		if !ok {

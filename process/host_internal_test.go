@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -219,4 +220,33 @@ func ownProgram(t *testing.T) (parts [][2]int64, size int) {
 		}
 	}
 	return parts, size
+}
+
+// TestWalkBelow looks for children of a process with one thread, whose threads are not
+// read, and of ourselves, whose thread that forks is not the main one.
+func TestWalkBelow(t *testing.T) {
+	if _, ok := childrenOf(os.Getpid(), os.Getpid()); !ok {
+		return // this kernel has no lists of children
+	}
+	h, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	// Neither shell is replaced by its last command, as "exit" comes after it.
+	p, err := h.Start(Spec{Argv: []string{"/bin/sh", "-c", "/bin/sh -c 'sleep 10000; exit 0'; exit 0"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := make(map[int]Info)
+	for deadline := time.Now().Add(testkit.Patience); len(found) != 2; time.Sleep(time.Millisecond) {
+		if clear(found); !walkBelow(p.PID(), found) || time.Now().After(deadline) {
+			t.Fatalf("below the shell are %v, want a shell and its sleep", found)
+		}
+	}
+	if clear(found); !walkBelow(os.Getpid(), found) || found[p.PID()].PPID != os.Getpid() {
+		t.Errorf("below the test are %v, want the shell %d", found, p.PID())
+	}
+	p.Kill()
+	<-p.Done()
 }

@@ -377,14 +377,17 @@ func (p *pipe) carried() {
 // drain waits until the pipe has ended, or all that was in it at the time of the call
 // has been delivered.
 func (p *pipe) drain(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended { // as of all processes that have ended before
+		return nil
+	}
 	stop := context.AfterFunc(ctx, func() {
 		p.mu.Lock()
 		p.change.Broadcast()
 		p.mu.Unlock()
 	})
 	defer stop()
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	target := p.taken + p.waiting()
 	err := p.settle(ctx, target)
 	if err == nil && !p.ended && p.idle && len(p.frame.held) > 0 {
