@@ -6,17 +6,17 @@ import "nix2gpu/project"
 var alertmanager = ServiceType{
 	Name: "alertmanager", Package: "prometheus-alertmanager", User: "alertmanager",
 	Doc: "Alertmanager, which groups the alerts of Prometheus and sends them on.",
-	rows: []option{
-		{"port", "port", 9093, "The port to listen on."},
-		{"listenAddress", "string", "127.0.0.1", "The address to listen on; \"0.0.0.0\" is all."},
-		{"configuration", "attrs json", nil, "The configuration, in Alertmanager's own words. Without one, alerts are shown and sent nowhere."},
-		{"configText", "null lines", nil, "The configuration as text, instead of configuration."},
-		{"webExternalUrl", "null string", nil, "The URL under which others reach the server."},
-		{"logLevel", "null enum debug info warn error", nil, "How much is logged."},
-		{"logFormat", "null enum logfmt json", nil, "How logs are written."},
-		{"clusterListenAddress", "string", nil, "Where to listen for other Alertmanagers, such as \"127.0.0.1:9094\"; nowhere unless set."},
-		{"clusterPeers", "list string", nil, "The other Alertmanagers; clusterListenAddress must be set, too."},
-		{"extraFlags", "list string", nil, "Further arguments of alertmanager."},
+	rows: []row{
+		{"port", "port = 9093", "The port to listen on."},
+		{"listenAddress", "string = 127.0.0.1", "The address to listen on; \"0.0.0.0\" is all."},
+		{"configuration", "attrs json", "The configuration, in Alertmanager's own words. Without one, alerts are shown and sent nowhere."},
+		{"configText", "null lines", "The configuration as text, instead of configuration."},
+		{"webExternalUrl", "null string", "The URL under which others reach the server."},
+		{"logLevel", "null enum debug info warn error", "How much is logged."},
+		{"logFormat", "null enum logfmt json", "How logs are written."},
+		{"clusterListenAddress", "string", "Where to listen for other Alertmanagers, such as \"127.0.0.1:9094\"; nowhere unless set."},
+		{"clusterPeers", "list string", "The other Alertmanagers; clusterListenAddress must be set, too."},
+		{"extraFlags", "list string", "Further arguments of alertmanager."},
 	},
 	table: &table{
 		extra: "extraFlags",

@@ -9,44 +9,38 @@ import (
 	"nix2gpu/project"
 )
 
-// caddyType is the web server, with the options of NixOS.
-func caddyType() *ServiceType {
-	lines := func(doc string) module.Option { return def(module.Lines, "", doc) }
-	host := module.Submodule(module.Schema{Options: module.Options{
-		"hostName":        opt(module.String, "The address of the site; its name in virtualHosts unless set."),
-		"serverAliases":   def(module.ListOf(module.String), []any{}, "Further addresses that the site answers to."),
-		"listenAddresses": def(module.ListOf(module.String), []any{}, "Interfaces to listen on."),
-		"logFormat":       opt(module.Lines, "The body of a log block; requests are not logged unless it is set."),
-		"useACMEHost":     opt(module.String, "Not supported."),
-		"upstream":        opt(module.String, "A custom service with a port, to which all requests go that extraConfig does not answer: to all of its replicas."),
-		"extraConfig":     lines("The body of the site: reverse_proxy, file_server, ..."),
-	}})
-	return &ServiceType{
-		Name: "caddy", Package: "caddy", User: "caddy",
-		Doc: "Caddy, a web server with automatic HTTPS.",
-		rows: []option{
-			{"port", "port", 8082, "The port of nix2gpu's own page, which is served when there is no site at all."},
-			{"globalConfig", "lines", nil, "Lines of the block of global options."},
-			{"extraConfig", "lines", nil, "Lines of the Caddyfile after the sites."},
-			{"configFile", "null path", nil, "A Caddyfile instead of everything else here."},
-			{"settings", "attrs json", nil, "Caddy's own JSON, instead of everything else here."},
-			{"adapter", "null string", nil, "How to read configFile; \"caddyfile\" unless set."},
-			{"email", "null string", nil, "The mail address that the certificate authority is given."},
-			{"acmeCA", "null string", nil, "The ACME directory of the certificate authority."},
-			{"httpPort", "port", 80, "The port of sites on http that name none."},
-			{"httpsPort", "port", 443, "The port of sites on https that name none."},
-			{"logLevel", "string", "WARN", "The lowest level that caddy logs."},
-			{"resume", "inert bool", nil, "the configuration is that of the definition, at each start"},
-			{"enableReload", "inert bool", nil, "a change restarts the service"},
-			{"group", "inert string", nil, "the group is that of the user"},
-			{"logDir", "inert string", nil, "logs go to nix2gpu"},
-		},
-		Options: module.Options{
-			"virtualHosts": def(module.AttrsOf(host), map[string]any{}, "The sites by address, such as \":8080\", \"http://localhost:8080\" or \"example.com\"."),
-			"requestId":    requestIDOption(),
-		},
-		Generate: generateCaddy,
-	}
+// caddyServer is the web server, with the options of NixOS.
+var caddyServer = ServiceType{
+	Name: "caddy", Package: "caddy", User: "caddy",
+	Doc: "Caddy, a web server with automatic HTTPS.",
+	rows: []row{
+		{"port", "port = 8082", "The port of nix2gpu's own page, which is served when there is no site at all."},
+		{"globalConfig", "lines", "Lines of the block of global options."},
+		{"extraConfig", "lines", "Lines of the Caddyfile after the sites."},
+		{"configFile", "null file", "A Caddyfile instead of everything else here."},
+		{"settings", "attrs json", "Caddy's own JSON, instead of everything else here."},
+		{"adapter", "null string", "How to read configFile; \"caddyfile\" unless set."},
+		{"email", "null string", "The mail address that the certificate authority is given."},
+		{"acmeCA", "null string", "The ACME directory of the certificate authority."},
+		{"httpPort", "port = 80", "The port of sites on http that name none."},
+		{"httpsPort", "port = 443", "The port of sites on https that name none."},
+		{"logLevel", "string = WARN", "The lowest level that caddy logs."},
+		{"resume", "inert bool", "the configuration is that of the definition, at each start"},
+		{"enableReload", "inert bool", "a change restarts the service"},
+		{"group", "inert string", "the group is that of the user"},
+		{"logDir", "inert string", "logs go to nix2gpu"},
+		{"virtualHosts", "attrs {}", "The sites by address, such as \":8080\", \"http://localhost:8080\" or \"example.com\"."},
+		{"  hostName", "null string", "The address of the site; its name in virtualHosts unless set."},
+		{"  serverAliases", "list string", "Further addresses that the site answers to."},
+		{"  listenAddresses", "list string", "Interfaces to listen on."},
+		{"  logFormat", "null lines", "The body of a log block; requests are not logged unless it is set."},
+		{"  useACMEHost", "null string", "Not supported."},
+		{"  upstream", "null string", "A custom service with a port, to which all requests go that extraConfig does not answer: to all of its replicas."},
+		{"  extraConfig", "lines", "The body of the site: reverse_proxy, file_server, ..."},
+		{"requestId", "set"},
+		{"  enable", "bool", requestIDDoc},
+	},
+	Generate: generateCaddy,
 }
 
 func generateCaddy(in *Instance) {

@@ -16,11 +16,7 @@ type ServiceType struct {
 	Aliases []string // other names under services
 	Doc     string   // one sentence
 
-	// Options are the type's own, beside the common ones. Freeform, when set, is the
-	// type of options that are not declared.
-	Options  module.Options
-	rows     []option // of which Types makes more of them
-	Freeform module.Type
+	rows []row // its own options, beside the common ones
 
 	// Package is the attribute of pkgs that has the server; "" for none.
 	Package string
@@ -35,13 +31,13 @@ type ServiceType struct {
 
 // Types lists every service type, sorted by name.
 func Types() []*ServiceType {
-	all := []*ServiceType{customType(), postgresqlType(), redisType(), nginxType(), caddyType(), mysqlType(), httpdType(), rabbitmqType(), kafkaType(), natsType(), ollamaType()}
-	for _, t := range []ServiceType{alertmanager, clickhouse, etcd, grafana, jaeger, memcached, minio, nodeExporter, pgbouncer, phpfpm, prometheus, zookeeper} {
-		t.Generate = generateTable
+	var all []*ServiceType
+	for _, t := range []ServiceType{custom, postgresql, redis, nginxServer, caddyServer, mysql, httpdServer, rabbitmqServer, kafka, nats, ollama,
+		alertmanager, clickhouse, etcd, grafana, jaeger, memcached, minio, nodeExporter, pgbouncer, phpfpm, prometheus, zookeeper} {
+		if t.table != nil {
+			t.Generate = generateTable
+		}
 		all = append(all, &t)
-	}
-	for _, t := range all {
-		t.Options = declare(t.rows, t.Options)
 	}
 	slices.SortFunc(all, func(a, b *ServiceType) int { return cmp.Compare(a.Name, b.Name) })
 	return all
@@ -63,7 +59,7 @@ func Options() module.Options {
 	out := module.Options{}
 	for _, t := range Types() {
 		out[t.Name] = module.Option{
-			Type:        module.AttrsOf(module.Submodule(t.Schema())),
+			Type:        module.AttrsOf(module.Later(func() module.Type { return module.Submodule(t.Schema()) })),
 			Default:     map[string]any{},
 			Description: t.Doc,
 		}
@@ -76,12 +72,13 @@ func Options() module.Options {
 
 // Schema is what one instance of t declares: the common options and its own.
 func (t *ServiceType) Schema() module.Schema {
-	options := commonOptions(t)
-	for name, o := range t.Options {
-		options[name] = o
-	}
-	return module.Schema{Options: options, Freeform: t.Freeform}
+	all := commonOptions(t)
+	maps.Copy(all, t.Options())
+	return module.Schema{Options: all}
 }
+
+// Options are those of t alone, beside the common ones.
+func (t *ServiceType) Options() module.Options { return options(t.rows) }
 
 // Generate adds to p what the evaluated services generate, labels them, and
 // resolves what they depend on. services is the config at "services".

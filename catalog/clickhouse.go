@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"strings"
 
-	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
 
@@ -12,14 +11,16 @@ import (
 var clickhouse = ServiceType{
 	Name: "clickhouse", Package: "clickhouse", User: "clickhouse",
 	Doc: "ClickHouse, a database for analytics. Written after its documentation, and not yet tried with a real server.",
-	rows: []option{
-		{"port", "port", 9000, "The port of the native protocol."},
-		{"httpPort", "port", 8123, "The port for HTTP."},
-		{"listenAddress", "string", "127.0.0.1", "The address to listen on."},
-		{"databases", "list string", nil, "Databases to make when they do not exist, at each start."},
-		{"ensureDatabases", "list string", nil, "The same as databases, in the words of NixOS."},
-		{"initialDatabases", "list database", nil, "The same as databases, with SQL to run, in the words of services-flake."},
-		{"extraConfig", "attrs json", nil, "Further configuration, merged over what the other options say."},
+	rows: []row{
+		{"port", "port = 9000", "The port of the native protocol."},
+		{"httpPort", "port = 8123", "The port for HTTP."},
+		{"listenAddress", "string = 127.0.0.1", "The address to listen on."},
+		{"databases", "list string", "Databases to make when they do not exist, at each start."},
+		{"ensureDatabases", "list string", "The same as databases, in the words of NixOS."},
+		{"initialDatabases", "list {}", "The same as databases, with SQL to run, in the words of services-flake."},
+		{"  name", "required string", "The name of the database."},
+		{"  schemas", "null list file", "Files of SQL to run in it at each start; they must be safe to repeat."},
+		{"extraConfig", "attrs json", "Further configuration, merged over what the other options say."},
 	},
 	table: &table{
 		endpoints: []endpoint{
@@ -48,14 +49,6 @@ var clickhouse = ServiceType{
 		ready:  ready{listener: "http", http: "/ping", slow: true},
 		finish: clickhouseDatabases,
 	},
-}
-
-// databaseWithSchemas is the type of initialDatabases.
-func databaseWithSchemas() module.Type {
-	return module.Submodule(module.Schema{Options: module.Options{
-		"name":    {Type: module.String, Description: "The name of the database."},
-		"schemas": opt(module.ListOf(filePath), "Files of SQL to run in it at each start; they must be safe to repeat."),
-	}})
 }
 
 // clickhouseDatabases makes the databases, and runs the SQL, by the server's own client.

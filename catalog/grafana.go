@@ -4,17 +4,17 @@ package catalog
 var grafana = ServiceType{
 	Name: "grafana", Package: "grafana", User: "grafana",
 	Doc: "Grafana, which shows metrics. Written after its documentation, and not yet tried with a real server.",
-	rows: []option{
-		{"port", "port", 3000, "The port to listen on."},
-		{"http_port", "alias port", nil, ""},
-		{"listenAddress", "string", "127.0.0.1", "The address to listen on; \"\" is all."},
-		{"domain", "string", "localhost", "The name under which browsers reach the server."},
-		{"protocol", "enum http https", nil, "How browsers reach the server."},
-		{"settings", "attrs attrs scalar", nil, "Sections of grafana.ini."},
-		{"extraConf", "attrs attrs scalar", nil, "The same as settings, in the words of services-flake."},
-		{"datasources", "list attrs json", nil, "Data sources, in Grafana's own words."},
-		{"deleteDatasources", "list attrs json", nil, "Data sources to delete."},
-		{"providers", "list attrs json", nil, "Providers of dashboards, in Grafana's own words."},
+	rows: []row{
+		{"port", "port = 3000", "The port to listen on."},
+		{"http_port", "alias port"},
+		{"listenAddress", "string = 127.0.0.1", "The address to listen on; \"\" is all."},
+		{"domain", "string = localhost", "The name under which browsers reach the server."},
+		{"protocol", "enum http https", "How browsers reach the server."},
+		{"settings", "attrs attrs null string | int | float | bool", "Sections of grafana.ini."},
+		{"extraConf", "attrs attrs null string | int | float | bool", "The same as settings, in the words of services-flake."},
+		{"datasources", "list attrs json", "Data sources, in Grafana's own words."},
+		{"deleteDatasources", "list attrs json", "Data sources to delete."},
+		{"providers", "list attrs json", "Providers of dashboards, in Grafana's own words."},
 	},
 	table: &table{
 		endpoints: []endpoint{{name: "web", port: "port", address: "listenAddress",

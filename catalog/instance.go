@@ -120,8 +120,9 @@ func (in *Instance) note(c *module.Config, format string, args ...any) {
 // whole notes that options have no effect because the given one replaces the whole
 // configuration of the server. Those in used still have an effect beside it.
 func (in *Instance) whole(option string, used ...string) {
-	for _, name := range slices.Sorted(maps.Keys(in.Type.Options)) {
-		o := in.Type.Options[name]
+	own := in.Type.Options()
+	for _, name := range sortedKeys(own) {
+		o := own[name]
 		if name != option && !slices.Contains(used, name) && in.IsSet(name) && in.Origin(name).IsOption && o.NoEffect == "" && o.AliasOf == nil {
 			in.note(in.Get(name), "%s has no effect: %s is the whole configuration", name, option)
 		}

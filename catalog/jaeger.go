@@ -4,14 +4,14 @@ package catalog
 var jaeger = ServiceType{
 	Name: "jaeger", Package: "jaeger", User: "jaeger",
 	Doc: "Jaeger, which collects traces. Written after its documentation, and not yet tried with a real server.",
-	rows: []option{
-		{"port", "port", 16686, "The port of the web interface."},
-		{"listenAddress", "string", "127.0.0.1", "The address to listen on; \"\" is all."},
-		{"otlpGrpcPort", "port", 4317, "The port for OTLP over gRPC."},
-		{"otlpHttpPort", "port", 4318, "The port for OTLP over HTTP."},
-		{"adminPort", "port", 14269, "The port for health and metrics."},
-		{"storage", "enum memory badger", nil, "Where traces are kept: in memory, or as files in dataDir."},
-		{"extraFlags", "list string", nil, "Further arguments of jaeger."},
+	rows: []row{
+		{"port", "port = 16686", "The port of the web interface."},
+		{"listenAddress", "string = 127.0.0.1", "The address to listen on; \"\" is all."},
+		{"otlpGrpcPort", "port = 4317", "The port for OTLP over gRPC."},
+		{"otlpHttpPort", "port = 4318", "The port for OTLP over HTTP."},
+		{"adminPort", "port = 14269", "The port for health and metrics."},
+		{"storage", "enum memory badger", "Where traces are kept: in memory, or as files in dataDir."},
+		{"extraFlags", "list string", "Further arguments of jaeger."},
 	},
 	table: &table{
 		extra: "extraFlags",

@@ -11,28 +11,23 @@ import (
 	"nix2gpu/project"
 )
 
-// kafkaType is a log of events: one broker that is its own controller, unless
+// kafka is a log of events: one broker that is its own controller, unless
 // the settings say otherwise.
-func kafkaType() *ServiceType {
-	value := module.NullOr(module.OneOf(module.Bool, module.Int, module.String, module.ListOf(module.String)))
-	return &ServiceType{
-		Name: "apache-kafka", Aliases: []string{"kafka"}, Package: "apacheKafka", User: "kafka",
-		Doc: "Kafka, a log of events. Written after its documentation, and not yet tried with a real server.",
-		rows: []option{
-			{"port", "port", 9092, "The port to listen on."},
-			{"controllerPort", "null port", nil, "The port of the controller; port + 1 unless set."},
-			{"listenAddress", "string", "127.0.0.1", "The address to listen on, which clients are told as well."},
-			{"clusterId", "null string", nil, "The id of the cluster; made from the instance's name unless set."},
-			{"formatLogDirs", "bool", true, "Format the data folder before the first start."},
-			{"formatLogDirsIgnoreFormatted", "inert bool", nil, "what is formatted stays as it is"},
-			{"jvmOptions", "list string", nil, "Options of the Java virtual machine."},
-			{"log4jProperties", "lines", nil, "The configuration of log4j; Kafka logs to the console unless it is set."},
-		},
-		Options: module.Options{
-			"settings": def(module.AttrsOf(value), map[string]any{}, "Lines of server.properties by key; null removes a line."),
-		},
-		Generate: generateKafka,
-	}
+var kafka = ServiceType{
+	Name: "apache-kafka", Aliases: []string{"kafka"}, Package: "apacheKafka", User: "kafka",
+	Doc: "Kafka, a log of events. Written after its documentation, and not yet tried with a real server.",
+	rows: []row{
+		{"port", "port = 9092", "The port to listen on."},
+		{"controllerPort", "null port", "The port of the controller; port + 1 unless set."},
+		{"listenAddress", "string = 127.0.0.1", "The address to listen on, which clients are told as well."},
+		{"clusterId", "null string", "The id of the cluster; made from the instance's name unless set."},
+		{"formatLogDirs", "bool = true", "Format the data folder before the first start."},
+		{"formatLogDirsIgnoreFormatted", "inert bool", "what is formatted stays as it is"},
+		{"jvmOptions", "list string", "Options of the Java virtual machine."},
+		{"log4jProperties", "lines", "The configuration of log4j; Kafka logs to the console unless it is set."},
+		{"settings", "attrs null bool | int | string | list string", "Lines of server.properties by key; null removes a line."},
+	},
+	Generate: generateKafka,
 }
 
 func generateKafka(in *Instance) {

@@ -4,14 +4,14 @@ package catalog
 var memcached = ServiceType{
 	Name: "memcached", Package: "memcached", User: "memcache",
 	Doc: "memcached, a cache in memory.",
-	rows: []option{
-		{"port", "port", 11211, "The port to listen on."},
-		{"bind", "null string", "127.0.0.1", "The address to listen on; null or \"*\" is all."},
-		{"listen", "alias bind", nil, ""},
-		{"maxMemory", "positive", 64, "How much memory the cache may fill, in MiB."},
-		{"maxConnections", "positive", 1024, "How many clients may be connected."},
-		{"startArgs", "list string", nil, "Further arguments of memcached, in the words of services-flake."},
-		{"extraOptions", "alias startArgs", nil, ""},
+	rows: []row{
+		{"port", "port = 11211", "The port to listen on."},
+		{"bind", "null string = 127.0.0.1", "The address to listen on; null or \"*\" is all."},
+		{"listen", "alias bind"},
+		{"maxMemory", "positive = 64", "How much memory the cache may fill, in MiB."},
+		{"maxConnections", "positive = 1024", "How many clients may be connected."},
+		{"startArgs", "list string", "Further arguments of memcached, in the words of services-flake."},
+		{"extraOptions", "alias startArgs"},
 	},
 	table: &table{
 		extra: "startArgs",

@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
 
@@ -9,17 +8,17 @@ import (
 var minio = ServiceType{
 	Name: "minio", Package: "minio", User: "minio",
 	Doc: "MinIO, which keeps objects as S3 does. Written after its documentation, and not yet tried with a real server.",
-	rows: []option{
-		{"host", "string", "127.0.0.1", "The address to listen on."},
-		{"port", "port", 9000, "The port to listen on."},
-		{"consoleAddress", "string", "127.0.0.1:9001", "Where the web interface listens."},
-		{"accessKey", "null secret", nil, "The name of the first user; MinIO's own default unless set. Also `{ secret = \"name\"; }`."},
-		{"accessKeyFile", "null key", nil, "A file that holds the access key."},
-		{"secretKey", "null secret", nil, "The password of the first user; MinIO's own default, which everyone knows, unless set. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
-		{"secretKeyFile", "null key", nil, "A file that holds the password, read at each start with the rights of whoever starts nix2gpu."},
-		{"region", "string", "us-east-1", "The region that the server says it is in."},
-		{"browser", "bool", true, "Whether there is a web interface."},
-		{"buckets", "list bucket", nil, "Buckets to make when they do not exist."},
+	rows: []row{
+		{"host", "string = 127.0.0.1", "The address to listen on."},
+		{"port", "port = 9000", "The port to listen on."},
+		{"consoleAddress", "string = 127.0.0.1:9001", "Where the web interface listens."},
+		{"accessKey", "null secret", "The name of the first user; MinIO's own default unless set. Also `{ secret = \"name\"; }`."},
+		{"accessKeyFile", "null key", "A file that holds the access key."},
+		{"secretKey", "null secret", "The password of the first user; MinIO's own default, which everyone knows, unless set. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
+		{"secretKeyFile", "null key", "A file that holds the password, read at each start with the rights of whoever starts nix2gpu."},
+		{"region", "string = us-east-1", "The region that the server says it is in."},
+		{"browser", "bool = true", "Whether there is a web interface."},
+		{"buckets", "list bucket", "Buckets to make when they do not exist."},
 	},
 	table: &table{
 		endpoints: []endpoint{
@@ -42,11 +41,6 @@ var minio = ServiceType{
 			main.Env["MINIO_BROWSER"] = project.Value{Text: project.Lit(onOff(in.Bool("browser")))}
 		},
 	},
-}
-
-// bucketName is the type of the names of S3's buckets.
-func bucketName() module.Type {
-	return module.Matching("[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "name of a bucket")
 }
 
 // minioDefault is the name and the password of the first user, unless one is set.

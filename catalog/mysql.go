@@ -10,41 +10,30 @@ import (
 	"nix2gpu/project"
 )
 
-// mysqlType is MariaDB or MySQL, with the options of nix2gpu, NixOS and
+// mysql is MariaDB or MySQL, with the options of nix2gpu, NixOS and
 // services-flake.
-func mysqlType() *ServiceType {
-	database := module.Submodule(module.Schema{Options: module.Options{
-		"name":    {Type: module.String, Description: "The name of the database."},
-		"schema":  opt(filePath, "A file of SQL, or a folder of them, to run in it once, when it is made."),
-		"schemas": opt(module.ListOf(filePath), "Several files or folders of SQL, run as schema is."),
-	}})
-	user := module.Submodule(module.Schema{Options: module.Options{
-		"name":         {Type: module.String, Description: "The name of the user, on this machine."},
-		"password":     opt(secretText, "The password. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."),
-		"passwordFile": opt(keyFile, "A file that holds the password, read at each start with the rights of whoever starts nix2gpu."),
-		"ensurePermissions": {Type: module.AttrsOf(module.String), Default: map[string]any{}, Example: map[string]any{"users.*": "ALL PRIVILEGES"},
-			Description: "The user's privileges, by the databases and tables that they are on."},
-	}})
-	value := module.OneOf(module.Bool, module.Int, module.Float, module.String)
-	return &ServiceType{
-		Name: "mysql", Aliases: []string{"mariadb"}, Package: "mariadb", User: "mysql",
-		Doc: "MySQL or MariaDB, a relational database.",
-		rows: []option{
-			{"port", "port", 3306, "The port to listen on."},
-			{"bind", "string", "127.0.0.1", "The address to listen on; \"*\" is all."},
-			{"databases", "list string", nil, "Databases to make when they do not exist, at each start."},
-			{"ensureDatabases", "list string", nil, "The same as databases, in the words of NixOS."},
-			{"initialScript", "null path", nil, "SQL for the first start only: text, or the path of a file."},
-			{"importTimeZones", "null bool", nil, "Not supported: load them with mysql_tzinfo_to_sql."},
-		},
-		Options: module.Options{
-			"settings": {Type: module.AttrsOf(module.AttrsOf(module.NullOr(module.OneOf(value, module.ListOf(value))))), Default: map[string]any{},
-				Example: map[string]any{"mysqld": map[string]any{"max_connections": 50}}, Description: "Sections of my.cnf. A list gives a key several times."},
-			"initialDatabases": def(module.ListOf(database), []any{}, "The same as databases, with SQL to load, in the words of services-flake."),
-			"ensureUsers":      def(module.ListOf(user), []any{}, "Users to make when they do not exist, at each start."),
-		},
-		Generate: generateMySQL,
-	}
+var mysql = ServiceType{
+	Name: "mysql", Aliases: []string{"mariadb"}, Package: "mariadb", User: "mysql",
+	Doc: "MySQL or MariaDB, a relational database.",
+	rows: []row{
+		{"port", "port = 3306", "The port to listen on."},
+		{"bind", "string = 127.0.0.1", "The address to listen on; \"*\" is all."},
+		{"databases", "list string", "Databases to make when they do not exist, at each start."},
+		{"ensureDatabases", "list string", "The same as databases, in the words of NixOS."},
+		{"initialScript", "null file", "SQL for the first start only: text, or the path of a file."},
+		{"importTimeZones", "null bool", "Not supported: load them with mysql_tzinfo_to_sql."},
+		{"settings", "attrs attrs null bool | int | float | string | list bool | int | float | string e.g. { mysqld = { max_connections = 50; }; }", "Sections of my.cnf. A list gives a key several times."},
+		{"initialDatabases", "list {}", "The same as databases, with SQL to load, in the words of services-flake."},
+		{"  name", "required string", "The name of the database."},
+		{"  schema", "null file", "A file of SQL, or a folder of them, to run in it once, when it is made."},
+		{"  schemas", "null list file", "Several files or folders of SQL, run as schema is."},
+		{"ensureUsers", "list {}", "Users to make when they do not exist, at each start."},
+		{"  name", "required string", "The name of the user, on this machine."},
+		{"  password", "null secret", "The password. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
+		{"  passwordFile", "null key", "A file that holds the password, read at each start with the rights of whoever starts nix2gpu."},
+		{"  ensurePermissions", "attrs string e.g. { \"users.*\" = \"ALL PRIVILEGES\"; }", "The user's privileges, by the databases and tables that they are on."},
+	},
+	Generate: generateMySQL,
 }
 
 func generateMySQL(in *Instance) {

@@ -7,20 +7,18 @@ import (
 	"nix2gpu/project"
 )
 
-// natsType is a message broker.
-func natsType() *ServiceType {
-	return &ServiceType{
-		Name: "nats-server", Aliases: []string{"nats"}, Package: "nats-server", User: "nats",
-		Doc: "NATS, a message broker.",
-		rows: []option{
-			{"port", "port", 4222, "The port to listen on."},
-			{"bind", "string", "127.0.0.1", "The address to listen on; \"*\" is all."},
-			{"monitorPort", "null port", nil, "The port of the monitor, which is off unless set."},
-			{"jetstream", "bool", nil, "Whether JetStream keeps streams, in dataDir."},
-			{"settings", "attrs json", nil, "Further configuration, merged over what the other options say."},
-		},
-		Generate: generateNATS,
-	}
+// nats is a message broker.
+var nats = ServiceType{
+	Name: "nats-server", Aliases: []string{"nats"}, Package: "nats-server", User: "nats",
+	Doc: "NATS, a message broker.",
+	rows: []row{
+		{"port", "port = 4222", "The port to listen on."},
+		{"bind", "string = 127.0.0.1", "The address to listen on; \"*\" is all."},
+		{"monitorPort", "null port", "The port of the monitor, which is off unless set."},
+		{"jetstream", "bool", "Whether JetStream keeps streams, in dataDir."},
+		{"settings", "attrs json", "Further configuration, merged over what the other options say."},
+	},
+	Generate: generateNATS,
 }
 
 func generateNATS(in *Instance) {

@@ -4,12 +4,12 @@ package catalog
 var nodeExporter = ServiceType{
 	Name: "node-exporter", Aliases: []string{"prometheus-node-exporter"}, Package: "prometheus-node-exporter", User: "node-exporter",
 	Doc: "node_exporter, which tells Prometheus of the machine.",
-	rows: []option{
-		{"port", "port", 9100, "The port to listen on."},
-		{"listenAddress", "string", "127.0.0.1", "The address to listen on; \"0.0.0.0\" is all."},
-		{"enabledCollectors", "list string", nil, "Collectors to enable beside those that are by default, such as \"processes\"."},
-		{"disabledCollectors", "list string", nil, "Collectors to disable."},
-		{"extraFlags", "list string", nil, "Further arguments of node_exporter."},
+	rows: []row{
+		{"port", "port = 9100", "The port to listen on."},
+		{"listenAddress", "string = 127.0.0.1", "The address to listen on; \"0.0.0.0\" is all."},
+		{"enabledCollectors", "list string", "Collectors to enable beside those that are by default, such as \"processes\"."},
+		{"disabledCollectors", "list string", "Collectors to disable."},
+		{"extraFlags", "list string", "Further arguments of node_exporter."},
 	},
 	table: &table{
 		extra:     "extraFlags",

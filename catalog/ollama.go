@@ -7,51 +7,47 @@ import (
 	"nix2gpu/project"
 )
 
-// ollamaType serves language models.
-func ollamaType() *ServiceType {
-	return &ServiceType{
-		Name: "ollama", Package: "ollama", User: "ollama",
-		Doc: "Ollama, which serves language models. Written after its documentation, and not yet tried with a real server.",
-		rows: []option{
-			{"port", "port", 11434, "The port to listen on."},
-			{"host", "string", "127.0.0.1", "The address to listen on."},
-			{"keepAlive", "string", "5m", "How long an idle model stays loaded."},
-			{"models", "list string", nil, "Models to fetch, at each start, when they are missing."},
-			{"environmentVariables", "attrs string", nil, "Further environment variables, in the words of NixOS."},
-		},
-		Options: module.Options{
-			"acceleration": opt(module.OneOf(module.Bool, module.String), "In the words of services-flake: \"cuda\" needs GPUs as gpus = \"all\" does, false is gpus = \"none\"; with anything else the installed program uses what it finds."),
-		},
-		Generate: func(in *Instance) {
-			host, port, path := ollamaListener(in)
-			hidden := in.Kind("acceleration") == module.KindBool && !in.Bool("acceleration") && !in.Has("gpus")
-			if in.Kind("acceleration") == module.KindStr && in.String("acceleration") == "cuda" {
-				in.service.GPUs = &project.GPUs{All: true}
+// ollama serves language models.
+var ollama = ServiceType{
+	Name: "ollama", Package: "ollama", User: "ollama",
+	Doc: "Ollama, which serves language models. Written after its documentation, and not yet tried with a real server.",
+	rows: []row{
+		{"port", "port = 11434", "The port to listen on."},
+		{"host", "string = 127.0.0.1", "The address to listen on."},
+		{"keepAlive", "string = 5m", "How long an idle model stays loaded."},
+		{"models", "list string", "Models to fetch, at each start, when they are missing."},
+		{"environmentVariables", "attrs string", "Further environment variables, in the words of NixOS."},
+		{"acceleration", "null bool | string", "In the words of services-flake: \"cuda\" needs GPUs as gpus = \"all\" does, false is gpus = \"none\"; with anything else the installed program uses what it finds."},
+	},
+	Generate: func(in *Instance) {
+		host, port, path := ollamaListener(in)
+		hidden := in.Kind("acceleration") == module.KindBool && !in.Bool("acceleration") && !in.Has("gpus")
+		if in.Kind("acceleration") == module.KindStr && in.String("acceleration") == "cuda" {
+			in.service.GPUs = &project.GPUs{All: true}
+		}
+		env := func(proc *project.Process) {
+			proc.Env["HOME"] = project.Value{Text: in.DataDir()}
+			proc.Env["OLLAMA_MODELS"] = project.Value{Text: in.Data("/models")}
+			proc.Env["OLLAMA_KEEP_ALIVE"] = project.Value{Text: project.Lit(in.String("keepAlive"))}
+			if hidden {
+				proc.Env[VisibleDevices] = project.Value{Text: project.Lit(noDevice)}
 			}
-			env := func(proc *project.Process) {
-				proc.Env["HOME"] = project.Value{Text: in.DataDir()}
-				proc.Env["OLLAMA_MODELS"] = project.Value{Text: in.Data("/models")}
-				proc.Env["OLLAMA_KEEP_ALIVE"] = project.Value{Text: project.Lit(in.String("keepAlive"))}
-				if hidden {
-					proc.Env[VisibleDevices] = project.Value{Text: project.Lit(noDevice)}
-				}
-				for _, c := range in.Each("environmentVariables") { // OLLAMA_HOST is in host and port
-					proc.Env[c.Name()] = project.Value{Text: in.place.Text(c.Str())}
-				}
+			for _, c := range in.Each("environmentVariables") { // OLLAMA_HOST is in host and port
+				proc.Env[c.Name()] = project.Value{Text: in.place.Text(c.Str())}
 			}
-			main := in.Main(project.Command{Exec: []project.Text{in.Program("ollama"), project.Lit("serve")}})
-			main.Dirs = []project.Dir{in.KeptData("0750"), {Path: in.Data("/models"), Mode: "0750"}}
-			env(main)
-			main.Env["OLLAMA_HOST"] = project.Value{Text: project.Lit(hostPort(host, port))}
-			main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(host), Port: port, Path: "/"}, Period: slowStart}
-			in.Listen(port, everywhere(host), path...)
-			for _, model := range in.Strings("models") {
-				pull := in.After(project.Command{Exec: []project.Text{in.Program("ollama"), project.Lit("pull"), project.Lit(model)}})
-				env(pull)
-				pull.Env["OLLAMA_HOST"] = project.Value{Text: project.Lit(hostPort(reachable(host), port))}
-			}
-		},
-	}
+		}
+		main := in.Main(project.Command{Exec: []project.Text{in.Program("ollama"), project.Lit("serve")}})
+		main.Dirs = []project.Dir{in.KeptData("0750"), {Path: in.Data("/models"), Mode: "0750"}}
+		env(main)
+		main.Env["OLLAMA_HOST"] = project.Value{Text: project.Lit(hostPort(host, port))}
+		main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(host), Port: port, Path: "/"}, Period: slowStart}
+		in.Listen(port, everywhere(host), path...)
+		for _, model := range in.Strings("models") {
+			pull := in.After(project.Command{Exec: []project.Text{in.Program("ollama"), project.Lit("pull"), project.Lit(model)}})
+			env(pull)
+			pull.Env["OLLAMA_HOST"] = project.Value{Text: project.Lit(hostPort(reachable(host), port))}
+		}
+	},
 }
 
 // ollamaListener returns where the server listens, and the option that says so: the

@@ -11,16 +11,16 @@ import (
 var pgbouncer = ServiceType{
 	Name: "pgbouncer", Package: "pgbouncer", User: "pgbouncer",
 	Doc: "PgBouncer, which pools connections to PostgreSQL.",
-	rows: []option{
-		{"port", "port", 6432, "The port to listen on."},
-		{"listenAddress", "string", "127.0.0.1", "Addresses to listen on, with commas between; \"*\" is all."},
-		{"databases", "attrs string", nil, "How to reach each database, such as \"host=127.0.0.1 port=5432 dbname=users\"; \"*\" stands for all others."},
-		{"users", "attrs password", nil, "Who may connect: passwords by user. null is a user without one. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret, in which a double quote must be written twice."},
-		{"authFile", "null key", nil, "A file of users and passwords, as PgBouncer has it, instead of users."},
-		{"authType", "null string", nil, "How clients show who they are; \"trust\" unless set, but \"scram-sha-256\" where somebody has a password."},
-		{"adminUsers", "list string", nil, "Users who may give commands on the database pgbouncer."},
-		{"poolMode", "enum session transaction statement", nil, "When a connection to the server is free for others: after the client's session, its transaction, or each statement."},
-		{"settings", "attrs attrs scalar", nil, "Sections of pgbouncer.ini, over what the other options say."},
+	rows: []row{
+		{"port", "port = 6432", "The port to listen on."},
+		{"listenAddress", "string = 127.0.0.1", "Addresses to listen on, with commas between; \"*\" is all."},
+		{"databases", "attrs string", "How to reach each database, such as \"host=127.0.0.1 port=5432 dbname=users\"; \"*\" stands for all others."},
+		{"users", "attrs null secret", "Who may connect: passwords by user. null is a user without one. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret, in which a double quote must be written twice."},
+		{"authFile", "null key", "A file of users and passwords, as PgBouncer has it, instead of users."},
+		{"authType", "null string", "How clients show who they are; \"trust\" unless set, but \"scram-sha-256\" where somebody has a password."},
+		{"adminUsers", "list string", "Users who may give commands on the database pgbouncer."},
+		{"poolMode", "enum session transaction statement", "When a connection to the server is free for others: after the client's session, its transaction, or each statement."},
+		{"settings", "attrs attrs null string | int | float | bool", "Sections of pgbouncer.ini, over what the other options say."},
 	},
 	table: &table{
 		endpoints: []endpoint{{name: "client", port: "port", address: "listenAddress", anyHost: "*",

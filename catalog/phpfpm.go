@@ -13,13 +13,13 @@ import (
 var phpfpm = ServiceType{
 	Name: "phpfpm", Aliases: []string{"php-fpm"}, Package: "php", User: "www-data",
 	Doc: "PHP-FPM, which runs PHP for web servers.",
-	rows: []option{
-		{"listen", "listen", "phpfpm.sock", "Where to listen: a port of this machine alone, an address with a port, or the path of a socket, relative to dataDir."},
-		{"extraConfig", "attrs scalar", nil, "Directives of the pool, such as \"pm.max_children\"."},
-		{"settings", "alias extraConfig", nil, ""},
-		{"globalSettings", "attrs scalar", nil, "Directives of the section global."},
-		{"phpOptions", "lines", nil, "Lines of php.ini, after those of the installed one."},
-		{"phpEnv", "attrs string", nil, "Environment variables of scripts, which get no others. A value such as \"$HOME\" is that variable of nix2gpu's own."},
+	rows: []row{
+		{"listen", "port | string = phpfpm.sock", "Where to listen: a port of this machine alone, an address with a port, or the path of a socket, relative to dataDir."},
+		{"extraConfig", "attrs null string | int | float | bool", "Directives of the pool, such as \"pm.max_children\"."},
+		{"settings", "alias extraConfig"},
+		{"globalSettings", "attrs null string | int | float | bool", "Directives of the section global."},
+		{"phpOptions", "lines", "Lines of php.ini, after those of the installed one."},
+		{"phpEnv", "attrs string", "Environment variables of scripts, which get no others. A value such as \"$HOME\" is that variable of nix2gpu's own."},
 	},
 	table: &table{
 		argv: []string{"{bin/php-fpm}", "--nodaemonize", "-p", "{data}", "-y", "{run/php-fpm.conf}"},

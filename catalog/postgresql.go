@@ -10,68 +10,47 @@ import (
 	"nix2gpu/project"
 )
 
-// postgresqlType is the database server, with the options of nix2gpu, of
+// postgresql is the database server, with the options of nix2gpu, of
 // NixOS and of services-flake.
-func postgresqlType() *ServiceType {
-	setting := module.NullOr(module.OneOf(module.Bool, module.Int, module.Float, module.String))
-	script := module.NullOr(module.OneOf(module.String, module.Path, module.Submodule(module.Schema{Options: module.Options{
-		"before": opt(module.String, "SQL to run before the databases are made."),
-		"after":  opt(module.String, "SQL to run after the databases are made."),
-	}})))
-	initial := module.Submodule(module.Schema{Options: module.Options{
-		"name":    {Type: module.String, Description: "The name of the database."},
-		"schemas": opt(module.ListOf(filePath), "SQL files, or folders of them, to run in it once, when it is made."),
-	}})
-	ensured := module.Submodule(module.Schema{Options: module.Options{
-		"name":              {Type: module.String, Description: "The name of the user."},
-		"ensureDBOwnership": def(module.Bool, false, "Make the user the owner of the database of the same name."),
-		"ensureClauses": {Type: module.AttrsOf(module.NullOr(module.Bool)), Default: map[string]any{}, Example: map[string]any{"createdb": true},
-			Description: "What the user may do: superuser, createrole, createdb, inherit, login, replication, bypassrls."},
-	}})
-	rule := module.Submodule(module.Schema{Options: module.Options{
-		"type":     {Type: module.String, Description: "local, host, hostssl or hostnossl."},
-		"database": {Type: module.String, Description: "The database, or all."},
-		"user":     {Type: module.String, Description: "The user, or all."},
-		"address":  def(module.String, "", "The client's address; empty for local."),
-		"method":   {Type: module.String, Description: "trust, scram-sha-256, peer, reject, ..."},
-	}})
-	return &ServiceType{
-		Name: "postgresql", Aliases: []string{"postgres"}, Package: "postgresql", User: "postgres",
-		Doc: "PostgreSQL, a relational database.",
-		rows: []option{
-			{"listen_addresses", "string", "127.0.0.1", "Addresses to listen on, with commas between; \"*\" is all, \"\" none."},
-			{"port", "port", 5432, "The port to listen on."},
-			{"enableTCPIP", "bool", nil, "Listen on all addresses. The same as listen_addresses = \"*\"."},
-			{"socketDir", "path", nil, "A folder for a socket of clients, beside the one that nix2gpu uses itself."},
-			{"identMap", "lines", nil, "Lines of pg_ident.conf."},
-			{"databases", "list string", nil, "Databases to make when they do not exist, at each start."},
-			{"ensureDatabases", "list string", nil, "The same as databases, in the words of NixOS."},
-			{"createDatabase", "bool", true, "Make a database named as the user who starts nix2gpu, when no other is asked for."},
-			{"superuser", "null string", nil, "The name of the first role, which may do everything; \"postgres\" unless set."},
-			{"superUser", "alias superuser", nil, ""},
-			{"extraPlugins", "alias extensions", nil, ""},
-			{"checkConfig", "inert bool", nil, "the server checks its configuration at each start"},
-		},
-		Options: module.Options{
-			"authentication": {Type: module.Lines, Default: "", Example: "host all all 10.0.0.0/8 scram-sha-256",
-				Description: "Lines of pg_hba.conf. They come before the generated ones, which let everyone in over the socket and from this machine; " +
-					"with lib.mkForce or lib.mkOverride they replace those."},
-			"hbaConf":  def(module.ListOf(rule), []any{}, "Further rules of pg_hba.conf, after the generated ones, in the words of services-flake."),
-			"settings": def(module.AttrsOf(setting), map[string]any{}, "Settings of postgresql.conf by name."),
-
-			"initialDatabases": def(module.ListOf(initial), []any{}, "The same as databases, with SQL to load, in the words of services-flake."),
-			"ensureUsers":      def(module.ListOf(ensured), []any{}, "Users to make when they do not exist, at each start."),
-			"initialScript": {Type: script, Default: module.Null,
-				Description: "SQL for the first start only: a file or text, which runs before the databases are made, or text as before and after."},
-
-			"initdbArgs": def(module.ListOf(module.String), []any{"--locale=C", "--encoding=UTF8"}, "Arguments of initdb."),
-			"enableJIT": def(module.Bool, false, "Whether queries may be compiled. The image then has LLVM, which it leaves out otherwise; "+
-				"settings.jit does the same, and so does pkgs.postgresql_jit for servers of your own."),
-			"extensions": {Type: module.Unspecified, Default: module.Null,
-				Description: "Not supported: extensions come with the installed server; load them with settings.shared_preload_libraries and CREATE EXTENSION."},
-		},
-		Generate: generatePostgres,
-	}
+var postgresql = ServiceType{
+	Name: "postgresql", Aliases: []string{"postgres"}, Package: "postgresql", User: "postgres",
+	Doc: "PostgreSQL, a relational database.",
+	rows: []row{
+		{"listen_addresses", "string = 127.0.0.1", "Addresses to listen on, with commas between; \"*\" is all, \"\" none."},
+		{"port", "port = 5432", "The port to listen on."},
+		{"enableTCPIP", "bool", "Listen on all addresses. The same as listen_addresses = \"*\"."},
+		{"socketDir", "file", "A folder for a socket of clients, beside the one that nix2gpu uses itself."},
+		{"identMap", "lines", "Lines of pg_ident.conf."},
+		{"databases", "list string", "Databases to make when they do not exist, at each start."},
+		{"ensureDatabases", "list string", "The same as databases, in the words of NixOS."},
+		{"createDatabase", "bool = true", "Make a database named as the user who starts nix2gpu, when no other is asked for."},
+		{"superuser", "null string", "The name of the first role, which may do everything; \"postgres\" unless set."},
+		{"superUser", "alias superuser"},
+		{"extraPlugins", "alias extensions"},
+		{"checkConfig", "inert bool", "the server checks its configuration at each start"},
+		{"authentication", "lines e.g. host all all 10.0.0.0/8 scram-sha-256", "Lines of pg_hba.conf. They come before the generated ones, which let everyone in over the socket and from this machine; with lib.mkForce or lib.mkOverride they replace those."},
+		{"hbaConf", "list {}", "Further rules of pg_hba.conf, after the generated ones, in the words of services-flake."},
+		{"  type", "required string", "local, host, hostssl or hostnossl."},
+		{"  database", "required string", "The database, or all."},
+		{"  user", "required string", "The user, or all."},
+		{"  address", "string", "The client's address; empty for local."},
+		{"  method", "required string", "trust, scram-sha-256, peer, reject, ..."},
+		{"settings", "attrs null bool | int | float | string", "Settings of postgresql.conf by name."},
+		{"initialDatabases", "list {}", "The same as databases, with SQL to load, in the words of services-flake."},
+		{"  name", "required string", "The name of the database."},
+		{"  schemas", "null list file", "SQL files, or folders of them, to run in it once, when it is made."},
+		{"ensureUsers", "list {}", "Users to make when they do not exist, at each start."},
+		{"  name", "required string", "The name of the user."},
+		{"  ensureDBOwnership", "bool", "Make the user the owner of the database of the same name."},
+		{"  ensureClauses", "attrs null bool e.g. { createdb = true; }", "What the user may do: superuser, createrole, createdb, inherit, login, replication, bypassrls."},
+		{"initialScript", "null string | path | {}", "SQL for the first start only: a file or text, which runs before the databases are made, or text as before and after."},
+		{"  before", "null string", "SQL to run before the databases are made."},
+		{"  after", "null string", "SQL to run after the databases are made."},
+		{"initdbArgs", "list string = [ \"--locale=C\" \"--encoding=UTF8\" ]", "Arguments of initdb."},
+		{"enableJIT", "bool", "Whether queries may be compiled. The image then has LLVM, which it leaves out otherwise; settings.jit does the same, and so does pkgs.postgresql_jit for servers of your own."},
+		{"extensions", "null raw", "Not supported: extensions come with the installed server; load them with settings.shared_preload_libraries and CREATE EXTENSION."},
+	},
+	Generate: generatePostgres,
 }
 
 // pgOptions are what several of the processes need.

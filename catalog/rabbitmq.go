@@ -6,37 +6,30 @@ import (
 	"strings"
 	"time"
 
-	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
 
-// rabbitmqType is the message broker, with the options of NixOS.
-func rabbitmqType() *ServiceType {
-	value := module.OneOf(module.String, module.Bool, module.Int)
-	return &ServiceType{
-		Name: "rabbitmq", Package: "rabbitmq-server", User: "rabbitmq",
-		Doc: "RabbitMQ, a message broker.",
-		rows: []option{
-			{"port", "port", 5672, "The port to listen on."},
-			{"listenAddress", "string", "127.0.0.1", "The address to listen on; \"\" or \"*\" is all."},
-			{"nodeName", "null string", nil, "The name of the node; made from the instance's name unless set."},
-			{"distPort", "null port", nil, "The port for other nodes; port + 20000 unless set."},
-			{"distAddress", "string", "127.0.0.1", "The address to listen on for other nodes, an IPv4 address; \"*\" is all."},
-			{"cookie", "null secret", nil, "The secret that nodes share. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
-			{"cookieFile", "null key", nil, "A file that holds the cookie, read at each start with the rights of whoever starts nix2gpu."},
-			{"config", "lines", nil, "The advanced configuration, in Erlang."},
-			{"plugins", "list string", nil, "Plugins to enable."},
-			{"pluginDirs", "list path", nil, "Folders of more plugins."},
-		},
-		Options: module.Options{
-			"configItems": def(module.AttrsOf(value), map[string]any{}, "Lines of rabbitmq.conf."),
-			"managementPlugin": {Set: module.Options{
-				"enable": def(module.Bool, false, "Serve the web interface."),
-				"port":   def(module.Port, 15672, "The port of the web interface."),
-			}},
-		},
-		Generate: generateRabbitMQ,
-	}
+// rabbitmqServer is the message broker, with the options of NixOS.
+var rabbitmqServer = ServiceType{
+	Name: "rabbitmq", Package: "rabbitmq-server", User: "rabbitmq",
+	Doc: "RabbitMQ, a message broker.",
+	rows: []row{
+		{"port", "port = 5672", "The port to listen on."},
+		{"listenAddress", "string = 127.0.0.1", "The address to listen on; \"\" or \"*\" is all."},
+		{"nodeName", "null string", "The name of the node; made from the instance's name unless set."},
+		{"distPort", "null port", "The port for other nodes; port + 20000 unless set."},
+		{"distAddress", "string = 127.0.0.1", "The address to listen on for other nodes, an IPv4 address; \"*\" is all."},
+		{"cookie", "null secret", "The secret that nodes share. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
+		{"cookieFile", "null key", "A file that holds the cookie, read at each start with the rights of whoever starts nix2gpu."},
+		{"config", "lines", "The advanced configuration, in Erlang."},
+		{"plugins", "list string", "Plugins to enable."},
+		{"pluginDirs", "list file", "Folders of more plugins."},
+		{"configItems", "attrs string | bool | int", "Lines of rabbitmq.conf."},
+		{"managementPlugin", "set"},
+		{"  enable", "bool", "Serve the web interface."},
+		{"  port", "port = 15672", "The port of the web interface."},
+	},
+	Generate: generateRabbitMQ,
 }
 
 // rabbitmqPlugins are the plugins that listen, each with the items that say where and

@@ -10,34 +10,28 @@ import (
 	"nix2gpu/project"
 )
 
-// redisType is a key-value store.
-func redisType() *ServiceType {
-	setting := module.OneOf(module.Bool, module.Int, module.String, module.ListOf(module.String))
-	return &ServiceType{
-		Name: "redis", Package: "redis", User: "redis",
-		Doc: "Redis, a key-value store in memory.",
-		rows: []option{
-			{"port", "port", 6379, "The port to listen on; 0 is none."},
-			{"unixSocket", "null path", nil, "A socket to listen on as well, relative to dataDir."},
-			{"unixSocketPerm", "int", 660, "The mode of the socket, its octal digits."},
-			{"extraConfig", "lines", nil, "Further lines of redis.conf."},
-			{"requirePass", "null secret", nil, "The password. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
-			{"databases", "positive", 16, "How many databases there are."},
-			{"logLevel", "enum debug verbose notice warning", "notice", "How much is logged."},
-			{"maxclients", "null positive", nil, "How many clients may be connected."},
-			{"appendOnly", "bool", nil, "Whether each change is appended to a file."},
-			{"appendFsync", "enum always everysec no", "everysec", "How often the file of appendOnly is synced to the disk."},
-			{"save", "null list list int", nil, "When to write everything to a file: pairs of seconds and changes. Redis's own rule unless set."},
-			{"slowLogMaxLen", "null int", nil, "How many slow commands are remembered."},
-		},
-		Options: module.Options{
-			"bind":     def(nullStr, "127.0.0.1", "The address to listen on; null or \"*\" is all of them."),
-			"settings": def(module.AttrsOf(setting), map[string]any{}, "Lines of redis.conf by keyword. A list gives a keyword several times."),
-			"requirePassFile": opt(keyFile, "A file that holds the password, read at each start with the rights of whoever starts nix2gpu: "+
-				"it may be root's alone."),
-		},
-		Generate: generateRedis,
-	}
+// redis is a key-value store.
+var redis = ServiceType{
+	Name: "redis", Package: "redis", User: "redis",
+	Doc: "Redis, a key-value store in memory.",
+	rows: []row{
+		{"port", "port = 6379", "The port to listen on; 0 is none."},
+		{"unixSocket", "null file", "A socket to listen on as well, relative to dataDir."},
+		{"unixSocketPerm", "int = 660", "The mode of the socket, its octal digits."},
+		{"extraConfig", "lines", "Further lines of redis.conf."},
+		{"requirePass", "null secret", "The password. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
+		{"databases", "positive = 16", "How many databases there are."},
+		{"logLevel", "enum debug verbose notice warning = notice", "How much is logged."},
+		{"maxclients", "null positive", "How many clients may be connected."},
+		{"appendOnly", "bool", "Whether each change is appended to a file."},
+		{"appendFsync", "enum always everysec no = everysec", "How often the file of appendOnly is synced to the disk."},
+		{"save", "null list list int", "When to write everything to a file: pairs of seconds and changes. Redis's own rule unless set."},
+		{"slowLogMaxLen", "null int", "How many slow commands are remembered."},
+		{"bind", "null string = 127.0.0.1", "The address to listen on; null or \"*\" is all of them."},
+		{"settings", "attrs bool | int | string | list string", "Lines of redis.conf by keyword. A list gives a keyword several times."},
+		{"requirePassFile", "null key", "A file that holds the password, read at each start with the rights of whoever starts nix2gpu: it may be root's alone."},
+	},
+	Generate: generateRedis,
 }
 
 // redisConfig is one redis.conf while it is written.

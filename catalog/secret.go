@@ -19,9 +19,6 @@ func (in *Instance) secretName(c *module.Config) string {
 	return ""
 }
 
-// SecretRef is the type of `{ secret = "name"; }`, which options take instead of text.
-func SecretRef() module.Type { return secretRef }
-
 // keyFile is the path of a file that others must not read: one of the user's,
 // or that of a secret.
 func (in *Instance) keyFile(c *module.Config) project.Text {

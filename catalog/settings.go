@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,33 +10,12 @@ import (
 	"nix2gpu/spelling"
 )
 
-// settingOptions are the options for project.Settings, in the words of systemd.
-func settingOptions() module.Options {
-	return module.Options{
-		"nice": opt(module.IntRange("integer between -20 and 19 (both inclusive)", -20, 19),
-			"How much the service leaves to others where processors are busy: 19 is most. Less than 0 takes root."),
-		"oomScoreAdjust": opt(module.IntRange("integer between -1000 and 1000 (both inclusive)", -1000, 1000),
-			"Whether the kernel kills the service sooner (up to 1000) or later (down to -1000) than others when the machine lacks memory. Less than it has takes root."),
-		"umask": opt(module.Like(module.String, "0027"), "The permissions that files made by the service do not get, as an octal number in text."),
-		"supplementaryGroups": {Type: module.ListOf(module.OneOf(module.String, module.UnsignedInt)), Default: []any{}, Example: []any{"video"},
-			Description: "Groups that the service is in beside those of its user, where nix2gpu runs as root: names or numbers."},
-		"capabilities": {Type: module.NullOr(module.ListOf(module.String)), Default: module.Null, Example: []any{"net_bind_service"},
-			Description: "All of root's rights that the service keeps, whoever it runs as, and can ever get, such as \"net_bind_service\"; [ ] is none. null leaves those of its user."},
-		"sandbox": opt(module.Enum("strict"), "\"strict\": the service writes only into its own folders, those of readWritePaths, and its TMPDIR, and reads only the system and the definition's folder; it gains no privileges and keeps none of root's rights (see capabilities). It takes a kernel with Landlock."),
-		"network": opt(module.Enum("loopback"), "\"loopback\": the service has a network of its own, which leads nowhere else: it reaches nobody, and nobody reaches it, by TCP, UDP or abstract Unix sockets. Unix sockets in the file system still work. Readiness and liveness are found out by exec, log_line or notify with a number."),
-		"readWritePaths": {Type: module.ListOf(filePath), Default: []any{}, Example: []any{"/srv/models"},
-			Description: "What a service with a sandbox may read and write beside its own folders."},
-	}
-}
-
-var ulimitType = module.OneOf(module.Int, module.String, module.Submodule(module.Schema{Options: module.Options{
-	"soft": {Type: module.OneOf(module.Int, module.String), Description: "What a process has."},
-	"hard": {Type: module.OneOf(module.Int, module.String), Description: "How far it may raise that."},
-}}))
-
 func ulimitsOption() module.Option {
-	return module.Option{Type: module.AttrsOf(module.Like(ulimitType, "infinity")), Default: map[string]any{}, Example: map[string]any{"core": int64(0), "memlock": "infinity"},
-		Description: "Further limits of each process: " + strings.Join(project.RlimitNames(), ", ") + ", as setrlimit(2) has them. A number, for sizes also text such as \"8M\"; \"infinity\" or -1 for none; or { soft; hard; }."}
+	return options([]row{
+		{"ulimits", "attrs int | string | {} ~ infinity e.g. { core = 0; memlock = \"infinity\"; }", "Further limits of each process: " + strings.Join(project.RlimitNames(), ", ") + ", as setrlimit(2) has them. A number, for sizes also text such as \"8M\"; \"infinity\" or -1 for none; or { soft; hard; }."},
+		{"  soft", "required int | string", "What a process has."},
+		{"  hard", "required int | string", "How far it may raise that."},
+	})["ulimits"]
 }
 
 // applySettings sets what the user wants of the main process, and the umask and the
@@ -176,10 +154,4 @@ func meant(word string, known []string) string {
 		return near
 	}
 	return "one of " + strings.Join(slices.Sorted(slices.Values(known)), ", ")
-}
-
-// withSettings adds the options for settings to others.
-func withSettings(options module.Options) module.Options {
-	maps.Copy(options, settingOptions())
-	return options
 }

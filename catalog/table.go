@@ -408,7 +408,7 @@ func (in *tableInstance) value(name string) project.Text {
 		return nil
 	case in.kindOf(name) == "key":
 		return in.Lend(in.main, strings.ToLower(name), in.keyFile(c))
-	case in.kindOf(name) == "path":
+	case in.kindOf(name) == "file":
 		return in.place.Path(c.Str())
 	}
 	return in.scalar(c)
@@ -416,9 +416,10 @@ func (in *tableInstance) value(name string) project.Text {
 
 // kindOf is the kind of one of the rows.
 func (in *tableInstance) kindOf(name string) string {
-	for i := range in.Type.rows {
-		if o := &in.Type.rows[i]; o.name == name {
-			return strings.TrimPrefix(o.kind, "null ")
+	for _, row := range in.Type.rows {
+		if row[0] == name {
+			kind, _, _ := strings.Cut(strings.TrimPrefix(row[1], "null "), " ")
+			return kind
 		}
 	}
 	return ""

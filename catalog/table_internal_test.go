@@ -17,9 +17,6 @@ var inBraces = regexp.MustCompile(`\{([^{}]*)\}`)
 // kind of option, each place in a word, each option of an endpoint is there.
 func TestTablesNameWhatThereIs(t *testing.T) {
 	for _, typ := range Types() {
-		for _, o := range typ.rows {
-			checkKind(t, o)
-		}
 		if typ.table == nil {
 			continue
 		}
@@ -108,18 +105,5 @@ func TestTablesNameWhatThereIs(t *testing.T) {
 				t.Errorf("the table of packages has no %q with user %q", typ.Package, typ.User)
 			}
 		})
-	}
-}
-
-func checkKind(t *testing.T, o option) {
-	words := strings.TrimPrefix(strings.TrimPrefix(o.kind, "null "), "inert ")
-	if strings.HasPrefix(words, "alias ") || strings.HasPrefix(words, "enum ") {
-		return
-	}
-	for _, prefix := range []string{"list ", "attrs ", "attrs "} { // attrs of attrs, too
-		words = strings.TrimPrefix(words, prefix)
-	}
-	if found, _ := kind(words); found == nil {
-		t.Errorf("option %s: no kind %q", o.name, o.kind)
 	}
 }

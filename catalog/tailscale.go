@@ -21,16 +21,15 @@ const tailscaleProxy = 1055
 
 // TailscaleOptions returns the container's options below tailscale.
 func TailscaleOptions() module.Options {
-	return module.Options{
-		"enable":   module.Enable("the container's membership of a tailnet"),
-		"hostname": opt(module.String, "The container's name in the tailnet; its own unless set."),
-		"tags":     {Type: module.ListOf(module.Matching("tag:[a-zA-Z][a-zA-Z0-9-]*", "tag such as tag:api")), Default: []any{}, Example: []any{"tag:api"}, Description: "The tags that it asks for."},
-		"authKey": opt(keyFile, "The path of a file with the key to join with, or `{ secret = \"name\"; }`. Unless set, the key comes from the variable "+TailscaleKey+
-			". A key itself, \"tskey-…\", is left out with a warning: give it in that variable."),
-		"authKeyFile": opt(keyFile, "The same as authKey, in the words of NixOS."),
-		"proxy": {Type: module.ListOf(module.String), Default: []any{}, Example: []any{"api"},
-			Description: "The services that reach the tailnet through a proxy, by ALL_PROXY and its like: for containers without /dev/net/tun, in which nothing else gets out to it."},
-	}
+	return options([]row{
+		{"enable", "bool e.g. true", "Whether to enable the container's membership of a tailnet."},
+		{"hostname", "null string", "The container's name in the tailnet; its own unless set."},
+		{"tags", "list tag e.g. [ \"tag:api\" ]", "The tags that it asks for."},
+		{"authKey", "null key", "The path of a file with the key to join with, or `{ secret = \"name\"; }`. Unless set, the key comes from the variable " + TailscaleKey +
+			". A key itself, \"tskey-…\", is left out with a warning: give it in that variable."},
+		{"authKeyFile", "null key", "The same as authKey, in the words of NixOS."},
+		{"proxy", "list string e.g. [ \"api\" ]", "The services that reach the tailnet through a proxy, by ALL_PROXY and its like: for containers without /dev/net/tun, in which nothing else gets out to it."},
+	})
 }
 
 // A tailscale is one container's while it becomes a service.

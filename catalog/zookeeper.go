@@ -12,17 +12,17 @@ import (
 var zookeeper = ServiceType{
 	Name: "zookeeper", Package: "zookeeper", User: "zookeeper",
 	Doc: "ZooKeeper, which keeps what the members of a cluster must agree on.",
-	rows: []option{
-		{"port", "port", 2181, "The port for clients."},
-		{"listenAddress", "string", "127.0.0.1", "The address to listen on; \"0.0.0.0\" is all."},
-		{"id", "int", 0, "The number of this server, of those that servers lists."},
-		{"servers", "lines", nil, "All servers of the cluster: lines such as `server.0=host:2888:3888`."},
-		{"purgeInterval", "unsigned", 1, "Every how many hours old snapshots are removed; 0 is never."},
-		{"extraConf", "lines", "initLimit=5\nsyncLimit=2\ntickTime=2000\n", "Further lines of zoo.cfg, which win over those that the other options write."},
-		{"extraCmdLineOptions", "list string", nil, "Arguments of the Java virtual machine."},
-		{"preferIPv4", "bool", true, "Whether to use IPv4 alone."},
-		{"logging", "inert lines", nil, "logs go to nix2gpu"},
-		{"jre", "inert anything", nil, "the program java is that of the package"},
+	rows: []row{
+		{"port", "port = 2181", "The port for clients."},
+		{"listenAddress", "string = 127.0.0.1", "The address to listen on; \"0.0.0.0\" is all."},
+		{"id", "int = 0", "The number of this server, of those that servers lists."},
+		{"servers", "lines", "All servers of the cluster: lines such as `server.0=host:2888:3888`."},
+		{"purgeInterval", "unsigned = 1", "Every how many hours old snapshots are removed; 0 is never."},
+		{"extraConf", "lines = initLimit=5\nsyncLimit=2\ntickTime=2000\n", "Further lines of zoo.cfg, which win over those that the other options write."},
+		{"extraCmdLineOptions", "list string", "Arguments of the Java virtual machine."},
+		{"preferIPv4", "bool = true", "Whether to use IPv4 alone."},
+		{"logging", "inert lines", "logs go to nix2gpu"},
+		{"jre", "inert anything", "the program java is that of the package"},
 	},
 	table: &table{
 		extra: "extraCmdLineOptions",

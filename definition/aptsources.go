@@ -10,21 +10,6 @@ import (
 	"nix2gpu/project"
 )
 
-func aptSourceOptions() module.Options {
-	return module.Options{
-		"url": {Type: module.NullOr(module.OneOf(module.String, module.AttrsOf(module.String))), Default: module.Null, Example: "https://apt.example.org/debian",
-			Description: "The root of the repository, or one for each architecture, amd64 and arm64. Of a vendor that the package table knows, everything that is not set is the table's."},
-		"suite": {Type: module.NullOr(module.String), Default: module.Null, DefaultText: `"./"`, Example: "stable",
-			Description: "The folder below dists; one that ends in a slash is a folder of the root itself, as in flat repositories. {suite} in it is the name of Debian's release."},
-		"components": {Type: module.ListOf(module.String), Default: []any{}, Example: []any{"main"}, Description: "The parts of the suite; a flat repository has none."},
-		"key": {Type: module.NullOr(module.OneOf(module.Path, module.String)), Default: module.Null, Example: module.Expr("./key.asc"),
-			Description: "The file with the keys that sign the repository, the keys themselves in ASCII armour, or the URL where its vendor publishes them. nix2gpu.lock keeps them: no other key is trusted until \"nix2gpu lock --take-key\" says so."},
-		"fingerprint": {Type: module.NullOr(module.OneOf(module.String, module.ListOf(module.String))), Default: module.Null, Example: "B53AE77BADB630A683046005963FA27710458545",
-			Description: "The fingerprint of the key that counts, or of several: 40 hexadecimal digits."},
-		"packages": {Type: module.NullOr(module.ListOf(module.String)), Default: module.Null, Example: []any{"clickhouse-server", "clickhouse-client"}, Description: "What the attribute of the source's name stands for; default: the package of that name."},
-	}
-}
-
 // AptSources returns the apt repositories that a container's options declare, by name.
 // What the options leave out is empty: see [packages.AptSource.Completed].
 func AptSources(container *module.Config) []packages.AptSource {

@@ -13,20 +13,6 @@ import (
 	"nix2gpu/project"
 )
 
-func archiveOptions() module.Options {
-	byArch := module.OneOf(module.String, module.AttrsOf(module.String))
-	return module.Options{
-		"url": {Type: byArch, Example: module.Expr(`{ amd64 = "https://example.org/tool-1.2-x86_64.tar.gz"; arm64 = "https://example.org/tool-1.2-aarch64.tar.gz"; }`),
-			Description: "Where the file is: one address for every machine, or one for each architecture, amd64 and arm64. It is a tar archive, plain or packed by gz, xz or zst, a zip archive, or one program."},
-		"sha256": {Type: module.NullOr(byArch), Default: module.Null, Example: "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
-			Description: "The SHA-256 of the file, in hexadecimal digits or as Nix writes it; of several files by architecture. Without it \"nix2gpu lock\" writes what it finds into the lock; \"build\" never trusts what it finds."},
-		"strip": {Type: module.UnsignedInt, Default: 1, Example: 0,
-			Description: "How many folders to take away at the front of each name in the archive."},
-		"bin": {Type: module.NullOr(module.OneOf(module.AttrsOf(module.String), module.ListOf(module.String))), Default: module.Null, Example: []any{"tool"},
-			Description: "The programs, by their paths in the archive, or, as a set, by the names that they shall have; a folder stands for all that are in it. Default: those of the folder bin, else those at its top. Of a file that is one program, its name."},
-	}
-}
-
 // Archives returns the archives that a container's options declare, sorted by
 // attribute. Their positions are in the project.
 func Archives(container *module.Config) []packages.Archive {

@@ -385,7 +385,7 @@ func listenOption(svc *project.Service) string {
 	}
 	if t, ok := catalog.Find(svc.Type); ok {
 		for _, name := range []string{"bind", "bind_address", "listenAddress", "listen_address", "address", "host", "listen"} {
-			if _, ok := t.Options[name]; ok {
+			if _, ok := t.Options()[name]; ok {
 				return at + name + ` = "0.0.0.0"`
 			}
 		}

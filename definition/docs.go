@@ -29,10 +29,7 @@ func Reference() []Chapter {
 		everyService(),
 	}
 	for _, t := range catalog.Types() {
-		own := module.Options{}
-		for name, o := range t.Options {
-			own[name] = o
-		}
+		own := t.Options()
 		if p, ok := t.Schema().Options["package"]; ok {
 			own["package"] = p
 		}
@@ -50,7 +47,8 @@ func everyService() Chapter {
 		return c
 	}
 	common := t.Schema().Options
-	maps.DeleteFunc(common, func(name string, _ module.Option) bool { _, own := t.Options[name]; return own })
+	own := t.Options()
+	maps.DeleteFunc(common, func(name string, _ module.Option) bool { _, is := own[name]; return is })
 	c.Options = below(module.Describe(common), "services", "<type>", "<name>")
 	for i := range c.Options {
 		c.Options[i].Default = strings.ReplaceAll(c.Options[i].Default, "custom", "<type>")

@@ -8,13 +8,6 @@ import (
 	"nix2gpu/wheel"
 )
 
-func pythonOptions() module.Options {
-	return module.Options{
-		"requirements": {Type: module.NullOr(module.Path), Default: module.Null, Example: module.Expr("./requirements.txt"),
-			Description: "A requirements file as pip reads it, whose wheels the image has in a layer of their own, beside Debian's Python. It must name everything, with versions; hashes that it lacks are learnt by \"nix2gpu lock\" alone."},
-	}
-}
-
 // python parses the requirements of the container; nil if it has none.
 func (b *builder) python() (*wheel.Requirements, project.Errors) {
 	c := b.Get("python")

@@ -6,54 +6,9 @@ import (
 	"path"
 	"strings"
 
-	"nix2gpu/catalog"
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
-
-// secretOptions are the options of one secret of the container.
-func secretOptions() module.Options {
-	file := module.OneOf(module.String, module.Path)
-	null := func(t module.Type, example any, doc string) module.Option {
-		return module.Option{Type: module.NullOr(t), Default: module.Null, Example: example, Description: doc}
-	}
-	return module.Options{
-		"file":  null(file, "/run/secrets/hf", "A file that holds the secret, such as docker and Kubernetes mount below /run/secrets."),
-		"age":   null(file, module.Expr("./hf.age"), "A file that holds the secret encrypted with age, to one of age.identityPaths."),
-		"env":   null(module.String, "HF_TOKEN", "A variable of the environment of whoever starts nix2gpu. No service inherits it."),
-		"owner": null(module.String, "postgres", "The user who may read the secret's file; unless set, that of the services that name it."),
-		"mode":  {Type: module.String, Default: "0400", Description: "The mode of the secret's file, in octal digits."},
-		"path":  secretPath("The secret's file, for commands and options that take one. It lies in memory while services run; a path that is set becomes a link to it."),
-	}
-}
-
-func secretPath(doc string) module.Option {
-	return module.Option{Type: module.String, DefaultText: "a file in memory", Description: doc,
-		DefaultFrom: func(c *module.Config) any {
-			return module.Str{S: catalog.SecretsPrefix + c.Name(), Context: []string{"secret:" + c.Name()}}
-		}}
-}
-
-// ageOptions are the options for secrets in the words of agenix.
-func ageOptions() module.Options {
-	file := module.OneOf(module.String, module.Path)
-	return module.Options{
-		"enable":  {Type: module.Bool, Default: true, Description: "Whether the secrets of age.secrets are there."},
-		"package": {Type: module.NullOr(module.Raw), Default: module.Null, NoEffect: "nix2gpu decrypts by itself", Description: "Taken for agenix; without effect: nix2gpu decrypts by itself."},
-		"secrets": {Type: module.AttrsOf(module.Submodule(module.Schema{Options: module.Options{
-			"file":    {Type: file, Example: module.Expr("./hf.age"), Description: "The encrypted file."},
-			"name":    {Type: module.NullOr(module.String), Default: module.Null, Description: "The name of the secret's file in age.secretsDir; the secret's own name unless set."},
-			"path":    secretPath("As path of secrets.<name>."),
-			"owner":   {Type: module.NullOr(module.String), Default: module.Null, Description: "As owner of secrets.<name>."},
-			"mode":    {Type: module.String, Default: "0400", Description: "As mode of secrets.<name>."},
-			"symlink": {Type: module.Bool, Default: true, Description: "Accepted for agenix: a path is a link always, since the secret stays in memory."},
-		}})), Default: map[string]any{}, Example: module.Expr("{ hf.file = ./hf.age; }"), Description: "Secrets that are encrypted with age: another way to write secrets.<name>.age."},
-		"identityPaths": {Type: module.ListOf(file), Default: []any{"/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ed25519_key"},
-			Description: "Files of keys that decrypt secrets, age's own or ssh's, tried in order. They must not be in the definition's folder, so that no image holds them."},
-		"secretsDir":        {Type: module.NullOr(module.String), Default: module.Null, Example: "/run/agenix", Description: "A folder in which links lead to the secrets of age.secrets while services run."},
-		"secretsMountPoint": {Type: module.NullOr(module.String), Default: module.Null, NoEffect: "nix2gpu chooses a folder in memory", Description: "Taken for agenix; without effect: nix2gpu chooses a folder in memory."},
-	}
-}
 
 // secrets sets the secrets of the project.
 func (b *builder) secrets() {
