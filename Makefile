@@ -3,6 +3,8 @@
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# Where nothing is called often, code that is not inlined makes the program smaller.
+GCFLAGS     := $(foreach p,internal/cli compose deploy,-gcflags=nix2gpu/$(p)=-l)
 LDFLAGS     := -s -w -X nix2gpu/internal/cli.buildVersion=$(VERSION)
 
 # go test, which fails as well when a test did not run and is not on the list.
@@ -27,14 +29,14 @@ deps-bench: deps-all
 
 build:
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/nix2gpu ./cmd/nix2gpu
+	CGO_ENABLED=0 $(GO) build -trimpath $(GCFLAGS) -ldflags '$(LDFLAGS)' -o bin/nix2gpu ./cmd/nix2gpu
 	@ln -sf nix2gpu bin/process-compose
 
 # The same for every platform that images are made for: "build --platform" finds
 # these beside bin/nix2gpu.
 build-all: build
 	@for arch in amd64 arm64; do \
-		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/nix2gpu-linux-$$arch ./cmd/nix2gpu || exit 1; \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath $(GCFLAGS) -ldflags '$(LDFLAGS)' -o bin/nix2gpu-linux-$$arch ./cmd/nix2gpu || exit 1; \
 	done
 
 # The main job: a stack of real servers and small programs. Ctrl-C ends it. At
