@@ -76,6 +76,16 @@ var commonRows = []row{
 	{"  condition", "null string ~ ready", "What to wait for; \"ready\" unless set."},
 	{"  restart", "bool", "Restart this service when the other one restarts."},
 
+	{"watch", "null {}", "Files whose change restarts the service, once nothing more changes for a moment."},
+	{"  paths", "required list string | path | {}", "Which folders and files: the path alone, or with patterns."},
+	{"    path", "required file", "A folder, with all that is below, or a file; relative to the definition's folder."},
+	{"    include", "null list string e.g. [ \"*.py\" \"templates/**\" ]", "What counts; all does unless set. A pattern with a slash is about the path below the folder, another one about the name."},
+	{"    exclude", "null list string e.g. [ \"*.tmp\" ]", "What does not count. Folders that it names are not looked into."},
+	{"  cascade", "bool", "Restart what depends on the service, too, and what depends on that."},
+	{"  debounce", "null seconds", "For how long nothing more must change before the restart: seconds, or text such as \"1s\"; 0.3 seconds unless set."},
+	{"  max_entries", "null positive", "How many folders may be watched; 8192 unless set."},
+	{"  disable_default_excludes", "bool", "Watch also what nobody edits, such as .git and node_modules."},
+
 	{"restart", "null string", "After which exits the service is started again: \"no\", \"on_failure\" (the default), \"always\", \"unless_stopped\" or \"exit_on_failure\"."},
 	{"restart_delay", "null seconds", "How long to wait before a restart: seconds, or text such as \"5s\". The default is half a second."},
 	{"restart_delay_max", "null seconds", "The longest wait before a restart."},
@@ -214,6 +224,7 @@ func (in *Instance) applyCommon(main *project.Process) {
 	in.applyLimits(main)
 	in.applySettings(main)
 	in.applyLog()
+	in.watch()
 	for _, c := range in.List("successExitCodes") {
 		main.SuccessCode = append(main.SuccessCode, c.Int())
 	}

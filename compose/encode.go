@@ -223,7 +223,7 @@ func (e *encoder) process(svc *project.Service, proc *project.Process) mapping {
 	}
 	if proc.Role == project.Main {
 		m.add("schedule", schedule(svc.Schedule))
-		m.add("watch", watching(svc.Watch))
+		m.add("watch", e.watch(svc.Watch))
 	}
 	m.add("depends_on", e.dependencies(svc, proc))
 	m.add("availability", availability(proc, &x))

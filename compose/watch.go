@@ -41,15 +41,15 @@ func (r *one) watch(svc *project.Service) {
 			if strings.Contains(at, "{{") {
 				r.l.failHint(p.pos("path"), "write the path itself, or ${NAME}", "a path of watch can't be a template: %q", at)
 			}
-			w.Paths = append(w.Paths, project.WatchPath{Path: at, Include: p.texts("include"), Exclude: p.texts("exclude")})
+			w.Paths = append(w.Paths, project.WatchPath{Path: project.Lit(at), Include: p.texts("include"), Exclude: p.texts("exclude")})
 			p.done()
 		}
 	}
 	f.done()
 }
 
-// watching writes it.
-func watching(w *project.Watch) mapping {
+// watch writes it.
+func (e *encoder) watch(w *project.Watch) mapping {
 	var m mapping
 	if w == nil {
 		return m
@@ -62,7 +62,7 @@ func watching(w *project.Watch) mapping {
 		return out
 	}
 	for _, p := range w.Paths {
-		one := mapping{{"path", dollars(p.Path)}}
+		one := mapping{{"path", e.show(p.Path)}}
 		one.add("include", all(p.Include))
 		one.add("exclude", all(p.Exclude))
 		paths = append(paths, one)

@@ -13,17 +13,22 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 	"golang.org/x/sys/unix"
-
-	"nix2gpu/project"
 )
 
 // Options says what is watched.
 type Options struct {
-	Paths      []project.WatchPath // absolute, of folders or files
-	All        bool                // what nobody edits counts, too
+	Paths      []Tree
+	All        bool // what nobody edits counts, too
 	MaxFolders int
 	Debounce   time.Duration
 	Ignore     func(path string) bool // of files and folders that never count; nil: none
+}
+
+// A Tree is a folder, with all that is below, or a file. Patterns, as package glob has them,
+// are about the path below it if they have a slash, and else about the name.
+type Tree struct {
+	Path             string   // absolute
+	Include, Exclude []string // what alone counts, if anything is said; and what does not
 }
 
 // A Watcher is a set of watched folders. Make it with [New].
@@ -50,7 +55,7 @@ func New(opts Options) (*Watcher, error) {
 		if err != nil {
 			return nil, errors.Join(err, notify.Close())
 		}
-		f := filter{WatchPath: p, all: opts.All, ignore: w.opts.Ignore}
+		f := filter{Tree: p, all: opts.All, ignore: w.opts.Ignore}
 		if !info.IsDir() { // editors put another file in its place, so that its folder is watched
 			f.Path, f.Include, f.Exclude, f.all = filepath.Dir(p.Path), []string{"./" + escaped(filepath.Base(p.Path))}, nil, true
 			err = w.add(f.Path)

@@ -12,7 +12,6 @@ import (
 
 	"nix2gpu/filewatch"
 	"nix2gpu/internal/testkit"
-	"nix2gpu/project"
 )
 
 // A folder is one that a test watches. What is done in it and does not count is followed by
@@ -86,7 +85,7 @@ func (f *folder) wants(file string) {
 
 func TestWhatCounts(t *testing.T) {
 	f := watch(t, filewatch.Options{
-		Paths:  []project.WatchPath{{Path: "src", Exclude: []string{"*_test.go", "gen/**"}}, {Path: "web", Include: []string{"**/*.{ts,css}"}}},
+		Paths:  []filewatch.Tree{{Path: "src", Exclude: []string{"*_test.go", "gen/**"}}, {Path: "web", Include: []string{"**/*.{ts,css}"}}},
 		Ignore: func(path string) bool { return strings.HasSuffix(path, "/own") },
 	}, "src/a/b.go", "web/x.ts", "src/node_modules/m/i.js", "src/.git/HEAD")
 	for _, other := range []string{"src/a/b_test.go", "src/gen/x/y.go", "src/node_modules/m/i.js", "src/.git/HEAD", "src/out.log", "src/.b.go.swp", "src/b.go~",
@@ -118,14 +117,14 @@ func TestWhatCounts(t *testing.T) {
 }
 
 func TestAllCounts(t *testing.T) {
-	f := watch(t, filewatch.Options{Paths: []project.WatchPath{{Path: "."}}, All: true}, "node_modules/i.js")
+	f := watch(t, filewatch.Options{Paths: []filewatch.Tree{{Path: "."}}, All: true}, "node_modules/i.js")
 	f.write("node_modules/i.js")
 	f.wants("node_modules/i.js")
 }
 
 // An editor puts another file in the place of one. Only that one counts.
 func TestOneFile(t *testing.T) {
-	f := watch(t, filewatch.Options{Paths: []project.WatchPath{{Path: "bin/Make[file]"}}}, "bin/Make[file]")
+	f := watch(t, filewatch.Options{Paths: []filewatch.Tree{{Path: "bin/Make[file]"}}}, "bin/Make[file]")
 	for range 3 {
 		f.write("bin/other")
 		if err := os.Rename(filepath.Join(f.dir, "bin/other"), filepath.Join(f.dir, "bin/Make[file]")); err != nil {
@@ -147,14 +146,14 @@ func TestWhatCannotBeWatched(t *testing.T) {
 		}
 	}
 	root := filepath.Dir(filepath.Dir(dir))
-	_, err := filewatch.New(filewatch.Options{Paths: []project.WatchPath{{Path: root}}, MaxFolders: 2})
+	_, err := filewatch.New(filewatch.Options{Paths: []filewatch.Tree{{Path: root}}, MaxFolders: 2})
 	if want := "there are more than 2 folders below " + root + "; exclude what nobody edits, or set max_entries"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	if _, err := filewatch.New(filewatch.Options{Paths: []project.WatchPath{{Path: filepath.Join(root, "none")}}, MaxFolders: 2}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := filewatch.New(filewatch.Options{Paths: []filewatch.Tree{{Path: filepath.Join(root, "none")}}, MaxFolders: 2}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
-	f := watch(t, filewatch.Options{Paths: []project.WatchPath{{Path: "src"}}}, "src/a")
+	f := watch(t, filewatch.Options{Paths: []filewatch.Tree{{Path: "src"}}}, "src/a")
 	if err := os.Rename(filepath.Join(f.dir, "src"), filepath.Join(f.dir, "gone")); err != nil {
 		t.Fatal(err)
 	}

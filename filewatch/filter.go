@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"nix2gpu/glob"
-	"nix2gpu/project"
 )
 
 // unedited are names of what tools write, and nobody edits.
@@ -19,7 +18,7 @@ var unedited = [...]string{
 
 // A filter decides what below a root counts.
 type filter struct {
-	project.WatchPath
+	Tree
 	all    bool // what nobody edits counts, too
 	ignore func(path string) bool
 }

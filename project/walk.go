@@ -26,6 +26,13 @@ func (p *Project) EachText(visit TextVisitor) {
 	for _, id := range slices.Sorted(maps.Keys(p.Processes)) {
 		p.Processes[id].EachText(visit)
 	}
+	for _, id := range slices.Sorted(maps.Keys(p.Services)) {
+		if w := p.Services[id].Watch; w != nil {
+			for i := range w.Paths {
+				visit(Owner{Process: p.Services[id].Main, Field: "watch"}, &w.Paths[i].Path)
+			}
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.Files)) {
 		p.Files[name].eachText(Owner{File: name, Field: "files"}, visit)
 	}

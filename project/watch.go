@@ -24,7 +24,7 @@ type Watch struct {
 // A WatchPath is a folder, with all that is below, or a file. Patterns, as package glob has
 // them, are about the path below it if they have a slash, and else about the name.
 type WatchPath struct {
-	Path    string   `json:"path"`              // relative to the folder in which the main process runs
+	Path    Text     `json:"path"`              // relative to the folder in which the main process runs
 	Include []string `json:"include,omitempty"` // nothing else counts; nil: all does
 	Exclude []string `json:"exclude,omitempty"` // does not count, and such folders are not entered
 }
@@ -33,7 +33,7 @@ type WatchPath struct {
 func (w *Watch) String() string {
 	var paths []string
 	for _, p := range w.Paths {
-		paths = append(paths, p.Path)
+		paths = append(paths, p.Path.String())
 	}
 	return strings.Join(paths, " or ")
 }
@@ -56,7 +56,7 @@ func (e *Errors) checkWatch(p *Project, s *Service) {
 		e.add(w.Pos, s.ID, "", "%s must have numbers that are not negative", who)
 	}
 	for _, path := range w.Paths {
-		if strings.TrimSpace(path.Path) == "" || strings.ContainsRune(path.Path, 0) {
+		if lit, plain := path.Path.Literal(); plain && (strings.TrimSpace(lit) == "" || strings.ContainsRune(lit, 0)) {
 			e.add(w.Pos, s.ID, "name a folder, such as ./src", "%s has a path that is empty", who)
 		}
 		for _, patterns := range [][]string{path.Include, path.Exclude} {

@@ -154,16 +154,16 @@ func (f *fileWatches) close() error {
 // never count, and neither do copies of logs: services would restart by what they print.
 func (s *session) filesOf(p *project.Project, svc *project.Service) (opts filewatch.Options, spec string) {
 	st := s.Stage()
-	resolved := func(t project.Text) string {
+	resolved := func(dir string, t project.Text) string {
 		path, err := st.Resolve(p, t)
 		if err != nil || path == "" {
 			return ""
 		}
-		return absolute(s.Root, path)
+		return absolute(dir, path)
 	}
 	dir := s.Root
 	if proc := p.Processes[svc.Main]; proc != nil && len(proc.Dir) > 0 {
-		dir = resolved(proc.Dir)
+		dir = resolved(s.Root, proc.Dir)
 	}
 	w := svc.Watch
 	opts = filewatch.Options{All: w.All, MaxFolders: w.MaxFolders, Debounce: time.Duration(w.Debounce)}
@@ -173,9 +173,8 @@ func (s *session) filesOf(p *project.Project, svc *project.Service) (opts filewa
 	if opts.Debounce == 0 {
 		opts.Debounce = project.DefaultDebounce
 	}
-	for _, path := range w.Paths {
-		path.Path = absolute(dir, path.Path)
-		opts.Paths = append(opts.Paths, path)
+	for _, at := range w.Paths {
+		opts.Paths = append(opts.Paths, filewatch.Tree{Path: resolved(dir, at.Path), Include: at.Include, Exclude: at.Exclude})
 	}
 	own := s.Layout.State
 	if parent := filepath.Dir(own); filepath.Base(parent) == ".nix2gpu" {
@@ -183,14 +182,14 @@ func (s *session) filesOf(p *project.Project, svc *project.Service) (opts filewa
 	}
 	logs := []string{}
 	for _, proc := range p.Processes {
-		if path := resolved(proc.Log.File); path != "" && !slices.Contains(logs, path) {
+		if path := resolved(s.Root, proc.Log.File); path != "" && !slices.Contains(logs, path) {
 			logs = append(logs, path)
 		}
 	}
 	slices.Sort(logs)
 	spec = fmt.Sprint(opts, logs)
 	opts.Ignore = func(path string) bool {
-		if path == own || strings.HasPrefix(path, own+"/") {
+		if path == own || strings.HasPrefix(path, own+"/") || path == s.Layout.Socket || path == s.Layout.Socket+".lock" {
 			return true
 		}
 		return slices.ContainsFunc(logs, func(log string) bool { return path == log || logcopy.IsAside(path, log) })

@@ -464,7 +464,7 @@ func services(lines ...string) *project.Project {
 			case "overlap":
 				schedule().Overlap = project.Overlap(value)
 			case "watch":
-				s.Watch = &project.Watch{Paths: []project.WatchPath{{Path: value}}}
+				s.Watch = &project.Watch{Paths: []project.WatchPath{{Path: project.Lit(value)}}}
 			case "+cascade":
 				s.Watch.Cascade = true
 			case "daemon":

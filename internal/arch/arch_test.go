@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"cells":            {},
 	"cron":             {},
 	"glob":             {},
-	"filewatch":        {"glob", "project"}, // of project its word: WatchPath
+	"filewatch":        {"glob"},
 	"project":          {"cron", "glob"},
 	"spelling":         {},
 	"safefile":         {},

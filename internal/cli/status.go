@@ -214,6 +214,12 @@ func (b *block) write(usage *control.Usage) {
 			b.line("missed", "%s", s.LastMissed)
 		}
 	}
+	switch {
+	case s.Touched != "":
+		b.line("watch", "restarts when files change, last %s, %s ago", s.Touched, span(b.state.At.Sub(s.TouchedAt)))
+	case s.Watched:
+		b.line("watch", "restarts when files change")
+	}
 	if s.PID != 0 {
 		b.line("pid", "%d", s.PID)
 	}

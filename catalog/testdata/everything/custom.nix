@@ -31,6 +31,13 @@
   services.custom.sometimes = { enable = true; network = "loopback"; command = "x"; profiles = [ "debug" "more" ]; };
   services.custom.gpu = { enable = true; command = "x"; gpu = { count = 2; memory = "24G"; }; readiness_probe.gpu = { uuid = [ "GPU-1" "MIG-2" ]; memory = 1; }; liveness_probe.gpu.count = 1; };
   services.custom.nightly = { enable = true; command = "x"; schedule = { cron = "0 3 * * *"; timezone = "Europe/Berlin"; run_on_start = true; overlap = "queue"; max_concurrent = 3; }; };
+  services.custom.watching = {
+    enable = true; command = "x"; working_dir = "/srv";
+    watch = {
+      paths = [ ./src "config.json" { path = "web"; include = [ "*.ts" ]; exclude = [ "gen/**" ]; } ];
+      cascade = true; debounce = "1s"; max_entries = 100; disable_default_excludes = true;
+    };
+  };
   services.custom.background = { enable = true; command = "x"; daemon = true; launch_timeout = "5s"; };
   services.custom.often = { enable = true; command = "x"; schedule.interval = "10m"; };
   services.custom.hourly = { enable = true; command = "x"; tty = true; schedule = "@hourly"; shutdown.send_keys = "q"; };
