@@ -10,9 +10,9 @@ import (
 // expand replaces $NAME, ${NAME} and ${NAME:-default} in s, and $$ by $. For a
 // variable that is not set, it inserts what unset returns.
 //
-// process-compose expands the text of the whole file before it parses it. We expand
-// values after parsing. The result is the same, except that a value can't become YAML
-// structure, and positions stay right.
+// process-compose expands the text of the whole file before it parses it. We expand keys
+// and values after parsing. The result is the same, except that a value can't become YAML
+// structure, and positions stay right. See veil.
 func expand(s string, lookup func(string) (string, bool), unset func(name, source string) string) (string, error) {
 	if !strings.Contains(s, "$") {
 		return s, nil

@@ -57,9 +57,6 @@ func Load(opts Options, files ...string) (*project.Project, error) {
 	if root == nil || len(l.errs) > 0 {
 		return nil, l.failed()
 	}
-	if !isTrue(root.get("disable_env_expansion")) {
-		l.expand(root)
-	}
 	p := l.project(root)
 	if len(l.errs) > 0 {
 		return nil, l.failed()
@@ -90,8 +87,8 @@ func (l *loader) failed() error {
 	return l.errs.sorted()
 }
 
-// open reads and parses a file. It returns nil if that failed, and reports why at the
-// position that named the file.
+// open reads and parses a file, and expands its variables. It returns nil if that failed,
+// and reports why at the position that named the file.
 func (l *loader) open(file string, from project.Pos) *node {
 	data, err := l.opts.ReadFile(file)
 	if err != nil {
@@ -109,6 +106,9 @@ func (l *loader) open(file string, from project.Pos) *node {
 		return nil
 	}
 	return n
+	if !isTrue(n.get("disable_env_expansion")) {
+		l.expand(n)
+	}
 }
 
 func (l *loader) environ() {
@@ -156,11 +156,12 @@ func (l *loader) fromEnviron(name string) (string, bool) {
 	return "", false
 }
 
-// expand expands the variables of every value below n.
+// expand expands the variables of every key and value below n.
 func (l *loader) expand(n *node) {
 	commands := n.get("env_cmds")
 	seen := map[*node]bool{} // aliases share nodes, and "$$" must not be expanded twice
 	var walk func(n *node, command bool)
+	named := map[*field]bool{}
 	walk = func(n *node, command bool) {
 		if n == nil || seen[n] {
 			return
@@ -171,6 +172,10 @@ func (l *loader) expand(n *node) {
 		}
 		for _, f := range n.fields {
 			if f.key == "entrypoint" && f.value != nil && f.value.kind == list {
+			if !named[f] && strings.Contains(f.key, "$") {
+				named[f] = true
+				l.rename(n, f)
+			}
 				l.unexpanded(f.value, seen)
 				continue
 			}
@@ -179,23 +184,42 @@ func (l *loader) expand(n *node) {
 		if n.kind != scalar {
 			return
 		}
-		text, err := expand(n.text, l.lookup, func(name, source string) string {
-			if command {
-				return source // the shell may know it
-			}
-			l.note("", n.pos, "variable %s is not set, so it is empty here", name)
-			return ""
-		})
-		if err != nil {
-			l.fail(n.pos, "%v", err)
-			return
-		}
-		n.text = text
+		n.text = l.expanded(n.text, n.pos, command)
 	}
 	walk(n, false)
 }
 
 // unexpanded leaves the words of an entrypoint as they are: no shell reads them. Only "$$"
+// expanded is a text with its variables expanded. In a command, those that are not set are
+// left: the shell may know them.
+func (l *loader) expanded(s string, pos project.Pos, command bool) string {
+	text, err := expand(s, l.lookup, func(name, source string) string {
+		if command {
+			return source
+		}
+		l.note("", pos, "variable %s is not set, so it is empty here", name)
+		return ""
+	})
+	if err != nil {
+		l.fail(pos, "%v", err)
+		return s
+	}
+	return text
+}
+
+// rename expands a key of n.
+func (l *loader) rename(n *node, f *field) {
+	key := l.expanded(f.key, f.pos, false)
+	switch {
+	case key == "":
+		l.failHint(f.pos, "set its variables", "the key %q is empty: its variables are", f.key)
+	case key != f.key && n.get(key) != nil:
+		l.failHint(f.pos, "take one of them out", "the key %q is there already: %q means the same", key, f.key)
+	default:
+		f.key = key
+	}
+}
+
 // becomes "$", as everywhere.
 func (l *loader) unexpanded(n *node, seen map[*node]bool) {
 	for _, word := range n.items {

@@ -93,7 +93,7 @@ func rebase(root *node, from, to string) {
 		switch {
 		case wd == nil || wd.kind == null:
 			f.value.set(&field{key: "working_dir", pos: f.pos, value: &node{kind: scalar, text: from, pos: f.pos}})
-		case wd.kind == scalar && !path.IsAbs(wd.text) && !strings.HasPrefix(wd.text, "$"):
+		case wd.kind == scalar && !path.IsAbs(wd.text):
 			moved := *wd
 			moved.text = path.Join(from, wd.text)
 			f.value.set(&field{key: "working_dir", pos: wd.pos, value: &moved})

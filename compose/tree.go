@@ -69,18 +69,29 @@ func (n *node) set(f *field) {
 	n.fields = append(n.fields, f)
 }
 
-// parse reads one YAML document.
+// parse reads one YAML document, which may have variables that only veil makes parsable.
 func parse(name string, data []byte) (*node, error) {
-	b := &builder{file: name, anchors: map[string]*node{}}
+	text, veiled := veil(data)
+	root, err := parseText(name, text, veiled)
+	if err != nil && veiled { // what looked like a variable may not be one
+		if root, err := parseText(name, data, false); err == nil {
+			return root, nil
+		}
+	}
+	return root, err
+}
+
+func parseText(name string, text []byte, veiled bool) (*node, error) {
+	b := &builder{file: name, anchors: map[string]*node{}, veiled: veiled}
 	root := &node{kind: null, pos: project.Pos{File: name, Line: 1, Col: 1}}
-	err := safeyaml.Read(data, func(body ast.Node) {
+	err := safeyaml.Read(text, func(body ast.Node) {
 		if body != nil {
 			root = b.build(body)
 		}
 	})
 	var bad *safeyaml.Error
 	if errors.As(err, &bad) {
-		return nil, Errors{{Pos: project.Pos{File: name, Line: bad.Line, Col: bad.Col}, Msg: bad.Msg}}
+		return nil, Errors{{Pos: project.Pos{File: name, Line: bad.Line, Col: bad.Col}, Msg: b.read(bad.Msg)}}
 	}
 	return root, b.errs.sorted()
 }
@@ -89,7 +100,16 @@ func parse(name string, data []byte) (*node, error) {
 type builder struct {
 	file    string
 	anchors map[string]*node
+	veiled  bool // see veil
 	errs    Errors
+}
+
+// read is a text of the parser as it is in the file.
+func (b *builder) read(s string) string {
+	if b.veiled {
+		return unveil(s)
+	}
+	return s
 }
 
 func (b *builder) fail(pos project.Pos, format string, args ...any) {
@@ -146,10 +166,10 @@ func (b *builder) build(n ast.Node) *node {
 	case *ast.LiteralNode:
 		out.kind, out.quoted = scalar, true
 		if n.Value != nil {
-			out.text = n.Value.Value
+			out.text = b.read(n.Value.Value)
 		}
 	case *ast.StringNode:
-		out.kind, out.text = scalar, n.Value
+		out.kind, out.text = scalar, b.read(n.Value)
 		if tk := n.GetToken(); tk != nil {
 			out.quoted = tk.Type == token.SingleQuoteType || tk.Type == token.DoubleQuoteType
 		}
@@ -157,7 +177,7 @@ func (b *builder) build(n ast.Node) *node {
 	default: // numbers and booleans stay as they were typed
 		out.kind = scalar
 		if tk := n.GetToken(); tk != nil {
-			out.text = tk.Value
+			out.text = b.read(tk.Value)
 		}
 	}
 	return out
