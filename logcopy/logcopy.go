@@ -30,6 +30,7 @@ type File struct {
 	path     string
 	users    int // guarded by set.mu
 	rotation *project.LogRotation
+	regular  bool // only then it can be put aside
 	reopen   func() (*os.File, error)
 
 	mu     sync.Mutex
@@ -52,11 +53,12 @@ func (c *Set) Use(f *os.File, rotation *project.LogRotation, reopen func() (*os.
 	if w := c.open[path]; w != nil {
 		f.Close()
 		w.users++
+		w.adopt(rotation)
 		return w
 	}
 	w := &File{set: c, path: path, users: 1, rotation: rotation, reopen: reopen, file: f}
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-		w.size = info.Size()
+		w.size, w.regular = info.Size(), true
 	} else {
 		w.rotation = nil
 	}
@@ -72,6 +74,18 @@ func (c *Set) Use(f *os.File, rotation *project.LogRotation, reopen func() (*os.
 	return w
 }
 
+// adopt makes a rotation that a user of the file asks for hold for all of them. A project
+// asks for one at most; a reload may change it.
+func (w *File) adopt(rotation *project.LogRotation) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if rotation == nil || !w.regular || w.rotation != nil && *w.rotation == *rotation {
+		return
+	}
+	w.rotation = rotation
+	w.later(time.Now())
+}
+
 // Write writes whole lines. It is only a copy: the log itself reports errors.
 func (w *File) Write(lines []byte) {
 	w.mu.Lock()
@@ -79,20 +93,20 @@ func (w *File) Write(lines []byte) {
 	if w.closed { // a descendant that outlives its service prints on
 		return
 	}
-	if w.rotation != nil && w.size > 0 && w.size+int64(len(lines)) > w.most() {
+	if w.rotation != nil && w.size > 0 && w.size+int64(len(lines)) > most(w.rotation) {
 		w.rotate(time.Now())
 	}
 	n, _ := w.file.Write(lines)
 	w.size += int64(n)
 }
 
-// most is how large the file may become.
-func (w *File) most() int64 {
+// most is how large a file may become.
+func most(r *project.LogRotation) int64 {
 	usual := 100
-	if total := w.rotation.TotalMB; total > 0 {
+	if total := r.TotalMB; total > 0 {
 		usual = max(1, min(usual, total/4))
 	}
-	return int64(cmp.Or(w.rotation.SizeMB, usual)) << 20
+	return int64(cmp.Or(r.SizeMB, usual)) << 20
 }
 
 // putAside is the time in the name of a file that was put aside.
@@ -142,9 +156,10 @@ func (w *File) later(now time.Time) {
 	if w.closed {
 		return
 	}
+	rotation := w.rotation
 	w.tidies.Go(func() {
 		w.set.tidy.Lock()
-		next := w.tidy(now)
+		next := w.tidy(rotation, now)
 		w.set.tidy.Unlock()
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -169,7 +184,7 @@ const (
 
 // tidy packs older files, and removes those that are too old or too many. It returns when
 // the next one is too old; zero: none will be.
-func (w *File) tidy(now time.Time) (next time.Time) {
+func (w *File) tidy(r *project.LogRotation, now time.Time) (next time.Time) {
 	var older []string
 	for _, path := range w.older() {
 		plain, isPacked := strings.CutSuffix(path, packed)
@@ -179,7 +194,7 @@ func (w *File) tidy(now time.Time) (next time.Time) {
 			continue
 		case isPacked:
 			os.Remove(plain) // the same
-		case w.rotation.Compress:
+		case r.Compress:
 			if pack(path) {
 				path += packed
 			}
@@ -187,15 +202,15 @@ func (w *File) tidy(now time.Time) (next time.Time) {
 		older = append(older, path)
 	}
 	total := int64(0)
-	limit := int64(w.rotation.TotalMB)<<20 - w.most()
+	limit := int64(r.TotalMB)<<20 - most(r)
 	for i, path := range older { // the latest first
 		info, err := os.Lstat(path)
 		if err != nil {
 			continue
 		}
 		total += info.Size()
-		gone := w.rotation.Files > 0 && i >= w.rotation.Files || w.rotation.TotalMB > 0 && total > limit
-		if days := w.rotation.Days; days > 0 && !gone {
+		gone := r.Files > 0 && i >= r.Files || r.TotalMB > 0 && total > limit
+		if days := r.Days; days > 0 && !gone {
 			end := info.ModTime().Add(time.Duration(days) * 24 * time.Hour)
 			if gone = !end.After(now); !gone && (next.IsZero() || end.Before(next)) {
 				next = end

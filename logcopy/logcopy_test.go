@@ -157,3 +157,44 @@ func TestTidyAtTheStart(t *testing.T) {
 		t.Error("a file of somebody else was removed:", err)
 	}
 }
+
+// Who says nothing of rotation follows the other users of the file, whoever came first; and
+// what is said last holds.
+func TestRotationOfAnother(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "all.log")
+	open := func() (*os.File, error) {
+		return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	}
+	var set Set
+	use := func(rotation *project.LogRotation) *File {
+		f, err := open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set.Use(f, rotation, open)
+	}
+	aside := func() int {
+		paths, err := filepath.Glob(filepath.Join(filepath.Dir(path), "all-*.log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(paths)
+	}
+	half := append(make([]byte, 600<<10), '\n')
+	first := use(nil)
+	first.Write(half)
+	first.Write(half)
+	if n := aside(); n != 0 {
+		t.Fatalf("%d files were put aside, and nobody asked for that", n)
+	}
+	second := use(&project.LogRotation{SizeMB: 2})
+	first.Write(half)
+	third := use(&project.LogRotation{SizeMB: 1})
+	first.Write(half)
+	if n := aside(); n != 1 {
+		t.Errorf("%d files were put aside, want 1", n)
+	}
+	for _, f := range []*File{first, second, third} {
+		f.Close()
+	}
+}

@@ -1,6 +1,10 @@
 package project
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // Log sets how the output of a process is kept; the zero value leaves all to defaults.
 type Log struct {
@@ -71,5 +75,28 @@ func (e *Errors) checkLog(s *Service, who string, l Log) {
 	}
 	if r.Interval <= 0 {
 		e.add(s.Pos, s.ID, "", "the interval of the rate limit of the log of %s must be positive", who)
+	}
+}
+
+// checkLogFiles wants all who write to one file to agree on when it is put aside: who has
+// nothing to say of that follows the others.
+func (e *Errors) checkLogFiles(p *Project) {
+	first := map[string]*Process{}
+	for _, id := range slices.Sorted(maps.Keys(p.Processes)) {
+		q := p.Processes[id]
+		if q.Log.File.IsEmpty() || q.Log.Format == nil || q.Log.Format.Rotation == nil {
+			continue
+		}
+		file := q.Log.File.String()
+		switch other := first[file]; {
+		case other == nil:
+			first[file] = q
+		case *other.Log.Format.Rotation != *q.Log.Format.Rotation:
+			pos := Pos{}
+			if s := p.Services[q.Service]; s != nil {
+				pos = s.Pos
+			}
+			e.add(pos, q.Service, "give both the same rotation, or each a file of its own", "%q and %q write to one log_location, %s, and rotate it in two ways", other.ID, id, file)
+		}
 	}
 }

@@ -57,6 +57,7 @@ func (p *Project) Validate() error {
 	found.checkFiles(p)
 	found.checkSecrets(p)
 	found.checkPorts(p)
+	found.checkLogFiles(p)
 	return found.asError()
 }
 
