@@ -73,6 +73,7 @@ type loader struct {
 	dotenv  []dotenv.Variable
 	vars    map[string]any
 	shell   []string // nil: bash -c
+	wire    bool     // it reads the wire form, in which replicas are apart and templates expanded
 	// apart is set if a process does not want the .env file. Its variables then go
 	// to the other processes one by one, not to the whole project.
 	apart bool
@@ -105,10 +106,10 @@ func (l *loader) open(file string, from project.Pos) *node {
 		l.fail(n.pos, "must be a map with a key \"processes\", not %s", n.kind)
 		return nil
 	}
-	return n
 	if !isTrue(n.get("disable_env_expansion")) {
 		l.expand(n)
 	}
+	return n
 }
 
 func (l *loader) environ() {
@@ -160,8 +161,8 @@ func (l *loader) fromEnviron(name string) (string, bool) {
 func (l *loader) expand(n *node) {
 	commands := n.get("env_cmds")
 	seen := map[*node]bool{} // aliases share nodes, and "$$" must not be expanded twice
-	var walk func(n *node, command bool)
 	named := map[*field]bool{}
+	var walk func(n *node, command bool)
 	walk = func(n *node, command bool) {
 		if n == nil || seen[n] {
 			return
@@ -171,11 +172,11 @@ func (l *loader) expand(n *node) {
 			walk(i, command)
 		}
 		for _, f := range n.fields {
-			if f.key == "entrypoint" && f.value != nil && f.value.kind == list {
 			if !named[f] && strings.Contains(f.key, "$") {
 				named[f] = true
 				l.rename(n, f)
 			}
+			if f.key == "entrypoint" && f.value != nil && f.value.kind == list {
 				l.unexpanded(f.value, seen)
 				continue
 			}
@@ -189,7 +190,6 @@ func (l *loader) expand(n *node) {
 	walk(n, false)
 }
 
-// unexpanded leaves the words of an entrypoint as they are: no shell reads them. Only "$$"
 // expanded is a text with its variables expanded. In a command, those that are not set are
 // left: the shell may know them.
 func (l *loader) expanded(s string, pos project.Pos, command bool) string {
@@ -220,6 +220,7 @@ func (l *loader) rename(n *node, f *field) {
 	}
 }
 
+// unexpanded leaves the words of an entrypoint as they are: no shell reads them. Only "$$"
 // becomes "$", as everywhere.
 func (l *loader) unexpanded(n *node, seen map[*node]bool) {
 	for _, word := range n.items {
@@ -301,7 +302,9 @@ func (l *loader) project(root *node) *project.Project {
 		n := l.inherited(processes, fd.key, []string{fd.key})
 		groups[fd.key] = l.replicas(p, fd, n, logs)
 	}
-	l.resolve(p, groups, processes)
+	for _, svc := range p.Services {
+		l.resolve(p, svc, groups)
+	}
 	return p
 }
 
@@ -359,6 +362,9 @@ func (l *loader) shellOf(n *node) {
 	f.ignore("elevated_shell_command", "elevated_shell_argument")
 	f.done()
 	l.shell = append([]string{command}, strings.Fields(argument)...)
+	if slices.Equal(l.shell, []string{"bash", "-c"}) {
+		l.shell = nil // as it is without a word of it
+	}
 }
 
 // placeText turns a path of a file into a text. It is relative to the definition's

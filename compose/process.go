@@ -21,6 +21,9 @@ const maxReplicas = 1000
 // the services that it became.
 func (l *loader) replicas(p *project.Project, fd *field, n *node, logs project.Log) []project.ID {
 	f := l.fields(n, fmt.Sprintf("process %q", fd.key))
+	if l.wire {
+		return []project.ID{l.replica(p, fd, f, logs)}
+	}
 	count := f.number("replicas", 1, 0, maxReplicas)
 	given, scaled := l.opts.Replicas[fd.key]
 	if scaled {
@@ -37,24 +40,30 @@ func (l *loader) replicas(p *project.Project, fd *field, n *node, logs project.L
 			continue
 		}
 		ids = append(ids, id)
-		f.known = nil
-		r := &one{l: l, f: f, id: id, vars: maps.Clone(l.vars), several: count > 1}
-		r.vars["PC_REPLICA_NUM"] = i
-		svc, proc := r.read(p, fd, logs)
+		svc := l.single(p, fd, f, id, i, count > 1, logs)
 		if count > 1 || scaled {
 			svc.Family = fd.key
 		}
 		if count == 0 {
 			svc.Disabled, svc.Profiles = true, nil
 		}
-		inject(proc.Env, "PC_PROC_NAME", string(id))
-		inject(proc.Env, "PC_REPLICA_NUM", strconv.Itoa(i))
-		if count > 1 {
-			inject(proc.Env, project.ReplicaVar, strconv.Itoa(i))
-		}
-		p.Services[id], p.Processes[id] = svc, proc
 	}
 	return ids
+}
+
+// single reads a process, perhaps as one of several replicas, into p.
+func (l *loader) single(p *project.Project, fd *field, f *fields, id project.ID, number int, several bool, logs project.Log) *project.Service {
+	f.known = nil
+	r := &one{l: l, f: f, id: id, vars: maps.Clone(l.vars), several: several}
+	r.vars["PC_REPLICA_NUM"] = number
+	svc, proc := r.read(p, fd, logs)
+	inject(proc.Env, "PC_PROC_NAME", string(id))
+	inject(proc.Env, "PC_REPLICA_NUM", strconv.Itoa(number))
+	if several {
+		inject(proc.Env, project.ReplicaVar, strconv.Itoa(number))
+	}
+	p.Services[id], p.Processes[id] = svc, proc
+	return svc
 }
 
 // inject sets one of process-compose's own variables, unless the user has.
@@ -414,7 +423,7 @@ func (r *one) shutdown(svc *project.Service, proc *project.Process) {
 
 // render expands s if it is a template.
 func (r *one) render(key, s string) string {
-	if r.plain && key == "command" || !strings.Contains(s, "{{") {
+	if r.plain && key == "command" || r.l.wire || !strings.Contains(s, "{{") {
 		return s
 	}
 	text, err := template.Expand(key, s, r.vars)
@@ -425,37 +434,33 @@ func (r *one) render(key, s string) string {
 	return text
 }
 
-// resolve turns the names in depends_on into services. The name of a process means
-// all of its replicas.
-func (l *loader) resolve(p *project.Project, groups map[string][]project.ID, processes *node) {
-	names := slices.Sorted(maps.Keys(groups))
-	for _, id := range slices.Sorted(maps.Keys(p.Services)) {
-		svc := p.Services[id]
-		resolved := map[project.ID]project.Dependency{}
-		for name, dep := range svc.DependsOn {
-			ids, ok := groups[string(name)]
-			if !ok && p.Services[name] != nil { // one replica by its own name
-				ids, ok = []project.ID{name}, true
-			}
-			if !ok {
-				hint := ""
-				others := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == string(id) })
-				if near := spelling.Nearest(string(name), others); near != "" {
-					hint = fmt.Sprintf("did you mean %q?", near)
-				}
-				l.failHint(dep.Pos, hint, "process %q depends on %q, which does not exist", id, name)
-				continue
-			}
-			for _, target := range ids {
-				if _, own := svc.DependsOn[target]; own && target != name {
-					continue // what is said of one replica wins over what is said of all
-				}
-				resolved[target] = dep
-			}
+// resolve turns the names in depends_on of a service into services. The name of a process
+// means all of its replicas, its group.
+func (l *loader) resolve(p *project.Project, svc *project.Service, groups map[string][]project.ID) {
+	resolved := map[project.ID]project.Dependency{}
+	for name, dep := range svc.DependsOn {
+		ids, ok := groups[string(name)]
+		if !ok && p.Services[name] != nil { // one replica by its own name
+			ids, ok = []project.ID{name}, true
 		}
-		svc.DependsOn = resolved
-		if len(resolved) == 0 {
-			svc.DependsOn = nil
+		if !ok {
+			hint := ""
+			others := slices.DeleteFunc(slices.Sorted(maps.Keys(groups)), func(n string) bool { return n == string(svc.ID) })
+			if near := spelling.Nearest(string(name), others); near != "" {
+				hint = fmt.Sprintf("did you mean %q?", near)
+			}
+			l.failHint(dep.Pos, hint, "process %q depends on %q, which does not exist", svc.ID, name)
+			continue
 		}
+		for _, target := range ids {
+			if _, own := svc.DependsOn[target]; own && target != name {
+				continue // what is said of one replica wins over what is said of all
+			}
+			resolved[target] = dep
+		}
+	}
+	svc.DependsOn = resolved
+	if len(resolved) == 0 {
+		svc.DependsOn = nil
 	}
 }

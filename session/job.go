@@ -27,6 +27,7 @@ type Job struct {
 	Root       string                // the definition's folder
 	Container  string                // its name, or ""
 	Definition string                // what messages call it: "flake.nix#web"
+	Files      []string              // the files of a definition that is several
 	Socket     string                // its path, if the user gave one
 	Listen     *project.Listen       // where the control API is served over TCP; nil: as the project says
 	Token      string                // of the control API over TCP; empty: that of its file

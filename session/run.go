@@ -36,7 +36,8 @@ type Options struct {
 	Self    string   // the path of our own binary, for as long as the session lasts
 	Stdout  io.Writer
 	Version string
-	Guard   int // the descriptor of our guard; 0: there is none
+	Wire    server.Wire // how process-compose's clients describe processes; nil: not at all
+	Guard   int         // the descriptor of our guard; 0: there is none
 
 	Up    func() // called once the control socket is open, just before services start; may be nil
 	Heard func() // called at the end; returns once the process that waited for Up has seen how it went; may be nil
@@ -294,7 +295,7 @@ func (s *session) serve() error {
 	s.server = server.New(server.Options{
 		Engine: asked{s.engine, s}, Resolve: (*project.Project).ResolveAll, Reload: s.reload, Evaluate: s.evaluated, Logs: s.hub.Reader(), Truncate: s.hub.Truncate,
 		Degraded: s.watch.look, Usage: s.usage, Measure: s.measure, Exec: s.exec, Run: s.runCopy, Copies: s.copies.running, SignalCopy: s.copies.signal, Attach: s.attach, Type: s.typeKeys, OutOfMemory: s.memory.report,
-		Root: s.Root, Definition: s.job.Definition, Version: s.opts.Version, Log: s.log,
+		Wire: s.opts.Wire, Root: s.Root, Definition: s.job.Definition, Files: s.job.Files, Version: s.opts.Version, Log: s.log,
 	})
 	served := make(chan struct{})
 	go func() {

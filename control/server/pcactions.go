@@ -191,6 +191,12 @@ func (s *Server) pcReload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	pcChanged(w, done)
+	return nil
+}
+
+// pcChanged answers what became of each process.
+func pcChanged(w http.ResponseWriter, done supervisor.Reloaded) {
 	status := map[string]string{}
 	for word, ids := range map[string][]project.ID{"added": done.Added, "removed": done.Removed, "updated": done.Changed} {
 		for _, label := range labelsOf(done, ids) {
@@ -198,7 +204,6 @@ func (s *Server) pcReload(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	writeJSON(w, http.StatusOK, status)
-	return nil
 }
 
 // labelsOf are the labels of services that a reload has told of.

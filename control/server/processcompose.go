@@ -36,7 +36,7 @@ func (s *Server) processCompose() []pcRoute {
 		{"GET /process/logs/{name}/{end}/{limit}", AccessRead, s.pcLogs},
 		{"GET /process/logs/ws", AccessRead, s.pcLogStream},
 		{"GET /process/states/ws", AccessRead, s.pcStateStream},
-		{"GET /process/info/{name}", AccessDefinition, pcRefuse("what a process is defined as, in process-compose's form", "GET /v1/project and /v1/details have it in ours")},
+		{"GET /process/info/{name}", AccessDefinition, s.pcInfo},
 		{"DELETE /process/logs/{name}", AccessTruncate, s.pcTruncate},
 		{"POST /process/start/{name}", AccessAct, s.pcAction(s.start)},
 		{"POST /process/restart/{name}", AccessAct, s.pcAction(s.restart)},
@@ -45,24 +45,17 @@ func (s *Server) processCompose() []pcRoute {
 		{"PATCH /process/signal/{name}/{signal}", AccessKill, s.pcSignal},
 		{"PATCH /process/scale/{name}/{scale}", AccessScale, s.pcScale},
 		{"POST /process/send-keys/{name}", AccessLocal, s.pcSendKeys},
-		{"POST /process", AccessReload, pcRefuse("another definition of one process", "change the file, and POST /project/configuration")},
+		{"POST /process", AccessReload, s.pcUpdateProcess},
 		{"GET /project/name", AccessRead, s.pcProjectName},
 		{"GET /project/state", AccessRead, s.pcProjectState},
 		{"POST /project/stop", AccessDown, s.pcProjectStop},
 		{"POST /project/configuration", AccessReload, s.pcReload},
-		{"POST /project", AccessReload, pcRefuse("a project as process-compose writes it for itself", "change the file, and POST /project/configuration")},
+		{"POST /project", AccessReload, s.pcUpdateProject},
 		{"GET /namespaces", AccessRead, s.pcNamespaces},
 		{"POST /namespace/start/{name}", AccessAct, s.pcNamespace(s.start)},
 		{"POST /namespace/stop/{name}", AccessAct, s.pcNamespace(s.stop)},
 		{"POST /namespace/restart/{name}", AccessAct, s.pcNamespace(s.restart)},
 		{"GET /graph", AccessRead, s.pcGraph},
-	}
-}
-
-// pcRefuse answers requests that are not supported.
-func pcRefuse(what, cure string) handler {
-	return func(http.ResponseWriter, *http.Request) error {
-		return &control.Error{Code: control.CodeInvalid, Msg: "not supported: " + what, Hint: cure}
 	}
 }
 
@@ -216,7 +209,10 @@ func (s *Server) pcProjectState(w http.ResponseWriter, r *http.Request) error {
 	}
 	answer := control.ProjectState{
 		Project: snap.Project, Version: s.opts.Version, User: userName(), Started: snap.Since, UpTime: snap.At.Sub(snap.Since),
-		Processes: all, Running: running, Files: []string{s.opts.Definition},
+		Processes: all, Running: running, Files: s.opts.Files,
+	}
+	if len(answer.Files) == 0 {
+		answer.Files = []string{s.opts.Definition}
 	}
 	if with, err := strconv.ParseBool(r.URL.Query().Get("withMemory")); err == nil && with {
 		var m runtime.MemStats

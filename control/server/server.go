@@ -67,11 +67,14 @@ type Options struct {
 	Type func(ctx context.Context, id project.ID, keys []byte) error
 	// Degraded, when set, is what the supervisor can't do at present.
 	Degraded func() []control.Degraded
+	// Wire, when set, is the form in which process-compose's clients describe processes.
+	Wire Wire
 	// OutOfMemory, when set, is what was killed in the container for lack of memory.
 	OutOfMemory func() *control.OutOfMemory
 
 	Root       string       // the definition's folder
 	Definition string       // what was asked to run, "./flake.nix#web"
+	Files      []string     // of a definition that is several files
 	Version    string       // of nix2gpu
 	PID        int          // of the supervisor; 0: of this process
 	Log        *slog.Logger // nil: discard

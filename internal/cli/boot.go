@@ -216,7 +216,7 @@ func (b *boot) supervise(ctx context.Context, j *session.Job) error {
 		debug.SetGCPercent(100)
 	}
 	code, err := session.Run(ctx, session.Options{
-		RunDir: b.env.rundirEnv(), Environ: b.env.Environ, Self: self, Stdout: b.env.Stdout, Version: Version,
+		RunDir: b.env.rundirEnv(), Environ: b.env.Environ, Self: self, Stdout: b.env.Stdout, Version: Version, Wire: newPCWire(b.env, j),
 	}, j)
 	if err != nil {
 		return &endError{err}

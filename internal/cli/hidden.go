@@ -166,6 +166,7 @@ func supervise(ctx context.Context, env *Env, j *session.Job, opts session.Optio
 		return err
 	}
 	opts.RunDir, opts.Environ, opts.Self, opts.Stdout, opts.Version = env.rundirEnv(), env.Environ, self, env.Stdout, Version
+	opts.Wire = newPCWire(env, j)
 	code, err := session.Run(ctx, opts, j)
 	var locked *rundir.LockedError
 	switch {

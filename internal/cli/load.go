@@ -162,6 +162,20 @@ func (t *target) loadFrom(ctx context.Context, env *Env, d located) (l *loaded, 
 	return l, nil
 }
 
+// shownFiles are the files of a definition that is several, as messages call them.
+func (l *loaded) shownFiles() (names []string) {
+	if len(l.files) < 2 {
+		return nil
+	}
+	for _, file := range l.files {
+		if rel, err := filepath.Rel(l.root, file); err == nil && filepath.IsLocal(rel) {
+			file = rel
+		}
+		names = append(names, file)
+	}
+	return names
+}
+
 // instance tells the project from others of its folder.
 func (l *loaded) instance() string { return orElse(l.container, l.file) }
 

@@ -173,7 +173,7 @@ type upRun struct {
 func (o *upOptions) job(env *Env, l *loaded, ids []project.ID, end session.Ending, over *project.Listen) *session.Job {
 	return &session.Job{
 		Project: l.valid, Services: ids, Named: len(o.target.services) > 0, Token: o.token, TruncateLogs: o.anew, NoDeps: o.noDeps, Stay: o.keep, Ending: end, Listen: over,
-		Root: l.root, Container: l.instance(), Definition: l.name, Socket: env.rundirEnv().Socket,
+		Root: l.root, Container: l.instance(), Definition: l.name, Files: l.shownFiles(), Socket: env.rundirEnv().Socket,
 		LogJSON: o.logFormat == "json", Color: env.colorMode(),
 		Terminal: env.StdoutTTY && o.logFormat != "json" && !env.inContainer(), // a container's log is the same with and without a terminal
 		Reload:   o.target.again(env, l), Detached: o.detach || o.wait, Untested: !o.strict,
