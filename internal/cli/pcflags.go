@@ -275,7 +275,7 @@ func marksStart(cmds ...*cobra.Command) {
 
 // askers marks the verbs that can ask over TCP, and those that can't.
 func (g *pcGlobals) askers(root *cobra.Command) {
-	here := []string{"attach", "run", "send-keys"}
+	here := []string{"attach", "info", "run", "send-keys"}
 	for _, cmd := range root.Commands() {
 		switch name := cmd.Name(); {
 		case slices.Contains(here, name):

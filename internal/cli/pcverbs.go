@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -351,6 +352,25 @@ func newPCRecipe() *cobra.Command {
 		Use: "recipe", Short: "Not supported: recipes of process-compose", Hidden: true, DisableFlagParsing: true,
 		RunE: func(*cobra.Command, []string) error {
 			return hint(usageError("not supported: recipes, which are files in process-compose's own repository"), "download one, and name it with -f")
+		},
+	}
+}
+
+// newPCInfo prints where the project of this folder has its files.
+func newPCInfo(env *Env) *cobra.Command {
+	return &cobra.Command{
+		Use: "info", Short: "Print where logs, state and the control socket are", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, layout, err := new(target).find(cmd.Context(), env)
+			if err != nil && !errors.Is(err, control.ErrNotRunning) {
+				return err
+			}
+			line := func(name, value string) { fmt.Fprintf(env.Stdout, "%-15s %s\n", name+":", value) }
+			fmt.Fprintln(env.Stdout, "nix2gpu as process-compose")
+			line("Logs", layout.Logs)
+			line("Own log", layout.Log)
+			line("Control socket", layout.Socket)
+			return nil
 		},
 	}
 }

@@ -53,7 +53,7 @@ that they have no effect.`,
 	acceptFlags(attach, false, append(pcTUIFlags(), pcFlag{name: "log-length", short: "l"}))
 	addVerbs(root, upCmd, newPCRun(env, g), newDown(env), newPCList(env), ps, newStatus(env), newTop(env), newPCLogs(env), attach, newStart(env), newStop(env), newRestart(env),
 		newKill(env), newWait(env), newEvents(env), newPCGraph(env), newAnalyze(env), newCheck(env), newConfig(env),
-		newPCProcess(env), newPCProject(env), newPCNamespace(env), newPCRecipe(),
+		newPCProcess(env), newPCProject(env), newPCNamespace(env), newPCInfo(env), newPCRecipe(),
 		newVersion(env), newCompletion(env))
 	marksStart(root, upCmd)
 	g.askers(root)
