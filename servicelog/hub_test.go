@@ -1,34 +1,15 @@
 package servicelog_test
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/servicelog"
 )
-
-// screen is a stdout that tests can look at.
-type screen struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *screen) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(b)
-}
-
-func (s *screen) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
 
 // openHub starts a hub that is closed at the end of the test.
 func openHub(t *testing.T, opts servicelog.Options) *servicelog.Hub {
@@ -58,7 +39,7 @@ func emit(t *testing.T, s *servicelog.Source, output string) {
 }
 
 func TestQuietSourceIsKeptInItsFileAlone(t *testing.T) {
-	var out screen
+	var out testkit.Buffer
 	dir := filepath.Join(t.TempDir(), "logs")
 	h := openHub(t, servicelog.Options{Dir: dir, Stdout: &out})
 	emit(t, h.Source("sshd", "sshd", servicelog.SourceOptions{Quiet: true}), "listening\n")
@@ -75,7 +56,7 @@ func TestQuietSourceIsKeptInItsFileAlone(t *testing.T) {
 }
 
 func TestLinesReachStdoutAndFile(t *testing.T) {
-	var out screen
+	var out testkit.Buffer
 	dir := filepath.Join(t.TempDir(), "logs")
 	h := openHub(t, servicelog.Options{Dir: dir, Stdout: &out})
 	h.Say("starting process-compose with 1 services")

@@ -19,7 +19,7 @@ import (
 )
 
 func TestDrainDoesNotWaitForDescendants(t *testing.T) {
-	var out screen
+	var out testkit.Buffer
 	h := openHub(t, servicelog.Options{Stdout: &out})
 	run, err := h.Source("a", "a", servicelog.SourceOptions{}).Start(nil)
 	if err != nil {
@@ -47,7 +47,7 @@ func TestDrainDoesNotWaitForDescendants(t *testing.T) {
 
 // TestCloseDrainsAll ends the hub when the pipes of many runs are full.
 func TestCloseDrainsAll(t *testing.T) {
-	var out screen
+	var out testkit.Buffer
 	h := openHub(t, servicelog.Options{Dir: t.TempDir(), Stdout: &out})
 	const runs, lines = 20, 5000
 	for i := range runs {
@@ -69,7 +69,7 @@ func TestCloseDrainsAll(t *testing.T) {
 // The watch sees each line once, in its order, and what it says of one comes behind
 // it on stdout: a service is not ready above the line that says so.
 func TestWhatFollowsFromALineComesBehindIt(t *testing.T) {
-	var out screen
+	var out testkit.Buffer
 	h := openHub(t, servicelog.Options{Stdout: &out})
 	run, err := h.Source("a", "a", servicelog.SourceOptions{}).Start(func(_ servicelog.Stream, l []byte) { h.Say("saw " + string(l)) })
 	if err != nil {
@@ -196,7 +196,7 @@ func TestDegraded(t *testing.T) {
 func TestFullDisk(t *testing.T) {
 	dir := smallDisk(t)
 	var degraded, recovered atomic.Int32
-	var out screen
+	var out testkit.Buffer
 	h := openHub(t, servicelog.Options{Dir: filepath.Join(dir, "logs"), Stdout: &out,
 		Degraded: func(source string, err error) {
 			if err != nil {

@@ -1,16 +1,15 @@
 package supervisor
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"nix2gpu/gpu"
+	"nix2gpu/internal/testkit"
 	"nix2gpu/project"
 	"nix2gpu/servicelog"
 )
@@ -47,9 +46,8 @@ func TestGPUMemoryOfSharedCards(t *testing.T) {
 func wait(t *testing.T, answer func(since time.Duration) (out string, code int, err error), cancelAfter time.Duration) (said string, took time.Duration, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		var out bytes.Buffer
-		hub, hubErr := servicelog.Open(servicelog.Options{Stdout: writer(func(p []byte) { mu.Lock(); defer mu.Unlock(); out.Write(p) })})
+		var out testkit.Buffer
+		hub, hubErr := servicelog.Open(servicelog.Options{Stdout: &out})
 		if hubErr != nil {
 			t.Fatal(hubErr)
 		}
@@ -70,16 +68,10 @@ func wait(t *testing.T, answer func(since time.Duration) (out string, code int, 
 		if err := hub.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		mu.Lock()
 		said = out.String()
-		mu.Unlock()
 	})
 	return said, took, err
 }
-
-type writer func(p []byte)
-
-func (w writer) Write(p []byte) (int, error) { w(p); return len(p), nil }
 
 func row(used int) string {
 	return fmt.Sprintf("0, GPU-a, 81920, %d, %d, b, 570.1, Disabled, 9.0, N\n", used, 81920-used)

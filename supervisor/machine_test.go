@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,29 +23,11 @@ import (
 	"nix2gpu/stage"
 )
 
-// syncBuffer is what the hub writes to, and the test reads.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
 // real is an engine over this machine.
 type real struct {
 	*testing.T
 	*Engine
-	out    *syncBuffer
+	out    *testkit.Buffer
 	result chan Result
 	close  func() string // everything that was printed, once all has ended
 }
@@ -59,7 +40,7 @@ func onMachine(t *testing.T, p *project.Project, opts Options, with ...func(*Mac
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { host.Close() })
-	out := &syncBuffer{}
+	out := &testkit.Buffer{}
 	hub, err := servicelog.Open(servicelog.Options{Dir: filepath.Join(dir, "logs"), Stdout: out})
 	if err != nil {
 		t.Fatal(err)

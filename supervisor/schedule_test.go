@@ -1,17 +1,16 @@
 package supervisor
 
 import (
-	"bytes"
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 	_ "time/tzdata" // this machine may have none
 
 	"nix2gpu/control"
+	"nix2gpu/internal/testkit"
 	"nix2gpu/project"
 )
 
@@ -318,10 +317,9 @@ func TestSuspendedAndSet(t *testing.T) {
 // Runs that were planned while no supervisor was there are told, and not made.
 func TestMissedWhileDown(t *testing.T) {
 	var last atomic.Pointer[map[project.ID]Planned]
-	var mu sync.Mutex // of log, to which the engine writes
-	var log bytes.Buffer
+	var log testkit.Buffer
 	opts := Options{
-		Log:  slog.New(slog.NewTextHandler(writer(func(p []byte) { mu.Lock(); defer mu.Unlock(); log.Write(p) }), nil)),
+		Log:  slog.New(slog.NewTextHandler(&log, nil)),
 		Keep: func(m map[project.ID]Planned) { last.Store(&m) },
 		Planned: map[project.ID]Planned{
 			"a": {"0 * * * *", "UTC", time.Date(1999, 12, 31, 22, 0, 0, 0, time.UTC)},
@@ -341,9 +339,7 @@ func TestMissedWhileDown(t *testing.T) {
 		if st := s.status("a"); st.Missed != 3 || st.LastMissed != why {
 			s.Errorf("got %+v", st)
 		}
-		mu.Lock()
 		logged := log.String()
-		mu.Unlock()
 		if want := `level=WARN msg="schedule not kept" service=a missed=3 why="` + why + `"`; strings.Count(logged, "schedule not kept") != 1 || !strings.Contains(logged, want) {
 			s.Errorf("the log lacks %q:\n%s", want, logged)
 		}

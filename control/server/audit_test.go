@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -20,41 +19,10 @@ import (
 	"nix2gpu/project"
 )
 
-// lines is a log that can be read while it is written.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-// with waits for a line with all words, which is written after the answer.
-func (l *lines) with(words ...string) (found string) {
-	testkit.Eventually(func() bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		for line := range strings.Lines(l.text.String()) {
-			all := true
-			for _, word := range words {
-				all = all && strings.Contains(line, word)
-			}
-			if all {
-				found = line
-			}
-		}
-		return found != ""
-	})
-	return found
-}
-
 // audited serves an engine on a socket and over TCP, and returns what is logged.
-func audited(t *testing.T, f *fake) (log *lines, socket, tcp func(method, path, body string) int) {
+func audited(t *testing.T, f *fake) (log *testkit.Buffer, socket, tcp func(method, path, body string) int) {
 	t.Helper()
-	log = &lines{}
+	log = &testkit.Buffer{}
 	dir, err := os.MkdirTemp("", "n2g") // t.TempDir can be too long for a socket
 	if err != nil {
 		t.Fatal(err)
@@ -119,10 +87,10 @@ func TestEveryChangeIsLogged(t *testing.T) {
 		socket(method, path, `{"services": ["api"], "service": "api"}`)
 		tcp(method, path, `{"services": ["api"], "service": "api"}`)
 		want := fmt.Sprintf("msg=request ask=%q", method+" "+path)
-		if log.with(want, fmt.Sprintf("uid=%d pid=%d", os.Getuid(), os.Getpid()), " result=") == "" {
+		if log.LineWith(want, fmt.Sprintf("uid=%d pid=%d", os.Getuid(), os.Getpid()), " result=") == "" {
 			t.Errorf("%s on the socket is not logged", pattern)
 		}
-		if log.with(want, "peer=127.0.0.1:", "by=token", " result=") == "" {
+		if log.LineWith(want, "peer=127.0.0.1:", "by=token", " result=") == "" {
 			t.Errorf("%s over TCP is not logged", pattern)
 		}
 	}
@@ -135,43 +103,42 @@ func TestEveryChangeIsLogged(t *testing.T) {
 func TestWhatIsLoggedOfARequest(t *testing.T) {
 	log, socket, tcp := audited(t, newFake())
 	socket("POST", "/v1/stop", `{"services": ["api"]}`)
-	if line := log.with(`ask="POST /v1/stop" services=api`, "result=done"); !strings.Contains(line, fmt.Sprintf("uid=%d pid=%d program=", os.Getuid(), os.Getpid())) {
+	if line := log.LineWith(`ask="POST /v1/stop" services=api`, "result=done"); !strings.Contains(line, fmt.Sprintf("uid=%d pid=%d program=", os.Getuid(), os.Getpid())) {
 		t.Errorf("a stop: %q", line)
 	}
 	if status := tcp("POST", "/v1/kill", `{"services": ["api"], "signal": "KILL"}`); status != 403 {
 		t.Errorf("a kill over TCP: %d", status)
 	}
-	if line := log.with(`ask="POST /v1/kill"`, "level=WARN", "by=token result=forbidden"); !strings.Contains(line, "it was not allowed") {
+	if line := log.LineWith(`ask="POST /v1/kill"`, "level=WARN", "by=token result=forbidden"); !strings.Contains(line, "it was not allowed") {
 		t.Errorf("a kill over TCP: %q", line)
 	}
 	socket("POST", "/v1/exec", `{"service": "api"}`)
 	socket("GET", "/v1/project?masked=no", "")
-	if log.with(`ask="POST /v1/exec" services=api`, "result=done") == "" || log.with(`ask="GET /v1/project" secrets=shown`) == "" {
+	if log.LineWith(`ask="POST /v1/exec" services=api`, "result=done") == "" || log.LineWith(`ask="GET /v1/project" secrets=shown`) == "" {
 		t.Error("what tells a secret is not logged")
 	}
 	socket("POST", "/process/start/"+strings.Repeat("x", 4000)+"%0aforged", "")
-	if line := log.with(`ask="POST /process/start/xxx`); len(line) > 1200 {
+	if line := log.LineWith(`ask="POST /process/start/xxx`); len(line) > 1200 {
 		t.Errorf("a long name makes a line of %d bytes", len(line))
 	}
 	socket("PATCH", "/processes/stop", `[]`)
-	if line := log.with(`ask="PATCH /processes/stop"`, "result=invalid"); line == "" || strings.Contains(line, "services=") {
+	if line := log.LineWith(`ask="PATCH /processes/stop"`, "result=invalid"); line == "" || strings.Contains(line, "services=") {
 		t.Errorf("a stop of nothing is logged as %q", line)
 	}
-	if socket("POST", "/process/send-keys/api", `{"keys":"x"}`); log.with(`ask="POST /process/send-keys/api"`, "not supported") == "" {
+	if socket("POST", "/process/send-keys/api", `{"keys":"x"}`); log.LineWith(`ask="POST /process/send-keys/api"`, "not supported") == "" {
 		t.Error("keys that nobody can type are said to be wrong")
 	}
 	socket("GET", "/v1/state", "")
 	socket("GET", "/v1/details", "")
 	socket("POST", "/v1/wait", `{"services": ["api"]}`)
 	socket("POST", "/v1/down", `{}`) // the last one
-	if log.with(`ask="POST /v1/down" services=all`) == "" {
+	if log.LineWith(`ask="POST /v1/down" services=all`) == "" {
 		t.Error("the end is not logged")
 	}
-	log.mu.Lock()
-	defer log.mu.Unlock()
+	logged := log.String()
 	for _, never := range []string{"hunter2", secretToken, "GET /v1/state", "GET /v1/details", "/v1/wait", "\nforged"} {
-		if strings.Contains(log.text.String(), never) {
-			t.Errorf("%q is in the log:\n%s", never, log.text.String())
+		if strings.Contains(logged, never) {
+			t.Errorf("%q is in the log:\n%s", never, logged)
 		}
 	}
 }
