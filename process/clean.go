@@ -157,21 +157,11 @@ func walk(pid int, set map[int]Info) bool {
 // walkBelow is walk without pid itself: of most, all that there is to see is that they
 // have no children.
 func walkBelow(pid int, set map[int]Info) bool {
-	for _, tid := range threadsOf(pid) {
-		children, ok := childrenOf(pid, tid)
-		if !ok {
-			if _, err := Inspect(pid); err != nil {
-				return true // it has ended meanwhile
-			}
-			return false
-		}
-		for _, child := range children {
-			if !walk(child, set) {
-				return false
-			}
-		}
+	children, ok := childrenOf(pid)
+	for _, child := range children {
+		ok = ok && walk(child, set)
 	}
-	return true
+	return ok
 }
 
 // remains returns the living descendants of p.

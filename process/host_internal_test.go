@@ -225,7 +225,7 @@ func ownProgram(t *testing.T) (parts [][2]int64, size int) {
 // TestWalkBelow looks for children of a process with one thread, whose threads are not
 // read, and of ourselves, whose thread that forks is not the main one.
 func TestWalkBelow(t *testing.T) {
-	if _, ok := childrenOf(os.Getpid(), os.Getpid()); !ok {
+	if _, ok := childrenOf(os.Getpid()); !ok {
 		return // this kernel has no lists of children
 	}
 	h, err := New(Options{})

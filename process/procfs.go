@@ -179,12 +179,21 @@ func cookieIn(env []byte) string {
 	return ""
 }
 
-// childrenOf returns the children of a thread. ok is false if the kernel has no such
-// list.
-func childrenOf(pid, tid int) (children []int, ok bool) {
-	return childrenAt(procDir(pid), tid)
+// childrenOf returns the children of a process, by the kernel's lists. ok is false if the
+// kernel has none of one that lives.
+func childrenOf(pid int) (children []int, ok bool) {
+	for _, tid := range threadsOf(pid) {
+		more, ok := childrenAt(procDir(pid), tid)
+		if !ok {
+			_, err := Inspect(pid)
+			return children, err != nil // it has ended meanwhile
+		}
+		children = append(children, more...)
+	}
+	return children, true
 }
 
+// childrenAt returns the children of a thread of the process with the folder dir.
 func childrenAt(dir string, tid int) (children []int, ok bool) {
 	data, err := readProc(dir + "/task/" + strconv.Itoa(tid) + "/children")
 	if err != nil {
@@ -200,18 +209,13 @@ func childrenAt(dir string, tid int) (children []int, ok bool) {
 
 // FirstChild returns the pid of the oldest child of a process; 0 if it has none.
 func FirstChild(pid int) int {
-	var all []int
-	for _, tid := range threadsOf(pid) {
-		children, ok := childrenOf(pid, tid)
-		if !ok {
-			t, err := readTable()
-			if err != nil {
-				return 0
-			}
-			all = t.children[pid]
-			break
+	all, ok := childrenOf(pid)
+	if !ok {
+		t, err := readTable()
+		if err != nil {
+			return 0
 		}
-		all = append(all, children...)
+		all = t.children[pid]
 	}
 	first, start := 0, uint64(0)
 	for _, child := range all {
