@@ -8,11 +8,16 @@ import (
 	"nix2gpu/project"
 )
 
+// against returns p with the runs of its schedules, and how it differs from what runs.
+func (c *core) against(p *project.Project) (*project.Project, project.Changes) {
+	p = p.WithRuns()
+	return p, c.project.Diff(p)
+}
+
 // plan returns what a reload of p would do, by label. It must decide like reload: a test
 // compares them.
 func (c *core) plan(p *project.Project, refused map[project.ID]string) []control.Planned {
-	p = p.WithRuns()
-	changes := c.project.Diff(p)
+	p, changes := c.against(p)
 	plan := []control.Planned{}
 	for _, s := range c.order {
 		if s.gone || s.further() && !s.state.Live() {

@@ -188,8 +188,7 @@ func (c *core) reload(p *project.Project, zones map[string]*time.Location, refus
 	if err := c.errStopping(); err != nil {
 		return project.Changes{}, err
 	}
-	p = p.WithRuns()
-	changes := c.project.Diff(p)
+	p, changes := c.against(p)
 	for _, s := range c.order {
 		s.suspended, s.rapid = false, 0
 	}
