@@ -207,6 +207,9 @@ func (e *explorer) events() (list []event) {
 		ask("start "+string(s.id), func() { _, _ = c.start(id, StartOptions{}) })
 		ask("stop "+string(s.id), func() { _ = c.stop(id) })
 		ask("restart "+string(s.id), func() { _ = c.restart(id) })
+		if s.spec.Watch != nil {
+			ask("a file of "+string(s.id)+" changes", func() { c.touch(s.id, "src/a") })
+		}
 	}
 	ask("reload", func() {
 		e.variant = 1 - e.variant
@@ -277,6 +280,9 @@ func (e *explorer) key() string {
 			s.probeReady, s.wasReady, s.pending != nil, s.step, min(s.streak.n, 3), s.streak.wait, s.due, s.again, s.hasRun, s.ok, min(s.starts, 1))
 		if s.exit != nil {
 			b = fmt.Appendf(b, " %d%t", s.exit.Code, s.exit.Final)
+		}
+		if s.spec.Watch != nil {
+			b = fmt.Appendf(b, " %d%t%t", s.rapid, s.suspended, s.touched != "" && e.now.Sub(s.touchedAt) < loopWithin)
 		}
 		live(s.process)
 		live(s.oneshot)
@@ -460,6 +466,7 @@ func TestSearch(t *testing.T) {
 		{"daemons", [3]string{"restart=no daemon=2s", "restart=no daemon=0s +probe", "restart=no"}, "ready", bounds{1, 0}, 0, []string{"chain"}},
 		{"daemons", [3]string{"restart=on_failure max=1 delay=1s daemon=2s", "restart=no", "restart=no"}, "started", bounds{0, 2}, 0, []string{"fork"}},
 		{"one-shots", same("restart=no"), "completed", bounds{1, 1}, 5 * time.Second, []string{"chain"}},
+		{"watched", [3]string{"restart=on_failure max=1 delay=1s watch=src +cascade", "restart=no watch=src", "restart=no"}, "started", bounds{1, 0}, 0, []string{"chain"}},
 	}
 	every := os.Getenv("NIX2GPU_SEARCH") == "all" // of make search
 	// Without it, what has the most states is left out.
@@ -490,6 +497,7 @@ func TestSearch(t *testing.T) {
 			task{"daemons", [3]string{"restart=on_failure max=1 delay=1s daemon=2s", "restart=no daemon=2s +probe", "restart=no"}, "ready", bounds{1, 0}, 5 * time.Second, []string{"chain"}},
 			task{"daemons", [3]string{"restart=on_failure max=1 delay=1s daemon=2s", "restart=no", "restart=always delay=1s max=2 daemon=2s"}, "started", bounds{0, 2}, 0, []string{"fork"}},
 			task{"two runs at once", [3]string{"restart=no every=3s most=2", "restart=no", "restart=no"}, "exited", bounds{1, 1}, 0, []string{"chain"}},
+			task{"watched", [3]string{"restart=on_failure max=1 delay=1s watch=src +cascade", "restart=no watch=src", "restart=no"}, "ready", bounds{2, 0}, 0, []string{"chain"}},
 			task{"mixed", mixed, "ready", bounds{1, 1}, 5 * time.Second, []string{"chain", "triangle"}})
 	}
 	states, events, projects := 0, 0, 0

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,7 +109,18 @@ func newSim(t *testing.T, seed uint64) *sim {
 	if s.chance(0.5) {
 		opts.StopBudget = time.Duration(1+s.rand.IntN(20)) * time.Second
 	}
-	s.c = newCore(s.project(), s, opts)
+	p := s.project()
+	if s.chance(0.1) { // as "up --abort-on-exit", "up --exit-code-from"
+		opts.AbortOnExit = true
+		if s.chance(0.5) {
+			opts.ExitCodeFrom = "s0"
+		}
+	}
+	if s.chance(0.1) {
+		opts.Services = []project.ID{pick(s, slices.Sorted(maps.Keys(p.Services))...)}
+	}
+	opts.Leave, opts.Refused = s.chance(0.05), s.refused(p)
+	s.c = newCore(p, s, opts)
 	s.sub = s.c.subscribe()
 	return s
 }
@@ -176,6 +188,14 @@ func (s *sim) project() *project.Project {
 		p.OnFailed = project.OnFailedExit
 	}
 	return p
+}
+
+// refused are services that can't run on this machine.
+func (s *sim) refused(p *project.Project) map[project.ID]string {
+	if !s.chance(0.2) {
+		return nil
+	}
+	return map[project.ID]string{pick(s, slices.Sorted(maps.Keys(p.Services))...): "no such program"}
 }
 
 func (s *sim) Now() time.Time { return s.now }
@@ -247,6 +267,9 @@ func (s *sim) begins(r Run) *simProc {
 	if s.c.stopping != nil && first {
 		s.fail("%s is started while the project stops", r.Service.ID)
 	}
+	if why := s.c.services[r.Service.ID].refused; why != "" && first {
+		s.fail("%s is started, and it is refused: %s", r.Service.ID, why)
+	}
 	p := &simProc{run: r}
 	s.procs[r.ID], s.live[r.Process.ID] = p, p
 	return p
@@ -289,6 +312,9 @@ func (s *sim) execute(p *simProc) {
 	s.executed(p)
 	if p.run.Process.Daemon != nil {
 		s.push(s.delay(), Fact{}, func() { s.launch(p) })
+	}
+	if s.chance(0.05) {
+		s.push(s.delay(), Fact{Kind: OutOfMemory, Run: p.run.ID, Kills: 1}, nil)
 	}
 	if p.run.Process.Role != project.Main || s.chance(0.5) {
 		s.push(s.delay(), Fact{}, func() { s.end(p, s.exit()) })
@@ -523,26 +549,63 @@ func (s *sim) request() {
 	case r < 0.9:
 		c.signal(ids, project.SIGTERM)
 	case r < 0.95:
-		s.note("reload")
 		next := s.project()
-		c.reload(next, schedules(next, c.opts.Zone), nil)
-		c.settle()
-		s.check()
+		s.reload(next, s.refused(next))
 	case r < 0.957:
-		next := s.scaled(c.services[ids[0]])
-		c.reload(next, schedules(next, c.opts.Zone), nil)
-		c.settle()
-		s.check()
+		s.reload(s.scaled(c.services[ids[0]]), nil)
 	case r < 0.965:
 		s.skew += pick(s, -5*time.Hour, -time.Hour, -time.Second, time.Second, 20*time.Minute, 30*time.Hour)
 		s.note("the clock is set to %s", s.Clock().UTC().Format(time.DateTime))
 	case r < 0.968:
 		s.note("down now")
 		c.downNow()
-	default:
+	default: // who looks changes nothing
 		c.snapshot()
+		c.startups()
+		c.counts()
 	}
 	c.settle()
+}
+
+// reload brings the project to the next one, and compares what follows at once with what was
+// planned.
+func (s *sim) reload(next *project.Project, refused map[project.ID]string) {
+	c := s.c
+	s.note("reload, refused: %v", refused)
+	var plan []control.Planned
+	if c.stopping == nil {
+		plan = c.plan(next, refused)
+	}
+	toldToStop := func(x *service) bool {
+		return x.process != nil && x.process.stopping || x.oneshot != nil && x.oneshot.stopping
+	}
+	told := map[project.ID]bool{}
+	for _, x := range c.order {
+		told[x.id] = toldToStop(x)
+	}
+	c.reload(next, schedules(next, c.opts.Zone), refused)
+	c.settle()
+	s.check()
+	if c.stopping != nil || c.ended() {
+		return
+	}
+	for _, one := range plan {
+		x := c.services[one.ID]
+		if x == nil {
+			if one.Action != control.PlanStop && one.Cause != control.CauseRemoved {
+				s.fail("%s was to %s, and is gone", one.ID, one.Action)
+			}
+			continue
+		}
+		switch {
+		case one.Cause == control.CauseDependency: // once that has started
+		case one.Action == control.PlanStop && (x.wanted || x.state.Live() && x.state != control.Stopping),
+			one.Action == control.PlanRestart && x.state != control.Restarting,
+			one.Action == control.PlanStart && (!x.wanted || !x.state.Active() && x.state != control.Skipped && x.state != control.Waiting),
+			one.Action == control.PlanNone && toldToStop(x) && !told[x.id]:
+			s.fail("%s was to %s (%s), and is %s", one.ID, one.Action, one.Cause, x.state)
+		}
+	}
 }
 
 // scaled is the project with one replica more of a service, or without those that it
