@@ -28,9 +28,23 @@ func IsMachineInit() bool {
 	return IsInit() && err == nil && ns == first
 }
 
-// PowerOff powers the machine off. It only returns if that fails.
-func PowerOff() error {
-	unix.Sync()
+// syncBudget is how long [PowerOff] waits for the disks.
+const syncBudget = 10 * time.Second
+
+// PowerOff writes what the kernel still holds for the disks, and powers the machine off.
+// It only returns if that fails. A disk that does not answer is waited for at most 10
+// seconds, and late is called.
+func PowerOff(late func()) error {
+	written := make(chan struct{})
+	go func() {
+		unix.Sync()
+		close(written)
+	}()
+	select {
+	case <-written:
+	case <-time.After(syncBudget):
+		late()
+	}
 	return unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 }
 

@@ -21,7 +21,9 @@ func Main(ctx context.Context, env *Env) int {
 	code := run(ctx, env)
 	if process.IsMachineInit() {
 		say(env.Stderr, "powering off (exit code %d)", code)
-		err := process.PowerOff()
+		err := process.PowerOff(func() {
+			say(env.Stderr, "a disk does not answer: what it has not yet written is lost")
+		})
 		say(env.Stderr, "cannot power off: %v", err)
 	}
 	return code
