@@ -13,7 +13,7 @@ GOTEST      := $(GO) run ./scripts/testgate scripts/skips.txt
 # What "make mutate" looks at, and how: make mutate PACKAGES=project MUTATE='-seed 2'
 PACKAGES    ?= project supervisor probe servicelog process stage nix/module catalog
 
-.PHONY: all deps deps-all deps-bench build build-all run test check test-load faults search soak mutate bench bench-image bench-boot bench-peers bench-compare lint generate clean
+.PHONY: all deps deps-all deps-bench build build-all run test check test-load test-upstream faults search soak mutate bench bench-image bench-boot bench-peers bench-compare lint generate clean
 
 all: build
 
@@ -58,6 +58,11 @@ check: deps-all build
 # The tests that ever failed for lack of time, 20 times, beside 20 busy loops.
 test-load: deps build
 	scripts/test-load
+
+# Checks what others wrote for services-flake and nix2gpu, in copies that you fetched, and
+# counts what passes: make test-upstream DIR=../upstream
+test-upstream: build
+	$(GO) run ./scripts/upstream '$(DIR)'
 
 # Makes every fault of docs/explanation/faults.md, more often than "make test" does, and
 # prints what came of each: make faults ROWS='R1 R9'
