@@ -1,6 +1,7 @@
 package module
 
 import (
+	"errors"
 	"slices"
 
 	"nix2gpu/nix/eval"
@@ -43,12 +44,16 @@ func (e *Evaluation) checkTree(tr *tree) {
 
 func (e *Evaluation) checkLevel(l *level) {
 	// The assignments may be no set, or fail: that is found here, once.
-	if !e.try(l.loc, func(t *eval.Thread) { l.assigned.get(t) }) {
+	var a *assignments
+	if !e.try(l.loc, func(t *eval.Thread) { a = l.assigned.get(t) }) {
 		return
 	}
 	for _, name := range l.names {
-		var found *entry
-		if !e.try(append(slices.Clone(l.loc), name), func(t *eval.Thread) { found = l.entries[name].get(t) }) {
+		found, err := within(e, l.entries[name].get)
+		if err != nil {
+			if !isStray(err) || a.byName[name] != nil {
+				e.errs.addAt(append(slices.Clone(l.loc), name), err)
+			}
 			continue
 		}
 		if found.slot != nil {
@@ -57,6 +62,13 @@ func (e *Evaluation) checkLevel(l *level) {
 			e.checkLevel(found.level)
 		}
 	}
+}
+
+// isStray reports whether an error is about text among the declarations, as in
+// options.description = "…", which some modules say of themselves. Nix never looks at it.
+func isStray(err error) bool {
+	all, ok := errors.AsType[Errors](err)
+	return ok && len(all) == 1 && all[0].stray
 }
 
 // maxDepth limits how deep values are read, which may be endless: let x = { a = x; };

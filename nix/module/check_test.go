@@ -75,6 +75,24 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// A module may say what it is where options are declared, as long as nobody takes that for
+// an option.
+func TestTextAmongDeclarations(t *testing.T) {
+	for text, want := range map[string]string{
+		`{ options.description = "A server."; options.tls.note = "x"; }`: "",
+		`{ options.description = "A server."; config.description = 1; }`: `a.nix:1:11: the declaration of option ` + "`description'" + ` must be made with mkOption, not "A server."`,
+		`{ options.port = 80; }`: `a.nix:1:11: the declaration of option ` + "`port'" + ` must be made with mkOption, not 80`,
+	} {
+		got := ""
+		if err := evaluate(t, "a.nix", text).Check(); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %s\nwant %s", text, got, want)
+		}
+	}
+}
+
 func TestCheckOfCorrectDefinition(t *testing.T) {
 	e := evaluate(t, "ok.nix", `{ services.redis."a" = { enable = true; port = 1; }; services.valkey."b".port = 2; old = 3; }`)
 	if err := e.Check(); err != nil {

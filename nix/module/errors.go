@@ -44,6 +44,7 @@ type Error struct {
 	consequent bool
 	unset      bool // the option is read, but nothing is assigned to it
 	unknown    bool // there is no such option
+	stray      bool // text stands where an option is declared
 }
 
 // A Note is a further position of an Error.

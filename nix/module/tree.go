@@ -161,8 +161,10 @@ func (l *level) resolve(t *eval.Thread, name string) *entry {
 		set, ok := t.Force(d.val).(*eval.Attrs)
 		switch {
 		case !ok:
-			l.tree.merging(t).fail(errorf(loc, d.pos, "the declaration of option %s must be made with mkOption, not %s",
-				quotePath(loc), l.tree.merging(t).show(d.val)))
+			e := errorf(loc, d.pos, "the declaration of option %s must be made with mkOption, not %s",
+				quotePath(loc), l.tree.merging(t).show(d.val))
+			e.stray = t.Force(d.val).Type() == eval.TypeString
+			l.tree.merging(t).fail(e)
 		case property(t, set) == "option":
 			options = append(options, decl{file: d.file, pos: d.pos, nix: set})
 		default:
