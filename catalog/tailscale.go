@@ -133,7 +133,11 @@ func (t tailscale) key() string {
 			msg, hint := t.project.UnknownSecret(named.String())
 			named.Errorf("%s\n  hint: %s", msg, hint)
 		}
-		s = project.Secret{File: t.place.Path(c.Str()), Optional: true, Pos: t.place.pos(t.Pos(option))}
+		file := t.place.Path(c.Str())
+		if len(file) == 1 && file[0].SecretFile != nil {
+			return *file[0].SecretFile
+		}
+		s = project.Secret{File: file, Optional: true, Pos: t.place.pos(t.Pos(option))}
 	}
 	if _, taken := t.project.Secrets[name]; taken {
 		t.Errorf("secret %q has the name of tailscale's key\n  hint: give it another name", name)

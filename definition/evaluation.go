@@ -452,6 +452,7 @@ func (e *evaluation) standIns() map[string]eval.Value {
 		"services-flake":        modules,
 		"process-compose-flake": modules,
 		"nix2container":         modules,
+		"home-manager":          flake.HomeManager(),
 		"systems":               dir("systems"),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,6 +32,7 @@ type pkgSet struct {
 	lib     eval.Value
 	files   map[string]generatedFile // by the name in project.Files
 	unknown map[string]syntax.Pos    // attributes that are not in the table, and where each is first named
+	remarks []note                   // on what the definition says and no service gets
 	pkgs    eval.Value
 }
 
@@ -138,6 +140,10 @@ func (h *pkgSet) pkg(attr string) *eval.Attrs {
 	if strings.HasPrefix(attr, "netcat") {
 		b.Set("nc", same) // the output with the program
 	}
+	if attr == "google-cloud-sdk" { // its components come with it, or are other packages of Google's
+		b.Set("components", h.set(attr+".components")).
+			Set("withExtraComponents", eval.Func("withExtraComponents", 1, func(*eval.Thread, []eval.Value) eval.Value { return self }))
+	}
 	passthru := eval.NewAttrs(1)
 	for _, need := range packages.Lookup(attr).Needs { // as zookeeper.jre
 		other := eval.Lazy(func(*eval.Thread) eval.Value { return h.attr(need) })
@@ -158,7 +164,22 @@ func (h *pkgSet) pkg(attr string) *eval.Attrs {
 			}))
 	}
 	self = b.Done()
+	if !packages.Lookup(attr).Known {
+		self = self.WithMissing(func(t *eval.Thread, member string, pos syntax.Pos) eval.Value { return h.member(t, attr, member, pos) })
+	}
 	return self
+}
+
+// member returns what an attribute has that no table lists: it may be a set of packages.
+func (h *pkgSet) member(t *eval.Thread, attr, name string, pos syntax.Pos) eval.Value {
+	switch name {
+	case "drvPath", "drvAttrs", "src", "tests":
+		return nil
+	case "services":
+		t.Fail(pos, "not supported: pkgs.%s.services is a module that nixpkgs keeps with the package; copy it beside the definition and import the file", attr)
+	}
+	delete(h.unknown, attr)
+	return h.missing(attr, name, pos)
 }
 
 // primitives returns the functions that pkgs.nix is written with.
@@ -176,6 +197,7 @@ func (h *pkgSet) primitives() eval.Value {
 		Set("farm", eval.Func("farm", 2, func(t *eval.Thread, args []eval.Value) eval.Value {
 			return h.farm(t, t.Text(args[0]), t.List(args[1]))
 		})).
+		Set("runCommand", eval.Func("runCommand", 3, h.runCommand)).
 		Set("toTOML", eval.Func("toTOML", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
 			var ctx *eval.Context
 			data, err := toml.Marshal(goValue(t, args[0], &ctx))
@@ -262,7 +284,7 @@ func (h *pkgSet) join(t *eval.Thread, name string, list eval.Value) eval.Value {
 	case len(others) == 1:
 		path = t.Interpolate(t.List(list).At(0))
 	case len(others) > 1:
-		t.Unsupported("joining several generated files into one folder (%s)", name)
+		path = h.folder(name, h.content(t, name, t.List(list).Elems()))
 	default:
 		path = eval.Str("")
 	}
@@ -275,9 +297,44 @@ func (h *pkgSet) join(t *eval.Thread, name string, list eval.Value) eval.Value {
 		Done()
 }
 
+// content returns the files in several generated folders, by their paths there. Of files
+// with the same path the first counts.
+func (h *pkgSet) content(t *eval.Thread, name string, folders []eval.Value) map[string]generatedFile {
+	all := map[string]generatedFile{}
+	for _, v := range folders {
+		folder, found := t.Interpolate(v).Text(), false
+		for file, content := range h.files {
+			sub, ok := strings.CutPrefix(catalog.FilesPrefix+file, folder+"/")
+			if found = found || ok; !ok {
+				continue
+			}
+			if _, taken := all[sub]; !taken {
+				all[sub] = content
+			}
+		}
+		if !found {
+			t.Unsupported("joining anything but packages, or generated folders, into one folder (%s); %q is neither", name, folder)
+		}
+	}
+	return all
+}
+
+// folder keeps files as one folder, and returns the string that stands for its path.
+func (h *pkgSet) folder(name string, content map[string]generatedFile) *eval.String {
+	id := []string{name}
+	for _, sub := range slices.Sorted(maps.Keys(content)) {
+		id = append(id, sub, content[sub].mode, content[sub].text.S)
+	}
+	folder := fileName(name, id...)
+	for sub, file := range content {
+		h.files[folder+"/"+sub] = file
+	}
+	return eval.StrContext(catalog.FilesPrefix+folder, eval.NewContext("file:"+folder))
+}
+
 // farm returns a folder that has generated files under other names.
 func (h *pkgSet) farm(t *eval.Thread, name string, entries *eval.List) eval.Value {
-	content, id := map[string]generatedFile{}, []string{name}
+	content := map[string]generatedFile{}
 	for _, e := range entries.Elems() {
 		under := strings.TrimPrefix(t.Text(t.Select(e, "name")), "/")
 		path := t.Interpolate(t.Select(e, "path"))
@@ -286,16 +343,11 @@ func (h *pkgSet) farm(t *eval.Thread, name string, entries *eval.List) eval.Valu
 			t.Unsupported("linkFarm of anything but generated files; %q is not one", under)
 		}
 		content[under] = file
-		id = append(id, under, path.Text())
-	}
-	folder := fileName(name, id...)
-	for under, file := range content {
-		h.files[folder+"/"+under] = file
 	}
 	return eval.NewAttrs(3).
 		Set("type", eval.Str("derivation")).
 		Set("name", eval.Str(name)).
-		Set("outPath", eval.StrContext(catalog.FilesPrefix+folder, eval.NewContext("file:"+folder))).
+		Set("outPath", h.folder(name, content)).
 		Done()
 }
 
@@ -341,7 +393,7 @@ func goInner(t *eval.Thread, v eval.Value, ctx **eval.Context) any {
 // notes returns the warnings about packages that are not in the table, without the
 // attributes that the definition itself declares.
 func (h *pkgSet) notes(brought ...[]string) []note {
-	var out []note
+	out := h.remarks
 	for attr, pos := range h.unknown {
 		if slices.Contains(slices.Concat(brought...), attr) {
 			continue

@@ -1,7 +1,7 @@
 # The package set of a definition, beside the packages themselves: what builds
 # files out of text needs no Nix store, and what only a store can do says so.
 #
-# prim is from pkgs.go: package, set, file, join, toTOML, unsupported.
+# prim is from pkgs.go: package, set, file, join, farm, runCommand, toTOML, unsupported.
 { lib, prim, system, pkgs }:
 let
   inherit (prim) file unsupported;
@@ -128,8 +128,8 @@ in
   runtimeShell = shell;
   shellcheck-minimal = prim.package "shellcheck";
 
-  runCommand = name: _: builder "runCommand (${name})";
-  runCommandLocal = name: _: builder "runCommandLocal (${name})";
+  runCommand = prim.runCommand;
+  runCommandLocal = prim.runCommand;
   runCommandCC = name: _: builder "runCommandCC (${name})";
   makeSetupHook = builder "makeSetupHook";
   buildGoModule = builder "buildGoModule";

@@ -17,7 +17,7 @@ import (
 func reduced(row string) (data []string, ok bool) {
 	const postgresql = "/usr/lib/postgresql/*/lib /usr/share/postgresql /usr/share/zoneinfo"
 	known := map[string]string{
-		"mailcap":         "/etc/mime.types",
+		"mailcap":         "/etc/mime.types /etc/nginx/mime.types",
 		"tzdata":          "/usr/share/zoneinfo",
 		"openssh":         "/usr/lib/openssh/sftp-server /usr/lib/openssh/sshd-* /etc/ssh",
 		"nginx":           "/etc/nginx /usr/share/nginx /usr/lib/nginx /var/lib/nginx /var/log/nginx",

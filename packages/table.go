@@ -115,7 +115,7 @@ var table = sync.OnceValue(func() map[string]entry {
 		"cacert": {debian: "ca-certificates", programs: "-",
 			links: "/etc/ssl/certs/ca-bundle.crt=/etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt=/etc/ssl/certs/ca-certificates.crt"},
 		"tzdata":         {programs: "-", links: "/share/zoneinfo=/usr/share/zoneinfo"},
-		"mailcap":        {debian: "media-types", programs: "-", links: "/etc/mime.types=/etc/mime.types"},
+		"mailcap":        {debian: "media-types", programs: "-", links: "/etc/mime.types=/etc/mime.types /etc/nginx/mime.types=/etc/nginx/mime.types"}, // the second is nginx's own
 		"tini":           {},
 		"dumb-init":      {},
 		"gosu":           {},

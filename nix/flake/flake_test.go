@@ -51,10 +51,10 @@ func TestInputs(t *testing.T) {
 			"flake.nix": `{ inputs.src.url = "path:./src"; inputs.src.flake = false; outputs = { src, ... }: { x = builtins.readFile (src + "/a"); }; }`,
 			"src/a":     "text"}, want: "text"},
 		"foreign": {files: map[string]string{
-			"flake.nix": "{\n  inputs.hm.url = \"github:nix-community/home-manager\";\n  outputs = { hm, ... }: { x = hm.y; };\n}"},
-			err: `/f/flake.nix:2:13: not supported: fetching github:nix-community/home-manager for input "hm"`},
+			"flake.nix": "{\n  inputs.hm.url = \"github:someone/something\";\n  outputs = { hm, ... }: { x = hm.y; };\n}"},
+			err: `/f/flake.nix:2:13: not supported: fetching github:someone/something for input "hm"`},
 		"foreign and unused": {files: map[string]string{
-			"flake.nix": `{ inputs.hm.url = "github:nix-community/home-manager"; outputs = { hm, ... }: { x = "fine"; }; }`}, want: "fine"},
+			"flake.nix": `{ inputs.hm.url = "github:someone/something"; outputs = { hm, ... }: { x = "fine"; }; }`}, want: "fine"},
 		"bad follows": {files: map[string]string{
 			"flake.nix": `{ inputs.a.follows = "b"; outputs = { a, ... }: { x = a.y; }; }`}, err: `input "a" follows "b", which is not an input`},
 		"itself": {files: map[string]string{

@@ -22,6 +22,14 @@ func ModuleStandIn() eval.Value {
 		Done()
 }
 
+// HomeManager returns the value that replaces home-manager. A configuration is what it was
+// made from: no image has a home of it.
+func HomeManager() eval.Value {
+	configuration := eval.Func("homeManagerConfiguration", 1, func(_ *eval.Thread, args []eval.Value) eval.Value { return args[0] })
+	return ModuleStandIn().(*eval.Attrs).Update(eval.NewAttrs(1).
+		Set("lib", eval.NewAttrs(1).Set("homeManagerConfiguration", configuration).Done()).Done())
+}
+
 // Nixpkgs returns the value that replaces nixpkgs: a library and the package sets. dir
 // is the folder that `import nixpkgs` means.
 func Nixpkgs(lib eval.Value, pkgs func(system string) eval.Value, dir string) eval.Value {

@@ -1,0 +1,110 @@
+package definition_test
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"nix2gpu/definition"
+)
+
+// What runCommand makes of text that is known is worked out; what only a build can give is
+// an error that says which line asks for it.
+func TestRunCommand(t *testing.T) {
+	const redis = `let checked = pkgs.runCommand "checked.conf" { nativeBuildInputs = [ pkgs.redis ]; } ''
+		redis-server ${pkgs.writeText "a.conf" "port 1"} --check # and no more
+		ln -s "${pkgs.writeText "a.conf" "port 1"}" "$out"
+	''; in `
+	for _, c := range []struct {
+		text  string // of the definition
+		files string // the generated files that are left: path, mode if it is not the default, and content
+		notes string
+		wrong string
+	}{
+		{text: redis + `{ services.custom.a = { enable = true; command = "cat ${checked}"; }; }`,
+			files: "HASH-checked.conf: port 1",
+			notes: `not run, since nothing of it is in the result of runCommand checked.conf: redis-server /nix2gpu/files/HASH-a.conf --check # and no more`},
+		{text: `{ services.custom.a = { enable = true; command = "cat ${pkgs.runCommand "x" { inherit (pkgs) redis; who = "you"; long = "a\nb\n"; passAsFile = [ "long" ]; } ''
+			set -e
+			echo -n "hi \"$who\", " 'no $who' \
+			  # none > $out
+			cat $longPath >> ''${out}; echo "$name ${pkgs.jq}/bin/jq" >> $out
+		''}"; }; }`, wrong: `not supported: pkgs.runCommand (x) builds with Nix (it is more than words and one redirection: cat $longPath >> ${out}; echo "$name /nix2gpu/packages/jq/bin/jq" >> $out)`},
+		{text: `{ services.custom.a = { enable = true; command = "cat ${pkgs.runCommand "x" { who = "you"; long = "a\nb\n"; passAsFile = [ "long" ]; } ''
+			echo -n "hi \"$who\", " 'no $who' > $out
+			cat $longPath >> ''${out};
+			echo "$name ${pkgs.jq}/bin/jq" >> $out
+			chmod +x $out
+		''}"; }; }`, files: "HASH-x 0755: hi \"you\",  no $whoa\nb\nx <jq>/bin/jq\n"},
+		{text: `{ services.custom.a = { enable = true; command = "ls ${pkgs.runCommandLocal "d" { } ''
+			mkdir -p $out/etc
+			echo 1 > $out/etc/a
+			cp $out/etc/a $out/b
+		''}/etc"; }; }`, files: "HASH-d/b: 1\n\nHASH-d/etc/a: 1\n"},
+		{text: `{ services.custom.a = { enable = true; command = "${pkgs.runCommand "l" { } "ln -s ${pkgs.redis}/bin/redis-cli $out"} ping"; }; }`},
+		{text: `{ services.custom.a = { enable = true; command = "ls ${pkgs.buildEnv { name = "conf"; paths = [ (pkgs.writeTextDir "zoo.cfg" "a") (pkgs.writeTextDir "log/x" "b") (pkgs.writeTextDir "zoo.cfg" "c") ]; }}"; }; }`,
+			files: "HASH-conf/log/x: b\nHASH-conf/zoo.cfg: a"},
+
+		{text: `{ services.custom.a = { enable = true; command = "cat ${pkgs.runCommand "x" { } "cat ${pkgs.php}/etc/php.ini > $out"}"; }; }`,
+			wrong: `not supported: pkgs.runCommand (x) builds with Nix (it reads a file that only a build knows: cat /nix2gpu/packages/php/etc/php.ini > $out)`},
+		{text: `{ services.custom.a = { enable = true; command = "cat ${pkgs.runCommand "x" { } "redis-server --help > $out"}"; }; }`,
+			wrong: `not supported: pkgs.runCommand (x) builds with Nix (it runs a program that makes a part of $out: redis-server --help > $out)`},
+		{text: `{ services.custom.a = { enable = true; command = "cat ${pkgs.runCommand "x" { } "echo $src > $out"}"; }; }`,
+			wrong: `not supported: pkgs.runCommand (x) builds with Nix (it has a variable that only a build knows: echo $src > $out)`},
+		{text: `{ services.custom.a = { enable = true; command = "cat ${pkgs.runCommand "x" { } "echo a > b"}"; }; }`,
+			wrong: `not supported: pkgs.runCommand (x) builds with Nix (it writes to a place outside of $out: echo a > b)`},
+		{text: `{ services.custom.a = { enable = true; command = "cat ${pkgs.runCommand "x" { } "echo 'a\nb' > $out"}"; }; }`,
+			wrong: `not supported: pkgs.runCommand (x) builds with Nix (its text goes on in the next line: echo 'a)`},
+		{text: `{ services.custom.a = { enable = true; command = "cat ${pkgs.runCommand "x" { } "redis-server --version"}"; }; }`,
+			wrong: `not supported: pkgs.runCommand (x) builds with Nix (nothing in it makes $out)`},
+		{text: `{ services.custom.a = { enable = true; command = "cat ${pkgs.buildEnv { name = "x"; paths = [ (pkgs.writeText "a" "b") (pkgs.writeText "c" "d") ]; }}"; }; }`,
+			wrong: `not supported: joining anything but packages, or generated folders, into one folder (x); "/nix2gpu/files/HASH-a" is neither`},
+	} {
+		file := filepath.Join(folder(t, map[string]string{"nix2gpu.nix": c.text}, nil), "nix2gpu.nix")
+		loaded, err := definition.Load(t.Context(), definition.Ref{Path: file}, definition.Options{System: "x86_64-linux"})
+		if err != nil || c.wrong != "" {
+			if got := withoutHashes(message(err)); !strings.HasPrefix(got, c.wrong) || c.wrong == "" {
+				t.Errorf("%s:\n%s\nwant\n%s", c.text, got, c.wrong)
+			}
+			continue
+		}
+		var files []string
+		for name, f := range loaded.Project.Files {
+			mode := ""
+			if f.Mode != "" {
+				mode = " " + f.Mode
+			}
+			files = append(files, name+mode+": "+f.Content.String())
+		}
+		slices.Sort(files)
+		if got := withoutHashes(strings.Join(files, "\n")); got != c.files {
+			t.Errorf("%s: files\n%s\nwant\n%s", c.text, got, c.files)
+		}
+		notes := ""
+		for _, w := range loaded.Warnings {
+			if notes += w.Msg; w.Pos.File() == "" || filepath.Base(w.Pos.File()) != "nix2gpu.nix" {
+				t.Errorf("%s: a note at %s", c.text, w.Pos)
+			}
+		}
+		if got := withoutHashes(notes); got != c.notes {
+			t.Errorf("%s: notes\n%s\nwant\n%s", c.text, got, c.notes)
+		}
+	}
+}
+
+// message returns the first of the errors without its place, or "".
+func message(err error) string {
+	if many, ok := errors.AsType[definition.Errors](err); ok {
+		return many[0].Msg
+	}
+	return fmt.Sprint(err)
+}
+
+// withoutHashes replaces the hashes in the names of generated files.
+func withoutHashes(s string) string {
+	return regexp.MustCompile(`\b[0-9a-f]{8}-`).ReplaceAllString(s, "HASH-")
+}
