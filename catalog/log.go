@@ -50,9 +50,16 @@ func (in *Instance) applyLog() {
 
 // bytes reads a number of bytes; 0 if it is not set.
 func (in *Instance) bytes(path ...string) int64 {
-	c := in.Get(path...)
+	if c := in.Get(path...); c.Kind() == module.KindStr {
+		return Bytes(c)
+	}
+	return int64(in.Int(path...))
+}
+
+// Bytes reads a number of bytes, of which text may say the unit.
+func Bytes(c *module.Config) int64 {
 	if c.Kind() != module.KindStr {
-		return int64(in.Int(path...))
+		return int64(c.Int())
 	}
 	n, err := parseBytes(c.String())
 	if err != nil {

@@ -46,6 +46,10 @@ func Encode(p *project.Project, opts EncodeOptions) ([]byte, error) {
 		commands = append(commands, entry{name, e.show(p.Container.EnvCommands[name].Command.Shell)})
 	}
 	doc.add("env_cmds", commands)
+	if l := p.Logs; l != nil {
+		const mib = 1 << 20
+		doc.add("log_configuration", mapping{{"project_max_total_size_mb", int((l.MaxTotal + mib - 1) / mib)}})
+	}
 	ids := opts.Services
 	if ids == nil {
 		ids = slices.Collect(maps.Keys(p.Services))

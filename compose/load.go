@@ -265,7 +265,8 @@ func (l *loader) project(root *node) *project.Project {
 	}
 	l.vars = l.variables(f.get("vars"))
 	l.shellOf(f.get("shell"))
-	logs := l.logDefaults(f)
+	logs, all := l.logDefaults(f)
+	p.Logs = all
 	environment := f.environment("environment")
 	p.Container.EnvCommands = l.envCommands(f.get("env_cmds"))
 	processes := f.get("processes")

@@ -15,20 +15,20 @@ const (
 )
 
 // logDefaults reads the project's options for all logs.
-func (l *loader) logDefaults(f *fields) project.Log {
-	var log project.Log
+func (l *loader) logDefaults(f *fields) (log project.Log, all *project.Logs) {
 	if file := f.text("log_location", ""); file != "" {
 		log.File, log.Format = placeText(file), &project.LogFormat{}
 	}
-	if format := l.logConfig(f.get("log_configuration"), &log); log.Format != nil && format != nil {
+	if format := l.logConfig(f.get("log_configuration"), &log, &all); log.Format != nil && format != nil {
 		log.Format = format
 	}
-	return log
+	return log, all
 }
 
 // logConfig reads a log_configuration: how the file of a log_location is written; nil if
-// there is none. The sizes also bound our own files, which are rotated in any case.
-func (l *loader) logConfig(n *node, log *project.Log) *project.LogFormat {
+// there is none. The sizes also bound our own files, which are rotated in any case. all is nil
+// for a process.
+func (l *loader) logConfig(n *node, log *project.Log, all **project.Logs) *project.LogFormat {
 	if n == nil {
 		return nil
 	}
@@ -66,6 +66,11 @@ func (l *loader) logConfig(n *node, log *project.Log) *project.LogFormat {
 		rf.internal("", "directory", "filename")
 		rf.done()
 	}
+	if all != nil {
+		if total := f.number("project_max_total_size_mb", 0, 0, 1<<30); total > 0 {
+			*all = &project.Logs{MaxTotal: int64(total) << 20, Pos: f.pos("project_max_total_size_mb")}
+		}
+	}
 	if r := f.get("rate_limit"); r != nil {
 		l.logRate(r, log)
 	}
@@ -92,7 +97,7 @@ func (l *loader) logRate(n *node, log *project.Log) {
 
 func (r *one) logs(proc *project.Process) {
 	raw := r.f.text("log_location", "")
-	config := r.l.logConfig(r.f.get("log_configuration"), &proc.Log)
+	config := r.l.logConfig(r.f.get("log_configuration"), &proc.Log, nil)
 	if file := r.render("log_location", raw); file != "" {
 		number := fmt.Sprint(r.vars["PC_REPLICA_NUM"])
 		file = strings.ReplaceAll(file, "{PC_REPLICA_NUM}", number)

@@ -43,6 +43,7 @@ func (e *evaluation) build(merged *module.Evaluation, c *module.Config, containe
 	}
 	b.stopTimeout()
 	b.listen()
+	b.logs()
 	b.secrets()
 	b.checkAptSources()
 	b.archives()

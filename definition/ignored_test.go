@@ -38,7 +38,7 @@ const everything = `{ pkgs, ... }: {
   home = { }; nimiSettings = { }; nixConfig = "a = b";
   whenDone = "stay"; onFailed = "exit"; stopTimeout = "3s";
   listen = { address = "127.0.0.1:9400"; tokenFile = "/run/token"; certFile = "/etc/cert"; keyFile = "/etc/key"; allow = [ "scale" ]; hosts = [ "h" ]; };
-  metrics.listen = "0.0.0.0:9464";
+  metrics.listen = "0.0.0.0:9464"; log.maxTotalSize = "1G";
 }`
 
 // Each option of a container is taken away: without it the project, the requirements of

@@ -1,6 +1,8 @@
 package definition
 
 import (
+	"nix2gpu/catalog"
+	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
 
@@ -27,4 +29,13 @@ func (b *builder) listen() {
 	if m := b.Get("metrics"); m.Has("listen") {
 		b.project.Metrics = &project.Metrics{Listen: m.String("listen"), Pos: b.projectPos(m.Pos("listen"))}
 	}
+}
+
+// logs reads the bound of all logs together.
+func (b *builder) logs() {
+	c := b.Get("log", "maxTotalSize")
+	if c.Kind() == module.KindNull {
+		return
+	}
+	b.project.Logs = &project.Logs{MaxTotal: catalog.Bytes(c), Pos: b.projectPos(b.Pos("log", "maxTotalSize"))}
 }

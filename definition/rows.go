@@ -91,6 +91,8 @@ var containerRows = []row{
 	{"  hosts", "list string e.g. [ \"shop.example.org\" ]", "Names by which clients call this machine, beside its addresses and localhost. Requests to other names are refused, because a web page could have made them."},
 	{"metrics", "set"},
 	{"  listen", "null string e.g. 0.0.0.0:9464", "The address and port on which /metrics alone is served, without a token, for Prometheus."},
+	{"log", "set"},
+	{"  maxTotalSize", "null positive | string ~ 1G e.g. 1G", "How many bytes the log files of all services may take together: a number, or text such as \"1G\". Of the logs that take more than an equal part, the oldest file goes first."},
 	{"stopTimeout", "null number | string ~ 9s e.g. 9s", "The time that stopping everything may take."},
 }
 

@@ -24,6 +24,8 @@ func TestValidateLimits(t *testing.T) {
 		{"version", func(p *project.Project) { p.Version++ }, fmt.Sprintf("version must be %d, not %d", project.Version, project.Version+1)},
 		{"no time to stop", func(p *project.Project) { p.StopTimeout = project.For(0) }, ""},
 		{"negative time to stop", func(p *project.Project) { p.StopTimeout = project.For(-1) }, "stopTimeout must not be negative"},
+		{"logs of a process", func(p *project.Project) { p.Logs = &project.Logs{MaxTotal: int64(len(p.Processes)) << 19} }, ""},
+		{"too little for logs", func(p *project.Project) { p.Logs = &project.Logs{MaxTotal: int64(len(p.Processes))<<19 - 1} }, "needs 512 KiB"},
 		{"no grace", func(p *project.Project) { main(p).Shutdown.Timeout = project.For(0) }, ""},
 		{"negative grace", func(p *project.Project) { main(p).Shutdown.Timeout = project.For(-1) }, `the shutdown timeout of "a" must not be negative`},
 		{"elevated as somebody", func(p *project.Project) { main(p).Elevated, main(p).User = true, "1000" }, `"a" cannot both be elevated and have the user "1000"`},

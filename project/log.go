@@ -1,6 +1,7 @@
 package project
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -17,6 +18,23 @@ type Log struct {
 	Rate     *LogRate `json:"rate,omitempty"`     // nil: no limit
 	// Format is how the copy is written; nil: each line as it is.
 	Format *LogFormat `json:"format,omitempty"`
+}
+
+// Logs bounds the logs of all processes together.
+type Logs struct {
+	MaxTotal int64 `json:"maxTotal"` // of all files, in bytes
+	Pos      Pos   `json:"pos,omitzero"`
+}
+
+// leastLog is what each process must have of Logs.MaxTotal: with less, its files would be too
+// small to be of use.
+const leastLog = 512 << 10
+
+func (e *Errors) checkLogs(p *Project) {
+	if l := p.Logs; l != nil && l.MaxTotal < int64(len(p.Processes))*leastLog {
+		e.add(l.Pos, "", fmt.Sprintf("allow %d KiB or more", len(p.Processes)*leastLog>>10), "all logs together are allowed %d KiB, and each of %d needs %d KiB",
+			l.MaxTotal>>10, len(p.Processes), leastLog>>10)
+	}
 }
 
 // A LogFormat is how process-compose writes a line to a file: as JSON, or as text.

@@ -41,6 +41,7 @@ type Project struct {
 
 	Listen  *Listen  `json:"listen,omitempty"`  // nil: the control API is on its socket alone
 	Metrics *Metrics `json:"metrics,omitempty"` // nil: nowhere else
+	Logs    *Logs    `json:"logs,omitempty"`    // nil: each process's log has its own bounds alone
 
 	Container Container `json:"container"`
 	Notes     []Note    `json:"notes,omitempty"` // non-fatal findings for the reader of the definition

@@ -36,6 +36,7 @@ func (p *Project) Validate() error {
 			found.add(m.Pos, "", "", "%s", msg)
 		}
 	}
+	found.checkLogs(p)
 	for _, id := range slices.Sorted(maps.Keys(p.Services)) {
 		found.checkService(p, id, p.Services[id])
 	}

@@ -101,12 +101,14 @@ type file struct {
 	dir  *folder
 	name string // "<source>.log"
 
-	max, maxTotal int64
-	keep          int
-	maxAge        time.Duration
-	pack          bool
-	count         *counter
-	keeper        *keeper // nil: nobody tidies up
+	max, own, maxTotal int64 // max is own, or less if all logs together are bounded: see part
+	keep               int
+	maxAge             time.Duration
+	pack               bool
+	count              *counter
+	keeper             *keeper // nil: nobody tidies up
+	bounder            *keeper
+	part               int64 // how large one may be because of the bound of all; 0: there is none
 
 	// mu is held from the stamp of a batch until it is queued for stdout, so that
 	// stamps and queue have the order of the file.
@@ -129,7 +131,7 @@ type file struct {
 }
 
 func newFile(dir *folder, name string, max int64, keep int) *file {
-	return &file{dir: dir, name: name, max: max, keep: keep, count: &counter{}, remind: remindEvery, fd: -1}
+	return &file{dir: dir, name: name, max: max, own: max, keep: keep, count: &counter{}, remind: remindEvery, fd: -1}
 }
 
 // A batch is a number of whole records.
@@ -276,6 +278,9 @@ func (f *file) rotate() {
 	if f.pack {
 		f.keeper.by(time.Now().Add(packAfter))
 	}
+	if f.part > 0 {
+		f.bounder.by(time.Now())
+	}
 	f.shut()
 	if f.first+len(f.segments) == f.current {
 		return // it was of an earlier run
@@ -393,6 +398,8 @@ func (f *file) close() {
 // logs.
 func FileName(id string) string { return fileName(id) }
 
+const logSuffix = ".log"
+
 // fileName returns the name of a source's file. It escapes what no file name should
 // have.
 func fileName(id string) string {
@@ -410,7 +417,7 @@ func fileName(id string) string {
 	if len(name) > 200 { // most file systems allow 255 bytes, and rotation adds some
 		name = name[:180] + fmt.Sprintf("%%%016x", hash(id))
 	}
-	return name + ".log"
+	return name + logSuffix
 }
 
 func hash(s string) uint64 {

@@ -65,6 +65,10 @@ type Hub struct {
 	files   map[string]*file
 	health  health
 	keeper  keeper
+	bounder keeper
+	bound   atomic.Int64 // of all logs together, in bytes; 0: none
+	part    atomic.Int64 // how large a file may become because of that
+	opened  time.Time
 
 	counters map[string]*counter // by source; guarded by mu
 	limiters map[string]*limiter // the same
@@ -74,8 +78,9 @@ type Hub struct {
 // Open starts a Hub. Close it, or the last lines may be lost.
 func Open(opts Options) (*Hub, error) {
 	opts.setDefaults()
-	h := &Hub{opts: opts, runs: map[*Run]struct{}{}, files: map[string]*file{}, counters: map[string]*counter{}, limiters: map[string]*limiter{}}
-	h.keeper.init(h)
+	h := &Hub{opts: opts, runs: map[*Run]struct{}{}, files: map[string]*file{}, counters: map[string]*counter{}, limiters: map[string]*limiter{}, opened: time.Now()}
+	h.keeper.init(h.tidy)
+	h.bounder.init(h.hold)
 	h.pool.New = func() any { return &buffers{read: make([]byte, readSize)} }
 	h.own = newViewer(Self, Marks, opts.style())
 	if opts.Dir != "" {
@@ -247,6 +252,7 @@ func (s *Source) show(p *pipe, it item, lines []line, buf *buffers) {
 func (h *Hub) Close(ctx context.Context) error {
 	h.health.stop()
 	h.keeper.stop()
+	h.bounder.stop()
 	h.mu.Lock()
 	h.closed = true
 	var runs []*Run

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -50,7 +52,8 @@ func (f *file) limit(l Limits, o *Options) {
 		usual = min(max(usual, l.MaxTotal/16), l.MaxTotal/4)
 		l.Keep = cmp.Or(l.Keep, mostFiles)
 	}
-	f.max = max(1, cmp.Or(l.MaxSize, usual))
+	f.own = max(1, cmp.Or(l.MaxSize, usual))
+	f.confine()
 	f.keep = max(0, cmp.Or(l.Keep, o.Keep))
 	f.maxTotal, f.maxAge, f.pack = l.MaxTotal, l.MaxAge, l.Pack
 }
@@ -76,15 +79,18 @@ func (h *Hub) file(id string) *file {
 	f := h.files[name] // two sources of one name share it
 	if f == nil {
 		f = newFile(h.dir, name, h.opts.MaxSize, h.opts.Keep)
-		f.count, f.keeper = h.counter(id), &h.keeper
+		f.count, f.keeper, f.bounder = h.counter(id), &h.keeper, &h.bounder
+		f.part = h.part.Load()
+		f.confine()
 		h.files[name] = f
 	}
 	return f
 }
 
-// A keeper tidies up the files of a Hub, when something is due.
+// A keeper does something in the background, when it is due: tidies up the files of a Hub,
+// or keeps them within one bound.
 type keeper struct {
-	hub    *Hub
+	do     func(ctx context.Context, now time.Time) (next time.Time)
 	mu     sync.Mutex
 	due    time.Time   // zero: nothing is
 	timer  *time.Timer // nil: never was
@@ -95,8 +101,8 @@ type keeper struct {
 	cancel context.CancelFunc
 }
 
-func (k *keeper) init(h *Hub) {
-	k.hub = h
+func (k *keeper) init(do func(context.Context, time.Time) time.Time) {
+	k.do = do
 	k.idle.L = &k.mu
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 }
@@ -134,7 +140,7 @@ func (k *keeper) work() {
 	}
 	k.busy, k.due = true, time.Time{}
 	k.mu.Unlock()
-	next := k.hub.tidy(k.ctx, time.Now())
+	next := k.do(k.ctx, time.Now())
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.busy = false
@@ -162,22 +168,23 @@ func (k *keeper) stop() {
 	}
 }
 
+// logs returns the logs that we write.
+func (h *Hub) logs() []*file {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Collect(maps.Values(h.files))
+}
+
 // tidy does what is due, and returns when it is to be called again; zero: not before a
 // rotation.
 func (h *Hub) tidy(ctx context.Context, now time.Time) (next time.Time) {
-	h.mu.Lock()
-	var files []*file
-	for _, f := range h.files {
-		files = append(files, f)
-	}
-	h.mu.Unlock()
 	soon := func(at time.Time) {
 		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
 	}
 	var p *packer
-	for _, f := range files {
+	for _, f := range h.logs() {
 		if ctx.Err() != nil {
 			return next
 		}

@@ -1,9 +1,11 @@
 package servicelog_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,5 +49,48 @@ func TestKeeper(t *testing.T) {
 	}
 	if n := h.Counts()["web"].RemovedFiles; n != 3 {
 		t.Errorf("%d removed files are counted, want 3", n)
+	}
+}
+
+// A run writes its log itself, and its current file stays. The bound is held while a service
+// prints, without a call.
+func TestBoundInTheBackground(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "logs")
+	h, err := servicelog.Open(servicelog.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const bound = 2 << 20
+	h.Bound(bound)
+	run := filepath.Join(dir, "run-1.log")
+	if err := os.WriteFile(run, []byte("2026-01-02T03:04:05.000000006Z stdout F x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := h.Source("a", "a", servicelog.SourceOptions{}).Start(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	within := func() bool {
+		var n int64
+		files, _ := filepath.Glob(filepath.Join(dir, "*"))
+		for _, f := range files {
+			if info, err := os.Stat(f); err == nil {
+				n += info.Size()
+			}
+		}
+		return n <= bound
+	}
+	for range 64 {
+		fmt.Fprintln(r.Stdout, strings.Repeat("x", 128<<10))
+	}
+	r.Started()
+	if !testkit.Eventually(within) {
+		t.Error("more is kept")
+	}
+	if _, err := os.Stat(run); err != nil {
+		t.Error(err)
+	}
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }

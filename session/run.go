@@ -180,12 +180,17 @@ func (s *session) processes() error {
 	return nil
 }
 
-// keepLogs bounds the logs of all processes, also of those that print nothing,
+// keepLogs bounds the logs of all processes, each and together, also of those that print nothing,
 // and of further runs that an earlier session made.
 func (s *session) keepLogs(p *project.Project) {
 	for id, proc := range p.WithRuns().Processes {
 		s.hub.Keep(string(id), supervisor.LogLimits(proc.Log))
 	}
+	total := int64(0)
+	if p.Logs != nil {
+		total = p.Logs.MaxTotal
+	}
+	s.hub.Bound(total)
 }
 
 // logs opens the place where the output of services goes.
