@@ -41,7 +41,7 @@ func TestPackedKeepsItsAge(t *testing.T) {
 	if err := errors.Join(os.WriteFile(path, []byte("lines"), 0o640), os.Chtimes(path, when, when)); err != nil {
 		t.Fatal(err)
 	}
-	if !pack(path) {
+	if !new(Set).pack(path) {
 		t.Fatal("it was not packed")
 	}
 	if info, err := os.Stat(path + packed); err != nil || !info.ModTime().Equal(when) || info.Mode().Perm() != 0o640 {

@@ -2,6 +2,7 @@ package logcopy
 
 import (
 	"cmp"
+	"context"
 	"io"
 	"os"
 	"path/filepath"
@@ -22,6 +23,33 @@ type Set struct {
 	mu   sync.Mutex
 	open map[string]*File // by path
 	tidy sync.Mutex       // held while older files are packed or removed: one at a time
+
+	ending sync.Mutex // guards ended, and that nothing is added to tidies once it is set
+	ended  bool
+	tidies sync.WaitGroup
+}
+
+// Close ends what goes on in the background, and waits for that as long as ctx lasts: a file
+// system may hang. What was not packed is left to the next Set that uses the file.
+func (c *Set) Close(ctx context.Context) {
+	c.ending.Lock()
+	c.ended = true
+	c.ending.Unlock()
+	done := make(chan struct{})
+	go func() {
+		c.tidies.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+func (c *Set) isOver() bool {
+	c.ending.Lock()
+	defer c.ending.Unlock()
+	return c.ended
 }
 
 // A File is one of them.
@@ -38,7 +66,6 @@ type File struct {
 	size   int64
 	due    *time.Timer // for older files that will be too old
 	closed bool
-	tidies sync.WaitGroup
 }
 
 // Use returns the open file of f's path, which it closes if there is one already.
@@ -109,7 +136,8 @@ func most(r *project.LogRotation) int64 {
 	return int64(cmp.Or(r.SizeMB, usual)) << 20
 }
 
-// putAside is the time in the name of a file that was put aside.
+// putAside is the time in the name of a file that was put aside: in UTC, as process-compose
+// has it, so that names sort by time when clocks are set back to winter.
 const putAside = "2006-01-02T15-04-05.000"
 
 // stem returns the name of an older file of a log, up to and beyond the time in it.
@@ -131,6 +159,7 @@ func IsAside(path, log string) bool {
 // rotate puts the file aside. If that fails, it grows.
 func (w *File) rotate(now time.Time) {
 	stem, ext := stem(w.path)
+	now = now.UTC()
 	aside := stem + now.Format(putAside) + ext
 	for n := 1; ; n++ { // two in one millisecond
 		if _, err := os.Lstat(aside); err != nil {
@@ -151,13 +180,16 @@ func (w *File) rotate(now time.Time) {
 	w.later(now)
 }
 
-// later tidies up soon, and nobody waits for it. The caller holds the lock.
+// later tidies up soon, and nobody waits for it: it may outlive the use of the file. The
+// caller holds the lock.
 func (w *File) later(now time.Time) {
-	if w.closed {
+	w.set.ending.Lock()
+	defer w.set.ending.Unlock()
+	if w.closed || w.set.ended {
 		return
 	}
 	rotation := w.rotation
-	w.tidies.Go(func() {
+	w.set.tidies.Go(func() {
 		w.set.tidy.Lock()
 		next := w.tidy(rotation, now)
 		w.set.tidy.Unlock()
@@ -187,6 +219,9 @@ const (
 func (w *File) tidy(r *project.LogRotation, now time.Time) (next time.Time) {
 	var older []string
 	for _, path := range w.older() {
+		if w.set.isOver() {
+			return next
+		}
 		plain, isPacked := strings.CutSuffix(path, packed)
 		switch {
 		case strings.HasSuffix(path, part): // of a run that was killed
@@ -195,11 +230,14 @@ func (w *File) tidy(r *project.LogRotation, now time.Time) (next time.Time) {
 		case isPacked:
 			os.Remove(plain) // the same
 		case r.Compress:
-			if pack(path) {
+			if w.set.pack(path) {
 				path += packed
 			}
 		}
 		older = append(older, path)
+	}
+	if w.set.isOver() { // not by the sizes of what was not packed
+		return next
 	}
 	total := int64(0)
 	limit := int64(r.TotalMB)<<20 - most(r)
@@ -242,9 +280,22 @@ func (w *File) older() (paths []string) {
 	})
 }
 
+// untilOver reads a file until the Set has ended.
+type untilOver struct {
+	io.Reader
+	set *Set
+}
+
+func (r untilOver) Read(b []byte) (int, error) {
+	if r.set.isOver() {
+		return 0, os.ErrClosed
+	}
+	return r.Reader.Read(b)
+}
+
 // pack compresses a file, for those who could read it, and reports whether it has. Until all
 // is written, the result has another name. A service may have put a link in its place.
-func pack(path string) bool {
+func (c *Set) pack(path string) bool {
 	in, err := safefile.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return false
@@ -259,7 +310,7 @@ func pack(path string) bool {
 		return false
 	}
 	z := gzip.NewWriter(out)
-	_, err = io.Copy(z, in)
+	_, err = io.Copy(z, untilOver{in, c})
 	age := unix.NsecToTimeval(info.ModTime().UnixNano()) // stays: files go by it
 	for _, step := range []func() error{
 		z.Close,
@@ -279,7 +330,8 @@ func pack(path string) bool {
 	return true
 }
 
-// Close closes the file when its last user is done.
+// Close closes the file when its last user is done. It waits for nobody's packing: a service
+// that starts again would.
 func (w *File) Close() {
 	w.set.mu.Lock()
 	w.users--
@@ -298,5 +350,4 @@ func (w *File) Close() {
 	}
 	w.file.Close()
 	w.mu.Unlock()
-	w.tidies.Wait()
 }

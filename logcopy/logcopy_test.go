@@ -68,6 +68,7 @@ func TestRotation(t *testing.T) {
 	}
 	a.Close()
 	b.Close()
+	set.tidies.Wait()
 	before, _ := filepath.Glob(filepath.Join(dir, "*"))
 	for range 3 { // what a descendant prints that outlives its service
 		b.Write(block)
@@ -95,8 +96,8 @@ func TestPackedIsForTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	pack(log)
-	pack(link)
+	new(Set).pack(log)
+	new(Set).pack(link)
 	if info, err := os.Stat(log + ".gz"); err != nil || info.Mode() != 0o600 {
 		t.Errorf("packed: %v, %v", info, err)
 	}
@@ -143,7 +144,7 @@ func TestTidyAtTheStart(t *testing.T) {
 		}
 		var set Set
 		w := set.Use(f, &r.rotation, nil)
-		w.tidies.Wait()
+		set.tidies.Wait()
 		if got, want := w.due != nil, r.rotation.Days > 0; got != want {
 			t.Errorf("%+v: another look is due: %t, want %t", r.rotation, got, want)
 		}

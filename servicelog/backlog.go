@@ -159,9 +159,10 @@ type fileRange struct {
 	views   map[Stream]*viewer
 	process Process // of the records at at
 
-	buf  []byte // what has been read from at on
-	room []byte // the memory of buf
-	lost int64  // lines that rotation has removed, not reported yet
+	known timeCache
+	buf   []byte // what has been read from at on
+	room  []byte // the memory of buf
+	lost  int64  // lines that rotation has removed, not reported yet
 
 	ready bool // head holds the record before at
 	head  struct {
@@ -197,7 +198,7 @@ func (s *fileRange) peek(many int) (bool, error) {
 			}
 			continue
 		}
-		rec := parseRecord(s.buf[:i])
+		rec := s.known.record(s.buf[:i])
 		for len(s.eras) > 0 && s.eras[0].reached(s.at) {
 			s.era, s.eras = s.eras[0].era, s.eras[1:]
 		}

@@ -29,6 +29,7 @@ type cursor struct {
 	gone   bool      // rotation has removed files that we have not read: a gap is due
 	when   time.Time // of the last record; lines that are no records get it
 
+	known   timeCache
 	tells   bool    // the process is wanted
 	process Process // of the next record, unless that tells another one
 	head    Record
@@ -98,7 +99,7 @@ func (c *cursor) peek(q Query) (bool, error) {
 		if err != nil || !ok {
 			return false, err
 		}
-		rec := parseRecord(raw)
+		rec := c.known.record(raw)
 		rec.Source = c.id
 		if rec.Time.IsZero() {
 			rec.Time = c.when

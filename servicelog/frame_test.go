@@ -110,3 +110,17 @@ func TestParseTime(t *testing.T) {
 		}
 	}
 }
+
+// A time that was parsed before is the same again, and only that one.
+func TestTimeCache(t *testing.T) {
+	var c timeCache
+	for _, text := range []string{
+		"0001-01-01T00:00:00.000000000Z", "2026-11-22T23:57:00.123456789Z", "2026-11-22T23:57:00.123456789Z", "2026-11-22T23:57:00.123456788Z",
+		"2026-11-22T23:57:00Z", "2026-11-22T23:57:00.123456788Z", "2026-13-22T23:57:00.123456788Z", "2026-11-22T23:57:00.123456788Z", "", "x",
+	} {
+		want, wantOK := parseTime([]byte(text))
+		if got, ok := c.parse([]byte(text)); ok != wantOK || !got.Equal(want) {
+			t.Errorf("%q: %v, %t, want %v, %t", text, got, ok, want, wantOK)
+		}
+	}
+}

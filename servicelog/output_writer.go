@@ -102,11 +102,20 @@ func newFDWriter(f *os.File) (*fdWriter, bool) {
 		fd, err := unix.Open(path, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 		if err == nil {
 			w.fd, w.own = fd, true
+			widen(fd)
 		} else {
 			w.most = 4096 // PIPE_BUF: a pipe that is ready takes that much at once
 		}
 	}
 	return w, true
+}
+
+// widen makes a pipe hold more, if it may: each time it is full, we and its reader have to
+// be woken.
+func widen(fd int) {
+	if size, err := unix.FcntlInt(uintptr(fd), unix.F_GETPIPE_SZ, 0); err == nil && size < pipeSize {
+		_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, pipeSize)
+	}
 }
 
 func (w *fdWriter) write(b []byte, patience time.Duration) (int, error) {

@@ -48,10 +48,9 @@ type frame struct {
 
 // packer makes packed parts. It holds two frames in memory.
 type packer struct {
-	zip      *zstd.Encoder
-	in, out  []byte
-	lastText [len("2026-11-22T23:57:00.123456789Z")]byte
-	lastTime time.Time
+	zip     *zstd.Encoder
+	in, out []byte
+	known   timeCache
 }
 
 func newPacker() (*packer, error) {
@@ -114,16 +113,8 @@ func (p *packer) times(chunk []byte) (from, to time.Time) {
 			return from, to
 		}
 		word, _, _ := bytes.Cut(raw, []byte(" "))
-		if len(word) == len(p.lastText) && string(word) == string(p.lastText[:]) {
-			s.add(p.lastTime)
-			continue
-		}
-		if at, ok := parseTime(word); ok {
+		if at, ok := p.known.parse(word); ok {
 			s.add(at)
-			if len(word) == len(p.lastText) {
-				copy(p.lastText[:], word)
-				p.lastTime = at
-			}
 		}
 	}
 	return s.from, s.to

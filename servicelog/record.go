@@ -89,12 +89,39 @@ func appendLines(dst []byte, lines []line, at time.Time, s Stream) []byte {
 // because of a crash or because somebody else has written it, is a message without a
 // time.
 func parseRecord(b []byte) Record {
+	var c timeCache
+	return c.record(b)
+}
+
+// A timeCache remembers the time that was parsed last. What was read at once has one time,
+// so most records of a log that is large repeat that of the one before. The zero value is
+// ready to use.
+type timeCache struct {
+	text [len("2006-01-02T15:04:05.000000000Z")]byte
+	at   time.Time // zero: none
+}
+
+// parse is parseTime.
+func (c *timeCache) parse(b []byte) (time.Time, bool) {
+	if !c.at.IsZero() && string(b) == string(c.text[:]) {
+		return c.at, true
+	}
+	at, ok := parseTime(b)
+	if ok && len(b) == len(c.text) {
+		copy(c.text[:], b)
+		c.at = at
+	}
+	return at, ok
+}
+
+// record is parseRecord.
+func (c *timeCache) record(b []byte) Record {
 	stranger := Record{Message: b}
 	when, rest, ok := bytes.Cut(b, []byte(" "))
 	if !ok || len(when) < len("2006-01-02T15:04:05Z") {
 		return stranger
 	}
-	at, ok := parseTime(when)
+	at, ok := c.parse(when)
 	if !ok {
 		return stranger
 	}

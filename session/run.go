@@ -17,6 +17,7 @@ import (
 	"nix2gpu/console"
 	"nix2gpu/control"
 	"nix2gpu/control/server"
+	"nix2gpu/logcopy"
 	"nix2gpu/process"
 	"nix2gpu/project"
 	"nix2gpu/rundir"
@@ -66,6 +67,7 @@ type session struct {
 	made       madeEnv
 	files      fileWatches
 	consoles   console.Set
+	logCopies  logcopy.Set
 	startups   struct {
 		sync.Mutex
 		kept [sha256.Size]byte // what was written last
@@ -279,11 +281,17 @@ func (s *session) supervise(ctx context.Context) error {
 			go giveBack()
 		},
 		Planned: s.readPlanned(), Keep: s.keepPlanned,
-		World: supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub, GPU: s.GPU, Explain: s.Explain, Admit: s.admit, Consoles: &s.consoles}.World,
+		World: supervisor.Machine{Host: s.host, Stage: st, Hub: s.hub, GPU: s.GPU, Explain: s.Explain, Admit: s.admit, Consoles: &s.consoles, Copies: &s.logCopies}.World,
 	}
 	if process.IsInit() {
 		opts.StopBudget = pid1Budget
 	}
+	s.onClose(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		s.logCopies.Close(ctx)
+		return nil
+	})
 	s.engine = supervisor.New(p, opts)
 	s.watch.add("", s.files.failed)
 	s.onClose(s.files.close)

@@ -50,6 +50,8 @@ type Machine struct {
 
 	// Consoles are those of services with a terminal; nil: nobody is attached to one.
 	Consoles *console.Set
+	// Copies are the copies of logs; whoever has made them closes them. Nil: its own.
+	Copies *logcopy.Set
 
 	// Files shares out our descriptors; nil: as many as the system allows.
 	Files *process.Files
@@ -60,6 +62,9 @@ const drainTime = 2 * time.Second
 
 // World makes the world of one engine.
 func (m Machine) World(report func(Fact)) World {
+	if m.Copies == nil {
+		m.Copies = new(logcopy.Set)
+	}
 	if m.Consoles == nil {
 		m.Consoles = new(console.Set)
 	}
@@ -81,7 +86,6 @@ type machine struct {
 
 	memory gpuMemory
 	tracer tracer
-	copies logcopy.Set
 }
 
 // execution is one run on this machine.
@@ -342,7 +346,7 @@ func (x *execution) openLog() (*servicelog.Run, error) {
 		if format := x.Process.Log.Format; format != nil {
 			rotation = format.Rotation
 		}
-		copyTo = x.m.copies.Use(file, rotation, open)
+		copyTo = x.m.Copies.Use(file, rotation, open)
 		x.onClose(copyTo.Close)
 	}
 	return patiently(x.cancel, func() (*servicelog.Run, error) { return source.Open(x.watch(copyTo)) })
