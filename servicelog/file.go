@@ -118,6 +118,7 @@ type file struct {
 	lines    int64     // written in this run, without marks
 	current  int       // the number of the current segment
 	first    int       // the number of segments[0]
+	highest  int       // the highest number of an older file, when they were looked for; -1: never
 	segments []segment // those that are kept; the current one may not exist yet
 	lost     int       // how many lines were lost since failure
 	failure  error     // why the last write failed; nil: it did not
@@ -131,7 +132,7 @@ type file struct {
 }
 
 func newFile(dir *folder, name string, max int64, keep int) *file {
-	return &file{dir: dir, name: name, max: max, own: max, keep: keep, count: &counter{}, remind: remindEvery, fd: -1}
+	return &file{dir: dir, name: name, max: max, own: max, keep: keep, count: &counter{}, remind: remindEvery, fd: -1, highest: -1}
 }
 
 // A batch is a number of whole records.

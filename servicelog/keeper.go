@@ -225,7 +225,10 @@ type older struct {
 // left one in both forms, the plain one goes: the packed one was whole before it had its
 // name. One that somebody else has packed is left alone.
 func (f *file) olders() (all []older) {
-	for i, missing := 1, 0; missing < 2; i++ {
+	if f.highest < 0 { // once: others may have removed any of them
+		f.highest, _ = oldest(f.dir.path, f.name)
+	}
+	for i, missing := 1, 0; i <= f.highest || missing < 2; i++ {
 		plain := partName(f.name, i)
 		o := older{number: i, name: plain + packSuffix, packed: true}
 		var st unix.Stat_t
@@ -238,11 +241,17 @@ func (f *file) olders() (all []older) {
 		case both:
 			o.name, o.packed, o.st = plain, false, st
 		default:
-			missing++
+			if i > f.highest {
+				missing++
+			}
 			continue
 		}
 		missing = 0
 		all = append(all, o)
+	}
+	f.highest = 0
+	if n := len(all); n > 0 {
+		f.highest = all[n-1].number
 	}
 	return all
 }

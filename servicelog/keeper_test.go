@@ -3,6 +3,7 @@ package servicelog
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -321,7 +322,7 @@ func TestPackingIsCrashSafe(t *testing.T) {
 	if got := s.read(Query{}); !slices.Equal(got, want) {
 		t.Errorf("%d lines, want %d", len(got), len(want))
 	}
-	// A file that is rotated away, or written to, while it is packed.
+	// The end of the session cuts packing off, and leaves nothing of it.
 	r, _ := s.f.rested(time.Now().Add(time.Hour))
 	if r != nil {
 		t.Fatal("all are packed, and one is to be")
@@ -340,6 +341,9 @@ func TestPackingIsCrashSafe(t *testing.T) {
 	cancel()
 	if err := s.f.packSegment(ctx, p, r, nil); err == nil {
 		t.Error("packed after the end")
+	}
+	if slices.Contains(s.files(), "a.log"+tmpSuffix) {
+		t.Errorf("files %q: a part is left", s.files())
 	}
 	if r, _ = s.f.rested(time.Now().Add(time.Hour)); r == nil {
 		t.Fatal("none is to be packed")
@@ -426,4 +430,108 @@ func FuzzPacked(f *testing.F) {
 			t.Errorf("%d bytes came back of %d: %v", len(got), len(b), err)
 		}
 	})
+}
+
+// Files that somebody has removed from among the others don't hide those beyond: they are
+// read, bounded and packed.
+func TestNumbersAreMissing(t *testing.T) {
+	s := newScribe(t, 1<<20, remindEvery)
+	put := func(numbers ...int) {
+		t.Helper()
+		for _, n := range numbers {
+			text := fmt.Sprintf("2026-01-01T00:00:%02d.000000000Z stdout F %d\n", 60-n, n)
+			if err := os.WriteFile(filepath.Join(s.dir, partName("a.log", n)), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	put(1, 2, 6, 7, 11)
+	s.write(1, 10)
+	if got := s.read(Query{}); len(got) != 6 {
+		t.Errorf("%d lines are read, want 6: %q", len(got), got)
+	}
+	s.f.keep = 4
+	s.f.prune(time.Now())
+	if got, want := s.files(), []string{"a.log", "a.log.1", "a.log.2", "a.log.6", "a.log.7"}; !slices.Equal(got, want) {
+		t.Errorf("files %q, want %q", got, want)
+	}
+	s.f.mu.Lock()
+	s.f.rotate() // it makes room, and moves all
+	s.f.mu.Unlock()
+	if got, want := s.files(), []string{"a.log.1", "a.log.2", "a.log.3", "a.log.7"}; !slices.Equal(got, want) {
+		t.Errorf("files after a rotation %q, want %q", got, want)
+	}
+	s.pack()
+	if got, want := s.files(), []string{"a.log.1.zst", "a.log.2.zst", "a.log.3.zst", "a.log.7.zst"}; !slices.Equal(got, want) {
+		t.Errorf("packed files %q, want %q", got, want)
+	}
+}
+
+// What happens to a file while it is packed: it gets another number, is written to, or goes.
+// The packed one only takes the place of what it was made of.
+func TestChangesWhilePacking(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(s *scribe, path string) error
+		packed string // the name it has then; "": none
+	}{
+		{"nothing", func(*scribe, string) error { return nil }, "a.log.1.zst"},
+		{"rotated", func(s *scribe, _ string) error {
+			s.f.mu.Lock()
+			defer s.f.mu.Unlock()
+			s.f.rotate()
+			return nil
+		}, "a.log.2.zst"},
+		{"written to", func(_ *scribe, path string) error {
+			f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			_, err = f.WriteString("2026-01-02T10:00:01.000000000Z stdout F more\n")
+			return errors.Join(err, f.Close())
+		}, ""},
+		{"gone", func(_ *scribe, path string) error { return os.Remove(path) }, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newScribe(t, 2<<10, remindEvery)
+			for range 20 {
+				s.write(1, 100)
+			}
+			r, _ := s.f.rested(time.Now().Add(time.Hour))
+			if r == nil {
+				t.Fatal("none is to be packed")
+			}
+			defer r.Close()
+			var st unix.Stat_t
+			if err := unix.Fstat(int(r.Fd()), &st); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.change(s, filepath.Join(s.dir, "a.log.1")); err != nil {
+				t.Fatal(err)
+			}
+			want := s.read(Query{})
+			p, err := newPacker()
+			if err != nil {
+				t.Fatal(err)
+			}
+			tmp, err := os.Create(filepath.Join(s.dir, "a.log"+tmpSuffix))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(p.pack(tmp, r, originOf(st), func() error { return nil }), tmp.Close()); err != nil {
+				t.Fatal(err)
+			}
+			err = s.f.replace("a.log"+tmpSuffix, st, nil)
+			if (err == nil) != (c.packed != "") || err != nil && !errors.Is(err, errMoved) {
+				t.Errorf("it took its place: %v", err)
+			}
+			_ = os.Remove(filepath.Join(s.dir, "a.log"+tmpSuffix))
+			if got := slices.DeleteFunc(s.files(), func(name string) bool { return !strings.HasSuffix(name, packSuffix) }); strings.Join(got, " ") != c.packed {
+				t.Errorf("packed files %q, want %q", got, c.packed)
+			}
+			if got := s.read(Query{}); !slices.Equal(got, want) {
+				t.Errorf("%d lines, want %d", len(got), len(want))
+			}
+		})
+	}
 }
