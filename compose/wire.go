@@ -167,20 +167,22 @@ func DecodeProject(now *project.Project, opts Options, data []byte) (*project.Pr
 			l.dotenv = append(l.dotenv, dotenv.Variable{Name: f.key, Value: f.value.text})
 		}
 	}
-	next := l.project(root)
+	said := l.project(root)
 	if len(l.errs) > 0 {
 		return nil, l.failed()
 	}
+	next := *now // what the wire form has no word for stays
+	next.Name, next.Services, next.Processes = said.Name, said.Services, said.Processes
+	next.Container.Env, next.Container.EnvCommands = said.Container.Env, said.Container.EnvCommands
 	for id, svc := range now.Services { // the container's own
 		if svc.System && next.Services[id] == nil {
 			next.Services[id] = svc
 			for _, pid := range svc.ProcessIDs() {
 				next.Processes[pid] = now.Processes[pid]
 			}
-			next.Users, next.Files, next.Secrets = now.Users, now.Files, now.Secrets
 		}
 	}
-	return next, keepMasked(now, next)
+	return &next, keepMasked(now, &next)
 }
 
 // DecodeProcess is DecodeProject for one process of now: the others stay.
@@ -239,7 +241,7 @@ func readWire(opts Options, data []byte) (*loader, *node, error) {
 }
 
 // keepMasked gives next what now has where a client has sent back the mask of a secret,
-// and the places that only files have.
+// and what only files can say.
 func keepMasked(now, next *project.Project) error {
 	masked := now.Masked()
 	for id, proc := range next.Processes {
@@ -247,8 +249,12 @@ func keepMasked(now, next *project.Project) error {
 		if old == nil || old == proc {
 			continue
 		}
-		if svc := next.Services[id]; svc != nil && now.Services[id] != nil {
-			svc.Pos = now.Services[id].Pos
+		if svc, was := next.Services[id], now.Services[id]; svc != nil && was != nil {
+			svc.Pos = was.Pos
+			for name, dep := range svc.DependsOn { // that it restarts with it is a word of ours
+				dep.Restart = was.DependsOn[name].Restart
+				svc.DependsOn[name] = dep
+			}
 		}
 		var before, seen []project.Text
 		old.EachText(func(_ project.Owner, t *project.Text) { before = append(before, *t) })

@@ -2,6 +2,7 @@ package compose_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"maps"
 	"strings"
@@ -29,7 +30,7 @@ processes:
   web:
     command: serve --password=hidden
     replicas: 2
-    depends_on: { db: { condition: process_healthy } }
+    depends_on: { db: { condition: process_healthy, restart: true } }
   site: { command: serve, watch: { paths: [ { path: src } ], debounce: 1s, max_entries: 9 } }
 `
 
@@ -95,10 +96,20 @@ func TestDecodeProcessOfItsEncoding(t *testing.T) {
 			restart, applies := p.Differences(q, id)
 			t.Errorf("%s: %+v: %q %q", id, changes, restart, applies)
 		}
-		if q.Services[id].Pos != p.Services[id].Pos || len(q.Services[id].DependsOn) != len(p.Services[id].DependsOn) {
+		if q.Services[id].Pos != p.Services[id].Pos || fmt.Sprint(conditions(q.Services[id])) != fmt.Sprint(conditions(p.Services[id])) {
 			t.Errorf("%s: %+v", id, q.Services[id])
 		}
 	}
+}
+
+// conditions are what a service waits for, without the places where that was said.
+func conditions(s *project.Service) map[project.ID]project.Dependency {
+	out := map[project.ID]project.Dependency{}
+	for id, dep := range s.DependsOn {
+		dep.Pos = project.Pos{}
+		out[id] = dep
+	}
+	return out
 }
 
 // The body is what process-compose's client sends (src/client/project.go): types.Project,
@@ -116,6 +127,9 @@ func TestDecodeProject(t *testing.T) {
 		"Environment":["TOKEN_URL=x"],"ShellConfig":{"ShellCommand":"bash","ShellArgument":"-c","ElevatedShellCmd":"sudo","ElevatedShellArg":"-S"},"IsStrict":false,"Vars":null,"DisableEnvExpansion":false,
 		"IsTuiDisabled":false,"ExtendsProject":"","EnvCommands":null,"IsOrderedShutdown":false,"FileNames":["a.yaml"],"EnvFileNames":[".env"],"DotEnvVars":{},"Extensions":null,"MCPServer":null}`
 	now := loadWire(t, wireFile)
+	now.WhenDone, now.Container.WorkingDir = project.WhenDoneStay, "/workspace"
+	now.Services["sshd"] = &project.Service{ID: "sshd", Type: "sshd", Label: "sshd", Main: "sshd", System: true}
+	now.Processes["sshd"] = &project.Process{ID: "sshd", Service: "sshd", Role: project.Main}
 	next, err := compose.DecodeProject(now, compose.Options{Dir: "/srv/shop"}, []byte(body))
 	if err != nil {
 		t.Fatal(err)
@@ -128,6 +142,9 @@ func TestDecodeProject(t *testing.T) {
 			}
 		}
 		t.Errorf("the same project has changes: %+v", changes)
+	}
+	if next.WhenDone != now.WhenDone {
+		t.Errorf("when done it is to %q", next.WhenDone)
 	}
 	if next.Services["web-1"].Family != "web" || next.Services["web-1"].DependsOn["db"].Condition != project.Ready {
 		t.Errorf("web-1 is %+v", next.Services["web-1"])

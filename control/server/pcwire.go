@@ -29,6 +29,11 @@ func (s *Server) pcInfo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return s.describe(w, r, id)
+}
+
+// describe answers with a process of the project that runs now.
+func (s *Server) describe(w http.ResponseWriter, r *http.Request, id project.ID) error {
 	p, err := s.opts.Engine.Project(r.Context())
 	if err != nil {
 		return err
@@ -60,12 +65,7 @@ func (s *Server) pcUpdateProcess(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p, err := s.opts.Engine.Project(r.Context())
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, s.opts.Wire.Process(p, id))
-	return nil
+	return s.describe(w, r, id)
 }
 
 // updated reloads what decode makes of the project that runs and the body of a request.

@@ -21,7 +21,7 @@ import (
 type pcFake struct{ *fake }
 
 func (f pcFake) Project(context.Context) (*project.Project, error) {
-	p := &project.Project{Services: map[project.ID]*project.Service{}}
+	p := &project.Project{Compose: true, Services: map[project.ID]*project.Service{}}
 	for _, id := range []project.ID{"a/b", "web-0", "web-1", "daemon", "daemon-up", "db", "lone"} {
 		p.Services[id] = &project.Service{ID: id, Type: "custom", Instance: string(id), Label: string(id), Main: id}
 	}
@@ -49,6 +49,25 @@ func (f pcFake) Reload(context.Context, project.Valid) (supervisor.Reloaded, err
 	}}, f.ask("reload", nil)
 }
 
+// pcFakeWire reads "NAME" as that process, and says what it has read.
+type pcFakeWire struct{}
+
+func (pcFakeWire) Process(p *project.Project, id project.ID) map[string]any {
+	return map[string]any{"name": id, "dependsOn": len(p.Services[id].DependsOn)}
+}
+
+func (pcFakeWire) DecodeProject(now *project.Project, body []byte) (*project.Project, error) {
+	return now, nil
+}
+
+func (pcFakeWire) DecodeProcess(now *project.Project, body []byte) (*project.Project, project.ID, error) {
+	id := project.ID(strings.Trim(string(body), `"`))
+	if now.Services[id] == nil {
+		return nil, "", fmt.Errorf("no process %q", id)
+	}
+	return now, id, nil
+}
+
 // The requests are those that process-compose's client sends (src/client of 1.122.0), with
 // names escaped as its escapePathSegment does, and slashes at the end where it has them. An
 // answer has the fields that its document src/docs/swagger.json describes.
@@ -64,7 +83,10 @@ func TestProcessComposeAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := server.New(server.Options{Engine: f, Resolve: (*project.Project).ResolveAll, Definition: "process-compose.yaml", Version: "1",
+	srv := server.New(server.Options{Engine: f, Resolve: (*project.Project).ResolveAll, Definition: "process-compose.yaml", Version: "1", Wire: pcFakeWire{},
+		Reload: func(context.Context, *project.Project) (project.Valid, error) {
+			return project.Validated(&project.Project{Version: project.Version, Name: "sent"})
+		},
 		Evaluate: func(_ context.Context, replicas map[string]int) (project.Valid, error) {
 			scaled = fmt.Sprint(replicas)
 			return project.Validated(&project.Project{Version: project.Version, Name: "again"})
@@ -119,9 +141,12 @@ func TestProcessComposeAPI(t *testing.T) {
 		{"GET /project/state/?withMemory=true", "", 200, `…"gcCycles":`, ""},
 		{"GET /project/state/?withMemory=false", "", 200, `…"processNum":7,"runningProcessNum":4`, ""},
 		{"POST /project/configuration", "", 200, `{"db":"updated","lone":"removed","web-2":"added"}`, "reload"},
-		{"POST /project", `{}`, 400, `…not supported`, ""},
-		{"POST /process", `{}`, 400, `…not supported`, ""},
-		{"GET /process/info/db", "", 400, `…not supported`, ""},
+		{"POST /project", `{}`, 200, `{"db":"updated","lone":"removed","web-2":"added"}`, "reload"},
+		{"POST /project/", `{}`, 200, `…"added"`, "reload"},
+		{"POST /process", `"a/b"`, 200, `{"dependsOn":2,"name":"a/b"}`, "reload"},
+		{"POST /process", `"nobody"`, 400, `…"error":"no process \"nobody\""`, ""},
+		{"GET /process/info/a%2Fb/", "", 200, `{"dependsOn":2,"name":"a/b"}`, ""},
+		{"GET /process/info/nobody", "", 404, `…"error":`, ""},
 		{"POST /process/send-keys/db/", `{"keys":"q\\r"}`, 200, `{"name":"db"}`, "type \"q\\r\" db"},
 		{"POST /process/send-keys/db", `{"keys":"\\q"}`, 400, `…keys must have one of`, ""},
 		{"POST /process/send-keys/db", `{"keys":""}`, 400, `…must be 1 to 4095 bytes`, ""},
