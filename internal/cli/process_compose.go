@@ -89,7 +89,6 @@ func (o *pcOptions) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&o.up.keep, "keep-project", false, "stay when nothing runs any more")
 	f.BoolVar(&o.keepTUI, "keep-tui", false, "the same, by its older name")
 	f.BoolVar(&o.up.anew, "logs-truncate", false, "remove first what processes have printed in earlier runs")
-	f.BoolVar(&o.up.target.noWatch, "no-watch", false, "run processes that have \"watch\" without watching")
 	f.BoolVar(&o.withTUI, "detached-with-tui", false, "the same as --detached: there is no terminal interface")
 	f.BoolVar(&o.onSuccess, "detach-on-success", false, "with --detached-with-tui: the same as --wait")
 	for _, name := range []string{"keep-tui", "detached-with-tui", "detach-on-success"} {

@@ -87,6 +87,7 @@ func addUpFlags(env *Env, cmd *cobra.Command, opts *upOptions, detach, timeout s
 	addRetries(cmd, &opts.retries)
 	f.BoolVar(&opts.dryRun, "dry-run", false, "print what would run, as process-compose YAML with secrets masked")
 	f.BoolVar(&opts.noDeps, "no-deps", false, "run only the named services, and let them wait for nothing")
+	addNoWatchFlag(cmd, &opts.target)
 	f.BoolVar(&opts.install, "install", false, "install missing packages with apt-get")
 	f.BoolVar(&opts.strict, "strict", false, "start nothing if one of the services can't run on this machine")
 	opts.ending.addFlags(env, cmd, timeout)
@@ -95,6 +96,11 @@ func addUpFlags(env *Env, cmd *cobra.Command, opts *upOptions, detach, timeout s
 	opts.listen.addFlags(cmd)
 	f.StringVar(&opts.logFormat, "log-format", "text", "`format` of the output: text or json")
 	cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// addNoWatchFlag adds what makes "watch" have no effect.
+func addNoWatchFlag(cmd *cobra.Command, t *target) {
+	cmd.Flags().BoolVar(&t.noWatch, "no-watch", false, "do not restart services when files change, whatever \"watch\" says")
 }
 
 func runUp(ctx context.Context, env *Env, opts upOptions) error {
@@ -307,7 +313,7 @@ func become(ctx context.Context, env *Env, j *session.Job) error {
 // again returns the arguments that evaluate the same definition again, from any
 // folder; nil if no arguments can.
 func (t *target) again(env *Env, l *loaded) []string {
-	if len(t.namespaces)+len(t.envFiles)+len(t.disabled) > 0 || t.noDotEnv || t.noWatch {
+	if len(t.namespaces)+len(t.envFiles)+len(t.disabled) > 0 || t.noDotEnv {
 		return nil
 	}
 	args := []string{"config", "--output", "project"}
@@ -325,6 +331,9 @@ func (t *target) again(env *Env, l *loaded) []string {
 	}
 	for _, p := range t.profiles {
 		args = append(args, "--profile", p)
+	}
+	if t.noWatch {
+		args = append(args, "--no-watch")
 	}
 	return args
 }
