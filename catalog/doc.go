@@ -10,3 +10,5 @@
 // What is wrong with an instance beyond the types of its options is kept
 // with the other errors of the evaluation, by Config.Errorf.
 package catalog
+
+//go:generate go test . -run "^TestServicePages$" -update

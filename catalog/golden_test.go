@@ -21,7 +21,7 @@ func generate(t *testing.T, name, text string) (*project.Project, error) {
 	sys := module.NewSystem(ev)
 	pkgs := eval.NewAttrs(4)
 	for _, attr := range []string{"python3", "postgresql", "postgresql_16", "redis", "nginx", "bash", "mariadb", "clickhouse",
-		"apacheHttpd", "caddy", "zookeeper", "php", "pgbouncer", "etcd", "prometheus-alertmanager", "prometheus-node-exporter", "memcached", "nats-server", "ollama", "minio", "prometheus", "grafana", "jaeger", "rabbitmq-server", "apacheKafka"} {
+		"apacheHttpd", "caddy", "zookeeper", "php", "pgbouncer", "etcd", "prometheus-alertmanager", "prometheus-node-exporter", "memcached", "nats-server", "ollama", "minio", "prometheus", "grafana", "jaeger", "rabbitmq-server", "apacheKafka", "jupyter", "vllm", "comfyui"} {
 		pkgs.Set(attr, eval.NewAttrs(2).Set("type", eval.Str("derivation")).Set("name", eval.Str(attr)).
 			Set("outPath", eval.StrContext(catalog.PackagesPrefix+attr, eval.NewContext("package:"+attr))).Done())
 	}

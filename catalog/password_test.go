@@ -21,6 +21,9 @@ var passwords = []struct {
 	{"minio", `{ services.minio.db = { enable = true; %s }; }`, "secretKey", true, `MINIO_ROOT_PASSWORD=§`},
 	{"minio's user", `{ services.minio.db = { enable = true; %s }; }`, "accessKey", true, `MINIO_ROOT_USER=§`},
 	{"rabbitmq", `{ services.rabbitmq.db = { enable = true; %s }; }`, "cookie", true, `§`},
+	{"jupyter", `{ services.jupyter.a = { enable = true; %s }; }`, "token", true, `JUPYTER_TOKEN=§`},
+	{"vllm", `{ services.vllm.a = { enable = true; model = "m"; %s }; }`, "apiKey", true, `VLLM_API_KEY=§`},
+	{"vllm's download", `{ services.vllm.a = { enable = true; model = "m"; %s }; }`, "hfToken", true, `HF_TOKEN=§`},
 	{"nginx", `{ services.nginx.db = { enable = true; virtualHosts.x = { basicAuth = { %s }; }; }; }`, "me", false, "me:{PLAIN}§\n"},
 	{"nginx's location", `{ services.nginx.db = { enable = true; virtualHosts.x.locations."/" = { basicAuth = { %s }; }; }; }`, "me", false, "me:{PLAIN}§\n"},
 }

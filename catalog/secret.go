@@ -112,6 +112,17 @@ func Passwords(services *module.Config) []*module.Config {
 				add(c.Get("requirePass"))
 			case "rabbitmq":
 				add(c.Get("cookie"))
+			case "minio":
+				add(c.Get("secretKey"))
+			case "jupyter":
+				add(c.Get("token"))
+			case "vllm":
+				add(c.Get("apiKey"))
+				add(c.Get("hfToken"))
+			case "pgbouncer":
+				for _, user := range c.Each("users") {
+					add(user)
+				}
 			case "mysql":
 				for _, user := range c.List("ensureUsers") {
 					add(user.Get("password"))

@@ -64,20 +64,15 @@ func below(docs []module.Doc, path ...string) []module.Doc {
 	return docs
 }
 
-// WriteReference writes the page of the reference.
+// WriteReference writes the page of the reference: what is not of a type of service, each of
+// which has a page of its own.
 func WriteReference(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString("# Options\n\nEverything that a [definition](definitions.md) can set. `nix2gpu options TYPE` prints the same. What those of a container do to its image has [a page of its own](image.md).\n")
-	for _, c := range Reference() {
+	b.WriteString("# Options\n\nEverything that a [definition](definitions.md) can set. `nix2gpu options TYPE` prints the same. What those of a container do to its image has [a page of its own](image.md), and\n" +
+		"so has [each type of service](services/README.md).\n")
+	for _, c := range Reference()[:2] {
 		title := map[string]string{"container": "Containers", "service": "Every service"}[c.Name]
-		if title == "" {
-			title = "`services." + c.Name + "`"
-		}
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n", title, c.Doc)
-		if len(c.Aliases) > 0 {
-			fmt.Fprintf(&b, "\nAlso called `services.%s`.\n", strings.Join(c.Aliases, "`, `services."))
-		}
-		b.WriteByte('\n')
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", title, c.Doc)
 		if err := module.WriteMarkdown(&b, c.Options); err != nil {
 			return err
 		}

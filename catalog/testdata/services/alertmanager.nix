@@ -1,0 +1,6 @@
+{
+  services.alertmanager."alerts" = {
+    enable = true;
+    webExternalUrl = "http://alerts.example.org/";
+  };
+}

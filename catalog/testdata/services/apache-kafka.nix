@@ -1,0 +1,6 @@
+{
+  services.apache-kafka."log" = {
+    enable = true;
+    settings."num.partitions" = 3;
+  };
+}

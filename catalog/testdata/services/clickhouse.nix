@@ -1,0 +1,7 @@
+{
+  services.clickhouse."events" = {
+    enable = true;
+    port = 9010;
+    databases = [ "events" ];
+  };
+}

@@ -1,0 +1,7 @@
+{
+  services.comfyui."pictures" = {
+    enable = true;
+    source = "/opt/ComfyUI";
+    modelsDir = "/workspace/models";
+  };
+}

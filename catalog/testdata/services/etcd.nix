@@ -1,0 +1,6 @@
+{
+  services.etcd."state" = {
+    enable = true;
+    extraConf.LOG_LEVEL = "warn";
+  };
+}

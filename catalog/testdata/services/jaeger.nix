@@ -1,0 +1,3 @@
+{
+  services.jaeger."traces".enable = true;
+}

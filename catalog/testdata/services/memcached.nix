@@ -1,0 +1,6 @@
+{
+  services.memcached."sessions" = {
+    enable = true;
+    maxMemory = 128;
+  };
+}

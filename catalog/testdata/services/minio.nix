@@ -1,0 +1,6 @@
+{
+  services.minio."objects" = {
+    enable = true;
+    buckets = [ "pictures" ];
+  };
+}

@@ -1,0 +1,7 @@
+{
+  services.mysql."db" = {
+    enable = true;
+    databases = [ "shop" ];
+    ensureUsers = [ { name = "shop"; ensurePermissions."shop.*" = "ALL PRIVILEGES"; } ];
+  };
+}

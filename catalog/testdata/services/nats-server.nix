@@ -1,0 +1,7 @@
+{
+  services.nats-server."bus" = {
+    enable = true;
+    jetstream = true;
+    monitorPort = 8222;
+  };
+}

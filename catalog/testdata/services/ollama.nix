@@ -1,0 +1,7 @@
+{
+  services.ollama."models" = {
+    enable = true;
+    acceleration = "cuda";
+    models = [ "llama3.2:1b" ];
+  };
+}

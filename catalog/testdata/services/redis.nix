@@ -1,0 +1,7 @@
+{
+  services.redis."cache" = {
+    enable = true;
+    appendOnly = true;
+    settings.maxmemory = "64mb";
+  };
+}

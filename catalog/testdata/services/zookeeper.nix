@@ -1,0 +1,6 @@
+{
+  services.zookeeper."keeper" = {
+    enable = true;
+    extraCmdLineOptions = [ "-Xmx128m" ];
+  };
+}
