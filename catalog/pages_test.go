@@ -26,6 +26,10 @@ var servers = map[string]string{
 	"phpfpm": "php-fpm8.2", "postgresql": "pg_ctlcluster", "prometheus": "prometheus", "rabbitmq": "rabbitmq-server", "redis": "redis-server", "zookeeper": "java",
 }
 
+// standIns are the types that [TestStandInsRun] tries with a program that takes what the
+// server's documentation names, and nothing else.
+var standIns = []string{"comfyui", "vllm"}
+
 const pages = "../docs/reference/services"
 
 // example is the definition that the page of a type shows.
@@ -44,7 +48,8 @@ func TestServicePages(t *testing.T) {
 	var index strings.Builder
 	index.WriteString("# Types of services\n\n" +
 		"Each has the [options of every service](../options.md#every-service) as well. Of those that were tried with the server of Debian 12,\n" +
-		"a test runs the example of the page: it is killed, comes back, and listens nowhere else. On the pages,\n" +
+		"a test runs the example of the page: it is killed, comes back, and listens nowhere else. A stand-in is a small program that takes what the\n" +
+		"documentation of the server names, and nothing else. On the pages,\n" +
 		"`<redis>` is the folder of a package, `<run>` that of a running project's files, and `.` that of the definition.\n\n" +
 		"| type | is | tried with |\n|---|---|---|\n")
 	want := map[string]bool{"README.md": true}
@@ -58,6 +63,8 @@ func TestServicePages(t *testing.T) {
 		tried := "its documentation alone"
 		if _, real := servers[typ.Name]; real {
 			tried = "the server of Debian 12"
+		} else if slices.Contains(standIns, typ.Name) {
+			tried = "a stand-in for it"
 		}
 		doc, _, _ := strings.Cut(typ.Doc, " Written after")
 		fmt.Fprintf(&index, "| [`%s`](%s.md) | %s | %s |\n", typ.Name, typ.Name, doc, tried)
@@ -281,5 +288,43 @@ func TestExamplesRun(t *testing.T) {
 	if more := missing(got, want); len(more) > 0 {
 		t.Errorf("listened on, and not declared: %v", more)
 	}
+	run.Stop()
+}
+
+// Servers that no test can have start as their documentation says.
+func TestStandInsRun(t *testing.T) {
+	needs(t, "python3")
+	s := testkit.NewStackFrom(t, "")
+	for from, to := range map[string]string{"vllm": "programs/vllm", "main.py": "comfyui/main.py"} {
+		text, err := os.ReadFile(filepath.Join("testdata", "standins", from))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Write(to, string(text))
+	}
+	if err := os.Chmod(filepath.Join(s.Dir, "programs", "vllm"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.Env = append(s.Env, "PATH="+filepath.Join(s.Dir, "programs")+":"+filepath.Dir(s.Bin)+":"+os.Getenv("PATH"))
+	s.Write("models/loras/small.safetensors", "")
+	s.Write("key", "of a file\n")
+	const services = `
+	  vllm.chat = { enable = true; model = "a/model"; servedModelName = "m"; maxModelLen = 512; gpuMemoryUtilization = 0.5; apiKeyFile = "./key"; gpus = "none"; };
+	  vllm.second = { enable = true; port = 8001; model = "b/model"; extraArgs = [ "--enforce-eager" "--host" "127.0.0.2" ]; gpus = "none"; };
+	  comfyui.pictures = { enable = true; source = "./comfyui"; modelsDir = "./models"; cpu = true; };
+	  comfyui.second = { enable = true; port = 8189; source = "./comfyui"; cpu = true; databasePath = "./data/pictures.db"; };`
+	s.Write("nix2gpu.nix", "{ services = {"+services+"}; }\n")
+	run := s.Start("up")
+	run.WaitLine("all services healthy")
+	s.WantBody("http://127.0.0.1:8188/models", `{"loras": ["small.safetensors"]}`)
+	s.WantBody("http://127.0.0.1:8189/models", "{}")
+	s.WantBody("http://127.0.0.2:8001/v1/models", "b/model")
+	if out, _, _ := s.ExecCommand("curl", "-s", "http://127.0.0.1:8000/v1/models"); !strings.Contains(out, "Unauthorized") {
+		t.Errorf("without the key it answers %q", out)
+	}
+	if out, _, _ := s.ExecCommand("curl", "-s", "-H", "Authorization: Bearer of a file", "http://127.0.0.1:8000/v1/models"); !strings.Contains(out, `"m"`) {
+		t.Errorf("with the key it answers %q", out)
+	}
+	audit(t, s, services)
 	run.Stop()
 }
