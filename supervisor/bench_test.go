@@ -30,13 +30,18 @@ func (w *instant) Signal(id RunID, _ project.Signal, _ bool) {
 
 // What the engine itself costs: to start and stop so many services, each of
 // which depends on the one before it.
-func BenchmarkChain(b *testing.B) {
-	for _, n := range []int{20, 500} {
+func BenchmarkChain(b *testing.B) { benchmarkLife(b, true, 20, 500) }
+
+// The same of services that don't depend on each other.
+func BenchmarkApart(b *testing.B) { benchmarkLife(b, false, 10, 100, 1000) }
+
+func benchmarkLife(b *testing.B, chained bool, counts ...int) {
+	for _, n := range counts {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			var lines []string
 			for i := range n {
 				line := fmt.Sprintf("s%03d:", i)
-				if i > 0 {
+				if chained && i > 0 {
 					line += fmt.Sprintf(" s%03d=ready", i-1)
 				}
 				lines = append(lines, line)

@@ -27,6 +27,7 @@ type core struct {
 	services map[project.ID]*service
 	order    []*service                // by label, as people see them
 	users    map[project.ID][]*service // the dependants of a service, by label
+	removed  bool                      // a service may be gone
 
 	runs    map[RunID]*run
 	lastRun RunID
@@ -58,6 +59,7 @@ type summary struct {
 	due    bool      // another one follows once everything is settled
 	calm   timerID   // fires when time alone may have changed it
 	calmAt time.Time // when that is
+	moving *service  // the last one that was seen on its way to another state; nil: there was none
 }
 
 // service is the record of one service. Only core uses it. Fields with a lifetime of
@@ -244,8 +246,12 @@ func (c *core) expectSummary(list []*service) {
 // that can start at once, as an operator wants to read it.
 func (c *core) want(ids []project.ID, noDeps bool, refused map[project.ID]string) {
 	var list []*service
+	named := make(map[project.ID]bool, len(ids))
+	for _, id := range ids {
+		named[id] = true
+	}
 	for _, s := range c.order {
-		if slices.Contains(ids, s.id) {
+		if named[s.id] {
 			asked := request{wanted: true, noDeps: noDeps, refused: refused[c.first(s).id]}
 			if s.state.Live() && s.state != control.Stopping {
 				asked.spawned = s.spawned // it goes on

@@ -20,7 +20,7 @@ func (c *core) awaited(s *service) bool {
 // announceSummary announces how the project is as a whole: once after each request, and when
 // that has become better since.
 func (c *core) announceSummary() {
-	if c.stopping != nil || !c.summary.due {
+	if c.stopping != nil || !c.summary.due || c.moving() {
 		return
 	}
 	whole := c.tally()
@@ -42,6 +42,34 @@ func (c *core) announceSummary() {
 		}
 		c.opts.Settled()
 	}
+}
+
+// moving reports whether a service is on its way to another state, so that there is no
+// summary yet. It is asked after each event, and while hundreds of services start, most of
+// them are: it looks first at the one that it has found last.
+func (c *core) moving() bool {
+	if s := c.summary.moving; s != nil && s.moves() {
+		return true
+	}
+	c.summary.moving = nil
+	for _, s := range slices.Backward(c.order) { // the last one to start is likely to be the last to run
+		if s.moves() {
+			c.summary.moving = s
+			return true
+		}
+	}
+	return false
+}
+
+// moves reports whether a service that counts in the summary is on its way to another
+// state.
+func (s *service) moves() bool {
+	return s.summed() && !s.state.Settled() && s.streak.n < manyRestarts
+}
+
+// summed reports whether a service counts in the summary.
+func (s *service) summed() bool {
+	return s.wanted && !s.spec.System && !(s.idleRun() && (!s.hasRun || s.ok))
 }
 
 // lookAgain makes announceSummary look again after d at the latest. 0 means never.
@@ -83,7 +111,7 @@ func (c *core) tally() tally {
 		}
 	}
 	for _, s := range c.order {
-		if !s.wanted || s.spec.System || s.idleRun() && (!s.hasRun || s.ok) {
+		if !s.summed() {
 			continue
 		}
 		t.all++

@@ -194,7 +194,7 @@ func (c *core) reload(p *project.Project, zones map[string]*time.Location, refus
 	}
 	for _, id := range changes.Removed {
 		s := c.services[id]
-		s.gone = true
+		s.gone, c.removed = true, true
 		c.unwant(s)
 	}
 	var begin []project.ID
@@ -253,14 +253,16 @@ func (c *core) reload(p *project.Project, zones map[string]*time.Location, refus
 
 // forgetGone drops the records of removed services once none of their processes live.
 func (c *core) forgetGone() {
-	dropped := false
-	for id, s := range c.services {
+	if !c.removed {
+		return
+	}
+	c.removed, c.summary.moving = false, nil
+	c.order = slices.DeleteFunc(c.order, func(s *service) bool {
 		if s.gone && !s.state.Active() {
-			delete(c.services, id)
-			dropped = true
+			delete(c.services, s.id)
+			return true
 		}
-	}
-	if dropped {
-		c.order = slices.DeleteFunc(c.order, func(s *service) bool { return s.gone && !s.state.Active() })
-	}
+		c.removed = c.removed || s.gone
+		return false
+	})
 }

@@ -697,6 +697,9 @@ func (s *sim) check() {
 	if len(c.timers) > 4*len(c.runs)+2*len(c.order)+12 {
 		s.fail("%d timers for %d runs", len(c.timers), len(c.runs))
 	}
+	if whole := c.tally(); whole.settled && c.moving() {
+		s.fail("all is settled, and yet %s is on its way", c.summary.moving.id)
+	}
 	for _, x := range c.order {
 		if s.sub != nil && s.told(x.id) != x.state {
 			s.fail("%s is %s, its events say %s", x.id, x.state, s.told(x.id))
