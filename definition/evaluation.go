@@ -447,7 +447,7 @@ func (e *evaluation) standIns() map[string]eval.Value {
 		"nixpkgs":               nixpkgs,
 		"nixpkgs-lib":           nixpkgs,
 		"nixpkgs.lib":           nixpkgs,
-		"flake-parts":           eval.Lazy(e.partsOptions().StandIn),
+		"flake-parts":           eval.Lazy(func(t *eval.Thread) eval.Value { return e.partsOptions().StandIn(t) }), // few need its options
 		"nix2gpu":               modules,
 		"services-flake":        modules,
 		"process-compose-flake": modules,
