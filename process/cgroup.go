@@ -19,11 +19,17 @@ type cgroups struct {
 	v2  string            // the folder of our own group in the unified hierarchy; "": there is none
 	v1  map[string]string // the folders of our own group, by controller
 	run string
+
+	// memory is the file with the count of kills for lack of memory in our own group, else
+	// on the machine. nested says that it includes the kills in groups below.
+	memory string
+	nested bool
 }
 
 // newCgroups finds our own groups. It makes none.
 func newCgroups(run string) *cgroups {
 	c := &cgroups{v1: make(map[string]string), run: cookieName(strings.ReplaceAll(run, "/", "_"))}
+	defer func() { c.memory, c.nested = c.ownMemory() }()
 	data, err := readProc("/proc/self/cgroup")
 	if err != nil {
 		return c

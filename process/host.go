@@ -177,8 +177,8 @@ func New(opts Options) (*Host, error) {
 
 	signal.Notify(h.sigs, unix.SIGCHLD)
 	go h.run()
-	if file, v2 := h.cgroups.ownMemory(); opts.OutOfMemory != nil && file != machineOOM {
-		h.oom.mute = !h.watchOOM(file, v2)
+	if file := h.cgroups.memory; opts.OutOfMemory != nil && file != machineOOM {
+		h.oom.mute = !h.watchOOM(file, h.cgroups.nested)
 	}
 	go h.runOOM()
 	return h, nil

@@ -185,9 +185,8 @@ func (h *Host) settleOOM(p *Process, killed bool) (leader bool, others int) {
 // looseOOM returns the number of kills in our own group, else on the machine, without those
 // in groups that we have made. Called with the lock.
 func (h *Host) looseOOM() int64 {
-	file, nested := h.cgroups.ownMemory()
-	n := oomKills(file)
-	if !nested {
+	n := oomKills(h.cgroups.memory)
+	if !h.cgroups.nested {
 		return n
 	}
 	n -= h.oomGone
@@ -199,8 +198,7 @@ func (h *Host) looseOOM() int64 {
 	return n
 }
 
-// ownMemory returns the file with the count of our own group, else of the machine. nested
-// says that it includes the kills in groups below.
+// ownMemory finds what cgroups.memory and nested are.
 func (c *cgroups) ownMemory() (file string, nested bool) {
 	if c.v2 != "" && countsOOM(c.v2+"/memory.events") {
 		return c.v2 + "/memory.events", true
