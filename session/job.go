@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 // A Job is a project with all that decides how it is run. The process that has
 // evaluated the definition hands it to the one that supervises.
 type Job struct {
-	Project    project.Valid
+	Project    project.Valid         `json:"-"`
 	Services   []project.ID          // to start, dependencies included
 	Named      bool                  // the user named them: those that have completed run again
 	NoDeps     bool                  // start without waiting for dependencies
@@ -57,21 +58,13 @@ type Ending struct {
 	StopGrace    *time.Duration
 }
 
-// wireJob is the encoding of a Job.
-type wireJob struct {
-	Job
-	Project json.RawMessage
-}
-
 // File writes the job to a file in memory that has no name, because a project can
-// hold secrets. The descriptor is the only way to it.
+// hold secrets. The descriptor is the only way to it. The project comes last, so that
+// [PeekJob] need not read it.
 func (j *Job) File() (*os.File, error) {
-	data, err := j.Project.Project().Encode()
-	if err != nil {
-		return nil, err
-	}
-	data, err = json.Marshal(wireJob{*j, data})
-	if err != nil {
+	var data bytes.Buffer
+	enc := json.NewEncoder(&data)
+	if err := cmp.Or(enc.Encode(j), enc.Encode(j.Project.Project())); err != nil {
 		return nil, err
 	}
 	fd, err := unix.MemfdCreate("nix2gpu-job", unix.MFD_CLOEXEC)
@@ -79,7 +72,7 @@ func (j *Job) File() (*os.File, error) {
 		return nil, fmt.Errorf("cannot hand over the project: %v", err)
 	}
 	f := os.NewFile(uintptr(fd), "job")
-	if _, err := f.Write(data); err != nil {
+	if _, err := f.Write(data.Bytes()); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("cannot hand over the project: %v", err)
 	}
@@ -104,14 +97,15 @@ var ErrNotAJob = errors.New("supervise is used by \"up\", not by hand")
 // ReadJob reads what [Job.File] wrote, and closes f.
 func ReadJob(f *os.File) (*Job, error) {
 	defer f.Close()
-	var w wireJob
-	if err := json.NewDecoder(f).Decode(&w); err != nil {
+	var j Job
+	dec := json.NewDecoder(f)
+	if err := dec.Decode(&j); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrNotAJob, err)
 	}
-	p, err := project.Decode(bytes.NewReader(w.Project))
+	p, err := project.Decode(io.MultiReader(dec.Buffered(), f))
 	if err != nil {
 		return nil, err
 	}
-	w.Job.Project = project.TakenAsValid(p)
-	return &w.Job, nil
+	j.Project = project.TakenAsValid(p)
+	return &j, nil
 }

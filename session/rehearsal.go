@@ -31,6 +31,9 @@ func (s *session) rehearse(ctx context.Context) (end func()) {
 			c.ids = append(c.ids, id)
 		}
 	}
+	if !c.tests() {
+		return func() {}
+	}
 	remove, err := c.makeScratch()
 	if err != nil {
 		s.log.Warn("configurations are not tested", "err", err)

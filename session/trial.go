@@ -53,8 +53,8 @@ func (c *check) trials(ctx context.Context, over func(*attempt)) (list []*attemp
 	}
 	slots := make(chan struct{}, trialsAlike)
 	c.services(func(s *project.Service) {
-		main := c.project.Processes[s.Main]
-		if main == nil || main.Test == nil || s.Unsupported != "" {
+		main := c.tested(s)
+		if main == nil {
 			return
 		}
 		a := &attempt{service: s, over: make(chan struct{})}
@@ -70,6 +70,22 @@ func (c *check) trials(ctx context.Context, over func(*attempt)) (list []*attemp
 		}()
 	})
 	return list
+}
+
+// tested returns the main process of a service if its server tests its configuration; else
+// nil.
+func (c *check) tested(s *project.Service) *project.Process {
+	main := c.project.Processes[s.Main]
+	if main == nil || main.Test == nil || s.Unsupported != "" {
+		return nil
+	}
+	return main
+}
+
+// tests reports whether there is anything to test.
+func (c *check) tests() (some bool) {
+	c.services(func(s *project.Service) { some = some || c.tested(s) != nil })
+	return some
 }
 
 // verdicts waits for tests, and reports what they have found.
