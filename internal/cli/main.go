@@ -42,11 +42,12 @@ func run(ctx context.Context, env *Env) int {
 		debug.SetGCPercent(400)
 	}
 	defer env.endProgress()
-	root, args := newRoot(env), joinArgs(arguments(env))
+	table := newRoot
 	if env.name() == processCompose {
-		root = newProcessCompose(env)
+		table = newProcessCompose
 	}
-	root.SetArgs(fileBefore(root, args))
+	root := table(env)
+	root.SetArgs(fileBefore(root, joinArgs(arguments(env))))
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
