@@ -190,7 +190,7 @@ func (c *caddy) site(h *module.Config) {
 	}
 	c.lines(c.place.Text(h.Str("extraConfig")))
 	if h.Has("upstream") {
-		c.line("reverse_proxy %s", strings.Join(c.Instance.upstream(h.Get("upstream")), " "))
+		c.add(project.Lit(c.pad()+"reverse_proxy"), c.Instance.servers(h.Get("upstream"), " %s"), project.Lit("\n"))
 	}
 	c.close()
 }

@@ -61,6 +61,7 @@ var custom = ServiceType{
 		var listens []int
 		if in.Has("port") {
 			main.Env["PORT"] = project.Value{Text: project.Lit(strconv.Itoa(in.Int("port")))}
+			in.service.Port = in.Int("port")
 			in.Listen(in.Int("port"), "*", "port")
 			listens = append(listens, in.Int("port"))
 		}

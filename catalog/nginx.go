@@ -282,9 +282,7 @@ func (n *nginx) upstream(up *module.Config) {
 		n.line("%s;", strings.Join(words, " "))
 	}
 	if up.Has("service") {
-		for _, address := range n.Instance.upstream(up.Get("service")) {
-			n.line("server %s;", address)
-		}
+		n.add(n.Instance.servers(up.Get("service"), n.pad()+"server %s;\n"))
 	}
 	n.lines(n.place.Text(up.Str("extraConfig")))
 	n.close()

@@ -75,12 +75,6 @@ func TestRunInContainer(t *testing.T) {
 		t.Errorf("stop of a copy: %q", out)
 	}
 
-	// An image has no definition by which another number of replicas could be made.
-	out, errs, code := e.Exec("exec", id, "nix2gpu", "scale", "console=2")
-	if code != 2 || !strings.Contains(errs, "not supported: another number of replicas in an image") || !strings.Contains(errs, "hint: set replicas in the definition") {
-		t.Errorf("scale in an image: %d, %q, %q", code, out, errs)
-	}
-
 	// At a terminal it has one of its own.
 	tm := e.Terminal("docker exec -it " + id + " nix2gpu run report bash")
 	tm.WaitFor("root@container:/workspace# ")
@@ -98,6 +92,90 @@ func TestRunInContainer(t *testing.T) {
 		t.Errorf("exit code after docker stop: %d, want 0", code)
 	}
 	follow.Wait()
+}
+
+const replicated = `{ perSystem.nix2gpu."my-container" = {
+  services = {
+    custom = {
+      "worker" = {
+        enable = true;
+        replicas = 2;
+        port = 8001;
+        command = "mkdir -p /tmp/$PORT; cd /tmp/$PORT; echo replica $NIX2GPU_REPLICA >index.html; exec ${pkgs.python3}/bin/python3 -m http.server $PORT";
+        readiness_probe.http_get = { path = "/"; port = 8001; };
+      };
+      "plain" = { enable = true; command = "exec sleep 1000"; };
+      "fixed" = { enable = true; ports = [ 9000 ]; command = "exec ${pkgs.python3}/bin/python3 -m http.server 9000"; };
+    };
+    nginx."front" = {
+      enable = true;
+      upstreams.workers.service = "worker";
+      virtualHosts."all" = { listen = [ { addr = "127.0.0.1"; port = 8080; } ]; locations."/".proxyPass = "http://workers"; };
+    };
+  };
+}; }`
+
+// An image has no definition, and other numbers of replicas all the same.
+func TestScaleInContainer(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", replicated)
+	id := strings.TrimSpace(e.Type("docker run -d my-container:latest"))
+	e.WaitLogs(id, "all services healthy")
+	type answer struct {
+		out, errs string
+		code      int
+	}
+	nix2gpu := func(args ...string) answer {
+		out, errs, code := e.Exec(append([]string{"exec", id, "nix2gpu"}, args...)...)
+		return answer{out, errs, code}
+	}
+	answers := func(want string) {
+		t.Helper()
+		const ask = `import urllib.request as u; print(*sorted({u.urlopen("http://127.0.0.1:8080/").read().decode().split()[1] for _ in range(40)}))`
+		if out, errs, _ := e.Exec("exec", id, "nix2gpu", "exec", "worker-0", "--", "python3", "-c", ask); strings.TrimSpace(out) != want {
+			t.Errorf("the replicas that answer: %q, want %q: %s", out, want, errs)
+		}
+	}
+	answers("0 1")
+
+	if got := nix2gpu("scale", "worker=4", "--dry-run"); !strings.Contains(got.out, "worker-3: starts: it is new\n") || !strings.Contains(got.out, "nginx: restarts: file ") {
+		t.Errorf("what scale would do: %+v", got)
+	}
+	if got := nix2gpu("scale", "worker=4"); got.code != 0 || !strings.Contains(got.out, "worker-3: starts: it is new\n") {
+		t.Errorf("more replicas: %+v", got)
+	}
+	answers("0 1 2 3")
+	if got := nix2gpu("scale", "plain=2"); got.code != 0 || !strings.Contains(got.out, "plain-1: starts: it is new\n") || strings.Contains(got.out, "worker") {
+		t.Errorf("replicas of what had none, beside the others: %+v", got)
+	}
+	if got := nix2gpu("scale", "worker=1"); got.code != 0 || !strings.Contains(got.out, "worker-3: stops: it is not defined any more\n") || strings.Contains(got.out, "plain") {
+		t.Errorf("fewer replicas: %+v", got)
+	}
+	answers("0")
+	if out := e.Type("docker exec " + id + " nix2gpu ps -o name"); out != "fixed\nnginx\nplain-0\nplain-1\nsshd\nworker-0\n" {
+		t.Errorf("what runs: %q", out)
+	}
+
+	// What can't be, in the words and codes that it has elsewhere.
+	for _, c := range []struct {
+		of, errs string
+		code     int
+	}{
+		{"fixed=2", "ports of 2 replicas would be the same", 2},
+		{"worker=0", "no replica of \"worker\" would be left, and nginx sends to it", 2},
+		{"worker=60000", "must be SERVICE=NUMBER, at most 1000", 2},
+		{"nginx=2", "nginx cannot be scaled: only custom services can", 2},
+		{"wroker=2", "no service \"wroker\"", 4},
+	} {
+		if got := nix2gpu("scale", c.of); got.code != c.code || !strings.Contains(got.errs, c.errs) {
+			t.Errorf("scale %s: %+v, want %d, %s", c.of, got, c.code, c.errs)
+		}
+	}
+	if out := e.Type("docker exec " + id + " nix2gpu reload"); !strings.Contains(out, "worker-1: starts: it is new\n") || !strings.Contains(out, "plain: starts: it is new\n") {
+		t.Errorf("back to what the image says: %q", out)
+	}
+	answers("0 1")
+	e.Type("docker stop " + id)
 }
 
 func TestProfilesInContainer(t *testing.T) {

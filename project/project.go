@@ -162,6 +162,9 @@ type Service struct {
 	System bool `json:"system,omitempty"`
 	// Family is the common name of replicas, if this is one of several.
 	Family string `json:"family,omitempty"`
+	// Port is that of a custom service which has one to give away: replica n has the
+	// first one's, and n. 0: it has none.
+	Port int `json:"port,omitempty"`
 
 	Init  []ID `json:"init,omitempty"` // one-shots that must exit 0 before Main, in order
 	Main  ID   `json:"main"`
@@ -200,9 +203,6 @@ func (s *Service) SetOption(option string, pos Pos) {
 	}
 	s.Options[option] = pos
 }
-
-// ReplicaVar is the variable with the number of a replica, counted from 0.
-const ReplicaVar = "NIX2GPU_REPLICA"
 
 // A Dependency is what one service waits for in another.
 type Dependency struct {

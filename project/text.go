@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -14,8 +15,8 @@ import (
 // objects: ["--dir=", {"root": "data"}].
 type Text []Part
 
-// A Part is one piece of a Text. Exactly one field is set; the zero value is an empty
-// literal. A path in Package.Sub, Root, State or Run is relative to the place: it is
+// A Part is one piece of a Text. Exactly one field is set, but for Replicas, which says
+// where a Literal comes from; the zero value is an empty literal. A path in Package.Sub, Root, State or Run is relative to the place: it is
 // empty or begins with a slash.
 type Part struct {
 	Literal string
@@ -28,6 +29,8 @@ type Part struct {
 	Secret  *string      // the content of the named secret, without the line end: of Project.Secrets
 
 	SecretFile *string // the path of the named secret's file, which is there while the process runs
+
+	Replicas *ReplicasPart // Literal is of this form, for each replica of a service
 }
 
 // PackagePart is a path inside a package: Attr "python3", Sub "/bin/python".
@@ -65,7 +68,7 @@ func Join(texts ...Text) Text {
 	var out Text
 	for _, t := range texts {
 		for _, p := range t {
-			if n := len(out); n > 0 && p.IsLiteral() && out[n-1].IsLiteral() {
+			if n := len(out); n > 0 && p.isPlain() && out[n-1].isPlain() {
 				out[n-1].Literal += p.Literal
 				continue
 			}
@@ -80,6 +83,9 @@ func (p Part) IsLiteral() bool {
 	return p.Package == nil && p.Root == nil && p.State == nil && p.Run == nil &&
 		p.File == nil && !p.Self && p.Secret == nil && p.SecretFile == nil
 }
+
+// isPlain reports whether p is nothing but characters.
+func (p Part) isPlain() bool { return p.IsLiteral() && p.Replicas == nil }
 
 // Literal returns t's characters, and whether t is nothing but them.
 func (t Text) Literal() (string, bool) {
@@ -151,20 +157,27 @@ type partJSON struct {
 	Secret  *string `json:"secret,omitempty"`
 
 	SecretFile *string `json:"secretFile,omitempty"`
+
+	Replicas *ReplicasPart `json:"replicas,omitempty"`
+	Literal  string        `json:"literal,omitempty"` // of Replicas
 }
 
 // MarshalJSON writes a string when t is one literal or empty, else a list.
 func (t Text) MarshalJSON() ([]byte, error) {
-	if s, ok := t.Literal(); ok {
+	made := slices.ContainsFunc(t, func(p Part) bool { return p.Replicas != nil })
+	if s, ok := t.Literal(); ok && !made {
 		return marshal(s)
 	}
 	list := make([]any, len(t))
 	for i, p := range t {
-		if p.IsLiteral() {
+		if p.isPlain() {
 			list[i] = p.Literal
 			continue
 		}
-		j := partJSON{Root: p.Root, State: p.State, Run: p.Run, File: p.File, Self: p.Self, Secret: p.Secret, SecretFile: p.SecretFile}
+		j := partJSON{Root: p.Root, State: p.State, Run: p.Run, File: p.File, Self: p.Self, Secret: p.Secret, SecretFile: p.SecretFile, Replicas: p.Replicas}
+		if p.Replicas != nil {
+			j.Literal = p.Literal
+		}
 		if p.Package != nil {
 			j.Package, j.Sub = &p.Package.Attr, p.Package.Sub
 		}
@@ -211,11 +224,14 @@ func unmarshalPart(raw json.RawMessage) (Part, error) {
 	if err := dec.Decode(&j); err != nil {
 		return Part{}, fmt.Errorf("part of a text: %v", err)
 	}
-	p := Part{Root: j.Root, State: j.State, Run: j.Run, File: j.File, Self: j.Self, Secret: j.Secret, SecretFile: j.SecretFile}
+	p := Part{Root: j.Root, State: j.State, Run: j.Run, File: j.File, Self: j.Self, Secret: j.Secret, SecretFile: j.SecretFile, Replicas: j.Replicas}
 	if j.Package != nil {
 		p.Package = &PackagePart{*j.Package, j.Sub}
 	}
-	if p.IsLiteral() {
+	if p.Replicas != nil {
+		p.Literal = j.Literal
+	}
+	if p.isPlain() {
 		return Part{}, fmt.Errorf("part of a text must name a place: %s", raw)
 	}
 	return p, nil

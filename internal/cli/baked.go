@@ -21,7 +21,7 @@ func (t *target) isBaked(env *Env) bool {
 
 // loadBaked reads the project of the image. Nothing is evaluated.
 func (t *target) loadBaked(env *Env) (*loaded, error) {
-	l, err := readBaked(env.Baked)
+	l, err := readBaked(env.Baked, t.scales)
 	if err != nil {
 		return nil, err
 	}
@@ -31,15 +31,16 @@ func (t *target) loadBaked(env *Env) (*loaded, error) {
 	if err := t.narrow(env, l); err != nil {
 		return nil, err
 	}
-	if len(t.scales) > 0 {
-		return nil, hint(usageError("not supported: another number of replicas in an image, whose project is made"), "set replicas in the definition, and build it again")
+	if err := t.scaled(l); err != nil {
+		return nil, err
 	}
 	return l, t.checkProfiles(env, l)
 }
 
-// readBaked reads the project of an image, and adds the services that each
-// container has. Where file does not exist, the image has no project.
-func readBaked(file string) (*loaded, error) {
+// readBaked reads the project of an image, with other numbers of replicas of some services,
+// and adds the services that each container has. Where file does not exist, the image has
+// no project.
+func readBaked(file string, scales map[string]int) (*loaded, error) {
 	l := &loaded{name: file, baked: true}
 	f, err := os.Open(file)
 	switch {
@@ -52,6 +53,9 @@ func readBaked(file string) (*loaded, error) {
 		l.project = emptyProject(container.WorkingDir)
 	default:
 		return nil, err
+	}
+	if err := l.project.Scale(scales); err != nil {
+		return nil, &invalid{container.WorkingDir, err}
 	}
 	defined := *l.project
 	l.defined = &defined

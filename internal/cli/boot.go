@@ -92,7 +92,7 @@ func runBoot(ctx context.Context, env *Env, opts bootOptions) error {
 	if opts.withServices && len(opts.command) == 0 {
 		return hint(usageError("--with-services is for a command: without one, the services run anyway"), "leave it out, or write a command behind it")
 	}
-	l, err := readBaked(env.Baked)
+	l, err := readBaked(env.Baked, nil)
 	if err != nil {
 		return err
 	}
