@@ -65,7 +65,9 @@ type Service struct {
 }
 
 // NeverRan reports whether s stands for a further run that its schedule has not needed yet.
-func (s *Service) NeverRan() bool { return s.RunOf != "" && s.Starts == 0 && s.State == Scheduled }
+func (s *Service) NeverRan() bool {
+	return s.RunOf != "" && s.Starts == 0 && s.Exit == nil && (s.State == Scheduled || s.State == Stopped)
+}
 
 // An OutOfMemory counts processes that the kernel has killed for lack of memory.
 type OutOfMemory struct {

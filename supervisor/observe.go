@@ -278,13 +278,13 @@ func (c *core) answer() {
 func (c *core) snapshot() control.Snapshot {
 	whole := c.tally()
 	snap := control.Snapshot{
-		Project: c.project.Name, At: c.world.Now(), Since: c.began, Phase: control.PhaseRunning, Profiles: c.project.Active,
+		Project: c.project.Name, At: c.world.Clock(), Since: c.byClock(c.began), Phase: control.PhaseRunning, Profiles: c.project.Active,
 		Summary: whole.text(true), Settled: whole.settled, Healthy: whole.healthy(), Unprobed: whole.unprobed,
 	}
 	if st := c.stopping; st != nil {
 		snap.Phase = control.PhaseStopping
 		snap.Stop = &control.Stop{
-			Since: st.since, Reason: st.result.Reason, Deadline: st.deadline,
+			Since: c.byClock(st.since), Reason: st.result.Reason, Deadline: c.byClock(st.deadline),
 			WaitingFor: c.waitingFor(), Killing: st.killing, ExitCode: st.result.Code,
 		}
 	}
@@ -304,8 +304,8 @@ func (c *core) status(s *service) control.Service {
 		ID: s.id, Label: s.spec.Label, Type: s.spec.Type, Namespace: s.spec.Namespace,
 		Disabled: s.spec.Disabled, Wanted: s.wanted, System: s.spec.System, Family: s.spec.Family, Elevated: s.main != nil && s.main.Elevated,
 		Daemon: s.main != nil && s.main.Daemon != nil,
-		State:  s.state, Since: s.since, Health: s.health(), Why: c.why(s),
-		GPU: s.spec.GPUs != nil, Starts: s.starts, Restarts: s.restarts, Streak: s.streak.n, Next: s.pause.until, Schedule: s.spec.Schedule.String(), Missed: s.missed, LastMissed: s.lost,
+		State:  s.state, Since: c.byClock(s.since), Health: s.health(), Why: c.why(s),
+		GPU: s.spec.GPUs != nil, Starts: s.starts, Restarts: s.restarts, Streak: s.streak.n, Next: c.byClock(s.pause.until), Schedule: s.spec.Schedule.String(), Missed: s.missed, LastMissed: s.lost,
 	}
 	if st.Next.IsZero() {
 		st.Next = s.next
@@ -326,12 +326,12 @@ func (c *core) status(s *service) control.Service {
 		st.WaitsFor = c.unmet(s)
 	}
 	if st.Watched = s.armed(); s.spec.Watch != nil && s.touched != "" {
-		st.Touched, st.TouchedAt = s.touched, s.touchedAt
+		st.Touched, st.TouchedAt = s.touched, c.byClock(s.touchedAt)
 	}
 	if r := s.process; r != nil {
-		st.PID, st.Started, st.Launched = r.pid, r.since, r.launched
+		st.PID, st.Started, st.Launched = r.pid, c.byClock(r.since), r.launched
 		if r.stopping {
-			st.KillAt = r.killAt
+			st.KillAt = c.byClock(r.killAt)
 		}
 	}
 	if r := s.oneshot; r != nil {
@@ -347,6 +347,19 @@ func (c *core) status(s *service) control.Service {
 	}
 	st.Probe = s.verdict()
 	return st
+}
+
+// byClock is a time as the clock would have shown it. Where that was set meanwhile, what is
+// told of the past would be in the future, or days ago, for who compares it with the clock.
+func (c *core) byClock(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	clock, ago := c.world.Clock(), c.world.Now().Sub(t)
+	if off := clock.Sub(t.Round(0)) - ago; off.Abs() < time.Second { // a clock is never exact
+		return t
+	}
+	return clock.Add(-ago)
 }
 
 func (s *service) health() control.Health {

@@ -26,7 +26,7 @@ func TestTouch(t *testing.T) {
 			s.pass(3 * time.Second)
 			s.wantState("assets", control.Completed, "restarts when ./assets changes")
 			s.touch("api", "src/a.go", true)
-			s.wantState("api", control.Running, "")
+			s.wantState("api", control.Running, "restarts when ./src changes")
 			s.touch("assets", "assets/b", true)
 			s.pass(3 * time.Second)
 			for id, want := range map[project.ID]string{"lib": "1 0", "assets": "2 1", "api": "3 2", "web": "2 1", "other": "1 0"} {
@@ -48,7 +48,7 @@ func TestTouchOfWhatDoesNotRun(t *testing.T) {
 	play(t, services("build: restart=no watch=src", "off: +disabled watch=src"), map[project.ID]any{"build": []act{{lasts: time.Second, code: 3}, {lasts: time.Second}}}, Options{}, func(s *scene) {
 		s.touch("off", "a", false)
 		s.pass(2 * time.Second)
-		s.wantState("build", control.Failed, "exit code 3")
+		s.wantState("build", control.Failed, "exit code 3; restarts when src changes")
 		s.touch("build", "src/main.c", true)
 		s.pass(2 * time.Second)
 		s.wantState("build", control.Completed, "restarts when src changes")
@@ -92,6 +92,7 @@ func TestTouchInALoop(t *testing.T) {
 		if lines := s.world.transcript(); !strings.Contains(lines, "api: restarts itself: out has changed soon after each of its last starts; files are not watched until a reload") {
 			s.Error(lines)
 		}
+		s.wantState("api", control.Running, "restarted itself: its files are not watched until a reload")
 		s.pass(time.Hour)
 		s.touch("api", "out", false)
 		p := services("api: watch=.", "web:")

@@ -395,14 +395,16 @@ func (c *core) why(s *service) string {
 		}
 		return s.why
 	case control.Failed:
+		if watched := s.whyWatched(); watched != "" {
+			return s.whole() + "; " + watched
+		}
 		return s.whole()
 	case control.Skipped:
 		return s.reason()
 	case control.Completed:
-		if s.armed() {
-			return "restarts when " + s.spec.Watch.String() + " changes"
-		}
-		return strings.Trim(paren(s.exit), " ()")
+		return cmp.Or(s.whyWatched(), strings.Trim(paren(s.exit), " ()"))
+	case control.Running:
+		return s.whyWatched()
 	case control.Stopped:
 		if s.spec.Disabled && s.starts == 0 {
 			if len(s.spec.Profiles) > 0 {
@@ -410,6 +412,17 @@ func (c *core) why(s *service) string {
 			}
 			return "disabled"
 		}
+	}
+	return ""
+}
+
+// whyWatched says which files restart a service; "" where none do.
+func (s *service) whyWatched() string {
+	switch {
+	case s.armed():
+		return "restarts when " + s.spec.Watch.String() + " changes"
+	case s.suspended:
+		return "restarted itself: its files are not watched until a reload"
 	}
 	return ""
 }

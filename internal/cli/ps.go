@@ -118,6 +118,9 @@ func writePs(ctx context.Context, env *Env, c *client.Client, state *control.Sta
 		for _, s := range state.Services {
 			fmt.Fprintln(env.Stdout, s.Label)
 		}
+		for _, c := range state.Copies {
+			fmt.Fprintln(env.Stdout, c.Name)
+		}
 	default:
 		writeTable(env, psRows(state, opts.output == "wide"), nil, state)
 		if opts.gpus {

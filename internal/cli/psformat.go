@@ -113,6 +113,8 @@ type watching struct {
 	live   bool  // the table is drawn again in its place
 	drawn  bool  // once at least
 	widths []int // of the columns; they only grow
+
+	services []control.Service // all of them, as last told; of the live table, none
 }
 
 func (w *watching) take(ctx context.Context, m control.Message) error {
@@ -120,6 +122,7 @@ func (w *watching) take(ctx context.Context, m control.Message) error {
 	case w.live:
 		return w.draw(ctx)
 	case m.State != nil:
+		w.services = slices.Clone(m.State.Services)
 		state := *m.State
 		if err := pickState(&state, w.opts.target.services); err != nil {
 			return err
@@ -132,16 +135,25 @@ func (w *watching) take(ctx context.Context, m control.Message) error {
 		writeTable(w.env, rows, w.widths, &state)
 		return nil
 	case m.Event != nil:
-		return w.line(ctx, m.Event.Service)
+		s := m.Event.Service
+		same := func(x control.Service) bool { return x.ID == s.ID }
+		if i := slices.IndexFunc(w.services, same); i >= 0 {
+			w.services[i] = s
+		} else {
+			w.services = append(w.services, s) // a reload has added it
+		}
+		// Whether it was asked for depends on the others: a further run is of one of them.
+		picked, err := pickRuns(w.services, w.opts.target.services)
+		if err != nil || !slices.ContainsFunc(picked, same) {
+			return nil
+		}
+		return w.line(ctx, s)
 	}
 	return nil
 }
 
 // line prints a change of one service, in the format of opts.
 func (w *watching) line(ctx context.Context, s control.Service) error {
-	if picked, err := pickRuns([]control.Service{s}, w.opts.target.services); err != nil || len(picked) == 0 {
-		return nil // a service that was not asked for
-	}
 	state := &control.State{Snapshot: control.Snapshot{At: w.env.Now(), Services: []control.Service{s}}}
 	if w.table {
 		rows := psRows(state, w.opts.output == "wide")

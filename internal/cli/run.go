@@ -40,7 +40,8 @@ func newRun(env *Env) *cobra.Command {
 its environment and folder, with its secrets, as its user, under limits of the same
 size. With a command, that runs instead of the service's own. The project must be
 running; what the service depends on is started first, and stays. Flags of run come
-before the name of the service. Without a service, "run -- COMMAND" has the container's own environment.
+before the name of the service. Without a service, "run -- COMMAND" has the container's
+own environment.
 
 What it prints is kept as well: "nix2gpu logs SERVICE-run-1" shows the first copy's,
 and the last 20 of each service are there. At a terminal the command gets one of its own,
@@ -49,8 +50,9 @@ of the same size. Its exit code is that of run. It ends with the project at the 
 With -d it runs in the background, without a terminal; run prints its name once it runs.
 In ps, logs, stop and kill a copy is called by its name, "api-run-1"; down ends it, too.
 
-A copy is not supervised: its probes are not asked, and it is not restarted. One that would need the ports of the running service is refused; with a command of
-its own it is not, since only that knows where it listens.`,
+A copy is not supervised: its probes are not asked, and it is not restarted. One that
+would need the ports of the running service is refused; with a command of its own it is
+not, since only that knows where it listens.`,
 		Example: `  nix2gpu run api -- npm test     the tests, beside the database that api needs
   nix2gpu run --rm api bash       a shell; nothing of it is kept
   nix2gpu run -d api -- make all  in the background: "logs -f api-run-1", "stop api-run-1"
