@@ -13,6 +13,8 @@ func TestFileBeforeTheVerb(t *testing.T) {
 	logs.Flags().BoolP("follow", "f", false, "")
 	ps.Flags().StringP("file", "f", "", "")
 	root.AddCommand(logs, ps)
+	root.PersistentFlags().String("socket", "", "")
+	root.PersistentFlags().Bool("no-color", false, "")
 	for in, want := range map[string]string{
 		"":                     "",
 		"logs -f api":          "logs -f api",
@@ -22,10 +24,14 @@ func TestFileBeforeTheVerb(t *testing.T) {
 		"-f logs logs -f":      "--file logs logs -f",
 		"--socket s -f a logs": "--socket s --file a logs",
 		"-f":                   "-f",
-		"-- -f a":              "-- -f a",
-		"-f a.nix":             "-f a.nix",
-		"-f a status":          "-f a status",
-		"other -f a":           "other -f a",
+		// A value may be called as a verb is, and a flag without one takes nothing.
+		"--socket ps -f a logs":   "--socket ps --file a logs",
+		"--socket=s -f a logs":    "--socket=s --file a logs",
+		"--no-color -f a logs -f": "--no-color --file a logs -f",
+		"-- -f a":                 "-- -f a",
+		"-f a.nix":                "-f a.nix",
+		"-f a status":             "-f a status",
+		"other -f a":              "other -f a",
 	} {
 		if got := strings.Join(fileBefore(root, strings.Fields(in)), " "); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
