@@ -106,23 +106,75 @@ func (opts *actOptions) stopCopies(ctx context.Context, env *Env, c *client.Clie
 			fmt.Fprintf(env.Stdout, "%s: stopping\n", name)
 			continue
 		}
-		for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second/4) {
-			state, err := c.State(ctx)
-			if err != nil {
-				return err
-			}
-			if !copyRuns(state, name) {
-				break
-			}
-			select {
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			case <-time.After(wait):
-			}
+		if err := untilCopyEnds(ctx, c, name); err != nil {
+			return err
 		}
 		fmt.Fprintf(env.Stdout, "%s: stopped (%s)\n", name, briefly(env.Now().Sub(began)))
 	}
 	return nil
+}
+
+// untilCopyEnds returns once there is no copy of that name.
+func untilCopyEnds(ctx context.Context, c *client.Client, name string) error {
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second/4) {
+		state, err := c.State(ctx)
+		if err != nil || !copyRuns(state, name) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(wait):
+		}
+	}
+}
+
+// waitCopies waits for the end of those of the named that are copies, and returns the others.
+// How a copy ends is known to whoever runs it, and to nobody else.
+func waitCopies(ctx context.Context, env *Env, c *client.Client, opts *waitOptions) (others []string, err error) {
+	state, err := c.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range opts.target.services {
+		switch {
+		case !copyRuns(state, name):
+			others = append(others, name)
+			continue
+		case opts.chosen && opts.cond != control.ForStopped:
+			return nil, hint(usageError("not supported: wait --for %s for a copy: all that is known of %s is when it ends", opts.cond, name), "leave out --for; its exit code is that of \"nix2gpu run\" in the foreground")
+		}
+		if err := untilCopyEnds(ctx, c, name); err != nil {
+			if exitCode(err) == exitTimeout {
+				fmt.Fprintf(env.Stderr, "%s: running\n", name)
+			}
+			return nil, err
+		}
+	}
+	return others, nil
+}
+
+// copyOf says what a copy is.
+func copyOf(c control.RunningCopy) string {
+	of := "a copy of " + c.Service
+	if c.Service == "" {
+		of = "in the container's environment"
+	}
+	if len(c.Command) > 0 {
+		of += ": " + strings.Join(c.Command, " ")
+	}
+	return of
+}
+
+// writeCopy prints the block of status about a copy, but for what it has printed.
+func writeCopy(env *Env, c control.RunningCopy, at time.Time, log string) {
+	b := block{env: env}
+	fmt.Fprintln(env.Stdout, env.fill(c.Name+": running, "+shortened(firstLine(copyOf(c)), longestWhy), 4))
+	b.line("since", "%s, %s ago", clock(c.Since), span(at.Sub(c.Since)))
+	b.line("pid", "%d", c.PID)
+	if log != "" {
+		b.line("log", "%s", log)
+	}
 }
 
 // copyRows are the rows of ps about copies that run.
@@ -132,14 +184,7 @@ func copyRows(state *control.State, wide bool) (rows [][]string) {
 		if wide {
 			row = append(row, "-", "-", clock(c.Since))
 		}
-		of := "a copy of " + c.Service
-		if c.Service == "" {
-			of = "in the container's environment"
-		}
-		if len(c.Command) > 0 {
-			of += ": " + strings.Join(c.Command, " ")
-		}
-		rows = append(rows, append(row, shortened(firstLine(of), longestWhy)))
+		rows = append(rows, append(row, shortened(firstLine(copyOf(c)), longestWhy)))
 	}
 	return rows
 }

@@ -80,3 +80,24 @@ func TestUntilEndWithoutAnEnd(t *testing.T) {
 	}
 	cancel()
 }
+
+// A wait for a copy ends with the copy, and leaves the services to others.
+func TestWaitForACopy(t *testing.T) {
+	asked := 0
+	c := answerEvents(t, func(w http.ResponseWriter, r *http.Request) {
+		state := control.State{Copies: []control.RunningCopy{{Name: "api-run-2"}}}
+		if asked++; asked < 4 {
+			state.Copies = append(state.Copies, control.RunningCopy{Name: "api-run-1"})
+		}
+		json.NewEncoder(w).Encode(state)
+	})
+	opts := waitOptions{cond: "ready", target: target{services: []string{"db", "api-run-1"}}}
+	others, err := waitCopies(t.Context(), &Env{}, c, &opts)
+	if err != nil || len(others) != 1 || others[0] != "db" || asked != 4 {
+		t.Errorf("got %v, %v after %d questions", others, err, asked)
+	}
+	asked, opts.cond, opts.chosen = 0, "completed", true
+	if _, err := waitCopies(t.Context(), &Env{}, c, &opts); exitCode(err) != exitUsage {
+		t.Errorf("how a copy ends: %v", err)
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"nix2gpu/control"
 	"nix2gpu/control/client"
 	"nix2gpu/gpu"
+	"nix2gpu/project"
 	"nix2gpu/servicelog"
 )
 
@@ -32,7 +33,7 @@ func runStatus(ctx context.Context, env *Env, opts psOptions) error {
 	if err != nil {
 		return err
 	}
-	if state.Services, err = pickRuns(state.Services, opts.target.services); err != nil {
+	if err := pickState(state, opts.target.services); err != nil {
 		return err
 	}
 	details, err := c.Details(ctx)
@@ -47,8 +48,28 @@ func runStatus(ctx context.Context, env *Env, opts psOptions) error {
 	}
 	names := labels(layout)
 	code := exitOK
-	for i, s := range state.Services {
+	last := func(of project.ID) {
+		tail := func() error { return printTail(ctx, env.Stdout, layout, names, of, state.Since, statusLines) }
+		if c.IsRemote() {
+			tail = func() error { return tailThere(ctx, env.Stdout, c, string(of), state.Since, statusLines) }
+		}
+		if err := tail(); err != nil {
+			fmt.Fprintf(env.Stderr, "log of %s: %v\n", of, err)
+		}
+	}
+	for i, one := range state.Copies {
 		if i > 0 {
+			fmt.Fprintln(env.Stdout)
+		}
+		log := filepath.Join(layout.Logs, servicelog.FileName(one.Name))
+		if c.IsRemote() {
+			log = ""
+		}
+		writeCopy(env, one, state.At, log)
+		last(project.ID(one.Name))
+	}
+	for i, s := range state.Services {
+		if i+len(state.Copies) > 0 {
 			fmt.Fprintln(env.Stdout)
 		}
 		b := block{env: env, state: state, service: s}
@@ -66,13 +87,7 @@ func runStatus(ctx context.Context, env *Env, opts psOptions) error {
 			}
 		}
 		b.write(usage)
-		tail := func() error { return printTail(ctx, env.Stdout, layout, names, s.ID, state.Since, statusLines) }
-		if c.IsRemote() {
-			tail = func() error { return tailThere(ctx, env.Stdout, c, string(s.ID), state.Since, statusLines) }
-		}
-		if err := tail(); err != nil {
-			fmt.Fprintf(env.Stderr, "log of %s: %v\n", s.Label, err)
-		}
+		last(s.ID)
 		if c := statusCode(s); code == exitOK || c == exitFailed {
 			code = c
 		}

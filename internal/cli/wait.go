@@ -18,6 +18,7 @@ import (
 type waitOptions struct {
 	target  target
 	cond    string
+	chosen  bool // cond was given
 	timeout time.Duration
 	retries int
 }
@@ -49,12 +50,13 @@ still booting, it waits for that first. Every five seconds it prints what it wai
 and why.
 
 With --for completed or exited, the exit code is the service's own. After --timeout it is
-124.`,
+124. For a copy that "run" makes, such as api-run-1, it waits until that has ended.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.take(cmd.Context(), env, args); err != nil {
 				return err
 			}
+			opts.chosen = cmd.Flags().Changed("for")
 			return runWait(cmd.Context(), env, opts)
 		},
 	}
@@ -87,6 +89,8 @@ func runWait(ctx context.Context, env *Env, opts waitOptions) error {
 		if names, err = wanted(ctx, c); err != nil {
 			return err
 		}
+	} else if names, err = waitCopies(ctx, env, c, &opts); err != nil || len(names) == 0 {
+		return err
 	}
 	v := newWaiter(env, names, opts.cond, opts.retries)
 	var services []control.Service
