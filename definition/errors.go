@@ -89,7 +89,10 @@ func (es Errors) sorted() error {
 			cmp.Compare(a.Pos.Offset, b.Pos.Offset),
 			strings.Compare(a.Msg, b.Msg))
 	})
-	return slices.CompactFunc(es, func(a, b *Error) bool { return a.Pos == b.Pos && a.Msg == b.Msg })
+	// Each evaluation of a file has positions of its own, so that they can't be compared as such.
+	return slices.CompactFunc(es, func(a, b *Error) bool {
+		return a.Pos.File() == b.Pos.File() && a.Pos.Offset == b.Pos.Offset && a.Msg == b.Msg
+	})
 }
 
 // asErrors turns any error of the language wing into Errors. sources finds the text
