@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"nix2gpu/safefile"
 )
 
@@ -25,6 +27,7 @@ type cursor struct {
 	buf    []byte    // what has been read
 	pos    int       // in buf, of what has not been parsed
 	block  int       // how much to read next
+	lost   bool      // that has happened to files[0]
 	limit  int64     // where to end in the last file; -1: at its end
 	gone   bool      // rotation has removed files that we have not read: a gap is due
 	when   time.Time // of the last record; lines that are no records get it
@@ -194,6 +197,9 @@ func (c *cursor) fill() (bool, error) {
 		space = space[:max(0, min(int64(len(space)), c.limit-c.offset))]
 	}
 	n, err := c.files[0].ReadAt(space, c.offset)
+	if err == errGone {
+		c.lost, err = true, nil
+	}
 	if err != nil && err != io.EOF {
 		return false, err
 	}
@@ -218,12 +224,12 @@ func (c *cursor) over() bool {
 	case c.limit >= 0:
 		return false
 	}
-	now, err := os.Lstat(filepath.Join(c.dir, c.name))
-	if err != nil {
+	var now unix.Stat_t
+	if unix.Lstat(filepath.Join(c.dir, c.name), &now) != nil {
 		return false // it is being rotated, or was removed: wait for the new one
 	}
-	own, err := c.files[0].Stat()
-	return c.files[0].zip != nil || err == nil && !os.SameFile(now, own)
+	own, err := c.files[0].stat()
+	return c.files[0].zip != nil || err == errGone || err == nil && (now.Ino != own.Ino || now.Dev != own.Dev)
 }
 
 // advance goes on to the next file and reports whether there is one.
@@ -239,6 +245,7 @@ func (c *cursor) advance() (bool, error) {
 		c.gone = !met && c.files[0].gone() // rotation may have removed more than one file meanwhile
 		c.files = append(c.files, newer...)
 	}
+	c.gone, c.lost = c.gone || c.lost, false
 	c.files[0].Close()
 	c.files = c.files[1:]
 	c.offset = 0
@@ -298,7 +305,7 @@ func (c *cursor) leaveOut() error {
 		return nil
 	}
 	p := c.files[0]
-	if err := p.leaveOut(c.want); err != nil {
+	if err := p.leaveOut(c.want); err != nil && err != errGone {
 		return err
 	}
 	for len(p.skip) > 0 && p.skip[0].to <= c.offset {
@@ -321,7 +328,7 @@ func (c *cursor) tailOfNewest(q Query) (done bool, err error) {
 		return false, err
 	}
 	defer folder.Close()
-	newest, err := openPart(folder, c.name, 0, c.zip)
+	newest, err := openPart(folder, c.dir, c.name, 0, c.zip)
 	if errors.Is(err, os.ErrNotExist) {
 		return false, nil
 	}
@@ -423,7 +430,12 @@ func (c *cursor) previous() error {
 // backward calls visit for each complete line before a place, the last one first, until
 // visit returns false. It passes where the line begins and where the next one does. Lines
 // beyond a period may be left out.
-func (c *cursor) backward(from place, want period, visit func(raw []byte, start, after place) bool) error {
+func (c *cursor) backward(from place, want period, visit func(raw []byte, start, after place) bool) (err error) {
+	defer func() {
+		if err == errGone { // and so is what is before it
+			err = nil
+		}
+	}()
 	for i := from.file; i >= 0; i-- {
 		end := from.offset
 		if i != from.file {

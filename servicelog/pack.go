@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -151,8 +150,20 @@ func nanos(at time.Time) int64 {
 	return at.UnixNano()
 }
 
-// unpacker is the memory for unpacking that the files of a reader share.
-type unpacker struct{ zip *zstd.Decoder }
+// unpacker is what the files of a reader share: the memory for unpacking, and how many are
+// open.
+type unpacker struct {
+	zip  *zstd.Decoder
+	open int
+	most int // that are to be open; 0: mostOpen, negative: none
+}
+
+func (u *unpacker) bound() int {
+	if u.most == 0 {
+		return mostOpen
+	}
+	return max(0, u.most)
+}
 
 func (u *unpacker) unpack(dst, src []byte) ([]byte, error) {
 	if u.zip == nil {
@@ -305,6 +316,6 @@ func (p *packed) unwanted(end int64, want period) (skip []extent) {
 }
 
 // packedError says which file can't be read.
-func packedError(f *os.File, err error) error {
-	return fmt.Errorf("packed log %q: %w\nhint: remove it to read the others", f.Name(), err)
+func packedError(name string, err error) error {
+	return fmt.Errorf("packed log %q: %w\nhint: remove it to read the others", name, err)
 }

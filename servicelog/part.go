@@ -1,9 +1,11 @@
 package servicelog
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,9 +15,15 @@ import (
 	"nix2gpu/safefile"
 )
 
-// A part is one of the files of a log, opened for reading.
+// A part is one of the files of a log, opened for reading. Where a reader has many, some are
+// closed between two reads: then a part that is removed meanwhile is gone.
 type part struct {
-	*os.File
+	dir, log string
+	number   int      // what it was found by; rotation makes it larger
+	file     *os.File // nil: it is closed at the moment
+	head     []byte   // of the file, by which it is known again: numbers of inodes are used again
+	shared   *unpacker
+
 	id   fileID
 	zip  *packed  // nil: it is not packed
 	late bool     // it was opened while the log was followed
@@ -25,44 +33,143 @@ type part struct {
 // A fileID identifies a file, whatever it is called.
 type fileID struct{ dev, ino uint64 }
 
-func newPart(f *os.File, st unix.Stat_t) *part {
-	return &part{File: f, id: fileID{uint64(st.Dev), st.Ino}}
+// mostOpen is how many parts a reader has open, if it needs no more at once.
+const mostOpen = 512
+
+// headLength is how much of a file tells it from others: the time of its first line.
+const headLength = 40
+
+// errGone says that a part was removed while it was closed.
+var errGone error = &os.PathError{Op: "open", Path: "a part of the log", Err: os.ErrNotExist}
+
+// raw reads the file of a packed part as it is.
+type raw struct{ *part }
+
+func (r raw) ReadAt(b []byte, at int64) (int, error) {
+	if err := r.open(); err != nil {
+		return 0, err
+	}
+	return r.file.ReadAt(b, at)
 }
 
 // ReadAt reads records.
 func (p *part) ReadAt(b []byte, at int64) (int, error) {
+	if err := p.open(); err != nil {
+		return 0, err
+	}
+	defer p.rest()
 	if p.zip == nil {
-		return p.File.ReadAt(b, at)
+		return p.file.ReadAt(b, at)
 	}
 	n, err := p.zip.ReadAt(b, at)
-	if err != nil && err != io.EOF {
-		err = packedError(p.File, err)
+	if err != nil && err != io.EOF && err != errGone {
+		err = packedError(filepath.Join(p.dir, partName(p.log, p.number)+packSuffix), err)
 	}
 	return n, err
 }
 
+// Close closes it for good.
+func (p *part) Close() {
+	if p.file != nil {
+		p.file.Close()
+		p.file = nil
+		p.shared.open--
+	}
+}
+
+// rest closes the part until it is read again, if too many are open.
+func (p *part) rest() {
+	if p.file == nil || p.shared.open <= p.shared.bound() {
+		return
+	}
+	if len(p.head) < headLength {
+		b := make([]byte, headLength)
+		n, _ := p.file.ReadAt(b, 0)
+		p.head = b[:n]
+	}
+	p.Close()
+}
+
+// open opens the part again.
+func (p *part) open() error {
+	if p.file != nil {
+		return nil
+	}
+	folder, err := safefile.OpenFolder(p.dir)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	most := p.number
+	for i := p.number; i <= most; i++ {
+		q, err := openPart(folder, p.dir, p.log, i, p.shared)
+		switch {
+		case err == nil && p.was(q):
+			p.file, p.id = q.file, q.id
+			p.number = i
+			if q.zip != nil {
+				p.zip, p.head = q.zip, nil
+				p.zip.file = raw{p}
+			}
+			return nil
+		case err == nil:
+			q.Close()
+		case !errors.Is(err, os.ErrNotExist):
+			return err
+		}
+		if i == p.number { // it has another one by now
+			if most, err = oldest(p.dir, p.log); err != nil {
+				return err
+			}
+			most++ // by a rotation meanwhile
+		}
+	}
+	return errGone
+}
+
+// was reports whether q, which is open, is p, which is not. It may have been packed.
+func (p *part) was(q *part) bool {
+	if p.zip == nil && q.zip != nil {
+		return q.zip.origin.ino == p.id.ino && begins(q.zip, p.head)
+	}
+	return p.id == q.id && begins(q.file, p.head)
+}
+
+func begins(f io.ReaderAt, head []byte) bool {
+	b := make([]byte, len(head))
+	n, _ := f.ReadAt(b, 0)
+	return bytes.Equal(b[:n], head)
+}
+
 // length returns how many bytes of records it has.
 func (p *part) length() (int64, error) {
+	st, err := p.stat() // it may have been packed
 	if p.zip != nil {
 		return p.zip.origin.size, nil
 	}
-	st, err := p.stat()
 	return st.Size, err
 }
 
 func (p *part) stat() (st unix.Stat_t, err error) {
-	return st, os.NewSyscallError("fstat", unix.Fstat(int(p.Fd()), &st))
+	if err := p.open(); err != nil {
+		return st, err
+	}
+	defer p.rest()
+	return st, os.NewSyscallError("fstat", unix.Fstat(int(p.file.Fd()), &st))
 }
 
 // gone reports whether the part has been removed.
 func (p *part) gone() bool {
 	st, err := p.stat()
-	return err == nil && st.Nlink == 0
+	return err == errGone || err == nil && st.Nlink == 0
 }
 
 // same reports whether both are the same part. One may have been packed since the other was
-// opened.
+// opened. p is open.
 func (p *part) same(o *part) bool {
+	if o.file == nil {
+		return o.was(p)
+	}
 	if p.zip == nil && o.zip == nil || p.id == o.id {
 		return p.id == o.id
 	}
@@ -119,7 +226,7 @@ func openAll(dir, name string, own *part, zip *unpacker) (parts []*part, met boo
 	// Rotation may add files beyond most while we look. They have consecutive numbers,
 	// but for the one that is missing for a moment during a rotation.
 	for i, missing := 0, 0; i <= most || missing < 2; i++ {
-		p, err := openPart(folder, name, i, zip)
+		p, err := openPart(folder, dir, name, i, zip)
 		if errors.Is(err, os.ErrNotExist) {
 			if i > most {
 				missing++
@@ -140,6 +247,7 @@ func openAll(dir, name string, own *part, zip *unpacker) (parts []*part, met boo
 			p.Close()
 			continue
 		}
+		p.rest()
 		parts = append(parts, p)
 	}
 	slices.Reverse(parts)
@@ -147,22 +255,23 @@ func openAll(dir, name string, own *part, zip *unpacker) (parts []*part, met boo
 }
 
 // openPart opens the i-th part of a log.
-func openPart(folder *safefile.Folder, name string, i int, zip *unpacker) (*part, error) {
+func openPart(folder *safefile.Folder, dir, name string, i int, zip *unpacker) (*part, error) {
+	p := &part{dir: dir, log: name, number: i, shared: zip}
 	f, st, err := folder.Peek(partName(name, i))
-	if err == nil {
-		return newPart(f, st), nil
+	if i > 0 && errors.Is(err, os.ErrNotExist) {
+		if f, st, err = folder.Peek(partName(name, i) + packSuffix); err == nil {
+			p.file = f
+			if p.zip, err = openPacked(raw{p}, st.Size, zip); err != nil {
+				f.Close()
+				return nil, packedError(f.Name(), err)
+			}
+		}
 	}
-	if i == 0 || !errors.Is(err, os.ErrNotExist) {
+	if err != nil {
 		return nil, err
 	}
-	if f, st, err = folder.Peek(partName(name, i) + packSuffix); err != nil {
-		return nil, err
-	}
-	p := newPart(f, st)
-	if p.zip, err = openPacked(f, st.Size, zip); err != nil {
-		f.Close()
-		return nil, packedError(f, err)
-	}
+	p.file, p.id = f, fileID{uint64(st.Dev), st.Ino}
+	zip.open++
 	return p, nil
 }
 

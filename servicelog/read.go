@@ -50,6 +50,7 @@ var ErrNoPrevious = errors.New("there is no earlier run in the log\nhint: leave 
 type Reader struct {
 	dir     string
 	changed *notifier // nil: the kernel reports changes
+	most    int       // files that are to be open; 0: as usual
 }
 
 // NewReader returns a Reader for the files in dir, whoever writes them.
@@ -105,7 +106,7 @@ func (r *Reader) removeOlder(source string, leave bool) error {
 // sequence.
 func (r *Reader) Records(ctx context.Context, q Query) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		s := &session{reader: r, query: q, known: map[string]bool{}}
+		s := &session{reader: r, query: q, known: map[string]bool{}, zip: unpacker{most: r.most}}
 		defer s.close()
 		if err := s.run(ctx, yield); err != nil && ctx.Err() == nil {
 			yield(Record{}, err)
