@@ -309,6 +309,32 @@ func TestTCPDropsTheSlow(t *testing.T) {
 	t.Attr("S3", "3 of 3 kinds closed")
 }
 
+// 400 clients that never finish their header, all at once, are all dropped, and lock nobody
+// out: one who asks meanwhile is answered.
+func TestTCPOutlastsManyOfTheSlow(t *testing.T) {
+	addr := serveTCP(t, newFake(), server.TCP{Token: writeToken(t, secretToken)}, func(s *server.Server) { s.SetHeaderTime(100 * time.Millisecond) })
+	var slow []net.Conn
+	for range 400 {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		io.WriteString(c, "GET /v1/state HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: b\r\n")
+		slow = append(slow, c)
+	}
+	if status, text := ask(t, plainClient(t), "GET", "http://"+addr+"/v1/state", "", "Authorization", "Bearer "+secretToken); status != 200 {
+		t.Errorf("one who asks meanwhile gets %d %s", status, text)
+	}
+	for i, c := range slow {
+		got, err := io.ReadAll(c) // until it is closed
+		var reset *net.OpError
+		if err != nil && !errors.As(err, &reset) || strings.Contains(string(got), " 200 ") {
+			t.Errorf("connection %d: %q, %v", i, got, err)
+		}
+	}
+}
+
 // One address can't take all connections.
 func TestTCPBoundsAPeer(t *testing.T) {
 	addr := serveTCP(t, newFake(), server.TCP{Token: writeToken(t, secretToken)}, func(s *server.Server) { s.SetHeaderTime(10 * time.Minute) })
