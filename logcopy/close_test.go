@@ -1,6 +1,7 @@
 package logcopy
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,8 +43,8 @@ func TestCloseWaitsForNoPacking(t *testing.T) {
 	}
 }
 
-// The end cuts packing off, leaves nothing half done, and removes no file that a packed one
-// would leave room for. The next Set goes on.
+// Packing that is cut off at the end leaves nothing half done, and no file is removed that a
+// packed one would leave room for. The next Set goes on.
 func TestEndOfASet(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a.log")
@@ -55,7 +56,7 @@ func TestEndOfASet(t *testing.T) {
 		w.Write(make([]byte, 700<<10))
 	}
 	w.Close()
-	set.ended = true
+	set.ended = true // as Close does when its time is over
 	set.tidy.Unlock()
 	set.Close(t.Context())
 	plain, _ := filepath.Glob(filepath.Join(dir, "a-*"))
@@ -105,4 +106,17 @@ func TestAsideInUTC(t *testing.T) {
 	if strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("files %q, want %q", got, want)
 	}
+}
+
+// The end comes although a file system hangs.
+func TestEndIsBounded(t *testing.T) {
+	var set Set
+	set.tidy.Lock()
+	defer set.tidy.Unlock()
+	w := use(t, &set, filepath.Join(t.TempDir(), "a.log"), project.LogRotation{Compress: true})
+	w.Write(make([]byte, 700<<10))
+	w.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	set.Close(ctx) // it would never return
 }

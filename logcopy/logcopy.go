@@ -24,16 +24,17 @@ type Set struct {
 	open map[string]*File // by path
 	tidy sync.Mutex       // held while older files are packed or removed: one at a time
 
-	ending sync.Mutex // guards ended, and that nothing is added to tidies once it is set
-	ended  bool
+	ending sync.Mutex
+	closed bool // nothing more is added to tidies
+	ended  bool // what goes on is cut off
 	tidies sync.WaitGroup
 }
 
-// Close ends what goes on in the background, and waits for that as long as ctx lasts: a file
-// system may hang. What was not packed is left to the next Set that uses the file.
+// Close waits for what goes on in the background, as long as ctx lasts, and then cuts it off:
+// a file system may hang. What was not packed is left to the next Set that uses the file.
 func (c *Set) Close(ctx context.Context) {
 	c.ending.Lock()
-	c.ended = true
+	c.closed = true
 	c.ending.Unlock()
 	done := make(chan struct{})
 	go func() {
@@ -42,7 +43,15 @@ func (c *Set) Close(ctx context.Context) {
 	}()
 	select {
 	case <-done:
+		return
 	case <-ctx.Done():
+	}
+	c.ending.Lock()
+	c.ended = true
+	c.ending.Unlock()
+	select {
+	case <-done:
+	case <-time.After(100 * time.Millisecond): // it hangs
 	}
 }
 
@@ -185,7 +194,7 @@ func (w *File) rotate(now time.Time) {
 func (w *File) later(now time.Time) {
 	w.set.ending.Lock()
 	defer w.set.ending.Unlock()
-	if w.closed || w.set.ended {
+	if w.closed || w.set.closed {
 		return
 	}
 	rotation := w.rotation

@@ -287,7 +287,7 @@ func (s *session) supervise(ctx context.Context) error {
 		opts.StopBudget = pid1Budget
 	}
 	s.onClose(func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		s.logCopies.Close(ctx)
 		return nil
