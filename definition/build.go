@@ -287,6 +287,13 @@ func (b *builder) placeServices() {
 			svc.Pos = b.projectPos(process.Pos())
 		}
 	}
+	for id, svc := range b.project.Services {
+		for _, name := range b.modular {
+			if below, ok := strings.CutPrefix(string(id), name); ok && (below == "" || below[0] == '-') && strings.HasPrefix(svc.Pos.File, "<") {
+				svc.Pos = b.projectPos(b.Pos("services", name))
+			}
+		}
+	}
 	for typ := range b.services {
 		for _, in := range b.Each("services", typ) {
 			for _, name := range in.Keys("outputs", "settings", "processes") {

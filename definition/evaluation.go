@@ -23,6 +23,7 @@ type evaluation struct {
 
 	services map[string]string                  // files of serviceModules, by type
 	known    map[string]map[string]knownProcess // which settings.processes names, by container; nil: it is not set
+	modular  []string                           // names of services that are modules themselves, sorted
 	imports  map[string]eval.Value              // by path; a module that is imported twice is evaluated once
 }
 
@@ -102,11 +103,15 @@ func (e *evaluation) open(ctx context.Context) (*containers, error) {
 	}
 	// A type of service is an option, and options must be declared before the
 	// evaluation. So a definition that declares types of its own is evaluated twice.
-	// So is one with settings.processes, which need the names of its services.
+	// So is one with settings.processes, which need the names of its services, and one with
+	// services that are modules themselves.
 	if e.services, err = serviceModules(found); err != nil {
 		return found, err
 	}
-	if e.known, err = e.knownProcesses(found); err != nil || len(e.services) == 0 && e.known == nil {
+	if e.modular, err = e.modularServices(ctx, found); err != nil {
+		return found, err
+	}
+	if e.known, err = e.knownProcesses(found); err != nil || len(e.services) == 0 && e.known == nil && e.modular == nil {
 		return found, err
 	}
 	return e.openOnce(ctx)

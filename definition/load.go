@@ -167,12 +167,12 @@ func (e *evaluation) load(found *containers, name string) (*Result, error) {
 		for _, one := range many {
 			if id := serviceAt(c.Path(), one.Path); id != "" {
 				broken[id] = true
-				placed[id] = placed[id] || fromModule(one).Pos.IsValid()
+				placed[id] = placed[id] || isUser(fromModule(one).Pos)
 			}
 		}
 		for _, one := range many {
 			out := fromModule(one)
-			if id := serviceAt(c.Path(), one.Path); !out.Pos.IsValid() && id != "" {
+			if id := serviceAt(c.Path(), one.Path); !isUser(out.Pos) && id != "" {
 				if placed[id] {
 					continue // it follows from the error that has a position
 				}

@@ -1,6 +1,7 @@
 package definition
 
 import (
+	"context"
 	_ "embed"
 	"fmt"
 	"maps"
@@ -25,11 +26,12 @@ func (e *evaluation) schema() module.Schema {
 	for _, file := range e.opts.Modules {
 		out.Modules = append(out.Modules, module.FromFile(file))
 	}
-	if len(e.services) == 0 && e.known == nil {
+	if len(e.services) == 0 && e.known == nil && e.modular == nil {
 		return out
 	}
 	types := slices.Sorted(maps.Keys(e.services))
 	fn := eval.Lazy(func(t *eval.Thread) eval.Value {
+		users := slices.DeleteFunc(slices.Clone(types), func(typ string) bool { return e.declaresUser(t, e.services[typ]) })
 		known := eval.NewAttrs(len(e.known))
 		for container, processes := range e.known {
 			here := eval.NewAttrs(len(processes))
@@ -40,7 +42,8 @@ func (e *evaluation) schema() module.Schema {
 			known.Set(container, here.Done())
 		}
 		return t.Call(t.EvalText("<nix2gpu/service.nix>", serviceSource, "/", nil),
-			eval.NewAttrs(2).Set("types", eval.StringList(types...)).Set("known", known.Done()).Done())
+			eval.NewAttrs(4).Set("types", eval.StringList(types...)).Set("users", eval.StringList(users...)).
+				Set("known", known.Done()).Set("modular", eval.StringList(e.modular...)).Done())
 	})
 	services := options["services"].Set
 	for _, typ := range types {
@@ -86,6 +89,53 @@ func serviceModules(found *containers) (map[string]string, error) {
 		}
 	}
 	return services, wrong.sorted()
+}
+
+// declaresUser reports whether the module in a file declares an option user, whose meaning
+// is then its own: a user of the database, for instance.
+func (e *evaluation) declaresUser(t *eval.Thread, file string) (declares bool) {
+	err := t.Try(func() {
+		v := t.Force(e.importModule(t, file))
+		if eval.IsFunction(v) {
+			v = t.Call(v, e.probeArgs(t, v))
+		}
+		_, declares = t.Lookup(v, "options", "user")
+	})
+	return declares || err != nil
+}
+
+// modularServices returns the names below services that are no types, but services in the
+// form of nixpkgs' modular services.
+func (e *evaluation) modularServices(ctx context.Context, found *containers) (names []string, err error) {
+	for _, container := range found.names {
+		_, c := found.at(container)
+		for name, v := range c.Get("services").Undeclared() {
+			if err := e.ev.Do(ctx, func(t *eval.Thread) {
+				if isModular(t, v) && !slices.Contains(names, name) {
+					names = append(names, name)
+				}
+			}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// isModular reports whether a value below services is a module, and no set of instances.
+func isModular(t *eval.Thread, v eval.Value) bool {
+	set, ok := t.Force(v).(*eval.Attrs)
+	if !ok {
+		return eval.IsFunction(t.Force(v))
+	}
+	if content, ok := set.Get("content"); ok && set.Has("_type") { // mkIf, mkForce
+		return isModular(t, content)
+	}
+	if all, ok := set.Get("contents"); ok && set.Has("_type") {
+		return slices.ContainsFunc(t.List(all).Elems(), func(v eval.Value) bool { return isModular(t, v) })
+	}
+	return set.Has("process") || set.Has("configData") || set.Has("imports")
 }
 
 // A knownProcess is one that a service has, by the name that services-flake gives it.
@@ -148,6 +198,9 @@ func (e *evaluation) knownProcesses(found *containers) (map[string]map[string]kn
 // no other has it, and the process is not said to be one of its own, by a command.
 func (e *evaluation) servicesOf(c *module.Config, process string) (of []knownProcess) {
 	best := 0
+	if slices.Contains(e.modular, process) {
+		best, of = 3, []knownProcess{{typ: "custom", instance: process}}
+	}
 	for _, typ := range catalog.Types() {
 		if _, replaced := e.services[typ.Name]; replaced {
 			continue

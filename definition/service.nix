@@ -1,10 +1,12 @@
 # What a definition says as services-flake has it: types of services that it brings along,
 # each a module for one instance, which puts what is to run into
-# outputs.settings.processes; and settings.processes of the container.
+# outputs.settings.processes; and settings.processes of the container. Then services as
+# nixpkgs has them, which are modules themselves.
 #
-# types are those types; known says, by the name of the container and of a process, which
-# service has it. A container without a name is "".
-{ types, known }:
+# types are those types; those in users have no option user of their own. known says, by the
+# name of the container and of a process, which service has it. A container without a name is
+# "". modular are the names of nixpkgs' services.
+{ types, users, known, modular }:
 let
   # What every instance of a type has beside the options of its module.
   instance = type: { name, config, lib, ... }: {
@@ -30,8 +32,55 @@ let
           };
         };
       };
+    } // lib.optionalAttrs (builtins.elem type users) {
+      user = lib.mkOption {
+        type = lib.types.nullOr (lib.types.either lib.types.str lib.types.int);
+        default = null;
+        description = "Who its processes run as, where nix2gpu runs as root.";
+      };
     };
   };
+
+  # What every service of nixpkgs' kind has beside the options of its module.
+  service = { lib, pkgs, ... }: {
+    options = with lib.types; {
+      process.argv = lib.mkOption { type = listOf (oneOf [ str path package ]); description = "The command, as a list of words."; };
+      configData = lib.mkOption {
+        default = { };
+        description = "The files that the command reads, by name.";
+        type = attrsOf (submodule ({ name, config, ... }: {
+          options = {
+            enable = lib.mkOption { type = bool; default = true; description = "Whether there is this file."; };
+            name = lib.mkOption { type = str; default = name; description = "The file's name."; };
+            text = lib.mkOption { type = nullOr lines; default = null; description = "What is in the file."; };
+            source = lib.mkOption { type = oneOf [ path package ]; description = "The file itself, instead of text."; };
+            path = lib.mkOption { type = str; readOnly = true; default = "${config.source}"; description = "Where the file is."; };
+          };
+          config.source = lib.mkIf (config.text != null) (lib.mkDefault (pkgs.writeText (builtins.baseNameOf config.name) config.text));
+        }));
+      };
+      services = lib.mkOption { type = attrsOf (serviceType lib pkgs); default = { }; description = "Services that belong to this one."; };
+      assertions = lib.mkOption { type = listOf raw; default = [ ]; internal = true; };
+      warnings = lib.mkOption { type = listOf str; default = [ ]; internal = true; };
+      meta = lib.mkOption { type = raw; default = { }; internal = true; };
+    };
+  };
+
+  serviceType = lib: pkgs: lib.types.submoduleWith { class = "service"; specialArgs = { inherit pkgs; }; modules = [ service ]; };
+
+  # The service and those below it, as custom services. systemd restarts such services always.
+  flattened = lib: name: one:
+    let broken = builtins.filter (a: !a.assertion) one.assertions; in
+    {
+      ${name} = {
+        enable = lib.mkDefault true;
+        command =
+          if broken != [ ] then throw (builtins.head broken).message
+          else if one.process.argv == [ ] then throw "services.${name} needs process.argv: the words of its command"
+          else lib.foldr lib.warn (map (word: "${word}") one.process.argv) one.warnings;
+        restart = lib.mkDefault "always";
+      };
+    } // lib.concatMapAttrs (child: flattened lib "${name}-${child}") one.services;
 
   # What a process can say that a service understands under the same name, and what under
   # another one.
@@ -63,6 +112,7 @@ let
   custom = lib: defaults: _: process:
     lib.mapAttrs (_: lib.mkDefault) (
       { namespace = defaults.namespace; }
+      // lib.optionalAttrs (defaults.runAs or null != null) { user = defaults.runAs; }
       // translated lib process
       // lib.optionalAttrs (!(said lib process ? availability)) { restart = "no"; } # as process-compose
       // { enable = !disabled lib process; }
@@ -87,10 +137,13 @@ in
   inherit instance;
 
   # Each process becomes a custom service, unless a service has it.
-  bridge = { config, lib, name, ... }:
+  bridge = { config, lib, name, pkgs, ... }:
     let
       here = known."" or known.${name} or { };
-      instances = lib.concatMap (type: builtins.filter (one: one.enable) (builtins.attrValues config.services.${type})) types;
+      instances = lib.concatMap
+        (type: map (one: one // { runAs = if builtins.elem type users then one.user else null; })
+          (builtins.filter (one: one.enable) (builtins.attrValues config.services.${type})))
+        types;
       made = lib.concatMap (one: builtins.attrNames one.outputs.settings.processes) instances;
       processes = config.settings.processes;
       # Which options are set must not depend on what services there are.
@@ -103,7 +156,8 @@ in
         (lib.filterAttrs (n: _: here ? ${n} && here.${n}.type == type) processes);
     in
     {
-      services = lib.genAttrs (lib.unique (map (p: p.type) (builtins.attrValues here))) (type: lib.mkMerge (saysOf type))
+      options.services = lib.genAttrs modular (_: lib.mkOption { type = lib.types.nullOr (serviceType lib pkgs); default = null; });
+      config.services = lib.genAttrs (lib.unique (map (p: p.type) (builtins.attrValues here))) (type: lib.mkMerge (saysOf type))
       // {
         custom = lib.mkMerge (
           map (one: lib.mapAttrs (custom lib one) one.outputs.settings.processes) instances
@@ -111,6 +165,7 @@ in
             (n: process: { ${n} = if builtins.elem n made then override lib process else own lib n process; })
             (lib.filterAttrs (n: process: !here ? ${n} && (builtins.elem n made || process.command or null != null)) processes)
           ++ saysOf "custom"
+          ++ map (n: lib.optionalAttrs (config.services.${n} != null) (flattened lib n config.services.${n})) modular
         );
       };
     };

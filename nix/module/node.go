@@ -90,6 +90,17 @@ func (n levelNode) step(name string) node {
 
 func (n levelNode) kind() (Kind, error) { return KindAttrs, nil }
 
+// undeclared returns what is assigned to names that are no options.
+func (n levelNode) undeclared(t *eval.Thread) map[string]eval.Value {
+	found := map[string]eval.Value{}
+	for name, defs := range n.l.assigned.get(t).byName {
+		if n.l.entries[name] == nil {
+			found[name] = defs[0].val
+		}
+	}
+	return found
+}
+
 func (n levelNode) keys() ([]string, error) {
 	return within(n.e, func(t *eval.Thread) []string {
 		names := slices.Clone(n.l.names)
