@@ -679,6 +679,6 @@ func joined(errs []error) error {
 			}
 		}
 	}
-	sort.SliceStable(all, func(i, j int) bool { return all[i].Pos.Compare(all[j].Pos) < 0 })
+	slices.SortStableFunc(all, func(a, b *project.Error) int { return a.Pos.Compare(b.Pos) })
 	return all
 }

@@ -162,10 +162,7 @@ func (u *updater) wheels(ctx context.Context, name, arch string, list []Package)
 	for _, l := range reqs.Active(t) {
 		c.picks = append(c.picks, &pick{line: l})
 	}
-	sort.SliceStable(c.picks, func(i, j int) bool {
-		a, b := c.picks[i], c.picks[j]
-		return strings.Compare(a.line.Name, b.line.Name) < 0
-	})
+	slices.SortStableFunc(c.picks, func(a, b *pick) int { return strings.Compare(a.line.Name, b.line.Name) })
 	steps := []func(context.Context) error{c.choose, c.extras, c.complete}
 	if u.opts.Frozen && c.lacks() { // the error of a frozen lock lists what would change
 		steps = nil

@@ -2,6 +2,7 @@ package packages
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -109,7 +110,7 @@ func Missing(provider Provider, refs []project.PackageRef) ([]*MissingError, err
 			return nil, err
 		}
 	}
-	sort.SliceStable(missing, func(i, j int) bool { return missing[i].Attr < missing[j].Attr })
+	slices.SortStableFunc(missing, func(a, b *MissingError) int { return strings.Compare(a.Attr, b.Attr) })
 	return missing, nil
 }
 

@@ -192,10 +192,7 @@ func (c *core) adopt(p *project.Project, zones map[string]*time.Location) {
 	for _, s := range c.services {
 		c.order = append(c.order, s)
 	}
-	sort.SliceStable(c.order, func(i, j int) bool {
-		a, b := c.order[i], c.order[j]
-		return compareLabels(a.spec.Label, a.id, b.spec.Label, b.id) < 0
-	})
+	slices.SortStableFunc(c.order, func(a, b *service) int { return compareLabels(a.spec.Label, a.id, b.spec.Label, b.id) })
 	for _, s := range c.order {
 		for dep := range s.spec.DependsOn {
 			c.users[dep] = append(c.users[dep], s)
@@ -264,7 +261,7 @@ func (c *core) want(ids []project.ID, noDeps bool, refused map[project.ID]string
 		}
 	}
 	c.expectSummary(list)
-	sort.SliceStable(list, func(i, j int) bool { return c.rank(list[i]) < c.rank(list[j]) })
+	slices.SortStableFunc(list, func(a, b *service) int { return cmp.Compare(c.rank(a), c.rank(b)) })
 	for _, s := range list {
 		switch {
 		case s.state == control.Stopping:
