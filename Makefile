@@ -69,9 +69,9 @@ test-upstream: build
 faults: deps-all build
 	$(GO) run ./scripts/faults $(ROWS)
 
-# Visits all states of hundreds of projects of three services (an hour or more).
+# Visits all states of 1200 projects of three services, by all processors (hours of one).
 search:
-	NIX2GPU_SEARCH=all $(GO) test -count 1 -timeout 6h -run 'TestSearch$$' -v ./supervisor | grep -v '^=== RUN'
+	NIX2GPU_SEARCH=all $(GO) test -count 1 -timeout 24h -run 'TestSearch$$' -v ./supervisor | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
 
 # A day compressed to 20 minutes: restarts, reloads, rotated logs, schedules, followers; then
 # the slopes of memory, descriptors, goroutines, threads and zombies: make soak SOAK=2h

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -500,15 +501,20 @@ func TestSearch(t *testing.T) {
 			task{"watched", [3]string{"restart=on_failure max=1 delay=1s watch=src +cascade", "restart=no watch=src", "restart=no"}, "ready", bounds{2, 0}, 0, []string{"chain"}},
 			task{"mixed", mixed, "ready", bounds{1, 1}, 5 * time.Second, []string{"chain", "triangle"}})
 	}
-	states, events, projects := 0, 0, 0
+	var states, events, projects atomic.Int64
+	t.Cleanup(func() { // once all are done
+		t.Attr("R18", fmt.Sprintf("all %d states of %d projects of three services, by %d events", states.Load(), projects.Load(), events.Load()))
+	})
 	for _, task := range tasks {
 		for _, shape := range task.shapes {
 			t.Run(fmt.Sprintf("%s, %s, %d requests, %d failures", shape, task.name, task.b.requests, task.b.failures), func(t *testing.T) {
+				t.Parallel()
 				n, m := search(t, shaped(shapes[shape], task.words, task.condition), task.b, Options{StopBudget: task.budget})
-				states, events, projects = states+n, events+m, projects+1
+				states.Add(int64(n))
+				events.Add(int64(m))
+				projects.Add(1)
 				t.Logf("%d states, %d events", n, m)
 			})
 		}
 	}
-	t.Attr("R18", fmt.Sprintf("all %d states of %d projects of three services, by %d events", states, projects, events))
 }
