@@ -405,6 +405,41 @@ func TestUpBesideBoot(t *testing.T) {
 	}
 }
 
+// A container whose PID 1 is killed ends with it, whatever ran. Started again, it finds no
+// obstacle in what was left, and all runs once.
+func TestKilledContainer(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", `{ perSystem.nix2gpu."my-container".services = {
+		redis."cache".enable = true;
+		custom."job" = { enable = true; command = "echo begins; sleep 7777 & exec sleep 8888"; depends_on.redis = "ready"; };
+	}; }`)
+	id := e.Container("my-container:latest")
+	const kills = 3
+	for n := range kills + 1 {
+		if !testkit.Eventually(func() bool { return strings.Count(e.Logs(id), "all services healthy") == n+1 }) {
+			t.Fatalf("start %d:\n%s", n+1, e.Logs(id))
+		}
+		var running string
+		if !testkit.Eventually(func() bool {
+			running = e.MustExec("exec", id, "ps", "-eo", "args", "--no-headers")
+			return strings.Count(running, "\nsleep ") == 2 && strings.Count(running, "redis-server ") == 1
+		}) {
+			t.Errorf("start %d: not each once:\n%s", n+1, running)
+		}
+		if out := e.MustExec("exec", id, "nix2gpu", "logs", "--all", "job"); strings.Count(out, "[job] begins\n") != n+1 {
+			t.Errorf("start %d: the log of all runs has\n%s", n+1, out)
+		}
+		if n < kills {
+			e.MustExec("kill", "-s", "KILL", id)
+			if code := e.ExitCode(id); code != 137 {
+				t.Errorf("exit code %d, want that of SIGKILL", code)
+			}
+			e.MustExec("start", id)
+		}
+	}
+	t.Attr("R2", fmt.Sprintf("PID 1 of a container killed %d times: nothing lived on, and each start found all in order", kills))
+}
+
 // What can't run is refused with its reason, as by up; the others run.
 func TestRefusedService(t *testing.T) {
 	e := engine.Docker(t)
