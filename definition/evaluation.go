@@ -126,8 +126,8 @@ func (e *evaluation) openOnce(ctx context.Context) (found *containers, err error
 		case shapeFlake:
 			found = e.openFlake(t, v)
 		case shapeParts:
-			empty := eval.NewAttrs(0).Done()
-			found = e.openParts(t, flake.NewParts(t, e.partsOptions(), empty, empty, v, nil))
+			inputs := eval.AttrsOf(e.standIns())
+			found = e.openParts(t, flake.NewParts(t, e.partsOptions(), inputs, eval.NewAttrs(0).Done(), v, nil))
 		case shapePerSystem:
 			found = e.openPerSystem(t, v)
 		case shapeContainer:
