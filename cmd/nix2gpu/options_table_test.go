@@ -54,6 +54,7 @@ func imageOptions() []imageOption {
 		one("listen.allow", heard, `listen.allow = [ "scale" ];`, "what may be asked for there"),
 		one("listen.hosts", heard, `listen.hosts = [ "shop.example.org" ];`, "by which names"),
 		one("metrics.listen", "", `metrics.listen = "0.0.0.0:9464";`, "where boot serves metrics"),
+		one("log.maxTotalSize", "", `log.maxTotalSize = "1G";`, "how many bytes of logs boot keeps"),
 		one("serviceModules", "", `serviceModules = [ ./echo.nix ]; services.echo.one.enable = true;`, "the services of that type; of the module itself nothing is in the image"),
 
 		one("settings.processes", "", `settings.processes.other.command = "sleep 1";`, "that service"),
