@@ -32,7 +32,7 @@ type pkgSet struct {
 	lib     eval.Value
 	files   map[string]generatedFile // by the name in project.Files
 	unknown map[string]syntax.Pos    // attributes that are not in the table, and where each is first named
-	remarks []note                   // on what the definition says and no service gets
+	remarks map[string]syntax.Pos    // on what the definition says and no service gets, and their places
 	pkgs    eval.Value
 }
 
@@ -45,7 +45,7 @@ type generatedFile struct {
 
 // newPkgSet returns the package set of a system. lib may be a thunk.
 func newPkgSet(system string, lib eval.Value) *pkgSet {
-	h := &pkgSet{system: system, lib: lib, files: map[string]generatedFile{}, unknown: map[string]syntax.Pos{}}
+	h := &pkgSet{system: system, lib: lib, files: map[string]generatedFile{}, unknown: map[string]syntax.Pos{}, remarks: map[string]syntax.Pos{}}
 	h.pkgs = eval.Lazy(h.makePkgs)
 	return h
 }
@@ -390,10 +390,13 @@ func goInner(t *eval.Thread, v eval.Value, ctx **eval.Context) any {
 	return s.Text()
 }
 
-// notes returns the warnings about packages that are not in the table, without the
-// attributes that the definition itself declares.
+// notes returns the remarks, and the warnings about packages that are not in the table,
+// without the attributes that the definition itself declares.
 func (h *pkgSet) notes(brought ...[]string) []note {
-	out := h.remarks
+	var out []note
+	for text, pos := range h.remarks {
+		out = append(out, note{pos, text})
+	}
 	for attr, pos := range h.unknown {
 		if slices.Contains(slices.Concat(brought...), attr) {
 			continue

@@ -3,6 +3,7 @@ package definition
 import (
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"nix2gpu/catalog"
@@ -13,12 +14,13 @@ import (
 // A command is a script of pkgs.runCommand, whose result is worked out instead of built:
 // that goes for scripts that put together what is known before they run.
 type command struct {
-	set    *pkgSet
-	vars   map[string]string
-	ctx    *eval.Context
-	made   map[string]generatedFile // by the path below $out, "" for $out itself
-	link   string                   // what $out is a link to
-	checks []string                 // commands that leave nothing behind
+	set     *pkgSet
+	vars    map[string]string
+	ctx     *eval.Context
+	made    map[string]generatedFile // by the path below $out, "" for $out itself
+	folders []string                 // that mkdir makes, in the same way
+	link    string                   // what $out is a link to
+	checks  []string                 // commands that leave nothing behind
 }
 
 const (
@@ -34,8 +36,8 @@ func (h *pkgSet) runCommand(t *eval.Thread, args []eval.Value) eval.Value {
 		c := command{set: h, vars: map[string]string{"out": outVar, "name": name}, ctx: script.Context(), made: map[string]generatedFile{}}
 		c.environment(t, env)
 		line, why := c.run(script.Text())
-		if why == "" && len(c.made) == 0 && c.link == "" {
-			line, why = "", "nothing in it makes $out"
+		if why == "" {
+			why = c.wrong()
 		}
 		if why != "" {
 			if line != "" {
@@ -44,7 +46,10 @@ func (h *pkgSet) runCommand(t *eval.Thread, args []eval.Value) eval.Value {
 			t.Unsupported("pkgs.runCommand (%s) builds with Nix (%s); let Nix build it and name the file that it made, or write it with pkgs.writeText", name, why)
 		}
 		for _, line := range c.checks {
-			h.remarks = append(h.remarks, note{pos, "not run, since nothing of it is in the result of runCommand " + name + ": " + line})
+			text := "not run, since nothing of it is in the result of runCommand " + name + ": " + line
+			if _, said := h.remarks[text]; !said { // a definition may be evaluated twice
+				h.remarks[text] = pos
+			}
 		}
 		if whole, ok := c.made[""]; ok {
 			return h.makeFile(name, "", whole.mode, eval.StrContext(whole.text.S, c.ctx))
@@ -85,17 +90,65 @@ func (c *command) environment(t *eval.Thread, env eval.Value) {
 
 // run goes through a script, and returns the line that it cannot do, and why.
 func (c *command) run(script string) (line, why string) {
-	for line := range strings.Lines(strings.ReplaceAll(script, "\\\n", " ")) {
-		line = strings.TrimSpace(line)
+	for next := range strings.Lines(script) {
+		line += strings.TrimSuffix(next, "\n")
 		words, into, why := c.words(line)
+		if why == joined {
+			line = strings.TrimSuffix(line, `\`)
+			continue
+		}
+		line = strings.TrimSpace(line)
+		if len(words) == 0 && into.path != "" {
+			words = []string{":"}
+		}
 		if why == "" && len(words) > 0 {
 			why = c.do(words, into, line)
 		}
 		if why != "" {
 			return line, why
 		}
+		line = ""
+	}
+	if line != "" {
+		return line, joined
 	}
 	return "", ""
+}
+
+// wrong says why what a script has made is no result.
+func (c *command) wrong() string {
+	if len(c.made) == 0 && c.link == "" {
+		return "nothing in it makes $out"
+	}
+	if c.link != "" && len(c.made)+len(c.folders) > 0 {
+		return "$out is a link, and more is made in it"
+	}
+	for sub := range c.made {
+		if c.isFolder(sub) {
+			return "it makes both a file and a folder of one name"
+		}
+	}
+	for _, folder := range c.folders {
+		if !c.hasMade(folder) {
+			return "nothing is in its folder $out/" + folder
+		}
+	}
+	return ""
+}
+
+// isFolder reports whether there is a folder at a path below $out.
+func (c *command) isFolder(sub string) bool {
+	return slices.Contains(c.folders, sub) || c.hasMade(sub)
+}
+
+// hasMade reports whether a file is in the folder at a path below $out.
+func (c *command) hasMade(folder string) bool {
+	for sub := range c.made {
+		if sub != "" && (folder == "" || strings.HasPrefix(sub, folder+"/")) {
+			return true
+		}
+	}
+	return false
 }
 
 // A target is where the output of a command goes; the zero target is nowhere.
@@ -103,6 +156,9 @@ type target struct {
 	path   string
 	append bool
 }
+
+// joined is why a line is not whole: the next one belongs to it.
+const joined = "the next line belongs to it"
 
 // words splits a line as the shell does. What it leaves to a build is a reason.
 func (c *command) words(line string) (words []string, into target, why string) {
@@ -125,6 +181,8 @@ func (c *command) words(line string) (words []string, into target, why string) {
 	for i := 0; i < len(line); i++ {
 		b := line[i]
 		switch {
+		case b == '\\' && quote != '\'' && i+1 == len(line):
+			return nil, into, joined
 		case quote == '\'' && b != '\'', quote == 0 && b == '\\' && i+1 < len(line), quote == '"' && b == '\\' && i+1 < len(line) && strings.IndexByte("$`\"\\", line[i+1]) >= 0:
 			if b == '\\' && quote != '\'' {
 				i++
@@ -142,8 +200,11 @@ func (c *command) words(line string) (words []string, into target, why string) {
 			if !known {
 				return nil, into, "it has a variable that only a build knows"
 			}
+			if quote == 0 && strings.ContainsAny(value, " \t\n*?[") {
+				return nil, into, "it has a variable without quotes, whose text the shell would split"
+			}
 			word.WriteString(value)
-			inWord, i = true, i+n
+			inWord, i = inWord || value != "", i+n
 		case b == '`':
 			return nil, into, special
 		case quote == '"':
@@ -151,14 +212,14 @@ func (c *command) words(line string) (words []string, into target, why string) {
 		case b == ' ' || b == '\t':
 			end()
 		case b == '#' && !inWord:
-			return words, into, ""
+			line = line[:i]
 		case b == '>' && into.path == "" && redirect == "" && !(inWord && strings.Trim(word.String(), "0123456789") == ""):
 			end()
 			if redirect = ">"; strings.HasPrefix(line[i+1:], ">") {
 				redirect, i = ">>", i+1
 			}
 		case b == ';' && strings.TrimSpace(line[i+1:]) == "":
-		case strings.IndexByte("><|&;()*?[", b) >= 0:
+		case strings.IndexByte("><|&;()*?[", b) >= 0, b == '~' && !inWord, b == '{' && expands(line[i:]):
 			return nil, into, special
 		default:
 			word.WriteByte(b)
@@ -175,6 +236,13 @@ func (c *command) words(line string) (words []string, into target, why string) {
 	return words, into, ""
 }
 
+// expands reports whether the shell makes several words of one with a brace, as of {a,b} and
+// {1..3}.
+func expands(s string) bool {
+	word, _, _ := strings.Cut(s, " ")
+	return strings.Contains(word, "}") && (strings.Contains(word, ",") || strings.Contains(word, ".."))
+}
+
 // variable returns the name of the variable that a text after "$" begins with, and the
 // length of what names it.
 func variable(s string) (name string, n int) {
@@ -188,55 +256,71 @@ func variable(s string) (name string, n int) {
 	return s[:n], n
 }
 
+// steers are the commands on which those after them depend.
+const steers = "if then elif else fi for while until do done case esac select function { } ! break continue " +
+	"exit return exec eval source . export declare typeset local readonly unset read cd pushd popd trap alias shift"
+
 // do does what one command does, or says why it cannot.
 func (c *command) do(words []string, into target, line string) (why string) {
 	args := slices.Clone(words[1:])
-	flags := map[string]bool{}
 	if words[0] != "echo" {
-		args = slices.DeleteFunc(args, func(w string) bool { flags[w] = strings.HasPrefix(w, "-"); return flags[w] })
+		args = slices.DeleteFunc(args, func(w string) bool { return strings.HasPrefix(w, "-") })
 	}
 	var text strings.Builder
 	switch words[0] {
-	case "set", "runHook", ":", "true":
-		return ""
-	case "mkdir":
-		for _, dir := range args {
-			if _, ok := insideOut(dir); !ok {
-				return "it makes a folder outside of $out"
+	case "set", ":", "true":
+	case "runHook":
+		for _, hook := range args {
+			if c.vars[hook] != "" {
+				return "it has commands in a variable"
 			}
 		}
-		return ""
-	case "chmod":
-		for _, file := range args[min(1, len(args)):] {
-			sub, _ := insideOut(file)
-			made, ok := c.made[sub]
+	case "mkdir":
+		for _, dir := range args {
+			sub, ok := insideOut(dir)
 			if !ok {
+				return "it makes a folder outside of $out"
+			}
+			c.folders = append(c.folders, sub)
+		}
+	case "chmod":
+		if len(args) < 2 {
+			return "it lacks a mode or a file"
+		}
+		for _, file := range args[1:] {
+			sub, ok := insideOut(file)
+			made, there := c.made[sub]
+			if !ok || !there {
 				return "it is about a file that is not there"
 			}
-			if made.mode = ""; strings.ContainsAny(args[0], "x157") {
-				made.mode = "0755"
+			if made.mode, ok = changed(made.mode, args[0]); !ok {
+				return "it has a mode that is not known here"
 			}
 			c.made[sub] = made
 		}
-		return ""
 	case "ln", "cp":
 		if len(args) != 2 {
-			return "it has not two paths"
+			return "it does not have two paths"
 		}
 		sub, ok := insideOut(args[1])
 		if !ok {
 			return "it makes a file outside of $out"
 		}
-		if made, known := c.read(args[0]); known {
+		if c.isFolder(sub) || strings.HasSuffix(args[1], "/") {
+			sub = path.Join(sub, path.Base(args[0]))
+		}
+		if made, known := c.read(args[0]); known && !strings.Contains(sub, fileVar) {
 			c.made[sub] = made
-			return ""
+			break
 		}
 		if sub != "" || !strings.HasPrefix(args[0], "/") {
 			return "it takes a file that only a build knows"
 		}
 		c.link = args[0]
-		return ""
 	case "cat":
+		if len(args) < len(words)-1 {
+			return "it has a flag, or reads its input"
+		}
 		for _, file := range args {
 			made, known := c.read(file)
 			if !known {
@@ -246,16 +330,25 @@ func (c *command) do(words []string, into target, line string) (why string) {
 		}
 	case "echo":
 		newline := "\n"
-		if len(args) > 0 && args[0] == "-n" {
-			args, newline = args[1:], ""
+		for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' && strings.Trim(args[0][1:], "neE") == "" {
+			if strings.Contains(args[0], "e") {
+				return "it has a flag that changes what backslashes mean"
+			}
+			if strings.Contains(args[0], "n") {
+				newline = ""
+			}
+			args = args[1:]
 		}
 		text.WriteString(strings.Join(args, " ") + newline)
 	default:
+		name, n := variable(words[0])
+		if slices.Contains(strings.Fields(steers), words[0]) || name != "" && strings.HasPrefix(strings.TrimPrefix(words[0][n:], "+"), "=") {
+			return "what comes after it depends on it"
+		}
 		if into.path != "" || slices.ContainsFunc(words, func(w string) bool { return strings.Contains(w, outVar) }) {
 			return "it runs a program that makes a part of $out"
 		}
 		c.checks = append(c.checks, line)
-		return ""
 	}
 	sub, ok := insideOut(into.path)
 	switch {
@@ -263,6 +356,8 @@ func (c *command) do(words []string, into target, line string) (why string) {
 		return ""
 	case !ok:
 		return "it writes to a place outside of $out"
+	case strings.Contains(text.String(), "\x00"):
+		return "it writes a path that only a build knows"
 	}
 	made := c.made[sub]
 	if !into.append {
@@ -271,6 +366,23 @@ func (c *command) do(words []string, into target, line string) (why string) {
 	made.text.S += text.String()
 	c.made[sub] = made
 	return ""
+}
+
+// changed returns the mode of a file after a chmod; of the permissions only those to execute
+// count.
+func changed(was, by string) (mode string, known bool) {
+	bits, err := strconv.ParseUint(by, 8, 32)
+	switch {
+	case err == nil && bits&0o111 != 0:
+		return "0755", true
+	case err == nil:
+		return "", true
+	case strings.ContainsAny(by, "-=,"):
+		return was, !strings.Contains(by, "x") && !strings.Contains(by, "=")
+	case strings.Contains(by, "x"):
+		return "0755", true
+	}
+	return was, true
 }
 
 // insideOut returns the path below $out that a word means.
@@ -291,7 +403,8 @@ func (c *command) read(word string) (generatedFile, bool) {
 		made, known := c.made[sub]
 		return made, known
 	}
-	made, known := c.set.files[strings.TrimPrefix(word, catalog.FilesPrefix)]
+	name, ok := strings.CutPrefix(word, catalog.FilesPrefix)
+	made, known := c.set.files[name]
 	c.ctx = c.ctx.Union(eval.NewContext(made.text.Context...))
-	return made, known
+	return made, ok && known
 }

@@ -48,6 +48,25 @@ func TestRunCommand(t *testing.T) {
 		{text: `{ services.custom.a = { enable = true; command = "${pkgs.runCommand "l" { } "ln -s ${pkgs.redis}/bin/redis-cli $out"} ping"; }; }`},
 		{text: `{ services.custom.a = { enable = true; command = "ls ${pkgs.buildEnv { name = "conf"; paths = [ (pkgs.writeTextDir "zoo.cfg" "a") (pkgs.writeTextDir "log/x" "b") (pkgs.writeTextDir "zoo.cfg" "c") ]; }}"; }; }`,
 			files: "HASH-conf/log/x: b\nHASH-conf/zoo.cfg: a"},
+		// A definition with settings.processes is evaluated twice.
+		{text: redis + `{ services.custom.a = { enable = true; command = "cat ${checked}"; }; settings.processes.b.command = "true"; }`,
+			files: "HASH-checked.conf: port 1",
+			notes: `not run, since nothing of it is in the result of runCommand checked.conf: redis-server /nix2gpu/files/HASH-a.conf --check # and no more`},
+		{text: script(`echo "a\
+b" 'c' d\\
+# no more \
+: > $out/empty
+mkdir -p $out/bin $out/etc/
+cp ` + "${pkgs.writeText \"y\" \"z\"}" + ` $out/bin/ # as its name
+cat ` + "${pkgs.writeText \"y\" \"z\"}" + ` > $out/bin/y
+chmod +x $out/bin/y
+chmod u+w $out/bin/y
+cp $out/bin/y $out/etc
+echo -nE 1 >> $out/etc/y`),
+			files: "HASH-x/bin/HASH-y: z\nHASH-x/bin/y 0755: z\nHASH-x/empty: \nHASH-x/etc/y 0755: z1"},
+		{text: script(`echo a"b\
+c" d\
+e $none f > $out`), files: "HASH-x: abc de f\n"},
 
 		{text: `{ services.custom.a = { enable = true; command = "cat ${pkgs.runCommand "x" { } "cat ${pkgs.php}/etc/php.ini > $out"}"; }; }`,
 			wrong: `not supported: pkgs.runCommand (x) builds with Nix (it reads a file that only a build knows: cat /nix2gpu/packages/php/etc/php.ini > $out)`},
@@ -94,6 +113,45 @@ func TestRunCommand(t *testing.T) {
 			t.Errorf("%s: notes\n%s\nwant\n%s", c.text, got, c.notes)
 		}
 	}
+}
+
+// A script that the shell would understand otherwise than by its words alone is refused.
+func TestRunCommandLeavesToNix(t *testing.T) {
+	for script, why := range map[string]string{
+		"echo $out/bin > $out/a":                    "it writes a path that only a build knows",
+		"echo $longPath > $out":                     "it writes a path that only a build knows",
+		"echo $long > $out":                         "it has a variable without quotes, whose text the shell would split",
+		"echo {a,b} > $out":                         "it is more than words and one redirection",
+		"echo ~ > $out":                             "it is more than words and one redirection",
+		"echo a > # $out":                           "it is more than words and one redirection",
+		"echo -e a > $out":                          "it has a flag that changes what backslashes mean",
+		"cat -n $longPath > $out":                   "it has a flag, or reads its input",
+		"none=1\necho \"$none\" > $out":             "what comes after it depends on it",
+		"if test -e a\nthen\necho a > $out\nfi":     "what comes after it depends on it",
+		"echo a > $out\nexit 1":                     "what comes after it depends on it",
+		"runHook hook\necho a > $out":               "it has commands in a variable",
+		"echo a > $out\nchmod +x b":                 "it is about a file that is not there",
+		"echo a > $out\nchmod a-x $out":             "it has a mode that is not known here",
+		"echo a > $out\nchmod -x $out":              "it lacks a mode or a file",
+		"echo a > $out\necho b > $out/b":            "it makes both a file and a folder of one name",
+		"ln -s /etc/hosts $out\necho b > $out/b":    "$out is a link, and more is made in it",
+		"mkdir -p $out/a $out/b\necho a > $out/a/a": "nothing is in its folder $out/b",
+		"mkdir $out\ncp $longPath $out":             "it takes a file that only a build knows",
+		"echo 'a\\\nb' > $out":                      "its text goes on in the next line",
+		"echo a > $out \\":                          "the next line belongs to it",
+	} {
+		dir := folder(t, map[string]string{"nix2gpu.nix": `{ services.custom.a = { enable = true; command = "cat ${
+			pkgs.runCommand "x" { none = ""; long = "a  b"; hook = "echo"; passAsFile = [ "long" ]; } (builtins.readFile ./script)}"; }; }`, "script": script}, nil)
+		_, err := definition.Load(t.Context(), definition.Ref{Path: filepath.Join(dir, "nix2gpu.nix")}, definition.Options{System: "x86_64-linux"})
+		if got := message(err); !strings.HasPrefix(got, "not supported: pkgs.runCommand (x) builds with Nix ("+why) {
+			t.Errorf("%s: %s\nwant %s", script, got, why)
+		}
+	}
+}
+
+// script is a definition with the result of a script in a command.
+func script(text string) string {
+	return `{ services.custom.a = { enable = true; command = "cat ${pkgs.runCommand "x" { none = ""; } ''` + "\n" + text + `''}"; }; }`
 }
 
 // message returns the first of the errors without its place, or "".
