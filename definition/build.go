@@ -288,8 +288,8 @@ func (b *builder) placeServices() {
 		}
 	}
 	for id, svc := range b.project.Services {
-		for _, name := range b.modular {
-			if below, ok := strings.CutPrefix(string(id), name); ok && (below == "" || below[0] == '-') && strings.HasPrefix(svc.Pos.File, "<") {
+		for _, name := range slices.Backward(b.modular) { // web-log before web
+			if below, ok := strings.CutPrefix(string(id), name); ok && (below == "" || below[0] == '-') && strings.HasPrefix(svc.Pos.File, "<") && b.Has("services", name) {
 				svc.Pos = b.projectPos(b.Pos("services", name))
 			}
 		}

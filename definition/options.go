@@ -109,9 +109,9 @@ func (e *evaluation) declaresUser(t *eval.Thread, file string) (declares bool) {
 func (e *evaluation) modularServices(ctx context.Context, found *containers) (names []string, err error) {
 	for _, container := range found.names {
 		_, c := found.at(container)
-		for name, v := range c.Get("services").Undeclared() {
+		for name, assigned := range c.Get("services").Undeclared() {
 			if err := e.ev.Do(ctx, func(t *eval.Thread) {
-				if isModular(t, v) && !slices.Contains(names, name) {
+				if slices.ContainsFunc(assigned, func(v eval.Value) bool { return isModular(t, v) }) && !slices.Contains(names, name) {
 					names = append(names, name)
 				}
 			}); err != nil {

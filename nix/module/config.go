@@ -240,9 +240,9 @@ func (c *Config) Keys(path ...string) []string {
 	return keys
 }
 
-// Undeclared returns the values that are assigned below c to names that are no options,
-// of each name the first; nil where c is no set of options.
-func (c *Config) Undeclared() (found map[string]eval.Value) {
+// Undeclared returns the values that are assigned below c to names that are no options;
+// nil where c is no set of options.
+func (c *Config) Undeclared() (found map[string][]eval.Value) {
 	if l, ok := c.n.(levelNode); ok {
 		found, _ = within(l.e, l.undeclared) // an error comes up where the options are read
 	}

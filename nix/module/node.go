@@ -91,11 +91,13 @@ func (n levelNode) step(name string) node {
 func (n levelNode) kind() (Kind, error) { return KindAttrs, nil }
 
 // undeclared returns what is assigned to names that are no options.
-func (n levelNode) undeclared(t *eval.Thread) map[string]eval.Value {
-	found := map[string]eval.Value{}
+func (n levelNode) undeclared(t *eval.Thread) map[string][]eval.Value {
+	found := map[string][]eval.Value{}
 	for name, defs := range n.l.assigned.get(t).byName {
 		if n.l.entries[name] == nil {
-			found[name] = defs[0].val
+			for _, d := range defs {
+				found[name] = append(found[name], d.val)
+			}
 		}
 	}
 	return found
