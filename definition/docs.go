@@ -68,8 +68,8 @@ func below(docs []module.Doc, path ...string) []module.Doc {
 // which has a page of its own.
 func WriteReference(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString("# Options\n\nEverything that a [definition](definitions.md) can set. `nix2gpu options TYPE` prints the same. What those of a container do to its image has [a page of its own](image.md), and\n" +
-		"so has [each type of service](services/README.md).\n")
+	b.WriteString("# Options\n\nWhat a [definition](definitions.md) can set of a container, and of every service; the options of each type of service are on " +
+		"[a page of its own](services/README.md).\n`nix2gpu options` and `nix2gpu options TYPE` print the same. What options of a container do to its image is on [another page](image.md).\n")
 	for _, c := range Reference()[:2] {
 		title := map[string]string{"container": "Containers", "service": "Every service"}[c.Name]
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", title, c.Doc)

@@ -6,12 +6,13 @@ import (
 	"sync"
 )
 
-// A Row declares an option in words: its name, its type, its description. As data it weighs a tenth of the code that an [Option]
-// is made by. Rows are an outline: what is inside an option follows it, two spaces further in.
+// A Row declares an option in words: its name, its type, its description. As data it weighs a
+// tenth of the code that an [Option] is made by. Rows are an outline: what is inside an option
+// follows it, two spaces further in.
 //
 //	{"port", "port = 8080", "The port to listen on."},
 //	{"bind", "null string = 127.0.0.1", "The address to listen on; null is all."},
-//	{"tls", "set", ""},
+//	{"tls", "set"},
 //	{"  key", "null path e.g. ./key.pem", "The file of the key."},
 //	{"hosts", "attrs {}", "The hosts by name."},
 //	{"  root", "required path", "The folder to serve."},
@@ -19,10 +20,11 @@ import (
 //
 // A type is a word of lib.types or of the caller's own, alone or behind "null", "list",
 // "attrs"; bounds of an integer, "1..100"; "enum" and its words; several of these with | between;
-// {} for a submodule of the rows inside. Parentheses group. After it come, in this order: ~ and a sample of how
-// values are written, for messages; = and the default; e.g. and an example, which is Nix.
-// Unless said, the default is null, empty, false, 0, the first word of an enum. An option that
-// is "required" has none.
+// {} for a submodule of the rows inside. Parentheses group. After it come, in this order: ~ and
+// a sample of how values are written, for messages; = and the default; e.g. and an example,
+// which is Nix. Unless said, the default is null, empty, false, 0 (1 where the number is to be
+// positive), or the first word of an enum. Other types have none, and neither has an option
+// that is "required".
 //
 // A "set" is a group. "alias X" is another name of X. "inert T" takes a T, which has no effect,
 // and its description says why.
