@@ -225,6 +225,17 @@ func (h *Hub) drop(l *holding, n int) {
 	}
 	l.file.mu.Lock()
 	defer l.file.mu.Unlock()
-	all := l.file.olders() // rotation may have given them other numbers
-	l.file.removeFrom(all[max(0, len(all)-n):])
+	// Meanwhile rotation may have given them other numbers, or removed some, and packing made
+	// others of them. What stays is the time of the last line.
+	chosen := map[int64]int{}
+	for _, o := range l.older[:n] {
+		chosen[o.written.UnixNano()]++
+	}
+	all := l.file.olders()
+	for i := len(all) - 1; i >= 0; i-- {
+		if at := all[i].st.Mtim.Nano(); chosen[at] > 0 {
+			chosen[at]--
+			l.file.removeFrom(all[i : i+1])
+		}
+	}
 }

@@ -36,7 +36,7 @@ func TestBeyond(t *testing.T) {
 func TestLogOf(t *testing.T) {
 	for file, want := range map[string]string{
 		"a.log": "a.log 0 true", "a.log.12": "a.log 12 true", "a.log.3.zst": "a.log 3 true", "a.log.packing": "a.log -1 true",
-		"a.log.1.log": "a.log.1.log 0 true", "a.log.x": "a.log 0 false", "state.json": " 0 false", ".log": " 0 false",
+		"a.log.1.log": "a.log.1.log 0 true", "a.log.x": "a.log 0 false", "a.log.20261126": "a.log 20261126 false", "state.json": " 0 false", ".log": " 0 false",
 	} {
 		name, number, ok := logOf(file)
 		if got := fmt.Sprint(name, " ", number, " ", ok); got != want {
@@ -62,6 +62,7 @@ func TestBoundOfAllLogs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.bounder.stop() // each look is ours
 	now := time.Now()
 	write := func(s *Source, lines int) {
 		s.file.mu.Lock()
@@ -131,5 +132,42 @@ func TestBoundOfAllLogs(t *testing.T) {
 	}
 	if err := h.Close(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What was to go has gone already: nothing goes in its place.
+func TestDropRemovesNoOthers(t *testing.T) {
+	h, err := Open(Options{Dir: filepath.Join(t.TempDir(), "logs")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close(t.Context())
+	f := h.Source("a", "a", SourceOptions{Limits: Limits{MaxSize: 1 << 10, Keep: 10}}).file
+	f.mu.Lock()
+	for range 8 {
+		if _, _, err := f.append(batchOf([]line{{text: make([]byte, 1<<10)}}, time.Now()), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, o := range f.olders() { // a clock of files may be slow
+		at := time.Now().Add(-time.Duration(o.number) * time.Minute)
+		if err := os.Chtimes(filepath.Join(h.opts.Dir, o.name), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.mu.Unlock()
+	logs := h.holdings(map[string]*file{f.name: f})
+	if len(logs) != 1 || len(logs[0].older) != 7 {
+		t.Fatalf("%+v", logs)
+	}
+	f.keep = 5
+	f.prune(time.Now()) // 6 and 7 are gone
+	for _, c := range []struct{ n, want int }{{2, 5}, {3, 4}} {
+		h.drop(logs[0], c.n)
+		f.mu.Lock()
+		if got := len(f.olders()); got != c.want {
+			t.Errorf("%d files are left when the oldest %d were to go, want %d", got, c.n, c.want)
+		}
+		f.mu.Unlock()
 	}
 }

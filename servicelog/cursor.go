@@ -27,9 +27,9 @@ type cursor struct {
 	buf    []byte    // what has been read
 	pos    int       // in buf, of what has not been parsed
 	block  int       // how much to read next
-	lost   bool      // that has happened to files[0]
 	limit  int64     // where to end in the last file; -1: at its end
 	gone   bool      // rotation has removed files that we have not read: a gap is due
+	lost   bool      // files[0] was removed while it was closed
 	when   time.Time // of the last record; lines that are no records get it
 
 	known   timeCache

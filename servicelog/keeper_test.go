@@ -446,23 +446,27 @@ func TestNumbersAreMissing(t *testing.T) {
 		}
 	}
 	put(1, 2, 6, 7, 11)
+	dated := filepath.Join(s.dir, "a.log.20261126") // it is nobody's, and no number up to it is looked for
+	if err := os.WriteFile(dated, []byte("2026-01-01T00:00:00.000000000Z stdout F copy\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s.write(1, 10)
 	if got := s.read(Query{}); len(got) != 6 {
 		t.Errorf("%d lines are read, want 6: %q", len(got), got)
 	}
 	s.f.keep = 4
 	s.f.prune(time.Now())
-	if got, want := s.files(), []string{"a.log", "a.log.1", "a.log.2", "a.log.6", "a.log.7"}; !slices.Equal(got, want) {
+	if got, want := s.files(), []string{"a.log", "a.log.1", "a.log.2", "a.log.20261126", "a.log.6", "a.log.7"}; !slices.Equal(got, want) {
 		t.Errorf("files %q, want %q", got, want)
 	}
 	s.f.mu.Lock()
 	s.f.rotate() // it makes room, and moves all
 	s.f.mu.Unlock()
-	if got, want := s.files(), []string{"a.log.1", "a.log.2", "a.log.3", "a.log.7"}; !slices.Equal(got, want) {
+	if got, want := s.files(), []string{"a.log.1", "a.log.2", "a.log.20261126", "a.log.3", "a.log.7"}; !slices.Equal(got, want) {
 		t.Errorf("files after a rotation %q, want %q", got, want)
 	}
 	s.pack()
-	if got, want := s.files(), []string{"a.log.1.zst", "a.log.2.zst", "a.log.3.zst", "a.log.7.zst"}; !slices.Equal(got, want) {
+	if got, want := s.files(), []string{"a.log.1.zst", "a.log.2.zst", "a.log.20261126", "a.log.3.zst", "a.log.7.zst"}; !slices.Equal(got, want) {
 		t.Errorf("packed files %q, want %q", got, want)
 	}
 }

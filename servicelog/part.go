@@ -165,10 +165,10 @@ func (p *part) gone() bool {
 }
 
 // same reports whether both are the same part. One may have been packed since the other was
-// opened. p is open.
+// opened.
 func (p *part) same(o *part) bool {
 	if o.file == nil {
-		return o.was(p)
+		return p.open() == nil && o.was(p) // a comparison may have closed p
 	}
 	if p.zip == nil && o.zip == nil || p.id == o.id {
 		return p.id == o.id
@@ -283,6 +283,10 @@ func partName(name string, i int) string {
 	return name + "." + strconv.Itoa(i)
 }
 
+// mostNumber is the highest number that a file of a log has. A copy that somebody has made,
+// such as a.log.20261126, is none: all numbers below it would be looked for.
+const mostNumber = 99_999
+
 // partNumber returns the number of a file of a log, of which rest is what its name has
 // beyond that of the log.
 func partNumber(rest string) (int, bool) {
@@ -291,7 +295,7 @@ func partNumber(rest string) (int, bool) {
 	}
 	digits, ok := strings.CutPrefix(strings.TrimSuffix(rest, packSuffix), ".")
 	n, err := strconv.Atoi(digits)
-	return n, ok && err == nil && n > 0
+	return n, ok && err == nil && n > 0 && n <= mostNumber
 }
 
 // oldest returns the highest number of a log's files.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nix2gpu/safefile"
 )
 
 // A reader that may have two files open reads the same as one that may have all.
@@ -137,5 +139,45 @@ func TestGapOfClosedFiles(t *testing.T) {
 	}
 	if gaps == 0 || lines == 0 || lines >= 60 {
 		t.Errorf("%d lines and %d gaps", lines, gaps)
+	}
+}
+
+// Where too many are open, a comparison with a packed part closes what is compared. The next
+// comparison opens it again.
+func TestSamePartWhileFewAreOpen(t *testing.T) {
+	s := newScribe(t, 2<<10, remindEvery)
+	s.write(1, 1500)
+	s.write(1, 1500)
+	s.pack()
+	s.write(1, 1500)
+	folder, err := safefile.OpenFolder(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folder.Close()
+	zip := &unpacker{most: 1}
+	defer zip.close()
+	open := func(i int) *part {
+		t.Helper()
+		p, err := openPart(folder, s.dir, "a.log", i, zip)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(p.Close)
+		return p
+	}
+	older, twin := open(2), open(1)
+	if twin.rest(); older.zip == nil || twin.zip != nil || twin.file != nil {
+		t.Fatalf("files %q: want the older one packed, and its follower plain and closed", s.files())
+	}
+	p := open(1)
+	if p.same(older) {
+		t.Error("a part is the one before it")
+	}
+	if p.file != nil {
+		t.Fatal("it is open still: this tests nothing")
+	}
+	if !p.same(twin) {
+		t.Error("a part is not itself")
 	}
 }
