@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"nix2gpu/internal/testkit"
 	"nix2gpu/project"
 )
 
@@ -119,4 +120,32 @@ func TestEndIsBounded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	set.Close(ctx) // it would never return
+}
+
+// A service that starts waits for no other file than its own.
+func TestUseWaitsForNoOtherFile(t *testing.T) {
+	dir := t.TempDir()
+	var set Set
+	first := use(t, &set, filepath.Join(dir, "a.log"), project.LogRotation{})
+	first.mu.Lock() // its disk hangs in a write
+	again, err := os.OpenFile(filepath.Join(dir, "a.log"), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := make(chan *File)
+	go func() { second <- set.Use(again, &project.LogRotation{SizeMB: 2}, nil) }()
+	if !testkit.Eventually(func() bool {
+		if !set.mu.TryLock() {
+			return false
+		}
+		defer set.mu.Unlock()
+		return first.users == 2
+	}) {
+		t.Fatal("the set is locked while a file is")
+	}
+	use(t, &set, filepath.Join(dir, "b.log"), project.LogRotation{}).Close() // it would never return
+	first.mu.Unlock()
+	(<-second).Close()
+	first.Close()
+	set.Close(t.Context())
 }

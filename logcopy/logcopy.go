@@ -84,15 +84,23 @@ func (c *Set) Use(f *os.File, rotation *project.LogRotation, reopen func() (*os.
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
+	w, others := c.use(path, f, rotation, reopen)
+	if others {
+		f.Close()
+		w.adopt(rotation) // it may wait for a write, and others must not wait with it
+	}
+	return w
+}
+
+// use returns the File of a path, and whether it has other users.
+func (c *Set) use(path string, f *os.File, rotation *project.LogRotation, reopen func() (*os.File, error)) (w *File, others bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if w := c.open[path]; w != nil {
-		f.Close()
 		w.users++
-		w.adopt(rotation)
-		return w
+		return w, true
 	}
-	w := &File{set: c, path: path, users: 1, rotation: rotation, reopen: reopen, file: f}
+	w = &File{set: c, path: path, users: 1, rotation: rotation, reopen: reopen, file: f}
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 		w.size, w.regular = info.Size(), true
 	} else {
@@ -107,7 +115,7 @@ func (c *Set) Use(f *os.File, rotation *project.LogRotation, reopen func() (*os.
 		w.later(time.Now())
 		w.mu.Unlock()
 	}
-	return w
+	return w, false
 }
 
 // adopt makes a rotation that a user of the file asks for hold for all of them. A project
