@@ -61,7 +61,7 @@ func expand(s string, lookup func(string) (string, bool), unset func(name, sourc
 }
 
 // closing returns the index of the brace that closes s[0], or -1.
-func closing(s string) int {
+func closing[T string | []byte](s T) int {
 	open := 0
 	for i := range len(s) {
 		switch s[i] {

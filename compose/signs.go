@@ -6,8 +6,8 @@ import (
 )
 
 // process-compose expands ${NAME} before it parses a file, so that `{ port: ${PORT} }` is
-// right there. Here values are expanded, after parsing. For the parser, what between the
-// braces of a variable is a sign of YAML is one of Unicode's private characters instead,
+// right there. Here values are expanded after parsing. So that they can be parsed, each sign
+// of YAML between the braces of a variable is one of Unicode's private characters until then,
 // which keeps every position as it is.
 const (
 	yamlSigns   = "{}[],:#"
@@ -25,7 +25,7 @@ func veil(text []byte) (out []byte, veiled bool) {
 			at := bytes.Index(line, []byte("${"))
 			end := -1
 			if at >= 0 {
-				end = closing(string(line[at+1:]))
+				end = closing(line[at+1:])
 			}
 			if end < 0 {
 				break
@@ -46,7 +46,9 @@ func veil(text []byte) (out []byte, veiled bool) {
 	return out, true
 }
 
-func isPrivate(r rune) bool { return r >= privateSign && r < privateSign+0x80 }
+func isPrivate(r rune) bool {
+	return r >= privateSign && r < privateSign+0x80 && strings.ContainsRune(yamlSigns, r-privateSign)
+}
 
 // unveil is the text that was veiled.
 func unveil(s string) string {
