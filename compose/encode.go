@@ -196,7 +196,7 @@ func (e *encoder) environment(env map[string]project.Value) []string {
 func (e *encoder) process(svc *project.Service, proc *project.Process) mapping {
 	m, x := mapping{}, mapping{}
 	if proc.Role == project.Main {
-		m.add("description", svc.Description)
+		m.add("description", dollars(svc.Description))
 	}
 	if len(proc.Command.Exec) > 0 {
 		argv := make([]string, len(proc.Command.Exec))

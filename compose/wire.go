@@ -46,7 +46,7 @@ var (
 	wireConditions = []string{"process_completed", "process_completed_successfully", "process_healthy", "process_started", "process_log_ready"}
 )
 
-// What clients set in every process, and means nothing by itself.
+// What clients set in every process. It means nothing by itself.
 const (
 	wireLaunchTimeout = "5"
 	wireSignal        = "15"
@@ -75,8 +75,8 @@ func wireName(key, at string) string {
 	return strings.Join(words, "")
 }
 
-// fileName is the name in a file of a field of the wire form. As in Go, case counts for
-// nothing where it tells no words.
+// fileName is the name in a file of a field of the wire form. As for Go's decoder, the case of
+// a letter does not matter, unless it begins a word.
 func fileName(key string) string {
 	for _, n := range wireNames {
 		if strings.EqualFold(n.wire, key) {
@@ -149,6 +149,10 @@ func (l *loader) replica(p *project.Project, fd *field, f *fields, logs project.
 	if count > 1 {
 		id = project.ID(fmt.Sprintf("%s-%d", family, number))
 	}
+	if p.Services[id] != nil {
+		l.failHint(fd.pos, "give the process another name", "process %q and a replica have the same name", id)
+		return id
+	}
 	if svc := l.single(p, fd, f, id, number, count > 1, logs); count > 1 {
 		svc.Family = family
 	}
@@ -172,7 +176,7 @@ func DecodeProject(now *project.Project, opts Options, data []byte) (*project.Pr
 		return nil, l.failed()
 	}
 	next := *now // what the wire form has no word for stays
-	next.Name, next.Services, next.Processes = said.Name, said.Services, said.Processes
+	next.Name, next.Services, next.Processes, next.Logs = said.Name, said.Services, said.Processes, cmp.Or(said.Logs, now.Logs)
 	next.Container.Env, next.Container.EnvCommands = said.Container.Env, said.Container.EnvCommands
 	for id, svc := range now.Services { // the container's own
 		if svc.System && next.Services[id] == nil {
@@ -213,8 +217,13 @@ func DecodeProcess(now *project.Project, opts Options, data []byte) (*project.Pr
 	if n := f.number("replicas", 0, 0, maxReplicas); n > 0 && n != max(count, 1) {
 		l.failHint(f.pos("replicas"), "PATCH /process/scale/NAME/NUMBER", "the number of replicas is changed by scaling, not with a process")
 	}
-	l.replica(&next, fd, f, project.Log{})
-	l.resolve(&next, next.Services[id], groups)
+	delete(next.Services, id)
+	switch name := l.replica(&next, fd, f, project.Log{}); {
+	case name == id:
+		l.resolve(&next, next.Services[id], groups)
+	case now.Services[name] == nil && len(l.errs) == 0: // what its name and replicaNum mean
+		l.failHint(root.pos, "GET /processes lists them", "no process %q", name)
+	}
 	if len(l.errs) > 0 {
 		return nil, "", l.failed()
 	}
@@ -248,6 +257,9 @@ func keepMasked(now, next *project.Project) error {
 		old, shown := now.Processes[id], masked.Processes[id]
 		if old == nil || old == proc {
 			continue
+		}
+		if old.Restart.Policy == project.RestartUnlessStopped && proc.Restart.Policy == project.RestartAlways {
+			proc.Restart.Policy = old.Restart.Policy // there is one word for both
 		}
 		if svc, was := next.Services[id], now.Services[id]; svc != nil && was != nil {
 			svc.Pos = was.Pos

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,6 +33,24 @@ processes:
     replicas: 2
     depends_on: { db: { condition: process_healthy, restart: true } }
   site: { command: serve, watch: { paths: [ { path: src } ], debounce: 1s, max_entries: 9 } }
+`
+
+// wireMore has what wireFile has not.
+const wireMore = `
+processes:
+  a:
+    command: echo $$$$x
+    description: it costs $$$$2, or $$HOME
+    availability: { restart: unless_stopped, backoff_seconds: 3, exit_on_end: true }
+    ready_log_line: up $$1
+    log_location: logs/a.log
+    log_configuration: { add_timestamp: true, no_metadata: true, rotation: { max_size_mb: 5, max_backups: 2, max_age_days: 3, compress: false }, rate_limit: { lines: 10, interval_seconds: 5 } }
+    profiles: [ p ]
+    success_exit_codes: [ 3, 4 ]
+    liveness_probe: { exec: { command: "test $$A", working_dir: /x }, initial_delay_seconds: 2 }
+    shutdown: { signal: 2, parent_only: true }
+  b: { entrypoint: [ echo, "$$", "{{", "'" ], schedule: { cron: "0 4 * * *", timezone: UTC }, disabled: true }
+  c: { command: "x", replicas: 2, working_dir: /y, readiness_probe: { exec: { command: "true" } }, is_tty: true, depends_on: { a: { condition: process_log_ready } } }
 `
 
 func loadWire(t testing.TB, src string) *project.Project {
@@ -82,7 +101,13 @@ func TestEncodeProcess(t *testing.T) {
 
 // What a client was told of a process is that process, whose secrets it was not told.
 func TestDecodeProcessOfItsEncoding(t *testing.T) {
-	p := loadWire(t, wireFile)
+	for _, src := range []string{wireFile, wireMore} {
+		decodesItsEncoding(t, loadWire(t, src))
+	}
+}
+
+func decodesItsEncoding(t *testing.T, p *project.Project) {
+	t.Helper()
 	for id := range p.Services {
 		body, err := json.MarshalIndent(compose.EncodeProcess(p, id), "", "\t")
 		if err != nil {
@@ -96,7 +121,8 @@ func TestDecodeProcessOfItsEncoding(t *testing.T) {
 			restart, applies := p.Differences(q, id)
 			t.Errorf("%s: %+v: %q %q", id, changes, restart, applies)
 		}
-		if q.Services[id].Pos != p.Services[id].Pos || fmt.Sprint(conditions(q.Services[id])) != fmt.Sprint(conditions(p.Services[id])) {
+		if q.Services[id].Description != p.Services[id].Description || !slices.Equal(q.Services[id].Profiles, p.Services[id].Profiles) ||
+			q.Services[id].Disabled != p.Services[id].Disabled || q.Services[id].Pos != p.Services[id].Pos || fmt.Sprint(conditions(q.Services[id])) != fmt.Sprint(conditions(p.Services[id])) {
 			t.Errorf("%s: %+v", id, q.Services[id])
 		}
 	}
@@ -150,10 +176,14 @@ func TestDecodeProject(t *testing.T) {
 		t.Errorf("web-1 is %+v", next.Services["web-1"])
 	}
 	other := strings.Replace(strings.Replace(body, `"A=1"`, `"A={{ .X }} ${B}"`, 1), `"web-1"`, `"more"`, 1)
+	other = strings.Replace(other, `"LoggerConfig":null`, `"LoggerConfig":{"projectMaxTotalSizeMb":5}`, 1)
 	other = strings.Replace(other, web+`,"replicaNum":1,"replicaName":"web-1"`, `"name":"more","command":"more","replicas":1`, 1)
 	next, err = compose.DecodeProject(now, compose.Options{Dir: "/srv/shop"}, []byte(other))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if next.Logs == nil || next.Logs.MaxTotal != 5<<20 {
+		t.Errorf("the bound of all logs is %+v", next.Logs)
 	}
 	changes := now.Diff(next)
 	if len(changes.Added) != 1 || changes.Added[0] != "more" || len(changes.Removed) != 1 || len(changes.Changed) != 1 || next.Processes["db"].Env["A"].Text.String() != "{{ .X }} ${B}" {
@@ -169,17 +199,24 @@ func TestDecodeWireRefuses(t *testing.T) {
 		`{"name":"nobody"}`: `no process "nobody"`,
 		`{"command":"x"}`:   `no process ""`,
 		`{"name":"db"}`:     `process "db" has no command`,
-		`{"name":"db","command":"x","dependsOn":{"none":{}}}`:                    `process "db" depends on "none", which does not exist`,
-		`{"name":"db","command":"x","workingDirs":"y"}`:                          `body:1:28: unknown key "working_dirs" in the process`,
-		`{"name":"db","command":"x","replicas":3}`:                               "the number of replicas is changed by scaling",
-		`{"name":"db","command":"x","environment":["OTHER=********"]}`:           `env of "db" has ******** where a secret is`,
-		`{"name":"db","command":"x --password=********"}`:                        `command of "db" has ******** where a secret is`,
-		`{"name":"db","command":"x","restartPolicy":{"restart":9}}`:              `restart must be no, on_failure`,
-		`{"name":"db","command":"x","environment":["A=1"],"env":["B=********"]}`: `unknown key "env"`,
+		`{"name":"db","command":"x","dependsOn":{"none":{}}}`:                             `process "db" depends on "none", which does not exist`,
+		`{"name":"db","command":"x","workingDirs":"y"}`:                                   `body:1:28: unknown key "working_dirs" in the process`,
+		`{"name":"web","replicaName":"web-0","command":"x","replicas":2,"replicaNum":7}`:  `no process "web-7"`,
+		`{"name":"web","replicaName":"web-0","command":"x","replicas":2,"replicaNum":1}`:  `process "web-1" and a replica have the same name`,
+		`{"name":"more","replicaName":"web-0","command":"x","replicas":2,"replicaNum":0}`: `no process "more-0"`,
+		`{"name":"db","command":"x","replicas":3}`:                                        "the number of replicas is changed by scaling",
+		`{"name":"db","command":"x","environment":["OTHER=********"]}`:                    `env of "db" has ******** where a secret is`,
+		`{"name":"db","command":"x --password=********"}`:                                 `command of "db" has ******** where a secret is`,
+		`{"name":"db","command":"x","restartPolicy":{"restart":9}}`:                       `restart must be no, on_failure`,
+		`{"name":"db","command":"x","environment":["A=1"],"env":["B=********"]}`:          `unknown key "env"`,
 	} {
 		if _, _, err := compose.DecodeProcess(now, compose.Options{Dir: "/srv/shop"}, []byte(body)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", body, err, want)
 		}
+	}
+	const twice = `{"Processes":{"a-0":{"name":"a","command":"x","replicas":2},"a-1":{"name":"a","command":"x","replicas":2}}}`
+	if _, err := compose.DecodeProject(now, compose.Options{Dir: "/srv/shop"}, []byte(twice)); err == nil || !strings.Contains(err.Error(), `process "a-0" and a replica have the same name`) {
+		t.Errorf("one number twice: %v", err)
 	}
 	if now.Processes["db"].Command.Shell.String() != "echo $HOME; exec sleep 100" {
 		t.Error("the running project was changed")
