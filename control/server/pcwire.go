@@ -58,8 +58,9 @@ func (s *Server) pcUpdateProject(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) pcUpdateProcess(w http.ResponseWriter, r *http.Request) error {
 	var id project.ID
 	_, err := s.updated(w, r, maxBody, func(now *project.Project, body []byte) (next *project.Project, err error) {
-		next, id, err = s.opts.Wire.DecodeProcess(now, body)
-		about(r, "services", id)
+		if next, id, err = s.opts.Wire.DecodeProcess(now, body); err == nil {
+			about(r, "services", id)
+		}
 		return next, err
 	})
 	if err != nil {
@@ -77,6 +78,8 @@ func (s *Server) updated(w http.ResponseWriter, r *http.Request, limit int64, de
 	if err != nil {
 		return none, err
 	}
+	s.updating.Lock() // of two at once, the second is made of what came of the first
+	defer s.updating.Unlock()
 	now, err := s.opts.Engine.Project(r.Context())
 	if err != nil {
 		return none, err

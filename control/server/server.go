@@ -93,6 +93,7 @@ type Server struct {
 	end    *control.End   // set before ended is closed
 	all    chan struct{}  // closed by End
 
+	updating sync.Mutex     // held from the question for the project to the reload of what was made of it
 	attached sync.WaitGroup // connections that are terminals
 }
 
