@@ -69,7 +69,7 @@ test-upstream: build
 faults: deps-all build
 	$(GO) run ./scripts/faults $(ROWS)
 
-# Visits all states of 1200 projects of three services, by all processors (hours of one).
+# Visits all states of 1200 projects of three services, on all processors (hours of their time).
 search:
 	NIX2GPU_SEARCH=all $(GO) test -count 1 -timeout 24h -run 'TestSearch$$' -v ./supervisor | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
 
