@@ -26,6 +26,11 @@ func TestValidateLimits(t *testing.T) {
 		{"negative time to stop", func(p *project.Project) { p.StopTimeout = project.For(-1) }, "stopTimeout must not be negative"},
 		{"logs of a process", func(p *project.Project) { p.Logs = &project.Logs{MaxTotal: int64(len(p.Processes)) << 19} }, ""},
 		{"too little for logs", func(p *project.Project) { p.Logs = &project.Logs{MaxTotal: int64(len(p.Processes))<<19 - 1} }, "needs 512 KiB"},
+		{"logs of what each container has", func(p *project.Project) {
+			p.Logs = &project.Logs{MaxTotal: int64(len(p.Processes)) << 19}
+			p.Services["sshd"] = &project.Service{ID: "sshd", Type: "sshd", Label: "sshd", Main: "sshd", System: true}
+			p.Processes["sshd"] = &project.Process{ID: "sshd", Service: "sshd", Role: project.Main, Command: main(p).Command}
+		}, ""},
 		{"lines are kept for a moment", func(p *project.Project) { main(p).Log.MaxAge = project.MinLogAge }, ""},
 		{"lines are kept for less", func(p *project.Project) { main(p).Log.MaxAge = project.MinLogAge - 1 }, `the age of the log of "a" must be a second or more`},
 		{"lines of a negative age", func(p *project.Project) { main(p).Log.MaxAge = -1 }, "must be a second or more"},

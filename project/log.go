@@ -30,10 +30,18 @@ type Logs struct {
 // small to be of use.
 const leastLog = 512 << 10
 
+// checkLogs does not count what each container has beside its definition: what is enough
+// for check and build has to be enough for the image.
 func (e *Errors) checkLogs(p *Project) {
-	if l := p.Logs; l != nil && l.MaxTotal < int64(len(p.Processes))*leastLog {
-		e.add(l.Pos, "", fmt.Sprintf("allow %d KiB or more", len(p.Processes)*leastLog>>10), "all logs together are allowed %d KiB, and each of %d needs %d KiB",
-			l.MaxTotal>>10, len(p.Processes), leastLog>>10)
+	processes := 0
+	for _, q := range p.Processes {
+		if s := p.Services[q.Service]; s == nil || !s.System {
+			processes++
+		}
+	}
+	if l := p.Logs; l != nil && l.MaxTotal < int64(processes)*leastLog {
+		e.add(l.Pos, "", fmt.Sprintf("allow %d KiB or more", processes*leastLog>>10), "all logs together are allowed %d KiB, and each of %d needs %d KiB",
+			l.MaxTotal>>10, processes, leastLog>>10)
 	}
 }
 
