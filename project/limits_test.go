@@ -31,6 +31,10 @@ func TestValidateLimits(t *testing.T) {
 			p.Services["sshd"] = &project.Service{ID: "sshd", Type: "sshd", Label: "sshd", Main: "sshd", System: true}
 			p.Processes["sshd"] = &project.Process{ID: "sshd", Service: "sshd", Role: project.Main, Command: main(p).Command}
 		}, ""},
+		{"a watch of what has no process", func(p *project.Project) {
+			p.Services["a"].Watch = &project.Watch{Paths: []project.WatchPath{{Path: project.FilePath("f")}}}
+			delete(p.Processes, "a")
+		}, `service "a" has no process "a"`},
 		{"lines are kept for a moment", func(p *project.Project) { main(p).Log.MaxAge = project.MinLogAge }, ""},
 		{"lines are kept for less", func(p *project.Project) { main(p).Log.MaxAge = project.MinLogAge - 1 }, `the age of the log of "a" must be a second or more`},
 		{"lines of a negative age", func(p *project.Project) { main(p).Log.MaxAge = -1 }, "must be a second or more"},

@@ -241,21 +241,8 @@ func (e *Errors) checkSecretUses(p *Project) {
 			e.add(pos, service, hint, "%s: %s", who, msg)
 		}
 	}
-	about := func(o Owner) (pos Pos, service ID, who string) {
-		switch {
-		case o.File != "":
-			return pos, "", fmt.Sprintf("generated file %q", o.File)
-		case o.Process == "":
-			return pos, "", "the container"
-		}
-		service = p.Processes[o.Process].Service
-		if s := p.Services[service]; s != nil {
-			pos = s.Pos
-		}
-		return pos, service, fmt.Sprintf("process %q", o.Process)
-	}
 	p.EachText(func(o Owner, t *Text) {
-		pos, service, who := about(o)
+		pos, service, who := p.about(o)
 		for _, part := range *t {
 			for _, name := range []*string{part.Secret, part.SecretFile} {
 				if name != nil {
@@ -273,7 +260,7 @@ func (e *Errors) checkSecretUses(p *Project) {
 		}
 	})
 	for _, id := range slices.Sorted(maps.Keys(p.Processes)) {
-		pos, service, who := about(Owner{Process: id})
+		pos, service, who := p.about(Owner{Process: id})
 		for _, file := range slices.Sorted(maps.Keys(p.Processes[id].Credentials)) {
 			if !goodName().MatchString(file) {
 				e.add(pos, service, "", "%s: the credential %q must have a plain name", who, file)

@@ -273,19 +273,28 @@ func (e *Errors) checkFiles(p *Project) {
 			if part.File == nil || p.hasFile(*part.File) {
 				continue
 			}
-			pos, service, who := Pos{}, ID(""), "the container"
-			switch {
-			case o.File != "":
-				who = fmt.Sprintf("generated file %q", o.File)
-			case o.Process != "":
-				service, who = p.Processes[o.Process].Service, fmt.Sprintf("process %q", o.Process)
-				if s := p.Services[service]; s != nil {
-					pos = s.Pos
-				}
-			}
+			pos, service, who := p.about(o)
 			e.add(pos, service, "", "%s names the generated file %q, which does not exist", who, *part.File)
 		}
 	})
+}
+
+// about says for a message whose text one is. That may be a process which does not exist:
+// there is another message about that.
+func (p *Project) about(o Owner) (pos Pos, service ID, who string) {
+	switch {
+	case o.File != "":
+		return pos, "", fmt.Sprintf("generated file %q", o.File)
+	case o.Process == "":
+		return pos, "", "the container"
+	}
+	if q := p.Processes[o.Process]; q != nil {
+		service = q.Service
+	}
+	if s := p.Services[service]; s != nil {
+		pos = s.Pos
+	}
+	return pos, service, fmt.Sprintf("process %q", o.Process)
 }
 
 // hasFile reports whether there is a generated file of that name, or a folder of such
