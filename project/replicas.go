@@ -54,7 +54,11 @@ func (p *Project) AddReplica(first *Service, n int) *Service {
 	s.ID, s.Instance, s.Label, s.Main = id, string(id), string(id), id
 	main.ID, main.Service = id, id
 	main.Env = maps.Clone(main.Env)
-	for name, was := range map[string]int{ReplicaVar: 0, "PORT": first.Port} {
+	own := map[string]int{ReplicaVar: 0}
+	if first.Port > 0 { // else a PORT is the user's, also 0
+		own["PORT"] = first.Port
+	}
+	for name, was := range own {
 		// What the user has set to something else is meant so.
 		if v, ok := main.Env[name]; ok && v.Text.String() == strconv.Itoa(was) {
 			main.Env[name] = Value{Text: Lit(strconv.Itoa(was + n))}

@@ -106,6 +106,11 @@ func TestScaleNumbers(t *testing.T) {
 	if main.Env["NIX2GPU_REPLICA"].Text.String() != "2" || main.Env["PORT"].Text.String() != "8003" || main.Readiness.HTTP.Port != 8003 {
 		t.Errorf("got %+v", main)
 	}
+	// What has no port may well have a variable of that name.
+	p.Processes["plain"].Env = map[string]project.Value{"PORT": {Text: project.Lit("0")}}
+	if err := p.Scale(map[string]int{"plain": 2}); err != nil || p.Processes["plain-1"].Env["PORT"].Text.String() != "0" {
+		t.Errorf("a variable of the user: %v, %v", err, p.Processes["plain-1"].Env)
+	}
 	if err := p.Scale(map[string]int{"plain": 0}); err != nil || !p.Services["plain-0"].Disabled {
 		t.Errorf("none of it: %v, %+v", err, p.Services["plain-0"])
 	}
