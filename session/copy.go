@@ -193,12 +193,11 @@ func (c *copies) running() []control.RunningCopy {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var list []control.RunningCopy
-	now := time.Now()
 	for name, by := range c.runs {
 		if by.lives() {
 			one := by.info
 			one.Name, one.PID = name, by.program()
-			one.Since = now.Add(-now.Sub(one.Since)) // as the clock would have shown it that is set now
+			one.Since = byClock(one.Since)
 			list = append(list, one)
 		}
 	}

@@ -47,5 +47,6 @@ func (m *oomKills) report() *control.OutOfMemory {
 		return nil
 	}
 	past := m.past
+	past.Last = byClock(past.Last)
 	return &past
 }

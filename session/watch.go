@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nix2gpu/control"
+	"nix2gpu/supervisor"
 )
 
 // watchPace is how often the watch looks by itself.
@@ -72,11 +73,17 @@ func (w *watch) look() []control.Degraded {
 			since = time.Time{}
 		}
 		if w.found[i] = (control.Degraded{Why: why, Since: since}); why != "" {
-			all = append(all, w.found[i])
+			all = append(all, control.Degraded{Why: why, Since: byClock(since)})
 		}
 	}
 	sort.SliceStable(all, func(i, j int) bool { return all[i].Since.Compare(all[j].Since) < 0 })
 	return all
+}
+
+// byClock is [supervisor.ByClock] of this machine.
+func byClock(t time.Time) time.Time {
+	now := time.Now()
+	return supervisor.ByClock(t, now, now.Round(0))
 }
 
 // run looks now and then, and prints what has changed, until ctx ends.

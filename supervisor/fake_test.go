@@ -273,18 +273,23 @@ func (w *fake) news(t *testing.T, id project.ID, p control.Probe) {
 
 func (w *fake) verdict(t *testing.T, id project.ID, p control.Probe, news bool) {
 	t.Helper()
+	w.tell(t, id, Fact{Kind: Probed, Probe: p, News: news})
+}
+
+// tell reports a fact about the live run of a process.
+func (w *fake) tell(t *testing.T, id project.ID, f Fact) {
+	t.Helper()
 	w.mu.Lock()
-	var run RunID
 	for _, q := range w.procs {
 		if q.run.Process.ID == id {
-			run = q.run.ID
+			f.Run = q.run.ID
 		}
 	}
 	w.mu.Unlock()
-	if run == 0 {
+	if f.Run == 0 {
 		t.Fatalf("%s does not run", id)
 	}
-	w.report(Fact{Kind: Probed, Run: run, Probe: p, News: news})
+	w.report(f)
 	synctest.Wait()
 }
 

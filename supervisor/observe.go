@@ -339,23 +339,28 @@ func (c *core) status(s *service) control.Service {
 	}
 	if s.exit != nil {
 		x := *s.exit
+		x.At = c.byClock(x.At)
 		st.Exit = &x
 	}
 	if s.memory != nil {
 		memory := *s.memory
+		memory.Last = c.byClock(memory.Last)
 		st.OutOfMemory = &memory
 	}
 	st.Probe = s.verdict()
 	return st
 }
 
-// byClock is a time as the clock would have shown it. Where that was set meanwhile, what is
-// told of the past would be in the future, or days ago, for who compares it with the clock.
-func (c *core) byClock(t time.Time) time.Time {
+func (c *core) byClock(t time.Time) time.Time { return ByClock(t, c.world.Now(), c.world.Clock()) }
+
+// ByClock is a time as the clock would have shown it, which shows clock now. Where that was
+// set meanwhile, what is told of the past would be in the future, or days ago, for whoever
+// compares it with the clock.
+func ByClock(t, now, clock time.Time) time.Time {
 	if t.IsZero() {
 		return t
 	}
-	clock, ago := c.world.Clock(), c.world.Now().Sub(t)
+	ago := now.Sub(t)
 	if off := clock.Sub(t.Round(0)) - ago; off.Abs() < time.Second { // a clock is never exact
 		return t
 	}

@@ -389,13 +389,14 @@ func TestSettled(t *testing.T) {
 // What is told of the past is as long ago as it is, also where somebody has set the clock.
 func TestAgesWhereTheClockWasSet(t *testing.T) {
 	for _, by := range []time.Duration{0, -5 * time.Hour, 30 * time.Hour} {
-		play(t, services("a"), nil, Options{}, func(s *scene) {
+		play(t, services("a", "b: restart=no"), map[project.ID]any{"b": act{lasts: time.Millisecond}}, Options{}, func(s *scene) {
+			s.world.tell(s.T, "a", Fact{Kind: OutOfMemory, Kills: 1})
 			s.pass(10 * time.Second)
 			before := s.Snapshot()
 			s.world.set(by)
 			s.pass(10 * time.Second)
 			snap := s.Snapshot()
-			a := snap.Services[0]
+			a, b := snap.Services[0], snap.Services[1]
 			if got := snap.At.Sub(a.Since).Round(time.Second); got != 20*time.Second {
 				s.Errorf("set by %v: it is %s since %v, want 20s", by, a.State, got)
 			}
@@ -404,6 +405,12 @@ func TestAgesWhereTheClockWasSet(t *testing.T) {
 			}
 			if got := snap.At.Sub(snap.Since).Round(time.Second); got != 20*time.Second {
 				s.Errorf("set by %v: the project runs since %v, want 20s", by, got)
+			}
+			if got := snap.At.Sub(a.OutOfMemory.Last).Round(time.Second); got != 20*time.Second {
+				s.Errorf("set by %v: the kernel has killed of it %v ago, want 20s", by, got)
+			}
+			if got := snap.At.Sub(b.Exit.At).Round(time.Second); got != 20*time.Second {
+				s.Errorf("set by %v: it has ended %v ago, want 20s", by, got)
 			}
 			if by == 0 && !a.Since.Equal(before.Services[0].Since) {
 				s.Errorf("the time of a change is told as %v, and then as %v", before.Services[0].Since, a.Since)
