@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -174,7 +175,8 @@ func (s *session) filesOf(p *project.Project, svc *project.Service) (opts filewa
 		opts.Debounce = project.DefaultDebounce
 	}
 	for _, at := range w.Paths {
-		opts.Paths = append(opts.Paths, filewatch.Tree{Path: resolved(dir, at.Path), Include: at.Include, Exclude: at.Exclude})
+		path := cmp.Or(resolved(dir, at.Path), at.Path.String()) // what has no path here is named all the same
+		opts.Paths = append(opts.Paths, filewatch.Tree{Path: path, Include: at.Include, Exclude: at.Exclude})
 	}
 	own := s.Layout.State
 	if parent := filepath.Dir(own); filepath.Base(parent) == ".nix2gpu" {

@@ -62,3 +62,12 @@ func TestReloadsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A path that this machine does not have is named by what is said of it.
+func TestWatchOfWhatIsNotHere(t *testing.T) {
+	svc := &project.Service{ID: "a", Main: "a", Watch: &project.Watch{Paths: []project.WatchPath{{Path: project.PackagePath("no-such-package", "/x")}}}}
+	opts, _ := new(session).filesOf(&project.Project{}, svc)
+	if got := opts.Paths[0].Path; got != "<no-such-package>/x" {
+		t.Errorf("it watches %q", got)
+	}
+}
