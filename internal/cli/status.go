@@ -48,13 +48,13 @@ func runStatus(ctx context.Context, env *Env, opts psOptions) error {
 	}
 	names := labels(layout)
 	code := exitOK
-	last := func(of project.ID) {
+	last := func(of project.ID, name string) {
 		tail := func() error { return printTail(ctx, env.Stdout, layout, names, of, state.Since, statusLines) }
 		if c.IsRemote() {
 			tail = func() error { return tailThere(ctx, env.Stdout, c, string(of), state.Since, statusLines) }
 		}
 		if err := tail(); err != nil {
-			fmt.Fprintf(env.Stderr, "log of %s: %v\n", of, err)
+			fmt.Fprintf(env.Stderr, "log of %s: %v\n", name, err)
 		}
 	}
 	for i, one := range state.Copies {
@@ -66,7 +66,7 @@ func runStatus(ctx context.Context, env *Env, opts psOptions) error {
 			log = ""
 		}
 		writeCopy(env, one, state.At, log)
-		last(project.ID(one.Name))
+		last(project.ID(one.Name), one.Name)
 	}
 	for i, s := range state.Services {
 		if i+len(state.Copies) > 0 {
@@ -87,7 +87,7 @@ func runStatus(ctx context.Context, env *Env, opts psOptions) error {
 			}
 		}
 		b.write(usage)
-		last(s.ID)
+		last(s.ID, s.Label)
 		if c := statusCode(s); code == exitOK || c == exitFailed {
 			code = c
 		}
@@ -229,11 +229,8 @@ func (b *block) write(usage *control.Usage) {
 			b.line("missed", "%s", s.LastMissed)
 		}
 	}
-	switch {
-	case s.Touched != "":
-		b.line("watch", "restarts when files change, last %s, %s ago", s.Touched, span(b.state.At.Sub(s.TouchedAt)))
-	case s.Watched:
-		b.line("watch", "restarts when files change")
+	if text := b.watch(); text != "" {
+		b.line("watch", "%s", text)
 	}
 	if s.PID != 0 {
 		b.line("pid", "%d", s.PID)
@@ -294,6 +291,22 @@ func logGaps(g control.LogGaps) string {
 		of = append(of, fmt.Sprintf("%s (%s) removed by its limits", count(int(g.RemovedFiles), "older file"), memory(int64(g.RemovedBytes))))
 	}
 	return strings.Join(of, ", ")
+}
+
+// watch says whether files restart the service, and which one has last; "": none does.
+func (b *block) watch() string {
+	s := b.service
+	text := "restarts when files change"
+	if !s.Watched { // it was stopped, or its files are not watched until a reload
+		text = "does not restart now when files change"
+	}
+	switch {
+	case s.Touched != "":
+		return fmt.Sprintf("%s, last %s, %s ago", text, s.Touched, span(b.state.At.Sub(s.TouchedAt)))
+	case s.Watched:
+		return text
+	}
+	return ""
 }
 
 // schedule says when the service runs, and when next.

@@ -114,6 +114,24 @@ func TestStatusBlock(t *testing.T) {
 	}
 }
 
+func TestStatusOfWatched(t *testing.T) {
+	b := block{state: &control.State{Snapshot: control.Snapshot{At: noon}}}
+	for _, c := range []struct {
+		of   control.Service
+		want string
+	}{
+		{control.Service{}, ""},
+		{control.Service{Watched: true}, "restarts when files change"},
+		{control.Service{Watched: true, Touched: "src/a", TouchedAt: noon.Add(-time.Minute)}, "restarts when files change, last src/a, 1m0s ago"},
+		// It has restarted itself again and again, or somebody has stopped it.
+		{control.Service{Touched: "src/a", TouchedAt: noon.Add(-time.Minute)}, "does not restart now when files change, last src/a, 1m0s ago"},
+	} {
+		if b.service = c.of; b.watch() != c.want {
+			t.Errorf("got %q, want %q", b.watch(), c.want)
+		}
+	}
+}
+
 // A path is never broken: it stands below where its column is too narrow for it.
 func TestPathInTable(t *testing.T) {
 	rows := [][]string{{"NAME", "STATE", "DEFINITION"}, {"shop", "healthy", "/srv/people/somebody/projects/shop/nix2gpu.nix#shop"}, {"b", "healthy", "/b"}}
