@@ -48,7 +48,8 @@ and the last 20 of each service are there. At a terminal the command gets one of
 of the same size. Its exit code is that of run. It ends with the project at the latest.
 
 With -d it runs in the background, without a terminal; run prints its name once it runs.
-In ps, logs, stop and kill a copy is called by its name, "api-run-1"; down ends it, too.
+In ps, status, wait, logs, stop and kill a copy is called by its name, "api-run-1"; down
+ends it, too.
 
 A copy is not supervised: its probes are not asked, and it is not restarted. One that
 would need the ports of the running service is refused; with a command of its own it is
