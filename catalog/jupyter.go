@@ -10,7 +10,7 @@ var jupyter = ServiceType{
 		{"port", "port = 8888", "The port to listen on; no other is tried."},
 		{"ip", "string = 127.0.0.1", "The address to listen on; \"0.0.0.0\" is all."},
 		{"host", "alias ip"},
-		{"interface", "enum notebook lab", "What is served: the classic notebook, or JupyterLab."},
+		{"interface", "enum notebook lab", "What is served: the classic notebook, or JupyterLab, which Debian 12 lacks: python.requirements or the base must bring it."},
 		{"notebookDir", "file = /workspace", "The folder of the notebooks."},
 		{"token", "null secret", "What a browser has to show. Unless set, Jupyter makes one at each start, and prints it. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
 		{"tokenFile", "null key", "A file that holds the token, read at each start with the rights of whoever starts nix2gpu."},

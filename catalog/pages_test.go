@@ -257,13 +257,7 @@ func TestExamplesRun(t *testing.T) {
 		}
 		maps.Copy(want, declared(p))
 	}
-	var before map[string]int
-	if !testkit.Eventually(func() bool { // on a busy machine a probe may fail in between
-		before = mains(t, s)
-		return !slices.Contains(slices.Collect(maps.Values(before)), 0)
-	}) {
-		t.Fatalf("not all are healthy: %v", before)
-	}
+	before := healthyMains(t, s)
 	if len(before) < len(servers) {
 		t.Errorf("only %v run", before)
 	}
