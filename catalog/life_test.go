@@ -107,22 +107,8 @@ func TestServersLive(t *testing.T) {
 		if !ok || uid == 0 {
 			t.Errorf("%s runs as %d", label, uid)
 		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			t.Errorf("%s: %v", label, err)
-		}
 	}
-	var now map[string]int
-	if !testkit.Eventually(func() bool {
-		now = mains(t, s)
-		for label, pid := range now {
-			if pid == 0 || pid == before[label] {
-				return false
-			}
-		}
-		return len(now) == len(before)
-	}) {
-		t.Errorf("killed %v, and back are %v", before, now)
-	}
+	killAndBack(t, s, before)
 	stateless()
 	etcd("a", "of a", "get", "key")
 	zookeeper("a", "of-a", "get", "/key")
@@ -174,6 +160,28 @@ func healthyMains(t *testing.T, s *testkit.Stack) (pids map[string]int) {
 		t.Fatalf("not all are healthy: %v", pids)
 	}
 	return pids
+}
+
+// killAndBack kills the processes that mains has told of, and wants others in their place.
+func killAndBack(t *testing.T, s *testkit.Stack, before map[string]int) {
+	t.Helper()
+	for label, pid := range before {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Errorf("%s: %v", label, err)
+		}
+	}
+	var now map[string]int
+	if !testkit.Eventually(func() bool {
+		now = mains(t, s)
+		for label, pid := range now {
+			if pid == 0 || pid == before[label] {
+				return false
+			}
+		}
+		return len(now) == len(before)
+	}) {
+		t.Errorf("killed %v, and back are %v", before, now)
+	}
 }
 
 func uidOf(pid int) (uid int, ok bool) {

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"nix2gpu/catalog"
@@ -265,22 +264,8 @@ func TestExamplesRun(t *testing.T) {
 		if uid, ok := uidOf(pid); !ok || uid == 0 && label != "api" && label != "jupyter" { // which run as whoever runs us
 			t.Errorf("%s runs as %d", label, uid)
 		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			t.Errorf("%s: %v", label, err)
-		}
 	}
-	var now map[string]int
-	if !testkit.Eventually(func() bool {
-		now = mains(t, s)
-		for label, pid := range now {
-			if pid == 0 || pid == before[label] {
-				return false
-			}
-		}
-		return len(now) == len(before)
-	}) {
-		t.Errorf("killed %v, and back are %v", before, now)
-	}
+	killAndBack(t, s, before)
 	var got map[string]bool
 	if !testkit.Eventually(func() bool { got = listeners(t, s.Net); return len(missing(want, got)) == 0 }) {
 		t.Errorf("declared, and nobody listens: %v", missing(want, got))
