@@ -1,7 +1,6 @@
 package servicelog
 
 import (
-	"bytes"
 	"encoding/binary"
 	"strconv"
 	"time"
@@ -97,8 +96,8 @@ func (v *viewer) append(dst []byte, lines []line, at time.Time) ([]byte, int) {
 			dst = append(dst, "…"...)
 		}
 		text := l.text
-		if l.end == EndNewline {
-			text = bytes.TrimSuffix(text, []byte("\r"))
+		if n := len(text); n > 0 && text[n-1] == '\r' && l.end == EndNewline {
+			text = text[:n-1]
 		}
 		dst = appendSafe(dst, text, v.color)
 		if v.open = l.end == EndCut; v.open {
@@ -129,19 +128,26 @@ func (v *viewer) skip(lines []line) {
 	}
 }
 
-// plain reports whether b can be shown as it is: printable ASCII and tabs.
+// plain reports whether b can be shown as it is: printable ASCII and tabs. Nearly all that
+// services print is, so it looks at eight bytes at a time.
 func plain(b []byte) bool {
+	// A byte of w below 0x20, or above 0x9f, sets the high bit of the difference, and one
+	// from 0x7f to 0xfe that of the sum. What it borrows from or carries to its neighbours
+	// changes nothing: it has been found.
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	for len(b) >= 8 {
-		w := binary.LittleEndian.Uint64(b)
-		// A byte below 0x20 makes the subtraction borrow, 0x7f becomes 0 and makes
-		// the other one borrow, and a byte above 0x7f has its high bit set.
-		del := w ^ 0x7f7f7f7f7f7f7f7f
-		if ((w-ones*0x20)|(del-ones)|w)&highs != 0 {
-			break // it may be a tab, which is fine: the loop below decides
-		}
-		b = b[8:]
+	var odd uint64
+	rest := b
+	for ; len(rest) >= 8; rest = rest[8:] {
+		w := binary.LittleEndian.Uint64(rest)
+		odd |= (w - ones*0x20) | (w + ones)
 	}
+	if odd&highs != 0 {
+		rest = b // a tab is odd, but fine
+	}
+	return plainBytes(rest)
+}
+
+func plainBytes(b []byte) bool {
 	for _, c := range b {
 		if (c < 0x20 && c != '\t') || c >= 0x7f {
 			return false

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -176,4 +177,24 @@ func FuzzTimes(f *testing.F) {
 			t.Errorf("%q came back as %v, %v", got, back, ok)
 		}
 	})
+}
+
+// Each byte is found wherever it is among eight that are looked at together, or behind
+// them, whatever its neighbours are.
+func TestPlain(t *testing.T) {
+	for _, fill := range []byte{' ', '~', 'x', '\t', 0x1f, 0x7f, 0x80, 0xff} {
+		for size := range 20 {
+			text := bytes.Repeat([]byte{fill}, size)
+			for at := range text {
+				for c := range 256 {
+					text[at] = byte(c)
+					want := !slices.ContainsFunc(text, func(b byte) bool { return b != '\t' && (b < ' ' || b > '~') })
+					if got := plain(text); got != want {
+						t.Fatalf("plain(%q) = %t", text, got)
+					}
+				}
+				text[at] = fill
+			}
+		}
+	}
 }
