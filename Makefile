@@ -65,9 +65,10 @@ test-upstream: build
 	$(GO) run ./scripts/upstream '$(DIR)'
 
 # Makes every fault of docs/explanation/faults.md, more often than "make test" does, and
-# prints what came of each: make faults ROWS='R1 R9'
+# prints what came of each: make faults ROWS='R1 R9'. With KEEP=FILE it goes on where it
+# was ended: what has passed by that file is not made again.
 faults: deps-all build
-	$(GO) run ./scripts/faults $(ROWS)
+	$(GO) run ./scripts/faults $(if $(KEEP),-keep $(KEEP)) $(ROWS)
 
 # Visits all states of 1200 projects of three services, on all processors (hours of their time).
 search:

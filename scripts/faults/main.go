@@ -2,16 +2,24 @@
 // each day do, and prints a table: what goes wrong, what is promised then, what came of
 // it, and what was counted or measured.
 //
-//	go run ./scripts/faults [ID...]
+//	go run ./scripts/faults [-keep FILE] [ID...]
 //
-// It fails if a promise was not kept, or if a row with tests had none that ran.
+// It fails if a promise was not kept, or if a row with tests had none that ran. With -keep,
+// what came of each test is written to that file when the test ends, and a test of which it
+// says that it passed is not run again: so all rows can be made in parts. Who changes the
+// program removes the file.
 package main
 
 import (
 	"bufio"
+	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"slices"
@@ -28,7 +36,13 @@ func main() {
 	os.Exit(code)
 }
 
-func run(ids []string, out io.Writer) (int, error) {
+func run(args []string, out io.Writer) (int, error) {
+	flags := flag.NewFlagSet("faults", flag.ContinueOnError)
+	keep := flags.String("keep", "", "the `file` of what came of each test")
+	if err := flags.Parse(args); err != nil {
+		return 2, nil // the flags have said it
+	}
+	ids := flags.Args()
 	var rows []faults.Row
 	for _, r := range faults.Rows() {
 		if len(ids) == 0 || slices.Contains(ids, r.ID) {
@@ -38,24 +52,34 @@ func run(ids []string, out io.Writer) (int, error) {
 	if len(rows) == 0 {
 		return 2, fmt.Errorf("there is no row %s", strings.Join(ids, ", "))
 	}
-	res := results{ended: map[string]string{}, numbers: map[string][]string{}, output: map[string][]string{}}
-	for _, c := range calls(rows) {
+	res := newResults()
+	if *keep != "" {
+		file, err := res.open(*keep)
+		if err != nil {
+			return 2, err
+		}
+		defer file.Close()
+	}
+	for _, c := range calls(rows, res.passed) {
 		fmt.Fprintln(os.Stderr, "go", strings.Join(c, " "))
 		if err := res.test(c); err != nil {
 			return 2, err
 		}
 	}
-	return report(rows, &res, out), nil
+	return report(rows, res, out), nil
 }
 
-// calls returns the arguments of go for all tests of the rows: one call for a package, and
-// one for each test of which only a part is to run.
-func calls(rows []faults.Row) (list [][]string) {
+// calls returns the arguments of go for all tests of the rows but those that were done: one
+// call for a package, and one for each test of which only a part is to run.
+func calls(rows []faults.Row, done func(test string) bool) (list [][]string) {
 	whole := map[string][]string{}
 	var order []string
 	var parts [][]string
 	for _, r := range rows {
 		for _, full := range r.Tests {
+			if done(full) {
+				continue
+			}
 			pkg, name := faults.Split(full)
 			if test, part, ok := strings.Cut(name, "/"); ok {
 				parts = append(parts, arguments(pkg, "^"+test+"$/^"+part+"$"))
@@ -84,6 +108,63 @@ type results struct {
 	ended   map[string]string   // pass, fail or skip
 	numbers map[string][]string // by id and test: "R1 process.TestX"
 	output  map[string][]string
+	kept    *json.Encoder // gets what came of each test
+	err     error         // of kept
+}
+
+func newResults() *results {
+	return &results{ended: map[string]string{}, numbers: map[string][]string{}, output: map[string][]string{}}
+}
+
+// outcome is what came of one test, as a line of the file of -keep.
+type outcome struct {
+	Test    string
+	Ended   string
+	Numbers map[string][]string `json:",omitempty"` // by the row's id
+}
+
+// open takes over what a file says, if it is there, and lets it get what follows.
+func (r *results) open(name string) (io.Closer, error) {
+	data, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for i, line := range bytes.Split(data, []byte("\n")) {
+		var o outcome
+		if len(line) == 0 {
+			continue
+		}
+		if err := json.Unmarshal(line, &o); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w; remove the file to make all rows anew", name, i+1, err)
+		}
+		r.ended[o.Test] = o.Ended
+		for id, numbers := range o.Numbers {
+			r.numbers[id+" "+o.Test] = numbers
+		}
+	}
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	r.kept = json.NewEncoder(file)
+	return file, nil
+}
+
+func (r *results) passed(test string) bool { return r.ended[test] == "pass" }
+
+// end notes how a test has ended.
+func (r *results) end(test, how string) {
+	r.ended[test] = how
+	if r.kept == nil || r.err != nil {
+		return
+	}
+	o := outcome{Test: test, Ended: how, Numbers: map[string][]string{}}
+	for at, numbers := range r.numbers {
+		if id, of, _ := strings.Cut(at, " "); of == test {
+			o.Numbers[id] = numbers
+		}
+	}
+	r.err = r.kept.Encode(o)
 }
 
 // test runs go with the arguments.
@@ -104,7 +185,7 @@ func (r *results) test(args []string) error {
 		r.line(scan.Bytes())
 	}
 	_ = cmd.Wait() // what failed is among the results, or has none
-	return scan.Err()
+	return cmp.Or(scan.Err(), r.err)
 }
 
 // line takes one line of go test -json.
@@ -115,13 +196,20 @@ func (r *results) line(data []byte) {
 	}
 	test := strings.TrimPrefix(ev.Package, "nix2gpu/") + "." + ev.Test
 	switch ev.Action {
+	case "run": // perhaps anew
+		delete(r.output, test)
+		for at := range r.numbers {
+			if strings.HasSuffix(at, " "+test) {
+				delete(r.numbers, at)
+			}
+		}
 	case "output":
 		r.output[test] = append(r.output[test], ev.Output)
 	case "attr":
 		at := ev.Key + " " + test
 		r.numbers[at] = append(r.numbers[at], ev.Value)
 	case "pass", "fail", "skip":
-		r.ended[test] = ev.Action
+		r.end(test, ev.Action)
 	}
 }
 

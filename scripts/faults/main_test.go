@@ -1,6 +1,10 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,7 +20,7 @@ func TestReport(t *testing.T) {
 		{ID: "R5", Fault: "i", Promise: "j", Gap: "no such machine"},
 		{ID: "R6", Fault: "k", Promise: "l", Tests: []string{"p.TestGone"}},
 	}
-	r := results{ended: map[string]string{}, numbers: map[string][]string{}, output: map[string][]string{}}
+	r := newResults()
 	for line := range strings.Lines(`{"Action":"attr","Package":"nix2gpu/p","Test":"TestA","Key":"R1","Value":"7 of 7"}
 {"Action":"pass","Package":"nix2gpu/p","Test":"TestA"}
 {"Action":"pass","Package":"nix2gpu/cmd/x","Test":"TestScripts/one"}
@@ -29,7 +33,7 @@ func TestReport(t *testing.T) {
 		r.line([]byte(line))
 	}
 	var out strings.Builder
-	if code := report(rows, &r, &out); code != 1 {
+	if code := report(rows, r, &out); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
 	for _, want := range []string{
@@ -41,11 +45,64 @@ func TestReport(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, out.String())
 		}
 	}
-	if code := report(rows[:2], &r, &out); code != 0 {
+	if code := report(rows[:2], r, &out); code != 0 {
 		t.Errorf("exit code %d of what holds", code)
 	}
-	got := calls(rows[:3])
+	got := calls(rows[:3], func(string) bool { return false })
 	if len(got) != 2 || got[0][5] != "^(TestA|TestB|TestC)$" || got[1][5] != "^TestScripts$/^one$" {
 		t.Errorf("calls: %q", got)
+	}
+}
+
+// What was made goes on where it has stopped: what has passed is not made again, and has
+// its numbers.
+func TestKeep(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "kept")
+	rows := []faults.Row{{ID: "R1", Fault: "a", Promise: "b", Tests: []string{"p.TestA", "p.TestB", "p.TestC"}}}
+	const begun = `{"Action":"run","Package":"nix2gpu/p","Test":"%s"}`
+	for _, step := range []struct {
+		open  string // what is not known when it begins
+		lines []string
+	}{
+		{"^(TestA|TestB|TestC)$", []string{
+			`{"Action":"attr","Package":"nix2gpu/p","Test":"TestA","Key":"R1","Value":"7 of 7"}`,
+			`{"Action":"pass","Package":"nix2gpu/p","Test":"TestA"}`,
+			`{"Action":"attr","Package":"nix2gpu/p","Test":"TestB","Key":"R1","Value":"1 of 7"}`,
+			`{"Action":"fail","Package":"nix2gpu/p","Test":"TestB"}`,
+		}},
+		{"^(TestB|TestC)$", []string{
+			fmt.Sprintf(begun, "TestB"),
+			`{"Action":"attr","Package":"nix2gpu/p","Test":"TestB","Key":"R1","Value":"8 of 8"}`,
+			`{"Action":"pass","Package":"nix2gpu/p","Test":"TestB"}`,
+			fmt.Sprintf(begun, "TestC"),
+			`{"Action":"pass","Package":"nix2gpu/p","Test":"TestC"}`,
+		}},
+		{"", nil},
+	} {
+		r := newResults()
+		file, err := r.open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := calls(rows, r.passed)
+		if step.open == "" && len(got) > 0 || step.open != "" && (len(got) != 1 || got[0][5] != step.open) {
+			t.Errorf("runs %q, want %q", got, step.open)
+		}
+		for _, line := range step.lines {
+			r.line([]byte(line))
+		}
+		if err := cmp.Or(file.Close(), r.err); err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		if code := report(rows, r, &out); step.open == "" && (code != 0 || !strings.Contains(out.String(), "| holds | 7 of 7; 8 of 8 |")) {
+			t.Errorf("exit code %d, and\n%s", code, out.String())
+		}
+	}
+	if err := os.WriteFile(name, []byte("{}\n{\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newResults().open(name); err == nil || !strings.Contains(err.Error(), name+":2: ") {
+		t.Errorf("of a file that was cut off: %v", err)
 	}
 }
