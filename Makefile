@@ -72,7 +72,7 @@ faults: deps-all build
 
 # Visits all states of 1200 projects of three services, on all processors (hours of their time).
 search:
-	NIX2GPU_SEARCH=all $(GO) test -count 1 -timeout 24h -run 'TestSearch$$' -v ./supervisor | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
+	GOGC=800 NIX2GPU_SEARCH=all $(GO) test -count 1 -timeout 24h -run 'TestSearch$$' -v ./supervisor | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
 
 # A day compressed to 20 minutes: restarts, reloads, rotated logs, schedules, followers; then
 # the slopes of memory, descriptors, goroutines, threads and zombies: make soak SOAK=2h

@@ -86,12 +86,14 @@ type queued struct {
 	do   func() // instead of the fact
 }
 
-func (q facts2) Len() int { return len(q) }
-func (q facts2) Less(i, j int) bool {
-	return q[i].at.Before(q[j].at) || q[i].at.Equal(q[j].at) && q[i].seq < q[j].seq
+func (q queued) compare(other queued) int {
+	return cmp.Or(q.at.Compare(other.at), cmp.Compare(q.seq, other.seq))
 }
-func (q facts2) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *facts2) Push(x any)   { *q = append(*q, x.(queued)) }
+
+func (q facts2) Len() int           { return len(q) }
+func (q facts2) Less(i, j int) bool { return q[i].compare(q[j]) < 0 }
+func (q facts2) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *facts2) Push(x any)        { *q = append(*q, x.(queued)) }
 func (q *facts2) Pop() any {
 	last := (*q)[len(*q)-1]
 	*q = (*q)[:len(*q)-1]
